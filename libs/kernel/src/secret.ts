@@ -1,0 +1,41 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { inspect } from 'node:util';
+
+const MASK = '[secret]';
+
+/**
+ * A value that must not be seen: it prints as `[secret]` in templates, JSON, `console.log` and logs.
+ * Only {@link Secret.reveal} gives it up, so every reader can be found by that name.
+ */
+export class Secret {
+  readonly #value: string;
+
+  constructor(value: string) {
+    this.#value = value;
+  }
+
+  reveal(): string {
+    return this.#value;
+  }
+
+  toString(): string {
+    return MASK;
+  }
+
+  toJSON(): string {
+    return MASK;
+  }
+
+  [inspect.custom](): string {
+    return MASK;
+  }
+}
+
+/**
+ * Compares two strings in a time that depends on neither's content nor length: both are hashed first,
+ * because `timingSafeEqual` refuses inputs of different length.
+ */
+export function equalInConstantTime(a: string, b: string): boolean {
+  const digest = (text: string) => createHash('sha256').update(text).digest();
+  return timingSafeEqual(digest(a), digest(b));
+}
