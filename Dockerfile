@@ -1,0 +1,28 @@
+# One image for service, worker, sandbox and migration; the command says which.
+
+FROM node:24-trixie-slim AS build
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+# The optional ones are binaries for development without containers.
+RUN npm ci --omit=optional --no-audit --no-fund
+COPY tsconfig.json tsconfig.build.json ./
+COPY apps apps
+COPY libs libs
+COPY tools tools
+RUN node node_modules/typescript/bin/tsc -p tsconfig.build.json
+
+FROM node:24-trixie-slim AS dependencies
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --omit=dev --omit=optional --no-audit --no-fund
+
+FROM node:24-trixie-slim
+ENV NODE_ENV=production
+WORKDIR /app
+COPY --from=dependencies /app/node_modules node_modules
+COPY --from=build /app/dist dist
+COPY package.json ./
+USER node
+EXPOSE 3000
+# No shell and no npm in between: SIGTERM reaches the process that drains.
+CMD ["node", "--enable-source-maps", "dist/apps/onboarding/src/main.js"]

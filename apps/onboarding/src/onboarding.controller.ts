@@ -1,0 +1,178 @@
+import { Body, Controller, Get, HttpCode, HttpStatus, Param, Post, Query, Res, UseGuards } from '@nestjs/common';
+import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { AuthenticatorsService, type SubmittedAuthenticator } from '#libs/authenticators';
+import { Secret } from '#libs/kernel';
+import { OnboardingService, stepOfState, throwIfRefused, type Row } from '#libs/onboarding';
+import { OtpService } from '#libs/otp';
+import { BearerGuard } from '#libs/platform';
+import { Answers, StepHeaders } from './api-docs.decorator.js';
+import { creationOptions } from './creation-options.dto.js';
+import { Terms, type CommandTerms } from './command.decorator.js';
+import {
+  authenticatorsBody,
+  eventPage,
+  eventsQuery,
+  idParam,
+  listQuery,
+  onboardingPage,
+  onboardingResource,
+  optionsBody,
+  reasonBody,
+  resolveBody,
+  startBody,
+  toEventResource,
+  toResource,
+  verifyBody,
+  type AuthenticatorsBody,
+  type EventsQuery,
+  type ListQuery,
+  type OptionsBody,
+  type ReasonBody,
+  type ResolveBody,
+  type StartBody,
+  type VerifyBody,
+} from './onboarding.dto.js';
+
+/** The internal REST API: one verb of a service per route. */
+@ApiTags('onboardings')
+@ApiBearerAuth()
+@UseGuards(BearerGuard)
+@Controller('v1/onboardings')
+export class OnboardingController {
+  constructor(
+    private readonly onboardings: OnboardingService,
+    private readonly otp: OtpService,
+    private readonly authenticators: AuthenticatorsService,
+  ) {}
+
+  @Post()
+  @ApiOperation({ summary: 'Start an onboarding: has a code sent to the subject' })
+  @StepHeaders()
+  @Answers(201, 'the code was sent', onboardingResource, 'onboarding_live', 'otp_send_limit', 'otp_locked', 'subject_not_found', 'upstream_rejected')
+  async start(
+    @Body({ schema: startBody }) body: StartBody,
+    @Terms() terms: CommandTerms,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ) {
+    const row = await this.otp.start(body, terms.waitMs);
+    reply.header('Location', `/v1/onboardings/${row.id}`);
+    return answerStep(reply, row, HttpStatus.CREATED);
+  }
+
+  @Get()
+  @ApiOperation({ summary: 'List onboardings, newest first' })
+  @Answers(200, 'a page', onboardingPage)
+  async list(@Query({ schema: listQuery }) { cursor, ...filter }: ListQuery) {
+    const { rows, next } = await this.onboardings.list({ ...filter, after: cursor });
+    return { items: rows.map(toResource), nextCursor: next && Buffer.from(next).toString('base64url') };
+  }
+
+  @Get(':id')
+  @ApiOperation({ summary: 'Read one onboarding' })
+  @Answers(200, 'the onboarding', onboardingResource)
+  async get(@Param('id', { schema: idParam }) id: string, @Res({ passthrough: true }) reply: FastifyReply) {
+    return answer(reply, await this.onboardings.load(id));
+  }
+
+  @Get(':id/events')
+  @ApiOperation({ summary: 'Read the timeline' })
+  @Answers(200, 'events after the given number, oldest first', eventPage)
+  async events(@Param('id', { schema: idParam }) id: string, @Query({ schema: eventsQuery }) { after, limit }: EventsQuery) {
+    const events = await this.onboardings.events(id, after, limit);
+    return { items: events.map(toEventResource) };
+  }
+
+  @Post(':id/otp/resend')
+  @HttpCode(HttpStatus.OK)
+  @ApiOperation({ summary: 'Have a new code sent; the old one is void' })
+  @StepHeaders()
+  @Answers(200, 'the code was sent', onboardingResource, 'otp_resend_too_soon', 'otp_send_limit', 'otp_locked', 'step_in_progress', 'illegal_state', 'onboarding_ended', 'version_mismatch', 'upstream_rejected')
+  async resend(
+    @Param('id', { schema: idParam }) id: string,
+    @Body({ schema: reasonBody }) body: ReasonBody,
+    @Terms() { waitMs, version }: CommandTerms,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ) {
+    return answerStep(reply, await this.otp.resend(id, body?.reason, waitMs, version));
+  }
+
+  @Post(':id/otp/verify')
+  @HttpCode(HttpStatus.OK)
+  @ApiOperation({ summary: 'Exchange the code for a session' })
+  @StepHeaders()
+  @Answers(200, 'the session is open', onboardingResource, 'otp_invalid', 'otp_expired', 'otp_locked', 'step_in_progress', 'outcome_unknown', 'illegal_state', 'onboarding_ended', 'version_mismatch', 'upstream_rejected')
+  async verify(
+    @Param('id', { schema: idParam }) id: string,
+    @Body({ schema: verifyBody }) { code }: VerifyBody,
+    @Terms() { waitMs, version }: CommandTerms,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ) {
+    return answerStep(reply, await this.otp.verify(id, new Secret(code), waitMs, version));
+  }
+
+  @Post(':id/authenticators/options')
+  @HttpCode(HttpStatus.OK)
+  @ApiOperation({ summary: 'Options for navigator.credentials.create, with a fresh challenge for one passkey' })
+  @Answers(200, 'PublicKeyCredentialCreationOptionsJSON', creationOptions, 'session_expired', 'illegal_state', 'step_in_progress', 'outcome_unknown', 'onboarding_ended')
+  options(@Param('id', { schema: idParam }) id: string, @Body({ schema: optionsBody }) body: OptionsBody) {
+    return this.authenticators.options(id, body);
+  }
+
+  @Post(':id/authenticators')
+  @HttpCode(HttpStatus.OK)
+  @ApiOperation({ summary: 'Register 1 to 10 passkeys; each is checked here before the session is spent' })
+  @StepHeaders()
+  @Answers(200, 'the onboarding is completed', onboardingResource, 'attestation_invalid', 'session_expired', 'step_in_progress', 'outcome_unknown', 'illegal_state', 'onboarding_ended', 'version_mismatch', 'upstream_rejected')
+  async createAuthenticators(
+    @Param('id', { schema: idParam }) id: string,
+    @Body({ schema: authenticatorsBody }) body: AuthenticatorsBody,
+    @Terms() { waitMs, version }: CommandTerms,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ) {
+    const submitted = body.authenticators as SubmittedAuthenticator[];
+    return answerStep(reply, await this.authenticators.submit(id, submitted, waitMs, version));
+  }
+
+  @Post(':id/cancel')
+  @HttpCode(HttpStatus.OK)
+  @ApiOperation({ summary: 'Cancel' })
+  @Answers(200, 'the onboarding is cancelled', onboardingResource, 'onboarding_ended', 'version_mismatch')
+  async cancel(
+    @Param('id', { schema: idParam }) id: string,
+    @Body({ schema: reasonBody }) body: ReasonBody,
+    @Terms() { version }: CommandTerms,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ) {
+    return answer(reply, await this.onboardings.cancel(id, body?.reason, version));
+  }
+
+  @Post(':id/resolve')
+  @HttpCode(HttpStatus.OK)
+  @ApiOperation({ summary: 'Say what became of a lost attempt' })
+  @StepHeaders()
+  @Answers(200, 'the onboarding goes on', onboardingResource, 'outcome_unknown', 'illegal_state', 'onboarding_ended', 'version_mismatch', 'otp_send_limit')
+  async resolve(
+    @Param('id', { schema: idParam }) id: string,
+    @Body({ schema: resolveBody }) body: ResolveBody,
+    @Terms() { waitMs, version }: CommandTerms,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ) {
+    const row = await this.onboardings.resolve(id, body, waitMs, version);
+    return stepOfState(row.state) ? answerStep(reply, row) : answer(reply, row);
+  }
+}
+
+function answer(reply: FastifyReply, row: Row) {
+  reply.header('ETag', `"${row.version}"`);
+  return toResource(row);
+}
+
+/** 202 while the step is under way, or ended without its caller being at fault; a problem where it was refused. */
+function answerStep(reply: FastifyReply, row: Row, done: HttpStatus = HttpStatus.OK) {
+  throwIfRefused(row);
+  const underWay = stepOfState(row.state) !== null || row.lastResult !== null;
+  if (underWay) reply.header('Location', `/v1/onboardings/${row.id}`);
+  reply.status(underWay ? HttpStatus.ACCEPTED : done);
+  return answer(reply, row);
+}

@@ -1,0 +1,260 @@
+import { z } from 'zod';
+import {
+  ACTORS,
+  EVENT_TYPES,
+  NEXT_ACTION_TYPES,
+  OTP_NEEDED_REASONS,
+  PARKED_REASONS,
+  RESULT_CODES,
+  STATES,
+  STEPS,
+  nextActionOf,
+  type OnboardingEvent,
+  type Row,
+} from '#libs/onboarding';
+
+const base64url = (name: string, max: number) =>
+  z
+    .string()
+    .min(1)
+    .max(max)
+    .regex(/^[A-Za-z0-9_-]+$/, `${name} is not unpadded base64url`);
+
+export const idParam = z.uuid('is not a UUID').transform((id) => id.toLowerCase());
+
+/** The body of `POST /v1/onboardings`. The subject's members are the provider's: it checks them itself. */
+export const startBody = z
+  .strictObject({
+    integration: z.string().min(1).max(32).optional(),
+    subject: z.record(z.string().max(64), z.unknown()).meta({ examples: [{ accountId: '550e8400-e29b-41d4-a716-446655440000', userId: '6ba7b810-9dad-41d1-80b4-00c04fd430c8' }] }),
+    externalRef: z.string().min(1).max(255).optional(),
+    metadata: z
+      .record(z.string().max(64), z.unknown())
+      .refine((metadata) => JSON.stringify(metadata).length <= 4096, 'is larger than 4096 characters of JSON')
+      .optional(),
+    supersede: z.boolean().optional(),
+  })
+  .meta({ id: 'StartOnboarding' });
+export type StartBody = z.output<typeof startBody>;
+
+const reason = z.string().min(1).max(500);
+
+export const reasonBody = z.strictObject({ reason: reason.optional() }).optional().meta({ id: 'Reason' });
+export type ReasonBody = z.output<typeof reasonBody>;
+
+/** Six digits today; providers may send up to nine letters and digits. */
+export const verifyBody = z
+  .strictObject({ code: z.string().regex(/^[A-Za-z0-9]{6,9}$/, 'is not a code of 6 to 9 letters and digits') })
+  .meta({ id: 'VerifyOtp' });
+export type VerifyBody = z.output<typeof verifyBody>;
+
+export const optionsBody = z
+  .strictObject({ userName: z.string().min(1).max(64), userDisplayName: z.string().min(1).max(64).optional() })
+  .meta({ id: 'AuthenticatorOptionsRequest' });
+export type OptionsBody = z.output<typeof optionsBody>;
+
+const authenticatorName = z.string().trim().min(1).max(64);
+
+/** `RegistrationResponseJSON`, as `PublicKeyCredential.toJSON()` gives it (WebAuthn Level 3 §5.1.1). */
+const registrationResponse = z
+  .object({
+    id: base64url('id', 1400),
+    rawId: base64url('rawId', 1400),
+    type: z.literal('public-key'),
+    authenticatorAttachment: z.enum(['platform', 'cross-platform']).optional(),
+    clientExtensionResults: z.record(z.string(), z.unknown()).default({}),
+    response: z.object({
+      clientDataJSON: base64url('clientDataJSON', 8192),
+      attestationObject: base64url('attestationObject', 65536),
+      transports: z.array(z.string().max(32)).max(10).optional(),
+      authenticatorData: z.string().max(65536).optional(),
+      publicKey: z.string().max(8192).optional(),
+      publicKeyAlgorithm: z.int().optional(),
+    }),
+  })
+  .meta({ id: 'RegistrationResponse' });
+
+const TRANSPORTS = ['BLE', 'HYBRID', 'INTERNAL', 'NFC', 'USB'].map((name) => `AUTHENTICATOR_TRANSPORT_${name}`);
+
+const authenticator = z
+  .union(
+    [
+      z.strictObject({ authenticatorName, credential: registrationResponse }),
+      z.strictObject({
+        authenticatorName,
+        challenge: base64url('challenge', 1024),
+        attestation: z.strictObject({
+          credentialId: base64url('credentialId', 1400),
+          clientDataJson: base64url('clientDataJson', 8192),
+          attestationObject: base64url('attestationObject', 65536),
+          transports: z.array(z.enum([...TRANSPORTS, 'Unknown'])).max(10),
+        }),
+      }),
+    ],
+    'is neither {authenticatorName, credential} nor {authenticatorName, challenge, attestation}',
+  )
+  .meta({ id: 'AuthenticatorInput' });
+
+export const authenticatorsBody = z
+  .strictObject({ authenticators: z.array(authenticator).min(1).max(10) })
+  .meta({ id: 'CreateAuthenticators' });
+export type AuthenticatorsBody = z.output<typeof authenticatorsBody>;
+
+export const resolveBody = z
+  .strictObject({ outcome: z.enum(['done', 'not_done']), reason })
+  .meta({ id: 'Resolve' });
+export type ResolveBody = z.output<typeof resolveBody>;
+
+const instantParam = z.iso.datetime({ offset: true, error: 'is no RFC 3339 instant' }).transform((text) => new Date(text));
+const whole = (min: number, max: number, fallback: number) => z.coerce.number().int().min(min).max(max).default(fallback);
+
+/** One query parameter given twice is an array: a clear error, not a guess. */
+export const listQuery = z.strictObject({
+  state: z.enum(STATES).optional(),
+  integration: z.string().min(1).max(32).optional(),
+  accountId: z.string().min(1).max(64).optional(),
+  userId: z.string().min(1).max(64).optional(),
+  externalRef: z.string().min(1).max(255).optional(),
+  createdAfter: instantParam.optional(),
+  createdBefore: instantParam.optional(),
+  limit: whole(1, 200, 50),
+  cursor: z
+    .string()
+    .max(64)
+    .transform((cursor, ctx) => {
+      const id = z.uuid().safeParse(Buffer.from(cursor, 'base64url').toString());
+      if (id.success) return id.data;
+      ctx.addIssue('is no cursor of ours');
+      return z.NEVER;
+    })
+    .optional(),
+});
+export type ListQuery = z.output<typeof listQuery>;
+
+export const eventsQuery = z.strictObject({
+  after: whole(0, 2_147_483_647, 0),
+  limit: whole(1, 1000, 200),
+});
+export type EventsQuery = z.output<typeof eventsQuery>;
+
+const instant = z.iso.datetime({ precision: 3 });
+const lastResult = z.object({
+  step: z.enum(STEPS),
+  code: z.enum(RESULT_CODES),
+  detail: z.string(),
+  at: instant,
+  errors: z.array(z.object({ pointer: z.string(), code: z.string(), detail: z.string() })).optional(),
+});
+
+/** An onboarding as callers see it. */
+export const onboardingResource = z
+  .object({
+    id: z.uuid(),
+    integration: z.string(),
+    provider: z.string(),
+    subject: z.record(z.string(), z.string()),
+    externalRef: z.string().nullable(),
+    metadata: z.record(z.string(), z.unknown()),
+    state: z.enum(STATES),
+    reason: z.enum(OTP_NEEDED_REASONS).nullable(),
+    version: z.int(),
+    nextAction: z.object({
+      type: z.enum(NEXT_ACTION_TYPES),
+      until: instant.nullable().optional(),
+      notBefore: instant.nullable().optional(),
+      before: instant.nullable().optional(),
+    }),
+    otp: z.object({
+      sends: z.int(),
+      sentAt: instant.nullable(),
+      expiresAt: instant.nullable(),
+      attemptsLeft: z.int(),
+      resendAvailableAt: instant.nullable(),
+    }),
+    session: z.object({ expiresAt: instant }).nullable(),
+    authenticators: z.array(
+      z.object({
+        id: z.string().nullable(),
+        name: z.string(),
+        credentialId: z.string(),
+        aaguid: z.string(),
+        transports: z.array(z.string()),
+        createdAt: instant,
+      }),
+    ),
+    lastResult: lastResult.nullable(),
+    unresolved: z.object({ step: z.enum(STEPS), attempt: z.int(), at: instant }).nullable(),
+    parked: z.object({ reason: z.enum(PARKED_REASONS), since: instant }).nullable(),
+    failure: z
+      .object({
+        code: z.enum(RESULT_CODES),
+        detail: z.string(),
+        step: z.enum(STEPS),
+        upstreamStatus: z.int().nullable(),
+        at: instant,
+      })
+      .nullable(),
+    createdAt: instant,
+    updatedAt: instant,
+    expiresAt: instant.nullable(),
+  })
+  .meta({ id: 'Onboarding' });
+export type OnboardingResource = z.output<typeof onboardingResource>;
+
+export const onboardingPage = z
+  .object({ items: z.array(onboardingResource), nextCursor: z.string().nullable() })
+  .meta({ id: 'OnboardingPage' });
+
+export const eventResource = z
+  .object({
+    seq: z.int(),
+    type: z.enum(EVENT_TYPES),
+    at: instant,
+    actor: z.enum(ACTORS),
+    data: z.record(z.string(), z.unknown()),
+  })
+  .meta({ id: 'OnboardingEvent' });
+
+export const eventPage = z.object({ items: z.array(eventResource) }).meta({ id: 'OnboardingEventPage' });
+
+const iso = (at: Date | null) => at?.toISOString() ?? null;
+
+/** @param row as it stands now. */
+export function toResource(row: Row): OnboardingResource {
+  const live = row.state === 'otp_verified' || row.state === 'authenticators_submitted' || row.state === 'outcome_unknown';
+  // While an attempt is in flight it is nobody's to resolve.
+  const unresolved = row.leaseUntil === null ? row.unresolved.at(-1) : undefined;
+  return {
+    id: row.id,
+    integration: row.integration,
+    provider: row.provider,
+    subject: row.subject,
+    externalRef: row.externalRef,
+    metadata: row.metadata,
+    state: row.state,
+    reason: row.reason,
+    version: row.version,
+    nextAction: nextActionOf(row),
+    otp: {
+      sends: row.otpSends,
+      sentAt: iso(row.otpSentAt),
+      expiresAt: iso(row.otpExpiresAt),
+      attemptsLeft: row.otpTriesLeft,
+      resendAvailableAt: iso(row.otpResendAt),
+    },
+    session: live && row.sessionExpiresAt ? { expiresAt: row.sessionExpiresAt.toISOString() } : null,
+    authenticators: row.authenticators,
+    lastResult: row.lastResult,
+    unresolved: unresolved ? { step: unresolved.step, attempt: unresolved.attempt, at: unresolved.at } : null,
+    parked: row.parkedReason && row.parkedAt ? { reason: row.parkedReason, since: row.parkedAt.toISOString() } : null,
+    failure: row.failure,
+    createdAt: row.createdAt.toISOString(),
+    updatedAt: row.updatedAt.toISOString(),
+    expiresAt: iso(row.idleEndsAt < row.lifeEndsAt ? row.idleEndsAt : row.lifeEndsAt),
+  };
+}
+
+export function toEventResource(event: OnboardingEvent): z.output<typeof eventResource> {
+  const { seq, type, actor, data } = event;
+  return { seq, type, at: event.at.toISOString(), actor, data };
+}

@@ -1,0 +1,64 @@
+import { Body, Controller, Get, HttpCode, Post, Req, UseGuards } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import { visitOf } from '../control/visits.js';
+import { JsonBody } from '../json-body.pipe.js';
+import { createAuthenticatorsRequest, initOtpRequest, otpAuthRequest } from './byzantine.dto.js';
+import type { CreateAuthenticatorsRequest, InitOtpRequest, OtpAuthRequest } from './byzantine.dto.js';
+import { IntegratorApi } from './integrator-api.js';
+import type { Outcome } from './integrator-api.js';
+import type { IntegratorKey } from './integrator-keys.js';
+import { SignatureGuard } from './signature.guard.js';
+
+/** Byzantine's Integrator API, its OTP part; every route but health is signed. */
+@Controller('v1')
+export class ByzantineController {
+  constructor(private readonly api: IntegratorApi) {}
+
+  @Get('health')
+  health(): object {
+    return { status: 'OK' };
+  }
+
+  @Get('integrator/whoami')
+  @UseGuards(SignatureGuard)
+  whoami(@Req() request: FastifyRequest): object {
+    return this.api.whoami(visitOf(request)?.verdict?.key as IntegratorKey);
+  }
+
+  @Post('submit/init-otp')
+  @HttpCode(200)
+  @UseGuards(SignatureGuard)
+  initOtp(
+    @Body(new JsonBody(initOtpRequest, 'text')) body: InitOtpRequest,
+    @Req() request: FastifyRequest,
+  ): object {
+    return settle(request, this.api.initOtp(body));
+  }
+
+  @Post('submit/otp-auth')
+  @HttpCode(200)
+  @UseGuards(SignatureGuard)
+  otpAuth(
+    @Body(new JsonBody(otpAuthRequest, 'text')) body: OtpAuthRequest,
+    @Req() request: FastifyRequest,
+  ): object {
+    return settle(request, this.api.otpAuth(body));
+  }
+
+  @Post('submit/create-authenticators-otp')
+  @HttpCode(200)
+  @UseGuards(SignatureGuard)
+  createAuthenticators(
+    @Body(new JsonBody(createAuthenticatorsRequest, 'text')) body: CreateAuthenticatorsRequest,
+    @Req() request: FastifyRequest,
+  ): object {
+    return settle(request, this.api.createAuthenticators(body));
+  }
+}
+
+/** The effect goes into the journal at once: its answer may be held back, or never leave. */
+function settle<Answer extends object>(request: FastifyRequest, { answer, effect }: Outcome<Answer>): Answer {
+  const visit = visitOf(request);
+  if (visit) visit.entry.effect = effect;
+  return answer;
+}

@@ -1,0 +1,107 @@
+import { randomUUID } from 'node:crypto';
+import type { Mailbox } from '../control/mailbox.js';
+import { Refusal } from '../refusal.js';
+import type { SandboxClock } from '../sandbox-clock.js';
+import { verifyAttestation } from './attestation.js';
+import type { RelyingParty } from './attestation.js';
+import { Authenticators } from './authenticators.js';
+import type { NewAuthenticator } from './authenticators.js';
+import type { CreateAuthenticatorsRequest, InitOtpRequest, OtpAuthRequest } from './byzantine.dto.js';
+import { errorTexts } from './error-texts.js';
+import type { IntegratorKey } from './integrator-keys.js';
+import { OtpCodes } from './otp-codes.js';
+import { OtpSessions } from './otp-sessions.js';
+import type { OpenedSession } from './otp-sessions.js';
+import { Subjects } from './subjects.js';
+
+export interface IntegratorApiOptions {
+  acceptAnySubject: boolean;
+  codeLifeMs: number;
+  sessionLifeMs: number;
+  relyingParty: RelyingParty;
+}
+
+/** An answer of 200, and what the call did, for the journal. */
+export interface Outcome<Answer> {
+  answer: Answer;
+  effect: object;
+}
+
+/** What the OTP routes of the Integrator API do, once the request is known to be genuine and well formed. */
+export class IntegratorApi {
+  readonly integratorId = randomUUID();
+  readonly subjects: Subjects;
+  readonly authenticators = new Authenticators();
+  readonly #codes: OtpCodes;
+  readonly #sessions: OtpSessions;
+
+  constructor(
+    private readonly options: IntegratorApiOptions,
+    private readonly clock: SandboxClock,
+    private readonly mailbox: Mailbox,
+  ) {
+    this.subjects = new Subjects(options.acceptAnySubject);
+    this.#codes = new OtpCodes(clock, options.codeLifeMs);
+    this.#sessions = new OtpSessions(clock, options.sessionLifeMs);
+  }
+
+  /** init-otp: every call mails a new code under a new id. */
+  initOtp({ accountId, userId }: InitOtpRequest): Outcome<{ otpId: string }> {
+    const subject = this.subjects.load(accountId, userId);
+    const { otpId, code } = this.#codes.issue(subject);
+    this.mailbox.deliver({
+      otpId,
+      email: subject.email,
+      code,
+      at: new Date(this.clock.nowMs()).toISOString(),
+    });
+    return { answer: { otpId }, effect: { type: 'otp_sent', otpId } };
+  }
+
+  /** otp-auth: the code is spent by success. */
+  otpAuth({ accountId, userId, otpId, otpCode }: OtpAuthRequest): Outcome<OpenedSession> {
+    const subject = this.subjects.load(accountId, userId);
+    this.#codes.redeem(subject, otpId, otpCode);
+    const opened = this.#sessions.open(subject);
+    return { answer: opened, effect: { type: 'session_opened', otpId, expiresAt: opened.expiresAt } };
+  }
+
+  /** create-authenticators-otp: all of the passkeys or none. The session stays open until it expires. */
+  createAuthenticators(request: CreateAuthenticatorsRequest): Outcome<{ authenticatorIds: string[] }> {
+    const subject = this.subjects.load(request.accountId, request.userId);
+    this.#sessions.require(subject, request.sessionId);
+    if (request.authenticators.length === 0) throw new Refusal(400, errorTexts.noAuthenticators);
+
+    const additions = request.authenticators.map((authenticator) => this.#verify(authenticator));
+    const stored = this.authenticators.register(subject, additions, this.clock.nowMs());
+    const authenticatorIds = stored.map(({ authenticatorId }) => authenticatorId);
+    const credentialIds = stored.map(({ credentialId }) => credentialId);
+    return {
+      answer: { authenticatorIds },
+      effect: { type: 'authenticators_created', authenticatorIds, credentialIds },
+    };
+  }
+
+  /** whoami: the key that signed. */
+  whoami({ accessScope, label }: IntegratorKey): object {
+    const capabilities = { canWrite: accessScope === 'read_write' };
+    return { integratorId: this.integratorId, accessScope, label, capabilities };
+  }
+
+  reset(): void {
+    this.subjects.reset();
+    this.authenticators.reset();
+    this.#codes.reset();
+    this.#sessions.reset();
+  }
+
+  #verify(authenticator: CreateAuthenticatorsRequest['authenticators'][number]): NewAuthenticator {
+    const { authenticatorName, challenge, attestation } = authenticator;
+    try {
+      const credential = verifyAttestation({ challenge, ...attestation }, this.options.relyingParty);
+      return { authenticatorName, transports: attestation.transports, credential };
+    } catch (error) {
+      throw new Refusal(400, errorTexts.invalidAttestation((error as Error).message));
+    }
+  }
+}

@@ -1,0 +1,88 @@
+import { randomInt, randomUUID } from 'node:crypto';
+import type { SandboxClock } from '../sandbox-clock.js';
+import { Refusal } from '../refusal.js';
+import { errorTexts } from './error-texts.js';
+import type { Subject } from './subjects.js';
+
+/** Wrong tries that lock a code: an assumption, from Turnkey's limits beneath Byzantine. */
+export const TRIES_PER_CODE = 3;
+/** Live codes a user may have at once, likewise assumed; a further one makes the oldest fall. */
+export const LIVE_CODES_PER_USER = 3;
+/** How long an expired code is remembered, so that it is refused as expired and not as unknown. */
+const REMEMBERED_MS = 60 * 60_000;
+
+interface OtpCode {
+  otpId: string;
+  accountId: string;
+  userId: string;
+  code: string;
+  expiresAtMs: number;
+  misses: number;
+  used: boolean;
+}
+
+/** The mailed codes: 6 digits, some minutes of life, three tries, one use. */
+export class OtpCodes {
+  readonly #codes = new Map<string, OtpCode>();
+  readonly #liveByUser = new Map<string, OtpCode[]>();
+
+  constructor(
+    private readonly clock: SandboxClock,
+    private readonly lifeMs: number,
+  ) {}
+
+  /** Makes a code for the subject; earlier ones stay good up to {@link LIVE_CODES_PER_USER}. */
+  issue({ accountId, userId }: Subject): { otpId: string; code: string } {
+    this.#forgetOld();
+    const now = this.clock.nowMs();
+    const code = String(randomInt(1_000_000)).padStart(6, '0');
+    const otp: OtpCode = {
+      otpId: randomUUID(),
+      accountId,
+      userId,
+      code,
+      expiresAtMs: now + this.lifeMs,
+      misses: 0,
+      used: false,
+    };
+    const live = (this.#liveByUser.get(userId) ?? []).filter((one) => !one.used && one.expiresAtMs > now);
+    for (const fallen of live.splice(0, live.length - LIVE_CODES_PER_USER + 1)) fallen.expiresAtMs = now;
+    this.#liveByUser.set(userId, [...live, otp]);
+    this.#codes.set(otp.otpId, otp);
+    return { otpId: otp.otpId, code };
+  }
+
+  /**
+   * Spends a code. A wrong one costs a try, and the third locks the code for good.
+   *
+   * @throws Refusal 400 if the code is unknown, another user's, used, expired, locked or wrong
+   */
+  redeem({ accountId, userId }: Subject, otpId: string, code: string): void {
+    const otp = this.#codes.get(otpId);
+    if (otp?.accountId !== accountId || otp.userId !== userId) throw new Refusal(400, errorTexts.otpNotFound);
+    if (otp.used) throw new Refusal(400, errorTexts.otpUsed);
+    if (otp.expiresAtMs <= this.clock.nowMs()) throw new Refusal(400, errorTexts.otpExpired);
+    if (otp.misses >= TRIES_PER_CODE) throw new Refusal(400, errorTexts.otpLocked);
+    if (otp.code !== code) {
+      otp.misses += 1;
+      const triesLeft = TRIES_PER_CODE - otp.misses;
+      throw new Refusal(400, errorTexts.otpInvalid).withEffect({ type: 'otp_missed', otpId, triesLeft });
+    }
+    otp.used = true;
+  }
+
+  reset(): void {
+    this.#codes.clear();
+    this.#liveByUser.clear();
+  }
+
+  /** The map is in order of issue, so what is old stands in front. */
+  #forgetOld(): void {
+    const horizon = this.clock.nowMs() - REMEMBERED_MS;
+    for (const [otpId, otp] of this.#codes) {
+      if (otp.expiresAtMs > horizon) return;
+      this.#codes.delete(otpId);
+      if (this.#liveByUser.get(otp.userId)?.at(-1) === otp) this.#liveByUser.delete(otp.userId);
+    }
+  }
+}

@@ -1,0 +1,151 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from '@jest/globals';
+import { parseIntegratorKey } from './integrator-keys.js';
+import { checkSignature } from './request-signature.js';
+
+interface Vectors {
+  xPubkey: string;
+  timestamp: string;
+  cases: {
+    name: string;
+    method: string;
+    pathAndQuery: string;
+    bodyString: string;
+    sha256Hex: string;
+    signatureDerRfc6979: string;
+    signatureDerRfc6979LowS: string;
+  }[];
+}
+const vectors = JSON.parse(
+  readFileSync(new URL('../../test/fixtures/byzantine-vectors.json', import.meta.url), 'utf8'),
+) as Vectors;
+const key = parseIntegratorKey(vectors.xPubkey);
+const keys = new Map([[key.pubkey, key]]);
+const signedAtMs = Number(vectors.timestamp) * 1000;
+
+type Vector = Vectors['cases'][number];
+const requestOf = (vector: Vector, signature = vector.signatureDerRfc6979) => ({
+  method: vector.method,
+  pathAndQuery: vector.pathAndQuery,
+  rawBody: Buffer.from(vector.bodyString),
+  headers: {
+    'x-pubkey': vectors.xPubkey,
+    'x-timestamp': vectors.timestamp,
+    'x-signature': signature,
+  } as Record<string, string | undefined>,
+});
+const refusal = (request: ReturnType<typeof requestOf>, nowMs = signedAtMs) =>
+  checkSignature(request, keys, nowMs).refusal;
+const initOtp = vectors.cases[0] as Vector;
+
+describe.each(vectors.cases)('golden vector $name', (vector) => {
+  it('is accepted with high S and with low S', () => {
+    const message = vectors.timestamp + vector.method + vector.pathAndQuery + vector.bodyString;
+    expect(createHash('sha256').update(message).digest('hex')).toBe(vector.sha256Hex);
+    expect(refusal(requestOf(vector))).toBeNull();
+    expect(refusal(requestOf(vector, vector.signatureDerRfc6979LowS))).toBeNull();
+  });
+
+  it('is refused with any part of the message altered', () => {
+    const good = requestOf(vector);
+    const later = { ...good.headers, 'x-timestamp': String(Number(vectors.timestamp) + 1) };
+    for (const altered of [
+      { ...good, method: good.method === 'GET' ? 'POST' : 'GET' },
+      { ...good, pathAndQuery: `${good.pathAndQuery}&a=1` },
+      { ...good, pathAndQuery: good.pathAndQuery.toUpperCase() },
+      { ...good, rawBody: Buffer.from(`${vector.bodyString} `) },
+      { ...good, headers: later },
+    ]) {
+      expect(refusal(altered)).toMatchObject({ status: 401, message: 'invalid request signature' });
+    }
+  });
+});
+
+describe('the signature', () => {
+  it('is refused with any bit of it flipped, without a crash of the DER parser', () => {
+    const der = Buffer.from(initOtp.signatureDerRfc6979.slice(2), 'hex');
+    for (let bit = 0; bit < der.length * 8; bit += 1) {
+      const flipped = Buffer.from(der);
+      flipped.writeUInt8(der.readUInt8(bit >> 3) ^ (1 << (bit & 7)), bit >> 3);
+      expect(refusal(requestOf(initOtp, `0x${flipped.toString('hex')}`))?.status).toBe(401);
+    }
+  });
+
+  it('is refused as raw r and s', () => {
+    expect(refusal(requestOf(initOtp, `0x${'11'.repeat(64)}`))?.status).toBe(401);
+  });
+});
+
+describe('the headers', () => {
+  const withHeader = (name: string, value: string | undefined) => {
+    const request = requestOf(initOtp);
+    return { ...request, headers: { ...request.headers, [name]: value } };
+  };
+
+  it.each([
+    ['x-pubkey', 'X-Pubkey'],
+    ['x-timestamp', 'X-Timestamp'],
+    ['x-signature', 'X-Signature'],
+  ])('%s missing is 400', (name, label) => {
+    expect(refusal(withHeader(name, undefined))).toMatchObject({
+      status: 400,
+      message: `missing ${label} header`,
+    });
+  });
+
+  it.each([
+    ['x-pubkey', vectors.xPubkey.toUpperCase()],
+    ['x-pubkey', vectors.xPubkey.slice(2)],
+    ['x-pubkey', `0x04${'ab'.repeat(32)}`],
+    ['x-timestamp', '2025-10-13T17:17:06Z'],
+    ['x-timestamp', '1760375826.5'],
+    ['x-timestamp', '-1'],
+    ['x-signature', initOtp.signatureDerRfc6979.slice(2)],
+    ['x-signature', '0xzz'],
+    ['x-signature', '0x123'],
+  ])('%s malformed as %s is 400', (name, value) => {
+    expect(refusal(withHeader(name, value))).toMatchObject({ status: 400 });
+    expect(refusal(withHeader(name, value))?.message).toMatch(/^malformed X-/);
+  });
+
+  it('an unknown key is 401', () => {
+    expect(checkSignature(requestOf(initOtp), new Map(), signedAtMs).refusal).toMatchObject({
+      status: 401,
+      message: 'unknown public key',
+    });
+  });
+
+  it('a timestamp is good for a minute on either side of the clock, and no longer', () => {
+    for (const skewMs of [-60_000, 0, 60_000]) {
+      expect(refusal(requestOf(initOtp), signedAtMs + skewMs)).toBeNull();
+    }
+    for (const skewMs of [-60_001, 60_001]) {
+      expect(refusal(requestOf(initOtp), signedAtMs + skewMs)).toMatchObject({
+        status: 401,
+        message: 'request timestamp is outside the allowed window',
+      });
+    }
+    expect(checkSignature(requestOf(initOtp), keys, signedAtMs + 2500).timestampSkewMs).toBe(-2500);
+  });
+});
+
+describe('a key of the configuration', () => {
+  it('carries its scope and label, read_write without a label by default', () => {
+    expect(parseIntegratorKey(vectors.xPubkey)).toMatchObject({ accessScope: 'read_write', label: null });
+    expect(parseIntegratorKey(`${vectors.xPubkey}:read_only:audit`)).toMatchObject({
+      accessScope: 'read_only',
+      label: 'audit',
+    });
+    expect(parseIntegratorKey(`${vectors.xPubkey}:ci`)).toMatchObject({
+      accessScope: 'read_write',
+      label: 'ci',
+    });
+  });
+
+  it('is refused off the curve or of another form', () => {
+    // x = 1 has no point on P-256.
+    expect(() => parseIntegratorKey(`0x02${'0'.repeat(63)}1`)).toThrow(/no point of the curve/);
+    expect(() => parseIntegratorKey('abc')).toThrow(/no public key/);
+  });
+});

@@ -1,0 +1,20 @@
+/** Entries in order of arrival, the oldest forgotten beyond a limit: a sandbox may run for weeks. */
+export class BoundedLog<Entry> {
+  readonly #entries: Entry[] = [];
+
+  constructor(private readonly limit = 10_000) {}
+
+  add(entry: Entry): void {
+    this.#entries.push(entry);
+    if (this.#entries.length > this.limit) this.#entries.shift();
+  }
+
+  /** The entries that match, oldest first. */
+  filter(matches: (entry: Entry) => boolean): Entry[] {
+    return this.#entries.filter(matches);
+  }
+
+  clear(): void {
+    this.#entries.length = 0;
+  }
+}

@@ -1,0 +1,66 @@
+import { Body, Controller, Delete, Get, HttpCode, ParseIntPipe, Post, Query } from '@nestjs/common';
+import { z } from 'zod';
+import { uuid } from '../byzantine/byzantine.dto.js';
+import type { Subject } from '../byzantine/subjects.js';
+import { JsonBody } from '../json-body.pipe.js';
+import { faultSpec } from './fault.dto.js';
+import type { ParsedFaultSpec } from './fault.dto.js';
+import { SandboxControl } from './sandbox-control.js';
+
+const subject = z.strictObject({ accountId: uuid, userId: uuid, email: z.email() });
+const clockMove = z.strictObject({ advanceMs: z.int(), livesOnly: z.boolean().optional() });
+
+/** `/_sandbox`: the sandbox's own routes, without any key: it is for loopback and CI. */
+@Controller('_sandbox')
+export class ControlController {
+  constructor(private readonly control: SandboxControl) {}
+
+  @Post('reset')
+  @HttpCode(204)
+  reset(): void {
+    this.control.reset();
+  }
+
+  @Post('subjects')
+  addSubject(@Body(new JsonBody(subject)) body: Subject): Subject {
+    this.control.addSubject(body);
+    return body;
+  }
+
+  @Get('mailbox')
+  mailbox(@Query('email') email?: string, @Query('otpId') otpId?: string): object[] {
+    return this.control.mails({ email, otpId });
+  }
+
+  @Post('faults')
+  addFault(@Body(new JsonBody(faultSpec)) body: ParsedFaultSpec): object {
+    return this.control.putFault(body);
+  }
+
+  @Get('faults')
+  faults(): readonly object[] {
+    return this.control.pendingFaults();
+  }
+
+  @Delete('faults')
+  @HttpCode(204)
+  removeFaults(@Query('id', new ParseIntPipe({ optional: true })) id?: number): void {
+    this.control.removeFaults(id);
+  }
+
+  @Get('journal')
+  journal(@Query('userId') userId?: string, @Query('route') route?: string): object[] {
+    return this.control.requests({ userId, route });
+  }
+
+  @Get('authenticators')
+  authenticators(@Query('userId') userId?: string): object[] {
+    return this.control.authenticators(userId);
+  }
+
+  @Post('clock')
+  @HttpCode(200)
+  advanceClock(@Body(new JsonBody(clockMove)) { advanceMs, livesOnly }: z.output<typeof clockMove>): object {
+    return this.control.advanceClock(advanceMs, livesOnly);
+  }
+}

@@ -1,0 +1,48 @@
+import { BoundedLog } from './bounded-log.js';
+
+/** One upstream request as the sandbox saw it. Never a code, never a session. */
+export interface JournalEntry {
+  /** Counts from 1, gapless, again from 1 after a reset. */
+  seq: number;
+  /** ISO 8601, by the sandbox's clock. */
+  at: string;
+  /** The operation, e.g. `init-otp`; the path where it is none. */
+  route: string;
+  method: string;
+  userId: string | null;
+  accountId: string | null;
+  otpId: string | null;
+  headers: { pubkey: string | null; timestampSkewMs: number | null; signatureOk: boolean };
+  /** What was done, e.g. `{type: 'otp_sent', otpId}`; null if nothing was. */
+  effect: object | null;
+  /** The status answered; `cut` by a fault; `client_gone` if the caller hung up first; null while in flight. */
+  answer: number | 'cut' | 'client_gone' | null;
+  /** The id of the fault that struck. */
+  fault: number | null;
+}
+
+/** Every upstream request seen, in order of arrival. */
+export class Journal {
+  readonly #entries = new BoundedLog<JournalEntry>();
+  #lastSeq = 0;
+
+  /** Writes down an arrival; the entry is the caller's to complete. */
+  open(arrival: Omit<JournalEntry, 'seq' | 'effect' | 'answer' | 'fault'>): JournalEntry {
+    this.#lastSeq += 1;
+    const entry = { seq: this.#lastSeq, ...arrival, effect: null, answer: null, fault: null };
+    this.#entries.add(entry);
+    return entry;
+  }
+
+  /** The requests of one user or on one route, oldest first; all of them without a filter. */
+  list({ userId, route }: { userId?: string | undefined; route?: string | undefined } = {}): JournalEntry[] {
+    return this.#entries
+      .filter((entry) => userId === undefined || entry.userId === userId.toLowerCase())
+      .filter((entry) => route === undefined || entry.route === route);
+  }
+
+  reset(): void {
+    this.#entries.clear();
+    this.#lastSeq = 0;
+  }
+}

@@ -1,0 +1,80 @@
+import type { StoredAuthenticator } from '../byzantine/authenticators.js';
+import type { IntegratorApi } from '../byzantine/integrator-api.js';
+import type { Subject } from '../byzantine/subjects.js';
+import type { SandboxClock } from '../sandbox-clock.js';
+import { faultSpec } from './fault.dto.js';
+import type { FaultSpec, ParsedFaultSpec } from './fault.dto.js';
+import type { Fault, Faults } from './faults.js';
+import type { Journal, JournalEntry } from './journal.js';
+import type { Mail, Mailbox } from './mailbox.js';
+
+/** What tests and demos do to the sandbox: over `/_sandbox`, or as calls in the same process. */
+export class SandboxControl {
+  constructor(
+    private readonly clock: SandboxClock,
+    private readonly mailbox: Mailbox,
+    private readonly faults: Faults,
+    private readonly journal: Journal,
+    private readonly byzantine: IntegratorApi,
+  ) {}
+
+  /** Forgets everything but the keys: subjects, codes, sessions, passkeys, mails, faults, journal, clock. */
+  reset(): void {
+    for (const part of [this.byzantine, this.mailbox, this.journal, this.clock]) part.reset();
+    this.faults.remove();
+  }
+
+  /** Makes an account and one of its users known. */
+  addSubject(subject: Subject): void {
+    this.byzantine.subjects.add({
+      ...subject,
+      accountId: subject.accountId.toLowerCase(),
+      userId: subject.userId.toLowerCase(),
+    });
+  }
+
+  /** The mails sent, newest first. */
+  mails(filter?: Parameters<Mailbox['list']>[0]): Mail[] {
+    return this.mailbox.list(filter);
+  }
+
+  /**
+   * Scripts a fault.
+   *
+   * @throws ZodError for a fault that contradicts itself
+   */
+  addFault(spec: FaultSpec): Fault {
+    return this.putFault(faultSpec.parse(spec));
+  }
+
+  putFault(spec: ParsedFaultSpec): Fault {
+    return this.faults.add(spec);
+  }
+
+  /** The faults that have strikes left, in the order they strike. */
+  pendingFaults(): readonly Fault[] {
+    return this.faults.list();
+  }
+
+  /** Takes one fault back, or all of them. */
+  removeFaults(id?: number): void {
+    this.faults.remove(id);
+  }
+
+  /** The upstream requests seen, oldest first. */
+  requests(filter?: Parameters<Journal['list']>[0]): JournalEntry[] {
+    return this.journal.list(filter);
+  }
+
+  /** The passkeys of a user, or of everybody. */
+  authenticators(userId?: string): StoredAuthenticator[] {
+    return this.byzantine.authenticators.list(userId?.toLowerCase());
+  }
+
+  /** Moves the clock; with `livesOnly` the window for X-Timestamp stays where it is. */
+  advanceClock(advanceMs: number, livesOnly = false): { now: string; headerNow: string } {
+    this.clock.advance(advanceMs, livesOnly);
+    const iso = (ms: number) => new Date(ms).toISOString();
+    return { now: iso(this.clock.nowMs()), headerNow: iso(this.clock.headerNowMs()) };
+  }
+}

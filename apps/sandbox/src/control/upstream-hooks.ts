@@ -1,0 +1,136 @@
+import type { OutgoingHttpHeaders } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { checkSignature } from '../byzantine/request-signature.js';
+import type { IntegratorKey } from '../byzantine/integrator-keys.js';
+import type { SandboxClock } from '../sandbox-clock.js';
+import type { Fault, FaultAnswer, Faults } from './faults.js';
+import type { Journal } from './journal.js';
+import { recordVisit, visitOf } from './visits.js';
+import type { Visit } from './visits.js';
+
+/** What the hooks work on. */
+export interface UpstreamHooksContext {
+  clock: SandboxClock;
+  faults: Faults;
+  journal: Journal;
+  keys: ReadonlyMap<string, IntegratorKey>;
+  /** Aborted when the sandbox closes, so that a held answer does not hold it up. */
+  closing: AbortSignal;
+}
+
+/**
+ * Writes every upstream request into the journal and lets faults strike it: before a route sees it, or between
+ * its effect and its answer. They are Fastify hooks because a fault must also replace the answers of guards,
+ * pipes and filters, and cut connections beneath all of them.
+ */
+export function installUpstreamHooks(fastify: FastifyInstance, context: UpstreamHooksContext): void {
+  fastify.addHook('preHandler', async (request, reply) => {
+    if (request.url.startsWith('/_sandbox')) return;
+    const visit = openVisit(request, reply, context);
+    if (!visit.fault || visit.fault.effectFirst) return;
+    const answer = await strike(visit.fault, visit, reply, null, context.closing);
+    if (answer !== null) return reply.send(answer);
+  });
+
+  fastify.addHook('onSend', async (request, reply, payload: unknown) => {
+    const visit = visitOf(request);
+    if (!visit) return payload;
+    // Callers measure the skew of their clock by this header.
+    reply.header('date', new Date(context.clock.headerNowMs()).toUTCString());
+    const body = visit.fault?.effectFirst
+      ? await strike(visit.fault, visit, reply, payload, context.closing)
+      : payload;
+    visit.entry.answer ??= reply.statusCode;
+    return body;
+  });
+}
+
+/**
+ * Lets a fault do what it is for.
+ *
+ * @param payload the true answer's body, null where there is none yet
+ * @returns the body to answer with, or never if the connection was cut
+ */
+async function strike<Payload>(
+  fault: Fault,
+  visit: Visit,
+  reply: FastifyReply,
+  payload: Payload,
+  closing: AbortSignal,
+): Promise<Payload | Buffer> {
+  if (fault.delayMs > 0) await delay(fault.delayMs, undefined, { signal: closing }).catch(() => undefined);
+  if (fault.cut === 'before' || fault.cut === 'after') return drop(visit, reply);
+  const body = fault.answer ? apply(fault.answer, reply) : payload;
+  if (fault.cut !== 'mid-response') return body;
+  await sendHalf(reply, body);
+  return drop(visit, reply);
+}
+
+function openVisit(request: FastifyRequest, reply: FastifyReply, context: UpstreamHooksContext): Visit {
+  const { clock, faults, journal, keys } = context;
+  const rawBody = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
+  const { method, headers, url } = request;
+  const verdict = checkSignature({ method, pathAndQuery: url, headers, rawBody }, keys, clock.headerNowMs());
+  const path = url.split('?', 1)[0] ?? url;
+  const entry = journal.open({
+    at: new Date(clock.nowMs()).toISOString(),
+    route: request.is404 ? path : path.slice(path.lastIndexOf('/') + 1),
+    method,
+    ...idsOf(rawBody),
+    headers: {
+      pubkey: verdict.pubkey,
+      timestampSkewMs: verdict.timestampSkewMs,
+      signatureOk: verdict.signatureOk,
+    },
+  });
+  const fault = faults.take(entry.route, entry.userId);
+  entry.fault = fault?.id ?? null;
+  reply.raw.once('close', () => {
+    if (!reply.raw.writableFinished && entry.answer !== 'cut') entry.answer = 'client_gone';
+  });
+  const visit = { entry, verdict, fault };
+  recordVisit(request, visit);
+  return visit;
+}
+
+/** The ids a body names, for the journal only: a body that is no JSON names none. */
+function idsOf(rawBody: Buffer): { userId: string | null; accountId: string | null; otpId: string | null } {
+  let body: Record<string, unknown> | null;
+  try {
+    body = JSON.parse(rawBody.toString()) as typeof body;
+  } catch {
+    body = null;
+  }
+  const text = (name: string) => {
+    const value = body?.[name];
+    return typeof value === 'string' ? value.toLowerCase() : null;
+  };
+  return { userId: text('userId'), accountId: text('accountId'), otpId: text('otpId') };
+}
+
+/** The body is bytes, because Fastify would add a charset to the type of a string. */
+function apply(answer: FaultAnswer, reply: FastifyReply): Buffer {
+  reply.code(answer.status).type(answer.contentType).removeHeader('content-length');
+  if (answer.retryAfterS !== null) reply.header('retry-after', String(answer.retryAfterS));
+  return Buffer.from(answer.body);
+}
+
+/**
+ * Ends the connection here. The hook never returns: Fastify would go on to write an answer, and fail at it.
+ * (Nothing holds on to the promise, so nothing leaks.)
+ */
+function drop(visit: Visit, reply: FastifyReply): Promise<never> {
+  visit.entry.answer = 'cut';
+  reply.raw.destroy();
+  return new Promise<never>(() => undefined);
+}
+
+/** Sends the head, promising the whole body, and half of it; resolves once those bytes have left. */
+async function sendHalf(reply: FastifyReply, payload: unknown): Promise<void> {
+  const bytes = Buffer.isBuffer(payload) ? payload : Buffer.from(typeof payload === 'string' ? payload : '');
+  const headers = { ...reply.getHeaders(), 'content-length': bytes.length } as OutgoingHttpHeaders;
+  reply.raw.writeHead(reply.statusCode, headers);
+  const half = bytes.subarray(0, bytes.length >> 1);
+  await new Promise<void>((resolve) => reply.raw.write(half, () => resolve()));
+}

@@ -1,0 +1,40 @@
+import type { PipeTransform } from '@nestjs/common';
+import type { z } from 'zod';
+import { errorTexts } from './byzantine/error-texts.js';
+import { Refusal } from './refusal.js';
+
+/**
+ * Parses the raw body bytes as JSON and checks them against a zod schema; refuses with 400.
+ *
+ * It runs after the guards, on the very bytes whose signature they checked: a body parser before them would
+ * answer 400 where upstream answers 401 or 403.
+ *
+ * @param uuids how a malformed UUID is refused: upstream answers a bare string there, not `{error, status}`
+ */
+export class JsonBody<Schema extends z.ZodType> implements PipeTransform<unknown, z.output<Schema>> {
+  constructor(
+    private readonly schema: Schema,
+    private readonly uuids: 'json' | 'text' = 'json',
+  ) {}
+
+  transform(raw: unknown): z.output<Schema> {
+    const result = this.schema.safeParse(parseJson(raw));
+    if (result.success) return result.data;
+
+    const issue = result.error.issues[0];
+    const field = issue?.path.join('.') || 'body';
+    if (issue?.code === 'invalid_format' && issue.format === 'guid' && this.uuids === 'text') {
+      throw new Refusal(400, errorTexts.uuidParsingFailed(field), 'text');
+    }
+    throw new Refusal(400, errorTexts.invalidBody(`${field}: ${issue?.message ?? 'invalid'}`));
+  }
+}
+
+function parseJson(raw: unknown): unknown {
+  if (!Buffer.isBuffer(raw) || raw.length === 0) throw new Refusal(400, errorTexts.invalidBody('empty'));
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(raw));
+  } catch {
+    throw new Refusal(400, errorTexts.invalidBody('not JSON'));
+  }
+}

@@ -1,0 +1,117 @@
+import { parseArgs } from 'node:util';
+import { parseIntegratorKey } from './byzantine/integrator-keys.js';
+import type { SandboxOptions } from './sandbox.js';
+
+/** A flag or variable with a bad value; the message names it. */
+export class OptionError extends Error {}
+
+export const USAGE = `Usage: sandbox [options]
+
+  --host <address>         SANDBOX_HOST                where to listen (127.0.0.1)
+  --port <number>          SANDBOX_PORT                where to listen (4000; 0: any free port)
+  --pubkey <key>           SANDBOX_PUBKEYS             0x…[:read_only|:read_write][:label]; repeatable, or separated
+                                                       by commas; without any, a fresh key pair is made and printed
+  --accept-any-subject     SANDBOX_ACCEPT_ANY_SUBJECT  accounts and users need not be made known first
+  --code-life-ms <ms>      SANDBOX_CODE_LIFE_MS        life of a code (300000)
+  --session-life-ms <ms>   SANDBOX_SESSION_LIFE_MS     life of a session (900000)
+  --rp-id <id>             SANDBOX_RP_ID               refuse attestations for another relying party
+  --origins <list>         SANDBOX_ORIGINS             refuse attestations from other origins (separated by commas)
+  --help
+
+A flag wins over its variable.`;
+
+const FLAGS = {
+  host: { type: 'string' },
+  port: { type: 'string' },
+  pubkey: { type: 'string', multiple: true },
+  'accept-any-subject': { type: 'boolean' },
+  'code-life-ms': { type: 'string' },
+  'session-life-ms': { type: 'string' },
+  'rp-id': { type: 'string' },
+  origins: { type: 'string' },
+  help: { type: 'boolean' },
+} as const;
+
+/**
+ * Reads the command line and, where a flag is missing, the environment.
+ *
+ * @param argv the arguments after the script's name
+ * @returns the options, or `help` if that is what was asked for
+ * @throws OptionError naming the flag or variable that cannot be understood
+ */
+export function parseOptions(argv: readonly string[], env: NodeJS.ProcessEnv): SandboxOptions | 'help' {
+  const flags = readFlags(argv);
+  if (flags.help) return 'help';
+
+  const setting = (flag: 'host' | 'port' | 'code-life-ms' | 'session-life-ms' | 'rp-id' | 'origins') => {
+    const variable = `SANDBOX_${flag.replaceAll('-', '_').toUpperCase()}`;
+    return flags[flag] !== undefined
+      ? { name: `--${flag}`, value: flags[flag] }
+      : { name: variable, value: env[variable] || undefined };
+  };
+
+  return {
+    host: setting('host').value ?? '127.0.0.1',
+    port: integer(setting('port'), 0, 65_535) ?? 4000,
+    pubkeys: flags.pubkey
+      ? keys('--pubkey', flags.pubkey.join(','))
+      : keys('SANDBOX_PUBKEYS', env['SANDBOX_PUBKEYS'] ?? ''),
+    acceptAnySubject: flags['accept-any-subject'] ?? flag('SANDBOX_ACCEPT_ANY_SUBJECT', env),
+    codeLifeMs: integer(setting('code-life-ms'), 1),
+    sessionLifeMs: integer(setting('session-life-ms'), 1),
+    rpId: setting('rp-id').value,
+    origins: origins(setting('origins')),
+  };
+}
+
+interface Setting {
+  name: string;
+  value: string | undefined;
+}
+
+function readFlags(argv: readonly string[]) {
+  try {
+    return parseArgs({ args: [...argv], options: FLAGS, strict: true, allowPositionals: false }).values;
+  } catch (error) {
+    throw new OptionError((error as Error).message);
+  }
+}
+
+function integer({ name, value }: Setting, min: number, max = Number.MAX_SAFE_INTEGER): number | undefined {
+  if (value === undefined) return undefined;
+  const number = /^\d+$/.test(value) ? Number(value) : NaN;
+  if (number >= min && number <= max) return number;
+  throw new OptionError(`${name} must be a whole number from ${min} to ${max}, not "${value}"`);
+}
+
+function flag(name: string, env: NodeJS.ProcessEnv): boolean {
+  const value = env[name] ?? '';
+  if (['', '0', 'false'].includes(value)) return false;
+  if (['1', 'true'].includes(value)) return true;
+  throw new OptionError(`${name} must be true or false, not "${value}"`);
+}
+
+function list(value: string): string[] {
+  return value
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
+}
+
+function keys(name: string, value: string): string[] {
+  const specs = list(value);
+  try {
+    for (const spec of specs) parseIntegratorKey(spec);
+  } catch (error) {
+    throw new OptionError(`${name}: ${(error as Error).message}`);
+  }
+  return specs;
+}
+
+function origins({ name, value }: Setting): string[] | undefined {
+  if (value === undefined) return undefined;
+  return list(value).map((origin) => {
+    if (URL.canParse(origin) && new URL(origin).origin === origin) return origin;
+    throw new OptionError(`${name}: "${origin}" is no origin; scheme://host[:port] is`);
+  });
+}

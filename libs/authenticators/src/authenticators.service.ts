@@ -1,0 +1,145 @@
+import { Injectable } from '@nestjs/common';
+import { generateRegistrationOptions, type PublicKeyCredentialCreationOptionsJSON } from '@simplewebauthn/server';
+import {
+  Claims,
+  Fingerprint,
+  OnboardingService,
+  StepOutcome,
+  notFound,
+  type AuthenticatorSummary,
+  type Row,
+  type SubjectRef,
+} from '#libs/onboarding';
+import { Sealer } from '#libs/platform';
+import { Integrations, type NewAuthenticator } from '#libs/upstream';
+import { attestationInvalid, type AttestationFault } from './attestation-error.js';
+import { Challenges } from './challenges.js';
+import { Credentials } from './credentials.js';
+import { ALGORITHMS, PreflightError, preflight, type RelyingParty } from './preflight.js';
+import { asNewAuthenticator, asRegistrationResponse, type SubmittedAuthenticator } from './submitted-authenticator.js';
+
+/** Passkeys that passed every check, ready to be claimed. */
+interface Checked {
+  authenticators: NewAuthenticator[];
+  summaries: AuthenticatorSummary[];
+}
+
+/** Step 3: challenges, the check before the session is spent, creation. */
+@Injectable()
+export class AuthenticatorsService {
+  constructor(
+    private readonly claims: Claims,
+    private readonly outcome: StepOutcome,
+    private readonly onboardings: OnboardingService,
+    private readonly integrations: Integrations,
+    private readonly challenges: Challenges,
+    private readonly credentials: Credentials,
+    private readonly fingerprint: Fingerprint,
+    private readonly sealer: Sealer,
+  ) {}
+
+  /** @returns what `navigator.credentials.create` takes, with a fresh challenge: one call per passkey. */
+  async options(
+    id: string,
+    user: { userName: string; userDisplayName?: string | undefined },
+  ): Promise<PublicKeyCredentialCreationOptionsJSON> {
+    const row = await this.onboardings.load(id);
+    this.claims.mustAllow(row, 'authenticators_submitted', ['otp_verified']);
+    const party = this.#relyingParty(row);
+    const [challenge, known] = await Promise.all([this.challenges.issue(id), this.credentials.registered(row)]);
+    return generateRegistrationOptions({
+      rpID: party.rpId,
+      rpName: party.rpName,
+      userName: user.userName,
+      userDisplayName: user.userDisplayName ?? user.userName,
+      // Stable per subject and without a meaning of its own (WebAuthn Level 3 §14.6.1).
+      userID: new Uint8Array(Buffer.from(this.fingerprint.of('user-handle', `${row.integration} ${row.subjectKey}`), 'base64url')),
+      challenge: new Uint8Array(Buffer.from(challenge, 'base64url')),
+      attestationType: 'none',
+      supportedAlgorithmIDs: ALGORITHMS,
+      excludeCredentials: known.map((credentialId) => ({ id: credentialId })),
+      authenticatorSelection: { residentKey: 'preferred', userVerification: 'required' },
+    });
+  }
+
+  /**
+   * @throws ProblemError `attestation_invalid` with the failed check of each passkey; then nothing was sent
+   *   upstream, and the challenges are good for another try.
+   */
+  async submit(id: string, submitted: SubmittedAuthenticator[], waitMs: number, version?: number): Promise<Row> {
+    const found = await this.challenges.find(id);
+    if (!found) throw notFound(id);
+    const { row, outstanding } = found;
+    // A state that takes no passkeys is the better answer than what is wrong with them.
+    if (row.state !== 'otp_verified') this.claims.mustAllow(await this.onboardings.load(id), 'authenticators_submitted', ['otp_verified']);
+    const checked = await this.#check(row, submitted, outstanding);
+    const ids = checked.authenticators.map((authenticator) => authenticator.credentialId);
+    const content = JSON.stringify(checked.authenticators);
+    const reservation = this.credentials.reserve(ids);
+    const claimed = await this.claims.submit({
+      id,
+      version,
+      signal: 'authenticators_submitted',
+      step: 'create-authenticators',
+      from: ['otp_verified'],
+      clauses: [
+        reservation,
+        this.challenges.use(checked.authenticators.map((authenticator) => authenticator.challenge), reservation),
+      ],
+      patch: {
+        sealedAuthenticators: this.sealer.seal({ onboardingId: id, field: 'authenticators' }, content),
+        pendingAuthenticators: checked.summaries,
+      },
+      data: { authenticators: ids.length },
+      fingerprint: this.fingerprint.of(id, content),
+      explain: () => this.#explain(id, row, checked.authenticators),
+    });
+    return this.outcome.of(claimed, waitMs);
+  }
+
+  async #check(row: Row, submitted: SubmittedAuthenticator[], outstanding: ReadonlySet<string>): Promise<Checked> {
+    const party = this.#relyingParty(row);
+    const faults: AttestationFault[] = [];
+    const checked: Checked = { authenticators: [], summaries: [] };
+    const seen = new Set<string>();
+    for (const [index, each] of submitted.entries()) {
+      try {
+        const { aaguid } = await preflight(asRegistrationResponse(each), party, outstanding);
+        const authenticator = asNewAuthenticator(each);
+        const { name, credentialId, transports, challenge } = authenticator;
+        if (seen.has(credentialId) || seen.has(challenge)) {
+          throw new PreflightError('credential_duplicate', 'Each passkey needs a challenge of its own, and is given once.');
+        }
+        seen.add(credentialId).add(challenge);
+        checked.authenticators.push(authenticator);
+        checked.summaries.push({ name, credentialId, aaguid, transports });
+      } catch (error) {
+        if (!(error instanceof PreflightError)) throw error;
+        faults.push({ index, code: error.code, detail: error.message });
+      }
+    }
+    if (faults.length > 0) throw attestationInvalid(faults);
+    return checked;
+  }
+
+  /** The claim was refused: a credential is taken, or a challenge was used by somebody faster. */
+  async #explain(id: string, subject: SubjectRef, authenticators: NewAuthenticator[]): Promise<void> {
+    const ids = authenticators.map(({ credentialId }) => credentialId);
+    const taken = new Set(await this.credentials.registered(subject, ids));
+    const outstanding = (await this.challenges.find(id))?.outstanding ?? new Set<string>();
+    const faults = authenticators.flatMap(({ credentialId, challenge }, index): AttestationFault[] => {
+      if (taken.has(credentialId)) {
+        return [{ index, code: 'credential_already_registered', detail: 'The subject has this passkey already.' }];
+      }
+      if (outstanding.has(challenge)) return [];
+      return [{ index, code: 'challenge_mismatch', detail: 'The challenge was used, or is too old.' }];
+    });
+    if (faults.length > 0) throw attestationInvalid(faults);
+  }
+
+  #relyingParty(row: Row): RelyingParty & { rpName: string } {
+    const integration = this.integrations.find(row.integration);
+    if (!integration) throw new Error(`integration ${row.integration} is not configured any more`);
+    return integration.config;
+  }
+}

@@ -1,0 +1,74 @@
+import { randomBytes } from 'node:crypto';
+import { Inject, Injectable } from '@nestjs/common';
+import { OnboardingStore, columnsOf, type Clause, type Row } from '#libs/onboarding';
+import { CONFIG, type Config } from '#libs/platform';
+
+/** 32 random bytes, where WebAuthn asks for at least 16 (Level 3 §13.4.3). */
+const CHALLENGE_BYTES = 32;
+
+/** Challenges that were handed out for an onboarding: each good for one passkey, once, for a few minutes. */
+@Injectable()
+export class Challenges {
+  constructor(
+    private readonly store: OnboardingStore,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
+
+  /** @returns a fresh challenge, unpadded base64url. The oldest makes room where too many are outstanding. */
+  async issue(onboardingId: string): Promise<string> {
+    const challenge = randomBytes(CHALLENGE_BYTES).toString('base64url');
+    const text = `
+      WITH outdated AS (
+        DELETE FROM webauthn_challenges WHERE onboarding_id = $1 AND challenge IN (
+          SELECT challenge FROM (
+            SELECT challenge, expires_at, row_number() OVER (ORDER BY expires_at DESC) AS position
+            FROM webauthn_challenges WHERE onboarding_id = $1
+          ) each WHERE expires_at <= clock_timestamp() OR position >= $4::int
+        )
+      )
+      INSERT INTO webauthn_challenges (onboarding_id, challenge, expires_at)
+      VALUES ($1, $2, clock_timestamp() + $3::float8 * interval '1 millisecond')`;
+    await this.store.query(text, [
+      onboardingId,
+      challenge,
+      this.config.CHALLENGE_LIFE_MS,
+      this.config.CHALLENGES_OUTSTANDING,
+    ]);
+    return challenge;
+  }
+
+  /** The onboarding with its outstanding challenges, in one round trip; null where there is no such onboarding. */
+  async find(onboardingId: string): Promise<{ row: Row; outstanding: ReadonlySet<string> } | null> {
+    const text = `
+      SELECT ${columnsOf('o')}, clock_timestamp() AS now, ARRAY(
+        SELECT c.challenge FROM webauthn_challenges c WHERE c.onboarding_id = o.id AND c.expires_at > clock_timestamp()
+      ) AS challenges
+      FROM onboardings o WHERE o.id = $1`;
+    const [found] = await this.store.query<Row & { challenges: string[] }>(text, [onboardingId]);
+    if (!found) return null;
+    const { challenges, ...row } = found;
+    return { row, outstanding: new Set(challenges) };
+  }
+
+  /**
+   * Uses up the challenges of a submission: all of them or, where one is not outstanding any more, none.
+   *
+   * @param after a clause that must hold first: a submission that it refuses keeps its challenges.
+   */
+  use(challenges: string[], after: Clause): Clause {
+    return {
+      name: 'challenges_used',
+      required: true,
+      write: (b) => {
+        const given = b.bind(challenges, 'text[]');
+        return `
+        DELETE FROM webauthn_challenges c USING target
+        WHERE c.onboarding_id = target.id AND c.challenge = ANY (${given})
+          AND EXISTS (SELECT 1 FROM ${after.name})
+          AND (SELECT count(*) FROM webauthn_challenges live WHERE live.onboarding_id = target.id
+            AND live.challenge = ANY (${given}) AND live.expires_at > clock_timestamp()) = cardinality(${given})
+        RETURNING c.challenge`;
+      },
+    };
+  }
+}

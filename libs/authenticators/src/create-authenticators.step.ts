@@ -1,0 +1,86 @@
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { Steps, openGrant, type AuthenticatorSummary, type Row, type Step, type StepEnd } from '#libs/onboarding';
+import { Sealer } from '#libs/platform';
+import type { Call, NewAuthenticator, RejectionReason, UpstreamError, UpstreamProvider } from '#libs/upstream';
+import type { AttestationCode } from './attestation-error.js';
+import { Credentials } from './credentials.js';
+
+/** Step 3: registers the passkeys in the session. A lost answer may have added them, and cannot be asked after. */
+@Injectable()
+export class CreateAuthenticatorsStep implements Step, OnModuleInit {
+  readonly name = 'create-authenticators';
+
+  constructor(
+    private readonly credentials: Credentials,
+    private readonly steps: Steps,
+    private readonly sealer: Sealer,
+  ) {}
+
+  onModuleInit(): void {
+    this.steps.register(this);
+  }
+
+  async call(provider: UpstreamProvider, call: Call, row: Row): Promise<StepEnd> {
+    const sealed = this.sealer.open({ onboardingId: row.id, field: 'authenticators' }, row.sealedAuthenticators!);
+    const authenticators = JSON.parse(sealed) as NewAuthenticator[];
+    const grant = openGrant(this.sealer, row.id, row.sealedGrant!);
+    const ids = await provider.createAuthenticators(call, row.subject, grant, authenticators);
+    return {
+      signal: 'authenticators_created',
+      ...this.#registered(row, ids),
+      data: { authenticatorIds: ids, ...(ids === null && { unmapped: true }) },
+    };
+  }
+
+  rejected(_row: Row, error: UpstreamError): StepEnd {
+    const clauses = [this.credentials.release];
+    if (error.reason === 'session_expired') {
+      return { ...this.#sessionOver('The provider says that the session is over.'), clauses };
+    }
+    const why = error.reason && REFUSALS[error.reason];
+    const result = why
+      ? { code: 'attestation_invalid' as const, detail: why.detail, errors: [{ pointer: '/authenticators', ...why }] }
+      : { code: 'upstream_rejected' as const, detail: 'The provider refused the passkeys and did not say why.' };
+    return { signal: 'authenticators_rejected', patch: { pendingAuthenticators: [] }, result, clauses };
+  }
+
+  gaveUp(): StepEnd {
+    const clauses = [this.credentials.release];
+    return { ...this.#sessionOver('The session ended before the provider could be reached.'), clauses };
+  }
+
+  /** Nobody can name the provider's ids any more. */
+  resolvedDone(row: Row) {
+    return this.#registered(row, null);
+  }
+
+  #registered(row: Row, ids: string[] | null) {
+    const createdAt = new Date().toISOString();
+    const authenticators = row.pendingAuthenticators.map((pending: AuthenticatorSummary, index) => ({
+      id: ids?.[index] ?? null,
+      ...pending,
+      createdAt,
+    }));
+    return {
+      patch: { authenticators: [...row.authenticators, ...authenticators], pendingAuthenticators: [] },
+      clauses: [this.credentials.confirm],
+    };
+  }
+
+  #sessionOver(detail: string): StepEnd {
+    return {
+      signal: 'session_expired',
+      patch: { reason: 'session_expired', pendingAuthenticators: [] },
+      result: { code: 'session_expired', detail },
+    };
+  }
+}
+
+const REFUSALS: Partial<Record<RejectionReason, { code: AttestationCode; detail: string }>> = {
+  attestation_invalid: { code: 'upstream_refused', detail: 'The provider did not accept the attestation.' },
+  credential_already_registered: {
+    code: 'credential_already_registered',
+    detail: 'The provider has this passkey already.',
+  },
+  authenticator_limit: { code: 'upstream_refused', detail: 'The provider takes no more passkeys for this user.' },
+};

@@ -1,0 +1,58 @@
+import { Injectable } from '@nestjs/common';
+import { OnboardingStore, type Clause, type SubjectRef } from '#libs/onboarding';
+
+/**
+ * Which credentials a subject has. One is reserved before its submission leaves, so that a settle cannot fail
+ * on a duplicate; a reservation that never became a registration stands in nobody's way.
+ */
+@Injectable()
+export class Credentials {
+  constructor(private readonly store: OnboardingStore) {}
+
+  /** The subject's registered credential ids, of these only where some are given. */
+  async registered(subject: SubjectRef, among?: string[]): Promise<string[]> {
+    const rows = await this.store.query<{ credential_id: string }>(
+      `SELECT credential_id FROM credentials
+       WHERE integration = $1 AND subject_key = $2 AND registered AND ($3::text[] IS NULL OR credential_id = ANY ($3))`,
+      [subject.integration, subject.subjectKey, among ?? null],
+    );
+    return rows.map((row) => row.credential_id);
+  }
+
+  /** Reserves all, where none is registered. */
+  reserve(credentialIds: string[]): Clause {
+    return {
+      name: 'credentials_reserved',
+      required: true,
+      write: (b) => {
+        const ids = b.bind(credentialIds, 'text[]');
+        return `
+        INSERT INTO credentials AS k (integration, subject_key, credential_id, onboarding_id)
+        SELECT target.integration, target.subject_key, given.id, target.id
+        FROM target, unnest(${ids}) AS given (id)
+        WHERE NOT EXISTS (
+          SELECT 1 FROM credentials taken WHERE taken.integration = target.integration
+            AND taken.subject_key = target.subject_key AND taken.credential_id = ANY (${ids}) AND taken.registered)
+        ON CONFLICT (integration, subject_key, credential_id)
+          DO UPDATE SET onboarding_id = excluded.onboarding_id WHERE NOT k.registered
+        RETURNING k.credential_id`;
+      },
+    };
+  }
+
+  /** The reserved ones of the onboarding are registered now. */
+  readonly confirm: Clause = {
+    name: 'credentials_confirmed',
+    required: false,
+    write: () => `
+      UPDATE credentials k SET registered = true FROM changed c
+      WHERE k.onboarding_id = c.id AND NOT k.registered RETURNING 1`,
+  };
+
+  /** The reserved ones of the onboarding are free again. */
+  readonly release: Clause = {
+    name: 'credentials_released',
+    required: false,
+    write: () => `DELETE FROM credentials k USING changed c WHERE k.onboarding_id = c.id AND NOT k.registered RETURNING 1`,
+  };
+}

@@ -1,0 +1,27 @@
+import { Module } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { CONFIG, type Config } from '#libs/platform';
+import { dataSourceOptions } from './data-source.js';
+import { PreparedStatements } from './prepared-statements.js';
+
+/** A server that takes queries and answers none is as good as away. */
+const QUERY_TIMEOUT_MS = 10_000;
+
+/** The one data source of an app. Each lib adds its own entities with `TypeOrmModule.forFeature`. */
+@Module({
+  imports: [
+    TypeOrmModule.forRootAsync({
+      inject: [CONFIG],
+      useFactory: (config: Config) => ({
+        ...dataSourceOptions({ url: config.DATABASE_URL, poolSize: config.DATABASE_POOL_SIZE }),
+        extra: { keepAlive: true, query_timeout: QUERY_TIMEOUT_MS },
+        autoLoadEntities: true,
+        retryAttempts: 5,
+        retryDelay: 1_000,
+      }),
+    }),
+  ],
+  providers: [PreparedStatements],
+  exports: [PreparedStatements, TypeOrmModule],
+})
+export class DatabaseModule {}

@@ -1,0 +1,117 @@
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { DelayedError, UnrecoverableError, Worker, type Job } from 'bullmq';
+import type { Redis } from 'ioredis';
+import { CLOCK, type Clock } from '#libs/kernel';
+import { CONFIG, type Config } from '#libs/platform';
+import { EndedForGood, QUEUE_NAMES, TooEarly, type JobHandler, type JobOutcome, type QueueName } from './job-definition.js';
+import { Queues } from './queues.js';
+import { patientRedis } from './redis-connection.js';
+
+/** A schedule that was not seen for this many of its periods is written again: Redis may have been flushed. */
+const PERIODS_UNTIL_LOST = 3;
+
+interface Scheduled {
+  handler: JobHandler;
+  everyMs: number;
+  lastRunMs: number;
+  running: boolean;
+}
+
+/** Runs jobs: one BullMQ worker per queue, and the schedules, by itself while Redis is away. */
+@Injectable()
+export class JobRunner {
+  readonly #logger = new Logger(JobRunner.name);
+  readonly #workers: Worker[] = [];
+  readonly #timers: NodeJS.Timeout[] = [];
+  readonly #scheduled = new Map<string, Scheduled>();
+  #redis: Redis | undefined;
+
+  constructor(
+    private readonly queues: Queues,
+    @Inject(CONFIG) private readonly config: Config,
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {}
+
+  /** @throws Error at boot when a job has two handlers, or a queue has none. */
+  start(handlers: readonly JobHandler[]): void {
+    const byQueue = group(handlers);
+    this.#redis = patientRedis(this.config.REDIS_URL);
+    this.#redis.on('error', (error: Error) => this.#logger.warn(`Redis: ${error.message}`));
+    for (const [queue, ofQueue] of byQueue) this.#workers.push(this.#work(queue, ofQueue, this.#redis));
+    for (const handler of handlers) if (handler.everyMs) this.#schedule(handler, handler.everyMs);
+  }
+
+  /** Takes no more jobs, and resolves when the running ones have ended. */
+  async stop(): Promise<void> {
+    this.#timers.forEach(clearInterval);
+    await Promise.all(this.#workers.map((worker) => worker.close()));
+    this.#redis?.disconnect();
+  }
+
+  #work(queue: QueueName, handlers: ReadonlyMap<string, JobHandler>, connection: Redis): Worker {
+    const worker = new Worker(queue, (job, token) => this.#run(handlers, job, token), {
+      connection,
+      prefix: this.config.QUEUE_PREFIX,
+      concurrency: this.config.WORKER_CONCURRENCY,
+    });
+    worker.on('error', (error) => this.#logger.warn(`worker of ${queue}: ${error.message}`));
+    return worker;
+  }
+
+  async #run(handlers: ReadonlyMap<string, JobHandler>, job: Job, token?: string): Promise<JobOutcome> {
+    const handler = handlers.get(job.name);
+    if (!handler) throw new UnrecoverableError(`no handler for job "${job.name}": an older version added it?`);
+    const scheduled = this.#scheduled.get(job.name);
+    if (scheduled) scheduled.lastRunMs = this.clock.monotonicMs();
+    try {
+      return await handler.handle(handler.job.payload.parse(job.data));
+    } catch (error) {
+      if (error instanceof TooEarly) {
+        await job.moveToDelayed(Date.now() + error.waitMs, token);
+        throw new DelayedError();
+      }
+      if (error instanceof EndedForGood) throw new UnrecoverableError(error.message);
+      throw error;
+    }
+  }
+
+  #schedule(handler: JobHandler, everyMs: number): void {
+    const entry = { handler, everyMs, lastRunMs: -Infinity, running: false };
+    this.#scheduled.set(handler.job.name, entry);
+    void this.#keep(entry);
+    this.#timers.push(setInterval(() => void this.#keep(entry), everyMs));
+  }
+
+  /** Writes a schedule that Redis does not follow (any more), and does its work here while Redis is away. */
+  async #keep(entry: Scheduled): Promise<void> {
+    const { handler, everyMs } = entry;
+    if (this.clock.monotonicMs() - entry.lastRunMs < PERIODS_UNTIL_LOST * everyMs || entry.running) return;
+    entry.running = true;
+    try {
+      if (this.queues.isReady()) {
+        const { name, queue } = handler.job;
+        await this.queues.get(queue).upsertJobScheduler(name, { every: everyMs }, { name, data: {} });
+      } else {
+        await handler.handle(handler.job.payload.parse({}));
+      }
+    } catch (error) {
+      this.#logger.warn(`schedule ${handler.job.name}: ${(error as Error).message}`);
+    } finally {
+      entry.running = false;
+    }
+  }
+}
+
+function group(handlers: readonly JobHandler[]): Map<QueueName, Map<string, JobHandler>> {
+  const byQueue = new Map<QueueName, Map<string, JobHandler>>(QUEUE_NAMES.map((name) => [name, new Map()]));
+  for (const handler of handlers) {
+    const ofQueue = byQueue.get(handler.job.queue);
+    if (!ofQueue) throw new Error(`there is no queue "${handler.job.queue}"`);
+    if (ofQueue.has(handler.job.name)) throw new Error(`job "${handler.job.name}" has two handlers`);
+    ofQueue.set(handler.job.name, handler);
+  }
+  for (const [queue, ofQueue] of byQueue) {
+    if (ofQueue.size === 0) throw new Error(`queue "${queue}" has no handler`);
+  }
+  return byQueue;
+}

@@ -1,0 +1,19 @@
+import { describe, expect, it } from '@jest/globals';
+import { isUuid, uuidV7 } from './id.js';
+
+describe('uuidV7', () => {
+  it('carries the time in its first 48 bits, the version and the variant', () => {
+    const id = uuidV7(0x0198_0000_1234);
+    expect(id.slice(0, 13)).toBe('01980000-1234');
+    expect(id[14]).toBe('7');
+    expect('89ab').toContain(id[19]);
+    expect(isUuid(id)).toBe(true);
+  });
+
+  it('sorts by time and does not repeat', () => {
+    const early = uuidV7(1_000);
+    const late = uuidV7(1_001);
+    expect(early < late).toBe(true);
+    expect(new Set(Array.from({ length: 1_000 }, () => uuidV7(5))).size).toBe(1_000);
+  });
+});

@@ -1,0 +1,177 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { PreparedStatements } from '#libs/database';
+import { CONFIG, type Config } from '#libs/platform';
+import { nextState, stepOfState, type OtpNeededReason, type Signal, type State } from './machine.js';
+import type { Onboarding } from './onboarding.entity.js';
+import type { Row } from './onboarding.store.js';
+import { SEALED, statesThatNeed } from './secrets.js';
+import { prepared } from './statement.js';
+
+/** What the end of a code or a session means where it ends before the onboarding does. */
+const AT_DEADLINE = {
+  otp_sent: { signal: 'otp_expired', inDoubt: 'otp_expired', reason: 'otp_expired' },
+  otp_submitted: { signal: 'otp_expired', inDoubt: 'outcome_lost', reason: 'otp_expired' },
+  otp_verified: { signal: 'session_expired', inDoubt: 'session_expired', reason: 'session_expired' },
+  authenticators_submitted: { signal: 'session_expired', inDoubt: 'outcome_lost', reason: 'session_expired' },
+} as const satisfies Partial<Record<State, { signal: Signal; inDoubt: Signal; reason: OtpNeededReason }>>;
+
+/** A row as the clock has it: a read never shows as live what is past its instant. */
+export function asOfNow(row: Row): Row {
+  if (!isDue(row)) return row;
+  const signal = signalOf(row);
+  const state = nextState({ state: row.state, step: row.step }, signal);
+  if (!state) throw new Error(`"${signal}" leads nowhere from "${row.state}"`);
+  const byDeadline = AT_DEADLINE[row.state as keyof typeof AT_DEADLINE];
+  return {
+    ...row,
+    state,
+    version: row.version + 1,
+    reason: state === 'otp_needed' ? byDeadline.reason : null,
+    step: state === 'outcome_unknown' ? row.step : null,
+    leaseUntil: null,
+    nextAttemptAt: null,
+    parkedReason: null,
+    parkedAt: null,
+  };
+}
+
+/** A step in flight is left alone: its settle applies the deadline. */
+function isDue({ deadlineAt, leaseUntil, now }: Row): boolean {
+  return deadlineAt !== null && deadlineAt <= now && (leaseUntil === null || leaseUntil <= now);
+}
+
+function signalOf(row: Row): Signal {
+  const idleCounts = row.state !== 'outcome_unknown';
+  if (row.lifeEndsAt <= row.now || (idleCounts && row.idleEndsAt <= row.now)) return 'expired';
+  const at = AT_DEADLINE[row.state as keyof typeof AT_DEADLINE];
+  return mayHaveActed(row) ? at.inDoubt : at.signal;
+}
+
+/** A lease that has lapsed is a call whose process died: it may have taken effect. */
+const mayHaveActed = (row: Pick<Onboarding, 'doubtAttempt' | 'leaseUntil'>) =>
+  row.doubtAttempt !== null || row.leaseUntil !== null;
+
+const DUE = `o.deadline_at <= clock_timestamp() AND (o.lease_until IS NULL OR o.lease_until <= clock_timestamp())`;
+
+const SIGNAL = `CASE
+    WHEN o.life_ends_at <= clock_timestamp() OR (o.state <> 'outcome_unknown' AND o.idle_ends_at <= clock_timestamp())
+      THEN 'expired'
+    ${Object.entries(AT_DEADLINE)
+      .map(
+        ([state, { signal, inDoubt }]) => `WHEN o.state = '${state}' THEN
+      CASE WHEN o.doubt_attempt IS NOT NULL OR o.lease_until IS NOT NULL THEN '${inDoubt}' ELSE '${signal}' END`,
+      )
+      .join('\n    ')}
+  END`;
+
+/** The machine's own answers, written out for SQL: no second table of transitions. */
+const TARGETS = Object.entries(AT_DEADLINE)
+  .flatMap(([state, { signal, inDoubt, reason }]) =>
+    [...new Set([signal, inDoubt])].map((each) => ({ state: state as State, signal: each, reason })),
+  )
+  .map(({ state, signal, reason }) => {
+    const target = nextState({ state }, signal);
+    const step = stepOfState(state);
+    const why = target === 'otp_needed' ? `'${reason}'` : 'NULL';
+    const code = signal === 'outcome_lost' ? 'outcome_unknown' : signal;
+    const result = step ? `jsonb_build_object('step', '${step}', 'code', '${code}')` : 'NULL::jsonb';
+    return `('${state}', '${signal}', '${target}', ${why}, ${result})`;
+  })
+  .join(',\n      ');
+
+/** The state that a row shows now, for lists that filter by state. */
+export const effectiveStateSql = `(CASE WHEN ${DUE} THEN coalesce(
+    (SELECT t.target FROM (VALUES ${TARGETS}) AS t (state, signal, target, reason, result)
+      WHERE t.state = o.state AND t.signal = ${SIGNAL}), 'expired') ELSE o.state END)`;
+
+const WIPED_PROSE = `'The time ran out before the step could end.'`;
+
+const batch = (only: string) => `
+  WITH due AS (
+    SELECT o.id, ${SIGNAL} AS signal FROM onboardings o
+    WHERE ${DUE} ${only} ORDER BY o.deadline_at LIMIT $1 FOR UPDATE SKIP LOCKED
+  ),
+  moves AS (
+    SELECT due.id, due.signal, coalesce(t.target, 'expired') AS target, t.reason, t.result,
+      (${SEALED.map((field) => wipes(field)).join(' OR ')}) AS wiped
+    FROM due JOIN onboardings o ON o.id = due.id
+    LEFT JOIN (VALUES
+      ${TARGETS}
+    ) AS t (state, signal, target, reason, result) ON t.state = o.state AND t.signal = due.signal
+  ),
+  moved AS (
+    UPDATE onboardings o SET
+      state = m.target, reason = m.reason, version = o.version + 1, last_seq = o.last_seq + 1 + m.wiped::int,
+      step = CASE WHEN m.target = 'outcome_unknown' THEN o.step END,
+      lease_until = NULL, next_attempt_at = NULL, woken_at = NULL, parked_reason = NULL, parked_at = NULL,
+      last_result = CASE WHEN m.result IS NULL THEN o.last_result ELSE
+        m.result || jsonb_build_object('detail', ${WIPED_PROSE}, 'at', ${instant('clock_timestamp()')}) END,
+      ${SEALED.map((field) => `${columnOf(field)} = CASE WHEN ${kept(field, 'm.target')} THEN o.${columnOf(field)} END`).join(', ')},
+      updated_at = clock_timestamp()
+    FROM moves m WHERE o.id = m.id
+    RETURNING o.id, o.last_seq, m.signal, m.wiped
+  ),
+  logged AS (
+    INSERT INTO onboarding_events (onboarding_id, seq, type, actor)
+    SELECT id, last_seq - wiped::int, signal, 'service' FROM moved
+    UNION ALL SELECT id, last_seq, 'secrets_wiped', 'service' FROM moved WHERE wiped
+  )
+  SELECT signal, count(*)::int AS count FROM moved GROUP BY signal`;
+
+function columnOf(field: (typeof SEALED)[number]): string {
+  return field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+function kept(field: (typeof SEALED)[number], state: string): string {
+  return `${state} IN (${statesThatNeed(field).map((each) => `'${each}'`).join(', ')})`;
+}
+
+function wipes(field: (typeof SEALED)[number]): string {
+  return `(o.${columnOf(field)} IS NOT NULL AND NOT ${kept(field, `coalesce(t.target, 'expired')`)})`;
+}
+
+function instant(expression: string): string {
+  return `to_char(${expression} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
+}
+
+/** How many codes, sessions and onboardings one run ended, and how many steps it left in doubt. */
+export interface ExpiryCounts {
+  codes: number;
+  sessions: number;
+  onboardings: number;
+  outcomesLost: number;
+}
+
+/** Ends what is due. Many workers may do so at once: each skips what another holds. */
+@Injectable()
+export class Expiry {
+  constructor(
+    private readonly statements: PreparedStatements,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
+
+  /** Batch after batch until nothing is due. */
+  async run(): Promise<ExpiryCounts> {
+    const totals: Record<string, number> = {};
+    for (;;) {
+      const rows = await this.#batch('', [this.config.EXPIRY_BATCH]);
+      for (const { signal, count } of rows) totals[signal] = (totals[signal] ?? 0) + count;
+      if (rows.reduce((sum, { count }) => sum + count, 0) < this.config.EXPIRY_BATCH) break;
+    }
+    return {
+      codes: totals['otp_expired'] ?? 0,
+      sessions: totals['session_expired'] ?? 0,
+      onboardings: totals['expired'] ?? 0,
+      outcomesLost: totals['outcome_lost'] ?? 0,
+    };
+  }
+
+  /** One onboarding, for a command that cannot wait for the batch. */
+  async runFor(id: string): Promise<void> {
+    await this.#batch('AND o.id = $2::uuid', [1, id]);
+  }
+
+  #batch(only: string, values: unknown[]): Promise<{ signal: string; count: number }[]> {
+    return this.statements.run(prepared(batch(only)), values);
+  }
+}

@@ -1,0 +1,15 @@
+export { Claims, notFound } from './claims.js';
+export { Fingerprint } from './fingerprint.js';
+export { openGrant, sealGrant } from './grant.js';
+export * from './machine.js';
+export { NEXT_ACTION_TYPES, nextActionOf } from './next-action.js';
+export { ACTORS, EVENT_TYPES, type OnboardingEvent } from './onboarding-event.entity.js';
+export { PARKED_REASONS, RESULT_CODES, type AuthenticatorSummary } from './onboarding.entity.js';
+export { OnboardingModule } from './onboarding.module.js';
+export { OnboardingService } from './onboarding.service.js';
+export { OnboardingStore, where, type Clause, type Row } from './onboarding.store.js';
+export { columnsOf, fromNow, sql, type Bindings, type Patch } from './statement.js';
+export { StepHandler } from './step.handler.js';
+export { StepOutcome, throwIfRefused } from './step-outcome.js';
+export { Steps, type Step, type StepEnd, type SubjectRef } from './step.js';
+export { UpkeepHandlers } from './upkeep.handlers.js';

@@ -1,0 +1,134 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import {
+  ENDED_STATES,
+  LIVE_STATES,
+  SIGNALS,
+  STATES,
+  nextState,
+  type Signal,
+  type Situation,
+  type State,
+} from './machine.js';
+
+const endings = { step_failed: 'failed', expired: 'expired', cancelled: 'cancelled' };
+
+/** Written out by hand from the design, so that a slip in the table shows as a difference. */
+const expected: [string, Situation, Partial<Record<Signal, State>>][] = [
+  ['otp_requested', { state: 'otp_requested' }, { otp_sent: 'otp_sent', send_gave_up: 'otp_needed' }],
+  [
+    'otp_sent',
+    { state: 'otp_sent' },
+    { otp_submitted: 'otp_submitted', otp_resend_asked: 'otp_requested', otp_expired: 'otp_needed' },
+  ],
+  ['otp_needed', { state: 'otp_needed' }, { otp_resend_asked: 'otp_requested' }],
+  [
+    'otp_submitted',
+    { state: 'otp_submitted' },
+    {
+      otp_verified: 'otp_verified',
+      otp_rejected: 'otp_sent',
+      otp_expired: 'otp_needed',
+      outcome_lost: 'outcome_unknown',
+    },
+  ],
+  [
+    'otp_verified',
+    { state: 'otp_verified' },
+    { authenticators_submitted: 'authenticators_submitted', session_expired: 'otp_needed' },
+  ],
+  [
+    'authenticators_submitted',
+    { state: 'authenticators_submitted' },
+    {
+      authenticators_created: 'completed',
+      authenticators_rejected: 'otp_verified',
+      session_expired: 'otp_needed',
+      outcome_lost: 'outcome_unknown',
+    },
+  ],
+  [
+    'outcome_unknown after verify-otp, the answer says otp_verified',
+    { state: 'outcome_unknown', step: 'verify-otp', answer: 'otp_verified' },
+    { otp_resend_asked: 'otp_requested', resolved_not_done: 'otp_requested', late_answer: 'otp_verified' },
+  ],
+  [
+    'outcome_unknown after create-authenticators in a live session',
+    {
+      state: 'outcome_unknown',
+      step: 'create-authenticators',
+      sessionLives: true,
+      answer: 'authenticators_created',
+    },
+    {
+      otp_resend_asked: 'otp_requested',
+      resolved_done: 'completed',
+      resolved_not_done: 'otp_verified',
+      late_answer: 'completed',
+    },
+  ],
+  [
+    'outcome_unknown after create-authenticators in a session that is over',
+    {
+      state: 'outcome_unknown',
+      step: 'create-authenticators',
+      sessionLives: false,
+      answer: 'authenticators_rejected',
+    },
+    {
+      otp_resend_asked: 'otp_requested',
+      resolved_done: 'completed',
+      resolved_not_done: 'otp_needed',
+      late_answer: 'otp_verified',
+    },
+  ],
+];
+
+describe('the state machine', () => {
+  describe.each(expected)('%s', (_name, situation, moves) => {
+    it.each(SIGNALS)('%s', (signal) => {
+      const target = { ...moves, ...endings }[signal] ?? null;
+      expect(nextState(situation, signal)).toBe(target);
+    });
+  });
+
+  describe.each(ENDED_STATES)('%s', (state) => {
+    it.each(SIGNALS)('%s leads nowhere', (signal) => expect(nextState({ state }, signal)).toBeNull());
+  });
+
+  it('covers every live state above', () => {
+    expect(new Set(expected.map(([, situation]) => situation.state))).toEqual(new Set(LIVE_STATES));
+  });
+
+  it.each([
+    ['a state', () => nextState({ state: 'limbo' as State }, 'expired')],
+    ['a signal', () => nextState({ state: 'otp_sent' }, 'otp_eaten' as Signal)],
+    ['an inherited name', () => nextState({ state: 'toString' as State }, 'expired')],
+    ['a step after which nothing is unknown', () => nextState({ state: 'outcome_unknown', step: 'init-otp' }, 'expired')],
+    ['no step', () => nextState({ state: 'outcome_unknown' }, 'expired')],
+  ])('throws for %s that it does not know', (_name, act) => {
+    expect(act).toThrow();
+  });
+
+  it('never takes a late answer for another loss, an expiry or a cancellation', () => {
+    const situation = { state: 'outcome_unknown', step: 'verify-otp' } as const;
+    for (const answer of ['outcome_lost', 'expired', 'cancelled'] as const) {
+      expect(nextState({ ...situation, answer }, 'late_answer')).toBeNull();
+    }
+  });
+
+  it('stays ended and inside the known states, whatever happens', () => {
+    fc.assert(
+      fc.property(fc.array(fc.constantFrom(...SIGNALS), { maxLength: 40 }), fc.boolean(), (signals, sessionLives) => {
+        let state: State = 'otp_requested';
+        for (const signal of signals) {
+          const step = 'create-authenticators';
+          const next = nextState({ state, step, sessionLives, answer: 'authenticators_created' }, signal);
+          if ((ENDED_STATES as readonly State[]).includes(state)) expect(next).toBeNull();
+          state = next ?? state;
+          expect(STATES).toContain(state);
+        }
+      }),
+    );
+  });
+});

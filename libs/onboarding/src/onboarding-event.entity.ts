@@ -1,0 +1,45 @@
+import { Column, Entity, PrimaryColumn } from 'typeorm';
+import { SIGNALS, type Signal } from './machine.js';
+
+export const EVENT_TYPES = [
+  'created',
+  ...SIGNALS,
+  'attempt_started',
+  'attempt_ended',
+  'retry_scheduled',
+  'second_mail_possible',
+  'late_answer_kept',
+  'parked',
+  'unparked',
+  'resolved',
+  'secrets_wiped',
+] as const;
+export type EventType = (typeof EVENT_TYPES)[number];
+
+/** Who made something happen. */
+export const ACTORS = ['caller', 'service', 'upstream'] as const;
+export type Actor = (typeof ACTORS)[number];
+
+/** One entry of the timeline. Its number has no gap; its data holds no secret. */
+@Entity('onboarding_events')
+export class OnboardingEvent {
+  @PrimaryColumn('uuid', { name: 'onboarding_id' }) onboardingId!: string;
+  @PrimaryColumn('integer') seq!: number;
+  @Column('text') type!: EventType;
+  @Column('timestamptz') at!: Date;
+  @Column('text') actor!: Actor;
+  @Column('jsonb') data!: Record<string, unknown>;
+}
+
+/** An event on its way in: the store numbers it. */
+export interface NewEvent {
+  type: EventType;
+  actor: Actor;
+  data?: Record<string, unknown>;
+}
+
+export const signalEvent = (type: Signal, actor: Actor, data?: Record<string, unknown>): NewEvent => ({
+  type,
+  actor,
+  ...(data && { data }),
+});

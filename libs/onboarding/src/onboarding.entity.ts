@@ -1,0 +1,138 @@
+import { Column, Entity, PrimaryColumn } from 'typeorm';
+import type { CallEvidence, Subject } from '#libs/upstream';
+import type { OtpNeededReason, State, StepName } from './machine.js';
+
+/** An attempt that may have taken effect without our knowing. */
+export interface UnresolvedAttempt {
+  step: StepName;
+  attempt: number;
+  /** When it was claimed, RFC 3339. */
+  at: string;
+  evidence?: CallEvidence & { detail: string };
+}
+
+/** How the last step ended that did not move the onboarding on. */
+export interface LastResult {
+  step: StepName;
+  code: ResultCode;
+  detail: string;
+  /** RFC 3339. */
+  at: string;
+  errors?: { pointer: string; code: string; detail: string }[];
+}
+
+export const RESULT_CODES = [
+  'otp_invalid',
+  'otp_expired',
+  'otp_locked',
+  'session_expired',
+  'subject_not_found',
+  'attestation_invalid',
+  'upstream_rejected',
+  'upstream_unavailable',
+  'upstream_misconfigured',
+  'outcome_unknown',
+] as const;
+export type ResultCode = (typeof RESULT_CODES)[number];
+
+export interface Failure {
+  code: ResultCode;
+  detail: string;
+  step: StepName;
+  upstreamStatus: number | null;
+  /** RFC 3339. */
+  at: string;
+}
+
+/** Why a row is parked: live, and not retried until somebody mends what is broken. */
+export const PARKED_REASONS = ['upstream_misconfigured', 'integration_missing'] as const;
+export type ParkedReason = (typeof PARKED_REASONS)[number];
+
+/** What is told of a passkey. Binary values are unpadded base64url. */
+export interface AuthenticatorSummary {
+  name: string;
+  credentialId: string;
+  /** Lowercase UUID. */
+  aaguid: string;
+  transports: string[];
+}
+
+export interface RegisteredAuthenticator extends AuthenticatorSummary {
+  /** The provider's id; null where it is not known. */
+  id: string | null;
+  /** RFC 3339. */
+  createdAt: string;
+}
+
+/** One user's way through the three steps. Written by the store's statements, read through either door. */
+@Entity('onboardings')
+export class Onboarding {
+  @PrimaryColumn('uuid') id!: string;
+  @Column('text') integration!: string;
+  @Column('text') provider!: string;
+  @Column('jsonb') subject!: Subject;
+  @Column('text', { name: 'subject_key' }) subjectKey!: string;
+  @Column('text', { name: 'external_ref', nullable: true }) externalRef!: string | null;
+  @Column('jsonb') metadata!: Record<string, unknown>;
+
+  @Column('text') state!: State;
+  /** Why a code is needed, in `otp_needed`. */
+  @Column('text', { nullable: true }) reason!: OtpNeededReason | null;
+  /** Counts state changes. */
+  @Column('integer') version!: number;
+  /** Counts timeline events. */
+  @Column('integer', { name: 'last_seq' }) lastSeq!: number;
+
+  /** The step in flight or waiting for its next try; in `outcome_unknown`, the one that was lost. */
+  @Column('text', { nullable: true }) step!: StepName | null;
+  /** Numbers the upstream calls of this onboarding, all steps together. */
+  @Column('integer') attempt!: number;
+  /** The first attempt of what the caller submitted last. */
+  @Column('integer') submission!: number;
+  /** Keyed hash of what was submitted. */
+  @Column('text', { nullable: true }) fingerprint!: string | null;
+  /** Until when the attempt in flight has its runner; null when none is in flight. */
+  @Column('timestamptz', { name: 'lease_until', nullable: true }) leaseUntil!: Date | null;
+  @Column('timestamptz', { name: 'next_attempt_at', nullable: true }) nextAttemptAt!: Date | null;
+  @Column('timestamptz', { name: 'woken_at', nullable: true }) wokenAt!: Date | null;
+  @Column('text', { name: 'parked_reason', nullable: true }) parkedReason!: ParkedReason | null;
+  @Column('timestamptz', { name: 'parked_at', nullable: true }) parkedAt!: Date | null;
+  /** How often this submission ended `unavailable`, and `no_answer`. */
+  @Column('integer', { name: 'unavailable_count' }) unavailableCount!: number;
+  @Column('integer', { name: 'no_answer_count' }) noAnswerCount!: number;
+  /** The latest attempt of this submission that ended without a definite answer. */
+  @Column('integer', { name: 'doubt_attempt', nullable: true }) doubtAttempt!: number | null;
+  @Column('jsonb') unresolved!: UnresolvedAttempt[];
+
+  @Column('text', { name: 'otp_handle', nullable: true }) otpHandle!: string | null;
+  @Column('integer', { name: 'otp_sends' }) otpSends!: number;
+  /** From when another code may be asked for. */
+  @Column('timestamptz', { name: 'otp_resend_at', nullable: true }) otpResendAt!: Date | null;
+  @Column('timestamptz', { name: 'otp_sent_at', nullable: true }) otpSentAt!: Date | null;
+  @Column('timestamptz', { name: 'otp_expires_at', nullable: true }) otpExpiresAt!: Date | null;
+  /** Tries that the code has left, less the attempts on it that upstream may have counted. */
+  @Column('integer', { name: 'otp_tries_left' }) otpTriesLeft!: number;
+  /** Wrong codes of the whole onboarding. */
+  @Column('integer', { name: 'otp_wrong' }) otpWrong!: number;
+  @Column('timestamptz', { name: 'session_expires_at', nullable: true }) sessionExpiresAt!: Date | null;
+  /** When the session ends for us: its expiry less the margin. */
+  @Column('timestamptz', { name: 'session_ends_at', nullable: true }) sessionEndsAt!: Date | null;
+
+  @Column('bytea', { name: 'sealed_otp_code', nullable: true }) sealedOtpCode!: Buffer | null;
+  @Column('bytea', { name: 'sealed_grant', nullable: true }) sealedGrant!: Buffer | null;
+  @Column('bytea', { name: 'sealed_authenticators', nullable: true }) sealedAuthenticators!: Buffer | null;
+
+  /** What the submission in step 3 is about, without its attestations. */
+  @Column('jsonb', { name: 'pending_authenticators' }) pendingAuthenticators!: AuthenticatorSummary[];
+  @Column('jsonb') authenticators!: RegisteredAuthenticator[];
+
+  @Column('jsonb', { name: 'last_result', nullable: true }) lastResult!: LastResult | null;
+  @Column('jsonb', { nullable: true }) failure!: Failure | null;
+  @Column('timestamptz', { name: 'created_at' }) createdAt!: Date;
+  @Column('timestamptz', { name: 'updated_at' }) updatedAt!: Date;
+  @Column('timestamptz', { name: 'idle_ends_at' }) idleEndsAt!: Date;
+  @Column('timestamptz', { name: 'life_ends_at' }) lifeEndsAt!: Date;
+  /** When the row changes by itself; computed by the database. */
+  @Column('timestamptz', { name: 'deadline_at', nullable: true })
+  deadlineAt!: Date | null;
+}

@@ -1,0 +1,53 @@
+import { Module } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { DatabaseModule } from '#libs/database';
+import { JobsModule } from '#libs/jobs';
+import { UpstreamModule } from '#libs/upstream';
+import { Claims } from './claims.js';
+import { Expiry } from './expiry.js';
+import { Fingerprint } from './fingerprint.js';
+import { OnboardingEvent } from './onboarding-event.entity.js';
+import { Onboarding } from './onboarding.entity.js';
+import { OnboardingService } from './onboarding.service.js';
+import { OnboardingStore } from './onboarding.store.js';
+import { Probe } from './probe.js';
+import { Settlement } from './settlement.js';
+import { StepHandler } from './step.handler.js';
+import { StepOutcome } from './step-outcome.js';
+import { StepRunner } from './step-runner.js';
+import { Steps } from './step.js';
+import { Sweeper } from './sweeper.js';
+import { UpkeepHandlers } from './upkeep.handlers.js';
+
+/** The state machine at work: store, runner, retry law, expiry, sweeper. */
+@Module({
+  imports: [DatabaseModule, JobsModule, UpstreamModule, TypeOrmModule.forFeature([Onboarding, OnboardingEvent])],
+  providers: [
+    Claims,
+    Expiry,
+    Fingerprint,
+    OnboardingService,
+    OnboardingStore,
+    Probe,
+    Settlement,
+    StepHandler,
+    StepOutcome,
+    StepRunner,
+    Steps,
+    Sweeper,
+    UpkeepHandlers,
+  ],
+  exports: [
+    Claims,
+    Fingerprint,
+    JobsModule,
+    OnboardingService,
+    OnboardingStore,
+    StepHandler,
+    StepOutcome,
+    Steps,
+    UpkeepHandlers,
+    UpstreamModule,
+  ],
+})
+export class OnboardingModule {}

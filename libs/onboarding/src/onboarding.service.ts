@@ -1,0 +1,198 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { InjectRepository } from '@nestjs/typeorm';
+import type { Repository } from 'typeorm';
+import { ProblemError } from '#libs/kernel';
+import { CONFIG, type Config } from '#libs/platform';
+import { Claims, ended, illegal, notFound, versionMismatch } from './claims.js';
+import { Expiry, asOfNow, effectiveStateSql } from './expiry.js';
+import { Fingerprint } from './fingerprint.js';
+import { LIVE_STATES, isEnded, nextState, type Signal, type State } from './machine.js';
+import type { NewEvent, OnboardingEvent } from './onboarding-event.entity.js';
+import { Onboarding } from './onboarding.entity.js';
+import { OnboardingStore, where, type Change, type Clause, type Row } from './onboarding.store.js';
+import { SEALED, wipedIn } from './secrets.js';
+import { fromNow, type Patch } from './statement.js';
+import { StepOutcome } from './step-outcome.js';
+import { Steps } from './step.js';
+
+export interface ListFilter {
+  state?: State | undefined;
+  integration?: string | undefined;
+  accountId?: string | undefined;
+  userId?: string | undefined;
+  externalRef?: string | undefined;
+  createdAfter?: Date | undefined;
+  createdBefore?: Date | undefined;
+  limit: number;
+  /** The id of the last row of the page before. */
+  after?: string | undefined;
+}
+
+export interface Resolution {
+  outcome: 'done' | 'not_done';
+  reason: string;
+}
+
+/** How often a command is tried again whose row changed under it. */
+const TRIES = 3;
+
+/** What can be asked of an onboarding besides its steps. */
+@Injectable()
+export class OnboardingService {
+  constructor(
+    private readonly store: OnboardingStore,
+    private readonly claims: Claims,
+    private readonly outcome: StepOutcome,
+    private readonly fingerprint: Fingerprint,
+    private readonly expiry: Expiry,
+    private readonly steps: Steps,
+    @InjectRepository(Onboarding) private readonly rows: Repository<Onboarding>,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
+
+  /** @throws ProblemError `not_found` */
+  async load(id: string): Promise<Row> {
+    const row = await this.store.find(id);
+    if (!row) throw notFound(id);
+    return asOfNow(row);
+  }
+
+  /** The row after its expiry was written, where that was due. */
+  async settleExpiry(id: string): Promise<Row> {
+    const row = await this.load(id);
+    await this.expiry.runFor(id);
+    return row;
+  }
+
+  /** Newest first; ids grow with time, so the page goes on below the last one seen. */
+  async list(filter: ListFilter): Promise<{ rows: Row[]; next: string | null }> {
+    const query = this.rows.createQueryBuilder('o').orderBy('o.id', 'DESC').limit(filter.limit + 1);
+    const narrow = (condition: string, values: Record<string, unknown>) => {
+      if (Object.values(values).every((value) => value !== undefined)) query.andWhere(condition, values);
+    };
+    narrow(`${effectiveStateSql} = :state`, { state: filter.state });
+    narrow('o.integration = :integration', { integration: filter.integration });
+    narrow(`o.subject ->> 'accountId' = :accountId`, { accountId: filter.accountId });
+    narrow(`o.subject ->> 'userId' = :userId`, { userId: filter.userId });
+    narrow('o.external_ref = :externalRef', { externalRef: filter.externalRef });
+    narrow('o.created_at > :createdAfter', { createdAfter: filter.createdAfter });
+    narrow('o.created_at < :createdBefore', { createdBefore: filter.createdBefore });
+    narrow('o.id < :after', { after: filter.after });
+    query.addSelect('clock_timestamp()', 'now');
+    const { entities, raw } = await query.getRawAndEntities<{ now: Date }>();
+    const rows = entities.map((entity, index) => asOfNow({ ...entity, now: raw[index]!.now }));
+    const page = rows.slice(0, filter.limit);
+    return { rows: page, next: rows.length > filter.limit ? page.at(-1)!.id : null };
+  }
+
+  /** @throws ProblemError `not_found` */
+  async events(id: string, after: number, limit: number): Promise<OnboardingEvent[]> {
+    const events = await this.store.events(id, after, limit);
+    if (events.length === 0) await this.load(id);
+    return events;
+  }
+
+  /** Taken at once in any live state; a call in flight becomes evidence when its answer comes. */
+  async cancel(id: string, reason: string | undefined, version?: number): Promise<Row> {
+    return this.#command(id, version, (row) => {
+      if (isEnded(row.state)) throw ended(row);
+      const wiped = SEALED.some((field) => row[field] !== null);
+      return {
+        where: [where.stateIn(...LIVE_STATES), where.attempt(row.attempt)],
+        patch: { ...leaveFor('cancelled') },
+        events: [
+          { type: 'cancelled', actor: 'caller', ...(reason && { data: { reason } }) },
+          ...(wiped ? [{ type: 'secrets_wiped', actor: 'service' } as const] : []),
+        ],
+      };
+    });
+  }
+
+  /**
+   * Somebody found out what became of a lost attempt. In `outcome_unknown` that decides; on an onboarding that
+   * has ended it is recorded. `not_done` after `verify-otp` has a new code sent, since the old one is spent.
+   *
+   * @param waitMs how long to wait for that code to be sent.
+   */
+  async resolve(id: string, resolution: Resolution, waitMs: number, version?: number): Promise<Row> {
+    const seen = await this.load(id);
+    if (seen.state === 'outcome_unknown' && seen.step === 'verify-otp' && resolution.outcome === 'not_done') {
+      const claimed = await this.claims.submit({
+        id,
+        version,
+        signal: 'resolved_not_done',
+        step: 'init-otp',
+        from: ['outcome_unknown'],
+        where: [where.attempt(seen.attempt)],
+        before: [{ type: 'resolved', actor: 'caller', data: { ...resolution, step: seen.step, attempt: seen.attempt } }],
+        fingerprint: this.fingerprint.of(id, seen.subjectKey),
+      });
+      return this.outcome.of(claimed, waitMs);
+    }
+    return this.#command(id, version, (row) => {
+      const open = row.unresolved.at(-1);
+      const event = (more: object): NewEvent => ({ type: 'resolved', actor: 'caller', data: { ...resolution, ...more } });
+      if (isEnded(row.state)) {
+        if (!open) throw ended(row);
+        return {
+          where: [where.stateIn(row.state), where.attempt(row.attempt)],
+          patch: { unresolved: row.unresolved.slice(0, -1) },
+          events: [event({ step: open.step, attempt: open.attempt })],
+        };
+      }
+      if (row.state !== 'outcome_unknown') {
+        throw new ProblemError('illegal_state', { detail: 'No outcome is unknown here.', extensions: { state: row.state } });
+      }
+      return this.#resolved(row, resolution, event({ step: row.step, attempt: row.attempt }));
+    });
+  }
+
+  #resolved(row: Row, { outcome }: Resolution, event: NewEvent): Omit<Change, 'id'> {
+    const signal: Signal = outcome === 'done' ? 'resolved_done' : 'resolved_not_done';
+    const sessionLives = row.sessionEndsAt !== null && row.sessionEndsAt > row.now;
+    const state = nextState({ state: row.state, step: row.step, sessionLives }, signal);
+    if (!state) throw illegal(row, signal);
+    const done: { patch?: Patch; clauses?: Clause[] } =
+      outcome === 'done' ? (this.steps.get(row.step!).resolvedDone?.(row) ?? {}) : {};
+    return {
+      where: [where.stateIn('outcome_unknown'), where.attempt(row.attempt)],
+      patch: {
+        ...leaveFor(state),
+        reason: state === 'otp_needed' ? 'session_expired' : null,
+        unresolved: row.unresolved.filter(({ step }) => step !== row.step),
+        doubtAttempt: null,
+        lastResult: null,
+        idleEndsAt: fromNow(this.config.ONBOARDING_IDLE_MS),
+        ...done.patch,
+      },
+      events: [event, { type: signal, actor: 'caller' }],
+      ...(done.clauses && { clauses: done.clauses }),
+    };
+  }
+
+  /** Reads, decides, writes what was decided; again when the row changed in between. */
+  async #command(id: string, version: number | undefined, decide: (row: Row) => Omit<Change, 'id'>): Promise<Row> {
+    for (let tries = 0; tries < TRIES; tries++) {
+      const row = await this.load(id);
+      if (version !== undefined && version !== row.version) throw versionMismatch(row);
+      const change = decide(row);
+      const changed = await this.store.change({ id, ...change });
+      if (changed) return asOfNow(changed);
+      // The row read as expired, but is not yet written so.
+      await this.expiry.runFor(id);
+    }
+    throw new ProblemError('illegal_state', { detail: 'The onboarding is changing; try again.', retryable: true });
+  }
+}
+
+/** What every change of state by command leaves behind. */
+const leaveFor = (state: State): Patch => ({
+  state,
+  ...wipedIn(state),
+  step: null,
+  leaseUntil: null,
+  nextAttemptAt: null,
+  wokenAt: null,
+  parkedReason: null,
+  parkedAt: null,
+});

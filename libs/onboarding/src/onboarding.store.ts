@@ -1,0 +1,164 @@
+import { Injectable } from '@nestjs/common';
+import { InjectRepository } from '@nestjs/typeorm';
+import { MoreThan, type Repository } from 'typeorm';
+import { PreparedStatements, violatedUniqueConstraint } from '#libs/database';
+import type { NewEvent } from './onboarding-event.entity.js';
+import { OnboardingEvent } from './onboarding-event.entity.js';
+import { Onboarding } from './onboarding.entity.js';
+import { Bindings, SqlValue, assignments, columnsOf, prepared, type Patch } from './statement.js';
+
+/** A row, and the database's time when it was read. */
+export type Row = Onboarding & { now: Date };
+
+/**
+ * More that a statement does, for the lib that owns it: one data-modifying query, all or nothing with the rest.
+ * A `required` clause reads its row from `target` and must return a row, or nothing at all is written; any
+ * other reads what was written from `changed`.
+ */
+export interface Clause {
+  name: string;
+  required: boolean;
+  write(bindings: Bindings): string;
+}
+
+/** A condition on the row `o`. */
+export type Condition = (bindings: Bindings) => string;
+
+export interface Change {
+  id: string;
+  /** What the writer saw: unless all of it still holds, nothing is written. */
+  where: Condition[];
+  patch: Patch;
+  events: NewEvent[];
+  clauses?: Clause[];
+}
+
+/** The only writer of onboardings and their timelines: one prepared statement a change. */
+@Injectable()
+export class OnboardingStore {
+  constructor(
+    private readonly statements: PreparedStatements,
+    @InjectRepository(OnboardingEvent) private readonly timeline: Repository<OnboardingEvent>,
+  ) {}
+
+  async find(id: string): Promise<Row | null> {
+    const text = `SELECT ${columnsOf('o')}, clock_timestamp() AS now FROM onboardings o WHERE o.id = $1`;
+    const [row] = await this.statements.run<Row>(prepared(text), [id]);
+    return row ?? null;
+  }
+
+  /** A statement on the tables of the lib that asks, e.g. its limits. */
+  query<Result>(text: string, values: unknown[]): Promise<Result[]> {
+    return this.statements.run<Result>(prepared(text), values);
+  }
+
+  /** The subject's onboarding that has not ended, if any. */
+  async findLive(integration: string, subjectKey: string): Promise<Row | null> {
+    const text = `
+      SELECT ${columnsOf('o')}, clock_timestamp() AS now FROM onboardings o
+      WHERE o.integration = $1 AND o.subject_key = $2 AND o.state NOT IN ('completed', 'failed', 'expired', 'cancelled')`;
+    const [row] = await this.statements.run<Row>(prepared(text), [integration, subjectKey]);
+    return row ?? null;
+  }
+
+  /**
+   * Inserts a row with its first events.
+   *
+   * @returns the row; or what stood in its way: the subject's `live` onboarding, or a required clause that
+   *   returned nothing. Then nothing was written.
+   */
+  async create(row: Patch, events: NewEvent[], clauses: Clause[] = []): Promise<Row | 'live' | 'refused'> {
+    const bindings = new Bindings();
+    const columns = assignments({ ...row, lastSeq: events.length }, bindings);
+    const required = clauses.filter((clause) => clause.required);
+    const text = `
+      WITH ${required.map((clause) => `${clause.name} AS (${clause.write(bindings)}), `).join('')}
+      changed AS (
+        INSERT INTO onboardings AS o (${columns.map(({ column }) => column).join(', ')})
+        SELECT ${columns.map(({ value }) => value).join(', ')}
+        ${required.length > 0 ? `WHERE ${met(required)}` : ''}
+        RETURNING o.*
+      ),
+      ${logged(events, bindings)}
+      SELECT ${columnsOf('c')}, clock_timestamp() AS now FROM changed c`;
+    try {
+      const [created] = await this.statements.run<Row>(prepared(text), bindings.values);
+      return created ?? 'refused';
+    } catch (error) {
+      if (violatedUniqueConstraint(error) === 'onboardings_one_live_per_subject') return 'live';
+      throw error;
+    }
+  }
+
+  /** @returns the row as written, or null where the row was not as the writer saw it (any more). */
+  async change(change: Change): Promise<Row | null> {
+    const bindings = new Bindings();
+    const { events, clauses = [] } = change;
+    const required = clauses.filter((clause) => clause.required);
+    const id = bindings.bind(change.id, 'uuid');
+    const conditions = [`o.id = ${id}`, ...change.where.map((condition) => condition(bindings))].join(' AND ');
+    const set = assignments(change.patch, bindings).map(({ column, value }) => `${column} = ${value}`);
+    const nextState = change.patch.state;
+    if (nextState instanceof SqlValue) throw new Error('a state is decided by the machine, not by SQL');
+    if (nextState !== undefined) {
+      set.push(`version = o.version + (o.state IS DISTINCT FROM ${bindings.bind(nextState, 'text')})::int`);
+    }
+    set.push(`last_seq = o.last_seq + ${events.length}`, 'updated_at = clock_timestamp()');
+    // A required clause must not act on a row that does not meet the conditions: the row is locked first.
+    const target = `target AS (SELECT o.* FROM onboardings o WHERE ${conditions} FOR UPDATE),`;
+    const text = `
+      WITH ${required.length > 0 ? target : ''}
+      ${required.map((clause) => `${clause.name} AS (${clause.write(bindings)}), `).join('')}
+      changed AS (
+        UPDATE onboardings o SET ${set.join(', ')}
+        ${required.length > 0 ? `FROM target WHERE o.id = target.id AND ${met(required)}` : `WHERE ${conditions}`}
+        RETURNING o.*
+      ),
+      ${clauses
+        .filter((clause) => !clause.required)
+        .map((clause) => `${clause.name} AS (${clause.write(bindings)}), `)
+        .join('')}
+      ${logged(events, bindings)}
+      SELECT ${columnsOf('c')}, clock_timestamp() AS now FROM changed c`;
+    const [row] = await this.statements.run<Row>(prepared(text), bindings.values);
+    return row ?? null;
+  }
+
+  /** The timeline after an event's number, oldest first. */
+  events(onboardingId: string, after: number, limit: number): Promise<OnboardingEvent[]> {
+    return this.timeline.find({
+      where: { onboardingId, seq: MoreThan(after) },
+      order: { seq: 'ASC' },
+      take: limit,
+    });
+  }
+}
+
+const met = (required: Clause[]) => required.map(({ name }) => `EXISTS (SELECT 1 FROM ${name})`).join(' AND ');
+
+/** Numbers the events after those there are. An attempt's own number is known only to the row. */
+function logged(events: NewEvent[], bindings: Bindings): string {
+  const types = bindings.bind(events.map((event) => event.type), 'text[]');
+  const actors = bindings.bind(events.map((event) => event.actor), 'text[]');
+  const data = bindings.bind(events.map((event) => JSON.stringify(event.data ?? {})), 'text[]');
+  return `logged AS (
+    INSERT INTO onboarding_events (onboarding_id, seq, type, at, actor, data)
+    SELECT c.id, c.last_seq - ${events.length} + e.ord, e.type, clock_timestamp(), e.actor,
+      CASE WHEN e.type = 'attempt_started'
+        THEN e.data::jsonb || jsonb_build_object('attempt', c.attempt, 'step', c.step, 'fingerprint', c.fingerprint)
+        ELSE e.data::jsonb END
+    FROM changed c, unnest(${types}, ${actors}, ${data}) WITH ORDINALITY AS e (type, actor, data, ord)
+  )`;
+}
+
+/** Conditions that writers share. */
+export const where = {
+  version: (version: number): Condition => (b) => `o.version = ${b.bind(version, 'int')}`,
+  stateIn: (...states: string[]): Condition => (b) => `o.state = ANY (${b.bind(states, 'text[]')})`,
+  attempt: (attempt: number): Condition => (b) => `o.attempt = ${b.bind(attempt, 'int')}`,
+  notDue: (): Condition => () => 'o.deadline_at > clock_timestamp()',
+  noLease: (): Condition => () => 'o.lease_until IS NULL',
+  leaseHeld: (): Condition => () => 'o.lease_until IS NOT NULL',
+  leaseLapsed: (): Condition => () => 'o.lease_until <= clock_timestamp()',
+  tryIsDue: (): Condition => () => 'o.next_attempt_at <= clock_timestamp()',
+} satisfies Record<string, (...args: never[]) => Condition>;

@@ -1,0 +1,135 @@
+import type { FailureClass } from '#libs/upstream';
+import type { StepName } from './machine.js';
+
+/**
+ * What may be retried, when, and what a lost answer means: the heart of the service, as data.
+ *
+ * The upstream has no idempotency key and no way to ask what became of a call. So each end of a call has its
+ * answer here, and nowhere else; docs/retry-law.md explains the cells.
+ */
+export interface Rule {
+  /** How many more calls this class allows within one submission; null where only time and budgets bound it. */
+  retries: number | null;
+  /** `backoff`: jittered. `as_told`: no sooner than `Retry-After`. `cooldown`: no sooner than a resend may be. */
+  wait: 'backoff' | 'as_told' | 'cooldown';
+  /** What it means when no retry is left, or none could end in time. */
+  then: 'give_up' | 'deadline' | 'outcome_unknown' | 'rejected' | 'park';
+}
+
+type StepLaw = Readonly<Record<FailureClass, Rule>>;
+
+const retry = (retries: number | null, wait: Rule['wait'], then: Rule['then']): Rule => ({ retries, wait, then });
+const rejected: Rule = { retries: 0, wait: 'backoff', then: 'rejected' };
+const park: Rule = { retries: 0, wait: 'backoff', then: 'park' };
+
+/** For a provider that has no idempotency and no read-back: every lost answer stays a doubt. */
+const BYZANTINE: Readonly<Record<StepName, StepLaw>> = {
+  'init-otp': {
+    not_sent: retry(null, 'backoff', 'give_up'),
+    throttled: retry(null, 'as_told', 'give_up'),
+    // Each try may send a mail and counts as a send, so that the subject's budget is the bound.
+    unavailable: retry(null, 'backoff', 'give_up'),
+    no_answer: retry(1, 'cooldown', 'give_up'),
+    rejected,
+    rejected_unclear: rejected,
+    misconfigured: park,
+  },
+  'verify-otp': {
+    not_sent: retry(null, 'backoff', 'deadline'),
+    throttled: retry(null, 'as_told', 'deadline'),
+    unavailable: retry(2, 'backoff', 'outcome_unknown'),
+    no_answer: retry(0, 'backoff', 'outcome_unknown'),
+    rejected,
+    rejected_unclear: rejected,
+    misconfigured: park,
+  },
+  'create-authenticators': {
+    not_sent: retry(null, 'backoff', 'deadline'),
+    throttled: retry(null, 'as_told', 'deadline'),
+    unavailable: retry(4, 'backoff', 'outcome_unknown'),
+    no_answer: retry(1, 'backoff', 'outcome_unknown'),
+    rejected,
+    rejected_unclear: rejected,
+    misconfigured: park,
+  },
+};
+
+export const RETRY_LAW = { byzantine: BYZANTINE } as const;
+
+/** Ends that say nothing about whether the call took effect. */
+export const INDEFINITE: ReadonlySet<FailureClass> = new Set(['unavailable', 'no_answer']);
+
+/** Ends after which upstream has certainly not acted. */
+export const WITHOUT_EFFECT: ReadonlySet<FailureClass> = new Set(['not_sent', 'throttled']);
+
+/** Steps of which a lost answer leaves a doubt; a code that may have been mailed twice is no doubt. */
+export const canLeaveDoubt = (step: StepName) => step !== 'init-otp';
+
+export interface Circumstances {
+  provider: string;
+  step: StepName;
+  failure: FailureClass;
+  /** Calls of this submission so far, this one included. */
+  calls: number;
+  /** Of these, how many ended `unavailable` and `no_answer`, this one included. */
+  unavailableCount: number;
+  noAnswerCount: number;
+  /** Whether an earlier call of this submission ended without a definite answer. */
+  inDoubt: boolean;
+  /** Until the code, the session or the onboarding ends, whichever bounds the step. */
+  timeLeftMs: number;
+  /** From `Retry-After`. */
+  retryAfterMs: number | undefined;
+  /** Until a resend would be allowed. */
+  cooldownLeftMs: number;
+}
+
+export interface Timing {
+  RETRY_FLOOR_MS: number;
+  RETRY_BASE_MS: number;
+  RETRY_CAP_MS: number;
+  RETRY_AFTER_MAX_MS: number;
+  CALL_TIMEOUT_MS: number;
+}
+
+export type Decision = { type: 'retry'; delayMs: number } | { type: Rule['then'] };
+
+/**
+ * Applies the law.
+ *
+ * @param random in [0, 1), for the jitter.
+ * @throws Error for a provider that the law does not know.
+ */
+export function decide(at: Circumstances, timing: Timing, random: number): Decision {
+  const rule = ruleOf(at.provider, at.step, at.failure);
+  if (mayRetry(at, rule)) {
+    const delayMs = delayOf(at, rule, timing, random);
+    if (delayMs + timing.CALL_TIMEOUT_MS <= at.timeLeftMs) return { type: 'retry', delayMs };
+  }
+  // Doubt is never forgotten: after it, no later answer short of a whole 2xx says that nothing happened.
+  if (canLeaveDoubt(at.step) && at.inDoubt) return { type: 'outcome_unknown' };
+  return { type: rule.then };
+}
+
+export function ruleOf(provider: string, step: StepName, failure: FailureClass): Rule {
+  const law = RETRY_LAW[provider as keyof typeof RETRY_LAW];
+  if (!law) throw new Error(`the retry law has no table for provider "${provider}"`);
+  return law[step][failure];
+}
+
+function mayRetry(at: Circumstances, rule: Rule): boolean {
+  // After a call that was never answered there is one more call of its step, and no third.
+  const calledAfterNoAnswer = at.noAnswerCount - (at.failure === 'no_answer' ? 1 : 0) > 0;
+  if (at.failure !== 'not_sent' && calledAfterNoAnswer) return false;
+  if (rule.retries === null) return true;
+  return rule.retries > 0 && (at.failure === 'no_answer' ? at.noAnswerCount : at.unavailableCount) <= rule.retries;
+}
+
+/** Full jitter: spreads a crowd that failed together over the whole interval. */
+function delayOf(at: Circumstances, rule: Rule, timing: Timing, random: number): number {
+  const ceiling = Math.min(timing.RETRY_CAP_MS, timing.RETRY_BASE_MS * 2 ** (at.calls - 1));
+  const backoff = timing.RETRY_FLOOR_MS + random * Math.max(0, ceiling - timing.RETRY_FLOOR_MS);
+  const told = Math.min(at.retryAfterMs ?? 0, timing.RETRY_AFTER_MAX_MS);
+  const cooldown = rule.wait === 'cooldown' ? at.cooldownLeftMs : 0;
+  return Math.ceil(Math.max(backoff, told, cooldown));
+}

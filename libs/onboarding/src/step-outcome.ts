@@ -1,0 +1,93 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Inject, Injectable } from '@nestjs/common';
+import { CLOCK, ProblemError, type Clock } from '#libs/kernel';
+import type { Claimed } from './claims.js';
+import { asOfNow } from './expiry.js';
+import { stepOfState } from './machine.js';
+import { nextActionOf } from './next-action.js';
+import type { ResultCode } from './onboarding.entity.js';
+import { OnboardingStore, type Row } from './onboarding.store.js';
+import { StepRunner } from './step-runner.js';
+
+/** How often a row is looked at whose retry a worker makes: only ever after a first attempt that failed. */
+const LOOK_EVERY_MS = 200;
+
+/** Runs a first attempt in the request, and waits for the step's end as long as the caller likes. */
+@Injectable()
+export class StepOutcome {
+  constructor(
+    private readonly runner: StepRunner,
+    private readonly store: OnboardingStore,
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {}
+
+  /**
+   * @param waitMs how long the caller waits; the work goes on regardless.
+   * @returns the row as it stands then: settled, or still in its step.
+   */
+  async of(claimed: Claimed, waitMs: number): Promise<Row> {
+    const until = this.clock.monotonicMs() + waitMs;
+    const running = this.runner.run(claimed);
+    let row = waitMs > 0 ? await within(running, waitMs) : null;
+    if (waitMs === 0) running.catch(() => undefined); // the runner logs it
+    if (!row) return asOfNow((await this.store.find(claimed.row.id)) ?? claimed.row);
+    while (isWaiting(row)) {
+      const left = until - this.clock.monotonicMs();
+      const due = row.nextAttemptAt ? row.nextAttemptAt.getTime() - row.now.getTime() : 0;
+      if (left <= 0 || due > left) break;
+      await sleep(Math.min(left, Math.max(due, LOOK_EVERY_MS)));
+      row = (await this.store.find(row.id)) ?? row;
+    }
+    return asOfNow(row);
+  }
+}
+
+const isWaiting = (row: Row) => stepOfState(row.state) !== null && row.parkedReason === null;
+
+async function within<T>(promise: Promise<T>, ms: number): Promise<T | null> {
+  const stopped = new AbortController();
+  const late = sleep(ms, null, { signal: stopped.signal }).catch(() => null);
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    stopped.abort();
+    promise.catch(() => undefined); // when it fails later, the runner logs it
+  }
+}
+
+/** Ends of a step that are the caller's to hear as a problem; of all others the onboarding itself tells. */
+const TOLD: Partial<Record<ResultCode, ConstructorParameters<typeof ProblemError>[0]>> = {
+  otp_invalid: 'otp_invalid',
+  otp_expired: 'otp_expired',
+  otp_locked: 'otp_locked',
+  session_expired: 'session_expired',
+  subject_not_found: 'subject_not_found',
+  attestation_invalid: 'attestation_invalid',
+  upstream_rejected: 'upstream_rejected',
+  outcome_unknown: 'outcome_unknown',
+};
+
+/**
+ * What the caller of a step hears of it.
+ *
+ * @param row as it stands when the waiting is over.
+ * @returns nothing when the step moved the onboarding on, or is still under way.
+ * @throws ProblemError for a step that ended badly, and for an onboarding that was cancelled meanwhile.
+ */
+export function throwIfRefused(row: Row): void {
+  if (stepOfState(row.state)) return;
+  const extensions = { onboardingId: row.id, state: row.state, nextAction: nextActionOf(row) };
+  const code = row.failure?.code ?? row.lastResult?.code;
+  const told = code && TOLD[code];
+  if (told) {
+    const result = row.failure ?? row.lastResult!;
+    throw new ProblemError(told, {
+      detail: result.detail,
+      ...('errors' in result && result.errors && { errors: result.errors }),
+      extensions: { ...extensions, ...(row.state === 'otp_sent' && { attemptsLeft: row.otpTriesLeft }) },
+    });
+  }
+  if (row.state === 'cancelled' || row.state === 'expired') {
+    throw new ProblemError('onboarding_ended', { detail: `The onboarding was ${row.state} meanwhile.`, extensions });
+  }
+}

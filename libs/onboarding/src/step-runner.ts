@@ -1,0 +1,99 @@
+import { Inject, Injectable, Logger, type BeforeApplicationShutdown } from '@nestjs/common';
+import { CLOCK, type Clock } from '#libs/kernel';
+import { CONFIG, type Config } from '#libs/platform';
+import { Integrations, UpstreamError, type Call } from '#libs/upstream';
+import type { Claimed } from './claims.js';
+import { STATE_OF_STEP, type StepName } from './machine.js';
+import type { Row } from './onboarding.store.js';
+import { Settlement, type AttemptEnd } from './settlement.js';
+import { Steps } from './step.js';
+
+/**
+ * Makes the call of a claimed attempt and settles it. The same for a request, a job and the sweeper, and
+ * detached from whoever asked: a caller that hangs up changes nothing.
+ */
+@Injectable()
+export class StepRunner implements BeforeApplicationShutdown {
+  readonly #logger = new Logger(StepRunner.name);
+  readonly #running = new Set<Promise<unknown>>();
+
+  constructor(
+    private readonly steps: Steps,
+    private readonly integrations: Integrations,
+    private readonly settlement: Settlement,
+    @Inject(CONFIG) private readonly config: Config,
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {}
+
+  /** @returns the row after the attempt was settled. */
+  run(claimed: Claimed): Promise<Row> {
+    const running = this.#attempt(claimed).then((end) => this.settlement.settle(claimed.row, end));
+    const tracked = running.catch((error: unknown) => this.#logger.error(error)).finally(() => this.#running.delete(tracked));
+    this.#running.add(tracked);
+    return running;
+  }
+
+  /** Settles an attempt whose process died with the call in flight: it may have taken effect. */
+  takeOver(row: Row): Promise<Row> {
+    const error = new UpstreamError('no_answer', {
+      detail: 'the process that made the call did not come back',
+      evidence: { bytesSent: true, headersSeen: false, status: null, durationMs: 0 },
+    });
+    return this.settlement.settle(row, { type: 'failed', error, lapsed: true });
+  }
+
+  /** Ends a step that waits for a try which nothing is left to pay for. */
+  giveUp(row: Row): Promise<Row> {
+    return this.settlement.settle(row, { type: 'out_of_tries' });
+  }
+
+  /** Drain: running attempts are finished, not cut. */
+  async beforeApplicationShutdown(): Promise<void> {
+    await Promise.all(this.#running);
+  }
+
+  async #attempt({ row, claimedAtMs }: Claimed): Promise<AttemptEnd> {
+    const integration = this.integrations.find(row.integration);
+    if (!integration) return { type: 'integration_missing' };
+    let mayHaveLeft = false;
+    const call: Call = {
+      timeoutMs: this.#timeLeft(row),
+      beforeSend: () => {
+        // A machine that slept through its lease must not send: somebody else may have taken over.
+        if (this.clock.monotonicMs() - claimedAtMs > this.config.CLAIM_MAX_AGE_MS) {
+          throw new Error('the claim is too old to send');
+        }
+        mayHaveLeft = true;
+      },
+    };
+    try {
+      const end = await this.steps.get(this.#stepOf(row)).call(integration.provider, call, row);
+      return { type: 'succeeded', end, durationMs: Math.round(this.clock.monotonicMs() - claimedAtMs) };
+    } catch (error) {
+      if (error instanceof UpstreamError) return { type: 'failed', error };
+      this.#logger.error(error);
+      return { type: 'failed', error: this.#ourFault(error, mayHaveLeft, claimedAtMs) };
+    }
+  }
+
+  #stepOf(row: Row): StepName {
+    if (!row.step || STATE_OF_STEP[row.step] !== row.state) throw new Error(`no step is claimed in ${row.state}`);
+    return row.step;
+  }
+
+  /** No call outlives the code, the session or the onboarding. */
+  #timeLeft(row: Row): number {
+    const left = (row.deadlineAt?.getTime() ?? Infinity) - row.now.getTime();
+    return Math.max(1, Math.min(this.config.CALL_TIMEOUT_MS, left));
+  }
+
+  /** A bug of ours does not change what may have happened upstream. */
+  #ourFault(cause: unknown, bytesSent: boolean, claimedAtMs: number): UpstreamError {
+    const durationMs = Math.round(this.clock.monotonicMs() - claimedAtMs);
+    return new UpstreamError(bytesSent ? 'no_answer' : 'not_sent', {
+      detail: 'an error of ours kept the answer from being read',
+      evidence: { bytesSent, headersSeen: false, status: null, durationMs },
+      cause,
+    });
+  }
+}

@@ -1,0 +1,58 @@
+import { Injectable } from '@nestjs/common';
+import { EndedForGood, TooEarly, type JobHandler, type JobOutcome } from '#libs/jobs';
+import { Claims } from './claims.js';
+import { STATE_OF_STEP, STEPS, isEnded, type StepName } from './machine.js';
+import { OnboardingStore, type Row } from './onboarding.store.js';
+import { stepJob, type StepJobPayload } from './step.job.js';
+import { StepRunner } from './step-runner.js';
+
+/** Makes the later attempts of all three steps: the job wakes, the row decides. */
+@Injectable()
+export class StepHandler {
+  constructor(
+    private readonly store: OnboardingStore,
+    private readonly claims: Claims,
+    private readonly runner: StepRunner,
+  ) {}
+
+  handlers(): JobHandler<StepJobPayload>[] {
+    return STEPS.map((step) => ({ job: stepJob(step), handle: (payload) => this.#wake(step, payload) }));
+  }
+
+  /** Safe to run twice, late or for nothing: whatever the row says now is what counts. */
+  async #wake(step: StepName, { onboardingId }: StepJobPayload): Promise<JobOutcome> {
+    const row = await this.store.find(onboardingId);
+    if (!row) return { outcome: 'gone' };
+    if (row.state !== STATE_OF_STEP[step]) return { outcome: 'not_needed', state: row.state };
+    if (row.parkedReason) return { outcome: 'parked', reason: row.parkedReason };
+    if (row.leaseUntil) {
+      if (row.leaseUntil > row.now) return { outcome: 'in_flight', attempt: row.attempt };
+      return this.#tell(row, await this.runner.takeOver(row));
+    }
+    const waitMs = (row.nextAttemptAt?.getTime() ?? 0) - row.now.getTime();
+    if (waitMs > 0) throw new TooEarly(waitMs);
+    const claimed = await this.claims.retry(row);
+    if (claimed) return this.#tell(row, await this.runner.run(claimed));
+    return this.#notClaimed(row);
+  }
+
+  /** Somebody else was faster, or what the attempt must charge is used up: then the step has no tries left. */
+  async #notClaimed(seen: Row): Promise<JobOutcome> {
+    const row = await this.store.find(seen.id);
+    const untouched = row?.attempt === seen.attempt && row.state === seen.state && row.version === seen.version;
+    if (!row || !untouched || row.leaseUntil || row.parkedReason) return { outcome: 'lost_race' };
+    if (row.deadlineAt && row.deadlineAt <= row.now) return { outcome: 'deadline_passed' };
+    return this.#tell(seen, await this.runner.giveUp(row));
+  }
+
+  /** A step that ended for good fails its job, with the reason, where operators look. */
+  #tell(before: Row, row: Row): JobOutcome {
+    if (row.state === before.state) {
+      const next = { attempt: row.attempt, nextAttemptAt: row.nextAttemptAt?.toISOString() ?? null };
+      return row.parkedReason ? { outcome: 'parked', reason: row.parkedReason } : { outcome: 'retry_scheduled', ...next };
+    }
+    const bad = row.failure ?? row.lastResult;
+    if (bad && !(isEnded(row.state) && row.state !== 'failed')) throw new EndedForGood(`${bad.code}: ${bad.detail}`);
+    return { outcome: row.state, attempt: row.attempt };
+  }
+}

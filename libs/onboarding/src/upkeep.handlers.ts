@@ -1,0 +1,40 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { z } from 'zod';
+import type { JobDefinition, JobHandler } from '#libs/jobs';
+import { CONFIG, type Config } from '#libs/platform';
+import { Expiry } from './expiry.js';
+import { Probe } from './probe.js';
+import { Sweeper } from './sweeper.js';
+
+const nothing = z.object({});
+type Nothing = z.infer<typeof nothing>;
+
+const scheduled = (queue: JobDefinition<Nothing>['queue'], name: string): JobDefinition<Nothing> => ({
+  queue,
+  name,
+  payload: nothing,
+});
+
+/** The jobs that run by themselves. What each returns is what operators read on the board. */
+@Injectable()
+export class UpkeepHandlers {
+  constructor(
+    private readonly expiry: Expiry,
+    private readonly sweeper: Sweeper,
+    private readonly probe: Probe,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
+
+  handlers(): JobHandler<Nothing>[] {
+    const { EXPIRY_EVERY_MS, SWEEP_EVERY_MS, PROBE_EVERY_MS } = this.config;
+    return [
+      {
+        job: scheduled('expiry', 'expire'),
+        everyMs: EXPIRY_EVERY_MS,
+        handle: async () => ({ ...(await this.expiry.run()) }),
+      },
+      { job: scheduled('upkeep', 'sweep'), everyMs: SWEEP_EVERY_MS, handle: () => this.sweeper.run() },
+      { job: scheduled('upkeep', 'probe'), everyMs: PROBE_EVERY_MS, handle: () => this.probe.run() },
+    ];
+  }
+}

@@ -1,0 +1,132 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { ProblemError } from '#libs/kernel';
+import { OnboardingStore, type Bindings, type Clause, type SubjectRef } from '#libs/onboarding';
+import { CONFIG, type Config } from '#libs/platform';
+
+const DAY_MS = 86_400_000;
+
+interface Usage {
+  sends: Date[];
+  wrongCodes: Date[];
+  now: Date;
+}
+
+/**
+ * How many codes a subject may be sent, and how many wrong ones may be tried. One row per integration and
+ * subject holds the instants that still count; a claim charges it in its own statement, so that a hundred
+ * claims at once cannot overdraw it.
+ */
+@Injectable()
+export class OtpBudget {
+  constructor(
+    private readonly store: OnboardingStore,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
+
+  /** Charges one send, where the budgets of ten minutes, of the day and of wrong codes allow it. */
+  chargeSend(subject: SubjectRef | 'target'): Clause {
+    return {
+      name: 'send_charged',
+      required: true,
+      write: (b) => `
+        INSERT INTO otp_budgets AS b (integration, subject_key, sends)
+        SELECT ${subjectSql(subject, b)}, ARRAY[clock_timestamp()] ${fromSql(subject)}
+        ON CONFLICT (integration, subject_key) DO UPDATE SET
+          sends = ${within('b.sends', DAY_MS)} || clock_timestamp(),
+          wrong_codes = ${within('b.wrong_codes', DAY_MS)}
+        WHERE ${countWithin('b.sends', this.config.OTP_SEND_WINDOW_MS)} < ${b.bind(this.config.OTP_SENDS_PER_WINDOW, 'int')}
+          AND ${countWithin('b.sends', DAY_MS)} < ${b.bind(this.config.OTP_SENDS_PER_DAY, 'int')}
+          AND ${countWithin('b.wrong_codes', DAY_MS)} < ${b.bind(this.config.OTP_WRONG_PER_DAY, 'int')}
+        RETURNING 1`,
+    };
+  }
+
+  /** Charges a try as if it were wrong, before it is made: a crash in the middle must not give one for free. */
+  chargeTry(subject: SubjectRef | 'target'): Clause {
+    return {
+      name: 'try_charged',
+      required: true,
+      write: (b) => `
+        INSERT INTO otp_budgets AS b (integration, subject_key, wrong_codes)
+        SELECT ${subjectSql(subject, b)}, ARRAY[clock_timestamp()] ${fromSql(subject)}
+        ON CONFLICT (integration, subject_key) DO UPDATE SET
+          wrong_codes = ${within('b.wrong_codes', DAY_MS)} || clock_timestamp()
+        WHERE ${countWithin('b.wrong_codes', DAY_MS)} < ${b.bind(this.config.OTP_WRONG_PER_DAY, 'int')}
+        RETURNING 1`,
+    };
+  }
+
+  /** Gives back the latest send: it certainly did not happen. */
+  readonly refundSend: Clause = refund('send_refunded', 'sends');
+
+  /** Gives back the latest try: it certainly was no wrong code. */
+  readonly refundTry: Clause = refund('try_refunded', 'wrong_codes');
+
+  /** @throws ProblemError with `Retry-After` where a budget for sends is used up. */
+  async explainSend(subject: SubjectRef): Promise<void> {
+    const usage = await this.#usage(subject);
+    this.#throwIfLocked(usage);
+    const { OTP_SENDS_PER_DAY, OTP_SENDS_PER_WINDOW, OTP_SEND_WINDOW_MS } = this.config;
+    const waitMs = Math.max(
+      freeInMs(usage.sends, usage.now, DAY_MS, OTP_SENDS_PER_DAY),
+      freeInMs(usage.sends, usage.now, OTP_SEND_WINDOW_MS, OTP_SENDS_PER_WINDOW),
+    );
+    if (waitMs <= 0) return;
+    throw new ProblemError('otp_send_limit', {
+      detail: 'This subject was sent as many codes as are allowed for now.',
+      retryAfterS: Math.ceil(waitMs / 1000),
+    });
+  }
+
+  /** @throws ProblemError 429 `otp_locked` where the day's wrong codes are used up. */
+  async explainTry(subject: SubjectRef): Promise<void> {
+    this.#throwIfLocked(await this.#usage(subject));
+  }
+
+  #throwIfLocked({ wrongCodes, now }: Usage): void {
+    const waitMs = freeInMs(wrongCodes, now, DAY_MS, this.config.OTP_WRONG_PER_DAY);
+    if (waitMs <= 0) return;
+    throw new ProblemError('otp_locked', {
+      status: 429,
+      detail: 'Too many wrong codes for this subject today.',
+      retryAfterS: Math.ceil(waitMs / 1000),
+    });
+  }
+
+  async #usage({ integration, subjectKey }: SubjectRef): Promise<Usage> {
+    const text = `
+      SELECT coalesce(b.sends, '{}') AS sends, coalesce(b.wrong_codes, '{}') AS "wrongCodes", clock_timestamp() AS now
+      FROM (SELECT 1) one LEFT JOIN otp_budgets b ON b.integration = $1 AND b.subject_key = $2`;
+    const [usage] = await this.store.query<Usage>(text, [integration, subjectKey]);
+    return usage!;
+  }
+}
+
+/** Milliseconds until fewer than `limit` instants lie within the window; 0 or less where that is so now. */
+function freeInMs(instants: Date[], now: Date, windowMs: number, limit: number): number {
+  const ages = instants.map((at) => now.getTime() - at.getTime()).filter((age) => age < windowMs);
+  if (ages.length < limit) return 0;
+  const blocking = ages.sort((a, b) => a - b)[limit - 1]!;
+  return windowMs - blocking;
+}
+
+function subjectSql(subject: SubjectRef | 'target', b: Bindings): string {
+  if (subject === 'target') return 'target.integration, target.subject_key';
+  return `${b.bind(subject.integration, 'text')}, ${b.bind(subject.subjectKey, 'text')}`;
+}
+
+const fromSql = (subject: SubjectRef | 'target') => (subject === 'target' ? 'FROM target' : '');
+
+const since = (ms: number) => `clock_timestamp() - interval '${ms} milliseconds'`;
+const within = (column: string, ms: number) => `ARRAY(SELECT t FROM unnest(${column}) t WHERE t > ${since(ms)} ORDER BY t)`;
+const countWithin = (column: string, ms: number) => `(SELECT count(*) FROM unnest(${column}) t WHERE t > ${since(ms)})`;
+
+function refund(name: string, column: 'sends' | 'wrong_codes'): Clause {
+  return {
+    name,
+    required: false,
+    write: () => `
+      UPDATE otp_budgets b SET ${column} = b.${column}[1:cardinality(b.${column}) - 1] FROM changed c
+      WHERE b.integration = c.integration AND b.subject_key = c.subject_key RETURNING 1`,
+  };
+}

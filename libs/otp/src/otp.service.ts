@@ -1,0 +1,157 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { CLOCK, ProblemError, uuidV7, type Clock, type Secret } from '#libs/kernel';
+import {
+  Claims,
+  Fingerprint,
+  OnboardingService,
+  OnboardingStore,
+  StepOutcome,
+  Steps,
+  fromNow,
+  sql,
+  type Row,
+} from '#libs/onboarding';
+import { CONFIG, Sealer, type Config } from '#libs/platform';
+import { Integrations, type Integration } from '#libs/upstream';
+
+export interface Start {
+  integration?: string | undefined;
+  subject: unknown;
+  externalRef?: string | undefined;
+  metadata?: Record<string, unknown> | undefined;
+  supersede?: boolean | undefined;
+}
+
+/** How often a start is tried again whose subject's live onboarding has just ended. */
+const TRIES = 3;
+
+/** Steps 1 and 2: sending, sending again, verifying. */
+@Injectable()
+export class OtpService {
+  constructor(
+    private readonly claims: Claims,
+    private readonly outcome: StepOutcome,
+    private readonly store: OnboardingStore,
+    private readonly onboardings: OnboardingService,
+    private readonly steps: Steps,
+    private readonly integrations: Integrations,
+    private readonly fingerprint: Fingerprint,
+    private readonly sealer: Sealer,
+    @Inject(CONFIG) private readonly config: Config,
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {}
+
+  /**
+   * Creates an onboarding and has its first code sent.
+   *
+   * @throws ProblemError `onboarding_live` where the subject has one already, unless it is to be superseded.
+   */
+  async start(start: Start, waitMs: number): Promise<Row> {
+    const integration = this.#integration(start.integration);
+    const { subject, key } = integration.provider.parseSubject(start.subject);
+    const ref = { integration: integration.name, subjectKey: key };
+    for (let tries = 0; tries < TRIES; tries++) {
+      const claimedAtMs = this.clock.monotonicMs();
+      const id = uuidV7(this.clock.nowMs());
+      const first = this.claims.firstAttempt('init-otp', this.fingerprint.of(id, key), ref);
+      const row = {
+        id,
+        ...ref,
+        provider: integration.provider.kind,
+        subject,
+        externalRef: start.externalRef ?? null,
+        metadata: start.metadata ?? {},
+        attempt: 1,
+        submission: 1,
+        lifeEndsAt: fromNow(this.config.ONBOARDING_LIFE_MS),
+        ...first.patch,
+      };
+      const events = [{ type: 'created', actor: 'caller' } as const, ...first.events];
+      const created = await this.store.create(row, events, first.clauses);
+      if (created === 'live') await this.#makeRoom(ref, start.supersede ?? false);
+      else if (created === 'refused') await this.steps.get('init-otp').explainRefusal?.(ref);
+      else return this.outcome.of({ row: created, claimedAtMs }, waitMs);
+    }
+    throw new ProblemError('onboarding_live', {
+      detail: 'Another start for this subject is under way; try again.',
+      retryable: true,
+    });
+  }
+
+  /** Has a new code sent; the old one is void. */
+  async resend(id: string, reason: string | undefined, waitMs: number, version?: number): Promise<Row> {
+    const claimed = await this.claims.submit({
+      id,
+      version,
+      signal: 'otp_resend_asked',
+      step: 'init-otp',
+      from: ['otp_sent', 'otp_needed', 'outcome_unknown'],
+      where: [() => 'o.otp_resend_at <= clock_timestamp()'],
+      // A lost verification is settled by a new code; a passkey that may exist is not.
+      patch: { unresolved: sql(`jsonb_path_query_array(o.unresolved, '$[*] ? (@.step != "verify-otp")')`) },
+      ...(reason && { data: { reason } }),
+      fingerprint: this.fingerprint.of(id, 'init-otp'),
+      explain: tooSoon,
+    });
+    return this.outcome.of(claimed, waitMs);
+  }
+
+  /** @param code as the user typed it. */
+  async verify(id: string, code: Secret, waitMs: number, version?: number): Promise<Row> {
+    const claimed = await this.claims.submit({
+      id,
+      version,
+      signal: 'otp_submitted',
+      step: 'verify-otp',
+      from: ['otp_sent'],
+      where: [() => 'o.otp_tries_left > 0'],
+      patch: { sealedOtpCode: this.sealer.seal({ onboardingId: id, field: 'otp_code' }, code.reveal()) },
+      fingerprint: this.fingerprint.of(id, code.reveal()),
+      explain: noTriesLeft,
+    });
+    return this.outcome.of(claimed, waitMs);
+  }
+
+  #integration(name: string | undefined): Integration {
+    const found = name === undefined ? this.integrations.only() : this.integrations.find(name);
+    if (found) return found;
+    const detail = name === undefined ? 'Several integrations are configured: name one.' : 'There is no such integration.';
+    throw new ProblemError('validation_failed', {
+      detail,
+      errors: [{ pointer: '/integration', code: 'unknown_integration', detail }],
+    });
+  }
+
+  async #makeRoom(ref: { integration: string; subjectKey: string }, supersede: boolean): Promise<void> {
+    const live = await this.store.findLive(ref.integration, ref.subjectKey);
+    if (!live) return; // it has ended since
+    const { state } = await this.onboardings.settleExpiry(live.id);
+    if (state === 'expired') return;
+    if (!supersede) {
+      throw new ProblemError('onboarding_live', {
+        detail: 'The subject has a live onboarding. Go on with it, cancel it, or start with "supersede": true.',
+        extensions: { onboardingId: live.id },
+      });
+    }
+    // A start that no budget allows must not take the live onboarding with it.
+    await this.steps.get('init-otp').explainRefusal?.(ref);
+    await this.onboardings.cancel(live.id, 'superseded');
+  }
+}
+
+function tooSoon(row: Row): void {
+  const waitMs = (row.otpResendAt?.getTime() ?? 0) - row.now.getTime();
+  if (waitMs <= 0) return;
+  throw new ProblemError('otp_resend_too_soon', {
+    detail: 'Another code can be sent a little later.',
+    retryAfterS: Math.ceil(waitMs / 1000),
+  });
+}
+
+function noTriesLeft(row: Row): void {
+  if (row.otpTriesLeft > 0) return;
+  throw new ProblemError('otp_locked', {
+    detail: 'No tries are left for this code. Ask for a new one.',
+    extensions: { state: row.state, attemptsLeft: 0 },
+  });
+}

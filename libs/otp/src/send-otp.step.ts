@@ -1,0 +1,83 @@
+import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
+import { Steps, fromNow, type Patch, type Row, type Step, type StepEnd, type SubjectRef } from '#libs/onboarding';
+import { CONFIG, type Config } from '#libs/platform';
+import type { Call, UpstreamError, UpstreamProvider } from '#libs/upstream';
+import { OtpBudget } from './otp-budget.js';
+
+/** Step 1: has the provider mail a code. Repeating it is safe but for the mail: the newest code is the one that counts. */
+@Injectable()
+export class SendOtpStep implements Step, OnModuleInit {
+  readonly name = 'init-otp';
+
+  constructor(
+    private readonly budget: OtpBudget,
+    private readonly steps: Steps,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
+
+  onModuleInit(): void {
+    this.steps.register(this);
+  }
+
+  /** The old code is void from here on, and with it all that it led to. */
+  firstPatch(): Patch {
+    return {
+      otpHandle: null,
+      otpExpiresAt: null,
+      otpTriesLeft: 0,
+      sessionExpiresAt: null,
+      sessionEndsAt: null,
+      otpResendAt: fromNow(this.config.OTP_RESEND_COOLDOWN_MS),
+    };
+  }
+
+  /** Every call may send a mail, so every call is charged. */
+  claimClauses({ subject }: { subject: SubjectRef | 'target' }) {
+    return [this.budget.chargeSend(subject)];
+  }
+
+  explainRefusal(subject: SubjectRef): Promise<void> {
+    return this.budget.explainSend(subject);
+  }
+
+  async call(provider: UpstreamProvider, call: Call, row: Row): Promise<StepEnd> {
+    const sent = await provider.initOtp(call, row.subject);
+    const lifeMs = Math.min(sent.lifeMs ?? Infinity, this.config.OTP_LIFE_MS);
+    return {
+      signal: 'otp_sent',
+      patch: {
+        otpHandle: sent.handle,
+        otpSentAt: fromNow(0),
+        otpExpiresAt: fromNow(lifeMs),
+        otpTriesLeft: this.config.OTP_TRIES,
+      },
+    };
+  }
+
+  rejected(row: Row, error: UpstreamError): StepEnd {
+    const unknownSubject = error.reason === 'subject_not_found';
+    const told = {
+      code: unknownSubject ? 'subject_not_found' : 'upstream_rejected',
+      detail: unknownSubject ? 'The provider knows no such account or user.' : 'The provider refused to send a code.',
+    } as const;
+    // After a code had been sent once the subject is known: a refusal then is of this send only.
+    if (row.otpSentAt) return { signal: 'send_gave_up', patch: { reason: 'send_failed' }, result: told };
+    return { signal: 'step_failed', failure: told };
+  }
+
+  gaveUp(): StepEnd {
+    return {
+      signal: 'send_gave_up',
+      patch: { reason: 'send_failed' },
+      result: { code: 'upstream_unavailable', detail: 'The provider could not be brought to send a code.' },
+    };
+  }
+
+  withoutEffect() {
+    return { clauses: [this.budget.refundSend] };
+  }
+
+  counted(row: Row): Patch {
+    return { otpSends: row.otpSends + 1 };
+  }
+}

@@ -1,0 +1,97 @@
+import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
+import { Secret } from '#libs/kernel';
+import { Steps, sealGrant, type Patch, type Row, type Step, type StepEnd, type SubjectRef } from '#libs/onboarding';
+import { CONFIG, Sealer, type Config } from '#libs/platform';
+import type { Call, UpstreamError, UpstreamProvider } from '#libs/upstream';
+import { OtpBudget } from './otp-budget.js';
+
+/** Step 2: exchanges the code for a session. A lost answer may have spent the code, or one of its tries. */
+@Injectable()
+export class VerifyOtpStep implements Step, OnModuleInit {
+  readonly name = 'verify-otp';
+
+  constructor(
+    private readonly budget: OtpBudget,
+    private readonly steps: Steps,
+    private readonly sealer: Sealer,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
+
+  onModuleInit(): void {
+    this.steps.register(this);
+  }
+
+  /** A submission is charged once, however often it is tried. */
+  claimClauses({ first, subject }: { first: boolean; subject: SubjectRef | 'target' }) {
+    return first ? [this.budget.chargeTry(subject)] : [];
+  }
+
+  explainRefusal(subject: SubjectRef): Promise<void> {
+    return this.budget.explainTry(subject);
+  }
+
+  async call(provider: UpstreamProvider, call: Call, row: Row): Promise<StepEnd> {
+    const code = new Secret(this.sealer.open({ onboardingId: row.id, field: 'otp_code' }, row.sealedOtpCode!));
+    const grant = await provider.verifyOtp(call, row.subject, row.otpHandle!, { type: 'code', code });
+    return {
+      signal: 'otp_verified',
+      patch: {
+        sealedGrant: sealGrant(this.sealer, row.id, grant),
+        sessionExpiresAt: grant.expiresAt,
+        sessionEndsAt: new Date(grant.expiresAt.getTime() - this.config.SESSION_MARGIN_MS),
+      },
+      clauses: [this.budget.refundTry],
+      data: { sessionExpiresAt: grant.expiresAt.toISOString() },
+    };
+  }
+
+  rejected(row: Row, error: UpstreamError): StepEnd {
+    switch (error.reason) {
+      case 'otp_expired':
+        return { ...this.#expired('The provider says that the code has expired.'), clauses: [this.budget.refundTry] };
+      case 'subject_not_found': {
+        const failure = { code: 'subject_not_found', detail: 'The provider knows no such account or user.' } as const;
+        return { signal: 'step_failed', failure, clauses: [this.budget.refundTry] };
+      }
+      case 'otp_locked':
+        return {
+          signal: 'otp_rejected',
+          patch: { otpTriesLeft: 0 },
+          result: { code: 'otp_locked', detail: 'The provider has locked this code. Ask for a new one.' },
+        };
+      case 'otp_invalid':
+        return this.#wrong(row);
+      default:
+        return {
+          signal: 'otp_rejected',
+          result: { code: 'upstream_rejected', detail: 'The provider refused the code and did not say why.' },
+        };
+    }
+  }
+
+  gaveUp(): StepEnd {
+    return this.#expired('The code expired before the provider could be asked.');
+  }
+
+  /** Upstream may have counted it, whatever its answer says. */
+  counted(row: Row): Patch {
+    return { otpTriesLeft: Math.max(0, row.otpTriesLeft - 1) };
+  }
+
+  #wrong(row: Row): StepEnd {
+    const otpWrong = row.otpWrong + 1;
+    if (otpWrong >= this.config.OTP_WRONG_PER_ONBOARDING) {
+      const failure = { code: 'otp_locked', detail: 'Too many wrong codes for this onboarding.' } as const;
+      return { signal: 'step_failed', patch: { otpWrong }, failure };
+    }
+    return {
+      signal: 'otp_rejected',
+      patch: { otpWrong },
+      result: { code: 'otp_invalid', detail: 'The code is wrong.' },
+    };
+  }
+
+  #expired(detail: string): StepEnd {
+    return { signal: 'otp_expired', patch: { reason: 'otp_expired' }, result: { code: 'otp_expired', detail } };
+  }
+}

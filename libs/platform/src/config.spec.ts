@@ -1,0 +1,73 @@
+import { describe, expect, it } from '@jest/globals';
+import { ConfigError, parseConfig } from './config.js';
+
+const good = {
+  DATABASE_URL: 'postgres://gangway@127.0.0.1:5432/gangway',
+  REDIS_URL: 'redis://127.0.0.1:6379',
+  API_KEY: 'a-key-of-16-chars',
+  SEALING_KEYS: `k1:${Buffer.alloc(32, 1).toString('base64')}`,
+  OPS_PASSWORD: 'correct horse',
+  INTEGRATIONS: 'byzantine',
+  INTEGRATION_BYZANTINE_PROVIDER: 'byzantine',
+  INTEGRATION_BYZANTINE_BASE_URL: 'http://127.0.0.1:4000/',
+  INTEGRATION_BYZANTINE_PRIVATE_KEY: '01'.repeat(32),
+  INTEGRATION_BYZANTINE_RP_ID: 'localhost',
+  INTEGRATION_BYZANTINE_RP_NAME: 'Acme',
+  INTEGRATION_BYZANTINE_ORIGINS: 'http://localhost:3100,https://app.example.com',
+};
+
+function faultsOf(env: Record<string, string | undefined>): Record<string, string> {
+  try {
+    parseConfig(env);
+  } catch (error) {
+    if (error instanceof ConfigError) {
+      return Object.fromEntries(error.faults.map((fault) => [fault.variable, fault.detail]));
+    }
+    throw error;
+  }
+  return {};
+}
+
+describe('parseConfig', () => {
+  it('takes a good environment, fills in the defaults and freezes the result', () => {
+    const config = parseConfig(good);
+    expect(config.PORT).toBe(3000);
+    expect(config.INTEGRATIONS[0]).toMatchObject({ name: 'byzantine', baseUrl: 'http://127.0.0.1:4000', rpId: 'localhost' });
+    expect(Object.isFrozen(config)).toBe(true);
+  });
+
+  it.each([
+    ['PORT', '70000', 'is more than 65535'],
+    ['PORT', 'http', 'is not a number'],
+    ['DATABASE_URL', 'mysql://x', 'is not a URL that starts with postgres:// or postgresql://'],
+    ['REDIS_URL', undefined, 'is missing'],
+    ['API_KEY', 'short', 'is shorter than 16 characters'],
+    ['SEALING_KEYS', 'k1:AAAA', 'key "k1" is 3 bytes long where AES-256 needs 32'],
+    ['SIGNING_ENGINE', 'rsa', 'is neither openssl nor noble'],
+    ['QUEUE_PREFIX', 'gangway', 'is not of the form {name}: the braces keep a queue on one Redis Cluster slot'],
+    ['OTP_LIFE_MS', '600001', 'is more than 600000'],
+    ['LEASE_MS', '9000', 'is not longer than CALL_TIMEOUT_MS and CLAIM_MAX_AGE_MS together: a lease would lapse under a running call'],
+    ['INTEGRATION_BYZANTINE_RP_ID', 'https://x', 'is not a domain name'],
+    ['INTEGRATION_BYZANTINE_PRIVATE_KEY', undefined, 'is missing (or set INTEGRATION_BYZANTINE_PRIVATE_KEY_FILE)'],
+    ['INTEGRATION_BYZANTINE_PRIVATE_KEY_FILE', '/nowhere', 'is set together with INTEGRATION_BYZANTINE_PRIVATE_KEY_FILE; set one'],
+  ])('refuses %s=%s by name', (variable, value, detail) => {
+    const faults = faultsOf({ ...good, [variable]: value });
+    expect(Object.values(faults)).toEqual([detail]);
+    expect(Object.keys(faults)[0]).toBe(variable.replace('_KEY_FILE', '_KEY'));
+  });
+
+  it('names a key file that cannot be read, and why', () => {
+    const { INTEGRATION_BYZANTINE_PRIVATE_KEY: _, ...rest } = good;
+    expect(faultsOf({ ...rest, INTEGRATION_BYZANTINE_PRIVATE_KEY_FILE: '/nowhere/key' })).toEqual({
+      INTEGRATION_BYZANTINE_PRIVATE_KEY_FILE: 'cannot be read (ENOENT)',
+    });
+  });
+
+  it('names every fault at once, and no secret', () => {
+    const message = new ConfigError([]).message;
+    expect(message).toContain('cannot be used');
+    const faults = faultsOf({ ...good, API_KEY: 'tiny-secret', PORT: 'x', INTEGRATION_BYZANTINE_BASE_URL: 'ftp://x' });
+    expect(Object.keys(faults).sort()).toEqual(['API_KEY', 'INTEGRATION_BYZANTINE_BASE_URL', 'PORT']);
+    expect(JSON.stringify(faults)).not.toContain('tiny-secret');
+  });
+});

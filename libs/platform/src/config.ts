@@ -1,0 +1,258 @@
+import { readFileSync } from 'node:fs';
+import { getConfigToken } from '@nestjs/config';
+import { z } from 'zod';
+import { Secret } from '#libs/kernel';
+
+/** A setting that cannot be used. Its message names every bad variable and never a secret's value. */
+export class ConfigError extends Error {
+  constructor(readonly faults: { variable: string; detail: string }[]) {
+    super(
+      `the configuration cannot be used:\n${faults.map((f) => `  ${f.variable}: ${f.detail}`).join('\n')}`,
+    );
+    this.name = 'ConfigError';
+  }
+}
+
+export interface IntegrationConfig {
+  /** As in `INTEGRATIONS`, e.g. `byzantine`. */
+  name: string;
+  provider: 'byzantine';
+  baseUrl: string;
+  /** Hex, PKCS#8 PEM or JWK. */
+  privateKey: Secret;
+  /** The variable that the key came from, for error messages. */
+  privateKeySource: string;
+  rpId: string;
+  rpName: string;
+  /** Exact web origins that a passkey may come from. */
+  origins: string[];
+}
+
+const count = (fallback: number, min = 1, max = 1_000_000) =>
+  z.coerce
+    .number({ error: 'is not a number' })
+    .int('is not a whole number')
+    .min(min, `is less than ${min}`)
+    .max(max, `is more than ${max}`)
+    .default(fallback);
+
+const durationMs = (fallback: number, max = 7 * 86_400_000) => count(fallback, 1, max);
+
+const secret = (minimum: number) =>
+  z
+    .string({ error: 'is missing' })
+    .min(minimum, `is shorter than ${minimum} characters`)
+    .transform((value) => new Secret(value));
+
+const url = (...protocols: string[]) =>
+  z.string({ error: 'is missing' }).refine((value) => {
+    const parsed = URL.parse(value);
+    return parsed !== null && protocols.includes(parsed.protocol);
+  }, `is not a URL that starts with ${protocols.map((p) => `${p}//`).join(' or ')}`);
+
+const sealingKeys = z.string({ error: 'is missing' }).transform((value, ctx) => {
+  const keys = value.split(',').map((entry) => {
+    const colon = entry.indexOf(':');
+    return { id: entry.slice(0, colon).trim(), key: Buffer.from(entry.slice(colon + 1).trim(), 'base64') };
+  });
+  for (const { id, key } of keys) {
+    if (!/^[a-z0-9-]{1,32}$/.test(id)) {
+      ctx.addIssue('is not a list of id:base64 (an id is 1 to 32 of a-z, 0-9 and -)');
+    } else if (key.length !== 32) {
+      ctx.addIssue(`key "${id}" is ${key.length} bytes long where AES-256 needs 32`);
+    }
+  }
+  if (new Set(keys.map((key) => key.id)).size !== keys.length) ctx.addIssue('names one id twice');
+  return keys;
+});
+
+/** One entry a variable; the README's configuration table follows this order. */
+const environment = z.object({
+  NODE_ENV: z.enum(['development', 'test', 'production'], { error: 'is none of development, test, production' }).default('development'),
+  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], { error: 'is no level of pino' }).default('info'),
+  HOST: z.string().min(1, 'is empty').default('127.0.0.1'),
+  PORT: count(3000, 0, 65_535),
+  WORKER_PORT: count(3001, 0, 65_535),
+  DATABASE_URL: url('postgres:', 'postgresql:'),
+  DATABASE_POOL_SIZE: count(10, 1, 200),
+  REDIS_URL: url('redis:', 'rediss:'),
+  QUEUE_PREFIX: z
+    .string()
+    .regex(/^\{[A-Za-z0-9_-]{1,64}\}$/, 'is not of the form {name}: the braces keep a queue on one Redis Cluster slot')
+    .default('{gangway}'),
+  API_KEY: secret(16),
+  SEALING_KEYS: sealingKeys,
+  OPS_USER: z.string().min(1, 'is empty').default('ops'),
+  OPS_PASSWORD: secret(8),
+  SIGNING_ENGINE: z.enum(['openssl', 'noble'], { error: 'is neither openssl nor noble' }).default('openssl'),
+  INTEGRATIONS: z
+    .string({ error: 'is missing' })
+    .transform((value) => value.split(',').map((name) => name.trim()))
+    .refine((names) => names.every((name) => /^[a-z][a-z0-9-]{0,31}$/.test(name)), 'is not a comma separated list of names (a-z, 0-9 and -)')
+    .refine((names) => new Set(names).size === names.length, 'names one integration twice'),
+
+  CONNECT_TIMEOUT_MS: durationMs(2_000),
+  CALL_TIMEOUT_MS: durationMs(10_000),
+  CLAIM_MAX_AGE_MS: durationMs(2_000),
+  LEASE_MS: durationMs(30_000),
+  UPSTREAM_CONNECTIONS: count(64, 1, 1_000),
+  RETRY_FLOOR_MS: durationMs(250),
+  RETRY_BASE_MS: durationMs(1_000),
+  RETRY_CAP_MS: durationMs(30_000),
+  RETRY_AFTER_MAX_MS: durationMs(120_000),
+  WORKER_CONCURRENCY: count(16, 1, 500),
+  EXPIRY_EVERY_MS: durationMs(1_000),
+  EXPIRY_BATCH: count(500, 1, 10_000),
+  SWEEP_EVERY_MS: durationMs(15_000),
+  WAKE_AGAIN_MS: durationMs(60_000),
+  PROBE_EVERY_MS: durationMs(60_000),
+  DRAIN_TIMEOUT_MS: durationMs(25_000),
+
+  OTP_LIFE_MS: durationMs(300_000, 600_000),
+  OTP_TRIES: count(3, 1, 10),
+  OTP_WRONG_PER_ONBOARDING: count(6, 1, 100),
+  OTP_WRONG_PER_DAY: count(15, 1, 1_000),
+  OTP_RESEND_COOLDOWN_MS: durationMs(60_000),
+  OTP_SENDS_PER_WINDOW: count(3, 1, 1_000),
+  OTP_SEND_WINDOW_MS: durationMs(600_000),
+  OTP_SENDS_PER_DAY: count(10, 1, 1_000),
+  SESSION_MARGIN_MS: durationMs(30_000),
+  CHALLENGE_LIFE_MS: durationMs(300_000),
+  CHALLENGES_OUTSTANDING: count(10, 1, 100),
+  ONBOARDING_IDLE_MS: durationMs(1_800_000),
+  ONBOARDING_LIFE_MS: durationMs(86_400_000),
+});
+
+const hostname = z
+  .string({ error: 'is missing' })
+  .regex(/^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/, 'is not a domain name');
+
+const integrationEnvironment = z.object({
+  PROVIDER: z.enum(['byzantine'], { error: 'is missing or names a provider that does not exist (there is: byzantine)' }),
+  BASE_URL: url('http:', 'https:')
+    .transform((value) => value.replace(/\/$/, ''))
+    .refine((value) => URL.parse(value)?.origin === value, 'has more than scheme, host and port: each provider knows its own paths'),
+  PRIVATE_KEY: z.string().min(1, 'is empty').optional(),
+  PRIVATE_KEY_FILE: z.string().min(1, 'is empty').optional(),
+  RP_ID: hostname,
+  RP_NAME: z.string({ error: 'is missing' }).min(1, 'is empty').max(64, 'is longer than 64 characters'),
+  ORIGINS: z
+    .string({ error: 'is missing' })
+    .transform((value) => value.split(',').map((origin) => origin.trim()))
+    .refine(
+      (origins) => origins.every((origin) => URL.parse(origin)?.origin === origin),
+      'is not a comma separated list of web origins such as https://app.example.com (no path, no slash at the end)',
+    ),
+});
+
+type Environment = z.output<typeof environment>;
+type Faults = { variable: string; detail: string }[];
+
+/** The validated settings under their variables' names, and the integrations. Frozen, parsed once at boot. */
+export type Config = Readonly<Omit<Environment, 'INTEGRATIONS'>> & {
+  readonly INTEGRATIONS: readonly IntegrationConfig[];
+};
+
+/** The namespace under which @nestjs/config keeps the settings. */
+export const CONFIG_NAMESPACE = 'gangway';
+
+/** Injection token of the {@link Config}. */
+export const CONFIG = getConfigToken(CONFIG_NAMESPACE);
+
+/**
+ * Reads and validates the whole environment.
+ *
+ * @param env `process.env`, or a test's own.
+ * @throws ConfigError that names every bad variable at once.
+ */
+export function parseConfig(env: Record<string, string | undefined>): Config {
+  const faults: Faults = [];
+  const settings = parse(environment, env, '', faults);
+  const names = settings?.INTEGRATIONS ?? (env['INTEGRATIONS'] ?? '').split(',').filter(Boolean);
+  const integrations = names.map((name) => parseIntegration(name, env, faults)).filter((one) => one !== null);
+  if (settings) faults.push(...contradictions(settings));
+  if (!settings || faults.length > 0) throw new ConfigError(faults);
+  return Object.freeze({ ...settings, INTEGRATIONS: Object.freeze(integrations) });
+}
+
+function parse<S extends z.ZodObject>(
+  schema: S,
+  env: Record<string, string | undefined>,
+  prefix: string,
+  faults: Faults,
+): z.output<S> | null {
+  const values = Object.fromEntries(
+    // An empty variable means an unset one: compose files and shells cannot say the difference well.
+    Object.keys(schema.shape).map((key) => [key, env[prefix + key] === '' ? undefined : env[prefix + key]]),
+  );
+  const parsed = schema.safeParse(values);
+  if (parsed.success) return parsed.data;
+  for (const issue of parsed.error.issues) {
+    faults.push({ variable: prefix + issue.path.join('.'), detail: issue.message });
+  }
+  return null;
+}
+
+function parseIntegration(
+  name: string,
+  env: Record<string, string | undefined>,
+  faults: Faults,
+): IntegrationConfig | null {
+  const prefix = `INTEGRATION_${name.toUpperCase().replaceAll('-', '_')}_`;
+  const own = parse(integrationEnvironment, env, prefix, faults);
+  if (!own) return null;
+  const key = readPrivateKey(own, prefix, faults);
+  if (!key) return null;
+  return {
+    name,
+    provider: own.PROVIDER,
+    baseUrl: own.BASE_URL,
+    ...key,
+    rpId: own.RP_ID,
+    rpName: own.RP_NAME,
+    origins: own.ORIGINS,
+  };
+}
+
+function readPrivateKey(
+  own: z.output<typeof integrationEnvironment>,
+  prefix: string,
+  faults: Faults,
+): Pick<IntegrationConfig, 'privateKey' | 'privateKeySource'> | null {
+  if (own.PRIVATE_KEY && own.PRIVATE_KEY_FILE) {
+    faults.push({ variable: `${prefix}PRIVATE_KEY`, detail: `is set together with ${prefix}PRIVATE_KEY_FILE; set one` });
+    return null;
+  }
+  if (own.PRIVATE_KEY) {
+    return { privateKey: new Secret(own.PRIVATE_KEY), privateKeySource: `${prefix}PRIVATE_KEY` };
+  }
+  const variable = `${prefix}PRIVATE_KEY_FILE`;
+  if (!own.PRIVATE_KEY_FILE) {
+    faults.push({ variable: `${prefix}PRIVATE_KEY`, detail: `is missing (or set ${variable})` });
+    return null;
+  }
+  try {
+    return { privateKey: new Secret(readFileSync(own.PRIVATE_KEY_FILE, 'utf8').trim()), privateKeySource: variable };
+  } catch (error) {
+    faults.push({ variable, detail: `cannot be read (${(error as NodeJS.ErrnoException).code})` });
+    return null;
+  }
+}
+
+/** Settings that are each fine and do not fit together. */
+function contradictions(settings: Environment): Faults {
+  const faults: Faults = [];
+  if (settings.LEASE_MS <= settings.CALL_TIMEOUT_MS + settings.CLAIM_MAX_AGE_MS) {
+    faults.push({
+      variable: 'LEASE_MS',
+      detail: 'is not longer than CALL_TIMEOUT_MS and CLAIM_MAX_AGE_MS together: a lease would lapse under a running call',
+    });
+  }
+  if (settings.RETRY_FLOOR_MS > settings.RETRY_CAP_MS) {
+    faults.push({ variable: 'RETRY_FLOOR_MS', detail: 'is more than RETRY_CAP_MS' });
+  }
+  if (settings.ONBOARDING_IDLE_MS > settings.ONBOARDING_LIFE_MS) {
+    faults.push({ variable: 'ONBOARDING_IDLE_MS', detail: 'is more than ONBOARDING_LIFE_MS' });
+  }
+  return faults;
+}

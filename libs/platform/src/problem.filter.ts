@@ -1,0 +1,80 @@
+import { Catch, HttpException, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { PROBLEMS, ProblemError, type ProblemCode } from '#libs/kernel';
+
+/** Decides whether an unknown error is an outage of something we need, said as 503 and not as 500. */
+export type OutageTest = (error: unknown) => boolean;
+
+/** Seconds after which a caller may ask again when we are not ready. */
+const RETRY_AFTER_S = 2;
+
+/** What frameworks throw by themselves, in our words. */
+const CODE_OF_STATUS: Record<number, ProblemCode> = {
+  400: 'validation_failed',
+  401: 'unauthenticated',
+  403: 'forbidden',
+  404: 'not_found',
+  405: 'method_not_allowed',
+  413: 'payload_too_large',
+  415: 'unsupported_media_type',
+  429: 'rate_limited',
+  503: 'not_ready',
+};
+
+/** The one place that speaks to the outside about errors: every one becomes a problem (RFC 9457). */
+@Catch()
+export class ProblemFilter implements ExceptionFilter {
+  readonly #logger = new Logger(ProblemFilter.name);
+
+  constructor(private readonly isOutage: OutageTest) {}
+
+  catch(error: unknown, host: ArgumentsHost): void {
+    const http = host.switchToHttp();
+    this.answer(error, http.getRequest<FastifyRequest>(), http.getResponse<FastifyReply>());
+  }
+
+  answer(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+    const problem = this.#toProblem(error);
+    if (problem.code === 'internal') this.#logger.error(error);
+    if (problem.retryAfterS !== undefined) void reply.header('Retry-After', String(problem.retryAfterS));
+    if (problem.status === 401) void reply.header('WWW-Authenticate', 'Bearer');
+    void reply
+      .status(problem.status)
+      .type('application/problem+json')
+      .send({
+        type: `urn:gangway:problem:${problem.code}`,
+        title: PROBLEMS[problem.code].title,
+        status: problem.status,
+        detail: problem.message,
+        instance: request.url.split('?', 1)[0],
+        code: problem.code,
+        traceId: request.id,
+        retryable: problem.retryable,
+        ...(problem.errors && { errors: problem.errors }),
+        ...problem.extensions,
+      });
+  }
+
+  #toProblem(error: unknown): ProblemError {
+    if (error instanceof ProblemError) return error;
+    if (this.isOutage(error)) {
+      return new ProblemError('not_ready', { detail: 'The database is away.', retryAfterS: RETRY_AFTER_S });
+    }
+    const status = statusOf(error);
+    const code = status === null ? undefined : CODE_OF_STATUS[status];
+    if (code) {
+      return new ProblemError(code, {
+        detail: error instanceof Error ? error.message : PROBLEMS[code].title,
+        ...(status === 503 && { retryAfterS: RETRY_AFTER_S }),
+      });
+    }
+    return new ProblemError('internal', { detail: 'This is our fault. Tell us the traceId.' });
+  }
+}
+
+/** Nest's own exceptions, and Fastify's errors (a body that is no JSON, too large, of another type). */
+function statusOf(error: unknown): number | null {
+  if (error instanceof HttpException) return error.getStatus();
+  const { statusCode } = (error ?? {}) as { statusCode?: unknown };
+  return typeof statusCode === 'number' ? statusCode : null;
+}

@@ -1,0 +1,47 @@
+import { randomBytes } from 'node:crypto';
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { Sealer } from './sealer.js';
+
+const key = (id: string) => ({ id, key: randomBytes(32) });
+const place = { onboardingId: '0198-a', field: 'otp_code' };
+
+describe('Sealer', () => {
+  it('opens what it sealed, whatever the text', () => {
+    const sealer = new Sealer([key('a')]);
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (text) => sealer.open(place, sealer.seal(place, text)) === text),
+    );
+  });
+
+  it('never seals one text the same way twice', () => {
+    const sealer = new Sealer([key('a')]);
+    expect(sealer.seal(place, '123456').equals(sealer.seal(place, '123456'))).toBe(false);
+  });
+
+  it('does not open a value that was moved to another onboarding or field', () => {
+    const sealer = new Sealer([key('a')]);
+    const sealed = sealer.seal(place, '123456');
+    expect(() => sealer.open({ ...place, field: 'grant' }, sealed)).toThrow();
+    expect(() => sealer.open({ ...place, onboardingId: '0198-b' }, sealed)).toThrow();
+  });
+
+  it('does not open a value of which any one bit was changed', () => {
+    const sealer = new Sealer([key('a')]);
+    const sealed = sealer.seal(place, '123456');
+    fc.assert(
+      fc.property(fc.nat({ max: sealed.length * 8 - 1 }), (bit) => {
+        const altered = Buffer.from(sealed);
+        altered[bit >> 3]! ^= 1 << (bit & 7);
+        expect(() => sealer.open(place, altered)).toThrow();
+      }),
+    );
+  });
+
+  it('seals with the first key and opens with any of the ring', () => {
+    const [old, fresh] = [key('old'), key('fresh')];
+    const sealed = new Sealer([old]).seal(place, 'x');
+    expect(new Sealer([fresh, old]).open(place, sealed)).toBe('x');
+    expect(() => new Sealer([fresh]).open(place, sealed)).toThrow(/"old", which SEALING_KEYS does not have/);
+  });
+});

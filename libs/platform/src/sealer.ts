@@ -1,0 +1,61 @@
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+
+export interface SealingKey {
+  id: string;
+  /** 32 bytes. */
+  key: Buffer;
+}
+
+/** Where a sealed value belongs. It is bound in, so a value moved to another row or column does not open. */
+export interface SealedPlace {
+  onboardingId: string;
+  field: string;
+}
+
+const IV_BYTES = 12;
+const TAG_BYTES = 16;
+
+/**
+ * Encrypts what must not lie open in the database: AES-256-GCM with a random 96-bit IV (NIST SP 800-38D
+ * §8.2.2), the place as additional data. The form is `id-length (1 byte) ‖ key id ‖ IV ‖ ciphertext ‖ tag`.
+ */
+export class Sealer {
+  readonly #keys: ReadonlyMap<string, Buffer>;
+  readonly #current: SealingKey;
+
+  /** @param keys the first seals; all of them open. */
+  constructor(keys: readonly SealingKey[]) {
+    const first = keys[0];
+    if (!first) throw new Error('a sealer needs at least one key');
+    this.#current = first;
+    this.#keys = new Map(keys.map((entry) => [entry.id, entry.key]));
+  }
+
+  seal(place: SealedPlace, plaintext: string): Buffer {
+    const id = Buffer.from(this.#current.id);
+    const iv = randomBytes(IV_BYTES);
+    const cipher = createCipheriv('aes-256-gcm', this.#current.key, iv);
+    cipher.setAAD(boundTo(place));
+    const ciphertext = Buffer.concat([cipher.update(plaintext, 'utf8'), cipher.final()]);
+    return Buffer.concat([Buffer.from([id.length]), id, iv, ciphertext, cipher.getAuthTag()]);
+  }
+
+  /** @throws Error when the key is not configured, or the value was altered or belongs elsewhere. */
+  open(place: SealedPlace, sealed: Buffer): string {
+    const idEnd = 1 + (sealed[0] ?? 0);
+    const id = sealed.subarray(1, idEnd).toString();
+    const key = this.#keys.get(id);
+    if (!key) throw new Error(`${place.field} is sealed with key "${id}", which SEALING_KEYS does not have`);
+    const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(idEnd, idEnd + IV_BYTES), {
+      authTagLength: TAG_BYTES,
+    });
+    decipher.setAAD(boundTo(place));
+    decipher.setAuthTag(sealed.subarray(-TAG_BYTES));
+    const ciphertext = sealed.subarray(idEnd + IV_BYTES, -TAG_BYTES);
+    return Buffer.concat([decipher.update(ciphertext), decipher.final()]).toString('utf8');
+  }
+}
+
+function boundTo(place: SealedPlace): Buffer {
+  return Buffer.from(`${place.onboardingId}/${place.field}`);
+}

@@ -1,0 +1,114 @@
+import { createHash, createPublicKey, verify } from 'node:crypto';
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { byzantineSigningInput, signByzantineRequest, type ByzantineRequest } from './byzantine-request.js';
+import { bytesOf, vectors, type SignatureVector } from './fixtures/vectors.js';
+import { openKeyRing, SIGNING_ENGINES, type SigningEngineName } from './key-ring.js';
+
+const keyOf = (engine: SigningEngineName) =>
+  openKeyRing({ engine, keys: [{ name: 'test', material: vectors.privateKeyHex, source: 'VECTORS' }] }).key(
+    'test',
+  );
+
+/** Node's own reading of a compressed key: the SPKI prefix of P-256 (RFC 5480 §2), then the 33 bytes. */
+const publicKey = createPublicKey({
+  key: Buffer.concat([
+    bytesOf('3039301306072a8648ce3d020106082a8648ce3d030107032200'),
+    bytesOf(vectors.xPubkey),
+  ]),
+  format: 'der',
+  type: 'spki',
+});
+
+const requestOf = (vector: SignatureVector): ByzantineRequest => ({
+  timestampS: Number(vectors.timestamp),
+  method: vector.method,
+  pathAndQuery: vector.pathAndQuery,
+  body: vector.bodyString,
+});
+
+const GOOD = requestOf(vectors.cases[0]!);
+
+describe.each(vectors.cases)('vector $name', (vector) => {
+  const request = requestOf(vector);
+
+  it('gives the message and digest of the vector', () => {
+    const input = byzantineSigningInput(request);
+    expect(Buffer.from(input).toString()).toBe(vector.message);
+    expect(createHash('sha256').update(input).digest('hex')).toBe(vector.sha256Hex);
+  });
+
+  it('gives the very headers of the vector with noble', () => {
+    expect(signByzantineRequest(keyOf('noble'), request)).toEqual({
+      'X-Pubkey': vectors.xPubkey,
+      'X-Timestamp': vectors.timestamp,
+      'X-Signature': vector.signatureDerRfc6979,
+    });
+  });
+
+  it.each(SIGNING_ENGINES)('signs with %s what node:crypto verifies', (engine) => {
+    const headers = signByzantineRequest(keyOf(engine), request);
+    const message = Buffer.from(vector.message);
+    expect(verify('sha256', message, publicKey, bytesOf(headers['X-Signature']))).toBe(true);
+  });
+});
+
+describe('any request', () => {
+  const key = keyOf('openssl');
+  const anyRequest = fc.record({
+    timestampS: fc.integer({ min: 1, max: 4_000_000_000 }),
+    method: fc.constantFrom('GET', 'post', 'Delete', 'PATCH'),
+    pathAndQuery: fc.webPath().map((path) => `/v1${path}`),
+    body: fc.oneof(fc.json(), fc.string({ unit: 'grapheme' }), fc.uint8Array()),
+  });
+
+  it('has headers of the form the upstream reads, over the exact bytes sent', () => {
+    fc.assert(
+      fc.property(anyRequest, (request) => {
+        const headers = signByzantineRequest(key, request);
+        expect(headers['X-Pubkey']).toMatch(/^0x0[23][0-9a-f]{64}$/);
+        expect(headers['X-Timestamp']).toMatch(/^[1-9][0-9]{0,10}$/);
+        expect(headers['X-Signature']).toMatch(/^0x30[0-9a-f]{2}02[0-9a-f]{40,140}$/);
+
+        const hash = Buffer.concat([
+          Buffer.from(headers['X-Timestamp'], 'ascii'),
+          Buffer.from(request.method.toUpperCase(), 'ascii'),
+          Buffer.from(request.pathAndQuery, 'ascii'),
+          Buffer.from(request.body as string),
+        ]);
+        expect(verify('sha256', hash, publicKey, bytesOf(headers['X-Signature']))).toBe(true);
+      }),
+    );
+  });
+
+  it('is signed alike from a string and from its UTF-8 bytes', () => {
+    const body = '{"authenticatorName":"Clé de Zoé 🔑"}';
+    expect(byzantineSigningInput({ ...GOOD, body })).toEqual(
+      byzantineSigningInput({ ...GOOD, body: new TextEncoder().encode(body) }),
+    );
+    // the composed and the decomposed é are different bytes: nothing may normalise them
+    expect(byzantineSigningInput({ ...GOOD, body })).not.toEqual(
+      byzantineSigningInput({ ...GOOD, body: body.normalize('NFD') }),
+    );
+  });
+
+  it('keeps white space and bytes that are no UTF-8', () => {
+    const spaced = byzantineSigningInput({ ...GOOD, body: '{ "a" : 1 }\n' });
+    expect(Buffer.from(spaced).toString().endsWith('{ "a" : 1 }\n')).toBe(true);
+    const bytes = byzantineSigningInput({ ...GOOD, body: Uint8Array.of(0xff, 0xfe) });
+    expect(Buffer.from(bytes.subarray(-2)).toString('hex')).toBe('fffe');
+  });
+});
+
+describe('refuses what would be signed otherwise than it is sent', () => {
+  it.each([1760375826123, 1760375826.5, 0, -1, Number.NaN])('timestamp %s', (timestampS) => {
+    expect(() => signByzantineRequest(keyOf('openssl'), { ...GOOD, timestampS })).toThrow(/timestampS/);
+  });
+
+  it.each(['', 'v1/x', 'https://host/v1/x', '/v1/x#part', '/v1/a b', '/v1/é', '/v1/x\r\nHost: y'])(
+    'target %j',
+    (pathAndQuery) => {
+      expect(() => signByzantineRequest(keyOf('openssl'), { ...GOOD, pathAndQuery })).toThrow(/pathAndQuery/);
+    },
+  );
+});

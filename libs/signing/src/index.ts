@@ -1,0 +1,13 @@
+export { signByzantineRequest, type ByzantineRequest } from './byzantine-request.js';
+export { InvalidKeyError } from './invalid-key-error.js';
+export {
+  KeyRing,
+  SIGNING_ENGINES,
+  openKeyRing,
+  type KeyEntry,
+  type KeyRingOptions,
+  type SigningEngineName,
+  type SigningKey,
+} from './key-ring.js';
+export type { KeyMaterial } from './private-key.js';
+export { SigningModule } from './signing.module.js';

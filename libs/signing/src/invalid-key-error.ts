@@ -1,0 +1,17 @@
+/**
+ * A private key that must not be used. The message names where the key came from and what is wrong with it.
+ * It has no `cause`: parsers quote their input (`JSON.parse` and node:crypto's JWK import both do), and here
+ * the input is a private key.
+ */
+export class InvalidKeyError extends Error {
+  /** The variable or file that held the key. */
+  readonly source: string;
+  readonly reason: string;
+
+  constructor(source: string, reason: string) {
+    super(`${source} does not hold a usable P-256 private key: ${reason}`);
+    this.name = 'InvalidKeyError';
+    this.source = source;
+    this.reason = reason;
+  }
+}

@@ -1,0 +1,106 @@
+import { createPrivateKey } from 'node:crypto';
+import { InvalidKeyError } from './invalid-key-error.js';
+
+/** An elliptic curve private key as RFC 7518 §6.2 spells it; what a config parser makes of a JSON value. */
+export type Jwk = Readonly<Record<string, unknown>>;
+
+/** What a key's encoding says, before anybody has checked that it is a key of P-256. */
+export interface DecodedKey {
+  /** Big-endian, as many bytes as the source gave. */
+  scalar: Uint8Array;
+  /** Uncompressed SEC1 point (65 bytes), where the encoding carries the public key too. */
+  claimedPublicKey?: Uint8Array;
+}
+
+const FORMS = 'give 64 hex digits (with or without 0x), a PKCS#8 PEM, or a JWK';
+
+/**
+ * Tells the three forms of a private key apart and decodes the one it meets: hex, PKCS#8 PEM (also with its
+ * line ends written as `\n`, as one-line environment files need it), or a JWK as object or JSON text.
+ *
+ * @param source names the variable or file in errors.
+ * @throws InvalidKeyError where the form is none of them, or where it names another curve.
+ */
+export function decodeKeyMaterial(material: string | Jwk, source: string): DecodedKey {
+  if (typeof material !== 'string') return decodeJwk(material, source);
+  const text = material.trim();
+  if (text === '') throw new InvalidKeyError(source, `it is empty; ${FORMS}`);
+  if (text.startsWith('{')) return decodeJwk(parseJson(text, source), source);
+  if (text.startsWith('-----BEGIN')) return decodePem(text, source);
+  return decodeHex(text, source);
+}
+
+function decodeHex(text: string, source: string): DecodedKey {
+  const digits = text.replace(/^0x/i, '');
+  if (!/^[0-9a-f]*$/i.test(digits)) {
+    throw new InvalidKeyError(source, `it is neither hex nor PEM nor JSON; ${FORMS}`);
+  }
+  if (digits.length !== 64) {
+    throw new InvalidKeyError(source, `it has ${digits.length} hex digits, a P-256 key has 64 (32 bytes)`);
+  }
+  return { scalar: Buffer.from(digits, 'hex') };
+}
+
+/** Why a PEM that holds something else was refused, so that the remedy stands in the error. */
+const OTHER_PEMS: Record<string, string> = {
+  'EC PRIVATE KEY': 'it is a SEC1 PEM; convert it with "openssl pkcs8 -topk8 -nocrypt"',
+  'EC PARAMETERS': 'it is a SEC1 PEM; convert it with "openssl pkcs8 -topk8 -nocrypt"',
+  'ENCRYPTED PRIVATE KEY': 'it is encrypted; decrypt it with "openssl pkcs8"',
+  'PUBLIC KEY': 'it is a public key',
+  CERTIFICATE: 'it is a certificate',
+};
+
+function decodePem(text: string, source: string): DecodedKey {
+  const label = /^-----BEGIN ([A-Z0-9 ]+)-----/.exec(text)?.[1] ?? '';
+  if (label !== 'PRIVATE KEY') {
+    throw new InvalidKeyError(source, OTHER_PEMS[label] ?? 'it is not a PKCS#8 PEM ("PRIVATE KEY")');
+  }
+  let key;
+  try {
+    key = createPrivateKey(text.replaceAll('\\n', '\n'));
+  } catch {
+    throw new InvalidKeyError(source, 'its PEM cannot be decoded');
+  }
+  if (key.asymmetricKeyType !== 'ec') {
+    throw new InvalidKeyError(source, `it is of type ${key.asymmetricKeyType}, not an elliptic curve key`);
+  }
+  const curve = key.asymmetricKeyDetails?.namedCurve;
+  if (curve !== 'prime256v1') {
+    throw new InvalidKeyError(source, `it is on ${curve ?? 'an unnamed curve'}, not on P-256`);
+  }
+  return jwkNumbers(key.export({ format: 'jwk' }) as Jwk, source);
+}
+
+function parseJson(text: string, source: string): Jwk {
+  try {
+    return JSON.parse(text) as Jwk;
+  } catch {
+    throw new InvalidKeyError(source, 'it starts like a JWK but is not valid JSON');
+  }
+}
+
+/** The only curve names that an error repeats: anything else in that place might be a misplaced secret. */
+const KNOWN_CURVES = new Set(['P-384', 'P-521', 'secp256k1', 'Ed25519', 'X25519']);
+
+function decodeJwk(jwk: Jwk, source: string): DecodedKey {
+  if (jwk['kty'] !== 'EC' || jwk['crv'] !== 'P-256') {
+    const curve = String(jwk['crv']);
+    const found = KNOWN_CURVES.has(curve) ? `it is on ${curve}` : 'its "kty" or "crv" is another';
+    throw new InvalidKeyError(source, `${found}; a JWK needs "kty":"EC" and "crv":"P-256"`);
+  }
+  return jwkNumbers(jwk, source);
+}
+
+function jwkNumbers(jwk: Jwk, source: string): DecodedKey {
+  const number = (member: 'd' | 'x' | 'y'): Buffer => {
+    const value = jwk[member];
+    const bytes = Buffer.from(typeof value === 'string' ? value : '', 'base64url');
+    // RFC 7518 §6.2.1.2 and §6.2.2.1: always the full 32 bytes; Buffer alone would skip what it cannot read.
+    if (bytes.length !== 32 || bytes.toString('base64url') !== value) {
+      throw new InvalidKeyError(source, `its JWK member "${member}" is not 32 bytes of unpadded base64url`);
+    }
+    return bytes;
+  };
+  const claimedPublicKey = Buffer.concat([Buffer.of(4), number('x'), number('y')]);
+  return { scalar: number('d'), claimedPublicKey };
+}

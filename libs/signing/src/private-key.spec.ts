@@ -1,0 +1,119 @@
+import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { inspect } from 'node:util';
+import { describe, expect, it } from '@jest/globals';
+import { Secret } from '#libs/kernel';
+import { vectors } from './fixtures/vectors.js';
+import { InvalidKeyError } from './invalid-key-error.js';
+import { parsePrivateKey, type KeyMaterial } from './private-key.js';
+
+const SOURCE = 'INTEGRATION_ACME_PRIVATE_KEY';
+const ORDER_HEX = 'ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551';
+
+const generate = (namedCurve: string): KeyObject => generateKeyPairSync('ec', { namedCurve }).privateKey;
+const pem = (key: KeyObject): string => key.export({ type: 'pkcs8', format: 'pem' }).toString();
+const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+
+const jwk = parsePrivateKey(vectors.privateKeyHex, SOURCE).revealJwk();
+const goodPem = pem(createPrivateKey({ key: jwk, format: 'jwk' }));
+
+/** The same PKCS#8 with its private number (bytes 36–67 of a P-256 key) replaced, its public key left. */
+function pemWithScalar(hex: string): string {
+  const der = createPrivateKey(goodPem).export({ type: 'pkcs8', format: 'der' });
+  Buffer.from(hex, 'hex').copy(der, 36);
+  return `-----BEGIN PRIVATE KEY-----\n${der.toString('base64')}\n-----END PRIVATE KEY-----`;
+}
+
+describe('parsePrivateKey takes', () => {
+  it.each<[string, KeyMaterial]>([
+    ['hex', vectors.privateKeyHex],
+    ['hex with 0x, spaces around it', ` 0x${vectors.privateKeyHex}\n`],
+    ['a Secret', new Secret(vectors.privateKeyHex)],
+    ['PKCS#8 PEM', goodPem],
+    ['PKCS#8 PEM on one line', goodPem.replaceAll('\n', '\\n')],
+    ['a JWK object', jwk],
+    ['a JWK as text', JSON.stringify({ ...jwk, kid: 'k1', use: 'sig' })],
+  ])('%s', (_, material) => {
+    const key = parsePrivateKey(material, SOURCE);
+    expect(`0x${hexOf(key.publicKey)}`).toBe(vectors.xPubkey);
+    expect(hexOf(key.revealScalar())).toBe(vectors.privateKeyHex);
+  });
+
+  it('upper-case hex, and the largest number there is: n − 1', () => {
+    const largest = ORDER_HEX.replace(/51$/, '50');
+    expect(hexOf(parsePrivateKey(largest.toUpperCase(), SOURCE).revealScalar())).toBe(largest);
+  });
+
+  it('whatever node:crypto makes, with the same public key', () => {
+    const key = generate('P-256');
+    const { x } = key.export({ format: 'jwk' });
+    const { publicKey } = parsePrivateKey(pem(key), SOURCE);
+    expect(Buffer.from(publicKey).subarray(1).toString('base64url')).toBe(x);
+  });
+});
+
+describe('parsePrivateKey refuses', () => {
+  const secp256k1 = generate('secp256k1');
+  const stranger = generate('P-256').export({ format: 'jwk' });
+  const d = (bytes: Buffer): string => bytes.toString('base64url');
+
+  it.each<[string, KeyMaterial, RegExp]>([
+    ['nothing', '  ', /empty/],
+    ['hex that is too short', vectors.privateKeyHex.slice(1), /63 hex digits/],
+    ['hex that is too long', `${vectors.privateKeyHex}01`, /66 hex digits/],
+    ['what is no hex', 'correct horse battery staple', /neither hex nor PEM nor JSON/],
+    ['zero', '0'.repeat(64), /is zero/],
+    ['n', ORDER_HEX, /not below the order n/],
+    ['all ones', 'f'.repeat(64), /not below the order n/],
+    ['a PEM holding zero', pemWithScalar('0'.repeat(64)), /is zero/],
+    ['a PEM holding n', pemWithScalar(ORDER_HEX), /not below the order n/],
+    ['a PEM whose halves differ', pemWithScalar('02'.repeat(32)), /does not belong/],
+    ['a secp256k1 PEM', pem(secp256k1), /on secp256k1/],
+    ['a P-384 PEM', pem(generate('P-384')), /on secp384r1/],
+    ['an Ed25519 PEM', pem(generateKeyPairSync('ed25519').privateKey), /of type ed25519/],
+    [
+      'a SEC1 PEM',
+      createPrivateKey(goodPem).export({ type: 'sec1', format: 'pem' }).toString(),
+      /SEC1.*pkcs8/,
+    ],
+    ['a damaged PEM', goodPem.replace(/\n.{20}/, '\n'), /cannot be decoded/],
+    ['a public key', goodPem.replaceAll('PRIVATE', 'PUBLIC'), /is a public key/],
+    ['a secp256k1 JWK', secp256k1.export({ format: 'jwk' }) as KeyMaterial, /on secp256k1/],
+    ['a JWK of another type', { kty: 'OKP', crv: 'Ed25519', d: jwk.d, x: jwk.x }, /on Ed25519/],
+    ['a JWK with the public key of another', { ...jwk, x: stranger.x, y: stranger.y }, /does not belong/],
+    ['a JWK with y negated', { ...jwk, y: jwk.x }, /does not belong/],
+    ['a public JWK', { ...jwk, d: undefined }, /"d" is not 32 bytes/],
+    ['a JWK without its public key', { ...jwk, x: undefined }, /"x" is not 32 bytes/],
+    ['a JWK with a short d', { ...jwk, d: d(Buffer.alloc(31, 1)) }, /"d" is not 32 bytes/],
+    ['a JWK with a long d', { ...jwk, d: d(Buffer.alloc(33, 1)) }, /"d" is not 32 bytes/],
+    ['a JWK in base64 with padding', { ...jwk, d: `${jwk.d}=` }, /"d" is not 32 bytes/],
+    ['a JWK holding zero', { ...jwk, d: d(Buffer.alloc(32)) }, /is zero/],
+    ['broken JSON', `{"d":"${jwk.d}",`, /not valid JSON/],
+    ['a JWK whose curve is the key by mistake', { ...jwk, crv: jwk.d }, /"crv" is another/],
+  ])('%s', (_, material, reason) => {
+    const error = thrownBy(() => parsePrivateKey(material, SOURCE));
+    expect(error).toBeInstanceOf(InvalidKeyError);
+    expect(error.message).toMatch(reason);
+    expect(error.message).toContain(SOURCE);
+    expect(wordsOfKey(material).filter((word) => inspect(error).includes(word))).toEqual([]);
+  });
+});
+
+it('a parsed key prints its public half only', () => {
+  const shown = inspect(parsePrivateKey(jwk, SOURCE), { showHidden: true, depth: 9 });
+  expect(shown).toBe(`P256PrivateKey(${vectors.xPubkey.slice(2)})`);
+});
+
+function thrownBy(run: () => unknown): Error {
+  try {
+    run();
+  } catch (error) {
+    return error as Error;
+  }
+  throw new Error('nothing was thrown');
+}
+
+/** Every run of 12 characters and more out of the material (PEM lines, JWK members, hex). */
+function wordsOfKey(material: KeyMaterial): string[] {
+  const text = typeof material === 'string' ? material : JSON.stringify(material);
+  return text.match(/[\w+/-]{12,}/g)?.flatMap((word) => [word.slice(0, 12), word.slice(-12)]) ?? [];
+}

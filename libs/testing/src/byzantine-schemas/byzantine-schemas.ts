@@ -1,0 +1,49 @@
+import { readFileSync } from 'node:fs';
+import { Ajv } from 'ajv';
+import type { ValidateFunction } from 'ajv';
+import addFormatsModule from 'ajv-formats';
+
+// ajv-formats is CommonJS and its types describe the default export one level too deep.
+const addFormats = addFormatsModule.default;
+
+const document = JSON.parse(
+  readFileSync(new URL('./byzantine-otp.openapi.json', import.meta.url), 'utf8'),
+) as { components: object };
+
+const schemaNames = {
+  health: { response: 'HealthResponse' },
+  'init-otp': { request: 'InitOtpRequest', response: 'InitOtpResponse' },
+  'otp-auth': { request: 'OtpAuthRequestBody', response: 'OtpAuthResponse' },
+  'create-authenticators-otp': {
+    request: 'CreateAuthenticatorsOtpRequest',
+    response: 'CreateAuthenticatorsOtpResponse',
+  },
+  /** Any refusal that is JSON. */
+  error: { response: 'ErrorResponse' },
+} as const;
+
+export type ByzantineOperation = keyof typeof schemaNames;
+
+const compiled = new Map<string, ValidateFunction>();
+const ajv = addFormats(new Ajv({ allErrors: true, strictTypes: false }));
+// The document is no JSON Schema itself, only what lies under components/schemas is.
+ajv.addKeyword('components').addSchema({ $id: 'byzantine', components: document.components });
+
+/** Byzantine's own schemas of its OTP operations (its published OpenAPI document), as a check for tests. */
+export const byzantineSchemas = {
+  /**
+   * Checks a parsed JSON body against the schema of an operation.
+   *
+   * @returns what is wrong with it, e.g. `/userId must match format "uuid"`; empty if nothing is
+   * @throws Error if the operation has no such body
+   */
+  check(operation: ByzantineOperation, direction: 'request' | 'response', body: unknown): string[] {
+    const names: { request?: string; response?: string } = schemaNames[operation];
+    const name = names[direction];
+    if (name === undefined) throw new Error(`${operation} has no ${direction} body`);
+    const validate = compiled.get(name) ?? ajv.compile({ $ref: `byzantine#/components/schemas/${name}` });
+    compiled.set(name, validate);
+    validate(body);
+    return (validate.errors ?? []).map(({ instancePath, message }) => `${instancePath} ${message}`.trim());
+  },
+};

@@ -1,0 +1,139 @@
+import { z } from 'zod';
+import { ProblemError, Secret, type Clock } from '#libs/kernel';
+import type { IntegrationConfig } from '#libs/platform';
+import { signByzantineRequest, type SigningKey } from '#libs/signing';
+import { commonFailure, failureOf, parseJson } from '../http-answer.js';
+import type { HttpAnswer, UpstreamHttpClient } from '../http-client.js';
+import type { UpstreamError } from '../upstream-error.js';
+import type {
+  Call,
+  Grant,
+  NewAuthenticator,
+  OtpProof,
+  SentOtp,
+  Subject,
+  UpstreamProvider,
+} from '../upstream-provider.js';
+import {
+  createAuthenticatorsAnswer,
+  initOtpAnswer,
+  otpAuthAnswer,
+  toAuthenticatorParam,
+} from './byzantine.wire.js';
+import { readText } from './known-texts.js';
+
+const subjectSchema = z.strictObject({
+  accountId: z.guid('is not a UUID').transform((id) => id.toLowerCase()),
+  userId: z.guid('is not a UUID').transform((id) => id.toLowerCase()),
+});
+
+/** Byzantine's Integrator API: every request signed with the integrator's key, JSON both ways. */
+export class ByzantineProvider implements UpstreamProvider {
+  readonly kind = 'byzantine';
+
+  constructor(
+    private readonly integration: Pick<IntegrationConfig, 'name' | 'baseUrl'>,
+    private readonly key: SigningKey,
+    private readonly http: UpstreamHttpClient,
+    private readonly clock: Clock,
+  ) {}
+
+  parseSubject(value: unknown): { subject: Subject; key: string } {
+    const parsed = subjectSchema.safeParse(value);
+    if (!parsed.success) {
+      throw new ProblemError('validation_failed', {
+        detail: 'The subject of a Byzantine onboarding is {"accountId": UUID, "userId": UUID}.',
+        errors: parsed.error.issues.map((issue) => ({
+          pointer: ['', 'subject', ...issue.path.map(String)].join('/'),
+          code: issue.code,
+          detail: issue.message,
+        })),
+      });
+    }
+    const { accountId, userId } = parsed.data;
+    return { subject: parsed.data, key: `${accountId}/${userId}` };
+  }
+
+  async initOtp(call: Call, subject: Subject): Promise<SentOtp> {
+    const answer = await this.#post(call, 'init-otp', '/v1/submit/init-otp', subject);
+    return { handle: this.#read(answer, initOtpAnswer).otpId };
+  }
+
+  async verifyOtp(call: Call, subject: Subject, handle: string, proof: OtpProof): Promise<Grant> {
+    if (proof.type !== 'code') throw new Error('Byzantine takes the code itself');
+    const body = { ...subject, otpId: handle, otpCode: proof.code.reveal() };
+    const answer = await this.#post(call, 'verify-otp', '/v1/submit/otp-auth', body);
+    const { sessionId, expiresAt } = this.#read(answer, otpAuthAnswer);
+    return { type: 'upstream-session', sessionId: new Secret(sessionId), expiresAt };
+  }
+
+  async createAuthenticators(
+    call: Call,
+    subject: Subject,
+    grant: Grant,
+    authenticators: readonly NewAuthenticator[],
+  ): Promise<string[] | null> {
+    if (grant.type !== 'upstream-session') throw new Error('Byzantine keeps the session itself');
+    const path = '/v1/submit/create-authenticators-otp';
+    const body = {
+      sessionId: grant.sessionId.reveal(),
+      ...subject,
+      authenticators: authenticators.map(toAuthenticatorParam),
+    };
+    const answer = await this.#post(call, 'create-authenticators', path, body);
+    const { authenticatorIds } = this.#read(answer, createAuthenticatorsAnswer);
+    return authenticatorIds.length === authenticators.length ? authenticatorIds : null;
+  }
+
+  async probe(call: Call): Promise<void> {
+    const answer = await this.#send(call, 'probe', 'GET', '/v1/integrator/whoami');
+    if (answer.status < 200 || answer.status > 299) throw this.#refusal(answer, 'probe');
+  }
+
+  async #post(call: Call, lane: string, path: string, body: object): Promise<HttpAnswer> {
+    const answer = await this.#send(call, lane, 'POST', path, JSON.stringify(body));
+    if (answer.status < 200 || answer.status > 299) throw this.#refusal(answer, lane);
+    return answer;
+  }
+
+  #send(call: Call, lane: string, method: 'GET' | 'POST', pathAndQuery: string, body?: string) {
+    const timestampS = Math.floor(this.clock.nowMs() / 1000);
+    const signed = signByzantineRequest(this.key, { timestampS, method, pathAndQuery, body: body ?? '' });
+    return this.http.send(call, {
+      baseUrl: this.integration.baseUrl,
+      lane: `${this.integration.name} ${lane}`,
+      method,
+      pathAndQuery,
+      headers: { accept: 'application/json', ...(body && { 'content-type': 'application/json' }), ...signed },
+      ...(body && { body }),
+    });
+  }
+
+  #read<T>(answer: HttpAnswer, schema: z.ZodType<T>): T {
+    const parsed = schema.safeParse(parseJson(answer.text));
+    if (parsed.success) return parsed.data;
+    // It said yes and we cannot read to what: it may have taken effect.
+    throw failureOf(answer, 'no_answer', `upstream answered ${answer.status} with a body of the wrong shape`);
+  }
+
+  #refusal(answer: HttpAnswer, lane: string): UpstreamError {
+    const common = commonFailure(answer);
+    if (common) return common;
+    const { status } = answer;
+    const body = parseJson(answer.text) as { error?: unknown } | undefined;
+    const means = readText(typeof body?.error === 'string' ? body.error : answer.text);
+    if (means === 'misconfigured') {
+      return failureOf(answer, 'misconfigured', 'upstream says that a signature header is missing');
+    }
+    // In step 3 a 404 stands for an unknown session as well: a new code mends either.
+    const missing = lane === 'create-authenticators' ? 'session_expired' : 'subject_not_found';
+    const reason = status === 404 ? missing : means;
+    if (reason) return failureOf(answer, 'rejected', `upstream answered ${status}: ${reason}`, reason);
+    const understood = status === 409 || status === 422;
+    return failureOf(
+      answer,
+      understood ? 'rejected' : 'rejected_unclear',
+      `upstream answered ${status} with a text that is not known`,
+    );
+  }
+}

@@ -1,0 +1,50 @@
+import { z } from 'zod';
+import type { AuthenticatorTransport, NewAuthenticator } from '../upstream-provider.js';
+
+/** Byzantine's answers, as far as they are read. Unknown members are upstream's freedom to add. */
+
+/** `otpId` has no documented form: the example has a prefix, the recorded answer is a UUID. */
+export const initOtpAnswer = z.object({ otpId: z.string().min(1).max(512) });
+
+export const otpAuthAnswer = z.object({
+  session: z.string(),
+  sessionId: z.string().min(1).max(512),
+  expiresAt: z.string().transform((text, ctx) => {
+    const at = parseInstant(text);
+    if (at) return at;
+    ctx.addIssue('is no ISO 8601 instant');
+    return z.NEVER;
+  }),
+});
+
+export const createAuthenticatorsAnswer = z.object({ authenticatorIds: z.array(z.string()) });
+
+/** Some of this API's instants lack a zone; they are UTC. */
+function parseInstant(text: string): Date | null {
+  const zoned = /(z|[+-]\d{2}:?\d{2})$/i.test(text) ? text : `${text}Z`;
+  const at = new Date(zoned);
+  return Number.isNaN(at.getTime()) ? null : at;
+}
+
+const TRANSPORTS: Record<AuthenticatorTransport, string> = {
+  ble: 'AUTHENTICATOR_TRANSPORT_BLE',
+  hybrid: 'AUTHENTICATOR_TRANSPORT_HYBRID',
+  internal: 'AUTHENTICATOR_TRANSPORT_INTERNAL',
+  nfc: 'AUTHENTICATOR_TRANSPORT_NFC',
+  usb: 'AUTHENTICATOR_TRANSPORT_USB',
+  unknown: 'Unknown',
+};
+
+/** An authenticator as `create-authenticators-otp` wants it. */
+export function toAuthenticatorParam(authenticator: NewAuthenticator) {
+  return {
+    authenticatorName: authenticator.name,
+    challenge: authenticator.challenge,
+    attestation: {
+      credentialId: authenticator.credentialId,
+      clientDataJson: authenticator.clientDataJson,
+      attestationObject: authenticator.attestationObject,
+      transports: authenticator.transports.map((transport) => TRANSPORTS[transport]),
+    },
+  };
+}

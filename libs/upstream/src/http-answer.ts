@@ -1,0 +1,58 @@
+import { UpstreamError, type FailureClass, type RejectionReason } from './upstream-error.js';
+import type { HttpAnswer } from './http-client.js';
+
+/** The failure that an answer amounts to, built with the answer's own evidence. */
+export function failureOf(
+  answer: HttpAnswer,
+  failure: FailureClass,
+  detail: string,
+  reason?: RejectionReason,
+): UpstreamError {
+  const retryAfterMs = retryAfter(answer);
+  return new UpstreamError(failure, {
+    detail,
+    evidence: answer.evidence,
+    ...(reason && { reason }),
+    ...(retryAfterMs !== null && { retryAfterMs }),
+  });
+}
+
+/**
+ * What any HTTP answer means before the provider reads its text.
+ *
+ * @returns the failure for the statuses that mean the same everywhere, or null where the provider must look.
+ */
+export function commonFailure(answer: HttpAnswer): UpstreamError | null {
+  const { status } = answer;
+  const is = (failure: FailureClass) => failureOf(answer, failure, `upstream answered ${status}`);
+  if (status >= 500) return is(status === 503 && retryAfter(answer) !== null ? 'throttled' : 'unavailable');
+  if (status === 429) return is('throttled');
+  if (status === 408) return is('no_answer');
+  if (status === 401 || status === 403) return is('misconfigured');
+  // A redirect is never followed: it would send a signed request and a user's code to another place.
+  if (status >= 300 && status < 400) return is('misconfigured');
+  return null;
+}
+
+/**
+ * `Retry-After` in both of its forms (RFC 9110 §10.2.3).
+ *
+ * @returns milliseconds from now, or null where the header is absent or makes no sense.
+ */
+export function retryAfter(answer: Pick<HttpAnswer, 'headers'>, nowMs = Date.now()): number | null {
+  const raw = answer.headers['retry-after'];
+  const value = (Array.isArray(raw) ? raw[0] : raw)?.trim();
+  if (!value) return null;
+  if (/^\d+$/.test(value)) return Number(value) * 1000;
+  const at = Date.parse(value);
+  return Number.isNaN(at) ? null : Math.max(0, at - nowMs);
+}
+
+/** The parsed JSON, or undefined where the text is none. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,198 @@
+import { HttpService } from '@nestjs/axios';
+import { Inject, Injectable, type OnModuleDestroy } from '@nestjs/common';
+import { AxiosHeaders, type AxiosResponse, type InternalAxiosRequestConfig } from 'axios';
+import { Pool, type Dispatcher } from 'undici';
+import { CLOCK, type Clock } from '#libs/kernel';
+import { CONFIG, type Config } from '#libs/platform';
+import { UpstreamError, type CallEvidence } from './upstream-error.js';
+import type { Call } from './upstream-provider.js';
+
+/** An answer larger than this is not read: nothing that we ask for comes near it. */
+const MAX_ANSWER_BYTES = 256 * 1024;
+
+export interface HttpRequest {
+  /** Scheme, host and port. */
+  baseUrl: string;
+  /** Requests of one lane share connections, and a lane that hangs takes none from another. */
+  lane: string;
+  method: 'GET' | 'POST';
+  pathAndQuery: string;
+  headers: Record<string, string>;
+  /** The exact text to send; it was signed as it is. */
+  body?: string;
+}
+
+/** A whole answer, whatever its status. */
+export interface HttpAnswer {
+  status: number;
+  headers: Record<string, string | string[] | undefined>;
+  text: string;
+  evidence: CallEvidence;
+}
+
+/**
+ * Sends signed requests. It never retries and never follows a redirect, and it tells apart what the retry law
+ * must tell apart: a request of which no byte left, and one that may have taken effect.
+ *
+ * axios is what the code sees; beneath it an adapter speaks through undici pools, which tell the moment
+ * before the first byte leaves (docs/decisions/0005-http-client.md).
+ */
+@Injectable()
+export class UpstreamHttpClient implements OnModuleDestroy {
+  readonly #pools = new Map<string, Pool>();
+
+  constructor(
+    private readonly http: HttpService,
+    @Inject(CONFIG) private readonly config: Config,
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {}
+
+  /** @throws UpstreamError `not_sent` or `no_answer`; any whole answer is returned. */
+  async send(call: Call, request: HttpRequest): Promise<HttpAnswer> {
+    const exchange = new Exchange(call, this.clock);
+    const response = await this.http.axiosRef.request<string>({
+      method: request.method,
+      url: request.pathAndQuery,
+      headers: request.headers,
+      data: request.body,
+      // The bytes were signed: nothing may touch them on their way out, nor the answer on its way in.
+      transformRequest: (data: unknown) => data,
+      transformResponse: (data: unknown) => data,
+      validateStatus: null,
+      adapter: (config) => exchange.run(this.#pool(request), config),
+    });
+    return {
+      status: response.status,
+      headers: response.headers as HttpAnswer['headers'],
+      text: response.data,
+      evidence: exchange.evidence(),
+    };
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    await Promise.all([...this.#pools.values()].map((pool) => pool.destroy()));
+  }
+
+  #pool({ baseUrl, lane }: HttpRequest): Pool {
+    const { origin } = new URL(baseUrl);
+    const key = `${origin} ${lane}`;
+    let pool = this.#pools.get(key);
+    if (!pool) {
+      pool = new Pool(origin, {
+        connections: this.config.UPSTREAM_CONNECTIONS,
+        pipelining: 1,
+        connect: { timeout: this.config.CONNECT_TIMEOUT_MS },
+        // The exchange's own deadline covers the whole call, so that there is one clock to reason about.
+        headersTimeout: 0,
+        bodyTimeout: 0,
+      });
+      this.#pools.set(key, pool);
+    }
+    return pool;
+  }
+}
+
+/** One request and what became of it. */
+class Exchange {
+  readonly #startedAt: number;
+  #bytesSent = false;
+  #status: number | null = null;
+
+  constructor(
+    private readonly call: Call,
+    private readonly clock: Clock,
+  ) {
+    this.#startedAt = clock.monotonicMs();
+  }
+
+  evidence(): CallEvidence {
+    return {
+      bytesSent: this.#bytesSent,
+      headersSeen: this.#status !== null,
+      status: this.#status,
+      durationMs: Math.round(this.clock.monotonicMs() - this.#startedAt),
+    };
+  }
+
+  run(pool: Pool, config: InternalAxiosRequestConfig): Promise<AxiosResponse<string>> {
+    return new Promise((resolve, reject) => {
+      const chunks: Buffer[] = [];
+      let size = 0;
+      let headers: AxiosHeaders | undefined;
+      let over = false;
+      let controller: Dispatcher.DispatchController | undefined;
+
+      const fail = (detail: string, cause?: unknown) => {
+        if (over) return;
+        over = true;
+        clearTimeout(deadline);
+        reject(this.#failure(detail, cause));
+      };
+      const cutOff = (detail: string) => {
+        fail(detail);
+        controller?.abort(new Error(detail));
+      };
+      const deadline = setTimeout(
+        () => cutOff(`no whole answer within ${this.call.timeoutMs} ms`),
+        this.call.timeoutMs,
+      );
+
+      pool.dispatch(
+        {
+          path: config.url ?? '/',
+          method: (config.method ?? 'get').toUpperCase() as Dispatcher.HttpMethod,
+          headers: AxiosHeaders.from(config.headers as AxiosHeaders).toJSON() as Record<string, string>,
+          body: (config.data as string | undefined) ?? null,
+        },
+        {
+          onRequestStart: (started) => {
+            controller = started;
+            // It waited for a connection until nobody was waiting for it any more.
+            if (over) return started.abort(new Error('abandoned before it was sent'));
+            try {
+              this.call.beforeSend();
+            } catch (error) {
+              fail(error instanceof Error ? error.message : 'held back before it was sent', error);
+              return started.abort(new Error('held back before it was sent'));
+            }
+            this.#bytesSent = true;
+          },
+          onResponseStart: (_controller, status, raw) => {
+            this.#status = status;
+            headers = new AxiosHeaders(raw as Record<string, string>);
+          },
+          onResponseData: (_controller, chunk) => {
+            size += chunk.length;
+            if (size > MAX_ANSWER_BYTES) return cutOff(`the answer is larger than ${MAX_ANSWER_BYTES} bytes`);
+            chunks.push(chunk);
+          },
+          onResponseEnd: () => {
+            if (over) return;
+            over = true;
+            clearTimeout(deadline);
+            resolve({
+              status: this.#status ?? 0,
+              statusText: '',
+              headers: headers ?? new AxiosHeaders(),
+              config,
+              data: Buffer.concat(chunks).toString('utf8'),
+            });
+          },
+          onResponseError: (_controller, error) => fail(describe(error), error),
+        },
+      );
+    });
+  }
+
+  /** What left the house may have taken effect; what did not, has not. */
+  #failure(detail: string, cause: unknown): UpstreamError {
+    const evidence = this.evidence();
+    return new UpstreamError(evidence.bytesSent ? 'no_answer' : 'not_sent', { detail, evidence, cause });
+  }
+}
+
+/** The code of a network error says what happened and holds nothing of the request. */
+function describe(error: Error): string {
+  const code = (error as NodeJS.ErrnoException).code;
+  return code ? `the connection failed (${code})` : 'the connection failed';
+}

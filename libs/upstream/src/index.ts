@@ -1,0 +1,14 @@
+export { Integrations, type Integration } from './integrations.js';
+export { FAILURE_CLASSES, UpstreamError, type CallEvidence, type FailureClass, type RejectionReason } from './upstream-error.js';
+export {
+  AUTHENTICATOR_TRANSPORTS,
+  type AuthenticatorTransport,
+  type Call,
+  type Grant,
+  type NewAuthenticator,
+  type OtpProof,
+  type SentOtp,
+  type Subject,
+  type UpstreamProvider,
+} from './upstream-provider.js';
+export { UpstreamModule } from './upstream.module.js';

@@ -1,0 +1,31 @@
+import type { IntegrationConfig } from '#libs/platform';
+import type { UpstreamProvider } from './upstream-provider.js';
+
+export interface Integration {
+  name: string;
+  provider: UpstreamProvider;
+  config: IntegrationConfig;
+}
+
+/** The configured upstreams by name. A row may name one that the configuration no longer has. */
+export class Integrations {
+  readonly #byName: ReadonlyMap<string, Integration>;
+
+  constructor(integrations: readonly Integration[]) {
+    this.#byName = new Map(integrations.map((integration) => [integration.name, integration]));
+  }
+
+  find(name: string): Integration | null {
+    return this.#byName.get(name) ?? null;
+  }
+
+  /** The one that a caller means who names none: there is no such thing where several are configured. */
+  only(): Integration | null {
+    const [first] = this.#byName.values();
+    return this.#byName.size === 1 && first ? first : null;
+  }
+
+  all(): Integration[] {
+    return [...this.#byName.values()];
+  }
+}

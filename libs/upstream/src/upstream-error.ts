@@ -1,0 +1,59 @@
+/** How a call upstream can end other than well. Every end is exactly one of these (docs/retry-law.md). */
+export const FAILURE_CLASSES = [
+  'not_sent',
+  'throttled',
+  'unavailable',
+  'no_answer',
+  'rejected',
+  'rejected_unclear',
+  'misconfigured',
+] as const;
+export type FailureClass = (typeof FAILURE_CLASSES)[number];
+
+/** Why upstream said no, where its answer is understood. */
+export type RejectionReason =
+  | 'subject_not_found'
+  | 'otp_invalid'
+  | 'otp_expired'
+  | 'otp_locked'
+  | 'session_expired'
+  | 'attestation_invalid'
+  | 'credential_already_registered'
+  | 'authenticator_limit';
+
+/** What is known of a call for certain: kept with an outcome that stays unknown. */
+export interface CallEvidence {
+  /** Whether any byte of the request may have left. */
+  bytesSent: boolean;
+  headersSeen: boolean;
+  status: number | null;
+  durationMs: number;
+}
+
+export interface UpstreamErrorOptions {
+  /** Prose for operators. Free of secrets: no body of ours, no answer's text that could echo one. */
+  detail: string;
+  evidence: CallEvidence;
+  reason?: RejectionReason;
+  /** What `Retry-After` said, in milliseconds from now. */
+  retryAfterMs?: number;
+  cause?: unknown;
+}
+
+/** The end of a call that did not succeed. Thrown by providers and the HTTP client, and by nothing else. */
+export class UpstreamError extends Error {
+  readonly evidence: CallEvidence;
+  readonly reason: RejectionReason | undefined;
+  readonly retryAfterMs: number | undefined;
+
+  constructor(
+    readonly failure: FailureClass,
+    options: UpstreamErrorOptions,
+  ) {
+    super(options.detail, { cause: options.cause });
+    this.name = 'UpstreamError';
+    this.evidence = options.evidence;
+    this.reason = options.reason;
+    this.retryAfterMs = options.retryAfterMs;
+  }
+}

@@ -1,0 +1,89 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdirSync, openSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { CHECKOUT, STATE } from './checkout.js';
+import { Plain } from './console.js';
+
+/** An app drains for up to 25 s by design; past this it hangs. */
+const STOP_MS = 30_000;
+const LAST_LINES = 15;
+
+/** One of our apps as a child process, its output in .gangway/logs. */
+export interface AppProcess {
+  readonly name: string;
+  readonly pid: number;
+  readonly log: string;
+  /** Settles when the process has ended, with the code or signal. */
+  readonly ended: Promise<string>;
+  /** Waits until a GET of the address answers 2xx; throws Plain if the app dies or time runs out first. */
+  ready(url: string, withinMs: number): Promise<void>;
+  /** Asks it to drain and waits until it is gone. */
+  stop(): Promise<void>;
+  lastWords(): string;
+}
+
+/** The compiled entry file of an app. */
+export const entryOf = (app: string): string => join(CHECKOUT, 'dist', 'apps', app, 'src', 'main.js');
+
+/**
+ * Starts an app with its output in a log file of its own.
+ *
+ * @param app a folder of apps/
+ * @param env the whole environment of the process
+ */
+export function startApp(app: string, env: NodeJS.ProcessEnv): AppProcess {
+  const log = join(STATE, 'logs', `${app}.log`);
+  mkdirSync(join(STATE, 'logs'), { recursive: true });
+  const output = openSync(log, 'w');
+  // A group of its own: Ctrl-C at the terminal must reach the starter only, which stops the apps in order.
+  const child = spawn(process.execPath, ['--enable-source-maps', entryOf(app)], {
+    cwd: CHECKOUT,
+    detached: true,
+    env,
+    stdio: ['ignore', output, output],
+  });
+  const ended = new Promise<string>((resolve) => {
+    child.once('error', (error) => resolve(error.message));
+    child.once('exit', (code, signal) => resolve(signal ?? `code ${code}`));
+  });
+  const lastWords = () => readFileSync(log, 'utf8').trimEnd().split('\n').slice(-LAST_LINES).join('\n');
+  return {
+    name: app,
+    pid: child.pid ?? -1,
+    log,
+    ended,
+    lastWords,
+    ready: (url, withinMs) => untilReady(app, url, withinMs, ended, lastWords),
+    stop: () => stopChild(child, ended),
+  };
+}
+
+async function untilReady(
+  app: string,
+  url: string,
+  withinMs: number,
+  ended: Promise<string>,
+  lastWords: () => string,
+): Promise<void> {
+  let how: string | undefined;
+  void ended.then((end) => (how = end));
+  let answer = 'nobody listens yet';
+  for (const endAt = Date.now() + withinMs; Date.now() < endAt; await wait(50)) {
+    if (how !== undefined) throw new Plain(`The ${app} ended with ${how}. Its last lines:\n${lastWords()}`);
+    const response = await fetch(url, { signal: AbortSignal.timeout(2_000) }).catch(() => undefined);
+    if (response?.ok) return void (await response.body?.cancel());
+    if (response) answer = `${response.status} ${(await response.text()).slice(0, 300)}`;
+  }
+  throw new Plain(
+    `The ${app} was not ready within ${withinMs / 1_000} s: GET ${url}: ${answer}. Its last lines:\n${lastWords()}`,
+  );
+}
+
+async function stopChild(child: ChildProcess, ended: Promise<string>): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  child.kill('SIGTERM');
+  const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
+  await ended;
+  clearTimeout(timer);
+}

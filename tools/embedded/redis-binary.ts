@@ -1,0 +1,123 @@
+import { execFile } from 'node:child_process';
+import { accessSync, constants, existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, readdir, rename, rm } from 'node:fs/promises';
+import { homedir, tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { promisify } from 'node:util';
+import { Plain, step } from '../console.js';
+
+const run = promisify(execFile);
+
+/** redis-server is a link into redis-tools; the others are the libraries that a bare system lacks. */
+const PACKAGES = ['redis-server', 'redis-tools', 'liblzf1', 'libjemalloc2', 'libatomic1'];
+const WAYS_OUT = [
+  'Gangway needs Redis (or Valkey) and found none. Any one of these will do:',
+  '  - set REDIS_URL to a Redis 7 or newer, for example REDIS_URL=redis://127.0.0.1:6379',
+  '  - install one: apt-get install redis-server, or on macOS: brew install redis',
+  '  - use the containers: docker compose up --wait',
+].join('\n');
+
+export interface RedisBinary {
+  program: string;
+  /** For LD_LIBRARY_PATH, where the system has not all that the program links to. */
+  libraries: string | undefined;
+}
+
+/**
+ * Finds a Redis to run: one on the path; or, on Debian and Ubuntu, one unpacked from the distribution's
+ * packages into the user's cache folder, for which nobody needs to be root.
+ *
+ * @throws Plain, naming the ways out, where there is neither
+ */
+export async function findRedis(): Promise<RedisBinary> {
+  const installed = onPath('valkey-server') ?? onPath('redis-server');
+  if (installed) return { program: installed, libraries: undefined };
+  const unpacked = join(cacheFolder(), `redis-${await distribution()}-${process.arch}`);
+  if (!existsSync(unpacked)) {
+    if (!onPath('apt-get') || !onPath('dpkg')) throw new Plain(WAYS_OUT);
+    await step('Fetching Redis from the distribution’s packages (no root needed, once)', () =>
+      unpack(unpacked),
+    );
+  }
+  return { program: join(unpacked, 'usr', 'bin', 'redis-server'), libraries: await libraryFolders(unpacked) };
+}
+
+function onPath(name: string): string | undefined {
+  for (const folder of (process.env['PATH'] ?? '').split(delimiter)) {
+    const program = join(folder, name);
+    try {
+      if (folder !== '') accessSync(program, constants.X_OK);
+      else continue;
+      return program;
+    } catch {
+      // Not in this folder.
+    }
+  }
+  return undefined;
+}
+
+function cacheFolder(): string {
+  const base = process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache');
+  return join(base, 'gangway');
+}
+
+/** Such as debian-12: an upgraded system needs binaries of its own. */
+async function distribution(): Promise<string> {
+  const text = await readFile('/etc/os-release', 'utf8').catch(() => '');
+  const value = (key: string) => new RegExp(`^${key}="?([^"\\n]*)`, 'm').exec(text)?.[1] ?? 'unknown';
+  return `${value('ID')}-${value('VERSION_ID')}`;
+}
+
+async function unpack(target: string): Promise<void> {
+  const work = await mkdtemp(join(tmpdir(), 'gangway-redis-'));
+  try {
+    const download = (flags: string[]) => run('apt-get', [...flags, 'download', ...PACKAGES], { cwd: work });
+    await download(['-qq']).catch(async () => {
+      // No package lists here, or stale ones, and only root may renew the system's: fetch lists of our own.
+      const flags = await privateLists(work);
+      await run('apt-get', [...flags, 'update'], { cwd: work });
+      await download(flags);
+    });
+    const root = join(work, 'root');
+    await mkdir(root);
+    for (const file of await readdir(work)) {
+      if (file.endsWith('.deb')) await run('dpkg', ['-x', join(work, file), root]);
+    }
+    await run(join(root, 'usr', 'bin', 'redis-server'), ['--version'], {
+      env: { ...process.env, LD_LIBRARY_PATH: await libraryFolders(root) },
+    });
+    await mkdir(cacheFolder(), { recursive: true });
+    await moveInto(root, target);
+  } catch (error) {
+    const { stderr, message } = error as { stderr?: string; message: string };
+    throw new Plain(
+      `${WAYS_OUT}\n(Fetching its packages with apt-get failed: ${(stderr || message).trim()})`,
+    );
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+}
+
+async function privateLists(work: string): Promise<string[]> {
+  const lists = join(work, 'lists');
+  const cache = join(work, 'cache');
+  await mkdir(join(lists, 'partial'), { recursive: true });
+  await mkdir(join(cache, 'archives', 'partial'), { recursive: true });
+  // The sandbox user of apt could not write into a folder that is this user's alone.
+  const options = [`Dir::State::lists=${lists}`, `Dir::Cache=${cache}`, 'APT::Sandbox::User='];
+  return ['-qq', ...options.flatMap((option) => ['-o', option])];
+}
+
+/** By way of the target's own file system: a rename across two of them is refused. */
+async function moveInto(root: string, target: string): Promise<void> {
+  const beside = `${target}.${process.pid}`;
+  await run('cp', ['-a', root, beside]);
+  await rename(beside, target).catch(() => rm(beside, { recursive: true, force: true }));
+}
+
+async function libraryFolders(root: string): Promise<string> {
+  const base = join(root, 'usr', 'lib');
+  const entries = await readdir(base, { withFileTypes: true });
+  const triplets = entries.filter((entry) => entry.isDirectory() && entry.name.includes('-linux-'));
+  return triplets.map((entry) => join(base, entry.name)).join(delimiter);
+}

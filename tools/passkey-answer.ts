@@ -1,0 +1,58 @@
+import type { PublicKeyCredentialCreationOptionsJSON } from '@simplewebauthn/server';
+import { createPasskey, type PasskeyAlgorithm, type PasskeyOptions } from './passkey.js';
+
+/** The part of the creation options (WebAuthn §5.1.8) that decides what a passkey looks like. */
+type CreationOptions = Partial<
+  Pick<PublicKeyCredentialCreationOptionsJSON, 'challenge' | 'rp' | 'pubKeyCredParams'>
+>;
+
+export interface AnswerChoices {
+  /** The page that asks; `https://` and the rp id of the options if left out. */
+  origin?: string | undefined;
+  authenticatorName?: string | undefined;
+  alg?: PasskeyAlgorithm | undefined;
+  attestation?: PasskeyOptions['attestation'] | undefined;
+}
+
+const ALGORITHMS: readonly PasskeyAlgorithm[] = [-7, -257, -8];
+
+/**
+ * Answers the creation options of `POST …/authenticators/options` with a new software passkey, made for the
+ * first algorithm of the options that it can make.
+ *
+ * @param input what that route answered, as JSON text.
+ * @returns the body that `POST …/authenticators` takes.
+ * @throws Error saying what is missing, or repeating the problem that was given instead of options.
+ */
+export function answerCreationOptions(input: string, choices: AnswerChoices = {}) {
+  const { challenge, rp, pubKeyCredParams = [] } = parseOptions(input);
+  if (!challenge) throw new Error('the options have no "challenge"');
+
+  const rpId = rp?.id ?? (choices.origin && new URL(choices.origin).hostname);
+  if (!rpId) throw new Error('the options have no "rp.id", so an origin is needed');
+
+  const offered = pubKeyCredParams.map((param) => ALGORITHMS.find((alg) => alg === param.alg));
+  const alg = choices.alg ?? offered.find((known) => known !== undefined);
+  if (!alg) throw new Error('the options offer none of the algorithms ES256, RS256 and EdDSA');
+
+  const { origin = `https://${rpId}`, attestation = 'none' } = choices;
+  const credential = createPasskey({ rpId, origin, challenge, alg, attestation });
+  return {
+    authenticators: [{ authenticatorName: choices.authenticatorName ?? 'Software passkey', credential }],
+  };
+}
+
+function parseOptions(input: string): CreationOptions {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(input);
+  } catch {
+    throw new Error(input.trim() === '' ? 'no options given' : 'the options are not valid JSON');
+  }
+  if (typeof parsed !== 'object' || parsed === null) throw new Error('the options are not a JSON object');
+  const { code, detail } = parsed as { code?: unknown; detail?: unknown };
+  if (typeof code === 'string') {
+    throw new Error(`the service answered an error instead of options: ${code}: ${String(detail ?? '')}`);
+  }
+  return parsed;
+}

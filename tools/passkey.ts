@@ -1,0 +1,157 @@
+import { createHash, generateKeyPairSync, randomBytes, sign, type KeyObject } from 'node:crypto';
+import type { RegistrationResponseJSON } from '@simplewebauthn/server';
+
+/**
+ * A software authenticator: what a browser and a platform passkey would answer to
+ * `navigator.credentials.create()`, made with node:crypto. For the self check, demos and tests; its private
+ * key is thrown away, so nobody can ever sign in with what it registers.
+ */
+
+/** COSE algorithms it can make (RFC 9053 §2, RFC 8812 §2): ES256, EdDSA, RS256. */
+export type PasskeyAlgorithm = -7 | -8 | -257;
+
+export interface PasskeyOptions {
+  rpId: string;
+  /** The page that asks, e.g. `https://app.example.com`. */
+  origin: string;
+  /** As the options carry it: base64url. */
+  challenge: string;
+  alg?: PasskeyAlgorithm;
+  userVerified?: boolean;
+  /** `packed` is self attestation: signed by the new key itself (WebAuthn §8.2). */
+  attestation?: 'none' | 'packed';
+  transports?: string[];
+  /** 32 random bytes if left out. */
+  credentialId?: Uint8Array;
+  /** Lies to tell, for tests of whoever checks the answer. */
+  wrong?: PasskeyLies;
+}
+
+/** Each replaces one value that an honest authenticator would have computed. */
+export interface PasskeyLies {
+  /** `type` of the client data. */
+  type?: string;
+  crossOrigin?: boolean;
+  topOrigin?: string;
+  /** The whole flags byte of the authenticator data (WebAuthn §6.1). */
+  flags?: number;
+  /** 32 bytes in the place of SHA-256 of the rpId. */
+  rpIdHash?: Uint8Array;
+  /** The algorithm that the public key claims. */
+  alg?: number;
+  /** 16 bytes; zero otherwise, as browsers give it without attestation. */
+  aaguid?: Uint8Array;
+  /** The signature of a `packed` attestation. */
+  signature?: Uint8Array;
+}
+
+const FLAG = { userPresent: 0x01, userVerified: 0x04, backupEligible: 0x08, backedUp: 0x10, attested: 0x40 };
+
+/**
+ * Registers a new passkey in software.
+ *
+ * @returns the answer as @simplewebauthn/browser gives it: binary values in base64url without padding.
+ */
+export function createPasskey(options: PasskeyOptions): RegistrationResponseJSON {
+  const { rpId, origin, challenge, alg = -7, userVerified = true, wrong = {} } = options;
+  const credentialId = options.credentialId ?? randomBytes(32);
+  const { privateKey, publicKey } = generateKeyPair(alg);
+
+  const { type = 'webauthn.create', crossOrigin = false, topOrigin } = wrong;
+  const clientData = Buffer.from(
+    JSON.stringify({ type, challenge, origin, crossOrigin, ...(topOrigin && { topOrigin }) }),
+  );
+
+  // WebAuthn §6.1: hash of the rpId, flags, signature counter, then the attested credential (§6.5.1)
+  const { userPresent, backupEligible, backedUp, attested } = FLAG;
+  const flags = userPresent | backupEligible | backedUp | attested | (userVerified ? FLAG.userVerified : 0);
+  const authenticatorData = Buffer.concat([
+    wrong.rpIdHash ?? sha256(rpId),
+    Buffer.of(wrong.flags ?? flags),
+    Buffer.alloc(4),
+    wrong.aaguid ?? Buffer.alloc(16),
+    Buffer.of(credentialId.length >> 8, credentialId.length & 0xff),
+    credentialId,
+    cbor(coseKey(publicKey, wrong.alg ?? alg)),
+  ]);
+
+  const statement = new Map<string, Cbor>();
+  if (options.attestation === 'packed') {
+    const signed = Buffer.concat([authenticatorData, sha256(clientData)]);
+    statement.set('alg', alg);
+    statement.set('sig', wrong.signature ?? sign(alg === -8 ? null : 'sha256', signed, privateKey));
+  }
+  const attestationObject = cbor(
+    new Map<string, Cbor>([
+      ['fmt', options.attestation ?? 'none'],
+      ['attStmt', statement],
+      ['authData', authenticatorData],
+    ]),
+  );
+
+  return {
+    id: base64url(credentialId),
+    rawId: base64url(credentialId),
+    type: 'public-key',
+    response: {
+      clientDataJSON: base64url(clientData),
+      attestationObject: base64url(attestationObject),
+      transports: options.transports ?? ['internal', 'hybrid'],
+      // browsers repeat these three out of the attestation object (WebAuthn §5.2.1.1)
+      authenticatorData: base64url(authenticatorData),
+      publicKey: base64url(publicKey.export({ type: 'spki', format: 'der' })),
+      publicKeyAlgorithm: wrong.alg ?? alg,
+    },
+    clientExtensionResults: {},
+    authenticatorAttachment: 'platform',
+  };
+}
+
+function generateKeyPair(alg: PasskeyAlgorithm): { privateKey: KeyObject; publicKey: KeyObject } {
+  switch (alg) {
+    case -7:
+      return generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    case -8:
+      return generateKeyPairSync('ed25519');
+    case -257:
+      return generateKeyPairSync('rsa', { modulusLength: 2048 });
+  }
+}
+
+/** COSE_Key of the public key (RFC 9053 §7.1–7.2, RFC 8230 §4): 1 is the type, 3 the algorithm. */
+function coseKey(publicKey: KeyObject, alg: number): Map<number, Cbor> {
+  const jwk = publicKey.export({ format: 'jwk' });
+  const bytes = (text = '') => Buffer.from(text, 'base64url');
+  const key = new Map<number, Cbor>([[3, alg]]);
+  switch (jwk.kty) {
+    case 'OKP': // crv Ed25519, x
+      return key.set(1, 1).set(-1, 6).set(-2, bytes(jwk.x));
+    case 'EC': // crv P-256, x, y
+      return key.set(1, 2).set(-1, 1).set(-2, bytes(jwk.x)).set(-3, bytes(jwk.y));
+    default: // RSA: n, e
+      return key.set(1, 3).set(-1, bytes(jwk.n)).set(-2, bytes(jwk.e));
+  }
+}
+
+type Cbor = number | string | Uint8Array | Map<number | string, Cbor>;
+
+/** The part of CBOR (RFC 8949) that an attestation needs, in CTAP2's canonical form: shortest heads, sorted keys. */
+function cbor(value: Cbor): Buffer {
+  if (typeof value === 'number') return value >= 0 ? head(0, value) : head(1, -1 - value);
+  if (typeof value === 'string')
+    return Buffer.concat([head(3, Buffer.byteLength(value)), Buffer.from(value)]);
+  if (value instanceof Uint8Array) return Buffer.concat([head(2, value.length), value]);
+  const entries = [...value].map(([key, item]) => [cbor(key), cbor(item)] as const);
+  entries.sort(([a], [b]) => a.length - b.length || Buffer.compare(a, b));
+  return Buffer.concat([head(5, value.size), ...entries.flat()]);
+}
+
+function head(majorType: number, n: number): Buffer {
+  const major = majorType << 5;
+  if (n < 24) return Buffer.of(major | n);
+  if (n < 0x100) return Buffer.of(major | 24, n);
+  return Buffer.of(major | 25, n >> 8, n & 0xff);
+}
+
+const sha256 = (data: string | Uint8Array): Buffer => createHash('sha256').update(data).digest();
+const base64url = (data: Uint8Array): string => Buffer.from(data).toString('base64url');

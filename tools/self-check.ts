@@ -1,0 +1,35 @@
+import { parseArgs } from 'node:util';
+import { pathToFileURL } from 'node:url';
+import { Plain, runTool, say } from './console.js';
+import { walkOnboarding } from './walk-onboarding.js';
+
+/**
+ * Walks one onboarding against a service and a sandbox that already run, for example in containers:
+ * `node tools/gangway.mjs self-check --service http://127.0.0.1:3000 --sandbox http://127.0.0.1:4000`, with the
+ * key in API_KEY. Exit code 0 if it completed.
+ */
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      service: { type: 'string', default: 'http://127.0.0.1:3000' },
+      sandbox: { type: 'string', default: 'http://127.0.0.1:4000' },
+      integration: { type: 'string', default: 'byzantine' },
+      'rp-id': { type: 'string', default: 'localhost' },
+      origin: { type: 'string', default: 'http://localhost:3100' },
+    },
+  });
+  const apiKey = process.env['API_KEY'];
+  if (!apiKey) throw new Plain('API_KEY is not set: which key does the service take?');
+  await walkOnboarding({
+    serviceUrl: values.service,
+    sandboxUrl: values.sandbox,
+    apiKey,
+    integration: values.integration,
+    rpId: values['rp-id'],
+    origin: values.origin,
+    print: say,
+  });
+  say('Self check passed.');
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) await runTool(main);

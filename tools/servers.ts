@@ -1,0 +1,117 @@
+import { createHash } from 'node:crypto';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Client } from 'pg';
+import { serversFolder } from './checkout.js';
+import { Plain, say, step } from './console.js';
+import { startPostgres, stopPostgres } from './embedded/postgres.js';
+import { askRedis, startRedis, stopRedis } from './embedded/redis.js';
+
+const POSTGRES_PORT = 54_320;
+const REDIS_PORT = 63_790;
+const ANSWER_MS = 5_000;
+
+export interface Servers {
+  databaseUrl: string;
+  redisUrl: string;
+  /** Stops the embedded ones; servers that were given go on. */
+  stop(): Promise<void>;
+}
+
+export interface ServersOptions {
+  folder: string;
+  password: string;
+  /** See {@link EmbeddedOptions.throwaway}. */
+  throwaway?: boolean;
+  /** Servers to use instead of embedded ones, each on its own. */
+  given: Given;
+}
+
+export interface Given {
+  databaseUrl: string | undefined;
+  redisUrl: string | undefined;
+}
+
+/** The servers that DATABASE_URL and REDIS_URL name; a variable set to nothing names none. */
+export function givenServers(env: NodeJS.ProcessEnv = process.env): Given {
+  return { databaseUrl: env['DATABASE_URL'] || undefined, redisUrl: env['REDIS_URL'] || undefined };
+}
+
+/**
+ * Brings up PostgreSQL and Redis, each embedded unless it is given.
+ *
+ * @throws Plain if one cannot be had, or a given one does not answer; the other is stopped again
+ */
+export async function startServers(options: ServersOptions): Promise<Servers> {
+  const { databaseUrl, redisUrl } = options.given;
+  await claim(options);
+  const postgres = { ...options, folder: join(options.folder, 'postgres'), port: POSTGRES_PORT };
+  const redis = { ...options, folder: join(options.folder, 'redis'), port: REDIS_PORT };
+  const [first, second] = await Promise.allSettled([
+    databaseUrl ? givenPostgres(databaseUrl) : step('Starting PostgreSQL', () => startPostgres(postgres)),
+    redisUrl ? givenRedis(redisUrl) : step('Starting Redis', () => startRedis(redis)),
+  ]);
+  const stop = async () => {
+    const up = [first, second].filter((result) => result.status === 'fulfilled');
+    await Promise.all(up.map((result) => result.value.stop()));
+  };
+  if (first.status === 'rejected' || second.status === 'rejected') {
+    await stop();
+    throw first.status === 'rejected' ? first.reason : (second as PromiseRejectedResult).reason;
+  }
+  if (first.value.adopted) say('  PostgreSQL still ran from an earlier time: taken over');
+  if (second.value.adopted) say('  Redis still ran from an earlier time: taken over');
+  return { databaseUrl: first.value.url, redisUrl: second.value.url, stop };
+}
+
+/**
+ * Data outside the checkout outlives it: a fresh clone at the same path, or one whose .gangway was deleted, has
+ * other keys and could open nothing of what it finds, so it begins anew.
+ */
+async function claim({ folder, password }: ServersOptions): Promise<void> {
+  const file = join(folder, 'keys');
+  const keys = createHash('sha256').update(password).digest('hex');
+  const found = await readFile(file, 'utf8').catch(() => undefined);
+  if (found === keys) return;
+  if (found !== undefined) {
+    say('  the servers here hold data of an earlier checkout, whose keys are gone: beginning anew');
+    await removeServers(folder);
+  }
+  await mkdir(folder, { recursive: true });
+  await writeFile(file, keys);
+}
+
+const untouched = (url: string) => ({ url, adopted: false, stop: async () => undefined });
+
+async function givenPostgres(url: string) {
+  say('  PostgreSQL: the one that DATABASE_URL names');
+  const client = new Client({ connectionString: url, connectionTimeoutMillis: ANSWER_MS });
+  try {
+    await client.connect();
+    await client.query('SELECT 1');
+  } catch (error) {
+    throw new Plain(`DATABASE_URL: PostgreSQL does not let us in: ${(error as Error).message}`);
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+  return untouched(url);
+}
+
+async function givenRedis(url: string) {
+  say('  Redis: the one that REDIS_URL names');
+  try {
+    await askRedis(url, (client) => client.ping());
+  } catch (error) {
+    throw new Plain(`REDIS_URL: Redis does not let us in: ${(error as Error).message}`);
+  }
+  return untouched(url);
+}
+
+/** Where `npm start` keeps the data of its servers. */
+export const devServersFolder = (): string => join(serversFolder(), 'dev');
+
+/** Stops the embedded servers of a folder, if they run, and deletes their data. */
+export async function removeServers(folder: string): Promise<void> {
+  await Promise.all([stopPostgres(join(folder, 'postgres')), stopRedis(join(folder, 'redis'))]);
+  await rm(folder, { recursive: true, force: true });
+}

@@ -1,0 +1,152 @@
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { migrate } from '#libs/database';
+import { entryOf, startApp, type AppProcess } from './app-process.js';
+import { CHECKOUT, STATE } from './checkout.js';
+import { Plain, runTool, say, step } from './console.js';
+import { loadDevSecrets } from './dev-secrets.js';
+import { developmentEnv, type DevelopmentEnv } from './development-env.js';
+import { findPort, portFromEnv } from './ports.js';
+import { ensureAlone, noteRunning, noteStopped } from './running.js';
+import { devServersFolder, givenServers, startServers } from './servers.js';
+import { walkOnboarding, type Walked } from './walk-onboarding.js';
+
+const READY_MS = 30_000;
+
+/** `npm start`: everything up, one onboarding as a self check, then it serves until Ctrl-C. */
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      once: { type: 'boolean', default: false },
+      integration: { type: 'string', default: 'byzantine' },
+    },
+  });
+  const interrupted = interruption();
+  // What was started last is stopped first: the apps before the servers they drain into.
+  const cleanups: (() => Promise<void>)[] = [];
+  try {
+    await serve(values, cleanups, interrupted);
+  } catch (error) {
+    if (!(error instanceof Interrupted)) throw error;
+    if (!error.served) process.exitCode = 130;
+  } finally {
+    if (cleanups.length > 0) say('\nStopping …');
+    for (const cleanup of cleanups.reverse()) await cleanup();
+    if (cleanups.length > 0) say('Stopped. The data stays; npm run reset forgets it.');
+  }
+}
+
+/** Somebody pressed Ctrl-C, or sent the signal of a supervisor. */
+class Interrupted extends Error {
+  served = false;
+}
+
+async function serve(
+  flags: { once: boolean; integration: string },
+  cleanups: (() => Promise<void>)[],
+  interrupted: Promise<never>,
+): Promise<void> {
+  await ensureAlone();
+  const secrets = loadDevSecrets();
+  const servers = await startServers({
+    folder: devServersFolder(),
+    password: secrets.databasePassword,
+    given: givenServers(),
+  });
+  cleanups.push(servers.stop);
+
+  const ports = {
+    service: await findPort('the service', portFromEnv('PORT', 3000)),
+    worker: await findPort('the worker', portFromEnv('WORKER_PORT', 3001)),
+    sandbox: await findPort('the sandbox', portFromEnv('SANDBOX_PORT', 4000)),
+  };
+  const development = developmentEnv(secrets, servers, ports);
+  const apps: AppProcess[] = [];
+  const start = (app: string): AppProcess => {
+    const started = startApp(app, development.env);
+    apps.push(started);
+    noteRunning(apps.map(({ name, pid }) => ({ name, pid, entry: entryOf(name) })));
+    return started;
+  };
+  cleanups.push(async () => {
+    await Promise.all(apps.map((app) => app.stop()));
+    noteStopped();
+  });
+
+  await step('Starting sandbox, service and worker', async () => {
+    const sandbox = start('sandbox');
+    const done = await migrate(servers.databaseUrl);
+    if (done.length > 0) say(`  migrated: ${done.join(', ')}`);
+    const service = start('onboarding');
+    const worker = start('worker');
+    const ready = Promise.all([
+      sandbox.ready(`${development.sandboxUrl}/v1/health`, READY_MS),
+      service.ready(`${development.serviceUrl}/health/ready`, READY_MS),
+      worker.ready(`${development.workerUrl}/health/ready`, READY_MS),
+    ]);
+    await Promise.race([ready, interrupted]);
+  });
+  const died = Promise.race(
+    apps.map(async (app) => {
+      const how = await app.ended;
+      throw new Plain(`The ${app.name} ended with ${how}. Its last lines (${app.log}):\n${app.lastWords()}`);
+    }),
+  );
+  died.catch(() => undefined); // It is raced below; while stopping, an app's end is no news.
+
+  const walk = walkOnboarding({ ...development, integration: flags.integration, print: say });
+  say('\nSelf check: one onboarding through all three steps');
+  const walked = await Promise.race([walk, died, interrupted]);
+  say('✓ completed\n');
+  if (flags.once) return;
+  printAddresses(development, walked, flags.integration);
+  await Promise.race([died, interrupted]).catch((error: unknown) => {
+    if (error instanceof Interrupted) error.served = true;
+    throw error;
+  });
+}
+
+/**
+ * Rejects once the process is asked to end. Only waits are raced against it: what is half started is let finish,
+ * so that it can be stopped.
+ */
+function interruption(): Promise<never> {
+  const asked = new Promise<never>((_, reject) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+      process.on(signal, () => reject(new Interrupted()));
+  });
+  asked.catch(() => undefined);
+  return asked;
+}
+
+function printAddresses(development: DevelopmentEnv, walked: Walked, integration: string): void {
+  const { serviceUrl, sandboxUrl, apiKey } = development;
+  const subject = JSON.stringify({
+    integration,
+    subject: { accountId: walked.accountId, userId: walked.userId },
+  });
+  const post = (path: string, body: string) =>
+    `curl -s -X POST ${serviceUrl}${path} -H 'Authorization: Bearer ${apiKey}' ` +
+    `-H 'Content-Type: application/json' -d '${body}'`;
+  say(
+    [
+      `Service        ${serviceUrl}`,
+      `  docs         ${serviceUrl}/docs`,
+      `  queues       ${serviceUrl}/ops/queues   (${development.opsUser} / ${development.opsPassword})`,
+      `Worker         ${development.workerUrl}/health/ready`,
+      `Sandbox        ${sandboxUrl}`,
+      `  mailbox      ${sandboxUrl}/_sandbox/mailbox`,
+      `API key        ${apiKey}`,
+      `Logs           ${join(STATE, 'logs').replace(`${CHECKOUT}/`, '')}`,
+      '',
+      'Go on by hand (put the id of the first answer and the code of the second into the third):',
+      `  ${post('/v1/onboardings', subject)}`,
+      `  curl -s '${sandboxUrl}/_sandbox/mailbox?email=${encodeURIComponent(walked.email)}'`,
+      `  ${post('/v1/onboardings/<id>/otp/verify', '{"code":"<code>"}')}`,
+      '',
+      'Serving. Ctrl-C stops everything that this started.',
+    ].join('\n'),
+  );
+}
+
+await runTool(main);

@@ -1,0 +1,85 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { Client } from 'pg';
+import { Plain } from './console.js';
+import type { BareServers } from './test-servers.js';
+
+const READY_MS = 30_000;
+const POSTGRES = 'postgres:17';
+const REDIS = 'redis:8';
+
+/** testcontainers takes half a second to load: only when it is its turn. */
+const testcontainers = () => import('testcontainers');
+
+/** Whether a Docker engine answers, by testcontainers' own way of looking for one. */
+export async function containersAnswer(): Promise<boolean> {
+  const { getContainerRuntimeClient } = await testcontainers();
+  return getContainerRuntimeClient().then(
+    () => true,
+    () => false,
+  );
+}
+
+/**
+ * Starts PostgreSQL and Redis as containers on free ports.
+ *
+ * @throws Plain if no engine answers or a container does not come up; the other one is removed again
+ */
+export async function startContainers(): Promise<BareServers> {
+  if (!(await containersAnswer())) {
+    throw new Plain(
+      'TEST_INFRA=containers, but no Docker engine answers. Start one, or use TEST_INFRA=embedded.',
+    );
+  }
+  const { GenericContainer, Wait } = await testcontainers();
+  const password = 'gangway';
+  const [postgres, redis] = await Promise.allSettled([
+    new GenericContainer(POSTGRES)
+      .withEnvironment({ POSTGRES_USER: 'gangway', POSTGRES_PASSWORD: password })
+      .withCommand(['postgres', '-c', 'max_connections=200', '-c', 'fsync=off'])
+      .withExposedPorts(5432)
+      .start(),
+    new GenericContainer(REDIS)
+      .withCommand(['redis-server', '--maxmemory-policy', 'noeviction', '--save', ''])
+      .withExposedPorts(6379)
+      .withWaitStrategy(Wait.forLogMessage('Ready to accept connections'))
+      .start(),
+  ]);
+  const stop = async () => {
+    const up = [postgres, redis].filter((result) => result.status === 'fulfilled');
+    await Promise.all(up.map((result) => result.value.stop({ removeVolumes: true })));
+  };
+  try {
+    if (postgres.status === 'rejected') throw new Plain(`${POSTGRES} did not start: ${postgres.reason}`);
+    if (redis.status === 'rejected') throw new Plain(`${REDIS} did not start: ${redis.reason}`);
+    const at = `${postgres.value.getHost()}:${postgres.value.getMappedPort(5432)}`;
+    const databaseUrl = `postgres://gangway:${password}@${at}/gangway`;
+    await untilAnswers(databaseUrl);
+    return {
+      databaseUrl,
+      redisUrl: `redis://${redis.value.getHost()}:${redis.value.getMappedPort(6379)}`,
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** The port opens before the image's first-start scripts have made the user. */
+async function untilAnswers(url: string): Promise<void> {
+  let reason: unknown;
+  for (const endAt = Date.now() + READY_MS; Date.now() < endAt; await wait(100)) {
+    const client = new Client({ connectionString: url });
+    client.on('error', () => undefined); // The image restarts the server once; a query says it too.
+    try {
+      await client.connect();
+      await client.query('SELECT 1');
+      return;
+    } catch (error) {
+      reason = error;
+    } finally {
+      await client.end().catch(() => undefined);
+    }
+  }
+  throw new Plain(`${POSTGRES} did not answer within ${READY_MS / 1_000} s: ${reason}`);
+}

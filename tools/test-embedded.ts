@@ -1,0 +1,44 @@
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { serversFolder } from './checkout.js';
+import { removeServers, startServers, type Given } from './servers.js';
+import type { BareServers } from './test-servers.js';
+
+const NAME = /^test-(\d+)$/;
+
+/**
+ * Starts embedded servers for one test run, in a folder by this process's number, apart from those of `npm start`;
+ * what is given is not started. Servers of a run that was killed are stopped and removed first.
+ */
+export async function startEmbedded(given: Given): Promise<BareServers> {
+  const base = serversFolder();
+  for (const name of readdirSync(base)) {
+    const owner = Number(NAME.exec(name)?.[1]);
+    if (owner && !isAlive(owner)) await removeServers(join(base, name));
+  }
+  const folder = join(base, `test-${process.pid}`);
+  mkdirSync(folder);
+  try {
+    const servers = await startServers({
+      folder,
+      password: randomBytes(18).toString('hex'),
+      throwaway: true,
+      given,
+    });
+    return { ...servers, stop: () => removeServers(folder) };
+  } catch (error) {
+    await removeServers(folder);
+    throw error;
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // Somebody else's process: alive, but not ours to signal.
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}

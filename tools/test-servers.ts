@@ -1,0 +1,116 @@
+import { randomBytes } from 'node:crypto';
+import { Client, escapeIdentifier } from 'pg';
+import { migrate } from '#libs/database';
+import { Plain, say, step } from './console.js';
+import { containersAnswer, startContainers } from './test-containers.js';
+import { askRedis } from './embedded/redis.js';
+import { givenServers } from './servers.js';
+import { startEmbedded } from './test-embedded.js';
+
+const KINDS = ['auto', 'containers', 'embedded', 'given'] as const;
+type Kind = (typeof KINDS)[number];
+
+/** A PostgreSQL whose user may make databases, and a Redis, for the length of one test run. */
+export interface BareServers {
+  databaseUrl: string;
+  redisUrl: string;
+  stop(): Promise<void>;
+}
+
+export interface TestServers {
+  /** What libs/testing reads, in each worker of jest. */
+  env: Record<string, string>;
+  stop(): Promise<void>;
+}
+
+/**
+ * Brings up what integration and end-to-end tests run against, as TEST_INFRA says, and one migrated database that
+ * each worker of jest clones. Nothing of it is left behind after {@link TestServers.stop}, on given servers too.
+ *
+ * @throws Plain if TEST_INFRA names no kind, or the kind it names cannot be had
+ */
+export async function startTestServers(): Promise<TestServers> {
+  const servers = await bareServers();
+  const run = `${Date.now().toString(36)}${randomBytes(2).toString('hex')}`;
+  const template = `gangway_test_${run}`;
+  const stop = async () => {
+    try {
+      await forget(servers, run);
+    } finally {
+      await servers.stop();
+    }
+  };
+  try {
+    await step('Preparing the template database', async () => {
+      await query(servers.databaseUrl, `CREATE DATABASE ${escapeIdentifier(template)}`);
+      await migrate(withDatabase(servers.databaseUrl, template));
+    });
+  } catch (error) {
+    await stop().catch(() => undefined); // The first error is the one to read.
+    throw error;
+  }
+  const env = {
+    GANGWAY_TEST_RUN: run,
+    GANGWAY_TEST_DATABASE_URL: servers.databaseUrl,
+    GANGWAY_TEST_TEMPLATE: template,
+    GANGWAY_TEST_REDIS_URL: servers.redisUrl,
+  };
+  return { env, stop };
+}
+
+async function bareServers(): Promise<BareServers> {
+  const kind = process.env['TEST_INFRA'] || 'auto';
+  if (!KINDS.includes(kind as Kind))
+    throw new Plain(`TEST_INFRA must be one of ${KINDS.join(', ')}, not "${kind}".`);
+  const given = givenServers();
+  const both = given.databaseUrl !== undefined && given.redisUrl !== undefined;
+  const none = given.databaseUrl === undefined && given.redisUrl === undefined;
+
+  if (kind === 'given' && !both) throw new Plain('TEST_INFRA=given needs both DATABASE_URL and REDIS_URL.');
+  if (kind === 'given' || (kind === 'auto' && !none)) {
+    say(`Tests run against the given ${both ? 'servers' : 'server, and an embedded one'}.`);
+    return startEmbedded(given);
+  }
+  if (kind === 'containers' || (kind === 'auto' && (await containersAnswer()))) {
+    say('Tests run against containers (testcontainers: postgres:17, redis:8).');
+    return step('Starting the containers', startContainers);
+  }
+  say(`Tests run against embedded servers${kind === 'auto' ? ', because no Docker engine answers' : ''}.`);
+  return startEmbedded({ databaseUrl: undefined, redisUrl: undefined });
+}
+
+/** Drops the run's databases and its keys in Redis. */
+async function forget({ databaseUrl, redisUrl }: BareServers, run: string): Promise<void> {
+  const { rows } = await query(
+    databaseUrl,
+    'SELECT datname FROM pg_database WHERE starts_with(datname, $1)',
+    [`gangway_test_${run}`],
+  );
+  for (const { datname } of rows as { datname: string }[]) {
+    await query(databaseUrl, `DROP DATABASE IF EXISTS ${escapeIdentifier(datname)} WITH (FORCE)`);
+  }
+  await askRedis(redisUrl, async (redis) => {
+    for await (const keys of redis.scanStream({ match: `{gangway-test-${run}-*`, count: 1_000 })) {
+      if ((keys as string[]).length > 0) await redis.unlink(...(keys as string[]));
+    }
+  });
+}
+
+async function query(url: string, sql: string, values: unknown[] = []) {
+  const client = new Client({ connectionString: url });
+  try {
+    await client.connect();
+    return await client.query(sql, values);
+  } catch (error) {
+    const { message } = error as Error;
+    throw new Plain(`The tests' PostgreSQL refused (its user must be allowed to make databases): ${message}`);
+  } finally {
+    await client.end();
+  }
+}
+
+function withDatabase(url: string, name: string): string {
+  const changed = new URL(url);
+  changed.pathname = `/${name}`;
+  return changed.href;
+}

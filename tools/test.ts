@@ -1,0 +1,55 @@
+import { spawn } from 'node:child_process';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { CHECKOUT } from './checkout.js';
+import { Plain, runTool } from './console.js';
+import { startTestServers, type TestServers } from './test-servers.js';
+
+const SIZES = ['unit', 'int', 'e2e'];
+
+/**
+ * `npm test [unit|int|e2e] [-- jest’s own arguments]`: brings up what the tests run against, runs jest, and takes
+ * everything down again, also after a failure or Ctrl-C. Unit tests run against nothing.
+ */
+async function main(): Promise<void> {
+  const args = process.argv.slice(2);
+  const size =
+    args[0] !== undefined && !args[0].startsWith('-') && SIZES.includes(args[0]) ? args.shift() : undefined;
+  let servers: TestServers | undefined;
+  let interrupted = false;
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.on(signal, () => (interrupted = true));
+  try {
+    if (size !== 'unit') servers = await startTestServers();
+    process.exitCode = interrupted ? 130 : await runJest(size, args, servers?.env ?? {});
+  } finally {
+    await servers?.stop();
+  }
+}
+
+/** @returns jest's exit code */
+function runJest(size: string | undefined, args: string[], env: Record<string, string>): Promise<number> {
+  // On two cores jest would take one worker by itself.
+  const parallel = `--maxWorkers=${Math.max(2, Math.floor(availableParallelism() / 2))}`;
+  const own = args.some((arg) => /^(-i|-w|--runInBand|--maxWorkers)/.test(arg)) ? [] : [parallel];
+  const projects = size === undefined ? [] : ['--selectProjects', size];
+  const jest = join(CHECKOUT, 'node_modules', 'jest', 'bin', 'jest.js');
+  const child = spawn(process.execPath, [jest, ...own, ...args, ...projects], {
+    cwd: CHECKOUT,
+    stdio: 'inherit',
+    env: {
+      ...process.env,
+      ...env,
+      // In the environment and not as a flag, because jest's workers must have it too.
+      NODE_OPTIONS: `${process.env['NODE_OPTIONS'] ?? ''} --experimental-vm-modules --disable-warning=ExperimentalWarning`,
+    },
+  });
+  // A signal to this process alone must reach jest as well; twice does no harm.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
+  return new Promise((resolve, reject) => {
+    child.once('error', (error) => reject(new Plain(`jest could not run: ${error.message}`)));
+    child.once('exit', (code, signal) => resolve(code ?? (signal === 'SIGINT' ? 130 : 1)));
+  });
+}
+
+await runTool(main);

@@ -1,0 +1,184 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { setTimeout as wait } from 'node:timers/promises';
+import { Plain } from './console.js';
+import { createPasskey } from './passkey.js';
+
+const STEP_MS = 60_000;
+const POLL_MS = 100;
+
+export interface WalkOptions {
+  serviceUrl: string;
+  sandboxUrl: string;
+  apiKey: string;
+  integration: string;
+  rpId: string;
+  origin: string;
+  print(line: string): void;
+}
+
+/** What of an onboarding, as the REST interface answers it, the walk looks at. */
+interface Onboarding {
+  id: string;
+  state: string;
+  nextAction: { type: string };
+  lastResult: { code: string; detail?: string } | null;
+}
+
+interface TimelineEvent {
+  seq: number;
+  type: string;
+  at: string;
+  data: Record<string, unknown> | null;
+}
+
+/** The subject that the walk made and took through. */
+export interface Walked {
+  onboardingId: string;
+  accountId: string;
+  userId: string;
+  email: string;
+}
+
+/**
+ * Takes a new subject of the sandbox through all three steps over the REST interface alone, as a caller and its
+ * user would: the code comes from the sandbox's mailbox, a software passkey stands in for the browser. Prints
+ * the timeline while it grows.
+ *
+ * @throws Plain if any step does not get where it must
+ */
+export async function walkOnboarding(options: WalkOptions): Promise<Walked> {
+  const subject = { accountId: randomUUID(), userId: randomUUID() };
+  const email = `ana.${randomBytes(3).toString('hex')}@example.com`;
+  const service = new Caller(options.serviceUrl, { authorization: `Bearer ${options.apiKey}` });
+  const sandbox = new Caller(options.sandboxUrl, {});
+  await sandbox.post('/_sandbox/subjects', { ...subject, email });
+
+  const { id } = await service.post<Onboarding>('/v1/onboardings', {
+    integration: options.integration,
+    subject,
+  });
+  const path = `/v1/onboardings/${id}`;
+  const timeline = new Timeline(service, path, options.print);
+  const reach = (state: string) => timeline.untilState(state);
+
+  await reach('otp_sent');
+  const mails = await sandbox.get<Mail[] | { items: Mail[] }>(
+    `/_sandbox/mailbox?email=${encodeURIComponent(email)}`,
+  );
+  const mail = listOf(mails)[0];
+  if (!mail) throw new Plain(`The sandbox has mailed nothing to ${email}, though the code counts as sent.`);
+  options.print(`  … the user reads the code in the mail`);
+
+  await timeline.during(service.post(`${path}/otp/verify`, { code: mail.code }));
+  await reach('otp_verified');
+
+  const creation = await service.post<CreationOptions>(`${path}/authenticators/options`, { userName: email });
+  const credential = createPasskey({
+    rpId: options.rpId,
+    origin: options.origin,
+    challenge: creation.challenge,
+  });
+  options.print(`  … the user’s device makes a passkey`);
+  const authenticators = [{ authenticatorName: 'Self check', credential }];
+  await timeline.during(service.post(`${path}/authenticators`, { authenticators }));
+  await reach('completed');
+  return { onboardingId: id, ...subject, email };
+}
+
+interface Mail {
+  code: string;
+}
+
+interface CreationOptions {
+  challenge: string;
+}
+
+const listOf = <T>(answer: T[] | { items: T[] }): T[] => (Array.isArray(answer) ? answer : answer.items);
+
+/** Speaks JSON with one address. */
+class Caller {
+  constructor(
+    private readonly base: string,
+    private readonly headers: Record<string, string>,
+  ) {}
+
+  get<T>(path: string): Promise<T> {
+    return this.send<T>('GET', path, undefined);
+  }
+
+  post<T>(path: string, body: unknown): Promise<T> {
+    return this.send<T>('POST', path, body);
+  }
+
+  private async send<T>(method: string, path: string, body: unknown): Promise<T> {
+    const response = await fetch(this.base + path, {
+      method,
+      headers: { ...this.headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+      body: body === undefined ? null : JSON.stringify(body),
+      signal: AbortSignal.timeout(STEP_MS),
+    }).catch((error: unknown) => {
+      const cause = error instanceof Error ? String(error.cause ?? error.message) : String(error);
+      throw new Plain(`${method} ${this.base}${path}: no answer (${cause})`);
+    });
+    const text = await response.text();
+    if (!response.ok)
+      throw new Plain(`${method} ${path} was answered ${response.status}: ${text.slice(0, 500)}`);
+    return (text === '' ? undefined : JSON.parse(text)) as T;
+  }
+}
+
+/** Follows one onboarding's timeline, printing each event once. */
+class Timeline {
+  private seen = 0;
+
+  constructor(
+    private readonly service: Caller,
+    private readonly path: string,
+    private readonly print: (line: string) => void,
+  ) {}
+
+  /** Shows what happens while a request is under way, and once more when it has been answered or refused. */
+  async during<T>(request: Promise<T>): Promise<T> {
+    let answered = false;
+    const end = request.then(
+      () => (answered = true),
+      () => (answered = true),
+    );
+    while (!answered) {
+      await Promise.race([end, wait(POLL_MS)]);
+      await this.show();
+    }
+    return request;
+  }
+
+  /** Waits for a state, retries by the worker included; gives up when the onboarding stands somewhere else. */
+  async untilState(state: string): Promise<void> {
+    for (const endAt = Date.now() + STEP_MS; Date.now() < endAt; await wait(POLL_MS)) {
+      const onboarding = await this.service.get<Onboarding>(this.path);
+      await this.show();
+      if (onboarding.state === state) return;
+      if (onboarding.nextAction.type === 'wait') continue;
+      const { lastResult } = onboarding;
+      const why = lastResult ? `: ${lastResult.code} ${lastResult.detail ?? ''}` : '';
+      throw new Plain(`The onboarding is ${onboarding.state} instead of ${state}${why}`);
+    }
+    throw new Plain(`The onboarding did not become ${state} within ${STEP_MS / 1_000} s.`);
+  }
+
+  private async show(): Promise<void> {
+    const answer = await this.service.get<TimelineEvent[] | { items: TimelineEvent[] }>(
+      `${this.path}/events?after=${this.seen}`,
+    );
+    for (const { seq, type, at, data } of listOf(answer)) {
+      this.seen = seq;
+      this.print(`  ${String(seq).padStart(3)}  ${at}  ${type.padEnd(26)} ${summary(data)}`.trimEnd());
+    }
+  }
+}
+
+function summary(data: Record<string, unknown> | null): string {
+  return Object.entries(data ?? {})
+    .filter(([, value]) => value !== null && typeof value !== 'object')
+    .map(([name, value]) => `${name}=${String(value)}`)
+    .join(' ');
+}
