@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { CONFIG, type Config } from '#libs/platform';
 import { dataSourceOptions } from './data-source.js';
+import { DatabaseHealth } from './database-health.js';
 import { PreparedStatements } from './prepared-statements.js';
 
 /** A server that takes queries and answers none is as good as away. */
@@ -21,7 +22,7 @@ const QUERY_TIMEOUT_MS = 10_000;
       }),
     }),
   ],
-  providers: [PreparedStatements],
+  providers: [DatabaseHealth, PreparedStatements],
   exports: [PreparedStatements, TypeOrmModule],
 })
 export class DatabaseModule {}

@@ -1,4 +1,4 @@
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Inject, Injectable, Logger, type BeforeApplicationShutdown } from '@nestjs/common';
 import { DelayedError, UnrecoverableError, Worker, type Job } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { CLOCK, type Clock } from '#libs/kernel';
@@ -19,7 +19,7 @@ interface Scheduled {
 
 /** Runs jobs: one BullMQ worker per queue, and the schedules, by itself while Redis is away. */
 @Injectable()
-export class JobRunner {
+export class JobRunner implements BeforeApplicationShutdown {
   readonly #logger = new Logger(JobRunner.name);
   readonly #workers: Worker[] = [];
   readonly #timers: NodeJS.Timeout[] = [];
@@ -42,7 +42,7 @@ export class JobRunner {
   }
 
   /** Takes no more jobs, and resolves when the running ones have ended. */
-  async stop(): Promise<void> {
+  async beforeApplicationShutdown(): Promise<void> {
     this.#timers.forEach(clearInterval);
     await Promise.all(this.#workers.map((worker) => worker.close()));
     this.#redis?.disconnect();

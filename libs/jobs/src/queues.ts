@@ -1,7 +1,7 @@
-import { Inject, Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
+import { Inject, Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { CONFIG, type Config } from '#libs/platform';
+import { CONFIG, Health, type Config } from '#libs/platform';
 import { QUEUE_NAMES, QUEUES, type QueueName } from './job-definition.js';
 import { impatientRedis } from './redis-connection.js';
 
@@ -10,14 +10,15 @@ const EVENTS_KEPT = 1_000;
 
 /** All queues, over one connection that never holds anybody up. */
 @Injectable()
-export class Queues implements OnModuleDestroy {
+export class Queues implements OnApplicationShutdown {
   readonly #logger = new Logger(Queues.name);
   readonly #queues: ReadonlyMap<QueueName, Queue>;
   readonly redis: Redis;
 
-  constructor(@Inject(CONFIG) config: Config) {
+  constructor(@Inject(CONFIG) config: Config, health: Health) {
     this.redis = impatientRedis(config.REDIS_URL);
     this.redis.on('error', (error: Error) => this.#logger.warn(`Redis: ${error.message}`));
+    health.register({ name: 'redis', vital: false, check: () => this.#check() });
     this.#queues = new Map(QUEUE_NAMES.map((name) => [name, this.#open(name, config.QUEUE_PREFIX)]));
   }
 
@@ -36,9 +37,16 @@ export class Queues implements OnModuleDestroy {
     return this.redis.status === 'ready';
   }
 
-  async onModuleDestroy(): Promise<void> {
+  async onApplicationShutdown(): Promise<void> {
     await Promise.allSettled(this.all().map((queue) => queue.close()));
     this.redis.disconnect();
+  }
+
+  /** A Redis that evicts keys would lose jobs in silence. */
+  async #check() {
+    const [, policy] = (await this.redis.config('GET', 'maxmemory-policy')) as [string, string];
+    if (policy === 'noeviction') return { status: 'up' as const };
+    return { status: 'down' as const, detail: `maxmemory-policy is ${policy}, and must be noeviction` };
   }
 
   #open(name: QueueName, prefix: string): Queue {

@@ -3,6 +3,7 @@ import { ConfigModule, registerAs } from '@nestjs/config';
 import { LoggerModule } from 'nestjs-pino';
 import { CLOCK, RANDOM, systemClock, systemRandom } from '#libs/kernel';
 import { CONFIG_NAMESPACE, type Config } from './config.js';
+import { Health, HealthController } from './health.js';
 import { loggerOptions } from './logging.js';
 import { Sealer } from './sealer.js';
 
@@ -17,12 +18,14 @@ export class PlatformModule {
         ConfigModule.forFeature(registerAs(CONFIG_NAMESPACE, () => config)),
         LoggerModule.forRoot(loggerOptions(config)),
       ],
+      controllers: [HealthController],
       providers: [
+        Health,
         { provide: CLOCK, useValue: systemClock },
         { provide: RANDOM, useValue: systemRandom },
         { provide: Sealer, useFactory: () => new Sealer(config.SEALING_KEYS) },
       ],
-      exports: [ConfigModule, CLOCK, RANDOM, Sealer],
+      exports: [ConfigModule, Health, CLOCK, RANDOM, Sealer],
     };
   }
 }

@@ -1,5 +1,5 @@
 import { HttpService } from '@nestjs/axios';
-import { Inject, Injectable, type OnModuleDestroy } from '@nestjs/common';
+import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { AxiosHeaders, type AxiosResponse, type InternalAxiosRequestConfig } from 'axios';
 import { Pool, type Dispatcher } from 'undici';
 import { CLOCK, type Clock } from '#libs/kernel';
@@ -38,7 +38,7 @@ export interface HttpAnswer {
  * before the first byte leaves (docs/decisions/0005-http-client.md).
  */
 @Injectable()
-export class UpstreamHttpClient implements OnModuleDestroy {
+export class UpstreamHttpClient implements OnApplicationShutdown {
   readonly #pools = new Map<string, Pool>();
 
   constructor(
@@ -69,7 +69,7 @@ export class UpstreamHttpClient implements OnModuleDestroy {
     };
   }
 
-  async onModuleDestroy(): Promise<void> {
+  async onApplicationShutdown(): Promise<void> {
     await Promise.all([...this.#pools.values()].map((pool) => pool.destroy()));
   }
 

@@ -1,0 +1,36 @@
+import fastifyBasicAuth from '@fastify/basic-auth';
+import { createBullBoard } from '@bull-board/api';
+import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
+import { FastifyAdapter } from '@bull-board/fastify';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { Queues } from '#libs/jobs';
+import { ProblemError, equalInConstantTime } from '#libs/kernel';
+import { CONFIG, type Config } from '#libs/platform';
+
+const PATH = '/ops/queues';
+
+/**
+ * Bull Board for operators. It has no login of its own and Nest's guards do not reach it, so it lives in a
+ * Fastify scope of its own, whose hook asks for a login before any of its routes, assets included.
+ */
+export async function serveQueueBoard(app: NestFastifyApplication): Promise<void> {
+  const { OPS_USER, OPS_PASSWORD } = app.get<Config>(CONFIG);
+  const adapter = new FastifyAdapter().setBasePath(PATH);
+  createBullBoard({
+    queues: app.get(Queues).all().map((queue) => new BullMQAdapter(queue)),
+    serverAdapter: adapter,
+    options: { uiConfig: { boardTitle: 'Gangway' } },
+  });
+  await app.getHttpAdapter().getInstance().register(async (scope) => {
+    await scope.register(fastifyBasicAuth, {
+      authenticate: { realm: 'Gangway operations' },
+      validate: async (user, password) => {
+        const known = equalInConstantTime(user, OPS_USER);
+        const right = equalInConstantTime(password, OPS_PASSWORD.reveal());
+        if (!known || !right) throw new ProblemError('unauthenticated', { detail: 'Wrong user or password.' });
+      },
+    });
+    scope.addHook('onRequest', scope.basicAuth);
+    await scope.register(adapter.registerPlugin(), { prefix: PATH });
+  });
+}

@@ -1,0 +1,16 @@
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { isDatabaseAway } from '#libs/database';
+import { JobRunner } from '#libs/jobs';
+import { StepHandler, UpkeepHandlers } from '#libs/onboarding';
+import { createHttpApp, type Config } from '#libs/platform';
+import { WorkerModule } from './worker.module.js';
+
+/** The worker: its only HTTP is its health. */
+export function createWorker(config: Config): Promise<NestFastifyApplication> {
+  return createHttpApp(WorkerModule.forRoot(config), isDatabaseAway);
+}
+
+/** Begins to take jobs. */
+export function startJobs(app: NestFastifyApplication): void {
+  app.get(JobRunner).start([...app.get(StepHandler).handlers(), ...app.get(UpkeepHandlers).handlers()]);
+}

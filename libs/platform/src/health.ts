@@ -1,0 +1,80 @@
+import { Controller, Get, Injectable } from '@nestjs/common';
+import { ApiExcludeController } from '@nestjs/swagger';
+import { ProblemError } from '#libs/kernel';
+
+/** What a check found. `detail` is for operators: no URL, no secret. */
+export interface Finding {
+  status: 'up' | 'down';
+  detail?: string;
+}
+
+export interface HealthCheck {
+  name: string;
+  /** Whether nothing works without it: then the service is not ready, rather than degraded. */
+  vital: boolean;
+  check(): Promise<Finding>;
+}
+
+/** A check that does not answer in this time has found its part down. */
+const CHECK_TIMEOUT_MS = 2_000;
+
+/** What the libs have to say about their parts of the whole, and whether the process is on its way out. */
+@Injectable()
+export class Health {
+  readonly #checks: HealthCheck[] = [];
+  #draining = false;
+
+  register(check: HealthCheck): void {
+    this.#checks.push(check);
+  }
+
+  /** From here on nobody is to send anything new. */
+  drain(): void {
+    this.#draining = true;
+  }
+
+  get draining(): boolean {
+    return this.#draining;
+  }
+
+  /** @throws ProblemError `not_ready` with all findings. */
+  async ready(): Promise<{ status: 'ok' | 'degraded'; checks: Record<string, Finding> }> {
+    const found = await Promise.all(this.#checks.map(async (each) => ({ each, finding: await run(each) })));
+    const checks = Object.fromEntries(found.map(({ each, finding }) => [each.name, finding]));
+    const down = found.filter(({ finding }) => finding.status === 'down');
+    const vital = down.find(({ each }) => each.vital);
+    if (this.#draining || vital) {
+      const detail = this.#draining ? 'The service is stopping.' : `${vital!.each.name}: ${vital!.finding.detail ?? 'down'}`;
+      throw new ProblemError('not_ready', { detail, retryAfterS: 2, extensions: { checks } });
+    }
+    return { status: down.length > 0 ? 'degraded' : 'ok', checks };
+  }
+}
+
+async function run({ check }: HealthCheck): Promise<Finding> {
+  const late = new Promise<Finding>((resolve) => {
+    setTimeout(() => resolve({ status: 'down', detail: 'no answer' }), CHECK_TIMEOUT_MS).unref();
+  });
+  try {
+    return await Promise.race([check(), late]);
+  } catch (error) {
+    return { status: 'down', detail: (error as { code?: string }).code ?? 'no answer' };
+  }
+}
+
+/** Liveness says that the process answers; readiness, that it is of use. */
+@ApiExcludeController()
+@Controller('health')
+export class HealthController {
+  constructor(private readonly health: Health) {}
+
+  @Get('live')
+  live() {
+    return { status: 'ok' };
+  }
+
+  @Get('ready')
+  ready() {
+    return this.health.ready();
+  }
+}

@@ -1,0 +1,50 @@
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { Logger } from 'nestjs-pino';
+import { CONFIG, ConfigError, parseConfig, type Config } from './config.js';
+import { Health } from './health.js';
+
+export interface Serving {
+  /** Builds the app, once the configuration is known to be good. */
+  create(config: Config): Promise<NestFastifyApplication>;
+  port(config: Config): number;
+  /** What begins when the app listens. */
+  started?(app: NestFastifyApplication): void | Promise<void>;
+}
+
+/**
+ * Runs an app until it is told to stop. `SIGTERM` and `SIGINT` drain it: not ready first, nothing new, what
+ * runs is finished, exit 0; with a hard deadline for what will not end.
+ */
+export async function serve({ create, port, started }: Serving): Promise<void> {
+  const config = configOrExit();
+  let app: NestFastifyApplication;
+  try {
+    app = await create(config);
+    await app.listen(port(config), config.HOST);
+    await started?.(app);
+  } catch (error) {
+    process.stderr.write(`gangway did not start: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.exit(1);
+  }
+  app.get(Logger).log(`listening on ${await app.getUrl()}`);
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop(app));
+}
+
+async function stop(app: NestFastifyApplication): Promise<void> {
+  const { DRAIN_TIMEOUT_MS } = app.get<Config>(CONFIG);
+  app.get(Health).drain();
+  setTimeout(() => process.exit(1), DRAIN_TIMEOUT_MS).unref();
+  await app.close();
+  process.exit(0);
+}
+
+/** A bad value stops the boot and names its variable, before anything else is touched. */
+function configOrExit(): Config {
+  try {
+    return parseConfig(process.env);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    process.stderr.write(`gangway did not start: ${error.message}\n`);
+    process.exit(2);
+  }
+}
