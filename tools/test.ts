@@ -5,7 +5,7 @@ import { CHECKOUT } from './checkout.js';
 import { Plain, runTool } from './console.js';
 import { startTestServers, type TestServers } from './test-servers.js';
 
-const SIZES = ['unit', 'int', 'e2e'];
+const SIZES = new Set(['unit', 'int', 'e2e']);
 
 /**
  * `npm test [unit|int|e2e] [-- jest’s own arguments]`: brings up what the tests run against, runs jest, and takes
@@ -14,7 +14,7 @@ const SIZES = ['unit', 'int', 'e2e'];
 async function main(): Promise<void> {
   const args = process.argv.slice(2);
   const size =
-    args[0] !== undefined && !args[0].startsWith('-') && SIZES.includes(args[0]) ? args.shift() : undefined;
+    args[0] !== undefined && !args[0].startsWith('-') && SIZES.has(args[0]) ? args.shift() : undefined;
   let servers: TestServers | undefined;
   let interrupted = false;
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)

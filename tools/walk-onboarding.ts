@@ -90,8 +90,6 @@ interface CreationOptions {
   challenge: string;
 }
 
-const listOf = <T>(answer: T[] | { items: T[] }): T[] => (Array.isArray(answer) ? answer : answer.items);
-
 /** Speaks JSON with one address. */
 class Caller {
   constructor(
@@ -163,10 +161,10 @@ class Timeline {
   }
 
   private async show(): Promise<void> {
-    const answer = await this.service.get<TimelineEvent[] | { items: TimelineEvent[] }>(
+    const { items } = await this.service.get<{ items: TimelineEvent[] }>(
       `${this.path}/events?after=${this.seen}`,
     );
-    for (const { seq, type, at, data } of listOf(answer)) {
+    for (const { seq, type, at, data } of items) {
       this.seen = seq;
       this.print(`  ${String(seq).padStart(3)}  ${at}  ${type.padEnd(26)} ${summary(data)}`.trimEnd());
     }
@@ -174,9 +172,11 @@ class Timeline {
 }
 
 function summary(data: Record<string, unknown> | null): string {
-  return Object.entries(data ?? {})
-    // A fingerprint compares attempts; to the eye it is noise.
-    .filter(([name, value]) => name !== 'fingerprint' && value !== null && typeof value !== 'object')
-    .map(([name, value]) => `${name}=${String(value)}`)
-    .join(' ');
+  return (
+    Object.entries(data ?? {})
+      // A fingerprint compares attempts; to the eye it is noise.
+      .filter(([name, value]) => name !== 'fingerprint' && value !== null && typeof value !== 'object')
+      .map(([name, value]) => `${name}=${String(value)}`)
+      .join(' ')
+  );
 }

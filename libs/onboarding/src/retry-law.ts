@@ -13,14 +13,14 @@ export interface Rule {
   /** `backoff`: jittered. `as_told`: no sooner than `Retry-After`. `cooldown`: no sooner than a resend may be. */
   wait: 'backoff' | 'as_told' | 'cooldown';
   /** What it means when no retry is left, or none could end in time. */
-  then: 'give_up' | 'deadline' | 'outcome_unknown' | 'rejected' | 'park';
+  otherwise: 'give_up' | 'deadline' | 'outcome_unknown' | 'rejected' | 'park';
 }
 
 type StepLaw = Readonly<Record<FailureClass, Rule>>;
 
-const retry = (retries: number | null, wait: Rule['wait'], then: Rule['then']): Rule => ({ retries, wait, then });
-const rejected: Rule = { retries: 0, wait: 'backoff', then: 'rejected' };
-const park: Rule = { retries: 0, wait: 'backoff', then: 'park' };
+const retry = (retries: number | null, wait: Rule['wait'], otherwise: Rule['otherwise']): Rule => ({ retries, wait, otherwise });
+const rejected: Rule = { retries: 0, wait: 'backoff', otherwise: 'rejected' };
+const park: Rule = { retries: 0, wait: 'backoff', otherwise: 'park' };
 
 /** For a provider that has no idempotency and no read-back: every lost answer stays a doubt. */
 const BYZANTINE: Readonly<Record<StepName, StepLaw>> = {
@@ -92,7 +92,7 @@ export interface Timing {
   CALL_TIMEOUT_MS: number;
 }
 
-export type Decision = { type: 'retry'; delayMs: number } | { type: Rule['then'] };
+export type Decision = { type: 'retry'; delayMs: number } | { type: Rule['otherwise'] };
 
 /**
  * Applies the law.
@@ -108,7 +108,7 @@ export function decide(at: Circumstances, timing: Timing, random: number): Decis
   }
   // Doubt is never forgotten: after it, no later answer short of a whole 2xx says that nothing happened.
   if (canLeaveDoubt(at.step) && at.inDoubt) return { type: 'outcome_unknown' };
-  return { type: rule.then };
+  return { type: rule.otherwise };
 }
 
 export function ruleOf(provider: string, step: StepName, failure: FailureClass): Rule {

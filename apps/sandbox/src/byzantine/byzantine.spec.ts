@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { byzantineSchemas } from '../../../../libs/testing/src/byzantine-schemas/byzantine-schemas.js';
-import type { ByzantineOperation } from '../../../../libs/testing/src/byzantine-schemas/byzantine-schemas.js';
+import { byzantineSchemas, type ByzantineOperation } from '#libs/testing';
 import { makePasskey } from '../../test/passkey.js';
 import { otherThan, sandboxUnderTest } from '../../test/sandbox-under-test.js';
 import type { SandboxUnderTest } from '../../test/sandbox-under-test.js';

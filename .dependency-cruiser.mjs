@@ -1,0 +1,112 @@
+/**
+ * Who may import whom (ARCHITECTURE.md). Libs meet at their index only: the `#libs/*` imports of package.json
+ * cannot name any other file of a lib, and a relative path out of one's own lib or app is forbidden here.
+ */
+const MAY_IMPORT = {
+  kernel: [],
+  platform: ['kernel'],
+  signing: ['kernel'],
+  database: ['kernel', 'platform'],
+  jobs: ['kernel', 'platform'],
+  upstream: ['kernel', 'platform', 'signing'],
+  onboarding: ['kernel', 'platform', 'database', 'jobs', 'upstream'],
+  otp: ['kernel', 'platform', 'upstream', 'onboarding'],
+  authenticators: ['kernel', 'platform', 'upstream', 'onboarding'],
+};
+
+const SPEC = '\\.(spec|int-spec|e2e-spec)\\.ts$';
+const APP_LIBS = ['kernel', 'platform', 'database', 'jobs', 'upstream', 'onboarding', 'otp', 'authenticators'];
+
+const except = (names) => (names.length > 0 ? `^libs/(?!(${names.join('|')})/)` : '^libs/');
+
+const libRules = Object.entries(MAY_IMPORT).map(([lib, allowed]) => ({
+  name: `libs-${lib}`,
+  comment:
+    `libs/${lib} may import ${allowed.length > 0 ? allowed.map((name) => `#libs/${name}`).join(', ') : 'no other lib'}. ` +
+    'Move what you need down into one of these, or turn the dependency round: let the upper lib register with the lower one.',
+  severity: 'error',
+  from: { path: `^libs/${lib}/`, pathNot: SPEC },
+  to: { path: except([lib, ...allowed]) },
+}));
+
+const appRule = (app, allowed, remedy) => ({
+  name: `apps-${app}`,
+  comment: remedy,
+  severity: 'error',
+  from: { path: `^apps/${app}/`, pathNot: SPEC },
+  to: { path: except(allowed) },
+});
+
+export default {
+  forbidden: [
+    ...libRules,
+    appRule('(onboarding|worker)', APP_LIBS, 'An app speaks to libs/signing only through libs/upstream: add a verb to the provider port.'),
+    appRule('sandbox', ['kernel', 'platform'], 'The sandbox reads the upstream contract for itself: a shared signer or type would let one misreading pass on both sides. Write it again here.'),
+    {
+      name: 'upstream-only-for-onboarding-and-its-steps',
+      comment: 'The provider port names no vendor: move what the vendor needs into its own folder.',
+      severity: 'error',
+      from: { path: '^libs/upstream/src/upstream-(provider|error)\\.ts$' },
+      to: { path: '^libs/upstream/src/(byzantine|turnkey)' },
+    },
+    {
+      name: 'libs-through-their-index',
+      comment: 'Import another lib as #libs/<name>; what its index does not list is its own business. List it there, or do without.',
+      severity: 'error',
+      from: { path: '^(libs|apps)/([^/]+)/' },
+      to: { path: '^libs/', pathNot: ['^$1/$2/', '^libs/[^/]+/src/index\\.ts$'] },
+    },
+    {
+      name: 'apps-never-import-apps',
+      comment: 'Apps meet over HTTP and queues. Move what both need into a lib.',
+      severity: 'error',
+      from: { path: '^(?:apps/([^/]+)|libs|tools)/', pathNot: SPEC },
+      to: { path: '^apps/', pathNot: '^apps/$1/' },
+    },
+    {
+      name: 'nothing-ships-tests',
+      comment: 'libs/testing and test/ are for specs only. Move what production needs out of them.',
+      severity: 'error',
+      from: { path: '^(libs|apps|tools)/', pathNot: [SPEC, '^libs/testing/', '^apps/[^/]+/test/'] },
+      to: { path: '^(libs/testing|test)/' },
+    },
+    {
+      name: 'tools-know-the-database-only',
+      comment: 'Tools start things and migrate; they speak to the apps over HTTP. Use #libs/database, or nothing.',
+      severity: 'error',
+      from: { path: '^tools/', pathNot: SPEC },
+      to: { path: '^libs/(?!database/)' },
+    },
+    {
+      name: 'no-cycles',
+      comment: 'Two files that need each other are one idea: merge them, or move the shared part into a third.',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
+    {
+      name: 'declared-dependencies',
+      comment: 'Add the package to package.json, pinned; development tools stay out of what ships.',
+      severity: 'error',
+      from: { path: '^(apps|libs)/', pathNot: [SPEC, '^libs/testing/', '^apps/[^/]+/test/'] },
+      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'], dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'nothing-unresolvable',
+      comment: 'The import leads nowhere: a lib is imported as #libs/<name> and has no other door.',
+      severity: 'error',
+      from: {},
+      to: { couldNotResolve: true },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '(^|/)dist/' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: {
+      conditionNames: ['source', 'import', 'require', 'node', 'default', 'types'],
+      exportsFields: ['exports'],
+    },
+  },
+};

@@ -1,0 +1,280 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { Client } from 'pg';
+import { testDatabaseUrl, testQueuePrefix, testRedisUrl } from '#libs/testing';
+import { parseConfig } from '#libs/platform';
+import { createApp } from '../../apps/onboarding/src/app.js';
+import type { OnboardingResource } from '../../apps/onboarding/src/onboarding.dto.js';
+import { startSandbox, type Sandbox } from '../../apps/sandbox/src/sandbox.js';
+import { createWorker, startJobs } from '../../apps/worker/src/app.js';
+import { createPasskey, type PasskeyOptions } from '../../tools/passkey.js';
+
+export const API_KEY = 'key-of-the-tests-0123456789';
+export const OPS_PASSWORD = 'password-of-the-tests';
+export const RP_ID = 'app.example.com';
+export const ORIGIN = 'https://app.example.com';
+
+/** Times short enough to be waited for. The lease is longer than call and claim together, as it must be. */
+const SHORT = {
+  RETRY_FLOOR_MS: '5',
+  RETRY_BASE_MS: '20',
+  RETRY_CAP_MS: '100',
+  CONNECT_TIMEOUT_MS: '500',
+  CALL_TIMEOUT_MS: '1500',
+  CLAIM_MAX_AGE_MS: '1000',
+  LEASE_MS: '3000',
+  EXPIRY_EVERY_MS: '100',
+  SWEEP_EVERY_MS: '200',
+  WAKE_AGAIN_MS: '500',
+  PROBE_EVERY_MS: '200',
+  OTP_RESEND_COOLDOWN_MS: '50',
+  OTP_SENDS_PER_WINDOW: '20',
+  OTP_SENDS_PER_DAY: '40',
+};
+
+export interface Answer<Body = OnboardingResource & Problem> {
+  status: number;
+  headers: Headers;
+  body: Body;
+}
+
+/** The members of a problem that stories look at. */
+interface Problem {
+  code: string;
+  detail: string;
+  errors: { pointer: string; code: string; detail: string }[];
+  attemptsLeft: number;
+  onboardingId: string;
+  retryable: boolean;
+}
+
+export interface TimelineEvent {
+  seq: number;
+  type: string;
+  actor: string;
+  data: Record<string, unknown>;
+}
+
+export interface Subject {
+  accountId: string;
+  userId: string;
+  email: string;
+}
+
+export interface StoryOptions {
+  /** On top of the short times. */
+  env?: Record<string, string>;
+  sandbox?: { codeLifeMs?: number; sessionLifeMs?: number };
+  /** False where a story starts the worker by itself. */
+  worker?: boolean;
+}
+
+/** Service, worker and sandbox over real PostgreSQL and Redis, in this process, each on its own port. */
+export class Story {
+  readonly #closers: (() => Promise<unknown>)[] = [];
+  sandbox!: Sandbox;
+  service!: NestFastifyApplication;
+  serviceUrl!: string;
+  databaseUrl!: string;
+  env!: Record<string, string>;
+
+  static async begin(options: StoryOptions = {}): Promise<Story> {
+    const story = new Story();
+    story.sandbox = await startSandbox({ rpId: RP_ID, origins: [ORIGIN], ...options.sandbox });
+    story.#closers.push(() => story.sandbox.close());
+    story.databaseUrl = await testDatabaseUrl();
+    story.env = {
+      NODE_ENV: 'test',
+      LOG_LEVEL: process.env['TEST_LOG_LEVEL'] ?? 'silent',
+      PORT: '0',
+      WORKER_PORT: '0',
+      DATABASE_URL: story.databaseUrl,
+      REDIS_URL: testRedisUrl(),
+      QUEUE_PREFIX: testQueuePrefix(),
+      API_KEY,
+      SEALING_KEYS: `test:${Buffer.alloc(32, 7).toString('base64')}`,
+      OPS_PASSWORD,
+      INTEGRATIONS: 'byzantine',
+      INTEGRATION_BYZANTINE_PROVIDER: 'byzantine',
+      INTEGRATION_BYZANTINE_BASE_URL: story.sandbox.url,
+      INTEGRATION_BYZANTINE_PRIVATE_KEY: story.sandbox.credential!.privateKeyHex,
+      INTEGRATION_BYZANTINE_RP_ID: RP_ID,
+      INTEGRATION_BYZANTINE_RP_NAME: 'Acme',
+      INTEGRATION_BYZANTINE_ORIGINS: ORIGIN,
+      ...SHORT,
+      ...options.env,
+    };
+    const { app, url } = await story.startService();
+    story.service = app;
+    story.serviceUrl = url;
+    if (options.worker !== false) await story.startWorker();
+    return story;
+  }
+
+  /** One more replica of the service. */
+  async startService(env: Record<string, string> = {}): Promise<{ app: NestFastifyApplication; url: string }> {
+    const app = await createApp(parseConfig({ ...this.env, ...env }));
+    await app.listen(0, '127.0.0.1');
+    this.#closers.unshift(() => app.close());
+    return { app, url: await app.getUrl() };
+  }
+
+  async startWorker(env: Record<string, string> = {}): Promise<NestFastifyApplication> {
+    const app = await createWorker(parseConfig({ ...this.env, ...env }));
+    await app.listen(0, '127.0.0.1');
+    startJobs(app);
+    this.#closers.unshift(() => app.close());
+    return app;
+  }
+
+  async end(): Promise<void> {
+    for (const close of this.#closers.splice(0)) await close();
+  }
+
+  /** A subject that the sandbox knows, never seen before. */
+  newSubject(): Subject {
+    const subject = { accountId: randomUUID(), userId: randomUUID() };
+    const email = `${subject.userId}@example.com`;
+    this.sandbox.control.addSubject({ ...subject, email });
+    return { ...subject, email };
+  }
+
+  async call<Body = OnboardingResource & Problem>(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Record<string, string> = {},
+  ): Promise<Answer<Body>> {
+    const response = await fetch(this.serviceUrl + path, {
+      method,
+      headers: {
+        authorization: `Bearer ${API_KEY}`,
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    return { status: response.status, headers: response.headers, body: (text ? JSON.parse(text) : null) as Body };
+  }
+
+  start({ accountId, userId }: Subject, more: object = {}, headers: Record<string, string> = {}) {
+    return this.call('POST', '/v1/onboardings', { subject: { accountId, userId }, ...more }, headers);
+  }
+
+  get(id: string) {
+    return this.call('GET', `/v1/onboardings/${id}`);
+  }
+
+  verify(id: string, code: string, headers: Record<string, string> = {}) {
+    return this.call('POST', `/v1/onboardings/${id}/otp/verify`, { code }, headers);
+  }
+
+  resend(id: string, headers: Record<string, string> = {}) {
+    return this.call('POST', `/v1/onboardings/${id}/otp/resend`, {}, headers);
+  }
+
+  cancel(id: string) {
+    return this.call('POST', `/v1/onboardings/${id}/cancel`, { reason: 'story' });
+  }
+
+  resolve(id: string, outcome: 'done' | 'not_done') {
+    return this.call('POST', `/v1/onboardings/${id}/resolve`, { outcome, reason: 'asked the user' });
+  }
+
+  async challenge(id: string): Promise<string> {
+    const { status, body } = await this.call<{ challenge: string }>(
+      'POST',
+      `/v1/onboardings/${id}/authenticators/options`,
+      { userName: 'ana@example.com' },
+    );
+    if (status !== 200) throw new Error(`options answered ${status}: ${JSON.stringify(body)}`);
+    return body.challenge;
+  }
+
+  /** A software passkey for a fresh challenge, as the browser gives it. */
+  async passkey(id: string, lies: Partial<PasskeyOptions> = {}) {
+    const challenge = await this.challenge(id);
+    return { authenticatorName: "Ana's phone", credential: createPasskey({ rpId: RP_ID, origin: ORIGIN, challenge, ...lies }) };
+  }
+
+  register(id: string, authenticators: unknown[], headers: Record<string, string> = {}) {
+    return this.call('POST', `/v1/onboardings/${id}/authenticators`, { authenticators }, headers);
+  }
+
+  /** The newest code that was mailed to the subject. */
+  code({ email }: Subject): string {
+    const [mail] = this.sandbox.control.mails({ email });
+    if (!mail) throw new Error(`no mail to ${email}`);
+    return mail.code;
+  }
+
+  /** A code that is surely wrong. */
+  wrongCode(subject: Subject): string {
+    return this.code(subject) === '000000' ? '000001' : '000000';
+  }
+
+  /** Starts and has the code sent. */
+  async sent(subject = this.newSubject()): Promise<{ id: string; subject: Subject }> {
+    const { status, body } = await this.start(subject);
+    if (status !== 201) throw new Error(`start answered ${status}: ${JSON.stringify(body)}`);
+    return { id: body.id, subject };
+  }
+
+  /** Starts and verifies. */
+  async verified(subject = this.newSubject()): Promise<{ id: string; subject: Subject }> {
+    const { id } = await this.sent(subject);
+    const { status, body } = await this.verify(id, this.code(subject));
+    if (status !== 200) throw new Error(`verify answered ${status}: ${JSON.stringify(body)}`);
+    return { id, subject };
+  }
+
+  async events(id: string): Promise<TimelineEvent[]> {
+    const { body } = await this.call<{ items: TimelineEvent[] }>('GET', `/v1/onboardings/${id}/events?limit=1000`);
+    return body.items;
+  }
+
+  async eventTypes(id: string): Promise<string[]> {
+    return (await this.events(id)).map((event) => event.type);
+  }
+
+  /** Upstream requests of the subject that arrived, by route and what was answered. */
+  journal({ userId }: Subject): { route: string; effect: object | null; answer: unknown }[] {
+    return this.sandbox.control.requests({ userId }).map(({ route, effect, answer }) => ({ route, effect, answer }));
+  }
+
+  /** How many requests of the subject reached a route. */
+  calls(subject: Subject, route: string): number {
+    return this.journal(subject).filter((request) => request.route === route).length;
+  }
+
+  /** Waits until the onboarding is in a state, or until a condition on it holds. */
+  async until(
+    id: string,
+    wanted: string | ((onboarding: OnboardingResource) => boolean),
+    withinMs = 10_000,
+  ): Promise<OnboardingResource> {
+    const holds = typeof wanted === 'string' ? (each: OnboardingResource) => each.state === wanted : wanted;
+    const deadline = performance.now() + withinMs;
+    for (;;) {
+      const { body } = await this.get(id);
+      if (holds(body)) return body;
+      if (performance.now() > deadline) {
+        throw new Error(`still not ${String(wanted)}: ${JSON.stringify(body)}\n${JSON.stringify(await this.events(id))}`);
+      }
+      await pause(20);
+    }
+  }
+
+  /** Looks into the database, as nobody but a test does. */
+  async sql<Row>(text: string, values: unknown[] = []): Promise<Row[]> {
+    const client = new Client({ connectionString: this.databaseUrl });
+    await client.connect();
+    try {
+      return (await client.query(text, values)).rows as Row[];
+    } finally {
+      await client.end();
+    }
+  }
+}
