@@ -16,7 +16,8 @@ export const Terms = createParamDecorator((_: unknown, context: ExecutionContext
   const { headers } = context.switchToHttp().getRequest<FastifyRequest>();
   if (headers['idempotency-key'] !== undefined) {
     throw new ProblemError('validation_failed', {
-      detail: 'Idempotency-Key is not supported yet. It is refused, because ignoring it would break its promise.',
+      detail:
+        'Idempotency-Key is not supported yet. It is refused, because ignoring it would break its promise.',
       errors: [{ pointer: '', code: 'idempotency_key_unsupported', detail: 'Leave the header out.' }],
     });
   }
@@ -32,5 +33,7 @@ function versionOf(header: string | undefined): number | undefined {
   if (header === undefined || header.trim() === '*') return undefined;
   const version = /^"(\d{1,9})"$/.exec(header.trim())?.[1];
   if (version !== undefined) return Number(version);
-  throw new ProblemError('validation_failed', { detail: 'If-Match takes one ETag of ours, such as "3", or *.' });
+  throw new ProblemError('validation_failed', {
+    detail: 'If-Match takes one ETag of ours, such as "3", or *.',
+  });
 }

@@ -8,7 +8,9 @@ export const creationOptions = z
     challenge: z.string(),
     pubKeyCredParams: z.array(z.object({ type: z.literal('public-key'), alg: z.int() })),
     timeout: z.int().optional(),
-    excludeCredentials: z.array(z.object({ type: z.literal('public-key').optional(), id: z.string() })).optional(),
+    excludeCredentials: z
+      .array(z.object({ type: z.literal('public-key').optional(), id: z.string() }))
+      .optional(),
     authenticatorSelection: z.record(z.string(), z.unknown()).optional(),
     attestation: z.string().optional(),
     extensions: z.record(z.string(), z.unknown()).optional(),

@@ -1,4 +1,15 @@
-import { Body, Controller, Get, HttpCode, HttpStatus, Param, Post, Query, Res, UseGuards } from '@nestjs/common';
+import {
+  Body,
+  Controller,
+  Get,
+  HttpCode,
+  HttpStatus,
+  Param,
+  Post,
+  Query,
+  Res,
+  UseGuards,
+} from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { AuthenticatorsService, type SubmittedAuthenticator } from '#libs/authenticators';
@@ -6,7 +17,7 @@ import { Secret } from '#libs/kernel';
 import { OnboardingService, stepOfState, throwIfRefused, type Row } from '#libs/onboarding';
 import { OtpService } from '#libs/otp';
 import { BearerGuard } from '#libs/platform';
-import { Answers, StepHeaders } from './api-docs.decorator.js';
+import { Answers, RunsStep } from './api-docs.decorator.js';
 import { creationOptions } from './creation-options.dto.js';
 import { Terms, type CommandTerms } from './command.decorator.js';
 import {
@@ -48,8 +59,17 @@ export class OnboardingController {
 
   @Post()
   @ApiOperation({ summary: 'Start an onboarding: has a code sent to the subject' })
-  @StepHeaders()
-  @Answers(201, 'the code was sent', onboardingResource, 'onboarding_live', 'otp_send_limit', 'otp_locked', 'subject_not_found', 'upstream_rejected')
+  @RunsStep()
+  @Answers(
+    201,
+    'the code was sent',
+    onboardingResource,
+    'onboarding_live',
+    'otp_send_limit',
+    'otp_locked',
+    'subject_not_found',
+    'upstream_rejected',
+  )
   async start(
     @Body({ schema: startBody }) body: StartBody,
     @Terms() terms: CommandTerms,
@@ -78,7 +98,10 @@ export class OnboardingController {
   @Get(':id/events')
   @ApiOperation({ summary: 'Read the timeline' })
   @Answers(200, 'events after the given number, oldest first', eventPage)
-  async events(@Param('id', { schema: idParam }) id: string, @Query({ schema: eventsQuery }) { after, limit }: EventsQuery) {
+  async events(
+    @Param('id', { schema: idParam }) id: string,
+    @Query({ schema: eventsQuery }) { after, limit }: EventsQuery,
+  ) {
     const events = await this.onboardings.events(id, after, limit);
     return { items: events.map(toEventResource) };
   }
@@ -86,8 +109,20 @@ export class OnboardingController {
   @Post(':id/otp/resend')
   @HttpCode(HttpStatus.OK)
   @ApiOperation({ summary: 'Have a new code sent; the old one is void' })
-  @StepHeaders()
-  @Answers(200, 'the code was sent', onboardingResource, 'otp_resend_too_soon', 'otp_send_limit', 'otp_locked', 'step_in_progress', 'illegal_state', 'onboarding_ended', 'version_mismatch', 'upstream_rejected')
+  @RunsStep()
+  @Answers(
+    200,
+    'the code was sent',
+    onboardingResource,
+    'otp_resend_too_soon',
+    'otp_send_limit',
+    'otp_locked',
+    'step_in_progress',
+    'illegal_state',
+    'onboarding_ended',
+    'version_mismatch',
+    'upstream_rejected',
+  )
   async resend(
     @Param('id', { schema: idParam }) id: string,
     @Body({ schema: reasonBody }) body: ReasonBody,
@@ -100,8 +135,21 @@ export class OnboardingController {
   @Post(':id/otp/verify')
   @HttpCode(HttpStatus.OK)
   @ApiOperation({ summary: 'Exchange the code for a session' })
-  @StepHeaders()
-  @Answers(200, 'the session is open', onboardingResource, 'otp_invalid', 'otp_expired', 'otp_locked', 'step_in_progress', 'outcome_unknown', 'illegal_state', 'onboarding_ended', 'version_mismatch', 'upstream_rejected')
+  @RunsStep()
+  @Answers(
+    200,
+    'the session is open',
+    onboardingResource,
+    'otp_invalid',
+    'otp_expired',
+    'otp_locked',
+    'step_in_progress',
+    'outcome_unknown',
+    'illegal_state',
+    'onboarding_ended',
+    'version_mismatch',
+    'upstream_rejected',
+  )
   async verify(
     @Param('id', { schema: idParam }) id: string,
     @Body({ schema: verifyBody }) { code }: VerifyBody,
@@ -113,8 +161,19 @@ export class OnboardingController {
 
   @Post(':id/authenticators/options')
   @HttpCode(HttpStatus.OK)
-  @ApiOperation({ summary: 'Options for navigator.credentials.create, with a fresh challenge for one passkey' })
-  @Answers(200, 'PublicKeyCredentialCreationOptionsJSON', creationOptions, 'session_expired', 'illegal_state', 'step_in_progress', 'outcome_unknown', 'onboarding_ended')
+  @ApiOperation({
+    summary: 'Options for navigator.credentials.create, with a fresh challenge for one passkey',
+  })
+  @Answers(
+    200,
+    'PublicKeyCredentialCreationOptionsJSON',
+    creationOptions,
+    'session_expired',
+    'illegal_state',
+    'step_in_progress',
+    'outcome_unknown',
+    'onboarding_ended',
+  )
   options(@Param('id', { schema: idParam }) id: string, @Body({ schema: optionsBody }) body: OptionsBody) {
     return this.authenticators.options(id, body);
   }
@@ -122,8 +181,20 @@ export class OnboardingController {
   @Post(':id/authenticators')
   @HttpCode(HttpStatus.OK)
   @ApiOperation({ summary: 'Register 1 to 10 passkeys; each is checked here before the session is spent' })
-  @StepHeaders()
-  @Answers(200, 'the onboarding is completed', onboardingResource, 'attestation_invalid', 'session_expired', 'step_in_progress', 'outcome_unknown', 'illegal_state', 'onboarding_ended', 'version_mismatch', 'upstream_rejected')
+  @RunsStep()
+  @Answers(
+    200,
+    'the onboarding is completed',
+    onboardingResource,
+    'attestation_invalid',
+    'session_expired',
+    'step_in_progress',
+    'outcome_unknown',
+    'illegal_state',
+    'onboarding_ended',
+    'version_mismatch',
+    'upstream_rejected',
+  )
   async createAuthenticators(
     @Param('id', { schema: idParam }) id: string,
     @Body({ schema: authenticatorsBody }) body: AuthenticatorsBody,
@@ -150,8 +221,17 @@ export class OnboardingController {
   @Post(':id/resolve')
   @HttpCode(HttpStatus.OK)
   @ApiOperation({ summary: 'Say what became of a lost attempt' })
-  @StepHeaders()
-  @Answers(200, 'the onboarding goes on', onboardingResource, 'outcome_unknown', 'illegal_state', 'onboarding_ended', 'version_mismatch', 'otp_send_limit')
+  @RunsStep()
+  @Answers(
+    200,
+    'the onboarding goes on',
+    onboardingResource,
+    'outcome_unknown',
+    'illegal_state',
+    'onboarding_ended',
+    'version_mismatch',
+    'otp_send_limit',
+  )
   async resolve(
     @Param('id', { schema: idParam }) id: string,
     @Body({ schema: resolveBody }) body: ResolveBody,

@@ -8,6 +8,7 @@ import {
   RESULT_CODES,
   STATES,
   STEPS,
+  isEnded,
   nextActionOf,
   type OnboardingEvent,
   type Row,
@@ -26,7 +27,16 @@ export const idParam = z.uuid('is not a UUID').transform((id) => id.toLowerCase(
 export const startBody = z
   .strictObject({
     integration: z.string().min(1).max(32).optional(),
-    subject: z.record(z.string().max(64), z.unknown()).meta({ examples: [{ accountId: '550e8400-e29b-41d4-a716-446655440000', userId: '6ba7b810-9dad-41d1-80b4-00c04fd430c8' }] }),
+    subject: z
+      .record(z.string().max(64), z.unknown())
+      .meta({
+        examples: [
+          {
+            accountId: '550e8400-e29b-41d4-a716-446655440000',
+            userId: '6ba7b810-9dad-41d1-80b4-00c04fd430c8',
+          },
+        ],
+      }),
     externalRef: z.string().min(1).max(255).optional(),
     metadata: z
       .record(z.string().max(64), z.unknown())
@@ -44,12 +54,17 @@ export type ReasonBody = z.output<typeof reasonBody>;
 
 /** Six digits today; providers may send up to nine letters and digits. */
 export const verifyBody = z
-  .strictObject({ code: z.string().regex(/^[A-Za-z0-9]{6,9}$/, 'is not a code of 6 to 9 letters and digits') })
+  .strictObject({
+    code: z.string().regex(/^[A-Za-z0-9]{6,9}$/, 'is not a code of 6 to 9 letters and digits'),
+  })
   .meta({ id: 'VerifyOtp' });
 export type VerifyBody = z.output<typeof verifyBody>;
 
 export const optionsBody = z
-  .strictObject({ userName: z.string().min(1).max(64), userDisplayName: z.string().min(1).max(64).optional() })
+  .strictObject({
+    userName: z.string().min(1).max(64),
+    userDisplayName: z.string().min(1).max(64).optional(),
+  })
   .meta({ id: 'AuthenticatorOptionsRequest' });
 export type OptionsBody = z.output<typeof optionsBody>;
 
@@ -74,7 +89,9 @@ const registrationResponse = z
   })
   .meta({ id: 'RegistrationResponse' });
 
-const TRANSPORTS = ['BLE', 'HYBRID', 'INTERNAL', 'NFC', 'USB'].map((name) => `AUTHENTICATOR_TRANSPORT_${name}`);
+const TRANSPORTS = ['BLE', 'HYBRID', 'INTERNAL', 'NFC', 'USB'].map(
+  (name) => `AUTHENTICATOR_TRANSPORT_${name}`,
+);
 
 const authenticator = z
   .union(
@@ -105,8 +122,11 @@ export const resolveBody = z
   .meta({ id: 'Resolve' });
 export type ResolveBody = z.output<typeof resolveBody>;
 
-const instantParam = z.iso.datetime({ offset: true, error: 'is no RFC 3339 instant' }).transform((text) => new Date(text));
-const whole = (min: number, max: number, fallback: number) => z.coerce.number().int().min(min).max(max).default(fallback);
+const instantParam = z.iso
+  .datetime({ offset: true, error: 'is no RFC 3339 instant' })
+  .transform((text) => new Date(text));
+const whole = (min: number, max: number, fallback: number) =>
+  z.coerce.number().int().min(min).max(max).default(fallback);
 
 /** One query parameter given twice is an array: a clear error, not a guess. */
 export const listQuery = z.strictObject({
@@ -221,7 +241,10 @@ const iso = (at: Date | null) => at?.toISOString() ?? null;
 
 /** @param row as it stands now. */
 export function toResource(row: Row): OnboardingResource {
-  const live = row.state === 'otp_verified' || row.state === 'authenticators_submitted' || row.state === 'outcome_unknown';
+  const live =
+    row.state === 'otp_verified' ||
+    row.state === 'authenticators_submitted' ||
+    row.state === 'outcome_unknown';
   // While an attempt is in flight it is nobody's to resolve.
   const unresolved = row.leaseUntil === null ? row.unresolved.at(-1) : undefined;
   return {
@@ -246,12 +269,21 @@ export function toResource(row: Row): OnboardingResource {
     authenticators: row.authenticators,
     lastResult: row.lastResult,
     unresolved: unresolved ? { step: unresolved.step, attempt: unresolved.attempt, at: unresolved.at } : null,
-    parked: row.parkedReason && row.parkedAt ? { reason: row.parkedReason, since: row.parkedAt.toISOString() } : null,
+    parked:
+      row.parkedReason && row.parkedAt
+        ? { reason: row.parkedReason, since: row.parkedAt.toISOString() }
+        : null,
     failure: row.failure,
     createdAt: row.createdAt.toISOString(),
     updatedAt: row.updatedAt.toISOString(),
-    expiresAt: iso(row.idleEndsAt < row.lifeEndsAt ? row.idleEndsAt : row.lifeEndsAt),
+    expiresAt: iso(endOf(row)),
   };
+}
+
+/** When the onboarding as a whole ends by itself. An unknown outcome waits for its decision, idle or not. */
+function endOf({ state, idleEndsAt, lifeEndsAt }: Row): Date | null {
+  if (isEnded(state)) return null;
+  return state === 'outcome_unknown' || lifeEndsAt < idleEndsAt ? lifeEndsAt : idleEndsAt;
 }
 
 export function toEventResource(event: OnboardingEvent): z.output<typeof eventResource> {

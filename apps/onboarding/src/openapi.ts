@@ -7,15 +7,21 @@ export function openApiDocument(app: NestFastifyApplication): OpenAPIObject {
   const options = new DocumentBuilder()
     .setOpenAPIVersion('3.1.0')
     .setTitle('Gangway')
-    .setDescription('User onboarding at a wallet provider: mailed code, session, passkeys. Errors are RFC 9457 problems; switch on `code`.')
+    .setDescription(
+      'User onboarding at a wallet provider: mailed code, session, passkeys. Errors are RFC 9457 problems; switch on `code`.',
+    )
     .setVersion('1')
     .addBearerAuth()
     .build();
-  return SwaggerModule.createDocument(app, options, {
+  const document = SwaggerModule.createDocument(app, options, {
     operationIdFactory: (_controller, method) => method,
     standardSchemaConverter: (schema, { schemaType }) => {
       if (!(schema instanceof z.ZodType)) return undefined;
-      const { $schema: _, $defs = {}, ...converted } = z.toJSONSchema(schema, {
+      const {
+        $schema: _,
+        $defs = {},
+        ...converted
+      } = z.toJSONSchema(schema, {
         target: 'draft-2020-12',
         io: schemaType,
         // An instant that arrives as text and is handed on as a Date is text to callers.
@@ -24,9 +30,33 @@ export function openApiDocument(app: NestFastifyApplication): OpenAPIObject {
       return { schema: converted, components: $defs };
     },
   });
+  mend(document);
+  return document;
+}
+
+/** Swagger takes every body for required, and gives every answer one type; problems have their own (RFC 9457 §3). */
+function mend(document: OpenAPIObject): void {
+  for (const path of Object.values(document.paths)) {
+    for (const operation of [path.get, path.post, path.delete]) {
+      const body = operation?.requestBody;
+      if (body && 'content' in body && JSON.stringify(body.content).includes('#/components/schemas/Reason"')) {
+        body.required = false;
+      }
+      for (const response of Object.values(operation?.responses ?? {})) {
+        if (!response || !('content' in response) || !response.content) continue;
+        const { 'application/json': json } = response.content;
+        if (JSON.stringify(json).includes('#/components/schemas/Problem"')) {
+          response.content = { 'application/problem+json': json! };
+        }
+      }
+    }
+  }
 }
 
 /** Serves the document at /openapi.json, and a page to browse it at /docs. */
 export function serveDocs(app: NestFastifyApplication): void {
-  SwaggerModule.setup('docs', app, () => openApiDocument(app), { jsonDocumentUrl: 'openapi.json', raw: ['json'] });
+  SwaggerModule.setup('docs', app, () => openApiDocument(app), {
+    jsonDocumentUrl: 'openapi.json',
+    raw: ['json'],
+  });
 }

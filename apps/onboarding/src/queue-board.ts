@@ -5,7 +5,7 @@ import { FastifyAdapter } from '@bull-board/fastify';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Queues } from '#libs/jobs';
 import { ProblemError, equalInConstantTime } from '#libs/kernel';
-import { CONFIG, type Config } from '#libs/platform';
+import { CONFIG, sendProblem, type Config } from '#libs/platform';
 
 const PATH = '/ops/queues';
 
@@ -17,20 +17,33 @@ export async function serveQueueBoard(app: NestFastifyApplication): Promise<void
   const { OPS_USER, OPS_PASSWORD } = app.get<Config>(CONFIG);
   const adapter = new FastifyAdapter().setBasePath(PATH);
   createBullBoard({
-    queues: app.get(Queues).all().map((queue) => new BullMQAdapter(queue)),
+    queues: app
+      .get(Queues)
+      .all()
+      .map((queue) => new BullMQAdapter(queue)),
     serverAdapter: adapter,
     options: { uiConfig: { boardTitle: 'Gangway' } },
   });
-  await app.getHttpAdapter().getInstance().register(async (scope) => {
-    await scope.register(fastifyBasicAuth, {
-      authenticate: { realm: 'Gangway operations' },
-      validate: async (user, password) => {
-        const known = equalInConstantTime(user, OPS_USER);
-        const right = equalInConstantTime(password, OPS_PASSWORD.reveal());
-        if (!known || !right) throw new ProblemError('unauthenticated', { detail: 'Wrong user or password.' });
-      },
+  await app
+    .getHttpAdapter()
+    .getInstance()
+    .register(async (scope) => {
+      await scope.register(fastifyBasicAuth, {
+        authenticate: { realm: 'Gangway operations' },
+        validate: async (user, password) => {
+          const known = equalInConstantTime(user, OPS_USER);
+          const right = equalInConstantTime(password, OPS_PASSWORD.reveal());
+          if (!known || !right) throw new Error('wrong user or password');
+        },
+      });
+      // Bull Board answers errors in its own words; a missing login is answered in ours, before it is asked.
+      scope.addHook('onRequest', (request, reply, done) => {
+        scope.basicAuth(request, reply, (error) => {
+          if (!error) return done();
+          const detail = 'Log in with OPS_USER and OPS_PASSWORD.';
+          sendProblem(new ProblemError('unauthenticated', { detail }), request, reply);
+        });
+      });
+      await scope.register(adapter.registerPlugin(), { prefix: PATH });
     });
-    scope.addHook('onRequest', scope.basicAuth);
-    await scope.register(adapter.registerPlugin(), { prefix: PATH });
-  });
 }

@@ -21,6 +21,8 @@ export class JobProducer {
     payload: Payload,
     options: { id?: string; delayMs?: number } = {},
   ): Promise<boolean> {
+    // BullMQ waits for the very first connection without end: what it would add then, the sweeper has long woken.
+    if (!this.queues.isReady()) return this.#notAdded(job.name, 'Redis is away');
     const added = this.queues.get(job.queue).add(job.name, payload, {
       delay: Math.max(0, Math.ceil(options.delayMs ?? 0)),
       ...(options.id && { jobId: options.id }),
@@ -34,10 +36,14 @@ export class JobProducer {
       return true;
     } catch (error) {
       added.catch(() => undefined); // it may still fail after we stopped waiting
-      this.#logger.warn(`job ${job.name} was not queued, the sweeper will wake its row: ${(error as Error).message}`);
-      return false;
+      return this.#notAdded(job.name, (error as Error).message);
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  #notAdded(name: string, why: string): false {
+    this.#logger.warn(`job ${name} was not queued, the sweeper will wake its row: ${why}`);
+    return false;
   }
 }

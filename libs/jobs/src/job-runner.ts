@@ -89,8 +89,10 @@ export class JobRunner implements BeforeApplicationShutdown {
     entry.running = true;
     try {
       if (this.queues.isReady()) {
-        const { name, queue } = handler.job;
-        await this.queues.get(queue).upsertJobScheduler(name, { every: everyMs }, { name, data: {} });
+        if (!(await this.#isFollowed(entry))) {
+          const { name, queue } = handler.job;
+          await this.queues.get(queue).upsertJobScheduler(name, { every: everyMs }, { name, data: {} });
+        }
       } else {
         await handler.handle(handler.job.payload.parse({}));
       }
@@ -99,6 +101,13 @@ export class JobRunner implements BeforeApplicationShutdown {
     } finally {
       entry.running = false;
     }
+  }
+
+  /** Another worker may run the schedule's jobs: only Redis can say whether it is followed. */
+  async #isFollowed({ handler, everyMs }: Scheduled): Promise<boolean> {
+    const scheduler = await this.queues.get(handler.job.queue).getJobScheduler(handler.job.name);
+    const overdueMs = Date.now() - (scheduler?.next ?? 0);
+    return scheduler?.every === everyMs && overdueMs < PERIODS_UNTIL_LOST * everyMs;
   }
 }
 

@@ -32,7 +32,11 @@ describe('parseConfig', () => {
   it('takes a good environment, fills in the defaults and freezes the result', () => {
     const config = parseConfig(good);
     expect(config.PORT).toBe(3000);
-    expect(config.INTEGRATIONS[0]).toMatchObject({ name: 'byzantine', baseUrl: 'http://127.0.0.1:4000', rpId: 'localhost' });
+    expect(config.INTEGRATIONS[0]).toMatchObject({
+      name: 'byzantine',
+      baseUrl: 'http://127.0.0.1:4000',
+      rpId: 'localhost',
+    });
     expect(Object.isFrozen(config)).toBe(true);
   });
 
@@ -44,12 +48,28 @@ describe('parseConfig', () => {
     ['API_KEY', 'short', 'is shorter than 16 characters'],
     ['SEALING_KEYS', 'k1:AAAA', 'key "k1" is 3 bytes long where AES-256 needs 32'],
     ['SIGNING_ENGINE', 'rsa', 'is neither openssl nor noble'],
-    ['QUEUE_PREFIX', 'gangway', 'is not of the form {name}: the braces keep a queue on one Redis Cluster slot'],
+    [
+      'QUEUE_PREFIX',
+      'gangway',
+      'is not of the form {name}: the braces keep a queue on one Redis Cluster slot',
+    ],
     ['OTP_LIFE_MS', '600001', 'is more than 600000'],
-    ['LEASE_MS', '9000', 'is not longer than CALL_TIMEOUT_MS and CLAIM_MAX_AGE_MS together: a lease would lapse under a running call'],
+    [
+      'LEASE_MS',
+      '9000',
+      'is not longer than CALL_TIMEOUT_MS and CLAIM_MAX_AGE_MS together: a lease would lapse under a running call',
+    ],
     ['INTEGRATION_BYZANTINE_RP_ID', 'https://x', 'is not a domain name'],
-    ['INTEGRATION_BYZANTINE_PRIVATE_KEY', undefined, 'is missing (or set INTEGRATION_BYZANTINE_PRIVATE_KEY_FILE)'],
-    ['INTEGRATION_BYZANTINE_PRIVATE_KEY_FILE', '/nowhere', 'is set together with INTEGRATION_BYZANTINE_PRIVATE_KEY_FILE; set one'],
+    [
+      'INTEGRATION_BYZANTINE_PRIVATE_KEY',
+      undefined,
+      'is missing (or set INTEGRATION_BYZANTINE_PRIVATE_KEY_FILE)',
+    ],
+    [
+      'INTEGRATION_BYZANTINE_PRIVATE_KEY_FILE',
+      '/nowhere',
+      'is set together with INTEGRATION_BYZANTINE_PRIVATE_KEY_FILE; set one',
+    ],
   ])('refuses %s=%s by name', (variable, value, detail) => {
     const faults = faultsOf({ ...good, [variable]: value });
     expect(Object.values(faults)).toEqual([detail]);
@@ -66,7 +86,12 @@ describe('parseConfig', () => {
   it('names every fault at once, and no secret', () => {
     const message = new ConfigError([]).message;
     expect(message).toContain('cannot be used');
-    const faults = faultsOf({ ...good, API_KEY: 'tiny-secret', PORT: 'x', INTEGRATION_BYZANTINE_BASE_URL: 'ftp://x' });
+    const faults = faultsOf({
+      ...good,
+      API_KEY: 'tiny-secret',
+      PORT: 'x',
+      INTEGRATION_BYZANTINE_BASE_URL: 'ftp://x',
+    });
     expect(Object.keys(faults).sort()).toEqual(['API_KEY', 'INTEGRATION_BYZANTINE_BASE_URL', 'PORT']);
     expect(JSON.stringify(faults)).not.toContain('tiny-secret');
   });

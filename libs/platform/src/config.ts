@@ -45,10 +45,13 @@ const secret = (minimum: number) =>
     .transform((value) => new Secret(value));
 
 const url = (...protocols: string[]) =>
-  z.string({ error: 'is missing' }).refine((value) => {
-    const parsed = URL.parse(value);
-    return parsed !== null && protocols.includes(parsed.protocol);
-  }, `is not a URL that starts with ${protocols.map((p) => `${p}//`).join(' or ')}`);
+  z.string({ error: 'is missing' }).refine(
+    (value) => {
+      const parsed = URL.parse(value);
+      return parsed !== null && protocols.includes(parsed.protocol);
+    },
+    `is not a URL that starts with ${protocols.map((p) => `${p}//`).join(' or ')}`,
+  );
 
 const sealingKeys = z.string({ error: 'is missing' }).transform((value, ctx) => {
   const keys = value.split(',').map((entry) => {
@@ -68,8 +71,12 @@ const sealingKeys = z.string({ error: 'is missing' }).transform((value, ctx) => 
 
 /** One entry a variable; the README's configuration table follows this order. */
 const environment = z.object({
-  NODE_ENV: z.enum(['development', 'test', 'production'], { error: 'is none of development, test, production' }).default('development'),
-  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], { error: 'is no level of pino' }).default('info'),
+  NODE_ENV: z
+    .enum(['development', 'test', 'production'], { error: 'is none of development, test, production' })
+    .default('development'),
+  LOG_LEVEL: z
+    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], { error: 'is no level of pino' })
+    .default('info'),
   HOST: z.string().min(1, 'is empty').default('127.0.0.1'),
   PORT: count(3000, 0, 65_535),
   WORKER_PORT: count(3001, 0, 65_535),
@@ -78,7 +85,10 @@ const environment = z.object({
   REDIS_URL: url('redis:', 'rediss:'),
   QUEUE_PREFIX: z
     .string()
-    .regex(/^\{[A-Za-z0-9_-]{1,64}\}$/, 'is not of the form {name}: the braces keep a queue on one Redis Cluster slot')
+    .regex(
+      /^\{[A-Za-z0-9_-]{1,64}\}$/,
+      'is not of the form {name}: the braces keep a queue on one Redis Cluster slot',
+    )
     .default('{gangway}'),
   API_KEY: secret(16),
   SEALING_KEYS: sealingKeys,
@@ -88,7 +98,10 @@ const environment = z.object({
   INTEGRATIONS: z
     .string({ error: 'is missing' })
     .transform((value) => value.split(',').map((name) => name.trim()))
-    .refine((names) => names.every((name) => /^[a-z][a-z0-9-]{0,31}$/.test(name)), 'is not a comma separated list of names (a-z, 0-9 and -)')
+    .refine(
+      (names) => names.every((name) => /^[a-z][a-z0-9-]{0,31}$/.test(name)),
+      'is not a comma separated list of names (a-z, 0-9 and -)',
+    )
     .refine((names) => new Set(names).size === names.length, 'names one integration twice'),
 
   CONNECT_TIMEOUT_MS: durationMs(2_000),
@@ -125,13 +138,21 @@ const environment = z.object({
 
 const hostname = z
   .string({ error: 'is missing' })
-  .regex(/^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/, 'is not a domain name');
+  .regex(
+    /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/,
+    'is not a domain name',
+  );
 
 const integrationEnvironment = z.object({
-  PROVIDER: z.enum(['byzantine'], { error: 'is missing or names a provider that does not exist (there is: byzantine)' }),
+  PROVIDER: z.enum(['byzantine'], {
+    error: 'is missing or names a provider that does not exist (there is: byzantine)',
+  }),
   BASE_URL: url('http:', 'https:')
     .transform((value) => value.replace(/\/$/, ''))
-    .refine((value) => URL.parse(value)?.origin === value, 'has more than scheme, host and port: each provider knows its own paths'),
+    .refine(
+      (value) => URL.parse(value)?.origin === value,
+      'has more than scheme, host and port: each provider knows its own paths',
+    ),
   PRIVATE_KEY: z.string().min(1, 'is empty').optional(),
   PRIVATE_KEY_FILE: z.string().min(1, 'is empty').optional(),
   RP_ID: hostname,
@@ -220,7 +241,10 @@ function readPrivateKey(
   faults: Faults,
 ): Pick<IntegrationConfig, 'privateKey' | 'privateKeySource'> | null {
   if (own.PRIVATE_KEY && own.PRIVATE_KEY_FILE) {
-    faults.push({ variable: `${prefix}PRIVATE_KEY`, detail: `is set together with ${prefix}PRIVATE_KEY_FILE; set one` });
+    faults.push({
+      variable: `${prefix}PRIVATE_KEY`,
+      detail: `is set together with ${prefix}PRIVATE_KEY_FILE; set one`,
+    });
     return null;
   }
   if (own.PRIVATE_KEY) {
@@ -232,7 +256,10 @@ function readPrivateKey(
     return null;
   }
   try {
-    return { privateKey: new Secret(readFileSync(own.PRIVATE_KEY_FILE, 'utf8').trim()), privateKeySource: variable };
+    return {
+      privateKey: new Secret(readFileSync(own.PRIVATE_KEY_FILE, 'utf8').trim()),
+      privateKeySource: variable,
+    };
   } catch (error) {
     faults.push({ variable, detail: `cannot be read (${(error as NodeJS.ErrnoException).code})` });
     return null;
@@ -245,7 +272,8 @@ function contradictions(settings: Environment): Faults {
   if (settings.LEASE_MS <= settings.CALL_TIMEOUT_MS + settings.CLAIM_MAX_AGE_MS) {
     faults.push({
       variable: 'LEASE_MS',
-      detail: 'is not longer than CALL_TIMEOUT_MS and CLAIM_MAX_AGE_MS together: a lease would lapse under a running call',
+      detail:
+        'is not longer than CALL_TIMEOUT_MS and CLAIM_MAX_AGE_MS together: a lease would lapse under a running call',
     });
   }
   if (settings.RETRY_FLOOR_MS > settings.RETRY_CAP_MS) {

@@ -44,7 +44,9 @@ export class Health {
     const down = found.filter(({ finding }) => finding.status === 'down');
     const vital = down.find(({ each }) => each.vital);
     if (this.#draining || vital) {
-      const detail = this.#draining ? 'The service is stopping.' : `${vital!.each.name}: ${vital!.finding.detail ?? 'down'}`;
+      const detail = this.#draining
+        ? 'The service is stopping.'
+        : `${vital!.each.name}: ${vital!.finding.detail ?? 'down'}`;
       throw new ProblemError('not_ready', { detail, retryAfterS: 2, extensions: { checks } });
     }
     return { status: down.length > 0 ? 'degraded' : 'ok', checks };

@@ -13,7 +13,10 @@ const MAX_WAIT_S = 30;
 export function waitOf(header: string | undefined): number {
   const preferences = (header ?? '').split(',').map((part) => part.split(';', 1)[0]!.trim().toLowerCase());
   if (preferences.includes('respond-async')) return 0;
-  const wait = preferences.find((part) => /^wait\s*=/.test(part))?.replace(/^wait\s*=\s*/, '').replaceAll('"', '');
+  const wait = preferences
+    .find((part) => /^wait\s*=/.test(part))
+    ?.replace(/^wait\s*=\s*/, '')
+    .replaceAll('"', '');
   if (wait === undefined) return DEFAULT_WAIT_S * 1000;
   if (!/^\d{1,4}$/.test(wait) || Number(wait) > MAX_WAIT_S) {
     throw new ProblemError('validation_failed', {

@@ -36,23 +36,7 @@ export class ProblemFilter implements ExceptionFilter {
   answer(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
     const problem = this.#toProblem(error);
     if (problem.code === 'internal') this.#logger.error(error);
-    if (problem.retryAfterS !== undefined) void reply.header('Retry-After', String(problem.retryAfterS));
-    if (problem.status === 401) void reply.header('WWW-Authenticate', 'Bearer');
-    void reply
-      .status(problem.status)
-      .type('application/problem+json')
-      .send({
-        type: `urn:gangway:problem:${problem.code}`,
-        title: PROBLEMS[problem.code].title,
-        status: problem.status,
-        detail: problem.message,
-        instance: request.url.split('?', 1)[0],
-        code: problem.code,
-        traceId: request.id,
-        retryable: problem.retryable,
-        ...(problem.errors && { errors: problem.errors }),
-        ...problem.extensions,
-      });
+    sendProblem(problem, request, reply);
   }
 
   #toProblem(error: unknown): ProblemError {
@@ -70,6 +54,32 @@ export class ProblemFilter implements ExceptionFilter {
     }
     return new ProblemError('internal', { detail: 'This is our fault. Tell us the traceId.' });
   }
+}
+
+/** Writes a problem as the answer (RFC 9457 §3). */
+export function sendProblem(
+  problem: ProblemError,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): FastifyReply {
+  if (problem.retryAfterS !== undefined) reply.header('Retry-After', String(problem.retryAfterS));
+  if (problem.status === 401 && !reply.hasHeader('WWW-Authenticate'))
+    reply.header('WWW-Authenticate', 'Bearer');
+  return reply
+    .status(problem.status)
+    .type('application/problem+json')
+    .send({
+      type: `urn:gangway:problem:${problem.code}`,
+      title: PROBLEMS[problem.code].title,
+      status: problem.status,
+      detail: problem.message,
+      instance: request.url.split('?', 1)[0],
+      code: problem.code,
+      traceId: request.id,
+      retryable: problem.retryable,
+      ...(problem.errors && { errors: problem.errors }),
+      ...problem.extensions,
+    });
 }
 
 /** Nest's own exceptions, and Fastify's errors (a body that is no JSON, too large, of another type). */

@@ -10,7 +10,10 @@ describe('Sealer', () => {
   it('opens what it sealed, whatever the text', () => {
     const sealer = new Sealer([key('a')]);
     fc.assert(
-      fc.property(fc.string({ unit: 'binary' }), (text) => sealer.open(place, sealer.seal(place, text)) === text),
+      fc.property(
+        fc.string({ unit: 'binary' }),
+        (text) => sealer.open(place, sealer.seal(place, text)) === text,
+      ),
     );
   });
 

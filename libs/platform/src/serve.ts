@@ -23,7 +23,9 @@ export async function serve({ create, port, started }: Serving): Promise<void> {
     await app.listen(port(config), config.HOST);
     await started?.(app);
   } catch (error) {
-    process.stderr.write(`gangway did not start: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.stderr.write(
+      `gangway did not start: ${error instanceof Error ? error.message : String(error)}\n`,
+    );
     process.exit(1);
   }
   app.get(Logger).log(`listening on ${await app.getUrl()}`);
