@@ -119,7 +119,10 @@ export class Claims {
       if (row) return { row, claimedAtMs };
       await this.#explain(submission);
     }
-    throw new ProblemError('illegal_state', { detail: 'The onboarding is changing; try again.', retryable: true });
+    throw new ProblemError('illegal_state', {
+      detail: 'The onboarding is changing; try again.',
+      retryable: true,
+    });
   }
 
   /** Claims the next attempt of a step that waits for it. @returns null when it is not due, or not ours any more. */
@@ -177,7 +180,8 @@ const openAttempt = (step: StepName) =>
   `o.unresolved || jsonb_build_array(jsonb_build_object('step', '${step}', 'attempt', o.attempt + 1,
     'at', to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')))`;
 
-export const notFound = (id: string) => new ProblemError('not_found', { detail: `There is no onboarding ${id}.` });
+export const notFound = (id: string) =>
+  new ProblemError('not_found', { detail: `There is no onboarding ${id}.` });
 
 export const ended = (row: Row) =>
   new ProblemError('onboarding_ended', {

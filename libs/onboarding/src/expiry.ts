@@ -123,7 +123,9 @@ function columnOf(field: (typeof SEALED)[number]): string {
 }
 
 function kept(field: (typeof SEALED)[number], state: string): string {
-  return `${state} IN (${statesThatNeed(field).map((each) => `'${each}'`).join(', ')})`;
+  return `${state} IN (${statesThatNeed(field)
+    .map((each) => `'${each}'`)
+    .join(', ')})`;
 }
 
 function wipes(field: (typeof SEALED)[number]): string {

@@ -18,10 +18,16 @@ import { StepRunner } from './step-runner.js';
 import { Steps } from './step.js';
 import { Sweeper } from './sweeper.js';
 import { UpkeepHandlers } from './upkeep.handlers.js';
+import { Verdicts } from './verdict.js';
 
 /** The state machine at work: store, runner, retry law, expiry, sweeper. */
 @Module({
-  imports: [DatabaseModule, JobsModule, UpstreamModule, TypeOrmModule.forFeature([Onboarding, OnboardingEvent])],
+  imports: [
+    DatabaseModule,
+    JobsModule,
+    UpstreamModule,
+    TypeOrmModule.forFeature([Onboarding, OnboardingEvent]),
+  ],
   providers: [
     Claims,
     Expiry,
@@ -36,6 +42,7 @@ import { UpkeepHandlers } from './upkeep.handlers.js';
     Steps,
     Sweeper,
     UpkeepHandlers,
+    Verdicts,
   ],
   exports: [
     Claims,

@@ -66,7 +66,10 @@ export class OnboardingService {
 
   /** Newest first; ids grow with time, so the page goes on below the last one seen. */
   async list(filter: ListFilter): Promise<{ rows: Row[]; next: string | null }> {
-    const query = this.rows.createQueryBuilder('o').orderBy('o.id', 'DESC').limit(filter.limit + 1);
+    const query = this.rows
+      .createQueryBuilder('o')
+      .orderBy('o.id', 'DESC')
+      .limit(filter.limit + 1);
     const narrow = (condition: string, values: Record<string, unknown>) => {
       if (Object.values(values).every((value) => value !== undefined)) query.andWhere(condition, values);
     };
@@ -124,14 +127,24 @@ export class OnboardingService {
         step: 'init-otp',
         from: ['outcome_unknown'],
         where: [where.attempt(seen.attempt)],
-        before: [{ type: 'resolved', actor: 'caller', data: { ...resolution, step: seen.step, attempt: seen.attempt } }],
+        before: [
+          {
+            type: 'resolved',
+            actor: 'caller',
+            data: { ...resolution, step: seen.step, attempt: seen.attempt },
+          },
+        ],
         fingerprint: this.fingerprint.of(id, seen.subjectKey),
       });
       return this.outcome.of(claimed, waitMs);
     }
     return this.#command(id, version, (row) => {
       const open = row.unresolved.at(-1);
-      const event = (more: object): NewEvent => ({ type: 'resolved', actor: 'caller', data: { ...resolution, ...more } });
+      const event = (more: object): NewEvent => ({
+        type: 'resolved',
+        actor: 'caller',
+        data: { ...resolution, ...more },
+      });
       if (isEnded(row.state)) {
         if (!open) throw ended(row);
         return {
@@ -141,7 +154,10 @@ export class OnboardingService {
         };
       }
       if (row.state !== 'outcome_unknown') {
-        throw new ProblemError('illegal_state', { detail: 'No outcome is unknown here.', extensions: { state: row.state } });
+        throw new ProblemError('illegal_state', {
+          detail: 'No outcome is unknown here.',
+          extensions: { state: row.state },
+        });
       }
       return this.#resolved(row, resolution, event({ step: row.step, attempt: row.attempt }));
     });
@@ -171,7 +187,11 @@ export class OnboardingService {
   }
 
   /** Reads, decides, writes what was decided; again when the row changed in between. */
-  async #command(id: string, version: number | undefined, decide: (row: Row) => Omit<Change, 'id'>): Promise<Row> {
+  async #command(
+    id: string,
+    version: number | undefined,
+    decide: (row: Row) => Omit<Change, 'id'>,
+  ): Promise<Row> {
     for (let tries = 0; tries < TRIES; tries++) {
       const row = await this.load(id);
       if (version !== undefined && version !== row.version) throw versionMismatch(row);
@@ -181,7 +201,10 @@ export class OnboardingService {
       // The row read as expired, but is not yet written so.
       await this.expiry.runFor(id);
     }
-    throw new ProblemError('illegal_state', { detail: 'The onboarding is changing; try again.', retryable: true });
+    throw new ProblemError('illegal_state', {
+      detail: 'The onboarding is changing; try again.',
+      retryable: true,
+    });
   }
 }
 

@@ -96,7 +96,9 @@ export class OnboardingStore {
     const { events, clauses = [] } = change;
     const required = clauses.filter((clause) => clause.required);
     const id = bindings.bind(change.id, 'uuid');
-    const conditions = [`o.id = ${id}`, ...change.where.map((condition) => condition(bindings))].join(' AND ');
+    const conditions = [`o.id = ${id}`, ...change.where.map((condition) => condition(bindings))].join(
+      ' AND ',
+    );
     const set = assignments(change.patch, bindings).map(({ column, value }) => `${column} = ${value}`);
     const nextState = change.patch.state;
     if (nextState instanceof SqlValue) throw new Error('a state is decided by the machine, not by SQL');
@@ -134,13 +136,23 @@ export class OnboardingStore {
   }
 }
 
-const met = (required: Clause[]) => required.map(({ name }) => `EXISTS (SELECT 1 FROM ${name})`).join(' AND ');
+const met = (required: Clause[]) =>
+  required.map(({ name }) => `EXISTS (SELECT 1 FROM ${name})`).join(' AND ');
 
 /** Numbers the events after those there are. An attempt's own number is known only to the row. */
 function logged(events: NewEvent[], bindings: Bindings): string {
-  const types = bindings.bind(events.map((event) => event.type), 'text[]');
-  const actors = bindings.bind(events.map((event) => event.actor), 'text[]');
-  const data = bindings.bind(events.map((event) => JSON.stringify(event.data ?? {})), 'text[]');
+  const types = bindings.bind(
+    events.map((event) => event.type),
+    'text[]',
+  );
+  const actors = bindings.bind(
+    events.map((event) => event.actor),
+    'text[]',
+  );
+  const data = bindings.bind(
+    events.map((event) => JSON.stringify(event.data ?? {})),
+    'text[]',
+  );
   return `logged AS (
     INSERT INTO onboarding_events (onboarding_id, seq, type, at, actor, data)
     SELECT c.id, c.last_seq - ${events.length} + e.ord, e.type, clock_timestamp(), e.actor,
@@ -153,9 +165,18 @@ function logged(events: NewEvent[], bindings: Bindings): string {
 
 /** Conditions that writers share. */
 export const where = {
-  version: (version: number): Condition => (b) => `o.version = ${b.bind(version, 'int')}`,
-  stateIn: (...states: string[]): Condition => (b) => `o.state = ANY (${b.bind(states, 'text[]')})`,
-  attempt: (attempt: number): Condition => (b) => `o.attempt = ${b.bind(attempt, 'int')}`,
+  version:
+    (version: number): Condition =>
+    (b) =>
+      `o.version = ${b.bind(version, 'int')}`,
+  stateIn:
+    (...states: string[]): Condition =>
+    (b) =>
+      `o.state = ANY (${b.bind(states, 'text[]')})`,
+  attempt:
+    (attempt: number): Condition =>
+    (b) =>
+      `o.attempt = ${b.bind(attempt, 'int')}`,
   notDue: (): Condition => () => 'o.deadline_at > clock_timestamp()',
   noLease: (): Condition => () => 'o.lease_until IS NULL',
   leaseHeld: (): Condition => () => 'o.lease_until IS NOT NULL',

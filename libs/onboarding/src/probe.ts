@@ -36,7 +36,10 @@ export class Probe {
     const integration = this.integrations.find(name);
     if (!integration) return false;
     try {
-      await integration.provider.probe({ timeoutMs: this.config.CALL_TIMEOUT_MS, beforeSend: () => undefined });
+      await integration.provider.probe({
+        timeoutMs: this.config.CALL_TIMEOUT_MS,
+        beforeSend: () => undefined,
+      });
       return true;
     } catch (error) {
       this.#logger.error(`integration ${name} is still not in order: ${(error as Error).message}`);
@@ -52,7 +55,12 @@ export class Probe {
         const row = await this.store.change({
           id,
           where: [() => 'o.parked_reason IS NOT NULL'],
-          patch: { parkedReason: null, parkedAt: null, nextAttemptAt: sql('clock_timestamp()'), wokenAt: null },
+          patch: {
+            parkedReason: null,
+            parkedAt: null,
+            nextAttemptAt: sql('clock_timestamp()'),
+            wokenAt: null,
+          },
           events: [{ type: 'unparked', actor: 'service' }],
         });
         if (row) count += 1;

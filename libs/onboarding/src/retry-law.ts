@@ -18,7 +18,11 @@ export interface Rule {
 
 type StepLaw = Readonly<Record<FailureClass, Rule>>;
 
-const retry = (retries: number | null, wait: Rule['wait'], otherwise: Rule['otherwise']): Rule => ({ retries, wait, otherwise });
+const retry = (retries: number | null, wait: Rule['wait'], otherwise: Rule['otherwise']): Rule => ({
+  retries,
+  wait,
+  otherwise,
+});
 const rejected: Rule = { retries: 0, wait: 'backoff', otherwise: 'rejected' };
 const park: Rule = { retries: 0, wait: 'backoff', otherwise: 'park' };
 
@@ -122,7 +126,9 @@ function mayRetry(at: Circumstances, rule: Rule): boolean {
   const calledAfterNoAnswer = at.noAnswerCount - (at.failure === 'no_answer' ? 1 : 0) > 0;
   if (at.failure !== 'not_sent' && calledAfterNoAnswer) return false;
   if (rule.retries === null) return true;
-  return rule.retries > 0 && (at.failure === 'no_answer' ? at.noAnswerCount : at.unavailableCount) <= rule.retries;
+  return (
+    rule.retries > 0 && (at.failure === 'no_answer' ? at.noAnswerCount : at.unavailableCount) <= rule.retries
+  );
 }
 
 /** Full jitter: spreads a crowd that failed together over the whole interval. */

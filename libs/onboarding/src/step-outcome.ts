@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import { CLOCK, ProblemError, type Clock } from '#libs/kernel';
+import { Health } from '#libs/platform';
 import type { Claimed } from './claims.js';
 import { asOfNow } from './expiry.js';
 import { stepOfState } from './machine.js';
@@ -18,6 +19,7 @@ export class StepOutcome {
   constructor(
     private readonly runner: StepRunner,
     private readonly store: OnboardingStore,
+    private readonly health: Health,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
@@ -34,8 +36,9 @@ export class StepOutcome {
     while (isWaiting(row)) {
       const left = until - this.clock.monotonicMs();
       const due = row.nextAttemptAt ? row.nextAttemptAt.getTime() - row.now.getTime() : 0;
-      if (left <= 0 || due > left) break;
-      await sleep(Math.min(left, Math.max(due, LOOK_EVERY_MS)));
+      // A process that is asked to stop holds nobody up: the worker goes on with the step.
+      if (left <= 0 || due > left || this.health.draining) break;
+      await sleep(Math.min(left, LOOK_EVERY_MS));
       row = (await this.store.find(row.id)) ?? row;
     }
     return asOfNow(row);
@@ -88,6 +91,9 @@ export function throwIfRefused(row: Row): void {
     });
   }
   if (row.state === 'cancelled' || row.state === 'expired') {
-    throw new ProblemError('onboarding_ended', { detail: `The onboarding was ${row.state} meanwhile.`, extensions });
+    throw new ProblemError('onboarding_ended', {
+      detail: `The onboarding was ${row.state} meanwhile.`,
+      extensions,
+    });
   }
 }

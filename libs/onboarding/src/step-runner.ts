@@ -5,8 +5,9 @@ import { Integrations, UpstreamError, type Call } from '#libs/upstream';
 import type { Claimed } from './claims.js';
 import { STATE_OF_STEP, type StepName } from './machine.js';
 import type { Row } from './onboarding.store.js';
-import { Settlement, type AttemptEnd } from './settlement.js';
+import { Settlement } from './settlement.js';
 import { Steps } from './step.js';
+import type { AttemptEnd } from './verdict.js';
 
 /**
  * Makes the call of a claimed attempt and settles it. The same for a request, a job and the sweeper, and
@@ -28,7 +29,9 @@ export class StepRunner implements BeforeApplicationShutdown {
   /** @returns the row after the attempt was settled. */
   run(claimed: Claimed): Promise<Row> {
     const running = this.#attempt(claimed).then((end) => this.settlement.settle(claimed.row, end));
-    const tracked = running.catch((error: unknown) => this.#logger.error(error)).finally(() => this.#running.delete(tracked));
+    const tracked = running
+      .catch((error: unknown) => this.#logger.error(error))
+      .finally(() => this.#running.delete(tracked));
     this.#running.add(tracked);
     return running;
   }
@@ -77,7 +80,8 @@ export class StepRunner implements BeforeApplicationShutdown {
   }
 
   #stepOf(row: Row): StepName {
-    if (!row.step || STATE_OF_STEP[row.step] !== row.state) throw new Error(`no step is claimed in ${row.state}`);
+    if (!row.step || STATE_OF_STEP[row.step] !== row.state)
+      throw new Error(`no step is claimed in ${row.state}`);
     return row.step;
   }
 

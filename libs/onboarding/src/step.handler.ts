@@ -39,7 +39,8 @@ export class StepHandler {
   /** Somebody else was faster, or what the attempt must charge is used up: then the step has no tries left. */
   async #notClaimed(seen: Row): Promise<JobOutcome> {
     const row = await this.store.find(seen.id);
-    const untouched = row?.attempt === seen.attempt && row.state === seen.state && row.version === seen.version;
+    const untouched =
+      row?.attempt === seen.attempt && row.state === seen.state && row.version === seen.version;
     if (!row || !untouched || row.leaseUntil || row.parkedReason) return { outcome: 'lost_race' };
     if (row.deadlineAt && row.deadlineAt <= row.now) return { outcome: 'deadline_passed' };
     return this.#tell(seen, await this.runner.giveUp(row));
@@ -49,10 +50,13 @@ export class StepHandler {
   #tell(before: Row, row: Row): JobOutcome {
     if (row.state === before.state) {
       const next = { attempt: row.attempt, nextAttemptAt: row.nextAttemptAt?.toISOString() ?? null };
-      return row.parkedReason ? { outcome: 'parked', reason: row.parkedReason } : { outcome: 'retry_scheduled', ...next };
+      return row.parkedReason
+        ? { outcome: 'parked', reason: row.parkedReason }
+        : { outcome: 'retry_scheduled', ...next };
     }
     const bad = row.failure ?? row.lastResult;
-    if (bad && !(isEnded(row.state) && row.state !== 'failed')) throw new EndedForGood(`${bad.code}: ${bad.detail}`);
+    if (bad && !(isEnded(row.state) && row.state !== 'failed'))
+      throw new EndedForGood(`${bad.code}: ${bad.detail}`);
     return { outcome: row.state, attempt: row.attempt };
   }
 }

@@ -10,7 +10,11 @@ const payload = z.strictObject({
 export type StepJobPayload = z.infer<typeof payload>;
 
 /** A wake-up call for a step that waits for its next try. */
-export const stepJob = (step: StepName): JobDefinition<StepJobPayload> => ({ queue: 'steps', name: step, payload });
+export const stepJob = (step: StepName): JobDefinition<StepJobPayload> => ({
+  queue: 'steps',
+  name: step,
+  payload,
+});
 
 /** The id derives from the intent, so that one try is queued once; BullMQ refuses ":" in it. */
 export const stepJobId = (step: StepName, { onboardingId, attempt }: StepJobPayload) =>

@@ -35,11 +35,10 @@ export class Sweeper {
   async run(): Promise<{ woken: number }> {
     let woken = 0;
     for (;;) {
-      const rows = await this.statements.run<{ id: string; step: StepName; attempt: number }>(prepared(SWEEP), [
-        Math.min(GRACE_MS, this.config.SWEEP_EVERY_MS),
-        this.config.WAKE_AGAIN_MS,
-        BATCH,
-      ]);
+      const rows = await this.statements.run<{ id: string; step: StepName; attempt: number }>(
+        prepared(SWEEP),
+        [Math.min(GRACE_MS, this.config.SWEEP_EVERY_MS), this.config.WAKE_AGAIN_MS, BATCH],
+      );
       // Without a custom id: a job of that id may still be kept as finished, and would swallow this one.
       for (const { id, step, attempt } of rows) {
         await this.jobs.add(stepJob(step), { onboardingId: id, attempt: attempt + 1 });

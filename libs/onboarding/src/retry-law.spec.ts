@@ -1,0 +1,267 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { FAILURE_CLASSES, type FailureClass } from '#libs/upstream';
+import { STEPS, type StepName } from './machine.js';
+import { INDEFINITE, decide, type Circumstances, type Decision, type Timing } from './retry-law.js';
+
+const TIMING: Timing = {
+  RETRY_FLOOR_MS: 250,
+  RETRY_BASE_MS: 1_000,
+  RETRY_CAP_MS: 30_000,
+  RETRY_AFTER_MAX_MS: 120_000,
+  CALL_TIMEOUT_MS: 10_000,
+};
+
+const circumstances = (some: Partial<Circumstances>): Circumstances => ({
+  provider: 'byzantine',
+  step: 'init-otp',
+  failure: 'not_sent',
+  calls: 1,
+  unavailableCount: 0,
+  noAnswerCount: 0,
+  inDoubt: false,
+  timeLeftMs: 24 * 3_600_000,
+  retryAfterMs: undefined,
+  cooldownLeftMs: 0,
+  ...some,
+});
+
+/** What the law says at the end of a row of calls of one submission, time and budgets being plenty. */
+function after(step: StepName, failures: FailureClass[], more: Partial<Circumstances> = {}): Decision {
+  const count = (failure: FailureClass) => failures.filter((each) => each === failure).length;
+  const at = circumstances({
+    step,
+    failure: failures.at(-1)!,
+    calls: failures.length,
+    unavailableCount: count('unavailable'),
+    noAnswerCount: count('no_answer'),
+    inDoubt: failures.slice(0, -1).some((each) => INDEFINITE.has(each)),
+    ...more,
+  });
+  return decide(at, TIMING, 0.5);
+}
+
+/** How often the same failure is met with a retry, and what the first one is that is not. */
+function endless(step: StepName, failure: FailureClass): { retries: number; then: Decision['type'] | null } {
+  const failures: FailureClass[] = [];
+  while (failures.length < 100) {
+    failures.push(failure);
+    const { type } = after(step, failures);
+    if (type !== 'retry') return { retries: failures.length - 1, then: type };
+  }
+  return { retries: Infinity, then: null };
+}
+
+/** The table of the retry law, by hand: how many retries, what then, and what it means with no time left at all. */
+const always = { retries: Infinity, then: null };
+const TABLE: Record<
+  StepName,
+  Record<FailureClass, { retries: number; then: string | null; noTime: string }>
+> = {
+  'init-otp': {
+    not_sent: { ...always, noTime: 'give_up' },
+    throttled: { ...always, noTime: 'give_up' },
+    unavailable: { ...always, noTime: 'give_up' },
+    no_answer: { retries: 1, then: 'give_up', noTime: 'give_up' },
+    rejected: { retries: 0, then: 'rejected', noTime: 'rejected' },
+    rejected_unclear: { retries: 0, then: 'rejected', noTime: 'rejected' },
+    misconfigured: { retries: 0, then: 'park', noTime: 'park' },
+  },
+  'verify-otp': {
+    not_sent: { ...always, noTime: 'deadline' },
+    throttled: { ...always, noTime: 'deadline' },
+    unavailable: { retries: 2, then: 'outcome_unknown', noTime: 'outcome_unknown' },
+    no_answer: { retries: 0, then: 'outcome_unknown', noTime: 'outcome_unknown' },
+    rejected: { retries: 0, then: 'rejected', noTime: 'rejected' },
+    rejected_unclear: { retries: 0, then: 'rejected', noTime: 'rejected' },
+    misconfigured: { retries: 0, then: 'park', noTime: 'park' },
+  },
+  'create-authenticators': {
+    not_sent: { ...always, noTime: 'deadline' },
+    throttled: { ...always, noTime: 'deadline' },
+    unavailable: { retries: 4, then: 'outcome_unknown', noTime: 'outcome_unknown' },
+    no_answer: { retries: 1, then: 'outcome_unknown', noTime: 'outcome_unknown' },
+    rejected: { retries: 0, then: 'rejected', noTime: 'rejected' },
+    rejected_unclear: { retries: 0, then: 'rejected', noTime: 'rejected' },
+    misconfigured: { retries: 0, then: 'park', noTime: 'park' },
+  },
+};
+
+const CELLS = STEPS.flatMap((step) =>
+  FAILURE_CLASSES.map((failure) => ({ step, failure, ...TABLE[step][failure] })),
+);
+const DOUBTFUL = ['verify-otp', 'create-authenticators'] as const;
+
+describe('the table', () => {
+  it.each(CELLS)('$step, $failure: $retries retries, then $then', ({ step, failure, retries, then }) => {
+    expect(endless(step, failure)).toEqual({ retries, then });
+  });
+
+  it.each(CELLS)(
+    '$step, $failure, with no time left for another call: $noTime',
+    ({ step, failure, noTime }) => {
+      expect(after(step, [failure], { timeLeftMs: 0 })).toEqual({ type: noTime });
+    },
+  );
+
+  it('does not know a provider that it has no table for', () => {
+    expect(() => decide(circumstances({ provider: 'acme' }), TIMING, 0)).toThrow(
+      'no table for provider "acme"',
+    );
+  });
+});
+
+describe('doubt', () => {
+  const definite = ['rejected', 'rejected_unclear', 'misconfigured'] as const;
+
+  it.each(DOUBTFUL.flatMap((step) => definite.map((failure) => ({ step, failure }))))(
+    '$step: after a 5xx, $failure is outcome unknown',
+    ({ step, failure }) => {
+      expect(after(step, ['unavailable', failure])).toEqual({ type: 'outcome_unknown' });
+    },
+  );
+
+  it.each(
+    DOUBTFUL.flatMap((step) => (['not_sent', 'throttled'] as const).map((failure) => ({ step, failure }))),
+  )(
+    '$step: after a 5xx, $failure is retried, and outcome unknown when the time is up',
+    ({ step, failure }) => {
+      expect(after(step, ['unavailable', failure]).type).toBe('retry');
+      expect(after(step, ['unavailable', failure], { timeLeftMs: 0 })).toEqual({ type: 'outcome_unknown' });
+    },
+  );
+
+  it('init-otp leaves none: a refusal after a 5xx is a refusal', () => {
+    for (const failure of ['rejected', 'rejected_unclear'] as const) {
+      expect(after('init-otp', ['unavailable', failure])).toEqual({ type: 'rejected' });
+    }
+    expect(after('init-otp', ['no_answer', 'misconfigured'])).toEqual({ type: 'park' });
+  });
+});
+
+describe('after a call that was not answered', () => {
+  const unanswered = [
+    { step: 'init-otp', otherwise: 'give_up' },
+    { step: 'create-authenticators', otherwise: 'outcome_unknown' },
+  ] as const;
+  const answered = ['throttled', 'unavailable', 'no_answer'] as const;
+
+  it.each(unanswered.flatMap((each) => answered.map((second) => ({ ...each, second }))))(
+    '$step: a second one that ends $second is the last',
+    ({ step, second, otherwise }) => {
+      expect(after(step, ['no_answer', second])).toEqual({ type: otherwise });
+      expect(after(step, ['no_answer', 'not_sent', second])).toEqual({ type: otherwise });
+    },
+  );
+
+  it.each(unanswered)('$step: one that was never sent is no call', ({ step }) => {
+    expect(after(step, ['no_answer', 'not_sent', 'not_sent', 'not_sent']).type).toBe('retry');
+  });
+
+  it('is the last call even where 5xx had retries left', () => {
+    expect(after('verify-otp', ['unavailable', 'no_answer'])).toEqual({ type: 'outcome_unknown' });
+    expect(after('create-authenticators', ['unavailable', 'no_answer']).type).toBe('retry');
+    expect(after('create-authenticators', ['unavailable', 'no_answer', 'unavailable']).type).toBe(
+      'outcome_unknown',
+    );
+  });
+});
+
+describe('limits', () => {
+  it('count 5xx answers only: what was not sent or throttled uses none up', () => {
+    const harmless: FailureClass[] = ['not_sent', 'throttled', 'not_sent', 'throttled'];
+    expect(after('verify-otp', [...harmless, 'unavailable', ...harmless, 'unavailable']).type).toBe('retry');
+    expect(
+      after('verify-otp', [...harmless, 'unavailable', 'unavailable', 'throttled', 'unavailable']).type,
+    ).toBe('outcome_unknown');
+  });
+});
+
+describe('the time of a retry', () => {
+  const failure = fc.constantFrom(...FAILURE_CLASSES);
+  const at = fc.record({
+    step: fc.constantFrom(...STEPS),
+    failure,
+    calls: fc.integer({ min: 1, max: 60 }),
+    unavailableCount: fc.integer({ min: 0, max: 6 }),
+    noAnswerCount: fc.integer({ min: 0, max: 2 }),
+    inDoubt: fc.boolean(),
+    timeLeftMs: fc.oneof(fc.constant(Infinity), fc.integer({ min: -10_000, max: 400_000 })),
+    retryAfterMs: fc.option(fc.integer({ min: 0, max: 10_000_000 }), { nil: undefined }),
+    cooldownLeftMs: fc.integer({ min: 0, max: 60_000 }),
+  });
+  const random = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
+
+  it('lies between floor and cap, unless Retry-After or the cooldown say later; and 120 s are the most that is told', () => {
+    fc.assert(
+      fc.property(at, random, (some, jitter) => {
+        const decision = decide(circumstances(some), TIMING, jitter);
+        if (decision.type !== 'retry') return;
+        const told = Math.min(some.retryAfterMs ?? 0, 120_000);
+        const cooldown = some.step === 'init-otp' && some.failure === 'no_answer' ? some.cooldownLeftMs : 0;
+        expect(decision.delayMs).toBeGreaterThanOrEqual(Math.max(250, told, cooldown));
+        expect(decision.delayMs).toBeLessThanOrEqual(Math.max(30_000, told, cooldown));
+        expect(Number.isInteger(decision.delayMs)).toBe(true);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it('leaves room for the whole call before the code, the session or the onboarding ends', () => {
+    fc.assert(
+      fc.property(at, random, (some, jitter) => {
+        const decision = decide(circumstances(some), TIMING, jitter);
+        if (decision.type === 'retry') expect(decision.delayMs + 10_000).toBeLessThanOrEqual(some.timeLeftMs);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it('is used to the last millisecond, and not beyond', () => {
+    const told = { step: 'verify-otp', failure: 'throttled', retryAfterMs: 20_000 } as const;
+    expect(decide(circumstances({ ...told, timeLeftMs: 30_000 }), TIMING, 0)).toEqual({
+      type: 'retry',
+      delayMs: 20_000,
+    });
+    expect(decide(circumstances({ ...told, timeLeftMs: 29_999 }), TIMING, 0)).toEqual({ type: 'deadline' });
+  });
+
+  it.each([
+    { calls: 1, ceiling: 1_000 },
+    { calls: 2, ceiling: 2_000 },
+    { calls: 3, ceiling: 4_000 },
+    { calls: 5, ceiling: 16_000 },
+    { calls: 6, ceiling: 30_000 },
+    { calls: 40, ceiling: 30_000 },
+  ])(
+    'after call $calls it is spread from the floor over the whole way to $ceiling ms',
+    ({ calls, ceiling }) => {
+      const delay = (jitter: number) => {
+        const decision = decide(
+          circumstances({ failure: 'unavailable', calls, unavailableCount: calls }),
+          TIMING,
+          jitter,
+        );
+        return decision.type === 'retry' ? decision.delayMs : NaN;
+      };
+      expect(delay(0)).toBe(250);
+      expect(delay(0.5)).toBe(250 + (ceiling - 250) / 2);
+      expect(delay(1 - Number.EPSILON)).toBe(ceiling);
+    },
+  );
+
+  it('is what Retry-After says where that is later, up to 120 s', () => {
+    const delay = (retryAfterMs: number) =>
+      decide(circumstances({ failure: 'throttled', retryAfterMs }), TIMING, 0);
+    expect(delay(7_000)).toEqual({ type: 'retry', delayMs: 7_000 });
+    expect(delay(100)).toEqual({ type: 'retry', delayMs: 250 });
+    expect(delay(600_000)).toEqual({ type: 'retry', delayMs: 120_000 });
+  });
+
+  it('waits for the cooldown only where a mail may have gone out unseen', () => {
+    const cooldownLeftMs = 45_000;
+    expect(after('init-otp', ['no_answer'], { cooldownLeftMs })).toEqual({ type: 'retry', delayMs: 45_000 });
+    const other = after('init-otp', ['unavailable'], { cooldownLeftMs });
+    expect(other).toEqual({ type: 'retry', delayMs: 625 });
+  });
+});

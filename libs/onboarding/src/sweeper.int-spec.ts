@@ -1,0 +1,71 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { anOnboarding, emptyDatabase, inMs } from '#libs/testing';
+import { openOnboardings, type Onboardings } from './fixtures/open-onboardings.js';
+import { Sweeper } from './sweeper.js';
+
+const WAKE_AGAIN_MS = 60_000;
+
+let onboardings: Onboardings;
+let sweeper: Sweeper;
+beforeAll(async () => {
+  onboardings = await openOnboardings([], { WAKE_AGAIN_MS: String(WAKE_AGAIN_MS) });
+  sweeper = onboardings.module.get(Sweeper);
+});
+afterAll(() => onboardings.close());
+beforeEach(async () => {
+  await emptyDatabase();
+  onboardings.added.splice(0);
+});
+
+const waiting = { state: 'otp_submitted', step: 'verify-otp', attempt: 2 };
+const insert = (columns: Record<string, unknown>) => anOnboarding(onboardings.dataSource, { ...waiting, ...columns });
+
+describe('the sweeper', () => {
+  it('wakes a try that is overdue and a lease that has lapsed, for the next attempt and without a custom id', async () => {
+    const due = await insert({ next_attempt_at: inMs(-5000) });
+    const lapsed = await insert({ state: 'otp_requested', step: 'init-otp', lease_until: inMs(-5000) });
+    expect(await sweeper.run()).toEqual({ woken: 2 });
+    const byId = new Map(onboardings.added.map((job) => [(job.payload as { onboardingId: string }).onboardingId, job]));
+    expect(byId.get(due)).toEqual({ name: 'verify-otp', payload: { onboardingId: due, attempt: 3 }, options: {} });
+    expect(byId.get(lapsed)).toEqual({ name: 'init-otp', payload: { onboardingId: lapsed, attempt: 3 }, options: {} });
+  });
+
+  it.each([
+    ['is not due yet', { next_attempt_at: inMs(60_000) }],
+    ['is only just due, and has a job of its own', { next_attempt_at: inMs(-100) }],
+    ['is in flight', { lease_until: inMs(60_000) }],
+    ['is parked', { next_attempt_at: inMs(-5000), parked_reason: 'integration_missing', parked_at: inMs(-5000) }],
+    ['was woken a moment ago', { next_attempt_at: inMs(-50_000), woken_at: inMs(-30_000) }],
+    ['waits for its user', { state: 'otp_sent', step: null }],
+  ])('leaves alone what %s', async (_, columns) => {
+    await insert(columns);
+    expect(await sweeper.run()).toEqual({ woken: 0 });
+    expect(onboardings.added).toEqual([]);
+  });
+
+  it('wakes a row once in each period', async () => {
+    const id = await insert({ next_attempt_at: inMs(-5000) });
+    expect(await sweeper.run()).toEqual({ woken: 1 });
+    expect(await sweeper.run()).toEqual({ woken: 0 });
+    await onboardings.dataSource.query(
+      `UPDATE onboardings SET woken_at = woken_at - $2::float8 * interval '1 millisecond' WHERE id = $1`,
+      [id, WAKE_AGAIN_MS],
+    );
+    expect(await sweeper.run()).toEqual({ woken: 1 });
+  });
+
+  it('wakes a row once, however many sweep at the same time', async () => {
+    for (let n = 0; n < 30; n++) await insert({ next_attempt_at: inMs(-5000) });
+    const swept = await Promise.all([sweeper.run(), sweeper.run(), sweeper.run()]);
+    const rest = await sweeper.run();
+    expect([...swept, rest].reduce((sum, { woken }) => sum + woken, 0)).toBe(30);
+    expect(new Set(onboardings.added.map((job) => JSON.stringify(job.payload))).size).toBe(30);
+  });
+
+  it('changes nothing of what the row is', async () => {
+    const id = await insert({ next_attempt_at: inMs(-5000) });
+    const { now: _then, wokenAt: _before, ...before } = await onboardings.load(id);
+    await sweeper.run();
+    expect(await onboardings.load(id)).toMatchObject(before);
+  });
+});
