@@ -27,16 +27,14 @@ export const idParam = z.uuid('is not a UUID').transform((id) => id.toLowerCase(
 export const startBody = z
   .strictObject({
     integration: z.string().min(1).max(32).optional(),
-    subject: z
-      .record(z.string().max(64), z.unknown())
-      .meta({
-        examples: [
-          {
-            accountId: '550e8400-e29b-41d4-a716-446655440000',
-            userId: '6ba7b810-9dad-41d1-80b4-00c04fd430c8',
-          },
-        ],
-      }),
+    subject: z.record(z.string().max(64), z.unknown()).meta({
+      examples: [
+        {
+          accountId: '550e8400-e29b-41d4-a716-446655440000',
+          userId: '6ba7b810-9dad-41d1-80b4-00c04fd430c8',
+        },
+      ],
+    }),
     externalRef: z.string().min(1).max(255).optional(),
     metadata: z
       .record(z.string().max(64), z.unknown())

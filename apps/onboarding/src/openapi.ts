@@ -39,7 +39,11 @@ function mend(document: OpenAPIObject): void {
   for (const path of Object.values(document.paths)) {
     for (const operation of [path.get, path.post, path.delete]) {
       const body = operation?.requestBody;
-      if (body && 'content' in body && JSON.stringify(body.content).includes('#/components/schemas/Reason"')) {
+      if (
+        body &&
+        'content' in body &&
+        JSON.stringify(body.content).includes('#/components/schemas/Reason"')
+      ) {
         body.required = false;
       }
       for (const response of Object.values(operation?.responses ?? {})) {

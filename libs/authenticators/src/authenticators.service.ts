@@ -1,5 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import { generateRegistrationOptions, type PublicKeyCredentialCreationOptionsJSON } from '@simplewebauthn/server';
+import {
+  generateRegistrationOptions,
+  type PublicKeyCredentialCreationOptionsJSON,
+} from '@simplewebauthn/server';
 import {
   Claims,
   Fingerprint,
@@ -16,7 +19,11 @@ import { attestationInvalid, type AttestationFault } from './attestation-error.j
 import { Challenges } from './challenges.js';
 import { Credentials } from './credentials.js';
 import { ALGORITHMS, PreflightError, preflight, type RelyingParty } from './preflight.js';
-import { asNewAuthenticator, asRegistrationResponse, type SubmittedAuthenticator } from './submitted-authenticator.js';
+import {
+  asNewAuthenticator,
+  asRegistrationResponse,
+  type SubmittedAuthenticator,
+} from './submitted-authenticator.js';
 
 /** Passkeys that passed every check, ready to be claimed. */
 interface Checked {
@@ -46,14 +53,19 @@ export class AuthenticatorsService {
     const row = await this.onboardings.load(id);
     this.claims.mustAllow(row, 'authenticators_submitted', ['otp_verified']);
     const party = this.#relyingParty(row);
-    const [challenge, known] = await Promise.all([this.challenges.issue(id), this.credentials.registered(row)]);
+    const [challenge, known] = await Promise.all([
+      this.challenges.issue(id),
+      this.credentials.registered(row),
+    ]);
     return generateRegistrationOptions({
       rpID: party.rpId,
       rpName: party.rpName,
       userName: user.userName,
       userDisplayName: user.userDisplayName ?? user.userName,
       // Stable per subject and without a meaning of its own (WebAuthn Level 3 §14.6.1).
-      userID: new Uint8Array(Buffer.from(this.fingerprint.of('user-handle', `${row.integration} ${row.subjectKey}`), 'base64url')),
+      userID: new Uint8Array(
+        Buffer.from(this.fingerprint.of('user-handle', `${row.integration} ${row.subjectKey}`), 'base64url'),
+      ),
       challenge: new Uint8Array(Buffer.from(challenge, 'base64url')),
       attestationType: 'none',
       supportedAlgorithmIDs: ALGORITHMS,
@@ -66,12 +78,18 @@ export class AuthenticatorsService {
    * @throws ProblemError `attestation_invalid` with the failed check of each passkey; then nothing was sent
    *   upstream, and the challenges are good for another try.
    */
-  async submit(id: string, submitted: SubmittedAuthenticator[], waitMs: number, version?: number): Promise<Row> {
+  async submit(
+    id: string,
+    submitted: SubmittedAuthenticator[],
+    waitMs: number,
+    version?: number,
+  ): Promise<Row> {
     const found = await this.challenges.find(id);
     if (!found) throw notFound(id);
     const { row, outstanding } = found;
     // A state that takes no passkeys is the better answer than what is wrong with them.
-    if (row.state !== 'otp_verified') this.claims.mustAllow(await this.onboardings.load(id), 'authenticators_submitted', ['otp_verified']);
+    if (row.state !== 'otp_verified' || row.deadlineAt! <= row.now)
+      this.claims.mustAllow(await this.onboardings.load(id), 'authenticators_submitted', ['otp_verified']);
     const checked = await this.#check(row, submitted, outstanding);
     const ids = checked.authenticators.map((authenticator) => authenticator.credentialId);
     const content = JSON.stringify(checked.authenticators);
@@ -84,7 +102,10 @@ export class AuthenticatorsService {
       from: ['otp_verified'],
       clauses: [
         reservation,
-        this.challenges.use(checked.authenticators.map((authenticator) => authenticator.challenge), reservation),
+        this.challenges.use(
+          checked.authenticators.map((authenticator) => authenticator.challenge),
+          reservation,
+        ),
       ],
       patch: {
         sealedAuthenticators: this.sealer.seal({ onboardingId: id, field: 'authenticators' }, content),
@@ -97,7 +118,11 @@ export class AuthenticatorsService {
     return this.outcome.of(claimed, waitMs);
   }
 
-  async #check(row: Row, submitted: SubmittedAuthenticator[], outstanding: ReadonlySet<string>): Promise<Checked> {
+  async #check(
+    row: Row,
+    submitted: SubmittedAuthenticator[],
+    outstanding: ReadonlySet<string>,
+  ): Promise<Checked> {
     const party = this.#relyingParty(row);
     const faults: AttestationFault[] = [];
     const checked: Checked = { authenticators: [], summaries: [] };
@@ -108,7 +133,10 @@ export class AuthenticatorsService {
         const authenticator = asNewAuthenticator(each);
         const { name, credentialId, transports, challenge } = authenticator;
         if (seen.has(credentialId) || seen.has(challenge)) {
-          throw new PreflightError('credential_duplicate', 'Each passkey needs a challenge of its own, and is given once.');
+          throw new PreflightError(
+            'credential_duplicate',
+            'Each passkey needs a challenge of its own, and is given once.',
+          );
         }
         seen.add(credentialId).add(challenge);
         checked.authenticators.push(authenticator);
@@ -129,7 +157,9 @@ export class AuthenticatorsService {
     const outstanding = (await this.challenges.find(id))?.outstanding ?? new Set<string>();
     const faults = authenticators.flatMap(({ credentialId, challenge }, index): AttestationFault[] => {
       if (taken.has(credentialId)) {
-        return [{ index, code: 'credential_already_registered', detail: 'The subject has this passkey already.' }];
+        return [
+          { index, code: 'credential_already_registered', detail: 'The subject has this passkey already.' },
+        ];
       }
       if (outstanding.has(challenge)) return [];
       return [{ index, code: 'challenge_mismatch', detail: 'The challenge was used, or is too old.' }];

@@ -1,7 +1,20 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
-import { Steps, openGrant, type AuthenticatorSummary, type Row, type Step, type StepEnd } from '#libs/onboarding';
+import {
+  Steps,
+  openGrant,
+  type AuthenticatorSummary,
+  type Row,
+  type Step,
+  type StepEnd,
+} from '#libs/onboarding';
 import { Sealer } from '#libs/platform';
-import type { Call, NewAuthenticator, RejectionReason, UpstreamError, UpstreamProvider } from '#libs/upstream';
+import type {
+  Call,
+  NewAuthenticator,
+  RejectionReason,
+  UpstreamError,
+  UpstreamProvider,
+} from '#libs/upstream';
 import type { AttestationCode } from './attestation-error.js';
 import { Credentials } from './credentials.js';
 
@@ -21,7 +34,10 @@ export class CreateAuthenticatorsStep implements Step, OnModuleInit {
   }
 
   async call(provider: UpstreamProvider, call: Call, row: Row): Promise<StepEnd> {
-    const sealed = this.sealer.open({ onboardingId: row.id, field: 'authenticators' }, row.sealedAuthenticators!);
+    const sealed = this.sealer.open(
+      { onboardingId: row.id, field: 'authenticators' },
+      row.sealedAuthenticators!,
+    );
     const authenticators = JSON.parse(sealed) as NewAuthenticator[];
     const grant = openGrant(this.sealer, row.id, row.sealedGrant!);
     const ids = await provider.createAuthenticators(call, row.subject, grant, authenticators);
@@ -39,8 +55,15 @@ export class CreateAuthenticatorsStep implements Step, OnModuleInit {
     }
     const why = error.reason && REFUSALS[error.reason];
     const result = why
-      ? { code: 'attestation_invalid' as const, detail: why.detail, errors: [{ pointer: '/authenticators', ...why }] }
-      : { code: 'upstream_rejected' as const, detail: 'The provider refused the passkeys and did not say why.' };
+      ? {
+          code: 'attestation_invalid' as const,
+          detail: why.detail,
+          errors: [{ pointer: '/authenticators', ...why }],
+        }
+      : {
+          code: 'upstream_rejected' as const,
+          detail: 'The provider refused the passkeys and did not say why.',
+        };
     return { signal: 'authenticators_rejected', patch: { pendingAuthenticators: [] }, result, clauses };
   }
 
@@ -82,5 +105,8 @@ const REFUSALS: Partial<Record<RejectionReason, { code: AttestationCode; detail:
     code: 'credential_already_registered',
     detail: 'The provider has this passkey already.',
   },
-  authenticator_limit: { code: 'upstream_refused', detail: 'The provider takes no more passkeys for this user.' },
+  authenticator_limit: {
+    code: 'upstream_refused',
+    detail: 'The provider takes no more passkeys for this user.',
+  },
 };

@@ -53,6 +53,7 @@ export class Credentials {
   readonly release: Clause = {
     name: 'credentials_released',
     required: false,
-    write: () => `DELETE FROM credentials k USING changed c WHERE k.onboarding_id = c.id AND NOT k.registered RETURNING 1`,
+    write: () =>
+      `DELETE FROM credentials k USING changed c WHERE k.onboarding_id = c.id AND NOT k.registered RETURNING 1`,
   };
 }

@@ -48,11 +48,25 @@ export async function preflight(
   party: RelyingParty,
   outstanding: ReadonlySet<string>,
 ): Promise<Passed> {
-  const clientData = decoding('client_data_malformed', () => decodeClientDataJSON(response.response.clientDataJSON));
+  const clientData = decoding('client_data_malformed', () =>
+    decodeClientDataJSON(response.response.clientDataJSON),
+  );
   check(clientData.type === 'webauthn.create', 'type_mismatch', 'The client data is not of a registration.'); // step 7
-  check(outstanding.has(clientData.challenge), 'challenge_mismatch', 'The challenge was not issued for this onboarding, was used, or is too old.'); // step 8
-  check(party.origins.includes(clientData.origin), 'origin_not_allowed', 'The origin is none that this integration allows.'); // step 9
-  check(clientData.crossOrigin !== true, 'cross_origin_not_allowed', 'The passkey was made in a frame of another origin.'); // step 10
+  check(
+    outstanding.has(clientData.challenge),
+    'challenge_mismatch',
+    'The challenge was not issued for this onboarding, was used, or is too old.',
+  ); // step 8
+  check(
+    party.origins.includes(clientData.origin),
+    'origin_not_allowed',
+    'The origin is none that this integration allows.',
+  ); // step 9
+  check(
+    clientData.crossOrigin !== true,
+    'cross_origin_not_allowed',
+    'The passkey was made in a frame of another origin.',
+  ); // step 10
 
   const { authData, credentialId, algorithm } = decoding('attestation_malformed', () => {
     const bytes = isoBase64URL.toBuffer(response.response.attestationObject);
@@ -61,15 +75,25 @@ export async function preflight(
     return { authData: parsed, credentialId: parsed.credentialID, algorithm: key?.get(cose.COSEKEYS.alg) };
   });
   const rpIdHash = await toHash(isoUint8Array.fromASCIIString(party.rpId));
-  check(isoUint8Array.areEqual(authData.rpIdHash, rpIdHash), 'rp_id_mismatch', 'The passkey is of another relying party.'); // step 14
+  check(
+    isoUint8Array.areEqual(authData.rpIdHash, rpIdHash),
+    'rp_id_mismatch',
+    'The passkey is of another relying party.',
+  ); // step 14
   check(authData.flags.up, 'user_not_present', 'Nobody touched the authenticator.'); // step 15
   check(authData.flags.uv, 'user_not_verified', 'The authenticator did not verify its user.'); // step 16
   check(
-    credentialId !== undefined && isoBase64URL.fromBuffer(credentialId) === response.id && response.id === response.rawId,
+    credentialId !== undefined &&
+      isoBase64URL.fromBuffer(credentialId) === response.id &&
+      response.id === response.rawId,
     'credential_id_mismatch',
     'The credential id is not the one that the authenticator data names.',
   );
-  check(typeof algorithm === 'number' && ALGORITHMS.includes(algorithm), 'algorithm_not_allowed', 'The key is neither ES256 nor RS256.'); // step 20
+  check(
+    typeof algorithm === 'number' && ALGORITHMS.includes(algorithm),
+    'algorithm_not_allowed',
+    'The key is neither ES256 nor RS256.',
+  ); // step 20
 
   const verified = await verifyRegistrationResponse({
     response,
@@ -97,4 +121,5 @@ function decoding<T>(code: AttestationCode, decode: () => T): T {
   }
 }
 
-const messageOf = (error: unknown) => (error instanceof Error ? error.message.slice(0, 200) : 'It cannot be read.');
+const messageOf = (error: unknown) =>
+  error instanceof Error ? error.message.slice(0, 200) : 'It cannot be read.';

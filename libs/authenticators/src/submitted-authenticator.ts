@@ -7,7 +7,12 @@ export type SubmittedAuthenticator =
   | {
       authenticatorName: string;
       challenge: string;
-      attestation: { credentialId: string; clientDataJson: string; attestationObject: string; transports: string[] };
+      attestation: {
+        credentialId: string;
+        clientDataJson: string;
+        attestationObject: string;
+        transports: string[];
+      };
     };
 
 /** The browser's form of it, which is what can be checked. */
@@ -26,7 +31,9 @@ export function asRegistrationResponse(submitted: SubmittedAuthenticator): Regis
 /** The port's form of it. The challenge is the one inside the client data: that is what providers compare. */
 export function asNewAuthenticator(submitted: SubmittedAuthenticator): NewAuthenticator {
   const { response, id } = asRegistrationResponse(submitted);
-  const { challenge } = JSON.parse(Buffer.from(response.clientDataJSON, 'base64url').toString()) as { challenge: string };
+  const { challenge } = JSON.parse(Buffer.from(response.clientDataJSON, 'base64url').toString()) as {
+    challenge: string;
+  };
   return {
     name: submitted.authenticatorName,
     challenge,
@@ -51,6 +58,8 @@ function transportsOf(submitted: SubmittedAuthenticator): AuthenticatorTransport
   const given =
     'credential' in submitted
       ? (submitted.credential.response.transports ?? [])
-      : submitted.attestation.transports.map((name) => name.replace(/^AUTHENTICATOR_TRANSPORT_/, '').toLowerCase());
+      : submitted.attestation.transports.map((name) =>
+          name.replace(/^AUTHENTICATOR_TRANSPORT_/, '').toLowerCase(),
+        );
   return [...new Set(given.map((name) => BY_BROWSER[name] ?? 'unknown'))];
 }

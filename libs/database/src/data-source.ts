@@ -5,7 +5,13 @@ import { MIGRATIONS } from './migrations/index.js';
 const CONNECT_TIMEOUT_MS = 3_000;
 
 /** Options of every connection that the project makes. */
-export function dataSourceOptions({ url, poolSize = 2 }: { url: string; poolSize?: number }): DataSourceOptions {
+export function dataSourceOptions({
+  url,
+  poolSize = 2,
+}: {
+  url: string;
+  poolSize?: number;
+}): DataSourceOptions {
   return {
     type: 'postgres',
     url,

@@ -25,7 +25,9 @@ export class DatabaseHealth {
 
   /** Later migrations than ours are fine: each is compatible with the version before. */
   async #isMigrated(): Promise<boolean> {
-    const [table] = await this.dataSource.query<{ name: string | null }[]>(`SELECT to_regclass('migrations')::text AS name`);
+    const [table] = await this.dataSource.query<{ name: string | null }[]>(
+      `SELECT to_regclass('migrations')::text AS name`,
+    );
     if (!table?.name) return false;
     const ran = await this.dataSource.query<{ name: string }[]>('SELECT name FROM migrations');
     const names = new Set(ran.map(({ name }) => name));

@@ -28,6 +28,7 @@ export class PreparedStatements {
 /** @throws Error when the driver's inside is not what it was: better at the first call than a wrong guess. */
 function poolOf(dataSource: DataSource): Pool {
   const { master } = dataSource.driver as unknown as { master?: Pool };
-  if (typeof master?.query !== 'function') throw new Error('the PostgreSQL driver of TypeORM has no pool named master');
+  if (typeof master?.query !== 'function')
+    throw new Error('the PostgreSQL driver of TypeORM has no pool named master');
   return master;
 }

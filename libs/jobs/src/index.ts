@@ -1,4 +1,10 @@
-export { EndedForGood, TooEarly, type JobDefinition, type JobHandler, type JobOutcome } from './job-definition.js';
+export {
+  EndedForGood,
+  TooEarly,
+  type JobDefinition,
+  type JobHandler,
+  type JobOutcome,
+} from './job-definition.js';
 export { JobProducer } from './job-producer.js';
 export { JobRunner } from './job-runner.js';
 export { JobsModule } from './jobs.module.js';

@@ -3,7 +3,14 @@ import { DelayedError, UnrecoverableError, Worker, type Job } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { CLOCK, type Clock } from '#libs/kernel';
 import { CONFIG, type Config } from '#libs/platform';
-import { EndedForGood, QUEUE_NAMES, TooEarly, type JobHandler, type JobOutcome, type QueueName } from './job-definition.js';
+import {
+  EndedForGood,
+  QUEUE_NAMES,
+  TooEarly,
+  type JobHandler,
+  type JobOutcome,
+  type QueueName,
+} from './job-definition.js';
 import { Queues } from './queues.js';
 import { patientRedis } from './redis-connection.js';
 
@@ -60,7 +67,8 @@ export class JobRunner implements BeforeApplicationShutdown {
 
   async #run(handlers: ReadonlyMap<string, JobHandler>, job: Job, token?: string): Promise<JobOutcome> {
     const handler = handlers.get(job.name);
-    if (!handler) throw new UnrecoverableError(`no handler for job "${job.name}": an older version added it?`);
+    if (!handler)
+      throw new UnrecoverableError(`no handler for job "${job.name}": an older version added it?`);
     const scheduled = this.#scheduled.get(job.name);
     if (scheduled) scheduled.lastRunMs = this.clock.monotonicMs();
     try {

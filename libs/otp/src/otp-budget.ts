@@ -118,8 +118,10 @@ function subjectSql(subject: SubjectRef | 'target', b: Bindings): string {
 const fromSql = (subject: SubjectRef | 'target') => (subject === 'target' ? 'FROM target' : '');
 
 const since = (ms: number) => `clock_timestamp() - interval '${ms} milliseconds'`;
-const within = (column: string, ms: number) => `ARRAY(SELECT t FROM unnest(${column}) t WHERE t > ${since(ms)} ORDER BY t)`;
-const countWithin = (column: string, ms: number) => `(SELECT count(*) FROM unnest(${column}) t WHERE t > ${since(ms)})`;
+const within = (column: string, ms: number) =>
+  `ARRAY(SELECT t FROM unnest(${column}) t WHERE t > ${since(ms)} ORDER BY t)`;
+const countWithin = (column: string, ms: number) =>
+  `(SELECT count(*) FROM unnest(${column}) t WHERE t > ${since(ms)})`;
 
 function refund(name: string, column: 'sends' | 'wrong_codes'): Clause {
   return {

@@ -115,7 +115,8 @@ export class OtpService {
   #integration(name: string | undefined): Integration {
     const found = name === undefined ? this.integrations.only() : this.integrations.find(name);
     if (found) return found;
-    const detail = name === undefined ? 'Several integrations are configured: name one.' : 'There is no such integration.';
+    const detail =
+      name === undefined ? 'Several integrations are configured: name one.' : 'There is no such integration.';
     throw new ProblemError('validation_failed', {
       detail,
       errors: [{ pointer: '/integration', code: 'unknown_integration', detail }],
@@ -129,7 +130,8 @@ export class OtpService {
     if (state === 'expired') return;
     if (!supersede) {
       throw new ProblemError('onboarding_live', {
-        detail: 'The subject has a live onboarding. Go on with it, cancel it, or start with "supersede": true.',
+        detail:
+          'The subject has a live onboarding. Go on with it, cancel it, or start with "supersede": true.',
         extensions: { onboardingId: live.id },
       });
     }

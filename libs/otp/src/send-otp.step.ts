@@ -1,5 +1,13 @@
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
-import { Steps, fromNow, type Patch, type Row, type Step, type StepEnd, type SubjectRef } from '#libs/onboarding';
+import {
+  Steps,
+  fromNow,
+  type Patch,
+  type Row,
+  type Step,
+  type StepEnd,
+  type SubjectRef,
+} from '#libs/onboarding';
 import { CONFIG, type Config } from '#libs/platform';
 import type { Call, UpstreamError, UpstreamProvider } from '#libs/upstream';
 import { OtpBudget } from './otp-budget.js';
@@ -58,7 +66,9 @@ export class SendOtpStep implements Step, OnModuleInit {
     const unknownSubject = error.reason === 'subject_not_found';
     const told = {
       code: unknownSubject ? 'subject_not_found' : 'upstream_rejected',
-      detail: unknownSubject ? 'The provider knows no such account or user.' : 'The provider refused to send a code.',
+      detail: unknownSubject
+        ? 'The provider knows no such account or user.'
+        : 'The provider refused to send a code.',
     } as const;
     // After a code had been sent once the subject is known: a refusal then is of this send only.
     if (row.otpSentAt) return { signal: 'send_gave_up', patch: { reason: 'send_failed' }, result: told };

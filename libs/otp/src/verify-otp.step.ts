@@ -1,6 +1,14 @@
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { Secret } from '#libs/kernel';
-import { Steps, sealGrant, type Patch, type Row, type Step, type StepEnd, type SubjectRef } from '#libs/onboarding';
+import {
+  Steps,
+  sealGrant,
+  type Patch,
+  type Row,
+  type Step,
+  type StepEnd,
+  type SubjectRef,
+} from '#libs/onboarding';
 import { CONFIG, Sealer, type Config } from '#libs/platform';
 import type { Call, UpstreamError, UpstreamProvider } from '#libs/upstream';
 import { OtpBudget } from './otp-budget.js';
@@ -31,7 +39,9 @@ export class VerifyOtpStep implements Step, OnModuleInit {
   }
 
   async call(provider: UpstreamProvider, call: Call, row: Row): Promise<StepEnd> {
-    const code = new Secret(this.sealer.open({ onboardingId: row.id, field: 'otp_code' }, row.sealedOtpCode!));
+    const code = new Secret(
+      this.sealer.open({ onboardingId: row.id, field: 'otp_code' }, row.sealedOtpCode!),
+    );
     const grant = await provider.verifyOtp(call, row.subject, row.otpHandle!, { type: 'code', code });
     return {
       signal: 'otp_verified',
@@ -48,9 +58,15 @@ export class VerifyOtpStep implements Step, OnModuleInit {
   rejected(row: Row, error: UpstreamError): StepEnd {
     switch (error.reason) {
       case 'otp_expired':
-        return { ...this.#expired('The provider says that the code has expired.'), clauses: [this.budget.refundTry] };
+        return {
+          ...this.#expired('The provider says that the code has expired.'),
+          clauses: [this.budget.refundTry],
+        };
       case 'subject_not_found': {
-        const failure = { code: 'subject_not_found', detail: 'The provider knows no such account or user.' } as const;
+        const failure = {
+          code: 'subject_not_found',
+          detail: 'The provider knows no such account or user.',
+        } as const;
         return { signal: 'step_failed', failure, clauses: [this.budget.refundTry] };
       }
       case 'otp_locked':
@@ -92,6 +108,10 @@ export class VerifyOtpStep implements Step, OnModuleInit {
   }
 
   #expired(detail: string): StepEnd {
-    return { signal: 'otp_expired', patch: { reason: 'otp_expired' }, result: { code: 'otp_expired', detail } };
+    return {
+      signal: 'otp_expired',
+      patch: { reason: 'otp_expired' },
+      result: { code: 'otp_expired', detail },
+    };
   }
 }

@@ -1,3 +1,5 @@
+export { anOnboarding, inMs, type Database, type FromNow } from './an-onboarding.js';
 export { byzantineSchemas, type ByzantineOperation } from './byzantine-schemas/byzantine-schemas.js';
+export { TEST_ENV, testConfig, testServersConfig } from './test-config.js';
 export { emptyDatabase, testDatabaseUrl } from './test-database.js';
 export { testQueuePrefix, testRedisUrl } from './test-redis.js';

@@ -1,5 +1,11 @@
 export { Integrations, type Integration } from './integrations.js';
-export { FAILURE_CLASSES, UpstreamError, type CallEvidence, type FailureClass, type RejectionReason } from './upstream-error.js';
+export {
+  FAILURE_CLASSES,
+  UpstreamError,
+  type CallEvidence,
+  type FailureClass,
+  type RejectionReason,
+} from './upstream-error.js';
 export {
   AUTHENTICATOR_TRANSPORTS,
   type AuthenticatorTransport,

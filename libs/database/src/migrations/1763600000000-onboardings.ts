@@ -78,7 +78,9 @@ export class Onboardings1763600000000 implements MigrationInterface {
     await runner.query(`
       CREATE INDEX onboardings_due ON onboardings (least(lease_until, next_attempt_at))
         WHERE (lease_until IS NOT NULL OR next_attempt_at IS NOT NULL) AND parked_reason IS NULL`);
-    await runner.query(`CREATE INDEX onboardings_parked ON onboardings (integration) WHERE parked_reason IS NOT NULL`);
+    await runner.query(
+      `CREATE INDEX onboardings_parked ON onboardings (integration) WHERE parked_reason IS NOT NULL`,
+    );
     await runner.query(`CREATE INDEX onboardings_created ON onboardings (created_at)`);
     await runner.query(`
       CREATE INDEX onboardings_external_ref ON onboardings (external_ref) WHERE external_ref IS NOT NULL`);
@@ -127,7 +129,13 @@ export class Onboardings1763600000000 implements MigrationInterface {
   }
 
   async down(runner: QueryRunner): Promise<void> {
-    for (const table of ['credentials', 'webauthn_challenges', 'otp_budgets', 'onboarding_events', 'onboardings']) {
+    for (const table of [
+      'credentials',
+      'webauthn_challenges',
+      'otp_budgets',
+      'onboarding_events',
+      'onboardings',
+    ]) {
       await runner.query(`DROP TABLE ${table}`);
     }
   }

@@ -1,0 +1,60 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Client, escapeIdentifier } from 'pg';
+import { testDatabaseUrl } from '#libs/testing';
+import { migrate } from './migrate.js';
+import { MIGRATIONS } from './migrations/index.js';
+
+/** A database with nothing in it, beside the worker's own. */
+let empty: URL;
+let admin: Client;
+
+beforeAll(async () => {
+  const own = new URL(await testDatabaseUrl());
+  admin = new Client({ connectionString: own.href });
+  await admin.connect();
+  empty = new URL(own);
+  empty.pathname = `${own.pathname}_empty`;
+  await admin.query(`CREATE DATABASE ${escapeIdentifier(empty.pathname.slice(1))}`);
+});
+afterAll(async () => {
+  await admin.query(`DROP DATABASE ${escapeIdentifier(empty.pathname.slice(1))} WITH (FORCE)`);
+  await admin.end();
+});
+
+const names = MIGRATIONS.map((migration) => migration.name);
+
+async function inEmpty<Row>(text: string): Promise<Row[]> {
+  const client = new Client({ connectionString: empty.href });
+  await client.connect();
+  try {
+    return (await client.query(text)).rows as Row[];
+  } finally {
+    await client.end();
+  }
+}
+
+describe('migrate', () => {
+  it('runs each migration once, in order, whoever starts at the same time', async () => {
+    const ran = await Promise.all([migrate(empty.href), migrate(empty.href), migrate(empty.href)]);
+    expect(ran.flat()).toEqual(names);
+    expect(await inEmpty('SELECT name FROM migrations ORDER BY id')).toEqual(names.map((name) => ({ name })));
+  });
+
+  it('finds nothing to do in a schema that is up to date, and gives its lock back', async () => {
+    expect(await migrate(empty.href)).toEqual([]);
+    expect(await inEmpty(`SELECT 1 FROM pg_locks WHERE locktype = 'advisory'`)).toEqual([]);
+  });
+
+  it('goes back to nothing, and forth again', async () => {
+    const { createDataSource } = await import('./data-source.js');
+    const dataSource = await createDataSource({ url: empty.href }).initialize();
+    for (const _ of names) await dataSource.undoLastMigration();
+    await dataSource.destroy();
+    expect(
+      await inEmpty(
+        `SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'migrations'`,
+      ),
+    ).toEqual([]);
+    expect(await migrate(empty.href)).toEqual(names);
+  });
+});

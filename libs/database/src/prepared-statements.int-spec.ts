@@ -1,0 +1,55 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { DataSource } from 'typeorm';
+import { testDatabaseUrl } from '#libs/testing';
+import { createDataSource } from './data-source.js';
+import { PreparedStatements } from './prepared-statements.js';
+
+const DOUBLE = { name: 'spec_double', text: 'SELECT $1::int * 2 AS double' };
+const SEEN = {
+  name: 'spec_seen',
+  text: 'SELECT name, statement FROM pg_prepared_statements WHERE name = $1',
+};
+
+let dataSource: DataSource;
+let statements: PreparedStatements;
+
+beforeAll(async () => {
+  // One connection, so that every statement meets the same backend.
+  dataSource = await createDataSource({ url: await testDatabaseUrl(), poolSize: 1 }).initialize();
+  statements = new PreparedStatements(dataSource);
+});
+afterAll(() => dataSource.destroy());
+
+describe('PreparedStatements', () => {
+  it("prepares a statement by its name, once, in the backend that TypeORM's own queries use", async () => {
+    const before = await dataSource.query('SELECT pg_backend_pid() AS pid');
+    expect(await statements.run(DOUBLE, [21])).toEqual([{ double: 42 }]);
+    expect(await statements.run(DOUBLE, [4])).toEqual([{ double: 8 }]);
+
+    expect(await statements.run(SEEN, [DOUBLE.name])).toEqual([
+      { name: DOUBLE.name, statement: DOUBLE.text },
+    ]);
+    const seen = await dataSource.query(
+      'SELECT pg_backend_pid() AS pid, generic_plans + custom_plans AS plans FROM pg_prepared_statements WHERE name = $1',
+      [DOUBLE.name],
+    );
+    expect(seen).toEqual([{ pid: before[0].pid, plans: '2' }]);
+  });
+
+  it('refuses another text under a name that is taken', async () => {
+    await expect(statements.run({ name: DOUBLE.name, text: 'SELECT 1' }, [])).rejects.toThrow(
+      /must be unique/,
+    );
+  });
+
+  it('hands on what PostgreSQL refuses, with its code', async () => {
+    const broken = { name: 'spec_broken', text: 'SELECT $1::uuid' };
+    await expect(statements.run(broken, ['no uuid'])).rejects.toMatchObject({ code: '22P02' });
+    expect(await statements.run(DOUBLE, [1])).toEqual([{ double: 2 }]);
+  });
+
+  it('says so when the inside of the driver is not what it was', async () => {
+    const changed = new PreparedStatements({ driver: {} } as DataSource);
+    await expect(changed.run(DOUBLE, [1])).rejects.toThrow(/no pool named master/);
+  });
+});

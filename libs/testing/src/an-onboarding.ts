@@ -1,0 +1,54 @@
+import { randomUUID } from 'node:crypto';
+import { uuidV7 } from '#libs/kernel';
+
+/** An instant by the database's clock, so that a test and SQL mean the same now. */
+export interface FromNow {
+  inMs: number;
+}
+
+/** An instant that lies so many milliseconds ahead, or behind where negative. */
+export const inMs = (ms: number): FromNow => ({ inMs: ms });
+
+/** Anything that runs SQL: a data source, a query runner, a client. */
+export interface Database {
+  query(text: string, values: unknown[]): Promise<unknown>;
+}
+
+/**
+ * Inserts an onboarding that waits for its code, with room in every limit.
+ *
+ * @param columns by the table's own names; an instant may be given with {@link inMs}.
+ * @returns its id.
+ */
+export async function anOnboarding(database: Database, columns: Record<string, unknown> = {}): Promise<string> {
+  const subject = { accountId: randomUUID(), userId: randomUUID() };
+  const row: Record<string, unknown> = {
+    id: uuidV7(Date.now()),
+    integration: 'byzantine',
+    provider: 'byzantine',
+    subject,
+    subject_key: `${subject.accountId}/${subject.userId}`,
+    state: 'otp_sent',
+    otp_handle: 'otp-of-a-test',
+    otp_sends: 1,
+    otp_sent_at: inMs(0),
+    otp_expires_at: inMs(300_000),
+    otp_resend_at: inMs(60_000),
+    otp_tries_left: 3,
+    idle_ends_at: inMs(1_800_000),
+    life_ends_at: inMs(86_400_000),
+    ...columns,
+  };
+  const values: unknown[] = [];
+  const texts = Object.values(row).map((value) => {
+    if (isFromNow(value)) return `clock_timestamp() + $${values.push(value.inMs)}::float8 * interval '1 millisecond'`;
+    return `$${values.push(isJson(value) ? JSON.stringify(value) : value)}`;
+  });
+  await database.query(`INSERT INTO onboardings (${Object.keys(row).join(', ')}) VALUES (${texts.join(', ')})`, values);
+  return String(row['id']);
+}
+
+const isJson = (value: unknown) =>
+  typeof value === 'object' && value !== null && !(value instanceof Date) && !Buffer.isBuffer(value);
+
+const isFromNow = (value: unknown): value is FromNow => isJson(value) && 'inMs' in (value as object);

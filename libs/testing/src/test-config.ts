@@ -1,0 +1,40 @@
+import { parseConfig, type Config } from '#libs/platform';
+import { testDatabaseUrl } from './test-database.js';
+import { testQueuePrefix, testRedisUrl } from './test-redis.js';
+
+/** A whole environment that is good, and reaches no server: nobody listens on port 1. */
+export const TEST_ENV: Readonly<Record<string, string>> = {
+  NODE_ENV: 'test',
+  LOG_LEVEL: 'silent',
+  DATABASE_URL: 'postgres://nobody@127.0.0.1:1/nothing',
+  REDIS_URL: 'redis://127.0.0.1:1',
+  API_KEY: 'key-of-the-tests-0123456789',
+  SEALING_KEYS: `test:${Buffer.alloc(32, 7).toString('base64')}`,
+  OPS_PASSWORD: 'password-of-the-tests',
+  INTEGRATIONS: 'byzantine',
+  INTEGRATION_BYZANTINE_PROVIDER: 'byzantine',
+  INTEGRATION_BYZANTINE_BASE_URL: 'http://127.0.0.1:1',
+  INTEGRATION_BYZANTINE_PRIVATE_KEY: '01'.repeat(32),
+  INTEGRATION_BYZANTINE_RP_ID: 'app.example.com',
+  INTEGRATION_BYZANTINE_RP_NAME: 'Acme',
+  INTEGRATION_BYZANTINE_ORIGINS: 'https://app.example.com',
+};
+
+/** The settings of a test that needs no server. */
+export function testConfig(env: Record<string, string> = {}): Config {
+  return parseConfig({ ...TEST_ENV, ...env });
+}
+
+/**
+ * The settings of a test against this worker's own database and queues.
+ *
+ * @throws Error without `npm test`
+ */
+export async function testServersConfig(env: Record<string, string> = {}): Promise<Config> {
+  return testConfig({
+    DATABASE_URL: await testDatabaseUrl(),
+    REDIS_URL: testRedisUrl(),
+    QUEUE_PREFIX: testQueuePrefix(),
+    ...env,
+  });
+}
