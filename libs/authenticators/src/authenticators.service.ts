@@ -12,6 +12,7 @@ import {
   type AuthenticatorSummary,
   type Row,
   type SubjectRef,
+  type Terms,
 } from '#libs/onboarding';
 import { Sealer } from '#libs/platform';
 import { Integrations, type NewAuthenticator } from '#libs/upstream';
@@ -78,12 +79,7 @@ export class AuthenticatorsService {
    * @throws ProblemError `attestation_invalid` with the failed check of each passkey; then nothing was sent
    *   upstream, and the challenges are good for another try.
    */
-  async submit(
-    id: string,
-    submitted: SubmittedAuthenticator[],
-    waitMs: number,
-    version?: number,
-  ): Promise<Row> {
+  async submit(id: string, submitted: SubmittedAuthenticator[], terms: Terms): Promise<Row> {
     const found = await this.challenges.find(id);
     if (!found) throw notFound(id);
     const { row, outstanding } = found;
@@ -93,19 +89,16 @@ export class AuthenticatorsService {
     const checked = await this.#check(row, submitted, outstanding);
     const ids = checked.authenticators.map((authenticator) => authenticator.credentialId);
     const content = JSON.stringify(checked.authenticators);
-    const reservation = this.credentials.reserve(ids);
     const claimed = await this.claims.submit({
       id,
-      version,
+      terms,
       signal: 'authenticators_submitted',
       step: 'create-authenticators',
       from: ['otp_verified'],
       clauses: [
-        reservation,
-        this.challenges.use(
-          checked.authenticators.map((authenticator) => authenticator.challenge),
-          reservation,
-        ),
+        // Before the challenges: a submission that is refused for its credential keeps them.
+        this.credentials.reserve(ids),
+        this.challenges.use(checked.authenticators.map((authenticator) => authenticator.challenge)),
       ],
       patch: {
         sealedAuthenticators: this.sealer.seal({ onboardingId: id, field: 'authenticators' }, content),
@@ -115,7 +108,7 @@ export class AuthenticatorsService {
       fingerprint: this.fingerprint.of(id, content),
       explain: () => this.#explain(id, row, checked.authenticators),
     });
-    return this.outcome.of(claimed, waitMs);
+    return this.outcome.of(claimed, terms.waitMs);
   }
 
   async #check(

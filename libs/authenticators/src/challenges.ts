@@ -50,22 +50,17 @@ export class Challenges {
     return { row, outstanding: new Set(challenges) };
   }
 
-  /**
-   * Uses up the challenges of a submission: all of them or, where one is not outstanding any more, none.
-   *
-   * @param after a clause that must hold first: a submission that it refuses keeps its challenges.
-   */
-  use(challenges: string[], after: Clause): Clause {
+  /** Uses up the challenges of a submission: all of them or, where one is not outstanding any more, none. */
+  use(challenges: string[]): Clause {
     return {
       name: 'challenges_used',
       required: true,
-      write: (b) => {
+      write: (b, row) => {
         const given = b.bind(challenges, 'text[]');
         return `
-        DELETE FROM webauthn_challenges c USING target
-        WHERE c.onboarding_id = target.id AND c.challenge = ANY (${given})
-          AND EXISTS (SELECT 1 FROM ${after.name})
-          AND (SELECT count(*) FROM webauthn_challenges live WHERE live.onboarding_id = target.id
+        DELETE FROM webauthn_challenges c USING ${row} t
+        WHERE c.onboarding_id = t.id AND c.challenge = ANY (${given})
+          AND (SELECT count(*) FROM webauthn_challenges live WHERE live.onboarding_id = t.id
             AND live.challenge = ANY (${given}) AND live.expires_at > clock_timestamp()) = cardinality(${given})
         RETURNING c.challenge`;
       },

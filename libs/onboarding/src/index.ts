@@ -1,6 +1,7 @@
-export { Claims, notFound } from './claims.js';
+export { Claims, notFound, type Terms } from './claims.js';
 export { Fingerprint } from './fingerprint.js';
 export { openGrant, sealGrant } from './grant.js';
+export { IdempotencyKeys, type KeyedRequest } from './idempotency-keys.js';
 export * from './machine.js';
 export { NEXT_ACTION_TYPES, nextActionOf } from './next-action.js';
 export { ACTORS, EVENT_TYPES, type OnboardingEvent } from './onboarding-event.entity.js';

@@ -6,6 +6,7 @@ import { UpstreamModule } from '#libs/upstream';
 import { Claims } from './claims.js';
 import { Expiry } from './expiry.js';
 import { Fingerprint } from './fingerprint.js';
+import { IdempotencyKeys } from './idempotency-keys.js';
 import { OnboardingEvent } from './onboarding-event.entity.js';
 import { Onboarding } from './onboarding.entity.js';
 import { OnboardingService } from './onboarding.service.js';
@@ -32,6 +33,7 @@ import { Verdicts } from './verdict.js';
     Claims,
     Expiry,
     Fingerprint,
+    IdempotencyKeys,
     OnboardingService,
     OnboardingStore,
     Probe,
@@ -47,6 +49,7 @@ import { Verdicts } from './verdict.js';
   exports: [
     Claims,
     Fingerprint,
+    IdempotencyKeys,
     JobsModule,
     OnboardingService,
     OnboardingStore,

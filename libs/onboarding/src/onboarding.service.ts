@@ -3,7 +3,7 @@ import { InjectRepository } from '@nestjs/typeorm';
 import type { Repository } from 'typeorm';
 import { ProblemError } from '#libs/kernel';
 import { CONFIG, type Config } from '#libs/platform';
-import { Claims, ended, illegal, notFound, versionMismatch } from './claims.js';
+import { Claims, ended, illegal, notFound, versionMismatch, type Terms } from './claims.js';
 import { Expiry, asOfNow, effectiveStateSql } from './expiry.js';
 import { Fingerprint } from './fingerprint.js';
 import { LIVE_STATES, isEnded, nextState, type Signal, type State } from './machine.js';
@@ -96,8 +96,8 @@ export class OnboardingService {
   }
 
   /** Taken at once in any live state; a call in flight becomes evidence when its answer comes. */
-  async cancel(id: string, reason: string | undefined, version?: number): Promise<Row> {
-    return this.#command(id, version, (row) => {
+  async cancel(id: string, reason: string | undefined, terms: Terms): Promise<Row> {
+    return this.#command(id, terms, (row) => {
       if (isEnded(row.state)) throw ended(row);
       const wiped = SEALED.some((field) => row[field] !== null);
       return {
@@ -114,15 +114,13 @@ export class OnboardingService {
   /**
    * Somebody found out what became of a lost attempt. In `outcome_unknown` that decides; on an onboarding that
    * has ended it is recorded. `not_done` after `verify-otp` has a new code sent, since the old one is spent.
-   *
-   * @param waitMs how long to wait for that code to be sent.
    */
-  async resolve(id: string, resolution: Resolution, waitMs: number, version?: number): Promise<Row> {
+  async resolve(id: string, resolution: Resolution, terms: Terms): Promise<Row> {
     const seen = await this.load(id);
     if (seen.state === 'outcome_unknown' && seen.step === 'verify-otp' && resolution.outcome === 'not_done') {
       const claimed = await this.claims.submit({
         id,
-        version,
+        terms,
         signal: 'resolved_not_done',
         step: 'init-otp',
         from: ['outcome_unknown'],
@@ -136,9 +134,9 @@ export class OnboardingService {
         ],
         fingerprint: this.fingerprint.of(id, seen.subjectKey),
       });
-      return this.outcome.of(claimed, waitMs);
+      return this.outcome.of(claimed, terms.waitMs);
     }
-    return this.#command(id, version, (row) => {
+    return this.#command(id, terms, (row) => {
       const open = row.unresolved.at(-1);
       const event = (more: object): NewEvent => ({
         type: 'resolved',
@@ -189,14 +187,15 @@ export class OnboardingService {
   /** Reads, decides, writes what was decided; again when the row changed in between. */
   async #command(
     id: string,
-    version: number | undefined,
+    { version, along }: Terms,
     decide: (row: Row) => Omit<Change, 'id'>,
   ): Promise<Row> {
     for (let tries = 0; tries < TRIES; tries++) {
       const row = await this.load(id);
       if (version !== undefined && version !== row.version) throw versionMismatch(row);
       const change = decide(row);
-      const changed = await this.store.change({ id, ...change });
+      const clauses = [...(along ? [along] : []), ...(change.clauses ?? [])];
+      const changed = await this.store.change({ id, ...change, clauses });
       if (changed) return asOfNow(changed);
       // The row read as expired, but is not yet written so.
       await this.expiry.runFor(id);

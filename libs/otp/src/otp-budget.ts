@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { ProblemError } from '#libs/kernel';
-import { OnboardingStore, type Bindings, type Clause, type SubjectRef } from '#libs/onboarding';
+import { OnboardingStore, type Clause, type SubjectRef } from '#libs/onboarding';
 import { CONFIG, type Config } from '#libs/platform';
 
 const DAY_MS = 86_400_000;
@@ -24,13 +24,13 @@ export class OtpBudget {
   ) {}
 
   /** Charges one send, where the budgets of ten minutes, of the day and of wrong codes allow it. */
-  chargeSend(subject: SubjectRef | 'target'): Clause {
+  chargeSend(): Clause {
     return {
       name: 'send_charged',
       required: true,
-      write: (b) => `
+      write: (b, row) => `
         INSERT INTO otp_budgets AS b (integration, subject_key, sends)
-        SELECT ${subjectSql(subject, b)}, ARRAY[clock_timestamp()] ${fromSql(subject)}
+        SELECT t.integration, t.subject_key, ARRAY[clock_timestamp()] FROM ${row} t
         ON CONFLICT (integration, subject_key) DO UPDATE SET
           sends = ${within('b.sends', DAY_MS)} || clock_timestamp(),
           wrong_codes = ${within('b.wrong_codes', DAY_MS)}
@@ -42,13 +42,13 @@ export class OtpBudget {
   }
 
   /** Charges a try as if it were wrong, before it is made: a crash in the middle must not give one for free. */
-  chargeTry(subject: SubjectRef | 'target'): Clause {
+  chargeTry(): Clause {
     return {
       name: 'try_charged',
       required: true,
-      write: (b) => `
+      write: (b, row) => `
         INSERT INTO otp_budgets AS b (integration, subject_key, wrong_codes)
-        SELECT ${subjectSql(subject, b)}, ARRAY[clock_timestamp()] ${fromSql(subject)}
+        SELECT t.integration, t.subject_key, ARRAY[clock_timestamp()] FROM ${row} t
         ON CONFLICT (integration, subject_key) DO UPDATE SET
           wrong_codes = ${within('b.wrong_codes', DAY_MS)} || clock_timestamp()
         WHERE ${countWithin('b.wrong_codes', DAY_MS)} < ${b.bind(this.config.OTP_WRONG_PER_DAY, 'int')}
@@ -110,13 +110,6 @@ function freeInMs(instants: Date[], now: Date, windowMs: number, limit: number):
   return windowMs - blocking;
 }
 
-function subjectSql(subject: SubjectRef | 'target', b: Bindings): string {
-  if (subject === 'target') return 'target.integration, target.subject_key';
-  return `${b.bind(subject.integration, 'text')}, ${b.bind(subject.subjectKey, 'text')}`;
-}
-
-const fromSql = (subject: SubjectRef | 'target') => (subject === 'target' ? 'FROM target' : '');
-
 const since = (ms: number) => `clock_timestamp() - interval '${ms} milliseconds'`;
 const within = (column: string, ms: number) =>
   `ARRAY(SELECT t FROM unnest(${column}) t WHERE t > ${since(ms)} ORDER BY t)`;
@@ -127,8 +120,8 @@ function refund(name: string, column: 'sends' | 'wrong_codes'): Clause {
   return {
     name,
     required: false,
-    write: () => `
-      UPDATE otp_budgets b SET ${column} = b.${column}[1:cardinality(b.${column}) - 1] FROM changed c
+    write: (_, row) => `
+      UPDATE otp_budgets b SET ${column} = b.${column}[1:cardinality(b.${column}) - 1] FROM ${row} c
       WHERE b.integration = c.integration AND b.subject_key = c.subject_key RETURNING 1`,
   };
 }

@@ -119,6 +119,8 @@ const environment = z.object({
   SWEEP_EVERY_MS: durationMs(15_000),
   WAKE_AGAIN_MS: durationMs(60_000),
   PROBE_EVERY_MS: durationMs(60_000),
+  RETENTION_EVERY_MS: durationMs(3_600_000),
+  IDEMPOTENCY_KEEP_MS: durationMs(172_800_000),
   DRAIN_TIMEOUT_MS: durationMs(25_000),
 
   OTP_LIFE_MS: durationMs(300_000, 600_000),
