@@ -28,6 +28,8 @@ const SHORT = {
   SWEEP_EVERY_MS: '200',
   WAKE_AGAIN_MS: '500',
   PROBE_EVERY_MS: '200',
+  RETRY_BUDGET_BURST: '100000',
+  BREAKER_CALLS: '10000',
   OTP_RESEND_COOLDOWN_MS: '50',
   OTP_SENDS_PER_WINDOW: '20',
   OTP_SENDS_PER_DAY: '40',
@@ -113,7 +115,9 @@ export class Story {
   }
 
   /** One more replica of the service. */
-  async startService(env: Record<string, string> = {}): Promise<{ app: NestFastifyApplication; url: string }> {
+  async startService(
+    env: Record<string, string> = {},
+  ): Promise<{ app: NestFastifyApplication; url: string }> {
     const app = await createApp(parseConfig({ ...this.env, ...env }));
     await app.listen(0, '127.0.0.1');
     this.#closers.unshift(() => app.close());
@@ -156,7 +160,11 @@ export class Story {
       ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     });
     const text = await response.text();
-    return { status: response.status, headers: response.headers, body: (text ? JSON.parse(text) : null) as Body };
+    return {
+      status: response.status,
+      headers: response.headers,
+      body: (text ? JSON.parse(text) : null) as Body,
+    };
   }
 
   start({ accountId, userId }: Subject, more: object = {}, headers: Record<string, string> = {}) {
@@ -196,7 +204,10 @@ export class Story {
   /** A software passkey for a fresh challenge, as the browser gives it. */
   async passkey(id: string, lies: Partial<PasskeyOptions> = {}) {
     const challenge = await this.challenge(id);
-    return { authenticatorName: "Ana's phone", credential: createPasskey({ rpId: RP_ID, origin: ORIGIN, challenge, ...lies }) };
+    return {
+      authenticatorName: "Ana's phone",
+      credential: createPasskey({ rpId: RP_ID, origin: ORIGIN, challenge, ...lies }),
+    };
   }
 
   register(id: string, authenticators: unknown[], headers: Record<string, string> = {}) {
@@ -231,7 +242,10 @@ export class Story {
   }
 
   async events(id: string): Promise<TimelineEvent[]> {
-    const { body } = await this.call<{ items: TimelineEvent[] }>('GET', `/v1/onboardings/${id}/events?limit=1000`);
+    const { body } = await this.call<{ items: TimelineEvent[] }>(
+      'GET',
+      `/v1/onboardings/${id}/events?limit=1000`,
+    );
     return body.items;
   }
 
@@ -241,7 +255,9 @@ export class Story {
 
   /** Upstream requests of the subject that arrived, by route and what was answered. */
   journal({ userId }: Subject): { route: string; effect: object | null; answer: unknown }[] {
-    return this.sandbox.control.requests({ userId }).map(({ route, effect, answer }) => ({ route, effect, answer }));
+    return this.sandbox.control
+      .requests({ userId })
+      .map(({ route, effect, answer }) => ({ route, effect, answer }));
   }
 
   /** How many requests of the subject reached a route. */
@@ -261,7 +277,9 @@ export class Story {
       const { body } = await this.get(id);
       if (holds(body)) return body;
       if (performance.now() > deadline) {
-        throw new Error(`still not ${String(wanted)}: ${JSON.stringify(body)}\n${JSON.stringify(await this.events(id))}`);
+        throw new Error(
+          `still not ${String(wanted)}: ${JSON.stringify(body)}\n${JSON.stringify(await this.events(id))}`,
+        );
       }
       await pause(20);
     }

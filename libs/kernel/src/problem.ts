@@ -26,7 +26,10 @@ export const PROBLEMS = {
   attestation_invalid: { status: 422, title: 'A passkey failed a check' },
   upstream_rejected: { status: 422, title: 'The provider refused the request' },
   idempotency_key_reused: { status: 422, title: 'The idempotency key stands for another request' },
-  idempotency_in_progress: { status: 409, title: 'The first request with this idempotency key is still running' },
+  idempotency_in_progress: {
+    status: 409,
+    title: 'The first request with this idempotency key is still running',
+  },
   rate_limited: { status: 429, title: 'Too many requests' },
   not_ready: { status: 503, title: 'The service is not ready' },
   internal: { status: 500, title: 'Something broke on our side' },

@@ -12,6 +12,7 @@ import { Onboarding } from './onboarding.entity.js';
 import { OnboardingService } from './onboarding.service.js';
 import { OnboardingStore } from './onboarding.store.js';
 import { Probe } from './probe.js';
+import { RetryBudget } from './retry-budget.js';
 import { Settlement } from './settlement.js';
 import { StepHandler } from './step.handler.js';
 import { StepOutcome } from './step-outcome.js';
@@ -37,6 +38,7 @@ import { Verdicts } from './verdict.js';
     OnboardingService,
     OnboardingStore,
     Probe,
+    RetryBudget,
     Settlement,
     StepHandler,
     StepOutcome,

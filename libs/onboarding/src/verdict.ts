@@ -262,7 +262,7 @@ function unresolvedAfter(
 }
 
 function effectOf(step: Step, row: Row, error: UpstreamError): { patch: Patch; clauses: Clause[] } {
-  if (WITHOUT_EFFECT.has(error.failure)) return withoutEffect(step, row);
+  if (WITHOUT_EFFECT.has(error.failure) || !error.evidence.bytesSent) return withoutEffect(step, row);
   return { patch: step.counted?.(row) ?? {}, clauses: [] };
 }
 
