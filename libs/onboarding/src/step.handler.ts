@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { EndedForGood, TooEarly, type JobHandler, type JobOutcome } from '#libs/jobs';
 import { RANDOM, type Random } from '#libs/kernel';
+import { Metrics } from '#libs/platform';
 import { Claims } from './claims.js';
 import { STATE_OF_STEP, STEPS, isEnded, type StepName } from './machine.js';
 import { OnboardingStore, type Row } from './onboarding.store.js';
@@ -19,6 +20,7 @@ export class StepHandler {
     private readonly claims: Claims,
     private readonly runner: StepRunner,
     private readonly budget: RetryBudget,
+    private readonly metrics: Metrics,
     @Inject(RANDOM) private readonly random: Random,
   ) {}
 
@@ -39,7 +41,10 @@ export class StepHandler {
     const waitMs = (row.nextAttemptAt?.getTime() ?? 0) - row.now.getTime();
     if (waitMs > 0) throw new TooEarly(waitMs);
     const overBudgetMs = await this.budget.take(row.integration);
-    if (overBudgetMs > 0) throw new TooEarly(overBudgetMs + this.random.next() * SPREAD_MS);
+    if (overBudgetMs > 0) {
+      this.metrics.retriesPutOff.inc({ integration: row.integration });
+      throw new TooEarly(overBudgetMs + this.random.next() * SPREAD_MS);
+    }
     const claimed = await this.claims.retry(row);
     if (claimed) return this.#tell(row, await this.runner.run(claimed));
     return this.#notClaimed(row);

@@ -26,6 +26,8 @@ export interface Verdict {
   change: Omit<Change, 'id' | 'where'>;
   /** The signal of a definite answer: such an answer counts even when the attempt was given up for lost. */
   answer: Signal | null;
+  /** The signal that moves the row, if any. */
+  signal: Signal | null;
   retryInMs: number | null;
 }
 
@@ -46,7 +48,9 @@ export class Verdicts {
     if (end.type === 'integration_missing') return this.#parked(row, step, 'integration_missing', null);
     if (end.type === 'succeeded') return this.#succeeded(row, step, end);
     if (end.type === 'out_of_tries') {
-      return { change: this.#moved(row, step, step.gaveUp(row), [], {}), answer: null, retryInMs: null };
+      const to = step.gaveUp(row);
+      const change = this.#moved(row, step, to, [], {});
+      return { change, answer: null, signal: to.signal, retryInMs: null };
     }
     const { error } = end;
     const decision = this.#decide(row, error);
@@ -103,6 +107,7 @@ export class Verdicts {
         ...step.counted?.(row),
       }),
       answer: end.signal,
+      signal: end.signal,
       retryInMs: null,
     };
   }
@@ -126,6 +131,7 @@ export class Verdicts {
         effect.clauses,
       ),
       answer: isDefinite(row, error) ? to.signal : null,
+      signal: to.signal,
       retryInMs: null,
     };
   }
@@ -159,6 +165,7 @@ export class Verdicts {
         clauses: effect.clauses,
       },
       answer: null,
+      signal: null,
       retryInMs: delayMs,
     };
   }
@@ -192,6 +199,7 @@ export class Verdicts {
         clauses: effect.clauses,
       },
       answer: null,
+      signal: null,
       retryInMs: null,
     };
   }

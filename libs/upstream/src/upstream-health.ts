@@ -1,6 +1,8 @@
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
-import { CONFIG, Health, type Config } from '#libs/platform';
-import { Integrations } from './integrations.js';
+import { CONFIG, Health, Metrics, type Config } from '#libs/platform';
+import { Integrations, type Integration } from './integrations.js';
+
+const OPENNESS = { closed: 0, half_open: 0.5, open: 1 };
 
 /** Readiness says how each upstream is doing; none of them is vital, since what fails there is tried again. */
 @Injectable()
@@ -9,7 +11,13 @@ export class UpstreamHealth implements OnApplicationShutdown {
     private readonly integrations: Integrations,
     @Inject(CONFIG) config: Config,
     health: Health,
+    metrics: Metrics,
   ) {
+    const each = (read: (integration: Integration) => number) => () =>
+      Object.fromEntries(integrations.all().map((one) => [one.name, read(one)]));
+    const label = 'integration';
+    metrics.gauge('gangway_breaker_open', 'Whether calls are held back: 1, half open 0.5', label, each(({ provider }) => OPENNESS[provider.state]));
+    metrics.gauge('gangway_clock_skew_seconds', 'Distance to the clock of the upstream', label, each(({ skew }) => skew.ms / 1000));
     for (const { name, provider, skew } of integrations.all()) {
       health.register({
         name: `upstream ${name}`,
