@@ -49,9 +49,10 @@ export class AuthenticatorsService {
   async options(
     id: string,
     user: { userName: string; userDisplayName?: string | undefined },
+    version?: number,
   ): Promise<PublicKeyCredentialCreationOptionsJSON> {
     const row = await this.onboardings.load(id);
-    this.claims.mustAllow(row, 'authenticators_submitted', ['otp_verified']);
+    this.claims.mustAllow(row, 'authenticators_submitted', ['otp_verified'], version);
     const party = this.#relyingParty(row);
     const [challenge, known] = await Promise.all([
       this.challenges.issue(id),
@@ -89,7 +90,12 @@ export class AuthenticatorsService {
     const { row, outstanding } = found;
     // A state that takes no passkeys is the better answer than what is wrong with them.
     if (row.state !== 'otp_verified' || row.deadlineAt! <= row.now)
-      this.claims.mustAllow(await this.onboardings.load(id), 'authenticators_submitted', ['otp_verified']);
+      this.claims.mustAllow(
+        await this.onboardings.load(id),
+        'authenticators_submitted',
+        ['otp_verified'],
+        version,
+      );
     const checked = await this.#check(row, submitted, outstanding);
     const ids = checked.authenticators.map((authenticator) => authenticator.credentialId);
     const content = JSON.stringify(checked.authenticators);

@@ -51,7 +51,9 @@ export class JobRunner implements BeforeApplicationShutdown {
   /** Takes no more jobs, and resolves when the running ones have ended. */
   async beforeApplicationShutdown(): Promise<void> {
     this.#timers.forEach(clearInterval);
-    await Promise.all(this.#workers.map((worker) => worker.close()));
+    // A worker whose Redis is away waits for it in order to close; the attempts that it runs are awaited by their runner.
+    const away = this.#redis?.status !== 'ready';
+    await Promise.all(this.#workers.map((worker) => worker.close(away)));
     this.#redis?.disconnect();
   }
 

@@ -20,7 +20,10 @@ export interface Database {
  * @param columns by the table's own names; an instant may be given with {@link inMs}.
  * @returns its id.
  */
-export async function anOnboarding(database: Database, columns: Record<string, unknown> = {}): Promise<string> {
+export async function anOnboarding(
+  database: Database,
+  columns: Record<string, unknown> = {},
+): Promise<string> {
   const subject = { accountId: randomUUID(), userId: randomUUID() };
   const row: Record<string, unknown> = {
     id: uuidV7(Date.now()),
@@ -41,10 +44,14 @@ export async function anOnboarding(database: Database, columns: Record<string, u
   };
   const values: unknown[] = [];
   const texts = Object.values(row).map((value) => {
-    if (isFromNow(value)) return `clock_timestamp() + $${values.push(value.inMs)}::float8 * interval '1 millisecond'`;
+    if (isFromNow(value))
+      return `clock_timestamp() + $${values.push(value.inMs)}::float8 * interval '1 millisecond'`;
     return `$${values.push(isJson(value) ? JSON.stringify(value) : value)}`;
   });
-  await database.query(`INSERT INTO onboardings (${Object.keys(row).join(', ')}) VALUES (${texts.join(', ')})`, values);
+  await database.query(
+    `INSERT INTO onboardings (${Object.keys(row).join(', ')}) VALUES (${texts.join(', ')})`,
+    values,
+  );
   return String(row['id']);
 }
 
