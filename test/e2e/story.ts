@@ -52,6 +52,7 @@ interface Problem {
 export interface TimelineEvent {
   seq: number;
   type: string;
+  at: string;
   actor: string;
   data: Record<string, unknown>;
 }
@@ -113,7 +114,9 @@ export class Story {
   }
 
   /** One more replica of the service. */
-  async startService(env: Record<string, string> = {}): Promise<{ app: NestFastifyApplication; url: string }> {
+  async startService(
+    env: Record<string, string> = {},
+  ): Promise<{ app: NestFastifyApplication; url: string }> {
     const app = await createApp(parseConfig({ ...this.env, ...env }));
     await app.listen(0, '127.0.0.1');
     this.#closers.unshift(() => app.close());
@@ -126,6 +129,11 @@ export class Story {
     startJobs(app);
     this.#closers.unshift(() => app.close());
     return app;
+  }
+
+  /** Has something more closed at the end, before what is there already. */
+  atEnd(close: () => Promise<unknown>): void {
+    this.#closers.unshift(close);
   }
 
   async end(): Promise<void> {
@@ -145,8 +153,10 @@ export class Story {
     path: string,
     body?: unknown,
     headers: Record<string, string> = {},
+    /** Another replica's, where it matters which one is asked. */
+    serviceUrl = this.serviceUrl,
   ): Promise<Answer<Body>> {
-    const response = await fetch(this.serviceUrl + path, {
+    const response = await fetch(serviceUrl + path, {
       method,
       headers: {
         authorization: `Bearer ${API_KEY}`,
@@ -156,7 +166,11 @@ export class Story {
       ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     });
     const text = await response.text();
-    return { status: response.status, headers: response.headers, body: (text ? JSON.parse(text) : null) as Body };
+    return {
+      status: response.status,
+      headers: response.headers,
+      body: (text ? JSON.parse(text) : null) as Body,
+    };
   }
 
   start({ accountId, userId }: Subject, more: object = {}, headers: Record<string, string> = {}) {
@@ -173,6 +187,11 @@ export class Story {
 
   resend(id: string, headers: Record<string, string> = {}) {
     return this.call('POST', `/v1/onboardings/${id}/otp/resend`, {}, headers);
+  }
+
+  /** Waits until another code may be asked for. */
+  async cooledDown(id: string): Promise<void> {
+    await this.until(id, ({ otp }) => Date.parse(otp.resendAvailableAt ?? '') <= Date.now());
   }
 
   cancel(id: string) {
@@ -196,7 +215,10 @@ export class Story {
   /** A software passkey for a fresh challenge, as the browser gives it. */
   async passkey(id: string, lies: Partial<PasskeyOptions> = {}) {
     const challenge = await this.challenge(id);
-    return { authenticatorName: "Ana's phone", credential: createPasskey({ rpId: RP_ID, origin: ORIGIN, challenge, ...lies }) };
+    return {
+      authenticatorName: "Ana's phone",
+      credential: createPasskey({ rpId: RP_ID, origin: ORIGIN, challenge, ...lies }),
+    };
   }
 
   register(id: string, authenticators: unknown[], headers: Record<string, string> = {}) {
@@ -231,7 +253,10 @@ export class Story {
   }
 
   async events(id: string): Promise<TimelineEvent[]> {
-    const { body } = await this.call<{ items: TimelineEvent[] }>('GET', `/v1/onboardings/${id}/events?limit=1000`);
+    const { body } = await this.call<{ items: TimelineEvent[] }>(
+      'GET',
+      `/v1/onboardings/${id}/events?limit=1000`,
+    );
     return body.items;
   }
 
@@ -241,7 +266,9 @@ export class Story {
 
   /** Upstream requests of the subject that arrived, by route and what was answered. */
   journal({ userId }: Subject): { route: string; effect: object | null; answer: unknown }[] {
-    return this.sandbox.control.requests({ userId }).map(({ route, effect, answer }) => ({ route, effect, answer }));
+    return this.sandbox.control
+      .requests({ userId })
+      .map(({ route, effect, answer }) => ({ route, effect, answer }));
   }
 
   /** How many requests of the subject reached a route. */
@@ -261,7 +288,9 @@ export class Story {
       const { body } = await this.get(id);
       if (holds(body)) return body;
       if (performance.now() > deadline) {
-        throw new Error(`still not ${String(wanted)}: ${JSON.stringify(body)}\n${JSON.stringify(await this.events(id))}`);
+        throw new Error(
+          `still not ${String(wanted)}: ${JSON.stringify(body)}\n${JSON.stringify(await this.events(id))}`,
+        );
       }
       await pause(20);
     }

@@ -30,7 +30,10 @@ describe('the straight way', () => {
 
     const verified = await story.verify(id, story.code(subject));
     expect(verified.status).toBe(200);
-    expect(verified.body).toMatchObject({ state: 'otp_verified', nextAction: { type: 'submit_authenticators' } });
+    expect(verified.body).toMatchObject({
+      state: 'otp_verified',
+      nextAction: { type: 'submit_authenticators' },
+    });
     expect(Object.keys(verified.body.session!)).toEqual(['expiresAt']);
 
     const passkey = await story.passkey(id);
@@ -71,7 +74,9 @@ describe('the straight way', () => {
   it("takes passkeys in the provider's own form, the transport Unknown included", async () => {
     const { id, subject } = await story.verified();
     const { credential } = await story.passkey(id);
-    const clientData = JSON.parse(Buffer.from(credential.response.clientDataJSON, 'base64url').toString()) as { challenge: string };
+    const clientData = JSON.parse(
+      Buffer.from(credential.response.clientDataJSON, 'base64url').toString(),
+    ) as { challenge: string };
     const done = await story.register(id, [
       {
         authenticatorName: 'Key',
