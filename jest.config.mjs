@@ -26,7 +26,7 @@ const project = (displayName, testMatch, more = {}) => ({ ...base, displayName, 
 
 export default {
   projects: [
-    project('unit', ['<rootDir>/{apps,libs,tools}/**/*.spec.ts']),
+    project('unit', ['<rootDir>/{apps,libs,tools,docs}/**/*.spec.ts']),
     project('int', ['<rootDir>/{apps,libs,tools}/**/*.int-spec.ts']),
     project('e2e', ['<rootDir>/test/e2e/**/*.e2e-spec.ts']),
   ],

@@ -54,6 +54,7 @@ interface Problem {
 export interface TimelineEvent {
   seq: number;
   type: string;
+  at: string;
   actor: string;
   data: Record<string, unknown>;
 }
@@ -132,6 +133,11 @@ export class Story {
     return app;
   }
 
+  /** Has something more closed at the end, before what is there already. */
+  atEnd(close: () => Promise<unknown>): void {
+    this.#closers.unshift(close);
+  }
+
   async end(): Promise<void> {
     for (const close of this.#closers.splice(0)) await close();
   }
@@ -149,8 +155,10 @@ export class Story {
     path: string,
     body?: unknown,
     headers: Record<string, string> = {},
+    /** Another replica's, where it matters which one is asked. */
+    serviceUrl = this.serviceUrl,
   ): Promise<Answer<Body>> {
-    const response = await fetch(this.serviceUrl + path, {
+    const response = await fetch(serviceUrl + path, {
       method,
       headers: {
         authorization: `Bearer ${API_KEY}`,
@@ -181,6 +189,11 @@ export class Story {
 
   resend(id: string, headers: Record<string, string> = {}) {
     return this.call('POST', `/v1/onboardings/${id}/otp/resend`, {}, headers);
+  }
+
+  /** Waits until another code may be asked for. */
+  async cooledDown(id: string): Promise<void> {
+    await this.until(id, ({ otp }) => Date.parse(otp.resendAvailableAt ?? '') <= Date.now());
   }
 
   cancel(id: string) {

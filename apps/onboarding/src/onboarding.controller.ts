@@ -170,14 +170,20 @@ export class OnboardingController {
     200,
     'PublicKeyCredentialCreationOptionsJSON',
     creationOptions,
+    'otp_expired',
     'session_expired',
     'illegal_state',
     'step_in_progress',
     'outcome_unknown',
     'onboarding_ended',
+    'version_mismatch',
   )
-  options(@Param('id', { schema: idParam }) id: string, @Body({ schema: optionsBody }) body: OptionsBody) {
-    return this.authenticators.options(id, body);
+  options(
+    @Param('id', { schema: idParam }) id: string,
+    @Body({ schema: optionsBody }) body: OptionsBody,
+    @CommandTerms() { version }: Terms,
+  ) {
+    return this.authenticators.options(id, body, version);
   }
 
   @Post(':id/authenticators')

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import {
   generateRegistrationOptions,
@@ -50,9 +51,10 @@ export class AuthenticatorsService {
   async options(
     id: string,
     user: { userName: string; userDisplayName?: string | undefined },
+    version?: number,
   ): Promise<PublicKeyCredentialCreationOptionsJSON> {
     const row = await this.onboardings.load(id);
-    this.claims.mustAllow(row, 'authenticators_submitted', ['otp_verified']);
+    this.claims.mustAllow(row, 'authenticators_submitted', ['otp_verified'], version);
     const party = this.#relyingParty(row);
     const [challenge, known] = await Promise.all([
       this.challenges.issue(id),
@@ -63,10 +65,7 @@ export class AuthenticatorsService {
       rpName: party.rpName,
       userName: user.userName,
       userDisplayName: user.userDisplayName ?? user.userName,
-      // Stable per subject and without a meaning of its own (WebAuthn Level 3 §14.6.1).
-      userID: new Uint8Array(
-        Buffer.from(this.fingerprint.of('user-handle', `${row.integration} ${row.subjectKey}`), 'base64url'),
-      ),
+      userID: userHandleOf(row),
       challenge: new Uint8Array(Buffer.from(challenge, 'base64url')),
       attestationType: 'none',
       supportedAlgorithmIDs: ALGORITHMS,
@@ -85,7 +84,12 @@ export class AuthenticatorsService {
     const { row, outstanding } = found;
     // A state that takes no passkeys is the better answer than what is wrong with them.
     if (row.state !== 'otp_verified' || row.deadlineAt! <= row.now)
-      this.claims.mustAllow(await this.onboardings.load(id), 'authenticators_submitted', ['otp_verified']);
+      this.claims.mustAllow(
+        await this.onboardings.load(id),
+        'authenticators_submitted',
+        ['otp_verified'],
+        terms.version,
+      );
     const checked = await this.#check(row, submitted, outstanding);
     const ids = checked.authenticators.map((authenticator) => authenticator.credentialId);
     const content = JSON.stringify(checked.authenticators);
@@ -165,4 +169,13 @@ export class AuthenticatorsService {
     if (!integration) throw new Error(`integration ${row.integration} is not configured any more`);
     return integration.config;
   }
+}
+
+/**
+ * The user's `user.id`: stable for ever, or an authenticator would take the subject for another, and without a
+ * meaning of its own (WebAuthn Level 3 §14.6.1).
+ */
+function userHandleOf({ integration, subjectKey }: SubjectRef): Uint8Array<ArrayBuffer> {
+  const digest = createHash('sha256').update(`gangway user handle\n${integration}\n${subjectKey}`).digest();
+  return new Uint8Array(digest);
 }

@@ -40,13 +40,14 @@ export class Credentials {
     };
   }
 
-  /** The reserved ones of the onboarding are registered now. */
+  /** What the row now says is registered, is: a reservation of a lost submission before it stays one. */
   readonly confirm: Clause = {
     name: 'credentials_confirmed',
     required: false,
     write: (_, row) => `
       UPDATE credentials k SET registered = true FROM ${row} c
-      WHERE k.onboarding_id = c.id AND NOT k.registered RETURNING 1`,
+      WHERE k.onboarding_id = c.id AND NOT k.registered
+        AND c.authenticators @> jsonb_build_array(jsonb_build_object('credentialId', k.credential_id)) RETURNING 1`,
   };
 
   /** The reserved ones of the onboarding are free again. */

@@ -54,6 +54,8 @@ export class Queues implements OnApplicationShutdown {
     const queue = new Queue(name, {
       prefix,
       connection: this.redis,
+      // BullMQ asks for the version once, and a queue whose question was lost would refuse every job for good.
+      skipVersionCheck: true,
       streams: { events: { maxLen: EVENTS_KEPT } },
       defaultJobOptions: { attempts: 1, removeOnComplete: keepFinished, removeOnFail: keepFailed },
     });

@@ -163,9 +163,10 @@ export class Claims {
   }
 
   /** @throws ProblemError for a command that the row, as it is read, does not allow. */
-  mustAllow(row: Row, signal: Signal, from: State[]): void {
-    if (from.includes(row.state)) return;
-    throw isEnded(row.state) ? ended(row) : illegal(row, signal);
+  mustAllow(row: Row, signal: Signal, from: State[], version?: number): void {
+    if (isEnded(row.state)) throw ended(row);
+    if (version !== undefined && version !== row.version) throw versionMismatch(row);
+    if (!from.includes(row.state)) throw illegal(row, signal);
   }
 
   async #explain(submission: Submission): Promise<void> {

@@ -8,7 +8,7 @@ import { Expiry, asOfNow, effectiveStateSql } from './expiry.js';
 import { Fingerprint } from './fingerprint.js';
 import { LIVE_STATES, isEnded, nextState, type Signal, type State } from './machine.js';
 import type { NewEvent, OnboardingEvent } from './onboarding-event.entity.js';
-import { Onboarding } from './onboarding.entity.js';
+import { Onboarding, type UnresolvedAttempt } from './onboarding.entity.js';
 import { OnboardingStore, where, type Change, type Clause, type Row } from './onboarding.store.js';
 import { SEALED, wipedIn } from './secrets.js';
 import { fromNow, type Patch } from './statement.js';
@@ -99,13 +99,12 @@ export class OnboardingService {
   async cancel(id: string, reason: string | undefined, terms: Terms): Promise<Row> {
     return this.#command(id, terms, (row) => {
       if (isEnded(row.state)) throw ended(row);
-      const wiped = SEALED.some((field) => row[field] !== null);
       return {
         where: [where.stateIn(...LIVE_STATES), where.attempt(row.attempt)],
         patch: { ...leaveFor('cancelled') },
         events: [
           { type: 'cancelled', actor: 'caller', ...(reason && { data: { reason } }) },
-          ...(wiped ? [{ type: 'secrets_wiped', actor: 'service' } as const] : []),
+          ...wipedEvents(row, 'cancelled'),
         ],
       };
     });
@@ -129,9 +128,14 @@ export class OnboardingService {
           {
             type: 'resolved',
             actor: 'caller',
-            data: { ...resolution, step: seen.step, attempt: seen.attempt },
+            data: {
+              ...resolution,
+              step: seen.step,
+              attempt: seen.unresolved.at(-1)?.attempt ?? seen.attempt,
+            },
           },
         ],
+        patch: { unresolved: seen.unresolved.filter((each) => !isDecided(seen, each)) },
         fingerprint: this.fingerprint.of(id, seen.subjectKey),
       });
       return this.outcome.of(claimed, terms.waitMs);
@@ -157,7 +161,11 @@ export class OnboardingService {
           extensions: { state: row.state },
         });
       }
-      return this.#resolved(row, resolution, event({ step: row.step, attempt: row.attempt }));
+      return this.#resolved(
+        row,
+        resolution,
+        event({ step: row.step, attempt: open?.attempt ?? row.attempt }),
+      );
     });
   }
 
@@ -173,13 +181,13 @@ export class OnboardingService {
       patch: {
         ...leaveFor(state),
         reason: state === 'otp_needed' ? 'session_expired' : null,
-        unresolved: row.unresolved.filter(({ step }) => step !== row.step),
+        unresolved: row.unresolved.filter((each) => !isDecided(row, each)),
         doubtAttempt: null,
         lastResult: null,
         idleEndsAt: fromNow(this.config.ONBOARDING_IDLE_MS),
         ...done.patch,
       },
-      events: [event, { type: signal, actor: 'caller' }],
+      events: [event, { type: signal, actor: 'caller' }, ...wipedEvents(row, state)],
       ...(done.clauses && { clauses: done.clauses }),
     };
   }
@@ -205,6 +213,15 @@ export class OnboardingService {
       retryable: true,
     });
   }
+}
+
+/** The attempts that the decision on an unknown outcome is about: an earlier submission's stays open. */
+const isDecided = (row: Row, { step, attempt }: UnresolvedAttempt) =>
+  step === row.step && attempt >= row.submission;
+
+function wipedEvents(row: Row, state: State): NewEvent[] {
+  const wiped = isEnded(state) && SEALED.some((field) => row[field] !== null);
+  return wiped ? [{ type: 'secrets_wiped', actor: 'service' }] : [];
 }
 
 /** What every change of state by command leaves behind. */

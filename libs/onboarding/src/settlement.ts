@@ -51,7 +51,11 @@ export class Settlement {
     const { integration } = row;
     if (end.type === 'succeeded' || end.type === 'failed') {
       const durationMs = end.type === 'succeeded' ? end.durationMs : end.error.evidence.durationMs;
-      const labels = { integration, step: row.step!, end: end.type === 'succeeded' ? 'ok' : end.error.failure };
+      const labels = {
+        integration,
+        step: row.step!,
+        end: end.type === 'succeeded' ? 'ok' : end.error.failure,
+      };
       this.metrics.attempts.observe(labels, durationMs / 1000);
     }
     if (signal) this.metrics.signals.inc({ integration, signal });

@@ -65,12 +65,12 @@ export class OtpBudget {
   /** @throws ProblemError with `Retry-After` where a budget for sends is used up. */
   async explainSend(subject: SubjectRef): Promise<void> {
     const usage = await this.#usage(subject);
-    this.#throwIfLocked(usage);
     const { OTP_SENDS_PER_DAY, OTP_SENDS_PER_WINDOW, OTP_SEND_WINDOW_MS } = this.config;
     const waitMs = Math.max(
       freeInMs(usage.sends, usage.now, DAY_MS, OTP_SENDS_PER_DAY),
       freeInMs(usage.sends, usage.now, OTP_SEND_WINDOW_MS, OTP_SENDS_PER_WINDOW),
     );
+    this.#throwIfLocked(usage, waitMs);
     if (waitMs <= 0) return;
     throw new ProblemError('otp_send_limit', {
       detail: 'This subject was sent as many codes as are allowed for now.',
@@ -83,13 +83,14 @@ export class OtpBudget {
     this.#throwIfLocked(await this.#usage(subject));
   }
 
-  #throwIfLocked({ wrongCodes, now }: Usage): void {
+  /** @param othersMs what other limits ask for: to wait as told must be enough. */
+  #throwIfLocked({ wrongCodes, now }: Usage, othersMs = 0): void {
     const waitMs = freeInMs(wrongCodes, now, DAY_MS, this.config.OTP_WRONG_PER_DAY);
     if (waitMs <= 0) return;
     throw new ProblemError('otp_locked', {
       status: 429,
       detail: 'Too many wrong codes for this subject today.',
-      retryAfterS: Math.ceil(waitMs / 1000),
+      retryAfterS: Math.ceil(Math.max(waitMs, othersMs) / 1000),
     });
   }
 

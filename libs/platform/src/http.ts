@@ -31,8 +31,10 @@ export async function createHttpApp(
     genReqId: (request: IncomingMessage) => String((request.id = requestIdOf(request))),
     forceCloseConnections: 'idle',
     // What fails before there is a route, such as a path that cannot be decoded, reaches neither Nest nor hooks.
-    frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) =>
-      filter.answer(error, request, reply),
+    frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
+      stamp(request, reply);
+      filter.answer(error, request, reply);
+    },
   });
   const app = await NestFactory.create<NestFastifyApplication>(module, adapter, {
     bufferLogs: true,
@@ -48,10 +50,13 @@ export async function createHttpApp(
     const detail = 'The service is stopping; another replica will take this.';
     return sendProblem(new ProblemError('not_ready', { detail, retryAfterS: 1 }), request, reply);
   });
-  fastify.addHook('onSend', async (request, reply) => {
-    reply.header('Cache-Control', 'no-store');
-    reply.header('X-Request-Id', request.id);
-    reply.header('traceparent', traceparentOf(request.headers['traceparent']));
-  });
+  fastify.addHook('onSend', async (request, reply) => stamp(request, reply));
   return app;
+}
+
+/** What every answer carries, whoever gives it. */
+function stamp(request: FastifyRequest, reply: FastifyReply): void {
+  reply.header('Cache-Control', 'no-store');
+  reply.header('X-Request-Id', request.id);
+  reply.header('traceparent', traceparentOf(request.headers['traceparent']));
 }

@@ -3,3 +3,4 @@ export { byzantineSchemas, type ByzantineOperation } from './byzantine-schemas/b
 export { TEST_ENV, testConfig, testServersConfig } from './test-config.js';
 export { emptyDatabase, testDatabaseUrl } from './test-database.js';
 export { testQueuePrefix, testRedisUrl } from './test-redis.js';
+export { until } from './until.js';

@@ -16,8 +16,18 @@ export class UpstreamHealth implements OnApplicationShutdown {
     const each = (read: (integration: Integration) => number) => () =>
       Object.fromEntries(integrations.all().map((one) => [one.name, read(one)]));
     const label = 'integration';
-    metrics.gauge('gangway_breaker_open', 'Whether calls are held back: 1, half open 0.5', label, each(({ provider }) => OPENNESS[provider.state]));
-    metrics.gauge('gangway_clock_skew_seconds', 'Distance to the clock of the upstream', label, each(({ skew }) => skew.ms / 1000));
+    metrics.gauge(
+      'gangway_breaker_open',
+      'Whether calls are held back: 1, half open 0.5',
+      label,
+      each(({ provider }) => OPENNESS[provider.state]),
+    );
+    metrics.gauge(
+      'gangway_clock_skew_seconds',
+      'Distance to the clock of the upstream',
+      label,
+      each(({ skew }) => skew.ms / 1000),
+    );
     for (const { name, provider, skew } of integrations.all()) {
       health.register({
         name: `upstream ${name}`,

@@ -20,6 +20,7 @@ import {
   initOtpAnswer,
   otpAuthAnswer,
   toAuthenticatorParam,
+  whoamiAnswer,
 } from './byzantine.wire.js';
 import { readText } from './known-texts.js';
 
@@ -92,6 +93,9 @@ export class ByzantineProvider implements UpstreamProvider {
     const answer = await this.#send(call, 'probe', 'GET', '/v1/integrator/whoami');
     if (answer.status < 200 || answer.status > 299) throw this.#refusal(answer, 'probe');
     if (this.skew.ms >= this.maxSkewMs) throw clocksApart(this.skew.ms);
+    const { capabilities } = this.#read(answer, whoamiAnswer);
+    if (!capabilities.canWrite)
+      throw failureOf(answer, 'misconfigured', 'our key at the provider is read-only');
   }
 
   async #post(call: Call, lane: string, path: string, body: object): Promise<HttpAnswer> {

@@ -1,0 +1,112 @@
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import { SIGNALS, STATES, nextState, type State, type StepName } from '#libs/onboarding';
+import { parseConfig } from '#libs/platform';
+
+const ROOT = join(import.meta.dirname, '..');
+const read = (file: string) => readFileSync(join(ROOT, file), 'utf8');
+
+/** What the prose under the diagram says instead of the diagram. */
+const NOT_DRAWN = new Set(['step_failed', 'expired', 'cancelled', 'late_answer']);
+
+/** `outcome_unknown` is drawn twice, by the step that was lost. */
+const LOST: { step: StepName; submitted: string; node: string }[] = [
+  { step: 'verify-otp', submitted: 'otp_submitted', node: 'unknown_code' },
+  { step: 'create-authenticators', submitted: 'authenticators_submitted', node: 'unknown_passkey' },
+];
+
+function arrowsOfDiagram(): string[] {
+  const [, diagram = ''] = /```mermaid\nstateDiagram-v2\n([\s\S]*?)```/.exec(read('ARCHITECTURE.md')) ?? [];
+  return [...diagram.matchAll(/^\s*\w+ --> \w+: .+$/gm)].map(([arrow]) => arrow.trim()).sort();
+}
+
+function arrowsOfMachine(): string[] {
+  const places = STATES.flatMap((state): { state: State; step: StepName | null; node: string }[] =>
+    state === 'outcome_unknown'
+      ? LOST.map(({ step, node }) => ({ state, step, node }))
+      : [{ state, step: null, node: state }],
+  );
+  const nodeOf = (to: string, from: string) =>
+    to === 'outcome_unknown' ? LOST.find(({ submitted }) => submitted === from)?.node : to;
+  return places
+    .flatMap(({ state, step, node }) =>
+      SIGNALS.filter((signal) => !NOT_DRAWN.has(signal)).flatMap((signal) => {
+        const lives = nextState({ state, step, sessionLives: true }, signal);
+        const over = nextState({ state, step, sessionLives: false }, signal);
+        if (!lives || !over) return [];
+        if (lives === over) return [`${node} --> ${nodeOf(lives, state)}: ${signal}`];
+        return [
+          `${node} --> ${lives}: ${signal} [session lives]`,
+          `${node} --> ${over}: ${signal} [session over]`,
+        ];
+      }),
+    )
+    .sort();
+}
+
+describe('ARCHITECTURE.md', () => {
+  it('draws the machine as it is', () => {
+    expect(arrowsOfDiagram()).toEqual(arrowsOfMachine());
+  });
+});
+
+const REQUIRED = {
+  DATABASE_URL: 'postgres://localhost/gangway',
+  REDIS_URL: 'redis://localhost',
+  API_KEY: 'a key of the documentation',
+  SEALING_KEYS: `docs:${Buffer.alloc(32).toString('base64')}`,
+  OPS_PASSWORD: 'a password',
+  INTEGRATIONS: 'byzantine',
+  INTEGRATION_BYZANTINE_PROVIDER: 'byzantine',
+  INTEGRATION_BYZANTINE_BASE_URL: 'http://localhost',
+  INTEGRATION_BYZANTINE_PRIVATE_KEY: '1'.repeat(64),
+  INTEGRATION_BYZANTINE_RP_ID: 'localhost',
+  INTEGRATION_BYZANTINE_RP_NAME: 'Docs',
+  INTEGRATION_BYZANTINE_ORIGINS: 'http://localhost',
+};
+
+describe('README.md', () => {
+  it('lists every variable with its default, in the order of config.ts', () => {
+    const rows = [...read('README.md').matchAll(/^\| `([A-Z_]+)` +\| (?:`([^`]+)`|(required)) +\|/gm)];
+    const documented = rows.map(([, name, fallback, required]) => [name, fallback ?? required]);
+    const actual = Object.entries(parseConfig(REQUIRED)).map(([name, value]) => [
+      name,
+      name in REQUIRED ? 'required' : String(value),
+    ]);
+    expect(documented).toEqual(actual);
+  });
+});
+
+const papersIn = (folder: string) =>
+  readdirSync(join(ROOT, folder))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => join(folder, name));
+
+const PAPERS = ['.', 'docs', 'docs/decisions', 'apps/sandbox'].flatMap(papersIn);
+
+const anchorOf = (heading: string) =>
+  heading
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
+    .replaceAll(' ', '-');
+
+describe.each(PAPERS)('%s', (paper) => {
+  it('links to what is there', () => {
+    const links = [...read(paper).matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)/g)];
+    const broken = links.filter(([, path = '', anchor]) => {
+      const target = path === '' ? paper : join(dirname(paper), path);
+      if (!existsSync(join(ROOT, target))) return true;
+      if (anchor === undefined) return false;
+      return ![...read(target).matchAll(/^#+ (.+)$/gm)].some(
+        ([, heading = '']) => anchorOf(heading) === anchor,
+      );
+    });
+    expect(broken.map(([link]) => link)).toEqual([]);
+  });
+
+  it('names no file of the project that is not there', () => {
+    const named = [...read(paper).matchAll(/`((?:apps|libs|tools|docs|test|bench)\/[\w./-]+)`/g)];
+    expect(named.map(([, path = '']) => path).filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
+  });
+});

@@ -1,0 +1,144 @@
+import { createServer, type Server, type Socket } from 'node:net';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { z } from 'zod';
+import { until } from '#libs/testing';
+import { openJobs, type Jobs } from './fixtures/open-jobs.js';
+import { startProxy } from './fixtures/redis-proxy.js';
+import { QUEUE_NAMES, type JobDefinition } from './job-definition.js';
+
+const step: JobDefinition<{ n: number }> = {
+  queue: 'steps',
+  name: 'init-otp',
+  payload: z.strictObject({ n: z.int() }),
+};
+
+/** A request is held up by no more than the producer's 200 ms; twice that for a busy machine. */
+const SOON_MS = 400;
+
+describe('with Redis there', () => {
+  let jobs: Jobs;
+  beforeAll(async () => {
+    jobs = await openJobs();
+  });
+  afterAll(() => jobs.close());
+
+  it('adds a job under its queue, with its delay', async () => {
+    expect(await jobs.producer.add(step, { n: 1 }, { id: 'a_1', delayMs: 60_000.4 })).toBe(true);
+    const job = (await jobs.queues.get('steps').getJob('a_1'))!;
+    expect(job).toMatchObject({ name: 'init-otp', data: { n: 1 }, delay: 60_001 });
+    expect(await job.getState()).toBe('delayed');
+  });
+
+  it('adds an id once, and takes it for done the second time', async () => {
+    expect(await jobs.producer.add(step, { n: 2 }, { id: 'a_2' })).toBe(true);
+    expect(await jobs.producer.add(step, { n: 3 }, { id: 'a_2' })).toBe(true);
+    expect((await jobs.queues.get('steps').getJob('a_2'))!.data).toEqual({ n: 2 });
+    const before = await jobs.queues.get('steps').count();
+    await Promise.all([jobs.producer.add(step, { n: 4 }), jobs.producer.add(step, { n: 4 })]);
+    expect(await jobs.queues.get('steps').count()).toBe(before + 2);
+  });
+
+  it('never delays into the past', async () => {
+    await jobs.producer.add(step, { n: 5 }, { id: 'a_5', delayMs: -10 });
+    expect(await (await jobs.queues.get('steps').getJob('a_5'))!.getState()).toBe('waiting');
+  });
+
+  it('keeps finished jobs for a day or a thousand of them, and repeats none by itself', () => {
+    for (const name of QUEUE_NAMES) {
+      expect(jobs.queues.get(name).defaultJobOptions).toMatchObject({
+        attempts: 1,
+        removeOnComplete: { age: 86_400, count: 1_000 },
+        removeOnFail: { age: 86_400, count: 1_000 },
+      });
+    }
+    expect(() => jobs.queues.get('letters' as never)).toThrow('there is no queue "letters"');
+  });
+
+  it('is healthy, and says so where Redis would evict jobs', async () => {
+    expect(await jobs.health.ready()).toEqual({ status: 'ok', checks: { redis: { status: 'up' } } });
+  });
+});
+
+describe('with Redis away', () => {
+  const closers: (() => unknown)[] = [];
+  afterEach(async () => {
+    for (const close of closers.splice(0).reverse()) await close();
+  });
+
+  async function addTo(url: string): Promise<{ added: boolean; tookMs: number; jobs: Jobs }> {
+    const jobs = await openJobs(url);
+    closers.push(() => jobs.close());
+    const from = performance.now();
+    const added = await jobs.producer.add(step, { n: 1 });
+    return { added, tookMs: performance.now() - from, jobs };
+  }
+
+  /** Something that takes connections and behaves. */
+  async function listening(behave: (socket: Socket) => void): Promise<string> {
+    const sockets = new Set<Socket>();
+    const server: Server = createServer((socket) => {
+      sockets.add(socket);
+      socket.on('error', () => undefined);
+      behave(socket);
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    closers.push(() => {
+      sockets.forEach((socket) => socket.destroy());
+      server.close();
+    });
+    return `redis://127.0.0.1:${(server.address() as { port: number }).port}`;
+  }
+
+  it.each([
+    ['nobody listens', async () => 'redis://127.0.0.1:1'],
+    ['connections are cut', () => listening((socket) => socket.destroy())],
+    ['no command is answered', () => listening((socket) => socket.resume())],
+  ])('does not hold up its caller and does not throw, where %s', async (_, url) => {
+    const { added, tookMs, jobs } = await addTo(await url());
+    expect(added).toBe(false);
+    expect(tookMs).toBeLessThan(SOON_MS);
+    const { status } = await jobs.health.ready();
+    expect(status).toBe('degraded');
+  });
+
+  it('stops waiting for a Redis that falls silent in the middle', async () => {
+    const redis = await startProxy();
+    closers.push(() => redis.stop());
+    const jobs = await openJobs(redis.url);
+    closers.push(() => jobs.close());
+    await until('it is there', () => jobs.queues.isReady(), 1000);
+    expect(await jobs.producer.add(step, { n: 1 })).toBe(true);
+    redis.stall();
+    const from = performance.now();
+    expect(await jobs.producer.add(step, { n: 1 })).toBe(false);
+    expect(performance.now() - from).toBeLessThan(SOON_MS);
+    redis.resume();
+    await until('it is taken again', () => jobs.producer.add(step, { n: 1 }));
+  });
+
+  it('adds again once Redis is back', async () => {
+    const redis = await startProxy();
+    closers.push(() => redis.stop());
+    const jobs = await openJobs(redis.url);
+    closers.push(() => jobs.close());
+    await until('it is there', () => jobs.queues.isReady(), 1000);
+    await redis.stop();
+    await until('it is seen to be away', () => !jobs.queues.isReady(), 1500);
+    expect(await jobs.producer.add(step, { n: 1 })).toBe(false);
+    await redis.start();
+    await until('it is back', () => jobs.producer.add(step, { n: 1 }), 2500);
+  });
+
+  it('adds once a Redis is there that was not when the process began', async () => {
+    const redis = await startProxy();
+    await redis.stop();
+    const jobs = await openJobs(redis.url, { wait: false });
+    closers.push(
+      () => redis.stop(),
+      () => jobs.close(),
+    );
+    expect(await jobs.producer.add(step, { n: 1 })).toBe(false);
+    await redis.start();
+    await until('it is there', () => jobs.producer.add(step, { n: 1 }));
+  });
+});

@@ -1,0 +1,159 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { z } from 'zod';
+import { until } from '#libs/testing';
+import { openJobs, type Jobs } from './fixtures/open-jobs.js';
+import { startProxy } from './fixtures/redis-proxy.js';
+import { EndedForGood, TooEarly, type JobDefinition, type JobHandler } from './job-definition.js';
+
+const step: JobDefinition<{ n: number }> = {
+  queue: 'steps',
+  name: 'init-otp',
+  payload: z.strictObject({ n: z.int() }),
+};
+const EVERY_MS = 60;
+
+/** What the step's handler does with each payload. */
+const script = new Map<number, () => unknown>();
+const handled: { n: number; atMs: number }[] = [];
+let ticks = 0;
+
+const handlers = (): JobHandler[] => [
+  {
+    job: step as JobDefinition<unknown>,
+    handle: async (payload) => {
+      const { n } = payload as { n: number };
+      handled.push({ n, atMs: performance.now() });
+      return { made: script.get(n)?.() ?? n };
+    },
+  },
+  {
+    job: { queue: 'expiry', name: 'expire', payload: z.object({}) },
+    everyMs: EVERY_MS,
+    handle: async () => ({ ticks: ++ticks }),
+  },
+  { job: { queue: 'upkeep', name: 'sweep', payload: z.object({}) }, handle: async () => ({}) },
+];
+
+const runsOf = (n: number) => handled.filter((run) => run.n === n);
+
+describe('with Redis there', () => {
+  let jobs: Jobs;
+  beforeAll(async () => {
+    jobs = await openJobs();
+    jobs.runner.start(handlers());
+  });
+  afterAll(() => jobs.close());
+
+  const steps = () => jobs.queues.get('steps');
+  const ended = (id: string) =>
+    until(`job ${id} has ended`, async () => {
+      const job = await steps().getJob(id);
+      return job?.finishedOn ? job : null;
+    });
+
+  it('runs a job once and keeps what it returned', async () => {
+    await jobs.producer.add(step, { n: 1 }, { id: 'one' });
+    const job = await ended('one');
+    expect(await job.getState()).toBe('completed');
+    expect(job.returnvalue).toEqual({ made: 1 });
+    expect(runsOf(1)).toHaveLength(1);
+  });
+
+  it('puts back to sleep what came too early, and runs it when it is time', async () => {
+    let early = true;
+    script.set(2, () => {
+      if (!early) return 'in time';
+      early = false;
+      throw new TooEarly(150);
+    });
+    await jobs.producer.add(step, { n: 2 }, { id: 'early' });
+    expect((await ended('early')).returnvalue).toEqual({ made: 'in time' });
+    const [first, second] = runsOf(2);
+    // BullMQ's timers count whole milliseconds.
+    expect(second!.atMs - first!.atMs).toBeGreaterThanOrEqual(148);
+  });
+
+  it.each([
+    ['ended for good', 3, new EndedForGood('otp_locked: no tries left'), 'otp_locked: no tries left'],
+    ['met an error of ours', 4, new TypeError('a bug'), 'a bug'],
+  ])('shows as failed, and does not repeat, what %s', async (_, n, error, reason) => {
+    script.set(n, () => {
+      throw error;
+    });
+    await jobs.producer.add(step, { n }, { id: `bad-${n}` });
+    const job = await ended(`bad-${n}`);
+    expect(await job.getState()).toBe('failed');
+    expect(job.failedReason).toBe(reason);
+    expect(runsOf(n)).toHaveLength(1);
+  });
+
+  it('refuses a payload that is not the job’s', async () => {
+    await steps().add('init-otp', { n: 'five', code: '123456' }, { jobId: 'junk' });
+    const job = await ended('junk');
+    expect(await job.getState()).toBe('failed');
+    expect(job.failedReason).toMatch(/invalid_type/);
+    expect(handled.some(({ n }) => typeof n !== 'number')).toBe(false);
+  });
+
+  it('fails a job that nobody knows, and says why', async () => {
+    await steps().add('of-the-past', {}, { jobId: 'unknown' });
+    expect((await ended('unknown')).failedReason).toMatch(/no handler for job "of-the-past"/);
+  });
+
+  it('keeps a schedule, and writes it again when Redis has forgotten everything', async () => {
+    await until('the schedule runs', () => ticks >= 2);
+    expect(await jobs.queues.get('expiry').getJobSchedulersCount()).toBe(1);
+    const [completed] = await until('a run is kept', async () => {
+      const kept = await jobs.queues.get('expiry').getCompleted();
+      return kept.length > 0 && kept;
+    });
+    expect(completed!.returnvalue).toEqual({ ticks: expect.any(Number) });
+
+    const prefix = jobs.queues.get('expiry').opts.prefix!;
+    const keys = await jobs.queues.redis.keys(`${prefix}:expiry:*`);
+    expect(keys.length).toBeGreaterThan(0);
+    await jobs.queues.redis.del(...keys);
+    const before = ticks;
+    await until('the schedule runs again', () => ticks >= before + 2, 10_000);
+    expect(await jobs.queues.get('expiry').getJobSchedulersCount()).toBe(1);
+  });
+});
+
+describe('with Redis away', () => {
+  it('does what is scheduled by itself, and stops at once all the same', async () => {
+    const jobs = await openJobs('redis://127.0.0.1:1');
+    const before = ticks;
+    jobs.runner.start(handlers());
+    await until('it ticks by itself', () => ticks >= before + 3);
+    await jobs.close();
+    const stopped = ticks;
+    const from = performance.now();
+    await until('some periods have passed', () => performance.now() - from > 5 * EVERY_MS);
+    expect(ticks).toBe(stopped);
+  });
+
+  it('ticks by itself from when Redis goes, takes jobs again when it is back, and stops while it is gone', async () => {
+    const redis = await startProxy();
+    const jobs = await openJobs(redis.url);
+    try {
+      await until('Redis is there', () => jobs.queues.isReady());
+      jobs.runner.start(handlers());
+      await until(
+        'a run of the schedule is kept',
+        async () => (await jobs.queues.get('expiry').getCompletedCount()) > 0,
+      );
+      await redis.stop();
+      await until('it is seen to be away', () => !jobs.queues.isReady());
+      const gone = ticks;
+      await until('it ticks by itself', () => ticks >= gone + 3);
+      await redis.start();
+      await until('a job is taken', () => jobs.producer.add(step, { n: 100 }));
+      await until('and run', () => runsOf(100).length === 1, 10_000);
+      await redis.stop();
+      await until('it is seen to be away again', () => !jobs.queues.isReady());
+    } finally {
+      await jobs.close();
+      await redis.stop();
+    }
+  }, 30_000);
+});

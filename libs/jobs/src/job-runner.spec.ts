@@ -1,0 +1,35 @@
+import { describe, expect, it } from '@jest/globals';
+import { z } from 'zod';
+import { systemClock } from '#libs/kernel';
+import { testConfig } from '#libs/testing';
+import type { JobHandler, QueueName } from './job-definition.js';
+import { JobRunner } from './job-runner.js';
+import type { Queues } from './queues.js';
+
+const handlerOf = (queue: string, name: string): JobHandler => ({
+  job: { queue: queue as QueueName, name, payload: z.object({}) },
+  handle: async () => ({}),
+});
+
+const start = (...handlers: JobHandler[]) =>
+  new JobRunner({} as Queues, testConfig(), systemClock).start(handlers);
+
+describe('a worker refuses to boot', () => {
+  it('without a handler for each queue', () => {
+    expect(() => start(handlerOf('steps', 'init-otp'), handlerOf('expiry', 'expire'))).toThrow(
+      'queue "upkeep" has no handler',
+    );
+    expect(() => start()).toThrow(/has no handler/);
+  });
+
+  it('with two handlers for one job', () => {
+    const twice = [handlerOf('steps', 'init-otp'), handlerOf('steps', 'init-otp')];
+    expect(() => start(...twice, handlerOf('expiry', 'expire'), handlerOf('upkeep', 'sweep'))).toThrow(
+      'job "init-otp" has two handlers',
+    );
+  });
+
+  it('with a handler for a queue that there is not', () => {
+    expect(() => start(handlerOf('letters', 'send'))).toThrow('there is no queue "letters"');
+  });
+});

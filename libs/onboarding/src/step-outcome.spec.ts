@@ -1,0 +1,93 @@
+import { describe, expect, it } from '@jest/globals';
+import { ProblemError } from '#libs/kernel';
+import { aRow } from './fixtures/a-row.js';
+import { STATE_OF_STEP, STEPS } from './machine.js';
+import type { LastResult, ResultCode } from './onboarding.entity.js';
+import type { Row } from './onboarding.store.js';
+import { throwIfRefused } from './step-outcome.js';
+
+const result = (code: ResultCode, more: Partial<LastResult> = {}): LastResult => ({
+  step: 'verify-otp',
+  code,
+  detail: `detail of ${code}`,
+  at: '2026-11-20T10:00:00.000Z',
+  ...more,
+});
+
+function refusalOf(row: Row): ProblemError | null {
+  try {
+    throwIfRefused(row);
+    return null;
+  } catch (error) {
+    if (error instanceof ProblemError) return error;
+    throw error;
+  }
+}
+
+describe('throwIfRefused', () => {
+  it.each(STEPS)('says nothing while %s is under way, whatever became of an earlier try', (step) => {
+    const row = aRow({ state: STATE_OF_STEP[step], step, lastResult: result('upstream_unavailable') });
+    expect(refusalOf(row)).toBeNull();
+  });
+
+  it.each<[ResultCode, number]>([
+    ['otp_invalid', 422],
+    ['otp_expired', 410],
+    ['otp_locked', 409],
+    ['session_expired', 410],
+    ['subject_not_found', 422],
+    ['attestation_invalid', 422],
+    ['upstream_rejected', 422],
+    ['outcome_unknown', 409],
+  ])('tells the caller of %s with status %d', (code, status) => {
+    expect(refusalOf(aRow({ lastResult: result(code) }))).toMatchObject({
+      code,
+      status,
+      message: `detail of ${code}`,
+    });
+  });
+
+  it.each<ResultCode>(['upstream_unavailable', 'upstream_misconfigured'])(
+    'keeps %s to the onboarding: it is no fault of the caller',
+    (code) => {
+      expect(
+        refusalOf(aRow({ state: 'otp_needed', reason: 'send_failed', lastResult: result(code) })),
+      ).toBeNull();
+    },
+  );
+
+  it('says nothing of a step that moved the onboarding on', () => {
+    expect(refusalOf(aRow({ state: 'otp_verified' }))).toBeNull();
+    expect(refusalOf(aRow({ state: 'completed' }))).toBeNull();
+  });
+
+  it('carries what the caller goes on with', () => {
+    const refusal = refusalOf(aRow({ otpTriesLeft: 1, lastResult: result('otp_invalid') }));
+    expect(refusal!.extensions).toMatchObject({
+      state: 'otp_sent',
+      attemptsLeft: 1,
+      nextAction: { type: 'submit_otp' },
+    });
+    const errors = [{ pointer: '/authenticators', code: 'upstream_refused', detail: 'no' }];
+    const passkey = refusalOf(
+      aRow({ state: 'otp_verified', lastResult: result('attestation_invalid', { errors }) }),
+    );
+    expect(passkey!.errors).toEqual(errors);
+    expect(passkey!.extensions).not.toHaveProperty('attemptsLeft');
+  });
+
+  it('prefers the failure that ended the onboarding, and tells of an end that came from outside', () => {
+    const failure = {
+      code: 'otp_locked',
+      detail: 'too many',
+      step: 'verify-otp',
+      upstreamStatus: 400,
+      at: 'then',
+    } as const;
+    expect(refusalOf(aRow({ state: 'failed', failure, lastResult: result('otp_invalid') }))).toMatchObject({
+      code: 'otp_locked',
+    });
+    expect(refusalOf(aRow({ state: 'cancelled' }))).toMatchObject({ code: 'onboarding_ended', status: 410 });
+    expect(refusalOf(aRow({ state: 'expired' }))).toMatchObject({ code: 'onboarding_ended' });
+  });
+});

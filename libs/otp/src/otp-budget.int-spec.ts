@@ -1,0 +1,216 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Test, type TestingModule } from '@nestjs/testing';
+import fc from 'fast-check';
+import { DataSource } from 'typeorm';
+import type { ProblemError } from '#libs/kernel';
+import { OnboardingStore, type Clause, type SubjectRef } from '#libs/onboarding';
+import { PlatformModule } from '#libs/platform';
+import { anOnboarding, testServersConfig } from '#libs/testing';
+import { OtpBudget } from './otp-budget.js';
+import { OtpModule } from './otp.module.js';
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const LIMITS = { window: 3, day: 5, wrong: 4 };
+
+let module: TestingModule;
+let store: OnboardingStore;
+let budget: OtpBudget;
+let dataSource: DataSource;
+beforeAll(async () => {
+  const config = await testServersConfig({
+    DATABASE_POOL_SIZE: '20',
+    OTP_SENDS_PER_WINDOW: String(LIMITS.window),
+    OTP_SENDS_PER_DAY: String(LIMITS.day),
+    OTP_WRONG_PER_DAY: String(LIMITS.wrong),
+    OTP_SEND_WINDOW_MS: String(10 * MINUTE),
+  });
+  module = await Test.createTestingModule({ imports: [PlatformModule.forRoot(config), OtpModule] }).compile();
+  module.useLogger(false);
+  await module.init();
+  [store, budget, dataSource] = [module.get(OnboardingStore), module.get(OtpBudget), module.get(DataSource)];
+});
+afterAll(() => module.close());
+
+const aSubject = (): SubjectRef => ({ integration: 'byzantine', subjectKey: randomUUID() });
+
+/** Ended, so that a subject may have many: what is raced for is the subject's budget and not its row. */
+const rowOf = ({ integration, subjectKey }: SubjectRef) =>
+  anOnboarding(dataSource, { integration, subject_key: subjectKey, state: 'cancelled' });
+
+/** @returns whether a claim with the clause was written. */
+async function claim(subject: SubjectRef, clause: Clause): Promise<boolean> {
+  const id = await rowOf(subject);
+  return (await store.change({ id, where: [], patch: {}, events: [], clauses: [clause] })) !== null;
+}
+
+const charge = (subject: SubjectRef) => claim(subject, budget.chargeSend());
+const chargeTry = (subject: SubjectRef) => claim(subject, budget.chargeTry());
+
+/** As if so much time had passed. */
+const wait = ({ integration, subjectKey }: SubjectRef, ms: number) =>
+  dataSource.query(
+    `UPDATE otp_budgets SET
+       sends = ARRAY(SELECT t - $3::float8 * interval '1 millisecond' FROM unnest(sends) t),
+       wrong_codes = ARRAY(SELECT t - $3::float8 * interval '1 millisecond' FROM unnest(wrong_codes) t)
+     WHERE integration = $1 AND subject_key = $2`,
+    [integration, subjectKey, ms],
+  );
+
+/** A budget that was used so many milliseconds ago. */
+async function used(
+  { integration, subjectKey }: SubjectRef,
+  sends: number[],
+  wrongCodes: number[] = [],
+): Promise<void> {
+  const ago = (n: number) =>
+    `ARRAY(SELECT clock_timestamp() - ms * interval '1 millisecond' FROM unnest($${n}::float8[]) ms ORDER BY ms DESC)`;
+  await dataSource.query(
+    `INSERT INTO otp_budgets (integration, subject_key, sends, wrong_codes) VALUES ($1, $2, ${ago(3)}, ${ago(4)})`,
+    [integration, subjectKey, sends, wrongCodes],
+  );
+}
+
+const refusalOf = (explained: Promise<void>) =>
+  explained.then(
+    () => null,
+    (error: unknown) => error as ProblemError,
+  );
+
+describe('a budget', () => {
+  it('lets exactly as many sends through as it has, however many come at once', async () => {
+    const subject = aSubject();
+    const charged = await Promise.all(Array.from({ length: 20 }, () => charge(subject)));
+    expect(charged.filter(Boolean)).toHaveLength(LIMITS.window);
+  });
+
+  it('does so for first attempts of starts too', async () => {
+    const subject = aSubject();
+    const start = () => {
+      const clause = budget.chargeSend();
+      const row = `(SELECT '${subject.integration}' AS integration, '${subject.subjectKey}' AS subject_key)`;
+      return store.query(`WITH ${clause.name} AS (${inline(clause, row)}) SELECT 1 FROM ${clause.name}`, []);
+    };
+    const charged = await Promise.all(Array.from({ length: 20 }, start));
+    expect(charged.filter((rows) => rows.length === 1)).toHaveLength(LIMITS.window);
+  });
+
+  it('lets exactly as many tries through as the day has', async () => {
+    const subject = aSubject();
+    const charged = await Promise.all(Array.from({ length: 20 }, () => chargeTry(subject)));
+    expect(charged.filter(Boolean)).toHaveLength(LIMITS.wrong);
+    // And then no mail goes out either.
+    expect(await charge(subject)).toBe(false);
+  });
+
+  it('is one per integration and subject', async () => {
+    const subject = aSubject();
+    for (let n = 0; n < LIMITS.window; n++) await charge(subject);
+    expect(await charge(subject)).toBe(false);
+    expect(await charge(aSubject())).toBe(true);
+    expect(await charge({ ...subject, integration: 'other' })).toBe(true);
+  });
+
+  it('slides: what is older than its window counts no more', async () => {
+    const subject = aSubject();
+    await used(subject, [11 * MINUTE, 9 * MINUTE, 1 * MINUTE]);
+    expect(await charge(subject)).toBe(true);
+    expect(await charge(subject)).toBe(false);
+    await wait(subject, 2 * MINUTE);
+    expect(await charge(subject)).toBe(true);
+    // Five in the day by now.
+    await wait(subject, 11 * MINUTE);
+    expect(await charge(subject)).toBe(false);
+    await wait(subject, 24 * HOUR);
+    expect(await charge(subject)).toBe(true);
+  });
+
+  it('forgets what counts no more, so that its row does not grow', async () => {
+    const subject = aSubject();
+    await used(subject, Array(50).fill(25 * HOUR), Array(50).fill(25 * HOUR));
+    await charge(subject);
+    const [row] = await dataSource.query(
+      'SELECT cardinality(sends) AS sends, cardinality(wrong_codes) AS wrong FROM otp_budgets WHERE subject_key = $1',
+      [subject.subjectKey],
+    );
+    expect(row).toEqual({ sends: 1, wrong: 0 });
+  });
+
+  it('gives back the latest of what it is told had no effect, and nothing older', async () => {
+    const subject = aSubject();
+    await used(subject, [9 * MINUTE, 5 * MINUTE, 0]);
+    expect(await charge(subject)).toBe(false);
+    expect(await claim(subject, budget.refundSend)).toBe(true);
+    expect(await charge(subject)).toBe(true);
+    await claim(subject, budget.refundSend);
+    await wait(subject, 4 * MINUTE);
+    const [{ sends }] = await dataSource.query(
+      'SELECT cardinality(sends) AS sends FROM otp_budgets WHERE subject_key = $1',
+      [subject.subjectKey],
+    );
+    expect(sends).toBe(2);
+  });
+
+  it('never goes below nothing', async () => {
+    const subject = aSubject();
+    await charge(subject);
+    await claim(subject, budget.refundTry);
+    await claim(subject, budget.refundTry);
+    const tries = [];
+    for (let n = 0; n <= LIMITS.wrong; n++) tries.push(await chargeTry(subject));
+    expect(tries.filter(Boolean)).toHaveLength(LIMITS.wrong);
+  });
+});
+
+describe('Retry-After', () => {
+  const age = fc.integer({ min: 0, max: 26 * HOUR });
+  const ages = (max: number) => fc.array(age, { maxLength: max });
+
+  it('is given exactly where a send is refused; waiting for so long is enough, and no more than needed', async () => {
+    await fc.assert(
+      fc.asyncProperty(ages(8), ages(6), async (sends, wrong) => {
+        const subject = aSubject();
+        await used(subject, sends, wrong);
+        const refusal = await refusalOf(budget.explainSend(subject));
+        if (!refusal) return expect(await charge(subject)).toBe(true);
+        expect(['otp_send_limit', 'otp_locked']).toContain(refusal.code);
+        expect(refusal.status).toBe(429);
+        const waitMs = refusal.retryAfterS! * 1000;
+        expect(await charge(subject)).toBe(false);
+        if (waitMs > 5000) {
+          await wait(subject, waitMs - 5000);
+          expect(await charge(subject)).toBe(false);
+          await wait(subject, 5000);
+        } else await wait(subject, waitMs);
+        expect(await refusalOf(budget.explainSend(subject))).toBeNull();
+        expect(await charge(subject)).toBe(true);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('covers both limits where codes and sends are used up', async () => {
+    const subject = aSubject();
+    await used(subject, [HOUR, HOUR, HOUR, HOUR, HOUR], Array(LIMITS.wrong).fill(20 * HOUR));
+    const refusal = await refusalOf(budget.explainSend(subject));
+    expect(refusal).toMatchObject({ code: 'otp_locked' });
+    expect(refusal!.retryAfterS).toBeGreaterThan(22 * 3600);
+  });
+
+  it('is for a try what the day’s wrong codes say', async () => {
+    const subject = aSubject();
+    await used(subject, Array(10).fill(0), Array(LIMITS.wrong).fill(23 * HOUR));
+    const refusal = await refusalOf(budget.explainTry(subject));
+    expect(refusal).toMatchObject({ code: 'otp_locked', status: 429 });
+    expect(refusal!.retryAfterS).toBeGreaterThan(3590);
+    expect(refusal!.retryAfterS).toBeLessThanOrEqual(3600);
+    expect(await refusalOf(budget.explainTry(aSubject()))).toBeNull();
+  });
+});
+
+/** A clause as a statement of its own, its values written into it. */
+function inline(clause: Clause, row: string): string {
+  const bindings = { values: [], bind: (value: unknown, type: string) => `'${String(value)}'::${type}` };
+  return clause.write(bindings as unknown as Parameters<Clause['write']>[0], row);
+}

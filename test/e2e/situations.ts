@@ -1,0 +1,113 @@
+import type { Story, Subject } from './story.js';
+
+/** An onboarding and whom it is for. */
+export interface Brought {
+  id: string;
+  subject: Subject;
+}
+
+/** A try is told to come back after this long: far beyond any test, so that a step stays where it waits. */
+const MUCH_LATER_S = 60;
+
+type Bring = (story: Story) => Promise<Brought>;
+
+/** Refused for now and certainly without effect. */
+const throttle = (story: Story, route: string, { userId }: Subject) =>
+  story.sandbox.control.addFault({ route, match: { userId }, status: 503, retryAfterS: MUCH_LATER_S });
+
+/** A server error: the call may have taken effect. */
+const breakDown = (story: Story, route: string, { userId }: Subject) =>
+  story.sandbox.control.addFault({ route, match: { userId }, status: 500, retryAfterS: MUCH_LATER_S });
+
+/**
+ * Ways to bring a fresh onboarding into each live state, and to hold it there. No worker is needed, and one that
+ * runs changes nothing.
+ */
+export const SITUATIONS = {
+  'otp_requested, waiting for its retry': async (story) => {
+    const subject = story.newSubject();
+    throttle(story, 'init-otp', subject);
+    const { body } = await answered(202, story.start(subject));
+    return { id: body.id, subject };
+  },
+
+  otp_sent: (story) => story.sent(),
+
+  'otp_needed, after a resend that was refused': async (story) => {
+    const { id, subject } = await story.sent();
+    await story.sql('UPDATE onboardings SET otp_resend_at = clock_timestamp() WHERE id = $1', [id]);
+    story.sandbox.control.addFault({ route: 'init-otp', match: { userId: subject.userId }, status: 422 });
+    await answered(422, story.resend(id));
+    return { id, subject };
+  },
+
+  'otp_submitted, waiting for its retry': async (story) => {
+    const { id, subject } = await story.sent();
+    throttle(story, 'otp-auth', subject);
+    await answered(202, story.verify(id, story.code(subject)));
+    return { id, subject };
+  },
+
+  'otp_submitted, waiting for its retry in doubt': async (story) => {
+    const { id, subject } = await story.sent();
+    breakDown(story, 'otp-auth', subject);
+    await answered(202, story.verify(id, story.code(subject)));
+    return { id, subject };
+  },
+
+  otp_verified: (story) => story.verified(),
+
+  'authenticators_submitted, waiting for its retry': async (story) => {
+    const { id, subject } = await story.verified();
+    throttle(story, 'create-authenticators-otp', subject);
+    await answered(202, story.register(id, [await story.passkey(id)]));
+    return { id, subject };
+  },
+
+  'authenticators_submitted, waiting for its retry in doubt': async (story) => {
+    const { id, subject } = await story.verified();
+    breakDown(story, 'create-authenticators-otp', subject);
+    await answered(202, story.register(id, [await story.passkey(id)]));
+    return { id, subject };
+  },
+
+  'outcome_unknown, after verify-otp': async (story) => {
+    const { id, subject } = await story.sent();
+    story.sandbox.control.addFault({ route: 'otp-auth', match: { userId: subject.userId }, cut: 'after' });
+    await answered(409, story.verify(id, story.code(subject)));
+    return { id, subject };
+  },
+
+  'outcome_unknown, after create-authenticators': async (story) => {
+    const { id, subject } = await story.verified();
+    const passkey = await story.passkey(id);
+    // With a second of the session left no replay could end in time.
+    await story.sql(
+      `UPDATE onboardings SET session_ends_at = clock_timestamp() + interval '1 s' WHERE id = $1`,
+      [id],
+    );
+    const { userId } = subject;
+    story.sandbox.control.addFault({ route: 'create-authenticators-otp', match: { userId }, cut: 'after' });
+    await answered(409, story.register(id, [passkey]));
+    return { id, subject };
+  },
+} as const satisfies Record<string, Bring>;
+
+export type Situation = keyof typeof SITUATIONS;
+export const SITUATION_NAMES = Object.keys(SITUATIONS) as Situation[];
+
+/** The state of a situation: its name's first word. */
+export const stateOf = (situation: Situation): string => situation.split(',', 1)[0]!;
+
+export const isInDoubt = (situation: Situation): boolean => /doubt|unknown/.test(situation);
+
+async function answered<A extends { status: number; body: unknown }>(
+  status: number,
+  call: Promise<A>,
+): Promise<A> {
+  const answer = await call;
+  if (answer.status !== status) {
+    throw new Error(`answered ${answer.status} and not ${status}: ${JSON.stringify(answer.body)}`);
+  }
+  return answer;
+}

@@ -1,0 +1,47 @@
+import type { Story, Subject } from './story.js';
+
+/**
+ * Makes as much time pass for an onboarding and for its subject's budgets, as if all of it had been written that
+ * much earlier. The database's clock rules every life and cooldown, so nobody has to wait for it.
+ */
+export async function elapse(
+  story: Story,
+  id: string,
+  { accountId, userId }: Subject,
+  ms: number,
+): Promise<void> {
+  const columns = await story.sql<{ name: string }>(
+    `SELECT column_name AS name FROM information_schema.columns
+     WHERE table_name = 'onboardings' AND data_type LIKE 'timestamp%' AND is_generated = 'NEVER'`,
+  );
+  const by = `interval '${ms} milliseconds'`;
+  await story.sql(
+    `UPDATE onboardings SET ${columns.map(({ name }) => `${name} = ${name} - ${by}`).join(', ')} WHERE id = $1`,
+    [id],
+  );
+  await story.sql(`UPDATE webauthn_challenges SET expires_at = expires_at - ${by} WHERE onboarding_id = $1`, [
+    id,
+  ]);
+  await story.sql(
+    `UPDATE otp_budgets SET
+       sends = ARRAY(SELECT t - ${by} FROM unnest(sends) t ORDER BY t),
+       wrong_codes = ARRAY(SELECT t - ${by} FROM unnest(wrong_codes) t ORDER BY t)
+     WHERE subject_key = $1`,
+    [`${accountId}/${userId}`],
+  );
+}
+
+/** What an onboarding can run out of. */
+export type Life = 'code' | 'session' | 'idle' | 'whole';
+
+const ENDS: Record<Life, string> = {
+  code: 'otp_expires_at',
+  session: 'session_ends_at',
+  idle: 'idle_ends_at',
+  whole: 'life_ends_at',
+};
+
+/** Has one of its lives end at this very instant. */
+export async function runOut(story: Story, id: string, life: Life): Promise<void> {
+  await story.sql(`UPDATE onboardings SET ${ENDS[life]} = clock_timestamp() WHERE id = $1`, [id]);
+}
