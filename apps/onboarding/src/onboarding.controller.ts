@@ -34,6 +34,7 @@ import {
   optionsBody,
   reasonBody,
   resolveBody,
+  retryBody,
   startBody,
   toEventResource,
   toResource,
@@ -44,6 +45,7 @@ import {
   type OptionsBody,
   type ReasonBody,
   type ResolveBody,
+  type RetryBody,
   type StartBody,
   type VerifyBody,
 } from './onboarding.dto.js';
@@ -248,5 +250,25 @@ export class OnboardingController {
   ) {
     const row = await this.onboardings.resolve(id, body, terms);
     return stepOfState(row.state) ? answerStep(reply, row) : answer(reply, row);
+  }
+
+  @Post(':id/retry')
+  @HttpCode(HttpStatus.OK)
+  @ApiOperation({ summary: 'Have a step that waits or is parked tried now' })
+  @Answers(
+    200,
+    'the step is due',
+    onboardingResource,
+    'illegal_state',
+    'onboarding_ended',
+    'version_mismatch',
+  )
+  async retry(
+    @Param('id', { schema: idParam }) id: string,
+    @Body({ schema: retryBody }) body: RetryBody,
+    @CommandTerms() terms: Terms,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ) {
+    return answer(reply, await this.onboardings.retry(id, body.reason, terms));
   }
 }

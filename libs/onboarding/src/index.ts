@@ -10,6 +10,7 @@ export { OnboardingModule } from './onboarding.module.js';
 export { OnboardingService } from './onboarding.service.js';
 export { OnboardingStore, where, type Clause, type Row } from './onboarding.store.js';
 export { columnsOf, fromNow, sql, type Bindings, type Patch } from './statement.js';
+export { RETRY_LAW } from './retry-law.js';
 export { StepHandler } from './step.handler.js';
 export { StepOutcome, throwIfRefused } from './step-outcome.js';
 export { Steps, type Step, type StepEnd, type SubjectRef } from './step.js';

@@ -1,17 +1,20 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import type { Repository } from 'typeorm';
+import { JobProducer } from '#libs/jobs';
 import { ProblemError } from '#libs/kernel';
 import { CONFIG, type Config } from '#libs/platform';
 import { Claims, ended, illegal, notFound, versionMismatch, type Terms } from './claims.js';
 import { Expiry, asOfNow, effectiveStateSql } from './expiry.js';
 import { Fingerprint } from './fingerprint.js';
-import { LIVE_STATES, isEnded, nextState, type Signal, type State } from './machine.js';
+import { LIVE_STATES, isEnded, nextState, type Signal, type State, stepOfState } from './machine.js';
+import { nextActionOf } from './next-action.js';
 import type { NewEvent, OnboardingEvent } from './onboarding-event.entity.js';
 import { Onboarding, type UnresolvedAttempt } from './onboarding.entity.js';
 import { OnboardingStore, where, type Change, type Clause, type Row } from './onboarding.store.js';
 import { SEALED, wipedIn } from './secrets.js';
 import { fromNow, type Patch } from './statement.js';
+import { stepJob } from './step.job.js';
 import { StepOutcome } from './step-outcome.js';
 import { Steps } from './step.js';
 
@@ -45,6 +48,7 @@ export class OnboardingService {
     private readonly outcome: StepOutcome,
     private readonly fingerprint: Fingerprint,
     private readonly expiry: Expiry,
+    private readonly jobs: JobProducer,
     private readonly steps: Steps,
     @InjectRepository(Onboarding) private readonly rows: Repository<Onboarding>,
     @Inject(CONFIG) private readonly config: Config,
@@ -167,6 +171,34 @@ export class OnboardingService {
         event({ step: row.step, attempt: open?.attempt ?? row.attempt }),
       );
     });
+  }
+
+  /** Has a step that waits or is parked tried now, and not when its time comes. */
+  async retry(id: string, reason: string, terms: Terms): Promise<Row> {
+    const row = await this.#command(id, terms, (seen) => {
+      if (isEnded(seen.state)) throw ended(seen);
+      const step = stepOfState(seen.state);
+      if (!step || seen.leaseUntil !== null) {
+        throw new ProblemError('illegal_state', {
+          detail: step ? 'The step is in flight.' : 'No step waits here.',
+          extensions: { state: seen.state, nextAction: nextActionOf(seen) },
+        });
+      }
+      return {
+        where: [where.stateIn(seen.state), where.attempt(seen.attempt), where.noLease()],
+        patch: { parkedReason: null, parkedAt: null, nextAttemptAt: fromNow(0), wokenAt: null },
+        events: [
+          ...(seen.parkedReason ? [{ type: 'unparked', actor: 'caller', data: { reason } } as const] : []),
+          {
+            type: 'retry_scheduled',
+            actor: 'caller',
+            data: { step, attempt: seen.attempt + 1, inMs: 0, reason },
+          },
+        ],
+      };
+    });
+    await this.jobs.add(stepJob(row.step!), { onboardingId: id, attempt: row.attempt + 1 });
+    return row;
   }
 
   #resolved(row: Row, { outcome }: Resolution, event: NewEvent): Omit<Change, 'id'> {
