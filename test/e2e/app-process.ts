@@ -13,11 +13,24 @@ const READY_MS = 20_000;
 
 /** The compiled service or worker in a process of its own, which can be killed, paused and told to stop. */
 export class AppProcess {
+  #said = '';
+
   private constructor(
     /** Where it listens. */
     readonly url: string,
     private readonly child: ChildProcess,
-  ) {}
+    beforeReady: string,
+  ) {
+    this.#said = beforeReady;
+    for (const stream of [child.stdout!, child.stderr!]) {
+      stream.on('data', (chunk: Buffer) => (this.#said += String(chunk)));
+    }
+  }
+
+  /** All that it has written to its two outputs so far. */
+  get said(): string {
+    return this.#said;
+  }
 
   /** Starts one beside a story; `npm run test:e2e` has built it. The story's end kills what is left of it. */
   static async start(
@@ -30,7 +43,8 @@ export class AppProcess {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     story.atEnd(async () => void child.kill('SIGKILL'));
-    return new AppProcess(await listening(child, app), child);
+    const { url, said } = await listening(child, app);
+    return new AppProcess(url, child, said);
   }
 
   /** No drain, no goodbye: as when the machine is gone. */
@@ -58,7 +72,7 @@ export class AppProcess {
   }
 }
 
-function listening(child: ChildProcess, app: string): Promise<string> {
+function listening(child: ChildProcess, app: string): Promise<{ url: string; said: string }> {
   return new Promise((resolve, reject) => {
     let said = '';
     const fail = (why: string) => reject(new Error(`the ${app} ${why}:\n${said.slice(-3_000)}`));
@@ -68,7 +82,9 @@ function listening(child: ChildProcess, app: string): Promise<string> {
       const url = LISTENING.exec(said)?.[1];
       if (!url) return;
       clearTimeout(timer);
-      resolve(url);
+      child.stdout!.off('data', read);
+      child.stderr!.off('data', read);
+      resolve({ url, said });
     };
     child.stdout!.on('data', read);
     child.stderr!.on('data', read);

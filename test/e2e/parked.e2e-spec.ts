@@ -1,9 +1,12 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { DONE_STATE, STEPS, StepUnderTest, WAITING_STATE, type Fault } from './step-under-test.js';
 import { Story } from './story.js';
+
+// Each case waits for several probes.
+jest.setTimeout(30_000);
 
 const OUR_FAULT: Record<string, Fault> = {
   '401': { status: 401 },

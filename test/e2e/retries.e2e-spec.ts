@@ -1,11 +1,14 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Queues } from '#libs/jobs';
 import { closedPort } from './gate.js';
 import { DONE_STATE, STEPS, StepUnderTest, WAITING_STATE } from './step-under-test.js';
 import { Story } from './story.js';
+
+// Told times are waited for.
+jest.setTimeout(30_000);
 
 describe('a retry', () => {
   let story: Story;
@@ -164,6 +167,16 @@ describe('Retry-After', () => {
     expect(story.calls(subject, 'otp-auth')).toBe(1);
   });
 
+  it('or not: a 5xx after which no call could end in time leaves a doubt, not an expired code', async () => {
+    // A code that lives shorter than a call may take.
+    const { url } = await story.startService({ OTP_LIFE_MS: '1400' });
+    const { id, subject } = await startedAt(url);
+    story.sandbox.control.addFault({ route: 'otp-auth', match: { userId: subject.userId }, status: 500 });
+    const answer = await story.verify(id, story.code(subject));
+    expect(answer).toMatchObject({ status: 409, body: { code: 'outcome_unknown' } });
+    expect(story.calls(subject, 'otp-auth')).toBe(1);
+  });
+
   async function startedAt(url: string) {
     const subject = story.newSubject();
     const { accountId, userId } = subject;
@@ -228,6 +241,7 @@ describe('an upstream that nobody can reach', () => {
       unresolved: null,
     });
     expect(await budget(story, all[0]!)).toEqual({ sends: 0, wrong: 0 });
+    expect(await budget(story, all[1]!)).toEqual({ sends: 1, wrong: 0 });
   });
 });
 

@@ -48,9 +48,11 @@ export async function preflight(
   party: RelyingParty,
   outstanding: ReadonlySet<string>,
 ): Promise<Passed> {
-  const clientData = decoding('client_data_malformed', () =>
-    decodeClientDataJSON(response.response.clientDataJSON),
-  );
+  const clientData = decoding('client_data_malformed', () => {
+    const decoded = decodeClientDataJSON(response.response.clientDataJSON);
+    if (typeof decoded !== 'object' || decoded === null) throw new Error('The client data is no object.');
+    return decoded;
+  });
   check(clientData.type === 'webauthn.create', 'type_mismatch', 'The client data is not of a registration.'); // step 7
   check(
     outstanding.has(clientData.challenge),

@@ -44,14 +44,14 @@ export function asNewAuthenticator(submitted: SubmittedAuthenticator): NewAuthen
   };
 }
 
-const BY_BROWSER: Record<string, AuthenticatorTransport> = {
-  ble: 'ble',
-  hybrid: 'hybrid',
-  cable: 'hybrid', // what browsers called it before WebAuthn Level 3
-  internal: 'internal',
-  nfc: 'nfc',
-  usb: 'usb',
-};
+const BY_BROWSER = new Map<string, AuthenticatorTransport>([
+  ['ble', 'ble'],
+  ['hybrid', 'hybrid'],
+  ['cable', 'hybrid'], // what browsers called it before WebAuthn Level 3
+  ['internal', 'internal'],
+  ['nfc', 'nfc'],
+  ['usb', 'usb'],
+]);
 
 /** What a browser or a provider calls a transport, in our words; what neither of us knows is `unknown`. */
 function transportsOf(submitted: SubmittedAuthenticator): AuthenticatorTransport[] {
@@ -61,5 +61,5 @@ function transportsOf(submitted: SubmittedAuthenticator): AuthenticatorTransport
       : submitted.attestation.transports.map((name) =>
           name.replace(/^AUTHENTICATOR_TRANSPORT_/, '').toLowerCase(),
         );
-  return [...new Set(given.map((name) => BY_BROWSER[name] ?? 'unknown'))];
+  return [...new Set(given.map((name) => BY_BROWSER.get(name) ?? 'unknown'))];
 }

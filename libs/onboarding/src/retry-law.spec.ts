@@ -42,48 +42,51 @@ function after(step: StepName, failures: FailureClass[], more: Partial<Circumsta
 }
 
 /** How often the same failure is met with a retry, and what the first one is that is not. */
-function endless(step: StepName, failure: FailureClass): { retries: number; then: Decision['type'] | null } {
+function endless(
+  step: StepName,
+  failure: FailureClass,
+): { retries: number; lastly: Decision['type'] | null } {
   const failures: FailureClass[] = [];
   while (failures.length < 100) {
     failures.push(failure);
     const { type } = after(step, failures);
-    if (type !== 'retry') return { retries: failures.length - 1, then: type };
+    if (type !== 'retry') return { retries: failures.length - 1, lastly: type };
   }
-  return { retries: Infinity, then: null };
+  return { retries: Infinity, lastly: null };
 }
 
 /** The table of the retry law, by hand: how many retries, what then, and what it means with no time left at all. */
-const always = { retries: Infinity, then: null };
+const always = { retries: Infinity, lastly: null };
 const TABLE: Record<
   StepName,
-  Record<FailureClass, { retries: number; then: string | null; noTime: string }>
+  Record<FailureClass, { retries: number; lastly: string | null; noTime: string }>
 > = {
   'init-otp': {
     not_sent: { ...always, noTime: 'give_up' },
     throttled: { ...always, noTime: 'give_up' },
     unavailable: { ...always, noTime: 'give_up' },
-    no_answer: { retries: 1, then: 'give_up', noTime: 'give_up' },
-    rejected: { retries: 0, then: 'rejected', noTime: 'rejected' },
-    rejected_unclear: { retries: 0, then: 'rejected', noTime: 'rejected' },
-    misconfigured: { retries: 0, then: 'park', noTime: 'park' },
+    no_answer: { retries: 1, lastly: 'give_up', noTime: 'give_up' },
+    rejected: { retries: 0, lastly: 'rejected', noTime: 'rejected' },
+    rejected_unclear: { retries: 0, lastly: 'rejected', noTime: 'rejected' },
+    misconfigured: { retries: 0, lastly: 'park', noTime: 'park' },
   },
   'verify-otp': {
     not_sent: { ...always, noTime: 'deadline' },
     throttled: { ...always, noTime: 'deadline' },
-    unavailable: { retries: 2, then: 'outcome_unknown', noTime: 'outcome_unknown' },
-    no_answer: { retries: 0, then: 'outcome_unknown', noTime: 'outcome_unknown' },
-    rejected: { retries: 0, then: 'rejected', noTime: 'rejected' },
-    rejected_unclear: { retries: 0, then: 'rejected', noTime: 'rejected' },
-    misconfigured: { retries: 0, then: 'park', noTime: 'park' },
+    unavailable: { retries: 2, lastly: 'outcome_unknown', noTime: 'outcome_unknown' },
+    no_answer: { retries: 0, lastly: 'outcome_unknown', noTime: 'outcome_unknown' },
+    rejected: { retries: 0, lastly: 'rejected', noTime: 'rejected' },
+    rejected_unclear: { retries: 0, lastly: 'rejected', noTime: 'rejected' },
+    misconfigured: { retries: 0, lastly: 'park', noTime: 'park' },
   },
   'create-authenticators': {
     not_sent: { ...always, noTime: 'deadline' },
     throttled: { ...always, noTime: 'deadline' },
-    unavailable: { retries: 4, then: 'outcome_unknown', noTime: 'outcome_unknown' },
-    no_answer: { retries: 1, then: 'outcome_unknown', noTime: 'outcome_unknown' },
-    rejected: { retries: 0, then: 'rejected', noTime: 'rejected' },
-    rejected_unclear: { retries: 0, then: 'rejected', noTime: 'rejected' },
-    misconfigured: { retries: 0, then: 'park', noTime: 'park' },
+    unavailable: { retries: 4, lastly: 'outcome_unknown', noTime: 'outcome_unknown' },
+    no_answer: { retries: 1, lastly: 'outcome_unknown', noTime: 'outcome_unknown' },
+    rejected: { retries: 0, lastly: 'rejected', noTime: 'rejected' },
+    rejected_unclear: { retries: 0, lastly: 'rejected', noTime: 'rejected' },
+    misconfigured: { retries: 0, lastly: 'park', noTime: 'park' },
   },
 };
 
@@ -93,9 +96,12 @@ const CELLS = STEPS.flatMap((step) =>
 const DOUBTFUL = ['verify-otp', 'create-authenticators'] as const;
 
 describe('the table', () => {
-  it.each(CELLS)('$step, $failure: $retries retries, then $then', ({ step, failure, retries, then }) => {
-    expect(endless(step, failure)).toEqual({ retries, then });
-  });
+  it.each(CELLS)(
+    '$step, $failure: $retries retries in a row, lastly $lastly',
+    ({ step, failure, retries, lastly }) => {
+      expect(endless(step, failure)).toEqual({ retries, lastly });
+    },
+  );
 
   it.each(CELLS)(
     '$step, $failure, with no time left for another call: $noTime',
@@ -174,6 +180,13 @@ describe('limits', () => {
     expect(
       after('verify-otp', [...harmless, 'unavailable', 'unavailable', 'throttled', 'unavailable']).type,
     ).toBe('outcome_unknown');
+  });
+
+  it.each(STEPS)('%s: hold back no retry of what was not sent or throttled', (step) => {
+    const failures: FailureClass[] =
+      step === 'verify-otp' ? ['unavailable', 'unavailable'] : Array(4).fill('unavailable');
+    expect(after(step, [...failures, 'not_sent']).type).toBe('retry');
+    expect(after(step, [...failures, 'throttled']).type).toBe('retry');
   });
 });
 

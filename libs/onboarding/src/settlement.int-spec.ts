@@ -5,8 +5,9 @@ import { failure, VerifyStep } from './fixtures/verify-step.js';
 import { openOnboardings, type Onboardings } from './fixtures/open-onboardings.js';
 import type { OnboardingEvent } from './onboarding-event.entity.js';
 import type { Row } from './onboarding.store.js';
-import { Settlement, type AttemptEnd } from './settlement.js';
+import { Settlement } from './settlement.js';
 import { StepRunner } from './step-runner.js';
+import type { AttemptEnd } from './verdict.js';
 
 const step = new VerifyStep();
 let onboardings: Onboardings;
@@ -18,7 +19,7 @@ beforeAll(async () => {
   runner = onboardings.module.get(StepRunner);
 });
 afterAll(() => onboardings.close());
-beforeEach(() => onboardings.added.splice(0));
+beforeEach(() => void onboardings.added.splice(0));
 
 const AT = '2026-11-20T10:00:00.000Z';
 const LAPSED = `lease_until = clock_timestamp() - interval '1 second'`;

@@ -86,7 +86,8 @@ export class VerifyOtpStep implements Step, OnModuleInit {
   }
 
   gaveUp(): StepEnd {
-    return this.#expired('The code expired before the provider could be asked.');
+    const clauses = [this.budget.refundTry];
+    return { ...this.#expired('The code expired before the provider could be asked.'), clauses };
   }
 
   /** Upstream may have counted it, whatever its answer says. */

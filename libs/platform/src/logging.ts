@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import { RequestMethod } from '@nestjs/common';
 import type { Params } from 'nestjs-pino';
 import type { Config } from './config.js';
 
@@ -18,6 +19,8 @@ export function requestIdOf(request: IncomingMessage): string {
  */
 export function loggerOptions(config: Pick<Config, 'LOG_LEVEL'>): Params {
   return {
+    // nestjs-pino's own default has no leading slash, and under Nest 12 on Fastify it matches no path at all.
+    forRoutes: [{ path: '/{*splat}', method: RequestMethod.ALL }],
     pinoHttp: {
       level: config.LOG_LEVEL,
       genReqId: (request: IncomingMessage) => request.id ?? requestIdOf(request),

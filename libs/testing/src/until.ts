@@ -10,11 +10,11 @@ export async function until<T>(
   what: string,
   condition: () => T | Promise<T>,
   withinMs = 5_000,
-): Promise<NonNullable<T>> {
+): Promise<Exclude<T, false | null | undefined>> {
   const deadline = performance.now() + withinMs;
   for (;;) {
     const found = await condition();
-    if (found !== false && found !== null && found !== undefined) return found;
+    if (found !== false && found !== null && found !== undefined) return found as Exclude<T, false | null | undefined>;
     if (performance.now() > deadline) throw new Error(`${what}: not within ${withinMs} ms`);
     await pause(5);
   }

@@ -44,7 +44,8 @@ export function retryAfter(answer: Pick<HttpAnswer, 'headers'>, nowMs = Date.now
   const value = (Array.isArray(raw) ? raw[0] : raw)?.trim();
   if (!value) return null;
   if (/^\d+$/.test(value)) return Number(value) * 1000;
-  const at = Date.parse(value);
+  // Date.parse takes "-1" for a year; every HTTP date begins with the name of its day.
+  const at = /^[a-z]{3}/i.test(value) ? Date.parse(value) : NaN;
   return Number.isNaN(at) ? null : Math.max(0, at - nowMs);
 }
 

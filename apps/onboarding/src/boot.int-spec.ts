@@ -1,0 +1,60 @@
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from '@jest/globals';
+import { TEST_ENV, testDatabaseUrl, testRedisUrl } from '#libs/testing';
+
+/** Runs a compiled app until it ends by itself; `npm run test:int` has built it. */
+async function boot(app: string, env: Record<string, string>): Promise<{ code: number | null; said: string }> {
+  const main = fileURLToPath(new URL(`../../../dist/apps/${app}/src/main.js`, import.meta.url));
+  const child = spawn(process.execPath, [main], {
+    env: {
+      ...TEST_ENV,
+      PORT: '0',
+      WORKER_PORT: '0',
+      DATABASE_URL: await testDatabaseUrl(),
+      REDIS_URL: testRedisUrl(),
+      ...(process.env['NODE_COMPILE_CACHE'] && { NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] }),
+      ...env,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let said = '';
+  child.stdout.on('data', (chunk: Buffer) => (said += String(chunk)));
+  child.stderr.on('data', (chunk: Buffer) => (said += String(chunk)));
+  const timer = setTimeout(() => child.kill('SIGKILL'), 20_000);
+  const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+  clearTimeout(timer);
+  return { code, said };
+}
+
+const SECRETS = ['tiny-secret', 'ff'.repeat(32), 'c2VjcmV0', TEST_ENV['OPS_PASSWORD']!];
+
+describe.each(['onboarding', 'worker'])('%s does not start', (app) => {
+  it('with bad settings: it names every one of them, and no secret', async () => {
+    const { code, said } = await boot(app, {
+      API_KEY: 'tiny-secret',
+      SEALING_KEYS: 'k1:c2VjcmV0',
+      DATABASE_URL: 'mysql://user:tiny-secret@host/x',
+      EXPIRY_EVERY_MS: 'often',
+    });
+    expect(code).toBe(2);
+    for (const variable of ['API_KEY', 'SEALING_KEYS', 'DATABASE_URL', 'EXPIRY_EVERY_MS']) {
+      expect(said).toMatch(new RegExp(`^  ${variable}: is `, 'm'));
+    }
+    for (const secret of SECRETS) expect(said).not.toContain(secret);
+    expect(said).not.toMatch(/^\s+at /m);
+  }, 30_000);
+
+  it.each([
+    ['not below n', 'ff'.repeat(32)],
+    ['zero', '00'.repeat(32)],
+    ['too short', 'ff'.repeat(31)],
+  ])('with a signing key that is %s: it names the variable, and no digit of the key', async (_, key) => {
+    const { code, said } = await boot(app, { INTEGRATION_BYZANTINE_PRIVATE_KEY: key });
+    expect(code).not.toBe(0);
+    expect(code).not.toBeNull();
+    expect(said).toContain('INTEGRATION_BYZANTINE_PRIVATE_KEY');
+    expect(said).not.toContain(key);
+    for (const secret of SECRETS) expect(said).not.toContain(secret);
+  }, 30_000);
+});

@@ -1,0 +1,93 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Clause } from '#libs/onboarding';
+import { anOnboarding } from '#libs/testing';
+import { openAuthenticators, type Authenticators } from './fixtures/open-authenticators.js';
+
+const OUTSTANDING = 3;
+
+let authenticators: Authenticators;
+beforeAll(async () => {
+  authenticators = await openAuthenticators({ CHALLENGES_OUTSTANDING: String(OUTSTANDING), CHALLENGE_LIFE_MS: '300000' });
+});
+afterAll(() => authenticators.module.close());
+
+const insert = () => anOnboarding(authenticators.dataSource, { state: 'otp_verified' });
+const issue = (id: string) => authenticators.challenges.issue(id);
+const outstanding = async (id: string) => [...(await authenticators.challenges.find(id))!.outstanding];
+const expire = (challenge: string) =>
+  authenticators.dataSource.query(
+    `UPDATE webauthn_challenges SET expires_at = clock_timestamp() - interval '1 ms' WHERE challenge = $1`,
+    [challenge],
+  );
+
+const met: Clause = { name: 'met', required: true, write: () => 'SELECT 1 AS yes' };
+const unmet: Clause = { name: 'met', required: true, write: () => 'SELECT 1 AS yes WHERE false' };
+const use = (id: string, challenges: string[], after = met) =>
+  authenticators.change(id, [after, authenticators.challenges.use(challenges, after)]);
+
+describe('a challenge', () => {
+  it('is 32 fresh bytes that belong to their onboarding alone', async () => {
+    const [one, other] = [await insert(), await insert()];
+    const challenges = [await issue(one), await issue(one)];
+    for (const challenge of challenges) expect(Buffer.from(challenge, 'base64url')).toHaveLength(32);
+    expect((await outstanding(one)).sort()).toEqual([...challenges].sort());
+    expect(await outstanding(other)).toEqual([]);
+    expect(await use(other, [challenges[0]!])).toBe(false);
+  });
+
+  it('makes the oldest go where too many are outstanding', async () => {
+    const id = await insert();
+    const challenges = [];
+    for (let n = 0; n < OUTSTANDING + 2; n++) challenges.push(await issue(id));
+    expect((await outstanding(id)).sort()).toEqual(challenges.slice(-OUTSTANDING).sort());
+  });
+
+  it('is not outstanding past its life, and is swept away by the next', async () => {
+    const id = await insert();
+    const old = await issue(id);
+    await expire(old);
+    expect(await outstanding(id)).toEqual([]);
+    expect(await use(id, [old])).toBe(false);
+    const fresh = await issue(id);
+    const rows = await authenticators.dataSource.query('SELECT challenge FROM webauthn_challenges WHERE onboarding_id = $1', [id]);
+    expect(rows).toEqual([{ challenge: fresh }]);
+  });
+
+  it('is used once', async () => {
+    const id = await insert();
+    const [used, kept] = [await issue(id), await issue(id)];
+    expect(await use(id, [used])).toBe(true);
+    expect(await use(id, [used])).toBe(false);
+    expect(await outstanding(id)).toEqual([kept]);
+  });
+
+  it('is used by one of many submissions that come at once', async () => {
+    const id = await insert();
+    const challenge = await issue(id);
+    const used = await Promise.all(Array.from({ length: 10 }, () => use(id, [challenge])));
+    expect(used.filter(Boolean)).toHaveLength(1);
+  });
+
+  it('is used with all others of its submission, or not at all', async () => {
+    const id = await insert();
+    const [one, two] = [await issue(id), await issue(id)];
+    expect(await use(id, [one, 'never-issued'])).toBe(false);
+    await expire(two);
+    expect(await use(id, [one, two])).toBe(false);
+    expect(await outstanding(id)).toEqual([one]);
+  });
+
+  it('is not used by a submission that is refused for something else', async () => {
+    const id = await insert();
+    const challenge = await issue(id);
+    expect(await use(id, [challenge], unmet)).toBe(false);
+    expect(await outstanding(id)).toEqual([challenge]);
+  });
+});
+
+it('find knows an onboarding by its id, and no other', async () => {
+  const id = await insert();
+  expect((await authenticators.challenges.find(id))!.row).toMatchObject({ id, state: 'otp_verified', now: expect.any(Date) });
+  expect(await authenticators.challenges.find(randomUUID())).toBeNull();
+});

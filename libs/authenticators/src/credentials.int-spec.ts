@@ -1,0 +1,97 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { anOnboarding } from '#libs/testing';
+import { openAuthenticators, type Authenticators } from './fixtures/open-authenticators.js';
+
+let authenticators: Authenticators;
+beforeAll(async () => {
+  authenticators = await openAuthenticators();
+});
+afterAll(() => authenticators.module.close());
+
+/** Ended, so that one subject may have several. */
+const insert = (subjectKey: string, integration = 'byzantine') =>
+  anOnboarding(authenticators.dataSource, { subject_key: subjectKey, integration, state: 'cancelled' });
+
+const subjectOf = (subjectKey: string) => ({ integration: 'byzantine', subjectKey });
+const registered = async (subjectKey: string, among?: string[]) =>
+  (await authenticators.credentials.registered(subjectOf(subjectKey), among)).sort();
+const reserve = (id: string, ids: string[]) => authenticators.change(id, [authenticators.credentials.reserve(ids)]);
+
+/** As a settle does: what the row then says is registered. */
+const confirm = (id: string, ids: string[]) =>
+  authenticators.change(id, [authenticators.credentials.confirm], {
+    authenticators: ids.map((credentialId) => ({ id: null, name: 'x', credentialId, aaguid: '0', transports: [], createdAt: 'now' })),
+  });
+const release = (id: string) => authenticators.change(id, [authenticators.credentials.release]);
+
+describe('a credential', () => {
+  it('is reserved, and registered once its submission succeeded', async () => {
+    const key = randomUUID();
+    const id = await insert(key);
+    expect(await reserve(id, ['a', 'b'])).toBe(true);
+    expect(await registered(key)).toEqual([]);
+    await confirm(id, ['a', 'b']);
+    expect(await registered(key)).toEqual(['a', 'b']);
+    expect(await registered(key, ['b', 'c'])).toEqual(['b']);
+  });
+
+  it('that is registered refuses the whole submission, and reserves nothing of it', async () => {
+    const key = randomUUID();
+    const [first, second] = [await insert(key), await insert(key)];
+    await reserve(first, ['a']);
+    await confirm(first, ['a']);
+    expect(await reserve(second, ['a', 'b'])).toBe(false);
+    const rows = await authenticators.dataSource.query('SELECT credential_id FROM credentials WHERE subject_key = $1', [key]);
+    expect(rows).toEqual([{ credential_id: 'a' }]);
+    expect(await reserve(second, ['b'])).toBe(true);
+  });
+
+  it('that is only reserved stands in nobody’s way', async () => {
+    const key = randomUUID();
+    const [lost, next] = [await insert(key), await insert(key)];
+    await reserve(lost, ['a']);
+    expect(await reserve(next, ['a'])).toBe(true);
+    await confirm(next, ['a']);
+    expect(await registered(key)).toEqual(['a']);
+  });
+
+  it('is one per integration and subject', async () => {
+    const [key, otherKey] = [randomUUID(), randomUUID()];
+    const first = await insert(key);
+    await reserve(first, ['a']);
+    await confirm(first, ['a']);
+    expect(await reserve(await insert(otherKey), ['a'])).toBe(true);
+    expect(await reserve(await insert(key, 'other'), ['a'])).toBe(true);
+    expect(await registered(otherKey)).toEqual([]);
+  });
+
+  it('is registered where its row says so: a reservation of a lost submission stays one', async () => {
+    const key = randomUUID();
+    const id = await insert(key);
+    await reserve(id, ['lost']);
+    await reserve(id, ['a']);
+    await confirm(id, ['a']);
+    expect(await registered(key)).toEqual(['a']);
+  });
+
+  it('is free again when its submission was refused, and never once it is registered', async () => {
+    const key = randomUUID();
+    const [first, second] = [await insert(key), await insert(key)];
+    await reserve(first, ['a']);
+    await confirm(first, ['a']);
+    await reserve(first, ['b']);
+    await reserve(second, ['c']);
+    await release(first);
+    const rows = await authenticators.dataSource.query('SELECT credential_id AS id FROM credentials WHERE subject_key = $1 ORDER BY 1', [key]);
+    expect(rows).toEqual([{ id: 'a' }, { id: 'c' }]);
+  });
+
+  it('is reserved by one of two submissions that come at once and register it', async () => {
+    const key = randomUUID();
+    const ids = await Promise.all(Array.from({ length: 6 }, () => insert(key)));
+    const outcomes = await Promise.all(ids.map(async (id) => (await reserve(id, ['a'])) && (await confirm(id, ['a']))));
+    expect(outcomes.some(Boolean)).toBe(true);
+    expect(await registered(key)).toEqual(['a']);
+  });
+});

@@ -1,0 +1,62 @@
+import { describe, expect, it, jest } from '@jest/globals';
+import { ProblemError } from '#libs/kernel';
+import { Health, type Finding } from './health.js';
+
+function healthOf(...checks: [name: string, vital: boolean, check: () => Promise<Finding>][]): Health {
+  const health = new Health();
+  for (const [name, vital, check] of checks) health.register({ name, vital, check });
+  return health;
+}
+
+const up = async (): Promise<Finding> => ({ status: 'up' });
+const down = async (): Promise<Finding> => ({ status: 'down', detail: 'on holiday' });
+const refused = (health: Health) => health.ready().then(() => null, (error: unknown) => error as ProblemError);
+
+describe('Health', () => {
+  it('is good where all is, and where there is nothing to check', async () => {
+    expect(await healthOf().ready()).toEqual({ status: 'ok', checks: {} });
+    expect(await healthOf(['a', true, up], ['b', false, up]).ready()).toMatchObject({ status: 'ok' });
+  });
+
+  it('is degraded, and still ready, where something is down that it can do without', async () => {
+    expect(await healthOf(['postgresql', true, up], ['redis', false, down]).ready()).toEqual({
+      status: 'degraded',
+      checks: { postgresql: { status: 'up' }, redis: { status: 'down', detail: 'on holiday' } },
+    });
+  });
+
+  it('is not ready without what it lives by, and names all that it found', async () => {
+    expect(await refused(healthOf(['redis', false, down], ['postgresql', true, down]))).toMatchObject({
+      code: 'not_ready',
+      status: 503,
+      retryAfterS: 2,
+      message: 'postgresql: on holiday',
+      extensions: { checks: { redis: { status: 'down' }, postgresql: { status: 'down' } } },
+    });
+  });
+
+  it('takes a check that throws for a part that is down, and repeats its code only', async () => {
+    const error = Object.assign(new Error('password "hunter2" refused'), { code: '28P01' });
+    const refusal = await refused(healthOf(['postgresql', true, () => Promise.reject(error)]));
+    expect(refusal!.extensions).toEqual({ checks: { postgresql: { status: 'down', detail: '28P01' } } });
+    expect(JSON.stringify([refusal!.message, refusal!.extensions])).not.toContain('hunter2');
+  });
+
+  it('waits two seconds for a check, and no longer', async () => {
+    jest.useFakeTimers();
+    try {
+      const ready = healthOf(['redis', false, () => new Promise(() => undefined)]).ready();
+      await jest.advanceTimersByTimeAsync(2_000);
+      expect(await ready).toMatchObject({ checks: { redis: { status: 'down', detail: 'no answer' } } });
+    } finally {
+      jest.useRealTimers();
+    }
+  });
+
+  it('is not ready while it stops, whatever is up', async () => {
+    const health = healthOf(['postgresql', true, up]);
+    health.drain();
+    expect(health.draining).toBe(true);
+    expect(await refused(health)).toMatchObject({ code: 'not_ready', message: 'The service is stopping.' });
+  });
+});

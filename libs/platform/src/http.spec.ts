@@ -1,0 +1,219 @@
+import { Body, ConflictException, Controller, Get, Module, Param, Post, Query, UseGuards } from '@nestjs/common';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { z } from 'zod';
+import { PROBLEMS, PROBLEM_CODES, ProblemError } from '#libs/kernel';
+import { TEST_ENV, testConfig } from '#libs/testing';
+import { BearerGuard } from './bearer.guard.js';
+import { Health } from './health.js';
+import { createHttpApp } from './http.js';
+import { PlatformModule } from './platform.module.js';
+
+class Outage extends Error {}
+
+/** What the routes below throw. */
+let thrown: () => unknown = () => new Error('nothing to throw');
+
+const body = z.strictObject({ code: z.string().min(6), list: z.array(z.object({ 'a/b~c': z.int() })).optional() });
+
+@Controller('spec')
+class SpecController {
+  @Get('fine')
+  fine() {
+    return { fine: true };
+  }
+
+  @Get('thrown')
+  throws() {
+    throw thrown();
+  }
+
+  @Post('body')
+  body(@Body({ schema: body }) given: z.output<typeof body>) {
+    return given;
+  }
+
+  @Get('item/:id')
+  item(@Param('id', { schema: z.uuid() }) id: string, @Query({ schema: z.strictObject({ limit: z.coerce.number().int().max(5).default(1) }) }) query: object) {
+    return { id, query };
+  }
+
+  @Get('guarded')
+  @UseGuards(BearerGuard)
+  guarded() {
+    return { inside: true };
+  }
+}
+
+let app: NestFastifyApplication;
+beforeAll(async () => {
+  @Module({ imports: [PlatformModule.forRoot(testConfig())], controllers: [SpecController] })
+  class SpecModule {}
+  app = await createHttpApp({ module: SpecModule }, (error) => error instanceof Outage);
+  await app.init();
+  await app.getHttpAdapter().getInstance().ready();
+});
+afterAll(() => app.close());
+
+type Options = Exclude<Parameters<NestFastifyApplication['inject']>[0], undefined | string>;
+const ask = async (url: string, options: Partial<Options> = {}) => {
+  const answer = await app.inject({ method: 'GET', url, ...options });
+  return { status: answer.statusCode, headers: answer.headers, text: answer.body, body: answer.json<Record<string, unknown>>() };
+};
+const post = (payload: unknown, headers: Record<string, string> = { 'content-type': 'application/json' }) =>
+  ask('/spec/body', { method: 'POST', payload: typeof payload === 'string' ? payload : JSON.stringify(payload), headers });
+
+async function whatComesOf(error: unknown) {
+  thrown = () => error;
+  return ask('/spec/thrown?code=123456');
+}
+
+describe('every refusal is a problem', () => {
+  it.each(PROBLEM_CODES)('with the status, the title and the code of %s', async (code) => {
+    const { status, headers, body: problem } = await whatComesOf(new ProblemError(code, { detail: 'because' }));
+    expect(status).toBe(PROBLEMS[code].status);
+    expect(headers['content-type']).toMatch(/^application\/problem\+json/);
+    expect(problem).toEqual({
+      type: `urn:gangway:problem:${code}`,
+      title: PROBLEMS[code].title,
+      status,
+      detail: 'because',
+      instance: '/spec/thrown',
+      code,
+      traceId: headers['x-request-id'],
+      retryable: status === 429 || status === 503,
+    });
+    expect(headers['www-authenticate']).toBe(status === 401 ? 'Bearer' : undefined);
+  });
+
+  it('carries what its thrower says: another status, when to come again, errors, members of its own', async () => {
+    const errors = [{ pointer: '/authenticators/0', code: 'challenge_mismatch', detail: 'no' }];
+    const { status, headers, body: problem } = await whatComesOf(
+      new ProblemError('otp_locked', { detail: 'x', status: 429, retryAfterS: 30, errors, extensions: { attemptsLeft: 0 } }),
+    );
+    expect([status, headers['retry-after'], problem['retryable']]).toEqual([429, '30', true]);
+    expect(problem).toMatchObject({ errors, attemptsLeft: 0 });
+  });
+
+  it.each([
+    ['a bug', new TypeError('cannot read secret-of-ours')],
+    ['a thrown text', 'secret-of-ours'],
+    ['nothing at all', null],
+    ['a status that is none of ours', new ConflictException('secret-of-ours')],
+    ['a status that is no number', Object.assign(new Error('secret-of-ours'), { statusCode: 'no' })],
+  ])('also %s, which says nothing of our insides', async (_, error) => {
+    const { status, body: problem, text } = await whatComesOf(error);
+    expect([status, problem['code']]).toEqual([500, 'internal']);
+    expect(text).not.toMatch(/secret-of-ours|\.ts|at /);
+  });
+
+  it('says 503 and when to come again where what we need is away', async () => {
+    const { status, headers, body: problem } = await whatComesOf(new Outage('ECONNREFUSED 10.1.2.3:5432'));
+    expect([status, headers['retry-after'], problem['code'], problem['retryable']]).toEqual([503, '2', 'not_ready', true]);
+    expect(JSON.stringify(problem)).not.toContain('10.1.2.3');
+  });
+
+  it.each([
+    ['no route', () => ask('/nowhere'), 404, 'not_found'],
+    ['a path that cannot be decoded', () => ask('/spec/item/%zz'), 400, 'validation_failed'],
+    ['a body that is no JSON', () => post('{"code": 1234567'), 400, 'validation_failed'],
+    ['no body at all', () => post(''), 400, 'validation_failed'],
+    ['a body that is no object', () => post('[]'), 400, 'validation_failed'],
+    ['a body of another type', () => post('<code/>', { 'content-type': 'text/xml' }), 415, 'unsupported_media_type'],
+    ['a body that is too large', () => post({ code: 'x'.repeat(256 * 1024) }), 413, 'payload_too_large'],
+    ['a body with a prototype in it', () => post('{"__proto__": {"admin": true}}'), 400, 'validation_failed'],
+  ])('also %s', async (_, asked, status, code) => {
+    const answer = await asked();
+    expect(answer.status).toBe(status);
+    expect(answer.headers['content-type']).toMatch(/^application\/problem\+json/);
+    expect(answer.body).toMatchObject({ code, status, traceId: answer.headers['x-request-id'] });
+    expect(answer.headers['cache-control']).toBe('no-store');
+    expect(answer.text).not.toContain('1234567');
+  });
+});
+
+describe('validation', () => {
+  it('points at each fault by JSON pointer (RFC 6901)', async () => {
+    const { body: problem } = await post({ code: 'short', list: [{ 'a/b~c': 1 }, { 'a/b~c': 'one' }], more: 1 });
+    const errors = problem['errors'] as { pointer: string; code: string }[];
+    expect(errors.map(({ pointer, code }) => [pointer, code]).sort()).toEqual([
+      ['', 'unrecognized_keys'],
+      ['/code', 'too_small'],
+      ['/list/1/a~1b~0c', 'invalid_type'],
+    ]);
+  });
+
+  it('hands on what the schema made of a good request', async () => {
+    const id = '0198a000-0000-7000-8000-000000000001';
+    expect((await ask(`/spec/item/${id}?limit=3`)).body).toEqual({ id, query: { limit: 3 } });
+    expect((await ask(`/spec/item/${id}`)).body).toEqual({ id, query: { limit: 1 } });
+    expect((await ask(`/spec/item/${id}?limit=9&x=1`)).status).toBe(400);
+    expect((await ask('/spec/item/none')).status).toBe(400);
+  });
+});
+
+describe('the bearer key', () => {
+  const key = TEST_ENV['API_KEY']!;
+  it.each([`Bearer ${key}`, `bearer ${key}`, `BEARER   ${key}`])('lets in: %s', async (authorization) => {
+    expect(await ask('/spec/guarded', { headers: { authorization } })).toMatchObject({ status: 200, body: { inside: true } });
+  });
+
+  it.each([
+    undefined,
+    '',
+    key,
+    'Bearer',
+    'Bearer ',
+    `Bearer ${key}x`,
+    `Bearer ${key.slice(0, -1)}`,
+    `Bearer ${key.toUpperCase()}`,
+    `Bearer ${key} ${key}`,
+    `Basic ${Buffer.from(`ops:${key}`).toString('base64')}`,
+    `Token ${key}`,
+  ])('keeps out: %p', async (authorization) => {
+    const { status, headers, body: problem, text } = await ask('/spec/guarded', { headers: authorization === undefined ? {} : { authorization } });
+    expect([status, problem['code'], headers['www-authenticate']]).toEqual([401, 'unauthenticated', 'Bearer']);
+    expect(text).not.toContain(key);
+  });
+});
+
+describe('every answer', () => {
+  it('has the request’s id and trace, the caller’s where they are good', async () => {
+    const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+    const { headers } = await ask('/spec/fine', { headers: { 'x-request-id': 'caller-1', traceparent } });
+    expect(headers).toMatchObject({ 'x-request-id': 'caller-1', traceparent, 'cache-control': 'no-store' });
+  });
+
+  it.each(['', 'with space', 'x'.repeat(129), 'a\u00e9', '<script>'])('has an id of our own instead of %p', async (given) => {
+    const { headers } = await ask('/spec/fine', { headers: { 'x-request-id': given } });
+    expect(headers['x-request-id']).toMatch(/^[0-9a-f]{8}-[0-9a-f-]{27}$/);
+  });
+
+  it.each(['', '00-00000000000000000000000000000000-00f067aa0ba902b7-01', '00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01', '01-4bf92f35', 'x'])(
+    'has a trace of our own instead of %p',
+    async (given) => {
+      const { headers } = await ask('/spec/fine', { headers: { traceparent: given } });
+      expect(headers['traceparent']).toMatch(/^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-00$/);
+    },
+  );
+});
+
+describe('draining', () => {
+  it('takes nothing new, still answers reads, and is not ready', async () => {
+    @Module({ imports: [PlatformModule.forRoot(testConfig())], controllers: [SpecController] })
+    class SpecModule {}
+    const stopping = await createHttpApp({ module: SpecModule }, () => false);
+    await stopping.init();
+    stopping.get(Health).drain();
+    const ways = await Promise.all([
+      stopping.inject({ method: 'POST', url: '/spec/body', payload: { code: '123456' } }),
+      stopping.inject({ method: 'GET', url: '/spec/fine' }),
+      stopping.inject({ method: 'GET', url: '/health/ready' }),
+      stopping.inject({ method: 'GET', url: '/health/live' }),
+    ]);
+    expect(ways.map(({ statusCode }) => statusCode)).toEqual([503, 200, 503, 200]);
+    expect(ways[0]!.json()).toMatchObject({ code: 'not_ready', retryable: true });
+    expect(ways[0]!.headers['retry-after']).toBe('1');
+    await stopping.close();
+  });
+});

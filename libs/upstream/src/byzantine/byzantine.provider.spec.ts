@@ -1,0 +1,352 @@
+import { createPublicKey, randomUUID, verify } from 'node:crypto';
+import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
+import { HttpService } from '@nestjs/axios';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import axios from 'axios';
+import { ProblemError, Secret, systemClock, type Clock } from '#libs/kernel';
+import { SIGNING_ENGINES, openKeyRing, type SigningEngineName } from '#libs/signing';
+import { byzantineSchemas, testConfig, type ByzantineOperation } from '#libs/testing';
+import { UpstreamHttpClient } from '../http-client.js';
+import { UpstreamError, type FailureClass, type RejectionReason } from '../upstream-error.js';
+import type { Call, Grant, NewAuthenticator } from '../upstream-provider.js';
+import { ByzantineProvider } from './byzantine.provider.js';
+
+const NOW_S = 1_763_632_800;
+const clock: Clock = { nowMs: () => NOW_S * 1000 + 999, monotonicMs: systemClock.monotonicMs };
+const subject = { accountId: '550e8400-e29b-41d4-a716-446655440000', userId: '6ba7b810-9dad-41d1-80b4-00c04fd430c8' };
+const grant: Grant = { type: 'upstream-session', sessionId: new Secret(randomUUID()), expiresAt: new Date() };
+const authenticator: NewAuthenticator = {
+  name: 'Ana’s phone ☎',
+  challenge: 'Y2hhbGxlbmdl',
+  credentialId: 'AQIDBA',
+  clientDataJson: 'eyJ0eXBlIjoid2ViYXV0aG4uY3JlYXRlIn0',
+  attestationObject: 'o2NmbXRkbm9uZQ',
+  transports: ['ble', 'hybrid', 'internal', 'nfc', 'usb', 'unknown'],
+};
+
+interface Received {
+  method: string;
+  url: string;
+  headers: IncomingHttpHeaders;
+  body: string;
+}
+
+let server: Server;
+let baseUrl: string;
+let received: Received[];
+let answer: { status: number; body: string; headers?: Record<string, string> };
+let http: UpstreamHttpClient;
+
+beforeAll(async () => {
+  server = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      const body = Buffer.concat(chunks).toString('utf8');
+      received.push({ method: request.method!, url: request.url!, headers: request.headers, body });
+      response.writeHead(answer.status, answer.headers).end(answer.body);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  baseUrl = `http://127.0.0.1:${(server.address() as { port: number }).port}`;
+  http = new UpstreamHttpClient(new HttpService(axios.create()), testConfig(), systemClock);
+});
+afterAll(async () => {
+  await http.onApplicationShutdown();
+  await new Promise((resolve) => server.close(resolve));
+});
+beforeEach(() => {
+  received = [];
+});
+
+const ring = (engine: SigningEngineName) =>
+  openKeyRing({ engine, keys: [{ name: 'byzantine', material: '01'.repeat(32), source: 'SPEC' }] }).key('byzantine');
+const providerOf = (engine: SigningEngineName = 'openssl') =>
+  new ByzantineProvider({ name: 'byzantine', baseUrl }, ring(engine), http, clock);
+
+const call = (): Call => ({ timeoutMs: 2_000, beforeSend: () => undefined });
+
+/** The three steps and the probe, each with an answer that is good. */
+const VERBS = {
+  'init-otp': {
+    path: '/v1/submit/init-otp',
+    good: { otpId: 'otp_of any shape' },
+    run: (provider: ByzantineProvider) => provider.initOtp(call(), subject),
+  },
+  'otp-auth': {
+    path: '/v1/submit/otp-auth',
+    good: { session: 'opaque', sessionId: randomUUID(), expiresAt: '2026-02-05T12:00:00Z' },
+    run: (provider: ByzantineProvider) =>
+      provider.verifyOtp(call(), subject, 'otp-1', { type: 'code', code: new Secret('012345') }),
+  },
+  'create-authenticators-otp': {
+    path: '/v1/submit/create-authenticators-otp',
+    good: { authenticatorIds: ['id-1'] },
+    run: (provider: ByzantineProvider) => provider.createAuthenticators(call(), subject, grant, [authenticator]),
+  },
+} as const;
+type Verb = keyof typeof VERBS;
+const NAMES = Object.keys(VERBS) as Verb[];
+
+const answers = (status: number, body: unknown, headers: Record<string, string> = {}) => {
+  answer = { status, body: typeof body === 'string' ? body : JSON.stringify(body), headers };
+};
+
+async function failureOf(verb: Verb, provider = providerOf()): Promise<UpstreamError> {
+  const error = await VERBS[verb].run(provider).then(
+    (value: unknown) => new Error(`it succeeded: ${JSON.stringify(value)}`),
+    (reason: unknown) => reason,
+  );
+  if (error instanceof UpstreamError) return error;
+  throw error;
+}
+
+describe.each(SIGNING_ENGINES)('what is sent, signed by %s', (engine) => {
+  /** Reads the compressed point from the header: RFC 5480's prefix for P-256, then the 33 bytes. */
+  const publicKeyOf = (header: string) =>
+    createPublicKey({
+      key: Buffer.from(`3039301306072a8648ce3d020106082a8648ce3d030107032200${header.slice(2)}`, 'hex'),
+      format: 'der',
+      type: 'spki',
+    });
+
+  function expectSigned({ method, url, headers, body }: Received): void {
+    expect(headers['x-pubkey']).toMatch(/^0x0[23][0-9a-f]{64}$/);
+    expect(headers['x-timestamp']).toBe(String(NOW_S));
+    const signed = Buffer.from(`${NOW_S}${method}${url}${body}`, 'utf8');
+    const signature = Buffer.from(String(headers['x-signature']).slice(2), 'hex');
+    expect(String(headers['x-signature'])).toMatch(/^0x30[0-9a-f]+$/);
+    expect(verify('sha256', signed, publicKeyOf(String(headers['x-pubkey'])), signature)).toBe(true);
+  }
+
+  it.each(NAMES)('to %s has the form of its schema and a signature over its very bytes', async (verb) => {
+    answers(200, VERBS[verb].good);
+    await VERBS[verb].run(providerOf(engine));
+    expect(received).toHaveLength(1);
+    const [request] = received;
+    expect(request).toMatchObject({ method: 'POST', url: VERBS[verb].path });
+    expect(request!.headers['content-type']).toBe('application/json');
+    expect(byzantineSchemas.check(verb as ByzantineOperation, 'request', JSON.parse(request!.body))).toEqual([]);
+    expect(byzantineSchemas.check(verb as ByzantineOperation, 'response', VERBS[verb].good)).toEqual([]);
+    expectSigned(request!);
+  });
+
+  it('as a probe is a signed GET without a body', async () => {
+    answers(200, { integratorId: 'i', accessScope: 'read_write', label: null, capabilities: { canWrite: true } });
+    await providerOf(engine).probe(call());
+    expect(received[0]).toMatchObject({ method: 'GET', url: '/v1/integrator/whoami', body: '' });
+    expectSigned(received[0]!);
+  });
+});
+
+describe('what is sent', () => {
+  it('carries the code, the session and each passkey as they were given', async () => {
+    answers(200, VERBS['otp-auth'].good);
+    await VERBS['otp-auth'].run(providerOf());
+    expect(JSON.parse(received[0]!.body)).toEqual({ ...subject, otpId: 'otp-1', otpCode: '012345' });
+
+    answers(200, VERBS['create-authenticators-otp'].good);
+    await VERBS['create-authenticators-otp'].run(providerOf());
+    expect(JSON.parse(received[1]!.body)).toEqual({
+      sessionId: grant.type === 'upstream-session' && grant.sessionId.reveal(),
+      ...subject,
+      authenticators: [
+        {
+          authenticatorName: authenticator.name,
+          challenge: authenticator.challenge,
+          attestation: {
+            credentialId: authenticator.credentialId,
+            clientDataJson: authenticator.clientDataJson,
+            attestationObject: authenticator.attestationObject,
+            transports: [
+              'AUTHENTICATOR_TRANSPORT_BLE',
+              'AUTHENTICATOR_TRANSPORT_HYBRID',
+              'AUTHENTICATOR_TRANSPORT_INTERNAL',
+              'AUTHENTICATOR_TRANSPORT_NFC',
+              'AUTHENTICATOR_TRANSPORT_USB',
+              'Unknown',
+            ],
+          },
+        },
+      ],
+    });
+  });
+
+  it('does not leave when the call is held back', async () => {
+    const held: Call = {
+      ...call(),
+      beforeSend: () => {
+        throw new Error('too old');
+      },
+    };
+    await expect(providerOf().initOtp(held, subject)).rejects.toMatchObject({ failure: 'not_sent' });
+    expect(received).toEqual([]);
+  });
+});
+
+describe('a good answer', () => {
+  it.each([200, 201, 202])('may be any 2xx, such as %d', async (status) => {
+    answers(status, VERBS['init-otp'].good);
+    expect(await VERBS['init-otp'].run(providerOf())).toEqual({ handle: 'otp_of any shape' });
+  });
+
+  it.each([
+    ['2026-02-05T12:00:00Z', '2026-02-05T12:00:00.000Z'],
+    ['2026-02-05T12:00:00', '2026-02-05T12:00:00.000Z'],
+    ['2026-02-05 12:00:00', '2026-02-05T12:00:00.000Z'],
+    ['2026-02-05T12:00:00.123456789', '2026-02-05T12:00:00.123Z'],
+    ['2026-02-05T14:00:00+02:00', '2026-02-05T12:00:00.000Z'],
+    ['2026-02-05T07:00:00-0500', '2026-02-05T12:00:00.000Z'],
+  ])('of otp-auth expires at %s, which is %s whatever zone we are in', async (expiresAt, instant) => {
+    answers(200, { ...VERBS['otp-auth'].good, expiresAt, more: 'is upstream’s freedom' });
+    const granted = await VERBS['otp-auth'].run(providerOf());
+    expect(granted).toMatchObject({ type: 'upstream-session', expiresAt: new Date(instant) });
+    expect(granted.type === 'upstream-session' && granted.sessionId.reveal()).toBe(VERBS['otp-auth'].good.sessionId);
+  });
+
+  it('names the passkeys in the order sent, and none where their number is another', async () => {
+    answers(200, { authenticatorIds: ['id-1'] });
+    expect(await VERBS['create-authenticators-otp'].run(providerOf())).toEqual(['id-1']);
+    for (const authenticatorIds of [[], ['id-1', 'id-2']]) {
+      answers(200, { authenticatorIds });
+      expect(await VERBS['create-authenticators-otp'].run(providerOf())).toBeNull();
+    }
+  });
+});
+
+describe('an answer that says yes and cannot be read may have taken effect', () => {
+  it.each(NAMES)('of %s', async (verb) => {
+    const bad = [
+      '<html>ok</html>',
+      '',
+      'null',
+      '[]',
+      '"yes"',
+      JSON.stringify(VERBS[verb].good).slice(0, -1),
+      ...Object.keys(VERBS[verb].good)
+        .filter((member) => member !== 'session')
+        .flatMap((member) => [JSON.stringify({ ...VERBS[verb].good, [member]: null }), JSON.stringify({ ...VERBS[verb].good, [member]: 7 })]),
+    ];
+    for (const body of bad) {
+      answers(200, body);
+      expect(await failureOf(verb)).toMatchObject({ failure: 'no_answer', evidence: { status: 200, bytesSent: true } });
+    }
+  });
+
+  it('of otp-auth, where it does not say until when', async () => {
+    for (const expiresAt of ['soon', '', '2026-13-45T99:00:00Z']) {
+      answers(200, { ...VERBS['otp-auth'].good, expiresAt });
+      expect((await failureOf('otp-auth')).failure).toBe('no_answer');
+    }
+  });
+});
+
+describe('a refusal', () => {
+  const everywhere: [number, unknown, FailureClass, RejectionReason?][] = [
+    [500, { error: 'boom', status: 500 }, 'unavailable'],
+    [502, '<html>Bad Gateway</html>', 'unavailable'],
+    [503, '', 'unavailable'],
+    [504, 'upstream request timeout', 'unavailable'],
+    [429, { error: 'slow down', status: 429 }, 'throttled'],
+    [408, '', 'no_answer'],
+    [401, { error: 'unknown public key', status: 401 }, 'misconfigured'],
+    [403, { error: 'credential is read-only', status: 403 }, 'misconfigured'],
+    [302, '', 'misconfigured'],
+    [400, { error: 'Missing X-Pubkey header', status: 400 }, 'misconfigured'],
+    [400, 'missing header: x-signature', 'misconfigured'],
+    [400, { error: 'something new', status: 400 }, 'rejected_unclear'],
+    [400, 'Failed to deserialize: UUID parsing failed', 'rejected_unclear'],
+    [400, { error: { nested: true } }, 'rejected_unclear'],
+    [400, '', 'rejected_unclear'],
+    [418, '', 'rejected_unclear'],
+    [409, { error: 'something new', status: 409 }, 'rejected'],
+    [422, '', 'rejected'],
+    [400, { error: 'Invalid OTP code', status: 400 }, 'rejected', 'otp_invalid'],
+    [400, { error: 'OTP code has expired', status: 400 }, 'rejected', 'otp_expired'],
+    [400, { error: 'Too many attempts', status: 400 }, 'rejected', 'otp_locked'],
+    [400, { error: 'session expired', status: 400 }, 'rejected', 'session_expired'],
+    [400, { error: 'credential already registered', status: 400 }, 'rejected', 'credential_already_registered'],
+    [400, { error: 'maximum number of authenticators reached' }, 'rejected', 'authenticator_limit'],
+    [400, 'invalid authenticator attestation: flags', 'rejected', 'attestation_invalid'],
+  ];
+
+  const cases = NAMES.flatMap((verb) =>
+    everywhere.map(([status, body, failure, reason]) => ({ verb, status, body, failure, reason })),
+  );
+
+  it.each(cases)(
+    'of $verb with $status $body is $failure, $reason',
+    async ({ verb, status, body, failure, reason }) => {
+      answers(status, body);
+      const error = await failureOf(verb);
+      expect(error.failure).toBe(failure);
+      expect(error.reason).toBe(reason);
+      expect(error.evidence).toMatchObject({ status, bytesSent: true, headersSeen: true });
+      expect(received).toHaveLength(1);
+    },
+  );
+
+  it.each<[Verb, RejectionReason]>([
+    ['init-otp', 'subject_not_found'],
+    ['otp-auth', 'subject_not_found'],
+    ['create-authenticators-otp', 'session_expired'],
+  ])('of %s with 404 is %s, whatever its text', async (verb, reason) => {
+    for (const body of [{ error: 'account not found', status: 404 }, 'nothing here', { error: 'session not found' }]) {
+      answers(404, body);
+      expect(await failureOf(verb)).toMatchObject({ failure: 'rejected', reason });
+    }
+  });
+
+  it('that says when to come again is heard', async () => {
+    answers(503, '', { 'retry-after': '3' });
+    expect(await failureOf('init-otp')).toMatchObject({ failure: 'throttled', retryAfterMs: 3000 });
+  });
+
+  it('never repeats what upstream said: it could echo a code', async () => {
+    answers(400, { error: 'code 012345 is wrong for session abc', status: 400 });
+    const { message } = await failureOf('otp-auth');
+    expect(message).not.toMatch(/012345|abc/);
+  });
+
+  it('of the probe tells that the integration is not in order', async () => {
+    answers(401, { error: 'unknown public key', status: 401 });
+    await expect(providerOf().probe(call())).rejects.toMatchObject({ failure: 'misconfigured' });
+    answers(503, '');
+    await expect(providerOf().probe(call())).rejects.toMatchObject({ failure: 'unavailable' });
+  });
+});
+
+describe('parseSubject', () => {
+  it('takes the two ids in any case, and gives equal subjects one key', () => {
+    const upper = { accountId: subject.accountId.toUpperCase(), userId: subject.userId.toUpperCase() };
+    expect(providerOf().parseSubject(upper)).toEqual({ subject, key: `${subject.accountId}/${subject.userId}` });
+    expect(providerOf().parseSubject(upper).key).toBe(providerOf().parseSubject(subject).key);
+  });
+
+  it.each([
+    [{ accountId: subject.accountId }, ['/subject/userId']],
+    [{ ...subject, accountId: 'x' }, ['/subject/accountId']],
+    [{ ...subject, email: 'a@b.c' }, ['/subject']],
+    [null, ['/subject']],
+    ['text', ['/subject']],
+  ])('refuses %j and points at it', (value, pointers) => {
+    try {
+      providerOf().parseSubject(value);
+    } catch (error) {
+      expect(error).toBeInstanceOf(ProblemError);
+      expect((error as ProblemError).code).toBe('validation_failed');
+      expect((error as ProblemError).errors!.map(({ pointer }) => pointer)).toEqual(pointers);
+      return;
+    }
+    throw new Error('it was taken');
+  });
+});
+
+it('refuses a proof and a grant that are another provider’s', async () => {
+  const provider = providerOf();
+  const encrypted = { type: 'encrypted-code', encryptedOtpBundle: '{}', clientSignature: '{}' } as const;
+  await expect(provider.verifyOtp(call(), subject, 'otp-1', encrypted)).rejects.toThrow(/takes the code itself/);
+  const key = { type: 'session-key', organizationId: 'o', userId: 'u', privateKey: new Secret('k'), expiresAt: new Date() } as const;
+  await expect(provider.createAuthenticators(call(), subject, key, [authenticator])).rejects.toThrow(/keeps the session itself/);
+  expect(received).toEqual([]);
+});

@@ -1,0 +1,20 @@
+import { describe, expect, it } from '@jest/globals';
+import { Integrations, type Integration } from './integrations.js';
+
+const one = { name: 'byzantine' } as Integration;
+const other = { name: 'other' } as Integration;
+
+describe('Integrations', () => {
+  it('are found by name, and a name of the past is no error', () => {
+    const integrations = new Integrations([one, other]);
+    expect(integrations.find('other')).toBe(other);
+    expect(integrations.find('of-the-past')).toBeNull();
+    expect(integrations.all()).toEqual([one, other]);
+  });
+
+  it('need no name only where there is just one', () => {
+    expect(new Integrations([one]).only()).toBe(one);
+    expect(new Integrations([one, other]).only()).toBeNull();
+    expect(new Integrations([]).only()).toBeNull();
+  });
+});

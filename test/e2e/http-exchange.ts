@@ -1,0 +1,71 @@
+import { request } from 'node:http';
+import { expect } from '@jest/globals';
+import { API_KEY, type Story } from './story.js';
+
+export interface Reply {
+  status: number;
+  headers: Record<string, string | string[] | undefined>;
+  text: string;
+}
+
+/** A request whose path goes out exactly as it is given, which `fetch` would not do. */
+export function send(
+  story: Story,
+  method: string,
+  path: string,
+  { headers = {}, body }: { headers?: Record<string, string>; body?: string | Buffer } = {},
+): Promise<Reply> {
+  const { hostname, port } = new URL(story.serviceUrl);
+  return new Promise((resolve, reject) => {
+    const sent = request({ hostname, port, method, path, headers }, (response) => {
+      const chunks: Buffer[] = [];
+      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.on('error', reject);
+      response.on('end', () =>
+        resolve({
+          status: response.statusCode!,
+          headers: response.headers,
+          text: Buffer.concat(chunks).toString(),
+        }),
+      );
+    });
+    // A server that refuses a large body may answer before it has read it all.
+    sent.on('error', reject);
+    sent.end(body);
+  });
+}
+
+export const KEY = { authorization: `Bearer ${API_KEY}` };
+export const JSON_KEY = { ...KEY, 'content-type': 'application/json' };
+
+export interface Problem {
+  instance: string;
+  errors: { pointer: string }[];
+  version: number;
+  onboardingId: string;
+  nextAction: { until: string };
+}
+
+/** Every member that a problem has, and none that it must not have. */
+export function expectProblem(reply: Reply, status: number, code: string): Problem {
+  expect({ status: reply.status, type: reply.headers['content-type'] }).toEqual({
+    status,
+    type: expect.stringMatching(/^application\/problem\+json/),
+  });
+  const problem = JSON.parse(reply.text) as Problem;
+  expect(problem).toMatchObject({
+    type: expect.stringMatching(/^[a-z][a-z0-9+.-]*:/),
+    title: expect.stringMatching(/./),
+    status,
+    detail: expect.stringMatching(/./),
+    instance: expect.stringMatching(/^\//),
+    code,
+    traceId: reply.headers['x-request-id'],
+    retryable: expect.any(Boolean),
+  });
+  expect(reply.headers['cache-control']).toBe('no-store');
+  expect(reply.text).not.toMatch(/node_modules|\bat .+:\d+:\d+|stack/);
+  return problem;
+}
+
+export const pointers = ({ errors }: Problem) => errors.map(({ pointer }) => pointer);
