@@ -4,6 +4,7 @@ import {
   generateRegistrationOptions,
   type PublicKeyCredentialCreationOptionsJSON,
 } from '@simplewebauthn/server';
+import { ProblemError } from '#libs/kernel';
 import {
   Claims,
   Fingerprint,
@@ -166,8 +167,11 @@ export class AuthenticatorsService {
 
   #relyingParty(row: Row): RelyingParty & { rpName: string } {
     const integration = this.integrations.find(row.integration);
-    if (!integration) throw new Error(`integration ${row.integration} is not configured any more`);
-    return integration.config;
+    if (integration) return integration.config;
+    throw new ProblemError('not_ready', {
+      detail: `Integration ${row.integration} is not configured here: an operator must put it back.`,
+      retryAfterS: 60,
+    });
   }
 }
 

@@ -146,7 +146,8 @@ export class Claims {
         where.attempt(row.attempt),
         where.noLease(),
         where.tryIsDue(),
-        where.notDue(),
+        // No call starts that cannot end before the code, the session or the onboarding does.
+        where.endsNoSoonerThan(this.config.CALL_TIMEOUT_MS),
         () => 'o.parked_reason IS NULL',
       ],
       patch: {

@@ -192,6 +192,10 @@ export const where = {
     (b) =>
       `o.attempt = ${b.bind(attempt, 'int')}`,
   notDue: (): Condition => () => 'o.deadline_at > clock_timestamp()',
+  endsNoSoonerThan:
+    (ms: number): Condition =>
+    (b) =>
+      `o.deadline_at >= clock_timestamp() + ${b.bind(ms, 'float8')} * interval '1 millisecond'`,
   noLease: (): Condition => () => 'o.lease_until IS NULL',
   leaseHeld: (): Condition => () => 'o.lease_until IS NOT NULL',
   leaseLapsed: (): Condition => () => 'o.lease_until <= clock_timestamp()',

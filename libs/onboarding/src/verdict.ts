@@ -48,7 +48,8 @@ export class Verdicts {
     if (end.type === 'integration_missing') return this.#parked(row, step, 'integration_missing', null);
     if (end.type === 'succeeded') return this.#succeeded(row, step, end);
     if (end.type === 'out_of_tries') {
-      const to = step.gaveUp(row);
+      const inDoubt = canLeaveDoubt(step.name) && row.doubtAttempt !== null;
+      const to = inDoubt ? outcomeLost({ detail: 'no time was left to try again' }) : step.gaveUp(row);
       const change = this.#moved(row, step, to, [], {});
       return { change, answer: null, signal: to.signal, retryInMs: null };
     }
@@ -60,7 +61,7 @@ export class Verdicts {
       case 'park':
         return this.#parked(row, step, 'upstream_misconfigured', error);
       case 'outcome_unknown':
-        return this.#failed(row, step, end, outcomeLost(error));
+        return this.#failed(row, step, end, outcomeLost({ ...error.evidence, detail: error.message }));
       case 'rejected':
         return this.#failed(row, step, end, step.rejected(row, error));
       case 'give_up':
@@ -279,11 +280,11 @@ function withoutEffect(step: Step, row: Row): { patch: Patch; clauses: Clause[] 
   return { patch, clauses };
 }
 
-function outcomeLost(error: UpstreamError): StepEnd {
+function outcomeLost(data: Record<string, unknown>): StepEnd {
   return {
     signal: 'outcome_lost',
     result: { code: 'outcome_unknown', detail: 'The call may have taken effect; nobody can say.' },
-    data: { ...error.evidence, detail: error.message },
+    data,
   };
 }
 

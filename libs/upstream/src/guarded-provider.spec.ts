@@ -53,16 +53,21 @@ async function until(holds: () => boolean): Promise<void> {
 }
 
 describe('GuardedProvider', () => {
-  it.each(['unavailable', 'no_answer'] as const)('opens after twenty calls of which half end %s', async (failure) => {
-    let n = 0;
-    const { end, calls } = guard(() => (n++ % 2 ? Promise.reject(failing(failure)) : Promise.resolve({ handle: 'x' })));
-    await times(19, end);
-    expect(guarded.state).toBe('closed');
-    await end();
-    expect(guarded.state).toBe('open');
-    expect(await end()).toBe('not_sent');
-    expect(calls()).toBe(20);
-  });
+  it.each(['unavailable', 'no_answer'] as const)(
+    'opens after twenty calls of which half end %s',
+    async (failure) => {
+      let n = 0;
+      const { end, calls } = guard(() =>
+        n++ % 2 ? Promise.reject(failing(failure)) : Promise.resolve({ handle: 'x' }),
+      );
+      await times(19, end);
+      expect(guarded.state).toBe('closed');
+      await end();
+      expect(guarded.state).toBe('open');
+      expect(await end()).toBe('not_sent');
+      expect(calls()).toBe(20);
+    },
+  );
 
   it.each(['rejected', 'rejected_unclear', 'throttled', 'misconfigured', 'not_sent'] as const)(
     'stays closed however many calls end %s',
