@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { aRow, after } from '#libs/testing';
 import { createPasskey } from '../../../tools/passkey.js';
 import {
   authenticatorsBody,
@@ -12,10 +13,13 @@ import {
   toResource,
   verifyBody,
 } from './onboarding.dto.js';
-import { aRow, after } from '../../../libs/onboarding/src/fixtures/a-row.js';
 
 const subject = { accountId: 'a', userId: 'u' };
-const credential = createPasskey({ rpId: 'app.example.com', origin: 'https://app.example.com', challenge: 'AQID' });
+const credential = createPasskey({
+  rpId: 'app.example.com',
+  origin: 'https://app.example.com',
+  challenge: 'AQID',
+});
 const named = (more: object) => ({ authenticators: [{ authenticatorName: 'Phone', ...more }] });
 const asProvidersSpellIt = (transports: string[]) => ({
   challenge: 'AQID',
@@ -27,15 +31,50 @@ const asProvidersSpellIt = (transports: string[]) => ({
   },
 });
 
-const takes = (schema: { safeParse(value: unknown): { success: boolean } }, value: unknown) => schema.safeParse(value).success;
+const takes = (schema: { safeParse(value: unknown): { success: boolean } }, value: unknown) =>
+  schema.safeParse(value).success;
 
 describe('what callers send', () => {
   it.each([
-    ['a code', verifyBody, { code: '012345' }, [{ code: '12345' }, { code: '0123456789' }, { code: 12_345_6 }, { code: '12 456' }, { code: '12345\n6' }, {}]],
-    ['a start', startBody, { subject, metadata: { plan: 'pro' }, supersede: true }, [{}, { subject: 'u' }, { subject, supersede: 'yes' }, { subject, externalRef: '' }, { subject, x: 1 }, { subject, metadata: { big: 'x'.repeat(4100) } }]],
-    ['a resolution', resolveBody, { outcome: 'done', reason: 'asked' }, [{ outcome: 'maybe', reason: 'x' }, { outcome: 'done' }, { outcome: 'done', reason: '' }]],
+    [
+      'a code',
+      verifyBody,
+      { code: '012345' },
+      [
+        { code: '12345' },
+        { code: '0123456789' },
+        { code: 12_345_6 },
+        { code: '12 456' },
+        { code: '12345\n6' },
+        {},
+      ],
+    ],
+    [
+      'a start',
+      startBody,
+      { subject, metadata: { plan: 'pro' }, supersede: true },
+      [
+        {},
+        { subject: 'u' },
+        { subject, supersede: 'yes' },
+        { subject, externalRef: '' },
+        { subject, x: 1 },
+        { subject, metadata: { big: 'x'.repeat(4100) } },
+      ],
+    ],
+    [
+      'a resolution',
+      resolveBody,
+      { outcome: 'done', reason: 'asked' },
+      [{ outcome: 'maybe', reason: 'x' }, { outcome: 'done' }, { outcome: 'done', reason: '' }],
+    ],
     ['a reason', reasonBody, { reason: 'x' }, [{ reason: 'x'.repeat(501) }, { why: 'x' }, null]],
-    ['a page of events', eventsQuery, { after: '3', limit: '10' }, [{ after: '-1' }, { limit: '0' }, { limit: '1001' }, { after: ['1', '2'] }]],
+    [
+      'a page of events',
+      eventsQuery,
+      { after: '3', limit: '10' },
+      [{ after: '-1' }, { limit: '0' }, { limit: '1001' }, { after: ['1', '2'] }],
+    ],
   ])('%s is taken in its form and in no other', (_, schema, good, bad) => {
     expect(takes(schema, good)).toBe(true);
     for (const each of bad) expect([each, takes(schema, each)]).toEqual([each, false]);
@@ -47,13 +86,17 @@ describe('what callers send', () => {
   });
 
   it('an id is a UUID in any case', () => {
-    expect(idParam.parse('0198A000-0000-7000-8000-00000000000A')).toBe('0198a000-0000-7000-8000-00000000000a');
+    expect(idParam.parse('0198A000-0000-7000-8000-00000000000A')).toBe(
+      '0198a000-0000-7000-8000-00000000000a',
+    );
     expect(takes(idParam, "0198a000' OR 1=1")).toBe(false);
   });
 
   it('passkeys come in both forms, one to ten of them', () => {
     expect(takes(authenticatorsBody, named({ credential }))).toBe(true);
-    expect(takes(authenticatorsBody, named(asProvidersSpellIt(['AUTHENTICATOR_TRANSPORT_USB', 'Unknown'])))).toBe(true);
+    expect(
+      takes(authenticatorsBody, named(asProvidersSpellIt(['AUTHENTICATOR_TRANSPORT_USB', 'Unknown']))),
+    ).toBe(true);
     const bad = [
       { authenticators: [] },
       { authenticators: Array(11).fill(named({ credential }).authenticators[0]) },
@@ -69,10 +112,27 @@ describe('what callers send', () => {
 
   it('a list is narrowed by what it knows, and goes on from its own cursor only', () => {
     const id = '0198a000-0000-7000-8000-00000000000a';
-    const query = listQuery.parse({ state: 'otp_sent', limit: '7', createdAfter: '2026-11-20T10:00:00+01:00', cursor: Buffer.from(id).toString('base64url') });
-    expect(query).toMatchObject({ state: 'otp_sent', limit: 7, createdAfter: new Date('2026-11-20T09:00:00Z'), cursor: id });
+    const query = listQuery.parse({
+      state: 'otp_sent',
+      limit: '7',
+      createdAfter: '2026-11-20T10:00:00+01:00',
+      cursor: Buffer.from(id).toString('base64url'),
+    });
+    expect(query).toMatchObject({
+      state: 'otp_sent',
+      limit: 7,
+      createdAfter: new Date('2026-11-20T09:00:00Z'),
+      cursor: id,
+    });
     expect(listQuery.parse({}).limit).toBe(50);
-    for (const bad of [{ state: 'done' }, { limit: '201' }, { limit: ['1', '2'] }, { createdAfter: 'yesterday' }, { cursor: 'bm9uZQ' }, { colour: 'red' }]) {
+    for (const bad of [
+      { state: 'done' },
+      { limit: '201' },
+      { limit: ['1', '2'] },
+      { createdAfter: 'yesterday' },
+      { cursor: 'bm9uZQ' },
+      { colour: 'red' },
+    ]) {
       expect([bad, takes(listQuery, bad)]).toEqual([bad, false]);
     }
   });
@@ -91,11 +151,58 @@ describe('an onboarding as callers see it', () => {
   it.each([
     ['waits for its code', {}],
     ['waits for a retry', { state: 'otp_submitted', step: 'verify-otp', nextAttemptAt: after(500) } as const],
-    ['is parked', { state: 'otp_requested', step: 'init-otp', parkedReason: 'integration_missing', parkedAt: after(-5) } as const],
-    ['has a session', { state: 'otp_verified', sessionExpiresAt: after(900_000), sessionEndsAt: after(870_000) } as const],
-    ['is in doubt', { state: 'outcome_unknown', step: 'verify-otp', unresolved: [{ step: 'verify-otp', attempt: 2, at: '2026-11-20T10:00:00.000Z' }] } as const],
-    ['has failed', { state: 'failed', deadlineAt: null, failure: { code: 'otp_locked', detail: 'x', step: 'verify-otp', upstreamStatus: 400, at: '2026-11-20T10:00:00.000Z' } } as const],
-    ['is completed', { state: 'completed', deadlineAt: null, authenticators: [{ id: null, name: 'a', credentialId: 'c', aaguid: '0', transports: ['usb'], createdAt: '2026-11-20T10:00:00.000Z' }] } as const],
+    [
+      'is parked',
+      {
+        state: 'otp_requested',
+        step: 'init-otp',
+        parkedReason: 'integration_missing',
+        parkedAt: after(-5),
+      } as const,
+    ],
+    [
+      'has a session',
+      { state: 'otp_verified', sessionExpiresAt: after(900_000), sessionEndsAt: after(870_000) } as const,
+    ],
+    [
+      'is in doubt',
+      {
+        state: 'outcome_unknown',
+        step: 'verify-otp',
+        unresolved: [{ step: 'verify-otp', attempt: 2, at: '2026-11-20T10:00:00.000Z' }],
+      } as const,
+    ],
+    [
+      'has failed',
+      {
+        state: 'failed',
+        deadlineAt: null,
+        failure: {
+          code: 'otp_locked',
+          detail: 'x',
+          step: 'verify-otp',
+          upstreamStatus: 400,
+          at: '2026-11-20T10:00:00.000Z',
+        },
+      } as const,
+    ],
+    [
+      'is completed',
+      {
+        state: 'completed',
+        deadlineAt: null,
+        authenticators: [
+          {
+            id: null,
+            name: 'a',
+            credentialId: 'c',
+            aaguid: '0',
+            transports: ['usb'],
+            createdAt: '2026-11-20T10:00:00.000Z',
+          },
+        ],
+      } as const,
+    ],
   ])('has its documented form and no secret, where it %s', (_, columns) => {
     const resource = toResource(aRow({ ...secrets, ...(columns as object) }));
     const text = JSON.stringify(resource);

@@ -8,7 +8,10 @@ const OUTSTANDING = 3;
 
 let authenticators: Authenticators;
 beforeAll(async () => {
-  authenticators = await openAuthenticators({ CHALLENGES_OUTSTANDING: String(OUTSTANDING), CHALLENGE_LIFE_MS: '300000' });
+  authenticators = await openAuthenticators({
+    CHALLENGES_OUTSTANDING: String(OUTSTANDING),
+    CHALLENGE_LIFE_MS: '300000',
+  });
 });
 afterAll(() => authenticators.module.close());
 
@@ -50,7 +53,10 @@ describe('a challenge', () => {
     expect(await outstanding(id)).toEqual([]);
     expect(await use(id, [old])).toBe(false);
     const fresh = await issue(id);
-    const rows = await authenticators.dataSource.query('SELECT challenge FROM webauthn_challenges WHERE onboarding_id = $1', [id]);
+    const rows = await authenticators.dataSource.query(
+      'SELECT challenge FROM webauthn_challenges WHERE onboarding_id = $1',
+      [id],
+    );
     expect(rows).toEqual([{ challenge: fresh }]);
   });
 
@@ -88,6 +94,10 @@ describe('a challenge', () => {
 
 it('find knows an onboarding by its id, and no other', async () => {
   const id = await insert();
-  expect((await authenticators.challenges.find(id))!.row).toMatchObject({ id, state: 'otp_verified', now: expect.any(Date) });
+  expect((await authenticators.challenges.find(id))!.row).toMatchObject({
+    id,
+    state: 'otp_verified',
+    now: expect.any(Date),
+  });
   expect(await authenticators.challenges.find(randomUUID())).toBeNull();
 });

@@ -3,7 +3,13 @@ import { Secret } from '#libs/kernel';
 import { sealGrant, type OnboardingStore, type Row, type Steps } from '#libs/onboarding';
 import { Sealer } from '#libs/platform';
 import { testConfig } from '#libs/testing';
-import { UpstreamError, type Grant, type NewAuthenticator, type RejectionReason, type UpstreamProvider } from '#libs/upstream';
+import {
+  UpstreamError,
+  type Grant,
+  type NewAuthenticator,
+  type RejectionReason,
+  type UpstreamProvider,
+} from '#libs/upstream';
 import { CreateAuthenticatorsStep } from './create-authenticators.step.js';
 import { Credentials } from './credentials.js';
 
@@ -20,7 +26,12 @@ const passkeys = ['a', 'b'].map((name): NewAuthenticator => ({
   attestationObject: 'o',
   transports: ['usb'],
 }));
-const pending = passkeys.map(({ name, credentialId, transports }) => ({ name, credentialId, aaguid: '0', transports }));
+const pending = passkeys.map(({ name, credentialId, transports }) => ({
+  name,
+  credentialId,
+  aaguid: '0',
+  transports,
+}));
 const row = {
   id,
   subject: { userId: 'u' },
@@ -32,7 +43,12 @@ const row = {
 
 const providerThatAnswers = (ids: string[] | null, seen: unknown[] = []) =>
   ({
-    createAuthenticators: async (_call: unknown, _subject: unknown, given: Grant, sent: NewAuthenticator[]) => {
+    createAuthenticators: async (
+      _call: unknown,
+      _subject: unknown,
+      given: Grant,
+      sent: NewAuthenticator[],
+    ) => {
       seen.push(given.type === 'upstream-session' && given.sessionId.reveal(), sent);
       return ids;
     },
@@ -69,13 +85,19 @@ describe('step 3', () => {
   it('completes without ids where their number was another, and says so', async () => {
     const end = await step.call(providerThatAnswers(null), call, row);
     expect(end.data).toEqual({ authenticatorIds: null, unmapped: true });
-    expect(end.patch!.authenticators).toMatchObject([{ id: null, name: 'a' }, { id: null, name: 'b' }]);
+    expect(end.patch!.authenticators).toMatchObject([
+      { id: null, name: 'a' },
+      { id: null, name: 'b' },
+    ]);
     expect(step.resolvedDone(row).patch.authenticators).toMatchObject([{ id: null }, { id: null }]);
   });
 
   it('keeps passkeys that were registered before', async () => {
     const earlier = { ...pending[0]!, id: 'id-0', createdAt: 'then' };
-    const end = await step.call(providerThatAnswers(['id-a', 'id-b']), call, { ...row, authenticators: [earlier] });
+    const end = await step.call(providerThatAnswers(['id-a', 'id-b']), call, {
+      ...row,
+      authenticators: [earlier],
+    });
     expect(end.patch!.authenticators).toMatchObject([earlier, { id: 'id-a' }, { id: 'id-b' }]);
   });
 
@@ -85,9 +107,21 @@ describe('step 3', () => {
 
   it.each<[RejectionReason | undefined, string, object]>([
     ['session_expired', 'session_expired', { code: 'session_expired' }],
-    ['attestation_invalid', 'authenticators_rejected', { code: 'attestation_invalid', errors: [{ code: 'upstream_refused' }] }],
-    ['credential_already_registered', 'authenticators_rejected', { code: 'attestation_invalid', errors: [{ code: 'credential_already_registered' }] }],
-    ['authenticator_limit', 'authenticators_rejected', { code: 'attestation_invalid', errors: [{ code: 'upstream_refused' }] }],
+    [
+      'attestation_invalid',
+      'authenticators_rejected',
+      { code: 'attestation_invalid', errors: [{ code: 'upstream_refused' }] },
+    ],
+    [
+      'credential_already_registered',
+      'authenticators_rejected',
+      { code: 'attestation_invalid', errors: [{ code: 'credential_already_registered' }] },
+    ],
+    [
+      'authenticator_limit',
+      'authenticators_rejected',
+      { code: 'attestation_invalid', errors: [{ code: 'upstream_refused' }] },
+    ],
     [undefined, 'authenticators_rejected', { code: 'upstream_rejected' }],
   ])('refused for %s', (reason, signal, result) => {
     const end = step.rejected(row, refusal(reason));

@@ -16,12 +16,20 @@ const insert = (subjectKey: string, integration = 'byzantine') =>
 const subjectOf = (subjectKey: string) => ({ integration: 'byzantine', subjectKey });
 const registered = async (subjectKey: string, among?: string[]) =>
   (await authenticators.credentials.registered(subjectOf(subjectKey), among)).sort();
-const reserve = (id: string, ids: string[]) => authenticators.change(id, [authenticators.credentials.reserve(ids)]);
+const reserve = (id: string, ids: string[]) =>
+  authenticators.change(id, [authenticators.credentials.reserve(ids)]);
 
 /** As a settle does: what the row then says is registered. */
 const confirm = (id: string, ids: string[]) =>
   authenticators.change(id, [authenticators.credentials.confirm], {
-    authenticators: ids.map((credentialId) => ({ id: null, name: 'x', credentialId, aaguid: '0', transports: [], createdAt: 'now' })),
+    authenticators: ids.map((credentialId) => ({
+      id: null,
+      name: 'x',
+      credentialId,
+      aaguid: '0',
+      transports: [],
+      createdAt: 'now',
+    })),
   });
 const release = (id: string) => authenticators.change(id, [authenticators.credentials.release]);
 
@@ -42,7 +50,10 @@ describe('a credential', () => {
     await reserve(first, ['a']);
     await confirm(first, ['a']);
     expect(await reserve(second, ['a', 'b'])).toBe(false);
-    const rows = await authenticators.dataSource.query('SELECT credential_id FROM credentials WHERE subject_key = $1', [key]);
+    const rows = await authenticators.dataSource.query(
+      'SELECT credential_id FROM credentials WHERE subject_key = $1',
+      [key],
+    );
     expect(rows).toEqual([{ credential_id: 'a' }]);
     expect(await reserve(second, ['b'])).toBe(true);
   });
@@ -83,14 +94,19 @@ describe('a credential', () => {
     await reserve(first, ['b']);
     await reserve(second, ['c']);
     await release(first);
-    const rows = await authenticators.dataSource.query('SELECT credential_id AS id FROM credentials WHERE subject_key = $1 ORDER BY 1', [key]);
+    const rows = await authenticators.dataSource.query(
+      'SELECT credential_id AS id FROM credentials WHERE subject_key = $1 ORDER BY 1',
+      [key],
+    );
     expect(rows).toEqual([{ id: 'a' }, { id: 'c' }]);
   });
 
   it('is reserved by one of two submissions that come at once and register it', async () => {
     const key = randomUUID();
     const ids = await Promise.all(Array.from({ length: 6 }, () => insert(key)));
-    const outcomes = await Promise.all(ids.map(async (id) => (await reserve(id, ['a'])) && (await confirm(id, ['a']))));
+    const outcomes = await Promise.all(
+      ids.map(async (id) => (await reserve(id, ['a'])) && (await confirm(id, ['a']))),
+    );
     expect(outcomes.some(Boolean)).toBe(true);
     expect(await registered(key)).toEqual(['a']);
   });

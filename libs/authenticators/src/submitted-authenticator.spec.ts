@@ -1,9 +1,18 @@
 import { describe, expect, it } from '@jest/globals';
 import { createPasskey } from '../../../tools/passkey.js';
-import { asNewAuthenticator, asRegistrationResponse, type SubmittedAuthenticator } from './submitted-authenticator.js';
+import {
+  asNewAuthenticator,
+  asRegistrationResponse,
+  type SubmittedAuthenticator,
+} from './submitted-authenticator.js';
 
 const challenge = 'Y2hhbGxlbmdlLW9mLWEtdGVzdA';
-const credential = createPasskey({ rpId: 'app.example.com', origin: 'https://app.example.com', challenge, transports: ['internal', 'hybrid'] });
+const credential = createPasskey({
+  rpId: 'app.example.com',
+  origin: 'https://app.example.com',
+  challenge,
+  transports: ['internal', 'hybrid'],
+});
 const { clientDataJSON, attestationObject } = credential.response;
 
 const browsers: SubmittedAuthenticator = { authenticatorName: 'Phone', credential };
@@ -24,7 +33,9 @@ describe('a submitted authenticator', () => {
       transports: ['internal', 'hybrid'],
     };
     expect(asNewAuthenticator(browsers)).toEqual(expected);
-    expect(asNewAuthenticator(providers(['AUTHENTICATOR_TRANSPORT_INTERNAL', 'AUTHENTICATOR_TRANSPORT_HYBRID']))).toEqual(expected);
+    expect(
+      asNewAuthenticator(providers(['AUTHENTICATOR_TRANSPORT_INTERNAL', 'AUTHENTICATOR_TRANSPORT_HYBRID'])),
+    ).toEqual(expected);
   });
 
   it('is checked in the form that browsers give', () => {
@@ -38,25 +49,39 @@ describe('a submitted authenticator', () => {
   });
 
   it.each([
-    [['AUTHENTICATOR_TRANSPORT_BLE', 'AUTHENTICATOR_TRANSPORT_NFC', 'AUTHENTICATOR_TRANSPORT_USB'], ['ble', 'nfc', 'usb']],
+    [
+      ['AUTHENTICATOR_TRANSPORT_BLE', 'AUTHENTICATOR_TRANSPORT_NFC', 'AUTHENTICATOR_TRANSPORT_USB'],
+      ['ble', 'nfc', 'usb'],
+    ],
     [['Unknown'], ['unknown']],
-    [['Unknown', 'AUTHENTICATOR_TRANSPORT_USB', 'Unknown'], ['unknown', 'usb']],
+    [
+      ['Unknown', 'AUTHENTICATOR_TRANSPORT_USB', 'Unknown'],
+      ['unknown', 'usb'],
+    ],
     [[], []],
   ])('keeps its transports: %j as %j', (given, expected) => {
     expect(asNewAuthenticator(providers(given)).transports).toEqual(expected);
   });
 
   it.each([
-    [['cable', 'smart-card', 'toString', 'internal'], ['hybrid', 'unknown', 'internal']],
+    [
+      ['cable', 'smart-card', 'toString', 'internal'],
+      ['hybrid', 'unknown', 'internal'],
+    ],
     [['hybrid', 'cable'], ['hybrid']],
     [undefined, []],
   ])('translates what browsers call them: %j as %j', (transports, expected) => {
     const { transports: _, ...response } = credential.response;
-    const given = { ...credential, response: { ...response, ...(transports && { transports: transports as never }) } };
+    const given = {
+      ...credential,
+      response: { ...response, ...(transports && { transports: transports as never }) },
+    };
     expect(asNewAuthenticator({ authenticatorName: 'x', credential: given }).transports).toEqual(expected);
   });
 
   it('goes by the challenge inside the client data: that is what providers compare', () => {
-    expect(asNewAuthenticator({ ...providers([]), challenge: 'another' } as SubmittedAuthenticator).challenge).toBe(challenge);
+    expect(
+      asNewAuthenticator({ ...providers([]), challenge: 'another' } as SubmittedAuthenticator).challenge,
+    ).toBe(challenge);
   });
 });

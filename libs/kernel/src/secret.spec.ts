@@ -6,7 +6,11 @@ describe('Secret', () => {
   const secret = new Secret('hunter2');
 
   it('shows itself to nobody but reveal()', () => {
-    const seen = [`${secret}`, JSON.stringify({ secret }), inspect({ secret }, { showHidden: true, depth: 9 })];
+    const seen = [
+      `${secret}`,
+      JSON.stringify({ secret }),
+      inspect({ secret }, { showHidden: true, depth: 9 }),
+    ];
     expect(seen.join(' ')).not.toContain('hunter2');
     expect(secret.reveal()).toBe('hunter2');
   });

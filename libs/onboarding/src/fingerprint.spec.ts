@@ -12,7 +12,12 @@ describe('Fingerprint', () => {
   });
 
   it('differs by content, by onboarding and by key', () => {
-    const prints = [keyed(1).of('a', '123456'), keyed(1).of('a', '123457'), keyed(1).of('b', '123456'), keyed(2).of('a', '123456')];
+    const prints = [
+      keyed(1).of('a', '123456'),
+      keyed(1).of('a', '123457'),
+      keyed(1).of('b', '123456'),
+      keyed(2).of('a', '123456'),
+    ];
     expect(new Set(prints).size).toBe(prints.length);
   });
 

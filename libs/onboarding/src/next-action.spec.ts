@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { aRow, after } from './fixtures/a-row.js';
+import { aRow, after } from '#libs/testing';
 import { ENDED_STATES, STATES, STATE_OF_STEP, STEPS } from './machine.js';
 import { NEXT_ACTION_TYPES, nextActionOf } from './next-action.js';
 
@@ -9,8 +9,14 @@ describe('nextActionOf', () => {
   it.each(STEPS)('has the caller wait for %s: until the next try, or else until the call is over', (step) => {
     const row = aRow({ state: STATE_OF_STEP[step], step, leaseUntil: after(30_000) });
     expect(nextActionOf(row)).toEqual({ type: 'wait', until: text(30_000) });
-    expect(nextActionOf({ ...row, leaseUntil: null, nextAttemptAt: after(500) })).toEqual({ type: 'wait', until: text(500) });
-    expect(nextActionOf({ ...row, leaseUntil: null, parkedReason: 'integration_missing' })).toEqual({ type: 'wait', until: null });
+    expect(nextActionOf({ ...row, leaseUntil: null, nextAttemptAt: after(500) })).toEqual({
+      type: 'wait',
+      until: text(500),
+    });
+    expect(nextActionOf({ ...row, leaseUntil: null, parkedReason: 'integration_missing' })).toEqual({
+      type: 'wait',
+      until: null,
+    });
   });
 
   it('asks for the code while it has tries and lives', () => {
@@ -30,7 +36,8 @@ describe('nextActionOf', () => {
 
   it('asks for a decision where the outcome is unknown, and for nothing at the end', () => {
     expect(nextActionOf(aRow({ state: 'outcome_unknown', step: 'verify-otp' }))).toEqual({ type: 'resolve' });
-    for (const state of ENDED_STATES) expect(nextActionOf(aRow({ state, deadlineAt: null }))).toEqual({ type: 'none' });
+    for (const state of ENDED_STATES)
+      expect(nextActionOf(aRow({ state, deadlineAt: null }))).toEqual({ type: 'none' });
   });
 
   it('knows an action for every state', () => {

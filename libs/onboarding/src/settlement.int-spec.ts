@@ -64,7 +64,10 @@ describe('an attempt that is still the row’s', () => {
       otpTriesLeft: 2,
     });
     expect(await timeline(row.id)).toEqual([
-      { type: 'attempt_ended', data: { step: 'verify-otp', attempt: 2, class: 'ok', upstreamStatus: 200, durationMs: 40 } },
+      {
+        type: 'attempt_ended',
+        data: { step: 'verify-otp', attempt: 2, class: 'ok', upstreamStatus: 200, durationMs: 40 },
+      },
       { type: 'otp_verified', data: { sessionExpiresAt: 'later' } },
     ]);
     expect(onboardings.added).toEqual([]);
@@ -119,12 +122,25 @@ describe('an attempt that is still the row’s', () => {
   it('ends in outcome unknown without an answer, and a later refusal does not clear that up', async () => {
     const row = await inFlight();
     const lost = await settlement.settle(row, failed('no_answer'));
-    expect(lost).toMatchObject({ state: 'outcome_unknown', step: 'verify-otp', doubtAttempt: 2, otpTriesLeft: 2 });
-    expect(lost.unresolved).toMatchObject([{ step: 'verify-otp', attempt: 2, evidence: { status: null, detail: expect.any(String) } }]);
+    expect(lost).toMatchObject({
+      state: 'outcome_unknown',
+      step: 'verify-otp',
+      doubtAttempt: 2,
+      otpTriesLeft: 2,
+    });
+    expect(lost.unresolved).toMatchObject([
+      { step: 'verify-otp', attempt: 2, evidence: { status: null, detail: expect.any(String) } },
+    ]);
 
-    const unresolved = [{ step: 'verify-otp', attempt: 2, at: AT }, { step: 'verify-otp', attempt: 3, at: AT }];
+    const unresolved = [
+      { step: 'verify-otp', attempt: 2, at: AT },
+      { step: 'verify-otp', attempt: 3, at: AT },
+    ];
     const second = await inFlight({ attempt: 3, doubt_attempt: 2, unavailable_count: 1, unresolved });
-    const refused = await settlement.settle(second, failed('rejected', { status: 400, reason: 'otp_invalid' }));
+    const refused = await settlement.settle(
+      second,
+      failed('rejected', { status: 400, reason: 'otp_invalid' }),
+    );
     expect(refused).toMatchObject({ state: 'outcome_unknown', doubtAttempt: 2 });
     expect(refused.unresolved).toMatchObject([{ attempt: 2 }]);
   });
@@ -146,7 +162,10 @@ describe('an attempt that is still the row’s', () => {
 
   it('applies the deadline that expiry left to it', async () => {
     const row = await inFlight({ otp_expires_at: inMs(-1) });
-    expect(await settlement.settle(row, failed('not_sent'))).toMatchObject({ state: 'otp_needed', reason: 'otp_expired' });
+    expect(await settlement.settle(row, failed('not_sent'))).toMatchObject({
+      state: 'otp_needed',
+      reason: 'otp_expired',
+    });
     expect(onboardings.added).toEqual([]);
   });
 });
@@ -164,22 +183,38 @@ describe('a late answer', () => {
   it('decides what became of the very attempt that was lost', async () => {
     const row = await lost();
     const settled = await settlement.settle(row, succeeded());
-    expect(settled).toMatchObject({ state: 'otp_verified', unresolved: [], doubtAttempt: null, sealedGrant: Buffer.from('grant') });
-    const types = (await timeline(row.id)).map(({ type, data }) => (type === 'late_answer' ? `${type} ${data['answer']}` : type));
+    expect(settled).toMatchObject({
+      state: 'otp_verified',
+      unresolved: [],
+      doubtAttempt: null,
+      sealedGrant: Buffer.from('grant'),
+    });
+    const types = (await timeline(row.id)).map(({ type, data }) =>
+      type === 'late_answer' ? `${type} ${data['answer']}` : type,
+    );
     expect(types).toEqual(['attempt_ended', 'outcome_lost', 'attempt_ended', 'late_answer otp_verified']);
   });
 
   it('decides by a definite refusal as well', async () => {
     const row = await lost();
     const settled = await settlement.settle(row, failed('rejected', { status: 400, reason: 'otp_invalid' }));
-    expect(settled).toMatchObject({ state: 'otp_sent', unresolved: [], doubtAttempt: null, lastResult: { code: 'otp_invalid' } });
+    expect(settled).toMatchObject({
+      state: 'otp_sent',
+      unresolved: [],
+      doubtAttempt: null,
+      lastResult: { code: 'otp_invalid' },
+    });
   });
 
   it('that says nothing is kept, and decides nothing', async () => {
     const row = await lost();
     const before = await onboardings.load(row.id);
     const settled = await settlement.settle(row, failed('unavailable', { status: 503 }));
-    expect(settled).toMatchObject({ state: 'outcome_unknown', version: before.version, unresolved: before.unresolved });
+    expect(settled).toMatchObject({
+      state: 'outcome_unknown',
+      version: before.version,
+      unresolved: before.unresolved,
+    });
     expect((await timeline(row.id)).at(-1)).toEqual({
       type: 'late_answer_kept',
       data: { step: 'verify-otp', attempt: 2, class: 'unavailable', upstreamStatus: 503 },
@@ -189,8 +224,16 @@ describe('a late answer', () => {
 
   it.each([
     ['a newer attempt is in flight', `attempt = 3`, 'otp_submitted'],
-    ['a newer attempt was lost', `attempt = 3, state = 'outcome_unknown', lease_until = NULL`, 'outcome_unknown'],
-    ['the onboarding has been cancelled', `state = 'cancelled', step = NULL, lease_until = NULL, sealed_otp_code = NULL`, 'cancelled'],
+    [
+      'a newer attempt was lost',
+      `attempt = 3, state = 'outcome_unknown', lease_until = NULL`,
+      'outcome_unknown',
+    ],
+    [
+      'the onboarding has been cancelled',
+      `state = 'cancelled', step = NULL, lease_until = NULL, sealed_otp_code = NULL`,
+      'cancelled',
+    ],
     ['a new code was asked for', `state = 'otp_requested', step = 'init-otp', attempt = 3`, 'otp_requested'],
   ])('is kept as evidence where %s', async (_, meanwhile, state) => {
     const row = await inFlight();
@@ -202,7 +245,13 @@ describe('a late answer', () => {
     expect(await timeline(row.id)).toEqual([
       {
         type: 'late_answer_kept',
-        data: { step: 'verify-otp', attempt: 2, class: 'ok', answer: 'otp_verified', sessionExpiresAt: 'later' },
+        data: {
+          step: 'verify-otp',
+          attempt: 2,
+          class: 'ok',
+          answer: 'otp_verified',
+          sessionExpiresAt: 'later',
+        },
       },
     ]);
   });
@@ -217,7 +266,10 @@ describe('a lease that has lapsed', () => {
     const settled = await onboardings.load(row.id);
     expect(settled).toMatchObject({ state: 'outcome_unknown', version: 2, doubtAttempt: 2 });
     expect(await timeline(row.id)).toEqual([
-      { type: 'attempt_ended', data: expect.objectContaining({ attempt: 2, class: 'no_answer', lapsed: true }) },
+      {
+        type: 'attempt_ended',
+        data: expect.objectContaining({ attempt: 2, class: 'no_answer', lapsed: true }),
+      },
       { type: 'outcome_lost', data: expect.objectContaining({ bytesSent: true, status: null }) },
     ]);
   });
@@ -283,7 +335,9 @@ describe('with PostgreSQL away', () => {
 
   it('hands on an error that is none of an outage', async () => {
     const row = await inFlight();
-    const spy = jest.spyOn(onboardings.store, 'change').mockRejectedValueOnce(Object.assign(new Error('no'), { code: '42703' }));
+    const spy = jest
+      .spyOn(onboardings.store, 'change')
+      .mockRejectedValueOnce(Object.assign(new Error('no'), { code: '42703' }));
     await expect(settlement.settle(row, succeeded())).rejects.toThrow('no');
     spy.mockRestore();
   });

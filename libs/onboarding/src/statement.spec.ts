@@ -4,7 +4,16 @@ import { Bindings, assignments, columnsOf, fromNow, prepared, sql } from './stat
 describe('assignments', () => {
   it('bind each value with its column’s type, in the order given', () => {
     const bindings = new Bindings();
-    const written = assignments({ state: 'otp_sent', unresolved: [], otpHandle: null, attempt: sql('o.attempt + 1'), leaseUntil: fromNow(500) }, bindings);
+    const written = assignments(
+      {
+        state: 'otp_sent',
+        unresolved: [],
+        otpHandle: null,
+        attempt: sql('o.attempt + 1'),
+        leaseUntil: fromNow(500),
+      },
+      bindings,
+    );
     expect(written).toEqual([
       { column: 'state', value: '$1::text' },
       { column: 'unresolved', value: '$2::jsonb' },

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { ProblemError } from '#libs/kernel';
-import { aRow } from './fixtures/a-row.js';
+import { aRow } from '#libs/testing';
 import { STATE_OF_STEP, STEPS } from './machine.js';
 import type { LastResult, ResultCode } from './onboarding.entity.js';
 import type { Row } from './onboarding.store.js';
@@ -40,12 +40,21 @@ describe('throwIfRefused', () => {
     ['upstream_rejected', 422],
     ['outcome_unknown', 409],
   ])('tells the caller of %s with status %d', (code, status) => {
-    expect(refusalOf(aRow({ lastResult: result(code) }))).toMatchObject({ code, status, message: `detail of ${code}` });
+    expect(refusalOf(aRow({ lastResult: result(code) }))).toMatchObject({
+      code,
+      status,
+      message: `detail of ${code}`,
+    });
   });
 
-  it.each<ResultCode>(['upstream_unavailable', 'upstream_misconfigured'])('keeps %s to the onboarding: it is no fault of the caller', (code) => {
-    expect(refusalOf(aRow({ state: 'otp_needed', reason: 'send_failed', lastResult: result(code) }))).toBeNull();
-  });
+  it.each<ResultCode>(['upstream_unavailable', 'upstream_misconfigured'])(
+    'keeps %s to the onboarding: it is no fault of the caller',
+    (code) => {
+      expect(
+        refusalOf(aRow({ state: 'otp_needed', reason: 'send_failed', lastResult: result(code) })),
+      ).toBeNull();
+    },
+  );
 
   it('says nothing of a step that moved the onboarding on', () => {
     expect(refusalOf(aRow({ state: 'otp_verified' }))).toBeNull();
@@ -54,16 +63,30 @@ describe('throwIfRefused', () => {
 
   it('carries what the caller goes on with', () => {
     const refusal = refusalOf(aRow({ otpTriesLeft: 1, lastResult: result('otp_invalid') }));
-    expect(refusal!.extensions).toMatchObject({ state: 'otp_sent', attemptsLeft: 1, nextAction: { type: 'submit_otp' } });
+    expect(refusal!.extensions).toMatchObject({
+      state: 'otp_sent',
+      attemptsLeft: 1,
+      nextAction: { type: 'submit_otp' },
+    });
     const errors = [{ pointer: '/authenticators', code: 'upstream_refused', detail: 'no' }];
-    const passkey = refusalOf(aRow({ state: 'otp_verified', lastResult: result('attestation_invalid', { errors }) }));
+    const passkey = refusalOf(
+      aRow({ state: 'otp_verified', lastResult: result('attestation_invalid', { errors }) }),
+    );
     expect(passkey!.errors).toEqual(errors);
     expect(passkey!.extensions).not.toHaveProperty('attemptsLeft');
   });
 
   it('prefers the failure that ended the onboarding, and tells of an end that came from outside', () => {
-    const failure = { code: 'otp_locked', detail: 'too many', step: 'verify-otp', upstreamStatus: 400, at: 'then' } as const;
-    expect(refusalOf(aRow({ state: 'failed', failure, lastResult: result('otp_invalid') }))).toMatchObject({ code: 'otp_locked' });
+    const failure = {
+      code: 'otp_locked',
+      detail: 'too many',
+      step: 'verify-otp',
+      upstreamStatus: 400,
+      at: 'then',
+    } as const;
+    expect(refusalOf(aRow({ state: 'failed', failure, lastResult: result('otp_invalid') }))).toMatchObject({
+      code: 'otp_locked',
+    });
     expect(refusalOf(aRow({ state: 'cancelled' }))).toMatchObject({ code: 'onboarding_ended', status: 410 });
     expect(refusalOf(aRow({ state: 'expired' }))).toMatchObject({ code: 'onboarding_ended' });
   });

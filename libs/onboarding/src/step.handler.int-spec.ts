@@ -11,7 +11,10 @@ let onboardings: Onboardings;
 let wake: (onboardingId: string) => Promise<unknown>;
 beforeAll(async () => {
   onboardings = await openOnboardings([step]);
-  const handler = onboardings.module.get(StepHandler).handlers().find(({ job }) => job.name === 'verify-otp')!;
+  const handler = onboardings.module
+    .get(StepHandler)
+    .handlers()
+    .find(({ job }) => job.name === 'verify-otp')!;
   wake = (onboardingId) => handler.handle(handler.job.payload.parse({ onboardingId, attempt: 3 }));
 });
 afterAll(() => onboardings.close());
@@ -32,7 +35,11 @@ describe('a wake-up call', () => {
   it('makes the next attempt, counted and committed before the call', async () => {
     const id = await insert();
     step.script.push(async () => {
-      expect(await onboardings.load(id)).toMatchObject({ attempt: 3, nextAttemptAt: null, unresolved: [{ attempt: 3 }] });
+      expect(await onboardings.load(id)).toMatchObject({
+        attempt: 3,
+        nextAttemptAt: null,
+        unresolved: [{ attempt: 3 }],
+      });
       expect((await onboardings.load(id)).leaseUntil).not.toBeNull();
       return step.verified;
     });
@@ -66,7 +73,9 @@ describe('a wake-up call', () => {
     step.script.push(() => {
       throw failure('no_answer');
     });
-    await expect(wake(id)).rejects.toEqual(new EndedForGood('outcome_unknown: The call may have taken effect; nobody can say.'));
+    await expect(wake(id)).rejects.toEqual(
+      new EndedForGood('outcome_unknown: The call may have taken effect; nobody can say.'),
+    );
   });
 
   it('that comes too early says by how much', async () => {
@@ -78,9 +87,16 @@ describe('a wake-up call', () => {
   });
 
   it('takes over what a process that died left in flight', async () => {
-    const id = await insert({ next_attempt_at: null, lease_until: inMs(-10), unresolved: [{ step: 'verify-otp', attempt: 2, at: 'then' }] });
+    const id = await insert({
+      next_attempt_at: null,
+      lease_until: inMs(-10),
+      unresolved: [{ step: 'verify-otp', attempt: 2, at: 'then' }],
+    });
     await expect(wake(id)).rejects.toThrow(EndedForGood);
-    expect(await onboardings.load(id)).toMatchObject({ state: 'outcome_unknown', unresolved: [{ attempt: 2 }] });
+    expect(await onboardings.load(id)).toMatchObject({
+      state: 'outcome_unknown',
+      unresolved: [{ attempt: 2 }],
+    });
   });
 
   it.each([

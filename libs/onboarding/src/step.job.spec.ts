@@ -9,7 +9,13 @@ describe.each(STEPS)('the job of %s', (step) => {
   it('takes ids and nothing else', () => {
     const { payload: parser } = stepJob(step);
     expect(parser.parse(payload)).toEqual(payload);
-    for (const junk of [{}, null, { ...payload, attempt: 0 }, { ...payload, onboardingId: 'x' }, { ...payload, code: '123456' }]) {
+    for (const junk of [
+      {},
+      null,
+      { ...payload, attempt: 0 },
+      { ...payload, onboardingId: 'x' },
+      { ...payload, code: '123456' },
+    ]) {
       expect(parser.safeParse(junk).success).toBe(false);
     }
   });

@@ -18,23 +18,37 @@ beforeEach(async () => {
 });
 
 const waiting = { state: 'otp_submitted', step: 'verify-otp', attempt: 2 };
-const insert = (columns: Record<string, unknown>) => anOnboarding(onboardings.dataSource, { ...waiting, ...columns });
+const insert = (columns: Record<string, unknown>) =>
+  anOnboarding(onboardings.dataSource, { ...waiting, ...columns });
 
 describe('the sweeper', () => {
   it('wakes a try that is overdue and a lease that has lapsed, for the next attempt and without a custom id', async () => {
     const due = await insert({ next_attempt_at: inMs(-5000) });
     const lapsed = await insert({ state: 'otp_requested', step: 'init-otp', lease_until: inMs(-5000) });
     expect(await sweeper.run()).toEqual({ woken: 2 });
-    const byId = new Map(onboardings.added.map((job) => [(job.payload as { onboardingId: string }).onboardingId, job]));
-    expect(byId.get(due)).toEqual({ name: 'verify-otp', payload: { onboardingId: due, attempt: 3 }, options: {} });
-    expect(byId.get(lapsed)).toEqual({ name: 'init-otp', payload: { onboardingId: lapsed, attempt: 3 }, options: {} });
+    const byId = new Map(
+      onboardings.added.map((job) => [(job.payload as { onboardingId: string }).onboardingId, job]),
+    );
+    expect(byId.get(due)).toEqual({
+      name: 'verify-otp',
+      payload: { onboardingId: due, attempt: 3 },
+      options: {},
+    });
+    expect(byId.get(lapsed)).toEqual({
+      name: 'init-otp',
+      payload: { onboardingId: lapsed, attempt: 3 },
+      options: {},
+    });
   });
 
   it.each([
     ['is not due yet', { next_attempt_at: inMs(60_000) }],
     ['is only just due, and has a job of its own', { next_attempt_at: inMs(-100) }],
     ['is in flight', { lease_until: inMs(60_000) }],
-    ['is parked', { next_attempt_at: inMs(-5000), parked_reason: 'integration_missing', parked_at: inMs(-5000) }],
+    [
+      'is parked',
+      { next_attempt_at: inMs(-5000), parked_reason: 'integration_missing', parked_at: inMs(-5000) },
+    ],
     ['was woken a moment ago', { next_attempt_at: inMs(-50_000), woken_at: inMs(-30_000) }],
     ['waits for its user', { state: 'otp_sent', step: null }],
   ])('leaves alone what %s', async (_, columns) => {

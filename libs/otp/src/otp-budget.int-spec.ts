@@ -59,15 +59,24 @@ const wait = ({ integration, subjectKey }: SubjectRef, ms: number) =>
   );
 
 /** A budget that was used so many milliseconds ago. */
-async function used({ integration, subjectKey }: SubjectRef, sends: number[], wrongCodes: number[] = []): Promise<void> {
-  const ago = (n: number) => `ARRAY(SELECT clock_timestamp() - ms * interval '1 millisecond' FROM unnest($${n}::float8[]) ms ORDER BY ms DESC)`;
+async function used(
+  { integration, subjectKey }: SubjectRef,
+  sends: number[],
+  wrongCodes: number[] = [],
+): Promise<void> {
+  const ago = (n: number) =>
+    `ARRAY(SELECT clock_timestamp() - ms * interval '1 millisecond' FROM unnest($${n}::float8[]) ms ORDER BY ms DESC)`;
   await dataSource.query(
     `INSERT INTO otp_budgets (integration, subject_key, sends, wrong_codes) VALUES ($1, $2, ${ago(3)}, ${ago(4)})`,
     [integration, subjectKey, sends, wrongCodes],
   );
 }
 
-const refusalOf = (explained: Promise<void>) => explained.then(() => null, (error: unknown) => error as ProblemError);
+const refusalOf = (explained: Promise<void>) =>
+  explained.then(
+    () => null,
+    (error: unknown) => error as ProblemError,
+  );
 
 describe('a budget', () => {
   it('lets exactly as many sends through as it has, however many come at once', async () => {
@@ -135,9 +144,10 @@ describe('a budget', () => {
     expect(await charge(subject)).toBe(true);
     await claim(subject, budget.refundSend);
     await wait(subject, 4 * MINUTE);
-    const [{ sends }] = await dataSource.query('SELECT cardinality(sends) AS sends FROM otp_budgets WHERE subject_key = $1', [
-      subject.subjectKey,
-    ]);
+    const [{ sends }] = await dataSource.query(
+      'SELECT cardinality(sends) AS sends FROM otp_budgets WHERE subject_key = $1',
+      [subject.subjectKey],
+    );
     expect(sends).toBe(2);
   });
 

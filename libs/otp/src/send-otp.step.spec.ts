@@ -29,7 +29,9 @@ describe('step 1', () => {
     ['upstream’s life, where that is shorter', 120_000, 120_000],
     ['our own life, where upstream’s is longer', 900_000, 300_000],
   ])('gives the code %s', async (_, lifeMs, expected) => {
-    const provider = { initOtp: async () => ({ handle: 'h', ...(lifeMs && { lifeMs }) }) } as unknown as UpstreamProvider;
+    const provider = {
+      initOtp: async () => ({ handle: 'h', ...(lifeMs && { lifeMs }) }),
+    } as unknown as UpstreamProvider;
     const end = await step.call(provider, { timeoutMs: 1, beforeSend: () => undefined }, row);
     expect(end).toMatchObject({ signal: 'otp_sent', patch: { otpHandle: 'h', otpTriesLeft: 3 } });
     expect(msOf(end.patch!.otpExpiresAt)).toBe(expected);
@@ -46,8 +48,14 @@ describe('step 1', () => {
   });
 
   it('that is refused the first time ends the onboarding', () => {
-    expect(step.rejected(row, refusal('subject_not_found'))).toMatchObject({ signal: 'step_failed', failure: { code: 'subject_not_found' } });
-    expect(step.rejected(row, refusal())).toMatchObject({ signal: 'step_failed', failure: { code: 'upstream_rejected' } });
+    expect(step.rejected(row, refusal('subject_not_found'))).toMatchObject({
+      signal: 'step_failed',
+      failure: { code: 'subject_not_found' },
+    });
+    expect(step.rejected(row, refusal())).toMatchObject({
+      signal: 'step_failed',
+      failure: { code: 'upstream_rejected' },
+    });
   });
 
   it('that is refused later ends this send only', () => {
@@ -62,6 +70,8 @@ describe('step 1', () => {
   it('counts what may have been mailed, and refunds what certainly was not', () => {
     expect(step.counted(row)).toEqual({ otpSends: 3 });
     expect(step.withoutEffect().clauses.map(({ name }) => name)).toEqual(['send_refunded']);
-    expect(step.claimClauses({ subject: 'target' }).map(({ name, required }) => [name, required])).toEqual([['send_charged', true]]);
+    expect(step.claimClauses({ subject: 'target' }).map(({ name, required }) => [name, required])).toEqual([
+      ['send_charged', true],
+    ]);
   });
 });

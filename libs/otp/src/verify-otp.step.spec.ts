@@ -32,7 +32,12 @@ describe('step 2', () => {
     const expiresAt = new Date('2026-11-20T10:15:00.000Z');
     const seen: unknown[] = [];
     const provider = {
-      verifyOtp: async (_call: unknown, _subject: unknown, handle: string, proof: OtpProof & { type: 'code' }) => {
+      verifyOtp: async (
+        _call: unknown,
+        _subject: unknown,
+        handle: string,
+        proof: OtpProof & { type: 'code' },
+      ) => {
         seen.push(handle, proof.type, proof.code.reveal());
         return { type: 'upstream-session', sessionId: new Secret('session-1'), expiresAt };
       },
@@ -55,9 +60,21 @@ describe('step 2', () => {
   });
 
   it.each<[RejectionReason | undefined, object, boolean]>([
-    ['otp_invalid', { signal: 'otp_rejected', patch: { otpWrong: 1 }, result: { code: 'otp_invalid' } }, false],
-    ['otp_locked', { signal: 'otp_rejected', patch: { otpTriesLeft: 0 }, result: { code: 'otp_locked' } }, false],
-    ['otp_expired', { signal: 'otp_expired', patch: { reason: 'otp_expired' }, result: { code: 'otp_expired' } }, true],
+    [
+      'otp_invalid',
+      { signal: 'otp_rejected', patch: { otpWrong: 1 }, result: { code: 'otp_invalid' } },
+      false,
+    ],
+    [
+      'otp_locked',
+      { signal: 'otp_rejected', patch: { otpTriesLeft: 0 }, result: { code: 'otp_locked' } },
+      false,
+    ],
+    [
+      'otp_expired',
+      { signal: 'otp_expired', patch: { reason: 'otp_expired' }, result: { code: 'otp_expired' } },
+      true,
+    ],
     ['subject_not_found', { signal: 'step_failed', failure: { code: 'subject_not_found' } }, true],
     [undefined, { signal: 'otp_rejected', result: { code: 'upstream_rejected' } }, false],
     ['session_expired', { signal: 'otp_rejected', result: { code: 'upstream_rejected' } }, false],

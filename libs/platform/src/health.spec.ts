@@ -10,7 +10,11 @@ function healthOf(...checks: [name: string, vital: boolean, check: () => Promise
 
 const up = async (): Promise<Finding> => ({ status: 'up' });
 const down = async (): Promise<Finding> => ({ status: 'down', detail: 'on holiday' });
-const refused = (health: Health) => health.ready().then(() => null, (error: unknown) => error as ProblemError);
+const refused = (health: Health) =>
+  health.ready().then(
+    () => null,
+    (error: unknown) => error as ProblemError,
+  );
 
 describe('Health', () => {
   it('is good where all is, and where there is nothing to check', async () => {

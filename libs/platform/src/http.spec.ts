@@ -1,4 +1,14 @@
-import { Body, ConflictException, Controller, Get, Module, Param, Post, Query, UseGuards } from '@nestjs/common';
+import {
+  Body,
+  ConflictException,
+  Controller,
+  Get,
+  Module,
+  Param,
+  Post,
+  Query,
+  UseGuards,
+} from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
@@ -14,7 +24,10 @@ class Outage extends Error {}
 /** What the routes below throw. */
 let thrown: () => unknown = () => new Error('nothing to throw');
 
-const body = z.strictObject({ code: z.string().min(6), list: z.array(z.object({ 'a/b~c': z.int() })).optional() });
+const body = z.strictObject({
+  code: z.string().min(6),
+  list: z.array(z.object({ 'a/b~c': z.int() })).optional(),
+});
 
 @Controller('spec')
 class SpecController {
@@ -34,7 +47,10 @@ class SpecController {
   }
 
   @Get('item/:id')
-  item(@Param('id', { schema: z.uuid() }) id: string, @Query({ schema: z.strictObject({ limit: z.coerce.number().int().max(5).default(1) }) }) query: object) {
+  item(
+    @Param('id', { schema: z.uuid() }) id: string,
+    @Query({ schema: z.strictObject({ limit: z.coerce.number().int().max(5).default(1) }) }) query: object,
+  ) {
     return { id, query };
   }
 
@@ -58,10 +74,19 @@ afterAll(() => app.close());
 type Options = Exclude<Parameters<NestFastifyApplication['inject']>[0], undefined | string>;
 const ask = async (url: string, options: Partial<Options> = {}) => {
   const answer = await app.inject({ method: 'GET', url, ...options });
-  return { status: answer.statusCode, headers: answer.headers, text: answer.body, body: answer.json<Record<string, unknown>>() };
+  return {
+    status: answer.statusCode,
+    headers: answer.headers,
+    text: answer.body,
+    body: answer.json<Record<string, unknown>>(),
+  };
 };
 const post = (payload: unknown, headers: Record<string, string> = { 'content-type': 'application/json' }) =>
-  ask('/spec/body', { method: 'POST', payload: typeof payload === 'string' ? payload : JSON.stringify(payload), headers });
+  ask('/spec/body', {
+    method: 'POST',
+    payload: typeof payload === 'string' ? payload : JSON.stringify(payload),
+    headers,
+  });
 
 async function whatComesOf(error: unknown) {
   thrown = () => error;
@@ -70,7 +95,11 @@ async function whatComesOf(error: unknown) {
 
 describe('every refusal is a problem', () => {
   it.each(PROBLEM_CODES)('with the status, the title and the code of %s', async (code) => {
-    const { status, headers, body: problem } = await whatComesOf(new ProblemError(code, { detail: 'because' }));
+    const {
+      status,
+      headers,
+      body: problem,
+    } = await whatComesOf(new ProblemError(code, { detail: 'because' }));
     expect(status).toBe(PROBLEMS[code].status);
     expect(headers['content-type']).toMatch(/^application\/problem\+json/);
     expect(problem).toEqual({
@@ -88,8 +117,18 @@ describe('every refusal is a problem', () => {
 
   it('carries what its thrower says: another status, when to come again, errors, members of its own', async () => {
     const errors = [{ pointer: '/authenticators/0', code: 'challenge_mismatch', detail: 'no' }];
-    const { status, headers, body: problem } = await whatComesOf(
-      new ProblemError('otp_locked', { detail: 'x', status: 429, retryAfterS: 30, errors, extensions: { attemptsLeft: 0 } }),
+    const {
+      status,
+      headers,
+      body: problem,
+    } = await whatComesOf(
+      new ProblemError('otp_locked', {
+        detail: 'x',
+        status: 429,
+        retryAfterS: 30,
+        errors,
+        extensions: { attemptsLeft: 0 },
+      }),
     );
     expect([status, headers['retry-after'], problem['retryable']]).toEqual([429, '30', true]);
     expect(problem).toMatchObject({ errors, attemptsLeft: 0 });
@@ -109,7 +148,12 @@ describe('every refusal is a problem', () => {
 
   it('says 503 and when to come again where what we need is away', async () => {
     const { status, headers, body: problem } = await whatComesOf(new Outage('ECONNREFUSED 10.1.2.3:5432'));
-    expect([status, headers['retry-after'], problem['code'], problem['retryable']]).toEqual([503, '2', 'not_ready', true]);
+    expect([status, headers['retry-after'], problem['code'], problem['retryable']]).toEqual([
+      503,
+      '2',
+      'not_ready',
+      true,
+    ]);
     expect(JSON.stringify(problem)).not.toContain('10.1.2.3');
   });
 
@@ -119,7 +163,12 @@ describe('every refusal is a problem', () => {
     ['a body that is no JSON', () => post('{"code": 1234567'), 400, 'validation_failed'],
     ['no body at all', () => post(''), 400, 'validation_failed'],
     ['a body that is no object', () => post('[]'), 400, 'validation_failed'],
-    ['a body of another type', () => post('<code/>', { 'content-type': 'text/xml' }), 415, 'unsupported_media_type'],
+    [
+      'a body of another type',
+      () => post('<code/>', { 'content-type': 'text/xml' }),
+      415,
+      'unsupported_media_type',
+    ],
     ['a body that is too large', () => post({ code: 'x'.repeat(256 * 1024) }), 413, 'payload_too_large'],
     ['a body with a prototype in it', () => post('{"__proto__": {"admin": true}}'), 400, 'validation_failed'],
   ])('also %s', async (_, asked, status, code) => {
@@ -134,7 +183,11 @@ describe('every refusal is a problem', () => {
 
 describe('validation', () => {
   it('points at each fault by JSON pointer (RFC 6901)', async () => {
-    const { body: problem } = await post({ code: 'short', list: [{ 'a/b~c': 1 }, { 'a/b~c': 'one' }], more: 1 });
+    const { body: problem } = await post({
+      code: 'short',
+      list: [{ 'a/b~c': 1 }, { 'a/b~c': 'one' }],
+      more: 1,
+    });
     const errors = problem['errors'] as { pointer: string; code: string }[];
     expect(errors.map(({ pointer, code }) => [pointer, code]).sort()).toEqual([
       ['', 'unrecognized_keys'],
@@ -155,7 +208,10 @@ describe('validation', () => {
 describe('the bearer key', () => {
   const key = TEST_ENV['API_KEY']!;
   it.each([`Bearer ${key}`, `bearer ${key}`, `BEARER   ${key}`])('lets in: %s', async (authorization) => {
-    expect(await ask('/spec/guarded', { headers: { authorization } })).toMatchObject({ status: 200, body: { inside: true } });
+    expect(await ask('/spec/guarded', { headers: { authorization } })).toMatchObject({
+      status: 200,
+      body: { inside: true },
+    });
   });
 
   it.each([
@@ -171,8 +227,17 @@ describe('the bearer key', () => {
     `Basic ${Buffer.from(`ops:${key}`).toString('base64')}`,
     `Token ${key}`,
   ])('keeps out: %p', async (authorization) => {
-    const { status, headers, body: problem, text } = await ask('/spec/guarded', { headers: authorization === undefined ? {} : { authorization } });
-    expect([status, problem['code'], headers['www-authenticate']]).toEqual([401, 'unauthenticated', 'Bearer']);
+    const {
+      status,
+      headers,
+      body: problem,
+      text,
+    } = await ask('/spec/guarded', { headers: authorization === undefined ? {} : { authorization } });
+    expect([status, problem['code'], headers['www-authenticate']]).toEqual([
+      401,
+      'unauthenticated',
+      'Bearer',
+    ]);
     expect(text).not.toContain(key);
   });
 });
@@ -184,18 +249,24 @@ describe('every answer', () => {
     expect(headers).toMatchObject({ 'x-request-id': 'caller-1', traceparent, 'cache-control': 'no-store' });
   });
 
-  it.each(['', 'with space', 'x'.repeat(129), 'a\u00e9', '<script>'])('has an id of our own instead of %p', async (given) => {
-    const { headers } = await ask('/spec/fine', { headers: { 'x-request-id': given } });
-    expect(headers['x-request-id']).toMatch(/^[0-9a-f]{8}-[0-9a-f-]{27}$/);
-  });
-
-  it.each(['', '00-00000000000000000000000000000000-00f067aa0ba902b7-01', '00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01', '01-4bf92f35', 'x'])(
-    'has a trace of our own instead of %p',
+  it.each(['', 'with space', 'x'.repeat(129), 'a\u00e9', '<script>'])(
+    'has an id of our own instead of %p',
     async (given) => {
-      const { headers } = await ask('/spec/fine', { headers: { traceparent: given } });
-      expect(headers['traceparent']).toMatch(/^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-00$/);
+      const { headers } = await ask('/spec/fine', { headers: { 'x-request-id': given } });
+      expect(headers['x-request-id']).toMatch(/^[0-9a-f]{8}-[0-9a-f-]{27}$/);
     },
   );
+
+  it.each([
+    '',
+    '00-00000000000000000000000000000000-00f067aa0ba902b7-01',
+    '00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01',
+    '01-4bf92f35',
+    'x',
+  ])('has a trace of our own instead of %p', async (given) => {
+    const { headers } = await ask('/spec/fine', { headers: { traceparent: given } });
+    expect(headers['traceparent']).toMatch(/^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-00$/);
+  });
 });
 
 describe('draining', () => {

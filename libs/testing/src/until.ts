@@ -14,7 +14,8 @@ export async function until<T>(
   const deadline = performance.now() + withinMs;
   for (;;) {
     const found = await condition();
-    if (found !== false && found !== null && found !== undefined) return found as Exclude<T, false | null | undefined>;
+    if (found !== false && found !== null && found !== undefined)
+      return found as Exclude<T, false | null | undefined>;
     if (performance.now() > deadline) throw new Error(`${what}: not within ${withinMs} ms`);
     await pause(5);
   }

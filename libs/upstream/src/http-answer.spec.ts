@@ -59,13 +59,18 @@ describe('retryAfter', () => {
     expect(retryAfter({ headers: { 'retry-after': header } }, NOW)).toBe(expected);
   });
 
-  it.each(['-1', '1.5', '1e3', '10 s'])('makes nothing of %p, which is neither seconds nor a date', (header) => {
-    expect(retryAfter({ headers: { 'retry-after': header } }, NOW)).toBeNull();
-  });
+  it.each(['-1', '1.5', '1e3', '10 s'])(
+    'makes nothing of %p, which is neither seconds nor a date',
+    (header) => {
+      expect(retryAfter({ headers: { 'retry-after': header } }, NOW)).toBeNull();
+    },
+  );
 });
 
 it('failureOf carries the reason and the evidence', () => {
-  expect(failureOf(answer(400), 'rejected', 'upstream answered 400: otp_invalid', 'otp_invalid')).toMatchObject({
+  expect(
+    failureOf(answer(400), 'rejected', 'upstream answered 400: otp_invalid', 'otp_invalid'),
+  ).toMatchObject({
     failure: 'rejected',
     reason: 'otp_invalid',
     message: 'upstream answered 400: otp_invalid',

@@ -12,7 +12,11 @@ let client: UpstreamHttpClient;
 const servers: RawServer[] = [];
 
 const open = (env: Record<string, string> = {}) =>
-  new UpstreamHttpClient(new HttpService(axios.create()), testConfig({ CONNECT_TIMEOUT_MS: '300', ...env }), systemClock);
+  new UpstreamHttpClient(
+    new HttpService(axios.create()),
+    testConfig({ CONNECT_TIMEOUT_MS: '300', ...env }),
+    systemClock,
+  );
 
 beforeEach(() => {
   client = open();
@@ -51,7 +55,9 @@ async function failureOf(sent: Promise<unknown>): Promise<UpstreamError> {
 
 describe('a whole answer', () => {
   it('is returned whatever its status, with the evidence of the call', async () => {
-    const server = await listen(({ socket }) => socket.write(answering(418, '{"error":"☕"}', 'x-a: 1\r\nretry-after: 9\r\n')));
+    const server = await listen(({ socket }) =>
+      socket.write(answering(418, '{"error":"☕"}', 'x-a: 1\r\nretry-after: 9\r\n')),
+    );
     const answer = await client.send(call(), request(server));
     expect(answer).toMatchObject({
       status: 418,
@@ -84,13 +90,17 @@ describe('a whole answer', () => {
 
   it.each([301, 302, 307, 308])('that redirects (%d) is not followed', async (status) => {
     const elsewhere = await listen(({ socket }) => socket.write(answering(200, '{}')));
-    const server = await listen(({ socket }) => socket.write(answering(status, '', `location: ${elsewhere.url}/x\r\n`)));
+    const server = await listen(({ socket }) =>
+      socket.write(answering(status, '', `location: ${elsewhere.url}/x\r\n`)),
+    );
     expect((await client.send(call(), request(server))).status).toBe(status);
     expect(elsewhere.connections).toHaveLength(0);
   });
 
   it('that is JSON is left as text, also where it is none', async () => {
-    const server = await listen(({ socket }) => socket.write(answering(200, '{"a":1', 'content-type: application/json\r\n')));
+    const server = await listen(({ socket }) =>
+      socket.write(answering(200, '{"a":1', 'content-type: application/json\r\n')),
+    );
     expect((await client.send(call(), request(server))).text).toBe('{"a":1');
   });
 });
@@ -111,7 +121,9 @@ describe('nothing was sent', () => {
   it('where no connection comes about in time', async () => {
     // An https request to a server that never greets: the TCP connection is there, the TLS one is not.
     const server = await listen(() => undefined);
-    const error = await failureOf(client.send(call(), request({ url: server.url.replace('http:', 'https:') })));
+    const error = await failureOf(
+      client.send(call(), request({ url: server.url.replace('http:', 'https:') })),
+    );
     expect(error).toMatchObject({ failure: 'not_sent', evidence: { bytesSent: false } });
     expect(server.requests).toBe(0);
   });
@@ -120,7 +132,10 @@ describe('nothing was sent', () => {
     const server = await listen(() => undefined);
     const url = server.url.replace('http:', 'https:');
     const sent = failureOf(client.send(call(), request({ url })));
-    const wait = setInterval(() => server.connections.forEach(({ socket }) => socket.write('HTTP/1.1 400 no\r\n\r\n')), 5);
+    const wait = setInterval(
+      () => server.connections.forEach(({ socket }) => socket.write('HTTP/1.1 400 no\r\n\r\n')),
+      5,
+    );
     const error = await sent.finally(() => clearInterval(wait));
     expect(error.failure).toBe('not_sent');
   });
@@ -133,7 +148,11 @@ describe('nothing was sent', () => {
       },
     });
     const error = await failureOf(client.send(held, request(server)));
-    expect(error).toMatchObject({ failure: 'not_sent', message: 'the claim is too old to send', evidence: { bytesSent: false } });
+    expect(error).toMatchObject({
+      failure: 'not_sent',
+      message: 'the claim is too old to send',
+      evidence: { bytesSent: false },
+    });
     // The next call shows that whatever was to arrive has arrived.
     await client.send(call(), request(server));
     expect(server.requests).toBe(1);
@@ -149,7 +168,9 @@ describe('nothing was sent', () => {
     });
     const first = client.send(call(), request(server));
     let sent = 0;
-    const error = await failureOf(client.send(call({ timeoutMs: 40, beforeSend: () => void sent++ }), request(server)));
+    const error = await failureOf(
+      client.send(call({ timeoutMs: 40, beforeSend: () => void sent++ }), request(server)),
+    );
     expect(error).toMatchObject({ failure: 'not_sent', message: 'no whole answer within 40 ms' });
     release();
     expect((await first).text).toBe('first');
@@ -161,14 +182,30 @@ describe('nothing was sent', () => {
 
 describe('it was sent, and no whole answer came', () => {
   it.each<[string, (incoming: Incoming) => unknown, Partial<UpstreamError['evidence']>]>([
-    ['the connection is reset', ({ socket }) => socket.resetAndDestroy(), { headersSeen: false, status: null }],
+    [
+      'the connection is reset',
+      ({ socket }) => socket.resetAndDestroy(),
+      { headersSeen: false, status: null },
+    ],
     ['the connection is closed', ({ socket }) => socket.end(), { headersSeen: false, status: null }],
     ['the head is cut off', ({ socket }) => socket.end('HTTP/1.1 200 O'), { headersSeen: false }],
-    ['the body is cut off', ({ socket }) => socket.end('HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{"a"'), { headersSeen: true, status: 200 }],
-    ['a chunked body is cut off', ({ socket }) => socket.end('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{"a"'), { headersSeen: true }],
+    [
+      'the body is cut off',
+      ({ socket }) => socket.end('HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{"a"'),
+      { headersSeen: true, status: 200 },
+    ],
+    [
+      'a chunked body is cut off',
+      ({ socket }) => socket.end('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{"a"'),
+      { headersSeen: true },
+    ],
     ['it is no HTTP', ({ socket }) => socket.end('SSH-2.0-OpenSSH_9.2\r\n'), { headersSeen: false }],
     ['nothing comes before the deadline', () => undefined, { headersSeen: false, status: null }],
-    ['the body does not end before the deadline', ({ socket }) => socket.write('HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{'), { headersSeen: true, status: 200 }],
+    [
+      'the body does not end before the deadline',
+      ({ socket }) => socket.write('HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{'),
+      { headersSeen: true, status: 200 },
+    ],
   ])('where %s', async (_, behave, evidence) => {
     const server = await listen(behave);
     const error = await failureOf(client.send(call({ timeoutMs: 150 }), request(server)));
@@ -222,9 +259,13 @@ describe('connections', () => {
       if (!received.includes('/hang')) socket.write(answering(200, 'fine'));
     });
     const hanging = request(server, { lane: 'hangs', pathAndQuery: '/hang' });
-    const hung = [400, 400, 200, 200, 200].map((timeoutMs) => failureOf(client.send(call({ timeoutMs }), hanging)));
+    const hung = [400, 400, 200, 200, 200].map((timeoutMs) =>
+      failureOf(client.send(call({ timeoutMs }), hanging)),
+    );
     const answers = await Promise.all(
-      Array.from({ length: 10 }, () => client.send(call({ timeoutMs: 350 }), request(server, { lane: 'works' }))),
+      Array.from({ length: 10 }, () =>
+        client.send(call({ timeoutMs: 350 }), request(server, { lane: 'works' })),
+      ),
     );
     expect(answers.every(({ text }) => text === 'fine')).toBe(true);
     expect((await Promise.all(hung)).map(({ failure }) => failure)).toEqual([

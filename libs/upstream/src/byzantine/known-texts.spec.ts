@@ -24,12 +24,18 @@ describe('readText', () => {
     expect(readText(`Error: ${text}.`)).toBe(means);
   });
 
-  it.each(['', 'Bad Request', 'code', 'invalid', 'otp', errorTexts.otpUsed, errorTexts.otpNotFound, errorTexts.noAuthenticators])(
-    'makes nothing of "%s": better unclear than guessed',
-    (text) => {
-      expect(readText(text)).toBeNull();
-    },
-  );
+  it.each([
+    '',
+    'Bad Request',
+    'code',
+    'invalid',
+    'otp',
+    errorTexts.otpUsed,
+    errorTexts.otpNotFound,
+    errorTexts.noAuthenticators,
+  ])('makes nothing of "%s": better unclear than guessed', (text) => {
+    expect(readText(text)).toBeNull();
+  });
 
   it('reads a sentence, and searches no page', () => {
     expect(readText(`${'x'.repeat(480)} invalid OTP code`)).toBe('otp_invalid');
