@@ -23,6 +23,8 @@ let plan = JSON.parse(process.env.CRASH_PLAN ?? 'null');
 process.on('message', (message) => {
   if (message === 'disarm') plan = null;
 });
+// The driver is gone: nobody would ever stop this process.
+process.on('disconnect', () => process.exit(2));
 
 const config = parseConfig(process.env);
 const make = async () => {

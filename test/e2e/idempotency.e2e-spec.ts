@@ -155,4 +155,17 @@ describe('an idempotency key', () => {
     expect(first.status).toBe(200);
     expect(again).toMatchObject({ status: 200, text: first.text });
   });
+
+  it('gives one challenge however often the options are asked for', async () => {
+    const { id } = await story.verified();
+    const path = `/v1/onboardings/${id}/authenticators/options`;
+    const headers = withKey();
+    const answers = await Promise.all([1, 2, 3].map(() => raw(other, path, { userName: 'ana' }, headers)));
+    const again = await raw(story.serviceUrl, path, { userName: 'ana' }, headers);
+    expect(again.status).toBe(200);
+    for (const { status, text } of answers) expect(status === 409 || text === again.text).toBe(true);
+    expect(await story.sql('SELECT 1 FROM webauthn_challenges WHERE onboarding_id = $1', [id])).toHaveLength(
+      1,
+    );
+  });
 });

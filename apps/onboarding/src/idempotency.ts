@@ -98,8 +98,14 @@ export class IdempotencyInterceptor implements NestInterceptor {
       });
     }
     // Whoever did the work did not live to answer: the onboarding itself says what became of it.
+    const route = request.routeOptions.url ?? '';
+    if (route.endsWith('/options')) {
+      // A challenge that nobody was told of helps nobody: the next repetition makes another.
+      await this.keys.release(keyed.request);
+      throw error;
+    }
     keyed.keep = true;
-    const created = request.routeOptions.url === '/v1/onboardings';
+    const created = route === '/v1/onboardings';
     return answerStep(reply, await this.onboardings.load(kept.onboardingId), created ? 201 : 200);
   }
 }

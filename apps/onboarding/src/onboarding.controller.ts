@@ -183,9 +183,9 @@ export class OnboardingController {
   options(
     @Param('id', { schema: idParam }) id: string,
     @Body({ schema: optionsBody }) body: OptionsBody,
-    @CommandTerms() { version }: Terms,
+    @CommandTerms() terms: Terms,
   ) {
-    return this.authenticators.options(id, body, version);
+    return this.authenticators.options(id, body, terms);
   }
 
   @Post(':id/authenticators')

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { aRow, after } from '#libs/testing';
 import { createPasskey } from '../../../tools/passkey.js';
 import {
   authenticatorsBody,
@@ -12,7 +13,6 @@ import {
   toResource,
   verifyBody,
 } from './onboarding.dto.js';
-import { aRow, after } from '../../../libs/onboarding/src/fixtures/a-row.js';
 
 const subject = { accountId: 'a', userId: 'u' };
 const credential = createPasskey({

@@ -52,15 +52,21 @@ export class AuthenticatorsService {
   async options(
     id: string,
     user: { userName: string; userDisplayName?: string | undefined },
-    version?: number,
+    { version, along }: Terms,
   ): Promise<PublicKeyCredentialCreationOptionsJSON> {
     const row = await this.onboardings.load(id);
     this.claims.mustAllow(row, 'authenticators_submitted', ['otp_verified'], version);
     const party = this.#relyingParty(row);
     const [challenge, known] = await Promise.all([
-      this.challenges.issue(id),
+      this.challenges.issue(id, along),
       this.credentials.registered(row),
     ]);
+    if (!challenge) {
+      throw new ProblemError('illegal_state', {
+        detail: 'No challenge was issued; try again.',
+        retryable: true,
+      });
+    }
     return generateRegistrationOptions({
       rpID: party.rpId,
       rpName: party.rpName,

@@ -16,7 +16,7 @@ beforeAll(async () => {
 afterAll(() => authenticators.module.close());
 
 const insert = () => anOnboarding(authenticators.dataSource, { state: 'otp_verified' });
-const issue = (id: string) => authenticators.challenges.issue(id);
+const issue = async (id: string) => (await authenticators.challenges.issue(id))!;
 const outstanding = async (id: string) => [...(await authenticators.challenges.find(id))!.outstanding];
 const expire = (challenge: string) =>
   authenticators.dataSource.query(

@@ -54,6 +54,8 @@ export interface ProblemOptions {
   retryable?: boolean;
   /** Whole seconds, sent as `Retry-After`. */
   retryAfterS?: number;
+  /** The limit that was hit, for the `RateLimit` headers of a 429. */
+  rateLimit?: { policy: string; quota: number; windowS: number };
   errors?: FieldError[];
   /** Extension members of the problem (RFC 9457 §3.2), e.g. `attemptsLeft`. */
   extensions?: Record<string, unknown>;
@@ -66,6 +68,7 @@ export class ProblemError extends Error {
   readonly status: number;
   readonly retryable: boolean;
   readonly retryAfterS: number | undefined;
+  readonly rateLimit: ProblemOptions['rateLimit'];
   readonly errors: FieldError[] | undefined;
   readonly extensions: Record<string, unknown>;
 
@@ -76,6 +79,7 @@ export class ProblemError extends Error {
     this.status = options.status ?? PROBLEMS[code].status;
     this.retryAfterS = options.retryAfterS;
     this.retryable = options.retryable ?? (this.status === 429 || this.status === 503);
+    this.rateLimit = options.rateLimit;
     this.errors = options.errors;
     this.extensions = options.extensions ?? {};
   }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { illegal } from './claims.js';
-import { aRow, after } from './fixtures/a-row.js';
+import { aRow, after } from '#libs/testing';
 import type { Signal } from './machine.js';
 import type { Row } from './onboarding.store.js';
 

@@ -93,6 +93,12 @@ export class IdempotencyKeys {
     return kept ?? null;
   }
 
+  /** Gives back a key whose answer was lost and can be made again. */
+  async release({ caller, route, key }: KeyedRequest): Promise<void> {
+    const text = `DELETE FROM idempotency_keys WHERE caller = $1 AND route = $2 AND key = $3 AND status IS NULL`;
+    await this.statements.run(prepared(text), [caller, route, key]);
+  }
+
   /** Forgets keys whose time is over. @returns how many. */
   async forget(): Promise<number> {
     const text = `

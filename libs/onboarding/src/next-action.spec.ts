@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { aRow, after } from './fixtures/a-row.js';
+import { aRow, after } from '#libs/testing';
 import { ENDED_STATES, STATES, STATE_OF_STEP, STEPS } from './machine.js';
 import { NEXT_ACTION_TYPES, nextActionOf } from './next-action.js';
 

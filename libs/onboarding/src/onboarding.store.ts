@@ -142,7 +142,7 @@ export class OnboardingStore {
 const IDENTITY = new Set(['id', 'integration', 'subject_key']);
 
 /** The required clauses one after the other, each on a relation that is empty once one has not held. */
-function chained(clauses: Clause[], bindings: Bindings): { ctes: string; last: string } {
+export function chained(clauses: Clause[], bindings: Bindings): { ctes: string; last: string } {
   let ctes = '';
   let last = 'target';
   for (const clause of clauses.filter(({ required }) => required)) {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { ProblemError } from '#libs/kernel';
-import { aRow } from './fixtures/a-row.js';
+import { aRow } from '#libs/testing';
 import { STATE_OF_STEP, STEPS } from './machine.js';
 import type { LastResult, ResultCode } from './onboarding.entity.js';
 import type { Row } from './onboarding.store.js';

@@ -36,7 +36,7 @@ export class StepOutcome {
     let row = waitMs > 0 ? await within(running, waitMs) : null;
     if (waitMs === 0) running.catch(() => undefined); // the runner logs it
     if (!row) return asOfNow((await this.store.find(claimed.row.id)) ?? claimed.row);
-    while (isWaiting(row)) {
+    while (isWaiting(asOfNow(row))) {
       const left = until - this.clock.monotonicMs();
       const due = row.nextAttemptAt ? row.nextAttemptAt.getTime() - row.now.getTime() : 0;
       // A process that is asked to stop holds nobody up: the worker goes on with the step.

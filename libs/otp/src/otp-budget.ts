@@ -66,15 +66,22 @@ export class OtpBudget {
   async explainSend(subject: SubjectRef): Promise<void> {
     const usage = await this.#usage(subject);
     const { OTP_SENDS_PER_DAY, OTP_SENDS_PER_WINDOW, OTP_SEND_WINDOW_MS } = this.config;
-    const waitMs = Math.max(
-      freeInMs(usage.sends, usage.now, DAY_MS, OTP_SENDS_PER_DAY),
-      freeInMs(usage.sends, usage.now, OTP_SEND_WINDOW_MS, OTP_SENDS_PER_WINDOW),
-    );
+    const dayMs = freeInMs(usage.sends, usage.now, DAY_MS, OTP_SENDS_PER_DAY);
+    const windowMs = freeInMs(usage.sends, usage.now, OTP_SEND_WINDOW_MS, OTP_SENDS_PER_WINDOW);
+    const waitMs = Math.max(dayMs, windowMs);
     this.#throwIfLocked(usage, waitMs);
     if (waitMs <= 0) return;
     throw new ProblemError('otp_send_limit', {
       detail: 'This subject was sent as many codes as are allowed for now.',
       retryAfterS: Math.ceil(waitMs / 1000),
+      rateLimit:
+        dayMs >= windowMs
+          ? { policy: 'otp-sends-day', quota: OTP_SENDS_PER_DAY, windowS: DAY_MS / 1000 }
+          : {
+              policy: 'otp-sends',
+              quota: OTP_SENDS_PER_WINDOW,
+              windowS: Math.ceil(OTP_SEND_WINDOW_MS / 1000),
+            },
     });
   }
 
@@ -91,6 +98,11 @@ export class OtpBudget {
       status: 429,
       detail: 'Too many wrong codes for this subject today.',
       retryAfterS: Math.ceil(Math.max(waitMs, othersMs) / 1000),
+      rateLimit: {
+        policy: 'otp-wrong-codes-day',
+        quota: this.config.OTP_WRONG_PER_DAY,
+        windowS: DAY_MS / 1000,
+      },
     });
   }
 

@@ -95,7 +95,7 @@ export class OtpService {
       patch: { unresolved: sql(`jsonb_path_query_array(o.unresolved, '$[*] ? (@.step != "verify-otp")')`) },
       ...(reason && { data: { reason } }),
       fingerprint: this.fingerprint.of(id, 'init-otp'),
-      explain: tooSoon,
+      explain: (row) => this.#tooSoon(row),
     });
     return this.outcome.of(claimed, terms.waitMs);
   }
@@ -127,6 +127,20 @@ export class OtpService {
     });
   }
 
+  #tooSoon(row: Row): void {
+    const waitMs = (row.otpResendAt?.getTime() ?? 0) - row.now.getTime();
+    if (waitMs <= 0) return;
+    throw new ProblemError('otp_resend_too_soon', {
+      detail: 'Another code can be sent a little later.',
+      retryAfterS: Math.ceil(waitMs / 1000),
+      rateLimit: {
+        policy: 'otp-resend',
+        quota: 1,
+        windowS: Math.ceil(this.config.OTP_RESEND_COOLDOWN_MS / 1000),
+      },
+    });
+  }
+
   async #makeRoom(ref: { integration: string; subjectKey: string }, supersede: boolean): Promise<void> {
     const live = await this.store.findLive(ref.integration, ref.subjectKey);
     if (!live) return; // it has ended since
@@ -143,15 +157,6 @@ export class OtpService {
     await this.steps.get('init-otp').explainRefusal?.(ref);
     await this.onboardings.cancel(live.id, 'superseded', { waitMs: 0 });
   }
-}
-
-function tooSoon(row: Row): void {
-  const waitMs = (row.otpResendAt?.getTime() ?? 0) - row.now.getTime();
-  if (waitMs <= 0) return;
-  throw new ProblemError('otp_resend_too_soon', {
-    detail: 'Another code can be sent a little later.',
-    retryAfterS: Math.ceil(waitMs / 1000),
-  });
 }
 
 function noTriesLeft(row: Row): void {

@@ -68,7 +68,7 @@ const ring = (engine: SigningEngineName) =>
     'byzantine',
   );
 const providerOf = (engine: SigningEngineName = 'openssl') =>
-  new ByzantineProvider({ name: 'byzantine', baseUrl }, ring(engine), http, clock, new ClockSkew(), 30_000);
+  new ByzantineProvider({ name: 'byzantine', baseUrl }, ring(engine), http, clock, new ClockSkew(), Infinity);
 
 const call = (): Call => ({ timeoutMs: 2_000, beforeSend: () => undefined });
 
@@ -231,6 +231,13 @@ describe('a good answer', () => {
 });
 
 describe('an answer that says yes and cannot be read may have taken effect', () => {
+  /** What we read of each; `session` is opaque to us. */
+  const read: Record<Verb, string[]> = {
+    'init-otp': ['otpId'],
+    'otp-auth': ['sessionId', 'expiresAt'],
+    'create-authenticators-otp': ['authenticatorIds'],
+  };
+
   it.each(NAMES)('of %s', async (verb) => {
     const bad = [
       '<html>ok</html>',
@@ -239,12 +246,9 @@ describe('an answer that says yes and cannot be read may have taken effect', () 
       '[]',
       '"yes"',
       JSON.stringify(VERBS[verb].good).slice(0, -1),
-      ...Object.keys(VERBS[verb].good)
-        .filter((member) => member !== 'session')
-        .flatMap((member) => [
-          JSON.stringify({ ...VERBS[verb].good, [member]: null }),
-          JSON.stringify({ ...VERBS[verb].good, [member]: 7 }),
-        ]),
+      ...read[verb].flatMap((member) =>
+        [null, 7].map((value) => JSON.stringify({ ...VERBS[verb].good, [member]: value })),
+      ),
     ];
     for (const body of bad) {
       answers(200, body);
