@@ -29,6 +29,7 @@ interface Sent {
 
 /** A user and the service that takes them through, with what users do: mistypes, dawdles, changes of mind. */
 export class Caller {
+  readonly #options: CallerOptions;
   readonly #client: ServiceClient;
   readonly #random: SeededRandom;
   #keys = 0;
@@ -42,7 +43,8 @@ export class Caller {
   #credentialId: string | null = null;
   #started: Sent | null = null;
 
-  constructor(private readonly options: CallerOptions) {
+  constructor(options: CallerOptions) {
+    this.#options = options;
     this.#random = options.random;
     this.#client = new ServiceClient(options.line, options.random);
     this.#mistypes = this.#random.chance(0.3) ? this.#random.int(1, 4) : 0;
@@ -58,13 +60,15 @@ export class Caller {
       if (seen.body.nextAction.type === 'none') return this.#afterwards(seen.body);
       if (this.#random.chance(0.015)) return; // gone for lunch
       if (this.#random.chance(0.02)) await this.#command(id, 'cancel', (key) => ({ reason: key }));
-      else if (!this.options.over() && this.#random.chance(0.02)) id = (await this.#start(true)) ?? id;
-      else await this.#act(seen.body);
+      else if (!this.#options.over() && this.#random.chance(0.02)) {
+        id = (await this.#start(true)) ?? id;
+        this.#registering = null;
+      } else await this.#act(seen.body);
     }
   }
 
   async #start(supersede: boolean): Promise<string | null> {
-    const { accountId, userId } = this.options.subject;
+    const { accountId, userId } = this.#options.subject;
     for (let tries = 0; tries < 3; tries++) {
       if (!this.#started || supersede) {
         const key = this.#newKey();
@@ -105,7 +109,7 @@ export class Caller {
   async #type(onboarding: OnboardingResource): Promise<void> {
     const { id, otp } = onboarding;
     if (this.#dawdles && this.#random.chance(0.5)) await this.#dawdle(onboarding.nextAction.before);
-    const codes = this.options.sandbox.mails({ email: this.options.subject.email }).map(({ code }) => code);
+    const codes = this.#options.sandbox.mails({ email: this.#options.subject.email }).map(({ code }) => code);
     const untyped = codes.find((code) => !this.#typed.get(`${otp.sentAt} ${code}`)?.answered);
     let code = untyped;
     if (this.#mistypes > 0) {
@@ -192,7 +196,7 @@ export class Caller {
 
   async #isRegistered(sinceMs: number): Promise<boolean> {
     await pause(Math.max(0, sinceMs + CALM_MS - Date.now()));
-    const { sandbox, subject } = this.options;
+    const { sandbox, subject } = this.#options;
     return sandbox
       .authenticators(subject.userId)
       .some(({ credentialId }) => credentialId === this.#credentialId);
@@ -223,7 +227,7 @@ export class Caller {
 
   #newKey(): string {
     this.#keys += 1;
-    return `${this.options.name}-${this.#keys}`;
+    return `${this.#options.name}-${this.#keys}`;
   }
 }
 

@@ -3,9 +3,11 @@
  * system interleaves the actors then changes nothing of what each of them chooses.
  */
 export class SeededRandom {
+  readonly seed: string;
   #state: number;
 
-  constructor(readonly seed: string) {
+  constructor(seed: string) {
+    this.seed = seed;
     this.#state = hashOf(seed);
   }
 

@@ -44,16 +44,19 @@ const ANSWER_MS = 8_000;
  * with the key that it has.
  */
 export class ServiceClient {
-  constructor(
-    private readonly line: Line,
-    private readonly random: SeededRandom,
-  ) {}
+  readonly #line: Line;
+  readonly #random: SeededRandom;
+
+  constructor(line: Line, random: SeededRandom) {
+    this.#line = line;
+    this.#random = random;
+  }
 
   /** @returns null when no answer could be had. */
   async ask(ask: Ask): Promise<Answer | null> {
     for (let tries = 0; tries < TRIES; tries++) {
       const answer = await this.#once(ask);
-      if (answer === null) await pause(this.random.int(50, 400));
+      if (answer === null) await pause(this.#random.int(50, 400));
       else if (answer.status === 503) await pause(300);
       else if (answer.body?.code === 'idempotency_in_progress') await pause(800);
       else return answer;
@@ -62,7 +65,7 @@ export class ServiceClient {
   }
 
   async #once(ask: Ask): Promise<Answer | null> {
-    const base = this.line.serviceUrl(this.random);
+    const base = this.#line.serviceUrl(this.#random);
     if (!base) return null;
     const { method, path, body, key } = ask;
     try {
@@ -74,7 +77,7 @@ export class ServiceClient {
           ...(body && { 'content-type': 'application/json' }),
           ...(key && { 'idempotency-key': key }),
           ...(method === 'POST' && {
-            prefer: this.random.pick(['wait=2', 'wait=2', 'wait=1', 'respond-async']),
+            prefer: this.#random.pick(['wait=2', 'wait=2', 'wait=1', 'respond-async']),
           }),
         },
         ...(body && { body: JSON.stringify(body) }),
@@ -90,11 +93,11 @@ export class ServiceClient {
 
   #note({ what, key, id }: Ask, { status, body }: Answer, replayed: boolean): void {
     if (status >= 500 && status !== 503)
-      this.line.fault(`${what} ${id ?? ''} was answered ${status}: ${JSON.stringify(body)}`);
+      this.#line.fault(`${what} ${id ?? ''} was answered ${status}: ${JSON.stringify(body)}`);
     const about = id ?? body?.id ?? body?.onboardingId;
     if (!about) return;
     const isOnboarding = status < 300 && body?.id !== undefined;
-    this.line.heard(about, {
+    this.#line.heard(about, {
       at: Date.now(),
       what,
       key: key ?? null,

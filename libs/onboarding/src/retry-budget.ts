@@ -28,7 +28,7 @@ export class RetryBudget implements OnApplicationBootstrap, OnModuleDestroy {
   ) {}
 
   onApplicationBootstrap(): void {
-    this.#timer = setInterval(() => void this.#report(), REPORT_EVERY_MS);
+    this.#timer = setInterval(() => void this.#report(), REPORT_EVERY_MS).unref();
   }
 
   async onModuleDestroy(): Promise<void> {
