@@ -129,6 +129,17 @@ describe('with Redis away', () => {
     await until('it is back', () => jobs.producer.add(step, { n: 1 }), 2500);
   });
 
+  it('adds once Redis is back that went in the very moment it came', async () => {
+    // The first INFO is ioredis asking whether it is loaded; BullMQ would ask once more, and never again.
+    const redis = await startProxy((sent) => (sent.match(/\r\ninfo\r\n/gi) ?? []).length > 1);
+    const jobs = await openJobs(redis.url, { wait: true });
+    closers.push(
+      () => redis.stop(),
+      () => jobs.close(),
+    );
+    await until('a job is taken', () => jobs.producer.add(step, { n: 1 }), 3_000);
+  });
+
   it('adds once a Redis is there that was not when the process began', async () => {
     const redis = await startProxy();
     await redis.stop();

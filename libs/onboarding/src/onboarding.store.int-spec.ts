@@ -116,7 +116,7 @@ describe('change', () => {
       }),
       { numRuns: 15 },
     );
-  });
+  }, 60_000);
 
   it('tells an attempt’s event its own number, step and fingerprint', async () => {
     const id = await anOnboarding(onboardings.dataSource, {
@@ -186,6 +186,32 @@ describe('a clause', () => {
     expect(await onboardings.store.change(change)).toBeNull();
     expect(await onboardings.load(id)).toMatchObject({ state: 'otp_sent', version: 1, lastSeq: 0 });
     expect(await onboardings.eventTypes(id)).toEqual([]);
+  });
+
+  it('that is required acts once for one of many writers that saw the same version', async () => {
+    const again: Clause = {
+      name: 'charged',
+      required: true,
+      write: () => `
+        INSERT INTO otp_budgets AS b (integration, subject_key, sends)
+        SELECT target.integration, target.subject_key, ARRAY[clock_timestamp()] FROM target
+        ON CONFLICT (integration, subject_key) DO UPDATE SET sends = b.sends || clock_timestamp() RETURNING 1`,
+    };
+    const id = await anOnboarding(onboardings.dataSource);
+    const change: Change = {
+      id,
+      where: [where.version(1)],
+      patch: { state: 'otp_requested' },
+      events: [resent],
+      clauses: [again],
+    };
+    const results = await Promise.all(Array.from({ length: 30 }, () => onboardings.store.change(change)));
+    expect(results.filter((row) => row !== null)).toHaveLength(1);
+    const [budget] = await onboardings.store.query<{ charges: number }>(
+      `SELECT cardinality(b.sends) AS charges FROM otp_budgets b JOIN onboardings o USING (subject_key) WHERE o.id = $1`,
+      [id],
+    );
+    expect(budget).toEqual({ charges: 1 });
   });
 
   it('that is required does nothing for a row that is not as the writer saw it', async () => {

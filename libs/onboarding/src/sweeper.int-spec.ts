@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { anOnboarding, emptyDatabase, inMs } from '#libs/testing';
+import { anOnboarding, inMs } from '#libs/testing';
 import { openOnboardings, type Onboardings } from './fixtures/open-onboardings.js';
 import { Sweeper } from './sweeper.js';
 
@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => onboardings.close());
 beforeEach(async () => {
-  await emptyDatabase();
+  await onboardings.dataSource.query('DELETE FROM onboardings');
   onboardings.added.splice(0);
 });
 
@@ -74,6 +74,17 @@ describe('the sweeper', () => {
     const rest = await sweeper.run();
     expect([...swept, rest].reduce((sum, { woken }) => sum + woken, 0)).toBe(30);
     expect(new Set(onboardings.added.map((job) => JSON.stringify(job.payload))).size).toBe(30);
+  });
+
+  it('does not wait for a row that somebody else is writing, and wakes it in the next run', async () => {
+    const id = await insert({ next_attempt_at: inMs(-5000) });
+    const writer = onboardings.dataSource.createQueryRunner();
+    await writer.startTransaction();
+    await writer.query('SELECT 1 FROM onboardings WHERE id = $1 FOR UPDATE', [id]);
+    expect(await sweeper.run()).toEqual({ woken: 0 });
+    await writer.rollbackTransaction();
+    await writer.release();
+    expect(await sweeper.run()).toEqual({ woken: 1 });
   });
 
   it('changes nothing of what the row is', async () => {

@@ -142,14 +142,13 @@ describe('a budget', () => {
     await used(subject, [9 * MINUTE, 5 * MINUTE, 0]);
     expect(await charge(subject)).toBe(false);
     expect(await claim(subject, budget.refundSend)).toBe(true);
-    expect(await charge(subject)).toBe(true);
-    await claim(subject, budget.refundSend);
-    await wait(subject, 4 * MINUTE);
-    const [{ sends }] = await dataSource.query(
-      'SELECT cardinality(sends) AS sends FROM otp_budgets WHERE subject_key = $1',
-      [subject.subjectKey],
-    );
-    expect(sends).toBe(2);
+    // Left are the sends of nine and of five minutes ago; in two minutes the older one counts no more.
+    await wait(subject, 2 * MINUTE);
+    expect([await charge(subject), await charge(subject), await charge(subject)]).toEqual([
+      true,
+      true,
+      false,
+    ]);
   });
 
   it('never goes below nothing', async () => {
@@ -188,7 +187,7 @@ describe('Retry-After', () => {
       }),
       { numRuns: 60 },
     );
-  });
+  }, 60_000);
 
   it('covers both limits where codes and sends are used up', async () => {
     const subject = aSubject();
