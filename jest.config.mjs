@@ -25,8 +25,10 @@ const base = {
 const project = (displayName, testMatch, more = {}) => ({ ...base, displayName, testMatch, ...more });
 
 export default {
+  // Nothing is timed; this only ends a test that hangs.
+  testTimeout: 30_000,
   projects: [
-    project('unit', ['<rootDir>/{apps,libs,tools}/**/*.spec.ts']),
+    project('unit', ['<rootDir>/{apps,libs,tools,docs}/**/*.spec.ts']),
     project('int', ['<rootDir>/{apps,libs,tools}/**/*.int-spec.ts']),
     project('e2e', ['<rootDir>/test/e2e/**/*.e2e-spec.ts']),
   ],

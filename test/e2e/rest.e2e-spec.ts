@@ -146,37 +146,6 @@ describe('what is asked', () => {
     const reply = await send(story, 'POST', '/v1/onboardings', { headers: JSON_KEY, body });
     expectProblem(reply, 400, 'validation_failed');
   });
-
-  it('Idempotency-Key is refused on every POST, until it is built', async () => {
-    const { id } = await story.sent();
-    const commands = [
-      'otp/resend',
-      'otp/verify',
-      'authenticators/options',
-      'authenticators',
-      'cancel',
-      'resolve',
-    ];
-    const bodies: Record<string, unknown> = {
-      'otp/verify': { code: '123456' },
-      'authenticators/options': { userName: 'ana' },
-      authenticators: { authenticators: [await story.passkey((await story.verified()).id)] },
-      resolve: { outcome: 'done', reason: 'x' },
-    };
-    const { accountId, userId } = story.newSubject();
-    const key = { 'idempotency-key': 'abc' };
-    expectProblem(
-      await post('/v1/onboardings', { subject: { accountId, userId } }, key),
-      400,
-      'validation_failed',
-    );
-    for (const command of commands) {
-      const reply = await post(`/v1/onboardings/${id}/${command}`, bodies[command] ?? {}, key);
-      expectProblem(reply, 400, 'validation_failed');
-      expect(reply.text).toContain('Idempotency-Key');
-    }
-    expect((await story.get(id)).body).toMatchObject({ state: 'otp_sent', otp: { attemptsLeft: 3 } });
-  });
 });
 
 describe('headers', () => {

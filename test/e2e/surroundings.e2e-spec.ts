@@ -27,9 +27,15 @@ describe('around the onboardings', () => {
         'POST /v1/onboardings',
         `GET ${one}`,
         `GET ${one}/events`,
-        ...['otp/resend', 'otp/verify', 'authenticators/options', 'authenticators', 'cancel', 'resolve'].map(
-          (command) => `POST ${one}/${command}`,
-        ),
+        ...[
+          'otp/resend',
+          'otp/verify',
+          'authenticators/options',
+          'authenticators',
+          'cancel',
+          'resolve',
+          'retry',
+        ].map((command) => `POST ${one}/${command}`),
       ].sort(),
     );
     const { responses } = document.paths[`${one}/otp/verify`]!['post']!;

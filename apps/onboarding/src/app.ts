@@ -2,12 +2,14 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { isDatabaseAway } from '#libs/database';
 import { createHttpApp, type Config } from '#libs/platform';
 import { AppModule } from './app.module.js';
+import { keepAnswers } from './idempotency.js';
 import { serveDocs } from './openapi.js';
 import { serveQueueBoard } from './queue-board.js';
 
 /** The service, ready to listen. */
 export async function createApp(config: Config): Promise<NestFastifyApplication> {
   const app = await createHttpApp(AppModule.forRoot(config), isDatabaseAway);
+  keepAnswers(app);
   serveDocs(app);
   await serveQueueBoard(app);
   return app;

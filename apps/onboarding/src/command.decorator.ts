@@ -1,30 +1,18 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { ProblemError } from '#libs/kernel';
+import type { Terms } from '#libs/onboarding';
 import { waitOf } from '#libs/platform';
 
-/** What every command takes from its headers. */
-export interface CommandTerms {
-  /** From `Prefer`, in milliseconds. */
-  waitMs: number;
-  /** From `If-Match`. */
-  version: number | undefined;
-}
-
-/** Reads `Prefer`, `If-Match` and `Idempotency-Key`. @throws ProblemError for a header that cannot be honoured. */
-export const Terms = createParamDecorator((_: unknown, context: ExecutionContext): CommandTerms => {
-  const { headers } = context.switchToHttp().getRequest<FastifyRequest>();
-  if (headers['idempotency-key'] !== undefined) {
-    throw new ProblemError('validation_failed', {
-      detail:
-        'Idempotency-Key is not supported yet. It is refused, because ignoring it would break its promise.',
-      errors: [{ pointer: '', code: 'idempotency_key_unsupported', detail: 'Leave the header out.' }],
-    });
-  }
-  const prefer = headers['prefer'];
+/** Reads what every command takes: `Prefer`, `If-Match`, and the key that is taken along. */
+export const CommandTerms = createParamDecorator((_: unknown, context: ExecutionContext): Terms => {
+  const request = context.switchToHttp().getRequest<FastifyRequest>();
+  const prefer = request.headers['prefer'];
+  const waitMs = waitOf(Array.isArray(prefer) ? prefer.join(',') : prefer);
   return {
-    waitMs: waitOf(Array.isArray(prefer) ? prefer.join(',') : prefer),
-    version: versionOf(headers['if-match']),
+    waitMs,
+    version: versionOf(request.headers['if-match']),
+    along: request.keyed?.take(waitMs),
   };
 });
 

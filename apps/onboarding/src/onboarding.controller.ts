@@ -9,17 +9,20 @@ import {
   Query,
   Res,
   UseGuards,
+  UseInterceptors,
 } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { AuthenticatorsService, type SubmittedAuthenticator } from '#libs/authenticators';
 import { Secret } from '#libs/kernel';
-import { OnboardingService, stepOfState, throwIfRefused, type Row } from '#libs/onboarding';
+import { OnboardingService, stepOfState, type Terms } from '#libs/onboarding';
 import { OtpService } from '#libs/otp';
 import { BearerGuard } from '#libs/platform';
+import { answer, answerStep } from './answer.js';
 import { Answers, RunsStep } from './api-docs.decorator.js';
 import { creationOptions } from './creation-options.dto.js';
-import { Terms, type CommandTerms } from './command.decorator.js';
+import { CommandTerms } from './command.decorator.js';
+import { IdempotencyInterceptor } from './idempotency.js';
 import {
   authenticatorsBody,
   eventPage,
@@ -31,6 +34,7 @@ import {
   optionsBody,
   reasonBody,
   resolveBody,
+  retryBody,
   startBody,
   toEventResource,
   toResource,
@@ -41,6 +45,7 @@ import {
   type OptionsBody,
   type ReasonBody,
   type ResolveBody,
+  type RetryBody,
   type StartBody,
   type VerifyBody,
 } from './onboarding.dto.js';
@@ -49,6 +54,7 @@ import {
 @ApiTags('onboardings')
 @ApiBearerAuth()
 @UseGuards(BearerGuard)
+@UseInterceptors(IdempotencyInterceptor)
 @Controller('v1/onboardings')
 export class OnboardingController {
   constructor(
@@ -72,12 +78,10 @@ export class OnboardingController {
   )
   async start(
     @Body({ schema: startBody }) body: StartBody,
-    @Terms() terms: CommandTerms,
+    @CommandTerms() terms: Terms,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
-    const row = await this.otp.start(body, terms.waitMs);
-    reply.header('Location', `/v1/onboardings/${row.id}`);
-    return answerStep(reply, row, HttpStatus.CREATED);
+    return answerStep(reply, await this.otp.start(body, terms), HttpStatus.CREATED);
   }
 
   @Get()
@@ -126,10 +130,10 @@ export class OnboardingController {
   async resend(
     @Param('id', { schema: idParam }) id: string,
     @Body({ schema: reasonBody }) body: ReasonBody,
-    @Terms() { waitMs, version }: CommandTerms,
+    @CommandTerms() terms: Terms,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
-    return answerStep(reply, await this.otp.resend(id, body?.reason, waitMs, version));
+    return answerStep(reply, await this.otp.resend(id, body?.reason, terms));
   }
 
   @Post(':id/otp/verify')
@@ -153,10 +157,10 @@ export class OnboardingController {
   async verify(
     @Param('id', { schema: idParam }) id: string,
     @Body({ schema: verifyBody }) { code }: VerifyBody,
-    @Terms() { waitMs, version }: CommandTerms,
+    @CommandTerms() terms: Terms,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
-    return answerStep(reply, await this.otp.verify(id, new Secret(code), waitMs, version));
+    return answerStep(reply, await this.otp.verify(id, new Secret(code), terms));
   }
 
   @Post(':id/authenticators/options')
@@ -179,9 +183,9 @@ export class OnboardingController {
   options(
     @Param('id', { schema: idParam }) id: string,
     @Body({ schema: optionsBody }) body: OptionsBody,
-    @Terms() { version }: CommandTerms,
+    @CommandTerms() terms: Terms,
   ) {
-    return this.authenticators.options(id, body, version);
+    return this.authenticators.options(id, body, terms);
   }
 
   @Post(':id/authenticators')
@@ -204,11 +208,11 @@ export class OnboardingController {
   async createAuthenticators(
     @Param('id', { schema: idParam }) id: string,
     @Body({ schema: authenticatorsBody }) body: AuthenticatorsBody,
-    @Terms() { waitMs, version }: CommandTerms,
+    @CommandTerms() terms: Terms,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
     const submitted = body.authenticators as SubmittedAuthenticator[];
-    return answerStep(reply, await this.authenticators.submit(id, submitted, waitMs, version));
+    return answerStep(reply, await this.authenticators.submit(id, submitted, terms));
   }
 
   @Post(':id/cancel')
@@ -218,10 +222,10 @@ export class OnboardingController {
   async cancel(
     @Param('id', { schema: idParam }) id: string,
     @Body({ schema: reasonBody }) body: ReasonBody,
-    @Terms() { version }: CommandTerms,
+    @CommandTerms() terms: Terms,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
-    return answer(reply, await this.onboardings.cancel(id, body?.reason, version));
+    return answer(reply, await this.onboardings.cancel(id, body?.reason, terms));
   }
 
   @Post(':id/resolve')
@@ -241,24 +245,30 @@ export class OnboardingController {
   async resolve(
     @Param('id', { schema: idParam }) id: string,
     @Body({ schema: resolveBody }) body: ResolveBody,
-    @Terms() { waitMs, version }: CommandTerms,
+    @CommandTerms() terms: Terms,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
-    const row = await this.onboardings.resolve(id, body, waitMs, version);
+    const row = await this.onboardings.resolve(id, body, terms);
     return stepOfState(row.state) ? answerStep(reply, row) : answer(reply, row);
   }
-}
 
-function answer(reply: FastifyReply, row: Row) {
-  reply.header('ETag', `"${row.version}"`);
-  return toResource(row);
-}
-
-/** 202 while the step is under way, or ended without its caller being at fault; a problem where it was refused. */
-function answerStep(reply: FastifyReply, row: Row, done: HttpStatus = HttpStatus.OK) {
-  throwIfRefused(row);
-  const underWay = stepOfState(row.state) !== null || row.lastResult !== null;
-  if (underWay) reply.header('Location', `/v1/onboardings/${row.id}`);
-  reply.status(underWay ? HttpStatus.ACCEPTED : done);
-  return answer(reply, row);
+  @Post(':id/retry')
+  @HttpCode(HttpStatus.OK)
+  @ApiOperation({ summary: 'Have a step that waits or is parked tried now' })
+  @Answers(
+    200,
+    'the step is due',
+    onboardingResource,
+    'illegal_state',
+    'onboarding_ended',
+    'version_mismatch',
+  )
+  async retry(
+    @Param('id', { schema: idParam }) id: string,
+    @Body({ schema: retryBody }) body: RetryBody,
+    @CommandTerms() terms: Terms,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ) {
+    return answer(reply, await this.onboardings.retry(id, body.reason, terms));
+  }
 }

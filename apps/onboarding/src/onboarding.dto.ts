@@ -120,6 +120,9 @@ export const resolveBody = z
   .meta({ id: 'Resolve' });
 export type ResolveBody = z.output<typeof resolveBody>;
 
+export const retryBody = z.strictObject({ reason }).meta({ id: 'Retry' });
+export type RetryBody = z.output<typeof retryBody>;
+
 const instantParam = z.iso
   .datetime({ offset: true, error: 'is no RFC 3339 instant' })
   .transform((text) => new Date(text));

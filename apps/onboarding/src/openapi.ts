@@ -1,6 +1,7 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
 import { z } from 'zod';
+import { RETRY_LAW } from '#libs/onboarding';
 
 /** The document is made from the routes and their schemas; docs/openapi.json is its committed copy. */
 export function openApiDocument(app: NestFastifyApplication): OpenAPIObject {
@@ -31,7 +32,8 @@ export function openApiDocument(app: NestFastifyApplication): OpenAPIObject {
     },
   });
   mend(document);
-  return document;
+  // What may be retried is part of the interface: the same table that the service runs by.
+  return Object.assign(document, { 'x-retry-safety': RETRY_LAW });
 }
 
 /** Swagger takes every body for required, and gives every answer one type; problems have their own (RFC 9457 §3). */

@@ -1,8 +1,10 @@
+import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import {
   generateRegistrationOptions,
   type PublicKeyCredentialCreationOptionsJSON,
 } from '@simplewebauthn/server';
+import { ProblemError } from '#libs/kernel';
 import {
   Claims,
   Fingerprint,
@@ -12,6 +14,7 @@ import {
   type AuthenticatorSummary,
   type Row,
   type SubjectRef,
+  type Terms,
 } from '#libs/onboarding';
 import { Sealer } from '#libs/platform';
 import { Integrations, type NewAuthenticator } from '#libs/upstream';
@@ -49,24 +52,27 @@ export class AuthenticatorsService {
   async options(
     id: string,
     user: { userName: string; userDisplayName?: string | undefined },
-    version?: number,
+    { version, along }: Terms,
   ): Promise<PublicKeyCredentialCreationOptionsJSON> {
     const row = await this.onboardings.load(id);
     this.claims.mustAllow(row, 'authenticators_submitted', ['otp_verified'], version);
     const party = this.#relyingParty(row);
     const [challenge, known] = await Promise.all([
-      this.challenges.issue(id),
+      this.challenges.issue(id, along),
       this.credentials.registered(row),
     ]);
+    if (!challenge) {
+      throw new ProblemError('illegal_state', {
+        detail: 'No challenge was issued; try again.',
+        retryable: true,
+      });
+    }
     return generateRegistrationOptions({
       rpID: party.rpId,
       rpName: party.rpName,
       userName: user.userName,
       userDisplayName: user.userDisplayName ?? user.userName,
-      // Stable per subject and without a meaning of its own (WebAuthn Level 3 §14.6.1).
-      userID: new Uint8Array(
-        Buffer.from(this.fingerprint.of('user-handle', `${row.integration} ${row.subjectKey}`), 'base64url'),
-      ),
+      userID: userHandleOf(row),
       challenge: new Uint8Array(Buffer.from(challenge, 'base64url')),
       attestationType: 'none',
       supportedAlgorithmIDs: ALGORITHMS,
@@ -79,12 +85,7 @@ export class AuthenticatorsService {
    * @throws ProblemError `attestation_invalid` with the failed check of each passkey; then nothing was sent
    *   upstream, and the challenges are good for another try.
    */
-  async submit(
-    id: string,
-    submitted: SubmittedAuthenticator[],
-    waitMs: number,
-    version?: number,
-  ): Promise<Row> {
+  async submit(id: string, submitted: SubmittedAuthenticator[], terms: Terms): Promise<Row> {
     const found = await this.challenges.find(id);
     if (!found) throw notFound(id);
     const { row, outstanding } = found;
@@ -94,24 +95,21 @@ export class AuthenticatorsService {
         await this.onboardings.load(id),
         'authenticators_submitted',
         ['otp_verified'],
-        version,
+        terms.version,
       );
     const checked = await this.#check(row, submitted, outstanding);
     const ids = checked.authenticators.map((authenticator) => authenticator.credentialId);
     const content = JSON.stringify(checked.authenticators);
-    const reservation = this.credentials.reserve(ids);
     const claimed = await this.claims.submit({
       id,
-      version,
+      terms,
       signal: 'authenticators_submitted',
       step: 'create-authenticators',
       from: ['otp_verified'],
       clauses: [
-        reservation,
-        this.challenges.use(
-          checked.authenticators.map((authenticator) => authenticator.challenge),
-          reservation,
-        ),
+        // Before the challenges: a submission that is refused for its credential keeps them.
+        this.credentials.reserve(ids),
+        this.challenges.use(checked.authenticators.map((authenticator) => authenticator.challenge)),
       ],
       patch: {
         sealedAuthenticators: this.sealer.seal({ onboardingId: id, field: 'authenticators' }, content),
@@ -121,7 +119,7 @@ export class AuthenticatorsService {
       fingerprint: this.fingerprint.of(id, content),
       explain: () => this.#explain(id, row, checked.authenticators),
     });
-    return this.outcome.of(claimed, waitMs);
+    return this.outcome.of(claimed, terms.waitMs);
   }
 
   async #check(
@@ -175,7 +173,19 @@ export class AuthenticatorsService {
 
   #relyingParty(row: Row): RelyingParty & { rpName: string } {
     const integration = this.integrations.find(row.integration);
-    if (!integration) throw new Error(`integration ${row.integration} is not configured any more`);
-    return integration.config;
+    if (integration) return integration.config;
+    throw new ProblemError('not_ready', {
+      detail: `Integration ${row.integration} is not configured here: an operator must put it back.`,
+      retryAfterS: 60,
+    });
   }
+}
+
+/**
+ * The user's `user.id`: stable for ever, or an authenticator would take the subject for another, and without a
+ * meaning of its own (WebAuthn Level 3 §14.6.1).
+ */
+function userHandleOf({ integration, subjectKey }: SubjectRef): Uint8Array<ArrayBuffer> {
+  const digest = createHash('sha256').update(`gangway user handle\n${integration}\n${subjectKey}`).digest();
+  return new Uint8Array(digest);
 }

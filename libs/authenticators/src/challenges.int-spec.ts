@@ -16,7 +16,7 @@ beforeAll(async () => {
 afterAll(() => authenticators.module.close());
 
 const insert = () => anOnboarding(authenticators.dataSource, { state: 'otp_verified' });
-const issue = (id: string) => authenticators.challenges.issue(id);
+const issue = async (id: string) => (await authenticators.challenges.issue(id))!;
 const outstanding = async (id: string) => [...(await authenticators.challenges.find(id))!.outstanding];
 const expire = (challenge: string) =>
   authenticators.dataSource.query(
@@ -27,7 +27,7 @@ const expire = (challenge: string) =>
 const met: Clause = { name: 'met', required: true, write: () => 'SELECT 1 AS yes' };
 const unmet: Clause = { name: 'met', required: true, write: () => 'SELECT 1 AS yes WHERE false' };
 const use = (id: string, challenges: string[], after = met) =>
-  authenticators.change(id, [after, authenticators.challenges.use(challenges, after)]);
+  authenticators.change(id, [after, authenticators.challenges.use(challenges)]);
 
 describe('a challenge', () => {
   it('is 32 fresh bytes that belong to their onboarding alone', async () => {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
-import { OnboardingStore, columnsOf, type Clause, type Row } from '#libs/onboarding';
+import { Bindings, OnboardingStore, chained, columnsOf, type Clause, type Row } from '#libs/onboarding';
 import { CONFIG, type Config } from '#libs/platform';
 
 /** 32 random bytes, where WebAuthn asks for at least 16 (Level 3 §13.4.3). */
@@ -14,27 +14,32 @@ export class Challenges {
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
-  /** @returns a fresh challenge, unpadded base64url. The oldest makes room where too many are outstanding. */
-  async issue(onboardingId: string): Promise<string> {
-    const challenge = randomBytes(CHALLENGE_BYTES).toString('base64url');
+  /**
+   * @param along what must be written with it.
+   * @returns a fresh challenge, unpadded base64url; null where what was to come along could not be written. The
+   *   oldest makes room where too many are outstanding.
+   */
+  async issue(onboardingId: string, along?: Clause): Promise<string | null> {
+    const b = new Bindings();
+    const id = b.bind(onboardingId, 'uuid');
+    const chain = chained(along ? [along] : [], b);
     const text = `
-      WITH outdated AS (
-        DELETE FROM webauthn_challenges WHERE onboarding_id = $1 AND challenge IN (
+      WITH target AS (SELECT ${id} AS id),
+      ${chain.ctes}
+      outdated AS (
+        DELETE FROM webauthn_challenges WHERE onboarding_id = ${id} AND challenge IN (
           SELECT challenge FROM (
             SELECT challenge, expires_at, row_number() OVER (ORDER BY expires_at DESC) AS position
-            FROM webauthn_challenges WHERE onboarding_id = $1
-          ) each WHERE expires_at <= clock_timestamp() OR position >= $4::int
+            FROM webauthn_challenges WHERE onboarding_id = ${id}
+          ) each WHERE expires_at <= clock_timestamp() OR position >= ${b.bind(this.config.CHALLENGES_OUTSTANDING, 'int')}
         )
       )
       INSERT INTO webauthn_challenges (onboarding_id, challenge, expires_at)
-      VALUES ($1, $2, clock_timestamp() + $3::float8 * interval '1 millisecond')`;
-    await this.store.query(text, [
-      onboardingId,
-      challenge,
-      this.config.CHALLENGE_LIFE_MS,
-      this.config.CHALLENGES_OUTSTANDING,
-    ]);
-    return challenge;
+      SELECT t.id, ${b.bind(randomBytes(CHALLENGE_BYTES).toString('base64url'), 'text')},
+        clock_timestamp() + ${b.bind(this.config.CHALLENGE_LIFE_MS, 'float8')} * interval '1 millisecond'
+      FROM ${chain.last} t RETURNING challenge`;
+    const [issued] = await this.store.query<{ challenge: string }>(text, b.values);
+    return issued?.challenge ?? null;
   }
 
   /** The onboarding with its outstanding challenges, in one round trip; null where there is no such onboarding. */
@@ -50,22 +55,17 @@ export class Challenges {
     return { row, outstanding: new Set(challenges) };
   }
 
-  /**
-   * Uses up the challenges of a submission: all of them or, where one is not outstanding any more, none.
-   *
-   * @param after a clause that must hold first: a submission that it refuses keeps its challenges.
-   */
-  use(challenges: string[], after: Clause): Clause {
+  /** Uses up the challenges of a submission: all of them or, where one is not outstanding any more, none. */
+  use(challenges: string[]): Clause {
     return {
       name: 'challenges_used',
       required: true,
-      write: (b) => {
+      write: (b, row) => {
         const given = b.bind(challenges, 'text[]');
         return `
-        DELETE FROM webauthn_challenges c USING target
-        WHERE c.onboarding_id = target.id AND c.challenge = ANY (${given})
-          AND EXISTS (SELECT 1 FROM ${after.name})
-          AND (SELECT count(*) FROM webauthn_challenges live WHERE live.onboarding_id = target.id
+        DELETE FROM webauthn_challenges c USING ${row} t
+        WHERE c.onboarding_id = t.id AND c.challenge = ANY (${given})
+          AND (SELECT count(*) FROM webauthn_challenges live WHERE live.onboarding_id = t.id
             AND live.challenge = ANY (${given}) AND live.expires_at > clock_timestamp()) = cardinality(${given})
         RETURNING c.challenge`;
       },

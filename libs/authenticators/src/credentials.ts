@@ -24,15 +24,15 @@ export class Credentials {
     return {
       name: 'credentials_reserved',
       required: true,
-      write: (b) => {
+      write: (b, row) => {
         const ids = b.bind(credentialIds, 'text[]');
         return `
         INSERT INTO credentials AS k (integration, subject_key, credential_id, onboarding_id)
-        SELECT target.integration, target.subject_key, given.id, target.id
-        FROM target, unnest(${ids}) AS given (id)
+        SELECT t.integration, t.subject_key, given.id, t.id
+        FROM ${row} t, unnest(${ids}) AS given (id)
         WHERE NOT EXISTS (
-          SELECT 1 FROM credentials taken WHERE taken.integration = target.integration
-            AND taken.subject_key = target.subject_key AND taken.credential_id = ANY (${ids}) AND taken.registered)
+          SELECT 1 FROM credentials taken WHERE taken.integration = t.integration
+            AND taken.subject_key = t.subject_key AND taken.credential_id = ANY (${ids}) AND taken.registered)
         ON CONFLICT (integration, subject_key, credential_id)
           DO UPDATE SET onboarding_id = excluded.onboarding_id WHERE NOT k.registered
         RETURNING k.credential_id`;
@@ -44,8 +44,8 @@ export class Credentials {
   readonly confirm: Clause = {
     name: 'credentials_confirmed',
     required: false,
-    write: () => `
-      UPDATE credentials k SET registered = true FROM changed c
+    write: (_, row) => `
+      UPDATE credentials k SET registered = true FROM ${row} c
       WHERE k.onboarding_id = c.id AND NOT k.registered
         AND c.authenticators @> jsonb_build_array(jsonb_build_object('credentialId', k.credential_id)) RETURNING 1`,
   };
@@ -54,7 +54,7 @@ export class Credentials {
   readonly release: Clause = {
     name: 'credentials_released',
     required: false,
-    write: () =>
-      `DELETE FROM credentials k USING changed c WHERE k.onboarding_id = c.id AND NOT k.registered RETURNING 1`,
+    write: (_, row) =>
+      `DELETE FROM credentials k USING ${row} c WHERE k.onboarding_id = c.id AND NOT k.registered RETURNING 1`,
   };
 }

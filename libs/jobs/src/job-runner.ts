@@ -14,8 +14,12 @@ import {
 import { Queues } from './queues.js';
 import { patientRedis } from './redis-connection.js';
 
-/** A schedule that was not seen for this many of its periods is written again: Redis may have been flushed. */
-const PERIODS_UNTIL_LOST = 3;
+/**
+ * A schedule that is so late may be gone: Redis may have been flushed, and a minute later everything must go on.
+ * Redis is asked then, which costs one command.
+ */
+const lostAfterMs = (everyMs: number) => Math.min(3 * everyMs, 10_000);
+const LOOK_EVERY_MS = 5_000;
 
 interface Scheduled {
   handler: JobHandler;
@@ -89,22 +93,23 @@ export class JobRunner implements BeforeApplicationShutdown {
     const entry = { handler, everyMs, lastRunMs: -Infinity, running: false };
     this.#scheduled.set(handler.job.name, entry);
     void this.#keep(entry);
-    this.#timers.push(setInterval(() => void this.#keep(entry), everyMs));
+    this.#timers.push(setInterval(() => void this.#keep(entry), Math.min(everyMs, LOOK_EVERY_MS)));
   }
 
   /** Writes a schedule that Redis does not follow (any more), and does its work here while Redis is away. */
   async #keep(entry: Scheduled): Promise<void> {
     const { handler, everyMs } = entry;
-    if (this.clock.monotonicMs() - entry.lastRunMs < PERIODS_UNTIL_LOST * everyMs || entry.running) return;
+    const sinceRunMs = this.clock.monotonicMs() - entry.lastRunMs;
+    if (entry.running) return;
     entry.running = true;
     try {
-      if (this.queues.isReady()) {
-        if (!(await this.#isFollowed(entry))) {
-          const { name, queue } = handler.job;
-          await this.queues.get(queue).upsertJobScheduler(name, { every: everyMs }, { name, data: {} });
-        }
-      } else {
+      if (!this.queues.isReady()) {
+        if (sinceRunMs < everyMs) return;
+        entry.lastRunMs = this.clock.monotonicMs();
         await handler.handle(handler.job.payload.parse({}));
+      } else if (sinceRunMs >= lostAfterMs(everyMs) && !(await this.#isFollowed(entry))) {
+        const { name, queue } = handler.job;
+        await this.queues.get(queue).upsertJobScheduler(name, { every: everyMs }, { name, data: {} });
       }
     } catch (error) {
       this.#logger.warn(`schedule ${handler.job.name}: ${(error as Error).message}`);
@@ -117,7 +122,7 @@ export class JobRunner implements BeforeApplicationShutdown {
   async #isFollowed({ handler, everyMs }: Scheduled): Promise<boolean> {
     const scheduler = await this.queues.get(handler.job.queue).getJobScheduler(handler.job.name);
     const overdueMs = Date.now() - (scheduler?.next ?? 0);
-    return scheduler?.every === everyMs && overdueMs < PERIODS_UNTIL_LOST * everyMs;
+    return scheduler?.every === everyMs && overdueMs < lostAfterMs(everyMs);
   }
 }
 

@@ -1,5 +1,6 @@
 export { CLOCK, systemClock, type Clock } from './clock.js';
 export { isUuid, uuidV7 } from './id.js';
+export { requireNode } from './node-version.js';
 export { PROBLEM_CODES, PROBLEMS, ProblemError, type FieldError, type ProblemCode } from './problem.js';
 export { RANDOM, systemRandom, type Random } from './random.js';
 export { Secret, equalInConstantTime } from './secret.js';

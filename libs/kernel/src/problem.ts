@@ -25,6 +25,11 @@ export const PROBLEMS = {
   session_expired: { status: 410, title: 'The session has expired' },
   attestation_invalid: { status: 422, title: 'A passkey failed a check' },
   upstream_rejected: { status: 422, title: 'The provider refused the request' },
+  idempotency_key_reused: { status: 422, title: 'The idempotency key stands for another request' },
+  idempotency_in_progress: {
+    status: 409,
+    title: 'The first request with this idempotency key is still running',
+  },
   rate_limited: { status: 429, title: 'Too many requests' },
   not_ready: { status: 503, title: 'The service is not ready' },
   internal: { status: 500, title: 'Something broke on our side' },
@@ -49,6 +54,8 @@ export interface ProblemOptions {
   retryable?: boolean;
   /** Whole seconds, sent as `Retry-After`. */
   retryAfterS?: number;
+  /** The limit that was hit, for the `RateLimit` headers of a 429. */
+  rateLimit?: { policy: string; quota: number; windowS: number };
   errors?: FieldError[];
   /** Extension members of the problem (RFC 9457 §3.2), e.g. `attemptsLeft`. */
   extensions?: Record<string, unknown>;
@@ -61,6 +68,7 @@ export class ProblemError extends Error {
   readonly status: number;
   readonly retryable: boolean;
   readonly retryAfterS: number | undefined;
+  readonly rateLimit: ProblemOptions['rateLimit'];
   readonly errors: FieldError[] | undefined;
   readonly extensions: Record<string, unknown>;
 
@@ -71,6 +79,7 @@ export class ProblemError extends Error {
     this.status = options.status ?? PROBLEMS[code].status;
     this.retryAfterS = options.retryAfterS;
     this.retryable = options.retryable ?? (this.status === 429 || this.status === 503);
+    this.rateLimit = options.rateLimit;
     this.errors = options.errors;
     this.extensions = options.extensions ?? {};
   }

@@ -17,7 +17,7 @@ import { OnboardingStore, where, type Clause, type Condition, type Row } from '.
 import { canLeaveDoubt } from './retry-law.js';
 import { wipedIn } from './secrets.js';
 import { fromNow, sql, type Patch } from './statement.js';
-import { Steps, type SubjectRef } from './step.js';
+import { Steps } from './step.js';
 
 /** An attempt that is committed and whose bytes may leave, for as long as it is fresh. */
 export interface Claimed {
@@ -26,10 +26,19 @@ export interface Claimed {
   claimedAtMs: number;
 }
 
-export interface Submission {
-  id: string;
+/** What every command takes besides its own matter. */
+export interface Terms {
+  /** How long the caller waits for the step's end, in milliseconds. */
+  waitMs: number;
   /** From `If-Match`. */
   version?: number | undefined;
+  /** To be written with the command, or the command is not. */
+  along?: Clause | undefined;
+}
+
+export interface Submission {
+  id: string;
+  terms: Terms;
   signal: Signal;
   step: StepName;
   /** The states that the signal may come in. */
@@ -59,11 +68,7 @@ export class Claims {
   ) {}
 
   /** What every first attempt writes; the caller's own columns come on top. */
-  firstAttempt(
-    name: StepName,
-    fingerprint: string,
-    subject: SubjectRef | 'target',
-  ): { patch: Patch; events: NewEvent[]; clauses: Clause[] } {
+  firstAttempt(name: StepName, fingerprint: string): { patch: Patch; events: NewEvent[]; clauses: Clause[] } {
     const state = STATE_OF_STEP[name];
     const step = this.steps.get(name);
     return {
@@ -83,19 +88,19 @@ export class Claims {
         ...step.firstPatch?.(),
       },
       events: [{ type: 'attempt_started', actor: 'service' }],
-      clauses: step.claimClauses?.({ first: true, subject }) ?? [],
+      clauses: step.claimClauses?.({ first: true }) ?? [],
     };
   }
 
   /** @throws ProblemError that says why the onboarding cannot do that now. */
   async submit(submission: Submission): Promise<Claimed> {
-    const first = this.firstAttempt(submission.step, submission.fingerprint, 'target');
+    const first = this.firstAttempt(submission.step, submission.fingerprint);
     const change = {
       id: submission.id,
       where: [
         where.stateIn(...submission.from),
         where.notDue(),
-        ...(submission.version === undefined ? [] : [where.version(submission.version)]),
+        ...(submission.terms.version === undefined ? [] : [where.version(submission.terms.version)]),
         ...(submission.where ?? []),
       ],
       patch: {
@@ -110,7 +115,11 @@ export class Claims {
         { type: submission.signal, actor: 'caller', ...(submission.data && { data: submission.data }) },
         ...first.events,
       ] satisfies NewEvent[],
-      clauses: [...first.clauses, ...(submission.clauses ?? [])],
+      clauses: [
+        ...(submission.terms.along ? [submission.terms.along] : []),
+        ...first.clauses,
+        ...(submission.clauses ?? []),
+      ],
     };
     // A second try is for a row that had to be expired first, or that changed between write and explanation.
     for (let tries = 0; tries < 3; tries++) {
@@ -137,7 +146,8 @@ export class Claims {
         where.attempt(row.attempt),
         where.noLease(),
         where.tryIsDue(),
-        where.notDue(),
+        // No call starts that cannot end before the code, the session or the onboarding does.
+        where.endsNoSoonerThan(this.config.CALL_TIMEOUT_MS),
         () => 'o.parked_reason IS NULL',
       ],
       patch: {
@@ -148,7 +158,7 @@ export class Claims {
         ...(canLeaveDoubt(step) && { unresolved: sql(openAttempt(step)) }),
       },
       events: [{ type: 'attempt_started', actor: 'service' }],
-      clauses: this.steps.get(step).claimClauses?.({ first: false, subject: 'target' }) ?? [],
+      clauses: this.steps.get(step).claimClauses?.({ first: false }) ?? [],
     });
     return claimed && { row: claimed, claimedAtMs };
   }
@@ -161,7 +171,7 @@ export class Claims {
   }
 
   async #explain(submission: Submission): Promise<void> {
-    const { id, version, signal, from } = submission;
+    const { id, terms, signal, from } = submission;
     const row = await this.store.find(id);
     if (!row) throw notFound(id);
     if (row.deadlineAt && row.deadlineAt <= row.now && !(row.leaseUntil && row.leaseUntil > row.now)) {
@@ -169,7 +179,7 @@ export class Claims {
       return;
     }
     if (isEnded(row.state)) throw ended(row);
-    if (version !== undefined && version !== row.version) throw versionMismatch(row);
+    if (terms.version !== undefined && terms.version !== row.version) throw versionMismatch(row);
     if (!from.includes(row.state)) throw illegal(row, signal);
     await submission.explain?.(row);
     await this.steps.get(submission.step).explainRefusal?.(row);

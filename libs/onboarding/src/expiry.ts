@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { PreparedStatements } from '#libs/database';
 import { CONFIG, type Config } from '#libs/platform';
-import { nextState, stepOfState, type OtpNeededReason, type Signal, type State } from './machine.js';
+import { isEnded, nextState, stepOfState, type OtpNeededReason, type Signal, type State } from './machine.js';
 import type { Onboarding } from './onboarding.entity.js';
 import type { Row } from './onboarding.store.js';
 import { SEALED, statesThatNeed } from './secrets.js';
@@ -32,7 +32,14 @@ export function asOfNow(row: Row): Row {
     nextAttemptAt: null,
     parkedReason: null,
     parkedAt: null,
+    deadlineAt: deadlineOf(row, state),
   };
+}
+
+/** As the database computes it for states that wait for neither code nor session. */
+function deadlineOf({ idleEndsAt, lifeEndsAt }: Row, state: State): Date | null {
+  if (isEnded(state)) return null;
+  return state === 'outcome_unknown' || lifeEndsAt < idleEndsAt ? lifeEndsAt : idleEndsAt;
 }
 
 /** A step in flight is left alone: its settle applies the deadline. */

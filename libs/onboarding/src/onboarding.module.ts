@@ -6,11 +6,13 @@ import { UpstreamModule } from '#libs/upstream';
 import { Claims } from './claims.js';
 import { Expiry } from './expiry.js';
 import { Fingerprint } from './fingerprint.js';
+import { IdempotencyKeys } from './idempotency-keys.js';
 import { OnboardingEvent } from './onboarding-event.entity.js';
 import { Onboarding } from './onboarding.entity.js';
 import { OnboardingService } from './onboarding.service.js';
 import { OnboardingStore } from './onboarding.store.js';
 import { Probe } from './probe.js';
+import { RetryBudget } from './retry-budget.js';
 import { Settlement } from './settlement.js';
 import { StepHandler } from './step.handler.js';
 import { StepOutcome } from './step-outcome.js';
@@ -32,9 +34,11 @@ import { Verdicts } from './verdict.js';
     Claims,
     Expiry,
     Fingerprint,
+    IdempotencyKeys,
     OnboardingService,
     OnboardingStore,
     Probe,
+    RetryBudget,
     Settlement,
     StepHandler,
     StepOutcome,
@@ -47,6 +51,7 @@ import { Verdicts } from './verdict.js';
   exports: [
     Claims,
     Fingerprint,
+    IdempotencyKeys,
     JobsModule,
     OnboardingService,
     OnboardingStore,

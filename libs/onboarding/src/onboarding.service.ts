@@ -1,17 +1,20 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import type { Repository } from 'typeorm';
+import { JobProducer } from '#libs/jobs';
 import { ProblemError } from '#libs/kernel';
 import { CONFIG, type Config } from '#libs/platform';
-import { Claims, ended, illegal, notFound, versionMismatch } from './claims.js';
+import { Claims, ended, illegal, notFound, versionMismatch, type Terms } from './claims.js';
 import { Expiry, asOfNow, effectiveStateSql } from './expiry.js';
 import { Fingerprint } from './fingerprint.js';
-import { LIVE_STATES, isEnded, nextState, type Signal, type State } from './machine.js';
+import { LIVE_STATES, isEnded, nextState, type Signal, type State, stepOfState } from './machine.js';
+import { nextActionOf } from './next-action.js';
 import type { NewEvent, OnboardingEvent } from './onboarding-event.entity.js';
 import { Onboarding, type UnresolvedAttempt } from './onboarding.entity.js';
 import { OnboardingStore, where, type Change, type Clause, type Row } from './onboarding.store.js';
 import { SEALED, wipedIn } from './secrets.js';
 import { fromNow, type Patch } from './statement.js';
+import { stepJob } from './step.job.js';
 import { StepOutcome } from './step-outcome.js';
 import { Steps } from './step.js';
 
@@ -45,6 +48,7 @@ export class OnboardingService {
     private readonly outcome: StepOutcome,
     private readonly fingerprint: Fingerprint,
     private readonly expiry: Expiry,
+    private readonly jobs: JobProducer,
     private readonly steps: Steps,
     @InjectRepository(Onboarding) private readonly rows: Repository<Onboarding>,
     @Inject(CONFIG) private readonly config: Config,
@@ -96,8 +100,8 @@ export class OnboardingService {
   }
 
   /** Taken at once in any live state; a call in flight becomes evidence when its answer comes. */
-  async cancel(id: string, reason: string | undefined, version?: number): Promise<Row> {
-    return this.#command(id, version, (row) => {
+  async cancel(id: string, reason: string | undefined, terms: Terms): Promise<Row> {
+    return this.#command(id, terms, (row) => {
       if (isEnded(row.state)) throw ended(row);
       return {
         where: [where.stateIn(...LIVE_STATES), where.attempt(row.attempt)],
@@ -113,15 +117,13 @@ export class OnboardingService {
   /**
    * Somebody found out what became of a lost attempt. In `outcome_unknown` that decides; on an onboarding that
    * has ended it is recorded. `not_done` after `verify-otp` has a new code sent, since the old one is spent.
-   *
-   * @param waitMs how long to wait for that code to be sent.
    */
-  async resolve(id: string, resolution: Resolution, waitMs: number, version?: number): Promise<Row> {
+  async resolve(id: string, resolution: Resolution, terms: Terms): Promise<Row> {
     const seen = await this.load(id);
     if (seen.state === 'outcome_unknown' && seen.step === 'verify-otp' && resolution.outcome === 'not_done') {
       const claimed = await this.claims.submit({
         id,
-        version,
+        terms,
         signal: 'resolved_not_done',
         step: 'init-otp',
         from: ['outcome_unknown'],
@@ -140,9 +142,9 @@ export class OnboardingService {
         patch: { unresolved: seen.unresolved.filter((each) => !isDecided(seen, each)) },
         fingerprint: this.fingerprint.of(id, seen.subjectKey),
       });
-      return this.outcome.of(claimed, waitMs);
+      return this.outcome.of(claimed, terms.waitMs);
     }
-    return this.#command(id, version, (row) => {
+    return this.#command(id, terms, (row) => {
       const open = row.unresolved.at(-1);
       const event = (more: object): NewEvent => ({
         type: 'resolved',
@@ -171,6 +173,34 @@ export class OnboardingService {
     });
   }
 
+  /** Has a step that waits or is parked tried now, and not when its time comes. */
+  async retry(id: string, reason: string, terms: Terms): Promise<Row> {
+    const row = await this.#command(id, terms, (seen) => {
+      if (isEnded(seen.state)) throw ended(seen);
+      const step = stepOfState(seen.state);
+      if (!step || seen.leaseUntil !== null) {
+        throw new ProblemError('illegal_state', {
+          detail: step ? 'The step is in flight.' : 'No step waits here.',
+          extensions: { state: seen.state, nextAction: nextActionOf(seen) },
+        });
+      }
+      return {
+        where: [where.stateIn(seen.state), where.attempt(seen.attempt), where.noLease()],
+        patch: { parkedReason: null, parkedAt: null, nextAttemptAt: fromNow(0), wokenAt: null },
+        events: [
+          ...(seen.parkedReason ? [{ type: 'unparked', actor: 'caller', data: { reason } } as const] : []),
+          {
+            type: 'retry_scheduled',
+            actor: 'caller',
+            data: { step, attempt: seen.attempt + 1, inMs: 0, reason },
+          },
+        ],
+      };
+    });
+    await this.jobs.add(stepJob(row.step!), { onboardingId: id, attempt: row.attempt + 1 });
+    return row;
+  }
+
   #resolved(row: Row, { outcome }: Resolution, event: NewEvent): Omit<Change, 'id'> {
     const signal: Signal = outcome === 'done' ? 'resolved_done' : 'resolved_not_done';
     const sessionLives = row.sessionEndsAt !== null && row.sessionEndsAt > row.now;
@@ -197,14 +227,15 @@ export class OnboardingService {
   /** Reads, decides, writes what was decided; again when the row changed in between. */
   async #command(
     id: string,
-    version: number | undefined,
+    { version, along }: Terms,
     decide: (row: Row) => Omit<Change, 'id'>,
   ): Promise<Row> {
     for (let tries = 0; tries < TRIES; tries++) {
       const row = await this.load(id);
       if (version !== undefined && version !== row.version) throw versionMismatch(row);
       const change = decide(row);
-      const changed = await this.store.change({ id, ...change });
+      const clauses = [...(along ? [along] : []), ...(change.clauses ?? [])];
+      const changed = await this.store.change({ id, ...change, clauses });
       if (changed) return asOfNow(changed);
       // The row read as expired, but is not yet written so.
       await this.expiry.runFor(id);

@@ -12,13 +12,14 @@ export type Row = Onboarding & { now: Date };
 
 /**
  * More that a statement does, for the lib that owns it: one data-modifying query, all or nothing with the rest.
- * A `required` clause reads its row from `target` and must return a row, or nothing at all is written; any
- * other reads what was written from `changed`.
+ * A `required` clause must return a row, or neither it nor anything after it is written; any other clause comes
+ * after the change.
  */
 export interface Clause {
   name: string;
   required: boolean;
-  write(bindings: Bindings): string;
+  /** @param row the relation to read the onboarding from: empty unless all clauses before this one held. */
+  write(bindings: Bindings, row: string): string;
 }
 
 /** A condition on the row `o`. */
@@ -70,13 +71,14 @@ export class OnboardingStore {
   async create(row: Patch, events: NewEvent[], clauses: Clause[] = []): Promise<Row | 'live' | 'refused'> {
     const bindings = new Bindings();
     const columns = assignments({ ...row, lastSeq: events.length }, bindings);
-    const required = clauses.filter((clause) => clause.required);
+    const identity = columns.filter(({ column }) => IDENTITY.has(column));
+    const chain = chained(clauses, bindings);
     const text = `
-      WITH ${required.map((clause) => `${clause.name} AS (${clause.write(bindings)}), `).join('')}
+      WITH target AS (SELECT ${identity.map(({ column, value }) => `${value} AS ${column}`).join(', ')}),
+      ${chain.ctes}
       changed AS (
         INSERT INTO onboardings AS o (${columns.map(({ column }) => column).join(', ')})
-        SELECT ${columns.map(({ value }) => value).join(', ')}
-        ${required.length > 0 ? `WHERE ${met(required)}` : ''}
+        SELECT ${columns.map(({ value }) => value).join(', ')} FROM ${chain.last}
         RETURNING o.*
       ),
       ${logged(events, bindings)}
@@ -94,7 +96,6 @@ export class OnboardingStore {
   async change(change: Change): Promise<Row | null> {
     const bindings = new Bindings();
     const { events, clauses = [] } = change;
-    const required = clauses.filter((clause) => clause.required);
     const id = bindings.bind(change.id, 'uuid');
     const conditions = [`o.id = ${id}`, ...change.where.map((condition) => condition(bindings))].join(
       ' AND ',
@@ -106,19 +107,20 @@ export class OnboardingStore {
       set.push(`version = o.version + (o.state IS DISTINCT FROM ${bindings.bind(nextState, 'text')})::int`);
     }
     set.push(`last_seq = o.last_seq + ${events.length}`, 'updated_at = clock_timestamp()');
+    const chain = chained(clauses, bindings);
     // A required clause must not act on a row that does not meet the conditions: the row is locked first.
     const target = `target AS (SELECT o.* FROM onboardings o WHERE ${conditions} FOR UPDATE),`;
     const text = `
-      WITH ${required.length > 0 ? target : ''}
-      ${required.map((clause) => `${clause.name} AS (${clause.write(bindings)}), `).join('')}
+      WITH ${chain.ctes ? target : ''}
+      ${chain.ctes}
       changed AS (
         UPDATE onboardings o SET ${set.join(', ')}
-        ${required.length > 0 ? `FROM target WHERE o.id = target.id AND ${met(required)}` : `WHERE ${conditions}`}
+        ${chain.ctes ? `FROM ${chain.last} t WHERE o.id = t.id` : `WHERE ${conditions}`}
         RETURNING o.*
       ),
       ${clauses
         .filter((clause) => !clause.required)
-        .map((clause) => `${clause.name} AS (${clause.write(bindings)}), `)
+        .map((clause) => `${clause.name} AS (${clause.write(bindings, 'changed')}), `)
         .join('')}
       ${logged(events, bindings)}
       SELECT ${columnsOf('c')}, clock_timestamp() AS now FROM changed c`;
@@ -136,8 +138,20 @@ export class OnboardingStore {
   }
 }
 
-const met = (required: Clause[]) =>
-  required.map(({ name }) => `EXISTS (SELECT 1 FROM ${name})`).join(' AND ');
+/** What clauses read of an onboarding that is not there yet. */
+const IDENTITY = new Set(['id', 'integration', 'subject_key']);
+
+/** The required clauses one after the other, each on a relation that is empty once one has not held. */
+export function chained(clauses: Clause[], bindings: Bindings): { ctes: string; last: string } {
+  let ctes = '';
+  let last = 'target';
+  for (const clause of clauses.filter(({ required }) => required)) {
+    ctes += `${clause.name} AS (${clause.write(bindings, last)}), `;
+    ctes += `after_${clause.name} AS (SELECT t.* FROM ${last} t WHERE EXISTS (SELECT 1 FROM ${clause.name})), `;
+    last = `after_${clause.name}`;
+  }
+  return { ctes, last };
+}
 
 /** Numbers the events after those there are. An attempt's own number is known only to the row. */
 function logged(events: NewEvent[], bindings: Bindings): string {
@@ -178,6 +192,10 @@ export const where = {
     (b) =>
       `o.attempt = ${b.bind(attempt, 'int')}`,
   notDue: (): Condition => () => 'o.deadline_at > clock_timestamp()',
+  endsNoSoonerThan:
+    (ms: number): Condition =>
+    (b) =>
+      `o.deadline_at >= clock_timestamp() + ${b.bind(ms, 'float8')} * interval '1 millisecond'`,
   noLease: (): Condition => () => 'o.lease_until IS NULL',
   leaseHeld: (): Condition => () => 'o.lease_until IS NOT NULL',
   leaseLapsed: (): Condition => () => 'o.lease_until <= clock_timestamp()',

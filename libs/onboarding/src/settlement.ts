@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable, Logger } from '@nestjs/common';
 import { isDatabaseAway } from '#libs/database';
 import { JobProducer } from '#libs/jobs';
+import { Metrics } from '#libs/platform';
 import { STATE_OF_STEP, nextState, type StepName } from './machine.js';
 import { OnboardingStore, where, type Change, type Condition, type Row } from './onboarding.store.js';
 import { stepJob, stepJobId } from './step.job.js';
@@ -19,6 +20,7 @@ export class Settlement {
     private readonly store: OnboardingStore,
     private readonly verdicts: Verdicts,
     private readonly jobs: JobProducer,
+    private readonly metrics: Metrics,
   ) {}
 
   /**
@@ -33,6 +35,7 @@ export class Settlement {
       where: [where.stateIn(STATE_OF_STEP[step]), where.attempt(row.attempt), ...holds(verdict, end)],
       ...verdict.change,
     });
+    this.#count(row, end, verdict);
     if (!settled) return this.#tooLate(row, end, verdict, again);
     if (verdict.retryInMs !== null) {
       const payload = { onboardingId: row.id, attempt: row.attempt + 1 };
@@ -42,6 +45,20 @@ export class Settlement {
       });
     }
     return settled;
+  }
+
+  #count(row: Row, end: AttemptEnd, { signal }: Verdict): void {
+    const { integration } = row;
+    if (end.type === 'succeeded' || end.type === 'failed') {
+      const durationMs = end.type === 'succeeded' ? end.durationMs : end.error.evidence.durationMs;
+      const labels = {
+        integration,
+        step: row.step!,
+        end: end.type === 'succeeded' ? 'ok' : end.error.failure,
+      };
+      this.metrics.attempts.observe(labels, durationMs / 1000);
+    }
+    if (signal) this.metrics.signals.inc({ integration, signal });
   }
 
   /** PostgreSQL may be away for a moment; the lease bounds how long an answer is worth keeping. */

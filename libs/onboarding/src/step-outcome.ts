@@ -8,6 +8,7 @@ import { stepOfState } from './machine.js';
 import { nextActionOf } from './next-action.js';
 import type { ResultCode } from './onboarding.entity.js';
 import { OnboardingStore, type Row } from './onboarding.store.js';
+import { RetryBudget } from './retry-budget.js';
 import { StepRunner } from './step-runner.js';
 
 /** How often a row is looked at whose retry a worker makes: only ever after a first attempt that failed. */
@@ -19,6 +20,7 @@ export class StepOutcome {
   constructor(
     private readonly runner: StepRunner,
     private readonly store: OnboardingStore,
+    private readonly budget: RetryBudget,
     private readonly health: Health,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
@@ -29,11 +31,12 @@ export class StepOutcome {
    */
   async of(claimed: Claimed, waitMs: number): Promise<Row> {
     const until = this.clock.monotonicMs() + waitMs;
+    this.budget.firstTry(claimed.row.integration);
     const running = this.runner.run(claimed);
     let row = waitMs > 0 ? await within(running, waitMs) : null;
     if (waitMs === 0) running.catch(() => undefined); // the runner logs it
     if (!row) return asOfNow((await this.store.find(claimed.row.id)) ?? claimed.row);
-    while (isWaiting(row)) {
+    while (isWaiting(asOfNow(row))) {
       const left = until - this.clock.monotonicMs();
       const due = row.nextAttemptAt ? row.nextAttemptAt.getTime() - row.now.getTime() : 0;
       // A process that is asked to stop holds nobody up: the worker goes on with the step.

@@ -52,7 +52,8 @@ export class StepRunner implements BeforeApplicationShutdown {
 
   /** Drain: running attempts are finished, not cut. */
   async beforeApplicationShutdown(): Promise<void> {
-    await Promise.all(this.#running);
+    // More may have begun while these ended.
+    while (this.#running.size > 0) await Promise.all(this.#running);
   }
 
   async #attempt({ row, claimedAtMs }: Claimed): Promise<AttemptEnd> {

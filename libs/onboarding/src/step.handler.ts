@@ -1,10 +1,16 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { EndedForGood, TooEarly, type JobHandler, type JobOutcome } from '#libs/jobs';
+import { RANDOM, type Random } from '#libs/kernel';
+import { Metrics } from '#libs/platform';
 import { Claims } from './claims.js';
 import { STATE_OF_STEP, STEPS, isEnded, type StepName } from './machine.js';
 import { OnboardingStore, type Row } from './onboarding.store.js';
+import { RetryBudget } from './retry-budget.js';
 import { stepJob, type StepJobPayload } from './step.job.js';
 import { StepRunner } from './step-runner.js';
+
+/** Retries that a budget put off do not all come back at its next window's first moment. */
+const SPREAD_MS = 1_000;
 
 /** Makes the later attempts of all three steps: the job wakes, the row decides. */
 @Injectable()
@@ -13,6 +19,9 @@ export class StepHandler {
     private readonly store: OnboardingStore,
     private readonly claims: Claims,
     private readonly runner: StepRunner,
+    private readonly budget: RetryBudget,
+    private readonly metrics: Metrics,
+    @Inject(RANDOM) private readonly random: Random,
   ) {}
 
   handlers(): JobHandler<StepJobPayload>[] {
@@ -31,6 +40,11 @@ export class StepHandler {
     }
     const waitMs = (row.nextAttemptAt?.getTime() ?? 0) - row.now.getTime();
     if (waitMs > 0) throw new TooEarly(waitMs);
+    const overBudgetMs = await this.budget.take(row.integration);
+    if (overBudgetMs > 0) {
+      this.metrics.retriesPutOff.inc({ integration: row.integration });
+      throw new TooEarly(overBudgetMs + this.random.next() * SPREAD_MS);
+    }
     const claimed = await this.claims.retry(row);
     if (claimed) return this.#tell(row, await this.runner.run(claimed));
     return this.#notClaimed(row);

@@ -34,7 +34,7 @@ export interface Step {
   firstPatch?(): Patch;
 
   /** What a claim must charge; a claim that cannot is refused, and `explainRefusal` says why. */
-  claimClauses?(claim: { first: boolean; subject: SubjectRef | 'target' }): Clause[];
+  claimClauses?(claim: { first: boolean }): Clause[];
 
   /** @throws ProblemError where a limit is used up; returns where it is not. */
   explainRefusal?(subject: SubjectRef): Promise<void>;

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { JobDefinition, JobHandler } from '#libs/jobs';
 import { CONFIG, type Config } from '#libs/platform';
 import { Expiry } from './expiry.js';
+import { IdempotencyKeys } from './idempotency-keys.js';
 import { Probe } from './probe.js';
 import { Sweeper } from './sweeper.js';
 
@@ -22,11 +23,12 @@ export class UpkeepHandlers {
     private readonly expiry: Expiry,
     private readonly sweeper: Sweeper,
     private readonly probe: Probe,
+    private readonly keys: IdempotencyKeys,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
   handlers(): JobHandler<Nothing>[] {
-    const { EXPIRY_EVERY_MS, SWEEP_EVERY_MS, PROBE_EVERY_MS } = this.config;
+    const { EXPIRY_EVERY_MS, SWEEP_EVERY_MS, PROBE_EVERY_MS, RETENTION_EVERY_MS } = this.config;
     return [
       {
         job: scheduled('expiry', 'expire'),
@@ -35,6 +37,11 @@ export class UpkeepHandlers {
       },
       { job: scheduled('upkeep', 'sweep'), everyMs: SWEEP_EVERY_MS, handle: () => this.sweeper.run() },
       { job: scheduled('upkeep', 'probe'), everyMs: PROBE_EVERY_MS, handle: () => this.probe.run() },
+      {
+        job: scheduled('upkeep', 'retention'),
+        everyMs: RETENTION_EVERY_MS,
+        handle: async () => ({ idempotencyKeys: await this.keys.forget() }),
+      },
     ];
   }
 }

@@ -26,6 +26,8 @@ export interface Verdict {
   change: Omit<Change, 'id' | 'where'>;
   /** The signal of a definite answer: such an answer counts even when the attempt was given up for lost. */
   answer: Signal | null;
+  /** The signal that moves the row, if any. */
+  signal: Signal | null;
   retryInMs: number | null;
 }
 
@@ -46,7 +48,10 @@ export class Verdicts {
     if (end.type === 'integration_missing') return this.#parked(row, step, 'integration_missing', null);
     if (end.type === 'succeeded') return this.#succeeded(row, step, end);
     if (end.type === 'out_of_tries') {
-      return { change: this.#moved(row, step, step.gaveUp(row), [], {}), answer: null, retryInMs: null };
+      const inDoubt = canLeaveDoubt(step.name) && row.doubtAttempt !== null;
+      const to = inDoubt ? outcomeLost({ detail: 'no time was left to try again' }) : step.gaveUp(row);
+      const change = this.#moved(row, step, to, [], {});
+      return { change, answer: null, signal: to.signal, retryInMs: null };
     }
     const { error } = end;
     const decision = this.#decide(row, error);
@@ -56,7 +61,7 @@ export class Verdicts {
       case 'park':
         return this.#parked(row, step, 'upstream_misconfigured', error);
       case 'outcome_unknown':
-        return this.#failed(row, step, end, outcomeLost(error));
+        return this.#failed(row, step, end, outcomeLost({ ...error.evidence, detail: error.message }));
       case 'rejected':
         return this.#failed(row, step, end, step.rejected(row, error));
       case 'give_up':
@@ -103,6 +108,7 @@ export class Verdicts {
         ...step.counted?.(row),
       }),
       answer: end.signal,
+      signal: end.signal,
       retryInMs: null,
     };
   }
@@ -126,6 +132,7 @@ export class Verdicts {
         effect.clauses,
       ),
       answer: isDefinite(row, error) ? to.signal : null,
+      signal: to.signal,
       retryInMs: null,
     };
   }
@@ -159,6 +166,7 @@ export class Verdicts {
         clauses: effect.clauses,
       },
       answer: null,
+      signal: null,
       retryInMs: delayMs,
     };
   }
@@ -192,6 +200,7 @@ export class Verdicts {
         clauses: effect.clauses,
       },
       answer: null,
+      signal: null,
       retryInMs: null,
     };
   }
@@ -262,7 +271,7 @@ function unresolvedAfter(
 }
 
 function effectOf(step: Step, row: Row, error: UpstreamError): { patch: Patch; clauses: Clause[] } {
-  if (WITHOUT_EFFECT.has(error.failure)) return withoutEffect(step, row);
+  if (WITHOUT_EFFECT.has(error.failure) || !error.evidence.bytesSent) return withoutEffect(step, row);
   return { patch: step.counted?.(row) ?? {}, clauses: [] };
 }
 
@@ -271,11 +280,11 @@ function withoutEffect(step: Step, row: Row): { patch: Patch; clauses: Clause[] 
   return { patch, clauses };
 }
 
-function outcomeLost(error: UpstreamError): StepEnd {
+function outcomeLost(data: Record<string, unknown>): StepEnd {
   return {
     signal: 'outcome_lost',
     result: { code: 'outcome_unknown', detail: 'The call may have taken effect; nobody can say.' },
-    data: { ...error.evidence, detail: error.message },
+    data,
   };
 }
 

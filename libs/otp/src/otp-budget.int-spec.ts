@@ -45,8 +45,8 @@ async function claim(subject: SubjectRef, clause: Clause): Promise<boolean> {
   return (await store.change({ id, where: [], patch: {}, events: [], clauses: [clause] })) !== null;
 }
 
-const charge = (subject: SubjectRef) => claim(subject, budget.chargeSend('target'));
-const chargeTry = (subject: SubjectRef) => claim(subject, budget.chargeTry('target'));
+const charge = (subject: SubjectRef) => claim(subject, budget.chargeSend());
+const chargeTry = (subject: SubjectRef) => claim(subject, budget.chargeTry());
 
 /** As if so much time had passed. */
 const wait = ({ integration, subjectKey }: SubjectRef, ms: number) =>
@@ -88,8 +88,9 @@ describe('a budget', () => {
   it('does so for first attempts of starts too', async () => {
     const subject = aSubject();
     const start = () => {
-      const clause = budget.chargeSend(subject);
-      return store.query(`WITH ${clause.name} AS (${inline(clause)}) SELECT 1 FROM ${clause.name}`, []);
+      const clause = budget.chargeSend();
+      const row = `(SELECT '${subject.integration}' AS integration, '${subject.subjectKey}' AS subject_key)`;
+      return store.query(`WITH ${clause.name} AS (${inline(clause, row)}) SELECT 1 FROM ${clause.name}`, []);
     };
     const charged = await Promise.all(Array.from({ length: 20 }, start));
     expect(charged.filter((rows) => rows.length === 1)).toHaveLength(LIMITS.window);
@@ -208,9 +209,7 @@ describe('Retry-After', () => {
 });
 
 /** A clause as a statement of its own, its values written into it. */
-function inline(clause: Clause): string {
-  return clause.write({
-    values: [],
-    bind: (value: unknown, type: string) => `'${String(value)}'::${type}`,
-  } as unknown as Parameters<Clause['write']>[0]);
+function inline(clause: Clause, row: string): string {
+  const bindings = { values: [], bind: (value: unknown, type: string) => `'${String(value)}'::${type}` };
+  return clause.write(bindings as unknown as Parameters<Clause['write']>[0], row);
 }

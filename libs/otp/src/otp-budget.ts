@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { ProblemError } from '#libs/kernel';
-import { OnboardingStore, type Bindings, type Clause, type SubjectRef } from '#libs/onboarding';
+import { OnboardingStore, type Clause, type SubjectRef } from '#libs/onboarding';
 import { CONFIG, type Config } from '#libs/platform';
 
 const DAY_MS = 86_400_000;
@@ -24,13 +24,13 @@ export class OtpBudget {
   ) {}
 
   /** Charges one send, where the budgets of ten minutes, of the day and of wrong codes allow it. */
-  chargeSend(subject: SubjectRef | 'target'): Clause {
+  chargeSend(): Clause {
     return {
       name: 'send_charged',
       required: true,
-      write: (b) => `
+      write: (b, row) => `
         INSERT INTO otp_budgets AS b (integration, subject_key, sends)
-        SELECT ${subjectSql(subject, b)}, ARRAY[clock_timestamp()] ${fromSql(subject)}
+        SELECT t.integration, t.subject_key, ARRAY[clock_timestamp()] FROM ${row} t
         ON CONFLICT (integration, subject_key) DO UPDATE SET
           sends = ${within('b.sends', DAY_MS)} || clock_timestamp(),
           wrong_codes = ${within('b.wrong_codes', DAY_MS)}
@@ -42,13 +42,13 @@ export class OtpBudget {
   }
 
   /** Charges a try as if it were wrong, before it is made: a crash in the middle must not give one for free. */
-  chargeTry(subject: SubjectRef | 'target'): Clause {
+  chargeTry(): Clause {
     return {
       name: 'try_charged',
       required: true,
-      write: (b) => `
+      write: (b, row) => `
         INSERT INTO otp_budgets AS b (integration, subject_key, wrong_codes)
-        SELECT ${subjectSql(subject, b)}, ARRAY[clock_timestamp()] ${fromSql(subject)}
+        SELECT t.integration, t.subject_key, ARRAY[clock_timestamp()] FROM ${row} t
         ON CONFLICT (integration, subject_key) DO UPDATE SET
           wrong_codes = ${within('b.wrong_codes', DAY_MS)} || clock_timestamp()
         WHERE ${countWithin('b.wrong_codes', DAY_MS)} < ${b.bind(this.config.OTP_WRONG_PER_DAY, 'int')}
@@ -66,15 +66,22 @@ export class OtpBudget {
   async explainSend(subject: SubjectRef): Promise<void> {
     const usage = await this.#usage(subject);
     const { OTP_SENDS_PER_DAY, OTP_SENDS_PER_WINDOW, OTP_SEND_WINDOW_MS } = this.config;
-    const waitMs = Math.max(
-      freeInMs(usage.sends, usage.now, DAY_MS, OTP_SENDS_PER_DAY),
-      freeInMs(usage.sends, usage.now, OTP_SEND_WINDOW_MS, OTP_SENDS_PER_WINDOW),
-    );
+    const dayMs = freeInMs(usage.sends, usage.now, DAY_MS, OTP_SENDS_PER_DAY);
+    const windowMs = freeInMs(usage.sends, usage.now, OTP_SEND_WINDOW_MS, OTP_SENDS_PER_WINDOW);
+    const waitMs = Math.max(dayMs, windowMs);
     this.#throwIfLocked(usage, waitMs);
     if (waitMs <= 0) return;
     throw new ProblemError('otp_send_limit', {
       detail: 'This subject was sent as many codes as are allowed for now.',
       retryAfterS: Math.ceil(waitMs / 1000),
+      rateLimit:
+        dayMs >= windowMs
+          ? { policy: 'otp-sends-day', quota: OTP_SENDS_PER_DAY, windowS: DAY_MS / 1000 }
+          : {
+              policy: 'otp-sends',
+              quota: OTP_SENDS_PER_WINDOW,
+              windowS: Math.ceil(OTP_SEND_WINDOW_MS / 1000),
+            },
     });
   }
 
@@ -91,6 +98,11 @@ export class OtpBudget {
       status: 429,
       detail: 'Too many wrong codes for this subject today.',
       retryAfterS: Math.ceil(Math.max(waitMs, othersMs) / 1000),
+      rateLimit: {
+        policy: 'otp-wrong-codes-day',
+        quota: this.config.OTP_WRONG_PER_DAY,
+        windowS: DAY_MS / 1000,
+      },
     });
   }
 
@@ -111,13 +123,6 @@ function freeInMs(instants: Date[], now: Date, windowMs: number, limit: number):
   return windowMs - blocking;
 }
 
-function subjectSql(subject: SubjectRef | 'target', b: Bindings): string {
-  if (subject === 'target') return 'target.integration, target.subject_key';
-  return `${b.bind(subject.integration, 'text')}, ${b.bind(subject.subjectKey, 'text')}`;
-}
-
-const fromSql = (subject: SubjectRef | 'target') => (subject === 'target' ? 'FROM target' : '');
-
 const since = (ms: number) => `clock_timestamp() - interval '${ms} milliseconds'`;
 const within = (column: string, ms: number) =>
   `ARRAY(SELECT t FROM unnest(${column}) t WHERE t > ${since(ms)} ORDER BY t)`;
@@ -128,8 +133,8 @@ function refund(name: string, column: 'sends' | 'wrong_codes'): Clause {
   return {
     name,
     required: false,
-    write: () => `
-      UPDATE otp_budgets b SET ${column} = b.${column}[1:cardinality(b.${column}) - 1] FROM changed c
+    write: (_, row) => `
+      UPDATE otp_budgets b SET ${column} = b.${column}[1:cardinality(b.${column}) - 1] FROM ${row} c
       WHERE b.integration = c.integration AND b.subject_key = c.subject_key RETURNING 1`,
   };
 }

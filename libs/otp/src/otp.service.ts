@@ -10,6 +10,7 @@ import {
   fromNow,
   sql,
   type Row,
+  type Terms,
 } from '#libs/onboarding';
 import { CONFIG, Sealer, type Config } from '#libs/platform';
 import { Integrations, type Integration } from '#libs/upstream';
@@ -46,14 +47,14 @@ export class OtpService {
    *
    * @throws ProblemError `onboarding_live` where the subject has one already, unless it is to be superseded.
    */
-  async start(start: Start, waitMs: number): Promise<Row> {
+  async start(start: Start, terms: Terms): Promise<Row> {
     const integration = this.#integration(start.integration);
     const { subject, key } = integration.provider.parseSubject(start.subject);
     const ref = { integration: integration.name, subjectKey: key };
     for (let tries = 0; tries < TRIES; tries++) {
       const claimedAtMs = this.clock.monotonicMs();
       const id = uuidV7(this.clock.nowMs());
-      const first = this.claims.firstAttempt('init-otp', this.fingerprint.of(id, key), ref);
+      const first = this.claims.firstAttempt('init-otp', this.fingerprint.of(id, key));
       const row = {
         id,
         ...ref,
@@ -67,10 +68,13 @@ export class OtpService {
         ...first.patch,
       };
       const events = [{ type: 'created', actor: 'caller' } as const, ...first.events];
-      const created = await this.store.create(row, events, first.clauses);
+      const created = await this.store.create(row, events, [
+        ...(terms.along ? [terms.along] : []),
+        ...first.clauses,
+      ]);
       if (created === 'live') await this.#makeRoom(ref, start.supersede ?? false);
       else if (created === 'refused') await this.steps.get('init-otp').explainRefusal?.(ref);
-      else return this.outcome.of({ row: created, claimedAtMs }, waitMs);
+      else return this.outcome.of({ row: created, claimedAtMs }, terms.waitMs);
     }
     throw new ProblemError('onboarding_live', {
       detail: 'Another start for this subject is under way; try again.',
@@ -79,10 +83,10 @@ export class OtpService {
   }
 
   /** Has a new code sent; the old one is void. */
-  async resend(id: string, reason: string | undefined, waitMs: number, version?: number): Promise<Row> {
+  async resend(id: string, reason: string | undefined, terms: Terms): Promise<Row> {
     const claimed = await this.claims.submit({
       id,
-      version,
+      terms,
       signal: 'otp_resend_asked',
       step: 'init-otp',
       from: ['otp_sent', 'otp_needed', 'outcome_unknown'],
@@ -91,16 +95,16 @@ export class OtpService {
       patch: { unresolved: sql(`jsonb_path_query_array(o.unresolved, '$[*] ? (@.step != "verify-otp")')`) },
       ...(reason && { data: { reason } }),
       fingerprint: this.fingerprint.of(id, 'init-otp'),
-      explain: tooSoon,
+      explain: (row) => this.#tooSoon(row),
     });
-    return this.outcome.of(claimed, waitMs);
+    return this.outcome.of(claimed, terms.waitMs);
   }
 
   /** @param code as the user typed it. */
-  async verify(id: string, code: Secret, waitMs: number, version?: number): Promise<Row> {
+  async verify(id: string, code: Secret, terms: Terms): Promise<Row> {
     const claimed = await this.claims.submit({
       id,
-      version,
+      terms,
       signal: 'otp_submitted',
       step: 'verify-otp',
       from: ['otp_sent'],
@@ -109,7 +113,7 @@ export class OtpService {
       fingerprint: this.fingerprint.of(id, code.reveal()),
       explain: noTriesLeft,
     });
-    return this.outcome.of(claimed, waitMs);
+    return this.outcome.of(claimed, terms.waitMs);
   }
 
   #integration(name: string | undefined): Integration {
@@ -120,6 +124,20 @@ export class OtpService {
     throw new ProblemError('validation_failed', {
       detail,
       errors: [{ pointer: '/integration', code: 'unknown_integration', detail }],
+    });
+  }
+
+  #tooSoon(row: Row): void {
+    const waitMs = (row.otpResendAt?.getTime() ?? 0) - row.now.getTime();
+    if (waitMs <= 0) return;
+    throw new ProblemError('otp_resend_too_soon', {
+      detail: 'Another code can be sent a little later.',
+      retryAfterS: Math.ceil(waitMs / 1000),
+      rateLimit: {
+        policy: 'otp-resend',
+        quota: 1,
+        windowS: Math.ceil(this.config.OTP_RESEND_COOLDOWN_MS / 1000),
+      },
     });
   }
 
@@ -137,17 +155,8 @@ export class OtpService {
     }
     // A start that no budget allows must not take the live onboarding with it.
     await this.steps.get('init-otp').explainRefusal?.(ref);
-    await this.onboardings.cancel(live.id, 'superseded');
+    await this.onboardings.cancel(live.id, 'superseded', { waitMs: 0 });
   }
-}
-
-function tooSoon(row: Row): void {
-  const waitMs = (row.otpResendAt?.getTime() ?? 0) - row.now.getTime();
-  if (waitMs <= 0) return;
-  throw new ProblemError('otp_resend_too_soon', {
-    detail: 'Another code can be sent a little later.',
-    retryAfterS: Math.ceil(waitMs / 1000),
-  });
 }
 
 function noTriesLeft(row: Row): void {

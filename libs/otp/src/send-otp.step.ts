@@ -40,8 +40,8 @@ export class SendOtpStep implements Step, OnModuleInit {
   }
 
   /** Every call may send a mail, so every call is charged. */
-  claimClauses({ subject }: { subject: SubjectRef | 'target' }) {
-    return [this.budget.chargeSend(subject)];
+  claimClauses() {
+    return [this.budget.chargeSend()];
   }
 
   explainRefusal(subject: SubjectRef): Promise<void> {

@@ -30,8 +30,8 @@ export class VerifyOtpStep implements Step, OnModuleInit {
   }
 
   /** A submission is charged once, however often it is tried. */
-  claimClauses({ first, subject }: { first: boolean; subject: SubjectRef | 'target' }) {
-    return first ? [this.budget.chargeTry(subject)] : [];
+  claimClauses({ first }: { first: boolean }) {
+    return first ? [this.budget.chargeTry()] : [];
   }
 
   explainRefusal(subject: SubjectRef): Promise<void> {

@@ -3,6 +3,7 @@ export { CONFIG, ConfigError, parseConfig, type Config, type IntegrationConfig }
 export { createHttpApp } from './http.js';
 export { Health, type HealthCheck } from './health.js';
 export { sendProblem } from './problem.filter.js';
+export { Metrics } from './metrics.js';
 export { PlatformModule } from './platform.module.js';
 export { waitOf } from './prefer.js';
 export { Sealer } from './sealer.js';

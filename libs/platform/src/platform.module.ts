@@ -4,6 +4,7 @@ import { LoggerModule } from 'nestjs-pino';
 import { CLOCK, RANDOM, systemClock, systemRandom } from '#libs/kernel';
 import { CONFIG_NAMESPACE, type Config } from './config.js';
 import { Health, HealthController } from './health.js';
+import { Metrics, MetricsController } from './metrics.js';
 import { loggerOptions } from './logging.js';
 import { Sealer } from './sealer.js';
 
@@ -18,14 +19,15 @@ export class PlatformModule {
         ConfigModule.forFeature(registerAs(CONFIG_NAMESPACE, () => config)),
         LoggerModule.forRoot(loggerOptions(config)),
       ],
-      controllers: [HealthController],
+      controllers: [HealthController, MetricsController],
       providers: [
         Health,
+        Metrics,
         { provide: CLOCK, useValue: systemClock },
         { provide: RANDOM, useValue: systemRandom },
         { provide: Sealer, useFactory: () => new Sealer(config.SEALING_KEYS) },
       ],
-      exports: [ConfigModule, Health, CLOCK, RANDOM, Sealer],
+      exports: [ConfigModule, Health, Metrics, CLOCK, RANDOM, Sealer],
     };
   }
 }

@@ -63,6 +63,12 @@ export function sendProblem(
   reply: FastifyReply,
 ): FastifyReply {
   if (problem.retryAfterS !== undefined) reply.header('Retry-After', String(problem.retryAfterS));
+  if (problem.rateLimit) {
+    // draft-ietf-httpapi-ratelimit-headers: nothing remains, until it is as late as Retry-After says.
+    const { policy, quota, windowS } = problem.rateLimit;
+    reply.header('RateLimit-Policy', `"${policy}";q=${quota};w=${windowS}`);
+    reply.header('RateLimit', `"${policy}";r=0;t=${problem.retryAfterS ?? 0}`);
+  }
   if (problem.status === 401 && !reply.hasHeader('WWW-Authenticate'))
     reply.header('WWW-Authenticate', 'Bearer');
   return reply

@@ -1,9 +1,11 @@
 import type { IntegrationConfig } from '#libs/platform';
-import type { UpstreamProvider } from './upstream-provider.js';
+import type { ClockSkew } from './clock-skew.js';
+import type { GuardedProvider } from './guarded-provider.js';
 
 export interface Integration {
   name: string;
-  provider: UpstreamProvider;
+  provider: GuardedProvider;
+  skew: ClockSkew;
   config: IntegrationConfig;
 }
 

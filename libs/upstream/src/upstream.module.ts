@@ -4,8 +4,11 @@ import { CLOCK, type Clock } from '#libs/kernel';
 import { CONFIG, type Config } from '#libs/platform';
 import { KeyRing, SigningModule } from '#libs/signing';
 import { ByzantineProvider } from './byzantine/byzantine.provider.js';
+import { ClockSkew } from './clock-skew.js';
+import { GuardedProvider } from './guarded-provider.js';
 import { UpstreamHttpClient } from './http-client.js';
 import { Integrations } from './integrations.js';
+import { UpstreamHealth } from './upstream-health.js';
 
 /** Builds one provider per configured integration. */
 @Module({
@@ -24,17 +27,31 @@ import { Integrations } from './integrations.js';
     }),
   ],
   providers: [
+    UpstreamHealth,
     UpstreamHttpClient,
     {
       provide: Integrations,
       inject: [CONFIG, KeyRing, UpstreamHttpClient, CLOCK],
       useFactory: (config: Config, keys: KeyRing, http: UpstreamHttpClient, clock: Clock) =>
         new Integrations(
-          config.INTEGRATIONS.map((integration) => ({
-            name: integration.name,
-            provider: new ByzantineProvider(integration, keys.key(integration.name), http, clock),
-            config: integration,
-          })),
+          config.INTEGRATIONS.map((integration) => {
+            const skew = new ClockSkew();
+            const { name } = integration;
+            const provider = new ByzantineProvider(
+              integration,
+              keys.key(name),
+              http,
+              clock,
+              skew,
+              config.CLOCK_SKEW_STOP_MS,
+            );
+            return {
+              name,
+              provider: new GuardedProvider(provider, config, clock),
+              config: integration,
+              skew,
+            };
+          }),
         ),
     },
   ],

@@ -68,7 +68,8 @@ describe('/_sandbox/journal', () => {
       at: '2026-11-20T10:00:00.000Z',
       method: 'POST',
       ...ids,
-      headers: { pubkey: t.integrator.pubkey, timestampSkewMs: 0, signatureOk: true },
+      headers: { pubkey: t.integrator.pubkey, timestampSkewMs: 0, signatureOk: true, requestId: null },
+      answeredAt: '2026-11-20T10:00:00.000Z',
       fault: null,
     };
     const credentialIds = [passkey.attestation.credentialId];

@@ -12,11 +12,19 @@ export interface JournalEntry {
   userId: string | null;
   accountId: string | null;
   otpId: string | null;
-  headers: { pubkey: string | null; timestampSkewMs: number | null; signatureOk: boolean };
+  headers: {
+    pubkey: string | null;
+    timestampSkewMs: number | null;
+    signatureOk: boolean;
+    /** `X-Request-Id`, by which a caller may find its own request again. */
+    requestId: string | null;
+  };
   /** What was done, e.g. `{type: 'otp_sent', otpId}`; null if nothing was. */
   effect: object | null;
   /** The status answered; `cut` by a fault; `client_gone` if the caller hung up first; null while in flight. */
   answer: number | 'cut' | 'client_gone' | null;
+  /** When that was, right before the answer's first byte. ISO 8601, by the sandbox's clock. */
+  answeredAt: string | null;
   /** The id of the fault that struck. */
   fault: number | null;
 }
@@ -27,9 +35,16 @@ export class Journal {
   #lastSeq = 0;
 
   /** Writes down an arrival; the entry is the caller's to complete. */
-  open(arrival: Omit<JournalEntry, 'seq' | 'effect' | 'answer' | 'fault'>): JournalEntry {
+  open(arrival: Omit<JournalEntry, 'seq' | 'effect' | 'answer' | 'answeredAt' | 'fault'>): JournalEntry {
     this.#lastSeq += 1;
-    const entry = { seq: this.#lastSeq, ...arrival, effect: null, answer: null, fault: null };
+    const entry = {
+      seq: this.#lastSeq,
+      ...arrival,
+      effect: null,
+      answer: null,
+      answeredAt: null,
+      fault: null,
+    };
     this.#entries.add(entry);
     return entry;
   }

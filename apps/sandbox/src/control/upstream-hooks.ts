@@ -5,7 +5,7 @@ import { checkSignature } from '../byzantine/request-signature.js';
 import type { IntegratorKey } from '../byzantine/integrator-keys.js';
 import type { SandboxClock } from '../sandbox-clock.js';
 import type { Fault, FaultAnswer, Faults } from './faults.js';
-import type { Journal } from './journal.js';
+import type { Journal, JournalEntry } from './journal.js';
 import { recordVisit, visitOf } from './visits.js';
 import type { Visit } from './visits.js';
 
@@ -41,7 +41,7 @@ export function installUpstreamHooks(fastify: FastifyInstance, context: Upstream
     const body = visit.fault?.effectFirst
       ? await strike(visit.fault, visit, reply, payload, context.closing)
       : payload;
-    visit.entry.answer ??= reply.statusCode;
+    visit.answered(reply.statusCode);
     return body;
   });
 }
@@ -82,16 +82,27 @@ function openVisit(request: FastifyRequest, reply: FastifyReply, context: Upstre
       pubkey: verdict.pubkey,
       timestampSkewMs: verdict.timestampSkewMs,
       signatureOk: verdict.signatureOk,
+      requestId: requestIdOf(request),
     },
   });
   const fault = faults.take(entry.route, entry.userId);
   entry.fault = fault?.id ?? null;
+  const answered = (answer: NonNullable<JournalEntry['answer']>) => {
+    if (entry.answer !== null && answer !== 'client_gone') return;
+    entry.answer = answer;
+    entry.answeredAt ??= new Date(clock.nowMs()).toISOString();
+  };
   reply.raw.once('close', () => {
-    if (!reply.raw.writableFinished && entry.answer !== 'cut') entry.answer = 'client_gone';
+    if (!reply.raw.writableFinished && entry.answer !== 'cut') answered('client_gone');
   });
-  const visit = { entry, verdict, fault };
+  const visit = { entry, verdict, fault, answered };
   recordVisit(request, visit);
   return visit;
+}
+
+function requestIdOf({ headers }: FastifyRequest): string | null {
+  const id = headers['x-request-id'];
+  return typeof id === 'string' ? id : null;
 }
 
 /** The ids a body names, for the journal only: a body that is no JSON names none. */
@@ -121,7 +132,7 @@ function apply(answer: FaultAnswer, reply: FastifyReply): Buffer {
  * (Nothing holds on to the promise, so nothing leaks.)
  */
 function drop(visit: Visit, reply: FastifyReply): Promise<never> {
-  visit.entry.answer = 'cut';
+  visit.answered('cut');
   reply.raw.destroy();
   return new Promise<never>(() => undefined);
 }

@@ -8,6 +8,8 @@ export interface Visit {
   entry: JournalEntry;
   verdict: SignatureVerdict | null;
   fault: Fault | null;
+  /** Writes down how the request ended. Its first end counts, unless the caller turns out to have gone. */
+  answered(answer: NonNullable<JournalEntry['answer']>): void;
 }
 
 const visits = new WeakMap<FastifyRequest, Visit>();

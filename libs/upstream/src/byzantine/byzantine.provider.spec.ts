@@ -9,6 +9,7 @@ import { byzantineSchemas, testConfig, type ByzantineOperation } from '#libs/tes
 import { UpstreamHttpClient } from '../http-client.js';
 import { UpstreamError, type FailureClass, type RejectionReason } from '../upstream-error.js';
 import type { Call, Grant, NewAuthenticator } from '../upstream-provider.js';
+import { ClockSkew } from '../clock-skew.js';
 import { ByzantineProvider } from './byzantine.provider.js';
 
 const NOW_S = 1_763_632_800;
@@ -67,7 +68,7 @@ const ring = (engine: SigningEngineName) =>
     'byzantine',
   );
 const providerOf = (engine: SigningEngineName = 'openssl') =>
-  new ByzantineProvider({ name: 'byzantine', baseUrl }, ring(engine), http, clock);
+  new ByzantineProvider({ name: 'byzantine', baseUrl }, ring(engine), http, clock, new ClockSkew(), Infinity);
 
 const call = (): Call => ({ timeoutMs: 2_000, beforeSend: () => undefined });
 

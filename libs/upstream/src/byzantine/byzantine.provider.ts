@@ -4,7 +4,8 @@ import type { IntegrationConfig } from '#libs/platform';
 import { signByzantineRequest, type SigningKey } from '#libs/signing';
 import { commonFailure, failureOf, parseJson } from '../http-answer.js';
 import type { HttpAnswer, UpstreamHttpClient } from '../http-client.js';
-import type { UpstreamError } from '../upstream-error.js';
+import type { ClockSkew } from '../clock-skew.js';
+import { UpstreamError } from '../upstream-error.js';
 import type {
   Call,
   Grant,
@@ -19,6 +20,7 @@ import {
   initOtpAnswer,
   otpAuthAnswer,
   toAuthenticatorParam,
+  whoamiAnswer,
 } from './byzantine.wire.js';
 import { readText } from './known-texts.js';
 
@@ -36,6 +38,8 @@ export class ByzantineProvider implements UpstreamProvider {
     private readonly key: SigningKey,
     private readonly http: UpstreamHttpClient,
     private readonly clock: Clock,
+    private readonly skew: ClockSkew,
+    private readonly maxSkewMs: number,
   ) {}
 
   parseSubject(value: unknown): { subject: Subject; key: string } {
@@ -88,6 +92,10 @@ export class ByzantineProvider implements UpstreamProvider {
   async probe(call: Call): Promise<void> {
     const answer = await this.#send(call, 'probe', 'GET', '/v1/integrator/whoami');
     if (answer.status < 200 || answer.status > 299) throw this.#refusal(answer, 'probe');
+    if (this.skew.ms >= this.maxSkewMs) throw clocksApart(this.skew.ms);
+    const { capabilities } = this.#read(answer, whoamiAnswer);
+    if (!capabilities.canWrite)
+      throw failureOf(answer, 'misconfigured', 'our key at the provider is read-only');
   }
 
   async #post(call: Call, lane: string, path: string, body: object): Promise<HttpAnswer> {
@@ -96,10 +104,12 @@ export class ByzantineProvider implements UpstreamProvider {
     return answer;
   }
 
-  #send(call: Call, lane: string, method: 'GET' | 'POST', pathAndQuery: string, body?: string) {
+  async #send(call: Call, lane: string, method: 'GET' | 'POST', pathAndQuery: string, body?: string) {
+    // Every signature would be refused as too old or too new; the probe goes on, to see whether that is over.
+    if (lane !== 'probe' && this.skew.ms >= this.maxSkewMs) throw clocksApart(this.skew.ms);
     const timestampS = Math.floor(this.clock.nowMs() / 1000);
     const signed = signByzantineRequest(this.key, { timestampS, method, pathAndQuery, body: body ?? '' });
-    return this.http.send(call, {
+    const answer = await this.http.send(call, {
       baseUrl: this.integration.baseUrl,
       lane: `${this.integration.name} ${lane}`,
       method,
@@ -107,6 +117,8 @@ export class ByzantineProvider implements UpstreamProvider {
       headers: { accept: 'application/json', ...(body && { 'content-type': 'application/json' }), ...signed },
       ...(body && { body }),
     });
+    this.skew.saw(answer.headers['date'] ?? undefined, this.clock.nowMs());
+    return answer;
   }
 
   #read<T>(answer: HttpAnswer, schema: z.ZodType<T>): T {
@@ -136,4 +148,11 @@ export class ByzantineProvider implements UpstreamProvider {
       `upstream answered ${status} with a text that is not known`,
     );
   }
+}
+
+function clocksApart(skewMs: number): UpstreamError {
+  return new UpstreamError('misconfigured', {
+    detail: `our clock and the provider's are ${Math.round(skewMs / 1000)} s apart`,
+    evidence: { bytesSent: false, headersSeen: false, status: null, durationMs: 0 },
+  });
 }

@@ -19,6 +19,9 @@ export const otpAuthAnswer = z.object({
 
 export const createAuthenticatorsAnswer = z.object({ authenticatorIds: z.array(z.string()) });
 
+/** A key that can only read passes every probe and fails every step. */
+export const whoamiAnswer = z.object({ capabilities: z.object({ canWrite: z.boolean() }) });
+
 /** Some of this API's instants lack a zone; they are UTC. */
 function parseInstant(text: string): Date | null {
   const zoned = /(z|[+-]\d{2}:?\d{2})$/i.test(text) ? text : `${text}Z`;

@@ -40,9 +40,6 @@ describe('readText', () => {
   it('reads a sentence, and searches no page', () => {
     expect(readText(`${'x'.repeat(480)} invalid OTP code`)).toBe('otp_invalid');
     expect(readText(`${'x'.repeat(600)} invalid OTP code`)).toBeNull();
-    const from = performance.now();
-    readText('missing '.repeat(1_000_000));
-    expect(performance.now() - from).toBeLessThan(50);
   });
 
   it('says of each text where it was seen', () => {

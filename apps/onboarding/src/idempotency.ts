@@ -1,0 +1,135 @@
+import { randomUUID } from 'node:crypto';
+import {
+  Injectable,
+  Logger,
+  type CallHandler,
+  type ExecutionContext,
+  type NestInterceptor,
+} from '@nestjs/common';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { catchError, from, type Observable } from 'rxjs';
+import { ProblemError } from '#libs/kernel';
+import {
+  Fingerprint,
+  IdempotencyKeys,
+  OnboardingService,
+  type Clause,
+  type KeyedRequest,
+} from '#libs/onboarding';
+import { answerStep } from './answer.js';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Set on a POST that carries an `Idempotency-Key`. */
+    keyed?: { request: KeyedRequest; keep: boolean; take(waitMs: number): Clause };
+  }
+}
+
+const KEY = /^[\x21-\x7e]{1,255}$/;
+const KEPT_HEADERS = ['content-type', 'etag', 'location', 'retry-after'];
+
+/**
+ * `Idempotency-Key` on every POST: the same key and body give the first answer again, byte for byte.
+ *
+ * Nothing is looked up beforehand: the key is taken by the statement that does the work. Only when that is
+ * refused, which is what happens to a request that was carried out before, is the key asked for its answer.
+ */
+@Injectable()
+export class IdempotencyInterceptor implements NestInterceptor {
+  constructor(
+    private readonly keys: IdempotencyKeys,
+    private readonly fingerprint: Fingerprint,
+    private readonly onboardings: OnboardingService,
+  ) {}
+
+  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    const http = context.switchToHttp();
+    const request = http.getRequest<FastifyRequest>();
+    const key = request.headers['idempotency-key'];
+    if (request.method !== 'POST' || key === undefined) return next.handle();
+    if (typeof key !== 'string' || !KEY.test(key)) {
+      throw new ProblemError('validation_failed', {
+        detail: 'Idempotency-Key takes 1 to 255 visible ASCII characters.',
+      });
+    }
+    const keyed = {
+      id: randomUUID(),
+      caller: 'default',
+      route: `POST ${request.routeOptions.url ?? ''}`,
+      key,
+      fingerprint: this.fingerprint.of(
+        'idempotency',
+        `${request.url}\n${JSON.stringify(request.body ?? null)}`,
+      ),
+    };
+    request.keyed = { request: keyed, keep: true, take: (waitMs) => this.keys.take(keyed, waitMs) };
+    return next.handle().pipe(catchError((error) => from(this.#again(error, request, http.getResponse()))));
+  }
+
+  /** The work was refused: because it was done before, or for the reason that it gives. */
+  async #again(error: unknown, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+    const keyed = request.keyed!;
+    // A problem that waiting mends must not be the answer for two days.
+    keyed.keep = error instanceof ProblemError && !error.retryable && error.status < 500;
+    if (!(error instanceof ProblemError)) throw error;
+    if (error.code === 'validation_failed') {
+      keyed.keep = false;
+      throw error;
+    }
+    const kept = await this.keys.find(keyed.request);
+    // Taken by this very request: its work was done, and this is how it ended.
+    if (!kept || kept.takenBy === keyed.request.id) throw error;
+    keyed.keep = false;
+    if (kept.fingerprint !== keyed.request.fingerprint) {
+      throw new ProblemError('idempotency_key_reused', {
+        detail: 'This Idempotency-Key came with another request before. Use a new one for a new request.',
+      });
+    }
+    if (kept.answer) {
+      reply.status(kept.answer.status).headers({ ...kept.answer.headers, 'Idempotent-Replayed': 'true' });
+      return kept.answer.body;
+    }
+    if (kept.locked || !kept.onboardingId) {
+      throw new ProblemError('idempotency_in_progress', {
+        detail: 'The first request with this Idempotency-Key is still being answered.',
+        retryable: true,
+        retryAfterS: 1,
+      });
+    }
+    // Whoever did the work did not live to answer: the onboarding itself says what became of it.
+    const route = request.routeOptions.url ?? '';
+    if (route.endsWith('/options')) {
+      // A challenge that nobody was told of helps nobody: the next repetition makes another.
+      await this.keys.release(keyed.request);
+      throw error;
+    }
+    keyed.keep = true;
+    const created = route === '/v1/onboardings';
+    return answerStep(reply, await this.onboardings.load(kept.onboardingId), created ? 201 : 200);
+  }
+}
+
+/** Keeps each first answer just before it goes out. */
+export function keepAnswers(app: NestFastifyApplication): void {
+  const keys = app.get(IdempotencyKeys);
+  const logger = new Logger('IdempotencyKeys');
+  app
+    .getHttpAdapter()
+    .getInstance()
+    .addHook('onSend', async (request, reply, payload) => {
+      if (!request.keyed?.keep || reply.statusCode >= 500) return;
+      const headers = Object.fromEntries(
+        KEPT_HEADERS.flatMap((name) =>
+          reply.hasHeader(name) ? [[name, String(reply.getHeader(name))]] : [],
+        ),
+      );
+      try {
+        const body = typeof payload === 'string' ? payload : '';
+        await keys.answer(request.keyed.request, { status: reply.statusCode, headers, body });
+      } catch (error) {
+        // The work is done and its key is taken: a repetition is answered from the onboarding.
+        logger.warn(`an answer was not kept: ${(error as Error).message}`);
+      }
+    });
+}

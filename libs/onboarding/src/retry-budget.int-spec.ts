@@ -1,0 +1,61 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Queues } from '#libs/jobs';
+import { Health } from '#libs/platform';
+import { testConfig, testServersConfig, until } from '#libs/testing';
+import { RetryBudget } from './retry-budget.js';
+
+let queues: Queues;
+const limits = { RETRY_BUDGET_BURST: '5', RETRY_BUDGET_PERCENT: '10' };
+beforeAll(async () => {
+  queues = new Queues(await testServersConfig(limits), new Health());
+  await until('Redis is ready', () => queues.isReady());
+});
+afterAll(() => queues.onApplicationShutdown());
+
+/** A budget whose window is not about to change under the test. */
+async function budget(): Promise<RetryBudget> {
+  await until('a window is young', () => Date.now() % 10_000 < 8_000);
+  return new RetryBudget(queues, await testServersConfig(limits));
+}
+
+const allowed = (waits: number[]) => waits.filter((wait) => wait === 0).length;
+
+describe('RetryBudget', () => {
+  it('lets a burst through, and says until when the rest must wait', async () => {
+    const one = await budget();
+    const waits = await Promise.all(Array.from({ length: 12 }, () => one.take('burst')));
+    expect(allowed(waits)).toBe(5);
+    for (const wait of waits) expect(wait).toBeLessThanOrEqual(10_000);
+  });
+
+  it('is shared by all replicas, and grows by a tenth of the first tries of each', async () => {
+    const [one, two] = [await budget(), await budget()];
+    for (let n = 0; n < 30; n++) (n % 2 ? one : two).firstTry('shared');
+    await Promise.all([one.onModuleDestroy(), two.onModuleDestroy()]); // reports what was not reported yet
+    const waits = await Promise.all(Array.from({ length: 20 }, (_, n) => (n % 2 ? one : two).take('shared')));
+    expect(allowed(waits)).toBe(5 + 3);
+  });
+
+  it('counts each integration for itself', async () => {
+    const one = await budget();
+    await Promise.all(Array.from({ length: 10 }, () => one.take('busy')));
+    expect(await one.take('idle')).toBe(0);
+  });
+
+  it('leaves nothing in Redis that does not expire', async () => {
+    const one = await budget();
+    one.firstTry('leaves');
+    await one.onModuleDestroy();
+    await one.take('leaves');
+    const keys = await queues.redis.keys('*retry-budget*leaves*');
+    expect(keys).toHaveLength(2);
+    for (const key of keys) expect(await queues.redis.pttl(key)).toBeGreaterThan(0);
+  });
+
+  it('holds nobody up when Redis is away', async () => {
+    const config = testConfig(limits);
+    const away = new Queues(config, new Health());
+    expect(await new RetryBudget(away, config).take('away')).toBe(0);
+    await away.onApplicationShutdown();
+  });
+});

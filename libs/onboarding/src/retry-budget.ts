@@ -1,0 +1,80 @@
+import {
+  Inject,
+  Injectable,
+  Logger,
+  type OnApplicationBootstrap,
+  type OnModuleDestroy,
+} from '@nestjs/common';
+import { Queues } from '#libs/jobs';
+import { CONFIG, type Config } from '#libs/platform';
+
+const WINDOW_MS = 10_000;
+const REPORT_EVERY_MS = 1_000;
+
+/**
+ * Keeps retries from doubling the load on an upstream that is down for everybody: per integration and ten
+ * seconds, a burst and a tenth of the first tries. All replicas share the count in Redis; first tries are
+ * reported there once a second, so that no request waits for it. Without Redis no job runs that could overdo it.
+ */
+@Injectable()
+export class RetryBudget implements OnApplicationBootstrap, OnModuleDestroy {
+  readonly #logger = new Logger(RetryBudget.name);
+  readonly #firstTries = new Map<string, number>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly queues: Queues,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.#timer = setInterval(() => void this.#report(), REPORT_EVERY_MS).unref();
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#report();
+  }
+
+  firstTry(integration: string): void {
+    this.#firstTries.set(integration, (this.#firstTries.get(integration) ?? 0) + 1);
+  }
+
+  /** @returns 0 when a retry may be made now, otherwise the milliseconds until the next window. */
+  async take(integration: string): Promise<number> {
+    const now = Date.now();
+    const window = Math.floor(now / WINDOW_MS);
+    try {
+      const results = await this.queues.redis
+        .pipeline()
+        .incr(this.#key('retries', integration, window))
+        .pexpire(this.#key('retries', integration, window), 2 * WINDOW_MS)
+        .get(this.#key('first-tries', integration, window))
+        .exec();
+      const retries = Number(results?.[0]?.[1] ?? 0);
+      const firstTries = Number(results?.[2]?.[1] ?? 0);
+      const allowed = this.config.RETRY_BUDGET_BURST + (this.config.RETRY_BUDGET_PERCENT / 100) * firstTries;
+      return retries <= allowed ? 0 : (window + 1) * WINDOW_MS - now;
+    } catch (error) {
+      this.#logger.warn(`the retry budget was not asked: ${(error as Error).message}`);
+      return 0;
+    }
+  }
+
+  async #report(): Promise<void> {
+    if (this.#firstTries.size === 0 || !this.queues.isReady()) return;
+    const window = Math.floor(Date.now() / WINDOW_MS);
+    const counted = [...this.#firstTries];
+    this.#firstTries.clear();
+    const pipeline = this.queues.redis.pipeline();
+    for (const [integration, count] of counted) {
+      const key = this.#key('first-tries', integration, window);
+      pipeline.incrby(key, count).pexpire(key, 2 * WINDOW_MS);
+    }
+    await pipeline.exec().catch(() => undefined); // a second's count less: the burst still allows for retries
+  }
+
+  #key(what: string, integration: string, window: number): string {
+    return `${this.config.QUEUE_PREFIX}:retry-budget:${what}:${integration}:${window}`;
+  }
+}

@@ -1,0 +1,60 @@
+import { Controller, Get, Injectable, Res } from '@nestjs/common';
+import { ApiExcludeController } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+
+/** What the process counts, for Prometheus. Labels are names out of fixed sets: no id, no address, no text. */
+@Injectable()
+export class Metrics {
+  readonly registry = new Registry();
+
+  readonly attempts = new Histogram({
+    name: 'gangway_attempt_duration_seconds',
+    help: 'Upstream calls by integration, step and end (ok, or a failure class)',
+    labelNames: ['integration', 'step', 'end'] as const,
+    buckets: [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    registers: [this.registry],
+  });
+
+  readonly signals = new Counter({
+    name: 'gangway_signals_total',
+    help: 'State changes by the signal that a step ended with',
+    labelNames: ['integration', 'signal'] as const,
+    registers: [this.registry],
+  });
+
+  readonly retriesPutOff = new Counter({
+    name: 'gangway_retries_put_off_total',
+    help: 'Retries that the retry budget made wait',
+    labelNames: ['integration'] as const,
+    registers: [this.registry],
+  });
+
+  constructor() {
+    collectDefaultMetrics({ register: this.registry, prefix: 'gangway_process_' });
+  }
+
+  /** A value that is read when somebody asks. */
+  gauge(name: string, help: string, label: string, read: () => Record<string, number>): void {
+    const gauge: Gauge = new Gauge({
+      name,
+      help,
+      labelNames: [label],
+      registers: [this.registry],
+      collect: () => {
+        for (const [value, number] of Object.entries(read())) gauge.set({ [label]: value }, number);
+      },
+    });
+  }
+}
+
+@ApiExcludeController()
+@Controller('metrics')
+export class MetricsController {
+  constructor(private readonly metrics: Metrics) {}
+
+  @Get()
+  async read(@Res() reply: FastifyReply): Promise<void> {
+    void reply.type(this.metrics.registry.contentType).send(await this.metrics.registry.metrics());
+  }
+}

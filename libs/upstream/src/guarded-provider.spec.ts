@@ -1,0 +1,99 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { systemClock } from '#libs/kernel';
+import { GuardedProvider } from './guarded-provider.js';
+import { UpstreamError, type FailureClass } from './upstream-error.js';
+import type { SentOtp, UpstreamProvider } from './upstream-provider.js';
+
+const call = { timeoutMs: 1_000, beforeSend: () => undefined };
+const evidence = { bytesSent: true, headersSeen: true, status: 500, durationMs: 1 };
+const failing = (failure: FailureClass) => new UpstreamError(failure, { detail: failure, evidence });
+
+let guarded: GuardedProvider;
+afterEach(() => guarded.shutdown());
+
+/** A provider of which each `init-otp` ends as told, over a breaker that opens for 20 ms. */
+function guard(ends: () => Promise<SentOtp>) {
+  let calls = 0;
+  const provider = {
+    kind: 'byzantine',
+    initOtp: () => {
+      calls += 1;
+      return ends();
+    },
+  } as unknown as UpstreamProvider;
+  guarded = new GuardedProvider(
+    provider,
+    { BREAKER_CALLS: 20, BREAKER_WINDOW_MS: 10_000, BREAKER_OPEN_MS: 20 },
+    systemClock,
+  );
+  const end = async () => {
+    try {
+      await guarded.initOtp(call, {});
+      return 'ok';
+    } catch (error) {
+      return (error as UpstreamError).failure;
+    }
+  };
+  return { end, calls: () => calls };
+}
+
+async function times(count: number, end: () => Promise<string>): Promise<string[]> {
+  const ends: string[] = [];
+  for (let n = 0; n < count; n++) ends.push(await end());
+  return ends;
+}
+
+const opened = () => guarded.state === 'half_open';
+async function until(holds: () => boolean): Promise<void> {
+  const deadline = performance.now() + 2_000;
+  while (!holds()) {
+    if (performance.now() > deadline) throw new Error('it never came to that');
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+describe('GuardedProvider', () => {
+  it.each(['unavailable', 'no_answer'] as const)(
+    'opens after twenty calls of which half end %s',
+    async (failure) => {
+      let n = 0;
+      const { end, calls } = guard(() =>
+        n++ % 2 ? Promise.reject(failing(failure)) : Promise.resolve({ handle: 'x' }),
+      );
+      await times(19, end);
+      expect(guarded.state).toBe('closed');
+      await end();
+      expect(guarded.state).toBe('open');
+      expect(await end()).toBe('not_sent');
+      expect(calls()).toBe(20);
+    },
+  );
+
+  it.each(['rejected', 'rejected_unclear', 'throttled', 'misconfigured', 'not_sent'] as const)(
+    'stays closed however many calls end %s',
+    async (failure) => {
+      const { end } = guard(() => Promise.reject(failing(failure)));
+      expect(new Set(await times(60, end))).toEqual(new Set([failure]));
+      expect(guarded.state).toBe('closed');
+    },
+  );
+
+  it('lets one call through when half open, closes on its success and opens again on its failure', async () => {
+    let ends = () => Promise.reject<SentOtp>(failing('unavailable'));
+    const { end, calls } = guard(() => ends());
+    await times(20, end);
+    await until(opened);
+    expect(await end()).toBe('unavailable');
+    expect(guarded.state).toBe('open');
+    await until(opened);
+    const before = calls();
+    let answer!: (sent: SentOtp) => void;
+    ends = () => new Promise<SentOtp>((resolve) => (answer = resolve));
+    const first = end();
+    expect(await times(5, end)).toEqual(Array(5).fill('not_sent'));
+    expect(calls()).toBe(before + 1);
+    answer({ handle: 'x' });
+    expect(await first).toBe('ok');
+    expect(guarded.state).toBe('closed');
+  });
+});

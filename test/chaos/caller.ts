@@ -1,0 +1,235 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { OnboardingResource } from '../../apps/onboarding/src/onboarding.dto.js';
+import type { SandboxControl } from '../../apps/sandbox/src/control/sandbox-control.js';
+import { createPasskey } from '../../tools/passkey.js';
+import { LONGEST_DELAY_MS } from './script.js';
+import type { SeededRandom } from './seeded-random.js';
+import { ServiceClient, type Answer, type Line } from './service-client.js';
+import { SETTINGS } from './settings.js';
+
+export interface CallerOptions {
+  /** Names it among all callers of all runs. */
+  name: string;
+  random: SeededRandom;
+  line: Line;
+  sandbox: SandboxControl;
+  subject: { accountId: string; userId: string; email: string };
+  /** Whether the run wants to come to its end. */
+  over(): boolean;
+}
+
+/** After this, no call that was ever made can still take effect. */
+const CALM_MS = 2 * LONGEST_DELAY_MS + Number(SETTINGS.CALL_TIMEOUT_MS);
+const PATIENCE_MS = 75_000;
+
+interface Sent {
+  key: string;
+  body: object;
+}
+
+/** A user and the service that takes them through, with what users do: mistypes, dawdles, changes of mind. */
+export class Caller {
+  readonly #options: CallerOptions;
+  readonly #client: ServiceClient;
+  readonly #random: SeededRandom;
+  #keys = 0;
+  /** How many wrong codes this user still types. */
+  #mistypes: number;
+  readonly #dawdles: boolean;
+  /** What was typed for which mailed code, so that the same is asked again under the same key. */
+  readonly #typed = new Map<string, { key: string; answered: boolean }>();
+  #registering: Sent | null = null;
+  /** The passkey of the last submission. */
+  #credentialId: string | null = null;
+  #started: Sent | null = null;
+
+  constructor(options: CallerOptions) {
+    this.#options = options;
+    this.#random = options.random;
+    this.#client = new ServiceClient(options.line, options.random);
+    this.#mistypes = this.#random.chance(0.3) ? this.#random.int(1, 4) : 0;
+    this.#dawdles = this.#random.chance(0.08);
+  }
+
+  async run(): Promise<void> {
+    const until = Date.now() + PATIENCE_MS;
+    let id = await this.#start(false);
+    while (id && Date.now() < until) {
+      const seen = await this.#client.ask({ what: 'get', method: 'GET', path: `/v1/onboardings/${id}`, id });
+      if (seen?.status !== 200) continue;
+      if (seen.body.nextAction.type === 'none') return this.#afterwards(seen.body);
+      if (this.#random.chance(0.015)) return; // gone for lunch
+      if (this.#random.chance(0.02)) await this.#command(id, 'cancel', (key) => ({ reason: key }));
+      else if (!this.#options.over() && this.#random.chance(0.02)) {
+        id = (await this.#start(true)) ?? id;
+        this.#registering = null;
+      } else await this.#act(seen.body);
+    }
+  }
+
+  async #start(supersede: boolean): Promise<string | null> {
+    const { accountId, userId } = this.#options.subject;
+    for (let tries = 0; tries < 3; tries++) {
+      if (!this.#started || supersede) {
+        const key = this.#newKey();
+        const body = { subject: { accountId, userId }, externalRef: key, ...(supersede && { supersede }) };
+        this.#started = { key, body };
+      }
+      const answer = await this.#client.ask({
+        what: 'start',
+        method: 'POST',
+        path: '/v1/onboardings',
+        ...this.#started,
+      });
+      const id = answer?.body?.id ?? answer?.body?.onboardingId;
+      if (id) return id;
+      if (answer && answer.status < 500) return null; // the user gives up on a service that says no
+      supersede = false;
+    }
+    return null;
+  }
+
+  async #act(onboarding: OnboardingResource): Promise<void> {
+    const { id, nextAction } = onboarding;
+    switch (nextAction.type) {
+      case 'wait':
+        if (this.#random.chance(0.05)) await this.#command(id, 'retry', (key) => ({ reason: key }));
+        return void (await pause(this.#random.int(50, 400)));
+      case 'submit_otp':
+        return this.#type(onboarding);
+      case 'resend_otp':
+        return this.#resend(onboarding);
+      case 'submit_authenticators':
+        return this.#register(onboarding);
+      case 'resolve':
+        return this.#decide(onboarding);
+    }
+  }
+
+  async #type(onboarding: OnboardingResource): Promise<void> {
+    const { id, otp } = onboarding;
+    if (this.#dawdles && this.#random.chance(0.5)) await this.#dawdle(onboarding.nextAction.before);
+    const codes = this.#options.sandbox.mails({ email: this.#options.subject.email }).map(({ code }) => code);
+    const untyped = codes.find((code) => !this.#typed.get(`${otp.sentAt} ${code}`)?.answered);
+    let code = untyped;
+    if (this.#mistypes > 0) {
+      this.#mistypes -= 1;
+      do code = String(this.#random.int(0, 999_999)).padStart(6, '0');
+      while (codes.includes(code));
+    }
+    if (!code) return this.#resend(onboarding);
+    const typed = this.#typed.get(`${otp.sentAt} ${code}`) ?? { key: this.#newKey(), answered: false };
+    this.#typed.set(`${otp.sentAt} ${code}`, typed);
+    const ask = {
+      what: 'verify',
+      method: 'POST',
+      path: `/v1/onboardings/${id}/otp/verify`,
+      body: { code },
+      key: typed.key,
+      id,
+    } as const;
+    // An impatient user presses the button twice; any replica may get either.
+    const asked = Array.from({ length: this.#random.chance(0.1) ? 3 : 1 }, () => this.#client.ask(ask));
+    if ((await Promise.all(asked)).some(isFinal)) typed.answered = true;
+  }
+
+  async #resend({ id, nextAction, otp }: OnboardingResource): Promise<void> {
+    const waitMs = Date.parse(nextAction.notBefore ?? otp.resendAvailableAt ?? '') - Date.now();
+    if (waitMs > 0) await pause(Math.min(waitMs, 1_000));
+    await this.#command(id, 'resend', (key) => ({ reason: key }), 'otp/resend');
+  }
+
+  async #register(onboarding: OnboardingResource): Promise<void> {
+    const { id } = onboarding;
+    const path = `/v1/onboardings/${id}/authenticators`;
+    if (this.#dawdles && this.#random.chance(0.7)) await this.#dawdle(onboarding.nextAction.before);
+    if (!this.#registering) {
+      const options = await this.#client.ask({
+        what: 'options',
+        method: 'POST',
+        path: `${path}/options`,
+        body: { userName: 'ana@example.com' },
+        id,
+      });
+      if (options?.status !== 200) return;
+      const lies = this.#random.chance(0.05) ? { origin: 'https://evil.example.com' } : {};
+      const credential = createPasskey({
+        rpId: SETTINGS.INTEGRATION_BYZANTINE_RP_ID,
+        origin: SETTINGS.INTEGRATION_BYZANTINE_ORIGINS,
+        challenge: options.body.challenge!,
+        ...lies,
+      });
+      this.#credentialId = credential.id;
+      const body = { authenticators: [{ authenticatorName: 'phone', credential }] };
+      this.#registering = { key: this.#newKey(), body };
+    }
+    const answer = await this.#client.ask({
+      what: 'authenticators',
+      method: 'POST',
+      path,
+      ...this.#registering,
+      id,
+    });
+    if (isFinal(answer)) this.#registering = null;
+  }
+
+  /** Finds out what became of the lost call, as an operator would, and says so; or asks for a new code; or waits. */
+  async #decide(onboarding: OnboardingResource): Promise<void> {
+    const choice = this.#random.weighted({ resolve: 7, resend: 2, wait: 1 });
+    if (choice === 'wait') return void (await pause(1_000));
+    if (choice === 'resend') return this.#resend(onboarding);
+    this.#registering = null;
+    await this.#resolve(onboarding, onboarding.unresolved?.step ?? 'verify-otp');
+  }
+
+  /** What came too late to matter may still be put on record. */
+  async #afterwards(onboarding: OnboardingResource): Promise<void> {
+    const { unresolved, state } = onboarding;
+    if (!unresolved || state === 'completed' || !this.#random.chance(0.5)) return;
+    await this.#resolve(onboarding, unresolved.step);
+  }
+
+  async #resolve({ id, updatedAt }: OnboardingResource, step: string): Promise<void> {
+    const done = step === 'create-authenticators' && (await this.#isRegistered(Date.parse(updatedAt)));
+    await this.#command(id, 'resolve', (key) => ({ outcome: done ? 'done' : 'not_done', reason: key }));
+  }
+
+  async #isRegistered(sinceMs: number): Promise<boolean> {
+    await pause(Math.max(0, sinceMs + CALM_MS - Date.now()));
+    const { sandbox, subject } = this.#options;
+    return sandbox
+      .authenticators(subject.userId)
+      .some(({ credentialId }) => credentialId === this.#credentialId);
+  }
+
+  async #command(
+    id: string,
+    what: 'cancel' | 'resend' | 'resolve' | 'retry',
+    body: (key: string) => object,
+    path: string = what,
+  ): Promise<Answer | null> {
+    const key = this.#newKey();
+    return this.#client.ask({
+      what,
+      method: 'POST',
+      path: `/v1/onboardings/${id}/${path}`,
+      body: body(key),
+      key,
+      id,
+    });
+  }
+
+  /** Until almost too late, or a little later than that. */
+  async #dawdle(before: string | null | undefined): Promise<void> {
+    const ms = Date.parse(before ?? '') - Date.now() + this.#random.int(-1_500, 300);
+    if (ms > 0) await pause(ms);
+  }
+
+  #newKey(): string {
+    this.#keys += 1;
+    return `${this.#options.name}-${this.#keys}`;
+  }
+}
+
+/** Whether asking the same again would only be told the same. */
+const isFinal = (answer: Answer | null) => answer !== null && answer.body?.retryable !== true;

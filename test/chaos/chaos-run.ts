@@ -1,0 +1,261 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
+import { migrate } from '#libs/database';
+import { startSandbox, type Sandbox } from '../../apps/sandbox/src/sandbox.js';
+import { Caller } from './caller.js';
+import { check, type Violation } from './checker.js';
+import { JournalKeeper, collect, unsettled } from './collect.js';
+import { Fleet } from './fleet.js';
+import type { History, Told } from './history.js';
+import { LONGEST_DELAY_MS, script, type Link, type ScriptedEvent } from './script.js';
+import { SeededRandom } from './seeded-random.js';
+import { startServers, type Servers } from './servers.js';
+import { SANDBOX_LIVES, SETTINGS } from './settings.js';
+import { TcpProxy } from './tcp-proxy.js';
+
+export interface ChaosOptions {
+  seed: string;
+  /** The run comes to its end after so many kills, or seconds. */
+  kills: number;
+  seconds: number;
+  /** How many onboardings are under way at once, and how many there may be in all. */
+  callers: number;
+  onboardings: number;
+  services: number;
+  workers: number;
+  say(line: string): void;
+  /** Each event of the script as it happens; null for silence. */
+  sayEvent: ((line: string) => void) | null;
+}
+
+export interface ChaosResult {
+  history: History;
+  violations: Violation[];
+  /** What no answer and no process may do. */
+  faults: string[];
+  kills: Record<string, number>;
+  events: Record<string, number>;
+  seconds: number;
+}
+
+/** How long the dust may take to settle: the lives of a lease, a retry and a wake-up, a few times over. */
+const SETTLE_MS = 60_000;
+const CALLER_EVERY_MS = 60;
+
+/** One run: servers, network, sandbox, replicas, callers, and a script that breaks them. */
+export class ChaosRun {
+  readonly #options: ChaosOptions;
+  readonly #random: SeededRandom;
+  readonly #run = `chaos-${Date.now().toString(36)}-`;
+  readonly #told = new Map<string, Told[]>();
+  readonly #faults: string[] = [];
+  readonly #kills: Record<string, number> = {};
+  readonly #events: Record<string, number> = {};
+  readonly #mending = new Set<Promise<unknown>>();
+  #killed = 0;
+  #started = 0;
+  #over = false;
+  #servers!: Servers;
+  #sandbox!: Sandbox;
+  #links!: Record<Link, TcpProxy>;
+  #fleet!: Fleet;
+
+  constructor(options: ChaosOptions) {
+    this.#options = options;
+    this.#random = new SeededRandom(options.seed);
+  }
+
+  async run(): Promise<ChaosResult> {
+    const startedAt = Date.now();
+    try {
+      await this.#begin();
+      const journal = new JournalKeeper(this.#sandbox.control);
+      await this.#breakThings(startedAt + this.#options.seconds * 1_000);
+      await this.#settle();
+      const readAt = Date.now();
+      const history = await this.#collect(journal);
+      const terms = {
+        sessionMarginMs: Number(SETTINGS.SESSION_MARGIN_MS),
+        networkDelayMs: LONGEST_DELAY_MS,
+        readAt,
+      };
+      return {
+        history,
+        violations: check(history, terms),
+        faults: this.#faults,
+        kills: this.#kills,
+        events: this.#events,
+        seconds: (Date.now() - startedAt) / 1_000,
+      };
+    } finally {
+      await this.#end();
+    }
+  }
+
+  async #begin(): Promise<void> {
+    const queuePrefix = process.env['QUEUE_PREFIX'] ?? '{chaos}';
+    this.#servers = await startServers(queuePrefix);
+    await migrate(this.#servers.postgres.url);
+    this.#sandbox = await startSandbox({
+      rpId: SETTINGS.INTEGRATION_BYZANTINE_RP_ID,
+      origins: [SETTINGS.INTEGRATION_BYZANTINE_ORIGINS],
+      ...SANDBOX_LIVES,
+    });
+    this.#links = {
+      postgres: await TcpProxy.start(this.#servers.postgres.url),
+      redis: await TcpProxy.start(this.#servers.redis.url),
+      upstream: await TcpProxy.start(this.#sandbox.url),
+    };
+    this.#fleet = new Fleet({
+      random: this.#random.stream('fleet'),
+      services: this.#options.services,
+      workers: this.#options.workers,
+      env: {
+        ...(process.env['NODE_COMPILE_CACHE'] && { NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] }),
+        ...SETTINGS,
+        QUEUE_PREFIX: queuePrefix,
+        DATABASE_URL: this.#links.postgres.urlFor(this.#servers.postgres.url),
+        REDIS_URL: this.#links.redis.urlFor(this.#servers.redis.url),
+        INTEGRATION_BYZANTINE_BASE_URL: this.#links.upstream.urlFor(this.#sandbox.url),
+        INTEGRATION_BYZANTINE_PRIVATE_KEY: this.#sandbox.credential!.privateKeyHex,
+      },
+      onKill: (cause) => this.#count(cause),
+      onFault: (detail) => this.#faults.push(detail),
+    });
+    await this.#fleet.start();
+  }
+
+  async #breakThings(until: number): Promise<void> {
+    const ends = () => this.#over || Date.now() > until || this.#killed >= this.#options.kills;
+    const callers = this.#keepCalling();
+    const reporting = setInterval(() => this.#report(), 15_000);
+    for (const { afterMs, event } of script(this.#random.stream('script'))) {
+      await pause(afterMs);
+      if (ends()) break;
+      this.#events[event.type] = (this.#events[event.type] ?? 0) + 1;
+      this.#options.sayEvent?.(JSON.stringify(event));
+      this.#do(event);
+    }
+    this.#over = true;
+    this.#fleet.disarm();
+    this.#sandbox.control.removeFaults();
+    clearInterval(reporting);
+    this.#options.say(`  broken enough: ${this.#killed} kills; now everything must come to rest`);
+    await Promise.all(this.#mending);
+    await callers;
+  }
+
+  #do(event: ScriptedEvent): void {
+    switch (event.type) {
+      case 'kill':
+        return this.#fleet.kill(event.kind, event.index);
+      case 'term':
+        return this.#fleet.term(event.kind, event.index);
+      case 'sleep':
+        return this.#mend(this.#fleet.sleep(event.kind, event.index, event.forMs));
+      case 'kill-server':
+        return this.#mend(this.#killServer(event.server, event.forMs));
+      case 'flush-redis':
+        return this.#mend(this.#servers.flush().catch(() => undefined)); // it may be dead just now
+      case 'cut':
+        return this.#links[event.link].cut();
+      case 'refuse':
+        return this.#forAWhile(event.forMs, (on) => this.#links[event.link].refuse(on));
+      case 'stall':
+        return this.#forAWhile(event.forMs, (on) => this.#links[event.link].stall(on));
+      case 'slow':
+        return this.#forAWhile(event.forMs, (on) => this.#links[event.link].slow(on ? event.delayMs : 0));
+      case 'fault':
+        // What nobody has met yet is enough.
+        if (this.#sandbox.control.pendingFaults().length < 8) this.#sandbox.control.addFault(event.fault);
+    }
+  }
+
+  readonly #dead = new Set<string>();
+
+  async #killServer(name: 'postgres' | 'redis', forMs: number): Promise<void> {
+    const server = this.#servers[name];
+    if (!server.kill || this.#dead.has(name)) return;
+    this.#dead.add(name);
+    await server.kill();
+    this.#count(name);
+    await pause(forMs);
+    await server.start();
+    this.#links[name].leadTo(server.url);
+    this.#dead.delete(name);
+  }
+
+  #forAWhile(ms: number, set: (on: boolean) => void): void {
+    set(true);
+    this.#mend(pause(ms).then(() => set(false)));
+  }
+
+  #mend(work: Promise<unknown>): void {
+    const mending = work
+      .catch((error: Error) => void this.#faults.push(`the harness: ${error.stack}`))
+      .finally(() => this.#mending.delete(mending));
+    this.#mending.add(mending);
+  }
+
+  /** So many callers at once, the next one when one has ended. */
+  async #keepCalling(): Promise<void> {
+    await Promise.all(
+      Array.from({ length: this.#options.callers }, async (_, slot) => {
+        await pause(slot * CALLER_EVERY_MS);
+        while (!this.#over && this.#started < this.#options.onboardings) {
+          await this.#newCaller().run();
+        }
+      }),
+    );
+    // With none left the rest of the script would break what nobody uses.
+    this.#over = true;
+  }
+
+  #newCaller(): Caller {
+    this.#started += 1;
+    const name = `${this.#run}${this.#started}`;
+    const subject = { accountId: randomUUID(), userId: randomUUID(), email: `${name}@example.com` };
+    this.#sandbox.control.addSubject(subject);
+    return new Caller({
+      name,
+      subject,
+      random: this.#random.stream(`caller/${this.#started}`),
+      sandbox: this.#sandbox.control,
+      over: () => this.#over,
+      line: {
+        serviceUrl: (random) => this.#fleet.serviceUrl(random),
+        heard: (id, told) => this.#told.set(id, [...(this.#told.get(id) ?? []), told]),
+        fault: (detail) => this.#faults.push(detail),
+      },
+    });
+  }
+
+  async #settle(): Promise<void> {
+    await this.#fleet.untilUp();
+    for (const until = Date.now() + SETTLE_MS; Date.now() < until; await pause(500)) {
+      if ((await unsettled(this.#servers.postgres.url, this.#run)) === 0) return;
+    }
+  }
+
+  #collect(journal: JournalKeeper): Promise<History> {
+    return collect(this.#servers.postgres.url, this.#run, this.#sandbox.control, journal.close(), this.#told);
+  }
+
+  #count(cause: string): void {
+    this.#kills[cause] = (this.#kills[cause] ?? 0) + 1;
+    // A process that was asked to stop was not killed.
+    if (!cause.endsWith('SIGTERM')) this.#killed += 1;
+  }
+
+  #report(): void {
+    this.#options.say(`  ${this.#killed} kills, ${this.#started} callers, ${this.#faults.length} faults`);
+  }
+
+  async #end(): Promise<void> {
+    this.#over = true;
+    await this.#fleet?.stop();
+    await Promise.all(Object.values(this.#links ?? {}).map((link) => link.close()));
+    await this.#sandbox?.close();
+    await this.#servers?.stop();
+  }
+}

@@ -1,0 +1,125 @@
+/**
+ * Faults inside a process, for tests only: nothing of this is in apps/ or libs/. An app that was built by its own
+ * `createApp` has a few instances of its container wrapped, so that
+ *
+ * - the process kills itself at one chosen gap of the way from claim to answer, and
+ * - each upstream request names its attempt in `X-Request-Id`, by which the sandbox's journal is matched.
+ */
+import { writeSync } from 'node:fs';
+
+/** @typedef {import('@nestjs/platform-fastify').NestFastifyApplication} App */
+/** @typedef {{ point: string, visits: number, jitter: number }} CrashPlan */
+
+/** Every gap, in the order of the way. */
+export const CRASH_POINTS = [
+  'before-claim',
+  'in-claim',
+  'after-claim',
+  'before-send',
+  'after-send',
+  'after-answer',
+  'before-settle',
+  'in-settle',
+  'after-settle',
+  'before-reply',
+  'before-command',
+  'in-command',
+  'after-command',
+];
+
+/**
+ * @param {App} app
+ * @param {{ OnboardingStore: unknown, Steps: unknown, Integrations: unknown, IdempotencyKeys: unknown }} tokens
+ */
+export function nameAttempts(app, { Steps, Integrations }) {
+  for (const { provider: guarded } of app.get(Integrations).all()) {
+    const http = guarded.provider.http;
+    if (http.namesAttempts) continue; // one client serves all integrations
+    http.namesAttempts = true;
+    const send = http.send.bind(http);
+    http.send = (call, request) => {
+      if (!call.attempt) return send(call, request);
+      const id = `${call.attempt.id}_${call.attempt.number}_${Date.now()}`;
+      return send(call, { ...request, headers: { ...request.headers, 'x-request-id': id } });
+    };
+  }
+  const steps = app.get(Steps);
+  for (const name of ['init-otp', 'verify-otp', 'create-authenticators']) {
+    const step = steps.get(name);
+    const make = step.call.bind(step);
+    step.call = (provider, call, row) =>
+      make(provider, { ...call, attempt: { id: row.id, number: row.attempt } }, row);
+  }
+}
+
+/**
+ * @param {App} app
+ * @param {{ OnboardingStore: unknown, Steps: unknown, Integrations: unknown, IdempotencyKeys: unknown }} tokens
+ * @param {() => CrashPlan | null} planned where to die now; it may change while the app runs
+ */
+export function plantCrashPoints(app, { OnboardingStore, Integrations, IdempotencyKeys }, planned) {
+  const visits = new Map();
+  const isHere = (point) => {
+    const plan = planned();
+    if (plan?.point !== point) return false;
+    visits.set(point, (visits.get(point) ?? 0) + 1);
+    return visits.get(point) >= plan.visits;
+  };
+  const pass = (point) => {
+    if (isHere(point)) die(point);
+  };
+
+  const store = app.get(OnboardingStore);
+  const around = async (write, kind) => {
+    pass(`before-${kind}`);
+    const written = write();
+    // The statement is on its way, and nobody will ever read what became of it.
+    if (isHere(`in-${kind}`)) setTimeout(() => die(`in-${kind}`), planned().jitter);
+    const row = await written;
+    if (row !== null && typeof row === 'object') pass(`after-${kind}`);
+    return row;
+  };
+  const change = store.change.bind(store);
+  store.change = (what) => around(() => change(what), kindOf(what.events));
+  const create = store.create.bind(store);
+  store.create = (row, events, clauses) => around(() => create(row, events, clauses), 'claim');
+
+  for (const { provider } of app.get(Integrations).all()) {
+    for (const verb of ['initOtp', 'verifyOtp', 'createAuthenticators']) {
+      const make = provider[verb].bind(provider);
+      provider[verb] = async (call, ...rest) => {
+        const watched = {
+          ...call,
+          beforeSend: () => {
+            call.beforeSend();
+            pass('before-send');
+            if (isHere('after-send')) setTimeout(() => die('after-send'), 1 + 10 * planned().jitter);
+          },
+        };
+        try {
+          return await make(watched, ...rest);
+        } finally {
+          pass('after-answer');
+        }
+      };
+    }
+  }
+
+  const keys = app.get(IdempotencyKeys);
+  const answer = keys.answer.bind(keys);
+  keys.answer = async (...args) => {
+    await answer(...args);
+    pass('before-reply');
+  };
+}
+
+function kindOf(events) {
+  if (events.some(({ type }) => type === 'attempt_started')) return 'claim';
+  return events.some(({ type }) => type === 'attempt_ended') ? 'settle' : 'command';
+}
+
+/** Says where, straight into the pipe, and is gone in the middle of whatever else was going on. */
+function die(point) {
+  writeSync(1, `crashed ${point}\n`);
+  process.kill(process.pid, 'SIGKILL');
+}

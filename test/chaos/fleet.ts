@@ -1,0 +1,213 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { setTimeout as pause } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { SeededRandom } from './seeded-random.js';
+
+const REPLICA = fileURLToPath(new URL('replica.mjs', import.meta.url));
+
+export type Kind = 'onboarding' | 'worker';
+
+/** How often a process dies where: settles and sends are where answers get lost. */
+const POINTS: Record<Kind, Record<string, number>> = {
+  onboarding: {
+    'before-claim': 1,
+    'in-claim': 2,
+    'after-claim': 3,
+    'before-send': 1,
+    'after-send': 4,
+    'after-answer': 3,
+    'before-settle': 1,
+    'in-settle': 3,
+    'after-settle': 3,
+    'before-reply': 1,
+    'in-command': 0.2,
+    'after-command': 0.2,
+  },
+  worker: {
+    'before-claim': 1,
+    'in-claim': 2,
+    'after-claim': 2,
+    'before-send': 1,
+    'after-send': 3,
+    'after-answer': 2,
+    'before-settle': 2,
+    'in-settle': 3,
+    'after-settle': 2,
+  },
+};
+
+interface Replica {
+  name: string;
+  kind: Kind;
+  generation: number;
+  child: ChildProcess | null;
+  url: string | null;
+  paused: boolean;
+  /** Why the next exit is expected. */
+  expecting: 'kill' | 'term' | null;
+}
+
+export interface FleetOptions {
+  random: SeededRandom;
+  env: Record<string, string>;
+  services: number;
+  workers: number;
+  /** Each death counts, by what caused it. */
+  onKill(cause: string): void;
+  /** Something that must not happen: a process that ended by itself, or would not drain. */
+  onFault(detail: string): void;
+}
+
+/** The replicas of service and worker: started, killed by plan, and started again. */
+export class Fleet {
+  readonly #replicas: Replica[];
+  readonly #options: FleetOptions;
+  #armed = true;
+  #stopping = false;
+
+  constructor(options: FleetOptions) {
+    this.#options = options;
+    this.#replicas = [
+      ...Array.from({ length: options.services }, (_, n) => newReplica('onboarding', n)),
+      ...Array.from({ length: options.workers }, (_, n) => newReplica('worker', n)),
+    ];
+  }
+
+  async start(): Promise<void> {
+    for (const replica of this.#replicas) this.#spawn(replica);
+    await this.untilUp();
+  }
+
+  /** Where a replica of the service listens; null while none does. */
+  serviceUrl(random: SeededRandom): string | null {
+    const up = this.#replicas.filter(({ kind, url }) => kind === 'onboarding' && url !== null);
+    return up.length > 0 ? random.pick(up).url : null;
+  }
+
+  /** From outside, at any moment. */
+  kill(kind: Kind, index: number): void {
+    const replica = this.#of(kind, index);
+    if (!replica.url || replica.expecting) return;
+    replica.expecting = 'kill';
+    replica.child!.kill('SIGKILL');
+  }
+
+  /** Asks one to drain, as a rolling restart does. */
+  term(kind: Kind, index: number): void {
+    const replica = this.#of(kind, index);
+    if (!replica.url || replica.expecting || replica.paused) return;
+    replica.expecting = 'term';
+    replica.url = null;
+    replica.child!.send('disarm');
+    replica.child!.kill('SIGTERM');
+  }
+
+  /** As a machine that sleeps: its sockets stay, its clock goes on. */
+  async sleep(kind: Kind, index: number, ms: number): Promise<void> {
+    const replica = this.#of(kind, index);
+    const { child } = replica;
+    if (!replica.url || replica.expecting || replica.paused || !child) return;
+    replica.paused = true;
+    child.kill('SIGSTOP');
+    await pause(ms);
+    child.kill('SIGCONT');
+    replica.paused = false;
+  }
+
+  /** No process dies by its plan any more. */
+  disarm(): void {
+    this.#armed = false;
+    for (const { child } of this.#replicas) if (child?.connected) child.send('disarm');
+  }
+
+  async untilUp(): Promise<void> {
+    while (this.#replicas.some(({ url }) => url === null)) await pause(50);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    await Promise.all(
+      this.#replicas.map(async ({ child }) => {
+        if (!child || child.exitCode !== null || child.signalCode !== null) return;
+        const gone = once(child, 'exit');
+        child.kill('SIGKILL');
+        await gone;
+      }),
+    );
+  }
+
+  #of(kind: Kind, index: number): Replica {
+    const ofKind = this.#replicas.filter((each) => each.kind === kind);
+    return ofKind[index % ofKind.length]!;
+  }
+
+  #spawn(replica: Replica): void {
+    replica.generation += 1;
+    replica.url = null;
+    replica.expecting = null;
+    const plan = this.#armed ? this.#plan(replica) : null;
+    const child = spawn(process.execPath, [REPLICA, replica.kind], {
+      env: { ...this.#options.env, CRASH_PLAN: JSON.stringify(plan) },
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    });
+    replica.child = child;
+    let crashedAt: string | null = null;
+    const said: string[] = [];
+    for (const stream of [child.stdout!, child.stderr!]) {
+      createInterface({ input: stream }).on('line', (line) => {
+        const [word, what] = line.split(' ');
+        if (word === 'ready') {
+          replica.url = what!;
+          // It may have been armed before the run was over.
+          if (!this.#armed && child.connected) child.send('disarm');
+        } else if (word === 'crashed') crashedAt = what!;
+        else said.push(line.slice(0, 2_000));
+      });
+    }
+    child.on('error', () => undefined); // a message to a process that is dying
+    child.once('close', (code, signal) => {
+      const wasUp = replica.url !== null || replica.expecting !== null;
+      replica.url = null;
+      if (this.#stopping) return;
+      this.#account(replica, { code, signal, crashedAt, wasUp, said: said.slice(-20).join('\n') });
+      this.#spawn(replica);
+    });
+  }
+
+  #plan({ name, kind, generation }: Replica) {
+    const random = this.#options.random.stream(`${name}/${generation}`);
+    if (random.chance(0.1)) return null;
+    return { point: random.weighted(POINTS[kind]), visits: random.int(1, 5), jitter: random.next() };
+  }
+
+  #account(
+    { name, kind, expecting }: Replica,
+    end: {
+      code: number | null;
+      signal: string | null;
+      crashedAt: string | null;
+      wasUp: boolean;
+      said: string;
+    },
+  ): void {
+    const { onKill, onFault } = this.#options;
+    if (end.signal === 'SIGKILL')
+      return onKill(end.crashedAt ? `${kind} ${end.crashedAt}` : `${kind} SIGKILL`);
+    if (expecting === 'term' && end.code === 0) return onKill(`${kind} SIGTERM`);
+    // A database that was away for the whole time that a start waits for it.
+    if (!end.wasUp && end.code === 1 && end.said.includes('did not start')) return;
+    onFault(`${name} ended by itself with ${end.code ?? end.signal}:\n${end.said}`);
+  }
+}
+
+const newReplica = (kind: Kind, n: number): Replica => ({
+  name: `${kind}-${n}`,
+  kind,
+  generation: 0,
+  child: null,
+  url: null,
+  paused: false,
+  expecting: null,
+});

@@ -1,0 +1,58 @@
+import type { Invariant } from '../invariant.js';
+import type { Effect, UpstreamCall } from '../history.js';
+import { attemptsOf } from '../replay.js';
+
+const EFFECT_OF: Record<string, Effect['type']> = {
+  'init-otp': 'otp_sent',
+  'verify-otp': 'session_opened',
+  'create-authenticators': 'authenticators_created',
+};
+
+/** What an attempt is said to have ended with is what the sandbox did. */
+export const agreement: Invariant = (onboarding) => {
+  const found: string[] = [];
+  const { row, calls } = onboarding;
+  const attempts = attemptsOf(onboarding);
+  for (const { number, startedAt } of attempts) {
+    const arrived = calls.filter((call) => call.attempt === number);
+    if (arrived.length > 1) found.push(`attempt ${number} arrived ${arrived.length} times`);
+    if (arrived.some(({ arrivedAt }) => arrivedAt < startedAt)) {
+      found.push(`attempt ${number} arrived before it was written down`);
+    }
+  }
+  for (const call of calls) {
+    if (!attempts.some(({ number, step }) => number === call.attempt && step === call.step)) {
+      found.push(`${call.step} ${call.attempt} arrived, and the timeline knows nothing of it`);
+    }
+  }
+  for (const { number, step, end } of attempts) {
+    const call = calls.find((each) => each.attempt === number);
+    const contradiction = end && contradictionOf(end, EFFECT_OF[step]!, call);
+    if (contradiction) found.push(`attempt ${number} of ${step} ended ${end}, and ${contradiction}`);
+  }
+  if (row.state === 'otp_sent' || row.state === 'otp_submitted') {
+    const sent = attempts.findLast(({ step, end }) => step === 'init-otp' && end === 'ok');
+    const newest = calls.find((call) => call.attempt === sent?.number)?.effect?.otpId;
+    if (row.otpHandle !== newest)
+      found.push(`the row holds code ${row.otpHandle}, the last one sent is ${newest}`);
+  }
+  return found;
+};
+
+function contradictionOf(end: string, effect: Effect['type'], call: UpstreamCall | undefined): string | null {
+  const acted = call?.effect?.type === effect;
+  switch (end) {
+    case 'ok':
+      return acted ? null : 'upstream did nothing';
+    case 'not_sent':
+      return call ? 'it arrived' : null;
+    case 'throttled':
+      return acted ? 'upstream had acted' : null;
+    case 'rejected':
+    case 'rejected_unclear':
+      if (!call) return 'it never arrived';
+      return acted ? 'upstream had acted' : null;
+    default:
+      return null;
+  }
+}

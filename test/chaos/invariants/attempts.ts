@@ -1,0 +1,28 @@
+import type { Invariant } from '../invariant.js';
+
+/** Attempt numbers count by one; what is left of a code never grows, in the order in which the row changed. */
+export const attempts: Invariant = ({ row, events, told }) => {
+  const found: string[] = [];
+  let last = 0;
+  for (const { seq, type, data } of events) {
+    if (type !== 'attempt_started') continue;
+    if (data.attempt !== last + 1) found.push(`${seq}: attempt ${data.attempt} after ${last}`);
+    last = data.attempt ?? last;
+  }
+  if (row.attempt !== last) found.push(`the row is at attempt ${row.attempt}, its timeline at ${last}`);
+
+  const left = new Map<string, { left: number; at: number }>();
+  const inOrder = told
+    .filter(({ replayed, updatedAt, otpSentAt }) => !replayed && updatedAt !== null && otpSentAt !== null)
+    .sort((a, b) => a.updatedAt! - b.updatedAt! || a.version! - b.version!);
+  for (const { attemptsLeft, otpSentAt, state, updatedAt } of inOrder) {
+    // While a code is being sent there is none; the last one's instant still stands in the row.
+    if (attemptsLeft === null || state === 'otp_requested' || state === 'otp_needed') continue;
+    const before = left.get(otpSentAt!);
+    if (before && attemptsLeft > before.left) {
+      found.push(`the code of ${otpSentAt} had ${before.left} tries left, and then ${attemptsLeft}`);
+    }
+    left.set(otpSentAt!, { left: attemptsLeft, at: updatedAt! });
+  }
+  return found;
+};

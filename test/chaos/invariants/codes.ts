@@ -1,0 +1,29 @@
+import type { Invariant } from '../invariant.js';
+import type { UpstreamCall } from '../history.js';
+import { attemptsOf } from '../replay.js';
+
+const DEFINITE = new Set(['ok', 'rejected', 'rejected_unclear']);
+
+/** A code is the same where the row's keyed hash of it is, and the `otpId` that it was sent with. */
+export const codes: Invariant = (onboarding) => {
+  const found: string[] = [];
+  const attempts = new Map(attemptsOf(onboarding).map((attempt) => [attempt.number, attempt]));
+  const answered = new Map<string, number>();
+  for (const call of onboarding.calls) {
+    if (call.step !== 'verify-otp') continue;
+    const attempt = attempts.get(call.attempt);
+    const code = `${call.otpId} ${attempt?.fingerprint}`;
+    const before = answered.get(code);
+    if (before !== undefined)
+      found.push(`call ${call.attempt}: the code was answered for good by call ${before}`);
+    if (isDefinite(call) || DEFINITE.has(attempt?.end ?? '')) answered.set(code, call.attempt);
+  }
+  return found;
+};
+
+/** What left the sandbox whole: after it, a code may not be sent again even where the answer was lost on its way. */
+function isDefinite({ answer }: UpstreamCall): boolean {
+  return (
+    typeof answer === 'number' && answer >= 200 && answer < 500 && ![401, 403, 408, 429].includes(answer)
+  );
+}

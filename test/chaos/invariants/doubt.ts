@@ -1,0 +1,50 @@
+import type { Invariant } from '../invariant.js';
+import { attemptsOf, type Attempt } from '../replay.js';
+
+const INDEFINITE = new Set(['unavailable', 'no_answer']);
+/** The only ways out of a step that may have taken effect. */
+const MAY_LEAVE_BY: Record<string, string[]> = {
+  'verify-otp': ['otp_verified', 'outcome_lost', 'cancelled', 'expired'],
+  'create-authenticators': ['authenticators_created', 'outcome_lost', 'cancelled', 'expired'],
+};
+/** Further calls after an `unavailable`, and after a `no_answer`. */
+const RETRIES: Record<string, { unavailable: number; no_answer: number }> = {
+  'verify-otp': { unavailable: 2, no_answer: 0 },
+  'create-authenticators': { unavailable: 4, no_answer: 1 },
+  'init-otp': { unavailable: Infinity, no_answer: 1 },
+};
+
+/** Every lost answer ends as the law has it, and stays on the row until somebody decides. */
+export const doubt: Invariant = (onboarding) => {
+  const found: string[] = [];
+  const submissions = Map.groupBy(attemptsOf(onboarding), ({ submission }) => submission);
+  for (const [number, attempts] of submissions) {
+    const { step, leftBy } = attempts[0]!;
+    const { unavailable, no_answer } = RETRIES[step]!;
+    const of = (end: string) => attempts.filter((attempt) => attempt.end === end);
+    if (of('unavailable').length > unavailable + 1) found.push(`submission ${number}: too many 5xx retries`);
+    const lost = attempts.findIndex(({ end }) => end === 'no_answer');
+    const sentAfter = lost < 0 ? [] : attempts.slice(lost + 1).filter(({ end }) => end !== 'not_sent');
+    if (sentAfter.length > no_answer) {
+      found.push(`submission ${number}: ${sentAfter.length} more calls after one without an answer`);
+    }
+    const doubtful = attempts.some(({ end }) => INDEFINITE.has(end ?? ''));
+    if (doubtful && leftBy && !(MAY_LEAVE_BY[step]?.includes(leftBy) ?? true)) {
+      found.push(`submission ${number}: a ${step} in doubt was left by "${leftBy}"`);
+    }
+  }
+  const { row } = onboarding;
+  if (row.state === 'outcome_unknown' && !row.unresolved.some(({ step }) => step === row.step)) {
+    found.push(`the outcome of ${row.step} is unknown, and the row names no attempt`);
+  }
+  for (const { attempt, step } of row.unresolved) {
+    if (!isOpen(attemptsOf(onboarding), attempt))
+      found.push(`${step} ${attempt} is unresolved, and was answered`);
+  }
+  return found;
+};
+
+const isOpen = (attempts: Attempt[], number: number) => {
+  const attempt = attempts.find((each) => each.number === number);
+  return attempt !== undefined && (attempt.end === null || INDEFINITE.has(attempt.end));
+};

@@ -1,0 +1,34 @@
+import type { Invariant } from '../invariant.js';
+import { attemptsOf } from '../replay.js';
+
+/**
+ * By the timeline no attempt begins while another is open. By the sandbox's journal no call arrives while
+ * another is unanswered, but for one whose answer was already given up: the next attempt began only after that.
+ */
+export const inFlight: Invariant = (onboarding) => {
+  const found: string[] = [];
+  let open: number | null = null;
+  for (const { seq, type, data } of onboarding.events) {
+    if (type === 'attempt_started') {
+      if (open !== null) found.push(`${seq}: attempt ${data.attempt} began while ${open} was open`);
+      open = data.attempt!;
+    } else if (type === 'attempt_ended' || CLOSES.has(type)) {
+      open = null;
+    }
+  }
+  const attempts = new Map(attemptsOf(onboarding).map((attempt) => [attempt.number, attempt]));
+  for (const [index, call] of onboarding.calls.entries()) {
+    for (const earlier of onboarding.calls.slice(0, index)) {
+      if (earlier.answeredAt !== null && earlier.answeredAt <= call.arrivedAt) continue;
+      const given = attempts.get(earlier.attempt);
+      const next = attempts.get(call.attempt);
+      const givenUp =
+        given && next && (given.end === 'no_answer' || given.end === null) && given.number < next.number;
+      if (!givenUp) found.push(`call ${call.attempt} arrived while ${earlier.attempt} was in flight`);
+    }
+  }
+  return found;
+};
+
+/** The attempt's deadline, or its caller, ended it without an answer. */
+const CLOSES = new Set(['outcome_lost', 'otp_expired', 'session_expired', 'expired', 'cancelled']);

@@ -1,0 +1,124 @@
+import {
+  SIGNALS,
+  isEnded,
+  nextState,
+  stepOfState,
+  type Signal,
+  type State,
+  type StepName,
+} from '#libs/onboarding';
+import type { OnboardingHistory, TimelineEntry } from './history.js';
+
+export const isSignal = (type: string): type is Signal => (SIGNALS as readonly string[]).includes(type);
+
+/** One step of the replay: the event, and the states that the onboarding may have been in before and after. */
+export interface Replayed {
+  event: TimelineEntry;
+  before: readonly State[];
+  after: readonly State[];
+}
+
+/**
+ * Runs a timeline through the machine. After `resolved_not_done` the state hangs on whether the session still
+ * lived, which the timeline does not say: then both are possible, and what follows tells.
+ *
+ * @returns what was replayed, and where it went wrong if it did.
+ */
+export function replay({ events }: Pick<OnboardingHistory, 'events'>): {
+  steps: Replayed[];
+  illegal: string | null;
+} {
+  let states: State[] = ['otp_requested'];
+  let lost: StepName | null = null;
+  const steps: Replayed[] = [];
+  for (const event of events) {
+    const before = states;
+    if (isSignal(event.type)) {
+      states = [...new Set(before.flatMap((state) => targets(state, lost, event)))];
+      if (states.length === 0) {
+        return { steps, illegal: `${event.seq}: "${event.type}" leads nowhere from ${before.join(' or ')}` };
+      }
+      if (event.type === 'outcome_lost') lost = before.map(stepOfState).find((step) => step !== null) ?? null;
+    }
+    steps.push({ event, before, after: states });
+  }
+  return { steps, illegal: null };
+}
+
+function targets(state: State, step: StepName | null, { type, data }: TimelineEntry): State[] {
+  const answer = data.answer ? { answer: data.answer } : {};
+  return [true, false].flatMap((sessionLives) => {
+    const next = nextState({ state, step, sessionLives, ...answer }, type as Signal);
+    return next ? [next] : [];
+  });
+}
+
+export const hasEnded = (states: readonly State[]) => states.every(isEnded);
+
+/** Attempts as the timeline tells them: each with how it ended, and the signal with which the step was left. */
+export interface Attempt {
+  number: number;
+  step: StepName;
+  fingerprint: string | null;
+  startedAt: number;
+  /** The class of its end; null where the timeline has none. */
+  end: string | null;
+  lapsed: boolean;
+  endedAt: number | null;
+  /** The first attempt of the same submission. */
+  submission: number;
+  /** The signal that ended the submission, if any has. */
+  leftBy: string | null;
+}
+
+const LEAVES = new Set([
+  'otp_sent',
+  'send_gave_up',
+  'otp_verified',
+  'otp_rejected',
+  'otp_expired',
+  'authenticators_created',
+  'authenticators_rejected',
+  'session_expired',
+  'outcome_lost',
+  'step_failed',
+  'expired',
+  'cancelled',
+]);
+const SUBMITS = new Set([
+  'created',
+  'otp_submitted',
+  'otp_resend_asked',
+  'authenticators_submitted',
+  'resolved_not_done',
+]);
+
+export function attemptsOf({ events }: Pick<OnboardingHistory, 'events'>): Attempt[] {
+  const attempts: Attempt[] = [];
+  let submission: number | null = null;
+  for (const { type, at, data } of events) {
+    if (SUBMITS.has(type)) submission = null;
+    if (type === 'attempt_started') {
+      submission ??= data.attempt!;
+      attempts.push({
+        number: data.attempt!,
+        step: data.step!,
+        fingerprint: data.fingerprint ?? null,
+        startedAt: at,
+        end: null,
+        lapsed: false,
+        endedAt: null,
+        submission,
+        leftBy: null,
+      });
+    }
+    if (type === 'attempt_ended') {
+      const attempt = attempts.find(({ number }) => number === data.attempt);
+      if (attempt) Object.assign(attempt, { end: data.class, lapsed: data.lapsed === true, endedAt: at });
+    }
+    if (LEAVES.has(type) && submission !== null) {
+      for (const attempt of attempts) if (attempt.submission === submission) attempt.leftBy ??= type;
+    }
+  }
+  return attempts;
+}

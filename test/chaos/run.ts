@@ -1,0 +1,100 @@
+/**
+ * Breaks Gangway by a seeded script, and checks its history afterwards.
+ *
+ *   npm run test:chaos -- [--seed S] [--kills N] [--seconds N] [--callers N] [--onboardings N]
+ *                         [--services N] [--workers N] [--events]
+ *
+ * The same seed gives the same events, crash plans and callers' choices; when exactly each strikes is up to the
+ * operating system. With DATABASE_URL and REDIS_URL set these servers are used, and not killed.
+ */
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { ChaosRun, type ChaosResult } from './chaos-run.js';
+import { INVARIANT_NAMES } from './checker.js';
+import { story } from './story.js';
+
+const say = (line: string) => void process.stdout.write(`${line}\n`);
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+    kills: { type: 'string', default: '100' },
+    seconds: { type: 'string', default: '1500' },
+    callers: { type: 'string', default: '30' },
+    onboardings: { type: 'string', default: '100000' },
+    services: { type: 'string', default: '3' },
+    workers: { type: 'string', default: '2' },
+    events: { type: 'boolean', default: false },
+    /** Where to write the whole history, for a closer look. */
+    dump: { type: 'string' },
+  },
+});
+
+const count = (name: 'kills' | 'seconds' | 'callers' | 'onboardings' | 'services' | 'workers') => {
+  if (/^[1-9]\d{0,8}$/.test(values[name])) return Number(values[name]);
+  process.stderr.write(`--${name} takes a whole number from 1 on, not "${values[name]}"\n`);
+  return process.exit(2);
+};
+
+say(`chaos with --seed ${values.seed} (Node.js ${process.versions.node})`);
+const result = await new ChaosRun({
+  seed: values.seed,
+  kills: count('kills'),
+  seconds: count('seconds'),
+  callers: count('callers'),
+  onboardings: count('onboardings'),
+  services: count('services'),
+  workers: count('workers'),
+  say,
+  sayEvent: values.events ? (line) => say(`  ${line}`) : null,
+}).run();
+if (values.dump) writeFileSync(values.dump, JSON.stringify(result, null, 1));
+report(result);
+process.exit(result.violations.length + result.faults.length > 0 ? 1 : 0);
+
+function report({ history, violations, faults, kills, events, seconds }: ChaosResult): void {
+  const { onboardings } = history;
+  const calls = onboardings.flatMap((each) => each.calls);
+  const lost = calls.filter(({ answer }) => typeof answer !== 'number').length;
+  const total = Object.entries(kills).reduce((sum, [cause, n]) => sum + (cause.endsWith('SIGTERM') ? 0 : n), 0);
+  say('');
+  say(`seed ${values.seed}: ${total} kills in ${Math.round(seconds)} s`);
+  say(`kills by kind: ${counted(kills)}`);
+  say(`events: ${counted(events)}`);
+  say(`onboardings: ${onboardings.length} (${counted(countBy(onboardings, ({ row }) => row.state))})`);
+  say(`timeline events: ${onboardings.reduce((sum, each) => sum + each.events.length, 0)}`);
+  say(`upstream calls: ${calls.length}, ${lost} without a whole answer`);
+  say(`passkeys upstream: ${history.passkeys.length}`);
+  say(`answers heard: ${onboardings.reduce((sum, each) => sum + each.told.length, 0)}`);
+  say(`attempts by end: ${counted(countBy(endsOf(result), (end) => end))}`);
+  say(`invariants: ${INVARIANT_NAMES.length} checked, ${violations.length} violations, ${faults.length} faults`);
+  for (const fault of faults.slice(0, 10)) say(`\nFAULT ${fault}`);
+  const shown = new Set<string>();
+  for (const { invariant, onboardingId, detail } of violations.slice(0, 40)) {
+    say(`\nVIOLATION of ${invariant}\n  onboarding ${onboardingId}: ${detail}`);
+    const onboarding = onboardings.find(({ row }) => row.id === onboardingId);
+    if (!onboarding || shown.has(onboardingId) || shown.size >= 5) continue;
+    shown.add(onboardingId);
+    for (const line of story(onboarding)) say(`    ${line}`);
+  }
+  if (violations.length + faults.length > 0) say(`\nAgain: npm run test:chaos -- --seed ${values.seed} …`);
+}
+
+function endsOf({ history }: ChaosResult): string[] {
+  return history.onboardings.flatMap(({ events }) =>
+    events.flatMap(({ type, data }) =>
+      type === 'attempt_ended' ? [data.lapsed ? `${data.class} (lapsed)` : data.class!] : [],
+    ),
+  );
+}
+
+function countBy<T>(items: T[], nameOf: (item: T) => string): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const item of items) counts[nameOf(item)] = (counts[nameOf(item)] ?? 0) + 1;
+  return counts;
+}
+
+function counted(counts: Record<string, number>): string {
+  const sorted = Object.entries(counts).sort(([, a], [, b]) => b - a);
+  return sorted.map(([name, n]) => `${name} ${n}`).join(', ') || 'none';
+}

@@ -1,0 +1,114 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { State } from '#libs/onboarding';
+import type { OnboardingResource } from '../../apps/onboarding/src/onboarding.dto.js';
+import type { Told } from './history.js';
+import type { SeededRandom } from './seeded-random.js';
+import { SETTINGS } from './settings.js';
+
+export interface Answer {
+  status: number;
+  body: OnboardingResource & {
+    code?: string;
+    retryable?: boolean;
+    onboardingId?: string;
+    challenge?: string;
+  };
+}
+
+export interface Ask {
+  what: Told['what'];
+  method: 'GET' | 'POST';
+  path: string;
+  body?: object;
+  /** Sent as Idempotency-Key, the same at every try. */
+  key?: string;
+  /** Whose onboarding it is, where the path does not say. */
+  id?: string;
+}
+
+/** Where a caller's requests go, and who listens to what it hears. */
+export interface Line {
+  serviceUrl(random: SeededRandom): string | null;
+  /** An answer about an onboarding. */
+  heard(id: string, told: Told): void;
+  /** An answer that nobody should ever get. */
+  fault(detail: string): void;
+}
+
+const TRIES = 12;
+/** Longer than any answer takes that is on its way. */
+const ANSWER_MS = 8_000;
+
+/**
+ * A client as one should be: it asks another replica when one is gone, waits as it is told, and repeats a command
+ * with the key that it has.
+ */
+export class ServiceClient {
+  readonly #line: Line;
+  readonly #random: SeededRandom;
+
+  constructor(line: Line, random: SeededRandom) {
+    this.#line = line;
+    this.#random = random;
+  }
+
+  /** @returns null when no answer could be had. */
+  async ask(ask: Ask): Promise<Answer | null> {
+    for (let tries = 0; tries < TRIES; tries++) {
+      const answer = await this.#once(ask);
+      if (answer === null) await pause(this.#random.int(50, 400));
+      else if (answer.status === 503) await pause(300);
+      else if (answer.body?.code === 'idempotency_in_progress') await pause(800);
+      else return answer;
+    }
+    return null;
+  }
+
+  async #once(ask: Ask): Promise<Answer | null> {
+    const base = this.#line.serviceUrl(this.#random);
+    if (!base) return null;
+    const { method, path, body, key } = ask;
+    try {
+      const response = await fetch(base + path, {
+        method,
+        signal: AbortSignal.timeout(ANSWER_MS),
+        headers: {
+          authorization: `Bearer ${SETTINGS.API_KEY}`,
+          ...(body && { 'content-type': 'application/json' }),
+          ...(key && { 'idempotency-key': key }),
+          ...(method === 'POST' && {
+            prefer: this.#random.pick(['wait=2', 'wait=2', 'wait=1', 'respond-async']),
+          }),
+        },
+        ...(body && { body: JSON.stringify(body) }),
+      });
+      const text = await response.text();
+      const answer = { status: response.status, body: (text ? JSON.parse(text) : null) as Answer['body'] };
+      this.#note(ask, answer, response.headers.get('idempotent-replayed') === 'true');
+      return answer;
+    } catch {
+      return null; // refused, reset, timed out: whoever answered, we did not hear it
+    }
+  }
+
+  #note({ what, key, id }: Ask, { status, body }: Answer, replayed: boolean): void {
+    if (status >= 500 && status !== 503)
+      this.#line.fault(`${what} ${id ?? ''} was answered ${status}: ${JSON.stringify(body)}`);
+    const about = id ?? body?.id ?? body?.onboardingId;
+    if (!about) return;
+    const isOnboarding = status < 300 && body?.id !== undefined;
+    this.#line.heard(about, {
+      at: Date.now(),
+      what,
+      key: key ?? null,
+      status,
+      code: body?.code ?? null,
+      replayed,
+      version: isOnboarding ? body.version : null,
+      state: isOnboarding ? (body.state as State) : null,
+      updatedAt: isOnboarding ? Date.parse(body.updatedAt) : null,
+      attemptsLeft: isOnboarding ? body.otp.attemptsLeft : null,
+      otpSentAt: isOnboarding ? body.otp.sentAt : null,
+    });
+  }
+}

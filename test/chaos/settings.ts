@@ -1,0 +1,44 @@
+/** The environment of every replica: times so short that lives end, leases lapse and budgets matter within a run. */
+export const SETTINGS = {
+  NODE_ENV: 'test',
+  LOG_LEVEL: 'error',
+  HOST: '127.0.0.1',
+  API_KEY: 'key-of-the-chaos-0123456789',
+  SEALING_KEYS: `chaos:${Buffer.alloc(32, 7).toString('base64')}`,
+  OPS_PASSWORD: 'password-of-the-chaos',
+  INTEGRATIONS: 'byzantine',
+  INTEGRATION_BYZANTINE_PROVIDER: 'byzantine',
+  INTEGRATION_BYZANTINE_RP_ID: 'app.example.com',
+  INTEGRATION_BYZANTINE_RP_NAME: 'Acme',
+  INTEGRATION_BYZANTINE_ORIGINS: 'https://app.example.com',
+
+  CONNECT_TIMEOUT_MS: '500',
+  CALL_TIMEOUT_MS: '1500',
+  CLAIM_MAX_AGE_MS: '800',
+  LEASE_MS: '2800',
+  RETRY_FLOOR_MS: '10',
+  RETRY_BASE_MS: '50',
+  RETRY_CAP_MS: '400',
+  RETRY_AFTER_MAX_MS: '2000',
+  RETRY_BUDGET_BURST: '300',
+  BREAKER_WINDOW_MS: '3000',
+  BREAKER_OPEN_MS: '500',
+  EXPIRY_EVERY_MS: '200',
+  SWEEP_EVERY_MS: '500',
+  WAKE_AGAIN_MS: '1500',
+  PROBE_EVERY_MS: '500',
+  DRAIN_TIMEOUT_MS: '20000',
+
+  OTP_LIFE_MS: '12000',
+  OTP_RESEND_COOLDOWN_MS: '200',
+  OTP_SENDS_PER_WINDOW: '1000',
+  OTP_SENDS_PER_DAY: '1000',
+  OTP_WRONG_PER_DAY: '1000',
+  SESSION_MARGIN_MS: '1500',
+  CHALLENGE_LIFE_MS: '8000',
+  ONBOARDING_IDLE_MS: '20000',
+  ONBOARDING_LIFE_MS: '60000',
+} as const;
+
+/** Lives at the sandbox: a code's is longer than ours, so that the answer decides; a session's is the one there is. */
+export const SANDBOX_LIVES = { codeLifeMs: 15_000, sessionLifeMs: 9_000 };

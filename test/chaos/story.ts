@@ -1,0 +1,21 @@
+import type { OnboardingHistory } from './history.js';
+
+/** An onboarding's history as lines in the order of time: what we wrote, what upstream saw, what callers heard. */
+export function story({ row, events, calls, told }: OnboardingHistory): string[] {
+  const lines = [
+    ...events.map(({ at, seq, type, actor, data }) => ({ at, line: `#${seq} ${type} (${actor}) ${json(data)}` })),
+    ...calls.flatMap(({ attempt, step, arrivedAt, answeredAt, answer, effect, otpId }) => [
+      { at: arrivedAt, line: `     → ${step} ${attempt} arrives ${otpId ?? ''} ${effect ? json(effect) : 'no effect'}` },
+      { at: answeredAt ?? Infinity, line: `     ← ${step} ${attempt} answered ${answer}` },
+    ]),
+    ...told.map(({ at, what, key, status, code, state, version, attemptsLeft, replayed }) => ({
+      at,
+      line: `          ${what} ${key ?? ''}: ${status} ${code ?? `${state} v${version} left ${attemptsLeft}`}${replayed ? ' (again)' : ''}`,
+    })),
+  ];
+  lines.sort((a, b) => a.at - b.at);
+  return [...lines.map(({ at, line }) => `${time(at)} ${line}`), `row: ${json(row)}`];
+}
+
+const json = (value: unknown) => JSON.stringify(value);
+const time = (at: number) => (Number.isFinite(at) ? new Date(at).toISOString().slice(11, 23) : 'never       ');
