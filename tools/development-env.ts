@@ -47,6 +47,8 @@ export function developmentEnv(
     INTEGRATION_BYZANTINE_RP_ID: 'localhost',
     INTEGRATION_BYZANTINE_RP_NAME: 'Gangway development',
     INTEGRATION_BYZANTINE_ORIGINS: 'http://localhost:3100',
+    // Nobody balances load here: Ctrl-C need not wait for somebody to notice.
+    DRAIN_NOTICE_MS: '0',
     ...set(own),
   };
   const publicKey = publicKeyOf(settings.INTEGRATION_BYZANTINE_PRIVATE_KEY);

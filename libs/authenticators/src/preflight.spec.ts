@@ -203,5 +203,5 @@ describe('whatever comes', () => {
       }),
       { numRuns: 30 },
     );
-  });
+  }, 30_000);
 });

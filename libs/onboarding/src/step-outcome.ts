@@ -40,7 +40,7 @@ export class StepOutcome {
       const left = until - this.clock.monotonicMs();
       const due = row.nextAttemptAt ? row.nextAttemptAt.getTime() - row.now.getTime() : 0;
       // A process that is asked to stop holds nobody up: the worker goes on with the step.
-      if (left <= 0 || due > left || this.health.draining) break;
+      if (left <= 0 || due > left || this.health.closed) break;
       await sleep(Math.min(left, LOOK_EVERY_MS));
       row = (await this.store.find(row.id)) ?? row;
     }

@@ -128,6 +128,7 @@ const environment = z.object({
   PROBE_EVERY_MS: durationMs(60_000),
   RETENTION_EVERY_MS: durationMs(3_600_000),
   IDEMPOTENCY_KEEP_MS: durationMs(172_800_000),
+  DRAIN_NOTICE_MS: count(1_000, 0, 60_000),
   DRAIN_TIMEOUT_MS: durationMs(25_000),
 
   OTP_LIFE_MS: durationMs(300_000, 600_000),

@@ -23,14 +23,25 @@ const CHECK_TIMEOUT_MS = 2_000;
 export class Health {
   readonly #checks: HealthCheck[] = [];
   #draining = false;
+  #closed = false;
 
   register(check: HealthCheck): void {
     this.#checks.push(check);
   }
 
-  /** From here on nobody is to send anything new. */
+  /** Not ready any more: whoever spreads requests is to send the next ones elsewhere. They are still taken. */
   drain(): void {
     this.#draining = true;
+  }
+
+  /** From here on nothing new is taken, and nobody is kept waiting for others. */
+  close(): void {
+    this.#draining = true;
+    this.#closed = true;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
   }
 
   get draining(): boolean {

@@ -269,22 +269,31 @@ describe('every answer', () => {
   });
 });
 
-describe('draining', () => {
-  it('takes nothing new, still answers reads, and is not ready', async () => {
+describe('a service that stops', () => {
+  it('says so first, and takes what still comes; then it takes nothing new, and still answers reads', async () => {
     @Module({ imports: [PlatformModule.forRoot(testConfig())], controllers: [SpecController] })
     class SpecModule {}
     const stopping = await createHttpApp({ module: SpecModule }, () => false);
     await stopping.init();
-    stopping.get(Health).drain();
-    const ways = await Promise.all([
-      stopping.inject({ method: 'POST', url: '/spec/body', payload: { code: '123456' } }),
-      stopping.inject({ method: 'GET', url: '/spec/fine' }),
-      stopping.inject({ method: 'GET', url: '/health/ready' }),
-      stopping.inject({ method: 'GET', url: '/health/live' }),
-    ]);
-    expect(ways.map(({ statusCode }) => statusCode)).toEqual([503, 200, 503, 200]);
-    expect(ways[0]!.json()).toMatchObject({ code: 'not_ready', retryable: true });
-    expect(ways[0]!.headers['retry-after']).toBe('1');
+    const ways = () =>
+      Promise.all([
+        stopping.inject({ method: 'POST', url: '/spec/body', payload: { code: '123456' } }),
+        stopping.inject({ method: 'GET', url: '/spec/fine' }),
+        stopping.inject({ method: 'GET', url: '/health/ready' }),
+        stopping.inject({ method: 'GET', url: '/health/live' }),
+      ]);
+    const health = stopping.get(Health);
+
+    health.drain();
+    const drained = await ways();
+    expect(drained.map(({ statusCode }) => statusCode)).toEqual([201, 200, 503, 200]);
+    expect(drained.map(({ headers }) => headers['connection'])).toEqual(Array(4).fill('close'));
+
+    health.close();
+    const closed = await ways();
+    expect(closed.map(({ statusCode }) => statusCode)).toEqual([503, 200, 503, 200]);
+    expect(closed[0]!.json()).toMatchObject({ code: 'not_ready', retryable: true });
+    expect(closed[0]!.headers['retry-after']).toBe('1');
     await stopping.close();
   });
 });

@@ -46,11 +46,15 @@ export async function createHttpApp(
   const health = app.get(Health);
   const fastify = app.getHttpAdapter().getInstance();
   fastify.addHook('onRequest', async (request, reply) => {
-    if (!health.draining || request.method === 'GET') return;
+    if (!health.closed || request.method === 'GET') return;
     const detail = 'The service is stopping; another replica will take this.';
     return sendProblem(new ProblemError('not_ready', { detail, retryAfterS: 1 }), request, reply);
   });
-  fastify.addHook('onSend', async (request, reply) => stamp(request, reply));
+  fastify.addHook('onSend', async (request, reply) => {
+    stamp(request, reply);
+    // A connection that is kept alive would be closed under the next request on it.
+    if (health.draining) reply.header('Connection', 'close');
+  });
   return app;
 }
 

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Logger } from 'nestjs-pino';
 import { CONFIG, ConfigError, parseConfig, type Config } from './config.js';
@@ -12,7 +13,7 @@ export interface Serving {
 }
 
 /**
- * Runs an app until it is told to stop. `SIGTERM` and `SIGINT` drain it: not ready first, nothing new, what
+ * Runs an app until it is told to stop. `SIGTERM` and `SIGINT` drain it: not ready first, then nothing new, what
  * runs is finished, exit 0; with a hard deadline for what will not end.
  */
 export async function serve({ create, port, started }: Serving): Promise<void> {
@@ -33,9 +34,12 @@ export async function serve({ create, port, started }: Serving): Promise<void> {
 }
 
 async function stop(app: NestFastifyApplication): Promise<void> {
-  const { DRAIN_TIMEOUT_MS } = app.get<Config>(CONFIG);
-  app.get(Health).drain();
+  const { DRAIN_TIMEOUT_MS, DRAIN_NOTICE_MS } = app.get<Config>(CONFIG);
+  const health = app.get(Health);
   setTimeout(() => process.exit(1), DRAIN_TIMEOUT_MS).unref();
+  health.drain();
+  await sleep(DRAIN_NOTICE_MS);
+  health.close();
   await app.close();
   process.exit(0);
 }

@@ -2,7 +2,7 @@ import { HttpService } from '@nestjs/axios';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import axios from 'axios';
 import { systemClock } from '#libs/kernel';
-import { testConfig } from '#libs/testing';
+import { testConfig, until } from '#libs/testing';
 import { answering, RawServer, type Incoming } from './fixtures/raw-server.js';
 import { UpstreamHttpClient, type HttpRequest } from './http-client.js';
 import { UpstreamError } from './upstream-error.js';
@@ -167,6 +167,7 @@ describe('nothing was sent', () => {
       else socket.write(answering(200, 'later'));
     });
     const first = client.send(call(), request(server));
+    await until('the first is there', () => server.requests === 1);
     let sent = 0;
     const error = await failureOf(
       client.send(call({ timeoutMs: 40, beforeSend: () => void sent++ }), request(server)),
@@ -208,7 +209,7 @@ describe('it was sent, and no whole answer came', () => {
     ],
   ])('where %s', async (_, behave, evidence) => {
     const server = await listen(behave);
-    const error = await failureOf(client.send(call({ timeoutMs: 150 }), request(server)));
+    const error = await failureOf(client.send(call({ timeoutMs: 500 }), request(server)));
     expect(error).toMatchObject({ failure: 'no_answer', evidence: { bytesSent: true, ...evidence } });
     expect(server.requests).toBe(1);
   });
@@ -259,12 +260,12 @@ describe('connections', () => {
       if (!received.includes('/hang')) socket.write(answering(200, 'fine'));
     });
     const hanging = request(server, { lane: 'hangs', pathAndQuery: '/hang' });
-    const hung = [400, 400, 200, 200, 200].map((timeoutMs) =>
+    const hung = [1500, 1500, 600, 600, 600].map((timeoutMs) =>
       failureOf(client.send(call({ timeoutMs }), hanging)),
     );
     const answers = await Promise.all(
       Array.from({ length: 10 }, () =>
-        client.send(call({ timeoutMs: 350 }), request(server, { lane: 'works' })),
+        client.send(call({ timeoutMs: 1400 }), request(server, { lane: 'works' })),
       ),
     );
     expect(answers.every(({ text }) => text === 'fine')).toBe(true);
@@ -285,7 +286,7 @@ describe('connections', () => {
       if (count === 1) late.push(() => socket.destroyed || socket.write(answering(200, 'late')));
       else socket.write(answering(200, 'own'));
     });
-    await failureOf(client.send(call({ timeoutMs: 40 }), request(server)));
+    await failureOf(client.send(call({ timeoutMs: 400 }), request(server)));
     late.forEach((write) => write());
     expect((await client.send(call(), request(server))).text).toBe('own');
     expect(server.connections).toHaveLength(2);
