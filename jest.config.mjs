@@ -1,4 +1,7 @@
 /** One file, three sizes of test: unit beside the code, int against real servers, e2e for whole stories. */
+// A bug with instants that lack a zone does not show in UTC.
+process.env.TZ = 'Asia/Kolkata';
+
 const base = {
   testEnvironment: 'node',
   testEnvironmentOptions: { customExportConditions: ['source', 'node', 'node-addons'] },

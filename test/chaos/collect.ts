@@ -80,7 +80,10 @@ export async function collect(
     const byId = Map.groupBy(events.rows, ({ id }) => id);
     const onboardings = rows.rows.map((row) => ({
       row: { ...row, ...inMs(row, 'leaseUntil', 'nextAttemptAt', 'deadlineAt') } as FinalRow,
-      events: (byId.get(row.id) ?? []).map((event) => ({ ...event, ...inMs(event, 'at') })) as TimelineEntry[],
+      events: (byId.get(row.id) ?? []).map((event) => ({
+        ...event,
+        ...inMs(event, 'at'),
+      })) as TimelineEntry[],
       calls: calls.get(row.id) ?? [],
       told: told.get(row.id) ?? [],
     }));

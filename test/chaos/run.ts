@@ -56,7 +56,10 @@ function report({ history, violations, faults, kills, events, seconds }: ChaosRe
   const { onboardings } = history;
   const calls = onboardings.flatMap((each) => each.calls);
   const lost = calls.filter(({ answer }) => typeof answer !== 'number').length;
-  const total = Object.entries(kills).reduce((sum, [cause, n]) => sum + (cause.endsWith('SIGTERM') ? 0 : n), 0);
+  const total = Object.entries(kills).reduce(
+    (sum, [cause, n]) => sum + (cause.endsWith('SIGTERM') ? 0 : n),
+    0,
+  );
   say('');
   say(`seed ${values.seed}: ${total} kills in ${Math.round(seconds)} s`);
   say(`kills by kind: ${counted(kills)}`);
@@ -67,7 +70,9 @@ function report({ history, violations, faults, kills, events, seconds }: ChaosRe
   say(`passkeys upstream: ${history.passkeys.length}`);
   say(`answers heard: ${onboardings.reduce((sum, each) => sum + each.told.length, 0)}`);
   say(`attempts by end: ${counted(countBy(endsOf(result), (end) => end))}`);
-  say(`invariants: ${INVARIANT_NAMES.length} checked, ${violations.length} violations, ${faults.length} faults`);
+  say(
+    `invariants: ${INVARIANT_NAMES.length} checked, ${violations.length} violations, ${faults.length} faults`,
+  );
   for (const fault of faults.slice(0, 10)) say(`\nFAULT ${fault}`);
   const shown = new Set<string>();
   for (const { invariant, onboardingId, detail } of violations.slice(0, 40)) {

@@ -3,9 +3,15 @@ import type { OnboardingHistory } from './history.js';
 /** An onboarding's history as lines in the order of time: what we wrote, what upstream saw, what callers heard. */
 export function story({ row, events, calls, told }: OnboardingHistory): string[] {
   const lines = [
-    ...events.map(({ at, seq, type, actor, data }) => ({ at, line: `#${seq} ${type} (${actor}) ${json(data)}` })),
+    ...events.map(({ at, seq, type, actor, data }) => ({
+      at,
+      line: `#${seq} ${type} (${actor}) ${json(data)}`,
+    })),
     ...calls.flatMap(({ attempt, step, arrivedAt, answeredAt, answer, effect, otpId }) => [
-      { at: arrivedAt, line: `     → ${step} ${attempt} arrives ${otpId ?? ''} ${effect ? json(effect) : 'no effect'}` },
+      {
+        at: arrivedAt,
+        line: `     → ${step} ${attempt} arrives ${otpId ?? ''} ${effect ? json(effect) : 'no effect'}`,
+      },
       { at: answeredAt ?? Infinity, line: `     ← ${step} ${attempt} answered ${answer}` },
     ]),
     ...told.map(({ at, what, key, status, code, state, version, attemptsLeft, replayed }) => ({
@@ -18,4 +24,5 @@ export function story({ row, events, calls, told }: OnboardingHistory): string[]
 }
 
 const json = (value: unknown) => JSON.stringify(value);
-const time = (at: number) => (Number.isFinite(at) ? new Date(at).toISOString().slice(11, 23) : 'never       ');
+const time = (at: number) =>
+  Number.isFinite(at) ? new Date(at).toISOString().slice(11, 23) : 'never       ';

@@ -30,8 +30,8 @@ describe('Redis flushed in the middle of retries', () => {
       expect(await at.attempts()).toEqual(['unavailable', 'unavailable', 'ok']);
       expect(at.calls).toBe(3);
     }
-    await eventually(async () => (await scheduled()).length === 3);
-    expect(await scheduled()).toEqual(['expire', 'probe', 'sweep']);
+    await eventually(async () => (await scheduled()).length === 4, 20_000);
+    expect(await scheduled()).toEqual(['expire', 'probe', 'retention', 'sweep']);
   });
 
   /** Deletes whatever lies under this story's prefix: the server itself is shared with other tests. */

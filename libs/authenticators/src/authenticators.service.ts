@@ -136,6 +136,9 @@ export class AuthenticatorsService {
         const { aaguid } = await preflight(asRegistrationResponse(each), party, outstanding);
         const authenticator = asNewAuthenticator(each);
         const { name, credentialId, transports, challenge } = authenticator;
+        if ('challenge' in each && each.challenge !== challenge) {
+          throw new PreflightError('challenge_mismatch', 'The challenge is not the one in the client data.');
+        }
         if (seen.has(credentialId) || seen.has(challenge)) {
           throw new PreflightError(
             'credential_duplicate',

@@ -127,9 +127,18 @@ export class OtpService {
     });
   }
 
-  #tooSoon(row: Row): void {
+  /** Waiting as told must be enough: a budget that takes longer than the cooldown has the word. */
+  async #tooSoon(row: Row): Promise<void> {
     const waitMs = (row.otpResendAt?.getTime() ?? 0) - row.now.getTime();
     if (waitMs <= 0) return;
+    const overBudget = await this.steps
+      .get('init-otp')
+      .explainRefusal?.(row)
+      .then(
+        () => null,
+        (error: unknown) => error,
+      );
+    if (overBudget instanceof ProblemError && (overBudget.retryAfterS ?? 0) * 1000 > waitMs) throw overBudget;
     throw new ProblemError('otp_resend_too_soon', {
       detail: 'Another code can be sent a little later.',
       retryAfterS: Math.ceil(waitMs / 1000),

@@ -286,6 +286,12 @@ function contradictions(settings: Environment): Faults {
         'is not longer than CALL_TIMEOUT_MS and CLAIM_MAX_AGE_MS together: a lease would lapse under a running call',
     });
   }
+  if (settings.CLAIM_MAX_AGE_MS >= settings.CALL_TIMEOUT_MS) {
+    faults.push({
+      variable: 'CLAIM_MAX_AGE_MS',
+      detail: 'is not less than CALL_TIMEOUT_MS: a call could be sent when no time is left for its answer',
+    });
+  }
   if (settings.RETRY_FLOOR_MS > settings.RETRY_CAP_MS) {
     faults.push({ variable: 'RETRY_FLOOR_MS', detail: 'is more than RETRY_CAP_MS' });
   }
