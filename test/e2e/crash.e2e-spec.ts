@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { until } from '#libs/testing';
 import { AppProcess } from './app-process.js';
-import { eventually } from './eventually.js';
 import { DONE_STATE, STEPS, StepUnderTest, type Fault, type StepName } from './step-under-test.js';
 import { Story } from './story.js';
 
@@ -46,7 +46,8 @@ describe('kill -9 of the worker', () => {
     // The first attempt is the service's, the second the worker's, and the third is what the kill comes before.
     for (const at of all)
       await at.strike({ status: 503, times: 2 }).submit({ headers: { prefer: 'wait=0' } });
-    for (const at of all) await eventually(async () => (await at.eventsOf('retry_scheduled')).length === 2);
+    for (const at of all)
+      await until('a retry is scheduled', async () => (await at.eventsOf('retry_scheduled')).length === 2);
     await worker.kill();
     expect(all.map((at) => at.calls)).toEqual([2, 2, 2]);
 
@@ -66,7 +67,7 @@ describe('kill -9 of the worker', () => {
       const busyThenHanging: Fault[] = [{ status: 429 }, LAW[index]!.acted ? actsAndHangs : hangs];
       await at.strike(...busyThenHanging).submit({ headers: { prefer: 'wait=0' } });
     }
-    for (const at of all) await eventually(() => at.calls === 2);
+    for (const at of all) await until('the second call is under way', () => at.calls === 2);
     await worker.kill();
 
     await AppProcess.start(story, 'worker');
@@ -92,7 +93,7 @@ describe('kill -9 of the service', () => {
       at.strike(LAW[index]!.acted ? actsAndHangs : hangs).submit({ at: service.url }),
     );
     const heard = Promise.allSettled(callers);
-    for (const at of all) await eventually(() => at.calls === 1);
+    for (const at of all) await until('the call is under way', () => at.calls === 1);
     await service.kill();
     expect((await heard).map(({ status }) => status)).toEqual(all.map(() => 'rejected'));
     for (const [index, at] of all.entries()) {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { until } from '#libs/testing';
 import { AppProcess } from './app-process.js';
-import { eventually } from './eventually.js';
 import { DONE_STATE, STEPS, StepUnderTest } from './step-under-test.js';
 import { Story } from './story.js';
 
@@ -20,7 +20,7 @@ describe('SIGTERM to the service', () => {
     const service = await AppProcess.start(story, 'onboarding');
     const all = await Promise.all(STEPS.map((step) => StepUnderTest.before(story, step)));
     const callers = all.map((at) => at.strike(slow).submit({ at: service.url }));
-    for (const at of all) await eventually(() => at.calls === 1);
+    for (const at of all) await until('the call is under way', () => at.calls === 1);
     const stopped = service.stop();
     for (const [index, answer] of (await Promise.all(callers)).entries()) {
       expect(answer.status).toBeLessThan(202);
@@ -34,7 +34,7 @@ describe('SIGTERM to the service', () => {
     const service = await AppProcess.start(story, 'onboarding');
     const at = await StepUnderTest.before(story, 'init-otp');
     await at.strike(slow).submit({ at: service.url, headers: { prefer: 'respond-async' } });
-    await eventually(() => at.calls === 1);
+    await until('the call is under way', () => at.calls === 1);
     expect(await service.stop()).toBe(0);
     expect((await story.get(at.id)).body.state).toBe('otp_sent');
     expect(await at.attempts()).toEqual(['ok']);
@@ -46,7 +46,7 @@ describe('SIGTERM to the worker', () => {
     const worker = await AppProcess.start(story, 'worker');
     const all = await Promise.all(STEPS.map((step) => StepUnderTest.before(story, step)));
     for (const at of all) await at.strike({ status: 503 }, slow).submit({ headers: { prefer: 'wait=0' } });
-    for (const at of all) await eventually(() => at.calls === 2);
+    for (const at of all) await until('the second call is under way', () => at.calls === 2);
     expect(await worker.stop()).toBe(0);
     for (const at of all) {
       expect((await story.get(at.id)).body.state).toBe(DONE_STATE[at.step]);

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { until } from '#libs/testing';
 import { AppProcess } from './app-process.js';
-import { eventually } from './eventually.js';
 import { openGate, type Gate } from './gate.js';
 import { StepUnderTest, type Fault, type StepName } from './step-under-test.js';
 import { Story, type Answer } from './story.js';
@@ -39,7 +39,7 @@ describe('an answer that could not be written until somebody else had taken over
     takenOver: () => Promise<unknown>,
   ): Promise<Answer> {
     const caller = at.strike(fault).submit({ at: cutOff, headers: { prefer: 'wait=30' } });
-    await eventually(() => at.calls === 1);
+    await until('the call is under way', () => at.calls === 1);
     await database.bar();
     await at.findId();
     await takenOver();
@@ -145,7 +145,7 @@ describe('an answer to an onboarding that was cancelled meanwhile', () => {
     async ({ step, answer, unresolved }) => {
       const at = await StepUnderTest.before(story, step);
       const caller = at.strike(held).submit();
-      await eventually(() => at.calls === 1);
+      await until('the call is under way', () => at.calls === 1);
       const cancelled = await story.cancel(await at.findId());
       expect(cancelled.body).toMatchObject({ state: 'cancelled', session: null });
       expect(await caller).toMatchObject({ status: 410, body: { code: 'onboarding_ended' } });
@@ -171,7 +171,7 @@ describe('a process that slept through its lease', () => {
     const callers = [send, verify].map((at) =>
       at.strike({ ...held, delayMs: 200 }).submit({ at: service.url }),
     );
-    await eventually(() => send.calls === 1 && verify.calls === 1);
+    await until('it came to that', () => send.calls === 1 && verify.calls === 1);
     service.pause();
     await send.findId();
     const sent = await send.until('otp_sent');

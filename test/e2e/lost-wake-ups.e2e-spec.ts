@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { until } from '#libs/testing';
 import { Queues } from '#libs/jobs';
-import { eventually } from './eventually.js';
 import { closedPort } from './gate.js';
 import { DONE_STATE, STEPS, StepUnderTest } from './step-under-test.js';
 import { Story } from './story.js';
@@ -21,7 +21,8 @@ describe('Redis flushed in the middle of retries', () => {
     const all = await Promise.all([...STEPS, ...STEPS].map((step) => StepUnderTest.before(story, step)));
     for (const at of all)
       await at.strike({ status: 503, times: 2 }).submit({ headers: { prefer: 'wait=0' } });
-    for (const at of all) await eventually(async () => (await at.eventsOf('retry_scheduled')).length > 0);
+    for (const at of all)
+      await until('a retry is scheduled', async () => (await at.eventsOf('retry_scheduled')).length > 0);
     expect(await flush()).toBeGreaterThan(all.length);
     expect(await scheduled()).toEqual([]);
 
@@ -30,7 +31,7 @@ describe('Redis flushed in the middle of retries', () => {
       expect(await at.attempts()).toEqual(['unavailable', 'unavailable', 'ok']);
       expect(at.calls).toBe(3);
     }
-    await eventually(async () => (await scheduled()).length === 4, 20_000);
+    await until('the schedules are back', async () => (await scheduled()).length === 4, 20_000);
     expect(await scheduled()).toEqual(['expire', 'probe', 'retention', 'sweep']);
   });
 

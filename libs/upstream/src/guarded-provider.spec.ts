@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { systemClock } from '#libs/kernel';
+import { until } from '#libs/testing';
 import { GuardedProvider } from './guarded-provider.js';
 import { UpstreamError, type FailureClass } from './upstream-error.js';
 import type { SentOtp, UpstreamProvider } from './upstream-provider.js';
@@ -44,13 +45,6 @@ async function times(count: number, end: () => Promise<string>): Promise<string[
 }
 
 const opened = () => guarded.state === 'half_open';
-async function until(holds: () => boolean): Promise<void> {
-  const deadline = performance.now() + 2_000;
-  while (!holds()) {
-    if (performance.now() > deadline) throw new Error('it never came to that');
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
 
 describe('GuardedProvider', () => {
   it.each(['unavailable', 'no_answer'] as const)(
@@ -82,10 +76,10 @@ describe('GuardedProvider', () => {
     let ends = () => Promise.reject<SentOtp>(failing('unavailable'));
     const { end, calls } = guard(() => ends());
     await times(20, end);
-    await until(opened);
+    await until('the breaker is half open', opened);
     expect(await end()).toBe('unavailable');
     expect(guarded.state).toBe('open');
-    await until(opened);
+    await until('the breaker is half open', opened);
     const before = calls();
     let answer!: (sent: SentOtp) => void;
     ends = () => new Promise<SentOtp>((resolve) => (answer = resolve));
