@@ -95,14 +95,16 @@ describe('the batch', () => {
             expect(withoutNow(written)).toEqual(withoutNow(row));
             continue;
           }
-          moved += 1;
+          moved += read.version - row.version;
           expect(row.leaseUntil === null || row.leaseUntil < row.now).toBe(true);
           const wiped = SEALED.filter((field) => row[field] !== null && !needs(written.state, field));
           for (const field of SEALED) {
             expect(written[field]).toEqual(wiped.includes(field) ? null : row[field]);
           }
           const types = await onboardings.eventTypes(row.id);
-          expect(types.slice(1)).toEqual(wiped.length > 0 ? ['secrets_wiped'] : []);
+          const changes = types.filter((type) => type !== 'secrets_wiped');
+          expect(changes).toHaveLength(read.version - row.version);
+          expect(types.includes('secrets_wiped')).toBe(wiped.length > 0);
           expect(written.lastSeq).toBe(types.length);
           expect(written.wokenAt).toBeNull();
         }
@@ -132,6 +134,21 @@ describe('the batch', () => {
       outcomesLost: 1,
     });
     expect(await expiry.run()).toEqual({ codes: 0, sessions: 0, onboardings: 0, outcomesLost: 0 });
+  });
+
+  it('writes what ran out in the order in which it did, as reads show it', async () => {
+    const { dataSource, load, eventTypes } = onboardings;
+    const both = { otp_expires_at: inMs(-2000), idle_ends_at: inMs(-1000) };
+    const idle = await anOnboarding(dataSource, both);
+    const doubtful = { state: 'otp_submitted', step: 'verify-otp', attempt: 2, doubt_attempt: 2 };
+    const lost = await anOnboarding(dataSource, { ...both, ...doubtful });
+    const seen = asOfNow(await load(idle));
+    expect(seen).toMatchObject({ state: 'expired', version: 3 });
+    await expiry.run();
+    expect(await load(idle)).toMatchObject({ state: 'expired', version: 3 });
+    expect(await eventTypes(idle)).toEqual(['otp_expired', 'expired']);
+    // Doubt does not end by idleness, not even doubt that time has only just made.
+    expect(await load(lost)).toMatchObject({ state: 'outcome_unknown', version: 2 });
   });
 
   it('ends each row once, however many workers run it at the same time', async () => {

@@ -3,7 +3,7 @@ import { PreparedStatements } from '#libs/database';
 import { CONFIG, type Config } from '#libs/platform';
 import { isEnded, nextState, stepOfState, type OtpNeededReason, type Signal, type State } from './machine.js';
 import type { Onboarding } from './onboarding.entity.js';
-import type { Row } from './onboarding.store.js';
+import type { Condition, Row } from './onboarding.store.js';
 import { SEALED, statesThatNeed } from './secrets.js';
 import { prepared } from './statement.js';
 
@@ -15,14 +15,17 @@ const AT_DEADLINE = {
   authenticators_submitted: { signal: 'session_expired', inDoubt: 'outcome_lost', reason: 'session_expired' },
 } as const satisfies Partial<Record<State, { signal: Signal; inDoubt: Signal; reason: OtpNeededReason }>>;
 
-/** A row as the clock has it: a read never shows as live what is past its instant. */
+/**
+ * A row as the clock has it: a read never shows as live what is past its instant. What ran out first counts first:
+ * a code, and then the onboarding's idle time, are two changes, whether or not anybody wrote the one before the other.
+ */
 export function asOfNow(row: Row): Row {
   if (!isDue(row)) return row;
   const signal = signalOf(row);
   const state = nextState({ state: row.state, step: row.step }, signal);
   if (!state) throw new Error(`"${signal}" leads nowhere from "${row.state}"`);
   const byDeadline = AT_DEADLINE[row.state as keyof typeof AT_DEADLINE];
-  return {
+  return asOfNow({
     ...row,
     state,
     version: row.version + 1,
@@ -33,7 +36,7 @@ export function asOfNow(row: Row): Row {
     parkedReason: null,
     parkedAt: null,
     deadlineAt: deadlineOf(row, state),
-  };
+  });
 }
 
 /** As the database computes it for states that wait for neither code nor session. */
@@ -48,8 +51,7 @@ function isDue({ deadlineAt, leaseUntil, now }: Row): boolean {
 }
 
 function signalOf(row: Row): Signal {
-  const idleCounts = row.state !== 'outcome_unknown';
-  if (row.lifeEndsAt <= row.now || (idleCounts && row.idleEndsAt <= row.now)) return 'expired';
+  if (row.lifeEndsAt <= row.deadlineAt! || row.idleEndsAt <= row.deadlineAt!) return 'expired';
   const at = AT_DEADLINE[row.state as keyof typeof AT_DEADLINE];
   return mayHaveActed(row) ? at.inDoubt : at.signal;
 }
@@ -58,11 +60,14 @@ function signalOf(row: Row): Signal {
 const mayHaveActed = (row: Pick<Onboarding, 'doubtAttempt' | 'leaseUntil'>) =>
   row.doubtAttempt !== null || row.leaseUntil !== null;
 
+/** Whether the row `o` reads as another than it is written: see {@link asOfNow}. */
 const DUE = `o.deadline_at <= clock_timestamp() AND (o.lease_until IS NULL OR o.lease_until <= clock_timestamp())`;
 
+/** For a command: what it decides on must be written first, or one version would be told as two states. */
+export const asWritten: Condition = () => `(${DUE}) IS NOT TRUE`;
+
 const SIGNAL = `CASE
-    WHEN o.life_ends_at <= clock_timestamp() OR (o.state <> 'outcome_unknown' AND o.idle_ends_at <= clock_timestamp())
-      THEN 'expired'
+    WHEN least(o.idle_ends_at, o.life_ends_at) <= o.deadline_at THEN 'expired'
     ${Object.entries(AT_DEADLINE)
       .map(
         ([state, { signal, inDoubt }]) => `WHEN o.state = '${state}' THEN
@@ -88,7 +93,11 @@ const TARGETS = Object.entries(AT_DEADLINE)
 
 /** The state that a row shows now, for lists that filter by state. */
 export const effectiveStateSql = `(CASE WHEN ${DUE} THEN coalesce(
-    (SELECT t.target FROM (VALUES ${TARGETS}) AS t (state, signal, target, reason, result)
+    (SELECT CASE
+        WHEN o.life_ends_at <= clock_timestamp() THEN 'expired'
+        WHEN o.idle_ends_at <= clock_timestamp() AND t.target <> 'outcome_unknown' THEN 'expired'
+        ELSE t.target END
+      FROM (VALUES ${TARGETS}) AS t (state, signal, target, reason, result)
       WHERE t.state = o.state AND t.signal = ${SIGNAL}), 'expired') ELSE o.state END)`;
 
 const WIPED_PROSE = `'The time ran out before the step could end.'`;
@@ -159,13 +168,13 @@ export class Expiry {
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
-  /** Batch after batch until nothing is due. */
+  /** Batch after batch until nothing is due: what one has moved may be due again. */
   async run(): Promise<ExpiryCounts> {
     const totals: Record<string, number> = {};
     for (;;) {
       const rows = await this.#batch('', [this.config.EXPIRY_BATCH]);
       for (const { signal, count } of rows) totals[signal] = (totals[signal] ?? 0) + count;
-      if (rows.reduce((sum, { count }) => sum + count, 0) < this.config.EXPIRY_BATCH) break;
+      if (rows.length === 0) break;
     }
     return {
       codes: totals['otp_expired'] ?? 0,
@@ -177,7 +186,7 @@ export class Expiry {
 
   /** One onboarding, for a command that cannot wait for the batch. */
   async runFor(id: string): Promise<void> {
-    await this.#batch('AND o.id = $2::uuid', [1, id]);
+    while ((await this.#batch('AND o.id = $2::uuid', [1, id])).length > 0);
   }
 
   #batch(only: string, values: unknown[]): Promise<{ signal: string; count: number }[]> {

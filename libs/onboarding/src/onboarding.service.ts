@@ -5,7 +5,7 @@ import { JobProducer } from '#libs/jobs';
 import { ProblemError } from '#libs/kernel';
 import { CONFIG, type Config } from '#libs/platform';
 import { Claims, ended, illegal, notFound, versionMismatch, type Terms } from './claims.js';
-import { Expiry, asOfNow, effectiveStateSql } from './expiry.js';
+import { Expiry, asOfNow, asWritten, effectiveStateSql } from './expiry.js';
 import { Fingerprint } from './fingerprint.js';
 import { LIVE_STATES, isEnded, nextState, type Signal, type State, stepOfState } from './machine.js';
 import { nextActionOf } from './next-action.js';
@@ -235,7 +235,12 @@ export class OnboardingService {
       if (version !== undefined && version !== row.version) throw versionMismatch(row);
       const change = decide(row);
       const clauses = [...(along ? [along] : []), ...(change.clauses ?? [])];
-      const changed = await this.store.change({ id, ...change, clauses });
+      const changed = await this.store.change({
+        id,
+        ...change,
+        where: [...change.where, asWritten],
+        clauses,
+      });
       if (changed) return asOfNow(changed);
       // The row read as expired, but is not yet written so.
       await this.expiry.runFor(id);
