@@ -16,12 +16,18 @@ export const CommandTerms = createParamDecorator((_: unknown, context: Execution
   };
 });
 
+/** No row has it: a tag that is none of ours, or weak, matches nothing (RFC 9110 §8.8.3.2). */
+const NO_VERSION = -1;
+
 /** RFC 9110 §13.1.1: our entity tags are the version in quotes; `*` matches whatever is there. */
 function versionOf(header: string | undefined): number | undefined {
-  if (header === undefined || header.trim() === '*') return undefined;
-  const version = /^"(\d{1,9})"$/.exec(header.trim())?.[1];
-  if (version !== undefined) return Number(version);
-  throw new ProblemError('validation_failed', {
-    detail: 'If-Match takes one ETag of ours, such as "3", or *.',
-  });
+  const given = header?.trim();
+  if (given === undefined || given === '*') return undefined;
+  if (!/^(W\/)?"[\x21\x23-\x7e]*"$/.test(given)) {
+    throw new ProblemError('validation_failed', {
+      detail: 'If-Match takes one ETag of ours, such as "3", or *.',
+    });
+  }
+  const version = /^"(\d{1,9})"$/.exec(given)?.[1];
+  return version === undefined ? NO_VERSION : Number(version);
 }

@@ -15,12 +15,10 @@ const PATH = '/ops/queues';
  */
 export async function serveQueueBoard(app: NestFastifyApplication): Promise<void> {
   const { OPS_USER, OPS_PASSWORD } = app.get<Config>(CONFIG);
+  const queues = app.get(Queues);
   const adapter = new FastifyAdapter().setBasePath(PATH);
   createBullBoard({
-    queues: app
-      .get(Queues)
-      .all()
-      .map((queue) => new BullMQAdapter(queue)),
+    queues: queues.all().map((queue) => new BullMQAdapter(queue)),
     serverAdapter: adapter,
     options: { uiConfig: { boardTitle: 'Gangway' } },
   });
@@ -39,7 +37,15 @@ export async function serveQueueBoard(app: NestFastifyApplication): Promise<void
       // Bull Board answers errors in its own words; a missing login is answered in ours, before it is asked.
       scope.addHook('onRequest', (request, reply, done) => {
         scope.basicAuth(request, reply, (error) => {
-          if (!error) return done();
+          if (!error && queues.isReady()) return done();
+          if (!error) {
+            const away = 'Redis is away. Requests are taken all the same; retries wait until it is back.';
+            return sendProblem(
+              new ProblemError('not_ready', { detail: away, retryAfterS: 2 }),
+              request,
+              reply,
+            );
+          }
           const detail = 'Log in with OPS_USER and OPS_PASSWORD.';
           sendProblem(new ProblemError('unauthenticated', { detail }), request, reply);
         });

@@ -6,7 +6,7 @@ import { DatabaseHealth } from './database-health.js';
 import { PreparedStatements } from './prepared-statements.js';
 
 /** A server that takes queries and answers none is as good as away. */
-const QUERY_TIMEOUT_MS = 10_000;
+const QUERY_TIMEOUT_MS = 5_000;
 
 /** The one data source of an app. Each lib adds its own entities with `TypeOrmModule.forFeature`. */
 @Module({

@@ -12,6 +12,7 @@ export function impatientRedis(url: string): Redis {
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
     connectTimeout: 2_000,
+    commandTimeout: 2_000,
     retryStrategy,
     disconnectTimeout,
     connectionName: 'gangway-producer',

@@ -7,7 +7,6 @@ export const PROBLEMS = {
   unauthenticated: { status: 401, title: 'No valid credentials' },
   forbidden: { status: 403, title: 'Not allowed for these credentials' },
   not_found: { status: 404, title: 'Not found' },
-  method_not_allowed: { status: 405, title: 'This path does not take that method' },
   illegal_state: { status: 409, title: 'The onboarding cannot do that now' },
   onboarding_live: { status: 409, title: 'The subject has a live onboarding' },
   step_in_progress: { status: 409, title: 'A step is in progress' },

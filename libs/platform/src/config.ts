@@ -232,6 +232,11 @@ function parseIntegration(
   const prefix = `INTEGRATION_${name.toUpperCase().replaceAll('-', '_')}_`;
   const own = parse(integrationEnvironment, env, prefix, faults);
   if (!own) return null;
+  const foreign = own.ORIGINS.filter((origin) => !isWithin(own.RP_ID, new URL(origin).hostname));
+  if (foreign.length > 0) {
+    const detail = `has ${foreign.join(', ')}, which no browser lets make passkeys for ${prefix}RP_ID ${own.RP_ID}`;
+    faults.push({ variable: `${prefix}ORIGINS`, detail });
+  }
   const key = readPrivateKey(own, prefix, faults);
   if (!key) return null;
   return {
@@ -244,6 +249,9 @@ function parseIntegration(
     origins: own.ORIGINS,
   };
 }
+
+/** A passkey's relying party is the page's host or a domain above it (WebAuthn Level 3 §5.1.3). */
+const isWithin = (rpId: string, host: string) => host === rpId || host.endsWith(`.${rpId}`);
 
 function readPrivateKey(
   own: z.output<typeof integrationEnvironment>,

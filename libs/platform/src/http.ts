@@ -1,11 +1,13 @@
 import 'reflect-metadata';
-import type { IncomingMessage } from 'node:http';
+import { randomUUID } from 'node:crypto';
+import { STATUS_CODES, type IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import type { DynamicModule } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Logger } from 'nestjs-pino';
-import { ProblemError } from '#libs/kernel';
+import { PROBLEMS, ProblemError } from '#libs/kernel';
 import { Health } from './health.js';
 import { requestIdOf } from './logging.js';
 import { ProblemFilter, sendProblem, type OutageTest } from './problem.filter.js';
@@ -30,6 +32,7 @@ export async function createHttpApp(
     // Fastify asks first; the logger then finds the id on the raw request, so that both speak of one.
     genReqId: (request: IncomingMessage) => String((request.id = requestIdOf(request))),
     forceCloseConnections: 'idle',
+    clientErrorHandler: answerClientError,
     // What fails before there is a route, such as a path that cannot be decoded, reaches neither Nest nor hooks.
     frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
       stamp(request, reply);
@@ -37,14 +40,26 @@ export async function createHttpApp(
     },
   });
   const app = await NestFactory.create<NestFastifyApplication>(module, adapter, {
-    bufferLogs: true,
+    // The boot's own lines are nobody's to read; what stops it is said by whoever called.
+    logger: false,
     abortOnError: false,
+    bodyParser: false, // Fastify's own takes JSON, and nothing here takes forms
   });
   app.useLogger(app.get(Logger));
   app.useGlobalPipes(validationPipe);
   app.useGlobalFilters(filter);
   const health = app.get(Health);
   const fastify = app.getHttpAdapter().getInstance();
+  fastify.removeContentTypeParser('text/plain');
+  fastify.addHook('onRequest', async (request, reply) => {
+    const { headers } = request;
+    // A client that names JSON and sends nothing means no body.
+    const empty = headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0;
+    if (empty) delete headers['content-type'];
+    if ((headers['content-encoding'] ?? 'identity') === 'identity') return;
+    const detail = 'Send the body as it is: no content encoding is taken.';
+    return sendProblem(new ProblemError('unsupported_media_type', { detail }), request, reply);
+  });
   fastify.addHook('onRequest', async (request, reply) => {
     if (!health.closed || request.method === 'GET') return;
     const detail = 'The service is stopping; another replica will take this.';
@@ -56,6 +71,27 @@ export async function createHttpApp(
     if (health.draining) reply.header('Connection', 'close');
   });
   return app;
+}
+
+/** A request that Node could not make sense of has no route, no id and no reply: only its socket. */
+function answerClientError(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) return;
+  const tooLarge = error.code === 'HPE_HEADER_OVERFLOW';
+  const status = tooLarge ? 431 : 400;
+  const body = JSON.stringify({
+    type: 'urn:gangway:problem:validation_failed',
+    title: PROBLEMS.validation_failed.title,
+    status,
+    detail: tooLarge ? 'The headers are too large.' : 'This is no HTTP request.',
+    instance: '',
+    code: 'validation_failed',
+    traceId: randomUUID(),
+    retryable: false,
+  });
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/problem+json\r\nCache-Control: no-store\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
 }
 
 /** What every answer carries, whoever gives it. */

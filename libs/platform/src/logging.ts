@@ -38,7 +38,13 @@ export function loggerOptions(config: Pick<Config, 'LOG_LEVEL'>): Params {
           stack: error.stack,
         }),
       },
-      customLogLevel: (_request, response) => (response.statusCode >= 500 ? 'error' : 'debug'),
+      customLogLevel: (_request, response) => levelOf(response.statusCode),
     },
   };
+}
+
+/** 503 is an outage that is told of elsewhere, and over when it is over; other 5xx are our faults. */
+function levelOf(status: number): 'error' | 'warn' | 'debug' {
+  if (status === 503) return 'warn';
+  return status >= 500 ? 'error' : 'debug';
 }

@@ -14,7 +14,6 @@ const CODE_OF_STATUS: Record<number, ProblemCode> = {
   401: 'unauthenticated',
   403: 'forbidden',
   404: 'not_found',
-  405: 'method_not_allowed',
   413: 'payload_too_large',
   415: 'unsupported_media_type',
   429: 'rate_limited',
@@ -51,6 +50,10 @@ export class ProblemFilter implements ExceptionFilter {
         detail: error instanceof Error ? error.message : PROBLEMS[code].title,
         ...(status === 503 && { retryAfterS: RETRY_AFTER_S }),
       });
+    }
+    // Some other refusal of the framework's, e.g. 414 for a path that is too long: the request's fault.
+    if (status !== null && status >= 400 && status < 500) {
+      return new ProblemError('validation_failed', { status, detail: 'The request cannot be taken.' });
     }
     return new ProblemError('internal', { detail: 'This is our fault. Tell us the traceId.' });
   }
