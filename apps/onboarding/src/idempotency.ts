@@ -58,10 +58,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
       caller: 'default',
       route: `POST ${request.routeOptions.url ?? ''}`,
       key,
-      fingerprint: this.fingerprint.of(
-        'idempotency',
-        `${request.url}\n${JSON.stringify(request.body ?? null)}`,
-      ),
+      fingerprint: this.fingerprint.of('idempotency', `${request.url}\n${textOf(request.body)}`),
     };
     request.keyed = { request: keyed, keep: true, take: (waitMs) => this.keys.take(keyed, waitMs) };
     return next.handle().pipe(catchError((error) => from(this.#again(error, request, http.getResponse()))));
@@ -105,6 +102,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
       throw error;
     }
     keyed.keep = true;
+    keyed.request.id = kept.takenBy ?? keyed.request.id;
     const created = route === '/v1/onboardings';
     return answerStep(reply, await this.onboardings.load(kept.onboardingId), created ? 201 : 200);
   }
@@ -132,4 +130,13 @@ export function keepAnswers(app: NestFastifyApplication): void {
         logger.warn(`an answer was not kept: ${(error as Error).message}`);
       }
     });
+}
+
+/** JSON nests as deep as its sender likes; the call stack does not. */
+function textOf(body: unknown): string {
+  try {
+    return JSON.stringify(body ?? null);
+  } catch {
+    throw new ProblemError('validation_failed', { detail: 'The body is nested too deep.' });
+  }
 }

@@ -13,6 +13,7 @@ import {
   type OnboardingEvent,
   type Row,
 } from '#libs/onboarding';
+import { isStorable, text } from './text.js';
 
 const base64url = (name: string, max: number) =>
   z
@@ -21,12 +22,12 @@ const base64url = (name: string, max: number) =>
     .max(max)
     .regex(/^[A-Za-z0-9_-]+$/, `${name} is not unpadded base64url`);
 
-export const idParam = z.uuid('is not a UUID').transform((id) => id.toLowerCase());
+export const idParam = z.uuid('the id in the path is not a UUID').transform((id) => id.toLowerCase());
 
 /** The body of `POST /v1/onboardings`. The subject's members are the provider's: it checks them itself. */
 export const startBody = z
   .strictObject({
-    integration: z.string().min(1).max(32).optional(),
+    integration: text(32).optional(),
     subject: z.record(z.string().max(64), z.unknown()).meta({
       examples: [
         {
@@ -35,9 +36,13 @@ export const startBody = z
         },
       ],
     }),
-    externalRef: z.string().min(1).max(255).optional(),
+    externalRef: text(255).optional(),
     metadata: z
       .record(z.string().max(64), z.unknown())
+      .refine((metadata) => isStorable(metadata), {
+        error: 'is deeper than 8 levels, or holds U+0000 or half of a surrogate pair',
+        abort: true,
+      })
       .refine((metadata) => JSON.stringify(metadata).length <= 4096, 'is larger than 4096 characters of JSON')
       .optional(),
     supersede: z.boolean().optional(),
@@ -45,7 +50,7 @@ export const startBody = z
   .meta({ id: 'StartOnboarding' });
 export type StartBody = z.output<typeof startBody>;
 
-const reason = z.string().min(1).max(500);
+const reason = text(500);
 
 export const reasonBody = z.strictObject({ reason: reason.optional() }).optional().meta({ id: 'Reason' });
 export type ReasonBody = z.output<typeof reasonBody>;
@@ -66,7 +71,7 @@ export const optionsBody = z
   .meta({ id: 'AuthenticatorOptionsRequest' });
 export type OptionsBody = z.output<typeof optionsBody>;
 
-const authenticatorName = z.string().trim().min(1).max(64);
+const authenticatorName = z.string().trim().pipe(text(64));
 
 /** `RegistrationResponseJSON`, as `PublicKeyCredential.toJSON()` gives it (WebAuthn Level 3 §5.1.1). */
 const registrationResponse = z
@@ -129,13 +134,16 @@ const instantParam = z.iso
 const whole = (min: number, max: number, fallback: number) =>
   z.coerce.number().int().min(min).max(max).default(fallback);
 
+/** A subject's UUIDs are kept in lower case. */
+const subjectId = text(64).transform((id) => (z.guid().safeParse(id).success ? id.toLowerCase() : id));
+
 /** One query parameter given twice is an array: a clear error, not a guess. */
 export const listQuery = z.strictObject({
   state: z.enum(STATES).optional(),
-  integration: z.string().min(1).max(32).optional(),
-  accountId: z.string().min(1).max(64).optional(),
-  userId: z.string().min(1).max(64).optional(),
-  externalRef: z.string().min(1).max(255).optional(),
+  integration: text(32).optional(),
+  accountId: subjectId.optional(),
+  userId: subjectId.optional(),
+  externalRef: text(255).optional(),
   createdAfter: instantParam.optional(),
   createdBefore: instantParam.optional(),
   limit: whole(1, 200, 50),

@@ -89,7 +89,7 @@ describe('step 3', () => {
       { id: null, name: 'a' },
       { id: null, name: 'b' },
     ]);
-    expect(step.resolvedDone(row).patch.authenticators).toMatchObject([{ id: null }, { id: null }]);
+    expect(step.resolvedDone(row, null).patch.authenticators).toMatchObject([{ id: null }, { id: null }]);
   });
 
   it('keeps passkeys that were registered before', async () => {

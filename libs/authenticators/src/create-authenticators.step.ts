@@ -51,7 +51,7 @@ export class CreateAuthenticatorsStep implements Step, OnModuleInit {
   rejected(_row: Row, error: UpstreamError): StepEnd {
     const clauses = [this.credentials.release];
     if (error.reason === 'session_expired') {
-      return { ...this.#sessionOver('The provider says that the session is over.'), clauses };
+      return { ...this.#sessionOver('The provider does not take the session any more.'), clauses };
     }
     const why = error.reason && REFUSALS[error.reason];
     const result = why
@@ -73,8 +73,8 @@ export class CreateAuthenticatorsStep implements Step, OnModuleInit {
   }
 
   /** Nobody can name the provider's ids any more. */
-  resolvedDone(row: Row) {
-    return this.#registered(row, null);
+  resolvedDone(row: Row, ids: string[] | null) {
+    return this.#registered(row, ids);
   }
 
   #registered(row: Row, ids: string[] | null) {

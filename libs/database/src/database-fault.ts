@@ -29,3 +29,17 @@ export function violatedUniqueConstraint(error: unknown): string | null {
   const { code, constraint } = (error ?? {}) as { code?: unknown; constraint?: unknown };
   return code === '23505' && typeof constraint === 'string' ? constraint : null;
 }
+
+/** Whether a clause of a statement refused (`gangway_refuse`): then nothing of the statement was written. */
+export function isRefusal(error: unknown): boolean {
+  return ((error ?? {}) as { code?: unknown }).code === 'GW001';
+}
+
+/** Deadlock, serialization failure, lock timeout, and a server that has become a standby: the same may work again. */
+const AGAIN_CODES = new Set(['40P01', '40001', '55P03', '25006']);
+
+/** Whether a statement that fails so is worth repeating as it is. */
+export function isWorthRepeating(error: unknown): boolean {
+  const { code } = (error ?? {}) as { code?: unknown };
+  return isDatabaseAway(error) || (typeof code === 'string' && AGAIN_CODES.has(code));
+}

@@ -1,5 +1,5 @@
 export { createDataSource } from './data-source.js';
-export { isDatabaseAway, violatedUniqueConstraint } from './database-fault.js';
+export { isDatabaseAway, isRefusal, isWorthRepeating, violatedUniqueConstraint } from './database-fault.js';
 export { DatabaseModule } from './database.module.js';
 export { migrate } from './migrate.js';
 export { MIGRATIONS } from './migrations/index.js';

@@ -1,8 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { z } from 'zod';
 import { until } from '#libs/testing';
 import { openJobs, type Jobs } from './fixtures/open-jobs.js';
-import { startProxy } from './fixtures/redis-proxy.js';
+import { startProxy, type RedisProxy } from './fixtures/redis-proxy.js';
 import { EndedForGood, TooEarly, type JobDefinition, type JobHandler } from './job-definition.js';
 
 const step: JobDefinition<{ n: number }> = {
@@ -23,7 +23,7 @@ const handlers = (): JobHandler[] => [
     handle: async (payload) => {
       const { n } = payload as { n: number };
       handled.push({ n, atMs: performance.now() });
-      return { made: script.get(n)?.() ?? n };
+      return { made: (await script.get(n)?.()) ?? n };
     },
   },
   {
@@ -35,6 +35,18 @@ const handlers = (): JobHandler[] => [
 ];
 
 const runsOf = (n: number) => handled.filter((run) => run.n === n);
+
+/** Has the handler of a payload wait until it is let go. */
+function hold(n: number): () => void {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  script.set(n, () => promise);
+  return resolve;
+}
+
+async function periods(count: number): Promise<void> {
+  const from = performance.now();
+  await until('some periods have passed', () => performance.now() - from > count * EVERY_MS);
+}
 
 describe('with Redis there', () => {
   let jobs: Jobs;
@@ -119,6 +131,17 @@ describe('with Redis there', () => {
   });
 });
 
+describe('with a Redis that refuses', () => {
+  it('does what is scheduled by itself', async () => {
+    const jobs = await openJobs();
+    jest.spyOn(jobs.queues.get('expiry'), 'getJobScheduler').mockRejectedValue(new Error('OOM'));
+    const before = ticks;
+    jobs.runner.start(handlers());
+    await until('it ticks by itself', () => ticks >= before + 3);
+    await jobs.close();
+  });
+});
+
 describe('with Redis away', () => {
   it('does what is scheduled by itself, and stops at once all the same', async () => {
     const jobs = await openJobs('redis://127.0.0.1:1');
@@ -127,8 +150,7 @@ describe('with Redis away', () => {
     await until('it ticks by itself', () => ticks >= before + 3);
     await jobs.close();
     const stopped = ticks;
-    const from = performance.now();
-    await until('some periods have passed', () => performance.now() - from > 5 * EVERY_MS);
+    await periods(5);
     expect(ticks).toBe(stopped);
   });
 
@@ -154,4 +176,94 @@ describe('with Redis away', () => {
       await redis.stop();
     }
   }, 30_000);
+});
+
+describe('with a Redis that hangs and closes nothing', () => {
+  let redis: RedisProxy;
+  let jobs: Jobs;
+  beforeEach(async () => {
+    redis = await startProxy();
+    jobs = await openJobs(redis.url, { wait: true });
+    jobs.runner.start(handlers());
+    await until('the schedule runs', async () => (await jobs.queues.get('expiry').getCompletedCount()) > 0);
+  });
+  afterEach(async () => {
+    redis.resume();
+    await jobs.close();
+    await redis.stop();
+  });
+
+  it('ticks by itself and heaps up no commands, and takes jobs again when it goes on', async () => {
+    redis.stall();
+    let mostWaiting = 0;
+    const adding = () => {
+      void jobs.producer.add(step, { n: 299 });
+      mostWaiting = Math.max(mostWaiting, jobs.queues.redis.commandQueue.length);
+    };
+    const adds = setInterval(adding, 10);
+    try {
+      await until('it is seen to hang', () => !jobs.queues.isReady(), 6_000);
+      for (let round = 0; round < 3; round += 1) {
+        const before = ticks;
+        await until('it ticks by itself', () => ticks >= before + 10, 20 * EVERY_MS);
+      }
+    } finally {
+      clearInterval(adds);
+    }
+    expect(jobs.queues.redis.commandQueue.length).toBeLessThan(10);
+    expect(mostWaiting).toBeLessThan(500);
+
+    redis.resume();
+    await until('a job is taken', () => jobs.producer.add(step, { n: 300 }), 10_000);
+    await until('and run', () => runsOf(300).length === 1, 20_000);
+    await until('the schedule is BullMQ’s again', async () => {
+      const [run] = await jobs.queues.get('expiry').getCompleted(0, 0);
+      return (run?.returnvalue as { ticks: number } | undefined)?.ticks === ticks;
+    });
+  }, 60_000);
+
+  it('finds Redis again whose connections are lost for good', async () => {
+    redis.forget();
+    await until('a job is taken', () => jobs.producer.add(step, { n: 301 }), 10_000);
+    await until('and run', () => runsOf(301).length === 1, 20_000);
+  }, 60_000);
+
+  it('stops all the same, with a job running', async () => {
+    const letGo = hold(302);
+    await jobs.producer.add(step, { n: 302 });
+    await until('the job runs', () => runsOf(302).length === 1);
+    redis.stall();
+    const from = performance.now();
+    letGo();
+    await jobs.close();
+    expect(performance.now() - from).toBeLessThan(8_000);
+  }, 30_000);
+});
+
+describe('told to stop', () => {
+  it('takes no more jobs at once, and lets the running one end', async () => {
+    const jobs = await openJobs();
+    const letGo = hold(400);
+    try {
+      jobs.runner.start(handlers());
+      await jobs.producer.add(step, { n: 400 }, { id: 'running' });
+      await until('the job runs', () => runsOf(400).length === 1);
+
+      jobs.runner.onModuleDestroy();
+      await jobs.producer.add(step, { n: 401 }, { id: 'late' });
+      const ticked = ticks;
+      await periods(5);
+      expect(runsOf(401)).toEqual([]);
+      expect(ticks).toBe(ticked);
+
+      letGo();
+      await jobs.runner.beforeApplicationShutdown();
+      const steps = jobs.queues.get('steps');
+      expect(await (await steps.getJob('running'))!.getState()).toBe('completed');
+      expect(await (await steps.getJob('late'))!.getState()).toBe('waiting');
+    } finally {
+      letGo();
+      await jobs.close();
+    }
+  });
 });

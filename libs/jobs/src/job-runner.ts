@@ -1,4 +1,10 @@
-import { Inject, Injectable, Logger, type BeforeApplicationShutdown } from '@nestjs/common';
+import {
+  Inject,
+  Injectable,
+  Logger,
+  type BeforeApplicationShutdown,
+  type OnModuleDestroy,
+} from '@nestjs/common';
 import { DelayedError, UnrecoverableError, Worker, type Job } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { CLOCK, type Clock } from '#libs/kernel';
@@ -25,17 +31,18 @@ interface Scheduled {
   handler: JobHandler;
   everyMs: number;
   lastRunMs: number;
-  running: boolean;
+  running: Promise<void> | undefined;
 }
 
 /** Runs jobs: one BullMQ worker per queue, and the schedules, by itself while Redis is away. */
 @Injectable()
-export class JobRunner implements BeforeApplicationShutdown {
+export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
   readonly #logger = new Logger(JobRunner.name);
   readonly #workers: Worker[] = [];
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #scheduled = new Map<string, Scheduled>();
   #redis: Redis | undefined;
+  #closed: Promise<unknown> | undefined;
 
   constructor(
     private readonly queues: Queues,
@@ -46,18 +53,26 @@ export class JobRunner implements BeforeApplicationShutdown {
   /** @throws Error at boot when a job has two handlers, or a queue has none. */
   start(handlers: readonly JobHandler[]): void {
     const byQueue = group(handlers);
-    this.#redis = patientRedis(this.config.REDIS_URL);
+    this.#redis = patientRedis(this.config.REDIS_URL, () => !this.#closed);
     this.#redis.on('error', (error: Error) => this.#logger.warn(`Redis: ${error.message}`));
     for (const [queue, ofQueue] of byQueue) this.#workers.push(this.#work(queue, ofQueue, this.#redis));
     for (const handler of handlers) if (handler.everyMs) this.#schedule(handler, handler.everyMs);
   }
 
-  /** Takes no more jobs, and resolves when the running ones have ended. */
-  async beforeApplicationShutdown(): Promise<void> {
+  /**
+   * Takes no more jobs, and does not wait for the running ones: this comes before anybody's wait for what runs, which
+   * would have no end while new jobs are taken.
+   */
+  onModuleDestroy(): void {
     this.#timers.forEach(clearInterval);
     // A worker whose Redis is away waits for it in order to close; the attempts that it runs are awaited by their runner.
     const away = this.#redis?.status !== 'ready';
-    await Promise.all(this.#workers.map((worker) => worker.close(away)));
+    this.#closed = Promise.all(this.#workers.map((worker) => worker.close(away)));
+  }
+
+  /** Resolves when the running jobs have ended, or Redis is lost and cannot be told. */
+  async beforeApplicationShutdown(): Promise<void> {
+    await Promise.all([this.#closed, ...[...this.#scheduled.values()].map(({ running }) => running)]);
     this.#redis?.disconnect();
   }
 
@@ -90,32 +105,46 @@ export class JobRunner implements BeforeApplicationShutdown {
   }
 
   #schedule(handler: JobHandler, everyMs: number): void {
-    const entry = { handler, everyMs, lastRunMs: -Infinity, running: false };
+    const entry: Scheduled = { handler, everyMs, lastRunMs: -Infinity, running: undefined };
     this.#scheduled.set(handler.job.name, entry);
-    void this.#keep(entry);
-    this.#timers.push(setInterval(() => void this.#keep(entry), Math.min(everyMs, LOOK_EVERY_MS)));
+    const keep = () => {
+      entry.running ??= this.#keep(entry).finally(() => (entry.running = undefined));
+    };
+    keep();
+    this.#timers.push(setInterval(keep, Math.min(everyMs, LOOK_EVERY_MS)));
   }
 
-  /** Writes a schedule that Redis does not follow (any more), and does its work here while Redis is away. */
+  /** Writes a schedule that Redis does not follow (any more), and does its work here while Redis does not answer. */
   async #keep(entry: Scheduled): Promise<void> {
     const { handler, everyMs } = entry;
     const sinceRunMs = this.clock.monotonicMs() - entry.lastRunMs;
-    if (entry.running) return;
-    entry.running = true;
-    try {
-      if (!this.queues.isReady()) {
-        if (sinceRunMs < everyMs) return;
-        entry.lastRunMs = this.clock.monotonicMs();
-        await handler.handle(handler.job.payload.parse({}));
-      } else if (sinceRunMs >= lostAfterMs(everyMs) && !(await this.#isFollowed(entry))) {
-        const { name, queue } = handler.job;
-        await this.queues.get(queue).upsertJobScheduler(name, { every: everyMs }, { name, data: {} });
-      }
-    } catch (error) {
-      this.#logger.warn(`schedule ${handler.job.name}: ${(error as Error).message}`);
-    } finally {
-      entry.running = false;
+    if (this.queues.isReady()) {
+      if (sinceRunMs < lostAfterMs(everyMs) || (await this.#follow(entry))) return;
     }
+    if (sinceRunMs < everyMs) return;
+    entry.lastRunMs = this.clock.monotonicMs();
+    try {
+      await handler.handle(handler.job.payload.parse({}));
+    } catch (error) {
+      this.#warn(entry, error);
+    }
+  }
+
+  /** @returns whether Redis follows the schedule now. */
+  async #follow(entry: Scheduled): Promise<boolean> {
+    const { name, queue } = entry.handler.job;
+    try {
+      if (await this.#isFollowed(entry)) return true;
+      await this.queues.get(queue).upsertJobScheduler(name, { every: entry.everyMs }, { name, data: {} });
+      return true;
+    } catch (error) {
+      this.#warn(entry, error);
+      return false;
+    }
+  }
+
+  #warn({ handler }: Scheduled, error: unknown): void {
+    this.#logger.warn(`schedule ${handler.job.name}: ${(error as Error).message}`);
   }
 
   /** Another worker may run the schedule's jobs: only Redis can say whether it is followed. */

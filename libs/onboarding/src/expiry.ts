@@ -2,10 +2,10 @@ import { Inject, Injectable } from '@nestjs/common';
 import { PreparedStatements } from '#libs/database';
 import { CONFIG, type Config } from '#libs/platform';
 import { isEnded, nextState, stepOfState, type OtpNeededReason, type Signal, type State } from './machine.js';
-import type { Onboarding } from './onboarding.entity.js';
+import type { LastResult, Onboarding } from './onboarding.entity.js';
 import type { Condition, Row } from './onboarding.store.js';
 import { SEALED, statesThatNeed } from './secrets.js';
-import { prepared } from './statement.js';
+import { NOW, prepared } from './statement.js';
 
 /** What the end of a code or a session means where it ends before the onboarding does. */
 const AT_DEADLINE = {
@@ -14,6 +14,8 @@ const AT_DEADLINE = {
   otp_verified: { signal: 'session_expired', inDoubt: 'session_expired', reason: 'session_expired' },
   authenticators_submitted: { signal: 'session_expired', inDoubt: 'outcome_lost', reason: 'session_expired' },
 } as const satisfies Partial<Record<State, { signal: Signal; inDoubt: Signal; reason: OtpNeededReason }>>;
+
+const RAN_OUT = 'The time ran out before the step could end.';
 
 /**
  * A row as the clock has it: a read never shows as live what is past its instant. What ran out first counts first:
@@ -36,7 +38,16 @@ export function asOfNow(row: Row): Row {
     parkedReason: null,
     parkedAt: null,
     deadlineAt: deadlineOf(row, state),
+    lastResult: resultOf(row, signal) ?? row.lastResult,
   });
+}
+
+/** How the step ended that was still waiting for its next try. */
+function resultOf({ state, now }: Row, signal: Signal): LastResult | null {
+  const step = stepOfState(state);
+  if (!step || signal === 'expired') return null;
+  const code = signal === 'outcome_lost' ? 'outcome_unknown' : (signal as LastResult['code']);
+  return { step, code, detail: RAN_OUT, at: now.toISOString() };
 }
 
 /** As the database computes it for states that wait for neither code nor session. */
@@ -61,10 +72,10 @@ const mayHaveActed = (row: Pick<Onboarding, 'doubtAttempt' | 'leaseUntil'>) =>
   row.doubtAttempt !== null || row.leaseUntil !== null;
 
 /** Whether the row `o` reads as another than it is written: see {@link asOfNow}. */
-const DUE = `o.deadline_at <= clock_timestamp() AND (o.lease_until IS NULL OR o.lease_until <= clock_timestamp())`;
+const due = (now: string) => `o.deadline_at <= ${now} AND (o.lease_until IS NULL OR o.lease_until <= ${now})`;
 
 /** For a command: what it decides on must be written first, or one version would be told as two states. */
-export const asWritten: Condition = () => `(${DUE}) IS NOT TRUE`;
+export const asWritten: Condition = () => `(${due('clock_timestamp()')}) IS NOT TRUE`;
 
 const SIGNAL = `CASE
     WHEN least(o.idle_ends_at, o.life_ends_at) <= o.deadline_at THEN 'expired'
@@ -76,23 +87,27 @@ const SIGNAL = `CASE
       .join('\n    ')}
   END`;
 
-/** The machine's own answers, written out for SQL: no second table of transitions. */
-const TARGETS = Object.entries(AT_DEADLINE)
-  .flatMap(([state, { signal, inDoubt, reason }]) =>
-    [...new Set([signal, inDoubt])].map((each) => ({ state: state as State, signal: each, reason })),
-  )
-  .map(({ state, signal, reason }) => {
-    const target = nextState({ state }, signal);
-    const step = stepOfState(state);
-    const why = target === 'otp_needed' ? `'${reason}'` : 'NULL';
-    const code = signal === 'outcome_lost' ? 'outcome_unknown' : signal;
-    const result = step ? `jsonb_build_object('step', '${step}', 'code', '${code}')` : 'NULL::jsonb';
-    return `('${state}', '${signal}', '${target}', ${why}, ${result})`;
-  })
-  .join(',\n      ');
+/** The machine's own answers: no second table of transitions. */
+const MOVES = Object.entries(AT_DEADLINE).flatMap(([from, { signal, inDoubt, reason }]) =>
+  [...new Set([signal, inDoubt])].map((each) => {
+    const state = from as State;
+    return { state, signal: each, reason, target: nextState({ state }, each) };
+  }),
+);
 
-/** The state that a row shows now, for lists that filter by state. */
-export const effectiveStateSql = `(CASE WHEN ${DUE} THEN coalesce(
+/** The states that a row may show without being written in them; any other it shows as written, or not at all. */
+const SHOWN_BY_TIME: ReadonlySet<State | null> = new Set(['expired', ...MOVES.map(({ target }) => target)]);
+
+const TARGETS = MOVES.map(({ state, signal, reason, target }) => {
+  const step = stepOfState(state);
+  const why = target === 'otp_needed' ? `'${reason}'` : 'NULL';
+  const code = signal === 'outcome_lost' ? 'outcome_unknown' : signal;
+  const result = step ? `jsonb_build_object('step', '${step}', 'code', '${code}')` : 'NULL::jsonb';
+  return `('${state}', '${signal}', '${target}', ${why}, ${result})`;
+}).join(',\n      ');
+
+/** The state that the row `o` shows now. */
+export const effectiveStateSql = `(CASE WHEN ${due('clock_timestamp()')} THEN coalesce(
     (SELECT CASE
         WHEN o.life_ends_at <= clock_timestamp() THEN 'expired'
         WHEN o.idle_ends_at <= clock_timestamp() AND t.target <> 'outcome_unknown' THEN 'expired'
@@ -100,12 +115,18 @@ export const effectiveStateSql = `(CASE WHEN ${DUE} THEN coalesce(
       FROM (VALUES ${TARGETS}) AS t (state, signal, target, reason, result)
       WHERE t.state = o.state AND t.signal = ${SIGNAL}), 'expired') ELSE o.state END)`;
 
-const WIPED_PROSE = `'The time ran out before the step could end.'`;
+/** For lists: whether the row `o` shows the state that is bound to `:state`, by its index where that can tell. */
+export function showsState(state: State): string {
+  const written = 'o.state = :state';
+  const shown = `${effectiveStateSql} = :state`;
+  if (SHOWN_BY_TIME.has(state)) return shown;
+  return isEnded(state) ? written : `${written} AND ${shown}`;
+}
 
 const batch = (only: string) => `
   WITH due AS (
     SELECT o.id, ${SIGNAL} AS signal FROM onboardings o
-    WHERE ${DUE} ${only} ORDER BY o.deadline_at LIMIT $1 FOR UPDATE SKIP LOCKED
+    WHERE ${due(NOW)} ${only} ORDER BY o.deadline_at LIMIT $1 FOR UPDATE SKIP LOCKED
   ),
   moves AS (
     SELECT due.id, due.signal, coalesce(t.target, 'expired') AS target, t.reason, t.result,
@@ -121,7 +142,7 @@ const batch = (only: string) => `
       step = CASE WHEN m.target = 'outcome_unknown' THEN o.step END,
       lease_until = NULL, next_attempt_at = NULL, woken_at = NULL, parked_reason = NULL, parked_at = NULL,
       last_result = CASE WHEN m.result IS NULL THEN o.last_result ELSE
-        m.result || jsonb_build_object('detail', ${WIPED_PROSE}, 'at', ${instant('clock_timestamp()')}) END,
+        m.result || jsonb_build_object('detail', '${RAN_OUT}', 'at', ${instant('clock_timestamp()')}) END,
       ${SEALED.map((field) => `${columnOf(field)} = CASE WHEN ${kept(field, 'm.target')} THEN o.${columnOf(field)} END`).join(', ')},
       updated_at = clock_timestamp()
     FROM moves m WHERE o.id = m.id

@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { PreparedStatements } from '#libs/database';
 import { CONFIG, type Config } from '#libs/platform';
 import type { Clause } from './onboarding.store.js';
-import { prepared } from './statement.js';
+import { NOW, prepared } from './statement.js';
 
 /** Which request a key stands for. */
 export interface KeyedRequest {
@@ -64,14 +64,14 @@ export class IdempotencyKeys {
     };
   }
 
-  /** Keeps the first answer, and no other. */
+  /** Keeps the first answer, and no other: only who took the key may answer for it. */
   async answer(request: KeyedRequest, { status, headers, body }: KeptAnswer): Promise<void> {
     const text = `
       INSERT INTO idempotency_keys AS k (caller, route, key, fingerprint, status, headers, body)
       VALUES ($1, $2, $3, $4, $5, $6, $7)
       ON CONFLICT (caller, route, key) DO UPDATE SET status = excluded.status, headers = excluded.headers, body = excluded.body
-      WHERE k.status IS NULL AND k.fingerprint = excluded.fingerprint`;
-    const { caller, route, key, fingerprint } = request;
+      WHERE k.status IS NULL AND k.taken_by = $8`;
+    const { caller, route, key, fingerprint, id } = request;
     await this.statements.run(prepared(text), [
       caller,
       route,
@@ -80,6 +80,7 @@ export class IdempotencyKeys {
       status,
       JSON.stringify(headers),
       body,
+      id,
     ]);
   }
 
@@ -104,7 +105,8 @@ export class IdempotencyKeys {
     const text = `
       DELETE FROM idempotency_keys WHERE (caller, route, key) IN (
         SELECT caller, route, key FROM idempotency_keys
-        WHERE created_at < clock_timestamp() - $1::float8 * interval '1 millisecond' LIMIT $2 FOR UPDATE SKIP LOCKED
+        WHERE created_at < ${NOW} - $1::float8 * interval '1 millisecond'
+        ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED
       ) RETURNING 1`;
     for (let forgotten = 0; ;) {
       const rows = await this.statements.run(prepared(text), [this.config.IDEMPOTENCY_KEEP_MS, DELETE_BATCH]);

@@ -8,7 +8,14 @@ export { ACTORS, EVENT_TYPES, type OnboardingEvent } from './onboarding-event.en
 export { PARKED_REASONS, RESULT_CODES, type AuthenticatorSummary } from './onboarding.entity.js';
 export { OnboardingModule } from './onboarding.module.js';
 export { OnboardingService } from './onboarding.service.js';
-export { OnboardingStore, chained, where, type Clause, type Row } from './onboarding.store.js';
+export {
+  OnboardingStore,
+  chained,
+  where,
+  type Clause,
+  type Condition,
+  type Row,
+} from './onboarding.store.js';
 export { Bindings, columnsOf, fromNow, sql, type Patch } from './statement.js';
 export { RETRY_LAW } from './retry-law.js';
 export { StepHandler } from './step.handler.js';

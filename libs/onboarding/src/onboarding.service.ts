@@ -4,16 +4,31 @@ import type { Repository } from 'typeorm';
 import { JobProducer } from '#libs/jobs';
 import { ProblemError } from '#libs/kernel';
 import { CONFIG, type Config } from '#libs/platform';
-import { Claims, ended, illegal, notFound, versionMismatch, type Terms } from './claims.js';
-import { Expiry, asOfNow, asWritten, effectiveStateSql } from './expiry.js';
+import { Claims, ended, notFound, versionMismatch, type Terms } from './claims.js';
+import { Expiry, asOfNow, asWritten, showsState } from './expiry.js';
 import { Fingerprint } from './fingerprint.js';
-import { LIVE_STATES, isEnded, nextState, type Signal, type State, stepOfState } from './machine.js';
+import {
+  LIVE_STATES,
+  isEnded,
+  nextState,
+  type Signal,
+  type State,
+  stepOfState,
+  type StepName,
+} from './machine.js';
 import { nextActionOf } from './next-action.js';
 import type { NewEvent, OnboardingEvent } from './onboarding-event.entity.js';
 import { Onboarding, type UnresolvedAttempt } from './onboarding.entity.js';
-import { OnboardingStore, where, type Change, type Clause, type Row } from './onboarding.store.js';
+import {
+  OnboardingStore,
+  insertEvents,
+  where,
+  type Change,
+  type Clause,
+  type Row,
+} from './onboarding.store.js';
 import { SEALED, wipedIn } from './secrets.js';
-import { fromNow, type Patch } from './statement.js';
+import { assignments, fromNow, type Patch } from './statement.js';
 import { stepJob } from './step.job.js';
 import { StepOutcome } from './step-outcome.js';
 import { Steps } from './step.js';
@@ -61,6 +76,37 @@ export class OnboardingService {
     return asOfNow(row);
   }
 
+  /** Clauses of a start that cancel the row it supersedes, provided that it is still as it was read. */
+  superseding(row: Row): Clause[] {
+    const events: NewEvent[] = [
+      { type: 'cancelled', actor: 'caller', data: { reason: 'superseded' } },
+      ...wipedEvents(row, 'cancelled'),
+    ];
+    return [
+      {
+        name: 'superseded',
+        required: true,
+        write: (b, target) => {
+          const set = assignments(leaveFor('cancelled'), b).map(
+            ({ column, value }) => `${column} = ${value}`,
+          );
+          return `
+          UPDATE onboardings o SET ${set.join(', ')}, version = o.version + 1,
+            last_seq = o.last_seq + ${events.length}, updated_at = clock_timestamp()
+          FROM ${target} t
+          WHERE o.id = ${b.bind(row.id, 'uuid')} AND ${where.version(row.version)(b)} AND ${where.attempt(row.attempt)(b)}
+            AND ${asWritten(b)}
+          RETURNING o.*`;
+        },
+      },
+      {
+        name: 'superseded_logged',
+        required: true,
+        write: (b) => `${insertEvents('superseded', events, b)} RETURNING 1`,
+      },
+    ];
+  }
+
   /** The row after its expiry was written, where that was due. */
   async settleExpiry(id: string): Promise<Row> {
     const row = await this.load(id);
@@ -77,7 +123,7 @@ export class OnboardingService {
     const narrow = (condition: string, values: Record<string, unknown>) => {
       if (Object.values(values).every((value) => value !== undefined)) query.andWhere(condition, values);
     };
-    narrow(`${effectiveStateSql} = :state`, { state: filter.state });
+    if (filter.state) narrow(showsState(filter.state), { state: filter.state });
     narrow('o.integration = :integration', { integration: filter.integration });
     narrow(`o.subject ->> 'accountId' = :accountId`, { accountId: filter.accountId });
     narrow(`o.subject ->> 'userId' = :userId`, { userId: filter.userId });
@@ -144,6 +190,7 @@ export class OnboardingService {
       });
       return this.outcome.of(claimed, terms.waitMs);
     }
+    const lateIds = await this.#lateAuthenticatorIds(seen);
     return this.#command(id, terms, (row) => {
       const open = row.unresolved.at(-1);
       const event = (more: object): NewEvent => ({
@@ -153,10 +200,16 @@ export class OnboardingService {
       });
       if (isEnded(row.state)) {
         if (!open) throw ended(row);
+        // A passkey that is known to exist is on record as one, or nobody would think of it again.
+        const known =
+          resolution.outcome === 'done' && isDecided(row, open)
+            ? this.#resolvedDone(row, open.step, lateIds)
+            : {};
         return {
           where: [where.stateIn(row.state), where.attempt(row.attempt)],
-          patch: { unresolved: row.unresolved.slice(0, -1) },
+          patch: { unresolved: row.unresolved.slice(0, -1), ...known.patch },
           events: [event({ step: open.step, attempt: open.attempt })],
+          ...(known.clauses && { clauses: known.clauses }),
         };
       }
       if (row.state !== 'outcome_unknown') {
@@ -205,9 +258,13 @@ export class OnboardingService {
     const signal: Signal = outcome === 'done' ? 'resolved_done' : 'resolved_not_done';
     const sessionLives = row.sessionEndsAt !== null && row.sessionEndsAt > row.now;
     const state = nextState({ state: row.state, step: row.step, sessionLives }, signal);
-    if (!state) throw illegal(row, signal);
-    const done: { patch?: Patch; clauses?: Clause[] } =
-      outcome === 'done' ? (this.steps.get(row.step!).resolvedDone?.(row) ?? {}) : {};
+    if (!state) {
+      throw new ProblemError('outcome_unknown', {
+        detail: `"${outcome}" leads nowhere after ${row.step}: there is no session to go on with. Resolve "not_done", or ask for a new code.`,
+        extensions: { state: row.state, nextAction: nextActionOf(row) },
+      });
+    }
+    const done = outcome === 'done' ? this.#resolvedDone(row, row.step!, null) : {};
     return {
       where: [where.stateIn('outcome_unknown'), where.attempt(row.attempt)],
       patch: {
@@ -224,6 +281,22 @@ export class OnboardingService {
     };
   }
 
+  #resolvedDone(row: Row, step: StepName, ids: string[] | null): { patch?: Patch; clauses?: Clause[] } {
+    return this.steps.get(step).resolvedDone?.(row, ids) ?? {};
+  }
+
+  /** The provider's ids, where the answer that told them came too late to be applied. */
+  async #lateAuthenticatorIds(row: Row): Promise<string[] | null> {
+    const open = row.unresolved.at(-1);
+    if (!isEnded(row.state) || !open) return null;
+    const events = await this.store.events(row.id, 0, row.lastSeq);
+    const late = events.find(
+      ({ type, data }) => type === 'late_answer_kept' && data['attempt'] === open.attempt,
+    );
+    const ids = late?.data['authenticatorIds'];
+    return Array.isArray(ids) ? (ids as string[]) : null;
+  }
+
   /** Reads, decides, writes what was decided; again when the row changed in between. */
   async #command(
     id: string,
@@ -238,7 +311,7 @@ export class OnboardingService {
       const changed = await this.store.change({
         id,
         ...change,
-        where: [...change.where, asWritten],
+        where: [...change.where, asWritten, where.version(row.version)],
         clauses,
       });
       if (changed) return asOfNow(changed);
@@ -254,7 +327,7 @@ export class OnboardingService {
 
 /** The attempts that the decision on an unknown outcome is about: an earlier submission's stays open. */
 const isDecided = (row: Row, { step, attempt }: UnresolvedAttempt) =>
-  step === row.step && attempt >= row.submission;
+  (row.step === null || step === row.step) && attempt >= row.submission;
 
 function wipedEvents(row: Row, state: State): NewEvent[] {
   const wiped = isEnded(state) && SEALED.some((field) => row[field] !== null);

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { MoreThan, type Repository } from 'typeorm';
-import { PreparedStatements, violatedUniqueConstraint } from '#libs/database';
+import { PreparedStatements, isRefusal, violatedUniqueConstraint } from '#libs/database';
 import type { NewEvent } from './onboarding-event.entity.js';
 import { OnboardingEvent } from './onboarding-event.entity.js';
 import { Onboarding } from './onboarding.entity.js';
@@ -88,6 +88,7 @@ export class OnboardingStore {
       return created ?? 'refused';
     } catch (error) {
       if (violatedUniqueConstraint(error) === 'onboardings_one_live_per_subject') return 'live';
+      if (isRefusal(error)) return 'refused';
       throw error;
     }
   }
@@ -124,8 +125,13 @@ export class OnboardingStore {
         .join('')}
       ${logged(events, bindings)}
       SELECT ${columnsOf('c')}, clock_timestamp() AS now FROM changed c`;
-    const [row] = await this.statements.run<Row>(prepared(text), bindings.values);
-    return row ?? null;
+    try {
+      const [row] = await this.statements.run<Row>(prepared(text), bindings.values);
+      return row ?? null;
+    } catch (error) {
+      if (isRefusal(error)) return null;
+      throw error;
+    }
   }
 
   /** The timeline after an event's number, oldest first. */
@@ -141,20 +147,31 @@ export class OnboardingStore {
 /** What clauses read of an onboarding that is not there yet. */
 const IDENTITY = new Set(['id', 'integration', 'subject_key']);
 
-/** The required clauses one after the other, each on a relation that is empty once one has not held. */
+/** The required clauses one after the other, each on a relation that is empty once the first has not held. */
 export function chained(clauses: Clause[], bindings: Bindings): { ctes: string; last: string } {
   let ctes = '';
   let last = 'target';
   for (const clause of clauses.filter(({ required }) => required)) {
     ctes += `${clause.name} AS (${clause.write(bindings, last)}), `;
-    ctes += `after_${clause.name} AS (SELECT t.* FROM ${last} t WHERE EXISTS (SELECT 1 FROM ${clause.name})), `;
+    // The first clause may refuse in silence; a later one must take back what those before it have written.
+    const refuse = last === 'target' ? 'false' : `gangway_refuse('${clause.name}')`;
+    ctes += `after_${clause.name} AS (SELECT t.* FROM ${last} t
+      WHERE CASE WHEN EXISTS (SELECT 1 FROM ${clause.name}) THEN true ELSE ${refuse} END), `;
     last = `after_${clause.name}`;
   }
   return { ctes, last };
 }
 
-/** Numbers the events after those there are. An attempt's own number is known only to the row. */
-function logged(events: NewEvent[], bindings: Bindings): string {
+/** The timeline of a change that the relation \`changed\` holds. */
+const logged = (events: NewEvent[], bindings: Bindings) =>
+  `logged AS (${insertEvents('changed', events, bindings)})`;
+
+/**
+ * Numbers the events after those there are. An attempt's own number is known only to the row.
+ *
+ * @param changed the relation that holds the row as it was changed, its last_seq counting the events already.
+ */
+export function insertEvents(changed: string, events: NewEvent[], bindings: Bindings): string {
   const types = bindings.bind(
     events.map((event) => event.type),
     'text[]',
@@ -167,14 +184,13 @@ function logged(events: NewEvent[], bindings: Bindings): string {
     events.map((event) => JSON.stringify(event.data ?? {})),
     'text[]',
   );
-  return `logged AS (
+  return `
     INSERT INTO onboarding_events (onboarding_id, seq, type, at, actor, data)
     SELECT c.id, c.last_seq - ${events.length} + e.ord, e.type, clock_timestamp(), e.actor,
       CASE WHEN e.type = 'attempt_started'
         THEN e.data::jsonb || jsonb_build_object('attempt', c.attempt, 'step', c.step, 'fingerprint', c.fingerprint)
         ELSE e.data::jsonb END
-    FROM changed c, unnest(${types}, ${actors}, ${data}) WITH ORDINALITY AS e (type, actor, data, ord)
-  )`;
+    FROM ${changed} c, unnest(${types}, ${actors}, ${data}) WITH ORDINALITY AS e (type, actor, data, ord)`;
 }
 
 /** Conditions that writers share. */

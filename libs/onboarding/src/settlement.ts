@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable, Logger } from '@nestjs/common';
-import { isDatabaseAway } from '#libs/database';
+import { isWorthRepeating } from '#libs/database';
 import { JobProducer } from '#libs/jobs';
 import { Metrics } from '#libs/platform';
 import { STATE_OF_STEP, nextState, type StepName } from './machine.js';
@@ -30,13 +30,17 @@ export class Settlement {
   async settle(row: Row, end: AttemptEnd): Promise<Row> {
     const step = row.step!;
     const verdict = this.verdicts.of(row, end);
-    const { row: settled, again } = await this.#write({
+    const change: Change = {
       id: row.id,
       where: [where.stateIn(STATE_OF_STEP[step]), where.attempt(row.attempt), ...holds(verdict, end)],
       ...verdict.change,
-    });
+    };
+    const { result: settled, again } = await this.#persistently(row.id, () => this.store.change(change));
+    if (!settled) {
+      const late = await this.#persistently(row.id, () => this.#tooLate(row, end, verdict, again));
+      return late.result;
+    }
     this.#count(row, end, verdict);
-    if (!settled) return this.#tooLate(row, end, verdict, again);
     if (verdict.retryInMs !== null) {
       const payload = { onboardingId: row.id, attempt: row.attempt + 1 };
       await this.jobs.add(stepJob(step), payload, {
@@ -61,14 +65,14 @@ export class Settlement {
     if (signal) this.metrics.signals.inc({ integration, signal });
   }
 
-  /** PostgreSQL may be away for a moment; the lease bounds how long an answer is worth keeping. */
-  async #write(change: Change): Promise<{ row: Row | null; again: boolean }> {
+  /** Until PostgreSQL takes it: the answer in memory is the only copy there is. Only the process's end ends that. */
+  async #persistently<T>(id: string, work: () => Promise<T>): Promise<{ result: T; again: boolean }> {
     for (let again = false; ; again = true) {
       try {
-        return { row: await this.store.change(change), again };
+        return { result: await work(), again };
       } catch (error) {
-        if (!isDatabaseAway(error)) throw error;
-        this.#logger.warn(`settle of ${change.id} waits for the database`);
+        if (!isWorthRepeating(error)) throw error;
+        this.#logger.warn(`settle of ${id} waits for the database: ${(error as Error).message}`);
         await sleep(DATABASE_PAUSE_MS);
       }
     }

@@ -23,6 +23,13 @@ export class SqlValue {
 export const fromNow = (ms: number) =>
   new SqlValue((bindings) => `clock_timestamp() + ${bindings.bind(ms, 'float8')} * interval '1 millisecond'`);
 
+/**
+ * One instant for a whole statement, so that an index can look for what is due: `clock_timestamp()` itself may
+ * answer anew for each row, and every row would be read. Not for a statement that may wait for a lock: by then
+ * it is stale.
+ */
+export const NOW = '(SELECT clock_timestamp())';
+
 export const sql = (text: string) => new SqlValue(() => text);
 
 /** The columns to write, by their properties' names. The row being changed is `o`. */

@@ -1,9 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { EndedForGood, TooEarly } from '#libs/jobs';
 import { anOnboarding, inMs } from '#libs/testing';
 import { failure, VerifyStep } from './fixtures/verify-step.js';
 import { openOnboardings, type Onboardings } from './fixtures/open-onboardings.js';
+import { nextActionOf } from './next-action.js';
+import { RetryBudget } from './retry-budget.js';
+import { fromNow } from './statement.js';
 import { StepHandler } from './step.handler.js';
 
 const step = new VerifyStep();
@@ -84,6 +87,48 @@ describe('a wake-up call', () => {
     expect(error).toBeInstanceOf(TooEarly);
     expect((error as TooEarly).waitMs).toBeGreaterThan(3000);
     expect((error as TooEarly).waitMs).toBeLessThanOrEqual(5000);
+  });
+
+  describe('over the retry budget', () => {
+    const WAIT_MS = 7_000;
+    const take = () => jest.spyOn(onboardings.module.get(RetryBudget), 'take').mockResolvedValue(WAIT_MS);
+    afterEach(() => jest.restoreAllMocks());
+
+    it('puts the try off on the row too, where the sweeper and the caller look', async () => {
+      const id = await insert({ woken_at: inMs(-10_000) });
+      const budget = take();
+      const error = await wake(id).catch((reason: unknown) => reason);
+      expect(error).toBeInstanceOf(TooEarly);
+      const { waitMs } = error as TooEarly;
+      expect(waitMs).toBeGreaterThanOrEqual(WAIT_MS);
+
+      const row = await onboardings.load(id);
+      const leftMs = row.nextAttemptAt!.getTime() - row.now.getTime();
+      expect(leftMs).toBeGreaterThan(WAIT_MS - 3_000);
+      expect(leftMs).toBeLessThanOrEqual(waitMs);
+      expect(row).toMatchObject({ attempt: 2, state: 'otp_submitted', leaseUntil: null, wokenAt: null });
+      expect(nextActionOf(row)).toEqual({ type: 'wait', until: row.nextAttemptAt!.toISOString() });
+      expect(await onboardings.eventTypes(id)).toEqual([]);
+
+      // Whoever wakes it again before is not counted once more.
+      await expect(wake(id)).rejects.toThrow(TooEarly);
+      expect(budget).toHaveBeenCalledTimes(1);
+    });
+
+    it('puts nothing off that somebody else has taken meanwhile', async () => {
+      const id = await insert();
+      take().mockImplementation(async () => {
+        await onboardings.store.change({
+          id,
+          where: [],
+          patch: { attempt: 3, nextAttemptAt: null, leaseUntil: fromNow(60_000) },
+          events: [],
+        });
+        return WAIT_MS;
+      });
+      expect(await wake(id)).toEqual({ outcome: 'lost_race' });
+      expect(await onboardings.load(id)).toMatchObject({ attempt: 3, nextAttemptAt: null });
+    });
   });
 
   it('takes over what a process that died left in flight', async () => {

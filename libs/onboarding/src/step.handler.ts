@@ -4,8 +4,9 @@ import { RANDOM, type Random } from '#libs/kernel';
 import { Metrics } from '#libs/platform';
 import { Claims } from './claims.js';
 import { STATE_OF_STEP, STEPS, isEnded, type StepName } from './machine.js';
-import { OnboardingStore, type Row } from './onboarding.store.js';
+import { OnboardingStore, where, type Row } from './onboarding.store.js';
 import { RetryBudget } from './retry-budget.js';
+import { fromNow } from './statement.js';
 import { stepJob, type StepJobPayload } from './step.job.js';
 import { StepRunner } from './step-runner.js';
 
@@ -39,15 +40,28 @@ export class StepHandler {
       return this.#tell(row, await this.runner.takeOver(row));
     }
     const waitMs = (row.nextAttemptAt?.getTime() ?? 0) - row.now.getTime();
-    if (waitMs > 0) throw new TooEarly(waitMs);
+    // PostgreSQL counts microseconds, and we see milliseconds: due is due a whole one later.
+    if (waitMs > -1) throw new TooEarly(waitMs + 1);
     const overBudgetMs = await this.budget.take(row.integration);
     if (overBudgetMs > 0) {
       this.metrics.retriesPutOff.inc({ integration: row.integration });
-      throw new TooEarly(overBudgetMs + this.random.next() * SPREAD_MS);
+      return this.#putOff(row, overBudgetMs + this.random.next() * SPREAD_MS);
     }
     const claimed = await this.claims.retry(row);
     if (claimed) return this.#tell(row, await this.runner.run(claimed));
     return this.#notClaimed(row);
+  }
+
+  /** On the row too: the sweeper would wake it again before, and count it each time; a caller reads it there. */
+  async #putOff(row: Row, waitMs: number): Promise<JobOutcome> {
+    const changed = await this.store.change({
+      id: row.id,
+      where: [where.stateIn(row.state), where.attempt(row.attempt), where.noLease()],
+      patch: { nextAttemptAt: fromNow(waitMs), wokenAt: null },
+      events: [],
+    });
+    if (!changed) return { outcome: 'lost_race' };
+    throw new TooEarly(waitMs);
   }
 
   /** Somebody else was faster, or what the attempt must charge is used up: then the step has no tries left. */

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Call, UpstreamError, UpstreamProvider } from '#libs/upstream';
 import type { Signal, StepName } from './machine.js';
 import type { Failure, LastResult } from './onboarding.entity.js';
-import type { Clause, Row } from './onboarding.store.js';
+import type { Clause, Condition, Row } from './onboarding.store.js';
 import type { Patch } from './statement.js';
 
 /** Whom limits are counted for. */
@@ -33,11 +33,17 @@ export interface Step {
   /** What a first attempt writes besides what every first attempt does. */
   firstPatch?(): Patch;
 
+  /** What must hold of a row for a first attempt. */
+  firstWhere?(): Condition[];
+
   /** What a claim must charge; a claim that cannot is refused, and `explainRefusal` says why. */
   claimClauses?(claim: { first: boolean }): Clause[];
 
-  /** @throws ProblemError where a limit is used up; returns where it is not. */
-  explainRefusal?(subject: SubjectRef): Promise<void>;
+  /**
+   * @param of the row, or at a start the subject alone.
+   * @throws ProblemError where a limit is used up; returns where it is not.
+   */
+  explainRefusal?(of: SubjectRef | Row): Promise<void>;
 
   /** Makes the call, with secrets opened for as long as it takes. @throws UpstreamError */
   call(provider: UpstreamProvider, call: Call, row: Row): Promise<StepEnd>;
@@ -55,7 +61,7 @@ export interface Step {
   counted?(row: Row): Patch;
 
   /** Somebody found out that the lost attempt did take effect. */
-  resolvedDone?(row: Row): { patch?: Patch; clauses?: Clause[] };
+  resolvedDone?(row: Row, authenticatorIds: string[] | null): { patch?: Patch; clauses?: Clause[] };
 }
 
 /** The steps, registered at boot by the libs that own them, so that the runner imports none of them. */

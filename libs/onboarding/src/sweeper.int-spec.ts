@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { anOnboarding, inMs } from '#libs/testing';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { JobProducer, Queues } from '#libs/jobs';
+import { anOnboarding, inMs, until } from '#libs/testing';
 import { openOnboardings, type Onboardings } from './fixtures/open-onboardings.js';
 import { Sweeper } from './sweeper.js';
 
@@ -10,6 +11,7 @@ let sweeper: Sweeper;
 beforeAll(async () => {
   onboardings = await openOnboardings([], { WAKE_AGAIN_MS: String(WAKE_AGAIN_MS) });
   sweeper = onboardings.module.get(Sweeper);
+  await until('Redis is ready', () => onboardings.module.get(Queues).isReady());
 });
 afterAll(() => onboardings.close());
 beforeEach(async () => {
@@ -85,6 +87,39 @@ describe('the sweeper', () => {
     await writer.rollbackTransaction();
     await writer.release();
     expect(await sweeper.run()).toEqual({ woken: 1 });
+  });
+
+  describe('with a Redis that takes no jobs', () => {
+    afterEach(() => jest.restoreAllMocks());
+
+    const woken = async () => {
+      const rows: { woken: boolean }[] = await onboardings.dataSource.query(
+        'SELECT woken_at IS NOT NULL AS woken FROM onboardings',
+      );
+      return rows.filter((row) => row.woken).length;
+    };
+
+    it('leaves all rows for the run that finds it back', async () => {
+      await insert({ next_attempt_at: inMs(-5000) });
+      const ready = jest.spyOn(onboardings.module.get(Queues), 'isReady').mockReturnValue(false);
+      expect(await sweeper.run()).toEqual({ woken: 0 });
+      expect([onboardings.added.length, await woken()]).toEqual([0, 0]);
+      ready.mockRestore();
+      expect(await sweeper.run()).toEqual({ woken: 1 });
+    });
+
+    it('stops at the first that is not taken, and wakes all the others in the next run', async () => {
+      for (let n = 0; n < 5; n++) await insert({ next_attempt_at: inMs(-5000) });
+      const jobs = onboardings.module.get(JobProducer);
+      const take = jobs.add.bind(jobs);
+      const add = jest.spyOn(jobs, 'add');
+      add.mockImplementationOnce(take).mockImplementationOnce(take).mockResolvedValueOnce(false);
+      expect(await sweeper.run()).toEqual({ woken: 2 });
+      expect(add).toHaveBeenCalledTimes(3);
+      expect(await woken()).toBe(2);
+      expect(await sweeper.run()).toEqual({ woken: 3 });
+      expect(new Set(onboardings.added.map((job) => JSON.stringify(job.payload))).size).toBe(5);
+    });
   });
 
   it('changes nothing of what the row is', async () => {

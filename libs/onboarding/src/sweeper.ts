@@ -1,9 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { PreparedStatements } from '#libs/database';
-import { JobProducer } from '#libs/jobs';
+import { JobProducer, Queues } from '#libs/jobs';
 import { CONFIG, type Config } from '#libs/platform';
 import type { StepName } from './machine.js';
-import { prepared } from './statement.js';
+import { NOW, prepared } from './statement.js';
 import { stepJob } from './step.job.js';
 
 /** A row whose try is due for less than this is most likely about to be woken by its own job. */
@@ -15,12 +15,20 @@ const SWEEP = `
   FROM (
     SELECT id FROM onboardings
     WHERE (lease_until IS NOT NULL OR next_attempt_at IS NOT NULL) AND parked_reason IS NULL
-      AND least(lease_until, next_attempt_at) <= clock_timestamp() - $1::float8 * interval '1 millisecond'
-      AND (woken_at IS NULL OR woken_at <= clock_timestamp() - $2::float8 * interval '1 millisecond')
+      AND least(lease_until, next_attempt_at) <= ${NOW} - $1::float8 * interval '1 millisecond'
+      AND (woken_at IS NULL OR woken_at <= ${NOW} - $2::float8 * interval '1 millisecond')
     ORDER BY least(lease_until, next_attempt_at) LIMIT $3 FOR UPDATE SKIP LOCKED
   ) due
   WHERE o.id = due.id
   RETURNING o.id, o.step, o.attempt`;
+
+const NOT_WOKEN = `UPDATE onboardings SET woken_at = NULL WHERE id = ANY ($1::uuid[])`;
+
+interface Due {
+  id: string;
+  step: StepName;
+  attempt: number;
+}
 
 /** Wakes steps that nobody holds: their job was lost, or the process that ran them is gone. */
 @Injectable()
@@ -28,23 +36,40 @@ export class Sweeper {
   constructor(
     private readonly statements: PreparedStatements,
     private readonly jobs: JobProducer,
+    private readonly queues: Queues,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
-  /** @returns how many rows were woken. */
+  /**
+   * Ends at once where Redis takes no jobs: rows that nobody was woken for must not wait as if they had been.
+   *
+   * @returns how many rows were woken.
+   */
   async run(): Promise<{ woken: number }> {
-    let woken = 0;
-    for (;;) {
-      const rows = await this.statements.run<{ id: string; step: StepName; attempt: number }>(
-        prepared(SWEEP),
-        [Math.min(GRACE_MS, this.config.SWEEP_EVERY_MS), this.config.WAKE_AGAIN_MS, BATCH],
-      );
-      // Without a custom id: a job of that id may still be kept as finished, and would swallow this one.
-      for (const { id, step, attempt } of rows) {
-        await this.jobs.add(stepJob(step), { onboardingId: id, attempt: attempt + 1 });
+    for (let woken = 0; ;) {
+      if (!this.queues.isReady()) return { woken };
+      const rows = await this.statements.run<Due>(prepared(SWEEP), [
+        Math.min(GRACE_MS, this.config.SWEEP_EVERY_MS),
+        this.config.WAKE_AGAIN_MS,
+        BATCH,
+      ]);
+      const queued = await this.#queue(rows);
+      woken += queued;
+      if (queued < rows.length) {
+        await this.statements.run(prepared(NOT_WOKEN), [rows.slice(queued).map(({ id }) => id)]);
+        return { woken };
       }
-      woken += rows.length;
       if (rows.length < BATCH) return { woken };
     }
+  }
+
+  /** @returns how many of the rows, from the first, have a job now: it stops at one that Redis does not take. */
+  async #queue(rows: Due[]): Promise<number> {
+    for (const [index, { id, step, attempt }] of rows.entries()) {
+      // Without a custom id: a job of that id may still be kept as finished, and would swallow this one.
+      const added = await this.jobs.add(stepJob(step), { onboardingId: id, attempt: attempt + 1 });
+      if (!added) return index;
+    }
+    return rows.length;
   }
 }

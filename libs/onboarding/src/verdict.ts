@@ -283,7 +283,11 @@ function withoutEffect(step: Step, row: Row): { patch: Patch; clauses: Clause[] 
 function outcomeLost(data: Record<string, unknown>): StepEnd {
   return {
     signal: 'outcome_lost',
-    result: { code: 'outcome_unknown', detail: 'The call may have taken effect; nobody can say.' },
+    result: {
+      code: 'outcome_unknown',
+      detail:
+        'The call may have taken effect, and the provider cannot be asked: find out and resolve it, or ask for a new code.',
+    },
     data,
   };
 }

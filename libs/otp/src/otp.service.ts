@@ -8,8 +8,10 @@ import {
   StepOutcome,
   Steps,
   fromNow,
+  isEnded,
   sql,
   type Row,
+  type SubjectRef,
   type Terms,
 } from '#libs/onboarding';
 import { CONFIG, Sealer, type Config } from '#libs/platform';
@@ -23,8 +25,8 @@ export interface Start {
   supersede?: boolean | undefined;
 }
 
-/** How often a start is tried again whose subject's live onboarding has just ended. */
-const TRIES = 3;
+/** How often a start is tried again whose subject's live onboarding has just changed or ended. */
+const TRIES = 5;
 
 /** Steps 1 and 2: sending, sending again, verifying. */
 @Injectable()
@@ -51,6 +53,7 @@ export class OtpService {
     const integration = this.#integration(start.integration);
     const { subject, key } = integration.provider.parseSubject(start.subject);
     const ref = { integration: integration.name, subjectKey: key };
+    let superseded: Row | null = null;
     for (let tries = 0; tries < TRIES; tries++) {
       const claimedAtMs = this.clock.monotonicMs();
       const id = uuidV7(this.clock.nowMs());
@@ -70,11 +73,13 @@ export class OtpService {
       const events = [{ type: 'created', actor: 'caller' } as const, ...first.events];
       const created = await this.store.create(row, events, [
         ...(terms.along ? [terms.along] : []),
+        // One statement: a start that a key or a budget refuses does not take the live onboarding with it.
+        ...(superseded ? this.onboardings.superseding(superseded) : []),
         ...first.clauses,
       ]);
-      if (created === 'live') await this.#makeRoom(ref, start.supersede ?? false);
-      else if (created === 'refused') await this.steps.get('init-otp').explainRefusal?.(ref);
-      else return this.outcome.of({ row: created, claimedAtMs }, terms.waitMs);
+      if (typeof created === 'object') return this.outcome.of({ row: created, claimedAtMs }, terms.waitMs);
+      if (created === 'refused') await this.steps.get('init-otp').explainRefusal?.(ref);
+      superseded = await this.#inTheWay(ref, start.supersede ?? false);
     }
     throw new ProblemError('onboarding_live', {
       detail: 'Another start for this subject is under way; try again.',
@@ -90,12 +95,10 @@ export class OtpService {
       signal: 'otp_resend_asked',
       step: 'init-otp',
       from: ['otp_sent', 'otp_needed', 'outcome_unknown'],
-      where: [() => 'o.otp_resend_at <= clock_timestamp()'],
       // A lost verification is settled by a new code; a passkey that may exist is not.
       patch: { unresolved: sql(`jsonb_path_query_array(o.unresolved, '$[*] ? (@.step != "verify-otp")')`) },
       ...(reason && { data: { reason } }),
       fingerprint: this.fingerprint.of(id, 'init-otp'),
-      explain: (row) => this.#tooSoon(row),
     });
     return this.outcome.of(claimed, terms.waitMs);
   }
@@ -127,44 +130,17 @@ export class OtpService {
     });
   }
 
-  /** Waiting as told must be enough: a budget that takes longer than the cooldown has the word. */
-  async #tooSoon(row: Row): Promise<void> {
-    const waitMs = (row.otpResendAt?.getTime() ?? 0) - row.now.getTime();
-    if (waitMs <= 0) return;
-    const overBudget = await this.steps
-      .get('init-otp')
-      .explainRefusal?.(row)
-      .then(
-        () => null,
-        (error: unknown) => error,
-      );
-    if (overBudget instanceof ProblemError && (overBudget.retryAfterS ?? 0) * 1000 > waitMs) throw overBudget;
-    throw new ProblemError('otp_resend_too_soon', {
-      detail: 'Another code can be sent a little later.',
-      retryAfterS: Math.ceil(waitMs / 1000),
-      rateLimit: {
-        policy: 'otp-resend',
-        quota: 1,
-        windowS: Math.ceil(this.config.OTP_RESEND_COOLDOWN_MS / 1000),
-      },
-    });
-  }
-
-  async #makeRoom(ref: { integration: string; subjectKey: string }, supersede: boolean): Promise<void> {
+  /** @returns the subject's live onboarding, to be superseded; null where it has ended meanwhile. */
+  async #inTheWay(ref: SubjectRef, supersede: boolean): Promise<Row | null> {
     const live = await this.store.findLive(ref.integration, ref.subjectKey);
-    if (!live) return; // it has ended since
-    const { state } = await this.onboardings.settleExpiry(live.id);
-    if (state === 'expired') return;
-    if (!supersede) {
-      throw new ProblemError('onboarding_live', {
-        detail:
-          'The subject has a live onboarding. Go on with it, cancel it, or start with "supersede": true.',
-        extensions: { onboardingId: live.id },
-      });
-    }
-    // A start that no budget allows must not take the live onboarding with it.
-    await this.steps.get('init-otp').explainRefusal?.(ref);
-    await this.onboardings.cancel(live.id, 'superseded', { waitMs: 0 });
+    if (!live) return null;
+    const row = await this.onboardings.settleExpiry(live.id);
+    if (isEnded(row.state)) return null;
+    if (supersede) return row;
+    throw new ProblemError('onboarding_live', {
+      detail: 'The subject has a live onboarding. Go on with it, cancel it, or start with "supersede": true.',
+      extensions: { onboardingId: row.id },
+    });
   }
 }
 

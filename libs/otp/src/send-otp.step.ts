@@ -1,4 +1,5 @@
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
+import { ProblemError } from '#libs/kernel';
 import {
   Steps,
   fromNow,
@@ -7,6 +8,8 @@ import {
   type Step,
   type StepEnd,
   type SubjectRef,
+  nextActionOf,
+  type Condition,
 } from '#libs/onboarding';
 import { CONFIG, type Config } from '#libs/platform';
 import type { Call, UpstreamError, UpstreamProvider } from '#libs/upstream';
@@ -44,8 +47,32 @@ export class SendOtpStep implements Step, OnModuleInit {
     return [this.budget.chargeSend()];
   }
 
-  explainRefusal(subject: SubjectRef): Promise<void> {
-    return this.budget.explainSend(subject);
+  firstWhere(): Condition[] {
+    return [() => 'o.otp_resend_at <= clock_timestamp()'];
+  }
+
+  /** Waiting as told must be enough: of cooldown and budget, the one that takes longer has the word. */
+  async explainRefusal(of: SubjectRef | Row): Promise<void> {
+    const tooSoon = 'otpResendAt' in of ? this.#tooSoon(of) : null;
+    try {
+      await this.budget.explainSend(of);
+    } catch (error) {
+      const longer = error instanceof ProblemError && (error.retryAfterS ?? 0) > (tooSoon?.retryAfterS ?? 0);
+      if (longer || !tooSoon) throw error;
+    }
+    if (tooSoon) throw tooSoon;
+  }
+
+  #tooSoon(row: Row): ProblemError | null {
+    const waitMs = (row.otpResendAt?.getTime() ?? 0) - row.now.getTime();
+    if (waitMs <= 0) return null;
+    const windowS = Math.ceil(this.config.OTP_RESEND_COOLDOWN_MS / 1000);
+    return new ProblemError('otp_resend_too_soon', {
+      detail: 'Another code can be sent a little later.',
+      retryAfterS: Math.ceil(waitMs / 1000),
+      rateLimit: { policy: 'otp-resend', quota: 1, windowS },
+      extensions: { state: row.state, nextAction: nextActionOf(row) },
+    });
   }
 
   async call(provider: UpstreamProvider, call: Call, row: Row): Promise<StepEnd> {
@@ -56,6 +83,8 @@ export class SendOtpStep implements Step, OnModuleInit {
       patch: {
         otpHandle: sent.handle,
         otpSentAt: fromNow(0),
+        // The user has a fresh mail: the wait for another begins with it, however late a retry has sent it.
+        otpResendAt: fromNow(this.config.OTP_RESEND_COOLDOWN_MS),
         otpExpiresAt: fromNow(lifeMs),
         otpTriesLeft: this.config.OTP_TRIES,
       },

@@ -11,9 +11,9 @@ const good = {
   INTEGRATION_BYZANTINE_PROVIDER: 'byzantine',
   INTEGRATION_BYZANTINE_BASE_URL: 'http://127.0.0.1:4000/',
   INTEGRATION_BYZANTINE_PRIVATE_KEY: '01'.repeat(32),
-  INTEGRATION_BYZANTINE_RP_ID: 'localhost',
+  INTEGRATION_BYZANTINE_RP_ID: 'example.com',
   INTEGRATION_BYZANTINE_RP_NAME: 'Acme',
-  INTEGRATION_BYZANTINE_ORIGINS: 'http://localhost:3100,https://app.example.com',
+  INTEGRATION_BYZANTINE_ORIGINS: 'https://example.com,https://app.example.com',
 };
 
 function faultsOf(env: Record<string, string | undefined>): Record<string, string> {
@@ -35,7 +35,7 @@ describe('parseConfig', () => {
     expect(config.INTEGRATIONS[0]).toMatchObject({
       name: 'byzantine',
       baseUrl: 'http://127.0.0.1:4000',
-      rpId: 'localhost',
+      rpId: 'example.com',
     });
     expect(Object.isFrozen(config)).toBe(true);
   });
@@ -58,6 +58,16 @@ describe('parseConfig', () => {
       'LEASE_MS',
       '9000',
       'is not longer than CALL_TIMEOUT_MS and CLAIM_MAX_AGE_MS together: a lease would lapse under a running call',
+    ],
+    [
+      'INTEGRATION_BYZANTINE_ORIGINS',
+      'https://app.example.com,https://notexample.com',
+      'has https://notexample.com, which no browser lets make passkeys for INTEGRATION_BYZANTINE_RP_ID example.com',
+    ],
+    [
+      'CLAIM_MAX_AGE_MS',
+      '10000',
+      'is not less than CALL_TIMEOUT_MS: a call could be sent when no time is left for its answer',
     ],
     ['INTEGRATION_BYZANTINE_RP_ID', 'https://x', 'is not a domain name'],
     [

@@ -52,12 +52,14 @@ export class ProblemFilter implements ExceptionFilter {
       });
     }
     // Some other refusal of the framework's, e.g. 414 for a path that is too long: the request's fault.
-    if (status !== null && status >= 400 && status < 500) {
+    if (status !== null && status >= 400 && status < 500 && isFastify(error)) {
       return new ProblemError('validation_failed', { status, detail: 'The request cannot be taken.' });
     }
     return new ProblemError('internal', { detail: 'This is our fault. Tell us the traceId.' });
   }
 }
+
+const isFastify = (error: unknown) => String((error as { code?: unknown }).code).startsWith('FST_');
 
 /** Writes a problem as the answer (RFC 9457 §3). */
 export function sendProblem(

@@ -13,13 +13,20 @@ describe('ClockSkew', () => {
   ])('reads %s', (_name, offset, expected) => {
     const skew = new ClockSkew();
     skew.saw(header(offset), now);
-    expect(skew.ms).toBe(expected);
+    expect(skew.ms(now)).toBe(expected);
   });
 
   it('knows nothing without a header, or from one that is no date', () => {
     const skew = new ClockSkew();
     skew.saw(undefined, now);
     skew.saw('soon', now);
-    expect(skew.ms).toBe(0);
+    expect(skew.ms(now)).toBe(0);
+  });
+
+  it('goes stale, so that who stopped sending for it learns again', () => {
+    const skew = new ClockSkew();
+    skew.saw(header(60_000), now);
+    expect(skew.ms(now + 59_000)).toBeGreaterThan(30_000);
+    expect(skew.ms(now + 60_000)).toBe(0);
   });
 });

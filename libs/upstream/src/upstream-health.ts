@@ -1,4 +1,5 @@
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { CLOCK, type Clock } from '#libs/kernel';
 import { CONFIG, Health, Metrics, type Config } from '#libs/platform';
 import { Integrations, type Integration } from './integrations.js';
 
@@ -10,6 +11,7 @@ export class UpstreamHealth implements OnApplicationShutdown {
   constructor(
     private readonly integrations: Integrations,
     @Inject(CONFIG) config: Config,
+    @Inject(CLOCK) clock: Clock,
     health: Health,
     metrics: Metrics,
   ) {
@@ -26,7 +28,7 @@ export class UpstreamHealth implements OnApplicationShutdown {
       'gangway_clock_skew_seconds',
       'Distance to the clock of the upstream',
       label,
-      each(({ skew }) => skew.ms / 1000),
+      each(({ skew }) => skew.ms(clock.nowMs()) / 1000),
     );
     for (const { name, provider, skew } of integrations.all()) {
       health.register({
@@ -35,8 +37,11 @@ export class UpstreamHealth implements OnApplicationShutdown {
         check: async () => {
           if (provider.state !== 'closed')
             return { status: 'down', detail: `the breaker is ${provider.state}` };
-          if (skew.ms < config.CLOCK_SKEW_WARN_MS) return { status: 'up' };
-          return { status: 'down', detail: `the clocks are ${Math.round(skew.ms / 1000)} s apart` };
+          if (skew.ms(clock.nowMs()) < config.CLOCK_SKEW_WARN_MS) return { status: 'up' };
+          return {
+            status: 'down',
+            detail: `the clocks are ${Math.round(skew.ms(clock.nowMs()) / 1000)} s apart`,
+          };
         },
       });
     }

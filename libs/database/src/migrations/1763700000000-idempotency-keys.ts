@@ -24,9 +24,14 @@ export class IdempotencyKeys1763700000000 implements MigrationInterface {
         PRIMARY KEY (caller, route, key)
       )`);
     await runner.query(`CREATE INDEX idempotency_keys_created ON idempotency_keys (created_at)`);
+    // Ends a statement whose later part is refused, so that its earlier parts are not written either.
+    await runner.query(`
+      CREATE FUNCTION gangway_refuse(clause text) RETURNS boolean LANGUAGE plpgsql AS $$
+      BEGIN RAISE EXCEPTION 'refused: %', clause USING ERRCODE = 'GW001'; END $$`);
   }
 
   async down(runner: QueryRunner): Promise<void> {
+    await runner.query(`DROP FUNCTION gangway_refuse`);
     await runner.query(`DROP TABLE idempotency_keys`);
   }
 }

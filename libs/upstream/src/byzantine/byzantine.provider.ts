@@ -92,7 +92,8 @@ export class ByzantineProvider implements UpstreamProvider {
   async probe(call: Call): Promise<void> {
     const answer = await this.#send(call, 'probe', 'GET', '/v1/integrator/whoami');
     if (answer.status < 200 || answer.status > 299) throw this.#refusal(answer, 'probe');
-    if (this.skew.ms >= this.maxSkewMs) throw clocksApart(this.skew.ms);
+    const skewMs = this.skew.ms(this.clock.nowMs());
+    if (skewMs >= this.maxSkewMs) throw clocksApart(skewMs);
     const { capabilities } = this.#read(answer, whoamiAnswer);
     if (!capabilities.canWrite)
       throw failureOf(answer, 'misconfigured', 'our key at the provider is read-only');
@@ -106,7 +107,8 @@ export class ByzantineProvider implements UpstreamProvider {
 
   async #send(call: Call, lane: string, method: 'GET' | 'POST', pathAndQuery: string, body?: string) {
     // Every signature would be refused as too old or too new; the probe goes on, to see whether that is over.
-    if (lane !== 'probe' && this.skew.ms >= this.maxSkewMs) throw clocksApart(this.skew.ms);
+    const skewMs = this.skew.ms(this.clock.nowMs());
+    if (lane !== 'probe' && skewMs >= this.maxSkewMs) throw clocksApart(skewMs);
     const timestampS = Math.floor(this.clock.nowMs() / 1000);
     const signed = signByzantineRequest(this.key, { timestampS, method, pathAndQuery, body: body ?? '' });
     const answer = await this.http.send(call, {

@@ -3,12 +3,15 @@ import type { AuthenticatorTransport, NewAuthenticator } from '../upstream-provi
 
 /** Byzantine's answers, as far as they are read. Unknown members are upstream's freedom to add. */
 
+/** Opaque, and yet nothing that a database or a header would choke on. */
+const id = z.string().regex(/^[\x20-\x7e]{1,512}$/);
+
 /** `otpId` has no documented form: the example has a prefix, the recorded answer is a UUID. */
-export const initOtpAnswer = z.object({ otpId: z.string().min(1).max(512) });
+export const initOtpAnswer = z.object({ otpId: id });
 
 export const otpAuthAnswer = z.object({
   session: z.string(),
-  sessionId: z.string().min(1).max(512),
+  sessionId: id,
   expiresAt: z.string().transform((text, ctx) => {
     const at = parseInstant(text);
     if (at) return at;
@@ -17,7 +20,7 @@ export const otpAuthAnswer = z.object({
   }),
 });
 
-export const createAuthenticatorsAnswer = z.object({ authenticatorIds: z.array(z.string()) });
+export const createAuthenticatorsAnswer = z.object({ authenticatorIds: z.array(id) });
 
 /** A key that can only read passes every probe and fails every step. */
 export const whoamiAnswer = z.object({ capabilities: z.object({ canWrite: z.boolean() }) });

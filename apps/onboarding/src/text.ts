@@ -1,0 +1,18 @@
+import { z } from 'zod';
+
+const MAX_DEPTH = 8;
+
+/** PostgreSQL stores no U+0000, and half a surrogate pair is no character at all. */
+const isText = (value: string) => value.isWellFormed() && !value.includes('\0');
+
+/** A text that is stored, or looked for among what is stored. */
+export const text = (max: number) =>
+  z.string().min(1).max(max).refine(isText, 'holds U+0000 or half of a surrogate pair');
+
+/** Whether every text in a piece of JSON can be stored, and none of it lies deeper than anybody needs. */
+export function isStorable(value: unknown, depth = 0): boolean {
+  if (typeof value === 'string') return isText(value);
+  if (typeof value !== 'object' || value === null) return true;
+  if (depth >= MAX_DEPTH) return false;
+  return Object.entries(value).every(([key, each]) => isText(key) && isStorable(each, depth + 1));
+}
