@@ -37,6 +37,38 @@ export function Answers(status: number, description: string, schema: z.ZodType, 
   );
 }
 
+/** What any command can be answered with besides. */
+const OF_COMMANDS: ProblemCode[] = [
+  'idempotency_in_progress',
+  'idempotency_key_reused',
+  'payload_too_large',
+  'unsupported_media_type',
+];
+
+/** Documents a command: {@link Answers}, and the headers that every command takes. */
+export function CommandAnswers(
+  status: number,
+  description: string,
+  schema: z.ZodType,
+  ...codes: ProblemCode[]
+) {
+  const ofVersion = ApiHeader({
+    name: 'If-Match',
+    required: false,
+    description: 'the ETag of the version that the caller saw; 412 where it is another by now',
+  });
+  return applyDecorators(
+    ApiHeader({
+      name: 'Idempotency-Key',
+      required: false,
+      description:
+        '1 to 255 visible ASCII characters: the same key and body give the first answer again for 48 hours, marked `Idempotent-Replayed: true`',
+    }),
+    ...(status === 201 ? [] : [ofVersion]),
+    Answers(status, description, schema, ...codes, ...OF_COMMANDS),
+  );
+}
+
 /** Documents what every command that runs a step has in common. */
 export const RunsStep = () =>
   applyDecorators(
@@ -50,10 +82,5 @@ export const RunsStep = () =>
       name: 'Prefer',
       required: false,
       description: '`wait=N` (0 to 30 seconds, 10 by default) or `respond-async`',
-    }),
-    ApiHeader({
-      name: 'If-Match',
-      required: false,
-      description: 'the ETag of the version that the caller saw',
     }),
   );

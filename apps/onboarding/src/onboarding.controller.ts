@@ -19,7 +19,7 @@ import { OnboardingService, stepOfState, type Terms } from '#libs/onboarding';
 import { OtpService } from '#libs/otp';
 import { BearerGuard } from '#libs/platform';
 import { answer, answerStep } from './answer.js';
-import { Answers, RunsStep } from './api-docs.decorator.js';
+import { Answers, CommandAnswers, RunsStep } from './api-docs.decorator.js';
 import { creationOptions } from './creation-options.dto.js';
 import { CommandTerms } from './command.decorator.js';
 import { IdempotencyInterceptor } from './idempotency.js';
@@ -66,10 +66,11 @@ export class OnboardingController {
   @Post()
   @ApiOperation({ summary: 'Start an onboarding: has a code sent to the subject' })
   @RunsStep()
-  @Answers(
+  @CommandAnswers(
     201,
     'the code was sent',
     onboardingResource,
+    'onboarding_ended',
     'onboarding_live',
     'otp_send_limit',
     'otp_locked',
@@ -114,7 +115,7 @@ export class OnboardingController {
   @HttpCode(HttpStatus.OK)
   @ApiOperation({ summary: 'Have a new code sent; the old one is void' })
   @RunsStep()
-  @Answers(
+  @CommandAnswers(
     200,
     'the code was sent',
     onboardingResource,
@@ -140,7 +141,7 @@ export class OnboardingController {
   @HttpCode(HttpStatus.OK)
   @ApiOperation({ summary: 'Exchange the code for a session' })
   @RunsStep()
-  @Answers(
+  @CommandAnswers(
     200,
     'the session is open',
     onboardingResource,
@@ -168,7 +169,7 @@ export class OnboardingController {
   @ApiOperation({
     summary: 'Options for navigator.credentials.create, with a fresh challenge for one passkey',
   })
-  @Answers(
+  @CommandAnswers(
     200,
     'PublicKeyCredentialCreationOptionsJSON',
     creationOptions,
@@ -192,7 +193,7 @@ export class OnboardingController {
   @HttpCode(HttpStatus.OK)
   @ApiOperation({ summary: 'Register 1 to 10 passkeys; each is checked here before the session is spent' })
   @RunsStep()
-  @Answers(
+  @CommandAnswers(
     200,
     'the onboarding is completed',
     onboardingResource,
@@ -218,7 +219,13 @@ export class OnboardingController {
   @Post(':id/cancel')
   @HttpCode(HttpStatus.OK)
   @ApiOperation({ summary: 'Cancel' })
-  @Answers(200, 'the onboarding is cancelled', onboardingResource, 'onboarding_ended', 'version_mismatch')
+  @CommandAnswers(
+    200,
+    'the onboarding is cancelled',
+    onboardingResource,
+    'onboarding_ended',
+    'version_mismatch',
+  )
   async cancel(
     @Param('id', { schema: idParam }) id: string,
     @Body({ schema: reasonBody }) body: ReasonBody,
@@ -232,7 +239,7 @@ export class OnboardingController {
   @HttpCode(HttpStatus.OK)
   @ApiOperation({ summary: 'Say what became of a lost attempt' })
   @RunsStep()
-  @Answers(
+  @CommandAnswers(
     200,
     'the onboarding goes on',
     onboardingResource,
@@ -255,7 +262,7 @@ export class OnboardingController {
   @Post(':id/retry')
   @HttpCode(HttpStatus.OK)
   @ApiOperation({ summary: 'Have a step that waits or is parked tried now' })
-  @Answers(
+  @CommandAnswers(
     200,
     'the step is due',
     onboardingResource,
