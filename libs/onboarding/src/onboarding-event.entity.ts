@@ -1,5 +1,5 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
-import { SIGNALS, type Signal } from './machine.js';
+import { SIGNALS } from './machine.js';
 
 export const EVENT_TYPES = [
   'created',
@@ -37,9 +37,3 @@ export interface NewEvent {
   actor: Actor;
   data?: Record<string, unknown>;
 }
-
-export const signalEvent = (type: Signal, actor: Actor, data?: Record<string, unknown>): NewEvent => ({
-  type,
-  actor,
-  ...(data && { data }),
-});

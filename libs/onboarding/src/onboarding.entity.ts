@@ -118,9 +118,10 @@ export class Onboarding {
   /** When the session ends for us: its expiry less the margin. */
   @Column('timestamptz', { name: 'session_ends_at', nullable: true }) sessionEndsAt!: Date | null;
 
-  @Column('bytea', { name: 'sealed_otp_code', nullable: true }) sealedOtpCode!: Buffer | null;
-  @Column('bytea', { name: 'sealed_grant', nullable: true }) sealedGrant!: Buffer | null;
-  @Column('bytea', { name: 'sealed_authenticators', nullable: true }) sealedAuthenticators!: Buffer | null;
+  @Column('bytea', { name: 'sealed_otp_code', nullable: true, select: false }) sealedOtpCode!: Buffer | null;
+  @Column('bytea', { name: 'sealed_grant', nullable: true, select: false }) sealedGrant!: Buffer | null;
+  @Column('bytea', { name: 'sealed_authenticators', nullable: true, select: false })
+  sealedAuthenticators!: Buffer | null;
 
   /** What the submission in step 3 is about, without its attestations. */
   @Column('jsonb', { name: 'pending_authenticators' }) pendingAuthenticators!: AuthenticatorSummary[];
