@@ -92,7 +92,7 @@ describe('a wake-up call', () => {
   describe('over the retry budget', () => {
     const WAIT_MS = 7_000;
     const take = () => jest.spyOn(onboardings.module.get(RetryBudget), 'take').mockResolvedValue(WAIT_MS);
-    afterEach(() => jest.restoreAllMocks());
+    afterEach(() => void jest.restoreAllMocks());
 
     it('puts the try off on the row too, where the sweeper and the caller look', async () => {
       const id = await insert({ woken_at: inMs(-10_000) });

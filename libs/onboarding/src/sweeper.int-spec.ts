@@ -90,7 +90,7 @@ describe('the sweeper', () => {
   });
 
   describe('with a Redis that takes no jobs', () => {
-    afterEach(() => jest.restoreAllMocks());
+    afterEach(() => void jest.restoreAllMocks());
 
     const woken = async () => {
       const rows: { woken: boolean }[] = await onboardings.dataSource.query(

@@ -124,7 +124,7 @@ const environment = z.object({
   EXPIRY_EVERY_MS: durationMs(1_000),
   EXPIRY_BATCH: count(500, 1, 10_000),
   SWEEP_EVERY_MS: durationMs(15_000),
-  WAKE_AGAIN_MS: durationMs(60_000),
+  WAKE_AGAIN_MS: durationMs(40_000),
   PROBE_EVERY_MS: durationMs(60_000),
   RETENTION_EVERY_MS: durationMs(3_600_000),
   IDEMPOTENCY_KEEP_MS: durationMs(172_800_000),
