@@ -19,8 +19,9 @@ export interface CallerOptions {
 }
 
 /** After this, no call that was ever made can still take effect. */
-const CALM_MS = 2 * LONGEST_DELAY_MS + Number(SETTINGS.CALL_TIMEOUT_MS);
-const PATIENCE_MS = 75_000;
+const CALM_MS =
+  2 * LONGEST_DELAY_MS + Number(SETTINGS.CALL_TIMEOUT_MS) + 2 * Number(SETTINGS.CLAIM_MAX_AGE_MS);
+const PATIENCE_MS = 90_000;
 
 interface Sent {
   key: string;
@@ -39,8 +40,8 @@ export class Caller {
   /** What was typed for which mailed code, so that the same is asked again under the same key. */
   readonly #typed = new Map<string, { key: string; answered: boolean }>();
   #registering: Sent | null = null;
-  /** The passkey of the last submission. */
-  #credentialId: string | null = null;
+  /** The passkeys that were submitted, with when that was first tried. */
+  readonly #submitted: { at: number; credentialId: string }[] = [];
   #started: Sent | null = null;
 
   constructor(options: CallerOptions) {
@@ -58,9 +59,11 @@ export class Caller {
       const seen = await this.#client.ask({ what: 'get', method: 'GET', path: `/v1/onboardings/${id}`, id });
       if (seen?.status !== 200) continue;
       if (seen.body.nextAction.type === 'none') return this.#afterwards(seen.body);
-      if (this.#random.chance(0.015)) return; // gone for lunch
-      if (this.#random.chance(0.02)) await this.#command(id, 'cancel', (key) => ({ reason: key }));
-      else if (!this.#options.over() && this.#random.chance(0.02)) {
+      // Who waits looks often, and changes its mind no more often than others.
+      const moody = seen.body.nextAction.type === 'wait' ? 0.003 : 0.02;
+      if (this.#random.chance(moody)) return; // gone for lunch
+      if (this.#random.chance(moody)) await this.#command(id, 'cancel', (key) => ({ reason: key }));
+      else if (!this.#options.over() && this.#random.chance(moody)) {
         id = (await this.#start(true)) ?? id;
         this.#registering = null;
       } else await this.#act(seen.body);
@@ -159,7 +162,7 @@ export class Caller {
         challenge: options.body.challenge!,
         ...lies,
       });
-      this.#credentialId = credential.id;
+      this.#submitted.push({ at: Date.now(), credentialId: credential.id });
       const body = { authenticators: [{ authenticatorName: 'phone', credential }] };
       this.#registering = { key: this.#newKey(), body };
     }
@@ -179,27 +182,28 @@ export class Caller {
     if (choice === 'wait') return void (await pause(1_000));
     if (choice === 'resend') return this.#resend(onboarding);
     this.#registering = null;
-    await this.#resolve(onboarding, onboarding.unresolved?.step ?? 'verify-otp');
+    await this.#resolve(onboarding);
   }
 
   /** What came too late to matter may still be put on record. */
   async #afterwards(onboarding: OnboardingResource): Promise<void> {
     const { unresolved, state } = onboarding;
     if (!unresolved || state === 'completed' || !this.#random.chance(0.5)) return;
-    await this.#resolve(onboarding, unresolved.step);
+    await this.#resolve(onboarding);
   }
 
-  async #resolve({ id, updatedAt }: OnboardingResource, step: string): Promise<void> {
-    const done = step === 'create-authenticators' && (await this.#isRegistered(Date.parse(updatedAt)));
+  async #resolve({ id, unresolved }: OnboardingResource): Promise<void> {
+    const done =
+      unresolved?.step === 'create-authenticators' && (await this.#isRegistered(Date.parse(unresolved.at)));
     await this.#command(id, 'resolve', (key) => ({ outcome: done ? 'done' : 'not_done', reason: key }));
   }
 
-  async #isRegistered(sinceMs: number): Promise<boolean> {
-    await pause(Math.max(0, sinceMs + CALM_MS - Date.now()));
+  /** What became of the attempt that was claimed then: its passkey is the last one submitted before. */
+  async #isRegistered(claimedAt: number): Promise<boolean> {
+    await pause(Math.max(0, claimedAt + CALM_MS - Date.now()));
+    const submitted = this.#submitted.findLast(({ at }) => at <= claimedAt)?.credentialId;
     const { sandbox, subject } = this.#options;
-    return sandbox
-      .authenticators(subject.userId)
-      .some(({ credentialId }) => credentialId === this.#credentialId);
+    return sandbox.authenticators(subject.userId).some(({ credentialId }) => credentialId === submitted);
   }
 
   async #command(

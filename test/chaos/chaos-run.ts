@@ -88,7 +88,7 @@ export class ChaosRun {
         seconds: (Date.now() - startedAt) / 1_000,
       };
     } finally {
-      await this.#end();
+      await this.end();
     }
   }
 
@@ -251,7 +251,8 @@ export class ChaosRun {
     this.#options.say(`  ${this.#killed} kills, ${this.#started} callers, ${this.#faults.length} faults`);
   }
 
-  async #end(): Promise<void> {
+  /** Takes everything down, at any moment. */
+  async end(): Promise<void> {
     this.#over = true;
     await this.#fleet?.stop();
     await Promise.all(Object.values(this.#links ?? {}).map((link) => link.close()));

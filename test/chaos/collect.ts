@@ -74,6 +74,8 @@ export async function collect(
   told: Map<string, Told[]>,
 ): Promise<History> {
   return connected(databaseUrl, async (client) => {
+    // Rows and events as of one instant: what is live goes on meanwhile.
+    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
     const ids = (await client.query<{ id: string }>(IDS, [run])).rows.map(({ id }) => id);
     const rows = await client.query<FinalRow & Record<string, unknown>>(ROWS, [ids]);
     const events = await client.query<TimelineEntry & { id: string }>(EVENTS, [ids]);

@@ -65,6 +65,7 @@ export class Fleet {
   readonly #replicas: Replica[];
   readonly #options: FleetOptions;
   #armed = true;
+  #failedStarts = 0;
   #stopping = false;
 
   constructor(options: FleetOptions) {
@@ -163,7 +164,7 @@ export class Fleet {
           // It may have been armed before the run was over.
           if (!this.#armed && child.connected) child.send('disarm');
         } else if (word === 'crashed') crashedAt = what!;
-        else said.push(line.slice(0, 2_000));
+        else if (!line.includes('failed with status code 503')) said.push(line.slice(0, 1_000));
       });
     }
     child.on('error', () => undefined); // a message to a process that is dying
@@ -172,14 +173,19 @@ export class Fleet {
       replica.url = null;
       if (this.#stopping) return;
       this.#account(replica, { code, signal, crashedAt, wasUp, said: said.slice(-20).join('\n') });
-      this.#spawn(replica);
+      // What cannot start now is not asked again at once.
+      setTimeout(() => this.#stopping || this.#spawn(replica), wasUp ? 0 : 250);
     });
   }
 
   #plan({ name, kind, generation }: Replica) {
     const random = this.#options.random.stream(`${name}/${generation}`);
     if (random.chance(0.1)) return null;
-    return { point: random.weighted(POINTS[kind]), visits: random.int(1, 5), jitter: random.next() };
+    return {
+      point: random.weighted(POINTS[kind]),
+      visits: random.int(1, kind === 'worker' ? 5 : 3),
+      jitter: random.next(),
+    };
   }
 
   #account(
@@ -197,7 +203,12 @@ export class Fleet {
       return onKill(end.crashedAt ? `${kind} ${end.crashedAt}` : `${kind} SIGKILL`);
     if (expecting === 'term' && end.code === 0) return onKill(`${kind} SIGTERM`);
     // A database that was away for the whole time that a start waits for it.
-    if (!end.wasUp && end.code === 1 && end.said.includes('did not start')) return;
+    if (!end.wasUp && end.code === 1 && end.said.includes('did not start')) {
+      this.#failedStarts += 1;
+      if (this.#failedStarts % 20 === 0)
+        onFault(`${this.#failedStarts} starts failed, the last one so:\n${end.said}`);
+      return;
+    }
     onFault(`${name} ended by itself with ${end.code ?? end.signal}:\n${end.said}`);
   }
 }

@@ -8,6 +8,7 @@
  * the plan back.
  */
 import { writeSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { nameAttempts, plantCrashPoints } from './crash-points.mjs';
 
 const built = (path) => import(new URL(`../../dist/${path}`, import.meta.url).href);
@@ -34,6 +35,7 @@ const make = async () => {
 let app;
 try {
   app = await make();
+  await app.init(); // the steps are registered by then
   nameAttempts(app, tokens);
   plantCrashPoints(app, tokens, () => plan);
   await app.listen(0, config.HOST);
@@ -45,8 +47,15 @@ try {
 writeSync(1, `ready ${await app.getUrl()}\n`);
 
 process.once('SIGTERM', async () => {
-  app.get(Health).drain();
-  setTimeout(() => process.exit(3), app.get(CONFIG).DRAIN_TIMEOUT_MS).unref();
+  const { DRAIN_TIMEOUT_MS, DRAIN_NOTICE_MS } = app.get(CONFIG);
+  const health = app.get(Health);
+  health.drain();
+  setTimeout(() => {
+    writeSync(2, `did not drain: ${process.getActiveResourcesInfo().join(' ')}\n`);
+    process.exit(3);
+  }, DRAIN_TIMEOUT_MS).unref();
+  await sleep(DRAIN_NOTICE_MS);
+  health.close();
   await app.close();
   process.exit(0);
 });

@@ -22,8 +22,8 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '1500' },
     callers: { type: 'string', default: '30' },
     onboardings: { type: 'string', default: '100000' },
-    services: { type: 'string', default: '3' },
-    workers: { type: 'string', default: '2' },
+    services: { type: 'string', default: '4' },
+    workers: { type: 'string', default: '3' },
     events: { type: 'boolean', default: false },
     /** Where to write the whole history, for a closer look. */
     dump: { type: 'string' },
@@ -37,7 +37,7 @@ const count = (name: 'kills' | 'seconds' | 'callers' | 'onboardings' | 'services
 };
 
 say(`chaos with --seed ${values.seed} (Node.js ${process.versions.node})`);
-const result = await new ChaosRun({
+const run = new ChaosRun({
   seed: values.seed,
   kills: count('kills'),
   seconds: count('seconds'),
@@ -47,7 +47,14 @@ const result = await new ChaosRun({
   workers: count('workers'),
   say,
   sayEvent: values.events ? (line) => say(`  ${line}`) : null,
-}).run();
+});
+for (const reason of ['SIGINT', 'SIGTERM', 'uncaughtException'] as const) {
+  process.once(reason, (why: unknown) => {
+    process.stderr.write(`${why instanceof Error ? why.stack : reason}\n`);
+    void run.end().finally(() => process.exit(1));
+  });
+}
+const result = await run.run();
 if (values.dump) writeFileSync(values.dump, JSON.stringify(result, null, 1));
 report(result);
 process.exit(result.violations.length + result.faults.length > 0 ? 1 : 0);

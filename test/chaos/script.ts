@@ -44,7 +44,7 @@ const WEIGHTS = {
 
 /** The events of a seed, each with the pause that comes before it. Without end. */
 export function* script(random: SeededRandom): Generator<{ afterMs: number; event: ScriptedEvent }> {
-  for (;;) yield { afterMs: random.int(40, 700), event: nextEvent(random) };
+  for (;;) yield { afterMs: random.int(40, 500), event: nextEvent(random) };
 }
 
 function nextEvent(random: SeededRandom): ScriptedEvent {
@@ -103,7 +103,8 @@ const FAULTS: Record<string, { weight: number; make(random: SeededRandom): Omit<
   'bad key': { weight: 0.5, make: () => ({ status: 401 }) },
 };
 
-function nextFault(random: SeededRandom): FaultSpec {
+/** One of the ways in which an upstream fails, for a few calls. */
+export function nextFault(random: SeededRandom): FaultSpec {
   const weights = Object.fromEntries(Object.entries(FAULTS).map(([name, { weight }]) => [name, weight]));
   const fault = FAULTS[random.weighted(weights)]!.make(random);
   return { route: random.pick(ROUTES), times: random.int(1, 4), ...fault };

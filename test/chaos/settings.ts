@@ -36,8 +36,8 @@ export const SETTINGS = {
   OTP_WRONG_PER_DAY: '1000',
   SESSION_MARGIN_MS: '1500',
   CHALLENGE_LIFE_MS: '8000',
-  ONBOARDING_IDLE_MS: '20000',
-  ONBOARDING_LIFE_MS: '60000',
+  ONBOARDING_IDLE_MS: '30000',
+  ONBOARDING_LIFE_MS: '75000',
 } as const;
 
 /** Lives at the sandbox: a code's is longer than ours, so that the answer decides; a session's is the one there is. */

@@ -16,8 +16,9 @@ import {
   OnboardingService,
   type Clause,
   type KeyedRequest,
+  type StepName,
 } from '#libs/onboarding';
-import { answerStep } from './answer.js';
+import { answer, answerStep } from './answer.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -27,6 +28,13 @@ declare module 'fastify' {
 }
 
 const KEY = /^[\x21-\x7e]{1,255}$/;
+/** Routes of which the answer is the end of a step. */
+const STEP_OF_ROUTE: Record<string, StepName> = {
+  '/v1/onboardings': 'init-otp',
+  '/v1/onboardings/:id/otp/resend': 'init-otp',
+  '/v1/onboardings/:id/otp/verify': 'verify-otp',
+  '/v1/onboardings/:id/authenticators': 'create-authenticators',
+};
 const KEPT_HEADERS = ['content-type', 'etag', 'location', 'retry-after'];
 
 /**
@@ -103,8 +111,10 @@ export class IdempotencyInterceptor implements NestInterceptor {
     }
     keyed.keep = true;
     keyed.request.id = kept.takenBy ?? keyed.request.id;
-    const created = route === '/v1/onboardings';
-    return answerStep(reply, await this.onboardings.load(kept.onboardingId), created ? 201 : 200);
+    const row = await this.onboardings.load(kept.onboardingId);
+    const step = STEP_OF_ROUTE[route];
+    if (!step) return answer(reply, row);
+    return answerStep(reply, row, step, route === '/v1/onboardings' ? 201 : 200);
   }
 }
 

@@ -82,7 +82,7 @@ export class OnboardingController {
     @CommandTerms() terms: Terms,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
-    return answerStep(reply, await this.otp.start(body, terms), HttpStatus.CREATED);
+    return answerStep(reply, await this.otp.start(body, terms), 'init-otp', HttpStatus.CREATED);
   }
 
   @Get()
@@ -134,7 +134,7 @@ export class OnboardingController {
     @CommandTerms() terms: Terms,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
-    return answerStep(reply, await this.otp.resend(id, body?.reason, terms));
+    return answerStep(reply, await this.otp.resend(id, body?.reason, terms), 'init-otp');
   }
 
   @Post(':id/otp/verify')
@@ -147,6 +147,7 @@ export class OnboardingController {
     onboardingResource,
     'otp_invalid',
     'otp_expired',
+    'session_expired',
     'otp_locked',
     'step_in_progress',
     'outcome_unknown',
@@ -161,7 +162,7 @@ export class OnboardingController {
     @CommandTerms() terms: Terms,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
-    return answerStep(reply, await this.otp.verify(id, new Secret(code), terms));
+    return answerStep(reply, await this.otp.verify(id, new Secret(code), terms), 'verify-otp');
   }
 
   @Post(':id/authenticators/options')
@@ -198,6 +199,7 @@ export class OnboardingController {
     'the onboarding is completed',
     onboardingResource,
     'attestation_invalid',
+    'otp_expired',
     'session_expired',
     'step_in_progress',
     'outcome_unknown',
@@ -213,7 +215,7 @@ export class OnboardingController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
     const submitted = body.authenticators as SubmittedAuthenticator[];
-    return answerStep(reply, await this.authenticators.submit(id, submitted, terms));
+    return answerStep(reply, await this.authenticators.submit(id, submitted, terms), 'create-authenticators');
   }
 
   @Post(':id/cancel')
@@ -223,6 +225,7 @@ export class OnboardingController {
     200,
     'the onboarding is cancelled',
     onboardingResource,
+    'illegal_state',
     'onboarding_ended',
     'version_mismatch',
   )
@@ -243,11 +246,13 @@ export class OnboardingController {
     200,
     'the onboarding goes on',
     onboardingResource,
+    'step_in_progress',
     'outcome_unknown',
     'illegal_state',
     'onboarding_ended',
     'version_mismatch',
     'otp_send_limit',
+    'otp_locked',
   )
   async resolve(
     @Param('id', { schema: idParam }) id: string,
@@ -256,7 +261,7 @@ export class OnboardingController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
     const row = await this.onboardings.resolve(id, body, terms);
-    return stepOfState(row.state) ? answerStep(reply, row) : answer(reply, row);
+    return stepOfState(row.state) ? answerStep(reply, row, 'init-otp') : answer(reply, row);
   }
 
   @Post(':id/retry')

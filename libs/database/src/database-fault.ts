@@ -35,6 +35,11 @@ export function isRefusal(error: unknown): boolean {
   return ((error ?? {}) as { code?: unknown }).code === 'GW001';
 }
 
+/** Whether PostgreSQL broke a deadlock with this statement (SQLSTATE 40P01): then nothing of it was written. */
+export function isDeadlock(error: unknown): boolean {
+  return ((error ?? {}) as { code?: unknown }).code === '40P01';
+}
+
 /** Deadlock, serialization failure, lock timeout, and a server that has become a standby: the same may work again. */
 const AGAIN_CODES = new Set(['40P01', '40001', '55P03', '25006']);
 

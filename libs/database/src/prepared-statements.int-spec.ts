@@ -10,6 +10,15 @@ const SEEN = {
   text: 'SELECT name, statement FROM pg_prepared_statements WHERE name = $1',
 };
 
+/** Writes one row and then the other, with time enough between for somebody who does it the other way round. */
+const lockBoth = (first: number, second: number) => ({
+  name: `spec_lock_${first}_${second}`,
+  text: `
+    WITH one AS (UPDATE spec_deadlock SET n = n + 1 WHERE id = ${first} RETURNING 1),
+      gap AS (SELECT pg_sleep(0.3) FROM one)
+    UPDATE spec_deadlock SET n = n + 1 WHERE id = ${second} AND EXISTS (SELECT 1 FROM gap)`,
+});
+
 let dataSource: DataSource;
 let statements: PreparedStatements;
 
@@ -46,6 +55,21 @@ describe('PreparedStatements', () => {
     const broken = { name: 'spec_broken', text: 'SELECT $1::uuid' };
     await expect(statements.run(broken, ['no uuid'])).rejects.toMatchObject({ code: '22P02' });
     expect(await statements.run(DOUBLE, [1])).toEqual([{ double: 2 }]);
+  });
+
+  it('runs a statement again that PostgreSQL broke a deadlock with', async () => {
+    const others = await createDataSource({ url: await testDatabaseUrl(), poolSize: 1 }).initialize();
+    try {
+      await dataSource.query('CREATE TABLE spec_deadlock AS SELECT id, 0 AS n FROM generate_series(1, 2) id');
+      await Promise.all([
+        statements.run(lockBoth(1, 2), []),
+        new PreparedStatements(others).run(lockBoth(2, 1), []),
+      ]);
+      expect(await dataSource.query('SELECT n FROM spec_deadlock ORDER BY id')).toEqual([{ n: 2 }, { n: 2 }]);
+    } finally {
+      await dataSource.query('DROP TABLE spec_deadlock');
+      await others.destroy();
+    }
   });
 
   it('says so when the inside of the driver is not what it was', async () => {

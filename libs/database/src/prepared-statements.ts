@@ -2,6 +2,10 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import type { Pool } from 'pg';
 import { DataSource } from 'typeorm';
+import { isDeadlock } from './database-fault.js';
+
+/** How often a statement is run before a deadlock is its caller's to hear of. */
+const TRIES = 5;
 
 /** A statement that is sent by name: PostgreSQL parses and plans it once per connection. */
 export interface PreparedStatement {
@@ -19,9 +23,16 @@ export interface PreparedStatement {
 export class PreparedStatements {
   constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
 
+  /** A statement that breaks a deadlock is run again: each is a transaction by itself, and held no lock before. */
   async run<Row>(statement: PreparedStatement, values: unknown[]): Promise<Row[]> {
-    const { rows } = await poolOf(this.dataSource).query({ ...statement, values });
-    return rows as Row[];
+    for (let tries = 1; ; tries++) {
+      try {
+        const { rows } = await poolOf(this.dataSource).query({ ...statement, values });
+        return rows as Row[];
+      } catch (error) {
+        if (!isDeadlock(error) || tries === TRIES) throw error;
+      }
+    }
   }
 }
 

@@ -166,7 +166,7 @@ export class OnboardingService {
    */
   async resolve(id: string, resolution: Resolution, terms: Terms): Promise<Row> {
     const seen = await this.load(id);
-    if (seen.state === 'outcome_unknown' && seen.step === 'verify-otp' && resolution.outcome === 'not_done') {
+    if (asksForNewCode(seen, resolution)) {
       const claimed = await this.claims.submit({
         id,
         terms,
@@ -218,6 +218,8 @@ export class OnboardingService {
           extensions: { state: row.state },
         });
       }
+      // It has become so since it was loaded: a new code is sent by a claim, and not by a mere change.
+      if (asksForNewCode(row, resolution)) throw changing();
       return this.#resolved(
         row,
         resolution,
@@ -318,12 +320,15 @@ export class OnboardingService {
       // The row read as expired, but is not yet written so.
       await this.expiry.runFor(id);
     }
-    throw new ProblemError('illegal_state', {
-      detail: 'The onboarding is changing; try again.',
-      retryable: true,
-    });
+    throw changing();
   }
 }
+
+const asksForNewCode = ({ state, step }: Row, { outcome }: Resolution) =>
+  state === 'outcome_unknown' && step === 'verify-otp' && outcome === 'not_done';
+
+const changing = () =>
+  new ProblemError('illegal_state', { detail: 'The onboarding is changing; try again.', retryable: true });
 
 /** The attempts that the decision on an unknown outcome is about: an earlier submission's stays open. */
 const isDecided = (row: Row, { step, attempt }: UnresolvedAttempt) =>

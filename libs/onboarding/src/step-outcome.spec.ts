@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { ProblemError } from '#libs/kernel';
 import { aRow } from '#libs/testing';
-import { STATE_OF_STEP, STEPS } from './machine.js';
+import { STATE_OF_STEP, STEPS, type StepName } from './machine.js';
 import type { LastResult, ResultCode } from './onboarding.entity.js';
 import type { Row } from './onboarding.store.js';
 import { throwIfRefused } from './step-outcome.js';
@@ -14,9 +14,9 @@ const result = (code: ResultCode, more: Partial<LastResult> = {}): LastResult =>
   ...more,
 });
 
-function refusalOf(row: Row): ProblemError | null {
+function refusalOf(row: Row, step: StepName = 'verify-otp'): ProblemError | null {
   try {
-    throwIfRefused(row);
+    throwIfRefused(row, step);
     return null;
   } catch (error) {
     if (error instanceof ProblemError) return error;
@@ -59,6 +59,20 @@ describe('throwIfRefused', () => {
   it('says nothing of a step that moved the onboarding on', () => {
     expect(refusalOf(aRow({ state: 'otp_verified' }))).toBeNull();
     expect(refusalOf(aRow({ state: 'completed' }))).toBeNull();
+  });
+
+  it('tells nobody how a later step ended', () => {
+    expect(refusalOf(aRow({ lastResult: result('otp_invalid') }), 'init-otp')).toBeNull();
+    const lost = aRow({
+      state: 'outcome_unknown',
+      step: 'verify-otp',
+      lastResult: result('outcome_unknown'),
+    });
+    expect(refusalOf(lost, 'init-otp')).toBeNull();
+    const failure = { ...result('otp_locked'), upstreamStatus: 400 };
+    expect(refusalOf(aRow({ state: 'failed', failure }), 'init-otp')).toMatchObject({
+      code: 'onboarding_ended',
+    });
   });
 
   it('carries what the caller goes on with', () => {

@@ -4,7 +4,7 @@ import { CLOCK, ProblemError, type Clock } from '#libs/kernel';
 import { Health } from '#libs/platform';
 import type { Claimed } from './claims.js';
 import { asOfNow } from './expiry.js';
-import { stepOfState } from './machine.js';
+import { isEnded, stepOfState, type StepName } from './machine.js';
 import { nextActionOf } from './next-action.js';
 import type { ResultCode } from './onboarding.entity.js';
 import { OnboardingStore, type Row } from './onboarding.store.js';
@@ -76,26 +76,26 @@ const TOLD: Partial<Record<ResultCode, ConstructorParameters<typeof ProblemError
 /**
  * What the caller of a step hears of it.
  *
- * @param row as it stands when the waiting is over.
+ * @param row as it stands when the waiting is over; others may have taken it further by then.
+ * @param step the caller's: how a later one ended is not its to hear.
  * @returns nothing when the step moved the onboarding on, or is still under way.
  * @throws ProblemError for a step that ended badly, and for an onboarding that was cancelled meanwhile.
  */
-export function throwIfRefused(row: Row): void {
+export function throwIfRefused(row: Row, step: StepName): void {
   if (stepOfState(row.state)) return;
   const extensions = { onboardingId: row.id, state: row.state, nextAction: nextActionOf(row) };
-  const code = row.failure?.code ?? row.lastResult?.code;
-  const told = code && TOLD[code];
+  const result = row.failure ?? row.lastResult;
+  const told = result?.step === step && TOLD[result.code];
   if (told) {
-    const result = row.failure ?? row.lastResult!;
     throw new ProblemError(told, {
       detail: result.detail,
       ...('errors' in result && result.errors && { errors: result.errors }),
       extensions: { ...extensions, ...(row.state === 'otp_sent' && { attemptsLeft: row.otpTriesLeft }) },
     });
   }
-  if (row.state === 'cancelled' || row.state === 'expired') {
+  if (isEnded(row.state) && row.state !== 'completed') {
     throw new ProblemError('onboarding_ended', {
-      detail: `The onboarding was ${row.state} meanwhile.`,
+      detail: `The onboarding is ${row.state} meanwhile.`,
       extensions,
     });
   }

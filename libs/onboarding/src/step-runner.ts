@@ -60,13 +60,14 @@ export class StepRunner implements BeforeApplicationShutdown {
     const integration = this.integrations.find(row.integration);
     if (!integration) return { type: 'integration_missing' };
     let mayHaveLeft = false;
+    const ageMs = () => this.clock.monotonicMs() - claimedAtMs;
+    const leftMs = this.#timeLeft(row);
     const call: Call = {
-      timeoutMs: this.#timeLeft(row),
+      timeoutMs: Math.max(1, Math.min(this.config.CALL_TIMEOUT_MS, leftMs - ageMs())),
       beforeSend: () => {
         // A machine that slept through its lease must not send: somebody else may have taken over.
-        if (this.clock.monotonicMs() - claimedAtMs > this.config.CLAIM_MAX_AGE_MS) {
-          throw new Error('the claim is too old to send');
-        }
+        if (ageMs() > this.config.CLAIM_MAX_AGE_MS) throw new Error('the claim is too old to send');
+        if (ageMs() >= leftMs) throw new Error('the time for the step ran out before it was sent');
         mayHaveLeft = true;
       },
     };
@@ -86,10 +87,9 @@ export class StepRunner implements BeforeApplicationShutdown {
     return row.step;
   }
 
-  /** No call outlives the code, the session or the onboarding. */
+  /** From the claim on, in milliseconds: no call outlives the code, the session or the onboarding. */
   #timeLeft(row: Row): number {
-    const left = (row.deadlineAt?.getTime() ?? Infinity) - row.now.getTime();
-    return Math.max(1, Math.min(this.config.CALL_TIMEOUT_MS, left));
+    return (row.deadlineAt?.getTime() ?? Infinity) - row.now.getTime();
   }
 
   /** A bug of ours does not change what may have happened upstream. */

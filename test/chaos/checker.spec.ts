@@ -1,0 +1,576 @@
+import { describe, expect, it } from '@jest/globals';
+import { INVARIANT_NAMES, check } from './checker.js';
+import type { FinalRow, History, OnboardingHistory, TimelineEntry, Told, UpstreamCall } from './history.js';
+
+const TERMS = { sessionMarginMs: 1_000, networkDelayMs: 100, readAt: 1_000_000 };
+const SESSION_ENDS = new Date(20_000).toISOString();
+
+type Fact = [type: string, data?: TimelineEntry['data'], at?: number];
+
+/** Events, numbered, 100 ms apart unless told. */
+const events = (...facts: Fact[]): TimelineEntry[] =>
+  facts.map(([type, data = {}, at], index) => ({
+    seq: index + 1,
+    type,
+    at: at ?? (index + 1) * 100,
+    actor: 'x',
+    data,
+  }));
+
+const started = (step: UpstreamCall['step'], attempt: number, fingerprint = 'f'): Fact => [
+  'attempt_started',
+  { step, attempt, fingerprint },
+];
+const ended = (step: UpstreamCall['step'], attempt: number, end: string): Fact => [
+  'attempt_ended',
+  { step, attempt, class: end },
+];
+
+const call = (step: UpstreamCall['step'], attempt: number, at: number, more: Partial<UpstreamCall> = {}) => ({
+  step,
+  attempt,
+  sentAt: at,
+  arrivedAt: at,
+  answeredAt: at + 10,
+  answer: 200,
+  otpId: step === 'verify-otp' ? 'otp-1' : null,
+  effect: null,
+  ...more,
+});
+
+const told = (more: Partial<Told>): Told => ({
+  at: 5_000,
+  what: 'get',
+  key: null,
+  status: 200,
+  code: null,
+  replayed: false,
+  version: null,
+  state: null,
+  updatedAt: null,
+  attemptsLeft: null,
+  otpSentAt: null,
+  ...more,
+});
+
+/** The straight way, told by everybody in the same words. */
+function straightWay(): OnboardingHistory {
+  return {
+    row: {
+      id: 'one',
+      userId: 'ana',
+      externalRef: 'key-1',
+      state: 'completed',
+      step: null,
+      version: 6,
+      lastSeq: 12,
+      attempt: 3,
+      parkedReason: null,
+      leaseUntil: null,
+      nextAttemptAt: null,
+      deadlineAt: null,
+      otpHandle: 'otp-1',
+      unresolved: [],
+      authenticators: [{ id: 'a-1', credentialId: 'c-1' }],
+      holdsSecrets: false,
+    },
+    events: events(
+      ['created'],
+      started('init-otp', 1),
+      ended('init-otp', 1, 'ok'),
+      ['otp_sent'],
+      ['otp_submitted'],
+      started('verify-otp', 2),
+      ended('verify-otp', 2, 'ok'),
+      ['otp_verified', { sessionExpiresAt: SESSION_ENDS }],
+      ['authenticators_submitted'],
+      started('create-authenticators', 3),
+      ended('create-authenticators', 3, 'ok'),
+      ['authenticators_created'],
+    ),
+    calls: [
+      call('init-otp', 1, 220, { effect: { type: 'otp_sent', otpId: 'otp-1' } }),
+      call('verify-otp', 2, 620, {
+        effect: { type: 'session_opened', otpId: 'otp-1', expiresAt: SESSION_ENDS },
+      }),
+      call('create-authenticators', 3, 1_020, {
+        effect: { type: 'authenticators_created', credentialIds: ['c-1'], authenticatorIds: ['a-1'] },
+      }),
+    ],
+    told: [
+      told({
+        what: 'start',
+        key: 'key-1',
+        status: 201,
+        version: 2,
+        state: 'otp_sent',
+        updatedAt: 400,
+        attemptsLeft: 3,
+        otpSentAt: 'then',
+      }),
+      told({
+        what: 'verify',
+        key: 'key-2',
+        version: 4,
+        state: 'otp_verified',
+        updatedAt: 800,
+        attemptsLeft: 2,
+        otpSentAt: 'then',
+      }),
+      told({ what: 'authenticators', key: 'key-3', version: 6, state: 'completed', updatedAt: 1_200 }),
+    ],
+  };
+}
+
+const PASSKEYS = [{ userId: 'ana', credentialId: 'c-1', authenticatorId: 'a-1' }];
+
+/** The numbers of the invariants that a history breaks, e.g. `I4`. */
+function broken(onboarding: OnboardingHistory, passkeys: History['passkeys'] = PASSKEYS): string[] {
+  const found = check({ onboardings: [onboarding], passkeys }, TERMS);
+  return [...new Set(found.map(({ invariant }) => invariant.split(' ', 1)[0]!))];
+}
+
+/** The straight way, but for what is given; the row's counters follow its events unless they are given, too. */
+function but(
+  facts: Fact[] | null,
+  row: Partial<FinalRow> = {},
+  more: Partial<OnboardingHistory> = {},
+): OnboardingHistory {
+  const straight = straightWay();
+  const timeline = facts ? events(...facts) : straight.events;
+  return {
+    ...straight,
+    events: timeline,
+    told: [],
+    ...more,
+    row: {
+      ...straight.row,
+      ...(facts && { lastSeq: timeline.length }),
+      ...row,
+    },
+  };
+}
+
+const SENT: Fact[] = [['created'], started('init-otp', 1), ended('init-otp', 1, 'ok'), ['otp_sent']];
+const SENT_CALL = straightWay().calls.slice(0, 1);
+const LIVE: Pick<FinalRow, 'authenticators' | 'deadlineAt'> = { authenticators: [], deadlineAt: 2_000_000 };
+
+describe('the checker', () => {
+  it('finds nothing in what went well', () => {
+    expect(broken(straightWay())).toEqual([]);
+  });
+
+  it('finds nothing in what went badly, as the law has it', () => {
+    const lost = but(
+      [
+        ...SENT,
+        ['otp_submitted'],
+        started('verify-otp', 2),
+        ['attempt_ended', { step: 'verify-otp', attempt: 2, class: 'no_answer', lapsed: true }],
+        ['outcome_lost'],
+        ['late_answer', { answer: 'otp_rejected' }],
+        ['cancelled', { reason: 'key-9' }],
+        ['late_answer_kept'],
+        ['resolved', { step: 'verify-otp', outcome: 'not_done' }],
+      ],
+      { state: 'cancelled', version: 6, attempt: 2, authenticators: [], otpHandle: 'otp-1' },
+      { calls: [...SENT_CALL, call('verify-otp', 2, 620, { answer: 'client_gone', answeredAt: 2_000 })] },
+    );
+    expect(broken(lost, [])).toEqual([]);
+  });
+
+  it('has a history for each invariant below', () => {
+    const numbers = INVARIANT_NAMES.map((name) => name.split(' ', 1)[0]);
+    expect([...new Set(numbers)].sort()).toEqual(
+      ['I1', 'I2', 'I3', 'I4', 'I5', 'I6', 'I7', 'I8', 'I9', 'I10', 'I11', 'I12'].sort(),
+    );
+  });
+});
+
+describe('I1 is broken', () => {
+  it('by a step whose predecessor never succeeded', () => {
+    const facts: Fact[] = [
+      ...SENT.slice(0, 2),
+      ended('init-otp', 1, 'ok'),
+      ['otp_submitted'],
+      started('verify-otp', 2),
+    ];
+    expect(
+      broken(
+        but(facts, { state: 'otp_submitted', ...LIVE, attempt: 2, version: 2 }, { calls: SENT_CALL }),
+        [],
+      ),
+    ).toContain('I1');
+  });
+
+  it('by a call with a code that was never mailed to it, whatever the timeline says', () => {
+    const straight = straightWay();
+    straight.calls[1]!.otpId = 'otp-of-somebody-else';
+    expect(broken(straight)).toContain('I1');
+  });
+
+  it('by a passkey that is sent with the session of a code before', () => {
+    const facts: Fact[] = [
+      ...straightWay()
+        .events.slice(0, 8)
+        .map(({ type, data }): Fact => [type, data]),
+      ['session_expired'],
+      started('create-authenticators', 3),
+    ];
+    expect(broken(but(facts))).toContain('I1');
+  });
+});
+
+describe('I2 is broken', () => {
+  it('by an attempt that begins before the one before has ended', () => {
+    const facts: Fact[] = [
+      ['created'],
+      started('init-otp', 1),
+      started('init-otp', 2),
+      ended('init-otp', 2, 'ok'),
+      ['otp_sent'],
+    ];
+    expect(
+      broken(but(facts, { state: 'otp_sent', ...LIVE, attempt: 2, version: 2 }, { calls: [] }), []),
+    ).toContain('I2');
+  });
+
+  it('by a call that arrives while another is being answered', () => {
+    const straight = straightWay();
+    straight.calls[1]!.answeredAt = 1_500;
+    expect(broken(straight)).toEqual(['I2']);
+  });
+
+  it('not by a call whose predecessor had been given up', () => {
+    const retried = but(
+      [
+        ['created'],
+        started('init-otp', 1),
+        ended('init-otp', 1, 'no_answer'),
+        started('init-otp', 2),
+        ended('init-otp', 2, 'ok'),
+        ['otp_sent'],
+      ],
+      { state: 'otp_sent', ...LIVE, attempt: 2, version: 2 },
+      {
+        calls: [
+          call('init-otp', 1, 220, { answer: 'client_gone', answeredAt: 900 }),
+          call('init-otp', 2, 420, { effect: { type: 'otp_sent', otpId: 'otp-1' } }),
+        ],
+      },
+    );
+    expect(broken(retried, [])).toEqual([]);
+  });
+});
+
+describe('I3 is broken', () => {
+  const twice = (first: Partial<UpstreamCall>, fingerprint = 'f') =>
+    but(
+      [
+        ...SENT,
+        ['otp_submitted'],
+        started('verify-otp', 2),
+        ended('verify-otp', 2, 'rejected'),
+        ['otp_rejected'],
+        ['otp_submitted'],
+        started('verify-otp', 3, fingerprint),
+        ended('verify-otp', 3, 'rejected'),
+        ['otp_rejected'],
+      ],
+      { state: 'otp_sent', ...LIVE, attempt: 3, version: 6 },
+      {
+        calls: [
+          ...SENT_CALL,
+          call('verify-otp', 2, 620, { answer: 400, ...first }),
+          call('verify-otp', 3, 1_020, { answer: 400 }),
+        ],
+      },
+    );
+
+  it('by the same code again after an answer', () => {
+    expect(broken(twice({}), [])).toEqual(['I3']);
+  });
+
+  it('not by another code', () => {
+    expect(broken(twice({}, 'another'), [])).toEqual([]);
+  });
+});
+
+describe('I4 is broken', () => {
+  it('by a number that comes twice', () => {
+    const facts: Fact[] = [
+      ['created'],
+      started('init-otp', 1),
+      ended('init-otp', 1, 'not_sent'),
+      started('init-otp', 1),
+      ended('init-otp', 1, 'ok'),
+      ['otp_sent'],
+    ];
+    expect(
+      broken(but(facts, { state: 'otp_sent', ...LIVE, attempt: 1, version: 2 }, { calls: SENT_CALL }), []),
+    ).toContain('I4');
+  });
+
+  it('by a code with more tries than it had before', () => {
+    const straight = straightWay();
+    straight.told[1]!.attemptsLeft = 4;
+    expect(broken(straight)).toEqual(['I4']);
+  });
+});
+
+describe('I5 is broken', () => {
+  it('by anything that happens after the end', () => {
+    const straight = straightWay();
+    const after = { seq: 13, type: 'retry_scheduled', at: 1_300, actor: 'x', data: {} };
+    expect(
+      broken({ ...straight, events: [...straight.events, after], row: { ...straight.row, lastSeq: 13 } }),
+    ).toEqual(['I5']);
+  });
+
+  it('by an end that a caller was told of and that is another now', () => {
+    const straight = straightWay();
+    straight.told.push(told({ version: 7, state: 'expired' }));
+    expect(broken(straight)).toEqual(expect.arrayContaining(['I5', 'I7']));
+  });
+
+  it('by secrets that outlive it', () => {
+    expect(broken(but(null, { holdsSecrets: true }))).toEqual(['I5']);
+  });
+});
+
+describe('I6 is broken', () => {
+  it('by a gap', () => {
+    const straight = straightWay();
+    straight.events[11]!.seq = 13;
+    expect(broken(straight)).toEqual(['I6']);
+  });
+
+  it('by a change of state without its event', () => {
+    expect(broken(but(null, { version: 7 }))).toEqual(['I6']);
+  });
+
+  it('by a signal that leads nowhere', () => {
+    const facts: Fact[] = [...SENT, ['otp_verified']];
+    expect(
+      broken(but(facts, { state: 'otp_sent', ...LIVE, attempt: 1, version: 2 }, { calls: SENT_CALL }), []),
+    ).toEqual(['I6']);
+  });
+
+  it('by a row in another state than its timeline ends in', () => {
+    expect(
+      broken(but(SENT, { state: 'otp_needed', ...LIVE, attempt: 1, version: 2 }, { calls: SENT_CALL }), []),
+    ).toEqual(['I6']);
+  });
+
+  it('by one version that was told as two states', () => {
+    const straight = straightWay();
+    straight.told.push(told({ version: 2, state: 'otp_needed' }));
+    expect(broken(straight)).toEqual(['I6']);
+  });
+});
+
+describe('I7 is broken', () => {
+  const resent: Fact[] = [
+    ...SENT,
+    ['otp_resend_asked', { reason: 'key-2' }],
+    started('init-otp', 2),
+    ended('init-otp', 2, 'ok'),
+    ['otp_sent'],
+  ];
+  const calls = [
+    ...SENT_CALL,
+    call('init-otp', 2, 620, { effect: { type: 'otp_sent' as const, otpId: 'otp-2' } }),
+  ];
+  const row = { state: 'otp_sent', ...LIVE, attempt: 2, version: 4, otpHandle: 'otp-2' } as const;
+  const accepted = told({ what: 'resend', key: 'key-2', version: 4, state: 'otp_sent' });
+
+  it('not by a resend that was accepted and done', () => {
+    expect(broken(but(resent, row, { calls, told: [accepted] }), [])).toEqual([]);
+  });
+
+  it('by one that was accepted and is gone', () => {
+    expect(
+      broken(but(resent, row, { calls, told: [accepted, told({ what: 'resend', key: 'key-3' })] }), []),
+    ).toEqual(['I7']);
+  });
+
+  it('by one that was carried out twice', () => {
+    const again: Fact[] = [
+      ...resent,
+      ['otp_resend_asked', { reason: 'key-2' }],
+      started('init-otp', 3),
+      ended('init-otp', 3, 'ok'),
+      ['otp_sent'],
+    ];
+    const third = call('init-otp', 3, 1_120, { effect: { type: 'otp_sent', otpId: 'otp-3' } });
+    const twice = but(
+      again,
+      { ...row, attempt: 3, version: 6, otpHandle: 'otp-3' },
+      { calls: [...calls, third] },
+    );
+    expect(broken(twice, [])).toEqual(['I7']);
+  });
+
+  it('by a code that was accepted and never submitted', () => {
+    const straight = straightWay();
+    straight.told.push(told({ what: 'verify', key: 'key-8' }));
+    expect(broken(straight)).toEqual(['I7']);
+  });
+
+  it('by a version that a caller was told of and that was lost', () => {
+    const straight = straightWay();
+    straight.told.push(told({ version: 8 }));
+    expect(broken(straight)).toEqual(['I7']);
+  });
+
+  it('by a step that nobody ends', () => {
+    const facts: Fact[] = [['created'], started('init-otp', 1)];
+    expect(
+      broken(
+        but(
+          facts,
+          { state: 'otp_requested', step: 'init-otp', ...LIVE, attempt: 1, version: 1 },
+          { calls: [] },
+        ),
+        [],
+      ),
+    ).toEqual(['I7']);
+  });
+
+  it.each([{ parkedReason: 'integration_missing' }, { deadlineAt: 900_000 }, { deadlineAt: null }])(
+    'by a live onboarding at rest with %j',
+    (stuck) => {
+      expect(
+        broken(
+          but(SENT, { state: 'otp_sent', ...LIVE, attempt: 1, version: 2, ...stuck }, { calls: SENT_CALL }),
+          [],
+        ),
+      ).toEqual(['I7']);
+    },
+  );
+});
+
+describe('I8 is broken', () => {
+  it.each([
+    { sentAt: 19_001, arrivedAt: 19_010 },
+    { sentAt: 18_999, arrivedAt: 19_200 },
+  ])('by a passkey that is on its way too late: %j', (late) => {
+    const straight = straightWay();
+    Object.assign(straight.calls[2]!, late, { answeredAt: 19_300 });
+    expect(broken(straight)).toEqual(['I8']);
+  });
+});
+
+describe('I9 is broken', () => {
+  it('by two onboardings of one key', () => {
+    const one = straightWay();
+    const other = { ...straightWay(), told: [] };
+    other.row = { ...other.row, id: 'other' };
+    const found = check({ onboardings: [one, other], passkeys: PASSKEYS }, TERMS);
+    expect(found.map(({ invariant }) => invariant)).toEqual(['I9 one idempotency key, one onboarding']);
+  });
+});
+
+describe('I10 is broken', () => {
+  const lost: Partial<FinalRow> = { state: 'cancelled', authenticators: [], version: 6 };
+  const facts: Fact[] = [
+    ...straightWay()
+      .events.slice(0, 10)
+      .map(({ type, data }): Fact => [type, data]),
+    ['cancelled'],
+  ];
+
+  it('by a passkey that the row knows nothing of', () => {
+    expect(broken(but(facts, lost))).toEqual(['I10']);
+  });
+
+  it.each<[string, Partial<FinalRow>, Fact[]]>([
+    ['in doubt', { unresolved: [{ step: 'create-authenticators', attempt: 3 }] }, []],
+    ['resolved', {}, [['resolved', { step: 'create-authenticators', outcome: 'done' }]]],
+  ])('not by one that is %s', (_, row, more) => {
+    expect(broken(but([...facts, ...more], { ...lost, ...row }))).toEqual([]);
+  });
+
+  it('by a passkey that no call of ours made', () => {
+    const stranger = { userId: 'ana', credentialId: 'c-2', authenticatorId: 'a-2' };
+    expect(broken(straightWay(), [...PASSKEYS, stranger])).toEqual(['I10']);
+  });
+
+  it('by a passkey that upstream never made, or calls by another name', () => {
+    expect(broken(but(null, { authenticators: [{ id: null, credentialId: 'c-9' }] }))).toContain('I10');
+    expect(broken(but(null, { authenticators: [{ id: 'a-9', credentialId: 'c-1' }] }))).toEqual(['I10']);
+  });
+});
+
+describe('I11 is broken', () => {
+  const verifying = (...rest: Fact[]): Fact[] => [
+    ...SENT,
+    ['otp_submitted'],
+    started('verify-otp', 2),
+    ...rest,
+  ];
+  const row = { state: 'otp_sent', ...LIVE, attempt: 2, version: 4 } as const;
+  const cut = [...SENT_CALL, call('verify-otp', 2, 620, { answer: 'cut' })];
+
+  it('by a lost answer that is taken for a no', () => {
+    const facts = verifying(ended('verify-otp', 2, 'no_answer'), ['otp_rejected']);
+    expect(broken(but(facts, row, { calls: cut }), [])).toEqual(['I11']);
+  });
+
+  it('by a code that is sent again after one', () => {
+    const facts = verifying(
+      ended('verify-otp', 2, 'no_answer'),
+      started('verify-otp', 3),
+      ended('verify-otp', 3, 'ok'),
+      ['otp_verified'],
+    );
+    const again = call('verify-otp', 3, 920, { effect: { type: 'session_opened', expiresAt: SESSION_ENDS } });
+    expect(
+      broken(but(facts, { ...row, state: 'otp_verified', attempt: 3 }, { calls: [...cut, again] }), []),
+    ).toEqual(['I11']);
+  });
+
+  it('by an unknown outcome that names no attempt', () => {
+    const facts = verifying(ended('verify-otp', 2, 'no_answer'), ['outcome_lost']);
+    const unknown = { ...row, state: 'outcome_unknown', step: 'verify-otp' } as const;
+    expect(broken(but(facts, unknown, { calls: cut }), [])).toEqual(['I11']);
+    const named = { ...unknown, unresolved: [{ step: 'verify-otp' as const, attempt: 2 }] };
+    expect(broken(but(facts, named, { calls: cut }), [])).toEqual([]);
+  });
+
+  it('by a doubt about an attempt that was answered', () => {
+    expect(broken(but(null, { unresolved: [{ step: 'verify-otp', attempt: 2 }] }))).toEqual(['I11']);
+  });
+});
+
+describe('I12 is broken', () => {
+  it.each<[string, (straight: OnboardingHistory) => void]>([
+    ['a success that upstream knows nothing of', ({ calls }) => (calls[0]!.effect = null)],
+    ['a call that arrives before it is written down', ({ calls }) => (calls[0]!.arrivedAt = 150)],
+    [
+      'a call that arrives twice',
+      ({ calls }) => calls.push({ ...calls[2]!, arrivedAt: 1_100, effect: null }),
+    ],
+    ['a call that nobody made', ({ calls }) => calls.push(call('init-otp', 7, 1_500))],
+    ['a call that did arrive and is said not to', ({ events }) => (events[2]!.data.class = 'not_sent')],
+    ['an effect that is said to be a no', ({ events }) => (events[10]!.data.class = 'rejected')],
+  ])('by %s', (_, lie) => {
+    const straight = straightWay();
+    lie(straight);
+    expect(broken(straight)).toContain('I12');
+  });
+
+  it('by a code in the row that is not the last one sent', () => {
+    const facts: Fact[] = SENT;
+    expect(
+      broken(
+        but(
+          facts,
+          { state: 'otp_sent', ...LIVE, attempt: 1, version: 2, otpHandle: 'otp-0' },
+          { calls: SENT_CALL },
+        ),
+        [],
+      ),
+    ).toEqual(['I12']);
+  });
+});
