@@ -62,8 +62,10 @@ export class Caller {
       // Who waits looks often, and changes its mind no more often than others.
       const moody = seen.body.nextAction.type === 'wait' ? 0.003 : 0.02;
       if (this.#random.chance(moody)) return; // gone for lunch
-      if (this.#random.chance(moody)) await this.#command(id, 'cancel', (key) => ({ reason: key }));
-      else if (!this.#options.over() && this.#random.chance(moody)) {
+      const cancels = this.#random.chance(moody);
+      const supersedes = this.#random.chance(moody) && !this.#options.over();
+      if (cancels) await this.#command(id, 'cancel', (key) => ({ reason: key }));
+      else if (supersedes) {
         id = (await this.#start(true)) ?? id;
         this.#registering = null;
       } else await this.#act(seen.body);

@@ -135,10 +135,13 @@ describe('with a Redis that refuses', () => {
   it('does what is scheduled by itself', async () => {
     const jobs = await openJobs();
     jest.spyOn(jobs.queues.get('expiry'), 'getJobScheduler').mockRejectedValue(new Error('OOM'));
-    const before = ticks;
-    jobs.runner.start(handlers());
-    await until('it ticks by itself', () => ticks >= before + 3);
-    await jobs.close();
+    try {
+      const before = ticks;
+      jobs.runner.start(handlers());
+      await until('it ticks by itself', () => ticks >= before + 3);
+    } finally {
+      await jobs.close();
+    }
   });
 });
 
