@@ -196,6 +196,7 @@ describe('an upstream that nobody can reach', () => {
       env: {
         CONNECT_TIMEOUT_MS: '400',
         CALL_TIMEOUT_MS: '500',
+        CLAIM_MAX_AGE_MS: '400',
         ONBOARDING_IDLE_MS: '3500',
         OTP_LIFE_MS: '2500',
         SESSION_MARGIN_MS: '1000',

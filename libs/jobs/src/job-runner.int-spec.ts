@@ -10,6 +10,7 @@ const step: JobDefinition<{ n: number }> = {
   name: 'init-otp',
   payload: z.strictObject({ n: z.int() }),
 };
+const sweep: JobDefinition<unknown> = { queue: 'upkeep', name: 'sweep', payload: z.object({}) };
 const EVERY_MS = 60;
 
 /** What the step's handler does with each payload. */
@@ -31,7 +32,7 @@ const handlers = (): JobHandler[] => [
     everyMs: EVERY_MS,
     handle: async () => ({ ticks: ++ticks }),
   },
-  { job: { queue: 'upkeep', name: 'sweep', payload: z.object({}) }, handle: async () => ({}) },
+  { job: sweep, handle: async () => ({}) },
 ];
 
 const runsOf = (n: number) => handled.filter((run) => run.n === n);
@@ -254,6 +255,7 @@ describe('told to stop', () => {
 
       jobs.runner.onModuleDestroy();
       await jobs.producer.add(step, { n: 401 }, { id: 'late' });
+      await jobs.producer.add(sweep, {}, { id: 'late' });
       const ticked = ticks;
       await periods(5);
       expect(runsOf(401)).toEqual([]);
@@ -264,7 +266,8 @@ describe('told to stop', () => {
       await jobs.runner.beforeApplicationShutdown();
       const steps = jobs.queues.get('steps');
       expect(await (await steps.getJob('running'))!.getState()).toBe('completed');
-      expect(await (await steps.getJob('late'))!.getState()).toBe('waiting');
+      for (const queue of [steps, jobs.queues.get('upkeep')])
+        expect(await (await queue.getJob('late'))!.getState()).toBe('waiting');
     } finally {
       letGo();
       await jobs.close();

@@ -77,7 +77,9 @@ describe('a wake-up call', () => {
       throw failure('no_answer');
     });
     await expect(wake(id)).rejects.toEqual(
-      new EndedForGood('outcome_unknown: The call may have taken effect; nobody can say.'),
+      new EndedForGood(
+        'outcome_unknown: The call may have taken effect, and the provider cannot be asked: find out and resolve it, or ask for a new code.',
+      ),
     );
   });
 
