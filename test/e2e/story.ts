@@ -109,11 +109,16 @@ export class Story {
       ...SHORT,
       ...options.env,
     };
-    const { app, url } = await story.startService();
-    story.service = app;
-    story.serviceUrl = url;
-    if (options.worker !== false) await story.startWorker();
-    return story;
+    try {
+      const { app, url } = await story.startService();
+      story.service = app;
+      story.serviceUrl = url;
+      if (options.worker !== false) await story.startWorker();
+      return story;
+    } catch (error) {
+      await story.end(); // or what was opened would keep jest from ending
+      throw error;
+    }
   }
 
   /** One more replica of the service. */
