@@ -176,7 +176,10 @@ describe('headers', () => {
       );
       expect(problem.version).toBe(verified.body.version);
     }
-    expectProblem(await post(`${path}/cancel`, {}, { 'if-match': 'W/"1"' }), 400, 'validation_failed');
+    // A weak tag matches nothing (RFC 9110 §13.1.1); what is no tag at all is refused.
+    const weak = { 'if-match': `W/"${verified.body.version}"` };
+    expectProblem(await post(`${path}/cancel`, {}, weak), 412, 'version_mismatch');
+    expectProblem(await post(`${path}/cancel`, {}, { 'if-match': '3' }), 400, 'validation_failed');
     expect((await story.get(id)).body.version).toBe(verified.body.version);
     expect((await post(`${path}/cancel`, {}, { 'if-match': '*' })).status).toBe(200);
   });
