@@ -63,7 +63,7 @@ const ENDS: Record<
 describe('a call without an answer', () => {
   let story: Story;
   beforeAll(async () => {
-    story = await Story.begin({ env: { CALL_TIMEOUT_MS: String(CALL_TIMEOUT_MS) } });
+    story = await Story.begin({ env: { CALL_TIMEOUT_MS: String(CALL_TIMEOUT_MS), CLAIM_MAX_AGE_MS: '500' } });
   });
   afterAll(() => story.end());
 
