@@ -31,7 +31,7 @@ export default {
   // Nothing is timed; this only ends a test that hangs.
   testTimeout: 30_000,
   projects: [
-    project('unit', ['<rootDir>/{apps,libs,tools,docs}/**/*.spec.ts']),
+    project('unit', ['<rootDir>/{apps,libs,tools,docs,test}/**/*.spec.ts']),
     project('int', ['<rootDir>/{apps,libs,tools}/**/*.int-spec.ts']),
     project('e2e', ['<rootDir>/test/e2e/**/*.e2e-spec.ts']),
   ],

@@ -1,0 +1,80 @@
+import { Logger } from '@nestjs/common';
+import { beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type { Clock } from '#libs/kernel';
+import { aRow, testConfig } from '#libs/testing';
+import type { Call, Integrations } from '#libs/upstream';
+import type { Settlement } from './settlement.js';
+import { StepRunner } from './step-runner.js';
+import type { Step, StepEnd, Steps } from './step.js';
+import type { AttemptEnd } from './verdict.js';
+
+const CLAIM_MAX_AGE_MS = 800;
+const CALL_TIMEOUT_MS = 1_000;
+const config = testConfig({
+  CLAIM_MAX_AGE_MS: String(CLAIM_MAX_AGE_MS),
+  CALL_TIMEOUT_MS: String(CALL_TIMEOUT_MS),
+});
+
+/** The claim began at 0 on the monotonic clock. */
+let nowMs = 0;
+let calls: Call[] = [];
+let ends: AttemptEnd[] = [];
+beforeAll(() => Logger.overrideLogger(false));
+beforeEach(() => {
+  nowMs = 0;
+  calls = [];
+  ends = [];
+});
+
+const end: StepEnd = { signal: 'otp_verified' };
+const step = {
+  call: async (_provider: unknown, call: Call) => {
+    calls.push(call);
+    call.beforeSend();
+    return end;
+  },
+};
+const runner = new StepRunner(
+  { get: () => step as unknown as Step } as unknown as Steps,
+  { find: () => ({ provider: {} }) } as unknown as Integrations,
+  { settle: async (row: unknown, how: AttemptEnd) => (ends.push(how), row) } as unknown as Settlement,
+  config,
+  { monotonicMs: () => nowMs, nowMs: () => nowMs } as Clock,
+);
+
+/** An attempt whose code ends so long after its claim. */
+const claimed = (leftMs: number) => {
+  const now = new Date();
+  const row = aRow({
+    state: 'otp_submitted',
+    step: 'verify-otp',
+    now,
+    deadlineAt: new Date(now.getTime() + leftMs),
+  });
+  return { row, claimedAtMs: 0 };
+};
+
+describe('a claimed attempt', () => {
+  it('has the whole time of a call where nothing ends before', async () => {
+    await runner.run(claimed(60_000));
+    expect(calls[0]!.timeoutMs).toBe(CALL_TIMEOUT_MS);
+    expect(ends).toMatchObject([{ type: 'succeeded' }]);
+  });
+
+  it('has no more time than is left, counted from the claim on', async () => {
+    nowMs = 100;
+    await runner.run(claimed(300));
+    expect(calls[0]!.timeoutMs).toBe(200);
+  });
+
+  it.each([
+    ['its claim is too old', CLAIM_MAX_AGE_MS + 1, 60_000],
+    ['what it is for has ended since the claim', 21, 21],
+  ])('is not sent when %s', async (_, ageMs, leftMs) => {
+    nowMs = ageMs;
+    await runner.run(claimed(leftMs));
+    expect(ends).toMatchObject([
+      { type: 'failed', error: { failure: 'not_sent', evidence: { bytesSent: false } } },
+    ]);
+  });
+});
