@@ -101,7 +101,6 @@ export class Claims {
         where.stateIn(...submission.from),
         where.notDue(),
         ...(submission.terms.version === undefined ? [] : [where.version(submission.terms.version)]),
-        ...(this.steps.get(submission.step).firstWhere?.() ?? []),
         ...(submission.where ?? []),
       ],
       patch: {

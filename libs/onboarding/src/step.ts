@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Call, UpstreamError, UpstreamProvider } from '#libs/upstream';
 import type { Signal, StepName } from './machine.js';
 import type { Failure, LastResult } from './onboarding.entity.js';
-import type { Clause, Condition, Row } from './onboarding.store.js';
+import type { Clause, Row } from './onboarding.store.js';
 import type { Patch } from './statement.js';
 
 /** Whom limits are counted for. */
@@ -33,17 +33,11 @@ export interface Step {
   /** What a first attempt writes besides what every first attempt does. */
   firstPatch?(): Patch;
 
-  /** What must hold of a row for a first attempt. */
-  firstWhere?(): Condition[];
-
   /** What a claim must charge; a claim that cannot is refused, and `explainRefusal` says why. */
   claimClauses?(claim: { first: boolean }): Clause[];
 
-  /**
-   * @param of the row, or at a start the subject alone.
-   * @throws ProblemError where a limit is used up; returns where it is not.
-   */
-  explainRefusal?(of: SubjectRef | Row): Promise<void>;
+  /** @throws ProblemError where a limit is used up; returns where it is not. */
+  explainRefusal?(subject: SubjectRef): Promise<void>;
 
   /** Makes the call, with secrets opened for as long as it takes. @throws UpstreamError */
   call(provider: UpstreamProvider, call: Call, row: Row): Promise<StepEnd>;

@@ -16,6 +16,7 @@ import {
 } from '#libs/onboarding';
 import { CONFIG, Sealer, type Config } from '#libs/platform';
 import { Integrations, type Integration } from '#libs/upstream';
+import { SendOtpStep } from './send-otp.step.js';
 
 export interface Start {
   integration?: string | undefined;
@@ -24,7 +25,6 @@ export interface Start {
   metadata?: Record<string, unknown> | undefined;
   supersede?: boolean | undefined;
 }
-
 /** How often a start is tried again whose subject's live onboarding has just changed or ended. */
 const TRIES = 5;
 
@@ -37,6 +37,7 @@ export class OtpService {
     private readonly store: OnboardingStore,
     private readonly onboardings: OnboardingService,
     private readonly steps: Steps,
+    private readonly sending: SendOtpStep,
     private readonly integrations: Integrations,
     private readonly fingerprint: Fingerprint,
     private readonly sealer: Sealer,
@@ -95,6 +96,8 @@ export class OtpService {
       signal: 'otp_resend_asked',
       step: 'init-otp',
       from: ['otp_sent', 'otp_needed', 'outcome_unknown'],
+      where: [() => 'o.otp_resend_at <= clock_timestamp()'],
+      explain: (row) => this.sending.explainResend(row),
       // A lost verification is settled by a new code; a passkey that may exist is not.
       patch: { unresolved: sql(`jsonb_path_query_array(o.unresolved, '$[*] ? (@.step != "verify-otp")')`) },
       ...(reason && { data: { reason } }),

@@ -9,7 +9,6 @@ import {
   type StepEnd,
   type SubjectRef,
   nextActionOf,
-  type Condition,
 } from '#libs/onboarding';
 import { CONFIG, type Config } from '#libs/platform';
 import type { Call, UpstreamError, UpstreamProvider } from '#libs/upstream';
@@ -47,15 +46,18 @@ export class SendOtpStep implements Step, OnModuleInit {
     return [this.budget.chargeSend()];
   }
 
-  firstWhere(): Condition[] {
-    return [() => 'o.otp_resend_at <= clock_timestamp()'];
+  explainRefusal(subject: SubjectRef): Promise<void> {
+    return this.budget.explainSend(subject);
   }
 
-  /** Waiting as told must be enough: of cooldown and budget, the one that takes longer has the word. */
-  async explainRefusal(of: SubjectRef | Row): Promise<void> {
-    const tooSoon = 'otpResendAt' in of ? this.#tooSoon(of) : null;
+  /**
+   * Why a resend was refused. Waiting as told must be enough: of cooldown and budget, the one that takes longer has
+   * the word.
+   */
+  async explainResend(row: Row): Promise<void> {
+    const tooSoon = this.#tooSoon(row);
     try {
-      await this.budget.explainSend(of);
+      await this.budget.explainSend(row);
     } catch (error) {
       const longer = error instanceof ProblemError && (error.retryAfterS ?? 0) > (tooSoon?.retryAfterS ?? 0);
       if (longer || !tooSoon) throw error;
