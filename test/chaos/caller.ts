@@ -22,6 +22,8 @@ export interface CallerOptions {
 const CALM_MS =
   2 * LONGEST_DELAY_MS + Number(SETTINGS.CALL_TIMEOUT_MS) + 2 * Number(SETTINGS.CLAIM_MAX_AGE_MS);
 const PATIENCE_MS = 90_000;
+/** When the run is over, for so long. */
+const FAREWELL_MS = 10_000;
 
 interface Sent {
   key: string;
@@ -40,6 +42,7 @@ export class Caller {
   /** What was typed for which mailed code, so that the same is asked again under the same key. */
   readonly #typed = new Map<string, { key: string; answered: boolean }>();
   #registering: Sent | null = null;
+  #leavesAt: number | undefined;
   /** The passkeys that were submitted, with when that was first tried. */
   readonly #submitted: { at: number; credentialId: string }[] = [];
   #started: Sent | null = null;
@@ -55,8 +58,9 @@ export class Caller {
   async run(): Promise<void> {
     const until = Date.now() + PATIENCE_MS;
     let id = await this.#start(false);
-    while (id && Date.now() < until) {
+    while (id && Date.now() < Math.min(until, this.#leavesAt ?? until)) {
       const seen = await this.#client.ask({ what: 'get', method: 'GET', path: `/v1/onboardings/${id}`, id });
+      if (this.#options.over()) this.#leavesAt ??= Date.now() + FAREWELL_MS;
       if (seen?.status !== 200) continue;
       if (seen.body.nextAction.type === 'none') return this.#afterwards(seen.body);
       // Who waits looks often, and changes its mind no more often than others.

@@ -209,7 +209,7 @@ export class RandomCalls {
   #terms({ version }: Someone): Record<string, string> {
     const random = this.#random;
     const headers: Record<string, string> = {};
-    if (random.chance(0.95)) {
+    if (random.chance(0.99)) {
       headers['prefer'] = random.pick(['wait=0', 'respond-async', 'wait=1']);
       if (random.chance(0.02)) headers['prefer'] = random.pick(['wait=99', 'wait=soon', 'handling=lenient']);
     }
