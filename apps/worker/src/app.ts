@@ -1,6 +1,6 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { isDatabaseAway } from '#libs/database';
-import { JobRunner } from '#libs/jobs';
+import { Canary, JobRunner } from '#libs/jobs';
 import { StepHandler, UpkeepHandlers } from '#libs/onboarding';
 import { createHttpApp, type Config } from '#libs/platform';
 import { WorkerModule } from './worker.module.js';
@@ -12,5 +12,11 @@ export function createWorker(config: Config): Promise<NestFastifyApplication> {
 
 /** Begins to take jobs. */
 export function startJobs(app: NestFastifyApplication): void {
-  app.get(JobRunner).start([...app.get(StepHandler).handlers(), ...app.get(UpkeepHandlers).handlers()]);
+  app
+    .get(JobRunner)
+    .start([
+      ...app.get(StepHandler).handlers(),
+      ...app.get(UpkeepHandlers).handlers(),
+      app.get(Canary).handler(),
+    ]);
 }

@@ -1,3 +1,4 @@
+export { Canary } from './canary.js';
 export {
   EndedForGood,
   TooEarly,

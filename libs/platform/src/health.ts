@@ -22,11 +22,26 @@ const CHECK_TIMEOUT_MS = 2_000;
 @Injectable()
 export class Health {
   readonly #checks: HealthCheck[] = [];
+  readonly #lives: (() => Promise<string | null>)[] = [];
   #draining = false;
   #closed = false;
 
   register(check: HealthCheck): void {
     this.#checks.push(check);
+  }
+
+  /** @param whyDead why only a restart can help; null where none is needed. One that throws says nothing. */
+  registerLife(whyDead: () => Promise<string | null>): void {
+    this.#lives.push(whyDead);
+  }
+
+  /** @throws ProblemError `not_ready` where the process answers and yet does not do its work. */
+  async live(): Promise<{ status: 'ok' }> {
+    if (this.#draining) return { status: 'ok' };
+    const found = await Promise.all(this.#lives.map((whyDead) => inTime(whyDead(), null).catch(() => null)));
+    const detail = found.find((why) => why !== null);
+    if (detail !== undefined) throw new ProblemError('not_ready', { detail });
+    return { status: 'ok' };
   }
 
   /** Not ready any more: whoever spreads requests is to send the next ones elsewhere. They are still taken. */
@@ -65,17 +80,19 @@ export class Health {
 }
 
 async function run({ check }: HealthCheck): Promise<Finding> {
-  const late = new Promise<Finding>((resolve) => {
-    setTimeout(() => resolve({ status: 'down', detail: 'no answer' }), CHECK_TIMEOUT_MS).unref();
-  });
   try {
-    return await Promise.race([check(), late]);
+    return await inTime(check(), { status: 'down', detail: 'no answer' });
   } catch (error) {
     return { status: 'down', detail: (error as { code?: string }).code ?? 'no answer' };
   }
 }
 
-/** Liveness says that the process answers; readiness, that it is of use. */
+function inTime<T>(work: Promise<T>, late: T): Promise<T> {
+  const timeout = new Promise<T>((resolve) => setTimeout(() => resolve(late), CHECK_TIMEOUT_MS).unref());
+  return Promise.race([work, timeout]);
+}
+
+/** Liveness says that a restart would not help; readiness, that the process is of use. */
 @ApiExcludeController()
 @Controller('health')
 export class HealthController {
@@ -83,7 +100,7 @@ export class HealthController {
 
   @Get('live')
   live() {
-    return { status: 'ok' };
+    return this.health.live();
   }
 
   @Get('ready')

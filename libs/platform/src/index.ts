@@ -1,7 +1,7 @@
 export { BearerGuard } from './bearer.guard.js';
 export { CONFIG, ConfigError, parseConfig, type Config, type IntegrationConfig } from './config.js';
 export { createHttpApp } from './http.js';
-export { Health, type HealthCheck } from './health.js';
+export { Health, type Finding, type HealthCheck } from './health.js';
 export { sendProblem } from './problem.filter.js';
 export { Metrics } from './metrics.js';
 export { PlatformModule } from './platform.module.js';

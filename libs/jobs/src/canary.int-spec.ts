@@ -1,0 +1,100 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { z } from 'zod';
+import { ProblemError } from '#libs/kernel';
+import { until } from '#libs/testing';
+import { openJobs, type Jobs } from './fixtures/open-jobs.js';
+import { startProxy } from './fixtures/redis-proxy.js';
+import type { JobHandler, QueueName } from './job-definition.js';
+
+const ENV = { CANARY_EVERY_MS: '50', WORKER_CONCURRENCY: '1' };
+const handlerOf = (queue: QueueName, name: string, handle = async () => ({})): JobHandler => ({
+  job: { queue, name, payload: z.object({}) },
+  handle,
+});
+
+let jobs: Jobs;
+let letGo: () => void;
+/** Resolves when the job that holds its worker up has begun. */
+let held: Promise<void>;
+
+function start(): void {
+  const holding = Promise.withResolvers<void>();
+  const begun = Promise.withResolvers<void>();
+  [letGo, held] = [holding.resolve, begun.promise];
+  const hold = handlerOf('upkeep', 'hold', async () => {
+    begun.resolve();
+    await holding.promise;
+    return {};
+  });
+  jobs.runner.start([
+    handlerOf('steps', 'init-otp'),
+    handlerOf('expiry', 'expire'),
+    hold,
+    jobs.canary.handler(),
+  ]);
+}
+
+const worker = async () => (await jobs.health.ready()).checks['worker'];
+const live = () => jobs.health.live().catch((error: unknown) => (error as ProblemError).message);
+
+describe('the canary', () => {
+  beforeEach(async () => {
+    jobs = await openJobs(undefined, { env: ENV });
+  });
+  afterEach(async () => {
+    letGo?.();
+    await jobs.close();
+  });
+
+  it('is missed by everybody until a worker has run it', async () => {
+    expect(await worker()).toEqual({ status: 'down', detail: 'no worker has run a job yet' });
+    start();
+    await until('it sings', async () => (await worker())!.status === 'up');
+    expect(await live()).toEqual({ status: 'ok' });
+  });
+
+  it('falls silent in a worker that takes no jobs, which is then as good as dead', async () => {
+    start();
+    await until('it sings', async () => (await worker())!.status === 'up');
+    await jobs.queues.get('upkeep').add('hold', {});
+    await held;
+    await until('it is missed', async () => (await worker())!.status === 'down');
+    expect((await worker())!.detail).toMatch(/^no worker has run a job for \d+ s$/);
+    await until('the worker wants a restart', async () => typeof (await live()) === 'string');
+    letGo();
+    await until('it sings again', async () => (await worker())!.status === 'up');
+    expect(await live()).toEqual({ status: 'ok' });
+  });
+
+  it('is no reason for a restart where somebody has paused its queue, and the detail says so', async () => {
+    start();
+    await until('it sings', async () => (await worker())!.status === 'up');
+    await jobs.queues.get('upkeep').pause();
+    await until('it is missed', async () => (await worker())!.status === 'down');
+    expect((await worker())!.detail).toBe('queue upkeep is paused');
+    expect(await live()).toEqual({ status: 'ok' });
+    await jobs.queues.get('upkeep').resume();
+  });
+});
+
+describe('while Redis is away', () => {
+  it('nobody is restarted for it, and a worker has time to go on when it is back', async () => {
+    const proxy = await startProxy();
+    jobs = await openJobs(proxy.url, { wait: true, env: { ...ENV, CANARY_EVERY_MS: '300' } });
+    try {
+      start();
+      await until('it sings', async () => (await worker())!.status === 'up');
+      await proxy.stop();
+      await until('Redis is gone', () => !jobs.queues.isReady());
+      expect(await live()).toEqual({ status: 'ok' });
+      await proxy.start();
+      await until('Redis is back', () => jobs.queues.isReady());
+      expect(await live()).toEqual({ status: 'ok' });
+      await until('it sings', async () => (await worker())!.status === 'up');
+    } finally {
+      letGo();
+      await jobs.close();
+      await proxy.stop();
+    }
+  });
+});
