@@ -153,6 +153,44 @@ describe('without a worker', () => {
     expect(await idsIn('outcome_unknown', subject.userId)).toEqual([id]);
   });
 
+  it.each<['otp_sent' | 'otp_verified', Life, string, string, object]>([
+    ['otp_sent', 'code', 'verify', '410 otp_expired', { type: 'resend_otp' }],
+    ['otp_sent', 'whole', 'verify', '410 onboarding_ended', { type: 'none' }],
+    ['otp_sent', 'whole', 'resend', '410 onboarding_ended', { type: 'none' }],
+    ['otp_verified', 'session', 'options', '410 session_expired', { type: 'resend_otp' }],
+    ['otp_verified', 'session', 'authenticators', '410 session_expired', { type: 'resend_otp' }],
+    ['otp_verified', 'whole', 'authenticators', '410 onboarding_ended', { type: 'none' }],
+  ])(
+    '%s: with less %s life than a call may take, %s sends nothing and says what to do',
+    async (state, life, command, refusal, nextAction) => {
+      const { id, subject } = await SITUATIONS[state](story);
+      const passkey = state === 'otp_verified' ? await story.passkey(id) : null;
+      const calls = story.journal(subject).length;
+      const callMs = Number(story.env['CALL_TIMEOUT_MS']);
+      await mayResend(id);
+      await runOut(story, id, life, callMs - 100);
+      const commands: Record<string, () => Promise<Answer>> = {
+        verify: () => story.verify(id, story.code(subject)),
+        resend: () => story.resend(id),
+        authenticators: () => story.register(id, [passkey]),
+        options: () =>
+          story.call('POST', `/v1/onboardings/${id}/authenticators/options`, { userName: 'ana' }),
+      };
+      const answer = await commands[command]!();
+      expect(told(answer)).toBe(refusal);
+      expect(answer.body).toMatchObject({ state, nextAction });
+      expect((await story.get(id)).body).toMatchObject({ state, nextAction });
+      expect(story.journal(subject)).toHaveLength(calls);
+    },
+  );
+
+  it('a code whose end is too near for a call is replaced at once', async () => {
+    const { id } = await story.sent();
+    await mayResend(id);
+    await runOut(story, id, 'code', Number(story.env['CALL_TIMEOUT_MS']) - 100);
+    expect((await story.resend(id)).body).toMatchObject({ state: 'otp_sent', otp: { attemptsLeft: 3 } });
+  });
+
   it('a subject whose onboarding has ended by itself may start another at once', async () => {
     const { id, subject } = await story.sent();
     await runOut(story, id, 'idle');

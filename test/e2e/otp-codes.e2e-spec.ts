@@ -136,6 +136,10 @@ describe("a subject's wrong codes of a day", () => {
     };
     await story.cancel(third.id);
     const start = await story.start(subject);
+    // What would have to be waited for is longer than the onboarding lives.
+    for (const refused of [refusals.verify, refusals.resend]) {
+      expect(refused.body).toMatchObject({ state: 'otp_sent', nextAction: { type: 'none' } });
+    }
     for (const refused of [...Object.values(refusals), start]) {
       expect(refused.status).toBe(429);
       expect(refused.body).toMatchObject({ code: 'otp_locked', retryable: true });
@@ -178,7 +182,18 @@ describe('sending again', () => {
     await resendLater(id, subject);
     expect(mails(subject)).toBe(3);
 
+    const { otp } = (await story.get(id)).body;
+    const [first] = await story.sql<{ at: Date }>(
+      `SELECT sends[1] AS at FROM otp_budgets WHERE subject_key = $1`,
+      [`${subject.accountId}/${subject.userId}`],
+    );
+    expect(Date.parse(otp.resendAvailableAt!)).toBe(first!.at.getTime() + WINDOW_MS);
+
     const fourth = await resendLater(id, subject);
+    expect(fourth.body).toMatchObject({
+      state: 'otp_sent',
+      nextAction: { type: 'submit_otp' },
+    });
     const superseding = await story.start(subject, { supersede: true });
     for (const refused of [fourth, superseding]) {
       expect(refused.status).toBe(429);

@@ -41,7 +41,8 @@ const ENDS: Record<Life, string> = {
   whole: 'life_ends_at',
 };
 
-/** Has one of its lives end at this very instant. */
-export async function runOut(story: Story, id: string, life: Life): Promise<void> {
-  await story.sql(`UPDATE onboardings SET ${ENDS[life]} = clock_timestamp() WHERE id = $1`, [id]);
+/** Has one of its lives end so many milliseconds from now, or at this very instant. */
+export async function runOut(story: Story, id: string, life: Life, inMs = 0): Promise<void> {
+  const at = `clock_timestamp() + interval '${inMs} milliseconds'`;
+  await story.sql(`UPDATE onboardings SET ${ENDS[life]} = ${at} WHERE id = $1`, [id]);
 }

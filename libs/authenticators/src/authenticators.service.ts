@@ -34,6 +34,12 @@ interface Checked {
   summaries: AuthenticatorSummary[];
 }
 
+const CREATION = {
+  signal: 'authenticators_submitted',
+  step: 'create-authenticators',
+  from: ['otp_verified'],
+} as const;
+
 /** Step 3: challenges, the check before the session is spent, creation. */
 @Injectable()
 export class AuthenticatorsService {
@@ -52,13 +58,13 @@ export class AuthenticatorsService {
   async options(
     id: string,
     user: { userName: string; userDisplayName?: string | undefined },
-    { version, along }: Terms,
+    terms: Terms,
   ): Promise<PublicKeyCredentialCreationOptionsJSON> {
     const row = await this.onboardings.load(id);
-    this.claims.mustAllow(row, 'authenticators_submitted', ['otp_verified'], version);
+    this.claims.mustAllow(row, { ...CREATION, terms });
     const party = this.#relyingParty(row);
     const [challenge, known] = await Promise.all([
-      this.challenges.issue(id, along),
+      this.challenges.issue(id, terms.along),
       this.credentials.registered(row),
     ]);
     if (!challenge) {
@@ -90,22 +96,14 @@ export class AuthenticatorsService {
     if (!found) throw notFound(id);
     const { row, outstanding } = found;
     // A state that takes no passkeys is the better answer than what is wrong with them.
-    if (row.state !== 'otp_verified' || row.deadlineAt! <= row.now)
-      this.claims.mustAllow(
-        await this.onboardings.load(id),
-        'authenticators_submitted',
-        ['otp_verified'],
-        terms.version,
-      );
+    this.claims.mustAllow(row, { ...CREATION, terms });
     const checked = await this.#check(row, submitted, outstanding);
     const ids = checked.authenticators.map((authenticator) => authenticator.credentialId);
     const content = JSON.stringify(checked.authenticators);
     const claimed = await this.claims.submit({
       id,
       terms,
-      signal: 'authenticators_submitted',
-      step: 'create-authenticators',
-      from: ['otp_verified'],
+      ...CREATION,
       clauses: [
         // Before the challenges: a submission that is refused for its credential keeps them.
         this.credentials.reserve(ids),

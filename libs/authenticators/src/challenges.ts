@@ -45,7 +45,7 @@ export class Challenges {
   /** The onboarding with its outstanding challenges, in one round trip; null where there is no such onboarding. */
   async find(onboardingId: string): Promise<{ row: Row; outstanding: ReadonlySet<string> } | null> {
     const text = `
-      SELECT ${columnsOf('o')}, clock_timestamp() AS now, ARRAY(
+      SELECT ${columnsOf('o')}, ${this.store.asRead}, ARRAY(
         SELECT c.challenge FROM webauthn_challenges c WHERE c.onboarding_id = o.id AND c.expires_at > clock_timestamp()
       ) AS challenges
       FROM onboardings o WHERE o.id = $1`;

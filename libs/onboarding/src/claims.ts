@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { CLOCK, ProblemError, type Clock } from '#libs/kernel';
 import { CONFIG, type Config } from '#libs/platform';
-import { Expiry } from './expiry.js';
+import { Expiry, asOfNow } from './expiry.js';
 import {
   STATE_OF_STEP,
   isEnded,
@@ -11,7 +11,7 @@ import {
   type State,
   type StepName,
 } from './machine.js';
-import { nextActionOf } from './next-action.js';
+import { hasTimeFor, nextActionOf } from './next-action.js';
 import type { NewEvent } from './onboarding-event.entity.js';
 import { OnboardingStore, where, type Clause, type Condition, type Row } from './onboarding.store.js';
 import { canLeaveDoubt } from './retry-law.js';
@@ -36,13 +36,18 @@ export interface Terms {
   along?: Clause | undefined;
 }
 
-export interface Submission {
-  id: string;
-  terms: Terms;
+/** A command that begins a step, as far as the row alone can tell whether it is allowed. */
+export interface Asked {
   signal: Signal;
   step: StepName;
   /** The states that the signal may come in. */
-  from: State[];
+  from: readonly State[];
+  terms: Pick<Terms, 'version'>;
+}
+
+export interface Submission extends Asked {
+  id: string;
+  terms: Terms;
   /** More that must hold of the row. */
   where?: Condition[];
   clauses?: Clause[];
@@ -100,6 +105,7 @@ export class Claims {
       where: [
         where.stateIn(...submission.from),
         where.notDue(),
+        where.leavesTimeFor(submission.step, this.config.CALL_TIMEOUT_MS),
         ...(submission.terms.version === undefined ? [] : [where.version(submission.terms.version)]),
         ...(submission.where ?? []),
       ],
@@ -164,25 +170,25 @@ export class Claims {
   }
 
   /** @throws ProblemError for a command that the row, as it is read, does not allow. */
-  mustAllow(row: Row, signal: Signal, from: State[], version?: number): void {
+  mustAllow(seen: Row, { signal, from, step, terms }: Asked): void {
+    const row = asOfNow(seen);
     if (isEnded(row.state)) throw ended(row);
-    if (version !== undefined && version !== row.version) throw versionMismatch(row);
+    if (terms.version !== undefined && terms.version !== row.version) throw versionMismatch(row);
     if (!from.includes(row.state)) throw illegal(row, signal);
+    if (!hasTimeFor(row, boundOf(row, step))) throw tooLate(row, step);
   }
 
   async #explain(submission: Submission): Promise<void> {
-    const { id, terms, signal, from } = submission;
+    const { id } = submission;
     const row = await this.store.find(id);
     if (!row) throw notFound(id);
     if (row.deadlineAt && row.deadlineAt <= row.now && !(row.leaseUntil && row.leaseUntil > row.now)) {
       await this.expiry.runFor(id);
       return;
     }
-    if (isEnded(row.state)) throw ended(row);
-    if (terms.version !== undefined && terms.version !== row.version) throw versionMismatch(row);
-    if (!from.includes(row.state)) throw illegal(row, signal);
+    this.mustAllow(row, submission);
     await submission.explain?.(row);
-    await this.steps.get(submission.step).explainRefusal?.(row);
+    await this.steps.get(submission.step).explainRefusal?.(row, row);
   }
 }
 
@@ -205,6 +211,30 @@ export const versionMismatch = (row: Row) =>
     detail: `If-Match names another version than ${row.version}; read the onboarding again.`,
     extensions: { version: row.version },
   });
+
+/** What bounds the step besides the onboarding's life. */
+const boundOf = (row: Row, step: StepName) =>
+  ({ 'init-otp': null, 'verify-otp': row.otpExpiresAt, 'create-authenticators': row.sessionEndsAt })[step];
+
+/** No call starts that could not end in time; what it would hang on is as good as over. */
+function tooLate(row: Row, step: StepName): ProblemError {
+  const extensions = { state: row.state, nextAction: nextActionOf(row) };
+  if (step === 'init-otp' || !hasTimeFor(row, null)) {
+    return new ProblemError('onboarding_ended', {
+      detail: `The onboarding ends at ${row.lifeEndsAt.toISOString()}: no call would end before. Start another.`,
+      extensions,
+    });
+  }
+  return step === 'verify-otp'
+    ? new ProblemError('otp_expired', {
+        detail: 'The code ends before a call could. Ask for a new one.',
+        extensions,
+      })
+    : new ProblemError('session_expired', {
+        detail: 'The session ends before a call could. Ask for a new code.',
+        extensions,
+      });
+}
 
 /** Why a signal has no place in the row's state, as exactly as the state tells. */
 export function illegal(row: Row, signal: Signal): ProblemError {

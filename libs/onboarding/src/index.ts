@@ -16,7 +16,7 @@ export {
   type Condition,
   type Row,
 } from './onboarding.store.js';
-export { Bindings, columnsOf, fromNow, sql, type Patch } from './statement.js';
+export { Bindings, SqlValue, columnsOf, fromNow, sql, type Patch } from './statement.js';
 export { RETRY_LAW } from './retry-law.js';
 export { StepHandler } from './step.handler.js';
 export { StepOutcome, throwIfRefused } from './step-outcome.js';

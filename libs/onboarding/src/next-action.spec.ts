@@ -19,8 +19,33 @@ describe('nextActionOf', () => {
     });
   });
 
-  it('asks for the code while it has tries and lives', () => {
-    expect(nextActionOf(aRow())).toEqual({ type: 'submit_otp', before: text(300_000) });
+  it('asks for the code while it has tries, and as long as a call would end before the code does', () => {
+    expect(nextActionOf(aRow())).toEqual({ type: 'submit_otp', before: text(290_000) });
+    expect(nextActionOf(aRow({ now: after(290_000) }))).toEqual({
+      type: 'submit_otp',
+      before: text(290_000),
+    });
+    expect(nextActionOf(aRow({ now: after(290_001) }))).toEqual({
+      type: 'resend_otp',
+      notBefore: text(60_000),
+    });
+  });
+
+  it('asks for the code before idle time is over, which a command in time would start anew', () => {
+    expect(nextActionOf(aRow({ idleEndsAt: after(295_000) }))).toMatchObject({ before: text(290_000) });
+    expect(nextActionOf(aRow({ idleEndsAt: after(100_000) }))).toMatchObject({ before: text(100_000) });
+  });
+
+  it('asks for nothing where the onboarding will be over before a code may be sent, or a call could end', () => {
+    const none = { type: 'none' };
+    expect(nextActionOf(aRow({ lifeEndsAt: after(9_999) }))).toEqual(none);
+    expect(nextActionOf(aRow({ state: 'otp_needed', idleEndsAt: after(59_999) }))).toEqual(none);
+    expect(nextActionOf(aRow({ state: 'otp_needed', lifeEndsAt: after(69_999) }))).toEqual(none);
+    expect(nextActionOf(aRow({ state: 'otp_needed', lifeEndsAt: after(70_000) }))).toMatchObject({
+      type: 'resend_otp',
+    });
+    const verified = aRow({ state: 'otp_verified', sessionEndsAt: after(900_000), lifeEndsAt: after(9_999) });
+    expect(nextActionOf(verified)).toEqual(none);
   });
 
   it('offers a new code when the old one has no tries left, and when one is needed', () => {
@@ -30,8 +55,19 @@ describe('nextActionOf', () => {
   });
 
   it('asks for the passkeys before whatever ends first', () => {
-    const row = aRow({ state: 'otp_verified', sessionEndsAt: after(900_000), deadlineAt: after(400_000) });
-    expect(nextActionOf(row)).toEqual({ type: 'submit_authenticators', before: text(400_000) });
+    const row = aRow({ state: 'otp_verified', sessionEndsAt: after(900_000), idleEndsAt: after(1_800_000) });
+    expect(nextActionOf(row)).toEqual({ type: 'submit_authenticators', before: text(890_000) });
+    expect(nextActionOf({ ...row, lifeEndsAt: after(400_000) })).toMatchObject({ before: text(390_000) });
+    expect(nextActionOf({ ...row, idleEndsAt: after(300_000) })).toMatchObject({ before: text(300_000) });
+  });
+
+  it('has the caller wait for the end of a session that is too short for a call', () => {
+    const row = aRow({ state: 'otp_verified', sessionEndsAt: after(9_999) });
+    expect(nextActionOf(row)).toEqual({ type: 'resend_otp', notBefore: text(60_000) });
+    expect(nextActionOf({ ...row, otpResendAt: after(-1) })).toEqual({
+      type: 'resend_otp',
+      notBefore: text(9_999),
+    });
   });
 
   it('asks for a decision where the outcome is unknown, and for nothing at the end', () => {

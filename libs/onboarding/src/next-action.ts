@@ -26,11 +26,18 @@ export function nextActionOf(row: Row): NextAction {
   if (stepOfState(row.state)) return { type: 'wait', until: instant(row.nextAttemptAt ?? row.leaseUntil) };
   switch (row.state) {
     case 'otp_sent':
-      return row.otpTriesLeft > 0 ? { type: 'submit_otp', before: instant(row.deadlineAt) } : resend(row);
+      if (row.otpTriesLeft > 0 && hasTimeFor(row, row.otpExpiresAt)) {
+        return { type: 'submit_otp', before: instant(lastChance(row, row.otpExpiresAt)) };
+      }
+      return resend(row, row.otpResendAt);
     case 'otp_needed':
-      return resend(row);
+      return resend(row, row.otpResendAt);
     case 'otp_verified':
-      return { type: 'submit_authenticators', before: instant(row.deadlineAt) };
+      if (hasTimeFor(row, row.sessionEndsAt)) {
+        return { type: 'submit_authenticators', before: instant(lastChance(row, row.sessionEndsAt)) };
+      }
+      // The session is as good as over; a new code can be asked for once it is.
+      return resend(row, later(row.otpResendAt, row.sessionEndsAt));
     case 'outcome_unknown':
       return { type: 'resolve' };
     default:
@@ -38,6 +45,24 @@ export function nextActionOf(row: Row): NextAction {
   }
 }
 
-const resend = (row: Row): NextAction => ({ type: 'resend_otp', notBefore: instant(row.otpResendAt) });
+/** Whether a call that began now would end before the onboarding does, and before what its step hangs on. */
+export function hasTimeFor(row: Row, bound: Date | null): boolean {
+  return row.now.getTime() + row.callMs <= earlier(bound, row.lifeEndsAt).getTime();
+}
+
+/** The last instant for a command whose call is to end in time. Its own acceptance restarts the idle time. */
+function lastChance(row: Row, bound: Date | null): Date {
+  const lastCall = new Date(earlier(bound, row.lifeEndsAt).getTime() - row.callMs);
+  return earlier(lastCall, row.idleEndsAt);
+}
+
+/** Nothing is left to do where the onboarding will be over before another code may be sent. */
+function resend(row: Row, notBefore: Date | null): NextAction {
+  if (later(row.now, notBefore)! > lastChance(row, null)) return { type: 'none' };
+  return { type: 'resend_otp', notBefore: instant(notBefore) };
+}
+
+const earlier = (a: Date | null, b: Date): Date => (a !== null && a < b ? a : b);
+const later = (a: Date | null, b: Date | null): Date | null => (a !== null && (b === null || a > b) ? a : b);
 
 const instant = (at: Date | null) => at?.toISOString() ?? null;

@@ -133,7 +133,8 @@ export class OnboardingService {
     narrow('o.id < :after', { after: filter.after });
     query.addSelect('clock_timestamp()', 'now');
     const { entities, raw } = await query.getRawAndEntities<{ now: Date }>();
-    const rows = entities.map((entity, index) => asOfNow({ ...entity, now: raw[index]!.now }));
+    const callMs = this.config.CALL_TIMEOUT_MS;
+    const rows = entities.map((entity, index) => asOfNow({ ...entity, now: raw[index]!.now, callMs }));
     const page = rows.slice(0, filter.limit);
     return { rows: page, next: rows.length > filter.limit ? page.at(-1)!.id : null };
   }
@@ -215,7 +216,7 @@ export class OnboardingService {
       if (row.state !== 'outcome_unknown') {
         throw new ProblemError('illegal_state', {
           detail: 'No outcome is unknown here.',
-          extensions: { state: row.state },
+          extensions: { state: row.state, nextAction: nextActionOf(row) },
         });
       }
       // It has become so since it was loaded: a new code is sent by a claim, and not by a mere change.

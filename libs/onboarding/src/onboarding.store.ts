@@ -1,14 +1,16 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { MoreThan, type Repository } from 'typeorm';
 import { PreparedStatements, isRefusal, violatedUniqueConstraint } from '#libs/database';
+import { CONFIG, type Config } from '#libs/platform';
 import type { NewEvent } from './onboarding-event.entity.js';
+import type { StepName } from './machine.js';
 import { OnboardingEvent } from './onboarding-event.entity.js';
 import { Onboarding } from './onboarding.entity.js';
 import { Bindings, SqlValue, assignments, columnsOf, prepared, type Patch } from './statement.js';
 
-/** A row, and the database's time when it was read. */
-export type Row = Onboarding & { now: Date };
+/** A row, the database's time when it was read, and how long one more call may take: what can be done hangs on them. */
+export type Row = Onboarding & { now: Date; callMs: number };
 
 /**
  * More that a statement does, for the lib that owns it: one data-modifying query, all or nothing with the rest.
@@ -37,13 +39,19 @@ export interface Change {
 /** The only writer of onboardings and their timelines: one prepared statement a change. */
 @Injectable()
 export class OnboardingStore {
+  /** What a select list adds to the columns of a row to make it a {@link Row}. */
+  readonly asRead: string;
+
   constructor(
     private readonly statements: PreparedStatements,
     @InjectRepository(OnboardingEvent) private readonly timeline: Repository<OnboardingEvent>,
-  ) {}
+    @Inject(CONFIG) config: Config,
+  ) {
+    this.asRead = `clock_timestamp() AS "now", ${config.CALL_TIMEOUT_MS} AS "callMs"`;
+  }
 
   async find(id: string): Promise<Row | null> {
-    const text = `SELECT ${columnsOf('o')}, clock_timestamp() AS now FROM onboardings o WHERE o.id = $1`;
+    const text = `SELECT ${columnsOf('o')}, ${this.asRead} FROM onboardings o WHERE o.id = $1`;
     const [row] = await this.statements.run<Row>(prepared(text), [id]);
     return row ?? null;
   }
@@ -56,7 +64,7 @@ export class OnboardingStore {
   /** The subject's onboarding that has not ended, if any. */
   async findLive(integration: string, subjectKey: string): Promise<Row | null> {
     const text = `
-      SELECT ${columnsOf('o')}, clock_timestamp() AS now FROM onboardings o
+      SELECT ${columnsOf('o')}, ${this.asRead} FROM onboardings o
       WHERE o.integration = $1 AND o.subject_key = $2 AND o.state NOT IN ('completed', 'failed', 'expired', 'cancelled')`;
     const [row] = await this.statements.run<Row>(prepared(text), [integration, subjectKey]);
     return row ?? null;
@@ -82,7 +90,7 @@ export class OnboardingStore {
         RETURNING o.*
       ),
       ${logged(events, bindings)}
-      SELECT ${columnsOf('c')}, clock_timestamp() AS now FROM changed c`;
+      SELECT ${columnsOf('c')}, ${this.asRead} FROM changed c`;
     try {
       const [created] = await this.statements.run<Row>(prepared(text), bindings.values);
       return created ?? 'refused';
@@ -124,7 +132,7 @@ export class OnboardingStore {
         .map((clause) => `${clause.name} AS (${clause.write(bindings, 'changed')}), `)
         .join('')}
       ${logged(events, bindings)}
-      SELECT ${columnsOf('c')}, clock_timestamp() AS now FROM changed c`;
+      SELECT ${columnsOf('c')}, ${this.asRead} FROM changed c`;
     try {
       const [row] = await this.statements.run<Row>(prepared(text), bindings.values);
       return row ?? null;
@@ -193,6 +201,13 @@ export function insertEvents(changed: string, events: NewEvent[], bindings: Bind
     FROM ${changed} c, unnest(${types}, ${actors}, ${data}) WITH ORDINALITY AS e (type, actor, data, ord)`;
 }
 
+/** What bounds a step besides the onboarding's life; idle time begins anew with the command. */
+const BOUND_OF: Record<StepName, string[]> = {
+  'init-otp': [],
+  'verify-otp': ['o.otp_expires_at'],
+  'create-authenticators': ['o.session_ends_at'],
+};
+
 /** Conditions that writers share. */
 export const where = {
   version:
@@ -212,6 +227,12 @@ export const where = {
     (ms: number): Condition =>
     (b) =>
       `o.deadline_at >= clock_timestamp() + ${b.bind(ms, 'float8')} * interval '1 millisecond'`,
+  /** No first call starts that cannot end before the onboarding does, and before what its step hangs on. */
+  leavesTimeFor:
+    (step: StepName, ms: number): Condition =>
+    (b) =>
+      `least(${[...BOUND_OF[step], 'o.life_ends_at'].join(', ')})
+        >= clock_timestamp() + ${b.bind(ms, 'float8')} * interval '1 millisecond'`,
   noLease: (): Condition => () => 'o.lease_until IS NULL',
   leaseHeld: (): Condition => () => 'o.lease_until IS NOT NULL',
   leaseLapsed: (): Condition => () => 'o.lease_until <= clock_timestamp()',

@@ -36,8 +36,11 @@ export interface Step {
   /** What a claim must charge; a claim that cannot is refused, and `explainRefusal` says why. */
   claimClauses?(claim: { first: boolean }): Clause[];
 
-  /** @throws ProblemError where a limit is used up; returns where it is not. */
-  explainRefusal?(subject: SubjectRef): Promise<void>;
+  /**
+   * @param row the onboarding; none where a start was refused.
+   * @throws ProblemError where a limit is used up; returns where it is not.
+   */
+  explainRefusal?(subject: SubjectRef, row?: Row): Promise<void>;
 
   /** Makes the call, with secrets opened for as long as it takes. @throws UpstreamError */
   call(provider: UpstreamProvider, call: Call, row: Row): Promise<StepEnd>;
@@ -45,8 +48,11 @@ export interface Step {
   /** Upstream said no. */
   rejected(row: Row, error: UpstreamError): StepEnd;
 
-  /** No retry is left, or none could end in time, and nothing is in doubt. */
-  gaveUp(row: Row): StepEnd;
+  /**
+   * No retry is left, or none could end in time, and nothing is in doubt. `refunded`: the last attempt certainly had
+   * no effect, and what its claim charged is given back.
+   */
+  gaveUp(row: Row, charges: { refunded: boolean }): StepEnd;
 
   /** An attempt certainly had no effect: gives back what its claim charged. */
   withoutEffect?(row: Row): { patch?: Patch; clauses?: Clause[] };

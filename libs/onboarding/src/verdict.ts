@@ -49,7 +49,9 @@ export class Verdicts {
     if (end.type === 'succeeded') return this.#succeeded(row, step, end);
     if (end.type === 'out_of_tries') {
       const inDoubt = canLeaveDoubt(step.name) && row.doubtAttempt !== null;
-      const to = inDoubt ? outcomeLost({ detail: 'no time was left to try again' }) : step.gaveUp(row);
+      const to = inDoubt
+        ? outcomeLost({ detail: 'no time was left to try again' })
+        : step.gaveUp(row, { refunded: false });
       const change = this.#moved(row, step, to, [], {});
       return { change, answer: null, signal: to.signal, retryInMs: null };
     }
@@ -66,7 +68,7 @@ export class Verdicts {
         return this.#failed(row, step, end, step.rejected(row, error));
       case 'give_up':
       case 'deadline':
-        return this.#failed(row, step, end, step.gaveUp(row));
+        return this.#failed(row, step, end, step.gaveUp(row, { refunded: hadNoEffect(error) }));
     }
   }
 
@@ -270,8 +272,11 @@ function unresolvedAfter(
   return [...earlier, { ...open, ...evidence }];
 }
 
+const hadNoEffect = ({ failure, evidence }: UpstreamError) =>
+  WITHOUT_EFFECT.has(failure) || !evidence.bytesSent;
+
 function effectOf(step: Step, row: Row, error: UpstreamError): { patch: Patch; clauses: Clause[] } {
-  if (WITHOUT_EFFECT.has(error.failure) || !error.evidence.bytesSent) return withoutEffect(step, row);
+  if (hadNoEffect(error)) return withoutEffect(step, row);
   return { patch: step.counted?.(row) ?? {}, clauses: [] };
 }
 

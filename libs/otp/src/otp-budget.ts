@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { ProblemError } from '#libs/kernel';
-import { OnboardingStore, type Clause, type SubjectRef } from '#libs/onboarding';
+import { OnboardingStore, SqlValue, type Clause, type SubjectRef } from '#libs/onboarding';
 import { CONFIG, type Config } from '#libs/platform';
 
 const DAY_MS = 86_400_000;
@@ -9,6 +9,12 @@ interface Usage {
   sends: Date[];
   wrongCodes: Date[];
   now: Date;
+}
+
+/** What a refused command would have to wait for besides, in milliseconds, and more for its problem. */
+interface Refused {
+  waitMs: number;
+  extensions: Record<string, unknown>;
 }
 
 /**
@@ -56,24 +62,49 @@ export class OtpBudget {
     };
   }
 
+  /**
+   * When the subject may be sent another code: no sooner than told, and not before a budget has room again. Only
+   * the subject's one live onboarding charges them, so that what is written at the end of an attempt stays true.
+   *
+   * @param noSooner SQL for an instant.
+   * @param refunded how many sends the same statement gives back.
+   */
+  resendAt(noSooner: SqlValue, refunded = 0): SqlValue {
+    const { OTP_SENDS_PER_DAY, OTP_SENDS_PER_WINDOW, OTP_SEND_WINDOW_MS, OTP_WRONG_PER_DAY } = this.config;
+    return new SqlValue(
+      (bindings) => `greatest(${noSooner.write(bindings)}, (
+        SELECT greatest(
+          ${freeAt('b.sends', OTP_SENDS_PER_WINDOW + refunded, OTP_SEND_WINDOW_MS)},
+          ${freeAt('b.sends', OTP_SENDS_PER_DAY + refunded, DAY_MS)},
+          ${freeAt('b.wrong_codes', OTP_WRONG_PER_DAY, DAY_MS)})
+        FROM otp_budgets b WHERE b.integration = o.integration AND b.subject_key = o.subject_key))`,
+    );
+  }
+
   /** Gives back the latest send: it certainly did not happen. */
   readonly refundSend: Clause = refund('send_refunded', 'sends');
 
   /** Gives back the latest try: it certainly was no wrong code. */
   readonly refundTry: Clause = refund('try_refunded', 'wrong_codes');
 
-  /** @throws ProblemError with `Retry-After` where a budget for sends is used up. */
-  async explainSend(subject: SubjectRef): Promise<void> {
+  /**
+   * @param onboarding how long it has to wait for other reasons, and what its problem tells.
+   * @throws ProblemError where a budget for sends is used up, with a `Retry-After` that is enough.
+   */
+  async explainSend(subject: SubjectRef, onboarding: Refused): Promise<void> {
     const usage = await this.#usage(subject);
     const { OTP_SENDS_PER_DAY, OTP_SENDS_PER_WINDOW, OTP_SEND_WINDOW_MS } = this.config;
     const dayMs = freeInMs(usage.sends, usage.now, DAY_MS, OTP_SENDS_PER_DAY);
     const windowMs = freeInMs(usage.sends, usage.now, OTP_SEND_WINDOW_MS, OTP_SENDS_PER_WINDOW);
     const waitMs = Math.max(dayMs, windowMs);
-    this.#throwIfLocked(usage, waitMs);
+    const { extensions } = onboarding;
+    const retryAfterS = Math.ceil(Math.max(waitMs, onboarding.waitMs) / 1000);
+    this.#throwIfLocked(usage, { waitMs: Math.max(waitMs, onboarding.waitMs), extensions });
     if (waitMs <= 0) return;
     throw new ProblemError('otp_send_limit', {
       detail: 'This subject was sent as many codes as are allowed for now.',
-      retryAfterS: Math.ceil(waitMs / 1000),
+      retryAfterS,
+      extensions,
       rateLimit:
         dayMs >= windowMs
           ? { policy: 'otp-sends-day', quota: OTP_SENDS_PER_DAY, windowS: DAY_MS / 1000 }
@@ -86,18 +117,18 @@ export class OtpBudget {
   }
 
   /** @throws ProblemError 429 `otp_locked` where the day's wrong codes are used up. */
-  async explainTry(subject: SubjectRef): Promise<void> {
-    this.#throwIfLocked(await this.#usage(subject));
+  async explainTry(subject: SubjectRef, extensions: Refused['extensions']): Promise<void> {
+    this.#throwIfLocked(await this.#usage(subject), { waitMs: 0, extensions });
   }
 
-  /** @param othersMs what other limits ask for: to wait as told must be enough. */
-  #throwIfLocked({ wrongCodes, now }: Usage, othersMs = 0): void {
+  #throwIfLocked({ wrongCodes, now }: Usage, others: Refused): void {
     const waitMs = freeInMs(wrongCodes, now, DAY_MS, this.config.OTP_WRONG_PER_DAY);
     if (waitMs <= 0) return;
     throw new ProblemError('otp_locked', {
       status: 429,
       detail: 'Too many wrong codes for this subject today.',
-      retryAfterS: Math.ceil(Math.max(waitMs, othersMs) / 1000),
+      retryAfterS: Math.ceil(Math.max(waitMs, others.waitMs) / 1000),
+      extensions: others.extensions,
       rateLimit: {
         policy: 'otp-wrong-codes-day',
         quota: this.config.OTP_WRONG_PER_DAY,
@@ -128,6 +159,10 @@ const within = (column: string, ms: number) =>
   `ARRAY(SELECT t FROM unnest(${column}) t WHERE t > ${since(ms)} ORDER BY t)`;
 const countWithin = (column: string, ms: number) =>
   `(SELECT count(*) FROM unnest(${column}) t WHERE t > ${since(ms)})`;
+
+/** When fewer than `limit` instants lie within the window again; NULL where fewer than that are on record. */
+const freeAt = (column: string, limit: number, windowMs: number) =>
+  `(SELECT t FROM unnest(${column}) t ORDER BY t DESC OFFSET ${limit - 1} LIMIT 1) + interval '${windowMs} milliseconds'`;
 
 function refund(name: string, column: 'sends' | 'wrong_codes'): Clause {
   return {

@@ -9,6 +9,7 @@ import {
   Steps,
   fromNow,
   isEnded,
+  nextActionOf,
   sql,
   type Row,
   type SubjectRef,
@@ -151,6 +152,6 @@ function noTriesLeft(row: Row): void {
   if (row.otpTriesLeft > 0) return;
   throw new ProblemError('otp_locked', {
     detail: 'No tries are left for this code. Ask for a new one.',
-    extensions: { state: row.state, attemptsLeft: 0 },
+    extensions: { state: row.state, attemptsLeft: 0, nextAction: nextActionOf(row) },
   });
 }

@@ -3,6 +3,7 @@ import { ProblemError } from '#libs/kernel';
 import {
   Steps,
   fromNow,
+  sql,
   type Patch,
   type Row,
   type Step,
@@ -46,34 +47,22 @@ export class SendOtpStep implements Step, OnModuleInit {
     return [this.budget.chargeSend()];
   }
 
-  explainRefusal(subject: SubjectRef): Promise<void> {
-    return this.budget.explainSend(subject);
+  explainRefusal(subject: SubjectRef, row?: Row): Promise<void> {
+    return this.budget.explainSend(subject, { waitMs: 0, extensions: row ? standing(row) : {} });
   }
 
-  /**
-   * Why a resend was refused. Waiting as told must be enough: of cooldown and budget, the one that takes longer has
-   * the word.
-   */
+  /** Why a resend was refused: the budget that is used up has the word, or else the cooldown. */
   async explainResend(row: Row): Promise<void> {
-    const tooSoon = this.#tooSoon(row);
-    try {
-      await this.budget.explainSend(row);
-    } catch (error) {
-      const longer = error instanceof ProblemError && (error.retryAfterS ?? 0) > (tooSoon?.retryAfterS ?? 0);
-      if (longer || !tooSoon) throw error;
-    }
-    if (tooSoon) throw tooSoon;
-  }
-
-  #tooSoon(row: Row): ProblemError | null {
     const waitMs = (row.otpResendAt?.getTime() ?? 0) - row.now.getTime();
-    if (waitMs <= 0) return null;
+    const extensions = standing(row);
+    await this.budget.explainSend(row, { waitMs, extensions });
+    if (waitMs <= 0) return;
     const windowS = Math.ceil(this.config.OTP_RESEND_COOLDOWN_MS / 1000);
-    return new ProblemError('otp_resend_too_soon', {
+    throw new ProblemError('otp_resend_too_soon', {
       detail: 'Another code can be sent a little later.',
       retryAfterS: Math.ceil(waitMs / 1000),
       rateLimit: { policy: 'otp-resend', quota: 1, windowS },
-      extensions: { state: row.state, nextAction: nextActionOf(row) },
+      extensions,
     });
   }
 
@@ -86,7 +75,7 @@ export class SendOtpStep implements Step, OnModuleInit {
         otpHandle: sent.handle,
         otpSentAt: fromNow(0),
         // The user has a fresh mail: the wait for another begins with it, however late a retry has sent it.
-        otpResendAt: fromNow(this.config.OTP_RESEND_COOLDOWN_MS),
+        otpResendAt: this.budget.resendAt(fromNow(this.config.OTP_RESEND_COOLDOWN_MS)),
         otpExpiresAt: fromNow(lifeMs),
         otpTriesLeft: this.config.OTP_TRIES,
       },
@@ -102,16 +91,20 @@ export class SendOtpStep implements Step, OnModuleInit {
         : 'The provider refused to send a code.',
     } as const;
     // After a code had been sent once the subject is known: a refusal then is of this send only.
-    if (row.otpSentAt) return { signal: 'send_gave_up', patch: { reason: 'send_failed' }, result: told };
+    if (row.otpSentAt) return { ...this.#gaveUp(false), result: told };
     return { signal: 'step_failed', failure: told };
   }
 
-  gaveUp(): StepEnd {
+  gaveUp(_row: Row, { refunded }: { refunded: boolean }): StepEnd {
     return {
-      signal: 'send_gave_up',
-      patch: { reason: 'send_failed' },
+      ...this.#gaveUp(refunded),
       result: { code: 'upstream_unavailable', detail: 'The provider could not be brought to send a code.' },
     };
+  }
+
+  #gaveUp(refunded: boolean): Pick<StepEnd, 'signal' | 'patch'> {
+    const otpResendAt = this.budget.resendAt(sql('o.otp_resend_at'), refunded ? 1 : 0);
+    return { signal: 'send_gave_up', patch: { reason: 'send_failed', otpResendAt } };
   }
 
   withoutEffect() {
@@ -122,3 +115,5 @@ export class SendOtpStep implements Step, OnModuleInit {
     return { otpSends: row.otpSends + 1 };
   }
 }
+
+const standing = (row: Row) => ({ state: row.state, nextAction: nextActionOf(row) });

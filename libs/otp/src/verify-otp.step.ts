@@ -2,7 +2,9 @@ import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { Secret } from '#libs/kernel';
 import {
   Steps,
+  nextActionOf,
   sealGrant,
+  sql,
   type Patch,
   type Row,
   type Step,
@@ -34,8 +36,10 @@ export class VerifyOtpStep implements Step, OnModuleInit {
     return first ? [this.budget.chargeTry()] : [];
   }
 
-  explainRefusal(subject: SubjectRef): Promise<void> {
-    return this.budget.explainTry(subject);
+  explainRefusal(subject: SubjectRef, row?: Row): Promise<void> {
+    // No try of this code is allowed, whatever it has left.
+    const nextAction = row && nextActionOf({ ...row, otpTriesLeft: 0 });
+    return this.budget.explainTry(subject, { ...(row && { state: row.state, nextAction }) });
   }
 
   async call(provider: UpstreamProvider, call: Call, row: Row): Promise<StepEnd> {
@@ -72,7 +76,7 @@ export class VerifyOtpStep implements Step, OnModuleInit {
       case 'otp_locked':
         return {
           signal: 'otp_rejected',
-          patch: { otpTriesLeft: 0 },
+          patch: { ...this.#charged(), otpTriesLeft: 0 },
           result: { code: 'otp_locked', detail: 'The provider has locked this code. Ask for a new one.' },
         };
       case 'otp_invalid':
@@ -80,6 +84,7 @@ export class VerifyOtpStep implements Step, OnModuleInit {
       default:
         return {
           signal: 'otp_rejected',
+          patch: this.#charged(),
           result: { code: 'upstream_rejected', detail: 'The provider refused the code and did not say why.' },
         };
     }
@@ -103,9 +108,14 @@ export class VerifyOtpStep implements Step, OnModuleInit {
     }
     return {
       signal: 'otp_rejected',
-      patch: { otpWrong },
+      patch: { ...this.#charged(), otpWrong },
       result: { code: 'otp_invalid', detail: 'The code is wrong.' },
     };
+  }
+
+  /** The try stays charged, and may have used up what the subject has for the day. */
+  #charged(): Patch {
+    return { otpResendAt: this.budget.resendAt(sql('o.otp_resend_at')) };
   }
 
   #expired(detail: string): StepEnd {

@@ -69,6 +69,8 @@ describe('parseConfig', () => {
       '10000',
       'is not less than CALL_TIMEOUT_MS: a call could be sent when no time is left for its answer',
     ],
+    ['OTP_LIFE_MS', '10000', 'is not more than CALL_TIMEOUT_MS: no call would end in time'],
+    ['ONBOARDING_IDLE_MS', '10000', 'is not more than CALL_TIMEOUT_MS: no call would end in time'],
     ['INTEGRATION_BYZANTINE_RP_ID', 'https://x', 'is not a domain name'],
     [
       'INTEGRATION_BYZANTINE_PRIVATE_KEY',

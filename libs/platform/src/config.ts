@@ -126,6 +126,7 @@ const environment = z.object({
   SWEEP_EVERY_MS: durationMs(15_000),
   WAKE_AGAIN_MS: durationMs(40_000),
   PROBE_EVERY_MS: durationMs(60_000),
+  CANARY_EVERY_MS: durationMs(15_000),
   RETENTION_EVERY_MS: durationMs(3_600_000),
   IDEMPOTENCY_KEEP_MS: durationMs(172_800_000),
   DRAIN_NOTICE_MS: count(1_000, 0, 60_000),
@@ -305,6 +306,11 @@ function contradictions(settings: Environment): Faults {
   }
   if (settings.ONBOARDING_IDLE_MS > settings.ONBOARDING_LIFE_MS) {
     faults.push({ variable: 'ONBOARDING_IDLE_MS', detail: 'is more than ONBOARDING_LIFE_MS' });
+  }
+  for (const variable of ['OTP_LIFE_MS', 'ONBOARDING_IDLE_MS'] as const) {
+    if (settings[variable] <= settings.CALL_TIMEOUT_MS) {
+      faults.push({ variable, detail: 'is not more than CALL_TIMEOUT_MS: no call would end in time' });
+    }
   }
   return faults;
 }
