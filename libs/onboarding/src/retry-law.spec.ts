@@ -141,7 +141,7 @@ describe('doubt', () => {
     for (const failure of ['rejected', 'rejected_unclear'] as const) {
       expect(after('init-otp', ['unavailable', failure])).toEqual({ type: 'rejected' });
     }
-    expect(after('init-otp', ['no_answer', 'misconfigured'])).toEqual({ type: 'park' });
+    expect(after('init-otp', ['no_answer', 'misconfigured'])).toEqual({ type: 'give_up' });
   });
 });
 

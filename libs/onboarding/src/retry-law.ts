@@ -112,6 +112,8 @@ export function decide(at: Circumstances, timing: Timing, random: number): Decis
   }
   // Doubt is never forgotten: after it, no later answer short of a whole 2xx says that nothing happened.
   if (canLeaveDoubt(at.step) && at.inDoubt) return { type: 'outcome_unknown' };
+  // Parked, it would be called again once the integration is mended: a third time.
+  if (rule.otherwise === 'park' && calledAfterNoAnswer(at)) return { type: 'give_up' };
   return { type: rule.otherwise };
 }
 
@@ -121,10 +123,12 @@ export function ruleOf(provider: string, step: StepName, failure: FailureClass):
   return law[step][failure];
 }
 
+/** After a call that was never answered there is one more call of its step, and no third. */
+const calledAfterNoAnswer = ({ noAnswerCount, failure }: Circumstances) =>
+  noAnswerCount - (failure === 'no_answer' ? 1 : 0) > 0;
+
 function mayRetry(at: Circumstances, rule: Rule): boolean {
-  // After a call that was never answered there is one more call of its step, and no third.
-  const calledAfterNoAnswer = at.noAnswerCount - (at.failure === 'no_answer' ? 1 : 0) > 0;
-  if (at.failure !== 'not_sent' && calledAfterNoAnswer) return false;
+  if (at.failure !== 'not_sent' && calledAfterNoAnswer(at)) return false;
   if (rule.retries === null) return true;
   return (
     rule.retries > 0 && (at.failure === 'no_answer' ? at.noAnswerCount : at.unavailableCount) <= rule.retries
