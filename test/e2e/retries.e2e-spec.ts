@@ -168,10 +168,15 @@ describe('Retry-After', () => {
   });
 
   it('or not: a 5xx after which no call could end in time leaves a doubt, not an expired code', async () => {
-    // A code that lives shorter than a call may take.
-    const { url } = await story.startService({ OTP_LIFE_MS: '1400' });
+    // A code that lives long enough for one slow call, and no other.
+    const { url } = await story.startService({ OTP_LIFE_MS: '2200' });
     const { id, subject } = await startedAt(url);
-    story.sandbox.control.addFault({ route: 'otp-auth', match: { userId: subject.userId }, status: 500 });
+    story.sandbox.control.addFault({
+      route: 'otp-auth',
+      match: { userId: subject.userId },
+      delayMs: 800,
+      status: 500,
+    });
     const answer = await story.verify(id, story.code(subject));
     expect(answer).toMatchObject({ status: 409, body: { code: 'outcome_unknown' } });
     expect(story.calls(subject, 'otp-auth')).toBe(1);
@@ -218,9 +223,12 @@ describe('an upstream that nobody can reach', () => {
       expect(new Set(attempts)).toEqual(new Set(['not_sent']));
       expect(attempts.length).toBeGreaterThan(5);
       expect(at.calls).toBe(0);
-      // The law ended it, ahead of the instant at which time would have.
-      const bound = before[index]?.nextAction.before;
-      if (bound) expect(Date.parse((await at.events()).at(-1)!.at)).toBeLessThan(Date.parse(bound));
+      // The law ended it, ahead of the instant at which time would have: a call later than the last to begin.
+      const lastCall = before[index]?.nextAction.before;
+      if (lastCall) {
+        const endedAt = Date.parse((await at.events()).at(-1)!.at);
+        expect(endedAt).toBeLessThan(Date.parse(lastCall) + 500);
+      }
     }
     const [send, verify, create] = await Promise.all(all.map(async (at) => (await story.get(at.id)).body));
     expect(send).toMatchObject({
@@ -263,8 +271,13 @@ describe('an upstream that fails for long', () => {
     expect(answer.body.lastResult).toMatchObject({ step: 'init-otp', code: 'upstream_unavailable' });
     expect(await at.attempts()).toEqual(['unavailable', 'unavailable', 'unavailable']);
     expect(story.sandbox.control.mails({ email: at.subject.email })).toHaveLength(3);
-    await story.cooledDown(at.id);
-    expect(await story.resend(at.id)).toMatchObject({ status: 429, body: { code: 'otp_send_limit' } });
+    const resent = await story.resend(at.id);
+    expect(resent).toMatchObject({ status: 429, body: { code: 'otp_send_limit' } });
+    // What to do next says the same as the refusal: not before the window has room again.
+    const { otp, createdAt } = answer.body;
+    expect(resent.body.nextAction).toEqual({ type: 'resend_otp', notBefore: otp.resendAvailableAt });
+    const windowMs = Date.parse(otp.resendAvailableAt!) - Date.parse(createdAt);
+    expect(Math.abs(windowMs - 600_000)).toBeLessThan(1_000);
     expect(at.calls).toBe(3);
   });
 });

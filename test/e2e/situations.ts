@@ -1,4 +1,5 @@
 import type { Story, Subject } from './story.js';
+import { runOut } from './time-travel.js';
 
 /** An onboarding and whom it is for. */
 export interface Brought {
@@ -81,13 +82,16 @@ export const SITUATIONS = {
   'outcome_unknown, after create-authenticators': async (story) => {
     const { id, subject } = await story.verified();
     const passkey = await story.passkey(id);
-    // With a second of the session left no replay could end in time.
-    await story.sql(
-      `UPDATE onboardings SET session_ends_at = clock_timestamp() + interval '1 s' WHERE id = $1`,
-      [id],
-    );
+    // Time enough for a call, and when that has ended, for no replay.
+    const [spareMs, delayMs] = [400, 450];
+    await runOut(story, id, 'session', Number(story.env['CALL_TIMEOUT_MS']) + spareMs);
     const { userId } = subject;
-    story.sandbox.control.addFault({ route: 'create-authenticators-otp', match: { userId }, cut: 'after' });
+    story.sandbox.control.addFault({
+      route: 'create-authenticators-otp',
+      match: { userId },
+      delayMs,
+      cut: 'after',
+    });
     await answered(409, story.register(id, [passkey]));
     return { id, subject };
   },

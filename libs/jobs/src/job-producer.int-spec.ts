@@ -55,7 +55,7 @@ describe('with Redis there', () => {
   });
 
   it('is healthy, and says so where Redis would evict jobs', async () => {
-    expect(await jobs.health.ready()).toEqual({ status: 'ok', checks: { redis: { status: 'up' } } });
+    expect((await jobs.health.ready()).checks).toMatchObject({ redis: { status: 'up' } });
   });
 });
 

@@ -1,6 +1,13 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { ProblemError } from '#libs/kernel';
-import { OnboardingStore, SqlValue, type Clause, type SubjectRef } from '#libs/onboarding';
+import {
+  OnboardingStore,
+  SqlValue,
+  nextActionOf,
+  type Clause,
+  type Row,
+  type SubjectRef,
+} from '#libs/onboarding';
 import { CONFIG, type Config } from '#libs/platform';
 
 const DAY_MS = 86_400_000;
@@ -11,10 +18,10 @@ interface Usage {
   now: Date;
 }
 
-/** What a refused command would have to wait for besides, in milliseconds, and more for its problem. */
+/** A refused command: what it would have to wait for besides, in milliseconds, and its onboarding if it has one. */
 interface Refused {
   waitMs: number;
-  extensions: Record<string, unknown>;
+  row?: Row | undefined;
 }
 
 /**
@@ -88,23 +95,21 @@ export class OtpBudget {
   readonly refundTry: Clause = refund('try_refunded', 'wrong_codes');
 
   /**
-   * @param onboarding how long it has to wait for other reasons, and what its problem tells.
    * @throws ProblemError where a budget for sends is used up, with a `Retry-After` that is enough.
    */
-  async explainSend(subject: SubjectRef, onboarding: Refused): Promise<void> {
+  async explainSend(subject: SubjectRef, { waitMs: othersMs, row }: Refused): Promise<void> {
     const usage = await this.#usage(subject);
     const { OTP_SENDS_PER_DAY, OTP_SENDS_PER_WINDOW, OTP_SEND_WINDOW_MS } = this.config;
     const dayMs = freeInMs(usage.sends, usage.now, DAY_MS, OTP_SENDS_PER_DAY);
     const windowMs = freeInMs(usage.sends, usage.now, OTP_SEND_WINDOW_MS, OTP_SENDS_PER_WINDOW);
     const waitMs = Math.max(dayMs, windowMs);
-    const { extensions } = onboarding;
-    const retryAfterS = Math.ceil(Math.max(waitMs, onboarding.waitMs) / 1000);
-    this.#throwIfLocked(usage, { waitMs: Math.max(waitMs, onboarding.waitMs), extensions });
+    const longestMs = Math.max(waitMs, othersMs);
+    this.#throwIfLocked(usage, { waitMs: longestMs, row });
     if (waitMs <= 0) return;
     throw new ProblemError('otp_send_limit', {
       detail: 'This subject was sent as many codes as are allowed for now.',
-      retryAfterS,
-      extensions,
+      retryAfterS: Math.ceil(longestMs / 1000),
+      extensions: row ? standing(row) : {},
       rateLimit:
         dayMs >= windowMs
           ? { policy: 'otp-sends-day', quota: OTP_SENDS_PER_DAY, windowS: DAY_MS / 1000 }
@@ -117,8 +122,8 @@ export class OtpBudget {
   }
 
   /** @throws ProblemError 429 `otp_locked` where the day's wrong codes are used up. */
-  async explainTry(subject: SubjectRef, extensions: Refused['extensions']): Promise<void> {
-    this.#throwIfLocked(await this.#usage(subject), { waitMs: 0, extensions });
+  async explainTry(subject: SubjectRef, row?: Row): Promise<void> {
+    this.#throwIfLocked(await this.#usage(subject), { waitMs: 0, row });
   }
 
   #throwIfLocked({ wrongCodes, now }: Usage, others: Refused): void {
@@ -128,7 +133,8 @@ export class OtpBudget {
       status: 429,
       detail: 'Too many wrong codes for this subject today.',
       retryAfterS: Math.ceil(Math.max(waitMs, others.waitMs) / 1000),
-      extensions: others.extensions,
+      // No try of this code is allowed, whatever it has left.
+      extensions: others.row ? standing({ ...others.row, otpTriesLeft: 0 }) : {},
       rateLimit: {
         policy: 'otp-wrong-codes-day',
         quota: this.config.OTP_WRONG_PER_DAY,
@@ -145,6 +151,9 @@ export class OtpBudget {
     return usage!;
   }
 }
+
+/** What a problem tells of its onboarding. */
+export const standing = (row: Row) => ({ state: row.state, nextAction: nextActionOf(row) });
 
 /** Milliseconds until fewer than `limit` instants lie within the window; 0 or less where that is so now. */
 function freeInMs(instants: Date[], now: Date, windowMs: number, limit: number): number {

@@ -9,11 +9,10 @@ import {
   type Step,
   type StepEnd,
   type SubjectRef,
-  nextActionOf,
 } from '#libs/onboarding';
 import { CONFIG, type Config } from '#libs/platform';
 import type { Call, UpstreamError, UpstreamProvider } from '#libs/upstream';
-import { OtpBudget } from './otp-budget.js';
+import { OtpBudget, standing } from './otp-budget.js';
 
 /** Step 1: has the provider mail a code. Repeating it is safe but for the mail: the newest code is the one that counts. */
 @Injectable()
@@ -48,21 +47,20 @@ export class SendOtpStep implements Step, OnModuleInit {
   }
 
   explainRefusal(subject: SubjectRef, row?: Row): Promise<void> {
-    return this.budget.explainSend(subject, { waitMs: 0, extensions: row ? standing(row) : {} });
+    return this.budget.explainSend(subject, { waitMs: 0, row });
   }
 
   /** Why a resend was refused: the budget that is used up has the word, or else the cooldown. */
   async explainResend(row: Row): Promise<void> {
     const waitMs = (row.otpResendAt?.getTime() ?? 0) - row.now.getTime();
-    const extensions = standing(row);
-    await this.budget.explainSend(row, { waitMs, extensions });
+    await this.budget.explainSend(row, { waitMs, row });
     if (waitMs <= 0) return;
     const windowS = Math.ceil(this.config.OTP_RESEND_COOLDOWN_MS / 1000);
     throw new ProblemError('otp_resend_too_soon', {
       detail: 'Another code can be sent a little later.',
       retryAfterS: Math.ceil(waitMs / 1000),
       rateLimit: { policy: 'otp-resend', quota: 1, windowS },
-      extensions,
+      extensions: standing(row),
     });
   }
 
@@ -115,5 +113,3 @@ export class SendOtpStep implements Step, OnModuleInit {
     return { otpSends: row.otpSends + 1 };
   }
 }
-
-const standing = (row: Row) => ({ state: row.state, nextAction: nextActionOf(row) });

@@ -2,7 +2,6 @@ import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { Secret } from '#libs/kernel';
 import {
   Steps,
-  nextActionOf,
   sealGrant,
   sql,
   type Patch,
@@ -37,9 +36,7 @@ export class VerifyOtpStep implements Step, OnModuleInit {
   }
 
   explainRefusal(subject: SubjectRef, row?: Row): Promise<void> {
-    // No try of this code is allowed, whatever it has left.
-    const nextAction = row && nextActionOf({ ...row, otpTriesLeft: 0 });
-    return this.budget.explainTry(subject, { ...(row && { state: row.state, nextAction }) });
+    return this.budget.explainTry(subject, row);
   }
 
   async call(provider: UpstreamProvider, call: Call, row: Row): Promise<StepEnd> {
