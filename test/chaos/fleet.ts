@@ -7,6 +7,9 @@ import type { SeededRandom } from './seeded-random.js';
 
 const REPLICA = fileURLToPath(new URL('replica.mjs', import.meta.url));
 
+/** How long a start may take, on a busy machine and with its servers just killed. */
+const START_MS = 90_000;
+
 export type Kind = 'onboarding' | 'worker';
 
 /** How often a process dies where: settles and sends are where answers get lost. */
@@ -66,6 +69,7 @@ export class Fleet {
   readonly #options: FleetOptions;
   #armed = true;
   #failedStarts = 0;
+  #lastWords = '';
   #stopping = false;
 
   constructor(options: FleetOptions) {
@@ -85,6 +89,11 @@ export class Fleet {
   serviceUrl(random: SeededRandom): string | null {
     const up = this.#replicas.filter(({ kind, url }) => kind === 'onboarding' && url !== null);
     return up.length > 0 ? random.pick(up).url : null;
+  }
+
+  /** Where all replicas listen, workers too. */
+  urls(): string[] {
+    return this.#replicas.flatMap(({ url }) => url ?? []);
   }
 
   /** From outside, at any moment. */
@@ -123,8 +132,15 @@ export class Fleet {
     for (const { child } of this.#replicas) if (child?.connected) child.send('disarm');
   }
 
+  /** @throws Error with what a replica said last that does not start. */
   async untilUp(): Promise<void> {
-    while (this.#replicas.some(({ url }) => url === null)) await pause(50);
+    for (
+      const until = Date.now() + START_MS;
+      this.#replicas.some(({ url }) => url === null);
+      await pause(50)
+    ) {
+      if (Date.now() > until) throw new Error(`not all replicas have started: ${this.#lastWords}`);
+    }
   }
 
   async stop(): Promise<void> {
@@ -205,6 +221,7 @@ export class Fleet {
     // A database that was away for the whole time that a start waits for it.
     if (!end.wasUp && end.code === 1 && end.said.includes('did not start')) {
       this.#failedStarts += 1;
+      this.#lastWords = end.said;
       if (this.#failedStarts % 20 === 0)
         onFault(`${this.#failedStarts} starts failed, the last one so:\n${end.said}`);
       return;

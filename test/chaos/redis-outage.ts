@@ -1,0 +1,173 @@
+/**
+ * Measures what a loss of Redis costs, with the times that the configuration has by default: first a FLUSHALL while
+ * steps wait for their retries, then a Redis that is killed and stays away while users go on to start.
+ *
+ *   npm run test:outage -- [--seconds N] [--waiting N] [--rate N]
+ *
+ * Ends with 1 where a start was refused, where something had not gone on a minute after the flush, or where the
+ * backlog of an outage of N seconds was not drained within twice that time.
+ */
+import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { Client } from 'pg';
+import { migrate } from '#libs/database';
+import { startSandbox } from '../../apps/sandbox/src/sandbox.js';
+import { Fleet } from './fleet.js';
+import { SeededRandom } from './seeded-random.js';
+import { startServers } from './servers.js';
+import { SETTINGS } from './settings.js';
+import { TcpProxy } from './tcp-proxy.js';
+
+const GOES_ON_WITHIN_MS = 60_000;
+/** Memory that is "flat" may still breathe with the garbage collector. */
+const FLAT_MB = 64;
+
+const { values } = parseArgs({
+  options: {
+    seconds: { type: 'string', default: '120' },
+    waiting: { type: 'string', default: '100' },
+    rate: { type: 'string', default: '10' },
+  },
+});
+const number = (name: keyof typeof values) => {
+  if (/^[1-9]\d{0,5}$/.test(values[name])) return Number(values[name]);
+  process.stderr.write(`--${name} takes a whole number from 1 on, not "${values[name]}"\n`);
+  return process.exit(2);
+};
+const [seconds, waiting, rate] = [number('seconds'), number('waiting'), number('rate')];
+const say = (line: string) => void process.stdout.write(`${line}\n`);
+
+/** Who and where, and nothing of the times. */
+const NAMES = /^(NODE_ENV|LOG_LEVEL|HOST|API_KEY|SEALING_KEYS|OPS_PASSWORD|INTEGRATION)/;
+const identity = Object.fromEntries(Object.entries(SETTINGS).filter(([name]) => NAMES.test(name)));
+
+const queuePrefix = '{outage}';
+const servers = await startServers(queuePrefix);
+const sandbox = await startSandbox({ acceptAnySubject: true });
+const link = await TcpProxy.start(servers.redis.url);
+const random = new SeededRandom('outage');
+const faults: string[] = [];
+const fleet = new Fleet({
+  random,
+  services: 2,
+  workers: 2,
+  env: {
+    ...identity,
+    QUEUE_PREFIX: queuePrefix,
+    DATABASE_URL: servers.postgres.url,
+    REDIS_URL: link.urlFor(servers.redis.url),
+    INTEGRATION_BYZANTINE_BASE_URL: sandbox.url,
+    INTEGRATION_BYZANTINE_PRIVATE_KEY: sandbox.credential!.privateKeyHex,
+    // So many retries at once are the point here.
+    RETRY_BUDGET_BURST: '100000',
+    BREAKER_CALLS: '10000',
+  },
+  onKill: () => undefined,
+  onFault: (detail) => faults.push(detail),
+});
+const database = new Client({ connectionString: servers.postgres.url });
+
+try {
+  await migrate(servers.postgres.url);
+  await database.connect();
+  fleet.disarm();
+  await fleet.start();
+  await flushed();
+  await outage();
+} finally {
+  await fleet.stop();
+  await database.end();
+  await Promise.all([link.close(), sandbox.close()]);
+  await servers.stop();
+}
+for (const fault of faults) say(`FAULT ${fault}`);
+process.exit(faults.length > 0 ? 1 : 0);
+
+async function flushed(): Promise<void> {
+  sandbox.control.addFault({ route: 'init-otp', status: 503, times: waiting });
+  await Promise.all(Array.from({ length: waiting }, start));
+  const before = await unsent();
+  await servers.flush();
+  const tookMs = await drained(GOES_ON_WITHIN_MS);
+  say(`FLUSHALL with ${before} of ${waiting} sends waiting for a retry: all sent ${inSeconds(tookMs)} later`);
+  if (before < waiting / 2) faults.push('too few sends were waiting to show anything');
+}
+
+async function outage(): Promise<void> {
+  const before = await memory();
+  await servers.redis.kill!();
+  const statuses: Record<string, number> = {};
+  const samples: number[] = [];
+  const running: Promise<void>[] = [];
+  const until = performance.now() + seconds * 1_000;
+  for (let n = 0; performance.now() < until; n++) {
+    // One in ten is refused at first, and needs a retry that nobody can be woken for.
+    if (n % 10 === 0) sandbox.control.addFault({ route: 'init-otp', status: 503, times: 1 });
+    running.push(start().then((status) => void (statuses[status] = (statuses[status] ?? 0) + 1)));
+    if (n % (rate * 5) === 0) samples.push(await memory());
+    await pause(1_000 / rate);
+  }
+  await Promise.all(running);
+  const backlog = await unsent();
+  await servers.redis.start();
+  link.leadTo(servers.redis.url);
+  const tookMs = await drained(2_000 * seconds);
+  const grownMb = Math.max(...samples) - before;
+  say(`Redis away for ${seconds} s: starts ${JSON.stringify(statuses)}`);
+  say(
+    `memory of two services and two workers: ${before} MB before, ${samples[0]} to ${Math.max(...samples)} MB meanwhile`,
+  );
+  say(`backlog of ${backlog} retries: drained ${inSeconds(tookMs)} after Redis was back`);
+  if (Object.keys(statuses).some((status) => !['201', '202'].includes(status)))
+    faults.push('a start was refused');
+  if (backlog === 0) faults.push('no retry was left waiting: nothing is shown');
+  if (!(grownMb <= FLAT_MB)) faults.push(`memory grew by ${grownMb} MB`);
+}
+
+async function start(): Promise<number> {
+  const response = await fetch(`${fleet.serviceUrl(random)}/v1/onboardings`, {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${SETTINGS.API_KEY}`,
+      'content-type': 'application/json',
+      prefer: 'wait=0',
+    },
+    body: JSON.stringify({ subject: { accountId: randomUUID(), userId: randomUUID() } }),
+  });
+  await response.body?.cancel();
+  return response.status;
+}
+
+async function unsent(): Promise<number> {
+  const { rows } = await database.query(
+    `SELECT count(*)::int AS n FROM onboardings WHERE state = 'otp_requested'`,
+  );
+  return rows[0].n as number;
+}
+
+/** @returns how long it took, in milliseconds. */
+async function drained(withinMs: number): Promise<number> {
+  const from = performance.now();
+  while ((await unsent()) > 0) {
+    if (performance.now() - from > withinMs) {
+      faults.push(`${await unsent()} sends still wait after ${inSeconds(withinMs)}`);
+      break;
+    }
+    await pause(100);
+  }
+  return performance.now() - from;
+}
+
+/** Of all replicas together, in MB. */
+async function memory(): Promise<number> {
+  const texts = fleet.urls().map(async (url) => (await fetch(`${url}/metrics`)).text());
+  const bytes = (await Promise.all(texts)).map((text) =>
+    Number(/^gangway_process_process_resident_memory_bytes (\S+)/m.exec(text)?.[1]),
+  );
+  return Math.round(bytes.reduce((sum, each) => sum + each, 0) / 1024 / 1024);
+}
+
+function inSeconds(ms: number): string {
+  return `${(ms / 1_000).toFixed(1)} s`;
+}
