@@ -16,3 +16,4 @@ export { stampTurnkeyRequest } from './turnkey/api-key-stamp.js';
 export { signClientSignature, verifyClientSignature, type TokenUsage } from './turnkey/client-signature.js';
 export { relayClientStamp } from './turnkey/client-stamp.js';
 export { InvalidProofError } from './turnkey/invalid-proof-error.js';
+export { encryptOtpCode } from './turnkey/otp-code.js';
