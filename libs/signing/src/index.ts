@@ -17,4 +17,5 @@ export { signClientSignature, verifyClientSignature, type TokenUsage } from './t
 export { relayClientStamp } from './turnkey/client-stamp.js';
 export { InvalidProofError } from './turnkey/invalid-proof-error.js';
 export { encryptOtpCode } from './turnkey/otp-code.js';
+export { newSessionKey, openSessionKey } from './turnkey/session-key.js';
 export { turnkeyVerifier, type TurnkeyVerifier } from './turnkey/turnkey-verifier.js';
