@@ -5,7 +5,6 @@ import { verifyStampSignature } from '@turnkey/crypto';
 import { TurnkeyClient } from '@turnkey/http';
 import fc from 'fast-check';
 import { fromBase64url, testKey, turnkeyVectors } from '../fixtures/turnkey-vectors.js';
-import { SIGNING_ENGINES } from '../key-ring.js';
 import { stampTurnkeyRequest } from './api-key-stamp.js';
 import { relayClientStamp } from './client-stamp.js';
 
@@ -28,9 +27,9 @@ const acceptedByThem = (header: string, body: string): Promise<boolean> => {
 };
 
 it('1000 bodies that we stamp are accepted by verifyStampSignature', async () => {
-  const keys = SIGNING_ENGINES.map((engine) => testKey('turnkeyApi', engine));
+  const key = testKey('turnkeyApi');
   await fc.assert(
-    fc.asyncProperty(anyBody, fc.constantFrom(...keys), async (body, key) => {
+    fc.asyncProperty(anyBody, async (body) => {
       expect(await acceptedByThem(stampTurnkeyRequest(key, body)['X-Stamp'], body)).toBe(true);
     }),
     { numRuns: 1000 },
