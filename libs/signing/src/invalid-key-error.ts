@@ -1,15 +1,15 @@
 /**
- * A private key that must not be used. The message names where the key came from and what is wrong with it.
+ * A key that must not be used. The message names where the key came from and what is wrong with it.
  * It has no `cause`: parsers quote their input (`JSON.parse` and node:crypto's JWK import both do), and here
- * the input is a private key.
+ * the input is a private key, or may be one by mistake.
  */
 export class InvalidKeyError extends Error {
   /** The variable or file that held the key. */
   readonly source: string;
   readonly reason: string;
 
-  constructor(source: string, reason: string) {
-    super(`${source} does not hold a usable P-256 private key: ${reason}`);
+  constructor(source: string, reason: string, half: 'private' | 'public' = 'private') {
+    super(`${source} does not hold a usable P-256 ${half} key: ${reason}`);
     this.name = 'InvalidKeyError';
     this.source = source;
     this.reason = reason;

@@ -65,12 +65,17 @@ export function openKeyRing({ engine, keys }: KeyRingOptions): KeyRing {
 
 function openKey({ name, material, source }: KeyEntry, engine: SigningEngineName): SigningKey {
   const key = parsePrivateKey(material, source);
-  const loaded = { openssl: ENGINES.openssl.load(key), noble: ENGINES.noble.load(key) };
-  assertEnginesAgree(loaded, key, source);
+  assertEnginesAgree({ openssl: ENGINES.openssl.load(key), noble: ENGINES.noble.load(key) }, key, source);
+  return loadSigningKey(name, key, engine);
+}
+
+/** Keeps a key loaded in the engine asked for. Nothing is proven here. */
+export function loadSigningKey(name: string, key: P256PrivateKey, engine: SigningEngineName): SigningKey {
+  const loaded = ENGINES[engine].load(key);
   return {
     name,
     publicKeyCompressedHex: Buffer.from(key.publicKey).toString('hex'),
-    sign: (message, encoding = 'der') => loaded[engine].sign(message, encoding),
+    sign: (message, encoding = 'der') => loaded.sign(message, encoding),
   };
 }
 

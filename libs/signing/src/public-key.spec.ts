@@ -1,0 +1,53 @@
+import { describe, expect, it } from '@jest/globals';
+import { testKey, turnkeyVectors } from './fixtures/turnkey-vectors.js';
+import { decodePublicKey } from './public-key.js';
+
+const names = ['turnkeyApi', 'enclaveTarget', 'tlsFetcherSigner', 'clientSession', 'notarizer'] as const;
+const message = Buffer.from('message');
+
+describe.each(names)('the public key of %s', (name) => {
+  const { publicKeyCompressedHex: compressed, publicKeyUncompressedHex: uncompressed } =
+    turnkeyVectors.keys[name];
+
+  it.each([compressed, uncompressed, compressed.toUpperCase(), uncompressed.toUpperCase()])(
+    'is the same key however written: %s',
+    (text) => {
+      const key = decodePublicKey(text)!;
+      expect(key.compressedHex).toBe(compressed);
+      expect(Buffer.from(key.uncompressed).toString('hex')).toBe(uncompressed);
+    },
+  );
+
+  it('verifies what its private half signed, and nothing else', () => {
+    for (const encoding of ['der', 'raw'] as const) {
+      const signature = testKey(name).sign(message, encoding);
+      expect(decodePublicKey(uncompressed)!.verify(message, signature, encoding)).toBe(true);
+      expect(decodePublicKey(compressed)!.verify(Buffer.from('massage'), signature, encoding)).toBe(false);
+      expect(
+        decodePublicKey(compressed)!.verify(message, signature, encoding === 'der' ? 'raw' : 'der'),
+      ).toBe(false);
+      const other = turnkeyVectors.keys.hpkeFixedSender.publicKeyCompressedHex;
+      expect(decodePublicKey(other)!.verify(message, signature, encoding)).toBe(false);
+    }
+  });
+});
+
+const { publicKeyCompressedHex: good, publicKeyUncompressedHex: long } = turnkeyVectors.keys.turnkeyApi;
+
+it.each<[string, unknown]>([
+  ['nothing', undefined],
+  ['no text', 2],
+  ['an empty text', ''],
+  ['0x before it', `0x${good}`],
+  ['a digit too few', good.slice(0, -1)],
+  ['a space after it', `${good} `],
+  ['a letter that is no hex', good.replace(/.$/, 'g')],
+  ['the uncompressed mark on a compressed key', `04${good.slice(2)}`],
+  ['the hybrid form', `06${long.slice(2)}`],
+  ['the point at infinity', '00'],
+  ['x above the prime', `02${'f'.repeat(64)}`],
+  ['an x that no point has', `02${'0'.repeat(63)}1`],
+  ['a point beside the curve', long.replace(/.$/, (digit) => (digit === '0' ? '1' : '0'))],
+])('refuses %s', (_, text) => {
+  expect(decodePublicKey(text)).toBeUndefined();
+});

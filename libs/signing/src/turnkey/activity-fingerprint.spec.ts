@@ -1,0 +1,26 @@
+import { expect, it } from '@jest/globals';
+import { computeActivityFingerprint } from '@turnkey/crypto';
+import fc from 'fast-check';
+import { turnkeyVectors } from '../fixtures/turnkey-vectors.js';
+import { activityFingerprint, bodyHashHex } from './activity-fingerprint.js';
+
+const { body, bodySha256Hex, activityFingerprint: expected } = turnkeyVectors.stamp;
+
+it('gives the vector, from text and from bytes', () => {
+  expect(bodyHashHex(body)).toBe(bodySha256Hex);
+  expect(activityFingerprint(body)).toBe(expected);
+  expect(activityFingerprint(Buffer.from(body))).toBe(expected);
+});
+
+it('tells bodies apart that differ in a space or in the order of members', () => {
+  const bodies = [body, `${body} `, '{"a":1,"b":2}', '{"b":2,"a":1}', ''];
+  expect(new Set(bodies.map(activityFingerprint)).size).toBe(bodies.length);
+});
+
+it('is what @turnkey/crypto computes for any body', () => {
+  fc.assert(
+    fc.property(fc.oneof(fc.json(), fc.string({ unit: 'binary' })), (any) => {
+      expect(activityFingerprint(any)).toBe(computeActivityFingerprint(any));
+    }),
+  );
+});

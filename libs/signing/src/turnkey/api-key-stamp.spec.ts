@@ -1,0 +1,98 @@
+import { describe, expect, it } from '@jest/globals';
+import { base64url, fromBase64url, testKey, turnkeyVectors } from '../fixtures/turnkey-vectors.js';
+import { SIGNING_ENGINES } from '../key-ring.js';
+import { relayApiKeyStamp, stampTurnkeyRequest } from './api-key-stamp.js';
+
+const { body, purejs, decodedJson, nodeSamples, rfc6979DerHex } = turnkeyVectors.stamp;
+const stamp = JSON.parse(decodedJson) as { publicKey: string; scheme: string; signature: string };
+const other = turnkeyVectors.keys.clientSession;
+
+describe('stamping', () => {
+  it('gives the very header of the vector with noble', () => {
+    expect(stampTurnkeyRequest(testKey('turnkeyApi', 'noble'), body)).toEqual({ 'X-Stamp': purejs });
+    expect(stampTurnkeyRequest(testKey('turnkeyApi', 'noble'), Buffer.from(body))).toEqual({
+      'X-Stamp': purejs,
+    });
+    expect(stamp.signature).toBe(rfc6979DerHex);
+  });
+
+  it.each(SIGNING_ENGINES)('gives with %s what the relay takes', (engine) => {
+    const header = stampTurnkeyRequest(testKey('turnkeyApi', engine), body);
+    expect(header['X-Stamp']).not.toMatch(/[^A-Za-z0-9_-]/);
+    expect(Object.keys(fromBase64url(header['X-Stamp']))).toEqual(['publicKey', 'scheme', 'signature']);
+    expect(relayApiKeyStamp(header['X-Stamp'], body)).toEqual(header);
+  });
+});
+
+describe('relaying', () => {
+  it.each([purejs, ...nodeSamples])('takes the vector %#', (value) => {
+    expect(relayApiKeyStamp(value, body)).toEqual({ 'X-Stamp': value });
+    expect(relayApiKeyStamp(value, Buffer.from(body))).toEqual({ 'X-Stamp': value });
+  });
+
+  it('takes the attested stamp of the vectors for one of its body, once its scheme is the common one', () => {
+    const { publicKey, signature } = fromBase64url(turnkeyVectors.attestedStamp.value);
+    const value = base64url({ publicKey, scheme: stamp.scheme, signature });
+    expect(relayApiKeyStamp(value, turnkeyVectors.attestedStamp.body)).toEqual({ 'X-Stamp': value });
+  });
+
+  it('sends only the members that it checked, in lower case', () => {
+    const twice = decodedJson.replace('{', `{"publicKey":"${other.publicKeyCompressedHex}","more":1,`);
+    expect(relayApiKeyStamp(base64url(twice), body)).toEqual({ 'X-Stamp': purejs });
+    const upper = { ...stamp, publicKey: stamp.publicKey.toUpperCase() };
+    expect(relayApiKeyStamp(base64url(upper), body)).toEqual({ 'X-Stamp': purejs });
+  });
+
+  const changed = (change: object): string => base64url({ ...stamp, ...change });
+
+  it.each<[string, string, string, string?]>([
+    ['nothing', 'malformed', ''],
+    ['padding', 'malformed', `${purejs}=`],
+    ['plain JSON', 'malformed', decodedJson],
+    ['what is no JSON', 'malformed', base64url('stamp')],
+    ['a list', 'malformed', base64url([stamp])],
+    ['another scheme', 'wrong_algorithm', changed({ scheme: 'SIGNATURE_SCHEME_TK_API_SECP256K1' })],
+    ['no scheme', 'wrong_algorithm', changed({ scheme: undefined })],
+    ['no key', 'malformed', changed({ publicKey: undefined })],
+    [
+      'an uncompressed key',
+      'malformed',
+      changed({ publicKey: turnkeyVectors.keys.turnkeyApi.publicKeyUncompressedHex }),
+    ],
+    ['a key off the curve', 'malformed', changed({ publicKey: `02${'0'.repeat(63)}1` })],
+    ['a signature that is no hex', 'malformed', changed({ signature: `0x${stamp.signature}` })],
+    ['no signature', 'malformed', changed({ signature: undefined })],
+    ['the key of another', 'bad_signature', changed({ publicKey: other.publicKeyCompressedHex })],
+    ['a signature cut short', 'bad_signature', changed({ signature: stamp.signature.slice(0, -2) })],
+    ['a byte after the signature', 'bad_signature', changed({ signature: `${stamp.signature}00` })],
+    [
+      'a raw signature',
+      'bad_signature',
+      changed({
+        signature: Buffer.from(testKey('turnkeyApi').sign(Buffer.from(body), 'raw')).toString('hex'),
+      }),
+    ],
+    ['a body with a space more', 'bad_signature', purejs, `${body} `],
+    ['no body', 'bad_signature', purejs, ''],
+  ])('refuses %s as %s', (_, reason, value, of = body) => {
+    expect(() => relayApiKeyStamp(value, of)).toThrow(
+      expect.objectContaining({ name: 'InvalidProofError', proof: 'API key stamp', reason }),
+    );
+  });
+
+  it('refuses the signature with any one bit turned, or a body with one', () => {
+    const der = Buffer.from(stamp.signature, 'hex');
+    for (let bit = 0; bit < der.length * 8; bit += 5) {
+      const turned = Buffer.from(der);
+      turned[bit >> 3]! ^= 1 << (bit & 7);
+      expect(() => relayApiKeyStamp(changed({ signature: turned.toString('hex') }), body)).toThrow(
+        expect.objectContaining({ reason: 'bad_signature' }),
+      );
+      const text = Buffer.from(body);
+      text[bit % text.length]! ^= 1;
+      expect(() => relayApiKeyStamp(purejs, text)).toThrow(
+        expect.objectContaining({ reason: 'bad_signature' }),
+      );
+    }
+  });
+});

@@ -1,0 +1,56 @@
+import type { SigningKey } from '../key-ring.js';
+import { decodePublicKey } from '../public-key.js';
+import type { RequestBody } from './activity-fingerprint.js';
+import { InvalidProofError, type ProofFault } from './invalid-proof-error.js';
+import { base64urlBytes, hexBytes, jsonObject } from './strict-decoding.js';
+
+export interface ApiKeyStampHeader {
+  'X-Stamp': string;
+}
+
+const SCHEME = 'SIGNATURE_SCHEME_TK_API_P256';
+
+/**
+ * Stamps a request (Turnkey public API, stamps): ECDSA P-256 with SHA-256, DER, over the bytes of the body. Path
+ * and headers are not covered, and time only as far as the body has a `timestampMs`.
+ *
+ * @returns the header, its value unpadded base64url of JSON.
+ */
+export function stampTurnkeyRequest(key: SigningKey, body: RequestBody): ApiKeyStampHeader {
+  return header(key.publicKeyCompressedHex, key.sign(bytesOf(body)));
+}
+
+/**
+ * Takes an `X-Stamp` that a client made over the body, and refuses here what the upstream would answer with 401.
+ *
+ * @param value unpadded base64url of JSON.
+ * @returns the header, made anew: of a JSON member given twice, the upstream might read the one not checked here.
+ * @throws InvalidProofError `malformed`, `wrong_algorithm` or `bad_signature`.
+ */
+export function relayApiKeyStamp(value: string, body: RequestBody): ApiKeyStampHeader {
+  const stamp = jsonObject(base64urlBytes(value));
+  if (!stamp) refuse('malformed', 'it is not unpadded base64url of a JSON object');
+  if (stamp['scheme'] !== SCHEME) refuse('wrong_algorithm', `its scheme is not ${SCHEME}`);
+  const key = decodePublicKey(stamp['publicKey']);
+  if (!key || String(stamp['publicKey']).length !== 66) {
+    refuse('malformed', 'its publicKey is not a compressed P-256 key in hex');
+  }
+  const signature = hexBytes(stamp['signature']);
+  if (!signature) refuse('malformed', 'its signature is not hex');
+  if (!key.verify(bytesOf(body), signature, 'der')) {
+    refuse('bad_signature', 'its signature is not one by its key over this body');
+  }
+  return header(key.compressedHex, signature);
+}
+
+const bytesOf = (body: RequestBody): Uint8Array => (typeof body === 'string' ? Buffer.from(body) : body);
+
+function header(publicKey: string, derSignature: Uint8Array): ApiKeyStampHeader {
+  const signature = Buffer.from(derSignature).toString('hex');
+  const stamp = JSON.stringify({ publicKey, scheme: SCHEME, signature });
+  return { 'X-Stamp': Buffer.from(stamp).toString('base64url') };
+}
+
+function refuse(reason: ProofFault, detail: string): never {
+  throw new InvalidProofError('API key stamp', reason, detail);
+}

@@ -1,0 +1,62 @@
+import { InvalidProofError, type Proof, type ProofFault } from './invalid-proof-error.js';
+import { base64urlBytes, jsonObject } from './strict-decoding.js';
+
+export type Claims = Record<string, unknown>;
+
+/**
+ * Opens a token in the compact form of RFC 7515 §7.1 that says of itself it is ES256 (RFC 7518 §3.4). The algorithm
+ * is pinned, never taken from the token; what exactly is under the signature is for `isSigned` to know, because one
+ * of the two tokens departs from the standard there.
+ *
+ * @param isSigned gets the ASCII of `header.payload` and the signature, r‖s in 64 bytes.
+ * @throws InvalidProofError `malformed`, `wrong_algorithm` or `bad_signature`.
+ */
+export function openToken(
+  proof: Proof,
+  token: string,
+  isSigned: (signingInput: Uint8Array, signature: Uint8Array) => boolean,
+): Claims {
+  const refuse = (reason: ProofFault, detail: string): never => {
+    throw new InvalidProofError(proof, reason, detail);
+  };
+  const [headerText, payloadText, signatureText, ...more] = token.split('.');
+  const header = jsonObject(base64urlBytes(headerText));
+  const claims = jsonObject(base64urlBytes(payloadText));
+  const signature = base64urlBytes(signatureText);
+  if (more.length > 0 || !header || !claims || !signature) {
+    return refuse('malformed', 'it is not two JSON objects and a signature in unpadded base64url');
+  }
+  if (header['alg'] !== 'ES256') return refuse('wrong_algorithm', 'its alg is not ES256');
+  if (signature.length !== 64) return refuse('malformed', 'its signature is not r‖s in 64 bytes');
+  if (!isSigned(Buffer.from(`${headerText}.${payloadText}`, 'ascii'), signature)) {
+    return refuse('bad_signature', 'its signature is not one by the configured key');
+  }
+  return claims;
+}
+
+/** @throws InvalidProofError `missing_claims` naming those that are absent, empty or no text. */
+export function textClaims<Name extends string>(
+  proof: Proof,
+  claims: Claims,
+  names: readonly Name[],
+): Record<Name, string> {
+  const missing = names.filter((name) => typeof claims[name] !== 'string' || claims[name] === '');
+  if (missing.length > 0) {
+    throw new InvalidProofError(proof, 'missing_claims', `it lacks ${missing.join(', ')}`);
+  }
+  return claims as Record<Name, string>;
+}
+
+/**
+ * @param nowMs Unix time in milliseconds.
+ * @returns when the token ends; that instant itself is too late (RFC 7519 §4.1.4).
+ * @throws InvalidProofError `missing_claims` where there is no such instant, `expired`.
+ */
+export function expiryOf(proof: Proof, expiresAtMs: number, nowMs: number): Date {
+  // Beyond 1e14 ms (the year 5138) somebody took one unit for another, and the token would never end.
+  if (!(expiresAtMs > 0 && expiresAtMs < 1e14)) {
+    throw new InvalidProofError(proof, 'missing_claims', 'its exp is not in the unit of this token');
+  }
+  if (nowMs >= expiresAtMs) throw new InvalidProofError(proof, 'expired', 'it has expired');
+  return new Date(expiresAtMs);
+}

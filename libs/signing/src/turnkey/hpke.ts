@@ -1,0 +1,44 @@
+import {
+  Aes256Gcm,
+  CipherSuite,
+  DhkemP256HkdfSha256,
+  HkdfSha256,
+  type SenderContextParams,
+} from '@hpke/core';
+
+/** RFC 9180 §7: KEM 0x0010, KDF 0x0001, AEAD 0x0002. */
+const SUITE = new CipherSuite({
+  kem: new DhkemP256HkdfSha256(),
+  kdf: new HkdfSha256(),
+  aead: new Aes256Gcm(),
+});
+
+const INFO = Buffer.from('turnkey_hpke', 'ascii');
+
+/**
+ * Encrypts to a key of Turnkey's enclave: HPKE in base mode (RFC 9180 §5.1.1), one message, `info` as they chose it,
+ * and both public keys as associated data, which are known only once the encapsulated key is made; hence a context
+ * rather than the single-shot call.
+ *
+ * @param target uncompressed, 65 bytes.
+ * @param ephemeral for the vectors only: two messages under one ephemeral key share key and nonce, and are readable.
+ * @returns JSON with `encappedPublic` (65 bytes) and `ciphertext` (16 bytes of tag at its end), both hex.
+ */
+export async function sealToEnclave(
+  target: Uint8Array,
+  plaintext: Uint8Array,
+  ephemeral?: SenderContextParams['ekm'],
+): Promise<string> {
+  const recipientPublicKey = await SUITE.kem.deserializePublicKey(target);
+  const context = await SUITE.createSenderContext({
+    recipientPublicKey,
+    info: INFO,
+    ...(ephemeral && { ekm: ephemeral }),
+  });
+  const encapped = Buffer.from(context.enc);
+  const ciphertext = await context.seal(plaintext, Buffer.concat([encapped, target]));
+  return JSON.stringify({
+    encappedPublic: encapped.toString('hex'),
+    ciphertext: Buffer.from(ciphertext).toString('hex'),
+  });
+}

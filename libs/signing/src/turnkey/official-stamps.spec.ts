@@ -1,0 +1,88 @@
+/** Stamps against Turnkey's own packages, which share no code with ours: each takes what the other made. */
+import { describe, expect, it } from '@jest/globals';
+import { ApiKeyStamper } from '@turnkey/api-key-stamper';
+import { verifyStampSignature } from '@turnkey/crypto';
+import { TurnkeyClient } from '@turnkey/http';
+import fc from 'fast-check';
+import { fromBase64url, testKey, turnkeyVectors } from '../fixtures/turnkey-vectors.js';
+import { stampTurnkeyRequest } from './api-key-stamp.js';
+import { relayClientStamp } from './client-stamp.js';
+
+const { privateKeyHex, publicKeyCompressedHex } = turnkeyVectors.keys.turnkeyApi;
+
+const anyBody = fc.oneof(
+  { weight: 1, arbitrary: fc.constant('') },
+  { weight: 6, arbitrary: fc.json() },
+  { weight: 6, arbitrary: fc.string({ unit: 'grapheme' }) },
+  { weight: 6, arbitrary: fc.string({ unit: 'binary', maxLength: 300 }) },
+  {
+    weight: 1,
+    arbitrary: fc.string({ unit: 'grapheme', minLength: 1, maxLength: 10 }).map((text) => text.repeat(5000)),
+  },
+);
+
+const acceptedByThem = (header: string, body: string): Promise<boolean> => {
+  const { publicKey, signature } = fromBase64url<{ publicKey: string; signature: string }>(header);
+  return verifyStampSignature(publicKey, signature, body);
+};
+
+it('1000 bodies that we stamp are accepted by verifyStampSignature', async () => {
+  const key = testKey('turnkeyApi');
+  await fc.assert(
+    fc.asyncProperty(anyBody, async (body) => {
+      expect(await acceptedByThem(stampTurnkeyRequest(key, body)['X-Stamp'], body)).toBe(true);
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+it('and are refused by it over another body', async () => {
+  const header = stampTurnkeyRequest(testKey('turnkeyApi'), '{"a":1}')['X-Stamp'];
+  expect(await acceptedByThem(header, '{"a":2}')).toBe(false);
+});
+
+describe.each([
+  ['node', 800],
+  ['purejs', 200],
+] as const)('the stamper on its %s runtime', (runtimeOverride, numRuns) => {
+  const stamper = new ApiKeyStamper({
+    apiPublicKey: publicKeyCompressedHex,
+    apiPrivateKey: privateKeyHex,
+    runtimeOverride,
+  });
+
+  it(`stamps ${numRuns} bodies as we take them, over no other body`, async () => {
+    await fc.assert(
+      fc.asyncProperty(anyBody, async (body) => {
+        const stamp = await stamper.stamp(body);
+        expect(relayClientStamp(stamp, body)).toEqual({ 'X-Stamp': stamp.stampHeaderValue });
+        expect(() => relayClientStamp(stamp, `${body} `)).toThrow(
+          expect.objectContaining({ proof: 'API key stamp', reason: 'bad_signature' }),
+        );
+      }),
+      { numRuns },
+    );
+  });
+
+  it('stamps a request of @turnkey/http, which is sent on as it is', async () => {
+    const client = new TurnkeyClient({ baseUrl: 'https://upstream.invalid' }, stamper);
+    const { stamp, body } = await client.stampGetWhoami({ organizationId: 'o-1' });
+    expect(relayClientStamp(stamp, body)).toEqual({ 'X-Stamp': stamp.stampHeaderValue });
+  });
+});
+
+it('noble and the purejs runtime make the same bytes', async () => {
+  const purejs = new ApiKeyStamper({
+    apiPublicKey: publicKeyCompressedHex,
+    apiPrivateKey: privateKeyHex,
+    runtimeOverride: 'purejs',
+  });
+  const key = testKey('turnkeyApi', 'noble');
+  await fc.assert(
+    fc.asyncProperty(anyBody, async (body) => {
+      const { stampHeaderValue } = await purejs.stamp(body);
+      expect(stampTurnkeyRequest(key, body)['X-Stamp']).toBe(stampHeaderValue);
+    }),
+    { numRuns: 50 },
+  );
+});

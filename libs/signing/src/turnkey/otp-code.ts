@@ -1,0 +1,22 @@
+import type { Secret } from '#libs/kernel';
+import { decodePublicKey } from '../public-key.js';
+import { sealToEnclave } from './hpke.js';
+import type { OtpTarget } from './otp-target.js';
+
+/**
+ * Makes the `encryptedOtpBundle` (Turnkey public API, verify OTP): the code, and the key that the verification token
+ * shall be bound to, encrypted to the enclave (RFC 9180 §5.1.1). Each call gives another text, and so another
+ * activity: keep the result for later attempts, or a lost answer costs a second try of the code.
+ *
+ * @param publicKeyHex the session key's public half: compressed, 66 hex digits.
+ * @returns JSON with `encappedPublic` and `ciphertext`, both hex.
+ * @throws RangeError where publicKeyHex is no such key.
+ */
+export async function encryptOtpCode(target: OtpTarget, code: Secret, publicKeyHex: string): Promise<string> {
+  const publicKey = decodePublicKey(publicKeyHex)?.compressedHex;
+  if (publicKey !== publicKeyHex) {
+    throw new RangeError('publicKeyHex must be a compressed P-256 key in lowercase hex');
+  }
+  const plaintext = Buffer.from(JSON.stringify({ otp_code: code.reveal(), public_key: publicKey }));
+  return sealToEnclave(target.publicKey.uncompressed, plaintext);
+}

@@ -1,0 +1,84 @@
+import { describe, expect, it } from '@jest/globals';
+import { testKey, turnkeyVectors } from '../fixtures/turnkey-vectors.js';
+import { decodePublicKey } from '../public-key.js';
+import { readOtpTarget } from './otp-target.js';
+
+const { targetBundle, dataJson, dataHex } = turnkeyVectors.otp;
+const { enclaveTarget, tlsFetcherSigner, notarizer } = turnkeyVectors.keys;
+const signer = decodePublicKey(tlsFetcherSigner.publicKeyUncompressedHex)!;
+const bundle = JSON.parse(targetBundle) as Record<string, string>;
+
+/** A bundle over the data, signed as the enclave signs. */
+function bundleOf(data: string | Buffer, change: object = {}, by = testKey('tlsFetcherSigner')): string {
+  const bytes = Buffer.from(data);
+  const dataSignature = Buffer.from(by.sign(bytes)).toString('hex');
+  return JSON.stringify({ ...bundle, data: bytes.toString('hex'), dataSignature, ...change });
+}
+
+describe('reading', () => {
+  it('takes the vector, whichever way the signer is configured', () => {
+    for (const hex of [tlsFetcherSigner.publicKeyUncompressedHex, tlsFetcherSigner.publicKeyCompressedHex]) {
+      const { publicKey } = readOtpTarget(targetBundle, decodePublicKey(hex)!);
+      expect(publicKey.compressedHex).toBe(enclaveTarget.publicKeyCompressedHex);
+    }
+    expect(Buffer.from(dataHex, 'hex').toString()).toBe(dataJson);
+  });
+
+  it('takes a signer written compressed, and members it does not know', () => {
+    const enclaveQuorumPublic = tlsFetcherSigner.publicKeyCompressedHex;
+    const made = bundleOf(dataJson.replace('{', '{"userId":"ü",'), { enclaveQuorumPublic, more: [1] });
+    expect(readOtpTarget(made, signer).publicKey.compressedHex).toBe(enclaveTarget.publicKeyCompressedHex);
+  });
+
+  const target = (targetPublic: unknown): string => bundleOf(JSON.stringify({ targetPublic }));
+  const uncompressed = enclaveTarget.publicKeyUncompressedHex;
+
+  it.each<[string, string, string]>([
+    ['nothing', 'malformed', ''],
+    ['a list', 'malformed', `[${targetBundle}]`],
+    ['JSON in JSON', 'malformed', JSON.stringify(targetBundle)],
+    ['no signer', 'wrong_key', bundleOf(dataJson, { enclaveQuorumPublic: undefined })],
+    [
+      'another signer that signed truly',
+      'wrong_key',
+      bundleOf(dataJson, { enclaveQuorumPublic: notarizer.publicKeyUncompressedHex }, testKey('notarizer')),
+    ],
+    ['another signer under the good name', 'bad_signature', bundleOf(dataJson, {}, testKey('notarizer'))],
+    ['no data', 'malformed', bundleOf(dataJson, { data: undefined })],
+    ['data that is no hex', 'malformed', bundleOf(dataJson, { data: dataJson })],
+    ['no signature', 'malformed', bundleOf(dataJson, { dataSignature: '' })],
+    [
+      'a signature with 0x',
+      'malformed',
+      bundleOf(dataJson, { dataSignature: `0x${bundle['dataSignature']}` }),
+    ],
+    [
+      'data changed by a digit',
+      'bad_signature',
+      JSON.stringify({ ...bundle, data: dataHex.replace(/7d$/, '7e') }),
+    ],
+    [
+      'a signature over the hex instead of its bytes',
+      'bad_signature',
+      bundleOf(dataJson, {
+        dataSignature: Buffer.from(testKey('tlsFetcherSigner').sign(Buffer.from(dataHex))).toString('hex'),
+      }),
+    ],
+    ['signed data that is no JSON', 'malformed', bundleOf('target')],
+    ['signed data that is no UTF-8', 'malformed', bundleOf(Buffer.of(0x7b, 0xff, 0x7d))],
+    ['no target', 'malformed', target(undefined)],
+    ['a compressed target', 'malformed', target(enclaveTarget.publicKeyCompressedHex)],
+    ['a target off the curve', 'malformed', target(uncompressed.replace(/.$/, '1'))],
+    ['a target with 0x', 'malformed', target(`0x${uncompressed}`)],
+  ])('refuses %s as %s', (_, reason, made) => {
+    expect(() => readOtpTarget(made, signer)).toThrow(
+      expect.objectContaining({ name: 'InvalidProofError', proof: 'OTP target bundle', reason }),
+    );
+  });
+
+  it('refuses the vector for another signer', () => {
+    expect(() => readOtpTarget(targetBundle, decodePublicKey(notarizer.publicKeyCompressedHex)!)).toThrow(
+      expect.objectContaining({ reason: 'wrong_key' }),
+    );
+  });
+});

@@ -1,0 +1,42 @@
+import { InvalidKeyError } from '../invalid-key-error.js';
+import { decodePublicKey, type P256PublicKey } from '../public-key.js';
+import { PRODUCTION_ENCLAVE_KEYS } from './enclave-keys.js';
+import { readOtpTarget, type OtpTarget } from './otp-target.js';
+import { readSessionToken, type SessionToken } from './session-token.js';
+import { readVerificationToken, type VerificationToken } from './verification-token.js';
+
+/** What Turnkey's enclaves signed, read with the keys of this deployment. */
+export interface TurnkeyVerifier {
+  /** See {@link readOtpTarget}. */
+  otpTarget(bundle: string): OtpTarget;
+  /** See {@link readVerificationToken}; `nowMs` is Unix time in milliseconds. */
+  verificationToken(token: string, nowMs: number): VerificationToken;
+  /** See {@link readSessionToken}; `nowMs` is Unix time in milliseconds. */
+  sessionToken(token: string, nowMs: number): SessionToken;
+}
+
+/**
+ * Takes the enclaves' public keys once, at boot: hex, compressed or uncompressed; Turnkey's production keys where
+ * none is given. Others are for an emulator.
+ *
+ * @throws InvalidKeyError naming the key that is none.
+ */
+export function turnkeyVerifier(
+  keys: { signerPublicKey?: string | undefined; notarizerPublicKey?: string | undefined } = {},
+): TurnkeyVerifier {
+  const signer = parse(keys.signerPublicKey ?? PRODUCTION_ENCLAVE_KEYS.signer, 'signerPublicKey');
+  const notarizer = parse(keys.notarizerPublicKey ?? PRODUCTION_ENCLAVE_KEYS.notarizer, 'notarizerPublicKey');
+  return {
+    otpTarget: (bundle) => readOtpTarget(bundle, signer),
+    verificationToken: (token, nowMs) => readVerificationToken(token, signer, nowMs),
+    sessionToken: (token, nowMs) => readSessionToken(token, notarizer, nowMs),
+  };
+}
+
+function parse(hex: string, source: string): P256PublicKey {
+  const key = decodePublicKey(hex);
+  if (!key) {
+    throw new InvalidKeyError(source, 'give 66 or 130 hex digits (without 0x) of a point of P-256', 'public');
+  }
+  return key;
+}

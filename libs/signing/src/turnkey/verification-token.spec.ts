@@ -1,0 +1,111 @@
+import { createHash } from 'node:crypto';
+import { inspect } from 'node:util';
+import { describe, expect, it } from '@jest/globals';
+import { verifyOtpVerificationToken } from '@turnkey/crypto';
+import { base64url, testKey, turnkeyVectors } from '../fixtures/turnkey-vectors.js';
+import { SIGNING_ENGINES } from '../key-ring.js';
+import { decodePublicKey } from '../public-key.js';
+import { readVerificationToken } from './verification-token.js';
+
+const { jwt, claims } = turnkeyVectors.tokens.verification;
+const { tlsFetcherSigner, notarizer } = turnkeyVectors.keys;
+const signer = decodePublicKey(tlsFetcherSigner.publicKeyUncompressedHex)!;
+const END_MS = 4102444800000;
+const NOW_MS = END_MS - 1;
+const HEADER = { typ: 'JWT', alg: 'ES256' };
+
+/** A token over the claims, signed as the enclave signs. */
+function tokenOf(
+  payload: unknown,
+  header: object = HEADER,
+  engine = SIGNING_ENGINES[0] as 'openssl' | 'noble',
+) {
+  const input = `${base64url(header)}.${base64url(payload)}`;
+  const signature = testKey('tlsFetcherSigner', engine).sign(Buffer.from(input), 'raw');
+  return `${input}.${Buffer.from(signature).toString('base64url')}`;
+}
+
+describe('reading', () => {
+  it('gives the claims of the vector, whichever way the signer is configured', () => {
+    for (const hex of [tlsFetcherSigner.publicKeyUncompressedHex, tlsFetcherSigner.publicKeyCompressedHex]) {
+      expect(readVerificationToken(jwt, decodePublicKey(hex)!, NOW_MS)).toEqual({
+        id: claims['id'],
+        organizationId: claims['organization_id'],
+        verificationType: 'OTP_TYPE_EMAIL',
+        contact: 'user@example.com',
+        publicKey: claims['public_key'],
+        expiresAt: new Date('2100-01-01T00:00:00Z'),
+      });
+    }
+  });
+
+  it.each(SIGNING_ENGINES)('takes what %s signed, as @turnkey/crypto does', async (engine) => {
+    const contact = 'zoé+🔑@example.com';
+    const token = tokenOf({ ...claims, contact, more: [1] }, HEADER, engine);
+    expect(readVerificationToken(token, signer, NOW_MS).contact).toBe(contact);
+    const theirs = await verifyOtpVerificationToken(token, tlsFetcherSigner.publicKeyUncompressedHex);
+    expect(theirs).toMatchObject({ contact, id: claims['id'] });
+    await expect(verifyOtpVerificationToken(token, notarizer.publicKeyUncompressedHex)).rejects.toThrow(
+      'signature',
+    );
+  });
+
+  it('ends with the very millisecond', () => {
+    expect(() => readVerificationToken(jwt, signer, END_MS)).toThrow(
+      expect.objectContaining({ proof: 'verification token', reason: 'expired' }),
+    );
+  });
+
+  const [header, payload, signature] = jwt.split('.') as [string, string, string];
+  const without = (name: string) => tokenOf({ ...claims, [name]: undefined });
+  const twiceHashed = () => {
+    const once = createHash('sha256').update(`${header}.${payload}`).digest();
+    return `${header}.${payload}.${Buffer.from(testKey('tlsFetcherSigner').sign(once, 'raw')).toString('base64url')}`;
+  };
+
+  it.each<[string, string, string]>([
+    ['nothing', 'malformed', ''],
+    ['two parts', 'malformed', `${header}.${payload}`],
+    ['four parts', 'malformed', `${jwt}.`],
+    ['padding', 'malformed', `${jwt}==`],
+    ['a space after it', 'malformed', `${jwt} `],
+    ['claims that are no object', 'malformed', tokenOf([claims])],
+    ['claims that are no JSON', 'malformed', tokenOf('claims')],
+    ['a short signature', 'malformed', `${header}.${payload}.${signature.slice(0, -4)}`],
+    ['alg none', 'wrong_algorithm', tokenOf(claims, { typ: 'JWT', alg: 'none' })],
+    ['alg HS256', 'wrong_algorithm', tokenOf(claims, { typ: 'JWT', alg: 'HS256' })],
+    ['no alg', 'wrong_algorithm', tokenOf(claims, { typ: 'JWT' })],
+    ['other claims', 'bad_signature', `${header}.${base64url({ ...claims, contact: 'a@b.c' })}.${signature}`],
+    ['another header', 'bad_signature', `${base64url({ ...HEADER, kid: '1' })}.${payload}.${signature}`],
+    ['the hash of a session', 'bad_signature', twiceHashed()],
+    ['no id', 'missing_claims', without('id')],
+    ['no organization', 'missing_claims', without('organization_id')],
+    ['no contact', 'missing_claims', without('contact')],
+    ['no key', 'missing_claims', without('public_key')],
+    ['an empty type', 'missing_claims', tokenOf({ ...claims, verification_type: '' })],
+    ['no exp', 'missing_claims', without('exp')],
+    ['exp as a number', 'missing_claims', tokenOf({ ...claims, exp: END_MS })],
+    ['exp as a date', 'missing_claims', tokenOf({ ...claims, exp: '2100-01-01' })],
+    ['exp in hex', 'missing_claims', tokenOf({ ...claims, exp: '0x3bb2cc3d800' })],
+    ['exp in microseconds', 'missing_claims', tokenOf({ ...claims, exp: `${END_MS}000` })],
+    ['exp in seconds', 'expired', tokenOf({ ...claims, exp: '4102444800' })],
+    ['exp in the past', 'expired', tokenOf({ ...claims, exp: String(NOW_MS) })],
+  ])('refuses %s as %s', (_, reason, token) => {
+    expect(() => readVerificationToken(token, signer, NOW_MS)).toThrow(
+      expect.objectContaining({ name: 'InvalidProofError', proof: 'verification token', reason }),
+    );
+  });
+
+  it('refuses the vector for another signer, and shows nothing of the token', () => {
+    const stranger = decodePublicKey(notarizer.publicKeyCompressedHex)!;
+    let thrown: unknown;
+    try {
+      readVerificationToken(jwt, stranger, NOW_MS);
+    } catch (error) {
+      thrown = error;
+    }
+    expect(thrown).toMatchObject({ reason: 'bad_signature' });
+    const shown = inspect(thrown, { showHidden: true, depth: 9 });
+    for (const part of [header, payload, signature, 'user@example.com']) expect(shown).not.toContain(part);
+  });
+});

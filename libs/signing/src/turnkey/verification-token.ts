@@ -1,0 +1,51 @@
+import type { P256PublicKey } from '../public-key.js';
+import { expiryOf, openToken, textClaims } from './compact-token.js';
+
+/** What the enclave vouches for once the code was right. */
+export interface VerificationToken {
+  /** The `tokenId` of client signatures. */
+  id: string;
+  organizationId: string;
+  /** E.g. `OTP_TYPE_EMAIL`. */
+  verificationType: string;
+  /** The address that the code went to. */
+  contact: string;
+  /** The key that the token is bound to, in hex as it was encrypted with the code. */
+  publicKey: string;
+  expiresAt: Date;
+}
+
+const PROOF = 'verification token';
+
+/**
+ * Reads a verification token (Turnkey public API, verify OTP): a JWT signed with ES256 as RFC 7518 §3.4 has it, but
+ * for its `exp`, a text of epoch milliseconds.
+ *
+ * @param signer the enclave's key that signs such tokens.
+ * @param nowMs Unix time in milliseconds.
+ * @throws InvalidProofError `malformed`, `wrong_algorithm`, `bad_signature`, `missing_claims` or `expired`.
+ */
+export function readVerificationToken(
+  token: string,
+  signer: P256PublicKey,
+  nowMs: number,
+): VerificationToken {
+  const claims = openToken(PROOF, token, (input, signature) => signer.verify(input, signature, 'raw'));
+  const text = textClaims(PROOF, claims, [
+    'id',
+    'organization_id',
+    'verification_type',
+    'contact',
+    'public_key',
+    'exp',
+  ]);
+  return {
+    id: text.id,
+    organizationId: text.organization_id,
+    verificationType: text.verification_type,
+    contact: text.contact,
+    publicKey: text.public_key,
+    // Number alone would read '', ' 1e3 ' and '0x10' as well
+    expiresAt: expiryOf(PROOF, /^[0-9]+$/.test(text.exp) ? Number(text.exp) : Number.NaN, nowMs),
+  };
+}
