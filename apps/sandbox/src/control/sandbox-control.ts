@@ -1,4 +1,4 @@
-import type { StoredAuthenticator } from '../byzantine/authenticators.js';
+import type { StoredAuthenticator } from '../webauthn/authenticators.js';
 import type { IntegratorApi } from '../byzantine/integrator-api.js';
 import type { Subject } from '../byzantine/subjects.js';
 import type { SandboxClock } from '../sandbox-clock.js';
