@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Mailbox } from '../control/mailbox.js';
+import type { Outcome } from '../outcome.js';
 import { Refusal } from '../refusal.js';
 import type { SandboxClock } from '../sandbox-clock.js';
 import { verifyAttestation } from '../webauthn/attestation.js';
@@ -19,12 +20,6 @@ export interface IntegratorApiOptions {
   codeLifeMs: number;
   sessionLifeMs: number;
   relyingParty: RelyingParty;
-}
-
-/** An answer of 200, and what the call did, for the journal. */
-export interface Outcome<Answer> {
-  answer: Answer;
-  effect: object;
 }
 
 /** What the OTP routes of the Integrator API do, once the request is known to be genuine and well formed. */
