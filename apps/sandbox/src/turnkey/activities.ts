@@ -4,8 +4,8 @@ import type { SandboxClock } from '../sandbox-clock.js';
 import type { TurnkeyError } from './turnkey-refusal.js';
 import { turnkeyError } from './turnkey-refusal.js';
 
-/** Activities remembered; the oldest fall. */
-const REMEMBERED = 10_000;
+/** Activities remembered, and requests to be replayed; the oldest fall. */
+export const REMEMBERED = 10_000;
 
 /** What an activity is, whatever it shows of itself yet. */
 export interface NewActivity {

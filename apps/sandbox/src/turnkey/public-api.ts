@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { ActivityScript } from '../control/faults.js';
 import { Refusal } from '../refusal.js';
-import { Activities, fingerprintOf } from './activities.js';
+import { Activities, fingerprintOf, REMEMBERED } from './activities.js';
 import type { ActivityKind } from './activity-kinds.js';
 import { checked, jsonObject } from './json-of.js';
 import type { TurnkeyOrganization } from './organizations.js';
@@ -72,6 +72,7 @@ export class PublicApi {
       return done.id;
     });
     this.#answers.set(fingerprint, carriedOut);
+    this.#forgetOldest();
     try {
       return { answer: { activity: this.activities.show(await carriedOut) }, effect };
     } catch (error) {
@@ -95,6 +96,14 @@ export class PublicApi {
   reset(): void {
     this.activities.reset();
     this.#answers.clear();
+  }
+
+  /** Every activity has a request, so that none is forgotten before the request that would ask for it. */
+  #forgetOldest(): void {
+    for (const oldest of this.#answers.keys()) {
+      if (this.#answers.size <= REMEMBERED) return;
+      this.#answers.delete(oldest);
+    }
   }
 
   /** The timestamp is the caller's, so it is the clock of request headers that rules it. */
