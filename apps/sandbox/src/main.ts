@@ -33,6 +33,14 @@ if (sandbox.credential) {
   console.log(`  private key ${sandbox.credential.privateKeyHex}`);
   console.log(`  X-Pubkey    ${sandbox.credential.pubkey}`);
 }
+const { organizationId, apiPublicKey, apiPrivateKeyHex, signerPublicKey, notarizerPublicKey, authProxyConfigId } = sandbox.turnkey; // prettier-ignore
+console.log('Turnkey:');
+console.log(`  organization      ${organizationId}`);
+if (apiPrivateKeyHex !== null) console.log(`  API private key   ${apiPrivateKeyHex}`);
+console.log(`  API public key    ${apiPublicKey}`);
+console.log(`  signer key        ${signerPublicKey}`);
+console.log(`  notarizer key     ${notarizerPublicKey}`);
+console.log(`  Auth Proxy config ${authProxyConfigId}`);
 console.log(`sandbox listening on ${sandbox.url}`);
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {

@@ -11,6 +11,7 @@ describe('the options', () => {
       port: 4000,
       pubkeys: [],
       acceptAnySubject: false,
+      turnkey: { apiPublicKeys: [], captcha: false },
     });
   });
 
@@ -27,6 +28,7 @@ describe('the options', () => {
       sessionLifeMs: 2000,
       rpId: 'example.com',
       origins: ['https://a.example', 'https://b.example'],
+      turnkey: { apiPublicKeys: [], captcha: false },
     });
   });
 
@@ -50,6 +52,32 @@ describe('the options', () => {
       sessionLifeMs: 6,
       rpId: 'localhost',
       origins: ['http://localhost:3000'],
+      turnkey: { apiPublicKeys: [], captcha: false },
+    });
+  });
+
+  it('of Turnkey are read from flags, and a flag wins over its variable', () => {
+    const id = '11111111-2222-4333-8444-555555555555';
+    const key = (digits: string) => digits.repeat(32);
+    const env = {
+      SANDBOX_TURNKEY_ORGANIZATION: 'unread',
+      SANDBOX_TURNKEY_API_KEYS: `${KEY.slice(2)},${OTHER.slice(2)}`,
+      SANDBOX_TURNKEY_NOTARIZER_KEY: key('07'),
+      SANDBOX_TURNKEY_CAPTCHA: '1',
+    };
+    const line =
+      `--turnkey-organization ${id} --turnkey-signer-key ${key('04')} --turnkey-auth-proxy-config c-1 ` +
+      '--turnkey-origins https://a.example';
+    expect(parseOptions(line.split(' '), env)).toMatchObject({
+      turnkey: {
+        organizationId: id,
+        apiPublicKeys: [KEY.slice(2), OTHER.slice(2)],
+        signerPrivateKey: key('04'),
+        notarizerPrivateKey: key('07'),
+        authProxyConfigId: 'c-1',
+        allowedOrigins: ['https://a.example'],
+        captcha: true,
+      },
     });
   });
 
@@ -63,6 +91,12 @@ describe('the options', () => {
     [[], { SANDBOX_PUBKEYS: `${KEY},0x02${'0'.repeat(63)}1` }, /^SANDBOX_PUBKEYS: .* no point of the curve/],
     [[], { SANDBOX_ACCEPT_ANY_SUBJECT: 'yes' }, /^SANDBOX_ACCEPT_ANY_SUBJECT/],
     [['--origins', 'example.com'], {}, /^--origins: "example.com" is no origin/],
+    [['--turnkey-organization', 'x'], {}, /^--turnkey-organization: "x" is no UUID/],
+    [['--turnkey-api-keys', KEY], {}, /^--turnkey-api-keys: .* is no public key/],
+    [['--turnkey-api-keys', `02${'0'.repeat(63)}1`], {}, /^--turnkey-api-keys: .* no point of the curve/],
+    [[], { SANDBOX_TURNKEY_SIGNER_KEY: 'secret' }, /^SANDBOX_TURNKEY_SIGNER_KEY: (?!.*secret)/],
+    [[], { SANDBOX_TURNKEY_NOTARIZER_KEY: '0'.repeat(64) }, /^SANDBOX_TURNKEY_NOTARIZER_KEY: .* no scalar/],
+    [['--turnkey-origins', 'a.example'], {}, /^--turnkey-origins: "a.example" is no origin/],
     [['--colour', 'red'], {}, /--colour/],
     [['stray'], {}, /stray/],
   ])('%j with %j are refused, by name', (argv, env, message) => {

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { parseIntegratorKey } from './byzantine/integrator-keys.js';
+import { COMPRESSED_POINT, importCompressedPoint, p256FromScalar } from './p256.js';
 import type { SandboxOptions } from './sandbox.js';
 
 /** A flag or variable with a bad value; the message names it. */
@@ -16,6 +17,17 @@ export const USAGE = `Usage: sandbox [options]
   --session-life-ms <ms>   SANDBOX_SESSION_LIFE_MS     life of a session (900000)
   --rp-id <id>             SANDBOX_RP_ID               refuse attestations for another relying party
   --origins <list>         SANDBOX_ORIGINS             refuse attestations from other origins (separated by commas)
+
+Turnkey: each flag has its variable, e.g. SANDBOX_TURNKEY_ORGANIZATION; keys are hex without 0x.
+
+  --turnkey-organization <id>        the parent organization (a fresh UUID)
+  --turnkey-api-keys <list>          compressed public keys of the parent; without any, a fresh pair is made and printed
+  --turnkey-signer-key <key>         private key that signs OTP bundles and verification tokens (a fresh one)
+  --turnkey-notarizer-key <key>      private key that signs sessions (a fresh one)
+  --turnkey-auth-proxy-config <id>   what X-Auth-Proxy-Config-Id must say (a fresh UUID)
+  --turnkey-origins <list>           origins that the Auth Proxy lets in (any)
+  --turnkey-captcha                  the Auth Proxy asks for an X-Captcha-Token
+
   --help
 
 A flag wins over its variable.`;
@@ -29,6 +41,13 @@ const FLAGS = {
   'session-life-ms': { type: 'string' },
   'rp-id': { type: 'string' },
   origins: { type: 'string' },
+  'turnkey-organization': { type: 'string' },
+  'turnkey-api-keys': { type: 'string' },
+  'turnkey-signer-key': { type: 'string' },
+  'turnkey-notarizer-key': { type: 'string' },
+  'turnkey-auth-proxy-config': { type: 'string' },
+  'turnkey-origins': { type: 'string' },
+  'turnkey-captcha': { type: 'boolean' },
   help: { type: 'boolean' },
 } as const;
 
@@ -43,7 +62,7 @@ export function parseOptions(argv: readonly string[], env: NodeJS.ProcessEnv): S
   const flags = readFlags(argv);
   if (flags.help) return 'help';
 
-  const setting = (flag: 'host' | 'port' | 'code-life-ms' | 'session-life-ms' | 'rp-id' | 'origins') => {
+  const setting = (flag: TextFlag): Setting => {
     const variable = `SANDBOX_${flag.replaceAll('-', '_').toUpperCase()}`;
     return flags[flag] !== undefined
       ? { name: `--${flag}`, value: flags[flag] }
@@ -61,8 +80,25 @@ export function parseOptions(argv: readonly string[], env: NodeJS.ProcessEnv): S
     sessionLifeMs: integer(setting('session-life-ms'), 1),
     rpId: setting('rp-id').value,
     origins: origins(setting('origins')),
+    turnkey: {
+      organizationId: organizationId(setting('turnkey-organization')),
+      apiPublicKeys: points(setting('turnkey-api-keys')),
+      signerPrivateKey: scalar(setting('turnkey-signer-key')),
+      notarizerPrivateKey: scalar(setting('turnkey-notarizer-key')),
+      authProxyConfigId: setting('turnkey-auth-proxy-config').value,
+      allowedOrigins: origins(setting('turnkey-origins')),
+      captcha: flags['turnkey-captcha'] ?? flag('SANDBOX_TURNKEY_CAPTCHA', env),
+    },
   };
 }
+
+type TextFlag = {
+  [Name in keyof typeof FLAGS]: (typeof FLAGS)[Name] extends { type: 'string'; multiple: true }
+    ? never
+    : (typeof FLAGS)[Name]['type'] extends 'string'
+      ? Name
+      : never;
+}[keyof typeof FLAGS];
 
 interface Setting {
   name: string;
@@ -106,6 +142,35 @@ function keys(name: string, value: string): string[] {
     throw new OptionError(`${name}: ${(error as Error).message}`);
   }
   return specs;
+}
+
+function organizationId({ name, value }: Setting): string | undefined {
+  if (value === undefined || /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i.test(value)) return value;
+  throw new OptionError(`${name}: "${value}" is no UUID`);
+}
+
+function points({ name, value }: Setting): string[] {
+  return list(value ?? '').map((key) => {
+    if (!COMPRESSED_POINT.test(key)) {
+      throw new OptionError(`${name}: "${key}" is no public key: 33 bytes of a compressed P-256 point in lower-case hex are needed`); // prettier-ignore
+    }
+    try {
+      importCompressedPoint(key);
+      return key;
+    } catch (error) {
+      throw new OptionError(`${name}: ${(error as Error).message}`);
+    }
+  });
+}
+
+/** The message leaves the value out: it is secret. */
+function scalar({ name, value }: Setting): string | undefined {
+  if (value === undefined) return undefined;
+  try {
+    return p256FromScalar(value).privateKeyHex;
+  } catch (error) {
+    throw new OptionError(`${name}: ${(error as Error).message}`);
+  }
 }
 
 function origins({ name, value }: Setting): string[] | undefined {

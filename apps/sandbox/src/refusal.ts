@@ -14,7 +14,7 @@ export class Refusal extends Error {
   }
 
   /** The answer's body. */
-  body(): string | { error: string; status: number } {
+  body(): string | object {
     return this.form === 'text' ? this.message : { error: this.message, status: this.status };
   }
 

@@ -4,16 +4,20 @@ import { ByzantineController } from './byzantine/byzantine.controller.js';
 import { IntegratorApi } from './byzantine/integrator-api.js';
 import { ControlController } from './control/control.controller.js';
 import { SandboxControl } from './control/sandbox-control.js';
+import { AuthProxyController } from './turnkey/auth-proxy.controller.js';
+import { PublicApiController } from './turnkey/public-api.controller.js';
+import { Turnkey } from './turnkey/turnkey.js';
 
-/** The two faces of the sandbox, over parts that {@link startSandbox} put together. */
+/** The faces of the sandbox, over parts that {@link startSandbox} put together. */
 @Module({})
 export class SandboxModule {
-  static over(byzantine: IntegratorApi, control: SandboxControl): DynamicModule {
+  static over(byzantine: IntegratorApi, turnkey: Turnkey, control: SandboxControl): DynamicModule {
     return {
       module: SandboxModule,
-      controllers: [ByzantineController, ControlController],
+      controllers: [ByzantineController, PublicApiController, AuthProxyController, ControlController],
       providers: [
         { provide: IntegratorApi, useValue: byzantine },
+        { provide: Turnkey, useValue: turnkey },
         { provide: SandboxControl, useValue: control },
       ],
     };

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { ByzantineReader } from './byzantine/byzantine-reader.js';
 import { IntegratorApi } from './byzantine/integrator-api.js';
 import { generateCredential, parseIntegratorKey } from './byzantine/integrator-keys.js';
 import { Faults } from './control/faults.js';
@@ -14,6 +15,9 @@ import { RefusalFilter } from './refusal.filter.js';
 import { SandboxClock } from './sandbox-clock.js';
 import type { TimeSource } from './sandbox-clock.js';
 import { SandboxModule } from './sandbox.module.js';
+import { Turnkey } from './turnkey/turnkey.js';
+import type { TurnkeyFacts, TurnkeyOptions } from './turnkey/turnkey.js';
+import { TurnkeyReader } from './turnkey/turnkey-reader.js';
 
 export interface SandboxOptions {
   /** Default 127.0.0.1. */
@@ -34,6 +38,7 @@ export interface SandboxOptions {
   origins?: readonly string[] | undefined;
   /** What the sandbox's clock starts from; default the wall clock. */
   clock?: TimeSource | undefined;
+  turnkey?: TurnkeyOptions | undefined;
 }
 
 /** A running sandbox; `control` does what `/_sandbox` does, without HTTP. */
@@ -42,6 +47,8 @@ export interface Sandbox {
   control: SandboxControl;
   /** The key pair that was made because no key was given, else null. */
   credential: { privateKeyHex: string; pubkey: string } | null;
+  /** Turnkey's side; the private key (hex) is the one made because no API key was given, else null. */
+  turnkey: TurnkeyFacts & { apiPrivateKeyHex: string | null };
   /** Closes the port and drops every connection, held answers included. */
   close(): Promise<void>;
 }
@@ -64,25 +71,28 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
   const mailbox = new Mailbox();
   const faults = new Faults();
   const journal = new Journal();
+  const relyingParty = { rpId: options.rpId, origins: options.origins };
+  const acceptAnySubject = options.acceptAnySubject ?? false;
+  const turnkey = new Turnkey(options.turnkey ?? {}, { acceptAnySubject, relyingParty, clock, mailbox });
   const byzantine = new IntegratorApi(
     {
-      acceptAnySubject: options.acceptAnySubject ?? false,
+      acceptAnySubject,
       codeLifeMs: options.codeLifeMs ?? 5 * 60_000,
       sessionLifeMs: options.sessionLifeMs ?? 15 * 60_000,
-      relyingParty: { rpId: options.rpId, origins: options.origins },
+      relyingParty,
     },
     clock,
     mailbox,
   );
-  const control = new SandboxControl(clock, mailbox, faults, journal, byzantine);
+  const control = new SandboxControl(clock, mailbox, faults, journal, byzantine, turnkey);
 
   const closing = new AbortController();
-  const app = await createApp(byzantine, control);
+  const app = await createApp(byzantine, turnkey, control);
   installUpstreamHooks(app.getHttpAdapter().getInstance(), {
     clock,
     faults,
     journal,
-    keys,
+    readers: [new TurnkeyReader(turnkey.state), new ByzantineReader(keys, clock)],
     closing: closing.signal,
   });
   await app.listen(port, host);
@@ -92,6 +102,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     url: `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`,
     control,
     credential,
+    turnkey: { ...turnkey.facts, apiPrivateKeyHex: turnkey.apiPrivateKeyHex },
     close: async () => {
       closing.abort();
       await app.close();
@@ -99,7 +110,11 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
   };
 }
 
-async function createApp(byzantine: IntegratorApi, control: SandboxControl): Promise<NestFastifyApplication> {
+async function createApp(
+  byzantine: IntegratorApi,
+  turnkey: Turnkey,
+  control: SandboxControl,
+): Promise<NestFastifyApplication> {
   const adapter = new FastifyAdapter({ forceCloseConnections: true });
   // Signatures cover the bytes as sent, so bytes are all that a route is given.
   adapter.getInstance().removeAllContentTypeParsers();
@@ -107,7 +122,7 @@ async function createApp(byzantine: IntegratorApi, control: SandboxControl): Pro
     .getInstance()
     .addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
   const app = await NestFactory.create<NestFastifyApplication>(
-    SandboxModule.over(byzantine, control),
+    SandboxModule.over(byzantine, turnkey, control),
     adapter,
     {
       bodyParser: false,

@@ -2,10 +2,10 @@ import { Body, Controller, Get, HttpCode, Post, Req, UseGuards } from '@nestjs/c
 import type { FastifyRequest } from 'fastify';
 import { visitOf } from '../control/visits.js';
 import { JsonBody } from '../json-body.pipe.js';
+import type { Outcome } from '../outcome.js';
 import { createAuthenticatorsRequest, initOtpRequest, otpAuthRequest } from './byzantine.dto.js';
 import type { CreateAuthenticatorsRequest, InitOtpRequest, OtpAuthRequest } from './byzantine.dto.js';
 import { IntegratorApi } from './integrator-api.js';
-import type { Outcome } from './integrator-api.js';
 import type { IntegratorKey } from './integrator-keys.js';
 import { SignatureGuard } from './signature.guard.js';
 
@@ -58,7 +58,6 @@ export class ByzantineController {
 
 /** The effect goes into the journal at once: its answer may be held back, or never leave. */
 function settle<Answer extends object>(request: FastifyRequest, { answer, effect }: Outcome<Answer>): Answer {
-  const visit = visitOf(request);
-  if (visit) visit.entry.effect = effect;
+  visitOf(request)?.took(effect);
   return answer;
 }

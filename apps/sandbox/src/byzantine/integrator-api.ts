@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import type { Mailbox } from '../control/mailbox.js';
+import type { Outcome } from '../outcome.js';
 import { Refusal } from '../refusal.js';
 import type { SandboxClock } from '../sandbox-clock.js';
-import { verifyAttestation } from './attestation.js';
-import type { RelyingParty } from './attestation.js';
-import { Authenticators } from './authenticators.js';
-import type { NewAuthenticator } from './authenticators.js';
+import { verifyAttestation } from '../webauthn/attestation.js';
+import type { RelyingParty } from '../webauthn/attestation.js';
+import { Authenticators } from '../webauthn/authenticators.js';
+import type { NewAuthenticator } from '../webauthn/authenticators.js';
 import type { CreateAuthenticatorsRequest, InitOtpRequest, OtpAuthRequest } from './byzantine.dto.js';
 import { errorTexts } from './error-texts.js';
 import type { IntegratorKey } from './integrator-keys.js';
@@ -21,17 +22,14 @@ export interface IntegratorApiOptions {
   relyingParty: RelyingParty;
 }
 
-/** An answer of 200, and what the call did, for the journal. */
-export interface Outcome<Answer> {
-  answer: Answer;
-  effect: object;
-}
-
 /** What the OTP routes of the Integrator API do, once the request is known to be genuine and well formed. */
 export class IntegratorApi {
   readonly integratorId = randomUUID();
   readonly subjects: Subjects;
-  readonly authenticators = new Authenticators();
+  readonly authenticators = new Authenticators({
+    credentialRegistered: () => new Refusal(400, errorTexts.credentialRegistered),
+    tooManyAuthenticators: () => new Refusal(400, errorTexts.tooManyAuthenticators),
+  });
   readonly #codes: OtpCodes;
   readonly #sessions: OtpSessions;
 

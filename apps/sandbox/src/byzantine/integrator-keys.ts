@@ -1,5 +1,5 @@
-import { createPublicKey, ECDH, generateKeyPairSync } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
+import { generateP256, importCompressedPoint } from '../p256.js';
 
 export type AccessScope = 'read_only' | 'read_write';
 
@@ -34,17 +34,13 @@ export function parseIntegratorKey(text: string): IntegratorKey {
 
 /** A fresh P-256 key pair, for a sandbox that was given no key: the private scalar as 64 hex digits, and X-Pubkey. */
 export function generateCredential(): { privateKeyHex: string; pubkey: string } {
-  const jwk = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' });
-  const [d, x, y] = [jwk.d, jwk.x, jwk.y].map((part) => Buffer.from(part ?? '', 'base64url').toString('hex'));
-  const pubkey = `0x${ECDH.convertKey(`04${x}${y}`, 'prime256v1', 'hex', 'hex', 'compressed') as string}`;
-  return { privateKeyHex: d ?? '', pubkey };
+  const { privateKeyHex, compressed } = generateP256();
+  return { privateKeyHex, pubkey: `0x${compressed}` };
 }
 
 function toKeyObject(pubkey: string): KeyObject {
   try {
-    const point = ECDH.convertKey(pubkey.slice(2), 'prime256v1', 'hex', undefined, 'uncompressed') as Buffer;
-    const [x, y] = [point.subarray(1, 33), point.subarray(33, 65)].map((half) => half.toString('base64url'));
-    return createPublicKey({ format: 'jwk', key: { kty: 'EC', crv: 'P-256', x: x ?? '', y: y ?? '' } });
+    return importCompressedPoint(pubkey.slice(2));
   } catch (cause) {
     throw new Error(`"${pubkey}" is no point of the curve P-256`, { cause });
   }

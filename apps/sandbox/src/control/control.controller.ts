@@ -8,6 +8,11 @@ import type { ParsedFaultSpec } from './fault.dto.js';
 import { SandboxControl } from './sandbox-control.js';
 
 const subject = z.strictObject({ accountId: uuid, userId: uuid, email: z.email() });
+const turnkeySubject = z.strictObject({
+  organizationId: uuid.optional(),
+  userId: uuid.optional(),
+  contact: z.union([z.email(), z.e164()]),
+});
 const clockMove = z.strictObject({ advanceMs: z.int(), livesOnly: z.boolean().optional() });
 
 /** `/_sandbox`: the sandbox's own routes, without any key: it is for loopback and CI. */
@@ -27,9 +32,23 @@ export class ControlController {
     return body;
   }
 
+  @Get('turnkey')
+  turnkey(): object {
+    return this.control.turnkeyFacts();
+  }
+
+  @Post('turnkey/subjects')
+  addTurnkeySubject(@Body(new JsonBody(turnkeySubject)) body: z.output<typeof turnkeySubject>): object {
+    return this.control.addTurnkeySubject(body);
+  }
+
   @Get('mailbox')
-  mailbox(@Query('email') email?: string, @Query('otpId') otpId?: string): object[] {
-    return this.control.mails({ email, otpId });
+  mailbox(
+    @Query('email') email?: string,
+    @Query('otpId') otpId?: string,
+    @Query('contact') contact?: string,
+  ): object[] {
+    return this.control.mails({ email, otpId, contact });
   }
 
   @Post('faults')
@@ -49,8 +68,13 @@ export class ControlController {
   }
 
   @Get('journal')
-  journal(@Query('userId') userId?: string, @Query('route') route?: string): object[] {
-    return this.control.requests({ userId, route });
+  journal(
+    @Query('userId') userId?: string,
+    @Query('route') route?: string,
+    @Query('organizationId') organizationId?: string,
+    @Query('contact') contact?: string,
+  ): object[] {
+    return this.control.requests({ userId, route, organizationId, contact });
   }
 
   @Get('authenticators')

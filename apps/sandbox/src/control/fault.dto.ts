@@ -1,31 +1,63 @@
 import { z } from 'zod';
+import { PROXY_ROUTES, QUERIES, SUBMISSIONS } from '../turnkey/turnkey-paths.js';
 
 /** The upstream operations that a fault can strike; `*` is all of them. */
-export const FAULT_ROUTES = [
+export const FAULT_ROUTES: readonly string[] = [
   'init-otp',
   'otp-auth',
   'create-authenticators-otp',
   'health',
-  'whoami',
+  ...SUBMISSIONS,
+  ...QUERIES,
+  ...PROXY_ROUTES,
   '*',
-] as const;
+];
+
+/** What is to become of a Turnkey activity; a status may go by its whole name. */
+const activityScript = z.strictObject({
+  status: z
+    .string()
+    .transform((status) => status.replace(/^ACTIVITY_STATUS_/, ''))
+    .pipe(z.enum(['CREATED', 'PENDING', 'CONSENSUS_NEEDED', 'AUTHENTICATORS_NEEDED', 'FAILED', 'REJECTED']))
+    .optional(),
+  /** How many `get_activity` see it pending before it is what it is to be. */
+  polls: z.int().min(1).optional(),
+  /** The result inside another activity. */
+  nested: z.boolean().optional(),
+  /** What a FAILED one says; `status` is the HTTP status whose gRPC code it has. */
+  failure: z
+    .strictObject({
+      status: z.int().min(400).max(599).optional(),
+      message: z.string().optional(),
+      turnkeyErrorCode: z.string().optional(),
+    })
+    .optional(),
+});
 
 /** Ten minutes: a longer wait is a typing error, and no client waits for it. */
 const MAX_DELAY_MS = 600_000;
 
+const id = z.guid().transform((text) => text.toLowerCase());
+
 /** A scripted fault, as `POST /_sandbox/faults` takes it. */
 export const faultSpec = z
   .strictObject({
-    /** The operation, or its whole path. */
+    /** The operation, or its whole path where a name is that of two. */
     route: z.string().transform((route, context) => {
       const name = FAULT_ROUTES.find((known) => route === known || route.endsWith(`/${known}`));
-      if (name === undefined) context.addIssue(`unknown route; one of ${FAULT_ROUTES.join(', ')}`);
-      return name ?? z.NEVER;
+      if (name === undefined) {
+        context.addIssue(`unknown route; one of ${[...new Set(FAULT_ROUTES)].join(', ')}`);
+        return z.NEVER;
+      }
+      return { route: name, path: route.startsWith('/') ? route : null };
     }),
     /** How many requests it strikes; 0 is every one until it is taken back. */
     times: z.int().min(0).default(1),
-    /** Only requests of this user. */
-    match: z.strictObject({ userId: z.guid().transform((id) => id.toLowerCase()) }).optional(),
+    /** Only requests of this user, or about this organization or contact. */
+    match: z
+      .strictObject({ userId: id.optional(), organizationId: id.optional(), contact: z.string().optional() })
+      .refine((match) => Object.keys(match).length > 0, 'userId, organizationId or contact')
+      .optional(),
     status: z.int().min(200).max(599).optional(),
     /** A string goes out as it stands; anything else as JSON. */
     body: z.json().optional(),
@@ -35,14 +67,25 @@ export const faultSpec = z
     cut: z.enum(['before', 'after', 'mid-response']).optional(),
     /** The request takes effect first, then the fault strikes. */
     afterEffect: z.boolean().optional(),
+    activity: activityScript.optional(),
   })
   .superRefine((fault, context) => {
     const answers = fault.status !== undefined || fault.body !== undefined;
     const complain = (field: string, message: string) =>
       context.addIssue({ code: 'custom', path: [field], message });
 
-    if (!answers && fault.cut === undefined && fault.delayMs === undefined) {
-      complain('status', 'a fault needs a status, a body, a delayMs or a cut');
+    const { activity } = fault;
+    if (!answers && fault.cut === undefined && fault.delayMs === undefined && !activity) {
+      complain('status', 'a fault needs a status, a body, a delayMs, a cut or an activity');
+    }
+    if (activity && Object.keys(activity).length === 0)
+      complain('activity', 'needs a status, polls or nested');
+    if (activity?.failure && activity.status !== 'FAILED') complain('activity.failure', 'needs FAILED');
+    if (activity && (fault.cut === 'before' || (answers && fault.afterEffect !== true))) {
+      complain('activity', 'comes about only if the request takes effect: see afterEffect and cut');
+    }
+    if (activity && ![...SUBMISSIONS, '*'].includes(fault.route.route)) {
+      complain('activity', `only of ${SUBMISSIONS.join(', ')}`);
     }
     if (answers && (fault.cut === 'before' || fault.cut === 'after')) {
       complain('cut', `"${fault.cut}" sends no answer: leave status and body out`);
@@ -58,4 +101,5 @@ export const faultSpec = z
   });
 
 export type FaultSpec = z.input<typeof faultSpec>;
+export type ParsedActivityScript = z.output<typeof activityScript>;
 export type ParsedFaultSpec = z.output<typeof faultSpec>;

@@ -1,18 +1,46 @@
-import type { ParsedFaultSpec } from './fault.dto.js';
+import type { ParsedActivityScript, ParsedFaultSpec } from './fault.dto.js';
 
 /** The answer a fault gives in place of the true one. */
 export interface FaultAnswer {
   status: number;
-  body: string;
+  /** Null: the upstream's own form of an error. */
+  body: string | null;
   contentType: string;
   retryAfterS: number | null;
+}
+
+/** What is to become of a Turnkey activity. */
+export interface ActivityScript {
+  /** How it ends, or CREATED or PENDING, which end well; null: as it does by itself. */
+  status: NonNullable<ParsedActivityScript['status']> | null;
+  /** How many `get_activity` see it pending first; null: none, or for CREATED and PENDING all. */
+  polls: number | null;
+  /** Whether it is carried out. */
+  effect: boolean;
+  /** Whether the result stands inside another activity: `activity.result.activity.result`. */
+  nested: boolean;
+  /** What a FAILED one says; null: some error. */
+  failure: NonNullable<ParsedActivityScript['failure']> | null;
+}
+
+/** What a fault looks at to tell whether it strikes a request. */
+export interface Target {
+  route: string;
+  path: string;
+  userId: string | null;
+  organizationId?: string | null;
+  contact?: string | null;
 }
 
 /** A fault made ready to strike. */
 export interface Fault {
   id: number;
   route: string;
+  /** The one path it strikes, where it was given a whole one. */
+  path: string | null;
   userId: string | null;
+  organizationId: string | null;
+  contact: string | null;
   /** How many requests it has yet to strike; null: every one until it is taken back. */
   remaining: number | null;
   /** Whether the request takes effect before the fault strikes. */
@@ -20,6 +48,7 @@ export interface Fault {
   delayMs: number;
   answer: FaultAnswer | null;
   cut: 'before' | 'after' | 'mid-response' | null;
+  activity: ActivityScript | null;
 }
 
 /** The scripted faults: a request is struck by the oldest one that fits it, and by no other. */
@@ -33,8 +62,10 @@ export class Faults {
     const answer = answerOf(spec);
     const fault: Fault = {
       id: this.#lastId,
-      route: spec.route,
+      ...spec.route,
       userId: spec.match?.userId ?? null,
+      organizationId: spec.match?.organizationId ?? null,
+      contact: spec.match?.contact?.toLowerCase() ?? null,
       remaining: spec.times === 0 ? null : spec.times,
       // A true answer cut in its middle can only come from a request that was carried out.
       effectFirst:
@@ -42,16 +73,15 @@ export class Faults {
       delayMs: spec.delayMs ?? 0,
       answer,
       cut: spec.cut ?? null,
+      activity: scriptOf(spec),
     };
     this.#faults.push(fault);
     return fault;
   }
 
   /** The fault that strikes this request, one strike of it used up; null if none does. */
-  take(route: string, userId: string | null): Fault | null {
-    const fault = this.#faults.find(
-      (one) => (one.route === '*' || one.route === route) && (one.userId === null || one.userId === userId),
-    );
+  take(target: Target): Fault | null {
+    const fault = this.#faults.find((one) => fits(one, target));
     if (!fault) return null;
     if (fault.remaining !== null) {
       fault.remaining -= 1;
@@ -70,10 +100,27 @@ export class Faults {
   }
 }
 
+function fits(fault: Fault, { route, path, userId, organizationId, contact }: Target): boolean {
+  return (
+    (fault.route === '*' || fault.route === route) &&
+    (fault.path === null || fault.path === path) &&
+    (fault.userId === null || fault.userId === userId) &&
+    (fault.organizationId === null || fault.organizationId === organizationId) &&
+    (fault.contact === null || fault.contact === contact?.toLowerCase())
+  );
+}
+
+function scriptOf({ activity, afterEffect }: ParsedFaultSpec): ActivityScript | null {
+  if (!activity) return null;
+  const { status = null, polls = null, nested = false, failure = null } = activity;
+  const endsWell = status === null || status === 'CREATED' || status === 'PENDING';
+  return { status, polls, effect: afterEffect ?? endsWell, nested, failure };
+}
+
 function answerOf(spec: ParsedFaultSpec): FaultAnswer | null {
   if (spec.status === undefined && spec.body === undefined) return null;
   const status = spec.status ?? 200;
-  const { body, contentType } = render(spec.body, status);
+  const { body, contentType } = render(spec.body);
   return {
     status,
     body,
@@ -82,8 +129,10 @@ function answerOf(spec: ParsedFaultSpec): FaultAnswer | null {
   };
 }
 
-function render(body: ParsedFaultSpec['body'], status: number): { body: string; contentType: string } {
+function render(body: ParsedFaultSpec['body']): { body: string | null; contentType: string } {
   if (typeof body === 'string') return { body, contentType: 'text/plain; charset=utf-8' };
-  const value = body === undefined ? { error: 'scripted fault', status } : body;
-  return { body: JSON.stringify(value), contentType: 'application/json; charset=utf-8' };
+  return {
+    body: body === undefined ? null : JSON.stringify(body),
+    contentType: 'application/json; charset=utf-8',
+  };
 }

@@ -12,6 +12,10 @@ export interface JournalEntry {
   userId: string | null;
   accountId: string | null;
   otpId: string | null;
+  /** Turnkey's only: the organization that the body names. */
+  organizationId?: string | null;
+  /** Turnkey's only: the address or phone number it is about, named by the body or known of its code or token. */
+  contact?: string | null;
   headers: {
     pubkey: string | null;
     timestampSkewMs: number | null;
@@ -27,6 +31,14 @@ export interface JournalEntry {
   answeredAt: string | null;
   /** The id of the fault that struck. */
   fault: number | null;
+}
+
+/** Which requests to show; what is missing does not narrow them down. */
+export interface JournalFilter {
+  userId?: string | undefined;
+  organizationId?: string | undefined;
+  contact?: string | undefined;
+  route?: string | undefined;
 }
 
 /** Every upstream request seen, in order of arrival. */
@@ -49,10 +61,13 @@ export class Journal {
     return entry;
   }
 
-  /** The requests of one user or on one route, oldest first; all of them without a filter. */
-  list({ userId, route }: { userId?: string | undefined; route?: string | undefined } = {}): JournalEntry[] {
+  /** The requests of one user, organization, contact or route, oldest first; all of them without a filter. */
+  list({ userId, organizationId, contact, route }: JournalFilter = {}): JournalEntry[] {
+    const lower = (value: string | null | undefined) => value?.toLowerCase();
     return this.#entries
-      .filter((entry) => userId === undefined || entry.userId === userId.toLowerCase())
+      .filter((entry) => userId === undefined || entry.userId === lower(userId))
+      .filter((entry) => organizationId === undefined || entry.organizationId === lower(organizationId))
+      .filter((entry) => contact === undefined || lower(entry.contact) === lower(contact))
       .filter((entry) => route === undefined || entry.route === route);
   }
 

@@ -1,7 +1,9 @@
-import type { StoredAuthenticator } from '../byzantine/authenticators.js';
+import type { StoredAuthenticator } from '../webauthn/authenticators.js';
 import type { IntegratorApi } from '../byzantine/integrator-api.js';
 import type { Subject } from '../byzantine/subjects.js';
 import type { SandboxClock } from '../sandbox-clock.js';
+import type { NewTurnkeySubject, TurnkeySubject } from '../turnkey/organizations.js';
+import type { Turnkey, TurnkeyFacts } from '../turnkey/turnkey.js';
 import { faultSpec } from './fault.dto.js';
 import type { FaultSpec, ParsedFaultSpec } from './fault.dto.js';
 import type { Fault, Faults } from './faults.js';
@@ -16,11 +18,12 @@ export class SandboxControl {
     private readonly faults: Faults,
     private readonly journal: Journal,
     private readonly byzantine: IntegratorApi,
+    private readonly turnkey: Turnkey,
   ) {}
 
-  /** Forgets everything but the keys: subjects, codes, sessions, passkeys, mails, faults, journal, clock. */
+  /** Forgets everything but the keys and Turnkey's parent organization: subjects, codes, sessions, passkeys, mails, faults, journal, clock. */
   reset(): void {
-    for (const part of [this.byzantine, this.mailbox, this.journal, this.clock]) part.reset();
+    for (const part of [this.byzantine, this.turnkey, this.mailbox, this.journal, this.clock]) part.reset();
     this.faults.remove();
   }
 
@@ -31,6 +34,16 @@ export class SandboxControl {
       accountId: subject.accountId.toLowerCase(),
       userId: subject.userId.toLowerCase(),
     });
+  }
+
+  /** Makes a Turnkey sub-organization, one of its users and their verified contact known. */
+  addTurnkeySubject(subject: NewTurnkeySubject): TurnkeySubject {
+    return this.turnkey.addSubject(subject);
+  }
+
+  /** What a client of the emulated Turnkey is configured with. */
+  turnkeyFacts(): TurnkeyFacts {
+    return this.turnkey.facts;
   }
 
   /** The mails sent, newest first. */
@@ -66,9 +79,10 @@ export class SandboxControl {
     return this.journal.list(filter);
   }
 
-  /** The passkeys of a user, or of everybody. */
+  /** The passkeys of a user, or of everybody, at either upstream. */
   authenticators(userId?: string): StoredAuthenticator[] {
-    return this.byzantine.authenticators.list(userId?.toLowerCase());
+    const id = userId?.toLowerCase();
+    return [...this.byzantine.authenticators.list(id), ...this.turnkey.state.passkeys.list(id)];
   }
 
   /** Moves the clock; with `livesOnly` the window for X-Timestamp stays where it is. */

@@ -1,11 +1,10 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { checkSignature } from '../byzantine/request-signature.js';
-import type { IntegratorKey } from '../byzantine/integrator-keys.js';
 import type { SandboxClock } from '../sandbox-clock.js';
 import type { Fault, FaultAnswer, Faults } from './faults.js';
 import type { Journal, JournalEntry } from './journal.js';
+import type { UpstreamReader } from './upstream-reader.js';
 import { recordVisit, visitOf } from './visits.js';
 import type { Visit } from './visits.js';
 
@@ -14,7 +13,8 @@ export interface UpstreamHooksContext {
   clock: SandboxClock;
   faults: Faults;
   journal: Journal;
-  keys: ReadonlyMap<string, IntegratorKey>;
+  /** The emulated upstreams; the first one that owns a path reads its requests. */
+  readers: readonly UpstreamReader[];
   /** Aborted when the sandbox closes, so that a held answer does not hold it up. */
   closing: AbortSignal;
 }
@@ -61,31 +61,28 @@ async function strike<Payload>(
 ): Promise<Payload | Buffer> {
   if (fault.delayMs > 0) await delay(fault.delayMs, undefined, { signal: closing }).catch(() => undefined);
   if (fault.cut === 'before' || fault.cut === 'after') return drop(visit, reply);
-  const body = fault.answer ? apply(fault.answer, reply) : payload;
+  const body = fault.answer ? apply(fault.answer, visit.upstream, reply) : payload;
   if (fault.cut !== 'mid-response') return body;
   await sendHalf(reply, body);
   return drop(visit, reply);
 }
 
 function openVisit(request: FastifyRequest, reply: FastifyReply, context: UpstreamHooksContext): Visit {
-  const { clock, faults, journal, keys } = context;
+  const { clock, faults, journal, readers } = context;
   const rawBody = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
-  const { method, headers, url } = request;
-  const verdict = checkSignature({ method, pathAndQuery: url, headers, rawBody }, keys, clock.headerNowMs());
+  const { method, url } = request;
   const path = url.split('?', 1)[0] ?? url;
+  const upstream = readers.find((reader) => reader.owns(path));
+  if (!upstream) throw new Error('no upstream owns the path');
+  const { ids, headers, verdict, stamped } = upstream.read(request, rawBody);
   const entry = journal.open({
     at: new Date(clock.nowMs()).toISOString(),
     route: request.is404 ? path : path.slice(path.lastIndexOf('/') + 1),
     method,
-    ...idsOf(rawBody),
-    headers: {
-      pubkey: verdict.pubkey,
-      timestampSkewMs: verdict.timestampSkewMs,
-      signatureOk: verdict.signatureOk,
-      requestId: requestIdOf(request),
-    },
+    ...ids,
+    headers: { ...headers, requestId: requestIdOf(request) },
   });
-  const fault = faults.take(entry.route, entry.userId);
+  const fault = faults.take({ ...entry, path });
   entry.fault = fault?.id ?? null;
   const answered = (answer: NonNullable<JournalEntry['answer']>) => {
     if (entry.answer !== null && answer !== 'client_gone') return;
@@ -95,7 +92,12 @@ function openVisit(request: FastifyRequest, reply: FastifyReply, context: Upstre
   reply.raw.once('close', () => {
     if (!reply.raw.writableFinished && entry.answer !== 'cut') answered('client_gone');
   });
-  const visit = { entry, verdict, fault, answered };
+  const took = (effect: object | null) => {
+    entry.effect = effect;
+    const { userId } = (effect ?? {}) as { userId?: string };
+    entry.userId ??= userId ?? null;
+  };
+  const visit = { entry, upstream, verdict, stamped, fault, answered, took };
   recordVisit(request, visit);
   return visit;
 }
@@ -105,26 +107,11 @@ function requestIdOf({ headers }: FastifyRequest): string | null {
   return typeof id === 'string' ? id : null;
 }
 
-/** The ids a body names, for the journal only: a body that is no JSON names none. */
-function idsOf(rawBody: Buffer): { userId: string | null; accountId: string | null; otpId: string | null } {
-  let body: Record<string, unknown> | null;
-  try {
-    body = JSON.parse(rawBody.toString()) as typeof body;
-  } catch {
-    body = null;
-  }
-  const text = (name: string) => {
-    const value = body?.[name];
-    return typeof value === 'string' ? value.toLowerCase() : null;
-  };
-  return { userId: text('userId'), accountId: text('accountId'), otpId: text('otpId') };
-}
-
 /** The body is bytes, because Fastify would add a charset to the type of a string. */
-function apply(answer: FaultAnswer, reply: FastifyReply): Buffer {
+function apply(answer: FaultAnswer, upstream: UpstreamReader, reply: FastifyReply): Buffer {
   reply.code(answer.status).type(answer.contentType).removeHeader('content-length');
   if (answer.retryAfterS !== null) reply.header('retry-after', String(answer.retryAfterS));
-  return Buffer.from(answer.body);
+  return Buffer.from(answer.body ?? JSON.stringify(upstream.scriptedError(answer.status)));
 }
 
 /**

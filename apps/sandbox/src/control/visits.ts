@@ -1,15 +1,18 @@
 import type { FastifyRequest } from 'fastify';
-import type { SignatureVerdict } from '../byzantine/request-signature.js';
 import type { Fault } from './faults.js';
 import type { JournalEntry } from './journal.js';
+import type { Arrival, UpstreamReader } from './upstream-reader.js';
 
 /** What is known of an upstream request while it is answered. */
-export interface Visit {
+export interface Visit extends Pick<Arrival, 'verdict' | 'stamped'> {
   entry: JournalEntry;
-  verdict: SignatureVerdict | null;
+  /** Whose request it is. */
+  upstream: UpstreamReader;
   fault: Fault | null;
   /** Writes down how the request ended. Its first end counts, unless the caller turns out to have gone. */
   answered(answer: NonNullable<JournalEntry['answer']>): void;
+  /** Writes down what was done, and to whom if only that tells. */
+  took(effect: object | null): void;
 }
 
 const visits = new WeakMap<FastifyRequest, Visit>();

@@ -1,8 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { Refusal } from '../refusal.js';
+import type { Refusal } from '../refusal.js';
 import type { VerifiedCredential } from './attestation.js';
-import { errorTexts } from './error-texts.js';
-import type { Subject } from './subjects.js';
 
 /** Authenticators a user may have: Turnkey's cap, assumed to hold above it. */
 export const AUTHENTICATORS_PER_USER = 10;
@@ -26,25 +24,37 @@ export interface NewAuthenticator {
   credential: VerifiedCredential;
 }
 
-/** The registered passkeys: a credential id is unique across all users. */
+/** What an upstream answers where a passkey cannot be stored. */
+export interface AuthenticatorRefusals {
+  credentialRegistered(): Refusal;
+  tooManyAuthenticators(): Refusal;
+}
+
+/** The registered passkeys of one upstream: a credential id is unique across all users. */
 export class Authenticators {
   readonly #byUser = new Map<string, StoredAuthenticator[]>();
-  readonly #credentialIds = new Set<string>();
+  readonly #byCredentialId = new Map<string, StoredAuthenticator>();
+
+  constructor(private readonly refusals: AuthenticatorRefusals) {}
 
   /**
    * Stores all of them or none.
    *
    * @param nowMs the instant of creation, in milliseconds since the Unix epoch
-   * @throws Refusal 400 for a credential that is registered already or given twice, and for too many
+   * @throws Refusal for a credential that is registered already or given twice, and for too many
    */
-  register(subject: Subject, additions: NewAuthenticator[], nowMs: number): StoredAuthenticator[] {
+  register(
+    subject: { accountId: string; userId: string },
+    additions: NewAuthenticator[],
+    nowMs: number,
+  ): StoredAuthenticator[] {
     const own = this.#byUser.get(subject.userId) ?? [];
     const ids = additions.map(({ credential }) => credential.credentialId);
-    if (new Set(ids).size < ids.length || ids.some((id) => this.#credentialIds.has(id))) {
-      throw new Refusal(400, errorTexts.credentialRegistered);
+    if (new Set(ids).size < ids.length || ids.some((id) => this.#byCredentialId.has(id))) {
+      throw this.refusals.credentialRegistered();
     }
     if (own.length + additions.length > AUTHENTICATORS_PER_USER) {
-      throw new Refusal(400, errorTexts.tooManyAuthenticators);
+      throw this.refusals.tooManyAuthenticators();
     }
 
     const stored = additions.map(({ authenticatorName, transports, credential }) => {
@@ -61,7 +71,7 @@ export class Authenticators {
       };
     });
     this.#byUser.set(subject.userId, [...own, ...stored]);
-    for (const id of ids) this.#credentialIds.add(id);
+    for (const one of stored) this.#byCredentialId.set(one.credentialId, one);
     return stored;
   }
 
@@ -70,8 +80,25 @@ export class Authenticators {
     return userId === undefined ? [...this.#byUser.values()].flat() : (this.#byUser.get(userId) ?? []);
   }
 
+  /** The passkey of a credential id (base64url without padding), whoever's it is. */
+  find(credentialId: string): StoredAuthenticator | undefined {
+    return this.#byCredentialId.get(credentialId);
+  }
+
+  /** Forgets those of a user's passkeys that are named. */
+  remove(userId: string, authenticatorIds: readonly string[]): void {
+    const own = this.list(userId);
+    this.#byUser.set(
+      userId,
+      own.filter(({ authenticatorId }) => !authenticatorIds.includes(authenticatorId)),
+    );
+    for (const { authenticatorId, credentialId } of own) {
+      if (authenticatorIds.includes(authenticatorId)) this.#byCredentialId.delete(credentialId);
+    }
+  }
+
   reset(): void {
     this.#byUser.clear();
-    this.#credentialIds.clear();
+    this.#byCredentialId.clear();
   }
 }

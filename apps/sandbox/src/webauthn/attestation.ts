@@ -34,8 +34,8 @@ export interface VerifiedCredential {
 }
 
 /**
- * Checks a passkey's registration, top to bottom (WebAuthn Level 3, 7.1; the challenge as the Integrator API,
- * create-authenticators-otp, wants it: as it stands inside the client data).
+ * Checks a passkey's registration, top to bottom (WebAuthn Level 3, 7.1; the challenge as Byzantine's and Turnkey's
+ * create-authenticators want it: as it stands inside the client data).
  *
  * @throws Error whose message says which check failed
  */

@@ -1,0 +1,114 @@
+import { createHash, randomUUID } from 'node:crypto';
+import type { ActivityScript } from '../control/faults.js';
+import type { SandboxClock } from '../sandbox-clock.js';
+import type { TurnkeyError } from './turnkey-refusal.js';
+import { turnkeyError } from './turnkey-refusal.js';
+
+/** Activities remembered, and requests to be replayed; the oldest fall. */
+export const REMEMBERED = 10_000;
+
+/** What an activity is, whatever it shows of itself yet. */
+export interface NewActivity {
+  organizationId: string;
+  type: string;
+  intent: object;
+  /** Under its right name; null if nothing was done. */
+  result: object | null;
+  fingerprint: string;
+  script: ActivityScript | null;
+}
+
+interface Activity extends NewActivity {
+  id: string;
+  createdAtMs: number;
+  updatedAtMs: number;
+  /** How many polls are yet to see it pending; null: all of them. */
+  pollsLeft: number | null;
+}
+
+/** `sha256:` and the hex of the SHA-256 of a request's body, byte for byte. */
+export function fingerprintOf(rawBody: Buffer): string {
+  return `sha256:${createHash('sha256').update(rawBody).digest('hex')}`;
+}
+
+/** The activities, as `get_activity` and replays of their requests show them. */
+export class Activities {
+  readonly #byId = new Map<string, Activity>();
+
+  constructor(private readonly clock: SandboxClock) {}
+
+  add(activity: NewActivity): string {
+    const now = this.clock.nowMs();
+    const id = randomUUID();
+    const { script } = activity;
+    const pollsLeft = script?.polls ?? (script?.status !== null && isPending(script?.status) ? null : 0);
+    this.#byId.set(id, { ...activity, id, createdAtMs: now, updatedAtMs: now, pollsLeft });
+    for (const oldest of this.#byId.keys()) {
+      if (this.#byId.size <= REMEMBERED) break;
+      this.#byId.delete(oldest);
+    }
+    return id;
+  }
+
+  /** Where an activity belongs to; null for an unknown one. */
+  organizationOf(id: string): string | null {
+    return this.#byId.get(id)?.organizationId ?? null;
+  }
+
+  /** An activity on the wire, and one poll nearer to its end. */
+  poll(id: string): object {
+    const activity = this.#byId.get(id);
+    const answer = this.show(id);
+    if (activity?.pollsLeft) {
+      activity.pollsLeft -= 1;
+      if (activity.pollsLeft === 0) activity.updatedAtMs = this.clock.nowMs();
+    }
+    return answer;
+  }
+
+  /** An activity on the wire. */
+  show(id: string): object {
+    const activity = this.#byId.get(id);
+    if (!activity) return {};
+    const { organizationId, type, intent, fingerprint } = activity;
+    const status = statusOf(activity);
+    const completed = status === 'ACTIVITY_STATUS_COMPLETED';
+    const common = { id, organizationId, status, type, intent };
+    const result = completed ? (activity.result ?? {}) : {};
+    const nested = completed && activity.script?.nested === true;
+    return {
+      ...common,
+      result: nested ? { activity: { ...common, result } } : result,
+      votes: [],
+      fingerprint,
+      canApprove: status === 'ACTIVITY_STATUS_CONSENSUS_NEEDED',
+      canReject: true,
+      createdAt: timestamp(activity.createdAtMs),
+      updatedAt: timestamp(activity.updatedAtMs),
+      ...(status === 'ACTIVITY_STATUS_FAILED' && { failure: failureOf(activity) }),
+    };
+  }
+
+  reset(): void {
+    this.#byId.clear();
+  }
+}
+
+function statusOf({ script, pollsLeft }: Activity): string {
+  const { status = null } = script ?? {};
+  if (pollsLeft !== 0) return `ACTIVITY_STATUS_${isPending(status) ? status : 'PENDING'}`;
+  return `ACTIVITY_STATUS_${status === null || isPending(status) ? 'COMPLETED' : status}`;
+}
+
+function failureOf({ script }: Activity): TurnkeyError {
+  const { message = 'scripted failure', turnkeyErrorCode = null } = script?.failure ?? {};
+  return turnkeyError(script?.failure?.status ?? 500, message, turnkeyErrorCode);
+}
+
+const isPending = (status: ActivityScript['status'] | undefined): status is 'CREATED' | 'PENDING' =>
+  status === 'CREATED' || status === 'PENDING';
+
+/** Whole seconds and the nanoseconds over them, both as text. */
+export function timestamp(ms: number): { seconds: string; nanos: string } {
+  return { seconds: String(Math.floor(ms / 1000)), nanos: String((ms % 1000) * 1_000_000) };
+}

@@ -1,0 +1,33 @@
+import type { ApiKey, TurnkeyUser } from './organizations.js';
+
+/** Expiring API keys a user may have; a login beyond them evicts one. */
+export const EXPIRING_KEYS_PER_USER = 10;
+
+/** A login session's key, from now on good for stamps of this user. */
+export interface SessionKey {
+  /** Compressed SEC1 point, hex without 0x. */
+  publicKey: string;
+  expiresAtMs: number;
+  /** Whether every other session of the user ends. */
+  invalidateExisting: boolean;
+}
+
+/**
+ * Registers a login's key. An eleventh expiring key evicts expired ones first, then the oldest.
+ *
+ * @param nowMs milliseconds since the Unix epoch
+ */
+export function registerSessionKey(user: TurnkeyUser, session: SessionKey, nowMs: number): void {
+  const { publicKey, expiresAtMs, invalidateExisting } = session;
+  const lasting = user.apiKeys.filter((key) => key.expiresAtMs === null);
+  let expiring = user.apiKeys.filter((key) => key.expiresAtMs !== null && key.publicKey !== publicKey);
+  if (invalidateExisting) expiring = [];
+  if (expiring.length >= EXPIRING_KEYS_PER_USER) expiring = expiring.filter((key) => isLive(key, nowMs));
+  expiring = expiring.slice(-(EXPIRING_KEYS_PER_USER - 1));
+  user.apiKeys = [...lasting, ...expiring, { publicKey, expiresAtMs }];
+}
+
+/** Whether a key may still stamp. */
+export function isLive({ expiresAtMs }: ApiKey, nowMs: number): boolean {
+  return expiresAtMs === null || expiresAtMs > nowMs;
+}

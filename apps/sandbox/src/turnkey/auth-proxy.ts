@@ -1,0 +1,164 @@
+import type { z } from 'zod';
+import type { Outcome } from '../outcome.js';
+import type * as dto from './auth-proxy.dto.js';
+import type { LoginOperations } from './login-operations.js';
+import { channelOf, normalContact } from './organizations.js';
+import type { TurnkeyOrganization } from './organizations.js';
+import type { OtpOperations } from './otp-operations.js';
+import { refusals } from './refusals.js';
+import type { SignUpOperations } from './sign-up-operations.js';
+import type { TurnkeyState } from './turnkey-state.js';
+
+/** What upstream keeps in its dashboard. */
+export interface AuthProxyConfig {
+  configId: string;
+  /** Exact origins; null: any. A request without an `Origin` is let in either way. */
+  allowedOrigins: readonly string[] | null;
+  /** Whether `otp_init*` and `signup*` need an `X-Captcha-Token`; any value will do. */
+  captcha: boolean;
+  /** Whether `account` by contact needs a verification token of that contact. */
+  accountNeedsToken: boolean;
+  appName: string;
+  otpLength: number;
+  otpAlphanumeric: boolean;
+  otpLifeMs: number;
+  tokenLifeMs: number;
+  sessionLifeMs: number;
+}
+
+/** The Auth Proxy: flat answers, no stamps, and every request counts, a repeated one too. */
+export class AuthProxy {
+  constructor(
+    readonly config: AuthProxyConfig,
+    private readonly state: TurnkeyState,
+    private readonly otp: OtpOperations,
+    private readonly login: LoginOperations,
+    private readonly signUps: SignUpOperations,
+  ) {}
+
+  init(
+    { otpType, contact, emailCustomization }: z.output<typeof dto.proxyInit>,
+    encrypted: boolean,
+  ): Outcome<object> {
+    const { appName, otpLength: length, otpAlphanumeric: alphanumeric, otpLifeMs: lifeMs } = this.config;
+    const { answer, effect } = this.otp.init({
+      organizationId: this.#parentId,
+      otpType,
+      contact,
+      length,
+      alphanumeric,
+      lifeMs,
+      encrypted,
+      userIdentifier: null,
+      message: { appName, ...(emailCustomization && { emailCustomization }) },
+    });
+    return { answer: encrypted ? answer : { otpId: answer.otpId }, effect };
+  }
+
+  verifyPlain({ otpId, otpCode, publicKey }: z.output<typeof dto.proxyVerifyPlain>): Outcome<object> {
+    return this.otp.verifyPlain(this.#tokenOrder(otpId), otpCode, publicKey ?? null);
+  }
+
+  verify({ otpId, encryptedOtpBundle }: z.output<typeof dto.proxyVerify>): Promise<Outcome<object>> {
+    return this.otp.verifyEncrypted(this.#tokenOrder(otpId), encryptedOtpBundle);
+  }
+
+  logIn(body: z.output<typeof dto.proxyLoginPlain>, encryptedOnly: boolean): Outcome<object> {
+    const { organizationId, ...rest } = body;
+    const organization =
+      organizationId === undefined ? null : this.state.organizations.require(organizationId);
+    return this.login.byToken({ ...rest, organization, lifeMs: this.config.sessionLifeMs, encryptedOnly });
+  }
+
+  signUp(body: z.output<typeof dto.signUp>, encryptedOnly: boolean): Outcome<object> {
+    const {
+      userEmail,
+      userPhoneNumber,
+      userName,
+      organizationName,
+      apiKeys,
+      authenticators,
+      oauthProviders,
+    } = body;
+    const name = userName ?? userEmail ?? userPhoneNumber ?? 'user';
+    const user = {
+      userName: name,
+      ...(userEmail !== undefined && { userEmail }),
+      ...(userPhoneNumber !== undefined && { userPhoneNumber }),
+      apiKeys,
+      authenticators,
+      oauthProviders,
+    };
+    const { answer, effect } = this.signUps.signUp({
+      name: organizationName ?? name,
+      rootUsers: [user],
+      verificationToken: body.verificationToken,
+      clientSignature: body.clientSignature,
+      wallet: body.wallet,
+      encryptedOnly,
+    });
+    const { organizationId, userIds, wallet } = answer;
+    return { answer: { organizationId, userId: userIds[0], ...(wallet && { wallet }) }, effect };
+  }
+
+  /** @returns an empty object where nobody is found */
+  account(body: z.output<typeof dto.account>): { organizationId?: string } {
+    const found = this.#find(body);
+    return found ? { organizationId: found.organizationId } : {};
+  }
+
+  walletKitConfig(): object {
+    const { sessionLifeMs, otpLength, otpAlphanumeric } = this.config;
+    return {
+      organizationId: this.#parentId,
+      enabledProviders: ['email', 'sms', 'passkey'],
+      sessionExpirationSeconds: String(sessionLifeMs / 1000),
+      otpLength: String(otpLength),
+      otpAlphanumeric,
+    };
+  }
+
+  #find({
+    filterType,
+    filterValue,
+    verificationToken,
+  }: z.output<typeof dto.account>): TurnkeyOrganization | undefined {
+    const { organizations, passkeys, tokens } = this.state;
+    const subs = () => [...organizations.subs()];
+    const byUser = (fits: (user: TurnkeyOrganization['users'][number]) => boolean) =>
+      subs().find(({ users }) => users.some(fits));
+    switch (filterType) {
+      case 'EMAIL':
+      case 'PHONE_NUMBER': {
+        const token = verificationToken === undefined ? null : tokens.require(verificationToken);
+        if (!token && this.config.accountNeedsToken) throw refusals.tokenInvalid();
+        if (token && normalContact(token.contact) !== normalContact(filterValue))
+          throw refusals.contactMismatch();
+        const channel = filterType === 'EMAIL' ? 'email' : 'sms';
+        return channelOf(filterValue) === channel
+          ? organizations.owners(filterValue)[0]?.organization
+          : undefined;
+      }
+      case 'CREDENTIAL_ID': {
+        const userId = passkeys.find(filterValue)?.userId;
+        return byUser((user) => user.userId === userId);
+      }
+      case 'PUBLIC_KEY':
+        return byUser(({ apiKeys }) => apiKeys.some(({ publicKey }) => publicKey === filterValue));
+      case 'NAME':
+        return subs().find(({ name }) => name === filterValue);
+      case 'USERNAME':
+        return byUser(({ userName }) => userName === filterValue);
+      case 'OIDC_TOKEN':
+        return undefined;
+    }
+  }
+
+  get #parentId(): string {
+    return this.state.organizations.parent.organizationId;
+  }
+
+  #tokenOrder(otpId: string) {
+    return { organizationId: this.#parentId, otpId, lifeMs: this.config.tokenLifeMs };
+  }
+}

@@ -1,0 +1,13 @@
+import { createPublicKey } from 'node:crypto';
+import type { StoredAuthenticator } from '../webauthn/authenticators.js';
+
+/** A passkey's public key as `get_authenticators` has it: compressed SEC1 hex for ES256, SPKI DER hex for RS256. */
+export function authenticatorKeyHex({ publicKeySpki, algorithm }: StoredAuthenticator): string {
+  const der = Buffer.from(publicKeySpki, 'base64url');
+  if (algorithm !== -7) return der.toString('hex');
+  const { x = '', y = '' } = createPublicKey({ key: der, format: 'der', type: 'spki' }).export({
+    format: 'jwk',
+  });
+  const odd = (Buffer.from(y, 'base64url').at(-1) ?? 0) & 1;
+  return `0${2 + odd}${Buffer.from(x, 'base64url').toString('hex')}`;
+}

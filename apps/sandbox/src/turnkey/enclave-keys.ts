@@ -1,0 +1,25 @@
+import { generateP256, p256FromScalar } from '../p256.js';
+import type { P256KeyPair } from '../p256.js';
+
+/**
+ * Stand-ins for two keys of Turnkey's enclaves. Their public halves, uncompressed hex, are what the official
+ * clients take as `dangerouslyOverrideSignerPublicKey` and `dangerouslyOverrideNotarizerPublicKey`.
+ */
+export interface EnclaveKeys {
+  /** Signs OTP encryption targets and verification tokens (upstream: the TLS fetcher's sign key). */
+  signer: P256KeyPair;
+  /** Signs session JWTs. */
+  notarizer: P256KeyPair;
+}
+
+/** The keys of these scalars (64 hex digits), fresh ones where there is none. */
+export function enclaveKeys({
+  signer,
+  notarizer,
+}: {
+  signer?: string | undefined;
+  notarizer?: string | undefined;
+}): EnclaveKeys {
+  const keyOf = (scalar?: string) => (scalar === undefined ? generateP256() : p256FromScalar(scalar));
+  return { signer: keyOf(signer), notarizer: keyOf(notarizer) };
+}

@@ -1,0 +1,34 @@
+import type { z } from 'zod';
+import { refusals } from './refusals.js';
+
+/** The JSON object in a body's bytes; null if they are something else. */
+export function jsonObject(raw: unknown): Record<string, unknown> | null {
+  if (!Buffer.isBuffer(raw)) return null;
+  try {
+    const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(raw));
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : null;
+  } catch {
+    return null;
+  }
+}
+
+/** A text member of an object, else null. */
+export function textIn(object: unknown, name: string): string | null {
+  const value = (object as Record<string, unknown> | null | undefined)?.[name];
+  return typeof value === 'string' && value !== '' ? value : null;
+}
+
+/**
+ * A value checked against a schema.
+ *
+ * @throws TurnkeyRefusal 400 that names the field; `invalid email address` where that is what is wrong
+ */
+export function checked<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  if (issue?.code === 'invalid_format' && issue.format === 'email') throw refusals.invalidEmail();
+  throw refusals.badRequest(`${issue?.path.join('.') || 'body'}: ${issue?.message ?? 'invalid'}`);
+}

@@ -1,0 +1,94 @@
+import type { Outcome } from '../outcome.js';
+import { registerSessionKey } from './api-keys.js';
+import { checkClientSignature } from './client-signature.js';
+import type { ClientSignature } from './client-signature.js';
+import { mintDoubleHashedJwt } from './jwt.js';
+import type { Member, TurnkeyOrganization } from './organizations.js';
+import { refusals } from './refusals.js';
+import type { TurnkeyState } from './turnkey-state.js';
+import type { VerificationToken } from './verification-tokens.js';
+
+/** The session asked for. */
+export interface SessionOrder {
+  /** The key that will stamp, compressed SEC1 hex. */
+  publicKey: string;
+  lifeMs: number;
+  invalidateExisting: boolean;
+  sessionProfileId?: string | undefined;
+}
+
+/** A login by verification token. */
+export interface TokenLogin extends SessionOrder {
+  verificationToken: string;
+  clientSignature?: ClientSignature | undefined;
+  /** Null: the sub-organization is found by the token's contact. */
+  organization: TurnkeyOrganization | null;
+  /** Whether only a token of an encrypted code will do. */
+  encryptedOnly: boolean;
+}
+
+/** Logging in: a key becomes good for stamps of a user, until it expires. */
+export class LoginOperations {
+  constructor(private readonly state: TurnkeyState) {}
+
+  /** Every token is good for one login. */
+  byToken(login: TokenLogin): Outcome<{ session: string }> {
+    const token = this.state.tokens.require(login.verificationToken, 'login');
+    if (login.encryptedOnly && !token.encrypted) throw refusals.tokenGeneration();
+    checkClientSignature(login.clientSignature, token, 'USAGE_TYPE_LOGIN', [
+      { login: { publicKey: login.publicKey } },
+    ]);
+    const member = this.#memberOf(token, login.organization);
+    token.usedFor.add('login');
+    return this.byStamp(member, login, null);
+  }
+
+  /**
+   * A login by whoever stamped.
+   *
+   * @param token of an attested stamp, spent by this; null for other stamps
+   */
+  byStamp(
+    member: Member,
+    order: SessionOrder,
+    token: VerificationToken | null,
+  ): Outcome<{ session: string }> {
+    token?.usedFor.add('login');
+    const { clock, keys } = this.state;
+    const { organization, user } = member;
+    const { publicKey, lifeMs, invalidateExisting, sessionProfileId } = order;
+    const now = clock.nowMs();
+    // The claim counts whole seconds; the key lives as long as the claim says.
+    const exp = Math.floor((now + lifeMs) / 1000);
+    registerSessionKey(user, { publicKey, expiresAtMs: exp * 1000, invalidateExisting }, now);
+    const session = mintDoubleHashedJwt(
+      {
+        exp,
+        public_key: publicKey,
+        session_type: 'SESSION_TYPE_READ_WRITE',
+        user_id: user.userId,
+        organization_id: organization.organizationId,
+        ...(sessionProfileId !== undefined && { session_profile_id: sessionProfileId }),
+      },
+      keys.notarizer,
+    );
+    const ids = { organizationId: organization.organizationId, userId: user.userId };
+    const expiresAt = new Date(exp * 1000).toISOString();
+    return { answer: { session }, effect: { type: 'session_opened', ...ids, expiresAt } };
+  }
+
+  /** A token of the parent is good in every sub-organization; one of a sub-organization in that one only. */
+  #memberOf(token: VerificationToken, wanted: TurnkeyOrganization | null): Member {
+    const { organizations } = this.state;
+    if (!wanted) {
+      const [owner] = organizations.owners(token.contact);
+      if (!owner) throw refusals.contactUnknown();
+      return owner;
+    }
+    const ids = [wanted.organizationId, wanted.parentId];
+    if (!ids.includes(token.organizationId)) throw refusals.organizationMismatch();
+    const user = organizations.ownerIn(wanted, token.contact);
+    if (!user) throw refusals.contactUnknown();
+    return { organization: wanted, user };
+  }
+}

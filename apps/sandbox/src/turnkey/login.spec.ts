@@ -1,0 +1,228 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { claimsOf, clientSignatureOf } from '../../test/turnkey-caller.js';
+import { resultOf, turnkeyPasskey, turnkeyUnderTest } from '../../test/turnkey-under-test.js';
+import type { TurnkeyUnderTest } from '../../test/turnkey-under-test.js';
+import { generateP256 } from '../p256.js';
+
+let t: TurnkeyUnderTest;
+beforeAll(async () => {
+  t = await turnkeyUnderTest();
+});
+beforeEach(() => t.sandbox.control.reset());
+afterAll(() => t.sandbox.close());
+
+/** A subject with a token, and a way to log in with changes. */
+async function ready() {
+  const subject = t.sandbox.control.addTurnkeySubject({ contact: t.newContact() });
+  const { session, token, tokenId } = await t.verified(subject.contact);
+  const { organizationId } = subject;
+  const login = (changes: object = {}, type = 'OTP_LOGIN_V2') =>
+    t.parent.submit('otp_login', type, { ...t.loginOrder(token, session), ...changes }, { organizationId });
+  return { subject, session, token, tokenId, login };
+}
+
+describe('otp_login', () => {
+  it('registers the key, and says so in the session', async () => {
+    const { subject, session, login } = await ready();
+    const answer = await login({ expirationSeconds: '60' });
+    const { session: jwt = '' } = resultOf(answer.body, 'otpLoginResult');
+    expect(claimsOf(jwt)).toEqual({
+      exp: t.clock.nowMs() / 1000 + 60,
+      public_key: session.compressed,
+      session_type: 'SESSION_TYPE_READ_WRITE',
+      user_id: subject.userId,
+      organization_id: subject.organizationId,
+    });
+    const user = t.parent.as(session.privateKeyHex, subject.organizationId);
+    expect(await user.query('whoami')).toMatchObject({ status: 200, body: { userId: subject.userId } });
+    const byParent = { organizationId: t.parent.organizationId };
+    expect(await user.query('whoami', {}, byParent)).toMatchObject({
+      status: 200,
+      body: { userId: subject.userId },
+    });
+    t.sandbox.control.advanceClock(59_999, true);
+    expect(await user.query('whoami')).toMatchObject({ status: 200 });
+    t.sandbox.control.advanceClock(1, true);
+    expect(await user.query('whoami')).toMatchObject({
+      status: 401,
+      body: { code: 16, message: 'expired api key', details: [{ turnkeyErrorCode: 'API_KEY_EXPIRED' }] },
+    });
+  });
+
+  it('may be for another key than the token, which still signs', async () => {
+    const { session, token, tokenId, login } = await ready();
+    const other = generateP256();
+    const message = { login: { publicKey: other.compressed }, tokenId, type: 'USAGE_TYPE_LOGIN' };
+    const forged = { publicKey: other.compressed, clientSignature: clientSignatureOf(message, other) };
+    expect(await login(forged)).toMatchObject({ status: 400 });
+    const answer = await login(t.loginOrder(token, session, other.compressed));
+    expect(answer).toMatchObject({ status: 200 });
+  });
+
+  it('refuses a client signature that does not fit', async () => {
+    const { session, tokenId, login } = await ready();
+    const message = { login: { publicKey: session.compressed }, tokenId, type: 'USAGE_TYPE_LOGIN' };
+    const signed = (changes: object) => clientSignatureOf({ ...message, ...changes }, session);
+    const good = signed({});
+    const bad: [object, RegExp][] = [
+      [signed({ tokenId: 'other' }), /tokenId/],
+      [signed({ type: 'USAGE_TYPE_SIGNUP' }), /type/],
+      [signed({ login: { publicKey: generateP256().compressed } }), /does not say/],
+      [signed({ more: 1 }), /does not say/],
+      [{ ...good, message: `${good.message} ` }, /does not verify/],
+      [{ ...good, signature: `3045${good.signature}` }, /64 bytes/],
+      [{ ...good, publicKey: generateP256().compressed }, /not the key/],
+      [{ ...good, scheme: 'SIGNATURE_SCHEME_TK_API_P256' }, /scheme/],
+    ];
+    for (const [clientSignature, message] of bad) {
+      expect(await login({ clientSignature })).toMatchObject({ status: 400, body: { message: expect.stringMatching(message) } });
+    }
+    expect(await login({ clientSignature: undefined })).toMatchObject({ status: 400 });
+    expect(await login({ clientSignature: undefined }, 'OTP_LOGIN')).toMatchObject({ body: { message: 'missing client signature' } });
+    // What none of these did is spend the token.
+    expect(await login()).toMatchObject({ status: 200 });
+  }); // prettier-ignore
+
+  it('takes a token once, while it lives, and only a genuine one', async () => {
+    const [spent, late] = [await ready(), await ready()];
+    expect(await spent.login()).toMatchObject({ status: 200 });
+    expect(await spent.login()).toMatchObject({ status: 400, body: { message: 'verification token already used' } });
+    const forged = { verificationToken: late.token.replace(/.$/, (last) => (last === 'A' ? 'Q' : 'A')) };
+    expect(await late.login(forged)).toMatchObject({ status: 400, body: { message: 'invalid verification token' } });
+    t.sandbox.control.advanceClock(3_600_000, true);
+    expect(await late.login()).toMatchObject({ status: 400, body: { message: 'expired verification token' } });
+  }); // prettier-ignore
+
+  it('goes to the organization of the contact only', async () => {
+    const { login, token, session } = await ready();
+    const other = t.sandbox.control.addTurnkeySubject({ contact: t.newContact() });
+    const order = t.loginOrder(token, session);
+    const elsewhere = { organizationId: other.organizationId };
+    expect(await t.parent.submit('otp_login', 'OTP_LOGIN_V2', order, elsewhere)).toMatchObject({
+      status: 404,
+    });
+    expect(await login()).toMatchObject({ status: 200 });
+  });
+
+  it('replayed opens no second session, and spends nothing', async () => {
+    const { subject, session, token } = await ready();
+    const order = t.loginOrder(token, session);
+    const body = t.parent.activity('OTP_LOGIN_V2', order, { organizationId: subject.organizationId });
+    const first = await t.parent.send('submit/otp_login', body);
+    t.sandbox.control.advanceClock(60_000, true);
+    expect((await t.parent.send('submit/otp_login', body)).body).toEqual(first.body);
+  });
+});
+
+describe('a session', () => {
+  it('ends by another that invalidates it, and not by one that does not', async () => {
+    const { subject, user } = await t.loggedIn();
+    const next = generateP256();
+    const stay = { publicKey: next.compressed };
+    expect(await user.submit('stamp_login', 'STAMP_LOGIN', stay)).toMatchObject({ status: 200 });
+    expect(await user.query('whoami')).toMatchObject({ status: 200 });
+    const nextUser = t.parent.as(next.privateKeyHex, subject.organizationId);
+    const end = { publicKey: next.compressed, invalidateExisting: true };
+    expect(await nextUser.submit('stamp_login', 'STAMP_LOGIN', end)).toMatchObject({ status: 200 });
+    expect(await user.query('whoami')).toMatchObject({ status: 401, body: { details: [{ turnkeyErrorCode: 'PUBLIC_KEY_NOT_FOUND' }] } }); // prettier-ignore
+    expect(await nextUser.query('whoami')).toMatchObject({ status: 200 });
+  });
+
+  it('falls as the oldest of eleven', async () => {
+    const { user } = await t.loggedIn();
+    for (let login = 0; login < 9; login += 1) {
+      await user.submit('stamp_login', 'STAMP_LOGIN', { publicKey: generateP256().compressed });
+    }
+    expect(await user.query('whoami')).toMatchObject({ status: 200 });
+    await user.submit('stamp_login', 'STAMP_LOGIN', { publicKey: generateP256().compressed });
+    expect(await user.query('whoami')).toMatchObject({ status: 401 });
+  });
+});
+
+describe('authenticators', () => {
+  const create = (user: Awaited<ReturnType<TurnkeyUnderTest['loggedIn']>>['user'], userId: string, authenticators: object[]) =>
+    user.submit('create_authenticators', 'CREATE_AUTHENTICATORS_V2', { userId, authenticators }); // prettier-ignore
+
+  it('are stored with their key, read back, and taken away', async () => {
+    const { user, subject } = await t.loggedIn();
+    const [passkey, rsa] = [turnkeyPasskey({ format: 'packed' }), turnkeyPasskey({ algorithm: -257 })];
+    const answer = await create(user, subject.userId, [passkey, rsa]);
+    const { authenticatorIds } = resultOf(answer.body, 'createAuthenticatorsResult') as unknown as { authenticatorIds: string[] }; // prettier-ignore
+    const read = () => t.parent.query('get_authenticators', { userId: subject.userId }, { organizationId: subject.organizationId }); // prettier-ignore
+    expect((await read()).body).toMatchObject({
+      authenticators: [
+        {
+          authenticatorId: authenticatorIds[0],
+          credentialId: passkey.attestation.credentialId,
+          attestationType: 'packed',
+          transports: ['AUTHENTICATOR_TRANSPORT_INTERNAL'],
+          credential: { publicKey: expect.stringMatching(/^0[23][0-9a-f]{64}$/), type: 'CREDENTIAL_TYPE_WEBAUTHN_AUTHENTICATOR' }, // prettier-ignore
+          createdAt: { seconds: String(t.clock.nowMs() / 1000), nanos: '0' },
+        },
+        { authenticatorId: authenticatorIds[1], attestationType: 'none' },
+      ],
+    });
+    expect(t.sandbox.control.authenticators(subject.userId)).toMatchObject([{ accountId: subject.organizationId }, {}]); // prettier-ignore
+    const remove = { userId: subject.userId, authenticatorIds: authenticatorIds.slice(0, 1) };
+    const removed = await user.submit('delete_authenticators', 'DELETE_AUTHENTICATORS', remove);
+    expect(resultOf(removed.body, 'deleteAuthenticatorsResult')).toEqual({ authenticatorIds: remove.authenticatorIds }); // prettier-ignore
+    expect((await read()).body).toMatchObject({ authenticators: [{ authenticatorId: authenticatorIds[1] }] });
+    expect(await user.submit('delete_authenticators', 'DELETE_AUTHENTICATORS', remove)).toMatchObject({ status: 404 }); // prettier-ignore
+    expect(await create(user, subject.userId, [passkey])).toMatchObject({ status: 200 });
+  });
+
+  it('come in the first form as well', async () => {
+    const { user, subject } = await t.loggedIn();
+    const { attestation, ...passkey } = turnkeyPasskey();
+    const { credentialId, transports, ...response } = attestation;
+    const authenticators = [
+      {
+        ...passkey,
+        userId: subject.userId,
+        attestation: {
+          id: credentialId,
+          rawId: credentialId,
+          type: 'public-key',
+          response: { ...response, transports },
+          clientExtensionResults: {},
+        },
+      },
+    ];
+    const creation = { userId: subject.userId, authenticators };
+    const answer = await user.submit('create_authenticators', 'CREATE_AUTHENTICATORS', creation);
+    expect(answer).toMatchObject({ status: 200 });
+    expect(t.sandbox.control.authenticators(subject.userId)).toMatchObject([{ credentialId }]);
+  });
+
+  it('are refused where they do not hold, all of them', async () => {
+    const { user, subject } = await t.loggedIn();
+    const good = turnkeyPasskey();
+    const bad: [object[], RegExp][] = [
+      [
+        [good, turnkeyPasskey({ type: 'webauthn.get' })],
+        /^invalid authenticator attestation: client data type/,
+      ],
+      [[good, good], /already registered/],
+      [[], /at least one/],
+      [[{ ...good, attestation: { ...good.attestation, transports: ['Unknown'] } }], /transports/],
+    ];
+    for (const [authenticators, message] of bad) {
+      expect(await create(user, subject.userId, authenticators)).toMatchObject({ status: 400, body: { message: expect.stringMatching(message) } }); // prettier-ignore
+    }
+    expect(await create(user, 'nobody', [good])).toMatchObject({ status: 404 });
+    expect(t.sandbox.control.authenticators()).toEqual([]);
+    expect(await create(user, subject.userId, [good])).toMatchObject({ status: 200 });
+    const other = await t.loggedIn();
+    expect(await create(other.user, other.subject.userId, [good])).toMatchObject({ status: 400 });
+  });
+
+  it('are ten at most', async () => {
+    const { user, subject } = await t.loggedIn();
+    const ten = Array.from({ length: 10 }, () => turnkeyPasskey());
+    expect(await create(user, subject.userId, ten)).toMatchObject({ status: 200 });
+    expect(await create(user, subject.userId, [turnkeyPasskey()])).toMatchObject({
+      status: 429,
+      body: { code: 8, message: 'user has exceeded maximum authenticators (10)', details: [] },
+    });
+  });
+});

@@ -1,0 +1,174 @@
+import { randomUUID } from 'node:crypto';
+import { refusals } from './refusals.js';
+
+/** How a code reaches somebody; also how a contact may be looked up. */
+export type Channel = 'email' | 'sms';
+
+/** An API key of a user: set up for good, or registered by a login until it expires. */
+export interface ApiKey {
+  /** Compressed SEC1 point, hex without 0x. */
+  publicKey: string;
+  /** Milliseconds since the Unix epoch; null: never. */
+  expiresAtMs: number | null;
+}
+
+export interface TurnkeyUser {
+  userId: string;
+  userName: string;
+  contacts: { channel: Channel; value: string; verified: boolean }[];
+  apiKeys: ApiKey[];
+}
+
+/** The parent organization, or one of its sub-organizations: `parentId` tells. */
+export interface TurnkeyOrganization {
+  organizationId: string;
+  name: string;
+  parentId: string | null;
+  users: TurnkeyUser[];
+}
+
+/** A user, and where. */
+export interface Member {
+  organization: TurnkeyOrganization;
+  user: TurnkeyUser;
+}
+
+/** A sub-organization with one user and one verified contact: an e-mail address, or a phone number (E.164). */
+export interface TurnkeySubject {
+  organizationId: string;
+  userId: string;
+  contact: string;
+}
+
+/** A subject to be, whose missing ids are made up. */
+export interface NewTurnkeySubject {
+  organizationId?: string | undefined;
+  userId?: string | undefined;
+  contact: string;
+}
+
+/** What the one user of the parent organization is called by. */
+export interface ParentOrganization {
+  organizationId: string;
+  /** Compressed SEC1 points, hex without 0x. */
+  apiPublicKeys: readonly string[];
+}
+
+const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/;
+
+/** E-mail addresses compare without regard to case. */
+export const normalContact = (contact: string) => contact.trim().toLowerCase();
+export const channelOf = (contact: string): Channel => (contact.includes('@') ? 'email' : 'sms');
+
+/** The parent organization and the sub-organizations beneath it. */
+export class Organizations {
+  readonly parent: TurnkeyOrganization;
+  readonly #subs = new Map<string, TurnkeyOrganization>();
+  readonly #byContact = new Map<string, Set<Member>>();
+
+  /** @param acceptAny whether unknown organizations, users and contacts are made on first sight */
+  constructor(
+    { organizationId, apiPublicKeys }: ParentOrganization,
+    private readonly acceptAny: boolean,
+  ) {
+    const user: TurnkeyUser = {
+      userId: randomUUID(),
+      userName: 'sandbox',
+      contacts: [],
+      apiKeys: apiPublicKeys.map((publicKey) => ({ publicKey, expiresAtMs: null })),
+    };
+    this.parent = { organizationId, name: 'Sandbox', parentId: null, users: [user] };
+  }
+
+  /** @throws TurnkeyRefusal 400 for what is no id, 404 for an unknown one */
+  require(organizationId: string): TurnkeyOrganization {
+    const id = organizationId.toLowerCase();
+    if (!UUID.test(id)) throw refusals.malformedOrganizationId();
+    if (id === this.parent.organizationId) return this.parent;
+    const known = this.#subs.get(id);
+    if (known) return known;
+    if (!this.acceptAny) throw refusals.organizationNotFound();
+    return this.addSub({ organizationId: id, name: id, users: [] });
+  }
+
+  /** @throws TurnkeyRefusal 404 */
+  requireUser(organization: TurnkeyOrganization, userId: string): TurnkeyUser {
+    const id = userId.toLowerCase();
+    const known = organization.users.find((user) => user.userId === id);
+    if (known) return known;
+    if (!this.acceptAny) throw refusals.userNotFound();
+    return this.addUser(organization, { userId: id, userName: id, contacts: [], apiKeys: [] });
+  }
+
+  addSub({ organizationId, name, users }: Omit<TurnkeyOrganization, 'parentId'>): TurnkeyOrganization {
+    const organization = { organizationId, name, parentId: this.parent.organizationId, users: [] };
+    this.#subs.set(organizationId, organization);
+    for (const user of users) this.addUser(organization, user);
+    return organization;
+  }
+
+  addUser(organization: TurnkeyOrganization, user: TurnkeyUser): TurnkeyUser {
+    organization.users.push(user);
+    this.#index({ organization, user });
+    return user;
+  }
+
+  /** Makes a subject known; the same ids again change the contact. */
+  addSubject({ organizationId, userId, contact }: TurnkeySubject): void {
+    const contacts = [{ channel: channelOf(contact), value: contact, verified: true }];
+    const organization =
+      this.#subs.get(organizationId) ?? this.addSub({ organizationId, name: organizationId, users: [] });
+    const user = organization.users.find((one) => one.userId === userId);
+    if (!user) {
+      this.addUser(organization, { userId, userName: userId, contacts, apiKeys: [] });
+      return;
+    }
+    for (const { value } of user.contacts) {
+      const members = this.#byContact.get(normalContact(value)) ?? new Set();
+      for (const member of members) if (member.user === user) members.delete(member);
+    }
+    user.contacts = contacts;
+    this.#index({ organization, user });
+  }
+
+  /** The users who are known to own a contact, without making one. */
+  knownOwners(contact: string): Member[] {
+    return [...(this.#byContact.get(normalContact(contact)) ?? [])];
+  }
+
+  /** The users who own a contact, verifiably. */
+  owners(contact: string): Member[] {
+    const known = this.knownOwners(contact);
+    if (known.length > 0 || !this.acceptAny) return known;
+    this.addSubject({ organizationId: randomUUID(), userId: randomUUID(), contact });
+    return this.knownOwners(contact);
+  }
+
+  /** The user of an organization who owns a contact. */
+  ownerIn(organization: TurnkeyOrganization, contact: string): TurnkeyUser | null {
+    const known = this.knownOwners(contact).find((member) => member.organization === organization);
+    if (known) return known.user;
+    if (!this.acceptAny || organization.parentId === null) return null;
+    const contacts = [{ channel: channelOf(contact), value: contact, verified: true }];
+    return this.addUser(organization, { userId: randomUUID(), userName: contact, contacts, apiKeys: [] });
+  }
+
+  /** The sub-organizations. */
+  subs(): Iterable<TurnkeyOrganization> {
+    return this.#subs.values();
+  }
+
+  /** Forgets every sub-organization. */
+  reset(): void {
+    this.#subs.clear();
+    this.#byContact.clear();
+  }
+
+  #index(member: Member): void {
+    for (const { value, verified } of member.user.contacts) {
+      if (!verified) continue;
+      const key = normalContact(value);
+      this.#byContact.set(key, (this.#byContact.get(key) ?? new Set()).add(member));
+    }
+  }
+}

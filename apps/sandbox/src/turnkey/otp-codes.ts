@@ -1,0 +1,130 @@
+import { randomInt, randomUUID } from 'node:crypto';
+import type { SandboxClock } from '../sandbox-clock.js';
+import { normalContact } from './organizations.js';
+import type { OtpTarget } from './otp-target.js';
+import { refusals } from './refusals.js';
+
+/** Wrong tries that lock a code. */
+export const TRIES_PER_CODE = 3;
+/** Live codes a contact may have at once: documented per user, here per contact. */
+export const LIVE_CODES_PER_CONTACT = 3;
+/** Requests per `userIdentifier`, and in which time. */
+export const REQUESTS_PER_IDENTIFIER = 3;
+export const IDENTIFIER_WINDOW_MS = 3 * 60_000;
+/** How long an expired code is remembered, so that it is refused as expired and not as unknown. */
+const REMEMBERED_MS = 60 * 60_000;
+
+const CROCKFORD = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
+const DIGITS = '0123456789';
+/** Upstream's own sandbox: to these contacts a code of six digits is always six zeros. */
+const TEST_CONTACTS = new Set(['user@example.com', '+19999999999']);
+
+/** How a code is to be made. */
+export interface OtpRequest {
+  organizationId: string;
+  otpType: 'OTP_TYPE_EMAIL' | 'OTP_TYPE_SMS';
+  contact: string;
+  length: number;
+  alphanumeric: boolean;
+  lifeMs: number;
+  /** Counts requests; null: not counted. */
+  userIdentifier: string | null;
+  /** Null for the first generation, whose codes come back in the clear. */
+  target: OtpTarget | null;
+}
+
+export interface OtpCode extends Omit<OtpRequest, 'length' | 'alphanumeric' | 'lifeMs' | 'userIdentifier'> {
+  otpId: string;
+  code: string;
+  expiresAtMs: number;
+  misses: number;
+  used: boolean;
+}
+
+/** The codes sent: some minutes of life, three tries, one use. */
+export class OtpCodes {
+  readonly #codes = new Map<string, OtpCode>();
+  readonly #byContact = new Map<string, OtpCode[]>();
+  readonly #requestsMs = new Map<string, number[]>();
+
+  constructor(private readonly clock: SandboxClock) {}
+
+  /** @throws TurnkeyRefusal 429 beyond the rate, 400 beyond the live codes */
+  issue(request: OtpRequest): OtpCode {
+    this.#forgetOld();
+    const now = this.clock.nowMs();
+    const recent = (this.#requestsMs.get(request.userIdentifier ?? '') ?? []).filter(
+      (atMs) => atMs > now - IDENTIFIER_WINDOW_MS,
+    );
+    if (request.userIdentifier !== null && recent.length >= REQUESTS_PER_IDENTIFIER) {
+      throw refusals.rateLimited();
+    }
+    const contact = normalContact(request.contact);
+    const live = (this.#byContact.get(contact) ?? []).filter((otp) => this.#isLive(otp, now));
+    if (live.length >= LIVE_CODES_PER_CONTACT) throw refusals.tooManyOtps();
+
+    const { length, alphanumeric, lifeMs, userIdentifier, ...rest } = request;
+    const code = makeCode(contact, length, alphanumeric);
+    const otp = { otpId: randomUUID(), ...rest, code, expiresAtMs: now + lifeMs, misses: 0, used: false };
+    if (userIdentifier !== null) this.#requestsMs.set(userIdentifier, [...recent, now]);
+    this.#byContact.set(contact, [...live, otp]);
+    this.#codes.set(otp.otpId, otp);
+    return otp;
+  }
+
+  /** A code in any state: for the journal. */
+  peek(otpId: string): OtpCode | null {
+    return this.#codes.get(otpId) ?? null;
+  }
+
+  /** @throws TurnkeyRefusal 400 if the code is unknown there, used, expired or locked */
+  require(organizationId: string, otpId: string): OtpCode {
+    const otp = this.#codes.get(otpId);
+    if (otp?.organizationId !== organizationId) throw refusals.otpNotFound();
+    if (otp.used) throw refusals.otpUsed();
+    if (otp.expiresAtMs <= this.clock.nowMs()) throw refusals.otpExpired();
+    if (otp.misses >= TRIES_PER_CODE) throw refusals.otpLocked();
+    return otp;
+  }
+
+  /**
+   * Spends a code. A wrong one costs a try, and the third locks the code for good.
+   *
+   * @throws TurnkeyRefusal 400
+   */
+  redeem(organizationId: string, otpId: string, code: string): OtpCode {
+    const otp = this.require(organizationId, otpId);
+    if (otp.code !== code) {
+      otp.misses += 1;
+      const triesLeft = TRIES_PER_CODE - otp.misses;
+      throw refusals.otpInvalid().withEffect({ type: 'otp_missed', otpId, triesLeft });
+    }
+    otp.used = true;
+    return otp;
+  }
+
+  reset(): void {
+    for (const part of [this.#codes, this.#byContact, this.#requestsMs]) part.clear();
+  }
+
+  #isLive({ used, misses, expiresAtMs }: OtpCode, nowMs: number): boolean {
+    return !used && misses < TRIES_PER_CODE && expiresAtMs > nowMs;
+  }
+
+  /** The map is in order of issue: the oldest stand in front, and lives differ by minutes only. */
+  #forgetOld(): void {
+    const horizon = this.clock.nowMs() - REMEMBERED_MS;
+    for (const [otpId, otp] of this.#codes) {
+      if (otp.expiresAtMs > horizon) break;
+      this.#codes.delete(otpId);
+      const contact = normalContact(otp.contact);
+      if (this.#byContact.get(contact)?.at(-1) === otp) this.#byContact.delete(contact);
+    }
+  }
+}
+
+function makeCode(contact: string, length: number, alphanumeric: boolean): string {
+  if (!alphanumeric && length === 6 && TEST_CONTACTS.has(contact)) return '000000';
+  const alphabet = alphanumeric ? CROCKFORD : DIGITS;
+  return Array.from({ length }, () => alphabet[randomInt(alphabet.length)]).join('');
+}

@@ -1,0 +1,86 @@
+import type { Outcome } from '../outcome.js';
+import { channelOf } from './organizations.js';
+import type { OtpCode, OtpRequest } from './otp-codes.js';
+import { OtpTarget } from './otp-target.js';
+import { refusals } from './refusals.js';
+import type { TurnkeyState } from './turnkey-state.js';
+
+/** What is to be sent, and whether its code is to come back encrypted. */
+export interface OtpOrder extends Omit<OtpRequest, 'target'> {
+  encrypted: boolean;
+  /** What the mail was told to look like, for the mailbox. */
+  message: object;
+}
+
+/** What a verified code is turned into. */
+export interface TokenOrder {
+  /** Where the code was asked for. */
+  organizationId: string;
+  otpId: string;
+  lifeMs: number;
+}
+
+/** Sending a code and verifying it: what the two doors do alike. */
+export class OtpOperations {
+  constructor(private readonly state: TurnkeyState) {}
+
+  /** Sends a code; `otpEncryptionTargetBundle` is null for a code that comes back in the clear. */
+  init(order: OtpOrder): Outcome<{ otpId: string; otpEncryptionTargetBundle: string | null }> {
+    const { clock, codes, keys, mailbox } = this.state;
+    const { encrypted, message, ...request } = order;
+    const target = encrypted ? new OtpTarget() : null;
+    const { otpId, code, contact } = codes.issue({ ...request, target });
+    const channel = channelOf(contact);
+    mailbox.deliver({
+      otpId,
+      email: channel === 'email' ? contact : '',
+      code,
+      at: new Date(clock.nowMs()).toISOString(),
+      contact,
+      channel,
+      message,
+    });
+    const otpEncryptionTargetBundle = target?.bundle(keys.signer, order.organizationId) ?? null;
+    return { answer: { otpId, otpEncryptionTargetBundle }, effect: { type: 'otp_sent', otpId } };
+  }
+
+  /** First generation: the code as it is, and a key to bind the token to, or none. */
+  verifyPlain(
+    order: TokenOrder,
+    otpCode: string,
+    publicKey: string | null,
+  ): Outcome<{ verificationToken: string }> {
+    const { codes } = this.state;
+    if (codes.require(order.organizationId, order.otpId).target) throw refusals.otpGeneration();
+    return this.#grant(order, codes.redeem(order.organizationId, order.otpId, otpCode), publicKey, false);
+  }
+
+  /** Second generation: code and key in one bundle. One that cannot be opened costs no try. */
+  async verifyEncrypted(order: TokenOrder, bundle: string): Promise<Outcome<{ verificationToken: string }>> {
+    const { codes } = this.state;
+    const { target } = codes.require(order.organizationId, order.otpId);
+    if (!target) throw refusals.otpGeneration();
+    const { code, publicKey } = await target.open(bundle);
+    return this.#grant(order, codes.redeem(order.organizationId, order.otpId, code), publicKey, true);
+  }
+
+  #grant(
+    { organizationId, lifeMs }: TokenOrder,
+    { otpId, contact, otpType }: OtpCode,
+    publicKey: string | null,
+    encrypted: boolean,
+  ): Outcome<{ verificationToken: string }> {
+    const { clock, tokens } = this.state;
+    const expiresAtMs = clock.nowMs() + lifeMs;
+    const verificationToken = tokens.mint({
+      organizationId,
+      otpType,
+      contact,
+      publicKey,
+      expiresAtMs,
+      encrypted,
+    });
+    const expiresAt = new Date(expiresAtMs).toISOString();
+    return { answer: { verificationToken }, effect: { type: 'otp_verified', otpId, expiresAt } };
+  }
+}

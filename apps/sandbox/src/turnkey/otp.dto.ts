@@ -1,0 +1,89 @@
+import { z } from 'zod';
+
+/** A whole number of seconds, as text. */
+export const seconds = (max: number) =>
+  z
+    .string()
+    .regex(/^[1-9]\d{0,9}$/, 'whole seconds, as text')
+    .refine((text) => Number(text) <= max, `at most ${max} seconds`);
+/** A compressed P-256 point in lower-case hex, without 0x. */
+export const compressedKey = z.string().regex(/^0[23][0-9a-f]{64}$/, 'a compressed P-256 key in hex');
+
+const phone = z.string().regex(/^\+[1-9]\d{6,14}$/, 'a phone number in E.164');
+const email = z.email();
+
+const customization = z.strictObject({
+  logoUrl: z.url().optional(),
+  magicLinkTemplate: z.string().includes('%s').optional(),
+  /** JSON as text, not an object. */
+  templateVariables: z.string().refine(isJsonObject, 'a JSON object as text').optional(),
+  templateId: z.string().optional(),
+});
+
+const initOtpFields = {
+  otpType: z.enum(['OTP_TYPE_EMAIL', 'OTP_TYPE_SMS']),
+  contact: z.string(),
+  otpLength: z.int().min(6).max(9).default(9),
+  alphanumeric: z.boolean().default(true),
+  expirationSeconds: seconds(600).default('300'),
+  userIdentifier: z.string().min(1).optional(),
+  smsCustomization: z.strictObject({ template: z.string().includes('{{.OtpCode}}').optional() }).optional(),
+  sendFromEmailAddress: email.optional(),
+  sendFromEmailSenderName: z.string().optional(),
+  replyToEmailAddress: email.optional(),
+};
+
+/** INIT_OTP; the application's name stands inside the customization. */
+export const initOtpFirst = z
+  .strictObject({
+    ...initOtpFields,
+    emailCustomization: customization.extend({ appName: z.string().min(1).optional() }).optional(),
+  })
+  .superRefine(contactOfType);
+/** INIT_OTP_V2 and INIT_OTP_V3 take the same. */
+export const initOtp = z
+  .strictObject({
+    ...initOtpFields,
+    appName: z.string().min(1),
+    emailCustomization: customization.optional(),
+  })
+  .superRefine(contactOfType);
+
+/** One day: the most that a verification token may live. */
+const MAX_TOKEN_S = 86_400;
+export const verifyOtpPlain = z.strictObject({
+  otpId: z.string(),
+  otpCode: z.string(),
+  expirationSeconds: seconds(MAX_TOKEN_S).default('3600'),
+  publicKey: compressedKey.optional(),
+});
+export const verifyOtp = z.strictObject({
+  otpId: z.string(),
+  encryptedOtpBundle: z.string(),
+  expirationSeconds: seconds(MAX_TOKEN_S).default('3600'),
+});
+
+export type InitOtp = z.output<typeof initOtp> | z.output<typeof initOtpFirst>;
+
+/** Refuses a contact that is not of the type given; an address is checked as one. */
+export function contactOfType(
+  value: { otpType: 'OTP_TYPE_EMAIL' | 'OTP_TYPE_SMS'; contact: string },
+  context: z.RefinementCtx,
+): void {
+  const result = (value.otpType === 'OTP_TYPE_EMAIL' ? email : phone).safeParse(value.contact);
+  const [issue] = result.error?.issues ?? [];
+  if (issue?.code === 'invalid_format' && issue.format === 'email') {
+    context.addIssue({ code: 'invalid_format', format: 'email', path: ['contact'] });
+  } else if (issue) {
+    context.addIssue({ code: 'custom', path: ['contact'], message: issue.message });
+  }
+}
+
+function isJsonObject(text: string): boolean {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value);
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,40 @@
+import { Controller, HttpCode, Param, Post, Req } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import { visitOf } from '../control/visits.js';
+import { refusals } from './refusals.js';
+import { Turnkey } from './turnkey.js';
+import { QUERIES, SUBMISSIONS } from './turnkey-paths.js';
+
+/** Turnkey's public API, its OTP part: every request is stamped, submissions are activities. */
+@Controller('public/v1')
+export class PublicApiController {
+  constructor(private readonly turnkey: Turnkey) {}
+
+  @Post('submit/:path')
+  @HttpCode(200)
+  async submit(@Param('path') path: string, @Req() request: FastifyRequest): Promise<object> {
+    if (!(SUBMISSIONS as readonly string[]).includes(path)) throw refusals.noRoute();
+    const visit = visitOf(request);
+    const script = visit?.fault?.activity ?? null;
+    const { answer, effect } = await this.turnkey.publicApi.submit({ path, ...genuine(request), script });
+    // At once: its answer may be held back, or never leave.
+    visit?.took(effect);
+    return answer;
+  }
+
+  @Post('query/:path')
+  @HttpCode(200)
+  query(@Param('path') path: string, @Req() request: FastifyRequest): object {
+    if (!(QUERIES as readonly string[]).includes(path)) throw refusals.noRoute();
+    return this.turnkey.queries.answer(path, genuine(request));
+  }
+}
+
+/** @throws TurnkeyRefusal for a request whose stamp or organization is no good */
+function genuine(request: FastifyRequest) {
+  const { stamper, organization, refusal } = visitOf(request)?.stamped ?? {};
+  if (refusal) throw refusal;
+  // A route that no hook has seen has no verdict; letting it pass would be an unsigned way in.
+  if (!stamper || !organization) throw refusals.stampMissing();
+  return { stamper, organization, rawBody: request.body as Buffer };
+}

@@ -1,0 +1,33 @@
+/** The submissions and queries of the public API, by the last segment of their path. */
+export const SUBMISSIONS = [
+  'init_otp',
+  'verify_otp',
+  'create_sub_organization',
+  'otp_login',
+  'stamp_login',
+  'create_authenticators',
+  'delete_authenticators',
+] as const;
+export const QUERIES = ['get_activity', 'get_authenticators', 'list_verified_suborgs', 'whoami'] as const;
+
+/** The routes of the Auth Proxy, all of them `POST /v1/…`. */
+export const PROXY_ROUTES = [
+  'otp_init',
+  'otp_init_v2',
+  'otp_verify',
+  'otp_verify_v2',
+  'otp_login',
+  'otp_login_v2',
+  'signup',
+  'signup_v2',
+  'account',
+  'wallet_kit_config',
+] as const;
+
+export type ProxyRoute = (typeof PROXY_ROUTES)[number];
+
+/** Whether a path (without the query) belongs to Turnkey's public API. */
+export const isPublicApi = (path: string) => path.startsWith('/public/');
+
+/** Whether a path belongs to the Auth Proxy, which shares `/v1` with Byzantine. */
+export const isAuthProxy = (path: string) => PROXY_ROUTES.some((route) => path === `/v1/${route}`);

@@ -1,0 +1,54 @@
+import { Refusal } from '../refusal.js';
+
+/** Turnkey's error body: a gRPC status, whose `code` is on its way out. */
+export interface TurnkeyError {
+  code: number;
+  message: string;
+  details: { '@type': string; turnkeyErrorCode: string }[];
+}
+
+/** gRPC codes by HTTP status, as documented; 2 is gRPC's "unknown". */
+const GRPC_CODES: Readonly<Record<number, number>> = { 400: 3, 401: 16, 403: 7, 404: 5, 429: 8, 500: 13 };
+const UNKNOWN = 2;
+
+/** What a scripted fault of that status says where it is given no body. */
+const SCRIPTED: Readonly<Record<number, [string, string]>> = {
+  429: ['rate limited', 'RATE_LIMIT_EXCEEDED'],
+  500: ['internal server error', 'INTERNAL'],
+};
+
+/**
+ * Turnkey's error body.
+ *
+ * @param status the HTTP status, which decides the gRPC code
+ * @param errorCode a documented `turnkeyErrorCode`; null leaves `details` empty, as upstream may
+ */
+export function turnkeyError(status: number, message: string, errorCode: string | null): TurnkeyError {
+  const detail = (turnkeyErrorCode: string) => ({
+    '@type': 'type.googleapis.com/errors.v1.TurnkeyErrorDetail',
+    turnkeyErrorCode,
+  });
+  const details = errorCode === null ? [] : [detail(errorCode)];
+  return { code: GRPC_CODES[status] ?? UNKNOWN, message, details };
+}
+
+/** The error body of a scripted fault. */
+export function scriptedTurnkeyError(status: number): TurnkeyError {
+  const [message, errorCode] = SCRIPTED[status] ?? ['scripted fault', null];
+  return turnkeyError(status, message, errorCode);
+}
+
+/** A request that Turnkey, either door, says no to. */
+export class TurnkeyRefusal extends Refusal {
+  constructor(
+    status: number,
+    text: string,
+    readonly errorCode: string | null = null,
+  ) {
+    super(status, text);
+  }
+
+  override body(): TurnkeyError {
+    return turnkeyError(this.status, this.message, this.errorCode);
+  }
+}

@@ -1,0 +1,131 @@
+import { randomUUID } from 'node:crypto';
+import type { Mailbox } from '../control/mailbox.js';
+import { generateP256 } from '../p256.js';
+import type { SandboxClock } from '../sandbox-clock.js';
+import type { RelyingParty } from '../webauthn/attestation.js';
+import { activityKinds } from './activity-kinds.js';
+import { AuthProxy } from './auth-proxy.js';
+import { enclaveKeys } from './enclave-keys.js';
+import { LoginOperations } from './login-operations.js';
+import type { NewTurnkeySubject, TurnkeySubject } from './organizations.js';
+import { OtpOperations } from './otp-operations.js';
+import { PasskeyOperations } from './passkey-operations.js';
+import { PublicApi } from './public-api.js';
+import { Queries } from './queries.js';
+import { SignUpOperations } from './sign-up-operations.js';
+import { TurnkeyState } from './turnkey-state.js';
+
+/** How Turnkey is emulated; what is missing is made afresh or has upstream's default. All hex is without 0x. */
+export interface TurnkeyOptions {
+  /** The parent organization, a UUID. */
+  organizationId?: string | undefined;
+  /** The parent's API keys, compressed P-256 points; without any, a fresh pair is made. */
+  apiPublicKeys?: readonly string[] | undefined;
+  /** Scalars of the stand-ins for the enclaves' keys, 64 hex digits each. */
+  signerPrivateKey?: string | undefined;
+  notarizerPrivateKey?: string | undefined;
+  authProxyConfigId?: string | undefined;
+  /** Origins that the Auth Proxy lets in; default any. */
+  allowedOrigins?: readonly string[] | undefined;
+  /** Whether the Auth Proxy asks for an `X-Captcha-Token` where upstream can. */
+  captcha?: boolean | undefined;
+  /** Whether `/v1/account` by contact asks for a verification token. */
+  accountNeedsToken?: boolean | undefined;
+  /** The Auth Proxy's codes: 9 characters, letters too, unless told. */
+  otpLength?: number | undefined;
+  otpAlphanumeric?: boolean | undefined;
+  /** Lives of what the Auth Proxy hands out: 5 minutes, 1 hour, 15 minutes. */
+  otpLifeMs?: number | undefined;
+  tokenLifeMs?: number | undefined;
+  sessionLifeMs?: number | undefined;
+}
+
+/** What a client of the emulated Turnkey is configured with. */
+export interface TurnkeyFacts {
+  organizationId: string;
+  /** The first of the parent's API keys, compressed hex. */
+  apiPublicKey: string;
+  /** The official clients' `dangerouslyOverrideSignerPublicKey`, uncompressed hex. */
+  signerPublicKey: string;
+  /** The official clients' `dangerouslyOverrideNotarizerPublicKey`, uncompressed hex. */
+  notarizerPublicKey: string;
+  authProxyConfigId: string;
+}
+
+/** What lies around Turnkey in the sandbox. */
+export interface TurnkeySurroundings {
+  acceptAnySubject: boolean;
+  relyingParty: RelyingParty;
+  clock: SandboxClock;
+  mailbox: Mailbox;
+}
+
+/** The emulated Turnkey: one state behind two doors. */
+export class Turnkey {
+  readonly facts: TurnkeyFacts;
+  /** The parent's private key that was made because none was given, else null. */
+  readonly apiPrivateKeyHex: string | null;
+  readonly state: TurnkeyState;
+  readonly publicApi: PublicApi;
+  readonly queries: Queries;
+  readonly authProxy: AuthProxy;
+
+  constructor(
+    options: TurnkeyOptions,
+    { acceptAnySubject, relyingParty, clock, mailbox }: TurnkeySurroundings,
+  ) {
+    const fresh = options.apiPublicKeys?.length ? null : generateP256();
+    const apiPublicKeys = fresh ? [fresh.compressed] : (options.apiPublicKeys ?? []);
+    const keys = enclaveKeys({ signer: options.signerPrivateKey, notarizer: options.notarizerPrivateKey });
+    const organizationId = (options.organizationId ?? randomUUID()).toLowerCase();
+    const authProxyConfigId = options.authProxyConfigId ?? randomUUID();
+    this.apiPrivateKeyHex = fresh?.privateKeyHex ?? null;
+    this.facts = {
+      organizationId,
+      apiPublicKey: apiPublicKeys[0] ?? '',
+      signerPublicKey: keys.signer.uncompressed,
+      notarizerPublicKey: keys.notarizer.uncompressed,
+      authProxyConfigId,
+    };
+
+    const parent = { organizationId, apiPublicKeys };
+    this.state = new TurnkeyState(parent, acceptAnySubject, relyingParty, keys, clock, mailbox);
+    const otp = new OtpOperations(this.state);
+    const login = new LoginOperations(this.state);
+    const passkeys = new PasskeyOperations(this.state);
+    const signUp = new SignUpOperations(this.state, passkeys);
+    const kinds = activityKinds({ organizations: this.state.organizations, otp, login, passkeys, signUp });
+    this.publicApi = new PublicApi(this.state, kinds);
+    this.queries = new Queries(this.state, this.publicApi);
+    const config = {
+      configId: authProxyConfigId,
+      allowedOrigins: options.allowedOrigins ?? null,
+      captcha: options.captcha ?? false,
+      accountNeedsToken: options.accountNeedsToken ?? false,
+      appName: 'Sandbox',
+      otpLength: options.otpLength ?? 9,
+      otpAlphanumeric: options.otpAlphanumeric ?? true,
+      otpLifeMs: options.otpLifeMs ?? 5 * 60_000,
+      tokenLifeMs: options.tokenLifeMs ?? 60 * 60_000,
+      sessionLifeMs: options.sessionLifeMs ?? 15 * 60_000,
+    };
+    this.authProxy = new AuthProxy(config, this.state, otp, login, signUp);
+  }
+
+  /** Makes a sub-organization with a user and a verified contact known; ids that are missing are made up. */
+  addSubject({ organizationId, userId, contact }: NewTurnkeySubject): TurnkeySubject {
+    const subject = {
+      organizationId: (organizationId ?? randomUUID()).toLowerCase(),
+      userId: (userId ?? randomUUID()).toLowerCase(),
+      contact,
+    };
+    this.state.organizations.addSubject(subject);
+    return subject;
+  }
+
+  /** Forgets everything but the parent organization and the keys. */
+  reset(): void {
+    this.state.reset();
+    this.publicApi.reset();
+  }
+}

@@ -1,0 +1,77 @@
+import { randomUUID } from 'node:crypto';
+import type { P256KeyPair } from '../p256.js';
+import type { SandboxClock } from '../sandbox-clock.js';
+import { mintJwt, readJwt } from './jwt.js';
+import { refusals } from './refusals.js';
+
+/** What a code that was right entitles to. */
+export interface VerificationToken {
+  /** The claim `id`, which a client signature names. */
+  tokenId: string;
+  /** Where the code was asked for: the parent, or the one sub-organization it is good for. */
+  organizationId: string;
+  contact: string;
+  /** The key bound into it, compressed SEC1 hex; null if the caller bound none (first generation only). */
+  publicKey: string | null;
+  expiresAtMs: number;
+  /** Whether it came from an encrypted code: what the newer activities ask for. */
+  encrypted: boolean;
+  usedFor: Set<'login' | 'signup'>;
+}
+
+/** How long an expired token is remembered, so that it is refused as expired and not as invalid. */
+const REMEMBERED_MS = 60 * 60_000;
+
+/** The verification tokens handed out: ES256 JWTs, good for one login and one signup each. */
+export class VerificationTokens {
+  readonly #tokens = new Map<string, VerificationToken>();
+
+  constructor(
+    private readonly signer: P256KeyPair,
+    private readonly clock: SandboxClock,
+  ) {}
+
+  /** @returns the JWT; its `exp` is a string of milliseconds since the Unix epoch */
+  mint(grant: Omit<VerificationToken, 'tokenId' | 'usedFor'> & { otpType: string }): string {
+    this.#forgetOld();
+    const { otpType, ...rest } = grant;
+    const token: VerificationToken = { tokenId: randomUUID(), ...rest, usedFor: new Set() };
+    this.#tokens.set(token.tokenId, token);
+    const claims = {
+      exp: String(token.expiresAtMs),
+      id: token.tokenId,
+      organization_id: token.organizationId,
+      verification_type: otpType,
+      contact: token.contact,
+      ...(token.publicKey !== null && { public_key: token.publicKey }),
+    };
+    return mintJwt(claims, this.signer);
+  }
+
+  /** Whose a token is, good or not: for the journal. */
+  peek(jwt: string): VerificationToken | null {
+    const id = readJwt(jwt, this.signer)?.['id'];
+    return (typeof id === 'string' && this.#tokens.get(id)) || null;
+  }
+
+  /** @throws TurnkeyRefusal 400 for a token that is no good, or no good any more */
+  require(jwt: string, use?: 'login' | 'signup'): VerificationToken {
+    const token = this.peek(jwt);
+    if (!token) throw refusals.tokenInvalid();
+    if (token.expiresAtMs <= this.clock.nowMs()) throw refusals.tokenExpired();
+    if (use !== undefined && token.usedFor.has(use)) throw refusals.tokenUsed();
+    return token;
+  }
+
+  reset(): void {
+    this.#tokens.clear();
+  }
+
+  #forgetOld(): void {
+    const horizon = this.clock.nowMs() - REMEMBERED_MS;
+    for (const [id, { expiresAtMs }] of this.#tokens) {
+      if (expiresAtMs > horizon) return;
+      this.#tokens.delete(id);
+    }
+  }
+}
