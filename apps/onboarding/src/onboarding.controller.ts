@@ -18,6 +18,7 @@ import { Secret } from '#libs/kernel';
 import { OnboardingService, stepOfState, type Terms } from '#libs/onboarding';
 import { OtpService } from '#libs/otp';
 import { BearerGuard } from '#libs/platform';
+import type { OtpProof } from '#libs/upstream';
 import { answer, answerStep } from './answer.js';
 import { Answers, CommandAnswers, RunsStep } from './api-docs.decorator.js';
 import { creationOptions } from './creation-options.dto.js';
@@ -158,11 +159,15 @@ export class OnboardingController {
   )
   async verify(
     @Param('id', { schema: idParam }) id: string,
-    @Body({ schema: verifyBody }) { code }: VerifyBody,
+    @Body({ schema: verifyBody }) { code, encryptedOtpBundle }: VerifyBody,
     @CommandTerms() terms: Terms,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
-    return answerStep(reply, await this.otp.verify(id, new Secret(code), terms), 'verify-otp');
+    const proof: OtpProof =
+      code === undefined
+        ? { type: 'encrypted-code', encryptedOtpBundle: encryptedOtpBundle! }
+        : { type: 'code', code: new Secret(code) };
+    return answerStep(reply, await this.otp.verify(id, proof, terms), 'verify-otp');
   }
 
   @Post(':id/authenticators/options')
@@ -214,7 +219,9 @@ export class OnboardingController {
     @CommandTerms() terms: Terms,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
-    const submitted = body.authenticators as SubmittedAuthenticator[];
+    const submitted = body.device
+      ? { device: body.device }
+      : { authenticators: body.authenticators as SubmittedAuthenticator[] };
     return answerStep(reply, await this.authenticators.submit(id, submitted, terms), 'create-authenticators');
   }
 

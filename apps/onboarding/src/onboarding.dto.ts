@@ -46,6 +46,12 @@ export const startBody = z
       .refine((metadata) => JSON.stringify(metadata).length <= 4096, 'is larger than 4096 characters of JSON')
       .optional(),
     supersede: z.boolean().optional(),
+    otp: z
+      .record(z.string().max(64), z.unknown())
+      .refine((otp) => isStorable(otp), { error: 'holds U+0000 or half of a surrogate pair', abort: true })
+      .refine((otp) => JSON.stringify(otp).length <= 16_384, 'is larger than 16384 characters of JSON')
+      .optional()
+      .meta({ description: 'What the code is to be like, where the provider lets one choose.' }),
   })
   .meta({ id: 'StartOnboarding' });
 export type StartBody = z.output<typeof startBody>;
@@ -56,9 +62,18 @@ export const reasonBody = z.strictObject({ reason: reason.optional() }).optional
 export type ReasonBody = z.output<typeof reasonBody>;
 
 /** Six digits today; providers may send up to nine letters and digits. */
+const code = z.string().regex(/^[A-Za-z0-9]{6,9}$/, 'is not a code of 6 to 9 letters and digits');
+
 export const verifyBody = z
   .strictObject({
-    code: z.string().regex(/^[A-Za-z0-9]{6,9}$/, 'is not a code of 6 to 9 letters and digits'),
+    code: code.optional(),
+    encryptedOtpBundle: z.string().min(2).max(4096).optional().meta({
+      description: 'What the user’s device made of the code and otp.targetBundle, in client custody.',
+    }),
+  })
+  .refine((body) => (body.code === undefined) !== (body.encryptedOtpBundle === undefined), {
+    error: 'is neither {code} nor {encryptedOtpBundle}',
+    path: ['code'],
   })
   .meta({ id: 'VerifyOtp' });
 export type VerifyBody = z.output<typeof verifyBody>;
@@ -115,8 +130,27 @@ const authenticator = z
   )
   .meta({ id: 'AuthenticatorInput' });
 
+const hex = (name: string, min: number, max: number) =>
+  z.string().regex(new RegExp(`^[0-9a-fA-F]{${min},${max}}$`), `${name} is not hex of the right length`);
+
+/** Step 3 as the user's device has signed it, in client custody: the passkeys are in the body. */
+const deviceRequest = z
+  .strictObject({
+    clientSignature: hex('clientSignature', 128, 128),
+    body: z.string().min(2).max(200_000),
+    stamp: base64url('stamp', 4096),
+  })
+  .meta({ id: 'DeviceRequest' });
+
 export const authenticatorsBody = z
-  .strictObject({ authenticators: z.array(authenticator).min(1).max(10) })
+  .strictObject({
+    authenticators: z.array(authenticator).min(1).max(10).optional(),
+    device: deviceRequest.optional(),
+  })
+  .refine((body) => (body.authenticators === undefined) !== (body.device === undefined), {
+    error: 'is neither {authenticators} nor {device}',
+    path: ['authenticators'],
+  })
   .meta({ id: 'CreateAuthenticators' });
 export type AuthenticatorsBody = z.output<typeof authenticatorsBody>;
 
@@ -181,7 +215,7 @@ export const onboardingResource = z
     id: z.uuid(),
     integration: z.string(),
     provider: z.string(),
-    subject: z.record(z.string(), z.string()),
+    subject: z.record(z.string(), z.unknown()),
     externalRef: z.string().nullable(),
     metadata: z.record(z.string(), z.unknown()),
     state: z.enum(STATES),
@@ -199,8 +233,23 @@ export const onboardingResource = z
       expiresAt: instant.nullable(),
       attemptsLeft: z.int(),
       resendAvailableAt: instant.nullable(),
+      targetBundle: z
+        .string()
+        .nullable()
+        .meta({ description: 'In client custody: what the user’s device encrypts the code to.' }),
     }),
     session: z.object({ expiresAt: instant }).nullable(),
+    deviceSigning: z
+      .object({
+        organizationId: z.string(),
+        userId: z.string(),
+        publicKey: z.string(),
+        loginMessage: z.string(),
+      })
+      .nullable()
+      .meta({
+        description: 'In client custody, once the code was right: what the user’s device signs for step 3.',
+      }),
     authenticators: z.array(
       z.object({
         id: z.string().nullable(),
@@ -273,8 +322,10 @@ export function toResource(row: Row): OnboardingResource {
       expiresAt: iso(row.otpExpiresAt),
       attemptsLeft: row.otpTriesLeft,
       resendAvailableAt: iso(row.otpResendAt),
+      targetBundle: row.otpTargetBundle,
     },
     session: live && row.sessionExpiresAt ? { expiresAt: row.sessionExpiresAt.toISOString() } : null,
+    deviceSigning: live ? row.deviceSigning : null,
     authenticators: row.authenticators,
     lastResult: row.lastResult,
     unresolved: unresolved ? { step: unresolved.step, attempt: unresolved.attempt, at: unresolved.at } : null,

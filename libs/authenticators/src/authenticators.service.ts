@@ -17,7 +17,7 @@ import {
   type Terms,
 } from '#libs/onboarding';
 import { Sealer } from '#libs/platform';
-import { Integrations, type NewAuthenticator } from '#libs/upstream';
+import { Integrations, type DeviceRequest, type NewAuthenticator } from '#libs/upstream';
 import { attestationInvalid, type AttestationFault } from './attestation-error.js';
 import { Challenges } from './challenges.js';
 import { Credentials } from './credentials.js';
@@ -25,8 +25,14 @@ import { ALGORITHMS, PreflightError, preflight, type RelyingParty } from './pref
 import {
   asNewAuthenticator,
   asRegistrationResponse,
+  asSubmitted,
   type SubmittedAuthenticator,
 } from './submitted-authenticator.js';
+
+/** Step 3 in either form: passkeys, or a request for them that the user's device has signed. */
+export type Submitted =
+  | { authenticators: SubmittedAuthenticator[]; device?: undefined }
+  | { device: DeviceRequest; authenticators?: undefined };
 
 /** Passkeys that passed every check, ready to be claimed. */
 interface Checked {
@@ -91,15 +97,16 @@ export class AuthenticatorsService {
    * @throws ProblemError `attestation_invalid` with the failed check of each passkey; then nothing was sent
    *   upstream, and the challenges are good for another try.
    */
-  async submit(id: string, submitted: SubmittedAuthenticator[], terms: Terms): Promise<Row> {
+  async submit(id: string, submission: Submitted, terms: Terms): Promise<Row> {
     const found = await this.challenges.find(id);
     if (!found) throw notFound(id);
     const { row, outstanding } = found;
     // A state that takes no passkeys is the better answer than what is wrong with them.
     this.claims.mustAllow(row, { ...CREATION, terms });
+    const { submitted, device } = this.#read(row, submission);
     const checked = await this.#check(row, submitted, outstanding);
     const ids = checked.authenticators.map((authenticator) => authenticator.credentialId);
-    const content = JSON.stringify(checked.authenticators);
+    const content = JSON.stringify({ authenticators: checked.authenticators, ...(device && { device }) });
     const claimed = await this.claims.submit({
       id,
       terms,
@@ -118,6 +125,25 @@ export class AuthenticatorsService {
       explain: () => this.#explain(id, row, checked.authenticators),
     });
     return this.outcome.of(claimed, terms.waitMs);
+  }
+
+  /** The passkeys as they were given, or as the user's device has signed them. */
+  #read(
+    row: Row,
+    { authenticators, device }: Submitted,
+  ): { submitted: SubmittedAuthenticator[]; device?: DeviceRequest } {
+    const custody = this.integrations.find(row.integration)?.provider.custody;
+    if (authenticators && custody !== 'client') return { submitted: authenticators };
+    if (!device) {
+      const detail = 'The user’s device holds the session’s key: it must sign the request.';
+      throw new ProblemError('validation_failed', {
+        detail,
+        errors: [{ pointer: '/authenticators', code: 'not_supported', detail }],
+      });
+    }
+    const provider = this.integrations.find(row.integration)!.provider;
+    const read = provider.readDeviceRequest(device, row.deviceSigning!);
+    return { submitted: read.map(asSubmitted), device };
   }
 
   async #check(

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { Secret } from '#libs/kernel';
 import { sealGrant, type OnboardingStore, type Row, type Steps } from '#libs/onboarding';
 import { Sealer } from '#libs/platform';
-import { testConfig } from '#libs/testing';
+import { aCall, testConfig } from '#libs/testing';
 import {
   UpstreamError,
   type Grant,
@@ -54,7 +54,7 @@ const providerThatAnswers = (ids: string[] | null, seen: unknown[] = []) =>
     },
   }) as unknown as UpstreamProvider;
 
-const call = { timeoutMs: 1, beforeSend: () => undefined };
+const call = aCall();
 const refusal = (reason?: RejectionReason) =>
   new UpstreamError('rejected', {
     detail: 'no',

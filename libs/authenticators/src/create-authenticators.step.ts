@@ -10,6 +10,7 @@ import {
 import { Sealer } from '#libs/platform';
 import type {
   Call,
+  DeviceRequest,
   NewAuthenticator,
   RejectionReason,
   UpstreamError,
@@ -38,9 +39,9 @@ export class CreateAuthenticatorsStep implements Step, OnModuleInit {
       { onboardingId: row.id, field: 'authenticators' },
       row.sealedAuthenticators!,
     );
-    const authenticators = JSON.parse(sealed) as NewAuthenticator[];
+    const { authenticators, device } = opened(sealed);
     const grant = openGrant(this.sealer, row.id, row.sealedGrant!);
-    const ids = await provider.createAuthenticators(call, row.subject, grant, authenticators);
+    const ids = await provider.createAuthenticators(call, row.subject, grant, authenticators, device);
     return {
       signal: 'authenticators_created',
       ...this.#registered(row, ids),
@@ -110,3 +111,9 @@ const REFUSALS: Partial<Record<RejectionReason, { code: AttestationCode; detail:
     detail: 'The provider takes no more passkeys for this user.',
   },
 };
+
+/** The content as it was submitted. The version before this one sealed the bare list of passkeys. */
+function opened(sealed: string): { authenticators: NewAuthenticator[]; device?: DeviceRequest } {
+  const content = JSON.parse(sealed) as NewAuthenticator[] | { authenticators: NewAuthenticator[] };
+  return Array.isArray(content) ? { authenticators: content } : content;
+}

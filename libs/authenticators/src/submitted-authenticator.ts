@@ -44,6 +44,16 @@ export function asNewAuthenticator(submitted: SubmittedAuthenticator): NewAuthen
   };
 }
 
+/** An authenticator that a provider has read from what a device signed, in the form that is checked. */
+export function asSubmitted(read: NewAuthenticator): SubmittedAuthenticator {
+  const { name, challenge, credentialId, clientDataJson, attestationObject, transports } = read;
+  return {
+    authenticatorName: name,
+    challenge,
+    attestation: { credentialId, clientDataJson, attestationObject, transports },
+  };
+}
+
 const BY_BROWSER = new Map<string, AuthenticatorTransport>([
   ['ble', 'ble'],
   ['hybrid', 'hybrid'],

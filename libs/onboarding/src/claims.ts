@@ -14,7 +14,7 @@ import {
 import { hasTimeFor, nextActionOf } from './next-action.js';
 import type { NewEvent } from './onboarding-event.entity.js';
 import { OnboardingStore, where, type Clause, type Condition, type Row } from './onboarding.store.js';
-import { canLeaveDoubt } from './retry-law.js';
+import { canLeaveDoubt, repeatsEffect } from './retry-law.js';
 import { wipedIn } from './secrets.js';
 import { fromNow, sql, type Patch } from './statement.js';
 import { Steps } from './step.js';
@@ -80,6 +80,7 @@ export class Claims {
       patch: {
         state,
         ...wipedIn(state),
+        sealedRequests: null,
         reason: null,
         step: name,
         fingerprint,
@@ -164,7 +165,8 @@ export class Claims {
         ...(canLeaveDoubt(step) && { unresolved: sql(openAttempt(step)) }),
       },
       events: [{ type: 'attempt_started', actor: 'service' }],
-      clauses: this.steps.get(step).claimClauses?.({ first: false }) ?? [],
+      clauses:
+        this.steps.get(step).claimClauses?.({ first: false, repeatsEffect: repeatsEffect(row, step) }) ?? [],
     });
     return claimed && { row: claimed, claimedAtMs };
   }

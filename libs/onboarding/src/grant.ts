@@ -6,31 +6,29 @@ const place = (onboardingId: string) => ({ onboardingId, field: 'grant' });
 
 /** Seals a grant for its row. */
 export function sealGrant(sealer: Sealer, onboardingId: string, grant: Grant): Buffer {
-  const open =
-    grant.type === 'upstream-session'
-      ? { ...grant, sessionId: grant.sessionId.reveal() }
-      : { ...grant, privateKey: grant.privateKey.reveal() };
-  return sealer.seal(place(onboardingId), JSON.stringify(open));
+  // A Secret does not go into JSON by itself.
+  const open = Object.entries(grant).map(([name, value]) => [
+    name,
+    value instanceof Secret ? value.reveal() : value,
+  ]);
+  return sealer.seal(place(onboardingId), JSON.stringify(Object.fromEntries(open)));
 }
 
 /** Opens what {@link sealGrant} sealed. @throws Error where it was altered, or belongs to another row. */
 export function openGrant(sealer: Sealer, onboardingId: string, sealed: Buffer): Grant {
-  const open = JSON.parse(sealer.open(place(onboardingId), sealed)) as {
-    type: Grant['type'];
-    expiresAt: string;
-    sessionId: string;
-    organizationId: string;
-    userId: string;
-    privateKey: string;
-  };
+  const open = JSON.parse(sealer.open(place(onboardingId), sealed)) as Opened<Grant>;
   const expiresAt = new Date(open.expiresAt);
-  return open.type === 'upstream-session'
-    ? { type: open.type, sessionId: new Secret(open.sessionId), expiresAt }
-    : {
-        type: open.type,
-        organizationId: open.organizationId,
-        userId: open.userId,
-        privateKey: new Secret(open.privateKey),
-        expiresAt,
-      };
+  switch (open.type) {
+    case 'upstream-session':
+      return { ...open, sessionId: new Secret(open.sessionId), expiresAt };
+    case 'session-key':
+      return { ...open, privateKey: new Secret(open.privateKey), expiresAt };
+    case 'device-key':
+      return { ...open, verificationToken: new Secret(open.verificationToken), expiresAt };
+  }
 }
+
+/** A grant as JSON has it. */
+type Opened<T> = T extends unknown
+  ? { [Member in keyof T]: T[Member] extends Secret | Date ? string : T[Member] }
+  : never;

@@ -17,7 +17,7 @@ export {
   type Row,
 } from './onboarding.store.js';
 export { Bindings, SqlValue, columnsOf, fromNow, sql, type Patch } from './statement.js';
-export { RETRY_LAW } from './retry-law.js';
+export { RETRY_LAW, repeatsEffect } from './retry-law.js';
 export { StepHandler } from './step.handler.js';
 export { StepOutcome, throwIfRefused } from './step-outcome.js';
 export { Steps, type Step, type StepEnd, type SubjectRef } from './step.js';

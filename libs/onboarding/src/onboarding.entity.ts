@@ -1,5 +1,5 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
-import type { CallEvidence, Subject } from '#libs/upstream';
+import type { CallEvidence, DeviceSigning, OtpChoice, Subject } from '#libs/upstream';
 import type { OtpNeededReason, State, StepName } from './machine.js';
 
 /** An attempt that may have taken effect without our knowing. */
@@ -104,7 +104,13 @@ export class Onboarding {
   @Column('integer', { name: 'doubt_attempt', nullable: true }) doubtAttempt!: number | null;
   @Column('jsonb') unresolved!: UnresolvedAttempt[];
 
+  /** What the start asked of its codes. */
+  @Column('jsonb', { name: 'otp_choice' }) otpChoice!: OtpChoice;
   @Column('text', { name: 'otp_handle', nullable: true }) otpHandle!: string | null;
+  /** What the code must be encrypted for, where the provider takes it encrypted. */
+  @Column('text', { name: 'otp_target_bundle', nullable: true }) otpTargetBundle!: string | null;
+  /** Where the user's device holds the session's key: what it needs to sign step 3. */
+  @Column('jsonb', { name: 'device_signing', nullable: true }) deviceSigning!: DeviceSigning | null;
   @Column('integer', { name: 'otp_sends' }) otpSends!: number;
   /** From when another code may be asked for. */
   @Column('timestamptz', { name: 'otp_resend_at', nullable: true }) otpResendAt!: Date | null;
@@ -122,6 +128,9 @@ export class Onboarding {
   @Column('bytea', { name: 'sealed_grant', nullable: true, select: false }) sealedGrant!: Buffer | null;
   @Column('bytea', { name: 'sealed_authenticators', nullable: true, select: false })
   sealedAuthenticators!: Buffer | null;
+
+  /** What the submission in flight keeps from try to try, by name. */
+  @Column('bytea', { name: 'sealed_requests', nullable: true, select: false }) sealedRequests!: Buffer | null;
 
   /** What the submission in step 3 is about, without its attestations. */
   @Column('jsonb', { name: 'pending_authenticators' }) pendingAuthenticators!: AuthenticatorSummary[];

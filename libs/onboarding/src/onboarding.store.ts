@@ -142,6 +142,15 @@ export class OnboardingStore {
     }
   }
 
+  /** Writes what a submission keeps. @returns whether the attempt is still the row's, and so it was written. */
+  async keep({ id, attempt }: Row, sealedRequests: Buffer): Promise<boolean> {
+    const text = `
+      UPDATE onboardings SET sealed_requests = $3 WHERE id = $1 AND attempt = $2 AND lease_until > clock_timestamp()
+      RETURNING id`;
+    const kept = await this.statements.run(prepared(text), [id, attempt, sealedRequests]);
+    return kept.length > 0;
+  }
+
   /** The timeline after an event's number, oldest first. */
   events(onboardingId: string, after: number, limit: number): Promise<OnboardingEvent[]> {
     return this.timeline.find({

@@ -1,5 +1,5 @@
-import type { FailureClass } from '#libs/upstream';
-import type { StepName } from './machine.js';
+import type { FailureClass, ProviderKind } from '#libs/upstream';
+import { STEPS, type StepName } from './machine.js';
 
 /**
  * What may be retried, when, and what a lost answer means: the heart of the service, as data.
@@ -58,7 +58,52 @@ const BYZANTINE: Readonly<Record<StepName, StepLaw>> = {
   },
 };
 
-export const RETRY_LAW = { byzantine: BYZANTINE } as const;
+/**
+ * For a provider that takes the same bytes for the same request: what was lost is repeated until it is told, and
+ * what the repeat is told is what became of it.
+ */
+const replayed = (otherwise: Rule['otherwise']): StepLaw => ({
+  not_sent: retry(null, 'backoff', otherwise === 'give_up' ? 'give_up' : 'deadline'),
+  throttled: retry(null, 'as_told', otherwise === 'give_up' ? 'give_up' : 'deadline'),
+  unavailable: retry(null, 'backoff', otherwise),
+  no_answer: retry(null, 'backoff', otherwise),
+  rejected,
+  rejected_unclear: rejected,
+  misconfigured: park,
+});
+
+const TURNKEY: Readonly<Record<StepName, StepLaw>> = {
+  'init-otp': replayed('give_up'),
+  'verify-otp': replayed('outcome_unknown'),
+  'create-authenticators': replayed('outcome_unknown'),
+};
+
+export const RETRY_LAW = {
+  byzantine: BYZANTINE,
+  turnkey: TURNKEY,
+  // The proxy makes its activities itself, so a repeat is another one; passkeys go past it.
+  'turnkey-auth-proxy': {
+    'init-otp': BYZANTINE['init-otp'],
+    'verify-otp': BYZANTINE['verify-otp'],
+    'create-authenticators': TURNKEY['create-authenticators'],
+  },
+} as const satisfies Record<ProviderKind, Record<StepName, StepLaw>>;
+
+/** Steps that upstream does once, however often it is sent the same bytes. */
+const REPLAYABLE: Readonly<Record<ProviderKind, readonly StepName[]>> = {
+  byzantine: [],
+  turnkey: STEPS,
+  'turnkey-auth-proxy': ['create-authenticators'],
+};
+
+export const isReplayable = (provider: string, step: StepName): boolean =>
+  REPLAYABLE[provider as ProviderKind]?.includes(step) ?? false;
+
+/** An attempt that repeats one which may have had its effect, and cannot have it twice: nothing is charged for it. */
+export const repeatsEffect = (
+  row: { provider: string; unavailableCount: number; noAnswerCount: number },
+  step: StepName,
+): boolean => isReplayable(row.provider, step) && row.unavailableCount + row.noAnswerCount > 0;
 
 /** Ends that say nothing about whether the call took effect. */
 export const INDEFINITE: ReadonlySet<FailureClass> = new Set(['unavailable', 'no_answer']);
@@ -110,8 +155,11 @@ export function decide(at: Circumstances, timing: Timing, random: number): Decis
     const delayMs = delayOf(at, rule, timing, random);
     if (delayMs + timing.CALL_TIMEOUT_MS <= at.timeLeftMs) return { type: 'retry', delayMs };
   }
-  // Doubt is never forgotten: after it, no later answer short of a whole 2xx says that nothing happened.
-  if (canLeaveDoubt(at.step) && at.inDoubt) return { type: 'outcome_unknown' };
+  // Doubt is never forgotten: after it, no later answer short of a whole 2xx says that nothing happened. But a repeat
+  // that cannot be another call is told what became of the first.
+  const told =
+    isReplayable(at.provider, at.step) && (rule.otherwise === 'rejected' || rule.otherwise === 'park');
+  if (canLeaveDoubt(at.step) && at.inDoubt && !told) return { type: 'outcome_unknown' };
   // Parked, it would be called again once the integration is mended: a third time.
   if (rule.otherwise === 'park' && calledAfterNoAnswer(at)) return { type: 'give_up' };
   return { type: rule.otherwise };
@@ -123,9 +171,9 @@ export function ruleOf(provider: string, step: StepName, failure: FailureClass):
   return law[step][failure];
 }
 
-/** After a call that was never answered there is one more call of its step, and no third. */
-const calledAfterNoAnswer = ({ noAnswerCount, failure }: Circumstances) =>
-  noAnswerCount - (failure === 'no_answer' ? 1 : 0) > 0;
+/** After a call that was never answered there is one more call of its step, and no third; a replay is no other call. */
+const calledAfterNoAnswer = ({ provider, step, noAnswerCount, failure }: Circumstances) =>
+  !isReplayable(provider, step) && noAnswerCount - (failure === 'no_answer' ? 1 : 0) > 0;
 
 function mayRetry(at: Circumstances, rule: Rule): boolean {
   if (at.failure !== 'not_sent' && calledAfterNoAnswer(at)) return false;

@@ -4,9 +4,10 @@ import { SEALED, needs, statesThatNeed, wipedIn } from './secrets.js';
 
 /** Written out by hand: the states in which something of a secret may lie in the database. */
 const KEPT: Partial<Record<State, string[]>> = {
-  otp_submitted: ['sealedOtpCode'],
+  otp_requested: ['sealedRequests'],
+  otp_submitted: ['sealedOtpCode', 'sealedRequests'],
   otp_verified: ['sealedGrant'],
-  authenticators_submitted: ['sealedGrant', 'sealedAuthenticators'],
+  authenticators_submitted: ['sealedGrant', 'sealedAuthenticators', 'sealedRequests'],
   outcome_unknown: ['sealedGrant'],
 };
 

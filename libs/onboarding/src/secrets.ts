@@ -2,14 +2,15 @@ import { STATES, type State } from './machine.js';
 import type { Patch } from './statement.js';
 
 /** The sealed columns. */
-export const SEALED = ['sealedOtpCode', 'sealedGrant', 'sealedAuthenticators'] as const;
+export const SEALED = ['sealedOtpCode', 'sealedGrant', 'sealedAuthenticators', 'sealedRequests'] as const;
 export type SealedField = (typeof SEALED)[number];
 
 /** Which secrets a state still needs. `outcome_unknown` keeps the grant: it may lead back into the session. */
 const NEEDED: Partial<Record<State, readonly SealedField[]>> = {
-  otp_submitted: ['sealedOtpCode'],
+  otp_requested: ['sealedRequests'],
+  otp_submitted: ['sealedOtpCode', 'sealedRequests'],
   otp_verified: ['sealedGrant'],
-  authenticators_submitted: ['sealedGrant', 'sealedAuthenticators'],
+  authenticators_submitted: ['sealedGrant', 'sealedAuthenticators', 'sealedRequests'],
   outcome_unknown: ['sealedGrant'],
 };
 

@@ -1,8 +1,10 @@
 import { Logger } from '@nestjs/common';
 import { beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Clock } from '#libs/kernel';
+import type { Sealer } from '#libs/platform';
 import { aRow, testConfig } from '#libs/testing';
 import type { Call, Integrations } from '#libs/upstream';
+import type { OnboardingStore } from './onboarding.store.js';
 import type { Settlement } from './settlement.js';
 import { StepRunner } from './step-runner.js';
 import type { Step, StepEnd, Steps } from './step.js';
@@ -38,6 +40,8 @@ const runner = new StepRunner(
   { get: () => step as unknown as Step } as unknown as Steps,
   { find: () => ({ provider: {} }) } as unknown as Integrations,
   { settle: async (row: unknown, how: AttemptEnd) => (ends.push(how), row) } as unknown as Settlement,
+  { keep: async () => true } as unknown as OnboardingStore,
+  {} as Sealer,
   config,
   { monotonicMs: () => nowMs, nowMs: () => nowMs } as Clock,
 );

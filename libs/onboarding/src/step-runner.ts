@@ -1,10 +1,11 @@
 import { Inject, Injectable, Logger, type BeforeApplicationShutdown } from '@nestjs/common';
 import { CLOCK, type Clock } from '#libs/kernel';
-import { CONFIG, type Config } from '#libs/platform';
+import { CONFIG, Sealer, type Config } from '#libs/platform';
 import { Integrations, UpstreamError, type Call } from '#libs/upstream';
 import type { Claimed } from './claims.js';
 import { STATE_OF_STEP, type StepName } from './machine.js';
-import type { Row } from './onboarding.store.js';
+import { OnboardingStore, type Row } from './onboarding.store.js';
+import { KeptRequests } from './kept-requests.js';
 import { Settlement } from './settlement.js';
 import { Steps } from './step.js';
 import type { AttemptEnd } from './verdict.js';
@@ -22,6 +23,8 @@ export class StepRunner implements BeforeApplicationShutdown {
     private readonly steps: Steps,
     private readonly integrations: Integrations,
     private readonly settlement: Settlement,
+    private readonly store: OnboardingStore,
+    private readonly sealer: Sealer,
     @Inject(CONFIG) private readonly config: Config,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
@@ -62,14 +65,18 @@ export class StepRunner implements BeforeApplicationShutdown {
     let mayHaveLeft = false;
     const ageMs = () => this.clock.monotonicMs() - claimedAtMs;
     const leftMs = this.#timeLeft(row);
+    const kept = new KeptRequests(row, this.store, this.sealer);
     const call: Call = {
       timeoutMs: Math.max(1, Math.min(this.config.CALL_TIMEOUT_MS, leftMs - ageMs())),
       beforeSend: () => {
-        // A machine that slept through its lease must not send: somebody else may have taken over.
-        if (ageMs() > this.config.CLAIM_MAX_AGE_MS) throw new Error('the claim is too old to send');
+        // A machine that slept through its lease must not send: somebody else may have taken over. Of a step's several
+        // calls only the first is held to the claim's freshness; all of them end before the lease does.
+        const maxAgeMs = mayHaveLeft ? this.config.CALL_TIMEOUT_MS : this.config.CLAIM_MAX_AGE_MS;
+        if (ageMs() > maxAgeMs) throw new Error('the claim is too old to send');
         if (ageMs() >= leftMs) throw new Error('the time for the step ran out before it was sent');
         mayHaveLeft = true;
       },
+      kept: (name, make) => kept.kept(name, make),
     };
     try {
       const end = await this.steps.get(this.#stepOf(row)).call(integration.provider, call, row);

@@ -34,7 +34,7 @@ export interface Step {
   firstPatch?(): Patch;
 
   /** What a claim must charge; a claim that cannot is refused, and `explainRefusal` says why. */
-  claimClauses?(claim: { first: boolean }): Clause[];
+  claimClauses?(claim: { first: boolean; repeatsEffect?: boolean }): Clause[];
 
   /**
    * @param row the onboarding; none where a start was refused.

@@ -6,7 +6,14 @@ import { isEnded, nextState, type Signal } from './machine.js';
 import type { NewEvent } from './onboarding-event.entity.js';
 import type { ParkedReason, ResultCode, UnresolvedAttempt } from './onboarding.entity.js';
 import type { Change, Clause, Row } from './onboarding.store.js';
-import { INDEFINITE, WITHOUT_EFFECT, canLeaveDoubt, decide, type Decision } from './retry-law.js';
+import {
+  INDEFINITE,
+  WITHOUT_EFFECT,
+  canLeaveDoubt,
+  decide,
+  isReplayable,
+  type Decision,
+} from './retry-law.js';
 import { SEALED, needs, wipedIn } from './secrets.js';
 import { fromNow, type Patch } from './statement.js';
 import { Steps, type Step, type StepEnd } from './step.js';
@@ -246,7 +253,8 @@ export class Verdicts {
 }
 
 function isDefinite(row: Row, error: UpstreamError): boolean {
-  return row.doubtAttempt === null && (error.failure === 'rejected' || error.failure === 'rejected_unclear');
+  if (error.failure !== 'rejected' && error.failure !== 'rejected_unclear') return false;
+  return row.doubtAttempt === null || isReplayable(row.provider, row.step!);
 }
 
 const ofSubmission = (row: Row, each: UnresolvedAttempt) =>
@@ -255,7 +263,8 @@ const ofSubmission = (row: Row, each: UnresolvedAttempt) =>
 /** What stays open of this submission: the latest attempt without a definite answer, or nothing. */
 function doubtAfter(row: Row, error: UpstreamError): Patch {
   if (!canLeaveDoubt(row.step!)) return {};
-  const doubtAttempt = INDEFINITE.has(error.failure) ? row.attempt : row.doubtAttempt;
+  const before = isDefinite(row, error) ? null : row.doubtAttempt;
+  const doubtAttempt = INDEFINITE.has(error.failure) ? row.attempt : before;
   return { doubtAttempt, unresolved: unresolvedAfter(row, doubtAttempt, error) };
 }
 
@@ -318,7 +327,9 @@ function attemptEndedEvent(
 /** A lost answer to `init-otp` may have mailed a code that fits nothing any more: the user is to use the newest. */
 function failedEvents(row: Row, { error, lapsed }: Failed): NewEvent[] {
   const ended = attemptEndedEvent(row, error.failure, error.evidence, lapsed && { lapsed });
-  if (row.step !== 'init-otp' || !INDEFINITE.has(error.failure)) return [ended];
+  if (row.step !== 'init-otp' || !INDEFINITE.has(error.failure) || isReplayable(row.provider, row.step)) {
+    return [ended];
+  }
   return [ended, { type: 'second_mail_possible', actor: 'service', data: { attempt: row.attempt } }];
 }
 

@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { CLOCK, ProblemError, uuidV7, type Clock, type Secret } from '#libs/kernel';
+import { CLOCK, ProblemError, uuidV7, type Clock } from '#libs/kernel';
 import {
   Claims,
   Fingerprint,
@@ -16,7 +16,7 @@ import {
   type Terms,
 } from '#libs/onboarding';
 import { CONFIG, Sealer, type Config } from '#libs/platform';
-import { Integrations, type Integration } from '#libs/upstream';
+import { Integrations, type Integration, type OtpProof } from '#libs/upstream';
 import { SendOtpStep } from './send-otp.step.js';
 
 export interface Start {
@@ -25,6 +25,8 @@ export interface Start {
   externalRef?: string | undefined;
   metadata?: Record<string, unknown> | undefined;
   supersede?: boolean | undefined;
+  /** What the code is to be like, where the provider lets one choose. */
+  otp?: unknown;
 }
 /** How often a start is tried again whose subject's live onboarding has just changed or ended. */
 const TRIES = 5;
@@ -54,6 +56,7 @@ export class OtpService {
   async start(start: Start, terms: Terms): Promise<Row> {
     const integration = this.#integration(start.integration);
     const { subject, key } = integration.provider.parseSubject(start.subject);
+    const otpChoice = integration.provider.parseOtpChoice(start.otp);
     const ref = { integration: integration.name, subjectKey: key };
     let superseded: Row | null = null;
     for (let tries = 0; tries < TRIES; tries++) {
@@ -65,6 +68,7 @@ export class OtpService {
         ...ref,
         provider: integration.provider.kind,
         subject,
+        otpChoice,
         externalRef: start.externalRef ?? null,
         metadata: start.metadata ?? {},
         attempt: 1,
@@ -107,8 +111,13 @@ export class OtpService {
     return this.outcome.of(claimed, terms.waitMs);
   }
 
-  /** @param code as the user typed it. */
-  async verify(id: string, code: Secret, terms: Terms): Promise<Row> {
+  /**
+   * @param proof the code as the user typed it, or as the user's device has encrypted it.
+   * @throws ProblemError `validation_failed` where the integration takes the other form.
+   */
+  async verify(id: string, proof: OtpProof, terms: Terms): Promise<Row> {
+    await this.#mustTake(id, proof);
+    const given = proof.type === 'code' ? proof.code.reveal() : proof.encryptedOtpBundle;
     const claimed = await this.claims.submit({
       id,
       terms,
@@ -116,11 +125,27 @@ export class OtpService {
       step: 'verify-otp',
       from: ['otp_sent'],
       where: [() => 'o.otp_tries_left > 0'],
-      patch: { sealedOtpCode: this.sealer.seal({ onboardingId: id, field: 'otp_code' }, code.reveal()) },
-      fingerprint: this.fingerprint.of(id, code.reveal()),
+      patch: { sealedOtpCode: this.sealer.seal({ onboardingId: id, field: 'otp_code' }, given) },
+      fingerprint: this.fingerprint.of(id, given),
       explain: noTriesLeft,
     });
     return this.outcome.of(claimed, terms.waitMs);
+  }
+
+  /** Where all integrations take the same form, the onboarding need not be read for it. */
+  async #mustTake(id: string, { type }: OtpProof): Promise<void> {
+    if (this.integrations.all().every((integration) => takenBy(integration) === type)) return;
+    const { integration: name } = await this.onboardings.load(id);
+    const integration = this.integrations.find(name);
+    if (!integration || takenBy(integration) === type) return;
+    const [pointer, detail] =
+      type === 'code'
+        ? ['/code', 'The code must not come here: the user’s device encrypts it to otp.targetBundle.']
+        : ['/encryptedOtpBundle', 'This integration takes the code itself.'];
+    throw new ProblemError('validation_failed', {
+      detail,
+      errors: [{ pointer, code: 'not_supported', detail }],
+    });
   }
 
   #integration(name: string | undefined): Integration {
@@ -155,3 +180,6 @@ function noTriesLeft(row: Row): void {
     extensions: { state: row.state, attemptsLeft: 0, nextAction: nextActionOf(row) },
   });
 }
+
+const takenBy = ({ provider }: Integration): OtpProof['type'] =>
+  provider.custody === 'client' ? 'encrypted-code' : 'code';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { OnboardingStore, Row, Steps } from '#libs/onboarding';
-import { testConfig } from '#libs/testing';
+import { aCall, testConfig } from '#libs/testing';
 import { UpstreamError, type RejectionReason, type UpstreamProvider } from '#libs/upstream';
 import { OtpBudget } from './otp-budget.js';
 import { SendOtpStep } from './send-otp.step.js';
@@ -32,7 +32,7 @@ describe('step 1', () => {
     const provider = {
       initOtp: async () => ({ handle: 'h', ...(lifeMs && { lifeMs }) }),
     } as unknown as UpstreamProvider;
-    const end = await step.call(provider, { timeoutMs: 1, beforeSend: () => undefined }, row);
+    const end = await step.call(provider, aCall(), row);
     expect(end).toMatchObject({ signal: 'otp_sent', patch: { otpHandle: 'h', otpTriesLeft: 3 } });
     expect(msOf(end.patch!.otpExpiresAt)).toBe(expected);
   });
@@ -69,7 +69,7 @@ describe('step 1', () => {
 
   it('counts what may have been mailed, and refunds what certainly was not', () => {
     expect(step.counted(row)).toEqual({ otpSends: 3 });
-    expect(step.withoutEffect().clauses.map(({ name }) => name)).toEqual(['send_refunded']);
+    expect(step.withoutEffect(row).clauses.map(({ name }) => name)).toEqual(['send_refunded']);
     expect(step.claimClauses().map(({ name, required }) => [name, required])).toEqual([
       ['send_charged', true],
     ]);

@@ -2,6 +2,7 @@ import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { ProblemError } from '#libs/kernel';
 import {
   Steps,
+  repeatsEffect,
   fromNow,
   sql,
   type Patch,
@@ -33,6 +34,8 @@ export class SendOtpStep implements Step, OnModuleInit {
   firstPatch(): Patch {
     return {
       otpHandle: null,
+      otpTargetBundle: null,
+      deviceSigning: null,
       otpExpiresAt: null,
       otpTriesLeft: 0,
       sessionExpiresAt: null,
@@ -41,9 +44,9 @@ export class SendOtpStep implements Step, OnModuleInit {
     };
   }
 
-  /** Every call may send a mail, so every call is charged. */
-  claimClauses() {
-    return [this.budget.chargeSend()];
+  /** Every call that may send a mail is charged. */
+  claimClauses({ repeatsEffect: repeats = false }: { repeatsEffect?: boolean } = {}) {
+    return repeats ? [] : [this.budget.chargeSend()];
   }
 
   explainRefusal(subject: SubjectRef, row?: Row): Promise<void> {
@@ -65,12 +68,13 @@ export class SendOtpStep implements Step, OnModuleInit {
   }
 
   async call(provider: UpstreamProvider, call: Call, row: Row): Promise<StepEnd> {
-    const sent = await provider.initOtp(call, row.subject);
+    const sent = await provider.initOtp(call, row.subject, row.otpChoice);
     const lifeMs = Math.min(sent.lifeMs ?? Infinity, this.config.OTP_LIFE_MS);
     return {
       signal: 'otp_sent',
       patch: {
         otpHandle: sent.handle,
+        otpTargetBundle: sent.targetBundle ?? null,
         otpSentAt: fromNow(0),
         // The user has a fresh mail: the wait for another begins with it, however late a retry has sent it.
         otpResendAt: this.budget.resendAt(fromNow(this.config.OTP_RESEND_COOLDOWN_MS)),
@@ -105,11 +109,11 @@ export class SendOtpStep implements Step, OnModuleInit {
     return { signal: 'send_gave_up', patch: { reason: 'send_failed', otpResendAt } };
   }
 
-  withoutEffect() {
-    return { clauses: [this.budget.refundSend] };
+  withoutEffect(row: Row) {
+    return { clauses: repeatsEffect(row, this.name) ? [] : [this.budget.refundSend] };
   }
 
   counted(row: Row): Patch {
-    return { otpSends: row.otpSends + 1 };
+    return repeatsEffect(row, this.name) ? {} : { otpSends: row.otpSends + 1 };
   }
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { Secret } from '#libs/kernel';
 import { openGrant, type OnboardingStore, type Row, type Steps } from '#libs/onboarding';
 import { Sealer } from '#libs/platform';
-import { testConfig } from '#libs/testing';
+import { aCall, testConfig } from '#libs/testing';
 import { UpstreamError, type OtpProof, type RejectionReason, type UpstreamProvider } from '#libs/upstream';
 import { OtpBudget } from './otp-budget.js';
 import { VerifyOtpStep } from './verify-otp.step.js';
@@ -35,14 +35,14 @@ describe('step 2', () => {
       verifyOtp: async (
         _call: unknown,
         _subject: unknown,
-        handle: string,
+        sent: SentOtp,
         proof: OtpProof & { type: 'code' },
       ) => {
-        seen.push(handle, proof.type, proof.code.reveal());
+        seen.push(sent.handle, proof.type, proof.code.reveal());
         return { type: 'upstream-session', sessionId: new Secret('session-1'), expiresAt };
       },
     } as unknown as UpstreamProvider;
-    const end = await step.call(provider, { timeoutMs: 1, beforeSend: () => undefined }, row);
+    const end = await step.call(provider, aCall(), row);
 
     expect(seen).toEqual(['handle-1', 'code', '012345']);
     expect(end).toMatchObject({

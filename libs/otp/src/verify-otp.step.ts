@@ -2,6 +2,7 @@ import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { Secret } from '#libs/kernel';
 import {
   Steps,
+  repeatsEffect,
   sealGrant,
   sql,
   type Patch,
@@ -11,7 +12,7 @@ import {
   type SubjectRef,
 } from '#libs/onboarding';
 import { CONFIG, Sealer, type Config } from '#libs/platform';
-import type { Call, UpstreamError, UpstreamProvider } from '#libs/upstream';
+import type { Call, Grant, OtpProof, UpstreamError, UpstreamProvider } from '#libs/upstream';
 import { OtpBudget } from './otp-budget.js';
 
 /** Step 2: exchanges the code for a session. A lost answer may have spent the code, or one of its tries. */
@@ -40,14 +41,21 @@ export class VerifyOtpStep implements Step, OnModuleInit {
   }
 
   async call(provider: UpstreamProvider, call: Call, row: Row): Promise<StepEnd> {
-    const code = new Secret(
-      this.sealer.open({ onboardingId: row.id, field: 'otp_code' }, row.sealedOtpCode!),
-    );
-    const grant = await provider.verifyOtp(call, row.subject, row.otpHandle!, { type: 'code', code });
+    const sealed = this.sealer.open({ onboardingId: row.id, field: 'otp_code' }, row.sealedOtpCode!);
+    const sent = {
+      handle: row.otpHandle!,
+      ...(row.otpTargetBundle !== null && { targetBundle: row.otpTargetBundle }),
+    };
+    const proof: OtpProof =
+      provider.custody === 'client'
+        ? { type: 'encrypted-code', encryptedOtpBundle: sealed }
+        : { type: 'code', code: new Secret(sealed) };
+    const grant = await provider.verifyOtp(call, row.subject, sent, proof);
     return {
       signal: 'otp_verified',
       patch: {
         sealedGrant: sealGrant(this.sealer, row.id, grant),
+        deviceSigning: grant.type === 'device-key' ? signingOf(grant) : null,
         sessionExpiresAt: grant.expiresAt,
         sessionEndsAt: new Date(grant.expiresAt.getTime() - this.config.SESSION_MARGIN_MS),
       },
@@ -94,7 +102,7 @@ export class VerifyOtpStep implements Step, OnModuleInit {
 
   /** Upstream may have counted it, whatever its answer says. */
   counted(row: Row): Patch {
-    return { otpTriesLeft: Math.max(0, row.otpTriesLeft - 1) };
+    return repeatsEffect(row, this.name) ? {} : { otpTriesLeft: Math.max(0, row.otpTriesLeft - 1) };
   }
 
   #wrong(row: Row): StepEnd {
@@ -122,4 +130,9 @@ export class VerifyOtpStep implements Step, OnModuleInit {
       result: { code: 'otp_expired', detail },
     };
   }
+}
+
+/** What the user's device is told: all of the grant but its token. */
+function signingOf({ organizationId, userId, publicKey, loginMessage }: Grant & { type: 'device-key' }) {
+  return { organizationId, userId, publicKey, loginMessage };
 }

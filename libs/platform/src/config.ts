@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { getConfigToken } from '@nestjs/config';
 import { z } from 'zod';
-import { Secret } from '#libs/kernel';
+import { count, durationMs, parse, secret, url, type Faults } from './config-values.js';
+import { parseIntegration, type IntegrationConfig } from './integration-config.js';
 
 /** A setting that cannot be used. Its message names every bad variable and never a secret's value. */
 export class ConfigError extends Error {
@@ -12,46 +12,6 @@ export class ConfigError extends Error {
     this.name = 'ConfigError';
   }
 }
-
-export interface IntegrationConfig {
-  /** As in `INTEGRATIONS`, e.g. `byzantine`. */
-  name: string;
-  provider: 'byzantine';
-  baseUrl: string;
-  /** Hex, PKCS#8 PEM or JWK. */
-  privateKey: Secret;
-  /** The variable that the key came from, for error messages. */
-  privateKeySource: string;
-  rpId: string;
-  rpName: string;
-  /** Exact web origins that a passkey may come from. */
-  origins: string[];
-}
-
-const count = (fallback: number, min = 1, max = 1_000_000) =>
-  z.coerce
-    .number({ error: 'is not a number' })
-    .int('is not a whole number')
-    .min(min, `is less than ${min}`)
-    .max(max, `is more than ${max}`)
-    .default(fallback);
-
-const durationMs = (fallback: number, max = 7 * 86_400_000) => count(fallback, 1, max);
-
-const secret = (minimum: number) =>
-  z
-    .string({ error: 'is missing' })
-    .min(minimum, `is shorter than ${minimum} characters`)
-    .transform((value) => new Secret(value));
-
-const url = (...protocols: string[]) =>
-  z.string({ error: 'is missing' }).refine(
-    (value) => {
-      const parsed = URL.parse(value);
-      return parsed !== null && protocols.includes(parsed.protocol);
-    },
-    `is not a URL that starts with ${protocols.map((p) => `${p}//`).join(' or ')}`,
-  );
 
 const sealingKeys = z.string({ error: 'is missing' }).transform((value, ctx) => {
   const keys = value.split(',').map((entry) => {
@@ -147,38 +107,7 @@ const environment = z.object({
   ONBOARDING_LIFE_MS: durationMs(86_400_000),
 });
 
-const hostname = z
-  .string({ error: 'is missing' })
-  .regex(
-    /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/,
-    'is not a domain name',
-  );
-
-const integrationEnvironment = z.object({
-  PROVIDER: z.enum(['byzantine'], {
-    error: 'is missing or names a provider that does not exist (there is: byzantine)',
-  }),
-  BASE_URL: url('http:', 'https:')
-    .transform((value) => value.replace(/\/$/, ''))
-    .refine(
-      (value) => URL.parse(value)?.origin === value,
-      'has more than scheme, host and port: each provider knows its own paths',
-    ),
-  PRIVATE_KEY: z.string().min(1, 'is empty').optional(),
-  PRIVATE_KEY_FILE: z.string().min(1, 'is empty').optional(),
-  RP_ID: hostname,
-  RP_NAME: z.string({ error: 'is missing' }).min(1, 'is empty').max(64, 'is longer than 64 characters'),
-  ORIGINS: z
-    .string({ error: 'is missing' })
-    .transform((value) => value.split(',').map((origin) => origin.trim()))
-    .refine(
-      (origins) => origins.every((origin) => URL.parse(origin)?.origin === origin),
-      'is not a comma separated list of web origins such as https://app.example.com (no path, no slash at the end)',
-    ),
-});
-
 type Environment = z.output<typeof environment>;
-type Faults = { variable: string; detail: string }[];
 
 /** The validated settings under their variables' names, and the integrations. Frozen, parsed once at boot. */
 export type Config = Readonly<Omit<Environment, 'INTEGRATIONS'>> & {
@@ -205,84 +134,6 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
   if (settings) faults.push(...contradictions(settings));
   if (!settings || faults.length > 0) throw new ConfigError(faults);
   return Object.freeze({ ...settings, INTEGRATIONS: Object.freeze(integrations) });
-}
-
-function parse<S extends z.ZodObject>(
-  schema: S,
-  env: Record<string, string | undefined>,
-  prefix: string,
-  faults: Faults,
-): z.output<S> | null {
-  const values = Object.fromEntries(
-    // An empty variable means an unset one: compose files and shells cannot say the difference well.
-    Object.keys(schema.shape).map((key) => [key, env[prefix + key] === '' ? undefined : env[prefix + key]]),
-  );
-  const parsed = schema.safeParse(values);
-  if (parsed.success) return parsed.data;
-  for (const issue of parsed.error.issues) {
-    faults.push({ variable: prefix + issue.path.join('.'), detail: issue.message });
-  }
-  return null;
-}
-
-function parseIntegration(
-  name: string,
-  env: Record<string, string | undefined>,
-  faults: Faults,
-): IntegrationConfig | null {
-  const prefix = `INTEGRATION_${name.toUpperCase().replaceAll('-', '_')}_`;
-  const own = parse(integrationEnvironment, env, prefix, faults);
-  if (!own) return null;
-  const foreign = own.ORIGINS.filter((origin) => !isWithin(own.RP_ID, new URL(origin).hostname));
-  if (foreign.length > 0) {
-    const detail = `has ${foreign.join(', ')}, which no browser lets make passkeys for ${prefix}RP_ID ${own.RP_ID}`;
-    faults.push({ variable: `${prefix}ORIGINS`, detail });
-  }
-  const key = readPrivateKey(own, prefix, faults);
-  if (!key) return null;
-  return {
-    name,
-    provider: own.PROVIDER,
-    baseUrl: own.BASE_URL,
-    ...key,
-    rpId: own.RP_ID,
-    rpName: own.RP_NAME,
-    origins: own.ORIGINS,
-  };
-}
-
-/** A passkey's relying party is the page's host or a domain above it (WebAuthn Level 3 §5.1.3). */
-const isWithin = (rpId: string, host: string) => host === rpId || host.endsWith(`.${rpId}`);
-
-function readPrivateKey(
-  own: z.output<typeof integrationEnvironment>,
-  prefix: string,
-  faults: Faults,
-): Pick<IntegrationConfig, 'privateKey' | 'privateKeySource'> | null {
-  if (own.PRIVATE_KEY && own.PRIVATE_KEY_FILE) {
-    faults.push({
-      variable: `${prefix}PRIVATE_KEY`,
-      detail: `is set together with ${prefix}PRIVATE_KEY_FILE; set one`,
-    });
-    return null;
-  }
-  if (own.PRIVATE_KEY) {
-    return { privateKey: new Secret(own.PRIVATE_KEY), privateKeySource: `${prefix}PRIVATE_KEY` };
-  }
-  const variable = `${prefix}PRIVATE_KEY_FILE`;
-  if (!own.PRIVATE_KEY_FILE) {
-    faults.push({ variable: `${prefix}PRIVATE_KEY`, detail: `is missing (or set ${variable})` });
-    return null;
-  }
-  try {
-    return {
-      privateKey: new Secret(readFileSync(own.PRIVATE_KEY_FILE, 'utf8').trim()),
-      privateKeySource: variable,
-    };
-  } catch (error) {
-    faults.push({ variable, detail: `cannot be read (${(error as NodeJS.ErrnoException).code})` });
-    return null;
-  }
 }
 
 /** Settings that are each fine and do not fit together. */

@@ -1,5 +1,11 @@
 export { BearerGuard } from './bearer.guard.js';
-export { CONFIG, ConfigError, parseConfig, type Config, type IntegrationConfig } from './config.js';
+export { CONFIG, ConfigError, parseConfig, type Config } from './config.js';
+export type {
+  AuthProxyConfig,
+  ByzantineConfig,
+  IntegrationConfig,
+  TurnkeyApiConfig,
+} from './integration-config.js';
 export { createHttpApp } from './http.js';
 export { Health, type Finding, type HealthCheck } from './health.js';
 export { sendProblem } from './problem.filter.js';

@@ -1,3 +1,4 @@
+export { aCall } from './a-call.js';
 export { aRow, after } from './a-row.js';
 export { anOnboarding, inMs, type Database, type FromNow } from './an-onboarding.js';
 export { byzantineSchemas, type ByzantineOperation } from './byzantine-schemas/byzantine-schemas.js';

@@ -1,11 +1,11 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { systemClock } from '#libs/kernel';
-import { until } from '#libs/testing';
+import { aCall, until } from '#libs/testing';
 import { GuardedProvider } from './guarded-provider.js';
 import { UpstreamError, type FailureClass } from './upstream-error.js';
 import type { SentOtp, UpstreamProvider } from './upstream-provider.js';
 
-const call = { timeoutMs: 1_000, beforeSend: () => undefined };
+const call = aCall();
 const evidence = { bytesSent: true, headersSeen: true, status: 500, durationMs: 1 };
 const failing = (failure: FailureClass) => new UpstreamError(failure, { detail: failure, evidence });
 
@@ -29,7 +29,7 @@ function guard(ends: () => Promise<SentOtp>) {
   );
   const end = async () => {
     try {
-      await guarded.initOtp(call, {});
+      await guarded.initOtp(call, {}, {});
       return 'ok';
     } catch (error) {
       return (error as UpstreamError).failure;

@@ -4,9 +4,14 @@ import type { Config } from '#libs/platform';
 import { UpstreamError } from './upstream-error.js';
 import type {
   Call,
+  CallLimits,
+  DeviceRequest,
+  DeviceSigning,
   Grant,
   NewAuthenticator,
+  OtpChoice,
   OtpProof,
+  SentOtp,
   Subject,
   UpstreamProvider,
 } from './upstream-provider.js';
@@ -20,6 +25,7 @@ export type BreakerState = 'closed' | 'half_open' | 'open';
  */
 export class GuardedProvider implements UpstreamProvider {
   readonly kind;
+  readonly custody;
   readonly #breaker: CircuitBreaker<[() => Promise<unknown>], unknown>;
 
   constructor(
@@ -28,6 +34,7 @@ export class GuardedProvider implements UpstreamProvider {
     private readonly clock: Clock,
   ) {
     this.kind = provider.kind;
+    this.custody = provider.custody;
     this.#breaker = new CircuitBreaker((work: () => Promise<unknown>) => work(), {
       timeout: false, // each call has its own deadline
       volumeThreshold: config.BREAKER_CALLS,
@@ -47,12 +54,20 @@ export class GuardedProvider implements UpstreamProvider {
     return this.provider.parseSubject(value);
   }
 
-  initOtp(call: Call, subject: Subject) {
-    return this.#guarded(() => this.provider.initOtp(call, subject));
+  parseOtpChoice(value: unknown): OtpChoice {
+    return this.provider.parseOtpChoice(value);
   }
 
-  verifyOtp(call: Call, subject: Subject, handle: string, proof: OtpProof) {
-    return this.#guarded(() => this.provider.verifyOtp(call, subject, handle, proof));
+  readDeviceRequest(device: DeviceRequest, signing: DeviceSigning): NewAuthenticator[] {
+    return this.provider.readDeviceRequest(device, signing);
+  }
+
+  initOtp(call: Call, subject: Subject, choice: OtpChoice) {
+    return this.#guarded(() => this.provider.initOtp(call, subject, choice));
+  }
+
+  verifyOtp(call: Call, subject: Subject, sent: SentOtp, proof: OtpProof) {
+    return this.#guarded(() => this.provider.verifyOtp(call, subject, sent, proof));
   }
 
   createAuthenticators(
@@ -60,12 +75,15 @@ export class GuardedProvider implements UpstreamProvider {
     subject: Subject,
     grant: Grant,
     authenticators: readonly NewAuthenticator[],
+    device?: DeviceRequest,
   ) {
-    return this.#guarded(() => this.provider.createAuthenticators(call, subject, grant, authenticators));
+    return this.#guarded(() =>
+      this.provider.createAuthenticators(call, subject, grant, authenticators, device),
+    );
   }
 
   /** Not guarded: it is asked when everything else is stopped. */
-  probe(call: Call): Promise<void> {
+  probe(call: CallLimits): Promise<void> {
     return this.provider.probe(call);
   }
 

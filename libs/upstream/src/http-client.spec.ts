@@ -6,7 +6,7 @@ import { testConfig, until } from '#libs/testing';
 import { answering, RawServer, type Incoming } from './fixtures/raw-server.js';
 import { UpstreamHttpClient, type HttpRequest } from './http-client.js';
 import { UpstreamError } from './upstream-error.js';
-import type { Call } from './upstream-provider.js';
+import type { CallLimits } from './upstream-provider.js';
 
 let client: UpstreamHttpClient;
 const servers: RawServer[] = [];
@@ -42,7 +42,11 @@ const request = ({ url }: { url: string }, more: Partial<HttpRequest> = {}): Htt
   ...more,
 });
 
-const call = (more: Partial<Call> = {}): Call => ({ timeoutMs: 2_000, beforeSend: () => undefined, ...more });
+const call = (more: Partial<CallLimits> = {}): CallLimits => ({
+  timeoutMs: 2_000,
+  beforeSend: () => undefined,
+  ...more,
+});
 
 async function failureOf(sent: Promise<unknown>): Promise<UpstreamError> {
   const error = await sent.then(

@@ -5,7 +5,7 @@ import { Pool, type Dispatcher } from 'undici';
 import { CLOCK, type Clock } from '#libs/kernel';
 import { CONFIG, type Config } from '#libs/platform';
 import { UpstreamError, type CallEvidence } from './upstream-error.js';
-import type { Call } from './upstream-provider.js';
+import type { CallLimits } from './upstream-provider.js';
 
 /** An answer larger than this is not read: nothing that we ask for comes near it. */
 const MAX_ANSWER_BYTES = 256 * 1024;
@@ -48,7 +48,7 @@ export class UpstreamHttpClient implements OnApplicationShutdown {
   ) {}
 
   /** @throws UpstreamError `not_sent` or `no_answer`; any whole answer is returned. */
-  async send(call: Call, request: HttpRequest): Promise<HttpAnswer> {
+  async send(call: CallLimits, request: HttpRequest): Promise<HttpAnswer> {
     const exchange = new Exchange(call, this.clock);
     const response = await this.http.axiosRef.request<string>({
       method: request.method,
@@ -99,7 +99,7 @@ class Exchange {
   #status: number | null = null;
 
   constructor(
-    private readonly call: Call,
+    private readonly call: CallLimits,
     private readonly clock: Clock,
   ) {
     this.#startedAt = clock.monotonicMs();

@@ -1,7 +1,7 @@
 import { HttpModule } from '@nestjs/axios';
 import { Module } from '@nestjs/common';
 import { CLOCK, type Clock } from '#libs/kernel';
-import { CONFIG, type Config } from '#libs/platform';
+import { CONFIG, type Config, type IntegrationConfig } from '#libs/platform';
 import { KeyRing, SigningModule } from '#libs/signing';
 import { ByzantineProvider } from './byzantine/byzantine.provider.js';
 import { ClockSkew } from './clock-skew.js';
@@ -9,6 +9,7 @@ import { GuardedProvider } from './guarded-provider.js';
 import { UpstreamHttpClient } from './http-client.js';
 import { Integrations } from './integrations.js';
 import { UpstreamHealth } from './upstream-health.js';
+import type { UpstreamProvider } from './upstream-provider.js';
 
 /** Builds one provider per configured integration. */
 @Module({
@@ -18,11 +19,17 @@ import { UpstreamHealth } from './upstream-health.js';
       inject: [CONFIG],
       useFactory: (config: Config) => ({
         engine: config.SIGNING_ENGINE,
-        keys: config.INTEGRATIONS.map((integration) => ({
-          name: integration.name,
-          material: integration.privateKey,
-          source: integration.privateKeySource,
-        })),
+        keys: config.INTEGRATIONS.flatMap((integration) =>
+          'privateKey' in integration
+            ? [
+                {
+                  name: integration.name,
+                  material: integration.privateKey,
+                  source: integration.privateKeySource,
+                },
+              ]
+            : [],
+        ),
       }),
     }),
   ],
@@ -37,14 +44,7 @@ import { UpstreamHealth } from './upstream-health.js';
           config.INTEGRATIONS.map((integration) => {
             const skew = new ClockSkew();
             const { name } = integration;
-            const provider = new ByzantineProvider(
-              integration,
-              keys.key(name),
-              http,
-              clock,
-              skew,
-              config.CLOCK_SKEW_STOP_MS,
-            );
+            const provider = providerOf(integration, { config, keys, http, clock, skew });
             return {
               name,
               provider: new GuardedProvider(provider, config, clock),
@@ -58,3 +58,26 @@ import { UpstreamHealth } from './upstream-health.js';
   exports: [Integrations],
 })
 export class UpstreamModule {}
+
+interface Parts {
+  config: Config;
+  keys: KeyRing;
+  http: UpstreamHttpClient;
+  clock: Clock;
+  skew: ClockSkew;
+}
+
+function providerOf(
+  integration: IntegrationConfig,
+  { config, keys, http, clock, skew }: Parts,
+): UpstreamProvider {
+  switch (integration.provider) {
+    case 'byzantine': {
+      const key = keys.key(integration.name);
+      return new ByzantineProvider(integration, key, http, clock, skew, config.CLOCK_SKEW_STOP_MS);
+    }
+    case 'turnkey':
+    case 'turnkey-auth-proxy':
+      throw new Error(`provider ${integration.provider} is not built yet`);
+  }
+}

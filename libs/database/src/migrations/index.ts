@@ -1,10 +1,12 @@
 import { Onboardings1763600000000 } from './1763600000000-onboardings.js';
 import { IdempotencyKeys1763700000000 } from './1763700000000-idempotency-keys.js';
 import { OnboardingsByState1763800000000 } from './1763800000000-onboardings-by-state.js';
+import { ReplayedRequests1763900000000 } from './1763900000000-replayed-requests.js';
 
 /** In order, by hand: a glob finds nothing once the code is built elsewhere. */
 export const MIGRATIONS = [
   Onboardings1763600000000,
   IdempotencyKeys1763700000000,
   OnboardingsByState1763800000000,
+  ReplayedRequests1763900000000,
 ];

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import axios from 'axios';
 import { ProblemError, Secret, systemClock, type Clock } from '#libs/kernel';
 import { SIGNING_ENGINES, openKeyRing, type SigningEngineName } from '#libs/signing';
-import { byzantineSchemas, testConfig, type ByzantineOperation } from '#libs/testing';
+import { aCall, byzantineSchemas, testConfig, type ByzantineOperation } from '#libs/testing';
 import { UpstreamHttpClient } from '../http-client.js';
 import { UpstreamError, type FailureClass, type RejectionReason } from '../upstream-error.js';
 import type { Call, Grant, NewAuthenticator } from '../upstream-provider.js';
@@ -70,7 +70,7 @@ const ring = (engine: SigningEngineName) =>
 const providerOf = (engine: SigningEngineName = 'openssl') =>
   new ByzantineProvider({ name: 'byzantine', baseUrl }, ring(engine), http, clock, new ClockSkew(), Infinity);
 
-const call = (): Call => ({ timeoutMs: 2_000, beforeSend: () => undefined });
+const call = () => aCall();
 
 /** The three steps and the probe, each with an answer that is good. */
 const VERBS = {
@@ -83,7 +83,7 @@ const VERBS = {
     path: '/v1/submit/otp-auth',
     good: { session: 'opaque', sessionId: randomUUID(), expiresAt: '2026-02-05T12:00:00Z' },
     run: (provider: ByzantineProvider) =>
-      provider.verifyOtp(call(), subject, 'otp-1', { type: 'code', code: new Secret('012345') }),
+      provider.verifyOtp(call(), subject, { handle: 'otp-1' }, { type: 'code', code: new Secret('012345') }),
   },
   'create-authenticators-otp': {
     path: '/v1/submit/create-authenticators-otp',
@@ -382,8 +382,8 @@ describe('parseSubject', () => {
 
 it('refuses a proof and a grant that are another provider’s', async () => {
   const provider = providerOf();
-  const encrypted = { type: 'encrypted-code', encryptedOtpBundle: '{}', clientSignature: '{}' } as const;
-  await expect(provider.verifyOtp(call(), subject, 'otp-1', encrypted)).rejects.toThrow(
+  const encrypted = { type: 'encrypted-code', encryptedOtpBundle: '{}' } as const;
+  await expect(provider.verifyOtp(call(), subject, { handle: 'otp-1' }, encrypted)).rejects.toThrow(
     /takes the code itself/,
   );
   const key = {

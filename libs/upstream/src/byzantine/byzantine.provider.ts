@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ProblemError, Secret, type Clock } from '#libs/kernel';
-import type { IntegrationConfig } from '#libs/platform';
+import type { ByzantineConfig } from '#libs/platform';
 import { signByzantineRequest, type SigningKey } from '#libs/signing';
 import { commonFailure, failureOf, parseJson } from '../http-answer.js';
 import type { HttpAnswer, UpstreamHttpClient } from '../http-client.js';
@@ -8,8 +8,10 @@ import type { ClockSkew } from '../clock-skew.js';
 import { UpstreamError } from '../upstream-error.js';
 import type {
   Call,
+  CallLimits,
   Grant,
   NewAuthenticator,
+  OtpChoice,
   OtpProof,
   SentOtp,
   Subject,
@@ -32,9 +34,10 @@ const subjectSchema = z.strictObject({
 /** Byzantine's Integrator API: every request signed with the integrator's key, JSON both ways. */
 export class ByzantineProvider implements UpstreamProvider {
   readonly kind = 'byzantine';
+  readonly custody = 'provider';
 
   constructor(
-    private readonly integration: Pick<IntegrationConfig, 'name' | 'baseUrl'>,
+    private readonly integration: Pick<ByzantineConfig, 'name' | 'baseUrl'>,
     private readonly key: SigningKey,
     private readonly http: UpstreamHttpClient,
     private readonly clock: Clock,
@@ -58,17 +61,42 @@ export class ByzantineProvider implements UpstreamProvider {
     return { subject: parsed.data, key: `${accountId}/${userId}` };
   }
 
+  /** Byzantine decides everything about its codes. */
+  parseOtpChoice(value: unknown): OtpChoice {
+    const names = typeof value === 'object' && value !== null ? Object.keys(value) : [];
+    if (
+      value === undefined ||
+      (names.length === 0 && !Array.isArray(value) && typeof value === 'object' && value)
+    )
+      return {};
+    throw new ProblemError('validation_failed', {
+      detail: 'Byzantine lets nobody choose anything about its codes.',
+      errors: (names.length > 0 ? names : ['']).map((name) => ({
+        pointer: name === '' ? '/otp' : `/otp/${name}`,
+        code: 'not_supported',
+        detail: 'is not for the caller to choose at Byzantine',
+      })),
+    });
+  }
+
   async initOtp(call: Call, subject: Subject): Promise<SentOtp> {
     const answer = await this.#post(call, 'init-otp', '/v1/submit/init-otp', subject);
     return { handle: this.#read(answer, initOtpAnswer).otpId };
   }
 
-  async verifyOtp(call: Call, subject: Subject, handle: string, proof: OtpProof): Promise<Grant> {
+  async verifyOtp(call: Call, subject: Subject, { handle }: SentOtp, proof: OtpProof): Promise<Grant> {
     if (proof.type !== 'code') throw new Error('Byzantine takes the code itself');
     const body = { ...subject, otpId: handle, otpCode: proof.code.reveal() };
     const answer = await this.#post(call, 'verify-otp', '/v1/submit/otp-auth', body);
     const { sessionId, expiresAt } = this.#read(answer, otpAuthAnswer);
     return { type: 'upstream-session', sessionId: new Secret(sessionId), expiresAt };
+  }
+
+  readDeviceRequest(): never {
+    throw new ProblemError('validation_failed', {
+      detail: 'Byzantine keeps the session itself: give the passkeys, and no request of the device.',
+      errors: [{ pointer: '/device', code: 'not_supported', detail: 'is not taken at Byzantine' }],
+    });
   }
 
   async createAuthenticators(
@@ -89,7 +117,7 @@ export class ByzantineProvider implements UpstreamProvider {
     return authenticatorIds.length === authenticators.length ? authenticatorIds : null;
   }
 
-  async probe(call: Call): Promise<void> {
+  async probe(call: CallLimits): Promise<void> {
     const answer = await this.#send(call, 'probe', 'GET', '/v1/integrator/whoami');
     if (answer.status < 200 || answer.status > 299) throw this.#refusal(answer, 'probe');
     const skewMs = this.skew.ms(this.clock.nowMs());
@@ -99,13 +127,13 @@ export class ByzantineProvider implements UpstreamProvider {
       throw failureOf(answer, 'misconfigured', 'our key at the provider is read-only');
   }
 
-  async #post(call: Call, lane: string, path: string, body: object): Promise<HttpAnswer> {
+  async #post(call: CallLimits, lane: string, path: string, body: object): Promise<HttpAnswer> {
     const answer = await this.#send(call, lane, 'POST', path, JSON.stringify(body));
     if (answer.status < 200 || answer.status > 299) throw this.#refusal(answer, lane);
     return answer;
   }
 
-  async #send(call: Call, lane: string, method: 'GET' | 'POST', pathAndQuery: string, body?: string) {
+  async #send(call: CallLimits, lane: string, method: 'GET' | 'POST', pathAndQuery: string, body?: string) {
     // Every signature would be refused as too old or too new; the probe goes on, to see whether that is over.
     const skewMs = this.skew.ms(this.clock.nowMs());
     if (lane !== 'probe' && skewMs >= this.maxSkewMs) throw clocksApart(skewMs);

@@ -1,0 +1,49 @@
+import { z } from 'zod';
+import { Secret } from '#libs/kernel';
+
+/** Settings that cannot be used, by variable; never with a secret's value. */
+export type Faults = { variable: string; detail: string }[];
+
+export const count = (fallback: number, min = 1, max = 1_000_000) =>
+  z.coerce
+    .number({ error: 'is not a number' })
+    .int('is not a whole number')
+    .min(min, `is less than ${min}`)
+    .max(max, `is more than ${max}`)
+    .default(fallback);
+
+export const durationMs = (fallback: number, max = 7 * 86_400_000) => count(fallback, 1, max);
+
+export const secret = (minimum: number) =>
+  z
+    .string({ error: 'is missing' })
+    .min(minimum, `is shorter than ${minimum} characters`)
+    .transform((value) => new Secret(value));
+
+export const url = (...protocols: string[]) =>
+  z.string({ error: 'is missing' }).refine(
+    (value) => {
+      const parsed = URL.parse(value);
+      return parsed !== null && protocols.includes(parsed.protocol);
+    },
+    `is not a URL that starts with ${protocols.map((p) => `${p}//`).join(' or ')}`,
+  );
+
+/** Reads the variables of a schema, and notes what is wrong with them. @returns null where anything is. */
+export function parse<S extends z.ZodObject>(
+  schema: S,
+  env: Record<string, string | undefined>,
+  prefix: string,
+  faults: Faults,
+): z.output<S> | null {
+  const values = Object.fromEntries(
+    // An empty variable means an unset one: compose files and shells cannot say the difference well.
+    Object.keys(schema.shape).map((key) => [key, env[prefix + key] === '' ? undefined : env[prefix + key]]),
+  );
+  const parsed = schema.safeParse(values);
+  if (parsed.success) return parsed.data;
+  for (const issue of parsed.error.issues) {
+    faults.push({ variable: prefix + issue.path.join('.'), detail: issue.message });
+  }
+  return null;
+}

@@ -1,0 +1,251 @@
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+import { Secret } from '#libs/kernel';
+import { count, parse, url, type Faults } from './config-values.js';
+
+/** What every integration has. */
+interface CommonConfig {
+  /** As in `INTEGRATIONS`, e.g. `byzantine`. */
+  name: string;
+  /** Scheme, host and port. */
+  baseUrl: string;
+  rpId: string;
+  rpName: string;
+  /** Exact web origins that a passkey may come from. */
+  origins: string[];
+}
+
+interface KeyConfig {
+  /** Hex, PKCS#8 PEM or JWK. */
+  privateKey: Secret;
+  /** The variable that the key came from, for error messages. */
+  privateKeySource: string;
+}
+
+interface TurnkeyConfig {
+  /** Who holds the key of a user's session. */
+  custody: 'server' | 'client';
+  /** The parent organization's. */
+  organizationId: string;
+  /** Hex; Turnkey's production keys where left out. */
+  signerPublicKey?: string;
+  notarizerPublicKey?: string;
+}
+
+export type ByzantineConfig = CommonConfig & KeyConfig & { provider: 'byzantine' };
+
+export type TurnkeyApiConfig = CommonConfig &
+  KeyConfig &
+  TurnkeyConfig & {
+    provider: 'turnkey';
+    /** In the mails that Turnkey sends. */
+    appName: string;
+    initOtp: 'V3' | 'V1';
+    /** What a start's `otp` is laid over. */
+    otpDefaults: Record<string, unknown>;
+    sessionLifeS: number;
+  };
+
+export type AuthProxyConfig = CommonConfig &
+  TurnkeyConfig & {
+    provider: 'turnkey-auth-proxy';
+    /** Scheme, host and port. */
+    authProxyUrl: string;
+    authProxyConfigId: string;
+    otpDefaults: Record<string, unknown>;
+  };
+
+export type IntegrationConfig = ByzantineConfig | TurnkeyApiConfig | AuthProxyConfig;
+
+const hostname = z
+  .string({ error: 'is missing' })
+  .regex(
+    /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/,
+    'is not a domain name',
+  );
+
+const origin = (name: string) =>
+  url('http:', 'https:')
+    .transform((value) => value.replace(/\/$/, ''))
+    .refine(
+      (value) => URL.parse(value)?.origin === value,
+      `${name} has more than scheme, host and port: each provider knows its own paths`,
+    );
+
+const PROVIDERS = ['byzantine', 'turnkey', 'turnkey-auth-proxy'] as const;
+
+/** What every integration needs. */
+const commonEnvironment = {
+  PROVIDER: z.enum(PROVIDERS, {
+    error: `is missing or names a provider that does not exist (there are: ${PROVIDERS.join(', ')})`,
+  }),
+  BASE_URL: origin('it'),
+  RP_ID: hostname,
+  RP_NAME: z.string({ error: 'is missing' }).min(1, 'is empty').max(64, 'is longer than 64 characters'),
+  ORIGINS: z
+    .string({ error: 'is missing' })
+    .transform((value) => value.split(',').map((each) => each.trim()))
+    .refine(
+      (origins) => origins.every((each) => URL.parse(each)?.origin === each),
+      'is not a comma separated list of web origins such as https://app.example.com (no path, no slash at the end)',
+    ),
+};
+const keyEnvironment = {
+  PRIVATE_KEY: z.string().min(1, 'is empty').optional(),
+  PRIVATE_KEY_FILE: z.string().min(1, 'is empty').optional(),
+};
+
+const publicKeyHex = z
+  .string()
+  .regex(/^(0[23][0-9a-fA-F]{64}|04[0-9a-fA-F]{128})$/, 'is not a P-256 public key in hex');
+/** What both doors of Turnkey need. */
+const turnkeyEnvironment = {
+  CUSTODY: z.enum(['server', 'client'], { error: 'is neither server nor client' }).default('server'),
+  ORGANIZATION_ID: z.guid({ error: 'is missing or not a UUID' }),
+  SIGNER_PUBLIC_KEY: publicKeyHex.optional(),
+  NOTARIZER_PUBLIC_KEY: publicKeyHex.optional(),
+};
+const text = (max: number) =>
+  z.string({ error: 'is missing' }).min(1, 'is empty').max(max, `is longer than ${max}`);
+
+const INTEGRATION_ENVIRONMENTS = {
+  byzantine: z.object({ ...commonEnvironment, ...keyEnvironment }),
+  turnkey: z.object({
+    ...commonEnvironment,
+    ...keyEnvironment,
+    ...turnkeyEnvironment,
+    APP_NAME: text(64),
+    /** The activity that sends a code: V3 gives a bundle to encrypt it to, V1 is the older one. */
+    INIT_OTP: z.enum(['V3', 'V1'], { error: 'is neither V3 nor V1' }).default('V3'),
+    OTP_DEFAULTS: json().default({}),
+    SESSION_LIFE_S: count(900, 60, 86_400),
+  }),
+  'turnkey-auth-proxy': z.object({
+    ...commonEnvironment,
+    ...turnkeyEnvironment,
+    AUTH_PROXY_URL: origin('it'),
+    AUTH_PROXY_CONFIG_ID: text(128),
+    OTP_DEFAULTS: json().default({}),
+  }),
+} as const;
+
+/** A JSON object. */
+function json() {
+  return z.string().transform((value, context): Record<string, unknown> => {
+    try {
+      const parsed: unknown = JSON.parse(value);
+      if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) {
+        return parsed as Record<string, unknown>;
+      }
+    } catch {
+      // said below
+    }
+    context.addIssue({ code: 'custom', message: 'is not a JSON object' });
+    return z.NEVER;
+  });
+}
+
+/** Reads one integration's variables. @returns null where anything is wrong with them. */
+export function parseIntegration(
+  name: string,
+  env: Record<string, string | undefined>,
+  faults: Faults,
+): IntegrationConfig | null {
+  const prefix = `INTEGRATION_${name.toUpperCase().replaceAll('-', '_')}_`;
+  const common = parse(z.object(commonEnvironment), env, prefix, faults);
+  if (!common) return null;
+  const foreign = common.ORIGINS.filter((each) => !isWithin(common.RP_ID, new URL(each).hostname));
+  if (foreign.length > 0) {
+    const detail = `has ${foreign.join(', ')}, which no browser lets make passkeys for ${prefix}RP_ID ${common.RP_ID}`;
+    faults.push({ variable: `${prefix}ORIGINS`, detail });
+  }
+  const shared = {
+    name,
+    baseUrl: common.BASE_URL,
+    rpId: common.RP_ID,
+    rpName: common.RP_NAME,
+    origins: common.ORIGINS,
+  };
+  switch (common.PROVIDER) {
+    case 'byzantine': {
+      const own = parse(INTEGRATION_ENVIRONMENTS.byzantine, env, prefix, faults);
+      const key = own && readPrivateKey(own, prefix, faults);
+      return key && { ...shared, provider: 'byzantine', ...key };
+    }
+    case 'turnkey': {
+      const own = parse(INTEGRATION_ENVIRONMENTS.turnkey, env, prefix, faults);
+      const key = own && readPrivateKey(own, prefix, faults);
+      if (!own || !key) return null;
+      if (own.CUSTODY === 'client' && own.INIT_OTP === 'V1') {
+        const detail = 'is V1, which has nothing to encrypt a code to: client custody needs V3';
+        faults.push({ variable: `${prefix}INIT_OTP`, detail });
+      }
+      return {
+        ...shared,
+        provider: 'turnkey',
+        ...key,
+        ...turnkeyOf(own),
+        appName: own.APP_NAME,
+        initOtp: own.INIT_OTP,
+        otpDefaults: own.OTP_DEFAULTS,
+        sessionLifeS: own.SESSION_LIFE_S,
+      };
+    }
+    case 'turnkey-auth-proxy': {
+      const own = parse(INTEGRATION_ENVIRONMENTS['turnkey-auth-proxy'], env, prefix, faults);
+      return (
+        own && {
+          ...shared,
+          provider: 'turnkey-auth-proxy',
+          ...turnkeyOf(own),
+          authProxyUrl: own.AUTH_PROXY_URL,
+          authProxyConfigId: own.AUTH_PROXY_CONFIG_ID,
+          otpDefaults: own.OTP_DEFAULTS,
+        }
+      );
+    }
+  }
+}
+
+function turnkeyOf(own: z.output<z.ZodObject<typeof turnkeyEnvironment>>): TurnkeyConfig {
+  return {
+    custody: own.CUSTODY,
+    organizationId: own.ORGANIZATION_ID.toLowerCase(),
+    ...(own.SIGNER_PUBLIC_KEY && { signerPublicKey: own.SIGNER_PUBLIC_KEY }),
+    ...(own.NOTARIZER_PUBLIC_KEY && { notarizerPublicKey: own.NOTARIZER_PUBLIC_KEY }),
+  };
+}
+
+/** A passkey's relying party is the page's host or a domain above it (WebAuthn Level 3 §5.1.3). */
+const isWithin = (rpId: string, host: string) => host === rpId || host.endsWith(`.${rpId}`);
+
+function readPrivateKey(
+  own: z.output<z.ZodObject<typeof keyEnvironment>>,
+  prefix: string,
+  faults: Faults,
+): KeyConfig | null {
+  if (own.PRIVATE_KEY && own.PRIVATE_KEY_FILE) {
+    faults.push({
+      variable: `${prefix}PRIVATE_KEY`,
+      detail: `is set together with ${prefix}PRIVATE_KEY_FILE; set one`,
+    });
+    return null;
+  }
+  if (own.PRIVATE_KEY) {
+    return { privateKey: new Secret(own.PRIVATE_KEY), privateKeySource: `${prefix}PRIVATE_KEY` };
+  }
+  const variable = `${prefix}PRIVATE_KEY_FILE`;
+  if (!own.PRIVATE_KEY_FILE) {
+    faults.push({ variable: `${prefix}PRIVATE_KEY`, detail: `is missing (or set ${variable})` });
+    return null;
+  }
+  try {
+    return {
+      privateKey: new Secret(readFileSync(own.PRIVATE_KEY_FILE, 'utf8').trim()),
+      privateKeySource: variable,
+    };
+  } catch (error) {
+    faults.push({ variable, detail: `cannot be read (${(error as NodeJS.ErrnoException).code})` });
+    return null;
+  }
+}
