@@ -3,7 +3,13 @@ import { Secret } from '#libs/kernel';
 import { openGrant, type OnboardingStore, type Row, type Steps } from '#libs/onboarding';
 import { Sealer } from '#libs/platform';
 import { aCall, testConfig } from '#libs/testing';
-import { UpstreamError, type OtpProof, type RejectionReason, type UpstreamProvider } from '#libs/upstream';
+import {
+  UpstreamError,
+  type OtpProof,
+  type RejectionReason,
+  type SentOtp,
+  type UpstreamProvider,
+} from '#libs/upstream';
 import { OtpBudget } from './otp-budget.js';
 import { VerifyOtpStep } from './verify-otp.step.js';
 
