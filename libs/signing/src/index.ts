@@ -13,7 +13,13 @@ export type { KeyMaterial } from './private-key.js';
 export { SigningModule } from './signing.module.js';
 export { activityFingerprint } from './turnkey/activity-fingerprint.js';
 export { stampTurnkeyRequest } from './turnkey/api-key-stamp.js';
-export { signClientSignature, verifyClientSignature, type TokenUsage } from './turnkey/client-signature.js';
+export {
+  clientSignatureMessage,
+  signClientSignature,
+  verifyClientSignature,
+  type ClientSignature,
+  type TokenUsage,
+} from './turnkey/client-signature.js';
 export { relayClientStamp } from './turnkey/client-stamp.js';
 export { InvalidProofError } from './turnkey/invalid-proof-error.js';
 export { encryptOtpCode } from './turnkey/otp-code.js';

@@ -19,7 +19,11 @@ export type RejectionReason =
   | 'session_expired'
   | 'attestation_invalid'
   | 'credential_already_registered'
-  | 'authenticator_limit';
+  | 'authenticator_limit'
+  /** A policy of the provider's customer asks for more people's votes. */
+  | 'consensus_needed'
+  /** A policy of the provider's customer asks for more factors. */
+  | 'mfa_needed';
 
 /** What is known of a call for certain: kept with an outcome that stays unknown. */
 export interface CallEvidence {

@@ -9,6 +9,8 @@ import { GuardedProvider } from './guarded-provider.js';
 import { UpstreamHttpClient } from './http-client.js';
 import { Integrations } from './integrations.js';
 import { UpstreamHealth } from './upstream-health.js';
+import { AuthProxyProvider } from './turnkey/auth-proxy.provider.js';
+import { TurnkeyProvider } from './turnkey/turnkey.provider.js';
 import type { UpstreamProvider } from './upstream-provider.js';
 
 /** Builds one provider per configured integration. */
@@ -71,13 +73,15 @@ function providerOf(
   integration: IntegrationConfig,
   { config, keys, http, clock, skew }: Parts,
 ): UpstreamProvider {
+  const engine = config.SIGNING_ENGINE;
   switch (integration.provider) {
     case 'byzantine': {
       const key = keys.key(integration.name);
       return new ByzantineProvider(integration, key, http, clock, skew, config.CLOCK_SKEW_STOP_MS);
     }
     case 'turnkey':
+      return new TurnkeyProvider(integration, keys.key(integration.name), { http, clock, skew, engine });
     case 'turnkey-auth-proxy':
-      throw new Error(`provider ${integration.provider} is not built yet`);
+      return new AuthProxyProvider(integration, { http, clock, skew, engine });
   }
 }

@@ -1,0 +1,68 @@
+import { z } from 'zod';
+import { failureOf, parseJson } from '../http-answer.js';
+import type { HttpAnswer } from '../http-client.js';
+import { failedActivity, type Asked } from './refusal.js';
+
+/** What becomes of a submission (Turnkey public API, activities). Other members are upstream's freedom. */
+export interface Activity {
+  id: string;
+  organizationId: string;
+  /** Null while it is still going on. */
+  result: Readonly<Record<string, unknown>> | null;
+}
+
+const members = z.record(z.string(), z.unknown());
+const envelope = z.object({
+  activity: z.object({
+    id: z.string().min(1),
+    organizationId: z.string().min(1),
+    status: z.string(),
+    result: members.nullish(),
+    failure: z.unknown().optional(),
+  }),
+});
+
+/**
+ * Reads an activity, of a submission or of `get_activity`. Its status is the end of it: HTTP says 200 to a failed one.
+ *
+ * @throws UpstreamError where it ended other than well, or cannot be read.
+ */
+export function readActivity(answer: HttpAnswer, asked: Asked): Activity {
+  const parsed = envelope.safeParse(parseJson(answer.text));
+  // It said yes and we cannot read to what: it may have taken effect.
+  if (!parsed.success) {
+    throw failureOf(answer, 'no_answer', `upstream answered ${answer.status} with a body of the wrong shape`);
+  }
+  const { id, organizationId, status, result, failure } = parsed.data.activity;
+  const end = (detail: string, reason?: 'consensus_needed' | 'mfa_needed') =>
+    failureOf(answer, 'rejected', detail, reason);
+  switch (status.replace('ACTIVITY_STATUS_', '')) {
+    case 'COMPLETED':
+      return { id, organizationId, result: unnested(result ?? {}) };
+    case 'CREATED':
+    case 'PENDING':
+      return { id, organizationId, result: null };
+    case 'CONSENSUS_NEEDED':
+      throw end('a policy of the organization asks for more votes on the activity', 'consensus_needed');
+    case 'AUTHENTICATORS_NEEDED':
+      throw end('a policy of the organization asks for more factors for the activity', 'mfa_needed');
+    case 'REJECTED':
+      throw end('the activity was voted down');
+    case 'FAILED':
+      throw failedActivity(answer, failure, asked);
+    default:
+      throw failureOf(answer, 'no_answer', 'the activity has a status that is not known');
+  }
+}
+
+/** Some answers have the result inside another activity: `activity.result.activity.result`. */
+function unnested(result: Record<string, unknown>): Record<string, unknown> {
+  const inner = z.object({ activity: z.object({ result: members }) }).safeParse(result);
+  return inner.success ? inner.data.activity.result : result;
+}
+
+/** A result by its name, whichever version of it: `initOtpResult`, `initOtpResultV2`. Undefined where there is none. */
+export function resultNamed(result: Readonly<Record<string, unknown>>, name: string): unknown {
+  const key = Object.keys(result).find((each) => each === name || /^V\d+$/.test(each.slice(name.length)) && each.startsWith(name)); // prettier-ignore
+  return key === undefined ? undefined : result[key];
+}

@@ -1,0 +1,79 @@
+import { z } from 'zod';
+import type { Clock } from '#libs/kernel';
+import type { AuthProxyConfig } from '#libs/platform';
+import type { ClockSkew } from '../clock-skew.js';
+import { parseJson } from '../http-answer.js';
+import type { UpstreamHttpClient } from '../http-client.js';
+import type { OneTry } from './one-try.js';
+import { refusalOf, type Asked } from './refusal.js';
+import { isSuccess, read } from './turnkey-api.js';
+
+const text = z.string().min(1);
+
+/** The routes, what they answer as far as it is read, and whether they change anything (Turnkey's Auth Proxy). */
+const ROUTES = {
+  otp_init_v2: { hasEffect: true, answer: z.object({ otpId: text, otpEncryptionTargetBundle: text }) },
+  otp_verify_v2: { hasEffect: true, answer: z.object({ verificationToken: text }) },
+  otp_login_v2: { hasEffect: true, answer: z.object({ session: text }) },
+  signup_v2: { hasEffect: true, answer: z.object({ organizationId: text, userId: text }) },
+  account: { hasEffect: false, answer: z.object({ organizationId: text.optional() }) },
+  wallet_kit_config: {
+    hasEffect: false,
+    answer: z.object({ organizationId: text, sessionExpirationSeconds: z.coerce.number().int().positive() }),
+  },
+} as const;
+type Route = keyof typeof ROUTES;
+type AnswerOf<R extends Route> = z.output<(typeof ROUTES)[R]['answer']>;
+
+/** What a caller gives for a call, from the user's browser. */
+export interface FromBrowser {
+  captchaToken?: string | undefined;
+  origin?: string | undefined;
+}
+
+/**
+ * Turnkey's Auth Proxy: unsigned JSON, known by its config id. It makes its activities itself, so that a repeated
+ * request is another one.
+ */
+export class AuthProxyApi {
+  constructor(
+    private readonly integration: Pick<AuthProxyConfig, 'name' | 'authProxyUrl' | 'authProxyConfigId'>,
+    private readonly http: UpstreamHttpClient,
+    private readonly clock: Clock,
+    private readonly skew: ClockSkew,
+  ) {}
+
+  /** @throws UpstreamError */
+  async post<R extends Route>(
+    oneTry: OneTry,
+    route: R,
+    body: object | string,
+    {
+      tokenOver = 'otp_expired',
+      browser = {},
+    }: { tokenOver?: Asked['tokenOver']; browser?: FromBrowser } = {},
+  ): Promise<AnswerOf<R>> {
+    const { name, authProxyUrl, authProxyConfigId } = this.integration;
+    const answer = await this.http.send(oneTry.limits(ROUTES[route].hasEffect), {
+      baseUrl: authProxyUrl,
+      lane: `${name} ${route}`,
+      method: 'POST',
+      pathAndQuery: `/v1/${route}`,
+      headers: {
+        accept: 'application/json',
+        'content-type': 'application/json',
+        'x-auth-proxy-config-id': authProxyConfigId,
+        ...(browser.captchaToken !== undefined && { 'x-captcha-token': browser.captchaToken }),
+        ...(browser.origin !== undefined && { origin: browser.origin }),
+      },
+      body: typeof body === 'string' ? body : JSON.stringify(body),
+    });
+    this.skew.saw(answer.headers['date'] ?? undefined, this.clock.nowMs());
+    if (isSuccess(answer)) {
+      return read(answer, ROUTES[route].answer as unknown as z.ZodType<AnswerOf<R>>, parseJson(answer.text));
+    }
+    // The organization that its requests name, if any, is the subject's.
+    const withOrigin = browser.origin !== undefined;
+    throw refusalOf(answer, { signedBy: 'nobody', organization: 'sub', tokenOver, ageMs: null, withOrigin });
+  }
+}

@@ -1,0 +1,183 @@
+import { z } from 'zod';
+import type { Clock, Secret } from '#libs/kernel';
+import { encryptOtpCode, signClientSignature, type SigningEngineName, type SigningKey } from '#libs/signing';
+import { UpstreamError } from '../upstream-error.js';
+import type { Call, Grant, SentOtp } from '../upstream-provider.js';
+import type { AuthProxyApi } from './auth-proxy-api.js';
+import { FILTER_TYPES, asSignedContact, asUserContact } from './contact.js';
+import type { OneTry } from './one-try.js';
+import { mustBe } from './proofs.js';
+import { TokenRefusal } from './refusal.js';
+import { keptSessionKey, stamperOf } from './session-keys.js';
+import type { TokenCheck } from './token-check.js';
+import type { TurnkeyApi } from './turnkey-api.js';
+import { notFound, type Verified } from './turnkey-login.js';
+import type { TurnkeySubject } from './turnkey-subject.js';
+
+const whoami = z.object({ organizationId: z.string().min(1), userId: z.string().min(1) });
+
+/**
+ * From a code to a session, by the Auth Proxy. Nothing here can be repeated for the same: what a request gave is kept
+ * as soon as it is there, and what was lost is asked for where there is somebody to ask.
+ */
+export class AuthProxyLogin {
+  constructor(
+    private readonly proxy: AuthProxyApi,
+    private readonly api: TurnkeyApi,
+    private readonly check: TokenCheck,
+    private readonly clock: Clock,
+    private readonly options: { parentId: string; engine: SigningEngineName },
+  ) {}
+
+  /** In server custody, where the session's key is ours. */
+  async byCode(
+    oneTry: OneTry,
+    call: Call,
+    subject: TurnkeySubject,
+    sent: SentOtp,
+    code: Secret,
+  ): Promise<Grant> {
+    const { key, privateKey } = await keptSessionKey(call, this.options.engine);
+    const publicKey = key.publicKeyCompressedHex;
+    const encryptedOtpBundle = await call.kept('otp-bundle', () =>
+      encryptOtpCode(this.check.otpTarget(sent.targetBundle ?? ''), code, publicKey),
+    );
+    const verified = await this.#verify(oneTry, call, subject, sent, encryptedOtpBundle, publicKey);
+    const organizationId =
+      subject.organizationId ?? (await this.#organization(oneTry, subject, key, verified));
+    const session = await this.#logIn(oneTry, call, organizationId, key, verified);
+    if (subject.userId && session.userId.toLowerCase() !== subject.userId) {
+      throw notFound('the contact is that of another user of the sub-organization');
+    }
+    return {
+      type: 'session-key',
+      organizationId,
+      userId: session.userId,
+      privateKey,
+      expiresAt: session.expiresAt,
+    };
+  }
+
+  /** In client custody: the token is bound to the device's key. */
+  byDevice(
+    oneTry: OneTry,
+    call: Call,
+    subject: TurnkeySubject,
+    sent: SentOtp,
+    bundle: string,
+  ): Promise<Verified> {
+    return this.#verify(oneTry, call, subject, sent, bundle);
+  }
+
+  /** A code is good for one token: once there, it is not asked for again. */
+  async #verify(
+    oneTry: OneTry,
+    call: Call,
+    { contact }: TurnkeySubject,
+    { handle: otpId }: SentOtp,
+    encryptedOtpBundle: string,
+    publicKey?: string,
+  ): Promise<Verified> {
+    const jwt = await call.kept('verification-token', async () => {
+      const body = { otpId, encryptedOtpBundle };
+      return (await this.proxy.post(oneTry, 'otp_verify_v2', body)).verificationToken;
+    });
+    const expected = { organizationId: this.options.parentId, contact, ...(publicKey && { publicKey }) };
+    return { jwt, token: this.check.verification(jwt, expected) };
+  }
+
+  /** The contact's sub-organization, made where there is none. */
+  async #organization(
+    oneTry: OneTry,
+    subject: TurnkeySubject,
+    key: SigningKey,
+    verified: Verified,
+  ): Promise<string> {
+    const found = await this.#account(oneTry, subject, verified);
+    if (found) return found;
+    const credentials = { apiKeys: [], authenticators: [], oauthProviders: [] };
+    const signupV2 = { ...credentials, ...asSignedContact(subject.contact) };
+    try {
+      const { organizationId } = await this.proxy.post(oneTry, 'signup_v2', {
+        ...asUserContact(subject.contact),
+        userName: subject.contact.value,
+        organizationName: subject.contact.value,
+        ...credentials,
+        verificationToken: verified.jwt,
+        clientSignature: signClientSignature(key, { tokenId: verified.token.id, signupV2 }),
+      });
+      return organizationId;
+    } catch (error) {
+      if (!wasLost(error) || oneTry.leftMs <= 0) throw error;
+      const made = await this.#account(oneTry, subject, verified).catch((cause: unknown) => {
+        if (cause instanceof UpstreamError) return undefined;
+        throw cause;
+      });
+      if (made) return made;
+      throw error;
+    }
+  }
+
+  async #account(
+    oneTry: OneTry,
+    { contact }: TurnkeySubject,
+    { jwt }: Verified,
+  ): Promise<string | undefined> {
+    const filter = {
+      filterType: FILTER_TYPES[contact.type],
+      filterValue: contact.value,
+      verificationToken: jwt,
+    };
+    return (await this.proxy.post(oneTry, 'account', filter)).organizationId;
+  }
+
+  async #logIn(
+    oneTry: OneTry,
+    call: Call,
+    organizationId: string,
+    key: SigningKey,
+    { jwt, token }: Verified,
+  ): Promise<{ userId: string; expiresAt: Date }> {
+    const publicKey = key.publicKeyCompressedHex;
+    const firstLoginMs = Number(await call.kept('first-login-ms', () => String(this.clock.nowMs())));
+    try {
+      const clientSignature = signClientSignature(key, { tokenId: token.id, login: { publicKey } });
+      const body = { verificationToken: jwt, publicKey, clientSignature, organizationId };
+      const { session } = await this.proxy.post(oneTry, 'otp_login_v2', body);
+      return this.check.session(session, { organizationId, publicKey });
+    } catch (error) {
+      const used = error instanceof TokenRefusal && error.token === 'token_used';
+      if (!(used || wasLost(error)) || oneTry.leftMs <= 0) throw error;
+      const session = await this.#lostSession(oneTry, organizationId, key, firstLoginMs);
+      if (session) return session;
+      throw error;
+    }
+  }
+
+  /**
+   * Whether a login whose answer was lost did open the session: its key then answers for a user. When it ends only the
+   * lost answer said; it lives as long as the configuration says, from no sooner than the login was first sent.
+   *
+   * @returns null where it is not open, or nobody could tell.
+   */
+  async #lostSession(oneTry: OneTry, organizationId: string, key: SigningKey, firstLoginMs: number) {
+    try {
+      const user = await this.api.query(oneTry, {
+        path: 'whoami',
+        parameters: { organizationId },
+        stamper: stamperOf(key, 'session'),
+        schema: whoami,
+        organization: 'sub',
+      });
+      mustBe(user.organizationId === organizationId, 'a session in another organization');
+      const { sessionExpirationSeconds } = await this.proxy.post(oneTry, 'wallet_kit_config', {});
+      return { userId: user.userId, expiresAt: new Date(firstLoginMs + sessionExpirationSeconds * 1000) };
+    } catch (error) {
+      if (error instanceof UpstreamError) return null;
+      throw error;
+    }
+  }
+}
+
+const wasLost = (error: unknown): boolean =>
+  error instanceof UpstreamError && (error.failure === 'unavailable' || error.failure === 'no_answer');

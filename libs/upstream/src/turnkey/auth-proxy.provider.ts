@@ -1,0 +1,156 @@
+import type { AuthProxyConfig } from '#libs/platform';
+import { turnkeyVerifier } from '#libs/signing';
+import { UpstreamError } from '../upstream-error.js';
+import type {
+  Call,
+  CallLimits,
+  DeviceRequest,
+  DeviceSigning,
+  Grant,
+  NewAuthenticator,
+  OtpChoice,
+  OtpProof,
+  SentOtp,
+  Subject,
+  UpstreamProvider,
+} from '../upstream-provider.js';
+import { AuthProxyApi } from './auth-proxy-api.js';
+import { AuthProxyLogin } from './auth-proxy-login.js';
+import { OTP_TYPES } from './contact.js';
+import { grantToDevice } from './device-grant.js';
+import { readDeviceRequest } from './device-request.js';
+import { OneTry } from './one-try.js';
+import {
+  checkedDefaults,
+  overlaid,
+  parseAuthProxyChoice,
+  parseAuthProxyDefaults,
+  type AuthProxyChoice,
+} from './otp-choice.js';
+import { PasskeySteps } from './passkey-steps.js';
+import { TokenCheck } from './token-check.js';
+import { TurnkeyApi } from './turnkey-api.js';
+import { codeOfOtherCustody, type TurnkeyParts } from './turnkey.provider.js';
+import { parseTurnkeySubject, turnkeySubject } from './turnkey-subject.js';
+
+/** What the provider is told of its integration. */
+export type AuthProxyIntegration = Pick<
+  AuthProxyConfig,
+  | 'name'
+  | 'baseUrl'
+  | 'custody'
+  | 'organizationId'
+  | 'signerPublicKey'
+  | 'notarizerPublicKey'
+  | 'authProxyUrl'
+  | 'authProxyConfigId'
+  | 'otpDefaults'
+>;
+
+/**
+ * Turnkey without a key of the parent organization: codes and sessions by the Auth Proxy, passkeys by the public API
+ * with the session's own key. Codes look and live as the dashboard says.
+ */
+export class AuthProxyProvider implements UpstreamProvider {
+  readonly kind = 'turnkey-auth-proxy';
+  readonly custody;
+  readonly #proxy: AuthProxyApi;
+  readonly #check: TokenCheck;
+  readonly #login: AuthProxyLogin;
+  readonly #passkeys: PasskeySteps;
+  readonly #otpDefaults: AuthProxyChoice;
+
+  /** @throws Error naming the integration where its defaults of a code are not good. */
+  constructor(
+    private readonly integration: AuthProxyIntegration,
+    private readonly parts: TurnkeyParts,
+  ) {
+    const { name, custody, organizationId: parentId, otpDefaults } = integration;
+    const { http, clock, skew, engine } = parts;
+    this.custody = custody;
+    this.#otpDefaults = checkedDefaults(name, parseAuthProxyDefaults, otpDefaults);
+    this.#proxy = new AuthProxyApi(integration, http, clock, skew);
+    this.#check = new TokenCheck(turnkeyVerifier(integration), () => clock.nowMs());
+    const api = new TurnkeyApi(integration, http, clock, skew);
+    this.#login = new AuthProxyLogin(this.#proxy, api, this.#check, clock, { parentId, engine });
+    this.#passkeys = new PasskeySteps(api, engine, null);
+  }
+
+  parseSubject(value: unknown): { subject: Subject; key: string } {
+    return parseTurnkeySubject(value, this.custody, this.integration.organizationId);
+  }
+
+  /** `emailCustomization.templateId`, and what the user's browser gave: `captchaToken` and `origin`. */
+  parseOtpChoice(value: unknown): OtpChoice {
+    return parseAuthProxyChoice(value);
+  }
+
+  async initOtp(call: Call, subject: Subject, choice: OtpChoice): Promise<SentOtp> {
+    const { contact } = turnkeySubject(subject);
+    const { emailCustomization, ...browser } = overlaid(this.#otpDefaults, choice as AuthProxyChoice);
+    const oneTry = this.#try(call);
+    return oneTry.run(async () => {
+      const request = {
+        otpType: OTP_TYPES[contact.type],
+        contact: contact.value,
+        ...(emailCustomization && { emailCustomization }),
+      };
+      const { otpId, otpEncryptionTargetBundle: targetBundle } = await this.#proxy.post(oneTry, 'otp_init_v2', request, { browser }); // prettier-ignore
+      this.#check.otpTarget(targetBundle);
+      return { handle: otpId, targetBundle };
+    });
+  }
+
+  async verifyOtp(call: Call, subject: Subject, sent: SentOtp, proof: OtpProof): Promise<Grant> {
+    const of = turnkeySubject(subject);
+    const oneTry = this.#try(call);
+    return oneTry.run(async () => {
+      if (proof.type === 'code') return this.#login.byCode(oneTry, call, of, sent, proof.code);
+      if (sent.targetBundle === undefined) throw codeOfOtherCustody();
+      return grantToDevice(of, await this.#login.byDevice(oneTry, call, of, sent, proof.encryptedOtpBundle));
+    });
+  }
+
+  readDeviceRequest(device: DeviceRequest, signing: DeviceSigning): NewAuthenticator[] {
+    return readDeviceRequest(device, signing, this.parts.clock.nowMs());
+  }
+
+  async createAuthenticators(
+    call: Call,
+    _subject: Subject,
+    grant: Grant,
+    authenticators: readonly NewAuthenticator[],
+    device?: DeviceRequest,
+  ): Promise<string[] | null> {
+    const oneTry = this.#try(call);
+    return oneTry.run(async () => {
+      if (grant.type === 'session-key') return this.#passkeys.byServer(oneTry, call, grant, authenticators);
+      if (grant.type !== 'device-key' || !device)
+        throw new Error('Turnkey takes a key of a session, or a device’s request');
+      const { organizationId, verificationToken, publicKey } = grant;
+      return this.#passkeys.byDevice(oneTry, call, grant, authenticators, device, (clientSignature) => ({
+        body: JSON.stringify({
+          verificationToken: verificationToken.reveal(),
+          publicKey,
+          clientSignature,
+          organizationId,
+        }),
+        send: (body) => this.#proxy.post(oneTry, 'otp_login_v2', body, { tokenOver: 'session_expired' }),
+      }));
+    });
+  }
+
+  /** Asks for the public part of the configuration: no key of ours is there to be tried. */
+  async probe(call: CallLimits): Promise<void> {
+    const { organizationId } = await this.#proxy.post(this.#try(call), 'wallet_kit_config', {});
+    if (organizationId.toLowerCase() === this.integration.organizationId) return;
+    throw new UpstreamError('misconfigured', {
+      detail: 'the config id is that of another organization',
+      evidence: { bytesSent: true, headersSeen: true, status: 200, durationMs: 0 },
+    });
+  }
+
+  #try(call: CallLimits): OneTry {
+    return new OneTry(call, this.parts.clock);
+  }
+}

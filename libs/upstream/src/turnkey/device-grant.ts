@@ -1,0 +1,16 @@
+import { Secret } from '#libs/kernel';
+import type { Grant } from '../upstream-provider.js';
+import { loginMessageOf } from './login-proof.js';
+import { mustBe } from './proofs.js';
+import type { Verified } from './turnkey-login.js';
+import type { TurnkeySubject } from './turnkey-subject.js';
+
+/** In client custody: the token, whose key the device holds, and what the device signs to open the session with it. */
+export function grantToDevice({ organizationId, userId }: TurnkeySubject, { jwt, token }: Verified): Grant {
+  const { id, publicKey, expiresAt } = token;
+  if (!organizationId || !userId) throw new Error('in client custody the subject has its ids');
+  // Upstream compares the text of keys: one spelt otherwise would be another.
+  mustBe(/^0[23][0-9a-f]{64}$/.test(publicKey), 'a token whose key the device did not write compressed');
+  const loginMessage = loginMessageOf(id, publicKey);
+  return { type: 'device-key', organizationId, userId, publicKey, verificationToken: new Secret(jwt), loginMessage, expiresAt }; // prettier-ignore
+}

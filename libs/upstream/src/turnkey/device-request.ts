@@ -1,0 +1,99 @@
+import { z } from 'zod';
+import { ProblemError, type FieldError } from '#libs/kernel';
+import { InvalidProofError, relayClientStamp } from '#libs/signing';
+import { parseJson } from '../http-answer.js';
+import type { DeviceRequest, DeviceSigning, NewAuthenticator } from '../upstream-provider.js';
+import { authenticatorParams } from './authenticator-params.js';
+import { hasDuplicateMembers } from './duplicate-members.js';
+import { fieldErrors } from './field-errors.js';
+import { readLoginProof } from './login-proof.js';
+
+/** How old a request may be upstream, with time left to send it, and how far ahead; milliseconds. */
+const OLDEST_MS = 55 * 60_000;
+const FURTHEST_AHEAD_MS = 5 * 60_000;
+
+/**
+ * Reads step 3 as a user's device has signed it, and refuses here, by name, what upstream would refuse.
+ *
+ * @param nowMs Unix time in milliseconds.
+ * @returns the passkeys that it registers.
+ * @throws ProblemError `validation_failed` with pointers into `/device`; those beyond `/device/body` into its JSON.
+ */
+export function readDeviceRequest(
+  device: DeviceRequest,
+  signing: DeviceSigning,
+  nowMs: number,
+): NewAuthenticator[] {
+  const request = bodySchema(signing, nowMs).safeParse(parseJson(device.body));
+  const faults: FieldError[] = [
+    ...(request.error ? fieldErrors(request.error, '/device/body') : []),
+    ...(request.success && hasDuplicateMembers(device.body, parseJson(device.body))
+      ? [fault('/device/body', 'names a member twice')]
+      : []),
+    ...proofFaults('/device/clientSignature', () => readLoginProof(signing, device.clientSignature)),
+    ...proofFaults('/device/stamp', () => deviceStamp(device, signing)),
+  ];
+  if (faults.length === 0 && request.success) return request.data.parameters.authenticators;
+  throw new ProblemError('validation_failed', {
+    detail: 'The device’s request is not one that the provider would take for this session.',
+    errors: faults,
+  });
+}
+
+/**
+ * The stamp's header, made anew of what was checked.
+ *
+ * @throws InvalidProofError where it is not by the session's key over this very body.
+ */
+export function deviceStamp(
+  { body, stamp }: Pick<DeviceRequest, 'body' | 'stamp'>,
+  { publicKey }: Pick<DeviceSigning, 'publicKey'>,
+): Record<string, string> {
+  const header = relayClientStamp({ stampHeaderName: 'X-Stamp', stampHeaderValue: stamp }, body) as {
+    'X-Stamp': string;
+  };
+  const made = JSON.parse(Buffer.from(header['X-Stamp'], 'base64url').toString()) as { publicKey: string };
+  if (made.publicKey !== publicKey) {
+    throw new InvalidProofError('client stamp', 'wrong_key', 'it is by another key than the session’s');
+  }
+  return header;
+}
+
+/** The request that there is for this: another type, organization or user is another request. */
+function bodySchema({ organizationId, userId }: DeviceSigning, nowMs: number) {
+  const same = (expected: string, whose: string) =>
+    z
+      .string()
+      .refine((id) => id.toLowerCase() === expected.toLowerCase(), `is not the ${whose} of the session`);
+  return z.strictObject({
+    type: z.literal('ACTIVITY_TYPE_CREATE_AUTHENTICATORS_V2'),
+    timestampMs: z
+      .string()
+      .regex(/^\d{1,16}$/, 'is not milliseconds since the Unix epoch, as text')
+      .refine(
+        (text) => Number(text) >= nowMs - OLDEST_MS && Number(text) <= nowMs + FURTHEST_AHEAD_MS,
+        'is not of this hour: is the device’s clock right?',
+      ),
+    organizationId: same(organizationId, 'organization'),
+    parameters: z.strictObject({
+      userId: same(userId, 'user'),
+      authenticators: z
+        .array(authenticatorParams)
+        .min(1, 'is empty')
+        .max(10, 'has more than a user may have'),
+    }),
+    generateAppProofs: z.boolean().optional(),
+  });
+}
+
+const fault = (pointer: string, detail: string): FieldError => ({ pointer, code: 'invalid', detail });
+
+function proofFaults(pointer: string, check: () => unknown): FieldError[] {
+  try {
+    check();
+    return [];
+  } catch (error) {
+    if (error instanceof InvalidProofError) return [{ pointer, code: error.reason, detail: error.message }];
+    throw error;
+  }
+}

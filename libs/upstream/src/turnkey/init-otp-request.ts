@@ -1,0 +1,53 @@
+import { UpstreamError } from '../upstream-error.js';
+import { OTP_TYPES } from './contact.js';
+import { CODE_LIFE_DEFAULT_S, overlaid, type InitOtpChoice } from './otp-choice.js';
+import type { TurnkeySubject } from './turnkey-subject.js';
+
+export interface InitOtpRequest {
+  type: string;
+  parameters: Readonly<Record<string, unknown>>;
+  /** How long the code lives, in milliseconds. */
+  lifeMs: number;
+}
+
+/**
+ * What `init_otp` is told (Turnkey public API, init OTP). The two versions differ in where the application's name
+ * stands, and in whether a key to encrypt the code to comes back.
+ *
+ * @throws UpstreamError `rejected` where the caller asks for a mail to a phone, or a text message to an address.
+ */
+export function initOtpRequest(
+  version: 'V3' | 'V1',
+  appName: string,
+  { contact }: TurnkeySubject,
+  defaults: InitOtpChoice,
+  choice: InitOtpChoice,
+): InitOtpRequest {
+  const otpType = OTP_TYPES[contact.type];
+  if (choice.otpType && choice.otpType !== otpType) {
+    throw new UpstreamError('rejected', {
+      detail: `otpType ${choice.otpType} does not fit the contact, which is of type ${contact.type}`,
+      evidence: { bytesSent: false, headersSeen: false, status: null, durationMs: 0 },
+    });
+  }
+  const {
+    emailCustomization,
+    expirationSeconds = String(CODE_LIFE_DEFAULT_S),
+    ...rest
+  } = overlaid(defaults, choice);
+  const parameters = { ...rest, otpType, contact: contact.value, expirationSeconds };
+  const lifeMs = Number(expirationSeconds) * 1000;
+  if (version === 'V1') {
+    const customization = { ...emailCustomization, appName };
+    return {
+      type: 'ACTIVITY_TYPE_INIT_OTP',
+      parameters: { ...parameters, emailCustomization: customization },
+      lifeMs,
+    };
+  }
+  return {
+    type: 'ACTIVITY_TYPE_INIT_OTP_V3',
+    parameters: { ...parameters, appName, ...(emailCustomization && { emailCustomization }) },
+    lifeMs,
+  };
+}

@@ -1,0 +1,84 @@
+import type { RejectionReason } from '../upstream-error.js';
+
+/** An error's text is a sentence; a page that an adversary made long is not searched. */
+const READ_CHARACTERS = 500;
+
+/**
+ * - `throttled`: not now
+ * - `misconfigured`: the fault is ours, and every call would meet it
+ * - `organization_unknown`: ours or the subject's, as the request names one or the other
+ * - `token_over`, `token_used`: of the verification token, which only a new code replaces
+ * - `not_current`: the request's `timestampMs` is out of the window
+ * - `caller_refused`: something that the caller gave, or should have, for this call only
+ * - `origin_refused`: the caller's, or that we have none
+ */
+export type Meaning =
+  | RejectionReason
+  | 'throttled'
+  | 'misconfigured'
+  | 'organization_unknown'
+  | 'token_over'
+  | 'token_used'
+  | 'not_current'
+  | 'caller_refused'
+  | 'origin_refused';
+
+interface Known {
+  /** Of `details`, exactly. */
+  code?: string;
+  text?: RegExp;
+  means: Meaning;
+  /**
+   * `documented` by Turnkey. `reported`: seen by others from Turnkey itself. `sandbox`: only our sandbox's own words so
+   * far.
+   */
+  seen: 'documented' | 'reported' | 'sandbox';
+}
+
+/**
+ * What Turnkey's refusals mean, besides what their status says: version 1, of Turnkey's error reference in August 2026.
+ * Codes come before texts, which are compared without regard to case: Turnkey's clients spell them otherwise than its
+ * servers. The first match counts, and what is not here stays `rejected_unclear`: better unclear than guessed.
+ */
+export const KNOWN_REFUSALS: readonly Known[] = [
+  { code: 'MAX_OTP_INITIATED', means: 'throttled', seen: 'reported' },
+  { code: 'RATE_LIMIT_EXCEEDED', means: 'throttled', seen: 'documented' },
+  { code: 'ORGANIZATION_NOT_FOUND', means: 'organization_unknown', seen: 'documented' },
+  { code: 'ORGANIZATION_MISMATCH', means: 'organization_unknown', seen: 'documented' },
+  { code: 'EMAIL_SENDING_DISABLED', means: 'misconfigured', seen: 'documented' },
+  { code: 'INVALID_EMAIL', means: 'caller_refused', seen: 'documented' },
+
+  // Before the rate limits: it comes with the same status, and no waiting helps.
+  { text: /exceeded maximum authenticators/i, means: 'authenticator_limit', seen: 'documented' },
+  { text: /max number of otps have been initiated/i, means: 'throttled', seen: 'reported' },
+  { text: /rate limited|over allotted quota/i, means: 'throttled', seen: 'documented' },
+  { text: /invalid authenticator attestation/i, means: 'attestation_invalid', seen: 'documented' },
+  { text: /activity timestamp is (not current|in the future)/i, means: 'not_current', seen: 'documented' },
+  { text: /no organization found/i, means: 'organization_unknown', seen: 'documented' },
+  {
+    text: /organization mismatch|malformed organization id/i,
+    means: 'organization_unknown',
+    seen: 'documented',
+  },
+  { text: /invalid email address|could not reach email/i, means: 'caller_refused', seen: 'documented' },
+  { text: /invalid otp code/i, means: 'otp_invalid', seen: 'reported' },
+
+  { text: /otp code is locked|too many attempts/i, means: 'otp_locked', seen: 'sandbox' },
+  { text: /expired otp code|otp code (has )?expired/i, means: 'otp_expired', seen: 'sandbox' },
+  { text: /otp not found|otp code already used/i, means: 'otp_expired', seen: 'sandbox' },
+  { text: /otp was initiated by another generation/i, means: 'otp_expired', seen: 'sandbox' },
+  { text: /verification token already used/i, means: 'token_used', seen: 'sandbox' },
+  { text: /(expired|invalid) verification token/i, means: 'token_over', seen: 'sandbox' },
+  { text: /verification token of another generation/i, means: 'token_over', seen: 'sandbox' },
+  { text: /credential already registered/i, means: 'credential_already_registered', seen: 'sandbox' },
+  { text: /no user found/i, means: 'subject_not_found', seen: 'sandbox' },
+  { text: /captcha/i, means: 'caller_refused', seen: 'sandbox' },
+  { text: /origin is not allowed/i, means: 'origin_refused', seen: 'sandbox' },
+];
+
+/** @returns what a refusal means, or null where it is not known. */
+export function readRefusal({ code, text }: { code: string | null; text: string }): Meaning | null {
+  const start = text.slice(0, READ_CHARACTERS);
+  const known = KNOWN_REFUSALS.find((one) => (one.code ? one.code === code : one.text?.test(start)));
+  return known?.means ?? null;
+}

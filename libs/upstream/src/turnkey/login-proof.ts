@@ -1,0 +1,23 @@
+import { clientSignatureMessage, verifyClientSignature, type ClientSignature } from '#libs/signing';
+
+/**
+ * A device's signature over the message that opens its session (Turnkey public API, `clientSignature`).
+ *
+ * @param signing whose key it must be by (compressed, hex), and the message as its grant has it.
+ * @param signature raw r‖s, hex.
+ * @throws InvalidProofError where it is not by that key over that message.
+ */
+export function readLoginProof(
+  { publicKey, loginMessage }: { publicKey: string; loginMessage: string },
+  signature: string,
+): ClientSignature {
+  const { tokenId } = JSON.parse(loginMessage) as { tokenId: string };
+  return verifyClientSignature(
+    { publicKey, scheme: 'CLIENT_SIGNATURE_SCHEME_API_P256', message: loginMessage, signature },
+    { publicKey, usage: { tokenId, login: { publicKey } } },
+  );
+}
+
+/** What a device signs to open a session with its key. */
+export const loginMessageOf = (tokenId: string, publicKey: string): string =>
+  clientSignatureMessage({ tokenId, login: { publicKey } });

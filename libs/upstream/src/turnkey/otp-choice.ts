@@ -1,0 +1,115 @@
+import { z } from 'zod';
+import { ProblemError } from '#libs/kernel';
+import type { OtpChoice } from '../upstream-provider.js';
+import { fieldErrors } from './field-errors.js';
+
+/** Upstream's own limits (Turnkey public API, init OTP). */
+const CODE_LIFE_MAX_S = 600;
+export const CODE_LIFE_DEFAULT_S = 300;
+
+const text = (max: number) => z.string().min(1, 'is empty').max(max, `is longer than ${max}`);
+const email = z.email('is not an e-mail address').max(254, 'is longer than 254');
+
+const initOtpMembers = {
+  otpType: z.enum(['OTP_TYPE_EMAIL', 'OTP_TYPE_SMS'], 'is neither OTP_TYPE_EMAIL nor OTP_TYPE_SMS'),
+  otpLength: z.int('is not a whole number').min(6, 'is less than 6').max(9, 'is more than 9'),
+  alphanumeric: z.boolean('is neither true nor false'),
+  /** Upstream takes text. */
+  expirationSeconds: z
+    .union([z.int(), z.string().regex(/^[1-9]\d{0,3}$/)], 'is not a whole number of seconds')
+    .transform(String)
+    .refine(
+      (value) => Number(value) >= 1 && Number(value) <= CODE_LIFE_MAX_S,
+      `is not between 1 and ${CODE_LIFE_MAX_S} seconds`,
+    ),
+  userIdentifier: text(256),
+  emailCustomization: z
+    .strictObject({
+      logoUrl: z.url({ protocol: /^https?$/, error: 'is not a URL' }).max(2_000),
+      magicLinkTemplate: text(2_000).includes('%s', 'lacks %s, where the code goes'),
+      templateVariables: text(4_000).refine(isJsonObject, 'is not a JSON object as text'),
+      templateId: text(256),
+    })
+    .partial(),
+  smsCustomization: z.strictObject({
+    template: text(1_000).includes('{{.OtpCode}}', 'lacks {{.OtpCode}}, where the code goes'),
+  }),
+  sendFromEmailAddress: email,
+  sendFromEmailSenderName: text(256),
+  replyToEmailAddress: email,
+};
+
+const initOtpChoice = z.strictObject(initOtpMembers).partial();
+export type InitOtpChoice = z.output<typeof initOtpChoice>;
+
+const authProxyChoice = z
+  .strictObject({
+    emailCustomization: initOtpMembers.emailCustomization.pick({ templateId: true }).strict(),
+    /** Good for one call, from the user's browser. */
+    captchaToken: text(4_096).regex(/^[\x21-\x7e]+$/, 'is not printable ASCII'),
+    origin: z
+      .string()
+      .refine(
+        (value) => URL.parse(value)?.origin === value,
+        'is not a web origin such as https://app.example.com',
+      ),
+  })
+  .partial();
+export type AuthProxyChoice = z.output<typeof authProxyChoice>;
+
+/** @throws ProblemError `validation_failed` that points at the wrong member of the caller's `otp`. */
+export const parseInitOtpChoice = (value: unknown) => parse(initOtpChoice, value, 'init_otp');
+
+/** The rest is set in the dashboard. @throws ProblemError `validation_failed` as above. */
+export const parseAuthProxyChoice = (value: unknown) => parse(authProxyChoice, value, 'the Auth Proxy');
+
+/** What of it an integration can have for all its calls. */
+export const parseAuthProxyDefaults = (value: unknown): AuthProxyChoice =>
+  parse(authProxyChoice.omit({ captchaToken: true }).strict(), value, 'the Auth Proxy');
+
+/** @throws Error that names the integration, to stop the boot. */
+export function checkedDefaults<T>(name: string, parseChoice: (value: unknown) => T, defaults: object): T {
+  try {
+    return parseChoice(defaults);
+  } catch (error) {
+    if (!(error instanceof ProblemError)) throw error;
+    const faults = (error.errors ?? []).map(
+      ({ pointer, detail }) => `${pointer.replace('/otp/', '')} ${detail}`,
+    );
+    throw new Error(`integration ${name}: its OTP_DEFAULTS are not good: ${faults.join('; ')}`, {
+      cause: error,
+    });
+  }
+}
+
+/** Lays a choice over the defaults, the customizations member by member. */
+export function overlaid<T extends OtpChoice>(defaults: T, choice: T): T {
+  const merged: Record<string, unknown> = { ...defaults };
+  for (const [name, value] of Object.entries(choice)) {
+    const below = merged[name];
+    merged[name] = isObject(below) && isObject(value) ? { ...below, ...value } : value;
+  }
+  return merged as T;
+}
+
+function parse<Schema extends z.ZodType>(schema: Schema, value: unknown, taker: string): z.output<Schema> {
+  const parsed = schema.safeParse(value ?? {});
+  if (parsed.success && value !== null) return parsed.data;
+  throw new ProblemError('validation_failed', {
+    detail: `The choice of a code is not one that ${taker} takes.`,
+    errors: parsed.error
+      ? fieldErrors(parsed.error, '/otp')
+      : [{ pointer: '/otp', code: 'invalid_type', detail: 'is null' }],
+  });
+}
+
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
+
+function isJsonObject(value: string): boolean {
+  try {
+    const parsed: unknown = JSON.parse(value);
+    return isObject(parsed) && !Array.isArray(parsed);
+  } catch {
+    return false;
+  }
+}

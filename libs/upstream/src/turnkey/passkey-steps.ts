@@ -1,0 +1,113 @@
+import { openSessionKey, type SigningEngineName } from '#libs/signing';
+import { UpstreamError } from '../upstream-error.js';
+import type { Call, DeviceRequest, Grant, NewAuthenticator } from '../upstream-provider.js';
+import { toAuthenticatorParams } from './authenticator-params.js';
+import { deviceStamp } from './device-request.js';
+import { readLoginProof } from './login-proof.js';
+import type { OneTry } from './one-try.js';
+import { Passkeys } from './passkeys.js';
+import { TokenRefusal } from './refusal.js';
+import { stamperOf } from './session-keys.js';
+import type { Stamper, TurnkeyApi } from './turnkey-api.js';
+
+type SessionKeyGrant = Grant & { type: 'session-key' };
+type DeviceKeyGrant = Grant & { type: 'device-key' };
+
+/** Opens the session with a login that the device signed. @returns once upstream has said yes. */
+export type DeviceLogin = (clientSignature: object) => {
+  body: string;
+  send: (body: string) => Promise<unknown>;
+};
+
+/** Step 3 in either custody. */
+export class PasskeySteps {
+  readonly #passkeys: Passkeys;
+
+  /** @param parent the key that may read every sub-organization, where we have it. */
+  constructor(
+    private readonly api: TurnkeyApi,
+    private readonly engine: SigningEngineName,
+    private readonly parent: Stamper | null,
+  ) {
+    this.#passkeys = new Passkeys(api);
+  }
+
+  /** The session's key is ours: the body is made once, and stamped for each try. */
+  async byServer(
+    oneTry: OneTry,
+    call: Call,
+    grant: SessionKeyGrant,
+    authenticators: readonly NewAuthenticator[],
+  ) {
+    const { organizationId, userId, privateKey } = grant;
+    const { text: body, first } = await keptText(call, 'create-authenticators', () =>
+      this.api.activity('ACTIVITY_TYPE_CREATE_AUTHENTICATORS_V2', organizationId, {
+        userId,
+        authenticators: authenticators.map(toAuthenticatorParams),
+      }),
+    );
+    const stamper = stamperOf(openSessionKey(privateKey, this.engine), 'session');
+    const credentialIds = authenticators.map(({ credentialId }) => credentialId);
+    const reader = this.parent ?? stamper;
+    return this.#passkeys.create(oneTry, { organizationId, userId, credentialIds, body, stamper, reader, repeated: !first }); // prettier-ignore
+  }
+
+  /**
+   * The session's key is the device's: it is logged in by its signature, and its request goes on byte for byte.
+   *
+   * A login that was lost, or that an earlier submission has had, may have opened the session all the same: the
+   * passkeys then tell.
+   */
+  async byDevice(
+    oneTry: OneTry,
+    call: Call,
+    grant: DeviceKeyGrant,
+    authenticators: readonly NewAuthenticator[],
+    device: DeviceRequest,
+    login: DeviceLogin,
+  ) {
+    const { organizationId, userId } = grant;
+    const { body: loginBody, send } = login(readLoginProof(grant, device.clientSignature));
+    const stamp = deviceStamp(device, grant);
+    const { text, first } = await keptText(call, 'otp-login', () => loginBody);
+    const doubt = await openingDoubt(oneTry, () => send(text));
+    try {
+      return await this.#passkeys.create(oneTry, {
+        organizationId,
+        userId,
+        credentialIds: authenticators.map(({ credentialId }) => credentialId),
+        body: device.body,
+        stamper: { whose: 'session', stamp: () => stamp },
+        reader: this.parent,
+        repeated: !first,
+      });
+    } catch (error) {
+      const closed = error instanceof UpstreamError && error.reason === 'session_expired';
+      throw closed && doubt ? doubt : error;
+    }
+  }
+}
+
+/** @returns null where the session is open, or why that is not certain. */
+async function openingDoubt(oneTry: OneTry, open: () => Promise<unknown>): Promise<UpstreamError | null> {
+  try {
+    await open();
+    return null;
+  } catch (error) {
+    if (!(error instanceof UpstreamError)) throw error;
+    const lost = error.failure === 'unavailable' || error.failure === 'no_answer';
+    const used = error instanceof TokenRefusal && error.token === 'token_used';
+    if ((lost || used) && oneTry.leftMs > 0) return error;
+    throw error;
+  }
+}
+
+/** A kept text, and whether this is the try that made it. */
+async function keptText(call: Call, name: string, make: () => string) {
+  let first = false;
+  const text = await call.kept(name, () => {
+    first = true;
+    return make();
+  });
+  return { text, first };
+}

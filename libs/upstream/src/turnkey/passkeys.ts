@@ -1,0 +1,82 @@
+import { z } from 'zod';
+import { UpstreamError } from '../upstream-error.js';
+import type { OneTry } from './one-try.js';
+import type { Stamper, TurnkeyApi } from './turnkey-api.js';
+
+/** A request of step 3, ready to be sent. */
+export interface NewPasskeys {
+  organizationId: string;
+  userId: string;
+  /** Of the passkeys in the body, in their order: unpadded base64url. */
+  credentialIds: readonly string[];
+  /** The exact text. */
+  body: string;
+  stamper: Stamper;
+  /** Who may ask what became of it; null where nobody here can. */
+  reader: Stamper | null;
+  /** Whether an earlier try may have sent these bytes. */
+  repeated: boolean;
+}
+
+const created = z.object({ authenticatorIds: z.array(z.string().min(1)) });
+const stored = z.object({
+  authenticators: z.array(z.object({ authenticatorId: z.string().min(1), credentialId: z.string() })),
+});
+
+/** Registers passkeys by the public API, and finds out what became of a lost answer. */
+export class Passkeys {
+  constructor(private readonly api: TurnkeyApi) {}
+
+  /** @returns upstream's ids in the order of the passkeys, or null where it answered another number of them. */
+  async create(oneTry: OneTry, passkeys: NewPasskeys): Promise<string[] | null> {
+    const { body, stamper, reader, credentialIds } = passkeys;
+    try {
+      const { authenticatorIds } = await this.api.submit(oneTry, {
+        path: 'create_authenticators',
+        body,
+        stamper,
+        reader,
+        result: 'createAuthenticatorsResult',
+        schema: created,
+        organization: 'sub',
+        tokenOver: 'session_expired',
+      });
+      return authenticatorIds.length === credentialIds.length ? authenticatorIds : null;
+    } catch (error) {
+      if (!(error instanceof UpstreamError) || !mayHaveBeenDone(error)) throw error;
+      const found = await this.#readBack(oneTry, passkeys);
+      if (Array.isArray(found)) return found;
+      // A session that is over says nothing of an earlier try, which it may have been open for.
+      if (error.failure !== 'rejected' || !passkeys.repeated || found === 'absent') throw error;
+      const detail =
+        'the session is over, and whether an earlier try registered the passkeys could not be asked';
+      throw new UpstreamError('no_answer', { detail, evidence: error.evidence, cause: error });
+    }
+  }
+
+  /** @returns the ids where upstream has every one of the passkeys. */
+  async #readBack(oneTry: OneTry, passkeys: NewPasskeys): Promise<string[] | 'absent' | 'unknown'> {
+    const { organizationId, userId, credentialIds, reader } = passkeys;
+    if (!reader || oneTry.leftMs <= 0) return 'unknown';
+    try {
+      const { authenticators } = await this.api.query(oneTry, {
+        path: 'get_authenticators',
+        parameters: { organizationId, userId },
+        stamper: reader,
+        schema: stored,
+        organization: 'sub',
+      });
+      const ids = new Map(authenticators.map((one) => [one.credentialId, one.authenticatorId]));
+      const found = credentialIds.flatMap((credentialId) => ids.get(credentialId) ?? []);
+      return found.length === credentialIds.length ? found : 'absent';
+    } catch (error) {
+      // That it cannot be asked says nothing about what was lost.
+      if (error instanceof UpstreamError) return 'unknown';
+      throw error;
+    }
+  }
+}
+
+function mayHaveBeenDone({ failure, reason }: UpstreamError): boolean {
+  return failure === 'unavailable' || failure === 'no_answer' || reason === 'session_expired';
+}

@@ -1,0 +1,120 @@
+import { z } from 'zod';
+import { commonFailure, failureOf, parseJson } from '../http-answer.js';
+import type { HttpAnswer } from '../http-client.js';
+import { UpstreamError, type RejectionReason } from '../upstream-error.js';
+import { readRefusal, type Meaning } from './known-texts.js';
+
+/** What a request was, as far as the meaning of its refusal depends on it. */
+export interface Asked {
+  /** Whose signature it has: ours, that of a user's session, or none. */
+  signedBy: 'parent' | 'session' | 'nobody';
+  /** Whose organization it names: the one we are configured with, or the subject's. */
+  organization: 'parent' | 'sub';
+  /** Where a verification token that is over leads: to a new code, whichever way this step has there. */
+  tokenOver: 'otp_expired' | 'session_expired';
+  /** How old its `timestampMs` is, in milliseconds; null where it has none. */
+  ageMs: number | null;
+  /** Whether it has a web origin of the caller's. */
+  withOrigin?: boolean;
+}
+
+/** gRPC's codes, which a failed activity has in place of an HTTP status (Turnkey public API, errors). */
+const STATUS_OF_GRPC: Readonly<Record<number, number>> = { 3: 400, 5: 404, 7: 403, 8: 429, 16: 401 };
+
+/** The older end of the window for `timestampMs` is an hour; what was refused younger than this met another clock. */
+const REPEATABLE_MS = 55 * 60_000;
+
+const errorBody = z.object({
+  code: z.number().nullish(),
+  message: z.string().catch(''),
+  details: z
+    .array(z.object({ turnkeyErrorCode: z.string().optional().catch(undefined) }))
+    .nullish()
+    .catch(null),
+});
+
+interface Said {
+  status: number;
+  code: string | null;
+  means: Meaning | null;
+}
+
+/** The failure that an answer other than 2xx amounts to. */
+export function refusalOf(answer: HttpAnswer, asked: Asked): UpstreamError {
+  const { status } = answer;
+  const said = read(parseJson(answer.text), status);
+  const common = commonFailure(answer);
+  // A limit on what a user may have comes as 429, and a proxy's page of any status may hold any text.
+  if (common && status !== 429 && status !== 401 && status !== 403) return common;
+  return meant(answer, said, asked, `upstream answered ${status}`);
+}
+
+/**
+ * What an activity that failed amounts to. The same bytes are this activity for ever: nothing that a repeat could
+ * mend is said of it.
+ *
+ * @param failure of the activity: a status of gRPC's.
+ */
+export function failedActivity(answer: HttpAnswer, failure: unknown, asked: Asked): UpstreamError {
+  const grpc = (failure as { code?: unknown } | null | undefined)?.code;
+  const said = read(failure, (typeof grpc === 'number' && STATUS_OF_GRPC[grpc]) || 500);
+  const detail = `the activity failed (${said.code ?? said.status})`;
+  const error = meant(answer, said, asked, detail);
+  return error.failure === 'rejected' ? error : failureOf(answer, 'rejected_unclear', detail);
+}
+
+function read(body: unknown, status: number): Said {
+  const { message = '', details } = errorBody.safeParse(body).data ?? {};
+  const code = details?.find((one) => one.turnkeyErrorCode)?.turnkeyErrorCode ?? null;
+  return { status, code, means: readRefusal({ code, text: message }) };
+}
+
+function meant(answer: HttpAnswer, { status, means }: Said, asked: Asked, detail: string): UpstreamError {
+  const rejected = (reason?: RejectionReason) =>
+    failureOf(answer, 'rejected', reason ? `${detail}: ${reason}` : detail, reason);
+  const misconfigured = (why: string) => failureOf(answer, 'misconfigured', `${detail}: ${why}`);
+
+  switch (means) {
+    case null:
+      break;
+    case 'throttled':
+      return failureOf(answer, 'throttled', detail);
+    case 'misconfigured':
+      return misconfigured('what we ask for is switched off');
+    case 'caller_refused':
+      return rejected();
+    case 'origin_refused':
+      return asked.withOrigin ? rejected() : misconfigured('its list of origins has no place for a service');
+    case 'organization_unknown':
+      return asked.organization === 'sub'
+        ? rejected('subject_not_found')
+        : misconfigured('our organization is unknown');
+    case 'token_over':
+    case 'token_used':
+      return new TokenRefusal(rejected(asked.tokenOver), means);
+    case 'not_current':
+      // Too old to be repeated, what became of the first cannot be asked this way any more.
+      return (asked.ageMs ?? 0) > REPEATABLE_MS
+        ? failureOf(answer, 'no_answer', `${detail}: the request is too old to be repeated`)
+        : misconfigured('our clock is not the provider’s');
+    default:
+      return rejected(means);
+  }
+  if (status === 429) return failureOf(answer, 'throttled', detail);
+  if (status === 401 || status === 403) {
+    return asked.signedBy === 'session'
+      ? rejected('session_expired')
+      : misconfigured('our credentials are refused');
+  }
+  return failureOf(answer, 'rejected_unclear', `${detail} with a text that is not known`);
+}
+
+/** A verification token that upstream takes no more. One that was used may have opened the session it was for. */
+export class TokenRefusal extends UpstreamError {
+  constructor(
+    { failure, message, evidence, reason }: UpstreamError,
+    readonly token: 'token_over' | 'token_used',
+  ) {
+    super(failure, { detail: message, evidence, ...(reason && { reason }) });
+  }
+}

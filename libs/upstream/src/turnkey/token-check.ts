@@ -1,0 +1,41 @@
+import type { TurnkeyVerifier } from '#libs/signing';
+import type { Contact } from './contact.js';
+import { mustBe, proven, type SessionToken, type VerificationToken } from './proofs.js';
+
+/** What of Turnkey's answers its enclaves sign, checked against what was asked for. */
+export class TokenCheck {
+  constructor(
+    private readonly verifier: TurnkeyVerifier,
+    private readonly nowMs: () => number,
+  ) {}
+
+  /** @throws UpstreamError where the bundle is not the enclave's: a code encrypted to it would be read by another. */
+  otpTarget(bundle: string) {
+    return proven(() => this.verifier.otpTarget(bundle));
+  }
+
+  /**
+   * @param expected the parent organization, the contact that the code went to, and the key that was encrypted with
+   *   the code, where it was ours.
+   */
+  verification(
+    token: string,
+    expected: { organizationId: string; contact: Contact; publicKey?: string },
+  ): VerificationToken {
+    const read = proven(() => this.verifier.verificationToken(token, this.nowMs()));
+    mustBe(read.organizationId === expected.organizationId, 'a token of another organization');
+    mustBe(read.contact.toLowerCase() === expected.contact.value, 'a token for another contact');
+    mustBe(!expected.publicKey || read.publicKey === expected.publicKey, 'a token for another key');
+    return read;
+  }
+
+  session(token: string, expected: { organizationId: string | null; publicKey: string }): SessionToken {
+    const read = proven(() => this.verifier.sessionToken(token, this.nowMs()));
+    mustBe(read.publicKey === expected.publicKey, 'a session of another key');
+    mustBe(
+      expected.organizationId === null || read.organizationId === expected.organizationId,
+      'a session in another organization',
+    );
+    return read;
+  }
+}

@@ -1,0 +1,144 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { z } from 'zod';
+import type { Clock } from '#libs/kernel';
+import type { ClockSkew } from '../clock-skew.js';
+import { failureOf, parseJson } from '../http-answer.js';
+import type { HttpAnswer, UpstreamHttpClient } from '../http-client.js';
+import { UpstreamError } from '../upstream-error.js';
+import { readActivity, resultNamed, type Activity } from './activity.js';
+import type { OneTry } from './one-try.js';
+import { refusalOf, type Asked } from './refusal.js';
+
+/** Who signs requests: the parent organization's key, or that of a user's session. */
+export interface Stamper {
+  whose: 'parent' | 'session';
+  /** @param body the exact text that is sent. @returns the header of the stamp. */
+  stamp(body: string): Record<string, string>;
+}
+
+export interface Submission<T> {
+  /** The last segment of the path, e.g. `init_otp`. */
+  path: string;
+  /** The exact text: the same bytes are the same activity (Turnkey public API, idempotency). */
+  body: string;
+  stamper: Stamper;
+  /** Who may ask what becomes of it; null where nobody here can. */
+  reader: Stamper | null;
+  /** The result's name without its version. */
+  result: string;
+  schema: z.ZodType<T>;
+  organization: Asked['organization'];
+  tokenOver?: Asked['tokenOver'];
+}
+
+export interface Query<T> {
+  path: string;
+  parameters: { organizationId: string } & Record<string, unknown>;
+  stamper: Stamper;
+  schema: z.ZodType<T>;
+  organization: Asked['organization'];
+}
+
+/** How soon to ask again for an activity that is still going on, in milliseconds, and how long to wait at most. */
+const POLL_FIRST_MS = 250;
+const POLL_LAST_MS = 2_000;
+
+/** Turnkey's public API: stamped POSTs, submissions that are activities, and queries. */
+export class TurnkeyApi {
+  #lastTimestampMs = 0;
+
+  constructor(
+    private readonly integration: { name: string; baseUrl: string },
+    private readonly http: UpstreamHttpClient,
+    private readonly clock: Clock,
+    private readonly skew: ClockSkew,
+  ) {}
+
+  /**
+   * Writes the body of an activity. No two have the same `timestampMs`: otherwise a second code for the same address
+   * within a millisecond would be the first one.
+   *
+   * @param type e.g. `ACTIVITY_TYPE_INIT_OTP_V3`.
+   */
+  activity(type: string, organizationId: string, parameters: object): string {
+    this.#lastTimestampMs = Math.max(this.#lastTimestampMs + 1, this.clock.nowMs());
+    return JSON.stringify({ type, timestampMs: String(this.#lastTimestampMs), organizationId, parameters });
+  }
+
+  /**
+   * Submits an activity and waits for its end.
+   *
+   * @throws UpstreamError `no_answer` where it was still going on at the deadline: its bytes can be sent again.
+   */
+  async submit<T>(oneTry: OneTry, submission: Submission<T>): Promise<T> {
+    const { path, body, stamper, reader, organization, tokenOver = 'otp_expired' } = submission;
+    const asked: Asked = { signedBy: stamper.whose, organization, tokenOver, ageMs: this.#ageOf(body) };
+    let answer = await this.#send(oneTry, true, `submit/${path}`, body, stamper);
+    if (!isSuccess(answer)) throw refusalOf(answer, asked);
+    let activity = readActivity(answer, asked);
+    for (let waitMs = POLL_FIRST_MS; !activity.result; waitMs = Math.min(waitMs * 1.5, POLL_LAST_MS)) {
+      if (!reader || oneTry.leftMs <= waitMs) {
+        throw failureOf(answer, 'no_answer', 'the activity was still going on');
+      }
+      await delay(waitMs);
+      const polled = await this.#poll(oneTry, activity, reader);
+      if (!polled) continue;
+      answer = polled;
+      activity = readActivity(polled, asked);
+    }
+    return read(answer, submission.schema, resultNamed(activity.result, submission.result));
+  }
+
+  async query<T>(oneTry: OneTry, { path, parameters, stamper, schema, organization }: Query<T>): Promise<T> {
+    const answer = await this.#send(oneTry, false, `query/${path}`, JSON.stringify(parameters), stamper);
+    if (isSuccess(answer)) return read(answer, schema, parseJson(answer.text));
+    throw refusalOf(answer, { signedBy: stamper.whose, organization, tokenOver: 'otp_expired', ageMs: null });
+  }
+
+  /** @returns null where the question failed: what it says then is said of the question, not of the activity. */
+  async #poll(oneTry: OneTry, { id, organizationId }: Activity, reader: Stamper): Promise<HttpAnswer | null> {
+    const body = JSON.stringify({ organizationId, activityId: id });
+    try {
+      const answer = await this.#send(oneTry, false, 'query/get_activity', body, reader);
+      return isSuccess(answer) ? answer : null;
+    } catch (error) {
+      if (error instanceof UpstreamError) return null;
+      throw error;
+    }
+  }
+
+  async #send(
+    oneTry: OneTry,
+    hasEffect: boolean,
+    path: string,
+    body: string,
+    stamper: Stamper,
+  ): Promise<HttpAnswer> {
+    const { name, baseUrl } = this.integration;
+    const answer = await this.http.send(oneTry.limits(hasEffect), {
+      baseUrl,
+      lane: `${name} ${path}`,
+      method: 'POST',
+      pathAndQuery: `/public/v1/${path}`,
+      headers: { accept: 'application/json', 'content-type': 'application/json', ...stamper.stamp(body) },
+      body,
+    });
+    this.skew.saw(answer.headers['date'] ?? undefined, this.clock.nowMs());
+    return answer;
+  }
+
+  #ageOf(body: string): number {
+    return (
+      this.clock.nowMs() - Number((parseJson(body) as { timestampMs?: unknown } | undefined)?.timestampMs)
+    );
+  }
+}
+
+export const isSuccess = ({ status }: HttpAnswer): boolean => status >= 200 && status <= 299;
+
+/** @throws UpstreamError `no_answer`: it said yes and we cannot read to what, so it may have taken effect. */
+export function read<T>(answer: HttpAnswer, schema: z.ZodType<T>, value: unknown): T {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw failureOf(answer, 'no_answer', `upstream answered ${answer.status} with a body of the wrong shape`);
+}

@@ -1,0 +1,216 @@
+import { z } from 'zod';
+import { encryptOtpCode, signClientSignature, type SigningEngineName, type SigningKey } from '#libs/signing';
+import { UpstreamError } from '../upstream-error.js';
+import type { Secret } from '#libs/kernel';
+import type { Call, Grant, SentOtp } from '../upstream-provider.js';
+import { FILTER_TYPES, asSignedContact, asUserContact } from './contact.js';
+import type { OneTry } from './one-try.js';
+import type { VerificationToken } from './proofs.js';
+import { keptSessionKey } from './session-keys.js';
+import type { TokenCheck } from './token-check.js';
+import type { Stamper, TurnkeyApi } from './turnkey-api.js';
+import type { TurnkeySubject } from './turnkey-subject.js';
+
+const verified = z.object({ verificationToken: z.string().min(1) });
+const loggedIn = z.object({ session: z.string().min(1) });
+const organizations = z.object({ organizationIds: z.array(z.string().min(1)) });
+const signedUp = z.object({ subOrganizationId: z.string().min(1) });
+
+/** Activities of one generation: never mixed, since bundle, token and key belong together (Turnkey's migration notes). */
+const GENERATIONS = {
+  encrypted: { verify: 'VERIFY_OTP_V2', signUp: 'CREATE_SUB_ORGANIZATION_V8', logIn: 'OTP_LOGIN_V2' },
+  plain: { verify: 'VERIFY_OTP', signUp: 'CREATE_SUB_ORGANIZATION_V7', logIn: 'OTP_LOGIN' },
+} as const;
+
+/** Of the code itself, not of the configuration, which may have changed since it was sent. */
+const generationOf = (sent: SentOtp) => (sent.targetBundle === undefined ? 'plain' : 'encrypted');
+
+export interface TurnkeyLoginOptions {
+  parentId: string;
+  parent: Stamper;
+  engine: SigningEngineName;
+  sessionLifeS: number;
+}
+
+/** A token, and the way to use it. */
+export interface Verified {
+  jwt: string;
+  token: VerificationToken;
+}
+
+/** From a code to a session: verified, its sub-organization found or made, logged in. */
+export class TurnkeyLogin {
+  constructor(
+    private readonly api: TurnkeyApi,
+    private readonly check: TokenCheck,
+    private readonly options: TurnkeyLoginOptions,
+  ) {}
+
+  /** In server custody, where the session's key is ours. */
+  async byCode(
+    oneTry: OneTry,
+    call: Call,
+    subject: TurnkeySubject,
+    sent: SentOtp,
+    code: Secret,
+  ): Promise<Grant> {
+    const { key, privateKey } = await keptSessionKey(call, this.options.engine);
+    const publicKey = key.publicKeyCompressedHex;
+    const types = GENERATIONS[generationOf(sent)];
+    const proof = async () =>
+      sent.targetBundle === undefined
+        ? { otpCode: code.reveal(), publicKey }
+        : {
+            encryptedOtpBundle: await encryptOtpCode(
+              this.check.otpTarget(sent.targetBundle),
+              code,
+              publicKey,
+            ),
+          };
+    const token = await this.#verify(oneTry, call, subject, types.verify, sent, proof, publicKey);
+    const organizationId = await this.#organization(oneTry, call, subject, types.signUp, key, token);
+    const body = await call.kept(
+      'otp-login',
+      () =>
+      this.loginBody(types.logIn, organizationId, token.jwt, publicKey, signClientSignature(key, { tokenId: token.token.id, login: { publicKey } })), // prettier-ignore
+    );
+    const jwt = await this.logIn(oneTry, body, 'otp_expired');
+    const session = this.check.session(jwt, { organizationId, publicKey });
+    if (subject.userId && session.userId.toLowerCase() !== subject.userId) {
+      throw notFound('the contact is that of another user of the sub-organization');
+    }
+    const { userId, expiresAt } = session;
+    return { type: 'session-key', organizationId, userId, privateKey, expiresAt };
+  }
+
+  /** In client custody: the token is bound to the device's key, and the device opens the session. */
+  byDevice(
+    oneTry: OneTry,
+    call: Call,
+    subject: TurnkeySubject,
+    sent: SentOtp,
+    bundle: string,
+  ): Promise<Verified> {
+    const proof = () => ({ encryptedOtpBundle: bundle });
+    return this.#verify(oneTry, call, subject, GENERATIONS.encrypted.verify, sent, proof);
+  }
+
+  /** @param clientSignature by the key that the token is bound to. */
+  loginBody(
+    type: (typeof GENERATIONS)[keyof typeof GENERATIONS]['logIn'],
+    organizationId: string,
+    verificationToken: string,
+    publicKey: string,
+    clientSignature: object,
+  ): string {
+    const expirationSeconds = String(this.options.sessionLifeS);
+    const parameters = { verificationToken, publicKey, expirationSeconds, clientSignature };
+    return this.api.activity(`ACTIVITY_TYPE_${type}`, organizationId, parameters);
+  }
+
+  /** @returns the session's token. */
+  async logIn(oneTry: OneTry, body: string, tokenOver: 'otp_expired' | 'session_expired'): Promise<string> {
+    const { parent } = this.options;
+    const { session } = await this.api.submit(oneTry, {
+      path: 'otp_login',
+      body,
+      stamper: parent,
+      reader: parent,
+      result: 'otpLoginResult',
+      schema: loggedIn,
+      organization: 'sub',
+      tokenOver,
+    });
+    return session;
+  }
+
+  async #verify(
+    oneTry: OneTry,
+    call: Call,
+    { contact }: TurnkeySubject,
+    type: string,
+    { handle }: SentOtp,
+    proof: () => object | Promise<object>,
+    publicKey?: string,
+  ): Promise<Verified> {
+    const { parentId, parent } = this.options;
+    const body = await call.kept('verify-otp', async () =>
+      this.api.activity(`ACTIVITY_TYPE_${type}`, parentId, { otpId: handle, ...(await proof()) }),
+    );
+    const { verificationToken: jwt } = await this.api.submit(oneTry, {
+      path: 'verify_otp',
+      body,
+      stamper: parent,
+      reader: parent,
+      result: 'verifyOtpResult',
+      schema: verified,
+      organization: 'parent',
+    });
+    const expected = { organizationId: parentId, contact, ...(publicKey && { publicKey }) };
+    return { jwt, token: this.check.verification(jwt, expected) };
+  }
+
+  async #organization(
+    oneTry: OneTry,
+    call: Call,
+    { organizationId, contact }: TurnkeySubject,
+    type: string,
+    key: SigningKey,
+    token: Verified,
+  ): Promise<string> {
+    if (organizationId) return organizationId;
+    const { parentId, parent } = this.options;
+    const { organizationIds } = await this.api.query(oneTry, {
+      path: 'list_verified_suborgs',
+      parameters: {
+        organizationId: parentId,
+        filterType: FILTER_TYPES[contact.type],
+        filterValue: contact.value,
+      },
+      stamper: parent,
+      schema: organizations,
+      organization: 'parent',
+    });
+    const [found, ...more] = organizationIds;
+    // Which of them is meant, nobody here can tell: a passkey in the wrong wallet is worse than none.
+    if (more.length > 0)
+      throw notFound('several sub-organizations have the contact: name one in the subject');
+    if (found) return found;
+    const body = await call.kept('create-sub-organization', () =>
+      this.api.activity(`ACTIVITY_TYPE_${type}`, parentId, signUpParameters({ contact }, key, token)),
+    );
+    const { subOrganizationId } = await this.api.submit(oneTry, {
+      path: 'create_sub_organization',
+      body,
+      stamper: parent,
+      reader: parent,
+      result: 'createSubOrganizationResult',
+      schema: signedUp,
+      organization: 'parent',
+    });
+    return subOrganizationId;
+  }
+}
+
+/** A sub-organization of one root user without credentials: the session's key, then the passkeys, are its first. */
+function signUpParameters(
+  { contact }: Pick<TurnkeySubject, 'contact'>,
+  key: SigningKey,
+  { jwt, token }: Verified,
+) {
+  const credentials = { apiKeys: [], authenticators: [], oauthProviders: [] };
+  const signupV2 = { ...credentials, ...asSignedContact(contact) };
+  return {
+    subOrganizationName: contact.value,
+    rootUsers: [{ userName: contact.value, ...asUserContact(contact), ...credentials }],
+    rootQuorumThreshold: 1,
+    verificationToken: jwt,
+    clientSignature: signClientSignature(key, { tokenId: token.id, signupV2 }),
+  };
+}
+
+/** The subject is not one that can be onboarded. What was sent, the try adds. */
+export function notFound(detail: string): UpstreamError {
+  const evidence = { bytesSent: false, headersSeen: false, status: null, durationMs: 0 };
+  return new UpstreamError('rejected', { detail, evidence, reason: 'subject_not_found' });
+}

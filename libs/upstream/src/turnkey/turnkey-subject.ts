@@ -1,0 +1,64 @@
+import { z } from 'zod';
+import { ProblemError } from '#libs/kernel';
+import type { Subject } from '../upstream-provider.js';
+import { contactSchema, type Contact } from './contact.js';
+import { fieldErrors } from './field-errors.js';
+
+/** A user of Turnkey's: by contact, which a code proves, and by ids where these are known. Ids in lower case. */
+export interface TurnkeySubject {
+  /** The sub-organization. */
+  organizationId?: string | undefined;
+  userId?: string | undefined;
+  contact: Contact;
+}
+
+/** @param needed why a missing one is refused; null where it may be missing. */
+const id = (needed: string | null) =>
+  z
+    .guid({ error: ({ input }) => (input === undefined && needed) || 'is not a UUID' })
+    .transform((text) => text.toLowerCase());
+
+const NEEDED = 'is needed, because the user’s device signs it';
+const SCHEMAS = {
+  server: z.strictObject({
+    organizationId: id(null).optional(),
+    userId: id(null).optional(),
+    contact: contactSchema,
+  }),
+  client: z.strictObject({ organizationId: id(NEEDED), userId: id(NEEDED), contact: contactSchema }),
+};
+
+/**
+ * Reads the caller's `subject`. In client custody the ids are needed from the start: the device signs them, and a
+ * sub-organization cannot be made without its signature.
+ *
+ * @param parentId the organization that no user is in.
+ * @throws ProblemError `validation_failed` that points at the wrong member.
+ */
+export function parseTurnkeySubject(
+  value: unknown,
+  custody: 'server' | 'client',
+  parentId: string,
+): { subject: Subject; key: string } {
+  const schema: z.ZodType<TurnkeySubject> = SCHEMAS[custody];
+  const parsed = schema
+    .refine(({ organizationId }) => organizationId !== parentId, {
+      path: ['organizationId'],
+      message: 'is the parent organization: a user is in a sub-organization',
+    })
+    .safeParse(value);
+  if (!parsed.success) {
+    throw new ProblemError('validation_failed', {
+      detail:
+        'The subject of a Turnkey onboarding is {"contact": {"type": "email" or "phone", "value": …}, ' +
+        `"organizationId": UUID, "userId": UUID}; the ids are ${custody === 'client' ? 'needed, since the device signs them' : 'optional'}.`,
+      errors: fieldErrors(parsed.error, '/subject'),
+    });
+  }
+  const { organizationId, contact } = parsed.data;
+  const key = `${contact.type}:${contact.value}${organizationId ? `/${organizationId}` : ''}`;
+  return { subject: parsed.data as unknown as Subject, key };
+}
+
+/** What {@link parseTurnkeySubject} let through, from its row. */
+export const turnkeySubject = (subject: Subject) => subject as unknown as TurnkeySubject;

@@ -1,0 +1,205 @@
+import { z } from 'zod';
+import type { Clock } from '#libs/kernel';
+import type { TurnkeyApiConfig } from '#libs/platform';
+import { turnkeyVerifier, type SigningEngineName, type SigningKey } from '#libs/signing';
+import type { ClockSkew } from '../clock-skew.js';
+import type { UpstreamHttpClient } from '../http-client.js';
+import { UpstreamError } from '../upstream-error.js';
+import type {
+  Call,
+  CallLimits,
+  DeviceRequest,
+  DeviceSigning,
+  Grant,
+  NewAuthenticator,
+  OtpChoice,
+  OtpProof,
+  SentOtp,
+  Subject,
+  UpstreamProvider,
+} from '../upstream-provider.js';
+import { readDeviceRequest } from './device-request.js';
+import { initOtpRequest } from './init-otp-request.js';
+import { grantToDevice } from './device-grant.js';
+import { OneTry } from './one-try.js';
+import { checkedDefaults, parseInitOtpChoice, type InitOtpChoice } from './otp-choice.js';
+import { PasskeySteps } from './passkey-steps.js';
+import { stamperOf } from './session-keys.js';
+import { TokenCheck } from './token-check.js';
+import { TurnkeyApi, type Stamper } from './turnkey-api.js';
+import { TurnkeyLogin } from './turnkey-login.js';
+import { parseTurnkeySubject, turnkeySubject } from './turnkey-subject.js';
+
+/** What the provider is told of its integration. */
+export type TurnkeyIntegration = Pick<
+  TurnkeyApiConfig,
+  | 'name'
+  | 'baseUrl'
+  | 'custody'
+  | 'organizationId'
+  | 'signerPublicKey'
+  | 'notarizerPublicKey'
+  | 'appName'
+  | 'initOtp'
+  | 'otpDefaults'
+  | 'sessionLifeS'
+>;
+
+/** What every provider works with. */
+export interface TurnkeyParts {
+  http: UpstreamHttpClient;
+  clock: Clock;
+  skew: ClockSkew;
+  engine: SigningEngineName;
+}
+
+const sent = z.object({ otpId: z.string().min(1) });
+const sentWithBundle = sent.extend({ otpEncryptionTargetBundle: z.string().min(1) });
+const whoami = z.object({ organizationId: z.string() });
+
+/**
+ * Turnkey's public API, by the key of the parent organization. Every submission is an activity that its bytes name:
+ * they are kept before they are sent, so that a repeat is the same one.
+ */
+export class TurnkeyProvider implements UpstreamProvider {
+  readonly kind = 'turnkey';
+  readonly custody;
+  readonly #api: TurnkeyApi;
+  readonly #parent: Stamper;
+  readonly #check: TokenCheck;
+  readonly #login: TurnkeyLogin;
+  readonly #passkeys: PasskeySteps;
+  readonly #otpDefaults: InitOtpChoice;
+
+  /** @throws Error naming the integration where its defaults of a code are not good. */
+  constructor(
+    private readonly integration: TurnkeyIntegration,
+    key: SigningKey,
+    private readonly parts: TurnkeyParts,
+  ) {
+    const { name, custody, organizationId: parentId, sessionLifeS, otpDefaults } = integration;
+    const { http, clock, skew, engine } = parts;
+    this.custody = custody;
+    this.#otpDefaults = checkedDefaults(name, parseInitOtpChoice, otpDefaults);
+    this.#api = new TurnkeyApi(integration, http, clock, skew);
+    this.#parent = stamperOf(key, 'parent');
+    this.#check = new TokenCheck(turnkeyVerifier(integration), () => clock.nowMs());
+    this.#login = new TurnkeyLogin(this.#api, this.#check, {
+      parentId,
+      parent: this.#parent,
+      engine,
+      sessionLifeS,
+    });
+    this.#passkeys = new PasskeySteps(this.#api, engine, this.#parent);
+  }
+
+  parseSubject(value: unknown): { subject: Subject; key: string } {
+    return parseTurnkeySubject(value, this.custody, this.integration.organizationId);
+  }
+
+  /** In the words of `init_otp`; what is left out is the integration's to say. */
+  parseOtpChoice(value: unknown): OtpChoice {
+    return parseInitOtpChoice(value);
+  }
+
+  async initOtp(call: Call, subject: Subject, choice: OtpChoice): Promise<SentOtp> {
+    const { initOtp: version, appName, organizationId } = this.integration;
+    const { type, parameters, lifeMs } = initOtpRequest(
+      version,
+      appName,
+      turnkeySubject(subject),
+      this.#otpDefaults,
+      choice,
+    );
+    const oneTry = this.#try(call);
+    return oneTry.run(async () => {
+      const body = await call.kept('init-otp', () => this.#api.activity(type, organizationId, parameters));
+      const submission = {
+        path: 'init_otp',
+        body,
+        stamper: this.#parent,
+        reader: this.#parent,
+        result: 'initOtpResult',
+        organization: 'parent',
+      } as const;
+      // What was kept says which version it is: the configuration may have changed between two tries.
+      if (isFirstVersion(body)) {
+        const { otpId } = await this.#api.submit(oneTry, { ...submission, schema: sent });
+        return { handle: otpId, lifeMs };
+      }
+      const result = await this.#api.submit(oneTry, { ...submission, schema: sentWithBundle });
+      this.#check.otpTarget(result.otpEncryptionTargetBundle);
+      return { handle: result.otpId, targetBundle: result.otpEncryptionTargetBundle, lifeMs };
+    });
+  }
+
+  async verifyOtp(call: Call, subject: Subject, sentOtp: SentOtp, proof: OtpProof): Promise<Grant> {
+    const of = turnkeySubject(subject);
+    const oneTry = this.#try(call);
+    return oneTry.run(async () => {
+      if (proof.type === 'code') return this.#login.byCode(oneTry, call, of, sentOtp, proof.code);
+      if (sentOtp.targetBundle === undefined) throw codeOfOtherCustody();
+      return grantToDevice(
+        of,
+        await this.#login.byDevice(oneTry, call, of, sentOtp, proof.encryptedOtpBundle),
+      );
+    });
+  }
+
+  readDeviceRequest(device: DeviceRequest, signing: DeviceSigning): NewAuthenticator[] {
+    return readDeviceRequest(device, signing, this.parts.clock.nowMs());
+  }
+
+  async createAuthenticators(
+    call: Call,
+    _subject: Subject,
+    grant: Grant,
+    authenticators: readonly NewAuthenticator[],
+    device?: DeviceRequest,
+  ): Promise<string[] | null> {
+    const oneTry = this.#try(call);
+    return oneTry.run(async () => {
+      if (grant.type === 'session-key') return this.#passkeys.byServer(oneTry, call, grant, authenticators);
+      if (grant.type !== 'device-key' || !device)
+        throw new Error('Turnkey takes a key of a session, or a device’s request');
+      const { organizationId, verificationToken, publicKey } = grant;
+      return this.#passkeys.byDevice(oneTry, call, grant, authenticators, device, (clientSignature) => ({
+        body: this.#login.loginBody(
+          'OTP_LOGIN_V2',
+          organizationId,
+          verificationToken.reveal(),
+          publicKey,
+          clientSignature,
+        ),
+        send: (body) => this.#login.logIn(oneTry, body, 'session_expired'),
+      }));
+    });
+  }
+
+  async probe(call: CallLimits): Promise<void> {
+    const { organizationId } = this.integration;
+    await this.#api.query(this.#try(call), {
+      path: 'whoami',
+      parameters: { organizationId },
+      stamper: this.#parent,
+      schema: whoami,
+      organization: 'parent',
+    });
+  }
+
+  #try(call: CallLimits): OneTry {
+    return new OneTry(call, this.parts.clock);
+  }
+}
+
+const isFirstVersion = (body: string) =>
+  (JSON.parse(body) as { type: string }).type === 'ACTIVITY_TYPE_INIT_OTP';
+
+/** A code that was sent before the device held the key: it has nothing to be encrypted to. */
+export function codeOfOtherCustody(): UpstreamError {
+  return new UpstreamError('rejected', {
+    detail: 'the code was sent to be given in the clear, and came encrypted',
+    evidence: { bytesSent: false, headersSeen: false, status: null, durationMs: 0 },
+    reason: 'otp_expired',
+  });
+}
