@@ -8,7 +8,9 @@ import type { CallLimits } from '../upstream-provider.js';
  */
 export class OneTry {
   readonly #startedAt: number;
-  #effectLeft = false;
+  /** Whether a request that may have an effect has left: the one under way, or one before it. */
+  #thisLeft = false;
+  #earlierLeft = false;
 
   constructor(
     private readonly call: CallLimits,
@@ -24,11 +26,13 @@ export class OneTry {
 
   /** The limits of its next request. @param hasEffect whether that request changes anything upstream. */
   limits(hasEffect: boolean): CallLimits {
+    this.#earlierLeft ||= this.#thisLeft;
+    this.#thisLeft = false;
     return {
       timeoutMs: Math.max(1, this.leftMs),
       beforeSend: () => {
         this.call.beforeSend();
-        this.#effectLeft ||= hasEffect;
+        this.#thisLeft = hasEffect;
       },
     };
   }
@@ -43,12 +47,14 @@ export class OneTry {
   }
 
   #asOfTheTry({ failure, message, evidence, reason, retryAfterMs, cause }: UpstreamError): UpstreamError {
-    const nothingLeft = failure === 'not_sent' || failure === 'throttled';
-    return new UpstreamError(nothingLeft && this.#effectLeft ? 'unavailable' : failure, {
+    // Said of the last request only; a text that could not be kept comes after one.
+    const withoutEffect = failure === 'throttled' || failure === 'not_sent';
+    const left = this.#earlierLeft || (this.#thisLeft && failure !== 'throttled');
+    return new UpstreamError(withoutEffect && left ? 'unavailable' : failure, {
       detail: message,
       evidence: {
         ...evidence,
-        bytesSent: evidence.bytesSent || this.#effectLeft,
+        bytesSent: evidence.bytesSent || this.#earlierLeft || this.#thisLeft,
         durationMs: Math.round(this.clock.monotonicMs() - this.#startedAt),
       },
       ...(reason && { reason }),

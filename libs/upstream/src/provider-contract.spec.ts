@@ -1,0 +1,267 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { aCall } from '#libs/testing';
+import type { FaultSpec } from '../../../apps/sandbox/src/control/fault.dto.js';
+import { DOOR_NAMES, Doors, aPasskey, deviceRequest, type Door, type DoorName, type Passkey, type Somebody, type StepOfDoor } from './fixtures/doors.js'; // prettier-ignore
+import { UpstreamError, type FailureClass } from './upstream-error.js';
+import type { Call, Grant, SentOtp } from './upstream-provider.js';
+
+let doors: Doors;
+beforeAll(async () => {
+  doors = await Doors.open();
+});
+afterEach(() => doors.reset());
+afterAll(() => doors.close());
+
+const STEPS: readonly StepOfDoor[] = ['init', 'verify', 'create'];
+
+/** How a step ended. */
+async function endOf(work: Promise<unknown>): Promise<UpstreamError | 'well'> {
+  try {
+    await work;
+    return 'well';
+  } catch (error) {
+    if (error instanceof UpstreamError) return error;
+    throw error;
+  }
+}
+
+/**
+ * A user on the way through a door, step by step. What the user's device made for a submission is stored with it: a
+ * step that is tried again with what its call has kept gets the same.
+ */
+class Story {
+  readonly passkeys: Passkey[];
+  sent!: SentOtp;
+  grant!: Grant;
+  readonly #submitted = new WeakMap<Call['kept'], unknown>();
+
+  constructor(
+    readonly door: Door,
+    readonly who: Somebody = door.somebody(),
+    passkeys: Passkey[] = [aPasskey()],
+  ) {
+    this.passkeys = passkeys;
+  }
+
+  async init(call: Call = aCall()): Promise<void> {
+    const { provider } = this.door;
+    this.sent = await provider.initOtp(call, this.who.subject, provider.parseOtpChoice(undefined));
+  }
+
+  async verify(call: Call = aCall(), code = doors.codeOf(this.sent)): Promise<void> {
+    const proof = await this.#once(call, () => this.door.proof(this.who, this.sent, code));
+    this.grant = await this.door.provider.verifyOtp(call, this.who.subject, this.sent, proof);
+  }
+
+  async create(call: Call = aCall()): Promise<string[] | null> {
+    const device = await this.#once(call, () => deviceRequest(this.who, this.grant, this.passkeys));
+    const authenticators = this.passkeys.map(({ authenticator }) => authenticator);
+    return this.door.provider.createAuthenticators(
+      call,
+      this.who.subject,
+      this.grant,
+      authenticators,
+      device,
+    );
+  }
+
+  async #once<T>({ kept }: Call, make: () => Promise<T>): Promise<T> {
+    if (!this.#submitted.has(kept)) this.#submitted.set(kept, await make());
+    return this.#submitted.get(kept) as T;
+  }
+
+  /** All steps before this one. */
+  async upTo(step: StepOfDoor): Promise<this> {
+    for (const earlier of STEPS.slice(0, STEPS.indexOf(step))) await this[earlier]();
+    return this;
+  }
+}
+
+const effects = (route: string) =>
+  doors.sandbox.control.requests({ route }).filter(({ effect }) => effect !== null);
+const wrong = (code: string) => (code === '000000' ? '000001' : '000000');
+
+describe.each(DOOR_NAMES)('through the door of %s', (name: DoorName) => {
+  let door: Door;
+  beforeAll(() => {
+    door = doors.door(name);
+  });
+
+  it('a user is led from the code to the passkeys', async () => {
+    const story = new Story(door, door.somebody(), [aPasskey(), aPasskey()]);
+    await story.upTo('create');
+    expect(story.grant.expiresAt.getTime()).toBeGreaterThan(Date.now() + 60_000);
+    const ids = await story.create();
+    const stored = doors.sandbox.control.authenticators();
+    expect(ids).toEqual(stored.map(({ authenticatorId }) => authenticatorId));
+    expect(stored.map(({ credentialId }) => credentialId)).toEqual(
+      story.passkeys.map(({ authenticator }) => authenticator.credentialId),
+    );
+  });
+
+  it('the probe succeeds, and says what is wrong where it does not', async () => {
+    await door.provider.probe(aCall());
+    for (const [status, failure] of [
+      [401, 'misconfigured'],
+      [503, 'unavailable'],
+    ] as const) {
+      // prettier-ignore
+      doors.sandbox.control.addFault({ route: door.probeRoute, status });
+      expect(await endOf(door.provider.probe(aCall()))).toMatchObject({ failure });
+    }
+  });
+
+  it('a wrong code is told, and the third locks it', async () => {
+    const story = await new Story(door).upTo('verify');
+    const code = doors.codeOf(story.sent);
+    const reasons: unknown[] = [];
+    for (let tries = 0; tries < 4; tries += 1) {
+      reasons.push(await endOf(story.verify(aCall(), wrong(code))));
+    }
+    const rejected = (reason: string) => expect.objectContaining({ failure: 'rejected', reason });
+    expect(reasons).toEqual([
+      ...Array.from({ length: 3 }, () => rejected('otp_invalid')),
+      rejected('otp_locked'),
+    ]);
+    expect(await endOf(story.verify(aCall(), code))).toMatchObject({ reason: 'otp_locked' });
+  });
+
+  it('an expired code is told', async () => {
+    const story = await new Story(door).upTo('verify');
+    doors.sandbox.control.advanceClock(10 * 60_000, true);
+    expect(await endOf(story.verify())).toMatchObject({ failure: 'rejected', reason: 'otp_expired' });
+  });
+
+  it('an unknown subject is told, before there is a session', async () => {
+    const story = new Story(door, door.somebody(false));
+    let end = await endOf(story.init());
+    if (end === 'well') end = await endOf(story.verify());
+    // A device logs in by itself, so that only its login finds out.
+    if (end === 'well') end = await endOf(story.create());
+    expect(end).toMatchObject({ failure: 'rejected', reason: 'subject_not_found' });
+  });
+
+  it('a refused attestation is told, and another passkey is taken', async () => {
+    const story = await new Story(door, door.somebody(), [aPasskey({ type: 'webauthn.get' })]).upTo('create');
+    expect(await endOf(story.create())).toMatchObject({ failure: 'rejected', reason: 'attestation_invalid' });
+    story.passkeys[0] = aPasskey();
+    expect(await endOf(story.create())).toBe('well');
+  });
+
+  it('a passkey that is somebody’s already is told', async () => {
+    const first = await new Story(door).upTo('create');
+    await first.create();
+    const second = await new Story(door, door.somebody(), first.passkeys).upTo('create');
+    expect(await endOf(second.create())).toMatchObject({
+      failure: 'rejected',
+      reason: 'credential_already_registered',
+    });
+  });
+
+  it('an eleventh passkey is told, and is not tried again', async () => {
+    const story = await new Story(
+      door,
+      door.somebody(),
+      Array.from({ length: 10 }, () => aPasskey()),
+    ).upTo('create');
+    await story.create();
+    story.passkeys.splice(0, 10, aPasskey());
+    expect(await endOf(story.create())).toMatchObject({ failure: 'rejected', reason: 'authenticator_limit' });
+  });
+
+  it('a session that is over is told', async () => {
+    const story = await new Story(door).upTo('create');
+    doors.sandbox.control.advanceClock(25 * 60 * 60_000, true);
+    expect(await endOf(story.create())).toMatchObject({ failure: 'rejected', reason: 'session_expired' });
+  });
+
+  it('nothing leaves where the call is held back', async () => {
+    const beforeSend = () => {
+      throw new Error('too old');
+    };
+    for (const step of STEPS) {
+      const story = await new Story(door).upTo(step);
+      const seen = doors.sandbox.control.requests().length;
+      expect(await endOf(story[step](aCall({ beforeSend })))).toMatchObject({
+        failure: 'not_sent',
+        evidence: { bytesSent: false },
+      });
+      expect(doors.sandbox.control.requests()).toHaveLength(seen);
+    }
+  });
+
+  /** A fault, what it ends in, and whether upstream had done what was asked for. */
+  const faults: [string, Omit<FaultSpec, 'route'>, FailureClass, { done?: true; retryAfterMs?: number }?][] =
+    [
+      ['a 500 before the effect', { status: 500 }, 'unavailable'],
+      ['a 500 after the effect', { status: 500, afterEffect: true }, 'unavailable', { done: true }],
+      ['a cut before the effect', { cut: 'before' }, 'no_answer'],
+      ['a cut after the effect', { cut: 'after' }, 'no_answer', { done: true }],
+      ['half an answer', { cut: 'mid-response' }, 'no_answer', { done: true }],
+      [
+        'an answer that is no JSON',
+        { status: 200, body: 'fine', afterEffect: true },
+        'no_answer',
+        { done: true },
+      ],
+      [
+        'an answer of another shape',
+        { status: 200, body: { yes: true }, afterEffect: true },
+        'no_answer',
+        { done: true },
+      ],
+      ['an answer that is too large', { status: 200, body: 'x'.repeat(300_000) }, 'no_answer'],
+      ['an answer that is late', { delayMs: 60_000 }, 'no_answer'],
+      ['a 429', { status: 429 }, 'throttled'],
+      ['a 429 that says when', { status: 429, retryAfterS: 7 }, 'throttled', { retryAfterMs: 7_000 }],
+      ['a 503 that says when', { status: 503, retryAfterS: 7 }, 'throttled', { retryAfterMs: 7_000 }],
+      ['a proxy’s 502', { status: 502, body: '<html>', contentType: 'text/html' }, 'unavailable'],
+      ['a 408', { status: 408 }, 'no_answer'],
+      ['a redirect', { status: 302 }, 'misconfigured'],
+      ['a 400 of another text', { status: 400, body: { message: 'new', error: 'new' } }, 'rejected_unclear'],
+      ['a 418', { status: 418 }, 'rejected_unclear'],
+    ];
+  const cases = STEPS.flatMap((step) =>
+    faults.map(([what, fault, failure, more = {}]) => ({ step, what, fault, failure, ...more })),
+  );
+
+  it.each(cases)('$what, at $step', async ({ step, fault, failure, done = false, retryAfterMs }) => {
+    const story = await new Story(door).upTo(step);
+    const route = door.routes[step];
+    doors.sandbox.control.addFault({ route, ...fault });
+    const call = aCall(fault.delayMs ? { timeoutMs: 150 } : {});
+    const end = await endOf(story[step](call));
+
+    const isRepeatable = failure === 'unavailable' || failure === 'no_answer' || failure === 'throttled';
+    if (done && step === 'create' && door.readsBack) {
+      expect(end).toBe('well');
+    } else {
+      // The device's login has left before: nobody may say that nothing did.
+      const loggedIn = step === 'create' && door.provider.custody === 'client' && failure === 'throttled';
+      expect(end).toMatchObject({
+        failure: loggedIn ? 'unavailable' : failure,
+        evidence: { bytesSent: true },
+        retryAfterMs,
+      });
+    }
+    expect(effects(route)).toHaveLength(done ? 1 : 0);
+    if (!isRepeatable || !door.replayable.includes(step)) return;
+
+    // Again, with what the call has kept: the same request, and so the same effect.
+    const bytes = doors.http.bodies(route);
+    expect(await endOf(story[step](aCall({ kept: call.kept })))).toBe('well');
+    expect(effects(route)).toHaveLength(1);
+    const repeats = doors.http.bodies(route).slice(bytes.length);
+    expect(repeats).toEqual([bytes[0]]);
+    if (step === 'create') expect(doors.sandbox.control.authenticators()).toHaveLength(1);
+  });
+
+  it.each(STEPS)('a 401, at %s', async (step) => {
+    const story = await new Story(door).upTo(step);
+    doors.sandbox.control.addFault({ route: door.routes[step], status: 401 });
+    const bySession = step === 'create' && door.name !== 'byzantine';
+    expect(await endOf(story[step]())).toMatchObject(
+      bySession ? { failure: 'rejected', reason: 'session_expired' } : { failure: 'misconfigured' },
+    );
+  });
+});
