@@ -87,10 +87,11 @@ process.exit(faults.length > 0 ? 1 : 0);
 async function flushed(): Promise<void> {
   sandbox.control.addFault({ route: 'init-otp', status: 503, times: waiting });
   await Promise.all(Array.from({ length: waiting }, start));
-  const before = await unsent();
+  const before = await waitingForRetry();
   await servers.flush();
   const tookMs = await drained(GOES_ON_WITHIN_MS);
   say(`FLUSHALL with ${before} of ${waiting} sends waiting for a retry: all sent ${inSeconds(tookMs)} later`);
+  await allSent(waiting);
   if (before < waiting / 2) faults.push('too few sends were waiting to show anything');
 }
 
@@ -104,12 +105,16 @@ async function outage(): Promise<void> {
   for (let n = 0; performance.now() < until; n++) {
     // One in ten is refused at first, and needs a retry that nobody can be woken for.
     if (n % 10 === 0) sandbox.control.addFault({ route: 'init-otp', status: 503, times: 1 });
-    running.push(start().then((status) => void (statuses[status] = (statuses[status] ?? 0) + 1)));
+    running.push(
+      start()
+        .catch(() => 0)
+        .then((status) => void (statuses[status] = (statuses[status] ?? 0) + 1)),
+    );
     if (n % (rate * 5) === 0) samples.push(await memory());
     await pause(1_000 / rate);
   }
   await Promise.all(running);
-  const backlog = await unsent();
+  const backlog = await waitingForRetry();
   await servers.redis.start();
   link.leadTo(servers.redis.url);
   const tookMs = await drained(2_000 * seconds);
@@ -124,6 +129,7 @@ async function outage(): Promise<void> {
   say(`backlog of ${backlog} retries: drained ${inSeconds(tookMs)} after Redis was back`);
   if (Object.keys(statuses).some((status) => !['201', '202'].includes(status)))
     faults.push('a start was refused');
+  await allSent(waiting + running.length);
   if (backlog === 0) faults.push('no retry was left waiting: nothing is shown');
   if (!(lastMb - settledMb <= FLAT_MB)) faults.push(`memory grows: ${samples.join(', ')} MB`);
 }
@@ -142,11 +148,23 @@ async function start(): Promise<number> {
   return response.status;
 }
 
-async function unsent(): Promise<number> {
-  const { rows } = await database.query(
-    `SELECT count(*)::int AS n FROM onboardings WHERE state = 'otp_requested'`,
-  );
+async function count(condition: string): Promise<number> {
+  const { rows } = await database.query(`SELECT count(*)::int AS n FROM onboardings WHERE ${condition}`);
   return rows[0].n as number;
+}
+const unsent = () => count(`state = 'otp_requested'`);
+
+/** Once no first attempt is in flight any more. */
+async function waitingForRetry(): Promise<number> {
+  while ((await count('lease_until IS NOT NULL')) > 0) await pause(10);
+  return count('next_attempt_at IS NOT NULL');
+}
+
+/** Nobody that was let in gave up or was lost. */
+async function allSent(started: number): Promise<void> {
+  // A code may have run out while others were waited for.
+  const sent = await count(`state = 'otp_sent' OR reason = 'otp_expired'`);
+  if (sent !== started) faults.push(`${started} starts, and ${sent} codes sent`);
 }
 
 /** @returns how long it took, in milliseconds. */

@@ -31,6 +31,11 @@ it('loses nothing while replicas die at every gap, and the network and upstream 
   const sizes = ['--callers', '8', '--services', '2', '--workers', '1'];
   const report = await run('run.ts', '--seed', '7', '--kills', '12', '--seconds', '12', ...sizes);
   expect(report).toMatch(/ 0 violations, 0 faults/);
+  // Something was broken, and somebody was there whom it could hurt.
+  const figure = (pattern: RegExp) => Number(pattern.exec(report)?.[1]);
+  expect(figure(/: (\d+) kills in/)).toBeGreaterThan(4);
+  expect(figure(/onboardings: (\d+)/)).toBeGreaterThan(8);
+  expect(figure(/(\d+) without a whole answer/)).toBeGreaterThan(0);
 });
 
 it('has an answer to any call in any order, and no illegal history', async () => {

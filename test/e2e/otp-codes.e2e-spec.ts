@@ -122,10 +122,12 @@ describe("a subject's wrong codes of a day", () => {
     await story.cancel(second.id);
 
     const third = await story.sent(subject);
-    expect((await mistype(third.id, subject, 2)).body).toMatchObject({
-      code: 'otp_invalid',
-      attemptsLeft: 1,
-    });
+    // The eighth of the day: the code has a try left, and the subject has none.
+    const last = await mistype(third.id, subject, 2);
+    expect(last.body).toMatchObject({ code: 'otp_invalid', attemptsLeft: 0, nextAction: { type: 'none' } });
+    const { otp, nextAction } = (await story.get(third.id)).body;
+    expect({ ...otp, nextAction }).toMatchObject({ attemptsLeft: 0, nextAction: { type: 'none' } });
+    expect(Date.parse(otp.resendAvailableAt!) - Date.now()).toBeGreaterThan(DAY_MS - 2 * WINDOW_MS);
     const [sent, tried] = [mails(subject), story.calls(subject, 'otp-auth')];
 
     await elapse(story, third.id, subject, COOLDOWN_MS);

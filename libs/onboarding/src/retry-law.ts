@@ -73,6 +73,8 @@ export interface Circumstances {
   provider: string;
   step: StepName;
   failure: FailureClass;
+  /** Whether any byte of it may have left. */
+  sent: boolean;
   /** Calls of this submission so far, this one included. */
   calls: number;
   /** Of these, how many ended `unavailable` and `no_answer`, this one included. */
@@ -113,7 +115,7 @@ export function decide(at: Circumstances, timing: Timing, random: number): Decis
   // Doubt is never forgotten: after it, no later answer short of a whole 2xx says that nothing happened.
   if (canLeaveDoubt(at.step) && at.inDoubt) return { type: 'outcome_unknown' };
   // Parked, it would be called again once the integration is mended: a third time.
-  if (rule.otherwise === 'park' && calledAfterNoAnswer(at)) return { type: 'give_up' };
+  if (rule.otherwise === 'park' && at.sent && calledAfterNoAnswer(at)) return { type: 'give_up' };
   return { type: rule.otherwise };
 }
 

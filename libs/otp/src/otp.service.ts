@@ -118,7 +118,11 @@ export class OtpService {
       where: [() => 'o.otp_tries_left > 0'],
       patch: { sealedOtpCode: this.sealer.seal({ onboardingId: id, field: 'otp_code' }, code.reveal()) },
       fingerprint: this.fingerprint.of(id, code.reveal()),
-      explain: noTriesLeft,
+      // The day has the word before the code: a new code would not help.
+      explain: async (row) => {
+        await this.steps.get('verify-otp').explainRefusal?.(row, row);
+        noTriesLeft(row);
+      },
     });
     return this.outcome.of(claimed, terms.waitMs);
   }
