@@ -205,6 +205,12 @@ describe('sending again', () => {
     expect((await story.get(id)).body.state).toBe('otp_sent');
     expect(mails(subject)).toBe(3);
 
+    // Whoever lost the answer to the first start is told which onboarding it began, all the same.
+    expect(await story.start(subject)).toMatchObject({
+      status: 409,
+      body: { code: 'onboarding_live', onboardingId: id },
+    });
+
     await elapse(story, id, subject, retryAfterMs(superseding) - 5_000);
     expect((await story.resend(id)).body.code).toBe('otp_send_limit');
     await elapse(story, id, subject, 5_000);

@@ -80,8 +80,9 @@ export class OtpService {
         ...first.clauses,
       ]);
       if (typeof created === 'object') return this.outcome.of({ row: created, claimedAtMs }, terms.waitMs);
-      if (created === 'refused') await this.steps.get('init-otp').explainRefusal?.(ref);
+      // Who lost the answer to a start is told of its onboarding, even where no budget would allow another.
       superseded = await this.#inTheWay(ref, start.supersede ?? false);
+      if (created === 'refused') await this.steps.get('init-otp').explainRefusal?.(ref);
     }
     throw new ProblemError('onboarding_live', {
       detail: 'Another start for this subject is under way; try again.',

@@ -93,7 +93,7 @@ export class VerifyOtpStep implements Step, OnModuleInit {
 
   /** The charge stays, here as where the code expires without a worker: nobody can tell the two ends apart. */
   gaveUp(): StepEnd {
-    return this.#expired('The code expired before the provider could be asked.');
+    return this.#expired('The code would have expired before the provider could be asked again.');
   }
 
   /** Upstream may have counted it, whatever its answer says. */
