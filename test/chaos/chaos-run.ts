@@ -66,9 +66,9 @@ export class ChaosRun {
   }
 
   async run(): Promise<ChaosResult> {
-    const startedAt = Date.now();
     try {
       await this.#begin();
+      const startedAt = Date.now();
       const journal = new JournalKeeper(this.#sandbox.control);
       await this.#breakThings(startedAt + this.#options.seconds * 1_000);
       await this.#settle();

@@ -139,7 +139,10 @@ export class Fleet {
       this.#replicas.some(({ url }) => url === null);
       await pause(50)
     ) {
-      if (Date.now() > until) throw new Error(`not all replicas have started: ${this.#lastWords}`);
+      if (Date.now() > until) {
+        const missing = this.#replicas.filter(({ url }) => url === null).map(({ name }) => name);
+        throw new Error(`${missing.join(', ')} did not start: ${this.#lastWords || 'no word of why'}`);
+      }
     }
   }
 

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { API_KEY, Story } from './story.js';
+import { runOut } from './time-travel.js';
 
 let story: Story;
 let other: string;
@@ -106,12 +107,22 @@ describe('an idempotency key', () => {
     const crash =
       'UPDATE idempotency_keys SET status = NULL, headers = NULL, body = NULL, locked_until = $2 WHERE key = $1';
     const key = headers['idempotency-key'];
-    await story.sql(crash, [key, new Date(Date.now() + 60_000)]);
+    const inAMinute = new Date(Date.now() + 60_000);
+    await story.sql(crash, [key, inAMinute]);
+    await story.sql('UPDATE onboardings SET updated_at = clock_timestamp() WHERE id = $1', [first.body.id]);
     expect(await story.start(subject, {}, headers)).toMatchObject({
       status: 409,
-      body: { code: 'idempotency_in_progress' },
+      body: {
+        code: 'idempotency_in_progress',
+        onboardingId: first.body.id,
+        nextAction: { type: 'submit_otp' },
+      },
     });
-    await story.sql(crash, [key, new Date(Date.now() - 1)]);
+    // The step ended a while ago: whoever wanted to answer has done so.
+    await story.sql(
+      `UPDATE onboardings SET updated_at = clock_timestamp() - interval '1100 ms' WHERE id = $1`,
+      [first.body.id],
+    );
     const again = await story.start(subject, {}, headers);
     expect(again).toMatchObject({ status: 201, body: { id: first.body.id, state: 'otp_sent' } });
     expect(story.calls(subject, 'init-otp')).toBe(1);
@@ -127,9 +138,19 @@ describe('an idempotency key', () => {
       "UPDATE onboardings SET otp_resend_at = clock_timestamp() + interval '1 hour' WHERE id = $1",
       [id],
     );
-    const unborn = withKey();
-    expect((await story.resend(id, unborn)).status).toBe(409);
-    expect((await story.resend(id, unborn)).headers.get('idempotent-replayed')).toBe('true');
+    // Too early, and nothing was done: the same is asked again once its time has come.
+    const early = withKey();
+    expect((await story.resend(id, early)).status).toBe(409);
+    await runOut(story, id, 'session');
+    await story.sql('UPDATE onboardings SET otp_resend_at = clock_timestamp() WHERE id = $1', [id]);
+    expect(await story.resend(id, early)).toMatchObject({ status: 200, body: { state: 'otp_sent' } });
+
+    const keyed = withKey();
+    const old = await story.verify(id, story.code(subject), { ...keyed, 'if-match': '"1"' });
+    expect(old.status).toBe(412);
+    const { version } = (await story.get(id)).body;
+    const verified = await story.verify(id, story.code(subject), { ...keyed, 'if-match': `"${version}"` });
+    expect(verified.status).toBe(200);
   });
 
   it.each(['', 'a'.repeat(256), 'schlüssel'])('is refused when it is no key: %j', async (key) => {

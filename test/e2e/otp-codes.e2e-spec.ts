@@ -122,10 +122,12 @@ describe("a subject's wrong codes of a day", () => {
     await story.cancel(second.id);
 
     const third = await story.sent(subject);
-    expect((await mistype(third.id, subject, 2)).body).toMatchObject({
-      code: 'otp_invalid',
-      attemptsLeft: 1,
-    });
+    // The eighth of the day: the code has a try left, and the subject has none.
+    const last = await mistype(third.id, subject, 2);
+    expect(last.body).toMatchObject({ code: 'otp_invalid', attemptsLeft: 0, nextAction: { type: 'none' } });
+    const { otp, nextAction } = (await story.get(third.id)).body;
+    expect({ ...otp, nextAction }).toMatchObject({ attemptsLeft: 0, nextAction: { type: 'none' } });
+    expect(Date.parse(otp.resendAvailableAt!) - Date.now()).toBeGreaterThan(DAY_MS - 2 * WINDOW_MS);
     const [sent, tried] = [mails(subject), story.calls(subject, 'otp-auth')];
 
     await elapse(story, third.id, subject, COOLDOWN_MS);
@@ -202,6 +204,12 @@ describe('sending again', () => {
     }
     expect((await story.get(id)).body.state).toBe('otp_sent');
     expect(mails(subject)).toBe(3);
+
+    // Whoever lost the answer to the first start is told which onboarding it began, all the same.
+    expect(await story.start(subject)).toMatchObject({
+      status: 409,
+      body: { code: 'onboarding_live', onboardingId: id },
+    });
 
     await elapse(story, id, subject, retryAfterMs(superseding) - 5_000);
     expect((await story.resend(id)).body.code).toBe('otp_send_limit');

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Client } from 'pg';
 import { until } from '#libs/testing';
 import { openGate, type Gate } from './gate.js';
 import { Story } from './story.js';
@@ -46,6 +47,24 @@ describe('PostgreSQL away and back', () => {
     expect(
       (await ask('POST', `/v1/onboardings/${id}/otp/verify`, { code: story.code(subject) })).status,
     ).toBe(200);
+  });
+
+  it('carries out nothing that it was too slow for, once nobody listens any more', async () => {
+    const { id, subject } = await story.sent();
+    const blocker = new Client({ connectionString: story.databaseUrl });
+    await blocker.connect();
+    await blocker.query('BEGIN; LOCK TABLE otp_budgets IN ACCESS EXCLUSIVE MODE');
+    const before = await story.eventTypes(id);
+    expect(await story.verify(id, story.code(subject))).toMatchObject({
+      status: 503,
+      body: { code: 'not_ready', retryable: true },
+    });
+    await blocker.query('COMMIT');
+    await blocker.end();
+    // The claim would have been written by now, with nobody to make its call.
+    expect((await story.verify(id, story.code(subject))).status).toBe(200);
+    const events = (await story.eventTypes(id)).slice(before.length);
+    expect(events.filter((type) => type === 'otp_submitted')).toHaveLength(1);
   });
 
   it('loses no answer that came meanwhile', async () => {

@@ -15,7 +15,10 @@ import {
   IdempotencyKeys,
   OnboardingService,
   type Clause,
+  nextActionOf,
+  stepOfState,
   type KeyedRequest,
+  type Row,
   type StepName,
 } from '#libs/onboarding';
 import { answer, answerStep } from './answer.js';
@@ -75,17 +78,16 @@ export class IdempotencyInterceptor implements NestInterceptor {
   /** The work was refused: because it was done before, or for the reason that it gives. */
   async #again(error: unknown, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
     const keyed = request.keyed!;
-    // A problem that waiting mends must not be the answer for two days.
-    keyed.keep = error instanceof ProblemError && !error.retryable && error.status < 500;
-    if (!(error instanceof ProblemError)) throw error;
-    if (error.code === 'validation_failed') {
-      keyed.keep = false;
+    keyed.keep = false;
+    if (!(error instanceof ProblemError) || error.code === 'validation_failed') throw error;
+    const kept = await this.keys.find(keyed.request);
+    // Refused, and nothing was done: the same may be asked again.
+    if (!kept) throw error;
+    if (kept.takenBy === keyed.request.id) {
+      // Its work was done, and this is how it ended. A problem that waiting mends must not be the answer for two days.
+      keyed.keep = !error.retryable && error.status < 500;
       throw error;
     }
-    const kept = await this.keys.find(keyed.request);
-    // Taken by this very request: its work was done, and this is how it ended.
-    if (!kept || kept.takenBy === keyed.request.id) throw error;
-    keyed.keep = false;
     if (kept.fingerprint !== keyed.request.fingerprint) {
       throw new ProblemError('idempotency_key_reused', {
         detail: 'This Idempotency-Key came with another request before. Use a new one for a new request.',
@@ -95,11 +97,15 @@ export class IdempotencyInterceptor implements NestInterceptor {
       reply.status(kept.answer.status).headers({ ...kept.answer.headers, 'Idempotent-Replayed': 'true' });
       return kept.answer.body;
     }
-    if (kept.locked || !kept.onboardingId) {
+    const row = kept.onboardingId ? await this.onboardings.load(kept.onboardingId) : null;
+    if (!row || (kept.locked && !isAtRest(row))) {
       throw new ProblemError('idempotency_in_progress', {
         detail: 'The first request with this Idempotency-Key is still being answered.',
         retryable: true,
         retryAfterS: 1,
+        ...(row && {
+          extensions: { onboardingId: row.id, state: row.state, nextAction: nextActionOf(row) },
+        }),
       });
     }
     // Whoever did the work did not live to answer: the onboarding itself says what became of it.
@@ -111,12 +117,17 @@ export class IdempotencyInterceptor implements NestInterceptor {
     }
     keyed.keep = true;
     keyed.request.id = kept.takenBy ?? keyed.request.id;
-    const row = await this.onboardings.load(kept.onboardingId);
     const step = STEP_OF_ROUTE[route];
     if (!step) return answer(reply, row);
     return answerStep(reply, row, step, route === '/v1/onboardings' ? 201 : 200);
   }
 }
+
+/** The step has ended so long ago that who asked for it would have answered by now. */
+const ANSWERED_BY_NOW_MS = 1_000;
+
+const isAtRest = (row: Row) =>
+  stepOfState(row.state) === null && row.now.getTime() - row.updatedAt.getTime() > ANSWERED_BY_NOW_MS;
 
 /** Keeps each first answer just before it goes out. */
 export function keepAnswers(app: NestFastifyApplication): void {

@@ -7,6 +7,11 @@ import { PreparedStatements } from './prepared-statements.js';
 
 /** A server that takes queries and answers none is as good as away. */
 const QUERY_TIMEOUT_MS = 5_000;
+/**
+ * The server gives up before we do: a claim that it carried out after we had stopped listening would stand for a call that
+ * nobody makes.
+ */
+const STATEMENT_TIMEOUT_MS = 4_000;
 
 /** The one data source of an app. Each lib adds its own entities with `TypeOrmModule.forFeature`. */
 @Module({
@@ -15,7 +20,7 @@ const QUERY_TIMEOUT_MS = 5_000;
       inject: [CONFIG],
       useFactory: (config: Config) => ({
         ...dataSourceOptions({ url: config.DATABASE_URL, poolSize: config.DATABASE_POOL_SIZE }),
-        extra: { keepAlive: true, query_timeout: QUERY_TIMEOUT_MS },
+        extra: { keepAlive: true, query_timeout: QUERY_TIMEOUT_MS, statement_timeout: STATEMENT_TIMEOUT_MS },
         autoLoadEntities: true,
         retryAttempts: 5,
         retryDelay: 1_000,

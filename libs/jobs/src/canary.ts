@@ -11,14 +11,14 @@ const LATE = 4;
 
 /**
  * A job that does nothing but prove that jobs are run, all the way from the schedule in Redis to a worker's handler.
- * Every process can see when that was last; a worker that takes no jobs although Redis is there wants a restart.
+ * It leaves a key that lives for as long as the proof is good, so that no two clocks have to agree.
  */
 @Injectable()
 export class Canary {
   readonly #key: string;
   readonly #lateMs: number;
-  /** From when on jobs could have been run, on the monotonic clock: the boot, or Redis coming back. */
-  #possibleSince: number;
+  /** Since when this process has seen no proof, on the monotonic clock; null while there is one, or none to expect. */
+  #silentSince: number | null = null;
 
   constructor(
     private readonly queues: Queues,
@@ -28,45 +28,51 @@ export class Canary {
   ) {
     this.#key = `${config.QUEUE_PREFIX}:canary`;
     this.#lateMs = LATE * config.CANARY_EVERY_MS;
-    this.#possibleSince = clock.monotonicMs();
-    queues.redis.on('ready', () => (this.#possibleSince = clock.monotonicMs()));
     health.register({ name: 'worker', vital: false, check: () => this.#check() });
   }
 
-  /** For a process that runs jobs: from now on it is alive only if it, or another like it, does run them. */
+  /** For a process that runs jobs: from now on it asks for a restart when no worker has run any for long. */
   handler(): JobHandler {
-    this.health.registerLife(() => this.#isStuck());
+    this.health.registerLiveness(() => this.#whyStuck());
     return {
       job: { queue: QUEUE, name: 'canary', payload: z.object({}) },
       everyMs: this.config.CANARY_EVERY_MS,
+      onlyAsJob: true,
       handle: async () => {
-        // Where Redis is away the schedule's work is done without it, and would prove nothing.
-        if (this.queues.isReady()) await this.queues.redis.set(this.#key, this.clock.nowMs());
+        await this.queues.redis.set(this.#key, 1, 'PX', this.#lateMs);
         return {};
       },
     };
   }
 
   async #check(): Promise<Finding> {
-    const ageMs = await this.#ageMs();
-    if (ageMs !== null && ageMs <= this.#lateMs) return { status: 'up' };
-    if (await this.queues.get(QUEUE).isPaused()) {
-      return { status: 'down', detail: `queue ${QUEUE} is paused` };
+    if (await this.#sings()) return { status: 'up' };
+    if (await this.#isPaused()) return { status: 'down', detail: `queue ${QUEUE} is paused` };
+    return { status: 'down', detail: `no worker has run a job for ${Math.round(this.#lateMs / 1000)} s` };
+  }
+
+  /**
+   * Silence counts from when it was first heard: a Redis that was flushed has forgotten the proof and the schedule,
+   * which is mended without a restart. A restart would mend neither a queue that somebody has paused, nor a Redis
+   * that takes no writes.
+   */
+  async #whyStuck(): Promise<string | null> {
+    if (!this.queues.isReady() || (await this.#sings()) || (await this.#isPaused())) {
+      this.#silentSince = null;
+      return null;
     }
-    const since = ageMs === null ? 'yet' : `for ${Math.round(ageMs / 1000)} s`;
-    return { status: 'down', detail: `no worker has run a job ${since}` };
+    const now = this.clock.monotonicMs();
+    this.#silentSince ??= now;
+    if (now - this.#silentSince <= this.#lateMs) return null;
+    await this.queues.redis.set(`${this.#key}:writable`, 1, 'PX', 1);
+    return `no worker has run a job for ${Math.round((now - this.#silentSince) / 1000)} s, although Redis is there`;
   }
 
-  /** A queue that somebody has paused is no fault of the worker's, and nor is a Redis that is away. */
-  async #isStuck(): Promise<string | null> {
-    const possibleMs = this.clock.monotonicMs() - this.#possibleSince;
-    if (!this.queues.isReady() || possibleMs <= this.#lateMs) return null;
-    const { status, detail } = await this.#check();
-    return status === 'up' || (await this.queues.get(QUEUE).isPaused()) ? null : detail!;
+  async #sings(): Promise<boolean> {
+    return (await this.queues.redis.exists(this.#key)) === 1;
   }
 
-  async #ageMs(): Promise<number | null> {
-    const at = await this.queues.redis.get(this.#key);
-    return at === null ? null : this.clock.nowMs() - Number(at);
+  #isPaused(): Promise<boolean> {
+    return this.queues.get(QUEUE).isPaused();
   }
 }

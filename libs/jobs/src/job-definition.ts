@@ -29,6 +29,8 @@ export interface JobHandler<Payload = unknown> {
   job: JobDefinition<Payload>;
   /** Runs again and again by itself, by a BullMQ job scheduler. */
   everyMs?: number;
+  /** Means nothing unless it is run as a job: while Redis is away it is not run at all. */
+  onlyAsJob?: true;
   handle(payload: Payload): Promise<JobOutcome>;
 }
 

@@ -121,7 +121,7 @@ export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
     if (this.queues.isReady()) {
       if (sinceRunMs < lostAfterMs(everyMs) || (await this.#follow(entry))) return;
     }
-    if (sinceRunMs < everyMs) return;
+    if (sinceRunMs < everyMs || handler.onlyAsJob) return;
     entry.lastRunMs = this.clock.monotonicMs();
     try {
       await handler.handle(handler.job.payload.parse({}));

@@ -13,7 +13,14 @@ import {
 } from './machine.js';
 import { hasTimeFor, nextActionOf } from './next-action.js';
 import type { NewEvent } from './onboarding-event.entity.js';
-import { OnboardingStore, where, type Clause, type Condition, type Row } from './onboarding.store.js';
+import {
+  BOUND_OF,
+  OnboardingStore,
+  where,
+  type Clause,
+  type Condition,
+  type Row,
+} from './onboarding.store.js';
 import { canLeaveDoubt, repeatsEffect } from './retry-law.js';
 import { wipedIn } from './secrets.js';
 import { fromNow, sql, type Patch } from './statement.js';
@@ -177,7 +184,8 @@ export class Claims {
     if (isEnded(row.state)) throw ended(row);
     if (terms.version !== undefined && terms.version !== row.version) throw versionMismatch(row);
     if (!from.includes(row.state)) throw illegal(row, signal);
-    if (!hasTimeFor(row, boundOf(row, step))) throw tooLate(row, step);
+    const bound = BOUND_OF[step];
+    if (!hasTimeFor(row, bound && row[bound])) throw tooLate(row, step);
   }
 
   async #explain(submission: Submission): Promise<void> {
@@ -214,16 +222,12 @@ export const versionMismatch = (row: Row) =>
     extensions: { version: row.version },
   });
 
-/** What bounds the step besides the onboarding's life. */
-const boundOf = (row: Row, step: StepName) =>
-  ({ 'init-otp': null, 'verify-otp': row.otpExpiresAt, 'create-authenticators': row.sessionEndsAt })[step];
-
 /** No call starts that could not end in time; what it would hang on is as good as over. */
 function tooLate(row: Row, step: StepName): ProblemError {
   const extensions = { state: row.state, nextAction: nextActionOf(row) };
   if (step === 'init-otp' || !hasTimeFor(row, null)) {
     return new ProblemError('onboarding_ended', {
-      detail: `The onboarding ends at ${row.lifeEndsAt.toISOString()}: no call would end before. Start another.`,
+      detail: `The onboarding ends at ${row.lifeEndsAt.toISOString()}: no call would end before. Start another with "supersede": true.`,
       extensions,
     });
   }

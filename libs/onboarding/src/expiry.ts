@@ -5,7 +5,7 @@ import { isEnded, nextState, stepOfState, type OtpNeededReason, type Signal, typ
 import type { LastResult, Onboarding } from './onboarding.entity.js';
 import type { Condition, Row } from './onboarding.store.js';
 import { SEALED, statesThatNeed } from './secrets.js';
-import { NOW, prepared } from './statement.js';
+import { NOW, columnOf, prepared } from './statement.js';
 
 /** What the end of a code or a session means where it ends before the onboarding does. */
 const AT_DEADLINE = {
@@ -154,10 +154,6 @@ const batch = (only: string) => `
     UNION ALL SELECT id, last_seq, 'secrets_wiped', 'service' FROM moved WHERE wiped
   )
   SELECT signal, count(*)::int AS count FROM moved GROUP BY signal`;
-
-function columnOf(field: (typeof SEALED)[number]): string {
-  return field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-}
 
 function kept(field: (typeof SEALED)[number], state: string): string {
   return `${state} IN (${statesThatNeed(field)

@@ -64,24 +64,19 @@ export class IdempotencyKeys {
     };
   }
 
-  /** Keeps the first answer, and no other: only who took the key may answer for it. */
-  async answer(request: KeyedRequest, { status, headers, body }: KeptAnswer): Promise<void> {
+  /**
+   * Keeps the first answer, and no other: only who took the key may answer for it. A request that was refused has
+   * taken none: what is refused today may be done tomorrow.
+   */
+  async answer(
+    { caller, route, key, id }: KeyedRequest,
+    { status, headers, body }: KeptAnswer,
+  ): Promise<void> {
     const text = `
-      INSERT INTO idempotency_keys AS k (caller, route, key, fingerprint, status, headers, body)
-      VALUES ($1, $2, $3, $4, $5, $6, $7)
-      ON CONFLICT (caller, route, key) DO UPDATE SET status = excluded.status, headers = excluded.headers, body = excluded.body
-      WHERE k.status IS NULL AND k.taken_by = $8`;
-    const { caller, route, key, fingerprint, id } = request;
-    await this.statements.run(prepared(text), [
-      caller,
-      route,
-      key,
-      fingerprint,
-      status,
-      JSON.stringify(headers),
-      body,
-      id,
-    ]);
+      UPDATE idempotency_keys SET status = $5, headers = $6, body = $7
+      WHERE caller = $1 AND route = $2 AND key = $3 AND taken_by = $4 AND status IS NULL`;
+    const values = [caller, route, key, id, status, JSON.stringify(headers), body];
+    await this.statements.run(prepared(text), values);
   }
 
   async find({ caller, route, key }: KeyedRequest): Promise<KeptKey | null> {

@@ -72,6 +72,9 @@ describe('nextActionOf', () => {
 
   it('asks for a decision where the outcome is unknown, and for nothing at the end', () => {
     expect(nextActionOf(aRow({ state: 'outcome_unknown', step: 'verify-otp' }))).toEqual({ type: 'resolve' });
+    const late = aRow({ state: 'outcome_unknown', step: 'verify-otp', lifeEndsAt: after(9_999) });
+    expect(nextActionOf(late)).toEqual({ type: 'none' });
+    expect(nextActionOf({ ...late, step: 'create-authenticators' })).toEqual({ type: 'resolve' });
     for (const state of ENDED_STATES)
       expect(nextActionOf(aRow({ state, deadlineAt: null }))).toEqual({ type: 'none' });
   });

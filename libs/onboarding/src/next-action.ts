@@ -39,7 +39,8 @@ export function nextActionOf(row: Row): NextAction {
       // The session is as good as over; a new code can be asked for once it is.
       return resend(row, later(row.otpResendAt, row.sessionEndsAt));
     case 'outcome_unknown':
-      return { type: 'resolve' };
+      // Either decision on a verification has a new code sent, unless no time is left for that.
+      return row.step === 'verify-otp' && !hasTimeFor(row, null) ? { type: 'none' } : { type: 'resolve' };
     default:
       return { type: 'none' };
   }

@@ -7,7 +7,7 @@ import type { NewEvent } from './onboarding-event.entity.js';
 import type { StepName } from './machine.js';
 import { OnboardingEvent } from './onboarding-event.entity.js';
 import { Onboarding } from './onboarding.entity.js';
-import { Bindings, SqlValue, assignments, columnsOf, prepared, type Patch } from './statement.js';
+import { Bindings, SqlValue, assignments, columnOf, columnsOf, prepared, type Patch } from './statement.js';
 
 /** A row, the database's time when it was read, and how long one more call may take: what can be done hangs on them. */
 export type Row = Onboarding & { now: Date; callMs: number };
@@ -211,11 +211,11 @@ export function insertEvents(changed: string, events: NewEvent[], bindings: Bind
 }
 
 /** What bounds a step besides the onboarding's life; idle time begins anew with the command. */
-const BOUND_OF: Record<StepName, string[]> = {
-  'init-otp': [],
-  'verify-otp': ['o.otp_expires_at'],
-  'create-authenticators': ['o.session_ends_at'],
-};
+export const BOUND_OF = {
+  'init-otp': null,
+  'verify-otp': 'otpExpiresAt',
+  'create-authenticators': 'sessionEndsAt',
+} as const satisfies Record<StepName, keyof Onboarding | null>;
 
 /** Conditions that writers share. */
 export const where = {
@@ -240,7 +240,7 @@ export const where = {
   leavesTimeFor:
     (step: StepName, ms: number): Condition =>
     (b) =>
-      `least(${[...BOUND_OF[step], 'o.life_ends_at'].join(', ')})
+      `least(${[BOUND_OF[step], 'lifeEndsAt' as const].flatMap((bound) => (bound ? `o.${columnOf(bound)}` : [])).join(', ')})
         >= clock_timestamp() + ${b.bind(ms, 'float8')} * interval '1 millisecond'`,
   noLease: (): Condition => () => 'o.lease_until IS NULL',
   leaseHeld: (): Condition => () => 'o.lease_until IS NOT NULL',

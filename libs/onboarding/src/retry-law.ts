@@ -118,6 +118,8 @@ export interface Circumstances {
   provider: string;
   step: StepName;
   failure: FailureClass;
+  /** Whether any byte of it may have left. */
+  sent: boolean;
   /** Calls of this submission so far, this one included. */
   calls: number;
   /** Of these, how many ended `unavailable` and `no_answer`, this one included. */
@@ -161,7 +163,7 @@ export function decide(at: Circumstances, timing: Timing, random: number): Decis
     isReplayable(at.provider, at.step) && (rule.otherwise === 'rejected' || rule.otherwise === 'park');
   if (canLeaveDoubt(at.step) && at.inDoubt && !told) return { type: 'outcome_unknown' };
   // Parked, it would be called again once the integration is mended: a third time.
-  if (rule.otherwise === 'park' && calledAfterNoAnswer(at)) return { type: 'give_up' };
+  if (rule.otherwise === 'park' && at.sent && calledAfterNoAnswer(at)) return { type: 'give_up' };
   return { type: rule.otherwise };
 }
 

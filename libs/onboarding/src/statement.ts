@@ -51,6 +51,13 @@ const COLUMNS: readonly ColumnOf[] = getMetadataArgsStorage()
 
 const COLUMN_OF = new Map(COLUMNS.map((column) => [column.property, column]));
 
+/** The name of a property's column. */
+export function columnOf(property: keyof Onboarding): string {
+  const column = COLUMN_OF.get(property);
+  if (!column) throw new Error(`the table has no column for "${property}"`);
+  return column.name;
+}
+
 /** The select list that gives a row the entity's own property names, so that no mapper is needed. */
 export const columnsOf = (alias: string) =>
   COLUMNS.map(({ name, property }) => `${alias}.${name} AS "${property}"`).join(', ');

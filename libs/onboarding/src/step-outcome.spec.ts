@@ -61,6 +61,20 @@ describe('throwIfRefused', () => {
     expect(refusalOf(aRow({ state: 'completed' }))).toBeNull();
   });
 
+  it('does not call a success what others have taken another way', () => {
+    // Lost, resolved "not done", and a new code sent meanwhile.
+    const overtaken = refusalOf(aRow({ state: 'otp_sent', lastResult: null }));
+    expect(overtaken).toMatchObject({ code: 'illegal_state', status: 409 });
+    expect(overtaken!.extensions).toMatchObject({ nextAction: { type: 'submit_otp' } });
+    expect(refusalOf(aRow({ state: 'otp_verified' }), 'create-authenticators')).toMatchObject({
+      code: 'illegal_state',
+    });
+    expect(refusalOf(aRow({ state: 'otp_sent' }), 'init-otp')).toBeNull();
+    // It did lead on, and what it led to has run out since.
+    const over = aRow({ state: 'otp_needed', reason: 'session_expired' });
+    expect(refusalOf(over)).toMatchObject({ code: 'session_expired', status: 410 });
+  });
+
   it('tells nobody how a later step ended', () => {
     expect(refusalOf(aRow({ lastResult: result('otp_invalid') }), 'init-otp')).toBeNull();
     const lost = aRow({

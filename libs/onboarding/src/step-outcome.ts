@@ -99,4 +99,21 @@ export function throwIfRefused(row: Row, step: StepName): void {
       extensions,
     });
   }
+  if (step !== 'init-otp' && row.state === 'otp_needed' && row.reason && row.reason !== 'send_failed') {
+    throw new ProblemError(row.reason, { detail: 'Ask for a new code.', extensions });
+  }
+  if (!ledOnFrom(step, row)) {
+    throw new ProblemError('illegal_state', {
+      detail: 'The step did not lead on: somebody took the onboarding another way before its end was told.',
+      extensions,
+    });
+  }
+}
+
+/** Whether the row stands where only the step's success can have led it, or ended in a way that it tells itself. */
+function ledOnFrom(step: StepName, row: Row): boolean {
+  const { state, lastResult } = row;
+  if (step === 'init-otp' || lastResult?.step === step || state === 'completed') return true;
+  if (state === 'outcome_unknown') return row.step !== step;
+  return step === 'verify-otp' && state === 'otp_verified';
 }

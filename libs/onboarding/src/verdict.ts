@@ -87,6 +87,7 @@ export class Verdicts {
         provider: row.provider,
         step: row.step!,
         failure: error.failure,
+        sent: error.evidence.bytesSent,
         calls: row.attempt - row.submission + 1,
         ...this.#counts(row, error.failure),
         inDoubt: row.doubtAttempt !== null,

@@ -4,7 +4,7 @@ import { Test, type TestingModule } from '@nestjs/testing';
 import fc from 'fast-check';
 import { DataSource } from 'typeorm';
 import type { ProblemError } from '#libs/kernel';
-import { OnboardingStore, type Clause, type SubjectRef } from '#libs/onboarding';
+import { OnboardingStore, sql, type Clause, type SubjectRef } from '#libs/onboarding';
 import { PlatformModule } from '#libs/platform';
 import { anOnboarding, testServersConfig } from '#libs/testing';
 import { OtpBudget } from './otp-budget.js';
@@ -206,6 +206,65 @@ describe('Retry-After', () => {
     expect(refusal!.retryAfterS).toBeLessThanOrEqual(3600);
     expect(await refusalOf(budget.explainTry(aSubject()))).toBeNull();
   });
+});
+
+describe('the instant from which another code may be sent', () => {
+  const NOTHING: Clause = { name: 'nothing', required: false, write: () => 'SELECT 1' };
+  const CHANGES = {
+    'what is on record': { clause: NOTHING, change: {} },
+    'with a try that the same statement charges': { clause: 'chargeTry', change: { tries: 1 } },
+    'with a try that the same statement gives back': { clause: 'refundTry', change: { tries: -1 } },
+    'with a send that the same statement gives back': { clause: 'refundSend', change: { sends: -1 } },
+  } as const;
+  const age = fc.integer({ min: 0, max: 26 * HOUR });
+
+  it.each(Object.keys(CHANGES) as (keyof typeof CHANGES)[])(
+    'is the first that has room: %s',
+    async (name) => {
+      const { clause, change } = CHANGES[name];
+      await fc.assert(
+        fc.asyncProperty(
+          fc.array(age, { minLength: 1, maxLength: 8 }),
+          fc.array(age, { minLength: 1, maxLength: 6 }),
+          async (sends, wrong) => {
+            const subject = aSubject();
+            await used(subject, sends, wrong);
+            const id = await rowOf(subject);
+            const changed = await store.change({
+              id,
+              where: [],
+              patch: { otpResendAt: budget.resendAt(sql('clock_timestamp()'), change) },
+              events: [],
+              clauses: [typeof clause === 'string' ? clauseOf(clause) : clause],
+            });
+            // A day without room for a try takes none: then nothing was written.
+            if (!changed) return;
+            const waitMs = changed.otpResendAt!.getTime() - changed.now.getTime();
+            if (waitMs > 5_000) {
+              await wait(subject, waitMs - 5_000);
+              expect(await charge(subject)).toBe(false);
+              await wait(subject, 5_000);
+            } else await wait(subject, Math.max(0, waitMs));
+            expect(await charge(subject)).toBe(true);
+          },
+        ),
+        { numRuns: 40 },
+      );
+    },
+    60_000,
+  );
+
+  it('comes no sooner than the cooldown ends', async () => {
+    const id = await rowOf(aSubject());
+    const cooldown = sql(`clock_timestamp() + interval '1 minute'`);
+    const patch = { otpResendAt: budget.resendAt(cooldown) };
+    const row = await store.change({ id, where: [], patch, events: [] });
+    expect(row!.otpResendAt!.getTime() - row!.now.getTime()).toBeGreaterThan(59_000);
+  });
+
+  function clauseOf(name: 'chargeTry' | 'refundTry' | 'refundSend'): Clause {
+    return name === 'chargeTry' ? budget.chargeTry() : budget[name];
+  }
 });
 
 /** A clause as a statement of its own, its values written into it. */

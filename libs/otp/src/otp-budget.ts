@@ -70,21 +70,31 @@ export class OtpBudget {
   }
 
   /**
-   * When the subject may be sent another code: no sooner than told, and not before a budget has room again. Only
-   * the subject's one live onboarding charges them, so that what is written at the end of an attempt stays true.
+   * When the subject may be sent another code: after the cooldown, and not before a budget has room again. Only the
+   * subject's one live onboarding charges them, so that what is written when they change stays true.
    *
-   * @param noSooner SQL for an instant.
-   * @param refunded how many sends the same statement gives back.
+   * @param noSooner SQL for the end of the cooldown.
+   * @param changes what the same statement adds to the budgets, or gives back where negative: it does not see that.
    */
-  resendAt(noSooner: SqlValue, refunded = 0): SqlValue {
+  resendAt(noSooner: SqlValue, { sends = 0, tries = 0 }: { sends?: number; tries?: number } = {}): SqlValue {
     const { OTP_SENDS_PER_DAY, OTP_SENDS_PER_WINDOW, OTP_SEND_WINDOW_MS, OTP_WRONG_PER_DAY } = this.config;
     return new SqlValue(
-      (bindings) => `greatest(${noSooner.write(bindings)}, (
+      (bindings) => `greatest(
+        ${noSooner.write(bindings)}, (
         SELECT greatest(
-          ${freeAt('b.sends', OTP_SENDS_PER_WINDOW + refunded, OTP_SEND_WINDOW_MS)},
-          ${freeAt('b.sends', OTP_SENDS_PER_DAY + refunded, DAY_MS)},
-          ${freeAt('b.wrong_codes', OTP_WRONG_PER_DAY, DAY_MS)})
+          ${freeAt('b.sends', OTP_SENDS_PER_WINDOW - sends, OTP_SEND_WINDOW_MS)},
+          ${freeAt('b.sends', OTP_SENDS_PER_DAY - sends, DAY_MS)},
+          ${freeAt('b.wrong_codes', OTP_WRONG_PER_DAY - tries, DAY_MS)})
         FROM otp_budgets b WHERE b.integration = o.integration AND b.subject_key = o.subject_key))`,
+    );
+  }
+
+  /** How many tries a code has left, less those that the subject's day has no room for: all of them, or none. */
+  triesLeft(left: number): SqlValue {
+    return new SqlValue(
+      () => `CASE WHEN EXISTS (
+        SELECT 1 FROM otp_budgets b WHERE b.integration = o.integration AND b.subject_key = o.subject_key
+          AND ${countWithin('b.wrong_codes', DAY_MS)} >= ${this.config.OTP_WRONG_PER_DAY}) THEN 0 ELSE ${left} END`,
     );
   }
 
@@ -169,9 +179,14 @@ const within = (column: string, ms: number) =>
 const countWithin = (column: string, ms: number) =>
   `(SELECT count(*) FROM unnest(${column}) t WHERE t > ${since(ms)})`;
 
-/** When fewer than `limit` instants lie within the window again; NULL where fewer than that are on record. */
+/**
+ * When fewer than `limit` instants lie within the window again; NULL where fewer than that are on record. With a
+ * limit of 0 the one that is being added is what fills it.
+ */
 const freeAt = (column: string, limit: number, windowMs: number) =>
-  `(SELECT t FROM unnest(${column}) t ORDER BY t DESC OFFSET ${limit - 1} LIMIT 1) + interval '${windowMs} milliseconds'`;
+  limit > 0
+    ? `(SELECT t FROM unnest(${column}) t ORDER BY t DESC OFFSET ${limit - 1} LIMIT 1) + interval '${windowMs} milliseconds'`
+    : `clock_timestamp() + interval '${windowMs} milliseconds'`;
 
 function refund(name: string, column: 'sends' | 'wrong_codes'): Clause {
   return {

@@ -84,8 +84,9 @@ export class OtpService {
         ...first.clauses,
       ]);
       if (typeof created === 'object') return this.outcome.of({ row: created, claimedAtMs }, terms.waitMs);
-      if (created === 'refused') await this.steps.get('init-otp').explainRefusal?.(ref);
+      // Who lost the answer to a start is told of its onboarding, even where no budget would allow another.
       superseded = await this.#inTheWay(ref, start.supersede ?? false);
+      if (created === 'refused') await this.steps.get('init-otp').explainRefusal?.(ref);
     }
     throw new ProblemError('onboarding_live', {
       detail: 'Another start for this subject is under way; try again.',
@@ -127,7 +128,11 @@ export class OtpService {
       where: [() => 'o.otp_tries_left > 0'],
       patch: { sealedOtpCode: this.sealer.seal({ onboardingId: id, field: 'otp_code' }, given) },
       fingerprint: this.fingerprint.of(id, given),
-      explain: noTriesLeft,
+      // The day has the word before the code: a new code would not help.
+      explain: async (row) => {
+        await this.steps.get('verify-otp').explainRefusal?.(row, row);
+        noTriesLeft(row);
+      },
     });
     return this.outcome.of(claimed, terms.waitMs);
   }

@@ -105,7 +105,8 @@ export class SendOtpStep implements Step, OnModuleInit {
   }
 
   #gaveUp(refunded: boolean): Pick<StepEnd, 'signal' | 'patch'> {
-    const otpResendAt = this.budget.resendAt(sql('o.otp_resend_at'), refunded ? 1 : 0);
+    // Since the claim it holds the cooldown's end, and nothing of the budgets.
+    const otpResendAt = this.budget.resendAt(sql('o.otp_resend_at'), { sends: refunded ? -1 : 0 });
     return { signal: 'send_gave_up', patch: { reason: 'send_failed', otpResendAt } };
   }
 

@@ -2,6 +2,7 @@ import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { Secret } from '#libs/kernel';
 import {
   Steps,
+  SqlValue,
   repeatsEffect,
   sealGrant,
   sql,
@@ -31,6 +32,11 @@ export class VerifyOtpStep implements Step, OnModuleInit {
     this.steps.register(this);
   }
 
+  /** The charge of the claim counts from here on; an end that gives it back says so. */
+  firstPatch(): Patch {
+    return { otpResendAt: this.#resendAt(1) };
+  }
+
   /** A submission is charged once, however often it is tried. */
   claimClauses({ first }: { first: boolean }) {
     return first ? [this.budget.chargeTry()] : [];
@@ -58,6 +64,7 @@ export class VerifyOtpStep implements Step, OnModuleInit {
         deviceSigning: grant.type === 'device-key' ? signingOf(grant) : null,
         sessionExpiresAt: grant.expiresAt,
         sessionEndsAt: new Date(grant.expiresAt.getTime() - this.config.SESSION_MARGIN_MS),
+        otpResendAt: this.#resendAt(-1),
       },
       clauses: [this.budget.refundTry],
       data: { sessionExpiresAt: grant.expiresAt.toISOString() },
@@ -67,21 +74,18 @@ export class VerifyOtpStep implements Step, OnModuleInit {
   rejected(row: Row, error: UpstreamError): StepEnd {
     switch (error.reason) {
       case 'otp_expired':
-        return {
-          ...this.#expired('The provider says that the code has expired.'),
-          clauses: [this.budget.refundTry],
-        };
+        return this.#refunded(this.#expired('The provider says that the code has expired.'));
       case 'subject_not_found': {
         const failure = {
           code: 'subject_not_found',
           detail: 'The provider knows no such account or user.',
         } as const;
-        return { signal: 'step_failed', failure, clauses: [this.budget.refundTry] };
+        return this.#refunded({ signal: 'step_failed', failure });
       }
       case 'otp_locked':
         return {
           signal: 'otp_rejected',
-          patch: { ...this.#charged(), otpTriesLeft: 0 },
+          patch: { otpTriesLeft: 0 },
           result: { code: 'otp_locked', detail: 'The provider has locked this code. Ask for a new one.' },
         };
       case 'otp_invalid':
@@ -89,20 +93,21 @@ export class VerifyOtpStep implements Step, OnModuleInit {
       default:
         return {
           signal: 'otp_rejected',
-          patch: this.#charged(),
+          patch: this.#triesLeft(row),
           result: { code: 'upstream_rejected', detail: 'The provider refused the code and did not say why.' },
         };
     }
   }
 
+  /** The charge stays, here as where the code expires without a worker: nobody can tell the two ends apart. */
   gaveUp(): StepEnd {
-    const clauses = [this.budget.refundTry];
-    return { ...this.#expired('The code expired before the provider could be asked.'), clauses };
+    return this.#expired('The code would have expired before the provider could be asked again.');
   }
 
   /** Upstream may have counted it, whatever its answer says. */
-  counted(row: Row): Patch {
-    return repeatsEffect(row, this.name) ? {} : { otpTriesLeft: Math.max(0, row.otpTriesLeft - 1) };
+  counted(row: Row): { otpTriesLeft: number } {
+    const counts = repeatsEffect(row, this.name) ? 0 : 1;
+    return { otpTriesLeft: Math.max(0, row.otpTriesLeft - counts) };
   }
 
   #wrong(row: Row): StepEnd {
@@ -113,14 +118,26 @@ export class VerifyOtpStep implements Step, OnModuleInit {
     }
     return {
       signal: 'otp_rejected',
-      patch: { ...this.#charged(), otpWrong },
+      patch: { ...this.#triesLeft(row), otpWrong },
       result: { code: 'otp_invalid', detail: 'The code is wrong.' },
     };
   }
 
-  /** The try stays charged, and may have used up what the subject has for the day. */
-  #charged(): Patch {
-    return { otpResendAt: this.budget.resendAt(sql('o.otp_resend_at')) };
+  /** The day's last wrong code leaves no try of this one, whatever it has left. */
+  #triesLeft(row: Row): Patch {
+    return { otpTriesLeft: this.budget.triesLeft(this.counted(row).otpTriesLeft) };
+  }
+
+  /** @param tries what the statement does to the subject's day: 1 is charged, -1 given back. */
+  #resendAt(tries: 1 | -1): SqlValue {
+    const cooldownEnd = sql(`o.otp_sent_at + interval '${this.config.OTP_RESEND_COOLDOWN_MS} milliseconds'`);
+    return this.budget.resendAt(cooldownEnd, { tries });
+  }
+
+  /** It was certainly no wrong code. */
+  #refunded(end: StepEnd): StepEnd {
+    const patch = { ...end.patch, otpResendAt: this.#resendAt(-1) };
+    return { ...end, patch, clauses: [this.budget.refundTry] };
   }
 
   #expired(detail: string): StepEnd {

@@ -22,7 +22,7 @@ const CHECK_TIMEOUT_MS = 2_000;
 @Injectable()
 export class Health {
   readonly #checks: HealthCheck[] = [];
-  readonly #lives: (() => Promise<string | null>)[] = [];
+  readonly #liveness: (() => Promise<string | null>)[] = [];
   #draining = false;
   #closed = false;
 
@@ -31,14 +31,16 @@ export class Health {
   }
 
   /** @param whyDead why only a restart can help; null where none is needed. One that throws says nothing. */
-  registerLife(whyDead: () => Promise<string | null>): void {
-    this.#lives.push(whyDead);
+  registerLiveness(whyDead: () => Promise<string | null>): void {
+    this.#liveness.push(whyDead);
   }
 
   /** @throws ProblemError `not_ready` where the process answers and yet does not do its work. */
   async live(): Promise<{ status: 'ok' }> {
     if (this.#draining) return { status: 'ok' };
-    const found = await Promise.all(this.#lives.map((whyDead) => inTime(whyDead(), null).catch(() => null)));
+    const found = await Promise.all(
+      this.#liveness.map((whyDead) => inTime(whyDead(), null).catch(() => null)),
+    );
     const detail = found.find((why) => why !== null);
     if (detail !== undefined) throw new ProblemError('not_ready', { detail });
     return { status: 'ok' };
