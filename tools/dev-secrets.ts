@@ -1,4 +1,4 @@
-import { createECDH, randomBytes } from 'node:crypto';
+import { createECDH, randomBytes, randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Plain } from './console.js';
@@ -11,6 +11,12 @@ export interface DevSecrets {
   sealingKeys: string;
   /** The integrator's P-256 private key, 64 hex digits. */
   integratorPrivateKey: string;
+  /** P-256 private keys of the sandbox's Turnkey, 64 hex digits each: the API key, and its two enclaves. */
+  turnkeyApiPrivateKey: string;
+  turnkeySignerPrivateKey: string;
+  turnkeyNotarizerPrivateKey: string;
+  /** A UUID. */
+  turnkeyOrganizationId: string;
   opsPassword: string;
   /** Of both embedded servers. */
   databasePassword: string;
@@ -28,6 +34,10 @@ export function loadDevSecrets(file = join(STATE, 'dev.json')): DevSecrets {
     apiKey: `gw_dev_${randomBytes(24).toString('base64url')}`,
     sealingKeys: `dev:${randomBytes(32).toString('base64')}`,
     integratorPrivateKey: newP256PrivateKey(),
+    turnkeyApiPrivateKey: newP256PrivateKey(),
+    turnkeySignerPrivateKey: newP256PrivateKey(),
+    turnkeyNotarizerPrivateKey: newP256PrivateKey(),
+    turnkeyOrganizationId: randomUUID(),
     opsPassword: randomBytes(9).toString('base64url'),
     databasePassword: randomBytes(18).toString('hex'),
     ...kept,

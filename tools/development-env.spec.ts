@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { parseConfig } from '#libs/platform';
 import { publicKeyOf } from './dev-secrets.js';
 import { developmentEnv } from './development-env.js';
 
@@ -6,6 +7,10 @@ const secrets = {
   apiKey: 'gw_dev_generated',
   sealingKeys: `dev:${Buffer.alloc(32, 1).toString('base64')}`,
   integratorPrivateKey: '01'.repeat(32),
+  turnkeyApiPrivateKey: '03'.repeat(32),
+  turnkeySignerPrivateKey: '04'.repeat(32),
+  turnkeyNotarizerPrivateKey: '05'.repeat(32),
+  turnkeyOrganizationId: '11111111-2222-4333-8444-555555555555',
   opsPassword: 'generated',
   databasePassword: 'generated',
 };
@@ -33,6 +38,19 @@ describe('developmentEnv', () => {
   it('keeps the addresses that were decided, whatever was asked for', () => {
     const { env } = of({ PORT: '3000', DATABASE_URL: '', HOST: '0.0.0.0' });
     expect(env).toMatchObject({ PORT: '3005', DATABASE_URL: 'postgres://embedded', HOST: '127.0.0.1' });
+  });
+
+  it('configures the integration that was asked for, with keys that the sandbox’s Turnkey knows', () => {
+    const { env } = developmentEnv(secrets, servers, ports, {}, 'turnkey-auth-proxy');
+    const config = parseConfig(env);
+    expect(config.INTEGRATIONS).toMatchObject([
+      { name: 'turnkey-auth-proxy', authProxyConfigId: env['SANDBOX_TURNKEY_AUTH_PROXY_CONFIG'] },
+    ]);
+    const turnkey = parseConfig(developmentEnv(secrets, servers, ports, {}, 'turnkey').env);
+    expect(turnkey.INTEGRATIONS).toMatchObject([
+      { provider: 'turnkey', organizationId: secrets.turnkeyOrganizationId },
+    ]);
+    expect(env['SANDBOX_TURNKEY_API_KEYS']).toMatch(/^0[23][0-9a-f]{64}$/);
   });
 
   it('names the variable, not the key, when it can make nothing of it', () => {

@@ -1,8 +1,10 @@
+import { createECDH } from 'node:crypto';
 import { publicKeyOf, type DevSecrets } from './dev-secrets.js';
 import { Plain } from './console.js';
 import type { Servers } from './servers.js';
 
 const HOST = '127.0.0.1';
+const AUTH_PROXY_CONFIG_ID = 'gangway-development';
 
 export interface DevelopmentEnv {
   /** For all three apps. */
@@ -17,15 +19,38 @@ export interface DevelopmentEnv {
   origin: string;
 }
 
+export const DEVELOPMENT_INTEGRATIONS = ['byzantine', 'turnkey', 'turnkey-auth-proxy'] as const;
+
 /** An empty variable means an unset one, here as in the apps. */
 function set(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+}
+
+/** The variables of one integration, all for one relying party. */
+function integrationEnv(name: string, own: Record<string, string>): Record<string, string> {
+  const all = {
+    RP_ID: 'localhost',
+    RP_NAME: 'Gangway development',
+    ORIGINS: 'http://localhost:3100',
+    ...own,
+  };
+  return Object.fromEntries(
+    Object.entries(all).map(([setting, value]) => [`INTEGRATION_${name}_${setting}`, value]),
+  );
+}
+
+/** Of a private key: 65 bytes, in hex. */
+function uncompressed(privateKeyHex: string): string {
+  const pair = createECDH('prime256v1');
+  pair.setPrivateKey(privateKeyHex, 'hex');
+  return pair.getPublicKey('hex', 'uncompressed');
 }
 
 /**
  * The environment that the apps get under `npm start`: this process's own wins over the development values, so
  * that any setting can be tried, except for the addresses that were just decided.
  *
+ * @param integration the one that is configured, and leads to its provider's door of the sandbox.
  * @throws Plain if INTEGRATION_BYZANTINE_PRIVATE_KEY is set to something the sandbox could not know
  */
 export function developmentEnv(
@@ -33,28 +58,41 @@ export function developmentEnv(
   servers: Pick<Servers, 'databaseUrl' | 'redisUrl'>,
   ports: { service: number; worker: number; sandbox: number },
   own: NodeJS.ProcessEnv = process.env,
+  integration = 'byzantine',
 ): DevelopmentEnv {
   const sandboxUrl = `http://${HOST}:${ports.sandbox}`;
-  const settings = {
+  const turnkey = {
+    ORGANIZATION_ID: secrets.turnkeyOrganizationId,
+    SIGNER_PUBLIC_KEY: uncompressed(secrets.turnkeySignerPrivateKey),
+    NOTARIZER_PUBLIC_KEY: uncompressed(secrets.turnkeyNotarizerPrivateKey),
+  };
+  const settings: Record<string, string> = {
     API_KEY: secrets.apiKey,
     SEALING_KEYS: secrets.sealingKeys,
     OPS_USER: 'ops',
     OPS_PASSWORD: secrets.opsPassword,
-    INTEGRATIONS: 'byzantine',
-    INTEGRATION_BYZANTINE_PROVIDER: 'byzantine',
-    INTEGRATION_BYZANTINE_BASE_URL: sandboxUrl,
+    INTEGRATIONS: integration,
+    ...integrationEnv('BYZANTINE', { PROVIDER: 'byzantine', BASE_URL: sandboxUrl }),
     INTEGRATION_BYZANTINE_PRIVATE_KEY: secrets.integratorPrivateKey,
-    INTEGRATION_BYZANTINE_RP_ID: 'localhost',
-    INTEGRATION_BYZANTINE_RP_NAME: 'Gangway development',
-    INTEGRATION_BYZANTINE_ORIGINS: 'http://localhost:3100',
+    ...integrationEnv('TURNKEY', { PROVIDER: 'turnkey', BASE_URL: sandboxUrl, ...turnkey }),
+    INTEGRATION_TURNKEY_PRIVATE_KEY: secrets.turnkeyApiPrivateKey,
+    INTEGRATION_TURNKEY_APP_NAME: 'Gangway development',
+    ...integrationEnv('TURNKEY_AUTH_PROXY', {
+      PROVIDER: 'turnkey-auth-proxy',
+      BASE_URL: sandboxUrl,
+      ...turnkey,
+      AUTH_PROXY_URL: sandboxUrl,
+      AUTH_PROXY_CONFIG_ID: AUTH_PROXY_CONFIG_ID,
+    }),
     // Nobody balances load here: Ctrl-C need not wait for somebody to notice.
     DRAIN_NOTICE_MS: '0',
-    ...set(own),
+    ...(set(own) as Record<string, string>),
   };
-  const publicKey = publicKeyOf(settings.INTEGRATION_BYZANTINE_PRIVATE_KEY);
+  const publicKey = publicKeyOf(settings['INTEGRATION_BYZANTINE_PRIVATE_KEY']!);
   if (publicKey === undefined) {
     throw new Plain('INTEGRATION_BYZANTINE_PRIVATE_KEY: npm start wants it as 64 hex digits of a P-256 key.');
   }
+  const prefix = `INTEGRATION_${integration.toUpperCase().replaceAll('-', '_')}_`;
   const env = {
     ...settings,
     HOST,
@@ -65,16 +103,21 @@ export function developmentEnv(
     SANDBOX_HOST: HOST,
     SANDBOX_PORT: String(ports.sandbox),
     SANDBOX_PUBKEYS: publicKey,
+    SANDBOX_TURNKEY_ORGANIZATION: secrets.turnkeyOrganizationId,
+    SANDBOX_TURNKEY_API_KEYS: publicKeyOf(secrets.turnkeyApiPrivateKey)!.slice(2),
+    SANDBOX_TURNKEY_SIGNER_KEY: secrets.turnkeySignerPrivateKey,
+    SANDBOX_TURNKEY_NOTARIZER_KEY: secrets.turnkeyNotarizerPrivateKey,
+    SANDBOX_TURNKEY_AUTH_PROXY_CONFIG: AUTH_PROXY_CONFIG_ID,
   };
   return {
     env,
     serviceUrl: `http://${HOST}:${ports.service}`,
     workerUrl: `http://${HOST}:${ports.worker}`,
     sandboxUrl,
-    apiKey: settings.API_KEY,
-    opsUser: settings.OPS_USER,
-    opsPassword: settings.OPS_PASSWORD,
-    rpId: settings.INTEGRATION_BYZANTINE_RP_ID,
-    origin: settings.INTEGRATION_BYZANTINE_ORIGINS.split(',')[0] ?? '',
+    apiKey: settings['API_KEY']!,
+    opsUser: settings['OPS_USER']!,
+    opsPassword: settings['OPS_PASSWORD']!,
+    rpId: settings[`${prefix}RP_ID`]!,
+    origin: settings[`${prefix}ORIGINS`]!.split(',')[0] ?? '',
   };
 }

@@ -5,7 +5,7 @@ import { entryOf, startApp, type AppProcess } from './app-process.js';
 import { CHECKOUT, STATE } from './checkout.js';
 import { Plain, runTool, say, step } from './console.js';
 import { loadDevSecrets } from './dev-secrets.js';
-import { developmentEnv, type DevelopmentEnv } from './development-env.js';
+import { DEVELOPMENT_INTEGRATIONS, developmentEnv, type DevelopmentEnv } from './development-env.js';
 import { findPort, portFromEnv } from './ports.js';
 import { ensureAlone, noteRunning, noteStopped } from './running.js';
 import { devServersFolder, givenServers, startServers } from './servers.js';
@@ -46,6 +46,11 @@ async function serve(
   cleanups: (() => Promise<void>)[],
   interrupted: Promise<never>,
 ): Promise<void> {
+  if (!(DEVELOPMENT_INTEGRATIONS as readonly string[]).includes(flags.integration)) {
+    throw new Plain(
+      `--integration is one of ${DEVELOPMENT_INTEGRATIONS.join(', ')}, not "${flags.integration}".`,
+    );
+  }
   await ensureAlone();
   const secrets = loadDevSecrets();
   const servers = await startServers({
@@ -60,7 +65,7 @@ async function serve(
     worker: await findPort('the worker', portFromEnv('WORKER_PORT', 3001)),
     sandbox: await findPort('the sandbox', portFromEnv('SANDBOX_PORT', 4000)),
   };
-  const development = developmentEnv(secrets, servers, ports);
+  const development = developmentEnv(secrets, servers, ports, process.env, flags.integration);
   const apps: AppProcess[] = [];
   const start = (app: string): AppProcess => {
     const started = startApp(app, development.env);
@@ -121,10 +126,7 @@ function interruption(): Promise<never> {
 
 function printAddresses(development: DevelopmentEnv, walked: Walked, integration: string): void {
   const { serviceUrl, sandboxUrl, apiKey } = development;
-  const subject = JSON.stringify({
-    integration,
-    subject: { accountId: walked.accountId, userId: walked.userId },
-  });
+  const subject = JSON.stringify({ integration, subject: walked.subject });
   const post = (path: string, body: string) =>
     `curl -s -X POST ${serviceUrl}${path} -H 'Authorization: Bearer ${apiKey}' ` +
     `-H 'Content-Type: application/json' -d '${body}'`;

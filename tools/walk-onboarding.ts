@@ -34,8 +34,8 @@ interface TimelineEvent {
 /** The subject that the walk made and took through. */
 export interface Walked {
   onboardingId: string;
-  accountId: string;
-  userId: string;
+  /** As a start takes it. */
+  subject: Record<string, unknown>;
   email: string;
 }
 
@@ -47,11 +47,10 @@ export interface Walked {
  * @throws Plain if any step does not get where it must
  */
 export async function walkOnboarding(options: WalkOptions): Promise<Walked> {
-  const subject = { accountId: randomUUID(), userId: randomUUID() };
   const email = `ana.${randomBytes(3).toString('hex')}@example.com`;
   const service = new Caller(options.serviceUrl, { authorization: `Bearer ${options.apiKey}` });
   const sandbox = new Caller(options.sandboxUrl, {});
-  await sandbox.post('/_sandbox/subjects', { ...subject, email });
+  const subject = await newSubject(sandbox, options.integration, email);
 
   const { id } = await service.post<Onboarding>('/v1/onboardings', {
     integration: options.integration,
@@ -79,7 +78,23 @@ export async function walkOnboarding(options: WalkOptions): Promise<Walked> {
   const authenticators = [{ authenticatorName: 'Self check', credential }];
   await timeline.during(service.post(`${path}/authenticators`, { authenticators }));
   await reach('completed');
-  return { onboardingId: id, ...subject, email };
+  return { onboardingId: id, subject, email };
+}
+
+/** Makes somebody known to the sandbox, in the words of the provider. @returns the subject of a start. */
+async function newSubject(
+  sandbox: Caller,
+  integration: string,
+  email: string,
+): Promise<Record<string, unknown>> {
+  if (integration.startsWith('turnkey')) {
+    // Turnkey finds the sub-organization by the verified address.
+    await sandbox.post('/_sandbox/turnkey/subjects', { contact: email });
+    return { contact: { type: 'email', value: email } };
+  }
+  const subject = { accountId: randomUUID(), userId: randomUUID() };
+  await sandbox.post('/_sandbox/subjects', { ...subject, email });
+  return subject;
 }
 
 interface Mail {
