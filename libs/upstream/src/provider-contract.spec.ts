@@ -2,7 +2,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { aCall } from '#libs/testing';
 import type { FaultSpec } from '../../../apps/sandbox/src/control/fault.dto.js';
 import { DOOR_NAMES, Doors, aPasskey, deviceRequest, type Door, type DoorName, type Passkey, type Somebody, type StepOfDoor } from './fixtures/doors.js'; // prettier-ignore
-import { UpstreamError, type FailureClass } from './upstream-error.js';
+import { endOf } from './fixtures/end-of.js';
+import type { FailureClass } from './upstream-error.js';
 import type { Call, Grant, SentOtp } from './upstream-provider.js';
 
 let doors: Doors;
@@ -13,17 +14,6 @@ afterEach(() => doors.reset());
 afterAll(() => doors.close());
 
 const STEPS: readonly StepOfDoor[] = ['init', 'verify', 'create'];
-
-/** How a step ended. */
-async function endOf(work: Promise<unknown>): Promise<UpstreamError | 'well'> {
-  try {
-    await work;
-    return 'well';
-  } catch (error) {
-    if (error instanceof UpstreamError) return error;
-    throw error;
-  }
-}
 
 /**
  * A user on the way through a door, step by step. What the user's device made for a submission is stored with it: a

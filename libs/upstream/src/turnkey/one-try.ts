@@ -31,6 +31,8 @@ export class OneTry {
     return {
       timeoutMs: Math.max(1, this.leftMs),
       beforeSend: () => {
+        // A request that nobody has time to hear the answer of would only be lost.
+        if (this.leftMs <= 0) throw new Error('no time was left to send it');
         this.call.beforeSend();
         this.#thisLeft = hasEffect;
       },

@@ -1,0 +1,173 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { Secret } from '#libs/kernel';
+import { aCall } from '#libs/testing';
+import { Doors, aPasskey } from '../fixtures/doors.js';
+import { endOf } from '../fixtures/end-of.js';
+import type { Call, OtpProof, SentOtp, Subject } from '../upstream-provider.js';
+import type { AuthProxyProvider } from './auth-proxy.provider.js';
+
+let doors: Doors;
+let provider: AuthProxyProvider;
+beforeAll(async () => {
+  doors = await Doors.open();
+  provider = doors.authProxy();
+});
+afterEach(() => doors.reset());
+afterAll(() => doors.close());
+
+const somebody = (known: boolean) => {
+  const contact = `${randomUUID()}@example.com`;
+  const added = known ? doors.sandbox.control.addTurnkeySubject({ contact }) : null;
+  const subject: Subject = { contact: { type: 'email', value: contact } };
+  return { subject, contact, userId: added?.userId };
+};
+const codeFor = (sent: SentOtp): OtpProof => ({ type: 'code', code: new Secret(doors.codeOf(sent)) });
+const fault = (spec: Parameters<typeof doors.sandbox.control.addFault>[0]) =>
+  doors.sandbox.control.addFault(spec);
+const requests = (route: string) => doors.sandbox.control.requests({ route });
+
+async function toVerify(known = true) {
+  const { subject, contact, userId } = somebody(known);
+  const sent = await provider.initOtp(aCall(), subject, {});
+  const { kept } = aCall();
+  const verify = (call: Partial<Call> = {}) =>
+    provider.verifyOtp(aCall({ kept, ...call }), subject, sent, codeFor(sent));
+  return { subject, contact, userId, verify };
+}
+
+it('signs a new user up, and registers passkeys past the proxy', async () => {
+  const { subject, contact, verify } = await toVerify(false);
+  const grant = await verify();
+  const ids = await provider.createAuthenticators(aCall(), subject, grant, [aPasskey().authenticator]);
+  expect(ids).toHaveLength(1);
+  expect(requests('signup_v2')).toMatchObject([{ contact, answer: 200 }]);
+});
+
+it('goes where the subject says, without asking', async () => {
+  const contact = `${randomUUID()}@example.com`;
+  const { organizationId, userId } = doors.sandbox.control.addTurnkeySubject({ contact });
+  const subject: Subject = { organizationId, contact: { type: 'email', value: contact } };
+  const sent = await provider.initOtp(aCall(), subject, {});
+  expect(await provider.verifyOtp(aCall(), subject, sent, codeFor(sent))).toMatchObject({
+    organizationId,
+    userId,
+  });
+  expect(requests('account')).toEqual([]);
+});
+
+describe('a code that was right', () => {
+  it.each(['account', 'signup_v2', 'otp_login_v2'])(
+    'is not verified twice, though %s fails',
+    async (route) => {
+      const { verify } = await toVerify(false);
+      fault({ route, status: 503 });
+      expect(await endOf(verify())).toMatchObject({ failure: 'unavailable', evidence: { bytesSent: true } });
+      expect(await verify()).toMatchObject({ type: 'session-key' });
+      expect(requests('otp_verify_v2')).toHaveLength(1);
+    },
+  );
+
+  it('is spent where its token was lost, and the repeat says so', async () => {
+    const { verify } = await toVerify();
+    fault({ route: 'otp_verify_v2', cut: 'after' });
+    expect(await endOf(verify())).toMatchObject({ failure: 'no_answer' });
+    expect(await endOf(verify())).toMatchObject({ failure: 'rejected', reason: 'otp_expired' });
+  });
+});
+
+describe('what was lost', () => {
+  it('of a login is asked of the public API, with the session’s key', async () => {
+    const { verify, userId } = await toVerify();
+    fault({ route: 'otp_login_v2', cut: 'after' });
+    const grant = await verify();
+    expect(grant).toMatchObject({ type: 'session-key', userId });
+    // Counted from before the login: no later than the session really ends.
+    const lifeMs = grant.expiresAt.getTime() - Date.now();
+    expect(lifeMs).toBeLessThanOrEqual(900_000);
+    expect(lifeMs).toBeGreaterThan(870_000);
+  });
+
+  it('of a login is found out by a later try, too', async () => {
+    const { verify, userId } = await toVerify();
+    fault({ route: 'otp_login_v2', cut: 'after' });
+    fault({ route: 'whoami', status: 503 });
+    expect(await endOf(verify())).toMatchObject({ failure: 'no_answer' });
+    expect(await verify()).toMatchObject({ userId });
+    expect(requests('otp_login_v2').map(({ answer }) => answer)).toEqual(['cut', 400]);
+  });
+
+  it('of a login that did not arrive stays lost, until it is made again', async () => {
+    const { verify } = await toVerify();
+    fault({ route: 'otp_login_v2', cut: 'before' });
+    expect(await endOf(verify())).toMatchObject({ failure: 'no_answer' });
+    expect(await verify()).toMatchObject({ type: 'session-key' });
+  });
+
+  it('of a signup is asked of the accounts', async () => {
+    const { verify } = await toVerify(false);
+    fault({ route: 'signup_v2', cut: 'after' });
+    expect(await verify()).toMatchObject({ type: 'session-key' });
+    expect(requests('signup_v2')).toHaveLength(1);
+  });
+});
+
+describe('the choice of a code', () => {
+  it('relays what the browser gave, and the template', async () => {
+    const { subject } = somebody(true);
+    const choice = provider.parseOtpChoice({
+      emailCustomization: { templateId: 'tpl-1' },
+      captchaToken: '0.turnstile',
+      origin: 'https://app.example.com',
+    });
+    const sent = await provider.initOtp(aCall(), subject, choice);
+    expect(doors.http.sent[0]!.headers).toMatchObject({ 'x-captcha-token': '0.turnstile', origin: 'https://app.example.com' }); // prettier-ignore
+    const [mail] = doors.sandbox.control.mails({ otpId: sent.handle });
+    expect(mail!.message).toMatchObject({ emailCustomization: { templateId: 'tpl-1' } });
+    expect(JSON.parse(doors.http.sent[0]!.body!)).not.toHaveProperty('captchaToken');
+  });
+
+  it('without the captcha that is asked for, or from a foreign origin, is the caller’s to mend', async () => {
+    const strict = await Doors.open({ captcha: true, allowedOrigins: ['https://app.example.com'] });
+    try {
+      const at = strict.authProxy();
+      const subject: Subject = { contact: { type: 'email', value: 'ana@example.com' } };
+      const captchaToken = '0.turnstile';
+      const refused = { failure: 'rejected', reason: undefined };
+      expect(await endOf(at.initOtp(aCall(), subject, {}))).toMatchObject(refused);
+      expect(await endOf(at.initOtp(aCall(), subject, { captchaToken, origin: 'https://evil.example' }))).toMatchObject(refused); // prettier-ignore
+      const origin = 'https://app.example.com';
+      expect(await endOf(at.initOtp(aCall(), subject, { captchaToken, origin }))).toBe('well');
+    } finally {
+      await strict.close();
+    }
+  });
+});
+
+describe('what is misconfigured', () => {
+  it('is told at the first call: an unknown config id', async () => {
+    const at = doors.authProxy({ authProxyConfigId: randomUUID() });
+    expect(await endOf(at.initOtp(aCall(), somebody(true).subject, {}))).toMatchObject({
+      failure: 'misconfigured',
+    });
+    expect(await endOf(at.probe(aCall()))).toMatchObject({ failure: 'misconfigured' });
+  });
+
+  it('is told by the probe: a config id of another organization', async () => {
+    const at = doors.authProxy({ organizationId: randomUUID() });
+    expect(await endOf(at.probe(aCall()))).toMatchObject({ failure: 'misconfigured' });
+  });
+});
+
+it('leaves a registration open that its session is too old to ask after', async () => {
+  const { subject, verify } = await toVerify();
+  const grant = await verify();
+  const { kept } = aCall();
+  const { authenticator } = aPasskey();
+  const create = () => provider.createAuthenticators(aCall({ kept }), subject, grant, [authenticator]);
+  fault({ route: 'create_authenticators', cut: 'after' });
+  fault({ route: 'get_authenticators', status: 503 });
+  expect(await endOf(create())).toMatchObject({ failure: 'no_answer' });
+  doors.sandbox.control.advanceClock(20 * 60_000, true);
+  expect(await endOf(create())).toMatchObject({ failure: 'no_answer' });
+});

@@ -1,0 +1,143 @@
+import { describe, expect, it } from '@jest/globals';
+import { ProblemError } from '#libs/kernel';
+import { Device } from '../fixtures/device.js';
+import { aPasskey } from '../fixtures/doors.js';
+import type { DeviceRequest, DeviceSigning } from '../upstream-provider.js';
+import { hasDuplicateMembers } from './duplicate-members.js';
+import { readDeviceRequest } from './device-request.js';
+import { loginMessageOf } from './login-proof.js';
+
+const device = new Device();
+const signing: DeviceSigning = {
+  organizationId: '550e8400-e29b-41d4-a716-446655440000',
+  userId: '6ba7b810-9dad-41d1-80b4-00c04fd430c8',
+  publicKey: device.publicKey,
+  loginMessage: loginMessageOf('token-1', device.publicKey),
+};
+const passkeys = [aPasskey(), aPasskey()];
+const params = passkeys.map((passkey) => passkey.params);
+const good = () => device.request(signing, params);
+
+/** Where it finds fault, and how it calls it. */
+function faultsOf(request: DeviceRequest): [string, string][] {
+  try {
+    readDeviceRequest(request, signing, Date.now());
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'validation_failed' });
+    return (error as ProblemError).errors!.map(({ pointer, code }) => [pointer, code]);
+  }
+  throw new Error('it was taken');
+}
+const pointersOf = (request: DeviceRequest) => faultsOf(request).map(([pointer]) => pointer);
+
+it('reads the passkeys that a device’s own packages signed for', async () => {
+  expect(readDeviceRequest(await good(), signing, Date.now())).toEqual(
+    passkeys.map(({ authenticator }) => authenticator),
+  );
+  const upper = await device.request({ ...signing, userId: signing.userId.toUpperCase() }, params);
+  expect(readDeviceRequest(upper, signing, Date.now())).toHaveLength(2);
+});
+
+describe('a body', () => {
+  type Body = Record<string, unknown>;
+  const withParameters = (change: object) => (body: Body) => ({
+    ...body,
+    parameters: { ...(body['parameters'] as object), ...change },
+  });
+  const withFirst = (change: object) => withParameters({ authenticators: [{ ...params[0], ...change }] });
+  const withAttestation = (change: object) =>
+    withFirst({ attestation: { ...params[0]!.attestation, ...change } });
+
+  it.each<[string, (body: Body) => object, string]>([
+    ['of another type', (body) => ({ ...body, type: 'ACTIVITY_TYPE_DELETE_AUTHENTICATORS' }), '/type'],
+    ['of an older version', (body) => ({ ...body, type: 'ACTIVITY_TYPE_CREATE_AUTHENTICATORS' }), '/type'],
+    ['for another organization', (body) => ({ ...body, organizationId: signing.userId }), '/organizationId'],
+    ['for another user', withParameters({ userId: signing.organizationId }), '/parameters/userId'],
+    [
+      'of two hours ago',
+      (body) => ({ ...body, timestampMs: String(Date.now() - 7_200_000) }),
+      '/timestampMs',
+    ],
+    ['of the future', (body) => ({ ...body, timestampMs: String(Date.now() + 600_000) }), '/timestampMs'],
+    ['whose time is a number', (body) => ({ ...body, timestampMs: Date.now() }), '/timestampMs'],
+    ['with a member more', (body) => ({ ...body, apiKeys: [] }), '/apiKeys'],
+    ['with a parameter more', withParameters({ tags: [] }), '/parameters/tags'],
+    ['of no passkey', withParameters({ authenticators: [] }), '/parameters/authenticators'],
+    ['of eleven passkeys', withParameters({ authenticators: Array.from({ length: 11 }, () => params[0]) }), '/parameters/authenticators'], // prettier-ignore
+    ['of a passkey without a name', withFirst({ authenticatorName: '' }), '/parameters/authenticators/0/authenticatorName'], // prettier-ignore
+    [
+      'with a challenge that is padded',
+      withFirst({ challenge: 'YQ==' }),
+      '/parameters/authenticators/0/challenge',
+    ],
+    ['with a credential of none', withAttestation({ credentialId: '' }), '/parameters/authenticators/0/attestation/credentialId'], // prettier-ignore
+    ['with a transport of Byzantine’s', withAttestation({ transports: ['Unknown'] }), '/parameters/authenticators/0/attestation/transports/0'], // prettier-ignore
+  ])('%s is refused, and pointed at', async (_what, change, pointer) => {
+    expect(pointersOf(await device.request(signing, params, change))).toEqual([`/device/body${pointer}`]);
+  });
+
+  it.each(['', 'null', '[]', '{"type":'])('that is %j is refused', async (body) => {
+    const pointers = pointersOf(await device.signed(signing.loginMessage, body));
+    expect(pointers.every((pointer) => pointer.startsWith('/device/body'))).toBe(true);
+  });
+
+  it('that names a member twice is refused: we and upstream might read another one of them', async () => {
+    const { body } = await good();
+    const twice = body.replace(
+      '"parameters":',
+      '"parameters":{"userId":"x","authenticators":[]},"parameters":',
+    );
+    expect(pointersOf(await device.signed(signing.loginMessage, twice))).toEqual(['/device/body']);
+  });
+
+  it('may be spelt as another language’s packages spell it', async () => {
+    const { body } = await good();
+    const spelt = JSON.stringify(JSON.parse(body), null, 2);
+    const request = await device.signed(signing.loginMessage, spelt);
+    expect(readDeviceRequest(request, signing, Date.now())).toHaveLength(2);
+  });
+});
+
+describe('a proof', () => {
+  it('by another device is refused, each for itself', async () => {
+    const other = await new Device().request(signing, params);
+    const own = await good();
+    expect(faultsOf({ ...own, clientSignature: other.clientSignature })).toEqual([['/device/clientSignature', 'bad_signature']]); // prettier-ignore
+    expect(faultsOf({ ...other, clientSignature: own.clientSignature })).toEqual([
+      ['/device/stamp', 'wrong_key'],
+    ]);
+  });
+
+  it('over something else is refused', async () => {
+    const own = await good();
+    const login = await device.signed(loginMessageOf('token-2', device.publicKey), own.body);
+    expect(faultsOf({ ...own, clientSignature: login.clientSignature })).toEqual([['/device/clientSignature', 'bad_signature']]); // prettier-ignore
+    expect(faultsOf({ ...own, body: `${own.body} ` })).toEqual([['/device/stamp', 'bad_signature']]);
+  });
+
+  it('that is none is refused', async () => {
+    const own = await good();
+    expect(faultsOf({ ...own, clientSignature: 'ab' })).toEqual([['/device/clientSignature', 'malformed']]);
+    expect(faultsOf({ ...own, stamp: 'e30' })[0]![0]).toBe('/device/stamp');
+    expect(faultsOf({ ...own, stamp: '' })).toEqual([['/device/stamp', 'malformed']]);
+  });
+
+  it('is told together with all else that is wrong', async () => {
+    const own = await good();
+    expect(pointersOf({ body: own.body.replace('_V2', '_V9'), clientSignature: '', stamp: '' })).toEqual([
+      '/device/body/type',
+      '/device/clientSignature',
+      '/device/stamp',
+    ]);
+  });
+});
+
+it.each([
+  ['{"a":1,"b":{"c":[{"d":2}]}}', false],
+  ['{"a":":","b\\"":"\\\\"}', false],
+  ['{"a":1,"a":2}', true],
+  ['{"a":1,"\\u0061":2}', true],
+  ['[{"a":{"b":1,"b":1}}]', true],
+])('hasDuplicateMembers(%s) is %s', (text, expected) => {
+  expect(hasDuplicateMembers(text, JSON.parse(text))).toBe(expected);
+});

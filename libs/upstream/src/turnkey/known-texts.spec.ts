@@ -1,0 +1,64 @@
+import { describe, expect, it } from '@jest/globals';
+import { refusals } from '../../../../apps/sandbox/src/turnkey/refusals.js';
+import type { TurnkeyRefusal } from '../../../../apps/sandbox/src/turnkey/turnkey-refusal.js';
+import { readRefusal, type Meaning } from './known-texts.js';
+
+describe('readRefusal', () => {
+  it.each<[TurnkeyRefusal, Meaning]>([
+    [refusals.rateLimited(), 'throttled'],
+    [refusals.tooManyOtps(), 'throttled'],
+    [refusals.tooManyAuthenticators(), 'authenticator_limit'],
+    [refusals.timestampPast(), 'not_current'],
+    [refusals.timestampFuture(), 'not_current'],
+    [refusals.malformedOrganizationId(), 'organization_unknown'],
+    [refusals.organizationMismatch(), 'organization_unknown'],
+    [refusals.organizationNotFound(), 'organization_unknown'],
+    [refusals.invalidEmail(), 'caller_refused'],
+    [refusals.invalidAttestation('flags'), 'attestation_invalid'],
+    [refusals.credentialRegistered(), 'credential_already_registered'],
+    [refusals.otpInvalid(), 'otp_invalid'],
+    [refusals.otpExpired(), 'otp_expired'],
+    [refusals.otpLocked(), 'otp_locked'],
+    [refusals.otpUsed(), 'otp_expired'],
+    [refusals.otpNotFound(), 'otp_expired'],
+    [refusals.otpGeneration(), 'otp_expired'],
+    [refusals.tokenExpired(), 'token_over'],
+    [refusals.tokenInvalid(), 'token_over'],
+    [refusals.tokenGeneration(), 'token_over'],
+    [refusals.tokenUsed(), 'token_used'],
+    [refusals.userNotFound(), 'subject_not_found'],
+    [refusals.contactUnknown(), 'subject_not_found'],
+    [refusals.captchaMissing(), 'caller_refused'],
+    [refusals.originNotAllowed(), 'origin_refused'],
+  ])('knows "%s" as %s, by its text alone, in any case', ({ message, errorCode }, means) => {
+    expect(readRefusal({ code: errorCode, text: message })).toBe(means);
+    expect(readRefusal({ code: null, text: message.toUpperCase() })).toBe(means);
+    expect(readRefusal({ code: null, text: `error: ${message}.` })).toBe(means);
+  });
+
+  it('goes by the code where the text is another', () => {
+    expect(readRefusal({ code: 'MAX_OTP_INITIATED', text: 'please be patient' })).toBe('throttled');
+    expect(readRefusal({ code: 'ORGANIZATION_NOT_FOUND', text: '' })).toBe('organization_unknown');
+  });
+
+  it.each([
+    '',
+    'otp',
+    'invalid',
+    refusals.badRequest('otpType').message,
+    refusals.bundleInvalid('json').message,
+    refusals.clientSignatureInvalid('scheme').message,
+    refusals.noAuthenticators().message,
+    refusals.keyExpired().message,
+    refusals.keyNotFound().message,
+    refusals.notAuthorized().message,
+    refusals.noRoute().message,
+  ])('makes nothing of "%s"', (text) => {
+    expect(readRefusal({ code: 'REQUEST_INVALID', text })).toBeNull();
+  });
+
+  it('reads a sentence, and searches no page', () => {
+    expect(readRefusal({ code: null, text: `${'x'.repeat(480)} invalid OTP code` })).toBe('otp_invalid');
+    expect(readRefusal({ code: null, text: `${'x'.repeat(600)} invalid OTP code` })).toBeNull();
+  });
+});

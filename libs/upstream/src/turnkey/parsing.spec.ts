@@ -1,0 +1,146 @@
+import { describe, expect, it } from '@jest/globals';
+import { ProblemError } from '#libs/kernel';
+import type { OtpChoice } from '../upstream-provider.js';
+import { checkedDefaults, overlaid, parseAuthProxyChoice, parseInitOtpChoice } from './otp-choice.js';
+import { parseTurnkeySubject } from './turnkey-subject.js';
+
+const PARENT = '11111111-2222-4333-8444-555555555555';
+const organizationId = '550e8400-e29b-41d4-a716-446655440000';
+const userId = '6ba7b810-9dad-41d1-80b4-00c04fd430c8';
+const email = { type: 'email', value: 'ana@example.com' };
+
+/** Where a parser finds fault. */
+function pointersOf(parse: () => unknown): string[] {
+  try {
+    parse();
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'validation_failed' });
+    return (error as ProblemError).errors!.map(({ pointer }) => pointer);
+  }
+  throw new Error('it was taken');
+}
+
+describe('a subject', () => {
+  const server = (value: unknown) => parseTurnkeySubject(value, 'server', PARENT);
+
+  it('is its contact, however that is spelt, and where it is', () => {
+    const contact = { type: 'email', value: 'Ana@Example.COM' };
+    expect(server({ contact })).toEqual({ subject: { contact: email }, key: 'email:ana@example.com' });
+    const placed = server({
+      contact,
+      organizationId: organizationId.toUpperCase(),
+      userId: userId.toUpperCase(),
+    });
+    expect(placed.subject).toEqual({ contact: email, organizationId, userId });
+    expect(placed.key).toBe(server({ contact: email, organizationId }).key);
+    expect(placed.key).not.toBe(server({ contact: email, organizationId: userId }).key);
+    expect(server({ contact: { type: 'phone', value: '+33612345678' } }).key).toBe('phone:+33612345678');
+  });
+
+  it.each<[unknown, string[]]>([
+    [undefined, ['/subject']],
+    [null, ['/subject']],
+    ['ana@example.com', ['/subject']],
+    [{}, ['/subject/contact']],
+    [{ contact: 'ana@example.com' }, ['/subject/contact']],
+    [{ contact: { type: 'fax', value: '1' } }, ['/subject/contact/type']],
+    [{ contact: { type: 'email', value: 'ana' } }, ['/subject/contact/value']],
+    [{ contact: { type: 'email', value: '+33612345678' } }, ['/subject/contact/value']],
+    [{ contact: { type: 'phone', value: '0612345678' } }, ['/subject/contact/value']],
+    [{ contact: { type: 'phone', value: '+33 6 12 34 56 78' } }, ['/subject/contact/value']],
+    [{ contact: { ...email, verified: true } }, ['/subject/contact/verified']],
+    [{ contact: email, email: 'a@b.c' }, ['/subject/email']],
+    [{ contact: email, 'a/b~c': 1 }, ['/subject/a~1b~0c']],
+    [{ contact: email, organizationId: 'x', userId: 7 }, ['/subject/organizationId', '/subject/userId']],
+    [{ contact: email, organizationId: PARENT }, ['/subject/organizationId']],
+  ])('%j is refused, and pointed at', (value, pointers) => {
+    expect(pointersOf(() => server(value))).toEqual(pointers);
+  });
+
+  it('has its ids in client custody, because the device signs them', () => {
+    const client = (value: unknown) => parseTurnkeySubject(value, 'client', PARENT);
+    expect(client({ contact: email, organizationId, userId }).key).toBe(
+      `email:ana@example.com/${organizationId}`,
+    );
+    expect(pointersOf(() => client({ contact: email }))).toEqual([
+      '/subject/organizationId',
+      '/subject/userId',
+    ]);
+    expect(() => client({ contact: email, organizationId })).toThrow(/device signs them/);
+  });
+});
+
+describe('a choice of code', () => {
+  it('may be left out', () => {
+    for (const parse of [parseInitOtpChoice, parseAuthProxyChoice]) {
+      expect(parse(undefined)).toEqual({});
+      expect(parse({})).toEqual({});
+    }
+  });
+
+  it('has its life as text, however it was given', () => {
+    expect(parseInitOtpChoice({ expirationSeconds: 600 })).toEqual({ expirationSeconds: '600' });
+    expect(parseInitOtpChoice({ expirationSeconds: '60' })).toEqual({ expirationSeconds: '60' });
+  });
+
+  it.each<[unknown, string[]]>([
+    [null, ['/otp']],
+    [[], ['/otp']],
+    ['email', ['/otp']],
+    [{ otpType: 'EMAIL' }, ['/otp/otpType']],
+    [{ otpLength: 5 }, ['/otp/otpLength']],
+    [{ otpLength: 10 }, ['/otp/otpLength']],
+    [{ otpLength: '6' }, ['/otp/otpLength']],
+    [{ alphanumeric: 'no' }, ['/otp/alphanumeric']],
+    [{ expirationSeconds: 601 }, ['/otp/expirationSeconds']],
+    [{ expirationSeconds: 0 }, ['/otp/expirationSeconds']],
+    [{ expirationSeconds: '5m' }, ['/otp/expirationSeconds']],
+    [{ userIdentifier: '' }, ['/otp/userIdentifier']],
+    [{ emailCustomization: { logoUrl: 'logo.png' } }, ['/otp/emailCustomization/logoUrl']],
+    [{ emailCustomization: { logoUrl: 'javascript:1' } }, ['/otp/emailCustomization/logoUrl']],
+    [
+      { emailCustomization: { magicLinkTemplate: 'https://a.example' } },
+      ['/otp/emailCustomization/magicLinkTemplate'],
+    ],
+    [{ emailCustomization: { templateVariables: '[1]' } }, ['/otp/emailCustomization/templateVariables']],
+    [{ emailCustomization: { templateVariables: { a: 1 } } }, ['/otp/emailCustomization/templateVariables']],
+    [{ emailCustomization: { appName: 'Evil' } }, ['/otp/emailCustomization/appName']],
+    [{ smsCustomization: { template: 'no code' } }, ['/otp/smsCustomization/template']],
+    [{ sendFromEmailAddress: 'acme' }, ['/otp/sendFromEmailAddress']],
+    [{ replyToEmailAddress: 'acme' }, ['/otp/replyToEmailAddress']],
+    [{ sendFromEmailSenderName: 7 }, ['/otp/sendFromEmailSenderName']],
+    [{ contact: 'b@example.com', appName: 'Evil' }, ['/otp/contact', '/otp/appName']],
+  ])('%j is refused, and pointed at', (value, pointers) => {
+    expect(pointersOf(() => parseInitOtpChoice(value))).toEqual(pointers);
+  });
+
+  it.each<[unknown, string[]]>([
+    [{ otpLength: 6, otpType: 'OTP_TYPE_EMAIL' }, ['/otp/otpLength', '/otp/otpType']],
+    [
+      { emailCustomization: { templateId: 't', logoUrl: 'https://a.example/a.png' } },
+      ['/otp/emailCustomization/logoUrl'],
+    ],
+    [{ captchaToken: 'a b' }, ['/otp/captchaToken']],
+    [{ captchaToken: 'a\r\nx-stamp: b' }, ['/otp/captchaToken']],
+    [{ origin: 'https://app.example.com/path' }, ['/otp/origin']],
+    [{ origin: 'app' }, ['/otp/origin']],
+  ])('%j is refused at the Auth Proxy, and pointed at', (value, pointers) => {
+    expect(pointersOf(() => parseAuthProxyChoice(value))).toEqual(pointers);
+  });
+
+  it('of an integration is checked at boot, and named', () => {
+    expect(() => checkedDefaults('wallet', parseInitOtpChoice, { otpLength: 5, x: 1 })).toThrow(
+      /^integration wallet: its OTP_DEFAULTS are not good: otpLength .*; x is not known$/,
+    );
+    expect(checkedDefaults('wallet', parseInitOtpChoice, { otpLength: 6 })).toEqual({ otpLength: 6 });
+  });
+
+  it('is laid over the defaults, and changes neither', () => {
+    const defaults = { otpLength: 6, emailCustomization: { templateId: 'a' } };
+    expect(overlaid<OtpChoice>(defaults, { emailCustomization: { logoUrl: 'b' } })).toEqual({
+      otpLength: 6,
+      emailCustomization: { templateId: 'a', logoUrl: 'b' },
+    });
+    expect(defaults.emailCustomization).toEqual({ templateId: 'a' });
+  });
+});

@@ -1,0 +1,508 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { Secret, systemClock } from '#libs/kernel';
+import { activityFingerprint } from '#libs/signing';
+import { aCall } from '#libs/testing';
+import { Doors, aPasskey, deviceRequest } from '../fixtures/doors.js';
+import { Device } from '../fixtures/device.js';
+import { endOf } from '../fixtures/end-of.js';
+import type { Call, Grant, OtpChoice, OtpProof, SentOtp, Subject } from '../upstream-provider.js';
+import type { TurnkeyProvider } from './turnkey.provider.js';
+
+let doors: Doors;
+let provider: TurnkeyProvider;
+beforeAll(async () => {
+  doors = await Doors.open();
+  provider = doors.turnkey();
+});
+afterEach(() => doors.reset());
+afterAll(() => doors.close());
+
+const newEmail = () => `${randomUUID()}@example.com`;
+const byEmail = (value = newEmail()): Subject => ({ contact: { type: 'email', value } });
+const known = (contact = newEmail()) => {
+  const { organizationId, userId } = doors.sandbox.control.addTurnkeySubject({ contact });
+  return { organizationId, userId, contact, subject: byEmail(contact) };
+};
+const codeFor = (sent: SentOtp): OtpProof => ({ type: 'code', code: new Secret(doors.codeOf(sent)) });
+const fault = (spec: Parameters<typeof doors.sandbox.control.addFault>[0]) =>
+  doors.sandbox.control.addFault(spec);
+const effects = (route: string) =>
+  doors.sandbox.control.requests({ route }).filter(({ effect }) => effect !== null);
+/** What a body was, as far as it names itself. */
+const typesOf = (path: string) =>
+  doors.http
+    .bodies(path)
+    .map((body) => (JSON.parse(body) as { type: string }).type.replace('ACTIVITY_TYPE_', ''));
+
+interface Terms {
+  at?: TurnkeyProvider;
+  subject?: Subject;
+  choice?: OtpChoice;
+}
+async function sentTo({ at = provider, subject = known().subject, choice = {} }: Terms = {}) {
+  const sent = await at.initOtp(aCall(), subject, choice);
+  return { at, subject, sent };
+}
+/** A code that was sent, and step 2 to be tried with one call. */
+async function toVerify(terms: Terms = {}, call: Call = aCall()) {
+  const { at, subject, sent } = await sentTo(terms);
+  const proof = codeFor(sent);
+  return { subject, sent, call, verify: (using = call) => at.verifyOtp(using, subject, sent, proof) };
+}
+/** An open session, and step 3 to be tried with one call. */
+async function toCreate(terms: Terms = {}, call: Call = aCall()) {
+  const { subject, verify } = await toVerify(terms);
+  const grant = await verify();
+  const { authenticator } = aPasskey();
+  return {
+    subject,
+    grant: grant as Grant & { type: 'session-key' },
+    authenticator,
+    create: (using = call) => provider.createAuthenticators(using, subject, grant, [authenticator]),
+  };
+}
+
+describe('the older generation', () => {
+  const older = () => doors.turnkey({ initOtp: 'V1' });
+
+  it('takes the code in the clear, and its activities all the way', async () => {
+    const { subject, sent, verify } = await toVerify({ at: older() });
+    expect(sent).toEqual({ handle: expect.any(String), lifeMs: 300_000 });
+    const grant = await verify();
+    expect(['init_otp', 'verify_otp', 'otp_login'].flatMap(typesOf)).toEqual([
+      'INIT_OTP',
+      'VERIFY_OTP',
+      'OTP_LOGIN',
+    ]);
+    const created = await provider.createAuthenticators(aCall(), subject, grant, [aPasskey().authenticator]);
+    expect(created).toHaveLength(1);
+  });
+
+  it('signs a new user up by its own activity', async () => {
+    const { verify } = await toVerify({ at: older(), subject: byEmail() });
+    expect(await verify()).toMatchObject({ type: 'session-key' });
+    expect(typesOf('create_sub_organization')).toEqual(['CREATE_SUB_ORGANIZATION_V7']);
+  });
+
+  it.each([
+    ['V1', 'V3', 'VERIFY_OTP', 'OTP_LOGIN'],
+    ['V3', 'V1', 'VERIFY_OTP_V2', 'OTP_LOGIN_V2'],
+  ] as const)(
+    'of a code goes with the code: sent by %s, verified when %s is configured',
+    async (before, after, ...types) => {
+      const { subject, sent } = await sentTo({ at: doors.turnkey({ initOtp: before }) });
+      await doors.turnkey({ initOtp: after }).verifyOtp(aCall(), subject, sent, codeFor(sent));
+      expect(['verify_otp', 'otp_login'].flatMap(typesOf)).toEqual(types);
+    },
+  );
+
+  it('of a send goes with what was kept of it', async () => {
+    const call = aCall();
+    const { subject } = known();
+    fault({ route: 'init_otp', cut: 'after' });
+    await endOf(doors.turnkey({ initOtp: 'V1' }).initOtp(call, subject, {}));
+    const sent = await provider.initOtp(call, subject, {});
+    expect(sent.targetBundle).toBeUndefined();
+    expect(typesOf('init_otp')).toEqual(['INIT_OTP', 'INIT_OTP']);
+  });
+});
+
+describe('init_otp', () => {
+  const customization = {
+    logoUrl: 'https://app.example.com/logo.png',
+    magicLinkTemplate: 'https://app.example.com/otp?code=%s',
+    templateVariables: '{"name":"Ana"}',
+    templateId: 'tpl-1',
+  };
+  const all = {
+    otpType: 'OTP_TYPE_EMAIL',
+    otpLength: 8,
+    alphanumeric: true,
+    expirationSeconds: 120,
+    userIdentifier: 'user-1',
+    emailCustomization: customization,
+    smsCustomization: { template: 'Your code: {{.OtpCode}}' },
+    sendFromEmailAddress: 'codes@app.example.com',
+    sendFromEmailSenderName: 'Acme codes',
+    replyToEmailAddress: 'help@app.example.com',
+  };
+
+  it('is told everything that it documents, as it documents it', async () => {
+    const contact = newEmail();
+    const { sent } = await sentTo({ subject: byEmail(contact), choice: provider.parseOtpChoice(all) });
+    expect(JSON.parse(doors.http.bodies('init_otp')[0]!)).toEqual({
+      type: 'ACTIVITY_TYPE_INIT_OTP_V3',
+      timestampMs: expect.stringMatching(/^\d{13}$/),
+      organizationId: doors.sandbox.turnkey.organizationId,
+      parameters: { ...all, expirationSeconds: '120', contact, appName: 'Acme' },
+    });
+    expect(sent.lifeMs).toBe(120_000);
+    const [mail] = doors.sandbox.control.mails({ otpId: sent.handle });
+    expect(mail).toMatchObject({ contact, code: expect.stringMatching(/^[0-9A-Z]{8}$/), message: { appName: 'Acme', emailCustomization: customization, sender: { name: 'Acme codes', address: 'codes@app.example.com', replyTo: 'help@app.example.com' } } }); // prettier-ignore
+  });
+
+  it('sends a text message to a phone', async () => {
+    const subject: Subject = { contact: { type: 'phone', value: '+33612345678' } };
+    const { smsCustomization } = all;
+    const { sent } = await sentTo({ subject, choice: { smsCustomization } });
+    const [message] = doors.sandbox.control.mails({ otpId: sent.handle });
+    expect(message).toMatchObject({ channel: 'sms', contact: '+33612345678', message: { smsCustomization } });
+  });
+
+  it('has the application’s name inside the customization in its first version', async () => {
+    const { sent } = await sentTo({ at: doors.turnkey({ initOtp: 'V1' }), choice: { emailCustomization: { templateId: 't' } } }); // prettier-ignore
+    const [mail] = doors.sandbox.control.mails({ otpId: sent.handle });
+    expect(mail!.message).toMatchObject({ emailCustomization: { appName: 'Acme', templateId: 't' } });
+  });
+
+  it('has the caller’s choice laid over the defaults, member by member', async () => {
+    const otpDefaults = { otpLength: 7, alphanumeric: false, emailCustomization: { templateId: 't', logoUrl: customization.logoUrl } }; // prettier-ignore
+    const choice = { otpLength: 9, emailCustomization: { templateId: 'other' } };
+    await sentTo({ at: doors.turnkey({ otpDefaults }), choice });
+    expect(JSON.parse(doors.http.bodies('init_otp')[0]!)).toMatchObject({
+      parameters: { otpLength: 9, alphanumeric: false, emailCustomization: { templateId: 'other', logoUrl: customization.logoUrl } }, // prettier-ignore
+    });
+  });
+
+  it('refuses an otpType that the contact is not of, before anything leaves', async () => {
+    const end = await endOf(provider.initOtp(aCall(), known().subject, { otpType: 'OTP_TYPE_SMS' }));
+    expect(end).toMatchObject({ failure: 'rejected', evidence: { bytesSent: false } });
+    expect(doors.http.sent).toEqual([]);
+  });
+
+  it('is another activity each time that it is asked for anew, even within a millisecond', async () => {
+    const still = doors.turnkey({}, { ...systemClock, nowMs: () => Date.now() - (Date.now() % 60_000) });
+    const { subject } = known();
+    const [first, second] = [await sentTo({ at: still, subject }), await sentTo({ at: still, subject })];
+    expect(first.sent.handle).not.toBe(second.sent.handle);
+  });
+
+  it('beyond what upstream lets live at once is throttled', async () => {
+    const { subject } = known();
+    for (let codes = 0; codes < 3; codes += 1) await provider.initOtp(aCall(), subject, {});
+    expect(await endOf(provider.initOtp(aCall(), subject, {}))).toMatchObject({ failure: 'throttled' });
+  });
+});
+
+describe('an activity', () => {
+  const routes = ['init_otp', 'verify_otp', 'create_sub_organization', 'otp_login', 'create_authenticators'];
+  /** The whole way of a new user. */
+  const wholeWay = async (call: (step: string) => Call = () => aCall()) => {
+    const subject = byEmail();
+    const sent = await provider.initOtp(call('init'), subject, {});
+    const grant = await provider.verifyOtp(call('verify'), subject, sent, codeFor(sent));
+    return provider.createAuthenticators(call('create'), subject, grant, [aPasskey().authenticator]);
+  };
+
+  it.each(routes)('%s may have its result inside another', async (route) => {
+    fault({ route, activity: { nested: true } });
+    expect(await wholeWay()).toHaveLength(1);
+  });
+
+  it.each(routes)('%s that is not done at once is asked after', async (route) => {
+    fault({ route, activity: { status: 'PENDING', polls: 1 } });
+    expect(await wholeWay()).toHaveLength(1);
+    // The first question sees it pending, the second done.
+    expect(doors.sandbox.control.requests({ route: 'get_activity' })).toHaveLength(2);
+    expect(effects(route)).toHaveLength(1);
+  });
+
+  it('that cannot be asked after once is asked after again: a refused question says nothing of it', async () => {
+    fault({ route: 'init_otp', activity: { polls: 1 } });
+    fault({ route: 'get_activity', status: 429 });
+    await sentTo();
+    expect(doors.sandbox.control.requests({ route: 'get_activity' })).toHaveLength(3);
+  });
+
+  it.each(['CREATED', 'PENDING'])(
+    'that stays %s ends as one that was not answered, and is there for a repeat',
+    async (status) => {
+      fault({ route: 'init_otp', activity: { status, polls: 2 } });
+      const call = aCall({ timeoutMs: 350 });
+      const { subject } = known();
+      expect(await endOf(provider.initOtp(call, subject, {}))).toMatchObject({ failure: 'no_answer' });
+      expect(await endOf(provider.initOtp(aCall({ kept: call.kept }), subject, {}))).toBe('well');
+      expect(effects('init_otp')).toHaveLength(1);
+    },
+  );
+
+  const failed = (status: number, message: string) => ({ status: 'FAILED', failure: { status, message } });
+  it.each([
+    {
+      what: 'needs votes',
+      activity: { status: 'CONSENSUS_NEEDED' },
+      failure: 'rejected',
+      reason: 'consensus_needed',
+    },
+    {
+      what: 'needs factors',
+      activity: { status: 'AUTHENTICATORS_NEEDED' },
+      failure: 'rejected',
+      reason: 'mfa_needed',
+    },
+    { what: 'was voted down', activity: { status: 'REJECTED' }, failure: 'rejected' },
+    { what: 'failed by itself', activity: { status: 'FAILED' }, failure: 'rejected_unclear' },
+    { what: 'failed for its attestation', activity: failed(400, 'Invalid Authenticator attestation'), failure: 'rejected', reason: 'attestation_invalid' }, // prettier-ignore
+    { what: 'failed for an unknown user', activity: failed(404, 'no user found'), failure: 'rejected', reason: 'subject_not_found' }, // prettier-ignore
+    // The same bytes are this activity for ever: no repeat would find it otherwise.
+    { what: 'failed for a limit', activity: failed(429, 'rate limited'), failure: 'rejected_unclear' },
+    { what: 'failed for the session’s rights', activity: failed(403, 'request not authorized'), failure: 'rejected', reason: 'session_expired' }, // prettier-ignore
+  ])('that $what is final', async ({ activity, failure, reason }) => {
+    const { create, grant } = await toCreate();
+    fault({ route: 'create_authenticators', activity });
+    const end = await endOf(create());
+    expect(end).toMatchObject({ failure });
+    expect(end).toHaveProperty('reason', reason);
+    expect(doors.sandbox.control.authenticators(grant.userId)).toEqual([]);
+  });
+
+  it('of ours that failed for our rights is final, too', async () => {
+    fault({ route: 'init_otp', activity: { status: 'FAILED', failure: { status: 403, message: 'request not authorized' } } }); // prettier-ignore
+    expect(await endOf(provider.initOtp(aCall(), known().subject, {}))).toMatchObject({
+      failure: 'rejected_unclear',
+    });
+  });
+
+  it('is the same for the same bytes, which each try stamps anew', async () => {
+    const kept = aCall().kept;
+    const { create } = await toCreate();
+    for (let tries = 0; tries < 2; tries += 1) {
+      fault({ route: 'create_authenticators', status: 503 });
+      expect(await endOf(create(aCall({ kept })))).toMatchObject({ failure: 'unavailable' });
+    }
+    await create(aCall({ kept }));
+    const [first, ...others] = doors.http.bodies('create_authenticators').map(activityFingerprint);
+    expect(others).toEqual([first, first]);
+    expect(effects('create_authenticators')).toHaveLength(1);
+  });
+});
+
+describe('step 2', () => {
+  it('finds the sub-organization by the contact', async () => {
+    const { organizationId, userId, subject } = known();
+    const { verify } = await toVerify({ subject });
+    expect(await verify()).toMatchObject({ type: 'session-key', organizationId, userId });
+    expect(doors.http.bodies('create_sub_organization')).toEqual([]);
+  });
+
+  it('goes where the subject says, without asking', async () => {
+    const { organizationId, userId, subject } = known();
+    const { verify } = await toVerify({ subject: { ...subject, organizationId, userId } });
+    expect(await verify()).toMatchObject({ organizationId, userId });
+    expect(doors.http.bodies('list_verified_suborgs')).toEqual([]);
+  });
+
+  it('gives a session that lives as long as configured', async () => {
+    const { verify } = await toVerify({ at: doors.turnkey({ sessionLifeS: 3_600 }) });
+    const { expiresAt } = await verify();
+    expect(Math.abs(expiresAt.getTime() - Date.now() - 3_600_000)).toBeLessThan(30_000);
+  });
+
+  it.each(['create_sub_organization', 'otp_login', 'verify_otp'])(
+    'loses an answer of %s, and nothing by it',
+    async (route) => {
+      const { verify, call } = await toVerify({ subject: byEmail() });
+      fault({ route, cut: 'after' });
+      expect(await endOf(verify())).toMatchObject({ failure: 'no_answer', evidence: { bytesSent: true } });
+      expect(await verify(aCall({ kept: call.kept }))).toMatchObject({ type: 'session-key' });
+      for (const each of ['verify_otp', 'create_sub_organization', 'otp_login'])
+        expect(effects(each)).toHaveLength(1);
+    },
+  );
+
+  it('never says that nothing left once the code has', async () => {
+    let requests = 0;
+    const beforeSend = () => {
+      if (++requests > 1) throw new Error('too old');
+    };
+    const { verify } = await toVerify();
+    expect(await endOf(verify(aCall({ beforeSend })))).toMatchObject({ failure: 'unavailable', evidence: { bytesSent: true } }); // prettier-ignore
+
+    const another = await toVerify();
+    fault({ route: 'otp_login', status: 429, retryAfterS: 3 });
+    expect(await endOf(another.verify())).toMatchObject({ failure: 'unavailable', retryAfterMs: 3_000 });
+  });
+
+  it('keeps a text that could not be kept from being sent', async () => {
+    const { verify } = await toVerify();
+    const kept: Call['kept'] = () => Promise.reject(new Error('the row is gone'));
+    await expect(verify(aCall({ kept }))).rejects.toThrow('the row is gone');
+    expect(doors.http.bodies('verify_otp')).toEqual([]);
+  });
+
+  it('refuses a contact that several sub-organizations have, or that is another user’s', async () => {
+    const contact = newEmail();
+    const [one] = [known(contact), known(contact)];
+    const { verify } = await toVerify({ subject: byEmail(contact) });
+    expect(await endOf(verify())).toMatchObject({ failure: 'rejected', reason: 'subject_not_found' });
+    expect(doors.http.bodies('otp_login')).toEqual([]);
+
+    const other = { ...byEmail(contact), organizationId: one!.organizationId, userId: randomUUID() };
+    const { verify: verifyOther } = await toVerify({ subject: other });
+    expect(await endOf(verifyOther())).toMatchObject({ failure: 'rejected', reason: 'subject_not_found' });
+  });
+
+  it.each(['signerPublicKey', 'notarizerPublicKey'] as const)(
+    'with another %s configured is misconfigured',
+    async (name) => {
+      const at = doors.turnkey({ [name]: new Device().publicKey });
+      const whole = async () => (await toVerify({ at })).verify();
+      expect(await endOf(whole())).toMatchObject({ failure: 'misconfigured' });
+    },
+  );
+
+  it('in another organization is misconfigured', async () => {
+    const at = doors.turnkey({ organizationId: randomUUID() });
+    expect(await endOf(at.initOtp(aCall(), byEmail(), {}))).toMatchObject({ failure: 'misconfigured' });
+  });
+});
+
+describe('clocks', () => {
+  it('that disagree are misconfigured', async () => {
+    for (const ahead of [-70, 70]) {
+      const at = doors.turnkey({}, { ...systemClock, nowMs: () => Date.now() + ahead * 60_000 });
+      expect(await endOf(at.initOtp(aCall(), known().subject, {}))).toMatchObject({
+        failure: 'misconfigured',
+      });
+    }
+  });
+
+  it('that agree make a request of an hour ago one of which nobody can tell', async () => {
+    let nowMs = Date.now();
+    const at = doors.turnkey({}, { ...systemClock, nowMs: () => nowMs });
+    const call = aCall();
+    const { subject } = known();
+    fault({ route: 'init_otp', status: 503 });
+    await endOf(at.initOtp(call, subject, {}));
+    nowMs += 61 * 60_000;
+    doors.sandbox.control.advanceClock(61 * 60_000);
+    expect(await endOf(at.initOtp(call, subject, {}))).toMatchObject({ failure: 'no_answer' });
+  });
+});
+
+describe('step 3', () => {
+  it('whose answer is lost is read back by the credential ids', async () => {
+    const { create, grant } = await toCreate();
+    fault({ route: 'create_authenticators', cut: 'after' });
+    const ids = await create();
+    expect(ids).toEqual(doors.sandbox.control.authenticators(grant.userId).map(({ authenticatorId }) => authenticatorId)); // prettier-ignore
+    expect(ids).toHaveLength(1);
+  });
+
+  it('of which only a part is there was not done', async () => {
+    const { subject, grant, authenticator, create } = await toCreate();
+    await create();
+    fault({ route: 'create_authenticators', cut: 'before' });
+    const both = [authenticator, aPasskey().authenticator];
+    const end = await endOf(provider.createAuthenticators(aCall(), subject, grant, both));
+    expect(end).toMatchObject({ failure: 'no_answer' });
+  });
+
+  it('that a repeat finds without its session is read back, or stays unanswered', async () => {
+    const { create, grant } = await toCreate();
+    const { kept } = aCall();
+    fault({ route: 'create_authenticators', cut: 'after' });
+    fault({ route: 'get_authenticators', status: 503, times: 2 });
+    expect(await endOf(create(aCall({ kept })))).toMatchObject({ failure: 'no_answer' });
+    doors.sandbox.control.advanceClock(20 * 60_000, true);
+    // The session is over, and that it was open then cannot be asked: "no" would be a guess.
+    expect(await endOf(create(aCall({ kept })))).toMatchObject({ failure: 'no_answer' });
+    expect(await create(aCall({ kept }))).toEqual(doors.sandbox.control.authenticators(grant.userId).map(({ authenticatorId }) => authenticatorId)); // prettier-ignore
+  });
+
+  it('that was never done says so once its session is over', async () => {
+    const { create } = await toCreate();
+    const { kept } = aCall();
+    fault({ route: 'create_authenticators', cut: 'before' });
+    expect(await endOf(create(aCall({ kept })))).toMatchObject({ failure: 'no_answer' });
+    doors.sandbox.control.advanceClock(20 * 60_000, true);
+    expect(await endOf(create(aCall({ kept })))).toMatchObject({
+      failure: 'rejected',
+      reason: 'session_expired',
+    });
+  });
+
+  it('leaves out a transport that Turnkey has no word for', async () => {
+    const { subject, grant, authenticator } = await toCreate();
+    const strange = { ...authenticator, transports: ['unknown', 'usb'] as const };
+    await provider.createAuthenticators(aCall(), subject, grant, [
+      { ...strange, transports: [...strange.transports] },
+    ]);
+    expect(doors.sandbox.control.authenticators(grant.userId)[0]!.transports).toEqual([
+      'AUTHENTICATOR_TRANSPORT_USB',
+    ]);
+  });
+
+  it('answered by another number of ids names none', async () => {
+    const { create } = await toCreate();
+    const activity = { id: 'a', organizationId: 'o', status: 'ACTIVITY_STATUS_COMPLETED', result: { createAuthenticatorsResult: { authenticatorIds: [] } } }; // prettier-ignore
+    fault({ route: 'create_authenticators', status: 200, body: { activity } });
+    expect(await create()).toBeNull();
+  });
+});
+
+describe('in client custody', () => {
+  const client = () => doors.turnkey({ custody: 'client' });
+  const opened = async () => {
+    const at = client();
+    const device = new Device();
+    const { organizationId, userId, subject: base } = known();
+    const { subject } = at.parseSubject({ ...base, organizationId, userId });
+    const sent = await at.initOtp(aCall(), subject, {});
+    const proof = await device.encrypt(sent, doors.codeOf(sent), doors.sandbox.turnkey.signerPublicKey);
+    const grant = (await at.verifyOtp(aCall(), subject, sent, proof)) as Grant & { type: 'device-key' };
+    return { at, device, subject, organizationId, userId, grant, who: { subject, device } };
+  };
+
+  it('the grant is the token, bound to the device’s key, until the token ends', async () => {
+    const { device, grant, organizationId, userId } = await opened();
+    expect(grant).toMatchObject({ type: 'device-key', organizationId, userId, publicKey: device.publicKey });
+    const { id } = JSON.parse(Buffer.from(grant.verificationToken.reveal().split('.')[1]!, 'base64url').toString()) as { id: string }; // prettier-ignore
+    expect(grant.loginMessage).toBe(`{"login":{"publicKey":"${device.publicKey}"},"tokenId":"${id}","type":"USAGE_TYPE_LOGIN"}`); // prettier-ignore
+    expect(Math.abs(grant.expiresAt.getTime() - Date.now() - 3_600_000)).toBeLessThan(30_000);
+    expect(doors.http.bodies('otp_login')).toEqual([]);
+  });
+
+  it('the device’s body goes on byte for byte, under the device’s stamp', async () => {
+    const { at, subject, grant, who } = await opened();
+    const passkey = aPasskey();
+    const device = (await deviceRequest(who, grant, [passkey]))!;
+    await at.createAuthenticators(aCall(), subject, grant, [passkey.authenticator], device);
+    const request = doors.http.sent.find(({ pathAndQuery }) =>
+      pathAndQuery.endsWith('/create_authenticators'),
+    );
+    expect(request!.body).toBe(device.body);
+    expect(request!.headers['X-Stamp']).toBe(device.stamp);
+  });
+
+  it('a lost login is passed over where the passkeys are taken', async () => {
+    const { at, subject, grant, who } = await opened();
+    const passkey = aPasskey();
+    const device = await deviceRequest(who, grant, [passkey]);
+    fault({ route: 'otp_login', cut: 'after' });
+    expect(
+      await at.createAuthenticators(aCall(), subject, grant, [passkey.authenticator], device),
+    ).toHaveLength(1);
+  });
+
+  it('a login that did not arrive is told as what it was, and made by a repeat', async () => {
+    const { at, subject, grant, who } = await opened();
+    const passkey = aPasskey();
+    const device = await deviceRequest(who, grant, [passkey]);
+    const { kept } = aCall();
+    const create = () =>
+      at.createAuthenticators(aCall({ kept }), subject, grant, [passkey.authenticator], device);
+    fault({ route: 'otp_login', status: 503 });
+    expect(await endOf(create())).toMatchObject({ failure: 'unavailable', evidence: { status: 503 } });
+    expect(await create()).toHaveLength(1);
+    expect(new Set(doors.http.bodies('otp_login')).size).toBe(1);
+  });
+
+  it('a code that was sent in the clear asks for a new one', async () => {
+    const { at, subject } = await opened();
+    const sent = { handle: randomUUID() };
+    const end = at.verifyOtp(aCall(), subject, sent, { type: 'encrypted-code', encryptedOtpBundle: '{}' });
+    expect(await endOf(end)).toMatchObject({ failure: 'rejected', reason: 'otp_expired', evidence: { bytesSent: false } }); // prettier-ignore
+  });
+});
