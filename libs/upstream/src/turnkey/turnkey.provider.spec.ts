@@ -311,6 +311,53 @@ describe('step 2', () => {
     },
   );
 
+  it('makes one sub-organization, though the list of them lags behind', async () => {
+    const { verify, call } = await toVerify({ subject: byEmail() });
+    fault({ route: 'create_sub_organization', cut: 'after' });
+    await endOf(verify());
+    fault({ route: 'list_verified_suborgs', status: 200, body: { organizationIds: [] } });
+    expect(await verify(aCall({ kept: call.kept }))).toMatchObject({ type: 'session-key' });
+    expect(new Set(doors.http.bodies('create_sub_organization')).size).toBe(1);
+    expect(effects('create_sub_organization')).toHaveLength(1);
+  });
+
+  it('takes no token and no session that is another one’s', async () => {
+    const answering = (route: string, result: Record<string, Record<string, string>>) => {
+      const activity = { id: 'a', organizationId: 'o', status: 'ACTIVITY_STATUS_COMPLETED', result };
+      fault({ route, status: 200, body: { activity } });
+    };
+    const { subject, contact } = known();
+    await (await toVerify({ subject })).verify();
+    const { verificationToken } = (JSON.parse(doors.http.bodies('otp_login')[0]!) as { parameters: { verificationToken: string } }).parameters; // prettier-ignore
+    const otherKey = await toVerify({ subject });
+    answering('verify_otp', { verifyOtpResult: { verificationToken } });
+    expect(await endOf(otherKey.verify())).toMatchObject({ failure: 'no_answer', message: expect.stringMatching(/another key/) }); // prettier-ignore
+
+    const client = doors.turnkey({ custody: 'client' });
+    const sent = await client.initOtp(aCall(), byEmail(), {});
+    answering('verify_otp', { verifyOtpResult: { verificationToken } });
+    const proof: OtpProof = { type: 'encrypted-code', encryptedOtpBundle: '{}' };
+    const otherContact = client.verifyOtp(aCall(), known().subject, sent, proof);
+    expect(await endOf(otherContact)).toMatchObject({ failure: 'no_answer', message: expect.stringMatching(/another contact/) }); // prettier-ignore
+
+    const session = await sessionOf(contact);
+    const otherSession = await toVerify({ subject });
+    answering('otp_login', { otpLoginResult: { session } });
+    expect(await endOf(otherSession.verify())).toMatchObject({ failure: 'no_answer', message: expect.stringMatching(/a session of another key/) }); // prettier-ignore
+  });
+
+  /** A session's token, as upstream answers the bytes of its login once more. */
+  async function sessionOf(contact: string): Promise<string> {
+    doors.http.sent.length = 0;
+    await (await toVerify({ subject: byEmail(contact) })).verify();
+    const login = doors.http.sent.find(({ pathAndQuery }) => pathAndQuery.endsWith('/otp_login'))!;
+    const answer = await doors.http.send(aCall(), login);
+    const { activity } = JSON.parse(answer.text) as {
+      activity: { result: { otpLoginResult: { session: string } } };
+    };
+    return activity.result.otpLoginResult.session;
+  }
+
   it('never says that nothing left once the code has', async () => {
     let requests = 0;
     const beforeSend = () => {
