@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { createInterface } from 'node:readline';
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
@@ -17,10 +20,32 @@ let story: Story;
 let service: AppProcess;
 let worker: AppProcess;
 let redis: Redis;
-let monitor: Redis;
+let monitor: Socket;
 const hunt = new SecretHunt();
 const answers: string[] = [];
 const sentToRedis: string[] = [];
+
+/**
+ * Hears every command that Redis is sent. By hand: ioredis loses count where the first command comes in one packet
+ * with the answer to MONITOR.
+ */
+async function monitorRedis(url: string, heard: (command: string) => void): Promise<Socket> {
+  const { hostname, port, username, password } = new URL(url);
+  const socket = connect(Number(port || 6379), hostname);
+  await once(socket, 'connect');
+  if (password) socket.write(`AUTH ${username || 'default'} ${decodeURIComponent(password)}\r\n`);
+  socket.write('MONITOR\r\n');
+  const lines = createInterface({ input: socket });
+  const begun = Promise.withResolvers<void>();
+  let answers = password ? 2 : 1;
+  lines.on('line', (line) => {
+    if (answers === 0) return heard(line);
+    if (line !== '+OK') begun.reject(new Error(line));
+    else if (--answers === 0) begun.resolve();
+  });
+  await begun.promise;
+  return socket;
+}
 
 /** The keys that lie in Redis under the prefix of the story, with all that they hold. */
 async function redisDump(): Promise<string> {
@@ -188,9 +213,7 @@ async function misplaced(): Promise<void> {
 beforeAll(async () => {
   story = await Story.begin({ worker: false });
   redis = new Redis(story.env['REDIS_URL']!);
-  monitor = await redis.monitor();
-  monitor.on('monitor', (_time: string, args: string[]) => {
-    const command = args.join(' ');
+  monitor = await monitorRedis(story.env['REDIS_URL']!, (command) => {
     if (command.includes(story.env['QUEUE_PREFIX']!)) sentToRedis.push(command);
   });
   [service, worker] = await Promise.all([
@@ -218,7 +241,7 @@ beforeAll(async () => {
 }, 30_000);
 
 afterAll(async () => {
-  monitor?.disconnect();
+  monitor?.destroy();
   redis?.disconnect();
   await story.end();
 });
