@@ -1,14 +1,11 @@
-import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
-import { createInterface } from 'node:readline';
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Redis } from 'ioredis';
 import { openGrant } from '#libs/onboarding';
 import { Sealer } from '#libs/platform';
 import { until } from '#libs/testing';
 import { AppProcess } from './app-process.js';
 import { SecretHunt } from './secret-hunt.js';
+import { Sinks } from './sinks.js';
 import { API_KEY, OPS_PASSWORD, Story, type Subject } from './story.js';
 
 /** As long as a code may be, and like nothing else. */
@@ -19,71 +16,9 @@ const ATTESTATION = Buffer.from('a363666d74646e6f6e65', 'hex');
 let story: Story;
 let service: AppProcess;
 let worker: AppProcess;
-let redis: Redis;
-let monitor: Socket;
+let sinks: Sinks;
 const hunt = new SecretHunt();
 const answers: string[] = [];
-const sentToRedis: string[] = [];
-
-/**
- * Hears every command that Redis is sent. By hand: ioredis loses count where the first command comes in one packet
- * with the answer to MONITOR.
- */
-async function monitorRedis(url: string, heard: (command: string) => void): Promise<Socket> {
-  const { hostname, port, username, password } = new URL(url);
-  const socket = connect(Number(port || 6379), hostname);
-  await once(socket, 'connect');
-  if (password) socket.write(`AUTH ${username || 'default'} ${decodeURIComponent(password)}\r\n`);
-  socket.write('MONITOR\r\n');
-  const lines = createInterface({ input: socket });
-  const begun = Promise.withResolvers<void>();
-  let answers = password ? 2 : 1;
-  lines.on('line', (line) => {
-    if (answers === 0) return heard(line);
-    if (line !== '+OK') begun.reject(new Error(line));
-    else if (--answers === 0) begun.resolve();
-  });
-  await begun.promise;
-  return socket;
-}
-
-/** The keys that lie in Redis under the prefix of the story, with all that they hold. */
-async function redisDump(): Promise<string> {
-  const prefix = story.env['QUEUE_PREFIX']!;
-  const found: string[] = [];
-  for await (const keys of redis.scanStream({ match: `${prefix}*`, count: 500 })) {
-    for (const key of keys as string[]) found.push(`${key} ${JSON.stringify(await valueOf(key))}`);
-  }
-  return found.join('\n');
-}
-
-async function valueOf(key: string): Promise<unknown> {
-  switch (await redis.type(key)) {
-    case 'string':
-      return redis.get(key);
-    case 'hash':
-      return redis.hgetall(key);
-    case 'list':
-      return redis.lrange(key, 0, -1);
-    case 'set':
-      return redis.smembers(key);
-    case 'zset':
-      return redis.zrange(key, 0, -1, 'WITHSCORES');
-    case 'stream':
-      return redis.xrange(key, '-', '+');
-    default:
-      return null; // it has gone meanwhile
-  }
-}
-
-/** Every column of every row, the sealed ones as hex. */
-async function databaseDump(): Promise<string> {
-  const tables = await story.sql<{ name: string }>(
-    `SELECT format('%I', tablename) AS name FROM pg_tables WHERE schemaname = 'public'`,
-  );
-  const dumps = tables.map(({ name }) => story.sql<{ row: string }>(`SELECT t::text AS row FROM ${name} t`));
-  return (await Promise.all(dumps)).flatMap((rows) => rows.map(({ row }) => row)).join('\n');
-}
 
 /** The session that an onboarding holds, opened with the key that only service and worker have. */
 async function sessionOf(id: string): Promise<string> {
@@ -212,10 +147,7 @@ async function misplaced(): Promise<void> {
 
 beforeAll(async () => {
   story = await Story.begin({ worker: false });
-  redis = new Redis(story.env['REDIS_URL']!);
-  monitor = await monitorRedis(story.env['REDIS_URL']!, (command) => {
-    if (command.includes(story.env['QUEUE_PREFIX']!)) sentToRedis.push(command);
-  });
+  sinks = await Sinks.open(story);
   [service, worker] = await Promise.all([
     AppProcess.start(story, 'onboarding', { LOG_LEVEL: 'debug' }),
     AppProcess.start(story, 'worker', { LOG_LEVEL: 'debug' }),
@@ -241,19 +173,18 @@ beforeAll(async () => {
 }, 30_000);
 
 afterAll(async () => {
-  monitor?.destroy();
-  redis?.disconnect();
+  sinks?.close();
   await story.end();
 });
 
 describe('no code, session, attestation or key', () => {
   it('lies in Redis, or was ever sent there', async () => {
-    const dump = await redisDump();
+    const dump = await sinks.redisDump();
     // What is looked through is what there is: the retries went over the queue.
     expect(dump).toMatch(/"name":"create-authenticators"/);
-    expect(sentToRedis.join('\n')).toMatch(/onboardingId/);
+    expect(sinks.sentToRedis()).toMatch(/onboardingId/);
     expect(hunt.in(dump)).toEqual([]);
-    expect(hunt.in(sentToRedis.join('\n'))).toEqual([]);
+    expect(hunt.in(sinks.sentToRedis())).toEqual([]);
   });
 
   it('lies open in PostgreSQL', async () => {
@@ -261,7 +192,7 @@ describe('no code, session, attestation or key', () => {
     hunt.add('session that is open', await sessionOf(id)).add('its code', story.code(subject));
     fault('create-authenticators-otp', subject, { status: 503, retryAfterS: 60 });
     await story.register(id, [await story.passkey(id)]);
-    const dump = await databaseDump();
+    const dump = await sinks.databaseDump();
     expect(dump).toContain(id);
     expect(dump).toMatch(/attempt_ended/);
     const [row] = await story.sql<{ count: number }>(

@@ -68,8 +68,8 @@ export interface Subject {
 }
 
 export interface StoryOptions {
-  /** On top of the short times. */
-  env?: Record<string, string>;
+  /** On top of the short times; what hangs on the sandbox is made of it. */
+  env?: Record<string, string> | ((sandbox: Sandbox) => Record<string, string>);
   sandbox?: { codeLifeMs?: number; sessionLifeMs?: number };
   /** False where a story starts the worker by itself. */
   worker?: boolean;
@@ -108,7 +108,7 @@ export class Story {
       INTEGRATION_BYZANTINE_RP_NAME: 'Acme',
       INTEGRATION_BYZANTINE_ORIGINS: ORIGIN,
       ...SHORT,
-      ...options.env,
+      ...(typeof options.env === 'function' ? options.env(story.sandbox) : options.env),
     };
     try {
       const { app, url } = await story.startService();

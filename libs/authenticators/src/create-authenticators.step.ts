@@ -54,6 +54,11 @@ export class CreateAuthenticatorsStep implements Step, OnModuleInit {
     if (error.reason === 'session_expired') {
       return { ...this.#sessionOver('The provider does not take the session any more.'), clauses };
     }
+    if (error.reason === 'consensus_needed' || error.reason === 'mfa_needed') {
+      const detail = 'A policy at the provider stands in the way: its administrator must change it.';
+      const result = { code: error.reason, detail };
+      return { signal: 'authenticators_rejected', patch: { pendingAuthenticators: [] }, result, clauses };
+    }
     const why = error.reason && REFUSALS[error.reason];
     const result = why
       ? {
@@ -106,6 +111,7 @@ const REFUSALS: Partial<Record<RejectionReason, { code: AttestationCode; detail:
     code: 'credential_already_registered',
     detail: 'The provider has this passkey already.',
   },
+  subject_not_found: { code: 'upstream_refused', detail: 'The provider knows no such user (any more).' },
   authenticator_limit: {
     code: 'upstream_refused',
     detail: 'The provider takes no more passkeys for this user.',

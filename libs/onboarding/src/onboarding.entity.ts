@@ -29,6 +29,8 @@ export const RESULT_CODES = [
   'subject_not_found',
   'attestation_invalid',
   'upstream_rejected',
+  'consensus_needed',
+  'mfa_needed',
   'upstream_unavailable',
   'upstream_misconfigured',
   'outcome_unknown',

@@ -70,6 +70,8 @@ const TOLD: Partial<Record<ResultCode, ConstructorParameters<typeof ProblemError
   subject_not_found: 'subject_not_found',
   attestation_invalid: 'attestation_invalid',
   upstream_rejected: 'upstream_rejected',
+  consensus_needed: 'upstream_rejected',
+  mfa_needed: 'upstream_rejected',
   outcome_unknown: 'outcome_unknown',
 };
 

@@ -13,6 +13,7 @@ import {
 } from '#libs/onboarding';
 import { CONFIG, type Config } from '#libs/platform';
 import type { Call, UpstreamError, UpstreamProvider } from '#libs/upstream';
+import { policyFailure } from './policy-failure.js';
 import { OtpBudget, standing } from './otp-budget.js';
 
 /** Step 1: has the provider mail a code. Repeating it is safe but for the mail: the newest code is the one that counts. */
@@ -86,6 +87,9 @@ export class SendOtpStep implements Step, OnModuleInit {
 
   rejected(row: Row, error: UpstreamError): StepEnd {
     const unknownSubject = error.reason === 'subject_not_found';
+    if (error.reason === 'consensus_needed' || error.reason === 'mfa_needed') {
+      return { signal: 'step_failed', failure: policyFailure(error.reason) };
+    }
     const told = {
       code: unknownSubject ? 'subject_not_found' : 'upstream_rejected',
       detail: unknownSubject

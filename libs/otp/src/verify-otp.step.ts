@@ -14,6 +14,7 @@ import {
 } from '#libs/onboarding';
 import { CONFIG, Sealer, type Config } from '#libs/platform';
 import type { Call, Grant, OtpProof, UpstreamError, UpstreamProvider } from '#libs/upstream';
+import { policyFailure } from './policy-failure.js';
 import { OtpBudget } from './otp-budget.js';
 
 /** Step 2: exchanges the code for a session. A lost answer may have spent the code, or one of its tries. */
@@ -82,6 +83,9 @@ export class VerifyOtpStep implements Step, OnModuleInit {
         } as const;
         return this.#refunded({ signal: 'step_failed', failure });
       }
+      case 'consensus_needed':
+      case 'mfa_needed':
+        return this.#refunded({ signal: 'step_failed', failure: policyFailure(error.reason) });
       case 'otp_locked':
         return {
           signal: 'otp_rejected',

@@ -1,0 +1,93 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { createInterface } from 'node:readline';
+import { Redis } from 'ioredis';
+import type { Story } from './story.js';
+
+/** Where a secret could come to lie: what Redis holds and was sent, and every row of PostgreSQL. */
+export class Sinks {
+  readonly #sent: string[] = [];
+
+  private constructor(
+    private readonly story: Story,
+    private readonly redis: Redis,
+    private readonly monitor: Socket,
+  ) {}
+
+  /** Listens to Redis from now on. */
+  static async open(story: Story): Promise<Sinks> {
+    const url = story.env['REDIS_URL']!;
+    const { monitor, lines } = await monitorRedis(url);
+    const sinks = new Sinks(story, new Redis(url), monitor);
+    lines.on('line', (command: string) => {
+      if (command.includes(story.env['QUEUE_PREFIX']!)) sinks.#sent.push(command);
+    });
+    return sinks;
+  }
+
+  close(): void {
+    this.monitor.destroy();
+    this.redis.disconnect();
+  }
+
+  /** Every command that Redis was sent about the story's queues. */
+  sentToRedis(): string {
+    return this.#sent.join('\n');
+  }
+
+  /** The keys that lie in Redis under the prefix of the story, with all that they hold. */
+  async redisDump(): Promise<string> {
+    const prefix = this.story.env['QUEUE_PREFIX']!;
+    const found: string[] = [];
+    for await (const keys of this.redis.scanStream({ match: `${prefix}*`, count: 500 })) {
+      for (const key of keys as string[]) found.push(`${key} ${JSON.stringify(await this.#valueOf(key))}`);
+    }
+    return found.join('\n');
+  }
+
+  /** Every column of every row, the sealed ones as hex. */
+  async databaseDump(): Promise<string> {
+    const tables = await this.story.sql<{ name: string }>(
+      `SELECT format('%I', tablename) AS name FROM pg_tables WHERE schemaname = 'public'`,
+    );
+    const dumps = tables.map(({ name }) =>
+      this.story.sql<{ row: string }>(`SELECT t::text AS row FROM ${name} t`),
+    );
+    return (await Promise.all(dumps)).flatMap((rows) => rows.map(({ row }) => row)).join('\n');
+  }
+
+  async #valueOf(key: string): Promise<unknown> {
+    switch (await this.redis.type(key)) {
+      case 'string':
+        return this.redis.get(key);
+      case 'hash':
+        return this.redis.hgetall(key);
+      case 'list':
+        return this.redis.lrange(key, 0, -1);
+      case 'set':
+        return this.redis.smembers(key);
+      case 'zset':
+        return this.redis.zrange(key, 0, -1, 'WITHSCORES');
+      case 'stream':
+        return this.redis.xrange(key, '-', '+');
+      default:
+        return null; // it has gone meanwhile
+    }
+  }
+}
+
+/** By hand: ioredis loses count where the first command comes in one packet with the answer to MONITOR. */
+async function monitorRedis(url: string) {
+  const { hostname, port, username, password } = new URL(url);
+  const monitor = connect(Number(port || 6379), hostname);
+  await once(monitor, 'connect');
+  const lines = createInterface({ input: monitor });
+  const ask = async (command: string) => {
+    monitor.write(`${command}\r\n`);
+    const [answer] = (await once(lines, 'line')) as [string];
+    if (answer !== '+OK') throw new Error(`Redis answered ${answer}`);
+  };
+  if (password) await ask(`AUTH ${username || 'default'} ${decodeURIComponent(password)}`);
+  await ask('MONITOR');
+  return { monitor, lines };
+}
