@@ -46,7 +46,9 @@ async function encrypted(person = new Person(story, { named: true })) {
   return { id: body.id, person, device, verification: { encryptedOtpBundle: proof.encryptedOtpBundle } };
 }
 
-const verify = (id: string, body: object) => story.call('POST', `/v1/onboardings/${id}/otp/verify`, body);
+const verify = (id: string, body: object, headers: Record<string, string> = {}) =>
+  story.call('POST', `/v1/onboardings/${id}/otp/verify`, body, headers);
+const AT_ONCE = { prefer: 'respond-async' };
 
 /** The passkey as Turnkey spells it, for a fresh challenge of ours. */
 async function passkey(id: string) {
@@ -64,8 +66,8 @@ async function passkey(id: string) {
   };
 }
 
-const register = (id: string, device: object) =>
-  story.call('POST', `/v1/onboardings/${id}/authenticators`, { device });
+const register = (id: string, device: object, headers: Record<string, string> = {}) =>
+  story.call('POST', `/v1/onboardings/${id}/authenticators`, { device }, headers);
 
 /** What lies sealed on the row now, opened with the key that only service and worker have. */
 async function opened(id: string): Promise<string> {
@@ -93,7 +95,7 @@ describe('client custody', () => {
     const { id, person, device, verification } = await encrypted();
     const { control } = story.sandbox;
     control.addFault({ route: 'verify_otp', status: 503, retryAfterS: 1, afterEffect: true });
-    await verify(id, verification);
+    await verify(id, verification, AT_ONCE);
     await until('the retry is scheduled', async () =>
       (await story.eventTypes(id)).includes('retry_scheduled'),
     );
@@ -110,7 +112,7 @@ describe('client custody', () => {
     const request = await device.request(deviceSigning!, [await passkey(id)]);
     const match = { organizationId: deviceSigning!.organizationId };
     control.addFault({ route: 'create_authenticators', match, status: 502, afterEffect: true });
-    await register(id, request);
+    await register(id, request, AT_ONCE);
     expect(hunt.in(await opened(id))).toEqual([]);
     const completed = await story.until(id, 'completed');
     expect(completed).toMatchObject({ deviceSigning: null, authenticators: [{ id: expect.any(String) }] });
