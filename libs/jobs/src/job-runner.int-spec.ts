@@ -72,6 +72,12 @@ describe('with Redis there', () => {
     expect(runsOf(1)).toHaveLength(1);
   });
 
+  it('keeps to its connections: one for each queue to wait on, besides the two that are shared', async () => {
+    const list = String(await jobs.queues.redis.client('LIST'));
+    const names = [...list.matchAll(/ name=(\S*)/g)].map(([, name]) => name!);
+    expect(names.filter((name) => name.startsWith(jobs.prefix))).toHaveLength(jobs.queues.all().length);
+  });
+
   it('puts back to sleep what came too early, and runs it when it is time', async () => {
     let early = true;
     script.set(2, () => {

@@ -13,6 +13,10 @@ describe('nextActionOf', () => {
       type: 'wait',
       until: text(500),
     });
+    // Late: nobody is told to look in the past.
+    for (const late of [{ leaseUntil: after(-1) }, { leaseUntil: null, nextAttemptAt: after(-60_000) }]) {
+      expect(nextActionOf({ ...row, ...late })).toEqual({ type: 'wait', until: text(1_000) });
+    }
     expect(nextActionOf({ ...row, leaseUntil: null, parkedReason: 'integration_missing' })).toEqual({
       type: 'wait',
       until: null,

@@ -23,7 +23,7 @@ export interface NextAction {
 
 /** @param row as it stands now (`asOfNow`). */
 export function nextActionOf(row: Row): NextAction {
-  if (stepOfState(row.state)) return { type: 'wait', until: instant(row.nextAttemptAt ?? row.leaseUntil) };
+  if (stepOfState(row.state)) return { type: 'wait', until: instant(waitUntil(row)) };
   switch (row.state) {
     case 'otp_sent':
       if (row.otpTriesLeft > 0 && hasTimeFor(row, row.otpExpiresAt)) {
@@ -44,6 +44,14 @@ export function nextActionOf(row: Row): NextAction {
     default:
       return { type: 'none' };
   }
+}
+
+/** What should have happened by now is late: a worker will find it, and to ask all the time would not help. */
+const LATE_MS = 1_000;
+
+function waitUntil({ nextAttemptAt, leaseUntil, now }: Row): Date | null {
+  const due = nextAttemptAt ?? leaseUntil;
+  return due !== null && due <= now ? new Date(now.getTime() + LATE_MS) : due;
 }
 
 /** Whether a call that began now would end before the onboarding does, and before what its step hangs on. */

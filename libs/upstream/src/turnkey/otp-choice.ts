@@ -67,7 +67,7 @@ export const parseAuthProxyChoice = (value: unknown) => parse(authProxyChoice, v
 export const parseAuthProxyDefaults = (value: unknown): AuthProxyChoice =>
   parse(authProxyChoice.omit({ captchaToken: true }).strict(), value, 'the Auth Proxy');
 
-/** @throws Error that names the integration, to stop the boot. */
+/** @throws Error that names the variable, to stop the boot. */
 export function checkedDefaults<T>(name: string, parseChoice: (value: unknown) => T, defaults: object): T {
   try {
     return parseChoice(defaults);
@@ -76,7 +76,8 @@ export function checkedDefaults<T>(name: string, parseChoice: (value: unknown) =
     const faults = (error.errors ?? []).map(
       ({ pointer, detail }) => `${pointer.replace('/otp/', '')} ${detail}`,
     );
-    throw new Error(`integration ${name}: its OTP_DEFAULTS are not good: ${faults.join('; ')}`, {
+    const variable = `INTEGRATION_${name.toUpperCase().replaceAll('-', '_')}_OTP_DEFAULTS`;
+    throw new Error(`${variable}: ${faults.join('; ')}`, {
       cause: error,
     });
   }

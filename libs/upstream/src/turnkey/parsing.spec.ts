@@ -130,7 +130,7 @@ describe('a choice of code', () => {
 
   it('of an integration is checked at boot, and named', () => {
     expect(() => checkedDefaults('wallet', parseInitOtpChoice, { otpLength: 5, x: 1 })).toThrow(
-      /^integration wallet: its OTP_DEFAULTS are not good: otpLength .*; x is not known$/,
+      /^INTEGRATION_WALLET_OTP_DEFAULTS: otpLength .*; x is not known$/,
     );
     expect(checkedDefaults('wallet', parseInitOtpChoice, { otpLength: 6 })).toEqual({ otpLength: 6 });
   });
