@@ -41,11 +41,11 @@ it('builds the provider that each integration names, with Turnkey’s production
 });
 
 it.each([
-  ['INTEGRATION_TURNKEY_OTP_DEFAULTS', '{"otpLength":3}', /integration turnkey: .*otpLength/],
+  ['INTEGRATION_TURNKEY_OTP_DEFAULTS', '{"otpLength":3}', /^INTEGRATION_TURNKEY_OTP_DEFAULTS: otpLength/],
   [
     'INTEGRATION_PROXY_OTP_DEFAULTS',
     '{"captchaToken":"x"}',
-    /integration proxy: .*captchaToken is not known/,
+    /^INTEGRATION_PROXY_OTP_DEFAULTS: captchaToken is not known/,
   ],
 ])('does not start with a %s that is not good', async (name, value, message) => {
   await expect(moduleOf({ [name]: value })).rejects.toThrow(message);
