@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { KEY, expectProblem, pointers, send } from './http-exchange.js';
 import { Story, type Subject } from './story.js';
+import { runOut } from './time-travel.js';
 
 let story: Story;
 beforeAll(async () => {
@@ -51,6 +52,23 @@ describe('the list', () => {
     expect(pages).toBe(4);
     const exact = await list(`accountId=${accountId}&limit=7`);
     expect(exact.nextCursor).toBeNull();
+  });
+
+  it('tells what is parked from what is not', async () => {
+    const subject = { ...story.newSubject(), accountId: randomUUID() };
+    story.sandbox.control.addSubject(subject);
+    const { userId, accountId: account } = subject;
+    story.sandbox.control.addFault({ route: 'init-otp', match: { userId }, status: 401 });
+    const { id } = (await story.start(subject)).body;
+    expect((await story.get(id)).body.parked).not.toBeNull();
+    expect(await ids(`accountId=${account}&parked=true`)).toEqual([id]);
+    expect(await ids(`accountId=${account}&parked=false`)).toEqual([]);
+    expect(await ids(`accountId=${accountId}&parked=false`)).toHaveLength(rows.length);
+    // Its life over, it is parked no more, whoever has written that.
+    await runOut(story, id, 'whole');
+    expect(await ids(`accountId=${account}&parked=true`)).toEqual([]);
+    expect(await ids(`accountId=${account}&parked=false`)).toEqual([id]);
+    expect((await story.call('GET', '/v1/onboardings?parked=yes')).status).toBe(400);
   });
 
   it('filters by each of its parameters, and by all of them at once', async () => {

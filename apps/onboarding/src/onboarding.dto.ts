@@ -178,6 +178,9 @@ export const listQuery = z.strictObject({
   accountId: subjectId.optional(),
   userId: subjectId.optional(),
   externalRef: text(255).optional(),
+  parked: z
+    .stringbool({ truthy: ['true'], falsy: ['false'], case: 'sensitive', error: 'is neither true nor false' })
+    .optional(),
   createdAfter: instantParam.optional(),
   createdBefore: instantParam.optional(),
   limit: whole(1, 200, 50),

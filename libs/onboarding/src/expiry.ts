@@ -72,7 +72,8 @@ const mayHaveActed = (row: Pick<Onboarding, 'doubtAttempt' | 'leaseUntil'>) =>
   row.doubtAttempt !== null || row.leaseUntil !== null;
 
 /** Whether the row `o` reads as another than it is written: see {@link asOfNow}. */
-const due = (now: string) => `o.deadline_at <= ${now} AND (o.lease_until IS NULL OR o.lease_until <= ${now})`;
+export const due = (now: string) =>
+  `o.deadline_at <= ${now} AND (o.lease_until IS NULL OR o.lease_until <= ${now})`;
 
 /** For a command: what it decides on must be written first, or one version would be told as two states. */
 export const asWritten: Condition = () => `(${due('clock_timestamp()')}) IS NOT TRUE`;

@@ -5,7 +5,7 @@ import { JobProducer } from '#libs/jobs';
 import { ProblemError } from '#libs/kernel';
 import { CONFIG, type Config } from '#libs/platform';
 import { Claims, ended, notFound, versionMismatch, type Terms } from './claims.js';
-import { Expiry, asOfNow, asWritten, showsState } from './expiry.js';
+import { Expiry, asOfNow, asWritten, due, showsState } from './expiry.js';
 import { Fingerprint } from './fingerprint.js';
 import {
   LIVE_STATES,
@@ -39,6 +39,7 @@ export interface ListFilter {
   accountId?: string | undefined;
   userId?: string | undefined;
   externalRef?: string | undefined;
+  parked?: boolean | undefined;
   createdAfter?: Date | undefined;
   createdBefore?: Date | undefined;
   limit: number;
@@ -50,6 +51,8 @@ export interface Resolution {
   outcome: 'done' | 'not_done';
   reason: string;
 }
+
+const isParked = `o.parked_reason IS NOT NULL AND (${due('clock_timestamp()')}) IS NOT TRUE`;
 
 /** How often a command is tried again whose row changed under it. */
 const TRIES = 3;
@@ -128,6 +131,8 @@ export class OnboardingService {
     narrow(`o.subject ->> 'accountId' = :accountId`, { accountId: filter.accountId });
     narrow(`o.subject ->> 'userId' = :userId`, { userId: filter.userId });
     narrow('o.external_ref = :externalRef', { externalRef: filter.externalRef });
+    // What has run out is parked no more, though nobody may have written it.
+    if (filter.parked !== undefined) query.andWhere(`${filter.parked ? '' : 'NOT '}(${isParked})`);
     narrow('o.created_at > :createdAfter', { createdAfter: filter.createdAfter });
     narrow('o.created_at < :createdBefore', { createdBefore: filter.createdBefore });
     narrow('o.id < :after', { after: filter.after });
