@@ -128,13 +128,30 @@ describe('client custody', () => {
     expect(service.said).toContain(id);
   });
 
-  it('does not take the code itself, and says what to give instead', async () => {
+  it('does not take the code itself, in whatever place, and says what to give instead', async () => {
     const { id, person } = await encrypted();
-    const refused = await verify(id, { code: '000000000' });
-    expect(refused).toMatchObject({
-      status: 400,
-      body: { code: 'validation_failed', errors: [{ pointer: '/code', code: 'not_supported' }] },
-    });
+    const code = person.code();
+    const cases = [
+      { code },
+      { encryptedOtpBundle: code },
+      { encryptedOtpBundle: JSON.stringify({ code }) },
+      { encryptedOtpBundle: `{"encappedPublic":"04${'0'.repeat(128)}","ciphertext":"${code}"}` },
+    ];
+    for (const body of cases) {
+      const pointer = 'code' in body ? '/code' : '/encryptedOtpBundle';
+      expect(await verify(id, body)).toMatchObject({
+        status: 400,
+        body: { code: 'validation_failed', errors: [{ pointer }] },
+      });
+    }
+    for (const sink of [
+      await sinks.redisDump(),
+      sinks.sentToRedis(),
+      await sinks.databaseDump(),
+      service.said,
+    ]) {
+      expect(hunt.in(sink)).toEqual([]);
+    }
     expect((await story.get(id)).body.otp.attemptsLeft).toBe(3);
     expect(person.effects('otp_missed')).toBe(0);
   });

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Story } from './story.js';
 import { DOORS, Person, throughDoor, type Door } from './turnkey-door.js';
@@ -55,6 +56,30 @@ describe.each(DOORS)('%s, the session’s key kept here', (door) => {
     expect((await story.verify(id, person.code())).status).toBe(200);
   });
 
+  it('is one subject by whatever ids the contact is named with', async () => {
+    const person = new Person(story, { named: true });
+    expect((await person.start()).status).toBe(201);
+    const { contact } = person.subject;
+    for (const subject of [{ contact }, { contact, organizationId: randomUUID() }]) {
+      expect(await story.call('POST', '/v1/onboardings', { subject })).toMatchObject({
+        status: 409,
+        body: { code: 'onboarding_live' },
+      });
+    }
+    expect(person.effects('otp_sent')).toBe(1);
+  });
+
+  it('takes no device’s request: no device holds the key', async () => {
+    const person = new Person(story);
+    const { id } = (await person.start()).body;
+    await story.verify(id, person.code());
+    const device = { clientSignature: 'ab'.repeat(64), body: '{}', stamp: 'AA' };
+    expect(await story.call('POST', `/v1/onboardings/${id}/authenticators`, { device })).toMatchObject({
+      status: 400,
+      body: { errors: [{ pointer: '/device', code: 'not_supported' }] },
+    });
+  });
+
   it('refuses a choice that it does not have by name, and nothing is sent', async () => {
     const person = new Person(story);
     const refused = await person.start({ otp: { otpColour: 'green' } });
@@ -68,8 +93,9 @@ describe.each(DOORS)('%s, the session’s key kept here', (door) => {
   it('refuses a code that a device has encrypted: it takes the code itself', async () => {
     const person = new Person(story);
     const { id } = (await person.start()).body;
+    const bundle = { encappedPublic: `04${'ab'.repeat(64)}`, ciphertext: 'cd'.repeat(40) };
     const refused = await story.call('POST', `/v1/onboardings/${id}/otp/verify`, {
-      encryptedOtpBundle: '{"encappedPublic":"04","ciphertext":"00"}',
+      encryptedOtpBundle: JSON.stringify(bundle),
     });
     // One integration, one custody: the other form is refused without a look at the onboarding.
     expect(refused).toMatchObject({ status: 400, body: { errors: [{ pointer: '/encryptedOtpBundle' }] } });
@@ -124,6 +150,13 @@ describe('turnkey', () => {
       expect((await story.get(id)).body).toMatchObject({ state: 'completed', unresolved: null });
       expect(await story.eventTypes(id)).not.toContain('outcome_lost');
       expect(await story.eventTypes(id)).not.toContain('second_mail_possible');
+      // Repeats cost nobody a try, a send or a place in a budget.
+      expect((await story.get(id)).body.otp).toMatchObject({ sends: 1, attemptsLeft: 2 });
+      const [budget] = await story.sql(
+        'SELECT cardinality(sends) AS sends, cardinality(wrong_codes) AS wrong FROM otp_budgets WHERE subject_key = $1',
+        [`email:${person.email}`],
+      );
+      expect(budget).toEqual({ sends: 1, wrong: 0 });
       const { userId } = person.subject as { userId: string };
       expect(story.sandbox.control.authenticators(userId)).toHaveLength(1);
       expect(story.sandbox.control.mails({ email: person.email })).toHaveLength(1);

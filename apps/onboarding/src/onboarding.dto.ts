@@ -67,9 +67,18 @@ const code = z.string().regex(/^[A-Za-z0-9]{6,9}$/, 'is not a code of 6 to 9 let
 export const verifyBody = z
   .strictObject({
     code: code.optional(),
-    encryptedOtpBundle: z.string().min(2).max(4096).optional().meta({
-      description: 'What the user’s device made of the code and otp.targetBundle, in client custody.',
-    }),
+    encryptedOtpBundle: z
+      .string()
+      .max(4096)
+      .regex(
+        // Its two members and no room for a code in the clear (Turnkey, encrypted OTP bundle).
+        /^\{"encappedPublic":"04[0-9a-fA-F]{128}","ciphertext":"([0-9a-fA-F]{2}){17,1024}"\}$/,
+        'is not {"encappedPublic", "ciphertext"} in hex, as the provider’s package makes it',
+      )
+      .optional()
+      .meta({
+        description: 'What the user’s device made of the code and otp.targetBundle, in client custody.',
+      }),
   })
   .refine((body) => (body.code === undefined) !== (body.encryptedOtpBundle === undefined), {
     error: 'is neither {code} nor {encryptedOtpBundle}',
@@ -325,7 +334,7 @@ export function toResource(row: Row): OnboardingResource {
       expiresAt: iso(row.otpExpiresAt),
       attemptsLeft: row.otpTriesLeft,
       resendAvailableAt: iso(row.otpResendAt),
-      targetBundle: row.otpTargetBundle,
+      targetBundle: row.state === 'otp_sent' ? row.otpTargetBundle : null,
     },
     session: live && row.sessionExpiresAt ? { expiresAt: row.sessionExpiresAt.toISOString() } : null,
     deviceSigning: live ? row.deviceSigning : null,

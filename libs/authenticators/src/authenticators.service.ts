@@ -17,7 +17,7 @@ import {
   type Terms,
 } from '#libs/onboarding';
 import { Sealer } from '#libs/platform';
-import { Integrations, type DeviceRequest, type NewAuthenticator } from '#libs/upstream';
+import { Integrations, type DeviceRequest, type Integration, type NewAuthenticator } from '#libs/upstream';
 import { attestationInvalid, type AttestationFault } from './attestation-error.js';
 import { Challenges } from './challenges.js';
 import { Credentials } from './credentials.js';
@@ -132,17 +132,21 @@ export class AuthenticatorsService {
     row: Row,
     { authenticators, device }: Submitted,
   ): { submitted: SubmittedAuthenticator[]; device?: DeviceRequest } {
-    const custody = this.integrations.find(row.integration)?.provider.custody;
-    if (authenticators && custody !== 'client') return { submitted: authenticators };
-    if (!device) {
-      const detail = 'The user’s device holds the session’s key: it must sign the request.';
+    // The row says who holds its session's key: the integration may have been configured otherwise since.
+    if (!row.deviceSigning && authenticators) return { submitted: authenticators };
+    if (!row.deviceSigning || !device) {
+      const detail = row.deviceSigning
+        ? 'The user’s device holds the session’s key: it must sign the request.'
+        : 'No device holds this session’s key: give the passkeys themselves.';
       throw new ProblemError('validation_failed', {
         detail,
-        errors: [{ pointer: '/authenticators', code: 'not_supported', detail }],
+        errors: [
+          { pointer: row.deviceSigning ? '/authenticators' : '/device', code: 'not_supported', detail },
+        ],
       });
     }
-    const provider = this.integrations.find(row.integration)!.provider;
-    const read = provider.readDeviceRequest(device, row.deviceSigning!);
+    const { provider } = this.#integration(row);
+    const read = provider.readDeviceRequest(device, row.deviceSigning);
     return { submitted: read.map(asSubmitted), device };
   }
 
@@ -199,8 +203,12 @@ export class AuthenticatorsService {
   }
 
   #relyingParty(row: Row): RelyingParty & { rpName: string } {
+    return this.#integration(row).config;
+  }
+
+  #integration(row: Row): Integration {
     const integration = this.integrations.find(row.integration);
-    if (integration) return integration.config;
+    if (integration) return integration;
     throw new ProblemError('not_ready', {
       detail: `Integration ${row.integration} is not configured here: an operator must put it back.`,
       retryAfterS: 60,

@@ -1,6 +1,7 @@
 export { Claims, notFound, type Terms } from './claims.js';
 export { Fingerprint } from './fingerprint.js';
 export { openGrant, sealGrant } from './grant.js';
+export { sealRequests } from './kept-requests.js';
 export { IdempotencyKeys, type KeyedRequest } from './idempotency-keys.js';
 export * from './machine.js';
 export { NEXT_ACTION_TYPES, nextActionOf } from './next-action.js';

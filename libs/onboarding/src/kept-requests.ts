@@ -7,25 +7,22 @@ import type { OnboardingStore, Row } from './onboarding.store.js';
  * it is used. A new submission begins with nothing.
  */
 export class KeptRequests {
-  readonly #texts: Record<string, string>;
+  #texts: Record<string, string> | undefined;
 
   constructor(
     private readonly row: Row,
     private readonly store: Pick<OnboardingStore, 'keep'>,
     private readonly sealer: Sealer,
-  ) {
-    this.#texts = row.sealedRequests
-      ? (JSON.parse(sealer.open(this.#place(), row.sealedRequests)) as Record<string, string>)
-      : {};
-  }
+  ) {}
 
   /** @throws UpstreamError `not_sent` where the attempt is no longer the row's: nothing may be sent for it. */
   async kept(name: string, make: () => string | Promise<string>): Promise<string> {
-    const known = this.#texts[name];
+    const texts = (this.#texts ??= this.#open());
+    const known = texts[name];
     if (known !== undefined) return known;
     const made = await make();
-    this.#texts[name] = made;
-    const sealed = this.sealer.seal(this.#place(), JSON.stringify(this.#texts));
+    texts[name] = made;
+    const sealed = sealRequests(this.sealer, this.row.id, texts);
     if (await this.store.keep(this.row, sealed)) return made;
     throw new UpstreamError('not_sent', {
       detail: 'the attempt is no longer the onboarding’s',
@@ -33,7 +30,15 @@ export class KeptRequests {
     });
   }
 
-  #place() {
-    return { onboardingId: this.row.id, field: 'requests' };
+  #open(): Record<string, string> {
+    const { id, sealedRequests } = this.row;
+    if (sealedRequests === null) return {};
+    return JSON.parse(this.sealer.open(placeOf(id), sealedRequests)) as Record<string, string>;
   }
 }
+
+const placeOf = (onboardingId: string) => ({ onboardingId, field: 'requests' });
+
+/** Seals what a submission keeps, by name. */
+export const sealRequests = (sealer: Sealer, onboardingId: string, texts: Readonly<Record<string, string>>) =>
+  sealer.seal(placeOf(onboardingId), JSON.stringify(texts));

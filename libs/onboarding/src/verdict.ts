@@ -301,7 +301,7 @@ function outcomeLost(data: Record<string, unknown>): StepEnd {
     result: {
       code: 'outcome_unknown',
       detail:
-        'The call may have taken effect, and the provider cannot be asked: find out and resolve it, or ask for a new code.',
+        'The call may have taken effect, and nobody could be asked: find out and resolve it, or ask for a new code.',
     },
     data,
   };

@@ -8,6 +8,7 @@ import {
   StepOutcome,
   Steps,
   fromNow,
+  sealRequests,
   isEnded,
   nextActionOf,
   sql,
@@ -56,7 +57,7 @@ export class OtpService {
   async start(start: Start, terms: Terms): Promise<Row> {
     const integration = this.#integration(start.integration);
     const { subject, key } = integration.provider.parseSubject(start.subject);
-    const otpChoice = integration.provider.parseOtpChoice(start.otp);
+    const { choice, once } = integration.provider.parseOtpChoice(start.otp, subject);
     const ref = { integration: integration.name, subjectKey: key };
     let superseded: Row | null = null;
     for (let tries = 0; tries < TRIES; tries++) {
@@ -68,13 +69,14 @@ export class OtpService {
         ...ref,
         provider: integration.provider.kind,
         subject,
-        otpChoice,
+        otpChoice: choice,
         externalRef: start.externalRef ?? null,
         metadata: start.metadata ?? {},
         attempt: 1,
         submission: 1,
         lifeEndsAt: fromNow(this.config.ONBOARDING_LIFE_MS),
         ...first.patch,
+        ...(Object.keys(once).length > 0 && { sealedRequests: sealRequests(this.sealer, id, once) }),
       };
       const events = [{ type: 'created', actor: 'caller' } as const, ...first.events];
       const created = await this.store.create(row, events, [
@@ -142,7 +144,14 @@ export class OtpService {
     if (this.integrations.all().every((integration) => takenBy(integration) === type)) return;
     const { integration: name } = await this.onboardings.load(id);
     const integration = this.integrations.find(name);
-    if (!integration || takenBy(integration) === type) return;
+    if (!integration) {
+      // Nobody here can tell in which form it is taken, and the wrong one must not be kept.
+      throw new ProblemError('not_ready', {
+        detail: `Integration ${name} is not configured here: an operator must put it back.`,
+        retryAfterS: 60,
+      });
+    }
+    if (takenBy(integration) === type) return;
     const [pointer, detail] =
       type === 'code'
         ? ['/code', 'The code must not come here: the user’s device encrypts it to otp.targetBundle.']

@@ -101,9 +101,9 @@ export class SendOtpStep implements Step, OnModuleInit {
     return { signal: 'step_failed', failure: told };
   }
 
-  gaveUp(_row: Row, { refunded }: { refunded: boolean }): StepEnd {
+  gaveUp(row: Row, { refunded }: { refunded: boolean }): StepEnd {
     return {
-      ...this.#gaveUp(refunded),
+      ...this.#gaveUp(refunded && !repeatsEffect(row, this.name)),
       result: { code: 'upstream_unavailable', detail: 'The provider could not be brought to send a code.' },
     };
   }

@@ -53,10 +53,10 @@ export class VerifyOtpStep implements Step, OnModuleInit {
       handle: row.otpHandle!,
       ...(row.otpTargetBundle !== null && { targetBundle: row.otpTargetBundle }),
     };
-    const proof: OtpProof =
-      provider.custody === 'client'
-        ? { type: 'encrypted-code', encryptedOtpBundle: sealed }
-        : { type: 'code', code: new Secret(sealed) };
+    // By what was given, and not by the custody of now: JSON is what a device has encrypted, a code never is.
+    const proof: OtpProof = sealed.startsWith('{')
+      ? { type: 'encrypted-code', encryptedOtpBundle: sealed }
+      : { type: 'code', code: new Secret(sealed) };
     const grant = await provider.verifyOtp(call, row.subject, sent, proof);
     return {
       signal: 'otp_verified',

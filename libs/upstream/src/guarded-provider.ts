@@ -11,6 +11,7 @@ import type {
   NewAuthenticator,
   OtpChoice,
   OtpProof,
+  ParsedChoice,
   SentOtp,
   Subject,
   UpstreamProvider,
@@ -54,8 +55,8 @@ export class GuardedProvider implements UpstreamProvider {
     return this.provider.parseSubject(value);
   }
 
-  parseOtpChoice(value: unknown): OtpChoice {
-    return this.provider.parseOtpChoice(value);
+  parseOtpChoice(value: unknown, subject: Subject): ParsedChoice {
+    return this.provider.parseOtpChoice(value, subject);
   }
 
   readDeviceRequest(device: DeviceRequest, signing: DeviceSigning): NewAuthenticator[] {

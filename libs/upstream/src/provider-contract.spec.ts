@@ -35,7 +35,11 @@ class Story {
 
   async init(call: Call = aCall()): Promise<void> {
     const { provider } = this.door;
-    this.sent = await provider.initOtp(call, this.who.subject, provider.parseOtpChoice(undefined));
+    this.sent = await provider.initOtp(
+      call,
+      this.who.subject,
+      provider.parseOtpChoice(undefined, this.who.subject).choice,
+    );
   }
 
   async verify(call: Call = aCall(), code = doors.codeOf(this.sent)): Promise<void> {

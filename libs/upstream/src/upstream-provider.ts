@@ -9,6 +9,14 @@ export type Subject = Readonly<Record<string, unknown>>;
 /** What a start asks of its code beyond the integration's defaults, in the provider's own words. JSON. */
 export type OtpChoice = Readonly<Record<string, unknown>>;
 
+/** A start's choice, taken apart. */
+export interface ParsedChoice {
+  /** Holds for every code of the onboarding. */
+  choice: OtpChoice;
+  /** Good for the first send only, and a secret until then: kept for it under these names, see {@link Call.kept}. */
+  once: Readonly<Record<string, string>>;
+}
+
 /** A call's limits. The client gives up at the deadline and never retries. */
 export interface CallLimits {
   /** For the whole call, from DNS to the last byte of the answer, in milliseconds. */
@@ -111,9 +119,10 @@ export interface UpstreamProvider {
 
   /**
    * @param value the caller's `otp`, undefined where it gave none.
+   * @param subject as parsed.
    * @throws ProblemError `validation_failed` that names what the provider cannot do, or not so.
    */
-  parseOtpChoice(value: unknown): OtpChoice;
+  parseOtpChoice(value: unknown, subject: Subject): ParsedChoice;
 
   /** Step 1: has a code sent to the subject. */
   initOtp(call: Call, subject: Subject, choice: OtpChoice): Promise<SentOtp>;

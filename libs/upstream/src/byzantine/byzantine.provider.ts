@@ -11,8 +11,8 @@ import type {
   CallLimits,
   Grant,
   NewAuthenticator,
-  OtpChoice,
   OtpProof,
+  ParsedChoice,
   SentOtp,
   Subject,
   UpstreamProvider,
@@ -62,13 +62,13 @@ export class ByzantineProvider implements UpstreamProvider {
   }
 
   /** Byzantine decides everything about its codes. */
-  parseOtpChoice(value: unknown): OtpChoice {
+  parseOtpChoice(value: unknown): ParsedChoice {
     const names = typeof value === 'object' && value !== null ? Object.keys(value) : [];
     if (
       value === undefined ||
       (names.length === 0 && !Array.isArray(value) && typeof value === 'object' && value)
     )
-      return {};
+      return { choice: {}, once: {} };
     throw new ProblemError('validation_failed', {
       detail: 'Byzantine lets nobody choose anything about its codes.',
       errors: (names.length > 0 ? names : ['']).map((name) => ({

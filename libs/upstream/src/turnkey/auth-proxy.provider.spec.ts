@@ -112,15 +112,25 @@ describe('what was lost', () => {
   });
 });
 
+/** A call whose submission keeps texts already. */
+async function keeping(texts: Readonly<Record<string, string>>): Promise<Call> {
+  const call = aCall();
+  for (const [name, text] of Object.entries(texts)) await call.kept(name, () => text);
+  return call;
+}
+
 describe('the choice of a code', () => {
   it('relays what the browser gave, and the template', async () => {
     const { subject } = somebody(true);
-    const choice = provider.parseOtpChoice({
+    const { choice, once } = provider.parseOtpChoice({
       emailCustomization: { templateId: 'tpl-1' },
       captchaToken: '0.turnstile',
       origin: 'https://app.example.com',
     });
-    const sent = await provider.initOtp(aCall(), subject, choice);
+    // The captcha's token is good once, and no business of the row's.
+    expect(once).toEqual({ captchaToken: '0.turnstile' });
+    expect(choice).not.toHaveProperty('captchaToken');
+    const sent = await provider.initOtp(await keeping(once), subject, choice);
     expect(doors.http.sent[0]!.headers).toMatchObject({ 'x-captcha-token': '0.turnstile', origin: 'https://app.example.com' }); // prettier-ignore
     const [mail] = doors.sandbox.control.mails({ otpId: sent.handle });
     expect(mail!.message).toMatchObject({ emailCustomization: { templateId: 'tpl-1' } });
@@ -135,9 +145,9 @@ describe('the choice of a code', () => {
       const captchaToken = '0.turnstile';
       const refused = { failure: 'rejected', reason: undefined };
       expect(await endOf(at.initOtp(aCall(), subject, {}))).toMatchObject(refused);
-      expect(await endOf(at.initOtp(aCall(), subject, { captchaToken, origin: 'https://evil.example' }))).toMatchObject(refused); // prettier-ignore
+      expect(await endOf(at.initOtp(await keeping({ captchaToken }), subject, { origin: 'https://evil.example' }))).toMatchObject(refused); // prettier-ignore
       const origin = 'https://app.example.com';
-      expect(await endOf(at.initOtp(aCall(), subject, { captchaToken, origin }))).toBe('well');
+      expect(await endOf(at.initOtp(await keeping({ captchaToken }), subject, { origin }))).toBe('well');
     } finally {
       await strict.close();
     }

@@ -10,6 +10,7 @@ import type {
   NewAuthenticator,
   OtpChoice,
   OtpProof,
+  ParsedChoice,
   SentOtp,
   Subject,
   UpstreamProvider,
@@ -81,15 +82,18 @@ export class AuthProxyProvider implements UpstreamProvider {
   }
 
   /** `emailCustomization.templateId`, and what the user's browser gave: `captchaToken` and `origin`. */
-  parseOtpChoice(value: unknown): OtpChoice {
-    return parseAuthProxyChoice(value);
+  parseOtpChoice(value: unknown): ParsedChoice {
+    const { captchaToken, ...choice } = parseAuthProxyChoice(value);
+    return { choice, once: captchaToken === undefined ? {} : { captchaToken } };
   }
 
   async initOtp(call: Call, subject: Subject, choice: OtpChoice): Promise<SentOtp> {
     const { contact } = turnkeySubject(subject);
-    const { emailCustomization, ...browser } = overlaid(this.#otpDefaults, choice as AuthProxyChoice);
+    const { emailCustomization, origin } = overlaid(this.#otpDefaults, choice as AuthProxyChoice);
     const oneTry = this.#try(call);
     return oneTry.run(async () => {
+      const captchaToken = await call.kept('captchaToken', () => '');
+      const browser = { ...(origin && { origin }), ...(captchaToken && { captchaToken }) };
       const request = {
         otpType: OTP_TYPES[contact.type],
         contact: contact.value,

@@ -1,5 +1,5 @@
-import { UpstreamError } from '../upstream-error.js';
-import { OTP_TYPES } from './contact.js';
+import { ProblemError } from '#libs/kernel';
+import { OTP_TYPES, type Contact } from './contact.js';
 import { CODE_LIFE_DEFAULT_S, overlaid, type InitOtpChoice } from './otp-choice.js';
 import type { TurnkeySubject } from './turnkey-subject.js';
 
@@ -10,11 +10,19 @@ export interface InitOtpRequest {
   lifeMs: number;
 }
 
+/** @throws ProblemError where the caller asks for a mail to a phone, or a text message to an address. */
+export function mustFit({ otpType }: InitOtpChoice, { type }: Contact): void {
+  if (otpType === undefined || otpType === OTP_TYPES[type]) return;
+  const detail = `does not fit the contact, which is of type ${type}`;
+  throw new ProblemError('validation_failed', {
+    detail: `otpType ${detail}.`,
+    errors: [{ pointer: '/otp/otpType', code: 'contradiction', detail }],
+  });
+}
+
 /**
  * What `init_otp` is told (Turnkey public API, init OTP). The two versions differ in where the application's name
  * stands, and in whether a key to encrypt the code to comes back.
- *
- * @throws UpstreamError `rejected` where the caller asks for a mail to a phone, or a text message to an address.
  */
 export function initOtpRequest(
   version: 'V3' | 'V1',
@@ -24,12 +32,6 @@ export function initOtpRequest(
   choice: InitOtpChoice,
 ): InitOtpRequest {
   const otpType = OTP_TYPES[contact.type];
-  if (choice.otpType && choice.otpType !== otpType) {
-    throw new UpstreamError('rejected', {
-      detail: `otpType ${choice.otpType} does not fit the contact, which is of type ${contact.type}`,
-      evidence: { bytesSent: false, headersSeen: false, status: null, durationMs: 0 },
-    });
-  }
   const {
     emailCustomization,
     expirationSeconds = String(CODE_LIFE_DEFAULT_S),

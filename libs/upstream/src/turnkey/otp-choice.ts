@@ -67,6 +67,10 @@ export const parseAuthProxyChoice = (value: unknown) => parse(authProxyChoice, v
 export const parseAuthProxyDefaults = (value: unknown): AuthProxyChoice =>
   parse(authProxyChoice.omit({ captchaToken: true }).strict(), value, 'the Auth Proxy');
 
+/** The kind of message is the contact's to say: it is no default. */
+export const parseInitOtpDefaults = (value: unknown): InitOtpChoice =>
+  parse(initOtpChoice.omit({ otpType: true }).strict(), value, 'init_otp');
+
 /** @throws Error that names the variable, to stop the boot. */
 export function checkedDefaults<T>(name: string, parseChoice: (value: unknown) => T, defaults: object): T {
   try {

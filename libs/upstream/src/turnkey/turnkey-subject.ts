@@ -55,9 +55,9 @@ export function parseTurnkeySubject(
       errors: fieldErrors(parsed.error, '/subject'),
     });
   }
-  const { organizationId, contact } = parsed.data;
-  const key = `${contact.type}:${contact.value}${organizationId ? `/${organizationId}` : ''}`;
-  return { subject: parsed.data as unknown as Subject, key };
+  // The contact alone: whoever names it is mailed, by whatever organization, and budgets are for who is mailed.
+  const { type, value: address } = parsed.data.contact;
+  return { subject: parsed.data as unknown as Subject, key: `${type}:${address}` };
 }
 
 /** What {@link parseTurnkeySubject} let through, from its row. */

@@ -130,7 +130,9 @@ describe('init_otp', () => {
 
   it('is told everything that it documents, as it documents it', async () => {
     const contact = newEmail();
-    const { sent } = await sentTo({ subject: byEmail(contact), choice: provider.parseOtpChoice(all) });
+    const subject = byEmail(contact);
+    const { choice } = provider.parseOtpChoice(all, subject);
+    const { sent } = await sentTo({ subject, choice });
     expect(JSON.parse(doors.http.bodies('init_otp')[0]!)).toEqual({
       type: 'ACTIVITY_TYPE_INIT_OTP_V3',
       timestampMs: expect.stringMatching(/^\d{13}$/),
@@ -165,10 +167,15 @@ describe('init_otp', () => {
     });
   });
 
-  it('refuses an otpType that the contact is not of, before anything leaves', async () => {
-    const end = await endOf(provider.initOtp(aCall(), known().subject, { otpType: 'OTP_TYPE_SMS' }));
-    expect(end).toMatchObject({ failure: 'rejected', evidence: { bytesSent: false } });
-    expect(doors.http.sent).toEqual([]);
+  it('refuses an otpType that the contact is not of, by name, and takes none for a default', () => {
+    const { subject } = known();
+    expect(() => provider.parseOtpChoice({ otpType: 'OTP_TYPE_SMS' }, subject)).toThrow(
+      expect.objectContaining({ errors: [expect.objectContaining({ pointer: '/otp/otpType' })] }),
+    );
+    expect(provider.parseOtpChoice({ otpType: 'OTP_TYPE_EMAIL' }, subject).choice).toEqual({
+      otpType: 'OTP_TYPE_EMAIL',
+    });
+    expect(() => doors.turnkey({ otpDefaults: { otpType: 'OTP_TYPE_SMS' } })).toThrow(/otpType/);
   });
 
   it('is another activity each time that it is asked for anew, even within a millisecond', async () => {

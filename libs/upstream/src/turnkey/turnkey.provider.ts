@@ -14,15 +14,21 @@ import type {
   NewAuthenticator,
   OtpChoice,
   OtpProof,
+  ParsedChoice,
   SentOtp,
   Subject,
   UpstreamProvider,
 } from '../upstream-provider.js';
 import { readDeviceRequest } from './device-request.js';
-import { initOtpRequest } from './init-otp-request.js';
+import { initOtpRequest, mustFit } from './init-otp-request.js';
 import { grantToDevice } from './device-grant.js';
 import { OneTry } from './one-try.js';
-import { checkedDefaults, parseInitOtpChoice, type InitOtpChoice } from './otp-choice.js';
+import {
+  checkedDefaults,
+  parseInitOtpChoice,
+  parseInitOtpDefaults,
+  type InitOtpChoice,
+} from './otp-choice.js';
 import { PasskeySteps } from './passkey-steps.js';
 import { stamperOf } from './session-keys.js';
 import { TokenCheck } from './token-check.js';
@@ -80,7 +86,7 @@ export class TurnkeyProvider implements UpstreamProvider {
     const { name, custody, organizationId: parentId, sessionLifeS, otpDefaults } = integration;
     const { http, clock, skew, engine } = parts;
     this.custody = custody;
-    this.#otpDefaults = checkedDefaults(name, parseInitOtpChoice, otpDefaults);
+    this.#otpDefaults = checkedDefaults(name, parseInitOtpDefaults, otpDefaults);
     this.#api = new TurnkeyApi(integration, http, clock, skew);
     this.#parent = stamperOf(key, 'parent');
     this.#check = new TokenCheck(turnkeyVerifier(integration), () => clock.nowMs());
@@ -98,8 +104,10 @@ export class TurnkeyProvider implements UpstreamProvider {
   }
 
   /** In the words of `init_otp`; what is left out is the integration's to say. */
-  parseOtpChoice(value: unknown): OtpChoice {
-    return parseInitOtpChoice(value);
+  parseOtpChoice(value: unknown, subject: Subject): ParsedChoice {
+    const choice = parseInitOtpChoice(value);
+    mustFit(choice, turnkeySubject(subject).contact);
+    return { choice, once: {} };
   }
 
   async initOtp(call: Call, subject: Subject, choice: OtpChoice): Promise<SentOtp> {
