@@ -19,7 +19,7 @@ import type {
 import type { AttestationCode } from './attestation-error.js';
 import { Credentials } from './credentials.js';
 
-/** Step 3: registers the passkeys in the session. A lost answer may have added them, and cannot be asked after. */
+/** Step 3: registers the passkeys in the session. A lost answer may have added them. */
 @Injectable()
 export class CreateAuthenticatorsStep implements Step, OnModuleInit {
   readonly name = 'create-authenticators';

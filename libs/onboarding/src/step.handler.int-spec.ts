@@ -78,7 +78,7 @@ describe('a wake-up call', () => {
     });
     await expect(wake(id)).rejects.toEqual(
       new EndedForGood(
-        'outcome_unknown: The call may have taken effect, and the provider cannot be asked: find out and resolve it, or ask for a new code.',
+        'outcome_unknown: The call may have taken effect, and nobody could be asked: find out and resolve it, or ask for a new code.',
       ),
     );
   });
