@@ -17,6 +17,8 @@ export interface DevelopmentEnv {
   opsPassword: string;
   rpId: string;
   origin: string;
+  /** Of the integration, where one may choose. */
+  custody: string | undefined;
 }
 
 export const DEVELOPMENT_INTEGRATIONS = ['byzantine', 'turnkey', 'turnkey-auth-proxy'] as const;
@@ -118,6 +120,7 @@ export function developmentEnv(
     opsUser: settings['OPS_USER']!,
     opsPassword: settings['OPS_PASSWORD']!,
     rpId: settings[`${prefix}RP_ID`]!,
+    custody: settings[`${prefix}CUSTODY`],
     origin: settings[`${prefix}ORIGINS`]!.split(',')[0] ?? '',
   };
 }

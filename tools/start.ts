@@ -99,10 +99,18 @@ async function serve(
   );
   died.catch(() => undefined); // It is raced below; while stopping, an app's end is no news.
 
-  const walk = walkOnboarding({ ...development, integration: flags.integration, print: say });
-  say('\nSelf check: one onboarding through all three steps');
-  const walked = await Promise.race([walk, died, interrupted]);
-  say('✓ completed\n');
+  let walked: Walked | null = null;
+  if (development.custody === 'client') {
+    // Only a device could walk: that its key comes from nowhere else is what this custody is about.
+    if (flags.once)
+      throw new Plain('--once walks with a key of its own: unset the integration’s CUSTODY for it.');
+    say('\nNo self check: in client custody a user’s device makes the key (docs/client-custody.md).\n');
+  } else {
+    const walk = walkOnboarding({ ...development, integration: flags.integration, print: say });
+    say('\nSelf check: one onboarding through all three steps');
+    walked = await Promise.race([walk, died, interrupted]);
+    say('✓ completed\n');
+  }
   if (flags.once) return;
   printAddresses(development, walked, flags.integration);
   await Promise.race([died, interrupted]).catch((error: unknown) => {
@@ -124,12 +132,8 @@ function interruption(): Promise<never> {
   return asked;
 }
 
-function printAddresses(development: DevelopmentEnv, walked: Walked, integration: string): void {
+function printAddresses(development: DevelopmentEnv, walked: Walked | null, integration: string): void {
   const { serviceUrl, sandboxUrl, apiKey } = development;
-  const subject = JSON.stringify({ integration, subject: walked.subject });
-  const post = (path: string, body: string) =>
-    `curl -s -X POST ${serviceUrl}${path} -H 'Authorization: Bearer ${apiKey}' ` +
-    `-H 'Content-Type: application/json' -d '${body}'`;
   say(
     [
       `Service        ${serviceUrl}`,
@@ -141,14 +145,27 @@ function printAddresses(development: DevelopmentEnv, walked: Walked, integration
       `API key        ${apiKey}`,
       `Logs           ${join(STATE, 'logs').replace(`${CHECKOUT}/`, '')}`,
       '',
-      'Go on by hand (put the id of the first answer and the code of the second into the third):',
-      `  ${post('/v1/onboardings', subject)}`,
-      `  curl -s '${sandboxUrl}/_sandbox/mailbox?email=${encodeURIComponent(walked.email)}'`,
-      `  ${post('/v1/onboardings/<id>/otp/verify', '{"code":"<code>"}')}`,
-      '',
+      ...(walked ? byHand(development, walked, integration) : []),
       'Serving. Ctrl-C stops everything that this started.',
     ].join('\n'),
   );
+}
+
+function byHand(
+  { serviceUrl, sandboxUrl, apiKey }: DevelopmentEnv,
+  { subject, email }: Walked,
+  integration: string,
+): string[] {
+  const post = (path: string, body: string) =>
+    `curl -s -X POST ${serviceUrl}${path} -H 'Authorization: Bearer ${apiKey}' ` +
+    `-H 'Content-Type: application/json' -d '${body}'`;
+  return [
+    'Go on by hand (put the id of the first answer and the code of the second into the third):',
+    `  ${post('/v1/onboardings', JSON.stringify({ integration, subject }))}`,
+    `  curl -s '${sandboxUrl}/_sandbox/mailbox?email=${encodeURIComponent(email)}'`,
+    `  ${post('/v1/onboardings/<id>/otp/verify', '{"code":"<code>"}')}`,
+    '',
+  ];
 }
 
 await runTool(main);

@@ -81,6 +81,20 @@ describe('step 2', () => {
       { signal: 'otp_expired', patch: { reason: 'otp_expired' }, result: { code: 'otp_expired' } },
       true,
     ],
+    [
+      'subject_ambiguous',
+      {
+        signal: 'step_failed',
+        failure: { code: 'subject_not_found', detail: expect.stringMatching(/name one/) },
+      },
+      true,
+    ],
+    [
+      'login_refused',
+      { signal: 'otp_expired', patch: { reason: 'otp_expired' }, result: { code: 'upstream_rejected' } },
+      true,
+    ],
+    ['consensus_needed', { signal: 'step_failed', failure: { code: 'consensus_needed' } }, true],
     ['subject_not_found', { signal: 'step_failed', failure: { code: 'subject_not_found' } }, true],
     [undefined, { signal: 'otp_rejected', result: { code: 'upstream_rejected' } }, false],
     ['session_expired', { signal: 'otp_rejected', result: { code: 'upstream_rejected' } }, false],

@@ -83,6 +83,15 @@ export class VerifyOtpStep implements Step, OnModuleInit {
         } as const;
         return this.#refunded({ signal: 'step_failed', failure });
       }
+      case 'subject_ambiguous': {
+        const detail = 'The contact belongs to several sub-organizations: name one in the subject.';
+        return this.#refunded({ signal: 'step_failed', failure: { code: 'subject_not_found', detail } });
+      }
+      case 'login_refused': {
+        const detail = 'The code was right and is spent, and the provider refused to open the session.';
+        const result = { code: 'upstream_rejected', detail } as const;
+        return this.#refunded({ ...this.#expired(detail), result });
+      }
       case 'consensus_needed':
       case 'mfa_needed':
         return this.#refunded({ signal: 'step_failed', failure: policyFailure(error.reason) });

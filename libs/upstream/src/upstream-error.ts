@@ -13,6 +13,10 @@ export type FailureClass = (typeof FAILURE_CLASSES)[number];
 /** Why upstream said no, where its answer is understood. */
 export type RejectionReason =
   | 'subject_not_found'
+  /** The contact belongs to several users, and nobody here can tell which is meant. */
+  | 'subject_ambiguous'
+  /** The code was right and is spent; what should have followed was refused. */
+  | 'login_refused'
   | 'otp_invalid'
   | 'otp_expired'
   | 'otp_locked'
