@@ -250,6 +250,37 @@ describe.each(DOOR_NAMES)('through the door of %s', (name: DoorName) => {
     if (step === 'create') expect(doors.sandbox.control.authenticators()).toHaveLength(1);
   });
 
+  it.each(['a text that is new', 'invalid verification token', 'verification token already used'])(
+    'in client custody a repeated login that is refused with "%s" says nothing of an earlier try',
+    async (message) => {
+      if (door.provider.custody !== 'client') return;
+      const story = await new Story(door).upTo('create');
+      const { kept } = aCall();
+      const login = door.readsBack ? 'otp_login' : 'otp_login_v2';
+      const refuse = () =>
+        doors.sandbox.control.addFault({ route: login, status: 400, body: { code: 3, message } });
+      doors.sandbox.control.addFault({ route: 'create_authenticators', cut: 'after' });
+      doors.sandbox.control.addFault({ route: 'get_authenticators', status: 503, times: 2 });
+      expect(await endOf(story.create(aCall({ kept })))).toMatchObject({ failure: 'no_answer' });
+
+      // The device's session is over, and nobody here can ask: "no" would be a guess.
+      refuse();
+      doors.sandbox.control.addFault({ route: 'create_authenticators', status: 401 });
+      expect(await endOf(story.create(aCall({ kept })))).toMatchObject({ failure: 'no_answer' });
+      refuse();
+      doors.sandbox.control.addFault({ route: 'create_authenticators', status: 400 });
+      expect(await endOf(story.create(aCall({ kept })))).toMatchObject({ failure: 'no_answer' });
+
+      // It is open still, or the passkeys can be asked after.
+      refuse();
+      if (door.readsBack) doors.sandbox.control.addFault({ route: 'create_authenticators', status: 401 });
+      expect(await story.create(aCall({ kept }))).toEqual(
+        doors.sandbox.control.authenticators().map(({ authenticatorId }) => authenticatorId),
+      );
+      expect(effects('create_authenticators')).toHaveLength(1);
+    },
+  );
+
   it.each(STEPS)('a 401, at %s', async (step) => {
     const story = await new Story(door).upTo(step);
     doors.sandbox.control.addFault({ route: door.routes[step], status: 401 });

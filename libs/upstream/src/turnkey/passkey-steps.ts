@@ -56,7 +56,9 @@ export class PasskeySteps {
    * The session's key is the device's: it is logged in by its signature, and its request goes on byte for byte.
    *
    * A login that was lost, or that an earlier submission has had, may have opened the session all the same: the
-   * passkeys then tell.
+   * passkeys then tell. So may one that a repeat is refused: an earlier try may have had it, and the passkeys with it.
+   *
+   * @throws UpstreamError `no_answer` where a repeat is refused its login, and its passkeys too.
    */
   async byDevice(
     oneTry: OneTry,
@@ -70,7 +72,7 @@ export class PasskeySteps {
     const { body: loginBody, send } = login(readLoginProof(grant, device.clientSignature));
     const stamp = deviceStamp(device, grant);
     const { text, first } = await keptText(call, 'otp-login', () => loginBody);
-    const doubt = await openingDoubt(oneTry, () => send(text));
+    const doubt = await openingDoubt(oneTry, !first, () => send(text));
     try {
       return await this.#passkeys.create(oneTry, {
         organizationId,
@@ -82,14 +84,19 @@ export class PasskeySteps {
         repeated: !first,
       });
     } catch (error) {
-      const closed = error instanceof UpstreamError && error.reason === 'session_expired';
-      throw closed && doubt ? doubt : error;
+      if (!doubt || !(error instanceof UpstreamError)) throw error;
+      if (!first && isRefusal(doubt) && isRefusal(error)) throw untold(error);
+      throw error.reason === 'session_expired' ? doubt : error;
     }
   }
 }
 
 /** @returns null where the session is open, or why that is not certain. */
-async function openingDoubt(oneTry: OneTry, open: () => Promise<unknown>): Promise<UpstreamError | null> {
+async function openingDoubt(
+  oneTry: OneTry,
+  repeated: boolean,
+  open: () => Promise<unknown>,
+): Promise<UpstreamError | null> {
   try {
     await open();
     return null;
@@ -97,9 +104,18 @@ async function openingDoubt(oneTry: OneTry, open: () => Promise<unknown>): Promi
     if (!(error instanceof UpstreamError)) throw error;
     const lost = error.failure === 'unavailable' || error.failure === 'no_answer';
     const used = error instanceof TokenRefusal && error.token === 'token_used';
-    if ((lost || used) && oneTry.leftMs > 0) return error;
-    throw error;
+    const refused = repeated && isRefusal(error);
+    if ((lost || used || refused) && oneTry.leftMs > 0) return error;
+    throw refused ? untold(error) : error;
   }
+}
+
+const isRefusal = ({ failure }: UpstreamError): boolean =>
+  failure === 'rejected' || failure === 'rejected_unclear';
+
+function untold(error: UpstreamError): UpstreamError {
+  const detail = `a repeat was refused, which says nothing of an earlier try (${error.message})`;
+  return new UpstreamError('no_answer', { detail, evidence: error.evidence, cause: error });
 }
 
 /** A kept text, and whether this is the try that made it. */
