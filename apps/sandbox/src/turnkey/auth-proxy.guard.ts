@@ -16,7 +16,7 @@ export class AuthProxyGuard implements CanActivate {
     if (given === undefined) throw refusals.configIdMissing();
     if (given !== configId) throw refusals.configIdUnknown();
     const { origin } = headers;
-    if (origin !== undefined && allowedOrigins && !allowedOrigins.includes(origin)) {
+    if (allowedOrigins && !(origin !== undefined && allowedOrigins.includes(origin))) {
       throw refusals.originNotAllowed();
     }
     if (captcha && /\/(?:otp_init|signup)/.test(url) && !headers['x-captcha-token']) {

@@ -17,6 +17,7 @@ const call = (route: string, body: object, headers: Record<string, string | null
     'content-type': 'application/json',
     'x-auth-proxy-config-id': t.sandbox.turnkey.authProxyConfigId,
     'x-captcha-token': 'any',
+    origin: ORIGIN,
     ...headers,
   });
 const order = (contact = t.newContact()) => ({ otpType: 'OTP_TYPE_EMAIL', contact });
@@ -38,6 +39,7 @@ describe('the door', () => {
     ['no config id', { 'x-auth-proxy-config-id': null }, 401],
     ['another config id', { 'x-auth-proxy-config-id': 'x' }, 401],
     ['another origin', { origin: 'https://evil.example' }, 403],
+    ['no origin', { origin: null }, 403],
     ['no captcha', { 'x-captcha-token': null }, 403],
     ['its origin', { origin: ORIGIN }, 200],
   ])('with %s answers', async (_name, headers, status) => {

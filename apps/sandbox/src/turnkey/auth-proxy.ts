@@ -12,7 +12,7 @@ import type { TurnkeyState } from './turnkey-state.js';
 /** What upstream keeps in its dashboard. */
 export interface AuthProxyConfig {
   configId: string;
-  /** Exact origins; null: any. A request without an `Origin` is let in either way. */
+  /** Exact origins; null: any, and none. A list refuses a request without an `Origin`, too. */
   allowedOrigins: readonly string[] | null;
   /** Whether `otp_init*` and `signup*` need an `X-Captcha-Token`; any value will do. */
   captcha: boolean;

@@ -25,7 +25,7 @@ const ROUTES = {
 type Route = keyof typeof ROUTES;
 type AnswerOf<R extends Route> = z.output<(typeof ROUTES)[R]['answer']>;
 
-/** What a caller gives for a call, from the user's browser. */
+/** What a caller gives for one call, from the user's browser. */
 export interface FromBrowser {
   captchaToken?: string | undefined;
   origin?: string | undefined;
@@ -41,6 +41,8 @@ export class AuthProxyApi {
     private readonly http: UpstreamHttpClient,
     private readonly clock: Clock,
     private readonly skew: ClockSkew,
+    /** Of the integration, for every call that has none of its own: a list of origins may refuse one without. */
+    private readonly origin?: string,
   ) {}
 
   /** @throws UpstreamError */
@@ -54,6 +56,7 @@ export class AuthProxyApi {
     }: { tokenOver?: Asked['tokenOver']; browser?: FromBrowser } = {},
   ): Promise<AnswerOf<R>> {
     const { name, authProxyUrl, authProxyConfigId } = this.integration;
+    const origin = browser.origin ?? this.origin;
     const answer = await this.http.send(oneTry.limits(ROUTES[route].hasEffect), {
       baseUrl: authProxyUrl,
       lane: `${name} ${route}`,
@@ -64,7 +67,7 @@ export class AuthProxyApi {
         'content-type': 'application/json',
         'x-auth-proxy-config-id': authProxyConfigId,
         ...(browser.captchaToken !== undefined && { 'x-captcha-token': browser.captchaToken }),
-        ...(browser.origin !== undefined && { origin: browser.origin }),
+        ...(origin !== undefined && { origin }),
       },
       body: typeof body === 'string' ? body : JSON.stringify(body),
     });
@@ -73,7 +76,7 @@ export class AuthProxyApi {
       return read(answer, ROUTES[route].answer as unknown as z.ZodType<AnswerOf<R>>, parseJson(answer.text));
     }
     // The organization that its requests name, if any, is the subject's.
-    const withOrigin = browser.origin !== undefined;
+    const withOrigin = origin !== this.origin;
     throw refusalOf(answer, { signedBy: 'nobody', organization: 'sub', tokenOver, ageMs: null, withOrigin });
   }
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { Secret } from '#libs/kernel';
 import { aCall } from '#libs/testing';
-import { Doors, aPasskey } from '../fixtures/doors.js';
+import { Doors, aPasskey, deviceRequest } from '../fixtures/doors.js';
 import { endOf } from '../fixtures/end-of.js';
 import type { Call, OtpProof, SentOtp, Subject } from '../upstream-provider.js';
 import type { AuthProxyProvider } from './auth-proxy.provider.js';
@@ -144,13 +144,55 @@ describe('the choice of a code', () => {
       const subject: Subject = { contact: { type: 'email', value: 'ana@example.com' } };
       const captchaToken = '0.turnstile';
       const refused = { failure: 'rejected', reason: undefined };
-      expect(await endOf(at.initOtp(aCall(), subject, {}))).toMatchObject(refused);
-      expect(await endOf(at.initOtp(await keeping({ captchaToken }), subject, { origin: 'https://evil.example' }))).toMatchObject(refused); // prettier-ignore
       const origin = 'https://app.example.com';
+      expect(await endOf(at.initOtp(aCall(), subject, { origin }))).toMatchObject(refused);
+      expect(await endOf(at.initOtp(await keeping({ captchaToken }), subject, { origin: 'https://evil.example' }))).toMatchObject(refused); // prettier-ignore
+      expect(await endOf(at.initOtp(await keeping({ captchaToken }), subject, {}))).toMatchObject({
+        failure: 'misconfigured',
+      });
       expect(await endOf(at.initOtp(await keeping({ captchaToken }), subject, { origin }))).toBe('well');
     } finally {
       await strict.close();
     }
+  });
+});
+
+describe('an origin of the integration', () => {
+  const ours = 'https://app.example.com';
+  const theirs = 'https://shop.example.com';
+  const strict = Doors.open({ allowedOrigins: [ours, theirs] });
+  afterAll(async () => (await strict).close());
+
+  it.each(['server', 'client'] as const)('goes with every call, in %s custody', async (custody) => {
+    const at = await strict;
+    at.reset();
+    const name = custody === 'client' ? 'auth proxy, client custody' : 'auth proxy';
+    const proxy = at.authProxy({ custody, otpDefaults: { origin: ours } });
+    const door = at.door(name);
+    const { subject, device } = custody === 'client' ? door.somebody() : { ...door.somebody(), ...somebody(false) }; // prettier-ignore
+    const sent = await proxy.initOtp(aCall(), subject, { origin: theirs });
+    const proof = await door.proof({ subject, device }, sent, at.codeOf(sent));
+    at.sandbox.control.addFault({ route: 'otp_login_v2', cut: 'after' });
+    const grant = await proxy.verifyOtp(aCall(), subject, sent, proof);
+    const passkey = aPasskey();
+    const request = await deviceRequest({ subject, device }, grant, [passkey]);
+    await proxy.createAuthenticators(aCall(), subject, grant, [passkey.authenticator], request);
+    await proxy.probe(aCall());
+    const calls = at.http.sent.filter(({ pathAndQuery }) => pathAndQuery.startsWith('/v1/'));
+    const origins = calls.map(({ pathAndQuery, headers }) => [pathAndQuery.slice(4), headers['origin']]);
+    const routes =
+      custody === 'client'
+        ? ['otp_verify_v2', 'otp_login_v2', 'wallet_kit_config']
+        : ['otp_verify_v2', 'account', 'signup_v2', 'otp_login_v2', 'wallet_kit_config', 'wallet_kit_config'];
+    expect(origins).toEqual([['otp_init_v2', theirs], ...routes.map((route) => [route, ours])]);
+  });
+
+  it('that the list lacks is ours to mend, at every call', async () => {
+    const at = (await strict).authProxy({ otpDefaults: { origin: 'https://old.example.com' } });
+    expect(await endOf(at.initOtp(aCall(), somebody(false).subject, {}))).toMatchObject({
+      failure: 'misconfigured',
+    });
+    expect(await endOf(at.probe(aCall()))).toMatchObject({ failure: 'misconfigured' });
   });
 });
 

@@ -14,7 +14,7 @@ export interface Asked {
   tokenOver: 'otp_expired' | 'session_expired';
   /** How old its `timestampMs` is, in milliseconds; null where it has none. */
   ageMs: number | null;
-  /** Whether it has a web origin of the caller's. */
+  /** Whether it has a web origin of the caller's, and not the integration's. */
   withOrigin?: boolean;
 }
 
@@ -84,7 +84,9 @@ function meant(answer: HttpAnswer, { status, means }: Said, asked: Asked, detail
     case 'caller_refused':
       return rejected();
     case 'origin_refused':
-      return asked.withOrigin ? rejected() : misconfigured('its list of origins has no place for a service');
+      return asked.withOrigin
+        ? rejected()
+        : misconfigured('its list of origins lacks the one of our defaults');
     case 'organization_unknown':
       return asked.organization === 'sub'
         ? rejected('subject_not_found')
