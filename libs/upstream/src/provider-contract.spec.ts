@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { aCall } from '#libs/testing';
 import type { FaultSpec } from '../../../apps/sandbox/src/control/fault.dto.js';
@@ -280,6 +281,18 @@ describe.each(DOOR_NAMES)('through the door of %s', (name: DoorName) => {
       expect(effects('create_authenticators')).toHaveLength(1);
     },
   );
+
+  it('in client custody a session of another user is told, and nothing is registered', async () => {
+    if (door.provider.custody !== 'client') return;
+    const story = await new Story(door).upTo('create');
+    const { userId } = story.grant as Grant & { type: 'device-key' };
+    story.grant = { ...story.grant, userId: randomUUID() } as Grant;
+    const end = await endOf(story.create());
+    expect(end).toMatchObject({ failure: 'rejected', reason: 'subject_not_found' });
+    expect(end).toHaveProperty('message', expect.stringContaining('another user'));
+    expect(doors.http.bodies('create_authenticators')).toEqual([]);
+    expect(doors.sandbox.control.authenticators(userId)).toEqual([]);
+  });
 
   it.each(STEPS)('a 401, at %s', async (step) => {
     const story = await new Story(door).upTo(step);

@@ -74,7 +74,7 @@ export class AuthProxyProvider implements UpstreamProvider {
     this.#check = new TokenCheck(turnkeyVerifier(integration), () => clock.nowMs());
     const api = new TurnkeyApi(integration, http, clock, skew);
     this.#login = new AuthProxyLogin(this.#proxy, api, this.#check, clock, { parentId, engine });
-    this.#passkeys = new PasskeySteps(api, engine, null);
+    this.#passkeys = new PasskeySteps(api, engine, null, this.#check);
   }
 
   parseSubject(value: unknown): { subject: Subject; key: string } {
@@ -139,7 +139,10 @@ export class AuthProxyProvider implements UpstreamProvider {
           clientSignature,
           organizationId,
         }),
-        send: (body) => this.#proxy.post(oneTry, 'otp_login_v2', body, { tokenOver: 'session_expired' }),
+        send: async (body) => {
+          const { session } = await this.#proxy.post(oneTry, 'otp_login_v2', body, { tokenOver: 'session_expired' }); // prettier-ignore
+          return session;
+        },
       }));
     });
   }

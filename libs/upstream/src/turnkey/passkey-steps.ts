@@ -8,15 +8,17 @@ import type { OneTry } from './one-try.js';
 import { Passkeys } from './passkeys.js';
 import { TokenRefusal } from './refusal.js';
 import { stamperOf } from './session-keys.js';
+import type { TokenCheck } from './token-check.js';
 import type { Stamper, TurnkeyApi } from './turnkey-api.js';
+import { notFound } from './turnkey-login.js';
 
 type SessionKeyGrant = Grant & { type: 'session-key' };
 type DeviceKeyGrant = Grant & { type: 'device-key' };
 
-/** Opens the session with a login that the device signed. @returns once upstream has said yes. */
+/** Opens the session with a login that the device signed. @returns the session's token. */
 export type DeviceLogin = (clientSignature: object) => {
   body: string;
-  send: (body: string) => Promise<unknown>;
+  send: (body: string) => Promise<string>;
 };
 
 /** Step 3 in either custody. */
@@ -28,6 +30,7 @@ export class PasskeySteps {
     private readonly api: TurnkeyApi,
     private readonly engine: SigningEngineName,
     private readonly parent: Stamper | null,
+    private readonly check: TokenCheck,
   ) {
     this.#passkeys = new Passkeys(api);
   }
@@ -72,7 +75,9 @@ export class PasskeySteps {
     const { body: loginBody, send } = login(readLoginProof(grant, device.clientSignature));
     const stamp = deviceStamp(device, grant);
     const { text, first } = await keptText(call, 'otp-login', () => loginBody);
-    const doubt = await openingDoubt(oneTry, !first, () => send(text));
+    const opened = await openedSession(oneTry, !first, () => send(text));
+    const doubt = opened instanceof UpstreamError ? opened : null;
+    if (!(opened instanceof UpstreamError)) this.#mustBeOf(grant, opened);
     try {
       return await this.#passkeys.create(oneTry, {
         organizationId,
@@ -89,17 +94,24 @@ export class PasskeySteps {
       throw error.reason === 'session_expired' ? doubt : error;
     }
   }
+
+  /** The contact may be that of another user, whom the passkeys are not for. */
+  #mustBeOf({ organizationId, userId, publicKey }: DeviceKeyGrant, token: string): void {
+    const session = this.check.deviceSession(token, { organizationId, publicKey });
+    if (session.userId.toLowerCase() !== userId.toLowerCase()) {
+      throw notFound('the session that the device opened is that of another user of the sub-organization');
+    }
+  }
 }
 
-/** @returns null where the session is open, or why that is not certain. */
-async function openingDoubt(
+/** @returns the session's token, or why it is not certain that there is a session. */
+async function openedSession(
   oneTry: OneTry,
   repeated: boolean,
-  open: () => Promise<unknown>,
-): Promise<UpstreamError | null> {
+  open: () => Promise<string>,
+): Promise<string | UpstreamError> {
   try {
-    await open();
-    return null;
+    return await open();
   } catch (error) {
     if (!(error instanceof UpstreamError)) throw error;
     const lost = error.failure === 'unavailable' || error.failure === 'no_answer';

@@ -2,6 +2,11 @@ import type { TurnkeyVerifier } from '#libs/signing';
 import type { Contact } from './contact.js';
 import { mustBe, proven, type SessionToken, type VerificationToken } from './proofs.js';
 
+interface ExpectedSession {
+  organizationId: string;
+  publicKey: string;
+}
+
 /** What of Turnkey's answers its enclaves sign, checked against what was asked for. */
 export class TokenCheck {
   constructor(
@@ -29,13 +34,19 @@ export class TokenCheck {
     return read;
   }
 
-  session(token: string, expected: { organizationId: string | null; publicKey: string }): SessionToken {
-    const read = proven(() => this.verifier.sessionToken(token, this.nowMs()));
+  session(token: string, expected: ExpectedSession): SessionToken {
+    return this.#session(token, expected, this.nowMs());
+  }
+
+  /** That of a device's login, which a repeat may be told of when it is over: its next request finds that out. */
+  deviceSession(token: string, expected: ExpectedSession): SessionToken {
+    return this.#session(token, expected, 0);
+  }
+
+  #session(token: string, expected: ExpectedSession, nowMs: number): SessionToken {
+    const read = proven(() => this.verifier.sessionToken(token, nowMs));
     mustBe(read.publicKey === expected.publicKey, 'a session of another key');
-    mustBe(
-      expected.organizationId === null || read.organizationId === expected.organizationId,
-      'a session in another organization',
-    );
+    mustBe(read.organizationId === expected.organizationId, 'a session in another organization');
     return read;
   }
 }

@@ -498,8 +498,7 @@ describe('step 3', () => {
 
 describe('in client custody', () => {
   const client = () => doors.turnkey({ custody: 'client' });
-  const opened = async () => {
-    const at = client();
+  const opened = async (at = client()) => {
     const device = new Device();
     const { organizationId, userId, subject: base } = known();
     const { subject } = at.parseSubject({ ...base, organizationId, userId });
@@ -551,6 +550,24 @@ describe('in client custody', () => {
     expect(await endOf(create())).toMatchObject({ failure: 'unavailable', evidence: { status: 503 } });
     expect(await create()).toHaveLength(1);
     expect(new Set(doors.http.bodies('otp_login')).size).toBe(1);
+  });
+
+  it('a session that a repeat finds over is asked after, by its passkeys', async () => {
+    let laterMs = 0;
+    const clock = { ...systemClock, nowMs: () => Date.now() + laterMs };
+    const { at, subject, userId, grant, who } = await opened(doors.turnkey({ custody: 'client' }, clock));
+    const passkey = aPasskey();
+    const device = await deviceRequest(who, grant, [passkey]);
+    const { kept } = aCall();
+    const create = () =>
+      at.createAuthenticators(aCall({ kept }), subject, grant, [passkey.authenticator], device);
+    fault({ route: 'create_authenticators', cut: 'after' });
+    fault({ route: 'get_authenticators', status: 503, times: 2 });
+    expect(await endOf(create())).toMatchObject({ failure: 'no_answer' });
+    laterMs = 20 * 60_000;
+    doors.sandbox.control.advanceClock(laterMs, true);
+    expect(await endOf(create())).toMatchObject({ failure: 'no_answer' });
+    expect(await create()).toEqual(doors.sandbox.control.authenticators(userId).map(({ authenticatorId }) => authenticatorId)); // prettier-ignore
   });
 
   it('a code that was sent in the clear asks for a new one', async () => {

@@ -96,7 +96,7 @@ export class TurnkeyProvider implements UpstreamProvider {
       engine,
       sessionLifeS,
     });
-    this.#passkeys = new PasskeySteps(this.#api, engine, this.#parent);
+    this.#passkeys = new PasskeySteps(this.#api, engine, this.#parent, this.#check);
   }
 
   parseSubject(value: unknown): { subject: Subject; key: string } {
