@@ -43,9 +43,10 @@ export class AuthProxyLogin {
       encryptOtpCode(this.check.otpTarget(sent.targetBundle ?? ''), code, publicKey),
     );
     const verified = await this.#verify(oneTry, call, subject, sent, encryptedOtpBundle, publicKey);
-    const organizationId =
-      subject.organizationId ?? (await this.#organization(oneTry, subject, key, verified));
-    const session = await this.#logIn(oneTry, call, organizationId, key, verified);
+    const { organizationId, ...session } = await withToken(async () => {
+      const id = subject.organizationId ?? (await this.#organization(oneTry, subject, key, verified));
+      return { organizationId: id, ...(await this.#logIn(oneTry, call, id, key, verified)) };
+    });
     if (subject.userId && session.userId.toLowerCase() !== subject.userId) {
       throw notFound('the contact is that of another user of the sub-organization');
     }
@@ -176,6 +177,23 @@ export class AuthProxyLogin {
       if (error instanceof UpstreamError) return null;
       throw error;
     }
+  }
+}
+
+/**
+ * What comes after a token that is kept. A lost answer is no reason to give up: a later try goes on with the token,
+ * and spends no code.
+ *
+ * @throws UpstreamError `unavailable` in place of `no_answer`.
+ */
+async function withToken<T>(requests: () => Promise<T>): Promise<T> {
+  try {
+    return await requests();
+  } catch (error) {
+    if (!(error instanceof UpstreamError && error.failure === 'no_answer')) throw error;
+    const { message: detail, evidence, retryAfterMs } = error;
+    const more = { cause: error, ...(retryAfterMs !== undefined && { retryAfterMs }) };
+    throw new UpstreamError('unavailable', { detail, evidence, ...more });
   }
 }
 

@@ -68,6 +68,24 @@ describe('a code that was right', () => {
     },
   );
 
+  it.each([
+    ['account', {}],
+    ['signup_v2', {}],
+    ['signup_v2', { cut: 'after' }],
+    ['otp_login_v2', {}],
+  ] as const)('is worth another try, though an answer of %s was lost: %j', async (route, more) => {
+    const { verify } = await toVerify(false);
+    fault({ route, cut: 'before', ...more });
+    // Nor can it be asked after.
+    if (route === 'signup_v2') {
+      fault({ route: 'account', status: 200, body: {} });
+      fault({ route: 'account', cut: 'before' });
+    }
+    expect(await endOf(verify())).toMatchObject({ failure: 'unavailable', evidence: { bytesSent: true } });
+    expect(await verify()).toMatchObject({ type: 'session-key' });
+    expect(requests('otp_verify_v2')).toHaveLength(1);
+  });
+
   it('is spent where its token was lost, and the repeat says so', async () => {
     const { verify } = await toVerify();
     fault({ route: 'otp_verify_v2', cut: 'after' });
@@ -92,7 +110,7 @@ describe('what was lost', () => {
     const { verify, userId } = await toVerify();
     fault({ route: 'otp_login_v2', cut: 'after' });
     fault({ route: 'whoami', status: 503 });
-    expect(await endOf(verify())).toMatchObject({ failure: 'no_answer' });
+    expect(await endOf(verify())).toMatchObject({ failure: 'unavailable' });
     expect(await verify()).toMatchObject({ userId });
     expect(requests('otp_login_v2').map(({ answer }) => answer)).toEqual(['cut', 400]);
   });
@@ -100,7 +118,7 @@ describe('what was lost', () => {
   it('of a login that did not arrive stays lost, until it is made again', async () => {
     const { verify } = await toVerify();
     fault({ route: 'otp_login_v2', cut: 'before' });
-    expect(await endOf(verify())).toMatchObject({ failure: 'no_answer' });
+    expect(await endOf(verify())).toMatchObject({ failure: 'unavailable' });
     expect(await verify()).toMatchObject({ type: 'session-key' });
   });
 
