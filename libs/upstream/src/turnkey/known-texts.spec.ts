@@ -39,6 +39,10 @@ describe('readRefusal', () => {
   it('goes by the code where the text is another', () => {
     expect(readRefusal({ code: 'MAX_OTP_INITIATED', text: 'please be patient' })).toBe('throttled');
     expect(readRefusal({ code: 'ORGANIZATION_NOT_FOUND', text: '' })).toBe('organization_unknown');
+    expect(readRefusal({ code: 'REQUEST_NOT_AUTHORIZED', text: '' })).toBe('not_permitted');
+    expect(readRefusal({ code: 'PUBLIC_KEY_NOT_FOUND', text: '' })).toBe('key_refused');
+    expect(readRefusal({ code: 'API_KEY_EXPIRED', text: '' })).toBe('key_refused');
+    expect(readRefusal({ code: 'SIGNATURE_INVALID', text: '' })).toBeNull();
   });
 
   it.each([

@@ -8,6 +8,7 @@ const READ_CHARACTERS = 500;
  * - `misconfigured`: the fault is ours, and every call would meet it
  * - `organization_unknown`: ours or the subject's, as the request names one or the other
  * - `token_over`, `token_used`: of the verification token, which only a new code replaces
+ * - `key_refused`, `not_permitted`: of the key that stamped: not a good one, or a policy forbids it the request
  * - `not_current`: the request's `timestampMs` is out of the window
  * - `caller_refused`: something that the caller gave, or should have, for this call only
  * - `origin_refused`: the caller's, or that we have none
@@ -19,6 +20,8 @@ export type Meaning =
   | 'organization_unknown'
   | 'token_over'
   | 'token_used'
+  | 'key_refused'
+  | 'not_permitted'
   | 'not_current'
   | 'caller_refused'
   | 'origin_refused';
@@ -47,6 +50,10 @@ export const KNOWN_REFUSALS: readonly Known[] = [
   { code: 'ORGANIZATION_MISMATCH', means: 'organization_unknown', seen: 'documented' },
   { code: 'EMAIL_SENDING_DISABLED', means: 'misconfigured', seen: 'documented' },
   { code: 'INVALID_EMAIL', means: 'caller_refused', seen: 'documented' },
+  // SIGNATURE_INVALID and SIGNATURE_MISSING are of a client signature as well: there the status decides.
+  { code: 'PUBLIC_KEY_NOT_FOUND', means: 'key_refused', seen: 'documented' },
+  { code: 'API_KEY_EXPIRED', means: 'key_refused', seen: 'documented' },
+  { code: 'REQUEST_NOT_AUTHORIZED', means: 'not_permitted', seen: 'documented' },
 
   // Before the rate limits: it comes with the same status, and no waiting helps.
   { text: /exceeded maximum authenticators/i, means: 'authenticator_limit', seen: 'documented' },

@@ -43,13 +43,13 @@ export class Passkeys {
       });
       return authenticatorIds.length === credentialIds.length ? authenticatorIds : null;
     } catch (error) {
-      if (!(error instanceof UpstreamError) || !mayHaveBeenDone(error)) throw error;
+      if (!(error instanceof UpstreamError) || !mayHaveBeenDone(error, passkeys)) throw error;
       const found = await this.#readBack(oneTry, passkeys);
       if (Array.isArray(found)) return found;
-      // A session that is over says nothing of an earlier try, which it may have been open for.
+      // A session that is over, or a policy, says nothing of an earlier try, which it may have been open for.
       if (error.failure !== 'rejected' || !passkeys.repeated || found === 'absent') throw error;
       const detail =
-        'the session is over, and whether an earlier try registered the passkeys could not be asked';
+        'the session may not do it now, and whether an earlier try registered the passkeys could not be asked';
       throw new UpstreamError('no_answer', { detail, evidence: error.evidence, cause: error });
     }
   }
@@ -77,6 +77,8 @@ export class Passkeys {
   }
 }
 
-function mayHaveBeenDone({ failure, reason }: UpstreamError): boolean {
-  return failure === 'unavailable' || failure === 'no_answer' || reason === 'session_expired';
+function mayHaveBeenDone({ failure, reason, evidence }: UpstreamError, { repeated }: NewPasskeys): boolean {
+  // Who may not ask is refused before anybody looks whether the bytes are known.
+  const unheard = reason === 'session_expired' || (repeated && failure === 'rejected' && evidence.status === 403); // prettier-ignore
+  return failure === 'unavailable' || failure === 'no_answer' || unheard;
 }

@@ -21,6 +21,13 @@ export interface Asked {
 /** gRPC's codes, which a failed activity has in place of an HTTP status (Turnkey public API, errors). */
 const STATUS_OF_GRPC: Readonly<Record<number, number>> = { 3: 400, 5: 404, 7: 403, 8: 429, 16: 401 };
 
+/** What a status says where neither code nor text is known. */
+const OF_STATUS: Readonly<Record<number, Meaning>> = {
+  401: 'key_refused',
+  403: 'not_permitted',
+  429: 'throttled',
+};
+
 /** The older end of the window for `timestampMs` is an hour; what was refused younger than this met another clock. */
 const REPEATABLE_MS = 55 * 60_000;
 
@@ -73,14 +80,23 @@ function meant(answer: HttpAnswer, { status, means }: Said, asked: Asked, detail
   const rejected = (reason?: RejectionReason) =>
     failureOf(answer, 'rejected', reason ? `${detail}: ${reason}` : detail, reason);
   const misconfigured = (why: string) => failureOf(answer, 'misconfigured', `${detail}: ${why}`);
+  const bySession = asked.signedBy === 'session';
 
-  switch (means) {
-    case null:
-      break;
+  const meaning = means ?? OF_STATUS[status];
+  switch (meaning) {
+    case undefined:
+      return failureOf(answer, 'rejected_unclear', `${detail} with a text that is not known`);
     case 'throttled':
       return failureOf(answer, 'throttled', detail);
     case 'misconfigured':
       return misconfigured('what we ask for is switched off');
+    case 'key_refused':
+      return bySession ? rejected('session_expired') : misconfigured('our credentials are refused');
+    // The session is open: a policy of the customer's forbids its user the request, and no new code helps.
+    case 'not_permitted':
+      return bySession
+        ? failureOf(answer, 'rejected', `${detail}: a policy forbids it`)
+        : misconfigured('our credentials may not do it');
     case 'caller_refused':
       return rejected();
     case 'origin_refused':
@@ -93,22 +109,15 @@ function meant(answer: HttpAnswer, { status, means }: Said, asked: Asked, detail
         : misconfigured('our organization is unknown');
     case 'token_over':
     case 'token_used':
-      return new TokenRefusal(rejected(asked.tokenOver), means);
+      return new TokenRefusal(rejected(asked.tokenOver), meaning);
     case 'not_current':
       // Too old to be repeated, what became of the first cannot be asked this way any more.
       return (asked.ageMs ?? 0) > REPEATABLE_MS
         ? failureOf(answer, 'no_answer', `${detail}: the request is too old to be repeated`)
         : misconfigured('our clock is not the provider’s');
     default:
-      return rejected(means);
+      return rejected(meaning);
   }
-  if (status === 429) return failureOf(answer, 'throttled', detail);
-  if (status === 401 || status === 403) {
-    return asked.signedBy === 'session'
-      ? rejected('session_expired')
-      : misconfigured('our credentials are refused');
-  }
-  return failureOf(answer, 'rejected_unclear', `${detail} with a text that is not known`);
 }
 
 /** A verification token that upstream takes no more. One that was used may have opened the session it was for. */

@@ -254,7 +254,8 @@ describe('an activity', () => {
     { what: 'failed for an unknown user', activity: failed(404, 'no user found'), failure: 'rejected', reason: 'subject_not_found' }, // prettier-ignore
     // The same bytes are this activity for ever: no repeat would find it otherwise.
     { what: 'failed for a limit', activity: failed(429, 'rate limited'), failure: 'rejected_unclear' },
-    { what: 'failed for the session’s rights', activity: failed(403, 'request not authorized'), failure: 'rejected', reason: 'session_expired' }, // prettier-ignore
+    { what: 'failed for a policy', activity: failed(403, 'request not authorized'), failure: 'rejected' },
+    { what: 'failed for the session’s key', activity: failed(401, 'expired api key'), failure: 'rejected', reason: 'session_expired' }, // prettier-ignore
   ])('that $what is final', async ({ activity, failure, reason }) => {
     const { create, grant } = await toCreate();
     fault({ route: 'create_authenticators', activity });
@@ -461,6 +462,51 @@ describe('step 3', () => {
     expect(await endOf(create(aCall({ kept })))).toMatchObject({ failure: 'no_answer' });
     doors.sandbox.control.advanceClock(20 * 60_000, true);
     // The session is over, and that it was open then cannot be asked: "no" would be a guess.
+    expect(await endOf(create(aCall({ kept })))).toMatchObject({ failure: 'no_answer' });
+    expect(await create(aCall({ kept }))).toEqual(doors.sandbox.control.authenticators(grant.userId).map(({ authenticatorId }) => authenticatorId)); // prettier-ignore
+  });
+
+  const refusal = (turnkeyErrorCode: string | null) => ({
+    message: 'words that are new',
+    details: turnkeyErrorCode === null ? [] : [{ turnkeyErrorCode }],
+  });
+  it.each([
+    [403, null, undefined],
+    [403, 'REQUEST_NOT_AUTHORIZED', undefined],
+    [400, 'REQUEST_NOT_AUTHORIZED', undefined],
+    [401, null, 'session_expired'],
+    [401, 'PUBLIC_KEY_NOT_FOUND', 'session_expired'],
+    [404, 'PUBLIC_KEY_NOT_FOUND', 'session_expired'],
+    [400, 'API_KEY_EXPIRED', 'session_expired'],
+    [401, 'SIGNATURE_INVALID', 'session_expired'],
+  ])('under the session’s key, refused with %s and %s, is %s', async (status, code, reason) => {
+    const { create } = await toCreate();
+    fault({ route: 'create_authenticators', status, body: refusal(code) });
+    const end = await endOf(create());
+    expect(end).toMatchObject({ failure: 'rejected' });
+    expect(end).toHaveProperty('reason', reason);
+  });
+
+  it.each([
+    [403, null, 'misconfigured'],
+    [403, 'REQUEST_NOT_AUTHORIZED', 'misconfigured'],
+    [404, 'PUBLIC_KEY_NOT_FOUND', 'misconfigured'],
+    [401, 'API_KEY_EXPIRED', 'misconfigured'],
+    [401, 'SIGNATURE_INVALID', 'misconfigured'],
+    [400, 'SIGNATURE_INVALID', 'rejected_unclear'],
+  ])('under our own key, a request refused with %s and %s is %s', async (status, code, failure) => {
+    fault({ route: 'init_otp', status, body: refusal(code) });
+    const end = await endOf(provider.initOtp(aCall(), known().subject, {}));
+    expect(end).toMatchObject({ failure });
+  });
+
+  it('that a repeat finds forbidden by a policy is read back, or stays unanswered', async () => {
+    const { create, grant } = await toCreate();
+    const { kept } = aCall();
+    fault({ route: 'create_authenticators', cut: 'after' });
+    fault({ route: 'create_authenticators', status: 403, times: 2 });
+    fault({ route: 'get_authenticators', status: 503, times: 2 });
+    expect(await endOf(create(aCall({ kept })))).toMatchObject({ failure: 'no_answer' });
     expect(await endOf(create(aCall({ kept })))).toMatchObject({ failure: 'no_answer' });
     expect(await create(aCall({ kept }))).toEqual(doors.sandbox.control.authenticators(grant.userId).map(({ authenticatorId }) => authenticatorId)); // prettier-ignore
   });
