@@ -11,19 +11,25 @@ const EVIDENCE = { bytesSent: false, headersSeen: false, status: null, durationM
 /**
  * Reads what an enclave signed.
  *
- * @throws UpstreamError `misconfigured` where it is not by the configured key, `no_answer` where it is of no use.
+ * @throws UpstreamError `rejected` where it is not by the configured key, `no_answer` where it is of no use. Never
+ *   `misconfigured`: what was proven has had its effect, and the probe, which knows nothing of these keys, would have it
+ *   tried again and again.
  */
 export function proven<T>(readProof: () => T): T {
   try {
     return readProof();
   } catch (error) {
     if (!(error instanceof InvalidProofError)) throw error;
-    const { reason, message: detail } = error;
+    const { reason, message: detail, proof } = error;
     if (reason === 'expired') {
       throw new UpstreamError('rejected', { detail, evidence: EVIDENCE, reason: 'otp_expired' });
     }
-    const otherKey = reason === 'wrong_key' || reason === 'bad_signature';
-    throw new UpstreamError(otherKey ? 'misconfigured' : 'no_answer', { detail, evidence: EVIDENCE });
+    if (reason === 'wrong_key' || reason === 'bad_signature') {
+      const key = proof === 'session token' ? 'NOTARIZER_PUBLIC_KEY' : 'SIGNER_PUBLIC_KEY';
+      const named = `${detail}; the integration’s ${key} is not that of the enclave`;
+      throw new UpstreamError('rejected', { detail: named, evidence: EVIDENCE });
+    }
+    throw new UpstreamError('no_answer', { detail, evidence: EVIDENCE });
   }
 }
 

@@ -398,14 +398,17 @@ describe('step 2', () => {
     expect(await endOf(verifyOther())).toMatchObject({ failure: 'rejected', reason: 'subject_not_found' });
   });
 
-  it.each(['signerPublicKey', 'notarizerPublicKey'] as const)(
-    'with another %s configured is misconfigured',
-    async (name) => {
-      const at = doors.turnkey({ [name]: new Device().publicKey });
-      const whole = async () => (await toVerify({ at })).verify();
-      expect(await endOf(whole())).toMatchObject({ failure: 'misconfigured' });
-    },
-  );
+  it.each([
+    ['signerPublicKey', 'SIGNER_PUBLIC_KEY'],
+    ['notarizerPublicKey', 'NOTARIZER_PUBLIC_KEY'],
+  ] as const)('with another %s configured is refused, and says so', async (name, variable) => {
+    const at = doors.turnkey({ [name]: new Device().publicKey });
+    const whole = async () => (await toVerify({ at })).verify();
+    const end = await endOf(whole());
+    // Parked, it would be tried again, and mail again, each time that the probe succeeds.
+    expect(end).toMatchObject({ failure: 'rejected', message: expect.stringContaining(` ${variable} `) });
+    expect(end).toHaveProperty('reason', undefined);
+  });
 
   it('in another organization is misconfigured', async () => {
     const at = doors.turnkey({ organizationId: randomUUID() });
