@@ -124,6 +124,7 @@ export class TurnkeyLogin {
     return session;
   }
 
+  /** A token is kept once it is there and good: a later try goes on with it. Until then its request is repeated. */
   async #verify(
     oneTry: OneTry,
     call: Call,
@@ -134,19 +135,23 @@ export class TurnkeyLogin {
     publicKey?: string,
   ): Promise<Verified> {
     const { parentId, parent } = this.options;
-    const body = await call.kept('verify-otp', async () =>
-      this.api.activity(`ACTIVITY_TYPE_${type}`, parentId, { otpId: handle, ...(await proof()) }),
-    );
-    const { verificationToken: jwt } = await this.api.submit(oneTry, {
-      path: 'verify_otp',
-      body,
-      stamper: parent,
-      reader: parent,
-      result: 'verifyOtpResult',
-      schema: verified,
-      organization: 'parent',
-    });
     const expected = { organizationId: parentId, contact, ...(publicKey && { publicKey }) };
+    const jwt = await call.kept('verification-token', async () => {
+      const body = await call.kept('verify-otp', async () =>
+        this.api.activity(`ACTIVITY_TYPE_${type}`, parentId, { otpId: handle, ...(await proof()) }),
+      );
+      const { verificationToken } = await this.api.submit(oneTry, {
+        path: 'verify_otp',
+        body,
+        stamper: parent,
+        reader: parent,
+        result: 'verifyOtpResult',
+        schema: verified,
+        organization: 'parent',
+      });
+      this.check.verification(verificationToken, expected);
+      return verificationToken;
+    });
     return { jwt, token: this.check.verification(jwt, expected) };
   }
 

@@ -319,6 +319,28 @@ describe('step 2', () => {
     },
   );
 
+  it.each([
+    ['list_verified_suborgs', byEmail],
+    ['create_sub_organization', byEmail],
+    ['otp_login', () => known().subject],
+  ] as const)('goes on where %s held it up, without verifying once more', async (route, subject) => {
+    const { verify, call } = await toVerify({ subject: subject() });
+    fault({ route, status: 429 });
+    expect(await endOf(verify())).toMatchObject({ failure: 'unavailable' });
+    fault({ route: 'verify_otp', status: 429, times: 0 });
+    expect(await verify(aCall({ kept: call.kept }))).toMatchObject({ type: 'session-key' });
+    expect(doors.http.bodies('verify_otp')).toHaveLength(1);
+  });
+
+  it('keeps no token that is not good', async () => {
+    const { verify, call } = await toVerify();
+    const activity = { id: 'a', organizationId: 'o', status: 'ACTIVITY_STATUS_COMPLETED', result: { verifyOtpResult: { verificationToken: 'no token' } } }; // prettier-ignore
+    fault({ route: 'verify_otp', status: 200, body: { activity } });
+    expect(await endOf(verify())).toMatchObject({ failure: 'no_answer' });
+    expect(await verify(aCall({ kept: call.kept }))).toMatchObject({ type: 'session-key' });
+    expect(new Set(doors.http.bodies('verify_otp')).size).toBe(1);
+  });
+
   it('makes one sub-organization, though the list of them lags behind', async () => {
     const { verify, call } = await toVerify({ subject: byEmail() });
     fault({ route: 'create_sub_organization', cut: 'after' });
