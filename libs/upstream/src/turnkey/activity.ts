@@ -18,6 +18,7 @@ const envelope = z.object({
     organizationId: z.string().min(1),
     status: z.string(),
     result: members.nullish(),
+    fingerprint: z.string().nullish(),
     failure: z.unknown().optional(),
   }),
 });
@@ -25,15 +26,19 @@ const envelope = z.object({
 /**
  * Reads an activity, of a submission or of `get_activity`. Its status is the end of it: HTTP says 200 to a failed one.
  *
+ * @param fingerprint of what was submitted: an activity that has another is not what became of it.
  * @throws UpstreamError where it ended other than well, or cannot be read.
  */
-export function readActivity(answer: HttpAnswer, asked: Asked): Activity {
+export function readActivity(answer: HttpAnswer, asked: Asked, fingerprint: string): Activity {
   const parsed = envelope.safeParse(parseJson(answer.text));
   // It said yes and we cannot read to what: it may have taken effect.
   if (!parsed.success) {
     throw failureOf(answer, 'no_answer', `upstream answered ${answer.status} with a body of the wrong shape`);
   }
-  const { id, organizationId, status, result, failure } = parsed.data.activity;
+  const { id, organizationId, status, result, failure, fingerprint: answered } = parsed.data.activity;
+  if (answered && answered !== fingerprint) {
+    throw failureOf(answer, 'no_answer', `upstream answered ${answer.status} with another activity`);
+  }
   const end = (detail: string, reason?: 'consensus_needed' | 'mfa_needed') =>
     failureOf(answer, 'rejected', detail, reason);
   switch (status.replace('ACTIVITY_STATUS_', '')) {

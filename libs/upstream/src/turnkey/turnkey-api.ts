@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { z } from 'zod';
 import type { Clock } from '#libs/kernel';
+import { activityFingerprint } from '#libs/signing';
 import type { ClockSkew } from '../clock-skew.js';
 import { failureOf, parseJson } from '../http-answer.js';
 import type { HttpAnswer, UpstreamHttpClient } from '../http-client.js';
@@ -73,9 +74,10 @@ export class TurnkeyApi {
   async submit<T>(oneTry: OneTry, submission: Submission<T>): Promise<T> {
     const { path, body, stamper, reader, organization, tokenOver = 'otp_expired' } = submission;
     const asked: Asked = { signedBy: stamper.whose, organization, tokenOver, ageMs: this.#ageOf(body) };
+    const fingerprint = activityFingerprint(body);
     let answer = await this.#send(oneTry, true, `submit/${path}`, body, stamper);
     if (!isSuccess(answer)) throw refusalOf(answer, asked);
-    let activity = readActivity(answer, asked);
+    let activity = readActivity(answer, asked, fingerprint);
     for (let waitMs = POLL_FIRST_MS; !activity.result; waitMs = Math.min(waitMs * 1.5, POLL_LAST_MS)) {
       if (!reader || oneTry.leftMs <= waitMs) {
         throw failureOf(answer, 'no_answer', 'the activity was still going on');
@@ -84,7 +86,7 @@ export class TurnkeyApi {
       const polled = await this.#poll(oneTry, activity, reader);
       if (!polled) continue;
       answer = polled;
-      activity = readActivity(polled, asked);
+      activity = readActivity(polled, asked, fingerprint);
     }
     return read(answer, submission.schema, resultNamed(activity.result, submission.result));
   }

@@ -265,6 +265,20 @@ describe('an activity', () => {
     expect(doors.sandbox.control.authenticators(grant.userId)).toEqual([]);
   });
 
+  it.each(['init_otp', 'get_activity'])('of another fingerprint, answered by %s, is none', async (route) => {
+    const { subject } = known();
+    const other = (await sentTo({ subject })).sent.handle;
+    const fingerprint = activityFingerprint('something else');
+    const result = { initOtpResult: { otpId: other, otpEncryptionTargetBundle: '{}' } };
+    const activity = { id: 'a', organizationId: 'o', status: 'ACTIVITY_STATUS_COMPLETED', fingerprint, result }; // prettier-ignore
+    if (route === 'get_activity') fault({ route: 'init_otp', activity: { polls: 1 } });
+    fault({ route, status: 200, body: { activity } });
+    const { kept } = aCall();
+    const init = () => provider.initOtp(aCall({ kept }), subject, {});
+    expect(await endOf(init())).toMatchObject({ failure: 'no_answer', message: expect.stringContaining('another activity') }); // prettier-ignore
+    expect((await init()).handle).not.toBe(other);
+  });
+
   it('of ours that failed for our rights is final, too', async () => {
     fault({ route: 'init_otp', activity: { status: 'FAILED', failure: { status: 403, message: 'request not authorized' } } }); // prettier-ignore
     expect(await endOf(provider.initOtp(aCall(), known().subject, {}))).toMatchObject({
