@@ -11,7 +11,7 @@ import { TokenRefusal } from './refusal.js';
 import { keptSessionKey, stamperOf } from './session-keys.js';
 import type { TokenCheck } from './token-check.js';
 import type { TurnkeyApi } from './turnkey-api.js';
-import { notFound, type Verified } from './turnkey-login.js';
+import { afterTheCode, notFound, type Verified } from './turnkey-login.js';
 import type { TurnkeySubject } from './turnkey-subject.js';
 
 const whoami = z.object({ organizationId: z.string().min(1), userId: z.string().min(1) });
@@ -43,10 +43,12 @@ export class AuthProxyLogin {
       encryptOtpCode(this.check.otpTarget(sent.targetBundle ?? ''), code, publicKey),
     );
     const verified = await this.#verify(oneTry, call, subject, sent, encryptedOtpBundle, publicKey);
-    const { organizationId, ...session } = await withToken(async () => {
-      const id = subject.organizationId ?? (await this.#organization(oneTry, subject, key, verified));
-      return { organizationId: id, ...(await this.#logIn(oneTry, call, id, key, verified)) };
-    });
+    const { organizationId, ...session } = await afterTheCode(() =>
+      withToken(async () => {
+        const id = subject.organizationId ?? (await this.#organization(oneTry, subject, key, verified));
+        return { organizationId: id, ...(await this.#logIn(oneTry, call, id, key, verified)) };
+      }),
+    );
     if (subject.userId && session.userId.toLowerCase() !== subject.userId) {
       throw notFound('the contact is that of another user of the sub-organization');
     }
@@ -96,6 +98,10 @@ export class AuthProxyLogin {
   ): Promise<string> {
     const found = await this.#account(oneTry, subject, verified);
     if (found) return found;
+    // A new user would be another one.
+    if (subject.userId) {
+      throw notFound('no sub-organization has the contact, and the subject names a user');
+    }
     const credentials = { apiKeys: [], authenticators: [], oauthProviders: [] };
     const signupV2 = { ...credentials, ...asSignedContact(subject.contact) };
     try {

@@ -31,7 +31,7 @@ import {
 import { PasskeySteps } from './passkey-steps.js';
 import { TokenCheck } from './token-check.js';
 import { TurnkeyApi } from './turnkey-api.js';
-import { codeOfOtherCustody, type TurnkeyParts } from './turnkey.provider.js';
+import { codeOfOtherCustody, mustNameItsUser, type TurnkeyParts } from './turnkey.provider.js';
 import { parseTurnkeySubject, turnkeySubject } from './turnkey-subject.js';
 
 /** What the provider is told of its integration. */
@@ -111,6 +111,7 @@ export class AuthProxyProvider implements UpstreamProvider {
     return oneTry.run(async () => {
       if (proof.type === 'code') return this.#login.byCode(oneTry, call, of, sent, proof.code);
       if (sent.targetBundle === undefined) throw codeOfOtherCustody();
+      mustNameItsUser(of);
       return grantToDevice(of, await this.#login.byDevice(oneTry, call, of, sent, proof.encryptedOtpBundle));
     });
   }

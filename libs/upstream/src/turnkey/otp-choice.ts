@@ -5,6 +5,8 @@ import { fieldErrors } from './field-errors.js';
 
 /** Upstream's own limits (Turnkey public API, init OTP). */
 const CODE_LIFE_MAX_S = 600;
+/** Ours: a shorter one would be over before anybody has read the mail, and typed the code, and it was checked. */
+const CODE_LIFE_MIN_S = 30;
 export const CODE_LIFE_DEFAULT_S = 300;
 
 const text = (max: number) => z.string().min(1, 'is empty').max(max, `is longer than ${max}`);
@@ -19,8 +21,8 @@ const initOtpMembers = {
     .union([z.int(), z.string().regex(/^[1-9]\d{0,3}$/)], 'is not a whole number of seconds')
     .transform(String)
     .refine(
-      (value) => Number(value) >= 1 && Number(value) <= CODE_LIFE_MAX_S,
-      `is not between 1 and ${CODE_LIFE_MAX_S} seconds`,
+      (value) => Number(value) >= CODE_LIFE_MIN_S && Number(value) <= CODE_LIFE_MAX_S,
+      `is not between ${CODE_LIFE_MIN_S} and ${CODE_LIFE_MAX_S} seconds`,
     ),
   userIdentifier: text(256),
   emailCustomization: z

@@ -68,6 +68,20 @@ export class TurnkeyLogin {
             ),
           };
     const token = await this.#verify(oneTry, call, subject, types.verify, sent, proof, publicKey);
+    return afterTheCode(() => this.#open(oneTry, call, subject, types, key, privateKey, token));
+  }
+
+  /** From a token to a session. */
+  async #open(
+    oneTry: OneTry,
+    call: Call,
+    subject: TurnkeySubject,
+    types: (typeof GENERATIONS)[keyof typeof GENERATIONS],
+    key: SigningKey,
+    privateKey: Secret,
+    token: Verified,
+  ): Promise<Grant> {
+    const publicKey = key.publicKeyCompressedHex;
     const organizationId = await this.#organization(oneTry, call, subject, types.signUp, key, token);
     const body = await call.kept(
       'otp-login',
@@ -158,7 +172,7 @@ export class TurnkeyLogin {
   async #organization(
     oneTry: OneTry,
     call: Call,
-    { organizationId, contact }: TurnkeySubject,
+    { organizationId, userId, contact }: TurnkeySubject,
     type: string,
     key: SigningKey,
     token: Verified,
@@ -179,8 +193,13 @@ export class TurnkeyLogin {
     const [found, ...more] = organizationIds;
     // Which of them is meant, nobody here can tell: a passkey in the wrong wallet is worse than none.
     if (more.length > 0)
-      throw notFound('several sub-organizations have the contact: name one in the subject');
+      throw refusedSubject(
+        'subject_ambiguous',
+        'several sub-organizations have the contact: name one in the subject',
+      );
     if (found) return found;
+    // A new user would be another one.
+    if (userId) throw notFound('no sub-organization has the contact, and the subject names a user');
     const body = await call.kept('create-sub-organization', () =>
       this.api.activity(`ACTIVITY_TYPE_${type}`, parentId, signUpParameters({ contact }, key, token)),
     );
@@ -214,8 +233,26 @@ function signUpParameters(
   };
 }
 
+/**
+ * What follows the code. A refusal that says nothing of itself is not the code's: it was right, and is spent.
+ *
+ * @throws UpstreamError with reason `login_refused` for such a one.
+ */
+export async function afterTheCode<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof UpstreamError) || error.reason !== undefined) throw error;
+    if (error.failure !== 'rejected' && error.failure !== 'rejected_unclear') throw error;
+    const { message: detail, evidence } = error;
+    throw new UpstreamError('rejected', { detail, evidence, reason: 'login_refused', cause: error });
+  }
+}
+
 /** The subject is not one that can be onboarded. What was sent, the try adds. */
-export function notFound(detail: string): UpstreamError {
+export const notFound = (detail: string) => refusedSubject('subject_not_found', detail);
+
+function refusedSubject(reason: 'subject_not_found' | 'subject_ambiguous', detail: string): UpstreamError {
   const evidence = { bytesSent: false, headersSeen: false, status: null, durationMs: 0 };
-  return new UpstreamError('rejected', { detail, evidence, reason: 'subject_not_found' });
+  return new UpstreamError('rejected', { detail, evidence, reason });
 }

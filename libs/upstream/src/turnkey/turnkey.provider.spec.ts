@@ -381,7 +381,8 @@ describe('step 2', () => {
     const sent = await client.initOtp(aCall(), byEmail(), {});
     answering('verify_otp', { verifyOtpResult: { verificationToken } });
     const proof: OtpProof = { type: 'encrypted-code', encryptedOtpBundle: '{}' };
-    const otherContact = client.verifyOtp(aCall(), known().subject, sent, proof);
+    const named = { ...byEmail(), organizationId: randomUUID(), userId: randomUUID() };
+    const otherContact = client.verifyOtp(aCall(), named, sent, proof);
     expect(await endOf(otherContact)).toMatchObject({ failure: 'no_answer', message: expect.stringMatching(/another contact/) }); // prettier-ignore
 
     const session = await sessionOf(contact);
@@ -426,7 +427,7 @@ describe('step 2', () => {
     const contact = newEmail();
     const [one] = [known(contact), known(contact)];
     const { verify } = await toVerify({ subject: byEmail(contact) });
-    expect(await endOf(verify())).toMatchObject({ failure: 'rejected', reason: 'subject_not_found' });
+    expect(await endOf(verify())).toMatchObject({ failure: 'rejected', reason: 'subject_ambiguous' });
     expect(doors.http.bodies('otp_login')).toEqual([]);
 
     const other = { ...byEmail(contact), organizationId: one!.organizationId, userId: randomUUID() };
@@ -443,7 +444,40 @@ describe('step 2', () => {
     const end = await endOf(whole());
     // Parked, it would be tried again, and mail again, each time that the probe succeeds.
     expect(end).toMatchObject({ failure: 'rejected', message: expect.stringContaining(` ${variable} `) });
-    expect(end).toHaveProperty('reason', undefined);
+    expect(end).toHaveProperty('reason', name === 'signerPublicKey' ? undefined : 'login_refused');
+  });
+
+  it.each(['list_verified_suborgs', 'otp_login'])(
+    'refused at %s says that the code was right',
+    async (route) => {
+      const contact = newEmail();
+      known(contact);
+      const { verify } = await toVerify({ subject: byEmail(contact) });
+      doors.sandbox.control.addFault({
+        route: route === 'otp_login' ? `/public/v1/submit/${route}` : route,
+        status: 400,
+      });
+      expect(await endOf(verify())).toMatchObject({ failure: 'rejected', reason: 'login_refused' });
+    },
+  );
+
+  it('makes no sub-organization for a subject that names its user', async () => {
+    const { verify } = await toVerify({ subject: { ...byEmail(newEmail()), userId: randomUUID() } });
+    expect(await endOf(verify())).toMatchObject({ failure: 'rejected', reason: 'subject_not_found' });
+    expect(doors.http.bodies('create_sub_organization')).toEqual([]);
+  });
+
+  it('in client custody refuses a subject without ids before the code is spent', async () => {
+    const client = doors.turnkey({ custody: 'client' });
+    const encrypted = { type: 'encrypted-code', encryptedOtpBundle: '{}' } as const;
+    const sent = { handle: 'otp-1', targetBundle: '{}' };
+    const end = await endOf(client.verifyOtp(aCall(), byEmail(newEmail()), sent, encrypted));
+    expect(end).toMatchObject({
+      failure: 'rejected',
+      reason: 'subject_not_found',
+      evidence: { bytesSent: false },
+    });
+    expect(doors.http.bodies('verify_otp')).toEqual([]);
   });
 
   it('in another organization is misconfigured', async () => {

@@ -33,8 +33,8 @@ import { PasskeySteps } from './passkey-steps.js';
 import { stamperOf } from './session-keys.js';
 import { TokenCheck } from './token-check.js';
 import { TurnkeyApi, type Stamper } from './turnkey-api.js';
-import { TurnkeyLogin } from './turnkey-login.js';
-import { parseTurnkeySubject, turnkeySubject } from './turnkey-subject.js';
+import { TurnkeyLogin, notFound } from './turnkey-login.js';
+import { parseTurnkeySubject, turnkeySubject, type TurnkeySubject } from './turnkey-subject.js';
 
 /** What the provider is told of its integration. */
 export type TurnkeyIntegration = Pick<
@@ -147,6 +147,7 @@ export class TurnkeyProvider implements UpstreamProvider {
     return oneTry.run(async () => {
       if (proof.type === 'code') return this.#login.byCode(oneTry, call, of, sentOtp, proof.code);
       if (sentOtp.targetBundle === undefined) throw codeOfOtherCustody();
+      mustNameItsUser(of);
       return grantToDevice(
         of,
         await this.#login.byDevice(oneTry, call, of, sentOtp, proof.encryptedOtpBundle),
@@ -210,4 +211,10 @@ export function codeOfOtherCustody(): UpstreamError {
     evidence: { bytesSent: false, headersSeen: false, status: null, durationMs: 0 },
     reason: 'otp_expired',
   });
+}
+
+/** Begun in server custody, by a contact alone: refused before the code is spent, since the device has nothing to sign. */
+export function mustNameItsUser({ organizationId, userId }: TurnkeySubject): void {
+  if (organizationId && userId) return;
+  throw notFound('the device signs for a sub-organization and a user, which the subject does not name');
 }
