@@ -7,7 +7,7 @@ import { AppProcess } from './app-process.js';
 import { SecretHunt } from './secret-hunt.js';
 import { Sinks } from './sinks.js';
 import { ORIGIN, RP_ID, Story } from './story.js';
-import { Person, throughDoor } from './turnkey-door.js';
+import { DOORS, Person, throughDoor, type Door } from './turnkey-door.js';
 
 /** The user's device runs Turnkey's own packages; the caller passes on what it makes. */
 let story: Story;
@@ -16,19 +16,17 @@ let worker: AppProcess;
 let sinks: Sinks;
 const hunt = new SecretHunt();
 
-beforeAll(async () => {
-  story = await Story.begin({ worker: false, env: throughDoor('turnkey', 'client') });
+const VERIFY: Record<Door, string> = { turnkey: 'verify_otp', 'turnkey-auth-proxy': 'otp_verify_v2' };
+
+async function begin(door: Door): Promise<void> {
+  story = await Story.begin({ worker: false, env: throughDoor(door, 'client') });
   sinks = await Sinks.open(story);
   [service, worker] = await Promise.all([
     AppProcess.start(story, 'onboarding', { LOG_LEVEL: 'debug' }),
     AppProcess.start(story, 'worker', { LOG_LEVEL: 'debug' }),
   ]);
   story.serviceUrl = service.url;
-}, 30_000);
-afterAll(async () => {
-  sinks?.close();
-  await story.end();
-});
+}
 
 /** Starts, and has the device encrypt the code. */
 async function encrypted(person = new Person(story, { named: true })) {
@@ -90,11 +88,19 @@ async function opened(id: string): Promise<string> {
     .join('\n');
 }
 
-describe('client custody', () => {
+describe.each(DOORS)('client custody at %s', (door) => {
+  beforeAll(() => begin(door), 30_000);
+  afterAll(async () => {
+    sinks?.close();
+    await story.end();
+  });
+
   it('goes all the way, through failures, and neither code nor key ever comes here', async () => {
     const { id, person, device, verification } = await encrypted();
     const { control } = story.sandbox;
-    control.addFault({ route: 'verify_otp', status: 503, retryAfterS: 1, afterEffect: true });
+    // Of the proxy a verification that had its effect is lost for good; one that had none is tried again.
+    const afterEffect = door === 'turnkey';
+    control.addFault({ route: VERIFY[door], status: 503, retryAfterS: 1, afterEffect });
     await verify(id, verification, AT_ONCE);
     await until('the retry is scheduled', async () =>
       (await story.eventTypes(id)).includes('retry_scheduled'),

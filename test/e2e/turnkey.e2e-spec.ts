@@ -166,6 +166,23 @@ describe('turnkey', () => {
     },
   );
 
+  it.each(Object.keys(LOSSES))('a new sub-organization met by %s is made once', async (loss) => {
+    const person = new Person(story, { known: false });
+    const spec = LOSSES[loss as keyof typeof LOSSES];
+    story.sandbox.control.addFault({
+      route: 'create_sub_organization',
+      times: 2,
+      ...spec,
+      ...('status' in spec && { afterEffect: true }),
+    });
+    const id = await allTheWay(person);
+    story.sandbox.control.removeFaults();
+    expect((await story.get(id)).body).toMatchObject({ state: 'completed', unresolved: null });
+    for (const effect of ['otp_verified', 'sub_organization_created', 'authenticators_created']) {
+      expect([effect, person.effects(effect)]).toEqual([effect, 1]);
+    }
+  });
+
   it('lets a start choose its code', async () => {
     const person = new Person(story);
     const otp = { otpLength: 6, alphanumeric: false, expirationSeconds: '120' };
