@@ -18,7 +18,6 @@ import type {
 import { AuthProxyApi } from './auth-proxy-api.js';
 import { AuthProxyLogin } from './auth-proxy-login.js';
 import { OTP_TYPES } from './contact.js';
-import { grantToDevice } from './device-grant.js';
 import { readDeviceRequest } from './device-request.js';
 import { OneTry } from './one-try.js';
 import {
@@ -31,8 +30,9 @@ import {
 import { PasskeySteps } from './passkey-steps.js';
 import { TokenCheck } from './token-check.js';
 import { TurnkeyApi } from './turnkey-api.js';
-import { codeOfOtherCustody, mustNameItsUser, type TurnkeyParts } from './turnkey.provider.js';
+import type { TurnkeyParts } from './turnkey.provider.js';
 import { parseTurnkeySubject, turnkeySubject } from './turnkey-subject.js';
+import { verifyBy } from './verification.js';
 
 /** What the provider is told of its integration. */
 export type AuthProxyIntegration = Pick<
@@ -106,14 +106,8 @@ export class AuthProxyProvider implements UpstreamProvider {
   }
 
   async verifyOtp(call: Call, subject: Subject, sent: SentOtp, proof: OtpProof): Promise<Grant> {
-    const of = turnkeySubject(subject);
     const oneTry = this.#try(call);
-    return oneTry.run(async () => {
-      if (proof.type === 'code') return this.#login.byCode(oneTry, call, of, sent, proof.code);
-      if (sent.targetBundle === undefined) throw codeOfOtherCustody();
-      mustNameItsUser(of);
-      return grantToDevice(of, await this.#login.byDevice(oneTry, call, of, sent, proof.encryptedOtpBundle));
-    });
+    return oneTry.run(() => verifyBy(this.#login, oneTry, call, turnkeySubject(subject), sent, proof));
   }
 
   readDeviceRequest(device: DeviceRequest, signing: DeviceSigning): NewAuthenticator[] {
@@ -128,24 +122,27 @@ export class AuthProxyProvider implements UpstreamProvider {
     device?: DeviceRequest,
   ): Promise<string[] | null> {
     const oneTry = this.#try(call);
-    return oneTry.run(async () => {
-      if (grant.type === 'session-key') return this.#passkeys.byServer(oneTry, call, grant, authenticators);
-      if (grant.type !== 'device-key' || !device)
-        throw new Error('Turnkey takes a key of a session, or a device’s request');
-      const { organizationId, verificationToken, publicKey } = grant;
-      return this.#passkeys.byDevice(oneTry, call, grant, authenticators, device, (clientSignature) => ({
-        body: JSON.stringify({
-          verificationToken: verificationToken.reveal(),
-          publicKey,
-          clientSignature,
-          organizationId,
+    return oneTry.run(() =>
+      this.#passkeys.create(
+        oneTry,
+        call,
+        grant,
+        authenticators,
+        device,
+        ({ organizationId, publicKey, verificationToken }, clientSignature) => ({
+          body: JSON.stringify({
+            verificationToken: verificationToken.reveal(),
+            publicKey,
+            clientSignature,
+            organizationId,
+          }),
+          send: async (body) => {
+            const { session } = await this.#proxy.post(oneTry, 'otp_login_v2', body, { tokenOver: 'session_expired' }); // prettier-ignore
+            return session;
+          },
         }),
-        send: async (body) => {
-          const { session } = await this.#proxy.post(oneTry, 'otp_login_v2', body, { tokenOver: 'session_expired' }); // prettier-ignore
-          return session;
-        },
-      }));
-    });
+      ),
+    );
   }
 
   /** Asks for the public part of the configuration: no key of ours is there to be tried. */

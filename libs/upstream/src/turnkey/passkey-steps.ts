@@ -16,7 +16,10 @@ type SessionKeyGrant = Grant & { type: 'session-key' };
 type DeviceKeyGrant = Grant & { type: 'device-key' };
 
 /** Opens the session with a login that the device signed. @returns the session's token. */
-export type DeviceLogin = (clientSignature: object) => {
+export type DeviceLogin = (
+  grant: DeviceKeyGrant,
+  clientSignature: object,
+) => {
   body: string;
   send: (body: string) => Promise<string>;
 };
@@ -35,8 +38,24 @@ export class PasskeySteps {
     this.#passkeys = new Passkeys(api);
   }
 
+  /** @param login of a session whose key the device holds. */
+  create(
+    oneTry: OneTry,
+    call: Call,
+    grant: Grant,
+    authenticators: readonly NewAuthenticator[],
+    device: DeviceRequest | undefined,
+    login: DeviceLogin,
+  ): Promise<string[] | null> {
+    if (grant.type === 'session-key') return this.#byServer(oneTry, call, grant, authenticators);
+    if (grant.type === 'device-key' && device) {
+      return this.#byDevice(oneTry, call, grant, authenticators, device, login);
+    }
+    throw new Error('Turnkey takes a key of a session, or a device’s request');
+  }
+
   /** The session's key is ours: the body is made once, and stamped for each try. */
-  async byServer(
+  async #byServer(
     oneTry: OneTry,
     call: Call,
     grant: SessionKeyGrant,
@@ -63,7 +82,7 @@ export class PasskeySteps {
    *
    * @throws UpstreamError `no_answer` where a repeat is refused its login, and its passkeys too.
    */
-  async byDevice(
+  async #byDevice(
     oneTry: OneTry,
     call: Call,
     grant: DeviceKeyGrant,
@@ -72,7 +91,7 @@ export class PasskeySteps {
     login: DeviceLogin,
   ) {
     const { organizationId, userId } = grant;
-    const { body: loginBody, send } = login(readLoginProof(grant, device.clientSignature));
+    const { body: loginBody, send } = login(grant, readLoginProof(grant, device.clientSignature));
     const stamp = deviceStamp(device, grant);
     const { text, first } = await keptText(call, 'otp-login', () => loginBody);
     const opened = await openedSession(oneTry, !first, () => send(text));

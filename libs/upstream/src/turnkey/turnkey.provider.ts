@@ -4,7 +4,6 @@ import type { TurnkeyApiConfig } from '#libs/platform';
 import { turnkeyVerifier, type SigningEngineName, type SigningKey } from '#libs/signing';
 import type { ClockSkew } from '../clock-skew.js';
 import type { UpstreamHttpClient } from '../http-client.js';
-import { UpstreamError } from '../upstream-error.js';
 import type {
   Call,
   CallLimits,
@@ -21,7 +20,6 @@ import type {
 } from '../upstream-provider.js';
 import { readDeviceRequest } from './device-request.js';
 import { initOtpRequest, mustFit } from './init-otp-request.js';
-import { grantToDevice } from './device-grant.js';
 import { OneTry } from './one-try.js';
 import {
   checkedDefaults,
@@ -33,8 +31,9 @@ import { PasskeySteps } from './passkey-steps.js';
 import { stamperOf } from './session-keys.js';
 import { TokenCheck } from './token-check.js';
 import { TurnkeyApi, type Stamper } from './turnkey-api.js';
-import { TurnkeyLogin, notFound } from './turnkey-login.js';
-import { parseTurnkeySubject, turnkeySubject, type TurnkeySubject } from './turnkey-subject.js';
+import { TurnkeyLogin } from './turnkey-login.js';
+import { parseTurnkeySubject, turnkeySubject } from './turnkey-subject.js';
+import { verifyBy } from './verification.js';
 
 /** What the provider is told of its integration. */
 export type TurnkeyIntegration = Pick<
@@ -141,18 +140,9 @@ export class TurnkeyProvider implements UpstreamProvider {
     });
   }
 
-  async verifyOtp(call: Call, subject: Subject, sentOtp: SentOtp, proof: OtpProof): Promise<Grant> {
-    const of = turnkeySubject(subject);
+  async verifyOtp(call: Call, subject: Subject, sent: SentOtp, proof: OtpProof): Promise<Grant> {
     const oneTry = this.#try(call);
-    return oneTry.run(async () => {
-      if (proof.type === 'code') return this.#login.byCode(oneTry, call, of, sentOtp, proof.code);
-      if (sentOtp.targetBundle === undefined) throw codeOfOtherCustody();
-      mustNameItsUser(of);
-      return grantToDevice(
-        of,
-        await this.#login.byDevice(oneTry, call, of, sentOtp, proof.encryptedOtpBundle),
-      );
-    });
+    return oneTry.run(() => verifyBy(this.#login, oneTry, call, turnkeySubject(subject), sent, proof));
   }
 
   readDeviceRequest(device: DeviceRequest, signing: DeviceSigning): NewAuthenticator[] {
@@ -167,22 +157,25 @@ export class TurnkeyProvider implements UpstreamProvider {
     device?: DeviceRequest,
   ): Promise<string[] | null> {
     const oneTry = this.#try(call);
-    return oneTry.run(async () => {
-      if (grant.type === 'session-key') return this.#passkeys.byServer(oneTry, call, grant, authenticators);
-      if (grant.type !== 'device-key' || !device)
-        throw new Error('Turnkey takes a key of a session, or a device’s request');
-      const { organizationId, verificationToken, publicKey } = grant;
-      return this.#passkeys.byDevice(oneTry, call, grant, authenticators, device, (clientSignature) => ({
-        body: this.#login.loginBody(
-          'OTP_LOGIN_V2',
-          organizationId,
-          verificationToken.reveal(),
-          publicKey,
-          clientSignature,
-        ),
-        send: (body) => this.#login.logIn(oneTry, body, 'session_expired'),
-      }));
-    });
+    return oneTry.run(() =>
+      this.#passkeys.create(
+        oneTry,
+        call,
+        grant,
+        authenticators,
+        device,
+        ({ organizationId, publicKey, verificationToken }, clientSignature) => ({
+          body: this.#login.loginBody(
+            'OTP_LOGIN_V2',
+            organizationId,
+            verificationToken.reveal(),
+            publicKey,
+            clientSignature,
+          ),
+          send: (body) => this.#login.logIn(oneTry, body, 'session_expired'),
+        }),
+      ),
+    );
   }
 
   async probe(call: CallLimits): Promise<void> {
@@ -203,18 +196,3 @@ export class TurnkeyProvider implements UpstreamProvider {
 
 const isFirstVersion = (body: string) =>
   (JSON.parse(body) as { type: string }).type === 'ACTIVITY_TYPE_INIT_OTP';
-
-/** A code that was sent before the device held the key: it has nothing to be encrypted to. */
-export function codeOfOtherCustody(): UpstreamError {
-  return new UpstreamError('rejected', {
-    detail: 'the code was sent to be given in the clear, and came encrypted',
-    evidence: { bytesSent: false, headersSeen: false, status: null, durationMs: 0 },
-    reason: 'otp_expired',
-  });
-}
-
-/** Begun in server custody, by a contact alone: refused before the code is spent, since the device has nothing to sign. */
-export function mustNameItsUser({ organizationId, userId }: TurnkeySubject): void {
-  if (organizationId && userId) return;
-  throw notFound('the device signs for a sub-organization and a user, which the subject does not name');
-}
