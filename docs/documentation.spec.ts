@@ -56,6 +56,7 @@ const REQUIRED = {
   REDIS_URL: 'redis://localhost',
   API_KEY: 'a key of the documentation',
   SEALING_KEYS: `docs:${Buffer.alloc(32).toString('base64')}`,
+  HASH_KEY: Buffer.alloc(32, 9).toString('base64'),
   OPS_PASSWORD: 'a password',
   INTEGRATIONS: 'byzantine',
   INTEGRATION_BYZANTINE_PROVIDER: 'byzantine',

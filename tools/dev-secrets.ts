@@ -9,6 +9,8 @@ export interface DevSecrets {
   apiKey: string;
   /** `id:base64` of 32 bytes. */
   sealingKeys: string;
+  /** base64 of 32 bytes. */
+  hashKey: string;
   /** The integrator's P-256 private key, 64 hex digits. */
   integratorPrivateKey: string;
   /** P-256 private keys of the sandbox's Turnkey, 64 hex digits each: the API key, and its two enclaves. */
@@ -33,6 +35,7 @@ export function loadDevSecrets(file = join(STATE, 'dev.json')): DevSecrets {
   const secrets: DevSecrets = {
     apiKey: `gw_dev_${randomBytes(24).toString('base64url')}`,
     sealingKeys: `dev:${randomBytes(32).toString('base64')}`,
+    hashKey: randomBytes(32).toString('base64'),
     integratorPrivateKey: newP256PrivateKey(),
     turnkeyApiPrivateKey: newP256PrivateKey(),
     turnkeySignerPrivateKey: newP256PrivateKey(),

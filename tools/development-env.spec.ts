@@ -6,6 +6,7 @@ import { developmentEnv } from './development-env.js';
 const secrets = {
   apiKey: 'gw_dev_generated',
   sealingKeys: `dev:${Buffer.alloc(32, 1).toString('base64')}`,
+  hashKey: Buffer.alloc(32, 2).toString('base64'),
   integratorPrivateKey: '01'.repeat(32),
   turnkeyApiPrivateKey: '03'.repeat(32),
   turnkeySignerPrivateKey: '04'.repeat(32),

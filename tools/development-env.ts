@@ -71,6 +71,7 @@ export function developmentEnv(
   const settings: Record<string, string> = {
     API_KEY: secrets.apiKey,
     SEALING_KEYS: secrets.sealingKeys,
+    HASH_KEY: secrets.hashKey,
     OPS_USER: 'ops',
     OPS_PASSWORD: secrets.opsPassword,
     INTEGRATIONS: integration,

@@ -5,6 +5,7 @@ export const SETTINGS = {
   HOST: '127.0.0.1',
   API_KEY: 'key-of-the-chaos-0123456789',
   SEALING_KEYS: `chaos:${Buffer.alloc(32, 7).toString('base64')}`,
+  HASH_KEY: Buffer.alloc(32, 9).toString('base64'),
   OPS_PASSWORD: 'password-of-the-chaos',
   INTEGRATIONS: 'byzantine',
   INTEGRATION_BYZANTINE_PROVIDER: 'byzantine',

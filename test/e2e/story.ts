@@ -99,6 +99,7 @@ export class Story {
       QUEUE_PREFIX: testQueuePrefix(),
       API_KEY,
       SEALING_KEYS: `test:${Buffer.alloc(32, 7).toString('base64')}`,
+      HASH_KEY: Buffer.alloc(32, 9).toString('base64'),
       OPS_PASSWORD,
       INTEGRATIONS: 'byzantine',
       INTEGRATION_BYZANTINE_PROVIDER: 'byzantine',

@@ -17,6 +17,7 @@ const config = parseConfig({
   REDIS_URL: 'redis://nowhere',
   API_KEY: 'no-key-at-all-is-used',
   SEALING_KEYS: `none:${Buffer.alloc(32).toString('base64')}`,
+  HASH_KEY: Buffer.alloc(32, 9).toString('base64'),
   OPS_PASSWORD: 'no-password',
   INTEGRATIONS: 'byzantine',
   INTEGRATION_BYZANTINE_PROVIDER: 'byzantine',

@@ -1,3 +1,4 @@
+export { DEFAULT_CALLER, SCOPES, type Caller, type Scope } from './caller.js';
 export { CLOCK, systemClock, type Clock } from './clock.js';
 export { isUuid, uuidV7 } from './id.js';
 export { requireNode } from './node-version.js';

@@ -6,6 +6,7 @@ const good = {
   REDIS_URL: 'redis://127.0.0.1:6379',
   API_KEY: 'a-key-of-16-chars',
   SEALING_KEYS: `k1:${Buffer.alloc(32, 1).toString('base64')}`,
+  HASH_KEY: Buffer.alloc(32, 9).toString('base64'),
   OPS_PASSWORD: 'correct horse',
   INTEGRATIONS: 'byzantine',
   INTEGRATION_BYZANTINE_PROVIDER: 'byzantine',
@@ -47,6 +48,7 @@ describe('parseConfig', () => {
     ['REDIS_URL', undefined, 'is missing'],
     ['API_KEY', 'short', 'is shorter than 16 characters'],
     ['SEALING_KEYS', 'k1:AAAA', 'key "k1" is 3 bytes long where AES-256 needs 32'],
+    ['HASH_KEY', 'c2VjcmV0', 'is base64 of 6 bytes where 32 are needed'],
     ['SIGNING_ENGINE', 'rsa', 'is neither openssl nor noble'],
     [
       'QUEUE_PREFIX',

@@ -29,6 +29,12 @@ const sealingKeys = z.string({ error: 'is missing' }).transform((value, ctx) => 
   return keys;
 });
 
+const hashKey = z.string({ error: 'is missing' }).transform((value, ctx) => {
+  const key = Buffer.from(value, 'base64');
+  if (key.length !== 32) ctx.addIssue(`is base64 of ${key.length} bytes where 32 are needed`);
+  return key;
+});
+
 /** One entry a variable; the README's configuration table follows this order. */
 const environment = z.object({
   NODE_ENV: z
@@ -52,6 +58,7 @@ const environment = z.object({
     .default('{gangway}'),
   API_KEY: secret(16),
   SEALING_KEYS: sealingKeys,
+  HASH_KEY: hashKey,
   OPS_USER: z.string().min(1, 'is empty').default('ops'),
   OPS_PASSWORD: secret(8),
   SIGNING_ENGINE: z.enum(['openssl', 'noble'], { error: 'is neither openssl nor noble' }).default('openssl'),

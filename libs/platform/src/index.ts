@@ -9,6 +9,7 @@ export type {
 export { createHttpApp } from './http.js';
 export { Health, type Finding, type HealthCheck } from './health.js';
 export { sendProblem } from './problem.filter.js';
+export { KeyedHash } from './keyed-hash.js';
 export { Metrics } from './metrics.js';
 export { PlatformModule } from './platform.module.js';
 export { waitOf } from './prefer.js';

@@ -4,6 +4,7 @@ import { LoggerModule } from 'nestjs-pino';
 import { CLOCK, RANDOM, systemClock, systemRandom } from '#libs/kernel';
 import { CONFIG_NAMESPACE, type Config } from './config.js';
 import { Health, HealthController } from './health.js';
+import { KeyedHash } from './keyed-hash.js';
 import { Metrics, MetricsController } from './metrics.js';
 import { loggerOptions } from './logging.js';
 import { Sealer } from './sealer.js';
@@ -25,9 +26,10 @@ export class PlatformModule {
         Metrics,
         { provide: CLOCK, useValue: systemClock },
         { provide: RANDOM, useValue: systemRandom },
+        { provide: KeyedHash, useFactory: () => new KeyedHash(config.HASH_KEY) },
         { provide: Sealer, useFactory: () => new Sealer(config.SEALING_KEYS) },
       ],
-      exports: [ConfigModule, Health, Metrics, CLOCK, RANDOM, Sealer],
+      exports: [ConfigModule, Health, Metrics, CLOCK, RANDOM, KeyedHash, Sealer],
     };
   }
 }

@@ -10,6 +10,7 @@ export const TEST_ENV: Readonly<Record<string, string>> = {
   REDIS_URL: 'redis://127.0.0.1:1',
   API_KEY: 'key-of-the-tests-0123456789',
   SEALING_KEYS: `test:${Buffer.alloc(32, 7).toString('base64')}`,
+  HASH_KEY: Buffer.alloc(32, 9).toString('base64'),
   OPS_PASSWORD: 'password-of-the-tests',
   INTEGRATIONS: 'byzantine',
   INTEGRATION_BYZANTINE_PROVIDER: 'byzantine',

@@ -1,0 +1,38 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { KeyedHash } from './keyed-hash.js';
+
+const keyed = (byte: number) => new KeyedHash(Buffer.alloc(32, byte));
+
+describe('KeyedHash', () => {
+  it('is the same for the same content, in another process too', () => {
+    expect(keyed(1).of('codes', '123456')).toEqual(keyed(1).of('codes', '123456'));
+  });
+
+  it('differs by content, by purpose and by key, whatever these are', () => {
+    const text = fc.string({ minLength: 1 });
+    fc.assert(
+      fc.property(text, text, text, text, (purpose, other, content, another) => {
+        const hash = keyed(1).of(purpose, content);
+        expect(hash).toHaveLength(32);
+        expect(keyed(2).of(purpose, content)).not.toEqual(hash);
+        if (other !== purpose) expect(keyed(1).of(other, content)).not.toEqual(hash);
+        if (another !== content) expect(keyed(1).of(purpose, another)).not.toEqual(hash);
+      }),
+    );
+  });
+
+  it('is HMAC-SHA-256 under a key derived by HKDF-SHA-256', async () => {
+    const { subtle } = globalThis.crypto;
+    const root = await subtle.importKey('raw', Buffer.alloc(32, 1), 'HKDF', false, ['deriveKey']);
+    const key = await subtle.deriveKey(
+      { name: 'HKDF', hash: 'SHA-256', salt: Buffer.alloc(0), info: Buffer.from('gangway codes') },
+      root,
+      { name: 'HMAC', hash: 'SHA-256', length: 256 },
+      false,
+      ['sign'],
+    );
+    const mac = await subtle.sign('HMAC', key, Buffer.from('123456'));
+    expect(keyed(1).of('codes', '123456')).toEqual(Buffer.from(mac));
+  });
+});

@@ -1,0 +1,29 @@
+import { createHmac, hkdfSync } from 'node:crypto';
+
+/**
+ * Hashes that nobody can guess their way back from without `HASH_KEY`: of codes, API keys and contacts, which are
+ * too short or too well known for a plain hash. Each purpose has a key of its own (HKDF-SHA-256, RFC 5869), so that
+ * equal contents under two purposes do not look alike.
+ */
+export class KeyedHash {
+  readonly #root: Buffer;
+  readonly #keys = new Map<string, Buffer>();
+
+  /** @param key 32 bytes. */
+  constructor(key: Buffer) {
+    this.#root = key;
+  }
+
+  /** @returns HMAC-SHA-256 (RFC 2104), 32 bytes. */
+  of(purpose: string, content: string): Buffer {
+    return createHmac('sha256', this.#keyOf(purpose)).update(content).digest();
+  }
+
+  #keyOf(purpose: string): Buffer {
+    const known = this.#keys.get(purpose);
+    if (known) return known;
+    const key = Buffer.from(hkdfSync('sha256', this.#root, '', `gangway ${purpose}`, 32));
+    this.#keys.set(purpose, key);
+    return key;
+  }
+}
