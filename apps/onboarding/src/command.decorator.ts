@@ -1,8 +1,14 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
-import { ProblemError } from '#libs/kernel';
+import { ProblemError, type Caller } from '#libs/kernel';
 import type { Terms } from '#libs/onboarding';
 import { waitOf } from '#libs/platform';
+
+/** Who asks, as the guard has found. */
+export const AskedBy = createParamDecorator(
+  (_: unknown, context: ExecutionContext): Caller =>
+    context.switchToHttp().getRequest<FastifyRequest>().caller,
+);
 
 /** Reads what every command takes: `Prefer`, `If-Match`, and the key that is taken along. */
 export const CommandTerms = createParamDecorator((_: unknown, context: ExecutionContext): Terms => {
@@ -10,6 +16,7 @@ export const CommandTerms = createParamDecorator((_: unknown, context: Execution
   const prefer = request.headers['prefer'];
   const waitMs = waitOf(Array.isArray(prefer) ? prefer.join(',') : prefer);
   return {
+    caller: request.caller,
     waitMs,
     version: versionOf(request.headers['if-match']),
     along: request.keyed?.take(waitMs),

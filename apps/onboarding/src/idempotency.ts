@@ -66,7 +66,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
     }
     const keyed = {
       id: randomUUID(),
-      caller: 'default',
+      caller: request.caller.name,
       route: `POST ${request.routeOptions.url ?? ''}`,
       key,
       fingerprint: this.fingerprint.of('idempotency', `${request.url}\n${textOf(request.body)}`),
@@ -97,7 +97,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
       reply.status(kept.answer.status).headers({ ...kept.answer.headers, 'Idempotent-Replayed': 'true' });
       return kept.answer.body;
     }
-    const row = kept.onboardingId ? await this.onboardings.load(kept.onboardingId) : null;
+    const row = kept.onboardingId ? await this.onboardings.load(kept.onboardingId, request.caller) : null;
     if (!row || (kept.locked && !isAtRest(row))) {
       throw new ProblemError('idempotency_in_progress', {
         detail: 'The first request with this Idempotency-Key is still being answered.',

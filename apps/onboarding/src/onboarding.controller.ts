@@ -14,7 +14,7 @@ import {
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { AuthenticatorsService, type SubmittedAuthenticator } from '#libs/authenticators';
-import { Secret } from '#libs/kernel';
+import { Secret, type Caller } from '#libs/kernel';
 import { OnboardingService, stepOfState, type Terms } from '#libs/onboarding';
 import { OtpService } from '#libs/otp';
 import { BearerGuard } from '#libs/platform';
@@ -22,7 +22,7 @@ import type { OtpProof } from '#libs/upstream';
 import { answer, answerStep } from './answer.js';
 import { Answers, CommandAnswers, RunsStep } from './api-docs.decorator.js';
 import { creationOptions } from './creation-options.dto.js';
-import { CommandTerms } from './command.decorator.js';
+import { AskedBy, CommandTerms } from './command.decorator.js';
 import { IdempotencyInterceptor } from './idempotency.js';
 import {
   authenticatorsBody,
@@ -89,16 +89,20 @@ export class OnboardingController {
   @Get()
   @ApiOperation({ summary: 'List onboardings, newest first' })
   @Answers(200, 'a page', onboardingPage)
-  async list(@Query({ schema: listQuery }) { cursor, ...filter }: ListQuery) {
-    const { rows, next } = await this.onboardings.list({ ...filter, after: cursor });
+  async list(@Query({ schema: listQuery }) { cursor, ...filter }: ListQuery, @AskedBy() caller: Caller) {
+    const { rows, next } = await this.onboardings.list({ ...filter, after: cursor }, caller);
     return { items: rows.map(toResource), nextCursor: next && Buffer.from(next).toString('base64url') };
   }
 
   @Get(':id')
   @ApiOperation({ summary: 'Read one onboarding' })
   @Answers(200, 'the onboarding', onboardingResource)
-  async get(@Param('id', { schema: idParam }) id: string, @Res({ passthrough: true }) reply: FastifyReply) {
-    return answer(reply, await this.onboardings.load(id));
+  async get(
+    @Param('id', { schema: idParam }) id: string,
+    @AskedBy() caller: Caller,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ) {
+    return answer(reply, await this.onboardings.load(id, caller));
   }
 
   @Get(':id/events')
@@ -107,8 +111,9 @@ export class OnboardingController {
   async events(
     @Param('id', { schema: idParam }) id: string,
     @Query({ schema: eventsQuery }) { after, limit }: EventsQuery,
+    @AskedBy() caller: Caller,
   ) {
-    const events = await this.onboardings.events(id, after, limit);
+    const events = await this.onboardings.events(id, after, limit, caller);
     return { items: events.map(toEventResource) };
   }
 

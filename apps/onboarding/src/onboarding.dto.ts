@@ -183,6 +183,7 @@ const subjectId = text(64).transform((id) => (z.guid().safeParse(id).success ? i
 /** One query parameter given twice is an array: a clear error, not a guess. */
 export const listQuery = z.strictObject({
   state: z.enum(STATES).optional(),
+  caller: text(128).optional(),
   integration: text(32).optional(),
   accountId: subjectId.optional(),
   userId: subjectId.optional(),
@@ -225,6 +226,7 @@ const lastResult = z.object({
 export const onboardingResource = z
   .object({
     id: z.uuid(),
+    caller: z.string(),
     integration: z.string(),
     provider: z.string(),
     subject: z.record(z.string(), z.unknown()),
@@ -319,6 +321,7 @@ export function toResource(row: Row): OnboardingResource {
   const unresolved = row.leaseUntil === null ? row.unresolved.at(-1) : undefined;
   return {
     id: row.id,
+    caller: row.caller,
     integration: row.integration,
     provider: row.provider,
     subject: row.subject,

@@ -66,7 +66,7 @@ export class AuthenticatorsService {
     user: { userName: string; userDisplayName?: string | undefined },
     terms: Terms,
   ): Promise<PublicKeyCredentialCreationOptionsJSON> {
-    const row = await this.onboardings.load(id);
+    const row = await this.onboardings.load(id, terms.caller);
     this.claims.mustAllow(row, { ...CREATION, terms });
     const party = this.#relyingParty(row);
     const [challenge, known] = await Promise.all([

@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { CLOCK, ProblemError, type Clock } from '#libs/kernel';
+import { CLOCK, ProblemError, type Caller, type Clock } from '#libs/kernel';
 import { CONFIG, type Config } from '#libs/platform';
 import { Expiry, asOfNow } from './expiry.js';
 import {
@@ -23,6 +23,7 @@ import {
 } from './onboarding.store.js';
 import { canLeaveDoubt, repeatsEffect } from './retry-law.js';
 import { wipedIn } from './secrets.js';
+import { mustTouch, touchedBy, type GivenBy } from './ownership.js';
 import { fromNow, sql, type Patch } from './statement.js';
 import { Steps } from './step.js';
 
@@ -35,6 +36,7 @@ export interface Claimed {
 
 /** What every command takes besides its own matter. */
 export interface Terms {
+  caller: Caller;
   /** How long the caller waits for the step's end, in milliseconds. */
   waitMs: number;
   /** From `If-Match`. */
@@ -49,7 +51,9 @@ export interface Asked {
   step: StepName;
   /** The states that the signal may come in. */
   from: readonly State[];
-  terms: Pick<Terms, 'version'>;
+  terms: Pick<Terms, 'caller' | 'version'>;
+  /** Its owner, where nothing else is said. */
+  by?: GivenBy;
 }
 
 export interface Submission extends Asked {
@@ -111,6 +115,7 @@ export class Claims {
     const change = {
       id: submission.id,
       where: [
+        touchedBy(submission.terms.caller, submission.by ?? 'owner'),
         where.stateIn(...submission.from),
         where.notDue(),
         where.leavesTimeFor(submission.step, this.config.CALL_TIMEOUT_MS),
@@ -179,8 +184,8 @@ export class Claims {
   }
 
   /** @throws ProblemError for a command that the row, as it is read, does not allow. */
-  mustAllow(seen: Row, { signal, from, step, terms }: Asked): void {
-    const row = asOfNow(seen);
+  mustAllow(seen: Row, { signal, from, step, terms, by = 'owner' }: Asked): void {
+    const row = asOfNow(mustTouch(seen, seen.id, terms.caller, by));
     if (isEnded(row.state)) throw ended(row);
     if (terms.version !== undefined && terms.version !== row.version) throw versionMismatch(row);
     if (!from.includes(row.state)) throw illegal(row, signal);
@@ -189,9 +194,8 @@ export class Claims {
   }
 
   async #explain(submission: Submission): Promise<void> {
-    const { id } = submission;
-    const row = await this.store.find(id);
-    if (!row) throw notFound(id);
+    const { id, terms, by = 'owner' } = submission;
+    const row = mustTouch(await this.store.find(id), id, terms.caller, by);
     if (row.deadlineAt && row.deadlineAt <= row.now && !(row.leaseUntil && row.leaseUntil > row.now)) {
       await this.expiry.runFor(id);
       return;
@@ -206,9 +210,6 @@ export class Claims {
 const openAttempt = (step: StepName) =>
   `o.unresolved || jsonb_build_array(jsonb_build_object('step', '${step}', 'attempt', o.attempt + 1,
     'at', to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')))`;
-
-export const notFound = (id: string) =>
-  new ProblemError('not_found', { detail: `There is no onboarding ${id}.` });
 
 export const ended = (row: Row) =>
   new ProblemError('onboarding_ended', {

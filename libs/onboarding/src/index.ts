@@ -1,4 +1,4 @@
-export { Claims, notFound, type Terms } from './claims.js';
+export { Claims, type Terms } from './claims.js';
 export { Fingerprint } from './fingerprint.js';
 export { openGrant, sealGrant } from './grant.js';
 export { sealRequests } from './kept-requests.js';
@@ -17,6 +17,7 @@ export {
   type Condition,
   type Row,
 } from './onboarding.store.js';
+export { notFound } from './ownership.js';
 export { Bindings, SqlValue, columnsOf, fromNow, sql, type Patch } from './statement.js';
 export { RETRY_LAW, repeatsEffect } from './retry-law.js';
 export { StepHandler } from './step.handler.js';

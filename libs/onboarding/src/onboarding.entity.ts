@@ -70,6 +70,8 @@ export interface RegisteredAuthenticator extends AuthenticatorSummary {
 @Entity('onboardings')
 export class Onboarding {
   @PrimaryColumn('uuid') id!: string;
+  /** The name of the caller whose it is. */
+  @Column('text') caller!: string;
   @Column('text') integration!: string;
   @Column('text') provider!: string;
   @Column('jsonb') subject!: Subject;

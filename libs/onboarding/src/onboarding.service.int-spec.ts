@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { anOnboarding, inMs } from '#libs/testing';
+import { aCaller, anOnboarding, inMs } from '#libs/testing';
 import { asOfNow } from './expiry.js';
 import { openOnboardings, type Onboardings } from './fixtures/open-onboardings.js';
 import { STATES, isEnded, stepOfState } from './machine.js';
@@ -45,7 +45,7 @@ describe('a list by state', () => {
   it.each(STATES)('has each onboarding that shows "%s", whatever is written, and no other', async (state) => {
     const { rows: listed } = await onboardings.module
       .get(OnboardingService)
-      .list({ state, integration, limit: 200 });
+      .list({ state, integration, limit: 200 }, aCaller());
     const expected = rows.filter((row) => asOfNow(row).state === state);
     expect(listed.map(({ id }) => id).sort()).toEqual(expected.map(({ id }) => id).sort());
     expect(new Set(listed.map((row) => row.state))).toEqual(new Set([state]));

@@ -2,9 +2,9 @@ import { Inject, Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import type { Repository } from 'typeorm';
 import { JobProducer } from '#libs/jobs';
-import { ProblemError } from '#libs/kernel';
+import { ProblemError, type Caller } from '#libs/kernel';
 import { CONFIG, type Config } from '#libs/platform';
-import { Claims, ended, notFound, versionMismatch, type Terms } from './claims.js';
+import { Claims, ended, versionMismatch, type Terms } from './claims.js';
 import { Expiry, asOfNow, asWritten, due, showsState } from './expiry.js';
 import { Fingerprint } from './fingerprint.js';
 import {
@@ -27,6 +27,7 @@ import {
   type Clause,
   type Row,
 } from './onboarding.store.js';
+import { mustSee, mustTouch, notFound, seesAll } from './ownership.js';
 import { SEALED, wipedIn } from './secrets.js';
 import { assignments, fromNow, type Patch } from './statement.js';
 import { stepJob } from './step.job.js';
@@ -34,6 +35,7 @@ import { StepOutcome } from './step-outcome.js';
 import { Steps } from './step.js';
 
 export interface ListFilter {
+  caller?: string | undefined;
   state?: State | undefined;
   integration?: string | undefined;
   accountId?: string | undefined;
@@ -72,11 +74,9 @@ export class OnboardingService {
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
-  /** @throws ProblemError `not_found` */
-  async load(id: string): Promise<Row> {
-    const row = await this.store.find(id);
-    if (!row) throw notFound(id);
-    return asOfNow(row);
+  /** @throws ProblemError `not_found`, also where it is another caller's. */
+  async load(id: string, caller: Caller): Promise<Row> {
+    return asOfNow(mustSee(await this.store.find(id), id, caller));
   }
 
   /** Clauses of a start that cancel the row it supersedes, provided that it is still as it was read. */
@@ -112,13 +112,14 @@ export class OnboardingService {
 
   /** The row after its expiry was written, where that was due. */
   async settleExpiry(id: string): Promise<Row> {
-    const row = await this.load(id);
+    const row = await this.store.find(id);
+    if (!row) throw notFound(id);
     await this.expiry.runFor(id);
-    return row;
+    return asOfNow(row);
   }
 
   /** Newest first; ids grow with time, so the page goes on below the last one seen. */
-  async list(filter: ListFilter): Promise<{ rows: Row[]; next: string | null }> {
+  async list(filter: ListFilter, caller: Caller): Promise<{ rows: Row[]; next: string | null }> {
     const query = this.rows
       .createQueryBuilder('o')
       .orderBy('o.id', 'DESC')
@@ -127,6 +128,9 @@ export class OnboardingService {
       if (Object.values(values).every((value) => value !== undefined)) query.andWhere(condition, values);
     };
     if (filter.state) narrow(showsState(filter.state), { state: filter.state });
+    narrow('o.caller = :caller', { caller: filter.caller });
+    if (!seesAll(caller)) narrow('o.caller = :own', { own: caller.name });
+    if (caller.integrations) narrow('o.integration = ANY (:within)', { within: [...caller.integrations] });
     narrow('o.integration = :integration', { integration: filter.integration });
     narrow(`o.subject ->> 'accountId' = :accountId`, { accountId: filter.accountId });
     narrow(`o.subject ->> 'userId' = :userId`, { userId: filter.userId });
@@ -145,10 +149,9 @@ export class OnboardingService {
   }
 
   /** @throws ProblemError `not_found` */
-  async events(id: string, after: number, limit: number): Promise<OnboardingEvent[]> {
-    const events = await this.store.events(id, after, limit);
-    if (events.length === 0) await this.load(id);
-    return events;
+  async events(id: string, after: number, limit: number, caller: Caller): Promise<OnboardingEvent[]> {
+    await this.load(id, caller);
+    return this.store.events(id, after, limit);
   }
 
   /** Taken at once in any live state; a call in flight becomes evidence when its answer comes. */
@@ -171,7 +174,7 @@ export class OnboardingService {
    * has ended it is recorded. `not_done` after `verify-otp` has a new code sent, since the old one is spent.
    */
   async resolve(id: string, resolution: Resolution, terms: Terms): Promise<Row> {
-    const seen = await this.load(id);
+    const seen = asOfNow(mustTouch(await this.store.find(id), id, terms.caller, 'owner-or-operator'));
     if (asksForNewCode(seen, resolution)) {
       const claimed = await this.claims.submit({
         id,
@@ -179,12 +182,14 @@ export class OnboardingService {
         signal: 'resolved_not_done',
         step: 'init-otp',
         from: ['outcome_unknown'],
+        by: 'owner-or-operator',
         where: [where.attempt(seen.attempt)],
         before: [
           {
             type: 'resolved',
             actor: 'caller',
             data: {
+              ...givenBy(seen, terms.caller),
               ...resolution,
               step: seen.step,
               attempt: seen.unresolved.at(-1)?.attempt ?? seen.attempt,
@@ -308,17 +313,20 @@ export class OnboardingService {
   /** Reads, decides, writes what was decided; again when the row changed in between. */
   async #command(
     id: string,
-    { version, along }: Terms,
+    { caller, version, along }: Terms,
     decide: (row: Row) => Omit<Change, 'id'>,
   ): Promise<Row> {
     for (let tries = 0; tries < TRIES; tries++) {
-      const row = await this.load(id);
+      const row = asOfNow(mustTouch(await this.store.find(id), id, caller, 'owner-or-operator'));
       if (version !== undefined && version !== row.version) throw versionMismatch(row);
       const change = decide(row);
       const clauses = [...(along ? [along] : []), ...(change.clauses ?? [])];
       const changed = await this.store.change({
         id,
         ...change,
+        events: change.events.map((event) =>
+          event.actor === 'caller' ? { ...event, data: { ...givenBy(row, caller), ...event.data } } : event,
+        ),
         where: [...change.where, asWritten, where.version(row.version)],
         clauses,
       });
@@ -329,6 +337,9 @@ export class OnboardingService {
     throw changing();
   }
 }
+
+/** Said where it was not its owner. */
+const givenBy = (row: Row, caller: Caller) => (row.caller === caller.name ? {} : { by: caller.name });
 
 const asksForNewCode = ({ state, step }: Row, { outcome }: Resolution) =>
   state === 'outcome_unknown' && step === 'verify-otp' && outcome === 'not_done';

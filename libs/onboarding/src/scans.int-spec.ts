@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { PreparedStatements } from '#libs/database';
 import { Queues } from '#libs/jobs';
-import { until } from '#libs/testing';
+import { aCaller, until } from '#libs/testing';
 import { Expiry } from './expiry.js';
 import { openOnboardings, type Onboardings } from './fixtures/open-onboardings.js';
 import { IdempotencyKeys } from './idempotency-keys.js';
@@ -102,7 +102,9 @@ describe('among many rows that are not due', () => {
 
 describe('a list by state', () => {
   const plan = async (state: State) =>
-    nodesOf(await queriedBy(() => onboardings.module.get(OnboardingService).list({ state, limit: 20 })));
+    nodesOf(
+      await queriedBy(() => onboardings.module.get(OnboardingService).list({ state, limit: 20 }, aCaller())),
+    );
 
   it.each(['completed', 'otp_sent'] as const)(
     'reads no other onboardings than those in "%s"',

@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { CLOCK, ProblemError, uuidV7, type Clock } from '#libs/kernel';
+import { CLOCK, ProblemError, uuidV7, type Caller, type Clock } from '#libs/kernel';
 import {
   Claims,
   Fingerprint,
@@ -66,6 +66,7 @@ export class OtpService {
       const first = this.claims.firstAttempt('init-otp', this.fingerprint.of(id, key));
       const row = {
         id,
+        caller: terms.caller.name,
         ...ref,
         provider: integration.provider.kind,
         subject,
@@ -87,7 +88,7 @@ export class OtpService {
       ]);
       if (typeof created === 'object') return this.outcome.of({ row: created, claimedAtMs }, terms.waitMs);
       // Who lost the answer to a start is told of its onboarding, even where no budget would allow another.
-      superseded = await this.#inTheWay(ref, start.supersede ?? false);
+      superseded = await this.#inTheWay(ref, start.supersede ?? false, terms.caller);
       if (created === 'refused') await this.steps.get('init-otp').explainRefusal?.(ref);
     }
     throw new ProblemError('onboarding_live', {
@@ -119,7 +120,7 @@ export class OtpService {
    * @throws ProblemError `validation_failed` where the integration takes the other form.
    */
   async verify(id: string, proof: OtpProof, terms: Terms): Promise<Row> {
-    await this.#mustTake(id, proof);
+    await this.#mustTake(id, proof, terms.caller);
     const given = proof.type === 'code' ? proof.code.reveal() : proof.encryptedOtpBundle;
     const claimed = await this.claims.submit({
       id,
@@ -140,9 +141,9 @@ export class OtpService {
   }
 
   /** Where all integrations take the same form, the onboarding need not be read for it. */
-  async #mustTake(id: string, { type }: OtpProof): Promise<void> {
+  async #mustTake(id: string, { type }: OtpProof, caller: Caller): Promise<void> {
     if (this.integrations.all().every((integration) => takenBy(integration) === type)) return;
-    const { integration: name } = await this.onboardings.load(id);
+    const { integration: name } = await this.onboardings.load(id, caller);
     const integration = this.integrations.find(name);
     if (!integration) {
       // Nobody here can tell in which form it is taken, and the wrong one must not be kept.
@@ -174,11 +175,16 @@ export class OtpService {
   }
 
   /** @returns the subject's live onboarding, to be superseded; null where it has ended meanwhile. */
-  async #inTheWay(ref: SubjectRef, supersede: boolean): Promise<Row | null> {
+  async #inTheWay(ref: SubjectRef, supersede: boolean, caller: Caller): Promise<Row | null> {
     const live = await this.store.findLive(ref.integration, ref.subjectKey);
     if (!live) return null;
     const row = await this.onboardings.settleExpiry(live.id);
     if (isEnded(row.state)) return null;
+    if (row.caller !== caller.name) {
+      throw new ProblemError('onboarding_live', {
+        detail: 'The subject has a live onboarding of another caller. It must end before another starts.',
+      });
+    }
     if (supersede) return row;
     throw new ProblemError('onboarding_live', {
       detail: 'The subject has a live onboarding. Go on with it, cancel it, or start with "supersede": true.',

@@ -1,4 +1,5 @@
 export { aCall } from './a-call.js';
+export { aCaller } from './a-caller.js';
 export { aRow, after } from './a-row.js';
 export { anOnboarding, inMs, type Database, type FromNow } from './an-onboarding.js';
 export { byzantineSchemas, type ByzantineOperation } from './byzantine-schemas/byzantine-schemas.js';

@@ -1,0 +1,75 @@
+import { describe, expect, it } from '@jest/globals';
+import { ProblemError, SCOPES, type Scope } from '#libs/kernel';
+import { aCaller, aRow } from '#libs/testing';
+import { mustSee, mustTouch, touchedBy } from './ownership.js';
+import { Bindings } from './statement.js';
+
+const row = aRow({ caller: 'shop', integration: 'byzantine' });
+const code = (work: () => unknown): string => {
+  try {
+    work();
+    return 'yes';
+  } catch (error) {
+    return (error as ProblemError).code;
+  }
+};
+
+const PLAIN: Scope[] = ['onboardings:read', 'onboardings:write', 'onboardings:erase', 'admin'];
+const READS: Scope[] = [...PLAIN, 'operations:read'];
+
+describe('an onboarding', () => {
+  it.each([
+    ['its owner', aCaller('shop', PLAIN), 'yes', 'yes', 'yes'],
+    ['another caller', aCaller('bank', PLAIN), 'not_found', 'not_found', 'not_found'],
+    ['who reads operations', aCaller('bank', READS), 'yes', 'forbidden', 'forbidden'],
+    ['who operates', aCaller('bank', SCOPES), 'yes', 'forbidden', 'yes'],
+    ['its owner, of its integration', aCaller('shop', PLAIN, ['byzantine']), 'yes', 'yes', 'yes'],
+    [
+      'its owner, of another integration',
+      aCaller('shop', PLAIN, ['turnkey']),
+      'not_found',
+      'not_found',
+      'not_found',
+    ],
+    [
+      'who operates another integration',
+      aCaller('bank', SCOPES, ['turnkey']),
+      'not_found',
+      'not_found',
+      'not_found',
+    ],
+  ] as const)('for %s', (_, caller, see, command, operate) => {
+    expect(code(() => mustSee(row, row.id, caller))).toBe(see);
+    expect(code(() => mustTouch(row, row.id, caller, 'owner'))).toBe(command);
+    expect(code(() => mustTouch(row, row.id, caller, 'owner-or-operator'))).toBe(operate);
+  });
+
+  it('that is foreign looks exactly like one that does not exist', () => {
+    const said = (of: typeof row | null) => {
+      try {
+        mustTouch(of, row.id, aCaller('bank', PLAIN), 'owner');
+      } catch (error) {
+        return { ...(error as ProblemError), message: (error as ProblemError).message };
+      }
+      throw new Error('it was let through');
+    };
+    expect(said(row)).toEqual(said(null));
+  });
+
+  it('is asked for by name of its caller in SQL, unless by who operates', () => {
+    const sqlOf = (...args: Parameters<typeof touchedBy>) => {
+      const bindings = new Bindings();
+      return [touchedBy(...args)(bindings), bindings.values];
+    };
+    expect(sqlOf(aCaller('bank', READS), 'owner-or-operator')).toEqual([
+      'o.caller = $1::text AND true',
+      ['bank'],
+    ]);
+    expect(sqlOf(aCaller('bank', SCOPES), 'owner')).toEqual(['o.caller = $1::text AND true', ['bank']]);
+    expect(sqlOf(aCaller('bank', SCOPES), 'owner-or-operator')).toEqual(['true', []]);
+    expect(sqlOf(aCaller('bank', SCOPES, ['x']), 'owner-or-operator')).toEqual([
+      'o.integration = ANY ($1::text[])',
+      [['x']],
+    ]);
+  });
+});
