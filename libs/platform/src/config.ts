@@ -1,6 +1,7 @@
 import { getConfigToken } from '@nestjs/config';
 import { z } from 'zod';
 import { count, durationMs, parse, secret, url, type Faults } from './config-values.js';
+import { productionFaults } from './production.js';
 import { parseIntegration, type IntegrationConfig } from './integration-config.js';
 
 /** A setting that cannot be used. Its message names every bad variable and never a secret's value. */
@@ -56,11 +57,11 @@ const environment = z.object({
       'is not of the form {name}: the braces keep a queue on one Redis Cluster slot',
     )
     .default('{gangway}'),
-  API_KEY: secret(16),
+  API_KEY: secret(16).optional(),
   SEALING_KEYS: sealingKeys,
   HASH_KEY: hashKey,
   OPS_USER: z.string().min(1, 'is empty').default('ops'),
-  OPS_PASSWORD: secret(8),
+  OPS_PASSWORD: secret(8).optional(),
   SIGNING_ENGINE: z.enum(['openssl', 'noble'], { error: 'is neither openssl nor noble' }).default('openssl'),
   INTEGRATIONS: z
     .string({ error: 'is missing' })
@@ -140,7 +141,10 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
   const integrations = names.map((name) => parseIntegration(name, env, faults)).filter((one) => one !== null);
   if (settings) faults.push(...contradictions(settings));
   if (!settings || faults.length > 0) throw new ConfigError(faults);
-  return Object.freeze({ ...settings, INTEGRATIONS: Object.freeze(integrations) });
+  const config = Object.freeze({ ...settings, INTEGRATIONS: Object.freeze(integrations) });
+  const unfit = productionFaults(config);
+  if (unfit.length > 0) throw new ConfigError(unfit);
+  return config;
 }
 
 /** Settings that are each fine and do not fit together. */

@@ -1,0 +1,71 @@
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from '@jest/globals';
+import { ConfigError, parseConfig } from './config.js';
+
+const random = () => randomBytes(32).toString('base64');
+
+/** Fit for production, as far as these rules go. */
+const GOOD = {
+  NODE_ENV: 'production',
+  DATABASE_URL: 'postgres://gangway:s3cret-enough@db/gangway',
+  REDIS_URL: 'redis://redis:6379',
+  SEALING_KEYS: `k1:${random()}`,
+  HASH_KEY: random(),
+  OPS_PASSWORD: randomBytes(18).toString('base64url'),
+  INTEGRATIONS: 'byzantine',
+  INTEGRATION_BYZANTINE_PROVIDER: 'byzantine',
+  INTEGRATION_BYZANTINE_BASE_URL: 'https://api.provider.tld',
+  INTEGRATION_BYZANTINE_PRIVATE_KEY: `7f${randomBytes(31).toString('hex')}`,
+  INTEGRATION_BYZANTINE_RP_ID: 'app.provider.tld',
+  INTEGRATION_BYZANTINE_RP_NAME: 'Wallet',
+  INTEGRATION_BYZANTINE_ORIGINS: 'https://app.provider.tld',
+};
+
+/** The variables that the boot stops at. */
+function refused(env: Record<string, string>): string[] {
+  try {
+    parseConfig({ ...GOOD, ...env });
+    return [];
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    for (const value of Object.values(env)) expect(error.message).not.toContain(value);
+    return [...new Set(error.faults.map(({ variable }) => variable))];
+  }
+}
+
+/** The development values that docker-compose.yml has for everybody to read. */
+const published = Object.fromEntries(
+  [...readFileSync('docker-compose.yml', 'utf8').matchAll(/^ {2}([A-Z_]+): \$\{\1:-([^}]+)\}$/gm)].map(
+    ([, name, value]) => [name!, value!],
+  ),
+);
+
+describe('production', () => {
+  it('boots on keys of its own', () => {
+    expect(refused({})).toEqual([]);
+  });
+
+  it.each(['API_KEY', 'SEALING_KEYS', 'HASH_KEY', 'OPS_PASSWORD', 'INTEGRATION_BYZANTINE_PRIVATE_KEY'])(
+    'refuses the %s of docker-compose.yml, which development takes',
+    (name) => {
+      const value = published[name]!;
+      expect(value.length).toBeGreaterThan(8);
+      expect(refused({ [name]: value })).toEqual([name]);
+      expect(refused({ [name]: value, NODE_ENV: 'development' })).toEqual([]);
+    },
+  );
+
+  it.each([
+    ['API_KEY', 'a-key-of-whatever-kind-is-none'],
+    ['SEALING_KEYS', `dev:${random()}`],
+    ['SEALING_KEYS', `k1:${random()},k2:${Buffer.alloc(32, 7).toString('base64')}`],
+    ['HASH_KEY', Buffer.from('correct horse battery staple 32b').toString('base64')],
+    ['HASH_KEY', Buffer.alloc(32).toString('base64')],
+    ['DATABASE_URL', 'postgres://gangway:development-only@db/gangway'],
+    ['REDIS_URL', 'redis://:changeme@redis:6379'],
+    ['INTEGRATION_BYZANTINE_PRIVATE_KEY', '01'.repeat(32)],
+  ])('refuses %s that is a development value', (name, value) => {
+    expect(refused({ [name]: value })).toEqual([name]);
+  });
+});

@@ -1,0 +1,52 @@
+import { createHash } from 'node:crypto';
+import type { Config } from './config.js';
+import type { Faults } from './config-values.js';
+
+/** SHA-256 of private keys that anybody can read in docker-compose.yml. */
+const PUBLISHED_KEYS = new Set(['80363c419a9af803363c2fdc2007378ab87ad26aec6eca2df959c945c8e6b88b']);
+
+/** Words that only a development value has in it. */
+const DEVELOPMENT = /\b(dev|development|test|tests|example|changeme)\b/i;
+
+/** A key that somebody typed, repeated or counted up is no random one: 32 random bytes are never so. */
+function isMadeUp(key: Buffer): boolean {
+  const isText = key.every((byte) => byte >= 0x20 && byte < 0x7f);
+  return isText || new Set(key).size < 12;
+}
+
+const words = (value: string) => value.replaceAll('_', '-');
+
+/** What must not go into production: keys and passwords that are in this repository, or as good as known. */
+export function productionFaults(config: Config): Faults {
+  if (config.NODE_ENV !== 'production') return [];
+  const faults: Faults = [];
+  const refuse = (variable: string, detail: string) => faults.push({ variable, detail });
+  if (config.API_KEY) {
+    refuse(
+      'API_KEY',
+      'is for development: in production make keys with "gangway keys create", and leave it out',
+    );
+  }
+  for (const { id, key } of config.SEALING_KEYS) {
+    if (DEVELOPMENT.test(id)) refuse('SEALING_KEYS', `has key "${id}", a development key by its name`);
+    else if (isMadeUp(key)) refuse('SEALING_KEYS', `has key "${id}", whose bytes are not random`);
+  }
+  if (isMadeUp(config.HASH_KEY)) refuse('HASH_KEY', 'has bytes that are not random');
+  if (config.OPS_PASSWORD && DEVELOPMENT.test(words(config.OPS_PASSWORD.reveal()))) {
+    refuse('OPS_PASSWORD', 'is a development password');
+  }
+  for (const variable of ['DATABASE_URL', 'REDIS_URL'] as const) {
+    const password = decodeURIComponent(new URL(config[variable]).password);
+    if (DEVELOPMENT.test(words(password))) refuse(variable, 'has a development password');
+  }
+  for (const integration of config.INTEGRATIONS) {
+    if (!('privateKey' in integration) || !integration.privateKey) continue;
+    const text = integration.privateKey.reveal();
+    const hex = text.replace(/^0x/, '').toLowerCase();
+    const published = PUBLISHED_KEYS.has(createHash('sha256').update(hex).digest('hex'));
+    if (published || (/^[0-9a-f]{64}$/.test(hex) && isMadeUp(Buffer.from(hex, 'hex')))) {
+      refuse(integration.privateKeySource, 'is a development key that anybody knows');
+    }
+  }
+  return faults;
+}
