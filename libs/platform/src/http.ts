@@ -29,6 +29,8 @@ export async function createHttpApp(
   const filter = new ProblemFilter(isOutage);
   const adapter = new FastifyAdapter({
     bodyLimit: BODY_LIMIT_BYTES,
+    // An id that is too long is a wrong id, and said to be one by who reads it.
+    routerOptions: { maxParamLength: 16_384 },
     // Fastify asks first; the logger then finds the id on the raw request, so that both speak of one.
     genReqId: (request: IncomingMessage) => String((request.id = requestIdOf(request))),
     forceCloseConnections: 'idle',
@@ -55,7 +57,10 @@ export async function createHttpApp(
     const { headers } = request;
     // A client that names JSON and sends nothing means no body.
     const empty = headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0;
-    if (empty) delete headers['content-type'];
+    if (empty) {
+      delete headers['content-type'];
+      return;
+    }
     if ((headers['content-encoding'] ?? 'identity') === 'identity') return;
     const detail = 'Send the body as it is: no content encoding is taken.';
     return sendProblem(new ProblemError('unsupported_media_type', { detail }), request, reply);
@@ -78,6 +83,7 @@ function answerClientError(error: Error & { code?: string }, socket: Socket): vo
   if (error.code === 'ECONNRESET' || !socket.writable) return;
   const tooLarge = error.code === 'HPE_HEADER_OVERFLOW';
   const status = tooLarge ? 431 : 400;
+  const traceId = randomUUID();
   const body = JSON.stringify({
     type: 'urn:gangway:problem:validation_failed',
     title: PROBLEMS.validation_failed.title,
@@ -85,11 +91,12 @@ function answerClientError(error: Error & { code?: string }, socket: Socket): vo
     detail: tooLarge ? 'The headers are too large.' : 'This is no HTTP request.',
     instance: '',
     code: 'validation_failed',
-    traceId: randomUUID(),
+    traceId,
     retryable: false,
   });
   socket.end(
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/problem+json\r\nCache-Control: no-store\r\n` +
+      `X-Request-Id: ${traceId}\r\n` +
       `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   );
 }

@@ -1,0 +1,145 @@
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
+import formats from 'ajv-formats';
+
+/** A JSON Schema, as far as the generator reads one. */
+export interface Schema {
+  $ref?: string;
+  type?: string | string[];
+  enum?: unknown[];
+  const?: unknown;
+  anyOf?: Schema[];
+  oneOf?: Schema[];
+  allOf?: Schema[];
+  properties?: Record<string, Schema>;
+  required?: string[];
+  additionalProperties?: boolean | Schema;
+  items?: Schema;
+  minItems?: number;
+  maxItems?: number;
+  minLength?: number;
+  maxLength?: number;
+  minimum?: number;
+  maximum?: number;
+  pattern?: string;
+  format?: string;
+  example?: unknown;
+}
+
+interface Parameter {
+  name: string;
+  in: 'path' | 'query' | 'header';
+  required?: boolean;
+  schema?: Schema;
+}
+
+interface Described {
+  parameters?: Parameter[];
+  requestBody?: { required?: boolean; content: Record<string, { schema: Schema }> };
+  responses: Record<string, { description: string; content?: Record<string, { schema: Schema }> }>;
+}
+
+interface Document {
+  paths: Record<string, Record<string, Described>>;
+  components: { schemas: Record<string, Schema> };
+}
+
+/** One route, as the OpenAPI document has it. */
+export interface Operation extends Described {
+  method: string;
+  route: string;
+}
+
+export interface Answer {
+  status: number;
+  headers: Record<string, string | string[] | undefined>;
+  text: string;
+}
+
+const escaped = (part: string) => part.replaceAll('~', '~0').replaceAll('/', '~1');
+
+/** What the service says of itself, and whether its answers keep to it. */
+export class Interface {
+  readonly operations: readonly Operation[];
+  readonly #ajv = new Ajv2020({ strict: false, allErrors: false });
+  readonly #validators = new Map<string, ValidateFunction>();
+
+  readonly #document: Document;
+
+  constructor(document: Document) {
+    this.#document = document;
+    formats.default(this.#ajv);
+    this.#ajv.addSchema({ ...document, $id: 'interface' });
+    this.operations = Object.entries(document.paths).flatMap(([route, methods]) =>
+      Object.entries(methods).map(([method, described]) => ({
+        ...described,
+        method: method.toUpperCase(),
+        route,
+      })),
+    );
+  }
+
+  static async of(serviceUrl: string): Promise<Interface> {
+    const answer = await fetch(`${serviceUrl}/openapi.json`);
+    return new Interface((await answer.json()) as Document);
+  }
+
+  resolve(schema: Schema): Schema {
+    if (!schema.$ref) return schema;
+    const name = schema.$ref.split('/').at(-1)!;
+    const target = this.#document.components.schemas[name];
+    if (!target) throw new Error(`the document refers to ${schema.$ref}, which it does not have`);
+    return this.resolve(target);
+  }
+
+  /** @returns what the document does not allow of the answer, or null. */
+  fault(operation: Operation, answer: Answer): string | null {
+    const { method, route } = operation;
+    const name = `${method} ${route} answered ${answer.status}`;
+    const response = operation.responses[String(answer.status)];
+    if (answer.status >= 500) return `${name}: ${answer.text.slice(0, 300)}`;
+    if (!response) return `${name}, which is not documented`;
+    const type = String(answer.headers['content-type'] ?? '').split(';', 1)[0]!;
+    if (!response.content) return answer.text === '' ? null : `${name} with a body, which is not documented`;
+    if (!response.content[type]) return `${name} as "${type}", which is not documented`;
+    const pointer = [
+      'paths',
+      route,
+      method.toLowerCase(),
+      'responses',
+      String(answer.status),
+      'content',
+      type,
+      'schema',
+    ];
+    const fault = this.#misshapen(pointer.map(escaped).join('/'), answer);
+    if (fault) return `${name} with ${fault}`;
+    const { code } = JSON.parse(answer.text) as { code?: string };
+    if (answer.status >= 400 && !response.description.includes(`\`${String(code)}\``)) {
+      return `${name} with "${String(code)}", which is not documented there`;
+    }
+    return null;
+  }
+
+  /** @returns what is wrong with an answer to what is no route of the document, or null. */
+  strayFault(answer: Answer): string | null {
+    if (answer.status < 400 || answer.status >= 500) return `answered ${answer.status}`;
+    const type = String(answer.headers['content-type'] ?? '');
+    if (!type.startsWith('application/problem+json')) return `answered ${answer.status} as "${type}"`;
+    return this.#misshapen('components/schemas/Problem', answer);
+  }
+
+  #misshapen(pointer: string, { text }: Answer): string | null {
+    let validate = this.#validators.get(pointer);
+    if (!validate) {
+      validate = this.#ajv.compile({ $ref: `interface#/${pointer}` });
+      this.#validators.set(pointer, validate);
+    }
+    try {
+      if (validate(JSON.parse(text))) return null;
+    } catch {
+      return `a body that is no JSON: ${text.slice(0, 100)}`;
+    }
+    const [error] = validate.errors ?? [];
+    return `a body of another shape: ${error?.instancePath} ${error?.message}`;
+  }
+}
