@@ -8,6 +8,7 @@ const MAY_IMPORT = {
   signing: ['kernel'],
   database: ['kernel', 'platform'],
   jobs: ['kernel', 'platform'],
+  callers: ['kernel', 'platform', 'database', 'jobs'],
   upstream: ['kernel', 'platform', 'signing'],
   onboarding: ['kernel', 'platform', 'database', 'jobs', 'upstream'],
   otp: ['kernel', 'platform', 'upstream', 'onboarding'],
@@ -20,6 +21,7 @@ const APP_LIBS = [
   'platform',
   'database',
   'jobs',
+  'callers',
   'upstream',
   'onboarding',
   'otp',
@@ -53,6 +55,11 @@ export default {
       '(onboarding|worker)',
       APP_LIBS,
       'An app speaks to libs/signing only through libs/upstream: add a verb to the provider port.',
+    ),
+    appRule(
+      'cli',
+      ['kernel', 'platform', 'database', 'callers', 'onboarding'],
+      'The command line writes rows and reads them; it speaks to no upstream and runs no job.',
     ),
     appRule(
       'sandbox',

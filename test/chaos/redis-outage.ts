@@ -39,7 +39,7 @@ const [seconds, waiting, rate] = [number('seconds'), number('waiting'), number('
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 
 /** Who and where, and nothing of the times. */
-const NAMES = /^(NODE_ENV|LOG_LEVEL|HOST|API_KEY|SEALING_KEYS|HASH_KEY|OPS_PASSWORD|INTEGRATION)/;
+const NAMES = /^(NODE_ENV|LOG_LEVEL|HOST|API_KEY|SEALING_KEYS|HASH_KEY|OPS_PASSWORD|INTEGRATION|RATE_LIMIT)/;
 const identity = Object.fromEntries(Object.entries(SETTINGS).filter(([name]) => NAMES.test(name)));
 
 const queuePrefix = '{outage}';

@@ -35,6 +35,10 @@ const SHORT = {
   OTP_RESEND_COOLDOWN_MS: '50',
   OTP_SENDS_PER_WINDOW: '20',
   OTP_SENDS_PER_DAY: '40',
+  // Stories poll, and share one address and one Redis.
+  LOGIN_FAILURES_PER_MINUTE: '1000000',
+  RATE_LIMIT_CALLER_PER_MINUTE: '1000000',
+  RATE_LIMIT_SUBJECT_PER_MINUTE: '1000000',
 };
 
 export interface Answer<Body = OnboardingResource & Problem> {

@@ -28,6 +28,10 @@ describe('around the onboardings', () => {
         'POST /v1/onboardings',
         `GET ${one}`,
         `GET ${one}/events`,
+        'GET /v1/admin/api-keys',
+        'POST /v1/admin/api-keys',
+        'POST /v1/admin/api-keys/{id}/rotate',
+        'POST /v1/admin/api-keys/{id}/revoke',
         ...[
           'otp/resend',
           'otp/verify',
@@ -41,7 +45,20 @@ describe('around the onboardings', () => {
     );
     const { responses } = document.paths[`${one}/otp/verify`]!['post']!;
     expect(Object.keys(responses)).toEqual(
-      expect.arrayContaining(['200', '400', '401', '404', '409', '410', '412', '422', '429', '500', '503']),
+      expect.arrayContaining([
+        '200',
+        '400',
+        '401',
+        '403',
+        '404',
+        '409',
+        '410',
+        '412',
+        '422',
+        '429',
+        '500',
+        '503',
+      ]),
     );
   });
 

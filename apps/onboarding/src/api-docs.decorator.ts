@@ -9,7 +9,9 @@ import { problem } from './problem.dto.js';
 const EVERYWHERE: ProblemCode[] = [
   'validation_failed',
   'unauthenticated',
+  'forbidden',
   'not_found',
+  'rate_limited',
   'internal',
   'not_ready',
 ];

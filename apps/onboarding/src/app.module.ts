@@ -1,8 +1,10 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { AuthenticatorsModule } from '#libs/authenticators';
+import { CallersModule } from '#libs/callers';
 import { OnboardingModule } from '#libs/onboarding';
 import { OtpModule } from '#libs/otp';
 import { PlatformModule, type Config } from '#libs/platform';
+import { ApiKeysController } from './api-keys.controller.js';
 import { OnboardingController } from './onboarding.controller.js';
 
 /** The internal REST API. It makes first attempts; it runs no job. */
@@ -11,8 +13,14 @@ export class AppModule {
   static forRoot(config: Config): DynamicModule {
     return {
       module: AppModule,
-      imports: [PlatformModule.forRoot(config), OnboardingModule, OtpModule, AuthenticatorsModule],
-      controllers: [OnboardingController],
+      imports: [
+        PlatformModule.forRoot(config),
+        CallersModule,
+        OnboardingModule,
+        OtpModule,
+        AuthenticatorsModule,
+      ],
+      controllers: [OnboardingController, ApiKeysController],
     };
   }
 }

@@ -1,4 +1,5 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { admitCallers } from '#libs/callers';
 import { isDatabaseAway } from '#libs/database';
 import { createHttpApp, type Config } from '#libs/platform';
 import { AppModule } from './app.module.js';
@@ -8,7 +9,8 @@ import { serveQueueBoard } from './queue-board.js';
 
 /** The service, ready to listen. */
 export async function createApp(config: Config): Promise<NestFastifyApplication> {
-  const app = await createHttpApp(AppModule.forRoot(config), isDatabaseAway);
+  const app = await createHttpApp(AppModule.forRoot(config), isDatabaseAway, config.TRUSTED_PROXIES);
+  admitCallers(app);
   keepAnswers(app);
   serveDocs(app);
   await serveQueueBoard(app);

@@ -4,10 +4,15 @@ import { ProblemError, type Caller } from '#libs/kernel';
 import type { Terms } from '#libs/onboarding';
 import { waitOf } from '#libs/platform';
 
+/** @throws Error on a route that nobody guards. */
+export function callerOf({ caller }: FastifyRequest): Caller {
+  if (caller) return caller;
+  throw new Error('nobody was asked who this is: the route has no guard');
+}
+
 /** Who asks, as the guard has found. */
-export const AskedBy = createParamDecorator(
-  (_: unknown, context: ExecutionContext): Caller =>
-    context.switchToHttp().getRequest<FastifyRequest>().caller,
+export const AskedBy = createParamDecorator((_: unknown, context: ExecutionContext): Caller =>
+  callerOf(context.switchToHttp().getRequest<FastifyRequest>()),
 );
 
 /** Reads what every command takes: `Prefer`, `If-Match`, and the key that is taken along. */
@@ -16,7 +21,7 @@ export const CommandTerms = createParamDecorator((_: unknown, context: Execution
   const prefer = request.headers['prefer'];
   const waitMs = waitOf(Array.isArray(prefer) ? prefer.join(',') : prefer);
   return {
-    caller: request.caller,
+    caller: callerOf(request),
     waitMs,
     version: versionOf(request.headers['if-match']),
     along: request.keyed?.take(waitMs),

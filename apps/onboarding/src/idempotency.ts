@@ -22,6 +22,7 @@ import {
   type StepName,
 } from '#libs/onboarding';
 import { answer, answerStep } from './answer.js';
+import { callerOf } from './command.decorator.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -66,7 +67,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
     }
     const keyed = {
       id: randomUUID(),
-      caller: request.caller.name,
+      caller: callerOf(request).name,
       route: `POST ${request.routeOptions.url ?? ''}`,
       key,
       fingerprint: this.fingerprint.of('idempotency', `${request.url}\n${textOf(request.body)}`),
@@ -97,7 +98,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
       reply.status(kept.answer.status).headers({ ...kept.answer.headers, 'Idempotent-Replayed': 'true' });
       return kept.answer.body;
     }
-    const row = kept.onboardingId ? await this.onboardings.load(kept.onboardingId, request.caller) : null;
+    const row = kept.onboardingId ? await this.onboardings.load(kept.onboardingId, callerOf(request)) : null;
     if (!row || (kept.locked && !isAtRest(row))) {
       throw new ProblemError('idempotency_in_progress', {
         detail: 'The first request with this Idempotency-Key is still being answered.',

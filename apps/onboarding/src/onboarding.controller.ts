@@ -11,14 +11,15 @@ import {
   UseGuards,
   UseInterceptors,
 } from '@nestjs/common';
-import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { AuthenticatorsService, type SubmittedAuthenticator } from '#libs/authenticators';
+import { CallerGuard, Requires } from '#libs/callers';
 import { Secret, type Caller } from '#libs/kernel';
 import { OnboardingService, stepOfState, type Terms } from '#libs/onboarding';
 import { OtpService } from '#libs/otp';
-import { BearerGuard } from '#libs/platform';
 import type { OtpProof } from '#libs/upstream';
+import { StartGate } from './start-gate.js';
 import { answer, answerStep } from './answer.js';
 import { Answers, CommandAnswers, RunsStep } from './api-docs.decorator.js';
 import { creationOptions } from './creation-options.dto.js';
@@ -53,8 +54,7 @@ import {
 
 /** The internal REST API: one verb of a service per route. */
 @ApiTags('onboardings')
-@ApiBearerAuth()
-@UseGuards(BearerGuard)
+@UseGuards(CallerGuard)
 @UseInterceptors(IdempotencyInterceptor)
 @Controller('v1/onboardings')
 export class OnboardingController {
@@ -65,6 +65,8 @@ export class OnboardingController {
   ) {}
 
   @Post()
+  @Requires('onboardings:write')
+  @UseInterceptors(StartGate)
   @ApiOperation({ summary: 'Start an onboarding: has a code sent to the subject' })
   @RunsStep()
   @CommandAnswers(
@@ -87,6 +89,7 @@ export class OnboardingController {
   }
 
   @Get()
+  @Requires('onboardings:read', 'operations:read', 'operations:write')
   @ApiOperation({ summary: 'List onboardings, newest first' })
   @Answers(200, 'a page', onboardingPage)
   async list(@Query({ schema: listQuery }) { cursor, ...filter }: ListQuery, @AskedBy() caller: Caller) {
@@ -95,6 +98,7 @@ export class OnboardingController {
   }
 
   @Get(':id')
+  @Requires('onboardings:read', 'operations:read', 'operations:write')
   @ApiOperation({ summary: 'Read one onboarding' })
   @Answers(200, 'the onboarding', onboardingResource)
   async get(
@@ -106,6 +110,7 @@ export class OnboardingController {
   }
 
   @Get(':id/events')
+  @Requires('onboardings:read', 'operations:read', 'operations:write')
   @ApiOperation({ summary: 'Read the timeline' })
   @Answers(200, 'events after the given number, oldest first', eventPage)
   async events(
@@ -118,6 +123,7 @@ export class OnboardingController {
   }
 
   @Post(':id/otp/resend')
+  @Requires('onboardings:write')
   @HttpCode(HttpStatus.OK)
   @ApiOperation({ summary: 'Have a new code sent; the old one is void' })
   @RunsStep()
@@ -144,6 +150,7 @@ export class OnboardingController {
   }
 
   @Post(':id/otp/verify')
+  @Requires('onboardings:write')
   @HttpCode(HttpStatus.OK)
   @ApiOperation({ summary: 'Exchange the code for a session' })
   @RunsStep()
@@ -176,6 +183,7 @@ export class OnboardingController {
   }
 
   @Post(':id/authenticators/options')
+  @Requires('onboardings:write')
   @HttpCode(HttpStatus.OK)
   @ApiOperation({
     summary: 'Options for navigator.credentials.create, with a fresh challenge for one passkey',
@@ -201,6 +209,7 @@ export class OnboardingController {
   }
 
   @Post(':id/authenticators')
+  @Requires('onboardings:write')
   @HttpCode(HttpStatus.OK)
   @ApiOperation({ summary: 'Register 1 to 10 passkeys; each is checked here before the session is spent' })
   @RunsStep()
@@ -231,6 +240,7 @@ export class OnboardingController {
   }
 
   @Post(':id/cancel')
+  @Requires('onboardings:write', 'operations:write')
   @HttpCode(HttpStatus.OK)
   @ApiOperation({ summary: 'Cancel' })
   @CommandAnswers(
@@ -251,6 +261,7 @@ export class OnboardingController {
   }
 
   @Post(':id/resolve')
+  @Requires('onboardings:write', 'operations:write')
   @HttpCode(HttpStatus.OK)
   @ApiOperation({ summary: 'Say what became of a lost attempt' })
   @RunsStep()
@@ -277,6 +288,7 @@ export class OnboardingController {
   }
 
   @Post(':id/retry')
+  @Requires('operations:write')
   @HttpCode(HttpStatus.OK)
   @ApiOperation({ summary: 'Have a step that waits or is parked tried now' })
   @CommandAnswers(

@@ -9,4 +9,5 @@ export {
 export { JobProducer } from './job-producer.js';
 export { JobRunner } from './job-runner.js';
 export { JobsModule } from './jobs.module.js';
+export { impatientRedis } from './redis-connection.js';
 export { Queues } from './queues.js';

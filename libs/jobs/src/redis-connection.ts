@@ -7,16 +7,23 @@ const retryStrategy = (times: number) => Math.min(50 * times, 2_000);
 /** ioredis keeps the process for so long after a socket that was never open; its own two seconds are for nothing. */
 const disconnectTimeout = 200;
 
-/** A connection that fails at once when Redis is away, and soon when it hangs: for whoever must not be held up. */
-export function impatientRedis(url: string): Redis {
+/**
+ * A connection that fails at once when Redis is away, and soon when it hangs: for whoever must not be held up.
+ *
+ * @param options.commandTimeout milliseconds after which a command has failed, whatever becomes of it.
+ */
+export function impatientRedis(
+  url: string,
+  { connectionName = 'gangway-producer', commandTimeout = 2_000 } = {},
+): Redis {
   const redis = new Redis(url, {
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
     connectTimeout: 2_000,
-    commandTimeout: 2_000,
+    commandTimeout,
     retryStrategy,
     disconnectTimeout,
-    connectionName: 'gangway-producer',
+    connectionName,
   });
   beat(redis);
   return redis;

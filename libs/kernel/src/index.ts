@@ -1,4 +1,4 @@
-export { DEFAULT_CALLER, SCOPES, type Caller, type Scope } from './caller.js';
+export { DEFAULT_CALLER, SCOPES, isCallerName, isScope, type Caller, type Scope } from './caller.js';
 export { CLOCK, systemClock, type Clock } from './clock.js';
 export { isUuid, uuidV7 } from './id.js';
 export { requireNode } from './node-version.js';

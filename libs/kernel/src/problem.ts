@@ -7,7 +7,7 @@ export const PROBLEMS = {
   unauthenticated: { status: 401, title: 'No valid credentials' },
   forbidden: { status: 403, title: 'Not allowed for these credentials' },
   not_found: { status: 404, title: 'Not found' },
-  illegal_state: { status: 409, title: 'The onboarding cannot do that now' },
+  illegal_state: { status: 409, title: 'Not possible in this state' },
   onboarding_live: { status: 409, title: 'The subject has a live onboarding' },
   step_in_progress: { status: 409, title: 'A step is in progress' },
   outcome_unknown: { status: 409, title: 'The outcome of a step is unknown' },

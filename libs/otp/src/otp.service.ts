@@ -50,6 +50,17 @@ export class OtpService {
   ) {}
 
   /**
+   * Whom a start is about, without doing anything.
+   *
+   * @throws ProblemError `validation_failed` as {@link start} would.
+   */
+  subjectOf(start: Pick<Start, 'integration' | 'subject'>): SubjectRef {
+    const integration = this.#integration(start.integration);
+    const { key } = integration.provider.parseSubject(start.subject);
+    return { integration: integration.name, subjectKey: key };
+  }
+
+  /**
    * Creates an onboarding and has its first code sent.
    *
    * @throws ProblemError `onboarding_live` where the subject has one already, unless it is to be superseded.

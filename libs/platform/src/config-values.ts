@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import { Secret } from '#libs/kernel';
 
@@ -27,6 +28,24 @@ export const url = (...protocols: string[]) =>
       return parsed !== null && protocols.includes(parsed.protocol);
     },
     `is not a URL that starts with ${protocols.map((p) => `${p}//`).join(' or ')}`,
+  );
+
+const RANGES = new Set(['loopback', 'linklocal', 'uniquelocal']);
+
+const isRange = (entry: string) => {
+  const [address = '', bits, ...more] = entry.split('/');
+  const version = isIP(address);
+  const fits = bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128));
+  return RANGES.has(entry) || (version !== 0 && fits && more.length === 0);
+};
+
+/** Addresses and ranges of them, as Fastify's `trustProxy` takes them. */
+export const addresses = z
+  .string()
+  .transform((value) => value.split(',').map((each) => each.trim()))
+  .refine(
+    (entries) => entries.every(isRange),
+    'is not a comma separated list of addresses, ranges such as 10.0.0.0/8, or loopback, linklocal, uniquelocal',
   );
 
 /** Reads the variables of a schema, and notes what is wrong with them. @returns null where anything is. */

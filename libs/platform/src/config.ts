@@ -1,6 +1,6 @@
 import { getConfigToken } from '@nestjs/config';
 import { z } from 'zod';
-import { count, durationMs, parse, secret, url, type Faults } from './config-values.js';
+import { addresses, count, durationMs, parse, secret, url, type Faults } from './config-values.js';
 import { productionFaults } from './production.js';
 import { parseIntegration, type IntegrationConfig } from './integration-config.js';
 
@@ -58,6 +58,18 @@ const environment = z.object({
     )
     .default('{gangway}'),
   API_KEY: secret(16).optional(),
+  API_KEY_CACHE_MS: count(5_000, 0, 60_000),
+  JWT_ISSUER: z.string().min(1, 'is empty').optional(),
+  JWT_AUDIENCE: z.string().min(1, 'is empty').optional(),
+  JWT_JWKS_URL: url('https:', 'http:').optional(),
+  JWT_CALLER_CLAIM: z.string().min(1, 'is empty').default('sub'),
+  JWT_SCOPE_CLAIM: z.string().min(1, 'is empty').default('scope'),
+  JWT_CLOCK_TOLERANCE_S: count(30, 0, 300),
+  JWT_JWKS_COOLDOWN_MS: count(30_000, 0, 3_600_000),
+  TRUSTED_PROXIES: addresses.optional(),
+  LOGIN_FAILURES_PER_MINUTE: count(20),
+  RATE_LIMIT_CALLER_PER_MINUTE: count(6_000),
+  RATE_LIMIT_SUBJECT_PER_MINUTE: count(60),
   SEALING_KEYS: sealingKeys,
   HASH_KEY: hashKey,
   OPS_USER: z.string().min(1, 'is empty').default('ops'),
@@ -147,9 +159,24 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
   return config;
 }
 
+/** What a tool needs that reads and writes rows, and serves nobody. */
+export type StoreConfig = Pick<Config, 'DATABASE_URL' | 'HASH_KEY'>;
+
+/**
+ * Reads the two variables of a tool, and no other.
+ *
+ * @throws ConfigError that names what is missing or bad.
+ */
+export function parseStoreConfig(env: Record<string, string | undefined>): StoreConfig {
+  const faults: Faults = [];
+  const settings = parse(environment.pick({ DATABASE_URL: true, HASH_KEY: true }), env, '', faults);
+  if (!settings) throw new ConfigError(faults);
+  return settings;
+}
+
 /** Settings that are each fine and do not fit together. */
 function contradictions(settings: Environment): Faults {
-  const faults: Faults = [];
+  const faults: Faults = halfOfJwt(settings);
   if (settings.LEASE_MS <= settings.CALL_TIMEOUT_MS + settings.CLAIM_MAX_AGE_MS) {
     faults.push({
       variable: 'LEASE_MS',
@@ -173,6 +200,21 @@ function contradictions(settings: Environment): Faults {
     if (settings[variable] <= settings.CALL_TIMEOUT_MS) {
       faults.push({ variable, detail: 'is not more than CALL_TIMEOUT_MS: no call would end in time' });
     }
+  }
+  return faults;
+}
+
+const OF_JWT = ['JWT_ISSUER', 'JWT_AUDIENCE', 'JWT_JWKS_URL'] as const;
+
+/** Tokens are checked against all three: without one of them, somebody else's token would do. */
+function halfOfJwt(settings: Environment): Faults {
+  const missing = OF_JWT.filter((variable) => settings[variable] === undefined);
+  const faults: Faults = missing
+    .filter(() => missing.length < OF_JWT.length)
+    .map((variable) => ({ variable, detail: `is missing: set ${OF_JWT.join(', ')}, or none of them` }));
+  // Who can change the keys on their way can sign what they like.
+  if (settings.NODE_ENV === 'production' && settings.JWT_JWKS_URL?.startsWith('http:')) {
+    faults.push({ variable: 'JWT_JWKS_URL', detail: 'is not https://, which production asks for' });
   }
   return faults;
 }

@@ -21,16 +21,19 @@ const BODY_LIMIT_BYTES = 256 * 1024;
  * answer, the request's id on the way out.
  *
  * @param isOutage which errors mean that something we need is away (503 rather than 500).
+ * @param trustedProxies whose `X-Forwarded-For` is believed; nobody's where left out, because anybody can send one.
  */
 export async function createHttpApp(
   module: DynamicModule,
   isOutage: OutageTest,
+  trustedProxies: string[] = [],
 ): Promise<NestFastifyApplication> {
   const filter = new ProblemFilter(isOutage);
   const adapter = new FastifyAdapter({
     bodyLimit: BODY_LIMIT_BYTES,
     // An id that is too long is a wrong id, and said to be one by who reads it.
     routerOptions: { maxParamLength: 16_384 },
+    trustProxy: trustedProxies.length > 0 ? trustedProxies : false,
     // Fastify asks first; the logger then finds the id on the raw request, so that both speak of one.
     genReqId: (request: IncomingMessage) => String((request.id = requestIdOf(request))),
     forceCloseConnections: 'idle',

@@ -1,5 +1,11 @@
-export { BearerGuard } from './bearer.guard.js';
-export { CONFIG, ConfigError, parseConfig, type Config } from './config.js';
+export {
+  CONFIG,
+  ConfigError,
+  parseConfig,
+  parseStoreConfig,
+  type Config,
+  type StoreConfig,
+} from './config.js';
 export type {
   AuthProxyConfig,
   ByzantineConfig,

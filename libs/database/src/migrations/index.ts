@@ -2,6 +2,7 @@ import { Onboardings1763600000000 } from './1763600000000-onboardings.js';
 import { IdempotencyKeys1763700000000 } from './1763700000000-idempotency-keys.js';
 import { OnboardingsByState1763800000000 } from './1763800000000-onboardings-by-state.js';
 import { ReplayedRequests1763900000000 } from './1763900000000-replayed-requests.js';
+import { Callers1764000000000 } from './1764000000000-callers.js';
 import { Owners1764100000000 } from './1764100000000-owners.js';
 
 /** In order, by hand: a glob finds nothing once the code is built elsewhere. */
@@ -10,5 +11,6 @@ export const MIGRATIONS = [
   IdempotencyKeys1763700000000,
   OnboardingsByState1763800000000,
   ReplayedRequests1763900000000,
+  Callers1764000000000,
   Owners1764100000000,
 ];

@@ -1,0 +1,84 @@
+import { z } from 'zod';
+import type { ApiKey, MadeApiKey } from '#libs/callers';
+import { SCOPES, isCallerName } from '#libs/kernel';
+import { text } from './text.js';
+
+const DAY_S = 86_400;
+const LONGEST_LIFE_S = 3_650 * DAY_S;
+const LONGEST_OVERLAP_S = 30 * DAY_S;
+
+export const keyIdParam = z.string().regex(/^[0-9a-f]{20}$/, 'is not the id of an API key');
+
+export const createKeyBody = z
+  .strictObject({
+    caller: z.string().refine(isCallerName, 'is not 1 to 64 of a-z, 0-9, ".", "_" and "-"').meta({
+      description: 'Who owns what is started with the key; several keys may be one caller’s.',
+    }),
+    scopes: z.array(z.enum(SCOPES)).min(1).max(SCOPES.length),
+    integrations: z.array(text(32)).min(1).max(100).optional().meta({
+      description: 'The integrations that it may start onboardings at; all where left out.',
+    }),
+    name: text(100).optional(),
+    expiresInS: z
+      .int()
+      .min(60)
+      .max(LONGEST_LIFE_S)
+      .optional()
+      .meta({ description: 'For good where left out.' }),
+  })
+  .meta({ id: 'NewApiKey' });
+export type CreateKeyBody = z.output<typeof createKeyBody>;
+
+export const rotateKeyBody = z
+  .strictObject({
+    overlapS: z.int().min(0).max(LONGEST_OVERLAP_S).default(DAY_S).meta({
+      description: 'How long the old key still works; 0 revokes it.',
+    }),
+  })
+  .meta({ id: 'RotateApiKey' });
+export type RotateKeyBody = z.output<typeof rotateKeyBody>;
+
+const instant = z.iso.datetime();
+
+export const apiKeyResource = z
+  .object({
+    id: z.string(),
+    caller: z.string(),
+    name: z.string().nullable(),
+    scopes: z.array(z.enum(SCOPES)),
+    integrations: z.array(z.string()).nullable(),
+    state: z.enum(['active', 'expired', 'revoked']),
+    createdAt: instant,
+    createdBy: z.string(),
+    expiresAt: instant.nullable(),
+    lastUsedAt: instant.nullable().meta({ description: 'To the minute.' }),
+    revokedAt: instant.nullable(),
+    rotatedTo: z.string().nullable(),
+  })
+  .meta({ id: 'ApiKey' });
+export type ApiKeyResource = z.output<typeof apiKeyResource>;
+
+export const apiKeyList = z.object({ items: z.array(apiKeyResource) }).meta({ id: 'ApiKeyList' });
+
+export const madeApiKey = apiKeyResource
+  .extend({ token: z.string().meta({ description: 'Shown this once, and kept nowhere.' }) })
+  .meta({ id: 'MadeApiKey' });
+
+export function toKeyResource({
+  createdAt,
+  expiresAt,
+  lastUsedAt,
+  revokedAt,
+  ...key
+}: ApiKey): ApiKeyResource {
+  return {
+    ...key,
+    createdAt: createdAt.toISOString(),
+    expiresAt: expiresAt?.toISOString() ?? null,
+    lastUsedAt: lastUsedAt?.toISOString() ?? null,
+    revokedAt: revokedAt?.toISOString() ?? null,
+  };
+}
+
+/** The only place where a token leaves. */
+export const toMadeKey = ({ key, token }: MadeApiKey) => ({ ...toKeyResource(key), token: token.reveal() });

@@ -1,0 +1,44 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { PreparedStatements, type PreparedStatement } from '#libs/database';
+
+/** Who did it, and from where. */
+export interface Who {
+  /** `caller:<name>`, `cli:<user of the machine>`, or `nobody`. */
+  actor: string;
+  /** The client's address, where there is one. */
+  address: string | null;
+}
+
+export interface AuditEvent extends Who {
+  /** In the past tense, e.g. `api_key_created`. */
+  action: string;
+  /** What it was done to. */
+  target: string | null;
+  /** No secret, and no personal data: it is kept for long. */
+  data: Record<string, unknown>;
+}
+
+const INSERT: PreparedStatement = {
+  name: 'audit_event_insert',
+  text: `INSERT INTO audit_events (actor, action, target, address, data) VALUES ($1, $2, $3, $4, $5)`,
+};
+
+/** What somebody may one day have to answer for: a row in `audit_events`, and a line in the log. */
+@Injectable()
+export class Audit {
+  readonly #logger = new Logger(Audit.name);
+
+  constructor(private readonly statements: PreparedStatements) {}
+
+  /** Writes both. @throws where PostgreSQL is away: what must not happen unseen waits for this. */
+  async record(event: AuditEvent): Promise<void> {
+    const { actor, action, target, address, data } = event;
+    await this.statements.run(INSERT, [actor, action, target, address, JSON.stringify(data)]);
+    this.say(event);
+  }
+
+  /** Writes the line alone, for an event whose row is part of another statement. */
+  say(event: AuditEvent): void {
+    this.#logger.log({ audit: event }, `audit: ${event.action} by ${event.actor}`);
+  }
+}

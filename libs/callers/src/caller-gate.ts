@@ -1,0 +1,82 @@
+import { Injectable } from '@nestjs/common';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { ProblemError, isUuid, type Caller, type Scope } from '#libs/kernel';
+import type { Count } from './counter.js';
+import { FailedLogins } from './failed-logins.js';
+import { BadToken } from './jwt-login.js';
+import { stampLimits } from './limit-headers.js';
+import { Logins } from './logins.js';
+import { RateLimits } from './rate-limits.js';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Who asks; there for every route that a scope opens. */
+    caller?: Caller;
+    /** What this request was counted for. They are waited for by the guard, while the body is being read. */
+    counts?: Promise<Count>[];
+  }
+  interface FastifyContextConfig {
+    /** From `@Requires`. */
+    requires?: Scope[];
+  }
+}
+
+/** Nothing was asked for by name: what RFC 6750 §3.1 wants where no token was given. */
+const NO_TOKEN = 'Bearer realm="gangway"';
+const BAD_TOKEN = `${NO_TOKEN}, error="invalid_token", error_description="The token is not valid"`;
+
+/** Asks who it is before the body is read: a stranger's 256 KiB are nobody's work. */
+@Injectable()
+export class CallerGate {
+  constructor(
+    private readonly logins: Logins,
+    private readonly failures: FailedLogins,
+    private readonly limits: RateLimits,
+  ) {}
+
+  /** @throws ProblemError `unauthenticated`, `rate_limited` for an address that guesses, or `not_ready`. */
+  async admit(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    if (!request.routeOptions.config.requires) return;
+    const { authorization } = request.headers;
+    this.failures.refuseShutOut(request.ip);
+    const token = /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1];
+    try {
+      if (!token) throw new BadToken('no bearer token');
+      request.caller = await this.logins.login(token);
+    } catch (error) {
+      if (!(error instanceof BadToken)) throw error;
+      // Who sends no credentials guesses none: that is not counted.
+      if (authorization) await this.failures.note(request.ip, error.message);
+      reply.header('WWW-Authenticate', token ? BAD_TOKEN : NO_TOKEN);
+      throw new ProblemError('unauthenticated', {
+        detail: token
+          ? 'The bearer token is not valid.'
+          : 'Send "Authorization: Bearer <API key, or access token>".',
+      });
+    }
+    request.counts = [this.limits.addRequest(request.caller.name)];
+    const subject = onboardingOf(request);
+    if (subject) request.counts.push(this.limits.addCommand(request.caller.name, subject));
+  }
+
+  async stamp(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    if (request.counts) stampLimits(reply, await Promise.all(request.counts));
+  }
+}
+
+/** The onboarding that a command is about, if the path names it. */
+function onboardingOf({ method, params }: FastifyRequest): string | null {
+  const { id } = (params ?? {}) as { id?: unknown };
+  const reads = method === 'GET' || method === 'HEAD';
+  // Either case of a UUID is the same onboarding, and must be the same count.
+  return !reads && typeof id === 'string' && isUuid(id) ? id.toLowerCase() : null;
+}
+
+/** Puts the gate before the routes; without it, the guard lets nobody in. */
+export function admitCallers(app: NestFastifyApplication): void {
+  const gate = app.get(CallerGate);
+  const fastify = app.getHttpAdapter().getInstance();
+  fastify.addHook('onRequest', (request, reply) => gate.admit(request, reply));
+  fastify.addHook('onSend', (request, reply) => gate.stamp(request, reply));
+}

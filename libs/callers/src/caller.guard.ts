@@ -1,0 +1,28 @@
+import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { ProblemError, type Scope } from '#libs/kernel';
+import { throwIfOver } from './limit-headers.js';
+import { REQUIRES } from './requires.decorator.js';
+
+/** Lets a caller through to a route that one of its scopes opens (RFC 6750 §3.1). */
+@Injectable()
+export class CallerGuard implements CanActivate {
+  constructor(private readonly reflector: Reflector) {}
+
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    const http = context.switchToHttp();
+    const { caller, counts = [] } = http.getRequest<FastifyRequest>();
+    // The gate has told strangers already; this one is for an app that forgot the gate.
+    if (!caller) throw new ProblemError('unauthenticated', { detail: 'Nobody was asked who this is.' });
+    throwIfOver(await Promise.all(counts));
+    const needed = this.reflector.get<Scope[] | undefined>(REQUIRES, context.getHandler()) ?? [];
+    if (needed.some((scope) => caller.scopes.has(scope))) return true;
+    const challenge = `Bearer realm="gangway", error="insufficient_scope", scope="${needed.join(' ')}"`;
+    http.getResponse<FastifyReply>().header('WWW-Authenticate', challenge);
+    throw new ProblemError('forbidden', {
+      detail: `This needs the scope ${needed.join(' or ')}.`,
+      extensions: { requiredScopes: needed },
+    });
+  }
+}

@@ -1,0 +1,34 @@
+import { Module } from '@nestjs/common';
+import { DiscoveryModule } from '@nestjs/core';
+import { DatabaseModule } from '#libs/database';
+import { ApiKeyLogin } from './api-key-login.js';
+import { ApiKeys } from './api-keys.js';
+import { Audit } from './audit.js';
+import { CallerGate } from './caller-gate.js';
+import { CallerGuard } from './caller.guard.js';
+import { FailedLogins } from './failed-logins.js';
+import { GuardedRoutes } from './guarded-routes.js';
+import { JwtLogin } from './jwt-login.js';
+import { LimitRedis } from './limit-redis.js';
+import { Logins } from './logins.js';
+import { RateLimits } from './rate-limits.js';
+
+/** Who may come in, to which routes, and how often. An app that imports it calls `admitCallers`. */
+@Module({
+  imports: [DatabaseModule, DiscoveryModule],
+  providers: [
+    ApiKeyLogin,
+    ApiKeys,
+    Audit,
+    CallerGate,
+    CallerGuard,
+    FailedLogins,
+    GuardedRoutes,
+    JwtLogin,
+    LimitRedis,
+    Logins,
+    RateLimits,
+  ],
+  exports: [ApiKeys, Audit, CallerGuard, RateLimits],
+})
+export class CallersModule {}

@@ -1,0 +1,45 @@
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { GUARDS_METADATA, METHOD_METADATA, PATH_METADATA } from '@nestjs/common/constants.js';
+import { DiscoveryService, MetadataScanner } from '@nestjs/core';
+import { CallerGuard } from './caller.guard.js';
+import { REQUIRES } from './requires.decorator.js';
+
+/** Everything below it is the callers'. */
+const CALLERS_PATH = /^\/?v\d+(\/|$)/;
+
+/** Stops the boot of an app with a route that a scope should open, and none does. */
+@Injectable()
+export class GuardedRoutes implements OnModuleInit {
+  constructor(
+    private readonly discovery: DiscoveryService,
+    private readonly scanner: MetadataScanner,
+  ) {}
+
+  /** @throws Error that names every route that was forgotten. */
+  onModuleInit(): void {
+    const forgotten = this.discovery
+      .getControllers()
+      .flatMap(({ metatype }) => (metatype ? this.#forgottenIn(metatype as Controller) : []));
+    if (forgotten.length > 0) throw new Error(`routes without a scope: ${forgotten.join('; ')}`);
+  }
+
+  #forgottenIn(controller: Controller): string[] {
+    const paths = [Reflect.getMetadata(PATH_METADATA, controller) as string | string[]].flat();
+    const isOfCallers = paths.some((path) => CALLERS_PATH.test(path));
+    return this.scanner.getAllMethodNames(controller.prototype).flatMap((name) => {
+      const method = controller.prototype[name]!;
+      if (!Reflect.hasMetadata(METHOD_METADATA, method)) return [];
+      const guarded = isGuarded(controller) || isGuarded(method);
+      const scoped = Reflect.hasMetadata(REQUIRES, method);
+      const route = `${controller.name}.${name}`;
+      if (guarded && !scoped) return [`${route} has no @Requires`];
+      if (!guarded && (scoped || isOfCallers)) return [`${route} is not under the CallerGuard`];
+      return [];
+    });
+  }
+}
+
+type Controller = { name: string; prototype: Record<string, object> };
+
+const isGuarded = (target: object) =>
+  ((Reflect.getMetadata(GUARDS_METADATA, target) ?? []) as unknown[]).includes(CallerGuard);

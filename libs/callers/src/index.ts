@@ -1,0 +1,8 @@
+export { ApiKeys, type ApiKey, type MadeApiKey, type NewApiKey } from './api-keys.js';
+export { Audit, type AuditEvent, type Who } from './audit.js';
+export { admitCallers } from './caller-gate.js';
+export { CallerGuard } from './caller.guard.js';
+export { CallersModule } from './callers.module.js';
+export { throwIfOver } from './limit-headers.js';
+export { RateLimits } from './rate-limits.js';
+export { Requires } from './requires.decorator.js';

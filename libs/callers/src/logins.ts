@@ -1,0 +1,35 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { DEFAULT_CALLER, SCOPES, equalInConstantTime, type Caller } from '#libs/kernel';
+import { CONFIG, type Config } from '#libs/platform';
+import { ApiKeyLogin } from './api-key-login.js';
+import { TOKEN_PREFIX, parseApiKeyToken } from './api-key-token.js';
+import { BadToken, JwtLogin } from './jwt-login.js';
+
+const DEVELOPMENT: Caller = { name: DEFAULT_CALLER, scopes: new Set(SCOPES), integrations: null };
+
+/** The kinds of bearer token, side by side; its form says which one it is. */
+@Injectable()
+export class Logins {
+  constructor(
+    @Inject(CONFIG) private readonly config: Config,
+    private readonly keys: ApiKeyLogin,
+    private readonly jwt: JwtLogin,
+  ) {}
+
+  /**
+   * @throws BadToken where it opens nothing.
+   * @throws where PostgreSQL or the issuer's keys would have to be asked, and are away.
+   */
+  async login(token: string): Promise<Caller> {
+    const { API_KEY } = this.config;
+    if (API_KEY && equalInConstantTime(token, API_KEY.reveal())) return DEVELOPMENT;
+    if (token.startsWith(TOKEN_PREFIX)) {
+      const key = parseApiKeyToken(token);
+      const caller = key && (await this.keys.login(key));
+      if (caller) return caller;
+      throw new BadToken(key ? `no live API key ${key.id} with this secret` : 'misshapen API key');
+    }
+    if (token.split('.').length === 3) return this.jwt.login(token);
+    throw new BadToken('neither an API key nor a JWT');
+  }
+}

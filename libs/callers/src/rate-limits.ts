@@ -1,0 +1,42 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { KeyedHash, CONFIG, type Config } from '#libs/platform';
+import { Counter, type Count } from './counter.js';
+import { LimitRedis } from './limit-redis.js';
+
+/** How much a caller may ask for in a minute, and how much of it about one subject. */
+@Injectable()
+export class RateLimits {
+  readonly #callers: Counter;
+  readonly #subjects: Counter;
+
+  constructor(
+    redis: LimitRedis,
+    private readonly hash: KeyedHash,
+    @Inject(CONFIG) config: Config,
+  ) {
+    const shared = { redis: redis.client, prefix: config.QUEUE_PREFIX };
+    this.#callers = new Counter({ ...shared, policy: 'caller', quota: config.RATE_LIMIT_CALLER_PER_MINUTE });
+    this.#subjects = new Counter({
+      ...shared,
+      policy: 'subject',
+      quota: config.RATE_LIMIT_SUBJECT_PER_MINUTE,
+    });
+  }
+
+  addRequest(caller: string): Promise<Count> {
+    return this.#callers.add(this.#keyOf(caller));
+  }
+
+  /**
+   * @param caller whose commands are counted: nobody can use up what is another's by guessing an id.
+   * @param subject an onboarding's id, or the subject of a start.
+   */
+  addCommand(caller: string, subject: string): Promise<Count> {
+    return this.#subjects.add(this.#keyOf(`${caller}\n${subject}`));
+  }
+
+  /** A subject may hold a mail address, and a caller's name is nobody's business either. */
+  #keyOf(text: string): string {
+    return this.hash.of('rate limit', text).toString('base64url');
+  }
+}
