@@ -33,6 +33,7 @@ interface Parameter {
 }
 
 interface Described {
+  'x-required-scopes'?: string[];
   parameters?: Parameter[];
   requestBody?: { required?: boolean; content: Record<string, { schema: Schema }> };
   responses: Record<string, { description: string; content?: Record<string, { schema: Schema }> }>;
