@@ -30,23 +30,33 @@ export const url = (...protocols: string[]) =>
     `is not a URL that starts with ${protocols.map((p) => `${p}//`).join(' or ')}`,
   );
 
-const RANGES = new Set(['loopback', 'linklocal', 'uniquelocal']);
+/** Names of ranges that Fastify's `trustProxy` knows. */
+const ADDRESS_RANGES: ReadonlySet<string> = new Set(['loopback', 'linklocal', 'uniquelocal']);
 
-const isRange = (entry: string) => {
-  const [address = '', bits, ...more] = entry.split('/');
-  const version = isIP(address);
-  const fits = bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128));
-  return RANGES.has(entry) || (version !== 0 && fits && more.length === 0);
-};
+/** A comma separated list of addresses, ranges (`10.0.0.0/8`) and names of ranges. */
+export const addresses = () =>
+  z
+    .string()
+    .default('')
+    .transform((value) =>
+      value
+        .split(',')
+        .map((each) => each.trim())
+        .filter(Boolean),
+    )
+    .refine(
+      (list) => list.every(isAddressRange),
+      'is not a comma separated list of IP addresses, ranges such as 10.0.0.0/8, loopback, linklocal and uniquelocal',
+    );
 
-/** Addresses and ranges of them, as Fastify's `trustProxy` takes them. */
-export const addresses = z
-  .string()
-  .transform((value) => value.split(',').map((each) => each.trim()))
-  .refine(
-    (entries) => entries.every(isRange),
-    'is not a comma separated list of addresses, ranges such as 10.0.0.0/8, or loopback, linklocal, uniquelocal',
-  );
+function isAddressRange(text: string): boolean {
+  if (ADDRESS_RANGES.has(text)) return true;
+  const [address = '', bits, ...more] = text.split('/');
+  const family = isIP(address);
+  if (family === 0 || more.length > 0) return false;
+  // Everybody's proxy is nobody's: with /0 any client could say that it came over TLS, and from where.
+  return bits === undefined || (/^[1-9]\d{0,2}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
+}
 
 /** Reads the variables of a schema, and notes what is wrong with them. @returns null where anything is. */
 export function parse<S extends z.ZodObject>(

@@ -48,6 +48,15 @@ describe('parseConfig', () => {
     ['REDIS_URL', undefined, 'is missing'],
     ['API_KEY', 'short', 'is shorter than 16 characters'],
     ['SEALING_KEYS', 'k1:AAAA', 'key "k1" is 3 bytes long where AES-256 needs 32'],
+    ['OPS_PASSWORD', 'eleven char', 'is shorter than 12 characters'],
+    ['OPS_SESSION_IDLE_MS', '43200001', 'is more than OPS_SESSION_LIFE_MS'],
+    ...['proxy', '10.0.0.0/33', '10.0.0.0/0', '::/0', '10.0.0.0/8/8', '10.0.0.1;10.0.0.2'].map(
+      (list): [string, string, string] => [
+        'TRUSTED_PROXIES',
+        list,
+        'is not a comma separated list of IP addresses, ranges such as 10.0.0.0/8, loopback, linklocal and uniquelocal',
+      ],
+    ),
     ['HASH_KEY', 'c2VjcmV0', 'is base64 of 6 bytes where 32 are needed'],
     ['SIGNING_ENGINE', 'rsa', 'is neither openssl nor noble'],
     [
@@ -88,6 +97,13 @@ describe('parseConfig', () => {
     const faults = faultsOf({ ...good, [variable]: value });
     expect(Object.values(faults)).toEqual([detail]);
     expect(Object.keys(faults)[0]).toBe(variable.replace('_KEY_FILE', '_KEY'));
+  });
+
+  it('takes proxies by address, range and name, and an environment without an account for the console', () => {
+    const { OPS_PASSWORD: _, ...rest } = good;
+    const config = parseConfig({ ...rest, TRUSTED_PROXIES: '10.0.0.0/8, ::1,loopback' });
+    expect(config.TRUSTED_PROXIES).toEqual(['10.0.0.0/8', '::1', 'loopback']);
+    expect(config.OPS_PASSWORD).toBeUndefined();
   });
 
   it('names a key file that cannot be read, and why', () => {

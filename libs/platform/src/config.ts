@@ -47,6 +47,7 @@ const environment = z.object({
   HOST: z.string().min(1, 'is empty').default('127.0.0.1'),
   PORT: count(3000, 0, 65_535),
   WORKER_PORT: count(3001, 0, 65_535),
+  TRUSTED_PROXIES: addresses(),
   DATABASE_URL: url('postgres:', 'postgresql:'),
   DATABASE_POOL_SIZE: count(10, 1, 200),
   REDIS_URL: url('redis:', 'rediss:'),
@@ -66,14 +67,17 @@ const environment = z.object({
   JWT_SCOPE_CLAIM: z.string().min(1, 'is empty').default('scope'),
   JWT_CLOCK_TOLERANCE_S: count(30, 0, 300),
   JWT_JWKS_COOLDOWN_MS: count(30_000, 0, 3_600_000),
-  TRUSTED_PROXIES: addresses.optional(),
   LOGIN_FAILURES_PER_MINUTE: count(20),
   RATE_LIMIT_CALLER_PER_MINUTE: count(6_000),
   RATE_LIMIT_SUBJECT_PER_MINUTE: count(60),
   SEALING_KEYS: sealingKeys,
   HASH_KEY: hashKey,
   OPS_USER: z.string().min(1, 'is empty').default('ops'),
-  OPS_PASSWORD: secret(8).optional(),
+  OPS_PASSWORD: secret(12).optional(),
+  OPS_SESSION_IDLE_MS: durationMs(1_800_000),
+  OPS_SESSION_LIFE_MS: durationMs(43_200_000),
+  OPS_LOGIN_TRIES: count(10, 1, 1_000),
+  OPS_LOGIN_WINDOW_MS: durationMs(300_000),
   SIGNING_ENGINE: z.enum(['openssl', 'noble'], { error: 'is neither openssl nor noble' }).default('openssl'),
   INTEGRATIONS: z
     .string({ error: 'is missing' })
@@ -195,6 +199,9 @@ function contradictions(settings: Environment): Faults {
   }
   if (settings.ONBOARDING_IDLE_MS > settings.ONBOARDING_LIFE_MS) {
     faults.push({ variable: 'ONBOARDING_IDLE_MS', detail: 'is more than ONBOARDING_LIFE_MS' });
+  }
+  if (settings.OPS_SESSION_IDLE_MS > settings.OPS_SESSION_LIFE_MS) {
+    faults.push({ variable: 'OPS_SESSION_IDLE_MS', detail: 'is more than OPS_SESSION_LIFE_MS' });
   }
   for (const variable of ['OTP_LIFE_MS', 'ONBOARDING_IDLE_MS'] as const) {
     if (settings[variable] <= settings.CALL_TIMEOUT_MS) {

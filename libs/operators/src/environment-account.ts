@@ -1,0 +1,31 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { equalInConstantTime } from '#libs/kernel';
+import { CONFIG, KeyedHash, type Config } from '#libs/platform';
+import { canonicalName, type Operator } from './operator.js';
+import { canonicalPassword } from './password-rule.js';
+
+/** The admin that the environment names (`OPS_USER`, `OPS_PASSWORD`): whoever makes the first account. */
+@Injectable()
+export class EnvironmentAccount {
+  /** Absent without `OPS_PASSWORD`. */
+  readonly operator: Operator | null;
+  /** Keyed hash of name and password: a session that was opened with another password has another. */
+  readonly mark: Buffer | null;
+  readonly #password: string;
+
+  constructor(@Inject(CONFIG) { OPS_USER, OPS_PASSWORD }: Config, hash: KeyedHash) {
+    const name = canonicalName(OPS_USER);
+    this.#password = OPS_PASSWORD?.reveal() ?? '';
+    this.operator = OPS_PASSWORD ? { id: null, name, role: 'admin' } : null;
+    this.mark = OPS_PASSWORD ? hash.of('environment account', `${name}\n${this.#password}`) : null;
+  }
+
+  /** @param name in its {@link canonicalName} form. */
+  isNamed(name: string): boolean {
+    return this.operator?.name === name;
+  }
+
+  isPassword(password: string): boolean {
+    return equalInConstantTime(canonicalPassword(password), canonicalPassword(this.#password));
+  }
+}

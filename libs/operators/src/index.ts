@@ -1,0 +1,8 @@
+export { OperatorAccounts } from './operator-accounts.js';
+export { OperatorAccountsModule } from './operator-accounts.module.js';
+export { OperatorAudit, type AuditEntry } from './operator-audit.js';
+export { OperatorLogin, type LoginTry } from './operator-login.js';
+export { OperatorSessions } from './operator-sessions.js';
+export { ROLES, mayActAs, type Operator, type OperatorAccount, type Role } from './operator.js';
+export { OperatorsModule } from './operators.module.js';
+export { PasswordHashes } from './password-hashes.js';

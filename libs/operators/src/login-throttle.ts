@@ -1,0 +1,91 @@
+import { isIPv6 } from 'node:net';
+import { Inject, Injectable } from '@nestjs/common';
+import {
+  RLWrapperTimeouts,
+  RateLimiterMemory,
+  RateLimiterRedis,
+  RateLimiterRes,
+} from 'rate-limiter-flexible';
+import { Queues } from '#libs/jobs';
+import { ProblemError } from '#libs/kernel';
+import { CONFIG, KeyedHash, type Config } from '#libs/platform';
+
+/** A Redis that hangs holds no login longer; memory of this process counts meanwhile. */
+const REDIS_TIMEOUT_MS = 150;
+/** Behind one address there may be an office. */
+const TRIES_PER_ADDRESS = 3;
+
+/**
+ * Counts tries per account and per address, over all processes. They are counted before the password is looked at,
+ * so that a hundred at once are a hundred, and given back where it was right. Nobody is locked out for longer than
+ * the window.
+ */
+@Injectable()
+export class LoginThrottle {
+  readonly #perAccount: RLWrapperTimeouts;
+  readonly #perAddress: RLWrapperTimeouts;
+
+  constructor(
+    queues: Queues,
+    private readonly hash: KeyedHash,
+    @Inject(CONFIG) { QUEUE_PREFIX, OPS_LOGIN_TRIES, OPS_LOGIN_WINDOW_MS }: Config,
+  ) {
+    const duration = Math.ceil(OPS_LOGIN_WINDOW_MS / 1_000);
+    const limiter = (name: string, points: number) => {
+      const options = { keyPrefix: `${QUEUE_PREFIX}:login:${name}`, points, duration };
+      return new RLWrapperTimeouts({
+        limiter: new RateLimiterRedis({ ...options, storeClient: queues.redis, rejectIfRedisNotReady: true }),
+        timeoutMs: REDIS_TIMEOUT_MS,
+        insuranceLimiter: new RateLimiterMemory(options),
+      });
+    };
+    this.#perAccount = limiter('account', OPS_LOGIN_TRIES);
+    this.#perAddress = limiter('address', OPS_LOGIN_TRIES * TRIES_PER_ADDRESS);
+  }
+
+  /** @throws ProblemError `rate_limited` with the seconds until the next try. */
+  async take(name: string, address: string): Promise<void> {
+    const taken = await Promise.allSettled([
+      this.#perAccount.consume(this.#keyOf(name)),
+      this.#perAddress.consume(this.#keyOf(networkOf(address))),
+    ]);
+    const waits = taken.flatMap((each) => (each.status === 'rejected' ? [waitOf(each.reason)] : []));
+    if (waits.length === 0) return;
+    throw new ProblemError('rate_limited', {
+      detail: 'Too many tries to log in.',
+      retryAfterS: Math.max(...waits),
+    });
+  }
+
+  /** Of a try that was right. Others' wrong tries stay counted. */
+  async giveBack(name: string, address: string): Promise<void> {
+    await Promise.allSettled([
+      this.#perAccount.reward(this.#keyOf(name)),
+      this.#perAddress.reward(this.#keyOf(networkOf(address))),
+    ]);
+  }
+
+  /** What is typed as a name may be a password, and those never reach Redis. */
+  #keyOf(text: string): string {
+    return this.hash.of('login throttle', text).toString('base64url');
+  }
+}
+
+function waitOf(reason: unknown): number {
+  if (reason instanceof RateLimiterRes) return Math.max(1, Math.ceil(reason.msBeforeNext / 1_000));
+  throw reason;
+}
+
+/** An IPv6 network of 64 bits is one customer's (RFC 6177): each of its addresses would be a new try. */
+export function networkOf(address: string): string {
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
+  if (mapped) return mapped;
+  const [bare = ''] = address.split('%');
+  if (!isIPv6(bare)) return address;
+  // The URL parser writes IPv6 in one way only (RFC 5952), with at most one gap.
+  const [head = '', tail] = new URL(`http://[${bare}]`).hostname.slice(1, -1).split('::');
+  const before = head.split(':').filter(Boolean);
+  const after = (tail ?? '').split(':').filter(Boolean);
+  const groups = [...before, ...Array<string>(8 - before.length - after.length).fill('0'), ...after];
+  return `${groups.slice(0, 4).join(':')}::/64`;
+}

@@ -1,0 +1,84 @@
+import { Injectable } from '@nestjs/common';
+import { PreparedStatements } from '#libs/database';
+import { ProblemError } from '#libs/kernel';
+import { EnvironmentAccount } from './environment-account.js';
+import { LoginThrottle } from './login-throttle.js';
+import { OperatorAudit } from './operator-audit.js';
+import { OperatorSessions } from './operator-sessions.js';
+import { canonicalName, isOperatorName, type Operator } from './operator.js';
+import { PasswordHashes } from './password-hashes.js';
+import { isOfAnyLength } from './password-rule.js';
+import { FIND_FOR_LOGIN } from './statements.js';
+
+export interface LoginTry {
+  name: string;
+  password: string;
+  address: string;
+  traceId: string;
+}
+
+interface Checked {
+  operator: Operator;
+  passwordHash: string | null;
+}
+
+/** The way in to the console. */
+@Injectable()
+export class OperatorLogin {
+  constructor(
+    private readonly statements: PreparedStatements,
+    private readonly hashes: PasswordHashes,
+    private readonly environment: EnvironmentAccount,
+    private readonly throttle: LoginThrottle,
+    private readonly sessions: OperatorSessions,
+    private readonly audit: OperatorAudit,
+  ) {}
+
+  /**
+   * @returns the token of a new session.
+   * @throws ProblemError `unauthenticated`, in the same words for an unknown name as for a wrong password;
+   *   `rate_limited` with `retryAfterS`.
+   */
+  async logIn({ password, address, traceId, ...typed }: LoginTry): Promise<string> {
+    const name = canonicalName(typed.name);
+    const entry = { action: 'login', target: null, address, traceId };
+    let known: string | null = null;
+    try {
+      await this.throttle.take(name, address);
+      const checked = await this.#check(name, password, (operator) => (known = operator.name));
+      const token = checked && (await this.sessions.begin(checked.operator, checked.passwordHash, address));
+      if (!token) throw new ProblemError('unauthenticated', { detail: 'This name and password do not fit.' });
+      await this.throttle.giveBack(name, address);
+      this.audit.record({ ...entry, operator: known, outcome: 'done' });
+      return token;
+    } catch (error) {
+      // A name that is nobody's is not written down: people type their password there.
+      const outcome = error instanceof ProblemError ? 'refused' : 'failed';
+      this.audit.record({ ...entry, operator: known, outcome });
+      throw error;
+    }
+  }
+
+  async #check(name: string, password: string, isKnown: (who: Operator) => void): Promise<Checked | null> {
+    const account = isOperatorName(name) ? await this.#find(name) : null;
+    const environment = this.environment.isNamed(name) ? this.environment.operator : null;
+    const operator = environment ?? account?.operator ?? null;
+    if (operator) isKnown(operator);
+    // Nothing so long is anybody's password, whoever is asked for: that it is not hashed tells of no name.
+    if (!isOfAnyLength(password)) return null;
+    // One scrypt for everybody: known, unknown, disabled, and the environment's.
+    const passwordHash = environment ? null : (account?.passwordHash ?? null);
+    const isRight = await this.hashes.isRight(password, passwordHash);
+    if (environment)
+      return this.environment.isPassword(password) ? { operator: environment, passwordHash } : null;
+    return account && isRight ? account : null;
+  }
+
+  async #find(name: string): Promise<{ operator: Operator; passwordHash: string } | null> {
+    type Row = Operator & { id: string; passwordHash: string };
+    const [row] = await this.statements.run<Row>(FIND_FOR_LOGIN, [name]);
+    if (!row) return null;
+    const { passwordHash, ...operator } = row;
+    return { operator, passwordHash };
+  }
+}

@@ -1,0 +1,16 @@
+import { Module } from '@nestjs/common';
+import { DatabaseModule } from '#libs/database';
+import { JobsModule } from '#libs/jobs';
+import { LoginThrottle } from './login-throttle.js';
+import { OperatorAccountsModule } from './operator-accounts.module.js';
+import { OperatorAudit } from './operator-audit.js';
+import { OperatorLogin } from './operator-login.js';
+import { OperatorSessions } from './operator-sessions.js';
+
+/** Operators: their accounts, logins and sessions, and what they did. */
+@Module({
+  imports: [DatabaseModule, JobsModule, OperatorAccountsModule],
+  providers: [LoginThrottle, OperatorAudit, OperatorLogin, OperatorSessions],
+  exports: [OperatorAccountsModule, OperatorAudit, OperatorLogin, OperatorSessions],
+})
+export class OperatorsModule {}

@@ -1,0 +1,94 @@
+import { randomBytes, scrypt, timingSafeEqual, type ScryptOptions } from 'node:crypto';
+import { promisify } from 'node:util';
+import { Injectable } from '@nestjs/common';
+import { ProblemError } from '#libs/kernel';
+import { canonicalPassword } from './password-rule.js';
+
+const derive = promisify<string, Buffer, number, ScryptOptions, Buffer>(scrypt);
+
+/** N = 2^17, r = 8, p = 1: OWASP Password Storage Cheat Sheet. 128 MiB and some 400 ms each. */
+const LOG_N = 17;
+const R = 8;
+const P = 1;
+const SALT_BYTES = 16;
+const HASH_BYTES = 32;
+
+/** Each takes 128 MiB and a thread of libuv's four, which name lookups and files need too. */
+const AT_ONCE = 2;
+/** Who comes later than so many is sent away: a flood of logins must not become a queue of minutes. */
+const WAITING = 16;
+
+const STORED = /^\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d)\$([A-Za-z0-9+/]{22,86})\$([A-Za-z0-9+/]{43,86})$/;
+
+/** Nobody's: the same work for a name that there is not. */
+const NOBODYS = `$scrypt$ln=${LOG_N},r=${R},p=${P}$${'A'.repeat(22)}$${'A'.repeat(43)}`;
+
+/** Hashes passwords by scrypt (RFC 7914), a few at a time. */
+@Injectable()
+export class PasswordHashes {
+  #running = 0;
+  readonly #waiting: (() => void)[] = [];
+  #made = 0;
+
+  /** How often scrypt has run: what a test can compare where a stopwatch could not. */
+  get made(): number {
+    return this.#made;
+  }
+
+  /** @returns `$scrypt$ln=17,r=8,p=1$<salt>$<hash>`, both base64 without padding. */
+  async hash(password: string): Promise<string> {
+    const salt = randomBytes(SALT_BYTES);
+    const hash = await this.#derive(password, salt, HASH_BYTES, { logN: LOG_N, r: R, p: P });
+    return `$scrypt$ln=${LOG_N},r=${R},p=${P}$${base64(salt)}$${base64(hash)}`;
+  }
+
+  /**
+   * @param stored what {@link hash} gave; null where there is no such account, which costs the same.
+   * @throws ProblemError `rate_limited` where too many wait already.
+   * @throws Error where what is stored is no hash.
+   */
+  async isRight(password: string, stored: string | null): Promise<boolean> {
+    const parsed = STORED.exec(stored ?? NOBODYS);
+    if (!parsed) throw new Error('a stored password is no scrypt hash');
+    const [, ln, r, p, salt = '', hash = ''] = parsed;
+    const expected = Buffer.from(hash, 'base64');
+    const cost = { logN: Number(ln), r: Number(r), p: Number(p) };
+    const actual = await this.#derive(password, Buffer.from(salt, 'base64'), expected.length, cost);
+    return timingSafeEqual(actual, expected) && stored !== null;
+  }
+
+  async #derive(
+    password: string,
+    salt: Buffer,
+    bytes: number,
+    { logN, r, p }: { logN: number; r: number; p: number },
+  ): Promise<Buffer> {
+    await this.#turn();
+    try {
+      this.#made += 1;
+      const N = 2 ** logN;
+      return await derive(canonicalPassword(password), salt, bytes, { N, r, p, maxmem: 128 * N * r * 2 });
+    } finally {
+      const next = this.#waiting.shift();
+      // The turn goes from hand to hand: given back first, a newcomer could take it.
+      if (next) next();
+      else this.#running -= 1;
+    }
+  }
+
+  async #turn(): Promise<void> {
+    if (this.#running < AT_ONCE) {
+      this.#running += 1;
+      return;
+    }
+    if (this.#waiting.length >= WAITING) {
+      throw new ProblemError('rate_limited', {
+        detail: 'Too many log in at once.',
+        retryAfterS: 5,
+      });
+    }
+    await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+}
+
+const base64 = (bytes: Buffer) => bytes.toString('base64').replace(/=+$/, '');
