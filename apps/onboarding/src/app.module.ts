@@ -2,6 +2,7 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { AuthenticatorsModule } from '#libs/authenticators';
 import { CallersModule } from '#libs/callers';
 import { OnboardingModule } from '#libs/onboarding';
+import { OperatorsModule } from '#libs/operators';
 import { OtpModule } from '#libs/otp';
 import { PlatformModule, type Config } from '#libs/platform';
 import { ApiKeysController } from './api-keys.controller.js';
@@ -19,6 +20,7 @@ export class AppModule {
         OnboardingModule,
         OtpModule,
         AuthenticatorsModule,
+        OperatorsModule,
       ],
       controllers: [OnboardingController, ApiKeysController],
     };

@@ -3,9 +3,9 @@ import { admitCallers } from '#libs/callers';
 import { isDatabaseAway } from '#libs/database';
 import { createHttpApp, type Config } from '#libs/platform';
 import { AppModule } from './app.module.js';
+import { serveConsole } from './console/console.js';
 import { keepAnswers } from './idempotency.js';
 import { serveDocs } from './openapi.js';
-import { serveQueueBoard } from './queue-board.js';
 
 /** The service, ready to listen. */
 export async function createApp(config: Config): Promise<NestFastifyApplication> {
@@ -13,6 +13,6 @@ export async function createApp(config: Config): Promise<NestFastifyApplication>
   admitCallers(app);
   keepAnswers(app);
   serveDocs(app);
-  await serveQueueBoard(app);
+  await serveConsole(app);
   return app;
 }

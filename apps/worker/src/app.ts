@@ -7,7 +7,7 @@ import { WorkerModule } from './worker.module.js';
 
 /** The worker: its only HTTP is its health. */
 export function createWorker(config: Config): Promise<NestFastifyApplication> {
-  return createHttpApp(WorkerModule.forRoot(config), isDatabaseAway);
+  return createHttpApp(WorkerModule.forRoot(config), isDatabaseAway, config.TRUSTED_PROXIES);
 }
 
 /** Begins to take jobs. */

@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import { randomUUID } from 'node:crypto';
 import { STATUS_CODES, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
+import fastifyHelmet from '@fastify/helmet';
 import type { DynamicModule } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -9,8 +10,10 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Logger } from 'nestjs-pino';
 import { PROBLEMS, ProblemError } from '#libs/kernel';
 import { Health } from './health.js';
+import { badHost } from './host-header.js';
 import { requestIdOf } from './logging.js';
 import { ProblemFilter, sendProblem, type OutageTest } from './problem.filter.js';
+import { BARE_HEADERS, HELMET, HSTS } from './security-headers.js';
 import { traceparentOf } from './trace-context.js';
 import { validationPipe } from './validation.pipe.js';
 
@@ -21,25 +24,28 @@ const BODY_LIMIT_BYTES = 256 * 1024;
  * answer, the request's id on the way out.
  *
  * @param isOutage which errors mean that something we need is away (503 rather than 500).
- * @param trustedProxies whose `X-Forwarded-For` is believed; nobody's where left out, because anybody can send one.
+ * @param trustedProxies whose `X-Forwarded-…` says where a request came from, and whether over TLS.
  */
 export async function createHttpApp(
   module: DynamicModule,
   isOutage: OutageTest,
-  trustedProxies: string[] = [],
+  trustedProxies: readonly string[] = [],
 ): Promise<NestFastifyApplication> {
   const filter = new ProblemFilter(isOutage);
   const adapter = new FastifyAdapter({
     bodyLimit: BODY_LIMIT_BYTES,
     // An id that is too long is a wrong id, and said to be one by who reads it.
     routerOptions: { maxParamLength: 16_384 },
-    trustProxy: trustedProxies.length > 0 ? trustedProxies : false,
+    trustProxy: trustedProxies.length > 0 && [...trustedProxies],
     // Fastify asks first; the logger then finds the id on the raw request, so that both speak of one.
     genReqId: (request: IncomingMessage) => String((request.id = requestIdOf(request))),
     forceCloseConnections: 'idle',
+    // An empty list would trust nobody as well, but so that Fastify looks at the headers for nothing.
+    ...(trustedProxies.length > 0 && { trustProxy: [...trustedProxies] }),
     clientErrorHandler: answerClientError,
     // What fails before there is a route, such as a path that cannot be decoded, reaches neither Nest nor hooks.
     frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
+      reply.headers(BARE_HEADERS);
       stamp(request, reply);
       filter.answer(error, request, reply);
     },
@@ -56,6 +62,16 @@ export async function createHttpApp(
   const health = app.get(Health);
   const fastify = app.getHttpAdapter().getInstance();
   fastify.removeContentTypeParser('text/plain');
+  await fastify.register(fastifyHelmet, HELMET);
+  // Without a listener Node hangs up, and says nothing: nobody is connected to anywhere from here (RFC 9110 §9.3.6).
+  fastify.server.on('connect', (_request, socket) =>
+    answerClientError(new Error('CONNECT'), socket as Socket),
+  );
+  fastify.addHook('onRequest', async (request, reply) => {
+    const detail = badHost(request.raw);
+    if (!detail) return;
+    return sendProblem(new ProblemError('validation_failed', { detail }), request, reply);
+  });
   fastify.addHook('onRequest', async (request, reply) => {
     const { headers } = request;
     // A client that names JSON and sends nothing means no body.
@@ -100,6 +116,9 @@ function answerClientError(error: Error & { code?: string }, socket: Socket): vo
   socket.end(
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/problem+json\r\nCache-Control: no-store\r\n` +
       `X-Request-Id: ${traceId}\r\n` +
+      Object.entries(BARE_HEADERS)
+        .map(([name, value]) => `${name}: ${value}\r\n`)
+        .join('') +
       `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   );
 }
@@ -108,5 +127,6 @@ function answerClientError(error: Error & { code?: string }, socket: Socket): vo
 function stamp(request: FastifyRequest, reply: FastifyReply): void {
   reply.header('Cache-Control', 'no-store');
   reply.header('X-Request-Id', request.id);
+  if (request.protocol === 'https') reply.header('Strict-Transport-Security', HSTS);
   reply.header('traceparent', traceparentOf(request.headers['traceparent']));
 }

@@ -14,7 +14,7 @@ export type {
 } from './integration-config.js';
 export { createHttpApp } from './http.js';
 export { Health, type Finding, type HealthCheck } from './health.js';
-export { sendProblem } from './problem.filter.js';
+export { ProblemFilter, sendProblem } from './problem.filter.js';
 export { KeyedHash } from './keyed-hash.js';
 export { Metrics } from './metrics.js';
 export { PlatformModule } from './platform.module.js';

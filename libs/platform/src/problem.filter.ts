@@ -33,9 +33,14 @@ export class ProblemFilter implements ExceptionFilter {
   }
 
   answer(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+    sendProblem(this.problemOf(error), request, reply);
+  }
+
+  /** What is said about an error; what is our fault is logged as well. */
+  problemOf(error: unknown): ProblemError {
     const problem = this.#toProblem(error);
     if (problem.code === 'internal') this.#logger.error(error);
-    sendProblem(problem, request, reply);
+    return problem;
   }
 
   #toProblem(error: unknown): ProblemError {

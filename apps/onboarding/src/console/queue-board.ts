@@ -1,56 +1,80 @@
-import { randomUUID } from 'node:crypto';
-import fastifyBasicAuth from '@fastify/basic-auth';
 import { createBullBoard } from '@bull-board/api';
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { FastifyAdapter } from '@bull-board/fastify';
-import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { Queues } from '#libs/jobs';
-import { ProblemError, equalInConstantTime } from '#libs/kernel';
-import { CONFIG, sendProblem, type Config } from '#libs/platform';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { Queues } from '#libs/jobs';
+import { ProblemError } from '#libs/kernel';
+import { mayActAs, type OperatorAudit } from '#libs/operators';
+import type { ConsoleAnswers } from './answers.js';
+import { roleFor } from './board-roles.js';
+import { policyOfPage } from './page-policy.js';
+import { PATHS, within } from './paths.js';
+import { changesSomething } from './same-origin.js';
 
-const PATH = '/ops/queues';
+export interface BoardParts {
+  queues: Queues;
+  audit: OperatorAudit;
+  answers: ConsoleAnswers;
+  /** What is said about an error. */
+  problemOf(error: unknown): ProblemError;
+}
 
-/**
- * Bull Board for operators. It has no login of its own and Nest's guards do not reach it, so it lives in a
- * Fastify scope of its own, whose hook asks for a login before any of its routes, assets included.
- */
-export async function serveQueueBoard(app: NestFastifyApplication): Promise<void> {
-  const { OPS_USER, OPS_PASSWORD } = app.get<Config>(CONFIG);
-  const queues = app.get(Queues);
-  const adapter = new FastifyAdapter().setBasePath(PATH);
+/** Fonts from elsewhere, which the policy would keep out anyway: the page's own do. */
+const FROM_ELSEWHERE = /<link [^>]*href="https?:[^>]*>\s*/g;
+
+/** Bull Board, in a scope whose gate has asked for a login; here it is asked whether the role will do. */
+export async function serveQueueBoard(scope: FastifyInstance, parts: BoardParts): Promise<void> {
+  const { queues, audit, answers, problemOf } = parts;
+  const adapter = new FastifyAdapter().setBasePath(PATHS.queues);
   createBullBoard({
     queues: queues.all().map((queue) => new BullMQAdapter(queue)),
     serverAdapter: adapter,
     options: { uiConfig: { boardTitle: 'Gangway' } },
   });
-  await app
-    .getHttpAdapter()
-    .getInstance()
-    .register(async (scope) => {
-      await scope.register(fastifyBasicAuth, {
-        authenticate: { realm: 'Gangway operations' },
-        validate: async (user, password) => {
-          const known = equalInConstantTime(user, OPS_USER);
-          const right = equalInConstantTime(password, OPS_PASSWORD?.reveal() ?? randomUUID());
-          if (!known || !right) throw new Error('wrong user or password');
-        },
-      });
-      // Bull Board answers errors in its own words; a missing login is answered in ours, before it is asked.
-      scope.addHook('onRequest', (request, reply, done) => {
-        scope.basicAuth(request, reply, (error) => {
-          if (!error && queues.isReady()) return done();
-          if (!error) {
-            const away = 'Redis is away. Requests are taken all the same; retries wait until it is back.';
-            return sendProblem(
-              new ProblemError('not_ready', { detail: away, retryAfterS: 2 }),
-              request,
-              reply,
-            );
-          }
-          const detail = 'Log in with OPS_USER and OPS_PASSWORD.';
-          sendProblem(new ProblemError('unauthenticated', { detail }), request, reply);
-        });
-      });
-      await scope.register(adapter.registerPlugin(), { prefix: PATH });
+  // The board's own would tell the error's words.
+  adapter.setErrorHandler((error) => {
+    const { status, message } = problemOf(error);
+    return { status: status as 500, body: { error: message } };
+  });
+
+  scope.addHook('onRequest', async (request, reply) => {
+    const problem = whyNot(request);
+    if (!problem) return;
+    return answers.refuse(request, reply, problem);
+  });
+
+  function whyNot(request: FastifyRequest): ProblemError | null {
+    const needed = roleFor(request.method, routeOf(request));
+    if (!request.operator || !mayActAs(request.operator.role, needed)) {
+      return new ProblemError('forbidden', { detail: `This needs the role ${needed}.` });
+    }
+    if (queues.isReady()) return null;
+    const away = 'Redis is away. Requests are taken all the same; retries wait until it is back.';
+    return new ProblemError('not_ready', { detail: away, retryAfterS: 2 });
+  }
+
+  scope.addHook('onSend', async (_request, reply, payload) => {
+    if (typeof payload !== 'string' || !String(reply.getHeader('content-type')).startsWith('text/html'))
+      return payload;
+    const page = payload.replaceAll(FROM_ELSEWHERE, '');
+    reply.helmet(policyOfPage(page));
+    return page;
+  });
+
+  scope.addHook('onResponse', async (request, reply) => {
+    if (!changesSomething(request) || !request.operator) return;
+    const { statusCode } = reply;
+    audit.record({
+      action: `${request.method} ${routeOf(request)}`,
+      operator: request.operator.name,
+      target: Object.values(request.params as Record<string, string>).join('/') || null,
+      outcome: statusCode < 400 ? 'done' : statusCode === 403 ? 'refused' : 'failed',
+      address: request.ip,
+      traceId: request.id,
     });
+  });
+
+  await scope.register(adapter.registerPlugin(), { prefix: within(PATHS.queues) });
 }
+
+const routeOf = (request: FastifyRequest) => (request.routeOptions.url ?? '').slice(PATHS.queues.length);

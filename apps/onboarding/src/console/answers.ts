@@ -1,0 +1,52 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { PROBLEMS, type ProblemError } from '#libs/kernel';
+import { sendProblem } from '#libs/platform';
+import { FormTokens } from './form-token.js';
+import { OWN_PAGES } from './page-policy.js';
+import { loginPage, refusalPage } from './pages.js';
+import { PATHS, goingOnTo } from './paths.js';
+
+/** How the console answers: pages for people who go somewhere, problems for everything else. */
+export class ConsoleAnswers {
+  constructor(private readonly tokens: FormTokens) {}
+
+  page(reply: FastifyReply, text: string): FastifyReply {
+    reply.helmet(OWN_PAGES);
+    // With `no-referrer` a browser sends our own forms with `Origin: null` (Fetch §3.2), and they would be refused.
+    reply.header('Referrer-Policy', 'same-origin');
+    return reply.type('text/html; charset=utf-8').send(text);
+  }
+
+  login(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    {
+      error = null,
+      name = '',
+      next = PATHS.home,
+    }: { error?: string | null; name?: string; next?: string } = {},
+  ): FastifyReply {
+    const fromElsewhere = request.headers['sec-fetch-site'] === 'cross-site';
+    const formToken = this.tokens.ofLogin(request, reply);
+    return this.page(reply, loginPage({ formToken, next: goingOnTo(next), error, name, fromElsewhere }));
+  }
+
+  refuse(request: FastifyRequest, reply: FastifyReply, problem: ProblemError): FastifyReply {
+    // RFC 9110 §15.5.2 asks for a challenge; of a scheme that no browser knows, so that none asks for a password itself.
+    if (problem.status === 401) reply.header('WWW-Authenticate', 'Cookie realm="Gangway operations"');
+    if (!isForPerson(request)) return sendProblem(problem, request, reply);
+    reply.status(problem.status);
+    if (problem.retryAfterS !== undefined) reply.header('Retry-After', String(problem.retryAfterS));
+    if (problem.status === 401) return this.login(request, reply, { next: pathOf(request) });
+    return this.page(reply, refusalPage(PROBLEMS[problem.code].title, problem.message));
+  }
+}
+
+const pathOf = (request: FastifyRequest) => request.url.split('?', 1)[0] ?? '';
+
+/** Whether the answer will fill a window. Browsers that do not say so name HTML before anything else. */
+function isForPerson({ headers }: FastifyRequest): boolean {
+  const mode = headers['sec-fetch-mode'];
+  if (mode !== undefined) return mode === 'navigate';
+  return /^text\/html\b/.test(headers.accept ?? '');
+}

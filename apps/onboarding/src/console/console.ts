@@ -1,0 +1,42 @@
+import fastifyCookie from '@fastify/cookie';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { isDatabaseAway } from '#libs/database';
+import { Queues } from '#libs/jobs';
+import { OperatorAudit, OperatorLogin, OperatorSessions } from '#libs/operators';
+import { Health, KeyedHash, ProblemFilter } from '#libs/platform';
+import { ConsoleAnswers } from './answers.js';
+import { FormTokens } from './form-token.js';
+import { guard } from './gate.js';
+import { serveHome } from './home.route.js';
+import { serveLogin } from './login.routes.js';
+import { PATHS } from './paths.js';
+import { serveQueueBoard } from './queue-board.js';
+
+/**
+ * The operators' console. Bull Board has no login and Nest's guards do not reach it, so all of it lives in one Fastify
+ * scope, whose gate stands before every route in it, assets and what is not there included.
+ */
+export async function serveConsole(app: NestFastifyApplication): Promise<void> {
+  const filter = new ProblemFilter(isDatabaseAway);
+  const problemOf = (error: unknown) => filter.problemOf(error);
+  const tokens = new FormTokens(app.get(KeyedHash));
+  const answers = new ConsoleAnswers(tokens);
+  const [sessions, audit] = [app.get(OperatorSessions), app.get(OperatorAudit)];
+  await app
+    .getHttpAdapter()
+    .getInstance()
+    .register(
+      async (scope) => {
+        await scope.register(fastifyCookie);
+        guard(scope, sessions, answers, problemOf);
+        serveHome(scope, { health: app.get(Health), answers, tokens });
+        const login = app.get(OperatorLogin);
+        await scope.register((forms) =>
+          serveLogin(forms, { login, sessions, audit, answers, tokens, problemOf }),
+        );
+        const queues = app.get(Queues);
+        await scope.register((board) => serveQueueBoard(board, { queues, audit, answers, problemOf }));
+      },
+      { prefix: PATHS.home },
+    );
+}

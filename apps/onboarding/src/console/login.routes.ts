@@ -1,0 +1,89 @@
+import fastifyFormbody from '@fastify/formbody';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { ProblemError } from '#libs/kernel';
+import { OperatorAudit, OperatorLogin, OperatorSessions } from '#libs/operators';
+import type { ConsoleAnswers } from './answers.js';
+import type { FormTokens } from './form-token.js';
+import { PATHS, goingOnTo, within } from './paths.js';
+import { FORM_COOKIE, SESSION_COOKIE } from './session-cookie.js';
+
+/** Three texts of a person's, and a token. */
+const FORM_LIMIT_BYTES = 4_096;
+
+const loginForm = z.strictObject({
+  name: z.string().max(256),
+  password: z.string().max(1_024),
+  token: z.string().max(64),
+  next: z.string().max(256).default(PATHS.home),
+});
+const logoutForm = z.strictObject({ token: z.string().max(64) });
+
+export interface LoginParts {
+  login: OperatorLogin;
+  sessions: OperatorSessions;
+  audit: OperatorAudit;
+  answers: ConsoleAnswers;
+  tokens: FormTokens;
+  /** What is said about an error. */
+  problemOf(error: unknown): ProblemError;
+}
+
+/** Login and logout: the only scope of the service that takes forms. */
+export async function serveLogin(scope: FastifyInstance, parts: LoginParts): Promise<void> {
+  const { login, sessions, audit, answers, tokens, problemOf } = parts;
+  scope.removeAllContentTypeParsers();
+  await scope.register(fastifyFormbody, { bodyLimit: FORM_LIMIT_BYTES });
+
+  const withoutLogin = { config: { withoutLogin: true } };
+  scope.get(within(PATHS.login), withoutLogin, async (request, reply) => {
+    if (request.operator) return reply.redirect(PATHS.home, 303);
+    return answers.login(request, reply);
+  });
+
+  scope.post(within(PATHS.login), withoutLogin, async (request, reply) => {
+    const { name, password, token, next } = parsed(loginForm, request);
+    const again = (problem: ProblemError) => {
+      if (problem.retryAfterS !== undefined) reply.header('Retry-After', String(problem.retryAfterS));
+      return answers.login(request, reply.status(problem.status), { error: problem.message, name, next });
+    };
+    if (!tokens.isOfLogin(request, token)) {
+      return again(new ProblemError('forbidden', { detail: 'This form had grown old. Please try again.' }));
+    }
+    try {
+      const session = await login.logIn({ name, password, address: request.ip, traceId: request.id });
+      return await openTo(request, reply, session, next);
+    } catch (error) {
+      return again(problemOf(error));
+    }
+  });
+
+  /** A token is new with every login: one that somebody planted or saw before opens nothing (CWE-384). */
+  async function openTo(request: FastifyRequest, reply: FastifyReply, session: string, next: string) {
+    const old = SESSION_COOKIE.of(request);
+    if (old) await sessions.end(old);
+    SESSION_COOKIE.set(request, reply, session);
+    FORM_COOKIE.clear(request, reply);
+    return reply.redirect(goingOnTo(next), 303);
+  }
+
+  scope.post(within(PATHS.logout), async (request, reply) => {
+    const { token } = parsed(logoutForm, request);
+    if (!tokens.isOfSession(request, token)) {
+      throw new ProblemError('forbidden', { detail: 'This form had grown old. Go back and try again.' });
+    }
+    await sessions.end(SESSION_COOKIE.of(request) ?? '');
+    SESSION_COOKIE.clear(request, reply);
+    const { ip: address, id: traceId, operator } = request;
+    const entry = { action: 'logout', operator: operator?.name ?? null, target: null, address, traceId };
+    audit.record({ ...entry, outcome: 'done' });
+    return reply.redirect(PATHS.login, 303);
+  });
+}
+
+/** @throws ProblemError `validation_failed` that repeats nothing of the form: there is a password in it. */
+function parsed<S extends z.ZodType>(schema: S, request: FastifyRequest): z.output<S> {
+  const result = schema.safeParse(request.body);
+  if (result.success) return result.data;
+  throw new ProblemError('validation_failed', { detail: 'The form has the wrong fields.' });
+}

@@ -1,0 +1,16 @@
+import type { IncomingMessage } from 'node:http';
+
+/** A name or address with or without port (RFC 9110 §7.2). No user, no path, no list. */
+const HOST = /^(?:[a-z0-9](?:[a-z0-9._-]{0,252})|\[[0-9a-f:.]{2,45}\])(?::\d{1,5})?$/i;
+
+/**
+ * Why a request's `Host` cannot be taken; null for a good one. What is built from it, such as the console's own
+ * origin, would be the sender's choice; and of two, a proxy may have looked at the other.
+ */
+export function badHost({ headers, rawHeaders, httpVersion }: IncomingMessage): string | null {
+  const given = rawHeaders.filter((name, n) => n % 2 === 0 && name.toLowerCase() === 'host');
+  if (given.length > 1) return 'There are several Host headers.';
+  // HTTP/1.0 has none; Node itself refuses HTTP/1.1 without one.
+  if (headers.host === undefined && httpVersion === '1.0') return null;
+  return HOST.test(headers.host ?? '') ? null : 'The Host header is no host.';
+}

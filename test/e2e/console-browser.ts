@@ -1,0 +1,90 @@
+import { expect } from '@jest/globals';
+import { send, type Reply } from './http-exchange.js';
+import { OPS_PASSWORD, type Story } from './story.js';
+
+type Headers = Record<string, string>;
+
+/** What a browser does at the console: it keeps cookies, and says where a request comes from. */
+export class ConsoleBrowser {
+  readonly cookies = new Map<string, string>();
+  readonly #story: Pick<Story, 'serviceUrl'>;
+  readonly #always: Headers;
+
+  /** @param overTls whether a proxy in between ends TLS, and says so. */
+  constructor(story: Pick<Story, 'serviceUrl'>, { overTls = false } = {}) {
+    this.#story = story;
+    this.#always = overTls ? { 'x-forwarded-proto': 'https' } : {};
+    this.origin = overTls ? story.serviceUrl.replace('http:', 'https:') : story.serviceUrl;
+  }
+
+  readonly origin: string;
+
+  get cookie(): string {
+    return [...this.cookies].map(([name, value]) => `${name}=${value}`).join('; ');
+  }
+
+  /** The session's cookie, where there is one. */
+  get session(): [name: string, value: string] | undefined {
+    return [...this.cookies].find(([name]) => name.endsWith('gangway_ops'));
+  }
+
+  /** Opens a page, as by a link of our own. */
+  visit(path: string, headers: Headers = {}): Promise<Reply> {
+    return this.#send('GET', path, {
+      'sec-fetch-mode': 'navigate',
+      'sec-fetch-site': 'same-origin',
+      ...headers,
+    });
+  }
+
+  /** What a page's script or stylesheet asks for. */
+  fetch(method: string, path: string, headers: Headers = {}, body?: string): Promise<Reply> {
+    const from = { 'sec-fetch-mode': 'cors', 'sec-fetch-site': 'same-origin', origin: this.origin };
+    return this.#send(method, path, { ...from, ...headers }, body);
+  }
+
+  /** Sends a form. */
+  post(path: string, fields: Headers, headers: Headers = {}): Promise<Reply> {
+    return this.fetch(
+      'POST',
+      path,
+      { 'sec-fetch-mode': 'navigate', 'content-type': 'application/x-www-form-urlencoded', ...headers },
+      new URLSearchParams(fields).toString(),
+    );
+  }
+
+  /** Opens the login page, fills it in and sends it. */
+  async tryLogIn(name = 'ops', password = OPS_PASSWORD, more: Headers = {}): Promise<Reply> {
+    const token = tokenOf(await this.visit('/ops/login'));
+    return this.post('/ops/login', { name, password, token, ...more });
+  }
+
+  async logIn(name?: string, password?: string): Promise<this> {
+    expect(await this.tryLogIn(name, password)).toMatchObject({ status: 303, headers: { location: '/ops' } });
+    return this;
+  }
+
+  async #send(method: string, path: string, headers: Headers, body?: string): Promise<Reply> {
+    const cookie = this.cookie;
+    const all = { ...this.#always, ...headers, ...(cookie && { cookie }) };
+    const reply = await send(this.#story as Story, method, path, {
+      headers: all,
+      ...(body !== undefined && { body }),
+    });
+    for (const line of setCookies(reply)) {
+      const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(line) ?? [];
+      if (value === '') this.cookies.delete(name);
+      else this.cookies.set(name, value);
+    }
+    return reply;
+  }
+}
+
+export const setCookies = (reply: Reply) => [reply.headers['set-cookie'] ?? []].flat();
+
+/** The token of a page's form. */
+export function tokenOf({ text }: Reply): string {
+  const token = /name="token" value="([^"]+)"/.exec(text)?.[1];
+  if (token === undefined) throw new Error(`the page has no form:\n${text}`);
+  return token;
+}
