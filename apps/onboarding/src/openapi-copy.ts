@@ -15,10 +15,8 @@ const COPY = 'docs/openapi.json';
 const config = parseConfig({
   DATABASE_URL: 'postgres://nowhere/gangway',
   REDIS_URL: 'redis://nowhere',
-  API_KEY: 'no-key-at-all-is-used',
   SEALING_KEYS: `none:${Buffer.alloc(32).toString('base64')}`,
   HASH_KEY: Buffer.alloc(32, 9).toString('base64'),
-  OPS_PASSWORD: 'no-password',
   INTEGRATIONS: 'byzantine',
   INTEGRATION_BYZANTINE_PROVIDER: 'byzantine',
   INTEGRATION_BYZANTINE_BASE_URL: 'http://nowhere',

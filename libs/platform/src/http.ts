@@ -36,7 +36,6 @@ export async function createHttpApp(
     bodyLimit: BODY_LIMIT_BYTES,
     // An id that is too long is a wrong id, and said to be one by who reads it.
     routerOptions: { maxParamLength: 16_384 },
-    trustProxy: trustedProxies.length > 0 && [...trustedProxies],
     // Fastify asks first; the logger then finds the id on the raw request, so that both speak of one.
     genReqId: (request: IncomingMessage) => String((request.id = requestIdOf(request))),
     forceCloseConnections: 'idle',
