@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { until } from '#libs/testing';
-import { KEY, expectProblem, send } from './http-exchange.js';
-import { OPS_PASSWORD, Story } from './story.js';
+import { send } from './http-exchange.js';
+import { Story } from './story.js';
 
 let story: Story;
 beforeAll(async () => {
