@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { DataKeys } from '#libs/onboarding';
 import { Sealer } from '#libs/platform';
 import { until } from '#libs/testing';
 import { Device } from '../../libs/upstream/src/fixtures/device.js';
@@ -79,7 +80,8 @@ async function opened(id: string): Promise<string> {
     id,
   ]);
   const [keyId, key] = story.env['SEALING_KEYS']!.split(':');
-  const sealer = new Sealer([{ id: keyId!, key: Buffer.from(key!, 'base64') }]);
+  const ring = new Sealer([{ id: keyId!, key: Buffer.from(key!, 'base64') }]);
+  const sealer = new DataKeys(ring).of({ id, sealedDataKey: row!['sealed_data_key'] ?? null });
   return Object.entries(fields)
     .flatMap(([field, column]) => {
       const sealed = row![column];

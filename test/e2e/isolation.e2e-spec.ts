@@ -84,7 +84,9 @@ async function ofShop(): Promise<Record<string, string>> {
   const [sent, verified, cancelled] = [await start(), await start(), await start()];
   await story.verify(verified.id, story.code(verified.subject), as('shop'));
   await story.call('POST', `/v1/onboardings/${cancelled.id}/cancel`, {}, as('shop'));
-  return { otp_sent: sent.id, otp_verified: verified.id, cancelled: cancelled.id };
+  const erased = await start();
+  await story.call('DELETE', `/v1/onboardings/${erased.id}`, undefined, as('shop'));
+  return { otp_sent: sent.id, otp_verified: verified.id, cancelled: cancelled.id, erased: erased.id };
 }
 
 const whole = (id: string) =>

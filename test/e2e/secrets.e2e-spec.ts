@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { openGrant } from '#libs/onboarding';
+import { DataKeys, openGrant } from '#libs/onboarding';
 import { Sealer } from '#libs/platform';
 import { until } from '#libs/testing';
 import { AppProcess } from './app-process.js';
@@ -22,12 +22,14 @@ const answers: string[] = [];
 
 /** The session that an onboarding holds, opened with the key that only service and worker have. */
 async function sessionOf(id: string): Promise<string> {
-  const [row] = await story.sql<{ sealed: Buffer }>(
-    'SELECT sealed_grant AS sealed FROM onboardings WHERE id = $1',
+  const [row] = await story.sql<{ sealed: Buffer; sealedDataKey: Buffer }>(
+    'SELECT sealed_grant AS sealed, sealed_data_key AS "sealedDataKey" FROM onboardings WHERE id = $1',
     [id],
   );
   const [keyId, key] = story.env['SEALING_KEYS']!.split(':');
-  const grant = openGrant(new Sealer([{ id: keyId!, key: Buffer.from(key!, 'base64') }]), id, row!.sealed);
+  const ring = new Sealer([{ id: keyId!, key: Buffer.from(key!, 'base64') }]);
+  const { sealed, sealedDataKey } = row!;
+  const grant = openGrant(new DataKeys(ring).of({ id, sealedDataKey }), id, sealed);
   if (grant.type !== 'upstream-session') throw new Error('no session');
   return grant.sessionId.reveal();
 }

@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Client } from 'pg';
 import { testDatabaseUrl, testQueuePrefix, testRedisUrl } from '#libs/testing';
-import { parseConfig } from '#libs/platform';
+import { KeyedHash, parseConfig } from '#libs/platform';
 import { createApp } from '../../apps/onboarding/src/app.js';
 import type { OnboardingResource } from '../../apps/onboarding/src/onboarding.dto.js';
 import { startSandbox, type Sandbox } from '../../apps/sandbox/src/sandbox.js';
@@ -308,6 +308,12 @@ export class Story {
       }
       await pause(20);
     }
+  }
+
+  /** The key that a subject which is its contact is kept under, by the document and not by the code. */
+  blind(key: string): string {
+    const hash = new KeyedHash(Buffer.from(this.env['HASH_KEY']!, 'base64'));
+    return `blind:${hash.of('subject key', key).toString('base64url')}`;
   }
 
   /** Looks into the database, as nobody but a test does. */

@@ -154,7 +154,7 @@ describe('turnkey', () => {
       expect((await story.get(id)).body.otp).toMatchObject({ sends: 1, attemptsLeft: 2 });
       const [budget] = await story.sql(
         'SELECT cardinality(sends) AS sends, cardinality(wrong_codes) AS wrong FROM otp_budgets WHERE subject_key = $1',
-        [`email:${person.email}`],
+        [story.blind(`email:${person.email}`)],
       );
       expect(budget).toEqual({ sends: 1, wrong: 0 });
       const { userId } = person.subject as { userId: string };

@@ -19,8 +19,13 @@ const EVERYWHERE: ProblemCode[] = [
 /** Codes that come with another status as well. */
 const ALSO: Partial<Record<ProblemCode, number>> = { otp_locked: 429 };
 
-/** Documents a route: its answer, and the problems that are its own. */
-export function Answers(status: number, description: string, schema: z.ZodType, ...codes: ProblemCode[]) {
+/** Documents a route: its answer, null where it has no body, and the problems that are its own. */
+export function Answers(
+  status: number,
+  description: string,
+  schema: z.ZodType | null,
+  ...codes: ProblemCode[]
+) {
   const byStatus = new Map<number, ProblemCode[]>();
   for (const code of [...EVERYWHERE, ...codes]) {
     for (const each of [PROBLEMS[code].status, ALSO[code]]) {
@@ -28,7 +33,7 @@ export function Answers(status: number, description: string, schema: z.ZodType, 
     }
   }
   return applyDecorators(
-    ApiResponse({ status, description, standardSchema: schema }),
+    ApiResponse({ status, description, ...(schema && { standardSchema: schema }) }),
     ...[...byStatus].map(([each, ofStatus]) =>
       ApiResponse({
         status: each,
@@ -47,6 +52,14 @@ const OF_COMMANDS: ProblemCode[] = [
   'unsupported_media_type',
 ];
 
+/** Documents the header that every change of an onboarding takes. */
+export const IfMatch = () =>
+  ApiHeader({
+    name: 'If-Match',
+    required: false,
+    description: 'the ETag of the version that the caller saw; 412 where it is another by now',
+  });
+
 /** Documents a command: {@link Answers}, and the headers that every command takes. */
 export function CommandAnswers(
   status: number,
@@ -54,11 +67,6 @@ export function CommandAnswers(
   schema: z.ZodType,
   ...codes: ProblemCode[]
 ) {
-  const ofVersion = ApiHeader({
-    name: 'If-Match',
-    required: false,
-    description: 'the ETag of the version that the caller saw; 412 where it is another by now',
-  });
   return applyDecorators(
     ApiHeader({
       name: 'Idempotency-Key',
@@ -66,7 +74,7 @@ export function CommandAnswers(
       description:
         '1 to 255 visible ASCII characters: the same key and body give the first answer again for 48 hours, marked `Idempotent-Replayed: true`',
     }),
-    ...(status === 201 ? [] : [ofVersion]),
+    ...(status === 201 ? [] : [IfMatch()]),
     Answers(status, description, schema, ...codes, ...OF_COMMANDS),
   );
 }

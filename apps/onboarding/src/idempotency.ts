@@ -84,6 +84,11 @@ export class IdempotencyInterceptor implements NestInterceptor {
     const kept = await this.keys.find(keyed.request);
     // Refused, and nothing was done: the same may be asked again.
     if (!kept) throw error;
+    if (kept.erased) {
+      throw new ProblemError('onboarding_erased', {
+        detail: 'What this Idempotency-Key stood for was erased. Use a new one for a new request.',
+      });
+    }
     if (kept.takenBy === keyed.request.id) {
       // Its work was done, and this is how it ended. A problem that waiting mends must not be the answer for two days.
       keyed.keep = !error.retryable && error.status < 500;

@@ -1,6 +1,7 @@
 import {
   Body,
   Controller,
+  Delete,
   Get,
   HttpCode,
   HttpStatus,
@@ -21,7 +22,7 @@ import { OtpService } from '#libs/otp';
 import type { OtpProof } from '#libs/upstream';
 import { StartGate } from './start-gate.js';
 import { answer, answerStep } from './answer.js';
-import { Answers, CommandAnswers, RunsStep } from './api-docs.decorator.js';
+import { Answers, CommandAnswers, IfMatch, RunsStep } from './api-docs.decorator.js';
 import { creationOptions } from './creation-options.dto.js';
 import { AskedBy, CommandTerms } from './command.decorator.js';
 import { IdempotencyInterceptor } from './idempotency.js';
@@ -258,6 +259,16 @@ export class OnboardingController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
     return answer(reply, await this.onboardings.cancel(id, body?.reason, terms));
+  }
+
+  @Delete(':id')
+  @Requires('onboardings:erase')
+  @HttpCode(HttpStatus.NO_CONTENT)
+  @ApiOperation({ summary: 'Erase what is personal of it; a live onboarding is cancelled' })
+  @IfMatch()
+  @Answers(204, 'nothing personal is left', null, 'illegal_state', 'version_mismatch')
+  async erase(@Param('id', { schema: idParam }) id: string, @CommandTerms() terms: Terms): Promise<void> {
+    await this.onboardings.erase(id, terms);
   }
 
   @Post(':id/resolve')

@@ -188,6 +188,11 @@ export const listQuery = z.strictObject({
   accountId: subjectId.optional(),
   userId: subjectId.optional(),
   externalRef: text(255).optional(),
+  contact: text(254)
+    .optional()
+    .meta({
+      description: 'An e-mail address or a phone number (E.164), where the provider knows subjects by it.',
+    }),
   parked: z
     .stringbool({ truthy: ['true'], falsy: ['false'], case: 'sensitive', error: 'is neither true nor false' })
     .optional(),
@@ -288,6 +293,9 @@ export const onboardingResource = z
       .nullable(),
     createdAt: instant,
     updatedAt: instant,
+    erasedAt: instant
+      .nullable()
+      .meta({ description: 'From when on nothing personal is left of it: this is a tombstone.' }),
     expiresAt: instant.nullable(),
   })
   .meta({ id: 'Onboarding' });
@@ -351,6 +359,7 @@ export function toResource(row: Row): OnboardingResource {
     failure: row.failure,
     createdAt: row.createdAt.toISOString(),
     updatedAt: row.updatedAt.toISOString(),
+    erasedAt: iso(row.erasedAt),
     expiresAt: iso(endOf(row)),
   };
 }

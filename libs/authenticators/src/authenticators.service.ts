@@ -7,6 +7,7 @@ import {
 import { ProblemError } from '#libs/kernel';
 import {
   Claims,
+  DataKeys,
   Fingerprint,
   OnboardingService,
   StepOutcome,
@@ -16,7 +17,6 @@ import {
   type SubjectRef,
   type Terms,
 } from '#libs/onboarding';
-import { Sealer } from '#libs/platform';
 import { Integrations, type DeviceRequest, type Integration, type NewAuthenticator } from '#libs/upstream';
 import { attestationInvalid, type AttestationFault } from './attestation-error.js';
 import { Challenges } from './challenges.js';
@@ -57,7 +57,7 @@ export class AuthenticatorsService {
     private readonly challenges: Challenges,
     private readonly credentials: Credentials,
     private readonly fingerprint: Fingerprint,
-    private readonly sealer: Sealer,
+    private readonly dataKeys: DataKeys,
   ) {}
 
   /** @returns what `navigator.credentials.create` takes, with a fresh challenge: one call per passkey. */
@@ -117,7 +117,9 @@ export class AuthenticatorsService {
         this.challenges.use(checked.authenticators.map((authenticator) => authenticator.challenge)),
       ],
       patch: {
-        sealedAuthenticators: this.sealer.seal({ onboardingId: id, field: 'authenticators' }, content),
+        sealedAuthenticators: this.dataKeys
+          .of(row)
+          .seal({ onboardingId: id, field: 'authenticators' }, content),
         pendingAuthenticators: checked.summaries,
       },
       data: { authenticators: ids.length },

@@ -1,18 +1,46 @@
 import { randomBytes } from 'node:crypto';
-import { Inject, Injectable } from '@nestjs/common';
-import { Bindings, OnboardingStore, chained, columnsOf, type Clause, type Row } from '#libs/onboarding';
+import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
+import {
+  Bindings,
+  OnboardingStore,
+  Retention,
+  chained,
+  columnsOf,
+  type Clause,
+  type Row,
+} from '#libs/onboarding';
 import { CONFIG, type Config } from '#libs/platform';
 
 /** 32 random bytes, where WebAuthn asks for at least 16 (Level 3 §13.4.3). */
 const CHALLENGE_BYTES = 32;
+const DELETE_BATCH = 5_000;
 
 /** Challenges that were handed out for an onboarding: each good for one passkey, once, for a few minutes. */
 @Injectable()
-export class Challenges {
+export class Challenges implements OnModuleInit {
   constructor(
     private readonly store: OnboardingStore,
+    private readonly retention: Retention,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
+
+  onModuleInit(): void {
+    this.retention.register('challenges', () => this.forget());
+  }
+
+  /** Deletes those whose time is over. @returns how many. */
+  async forget(): Promise<number> {
+    const text = `
+      DELETE FROM webauthn_challenges WHERE (onboarding_id, challenge) IN (
+        SELECT onboarding_id, challenge FROM webauthn_challenges WHERE expires_at <= clock_timestamp()
+        LIMIT $1 FOR UPDATE SKIP LOCKED
+      ) RETURNING 1`;
+    for (let forgotten = 0; ;) {
+      const rows = await this.store.query(text, [DELETE_BATCH]);
+      forgotten += rows.length;
+      if (rows.length < DELETE_BATCH) return forgotten;
+    }
+  }
 
   /**
    * @param along what must be written with it.
@@ -24,7 +52,8 @@ export class Challenges {
     const id = b.bind(onboardingId, 'uuid');
     const chain = chained(along ? [along] : [], b);
     const text = `
-      WITH target AS (SELECT ${id} AS id),
+      -- Locked, or an erasure at the same moment would not see what is written here.
+      WITH target AS (SELECT o.id FROM onboardings o WHERE o.id = ${id} AND o.erased_at IS NULL FOR SHARE),
       ${chain.ctes}
       outdated AS (
         DELETE FROM webauthn_challenges WHERE onboarding_id = ${id} AND challenge IN (

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { Secret } from '#libs/kernel';
-import { sealGrant, type OnboardingStore, type Row, type Steps } from '#libs/onboarding';
+import { DataKeys, sealGrant, type OnboardingStore, type Row, type Steps } from '#libs/onboarding';
 import { Sealer } from '#libs/platform';
 import { aCall, testConfig } from '#libs/testing';
 import {
@@ -14,7 +14,11 @@ import { CreateAuthenticatorsStep } from './create-authenticators.step.js';
 import { Credentials } from './credentials.js';
 
 const sealer = new Sealer(testConfig().SEALING_KEYS);
-const step = new CreateAuthenticatorsStep(new Credentials({} as OnboardingStore), {} as Steps, sealer);
+const step = new CreateAuthenticatorsStep(
+  new Credentials({} as OnboardingStore),
+  {} as Steps,
+  new DataKeys(sealer),
+);
 
 const id = 'onboarding-1';
 const grant: Grant = { type: 'upstream-session', sessionId: new Secret('session-1'), expiresAt: new Date(0) };
@@ -34,6 +38,7 @@ const pending = passkeys.map(({ name, credentialId, transports }) => ({
 }));
 const row = {
   id,
+  sealedDataKey: null,
   subject: { userId: 'u' },
   sealedGrant: sealGrant(sealer, id, grant),
   sealedAuthenticators: sealer.seal({ onboardingId: id, field: 'authenticators' }, JSON.stringify(passkeys)),

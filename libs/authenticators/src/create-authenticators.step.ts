@@ -1,5 +1,6 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import {
+  DataKeys,
   Steps,
   openGrant,
   type AuthenticatorSummary,
@@ -7,7 +8,6 @@ import {
   type Step,
   type StepEnd,
 } from '#libs/onboarding';
-import { Sealer } from '#libs/platform';
 import type {
   Call,
   DeviceRequest,
@@ -27,7 +27,7 @@ export class CreateAuthenticatorsStep implements Step, OnModuleInit {
   constructor(
     private readonly credentials: Credentials,
     private readonly steps: Steps,
-    private readonly sealer: Sealer,
+    private readonly dataKeys: DataKeys,
   ) {}
 
   onModuleInit(): void {
@@ -35,12 +35,10 @@ export class CreateAuthenticatorsStep implements Step, OnModuleInit {
   }
 
   async call(provider: UpstreamProvider, call: Call, row: Row): Promise<StepEnd> {
-    const sealed = this.sealer.open(
-      { onboardingId: row.id, field: 'authenticators' },
-      row.sealedAuthenticators!,
-    );
+    const sealer = this.dataKeys.of(row);
+    const sealed = sealer.open({ onboardingId: row.id, field: 'authenticators' }, row.sealedAuthenticators!);
     const { authenticators, device } = opened(sealed);
-    const grant = openGrant(this.sealer, row.id, row.sealedGrant!);
+    const grant = openGrant(sealer, row.id, row.sealedGrant!);
     const ids = await provider.createAuthenticators(call, row.subject, grant, authenticators, device);
     return {
       signal: 'authenticators_created',

@@ -12,6 +12,7 @@ export const PROBLEMS = {
   step_in_progress: { status: 409, title: 'A step is in progress' },
   outcome_unknown: { status: 409, title: 'The outcome of a step is unknown' },
   onboarding_ended: { status: 410, title: 'The onboarding has ended' },
+  onboarding_erased: { status: 410, title: 'The onboarding was erased' },
   version_mismatch: { status: 412, title: 'The onboarding has changed' },
   payload_too_large: { status: 413, title: 'The body is too large' },
   unsupported_media_type: { status: 415, title: 'The body is not JSON' },

@@ -1,4 +1,5 @@
 export { Claims, type Terms } from './claims.js';
+export { DataKeys } from './data-keys.js';
 export { Fingerprint } from './fingerprint.js';
 export { openGrant, sealGrant } from './grant.js';
 export { sealRequests } from './kept-requests.js';
@@ -19,8 +20,12 @@ export {
 } from './onboarding.store.js';
 export { notFound } from './ownership.js';
 export { Bindings, SqlValue, columnsOf, fromNow, sql, type Patch } from './statement.js';
+export { Reseal, type KeyUse } from './reseal.js';
+export { Retention } from './retention.js';
 export { RETRY_LAW, repeatsEffect } from './retry-law.js';
 export { StepHandler } from './step.handler.js';
 export { StepOutcome, throwIfRefused } from './step-outcome.js';
 export { Steps, type Step, type StepEnd, type SubjectRef } from './step.js';
+export { Subjects } from './subjects.js';
+export { Timelines, type TimelineReport } from './timelines.js';
 export { UpkeepHandlers } from './upkeep.handlers.js';

@@ -1,5 +1,6 @@
 import type { Sealer } from '#libs/platform';
 import { UpstreamError } from '#libs/upstream';
+import type { DataKeys } from './data-keys.js';
 import type { OnboardingStore, Row } from './onboarding.store.js';
 
 /**
@@ -12,7 +13,7 @@ export class KeptRequests {
   constructor(
     private readonly row: Row,
     private readonly store: Pick<OnboardingStore, 'keep'>,
-    private readonly sealer: Sealer,
+    private readonly dataKeys: DataKeys,
   ) {}
 
   /** @throws UpstreamError `not_sent` where the attempt is no longer the row's: nothing may be sent for it. */
@@ -22,7 +23,7 @@ export class KeptRequests {
     if (known !== undefined) return known;
     const made = await make();
     texts[name] = made;
-    const sealed = sealRequests(this.sealer, this.row.id, texts);
+    const sealed = sealRequests(this.dataKeys.of(this.row), this.row.id, texts);
     if (await this.store.keep(this.row, sealed)) return made;
     throw new UpstreamError('not_sent', {
       detail: 'the attempt is no longer the onboarding’s',
@@ -33,7 +34,7 @@ export class KeptRequests {
   #open(): Record<string, string> {
     const { id, sealedRequests } = this.row;
     if (sealedRequests === null) return {};
-    return JSON.parse(this.sealer.open(placeOf(id), sealedRequests)) as Record<string, string>;
+    return JSON.parse(this.dataKeys.of(this.row).open(placeOf(id), sealedRequests)) as Record<string, string>;
   }
 }
 

@@ -13,6 +13,7 @@ export const EVENT_TYPES = [
   'unparked',
   'resolved',
   'secrets_wiped',
+  'erased',
 ] as const;
 export type EventType = (typeof EVENT_TYPES)[number];
 
@@ -29,6 +30,11 @@ export class OnboardingEvent {
   @Column('timestamptz') at!: Date;
   @Column('text') actor!: Actor;
   @Column('jsonb') data!: Record<string, unknown>;
+  /** Chains the event to the one before; computed by the database, null on events of the version before. */
+  @Column('bytea', { nullable: true, select: false }) hash?: Buffer | null;
+  @Column('uuid', { nullable: true, select: false }) salt?: string | null;
+  /** What the chain was computed with, once the data is erased. */
+  @Column('bytea', { name: 'data_hash', nullable: true, select: false }) dataHash?: Buffer | null;
 }
 
 /** An event on its way in: the store numbers it. */

@@ -74,8 +74,15 @@ export class Onboarding {
   @Column('text') caller!: string;
   @Column('text') integration!: string;
   @Column('text') provider!: string;
+  /** Without what is personal of it: see `sealedContact`. */
   @Column('jsonb') subject!: Subject;
   @Column('text', { name: 'subject_key' }) subjectKey!: string;
+  /** The members of the subject that are personal. */
+  @Column('bytea', { name: 'sealed_contact', nullable: true }) sealedContact!: Buffer | null;
+  /** The key of all that is sealed here, sealed itself; null on rows of the version before, and erased ones. */
+  @Column('bytea', { name: 'sealed_data_key', nullable: true }) sealedDataKey!: Buffer | null;
+  /** The key of `SEALING_KEYS` that seals it. */
+  @Column('text', { name: 'data_key_id', nullable: true }) dataKeyId!: string | null;
   @Column('text', { name: 'external_ref', nullable: true }) externalRef!: string | null;
   @Column('jsonb') metadata!: Record<string, unknown>;
 
@@ -144,6 +151,11 @@ export class Onboarding {
   @Column('jsonb', { nullable: true }) failure!: Failure | null;
   @Column('timestamptz', { name: 'created_at' }) createdAt!: Date;
   @Column('timestamptz', { name: 'updated_at' }) updatedAt!: Date;
+  /** From when on nothing personal is left of it. */
+  @Column('timestamptz', { name: 'erased_at', nullable: true }) erasedAt!: Date | null;
+  /** Vouches for the timeline up to an event, once the onboarding has ended: see `Timelines`. */
+  @Column('bytea', { nullable: true, select: false }) anchor!: Buffer | null;
+  @Column('integer', { name: 'anchored_seq', nullable: true }) anchoredSeq!: number | null;
   @Column('timestamptz', { name: 'idle_ends_at' }) idleEndsAt!: Date;
   @Column('timestamptz', { name: 'life_ends_at' }) lifeEndsAt!: Date;
   /** When the row changes by itself; computed by the database. */

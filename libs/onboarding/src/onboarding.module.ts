@@ -4,6 +4,7 @@ import { DatabaseModule } from '#libs/database';
 import { JobsModule } from '#libs/jobs';
 import { UpstreamModule } from '#libs/upstream';
 import { Claims } from './claims.js';
+import { DataKeys } from './data-keys.js';
 import { Expiry } from './expiry.js';
 import { Fingerprint } from './fingerprint.js';
 import { IdempotencyKeys } from './idempotency-keys.js';
@@ -12,13 +13,17 @@ import { Onboarding } from './onboarding.entity.js';
 import { OnboardingService } from './onboarding.service.js';
 import { OnboardingStore } from './onboarding.store.js';
 import { Probe } from './probe.js';
+import { Reseal } from './reseal.js';
+import { Retention } from './retention.js';
 import { RetryBudget } from './retry-budget.js';
 import { Settlement } from './settlement.js';
 import { StepHandler } from './step.handler.js';
 import { StepOutcome } from './step-outcome.js';
 import { StepRunner } from './step-runner.js';
 import { Steps } from './step.js';
+import { Subjects } from './subjects.js';
 import { Sweeper } from './sweeper.js';
+import { Timelines } from './timelines.js';
 import { UpkeepHandlers } from './upkeep.handlers.js';
 import { Verdicts } from './verdict.js';
 
@@ -32,32 +37,42 @@ import { Verdicts } from './verdict.js';
   ],
   providers: [
     Claims,
+    DataKeys,
     Expiry,
     Fingerprint,
     IdempotencyKeys,
     OnboardingService,
     OnboardingStore,
     Probe,
+    Reseal,
+    Retention,
     RetryBudget,
     Settlement,
     StepHandler,
     StepOutcome,
     StepRunner,
     Steps,
+    Subjects,
     Sweeper,
+    Timelines,
     UpkeepHandlers,
     Verdicts,
   ],
   exports: [
     Claims,
+    DataKeys,
     Fingerprint,
     IdempotencyKeys,
     JobsModule,
     OnboardingService,
     OnboardingStore,
+    Reseal,
+    Retention,
     StepHandler,
     StepOutcome,
     Steps,
+    Subjects,
+    Timelines,
     UpkeepHandlers,
     UpstreamModule,
   ],

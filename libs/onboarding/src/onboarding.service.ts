@@ -4,7 +4,9 @@ import type { Repository } from 'typeorm';
 import { JobProducer } from '#libs/jobs';
 import { ProblemError, type Caller } from '#libs/kernel';
 import { CONFIG, type Config } from '#libs/platform';
+import { Integrations } from '#libs/upstream';
 import { Claims, ended, versionMismatch, type Terms } from './claims.js';
+import { BLANK, erasureOfEnded } from './erasure.js';
 import { Expiry, asOfNow, asWritten, due, showsState } from './expiry.js';
 import { Fingerprint } from './fingerprint.js';
 import {
@@ -33,6 +35,7 @@ import { assignments, fromNow, type Patch } from './statement.js';
 import { stepJob } from './step.job.js';
 import { StepOutcome } from './step-outcome.js';
 import { Steps } from './step.js';
+import { Subjects } from './subjects.js';
 
 export interface ListFilter {
   caller?: string | undefined;
@@ -41,6 +44,8 @@ export interface ListFilter {
   accountId?: string | undefined;
   userId?: string | undefined;
   externalRef?: string | undefined;
+  /** An e-mail address or a phone number. */
+  contact?: string | undefined;
   parked?: boolean | undefined;
   createdAfter?: Date | undefined;
   createdBefore?: Date | undefined;
@@ -70,13 +75,22 @@ export class OnboardingService {
     private readonly expiry: Expiry,
     private readonly jobs: JobProducer,
     private readonly steps: Steps,
+    private readonly subjects: Subjects,
+    private readonly integrations: Integrations,
     @InjectRepository(Onboarding) private readonly rows: Repository<Onboarding>,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
   /** @throws ProblemError `not_found`, also where it is another caller's. */
   async load(id: string, caller: Caller): Promise<Row> {
-    return asOfNow(mustSee(await this.store.find(id), id, caller));
+    return this.subjects.opened(mustSee(await this.#read(id), id, caller));
+  }
+
+  /** Its contact sealed, so that a row can be ended and erased whose key is lost. */
+  async #read(id: string): Promise<Row> {
+    const row = await this.store.find(id);
+    if (!row) throw notFound(id);
+    return asOfNow(row);
   }
 
   /** Clauses of a start that cancel the row it supersedes, provided that it is still as it was read. */
@@ -112,10 +126,9 @@ export class OnboardingService {
 
   /** The row after its expiry was written, where that was due. */
   async settleExpiry(id: string): Promise<Row> {
-    const row = await this.store.find(id);
-    if (!row) throw notFound(id);
+    const row = await this.#read(id);
     await this.expiry.runFor(id);
-    return asOfNow(row);
+    return row;
   }
 
   /** Newest first; ids grow with time, so the page goes on below the last one seen. */
@@ -135,6 +148,12 @@ export class OnboardingService {
     narrow(`o.subject ->> 'accountId' = :accountId`, { accountId: filter.accountId });
     narrow(`o.subject ->> 'userId' = :userId`, { userId: filter.userId });
     narrow('o.external_ref = :externalRef', { externalRef: filter.externalRef });
+    if (filter.contact !== undefined) {
+      // As the index onboardings_by_contact has it.
+      narrow(`starts_with(o.subject_key, 'blind:') AND o.subject_key = ANY (:keys)`, {
+        keys: this.#keysOf(filter.contact),
+      });
+    }
     // What has run out is parked no more, though nobody may have written it.
     if (filter.parked !== undefined) query.andWhere(`${filter.parked ? '' : 'NOT '}(${isParked})`);
     narrow('o.created_at > :createdAfter', { createdAfter: filter.createdAfter });
@@ -143,14 +162,16 @@ export class OnboardingService {
     query.addSelect('clock_timestamp()', 'now');
     const { entities, raw } = await query.getRawAndEntities<{ now: Date }>();
     const callMs = this.config.CALL_TIMEOUT_MS;
-    const rows = entities.map((entity, index) => asOfNow({ ...entity, now: raw[index]!.now, callMs }));
+    const rows = entities.map((entity, index) =>
+      this.subjects.opened(asOfNow({ ...entity, now: raw[index]!.now, callMs })),
+    );
     const page = rows.slice(0, filter.limit);
     return { rows: page, next: rows.length > filter.limit ? page.at(-1)!.id : null };
   }
 
   /** @throws ProblemError `not_found` */
   async events(id: string, after: number, limit: number, caller: Caller): Promise<OnboardingEvent[]> {
-    await this.load(id, caller);
+    mustSee(await this.#read(id), id, caller);
     return this.store.events(id, after, limit);
   }
 
@@ -174,7 +195,7 @@ export class OnboardingService {
    * has ended it is recorded. `not_done` after `verify-otp` has a new code sent, since the old one is spent.
    */
   async resolve(id: string, resolution: Resolution, terms: Terms): Promise<Row> {
-    const seen = asOfNow(mustTouch(await this.store.find(id), id, terms.caller, 'owner-or-operator'));
+    const seen = mustTouch(await this.#read(id), id, terms.caller, 'owner-or-operator');
     if (asksForNewCode(seen, resolution)) {
       const claimed = await this.claims.submit({
         id,
@@ -237,6 +258,31 @@ export class OnboardingService {
         event({ step: row.step, attempt: open?.attempt ?? row.attempt }),
       );
     });
+  }
+
+  /**
+   * Leaves nothing personal of an onboarding, live ones being cancelled by it; what is left is a tombstone. Done again,
+   * it does nothing: a repetition need not know the version that the first one made.
+   */
+  async erase(id: string, terms: Terms): Promise<void> {
+    try {
+      await this.#command(id, terms, (row) => {
+        if (row.erasedAt) throw ended(row);
+        if (isEnded(row.state)) return erasureOfEnded(id, [], 'caller');
+        return {
+          where: [where.stateIn(...LIVE_STATES), where.attempt(row.attempt)],
+          patch: { ...leaveFor('cancelled'), ...BLANK },
+          events: [
+            { type: 'cancelled', actor: 'caller' },
+            ...wipedEvents(row, 'cancelled'),
+            { type: 'erased', actor: 'caller' },
+          ],
+        };
+      });
+    } catch (error) {
+      const row = mustTouch(await this.#read(id), id, terms.caller, 'owner-or-operator');
+      if (row.erasedAt === null) throw error;
+    }
   }
 
   /** Has a step that waits or is parked tried now, and not when its time comes. */
@@ -310,6 +356,17 @@ export class OnboardingService {
     return Array.isArray(ids) ? (ids as string[]) : null;
   }
 
+  /** @throws ProblemError where no configured provider knows its subjects by such a contact. */
+  #keysOf(contact: string): string[] {
+    const keys = this.integrations.all().flatMap(({ provider }) => provider.keyOfContact(contact) ?? []);
+    if (keys.length > 0) return [...new Set(keys)].map((key) => this.subjects.blind(key));
+    const detail = 'No integration knows its subjects by such a contact.';
+    throw new ProblemError('validation_failed', {
+      detail,
+      errors: [{ pointer: '/contact', code: 'not_supported', detail }],
+    });
+  }
+
   /** Reads, decides, writes what was decided; again when the row changed in between. */
   async #command(
     id: string,
@@ -317,7 +374,7 @@ export class OnboardingService {
     decide: (row: Row) => Omit<Change, 'id'>,
   ): Promise<Row> {
     for (let tries = 0; tries < TRIES; tries++) {
-      const row = asOfNow(mustTouch(await this.store.find(id), id, caller, 'owner-or-operator'));
+      const row = mustTouch(await this.#read(id), id, caller, 'owner-or-operator');
       if (version !== undefined && version !== row.version) throw versionMismatch(row);
       const change = decide(row);
       const clauses = [...(along ? [along] : []), ...(change.clauses ?? [])];
@@ -330,7 +387,7 @@ export class OnboardingService {
         where: [...change.where, asWritten, where.version(row.version)],
         clauses,
       });
-      if (changed) return asOfNow(changed);
+      if (changed) return this.subjects.opened(asOfNow(changed));
       // The row read as expired, but is not yet written so.
       await this.expiry.runFor(id);
     }

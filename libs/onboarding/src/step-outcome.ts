@@ -10,6 +10,7 @@ import type { ResultCode } from './onboarding.entity.js';
 import { OnboardingStore, type Row } from './onboarding.store.js';
 import { RetryBudget } from './retry-budget.js';
 import { StepRunner } from './step-runner.js';
+import { Subjects } from './subjects.js';
 
 /** How often a row is looked at whose retry a worker makes: only ever after a first attempt that failed. */
 const LOOK_EVERY_MS = 200;
@@ -22,6 +23,7 @@ export class StepOutcome {
     private readonly store: OnboardingStore,
     private readonly budget: RetryBudget,
     private readonly health: Health,
+    private readonly subjects: Subjects,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
@@ -35,7 +37,7 @@ export class StepOutcome {
     const running = this.runner.run(claimed);
     let row = waitMs > 0 ? await within(running, waitMs) : null;
     if (waitMs === 0) running.catch(() => undefined); // the runner logs it
-    if (!row) return asOfNow((await this.store.find(claimed.row.id)) ?? claimed.row);
+    if (!row) return this.#shown((await this.store.find(claimed.row.id)) ?? claimed.row);
     while (isWaiting(asOfNow(row))) {
       const left = until - this.clock.monotonicMs();
       const due = row.nextAttemptAt ? row.nextAttemptAt.getTime() - row.now.getTime() : 0;
@@ -44,7 +46,11 @@ export class StepOutcome {
       await sleep(Math.min(left, LOOK_EVERY_MS));
       row = (await this.store.find(row.id)) ?? row;
     }
-    return asOfNow(row);
+    return this.#shown(row);
+  }
+
+  #shown(row: Row): Row {
+    return this.subjects.opened(asOfNow(row));
   }
 }
 

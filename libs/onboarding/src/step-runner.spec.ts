@@ -1,13 +1,14 @@
 import { Logger } from '@nestjs/common';
 import { beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Clock } from '#libs/kernel';
-import type { Sealer } from '#libs/platform';
 import { aRow, testConfig } from '#libs/testing';
 import type { Call, Integrations } from '#libs/upstream';
+import type { DataKeys } from './data-keys.js';
 import type { OnboardingStore } from './onboarding.store.js';
 import type { Settlement } from './settlement.js';
 import { StepRunner } from './step-runner.js';
 import type { Step, StepEnd, Steps } from './step.js';
+import type { Subjects } from './subjects.js';
 import type { AttemptEnd } from './verdict.js';
 
 const CLAIM_MAX_AGE_MS = 800;
@@ -41,7 +42,8 @@ const runner = new StepRunner(
   { find: () => ({ provider: {} }) } as unknown as Integrations,
   { settle: async (row: unknown, how: AttemptEnd) => (ends.push(how), row) } as unknown as Settlement,
   { keep: async () => true } as unknown as OnboardingStore,
-  {} as Sealer,
+  {} as DataKeys,
+  { opened: (row: unknown) => row } as Subjects,
   config,
   { monotonicMs: () => nowMs, nowMs: () => nowMs } as Clock,
 );

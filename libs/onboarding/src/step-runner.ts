@@ -1,13 +1,15 @@
 import { Inject, Injectable, Logger, type BeforeApplicationShutdown } from '@nestjs/common';
 import { CLOCK, type Clock } from '#libs/kernel';
-import { CONFIG, Sealer, type Config } from '#libs/platform';
+import { CONFIG, type Config } from '#libs/platform';
 import { Integrations, UpstreamError, type Call } from '#libs/upstream';
 import type { Claimed } from './claims.js';
+import { DataKeys } from './data-keys.js';
 import { STATE_OF_STEP, type StepName } from './machine.js';
 import { OnboardingStore, type Row } from './onboarding.store.js';
 import { KeptRequests } from './kept-requests.js';
 import { Settlement } from './settlement.js';
 import { Steps } from './step.js';
+import { Subjects } from './subjects.js';
 import type { AttemptEnd } from './verdict.js';
 
 /**
@@ -24,7 +26,8 @@ export class StepRunner implements BeforeApplicationShutdown {
     private readonly integrations: Integrations,
     private readonly settlement: Settlement,
     private readonly store: OnboardingStore,
-    private readonly sealer: Sealer,
+    private readonly dataKeys: DataKeys,
+    private readonly subjects: Subjects,
     @Inject(CONFIG) private readonly config: Config,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
@@ -65,7 +68,7 @@ export class StepRunner implements BeforeApplicationShutdown {
     let mayHaveLeft = false;
     const ageMs = () => this.clock.monotonicMs() - claimedAtMs;
     const leftMs = this.#timeLeft(row);
-    const kept = new KeptRequests(row, this.store, this.sealer);
+    const kept = new KeptRequests(row, this.store, this.dataKeys);
     const call: Call = {
       timeoutMs: Math.max(1, Math.min(this.config.CALL_TIMEOUT_MS, leftMs - ageMs())),
       beforeSend: () => {
@@ -79,7 +82,8 @@ export class StepRunner implements BeforeApplicationShutdown {
       kept: (name, make) => kept.kept(name, make),
     };
     try {
-      const end = await this.steps.get(this.#stepOf(row)).call(integration.provider, call, row);
+      const opened = this.subjects.opened(row);
+      const end = await this.steps.get(this.#stepOf(row)).call(integration.provider, call, opened);
       return { type: 'succeeded', end, durationMs: Math.round(this.clock.monotonicMs() - claimedAtMs) };
     } catch (error) {
       if (error instanceof UpstreamError) return { type: 'failed', error };

@@ -3,9 +3,11 @@ import { z } from 'zod';
 import type { JobDefinition, JobHandler } from '#libs/jobs';
 import { CONFIG, type Config } from '#libs/platform';
 import { Expiry } from './expiry.js';
-import { IdempotencyKeys } from './idempotency-keys.js';
 import { Probe } from './probe.js';
+import { Reseal } from './reseal.js';
+import { Retention } from './retention.js';
 import { Sweeper } from './sweeper.js';
+import { Timelines } from './timelines.js';
 
 const nothing = z.object({});
 type Nothing = z.infer<typeof nothing>;
@@ -23,12 +25,15 @@ export class UpkeepHandlers {
     private readonly expiry: Expiry,
     private readonly sweeper: Sweeper,
     private readonly probe: Probe,
-    private readonly keys: IdempotencyKeys,
+    private readonly retention: Retention,
+    private readonly reseal: Reseal,
+    private readonly timelines: Timelines,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
   handlers(): JobHandler<Nothing>[] {
-    const { EXPIRY_EVERY_MS, SWEEP_EVERY_MS, PROBE_EVERY_MS, RETENTION_EVERY_MS } = this.config;
+    const { EXPIRY_EVERY_MS, SWEEP_EVERY_MS, PROBE_EVERY_MS } = this.config;
+    const { RESEAL_EVERY_MS, ANCHOR_EVERY_MS, RETENTION_EVERY_MS } = this.config;
     return [
       {
         job: scheduled('expiry', 'expire'),
@@ -40,7 +45,17 @@ export class UpkeepHandlers {
       {
         job: scheduled('upkeep', 'retention'),
         everyMs: RETENTION_EVERY_MS,
-        handle: async () => ({ idempotencyKeys: await this.keys.forget() }),
+        handle: () => this.retention.run(),
+      },
+      {
+        job: scheduled('upkeep', 'reseal'),
+        everyMs: RESEAL_EVERY_MS,
+        handle: async () => ({ ...(await this.reseal.run()) }),
+      },
+      {
+        job: scheduled('upkeep', 'anchor'),
+        everyMs: ANCHOR_EVERY_MS,
+        handle: async () => ({ ...(await this.timelines.anchor()) }),
       },
     ];
   }

@@ -1,7 +1,8 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { ProblemError } from '#libs/kernel';
 import {
   OnboardingStore,
+  Retention,
   SqlValue,
   nextActionOf,
   type Clause,
@@ -11,6 +12,7 @@ import {
 import { CONFIG, type Config } from '#libs/platform';
 
 const DAY_MS = 86_400_000;
+const DELETE_BATCH = 5_000;
 
 interface Usage {
   sends: Date[];
@@ -30,11 +32,31 @@ interface Refused {
  * claims at once cannot overdraw it.
  */
 @Injectable()
-export class OtpBudget {
+export class OtpBudget implements OnModuleInit {
   constructor(
     private readonly store: OnboardingStore,
+    private readonly retention: Retention,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
+
+  onModuleInit(): void {
+    this.retention.register('otpBudgets', () => this.forget());
+  }
+
+  /** Deletes the budgets that hold nothing that still counts. @returns how many. */
+  async forget(): Promise<number> {
+    const text = `
+      DELETE FROM otp_budgets WHERE (integration, subject_key) IN (
+        SELECT b.integration, b.subject_key FROM otp_budgets b
+        WHERE ${countWithin('b.sends', DAY_MS)} = 0 AND ${countWithin('b.wrong_codes', DAY_MS)} = 0
+        LIMIT $1 FOR UPDATE SKIP LOCKED
+      ) RETURNING 1`;
+    for (let forgotten = 0; ;) {
+      const rows = await this.store.query(text, [DELETE_BATCH]);
+      forgotten += rows.length;
+      if (rows.length < DELETE_BATCH) return forgotten;
+    }
+  }
 
   /** Charges one send, where the budgets of ten minutes, of the day and of wrong codes allow it. */
   chargeSend(): Clause {

@@ -2,11 +2,13 @@ import { Inject, Injectable } from '@nestjs/common';
 import { CLOCK, ProblemError, uuidV7, type Caller, type Clock } from '#libs/kernel';
 import {
   Claims,
+  DataKeys,
   Fingerprint,
   OnboardingService,
   OnboardingStore,
   StepOutcome,
   Steps,
+  Subjects,
   fromNow,
   sealRequests,
   isEnded,
@@ -16,7 +18,7 @@ import {
   type SubjectRef,
   type Terms,
 } from '#libs/onboarding';
-import { CONFIG, Sealer, type Config } from '#libs/platform';
+import { CONFIG, type Config } from '#libs/platform';
 import { Integrations, type Integration, type OtpProof } from '#libs/upstream';
 import { SendOtpStep } from './send-otp.step.js';
 
@@ -44,7 +46,8 @@ export class OtpService {
     private readonly sending: SendOtpStep,
     private readonly integrations: Integrations,
     private readonly fingerprint: Fingerprint,
-    private readonly sealer: Sealer,
+    private readonly dataKeys: DataKeys,
+    private readonly subjects: Subjects,
     @Inject(CONFIG) private readonly config: Config,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
@@ -56,8 +59,8 @@ export class OtpService {
    */
   subjectOf(start: Pick<Start, 'integration' | 'subject'>): SubjectRef {
     const integration = this.#integration(start.integration);
-    const { key } = integration.provider.parseSubject(start.subject);
-    return { integration: integration.name, subjectKey: key };
+    const parsed = integration.provider.parseSubject(start.subject);
+    return { integration: integration.name, subjectKey: this.subjects.keyOf(parsed) };
   }
 
   /**
@@ -67,20 +70,22 @@ export class OtpService {
    */
   async start(start: Start, terms: Terms): Promise<Row> {
     const integration = this.#integration(start.integration);
-    const { subject, key } = integration.provider.parseSubject(start.subject);
-    const { choice, once } = integration.provider.parseOtpChoice(start.otp, subject);
-    const ref = { integration: integration.name, subjectKey: key };
+    const parsed = integration.provider.parseSubject(start.subject);
+    const { choice, once } = integration.provider.parseOtpChoice(start.otp, parsed.subject);
+    const ref = { integration: integration.name, subjectKey: this.subjects.keyOf(parsed) };
     let superseded: Row | null = null;
     for (let tries = 0; tries < TRIES; tries++) {
       const claimedAtMs = this.clock.monotonicMs();
       const id = uuidV7(this.clock.nowMs());
-      const first = this.claims.firstAttempt('init-otp', this.fingerprint.of(id, key));
+      const { patch: dataKey, sealer } = this.dataKeys.fresh(id);
+      const first = this.claims.firstAttempt('init-otp', this.fingerprint.of(id, ref.subjectKey));
       const row = {
         id,
         caller: terms.caller.name,
         ...ref,
         provider: integration.provider.kind,
-        subject,
+        ...dataKey,
+        ...this.subjects.columnsOf(id, sealer, parsed),
         otpChoice: choice,
         externalRef: start.externalRef ?? null,
         metadata: start.metadata ?? {},
@@ -88,7 +93,7 @@ export class OtpService {
         submission: 1,
         lifeEndsAt: fromNow(this.config.ONBOARDING_LIFE_MS),
         ...first.patch,
-        ...(Object.keys(once).length > 0 && { sealedRequests: sealRequests(this.sealer, id, once) }),
+        ...(Object.keys(once).length > 0 && { sealedRequests: sealRequests(sealer, id, once) }),
       };
       const events = [{ type: 'created', actor: 'caller' } as const, ...first.events];
       const created = await this.store.create(row, events, [
@@ -131,7 +136,8 @@ export class OtpService {
    * @throws ProblemError `validation_failed` where the integration takes the other form.
    */
   async verify(id: string, proof: OtpProof, terms: Terms): Promise<Row> {
-    await this.#mustTake(id, proof, terms.caller);
+    const row = await this.onboardings.load(id, terms.caller);
+    this.#mustTake(row, proof);
     const given = proof.type === 'code' ? proof.code.reveal() : proof.encryptedOtpBundle;
     const claimed = await this.claims.submit({
       id,
@@ -140,21 +146,20 @@ export class OtpService {
       step: 'verify-otp',
       from: ['otp_sent'],
       where: [() => 'o.otp_tries_left > 0'],
-      patch: { sealedOtpCode: this.sealer.seal({ onboardingId: id, field: 'otp_code' }, given) },
+      patch: { sealedOtpCode: this.dataKeys.of(row).seal({ onboardingId: id, field: 'otp_code' }, given) },
       fingerprint: this.fingerprint.of(id, given),
       // The day has the word before the code: a new code would not help.
-      explain: async (row) => {
-        await this.steps.get('verify-otp').explainRefusal?.(row, row);
-        noTriesLeft(row);
+      explain: async (seen) => {
+        await this.steps.get('verify-otp').explainRefusal?.(seen, seen);
+        noTriesLeft(seen);
       },
     });
     return this.outcome.of(claimed, terms.waitMs);
   }
 
-  /** Where all integrations take the same form, the onboarding need not be read for it. */
-  async #mustTake(id: string, { type }: OtpProof, caller: Caller): Promise<void> {
+  #mustTake({ integration: name }: Row, { type }: OtpProof): void {
+    // Where all take the same form, it need not be known which one it is.
     if (this.integrations.all().every((integration) => takenBy(integration) === type)) return;
-    const { integration: name } = await this.onboardings.load(id, caller);
     const integration = this.integrations.find(name);
     if (!integration) {
       // Nobody here can tell in which form it is taken, and the wrong one must not be kept.

@@ -1,12 +1,16 @@
 import { describe, expect, it } from '@jest/globals';
-import type { OnboardingStore, Row, Steps } from '#libs/onboarding';
+import type { OnboardingStore, Retention, Row, Steps } from '#libs/onboarding';
 import { aCall, testConfig } from '#libs/testing';
 import { UpstreamError, type RejectionReason, type UpstreamProvider } from '#libs/upstream';
 import { OtpBudget } from './otp-budget.js';
 import { SendOtpStep } from './send-otp.step.js';
 
 const config = testConfig({ OTP_LIFE_MS: '300000', OTP_TRIES: '3' });
-const step = new SendOtpStep(new OtpBudget({} as OnboardingStore, config), {} as Steps, config);
+const step = new SendOtpStep(
+  new OtpBudget({} as OnboardingStore, {} as Retention, config),
+  {} as Steps,
+  config,
+);
 const row = { id: 'o', subject: { userId: 'u' }, otpSentAt: null, otpSends: 2 } as unknown as Row;
 
 const refusal = (reason?: RejectionReason) =>

@@ -1,6 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import { Secret } from '#libs/kernel';
-import { openGrant, type OnboardingStore, type Row, type Steps } from '#libs/onboarding';
+import {
+  DataKeys,
+  openGrant,
+  type OnboardingStore,
+  type Retention,
+  type Row,
+  type Steps,
+} from '#libs/onboarding';
 import { Sealer } from '#libs/platform';
 import { aCall, testConfig } from '#libs/testing';
 import {
@@ -15,10 +22,16 @@ import { VerifyOtpStep } from './verify-otp.step.js';
 
 const config = testConfig({ SESSION_MARGIN_MS: '30000', OTP_WRONG_PER_ONBOARDING: '6' });
 const sealer = new Sealer(config.SEALING_KEYS);
-const step = new VerifyOtpStep(new OtpBudget({} as OnboardingStore, config), {} as Steps, sealer, config);
+const step = new VerifyOtpStep(
+  new OtpBudget({} as OnboardingStore, {} as Retention, config),
+  {} as Steps,
+  new DataKeys(sealer),
+  config,
+);
 const id = 'onboarding-1';
 const row = {
   id,
+  sealedDataKey: null,
   subject: { userId: 'u' },
   otpHandle: 'handle-1',
   otpTriesLeft: 2,

@@ -1,6 +1,7 @@
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { Secret } from '#libs/kernel';
 import {
+  DataKeys,
   Steps,
   SqlValue,
   repeatsEffect,
@@ -12,7 +13,7 @@ import {
   type StepEnd,
   type SubjectRef,
 } from '#libs/onboarding';
-import { CONFIG, Sealer, type Config } from '#libs/platform';
+import { CONFIG, type Config } from '#libs/platform';
 import type { Call, Grant, OtpProof, UpstreamError, UpstreamProvider } from '#libs/upstream';
 import { policyFailure } from './policy-failure.js';
 import { OtpBudget } from './otp-budget.js';
@@ -25,7 +26,7 @@ export class VerifyOtpStep implements Step, OnModuleInit {
   constructor(
     private readonly budget: OtpBudget,
     private readonly steps: Steps,
-    private readonly sealer: Sealer,
+    private readonly dataKeys: DataKeys,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
@@ -48,7 +49,8 @@ export class VerifyOtpStep implements Step, OnModuleInit {
   }
 
   async call(provider: UpstreamProvider, call: Call, row: Row): Promise<StepEnd> {
-    const sealed = this.sealer.open({ onboardingId: row.id, field: 'otp_code' }, row.sealedOtpCode!);
+    const sealer = this.dataKeys.of(row);
+    const sealed = sealer.open({ onboardingId: row.id, field: 'otp_code' }, row.sealedOtpCode!);
     const sent = {
       handle: row.otpHandle!,
       ...(row.otpTargetBundle !== null && { targetBundle: row.otpTargetBundle }),
@@ -61,7 +63,7 @@ export class VerifyOtpStep implements Step, OnModuleInit {
     return {
       signal: 'otp_verified',
       patch: {
-        sealedGrant: sealGrant(this.sealer, row.id, grant),
+        sealedGrant: sealGrant(sealer, row.id, grant),
         deviceSigning: grant.type === 'device-key' ? signingOf(grant) : null,
         sessionExpiresAt: grant.expiresAt,
         sessionEndsAt: new Date(grant.expiresAt.getTime() - this.config.SESSION_MARGIN_MS),

@@ -19,5 +19,5 @@ export { KeyedHash } from './keyed-hash.js';
 export { Metrics } from './metrics.js';
 export { PlatformModule } from './platform.module.js';
 export { waitOf } from './prefer.js';
-export { Sealer } from './sealer.js';
+export { Sealer, sealedBy } from './sealer.js';
 export { serve } from './serve.js';

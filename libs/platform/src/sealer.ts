@@ -31,6 +31,21 @@ export class Sealer {
     this.#keys = new Map(keys.map((entry) => [entry.id, entry.key]));
   }
 
+  /** The id of the key that seals. */
+  get currentId(): string {
+    return this.#current.id;
+  }
+
+  /** The ids of all keys, the one that seals first. */
+  get ids(): string[] {
+    return [...this.#keys.keys()];
+  }
+
+  /** These keys with another before them, which seals from then on. */
+  behind(key: SealingKey): Sealer {
+    return new Sealer([key, ...[...this.#keys].map(([id, each]) => ({ id, key: each }))]);
+  }
+
   seal(place: SealedPlace, plaintext: string): Buffer {
     const id = Buffer.from(this.#current.id);
     const iv = randomBytes(IV_BYTES);
@@ -42,8 +57,8 @@ export class Sealer {
 
   /** @throws Error when the key is not configured, or the value was altered or belongs elsewhere. */
   open(place: SealedPlace, sealed: Buffer): string {
+    const id = sealedBy(sealed);
     const idEnd = 1 + (sealed[0] ?? 0);
-    const id = sealed.subarray(1, idEnd).toString();
     const key = this.#keys.get(id);
     if (!key) throw new Error(`${place.field} is sealed with key "${id}", which SEALING_KEYS does not have`);
     const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(idEnd, idEnd + IV_BYTES), {
@@ -55,6 +70,9 @@ export class Sealer {
     return Buffer.concat([decipher.update(ciphertext), decipher.final()]).toString('utf8');
   }
 }
+
+/** The id of the key that a value is sealed with. */
+export const sealedBy = (sealed: Buffer) => sealed.subarray(1, 1 + (sealed[0] ?? 0)).toString();
 
 function boundTo(place: SealedPlace): Buffer {
   return Buffer.from(`${place.onboardingId}/${place.field}`);

@@ -12,6 +12,7 @@ import type {
   OtpChoice,
   OtpProof,
   ParsedChoice,
+  ParsedSubject,
   SentOtp,
   Subject,
   UpstreamProvider,
@@ -51,8 +52,12 @@ export class GuardedProvider implements UpstreamProvider {
     return this.#breaker.halfOpen ? 'half_open' : 'open';
   }
 
-  parseSubject(value: unknown): { subject: Subject; key: string } {
+  parseSubject(value: unknown): ParsedSubject {
     return this.provider.parseSubject(value);
+  }
+
+  keyOfContact(contact: string): string | null {
+    return this.provider.keyOfContact(contact);
   }
 
   parseOtpChoice(value: unknown, subject: Subject): ParsedChoice {

@@ -17,6 +17,7 @@ export {
   type NewAuthenticator,
   type OtpChoice,
   type OtpProof,
+  type ParsedSubject,
   type ProviderKind,
   type SentOtp,
   type Subject,

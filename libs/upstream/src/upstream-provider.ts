@@ -6,6 +6,18 @@ export type ProviderKind = 'byzantine' | 'turnkey' | 'turnkey-auth-proxy';
 /** Whom an onboarding is for, in the provider's own ids. JSON, free of secrets. */
 export type Subject = Readonly<Record<string, unknown>>;
 
+/** A caller's subject, taken apart. */
+export interface ParsedSubject {
+  subject: Subject;
+  /** Equal for equal subjects. */
+  key: string;
+  /**
+   * The members of the subject that say who somebody is to people, and not to the provider alone. Where there are any,
+   * the key says it too: they are kept sealed, and the key as a keyed hash.
+   */
+  personal: readonly string[];
+}
+
 /** What a start asks of its code beyond the integration's defaults, in the provider's own words. JSON. */
 export type OtpChoice = Readonly<Record<string, unknown>>;
 
@@ -112,10 +124,15 @@ export interface UpstreamProvider {
 
   /**
    * @param value the caller's `subject`.
-   * @returns the subject, and a key that is equal for equal subjects.
    * @throws ProblemError `validation_failed` that points at the wrong member.
    */
-  parseSubject(value: unknown): { subject: Subject; key: string };
+  parseSubject(value: unknown): ParsedSubject;
+
+  /**
+   * @param contact an e-mail address or a phone number, as somebody types it.
+   * @returns the key of its subject; null where it is neither, or the provider does not know subjects by contact.
+   */
+  keyOfContact(contact: string): string | null;
 
   /**
    * @param value the caller's `otp`, undefined where it gave none.

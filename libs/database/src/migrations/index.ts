@@ -4,6 +4,7 @@ import { OnboardingsByState1763800000000 } from './1763800000000-onboardings-by-
 import { ReplayedRequests1763900000000 } from './1763900000000-replayed-requests.js';
 import { Callers1764000000000 } from './1764000000000-callers.js';
 import { Owners1764100000000 } from './1764100000000-owners.js';
+import { SealedData1764200000000 } from './1764200000000-sealed-data.js';
 import { Operators1764300000000 } from './1764300000000-operators.js';
 
 /** In order, by hand: a glob finds nothing once the code is built elsewhere. */
@@ -14,5 +15,6 @@ export const MIGRATIONS = [
   ReplayedRequests1763900000000,
   Callers1764000000000,
   Owners1764100000000,
+  SealedData1764200000000,
   Operators1764300000000,
 ];

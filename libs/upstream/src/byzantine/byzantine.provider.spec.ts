@@ -357,6 +357,7 @@ describe('parseSubject', () => {
     expect(providerOf().parseSubject(upper)).toEqual({
       subject,
       key: `${subject.accountId}/${subject.userId}`,
+      personal: [],
     });
     expect(providerOf().parseSubject(upper).key).toBe(providerOf().parseSubject(subject).key);
   });

@@ -13,6 +13,7 @@ import type {
   NewAuthenticator,
   OtpProof,
   ParsedChoice,
+  ParsedSubject,
   SentOtp,
   Subject,
   UpstreamProvider,
@@ -45,7 +46,7 @@ export class ByzantineProvider implements UpstreamProvider {
     private readonly maxSkewMs: number,
   ) {}
 
-  parseSubject(value: unknown): { subject: Subject; key: string } {
+  parseSubject(value: unknown): ParsedSubject {
     const parsed = subjectSchema.safeParse(value);
     if (!parsed.success) {
       throw new ProblemError('validation_failed', {
@@ -58,7 +59,12 @@ export class ByzantineProvider implements UpstreamProvider {
       });
     }
     const { accountId, userId } = parsed.data;
-    return { subject: parsed.data, key: `${accountId}/${userId}` };
+    // Random ids, which mean nobody to whoever cannot ask the provider.
+    return { subject: parsed.data, key: `${accountId}/${userId}`, personal: [] };
+  }
+
+  keyOfContact(): null {
+    return null;
   }
 
   /** Byzantine decides everything about its codes. */

@@ -11,6 +11,7 @@ import type {
   OtpChoice,
   OtpProof,
   ParsedChoice,
+  ParsedSubject,
   SentOtp,
   Subject,
   UpstreamProvider,
@@ -31,7 +32,7 @@ import { PasskeySteps } from './passkey-steps.js';
 import { TokenCheck } from './token-check.js';
 import { TurnkeyApi } from './turnkey-api.js';
 import type { TurnkeyParts } from './turnkey.provider.js';
-import { parseTurnkeySubject, turnkeySubject } from './turnkey-subject.js';
+import { keyOfContact, parseTurnkeySubject, turnkeySubject } from './turnkey-subject.js';
 import { verifyBy } from './verification.js';
 
 /** What the provider is told of its integration. */
@@ -77,8 +78,12 @@ export class AuthProxyProvider implements UpstreamProvider {
     this.#passkeys = new PasskeySteps(api, engine, null, this.#check);
   }
 
-  parseSubject(value: unknown): { subject: Subject; key: string } {
+  parseSubject(value: unknown): ParsedSubject {
     return parseTurnkeySubject(value, this.custody, this.integration.organizationId);
+  }
+
+  keyOfContact(contact: string): string | null {
+    return keyOfContact(contact);
   }
 
   /** `emailCustomization.templateId`, and what the user's browser gave: `captchaToken` and `origin`. */

@@ -25,7 +25,11 @@ describe('a subject', () => {
 
   it('is its contact, however that is spelt and whatever ids come with it', () => {
     const contact = { type: 'email', value: 'Ana@Example.COM' };
-    expect(server({ contact })).toEqual({ subject: { contact: email }, key: 'email:ana@example.com' });
+    expect(server({ contact })).toEqual({
+      subject: { contact: email },
+      key: 'email:ana@example.com',
+      personal: ['contact'],
+    });
     const placed = server({
       contact,
       organizationId: organizationId.toUpperCase(),

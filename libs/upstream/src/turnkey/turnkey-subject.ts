@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ProblemError } from '#libs/kernel';
-import type { Subject } from '../upstream-provider.js';
+import type { ParsedSubject, Subject } from '../upstream-provider.js';
 import { contactSchema, type Contact } from './contact.js';
 import { fieldErrors } from './field-errors.js';
 
@@ -39,7 +39,7 @@ export function parseTurnkeySubject(
   value: unknown,
   custody: 'server' | 'client',
   parentId: string,
-): { subject: Subject; key: string } {
+): ParsedSubject {
   const schema: z.ZodType<TurnkeySubject> = SCHEMAS[custody];
   const parsed = schema
     .refine(({ organizationId }) => organizationId !== parentId, {
@@ -55,9 +55,21 @@ export function parseTurnkeySubject(
       errors: fieldErrors(parsed.error, '/subject'),
     });
   }
-  // The contact alone: whoever names it is mailed, by whatever organization, and budgets are for who is mailed.
-  const { type, value: address } = parsed.data.contact;
-  return { subject: parsed.data as unknown as Subject, key: `${type}:${address}` };
+  return {
+    subject: parsed.data as unknown as Subject,
+    key: keyOf(parsed.data.contact),
+    personal: ['contact'],
+  };
+}
+
+/** The contact alone: whoever names it is mailed, by whatever organization, and budgets are for who is mailed. */
+const keyOf = ({ type, value }: Contact) => `${type}:${value}`;
+
+/** @returns the key of the subject with that contact; null where it is neither e-mail address nor phone number. */
+export function keyOfContact(contact: string): string | null {
+  const type = contact.includes('@') ? 'email' : 'phone';
+  const parsed = contactSchema.safeParse({ type, value: contact });
+  return parsed.success ? keyOf(parsed.data) : null;
 }
 
 /** What {@link parseTurnkeySubject} let through, from its row. */

@@ -14,6 +14,7 @@ import type {
   OtpChoice,
   OtpProof,
   ParsedChoice,
+  ParsedSubject,
   SentOtp,
   Subject,
   UpstreamProvider,
@@ -32,7 +33,7 @@ import { stamperOf } from './session-keys.js';
 import { TokenCheck } from './token-check.js';
 import { TurnkeyApi, type Stamper } from './turnkey-api.js';
 import { TurnkeyLogin } from './turnkey-login.js';
-import { parseTurnkeySubject, turnkeySubject } from './turnkey-subject.js';
+import { keyOfContact, parseTurnkeySubject, turnkeySubject } from './turnkey-subject.js';
 import { verifyBy } from './verification.js';
 
 /** What the provider is told of its integration. */
@@ -98,8 +99,12 @@ export class TurnkeyProvider implements UpstreamProvider {
     this.#passkeys = new PasskeySteps(this.#api, engine, this.#parent, this.#check);
   }
 
-  parseSubject(value: unknown): { subject: Subject; key: string } {
+  parseSubject(value: unknown): ParsedSubject {
     return parseTurnkeySubject(value, this.custody, this.integration.organizationId);
+  }
+
+  keyOfContact(contact: string): string | null {
+    return keyOfContact(contact);
   }
 
   /** In the words of `init_otp`; what is left out is the integration's to say. */

@@ -1,0 +1,127 @@
+import type { MigrationInterface, QueryRunner } from 'typeorm';
+
+const ENDED = `state IN ('completed', 'failed', 'expired', 'cancelled')`;
+
+/** Data keys, sealed contacts, erasure, and the chain of the timeline. */
+export class SealedData1764200000000 implements MigrationInterface {
+  readonly name = 'SealedData1764200000000';
+
+  async up(runner: QueryRunner): Promise<void> {
+    // No defaults: no row is rewritten, and the version before goes on without these columns.
+    await runner.query(`
+      ALTER TABLE onboardings
+        ADD COLUMN sealed_data_key bytea,
+        ADD COLUMN data_key_id text,
+        ADD COLUMN sealed_contact bytea,
+        ADD COLUMN erased_at timestamptz,
+        ADD COLUMN anchor bytea,
+        ADD COLUMN anchored_seq integer`);
+    await runner.query(`ALTER TABLE idempotency_keys ADD COLUMN sealed_answer bytea`);
+    // salt and data make a commitment: once both are gone, data_hash tells nothing of them.
+    await runner.query(`
+      ALTER TABLE onboarding_events
+        ADD COLUMN hash bytea, ADD COLUMN salt uuid, ADD COLUMN data_hash bytea`);
+    await this.#indexes(runner);
+    await this.#erasure(runner);
+    await this.#chain(runner);
+  }
+
+  async #indexes(runner: QueryRunner): Promise<void> {
+    await runner.query(`
+      CREATE INDEX onboardings_data_key ON onboardings (data_key_id) WHERE data_key_id IS NOT NULL`);
+    await runner.query(`
+      CREATE INDEX onboardings_by_contact ON onboardings (subject_key) WHERE starts_with(subject_key, 'blind:')`);
+    // What the version before left in the clear, to be sealed.
+    await runner.query(`
+      CREATE INDEX onboardings_in_clear ON onboardings (id) WHERE subject -> 'contact' IS NOT NULL`);
+    await runner.query(`
+      CREATE INDEX onboardings_kept ON onboardings (updated_at) WHERE ${ENDED} AND erased_at IS NULL`);
+    await runner.query(`
+      CREATE INDEX onboardings_unanchored ON onboardings (id)
+        WHERE ${ENDED} AND anchored_seq IS DISTINCT FROM last_seq`);
+    await runner.query(`CREATE INDEX idempotency_keys_onboarding ON idempotency_keys (onboarding_id)`);
+    await runner.query(`
+      CREATE INDEX idempotency_keys_in_clear ON idempotency_keys (created_at) WHERE body IS NOT NULL`);
+  }
+
+  async #erasure(runner: QueryRunner): Promise<void> {
+    // What an erased row may not hold, whoever writes it. Not validated: no row is erased yet, so none need be read.
+    await runner.query(`
+      ALTER TABLE onboardings ADD CONSTRAINT onboardings_erased_is_blank CHECK (
+        erased_at IS NULL OR (
+          num_nonnulls(sealed_data_key, sealed_contact, sealed_otp_code, sealed_grant, sealed_authenticators,
+            sealed_requests, external_ref, otp_handle, otp_target_bundle, device_signing, fingerprint) = 0
+          AND subject = '{}' AND metadata = '{}' AND otp_choice = '{}'
+          AND authenticators = '[]' AND pending_authenticators = '[]'
+          AND subject_key = 'erased:' || id::text)
+      ) NOT VALID`);
+    // A trigger, because a clause of the same statement would not see what was committed while that waited for the
+    // row: each statement in here looks anew.
+    await runner.query(`
+      CREATE FUNCTION gangway_erase_along() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN
+        DELETE FROM webauthn_challenges WHERE onboarding_id = NEW.id;
+        DELETE FROM credentials WHERE onboarding_id = NEW.id;
+        -- Nobody has taken it any more: an answer that is still on its way finds no place.
+        UPDATE idempotency_keys SET fingerprint = '', taken_by = NULL, status = NULL, headers = NULL, body = NULL,
+          sealed_answer = NULL
+        WHERE onboarding_id = NEW.id;
+        UPDATE onboarding_events SET data = '{}', salt = NULL,
+          data_hash = sha256(uuid_send(salt) || convert_to(data::text, 'UTF8'))
+        WHERE onboarding_id = NEW.id AND data_hash IS NULL;
+        RETURN NULL;
+      END $$`);
+    await runner.query(`
+      CREATE TRIGGER onboardings_erase_along AFTER UPDATE OF erased_at ON onboardings
+      FOR EACH ROW WHEN (OLD.erased_at IS NULL AND NEW.erased_at IS NOT NULL)
+      EXECUTE FUNCTION gangway_erase_along()`);
+  }
+
+  async #chain(runner: QueryRunner): Promise<void> {
+    // A row of the same statement is seen here (a volatile function), so that several events chain as they come.
+    await runner.query(`
+      CREATE FUNCTION gangway_chain_event() RETURNS trigger LANGUAGE plpgsql AS $$
+      DECLARE
+        before bytea;
+      BEGIN
+        -- Of what may still happen to an erased onboarding, no more than that it did.
+        IF NEW.type IN ('late_answer_kept', 'resolved')
+          AND EXISTS (SELECT 1 FROM onboardings WHERE id = NEW.onboarding_id AND erased_at IS NOT NULL) THEN
+          NEW.data := '{}';
+        END IF;
+        SELECT hash INTO before FROM onboarding_events
+        WHERE onboarding_id = NEW.onboarding_id AND seq = NEW.seq - 1;
+        NEW.salt := gen_random_uuid();
+        NEW.hash := sha256(
+          coalesce(before, '\\x0000000000000000000000000000000000000000000000000000000000000000'::bytea)
+          || convert_to(NEW.onboarding_id || E'\\n' || NEW.seq || E'\\n' || NEW.type || E'\\n'
+            || (extract(epoch FROM NEW.at) * 1000000)::bigint || E'\\n' || NEW.actor || E'\\n', 'UTF8')
+          || sha256(uuid_send(NEW.salt) || convert_to(NEW.data::text, 'UTF8')));
+        RETURN NEW;
+      END $$`);
+    await runner.query(`
+      CREATE TRIGGER onboarding_events_chain BEFORE INSERT ON onboarding_events
+      FOR EACH ROW EXECUTE FUNCTION gangway_chain_event()`);
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query(`DROP TRIGGER onboarding_events_chain ON onboarding_events`);
+    await runner.query(`DROP TRIGGER onboardings_erase_along ON onboardings`);
+    await runner.query(`DROP FUNCTION gangway_chain_event, gangway_erase_along`);
+    for (const index of [
+      'onboardings_by_contact',
+      'onboardings_in_clear',
+      'idempotency_keys_onboarding',
+      'idempotency_keys_in_clear',
+    ]) {
+      await runner.query(`DROP INDEX ${index}`);
+    }
+    await runner.query(
+      `ALTER TABLE onboarding_events DROP COLUMN hash, DROP COLUMN salt, DROP COLUMN data_hash`,
+    );
+    await runner.query(`ALTER TABLE idempotency_keys DROP COLUMN sealed_answer`);
+    await runner.query(`
+      ALTER TABLE onboardings DROP COLUMN sealed_data_key, DROP COLUMN data_key_id, DROP COLUMN sealed_contact,
+        DROP COLUMN erased_at, DROP COLUMN anchor, DROP COLUMN anchored_seq`);
+  }
+}
