@@ -48,6 +48,7 @@ export function Answers(
 const OF_COMMANDS: ProblemCode[] = [
   'idempotency_in_progress',
   'idempotency_key_reused',
+  'onboarding_erased',
   'payload_too_large',
   'unsupported_media_type',
 ];

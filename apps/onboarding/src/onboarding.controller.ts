@@ -266,7 +266,15 @@ export class OnboardingController {
   @HttpCode(HttpStatus.NO_CONTENT)
   @ApiOperation({ summary: 'Erase what is personal of it; a live onboarding is cancelled' })
   @IfMatch()
-  @Answers(204, 'nothing personal is left', null, 'illegal_state', 'version_mismatch')
+  @Answers(
+    204,
+    'nothing personal is left',
+    null,
+    'illegal_state',
+    'version_mismatch',
+    'payload_too_large',
+    'unsupported_media_type',
+  )
   async erase(@Param('id', { schema: idParam }) id: string, @CommandTerms() terms: Terms): Promise<void> {
     await this.onboardings.erase(id, terms);
   }

@@ -188,11 +188,9 @@ export const listQuery = z.strictObject({
   accountId: subjectId.optional(),
   userId: subjectId.optional(),
   externalRef: text(255).optional(),
-  contact: text(254)
-    .optional()
-    .meta({
-      description: 'An e-mail address or a phone number (E.164), where the provider knows subjects by it.',
-    }),
+  contact: text(254).optional().meta({
+    description: 'An e-mail address or a phone number (E.164), where the provider knows subjects by it.',
+  }),
   parked: z
     .stringbool({ truthy: ['true'], falsy: ['false'], case: 'sensitive', error: 'is neither true nor false' })
     .optional(),
