@@ -7,6 +7,8 @@ export interface Gate {
   /** Cuts what is connected; whoever comes is refused. */
   bar(): Promise<void>;
   open(): Promise<void>;
+  /** Lets nothing through on what is connected, and says nothing. */
+  stall(): void;
 }
 
 /** @param target the URL of the server behind it. */
@@ -40,6 +42,9 @@ export async function openGate(target: string): Promise<Gate> {
     },
     async open() {
       if (!listener.listening) listener = await listen(own, forward);
+    },
+    stall() {
+      for (const socket of sockets) socket.pause();
     },
   };
 }

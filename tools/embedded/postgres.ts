@@ -35,7 +35,7 @@ export async function startPostgres(options: EmbeddedOptions): Promise<EmbeddedS
 
   const adopted = await isRunning(installation, data);
   if (!adopted) await launch(installation, data, log, options);
-  const url = `postgres://${USER}:${options.password}@127.0.0.1:${await portOf(data)}/${DATABASE}`;
+  const url = await urlOf(data, options.password);
   const stop = () => stopPostgres(options.folder);
   try {
     await makeDatabase(url);
@@ -44,6 +44,14 @@ export async function startPostgres(options: EmbeddedOptions): Promise<EmbeddedS
     throw new Plain(`The embedded PostgreSQL refuses us (npm run reset makes a new one): ${words(error)}`);
   }
   return { url, adopted, stop };
+}
+
+/** The URL of the PostgreSQL of this folder, if one runs there. */
+export async function findPostgres(folder: string, password: string): Promise<string | undefined> {
+  const data = join(folder, 'data');
+  if (!existsSync(join(data, 'postmaster.pid')) || !(await isRunning(await install(), data)))
+    return undefined;
+  return urlOf(data, password);
 }
 
 /** Stops the PostgreSQL of this folder, if one runs there. */
@@ -112,6 +120,10 @@ async function isRunning(installation: Installation, data: string): Promise<bool
     () => true,
     () => false,
   );
+}
+
+async function urlOf(data: string, password: string): Promise<string> {
+  return `postgres://${USER}:${password}@127.0.0.1:${await portOf(data)}/${DATABASE}`;
 }
 
 /** The fourth line of postmaster.pid is the port (PostgreSQL, "Server Setup", pid file). */

@@ -62,8 +62,12 @@ export class ApiKeys {
     const token = newApiKeyToken();
     const { caller, name, scopes, integrations, lifeMs } = wanted;
     const key = await this.#changed(INSERT_KEY, 'api_key_created', token.id, who, [
-      ...[caller, name, hashOf(token, this.hash), [...new Set(scopes)]],
-      ...[integrations && [...new Set(integrations)], lifeMs],
+      caller,
+      name,
+      hashOf(token, this.hash),
+      [...new Set(scopes)],
+      integrations && [...new Set(integrations)],
+      lifeMs,
     ]);
     return { key: key!, token: tokenOf(token) };
   }

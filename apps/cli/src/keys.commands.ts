@@ -1,0 +1,121 @@
+import type { ApiKey, MadeApiKey } from '#libs/callers';
+import { SCOPES, isScope, type Scope } from '#libs/kernel';
+import { Misuse, type Answer, type Call, type Group, type Values } from './command.js';
+import { durationOf } from './duration.js';
+
+const text = { type: 'string' } as const;
+
+/** API keys: who may call the service. */
+export const KEYS: Group = {
+  create: {
+    usage: '--caller <name> --scopes a,b [--integrations x,y] [--expires-in 90d] [--name <text>]',
+    summary: `Makes a key and prints its token, this once. Scopes: ${SCOPES.join(', ')}.`,
+    options: { caller: text, scopes: text, integrations: text, 'expires-in': text, name: text },
+    positionals: 0,
+    async run({ store, values, actor }) {
+      const life = optional(values, 'expires-in');
+      const wanted = {
+        caller: required(values, 'caller'),
+        scopes: scopesOf(required(values, 'scopes')),
+        integrations: listOf(optional(values, 'integrations')),
+        name: optional(values, 'name') ?? null,
+        lifeMs: life === undefined ? null : positive(durationOf(life, 'expires-in')),
+      };
+      return made(await store.keys.create(wanted, { actor, address: null }));
+    },
+  },
+  list: {
+    usage: '[--caller <name>]',
+    summary: 'Lists the keys, newest first.',
+    options: { caller: text },
+    positionals: 0,
+    async run({ store, values }) {
+      const keys = await store.keys.list(optional(values, 'caller') ?? null);
+      return { lines: keys.length > 0 ? keys.map(lineOf) : ['There are no keys.'], json: { items: keys } };
+    },
+  },
+  rotate: {
+    usage: '<id> [--overlap 24h]',
+    summary: 'Makes another key with the same rights; the old one works for as long as --overlap says.',
+    options: { overlap: text },
+    positionals: 1,
+    async run(call) {
+      const overlapMs = durationOf(optional(call.values, 'overlap') ?? '24h', 'overlap');
+      return made(await call.store.keys.rotate(idOf(call), overlapMs, { actor: call.actor, address: null }));
+    },
+  },
+  revoke: {
+    usage: '<id>',
+    summary: 'Ends a key for good; processes that remember it hear of it within API_KEY_CACHE_MS.',
+    options: {},
+    positionals: 1,
+    async run(call) {
+      const key = await call.store.keys.revoke(idOf(call), { actor: call.actor, address: null });
+      return { lines: [lineOf(key)], json: key };
+    },
+  },
+};
+
+function made({ key, token }: MadeApiKey): Answer {
+  const expires = key.expiresAt ? `expires ${key.expiresAt.toISOString()}` : 'does not expire';
+  return {
+    lines: [
+      `API key ${key.id} of ${key.caller}: ${key.scopes.join(', ')}; ${expires}.`,
+      'Its token, which is shown this once:',
+      token.reveal(),
+    ],
+    json: { ...key, token: token.reveal() },
+  };
+}
+
+function lineOf({ id, caller, state, scopes, integrations, name, expiresAt, lastUsedAt }: ApiKey): string {
+  return [
+    id,
+    state.padEnd(7),
+    caller,
+    scopes.join(','),
+    `integrations=${integrations?.join(',') ?? 'all'}`,
+    `expires=${expiresAt?.toISOString() ?? 'never'}`,
+    `used=${lastUsedAt?.toISOString() ?? 'never'}`,
+    ...(name ? [JSON.stringify(name)] : []),
+  ].join('  ');
+}
+
+function scopesOf(list: string): Scope[] {
+  const words = listOf(list) ?? [];
+  const unknown = words.filter((word) => !isScope(word));
+  if (unknown.length > 0) {
+    throw new Misuse(`--scopes: there is no ${unknown.join(', ')}. There are: ${SCOPES.join(', ')}.`);
+  }
+  return words.filter(isScope);
+}
+
+/** Whoever pastes a whole token here must not find it again in an error. */
+function idOf({ positionals: [id = ''] }: Call): string {
+  if (/^[0-9a-f]{20}$/.test(id)) return id;
+  throw new Misuse('the id of a key is 20 hex digits, as keys list shows it; a token is none.');
+}
+
+function positive(lifeMs: number): number {
+  if (lifeMs > 0) return lifeMs;
+  throw new Misuse('--expires-in is 0: such a key would never work.');
+}
+
+const listOf = (list: string | undefined): string[] | null =>
+  list === undefined
+    ? null
+    : list
+        .split(',')
+        .map((each) => each.trim())
+        .filter(Boolean);
+
+function optional(values: Values, name: string): string | undefined {
+  const value = values[name];
+  return typeof value === 'string' ? value : undefined;
+}
+
+function required(values: Values, name: string): string {
+  const value = optional(values, name);
+  if (!value) throw new Misuse(`--${name} is missing.`);
+  return value;
+}

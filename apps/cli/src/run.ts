@@ -1,0 +1,88 @@
+import { userInfo } from 'node:os';
+import { parseArgs } from 'node:util';
+import { isDatabaseAway } from '#libs/database';
+import { ProblemError } from '#libs/kernel';
+import { ConfigError } from '#libs/platform';
+import { DONE, FAILED, MISUSED, Misuse, type Command } from './command.js';
+import { COMMANDS, usage } from './commands.js';
+import { openStore } from './store.js';
+
+export interface Output {
+  out(text: string): void;
+  err(text: string): void;
+}
+
+/** PostgreSQL's word for a table that is not there (SQLSTATE). */
+const UNDEFINED_TABLE = '42P01';
+
+/** Runs one command. @returns its exit code. */
+export async function run(args: string[], env: NodeJS.ProcessEnv, output: Output): Promise<number> {
+  const [group = '', name = '', ...rest] = args;
+  if (args.length === 0 || group === '--help' || group === 'help') {
+    output.out(usage());
+    return args.length === 0 ? MISUSED : DONE;
+  }
+  const command = find(group, name);
+  if (!command) {
+    output.err(`gangway: there is no command "${[group, name].join(' ').trim()}".\n\n${usage()}`);
+    return MISUSED;
+  }
+  try {
+    return await runCommand(command, `${group} ${name}`, rest, env, output);
+  } catch (error) {
+    const [code, message] = explain(error);
+    output.err(`gangway: ${message}`);
+    if (error instanceof Misuse) output.err(`usage: gangway ${group} ${name} ${command.usage}`);
+    return code;
+  }
+}
+
+function find(group: string, name: string): Command | undefined {
+  const commands = Object.hasOwn(COMMANDS, group) ? COMMANDS[group]! : {};
+  return Object.hasOwn(commands, name) ? commands[name] : undefined;
+}
+
+async function runCommand(
+  command: Command,
+  name: string,
+  args: string[],
+  env: NodeJS.ProcessEnv,
+  output: Output,
+): Promise<number> {
+  const { values, positionals } = parsed(command, args);
+  if (values['help']) {
+    output.out(`gangway ${name} ${command.usage}\n\n${command.summary}`);
+    return DONE;
+  }
+  if (positionals.length !== command.positionals) {
+    throw new Misuse(`it takes ${command.positionals} word(s), and there are ${positionals.length}.`);
+  }
+  const store = await openStore(env);
+  try {
+    const answer = await command.run({ store, values, positionals, actor: `cli:${userInfo().username}` });
+    output.out(values['json'] ? JSON.stringify(answer.json, null, 2) : answer.lines.join('\n'));
+    return DONE;
+  } finally {
+    await store.close();
+  }
+}
+
+function parsed({ options }: Command, args: string[]) {
+  try {
+    const all = { ...options, json: { type: 'boolean' }, help: { type: 'boolean' } } as const;
+    const { values, positionals } = parseArgs({ args, options: all, allowPositionals: true });
+    return { values: values as Record<string, string | boolean | undefined>, positionals };
+  } catch (error) {
+    throw new Misuse((error as Error).message, { cause: error });
+  }
+}
+
+/** No stack, and no value of a setting: a terminal's history is read by others. */
+function explain(error: unknown): [code: number, message: string] {
+  if (error instanceof Misuse || error instanceof ConfigError) return [MISUSED, error.message];
+  if (error instanceof ProblemError) return [FAILED, error.message];
+  if (isDatabaseAway(error)) return [FAILED, 'PostgreSQL cannot be reached: see DATABASE_URL.'];
+  const { code, message } = error as { code?: unknown; message?: string };
+  if (code === UNDEFINED_TABLE) return [FAILED, 'The schema is older than this program: run the migration.'];
+  return [FAILED, message ?? String(error)];
+}

@@ -1,0 +1,79 @@
+import { Controller, Get, UseGuards, type Type } from '@nestjs/common';
+import { DiscoveryModule } from '@nestjs/core';
+import { Test } from '@nestjs/testing';
+import { describe, expect, it } from '@jest/globals';
+import { CallerGuard } from './caller.guard.js';
+import { GuardedRoutes } from './guarded-routes.js';
+import { Requires } from './requires.decorator.js';
+
+async function boot(controller: Type): Promise<void> {
+  const module = await Test.createTestingModule({
+    imports: [DiscoveryModule],
+    controllers: [controller],
+    providers: [GuardedRoutes],
+  }).compile();
+  module.useLogger(false);
+  await module.init();
+}
+
+@UseGuards(CallerGuard)
+@Controller('v1/good')
+class Good {
+  @Get()
+  @Requires('admin')
+  read() {}
+
+  notARoute() {}
+}
+
+@UseGuards(CallerGuard)
+@Controller('v1/good')
+class WithoutScope {
+  @Get()
+  @Requires('admin')
+  read() {}
+
+  @Get('forgotten')
+  forgotten() {}
+}
+
+@Controller('elsewhere')
+class GuardedMethodWithoutScope {
+  @Get()
+  @UseGuards(CallerGuard)
+  forgotten() {}
+}
+
+@Controller('elsewhere')
+class ScopeWithoutGuard {
+  @Get()
+  @Requires('admin')
+  forgotten() {}
+}
+
+@Controller(['health', 'v1/bare'])
+class BelowTheCallersPath {
+  @Get()
+  forgotten() {}
+}
+
+@Controller('health')
+class NobodysBusiness {
+  @Get()
+  read() {}
+}
+
+describe('an app boots', () => {
+  it.each([Good, NobodysBusiness])('with %p', async (controller) => {
+    await expect(boot(controller)).resolves.toBeUndefined();
+  });
+
+  it.each([
+    [WithoutScope, 'WithoutScope.forgotten has no @Requires'],
+    [GuardedMethodWithoutScope, 'GuardedMethodWithoutScope.forgotten has no @Requires'],
+    [ScopeWithoutGuard, 'ScopeWithoutGuard.forgotten is not under the CallerGuard'],
+    [BelowTheCallersPath, 'BelowTheCallersPath.forgotten is not under the CallerGuard'],
+  ])('not with %p', async (controller, message) => {
+    await expect(boot(controller)).rejects.toThrow(`routes without a scope: ${message}`);
+  });
+});
