@@ -54,7 +54,6 @@ describe('ARCHITECTURE.md', () => {
 const REQUIRED = {
   DATABASE_URL: 'postgres://localhost/gangway',
   REDIS_URL: 'redis://localhost',
-  API_KEY: 'a key of the documentation',
   SEALING_KEYS: `docs:${Buffer.alloc(32).toString('base64')}`,
   HASH_KEY: Buffer.alloc(32, 9).toString('base64'),
   INTEGRATIONS: 'byzantine',

@@ -82,35 +82,12 @@ describe('keys', () => {
   }, 60_000);
 });
 
-describe('what makes no sense', () => {
-  it.each([
-    [[], 'gangway <what> <verb>'],
-    [['keys'], 'there is no command'],
-    [['keys', 'constructor'], 'there is no command'],
-    [['keys', 'create', '--caller', 'till'], '--scopes is missing'],
-    [['keys', 'create', '--caller', 'till', '--scopes', 'root'], 'there is no root'],
-    [
-      ['keys', 'create', '--caller', 'till', '--scopes', 'admin', '--expires-in', 'soon'],
-      '--expires-in takes',
-    ],
-    [['keys', 'create', '--colour', 'red'], '--colour'],
-    [['keys', 'revoke'], 'it takes 1 word'],
-    [['keys', 'revoke', `gw_${'0'.repeat(20)}_secret`], 'a token is none'],
-  ])('%j is code 2, with what would make some', async (args, words) => {
-    const { code, out, err } = await gangway(args);
-    expect([code, out + err]).toEqual([2, expect.stringContaining(words)]);
-    expect(out + err).not.toMatch(/_secret|^\s+at /m);
-  });
-
-  it('a setting that is missing is code 2 by name; what cannot be done, code 1', async () => {
-    const unset = await gangway(['keys', 'list'], { HASH_KEY: '' });
-    expect([unset.code, unset.err]).toEqual([2, expect.stringContaining('HASH_KEY: is missing')]);
+describe('what cannot be done', () => {
+  it('is code 1, and a line that shows no secret', async () => {
     const away = await gangway(['keys', 'list'], { DATABASE_URL: 'postgres://x:tiny-secret@127.0.0.1:1/x' });
     expect([away.code, away.err]).toEqual([1, expect.stringContaining('cannot be reached')]);
     expect(away.err).not.toContain('tiny-secret');
     const nobody = await gangway(['keys', 'revoke', '0'.repeat(20)]);
     expect([nobody.code, nobody.err]).toEqual([1, expect.stringContaining('There is no API key')]);
-    const badName = await gangway(['keys', 'create', '--caller', 'No Name', '--scopes', 'admin']);
-    expect([badName.code, badName.err]).toEqual([1, expect.stringContaining('caller is not')]);
   }, 60_000);
 });

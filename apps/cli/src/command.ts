@@ -10,7 +10,6 @@ export const MISUSED = 2;
 export type Values = Record<string, string | boolean | undefined>;
 
 export interface Call {
-  store: Store;
   values: Values;
   positionals: string[];
   /** `cli:<user of the machine>`, for the audit. */
@@ -32,8 +31,12 @@ export interface Command {
   options: ParseArgsOptionsConfig;
   /** How many words it takes. */
   positionals: number;
-  /** @throws Misuse, or a ProblemError. */
-  run(call: Call): Promise<Answer>;
+  /**
+   * Reads the command line; what it returns does the work. A line that makes no sense touches no database.
+   *
+   * @throws Misuse.
+   */
+  plan(call: Call): (store: Store) => Promise<Answer>;
 }
 
 /** By its second word. */

@@ -12,7 +12,7 @@ export const KEYS: Group = {
     summary: `Makes a key and prints its token, this once. Scopes: ${SCOPES.join(', ')}.`,
     options: { caller: text, scopes: text, integrations: text, 'expires-in': text, name: text },
     positionals: 0,
-    async run({ store, values, actor }) {
+    plan({ values, actor }) {
       const life = optional(values, 'expires-in');
       const wanted = {
         caller: required(values, 'caller'),
@@ -21,7 +21,7 @@ export const KEYS: Group = {
         name: optional(values, 'name') ?? null,
         lifeMs: life === undefined ? null : positive(durationOf(life, 'expires-in')),
       };
-      return made(await store.keys.create(wanted, { actor, address: null }));
+      return async ({ keys }) => made(await keys.create(wanted, { actor, address: null }));
     },
   },
   list: {
@@ -29,9 +29,12 @@ export const KEYS: Group = {
     summary: 'Lists the keys, newest first.',
     options: { caller: text },
     positionals: 0,
-    async run({ store, values }) {
-      const keys = await store.keys.list(optional(values, 'caller') ?? null);
-      return { lines: keys.length > 0 ? keys.map(lineOf) : ['There are no keys.'], json: { items: keys } };
+    plan({ values }) {
+      const caller = optional(values, 'caller') ?? null;
+      return async ({ keys }) => {
+        const items = await keys.list(caller);
+        return { lines: items.length > 0 ? items.map(lineOf) : ['There are no keys.'], json: { items } };
+      };
     },
   },
   rotate: {
@@ -39,9 +42,11 @@ export const KEYS: Group = {
     summary: 'Makes another key with the same rights; the old one works for as long as --overlap says.',
     options: { overlap: text },
     positionals: 1,
-    async run(call) {
+    plan(call) {
+      const id = idOf(call);
       const overlapMs = durationOf(optional(call.values, 'overlap') ?? '24h', 'overlap');
-      return made(await call.store.keys.rotate(idOf(call), overlapMs, { actor: call.actor, address: null }));
+      const who = { actor: call.actor, address: null };
+      return async ({ keys }) => made(await keys.rotate(id, overlapMs, who));
     },
   },
   revoke: {
@@ -49,9 +54,12 @@ export const KEYS: Group = {
     summary: 'Ends a key for good; processes that remember it hear of it within API_KEY_CACHE_MS.',
     options: {},
     positionals: 1,
-    async run(call) {
-      const key = await call.store.keys.revoke(idOf(call), { actor: call.actor, address: null });
-      return { lines: [lineOf(key)], json: key };
+    plan(call) {
+      const id = idOf(call);
+      return async ({ keys }) => {
+        const key = await keys.revoke(id, { actor: call.actor, address: null });
+        return { lines: [lineOf(key)], json: key };
+      };
     },
   },
 };

@@ -57,9 +57,10 @@ async function runCommand(
   if (positionals.length !== command.positionals) {
     throw new Misuse(`it takes ${command.positionals} word(s), and there are ${positionals.length}.`);
   }
+  const work = command.plan({ values, positionals, actor: `cli:${userInfo().username}` });
   const store = await openStore(env);
   try {
-    const answer = await command.run({ store, values, positionals, actor: `cli:${userInfo().username}` });
+    const answer = await work(store);
     output.out(values['json'] ? JSON.stringify(answer.json, null, 2) : answer.lines.join('\n'));
     return DONE;
   } finally {

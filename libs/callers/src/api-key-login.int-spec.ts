@@ -76,11 +76,11 @@ describe('a key', () => {
   it('that is revoked while it is being read is not remembered', async () => {
     const { keys, login } = aProcess();
     const token = await aToken(keys);
+    const another = new PreparedStatements(dataSource);
     const run = jest.spyOn(statements, 'run');
-    const read = run.getMockImplementation() ?? PreparedStatements.prototype.run.bind(statements);
     let revoked: Promise<unknown> | undefined;
     run.mockImplementation(async (statement, values) => {
-      const rows = await read(statement, values);
+      const rows = await another.run(statement, values);
       // The row was there when it was read, and is gone when it arrives.
       if (statement.name === LOAD_KEY.name) await (revoked ??= keys.revoke(token.id, WHO));
       return rows as never;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { ConfigError, parseConfig } from './config.js';
+import { ConfigError, parseConfig, parseStoreConfig } from './config.js';
 
 const good = {
   DATABASE_URL: 'postgres://gangway@127.0.0.1:5432/gangway',
@@ -47,6 +47,9 @@ describe('parseConfig', () => {
     ['DATABASE_URL', 'mysql://x', 'is not a URL that starts with postgres:// or postgresql://'],
     ['REDIS_URL', undefined, 'is missing'],
     ['API_KEY', 'short', 'is shorter than 16 characters'],
+    ['API_KEY_CACHE_MS', '60001', 'is more than 60000'],
+    ['JWT_JWKS_URL', 'ftp://issuer', 'is not a URL that starts with https:// or http://'],
+    ['JWT_CLOCK_TOLERANCE_S', '301', 'is more than 300'],
     ['SEALING_KEYS', 'k1:AAAA', 'key "k1" is 3 bytes long where AES-256 needs 32'],
     ['OPS_PASSWORD', 'eleven char', 'is shorter than 12 characters'],
     ['OPS_SESSION_IDLE_MS', '43200001', 'is more than OPS_SESSION_LIFE_MS'],
@@ -104,6 +107,30 @@ describe('parseConfig', () => {
     const config = parseConfig({ ...rest, TRUSTED_PROXIES: '10.0.0.0/8, ::1,loopback' });
     expect(config.TRUSTED_PROXIES).toEqual(['10.0.0.0/8', '::1', 'loopback']);
     expect(config.OPS_PASSWORD).toBeUndefined();
+  });
+
+  it.each([
+    [['JWT_ISSUER'], ['JWT_AUDIENCE', 'JWT_JWKS_URL']],
+    [['JWT_ISSUER', 'JWT_AUDIENCE'], ['JWT_JWKS_URL']],
+    [['JWT_JWKS_URL'], ['JWT_AUDIENCE', 'JWT_ISSUER']],
+  ])('refuses half of what JWTs are checked by: %j alone', (given, missing) => {
+    const env = Object.fromEntries(given.map((variable) => [variable, 'https://issuer.example.com']));
+    expect(Object.keys(faultsOf({ ...good, ...env })).sort()).toEqual(missing);
+  });
+
+  it('takes the keys of JWTs over TLS alone in production', () => {
+    const jwt = { JWT_ISSUER: 'x', JWT_AUDIENCE: 'y', JWT_JWKS_URL: 'http://issuer/keys' };
+    expect(faultsOf({ ...good, ...jwt })).toEqual({});
+    expect(Object.keys(faultsOf({ ...good, ...jwt, NODE_ENV: 'production' }))).toContain('JWT_JWKS_URL');
+  });
+
+  it('gives a tool what it needs of it, and asks for nothing else', () => {
+    const { DATABASE_URL, HASH_KEY } = good;
+    expect(Object.keys(parseStoreConfig({ DATABASE_URL, HASH_KEY })).sort()).toEqual([
+      'DATABASE_URL',
+      'HASH_KEY',
+    ]);
+    expect(() => parseStoreConfig({ DATABASE_URL })).toThrow('HASH_KEY: is missing');
   });
 
   it('names a key file that cannot be read, and why', () => {

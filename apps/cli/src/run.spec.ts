@@ -1,0 +1,52 @@
+import { describe, expect, it } from '@jest/globals';
+import { run } from './run.js';
+
+/** Nothing listens there: what gets as far as the database ends with code 1. */
+const ENV = { DATABASE_URL: 'postgres://127.0.0.1:1/x', HASH_KEY: Buffer.alloc(32, 9).toString('base64') };
+
+async function gangway(args: string[], env: NodeJS.ProcessEnv = ENV) {
+  let [out, err] = ['', ''];
+  const code = await run(args, env, { out: (text) => (out += text), err: (text) => (err += text) });
+  return { code, out, err };
+}
+
+const CREATE = ['keys', 'create', '--caller', 'till', '--scopes', 'admin'];
+
+describe('a command line that makes no sense', () => {
+  it.each([
+    [[], 'gangway <what> <verb>'],
+    [['keys'], 'there is no command'],
+    [['keys', 'constructor'], 'there is no command'],
+    [['constructor', 'name'], 'there is no command'],
+    [['keys', 'create', '--caller', 'till'], '--scopes is missing'],
+    [['keys', 'create', '--scopes', 'admin'], '--caller is missing'],
+    [['keys', 'create', '--caller', 'till', '--scopes', 'root'], 'there is no root'],
+    [[...CREATE, '--expires-in', 'soon'], '--expires-in takes a duration'],
+    [[...CREATE, '--expires-in', '0'], 'would never work'],
+    [[...CREATE, '--colour', 'red'], '--colour'],
+    [[...CREATE, 'more'], 'it takes 0 word'],
+    [['keys', 'rotate', '0'.repeat(20), '--overlap', '1y'], '--overlap takes a duration'],
+    [['keys', 'revoke'], 'it takes 1 word'],
+    [['keys', 'revoke', `gw_${'0'.repeat(20)}_secret`], 'a token is none'],
+  ])('%j is code 2, with what would make some', async (args, words) => {
+    const { code, out, err } = await gangway(args);
+    expect([code, out + err]).toEqual([2, expect.stringContaining(words)]);
+    expect(out + err).not.toMatch(/_secret/);
+  });
+});
+
+describe('a command', () => {
+  it('explains itself, and needs no configuration for that', async () => {
+    const { code, out } = await gangway(['keys', 'rotate', '--help'], {});
+    expect([code, out]).toEqual([0, expect.stringContaining('gangway keys rotate <id> [--overlap 24h]')]);
+    expect(await gangway(['--help'], {})).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('keys revoke'),
+    });
+  });
+
+  it('names the setting that is missing', async () => {
+    const { code, err } = await gangway(['keys', 'list'], { ...ENV, HASH_KEY: '' });
+    expect([code, err]).toEqual([2, expect.stringContaining('HASH_KEY: is missing')]);
+  });
+});
