@@ -138,7 +138,7 @@ function printAddresses(development: DevelopmentEnv, walked: Walked | null, inte
     [
       `Service        ${serviceUrl}`,
       `  docs         ${serviceUrl}/docs`,
-      `  queues       ${serviceUrl}/ops/queues   (${development.opsUser} / ${development.opsPassword})`,
+      `  console      ${serviceUrl}/ops   (${development.opsUser} / ${development.opsPassword})`,
       `Worker         ${development.workerUrl}/health/ready`,
       `Sandbox        ${sandboxUrl}`,
       `  mailbox      ${sandboxUrl}/_sandbox/mailbox`,

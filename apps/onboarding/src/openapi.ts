@@ -1,7 +1,9 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
 import { z } from 'zod';
 import { RETRY_LAW } from '#libs/onboarding';
+import { withPolicy } from './page-policy.js';
 
 /** The document is made from the routes and their schemas; docs/openapi.json is its committed copy. */
 export function openApiDocument(app: NestFastifyApplication): OpenAPIObject {
@@ -59,10 +61,25 @@ function mend(document: OpenAPIObject): void {
   }
 }
 
+const PAGES: ReadonlySet<string> = new Set(['/docs', '/docs/', '/docs/index.html']);
+
+/** Of Swagger's logo. */
+const WRITTEN_STYLES = ['.logo_small_svg__cls-2{fill:#fff}.logo_small_svg__cls-3{fill:#85ea2d}'];
+
 /** Serves the document at /openapi.json, and a page to browse it at /docs. */
 export function serveDocs(app: NestFastifyApplication): void {
+  app
+    .getHttpAdapter()
+    .getInstance()
+    .addHook('onRoute', (route) => {
+      if (!PAGES.has(route.url)) return;
+      route.onSend = async (_request: FastifyRequest, reply: FastifyReply, page: unknown) =>
+        typeof page === 'string' ? withPolicy(reply, page, WRITTEN_STYLES) : page;
+    });
   SwaggerModule.setup('docs', app, () => openApiDocument(app), {
     jsonDocumentUrl: 'openapi.json',
     raw: ['json'],
+    // It would tell a stranger's server the address of this one.
+    swaggerOptions: { validatorUrl: null },
   });
 }

@@ -1,8 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { PROBLEMS, type ProblemError } from '#libs/kernel';
 import { sendProblem } from '#libs/platform';
+import { OWN_PAGES } from '../page-policy.js';
 import { FormTokens } from './form-token.js';
-import { OWN_PAGES } from './page-policy.js';
 import { loginPage, refusalPage } from './pages.js';
 import { PATHS, goingOnTo } from './paths.js';
 

@@ -41,11 +41,12 @@ export function guard(
 
   async function admit(request: FastifyRequest): Promise<void> {
     const foreign = changesSomething(request) ? foreignOrigin(request) : null;
-    if (foreign) throw new ProblemError('forbidden', { detail: foreign });
     const token = SESSION_COOKIE.of(request);
-    request.operator = token ? await sessions.find(token, isUse(request)) : null;
-    if (request.operator || request.routeOptions.config.withoutLogin) return;
-    throw new ProblemError('unauthenticated', { detail: `Log in at ${PATHS.login}.` });
+    request.operator = token ? await sessions.find(token, !foreign && isUse(request)) : null;
+    if (!request.operator && !request.routeOptions.config.withoutLogin) {
+      throw new ProblemError('unauthenticated', { detail: `Log in at ${PATHS.login}.` });
+    }
+    if (foreign) throw new ProblemError('forbidden', { detail: foreign });
   }
 
   scope.setNotFoundHandler((request, reply) =>

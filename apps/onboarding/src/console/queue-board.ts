@@ -5,9 +5,9 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Queues } from '#libs/jobs';
 import { ProblemError } from '#libs/kernel';
 import { mayActAs, type OperatorAudit } from '#libs/operators';
+import { withPolicy } from '../page-policy.js';
 import type { ConsoleAnswers } from './answers.js';
 import { roleFor } from './board-roles.js';
-import { policyOfPage } from './page-policy.js';
 import { PATHS, within } from './paths.js';
 import { changesSomething } from './same-origin.js';
 
@@ -56,9 +56,7 @@ export async function serveQueueBoard(scope: FastifyInstance, parts: BoardParts)
   scope.addHook('onSend', async (_request, reply, payload) => {
     if (typeof payload !== 'string' || !String(reply.getHeader('content-type')).startsWith('text/html'))
       return payload;
-    const page = payload.replaceAll(FROM_ELSEWHERE, '');
-    reply.helmet(policyOfPage(page));
-    return page;
+    return withPolicy(reply, payload.replaceAll(FROM_ELSEWHERE, ''), 'any');
   });
 
   scope.addHook('onResponse', async (request, reply) => {

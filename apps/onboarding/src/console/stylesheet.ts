@@ -37,7 +37,9 @@ a { color: var(--accent); }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 ul { list-style: none; margin: 0; padding: 0; }
 nav li + li { border-top: 1px solid color-mix(in srgb, var(--line) 35%, transparent); }
+nav.card { padding-block: .5rem; }
 nav a { display: block; padding: .75rem 0; }
+td { width: 40%; }
 table { width: 100%; border-collapse: collapse; }
 th, td { text-align: start; vertical-align: top; padding: .5rem .5rem .5rem 0; overflow-wrap: anywhere; }
 th { font-weight: 400; }
