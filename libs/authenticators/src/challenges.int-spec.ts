@@ -101,3 +101,30 @@ it('find knows an onboarding by its id, and no other', async () => {
   });
   expect(await authenticators.challenges.find(randomUUID())).toBeNull();
 });
+
+describe('challenges whose time is over', () => {
+  it('are forgotten, and no others', async () => {
+    const id = await insert();
+    const [over, live] = [await issue(id), await issue(id)];
+    await expire(over);
+    expect(await authenticators.challenges.forget()).toBeGreaterThan(0);
+    const rows = await authenticators.dataSource.query(
+      'SELECT challenge FROM webauthn_challenges WHERE onboarding_id = $1',
+      [id],
+    );
+    expect(rows).toEqual([{ challenge: live }]);
+  });
+});
+
+describe('an erased onboarding', () => {
+  it('is given no challenge any more, and keeps nothing that would come along', async () => {
+    const id = await insert();
+    await authenticators.dataSource.query(
+      `UPDATE onboardings SET state = 'cancelled', subject = '{}', subject_key = 'erased:' || id, otp_handle = NULL,
+         erased_at = clock_timestamp() WHERE id = $1`,
+      [id],
+    );
+    expect(await authenticators.challenges.issue(id)).toBeNull();
+    expect(await outstanding(id)).toEqual([]);
+  });
+});

@@ -272,3 +272,18 @@ function inline(clause: Clause, row: string): string {
   const bindings = { values: [], bind: (value: unknown, type: string) => `'${String(value)}'::${type}` };
   return clause.write(bindings as unknown as Parameters<Clause['write']>[0], row);
 }
+
+describe('forgetting', () => {
+  it('takes the budgets that hold nothing which still counts, and no other', async () => {
+    const [over, sent, wrong] = [aSubject(), aSubject(), aSubject()];
+    await used(over, [25 * HOUR, 30 * HOUR], [26 * HOUR]);
+    await used(sent, [25 * HOUR, 23 * HOUR]);
+    await used(wrong, [25 * HOUR], [23 * HOUR]);
+    expect(await budget.forget()).toBeGreaterThan(0);
+    const rows: { key: string }[] = await dataSource.query(
+      'SELECT subject_key AS key FROM otp_budgets WHERE subject_key = ANY ($1)',
+      [[over, sent, wrong].map(({ subjectKey }) => subjectKey)],
+    );
+    expect(rows.map(({ key }) => key).sort()).toEqual([sent.subjectKey, wrong.subjectKey].sort());
+  });
+});

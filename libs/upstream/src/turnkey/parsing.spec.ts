@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { ProblemError } from '#libs/kernel';
 import type { OtpChoice } from '../upstream-provider.js';
 import { checkedDefaults, overlaid, parseAuthProxyChoice, parseInitOtpChoice } from './otp-choice.js';
-import { parseTurnkeySubject } from './turnkey-subject.js';
+import { keyOfContact, parseTurnkeySubject } from './turnkey-subject.js';
 
 const PARENT = '11111111-2222-4333-8444-555555555555';
 const organizationId = '550e8400-e29b-41d4-a716-446655440000';
@@ -30,6 +30,9 @@ describe('a subject', () => {
       key: 'email:ana@example.com',
       personal: ['contact'],
     });
+    expect(keyOfContact('Ana@Example.COM')).toBe('email:ana@example.com');
+    expect(keyOfContact('+33612345678')).toBe('phone:+33612345678');
+    expect(['ana', '0612345678', 'a@b', ''].map(keyOfContact)).toEqual([null, null, null, null]);
     const placed = server({
       contact,
       organizationId: organizationId.toUpperCase(),
