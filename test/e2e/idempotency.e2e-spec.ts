@@ -104,8 +104,7 @@ describe('an idempotency key', () => {
     const subject = story.newSubject();
     const headers = withKey();
     const first = await story.start(subject, {}, headers);
-    const crash =
-      'UPDATE idempotency_keys SET status = NULL, headers = NULL, body = NULL, locked_until = $2 WHERE key = $1';
+    const crash = 'UPDATE idempotency_keys SET sealed_answer = NULL, locked_until = $2 WHERE key = $1';
     const key = headers['idempotency-key'];
     const inAMinute = new Date(Date.now() + 60_000);
     await story.sql(crash, [key, inAMinute]);

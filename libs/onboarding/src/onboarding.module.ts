@@ -4,6 +4,7 @@ import { DatabaseModule } from '#libs/database';
 import { JobsModule } from '#libs/jobs';
 import { UpstreamModule } from '#libs/upstream';
 import { Claims } from './claims.js';
+import { ClearRemains } from './clear-remains.js';
 import { DataKeys } from './data-keys.js';
 import { Expiry } from './expiry.js';
 import { Fingerprint } from './fingerprint.js';
@@ -37,6 +38,7 @@ import { Verdicts } from './verdict.js';
   ],
   providers: [
     Claims,
+    ClearRemains,
     DataKeys,
     Expiry,
     Fingerprint,

@@ -1,13 +1,11 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { PreparedStatements, violatedUniqueConstraint } from '#libs/database';
+import { PreparedStatements } from '#libs/database';
 import { Metrics, Sealer } from '#libs/platform';
-import type { Subject } from '#libs/upstream';
+import { ClearRemains, type ClearRemainsSealed } from './clear-remains.js';
 import { DataKeys, OF_THE_ROW } from './data-keys.js';
-import { IdempotencyKeys } from './idempotency-keys.js';
 import { LIVE_STATES } from './machine.js';
 import { SEALED } from './secrets.js';
 import { columnOf, prepared } from './statement.js';
-import { Subjects } from './subjects.js';
 
 const BATCH = 200;
 
@@ -54,45 +52,13 @@ const WRAP = `
   UPDATE onboardings o SET sealed_data_key = free.fresh, data_key_id = $4
   FROM free WHERE o.id = free.id RETURNING 1`;
 
-const IN_CLEAR = `
-  SELECT id, subject, subject_key AS "subjectKey" FROM onboardings
-  WHERE subject -> 'contact' IS NOT NULL AND id > $1::uuid ORDER BY id LIMIT $2`;
-
-const SEAL_CONTACT = `
-  UPDATE onboardings o SET subject = $3, subject_key = $4, sealed_contact = $5, sealed_data_key = $6, data_key_id = $7
-  WHERE o.id = $1 AND o.subject_key = $2 AND o.subject -> 'contact' IS NOT NULL AND o.sealed_data_key IS NULL
-  RETURNING 1`;
-
-const CLEAR_KEY = `~ '^(email|phone):'`;
-
-/** Limits that were counted under either key count together. */
-const BUDGETS_IN_CLEAR = `
-  SELECT integration, subject_key AS key FROM otp_budgets WHERE subject_key ${CLEAR_KEY} LIMIT $1`;
-const RENAME_BUDGET = `
-  WITH clear AS (DELETE FROM otp_budgets WHERE integration = $1 AND subject_key = $2 RETURNING *)
-  INSERT INTO otp_budgets AS b (integration, subject_key, sends, wrong_codes)
-  SELECT integration, $3, sends, wrong_codes FROM clear
-  ON CONFLICT (integration, subject_key) DO UPDATE SET
-    sends = ARRAY(SELECT t FROM unnest(b.sends || excluded.sends) t ORDER BY t),
-    wrong_codes = ARRAY(SELECT t FROM unnest(b.wrong_codes || excluded.wrong_codes) t ORDER BY t)`;
-const CREDENTIALS_IN_CLEAR = `
-  SELECT DISTINCT integration, subject_key AS key FROM credentials WHERE subject_key ${CLEAR_KEY} LIMIT $1`;
-const RENAME_CREDENTIALS = `
-  WITH clear AS (DELETE FROM credentials WHERE integration = $1 AND subject_key = $2 RETURNING *)
-  INSERT INTO credentials AS k (integration, subject_key, credential_id, onboarding_id, registered)
-  SELECT integration, $3, credential_id, onboarding_id, registered FROM clear
-  ON CONFLICT (integration, subject_key, credential_id) DO UPDATE SET registered = k.registered OR excluded.registered`;
-
 const FIRST = '00000000-0000-0000-0000-000000000000';
 
 /** What one run did, and what hangs on each key after it. */
-export interface ResealCounts {
+export interface ResealCounts extends ClearRemainsSealed {
   resealed: number;
   /** Rows whose key is sealed with one that SEALING_KEYS does not have. */
   unopenable: number;
-  /** Contacts, limits and kept answers of the version before that were sealed. */
-  contactsSealed: number;
-  answersSealed: number;
   left: KeyUse;
 }
 
@@ -109,8 +75,7 @@ export class Reseal {
     private readonly statements: PreparedStatements,
     private readonly ring: Sealer,
     private readonly dataKeys: DataKeys,
-    private readonly subjects: Subjects,
-    private readonly keys: IdempotencyKeys,
+    private readonly remains: ClearRemains,
     metrics: Metrics,
   ) {
     const help = 'Values that only this sealing key opens, as the last reseal counted them';
@@ -118,10 +83,7 @@ export class Reseal {
   }
 
   async run(): Promise<ResealCounts> {
-    const contactsSealed = await this.#sealContacts();
-    await this.#rename(BUDGETS_IN_CLEAR, RENAME_BUDGET);
-    await this.#rename(CREDENTIALS_IN_CLEAR, RENAME_CREDENTIALS);
-    const answersSealed = await this.keys.sealClear();
+    const sealed = await this.remains.seal();
     const counts = { resealed: 0, unopenable: 0 };
     const others = await this.statements.run<{ id: string }>(prepared(KEY_IDS), [this.ring.currentId]);
     for (const { id } of others) {
@@ -133,7 +95,7 @@ export class Reseal {
         `${counts.unopenable} onboardings are sealed with keys that SEALING_KEYS does not have: put them back`,
       );
     }
-    return { ...counts, contactsSealed, answersSealed, left: await this.uses() };
+    return { ...counts, ...sealed, left: await this.uses() };
   }
 
   /** What hangs on each key: one that shows 0, and is not the first, may be dropped. */
@@ -163,54 +125,6 @@ export class Reseal {
       resealed += wrapped.length;
       if (rows.length < BATCH) return resealed;
       after = rows.at(-1)!.id;
-    }
-  }
-
-  /** Rows of the version before. One whose subject has a live onboarding under the blind key waits until that ends. */
-  async #sealContacts(): Promise<number> {
-    let sealed = 0;
-    for (let after = FIRST; ;) {
-      const rows = await this.statements.run<{ id: string; subject: Subject; subjectKey: string }>(
-        prepared(IN_CLEAR),
-        [after, BATCH],
-      );
-      for (const row of rows) sealed += (await this.#sealContact(row)) ? 1 : 0;
-      if (rows.length < BATCH) return sealed;
-      after = rows.at(-1)!.id;
-    }
-  }
-
-  async #sealContact(row: { id: string; subject: Subject; subjectKey: string }): Promise<boolean> {
-    const { patch, sealer } = this.dataKeys.fresh(row.id);
-    const columns = this.subjects.columnsOf(row.id, sealer, {
-      subject: row.subject,
-      key: row.subjectKey,
-      personal: ['contact'],
-    });
-    try {
-      const written = await this.statements.run(prepared(SEAL_CONTACT), [
-        row.id,
-        row.subjectKey,
-        JSON.stringify(columns.subject),
-        columns.subjectKey,
-        columns.sealedContact,
-        patch.sealedDataKey,
-        patch.dataKeyId,
-      ]);
-      return written.length > 0;
-    } catch (error) {
-      if (violatedUniqueConstraint(error) === 'onboardings_one_live_per_subject') return false;
-      throw error;
-    }
-  }
-
-  async #rename(find: string, rename: string): Promise<void> {
-    for (;;) {
-      const rows = await this.statements.run<{ integration: string; key: string }>(prepared(find), [BATCH]);
-      for (const { integration, key } of rows) {
-        await this.statements.run(prepared(rename), [integration, key, this.subjects.blind(key)]);
-      }
-      if (rows.length < BATCH) return;
     }
   }
 }
