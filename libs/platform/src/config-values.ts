@@ -58,6 +58,15 @@ function isAddressRange(text: string): boolean {
   return bits === undefined || (/^[1-9]\d{0,2}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
 }
 
+/** A URL of scheme, host and port alone. @param name of it in the error. */
+export const origin = (name: string) =>
+  url('http:', 'https:')
+    .transform((value) => value.replace(/\/$/, ''))
+    .refine(
+      (value) => URL.parse(value)?.origin === value,
+      `${name} has more than scheme, host and port: each provider knows its own paths`,
+    );
+
 /** Reads the variables of a schema, and notes what is wrong with them. @returns null where anything is. */
 export function parse<S extends z.ZodObject>(
   schema: S,

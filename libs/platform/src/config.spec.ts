@@ -90,7 +90,7 @@ describe('parseConfig', () => {
     [
       'INTEGRATION_BYZANTINE_PRIVATE_KEY',
       undefined,
-      'is missing (or set INTEGRATION_BYZANTINE_PRIVATE_KEY_FILE)',
+      'is missing (or set INTEGRATION_BYZANTINE_PRIVATE_KEY_FILE or INTEGRATION_BYZANTINE_KMS_KEY_ID)',
     ],
     [
       'INTEGRATION_BYZANTINE_PRIVATE_KEY_FILE',

@@ -14,6 +14,7 @@ export type {
 } from './integration-config.js';
 export { createHttpApp } from './http.js';
 export { Health, type Finding, type HealthCheck } from './health.js';
+export type { KeySource } from './key-config.js';
 export { ProblemFilter, sendProblem } from './problem.filter.js';
 export { KeyedHash } from './keyed-hash.js';
 export { Metrics } from './metrics.js';

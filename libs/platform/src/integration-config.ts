@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import { Secret } from '#libs/kernel';
-import { count, parse, url, type Faults } from './config-values.js';
+import { count, origin, parse, type Faults } from './config-values.js';
+import { keyEnvironment, readKeys, type KeyConfig } from './key-config.js';
 
 /** What every integration has. */
 interface CommonConfig {
@@ -13,13 +12,6 @@ interface CommonConfig {
   rpName: string;
   /** Exact web origins that a passkey may come from. */
   origins: string[];
-}
-
-interface KeyConfig {
-  /** Hex, PKCS#8 PEM or JWK. */
-  privateKey: Secret;
-  /** The variable that the key came from, for error messages. */
-  privateKeySource: string;
 }
 
 interface TurnkeyConfig {
@@ -64,14 +56,6 @@ const hostname = z
     'is not a domain name',
   );
 
-const origin = (name: string) =>
-  url('http:', 'https:')
-    .transform((value) => value.replace(/\/$/, ''))
-    .refine(
-      (value) => URL.parse(value)?.origin === value,
-      `${name} has more than scheme, host and port: each provider knows its own paths`,
-    );
-
 const PROVIDERS = ['byzantine', 'turnkey', 'turnkey-auth-proxy'] as const;
 
 /** What every integration needs. */
@@ -90,11 +74,6 @@ const commonEnvironment = {
       'is not a comma separated list of web origins such as https://app.example.com (no path, no slash at the end)',
     ),
 };
-const keyEnvironment = {
-  PRIVATE_KEY: z.string().min(1, 'is empty').optional(),
-  PRIVATE_KEY_FILE: z.string().min(1, 'is empty').optional(),
-};
-
 const publicKeyHex = z
   .string()
   .regex(/^(0[23][0-9a-fA-F]{64}|04[0-9a-fA-F]{128})$/, 'is not a P-256 public key in hex');
@@ -145,13 +124,15 @@ function json() {
   });
 }
 
+const prefixOf = (name: string) => `INTEGRATION_${name.toUpperCase().replaceAll('-', '_')}_`;
+
 /** Reads one integration's variables. @returns null where anything is wrong with them. */
 export function parseIntegration(
   name: string,
   env: Record<string, string | undefined>,
   faults: Faults,
 ): IntegrationConfig | null {
-  const prefix = `INTEGRATION_${name.toUpperCase().replaceAll('-', '_')}_`;
+  const prefix = prefixOf(name);
   const common = parse(z.object(commonEnvironment), env, prefix, faults);
   if (!common) return null;
   const foreign = common.ORIGINS.filter((each) => !isWithin(common.RP_ID, new URL(each).hostname));
@@ -169,12 +150,12 @@ export function parseIntegration(
   switch (common.PROVIDER) {
     case 'byzantine': {
       const own = parse(INTEGRATION_ENVIRONMENTS.byzantine, env, prefix, faults);
-      const key = own && readPrivateKey(own, prefix, faults);
+      const key = own && readKeys(own, prefix, faults);
       return key && { ...shared, provider: 'byzantine', ...key };
     }
     case 'turnkey': {
       const own = parse(INTEGRATION_ENVIRONMENTS.turnkey, env, prefix, faults);
-      const key = own && readPrivateKey(own, prefix, faults);
+      const key = own && readKeys(own, prefix, faults);
       if (!own || !key) return null;
       if (own.CUSTODY === 'client' && own.INIT_OTP === 'V1') {
         const detail = 'is V1, which has nothing to encrypt a code to: client custody needs V3';
@@ -219,33 +200,24 @@ function turnkeyOf(own: z.output<z.ZodObject<typeof turnkeyEnvironment>>): Turnk
 /** A passkey's relying party is the page's host or a domain above it (WebAuthn Level 3 §5.1.3). */
 const isWithin = (rpId: string, host: string) => host === rpId || host.endsWith(`.${rpId}`);
 
-function readPrivateKey(
-  own: z.output<z.ZodObject<typeof keyEnvironment>>,
-  prefix: string,
-  faults: Faults,
-): KeyConfig | null {
-  if (own.PRIVATE_KEY && own.PRIVATE_KEY_FILE) {
-    faults.push({
-      variable: `${prefix}PRIVATE_KEY`,
-      detail: `is set together with ${prefix}PRIVATE_KEY_FILE; set one`,
-    });
-    return null;
+/**
+ * What goes to an upstream are codes, sessions and signatures: none of them may cross a network in the clear. To the
+ * machine itself is no network.
+ */
+export function plainUrls(integration: IntegrationConfig): Faults {
+  const urls: [string, string | undefined][] = [['BASE_URL', integration.baseUrl]];
+  if (integration.provider === 'turnkey-auth-proxy') urls.push(['AUTH_PROXY_URL', integration.authProxyUrl]);
+  else {
+    const remote = integration.keys.find((key) => 'kms' in key);
+    urls.push(['KMS_ENDPOINT', remote?.kms.endpoint]);
   }
-  if (own.PRIVATE_KEY) {
-    return { privateKey: new Secret(own.PRIVATE_KEY), privateKeySource: `${prefix}PRIVATE_KEY` };
-  }
-  const variable = `${prefix}PRIVATE_KEY_FILE`;
-  if (!own.PRIVATE_KEY_FILE) {
-    faults.push({ variable: `${prefix}PRIVATE_KEY`, detail: `is missing (or set ${variable})` });
-    return null;
-  }
-  try {
-    return {
-      privateKey: new Secret(readFileSync(own.PRIVATE_KEY_FILE, 'utf8').trim()),
-      privateKeySource: variable,
-    };
-  } catch (error) {
-    faults.push({ variable, detail: `cannot be read (${(error as NodeJS.ErrnoException).code})` });
-    return null;
-  }
+  return urls
+    .filter(([, value]) => value !== undefined && isPlain(new URL(value)))
+    .map(([variable]) => ({
+      variable: `${prefixOf(integration.name)}${variable}`,
+      detail: 'is http:// where NODE_ENV is production: give https://, or an address of this machine itself',
+    }));
 }
+
+const isPlain = ({ protocol, hostname: host }: URL): boolean =>
+  protocol === 'http:' && !(host === 'localhost' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host));

@@ -1,4 +1,4 @@
-import type { SigningKey } from './key-ring.js';
+import type { RequestSigner, SigningLimits } from './request-signer.js';
 
 /** What a signature covers, as it will stand on the wire. */
 export interface ByzantineRequest {
@@ -23,11 +23,16 @@ export interface ByzantineHeaders {
  *
  * @returns the three headers, both hex values with `0x`, in lower case.
  * @throws RangeError for a timestamp that is not in seconds or a target that could not be sent as it stands.
+ * @throws SignerError where no signature came in time.
  */
-export function signByzantineRequest(key: SigningKey, request: ByzantineRequest): ByzantineHeaders {
-  const signature = key.sign(byzantineSigningInput(request));
+export async function signByzantineRequest(
+  signer: RequestSigner,
+  request: ByzantineRequest,
+  limits?: SigningLimits,
+): Promise<ByzantineHeaders> {
+  const signature = await signer.sign(byzantineSigningInput(request), 'der', limits);
   return {
-    'X-Pubkey': `0x${key.publicKeyCompressedHex}`,
+    'X-Pubkey': `0x${signer.publicKeyCompressedHex}`,
     'X-Timestamp': String(request.timestampS),
     'X-Signature': `0x${Buffer.from(signature).toString('hex')}`,
   };

@@ -4,12 +4,24 @@ export {
   KeyRing,
   SIGNING_ENGINES,
   openKeyRing,
+  openSigningKey,
   type KeyEntry,
   type KeyRingOptions,
+  type LocalKeyEntry,
+  type RemoteKeyEntry,
   type SigningEngineName,
   type SigningKey,
 } from './key-ring.js';
+export type { KmsKey } from './kms/kms-signer.js';
+export { RemoteKeyError } from './kms/remote-key-error.js';
 export type { KeyMaterial } from './private-key.js';
+export {
+  SignerError,
+  localSigner,
+  type RequestSigner,
+  type SignerFailure,
+  type SigningLimits,
+} from './request-signer.js';
 export { SigningModule } from './signing.module.js';
 export { activityFingerprint } from './turnkey/activity-fingerprint.js';
 export { stampTurnkeyRequest } from './turnkey/api-key-stamp.js';

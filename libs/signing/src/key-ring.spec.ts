@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { Module } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
-import { describe, expect, it, jest } from '@jest/globals';
+import { beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Secret } from '#libs/kernel';
 import { bytesOf, vectors } from './fixtures/vectors.js';
 import { assertEnginesAgree, KeyRing, openKeyRing, SIGNING_ENGINES, type KeyEntry } from './key-ring.js';
@@ -20,20 +20,24 @@ const acme = entry('acme', vectors.privateKeyHex);
 const other = entry('other', '05'.repeat(32));
 
 describe.each(SIGNING_ENGINES)('key ring on %s', (engine) => {
-  const ring = openKeyRing({ engine, keys: [acme, other] });
+  let ring: KeyRing;
+  beforeAll(async () => {
+    ring = await openKeyRing({ engine, keys: [acme, other] });
+  });
 
   it('gives each name its own key', () => {
     expect(`0x${ring.key('acme').publicKeyCompressedHex}`).toBe(vectors.xPubkey);
     expect(ring.key('other').publicKeyCompressedHex).not.toBe(ring.key('acme').publicKeyCompressedHex);
   });
 
-  it('signs DER by default and raw when asked', () => {
+  it('signs DER by default and raw when asked', async () => {
     const message = Buffer.from('message');
     const checker = nobleEngine.load(parsePrivateKey(vectors.privateKeyHex, 'the vectors'));
     const key = ring.key('acme');
-    expect(checker.verify(message, key.sign(message), 'der')).toBe(true);
-    expect(key.sign(message, 'raw')).toHaveLength(64);
-    expect(checker.verify(message, key.sign(message, 'raw'), 'raw')).toBe(true);
+    expect(checker.verify(message, await key.sign(message), 'der')).toBe(true);
+    const raw = await key.sign(message, 'raw');
+    expect(raw).toHaveLength(64);
+    expect(checker.verify(message, raw, 'raw')).toBe(true);
   });
 
   it('shows no private key, however deep one looks', () => {
@@ -43,25 +47,23 @@ describe.each(SIGNING_ENGINES)('key ring on %s', (engine) => {
   });
 });
 
-it('signs with the engine asked for: only noble repeats itself', () => {
-  const signature = (engine: 'noble' | 'openssl') =>
-    Buffer.from(
-      openKeyRing({ engine, keys: [acme] })
-        .key('acme')
-        .sign(Buffer.from(vectors.cases[0]!.message)),
-    );
+it('signs with the engine asked for: only noble repeats itself', async () => {
+  const signature = async (engine: 'noble' | 'openssl') => {
+    const ring = await openKeyRing({ engine, keys: [acme] });
+    return Buffer.from(await ring.key('acme').sign(Buffer.from(vectors.cases[0]!.message)));
+  };
   const rfc6979 = bytesOf(vectors.cases[0]!.signatureDerRfc6979);
-  expect(signature('noble').equals(rfc6979)).toBe(true);
-  expect(signature('openssl').equals(rfc6979)).toBe(false);
+  expect((await signature('noble')).equals(rfc6979)).toBe(true);
+  expect((await signature('openssl')).equals(rfc6979)).toBe(false);
 });
 
-it('names the keys there are when asked for another', () => {
-  const ring = openKeyRing({ engine: 'openssl', keys: [acme, other] });
+it('names the keys there are when asked for another', async () => {
+  const ring = await openKeyRing({ engine: 'openssl', keys: [acme, other] });
   expect(() => ring.key('nobody')).toThrow('no signing key named "nobody"; there are: acme, other');
 });
 
-it('refuses one name for two keys', () => {
-  expect(() => openKeyRing({ engine: 'openssl', keys: [acme, acme] })).toThrow(
+it('refuses one name for two keys', async () => {
+  await expect(openKeyRing({ engine: 'openssl', keys: [acme, acme] })).rejects.toThrow(
     /two signing keys are named "acme"/,
   );
 });
@@ -101,10 +103,10 @@ describe('the boot check', () => {
     expect(() => assertEnginesAgree(engines, key, acme.source)).toThrow(acme.source);
   });
 
-  it('is made for every key that a ring opens', () => {
+  it('is made for every key that a ring opens', async () => {
     const load = jest.spyOn(nobleEngine, 'load').mockReturnValueOnce({ ...good.noble, sign: corrupt });
     try {
-      expect(() => openKeyRing({ engine: 'openssl', keys: [acme] })).toThrow(
+      await expect(openKeyRing({ engine: 'openssl', keys: [acme] })).rejects.toThrow(
         /engines disagree.*ACME_PRIVATE_KEY/,
       );
     } finally {

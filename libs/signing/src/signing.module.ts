@@ -9,7 +9,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
 
 /**
  * Provides the {@link KeyRing}: `forRoot({ engine, keys })`, or `forRootAsync({ inject, useFactory })` where the
- * keys come from an injected configuration. A bad key stops the boot with an `InvalidKeyError`.
+ * keys come from an injected configuration. A bad key stops the boot with an `InvalidKeyError` or a `RemoteKeyError`.
  */
 @Module({
   providers: [{ provide: KeyRing, inject: [MODULE_OPTIONS_TOKEN], useFactory: openKeyRing }],

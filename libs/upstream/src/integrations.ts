@@ -1,11 +1,14 @@
 import type { IntegrationConfig } from '#libs/platform';
 import type { ClockSkew } from './clock-skew.js';
 import type { GuardedProvider } from './guarded-provider.js';
+import type { SigningKeys } from './signing-keys.js';
 
 export interface Integration {
   name: string;
   provider: GuardedProvider;
   skew: ClockSkew;
+  /** Null where requests are not signed by a key of ours. */
+  keys: SigningKeys | null;
   config: IntegrationConfig;
 }
 

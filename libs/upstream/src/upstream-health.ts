@@ -30,14 +30,28 @@ export class UpstreamHealth implements OnApplicationShutdown {
       label,
       each(({ skew }) => skew.ms(clock.nowMs()) / 1000),
     );
-    for (const { name, provider, skew } of integrations.all()) {
+    metrics.gauge(
+      'gangway_signing_key_in_use',
+      'Which key of the integration is used first: 1, or 2 while keys are changed',
+      label,
+      () =>
+        Object.fromEntries(
+          integrations.all().flatMap(({ name, keys }) => (keys ? [[name, keys.inUse]] : [])),
+        ),
+    );
+    for (const { name, provider, skew, keys } of integrations.all()) {
       health.register({
         name: `upstream ${name}`,
         vital: false,
         check: async () => {
           if (provider.state !== 'closed')
             return { status: 'down', detail: `the breaker is ${provider.state}` };
-          if (skew.ms(clock.nowMs()) < config.CLOCK_SKEW_WARN_MS) return { status: 'up' };
+          if (keys?.trouble) return { status: 'down', detail: keys.trouble.message };
+          if (skew.ms(clock.nowMs()) < config.CLOCK_SKEW_WARN_MS) {
+            if (!keys || keys.count === 1) return { status: 'up' };
+            const detail = `signs with key ${keys.inUse} of ${keys.count}, ${keys.fingerprint}`;
+            return { status: 'up', detail };
+          }
           return {
             status: 'down',
             detail: `the clocks are ${Math.round(skew.ms(clock.nowMs()) / 1000)} s apart`,

@@ -1,5 +1,5 @@
-import type { SigningKey } from '../key-ring.js';
 import { decodePublicKey } from '../public-key.js';
+import type { RequestSigner, SigningLimits } from '../request-signer.js';
 import type { RequestBody } from './activity-fingerprint.js';
 import { InvalidProofError, type ProofFault } from './invalid-proof-error.js';
 import { base64urlBytes, hexBytes, jsonObject } from './strict-decoding.js';
@@ -15,9 +15,14 @@ const SCHEME = 'SIGNATURE_SCHEME_TK_API_P256';
  * and headers are not covered, and time only as far as the body has a `timestampMs`.
  *
  * @returns the header, its value unpadded base64url of JSON.
+ * @throws SignerError where no signature came in time.
  */
-export function stampTurnkeyRequest(key: SigningKey, body: RequestBody): ApiKeyStampHeader {
-  return header(key.publicKeyCompressedHex, key.sign(bytesOf(body)));
+export async function stampTurnkeyRequest(
+  signer: RequestSigner,
+  body: RequestBody,
+  limits?: SigningLimits,
+): Promise<ApiKeyStampHeader> {
+  return header(signer.publicKeyCompressedHex, await signer.sign(bytesOf(body), 'der', limits));
 }
 
 /**

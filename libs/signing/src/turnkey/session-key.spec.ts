@@ -5,19 +5,20 @@ import { Secret } from '#libs/kernel';
 import { turnkeyVectors } from '../fixtures/turnkey-vectors.js';
 import { InvalidKeyError } from '../invalid-key-error.js';
 import { SIGNING_ENGINES } from '../key-ring.js';
+import { localSigner } from '../request-signer.js';
 import { relayApiKeyStamp, stampTurnkeyRequest } from './api-key-stamp.js';
 import { newSessionKey, openSessionKey } from './session-key.js';
 
 const ORDER_HEX = 'ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551';
 
 describe.each(SIGNING_ENGINES)('a session key on %s', (engine) => {
-  it('signs alike when made and when opened again', () => {
+  it('signs alike when made and when opened again', async () => {
     const { key, privateKey } = newSessionKey(engine);
     const opened = openSessionKey(privateKey, engine);
     expect(opened.name).toBe('session');
     expect(opened.publicKeyCompressedHex).toBe(key.publicKeyCompressedHex);
     for (const each of [key, opened]) {
-      const header = stampTurnkeyRequest(each, '{}');
+      const header = await stampTurnkeyRequest(localSigner(each), '{}');
       expect(relayApiKeyStamp(header['X-Stamp'], '{}')).toEqual(header);
     }
   });

@@ -4,12 +4,13 @@ import { HttpService } from '@nestjs/axios';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import axios from 'axios';
 import { ProblemError, Secret, systemClock, type Clock } from '#libs/kernel';
-import { SIGNING_ENGINES, openKeyRing, type SigningEngineName } from '#libs/signing';
+import { SIGNING_ENGINES, localSigner, openSigningKey, type SigningEngineName } from '#libs/signing';
 import { aCall, byzantineSchemas, testConfig, type ByzantineOperation } from '#libs/testing';
 import { UpstreamHttpClient } from '../http-client.js';
 import { UpstreamError, type FailureClass, type RejectionReason } from '../upstream-error.js';
 import type { Call, Grant, NewAuthenticator } from '../upstream-provider.js';
 import { ClockSkew } from '../clock-skew.js';
+import { SigningKeys } from '../signing-keys.js';
 import { ByzantineProvider } from './byzantine.provider.js';
 
 const NOW_S = 1_763_632_800;
@@ -64,9 +65,9 @@ beforeEach(() => {
 });
 
 const ring = (engine: SigningEngineName) =>
-  openKeyRing({ engine, keys: [{ name: 'byzantine', material: '01'.repeat(32), source: 'SPEC' }] }).key(
-    'byzantine',
-  );
+  new SigningKeys([
+    localSigner(openSigningKey({ name: 'byzantine', material: '01'.repeat(32), source: 'SPEC' }, engine)),
+  ]);
 const providerOf = (engine: SigningEngineName = 'openssl') =>
   new ByzantineProvider({ name: 'byzantine', baseUrl }, ring(engine), http, clock, new ClockSkew(), Infinity);
 

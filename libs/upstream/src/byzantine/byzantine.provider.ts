@@ -1,10 +1,12 @@
 import { z } from 'zod';
 import { ProblemError, Secret, type Clock } from '#libs/kernel';
 import type { ByzantineConfig } from '#libs/platform';
-import { signByzantineRequest, type SigningKey } from '#libs/signing';
+import { signByzantineRequest } from '#libs/signing';
 import { commonFailure, failureOf, parseJson } from '../http-answer.js';
 import type { HttpAnswer, UpstreamHttpClient } from '../http-client.js';
 import type { ClockSkew } from '../clock-skew.js';
+import { OneTry } from '../one-try.js';
+import type { SigningKeys } from '../signing-keys.js';
 import { UpstreamError } from '../upstream-error.js';
 import type {
   Call,
@@ -39,7 +41,7 @@ export class ByzantineProvider implements UpstreamProvider {
 
   constructor(
     private readonly integration: Pick<ByzantineConfig, 'name' | 'baseUrl'>,
-    private readonly key: SigningKey,
+    private readonly keys: SigningKeys,
     private readonly http: UpstreamHttpClient,
     private readonly clock: Clock,
     private readonly skew: ClockSkew,
@@ -143,16 +145,28 @@ export class ByzantineProvider implements UpstreamProvider {
     // Every signature would be refused as too old or too new; the probe goes on, to see whether that is over.
     const skewMs = this.skew.ms(this.clock.nowMs());
     if (lane !== 'probe' && skewMs >= this.maxSkewMs) throw clocksApart(skewMs);
-    const timestampS = Math.floor(this.clock.nowMs() / 1000);
-    const signed = signByzantineRequest(this.key, { timestampS, method, pathAndQuery, body: body ?? '' });
-    const answer = await this.http.send(call, {
-      baseUrl: this.integration.baseUrl,
-      lane: `${this.integration.name} ${lane}`,
-      method,
-      pathAndQuery,
-      headers: { accept: 'application/json', ...(body && { 'content-type': 'application/json' }), ...signed },
-      ...(body && { body }),
-    });
+    const oneTry = new OneTry(call, this.clock);
+    const headers = { accept: 'application/json', ...(body && { 'content-type': 'application/json' }) };
+    const answer = await oneTry.run(() =>
+      this.keys.send({
+        leftMs: () => oneTry.leftMs,
+        refusesKey,
+        again: () => oneTry.refused(),
+        send: async (sign) => {
+          const timestampS = Math.floor(this.clock.nowMs() / 1000);
+          const request = { timestampS, method, pathAndQuery, body: body ?? '' };
+          const signed = await sign((signer, limits) => signByzantineRequest(signer, request, limits));
+          return this.http.send(oneTry.limits(true), {
+            baseUrl: this.integration.baseUrl,
+            lane: `${this.integration.name} ${lane}`,
+            method,
+            pathAndQuery,
+            headers: { ...headers, ...signed },
+            ...(body && { body }),
+          });
+        },
+      }),
+    );
     this.skew.saw(answer.headers['date'] ?? undefined, this.clock.nowMs());
     return answer;
   }
@@ -185,6 +199,9 @@ export class ByzantineProvider implements UpstreamProvider {
     );
   }
 }
+
+/** Key, signature and scope are checked before the body is looked at: nothing was done. */
+const refusesKey = ({ status }: HttpAnswer): boolean => status === 401 || status === 403;
 
 function clocksApart(skewMs: number): UpstreamError {
   return new UpstreamError('misconfigured', {

@@ -4,7 +4,7 @@ import type { AuthProxyConfig } from '#libs/platform';
 import type { ClockSkew } from '../clock-skew.js';
 import { parseJson } from '../http-answer.js';
 import type { UpstreamHttpClient } from '../http-client.js';
-import type { OneTry } from './one-try.js';
+import type { OneTry } from '../one-try.js';
 import { refusalOf, type Asked } from './refusal.js';
 import { isSuccess, read } from './turnkey-api.js';
 

@@ -5,10 +5,10 @@ import { UpstreamError } from '../upstream-error.js';
 import type { Call, Grant, SentOtp } from '../upstream-provider.js';
 import type { AuthProxyApi } from './auth-proxy-api.js';
 import { FILTER_TYPES, asSignedContact, asUserContact } from './contact.js';
-import type { OneTry } from './one-try.js';
+import type { OneTry } from '../one-try.js';
 import { mustBe } from './proofs.js';
 import { TokenRefusal } from './refusal.js';
-import { keptSessionKey, stamperOf } from './session-keys.js';
+import { keptSessionKey, sessionStamper } from './session-keys.js';
 import type { TokenCheck } from './token-check.js';
 import type { TurnkeyApi } from './turnkey-api.js';
 import { afterTheCode, notFound, type Verified } from './turnkey-login.js';
@@ -172,7 +172,7 @@ export class AuthProxyLogin {
       const user = await this.api.query(oneTry, {
         path: 'whoami',
         parameters: { organizationId },
-        stamper: stamperOf(key, 'session'),
+        stamper: sessionStamper(key),
         schema: whoami,
         organization: 'sub',
       });

@@ -20,7 +20,7 @@ import { AuthProxyApi } from './auth-proxy-api.js';
 import { AuthProxyLogin } from './auth-proxy-login.js';
 import { OTP_TYPES } from './contact.js';
 import { readDeviceRequest } from './device-request.js';
-import { OneTry } from './one-try.js';
+import { OneTry } from '../one-try.js';
 import {
   checkedDefaults,
   overlaid,

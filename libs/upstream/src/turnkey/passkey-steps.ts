@@ -4,10 +4,10 @@ import type { Call, DeviceRequest, Grant, NewAuthenticator } from '../upstream-p
 import { toAuthenticatorParams } from './authenticator-params.js';
 import { deviceStamp } from './device-request.js';
 import { readLoginProof } from './login-proof.js';
-import type { OneTry } from './one-try.js';
+import type { OneTry } from '../one-try.js';
 import { Passkeys } from './passkeys.js';
 import { TokenRefusal } from './refusal.js';
-import { stamperOf } from './session-keys.js';
+import { deviceStamper, sessionStamper } from './session-keys.js';
 import type { TokenCheck } from './token-check.js';
 import type { Stamper, TurnkeyApi } from './turnkey-api.js';
 import { notFound } from './turnkey-login.js';
@@ -68,7 +68,7 @@ export class PasskeySteps {
         authenticators: authenticators.map(toAuthenticatorParams),
       }),
     );
-    const stamper = stamperOf(openSessionKey(privateKey, this.engine), 'session');
+    const stamper = sessionStamper(openSessionKey(privateKey, this.engine));
     const credentialIds = authenticators.map(({ credentialId }) => credentialId);
     const reader = this.parent ?? stamper;
     return this.#passkeys.create(oneTry, { organizationId, userId, credentialIds, body, stamper, reader, repeated: !first }); // prettier-ignore
@@ -103,7 +103,7 @@ export class PasskeySteps {
         userId,
         credentialIds: authenticators.map(({ credentialId }) => credentialId),
         body: device.body,
-        stamper: { whose: 'session', stamp: () => stamp },
+        stamper: deviceStamper(stamp),
         reader: this.parent,
         repeated: !first,
       });

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { UpstreamError } from '../upstream-error.js';
-import type { OneTry } from './one-try.js';
+import type { OneTry } from '../one-try.js';
 import type { Stamper, TurnkeyApi } from './turnkey-api.js';
 
 /** A request of step 3, ready to be sent. */

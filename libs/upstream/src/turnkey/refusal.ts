@@ -56,6 +56,13 @@ export function refusalOf(answer: HttpAnswer, asked: Asked): UpstreamError {
   return meant(answer, said, asked, `upstream answered ${status}`);
 }
 
+/** Whether the key that stamped is refused, be it unknown, over or not the signature's: nothing was looked at further. */
+export function refusesApiKey({ status, text }: HttpAnswer): boolean {
+  if (status !== 401 && status !== 403) return false;
+  const { means } = read(parseJson(text), status);
+  return (means ?? OF_STATUS[status]) === 'key_refused';
+}
+
 /**
  * What an activity that failed amounts to. The same bytes are this activity for ever: nothing that a repeat could
  * mend is said of it.

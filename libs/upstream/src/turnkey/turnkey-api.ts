@@ -7,14 +7,23 @@ import { failureOf, parseJson } from '../http-answer.js';
 import type { HttpAnswer, UpstreamHttpClient } from '../http-client.js';
 import { UpstreamError } from '../upstream-error.js';
 import { readActivity, resultNamed, type Activity } from './activity.js';
-import type { OneTry } from './one-try.js';
+import type { OneTry } from '../one-try.js';
 import { refusalOf, type Asked } from './refusal.js';
 
 /** Who signs requests: the parent organization's key, or that of a user's session. */
 export interface Stamper {
   whose: 'parent' | 'session';
-  /** @param body the exact text that is sent. @returns the header of the stamp. */
-  stamp(body: string): Record<string, string>;
+  /**
+   * Stamps a request and sends it. The stamp is not under the request's name: with another, it is the same activity.
+   *
+   * @param body the exact text that is sent.
+   * @param send gets the header of the stamp.
+   */
+  send(
+    oneTry: OneTry,
+    body: string,
+    send: (stamp: Record<string, string>) => Promise<HttpAnswer>,
+  ): Promise<HttpAnswer>;
 }
 
 export interface Submission<T> {
@@ -117,14 +126,16 @@ export class TurnkeyApi {
     stamper: Stamper,
   ): Promise<HttpAnswer> {
     const { name, baseUrl } = this.integration;
-    const answer = await this.http.send(oneTry.limits(hasEffect), {
-      baseUrl,
-      lane: `${name} ${path}`,
-      method: 'POST',
-      pathAndQuery: `/public/v1/${path}`,
-      headers: { accept: 'application/json', 'content-type': 'application/json', ...stamper.stamp(body) },
-      body,
-    });
+    const answer = await stamper.send(oneTry, body, (stamp) =>
+      this.http.send(oneTry.limits(hasEffect), {
+        baseUrl,
+        lane: `${name} ${path}`,
+        method: 'POST',
+        pathAndQuery: `/public/v1/${path}`,
+        headers: { accept: 'application/json', 'content-type': 'application/json', ...stamp },
+        body,
+      }),
+    );
     this.skew.saw(answer.headers['date'] ?? undefined, this.clock.nowMs());
     return answer;
   }

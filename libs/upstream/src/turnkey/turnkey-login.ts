@@ -4,7 +4,7 @@ import { UpstreamError } from '../upstream-error.js';
 import type { Secret } from '#libs/kernel';
 import type { Call, Grant, SentOtp } from '../upstream-provider.js';
 import { FILTER_TYPES, asSignedContact, asUserContact } from './contact.js';
-import type { OneTry } from './one-try.js';
+import type { OneTry } from '../one-try.js';
 import type { VerificationToken } from './proofs.js';
 import { keptSessionKey } from './session-keys.js';
 import type { TokenCheck } from './token-check.js';

@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import type { Clock } from '#libs/kernel';
 import type { TurnkeyApiConfig } from '#libs/platform';
-import { turnkeyVerifier, type SigningEngineName, type SigningKey } from '#libs/signing';
+import { turnkeyVerifier, type SigningEngineName } from '#libs/signing';
 import type { ClockSkew } from '../clock-skew.js';
 import type { UpstreamHttpClient } from '../http-client.js';
+import type { SigningKeys } from '../signing-keys.js';
 import type {
   Call,
   CallLimits,
@@ -21,7 +22,7 @@ import type {
 } from '../upstream-provider.js';
 import { readDeviceRequest } from './device-request.js';
 import { initOtpRequest, mustFit } from './init-otp-request.js';
-import { OneTry } from './one-try.js';
+import { OneTry } from '../one-try.js';
 import {
   checkedDefaults,
   parseInitOtpChoice,
@@ -29,7 +30,7 @@ import {
   type InitOtpChoice,
 } from './otp-choice.js';
 import { PasskeySteps } from './passkey-steps.js';
-import { stamperOf } from './session-keys.js';
+import { parentStamper } from './session-keys.js';
 import { TokenCheck } from './token-check.js';
 import { TurnkeyApi, type Stamper } from './turnkey-api.js';
 import { TurnkeyLogin } from './turnkey-login.js';
@@ -80,7 +81,7 @@ export class TurnkeyProvider implements UpstreamProvider {
   /** @throws Error naming the integration where its defaults of a code are not good. */
   constructor(
     private readonly integration: TurnkeyIntegration,
-    key: SigningKey,
+    keys: SigningKeys,
     private readonly parts: TurnkeyParts,
   ) {
     const { name, custody, organizationId: parentId, sessionLifeS, otpDefaults } = integration;
@@ -88,7 +89,7 @@ export class TurnkeyProvider implements UpstreamProvider {
     this.custody = custody;
     this.#otpDefaults = checkedDefaults(name, parseInitOtpDefaults, otpDefaults);
     this.#api = new TurnkeyApi(integration, http, clock, skew);
-    this.#parent = stamperOf(key, 'parent');
+    this.#parent = parentStamper(keys);
     this.#check = new TokenCheck(turnkeyVerifier(integration), () => clock.nowMs());
     this.#login = new TurnkeyLogin(this.#api, this.#check, {
       parentId,

@@ -1,6 +1,6 @@
 import type { Clock } from '#libs/kernel';
-import { UpstreamError } from '../upstream-error.js';
-import type { CallLimits } from '../upstream-provider.js';
+import { UpstreamError } from './upstream-error.js';
+import type { CallLimits } from './upstream-provider.js';
 
 /**
  * The several requests of one try, under the one deadline of its call. What it ends with is told of all of them: once
@@ -37,6 +37,11 @@ export class OneTry {
         this.#thisLeft = hasEffect;
       },
     };
+  }
+
+  /** The last request was refused before anybody looked at what it asks for: it had no effect. */
+  refused(): void {
+    this.#thisLeft = false;
   }
 
   /** Makes the requests. @throws UpstreamError as of the whole try. */

@@ -1,0 +1,129 @@
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+import { Secret } from '#libs/kernel';
+import { origin, type Faults } from './config-values.js';
+
+/** Where a signing key is, and the variable that says so, for error messages. */
+export type KeySource = LocalKeySource | RemoteKeySource;
+
+export interface LocalKeySource {
+  /** Hex, PKCS#8 PEM or JWK. */
+  privateKey: Secret;
+  source: string;
+}
+
+/** A key that stays at AWS KMS. */
+export interface RemoteKeySource {
+  kms: {
+    /** ARN, id or alias. */
+    keyId: string;
+    region: string;
+    /** Scheme, host and port; AWS's own where left out. */
+    endpoint?: string;
+  };
+  source: string;
+}
+
+export interface KeyConfig {
+  /** The first signs. Two while one takes the other's place. */
+  keys: readonly [KeySource, ...KeySource[]];
+}
+
+const KMS_ARN = /^arn:aws[a-z-]*:kms:([a-z0-9-]+):\d{12}:(key|alias)\/[A-Za-z0-9/_-]{1,250}$/;
+const KMS_ID = /^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|mrk-[0-9a-f]{32}|alias\/[A-Za-z0-9/_-]{1,250})$/;
+
+const kmsKeyId = z
+  .string()
+  .refine((value) => KMS_ARN.test(value) || KMS_ID.test(value), 'is no ARN, id or alias of a key at AWS KMS')
+  .optional();
+
+/** What every integration needs that signs. */
+export const keyEnvironment = {
+  PRIVATE_KEY: z.string().optional(),
+  PRIVATE_KEY_FILE: z.string().optional(),
+  KMS_KEY_ID: kmsKeyId,
+  SECOND_PRIVATE_KEY: z.string().optional(),
+  SECOND_PRIVATE_KEY_FILE: z.string().optional(),
+  SECOND_KMS_KEY_ID: kmsKeyId,
+  KMS_REGION: z
+    .string()
+    .regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'is no name of a region, such as eu-central-1')
+    .optional(),
+  KMS_ENDPOINT: origin('it').optional(),
+};
+type KeyEnvironment = z.output<z.ZodObject<typeof keyEnvironment>>;
+
+const WAYS = ['PRIVATE_KEY', 'PRIVATE_KEY_FILE', 'KMS_KEY_ID'] as const;
+const SECOND = 'SECOND_';
+
+/** Reads the keys of an integration: the first, which it must have, and the second. @returns null where one is wrong. */
+export function readKeys(own: KeyEnvironment, prefix: string, faults: Faults): KeyConfig | null {
+  const before = faults.length;
+  const first = readKey(own, prefix, '', faults);
+  if (!first && faults.length === before) {
+    faults.push({
+      variable: `${prefix}PRIVATE_KEY`,
+      detail: `is missing (or set ${prefix}PRIVATE_KEY_FILE or ${prefix}KMS_KEY_ID)`,
+    });
+  }
+  const second = readKey(own, prefix, SECOND, faults);
+  for (const variable of ['KMS_REGION', 'KMS_ENDPOINT'] as const) {
+    if (own[variable] !== undefined && !own.KMS_KEY_ID && !own.SECOND_KMS_KEY_ID) {
+      faults.push({ variable: prefix + variable, detail: `is set, and no ${prefix}KMS_KEY_ID is` });
+    }
+  }
+  if (!first || faults.length > before) return null;
+  return { keys: second ? [first, second] : [first] };
+}
+
+function readKey(
+  own: KeyEnvironment,
+  prefix: string,
+  rank: '' | typeof SECOND,
+  faults: Faults,
+): KeySource | null {
+  const [way, other] = WAYS.filter((each) => own[`${rank}${each}`] !== undefined);
+  if (!way) return null;
+  const variable = `${prefix}${rank}${way}`;
+  if (other) {
+    faults.push({ variable, detail: `is set together with ${prefix}${rank}${other}; set one` });
+    return null;
+  }
+  const value = own[`${rank}${way}`]!;
+  switch (way) {
+    case 'PRIVATE_KEY':
+      return { privateKey: new Secret(value), source: variable };
+    case 'PRIVATE_KEY_FILE':
+      return readKeyFile(value, variable, faults);
+    case 'KMS_KEY_ID':
+      return remoteKey(own, value, prefix, variable, faults);
+  }
+}
+
+function readKeyFile(path: string, variable: string, faults: Faults): LocalKeySource | null {
+  try {
+    return { privateKey: new Secret(readFileSync(path, 'utf8').trim()), source: variable };
+  } catch (error) {
+    faults.push({ variable, detail: `cannot be read (${(error as NodeJS.ErrnoException).code})` });
+    return null;
+  }
+}
+
+function remoteKey(
+  { KMS_REGION: region, KMS_ENDPOINT: endpoint }: KeyEnvironment,
+  keyId: string,
+  prefix: string,
+  variable: string,
+  faults: Faults,
+): RemoteKeySource | null {
+  const lies = KMS_ARN.exec(keyId)?.[1];
+  if (!region) {
+    faults.push({ variable: `${prefix}KMS_REGION`, detail: `is missing: ${variable} needs it` });
+    return null;
+  }
+  if (lies !== undefined && lies !== region) {
+    faults.push({ variable, detail: `is in ${lies}, and ${prefix}KMS_REGION is ${region}` });
+    return null;
+  }
+  return { kms: { keyId, region, ...(endpoint && { endpoint }) }, source: variable };
+}

@@ -1,0 +1,163 @@
+import { createPublicKey, verify } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { KmsStandIn, until, type KmsTrouble } from '#libs/testing';
+import { SignerError } from '../request-signer.js';
+import { openKmsSigner, type KmsSigner } from './kms-signer.js';
+
+let kms: KmsStandIn;
+let key: { arn: string; publicKeyHex: string };
+let signer: KmsSigner;
+const before = { ...process.env };
+
+const open = (keyId: string, endpoint = kms.url) =>
+  openKmsSigner('acme', { keyId, region: KmsStandIn.region, endpoint }, 'INTEGRATION_ACME_KMS_KEY_ID');
+
+beforeAll(async () => {
+  Object.assign(process.env, KmsStandIn.credentials);
+  kms = await KmsStandIn.listen();
+  key = kms.createKey();
+  kms.alias('alias/acme', key.arn);
+  signer = await open(key.arn);
+});
+afterEach(() => {
+  kms.mend();
+  kms.calls.length = 0;
+});
+afterAll(async () => {
+  signer.close();
+  await kms.close();
+  process.env = before;
+});
+
+/** Node's own reading of a compressed key: the SPKI prefix of P-256 (RFC 5480 §2), then the 33 bytes. */
+const publicKey = () =>
+  createPublicKey({
+    key: Buffer.from(`3039301306072a8648ce3d020106082a8648ce3d030107032200${key.publicKeyHex}`, 'hex'),
+    format: 'der',
+    type: 'spki',
+  });
+
+async function failureOf(work: Promise<unknown>): Promise<SignerError> {
+  const error = await work.then(
+    () => new Error('it signed'),
+    (reason: unknown) => reason,
+  );
+  if (error instanceof SignerError) return error;
+  throw error;
+}
+
+describe('a key at KMS', () => {
+  it.each(['ARN', 'id', 'alias'])('is found by its %s', async (by) => {
+    const keyId = { ARN: key.arn, id: key.arn.split('/')[1]!, alias: 'alias/acme' }[by]!;
+    const opened = await open(keyId);
+    expect(opened.publicKeyCompressedHex).toBe(key.publicKeyHex);
+    expect(await opened.sign(Buffer.from('x'))).toBeInstanceOf(Uint8Array);
+    expect(kms.callsOf('Sign')[0]!.body['KeyId']).toBe(keyId);
+    opened.close();
+  });
+
+  it.each([0, 1, 199, 4_096, 4_097, 250_000])('signs %d bytes, which node:crypto verifies', async (size) => {
+    const message = Buffer.alloc(size, 0xa5);
+    const der = await signer.sign(message);
+    const raw = await signer.sign(message, 'raw');
+    expect(verify('sha256', message, publicKey(), der)).toBe(true);
+    expect(raw).toHaveLength(64);
+    expect(verify('sha256', message, { key: publicKey(), dsaEncoding: 'ieee-p1363' }, raw)).toBe(true);
+    // Whatever the length, KMS sees the digest only: neither a code nor an address.
+    for (const { body } of kms.callsOf('Sign')) {
+      expect(body).toMatchObject({ MessageType: 'DIGEST', SigningAlgorithm: 'ECDSA_SHA_256' });
+      expect(Buffer.from(String(body['Message']), 'base64')).toHaveLength(32);
+    }
+  });
+
+  it('gives raw numbers their 32 bytes, however short they are', async () => {
+    // One in 128 has a leading zero that DER leaves out.
+    for (let n = 0; n < 300; n++) {
+      const message = Buffer.from(`message ${n}`);
+      const raw = await signer.sign(message, 'raw');
+      expect(raw).toHaveLength(64);
+    }
+  });
+});
+
+describe('a boot is stopped, by the name of the variable, where', () => {
+  it.each(['ECC_SECG_P256K1', 'RSA_2048', 'ECC_NIST_P256 for ECDH'] as const)(
+    'the key is %s',
+    async (kind) => {
+      const { arn } = kms.createKey(kind);
+      await expect(open(arn)).rejects.toThrow(
+        /^INTEGRATION_ACME_KMS_KEY_ID does not name a usable P-256 key/,
+      );
+    },
+  );
+
+  it.each<[string, RegExp]>([
+    ['there is no such key', /refuses to tell .*NotFoundException/],
+    ['access is denied', /refuses to tell .*AccessDeniedException/],
+    ['KMS is broken', /could not be asked/],
+  ])('%s', async (what, message) => {
+    if (what === 'access is denied') kms.meet({ error: 'AccessDeniedException', status: 400 });
+    if (what === 'KMS is broken') kms.meet({ status: 500 });
+    const opened = open(what === 'there is no such key' ? 'alias/nobody' : key.arn);
+    await expect(opened).rejects.toThrow(message);
+    await expect(opened).rejects.toThrow('INTEGRATION_ACME_KMS_KEY_ID');
+  });
+
+  it('nobody answers there', async () => {
+    await expect(open(key.arn, 'http://127.0.0.1:1')).rejects.toThrow(
+      /^INTEGRATION_ACME_KMS_KEY_ID .* could not be asked/,
+    );
+  });
+});
+
+describe('no signature comes of', () => {
+  it.each<[string, KmsTrouble, SignerError['failure']]>([
+    ['silence', 'silence', 'unavailable'],
+    ['half an answer', 'half an answer', 'unavailable'],
+    ['a cut connection', 'cut', 'unavailable'],
+    ['a 500', { error: 'KMSInternalException', status: 500 }, 'unavailable'],
+    ['a dependency that times out', { error: 'DependencyTimeoutException', status: 503 }, 'unavailable'],
+    ['a proxy’s 502', { status: 502 }, 'unavailable'],
+    ['throttling', { error: 'ThrottlingException', status: 400 }, 'unavailable'],
+    ['a 429', { status: 429 }, 'unavailable'],
+    ['denied access', { error: 'AccessDeniedException', status: 400 }, 'refused'],
+    ['a disabled key', { error: 'DisabledException', status: 400 }, 'refused'],
+    ['a key that is being deleted', { error: 'KMSInvalidStateException', status: 400 }, 'refused'],
+    ['a deleted key', { error: 'NotFoundException', status: 400 }, 'refused'],
+    ['credentials that are over', { error: 'ExpiredTokenException', status: 400 }, 'refused'],
+    ['a corrupted signature', 'corrupted', 'unavailable'],
+    ['a signature by another key', 'foreign', 'unavailable'],
+    ['an alias that was moved', 'moved alias', 'refused'],
+  ])('%s', async (_, trouble, failure) => {
+    kms.meet(trouble);
+    const startedAt = performance.now();
+    const error = await failureOf(signer.sign(Buffer.from('x'), 'der', { timeoutMs: 400 }));
+    expect(error.failure).toBe(failure);
+    expect(performance.now() - startedAt).toBeLessThan(2_000);
+    // Their message names account and user.
+    expect(error.message).not.toMatch(/arn:|somebody|111122223333/);
+    kms.mend();
+    expect(await signer.sign(Buffer.from('x'))).toBeInstanceOf(Uint8Array);
+  });
+
+  it('a trouble that passes, if time is left to try again', async () => {
+    kms.meet({ error: 'KMSInternalException', status: 500 }, 1);
+    expect(await signer.sign(Buffer.from('x'), 'der', { timeoutMs: 3_000 })).toBeInstanceOf(Uint8Array);
+    expect(kms.callsOf('Sign')).toHaveLength(2);
+  });
+
+  it('a hung KMS, for whoever waits for a socket either; and the sockets stay few', async () => {
+    kms.meet('silence');
+    const all = Array.from({ length: 200 }, () =>
+      failureOf(signer.sign(Buffer.from('x'), 'der', { timeoutMs: 300 })),
+    );
+    expect(new Set((await Promise.all(all)).map(({ failure }) => failure))).toEqual(new Set(['unavailable']));
+    expect(kms.mostSockets).toBeLessThanOrEqual(64);
+    // Nothing is asked for any more once everybody has given up.
+    const asked = kms.calls.length;
+    kms.mend();
+    await signer.sign(Buffer.from('x'));
+    await until('the last is there', () => kms.calls.length > asked);
+    expect(kms.calls).toHaveLength(asked + 1);
+  });
+});

@@ -1,0 +1,12 @@
+/** A key at AWS KMS that cannot be used. The message names the variable that names the key, and says why. */
+export class RemoteKeyError extends Error {
+  constructor(
+    /** The variable that names the key. */
+    readonly source: string,
+    readonly reason: string,
+    options?: ErrorOptions,
+  ) {
+    super(`${source} does not name a usable P-256 key at AWS KMS: ${reason}`, options);
+    this.name = 'RemoteKeyError';
+  }
+}
