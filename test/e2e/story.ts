@@ -6,7 +6,7 @@ import { testDatabaseUrl, testQueuePrefix, testRedisUrl } from '#libs/testing';
 import { KeyedHash, parseConfig } from '#libs/platform';
 import { createApp } from '../../apps/onboarding/src/app.js';
 import type { OnboardingResource } from '../../apps/onboarding/src/onboarding.dto.js';
-import { startSandbox, type Sandbox } from '../../apps/sandbox/src/sandbox.js';
+import { startSandbox, type Sandbox, type SandboxOptions } from '../../apps/sandbox/src/sandbox.js';
 import { createWorker, startJobs } from '../../apps/worker/src/app.js';
 import { createPasskey, type PasskeyOptions } from '../../tools/passkey.js';
 
@@ -74,7 +74,7 @@ export interface Subject {
 export interface StoryOptions {
   /** On top of the short times; what hangs on the sandbox is made of it. */
   env?: Record<string, string> | ((sandbox: Sandbox) => Record<string, string>);
-  sandbox?: { codeLifeMs?: number; sessionLifeMs?: number };
+  sandbox?: Omit<SandboxOptions, 'rpId' | 'origins'>;
   /** False where a story starts the worker by itself. */
   worker?: boolean;
 }
@@ -108,7 +108,7 @@ export class Story {
       INTEGRATIONS: 'byzantine',
       INTEGRATION_BYZANTINE_PROVIDER: 'byzantine',
       INTEGRATION_BYZANTINE_BASE_URL: story.sandbox.url,
-      INTEGRATION_BYZANTINE_PRIVATE_KEY: story.sandbox.credential!.privateKeyHex,
+      INTEGRATION_BYZANTINE_PRIVATE_KEY: story.sandbox.credential?.privateKeyHex ?? '',
       INTEGRATION_BYZANTINE_RP_ID: RP_ID,
       INTEGRATION_BYZANTINE_RP_NAME: 'Acme',
       INTEGRATION_BYZANTINE_ORIGINS: ORIGIN,

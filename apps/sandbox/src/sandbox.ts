@@ -84,7 +84,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     clock,
     mailbox,
   );
-  const control = new SandboxControl(clock, mailbox, faults, journal, byzantine, turnkey);
+  const control = new SandboxControl(clock, mailbox, faults, journal, byzantine, turnkey, keys);
 
   const closing = new AbortController();
   const app = await createApp(byzantine, turnkey, control);

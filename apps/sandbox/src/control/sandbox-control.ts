@@ -1,5 +1,6 @@
 import type { StoredAuthenticator } from '../webauthn/authenticators.js';
 import type { IntegratorApi } from '../byzantine/integrator-api.js';
+import { parseIntegratorKey, type IntegratorKey } from '../byzantine/integrator-keys.js';
 import type { Subject } from '../byzantine/subjects.js';
 import type { SandboxClock } from '../sandbox-clock.js';
 import type { NewTurnkeySubject, TurnkeySubject } from '../turnkey/organizations.js';
@@ -19,6 +20,7 @@ export class SandboxControl {
     private readonly journal: Journal,
     private readonly byzantine: IntegratorApi,
     private readonly turnkey: Turnkey,
+    private readonly integratorKeys: Map<string, IntegratorKey>,
   ) {}
 
   /** Forgets everything but the keys and Turnkey's parent organization: subjects, codes, sessions, passkeys, mails, faults, journal, clock. */
@@ -39,6 +41,18 @@ export class SandboxControl {
   /** Makes a Turnkey sub-organization, one of its users and their verified contact known. */
   addTurnkeySubject(subject: NewTurnkeySubject): TurnkeySubject {
     return this.turnkey.addSubject(subject);
+  }
+
+  /** Has Byzantine know these keys of the integrator and no other, as its operators do where keys change. */
+  registerKeys(keys: readonly string[]): void {
+    this.integratorKeys.clear();
+    for (const key of keys.map(parseIntegratorKey)) this.integratorKeys.set(key.pubkey, key);
+  }
+
+  /** The same of the API keys of Turnkey's parent organization. */
+  registerTurnkeyKeys(publicKeys: readonly string[]): void {
+    const { apiKeys } = this.turnkey.state.organizations.parent.users[0]!;
+    apiKeys.splice(0, apiKeys.length, ...publicKeys.map((publicKey) => ({ publicKey, expiresAtMs: null })));
   }
 
   /** What a client of the emulated Turnkey is configured with. */

@@ -1,0 +1,171 @@
+import { describe, expect, it } from '@jest/globals';
+import { SignerError, localSigner, openSigningKey, type RequestSigner } from '#libs/signing';
+import { endOf } from './fixtures/end-of.js';
+import type { HttpAnswer } from './http-client.js';
+import { SigningKeys, fingerprintOf, type KeyChange } from './signing-keys.js';
+import { UpstreamError, type FailureClass } from './upstream-error.js';
+
+const signerOf = (name: string, byte: string): RequestSigner =>
+  localSigner(openSigningKey({ name, material: byte.repeat(32), source: 'SPEC' }, 'openssl'));
+const first = signerOf('first', '01');
+const second = signerOf('second', '02');
+
+const evidence = { bytesSent: true, headersSeen: true, status: 200, durationMs: 1 };
+const answer = (status: number): HttpAnswer => ({ status, headers: {}, text: '{}', evidence });
+const lost = (failure: FailureClass) => new UpstreamError(failure, { detail: failure, evidence });
+
+/** What becomes of a request, by the key that signed it. */
+type Upstream = Record<string, number | UpstreamError>;
+
+function aSending(upstream: Upstream, leftMs = 1_000) {
+  const sent: string[] = [];
+  const sending = {
+    leftMs: () => leftMs,
+    refusesKey: ({ status }: HttpAnswer) => status === 401,
+    send: async (sign: Parameters<Parameters<SigningKeys['send']>[0]['send']>[0]) => {
+      const name = await sign(async (signer, limits) => {
+        await signer.sign(Buffer.from('x'), 'der', limits);
+        return signer.name;
+      });
+      sent.push(name);
+      const end = upstream[name]!;
+      if (end instanceof UpstreamError) throw end;
+      return answer(end);
+    },
+  };
+  return { sent, sending };
+}
+
+describe('two keys', () => {
+  it('are tried in their order, and what worked is first from then on', async () => {
+    const changes: KeyChange[] = [];
+    const keys = new SigningKeys([first, second], { changed: (change) => changes.push(change) });
+    const upstream: Upstream = { first: 401, second: 200 };
+    const { sent, sending } = aSending(upstream);
+    for (let n = 0; n < 3; n++) expect((await keys.send(sending)).status).toBe(200);
+    expect(sent).toEqual(['first', 'second', 'second', 'second']);
+    expect(keys.inUse).toBe(2);
+    expect(changes).toEqual([{ from: fingerprintOf(first), to: fingerprintOf(second) }]);
+
+    // And back, where the new one is taken away again.
+    Object.assign(upstream, { first: 200, second: 401 });
+    expect((await keys.send(sending)).status).toBe(200);
+    expect(keys.inUse).toBe(1);
+    expect(changes).toHaveLength(2);
+  });
+
+  it('that are both refused end as one would: with the first answer, and each sent once', async () => {
+    const keys = new SigningKeys([first, second]);
+    const { sent, sending } = aSending({ first: 401, second: 401 });
+    expect((await keys.send(sending)).status).toBe(401);
+    expect(sent).toEqual(['first', 'second']);
+    expect(keys.inUse).toBe(1);
+  });
+
+  it.each([200, 302, 400, 403, 404, 408, 409, 418, 422, 429, 500, 502, 503])(
+    'of which the first meets %d: the other sends nothing',
+    async (status) => {
+      const { sent, sending } = aSending({ first: status, second: 200 });
+      expect((await new SigningKeys([first, second]).send(sending)).status).toBe(status);
+      expect(sent).toEqual(['first']);
+    },
+  );
+
+  it.each<FailureClass>(['no_answer', 'not_sent', 'unavailable'])(
+    'of which the first ends %s: the other sends nothing',
+    async (failure) => {
+      const { sent, sending } = aSending({ first: lost(failure), second: 200 });
+      expect(await endOf(new SigningKeys([first, second]).send(sending))).toMatchObject({ failure });
+      expect(sent).toEqual(['first']);
+    },
+  );
+
+  it.each([400, 404, 429, 500])('of which the other meets %d stay in their order', async (status) => {
+    const keys = new SigningKeys([first, second]);
+    const { sending } = aSending({ first: 401, second: status });
+    expect((await keys.send(sending)).status).toBe(status);
+    expect(keys.inUse).toBe(1);
+  });
+
+  it('of which the other is cut off are in doubt, and nothing is sent a third time', async () => {
+    const { sent, sending } = aSending({ first: 401, second: lost('no_answer') });
+    expect(await endOf(new SigningKeys([first, second]).send(sending))).toMatchObject({
+      failure: 'no_answer',
+    });
+    expect(sent).toEqual(['first', 'second']);
+  });
+
+  it('are not both tried where no time is left', async () => {
+    const { sent, sending } = aSending({ first: 401, second: 200 }, 0);
+    expect((await new SigningKeys([first, second]).send(sending)).status).toBe(401);
+    expect(sent).toEqual(['first']);
+  });
+});
+
+it('a key alone is not tried twice', async () => {
+  const { sent, sending } = aSending({ first: 401 });
+  expect((await new SigningKeys([first]).send(sending)).status).toBe(401);
+  expect(sent).toEqual(['first']);
+});
+
+describe('a signer that does not sign', () => {
+  const failing = (failure: 'unavailable' | 'refused'): RequestSigner => ({
+    ...first,
+    sign: () => Promise.reject(new SignerError(failure, `it is ${failure}`)),
+  });
+
+  it.each([
+    ['unavailable', 'not_sent'],
+    ['refused', 'misconfigured'],
+  ] as const)('because it is %s: the attempt is %s, and nothing was sent', async (why, failure) => {
+    const { sent, sending } = aSending({ first: 200 });
+    const keys = new SigningKeys([failing(why)]);
+    expect(await endOf(keys.send(sending))).toMatchObject({
+      failure,
+      message: `it is ${why}`,
+      evidence: { bytesSent: false },
+    });
+    expect(sent).toEqual([]);
+    expect(keys.trouble?.failure).toBe(why);
+  });
+
+  it('leaves it to the other key where its own is refused to us, and only there', async () => {
+    const refused = aSending({ second: 200 });
+    expect((await new SigningKeys([failing('refused'), second]).send(refused.sending)).status).toBe(200);
+    expect(refused.sent).toEqual(['second']);
+    const away = aSending({ second: 200 });
+    expect(await endOf(new SigningKeys([failing('unavailable'), second]).send(away.sending))).toMatchObject({
+      failure: 'not_sent',
+    });
+    expect(away.sent).toEqual([]);
+  });
+
+  it('is told of until it signs again', async () => {
+    let works = false;
+    const signer: RequestSigner = {
+      ...first,
+      sign: (...of) => (works ? first.sign(...of) : failing('unavailable').sign(...of)),
+    };
+    const keys = new SigningKeys([signer]);
+    await endOf(keys.send(aSending({ first: 200 }).sending));
+    expect(keys.trouble).not.toBeNull();
+    works = true;
+    await keys.send(aSending({ first: 200 }).sending);
+    expect(keys.trouble).toBeNull();
+  });
+
+  it('has the time that is left, and no more than a claim stays fresh', async () => {
+    const given: number[] = [];
+    const signer: RequestSigner = {
+      ...first,
+      sign: (message, encoding, limits) => {
+        given.push(limits!.timeoutMs);
+        return first.sign(message, encoding);
+      },
+    };
+    const keys = new SigningKeys([signer], { signatureTimeoutMs: 500 });
+    await keys.send(aSending({ first: 200 }, 1_000).sending);
+    await keys.send(aSending({ first: 200 }, 300).sending);
+    expect(given).toEqual([500, 300]);
+  });
+});
