@@ -141,6 +141,137 @@ describe('parseConfig', () => {
     });
   });
 
+  const KMS = {
+    INTEGRATION_BYZANTINE_PRIVATE_KEY: '',
+    INTEGRATION_BYZANTINE_KMS_KEY_ID: 'alias/acme',
+    INTEGRATION_BYZANTINE_KMS_REGION: 'eu-central-1',
+  };
+  const ARN = 'arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab';
+
+  it('takes a key at KMS, and a second key of another kind', () => {
+    const [integration] = parseConfig({
+      ...good,
+      ...KMS,
+      INTEGRATION_BYZANTINE_KMS_ENDPOINT: 'https://kms.internal/',
+      INTEGRATION_BYZANTINE_SECOND_PRIVATE_KEY: '02'.repeat(32),
+    }).INTEGRATIONS;
+    expect(integration).toMatchObject({
+      keys: [
+        {
+          kms: { keyId: 'alias/acme', region: 'eu-central-1', endpoint: 'https://kms.internal' },
+          source: 'INTEGRATION_BYZANTINE_KMS_KEY_ID',
+        },
+        { source: 'INTEGRATION_BYZANTINE_SECOND_PRIVATE_KEY' },
+      ],
+    });
+  });
+
+  it.each<[string, Record<string, string>, string, string]>([
+    [
+      'two ways to a key',
+      { ...KMS, INTEGRATION_BYZANTINE_PRIVATE_KEY: '01'.repeat(32) },
+      'PRIVATE_KEY',
+      'is set together with INTEGRATION_BYZANTINE_KMS_KEY_ID; set one',
+    ],
+    [
+      'two ways to a second key',
+      {
+        INTEGRATION_BYZANTINE_SECOND_PRIVATE_KEY: '02'.repeat(32),
+        INTEGRATION_BYZANTINE_SECOND_PRIVATE_KEY_FILE: '/x',
+      },
+      'SECOND_PRIVATE_KEY',
+      'is set together with INTEGRATION_BYZANTINE_SECOND_PRIVATE_KEY_FILE; set one',
+    ],
+    [
+      'a second key alone',
+      { INTEGRATION_BYZANTINE_PRIVATE_KEY: '', INTEGRATION_BYZANTINE_SECOND_PRIVATE_KEY: '02'.repeat(32) },
+      'PRIVATE_KEY',
+      'is missing (or set INTEGRATION_BYZANTINE_PRIVATE_KEY_FILE or INTEGRATION_BYZANTINE_KMS_KEY_ID)',
+    ],
+    [
+      'no region',
+      { ...KMS, INTEGRATION_BYZANTINE_KMS_REGION: '' },
+      'KMS_REGION',
+      'is missing: INTEGRATION_BYZANTINE_KMS_KEY_ID needs it',
+    ],
+    [
+      'a region that is none',
+      { ...KMS, INTEGRATION_BYZANTINE_KMS_REGION: 'Frankfurt' },
+      'KMS_REGION',
+      'is no name of a region, such as eu-central-1',
+    ],
+    [
+      'another region than the key’s',
+      { ...KMS, INTEGRATION_BYZANTINE_KMS_KEY_ID: ARN.replace('central', 'west') },
+      'KMS_KEY_ID',
+      'is in eu-west-1, and INTEGRATION_BYZANTINE_KMS_REGION is eu-central-1',
+    ],
+    [
+      'a region without a key',
+      { INTEGRATION_BYZANTINE_KMS_REGION: 'eu-central-1' },
+      'KMS_REGION',
+      'is set, and no INTEGRATION_BYZANTINE_KMS_KEY_ID is',
+    ],
+    [
+      'a private key for an id',
+      { ...KMS, INTEGRATION_BYZANTINE_KMS_KEY_ID: '01'.repeat(32) },
+      'KMS_KEY_ID',
+      'is no ARN, id or alias of a key at AWS KMS',
+    ],
+    [
+      'an endpoint with a path',
+      { ...KMS, INTEGRATION_BYZANTINE_KMS_ENDPOINT: 'https://kms.internal/x' },
+      'KMS_ENDPOINT',
+      'it has more than scheme, host and port: each provider knows its own paths',
+    ],
+  ])('refuses %s', (_, env, variable, detail) => {
+    expect(faultsOf({ ...good, ...env })).toEqual({ [`INTEGRATION_BYZANTINE_${variable}`]: detail });
+  });
+
+  it.each([ARN, ARN.split('/')[1]!, 'alias/acme', `mrk-${'0a'.repeat(16)}`])('takes the key %s', (keyId) => {
+    expect(faultsOf({ ...good, ...KMS, INTEGRATION_BYZANTINE_KMS_KEY_ID: keyId })).toEqual({});
+  });
+
+  const PLAIN =
+    'is http:// where NODE_ENV is production: give https://, or an address of this machine itself';
+  it.each<[string, Record<string, string>, string[]]>([
+    ['an upstream', { INTEGRATION_BYZANTINE_BASE_URL: 'http://api.example.com' }, ['BASE_URL']],
+    [
+      'a name that only looks local',
+      { INTEGRATION_BYZANTINE_BASE_URL: 'http://localhost.example.com' },
+      ['BASE_URL'],
+    ],
+    [
+      'an address that only looks local',
+      { INTEGRATION_BYZANTINE_BASE_URL: 'http://127.0.0.1.example.com' },
+      ['BASE_URL'],
+    ],
+    ['a signer', { ...KMS, INTEGRATION_BYZANTINE_KMS_ENDPOINT: 'http://10.0.0.1:8080' }, ['KMS_ENDPOINT']],
+    ['itself', { INTEGRATION_BYZANTINE_BASE_URL: 'http://localhost:4000' }, []],
+    ['itself by IPv6', { INTEGRATION_BYZANTINE_BASE_URL: 'http://[::1]:4000' }, []],
+    ['TLS', { INTEGRATION_BYZANTINE_BASE_URL: 'https://api.example.com' }, []],
+  ])('in production, of %s without TLS: %j', (_, env, refused) => {
+    const named = Object.fromEntries(refused.map((name) => [`INTEGRATION_BYZANTINE_${name}`, PLAIN]));
+    expect(faultsOf({ ...good, ...env, NODE_ENV: 'production' })).toEqual(named);
+    expect(faultsOf({ ...good, ...env })).toEqual({});
+  });
+
+  it('in production, refuses an Auth Proxy without TLS', () => {
+    const proxy = {
+      PROVIDER: 'turnkey-auth-proxy',
+      PRIVATE_KEY: '',
+      ORGANIZATION_ID: '11111111-2222-4333-8444-555555555555',
+      AUTH_PROXY_URL: 'http://proxy.example.com',
+      AUTH_PROXY_CONFIG_ID: 'config-1',
+    };
+    const env = Object.fromEntries(
+      Object.entries(proxy).map(([name, value]) => [`INTEGRATION_BYZANTINE_${name}`, value]),
+    );
+    expect(faultsOf({ ...good, ...env, NODE_ENV: 'production' })).toEqual({
+      INTEGRATION_BYZANTINE_AUTH_PROXY_URL: PLAIN,
+    });
+  });
+
   it('names every fault at once, and no secret', () => {
     const message = new ConfigError([]).message;
     expect(message).toContain('cannot be used');

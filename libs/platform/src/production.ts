@@ -14,6 +14,12 @@ function isMadeUp(key: Buffer): boolean {
   return isText || new Set(key).size < 12;
 }
 
+function isKnown(privateKey: string): boolean {
+  const hex = privateKey.replace(/^0x/, '').toLowerCase();
+  if (PUBLISHED_KEYS.has(createHash('sha256').update(hex).digest('hex'))) return true;
+  return /^[0-9a-f]{64}$/.test(hex) && isMadeUp(Buffer.from(hex, 'hex'));
+}
+
 const words = (value: string) => value.replaceAll('_', '-');
 
 /** What must not go into production: keys and passwords that are in this repository, or as good as known. */
@@ -40,12 +46,10 @@ export function productionFaults(config: Config): Faults {
     if (DEVELOPMENT.test(words(password))) refuse(variable, 'has a development password');
   }
   for (const integration of config.INTEGRATIONS) {
-    if (!('privateKey' in integration) || !integration.privateKey) continue;
-    const text = integration.privateKey.reveal();
-    const hex = text.replace(/^0x/, '').toLowerCase();
-    const published = PUBLISHED_KEYS.has(createHash('sha256').update(hex).digest('hex'));
-    if (published || (/^[0-9a-f]{64}$/.test(hex) && isMadeUp(Buffer.from(hex, 'hex')))) {
-      refuse(integration.privateKeySource, 'is a development key that anybody knows');
+    for (const key of 'keys' in integration ? integration.keys : []) {
+      if ('privateKey' in key && isKnown(key.privateKey.reveal())) {
+        refuse(key.source, 'is a development key that anybody knows');
+      }
     }
   }
   return faults;

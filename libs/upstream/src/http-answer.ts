@@ -1,3 +1,4 @@
+import { hasDuplicateMembers } from './duplicate-members.js';
 import { UpstreamError, type FailureClass, type RejectionReason } from './upstream-error.js';
 import type { HttpAnswer } from './http-client.js';
 
@@ -56,4 +57,41 @@ export function parseJson(text: string): unknown {
   } catch {
     return undefined;
   }
+}
+
+/** No answer that we read is nested deeper than ten levels. */
+const MAX_DEPTH = 32;
+
+/**
+ * The JSON of an answer that says yes, if it is whole: what it claims to be, uncompressed, of whole characters, and with
+ * one meaning only. Compression is never asked for, and what is small on the wire may be endless in memory.
+ *
+ * @returns undefined where it is not.
+ */
+export function wholeJson({ headers, text, garbled }: HttpAnswer): unknown {
+  const encoding = headers['content-encoding'] ?? 'identity';
+  const type = headers['content-type'];
+  if (garbled || encoding !== 'identity') return undefined;
+  if (typeof type !== 'string' || !/^application\/([\w.-]+\+)?json\s*(;[^,]*)?$/i.test(type))
+    return undefined;
+  // Before it is parsed: whoever walks over the value afterwards would run out of stack.
+  if (isNestedDeeper(text, MAX_DEPTH)) return undefined;
+  const value = parseJson(text);
+  return hasDuplicateMembers(text, value) ? undefined : value;
+}
+
+function isNestedDeeper(text: string, max: number): boolean {
+  let depth = 0;
+  let inString = false;
+  for (let at = 0; at < text.length; at++) {
+    const character = text[at];
+    if (inString) {
+      if (character === '\\') at++;
+      else if (character === '"') inString = false;
+    } else if (character === '"') inString = true;
+    else if (character === '{' || character === '[') {
+      if (++depth > max) return true;
+    } else if (character === '}' || character === ']') depth--;
+  }
+  return false;
 }

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { HttpService } from '@nestjs/axios';
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { AxiosHeaders, type AxiosResponse, type InternalAxiosRequestConfig } from 'axios';
@@ -27,6 +28,8 @@ export interface HttpAnswer {
   status: number;
   headers: Record<string, string | string[] | undefined>;
   text: string;
+  /** Whether its bytes were no UTF-8: the text then has replacements in it. */
+  garbled?: boolean;
   evidence: CallEvidence;
 }
 
@@ -50,7 +53,7 @@ export class UpstreamHttpClient implements OnApplicationShutdown {
   /** @throws UpstreamError `not_sent` or `no_answer`; any whole answer is returned. */
   async send(call: CallLimits, request: HttpRequest): Promise<HttpAnswer> {
     const exchange = new Exchange(call, this.clock);
-    const response = await this.http.axiosRef.request<string>({
+    const response = await this.http.axiosRef.request<Buffer>({
       method: request.method,
       url: request.pathAndQuery,
       headers: request.headers,
@@ -64,7 +67,8 @@ export class UpstreamHttpClient implements OnApplicationShutdown {
     return {
       status: response.status,
       headers: response.headers as HttpAnswer['headers'],
-      text: response.data,
+      text: response.data.toString('utf8'),
+      ...(!isUtf8(response.data) && { garbled: true }),
       evidence: exchange.evidence(),
     };
   }
@@ -114,7 +118,7 @@ class Exchange {
     };
   }
 
-  run(pool: Pool, config: InternalAxiosRequestConfig): Promise<AxiosResponse<string>> {
+  run(pool: Pool, config: InternalAxiosRequestConfig): Promise<AxiosResponse<Buffer>> {
     return new Promise((resolve, reject) => {
       const chunks: Buffer[] = [];
       let size = 0;
@@ -175,7 +179,7 @@ class Exchange {
               statusText: '',
               headers: headers ?? new AxiosHeaders(),
               config,
-              data: Buffer.concat(chunks).toString('utf8'),
+              data: Buffer.concat(chunks),
             });
           },
           onResponseError: (_controller, error) => fail(describe(error), error),

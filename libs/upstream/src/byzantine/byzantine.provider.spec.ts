@@ -96,7 +96,8 @@ const VERBS = {
 type Verb = keyof typeof VERBS;
 const NAMES = Object.keys(VERBS) as Verb[];
 
-const answers = (status: number, body: unknown, headers: Record<string, string> = {}) => {
+const JSON_TYPE = { 'content-type': 'application/json' };
+const answers = (status: number, body: unknown, headers: Record<string, string> = JSON_TYPE) => {
   answer = { status, body: typeof body === 'string' ? body : JSON.stringify(body), headers };
 };
 

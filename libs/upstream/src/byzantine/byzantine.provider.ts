@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { ProblemError, Secret, type Clock } from '#libs/kernel';
 import type { ByzantineConfig } from '#libs/platform';
 import { signByzantineRequest } from '#libs/signing';
-import { commonFailure, failureOf, parseJson } from '../http-answer.js';
+import { commonFailure, failureOf, parseJson, wholeJson } from '../http-answer.js';
 import type { HttpAnswer, UpstreamHttpClient } from '../http-client.js';
 import type { ClockSkew } from '../clock-skew.js';
 import { OneTry } from '../one-try.js';
@@ -172,7 +172,7 @@ export class ByzantineProvider implements UpstreamProvider {
   }
 
   #read<T>(answer: HttpAnswer, schema: z.ZodType<T>): T {
-    const parsed = schema.safeParse(parseJson(answer.text));
+    const parsed = schema.safeParse(wholeJson(answer));
     if (parsed.success) return parsed.data;
     // It said yes and we cannot read to what: it may have taken effect.
     throw failureOf(answer, 'no_answer', `upstream answered ${answer.status} with a body of the wrong shape`);

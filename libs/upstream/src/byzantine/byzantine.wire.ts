@@ -1,17 +1,15 @@
 import { z } from 'zod';
+import { opaqueId, opaqueIds } from '../opaque.js';
 import type { AuthenticatorTransport, NewAuthenticator } from '../upstream-provider.js';
 
 /** Byzantine's answers, as far as they are read. Unknown members are upstream's freedom to add. */
 
-/** Opaque, and yet nothing that a database or a header would choke on. */
-const id = z.string().regex(/^[\x20-\x7e]{1,512}$/);
-
 /** `otpId` has no documented form: the example has a prefix, the recorded answer is a UUID. */
-export const initOtpAnswer = z.object({ otpId: id });
+export const initOtpAnswer = z.object({ otpId: opaqueId });
 
 export const otpAuthAnswer = z.object({
   session: z.string(),
-  sessionId: id,
+  sessionId: opaqueId,
   expiresAt: z.string().transform((text, ctx) => {
     const at = parseInstant(text);
     if (at) return at;
@@ -20,13 +18,17 @@ export const otpAuthAnswer = z.object({
   }),
 });
 
-export const createAuthenticatorsAnswer = z.object({ authenticatorIds: z.array(id) });
+export const createAuthenticatorsAnswer = z.object({ authenticatorIds: opaqueIds });
 
 /** A key that can only read passes every probe and fails every step. */
 export const whoamiAnswer = z.object({ capabilities: z.object({ canWrite: z.boolean() }) });
 
+/** ISO 8601 with a year of four digits: JavaScript knows years that PostgreSQL does not. */
+const INSTANT = /^\d{4}-\d{2}-\d{2}[t ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?(z|[+-]\d{2}:?\d{2})?$/i;
+
 /** Some of this API's instants lack a zone; they are UTC. */
 function parseInstant(text: string): Date | null {
+  if (!INSTANT.test(text)) return null;
   const zoned = /(z|[+-]\d{2}:?\d{2})$/i.test(text) ? text : `${text}Z`;
   const at = new Date(zoned);
   return Number.isNaN(at.getTime()) ? null : at;

@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { failureOf, parseJson } from '../http-answer.js';
+import { failureOf, wholeJson } from '../http-answer.js';
 import type { HttpAnswer } from '../http-client.js';
+import { opaqueId } from '../opaque.js';
 import { failedActivity, type Asked } from './refusal.js';
 
 /** What becomes of a submission (Turnkey public API, activities). Other members are upstream's freedom. */
@@ -14,8 +15,8 @@ export interface Activity {
 const members = z.record(z.string(), z.unknown());
 const envelope = z.object({
   activity: z.object({
-    id: z.string().min(1),
-    organizationId: z.string().min(1),
+    id: opaqueId,
+    organizationId: opaqueId,
     status: z.string(),
     result: members.nullish(),
     fingerprint: z.string().nullish(),
@@ -30,7 +31,7 @@ const envelope = z.object({
  * @throws UpstreamError where it ended other than well, or cannot be read.
  */
 export function readActivity(answer: HttpAnswer, asked: Asked, fingerprint: string): Activity {
-  const parsed = envelope.safeParse(parseJson(answer.text));
+  const parsed = envelope.safeParse(wholeJson(answer));
   // It said yes and we cannot read to what: it may have taken effect.
   if (!parsed.success) {
     throw failureOf(answer, 'no_answer', `upstream answered ${answer.status} with a body of the wrong shape`);

@@ -2,24 +2,32 @@ import { z } from 'zod';
 import type { Clock } from '#libs/kernel';
 import type { AuthProxyConfig } from '#libs/platform';
 import type { ClockSkew } from '../clock-skew.js';
-import { parseJson } from '../http-answer.js';
+import { wholeJson } from '../http-answer.js';
 import type { UpstreamHttpClient } from '../http-client.js';
+import { opaqueId, opaqueText } from '../opaque.js';
 import type { OneTry } from '../one-try.js';
 import { refusalOf, type Asked } from './refusal.js';
 import { isSuccess, read } from './turnkey-api.js';
 
-const text = z.string().min(1);
+/** Ten years: an instant that is further off may be none. */
+const MAX_SESSION_S = 315_360_000;
 
 /** The routes, what they answer as far as it is read, and whether they change anything (Turnkey's Auth Proxy). */
 const ROUTES = {
-  otp_init_v2: { hasEffect: true, answer: z.object({ otpId: text, otpEncryptionTargetBundle: text }) },
-  otp_verify_v2: { hasEffect: true, answer: z.object({ verificationToken: text }) },
-  otp_login_v2: { hasEffect: true, answer: z.object({ session: text }) },
-  signup_v2: { hasEffect: true, answer: z.object({ organizationId: text, userId: text }) },
-  account: { hasEffect: false, answer: z.object({ organizationId: text.optional() }) },
+  otp_init_v2: {
+    hasEffect: true,
+    answer: z.object({ otpId: opaqueId, otpEncryptionTargetBundle: opaqueText }),
+  },
+  otp_verify_v2: { hasEffect: true, answer: z.object({ verificationToken: opaqueText }) },
+  otp_login_v2: { hasEffect: true, answer: z.object({ session: opaqueText }) },
+  signup_v2: { hasEffect: true, answer: z.object({ organizationId: opaqueId, userId: opaqueId }) },
+  account: { hasEffect: false, answer: z.object({ organizationId: opaqueId.optional() }) },
   wallet_kit_config: {
     hasEffect: false,
-    answer: z.object({ organizationId: text, sessionExpirationSeconds: z.coerce.number().int().positive() }),
+    answer: z.object({
+      organizationId: opaqueId,
+      sessionExpirationSeconds: z.coerce.number().int().positive().max(MAX_SESSION_S),
+    }),
   },
 } as const;
 type Route = keyof typeof ROUTES;
@@ -73,7 +81,7 @@ export class AuthProxyApi {
     });
     this.skew.saw(answer.headers['date'] ?? undefined, this.clock.nowMs());
     if (isSuccess(answer)) {
-      return read(answer, ROUTES[route].answer as unknown as z.ZodType<AnswerOf<R>>, parseJson(answer.text));
+      return read(answer, ROUTES[route].answer as unknown as z.ZodType<AnswerOf<R>>, wholeJson(answer));
     }
     // The organization that its requests name, if any, is the subject's.
     const withOrigin = origin !== this.origin;

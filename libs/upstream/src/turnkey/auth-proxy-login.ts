@@ -5,6 +5,7 @@ import { UpstreamError } from '../upstream-error.js';
 import type { Call, Grant, SentOtp } from '../upstream-provider.js';
 import type { AuthProxyApi } from './auth-proxy-api.js';
 import { FILTER_TYPES, asSignedContact, asUserContact } from './contact.js';
+import { opaqueId } from '../opaque.js';
 import type { OneTry } from '../one-try.js';
 import { mustBe } from './proofs.js';
 import { TokenRefusal } from './refusal.js';
@@ -14,7 +15,7 @@ import type { TurnkeyApi } from './turnkey-api.js';
 import { afterTheCode, notFound, type Verified } from './turnkey-login.js';
 import type { TurnkeySubject } from './turnkey-subject.js';
 
-const whoami = z.object({ organizationId: z.string().min(1), userId: z.string().min(1) });
+const whoami = z.object({ organizationId: opaqueId, userId: opaqueId });
 
 /**
  * From a code to a session, by the Auth Proxy. Nothing here can be repeated for the same: what a request gave is kept

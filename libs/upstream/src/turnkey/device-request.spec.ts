@@ -3,7 +3,7 @@ import { ProblemError } from '#libs/kernel';
 import { Device } from '../fixtures/device.js';
 import { aPasskey } from '../fixtures/doors.js';
 import type { DeviceRequest, DeviceSigning } from '../upstream-provider.js';
-import { hasDuplicateMembers } from './duplicate-members.js';
+import { hasDuplicateMembers } from '../duplicate-members.js';
 import { readDeviceRequest } from './device-request.js';
 import { loginMessageOf } from './login-proof.js';
 

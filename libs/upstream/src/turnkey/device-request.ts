@@ -4,7 +4,7 @@ import { InvalidProofError, relayClientStamp } from '#libs/signing';
 import { parseJson } from '../http-answer.js';
 import type { DeviceRequest, DeviceSigning, NewAuthenticator } from '../upstream-provider.js';
 import { authenticatorParams } from './authenticator-params.js';
-import { hasDuplicateMembers } from './duplicate-members.js';
+import { hasDuplicateMembers } from '../duplicate-members.js';
 import { fieldErrors } from './field-errors.js';
 import { readLoginProof } from './login-proof.js';
 

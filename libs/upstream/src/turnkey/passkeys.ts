@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { UpstreamError } from '../upstream-error.js';
+import { opaqueId, opaqueIds } from '../opaque.js';
 import type { OneTry } from '../one-try.js';
 import type { Stamper, TurnkeyApi } from './turnkey-api.js';
 
@@ -18,9 +19,9 @@ export interface NewPasskeys {
   repeated: boolean;
 }
 
-const created = z.object({ authenticatorIds: z.array(z.string().min(1)) });
+const created = z.object({ authenticatorIds: opaqueIds });
 const stored = z.object({
-  authenticators: z.array(z.object({ authenticatorId: z.string().min(1), credentialId: z.string() })),
+  authenticators: z.array(z.object({ authenticatorId: opaqueId, credentialId: z.string() })),
 });
 
 /** Registers passkeys by the public API, and finds out what became of a lost answer. */

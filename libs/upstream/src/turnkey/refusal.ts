@@ -79,7 +79,9 @@ export function failedActivity(answer: HttpAnswer, failure: unknown, asked: Aske
 
 function read(body: unknown, status: number): Said {
   const { message = '', details } = errorBody.safeParse(body).data ?? {};
-  const code = details?.find((one) => one.turnkeyErrorCode)?.turnkeyErrorCode ?? null;
+  const given = details?.find((one) => one.turnkeyErrorCode)?.turnkeyErrorCode ?? null;
+  // It is repeated in details, which go into the timeline: PostgreSQL stores not every text there is.
+  const code = given !== null && /^[A-Z0-9_]{1,64}$/.test(given) ? given : null;
   return { status, code, means: readRefusal({ code, text: message }) };
 }
 

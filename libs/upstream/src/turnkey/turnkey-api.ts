@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import type { Clock } from '#libs/kernel';
 import { activityFingerprint } from '#libs/signing';
 import type { ClockSkew } from '../clock-skew.js';
-import { failureOf, parseJson } from '../http-answer.js';
+import { failureOf, parseJson, wholeJson } from '../http-answer.js';
 import type { HttpAnswer, UpstreamHttpClient } from '../http-client.js';
 import { UpstreamError } from '../upstream-error.js';
 import { readActivity, resultNamed, type Activity } from './activity.js';
@@ -102,7 +102,7 @@ export class TurnkeyApi {
 
   async query<T>(oneTry: OneTry, { path, parameters, stamper, schema, organization }: Query<T>): Promise<T> {
     const answer = await this.#send(oneTry, false, `query/${path}`, JSON.stringify(parameters), stamper);
-    if (isSuccess(answer)) return read(answer, schema, parseJson(answer.text));
+    if (isSuccess(answer)) return read(answer, schema, wholeJson(answer));
     throw refusalOf(answer, { signedBy: stamper.whose, organization, tokenOver: 'otp_expired', ageMs: null });
   }
 

@@ -4,6 +4,7 @@ import { UpstreamError } from '../upstream-error.js';
 import type { Secret } from '#libs/kernel';
 import type { Call, Grant, SentOtp } from '../upstream-provider.js';
 import { FILTER_TYPES, asSignedContact, asUserContact } from './contact.js';
+import { opaqueId, opaqueText } from '../opaque.js';
 import type { OneTry } from '../one-try.js';
 import type { VerificationToken } from './proofs.js';
 import { keptSessionKey } from './session-keys.js';
@@ -11,10 +12,10 @@ import type { TokenCheck } from './token-check.js';
 import type { Stamper, TurnkeyApi } from './turnkey-api.js';
 import type { TurnkeySubject } from './turnkey-subject.js';
 
-const verified = z.object({ verificationToken: z.string().min(1) });
-const loggedIn = z.object({ session: z.string().min(1) });
-const organizations = z.object({ organizationIds: z.array(z.string().min(1)) });
-const signedUp = z.object({ subOrganizationId: z.string().min(1) });
+const verified = z.object({ verificationToken: opaqueText });
+const loggedIn = z.object({ session: opaqueText });
+const organizations = z.object({ organizationIds: z.array(opaqueId) });
+const signedUp = z.object({ subOrganizationId: opaqueId });
 
 /** Activities of one generation: never mixed, since bundle, token and key belong together (Turnkey's migration notes). */
 const GENERATIONS = {

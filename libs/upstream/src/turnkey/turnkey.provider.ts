@@ -4,6 +4,7 @@ import type { TurnkeyApiConfig } from '#libs/platform';
 import { turnkeyVerifier, type SigningEngineName } from '#libs/signing';
 import type { ClockSkew } from '../clock-skew.js';
 import type { UpstreamHttpClient } from '../http-client.js';
+import { opaqueId, opaqueText } from '../opaque.js';
 import type { SigningKeys } from '../signing-keys.js';
 import type {
   Call,
@@ -60,8 +61,8 @@ export interface TurnkeyParts {
   engine: SigningEngineName;
 }
 
-const sent = z.object({ otpId: z.string().min(1) });
-const sentWithBundle = sent.extend({ otpEncryptionTargetBundle: z.string().min(1) });
+const sent = z.object({ otpId: opaqueId });
+const sentWithBundle = sent.extend({ otpEncryptionTargetBundle: opaqueText });
 const whoami = z.object({ organizationId: z.string() });
 
 /**
