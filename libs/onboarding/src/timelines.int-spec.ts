@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { anOnboarding } from '#libs/testing';
+import { aCaller, anOnboarding } from '#libs/testing';
 import { Expiry } from './expiry.js';
 import { openOnboardings, type Onboardings } from './fixtures/open-onboardings.js';
 import { OnboardingService } from './onboarding.service.js';
@@ -270,7 +270,7 @@ describe('an erased timeline', () => {
   it('is whole without its data, before and after its anchor', async () => {
     const id = await written();
     await timelines.anchor();
-    await onboardings.module.get(OnboardingService).erase(id, { waitMs: 0 });
+    await onboardings.module.get(OnboardingService).erase(id, { caller: aCaller(), waitMs: 0 });
     expect(await timelines.verifyTimeline(id)).toMatchObject({ events: 5, anchoredSeq: 4, fault: null });
     await timelines.anchor();
     expect(await timelines.verifyTimeline(id)).toMatchObject({ anchoredSeq: 5, fault: null });
@@ -283,7 +283,7 @@ describe('an erased timeline', () => {
 
   it('tells of data that was put back', async () => {
     const id = await written();
-    await onboardings.module.get(OnboardingService).erase(id, { waitMs: 0 });
+    await onboardings.module.get(OnboardingService).erase(id, { caller: aCaller(), waitMs: 0 });
     await sql(`UPDATE onboarding_events SET data = '{"a": 1}' WHERE onboarding_id = $1 AND seq = 3`, [id]);
     expect(await faultOf(id)).toEqual({ seq: 3, fault: 'altered' });
   });

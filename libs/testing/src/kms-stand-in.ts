@@ -54,8 +54,9 @@ export class KmsStandIn {
   mostSockets = 0;
   url = '';
 
-  /** For the default chain of whoever calls. */
+  /** For the default chain of whoever calls; a profile of the developer's would come before them. */
   static readonly credentials = {
+    AWS_PROFILE: '',
     AWS_ACCESS_KEY_ID: 'AKIAIOSFODNN7EXAMPLE',
     AWS_SECRET_ACCESS_KEY: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY',
   };

@@ -12,6 +12,7 @@ import { endOf } from './fixtures/end-of.js';
 import { RawServer, answering, type Incoming } from './fixtures/raw-server.js';
 import { UpstreamHttpClient } from './http-client.js';
 import { SigningKeys } from './signing-keys.js';
+import { AuthProxyProvider } from './turnkey/auth-proxy.provider.js';
 import { TurnkeyProvider } from './turnkey/turnkey.provider.js';
 import type { FailureClass } from './upstream-error.js';
 
@@ -155,6 +156,20 @@ describe('a yes that cannot be read is a lost answer', () => {
     expect(await endOf(steps.init())).toMatchObject({ failure: 'no_answer' });
   });
 });
+
+it.each(['1e300', '315360001', '"Infinity"', '-1', '0.5'])(
+  'a yes of the Auth Proxy with sessions of %s seconds is a lost answer',
+  async (seconds) => {
+    const organizationId = randomUUID();
+    server = await RawServer.listen(
+      says(`{"organizationId":"${organizationId}","sessionExpirationSeconds":${seconds}}`),
+    );
+    const { url: baseUrl } = server;
+    const settings = { authProxyConfigId: 'c', custody: 'server', otpDefaults: {} } as const;
+    const provider = new AuthProxyProvider({ name: 'p', baseUrl, authProxyUrl: baseUrl, organizationId, ...settings }, { http, clock: systemClock, skew: new ClockSkew(), engine: 'openssl' }); // prettier-ignore
+    expect(await endOf(provider.probe(aCall()))).toMatchObject({ failure: 'no_answer' });
+  },
+);
 
 describe('an answer that does not come to its end', () => {
   const chunked = `HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n${JSON_TYPE}\r\n`;

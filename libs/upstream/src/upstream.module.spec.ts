@@ -1,7 +1,7 @@
 import { Test } from '@nestjs/testing';
 import { expect, it } from '@jest/globals';
 import { PlatformModule } from '#libs/platform';
-import { testConfig } from '#libs/testing';
+import { KmsStandIn, testConfig } from '#libs/testing';
 import { Integrations } from './integrations.js';
 import { UpstreamModule } from './upstream.module.js';
 
@@ -49,4 +49,27 @@ it.each([
   ],
 ])('does not start with a %s that is not good', async (name, value, message) => {
   await expect(moduleOf({ [name]: value })).rejects.toThrow(message);
+});
+
+it('does not start with a second key that is the first', async () => {
+  const second = { INTEGRATION_TURNKEY_SECOND_PRIVATE_KEY: `0x${'02'.repeat(32)}` };
+  await expect(moduleOf(second)).rejects.toThrow(
+    'INTEGRATION_TURNKEY_SECOND_PRIVATE_KEY is the same key as INTEGRATION_TURNKEY_PRIVATE_KEY',
+  );
+});
+
+it('does not start where KMS is away, and names the variable', async () => {
+  const kms = {
+    INTEGRATION_TURNKEY_PRIVATE_KEY: '',
+    INTEGRATION_TURNKEY_KMS_KEY_ID: 'alias/acme',
+    INTEGRATION_TURNKEY_KMS_REGION: 'eu-central-1',
+    INTEGRATION_TURNKEY_KMS_ENDPOINT: 'http://127.0.0.1:1',
+  };
+  const before = { ...process.env };
+  Object.assign(process.env, KmsStandIn.credentials);
+  try {
+    await expect(moduleOf(kms)).rejects.toThrow(/^INTEGRATION_TURNKEY_KMS_KEY_ID .* could not be asked/);
+  } finally {
+    process.env = before;
+  }
 });

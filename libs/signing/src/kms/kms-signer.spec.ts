@@ -130,10 +130,11 @@ describe('no signature comes of', () => {
     ['an alias that was moved', 'moved alias', 'refused'],
   ])('%s', async (_, trouble, failure) => {
     kms.meet(trouble);
-    const startedAt = performance.now();
     const error = await failureOf(signer.sign(Buffer.from('x'), 'der', { timeoutMs: 400 }));
     expect(error.failure).toBe(failure);
-    expect(performance.now() - startedAt).toBeLessThan(2_000);
+    if (trouble === 'silence' || trouble === 'half an answer') {
+      expect(error.message).toBe('AWS KMS did not sign within 400 ms');
+    }
     // Their message names account and user.
     expect(error.message).not.toMatch(/arn:|somebody|111122223333/);
     kms.mend();

@@ -1,0 +1,128 @@
+import { randomUUID } from 'node:crypto';
+import { HttpService } from '@nestjs/axios';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import axios from 'axios';
+import { systemClock } from '#libs/kernel';
+import { localSigner, openSigningKey, type RequestSigner } from '#libs/signing';
+import { aCall, testConfig } from '#libs/testing';
+import { ByzantineProvider } from './byzantine/byzantine.provider.js';
+import { ClockSkew } from './clock-skew.js';
+import { endOf } from './fixtures/end-of.js';
+import { RawServer, answering } from './fixtures/raw-server.js';
+import { RecordingClient } from './fixtures/recording-client.js';
+import { SigningKeys } from './signing-keys.js';
+import { TurnkeyProvider } from './turnkey/turnkey.provider.js';
+import type { Call } from './upstream-provider.js';
+
+const JSON_TYPE = 'content-type: application/json\r\n';
+let http: RecordingClient;
+let server: RawServer;
+beforeEach(() => {
+  http = new RecordingClient(new HttpService(axios.create()), testConfig(), systemClock);
+});
+afterEach(async () => {
+  await http.onApplicationShutdown();
+  await server.close();
+});
+
+const signerOf = (byte: string): RequestSigner =>
+  localSigner(openSigningKey({ name: byte, material: byte.repeat(32), source: 'SPEC' }, 'openssl'));
+const bothKeys = () => new SigningKeys([signerOf('01'), signerOf('02')]);
+
+/** Both providers in front of answers, one after the other. */
+const DOORS = {
+  byzantine: (keys: SigningKeys) => {
+    const provider = new ByzantineProvider({ name: 'b', baseUrl: server.url }, keys, http, systemClock, new ClockSkew(), Infinity); // prettier-ignore
+    const subject = { accountId: randomUUID(), userId: randomUUID() };
+    return (call: Call) => provider.initOtp(call, subject);
+  },
+  turnkey: (keys: SigningKeys) => {
+    const settings = { custody: 'server', initOtp: 'V1', otpDefaults: {}, sessionLifeS: 900 } as const;
+    const provider = new TurnkeyProvider({ name: 't', baseUrl: server.url, organizationId: randomUUID(), appName: 'Acme', ...settings }, keys, { http, clock: systemClock, skew: new ClockSkew(), engine: 'openssl' }); // prettier-ignore
+    const contact = { type: 'email', value: 'ana@example.com' };
+    return (call: Call) => provider.initOtp(call, { contact }, {});
+  },
+};
+
+const listen = async (...answers: (string | null)[]) => {
+  server = await RawServer.listen(({ socket }, count) => {
+    const answer = answers[count - 1] ?? null;
+    if (answer === null) socket.destroy();
+    else socket.write(answer);
+  });
+};
+const refusal = (status: number, code = '') =>
+  answering(status, JSON.stringify({ message: '', details: [{ turnkeyErrorCode: code }] }), JSON_TYPE);
+
+describe.each(Object.entries(DOORS))('at %s, a key that is refused', (_, door) => {
+  it('has the same body sent again, signed by the other one', async () => {
+    await listen(refusal(401), answering(404, '{}', JSON_TYPE));
+    expect(await endOf(door(bothKeys())(aCall()))).toHaveProperty('evidence.status', 404);
+    const [first, second] = http.sent;
+    expect(http.sent).toHaveLength(2);
+    expect(second!.body).toBe(first!.body);
+    expect(second!.headers).not.toEqual(first!.headers);
+  });
+
+  it('leaves nothing behind: where the other is held back, nothing was sent', async () => {
+    await listen(refusal(401));
+    let sent = 0;
+    const beforeSend = () => {
+      if (++sent > 1) throw new Error('the claim is too old to send');
+    };
+    expect(await endOf(door(bothKeys())(aCall({ beforeSend })))).toMatchObject({
+      failure: 'not_sent',
+      message: 'the claim is too old to send',
+    });
+    expect(server.requests).toBe(1);
+  });
+
+  it('and the other, which is cut off, are in doubt', async () => {
+    await listen(refusal(401), null);
+    expect(await endOf(door(bothKeys())(aCall()))).toMatchObject({
+      failure: 'no_answer',
+      evidence: { bytesSent: true },
+    });
+    expect(server.requests).toBe(2);
+  });
+
+  it('and the other too, are our fault', async () => {
+    await listen(refusal(401), refusal(401));
+    expect(await endOf(door(bothKeys())(aCall()))).toMatchObject({ failure: 'misconfigured' });
+    expect(server.requests).toBe(2);
+  });
+
+  it('slowly, leaves the other what is left of the one deadline', async () => {
+    server = await RawServer.listen(({ socket }, count) => {
+      if (count === 1) setTimeout(() => socket.write(refusal(401)), 200);
+    });
+    const end = await endOf(door(bothKeys())(aCall({ timeoutMs: 400 })));
+    expect(end).toMatchObject({ failure: 'no_answer' });
+    const [, withinMs] = /no whole answer within ([\d.]+) ms/.exec((end as Error).message) ?? [];
+    expect(Number(withinMs)).toBeLessThanOrEqual(201);
+  });
+});
+
+it.each([
+  [401, 'PUBLIC_KEY_NOT_FOUND', 2],
+  [403, 'API_KEY_EXPIRED', 2],
+  [403, 'REQUEST_NOT_AUTHORIZED', 1],
+  [403, '', 1],
+  [401, 'ORGANIZATION_NOT_FOUND', 1],
+  [400, 'PUBLIC_KEY_NOT_FOUND', 1],
+])('Turnkey’s %d %s is of the key, or not', async (status, code, requests) => {
+  await listen(refusal(status, code), refusal(status, code));
+  await endOf(DOORS.turnkey(bothKeys())(aCall()));
+  expect(server.requests).toBe(requests);
+});
+
+it.each([
+  [401, 2],
+  [403, 2],
+  [400, 1],
+  [500, 1],
+])('Byzantine’s %d is of the key, or not', async (status, requests) => {
+  await listen(refusal(status), refusal(status));
+  await endOf(DOORS.byzantine(bothKeys())(aCall()));
+  expect(server.requests).toBe(requests);
+});
