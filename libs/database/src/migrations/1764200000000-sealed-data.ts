@@ -84,10 +84,12 @@ export class SealedData1764200000000 implements MigrationInterface {
       DECLARE
         before bytea;
       BEGIN
-        -- Of what may still happen to an erased onboarding, no more than that it did.
-        IF NEW.type IN ('late_answer_kept', 'resolved')
-          AND EXISTS (SELECT 1 FROM onboardings WHERE id = NEW.onboarding_id AND erased_at IS NOT NULL) THEN
-          NEW.data := '{}';
+        -- Of what may still happen to an erased onboarding, no more than that it did. One IF in the other: a condition
+        -- with a subquery is a statement of its own, for every event.
+        IF NEW.type = 'late_answer_kept' OR NEW.type = 'resolved' THEN
+          IF EXISTS (SELECT 1 FROM onboardings WHERE id = NEW.onboarding_id AND erased_at IS NOT NULL) THEN
+            NEW.data := '{}';
+          END IF;
         END IF;
         SELECT hash INTO before FROM onboarding_events
         WHERE onboarding_id = NEW.onboarding_id AND seq = NEW.seq - 1;
