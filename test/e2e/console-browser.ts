@@ -10,10 +10,16 @@ export class ConsoleBrowser {
   readonly #story: Pick<Story, 'serviceUrl'>;
   readonly #always: Headers;
 
-  /** @param overTls whether a proxy in between ends TLS, and says so. */
-  constructor(story: Pick<Story, 'serviceUrl'>, { overTls = false } = {}) {
+  /**
+   * @param overTls whether a proxy in between ends TLS, and says so.
+   * @param via the address that such a proxy says the browser has.
+   */
+  constructor(story: Pick<Story, 'serviceUrl'>, { overTls = false, via = '' } = {}) {
     this.#story = story;
-    this.#always = overTls ? { 'x-forwarded-proto': 'https' } : {};
+    this.#always = {
+      ...(overTls && { 'x-forwarded-proto': 'https' }),
+      ...(via && { 'x-forwarded-for': via }),
+    };
     this.origin = overTls ? story.serviceUrl.replace('http:', 'https:') : story.serviceUrl;
   }
 
