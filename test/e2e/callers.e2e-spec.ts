@@ -80,6 +80,30 @@ describe('an API key', () => {
     expect(nothing.headers.get('www-authenticate')).toBe('Bearer realm="gangway"');
   });
 
+  it('is sent as a bearer token, and in no other way', async () => {
+    const { token } = await makeKey(story, ['onboardings:read']);
+    const ask = async (authorization: string) =>
+      (await story.call('GET', '/v1/onboardings?limit=1', undefined, { authorization })).status;
+    for (const good of [`Bearer ${token}`, `bearer ${token}`, `BEARER   ${token}`]) {
+      expect([good, await ask(good)]).toEqual([good, 200]);
+    }
+    const basic = `Basic ${Buffer.from(`shop:${token}`).toString('base64')}`;
+    for (const bad of [
+      token,
+      'Bearer',
+      `Bearer ${token} ${token}`,
+      `Bearer,${token}`,
+      `Token ${token}`,
+      basic,
+    ]) {
+      expect([bad, await ask(bad)]).toEqual([bad, 401]);
+    }
+    const inQuery = await story.call('GET', `/v1/onboardings?access_token=${token}`, undefined, {
+      authorization: '',
+    });
+    expect(inQuery.status).toBe(401);
+  });
+
   it('is over when it expires, though it was remembered', async () => {
     const { token, id } = await makeKey(story, ['onboardings:read'], { expiresInS: 3_600 });
     const soon = `UPDATE api_keys SET expires_at = clock_timestamp() + interval '600 milliseconds' WHERE id = $1`;
@@ -288,7 +312,7 @@ describe('integrations', () => {
 describe('with PostgreSQL away', () => {
   it('a key that is remembered is known, any other is 503 and never 401', async () => {
     const gate = await openGate(story.databaseUrl);
-    story.atEnd(() => gate.open());
+    story.atEnd(() => gate.bar());
     const through = new URL(story.databaseUrl);
     through.host = `127.0.0.1:${gate.port}`;
     const { url } = await story.startService({ DATABASE_URL: through.href });

@@ -62,8 +62,11 @@ export class JwtLogin {
       return this.#callerOf(payload);
     } catch (error) {
       if (error instanceof BadToken) throw error;
-      const { code, message } = error as { code?: unknown; message?: string };
-      if (typeof code === 'string' && OF_TOKEN.has(code)) throw new BadToken(message, { cause: error });
+      // Not jose's message: it may repeat what stands in the token, and this goes on record.
+      const { code, claim } = error as { code?: unknown; claim?: unknown };
+      if (typeof code === 'string' && OF_TOKEN.has(code)) {
+        throw new BadToken(typeof claim === 'string' ? `${code} (${claim})` : code, { cause: error });
+      }
       throw new ProblemError('not_ready', {
         detail: 'The keys of the token’s issuer cannot be had.',
         retryAfterS: RETRY_AFTER_S,
