@@ -42,6 +42,15 @@ export interface Command {
 /** By its second word. */
 export type Group = Record<string, Command>;
 
+/** The answer is bad news: it is told all the same, and the exit code says so. */
+export class NotAsItShould extends Error {
+  override readonly name = 'NotAsItShould';
+
+  constructor(readonly answer: Answer) {
+    super('not as it should be');
+  }
+}
+
 /** The command line makes no sense; the message says what would. */
 export class Misuse extends Error {
   override readonly name = 'Misuse';

@@ -1,8 +1,16 @@
 import type { Group } from './command.js';
+import { AUDIT } from './audit.commands.js';
 import { KEYS } from './keys.commands.js';
+import { OPERATORS } from './operators.commands.js';
+import { TIMELINE } from './timeline.commands.js';
 
 /** By the first word: a new group is one line here and a file beside it. */
-export const COMMANDS: Readonly<Record<string, Group>> = { keys: KEYS };
+export const COMMANDS: Readonly<Record<string, Group>> = {
+  keys: KEYS,
+  operators: OPERATORS,
+  timeline: TIMELINE,
+  audit: AUDIT,
+};
 
 /** What there is, a line per command. */
 export function usage(): string {

@@ -1,9 +1,8 @@
 import type { ApiKey, MadeApiKey } from '#libs/callers';
 import { SCOPES, isScope, type Scope } from '#libs/kernel';
-import { Misuse, type Answer, type Call, type Group, type Values } from './command.js';
+import { Misuse, type Answer, type Call, type Group } from './command.js';
 import { durationOf } from './duration.js';
-
-const text = { type: 'string' } as const;
+import { optional, required, text } from './options.js';
 
 /** API keys: who may call the service. */
 export const KEYS: Group = {
@@ -116,14 +115,3 @@ const listOf = (list: string | undefined): string[] | null =>
         .split(',')
         .map((each) => each.trim())
         .filter(Boolean);
-
-function optional(values: Values, name: string): string | undefined {
-  const value = values[name];
-  return typeof value === 'string' ? value : undefined;
-}
-
-function required(values: Values, name: string): string {
-  const value = optional(values, name);
-  if (!value) throw new Misuse(`--${name} is missing.`);
-  return value;
-}

@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import { isDatabaseAway } from '#libs/database';
 import { ProblemError } from '#libs/kernel';
 import { ConfigError } from '#libs/platform';
-import { DONE, FAILED, MISUSED, Misuse, type Command } from './command.js';
+import { DONE, FAILED, MISUSED, Misuse, NotAsItShould, type Answer, type Command } from './command.js';
 import { COMMANDS, usage } from './commands.js';
 import { openStore } from './store.js';
 
@@ -60,11 +60,20 @@ async function runCommand(
   const work = command.plan({ values, positionals, actor: `cli:${userInfo().username}` });
   const store = await openStore(env);
   try {
-    const answer = await work(store);
+    const [code, answer] = await outcomeOf(() => work(store));
     output.out(values['json'] ? JSON.stringify(answer.json, null, 2) : answer.lines.join('\n'));
-    return DONE;
+    return code;
   } finally {
     await store.close();
+  }
+}
+
+async function outcomeOf(work: () => Promise<Answer>): Promise<[code: number, answer: Answer]> {
+  try {
+    return [DONE, await work()];
+  } catch (error) {
+    if (error instanceof NotAsItShould) return [FAILED, error.answer];
+    throw error;
   }
 }
 

@@ -1,10 +1,16 @@
 import { ApiKeys, Audit } from '#libs/callers';
 import { PreparedStatements, createDataSource } from '#libs/database';
+import { Secret, systemClock } from '#libs/kernel';
+import { Timelines } from '#libs/onboarding';
+import { EnvironmentAccount, OperatorAccounts, PasswordHashes } from '#libs/operators';
 import { KeyedHash, parseStoreConfig } from '#libs/platform';
 
 /** What commands work on: the rows, without a server around them. */
 export interface Store {
   keys: ApiKeys;
+  operators: OperatorAccounts;
+  timelines: Timelines;
+  audit: Audit;
   close(): Promise<void>;
 }
 
@@ -13,6 +19,17 @@ export async function openStore(env: NodeJS.ProcessEnv): Promise<Store> {
   const { DATABASE_URL, HASH_KEY } = parseStoreConfig(env);
   const dataSource = await createDataSource({ url: DATABASE_URL, poolSize: 1 }).initialize();
   const statements = new PreparedStatements(dataSource);
-  const keys = new ApiKeys(statements, new KeyedHash(HASH_KEY), new Audit(statements));
-  return { keys, close: () => dataSource.destroy() };
+  const hash = new KeyedHash(HASH_KEY);
+  const audit = new Audit(statements);
+  // So that nobody is given the name of the account that the service's environment has, where it is the same here.
+  const { OPS_USER = 'ops', OPS_PASSWORD } = env;
+  const ops = { OPS_USER, OPS_PASSWORD: OPS_PASSWORD ? new Secret(OPS_PASSWORD) : undefined };
+  const environment = new EnvironmentAccount(ops, hash);
+  return {
+    keys: new ApiKeys(statements, hash, audit),
+    operators: new OperatorAccounts(statements, new PasswordHashes(), environment, systemClock),
+    timelines: new Timelines(statements, hash),
+    audit,
+    close: () => dataSource.destroy(),
+  };
 }

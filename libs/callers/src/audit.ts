@@ -23,6 +23,11 @@ const INSERT: PreparedStatement = {
   text: `INSERT INTO audit_events (actor, action, target, address, data) VALUES ($1, $2, $3, $4, $5)`,
 };
 
+const LATEST: PreparedStatement = {
+  name: 'audit_events_latest',
+  text: `SELECT at, actor, action, target, address, data FROM audit_events ORDER BY id DESC LIMIT $1`,
+};
+
 /** What somebody may one day have to answer for: a row in `audit_events`, and a line in the log. */
 @Injectable()
 export class Audit {
@@ -35,6 +40,11 @@ export class Audit {
     const { actor, action, target, address, data } = event;
     await this.statements.run(INSERT, [actor, action, target, address, JSON.stringify(data)]);
     this.say(event);
+  }
+
+  /** What was put on record last, newest first. */
+  latest(limit: number): Promise<(AuditEvent & { at: Date })[]> {
+    return this.statements.run(LATEST, [limit]);
   }
 
   /** Writes the line alone, for an event whose row is part of another statement. */

@@ -4,6 +4,8 @@ import { CONFIG, KeyedHash, type Config } from '#libs/platform';
 import { canonicalName, type Operator } from './operator.js';
 import { canonicalPassword } from './password-rule.js';
 
+type Settings = Pick<Config, 'OPS_USER' | 'OPS_PASSWORD'>;
+
 /** The admin that the environment names (`OPS_USER`, `OPS_PASSWORD`): whoever makes the first account. */
 @Injectable()
 export class EnvironmentAccount {
@@ -13,7 +15,7 @@ export class EnvironmentAccount {
   readonly mark: Buffer | null;
   readonly #password: string;
 
-  constructor(@Inject(CONFIG) { OPS_USER, OPS_PASSWORD }: Config, hash: KeyedHash) {
+  constructor(@Inject(CONFIG) { OPS_USER, OPS_PASSWORD }: Settings, hash: KeyedHash) {
     const name = canonicalName(OPS_USER);
     this.#password = OPS_PASSWORD?.reveal() ?? '';
     this.operator = OPS_PASSWORD ? { id: null, name, role: 'admin' } : null;

@@ -1,3 +1,4 @@
+export { EnvironmentAccount } from './environment-account.js';
 export { OperatorAccounts } from './operator-accounts.js';
 export { OperatorAccountsModule } from './operator-accounts.module.js';
 export { OperatorAudit, type AuditEntry } from './operator-audit.js';

@@ -1,0 +1,24 @@
+import type { Group } from './command.js';
+import { Misuse } from './command.js';
+import { optional, text } from './options.js';
+
+/** The audit: what people and tools did to keys and accounts, and who was refused. */
+export const AUDIT: Group = {
+  list: {
+    usage: '[--limit 50]',
+    summary: 'Lists what was put on record last.',
+    options: { limit: text },
+    positionals: 0,
+    plan({ values }) {
+      const limit = Number(optional(values, 'limit') ?? '50');
+      if (!Number.isInteger(limit) || limit < 1 || limit > 1_000) throw new Misuse('--limit is 1 to 1000.');
+      return async ({ audit }) => {
+        const items = await audit.latest(limit);
+        const lines = items.map(({ at, actor, action, target, address, data }) =>
+          [at.toISOString(), actor, action, target ?? '–', address ?? '–', JSON.stringify(data)].join('  '),
+        );
+        return { lines: lines.length > 0 ? lines : ['Nothing is on record.'], json: { items } };
+      };
+    },
+  },
+};

@@ -1,0 +1,59 @@
+import { isUuid } from '#libs/kernel';
+import type { Timelines } from '#libs/onboarding';
+import { Misuse, NotAsItShould, type Group } from './command.js';
+
+const PAGE = 200;
+
+type Report = Awaited<ReturnType<Timelines['verifyTimeline']>>;
+
+/** Timelines: what happened to whom, and whether anybody has changed it since. */
+export const TIMELINE: Group = {
+  verify: {
+    usage: '<onboarding>|all',
+    summary:
+      'Says of one timeline, or of all, whether it is as it was written; exit code 1 where one is not.',
+    options: {},
+    positionals: 1,
+    plan({ positionals: [which = ''] }) {
+      if (which !== 'all' && !isUuid(which)) throw new Misuse('it takes the id of an onboarding, or "all".');
+      return async ({ timelines }) => {
+        const counts = { timelines: 0, events: 0, anchored: 0 };
+        const broken: Report[] = [];
+        for await (const report of which === 'all'
+          ? every(timelines)
+          : [await timelines.verifyTimeline(which)]) {
+          counts.timelines += 1;
+          counts.events += report.events;
+          if (report.anchoredSeq !== null) counts.anchored += 1;
+          if (report.fault) broken.push(report);
+        }
+        const lines = [
+          ...broken.map(lineOf),
+          `${counts.timelines} timelines of ${counts.events} events, ${counts.anchored} of them anchored: ${broken.length} broken.`,
+        ];
+        const answer = { lines, json: { ...counts, broken } };
+        if (broken.length > 0) throw new NotAsItShould(answer);
+        return answer;
+      };
+    },
+  },
+};
+
+async function* every(timelines: Timelines): AsyncGenerator<Report> {
+  for (let after: string | null = null; ;) {
+    const { reports, next } = await timelines.verifyTimelines(after, PAGE);
+    yield* reports;
+    if (next === null) return;
+    after = next;
+  }
+}
+
+const WHAT_IS_WRONG = {
+  missing: 'is missing',
+  surplus: 'was added',
+  altered: 'was altered',
+  anchor: 'is not what was vouched for when the onboarding ended',
+};
+
+const lineOf = ({ onboardingId, fault }: Report) =>
+  `${onboardingId}: event ${fault!.seq} ${WHAT_IS_WRONG[fault!.fault]}.`;
