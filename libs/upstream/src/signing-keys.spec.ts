@@ -11,7 +11,7 @@ const first = signerOf('first', '01');
 const second = signerOf('second', '02');
 
 const evidence = { bytesSent: true, headersSeen: true, status: 200, durationMs: 1 };
-const answer = (status: number): HttpAnswer => ({ status, headers: {}, text: '{}', evidence });
+const answer = (status: number, text = ''): HttpAnswer => ({ status, headers: {}, text, evidence });
 const lost = (failure: FailureClass) => new UpstreamError(failure, { detail: failure, evidence });
 
 /** What becomes of a request, by the key that signed it. */
@@ -30,7 +30,7 @@ function aSending(upstream: Upstream, leftMs = 1_000) {
       sent.push(name);
       const end = upstream[name]!;
       if (end instanceof UpstreamError) throw end;
-      return answer(end);
+      return answer(end, name);
     },
   };
   return { sent, sending };
@@ -57,7 +57,7 @@ describe('two keys', () => {
   it('that are both refused end as one would: with the first answer, and each sent once', async () => {
     const keys = new SigningKeys([first, second]);
     const { sent, sending } = aSending({ first: 401, second: 401 });
-    expect((await keys.send(sending)).status).toBe(401);
+    expect(await keys.send(sending)).toEqual(answer(401, 'first'));
     expect(sent).toEqual(['first', 'second']);
     expect(keys.inUse).toBe(1);
   });
