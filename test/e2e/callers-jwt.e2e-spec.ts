@@ -138,6 +138,11 @@ describe('what is no JWT of the issuer', () => {
     }
   });
 
+  it('is refused: signed by an algorithm that is not on our list, though the issuer publishes its key', async () => {
+    const unlisted = await issuer.newKey('unlisted', { alg: 'ML-DSA-44' });
+    expect(await statusOf(await issuer.token(unlisted))).toBe(401);
+  });
+
   it('is refused where no issuer is configured', async () => {
     const { url } = await story.startService({ JWT_ISSUER: '', JWT_AUDIENCE: '', JWT_JWKS_URL: '' });
     expect(await statusOf(await issuer.token(key), url)).toBe(401);
