@@ -9,7 +9,7 @@ const MAY_IMPORT = {
   database: ['kernel', 'platform'],
   jobs: ['kernel', 'platform'],
   callers: ['kernel', 'platform', 'database', 'jobs'],
-  operators: ['kernel', 'platform', 'database', 'jobs'],
+  operators: ['kernel', 'platform', 'database', 'jobs', 'callers'],
   upstream: ['kernel', 'platform', 'signing'],
   onboarding: ['kernel', 'platform', 'database', 'jobs', 'upstream'],
   otp: ['kernel', 'platform', 'upstream', 'onboarding'],

@@ -1,12 +1,16 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { OperatorAccounts, PasswordHashes } from '#libs/operators';
-import { testRedisUrl, until } from '#libs/testing';
+import { testQueuePrefix, testRedisUrl, until } from '#libs/testing';
 import { TcpProxy } from '../chaos/tcp-proxy.js';
 import { AppProcess } from './app-process.js';
 import { ConsoleBrowser } from './console-browser.js';
 import { OPS_PASSWORD, Story } from './story.js';
 
 const PASSWORD = 'seven wild geese';
+/** What is counted in one story must not count in the next. */
+const fresh = () => ({
+  QUEUE_PREFIX: testQueuePrefix().replace('}', `-${Math.random().toString(36).slice(2)}}`),
+});
 const WRONG = 'geese of the wrong kind';
 
 let story: Story;
@@ -29,9 +33,9 @@ describe('failed logins', () => {
   it('are counted per account, over all replicas and however many at once', async () => {
     story = await Story.begin({
       worker: false,
-      env: { OPS_LOGIN_TRIES: '2', OPS_LOGIN_WINDOW_MS: '60000', OPS_USER: `ops-${Date.now()}` },
+      env: { ...fresh(), OPS_LOGIN_TRIES: '2', OPS_LOGIN_WINDOW_MS: '60000' },
     });
-    const name = story.env['OPS_USER']!;
+    const name = 'ops';
     const { url } = await story.startService();
     const browsers = [story, { serviceUrl: url }, story, { serviceUrl: url }].map(
       (at) => new ConsoleBrowser(at),
@@ -55,9 +59,9 @@ describe('failed logins', () => {
   it('lock nobody out for longer than the window', async () => {
     story = await Story.begin({
       worker: false,
-      env: { OPS_LOGIN_TRIES: '1', OPS_LOGIN_WINDOW_MS: '1500', OPS_USER: `ops-${Date.now()}` },
+      env: { ...fresh(), OPS_LOGIN_TRIES: '1', OPS_LOGIN_WINDOW_MS: '1500' },
     });
-    const name = story.env['OPS_USER']!;
+    const name = 'ops';
     await until('a try too many', async () => (await statusesOf(1, name))[0] === 429, 10_000);
     const right = () => new ConsoleBrowser(story).tryLogIn(name, OPS_PASSWORD);
     await until('the window is over', async () => (await right()).status === 303, 10_000);
@@ -66,7 +70,7 @@ describe('failed logins', () => {
   it('are counted per address, whoever is tried; a right one is not counted', async () => {
     story = await Story.begin({
       worker: false,
-      env: { OPS_LOGIN_TRIES: '1', OPS_LOGIN_WINDOW_MS: '60000', TRUSTED_PROXIES: '127.0.0.1' },
+      env: { ...fresh(), OPS_LOGIN_TRIES: '1', OPS_LOGIN_WINDOW_MS: '60000', TRUSTED_PROXIES: '127.0.0.1' },
     });
     const from = async (address: string, name: string, password = WRONG) => {
       const browser = new ConsoleBrowser(story, { via: address });
@@ -83,11 +87,15 @@ describe('failed logins', () => {
   it.each(['hangs', 'is away'])(
     'are counted in memory while Redis %s, and no login waits for it',
     async (how) => {
-      const { testRedisUrl } = await import('#libs/testing');
-      const proxy = await TcpProxy.start(testRedisUrl());
+      proxy = await TcpProxy.start(testRedisUrl());
       story = await Story.begin({
         worker: false,
-        env: { REDIS_URL: proxy.urlFor(testRedisUrl()), OPS_LOGIN_TRIES: '2', OPS_LOGIN_WINDOW_MS: '60000' },
+        env: {
+          ...fresh(),
+          REDIS_URL: proxy.urlFor(testRedisUrl()),
+          OPS_LOGIN_TRIES: '2',
+          OPS_LOGIN_WINDOW_MS: '60000',
+        },
       });
       const warm = `w${Math.random().toString(36).slice(2)}`;
       await statusesOf(1, warm);
@@ -101,7 +109,7 @@ describe('failed logins', () => {
   );
 
   it('are written down, without a password, and without what is nobody’s name', async () => {
-    story = await Story.begin({ worker: false });
+    story = await Story.begin({ worker: false, env: fresh() });
     const service = await AppProcess.start(story, 'onboarding');
     const target = { serviceUrl: service.url };
     const typed = 'My-Password-Typed-As-A-Name';

@@ -1,0 +1,31 @@
+import { describe, expect, it } from '@jest/globals';
+import { html } from './html.js';
+import { goingOnTo } from './paths.js';
+
+describe('html', () => {
+  it('writes texts as texts, and HTML as HTML', () => {
+    const inner = html`<b>${`<i title="x">&'</i>`}</b>`;
+    expect(html`<p>${inner}${[inner, inner]}</p>`.text).toBe(
+      `<p>${'<b>&lt;i title=&quot;x&quot;&gt;&amp;&#39;&lt;/i&gt;</b>'.repeat(3)}</p>`,
+    );
+  });
+});
+
+describe('goingOnTo', () => {
+  it.each(['/ops', '/ops/queues', '/ops/queues/queue/steps'])('takes %s', (path) => {
+    expect(goingOnTo(path)).toBe(path);
+  });
+
+  it.each([
+    '',
+    '//evil.example',
+    'https://evil.example',
+    '/\\evil.example',
+    '/ops/logout',
+    '/ops/queues/../..',
+    '/ops/queues\n',
+    '/OPS',
+  ])('does not take %j', (path) => {
+    expect(goingOnTo(path)).toBe('/ops');
+  });
+});

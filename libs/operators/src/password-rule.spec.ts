@@ -1,0 +1,28 @@
+import { describe, expect, it } from '@jest/globals';
+import { checkNewPassword } from './password-rule.js';
+
+describe('a new password', () => {
+  it.each([
+    ['of twelve characters', 'abcdefghij12'],
+    ['of 128', 'aB3$'.repeat(32)],
+    ['with spaces', 'seven wild geese'],
+    ['in any script', 'двенадцать гусей'],
+    ['of characters outside of the first plane, counted as people do', '🦆🐎🐄🐖🐐🐑🐓🦃🐇🐈🐕🐁'],
+  ])('may be %s', (_, password) => {
+    expect(() => checkNewPassword('vera', password)).not.toThrow();
+  });
+
+  it.each([
+    ['shorter', 'abcdefghi12', 'is shorter than 12 characters'],
+    ['six characters of two units each', '🦆🐎🐄🐖🐐🐑', 'is shorter than 12 characters'],
+    ['longer', 'aB3$x'.repeat(26), 'is longer than 128 characters'],
+    ['longer once it is folded', '\ufdfa'.repeat(20), 'is longer than 128 characters'],
+    ['known to everybody', 'Password1234', 'is one of those that everybody tries first'],
+    ['known in other widths', 'ｐａｓｓｗｏｒｄ１２３４', 'is one of those that everybody tries first'],
+    ['two characters again and again', 'abababababab', 'is made of less than four different characters'],
+    ['the name and a bit', 'vera.vermeer1', 'is little more than the name'],
+    ['half a character', 'seven wild \ud800 geese', 'holds half of a surrogate pair'],
+  ])('may not be %s', (_, password, why) => {
+    expect(() => checkNewPassword('vera.vermeer', password)).toThrow(`The password ${why}.`);
+  });
+});
