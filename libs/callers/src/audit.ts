@@ -3,7 +3,7 @@ import { PreparedStatements, type PreparedStatement } from '#libs/database';
 
 /** Who did it, and from where. */
 export interface Who {
-  /** `caller:<name>`, `cli:<user of the machine>`, or `nobody`. */
+  /** `caller:<name>`, `operator:<name>`, `cli:<user of the machine>`, or `nobody`. */
   actor: string;
   /** The client's address, where there is one. */
   address: string | null;
@@ -37,9 +37,13 @@ export class Audit {
 
   /** Writes both. @throws where PostgreSQL is away: what must not happen unseen waits for this. */
   async record(event: AuditEvent): Promise<void> {
-    const { actor, action, target, address, data } = event;
-    await this.statements.run(INSERT, [actor, action, target, address, JSON.stringify(data)]);
+    await this.write(event);
     this.say(event);
+  }
+
+  /** Writes the row alone, for who has its own words in the log. */
+  async write({ actor, action, target, address, data }: AuditEvent): Promise<void> {
+    await this.statements.run(INSERT, [actor, action, target, address, JSON.stringify(data)]);
   }
 
   /** What was put on record last, newest first. */

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { anOnboarding, until } from '#libs/testing';
+import { aCaller, anOnboarding, until } from '#libs/testing';
 import { openOnboardings, type Onboardings } from './fixtures/open-onboardings.js';
 import { IdempotencyKeys } from './idempotency-keys.js';
 import { OnboardingService } from './onboarding.service.js';
@@ -12,7 +12,8 @@ beforeAll(async () => {
 afterAll(() => onboardings.close());
 
 const sql = (text: string, values: unknown[]) => onboardings.dataSource.query(text, values);
-const erase = (id: string) => onboardings.module.get(OnboardingService).erase(id, { waitMs: 0 });
+const erase = (id: string) =>
+  onboardings.module.get(OnboardingService).erase(id, { caller: aCaller(), waitMs: 0 });
 const keyOf = () => ({ caller: 'a', route: 'b', key: randomUUID(), fingerprint: 'c', id: randomUUID() });
 const TAKE = `
   INSERT INTO idempotency_keys (caller, route, key, fingerprint, taken_by, onboarding_id)

@@ -1,4 +1,5 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Audit } from '#libs/callers';
 import { CLOCK, type Clock } from '#libs/kernel';
 
 /** What was done on the console, by whom. No secret is in it: no password, no token, no body. */
@@ -16,14 +17,17 @@ export interface AuditEntry {
 
 const REFUSALS_PER_MINUTE = 60;
 
-/** Writes down what operators do. Where it goes is decided here and nowhere else. */
+/** Writes down what operators do: a line in the log, and a row in `audit_events`. */
 @Injectable()
 export class OperatorAudit {
   readonly #logger = new Logger('OperatorAudit');
   #minute = 0;
   #refusals = 0;
 
-  constructor(@Inject(CLOCK) private readonly clock: Clock) {}
+  constructor(
+    private readonly audit: Audit,
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {}
 
   /**
    * Refusals cost a stranger nothing: only so many a minute are written, and the next one says how many were not.
@@ -37,9 +41,21 @@ export class OperatorAudit {
       this.#minute = minute;
       this.#refusals = 0;
     }
-    if (entry.outcome === 'done') return this.#logger.log({ audit: entry });
-    if (entry.operator !== null) return this.#logger.warn({ audit: entry });
-    this.#refusals += 1;
-    if (this.#refusals <= REFUSALS_PER_MINUTE) this.#logger.warn({ audit: entry });
+    if (entry.operator === null) this.#refusals += 1;
+    if (this.#refusals > REFUSALS_PER_MINUTE && entry.operator === null) return;
+    if (entry.outcome === 'done') this.#logger.log({ audit: entry });
+    else this.#logger.warn({ audit: entry });
+    void this.#keep(entry);
+  }
+
+  /** A console that stands still with PostgreSQL would be of no help: the line is in the log already. */
+  async #keep({ action, operator, target, outcome, address, traceId }: AuditEntry): Promise<void> {
+    const actor = operator === null ? 'nobody' : `operator:${operator}`;
+    const event = { actor, action: `console: ${action}`, target, address, data: { outcome, traceId } };
+    try {
+      await this.audit.write(event);
+    } catch (error) {
+      this.#logger.warn(`an entry of the audit was not kept: ${(error as Error).message}`);
+    }
   }
 }

@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { CallersModule } from '#libs/callers';
 import { DatabaseModule } from '#libs/database';
 import { JobsModule } from '#libs/jobs';
 import { LoginThrottle } from './login-throttle.js';
@@ -9,7 +10,7 @@ import { OperatorSessions } from './operator-sessions.js';
 
 /** Operators: their accounts, logins and sessions, and what they did. */
 @Module({
-  imports: [DatabaseModule, JobsModule, OperatorAccountsModule],
+  imports: [CallersModule, DatabaseModule, JobsModule, OperatorAccountsModule],
   providers: [LoginThrottle, OperatorAudit, OperatorLogin, OperatorSessions],
   exports: [OperatorAccountsModule, OperatorAudit, OperatorLogin, OperatorSessions],
 })
