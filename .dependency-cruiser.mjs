@@ -60,7 +60,7 @@ export default {
     ),
     appRule(
       'cli',
-      ['kernel', 'platform', 'database', 'callers', 'onboarding'],
+      ['kernel', 'platform', 'database', 'callers', 'operators', 'onboarding'],
       'The command line writes rows and reads them; it speaks to no upstream and runs no job.',
     ),
     appRule(

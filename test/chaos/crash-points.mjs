@@ -5,6 +5,7 @@
  * - the process kills itself at one chosen gap of the way from claim to answer, and
  * - each upstream request names its attempt in `X-Request-Id`, by which the sandbox's journal is matched.
  */
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { writeSync } from 'node:fs';
 
 /** @typedef {import('@nestjs/platform-fastify').NestFastifyApplication} App */
@@ -32,14 +33,17 @@ export const CRASH_POINTS = [
  * @param {{ OnboardingStore: unknown, Steps: unknown, Integrations: unknown, IdempotencyKeys: unknown }} tokens
  */
 export function nameAttempts(app, { Steps, Integrations }) {
+  /** @type {AsyncLocalStorage<{ id: string, number: number }>} */
+  const attempts = new AsyncLocalStorage();
   for (const { provider: guarded } of app.get(Integrations).all()) {
     const http = guarded.provider.http;
     if (http.namesAttempts) continue; // one client serves all integrations
     http.namesAttempts = true;
     const send = http.send.bind(http);
     http.send = (call, request) => {
-      if (!call.attempt) return send(call, request);
-      const id = `${call.attempt.id}_${call.attempt.number}_${Date.now()}`;
+      const attempt = attempts.getStore();
+      if (!attempt) return send(call, request);
+      const id = `${attempt.id}_${attempt.number}_${Date.now()}`;
       return send(call, { ...request, headers: { ...request.headers, 'x-request-id': id } });
     };
   }
@@ -48,7 +52,7 @@ export function nameAttempts(app, { Steps, Integrations }) {
     const step = steps.get(name);
     const make = step.call.bind(step);
     step.call = (provider, call, row) =>
-      make(provider, { ...call, attempt: { id: row.id, number: row.attempt } }, row);
+      attempts.run({ id: row.id, number: row.attempt }, () => make(provider, call, row));
   }
 }
 

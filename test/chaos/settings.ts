@@ -41,6 +41,7 @@ export const SETTINGS = {
   ONBOARDING_LIFE_MS: '75000',
 
   // One caller asks as fast as it can.
+  LOGIN_FAILURES_PER_MINUTE: '1000000',
   RATE_LIMIT_CALLER_PER_MINUTE: '1000000',
   RATE_LIMIT_SUBJECT_PER_MINUTE: '1000000',
 } as const;

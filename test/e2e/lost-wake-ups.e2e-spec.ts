@@ -31,8 +31,16 @@ describe('Redis flushed in the middle of retries', () => {
       expect(await at.attempts()).toEqual(['unavailable', 'unavailable', 'ok']);
       expect(at.calls).toBe(3);
     }
-    await until('the schedules are back', async () => (await scheduled()).length === 5, 20_000);
-    expect(await scheduled()).toEqual(['canary', 'expire', 'probe', 'retention', 'sweep']);
+    await until('the schedules are back', async () => (await scheduled()).length === 7, 20_000);
+    expect(await scheduled()).toEqual([
+      'anchor',
+      'canary',
+      'expire',
+      'probe',
+      'reseal',
+      'retention',
+      'sweep',
+    ]);
   });
 
   /** Deletes whatever lies under this story's prefix: the server itself is shared with other tests. */

@@ -65,7 +65,7 @@ export class ApiKeysController {
   @HttpCode(HttpStatus.OK)
   @Requires('admin')
   @ApiOperation({ summary: 'End an API key for good' })
-  @Answers(200, 'the key, revoked', apiKeyResource)
+  @Answers(200, 'the key, revoked', apiKeyResource, 'payload_too_large', 'unsupported_media_type')
   async revokeKey(@Param('id', { schema: keyIdParam }) id: string, @Req() request: FastifyRequest) {
     return toKeyResource(await this.keys.revoke(id, whoIs(request)));
   }
