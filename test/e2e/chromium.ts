@@ -57,6 +57,8 @@ export class ChromiumPage {
       const gone = once(child, 'exit');
       child.kill('SIGKILL');
       await gone;
+      // Its own children may hold the pipe open a little longer, and jest with it.
+      child.stderr.destroy();
       await rm(profile, { recursive: true, force: true, maxRetries: 5 });
     };
     for await (const line of createInterface({ input: child.stderr })) {
