@@ -12,7 +12,7 @@ const secrets = {
   turnkeySignerPrivateKey: '04'.repeat(32),
   turnkeyNotarizerPrivateKey: '05'.repeat(32),
   turnkeyOrganizationId: '11111111-2222-4333-8444-555555555555',
-  opsPassword: 'generated',
+  opsPassword: 'generated-by-us',
   databasePassword: 'generated',
 };
 const servers = { databaseUrl: 'postgres://embedded', redisUrl: 'redis://embedded' };

@@ -27,6 +27,7 @@ describe('around the onboardings', () => {
         'GET /v1/onboardings',
         'POST /v1/onboardings',
         `GET ${one}`,
+        `DELETE ${one}`,
         `GET ${one}/events`,
         'GET /v1/admin/api-keys',
         'POST /v1/admin/api-keys',

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Config } from './config.js';
 import type { Faults } from './config-values.js';
+import { plainUrls } from './integration-config.js';
 
 /** SHA-256 of private keys that anybody can read in docker-compose.yml. */
 const PUBLISHED_KEYS = new Set(['80363c419a9af803363c2fdc2007378ab87ad26aec6eca2df959c945c8e6b88b']);
@@ -22,10 +23,10 @@ function isKnown(privateKey: string): boolean {
 
 const words = (value: string) => value.replaceAll('_', '-');
 
-/** What must not go into production: keys and passwords that are in this repository, or as good as known. */
+/** What must not go into production: keys and passwords that are as good as known, and upstreams without TLS. */
 export function productionFaults(config: Config): Faults {
   if (config.NODE_ENV !== 'production') return [];
-  const faults: Faults = [];
+  const faults: Faults = config.INTEGRATIONS.flatMap(plainUrls);
   const refuse = (variable: string, detail: string) => faults.push({ variable, detail });
   if (config.API_KEY) {
     refuse(
