@@ -278,7 +278,7 @@ describe('parseConfig', () => {
     const env = Object.fromEntries(
       Object.entries(proxy).map(([name, value]) => [`INTEGRATION_BYZANTINE_${name}`, value]),
     );
-    expect(faultsOf({ ...good, ...env, NODE_ENV: 'production' })).toEqual({
+    expect(faultsOf({ ...fit, ...env })).toEqual({
       INTEGRATION_BYZANTINE_AUTH_PROXY_URL: PLAIN,
     });
   });
