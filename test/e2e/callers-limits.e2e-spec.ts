@@ -57,6 +57,22 @@ describe('tokens that open nothing', () => {
     expect((await from('2001:db8:0:2::1', API_KEY)).status).toBe(200);
   });
 
+  it('do not shut out the keys that share their address and were good before', async () => {
+    story = await begin({ LOGIN_FAILURES_PER_MINUTE: '2', API_KEY_CACHE_MS: '60000' });
+    const [used, unused] = [
+      await makeKey(story, ['onboardings:read']),
+      await makeKey(story, ['onboardings:read']),
+    ];
+    const list = (token: string) =>
+      story.call<Refusal>('GET', '/v1/onboardings?limit=1', undefined, bearer(token));
+    expect((await list(used.token)).status).toBe(200);
+    for (let n = 0; n < 2; n++) expect((await list(BAD)).status).toBe(401);
+    isOver(await list(BAD));
+    isOver(await list(unused.token));
+    isOver(await list(`${used.token.slice(0, -1)}${used.token.endsWith('A') ? 'B' : 'A'}`));
+    expect((await list(used.token)).status).toBe(200);
+  });
+
   it('are counted over all processes, and no address is believed that nobody vouches for', async () => {
     story = await begin({ LOGIN_FAILURES_PER_MINUTE: '3' });
     const { url } = await story.startService();

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { SCOPES, type Scope } from '#libs/kernel';
 import { until } from '#libs/testing';
 import { bearer, makeKey, readWith, type MadeKey, type Refusal } from './callers.js';
+import { AppProcess } from './app-process.js';
 import { openGate } from './gate.js';
 import { API_KEY, Story } from './story.js';
 
@@ -328,4 +329,24 @@ describe('with PostgreSQL away', () => {
     await gate.open();
     await until('it is back', async () => (await ask(unknown.token)).status === 403, 10_000);
   });
+});
+
+describe('the log', () => {
+  it('says whose request it was, and from where; what a caller may not do stands out', async () => {
+    const service = await AppProcess.start(story, 'onboarding', { LOG_LEVEL: 'info' });
+    const { token } = await makeKey(story, ['onboardings:read'], { caller: 'till' });
+    expect((await readWith(story, token, service.url)).status).toBe(200);
+    const refused = await story.call<Refusal>('POST', '/v1/onboardings', {}, bearer(token), service.url);
+    expect(refused).toMatchObject({ status: 403, body: { code: 'forbidden' } });
+    const line = await until('the line', () =>
+      service.said.split('\n').find((each) => each.includes('"status":403')),
+    );
+    expect(JSON.parse(line)).toMatchObject({
+      caller: 'till',
+      address: '127.0.0.1',
+      req: { method: 'POST', path: '/v1/onboardings' },
+      res: { status: 403 },
+    });
+    expect(service.said).not.toContain(token.slice(-43));
+  }, 20_000);
 });

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
-import { testDatabaseUrl } from '#libs/testing';
+import { anOnboarding, testDatabaseUrl } from '#libs/testing';
 
 const MAIN = fileURLToPath(new URL('../../../dist/apps/cli/src/main.js', import.meta.url));
 const HASH_KEY = Buffer.alloc(32, 9).toString('base64');
@@ -11,6 +11,13 @@ beforeAll(async () => {
   databaseUrl = await testDatabaseUrl();
 });
 
+interface Account {
+  name: string;
+  role: string;
+  password?: string;
+  disabledAt: string | null;
+}
+
 interface Ended {
   code: number | null;
   out: string;
@@ -18,7 +25,7 @@ interface Ended {
 }
 
 /** Runs the compiled command line, with nothing in its environment but what it is said to need. */
-function gangway(args: string[], env: Record<string, string> = {}): Promise<Ended> {
+function gangway(args: string[], env: Record<string, string> = {}, typed = ''): Promise<Ended> {
   const cache = process.env['NODE_COMPILE_CACHE'];
   const child = spawn(process.execPath, [MAIN, ...args], {
     env: {
@@ -28,8 +35,9 @@ function gangway(args: string[], env: Record<string, string> = {}): Promise<Ende
       ...(cache && { NODE_COMPILE_CACHE: cache }),
       ...env,
     },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe'],
   });
+  child.stdin.end(typed);
   let [out, err] = ['', ''];
   child.stdout.on('data', (chunk: Buffer) => (out += String(chunk)));
   child.stderr.on('data', (chunk: Buffer) => (err += String(chunk)));
@@ -79,6 +87,78 @@ describe('keys', () => {
       { actor, action: 'api_key_rotated' },
       { actor, action: 'api_key_revoked' },
     ]);
+  }, 60_000);
+});
+
+describe('operators', () => {
+  it('are made with a password of their own, changed and disabled, each on record', async () => {
+    const made = (await json(
+      'operators',
+      'create',
+      '--name',
+      'Ana',
+      '--role',
+      'viewer',
+    )) as unknown as Account;
+    expect(made).toMatchObject({ name: 'ana', role: 'viewer', disabledAt: null });
+    expect(made.password).toMatch(/^[A-Za-z0-9_-]{24}$/);
+    const password = 'a staple of horses';
+    const typed = await gangway(
+      ['operators', 'set-password', 'ana', '--password-stdin', '--json'],
+      {},
+      `${password}\n`,
+    );
+    expect([typed.code, typed.err]).toEqual([0, '']);
+    expect(typed.out).not.toContain(password);
+    expect(JSON.parse(typed.out)).not.toHaveProperty('password');
+    await json('operators', 'set-role', 'ana', '--role', 'admin');
+    await json('operators', 'disable', 'ana');
+    const { items } = (await json('operators', 'list')) as unknown as { items: Account[] };
+    expect(items).toMatchObject([{ name: 'ana', role: 'admin', disabledAt: expect.any(String) }]);
+    const weak = await gangway(
+      ['operators', 'create', '--name', 'eve', '--role', 'viewer', '--password-stdin'],
+      {},
+      'short',
+    );
+    expect([weak.code, weak.err]).toEqual([1, expect.stringContaining('shorter than 12')]);
+
+    const audit = (await json('audit', 'list', '--limit', '4')) as unknown as {
+      items: { action: string; target: string }[];
+    };
+    expect(audit.items.map(({ action, target }) => `${action} ${target}`)).toEqual([
+      'operator_disabled operator:ana',
+      'operator_role_set operator:ana',
+      'operator_password_set operator:ana',
+      'operator_created operator:ana',
+    ]);
+  }, 60_000);
+});
+
+describe('timelines', () => {
+  it('are verified, one or all; one that was touched is named, and the exit code says so', async () => {
+    const client = new Client({ connectionString: databaseUrl });
+    await client.connect();
+    const [whole, touched] = [await anOnboarding(client), await anOnboarding(client)];
+    for (const id of [whole, touched]) {
+      for (const [seq, type] of ['created', 'otp_sent'].entries()) {
+        await client.query(
+          'INSERT INTO onboarding_events (onboarding_id, seq, type, actor) VALUES ($1, $2, $3, $4)',
+          [id, seq + 1, type, 'caller'],
+        );
+      }
+      await client.query('UPDATE onboardings SET last_seq = 2 WHERE id = $1', [id]);
+    }
+    expect(await json('timeline', 'verify', whole)).toMatchObject({ timelines: 1, events: 2, broken: [] });
+    await client.query(
+      `UPDATE onboarding_events SET data = '{"code": 1}' WHERE onboarding_id = $1 AND seq = 2`,
+      [touched],
+    );
+    await client.end();
+    const all = await gangway(['timeline', 'verify', 'all']);
+    expect([all.code, all.err]).toEqual([1, '']);
+    expect(all.out).toContain(`${touched}: event 2 was altered.`);
+    expect(all.out).not.toContain(`${whole}:`);
+    expect(all.out).toMatch(/1 broken\.$/m);
   }, 60_000);
 });
 

@@ -57,9 +57,16 @@ export class ApiKeyLogin {
    * @throws where PostgreSQL is away and the key is not remembered: nobody can tell then.
    */
   async login(token: ApiKeyToken): Promise<Caller | null> {
-    const given = hashOf(token, this.hash);
-    const known = this.#remembered(token.id) ?? (await this.#read(token.id));
-    const equal = timingSafeEqual(given, known?.hash ?? NO_HASH);
+    return this.#opened(token, this.#remembered(token.id) ?? (await this.#read(token.id)));
+  }
+
+  /** The same for a key that was read lately, without asking anybody. */
+  remembered(token: ApiKeyToken): Caller | null {
+    return this.#opened(token, this.#remembered(token.id));
+  }
+
+  #opened(token: ApiKeyToken, known: Known | null): Caller | null {
+    const equal = timingSafeEqual(hashOf(token, this.hash), known?.hash ?? NO_HASH);
     if (!known || !equal) return null;
     if (known.useIsNews) this.#noteUse(token.id, known);
     return known.caller;

@@ -39,11 +39,13 @@ export class CallerGate {
   async admit(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     if (!request.routeOptions.config.requires) return;
     const { authorization } = request.headers;
-    this.failures.refuseShutOut(request.ip);
     const token = /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1];
+    // Many services may share one address: the expired key of one must not shut out the others.
+    const known = token && this.logins.remembered(token);
+    if (!known) this.failures.refuseShutOut(request.ip);
     try {
       if (!token) throw new BadToken('no bearer token');
-      request.caller = await this.logins.login(token);
+      request.caller = known || (await this.logins.login(token));
     } catch (error) {
       if (!(error instanceof BadToken)) throw error;
       // Who sends no credentials guesses none: that is not counted.
@@ -55,6 +57,7 @@ export class CallerGate {
           : 'Send "Authorization: Bearer <API key, or access token>".',
       });
     }
+    if (request.raw.logged) request.raw.logged.caller = request.caller.name;
     request.counts = [this.limits.addRequest(request.caller.name)];
     const subject = onboardingOf(request);
     if (subject) request.counts.push(this.limits.addCommand(request.caller.name, subject));

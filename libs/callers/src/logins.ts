@@ -16,6 +16,12 @@ export class Logins {
     private readonly jwt: JwtLogin,
   ) {}
 
+  /** Whose API key it is, where that is known without looking it up; null says nothing of the token. */
+  remembered(token: string): Caller | null {
+    const key = token.startsWith(TOKEN_PREFIX) ? parseApiKeyToken(token) : null;
+    return key && this.keys.remembered(key);
+  }
+
   /**
    * @throws BadToken where it opens nothing.
    * @throws where PostgreSQL or the issuer's keys would have to be asked, and are away.

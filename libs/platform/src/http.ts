@@ -18,6 +18,8 @@ import { traceparentOf } from './trace-context.js';
 import { validationPipe } from './validation.pipe.js';
 
 const BODY_LIMIT_BYTES = 256 * 1024;
+/** For the whole request to arrive. */
+const REQUEST_TIMEOUT_MS = 30_000;
 
 /**
  * A Nest application on Fastify as all of ours are: problems for errors, schemas at the edge, no cached
@@ -34,6 +36,8 @@ export async function createHttpApp(
   const filter = new ProblemFilter(isOutage);
   const adapter = new FastifyAdapter({
     bodyLimit: BODY_LIMIT_BYTES,
+    // Who sends a body byte by byte holds a connection; Node looks every 30 s.
+    requestTimeout: REQUEST_TIMEOUT_MS,
     // An id that is too long is a wrong id, and said to be one by who reads it.
     routerOptions: { maxParamLength: 16_384 },
     // Fastify asks first; the logger then finds the id on the raw request, so that both speak of one.
@@ -67,6 +71,7 @@ export async function createHttpApp(
     answerClientError(new Error('CONNECT'), socket as Socket),
   );
   fastify.addHook('onRequest', async (request, reply) => {
+    request.raw.logged = { address: request.ip };
     const detail = badHost(request.raw);
     if (!detail) return;
     return sendProblem(new ProblemError('validation_failed', { detail }), request, reply);

@@ -7,6 +7,13 @@ import type { Config } from './config.js';
 /** A request id that a caller gives is taken over when it is harmless in a header and a log line. */
 const REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/;
 
+declare module 'node:http' {
+  interface IncomingMessage {
+    /** For the request's line in the log: where it came from, and whose it is once that is known. */
+    logged?: { address: string; caller?: string };
+  }
+}
+
 /** The caller's own `X-Request-Id`, or a new one. */
 export function requestIdOf(request: IncomingMessage): string {
   const given = request.headers['x-request-id'];
@@ -38,13 +45,19 @@ export function loggerOptions(config: Pick<Config, 'LOG_LEVEL'>): Params {
           stack: error.stack,
         }),
       },
+      customProps: (request) => ({ ...(request as IncomingMessage).logged }),
       customLogLevel: (_request, response) => levelOf(response.statusCode),
     },
   };
 }
 
-/** 503 is an outage that is told of elsewhere, and over when it is over; other 5xx are our faults. */
-function levelOf(status: number): 'error' | 'warn' | 'debug' {
+/**
+ * Who is known and asks for what it may not do is somebody's mistake, or worse. Strangers are counted elsewhere: a line
+ * each would be a way to fill the log. 503 is an outage that is told of elsewhere, and over when it is over; other 5xx are
+ * our faults.
+ */
+function levelOf(status: number): 'error' | 'warn' | 'info' | 'debug' {
+  if (status === 403) return 'info';
   if (status === 503) return 'warn';
   return status >= 500 ? 'error' : 'debug';
 }

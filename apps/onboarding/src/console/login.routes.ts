@@ -74,6 +74,7 @@ export async function serveLogin(scope: FastifyInstance, parts: LoginParts): Pro
     }
     await sessions.end(SESSION_COOKIE.of(request) ?? '');
     SESSION_COOKIE.clear(request, reply);
+    reply.header('Clear-Site-Data', '"cache", "cookies", "storage"');
     const { ip: address, id: traceId, operator } = request;
     const entry = { action: 'logout', operator: operator?.name ?? null, target: null, address, traceId };
     audit.record({ ...entry, outcome: 'done' });
