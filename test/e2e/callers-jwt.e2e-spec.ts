@@ -95,6 +95,15 @@ describe('what is no JWT of the issuer', () => {
     expect(answer.headers.get('www-authenticate')).toContain('error="invalid_token"');
   });
 
+  it('is refused: of another type, where one is asked for (RFC 9068 §4)', async () => {
+    const { url } = await story.startService({ ...issuer.env, JWT_TYPE: 'at+jwt' });
+    const of = async (typ?: string) =>
+      (await readWith(story, await issuer.token(key, {}, typ ? { typ } : {}), url)).status;
+    expect(await of('at+jwt')).toBe(200);
+    expect(await of('application/at+jwt')).toBe(200);
+    for (const typ of ['JWT', 'id_token', undefined]) expect(await of(typ)).toBe(401);
+  });
+
   it('is refused: unsigned, signed with what is public, by somebody else, or changed', async () => {
     const claims = {
       iss: issuer.name,

@@ -50,12 +50,13 @@ export class JwtLogin {
    */
   async login(token: string): Promise<Caller> {
     if (!this.#keys) throw new BadToken('no issuer is configured');
-    const { JWT_ISSUER, JWT_AUDIENCE, JWT_CLOCK_TOLERANCE_S, JWT_CALLER_CLAIM } = this.config;
+    const { JWT_ISSUER, JWT_AUDIENCE, JWT_TYPE, JWT_CLOCK_TOLERANCE_S, JWT_CALLER_CLAIM } = this.config;
     try {
       const { payload } = await jwtVerify(token, this.#keys, {
         algorithms: ALGORITHMS,
         issuer: JWT_ISSUER!,
         audience: JWT_AUDIENCE!,
+        ...(JWT_TYPE && { typ: JWT_TYPE }),
         clockTolerance: JWT_CLOCK_TOLERANCE_S,
         requiredClaims: ['exp', JWT_CALLER_CLAIM],
       });

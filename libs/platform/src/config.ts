@@ -63,6 +63,7 @@ const environment = z.object({
   JWT_ISSUER: z.string().min(1, 'is empty').optional(),
   JWT_AUDIENCE: z.string().min(1, 'is empty').optional(),
   JWT_JWKS_URL: url('https:', 'http:').optional(),
+  JWT_TYPE: z.string().min(1, 'is empty').optional(),
   JWT_CALLER_CLAIM: z.string().min(1, 'is empty').default('sub'),
   JWT_SCOPE_CLAIM: z.string().min(1, 'is empty').default('scope'),
   JWT_CLOCK_TOLERANCE_S: count(30, 0, 300),
