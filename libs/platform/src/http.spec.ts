@@ -188,6 +188,12 @@ describe('validation', () => {
   });
 });
 
+describe('a request', () => {
+  it('arrives within half a minute, or is not waited for', () => {
+    expect(app.getHttpServer()).toMatchObject({ requestTimeout: 30_000 });
+  });
+});
+
 describe('every answer', () => {
   it('has the request’s id and trace, the caller’s where they are good', async () => {
     const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
