@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { until } from '#libs/testing';
 import { bearer, makeKey, ownPrefix, readWith, type Refusal } from './callers.js';
 import { closedPort, openGate } from './gate.js';
+import { TokenIssuer } from './token-issuer.js';
 import { API_KEY, Story, type Answer } from './story.js';
 
 let story: Story;
@@ -57,8 +58,12 @@ describe('tokens that open nothing', () => {
     expect((await from('2001:db8:0:2::1', API_KEY)).status).toBe(200);
   });
 
-  it('do not shut out the keys that share their address and were good before', async () => {
-    story = await begin({ LOGIN_FAILURES_PER_MINUTE: '2', API_KEY_CACHE_MS: '60000' });
+  it('do not shut out the keys and tokens that share their address and are good', async () => {
+    const issuer = await TokenIssuer.start();
+    const jwtKey = await issuer.newKey('k1');
+    // Nothing is remembered: what is let in is looked up.
+    story = await begin({ LOGIN_FAILURES_PER_MINUTE: '2', API_KEY_CACHE_MS: '0', ...issuer.env });
+    story.atEnd(() => issuer.close());
     const [used, unused] = [
       await makeKey(story, ['onboardings:read']),
       await makeKey(story, ['onboardings:read']),
@@ -70,7 +75,9 @@ describe('tokens that open nothing', () => {
     isOver(await list(BAD));
     isOver(await list(unused.token));
     isOver(await list(`${used.token.slice(0, -1)}${used.token.endsWith('A') ? 'B' : 'A'}`));
+    isOver(await list(await issuer.token(jwtKey, { aud: 'another' })));
     expect((await list(used.token)).status).toBe(200);
+    expect((await list(await issuer.token(jwtKey))).status).toBe(200);
   });
 
   it('are counted over all processes, and no address is believed that nobody vouches for', async () => {

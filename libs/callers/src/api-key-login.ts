@@ -9,6 +9,7 @@ import { ApiKeys } from './api-keys.js';
 
 /** More callers than this in five seconds share the cache; the others are read from PostgreSQL. */
 const KEYS_CACHED = 10_000;
+const FAMILIAR_MS = 600_000;
 /** Compared where there is no key of that id, so that its absence takes as long. */
 const NO_HASH = Buffer.alloc(32);
 
@@ -38,6 +39,8 @@ interface Known {
 export class ApiKeyLogin {
   readonly #logger = new Logger(ApiKeyLogin.name);
   readonly #known = new Map<string, Known>();
+  /** Until when a key counts as one that has opened here, on the monotonic clock. */
+  readonly #familiar = new Map<string, number>();
   readonly #reading = new Map<string, Promise<Known | null>>();
   /** Grows with every key that ends here: what was read before may be out of date. */
   #changes = 0;
@@ -57,19 +60,18 @@ export class ApiKeyLogin {
    * @throws where PostgreSQL is away and the key is not remembered: nobody can tell then.
    */
   async login(token: ApiKeyToken): Promise<Caller | null> {
-    return this.#opened(token, this.#remembered(token.id) ?? (await this.#read(token.id)));
-  }
-
-  /** The same for a key that was read lately, without asking anybody. */
-  remembered(token: ApiKeyToken): Caller | null {
-    return this.#opened(token, this.#remembered(token.id));
-  }
-
-  #opened(token: ApiKeyToken, known: Known | null): Caller | null {
-    const equal = timingSafeEqual(hashOf(token, this.hash), known?.hash ?? NO_HASH);
+    const given = hashOf(token, this.hash);
+    const known = this.#remembered(token.id) ?? (await this.#read(token.id));
+    const equal = timingSafeEqual(given, known?.hash ?? NO_HASH);
     if (!known || !equal) return null;
     if (known.useIsNews) this.#noteUse(token.id, known);
+    remember(this.#familiar, token.id, this.clock.monotonicMs() + FAMILIAR_MS);
     return known.caller;
+  }
+
+  /** Whether a key of that id has opened here lately: looking it up again is no work that a stranger made us do. */
+  isFamiliar({ id }: ApiKeyToken): boolean {
+    return (this.#familiar.get(id) ?? -Infinity) > this.clock.monotonicMs();
   }
 
   #remembered(id: string): Known | null {
@@ -109,19 +111,14 @@ export class ApiKeyLogin {
       useIsNews: row.useIsNews,
     };
     // A key that was revoked while it was being read would be remembered for longer than it lives.
-    if (changes === this.#changes) this.#remember(id, known);
+    if (changes === this.#changes) remember(this.#known, id, known);
     return known;
-  }
-
-  #remember(id: string, known: Known): void {
-    const [oldest] = this.#known.keys();
-    if (this.#known.size >= KEYS_CACHED && oldest !== undefined) this.#known.delete(oldest);
-    this.#known.set(id, known);
   }
 
   #forget(id: string): void {
     this.#changes++;
     this.#known.delete(id);
+    this.#familiar.delete(id);
     this.#reading.delete(id);
   }
 
@@ -132,4 +129,12 @@ export class ApiKeyLogin {
       this.#logger.warn(`the use of API key ${id} was not noted: ${error.message}`);
     });
   }
+}
+
+/** The oldest makes room. */
+function remember<Value>(map: Map<string, Value>, id: string, value: Value): void {
+  map.delete(id);
+  const [oldest] = map.keys();
+  if (map.size >= KEYS_CACHED && oldest !== undefined) map.delete(oldest);
+  map.set(id, value);
 }

@@ -41,11 +41,10 @@ export class CallerGate {
     const { authorization } = request.headers;
     const token = /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1];
     // Many services may share one address: the expired key of one must not shut out the others.
-    const known = token && this.logins.remembered(token);
-    if (!known) this.failures.refuseShutOut(request.ip);
+    if (!token || !this.logins.isWorthALook(token)) this.failures.refuseShutOut(request.ip);
     try {
       if (!token) throw new BadToken('no bearer token');
-      request.caller = known || (await this.logins.login(token));
+      request.caller = await this.logins.login(token);
     } catch (error) {
       if (!(error instanceof BadToken)) throw error;
       // Who sends no credentials guesses none: that is not counted.

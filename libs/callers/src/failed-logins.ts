@@ -44,7 +44,7 @@ export class FailedLogins implements OnApplicationShutdown {
     });
   }
 
-  /** @throws ProblemError `rate_limited` before anybody looks at the token. */
+  /** @throws ProblemError `rate_limited` before anything is looked up for the token. */
   refuseShutOut(address: string): void {
     const network = networkOf(address);
     const untilMs = this.#shutOut.get(network);

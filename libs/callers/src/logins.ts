@@ -16,10 +16,14 @@ export class Logins {
     private readonly jwt: JwtLogin,
   ) {}
 
-  /** Whose API key it is, where that is known without looking it up; null says nothing of the token. */
-  remembered(token: string): Caller | null {
-    const key = token.startsWith(TOKEN_PREFIX) ? parseApiKeyToken(token) : null;
-    return key && this.keys.remembered(key);
+  /**
+   * Whether a token is worth a look although others of its address were not valid: an API key that has opened here
+   * lately, or a JWT, which costs no look-up.
+   */
+  isWorthALook(token: string): boolean {
+    if (!token.startsWith(TOKEN_PREFIX)) return isJwt(token);
+    const key = parseApiKeyToken(token);
+    return key !== null && this.keys.isFamiliar(key);
   }
 
   /**
@@ -35,7 +39,9 @@ export class Logins {
       if (caller) return caller;
       throw new BadToken(key ? `no live API key ${key.id} with this secret` : 'misshapen API key');
     }
-    if (token.split('.').length === 3) return this.jwt.login(token);
+    if (isJwt(token)) return this.jwt.login(token);
     throw new BadToken('neither an API key nor a JWT');
   }
 }
+
+const isJwt = (token: string) => token.split('.').length === 3;

@@ -46,6 +46,11 @@ describe('production', () => {
     expect(refused({})).toEqual([]);
   });
 
+  it('takes the API key of the version before, and passwords with any character in them', () => {
+    expect(refused({ API_KEY: randomBytes(24).toString('base64url') })).toEqual([]);
+    expect(refused({ DATABASE_URL: 'postgres://gangway:a%zz@db/gangway' })).toEqual([]);
+  });
+
   it.each(['API_KEY', 'SEALING_KEYS', 'HASH_KEY', 'OPS_PASSWORD', 'INTEGRATION_BYZANTINE_PRIVATE_KEY'])(
     'refuses the %s of docker-compose.yml, which development takes',
     (name) => {
@@ -57,7 +62,7 @@ describe('production', () => {
   );
 
   it.each([
-    ['API_KEY', 'a-key-of-whatever-kind-is-none'],
+    ['API_KEY', 'gw_dev_3fGh8Jk2LmN5pQr7'],
     ['SEALING_KEYS', `dev:${random()}`],
     ['SEALING_KEYS', `k1:${random()},k2:${Buffer.alloc(32, 7).toString('base64')}`],
     ['HASH_KEY', Buffer.from('correct horse battery staple 32b').toString('base64')],
