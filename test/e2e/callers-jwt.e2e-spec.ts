@@ -78,6 +78,19 @@ describe('a JWT of the issuer', () => {
   });
 });
 
+describe('an issuer whose keys cannot be had', () => {
+  it('is not asked again for every token that comes', async () => {
+    const broken = await TokenIssuer.start();
+    story.atEnd(() => broken.close());
+    const { url } = await story.startService({ ...broken.env, JWT_JWKS_COOLDOWN_MS: '60000' });
+    const signed = await broken.newKey('k1');
+    broken.failing = true;
+    for (let n = 0; n < 5; n++)
+      expect((await readWith(story, await broken.token(signed), url)).status).toBe(503);
+    expect(broken.asked).toBe(1);
+  });
+});
+
 describe('what is no JWT of the issuer', () => {
   it.each<Case>([
     { what: 'for another service', claims: { aud: 'another' } },

@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { SCOPES, type Scope } from '#libs/kernel';
 import { until } from '#libs/testing';
@@ -330,6 +331,33 @@ describe('with PostgreSQL away', () => {
     await until('it is back', async () => (await ask(unknown.token)).status === 403, 10_000);
   });
 });
+
+describe('two tokens in one request', () => {
+  it('are none, whichever comes first', async () => {
+    const { token } = await makeKey(story, ['onboardings:read']);
+    const { hostname, port } = new URL(story.serviceUrl);
+    for (const order of [
+      [token, 'x'],
+      ['x', token],
+      [token, token],
+    ]) {
+      const head = order.map((each) => `Authorization: Bearer ${each}\r\n`).join('');
+      const answer = await rawAnswer(
+        Number(port),
+        hostname,
+        `GET /v1/onboardings HTTP/1.1\r\nHost: x\r\n${head}Connection: close\r\n\r\n`,
+      );
+      expect(answer).toMatch(/^HTTP\/1\.1 401 /);
+    }
+  });
+});
+
+async function rawAnswer(port: number, host: string, bytes: string): Promise<string> {
+  const socket = connect(port, host, () => socket.write(bytes));
+  let said = '';
+  for await (const chunk of socket) said += String(chunk);
+  return said;
+}
 
 describe('the log', () => {
   it('says whose request it was, and from where; what a caller may not do stands out', async () => {

@@ -5,6 +5,6 @@ jest.setTimeout(120_000);
 
 it('answers whatever is sent as its document says, and never with a fault of ours', async () => {
   const report = await runCommand('fuzz/run.ts', '--seed', '7', '--requests', '1500');
-  expect(report).toMatch(/: 1\d{3} requests in .+ and 26 raw ones/);
+  expect(report).toMatch(/: (14[7-9]\d|1500) requests in .+ and 26 raw ones/);
   expect(report).toMatch(/0 kinds of 5xx, 0 faults/);
 });

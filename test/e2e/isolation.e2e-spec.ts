@@ -248,9 +248,14 @@ describe('a key that is for another integration', () => {
       as('elsewhere'),
     );
     expect(body.items).toEqual([]);
-    expect(await story.start(story.newSubject(), {}, as('elsewhere'))).toMatchObject({
-      status: 403,
-      body: { code: 'forbidden' },
-    });
+    const key = { 'idempotency-key': 'of-the-other-key' };
+    const subject = story.newSubject();
+    expect((await story.start(subject, {}, as('shop', key))).status).toBe(201);
+    for (const headers of [as('elsewhere'), as('elsewhere', key)]) {
+      expect(await story.start(subject, {}, headers)).toMatchObject({
+        status: 403,
+        body: { code: 'forbidden' },
+      });
+    }
   });
 });

@@ -14,6 +14,8 @@ export class TokenIssuer {
   readonly audience = 'gangway';
   /** What the key server answers with. */
   published: JWK[] = [];
+  /** Whether the key server answers 500. */
+  failing = false;
   /** How often it was asked. */
   asked = 0;
   #server!: Server;
@@ -22,6 +24,7 @@ export class TokenIssuer {
     const issuer = new TokenIssuer();
     issuer.#server = createServer((_, response) => {
       issuer.asked++;
+      if (issuer.failing) return void response.writeHead(500).end('broken');
       response.setHeader('content-type', 'application/json').end(JSON.stringify({ keys: issuer.published }));
     });
     await issuer.open();

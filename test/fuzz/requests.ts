@@ -214,7 +214,7 @@ const STRAYS: Record<string, Trick> = {
 
 /** Requests of every kind: as documented in an onboarding's life, as any schema allows, and spoiled. */
 export class Requests {
-  readonly #ids: string[] = [];
+  readonly #ids = new Map<string, string[]>();
 
   readonly #described: Interface;
   readonly #values: Values;
@@ -236,10 +236,12 @@ export class Requests {
     this.#authorization = authorization;
   }
 
-  /** An onboarding that there is. */
-  learn(id: string): void {
-    if (this.#ids.length < 500) this.#ids.push(id);
-    else this.#ids[this.#random.int(0, 499)] = id;
+  /** Something that there is, by what stands before ids of its kind in a path. */
+  learn(kind: string, id: string): void {
+    const known = this.#ids.get(kind) ?? [];
+    this.#ids.set(kind, known);
+    if (known.length < 500) known.push(id);
+    else known[this.#random.int(0, 499)] = id;
   }
 
   next(): FuzzRequest {
@@ -265,7 +267,7 @@ export class Requests {
   /** A step of somebody's onboarding, as callers would make it. */
   #lived(): FuzzRequest {
     const { someone, call } = this.#calls.next();
-    if (someone.id) this.learn(someone.id);
+    if (someone.id) this.learn(kindOf(call.route), someone.id);
     const operation = this.#described.operations.find(
       ({ method, route }) => method === call.method && route === call.route,
     );
@@ -280,7 +282,7 @@ export class Requests {
     let path = operation.route;
     const query: string[] = [];
     for (const { name, in: place, schema = {}, required } of operation.parameters ?? []) {
-      if (place === 'path') path = path.replace(`{${name}}`, this.#id());
+      if (place === 'path') path = path.replace(`{${name}}`, this.#id(kindOf(operation.route)));
       else if (required || random.chance(0.3)) {
         const value = String(values.of(schema)).toWellFormed();
         if (place === 'query') query.push(`${name}=${encodeURIComponent(value)}`);
@@ -311,11 +313,12 @@ export class Requests {
     };
   }
 
-  #id(): string {
+  #id(kind: string): string {
     const random = this.#random;
-    const kind = random.weighted({ known: 6, unknown: 2, odd: 2 });
-    if (kind === 'known' && this.#ids.length > 0) return random.pick(this.#ids);
-    return kind === 'odd' ? random.pick(IDS) : this.#values.uuid();
+    const which = random.weighted({ known: 6, unknown: 2, odd: 2 });
+    const known = this.#ids.get(kind);
+    if (which === 'known' && known) return random.pick(known);
+    return which === 'odd' ? random.pick(IDS) : this.#values.uuid();
   }
 
   /** A stray may have met another route. */
@@ -328,3 +331,6 @@ export class Requests {
     return found ?? null;
   }
 }
+
+/** What stands before the ids of a route. */
+export const kindOf = (route: string) => route.split('/{', 1)[0]!;

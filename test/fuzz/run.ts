@@ -18,7 +18,7 @@ import { startServers } from '../chaos/servers.js';
 import { nextFault } from '../chaos/script.js';
 import { SETTINGS } from '../chaos/settings.js';
 import { Interface, type Answer } from './interface.js';
-import { Requests, type FuzzRequest } from './requests.js';
+import { Requests, kindOf, type FuzzRequest } from './requests.js';
 import { SMUGGLED, sendRaw } from './smuggling.js';
 import { Values } from './values.js';
 
@@ -44,6 +44,8 @@ const MANY = 10_000;
 
 /** What should not be, each kind once, with the first request that met it. */
 const faults = new Map<string, string>();
+/** Requests that never left. */
+let unsent = 0;
 /** How often each route answered what. */
 const answers = new Map<string, Map<number, number>>();
 
@@ -131,7 +133,10 @@ async function make(
     answer = await send(url, agent, request);
   } catch (error) {
     // Node's own client refuses to send some of this; the raw requests make up for it.
-    if ((error as NodeJS.ErrnoException).code?.startsWith('ERR_')) return;
+    if ((error as NodeJS.ErrnoException).code?.startsWith('ERR_')) {
+      unsent += 1;
+      return;
+    }
     // A body that is too large is answered before it was read; its sender may see no more than the closed door.
     if (
       request.tricks.includes('large body') &&
@@ -155,10 +160,15 @@ async function make(
 }
 
 /** What later requests build upon. */
-function learn({ someone }: FuzzRequest, answer: Answer, requests: Requests, calls: RandomCalls): void {
+function learn(
+  { someone, operation }: FuzzRequest,
+  answer: Answer,
+  requests: Requests,
+  calls: RandomCalls,
+): void {
   if (!answer.text.startsWith('{')) return;
   const body = JSON.parse(answer.text) as Record<string, unknown>;
-  if (typeof body['version'] === 'number') requests.learn(String(body['id']));
+  if (operation && typeof body['id'] === 'string') requests.learn(kindOf(operation.route), body['id']);
   if (!someone) return;
   if (answer.status === 429) return calls.replace(someone);
   if (answer.status >= 300) return;
@@ -230,6 +240,7 @@ function report(described: Interface, smuggled: number, seconds: number): void {
   const server = [...answers.values()]
     .flatMap((statuses) => [...statuses.keys()])
     .filter((status) => status >= 500);
+  if (unsent > total / 50) faults.set(`${unsent} requests could not be sent`, '');
   say(`${server.length} kinds of 5xx, ${faults.size} faults`);
   for (const [fault, request] of faults) say(`FAULT ${fault}\n  ${request}`);
 }

@@ -39,6 +39,7 @@ const STEP_OF_ROUTE: Record<string, StepName> = {
   '/v1/onboardings/:id/otp/verify': 'verify-otp',
   '/v1/onboardings/:id/authenticators': 'create-authenticators',
 };
+const NOT_THEIRS: ReadonlySet<string> = new Set(['validation_failed', 'forbidden', 'not_found']);
 const KEPT_HEADERS = ['content-type', 'etag', 'location', 'retry-after'];
 
 /**
@@ -80,7 +81,8 @@ export class IdempotencyInterceptor implements NestInterceptor {
   async #again(error: unknown, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
     const keyed = request.keyed!;
     keyed.keep = false;
-    if (!(error instanceof ProblemError) || error.code === 'validation_failed') throw error;
+    // Whoever may not ask for it now is not told what was answered when they might.
+    if (!(error instanceof ProblemError) || NOT_THEIRS.has(error.code)) throw error;
     const kept = await this.keys.find(keyed.request);
     // Refused, and nothing was done: the same may be asked again.
     if (!kept) throw error;

@@ -126,10 +126,20 @@ export class ApiKeys {
   }
 }
 
+/** As INTEGRATIONS has them. */
+const INTEGRATION = /^[a-z][a-z0-9-]{0,31}$/;
+
 function refuseBad({ caller, scopes, integrations }: NewApiKey): void {
   const faults = [
     ...(isCallerName(caller) ? [] : [['/caller', 'is not 1 to 64 of a-z, 0-9, ".", "_" and "-"']]),
     ...(scopes.length > 0 ? [] : [['/scopes', 'is empty: such a key opens nothing']]),
+    ...(integrations?.every((name) => INTEGRATION.test(name)) === false
+      ? [['/integrations', 'names none: a name is 1 to 32 of a-z, 0-9 and "-"']]
+      : []),
+    // Who makes keys can make one without the restriction.
+    ...(integrations && scopes.includes('admin')
+      ? [['/integrations', 'restricts nothing together with the scope admin']]
+      : []),
     ...(integrations?.length === 0 ? [['/integrations', 'is empty: such a key could start nothing']] : []),
   ];
   if (faults.length === 0) return;

@@ -44,6 +44,7 @@ export class CallerGate {
     if (!token || !this.logins.isWorthALook(token)) this.failures.refuseShutOut(request.ip);
     try {
       if (!token) throw new BadToken('no bearer token');
+      if (isGivenTwice(request, 'authorization')) throw new BadToken('two Authorization headers');
       request.caller = await this.logins.login(token);
     } catch (error) {
       if (!(error instanceof BadToken)) throw error;
@@ -66,6 +67,10 @@ export class CallerGate {
     if (request.counts) stampLimits(reply, await Promise.all(request.counts));
   }
 }
+
+/** Node takes the first; a proxy in front may have looked at the second. */
+const isGivenTwice = ({ raw }: FastifyRequest, header: string) =>
+  raw.rawHeaders.filter((text, index) => index % 2 === 0 && text.toLowerCase() === header).length > 1;
 
 /** The onboarding that a command is about, if the path names it. */
 function onboardingOf({ method, params }: FastifyRequest): string | null {

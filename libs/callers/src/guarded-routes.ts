@@ -24,11 +24,12 @@ export class GuardedRoutes implements OnModuleInit {
   }
 
   #forgottenIn(controller: Controller): string[] {
-    const paths = [Reflect.getMetadata(PATH_METADATA, controller) as string | string[]].flat();
-    const isOfCallers = paths.some((path) => CALLERS_PATH.test(path));
     return this.scanner.getAllMethodNames(controller.prototype).flatMap((name) => {
       const method = controller.prototype[name]!;
       if (!Reflect.hasMetadata(METHOD_METADATA, method)) return [];
+      const isOfCallers = pathsOf(controller).some((path) =>
+        pathsOf(method).some((rest) => CALLERS_PATH.test(`${path}/${rest}`.replaceAll(/\/+/g, '/'))),
+      );
       const guarded = isGuarded(controller) || isGuarded(method);
       const scoped = Reflect.hasMetadata(REQUIRES, method);
       const route = `${controller.name}.${name}`;
@@ -40,6 +41,8 @@ export class GuardedRoutes implements OnModuleInit {
 }
 
 type Controller = { name: string; prototype: Record<string, object> };
+
+const pathsOf = (target: object) => [Reflect.getMetadata(PATH_METADATA, target) as string | string[]].flat();
 
 const isGuarded = (target: object) =>
   ((Reflect.getMetadata(GUARDS_METADATA, target) ?? []) as unknown[]).includes(CallerGuard);

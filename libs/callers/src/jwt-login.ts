@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { createRemoteJWKSet, jwtVerify, type JWTPayload } from 'jose';
-import { ProblemError, isCallerName, isScope, type Caller } from '#libs/kernel';
+import { createRemoteJWKSet, customFetch, jwtVerify, type JWTPayload } from 'jose';
+import { CLOCK, ProblemError, isCallerName, isScope, type Caller, type Clock } from '#libs/kernel';
 import { CONFIG, type Config } from '#libs/platform';
 
 /** Public keys only: with HMAC, whoever may check a token could sign one, and the public key would be the secret. */
@@ -32,7 +32,13 @@ export class BadToken extends Error {
 export class JwtLogin {
   readonly #keys: ReturnType<typeof createRemoteJWKSet> | null;
 
-  constructor(@Inject(CONFIG) private readonly config: Config) {
+  /** On the monotonic clock. */
+  #askAgainAtMs = -Infinity;
+
+  constructor(
+    @Inject(CONFIG) private readonly config: Config,
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {
     const { JWT_JWKS_URL, JWT_JWKS_COOLDOWN_MS } = config;
     this.#keys = JWT_JWKS_URL
       ? createRemoteJWKSet(new URL(JWT_JWKS_URL), {
@@ -40,6 +46,7 @@ export class JwtLogin {
           // A token with a key id that nobody knows makes us ask for the keys, and must not do so with every request.
           cooldownDuration: JWT_JWKS_COOLDOWN_MS,
           cacheMaxAge: JWKS_CACHE_MS,
+          [customFetch]: (...request) => this.#fetchKeys(...request),
         })
       : null;
   }
@@ -74,6 +81,16 @@ export class JwtLogin {
         cause: error,
       });
     }
+  }
+
+  /** jose's own cooldown begins with an answer: an issuer that fails would be asked for every token that comes. */
+  async #fetchKeys(url: string, init: RequestInit): Promise<Response> {
+    if (this.clock.monotonicMs() < this.#askAgainAtMs)
+      throw new Error('the issuer has just failed to answer');
+    this.#askAgainAtMs = this.clock.monotonicMs() + this.config.JWT_JWKS_COOLDOWN_MS;
+    const response = await fetch(url, init);
+    if (response.ok) this.#askAgainAtMs = -Infinity;
+    return response;
   }
 
   #callerOf(claims: JWTPayload): Caller {

@@ -123,7 +123,10 @@ describe('parseConfig', () => {
   it('takes the keys of JWTs over TLS alone in production', () => {
     const jwt = { JWT_ISSUER: 'x', JWT_AUDIENCE: 'y', JWT_JWKS_URL: 'http://issuer/keys' };
     expect(faultsOf({ ...good, ...jwt })).toEqual({});
-    expect(Object.keys(faultsOf({ ...good, ...jwt, NODE_ENV: 'production' }))).toContain('JWT_JWKS_URL');
+    for (const url of ['http://issuer/keys', 'HTTP://issuer/keys']) {
+      const env = { ...good, ...jwt, JWT_JWKS_URL: url, NODE_ENV: 'production' };
+      expect(Object.keys(faultsOf(env))).toContain('JWT_JWKS_URL');
+    }
   });
 
   it('gives a tool what it needs of it, and asks for nothing else', () => {

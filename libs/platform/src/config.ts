@@ -224,7 +224,8 @@ function halfOfJwt(settings: Environment): Faults {
     .filter(() => missing.length < OF_JWT.length)
     .map((variable) => ({ variable, detail: `is missing: set ${OF_JWT.join(', ')}, or none of them` }));
   // Who can change the keys on their way can sign what they like.
-  if (settings.NODE_ENV === 'production' && settings.JWT_JWKS_URL?.startsWith('http:')) {
+  const { NODE_ENV, JWT_JWKS_URL } = settings;
+  if (NODE_ENV === 'production' && JWT_JWKS_URL && new URL(JWT_JWKS_URL).protocol === 'http:') {
     faults.push({ variable: 'JWT_JWKS_URL', detail: 'is not https://, which production asks for' });
   }
   return faults;

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createECDH, createPrivateKey, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { ConfigError, parseConfig } from './config.js';
@@ -60,6 +60,20 @@ describe('production', () => {
       expect(refused({ [name]: value, NODE_ENV: 'development' })).toEqual([]);
     },
   );
+
+  it('refuses the key of docker-compose.yml however it is spelt', () => {
+    const pair = createECDH('prime256v1');
+    const d = published['INTEGRATION_BYZANTINE_PRIVATE_KEY']!;
+    pair.setPrivateKey(d, 'hex');
+    const [x, y] = [pair.getPublicKey().subarray(1, 33), pair.getPublicKey().subarray(33)];
+    const of = (bytes: Buffer) => bytes.toString('base64url');
+    const jwk = { kty: 'EC', crv: 'P-256', x: of(x), y: of(y), d: of(Buffer.from(d, 'hex')) };
+    const pem = createPrivateKey({ key: jwk, format: 'jwk' }).export({ type: 'pkcs8', format: 'pem' });
+    for (const spelling of [` ${d}\n`, `0x${d.toUpperCase()}`, JSON.stringify(jwk), String(pem)]) {
+      const name = 'INTEGRATION_BYZANTINE_PRIVATE_KEY';
+      expect([spelling.slice(0, 12), refused({ [name]: spelling })]).toEqual([spelling.slice(0, 12), [name]]);
+    }
+  });
 
   it.each([
     ['API_KEY', 'gw_dev_3fGh8Jk2LmN5pQr7'],

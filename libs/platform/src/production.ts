@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, createPrivateKey, type JsonWebKey } from 'node:crypto';
 import type { Config } from './config.js';
 import type { Faults } from './config-values.js';
 import { plainUrls } from './integration-config.js';
@@ -16,9 +16,24 @@ function isMadeUp(key: Buffer): boolean {
 }
 
 function isKnown(privateKey: string): boolean {
-  const hex = privateKey.replace(/^0x/, '').toLowerCase();
-  if (PUBLISHED_KEYS.has(createHash('sha256').update(hex).digest('hex'))) return true;
-  return /^[0-9a-f]{64}$/.test(hex) && isMadeUp(Buffer.from(hex, 'hex'));
+  const hex = scalarOf(privateKey.trim());
+  if (hex === null) return false;
+  return (
+    PUBLISHED_KEYS.has(createHash('sha256').update(hex).digest('hex')) || isMadeUp(Buffer.from(hex, 'hex'))
+  );
+}
+
+/** The number that a key is, however it is spelt: 64 hex digits. Null where it is no key; somebody else says so. */
+function scalarOf(text: string): string | null {
+  if (/^(0x)?[0-9a-f]{64}$/i.test(text)) return text.slice(-64).toLowerCase();
+  try {
+    const key = text.startsWith('{')
+      ? createPrivateKey({ key: JSON.parse(text) as JsonWebKey, format: 'jwk' })
+      : createPrivateKey(text);
+    return Buffer.from(key.export({ format: 'jwk' }).d ?? '', 'base64url').toString('hex');
+  } catch {
+    return null;
+  }
 }
 
 const words = (value: string) => value.replaceAll('_', '-');
