@@ -2,6 +2,7 @@ export { DEFAULT_CALLER, SCOPES, isCallerName, isScope, type Caller, type Scope 
 export { CLOCK, systemClock, type Clock } from './clock.js';
 export { isUuid, uuidV7 } from './id.js';
 export { requireNode } from './node-version.js';
+export { canonicalPassword, findPasswordFault, isOfAnyLength } from './password-rule.js';
 export { PROBLEM_CODES, PROBLEMS, ProblemError, type FieldError, type ProblemCode } from './problem.js';
 export { RANDOM, systemRandom, type Random } from './random.js';
 export { Secret, equalInConstantTime } from './secret.js';

@@ -1,8 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { equalInConstantTime } from '#libs/kernel';
+import { canonicalPassword, equalInConstantTime } from '#libs/kernel';
 import { CONFIG, KeyedHash, type Config } from '#libs/platform';
 import { canonicalName, type Operator } from './operator.js';
-import { canonicalPassword } from './password-rule.js';
 
 type Settings = Pick<Config, 'OPS_USER' | 'OPS_PASSWORD'>;
 

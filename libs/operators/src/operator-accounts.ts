@@ -4,7 +4,7 @@ import { CLOCK, ProblemError, uuidV7, type Clock } from '#libs/kernel';
 import { EnvironmentAccount } from './environment-account.js';
 import { ROLES, canonicalName, isOperatorName, type OperatorAccount, type Role } from './operator.js';
 import { PasswordHashes } from './password-hashes.js';
-import { checkNewPassword } from './password-rule.js';
+import { checkNewPassword } from './new-password.js';
 import { CREATE, DISABLE, ENABLE, LIST, SET_PASSWORD, SET_ROLE } from './statements.js';
 
 /**

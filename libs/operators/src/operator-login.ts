@@ -1,13 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { PreparedStatements } from '#libs/database';
-import { ProblemError } from '#libs/kernel';
+import { ProblemError, isOfAnyLength } from '#libs/kernel';
 import { EnvironmentAccount } from './environment-account.js';
 import { LoginThrottle } from './login-throttle.js';
 import { OperatorAudit } from './operator-audit.js';
 import { OperatorSessions } from './operator-sessions.js';
 import { canonicalName, isOperatorName, type Operator } from './operator.js';
 import { PasswordHashes } from './password-hashes.js';
-import { isOfAnyLength } from './password-rule.js';
 import { FIND_FOR_LOGIN } from './statements.js';
 
 export interface LoginTry {

@@ -1,8 +1,7 @@
 import { randomBytes, scrypt, timingSafeEqual, type ScryptOptions } from 'node:crypto';
 import { promisify } from 'node:util';
 import { Injectable } from '@nestjs/common';
-import { ProblemError } from '#libs/kernel';
-import { canonicalPassword } from './password-rule.js';
+import { ProblemError, canonicalPassword } from '#libs/kernel';
 
 const derive = promisify<string, Buffer, number, ScryptOptions, Buffer>(scrypt);
 

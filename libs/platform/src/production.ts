@@ -1,4 +1,5 @@
 import { createHash, createPrivateKey, type JsonWebKey } from 'node:crypto';
+import { findPasswordFault } from '#libs/kernel';
 import type { Config } from './config.js';
 import type { Faults } from './config-values.js';
 import { plainUrls } from './integration-config.js';
@@ -51,8 +52,11 @@ export function productionFaults(config: Config): Faults {
     else if (isMadeUp(key)) refuse('SEALING_KEYS', `has key "${id}", whose bytes are not random`);
   }
   if (isMadeUp(config.HASH_KEY)) refuse('HASH_KEY', 'has bytes that are not random');
-  if (config.OPS_PASSWORD && DEVELOPMENT.test(words(config.OPS_PASSWORD.reveal()))) {
-    refuse('OPS_PASSWORD', 'is a development password');
+  const password = config.OPS_PASSWORD?.reveal();
+  if (password !== undefined) {
+    const fault = findPasswordFault(config.OPS_USER, password);
+    if (DEVELOPMENT.test(words(password))) refuse('OPS_PASSWORD', 'is a development password');
+    else if (fault !== null) refuse('OPS_PASSWORD', fault);
   }
   for (const variable of ['DATABASE_URL', 'REDIS_URL'] as const) {
     // As it stands: a percent sign in it is no reason to fail.

@@ -1,7 +1,8 @@
-import { ProblemError } from '#libs/kernel';
-
 /** Characters, as people count them; OWASP ASVS 5.0 §6.2.1 asks for 8 and recommends 15, without rules of composition. */
 const SHORTEST = 12;
+/** Characters beside names that everybody knows: ASVS's shortest password, by itself. */
+const SHORTEST_BESIDE_NAMES = 8;
+const PRODUCT = 'gangway';
 /** A text that is hashed for 400 ms has an end. ASVS 5.0 §6.2.9: at least 64. */
 const LONGEST = 128;
 
@@ -57,18 +58,23 @@ export const canonicalPassword = (password: string) => password.normalize('NFKC'
 /** Whether a typed password can be anybody's: nothing longer is ever hashed. */
 export const isOfAnyLength = (password: string) => [...canonicalPassword(password)].length <= LONGEST;
 
-/** @throws ProblemError `validation_failed` that says what is wrong, and never the password. */
-export function checkNewPassword(name: string, password: string): void {
+/**
+ * The one rule for passwords of people, whether they are typed or stand in the environment.
+ *
+ * @returns what is wrong with it, to follow "The password" or a variable's name, and never the password; null where nothing is.
+ */
+export function findPasswordFault(name: string, password: string): string | null {
   const canonical = canonicalPassword(password);
   const characters = [...canonical];
   const folded = canonical.toLowerCase();
-  if (characters.length < SHORTEST) throw refused(`is shorter than ${SHORTEST} characters`);
-  if (characters.length > LONGEST) throw refused(`is longer than ${LONGEST} characters`);
-  if (!canonical.isWellFormed()) throw refused('holds half of a surrogate pair');
-  if (new Set(folded).size < 4) throw refused('is made of less than four different characters');
-  if (REFUSED.has(folded)) throw refused('is one of those that everybody tries first');
-  if (folded.includes(name) && characters.length - name.length < SHORTEST / 2)
-    throw refused('is little more than the name');
+  if (characters.length < SHORTEST) return `is shorter than ${SHORTEST} characters`;
+  if (characters.length > LONGEST) return `is longer than ${LONGEST} characters`;
+  if (!canonical.isWellFormed()) return 'holds half of a surrogate pair';
+  if (new Set(folded).size < 4) return 'is made of less than four different characters';
+  if (REFUSED.has(folded)) return 'is one of those that everybody tries first';
+  // Both taken out before the rest is counted: each of them must not make up for the other.
+  const rest = folded.replaceAll(canonicalPassword(name).trim().toLowerCase(), '').replaceAll(PRODUCT, '');
+  if (rest !== folded && [...rest].length < SHORTEST_BESIDE_NAMES)
+    return 'is little more than the name of its account or of the product';
+  return null;
 }
-
-const refused = (why: string) => new ProblemError('validation_failed', { detail: `The password ${why}.` });
