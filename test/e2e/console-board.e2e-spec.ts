@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Queues } from '#libs/jobs';
-import { OperatorAccounts, OperatorAudit, ROLES, type AuditEntry, type Role } from '#libs/operators';
+import { OperatorAudit, ROLES, type AuditEntry, type Role } from '#libs/operators';
 import { until } from '#libs/testing';
 import { ConsoleBrowser } from './console-browser.js';
 import { KEY, expectProblem, send } from './http-exchange.js';
+import { makeOperator } from './operators.js';
 import { OPS_PASSWORD, Story } from './story.js';
 
 const PASSWORD = 'seven wild geese';
@@ -13,9 +14,8 @@ const browsers = {} as Record<Role, ConsoleBrowser>;
 const audited: AuditEntry[] = [];
 beforeAll(async () => {
   story = await Story.begin({ worker: false });
-  const accounts = story.service.get(OperatorAccounts);
   for (const role of ROLES) {
-    await accounts.create({ name: `an-${role}`, role, password: PASSWORD });
+    await makeOperator(story, { name: `an-${role}`, role, password: PASSWORD });
     browsers[role] = await new ConsoleBrowser(story).logIn(`an-${role}`, PASSWORD);
   }
   const audit = story.service.get(OperatorAudit);

@@ -20,10 +20,13 @@ export class ConsoleBrowser {
       ...(overTls && { 'x-forwarded-proto': 'https' }),
       ...(via && { 'x-forwarded-for': via }),
     };
+    this.address = via || '127.0.0.1';
     this.origin = overTls ? story.serviceUrl.replace('http:', 'https:') : story.serviceUrl;
   }
 
   readonly origin: string;
+  /** As the console knows it. */
+  readonly address: string;
 
   get cookie(): string {
     return [...this.cookies].map(([name, value]) => `${name}=${value}`).join('; ');

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { OperatorAccounts } from '#libs/operators';
 import { until } from '#libs/testing';
 import { ConsoleBrowser, tokenOf } from './console-browser.js';
+import { makeOperator } from './operators.js';
 import { Story } from './story.js';
 
 const PASSWORD = 'seven wild geese';
@@ -15,7 +16,7 @@ beforeAll(async () => {
     worker: false,
   });
   accounts = story.service.get(OperatorAccounts);
-  await accounts.create({ name: 'vera', role: 'viewer', password: PASSWORD });
+  await makeOperator(story, { name: 'vera', role: 'viewer', password: PASSWORD });
 });
 afterAll(() => story.end());
 
@@ -74,7 +75,7 @@ describe('a session', () => {
     ['another role', 'eve2', (name: string) => accounts.setRole(name, 'operator'), PASSWORD, 303],
     ['being disabled', 'eve3', (name: string) => accounts.disable(name), PASSWORD, 401],
   ])('ends with its account’s change: %s', async (_, name, change, password, then) => {
-    await accounts.create({ name, role: 'admin', password: PASSWORD });
+    await makeOperator(story, { name, role: 'admin', password: PASSWORD });
     const browser = await new ConsoleBrowser(story).logIn(name, PASSWORD);
     await change(name);
     expect((await home(browser)).status).toBe(401);

@@ -1,9 +1,10 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { OperatorAccounts, PasswordHashes } from '#libs/operators';
+import { PasswordHashes } from '#libs/operators';
 import { testQueuePrefix, testRedisUrl, until } from '#libs/testing';
 import { TcpProxy } from '../chaos/tcp-proxy.js';
 import { AppProcess } from './app-process.js';
 import { ConsoleBrowser } from './console-browser.js';
+import { makeOperator } from './operators.js';
 import { OPS_PASSWORD, Story } from './story.js';
 
 const PASSWORD = 'seven wild geese';
@@ -52,7 +53,7 @@ describe('failed logins', () => {
     const before = hashes.made;
     expect((await new ConsoleBrowser(story).tryLogIn(name, OPS_PASSWORD)).status).toBe(429);
     expect(hashes.made).toBe(before);
-    await story.service.get(OperatorAccounts).create({ name: 'vera', role: 'viewer', password: PASSWORD });
+    await makeOperator(story, { name: 'vera', role: 'viewer', password: PASSWORD });
     await new ConsoleBrowser(story).logIn('vera', PASSWORD);
   });
 

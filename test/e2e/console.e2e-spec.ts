@@ -1,20 +1,19 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { OperatorAccounts, PasswordHashes } from '#libs/operators';
+import { PasswordHashes } from '#libs/operators';
 import { ConsoleBrowser, setCookies, tokenOf } from './console-browser.js';
 import { expectProblem, send } from './http-exchange.js';
+import { makeOperator } from './operators.js';
 import { OPS_PASSWORD, Story } from './story.js';
 
 const PASSWORD = 'seven wild geese';
 
 let story: Story;
-let accounts: OperatorAccounts;
 beforeAll(async () => {
   story = await Story.begin({
     env: { OPS_LOGIN_TRIES: '1000', TRUSTED_PROXIES: '127.0.0.1' },
     worker: false,
   });
-  accounts = story.service.get(OperatorAccounts);
-  await accounts.create({ name: 'vera', role: 'viewer', password: PASSWORD });
+  await makeOperator(story, { name: 'vera', role: 'viewer', password: PASSWORD });
 });
 afterAll(() => story.end());
 
@@ -40,7 +39,7 @@ describe('logging in', () => {
   });
 
   it('takes a name in any case, and a password from any keyboard (NFKC)', async () => {
-    await accounts.create({
+    await makeOperator(story, {
       name: 'Zoë@Example.com'.replace('ë', 'e'),
       role: 'viewer',
       password: 'caf\u00e9 au lait 12',

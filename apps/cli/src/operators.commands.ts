@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { ROLES, type OperatorAccount, type Role } from '#libs/operators';
+import { FIRST_PASSWORD_DAYS, ROLES, type OperatorAccount, type Role } from '#libs/operators';
 import { Misuse, type Answer, type Call, type Command, type Group, type Values } from './command.js';
 import { required, text } from './options.js';
 import type { Store } from './store.js';
@@ -13,7 +13,7 @@ export const OPERATORS: Group = {
   create: {
     usage: '--name <name> --role viewer|operator|admin [--password-stdin]',
     summary:
-      'Makes an account. Its password is made up and printed, this once, unless it comes on standard input.',
+      'Makes an account. Its first password is made up and printed, this once, unless it comes on standard input.',
     options: { name: text, role: text, ...PASSWORD_STDIN },
     positionals: 0,
     plan({ values, actor }) {
@@ -39,7 +39,7 @@ export const OPERATORS: Group = {
   },
   'set-password': {
     usage: '<name> [--password-stdin]',
-    summary: 'Gives an account another password, as create does, and ends its sessions.',
+    summary: 'Gives an account another first password, as create does, and ends its sessions.',
     options: PASSWORD_STDIN,
     positionals: 1,
     plan({ values, positionals: [name = ''], actor }) {
@@ -98,15 +98,19 @@ async function changed(
 ): Promise<Answer> {
   const data = { role: account.role };
   await audit.record({ actor, action, target: `operator:${account.name}`, address: null, data });
-  const told = password?.isMadeUp ? [`Its password, which is shown this once:`, password.text] : [];
+  const told = password?.isMadeUp ? ['Its first password, which is shown this once:', password.text] : [];
   return {
-    lines: [lineOf(account), ...told],
+    lines: [lineOf(account), ...told, ...(password ? [FIRST] : [])],
     json: { ...account, ...(password?.isMadeUp && { password: password.text }) },
   };
 }
 
-function lineOf({ name, role, disabledAt, lastLoginAt }: OperatorAccount): string {
-  const state = disabledAt ? 'disabled' : 'active';
+const FIRST =
+  'At the first login, within ' +
+  `${FIRST_PASSWORD_DAYS} days, another one has to be chosen at /ops/account: until then nothing else is open.`;
+
+function lineOf({ name, role, disabledAt, lastLoginAt, mustChange }: OperatorAccount): string {
+  const state = disabledAt ? 'disabled' : mustChange ? 'first password' : 'active';
   return `${name}  ${role.padEnd(8)}  ${state}  last login ${lastLoginAt?.toISOString() ?? 'never'}`;
 }
 

@@ -17,7 +17,7 @@ export class EnvironmentAccount {
   constructor(@Inject(CONFIG) { OPS_USER, OPS_PASSWORD }: Settings, hash: KeyedHash) {
     const name = canonicalName(OPS_USER);
     this.#password = OPS_PASSWORD?.reveal() ?? '';
-    this.operator = OPS_PASSWORD ? { id: null, name, role: 'admin' } : null;
+    this.operator = OPS_PASSWORD ? { id: null, name, role: 'admin', mustChange: false } : null;
     this.mark = OPS_PASSWORD ? hash.of('environment account', `${name}\n${this.#password}`) : null;
   }
 

@@ -52,7 +52,7 @@ export class LoginThrottle {
     const waits = taken.flatMap((each) => (each.status === 'rejected' ? [waitOf(each.reason)] : []));
     if (waits.length === 0) return;
     throw new ProblemError('rate_limited', {
-      detail: 'Too many tries to log in.',
+      detail: 'Too many tries with a wrong password.',
       retryAfterS: Math.max(...waits),
     });
   }

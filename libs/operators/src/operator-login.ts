@@ -21,6 +21,13 @@ interface Checked {
   passwordHash: string | null;
 }
 
+/** A login that was let in. */
+export interface Login {
+  operator: Operator;
+  /** Of the new session. */
+  token: string;
+}
+
 /** The way in to the console. */
 @Injectable()
 export class OperatorLogin {
@@ -34,11 +41,10 @@ export class OperatorLogin {
   ) {}
 
   /**
-   * @returns the token of a new session.
    * @throws ProblemError `unauthenticated`, in the same words for an unknown name as for a wrong password;
    *   `rate_limited` with `retryAfterS`.
    */
-  async logIn({ password, address, traceId, ...typed }: LoginTry): Promise<string> {
+  async logIn({ password, address, traceId, ...typed }: LoginTry): Promise<Login> {
     const name = canonicalName(typed.name);
     const entry = { action: 'login', target: null, address, traceId };
     let known: string | null = null;
@@ -46,10 +52,11 @@ export class OperatorLogin {
       await this.throttle.take(name, address);
       const checked = await this.#check(name, password, (operator) => (known = operator.name));
       const token = checked && (await this.sessions.begin(checked.operator, checked.passwordHash, address));
-      if (!token) throw new ProblemError('unauthenticated', { detail: 'This name and password do not fit.' });
+      if (!checked || !token)
+        throw new ProblemError('unauthenticated', { detail: 'This name and password do not fit.' });
       await this.throttle.giveBack(name, address);
       this.audit.record({ ...entry, operator: known, outcome: 'done' });
-      return token;
+      return { operator: checked.operator, token };
     } catch (error) {
       // A name that is nobody's is not written down: people type their password there.
       const outcome = error instanceof ProblemError ? 'refused' : 'failed';

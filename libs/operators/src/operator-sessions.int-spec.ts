@@ -40,7 +40,7 @@ describe('a session', () => {
     async (_, name, change) => {
       const { id } = await accounts.create({ name, role: 'admin', password: PASSWORD });
       const checked = await hashOf(name);
-      const operator = { id, name, role: 'admin' as Role };
+      const operator = { id, name, role: 'admin' as Role, mustChange: true };
       expect(await sessions.begin(operator, checked, '192.0.2.1')).toMatch(/^[\w-]{43}$/);
       await change(name);
       expect(await sessions.begin(operator, checked, '192.0.2.1')).toBeNull();

@@ -3,8 +3,15 @@ import { Inject, Injectable } from '@nestjs/common';
 import { PreparedStatements } from '#libs/database';
 import { CONFIG, KeyedHash, type Config } from '#libs/platform';
 import { EnvironmentAccount } from './environment-account.js';
-import type { Operator, Role } from './operator.js';
-import { BEGIN_SESSION, END_SESSION, FIND_SESSION } from './statements.js';
+import type { Operator, OperatorSession, Role } from './operator.js';
+import {
+  BEGIN_SESSION,
+  END_OTHER_SESSIONS,
+  END_SESSION,
+  FIND_SESSION,
+  LIST_SESSIONS,
+  RENEW_SESSION,
+} from './statements.js';
 
 /** OWASP ASVS 5.0 §7.2.3 asks for 128 bits. */
 const TOKEN_BYTES = 32;
@@ -27,8 +34,8 @@ export class OperatorSessions {
    * @returns a new token, base64url; null where the account has changed since its password was checked.
    */
   async begin(operator: Operator, passwordHash: string | null, address: string): Promise<string | null> {
-    const token = randomBytes(TOKEN_BYTES).toString('base64url');
-    const mark = operator.id === null ? this.environment.mark : null;
+    const token = newToken();
+    const mark = this.#markOf(operator);
     const life = this.config.OPS_SESSION_LIFE_MS;
     const values = [this.#hashOf(token), operator.id, passwordHash, mark, address, life, operator.role];
     const begun = await this.statements.run(BEGIN_SESSION, values);
@@ -43,18 +50,62 @@ export class OperatorSessions {
     if (!TOKEN.test(token)) return null;
     const idle = this.config.OPS_SESSION_IDLE_MS;
     const values = [this.#hashOf(token), idle, this.environment.mark, idle / WRITES_PER_LIFE, inUse];
-    type Found = { id: string | null; name: string | null; role: Role | null };
+    type Found = { id: string | null; name: string | null; role: Role | null; mustChange: boolean | null };
     const [found] = await this.statements.run<Found>(FIND_SESSION, values);
     if (!found) return null;
-    const { id, name, role } = found;
-    return id !== null && name !== null && role !== null ? { id, name, role } : this.environment.operator;
+    const { id, name, role, mustChange } = found;
+    if (id === null || name === null || role === null || mustChange === null)
+      return this.environment.operator;
+    return { id, name, role, mustChange };
   }
 
   async end(token: string): Promise<void> {
     if (TOKEN.test(token)) await this.statements.run(END_SESSION, [this.#hashOf(token)]);
   }
 
+  /** @returns the operator's live sessions, the last used one first. */
+  list(operator: Operator, token: string): Promise<OperatorSession[]> {
+    const values = [...this.#ownOf(operator), this.#hashOf(token), this.config.OPS_SESSION_IDLE_MS];
+    return this.statements.run<OperatorSession>(LIST_SESSIONS, values);
+  }
+
+  /**
+   * Ends an operator's other sessions, and never that of the token.
+   *
+   * @param id of one of them, as {@link list} has it; null for all. Anybody else's is none of them.
+   */
+  async endOthers(operator: Operator, token: string, id: string | null): Promise<void> {
+    await this.statements.run(END_OTHER_SESSIONS, [...this.#ownOf(operator), this.#hashOf(token), id]);
+  }
+
+  /**
+   * Gives the account another password, ends its other sessions, and this one goes on under another token.
+   *
+   * @param password the hash that was checked, and the one to come.
+   * @returns the new token; null where the account or the session has changed meanwhile.
+   */
+  async renew(
+    token: string,
+    { id }: Operator,
+    { checked, hash }: { checked: string | null; hash: string },
+  ): Promise<string | null> {
+    const renewed = newToken();
+    const values = [id, checked, hash, this.#hashOf(token), this.#hashOf(renewed)];
+    const changed = await this.statements.run(RENEW_SESSION, values);
+    return changed.length > 0 ? renewed : null;
+  }
+
+  #ownOf(operator: Operator): [string | null, Buffer | null] {
+    return [operator.id, this.#markOf(operator)];
+  }
+
+  #markOf(operator: Operator): Buffer | null {
+    return operator.id === null ? this.environment.mark : null;
+  }
+
   #hashOf(token: string): Buffer {
     return this.hash.of('operator session', token);
   }
 }
+
+const newToken = () => randomBytes(TOKEN_BYTES).toString('base64url');

@@ -13,6 +13,18 @@ export interface Operator {
   readonly id: string | null;
   readonly name: string;
   readonly role: Role;
+  /** Whether the password is somebody else's choice: nothing is open until another one has been chosen. */
+  readonly mustChange: boolean;
+}
+
+/** One of an operator's logins, as they see it. */
+export interface OperatorSession {
+  /** Names it in a form; opens nothing. */
+  id: string;
+  address: string;
+  beganAt: Date;
+  lastUsedAt: Date;
+  isThis: boolean;
 }
 
 /** An account as it is listed. */
@@ -22,6 +34,8 @@ export interface OperatorAccount {
   role: Role;
   createdAt: Date;
   passwordSetAt: Date;
+  /** Whether it has yet to be replaced by one of the operator's own. */
+  mustChange: boolean;
   lastLoginAt: Date | null;
   disabledAt: Date | null;
 }

@@ -7,11 +7,12 @@ import { OperatorAccountsModule } from './operator-accounts.module.js';
 import { OperatorAudit } from './operator-audit.js';
 import { OperatorLogin } from './operator-login.js';
 import { OperatorSessions } from './operator-sessions.js';
+import { OwnAccount } from './own-account.js';
 
 /** Operators: their accounts, logins and sessions, and what they did. */
 @Module({
   imports: [CallersModule, DatabaseModule, JobsModule, OperatorAccountsModule],
-  providers: [LoginThrottle, OperatorAudit, OperatorLogin, OperatorSessions],
-  exports: [OperatorAccountsModule, OperatorAudit, OperatorLogin, OperatorSessions],
+  providers: [LoginThrottle, OperatorAudit, OperatorLogin, OperatorSessions, OwnAccount],
+  exports: [OperatorAccountsModule, OperatorAudit, OperatorLogin, OperatorSessions, OwnAccount],
 })
 export class OperatorsModule {}

@@ -4,7 +4,7 @@ import type { PreparedStatement } from '#libs/database';
 const NOW = '(SELECT clock_timestamp())';
 const ms = (parameter: string) => `${parameter}::float8 * interval '1 millisecond'`;
 
-const ACCOUNT = `id, name, role, created_at AS "createdAt", password_set_at AS "passwordSetAt",
+const ACCOUNT = `id, name, role, created_at AS "createdAt", password_set_at AS "passwordSetAt", must_change AS "mustChange",
   last_login_at AS "lastLoginAt", disabled_at AS "disabledAt"`;
 
 /** A change of an account that ends its sessions in the same statement: there is no moment in between. */
@@ -22,7 +22,7 @@ const endingSessions = (name: string, change: string): PreparedStatement => ({
 export const CREATE: PreparedStatement = {
   name: 'operator_create',
   text: `
-    INSERT INTO operators (id, name, role, password_hash) VALUES ($1, $2, $3, $4)
+    INSERT INTO operators (id, name, role, password_hash, must_change) VALUES ($1, $2, $3, $4, true)
     ON CONFLICT (name) DO NOTHING
     RETURNING ${ACCOUNT}`,
 };
@@ -32,7 +32,7 @@ export const LIST: PreparedStatement = {
 };
 export const SET_PASSWORD = endingSessions(
   'operator_set_password',
-  'password_hash = $2, password_set_at = clock_timestamp()',
+  'password_hash = $2, password_set_at = clock_timestamp(), must_change = true',
 );
 export const SET_ROLE = endingSessions('operator_set_role', 'role = $2');
 export const DISABLE = endingSessions(
@@ -41,11 +41,19 @@ export const DISABLE = endingSessions(
 );
 export const ENABLE = endingSessions('operator_enable', 'disabled_at = NULL');
 
+/** A first password that nobody has used by then is one that lies about somewhere. */
+export const FIRST_PASSWORD_DAYS = 7;
+
 export const FIND_FOR_LOGIN: PreparedStatement = {
   name: 'operator_find_for_login',
   text: `
-    SELECT id, name, role, password_hash AS "passwordHash" FROM operators
-    WHERE name = $1 AND disabled_at IS NULL`,
+    SELECT id, name, role, must_change AS "mustChange", password_hash AS "passwordHash" FROM operators
+    WHERE name = $1 AND disabled_at IS NULL
+      AND NOT (must_change AND password_set_at < clock_timestamp() - interval '${FIRST_PASSWORD_DAYS} days')`,
+};
+export const FIND_OWN_PASSWORD: PreparedStatement = {
+  name: 'operator_find_own_password',
+  text: `SELECT password_hash AS "passwordHash" FROM operators WHERE id = $1 AND disabled_at IS NULL`,
 };
 
 /**
@@ -74,7 +82,7 @@ export const FIND_SESSION: PreparedStatement = {
   name: 'operator_session_find',
   text: `
     WITH live AS (
-      SELECT s.token_hash, s.last_seen_at, s.expires_at, o.id, o.name, o.role
+      SELECT s.token_hash, s.last_seen_at, s.expires_at, o.id, o.name, o.role, o.must_change
       FROM operator_sessions s LEFT JOIN operators o ON o.id = s.operator_id
       WHERE s.token_hash = $1
         AND s.expires_at > clock_timestamp()
@@ -85,10 +93,51 @@ export const FIND_SESSION: PreparedStatement = {
       WHERE $5::boolean AND s.token_hash = live.token_hash
         AND live.last_seen_at < clock_timestamp() - ${ms('$4')}
     )
-    SELECT id, name, role, expires_at AS "expiresAt" FROM live`,
+    SELECT id, name, role, must_change AS "mustChange", expires_at AS "expiresAt" FROM live`,
 };
 
 export const END_SESSION: PreparedStatement = {
   name: 'operator_session_end',
   text: `DELETE FROM operator_sessions WHERE token_hash = $1 RETURNING 1`,
+};
+
+/** Whose sessions: an account's, or those that were begun with what the environment says now. */
+const OWN = '(operator_id = $1 OR environment_account = $2)';
+
+export const LIST_SESSIONS: PreparedStatement = {
+  name: 'operator_session_list',
+  text: `
+    SELECT encode(token_hash, 'hex') AS id, address, created_at AS "beganAt", last_seen_at AS "lastUsedAt",
+      token_hash = $3 AS "isThis"
+    FROM operator_sessions
+    WHERE ${OWN} AND expires_at > ${NOW} AND last_seen_at > ${NOW} - ${ms('$4')}
+    ORDER BY last_seen_at DESC`,
+};
+
+export const END_OTHER_SESSIONS: PreparedStatement = {
+  name: 'operator_session_end_others',
+  text: `
+    DELETE FROM operator_sessions
+    WHERE ${OWN} AND token_hash <> $3 AND ($4::text IS NULL OR encode(token_hash, 'hex') = $4)`,
+};
+
+/**
+ * Another password for the account of a live session, which alone goes on, under another token. Nothing is changed
+ * where the password that was checked is no longer the account's.
+ */
+export const RENEW_SESSION: PreparedStatement = {
+  name: 'operator_session_renew',
+  text: `
+    WITH changed AS (
+      UPDATE operators SET password_hash = $3, password_set_at = clock_timestamp(), must_change = false
+      WHERE id = $1 AND password_hash = $2 AND disabled_at IS NULL
+        AND EXISTS (SELECT FROM operator_sessions WHERE token_hash = $4 AND operator_id = $1)
+      RETURNING id
+    ), ended AS (
+      DELETE FROM operator_sessions s USING changed WHERE s.operator_id = changed.id AND s.token_hash <> $4
+    ), renewed AS (
+      UPDATE operator_sessions s SET token_hash = $5, last_seen_at = clock_timestamp()
+      FROM changed WHERE s.token_hash = $4
+    )
+    SELECT 1 FROM changed`,
 };

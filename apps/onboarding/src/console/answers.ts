@@ -38,7 +38,7 @@ export class ConsoleAnswers {
     reply.status(problem.status);
     if (problem.retryAfterS !== undefined) reply.header('Retry-After', String(problem.retryAfterS));
     if (problem.status === 401) return this.login(request, reply, { next: pathOf(request) });
-    return this.page(reply, refusalPage(PROBLEMS[problem.code].title, problem.message));
+    return this.page(reply, refusalPage(PROBLEMS[problem.code].title, problem.message, request.operator));
   }
 }
 

@@ -2,10 +2,12 @@ import fastifyCookie from '@fastify/cookie';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { isDatabaseAway } from '#libs/database';
 import { Queues } from '#libs/jobs';
-import { OperatorAudit, OperatorLogin, OperatorSessions } from '#libs/operators';
+import { OperatorAudit, OperatorLogin, OperatorSessions, OwnAccount } from '#libs/operators';
 import { Health, KeyedHash, ProblemFilter } from '#libs/platform';
+import { serveAccount } from './account.routes.js';
 import { ConsoleAnswers } from './answers.js';
 import { FormTokens } from './form-token.js';
+import { takeForms } from './forms.js';
 import { guard } from './gate.js';
 import { serveHome } from './home.route.js';
 import { serveLogin } from './login.routes.js';
@@ -31,9 +33,13 @@ export async function serveConsole(app: NestFastifyApplication): Promise<void> {
         guard(scope, sessions, answers, problemOf);
         serveHome(scope, { health: app.get(Health), answers, tokens });
         const login = app.get(OperatorLogin);
-        await scope.register((forms) =>
-          serveLogin(forms, { login, sessions, audit, answers, tokens, problemOf }),
-        );
+        const account = app.get(OwnAccount);
+        // The only scope of the service that takes forms.
+        await scope.register(async (forms) => {
+          await takeForms(forms);
+          serveLogin(forms, { login, sessions, audit, answers, tokens, problemOf });
+          serveAccount(forms, { account, sessions, answers, tokens, problemOf });
+        });
         const queues = app.get(Queues);
         await scope.register((board) => serveQueueBoard(board, { queues, audit, answers, problemOf }));
       },

@@ -10,6 +10,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Served without a login. What does not say so is not. */
     withoutLogin?: boolean;
+    /** Open to whoever has yet to choose a password of their own. What does not say so is not. */
+    withFirstPassword?: boolean;
   }
   interface FastifyRequest {
     /** Who is logged in to the console; null outside of it. */
@@ -45,6 +47,12 @@ export function guard(
     request.operator = token ? await sessions.find(token, !foreign && isUse(request)) : null;
     if (!request.operator && !request.routeOptions.config.withoutLogin) {
       throw new ProblemError('unauthenticated', { detail: `Log in at ${PATHS.login}.` });
+    }
+    const { withoutLogin, withFirstPassword } = request.routeOptions.config;
+    if (request.operator?.mustChange && !withoutLogin && !withFirstPassword) {
+      throw new ProblemError('forbidden', {
+        detail: `Choose a password of your own first, at ${PATHS.account}.`,
+      });
     }
     if (foreign) throw new ProblemError('forbidden', { detail: foreign });
   }

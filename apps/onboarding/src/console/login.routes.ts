@@ -1,23 +1,21 @@
-import fastifyFormbody from '@fastify/formbody';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { ProblemError } from '#libs/kernel';
 import { OperatorAudit, OperatorLogin, OperatorSessions } from '#libs/operators';
 import type { ConsoleAnswers } from './answers.js';
 import type { FormTokens } from './form-token.js';
+import { PASSWORD_FIELD, TOKEN_FIELD, checkToken, parsed } from './forms.js';
+import { logoutPage } from './pages.js';
 import { PATHS, goingOnTo, within } from './paths.js';
 import { FORM_COOKIE, SESSION_COOKIE } from './session-cookie.js';
 
-/** Three texts of a person's, and a token. */
-const FORM_LIMIT_BYTES = 4_096;
-
 const loginForm = z.strictObject({
   name: z.string().max(256),
-  password: z.string().max(1_024),
-  token: z.string().max(64),
+  password: PASSWORD_FIELD,
+  token: TOKEN_FIELD,
   next: z.string().max(256).default(PATHS.home),
 });
-const logoutForm = z.strictObject({ token: z.string().max(64) });
+const logoutForm = z.strictObject({ token: TOKEN_FIELD });
 
 export interface LoginParts {
   login: OperatorLogin;
@@ -29,12 +27,9 @@ export interface LoginParts {
   problemOf(error: unknown): ProblemError;
 }
 
-/** Login and logout: the only scope of the service that takes forms. */
-export async function serveLogin(scope: FastifyInstance, parts: LoginParts): Promise<void> {
+/** Login and logout, in a scope that takes forms. */
+export function serveLogin(scope: FastifyInstance, parts: LoginParts): void {
   const { login, sessions, audit, answers, tokens, problemOf } = parts;
-  scope.removeAllContentTypeParsers();
-  await scope.register(fastifyFormbody, { bodyLimit: FORM_LIMIT_BYTES });
-
   const withoutLogin = { config: { withoutLogin: true } };
   scope.get(within(PATHS.login), withoutLogin, async (request, reply) => {
     if (request.operator) return reply.redirect(PATHS.home, 303);
@@ -51,8 +46,13 @@ export async function serveLogin(scope: FastifyInstance, parts: LoginParts): Pro
       return again(new ProblemError('forbidden', { detail: 'This form had grown old. Please try again.' }));
     }
     try {
-      const session = await login.logIn({ name, password, address: request.ip, traceId: request.id });
-      return await openTo(request, reply, session, next);
+      const { operator, token: session } = await login.logIn({
+        name,
+        password,
+        address: request.ip,
+        traceId: request.id,
+      });
+      return await openTo(request, reply, session, operator.mustChange ? PATHS.account : next);
     } catch (error) {
       return again(problemOf(error));
     }
@@ -67,11 +67,15 @@ export async function serveLogin(scope: FastifyInstance, parts: LoginParts): Pro
     return reply.redirect(goingOnTo(next), 303);
   }
 
-  scope.post(within(PATHS.logout), async (request, reply) => {
+  const withFirstPassword = { config: { withFirstPassword: true } };
+  scope.get(within(PATHS.logout), withFirstPassword, async (request, reply) => {
+    const page = logoutPage({ operator: request.operator!, formToken: tokens.ofSession(request) });
+    return answers.page(reply, page);
+  });
+
+  scope.post(within(PATHS.logout), withFirstPassword, async (request, reply) => {
     const { token } = parsed(logoutForm, request);
-    if (!tokens.isOfSession(request, token)) {
-      throw new ProblemError('forbidden', { detail: 'This form had grown old. Go back and try again.' });
-    }
+    checkToken(tokens, request, token);
     await sessions.end(SESSION_COOKIE.of(request) ?? '');
     SESSION_COOKIE.clear(request, reply);
     reply.header('Clear-Site-Data', '"cache", "cookies", "storage"');
@@ -80,11 +84,4 @@ export async function serveLogin(scope: FastifyInstance, parts: LoginParts): Pro
     audit.record({ ...entry, outcome: 'done' });
     return reply.redirect(PATHS.login, 303);
   });
-}
-
-/** @throws ProblemError `validation_failed` that repeats nothing of the form: there is a password in it. */
-function parsed<S extends z.ZodType>(schema: S, request: FastifyRequest): z.output<S> {
-  const result = schema.safeParse(request.body);
-  if (result.success) return result.data;
-  throw new ProblemError('validation_failed', { detail: 'The form has the wrong fields.' });
 }

@@ -1,27 +1,8 @@
 import type { Operator } from '#libs/operators';
 import type { Finding } from '#libs/platform';
 import { Html, html } from './html.js';
+import { NOTHING, alertOf, logoutForm, masthead, page } from './layout.js';
 import { PATHS } from './paths.js';
-
-const NOTHING = new Html('');
-
-/** @returns a whole document. */
-function page(title: string, body: Html): string {
-  return html`<!doctype html>
-    <html lang="en">
-      <head>
-        <meta charset="utf-8" />
-        <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <meta name="robots" content="noindex" />
-        <meta name="color-scheme" content="light dark" />
-        <title>${title} · Gangway</title>
-        <link rel="stylesheet" href="${PATHS.stylesheet}" />
-      </head>
-      <body>
-        ${body}
-      </body>
-    </html> `.text;
-}
 
 export interface LoginPage {
   formToken: string;
@@ -36,7 +17,6 @@ export interface LoginPage {
 }
 
 export function loginPage({ formToken, next, error, name, fromElsewhere }: LoginPage): string {
-  const wrong = error === null ? NOTHING : html`<p class="error" id="error" role="alert">${error}</p>`;
   const described = error === null ? NOTHING : new Html('aria-describedby="error"');
   const again = html`<p class="quiet"><a href="${next}">Already logged in? Go on.</a></p>`;
   return page(
@@ -44,7 +24,7 @@ export function loginPage({ formToken, next, error, name, fromElsewhere }: Login
     html`<main class="narrow">
       <h1>Gangway operations</h1>
       <form class="card login" method="post" action="${PATHS.login}">
-        ${wrong}
+        ${alertOf(error, 'error')}
         <input type="hidden" name="token" value="${formToken}" />
         <input type="hidden" name="next" value="${next}" />
         <label for="name">Name</label>
@@ -96,19 +76,13 @@ export function homePage({ operator, formToken, status, checks }: HomePage): str
   );
   return page(
     'Operations',
-    html`<header>
-        <p class="name">Gangway</p>
-        <p>${operator.name} <span class="quiet">(${operator.role})</span></p>
-        <form method="post" action="${PATHS.logout}">
-          <input type="hidden" name="token" value="${formToken}" />
-          <button type="submit">Log out</button>
-        </form>
-      </header>
+    html`${masthead(operator, formToken)}
       <main>
         <h1>Operations</h1>
         <nav class="card" aria-label="Operations">
           <ul>
             <li><a href="${PATHS.queues}">Queues</a></li>
+            <li><a href="${PATHS.account}">Your account</a></li>
             <li><a href="/docs">The API’s routes</a></li>
           </ul>
         </nav>
@@ -122,15 +96,35 @@ export function homePage({ operator, formToken, status, checks }: HomePage): str
   );
 }
 
+/** Where links that cannot send a form lead to, such as the queue board's. */
+export function logoutPage({ operator, formToken }: { operator: Operator; formToken: string }): string {
+  return page(
+    'Log out',
+    html`<main class="narrow">
+      <h1>Log out</h1>
+      <div class="card">
+        <p>You are logged in as ${operator.name}.</p>
+        ${logoutForm(formToken)}
+      </div>
+      <p><a href="${PATHS.home}">Back to the console</a></p>
+    </main>`,
+  );
+}
+
 /** What could not be done, for a person to read. */
-export function refusalPage(title: string, detail: string): string {
+export function refusalPage(title: string, detail: string, operator: Operator | null): string {
+  const onward = operator?.mustChange
+    ? html`<a href="${PATHS.account}">Choose a password</a>`
+    : html`<a href="${PATHS.home}">Back to the console</a>`;
+  const out = html`<p><a href="${PATHS.logout}">Log out</a></p>`;
   return page(
     title,
     html`<main class="narrow">
       <h1>${title}</h1>
       <div class="card">
         <p>${detail}</p>
-        <p><a href="${PATHS.home}">Back to the console</a></p>
+        <p>${onward}</p>
+        ${operator === null ? NOTHING : out}
       </div>
     </main>`,
   );

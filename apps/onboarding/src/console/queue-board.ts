@@ -29,7 +29,16 @@ export async function serveQueueBoard(scope: FastifyInstance, parts: BoardParts)
   createBullBoard({
     queues: queues.all().map((queue) => new BullMQAdapter(queue)),
     serverAdapter: adapter,
-    options: { uiConfig: { boardTitle: 'Gangway' } },
+    options: {
+      uiConfig: {
+        boardTitle: 'Gangway',
+        // Links are all that it takes, and by a link nobody is to be logged out: the page behind it has a form.
+        miscLinks: [
+          { text: 'Your account', url: PATHS.account },
+          { text: 'Log out', url: PATHS.logout },
+        ],
+      },
+    },
   });
   // The board's own would tell the error's words.
   adapter.setErrorHandler((error) => {

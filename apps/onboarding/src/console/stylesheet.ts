@@ -44,6 +44,13 @@ table { width: 100%; border-collapse: collapse; }
 th, td { text-align: start; vertical-align: top; padding: .5rem .5rem .5rem 0; overflow-wrap: anywhere; }
 th { font-weight: 400; }
 tr + tr > * { border-top: 1px solid color-mix(in srgb, var(--line) 35%, transparent); }
+p.after { margin: .75rem 0 0; }
+.sessions li { display: flex; flex-wrap: wrap; gap: .5rem 1rem; align-items: center; justify-content: space-between;
+  padding-block: .75rem; }
+.sessions li + li { border-top: 1px solid color-mix(in srgb, var(--line) 35%, transparent); }
+.sessions li > div { flex: 1 1 12rem; overflow-wrap: anywhere; }
+.sessions button { color: var(--accent); background: transparent; }
+form > button + .sessions { margin-top: 1rem; }
 .up { color: var(--good); font-weight: 600; }
 .down { color: var(--bad); font-weight: 600; }
 `;

@@ -6,6 +6,7 @@ import { Callers1764000000000 } from './1764000000000-callers.js';
 import { Owners1764100000000 } from './1764100000000-owners.js';
 import { SealedData1764200000000 } from './1764200000000-sealed-data.js';
 import { Operators1764300000000 } from './1764300000000-operators.js';
+import { FirstPasswords1764400000000 } from './1764400000000-first-passwords.js';
 
 /** In order, by hand: a glob finds nothing once the code is built elsewhere. */
 export const MIGRATIONS = [
@@ -17,4 +18,5 @@ export const MIGRATIONS = [
   Owners1764100000000,
   SealedData1764200000000,
   Operators1764300000000,
+  FirstPasswords1764400000000,
 ];

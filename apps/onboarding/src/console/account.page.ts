@@ -1,0 +1,116 @@
+import type { Operator, OperatorSession } from '#libs/operators';
+import { Html, html } from './html.js';
+import { NOTHING, alertOf, masthead, page } from './layout.js';
+import { PATHS } from './paths.js';
+
+export interface AccountPage {
+  operator: Operator;
+  formToken: string;
+  sessions: OperatorSession[];
+  /** What was done last. */
+  done?: string | null;
+  /** What was wrong with the last try, and with which form. */
+  wrong?: { form: 'password' | 'sessions'; error: string } | null;
+}
+
+export function accountPage({
+  operator,
+  formToken,
+  sessions,
+  done = null,
+  wrong = null,
+}: AccountPage): string {
+  const errorOf = (form: 'password' | 'sessions') => (wrong?.form === form ? wrong.error : null);
+  return page(
+    'Your account',
+    html`${masthead(operator, formToken)}
+      <main>
+        <h1>Your account</h1>
+        ${done === null ? NOTHING : html`<p class="card up" role="status">${done}</p>`}
+        <section class="card" aria-labelledby="password-heading">
+          <h2 id="password-heading">Password</h2>
+          ${operator.id === null ? ENVIRONMENT : passwordForm(operator, formToken, errorOf('password'))}
+        </section>
+        <section class="card" aria-labelledby="sessions-heading">
+          <h2 id="sessions-heading">Where you are logged in</h2>
+          ${sessionsForm(formToken, sessions, errorOf('sessions'))}
+        </section>
+        ${operator.mustChange ? NOTHING : html`<p><a href="${PATHS.home}">Back to the console</a></p>`}
+      </main>`,
+  );
+}
+
+const ENVIRONMENT = html`<p>
+  This account is not one of the table’s: its name and password are <code>OPS_USER</code> and
+  <code>OPS_PASSWORD</code> of the service’s environment. They are changed there, with a restart, which ends
+  all of its sessions.
+</p>`;
+
+function passwordForm({ name, mustChange }: Operator, formToken: string, error: string | null): Html {
+  const first = html`<p>
+    Your password was chosen by somebody else. Choose your own: nothing else is open until then.
+  </p>`;
+  return html`${mustChange ? first : NOTHING}
+    <form method="post" action="${PATHS.password}">
+      ${alertOf(error, 'password-error')}
+      <input type="hidden" name="token" value="${formToken}" />
+      <input type="text" value="${name}" autocomplete="username" readonly hidden />
+      ${passwordField('current', 'Current password', 'current-password', error && 'password-error')}
+      <p class="quiet" id="rule">
+        12 to 128 characters, any of them. Several words that you made up are good.
+      </p>
+      ${passwordField('wanted', 'New password', 'new-password', 'rule')}
+      ${passwordField('again', 'New password, once more', 'new-password', null)}
+      <button type="submit">Change the password</button>
+      <p class="quiet after">You stay logged in here, and nowhere else.</p>
+    </form>`;
+}
+
+function sessionsForm(formToken: string, sessions: OperatorSession[], error: string | null): Html {
+  const others = sessions.length > 1;
+  // The browser takes the first button for the Enter key: in the field it must not be that of some one session.
+  const ending = html`<input type="hidden" name="token" value="${formToken}" />
+    ${passwordField('password', 'Your password, to end others', 'current-password', error && 'sessions-error')}
+    <button type="submit" name="session" value="others">End all others</button>`;
+  return html`<form method="post" action="${PATHS.sessions}">
+    ${alertOf(error, 'sessions-error')} ${others ? ending : NOTHING}
+    <ul class="sessions">
+      ${sessions.map(sessionItem)}
+    </ul>
+  </form>`;
+}
+
+function sessionItem({ id, address, beganAt, lastUsedAt, isThis }: OperatorSession): Html {
+  const end = html`<button
+    type="submit"
+    name="session"
+    value="${id}"
+    aria-label="End the one from ${address} since ${readable(beganAt)}"
+  >
+    End
+  </button>`;
+  return html`<li>
+    <div>
+      <strong>${address}</strong> ${isThis ? html`<span class="up">this one</span>` : NOTHING}<br />
+      <span class="quiet">since ${time(beganAt)}, last used ${time(lastUsedAt)}</span>
+    </div>
+    ${isThis ? NOTHING : end}
+  </li>`;
+}
+
+function passwordField(id: string, label: string, autocomplete: string, describedBy: string | null): Html {
+  return html`<label for="${id}">${label}</label>
+    <input
+      id="${id}"
+      name="${id}"
+      type="password"
+      autocomplete="${autocomplete}"
+      maxlength="256"
+      required
+      ${describedBy === null ? NOTHING : html`aria-describedby="${describedBy}"`}
+    />`;
+}
+
+/** Without script nobody knows the reader's time zone. */
+const readable = (at: Date) => `${at.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+const time = (at: Date) => html`<time datetime="${at.toISOString()}">${readable(at)}</time>`;

@@ -1,0 +1,108 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { ProblemError } from '#libs/kernel';
+import { OperatorSessions, OwnAccount, type OwnAct } from '#libs/operators';
+import { accountPage, type AccountPage } from './account.page.js';
+import type { ConsoleAnswers } from './answers.js';
+import type { FormTokens } from './form-token.js';
+import { PASSWORD_FIELD, TOKEN_FIELD, checkToken, parsed } from './forms.js';
+import { PATHS, within } from './paths.js';
+import { SESSION_COOKIE } from './session-cookie.js';
+
+/** Three passwords of 128 characters, each of up to four bytes, which a form writes as `%xx`. */
+const PASSWORDS_LIMIT_BYTES = 6_144;
+
+const passwordForm = z.strictObject({
+  current: PASSWORD_FIELD,
+  wanted: PASSWORD_FIELD,
+  again: PASSWORD_FIELD,
+  token: TOKEN_FIELD,
+});
+const sessionsForm = z.strictObject({
+  password: PASSWORD_FIELD,
+  session: z.union([z.literal('others'), z.string().regex(/^[0-9a-f]{64}$/)]),
+  token: TOKEN_FIELD,
+});
+
+/** What a page may say that was done: texts of ours, by a word in the path. */
+const DONE: ReadonlyMap<unknown, string> = new Map([
+  ['password', 'Your password is changed. Your other sessions have ended.'],
+  ['sessions', 'Ended.'],
+]);
+
+export interface AccountParts {
+  account: OwnAccount;
+  sessions: OperatorSessions;
+  answers: ConsoleAnswers;
+  tokens: FormTokens;
+  /** What is said about an error. */
+  problemOf(error: unknown): ProblemError;
+}
+
+/** The page of one's own account, in a scope that takes forms. */
+export function serveAccount(scope: FastifyInstance, parts: AccountParts): void {
+  const { account, sessions, answers, tokens, problemOf } = parts;
+  const open = { withFirstPassword: true };
+
+  scope.get(within(PATHS.account), { config: open }, async (request, reply) => {
+    const { done } = request.query as { done?: unknown };
+    return show(request, reply, { done: DONE.get(done) ?? null });
+  });
+
+  const changing = { config: open, bodyLimit: PASSWORDS_LIMIT_BYTES };
+  scope.post(within(PATHS.password), changing, async (request, reply) => {
+    const { current, wanted, again, token } = parsed(passwordForm, request);
+    checkToken(tokens, request, token);
+    return orAgain(request, reply, 'password', async () => {
+      if (wanted !== again) {
+        throw new ProblemError('validation_failed', { detail: 'The new password was typed in two ways.' });
+      }
+      const renewed = await account.changePassword(actOf(request), { current, wanted });
+      SESSION_COOKIE.set(request, reply, renewed);
+    });
+  });
+
+  scope.post(within(PATHS.sessions), { config: open }, async (request, reply) => {
+    const { password, session, token } = parsed(sessionsForm, request);
+    checkToken(tokens, request, token);
+    return orAgain(request, reply, 'sessions', () =>
+      account.endSessions(actOf(request), password, session === 'others' ? null : session),
+    );
+  });
+
+  async function orAgain(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    form: 'password' | 'sessions',
+    act: () => Promise<void>,
+  ): Promise<FastifyReply> {
+    try {
+      await act();
+    } catch (error) {
+      const problem = problemOf(error);
+      // The session has ended: there is nothing to try again with.
+      if (problem.status === 401) throw problem;
+      reply.status(problem.status);
+      if (problem.retryAfterS !== undefined) reply.header('Retry-After', String(problem.retryAfterS));
+      return show(request, reply, { wrong: { form, error: problem.message } });
+    }
+    // By another request: a page that is loaded anew must not send the form again.
+    return reply.redirect(`${PATHS.account}?done=${form}`, 303);
+  }
+
+  async function show(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    said: Pick<AccountPage, 'done' | 'wrong'>,
+  ): Promise<FastifyReply> {
+    const { operator, token } = actOf(request);
+    const list = await sessions.list(operator, token);
+    const formToken = tokens.ofSession(request);
+    return answers.page(reply, accountPage({ operator, formToken, sessions: list, ...said }));
+  }
+}
+
+function actOf(request: FastifyRequest): OwnAct {
+  const token = SESSION_COOKIE.of(request) ?? '';
+  return { operator: request.operator!, token, address: request.ip, traceId: request.id };
+}

@@ -1,0 +1,105 @@
+import { Injectable } from '@nestjs/common';
+import { PreparedStatements } from '#libs/database';
+import { ProblemError, canonicalPassword, isOfAnyLength } from '#libs/kernel';
+import { EnvironmentAccount } from './environment-account.js';
+import { LoginThrottle } from './login-throttle.js';
+import { checkNewPassword } from './new-password.js';
+import { OperatorAudit } from './operator-audit.js';
+import { OperatorSessions } from './operator-sessions.js';
+import type { Operator } from './operator.js';
+import { PasswordHashes } from './password-hashes.js';
+import { FIND_OWN_PASSWORD } from './statements.js';
+
+/** Who does something to the own account, in which session, and from where. */
+export interface OwnAct {
+  operator: Operator;
+  /** Of the session. */
+  token: string;
+  address: string;
+  traceId: string;
+}
+
+/**
+ * What operators do to their own account. Each act asks for the password again: a screen that was left open, or a
+ * token that was stolen, is not enough. Wrong ones count as failed logins do.
+ * Verbs throw ProblemError: `forbidden` for a wrong password, `rate_limited` with `retryAfterS`.
+ */
+@Injectable()
+export class OwnAccount {
+  constructor(
+    private readonly statements: PreparedStatements,
+    private readonly hashes: PasswordHashes,
+    private readonly environment: EnvironmentAccount,
+    private readonly throttle: LoginThrottle,
+    private readonly sessions: OperatorSessions,
+    private readonly audit: OperatorAudit,
+  ) {}
+
+  /**
+   * Ends the account's other sessions, and gives this one another token.
+   *
+   * @returns the new token.
+   * @throws ProblemError also `validation_failed` where the new password breaks the rule or is the old one;
+   *   `unauthenticated` where the account has changed meanwhile.
+   */
+  async changePassword(
+    act: OwnAct,
+    { current, wanted }: { current: string; wanted: string },
+  ): Promise<string> {
+    const { operator, token } = act;
+    if (operator.id === null) {
+      throw new ProblemError('forbidden', { detail: 'This account’s password is OPS_PASSWORD.' });
+    }
+    checkNewPassword(operator.name, wanted);
+    if (canonicalPassword(wanted) === canonicalPassword(current)) {
+      throw new ProblemError('validation_failed', { detail: 'The new password is the one that you have.' });
+    }
+    return this.#confirmed('password', act, current, async (checked) => {
+      const renewed = await this.sessions.renew(token, operator, {
+        checked,
+        hash: await this.hashes.hash(wanted),
+      });
+      if (renewed) return renewed;
+      throw new ProblemError('unauthenticated', { detail: 'The account has changed meanwhile.' });
+    });
+  }
+
+  /** @param id of a session, as the list has it; null for all of the account's but this one. Never ends this one. */
+  async endSessions(act: OwnAct, password: string, id: string | null): Promise<void> {
+    const action = id === null ? 'end other sessions' : 'end session';
+    await this.#confirmed(action, act, password, () => this.sessions.endOthers(act.operator, act.token, id));
+  }
+
+  async #confirmed<T>(
+    action: string,
+    { operator, address, traceId }: OwnAct,
+    password: string,
+    act: (checked: string | null) => Promise<T>,
+  ): Promise<T> {
+    const entry = { action, operator: operator.name, target: null, address, traceId };
+    try {
+      await this.throttle.take(operator.name, address);
+      const checked = await this.#check(operator, password);
+      await this.throttle.giveBack(operator.name, address);
+      const done = await act(checked);
+      this.audit.record({ ...entry, outcome: 'done' });
+      return done;
+    } catch (error) {
+      this.audit.record({ ...entry, outcome: error instanceof ProblemError ? 'refused' : 'failed' });
+      throw error;
+    }
+  }
+
+  /** @returns the hash that the password fits; null for the environment's account. */
+  async #check({ id }: Operator, password: string): Promise<string | null> {
+    const wrong = new ProblemError('forbidden', { detail: 'Your current password is another one.' });
+    if (!isOfAnyLength(password)) throw wrong;
+    if (id === null) {
+      if (!this.environment.isPassword(password)) throw wrong;
+      return null;
+    }
+    const [own] = await this.statements.run<{ passwordHash: string }>(FIND_OWN_PASSWORD, [id]);
+    if (!own || !(await this.hashes.isRight(password, own.passwordHash))) throw wrong;
+    return own.passwordHash;
+  }
+}
