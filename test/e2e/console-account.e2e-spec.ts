@@ -94,7 +94,7 @@ describe('one’s own password', () => {
       expect(refused.text).not.toContain('some other geese');
     }
     expect(audited).toMatchObject(
-      Array(TRIES).fill({ operator: name, action: 'password', outcome: 'refused' }),
+      Array.from({ length: TRIES }, () => ({ operator: name, action: 'password', outcome: 'refused' })),
     );
     const limited = await change(here);
     expect([limited.status, Number(limited.headers['retry-after']) > 0]).toEqual([429, true]);
