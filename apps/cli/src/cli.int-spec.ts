@@ -100,7 +100,7 @@ describe('operators', () => {
       '--role',
       'viewer',
     )) as unknown as Account;
-    expect(made).toMatchObject({ name: 'ana', role: 'viewer', disabledAt: null });
+    expect(made).toMatchObject({ name: 'ana', role: 'viewer', mustChange: true, disabledAt: null });
     expect(made.password).toMatch(/^[A-Za-z0-9_-]{24}$/);
     const password = 'a staple of horses';
     const typed = await gangway(
@@ -131,6 +131,8 @@ describe('operators', () => {
       'operator_password_set operator:ana',
       'operator_created operator:ana',
     ]);
+    const told = await gangway(['operators', 'create', '--name', 'uma', '--role', 'viewer']);
+    expect(told.out).toMatch(/^uma .* first password .*\n[^]*another one has to be chosen at \/ops\/account/);
   }, 60_000);
 });
 
