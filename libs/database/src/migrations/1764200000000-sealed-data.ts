@@ -1,12 +1,15 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-const ENDED = `state IN ('completed', 'failed', 'expired', 'cancelled')`;
-
-/** Data keys, sealed contacts, erasure, and the chain of the timeline. */
+/**
+ * Data keys, sealed contacts, erasure, and the chain of the timeline. It locks the tables that every request needs, and
+ * so does nothing that takes long: the indexes are a migration of their own.
+ */
 export class SealedData1764200000000 implements MigrationInterface {
   readonly name = 'SealedData1764200000000';
 
   async up(runner: QueryRunner): Promise<void> {
+    // Whoever waits for a lock has everybody else wait behind it. Refused, all of it is undone, and may be run again.
+    await runner.query(`SET LOCAL lock_timeout = '5s'`);
     // No defaults: no row is rewritten, and the version before goes on without these columns.
     await runner.query(`
       ALTER TABLE onboardings
@@ -21,27 +24,8 @@ export class SealedData1764200000000 implements MigrationInterface {
     await runner.query(`
       ALTER TABLE onboarding_events
         ADD COLUMN hash bytea, ADD COLUMN salt uuid, ADD COLUMN data_hash bytea`);
-    await this.#indexes(runner);
     await this.#erasure(runner);
     await this.#chain(runner);
-  }
-
-  async #indexes(runner: QueryRunner): Promise<void> {
-    await runner.query(`
-      CREATE INDEX onboardings_data_key ON onboardings (data_key_id) WHERE data_key_id IS NOT NULL`);
-    await runner.query(`
-      CREATE INDEX onboardings_by_contact ON onboardings (subject_key) WHERE starts_with(subject_key, 'blind:')`);
-    // What the version before left in the clear, to be sealed.
-    await runner.query(`
-      CREATE INDEX onboardings_in_clear ON onboardings (id) WHERE subject -> 'contact' IS NOT NULL`);
-    await runner.query(`
-      CREATE INDEX onboardings_kept ON onboardings (updated_at) WHERE ${ENDED} AND erased_at IS NULL`);
-    await runner.query(`
-      CREATE INDEX onboardings_unanchored ON onboardings (id)
-        WHERE ${ENDED} AND anchored_seq IS DISTINCT FROM last_seq`);
-    await runner.query(`CREATE INDEX idempotency_keys_onboarding ON idempotency_keys (onboarding_id)`);
-    await runner.query(`
-      CREATE INDEX idempotency_keys_in_clear ON idempotency_keys (created_at) WHERE body IS NOT NULL`);
   }
 
   async #erasure(runner: QueryRunner): Promise<void> {
@@ -107,17 +91,10 @@ export class SealedData1764200000000 implements MigrationInterface {
   }
 
   async down(runner: QueryRunner): Promise<void> {
+    await runner.query(`SET LOCAL lock_timeout = '5s'`);
     await runner.query(`DROP TRIGGER onboarding_events_chain ON onboarding_events`);
     await runner.query(`DROP TRIGGER onboardings_erase_along ON onboardings`);
     await runner.query(`DROP FUNCTION gangway_chain_event, gangway_erase_along`);
-    for (const index of [
-      'onboardings_by_contact',
-      'onboardings_in_clear',
-      'idempotency_keys_onboarding',
-      'idempotency_keys_in_clear',
-    ]) {
-      await runner.query(`DROP INDEX ${index}`);
-    }
     await runner.query(
       `ALTER TABLE onboarding_events DROP COLUMN hash, DROP COLUMN salt, DROP COLUMN data_hash`,
     );

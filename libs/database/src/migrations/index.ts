@@ -7,6 +7,7 @@ import { Owners1764100000000 } from './1764100000000-owners.js';
 import { SealedData1764200000000 } from './1764200000000-sealed-data.js';
 import { Operators1764300000000 } from './1764300000000-operators.js';
 import { FirstPasswords1764400000000 } from './1764400000000-first-passwords.js';
+import { Indexes1764500000000 } from './1764500000000-indexes.js';
 
 /** In order, by hand: a glob finds nothing once the code is built elsewhere. */
 export const MIGRATIONS = [
@@ -19,4 +20,5 @@ export const MIGRATIONS = [
   SealedData1764200000000,
   Operators1764300000000,
   FirstPasswords1764400000000,
+  Indexes1764500000000,
 ];
