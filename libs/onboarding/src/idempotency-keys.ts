@@ -77,7 +77,7 @@ export class IdempotencyKeys {
     const text = `
       UPDATE idempotency_keys SET sealed_answer = $5
       WHERE caller = $1 AND route = $2 AND key = $3 AND taken_by = $4 AND status IS NULL AND sealed_answer IS NULL`;
-    const sealed = this.sealer.seal(placeOf(id), JSON.stringify(answer));
+    const sealed = this.sealer.seal(placeOf({ caller, route, key, id }), JSON.stringify(answer));
     await this.statements.run(prepared(text), [caller, route, key, id, sealed]);
   }
 
@@ -97,7 +97,7 @@ export class IdempotencyKeys {
     const { sealedAnswer, ...kept } = found;
     // The version before kept answers open; they are gone after IDEMPOTENCY_KEEP_MS.
     if (sealedAnswer === null || kept.takenBy === null) return kept;
-    const opened = this.sealer.open(placeOf(kept.takenBy), sealedAnswer);
+    const opened = this.sealer.open(placeOf({ caller, route, key, id: kept.takenBy }), sealedAnswer);
     return { ...kept, answer: JSON.parse(opened) as KeptAnswer };
   }
 
@@ -119,7 +119,10 @@ export class IdempotencyKeys {
     for (let sealed = 0; ;) {
       const rows = await this.statements.run<KeyedRequest & KeptAnswer>(prepared(find), [SEAL_BATCH]);
       for (const { caller, route, key, id, status, headers, body } of rows) {
-        const answer = this.sealer.seal(placeOf(id), JSON.stringify({ status, headers, body }));
+        const answer = this.sealer.seal(
+          placeOf({ caller, route, key, id }),
+          JSON.stringify({ status, headers, body }),
+        );
         sealed += (await this.statements.run(prepared(seal), [caller, route, key, id, answer])).length;
       }
       if (rows.length < SEAL_BATCH) return sealed;
@@ -142,5 +145,8 @@ export class IdempotencyKeys {
   }
 }
 
-/** By the request that took the key: an answer put under another key does not open. */
-const placeOf = (requestId: string) => ({ onboardingId: requestId, field: 'answer' });
+/** By the request that took the key, and by the key: a row copied to another key, route or caller does not open. */
+const placeOf = ({ caller, route, key, id }: Omit<KeyedRequest, 'fingerprint'>) => ({
+  onboardingId: JSON.stringify([caller, route, key, id]),
+  field: 'answer',
+});
