@@ -83,7 +83,7 @@ export class OnboardingService {
 
   /** @throws ProblemError `not_found`, also where it is another caller's. */
   async load(id: string, caller: Caller): Promise<Row> {
-    return this.subjects.opened(mustSee(await this.#read(id), id, caller));
+    return this.subjects.shown(mustSee(await this.#read(id), id, caller));
   }
 
   /** Its contact sealed, so that a row can be ended and erased whose key is lost. */
@@ -163,7 +163,7 @@ export class OnboardingService {
     const { entities, raw } = await query.getRawAndEntities<{ now: Date }>();
     const callMs = this.config.CALL_TIMEOUT_MS;
     const rows = entities.map((entity, index) =>
-      this.subjects.opened(asOfNow({ ...entity, now: raw[index]!.now, callMs })),
+      this.subjects.shown(asOfNow({ ...entity, now: raw[index]!.now, callMs })),
     );
     const page = rows.slice(0, filter.limit);
     return { rows: page, next: rows.length > filter.limit ? page.at(-1)!.id : null };
@@ -387,7 +387,7 @@ export class OnboardingService {
         where: [...change.where, asWritten, where.version(row.version)],
         clauses,
       });
-      if (changed) return this.subjects.opened(asOfNow(changed));
+      if (changed) return this.subjects.shown(asOfNow(changed));
       // The row read as expired, but is not yet written so.
       await this.expiry.runFor(id);
     }

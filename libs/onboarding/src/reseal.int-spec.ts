@@ -2,10 +2,11 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { uuidV7 } from '#libs/kernel';
 import { Sealer } from '#libs/platform';
-import { anOnboarding } from '#libs/testing';
+import { aCaller, anOnboarding } from '#libs/testing';
 import { DataKeys } from './data-keys.js';
 import { openOnboardings, type Onboardings } from './fixtures/open-onboardings.js';
 import { IdempotencyKeys } from './idempotency-keys.js';
+import { OnboardingService } from './onboarding.service.js';
 import { Reseal } from './reseal.js';
 import { Subjects } from './subjects.js';
 
@@ -119,6 +120,23 @@ describe('a rotation', () => {
     await expect(codeIn(early, id)).rejects.toThrow(
       'data_key is sealed with key "old", which SEALING_KEYS does not have',
     );
+  });
+
+  it('with a key dropped too early hides no list and no command: such a row is told without its contact', async () => {
+    const [lost, kept] = [await sealedRow(before), await sealedRow(after)];
+    const early = await having(NEW);
+    const service = early.module.get(OnboardingService);
+    const { rows } = await service.list({ limit: 10 }, aCaller());
+    expect(rows.map(({ id, subject }) => [id, Object.keys(subject).sort()])).toEqual([
+      [kept, ['contact', 'userId']],
+      [lost, ['userId']],
+    ]);
+    expect((await service.load(lost, aCaller())).subject).toEqual({ userId: 'u' });
+    const cancelled = await service.cancel(lost, undefined, { caller: aCaller(), waitMs: 0 });
+    expect(cancelled).toMatchObject({ state: 'cancelled', subject: { userId: 'u' } });
+    // Nothing is sent to a provider on behalf of somebody unknown.
+    const row = await early.load(lost);
+    expect(() => early.module.get(Subjects).opened(row)).toThrow('which SEALING_KEYS does not have');
   });
 
   it('counts what the version before sealed without a key of the row, and the answers that are kept', async () => {

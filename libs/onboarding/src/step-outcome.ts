@@ -50,7 +50,7 @@ export class StepOutcome {
   }
 
   #shown(row: Row): Row {
-    return this.subjects.opened(asOfNow(row));
+    return this.subjects.shown(asOfNow(row));
   }
 }
 

@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { KeyedHash, type Sealer } from '#libs/platform';
 import type { ParsedSubject } from '#libs/upstream';
 import { DataKeys } from './data-keys.js';
@@ -10,6 +10,8 @@ const BLIND = 'blind:';
 /** Keeps what a subject says of somebody sealed, and finds it again by a keyed hash. */
 @Injectable()
 export class Subjects {
+  readonly #logger = new Logger(Subjects.name);
+
   constructor(
     private readonly dataKeys: DataKeys,
     private readonly hash: KeyedHash,
@@ -40,7 +42,7 @@ export class Subjects {
   }
 
   /**
-   * The row with its whole subject, for the provider and for callers.
+   * The row with its whole subject, for the provider.
    *
    * @throws Error where it is sealed with a key that SEALING_KEYS does not have.
    */
@@ -50,6 +52,21 @@ export class Subjects {
     if (row.sealedContact === null) return row;
     const opened = this.dataKeys.of(row).open(placeOf(row.id), row.sealedContact);
     return { ...row, subject: { ...row.subject, ...(JSON.parse(opened) as object) } };
+  }
+
+  /**
+   * The row as callers see it. Where its contact cannot be opened it is told without: one such row must not hide a page of
+   * others, nor a command that was carried out.
+   */
+  shown<Kept extends Pick<Onboarding, 'id' | 'subject' | 'sealedContact' | 'sealedDataKey'>>(
+    row: Kept,
+  ): Kept {
+    try {
+      return this.opened(row);
+    } catch (error) {
+      this.#logger.error(`the contact of ${row.id} cannot be opened: ${(error as Error).message}`);
+      return row;
+    }
   }
 }
 
