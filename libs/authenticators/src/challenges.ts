@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import {
   Bindings,
+  NOW,
   OnboardingStore,
   Retention,
   chained,
@@ -32,8 +33,8 @@ export class Challenges implements OnModuleInit {
   async forget(): Promise<number> {
     const text = `
       DELETE FROM webauthn_challenges WHERE (onboarding_id, challenge) IN (
-        SELECT onboarding_id, challenge FROM webauthn_challenges WHERE expires_at <= clock_timestamp()
-        LIMIT $1 FOR UPDATE SKIP LOCKED
+        SELECT onboarding_id, challenge FROM webauthn_challenges WHERE expires_at <= ${NOW}
+        ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED
       ) RETURNING 1`;
     for (let forgotten = 0; ;) {
       const rows = await this.store.query(text, [DELETE_BATCH]);

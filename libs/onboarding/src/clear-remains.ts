@@ -18,11 +18,14 @@ const SEAL_CONTACT = `
   WHERE o.id = $1 AND o.subject_key = $2 AND o.subject -> 'contact' IS NOT NULL AND o.sealed_data_key IS NULL
   RETURNING 1`;
 
-const CLEAR_KEY = `~ '^(email|phone):'`;
+/** As the indexes `otp_budgets_in_clear` and `credentials_in_clear` have it: with nothing left, nothing is read. */
+const clear = (table: string) => `
+  SELECT DISTINCT integration, subject_key AS key FROM ${table}
+  WHERE subject_key ~ '^(email|phone):' AND (integration, subject_key) > ($1, $2)
+  ORDER BY integration, subject_key LIMIT $3`;
 
+const BUDGETS_IN_CLEAR = clear('otp_budgets');
 /** Limits that were counted under either key count together. */
-const BUDGETS_IN_CLEAR = `
-  SELECT integration, subject_key AS key FROM otp_budgets WHERE subject_key ${CLEAR_KEY} LIMIT $1`;
 const RENAME_BUDGET = `
   WITH clear AS (DELETE FROM otp_budgets WHERE integration = $1 AND subject_key = $2 RETURNING *)
   INSERT INTO otp_budgets AS b (integration, subject_key, sends, wrong_codes)
@@ -30,13 +33,29 @@ const RENAME_BUDGET = `
   ON CONFLICT (integration, subject_key) DO UPDATE SET
     sends = ARRAY(SELECT t FROM unnest(b.sends || excluded.sends) t ORDER BY t),
     wrong_codes = ARRAY(SELECT t FROM unnest(b.wrong_codes || excluded.wrong_codes) t ORDER BY t)`;
-const CREDENTIALS_IN_CLEAR = `
-  SELECT DISTINCT integration, subject_key AS key FROM credentials WHERE subject_key ${CLEAR_KEY} LIMIT $1`;
+const CREDENTIALS_IN_CLEAR = clear('credentials');
+/**
+ * Their onboardings locked first: an erasure comes before, and takes them along, or waits and finds them renamed. Of a
+ * passkey that is there under both keys, the blind one stays.
+ */
 const RENAME_CREDENTIALS = `
-  WITH clear AS (DELETE FROM credentials WHERE integration = $1 AND subject_key = $2 RETURNING *)
-  INSERT INTO credentials AS k (integration, subject_key, credential_id, onboarding_id, registered)
-  SELECT integration, $3, credential_id, onboarding_id, registered FROM clear
-  ON CONFLICT (integration, subject_key, credential_id) DO UPDATE SET registered = k.registered OR excluded.registered`;
+  WITH locked AS MATERIALIZED (
+    SELECT o.id FROM onboardings o WHERE o.id IN (
+      SELECT onboarding_id FROM credentials WHERE integration = $1 AND subject_key = $2)
+    ORDER BY o.id FOR SHARE
+  ), twice AS (
+    DELETE FROM credentials c USING credentials k, locked l
+    WHERE c.onboarding_id = l.id AND c.integration = $1 AND c.subject_key = $2
+      AND k.integration = $1 AND k.subject_key = $3 AND k.credential_id = c.credential_id
+    RETURNING c.credential_id, c.registered
+  ), merged AS (
+    UPDATE credentials k SET registered = true FROM twice t
+    WHERE k.integration = $1 AND k.subject_key = $3 AND k.credential_id = t.credential_id AND t.registered
+  )
+  UPDATE credentials c SET subject_key = $3 FROM locked l
+  WHERE c.onboarding_id = l.id AND c.integration = $1 AND c.subject_key = $2 AND NOT EXISTS (
+    SELECT 1 FROM credentials k
+    WHERE k.integration = $1 AND k.subject_key = $3 AND k.credential_id = c.credential_id)`;
 
 /** How much of the version before was sealed. */
 export interface ClearRemainsSealed {
@@ -100,12 +119,22 @@ export class ClearRemains {
   }
 
   async #rename(find: string, rename: string): Promise<void> {
-    for (;;) {
-      const rows = await this.statements.run<{ integration: string; key: string }>(prepared(find), [BATCH]);
+    for (let after = ['', '']; ;) {
+      const rows = await this.statements.run<{ integration: string; key: string }>(prepared(find), [
+        ...after,
+        BATCH,
+      ]);
       for (const { integration, key } of rows) {
-        await this.statements.run(prepared(rename), [integration, key, this.subjects.blind(key)]);
+        try {
+          await this.statements.run(prepared(rename), [integration, key, this.subjects.blind(key)]);
+        } catch (error) {
+          // Registered under the blind key at this very moment: the next run finds it there.
+          if (violatedUniqueConstraint(error) !== 'credentials_pkey') throw error;
+        }
       }
       if (rows.length < BATCH) return;
+      const { integration, key } = rows.at(-1)!;
+      after = [integration, key];
     }
   }
 }

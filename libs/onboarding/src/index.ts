@@ -19,7 +19,7 @@ export {
   type Row,
 } from './onboarding.store.js';
 export { notFound } from './ownership.js';
-export { Bindings, SqlValue, columnsOf, fromNow, sql, type Patch } from './statement.js';
+export { Bindings, NOW, SqlValue, columnsOf, fromNow, sql, type Patch } from './statement.js';
 export { Reseal, type KeyUse } from './reseal.js';
 export { Retention } from './retention.js';
 export { RETRY_LAW, repeatsEffect } from './retry-law.js';

@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { uuidV7 } from '#libs/kernel';
 import { Sealer } from '#libs/platform';
-import { aCaller, anOnboarding } from '#libs/testing';
+import { aCaller, anOnboarding, until } from '#libs/testing';
 import { DataKeys } from './data-keys.js';
 import { openOnboardings, type Onboardings } from './fixtures/open-onboardings.js';
 import { IdempotencyKeys } from './idempotency-keys.js';
@@ -14,6 +14,10 @@ const OLD = { id: 'old', key: randomBytes(32) };
 const NEW = { id: 'new', key: randomBytes(32) };
 const list = (...keys: (typeof OLD)[]) =>
   keys.map(({ id, key }) => `${id}:${key.toString('base64')}`).join(',');
+
+/** What the row of an erased onboarding holds. */
+const ERASED = `subject = '{}', subject_key = 'erased:' || id, sealed_contact = NULL, sealed_data_key = NULL,
+  data_key_id = NULL, otp_handle = NULL, metadata = '{}', external_ref = NULL`;
 
 let opened: Onboardings[] = [];
 /** A process with these keys. */
@@ -29,6 +33,7 @@ beforeEach(async () => {
   after = await having(NEW, OLD);
   await before.dataSource.query('DELETE FROM onboardings');
   await before.dataSource.query('DELETE FROM otp_budgets');
+  await before.dataSource.query('DELETE FROM credentials');
   await before.dataSource.query('DELETE FROM idempotency_keys');
 });
 afterEach(async () => {
@@ -212,6 +217,59 @@ describe('what the version before left in the clear', () => {
     expect(await after.module.get(IdempotencyKeys).find(request)).toMatchObject({
       answer: { status: 201, headers: { etag: '1' }, body: '{"to": "ana@example.com"}' },
     });
+  });
+
+  it('leaves of a passkey that is there twice the one under the blind key, registered if either was', async () => {
+    const id = await inClear('kim@example.com', { state: 'completed' });
+    const key = after.module.get(Subjects).blind('email:kim@example.com');
+    await after.dataSource.query(
+      `INSERT INTO credentials (integration, subject_key, credential_id, onboarding_id, registered) VALUES
+         ('byzantine', 'email:kim@example.com', 'both', $1, true), ('byzantine', $2, 'both', $1, false),
+         ('byzantine', 'email:kim@example.com', 'one', $1, true)`,
+      [id, key],
+    );
+    await reseal(after).run();
+    expect(
+      await after.dataSource.query(
+        'SELECT subject_key, credential_id, registered FROM credentials ORDER BY credential_id',
+      ),
+    ).toEqual([
+      { subject_key: key, credential_id: 'both', registered: true },
+      { subject_key: key, credential_id: 'one', registered: true },
+    ]);
+  });
+
+  it('leaves no passkey behind an erasure at the same moment', async () => {
+    const id = await inClear('lee@example.com', { state: 'completed' });
+    await after.dataSource.query(
+      `INSERT INTO credentials (integration, subject_key, credential_id, onboarding_id, registered)
+       VALUES ('byzantine', 'email:lee@example.com', 'c', $1, true)`,
+      [id],
+    );
+    // Who renames is held up after it has begun; the erasure comes meanwhile.
+    const [holder, eraser] = [after.dataSource.createQueryRunner(), after.dataSource.createQueryRunner()];
+    await holder.startTransaction();
+    await holder.query(`SELECT 1 FROM credentials WHERE credential_id = 'c' FOR UPDATE`);
+    const renaming = reseal(after).run();
+    const waiting = (query: string) =>
+      until(`${query} waits`, async () => {
+        const rows = await after.dataSource.query(
+          `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+             AND query LIKE $1`,
+          [`%${query}%`],
+        );
+        return rows.length > 0;
+      });
+    await waiting('FROM credentials');
+    const erasing = eraser.query(
+      `UPDATE onboardings SET ${ERASED}, erased_at = clock_timestamp() WHERE id = $1`,
+      [id],
+    );
+    await waiting('erased_at = clock_timestamp()');
+    await holder.commitTransaction();
+    await Promise.all([renaming, erasing]);
+    await Promise.all([holder.release(), eraser.release()]);
+    expect(await after.dataSource.query('SELECT subject_key FROM credentials')).toEqual([]);
   });
 
   it('waits while its subject has a live onboarding of this version, so that it has one at most', async () => {

@@ -7,6 +7,7 @@ import { openOnboardings, type Onboardings } from './fixtures/open-onboardings.j
 import { IdempotencyKeys } from './idempotency-keys.js';
 import type { State } from './machine.js';
 import { OnboardingService } from './onboarding.service.js';
+import { Reseal } from './reseal.js';
 import { Sweeper } from './sweeper.js';
 
 /** Enough that reading them all is dearer than an index, few enough to be there in a moment. */
@@ -97,6 +98,27 @@ describe('among many rows that are not due', () => {
     const nodes = await nodesOf(await preparedBy(work));
     const scan = nodes.find((node) => node['Index Name'] === index);
     expect(scan?.['Index Cond']).toContain(condition);
+  });
+});
+
+describe('what the version before left in the clear', () => {
+  it.each(['otp_budgets', 'credentials'])('is not looked for in all of %s', async (table) => {
+    const { dataSource, module } = onboardings;
+    await dataSource.query(
+      table === 'credentials'
+        ? `INSERT INTO credentials (integration, subject_key, credential_id, onboarding_id)
+           SELECT integration, subject_key, 'c', id FROM onboardings WHERE subject_key LIKE 'scans-%'`
+        : `INSERT INTO otp_budgets (integration, subject_key)
+           SELECT integration, subject_key FROM onboardings WHERE subject_key LIKE 'scans-%'`,
+    );
+    await dataSource.query(`ANALYZE ${table}`);
+    const run = jest.spyOn(module.get(PreparedStatements), 'run');
+    await module.get(Reseal).run();
+    const [statement, values] = run.mock.calls.find(([{ text }]) => text.includes(`FROM ${table}\n`))!;
+    run.mockRestore();
+    const nodes = await nodesOf([statement.text, values]);
+    expect(nodes.map((node) => node['Index Name'])).toContain(`${table}_in_clear`);
+    await dataSource.query(`DELETE FROM ${table} WHERE subject_key LIKE 'scans-%'`);
   });
 });
 

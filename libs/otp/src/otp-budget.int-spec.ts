@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Test, type TestingModule } from '@nestjs/testing';
 import fc from 'fast-check';
 import { DataSource } from 'typeorm';
@@ -285,5 +285,24 @@ describe('forgetting', () => {
       [[over, sent, wrong].map(({ subjectKey }) => subjectKey)],
     );
     expect(rows.map(({ key }) => key).sort()).toEqual([sent.subjectKey, wrong.subjectKey].sort());
+  });
+
+  it('looks at each row once, also where most of them still count', async () => {
+    await dataSource.query(
+      `INSERT INTO otp_budgets (integration, subject_key, sends)
+       SELECT 'many', lpad(n::text, 6, '0'),
+         ARRAY[clock_timestamp() - CASE WHEN n % 5000 = 0 THEN interval '25 hours' ELSE interval '1 hour' END]
+       FROM generate_series(1, 11000) n`,
+    );
+    const query = jest.spyOn(store, 'query');
+    expect(await budget.forget()).toBeGreaterThanOrEqual(2);
+    const pages = query.mock.calls.map(([, values]) => values!.slice(0, 2).join());
+    query.mockRestore();
+    expect(pages.length).toBeGreaterThanOrEqual(3);
+    expect(new Set(pages).size).toBe(pages.length);
+    const left = await dataSource.query(
+      `DELETE FROM otp_budgets WHERE integration = 'many' RETURNING subject_key`,
+    );
+    expect(left[0]).toHaveLength(10_998);
   });
 });

@@ -12,7 +12,7 @@ import {
 import { CONFIG, type Config } from '#libs/platform';
 
 const DAY_MS = 86_400_000;
-const DELETE_BATCH = 5_000;
+const BATCH = 5_000;
 
 interface Usage {
   sends: Date[];
@@ -46,15 +46,29 @@ export class OtpBudget implements OnModuleInit {
   /** Deletes the budgets that hold nothing that still counts. @returns how many. */
   async forget(): Promise<number> {
     const text = `
-      DELETE FROM otp_budgets WHERE (integration, subject_key) IN (
-        SELECT b.integration, b.subject_key FROM otp_budgets b
+      WITH page AS MATERIALIZED (
+        SELECT integration, subject_key FROM otp_budgets WHERE (integration, subject_key) > ($1, $2)
+        ORDER BY integration, subject_key LIMIT $3
+      ), over AS (
+        SELECT b.integration, b.subject_key FROM otp_budgets b JOIN page p USING (integration, subject_key)
         WHERE ${countWithin('b.sends', DAY_MS)} = 0 AND ${countWithin('b.wrong_codes', DAY_MS)} = 0
-        LIMIT $1 FOR UPDATE SKIP LOCKED
-      ) RETURNING 1`;
-    for (let forgotten = 0; ;) {
-      const rows = await this.store.query(text, [DELETE_BATCH]);
-      forgotten += rows.length;
-      if (rows.length < DELETE_BATCH) return forgotten;
+        FOR UPDATE OF b SKIP LOCKED
+      ), gone AS (
+        DELETE FROM otp_budgets b USING over o
+        WHERE b.integration = o.integration AND b.subject_key = o.subject_key RETURNING 1
+      )
+      SELECT p.integration, p.subject_key AS "subjectKey", (SELECT count(*)::int FROM gone) AS gone,
+        (SELECT count(*)::int FROM page) AS seen
+      FROM page p ORDER BY 1 DESC, 2 DESC LIMIT 1`;
+    // Each row is looked at once, however many there are that still count.
+    for (let forgotten = 0, after = ['', '']; ;) {
+      const [page] = await this.store.query<SubjectRef & { gone: number; seen: number }>(text, [
+        ...after,
+        BATCH,
+      ]);
+      forgotten += page?.gone ?? 0;
+      if (!page || page.seen < BATCH) return forgotten;
+      after = [page.integration, page.subjectKey];
     }
   }
 
