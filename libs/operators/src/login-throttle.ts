@@ -45,16 +45,9 @@ export class LoginThrottle {
 
   /** @throws ProblemError `rate_limited` with the seconds until the next try. */
   async take(name: string, address: string): Promise<void> {
-    const taken = await Promise.allSettled([
-      this.#perAccount.consume(this.#keyOf(name)),
-      this.#perAddress.consume(this.#keyOf(networkOf(address))),
-    ]);
-    const waits = taken.flatMap((each) => (each.status === 'rejected' ? [waitOf(each.reason)] : []));
-    if (waits.length === 0) return;
-    throw new ProblemError('rate_limited', {
-      detail: 'Too many tries with a wrong password.',
-      retryAfterS: Math.max(...waits),
-    });
+    // One after the other: an address that is over its limit must not use up the tries of every account it names.
+    await consumed(this.#perAddress, this.#keyOf(networkOf(address)));
+    await consumed(this.#perAccount, this.#keyOf(name));
   }
 
   /** Of a try that was right. Others' wrong tries stay counted. */
@@ -68,6 +61,17 @@ export class LoginThrottle {
   /** What is typed as a name may be a password, and those never reach Redis. */
   #keyOf(text: string): string {
     return this.hash.of('login throttle', text).toString('base64url');
+  }
+}
+
+async function consumed(limiter: RLWrapperTimeouts, key: string): Promise<void> {
+  try {
+    await limiter.consume(key);
+  } catch (reason) {
+    throw new ProblemError('rate_limited', {
+      detail: 'Too many tries with a wrong password.',
+      retryAfterS: waitOf(reason),
+    });
   }
 }
 

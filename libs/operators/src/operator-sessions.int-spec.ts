@@ -1,12 +1,15 @@
+import { randomBytes } from 'node:crypto';
 import { Test, type TestingModule } from '@nestjs/testing';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { PreparedStatements } from '#libs/database';
 import { PlatformModule } from '#libs/platform';
-import { testServersConfig } from '#libs/testing';
+import { testServersConfig, until } from '#libs/testing';
+import { DataSource } from 'typeorm';
 import { OperatorAccounts } from './operator-accounts.js';
 import { OperatorSessions } from './operator-sessions.js';
 import type { Role } from './operator.js';
 import { OperatorsModule } from './operators.module.js';
+import { BEGIN_SESSION, FIND_SESSION } from './statements.js';
 
 let module: TestingModule;
 let accounts: OperatorAccounts;
@@ -46,6 +49,40 @@ describe('a session', () => {
       expect(await sessions.begin(operator, checked, '192.0.2.1')).toBeNull();
     },
   );
+});
+
+describe('a session that is being begun', () => {
+  it.each([
+    ['another password', 'wait1', (name: string) => accounts.setPassword(name, 'eight wild geese')],
+    [
+      'being disabled and enabled',
+      'wait2',
+      async (name: string) => {
+        await accounts.disable(name);
+        await accounts.enable(name);
+      },
+    ],
+  ])('does not outlive what waited for it: %s', async (_, name, change) => {
+    const { id } = await accounts.create({ name, role: 'admin', password: PASSWORD });
+    const checked = await hashOf(name);
+    const dataSource = module.get(DataSource);
+    const runner = dataSource.createQueryRunner();
+    await runner.startTransaction();
+    const token = randomBytes(32);
+    await runner.query(BEGIN_SESSION.text, [token, id, checked, null, '192.0.2.1', 60_000, 'admin']);
+    const changed = change(name);
+    await until('the change waits', async () => {
+      const [{ waiting }] = await dataSource.query(
+        `SELECT count(*)::int AS waiting FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`,
+      );
+      return waiting > 0;
+    });
+    await runner.commitTransaction();
+    await runner.release();
+    await changed;
+    const found = await dataSource.query(FIND_SESSION.text, [token, 60_000, null, 60_000, false]);
+    expect(found).toEqual([]);
+  });
 });
 
 describe('an account', () => {

@@ -7,12 +7,15 @@ const ms = (parameter: string) => `${parameter}::float8 * interval '1 millisecon
 const ACCOUNT = `id, name, role, created_at AS "createdAt", password_set_at AS "passwordSetAt", must_change AS "mustChange",
   last_login_at AS "lastLoginAt", disabled_at AS "disabledAt"`;
 
-/** A change of an account that ends its sessions in the same statement: there is no moment in between. */
+/**
+ * A change of an account that ends its sessions. What is deleted are those that the statement can see: one that was
+ * committed while it waited for the account is of an older generation, and opens nothing either.
+ */
 const endingSessions = (name: string, change: string): PreparedStatement => ({
   name,
   text: `
     WITH changed AS (
-      UPDATE operators SET ${change} WHERE name = $1 RETURNING *
+      UPDATE operators SET ${change}, generation = generation + 1 WHERE name = $1 RETURNING *
     ), ended AS (
       DELETE FROM operator_sessions s USING changed WHERE s.operator_id = changed.id
     )
@@ -66,12 +69,12 @@ export const BEGIN_SESSION: PreparedStatement = {
     WITH account AS (
       UPDATE operators SET last_login_at = clock_timestamp()
       WHERE id = $2 AND password_hash = $3 AND role = $7 AND disabled_at IS NULL
-      RETURNING id
+      RETURNING id, generation
     ), swept AS (
       DELETE FROM operator_sessions WHERE expires_at < ${NOW}
     )
-    INSERT INTO operator_sessions (token_hash, operator_id, environment_account, address, expires_at)
-    SELECT $1, account.id, $4, $5, clock_timestamp() + ${ms('$6')}
+    INSERT INTO operator_sessions (token_hash, operator_id, environment_account, address, expires_at, generation)
+    SELECT $1, account.id, $4, $5, clock_timestamp() + ${ms('$6')}, coalesce(account.generation, 0)
     FROM (SELECT 1) one LEFT JOIN account ON true
     WHERE num_nonnulls(account.id, $4::bytea) = 1
     RETURNING 1`,
@@ -87,7 +90,8 @@ export const FIND_SESSION: PreparedStatement = {
       WHERE s.token_hash = $1
         AND s.expires_at > clock_timestamp()
         AND s.last_seen_at > clock_timestamp() - ${ms('$2')}
-        AND CASE WHEN s.operator_id IS NULL THEN s.environment_account = $3 ELSE o.disabled_at IS NULL END
+        AND CASE WHEN s.operator_id IS NULL THEN s.environment_account = $3
+          ELSE o.disabled_at IS NULL AND s.generation = o.generation END
     ), seen AS (
       UPDATE operator_sessions s SET last_seen_at = clock_timestamp() FROM live
       WHERE $5::boolean AND s.token_hash = live.token_hash
@@ -129,14 +133,15 @@ export const RENEW_SESSION: PreparedStatement = {
   name: 'operator_session_renew',
   text: `
     WITH changed AS (
-      UPDATE operators SET password_hash = $3, password_set_at = clock_timestamp(), must_change = false
+      UPDATE operators SET password_hash = $3, password_set_at = clock_timestamp(), must_change = false,
+        generation = generation + 1
       WHERE id = $1 AND password_hash = $2 AND disabled_at IS NULL
         AND EXISTS (SELECT FROM operator_sessions WHERE token_hash = $4 AND operator_id = $1)
-      RETURNING id
+      RETURNING id, generation
     ), ended AS (
       DELETE FROM operator_sessions s USING changed WHERE s.operator_id = changed.id AND s.token_hash <> $4
     ), renewed AS (
-      UPDATE operator_sessions s SET token_hash = $5, last_seen_at = clock_timestamp()
+      UPDATE operator_sessions s SET token_hash = $5, last_seen_at = clock_timestamp(), generation = changed.generation
       FROM changed WHERE s.token_hash = $4
     )
     SELECT 1 FROM changed`,

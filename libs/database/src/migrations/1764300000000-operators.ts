@@ -14,7 +14,9 @@ export class Operators1764300000000 implements MigrationInterface {
         password_set_at timestamptz NOT NULL DEFAULT clock_timestamp(),
         last_login_at timestamptz,
         created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-        disabled_at timestamptz
+        disabled_at timestamptz,
+        -- grows with each change that ends the account's sessions
+        generation integer NOT NULL DEFAULT 0
       )`);
     await runner.query(`
       CREATE TABLE operator_sessions (
@@ -24,6 +26,8 @@ export class Operators1764300000000 implements MigrationInterface {
         -- of the environment's account, in an operator's place: keyed hash of its name and password
         environment_account bytea,
         address text NOT NULL,
+        -- the account's, when it was begun
+        generation integer NOT NULL DEFAULT 0,
         created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
         last_seen_at timestamptz NOT NULL DEFAULT clock_timestamp(),
         expires_at timestamptz NOT NULL,
