@@ -17,7 +17,7 @@ export const TIMELINE: Group = {
     plan({ positionals: [which = ''] }) {
       if (which !== 'all' && !isUuid(which)) throw new Misuse('it takes the id of an onboarding, or "all".');
       return async ({ timelines }) => {
-        const counts = { timelines: 0, events: 0, anchored: 0 };
+        const counts = { timelines: 0, events: 0, anchored: 0, unchained: 0 };
         const broken: Report[] = [];
         for await (const report of which === 'all'
           ? every(timelines)
@@ -25,11 +25,12 @@ export const TIMELINE: Group = {
           counts.timelines += 1;
           counts.events += report.events;
           if (report.anchoredSeq !== null) counts.anchored += 1;
+          if (report.unchained > 0) counts.unchained += 1;
           if (report.fault) broken.push(report);
         }
         const lines = [
           ...broken.map(lineOf),
-          `${counts.timelines} timelines of ${counts.events} events, ${counts.anchored} of them anchored: ${broken.length} broken.`,
+          `${counts.timelines} timelines of ${counts.events} events, ${counts.anchored} of them anchored, ${counts.unchained} with events outside of the chain: ${broken.length} broken.`,
         ];
         const answer = { lines, json: { ...counts, broken } };
         if (broken.length > 0) throw new NotAsItShould(answer);

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
 import { aCaller, anOnboarding } from '#libs/testing';
 import { Expiry } from './expiry.js';
 import { openOnboardings, type Onboardings } from './fixtures/open-onboardings.js';
@@ -47,6 +48,7 @@ describe('a timeline', () => {
     expect(await timelines.verifyTimeline(id)).toEqual({
       onboardingId: id,
       events: 4,
+      unchained: 0,
       anchoredSeq: null,
       fault: null,
     });
@@ -263,6 +265,78 @@ describe('an anchor', () => {
     expect(runs.every(({ anchored }) => anchored <= 200)).toBe(true);
     for (const id of ids)
       expect(await timelines.verifyTimeline(id)).toMatchObject({ anchoredSeq: 4, fault: null });
+  });
+});
+
+describe('a timeline that lost its anchor and its hashes', () => {
+  const strip = async (id: string) => {
+    await sql('UPDATE onboardings SET anchor = NULL, anchored_seq = NULL WHERE id = $1', [id]);
+    await sql(
+      `UPDATE onboarding_events SET hash = NULL, salt = NULL, actor = 'forger' WHERE onboarding_id = $1`,
+      [id],
+    );
+  };
+
+  it('is not vouched for anew, and counted once', async () => {
+    const id = await written();
+    await timelines.anchor();
+    await strip(id);
+    expect(await timelines.anchor()).toMatchObject({ anchored: 0, unchained: 1 });
+    expect(await timelines.anchor()).toMatchObject({ anchored: 0, unchained: 0 });
+    expect(await timelines.verifyTimeline(id)).toMatchObject({
+      unchained: 4,
+      anchoredSeq: null,
+      fault: null,
+    });
+  });
+
+  it('is vouched for from where its chain begins, if anything follows', async () => {
+    const id = await written();
+    await strip(id);
+    await timelines.anchor();
+    await onboardings.store.change({
+      id,
+      where: [],
+      patch: {},
+      events: [{ type: 'late_answer_kept', actor: 'upstream' }],
+    });
+    expect(await timelines.anchor()).toMatchObject({ anchored: 1, unchained: 0 });
+    expect(await timelines.verifyTimeline(id)).toMatchObject({ unchained: 4, anchoredSeq: 5, fault: null });
+  });
+
+  it('may not merely claim to have been passed over', async () => {
+    const id = await written();
+    await timelines.anchor();
+    await sql('UPDATE onboardings SET anchor = NULL WHERE id = $1', [id]);
+    expect(await faultOf(id)).toEqual({ seq: 4, fault: 'anchor' });
+  });
+
+  it('is told by the log, which has what it was: its number and its hash, in lines of 100', async () => {
+    const ids = await Promise.all(Array.from({ length: 130 }, () => written()));
+    const log = jest.spyOn(Logger.prototype, 'log').mockReturnValue(undefined);
+    const linesOf = async () => {
+      log.mockClear();
+      await timelines.anchor();
+      return log.mock.calls.map(([line]) => (line as { anchored: { id: string }[] }).anchored);
+    };
+    const lines = await linesOf();
+    expect(lines.every((line) => line.length <= 100)).toBe(true);
+    expect(lines.flat().map(({ id }) => id)).toEqual(expect.arrayContaining(ids));
+    const before = lines.flat().find(({ id }) => id === ids[7]);
+    const [last] = await sql(
+      `SELECT encode(hash, 'hex') AS hash FROM onboarding_events WHERE onboarding_id = $1 AND seq = 4`,
+      [ids[7]],
+    );
+    expect(before).toEqual({ id: ids[7], seq: 4, hash: last.hash });
+    // The forgery that the service vouches for: anchor away, hashes made to fit.
+    await sql('UPDATE onboardings SET anchor = NULL, anchored_seq = NULL WHERE id = $1', [ids[7]]);
+    await sql(`UPDATE onboarding_events SET actor = 'forger' WHERE onboarding_id = $1`, [ids[7]]);
+    await recompute(ids[7]!);
+    const [again] = (await linesOf()).flat();
+    expect(again).toMatchObject({ id: ids[7], seq: 4 });
+    expect(again).not.toEqual(before);
+    expect(await linesOf()).toEqual([]);
+    log.mockRestore();
   });
 });
 

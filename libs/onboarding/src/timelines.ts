@@ -30,13 +30,15 @@ const UNANCHORED = timelines(`
 const ANCHOR = `
   UPDATE onboardings o SET anchor = v.anchor, anchored_seq = v.seq
   FROM unnest($1::uuid[], $2::int[], $3::bytea[]) AS v (id, seq, anchor)
-  WHERE o.id = v.id AND o.last_seq = v.seq RETURNING 1`;
+  WHERE o.id = v.id AND o.last_seq = v.seq RETURNING v.anchor IS NOT NULL AS chained`;
 
 /** What the look at one timeline found. */
 export interface TimelineReport {
   onboardingId: string;
   events: number;
-  /** How far a keyed hash vouches for it; null while it is live, and until soon after its end. */
+  /** How many have no hash, at its beginning: written by the version before, or by somebody else. */
+  unchained: number;
+  /** How far a keyed hash vouches for it; null while it is live, until soon after its end, and without any chain. */
   anchoredSeq: number | null;
   /** Null where it is as it was written. */
   fault: TimelineFault | null;
@@ -78,40 +80,59 @@ export class Timelines {
 
   /**
    * Whoever can write to the database can compute plain hashes anew, but not these: they hang on `HASH_KEY`. A timeline
-   * that is broken already gets none.
+   * that is broken already gets none, nor one without a chain. Whoever takes anchor and hashes away gets a new anchor for
+   * a forgery: so what is vouched for is a line in the log first, with its last hash. A second line that has another
+   * hash for the same number tells.
    */
-  async anchor(): Promise<{ anchored: number; broken: number }> {
-    const counts = { anchored: 0, broken: 0 };
+  async anchor(): Promise<{ anchored: number; unchained: number; broken: number }> {
+    const counts = { anchored: 0, unchained: 0, broken: 0 };
     for (let after = FIRST; ;) {
       const page = await this.statements.run<StoredTimeline>(prepared(UNANCHORED), [after, BATCH]);
-      const whole = page.filter((timeline) => {
-        const { fault } = this.#report(timeline);
-        if (fault)
-          this.#logger.error(`the timeline of ${timeline.id} is broken at ${fault.seq}: ${fault.fault}`);
-        return fault === null;
-      });
-      const anchored = await this.statements.run(prepared(ANCHOR), [
+      const whole = page.filter((timeline) => this.#isWhole(timeline));
+      const chained = whole.filter(isChained);
+      if (chained.length > 0) {
+        const anchored = chained.map(({ id, lastSeq, events }) => ({
+          id,
+          seq: lastSeq,
+          hash: events.at(-1)?.hash,
+        }));
+        this.#logger.log({ anchored }, 'timelines are vouched for');
+      }
+      const written = await this.statements.run<{ chained: boolean }>(prepared(ANCHOR), [
         whole.map(({ id }) => id),
         whole.map(({ lastSeq }) => lastSeq),
-        whole.map((timeline) => this.#anchorOf(timeline, timeline.lastSeq)),
+        // One without a chain is passed over by the next run: its number says that it was looked at.
+        whole.map((timeline) => (isChained(timeline) ? this.#anchorOf(timeline, timeline.lastSeq) : null)),
       ]);
-      counts.anchored += anchored.length;
+      const anchored = written.filter((each) => each.chained).length;
+      counts.anchored += anchored;
+      counts.unchained += written.length - anchored;
       counts.broken += page.length - whole.length;
       if (page.length < BATCH) return counts;
       after = page.at(-1)!.id;
     }
   }
 
+  #isWhole(timeline: StoredTimeline): boolean {
+    const { fault } = this.#report(timeline);
+    if (fault) this.#logger.error(`the timeline of ${timeline.id} is broken at ${fault.seq}: ${fault.fault}`);
+    return fault === null;
+  }
+
   #report(timeline: StoredTimeline): TimelineReport {
-    const { id, events, anchoredSeq } = timeline;
+    const { id, events, anchor } = timeline;
     const fault = faultIn(timeline) ?? this.#anchorFault(timeline);
-    return { onboardingId: id, events: events.length, anchoredSeq, fault };
+    const unchained = events.filter(({ hash }) => hash === null).length;
+    const anchoredSeq = anchor === null ? null : timeline.anchoredSeq;
+    return { onboardingId: id, events: events.length, unchained, anchoredSeq, fault };
   }
 
   #anchorFault(timeline: StoredTimeline): TimelineFault | null {
     const { anchor, anchoredSeq, state } = timeline;
-    if (anchor === null && anchoredSeq === null) return null;
     const seq = anchoredSeq ?? 0;
+    // Passed over for want of a chain: not vouched for, and no fault that can be told from here.
+    const passedOver = timeline.events.slice(0, seq).every(({ hash }) => hash === null);
+    if (anchor === null && (anchoredSeq === null || passedOver)) return null;
     const expected = this.#anchorOf(timeline, seq);
     // Only what has ended is anchored, and nothing leaves its end.
     const holds =
@@ -123,3 +144,6 @@ export class Timelines {
     return this.hash.of('timeline anchor', anchoredContent(timeline, seq));
   }
 }
+
+/** Whether there is a hash to vouch for: none was made for what the version before wrote. */
+const isChained = ({ events }: StoredTimeline) => typeof events.at(-1)?.hash === 'string';
