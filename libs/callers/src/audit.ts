@@ -28,6 +28,18 @@ const LATEST: PreparedStatement = {
   text: `SELECT at, actor, action, target, address, data FROM audit_events ORDER BY id DESC LIMIT $1`,
 };
 
+const FORGET_BATCH = 5_000;
+
+/** One instant for the whole statement, by which the index on `at` can look. */
+const FORGET: PreparedStatement = {
+  name: 'audit_events_forget',
+  text: `
+    DELETE FROM audit_events WHERE id IN (
+      SELECT id FROM audit_events WHERE at < (SELECT clock_timestamp()) - $1::float8 * interval '1 millisecond'
+      ORDER BY at LIMIT $2 FOR UPDATE SKIP LOCKED
+    ) RETURNING 1`,
+};
+
 /** What somebody may one day have to answer for: a row in `audit_events`, and a line in the log. */
 @Injectable()
 export class Audit {
@@ -49,6 +61,15 @@ export class Audit {
   /** What was put on record last, newest first. */
   latest(limit: number): Promise<(AuditEvent & { at: Date })[]> {
     return this.statements.run(LATEST, [limit]);
+  }
+
+  /** Deletes the rows that are older, in batches. @returns how many. */
+  async forget(keptMs: number): Promise<number> {
+    for (let forgotten = 0; ;) {
+      const rows = await this.statements.run(FORGET, [keptMs, FORGET_BATCH]);
+      forgotten += rows.length;
+      if (rows.length < FORGET_BATCH) return forgotten;
+    }
   }
 
   /** Writes the line alone, for an event whose row is part of another statement. */

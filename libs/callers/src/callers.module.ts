@@ -12,6 +12,7 @@ import { JwtLogin } from './jwt-login.js';
 import { LimitRedis } from './limit-redis.js';
 import { Logins } from './logins.js';
 import { RateLimits } from './rate-limits.js';
+import { RefusedLogins } from './refused-logins.js';
 
 /** Who may come in, to which routes, and how often. An app that imports it calls `admitCallers`. */
 @Module({
@@ -28,6 +29,7 @@ import { RateLimits } from './rate-limits.js';
     LimitRedis,
     Logins,
     RateLimits,
+    RefusedLogins,
   ],
   exports: [ApiKeys, Audit, CallerGuard, RateLimits],
 })

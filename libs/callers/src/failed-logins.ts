@@ -1,20 +1,13 @@
-import { Inject, Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { CLOCK, ProblemError, type Clock } from '#libs/kernel';
 import { CONFIG, KeyedHash, type Config } from '#libs/platform';
-import { Audit } from './audit.js';
 import { networkOf } from './client-address.js';
 import { Counter, WINDOW_S } from './counter.js';
 import { LimitRedis } from './limit-redis.js';
+import { RefusedLogins } from './refused-logins.js';
 
 /** Addresses that are remembered at once; a flood from more of them makes the oldest forgotten. */
 const ADDRESSES = 10_000;
-const BURST_MS = 60_000;
-
-interface Burst {
-  count: number;
-  reason: string;
-  timer: NodeJS.Timeout;
-}
 
 /**
  * Tokens that open nothing, by client address: too many, and nothing more of that address is looked at. They are
@@ -22,17 +15,15 @@ interface Burst {
  * nobody who behaves pays a round trip for it.
  */
 @Injectable()
-export class FailedLogins implements OnApplicationShutdown {
-  readonly #logger = new Logger(FailedLogins.name);
+export class FailedLogins {
   readonly #counter: Counter;
   /** Until when, on the monotonic clock. */
   readonly #shutOut = new Map<string, number>();
-  readonly #bursts = new Map<string, Burst>();
 
   constructor(
     redis: LimitRedis,
     private readonly hash: KeyedHash,
-    private readonly audit: Audit,
+    private readonly refused: RefusedLogins,
     @Inject(CONFIG) private readonly config: Config,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {
@@ -57,7 +48,7 @@ export class FailedLogins implements OnApplicationShutdown {
   /** Counts one more. @throws ProblemError `rate_limited` where it was one too many. */
   async note(address: string, reason: string): Promise<void> {
     const network = networkOf(address);
-    this.#auditBurst(network, reason);
+    this.refused.note(network, reason);
     const key = this.hash.of('rate limit', network).toString('base64url');
     const { remaining, resetMs, over } = await this.#counter.add(key);
     if (remaining > 0) return;
@@ -65,42 +56,6 @@ export class FailedLogins implements OnApplicationShutdown {
     if (this.#shutOut.size >= ADDRESSES && oldest !== undefined) this.#shutOut.delete(oldest);
     this.#shutOut.set(network, this.clock.monotonicMs() + resetMs);
     if (over) throw this.#tooMany(resetMs);
-  }
-
-  async onApplicationShutdown(): Promise<void> {
-    for (const [network, { timer }] of this.#bursts) {
-      clearTimeout(timer);
-      await this.#endBurst(network);
-    }
-  }
-
-  /** The first of a burst is written at once, and how many there were when it is over: a flood fills no table. */
-  #auditBurst(network: string, reason: string): void {
-    const burst = this.#bursts.get(network);
-    if (burst) {
-      burst.count++;
-      burst.reason = reason;
-      return;
-    }
-    if (this.#bursts.size >= ADDRESSES) return;
-    const timer = setTimeout(() => void this.#endBurst(network), BURST_MS).unref();
-    this.#bursts.set(network, { count: 1, reason, timer });
-    void this.#record(network, { count: 1, reason });
-  }
-
-  async #endBurst(network: string): Promise<void> {
-    const burst = this.#bursts.get(network);
-    this.#bursts.delete(network);
-    if (!burst || burst.count === 1) return;
-    await this.#record(network, { count: burst.count, reason: burst.reason, withinMs: BURST_MS });
-  }
-
-  async #record(address: string, data: Record<string, unknown>): Promise<void> {
-    try {
-      await this.audit.record({ actor: 'nobody', action: 'login_refused', target: null, address, data });
-    } catch (error) {
-      this.#logger.warn(`a refused login of ${address} was not audited: ${(error as Error).message}`);
-    }
   }
 
   #tooMany(leftMs: number): ProblemError {

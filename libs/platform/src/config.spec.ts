@@ -63,6 +63,7 @@ describe('parseConfig', () => {
     ),
     ['HASH_KEY', 'c2VjcmV0', 'is base64 of 6 bytes where 32 are needed'],
     ['RETENTION_DAYS', '-1', 'is less than 0'],
+    ['AUDIT_KEEP_DAYS', '-1', 'is less than 0'],
     ['SIGNING_ENGINE', 'rsa', 'is neither openssl nor noble'],
     [
       'QUEUE_PREFIX',

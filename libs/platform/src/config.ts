@@ -116,6 +116,7 @@ const environment = z.object({
   ANCHOR_EVERY_MS: durationMs(60_000),
   RETENTION_EVERY_MS: durationMs(3_600_000),
   RETENTION_DAYS: count(90, 0, 36_500),
+  AUDIT_KEEP_DAYS: count(400, 0, 36_500),
   IDEMPOTENCY_KEEP_MS: durationMs(172_800_000),
   DRAIN_NOTICE_MS: count(1_000, 0, 60_000),
   DRAIN_TIMEOUT_MS: durationMs(25_000),

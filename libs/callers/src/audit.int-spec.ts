@@ -1,0 +1,44 @@
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
+import type { DataSource } from 'typeorm';
+import { PreparedStatements, createDataSource } from '#libs/database';
+import { testDatabaseUrl } from '#libs/testing';
+import { Audit } from './audit.js';
+
+const DAY_MS = 86_400_000;
+
+let dataSource: DataSource;
+let statements: PreparedStatements;
+let audit: Audit;
+beforeAll(async () => {
+  Logger.overrideLogger(false);
+  dataSource = await createDataSource({ url: await testDatabaseUrl(), poolSize: 2 }).initialize();
+  statements = new PreparedStatements(dataSource);
+  audit = new Audit(statements);
+});
+afterAll(() => dataSource.destroy());
+
+const insert = (target: string, count: number, days: number) =>
+  dataSource.query(
+    `INSERT INTO audit_events (at, actor, action, target)
+     SELECT clock_timestamp() - $3::float8 * interval '1 day', 'nobody', 'tried', $1 FROM generate_series(1, $2)`,
+    [target, count, days],
+  );
+
+describe('the audit', () => {
+  it('forgets what is older than that, in batches, and nothing younger', async () => {
+    await insert('old', 5_001, 31);
+    await insert('young', 3, 29);
+    const run = jest.spyOn(statements, 'run');
+    expect(await audit.forget(30 * DAY_MS)).toBe(5_001);
+    expect(run.mock.calls).toHaveLength(2);
+    const [statement, values] = run.mock.calls[0]!;
+    run.mockRestore();
+    expect((await audit.latest(10)).map(({ target }) => target)).toEqual(['young', 'young', 'young']);
+    // By the index on their instant, and not by reading all of them.
+    await insert('young', 20_000, 1);
+    await dataSource.query('ANALYZE audit_events');
+    const plan = await dataSource.query(`EXPLAIN (FORMAT JSON) ${statement.text}`, values);
+    expect(JSON.stringify(plan)).toContain('audit_events_at');
+  });
+});

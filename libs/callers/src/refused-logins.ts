@@ -1,0 +1,97 @@
+import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { Audit } from './audit.js';
+
+/** Addresses whose bursts are counted at once; of more than that, refusals are counted together. */
+const ADDRESSES = 10_000;
+const BURST_MS = 60_000;
+const ROWS_PER_MINUTE = 60;
+
+interface Burst {
+  count: number;
+  /** How many of them a row tells of. */
+  told: number;
+  reason: string;
+  timer: NodeJS.Timeout;
+}
+
+/**
+ * Puts refused tokens on record: the first of an address at once, and how many there were when a minute is over. Strangers
+ * cost nothing to be many, so that only so many rows a minute are written, and one more that counts the rest.
+ */
+@Injectable()
+export class RefusedLogins implements OnApplicationShutdown {
+  readonly #logger = new Logger(RefusedLogins.name);
+  readonly #bursts = new Map<string, Burst>();
+  #rows = 0;
+  #rest = 0;
+  #minute: NodeJS.Timeout | undefined;
+
+  constructor(private readonly audit: Audit) {}
+
+  note(address: string, reason: string): void {
+    const burst = this.#bursts.get(address);
+    if (burst) {
+      burst.count++;
+      burst.reason = reason;
+      return;
+    }
+    if (this.#bursts.size >= ADDRESSES) {
+      this.#countOnly(1);
+      return;
+    }
+    const timer = setTimeout(() => this.#end(address), BURST_MS).unref();
+    const told = this.#tell(address, { count: 1, reason }) ? 1 : 0;
+    this.#bursts.set(address, { count: 1, told, reason, timer });
+  }
+
+  /** One row at most: a process that stops has other things to do. */
+  async onApplicationShutdown(): Promise<void> {
+    clearTimeout(this.#minute);
+    let count = this.#rest;
+    for (const burst of this.#bursts.values()) {
+      clearTimeout(burst.timer);
+      count += burst.count - burst.told;
+    }
+    this.#bursts.clear();
+    if (count > 0) await this.#record(null, { count });
+  }
+
+  #end(address: string): void {
+    const burst = this.#bursts.get(address);
+    this.#bursts.delete(address);
+    if (!burst || burst.count === burst.told) return;
+    const { count, reason, told } = burst;
+    if (!this.#tell(address, { count, reason, withinMs: BURST_MS })) this.#countOnly(count - told);
+  }
+
+  /** @returns whether there was room for a row. */
+  #tell(address: string, data: Record<string, unknown>): boolean {
+    this.#beginMinute();
+    if (this.#rows >= ROWS_PER_MINUTE) return false;
+    this.#rows++;
+    void this.#record(address, data);
+    return true;
+  }
+
+  #countOnly(count: number): void {
+    this.#beginMinute();
+    this.#rest += count;
+  }
+
+  #beginMinute(): void {
+    this.#minute ??= setTimeout(() => {
+      const count = this.#rest;
+      [this.#minute, this.#rows, this.#rest] = [undefined, 0, 0];
+      if (count > 0) void this.#record(null, { count, withinMs: BURST_MS });
+    }, BURST_MS).unref();
+  }
+
+  async #record(address: string | null, data: Record<string, unknown>): Promise<void> {
+    try {
+      await this.audit.record({ actor: 'nobody', action: 'login_refused', target: null, address, data });
+    } catch (error) {
+      const whose = address ?? 'several addresses';
+      this.#logger.warn(`a refused login of ${whose} was not audited: ${(error as Error).message}`);
+    }
+  }
+}
