@@ -19,11 +19,12 @@ const sealingKeys = z.string({ error: 'is missing' }).transform((value, ctx) => 
     const colon = entry.indexOf(':');
     return { id: entry.slice(0, colon).trim(), key: Buffer.from(entry.slice(colon + 1).trim(), 'base64') };
   });
-  for (const { id, key } of keys) {
+  for (const [index, { id, key }] of keys.entries()) {
     if (!/^[a-z0-9-]{1,32}$/.test(id)) {
       ctx.addIssue('is not a list of id:base64 (an id is 1 to 32 of a-z, 0-9 and -)');
     } else if (key.length !== 32) {
-      ctx.addIssue(`key "${id}" is ${key.length} bytes long where AES-256 needs 32`);
+      // Not by its id: where the colon is missing, or the two are swapped, that is the key.
+      ctx.addIssue(`key ${index + 1} of ${keys.length} is ${key.length} bytes long where AES-256 needs 32`);
     }
   }
   if (new Set(keys.map((key) => key.id)).size !== keys.length) ctx.addIssue('names one id twice');
@@ -158,7 +159,9 @@ export const CONFIG = getConfigToken(CONFIG_NAMESPACE);
 export function parseConfig(env: Record<string, string | undefined>): Config {
   const faults: Faults = [];
   const settings = parse(environment, env, '', faults);
-  const names = settings?.INTEGRATIONS ?? (env['INTEGRATIONS'] ?? '').split(',').filter(Boolean);
+  // What is no list of names would be told as names of variables; it is told by its own name already.
+  const names =
+    settings?.INTEGRATIONS ?? environment.shape.INTEGRATIONS.safeParse(env['INTEGRATIONS']).data ?? [];
   const integrations = names.map((name) => parseIntegration(name, env, faults)).filter((one) => one !== null);
   if (settings) faults.push(...contradictions(settings));
   if (!settings || faults.length > 0) throw new ConfigError(faults);

@@ -22,3 +22,4 @@ export { PlatformModule } from './platform.module.js';
 export { waitOf } from './prefer.js';
 export { Sealer, sealedBy } from './sealer.js';
 export { serve } from './serve.js';
+export { shownDetail, shownMember } from './shown.js';

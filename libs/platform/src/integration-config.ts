@@ -137,7 +137,7 @@ export function parseIntegration(
   if (!common) return null;
   const foreign = common.ORIGINS.filter((each) => !isWithin(common.RP_ID, new URL(each).hostname));
   if (foreign.length > 0) {
-    const detail = `has ${foreign.join(', ')}, which no browser lets make passkeys for ${prefix}RP_ID ${common.RP_ID}`;
+    const detail = `has ${foreign.length} of ${common.ORIGINS.length} that no browser lets make passkeys for ${prefix}RP_ID`;
     faults.push({ variable: `${prefix}ORIGINS`, detail });
   }
   const shared = {

@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { RequestMethod } from '@nestjs/common';
 import type { Params } from 'nestjs-pino';
 import type { Config } from './config.js';
+import { shownPath } from './shown.js';
 
 /** A request id that a caller gives is taken over when it is harmless in a header and a log line. */
 const REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/;
@@ -21,7 +22,7 @@ export function requestIdOf(request: IncomingMessage): string {
 }
 
 /**
- * JSON lines by pino. A request is logged by method, path and status only: no header and no body ever is,
+ * JSON lines by pino. A request is logged by method, path and status only: no header, query or body ever is,
  * because a code, a session or a key would sooner or later be in one.
  */
 export function loggerOptions(config: Pick<Config, 'LOG_LEVEL'>): Params {
@@ -35,7 +36,7 @@ export function loggerOptions(config: Pick<Config, 'LOG_LEVEL'>): Params {
         req: (request: { id: unknown; method: string; url: string }) => ({
           id: request.id,
           method: request.method,
-          path: request.url.split('?', 1)[0],
+          path: shownPath(request.url),
         }),
         res: (response: { statusCode: number }) => ({ status: response.statusCode }),
         err: (error: Error & { code?: unknown }) => ({

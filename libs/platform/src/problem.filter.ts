@@ -1,6 +1,7 @@
 import { Catch, HttpException, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { PROBLEMS, ProblemError, type ProblemCode } from '#libs/kernel';
+import { shownPath } from './shown.js';
 
 /** Decides whether an unknown error is an outage of something we need, said as 503 and not as 500. */
 export type OutageTest = (error: unknown) => boolean;
@@ -52,7 +53,8 @@ export class ProblemFilter implements ExceptionFilter {
     const code = status === null ? undefined : CODE_OF_STATUS[status];
     if (code) {
       return new ProblemError(code, {
-        detail: error instanceof Error ? error.message : PROBLEMS[code].title,
+        // The framework's own words for no route repeat the whole URL, with what is in its query.
+        detail: error instanceof Error && code !== 'not_found' ? error.message : PROBLEMS[code].title,
         ...(status === 503 && { retryAfterS: RETRY_AFTER_S }),
       });
     }
@@ -89,7 +91,7 @@ export function sendProblem(
       title: PROBLEMS[problem.code].title,
       status: problem.status,
       detail: problem.message,
-      instance: request.url.split('?', 1)[0],
+      instance: shownPath(request.url),
       code: problem.code,
       traceId: request.id,
       retryable: problem.retryable,

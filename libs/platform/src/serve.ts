@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Logger } from 'nestjs-pino';
 import { CONFIG, ConfigError, parseConfig, type Config } from './config.js';
+import { crashWithoutSecrets } from './crash.js';
 import { Health } from './health.js';
 
 export interface Serving {
@@ -17,6 +18,7 @@ export interface Serving {
  * runs is finished, exit 0; with a hard deadline for what will not end.
  */
 export async function serve({ create, port, started }: Serving): Promise<void> {
+  crashWithoutSecrets();
   const config = configOrExit();
   let app: NestFastifyApplication;
   try {

@@ -1,5 +1,6 @@
 import { StandardSchemaValidationPipe } from '@nestjs/common';
 import { ProblemError } from '#libs/kernel';
+import { shownDetail, shownMember } from './shown.js';
 
 interface Issue {
   readonly message: string;
@@ -14,7 +15,7 @@ export const validationPipe = new StandardSchemaValidationPipe({
       errors: issues.map((issue) => ({
         pointer: pointerOf(issue),
         code: codeOf(issue),
-        detail: issue.message,
+        detail: shownDetail(issue),
       })),
     }),
 });
@@ -22,7 +23,7 @@ export const validationPipe = new StandardSchemaValidationPipe({
 /** RFC 6901. */
 function pointerOf({ path = [] }: Issue): string {
   return path
-    .map((part) => String(typeof part === 'object' ? part.key : part))
+    .map((part) => shownMember(String(typeof part === 'object' ? part.key : part)))
     .map((part) => `/${part.replaceAll('~', '~0').replaceAll('/', '~1')}`)
     .join('');
 }

@@ -20,15 +20,11 @@ export class ConsoleAnswers {
   login(
     request: FastifyRequest,
     reply: FastifyReply,
-    {
-      error = null,
-      name = '',
-      next = PATHS.home,
-    }: { error?: string | null; name?: string; next?: string } = {},
+    { error = null, next = PATHS.home }: { error?: string | null; next?: string } = {},
   ): FastifyReply {
     const fromElsewhere = request.headers['sec-fetch-site'] === 'cross-site';
     const formToken = this.tokens.ofLogin(request, reply);
-    return this.page(reply, loginPage({ formToken, next: goingOnTo(next), error, name, fromElsewhere }));
+    return this.page(reply, loginPage({ formToken, next: goingOnTo(next), error, fromElsewhere }));
   }
 
   refuse(request: FastifyRequest, reply: FastifyReply, problem: ProblemError): FastifyReply {

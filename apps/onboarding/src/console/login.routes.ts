@@ -40,7 +40,7 @@ export function serveLogin(scope: FastifyInstance, parts: LoginParts): void {
     const { name, password, token, next } = parsed(loginForm, request);
     const again = (problem: ProblemError) => {
       if (problem.retryAfterS !== undefined) reply.header('Retry-After', String(problem.retryAfterS));
-      return answers.login(request, reply.status(problem.status), { error: problem.message, name, next });
+      return answers.login(request, reply.status(problem.status), { error: problem.message, next });
     };
     if (!tokens.isOfLogin(request, token)) {
       return again(new ProblemError('forbidden', { detail: 'This form had grown old. Please try again.' }));

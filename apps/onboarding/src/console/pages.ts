@@ -10,13 +10,12 @@ export interface LoginPage {
   next: string;
   /** What was wrong with the last try. */
   error: string | null;
-  /** What was typed then. Never the password. */
-  name: string;
   /** A link from elsewhere carries no cookie, whoever is logged in. */
   fromElsewhere: boolean;
 }
 
-export function loginPage({ formToken, next, error, name, fromElsewhere }: LoginPage): string {
+/** Nothing that was typed before is filled in again: it may be a password in the wrong field. */
+export function loginPage({ formToken, next, error, fromElsewhere }: LoginPage): string {
   const described = error === null ? NOTHING : new Html('aria-describedby="error"');
   const again = html`<p class="quiet"><a href="${next}">Already logged in? Go on.</a></p>`;
   return page(
@@ -31,7 +30,6 @@ export function loginPage({ formToken, next, error, name, fromElsewhere }: Login
         <input
           id="name"
           name="name"
-          value="${name}"
           autocomplete="username"
           autocapitalize="none"
           spellcheck="false"

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ProblemError, Secret, type Clock } from '#libs/kernel';
-import type { ByzantineConfig } from '#libs/platform';
+import { shownDetail, shownMember, type ByzantineConfig } from '#libs/platform';
 import { signByzantineRequest } from '#libs/signing';
 import { commonFailure, failureOf, parseJson, wholeJson } from '../http-answer.js';
 import type { HttpAnswer, UpstreamHttpClient } from '../http-client.js';
@@ -54,9 +54,9 @@ export class ByzantineProvider implements UpstreamProvider {
       throw new ProblemError('validation_failed', {
         detail: 'The subject of a Byzantine onboarding is {"accountId": UUID, "userId": UUID}.',
         errors: parsed.error.issues.map((issue) => ({
-          pointer: ['', 'subject', ...issue.path.map(String)].join('/'),
+          pointer: ['', 'subject', ...issue.path.map((part) => shownMember(String(part)))].join('/'),
           code: issue.code,
-          detail: issue.message,
+          detail: shownDetail(issue),
         })),
       });
     }
@@ -80,7 +80,7 @@ export class ByzantineProvider implements UpstreamProvider {
     throw new ProblemError('validation_failed', {
       detail: 'Byzantine lets nobody choose anything about its codes.',
       errors: (names.length > 0 ? names : ['']).map((name) => ({
-        pointer: name === '' ? '/otp' : `/otp/${name}`,
+        pointer: name === '' ? '/otp' : `/otp/${shownMember(name)}`,
         code: 'not_supported',
         detail: 'is not for the caller to choose at Byzantine',
       })),

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { FieldError } from '#libs/kernel';
+import { shownMember } from '#libs/platform';
 
 /**
  * What a schema found wrong, located in the caller's own request. A member that there is none of is named itself,
@@ -9,7 +10,7 @@ import type { FieldError } from '#libs/kernel';
  */
 export function fieldErrors(error: z.ZodError, root: string): FieldError[] {
   const pointer = (path: readonly PropertyKey[]) =>
-    [root, ...path.map((part) => escaped(String(part)))].join('/');
+    [root, ...path.map((part) => escaped(shownMember(String(part))))].join('/');
   return error.issues.flatMap((issue) =>
     issue.code === 'unrecognized_keys'
       ? issue.keys.map((key) => ({

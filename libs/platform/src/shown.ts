@@ -1,0 +1,31 @@
+/** A word of a route: `v1`, `api-keys`, `openapi.json`. */
+const WORD = /^(?:v\d|[a-z]+(?:[-_.][a-z]+)*)$/i;
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+/** `accountId`, `clientDataJSON`. */
+const MEMBER = /^[a-z][A-Za-z/~]*$/;
+const LONGEST = 40;
+const HIDDEN = '*';
+
+const orHidden = (text: string, ...forms: RegExp[]) =>
+  text === '' || (text.length <= LONGEST && forms.some((form) => form.test(text))) ? text : HIDDEN;
+
+/**
+ * The path of a URL, for logs and answers: words and UUIDs as they are, and `*` for whatever else stands in it. Somebody
+ * will put a code, a token or an address there, where no route has a place for one.
+ */
+export const shownPath = (url: string): string =>
+  url
+    .split('?', 1)[0]!
+    .split('/')
+    .map((segment) => orHidden(segment, WORD, UUID))
+    .join('/');
+
+/** The name of a member that somebody sent, if it looks like one, and `*` otherwise: it may be the secret itself. */
+export const shownMember = (name: string): string => orHidden(name, MEMBER, /^\d{1,3}$/);
+
+/** What a schema found wrong, without the names of members that it does not know: zod repeats them, whatever they are. */
+export function shownDetail(issue: { readonly message: string }): string {
+  const { code, keys } = issue as { code?: unknown; keys?: unknown };
+  if (code !== 'unrecognized_keys' || !Array.isArray(keys)) return issue.message;
+  return `has what is not known: ${keys.map((key) => shownMember(String(key))).join(', ')}`;
+}
