@@ -32,6 +32,22 @@ export class AppProcess {
     return this.#said;
   }
 
+  get pid(): number {
+    return this.child.pid!;
+  }
+
+  /** Sends a signal and waits for its end. @returns its exit code, or the signal that it died of. */
+  async dieOf(signal: NodeJS.Signals): Promise<number | string> {
+    const gone = once(this.child, 'close') as Promise<[number | null, string | null]>;
+    this.child.kill(signal);
+    const [code, diedOf] = await gone;
+    return code ?? diedOf!;
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.child.kill(signal);
+  }
+
   /** Starts one beside a story; `npm run test:e2e` has built it. The story's end kills what is left of it. */
   static async start(
     story: Story,

@@ -1,31 +1,95 @@
-/** Looks for secrets in what was left behind, in any of the forms that text and bytes are written in. */
+/** How much of a form is looked up at once; nothing shorter is hunted. */
+const HEAD = 6;
+const TABLE = 1 << 20;
+
+interface Form {
+  text: string;
+  needle: number;
+  /** Six digits also stand inside of instants, ids and numbers: there they must stand alone. */
+  alone: boolean;
+}
+
+/**
+ * Looks for secrets in what was left behind, in any of the forms that text and bytes are written in. One pass over the
+ * text, however many there are.
+ */
 export class SecretHunt {
-  readonly #needles: { name: string; pattern: RegExp }[] = [];
+  readonly #names: string[] = [];
+  readonly #seen = new Set<string>();
+  readonly #forms = new Map<string, Form[]>();
+  readonly #heads = new Uint8Array(TABLE);
 
   /**
    * @param secret as it goes over the wire
    * @param bytes what it stands for, where that is not its text
    */
   add(name: string, secret: string, bytes: Uint8Array = Buffer.from(secret)): this {
-    // Six digits also stand inside of instants, ids and numbers: there they must stand alone.
-    const alone = /^\d+$/.test(secret) ? `(?<![\\w.:-])${secret}(?![\\w:-])` : escaped(secret);
-    const forms = [alone, Buffer.from(bytes).toString('hex'), ...base64Forms(bytes).map(escaped)];
-    this.#needles.push({ name, pattern: new RegExp(forms.join('|'), 'i') });
+    if (secret.length < HEAD) throw new Error(`${name} is too short to be told from other text`);
+    if (this.#seen.has(secret)) return this;
+    this.#seen.add(secret);
+    const needle = this.#names.push(name) - 1;
+    const alone = /^\d+$/.test(secret);
+    for (const text of [secret, secret.toLowerCase(), secret.toUpperCase()])
+      this.#look({ text, needle, alone });
+    const raw = Buffer.from(bytes);
+    const hex = raw.toString('hex');
+    const forms = [
+      encodeURIComponent(secret),
+      JSON.stringify(secret).slice(1, -1),
+      hex,
+      hex.toUpperCase(),
+      hex.replace(/..(?=.)/g, '$& '), // as Node shows a Buffer
+      raw.join(','), // and as JSON does
+      ...base64Forms(raw),
+    ];
+    for (const text of new Set(forms)) {
+      if (text !== secret && text.length >= HEAD) this.#look({ text, needle, alone: false });
+    }
     return this;
   }
 
   get names(): string[] {
-    return this.#needles.map(({ name }) => name);
+    return this.#names;
   }
 
   /** @returns where each secret was found that was found, with what stands around it. */
   in(haystack: string): string[] {
-    return this.#needles.flatMap(({ name, pattern }) => {
-      const found = pattern.exec(haystack);
-      return found ? [`${name}: …${haystack.slice(Math.max(0, found.index - 200), found.index + 60)}…`] : [];
-    });
+    return [...this.finds(haystack)].map(([name, around]) => `${name}: …${around}…`);
+  }
+
+  /** By the secret's name: what stands around it. */
+  finds(haystack: string): Map<string, string> {
+    const found = new Map<string, string>();
+    for (let at = 0; at + HEAD <= haystack.length; at += 1) {
+      if (this.#heads[hashAt(haystack, at)] === 0) continue;
+      for (const { text, needle, alone } of this.#forms.get(haystack.slice(at, at + HEAD)) ?? []) {
+        if (!haystack.startsWith(text, at)) continue;
+        if (alone && !standsAlone(haystack, at, text.length)) continue;
+        const name = this.#names[needle]!;
+        if (!found.has(name)) found.set(name, haystack.slice(Math.max(0, at - 200), at + 60));
+      }
+    }
+    return found;
+  }
+
+  #look(form: Form): void {
+    const head = form.text.slice(0, HEAD);
+    this.#heads[hashAt(head, 0)] = 1;
+    const forms = this.#forms.get(head);
+    if (forms) forms.push(form);
+    else this.#forms.set(head, [form]);
   }
 }
+
+const hashAt = (text: string, at: number) =>
+  (text.charCodeAt(at) * 10_007 +
+    text.charCodeAt(at + 1) * 131 +
+    text.charCodeAt(at + 2) * 17 +
+    text.charCodeAt(at + 3)) &
+  (TABLE - 1);
+
+const standsAlone = (text: string, at: number, length: number) =>
+  !/[\w.:-]/.test(text.charAt(at - 1)) && !/[\w:-]/.test(text.charAt(at + length));
 
 /** What bytes look like inside of base64 and base64url, wherever in a longer text they begin. */
 function base64Forms(bytes: Uint8Array): string[] {
@@ -37,5 +101,3 @@ function base64Forms(bytes: Uint8Array): string[] {
     return [all.toString('base64').slice(from, to), all.toString('base64url').slice(from, to)];
   });
 }
-
-const escaped = (text: string) => text.replace(/[.*+?^${}()|[\]\\/]/g, '\\$&');

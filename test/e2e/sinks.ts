@@ -19,8 +19,10 @@ export class Sinks {
     const url = story.env['REDIS_URL']!;
     const { monitor, lines } = await monitorRedis(url);
     const sinks = new Sinks(story, new Redis(url), monitor);
+    // Other workers of jest have queues of their own here.
+    const own = story.env['QUEUE_PREFIX']!.slice(0, -1);
     lines.on('line', (command: string) => {
-      if (command.includes(story.env['QUEUE_PREFIX']!)) sinks.#sent.push(command);
+      if (command.includes(own) || !command.includes('{gangway-test-')) sinks.#sent.push(command);
     });
     return sinks;
   }
@@ -30,7 +32,7 @@ export class Sinks {
     this.redis.disconnect();
   }
 
-  /** Every command that Redis was sent about the story's queues. */
+  /** Every command that Redis was sent, but those about other stories' queues. */
   sentToRedis(): string {
     return this.#sent.join('\n');
   }
@@ -54,6 +56,14 @@ export class Sinks {
       this.story.sql<{ row: string }>(`SELECT t::text AS row FROM ${name} t`),
     );
     return (await Promise.all(dumps)).flatMap((rows) => rows.map(({ row }) => row)).join('\n');
+  }
+
+  /** The text of each statement that PostgreSQL was last sent by each connection, as its administrator sees it. */
+  async statements(): Promise<string> {
+    const rows = await this.story.sql<{ query: string }>(
+      'SELECT query FROM pg_stat_activity WHERE datname = current_database()',
+    );
+    return rows.map(({ query }) => query).join('\n');
   }
 
   async #valueOf(key: string): Promise<unknown> {

@@ -1,0 +1,22 @@
+/** Loaded before the service: has it die of a fault of its own, with all that it knows hanging on the error. */
+function laden() {
+  const known = { ...process.env };
+  const error = new Error('crashed as told', { cause: new Error('the cause', { cause: known }) });
+  return Object.assign(error, {
+    config: { data: JSON.stringify(known), headers: known },
+    known,
+    bytes: Buffer.from(process.env['HASH_KEY'] ?? '', 'base64'),
+    errors: [known],
+  });
+}
+
+const WAYS = {
+  exception: () =>
+    setImmediate(() => {
+      throw laden();
+    }),
+  rejection: () => void Promise.reject(laden()),
+  'rejection of no error': () => void Promise.reject({ ...process.env }),
+};
+
+process.on('SIGUSR2', () => WAYS[process.env['CRASH_BY']]());
