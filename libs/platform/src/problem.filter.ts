@@ -53,8 +53,7 @@ export class ProblemFilter implements ExceptionFilter {
     const code = status === null ? undefined : CODE_OF_STATUS[status];
     if (code) {
       return new ProblemError(code, {
-        // The framework's own words for no route repeat the whole URL, with what is in its query.
-        detail: error instanceof Error && code !== 'not_found' ? error.message : PROBLEMS[code].title,
+        detail: wordsOf(error) ?? PROBLEMS[code].title,
         ...(status === 503 && { retryAfterS: RETRY_AFTER_S }),
       });
     }
@@ -64,6 +63,18 @@ export class ProblemFilter implements ExceptionFilter {
     }
     return new ProblemError('internal', { detail: 'This is our fault. Tell us the traceId.' });
   }
+}
+
+/** Of Fastify's own words, those that repeat nothing of the request; others have its path, query or headers in them. */
+const FIXED_WORDS: ReadonlySet<unknown> = new Set([
+  'FST_ERR_CTP_BODY_TOO_LARGE',
+  'FST_ERR_CTP_EMPTY_JSON_BODY',
+  'FST_ERR_CTP_INVALID_CONTENT_LENGTH',
+  'FST_ERR_CTP_INVALID_JSON_BODY',
+]);
+
+function wordsOf(error: unknown): string | null {
+  return error instanceof Error && FIXED_WORDS.has((error as { code?: unknown }).code) ? error.message : null;
 }
 
 const isFastify = (error: unknown) => String((error as { code?: unknown }).code).startsWith('FST_');
