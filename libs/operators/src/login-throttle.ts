@@ -1,4 +1,3 @@
-import { isIPv6 } from 'node:net';
 import { Inject, Injectable } from '@nestjs/common';
 import {
   RLWrapperTimeouts,
@@ -6,6 +5,7 @@ import {
   RateLimiterRedis,
   RateLimiterRes,
 } from 'rate-limiter-flexible';
+import { networkOf } from '#libs/callers';
 import { Queues } from '#libs/jobs';
 import { ProblemError } from '#libs/kernel';
 import { CONFIG, KeyedHash, type Config } from '#libs/platform';
@@ -78,18 +78,4 @@ async function consumed(limiter: RLWrapperTimeouts, key: string): Promise<void> 
 function waitOf(reason: unknown): number {
   if (reason instanceof RateLimiterRes) return Math.max(1, Math.ceil(reason.msBeforeNext / 1_000));
   throw reason;
-}
-
-/** An IPv6 network of 64 bits is one customer's (RFC 6177): each of its addresses would be a new try. */
-export function networkOf(address: string): string {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
-  if (mapped) return mapped;
-  const [bare = ''] = address.split('%');
-  if (!isIPv6(bare)) return address;
-  // The URL parser writes IPv6 in one way only (RFC 5952), with at most one gap.
-  const [head = '', tail] = new URL(`http://[${bare}]`).hostname.slice(1, -1).split('::');
-  const before = head.split(':').filter(Boolean);
-  const after = (tail ?? '').split(':').filter(Boolean);
-  const groups = [...before, ...Array<string>(8 - before.length - after.length).fill('0'), ...after];
-  return `${groups.slice(0, 4).join(':')}::/64`;
 }
