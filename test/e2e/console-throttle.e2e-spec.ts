@@ -63,9 +63,12 @@ describe('failed logins', () => {
       env: { ...fresh(), OPS_LOGIN_TRIES: '1', OPS_LOGIN_WINDOW_MS: '1500' },
     });
     const name = 'ops';
-    await until('a try too many', async () => (await statusesOf(1, name))[0] === 429, 10_000);
+    // At once: a hash may take longer than the window, and what is counted is counted before it.
+    const tooMany = async () =>
+      (await Promise.all([statusesOf(1, name), statusesOf(1, name)])).flat().includes(429);
+    await until('a try too many', tooMany, 20_000);
     const right = () => new ConsoleBrowser(story).tryLogIn(name, OPS_PASSWORD);
-    await until('the window is over', async () => (await right()).status === 303, 10_000);
+    await until('the window is over', async () => (await right()).status === 303, 20_000);
   });
 
   it('are counted per address, whoever is tried; a right one is not counted', async () => {
