@@ -13,7 +13,9 @@ describe('what is shown of what somebody sent', () => {
     ['/v1/onboardings/Canary7X9/cancel', '/v1/onboardings/*/cancel'],
     ['/v1/ana@example.com', '/v1/*'],
     [`/gw_0123456789abcdef0123_${'a'.repeat(43)}`, '/*'],
-    [`/${'a'.repeat(41)}`, '/*'],
+    ['/ops-aOSONqHmRIfybYqNCOIbvzyv', '/*'],
+    ['/aOSONqHm', '/*'],
+    [`/${'a'.repeat(25)}`, '/*'],
   ])('of the path %s it is %s', (url, shown) => expect(shownPath(url)).toBe(shown));
 
   it.each([
@@ -22,6 +24,7 @@ describe('what is shown of what somebody sent', () => {
     ['7', '7'],
     ['123456', '*'],
     ['CANARYXYZ', '*'],
+    ['aOSONqHmRIfybYqNCOIbvzyvdX', '*'],
     ['gw_x', '*'],
   ])('of the member %s it is %s', (name, shown) => expect(shownMember(name)).toBe(shown));
 });

@@ -1,9 +1,10 @@
 /** A word of a route: `v1`, `api-keys`, `openapi.json`. */
-const WORD = /^(?:v\d|[a-z]+(?:[-_.][a-z]+)*)$/i;
+const WORD = /^(?:[vV]\d|[A-Za-z][a-z]{0,14}(?:[-_.][a-z]{1,14})*)$/;
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 /** `accountId`, `clientDataJSON`. */
 const MEMBER = /^[a-z][A-Za-z/~]*$/;
-const LONGEST = 40;
+/** Of a word or a name: what is made at random to be a secret is longer, and may happen to have no digit. */
+const LONGEST = 24;
 const HIDDEN = '*';
 
 const orHidden = (text: string, ...forms: RegExp[]) =>
@@ -17,7 +18,7 @@ export const shownPath = (url: string): string =>
   url
     .split('?', 1)[0]!
     .split('/')
-    .map((segment) => orHidden(segment, WORD, UUID))
+    .map((segment) => (UUID.test(segment) ? segment : orHidden(segment, WORD)))
     .join('/');
 
 /** The name of a member that somebody sent, if it looks like one, and `*` otherwise: it may be the secret itself. */
