@@ -323,10 +323,14 @@ describe('with a worker', () => {
     const startedAt = Date.now();
     await story.startWorker();
     for (const { id, life, outcome } of brought) {
-      const types = await until(`${outcome.signal} of ${id}`, async () => {
-        const seen = await story.eventTypes(id);
-        return seen.includes(outcome.signal) ? seen : null;
-      });
+      const types = await until(
+        `${outcome.signal} of ${id}`,
+        async () => {
+          const seen = await story.eventTypes(id);
+          return seen.includes(outcome.signal) ? seen : null;
+        },
+        15_000,
+      );
       const kept = outcome.signal === 'outcome_lost' && life === 'session' ? ['grant'] : [];
       expect(await sealedFields(id)).toEqual(kept);
       expect(types.filter((type) => type === outcome.signal)).toHaveLength(1);
