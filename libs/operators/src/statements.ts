@@ -85,7 +85,7 @@ export const FIND_SESSION: PreparedStatement = {
   name: 'operator_session_find',
   text: `
     WITH live AS (
-      SELECT s.token_hash, s.last_seen_at, s.expires_at, o.id, o.name, o.role, o.must_change
+      SELECT s.token_hash, s.last_seen_at, o.id, o.name, o.role, o.must_change
       FROM operator_sessions s LEFT JOIN operators o ON o.id = s.operator_id
       WHERE s.token_hash = $1
         AND s.expires_at > clock_timestamp()
@@ -97,7 +97,7 @@ export const FIND_SESSION: PreparedStatement = {
       WHERE $5::boolean AND s.token_hash = live.token_hash
         AND live.last_seen_at < clock_timestamp() - ${ms('$4')}
     )
-    SELECT id, name, role, must_change AS "mustChange", expires_at AS "expiresAt" FROM live`,
+    SELECT id, name, role, must_change AS "mustChange" FROM live`,
 };
 
 export const END_SESSION: PreparedStatement = {
