@@ -50,9 +50,9 @@ describe('failed logins', () => {
 
     // The right password is refused without a look at it, and another account is not.
     const hashes = story.service.get(PasswordHashes);
-    const before = hashes.made;
+    const before = hashes.work;
     expect((await new ConsoleBrowser(story).tryLogIn(name, OPS_PASSWORD)).status).toBe(429);
-    expect(hashes.made).toBe(before);
+    expect(hashes.work).toBe(before);
     await makeOperator(story, { name: 'vera', role: 'viewer', password: PASSWORD });
     await new ConsoleBrowser(story).logIn('vera', PASSWORD);
   });

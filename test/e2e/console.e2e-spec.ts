@@ -3,7 +3,7 @@ import { PasswordHashes } from '#libs/operators';
 import { ConsoleBrowser, setCookies, tokenOf } from './console-browser.js';
 import { expectProblem, send } from './http-exchange.js';
 import { makeOperator } from './operators.js';
-import { OPS_PASSWORD, Story } from './story.js';
+import { ONE_SCRYPT, OPS_PASSWORD, Story } from './story.js';
 
 const PASSWORD = 'seven wild geese';
 
@@ -57,11 +57,11 @@ describe('logging in', () => {
   ])('is refused with %s: one answer, one scrypt', async (_, name, password) => {
     const browser = new ConsoleBrowser(story);
     const hashes = story.service.get(PasswordHashes);
-    const before = hashes.made;
+    const before = hashes.work;
     const refused = await browser.tryLogIn(name, password);
     expect(refused.status).toBe(401);
     expect(refused.text).toMatch(/role="alert">This name and password do not fit\.</);
-    expect(hashes.made - before).toBe(1);
+    expect(hashes.work - before).toBe(ONE_SCRYPT);
     expect(refused.text).not.toContain('<b>');
     if (password) expect(refused.text).not.toContain(password);
     expect(browser.session).toBeUndefined();
@@ -73,17 +73,17 @@ describe('logging in', () => {
       ['vera', PASSWORD],
       ['ops', OPS_PASSWORD],
     ] as const) {
-      const before = hashes.made;
+      const before = hashes.work;
       await new ConsoleBrowser(story).logIn(name, password);
-      expect(hashes.made - before).toBe(1);
+      expect(hashes.work - before).toBe(ONE_SCRYPT);
     }
   });
 
   it('hashes nothing that is too long to be anybody’s password', async () => {
     const hashes = story.service.get(PasswordHashes);
-    const before = hashes.made;
+    const before = hashes.work;
     expect((await new ConsoleBrowser(story).tryLogIn('vera', 'x'.repeat(129))).status).toBe(401);
-    expect(hashes.made).toBe(before);
+    expect(hashes.work).toBe(before);
   });
 
   it('has no account in the environment without OPS_PASSWORD', async () => {

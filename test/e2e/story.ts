@@ -15,6 +15,9 @@ export const OPS_PASSWORD = 'password-of-the-tests';
 export const RP_ID = 'app.example.com';
 export const ORIGIN = 'https://app.example.com';
 
+/** What scrypt does for one password, by N and r. */
+export const ONE_SCRYPT = 2 ** 10 * 8;
+
 /** Times short enough to be waited for. The lease is longer than call and claim together, as it must be. */
 const SHORT = {
   RETRY_FLOOR_MS: '5',
@@ -35,6 +38,8 @@ const SHORT = {
   OTP_RESEND_COOLDOWN_MS: '50',
   OTP_SENDS_PER_WINDOW: '20',
   OTP_SENDS_PER_DAY: '40',
+  // A millisecond, and not half a second, for each login.
+  OPS_SCRYPT_LOG_N: '10',
   // Stories poll, and share one address and one Redis.
   LOGIN_FAILURES_PER_MINUTE: '1000000',
   RATE_LIMIT_CALLER_PER_MINUTE: '1000000',

@@ -16,7 +16,7 @@ export interface Store {
 
 /** @throws ConfigError, or what PostgreSQL says when it cannot be reached. */
 export async function openStore(env: NodeJS.ProcessEnv): Promise<Store> {
-  const { DATABASE_URL, HASH_KEY } = parseStoreConfig(env);
+  const { DATABASE_URL, HASH_KEY, OPS_SCRYPT_LOG_N } = parseStoreConfig(env);
   const dataSource = await createDataSource({ url: DATABASE_URL, poolSize: 1 }).initialize();
   const statements = new PreparedStatements(dataSource);
   const hash = new KeyedHash(HASH_KEY);
@@ -25,9 +25,10 @@ export async function openStore(env: NodeJS.ProcessEnv): Promise<Store> {
   const { OPS_USER = 'ops', OPS_PASSWORD } = env;
   const ops = { OPS_USER, OPS_PASSWORD: OPS_PASSWORD ? new Secret(OPS_PASSWORD) : undefined };
   const environment = new EnvironmentAccount(ops, hash);
+  const hashes = new PasswordHashes({ OPS_SCRYPT_LOG_N });
   return {
     keys: new ApiKeys(statements, hash, audit),
-    operators: new OperatorAccounts(statements, new PasswordHashes(), environment, systemClock),
+    operators: new OperatorAccounts(statements, hashes, environment, systemClock),
     timelines: new Timelines(statements, hash),
     audit,
     close: () => dataSource.destroy(),

@@ -3,6 +3,8 @@ import { describe, expect, it } from '@jest/globals';
 import { ProblemError } from '#libs/kernel';
 import { PasswordHashes } from './password-hashes.js';
 
+const hashesAt = (logN = 10) => new PasswordHashes({ OPS_SCRYPT_LOG_N: logN });
+
 /** Of a cheaper one, as an older version may have left it. */
 function cheap(password: string): string {
   const salt = Buffer.alloc(16, 1);
@@ -13,7 +15,7 @@ function cheap(password: string): string {
 
 describe('PasswordHashes', () => {
   it('hashes with N = 2^17, r = 8, p = 1 and a salt of its own, and knows the password again', async () => {
-    const hashes = new PasswordHashes();
+    const hashes = hashesAt(17);
     const [one, two] = await Promise.all([
       hashes.hash('caf\u00e9 au lait'),
       hashes.hash('caf\u00e9 au lait'),
@@ -25,28 +27,31 @@ describe('PasswordHashes', () => {
   });
 
   it('goes by the parameters that are stored, so that they can be raised later', async () => {
-    expect(await new PasswordHashes().isRight('old', cheap('old'))).toBe(true);
+    expect(await hashesAt().isRight('old', cheap('old'))).toBe(true);
   });
 
-  it('is right for nobody, at the same cost', async () => {
-    const hashes = new PasswordHashes();
+  it.each([10, 11])('is right for nobody, at the cost of somebody: 2^%i', async (logN) => {
+    const hashes = hashesAt(logN);
     expect(await hashes.isRight('', null)).toBe(false);
-    expect(hashes.made).toBe(1);
+    expect(hashes.work).toBe(2 ** logN * 8);
+    const stored = await hashes.hash('x');
+    await hashes.isRight('y', stored);
+    expect(hashes.work).toBe(3 * 2 ** logN * 8);
   });
 
   it('takes no part of what is no hash for one', async () => {
-    await expect(new PasswordHashes().isRight('x', '$scrypt$ln=99')).rejects.toThrow('no scrypt hash');
+    await expect(hashesAt().isRight('x', '$scrypt$ln=99')).rejects.toThrow('no scrypt hash');
   });
 
   it('sends a flood away rather than queue it, and is well afterwards', async () => {
-    const hashes = new PasswordHashes();
+    const hashes = hashesAt();
     const stored = cheap('x');
     const ends = await Promise.allSettled(Array.from({ length: 50 }, () => hashes.isRight('x', stored)));
     const refused = ends.flatMap((end) => (end.status === 'rejected' ? [end.reason as ProblemError] : []));
     // Two run and sixteen wait.
     expect(refused).toHaveLength(32);
     expect(refused[0]).toMatchObject({ code: 'rate_limited', retryAfterS: 5 });
-    expect(hashes.made).toBe(18);
+    expect(hashes.work).toBe(18 * 2 ** 4 * 8);
     expect(await hashes.isRight('x', stored)).toBe(true);
   });
 });

@@ -1,12 +1,12 @@
 import { randomBytes, scrypt, timingSafeEqual, type ScryptOptions } from 'node:crypto';
 import { promisify } from 'node:util';
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { ProblemError, canonicalPassword } from '#libs/kernel';
+import { CONFIG, type Config } from '#libs/platform';
 
 const derive = promisify<string, Buffer, number, ScryptOptions, Buffer>(scrypt);
 
-/** N = 2^17, r = 8, p = 1: OWASP Password Storage Cheat Sheet. 128 MiB and some 400 ms each. */
-const LOG_N = 17;
+/** With N = 2^17, what OWASP's Password Storage Cheat Sheet asks for: 128 MiB and some 400 ms each. */
 const R = 8;
 const P = 1;
 const SALT_BYTES = 16;
@@ -19,26 +19,31 @@ const WAITING = 16;
 
 const STORED = /^\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d)\$([A-Za-z0-9+/]{22,86})\$([A-Za-z0-9+/]{43,86})$/;
 
-/** Nobody's: the same work for a name that there is not. */
-const NOBODYS = `$scrypt$ln=${LOG_N},r=${R},p=${P}$${'A'.repeat(22)}$${'A'.repeat(43)}`;
-
 /** Hashes passwords by scrypt (RFC 7914), a few at a time. */
 @Injectable()
 export class PasswordHashes {
   #running = 0;
   readonly #waiting: (() => void)[] = [];
-  #made = 0;
+  readonly #logN: number;
+  /** Nobody's: the same work for a name that there is not. */
+  readonly #nobodys: string;
+  #work = 0;
 
-  /** How often scrypt has run: what a test can compare where a stopwatch could not. */
-  get made(): number {
-    return this.#made;
+  constructor(@Inject(CONFIG) { OPS_SCRYPT_LOG_N }: Pick<Config, 'OPS_SCRYPT_LOG_N'>) {
+    this.#logN = OPS_SCRYPT_LOG_N;
+    this.#nobodys = `${this.#parameters}$${'A'.repeat(22)}$${'A'.repeat(43)}`;
+  }
+
+  /** N × r × p of every scrypt so far: what a test can compare where a stopwatch could not. */
+  get work(): number {
+    return this.#work;
   }
 
   /** @returns `$scrypt$ln=17,r=8,p=1$<salt>$<hash>`, both base64 without padding. */
   async hash(password: string): Promise<string> {
     const salt = randomBytes(SALT_BYTES);
-    const hash = await this.#derive(password, salt, HASH_BYTES, { logN: LOG_N, r: R, p: P });
-    return `$scrypt$ln=${LOG_N},r=${R},p=${P}$${base64(salt)}$${base64(hash)}`;
+    const hash = await this.#derive(password, salt, HASH_BYTES, { logN: this.#logN, r: R, p: P });
+    return `${this.#parameters}$${base64(salt)}$${base64(hash)}`;
   }
 
   /**
@@ -47,13 +52,17 @@ export class PasswordHashes {
    * @throws Error where what is stored is no hash.
    */
   async isRight(password: string, stored: string | null): Promise<boolean> {
-    const parsed = STORED.exec(stored ?? NOBODYS);
+    const parsed = STORED.exec(stored ?? this.#nobodys);
     if (!parsed) throw new Error('a stored password is no scrypt hash');
     const [, ln, r, p, salt = '', hash = ''] = parsed;
     const expected = Buffer.from(hash, 'base64');
     const cost = { logN: Number(ln), r: Number(r), p: Number(p) };
     const actual = await this.#derive(password, Buffer.from(salt, 'base64'), expected.length, cost);
     return timingSafeEqual(actual, expected) && stored !== null;
+  }
+
+  get #parameters(): string {
+    return `$scrypt$ln=${this.#logN},r=${R},p=${P}`;
   }
 
   async #derive(
@@ -64,8 +73,8 @@ export class PasswordHashes {
   ): Promise<Buffer> {
     await this.#turn();
     try {
-      this.#made += 1;
       const N = 2 ** logN;
+      this.#work += N * r * p;
       return await derive(canonicalPassword(password), salt, bytes, { N, r, p, maxmem: 128 * N * r * 2 });
     } finally {
       const next = this.#waiting.shift();

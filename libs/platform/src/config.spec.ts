@@ -34,6 +34,7 @@ describe('parseConfig', () => {
   it('takes a good environment, fills in the defaults and freezes the result', () => {
     const config = parseConfig(good);
     expect(config.PORT).toBe(3000);
+    expect(config.OPS_SCRYPT_LOG_N).toBe(17);
     expect(config.INTEGRATIONS[0]).toMatchObject({
       name: 'byzantine',
       baseUrl: 'http://127.0.0.1:4000',
@@ -53,6 +54,7 @@ describe('parseConfig', () => {
     ['JWT_CLOCK_TOLERANCE_S', '301', 'is more than 300'],
     ['SEALING_KEYS', 'k1:AAAA', 'key 1 of 1 is 3 bytes long where AES-256 needs 32'],
     ['OPS_PASSWORD', 'eleven char', 'is shorter than 12 characters'],
+    ['OPS_SCRYPT_LOG_N', '9', 'is less than 10'],
     ['OPS_SESSION_IDLE_MS', '43200001', 'is more than OPS_SESSION_LIFE_MS'],
     ...['proxy', '10.0.0.0/33', '10.0.0.0/0', '::/0', '10.0.0.0/8/8', '10.0.0.1;10.0.0.2'].map(
       (list): [string, string, string] => [
@@ -135,7 +137,11 @@ describe('parseConfig', () => {
     expect(Object.keys(parseStoreConfig({ DATABASE_URL, HASH_KEY })).sort()).toEqual([
       'DATABASE_URL',
       'HASH_KEY',
+      'NODE_ENV',
+      'OPS_SCRYPT_LOG_N',
     ]);
+    const cheap = { NODE_ENV: 'production', DATABASE_URL, HASH_KEY, OPS_SCRYPT_LOG_N: '16' };
+    expect(() => parseStoreConfig(cheap)).toThrow('OPS_SCRYPT_LOG_N: is less than 17');
     expect(() => parseStoreConfig({ DATABASE_URL })).toThrow('HASH_KEY: is missing');
   });
 

@@ -1,7 +1,7 @@
 import { getConfigToken } from '@nestjs/config';
 import { z } from 'zod';
 import { addresses, count, durationMs, parse, secret, url, type Faults } from './config-values.js';
-import { productionFaults } from './production.js';
+import { cheapHashes, productionFaults } from './production.js';
 import { parseIntegration, type IntegrationConfig } from './integration-config.js';
 
 /** A setting that cannot be used. Its message names every bad variable and never a secret's value. */
@@ -80,6 +80,7 @@ const environment = z.object({
   OPS_SESSION_LIFE_MS: durationMs(43_200_000),
   OPS_LOGIN_TRIES: count(10, 1, 1_000),
   OPS_LOGIN_WINDOW_MS: durationMs(300_000),
+  OPS_SCRYPT_LOG_N: count(17, 10, 20),
   SIGNING_ENGINE: z.enum(['openssl', 'noble'], { error: 'is neither openssl nor noble' }).default('openssl'),
   INTEGRATIONS: z
     .string({ error: 'is missing' })
@@ -172,17 +173,19 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
 }
 
 /** What a tool needs that reads and writes rows, and serves nobody. */
-export type StoreConfig = Pick<Config, 'DATABASE_URL' | 'HASH_KEY'>;
+export type StoreConfig = Pick<Config, 'NODE_ENV' | 'DATABASE_URL' | 'HASH_KEY' | 'OPS_SCRYPT_LOG_N'>;
 
 /**
- * Reads the two variables of a tool, and no other.
+ * Reads the variables of a tool, and no other.
  *
  * @throws ConfigError that names what is missing or bad.
  */
 export function parseStoreConfig(env: Record<string, string | undefined>): StoreConfig {
   const faults: Faults = [];
-  const settings = parse(environment.pick({ DATABASE_URL: true, HASH_KEY: true }), env, '', faults);
-  if (!settings) throw new ConfigError(faults);
+  const wanted = { NODE_ENV: true, DATABASE_URL: true, HASH_KEY: true, OPS_SCRYPT_LOG_N: true } as const;
+  const settings = parse(environment.pick(wanted), env, '', faults);
+  if (settings) faults.push(...cheapHashes(settings));
+  if (!settings || faults.length > 0) throw new ConfigError(faults);
   return settings;
 }
 

@@ -84,6 +84,7 @@ describe('production', () => {
     ['OPS_PASSWORD', 'Password1234'],
     ['OPS_PASSWORD', 'Gangway-2026!'],
     ['OPS_PASSWORD', 'OpsOpsOps-2026'],
+    ['OPS_SCRYPT_LOG_N', '16'],
     ['DATABASE_URL', 'postgres://gangway:development-only@db/gangway'],
     ['REDIS_URL', 'redis://:changeme@redis:6379'],
     ['INTEGRATION_BYZANTINE_PRIVATE_KEY', '01'.repeat(32)],

@@ -37,12 +37,18 @@ function scalarOf(text: string): string | null {
   }
 }
 
+/** Passwords that are cheap to guess from their hashes: OWASP's least for scrypt with r = 8, p = 1 is N = 2^17. */
+export function cheapHashes(config: Pick<Config, 'NODE_ENV' | 'OPS_SCRYPT_LOG_N'>): Faults {
+  if (config.NODE_ENV !== 'production' || config.OPS_SCRYPT_LOG_N >= 17) return [];
+  return [{ variable: 'OPS_SCRYPT_LOG_N', detail: 'is less than 17, which production asks for' }];
+}
+
 const words = (value: string) => value.replaceAll('_', '-');
 
 /** What must not go into production: keys and passwords that are as good as known, and upstreams without TLS. */
 export function productionFaults(config: Config): Faults {
   if (config.NODE_ENV !== 'production') return [];
-  const faults: Faults = config.INTEGRATIONS.flatMap(plainUrls);
+  const faults: Faults = [...config.INTEGRATIONS.flatMap(plainUrls), ...cheapHashes(config)];
   const refuse = (variable: string, detail: string) => faults.push({ variable, detail });
   if (config.API_KEY && DEVELOPMENT.test(words(config.API_KEY.reveal()))) {
     refuse('API_KEY', 'is a development key: make keys with "gangway keys create", and leave it out');
