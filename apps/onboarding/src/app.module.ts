@@ -6,6 +6,8 @@ import { OperatorsModule } from '#libs/operators';
 import { OtpModule } from '#libs/otp';
 import { PlatformModule, type Config } from '#libs/platform';
 import { ApiKeysController } from './api-keys.controller.js';
+import { EventStreamController } from './event-stream.controller.js';
+import { EventStreams } from './event-streams.js';
 import { OnboardingController } from './onboarding.controller.js';
 
 /** The internal REST API. It makes first attempts; it runs no job. */
@@ -22,7 +24,8 @@ export class AppModule {
         AuthenticatorsModule,
         OperatorsModule,
       ],
-      controllers: [OnboardingController, ApiKeysController],
+      controllers: [OnboardingController, EventStreamController, ApiKeysController],
+      providers: [EventStreams],
     };
   }
 }

@@ -216,6 +216,9 @@ export const eventsQuery = z.strictObject({
 });
 export type EventsQuery = z.output<typeof eventsQuery>;
 
+export const streamQuery = eventsQuery.pick({ after: true });
+export type StreamQuery = z.output<typeof streamQuery>;
+
 const instant = z.iso.datetime({ precision: 3 });
 const lastResult = z.object({
   step: z.enum(STEPS),

@@ -53,8 +53,8 @@ function mend(document: OpenAPIObject): void {
       for (const response of Object.values(operation?.responses ?? {})) {
         if (!response || !('content' in response) || !response.content) continue;
         const { 'application/json': json } = response.content;
-        if (JSON.stringify(json).includes('#/components/schemas/Problem"')) {
-          response.content = { 'application/problem+json': json! };
+        if (json && JSON.stringify(json).includes('#/components/schemas/Problem"')) {
+          response.content = { 'application/problem+json': json };
         }
       }
     }

@@ -1,5 +1,6 @@
 export { Claims, type Terms } from './claims.js';
 export { DataKeys } from './data-keys.js';
+export { EventFollower, type TimelineReader } from './event-follower.js';
 export { Fingerprint } from './fingerprint.js';
 export { openGrant, sealGrant } from './grant.js';
 export { sealRequests } from './kept-requests.js';

@@ -6,6 +6,7 @@ import { UpstreamModule } from '#libs/upstream';
 import { Claims } from './claims.js';
 import { ClearRemains } from './clear-remains.js';
 import { DataKeys } from './data-keys.js';
+import { EventFollower } from './event-follower.js';
 import { Expiry } from './expiry.js';
 import { Fingerprint } from './fingerprint.js';
 import { IdempotencyKeys } from './idempotency-keys.js';
@@ -40,6 +41,7 @@ import { Verdicts } from './verdict.js';
     Claims,
     ClearRemains,
     DataKeys,
+    EventFollower,
     Expiry,
     Fingerprint,
     IdempotencyKeys,
@@ -63,6 +65,7 @@ import { Verdicts } from './verdict.js';
   exports: [
     Claims,
     DataKeys,
+    EventFollower,
     Fingerprint,
     IdempotencyKeys,
     JobsModule,

@@ -175,6 +175,17 @@ export class OnboardingService {
     return this.store.events(id, after, limit);
   }
 
+  /**
+   * Whether the timeline says, or may come to say, more after an event's number. An end that is due counts once it is written:
+   * its event is still to come. What may follow upon an end (a late answer, a decision, the erasure) is waited for by nobody.
+   *
+   * @throws ProblemError `not_found`
+   */
+  async hasMoreEvents(id: string, after: number, caller: Caller): Promise<boolean> {
+    const { state, lastSeq } = mustSee(await this.store.find(id), id, caller);
+    return !isEnded(state) || lastSeq > after;
+  }
+
   /** Taken at once in any live state; a call in flight becomes evidence when its answer comes. */
   async cancel(id: string, reason: string | undefined, terms: Terms): Promise<Row> {
     return this.#command(id, terms, (row) => {

@@ -122,6 +122,10 @@ const environment = z.object({
   IDEMPOTENCY_KEEP_MS: durationMs(172_800_000),
   DRAIN_NOTICE_MS: count(1_000, 0, 60_000),
   DRAIN_TIMEOUT_MS: durationMs(25_000),
+  EVENTS_POLL_MS: durationMs(250, 60_000),
+  EVENTS_HEARTBEAT_MS: durationMs(15_000),
+  EVENTS_STREAM_LIFE_MS: durationMs(300_000),
+  EVENTS_STREAMS: count(1_000, 1, 100_000),
 
   OTP_LIFE_MS: durationMs(300_000, 600_000),
   OTP_TRIES: count(3, 1, 10),

@@ -1,0 +1,63 @@
+import { Controller, Get, HttpStatus, Param, Query, Res, StreamableFile, UseGuards } from '@nestjs/common';
+import { ApiHeader, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { CallerGuard, Requires } from '#libs/callers';
+import type { Caller } from '#libs/kernel';
+import { OnboardingService } from '#libs/onboarding';
+import { Answers } from './api-docs.decorator.js';
+import { AskedBy } from './command.decorator.js';
+import { EventStreams } from './event-streams.js';
+import { LastEventId } from './last-event-id.decorator.js';
+import { idParam, streamQuery, type StreamQuery } from './onboarding.dto.js';
+
+const TYPE = 'text/event-stream';
+
+/** The timeline, live. Nest's `@Sse` answers 200 before it is known whether there is anything to say. */
+@ApiTags('onboardings')
+@UseGuards(CallerGuard)
+@Controller('v1/onboardings/:id/events/stream')
+export class EventStreamController {
+  constructor(
+    private readonly onboardings: OnboardingService,
+    private readonly streams: EventStreams,
+  ) {}
+
+  @Get()
+  @Requires('onboardings:read', 'operations:read', 'operations:write')
+  @ApiOperation({ summary: 'Follow the timeline, as server-sent events' })
+  @ApiHeader({
+    name: 'Last-Event-ID',
+    required: false,
+    schema: { type: 'integer', minimum: 0, maximum: 2_147_483_647 },
+    description:
+      'the id of the last event that was received: the stream goes on after it, whatever `after` says',
+  })
+  @ApiResponse({
+    status: HttpStatus.OK,
+    description:
+      'each event as `id`, its number, and `data`, an `OnboardingEvent`, without a type; ends soon after the onboarding, and after a while anyway: connect again',
+    content: { [TYPE]: { schema: { type: 'string' } } },
+  })
+  @Answers(
+    HttpStatus.NO_CONTENT,
+    'the onboarding has ended and there is nothing after this number: do not connect again',
+    null,
+  )
+  async stream(
+    @Param('id', { schema: idParam }) id: string,
+    @Query({ schema: streamQuery }) { after }: StreamQuery,
+    @LastEventId() lastEventId: number | null,
+    @AskedBy() caller: Caller,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<StreamableFile | undefined> {
+    const from = lastEventId ?? after;
+    if (!(await this.onboardings.hasMoreEvents(id, from, caller))) {
+      reply.status(HttpStatus.NO_CONTENT);
+      return undefined;
+    }
+    // Or nginx would gather events until a page of them is full.
+    reply.header('X-Accel-Buffering', 'no');
+    // Ends the stream of whoever hangs up, and opens none for HEAD.
+    return new StreamableFile(this.streams.open(id, from), { type: TYPE });
+  }
+}
