@@ -1,64 +1,65 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { ChromiumPage, findChromium } from './chromium.js';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
+import { until } from '#libs/testing';
+import { RealBrowser, describeInBrowser, type WatchedPage } from './browser.js';
+import { keepScreenshots } from './screenshots.js';
 import { OPS_PASSWORD, Story } from './story.js';
 
-const chromium = findChromium();
-const withChromium = chromium === null ? describe.skip : describe;
-if (chromium === null) {
-  process.stderr.write(
-    '\n!!! NO CHROMIUM: that pages work under their Content-Security-Policy is NOT checked (set CHROMIUM)\n\n',
-  );
-}
-
-withChromium('in a real browser', () => {
+describeInBrowser('that the console’s pages work under their Content-Security-Policy', () => {
   let story: Story;
-  let page: ChromiumPage;
+  let browser: RealBrowser;
+  let watched: WatchedPage;
   beforeAll(async () => {
     story = await Story.begin();
-    page = await ChromiumPage.open(chromium!);
+    browser = await RealBrowser.launch();
   });
+  beforeEach(async () => {
+    watched = await browser.open({ baseURL: story.serviceUrl });
+  });
+  afterEach(() => watched.page.context().close());
   afterAll(async () => {
-    await page?.close();
-    await story.end();
+    await browser?.close();
+    await story?.end();
   });
-
-  const at = (path: string) => `${story.serviceUrl}${path}`;
-  const fill = (id: string, value: string) =>
-    page.run(`document.getElementById(${JSON.stringify(id)}).value = ${JSON.stringify(value)}`);
 
   it('an operator logs in, works on the board and logs out, and nothing breaks its policy', async () => {
-    await page.goTo(at('/ops'), 'form.login');
-    await fill('name', 'ops');
-    await fill('password', OPS_PASSWORD);
-    await page.run(`document.querySelector('form.login button').click()`);
-    await page.shows('header form[action="/ops/logout"]');
+    const { page, complaints } = watched;
+    await page.goto('/ops');
+    expect(await keepScreenshots(page, 'console-login')).toEqual([]);
+    await page.fill('#name', 'ops');
+    await page.fill('#password', OPS_PASSWORD);
+    await page.click('form.login button');
+    await page.waitForSelector('header form[action="/ops/logout"]');
+    await keepScreenshots(page, 'console');
     // Drawn by the stylesheet: a policy that keeps it out would leave the browser's own margin.
-    expect(await page.run('getComputedStyle(document.body).margin')).toBe('0px');
+    expect(await page.evaluate('getComputedStyle(document.body).margin')).toBe('0px');
 
-    await page.goTo(at('/ops/queues/queue/upkeep'), 'a[href*="/queue/steps"]');
-    const paused = await page.run(
+    await page.goto('/ops/queues/queue/upkeep');
+    await page.waitForSelector('a[href*="/queue/steps"]');
+    const paused = await page.evaluate(
       `fetch('/ops/queues/api/queues/expiry/pause', { method: 'PUT' }).then(({ status }) => status)`,
     );
     expect(paused).toBe(200);
-    expect(await page.run(`document.cookie`)).toBe('');
+    expect(await page.evaluate('document.cookie')).toBe('');
 
-    await page.goTo(at('/ops'), 'header form');
-    await page.run(`document.querySelector('header button').click()`);
-    await page.shows('form.login');
-    expect(page.complaints).toEqual([]);
+    await page.goto('/ops');
+    await page.click('header button');
+    await page.waitForSelector('form.login');
+    expect(complaints).toEqual([]);
   });
 
   it('the API’s routes can be browsed, and nothing breaks their policy', async () => {
-    await page.goTo(at('/docs'), '.swagger-ui .opblock');
-    expect(page.complaints).toEqual([]);
+    await watched.page.goto('/docs');
+    await watched.page.waitForSelector('.swagger-ui .opblock');
+    expect(watched.complaints).toEqual([]);
   });
 
   it('a script that got into a page is not run, and is heard of here', async () => {
-    await page.goTo(at('/ops/login'), 'form.login');
-    await page.run(
+    const { page, complaints } = watched;
+    await page.goto('/ops/login');
+    await page.evaluate(
       `document.body.append(Object.assign(document.createElement('script'), { textContent: 'globalThis.ran = 1' }))`,
     );
-    expect(await page.run('globalThis.ran ?? null')).toBeNull();
-    expect(page.complaints.length).toBeGreaterThan(0);
+    expect(await page.evaluate('globalThis.ran ?? null')).toBeNull();
+    await until('a complaint', () => complaints.some((each) => each.startsWith('policy: ')));
   });
 });

@@ -1,0 +1,92 @@
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { describe } from '@jest/globals';
+import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
+
+const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
+
+/** The path of a Chromium: the one that `CHROMIUM` names and no other, or one in the PATH; null where there is none. */
+export function findChromium(): string | null {
+  const given = process.env['CHROMIUM'];
+  if (given) return isProgram(given) ? given : null;
+  const folders = (process.env['PATH'] ?? '').split(delimiter);
+  return folders.flatMap((folder) => NAMES.map((name) => join(folder, name))).find(isProgram) ?? null;
+}
+
+function isProgram(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * What can be seen in a real browser only. Where there is none it is left out with one loud line, or fails where
+ * `REQUIRE_CHROMIUM=1`: who has installed one wants to hear that it went unused.
+ */
+export function describeInBrowser(what: string, stories: () => void): void {
+  const wanted = findChromium() !== null || process.env['REQUIRE_CHROMIUM'] === '1';
+  if (!wanted) process.stderr.write(`\n!!! NO CHROMIUM: ${what} is NOT checked (set CHROMIUM)\n\n`);
+  const describeOrSkip = wanted ? describe : describe.skip;
+  describeOrSkip(what, () => stories());
+}
+
+/** A page, and what its browser had to complain about. */
+export interface WatchedPage {
+  page: Page;
+  /** What a policy refused, what a script threw or wrote to the console as an error. Answers 4xx are none. */
+  complaints: string[];
+}
+
+/** A headless Chromium with a profile of its own. */
+export class RealBrowser {
+  readonly #browser: Browser;
+
+  private constructor(browser: Browser) {
+    this.#browser = browser;
+  }
+
+  /** @throws Error where there is no Chromium, or it does not start. */
+  static async launch(): Promise<RealBrowser> {
+    const executablePath = findChromium();
+    if (executablePath === null) throw new Error('there is no Chromium: install one, or set CHROMIUM');
+    // Chromium refuses to be root inside its own sandbox.
+    const chromiumSandbox = process.getuid?.() !== 0;
+    return new RealBrowser(await chromium.launch({ executablePath, chromiumSandbox }));
+  }
+
+  /** Opens a page in a context of its own: no cookie is shared with the others. */
+  async open(options: BrowserContextOptions = {}): Promise<WatchedPage> {
+    const context = await this.#browser.newContext(options);
+    const page = await context.newPage();
+    page.setDefaultTimeout(15_000);
+    return { page, complaints: await complaintsOf(page) };
+  }
+
+  close(): Promise<void> {
+    return this.#browser.close();
+  }
+}
+
+async function complaintsOf(page: Page): Promise<string[]> {
+  const complaints: string[] = [];
+  page.on('pageerror', (error) => complaints.push(`thrown: ${error.stack ?? error.message}`));
+  page.on('console', (message) => {
+    // What the browser itself writes has no arguments: a failed request, or a violation, which is told below.
+    if (message.type() === 'error' && message.args().length > 0)
+      complaints.push(`console: ${message.text()}`);
+  });
+  const devTools = await page.context().newCDPSession(page);
+  devTools.on('Log.entryAdded', ({ entry }) => {
+    if (entry.source === 'security') complaints.push(`security: ${entry.text}`);
+  });
+  devTools.on('Audits.issueAdded', ({ issue }) => {
+    if (issue.code === 'ContentSecurityPolicyIssue')
+      complaints.push(`policy: ${JSON.stringify(issue.details)}`);
+  });
+  await devTools.send('Log.enable');
+  await devTools.send('Audits.enable');
+  return complaints;
+}
