@@ -21,6 +21,8 @@ ENV NODE_ENV=production
 WORKDIR /app
 COPY --from=dependencies /app/node_modules node_modules
 COPY --from=build /app/dist dist
+# The sandbox's page, which nothing builds.
+COPY apps/sandbox/page apps/sandbox/page
 COPY package.json ./
 USER node
 EXPOSE 3000

@@ -141,7 +141,7 @@ function printAddresses(development: DevelopmentEnv, walked: Walked | null, inte
       `  console      ${serviceUrl}/ops   (${development.opsUser} / ${development.opsPassword})`,
       `Worker         ${development.workerUrl}/health/ready`,
       `Sandbox        ${sandboxUrl}`,
-      `  mailbox      ${sandboxUrl}/_sandbox/mailbox`,
+      `  page         ${sandboxUrl}/_sandbox/   (mailbox, journal, faults)`,
       `API key        ${apiKey}`,
       `Logs           ${join(STATE, 'logs').replace(`${CHECKOUT}/`, '')}`,
       '',

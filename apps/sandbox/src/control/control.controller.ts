@@ -1,10 +1,22 @@
-import { Body, Controller, Delete, Get, HttpCode, ParseIntPipe, Post, Query } from '@nestjs/common';
+import {
+  Body,
+  Controller,
+  Delete,
+  Get,
+  HttpCode,
+  ParseIntPipe,
+  Post,
+  Query,
+  UseGuards,
+} from '@nestjs/common';
 import { z } from 'zod';
 import { uuid } from '../byzantine/byzantine.dto.js';
 import type { Subject } from '../byzantine/subjects.js';
 import { JsonBody } from '../json-body.pipe.js';
+import { BrowserGuard } from './browser.guard.js';
 import { faultSpec } from './fault.dto.js';
 import type { ParsedFaultSpec } from './fault.dto.js';
+import type { Glance } from './glance.js';
 import { SandboxControl } from './sandbox-control.js';
 
 const subject = z.strictObject({ accountId: uuid, userId: uuid, email: z.email() });
@@ -17,6 +29,7 @@ const clockMove = z.strictObject({ advanceMs: z.int(), livesOnly: z.boolean().op
 
 /** `/_sandbox`: the sandbox's own routes, without any key: it is for loopback and CI. */
 @Controller('_sandbox')
+@UseGuards(BrowserGuard)
 export class ControlController {
   constructor(private readonly control: SandboxControl) {}
 
@@ -75,6 +88,11 @@ export class ControlController {
     @Query('contact') contact?: string,
   ): object[] {
     return this.control.requests({ userId, route, organizationId, contact });
+  }
+
+  @Get('glance')
+  glance(@Query('address') address?: string, @Query('userId') userId?: string): Glance {
+    return this.control.glance({ address, userId });
   }
 
   @Get('authenticators')

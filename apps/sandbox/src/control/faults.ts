@@ -1,3 +1,4 @@
+import { BoundedLog } from './bounded-log.js';
 import type { ParsedActivityScript, ParsedFaultSpec } from './fault.dto.js';
 
 /** The answer a fault gives in place of the true one. */
@@ -54,6 +55,8 @@ export interface Fault {
 /** The scripted faults: a request is struck by the oldest one that fits it, and by no other. */
 export class Faults {
   #faults: Fault[] = [];
+  /** The spent ones, too: a journal names them. */
+  readonly #known = new BoundedLog<Fault>();
   #lastId = 0;
 
   /** Puts a fault behind those that wait already. */
@@ -76,6 +79,7 @@ export class Faults {
       activity: scriptOf(spec),
     };
     this.#faults.push(fault);
+    this.#known.add(fault);
     return fault;
   }
 
@@ -92,6 +96,11 @@ export class Faults {
 
   list(): readonly Fault[] {
     return this.#faults;
+  }
+
+  /** A fault by its id, spent or taken back as it may be; null if there never was one or long ago. */
+  find(id: number | null): Fault | null {
+    return this.#known.filter((fault) => fault.id === id)[0] ?? null;
   }
 
   /** Takes one fault back, or all of them. */

@@ -5,9 +5,11 @@ import type { Subject } from '../byzantine/subjects.js';
 import type { SandboxClock } from '../sandbox-clock.js';
 import type { NewTurnkeySubject, TurnkeySubject } from '../turnkey/organizations.js';
 import type { Turnkey, TurnkeyFacts } from '../turnkey/turnkey.js';
-import { faultSpec } from './fault.dto.js';
+import { FAULT_ROUTES, faultSpec } from './fault.dto.js';
 import type { FaultSpec, ParsedFaultSpec } from './fault.dto.js';
 import type { Fault, Faults } from './faults.js';
+import { GLANCE_LIMIT, isTo, isWorthAGlance } from './glance.js';
+import type { Glance, GlanceFilter } from './glance.js';
 import type { Journal, JournalEntry } from './journal.js';
 import type { Mail, Mailbox } from './mailbox.js';
 
@@ -91,6 +93,23 @@ export class SandboxControl {
   /** The upstream requests seen, oldest first. */
   requests(filter?: Parameters<Journal['list']>[0]): JournalEntry[] {
     return this.journal.list(filter);
+  }
+
+  /** The newest of everything, for a person to look at. */
+  glance({ address, userId }: GlanceFilter = {}): Glance {
+    const requests = this.journal.list({ userId }).filter(isWorthAGlance).slice(-GLANCE_LIMIT).reverse();
+    const struck = [...new Set(requests.map(({ fault }) => fault))].map((id) => this.faults.find(id));
+    return {
+      now: new Date(this.clock.nowMs()).toISOString(),
+      mails: this.mailbox
+        .list()
+        .filter((mail) => isTo(mail, address))
+        .slice(0, GLANCE_LIMIT),
+      requests,
+      faults: this.faults.list(),
+      struck: struck.filter((fault) => fault !== null),
+      routes: [...new Set(FAULT_ROUTES)],
+    };
   }
 
   /** The passkeys of a user, or of everybody, at either upstream. */

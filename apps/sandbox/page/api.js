@@ -1,0 +1,49 @@
+/** @import { Glance } from '../src/control/glance.js' */
+
+/** A loopback answers at once; past this, whatever holds the connection is no sandbox. */
+const TIMEOUT_MS = 5_000;
+
+/**
+ * What there is to see.
+ *
+ * @param {{ address: string, userId: string }} filter empty: everything
+ * @returns {Promise<Glance>}
+ * @throws {Error} if the sandbox is away, or refuses
+ */
+export async function glance({ address, userId }) {
+  const query = new URLSearchParams({
+    ...(address !== '' && { address }),
+    ...(userId !== '' && { userId }),
+  });
+  const response = await send('GET', `glance?${query}`);
+  return response.json();
+}
+
+/**
+ * Asks for a change.
+ *
+ * @param {'POST' | 'DELETE'} method
+ * @param {string} path under `/_sandbox/`
+ * @param {object} [body]
+ * @throws {Error} with words for a person
+ */
+export async function change(method, path, body) {
+  await send(method, path, body);
+}
+
+/**
+ * @param {string} method
+ * @param {string} path
+ * @param {object} [body]
+ */
+async function send(method, path, body) {
+  const response = await fetch(`/_sandbox/${path}`, {
+    method,
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+    ...(body && { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
+  });
+  if (response.ok) return response;
+  /** @type {{ error?: string }} */
+  const { error } = await response.json().catch(() => ({}));
+  throw new Error(error ?? `The sandbox answered ${response.status}.`);
+}

@@ -1,0 +1,50 @@
+/**
+ * A row of a list and how it takes on a newer state of its item.
+ *
+ * @template Item
+ * @typedef {{ element: HTMLElement, update: (item: Item) => void }} Row
+ */
+
+/**
+ * Shows items as rows and touches only what has changed: a row that stays is neither made again nor moved, so that
+ * focus, selection and scroll position outlive the next look.
+ *
+ * @template Item
+ */
+export class KeyedList {
+  /** @type {Map<string, Row<Item>>} */
+  #rows = new Map();
+  #list;
+  #keyOf;
+  #makeRow;
+
+  /**
+   * @param {HTMLElement} list
+   * @param {(item: Item) => string} keyOf
+   * @param {(item: Item) => Row<Item>} makeRow
+   */
+  constructor(list, keyOf, makeRow) {
+    this.#list = list;
+    this.#keyOf = keyOf;
+    this.#makeRow = makeRow;
+  }
+
+  /** @param {readonly Item[]} items in the order to show; no two may have one key */
+  show(items) {
+    const keys = new Set(items.map(this.#keyOf));
+    for (const [key, row] of this.#rows) {
+      if (keys.has(key)) continue;
+      row.element.remove();
+      this.#rows.delete(key);
+    }
+    let next = this.#list.firstElementChild;
+    for (const item of items) {
+      const key = this.#keyOf(item);
+      const row = this.#rows.get(key) ?? this.#makeRow(item);
+      this.#rows.set(key, row);
+      row.update(item);
+      if (row.element === next) next = next.nextElementSibling;
+      else this.#list.insertBefore(row.element, next);
+    }
+  }
+}

@@ -1,0 +1,51 @@
+import { isIP } from 'node:net';
+import { Injectable } from '@nestjs/common';
+import type { CanActivate, ExecutionContext } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Refusal } from '../refusal.js';
+
+/** Of every answer under `/_sandbox`: nobody else's page may read it, frame it or take it for a script. */
+const HEADERS = {
+  'cache-control': 'no-store',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'cross-origin-resource-policy': 'same-origin',
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+};
+
+/** Names that no public DNS server answers for (RFC 6761, RFC 6762 and ICANN's `.internal`). */
+const PRIVATE_NAME = /^(?:[^.]+|.+\.(?:localhost|local|internal|test))$/i;
+
+/**
+ * Keeps other people's websites away from `/_sandbox`, which has no login: a developer's browser reaches the
+ * loopback, and any page that it shows can send requests there. A guard and not a hook on the path, which can be
+ * written in more than one way (`/%5Fsandbox`).
+ */
+@Injectable()
+export class BrowserGuard implements CanActivate {
+  canActivate(context: ExecutionContext): boolean {
+    const http = context.switchToHttp();
+    http.getResponse<FastifyReply>().headers(HEADERS);
+    const refusal = foreign(http.getRequest<FastifyRequest>());
+    if (refusal !== null) throw new Refusal(403, refusal);
+    return true;
+  }
+}
+
+/** Why a request is not taken for a person's own; null where it is. Curl and tests send neither header. */
+function foreign({ method, headers, hostname, host, protocol }: FastifyRequest): string | null {
+  // DNS rebinding: a foreign name that has come to mean this machine makes a foreign page same-origin.
+  if (!isOwnName(hostname)) return 'the Host is a public name: use an IP address or localhost';
+  // Reading needs no more: without CORS headers, the browser keeps the answer from other origins.
+  if (method === 'GET' || method === 'HEAD') return null;
+  const { origin, 'sec-fetch-site': site } = headers;
+  if (site !== undefined && site !== 'same-origin') return 'the request comes from another website';
+  if (origin !== undefined && origin !== `${protocol}://${host}`) {
+    return 'the request comes from another website';
+  }
+  return null;
+}
+
+function isOwnName(hostname: string): boolean {
+  return isIP(hostname.replace(/^\[(.*)\]$/, '$1')) !== 0 || PRIVATE_NAME.test(hostname);
+}

@@ -1,0 +1,39 @@
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { dirname, extname, join } from 'node:path';
+
+/** A file of the page, as it goes out. */
+export interface PageFile {
+  type: string;
+  bytes: Buffer;
+}
+
+const TYPES: Readonly<Record<string, string>> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.svg': 'image/svg+xml',
+};
+
+/**
+ * The files of apps/sandbox/page by their names. They are served as they lie there, from source and from dist
+ * alike: there is nothing to build, and so no copy to go stale.
+ *
+ * @throws Error if the folder is not there, which an image can be built without
+ */
+export function loadPageFiles(): ReadonlyMap<string, PageFile> {
+  const folder = findFolder(import.meta.dirname);
+  const files = readdirSync(folder).flatMap((name): [string, PageFile][] => {
+    const type = TYPES[extname(name)];
+    return type === undefined ? [] : [[name, { type, bytes: readFileSync(join(folder, name)) }]];
+  });
+  return new Map(files);
+}
+
+/** Compiled, this file lies a level deeper than its source. */
+function findFolder(from: string): string {
+  const folder = join(from, 'apps', 'sandbox', 'page');
+  if (existsSync(folder)) return folder;
+  const parent = dirname(from);
+  if (parent === from) throw new Error('apps/sandbox/page is missing');
+  return findFolder(parent);
+}

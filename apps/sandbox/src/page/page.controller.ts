@@ -1,0 +1,38 @@
+import { Controller, Get, NotFoundException, Param, Res, UseGuards } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
+import { BrowserGuard } from '../control/browser.guard.js';
+import { loadPageFiles } from './page-files.js';
+
+/** Files of our own and nothing else; and no text may become HTML, whatever a mistake may try (Trusted Types). */
+const POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self'",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+  "require-trusted-types-for 'script'",
+  "trusted-types 'none'",
+].join('; ');
+
+/** The page at `/_sandbox/`: mailbox, journal and faults for a person to look at. */
+@Controller('_sandbox')
+@UseGuards(BrowserGuard)
+export class PageController {
+  readonly #files = loadPageFiles();
+
+  @Get()
+  page(@Res() reply: FastifyReply): void {
+    this.file('', reply);
+  }
+
+  /** Last of all routes under `/_sandbox/`; what follows the slash is nothing for the page itself, or a file's name. */
+  @Get('*')
+  file(@Param('*') name: string, @Res() reply: FastifyReply): void {
+    const file = this.#files.get(name === '' ? 'index.html' : name);
+    if (!file) throw new NotFoundException('neither a route nor a file of the page');
+    void reply.header('content-security-policy', POLICY).type(file.type).send(file.bytes);
+  }
+}
