@@ -20,7 +20,11 @@ export class ClockView {
       const advanceMs = Number(button.getAttribute('data-advance-ms'));
       button.addEventListener('click', () => advance(advanceMs, 'The clock is moved'));
     }
-    this.#back.addEventListener('click', () => advance(-this.#aheadMs, 'The clock is back'));
+    this.#back.addEventListener('click', () => {
+      // The button hides once the clock is back.
+      byId('clock-title', HTMLElement).focus();
+      advance(-this.#aheadMs, 'The clock is back');
+    });
   }
 
   /** @param {Glance} glance */

@@ -58,6 +58,8 @@ export class FaultsView {
   #makeRow(fault) {
     const left = make('span', 'quiet');
     const takeBack = makeButton('plain', 'Take back', () => {
+      // The button goes with its fault, and focus must not fall back to the top of the page.
+      byId('faults-title', HTMLElement).focus();
       void this.#act(() => change('DELETE', `faults?id=${fault.id}`), 'Taken back');
     });
     const title = `${routeWords(fault.route)}: ${faultWords(fault)}`;

@@ -56,7 +56,8 @@ async function act(make, done) {
 function pickUser(userId) {
   filter.userId = userId;
   filterChanged();
-  if (userId !== '') byId('user-filter-off', HTMLElement).focus();
+  // What was pressed may be gone with what is no longer shown.
+  byId(userId === '' ? 'journal-title' : 'user-filter-off', HTMLElement).focus();
 }
 
 function showFilter() {

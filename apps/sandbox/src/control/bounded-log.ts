@@ -14,6 +14,11 @@ export class BoundedLog<Entry> {
     return this.#entries.filter(matches);
   }
 
+  /** The oldest entry that matches, or undefined. */
+  find(matches: (entry: Entry) => boolean): Entry | undefined {
+    return this.#entries.find(matches);
+  }
+
   clear(): void {
     this.#entries.length = 0;
   }

@@ -9,9 +9,11 @@ const HEADERS = {
   'cache-control': 'no-store',
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
   'cross-origin-resource-policy': 'same-origin',
-  'referrer-policy': 'no-referrer',
+  'referrer-policy': 'same-origin',
   'x-content-type-options': 'nosniff',
 };
+
+const ELSEWHERE = 'the request comes from another website';
 
 /** Names that no public DNS server answers for (RFC 6761, RFC 6762 and ICANN's `.internal`). */
 const PRIVATE_NAME = /^(?:[^.]+|.+\.(?:localhost|local|internal|test))$/i;
@@ -33,17 +35,20 @@ export class BrowserGuard implements CanActivate {
 }
 
 /** Why a request is not taken for a person's own; null where it is. Curl and tests send neither header. */
-function foreign({ method, headers, hostname, host, protocol }: FastifyRequest): string | null {
+function foreign({ method, headers, hostname, host }: FastifyRequest): string | null {
   // DNS rebinding: a foreign name that has come to mean this machine makes a foreign page same-origin.
   if (!isOwnName(hostname)) return 'the Host is a public name: use an IP address or localhost';
   // Reading needs no more: without CORS headers, the browser keeps the answer from other origins.
   if (method === 'GET' || method === 'HEAD') return null;
   const { origin, 'sec-fetch-site': site } = headers;
-  if (site !== undefined && site !== 'same-origin') return 'the request comes from another website';
-  if (origin !== undefined && origin !== `${protocol}://${host}`) {
-    return 'the request comes from another website';
-  }
+  if (site !== undefined && site !== 'same-origin') return ELSEWHERE;
+  if (origin !== undefined && hostOf(origin) !== host) return ELSEWHERE;
   return null;
+}
+
+/** Without the scheme, which a proxy may have changed; null for the origin `null`. */
+function hostOf(origin: string): string | null {
+  return URL.canParse(origin) ? new URL(origin).host : null;
 }
 
 function isOwnName(hostname: string): boolean {

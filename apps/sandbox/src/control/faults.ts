@@ -100,7 +100,7 @@ export class Faults {
 
   /** A fault by its id, spent or taken back as it may be; null if there never was one or long ago. */
   find(id: number | null): Fault | null {
-    return this.#known.filter((fault) => fault.id === id)[0] ?? null;
+    return this.#known.find((fault) => fault.id === id) ?? null;
   }
 
   /** Takes one fault back, or all of them. */

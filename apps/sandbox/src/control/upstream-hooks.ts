@@ -26,7 +26,8 @@ export interface UpstreamHooksContext {
  */
 export function installUpstreamHooks(fastify: FastifyInstance, context: UpstreamHooksContext): void {
   fastify.addHook('preHandler', async (request, reply) => {
-    if (request.url.startsWith('/_sandbox')) return;
+    // By the route where there is one: a path can be written in more than one way.
+    if ((request.routeOptions.url ?? request.url).startsWith('/_sandbox')) return;
     const visit = openVisit(request, reply, context);
     if (!visit.fault || visit.fault.effectFirst) return;
     const answer = await strike(visit.fault, visit, reply, null, context.closing);
