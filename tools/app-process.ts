@@ -23,8 +23,9 @@ export interface AppProcess {
   lastWords(): string;
 }
 
-/** The compiled entry file of an app. */
-export const entryOf = (app: string): string => join(CHECKOUT, 'dist', 'apps', app, 'src', 'main.js');
+/** The entry file of an app: compiled, but for the demo, which is plain JavaScript. */
+export const entryOf = (app: string): string =>
+  join(CHECKOUT, app === 'demo' ? 'apps' : 'dist/apps', app, 'src', 'main.js');
 
 /**
  * Starts an app with its output in a log file of its own.

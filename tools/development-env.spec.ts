@@ -16,7 +16,7 @@ const secrets = {
   databasePassword: 'generated',
 };
 const servers = { databaseUrl: 'postgres://embedded', redisUrl: 'redis://embedded' };
-const ports = { service: 3005, worker: 3006, sandbox: 4005 };
+const ports = { service: 3005, worker: 3006, sandbox: 4005, demo: 3105 };
 const of = (own: NodeJS.ProcessEnv) => developmentEnv(secrets, servers, ports, own);
 
 describe('developmentEnv', () => {
@@ -52,6 +52,14 @@ describe('developmentEnv', () => {
       { provider: 'turnkey', organizationId: secrets.turnkeyOrganizationId },
     ]);
     expect(env['SANDBOX_TURNKEY_API_KEYS']).toMatch(/^0[23][0-9a-f]{64}$/);
+  });
+
+  it('lets the demo’s page in under the port that it has, unless one has origins of one’s own', () => {
+    const { env, demoEnv, origin } = of({});
+    expect(parseConfig(env).INTEGRATIONS).toMatchObject([{ origins: [origin] }]);
+    expect(origin).toBe('http://localhost:3105');
+    expect(demoEnv).toMatchObject({ DEMO_PORT: '3105', GANGWAY_URL: 'http://127.0.0.1:3005' });
+    expect(of({ INTEGRATION_BYZANTINE_ORIGINS: 'https://own.example' }).origin).toBe('https://own.example');
   });
 
   it('names the variable, not the key, when it can make nothing of it', () => {

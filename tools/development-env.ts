@@ -7,11 +7,15 @@ const HOST = '127.0.0.1';
 const AUTH_PROXY_CONFIG_ID = 'gangway-development';
 
 export interface DevelopmentEnv {
-  /** For all three apps. */
+  /** For service, worker and sandbox. */
   env: NodeJS.ProcessEnv;
+  /** For the demo, which knows the service as any caller does: by its address and a key. */
+  demoEnv: NodeJS.ProcessEnv;
   serviceUrl: string;
   workerUrl: string;
   sandboxUrl: string;
+  /** By its name, which the relying party has. */
+  demoUrl: string;
   apiKey: string;
   opsUser: string;
   opsPassword: string;
@@ -29,11 +33,11 @@ function set(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
 }
 
 /** The variables of one integration, all for one relying party. */
-function integrationEnv(name: string, own: Record<string, string>): Record<string, string> {
+function integrationEnv(name: string, origin: string, own: Record<string, string>): Record<string, string> {
   const all = {
     RP_ID: 'localhost',
     RP_NAME: 'Gangway development',
-    ORIGINS: 'http://localhost:3100',
+    ORIGINS: origin,
     ...own,
   };
   return Object.fromEntries(
@@ -58,11 +62,13 @@ function uncompressed(privateKeyHex: string): string {
 export function developmentEnv(
   secrets: DevSecrets,
   servers: Pick<Servers, 'databaseUrl' | 'redisUrl'>,
-  ports: { service: number; worker: number; sandbox: number },
+  ports: { service: number; worker: number; sandbox: number; demo: number },
   own: NodeJS.ProcessEnv = process.env,
   integration = 'byzantine',
 ): DevelopmentEnv {
+  const serviceUrl = `http://${HOST}:${ports.service}`;
   const sandboxUrl = `http://${HOST}:${ports.sandbox}`;
+  const demoUrl = `http://localhost:${ports.demo}`;
   const turnkey = {
     ORGANIZATION_ID: secrets.turnkeyOrganizationId,
     SIGNER_PUBLIC_KEY: uncompressed(secrets.turnkeySignerPrivateKey),
@@ -75,12 +81,12 @@ export function developmentEnv(
     OPS_USER: 'ops',
     OPS_PASSWORD: secrets.opsPassword,
     INTEGRATIONS: integration,
-    ...integrationEnv('BYZANTINE', { PROVIDER: 'byzantine', BASE_URL: sandboxUrl }),
+    ...integrationEnv('BYZANTINE', demoUrl, { PROVIDER: 'byzantine', BASE_URL: sandboxUrl }),
     INTEGRATION_BYZANTINE_PRIVATE_KEY: secrets.integratorPrivateKey,
-    ...integrationEnv('TURNKEY', { PROVIDER: 'turnkey', BASE_URL: sandboxUrl, ...turnkey }),
+    ...integrationEnv('TURNKEY', demoUrl, { PROVIDER: 'turnkey', BASE_URL: sandboxUrl, ...turnkey }),
     INTEGRATION_TURNKEY_PRIVATE_KEY: secrets.turnkeyApiPrivateKey,
     INTEGRATION_TURNKEY_APP_NAME: 'Gangway development',
-    ...integrationEnv('TURNKEY_AUTH_PROXY', {
+    ...integrationEnv('TURNKEY_AUTH_PROXY', demoUrl, {
       PROVIDER: 'turnkey-auth-proxy',
       BASE_URL: sandboxUrl,
       ...turnkey,
@@ -112,11 +118,20 @@ export function developmentEnv(
     SANDBOX_TURNKEY_NOTARIZER_KEY: secrets.turnkeyNotarizerPrivateKey,
     SANDBOX_TURNKEY_AUTH_PROXY_CONFIG: AUTH_PROXY_CONFIG_ID,
   };
+  const demoEnv = {
+    DEMO_PORT: String(ports.demo),
+    GANGWAY_URL: serviceUrl,
+    GANGWAY_API_KEY: settings['API_KEY']!,
+    GANGWAY_INTEGRATION: integration,
+    SANDBOX_URL: sandboxUrl,
+  };
   return {
     env,
-    serviceUrl: `http://${HOST}:${ports.service}`,
+    demoEnv,
+    serviceUrl,
     workerUrl: `http://${HOST}:${ports.worker}`,
     sandboxUrl,
+    demoUrl,
     apiKey: settings['API_KEY']!,
     opsUser: settings['OPS_USER']!,
     opsPassword: settings['OPS_PASSWORD']!,

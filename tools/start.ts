@@ -64,11 +64,12 @@ async function serve(
     service: await findPort('the service', portFromEnv('PORT', 3000)),
     worker: await findPort('the worker', portFromEnv('WORKER_PORT', 3001)),
     sandbox: await findPort('the sandbox', portFromEnv('SANDBOX_PORT', 4000)),
+    demo: await findPort('the demo', portFromEnv('DEMO_PORT', 3100)),
   };
   const development = developmentEnv(secrets, servers, ports, process.env, flags.integration);
   const apps: AppProcess[] = [];
-  const start = (app: string): AppProcess => {
-    const started = startApp(app, development.env);
+  const start = (app: string, env = development.env): AppProcess => {
+    const started = startApp(app, env);
     apps.push(started);
     noteRunning(apps.map(({ name, pid }) => ({ name, pid, entry: entryOf(name) })));
     return started;
@@ -78,7 +79,10 @@ async function serve(
     noteStopped();
   });
 
-  await step('Starting sandbox, service and worker', async () => {
+  // In client custody a device encrypts the code and signs: the demo's page does neither.
+  const withDemo = development.custody !== 'client';
+  const names = withDemo ? 'sandbox, service, worker and demo' : 'sandbox, service and worker';
+  await step(`Starting ${names}`, async () => {
     const sandbox = start('sandbox');
     const done = await migrate(servers.databaseUrl);
     if (done.length > 0) say(`  migrated: ${done.join(', ')}`);
@@ -88,6 +92,7 @@ async function serve(
       sandbox.ready(`${development.sandboxUrl}/v1/health`, READY_MS),
       service.ready(`${development.serviceUrl}/health/ready`, READY_MS),
       worker.ready(`${development.workerUrl}/health/ready`, READY_MS),
+      withDemo && start('demo', development.demoEnv).ready(development.demoUrl, READY_MS),
     ]);
     await Promise.race([ready, interrupted]);
   });
@@ -133,9 +138,11 @@ function interruption(): Promise<never> {
 }
 
 function printAddresses(development: DevelopmentEnv, walked: Walked | null, integration: string): void {
-  const { serviceUrl, sandboxUrl, apiKey } = development;
+  const { serviceUrl, sandboxUrl, demoUrl, apiKey, custody } = development;
+  const demo = `Demo           ${demoUrl}   (open it in a browser; docs/integrate.md explains its code)`;
   say(
     [
+      ...(custody === 'client' ? [] : [demo]),
       `Service        ${serviceUrl}`,
       `  docs         ${serviceUrl}/docs`,
       `  console      ${serviceUrl}/ops   (${development.opsUser} / ${development.opsPassword})`,

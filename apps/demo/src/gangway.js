@@ -1,0 +1,104 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
+
+const TRIES = 3;
+
+/** What Gangway refused, by its code (RFC 9457), or why it could not be asked. */
+export class GangwayProblem extends Error {
+  /**
+   * @param {number} status
+   * @param {{code: string, detail?: string, attemptsLeft?: number, errors?: object[]}} problem
+   * @param {string | null} [retryAfter] whole seconds
+   */
+  constructor(status, problem, retryAfter = null) {
+    super(`${problem.code}: ${problem.detail}`);
+    this.status = status;
+    this.problem = problem;
+    this.retryAfter = retryAfter;
+  }
+}
+
+/** Gangway's REST interface, as far as an onboarding needs it. Only your back end holds the API key. */
+export class Gangway {
+  /** @param {{url: string, apiKey: string}} options */
+  constructor({ url, apiKey }) {
+    this.url = new URL('/v1/onboardings', url).href;
+    this.authorization = `Bearer ${apiKey}`;
+  }
+
+  start = (/** @type {object} */ body) => this.#post('', body);
+  get = (/** @type {string} */ id) => this.#json('GET', `/${id}`);
+  resend = (/** @type {string} */ id) => this.#post(`/${id}/otp/resend`, {});
+  verify = (/** @type {string} */ id, /** @type {string} */ code) =>
+    this.#post(`/${id}/otp/verify`, { code });
+  options = (/** @type {string} */ id, /** @type {object} */ user) =>
+    this.#post(`/${id}/authenticators/options`, user);
+  register = (/** @type {string} */ id, /** @type {object[]} */ authenticators) =>
+    this.#post(`/${id}/authenticators`, { authenticators });
+  cancel = (/** @type {string} */ id) => this.#post(`/${id}/cancel`, {});
+
+  /**
+   * The timeline as server-sent events, from where the browser was cut off.
+   *
+   * @param {string} id @param {string | undefined} lastEventId
+   */
+  events(id, lastEventId) {
+    const headers = { Accept: 'text/event-stream', ...(lastEventId && { 'Last-Event-ID': lastEventId }) };
+    return this.#send('GET', `/${id}/events/stream`, { headers });
+  }
+
+  /**
+   * One key for all tries: however often the request arrives, it is carried out once.
+   *
+   * @param {string} path @param {object} body
+   */
+  async #post(path, body) {
+    const headers = {
+      'Content-Type': 'application/json',
+      'Idempotency-Key': randomUUID(),
+      // Longer steps answer 202 with nextAction "wait", and the page follows the timeline.
+      Prefer: 'wait=3',
+    };
+    for (let tried = 1; ; tried++) {
+      try {
+        return await this.#json('POST', path, { headers, body: JSON.stringify(body) });
+      } catch (error) {
+        if (!(error instanceof GangwayProblem) || !PASSING.has(error.problem.code)) throw error;
+        if (tried === TRIES) throw error;
+        await pause(500 * tried);
+      }
+    }
+  }
+
+  /**
+   * @param {string} method @param {string} path @param {RequestInit} init
+   * @returns {Promise<any>} the body, with Gangway's clock as `now`
+   */
+  async #json(method, path, init = {}) {
+    const response = await this.#send(method, path, { ...init, signal: AbortSignal.timeout(20_000) });
+    return {
+      ...(await /** @type {Promise<any>} */ (response.json()).catch(noAnswer)),
+      now: response.headers.get('date'),
+    };
+  }
+
+  /** @param {string} method @param {string} path @param {RequestInit} init */
+  async #send(method, path, init) {
+    const headers = { ...init.headers, Authorization: this.authorization };
+    const response = await fetch(this.url + path, { ...init, method, headers }).catch(noAnswer);
+    if (response.ok) return response;
+    /** @type {any} */
+    const problem = await response.json().catch(() => ({ code: 'internal', detail: 'no problem document' }));
+    throw new GangwayProblem(response.status, problem, response.headers.get('retry-after'));
+  }
+}
+
+/** Codes after which the very same request may do better in a moment. */
+const PASSING = new Set(['service_unreachable', 'not_ready', 'idempotency_in_progress']);
+
+/** @param {unknown} cause @returns {never} */
+function noAnswer(cause) {
+  const detail = 'Gangway does not answer at the moment.';
+  const problem = new GangwayProblem(503, { code: 'service_unreachable', detail }, '2');
+  throw Object.assign(problem, { cause });
+}

@@ -1,0 +1,71 @@
+import { browserSupportsWebAuthn, startRegistration } from '/vendor/simplewebauthn/index.js';
+
+/** What our server refused, or why a passkey could not be made: `code` says it to programs. */
+export class Refusal extends Error {
+  /** @param {{code: string, detail?: string, errors?: {pointer: string, code: string, detail: string}[]}} problem */
+  constructor(problem, retryAfterS = 0) {
+    super(problem.detail ?? problem.code);
+    this.code = problem.code;
+    this.detail = problem.detail;
+    this.errors = problem.errors ?? [];
+    this.retryAfterS = retryAfterS;
+  }
+}
+
+/**
+ * Asks our own server, and nobody else: with a body it is a POST.
+ *
+ * @param {string} path @param {object} [body]
+ * @returns {Promise<any>} how the onboarding stands
+ */
+export async function call(path, body) {
+  const post = {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify(body),
+  };
+  const response = await fetch(`/api/onboarding${path}`, body ? post : {}).catch(() => {
+    throw new Refusal({ code: 'offline' });
+  });
+  const answer = await response.json().catch(() => ({ code: 'internal' }));
+  if (response.ok) return answer;
+  throw new Refusal(answer, Number(response.headers.get('Retry-After')));
+}
+
+/**
+ * Has the user's device make a passkey, for a fresh challenge (WebAuthn Level 3 §5.1.3).
+ *
+ * @param {{id: string}[]} others made just now and not registered yet: their devices are not to make another
+ */
+export async function makePasskey(others = []) {
+  if (!window.isSecureContext) throw new Refusal({ code: 'insecure_context' });
+  if (!browserSupportsWebAuthn()) throw new Refusal({ code: 'passkeys_not_supported' });
+  const options = await call('/passkeys/options', {});
+  const made = others.map(({ id }) => ({ id, type: /** @type {const} */ ('public-key') }));
+  const excludeCredentials = [...(options.excludeCredentials ?? []), ...made];
+  const startedAt = performance.now();
+  return startRegistration({ optionsJSON: { ...options, excludeCredentials } }).catch((error) => {
+    const timedOut = performance.now() - startedAt >= (options.timeout ?? Infinity);
+    throw new Refusal({ code: codeOf(error, timedOut), detail: error.message });
+  });
+}
+
+/** @param {{name: string, code?: string}} error @param {boolean} timedOut browsers do not tell this from a "no" */
+function codeOf({ name, code }, timedOut) {
+  if (name === 'NotAllowedError') return timedOut ? 'passkey_timed_out' : 'passkey_cancelled';
+  switch (code) {
+    case 'ERROR_CEREMONY_ABORTED':
+      return 'passkey_cancelled';
+    case 'ERROR_AUTHENTICATOR_PREVIOUSLY_REGISTERED':
+      return 'passkey_exists';
+    case 'ERROR_INVALID_DOMAIN':
+    case 'ERROR_INVALID_RP_ID':
+      return 'wrong_site';
+    case 'ERROR_AUTHENTICATOR_MISSING_USER_VERIFICATION_SUPPORT':
+    case 'ERROR_AUTHENTICATOR_MISSING_DISCOVERABLE_CREDENTIAL_SUPPORT':
+    case 'ERROR_AUTHENTICATOR_NO_SUPPORTED_PUBKEYCREDPARAMS_ALG':
+      return 'device_unsuitable';
+    default:
+      return 'passkey_failed';
+  }
+}

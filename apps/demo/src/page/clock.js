@@ -1,0 +1,28 @@
+let aheadMs = 0;
+
+/**
+ * Sets our watch by the server's: a user's clock may be minutes off, and a countdown with it.
+ *
+ * @param {string | undefined} now of the server, in whole seconds: at most one second behind
+ */
+export function setClock(now) {
+  const at = Date.parse(now ?? '');
+  if (!Number.isNaN(at)) aheadMs = at - Date.now();
+}
+
+/** @param {string | null | undefined} at RFC 3339 @returns {number} whole seconds until then, 0 once it is past */
+export function secondsUntil(at) {
+  if (!at) return 0;
+  return Math.max(0, Math.ceil((Date.parse(at) - Date.now() - aheadMs) / 1000));
+}
+
+/** @param {number} s @returns {string} e.g. `27 s`, `4:05 min` */
+export function duration(s) {
+  if (s < 60) return `${s} s`;
+  return `${Math.floor(s / 60)}:${String(s % 60).padStart(2, '0')} min`;
+}
+
+/** @param {string | null | undefined} at RFC 3339 @returns {string} as the user's own clock shows it */
+export function timeOfDay(at) {
+  return at ? new Date(at).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' }) : '';
+}

@@ -1,0 +1,114 @@
+import { duration, secondsUntil, timeOfDay } from './clock.js';
+import { resend, startOver } from './code-views.js';
+import { el } from './elements.js';
+
+/** @typedef {import('./page.js').Page} Page */
+/** @typedef {import('./page.js').View} View */
+
+/** What we are at, by the state. @type {Record<string, {title: string, step: number}>} */
+const WAITS = {
+  otp_requested: { title: 'Mailing your code', step: 2 },
+  otp_submitted: { title: 'Checking your code', step: 2 },
+  authenticators_submitted: { title: 'Saving your passkey', step: 3 },
+};
+
+/** A step is under way, or waits for its next try: the timeline tells when it is over. @param {any} onboarding @param {Page} page @returns {View} */
+export function waitView(onboarding, page) {
+  const lead = el('p', { class: 'lead' });
+  const next = el('p', { class: 'help' });
+  let shown = onboarding;
+  const tick = () => {
+    const s = shown.lastResult && !shown.parked ? secondsUntil(shown.nextAction.until) : 0;
+    next.textContent = s > 0 ? `Next try in ${duration(s)}.` : '';
+  };
+  const update = (/** @type {any} */ now) => {
+    shown = now;
+    const text = now.parked
+      ? 'Something at our side must be mended first. We are on it. You may leave this page open: it goes on by itself.'
+      : now.lastResult
+        ? 'The wallet provider does not answer well at the moment. We are still trying; you may leave this page open, and it goes on by itself.'
+        : 'This takes a moment.';
+    if (lead.textContent !== text) {
+      lead.textContent = text;
+      if (now.parked || now.lastResult) page.say(text);
+    }
+    tick();
+  };
+  const spinner = el('div', { class: 'spinner', 'aria-hidden': 'true' });
+  return {
+    title: WAITS[onboarding.state]?.title ?? 'One moment',
+    step: WAITS[onboarding.state]?.step ?? 2,
+    body: [spinner, lead, next, page.problem, startOver(page, 'Start again')],
+    update,
+    tick,
+  };
+}
+
+/** Nobody knows whether the last step was done. @param {any} onboarding @param {Page} page @returns {View} */
+export function unknownView(onboarding, page) {
+  const ofPasskey = onboarding.unresolved?.step === 'create-authenticators' || onboarding.session !== null;
+  const why = ofPasskey
+    ? 'Your passkey was handed over, but the confirmation was lost on the way. It may be saved already, or not.'
+    : 'Your code was handed over, but the answer was lost on the way. It cannot be used a second time.';
+  const again = resend(onboarding, page);
+  return {
+    title: 'We are not sure that it worked',
+    step: ofPasskey ? 3 : 2,
+    body: [
+      el('p', { class: 'lead' }, why),
+      el(
+        'p',
+        {},
+        'If the answer still comes, this page goes on by itself. Otherwise take a new code: that is always safe.',
+      ),
+      page.problem,
+      again.element,
+      startOver(page, 'Start again'),
+    ],
+    update: again.update,
+    tick: again.tick,
+  };
+}
+
+/** @param {any} onboarding @param {Page} page @returns {View} */
+export function doneView({ authenticators, email }, page) {
+  const passkeys = authenticators.map((/** @type {any} */ { name, createdAt, transports }) =>
+    el('li', {}, el('strong', {}, name), ` ${kept(transports)}, ${timeOfDay(createdAt)}`),
+  );
+  const lead = ['From now on ', el('strong', {}, email), ' signs in with a passkey.'];
+  return {
+    title: 'You are all set',
+    step: 4,
+    body: [
+      el('p', { class: 'lead' }, ...lead),
+      el('ul', { class: 'passkeys', 'aria-label': 'Your passkeys' }, ...passkeys),
+      page.problem,
+      startOver(page, 'Start again'),
+    ],
+  };
+}
+
+const kept = (/** @type {string[]} */ transports) =>
+  transports.some((each) => /internal$/i.test(each)) ? 'on this device' : 'on another device';
+
+/** What became of it, by its last state. @type {Record<string, {title: string, why: string}>} */
+const ENDS = {
+  failed: { title: 'That did not work', why: 'It cannot go on from here.' },
+  expired: { title: 'Time is up', why: 'This was left alone for too long, and was closed to keep you safe.' },
+  cancelled: { title: 'This was stopped', why: 'Somebody, perhaps you in another window, began anew.' },
+};
+
+/** @param {any} onboarding @param {Page} page @returns {View} */
+export function endedView({ state }, page) {
+  const { title, why } = ENDS[state] ?? {
+    title: 'Time is nearly up',
+    why: 'No time is left for another code.',
+  };
+  const again = startOver(page, 'Start again');
+  again.querySelector('button')?.classList.replace('quiet', 'primary');
+  return {
+    title,
+    step: 1,
+    body: [el('p', { class: 'lead' }, why, ' Nothing was lost: begin again.'), page.problem, again],
+  };
+}

@@ -1,0 +1,78 @@
+import { byId, el } from './elements.js';
+import { eventWords } from './event-words.js';
+
+/** How long a stream that broke off is left alone. */
+const AGAIN_MS = 3_000;
+
+/** Shows the timeline while it grows, and tells of each event. */
+export class Timeline {
+  #list = byId('timeline');
+  #empty = byId('timeline-empty');
+  #lastSeq = 0;
+  /** @type {EventSource | undefined} */
+  #stream;
+
+  /** @param {() => void} onChange something happened, or may have while the stream was away */
+  constructor(onChange) {
+    this.onChange = onChange;
+  }
+
+  /** Whether what happens arrives by itself. */
+  get live() {
+    return this.#stream?.readyState === EventSource.OPEN;
+  }
+
+  /** Follows the browser's own onboarding from its first event on. */
+  follow() {
+    this.stop();
+    const stream = new EventSource('/api/onboarding/events');
+    this.#stream = stream;
+    stream.addEventListener('message', ({ data }) => this.#add(JSON.parse(data)));
+    stream.addEventListener('error', () => {
+      // EventSource itself tries again, with Last-Event-ID, unless it was told that all has been sent.
+      if (stream.readyState !== EventSource.CLOSED || this.#stream !== stream) return;
+      setTimeout(() => this.#stream === stream && this.onChange(), AGAIN_MS);
+    });
+  }
+
+  stop() {
+    this.#stream?.close();
+    this.#stream = undefined;
+    this.#lastSeq = 0;
+    this.#list.replaceChildren();
+    this.#empty.hidden = false;
+  }
+
+  /** Goes on where the stream was closed, after an error that EventSource takes for the last word. */
+  revive() {
+    if (this.#stream?.readyState !== EventSource.CLOSED) return;
+    const seen = this.#lastSeq;
+    const shown = [...this.#list.children];
+    this.follow();
+    this.#lastSeq = seen;
+    this.#list.replaceChildren(...shown);
+    this.#empty.hidden = seen > 0;
+  }
+
+  /** @param {import('./event-words.js').TimelineEvent} event */
+  #add(event) {
+    if (event.seq <= this.#lastSeq) return;
+    this.#lastSeq = event.seq;
+    this.#empty.hidden = true;
+    const { text, tone } = eventWords(event);
+    const at = new Date(event.at);
+    const time = at.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', second: '2-digit' });
+    this.#list.append(
+      el(
+        'li',
+        { class: tone },
+        el('time', { datetime: event.at }, time),
+        el('span', { class: 'what' }, text),
+        el('code', {}, event.type),
+      ),
+    );
+    const panel = this.#list.parentElement;
+    if (panel) panel.scrollTop = panel.scrollHeight;
+    this.onChange();
+  }
+}

@@ -1,0 +1,139 @@
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import files from '@fastify/static';
+import fastify from 'fastify';
+import { GangwayProblem } from './gangway.js';
+import { Sessions } from './sessions.js';
+
+const PAGE = fileURLToPath(new URL('page', import.meta.url));
+const WEBAUTHN = dirname(fileURLToPath(import.meta.resolve('@simplewebauthn/browser')));
+
+/** Nothing but our own files: a script that gets into the page could register a passkey of its own. */
+const HEADERS = {
+  'Content-Security-Policy':
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'",
+  'Permissions-Policy': 'publickey-credentials-create=(self)',
+  'Referrer-Policy': 'no-referrer',
+  'X-Content-Type-Options': 'nosniff',
+};
+
+/** @param {Record<string, object>} properties what the body of a route must have */
+const takes = (properties) => ({
+  schema: { body: { type: 'object', required: Object.keys(properties), properties } },
+});
+const EMAIL = { type: 'string', maxLength: 254, pattern: '^[^\\s@]+@[^\\s@]+\\.[^\\s@]+$' };
+const CODE = { type: 'string', pattern: '^[A-Za-z0-9]{6,9}$' };
+const CREDENTIALS = { type: 'array', minItems: 1, maxItems: 10, items: { type: 'object' } };
+
+/**
+ * The page, and the routes that it speaks: each finds the browser's own onboarding by its cookie, makes one call
+ * to Gangway, and answers how the onboarding stands.
+ *
+ * @param {import('./gangway.js').Gangway} gangway
+ * @param {import('./users.js').Users} users
+ * @param {{integration?: string | undefined, mailboxUrl?: string | undefined}} settings
+ */
+export function createServer(gangway, users, { integration, mailboxUrl } = {}) {
+  const app = fastify({ logger: { level: 'warn' }, forceCloseConnections: true });
+  const sessions = new Sessions();
+
+  /** What the page is told; the subject's ids and your metadata stay here. @param {any} onboarding */
+  const shown = (onboarding, email = '') => {
+    const { state, reason, nextAction, otp, session, authenticators, lastResult, parked, failure } =
+      onboarding;
+    const { unresolved, version, createdAt, provider, now } = onboarding;
+    const stands = { state, reason, nextAction, otp, session, authenticators, lastResult, parked, failure };
+    return { ...stands, unresolved, version, createdAt, provider, now, email, mailboxUrl };
+  };
+  const notStarted = { state: 'not_started', nextAction: { type: 'start' }, mailboxUrl };
+
+  app.removeContentTypeParser('text/plain'); // JSON only: no form of another site can send it
+  app.register(files, { root: PAGE });
+  app.register(files, { root: WEBAUTHN, prefix: '/vendor/simplewebauthn/', decorateReply: false });
+
+  app.addHook('onRequest', async (request, reply) => {
+    reply.headers(HEADERS);
+    if (request.url.startsWith('/api/')) reply.header('Cache-Control', 'no-store');
+    // WebAuthn takes "localhost" for a secure site, but no address.
+    const host = request.host.replace(/^(127[.\d]+|\[::1\])(?=:|$)/, 'localhost');
+    if (request.url === '/' && host !== request.host) return reply.redirect(`http://${host}/`);
+  });
+
+  app.post('/api/onboarding', takes({ email: EMAIL }), async (request, reply) => {
+    const email = /** @type {any} */ (request.body).email.toLowerCase();
+    const subject = await users.subjectOf(email);
+    const onboarding = await gangway.start({ integration, subject, supersede: true });
+    reply.header('Set-Cookie', sessions.open({ id: onboarding.id, email }));
+    return shown(onboarding, email);
+  });
+
+  app.get('/api/onboarding', async (request) => {
+    const session = sessions.find(request);
+    return session ? shown(await gangway.get(session.id), session.email) : notStarted;
+  });
+
+  app.post('/api/onboarding/code', takes({ code: CODE }), async (request) => {
+    const { id, email } = sessions.load(request);
+    return shown(await gangway.verify(id, /** @type {any} */ (request.body).code), email);
+  });
+
+  app.post('/api/onboarding/resend', async (request) => {
+    const { id, email } = sessions.load(request);
+    return shown(await gangway.resend(id), email);
+  });
+
+  app.post('/api/onboarding/passkeys/options', async (request) => {
+    const { id, email } = sessions.load(request);
+    return gangway.options(id, { userName: email.slice(0, 64) });
+  });
+
+  app.post('/api/onboarding/passkeys', takes({ credentials: CREDENTIALS }), async (request) => {
+    const { id, email } = sessions.load(request);
+    const { credentials } = /** @type {{credentials: any[]}} */ (request.body);
+    const authenticators = credentials.map(({ name, credential }) => ({
+      authenticatorName: name,
+      credential,
+    }));
+    return shown(await gangway.register(id, authenticators), email);
+  });
+
+  app.post('/api/onboarding/cancel', async (request, reply) => {
+    const { id } = sessions.load(request);
+    await gangway.cancel(id).catch((error) => {
+      if (!['onboarding_ended', 'not_found'].includes(error.problem?.code)) throw error;
+    });
+    reply.header('Set-Cookie', sessions.end(request));
+    return notStarted;
+  });
+
+  app.get('/api/onboarding/events', async (request, reply) => {
+    const lastEventId = request.headers['last-event-id'];
+    const events = await gangway.events(sessions.load(request).id, lastEventId?.toString());
+    if (events.status === 204 || !events.body) return reply.code(204).send();
+    return reply.type('text/event-stream').send(events.body);
+  });
+
+  app.setErrorHandler((error, request, reply) => {
+    const { status, problem, retryAfter } = toProblem(error);
+    if (status >= 500) request.log.error(error);
+    if (retryAfter) reply.header('Retry-After', retryAfter);
+    const { code, detail, attemptsLeft, errors } = problem;
+    return reply
+      .code(status)
+      .type('application/problem+json')
+      .send({ status, code, detail, attemptsLeft, errors });
+  });
+
+  return app;
+}
+
+/** Our own faults are no business of the browser's, and neither is an API key that Gangway refuses. */
+function toProblem(/** @type {any} */ error) {
+  if (error instanceof GangwayProblem) {
+    if (error.status !== 401 && error.status !== 403) return error;
+  } else if (error.statusCode < 500) {
+    return new GangwayProblem(error.statusCode, { code: 'validation_failed', detail: error.message });
+  }
+  return new GangwayProblem(502, { code: 'internal', detail: 'Something broke on our side.' });
+}

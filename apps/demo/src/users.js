@@ -1,0 +1,41 @@
+import { createHash } from 'node:crypto';
+
+/**
+ * Stands in for your own table of users, whom the wallet provider knows already. Here anybody is a user: the
+ * sandbox, which plays the provider, is told of whoever comes.
+ */
+export class Users {
+  /** @param {{sandboxUrl: string, integration: string}} options */
+  constructor({ sandboxUrl, integration }) {
+    this.sandboxUrl = sandboxUrl;
+    this.turnkey = integration.startsWith('turnkey');
+  }
+
+  /** @param {string} email @returns {Promise<object>} the subject that an onboarding starts with */
+  async subjectOf(email) {
+    const accountId = idOf(`account ${email}`);
+    const userId = idOf(`user ${email}`);
+    if (this.turnkey) {
+      await this.#makeKnown('/turnkey/subjects', { organizationId: accountId, userId, contact: email });
+      return { contact: { type: 'email', value: email } };
+    }
+    await this.#makeKnown('/subjects', { accountId, userId, email });
+    return { accountId, userId };
+  }
+
+  /** @param {string} path @param {object} user */
+  async #makeKnown(path, user) {
+    const response = await fetch(new URL(`/_sandbox${path}`, this.sandboxUrl), {
+      method: 'POST',
+      body: JSON.stringify(user),
+      signal: AbortSignal.timeout(5_000),
+    });
+    if (!response.ok) throw new Error(`the sandbox answered ${response.status} to POST /_sandbox${path}`);
+  }
+}
+
+/** The same address has the same id, restarts or not: a UUID of version 8 (RFC 9562 §5.8). */
+function idOf(/** @type {string} */ name) {
+  const hex = createHash('sha256').update(name).digest('hex');
+  return hex.replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12}).*$/, '$1-$2-8$3-8$4-$5');
+}

@@ -1,0 +1,37 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import { eventWords } from '../src/page/event-words.js';
+
+const OPENAPI = join(import.meta.dirname, '..', '..', '..', 'docs', 'openapi.json');
+const document = JSON.parse(readFileSync(OPENAPI, 'utf8')) as {
+  components: { schemas: { OnboardingEvent: { properties: { type: { enum: string[] } } } } };
+};
+const TYPES = document.components.schemas.OnboardingEvent.properties.type.enum;
+
+const event = (type: string, data: Record<string, unknown> = {}) => ({
+  seq: 1,
+  at: '2026-11-20T10:00:00.000Z',
+  actor: 'service',
+  type,
+  data,
+});
+
+describe('the words of an event', () => {
+  it.each(TYPES)('%s has some, with data or without', (type) => {
+    for (const data of [{}, { step: 'init-otp', class: 'ok', durationMs: 3, inMs: 20, authenticators: 2 }]) {
+      const { text } = eventWords(event(type, data));
+      expect(text).toMatch(/^[A-Z\d]/);
+      expect(text).not.toMatch(/undefined|NaN|_/);
+    }
+  });
+
+  it('tell a call that failed from one that did what it should', () => {
+    expect(eventWords(event('attempt_ended', { class: 'ok' })).tone).toBe('plain');
+    expect(eventWords(event('attempt_ended', { class: 'unavailable' })).tone).toBe('bad');
+  });
+
+  it('of a type that nobody knew are its own name', () => {
+    expect(eventWords(event('made_up_later'))).toEqual({ text: 'made_up_later', tone: 'plain' });
+  });
+});
