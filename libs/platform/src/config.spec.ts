@@ -38,7 +38,7 @@ describe('parseConfig', () => {
     expect(config.INTEGRATIONS[0]).toMatchObject({
       name: 'byzantine',
       baseUrl: 'http://127.0.0.1:4000',
-      rpId: 'example.com',
+      passkeys: { rpId: 'example.com' },
     });
     expect(Object.isFrozen(config)).toBe(true);
   });

@@ -18,6 +18,7 @@ export type { KeySource } from './key-config.js';
 export { ProblemFilter, sendProblem } from './problem.filter.js';
 export { KeyedHash } from './keyed-hash.js';
 export { Metrics } from './metrics.js';
+export type { PasskeyPolicy } from './passkey-policy.js';
 export { PlatformModule } from './platform.module.js';
 export { waitOf } from './prefer.js';
 export { Sealer, sealedBy } from './sealer.js';

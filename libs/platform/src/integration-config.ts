@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { count, origin, parse, type Faults } from './config-values.js';
 import { keyEnvironment, readKeys, type KeyConfig } from './key-config.js';
+import { passkeyEnvironment, passkeyPolicyOf, type PasskeyPolicy } from './passkey-policy.js';
 
 /** What every integration has. */
 interface CommonConfig {
@@ -8,10 +9,7 @@ interface CommonConfig {
   name: string;
   /** Scheme, host and port. */
   baseUrl: string;
-  rpId: string;
-  rpName: string;
-  /** Exact web origins that a passkey may come from. */
-  origins: string[];
+  passkeys: PasskeyPolicy;
 }
 
 interface TurnkeyConfig {
@@ -49,13 +47,6 @@ export type AuthProxyConfig = CommonConfig &
 
 export type IntegrationConfig = ByzantineConfig | TurnkeyApiConfig | AuthProxyConfig;
 
-const hostname = z
-  .string({ error: 'is missing' })
-  .regex(
-    /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/,
-    'is not a domain name',
-  );
-
 const PROVIDERS = ['byzantine', 'turnkey', 'turnkey-auth-proxy'] as const;
 
 /** What every integration needs. */
@@ -64,15 +55,7 @@ const commonEnvironment = {
     error: `is missing or names a provider that does not exist (there are: ${PROVIDERS.join(', ')})`,
   }),
   BASE_URL: origin('it'),
-  RP_ID: hostname,
-  RP_NAME: z.string({ error: 'is missing' }).min(1, 'is empty').max(64, 'is longer than 64 characters'),
-  ORIGINS: z
-    .string({ error: 'is missing' })
-    .transform((value) => value.split(',').map((each) => each.trim()))
-    .refine(
-      (origins) => origins.every((each) => URL.parse(each)?.origin === each),
-      'is not a comma separated list of web origins such as https://app.example.com (no path, no slash at the end)',
-    ),
+  ...passkeyEnvironment,
 };
 const publicKeyHex = z
   .string()
@@ -135,17 +118,10 @@ export function parseIntegration(
   const prefix = prefixOf(name);
   const common = parse(z.object(commonEnvironment), env, prefix, faults);
   if (!common) return null;
-  const foreign = common.ORIGINS.filter((each) => !isWithin(common.RP_ID, new URL(each).hostname));
-  if (foreign.length > 0) {
-    const detail = `has ${foreign.length} of ${common.ORIGINS.length} that no browser lets make passkeys for ${prefix}RP_ID`;
-    faults.push({ variable: `${prefix}ORIGINS`, detail });
-  }
   const shared = {
     name,
     baseUrl: common.BASE_URL,
-    rpId: common.RP_ID,
-    rpName: common.RP_NAME,
-    origins: common.ORIGINS,
+    passkeys: passkeyPolicyOf(common, prefix, faults),
   };
   switch (common.PROVIDER) {
     case 'byzantine': {
@@ -196,9 +172,6 @@ function turnkeyOf(own: z.output<z.ZodObject<typeof turnkeyEnvironment>>): Turnk
     ...(own.NOTARIZER_PUBLIC_KEY && { notarizerPublicKey: own.NOTARIZER_PUBLIC_KEY }),
   };
 }
-
-/** A passkey's relying party is the page's host or a domain above it (WebAuthn Level 3 §5.1.3). */
-const isWithin = (rpId: string, host: string) => host === rpId || host.endsWith(`.${rpId}`);
 
 /**
  * What goes to an upstream are codes, sessions and signatures: none of them may cross a network in the clear. To the

@@ -1,0 +1,108 @@
+import { describe, expect, it } from '@jest/globals';
+import { ConfigError, parseConfig } from './config.js';
+import type { PasskeyPolicy } from './passkey-policy.js';
+
+const IPHONE = 'dd4ec289-e01d-41c9-bb89-70fa845d4bf2';
+const KEY = 'ee882879-721c-4913-9775-3dfcce97072a';
+const PREFIX = 'INTEGRATION_ACME_';
+
+const good = {
+  DATABASE_URL: 'postgres://gangway@127.0.0.1:5432/gangway',
+  REDIS_URL: 'redis://127.0.0.1:6379',
+  API_KEY: 'a-key-of-16-chars',
+  SEALING_KEYS: `k1:${Buffer.alloc(32, 1).toString('base64')}`,
+  HASH_KEY: Buffer.alloc(32, 9).toString('base64'),
+  INTEGRATIONS: 'acme',
+  [`${PREFIX}PROVIDER`]: 'byzantine',
+  [`${PREFIX}BASE_URL`]: 'http://127.0.0.1:4000',
+  [`${PREFIX}PRIVATE_KEY`]: '01'.repeat(32),
+  [`${PREFIX}RP_ID`]: 'example.com',
+  [`${PREFIX}RP_NAME`]: 'Acme',
+  [`${PREFIX}ORIGINS`]: 'https://example.com',
+};
+
+const prefixed = (own: Record<string, string>) =>
+  Object.fromEntries(Object.entries(own).map(([name, value]) => [PREFIX + name, value]));
+const policyOf = (own: Record<string, string>): PasskeyPolicy =>
+  parseConfig({ ...good, ...prefixed(own) }).INTEGRATIONS[0]!.passkeys;
+
+describe('the policy of an integration', () => {
+  it('has a default for all but the relying party', () => {
+    expect(policyOf({})).toEqual({
+      rpId: 'example.com',
+      rpName: 'Acme',
+      origins: ['https://example.com'],
+      userVerification: 'required',
+      residentKey: 'preferred',
+      attestation: 'none',
+      algorithms: [-7, -257],
+      aaguidAllow: [],
+      aaguidDeny: [],
+      maxAuthenticators: 10,
+    });
+  });
+
+  it('is what its variables say, the algorithms in their order', () => {
+    expect(
+      policyOf({
+        ORIGINS: 'https://app.example.com, https://example.com:8443',
+        USER_VERIFICATION: 'discouraged',
+        RESIDENT_KEY: 'required',
+        ATTESTATION: 'direct',
+        ALGORITHMS: 'RS256, ES256',
+        AAGUID_ALLOW: ` ${IPHONE.toUpperCase()}`,
+        AAGUID_DENY: `${KEY},00000000-0000-0000-0000-000000000000`,
+        MAX_AUTHENTICATORS: '1',
+      }),
+    ).toMatchObject({
+      origins: ['https://app.example.com', 'https://example.com:8443'],
+      userVerification: 'discouraged',
+      residentKey: 'required',
+      attestation: 'direct',
+      algorithms: [-257, -7],
+      aaguidAllow: [IPHONE],
+      aaguidDeny: [KEY, '00000000-0000-0000-0000-000000000000'],
+      maxAuthenticators: 1,
+    });
+    expect(policyOf({ ALGORITHMS: 'ES256' }).algorithms).toEqual([-7]);
+  });
+
+  const noAlgorithms = 'is not a comma separated list of ES256 and RS256: the providers take no other';
+  const noAaguids = 'is not a comma separated list of AAGUIDs, which are written as UUIDs';
+  it.each<[variable: string, value: string, detail: string, more?: Record<string, string>]>([
+    ['RP_ID', 'https://x', 'is not a domain name'],
+    ['USER_VERIFICATION', 'yes', 'is none of required, preferred, discouraged'],
+    ['RESIDENT_KEY', 'true', 'is none of required, preferred, discouraged'],
+    ['ATTESTATION', 'Direct', 'is none of none, indirect, direct, enterprise'],
+    ['ALGORITHMS', 'ES256,EdDSA', noAlgorithms],
+    ['ALGORITHMS', 'ES256,', noAlgorithms],
+    ['ALGORITHMS', 'constructor', noAlgorithms],
+    ['ALGORITHMS', 'ES256,ES256', 'names an algorithm twice'],
+    ['AAGUID_DENY', 'yubikey', noAaguids],
+    ['AAGUID_DENY', `${KEY};${IPHONE}`, noAaguids],
+    ['AAGUID_DENY', `${KEY},${KEY.toUpperCase()}`, 'names an AAGUID twice'],
+    ['AAGUID_ALLOW', 'any', noAaguids, { ATTESTATION: 'direct' }],
+    ['MAX_AUTHENTICATORS', '0', 'is less than 1'],
+    ['MAX_AUTHENTICATORS', '11', 'is more than 10'],
+    [
+      'AAGUID_DENY',
+      `${KEY},${IPHONE}`,
+      `has ${IPHONE}, as ${PREFIX}AAGUID_ALLOW does`,
+      { ATTESTATION: 'direct', AAGUID_ALLOW: IPHONE },
+    ],
+    [
+      'ATTESTATION',
+      'none',
+      `is none, but ${PREFIX}AAGUID_ALLOW takes a passkey on its attestation alone: every one would be refused`,
+      { AAGUID_ALLOW: IPHONE },
+    ],
+  ])('refuses %s=%s at boot, by name: %s', (variable, value, detail, more = {}) => {
+    const faults: unknown[] = [];
+    try {
+      policyOf({ ...more, [variable]: value });
+    } catch (error) {
+      if (error instanceof ConfigError) faults.push(...error.faults);
+    }
+    expect(faults).toEqual([{ variable: PREFIX + variable, detail }]);
+  });
+});

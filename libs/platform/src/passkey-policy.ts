@@ -1,0 +1,118 @@
+import { z } from 'zod';
+import { count, type Faults } from './config-values.js';
+
+/** What the providers take, by COSE algorithm identifier (RFC 9053 §2, RFC 8812 §2). */
+const ALGORITHMS = new Map([
+  ['ES256', -7],
+  ['RS256', -257],
+]);
+
+/** Asked for by nobody (`none`), or more and more of it (WebAuthn Level 3 §5.4.7). */
+const ATTESTATIONS = ['none', 'indirect', 'direct', 'enterprise'] as const;
+const REQUIREMENTS = ['required', 'preferred', 'discouraged'] as const;
+
+/** Which passkeys an integration takes: what browsers are asked for and what comes back is checked by the same object. */
+export interface PasskeyPolicy {
+  rpId: string;
+  rpName: string;
+  /** Exact web origins that a passkey may come from. */
+  origins: readonly string[];
+  userVerification: (typeof REQUIREMENTS)[number];
+  residentKey: (typeof REQUIREMENTS)[number];
+  attestation: (typeof ATTESTATIONS)[number];
+  /** COSE identifiers, the most wanted first. */
+  algorithms: readonly number[];
+  /** Lower case. With any in it, only these models, and only where their attestation says so. */
+  aaguidAllow: readonly string[];
+  /** Lower case. */
+  aaguidDeny: readonly string[];
+  /** Of one subject through us, registered before and in a submission together. */
+  maxAuthenticators: number;
+}
+
+const hostname = z
+  .string({ error: 'is missing' })
+  .regex(
+    /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/,
+    'is not a domain name',
+  );
+
+const listed = (value: string) => value.split(',').map((each) => each.trim());
+const isUnique = (list: readonly string[]) => new Set(list).size === list.length;
+
+const oneOf = <const Words extends readonly [string, ...string[]]>(words: Words, fallback: Words[number]) =>
+  z.enum(words, { error: `is none of ${words.join(', ')}` }).default(fallback as never);
+
+const aaguids = z
+  .string()
+  .default('')
+  .transform((value) => (value === '' ? [] : listed(value.toLowerCase())))
+  .refine((list) => list.every((each) => z.guid().safeParse(each).success), {
+    error: 'is not a comma separated list of AAGUIDs, which are written as UUIDs',
+    abort: true,
+  })
+  .refine(isUnique, 'names an AAGUID twice');
+
+export const passkeyEnvironment = {
+  RP_ID: hostname,
+  RP_NAME: z.string({ error: 'is missing' }).min(1, 'is empty').max(64, 'is longer than 64 characters'),
+  ORIGINS: z
+    .string({ error: 'is missing' })
+    .transform(listed)
+    .refine(
+      (origins) => origins.every((each) => URL.parse(each)?.origin === each),
+      'is not a comma separated list of web origins such as https://app.example.com (no path, no slash at the end)',
+    ),
+  USER_VERIFICATION: oneOf(REQUIREMENTS, 'required'),
+  RESIDENT_KEY: oneOf(REQUIREMENTS, 'preferred'),
+  ATTESTATION: oneOf(ATTESTATIONS, 'none'),
+  ALGORITHMS: z
+    .string()
+    .default('ES256,RS256')
+    .transform(listed)
+    .refine((names) => names.every((name) => ALGORITHMS.has(name)), {
+      error: 'is not a comma separated list of ES256 and RS256: the providers take no other',
+      abort: true,
+    })
+    .refine(isUnique, 'names an algorithm twice')
+    .transform((names) => names.flatMap((name) => ALGORITHMS.get(name) ?? [])),
+  AAGUID_ALLOW: aaguids,
+  AAGUID_DENY: aaguids,
+  MAX_AUTHENTICATORS: count(10, 1, 10),
+};
+
+/** @param prefix of the variables, for what is noted in `faults` where they contradict each other. */
+export function passkeyPolicyOf(
+  own: z.output<z.ZodObject<typeof passkeyEnvironment>>,
+  prefix: string,
+  faults: Faults,
+): PasskeyPolicy {
+  const refuse = (variable: string, detail: string) =>
+    faults.push({ variable: `${prefix}${variable}`, detail });
+  const foreign = own.ORIGINS.filter((each) => !isWithin(own.RP_ID, new URL(each).hostname));
+  if (foreign.length > 0) {
+    const those = `${foreign.length} of ${own.ORIGINS.length}`;
+    refuse('ORIGINS', `has ${those} that no browser lets make passkeys for ${prefix}RP_ID`);
+  }
+  if (own.AAGUID_ALLOW.length > 0 && own.ATTESTATION === 'none') {
+    const detail = `is none, but ${prefix}AAGUID_ALLOW takes a passkey on its attestation alone: every one would be refused`;
+    refuse('ATTESTATION', detail);
+  }
+  const both = own.AAGUID_ALLOW.filter((aaguid) => own.AAGUID_DENY.includes(aaguid));
+  if (both.length > 0) refuse('AAGUID_DENY', `has ${both.join(', ')}, as ${prefix}AAGUID_ALLOW does`);
+  return {
+    rpId: own.RP_ID,
+    rpName: own.RP_NAME,
+    origins: own.ORIGINS,
+    userVerification: own.USER_VERIFICATION,
+    residentKey: own.RESIDENT_KEY,
+    attestation: own.ATTESTATION,
+    algorithms: own.ALGORITHMS,
+    aaguidAllow: own.AAGUID_ALLOW,
+    aaguidDeny: own.AAGUID_DENY,
+    maxAuthenticators: own.MAX_AUTHENTICATORS,
+  };
+}
+
+/** A passkey's relying party is the page's host or a domain above it (WebAuthn Level 3 §5.1.3). */
+const isWithin = (rpId: string, host: string) => host === rpId || host.endsWith(`.${rpId}`);
