@@ -44,7 +44,13 @@ async function token(
 
 beforeAll(async () => {
   story = await Story.begin({
-    env: { OTP_TRIES: '9', OTP_WRONG_PER_ONBOARDING: '90', OTP_WRONG_PER_DAY: '900' },
+    env: {
+      OTP_TRIES: '9',
+      OTP_WRONG_PER_ONBOARDING: '90',
+      OTP_WRONG_PER_DAY: '900',
+      // Every route is read to its end.
+      EVENTS_STREAM_LIFE_MS: '100',
+    },
   });
   described = await Interface.of(story.serviceUrl);
   tokens['shop'] = await token('shop', WHOLE);

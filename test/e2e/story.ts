@@ -185,10 +185,11 @@ export class Story {
       ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     });
     const text = await response.text();
+    const isStream = response.headers.get('content-type') === 'text/event-stream';
     return {
       status: response.status,
       headers: response.headers,
-      body: (text ? JSON.parse(text) : null) as Body,
+      body: (isStream ? text : text ? JSON.parse(text) : null) as Body,
     };
   }
 

@@ -102,6 +102,10 @@ export class Interface {
     const type = String(answer.headers['content-type'] ?? '').split(';', 1)[0]!;
     if (!response.content) return answer.text === '' ? null : `${name} with a body, which is not documented`;
     if (!response.content[type]) return `${name} as "${type}", which is not documented`;
+    if (type === 'text/event-stream') {
+      const fault = this.#streamFault(answer.text);
+      return fault && `${name} with ${fault}`;
+    }
     const pointer = [
       'paths',
       route,
@@ -129,7 +133,23 @@ export class Interface {
     return this.#misshapen('components/schemas/Problem', answer);
   }
 
-  #misshapen(pointer: string, { text }: Answer): string | null {
+  /** Heartbeats, `retry`, and events under their numbers, none left out. */
+  #streamFault(text: string): string | null {
+    let last: number | null = null;
+    for (const block of text.split('\n\n')) {
+      if (block === '' || block === ':' || /^retry: \d+$/.test(block)) continue;
+      const [, id, data] = /^id: (\d+)\ndata: (.+)$/.exec(block) ?? [];
+      if (id === undefined || data === undefined) return `what is no event of ours: ${block.slice(0, 100)}`;
+      const fault = this.#misshapen('components/schemas/OnboardingEvent', { text: data });
+      if (fault) return fault;
+      if ((JSON.parse(data) as { seq: number }).seq !== Number(id)) return `an event under another's number`;
+      if (last !== null && Number(id) !== last + 1) return `event ${id} after ${last}`;
+      last = Number(id);
+    }
+    return null;
+  }
+
+  #misshapen(pointer: string, { text }: Pick<Answer, 'text'>): string | null {
     let validate = this.#validators.get(pointer);
     if (!validate) {
       validate = this.#ajv.compile({ $ref: `interface#/${pointer}` });

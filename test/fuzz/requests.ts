@@ -137,6 +137,7 @@ const TRICKS: Record<string, Trick> = {
     'wait="2',
   ]),
   'if-match': header('if-match', VISIBLE),
+  'last event': header('last-event-id', ['0', '3', '-1', '1.0', '', '99999999999', 'x', ...VISIBLE]),
   'idempotency key': header('idempotency-key', ['', ' ', 'a'.repeat(256), 'ok', 'é', 'a b', ...VISIBLE]),
   'request id': header('x-request-id', ['', 'a'.repeat(200), '<script>', '../..', 'ok', 'é']),
   traceparent: header('traceparent', [

@@ -70,6 +70,9 @@ async function run(random: SeededRandom): Promise<void> {
     CALL_TIMEOUT_MS: '300',
     CLAIM_MAX_AGE_MS: '250',
     LEASE_MS: '700',
+    // Each answer is read to its end.
+    EVENTS_POLL_MS: '5',
+    EVENTS_STREAM_LIFE_MS: '50',
     QUEUE_PREFIX: queuePrefix,
     DATABASE_URL: servers.postgres.url,
     REDIS_URL: servers.redis.url,

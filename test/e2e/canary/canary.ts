@@ -193,6 +193,8 @@ export class Canary {
         CALL_TIMEOUT_MS: '20000',
         CLAIM_MAX_AGE_MS: '9000',
         LEASE_MS: '30000',
+        // Streams are read to their end.
+        EVENTS_STREAM_LIFE_MS: '500',
       }),
     });
     this.#closers.push(() => this.story.end());
@@ -236,7 +238,7 @@ export class Canary {
   /** Every call of the story's is by our own key, and its answer is kept. */
   #listen(): void {
     const { story, apiKey } = this;
-    const { call, start, until } = story;
+    const { call, events, start, until } = story;
     const told = this.told.bind(this);
     story.call = async function <Body>(
       this: Story,
@@ -252,6 +254,10 @@ export class Canary {
       const given = (answer.body as { token?: string } | null)?.token ?? '\0';
       told(answer.status, answer.headers, (JSON.stringify(answer.body) ?? '').replace(given, ''));
       return answer;
+    };
+    story.events = async (id) => {
+      await story.call('GET', `/v1/onboardings/${id}/events/stream`);
+      return events.call(story, id);
     };
     story.until = (id, wanted) => until.call(story, id, wanted, PATIENCE_MS);
     story.start = function (this: Story, subject, more, headers) {

@@ -69,6 +69,7 @@ async function misplace(canary: Canary, id: string, secret: string): Promise<voi
   await story.call('POST', path, `code=${secret}`, { 'content-type': 'application/x-www-form-urlencoded' });
   await story.call('POST', path, `<code>${secret}</code>`, { 'content-type': `text/${secret}` });
   await story.call('POST', path, { code: 'x' }, { 'content-encoding': secret });
+  await story.call('GET', `/v1/onboardings/${id}/events/stream`, undefined, { 'last-event-id': secret });
   for (const name of [
     'authorization',
     'if-match',
@@ -103,6 +104,7 @@ async function misplace(canary: Canary, id: string, secret: string): Promise<voi
     `/v1/onboardings?contact=${secret}`,
     `/v1/onboardings?cursor=${secret}&limit=${secret}`,
     `/v1/onboardings/${id}?code=${secret}`,
+    `/v1/onboardings/${id}/events/stream?after=${secret}`,
     `/v1/nothing?code=${secret}`,
     `/%zz/${secret}`,
   ]) {

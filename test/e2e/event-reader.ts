@@ -1,0 +1,86 @@
+import { once } from 'node:events';
+import { request, type IncomingMessage } from 'node:http';
+import { API_KEY, type TimelineEvent } from './story.js';
+import { until } from '#libs/testing';
+
+/** Reads a stream as the HTML Living Standard has it (§9.2.6), and connects again only when it is told to. */
+export class EventReader {
+  readonly events: TimelineEvent[] = [];
+  /** Comments, which are heartbeats. */
+  beats = 0;
+  retryMs: number | null = null;
+  lastEventId: string | null = null;
+  /** Whether the stream came to its end, or broke off; null while it goes on. */
+  closed: 'ended' | 'broken' | null = null;
+  /** What is no server-sent event of the service's. */
+  readonly oddLines: string[] = [];
+
+  private constructor(private readonly response: IncomingMessage) {
+    let rest = '';
+    let id = '';
+    let data: string[] = [];
+    const line = (text: string) => {
+      if (text === '') {
+        if (data.length > 0) {
+          this.lastEventId = id;
+          this.events.push(JSON.parse(data.join('\n')) as TimelineEvent);
+        }
+        data = [];
+      } else if (text.startsWith(':')) this.beats += 1;
+      else if (text.startsWith('id: ')) id = text.slice(4);
+      else if (text.startsWith('data: ')) data.push(text.slice(6));
+      else if (text.startsWith('retry: ')) this.retryMs = Number(text.slice(7));
+      else this.oddLines.push(text);
+    };
+    response.setEncoding('utf8').on('data', (chunk: string) => {
+      const lines = (rest + chunk).split('\n');
+      rest = lines.pop()!;
+      for (const each of lines) line(each);
+    });
+    response.on('error', () => undefined);
+    response.on('close', () => (this.closed = response.complete ? 'ended' : 'broken'));
+  }
+
+  static async open(
+    serviceUrl: string,
+    id: string,
+    { query = '', headers = {} }: { query?: string; headers?: Record<string, string> } = {},
+  ): Promise<EventReader> {
+    const sent = request(`${serviceUrl}/v1/onboardings/${id}/events/stream${query}`, {
+      headers: { authorization: `Bearer ${API_KEY}`, ...headers },
+      agent: false,
+    }).end();
+    sent.on('error', () => undefined);
+    const [response] = (await once(sent, 'response')) as [IncomingMessage];
+    return new EventReader(response);
+  }
+
+  get status(): number {
+    return this.response.statusCode!;
+  }
+
+  get headers(): IncomingMessage['headers'] {
+    return this.response.headers;
+  }
+
+  get types(): string[] {
+    return this.events.map(({ type }) => type);
+  }
+
+  /** Where whoever connects again goes on. */
+  get resumed(): { headers: Record<string, string> } {
+    return { headers: { 'last-event-id': this.lastEventId! } };
+  }
+
+  has(type: string): Promise<true> {
+    return until(`"${type}" arrives`, () => this.types.includes(type), 10_000);
+  }
+
+  async end(): Promise<string> {
+    return until('the stream ends', () => this.closed, 10_000);
+  }
+
+  hangUp(): void {
+    this.response.destroy();
+  }
+}
