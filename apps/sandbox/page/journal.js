@@ -113,7 +113,7 @@ function makeTry({ request }) {
     'li',
     '',
     pill,
-    make('span', 'when quiet', time, ' ', gap),
+    make('span', 'when quiet', time, gap),
     make('span', 'what', effect, fault),
   );
   return {

@@ -31,19 +31,23 @@ export class Poll {
     clearTimeout(this.#timer);
     this.#count += 1;
     const mine = this.#count;
+    /** @type {() => void} */
+    let show = () => undefined;
     try {
-      const show = await this.#look();
+      show = await this.#look();
       if (mine !== this.#count) return;
       this.#failures = 0;
       this.#failed(null);
-      show();
     } catch (error) {
       if (mine !== this.#count) return;
       this.#failures += 1;
       this.#failed(error instanceof Error ? error : new Error(String(error)));
     }
-    if (document.hidden) return;
-    const waitMs = Math.min(EVERY_MS * 2 ** this.#failures, LONGEST_MS);
-    this.#timer = setTimeout(() => void this.now(), waitMs);
+    if (!document.hidden) {
+      const waitMs = Math.min(EVERY_MS * 2 ** this.#failures, LONGEST_MS);
+      this.#timer = setTimeout(() => void this.now(), waitMs);
+    }
+    // Last, and not under `try`: a mistake of ours is to be seen as one, and not as a sandbox that is away.
+    show();
   }
 }
