@@ -1,0 +1,50 @@
+import { describe, expect, it } from '@jest/globals';
+import type { JournalEntry } from '../src/control/journal.js';
+import { seriesOf } from './series.js';
+
+let seq = 0;
+const request = (answer: JournalEntry['answer'], ids: Partial<JournalEntry> = {}): JournalEntry => ({
+  seq: (seq += 1),
+  at: '2026-11-20T10:00:00.000Z',
+  route: 'init-otp',
+  method: 'POST',
+  userId: 'ana',
+  accountId: 'acme',
+  otpId: null,
+  headers: { pubkey: null, timestampSkewMs: null, signatureOk: true, requestId: null },
+  effect: null,
+  answeredAt: null,
+  fault: null,
+  ...ids,
+  answer,
+});
+
+/** The answers by step, both in the order shown, of requests in the order they came. */
+const stepsOf = (...requests: JournalEntry[]) =>
+  seriesOf(requests.toReversed()).map(({ tries }) => tries.map(({ answer }) => answer));
+
+describe('the tries of a step', () => {
+  it.each([503, 500, 429, 408, 'cut', 'client_gone', null] as const)('go on after %s', (answer) => {
+    expect(stepsOf(request(answer), request(200))).toEqual([[answer, 200]]);
+  });
+
+  it.each([200, 400, 404])('are over with %s: what comes then is another step, above it', (answer) => {
+    expect(stepsOf(request(503), request(answer), request(503))).toEqual([[503], [503, answer]]);
+  });
+
+  it.each([
+    { userId: 'ben' },
+    { accountId: 'other' },
+    { route: 'otp-auth' },
+    { otpId: 'code' },
+    { organizationId: 'org' },
+    { contact: 'ben@example.com' },
+  ])('are of one: %j is another’s', (other) => {
+    expect(stepsOf(request(503), request(503, other), request(200))).toEqual([[503], [503, 200]]);
+  });
+
+  it('keep their step’s key, so that it stays where it is', () => {
+    const [first, second] = [request(503), request(200)];
+    expect(seriesOf([second, first])[0]!.key).toBe(seriesOf([first])[0]!.key);
+  });
+});
