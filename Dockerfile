@@ -1,4 +1,4 @@
-# One image for service, worker, sandbox and migration; the command says which.
+# One image for service, worker, sandbox, demo and migration; the command says which.
 
 FROM node:24-trixie-slim AS build
 WORKDIR /app
@@ -24,6 +24,8 @@ COPY --from=build /app/dist dist
 # The sandbox's page, which nothing builds.
 COPY apps/sandbox/page apps/sandbox/page
 COPY package.json ./
+# The demo is plain JavaScript: nothing of it is built.
+COPY apps/demo apps/demo
 USER node
 EXPOSE 3000
 # No shell and no npm in between: SIGTERM reaches the process that drains.

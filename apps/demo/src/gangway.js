@@ -57,7 +57,7 @@ export class Gangway {
       'Content-Type': 'application/json',
       'Idempotency-Key': randomUUID(),
       // Longer steps answer 202 with nextAction "wait", and the page follows the timeline.
-      Prefer: 'wait=3',
+      Prefer: 'wait=2',
     };
     for (let tried = 1; ; tried++) {
       try {

@@ -69,14 +69,14 @@ async function act(/** @type {() => Promise<any>} */ work) {
     const answer = await work();
     if (answer) show(answer);
   } catch (error) {
-    // Faults of ours have no code; the console has the rest.
     const refusal = error instanceof Refusal ? error : new Refusal({ code: 'internal' });
     if (refusal !== error) reportError(error);
-    await refresh();
+    await read();
     tell(faultWords(refusal, onboarding?.otp));
     refocus(refusal.code);
   } finally {
     setBusy(false);
+    if (askAgain) void refresh();
   }
 }
 
@@ -106,22 +106,22 @@ let askAgain = false;
 
 /** Reads where the onboarding stands. Many events at once are one question, and the last one is not lost. */
 async function refresh() {
-  if (asking) {
-    askAgain = true;
-    return;
-  }
+  // What the user has just asked for gives an answer of its own: nothing flickers on the way there.
+  askAgain = busy || asking;
+  if (askAgain) return;
   asking = true;
+  await read();
+  asking = false;
+  if (askAgain) await refresh();
+}
+
+async function read() {
   try {
-    do {
-      askAgain = false;
-      show(await call(''));
-    } while (askAgain);
+    show(await call(''));
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     if (!view) byId('view').replaceChildren(problem);
     tell(faultWords(error));
-  } finally {
-    asking = false;
   }
 }
 
