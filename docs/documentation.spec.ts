@@ -1,8 +1,10 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
+import { PROBLEM_CODES } from '#libs/kernel';
 import { SIGNALS, STATES, nextState, type State, type StepName } from '#libs/onboarding';
 import { parseConfig } from '#libs/platform';
+import { pastedFiles } from './integrate-guide.js';
 
 const ROOT = join(import.meta.dirname, '..');
 const read = (file: string) => readFileSync(join(ROOT, file), 'utf8');
@@ -74,6 +76,25 @@ describe('README.md', () => {
       name in REQUIRED ? 'required' : String(value ?? '') || '–',
     ]);
     expect(documented).toEqual(actual);
+  });
+});
+
+describe('docs/integrate.md', () => {
+  it('has the reader paste the demo’s own files, and all that these import', () => {
+    const pasted = pastedFiles();
+    expect(pasted.map(({ name, text }) => [name, text])).toEqual(
+      pasted.map(({ name, source }) => [name, read(source)]),
+    );
+    const names = pasted.map(({ name }) => name);
+    const imported = pasted.flatMap(({ name, text }) =>
+      [...text.matchAll(/from '(\.[^']+)'/g)].map(([, path = '']) => join(dirname(name), path)),
+    );
+    expect(names).toEqual(expect.arrayContaining(['main.js', 'page/index.html', ...imported]));
+  });
+
+  it('says what to do on each code', () => {
+    const guide = read('docs/integrate.md');
+    expect(PROBLEM_CODES.filter((code) => !guide.includes(`\`${code}\``))).toEqual([]);
   });
 });
 

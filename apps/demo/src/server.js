@@ -18,6 +18,10 @@ const HEADERS = {
   'X-Content-Type-Options': 'nosniff',
 };
 
+/** What the page is told of an onboarding; the subject's ids and your metadata stay here. */
+const SHOWN = `state reason nextAction otp session authenticators lastResult unresolved parked
+  version provider createdAt now`.split(/\s+/);
+
 /** @param {Record<string, object>} properties what the body of a route must have */
 const takes = (properties) => ({
   schema: { body: { type: 'object', required: Object.keys(properties), properties } },
@@ -38,13 +42,10 @@ export function createServer(gangway, users, { integration, mailboxUrl } = {}) {
   const app = fastify({ logger: { level: 'warn' }, forceCloseConnections: true });
   const sessions = new Sessions();
 
-  /** What the page is told; the subject's ids and your metadata stay here. @param {any} onboarding */
+  /** @param {any} onboarding */
   const shown = (onboarding, email = '') => {
-    const { state, reason, nextAction, otp, session, authenticators, lastResult, parked, failure } =
-      onboarding;
-    const { unresolved, version, createdAt, provider, now } = onboarding;
-    const stands = { state, reason, nextAction, otp, session, authenticators, lastResult, parked, failure };
-    return { ...stands, unresolved, version, createdAt, provider, now, email, mailboxUrl };
+    const stands = Object.fromEntries(SHOWN.map((name) => [name, onboarding[name]]));
+    return { ...stands, email, mailboxUrl };
   };
   const notStarted = { state: 'not_started', nextAction: { type: 'start' }, mailboxUrl };
 
@@ -70,7 +71,8 @@ export function createServer(gangway, users, { integration, mailboxUrl } = {}) {
 
   app.get('/api/onboarding', async (request) => {
     const session = sessions.find(request);
-    return session ? shown(await gangway.get(session.id), session.email) : notStarted;
+    if (!session) return notStarted;
+    return shown(await gangway.get(session.id), session.email);
   });
 
   app.post('/api/onboarding/code', takes({ code: CODE }), async (request) => {
@@ -119,10 +121,8 @@ export function createServer(gangway, users, { integration, mailboxUrl } = {}) {
     if (status >= 500) request.log.error(error);
     if (retryAfter) reply.header('Retry-After', retryAfter);
     const { code, detail, attemptsLeft, errors } = problem;
-    return reply
-      .code(status)
-      .type('application/problem+json')
-      .send({ status, code, detail, attemptsLeft, errors });
+    reply.code(status).type('application/problem+json');
+    return { status, code, detail, attemptsLeft, errors };
   });
 
   return app;

@@ -19,12 +19,9 @@ export class Refusal extends Error {
  * @returns {Promise<any>} how the onboarding stands
  */
 export async function call(path, body) {
-  const post = {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify(body),
-  };
-  const response = await fetch(`/api/onboarding${path}`, body ? post : {}).catch(() => {
+  const headers = { 'Content-Type': 'application/json' };
+  const init = body ? { method: 'POST', headers, body: JSON.stringify(body) } : {};
+  const response = await fetch(`/api/onboarding${path}`, init).catch(() => {
     throw new Refusal({ code: 'offline' });
   });
   const answer = await response.json().catch(() => ({ code: 'internal' }));
@@ -50,22 +47,19 @@ export async function makePasskey(others = []) {
   });
 }
 
-/** @param {{name: string, code?: string}} error @param {boolean} timedOut browsers do not tell this from a "no" */
-function codeOf({ name, code }, timedOut) {
+/** What the library found out, where a person can do something about it. @type {Record<string, string>} */
+const CODES = {
+  ERROR_CEREMONY_ABORTED: 'passkey_cancelled',
+  ERROR_AUTHENTICATOR_PREVIOUSLY_REGISTERED: 'passkey_exists',
+  ERROR_INVALID_DOMAIN: 'wrong_site',
+  ERROR_INVALID_RP_ID: 'wrong_site',
+  ERROR_AUTHENTICATOR_MISSING_USER_VERIFICATION_SUPPORT: 'device_unsuitable',
+  ERROR_AUTHENTICATOR_MISSING_DISCOVERABLE_CREDENTIAL_SUPPORT: 'device_unsuitable',
+  ERROR_AUTHENTICATOR_NO_SUPPORTED_PUBKEYCREDPARAMS_ALG: 'device_unsuitable',
+};
+
+/** @param {{name: string, code?: string}} error @param {boolean} timedOut browsers do not tell it from a "no" */
+function codeOf({ name, code = '' }, timedOut) {
   if (name === 'NotAllowedError') return timedOut ? 'passkey_timed_out' : 'passkey_cancelled';
-  switch (code) {
-    case 'ERROR_CEREMONY_ABORTED':
-      return 'passkey_cancelled';
-    case 'ERROR_AUTHENTICATOR_PREVIOUSLY_REGISTERED':
-      return 'passkey_exists';
-    case 'ERROR_INVALID_DOMAIN':
-    case 'ERROR_INVALID_RP_ID':
-      return 'wrong_site';
-    case 'ERROR_AUTHENTICATOR_MISSING_USER_VERIFICATION_SUPPORT':
-    case 'ERROR_AUTHENTICATOR_MISSING_DISCOVERABLE_CREDENTIAL_SUPPORT':
-    case 'ERROR_AUTHENTICATOR_NO_SUPPORTED_PUBKEYCREDPARAMS_ALG':
-      return 'device_unsuitable';
-    default:
-      return 'passkey_failed';
-  }
+  return CODES[code] ?? 'passkey_failed';
 }
