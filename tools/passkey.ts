@@ -18,14 +18,28 @@ export interface PasskeyOptions {
   challenge: string;
   alg?: PasskeyAlgorithm;
   userVerified?: boolean;
-  /** `packed` is self attestation: signed by the new key itself (WebAuthn §8.2). */
-  attestation?: 'none' | 'packed';
+  /** `packed` is self attestation: signed by the new key itself (WebAuthn §8.2). Or a statement of one's own. */
+  attestation?: 'none' | 'packed' | Attest;
   transports?: string[];
   /** 32 random bytes if left out. */
   credentialId?: Uint8Array;
   /** Lies to tell, for tests of whoever checks the answer. */
   wrong?: PasskeyLies;
 }
+
+/** What an attestation statement is made of. */
+export interface Attestable {
+  alg: PasskeyAlgorithm;
+  authenticatorData: Buffer;
+  credentialId: Uint8Array;
+  publicKey: KeyObject;
+  privateKey: KeyObject;
+  /** SHA-256 of the client data. */
+  clientDataHash: Buffer;
+}
+
+/** Makes an attestation object's `fmt` and `attStmt` (WebAuthn §6.5.4). */
+export type Attest = (passkey: Attestable) => { fmt: string; statement: Map<string, Cbor> };
 
 /** Each replaces one value that an honest authenticator would have computed. */
 export interface PasskeyLies {
@@ -75,15 +89,11 @@ export function createPasskey(options: PasskeyOptions): RegistrationResponseJSON
     cbor(coseKey(publicKey, wrong.alg ?? alg)),
   ]);
 
-  const statement = new Map<string, Cbor>();
-  if (options.attestation === 'packed') {
-    const signed = Buffer.concat([authenticatorData, sha256(clientData)]);
-    statement.set('alg', alg);
-    statement.set('sig', wrong.signature ?? sign(alg === -8 ? null : 'sha256', signed, privateKey));
-  }
+  const attestable = { alg, authenticatorData, credentialId, publicKey, privateKey, clientDataHash: sha256(clientData) }; // prettier-ignore
+  const { fmt, statement } = attestation(options)(attestable);
   const attestationObject = cbor(
     new Map<string, Cbor>([
-      ['fmt', options.attestation ?? 'none'],
+      ['fmt', fmt],
       ['attStmt', statement],
       ['authData', authenticatorData],
     ]),
@@ -104,6 +114,16 @@ export function createPasskey(options: PasskeyOptions): RegistrationResponseJSON
     },
     clientExtensionResults: {},
     authenticatorAttachment: 'platform',
+  };
+}
+
+function attestation({ attestation: asked = 'none', wrong = {} }: PasskeyOptions): Attest {
+  if (typeof asked === 'function') return asked;
+  if (asked === 'none') return () => ({ fmt: 'none', statement: new Map() });
+  return ({ alg, authenticatorData, clientDataHash, privateKey }) => {
+    const signed = Buffer.concat([authenticatorData, clientDataHash]);
+    const sig = wrong.signature ?? sign(alg === -8 ? null : 'sha256', signed, privateKey);
+    return { fmt: 'packed', statement: new Map<string, Cbor>([['alg', alg], ['sig', sig]]) }; // prettier-ignore
   };
 }
 
@@ -133,7 +153,7 @@ function coseKey(publicKey: KeyObject, alg: number): Map<number, Cbor> {
   }
 }
 
-type Cbor = number | string | Uint8Array | Map<number | string, Cbor>;
+export type Cbor = number | string | Uint8Array | Cbor[] | Map<number | string, Cbor>;
 
 /** The part of CBOR (RFC 8949) that an attestation needs, in CTAP2's canonical form: shortest heads, sorted keys. */
 function cbor(value: Cbor): Buffer {
@@ -141,6 +161,7 @@ function cbor(value: Cbor): Buffer {
   if (typeof value === 'string')
     return Buffer.concat([head(3, Buffer.byteLength(value)), Buffer.from(value)]);
   if (value instanceof Uint8Array) return Buffer.concat([head(2, value.length), value]);
+  if (Array.isArray(value)) return Buffer.concat([head(4, value.length), ...value.map(cbor)]);
   const entries = [...value].map(([key, item]) => [cbor(key), cbor(item)] as const);
   entries.sort(([a], [b]) => a.length - b.length || Buffer.compare(a, b));
   return Buffer.concat([head(5, value.size), ...entries.flat()]);

@@ -193,6 +193,7 @@ export class OnboardingController {
     200,
     'PublicKeyCredentialCreationOptionsJSON',
     creationOptions,
+    'attestation_invalid',
     'otp_expired',
     'session_expired',
     'illegal_state',

@@ -106,8 +106,35 @@ describe('what callers send', () => {
       named({ credential: { ...credential, id: 'not base64url=' } }),
       named({ credential: { ...credential, type: 'password' } }),
       { authenticators: [{ authenticatorName: ' ', credential }] },
+      { authenticators: [{ authenticatorName: 'x'.repeat(65), credential }] },
     ];
     for (const each of bad) expect([each, takes(authenticatorsBody, each)]).toEqual([each, false]);
+  });
+
+  it('what is wrong with a browser’s passkey is said where it is', () => {
+    const { response } = credential;
+    const withTransports = (transports: string[]) => ({
+      ...credential,
+      response: { ...response, transports },
+    });
+    const bad: [object, string][] = [
+      [withTransports(['usb', 'u\u0000sb']), 'response/transports/1'],
+      [withTransports(['']), 'response/transports/0'],
+      [withTransports(['x'.repeat(33)]), 'response/transports/0'],
+      [withTransports(Array<string>(11).fill('usb')), 'response/transports'],
+      [{ ...credential, rawId: 'YR' }, 'rawId'], // one byte and four bits that are not zero
+      [{ ...credential, id: 'A' }, 'id'],
+      [{ ...credential, response: { ...response, clientDataJSON: 'a+b' } }, 'response/clientDataJSON'],
+    ];
+    for (const [given, where] of bad) {
+      const { error } = authenticatorsBody.safeParse(named({ credential: given }));
+      expect(error?.issues.map(({ path }) => path.join('/'))).toEqual([
+        `authenticators/0/credential/${where}`,
+      ]);
+    }
+    expect(
+      takes(authenticatorsBody, named({ credential: withTransports(['smart-card', 'of-tomorrow']) })),
+    ).toBe(true);
   });
 
   it('a list is narrowed by what it knows, and goes on from its own cursor only', () => {

@@ -1,38 +1,93 @@
 import { ProblemError } from '#libs/kernel';
 
-/** The check of WebAuthn's registration ceremony that a passkey did not pass. */
-export const ATTESTATION_CODES = [
-  'credential_malformed',
-  'client_data_malformed',
-  'type_mismatch',
-  'challenge_mismatch',
-  'origin_not_allowed',
-  'cross_origin_not_allowed',
-  'attestation_malformed',
-  'rp_id_mismatch',
-  'user_not_present',
-  'user_not_verified',
-  'credential_id_mismatch',
-  'algorithm_not_allowed',
-  'attestation_not_verified',
-  'credential_duplicate',
-  'credential_already_registered',
-  'upstream_refused',
-] as const;
-export type AttestationCode = (typeof ATTESTATION_CODES)[number];
+/** Every check that a passkey can fail, and what is said then. */
+const FAULTS = {
+  client_data_malformed: 'The client data is no JSON object, or one with a member twice.',
+  type_mismatch: 'The client data is not of a registration.',
+  challenge_mismatch: 'The challenge was not issued for this onboarding, was used, or is too old.',
+  origin_not_allowed: 'The origin is none that this integration allows.',
+  cross_origin_not_allowed: 'The passkey was made in a frame of another origin.',
+  top_origin_not_allowed: 'The client data names the page around a frame, where no frame is allowed.',
+  attestation_malformed: 'The attestation object is no CBOR map of fmt, attStmt and authData.',
+  attestation_trailing_bytes: 'The attestation object goes on after its end.',
+  authenticator_data_malformed: 'The authenticator data cannot be read.',
+  authenticator_data_trailing_bytes: 'The authenticator data goes on after its end.',
+  attested_credential_missing: 'The authenticator data has no credential in it.',
+  rp_id_mismatch: 'The passkey is of another relying party.',
+  user_not_present: 'Nobody touched the authenticator.',
+  user_not_verified: 'The authenticator did not verify its user.',
+  backup_state_invalid: 'The passkey is backed up, and cannot be: its flags contradict each other.',
+  algorithm_not_allowed: 'The key’s algorithm is none that this integration allows.',
+  public_key_malformed: 'The public key is none of its algorithm, or RSA of less than 2048 bits.',
+  attestation_format_unknown: 'The attestation is of a format that nobody here can verify.',
+  attestation_statement_unexpected: 'The attestation is of format none, and has a statement.',
+  attestation_not_trusted: 'The attestation’s certificates do not lead to a root of its format.',
+  attestation_not_verified: 'The attestation statement does not verify.',
+  attestation_required: 'This integration takes a passkey only with a certificate for its model.',
+  aaguid_denied: 'This integration does not take authenticators of this model.',
+  aaguid_not_allowed: 'The model is none that this integration takes.',
+  credential_id_too_long: 'The credential id is longer than 1023 bytes.',
+  credential_id_mismatch: 'The credential id is not the one that the authenticator data names.',
+  credential_duplicate: 'Each passkey needs a challenge of its own, and is given once.',
+  credential_already_registered: 'The subject has this passkey already.',
+  too_many_authenticators: 'The subject would have more passkeys than this integration allows.',
+  upstream_refused: 'The provider did not accept the passkey.',
+} as const;
+
+export type AttestationCode = keyof typeof FAULTS;
+export const ATTESTATION_CODES = Object.keys(FAULTS) as AttestationCode[];
+
+/** A check that a passkey did not pass. */
+export class PreflightError extends Error {
+  constructor(
+    readonly code: AttestationCode,
+    detail: string = FAULTS[code],
+  ) {
+    super(detail);
+    this.name = 'PreflightError';
+  }
+}
+
+/** @throws PreflightError where it does not hold. */
+export function check(holds: boolean, code: AttestationCode): asserts holds {
+  if (!holds) throw new PreflightError(code);
+}
+
+/** A decoder's own words name its insides; ours name the fault. @throws PreflightError */
+export function decoding<T>(code: AttestationCode, work: () => T): T {
+  try {
+    return work();
+  } catch {
+    throw new PreflightError(code);
+  }
+}
 
 /** A passkey that did not pass, and where. */
 export interface AttestationFault {
   /** Its place in the submission. */
   index: number;
   code: AttestationCode;
-  detail: string;
+  /** Instead of the code's own. */
+  detail?: string;
 }
 
 /** One problem for all that is wrong with a submission's passkeys. */
 export function attestationInvalid(faults: AttestationFault[]): ProblemError {
   return new ProblemError('attestation_invalid', {
     detail: 'A passkey failed a check; errors says which. Nothing was sent to the provider.',
-    errors: faults.map(({ index, code, detail }) => ({ pointer: `/authenticators/${index}`, code, detail })),
+    errors: faults.map(({ index, code, detail = FAULTS[code] }) => ({
+      pointer: `/authenticators/${index}`,
+      code,
+      detail,
+    })),
+  });
+}
+
+/** Before any passkey is made: the subject has as many as it may have. */
+export function noRoomForAuthenticators(): ProblemError {
+  const code = 'too_many_authenticators';
+  return new ProblemError('attestation_invalid', {
+    detail: 'The subject has as many passkeys as this integration allows.',
+    errors: [{ pointer: '', code, detail: FAULTS[code] }],
   });
 }

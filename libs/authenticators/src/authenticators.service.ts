@@ -1,9 +1,5 @@
-import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import {
-  generateRegistrationOptions,
-  type PublicKeyCredentialCreationOptionsJSON,
-} from '@simplewebauthn/server';
+import type { PublicKeyCredentialCreationOptionsJSON } from '@simplewebauthn/server';
 import { ProblemError } from '#libs/kernel';
 import {
   Claims,
@@ -14,14 +10,20 @@ import {
   notFound,
   type AuthenticatorSummary,
   type Row,
-  type SubjectRef,
   type Terms,
 } from '#libs/onboarding';
+import type { PasskeyPolicy } from '#libs/platform';
 import { Integrations, type DeviceRequest, type Integration, type NewAuthenticator } from '#libs/upstream';
-import { attestationInvalid, type AttestationFault } from './attestation-error.js';
+import {
+  PreflightError,
+  attestationInvalid,
+  noRoomForAuthenticators,
+  type AttestationFault,
+} from './attestation-error.js';
 import { Challenges } from './challenges.js';
+import { creationOptions, type PasskeyUser } from './creation-options.js';
 import { Credentials } from './credentials.js';
-import { ALGORITHMS, PreflightError, preflight, type RelyingParty } from './preflight.js';
+import { preflight } from './preflight.js';
 import {
   asNewAuthenticator,
   asRegistrationResponse,
@@ -60,37 +62,28 @@ export class AuthenticatorsService {
     private readonly dataKeys: DataKeys,
   ) {}
 
-  /** @returns what `navigator.credentials.create` takes, with a fresh challenge: one call per passkey. */
+  /**
+   * @returns what `navigator.credentials.create` takes, with a fresh challenge: one call per passkey.
+   * @throws ProblemError `attestation_invalid` where the subject has as many as it may have.
+   */
   async options(
     id: string,
-    user: { userName: string; userDisplayName?: string | undefined },
+    user: PasskeyUser,
     terms: Terms,
   ): Promise<PublicKeyCredentialCreationOptionsJSON> {
     const row = await this.onboardings.load(id, terms.caller);
     this.claims.mustAllow(row, { ...CREATION, terms });
-    const party = this.#relyingParty(row);
-    const [challenge, known] = await Promise.all([
-      this.challenges.issue(id, terms.along),
-      this.credentials.registered(row),
-    ]);
+    const policy = this.#policy(row);
+    const known = await this.credentials.registered(row);
+    if (known.length >= policy.maxAuthenticators) throw noRoomForAuthenticators();
+    const challenge = await this.challenges.issue(id, terms.along);
     if (!challenge) {
       throw new ProblemError('illegal_state', {
         detail: 'No challenge was issued; try again.',
         retryable: true,
       });
     }
-    return generateRegistrationOptions({
-      rpID: party.rpId,
-      rpName: party.rpName,
-      userName: user.userName,
-      userDisplayName: user.userDisplayName ?? user.userName,
-      userID: userHandleOf(row),
-      challenge: new Uint8Array(Buffer.from(challenge, 'base64url')),
-      attestationType: 'none',
-      supportedAlgorithmIDs: ALGORITHMS,
-      excludeCredentials: known.map((credentialId) => ({ id: credentialId })),
-      authenticatorSelection: { residentKey: 'preferred', userVerification: 'required' },
-    });
+    return creationOptions({ policy, subject: row, user, challenge, known });
   }
 
   /**
@@ -113,7 +106,7 @@ export class AuthenticatorsService {
       ...CREATION,
       clauses: [
         // Before the challenges: a submission that is refused for its credential keeps them.
-        this.credentials.reserve(ids),
+        this.credentials.reserve(ids, this.#policy(row).maxAuthenticators),
         this.challenges.use(checked.authenticators.map((authenticator) => authenticator.challenge)),
       ],
       patch: {
@@ -124,7 +117,7 @@ export class AuthenticatorsService {
       },
       data: { authenticators: ids.length },
       fingerprint: this.fingerprint.of(id, content),
-      explain: () => this.#explain(id, row, checked.authenticators),
+      explain: () => this.#explain(row, checked.authenticators),
     });
     return this.outcome.of(claimed, terms.waitMs);
   }
@@ -157,24 +150,19 @@ export class AuthenticatorsService {
     submitted: SubmittedAuthenticator[],
     outstanding: ReadonlySet<string>,
   ): Promise<Checked> {
-    const party = this.#relyingParty(row);
+    const policy = this.#policy(row);
     const faults: AttestationFault[] = [];
     const checked: Checked = { authenticators: [], summaries: [] };
     const seen = new Set<string>();
     for (const [index, each] of submitted.entries()) {
       try {
-        const { aaguid } = await preflight(asRegistrationResponse(each), party, outstanding);
+        const { aaguid } = await preflight(asRegistrationResponse(each), policy, outstanding);
         const authenticator = asNewAuthenticator(each);
         const { name, credentialId, transports, challenge } = authenticator;
         if ('challenge' in each && each.challenge !== challenge) {
           throw new PreflightError('challenge_mismatch', 'The challenge is not the one in the client data.');
         }
-        if (seen.has(credentialId) || seen.has(challenge)) {
-          throw new PreflightError(
-            'credential_duplicate',
-            'Each passkey needs a challenge of its own, and is given once.',
-          );
-        }
+        if (seen.has(credentialId) || seen.has(challenge)) throw new PreflightError('credential_duplicate');
         seen.add(credentialId).add(challenge);
         checked.authenticators.push(authenticator);
         checked.summaries.push({ name, credentialId, aaguid, transports });
@@ -187,25 +175,22 @@ export class AuthenticatorsService {
     return checked;
   }
 
-  /** The claim was refused: a credential is taken, or a challenge was used by somebody faster. */
-  async #explain(id: string, subject: SubjectRef, authenticators: NewAuthenticator[]): Promise<void> {
-    const ids = authenticators.map(({ credentialId }) => credentialId);
-    const taken = new Set(await this.credentials.registered(subject, ids));
-    const outstanding = (await this.challenges.find(id))?.outstanding ?? new Set<string>();
+  /** The claim was refused: a credential is taken, there is no room, or a challenge was used by somebody faster. */
+  async #explain(row: Row, authenticators: NewAuthenticator[]): Promise<void> {
+    const taken = new Set(await this.credentials.registered(row));
+    const room = this.#policy(row).maxAuthenticators - taken.size;
+    const outstanding = (await this.challenges.find(row.id))?.outstanding ?? new Set<string>();
     const faults = authenticators.flatMap(({ credentialId, challenge }, index): AttestationFault[] => {
-      if (taken.has(credentialId)) {
-        return [
-          { index, code: 'credential_already_registered', detail: 'The subject has this passkey already.' },
-        ];
-      }
-      if (outstanding.has(challenge)) return [];
-      return [{ index, code: 'challenge_mismatch', detail: 'The challenge was used, or is too old.' }];
+      if (taken.has(credentialId)) return [{ index, code: 'credential_already_registered' }];
+      if (index >= room) return [{ index, code: 'too_many_authenticators' }];
+      return outstanding.has(challenge) ? [] : [{ index, code: 'challenge_mismatch' }];
     });
     if (faults.length > 0) throw attestationInvalid(faults);
   }
 
-  #relyingParty(row: Row): RelyingParty & { rpName: string } {
-    return this.#integration(row).config;
+  /** As it is configured now, whatever it was when the onboarding began or the options were given. */
+  #policy(row: Row): PasskeyPolicy {
+    return this.#integration(row).config.passkeys;
   }
 
   #integration(row: Row): Integration {
@@ -216,13 +201,4 @@ export class AuthenticatorsService {
       retryAfterS: 60,
     });
   }
-}
-
-/**
- * The user's `user.id`: stable for ever, or an authenticator would take the subject for another, and without a
- * meaning of its own (WebAuthn Level 3 §14.6.1).
- */
-function userHandleOf({ integration, subjectKey }: SubjectRef): Uint8Array<ArrayBuffer> {
-  const digest = createHash('sha256').update(`gangway user handle\n${integration}\n${subjectKey}`).digest();
-  return new Uint8Array(digest);
 }

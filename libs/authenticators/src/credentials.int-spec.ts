@@ -14,10 +14,10 @@ const insert = (subjectKey: string, integration = 'byzantine') =>
   anOnboarding(authenticators.dataSource, { subject_key: subjectKey, integration, state: 'cancelled' });
 
 const subjectOf = (subjectKey: string) => ({ integration: 'byzantine', subjectKey });
-const registered = async (subjectKey: string, among?: string[]) =>
-  (await authenticators.credentials.registered(subjectOf(subjectKey), among)).sort();
-const reserve = (id: string, ids: string[]) =>
-  authenticators.change(id, [authenticators.credentials.reserve(ids)]);
+const registered = async (subjectKey: string) =>
+  (await authenticators.credentials.registered(subjectOf(subjectKey))).sort();
+const reserve = (id: string, ids: string[], atMost = 10) =>
+  authenticators.change(id, [authenticators.credentials.reserve(ids, atMost)]);
 
 /** As a settle does: what the row then says is registered. */
 const confirm = (id: string, ids: string[]) =>
@@ -41,7 +41,19 @@ describe('a credential', () => {
     expect(await registered(key)).toEqual([]);
     await confirm(id, ['a', 'b']);
     expect(await registered(key)).toEqual(['a', 'b']);
-    expect(await registered(key, ['b', 'c'])).toEqual(['b']);
+  });
+
+  it('is one of as many as the subject may have, those that were registered before included', async () => {
+    const key = randomUUID();
+    const [first, second] = [await insert(key), await insert(key)];
+    expect(await reserve(first, ['a', 'b', 'c'], 2)).toBe(false);
+    expect(await reserve(first, ['a', 'b'], 2)).toBe(true);
+    expect(await reserve(second, ['c', 'd'], 2)).toBe(true); // nothing is registered yet
+    await confirm(first, ['a', 'b']);
+    expect(await reserve(second, ['c'], 2)).toBe(false);
+    expect(await reserve(second, ['c', 'd'], 3)).toBe(false);
+    expect(await reserve(second, ['c'], 3)).toBe(true);
+    expect(await reserve(await insert(key, 'other'), ['c', 'd'], 2)).toBe(true);
   });
 
   it('that is registered refuses the whole submission, and reserves nothing of it', async () => {

@@ -9,18 +9,17 @@ import { OnboardingStore, type Clause, type SubjectRef } from '#libs/onboarding'
 export class Credentials {
   constructor(private readonly store: OnboardingStore) {}
 
-  /** The subject's registered credential ids, of these only where some are given. */
-  async registered(subject: SubjectRef, among?: string[]): Promise<string[]> {
+  /** The subject's registered credential ids. */
+  async registered(subject: SubjectRef): Promise<string[]> {
     const rows = await this.store.query<{ credential_id: string }>(
-      `SELECT credential_id FROM credentials
-       WHERE integration = $1 AND subject_key = $2 AND registered AND ($3::text[] IS NULL OR credential_id = ANY ($3))`,
-      [subject.integration, subject.subjectKey, among ?? null],
+      'SELECT credential_id FROM credentials WHERE integration = $1 AND subject_key = $2 AND registered',
+      [subject.integration, subject.subjectKey],
     );
     return rows.map((row) => row.credential_id);
   }
 
-  /** Reserves all, where none is registered. */
-  reserve(credentialIds: string[]): Clause {
+  /** Reserves all, where none is registered and the subject would then have no more than that many. */
+  reserve(credentialIds: string[], atMost: number): Clause {
     return {
       name: 'credentials_reserved',
       required: true,
@@ -33,6 +32,8 @@ export class Credentials {
         WHERE NOT EXISTS (
           SELECT 1 FROM credentials taken WHERE taken.integration = t.integration
             AND taken.subject_key = t.subject_key AND taken.credential_id = ANY (${ids}) AND taken.registered)
+          AND cardinality(${ids}) + (SELECT count(*) FROM credentials had WHERE had.integration = t.integration
+            AND had.subject_key = t.subject_key AND had.registered) <= ${b.bind(atMost, 'int')}
         ON CONFLICT (integration, subject_key, credential_id)
           DO UPDATE SET onboarding_id = excluded.onboarding_id WHERE NOT k.registered
         RETURNING k.credential_id`;

@@ -1,130 +1,66 @@
-import { verifyRegistrationResponse, type RegistrationResponseJSON } from '@simplewebauthn/server';
-import {
-  cose,
-  decodeAttestationObject,
-  decodeClientDataJSON,
-  decodeCredentialPublicKey,
-  isoBase64URL,
-  isoUint8Array,
-  parseAuthenticatorData,
-  toHash,
-} from '@simplewebauthn/server/helpers';
-import { decode } from 'cborg';
-import type { AttestationCode } from './attestation-error.js';
-
-/** ES256 and RS256: what the providers take. */
-export const ALGORITHMS = [-7, -257];
-
-export interface RelyingParty {
-  rpId: string;
-  origins: readonly string[];
-}
+import { createHash } from 'node:crypto';
+import type { RegistrationResponseJSON } from '@simplewebauthn/server';
+import type { PasskeyPolicy } from '#libs/platform';
+import { check } from './attestation-error.js';
+import { isCertified, isKnownFormat, isTrusted, isVerified, readAttestationObject } from './attestation.js';
+import { algorithmOf, isUsableKey, readAuthenticatorData } from './authenticator-data.js';
+import { readClientData } from './client-data.js';
 
 /** What a passkey that passed says of itself. */
 export interface Passed {
-  /** Lowercase UUID. */
+  /** Lower case UUID. */
   aaguid: string;
 }
 
-/** Thrown by the first check that fails. */
-export class PreflightError extends Error {
-  constructor(
-    readonly code: AttestationCode,
-    detail: string,
-  ) {
-    super(detail);
-    this.name = 'PreflightError';
-  }
-}
+/** WebAuthn Level 3 §7.1, step 26. */
+const LONGEST_ID = 1023;
 
 /**
- * The registration ceremony (WebAuthn Level 3 §7.1), before the one session that upstream gives is spent on it.
- * Each check says its own name; @simplewebauthn/server decodes, and has the last word on the attestation.
+ * The registration ceremony (WebAuthn Level 3 §7.1), before the one session that upstream gives is spent on it. Each check has
+ * a code of its own. `authenticatorData`, `publicKey` and `publicKeyAlgorithm`, which browsers repeat out of the attestation
+ * object, are nobody's word: they are not read, and not sent.
  *
- * @param outstanding challenges that were issued for this onboarding and not used.
- * @throws PreflightError
+ * @param policy as it is now: what was asked for when the challenge was issued does not count.
+ * @param outstanding challenges that were issued for this onboarding, are not used and not too old.
+ * @throws PreflightError by the first check that fails.
  */
 export async function preflight(
   response: RegistrationResponseJSON,
-  party: RelyingParty,
+  policy: PasskeyPolicy,
   outstanding: ReadonlySet<string>,
 ): Promise<Passed> {
-  const clientData = decoding('client_data_malformed', 'The client data is no JSON object.', () => {
-    const decoded = decodeClientDataJSON(response.response.clientDataJSON);
-    if (typeof decoded !== 'object' || decoded === null) throw new Error('The client data is no object.');
-    return decoded;
-  });
-  check(clientData.type === 'webauthn.create', 'type_mismatch', 'The client data is not of a registration.'); // step 7
-  check(
-    outstanding.has(clientData.challenge),
-    'challenge_mismatch',
-    'The challenge was not issued for this onboarding, was used, or is too old.',
-  ); // step 8
-  check(
-    party.origins.includes(clientData.origin),
-    'origin_not_allowed',
-    'The origin is none that this integration allows.',
-  ); // step 9
-  check(
-    clientData.crossOrigin !== true,
-    'cross_origin_not_allowed',
-    'The passkey was made in a frame of another origin.',
-  ); // step 10
+  const client = readClientData(response.response.clientDataJSON); // steps 5 and 6
+  check(client.type === 'webauthn.create', 'type_mismatch'); // step 7
+  check(typeof client.challenge === 'string' && outstanding.has(client.challenge), 'challenge_mismatch'); // step 8
+  check(policy.origins.includes(client.origin as string), 'origin_not_allowed'); // step 9
+  check((client.crossOrigin ?? false) === false, 'cross_origin_not_allowed'); // step 10
+  check(client.topOrigin === undefined, 'top_origin_not_allowed'); // step 11
 
-  const { authData, credentialId, algorithm } = decoding(
-    'attestation_malformed',
-    'The attestation object is no CBOR map with authenticator data in it.',
-    () => {
-      const bytes = isoBase64URL.toBuffer(response.response.attestationObject);
-      // One CBOR item and nothing after it: the library's own decoder stops at the item's end and looks no further.
-      if (!(decode(bytes, { useMaps: true }) instanceof Map)) throw new Error('no map');
-      const parsed = parseAuthenticatorData(decodeAttestationObject(bytes).get('authData'));
-      const key = parsed.credentialPublicKey && decodeCredentialPublicKey(parsed.credentialPublicKey);
-      return { authData: parsed, credentialId: parsed.credentialID, algorithm: key?.get(cose.COSEKEYS.alg) };
-    },
-  );
-  const rpIdHash = await toHash(isoUint8Array.fromASCIIString(party.rpId));
-  check(
-    isoUint8Array.areEqual(authData.rpIdHash, rpIdHash),
-    'rp_id_mismatch',
-    'The passkey is of another relying party.',
-  ); // step 14
-  check(authData.flags.up, 'user_not_present', 'Nobody touched the authenticator.'); // step 15
-  check(authData.flags.uv, 'user_not_verified', 'The authenticator did not verify its user.'); // step 16
-  check(
-    credentialId !== undefined &&
-      isoBase64URL.fromBuffer(credentialId) === response.id &&
-      response.id === response.rawId,
-    'credential_id_mismatch',
-    'The credential id is not the one that the authenticator data names.',
-  );
-  check(
-    typeof algorithm === 'number' && ALGORITHMS.includes(algorithm),
-    'algorithm_not_allowed',
-    'The key is neither ES256 nor RS256.',
-  ); // step 20
+  const attestation = readAttestationObject(response.response.attestationObject); // step 13
+  const data = readAuthenticatorData(attestation.authData);
+  check(data.rpIdHash.equals(sha256(policy.rpId)), 'rp_id_mismatch'); // step 14
+  check(data.userPresent, 'user_not_present'); // step 15
+  check(data.userVerified || policy.userVerification !== 'required', 'user_not_verified'); // step 16
+  check(data.backupEligible || !data.backedUp, 'backup_state_invalid'); // step 17
+  check(policy.algorithms.includes(algorithmOf(data.key) as number), 'algorithm_not_allowed'); // step 20
+  check(isUsableKey(data.key), 'public_key_malformed');
+  // Step 26, before the attestation: what vouches for another id vouches for nothing.
+  check(data.credentialId.length <= LONGEST_ID, 'credential_id_too_long');
+  const id = data.credentialId.toString('base64url');
+  check(id === response.id && id === response.rawId, 'credential_id_mismatch');
 
-  const verified = await verifyRegistrationResponse({
-    response,
-    expectedChallenge: clientData.challenge,
-    expectedOrigin: [...party.origins],
-    expectedRPID: party.rpId,
-    requireUserVerification: true,
-    supportedAlgorithmIDs: ALGORITHMS,
-  }).catch(() => ({ verified: false as const, registrationInfo: undefined }));
-  check(verified.verified, 'attestation_not_verified', 'The attestation statement does not verify.'); // steps 21 to 24
-  return { aaguid: verified.registrationInfo!.aaguid };
+  // Step 21: extensions that nobody asked for are ignored, as it allows.
+  check(isKnownFormat(attestation), 'attestation_format_unknown'); // step 22
+  check(
+    attestation.format !== 'none' || attestation.statement.size === 0,
+    'attestation_statement_unexpected',
+  ); // step 23, §8.7
+  check(isTrusted(attestation), 'attestation_not_trusted'); // steps 24 and 25
+  check(await isVerified(response, client.challenge, policy), 'attestation_not_verified'); // step 23
+  check(policy.aaguidAllow.length === 0 || isCertified(attestation), 'attestation_required'); // step 25
+  check(!policy.aaguidDeny.includes(data.aaguid), 'aaguid_denied');
+  check(policy.aaguidAllow.length === 0 || policy.aaguidAllow.includes(data.aaguid), 'aaguid_not_allowed');
+  return { aaguid: data.aaguid };
 }
 
-function check(holds: boolean, code: AttestationCode, detail: string): void {
-  if (!holds) throw new PreflightError(code, detail);
-}
-
-/** A decoder's own words name its insides; ours name the fault. */
-function decoding<T>(code: AttestationCode, detail: string, work: () => T): T {
-  try {
-    return work();
-  } catch {
-    throw new PreflightError(code, detail);
-  }
-}
+const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest();

@@ -1,3 +1,4 @@
+export { hasDuplicateMembers } from './duplicate-members.js';
 export { Integrations, type Integration } from './integrations.js';
 export {
   FAILURE_CLASSES,

@@ -1,0 +1,93 @@
+import {
+  SettingsService,
+  verifyRegistrationResponse,
+  type RegistrationResponseJSON,
+} from '@simplewebauthn/server';
+import type { PasskeyPolicy } from '#libs/platform';
+import { check, decoding } from './attestation-error.js';
+import { decodeItem } from './authenticator-data.js';
+import { leadsToRoot } from './certificate-chain.js';
+import { withoutNetwork } from './without-network.js';
+
+/** Formats of WebAuthn Level 3 §8 that can be verified, those with a chain that has to end at a vendor's root apart. */
+const ROOTED = ['android-key', 'android-safetynet', 'apple'] as const;
+const FORMATS: ReadonlySet<string> = new Set(['none', 'packed', 'tpm', 'fido-u2f', ...ROOTED]);
+const isRooted = (format: string): format is (typeof ROOTED)[number] =>
+  (ROOTED as readonly string[]).includes(format);
+
+/** WebAuthn Level 3 §6.5.4. */
+export interface AttestationObject {
+  format: string;
+  statement: ReadonlyMap<unknown, unknown>;
+  authData: Uint8Array;
+}
+
+/** @param attestationObject base64url. @throws PreflightError `attestation_malformed` or `attestation_trailing_bytes` */
+export function readAttestationObject(attestationObject: string): AttestationObject {
+  const bytes = Buffer.from(attestationObject, 'base64url');
+  const [object, rest] = decoding('attestation_malformed', () => decodeItem(bytes));
+  check(object instanceof Map, 'attestation_malformed');
+  const [format, statement, authData] = ['fmt', 'attStmt', 'authData'].map((name) => object.get(name) as unknown); // prettier-ignore
+  const isWhole =
+    typeof format === 'string' && statement instanceof Map && authData instanceof Uint8Array; // prettier-ignore
+  check(isWhole, 'attestation_malformed');
+  check(rest.length === 0, 'attestation_trailing_bytes');
+  return { format, statement, authData };
+}
+
+export const isKnownFormat = ({ format }: AttestationObject): boolean => FORMATS.has(format);
+
+/** Whether a certificate, and not the new key itself, speaks for the authenticator's model (WebAuthn §6.5.4). */
+export const isCertified = ({ format, statement }: AttestationObject): boolean =>
+  format !== 'none' && (format !== 'packed' || statement.has('x5c'));
+
+/**
+ * Whether the certificates lead to a root of @simplewebauthn/server's: Google's, Apple's and GlobalSign's. There is none for
+ * packed, tpm and fido-u2f.
+ *
+ * @throws PreflightError `attestation_not_verified` where there are none.
+ */
+export function isTrusted({ format, statement }: AttestationObject): boolean {
+  if (!isRooted(format)) return true;
+  const chain = decoding('attestation_not_verified', () =>
+    format === 'android-safetynet' ? chainOfJws(statement.get('response')) : chainOf(statement.get('x5c')),
+  );
+  return leadsToRoot(chain, SettingsService.getRootCertificates({ identifier: format }));
+}
+
+/** The last word: each format's own procedure (WebAuthn §8), in the library's hands and without a network. */
+export async function isVerified(
+  response: RegistrationResponseJSON,
+  expectedChallenge: string,
+  policy: PasskeyPolicy,
+): Promise<boolean> {
+  try {
+    const { verified } = await withoutNetwork(() =>
+      verifyRegistrationResponse({
+        response,
+        expectedChallenge,
+        expectedOrigin: [...policy.origins],
+        expectedRPID: policy.rpId,
+        requireUserVerification: policy.userVerification === 'required',
+        supportedAlgorithmIDs: [...policy.algorithms],
+      }),
+    );
+    return verified;
+  } catch {
+    return false;
+  }
+}
+
+function chainOf(x5c: unknown): Uint8Array[] {
+  if (Array.isArray(x5c) && x5c.every((each) => each instanceof Uint8Array)) return x5c;
+  throw new Error('no certificates');
+}
+
+/** SafetyNet's are in the header of its JWS, in base64 (RFC 7515 §4.1.6). */
+function chainOfJws(response: unknown): Uint8Array[] {
+  const [header = ''] = Buffer.from(response as Uint8Array)
+    .toString()
+    .split('.');
+  const { x5c } = JSON.parse(Buffer.from(header, 'base64url').toString()) as { x5c: string[] };
+  return x5c.map((each) => Buffer.from(each, 'base64'));
+}

@@ -1,0 +1,90 @@
+import { createPublicKey } from 'node:crypto';
+import { decodeFirst } from 'cborg';
+import { check, decoding } from './attestation-error.js';
+
+/** One item and what follows it; a map with a key twice could be read in two ways. */
+export const decodeItem = (bytes: Uint8Array): [unknown, Uint8Array] =>
+  decodeFirst(bytes, { useMaps: true, rejectDuplicateMapKeys: true });
+
+type CoseKey = ReadonlyMap<unknown, unknown>;
+
+/** WebAuthn Level 3 §6.1, with the attested credential of §6.5.1 in it. */
+export interface AuthenticatorData {
+  rpIdHash: Buffer;
+  userPresent: boolean;
+  userVerified: boolean;
+  backupEligible: boolean;
+  backedUp: boolean;
+  /** Lower case UUID. */
+  aaguid: string;
+  credentialId: Buffer;
+  /** COSE_Key (RFC 9052 §7). */
+  key: CoseKey;
+}
+
+/** Where what is in authenticator data begins: hash, flags and counter are 37 bytes, AAGUID and a length 18 more. */
+const FLAGS = 32;
+const AAGUID = 37;
+const ID_LENGTH = 53;
+const ID = 55;
+const FLAG = {
+  present: 0x01,
+  verified: 0x04,
+  eligible: 0x08,
+  backedUp: 0x10,
+  attested: 0x40,
+  extended: 0x80,
+};
+
+/** @throws PreflightError `authenticator_data_…` or `attested_credential_missing` */
+export function readAuthenticatorData(authData: Uint8Array): AuthenticatorData {
+  const bytes = Buffer.from(authData);
+  check(bytes.length >= AAGUID, 'authenticator_data_malformed');
+  const flags = bytes[FLAGS]!;
+  const has = (flag: number) => (flags & flag) !== 0;
+  check(has(FLAG.attested), 'attested_credential_missing');
+  const { credentialId, key, rest } = decoding('authenticator_data_malformed', () => {
+    const end = ID + bytes.readUInt16BE(ID_LENGTH);
+    const [coseKey, afterKey] = decodeItem(bytes.subarray(end));
+    const [extensions, after] = has(FLAG.extended) ? decodeItem(afterKey) : [new Map(), afterKey];
+    if (!(coseKey instanceof Map && extensions instanceof Map)) throw new Error('no map');
+    return { credentialId: bytes.subarray(ID, end), key: coseKey, rest: after };
+  });
+  check(rest.length === 0, 'authenticator_data_trailing_bytes');
+  return {
+    rpIdHash: bytes.subarray(0, FLAGS),
+    userPresent: has(FLAG.present),
+    userVerified: has(FLAG.verified),
+    backupEligible: has(FLAG.eligible),
+    backedUp: has(FLAG.backedUp),
+    aaguid: asUuid(bytes.subarray(AAGUID, ID_LENGTH)),
+    credentialId,
+    key,
+  };
+}
+
+/** Labels of a COSE_Key (RFC 9052 §7.1, RFC 9053 §7.1, RFC 8230 §4). */
+const KTY = 1;
+const ALG = 3;
+
+export const algorithmOf = (key: CoseKey): unknown => key.get(ALG);
+
+/** Whether it is a key of its own algorithm. Without an attestation nothing else would ever look at it. */
+export function isUsableKey(key: CoseKey): boolean {
+  const bytes = (label: number) => Buffer.from(key.get(label) as Uint8Array).toString('base64url');
+  try {
+    if (algorithmOf(key) === -7) {
+      const jwk = { kty: 'EC', crv: 'P-256', x: bytes(-2), y: bytes(-3) };
+      // Refuses a point that is not on the curve.
+      return key.get(KTY) === 2 && key.get(-1) === 1 && createPublicKey({ key: jwk, format: 'jwk' }) !== null;
+    }
+    const jwk = { kty: 'RSA', n: bytes(-1), e: bytes(-2) };
+    const { asymmetricKeyDetails } = createPublicKey({ key: jwk, format: 'jwk' });
+    return key.get(KTY) === 3 && (asymmetricKeyDetails?.modulusLength ?? 0) >= 2048;
+  } catch {
+    return false;
+  }
+}
+
+const asUuid = (bytes: Buffer): string =>
+  bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');

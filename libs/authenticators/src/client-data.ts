@@ -1,0 +1,28 @@
+import { hasDuplicateMembers } from '#libs/upstream';
+import { decoding } from './attestation-error.js';
+
+/** What a browser says of a registration (WebAuthn Level 3 §5.8.1), as far as it is checked; nothing is of a sure type. */
+export interface ClientData {
+  type?: unknown;
+  challenge?: unknown;
+  origin?: unknown;
+  crossOrigin?: unknown;
+  topOrigin?: unknown;
+}
+
+/**
+ * Strict where upstream may read otherwise than we do: whole UTF-8 without a byte order mark, no member twice.
+ *
+ * @param clientDataJson base64url.
+ * @throws PreflightError `client_data_malformed`
+ */
+export function readClientData(clientDataJson: string): ClientData {
+  return decoding('client_data_malformed', () => {
+    const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+    const text = utf8.decode(Buffer.from(clientDataJson, 'base64url'));
+    const data: unknown = JSON.parse(text);
+    if (typeof data !== 'object' || data === null || Array.isArray(data)) throw new Error('no object');
+    if (hasDuplicateMembers(text, data)) throw new Error('a member twice');
+    return data;
+  });
+}

@@ -1,0 +1,89 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { androidKey, apple, androidSafetyNet, type StatementLies } from '../../../test/passkeys/attestations.js'; // prettier-ignore
+import { authority, revocationListAt } from '../../../test/passkeys/certificates.js';
+import { trustRoot } from '../../../test/passkeys/trusted-root.js';
+import { createPasskey, type Attest } from '../../../tools/passkey.js';
+import { isTrusted, isVerified, readAttestationObject } from './attestation.js';
+import { withoutNetwork } from './without-network.js';
+
+const rpId = 'app.example.com';
+const origin = `https://${rpId}`;
+const challenge = 'Y2hhbGxlbmdlLW9mLWEtdGVzdA';
+
+/** Where certificates have revocation lists fetched from. */
+let server: Server;
+let url: string;
+let asked = 0;
+let distrust: () => void;
+beforeAll(async () => {
+  server = createServer((_, response) => {
+    asked += 1;
+    response.end();
+  });
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/list.crl`;
+  distrust = trustRoot();
+});
+beforeEach(() => {
+  asked = 0;
+});
+afterAll(async () => {
+  distrust();
+  await new Promise((closed) => server.close(closed));
+});
+
+const made = (attestation: Attest) => createPasskey({ rpId, origin, challenge, attestation });
+const verified = (attestation: Attest) =>
+  isVerified(made(attestation), challenge, {
+    rpId,
+    rpName: '',
+    origins: [origin],
+    userVerification: 'required',
+    residentKey: 'preferred',
+    attestation: 'direct',
+    algorithms: [-7],
+    aaguidAllow: [],
+    aaguidDeny: [],
+    maxAuthenticators: 10,
+  });
+
+describe('a certificate that says where a revocation list is', () => {
+  const listed = (): StatementLies => ({ leaf: { extensions: [revocationListAt(url)] } });
+
+  it.each<[string, (lies: StatementLies) => Attest]>([
+    ['android-safetynet', (lies) => androidSafetyNet(lies)],
+    ['apple', (lies) => apple(lies)],
+  ])('sends nobody there: %s', async (_, make) => {
+    await verified(make(listed()));
+    expect(asked).toBe(0);
+  });
+
+  it('and in a root of a user’s own neither, whom @simplewebauthn/server alone would ask', async () => {
+    const root = authority([revocationListAt(url)]);
+    const attestation = androidKey({ root });
+    expect(await verified(attestation)).toBe(false);
+    expect(asked).toBe(0);
+    const object = readAttestationObject(made(attestation).response.attestationObject);
+    expect(isTrusted(object)).toBe(false);
+  });
+
+  it('is taken although its list cannot be had', async () => {
+    expect(await verified(androidSafetyNet(listed()))).toBe(true);
+    expect(asked).toBe(0);
+  });
+});
+
+it('the network is away for what runs without it, and for nobody else at the same time', async () => {
+  const [inside, outside] = await Promise.allSettled([
+    withoutNetwork(async () => {
+      await Promise.resolve();
+      return fetch(url);
+    }),
+    fetch(url),
+  ]);
+  expect(inside.status).toBe('rejected');
+  expect(outside.status).toBe('fulfilled');
+  expect(asked).toBe(1);
+});

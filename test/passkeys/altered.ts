@@ -1,0 +1,66 @@
+import type { RegistrationResponseJSON } from '@simplewebauthn/server';
+import { decode, encode } from 'cborg';
+import { createPasskey, type PasskeyOptions } from '../../tools/passkey.js';
+
+const base64url = (data: string | Uint8Array): string => Buffer.from(data).toString('base64url');
+
+/** An honest passkey of which something was changed afterwards. */
+export function altered(
+  honest: PasskeyOptions,
+  change: (passkey: RegistrationResponseJSON) => void,
+): RegistrationResponseJSON {
+  const passkey = createPasskey(honest);
+  change(passkey);
+  return passkey;
+}
+
+/** @param change from honest client data to what is given instead, text or bytes. */
+export const withClientData = (
+  honest: PasskeyOptions,
+  change: (data: Record<string, unknown>) => string | Uint8Array,
+): RegistrationResponseJSON =>
+  altered(honest, ({ response }) => {
+    const data = JSON.parse(Buffer.from(response.clientDataJSON, 'base64url').toString()) as Record<string, unknown>; // prettier-ignore
+    response.clientDataJSON = base64url(change(data));
+  });
+
+/** @param change from the honest attestation object to what is given instead. */
+export const withAttestation = (
+  honest: PasskeyOptions,
+  change: (object: Buffer) => Uint8Array,
+): RegistrationResponseJSON =>
+  altered(honest, ({ response }) => {
+    response.attestationObject = base64url(change(Buffer.from(response.attestationObject, 'base64url')));
+  });
+
+/** @param change of the members of the attestation object. */
+export const withMembers = (
+  honest: PasskeyOptions,
+  change: (members: Map<string, unknown>) => void,
+): RegistrationResponseJSON =>
+  withAttestation(honest, (object) => {
+    const members = decode(object, { useMaps: true }) as Map<string, unknown>;
+    change(members);
+    return encode(members);
+  });
+
+/** @param change from the honest authenticator data to what is given instead. */
+export const withAuthenticatorData = (
+  honest: PasskeyOptions,
+  change: (data: Buffer) => Uint8Array,
+): RegistrationResponseJSON =>
+  withMembers(honest, (members) => {
+    members.set('authData', change(Buffer.from(members.get('authData') as Uint8Array)));
+  });
+
+/** @param change of the public key, a COSE_Key. */
+export const withKey = (
+  honest: PasskeyOptions,
+  change: (key: Map<number, unknown>) => void,
+): RegistrationResponseJSON =>
+  withAuthenticatorData(honest, (data) => {
+    const at = 55 + data.readUInt16BE(53);
+    const key = decode(data.subarray(at), { useMaps: true }) as Map<number, unknown>;
+    change(key);
+    return Buffer.concat([data.subarray(0, at), encode(key)]);
+  });

@@ -1,0 +1,104 @@
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import type { RegistrationResponseJSON } from '@simplewebauthn/server';
+import type { ATTESTATION_CODES } from '#libs/authenticators';
+import { createPasskey, type PasskeyLies, type PasskeyOptions } from '../../tools/passkey.js';
+import { altered, withAttestation, withAuthenticatorData, withClientData, withKey, withMembers } from './altered.js'; // prettier-ignore
+import { BAD_STATEMENTS } from './bad-statements.js';
+
+/** A passkey made wrong out of the options for an honest one. */
+export type Make = (honest: PasskeyOptions) => RegistrationResponseJSON;
+export type BadPasskey = [code: (typeof ATTESTATION_CODES)[number], what: string, make: Make];
+
+const options = (change: (honest: PasskeyOptions) => Partial<PasskeyOptions>): Make => (honest) => createPasskey({ ...honest, ...change(honest) }); // prettier-ignore
+const lying = (wrong: PasskeyLies): Make => options(() => ({ wrong }));
+const origin = (change: (origin: string) => string): Make => options((honest) => ({ origin: change(honest.origin) })); // prettier-ignore
+const clientData = (change: (data: Record<string, unknown>) => string | Uint8Array): Make => (honest) => withClientData(honest, change); // prettier-ignore
+const member = (name: string, value: unknown): Make => clientData((data) => JSON.stringify({ ...data, [name]: value })); // prettier-ignore
+const object =
+  (change: (object: Buffer) => Uint8Array): Make =>
+  (honest) =>
+    withAttestation(honest, change);
+const members = (change: (members: Map<string, unknown>) => void): Make => (honest) => withMembers(honest, change); // prettier-ignore
+const authData = (change: (data: Buffer) => Uint8Array): Make => (honest) => withAuthenticatorData(honest, change); // prettier-ignore
+const key =
+  (change: (key: Map<number, unknown>) => void): Make =>
+  (honest) =>
+    withKey(honest, change);
+const with0 = (data: Buffer): Buffer => Buffer.concat([data, Buffer.of(0)]);
+const withByte = (data: Buffer, at: number, value: number): Buffer => {
+  data[at] = value;
+  return data;
+};
+/** The flags byte, see WebAuthn Level 3 §6.1. */
+const FLAGS = 32;
+
+/** Everything that a passkey can have wrong by itself; by the order of the ceremony's steps. */
+export const BAD_PASSKEYS: BadPasskey[] = [
+  ['client_data_malformed', 'client data that is no JSON', clientData(() => '{"type":')],
+  ['client_data_malformed', 'client data that is JSON and no object', clientData(() => 'null')],
+  ['client_data_malformed', 'client data that is a list', clientData((data) => JSON.stringify([data]))],
+  ['client_data_malformed', 'client data with a byte order mark', clientData((data) => `\uFEFF${JSON.stringify(data)}`)], // prettier-ignore
+  ['client_data_malformed', 'client data that is not UTF-8', clientData((data) => Buffer.from(JSON.stringify({ ...data, x: 'ä' }), 'latin1'))], // prettier-ignore
+  ['client_data_malformed', 'client data with two challenges', clientData((data) => JSON.stringify(data).replace('{', '{"challenge":"AQID",'))], // prettier-ignore
+
+  ['type_mismatch', 'an assertion', lying({ type: 'webauthn.get' })],
+  ['type_mismatch', 'no type', member('type', undefined)],
+
+  ['challenge_mismatch', 'a challenge that nobody issued', options(() => ({ challenge: randomBytes(32).toString('base64url') }))], // prettier-ignore
+  ['challenge_mismatch', 'a challenge with padding', options(({ challenge }) => ({ challenge: `${challenge}=` }))], // prettier-ignore
+  ['challenge_mismatch', 'a challenge that is a list', clientData((data) => JSON.stringify({ ...data, challenge: [data['challenge']] }))], // prettier-ignore
+
+  ['origin_not_allowed', 'another site', origin(() => 'https://evil.com')],
+  ['origin_not_allowed', 'an origin that only begins so', origin((ours) => `${ours}.evil.com`)],
+  ['origin_not_allowed', 'an origin below ours', origin((ours) => ours.replace('https://', 'https://evil.'))],
+  ['origin_not_allowed', 'the origin over http', origin((ours) => ours.replace('https', 'http'))],
+  ['origin_not_allowed', 'the origin on another port', origin((ours) => `${ours}:8443`)],
+  ['origin_not_allowed', 'the origin with a slash', origin((ours) => `${ours}/`)],
+  ['origin_not_allowed', 'an app instead of a site', origin(() => 'android:apk-key-hash:abc')],
+
+  ['cross_origin_not_allowed', 'a frame of another origin', lying({ crossOrigin: true, topOrigin: 'https://evil.com' })], // prettier-ignore
+  ['cross_origin_not_allowed', 'a frame that says so in words', member('crossOrigin', 'false')],
+  ['top_origin_not_allowed', 'a page around it, but no frame', lying({ topOrigin: 'https://evil.com' })],
+
+  ['attestation_malformed', 'an attestation object that is no CBOR', object(() => Buffer.from('ff', 'hex'))],
+  ['attestation_malformed', 'an attestation object that is no map', object(() => Buffer.from('01', 'hex'))],
+  ['attestation_malformed', 'an attestation object that ends too early', object((bytes) => bytes.subarray(0, -1))], // prettier-ignore
+  ['attestation_malformed', 'an attestation object without authenticator data', members((map) => map.delete('authData'))], // prettier-ignore
+  ['attestation_malformed', 'a statement that is no map', members((map) => map.set('attStmt', []))],
+  ['attestation_malformed', 'a format twice', object((bytes) => Buffer.concat([Buffer.of(0xa4), bytes.subarray(1), Buffer.from('63666d74646e6f6e65', 'hex')]))], // prettier-ignore
+  ['attestation_trailing_bytes', 'something after the attestation object', object(with0)],
+
+  ['authenticator_data_malformed', 'authenticator data that is too short', authData((data) => data.subarray(0, 36))], // prettier-ignore
+  ['authenticator_data_malformed', 'a credential id that is longer than all', authData((data) => withByte(data, 53, 0xff))], // prettier-ignore
+  ['authenticator_data_malformed', 'half a public key', authData((data) => data.subarray(0, -1))],
+  ['authenticator_data_malformed', 'extensions that are not there', authData((data) => withByte(data, FLAGS, 0xcd))], // prettier-ignore
+  ['authenticator_data_trailing_bytes', 'something after the public key', authData(with0)],
+  ['authenticator_data_trailing_bytes', 'extensions that no flag tells of', authData((data) => Buffer.concat([data, Buffer.of(0xa0)]))], // prettier-ignore
+  ['attested_credential_missing', 'no credential', authData((data) => withByte(data.subarray(0, 37), FLAGS, 0x05))], // prettier-ignore
+  ['attested_credential_missing', 'a credential that no flag tells of', lying({ flags: 0x05 })],
+
+  ['rp_id_mismatch', 'another relying party', options(() => ({ rpId: 'evil.com' }))],
+  ['rp_id_mismatch', 'the domain above ours', options(({ rpId }) => ({ rpId: rpId.replace(/^[^.]+\./, '') }))], // prettier-ignore
+  ['user_not_present', 'nobody present', lying({ flags: 0x44 })],
+  ['user_not_verified', 'the user not verified', options(() => ({ userVerified: false }))],
+  ['backup_state_invalid', 'a backup of what cannot be backed up', lying({ flags: 0x55 })],
+
+  ['algorithm_not_allowed', 'EdDSA', options(() => ({ alg: -8 }))],
+  ['algorithm_not_allowed', 'a key that claims ES384', lying({ alg: -35 })],
+  ['algorithm_not_allowed', 'a key without an algorithm', key((map) => map.delete(3))],
+  ['public_key_malformed', 'a point that is on no curve', key((map) => map.set(-2, Buffer.alloc(32, 1)))],
+  ['public_key_malformed', 'a key of P-256 that claims RS256', lying({ alg: -257 })],
+  ['public_key_malformed', 'half a point', key((map) => map.delete(-3))],
+  ['public_key_malformed', 'RSA of 1024 bits', (honest) => withKey({ ...honest, alg: -257 }, (map) => map.set(-1, weakModulus()))], // prettier-ignore
+
+  ['credential_id_too_long', 'a credential id of 1024 bytes', options(() => ({ credentialId: randomBytes(1024) }))], // prettier-ignore
+  ['credential_id_mismatch', 'another id than the attested one', (honest) => altered(honest, (passkey) => (passkey.id = passkey.rawId = 'b3RoZXI'))], // prettier-ignore
+  ['credential_id_mismatch', 'two ids', (honest) => altered(honest, (passkey) => (passkey.rawId = 'b3RoZXI'))], // prettier-ignore
+
+  ...BAD_STATEMENTS,
+];
+
+function weakModulus(): Buffer {
+  const { publicKey } = generateKeyPairSync('rsa', { modulusLength: 1024 });
+  return Buffer.from(publicKey.export({ format: 'jwk' }).n!, 'base64url');
+}

@@ -1,0 +1,67 @@
+import { generateKeyPairSync, randomInt, sign, type KeyObject } from 'node:crypto';
+import { bits, der, int, octets, oid, seq, set, tagged, time, utf8, yes } from './der.js';
+
+/** A certificate authority of the tests' own. */
+export interface Authority {
+  name: Buffer;
+  privateKey: KeyObject;
+  certificate: Buffer;
+  pem: string;
+}
+
+export interface CertificateOptions {
+  publicKey: KeyObject;
+  issuer: Pick<Authority, 'name' | 'privateKey'>;
+  /** As {@link nameOf} makes it. */
+  subject?: Buffer;
+  extensions?: Buffer[];
+  ca?: boolean;
+  /** Days from now. */
+  validFor?: number;
+}
+
+const OF_NAME = { C: '2.5.4.6', O: '2.5.4.10', OU: '2.5.4.11', CN: '2.5.4.3' };
+const ECDSA_SHA256 = seq(oid('1.2.840.10045.4.3.2'));
+const DAY_MS = 86_400_000;
+
+export const nameOf = (parts: Partial<Record<keyof typeof OF_NAME, string>>): Buffer =>
+  seq(
+    ...Object.entries(parts).map(([part, value]) =>
+      set(seq(oid(OF_NAME[part as keyof typeof OF_NAME]), utf8(value))),
+    ),
+  );
+
+export const extension = (id: string, value: Uint8Array, critical = false): Buffer =>
+  seq(oid(id), ...(critical ? [yes] : []), octets(value));
+
+/** The address of a revocation list (RFC 5280 §4.2.1.13). */
+export const revocationListAt = (url: string): Buffer =>
+  extension('2.5.29.31', seq(seq(tagged(0, tagged(0, der(0x86, Buffer.from(url)))))));
+
+/** X.509 (RFC 5280 §4.1), signed with ECDSA by a P-256 key. */
+export function certificate(options: CertificateOptions): Buffer {
+  const { publicKey, issuer, subject = seq(), extensions = [], ca = false, validFor = 30 } = options;
+  const constraints = extension('2.5.29.19', ca ? seq(yes) : seq(), true);
+  const body = seq(
+    tagged(0, int(2)), // version 3
+    int(randomInt(1, 128)),
+    ECDSA_SHA256,
+    issuer.name,
+    seq(time(new Date(Date.now() - 60 * DAY_MS)), time(new Date(Date.now() + validFor * DAY_MS))),
+    subject,
+    publicKey.export({ type: 'spki', format: 'der' }),
+    tagged(3, seq(constraints, ...extensions)),
+  );
+  return seq(body, ECDSA_SHA256, bits(sign('sha256', body, issuer.privateKey)));
+}
+
+export const keyPair = () => generateKeyPairSync('ec', { namedCurve: 'P-256' });
+
+/** A root that signs itself. */
+export function authority(extensions: Buffer[] = []): Authority {
+  const { privateKey, publicKey } = keyPair();
+  const name = nameOf({ C: 'FI', O: 'Tests', CN: 'Root of the tests' });
+  const made = certificate({ publicKey, issuer: { name, privateKey }, subject: name, ca: true, extensions });
+  const pem = `-----BEGIN CERTIFICATE-----\n${made.toString('base64').replaceAll(/.{64}/g, '$&\n')}\n-----END CERTIFICATE-----\n`;
+  return { name, privateKey, certificate: made, pem };
+}
