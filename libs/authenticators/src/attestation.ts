@@ -3,6 +3,7 @@ import {
   verifyRegistrationResponse,
   type RegistrationResponseJSON,
 } from '@simplewebauthn/server';
+import { isoBase64URL, isoUint8Array } from '@simplewebauthn/server/helpers';
 import type { PasskeyPolicy } from '#libs/platform';
 import { check, decoding } from './attestation-error.js';
 import { decodeItem } from './authenticator-data.js';
@@ -28,9 +29,8 @@ export function readAttestationObject(attestationObject: string): AttestationObj
   const [object, rest] = decoding('attestation_malformed', () => decodeItem(bytes));
   check(object instanceof Map, 'attestation_malformed');
   const [format, statement, authData] = ['fmt', 'attStmt', 'authData'].map((name) => object.get(name) as unknown); // prettier-ignore
-  const isWhole =
-    typeof format === 'string' && statement instanceof Map && authData instanceof Uint8Array; // prettier-ignore
-  check(isWhole, 'attestation_malformed');
+  check(typeof format === 'string' && statement instanceof Map, 'attestation_malformed');
+  check(authData instanceof Uint8Array, 'attestation_malformed');
   check(rest.length === 0, 'attestation_trailing_bytes');
   return { format, statement, authData };
 }
@@ -39,7 +39,8 @@ export const isKnownFormat = ({ format }: AttestationObject): boolean => FORMATS
 
 /** Whether a certificate, and not the new key itself, speaks for the authenticator's model (WebAuthn §6.5.4). */
 export const isCertified = ({ format, statement }: AttestationObject): boolean =>
-  format !== 'none' && (format !== 'packed' || statement.has('x5c'));
+  // Not has('x5c'): the library takes packed with an x5c of null for self attestation.
+  format !== 'none' && (format !== 'packed' || Array.isArray(statement.get('x5c')));
 
 /**
  * Whether the certificates lead to a root of @simplewebauthn/server's: Google's, Apple's and GlobalSign's. There is none for
@@ -83,11 +84,9 @@ function chainOf(x5c: unknown): Uint8Array[] {
   throw new Error('no certificates');
 }
 
-/** SafetyNet's are in the header of its JWS, in base64 (RFC 7515 §4.1.6). */
+/** SafetyNet's are in the header of its JWS, in base64 (RFC 7515 §4.1.6). Decoded as the library does, or it could see others. */
 function chainOfJws(response: unknown): Uint8Array[] {
-  const [header = ''] = Buffer.from(response as Uint8Array)
-    .toString()
-    .split('.');
-  const { x5c } = JSON.parse(Buffer.from(header, 'base64url').toString()) as { x5c: string[] };
-  return x5c.map((each) => Buffer.from(each, 'base64'));
+  const [header = ''] = isoUint8Array.toUTF8String(response as Uint8Array<ArrayBuffer>).split('.');
+  const { x5c } = JSON.parse(isoBase64URL.toUTF8String(header)) as { x5c: string[] };
+  return x5c.map((each) => isoBase64URL.toBuffer(each, 'base64'));
 }

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, sign } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { RegistrationResponseJSON } from '@simplewebauthn/server';
 import fc from 'fast-check';
@@ -7,7 +7,7 @@ import { withAttestation, withAuthenticatorData, withClientData } from '../../..
 import { androidKey, androidSafetyNet, apple, fidoU2f, packed, tpm } from '../../../test/passkeys/attestations.js'; // prettier-ignore
 import { BAD_PASSKEYS } from '../../../test/passkeys/bad-passkeys.js';
 import { trustRoot } from '../../../test/passkeys/trusted-root.js';
-import { createPasskey, type PasskeyOptions } from '../../../tools/passkey.js';
+import { createPasskey, type Attest, type Cbor, type PasskeyOptions } from '../../../tools/passkey.js';
 import { ATTESTATION_CODES, PreflightError, type AttestationCode } from './attestation-error.js';
 import { preflight } from './preflight.js';
 
@@ -124,6 +124,11 @@ describe('the policy', () => {
   const zero = '00000000-0000-0000-0000-000000000000';
   const only = { attestation: 'direct', aaguidAllow: [model] } as const;
 
+  const uncertified: Attest = ({ authenticatorData, clientDataHash, privateKey }) => {
+    const sig = sign('sha256', Buffer.concat([authenticatorData, clientDataHash]), privateKey);
+    return { fmt: 'packed', statement: new Map<string, Cbor>([['alg', -7], ['sig', sig], ['x5c', '']]) }; // prettier-ignore
+  };
+
   it.each<[string, AttestationCode | null, Partial<PasskeyPolicy>, Partial<PasskeyOptions>]>([
     ['takes whom it did not ask to verify', null, { userVerification: 'preferred' }, { userVerified: false }],
     ['takes whom it asked not to verify', null, { userVerification: 'discouraged' }, { userVerified: false }],
@@ -140,6 +145,12 @@ describe('the policy', () => {
     ['allows U2F by its zeros', null, { ...only, aaguidAllow: [zero] }, { attestation: fidoU2f() }],
     ['allows no model that nobody vouches for', 'attestation_required', only, ofModel],
     ['… nor the passkey for itself', 'attestation_required', only, { ...ofModel, attestation: 'packed' }],
+    [
+      '… nor that with a certificate that is empty',
+      'attestation_required',
+      only,
+      { ...ofModel, attestation: uncertified },
+    ],
   ])('%s: %s', async (_, code, own, options) => {
     expect(await faultOf(createPasskey({ ...honest, ...options }), own)).toBe(code);
   });
