@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
+import { ATTESTATION_CODES } from '#libs/authenticators';
 import { PROBLEM_CODES } from '#libs/kernel';
 import { SIGNALS, STATES, nextState, type State, type StepName } from '#libs/onboarding';
 import { parseConfig } from '#libs/platform';
@@ -95,6 +96,13 @@ describe('docs/integrate.md', () => {
   it('says what to do on each code', () => {
     const guide = read('docs/integrate.md');
     expect(PROBLEM_CODES.filter((code) => !guide.includes(`\`${code}\``))).toEqual([]);
+  });
+});
+
+describe('docs/passkeys.md', () => {
+  it('names every code that a passkey is refused with', () => {
+    const rows = [...read('docs/passkeys.md').matchAll(/^\| `(\w+)` +\|/gm)];
+    expect(rows.map(([, code]) => code).sort()).toEqual([...ATTESTATION_CODES].sort());
   });
 });
 
