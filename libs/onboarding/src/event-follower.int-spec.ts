@@ -100,8 +100,14 @@ describe('who follows a timeline', () => {
   it('shares what is read with others, each from its own number', async () => {
     const id = await anId();
     await write(id, 4);
-    const readers = [0, 2, 4].map((after) => follow(id, after));
+    const readers = [0, 2, 4].map((after) => {
+      const reader = new Reader();
+      reader.hasRoom = false;
+      return follow(id, after, reader);
+    });
     await write(id, 2);
+    // From here on all three are in the same statement.
+    for (const reader of readers) reader.hasRoom = true;
     for (const reader of readers) await has(reader, 6);
     expect(readers.map(({ seqs }) => seqs)).toEqual([upTo(6), upTo(6, 3), upTo(6, 5)]);
     const before = statements.asked.length;
