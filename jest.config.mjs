@@ -7,7 +7,7 @@ const base = {
   testEnvironmentOptions: { customExportConditions: ['source', 'node', 'node-addons'] },
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
-  setupFiles: ['<rootDir>/libs/testing/src/jest-preload.ts'],
+  setupFiles: ['reflect-metadata'],
   transform: {
     '^.+\\.ts$': [
       '@swc/jest',
@@ -28,6 +28,9 @@ const base = {
 const project = (displayName, testMatch, more = {}) => ({ ...base, displayName, testMatch, ...more });
 
 export default {
+  // jest does not let go of all the modules that a file has loaded: some 50 MB a story, which are walked through at every
+  // collection of garbage from then on.
+  workerIdleMemoryLimit: '1GB',
   // Nothing is timed; this only ends a test that hangs.
   testTimeout: 30_000,
   projects: [
