@@ -80,6 +80,8 @@ export interface StoryOptions {
   /** On top of the short times; what hangs on the sandbox is made of it. */
   env?: Record<string, string> | ((sandbox: Sandbox) => Record<string, string>);
   sandbox?: Omit<SandboxOptions, 'rpId' | 'origins'>;
+  /** The website that passkeys are made at, where it is not {@link ORIGIN}; several origins of it are allowed. */
+  website?: { rpId: string; origins: string[] };
   /** False where a story starts the worker by itself. */
   worker?: boolean;
 }
@@ -95,7 +97,8 @@ export class Story {
 
   static async begin(options: StoryOptions = {}): Promise<Story> {
     const story = new Story();
-    story.sandbox = await startSandbox({ rpId: RP_ID, origins: [ORIGIN], ...options.sandbox });
+    const { rpId, origins } = options.website ?? { rpId: RP_ID, origins: [ORIGIN] };
+    story.sandbox = await startSandbox({ rpId, origins, ...options.sandbox });
     story.#closers.push(() => story.sandbox.close());
     story.databaseUrl = await testDatabaseUrl();
     story.env = {
@@ -114,9 +117,9 @@ export class Story {
       INTEGRATION_BYZANTINE_PROVIDER: 'byzantine',
       INTEGRATION_BYZANTINE_BASE_URL: story.sandbox.url,
       INTEGRATION_BYZANTINE_PRIVATE_KEY: story.sandbox.credential?.privateKeyHex ?? '',
-      INTEGRATION_BYZANTINE_RP_ID: RP_ID,
+      INTEGRATION_BYZANTINE_RP_ID: rpId,
       INTEGRATION_BYZANTINE_RP_NAME: 'Acme',
-      INTEGRATION_BYZANTINE_ORIGINS: ORIGIN,
+      INTEGRATION_BYZANTINE_ORIGINS: origins.join(','),
       ...SHORT,
       ...(typeof options.env === 'function' ? options.env(story.sandbox) : options.env),
     };

@@ -39,7 +39,7 @@ describeInBrowser('that a page’s ceremony meets the authenticator that a story
   it('makes passkeys that it keeps, and refuses to hold two of one account that names the first', async () => {
     const phone = await VirtualAuthenticator.plugInto(watched.page);
     const id = await watched.page.evaluate<string>(create('ana'));
-    expect(await phone.passkeys()).toEqual([
+    expect(await phone.passkeys()).toMatchObject([
       { credentialId: id, rpId: 'localhost', isResidentCredential: true, signCount: 1 },
     ]);
     expect(await watched.page.evaluate(create('ana', [id]))).toBe('InvalidStateError');

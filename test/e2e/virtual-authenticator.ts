@@ -1,3 +1,4 @@
+import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
 import type { CDPSession, Page } from 'playwright-core';
 
 /** Members of WebAuthn.VirtualAuthenticatorOptions in the DevTools protocol. */
@@ -34,6 +35,10 @@ export interface KeptPasskey {
   rpId: string | undefined;
   isResidentCredential: boolean;
   signCount: number;
+  /** What it signs with. */
+  privateKey: KeyObject;
+  /** SPKI, DER, base64url, as the sandbox's store has it. */
+  publicKeySpki: string;
 }
 
 /**
@@ -74,12 +79,22 @@ export class VirtualAuthenticator {
 
   async passkeys(): Promise<KeptPasskey[]> {
     const { credentials } = await this.#devTools.send('WebAuthn.getCredentials', this.#self);
-    return credentials.map(({ credentialId, rpId, isResidentCredential, signCount }) => ({
-      credentialId: Buffer.from(credentialId, 'base64').toString('base64url'),
-      rpId,
-      isResidentCredential,
-      signCount,
-    }));
+    return credentials.map(({ credentialId, rpId, isResidentCredential, signCount, privateKey: pkcs8 }) => {
+      const privateKey = createPrivateKey({
+        key: Buffer.from(pkcs8, 'base64'),
+        format: 'der',
+        type: 'pkcs8',
+      });
+      const publicKey = createPublicKey(privateKey).export({ format: 'der', type: 'spki' });
+      return {
+        credentialId: Buffer.from(credentialId, 'base64').toString('base64url'),
+        rpId,
+        isResidentCredential,
+        signCount,
+        privateKey,
+        publicKeySpki: publicKey.toString('base64url'),
+      };
+    });
   }
 
   get #self(): { authenticatorId: string } {

@@ -1,0 +1,152 @@
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
+import type { BrowserContextOptions } from 'playwright-core';
+import type { StoredAuthenticator } from '../../apps/sandbox/src/webauthn/authenticators.js';
+import type { OnboardingResource } from '../../apps/onboarding/src/onboarding.dto.js';
+import { RealBrowser, type WatchedPage } from './browser.js';
+import { DemoPage } from './demo-page.js';
+import { DemoProcess } from './demo-process.js';
+import { openGate, type Gate } from './gate.js';
+import { Story, type Subject } from './story.js';
+
+/** The second integration takes a passkey's own word, and asks for the maker's. */
+export type DemoIntegration = 'byzantine' | 'attested';
+
+/** Everything that a person at the demo's page meets: demo, service, worker, sandbox, and a real Chromium. */
+export class DemoWorld {
+  #emails = 0;
+  readonly #open: WatchedPage[] = [];
+
+  private constructor(
+    readonly story: Story,
+    readonly browser: RealBrowser,
+    /** The demo's way to the service. */
+    readonly service: Gate,
+    private readonly urls: Record<DemoIntegration, string>,
+  ) {}
+
+  static async begin(env: Record<string, string> = {}): Promise<DemoWorld> {
+    const ports = { byzantine: await freePort(), attested: await freePort() };
+    const origins = Object.values(ports).map((port) => `http://localhost:${port}`);
+    const attested = (sandboxEnv: Record<string, string>) =>
+      Object.fromEntries(
+        Object.entries(sandboxEnv).map(([name, value]) => [`INTEGRATION_ATTESTED_${name}`, value]),
+      );
+    const story = await Story.begin({
+      website: { rpId: 'localhost', origins },
+      env: ({ url, credential }) => ({
+        INTEGRATIONS: 'byzantine,attested',
+        ...attested({
+          PROVIDER: 'byzantine',
+          BASE_URL: url,
+          PRIVATE_KEY: credential!.privateKeyHex,
+          RP_ID: 'localhost',
+          RP_NAME: 'Acme',
+          ORIGINS: origins.join(','),
+          ATTESTATION: 'direct',
+        }),
+        ...env,
+      }),
+    });
+    try {
+      const gate = await openGate(story.serviceUrl);
+      story.atEnd(() => gate.bar());
+      const start = (integration: DemoIntegration) =>
+        DemoProcess.start(story, {
+          DEMO_PORT: String(ports[integration]),
+          GANGWAY_URL: `http://127.0.0.1:${gate.port}`,
+          GANGWAY_INTEGRATION: integration,
+        });
+      const [browser, byzantine, attested] = await Promise.all([
+        RealBrowser.launch(),
+        start('byzantine'),
+        start('attested'),
+      ]);
+      story.atEnd(() => browser.close());
+      return new DemoWorld(story, browser, gate, { byzantine: byzantine.url, attested: attested.url });
+    } catch (error) {
+      await story.end();
+      throw error;
+    }
+  }
+
+  newEmail(): string {
+    return `ana.${++this.#emails}@example.com`;
+  }
+
+  /** Somebody opens the page in a browser that was never there. */
+  async visit({
+    integration = 'byzantine' as DemoIntegration,
+    ...options
+  }: VisitOptions = {}): Promise<DemoPage> {
+    const watched = await this.browser.open(options);
+    this.#open.push(watched);
+    const demo = new DemoPage(watched.page);
+    if (options.before) await options.before(demo);
+    await watched.page.goto(this.urls[integration]);
+    return demo;
+  }
+
+  /** Closes the pages of a story. @returns what their browser had to complain about. */
+  async leave(): Promise<string[]> {
+    const pages = this.#open.splice(0);
+    for (const { page } of pages) await page.context().close();
+    return pages.flatMap(({ complaints }) => complaints);
+  }
+
+  /** The newest code that was mailed to the address. */
+  code(email: string): string {
+    return this.story.code(this.subject(email));
+  }
+
+  /** Who the demo has made of an address, by what reached the provider. */
+  subject(email: string): Subject {
+    const { control } = this.story.sandbox;
+    const [mail] = control.mails({ email });
+    const sent = control
+      .requests({ route: 'init-otp' })
+      .find(({ effect }) => (effect as { otpId?: string } | null)?.otpId === mail?.otpId);
+    if (!sent) throw new Error(`no mail to ${email}`);
+    return { accountId: sent.accountId!, userId: sent.userId!, email };
+  }
+
+  /** The address's newest onboarding, as the service has it. */
+  async onboarding(email: string): Promise<OnboardingResource> {
+    const { userId } = this.subject(email);
+    const { body } = await this.story.call<{ items: OnboardingResource[] }>(
+      'GET',
+      `/v1/onboardings?userId=${userId}&limit=1`,
+    );
+    return body.items[0]!;
+  }
+
+  /** The passkeys that the provider keeps of the address. */
+  stored(email: string): StoredAuthenticator[] {
+    return this.story.sandbox.control.authenticators(this.subject(email).userId);
+  }
+
+  /** How often the provider was asked to register passkeys of the address. */
+  creations(email: string): number {
+    return this.story.calls(this.subject(email), 'create-authenticators-otp');
+  }
+
+  end(): Promise<void> {
+    return this.story.end();
+  }
+}
+
+interface VisitOptions extends BrowserContextOptions {
+  integration?: DemoIntegration;
+  /** What is done to the page before it is loaded. */
+  before?: (demo: DemoPage) => Promise<unknown>;
+}
+
+/** The service must know the demo's origin, and the demo the service: one of them has to know a port beforehand. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, 'localhost');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
