@@ -1,14 +1,16 @@
 import { createHash, createPublicKey, verify } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
 import { describeInBrowser } from './browser.js';
-import type { Assertion } from './demo-page.js';
+import { DemoPage, type Assertion } from './demo-page.js';
 import { DemoWorld } from './demo-world.js';
+import { keepScreenshots } from './screenshots.js';
+import { runOut } from './time-travel.js';
 
 let world: DemoWorld;
 
 describeInBrowser('that the demo takes a person from an e-mail to a passkey', () => {
   beforeAll(async () => {
-    world = await DemoWorld.begin({ OTP_RESEND_COOLDOWN_MS: '3000' });
+    world = await DemoWorld.begin({ OTP_RESEND_COOLDOWN_MS: '4000' });
   });
   afterEach(async () => expect(await world.leave()).toEqual([]));
   afterAll(() => world?.end());
@@ -49,6 +51,127 @@ describeInBrowser('that the demo takes a person from an e-mail to a passkey', ()
       expect(isSignedBy(stored!.publicKeySpki, signIn)).toBe(true);
     },
   );
+
+  it('past a wrong code, with the tries that are left', async () => {
+    const email = world.newEmail();
+    const demo = await world.visit();
+    await demo.at('Set up your wallet');
+    expect(await keepScreenshots(demo.page, 'demo-start')).toEqual([]);
+    await demo.start(email);
+    expect(await keepScreenshots(demo.page, 'demo-code')).toEqual([]);
+    await demo.enter(world.story.wrongCode(world.subject(email)));
+    await demo.problem('You have 2 tries left');
+    await demo.focused(demo.page.getByLabel('Code from the mail'));
+    expect(await keepScreenshots(demo.page, 'demo-code-wrong')).toEqual([]);
+    await demo.enter('12');
+    await demo.problem('Check what you typed');
+    await demo.enter(world.code(email));
+    await demo.at('Create your passkey');
+    await demo.timeline('The code was wrong').waitFor();
+
+    expect(await world.onboarding(email)).toMatchObject({ state: 'otp_verified' });
+    expect(world.story.calls(world.subject(email), 'otp-auth')).toBe(2);
+  });
+
+  it('with a new code, once the countdown has ended; the old one is of no use', async () => {
+    const email = world.newEmail();
+    const demo = await world.visit();
+    await demo.start(email);
+    await demo.page.getByText(/^possible in \d s$/).waitFor();
+    expect(await demo.button('Send a new code').isDisabled()).toBe(true);
+    const old = world.code(email);
+    await demo.resend();
+    expect(world.story.sandbox.control.mails({ email })).toHaveLength(2);
+    await demo.enter(old);
+    await demo.problem('Only the newest mail’s code works');
+    await demo.enter(world.code(email));
+    await demo.at('Create your passkey');
+    expect(await world.onboarding(email)).toMatchObject({ state: 'otp_verified', otp: { sends: 2 } });
+  });
+
+  it('past a session that ends in the middle: it says so by itself, and a new code leads on', async () => {
+    const email = world.newEmail();
+    const demo = await world.visit();
+    const phone = await demo.plug();
+    await demo.start(email);
+    await demo.enter(world.code(email));
+    await demo.create();
+    await demo.focused(demo.button('Finish'));
+    await runOut(world.story, (await world.onboarding(email)).id, 'session');
+
+    await demo.at('You need a new code');
+    await demo.page.getByText('The time to create a passkey has run out').waitFor();
+    expect(await keepScreenshots(demo.page, 'demo-new-code')).toEqual([]);
+    await demo.resend();
+    await demo.enter(world.code(email));
+    await demo.create();
+    await demo.button('Finish').click();
+    await demo.at('You are all set');
+    const kept = (await phone.passkeys()).map(({ credentialId }) => credentialId);
+    const stored = world.stored(email).map(({ credentialId }) => credentialId);
+    expect(stored).toHaveLength(1);
+    expect(kept).toContain(stored[0]);
+    expect(world.creations(email)).toBe(1);
+  });
+
+  it('and shows where it was, in another tab and after it was loaded again', async () => {
+    const email = world.newEmail();
+    const demo = await world.visit();
+    await demo.plug();
+    await demo.start(email);
+    await demo.page.reload();
+    await demo.at('Check your mail');
+    await demo.page.getByText(email).waitFor();
+    const other = new DemoPage(await demo.page.context().newPage());
+    await other.page.goto(demo.page.url());
+    await other.enter(world.code(email));
+    await demo.page.bringToFront();
+    await demo.at('Create your passkey');
+    await demo.page.reload();
+    await demo.at('Create your passkey');
+    await demo.create();
+    await demo.button('Finish').click();
+    await demo.at('You are all set');
+    await other.at('You are all set');
+    await demo.page.reload();
+    await demo.at('You are all set');
+    expect(await demo.passkeys('Your passkeys')).toHaveLength(1);
+    await demo.timeline('The provider has the passkey').waitFor();
+  });
+
+  it('by keyboard alone, heard as well as seen, and on a very small phone', async () => {
+    const email = world.newEmail();
+    const demo = await world.visit({ viewport: { width: 320, height: 640 } });
+    const { page } = demo;
+    await demo.plug();
+    await demo.at('Set up your wallet');
+    await demo.tabTo(page.getByLabel('Your e-mail'));
+    expect(await demo.faultsOfAccess()).toEqual([]);
+    await page.keyboard.press('ControlOrMeta+A');
+    await page.keyboard.type(email);
+    await page.keyboard.press('Enter');
+
+    await demo.at('Check your mail');
+    await demo.focused(page.getByLabel('Code from the mail'));
+    expect(await demo.faultsOfAccess()).toEqual([]);
+    await page.keyboard.type(world.code(email));
+    await page.keyboard.press('Enter');
+
+    await demo.at('Create your passkey');
+    await demo.focused(demo.heading());
+    expect(await demo.faultsOfAccess()).toEqual([]);
+    await demo.tabTo(demo.button('Create passkey'));
+    await page.keyboard.press('Space');
+    await page.getByRole('status').getByText('Passkey ready').waitFor();
+    await demo.focused(demo.button('Finish'));
+    expect(await demo.faultsOfAccess()).toEqual([]);
+    await page.keyboard.press('Enter');
+
+    await demo.at('You are all set');
+    await demo.focused(demo.heading());
+    expect(await demo.faultsOfAccess()).toEqual([]);
+    expect(world.stored(email)).toHaveLength(1);
+  });
 });
 
 /** What a website does to let somebody in (WebAuthn Level 3 §7.2, step 22), by the public key that it keeps. */

@@ -34,6 +34,41 @@ export class DemoPage {
     await this.page.getByRole('alert').getByText(words).waitFor();
   }
 
+  /** What the user asked for has been answered. */
+  async settled(): Promise<void> {
+    await this.page.locator('[aria-busy="true"]').waitFor({ state: 'detached' });
+  }
+
+  /** That what is typed or pressed next goes there. */
+  async focused(control: Locator): Promise<void> {
+    await control.and(this.page.locator(':focus')).waitFor();
+  }
+
+  /** Goes there by the Tab key. */
+  async tabTo(control: Locator): Promise<void> {
+    for (let presses = 0; presses < 20; presses++) {
+      if (await control.and(this.page.locator(':focus')).isVisible()) return;
+      await this.page.keyboard.press('Tab');
+    }
+    throw new Error(`the Tab key does not lead to ${control}`);
+  }
+
+  /** Controls without a name or too small for a finger, what is unlabelled, and whatever is wider than the window. */
+  faultsOfAccess(): Promise<string[]> {
+    return this.page.evaluate<string[]>(`[
+      ...[...document.querySelectorAll('input')].filter(({ labels }) => !labels.length),
+      ...[...document.querySelectorAll('button, a')].filter(({ textContent }) => !textContent.trim()),
+      ...[...document.querySelectorAll('main :is(button, a, input)')]
+        .filter((control) => control.checkVisibility() && control.getBoundingClientRect().height < 44),
+      ...(document.documentElement.scrollWidth > innerWidth ? [document.documentElement] : []),
+      ...(document.querySelectorAll('h1').length === 1 ? [] : document.querySelectorAll('h1')),
+    ].map(({ outerHTML }) => outerHTML.slice(0, 200))`);
+  }
+
+  heading(): Locator {
+    return this.page.getByRole('heading', { level: 1 });
+  }
+
   button(name: string | RegExp): Locator {
     return this.page.getByRole('button', { name });
   }
@@ -46,6 +81,7 @@ export class DemoPage {
   }
 
   async enter(code: string): Promise<void> {
+    await this.settled();
     await this.page.getByLabel('Code from the mail').fill(code);
     await this.button('Continue').click();
   }
@@ -53,6 +89,13 @@ export class DemoPage {
   async create(name?: string): Promise<void> {
     if (name) await this.page.getByLabel('Name of this passkey').fill(name);
     await this.button(/^(Create|Add another) passkey$/).click();
+  }
+
+  /** Asks for a new code, as soon as that is possible. */
+  async resend(): Promise<void> {
+    await this.page.getByRole('button', { name: 'Send a new code', disabled: false }).click();
+    await this.at('Check your mail');
+    await this.settled();
   }
 
   /** The names of the passkeys in a list. */

@@ -46,3 +46,8 @@ export async function runOut(story: Story, id: string, life: Life, inMs = 0): Pr
   const at = `clock_timestamp() + interval '${inMs} milliseconds'`;
   await story.sql(`UPDATE onboardings SET ${ENDS[life]} = ${at} WHERE id = $1`, [id]);
 }
+
+/** Has the next try of its step be due at this very instant, whatever the provider asked for. */
+export async function retryNow(story: Story, id: string): Promise<void> {
+  await story.sql('UPDATE onboardings SET next_attempt_at = clock_timestamp() WHERE id = $1', [id]);
+}
