@@ -9,7 +9,8 @@ const COMPILE_CACHE = process.env['NODE_COMPILE_CACHE']
   ? { NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] }
   : {};
 const LISTENING = /listening on (http:\/\/[^"\s]+)/;
-const READY_MS = 20_000;
+/** Nothing is timed: this only ends the wait for one that hangs. */
+const READY_MS = 60_000;
 
 /** The compiled service or worker in a process of its own, which can be killed, paused and told to stop. */
 export class AppProcess {

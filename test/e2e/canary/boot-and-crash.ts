@@ -35,8 +35,8 @@ export async function badBoots(canary: Canary): Promise<void> {
     { ...env, INTEGRATIONS: made(unique('A B')) },
     { ...env, NODE_ENV: 'production' },
   ];
-  for (const boot of boots) {
-    const { code, said } = await runToEnd('onboarding', { LOG_LEVEL: 'debug', ...boot });
+  const ends = boots.map((boot) => runToEnd('onboarding', { LOG_LEVEL: 'debug', ...boot }));
+  for (const { code, said } of await Promise.all(ends)) {
     if (code === 0 || code === null) throw new Error(`it booted, or hung (${code}): ${said}`);
     canary.put('output of a boot that failed', said);
   }
@@ -69,12 +69,13 @@ export async function crashes(canary: Canary): Promise<Map<string, { code: numbe
       LOG_LEVEL: 'debug',
       ...env,
     });
-  for (const way of CRASHES) {
+  const crash = async (way: string) => {
     const app = await start({ CRASH_BY: way }, `--import=${PRELOAD}`);
     const code = await app.dieOf('SIGUSR2');
     ends.set(way, { code, said: app.said });
     canary.put('crash output', app.said);
-  }
+  };
+  await Promise.all(CRASHES.map(crash));
   const folder = await mkdtemp(join(tmpdir(), 'gangway-canary-'));
   try {
     const app = await start({}, '--report-on-signal', `--report-directory=${folder}`);
