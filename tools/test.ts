@@ -29,8 +29,8 @@ async function main(): Promise<void> {
 
 /** @returns jest's exit code */
 function runJest(size: string | undefined, args: string[], env: Record<string, string>): Promise<number> {
-  // On two cores jest would take one worker by itself.
-  const parallel = `--maxWorkers=${Math.max(2, Math.floor(availableParallelism() / 2))}`;
+  // On two cores jest would take one worker by itself. Stories wait more than they work: three keep two cores busy.
+  const parallel = `--maxWorkers=${Math.max(3, Math.floor(availableParallelism() / 2))}`;
   const own = args.some((arg) => /^(-i|-w|--runInBand|--maxWorkers)/.test(arg)) ? [] : [parallel];
   const projects = size === undefined ? [] : ['--selectProjects', size];
   const jest = join(CHECKOUT, 'node_modules', 'jest', 'bin', 'jest.js');
