@@ -21,8 +21,8 @@ const { values } = parseArgs({
   },
 });
 const SIZES = [
-  { width: 360, height: 740 },
-  { width: 1280, height: 860 },
+  { width: 360, height: 860 },
+  { width: 1280, height: 800 },
 ];
 const AUTHENTICATOR = {
   protocol: 'ctap2',
@@ -42,7 +42,12 @@ await browser.close();
 
 /** Through all that the page can show, with a user of its own. */
 async function walk(colorScheme, viewport) {
-  const context = await browser.newContext({ colorScheme, viewport, reducedMotion: 'reduce' });
+  const context = await browser.newContext({
+    colorScheme,
+    viewport,
+    reducedMotion: 'reduce',
+    locale: 'en-GB',
+  });
   const page = await context.newPage();
   page.on('console', (message) => message.type() === 'error' && console.log('  !', message.text()));
   page.on('pageerror', (error) => console.log('  !', error.message));
@@ -62,7 +67,7 @@ async function walk(colorScheme, viewport) {
     if (small.length > 0) console.log(`  ! ${state}: too small to tap: ${small.join(', ')}`);
     const scheme = colorScheme === 'dark' ? '-dark' : '';
     const path = join(values.out, `demo-${state}-${viewport.width}${scheme}.png`);
-    await page.screenshot({ path, fullPage: true });
+    await page.screenshot({ path, fullPage: values.all });
     console.log(path);
   };
   const heading = (name) => page.getByRole('heading', { name, level: 1 }).waitFor();

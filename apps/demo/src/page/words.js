@@ -12,6 +12,9 @@ const WORDS = {
   subject_not_found: 'The wallet provider does not know this address.',
   attestation_invalid: 'Your passkey was not accepted. Create another one.',
   upstream_rejected: 'The wallet provider refused this. Start again, or ask for help if it happens twice.',
+  upstream_unavailable: 'The wallet provider did not answer well.',
+  upstream_misconfigured: 'Something at our side must be mended first.',
+  outcome_unknown: '', // its view says all there is to say
   consensus_needed: 'The wallet provider wants somebody to agree to this first.',
   mfa_needed: 'The wallet provider wants another proof of who you are.',
   illegal_state: 'Things have moved on meanwhile. This is where you are now.',
@@ -27,7 +30,8 @@ const WORDS = {
   insecure_context: 'Passkeys need a secure connection: open this page by https://, or at http://localhost.',
   passkeys_not_supported:
     'This browser has no passkeys. Update it, or open this page on your phone, and start there with the same e-mail.',
-  passkey_cancelled: 'No passkey was created: the dialog was closed. Try again when you are ready.',
+  passkey_cancelled:
+    'No passkey was created: the dialog was closed, or your device could not tell that it is you. Try again when you are ready.',
   passkey_timed_out:
     'Your device waited too long for you, and gave up. Try again, and confirm within a minute.',
   passkey_exists:
@@ -50,6 +54,7 @@ const PASSKEY_FAULTS = {
 
 /** @param {Fault} fault @param {{attemptsLeft?: number}} [otp] @returns {string} */
 export function faultWords({ code, detail, errors = [], retryAfterS = 0 }, { attemptsLeft = 0 } = {}) {
+  if (code === 'otp_invalid' && attemptsLeft === 0) return 'That code was not right either.';
   if (code === 'otp_invalid') {
     const left = attemptsLeft === 1 ? 'one try' : `${attemptsLeft} tries`;
     return `That code is not right. You have ${left} left. Only the newest mail’s code works.`;
