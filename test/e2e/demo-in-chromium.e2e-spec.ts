@@ -114,6 +114,21 @@ describeInBrowser('that the demo takes a person from an e-mail to a passkey', ()
     expect(world.creations(email)).toBe(1);
   });
 
+  it('past a service that was away: the page finds it again, and misses nothing', async () => {
+    const email = world.newEmail();
+    const demo = await world.visit();
+    await demo.start(email);
+    const { id } = await world.onboarding(email);
+    await world.service.bar();
+    await demo.problem('We cannot be reached at the moment');
+    await runOut(world.story, id, 'code');
+    await world.service.open();
+    await demo.at('You need a new code');
+    await demo.page.getByText('Your code has expired').waitFor();
+    await demo.page.getByRole('alert').waitFor({ state: 'hidden' });
+    await demo.timeline('The code expired').waitFor();
+  });
+
   it('and shows where it was, in another tab and after it was loaded again', async () => {
     const email = world.newEmail();
     const demo = await world.visit();
