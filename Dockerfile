@@ -25,7 +25,7 @@ COPY --from=build /app/dist dist
 COPY apps/sandbox/page apps/sandbox/page
 COPY package.json ./
 # The demo is plain JavaScript: nothing of it is built.
-COPY apps/demo apps/demo
+COPY apps/demo/src apps/demo/src
 USER node
 EXPOSE 3000
 # No shell and no npm in between: SIGTERM reaches the process that drains.

@@ -5,7 +5,7 @@ import { ATTESTATION_CODES } from '#libs/authenticators';
 import { PROBLEM_CODES } from '#libs/kernel';
 import { SIGNALS, STATES, nextState, type State, type StepName } from '#libs/onboarding';
 import { parseConfig } from '#libs/platform';
-import { pastedFiles } from './integrate-guide.js';
+import { pastedFiles } from '../test/e2e/integrate-guide.js';
 
 const ROOT = join(import.meta.dirname, '..');
 const read = (file: string) => readFileSync(join(ROOT, file), 'utf8');

@@ -128,6 +128,18 @@ describe('a browser', () => {
     expect(response.status).toBe(415);
   });
 
+  it('is asked nothing by a sibling of our site, which the cookie is sent with', async () => {
+    const { browser } = await started();
+    const cancel = (site: string) =>
+      fetch(`${demo.url}/api/onboarding/cancel`, {
+        method: 'POST',
+        headers: { cookie: browser.cookie, 'sec-fetch-site': site },
+      });
+    for (const site of ['same-site', 'cross-site', 'none']) expect((await cancel(site)).status).toBe(400);
+    expect((await browser.get()).body.state).toBe('otp_sent');
+    expect((await cancel('same-origin')).status).toBe(200);
+  });
+
   it('gets pages that run our own scripts alone, at the name that passkeys are for', async () => {
     const response = await fetch(demo.url);
     expect(response.headers.get('content-security-policy')).toMatch(/default-src 'none'; script-src 'self';/);

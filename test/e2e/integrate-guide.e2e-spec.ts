@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { until } from '#libs/testing';
-import { pastedFiles } from '../../docs/integrate-guide.js';
+import { pastedFiles } from './integrate-guide.js';
 import { createPasskey } from '../../tools/passkey.js';
 import { DemoProcess } from './demo-process.js';
 import { ORIGIN, RP_ID, Story } from './story.js';

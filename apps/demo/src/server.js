@@ -57,8 +57,15 @@ export function createServer(gangway, users, { integration, mailboxUrl } = {}) {
     reply.headers(HEADERS);
     if (request.url.startsWith('/api/')) reply.header('Cache-Control', 'no-store');
     // WebAuthn takes "localhost" for a secure site, but no address.
-    const host = request.host.replace(/^(127[.\d]+|\[::1\])(?=:|$)/, 'localhost');
-    if (request.url === '/' && host !== request.host) return reply.redirect(`http://${host}/`);
+    const byAddress = /^(?:127[.\d]+|\[::1\])(:\d+)?$/.exec(request.host);
+    if (request.url === '/' && byAddress) return reply.redirect(`http://localhost${byAddress[1] ?? ''}/`);
+    // The cookie keeps other sites away, but not a sibling of ours: to browsers, that is the same site.
+    if (request.method !== 'GET' && !['same-origin', undefined].includes(request.headers['sec-fetch-site'])) {
+      throw new GangwayProblem(400, {
+        code: 'validation_failed',
+        detail: 'Only our own page may ask for this.',
+      });
+    }
   });
 
   app.post('/api/onboarding', takes({ email: EMAIL }), async (request, reply) => {

@@ -173,6 +173,7 @@ function draw(next, first) {
     else step.removeAttribute('aria-current');
     byId(`step-${index + 1}`).textContent = index + 1 < next.step ? ' (done)' : '';
   }
+  page.say(inside ? '' : next.title);
   // Nobody is torn away from what they read elsewhere on the page.
   if (first || !inside) return;
   if (next.field && !next.heading) next.field.focus();

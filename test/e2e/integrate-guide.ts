@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-const GUIDE = join(import.meta.dirname, 'integrate.md');
+const GUIDE = join(import.meta.dirname, '..', '..', 'docs', 'integrate.md');
 
 export interface PastedFile {
   /** Where the reader saves it. */
