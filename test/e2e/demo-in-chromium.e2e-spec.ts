@@ -100,6 +100,7 @@ describeInBrowser('that the demo takes a person from an e-mail to a passkey', ()
     await runOut(world.story, (await world.onboarding(email)).id, 'session');
 
     await demo.at('You need a new code');
+    await demo.focused(demo.heading());
     await demo.page.getByText('The time to create a passkey has run out').waitFor();
     expect(await keepScreenshots(demo.page, 'demo-new-code')).toEqual([]);
     await demo.resend();

@@ -157,7 +157,7 @@ describeInBrowser('what the demo says of passkeys that are not made, not accepte
     await demo.button('Finish').click();
     await demo.at('Saving your passkey');
     await demo.page.getByRole('status').getByText('We are still trying').waitFor();
-    await demo.page.getByText(/^Next try in /).waitFor();
+    await demo.page.getByRole('main').getByText('Next try in').waitFor();
     const asked: Request[] = [];
     demo.page.on('request', (request) => asked.push(request));
     expect(await keepScreenshots(demo.page, 'demo-waiting')).toEqual([]);
