@@ -1,15 +1,13 @@
-import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
 import type { BrowserContextOptions } from 'playwright-core';
 import type { StoredAuthenticator } from '../../apps/sandbox/src/webauthn/authenticators.js';
 import type { OnboardingResource } from '../../apps/onboarding/src/onboarding.dto.js';
 import { RealBrowser, type WatchedPage } from './browser.js';
 import { DemoPage } from './demo-page.js';
 import { DemoProcess } from './demo-process.js';
-import { openGate, type Gate } from './gate.js';
+import { closedPort, openGate, type Gate } from './gate.js';
 import { Story, type Subject } from './story.js';
 
-/** The second integration takes a passkey's own word, and asks for the maker's. */
+/** `attested` asks for the attestation of a passkey's maker, as `byzantine` does not; there is a demo for each. */
 export type DemoIntegration = 'byzantine' | 'attested';
 
 /** Everything that a person at the demo's page meets: demo, service, worker, sandbox, and a real Chromium. */
@@ -26,44 +24,38 @@ export class DemoWorld {
   ) {}
 
   static async begin(env: Record<string, string> = {}): Promise<DemoWorld> {
-    const ports = { byzantine: await freePort(), attested: await freePort() };
-    const origins = Object.values(ports).map((port) => `http://localhost:${port}`);
-    const attested = (sandboxEnv: Record<string, string>) =>
-      Object.fromEntries(
-        Object.entries(sandboxEnv).map(([name, value]) => [`INTEGRATION_ATTESTED_${name}`, value]),
-      );
+    // The service must know the demo's origin, and the demo the service: one of them has to know a port beforehand.
+    const [byzantine, attested] = [await closedPort(), await closedPort()];
+    const origins = [byzantine, attested].map((port) => `http://localhost:${port}`);
     const story = await Story.begin({
       website: { rpId: 'localhost', origins },
       env: ({ url, credential }) => ({
         INTEGRATIONS: 'byzantine,attested',
-        ...attested({
-          PROVIDER: 'byzantine',
-          BASE_URL: url,
-          PRIVATE_KEY: credential!.privateKeyHex,
-          RP_ID: 'localhost',
-          RP_NAME: 'Acme',
-          ORIGINS: origins.join(','),
-          ATTESTATION: 'direct',
-        }),
+        INTEGRATION_ATTESTED_PROVIDER: 'byzantine',
+        INTEGRATION_ATTESTED_BASE_URL: url,
+        INTEGRATION_ATTESTED_PRIVATE_KEY: credential!.privateKeyHex,
+        INTEGRATION_ATTESTED_RP_ID: 'localhost',
+        INTEGRATION_ATTESTED_RP_NAME: 'Acme',
+        INTEGRATION_ATTESTED_ORIGINS: origins.join(','),
+        INTEGRATION_ATTESTED_ATTESTATION: 'direct',
         ...env,
       }),
     });
     try {
+      const browser = await RealBrowser.launch();
+      story.atEnd(() => browser.close());
       const gate = await openGate(story.serviceUrl);
       story.atEnd(() => gate.bar());
-      const start = (integration: DemoIntegration) =>
-        DemoProcess.start(story, {
-          DEMO_PORT: String(ports[integration]),
+      const start = async (integration: DemoIntegration, port: number) => {
+        const { url } = await DemoProcess.start(story, {
+          DEMO_PORT: String(port),
           GANGWAY_URL: `http://127.0.0.1:${gate.port}`,
           GANGWAY_INTEGRATION: integration,
         });
-      const [browser, byzantine, attested] = await Promise.all([
-        RealBrowser.launch(),
-        start('byzantine'),
-        start('attested'),
-      ]);
-      story.atEnd(() => browser.close());
-      return new DemoWorld(story, browser, gate, { byzantine: byzantine.url, attested: attested.url });
+        return url;
+      };
+      const urls = await Promise.all([start('byzantine', byzantine), start('attested', attested)]);
+      return new DemoWorld(story, browser, gate, { byzantine: urls[0], attested: urls[1] });
     } catch (error) {
       await story.end();
       throw error;
@@ -89,6 +81,7 @@ export class DemoWorld {
 
   /** Closes the pages of a story. @returns what their browser had to complain about. */
   async leave(): Promise<string[]> {
+    await this.service.open(); // a story that failed may have left it barred
     const pages = this.#open.splice(0);
     for (const { page } of pages) await page.context().close();
     return pages.flatMap(({ complaints }) => complaints);
@@ -139,14 +132,4 @@ interface VisitOptions extends BrowserContextOptions {
   integration?: DemoIntegration;
   /** What is done to the page before it is loaded. */
   before?: (demo: DemoPage) => Promise<unknown>;
-}
-
-/** The service must know the demo's origin, and the demo the service: one of them has to know a port beforehand. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, 'localhost');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
