@@ -1,10 +1,12 @@
 import { createHash, createPublicKey, verify } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, expect, it, jest } from '@jest/globals';
 import { describeInBrowser } from './browser.js';
 import { DemoPage, type Assertion } from './demo-page.js';
 import { DemoWorld } from './demo-world.js';
 import { keepScreenshots } from './screenshots.js';
 import { runOut } from './time-travel.js';
+
+jest.setTimeout(60_000);
 
 let world: DemoWorld;
 

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, expect, it, jest } from '@jest/globals';
 import type { Request, Response } from 'playwright-core';
 import { createPasskey } from '../../tools/passkey.js';
 import { describeInBrowser } from './browser.js';
@@ -6,6 +6,8 @@ import type { DemoPage } from './demo-page.js';
 import { DemoWorld } from './demo-world.js';
 import { keepScreenshots } from './screenshots.js';
 import { retryNow } from './time-travel.js';
+
+jest.setTimeout(60_000);
 
 let world: DemoWorld;
 
