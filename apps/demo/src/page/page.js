@@ -87,7 +87,8 @@ function setBusy(now) {
 }
 
 function tell(/** @type {string} */ text) {
-  problem.textContent = text;
+  // What is still so is not read out again, every second.
+  if (problem.textContent !== text) problem.textContent = text;
   problem.hidden = text === '';
   view?.field?.toggleAttribute('aria-invalid', false);
 }
@@ -115,11 +116,18 @@ async function refresh() {
   if (askAgain) await refresh();
 }
 
+/** Whether the last question went unanswered: it is asked again until it is. */
+let unreachable = false;
+
 async function read() {
   try {
-    show(await call(''));
+    const now = await call('');
+    if (unreachable) tell('');
+    unreachable = false;
+    show(now);
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
+    unreachable = true;
     if (!view) byId('view').replaceChildren(problem);
     tell(faultWords(error));
   }
@@ -182,8 +190,8 @@ function draw(next, first) {
 
 setInterval(() => {
   view?.tick?.();
-  // Where a proxy holds the stream back, a wait must end all the same; and a page that could not begin tries again.
-  if (!onboarding || (onboarding.nextAction.type === 'wait' && !timeline.live)) void refresh();
+  // Where a proxy holds the stream back, a wait must end all the same; and a page that got no answer tries again.
+  if (!onboarding || unreachable || (onboarding.nextAction.type === 'wait' && !timeline.live)) void refresh();
 }, 1_000);
 window.addEventListener('pageshow', (event) => void (event.persisted && refresh()));
 
