@@ -46,7 +46,7 @@ const WORDS = {
   attempt_started: ({ step }) => `Asking the provider ${CALLS[step] ?? ''}`.trim(),
   attempt_ended: ({ class: end, durationMs }) =>
     (ENDS[end] ?? 'The call ended') + (durationMs > 0 ? ` (${Math.round(durationMs)} ms)` : ''),
-  retry_scheduled: ({ inMs }) => (inMs > 0 ? `Next try in ${seconds(inMs)}` : 'Trying again'),
+  retry_scheduled: ({ inMs }) => (inMs >= 100 ? `Next try in ${seconds(inMs)}` : 'Trying again'),
   second_mail_possible: () => 'Two codes may have been mailed: the newest counts',
   late_answer_kept: () => 'A late answer was noted',
   parked: () => 'Waiting until the set-up is mended',
