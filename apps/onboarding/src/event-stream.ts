@@ -28,6 +28,8 @@ export class EventStream extends Readable implements TimelineReader {
   }
 
   receive(events: OnboardingEvent[]): void {
+    // Its life may end while they are read: whoever comes back is given them.
+    if (this.#ending) return;
     this.push(
       events.map((event) => `id: ${event.seq}\ndata: ${JSON.stringify(toEventResource(event))}\n\n`).join(''),
     );

@@ -128,8 +128,8 @@ export class EventFollower {
     const events = news.filter((each): each is News & OnboardingEvent => (each.seq ?? 0) > follow.after);
     const last = events.at(-1);
     if (last) {
-      follow.after = last.seq;
       follow.reader.receive(events);
+      follow.after = last.seq;
     }
     if (follow.after < about.lastSeq) return last !== undefined;
     if (about.ended) follow.reader.end();
