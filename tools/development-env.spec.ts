@@ -56,7 +56,7 @@ describe('developmentEnv', () => {
 
   it('lets the demo’s page in under the port that it has, unless one has origins of one’s own', () => {
     const { env, demoEnv, origin } = of({});
-    expect(parseConfig(env).INTEGRATIONS).toMatchObject([{ origins: [origin] }]);
+    expect(parseConfig(env).INTEGRATIONS).toMatchObject([{ passkeys: { origins: [origin] } }]);
     expect(origin).toBe('http://localhost:3105');
     expect(demoEnv).toMatchObject({ DEMO_PORT: '3105', GANGWAY_URL: 'http://127.0.0.1:3005' });
     expect(of({ INTEGRATION_BYZANTINE_ORIGINS: 'https://own.example' }).origin).toBe('https://own.example');

@@ -29,6 +29,7 @@ describe('around the onboardings', () => {
         `GET ${one}`,
         `DELETE ${one}`,
         `GET ${one}/events`,
+        `GET ${one}/events/stream`,
         'GET /v1/admin/api-keys',
         'POST /v1/admin/api-keys',
         'POST /v1/admin/api-keys/{id}/rotate',
