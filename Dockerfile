@@ -21,11 +21,10 @@ ENV NODE_ENV=production
 WORKDIR /app
 COPY --from=dependencies /app/node_modules node_modules
 COPY --from=build /app/dist dist
-# The sandbox's page, which nothing builds.
-COPY apps/sandbox/page apps/sandbox/page
 COPY package.json ./
-# The demo is plain JavaScript: nothing of it is built.
+# The demo and the sandbox's page are plain JavaScript, which nobody builds.
 COPY apps/demo/src apps/demo/src
+COPY apps/sandbox/page apps/sandbox/page
 USER node
 EXPOSE 3000
 # No shell and no npm in between: SIGTERM reaches the process that drains.
