@@ -145,6 +145,27 @@ describe('parseConfig', () => {
     expect(() => parseStoreConfig({ DATABASE_URL })).toThrow('HASH_KEY: is missing');
   });
 
+  it.each([
+    ['misspelt', 'INTEGRATION_BYZANTINE_AAGUID_ALOW'],
+    ['another provider’s', 'INTEGRATION_BYZANTINE_APP_NAME'],
+  ])('names a setting of an integration that nobody reads: %s', (_, variable) => {
+    expect(faultsOf({ ...good, [variable]: 'x' })).toEqual({
+      [variable]: 'is no setting of an integration at byzantine',
+    });
+    expect(() => parseConfig({ ...good, [variable]: '' })).not.toThrow();
+  });
+
+  it('takes one integration’s settings for no other’s, though their names begin alike', () => {
+    const ofOther = Object.entries(good)
+      .filter(([variable]) => variable.startsWith('INTEGRATION_BYZANTINE_'))
+      .map(([variable, value]) => [variable.replace('BYZANTINE', 'BYZANTINE_EU'), value]);
+    const env = { ...good, INTEGRATIONS: 'byzantine,byzantine-eu', ...Object.fromEntries(ofOther) };
+    expect(parseConfig(env).INTEGRATIONS.map(({ name }) => name)).toEqual(['byzantine', 'byzantine-eu']);
+    expect(parseConfig({ ...env, INTEGRATIONS: 'byzantine' }).INTEGRATIONS).toHaveLength(1);
+    const misspelt = { ...env, INTEGRATION_BYZANTINE_EU_ATESTATION: 'direct' };
+    expect(Object.keys(faultsOf(misspelt))).toEqual(['INTEGRATION_BYZANTINE_EU_ATESTATION']);
+  });
+
   it('names a key file that cannot be read, and why', () => {
     const { INTEGRATION_BYZANTINE_PRIVATE_KEY: _, ...rest } = good;
     expect(faultsOf({ ...rest, INTEGRATION_BYZANTINE_PRIVATE_KEY_FILE: '/nowhere/key' })).toEqual({

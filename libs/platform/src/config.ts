@@ -2,7 +2,7 @@ import { getConfigToken } from '@nestjs/config';
 import { z } from 'zod';
 import { addresses, count, durationMs, parse, secret, url, type Faults } from './config-values.js';
 import { cheapHashes, productionFaults } from './production.js';
-import { parseIntegration, type IntegrationConfig } from './integration-config.js';
+import { parseIntegration, unknownVariables, type IntegrationConfig } from './integration-config.js';
 
 /** A setting that cannot be used. Its message names every bad variable and never a secret's value. */
 export class ConfigError extends Error {
@@ -168,6 +168,7 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
   const names =
     settings?.INTEGRATIONS ?? environment.shape.INTEGRATIONS.safeParse(env['INTEGRATIONS']).data ?? [];
   const integrations = names.map((name) => parseIntegration(name, env, faults)).filter((one) => one !== null);
+  faults.push(...unknownVariables(names, env));
   if (settings) faults.push(...contradictions(settings));
   if (!settings || faults.length > 0) throw new ConfigError(faults);
   const config = Object.freeze({ ...settings, INTEGRATIONS: Object.freeze(integrations) });

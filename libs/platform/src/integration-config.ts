@@ -164,6 +164,30 @@ export function parseIntegration(
   }
 }
 
+/**
+ * What is set for an integration and read by nobody: a list of models whose name is misspelt is no list.
+ *
+ * @param names of all integrations.
+ */
+export function unknownVariables(
+  names: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+): Faults {
+  const configured = new Set(names.map(prefixOf));
+  // The longest first: INTEGRATION_TURNKEY_EU_… is none of an integration turnkey's, whether that other one is used or not.
+  const prefixes = Object.keys(env)
+    .flatMap((variable) => /^(INTEGRATION_.+_)PROVIDER$/.exec(variable)?.[1] ?? [])
+    .sort((a, b) => b.length - a.length);
+  return Object.keys(env).flatMap((variable): Faults => {
+    const prefix = env[variable] ? prefixes.find((each) => variable.startsWith(each)) : undefined;
+    if (!prefix || !configured.has(prefix)) return [];
+    const provider = PROVIDERS.find((each) => each === env[`${prefix}PROVIDER`]);
+    // Without a provider that is told already.
+    if (!provider || variable.slice(prefix.length) in INTEGRATION_ENVIRONMENTS[provider].shape) return [];
+    return [{ variable, detail: `is no setting of an integration at ${provider}` }];
+  });
+}
+
 function turnkeyOf(own: z.output<z.ZodObject<typeof turnkeyEnvironment>>): TurnkeyConfig {
   return {
     custody: own.CUSTODY,
