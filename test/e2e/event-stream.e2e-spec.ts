@@ -283,6 +283,18 @@ describe('of one service', () => {
     await until('a place is free', async () => (await open(id)).status === 200);
   });
 
+  it('has a share of them for each caller; then it is 429, and others are let in', async () => {
+    const { id } = await story.sent();
+    const { url } = await story.startService({ EVENTS_STREAMS_PER_CALLER: '1' });
+    const statusFor = async (caller: string) => {
+      const key = await makeKey(story, ['operations:read'], { caller });
+      return (await follow(url, id, { headers: bearer(key.token) })).status;
+    };
+    expect(await statusFor('desk')).toBe(200);
+    expect(await statusFor('desk')).toBe(429);
+    expect(await statusFor('shop')).toBe(200);
+  });
+
   it('is cut off where its reader takes nothing, and resumed where it had got to', async () => {
     const EVENTS = 300;
     const dataSource = new DataSource({ type: 'postgres', url: story.databaseUrl });

@@ -58,6 +58,6 @@ export class EventStreamController {
     // Or nginx would gather events until a page of them is full.
     reply.header('X-Accel-Buffering', 'no');
     // Ends the stream of whoever hangs up, and opens none for HEAD.
-    return new StreamableFile(this.streams.open(id, from), { type: TYPE });
+    return new StreamableFile(this.streams.open(id, from, caller.name), { type: TYPE });
   }
 }

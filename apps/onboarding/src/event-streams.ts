@@ -10,7 +10,8 @@ const RETRY_AFTER_S = 5;
 /** The open streams of this process: so many and no more, and none once it stops. */
 @Injectable()
 export class EventStreams implements OnModuleDestroy {
-  readonly #open = new Set<EventStream>();
+  /** With the name of whose each is. */
+  readonly #open = new Map<EventStream, string>();
   #stopped = false;
 
   constructor(
@@ -18,8 +19,19 @@ export class EventStreams implements OnModuleDestroy {
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
-  /** @throws ProblemError `not_ready` where there is no place left: another replica may have one. */
-  open(onboardingId: string, after: number): EventStream {
+  /**
+   * @param caller its name.
+   * @throws ProblemError `not_ready` where there is no place left: another replica may have one. `rate_limited` where the caller has its
+   *   share of them: one whose pages come in crowds must leave places to the others.
+   */
+  open(onboardingId: string, after: number, caller: string): EventStream {
+    const own = [...this.#open.values()].filter((name) => name === caller).length;
+    if (own >= this.config.EVENTS_STREAMS_PER_CALLER) {
+      throw new ProblemError('rate_limited', {
+        detail: 'This caller has too many event streams open.',
+        retryAfterS: RETRY_AFTER_S,
+      });
+    }
     if (this.#open.size >= this.config.EVENTS_STREAMS) {
       throw new ProblemError('not_ready', {
         detail: 'Too many event streams are open here.',
@@ -30,7 +42,7 @@ export class EventStreams implements OnModuleDestroy {
       heartbeatMs: this.config.EVENTS_HEARTBEAT_MS,
       lifeMs: this.config.EVENTS_STREAM_LIFE_MS,
     });
-    this.#open.add(stream);
+    this.#open.set(stream, caller);
     const leave = this.follower.follow(onboardingId, after, stream);
     stream.once('close', () => {
       leave();
@@ -46,6 +58,6 @@ export class EventStreams implements OnModuleDestroy {
    */
   onModuleDestroy(): void {
     this.#stopped = true;
-    for (const stream of this.#open) stream.stop();
+    for (const stream of this.#open.keys()) stream.stop();
   }
 }

@@ -126,6 +126,7 @@ const environment = z.object({
   EVENTS_HEARTBEAT_MS: durationMs(15_000),
   EVENTS_STREAM_LIFE_MS: durationMs(300_000),
   EVENTS_STREAMS: count(1_000, 1, 100_000),
+  EVENTS_STREAMS_PER_CALLER: count(500, 1, 100_000),
 
   OTP_LIFE_MS: durationMs(300_000, 600_000),
   OTP_TRIES: count(3, 1, 10),
