@@ -94,8 +94,8 @@ export type VerifyBody = z.output<typeof verifyBody>;
 
 export const optionsBody = z
   .strictObject({
-    userName: z.string().min(1).max(64),
-    userDisplayName: z.string().min(1).max(64).optional(),
+    userName: text(64),
+    userDisplayName: text(64).optional(),
   })
   .meta({ id: 'AuthenticatorOptionsRequest' });
 export type OptionsBody = z.output<typeof optionsBody>;
