@@ -128,16 +128,32 @@ describe('a browser', () => {
     expect(response.status).toBe(415);
   });
 
-  it('is asked nothing by a sibling of our site, which the cookie is sent with', async () => {
+  it.each([
+    ['by a sibling of our site, which the cookie is sent with', { 'sec-fetch-site': 'same-site' }],
+    ['by another site', { 'sec-fetch-site': 'cross-site' }],
+    ['by nobody knows whom', { 'sec-fetch-site': 'none' }],
+    ['by an old browser’s page of a sibling', { origin: 'http://localhost:1' }],
+    ['by an old browser’s page of no origin', { origin: 'null' }],
+  ])('is asked nothing %s', async (_, headers) => {
     const { browser } = await started();
-    const cancel = (site: string) =>
-      fetch(`${demo.url}/api/onboarding/cancel`, {
+    for (const path of ['', '/code', '/resend', '/passkeys/options', '/passkeys', '/cancel']) {
+      const response = await fetch(`${demo.url}/api/onboarding${path}`, {
         method: 'POST',
-        headers: { cookie: browser.cookie, 'sec-fetch-site': site },
+        headers: { cookie: browser.cookie, ...headers },
       });
-    for (const site of ['same-site', 'cross-site', 'none']) expect((await cancel(site)).status).toBe(400);
-    expect((await browser.get()).body.state).toBe('otp_sent');
-    expect((await cancel('same-origin')).status).toBe(200);
+      const { detail } = (await response.json()) as { detail: string };
+      expect({ path, detail }).toEqual({ path, detail: 'Only our own page may ask for this.' });
+    }
+    expect((await browser.get()).body).toMatchObject({ state: 'otp_sent', otp: { sends: 1 } });
+  });
+
+  it('is asked by our own page, as an old browser’s says too', async () => {
+    const { browser } = await started();
+    const response = await fetch(`${demo.url}/api/onboarding/cancel`, {
+      method: 'POST',
+      headers: { cookie: browser.cookie, 'sec-fetch-site': 'same-origin', origin: demo.url },
+    });
+    expect(response.status).toBe(200);
   });
 
   it('gets pages that run our own scripts alone, at the name that passkeys are for', async () => {

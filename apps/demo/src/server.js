@@ -49,7 +49,7 @@ export function createServer(gangway, users, { integration, mailboxUrl } = {}) {
   };
   const notStarted = { state: 'not_started', nextAction: { type: 'start' }, mailboxUrl };
 
-  app.removeContentTypeParser('text/plain'); // JSON only: no form of another site can send it
+  app.removeContentTypeParser('text/plain'); // of what has a body, JSON alone is read: no form can send it
   app.register(files, { root: PAGE });
   app.register(files, { root: WEBAUTHN, prefix: '/vendor/simplewebauthn/', decorateReply: false });
 
@@ -60,7 +60,7 @@ export function createServer(gangway, users, { integration, mailboxUrl } = {}) {
     const byAddress = /^(?:127[.\d]+|\[::1\])(:\d+)?$/.exec(request.host);
     if (request.url === '/' && byAddress) return reply.redirect(`http://localhost${byAddress[1] ?? ''}/`);
     // The cookie keeps other sites away, but not a sibling of ours: to browsers, that is the same site.
-    if (request.method !== 'GET' && !['same-origin', undefined].includes(request.headers['sec-fetch-site'])) {
+    if (!['GET', 'HEAD'].includes(request.method) && !isOfOurPage(request)) {
       throw new GangwayProblem(400, {
         code: 'validation_failed',
         detail: 'Only our own page may ask for this.',
@@ -133,6 +133,16 @@ export function createServer(gangway, users, { integration, mailboxUrl } = {}) {
   });
 
   return app;
+}
+
+/**
+ * Browsers say where a request comes from, older ones by its Origin alone; what is no browser has no cookie to misuse.
+ *
+ * @param {import('fastify').FastifyRequest} request
+ */
+function isOfOurPage({ headers, host }) {
+  const { origin, 'sec-fetch-site': site = 'same-origin' } = headers;
+  return site === 'same-origin' && (origin ?? `//${host}`).replace(/^https?:/, '') === `//${host}`;
 }
 
 /** Our own faults are no business of the browser's, and neither is an API key that Gangway refuses. */
