@@ -101,15 +101,16 @@ describe('a browser', () => {
       body: JSON.stringify({ email: newEmail() }),
     });
     expect(response.headers.getSetCookie()).toEqual([
-      expect.stringMatching(/^onboarding=[\w-]{43}; Path=\/; HttpOnly; SameSite=Strict$/),
+      expect.stringMatching(/^onboarding-\d+=[\w-]{43}; Path=\/; HttpOnly; SameSite=Strict$/),
     ]);
   });
 
   it('sees its own onboarding and no other’s', async () => {
-    const { email } = await started();
+    const { browser, email } = await started();
+    const [name] = browser.cookie.split('=');
     const stranger = demo.browser();
     expect((await stranger.get()).body.state).toBe('not_started');
-    for (const cookie of ['', 'onboarding=', `onboarding=${await newestId()}`]) {
+    for (const cookie of ['', `${name}=`, `${name}=${await newestId()}`]) {
       stranger.cookie = cookie;
       for (const path of ['/code', '/resend', '/passkeys/options', '/cancel']) {
         const { status, body } = await stranger.post(path, { code: code(email) });
@@ -117,6 +118,28 @@ describe('a browser', () => {
       }
       expect((await stranger.events()).status).toBe(404);
     }
+  });
+
+  it('has another cookie for another server of its host, as cookies know no port', async () => {
+    const { browser } = await started();
+    const other = (await DemoProcess.start(story)).browser();
+    await other.post('', { email: newEmail() });
+    browser.cookie = `${other.cookie}; ${browser.cookie}`;
+    const [theirs, ours] = browser.cookie.split('; ').map((each) => each.split('=')[0]);
+    expect(theirs).not.toBe(ours);
+    expect((await browser.get()).body.state).toBe('otp_sent');
+  });
+
+  it('whose onboarding is not there any more begins anew', async () => {
+    const { browser } = await started();
+    await story.sql('DELETE FROM onboardings WHERE id = $1', [await newestId()]);
+    const late = await browser.post('/resend');
+    expect(late).toMatchObject({ status: 404, body: { code: 'not_started' } });
+    expect((await browser.events()).status).toBe(404);
+    const { status, body, headers } = await browser.get();
+    expect({ status, state: body.state }).toEqual({ status: 200, state: 'not_started' });
+    expect(headers.getSetCookie()).toEqual([expect.stringMatching(/^onboarding-\d+=;.*; Max-Age=0$/)]);
+    expect((await browser.post('', { email: newEmail() })).body.state).toBe('otp_sent');
   });
 
   it('speaks JSON only, as no form of another site can', async () => {

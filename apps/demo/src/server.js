@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import files from '@fastify/static';
 import fastify from 'fastify';
 import { GangwayProblem } from './gangway.js';
-import { Sessions } from './sessions.js';
+import { Sessions, notStartedProblem } from './sessions.js';
 
 const PAGE = fileURLToPath(new URL('page', import.meta.url));
 const WEBAUTHN = dirname(fileURLToPath(import.meta.resolve('@simplewebauthn/browser')));
@@ -72,14 +72,21 @@ export function createServer(gangway, users, { integration, mailboxUrl } = {}) {
     const email = /** @type {any} */ (request.body).email.toLowerCase();
     const subject = await users.subjectOf(email);
     const onboarding = await gangway.start({ integration, subject, supersede: true });
-    reply.header('Set-Cookie', sessions.open({ id: onboarding.id, email }));
+    reply.header('Set-Cookie', sessions.open(request, { id: onboarding.id, email }));
     return shown(onboarding, email);
   });
 
-  app.get('/api/onboarding', async (request) => {
+  app.get('/api/onboarding', async (request, reply) => {
     const session = sessions.find(request);
     if (!session) return notStarted;
-    return shown(await gangway.get(session.id), session.email);
+    try {
+      return shown(await gangway.get(session.id), session.email);
+    } catch (error) {
+      // It is there no longer, or no longer ours: a browser that was held to it could do nothing, ever.
+      if (!(error instanceof GangwayProblem) || error.problem.code !== 'not_found') throw error;
+      reply.header('Set-Cookie', sessions.end(request));
+      return notStarted;
+    }
   });
 
   app.post('/api/onboarding/code', takes({ code: CODE }), async (request) => {
@@ -148,6 +155,7 @@ function isOfOurPage({ headers, host }) {
 /** Our own faults are no business of the browser's, and neither is an API key that Gangway refuses. */
 function toProblem(/** @type {any} */ error) {
   if (error instanceof GangwayProblem) {
+    if (error.problem.code === 'not_found') return notStartedProblem();
     if (error.status !== 401 && error.status !== 403) return error;
   } else if (error.statusCode < 500) {
     return new GangwayProblem(error.statusCode, { code: 'validation_failed', detail: error.message });

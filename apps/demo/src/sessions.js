@@ -12,12 +12,15 @@ export class Sessions {
   /** @type {Map<string, {id: string, email: string}>} */
   #sessions = new Map();
 
-  /** @param {{id: string, email: string}} session @returns {string} the cookie */
-  open(session) {
+  /**
+   * @param {import('fastify').FastifyRequest} request @param {{id: string, email: string}} session
+   * @returns {string} the cookie
+   */
+  open(request, session) {
     const token = randomBytes(32).toString('base64url');
     this.#sessions.set(token, session);
     if (this.#sessions.size > MOST) this.#sessions.delete([...this.#sessions.keys()][0] ?? '');
-    return cookie(token); // behind TLS: `__Host-onboarding`, and Secure
+    return cookie(request, token);
   }
 
   /** @param {import('fastify').FastifyRequest} request */
@@ -29,17 +32,30 @@ export class Sessions {
   load(request) {
     const session = this.find(request);
     if (session) return session;
-    throw new GangwayProblem(404, { code: 'not_started', detail: 'Nothing was started in this browser.' });
+    throw notStartedProblem();
   }
 
   /** @param {import('fastify').FastifyRequest} request @returns {string} the cookie that takes its own away */
   end(request) {
     this.#sessions.delete(tokenOf(request));
-    return `${cookie('')}; Max-Age=0`;
+    return `${cookie(request, '')}; Max-Age=0`;
   }
 }
 
-const cookie = (/** @type {string} */ token) => `onboarding=${token}; Path=/; HttpOnly; SameSite=Strict`;
+export const notStartedProblem = () =>
+  new GangwayProblem(404, { code: 'not_started', detail: 'Nothing was started in this browser.' });
 
-const tokenOf = (/** @type {import('fastify').FastifyRequest} */ { headers }) =>
-  /(?:^|; )onboarding=([\w-]+)/.exec(headers.cookie ?? '')?.[1] ?? '';
+/** @param {import('fastify').FastifyRequest} request @param {string} token */
+const cookie = (request, token) => `${nameOf(request)}=${token}; Path=/; HttpOnly; SameSite=Strict`;
+
+/**
+ * Cookies know no port (RFC 6265 §8.5): of two servers on localhost, each would throw out the other's. Behind TLS it
+ * is `__Host-onboarding`, and Secure.
+ */
+const nameOf = (/** @type {import('fastify').FastifyRequest} */ { socket }) =>
+  `onboarding-${socket.localPort}`;
+
+function tokenOf(/** @type {import('fastify').FastifyRequest} */ request) {
+  const cookies = (request.headers.cookie ?? '').split('; ').map((each) => each.split('='));
+  return cookies.find(([name]) => name === nameOf(request))?.[1] ?? '';
+}
