@@ -1,18 +1,29 @@
 import { createHash, createPublicKey, verify } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, expect, it, jest } from '@jest/globals';
+import type { Response } from 'playwright-core';
 import { describeInBrowser } from './browser.js';
 import { DemoPage, type Assertion } from './demo-page.js';
 import { DemoWorld } from './demo-world.js';
 import { keepScreenshots } from './screenshots.js';
-import { runOut } from './time-travel.js';
+import { elapse, runOut } from './time-travel.js';
 
 jest.setTimeout(60_000);
 
+const COOLDOWN_MS = 60_000;
+
 let world: DemoWorld;
+
+/** The time goes by until another code may be mailed. */
+async function coolDown(demo: DemoPage, email: string): Promise<void> {
+  await demo.page.getByText(/^possible in/).waitFor();
+  expect(await demo.button('Send a new code').isDisabled()).toBe(true);
+  await elapse(world.story, (await world.onboarding(email)).id, world.subject(email), COOLDOWN_MS);
+  await demo.page.reload();
+}
 
 describeInBrowser('that the demo takes a person from an e-mail to a passkey', () => {
   beforeAll(async () => {
-    world = await DemoWorld.begin({ OTP_RESEND_COOLDOWN_MS: '4000' });
+    world = await DemoWorld.begin({ OTP_RESEND_COOLDOWN_MS: String(COOLDOWN_MS) });
   });
   afterEach(async () => expect(await world.leave()).toEqual([]));
   afterAll(() => world?.end());
@@ -79,9 +90,8 @@ describeInBrowser('that the demo takes a person from an e-mail to a passkey', ()
     const email = world.newEmail();
     const demo = await world.visit();
     await demo.start(email);
-    await demo.page.getByText(/^possible in \d s$/).waitFor();
-    expect(await demo.button('Send a new code').isDisabled()).toBe(true);
     const old = world.code(email);
+    await coolDown(demo, email);
     await demo.resend();
     expect(world.story.sandbox.control.mails({ email })).toHaveLength(2);
     await demo.enter(old);
@@ -105,6 +115,7 @@ describeInBrowser('that the demo takes a person from an e-mail to a passkey', ()
     await demo.focused(demo.heading());
     await demo.page.getByText('The time to create a passkey has run out').waitFor();
     expect(await keepScreenshots(demo.page, 'demo-new-code')).toEqual([]);
+    await coolDown(demo, email);
     await demo.resend();
     await demo.enter(world.code(email));
     await demo.create();
@@ -122,7 +133,10 @@ describeInBrowser('that the demo takes a person from an e-mail to a passkey', ()
     const demo = await world.visit();
     await demo.start(email);
     const { id } = await world.onboarding(email);
+    const lastWord = demo.page.waitForResponse(isRefused('/api/onboarding/events'));
     await world.service.bar();
+    await lastWord;
+    for (let failed = 0; failed < 2; failed++) await demo.page.waitForResponse(isRefused('/api/onboarding'));
     await demo.problem('We cannot be reached at the moment');
     await runOut(world.story, id, 'code');
     await world.service.open();
@@ -130,6 +144,25 @@ describeInBrowser('that the demo takes a person from an e-mail to a passkey', ()
     await demo.page.getByText('Your code has expired').waitFor();
     await demo.page.getByRole('alert').waitFor({ state: 'hidden' });
     await demo.timeline('The code expired').waitFor();
+  });
+
+  it('past an onboarding that is not there any more, and a first look that fails', async () => {
+    const email = world.newEmail();
+    const demo = await world.visit();
+    await demo.start(email);
+    const { id } = await world.onboarding(email);
+    await world.service.bar();
+    await demo.page.reload();
+    await demo.problem('We cannot be reached at the moment');
+    await demo.button('Start again').waitFor();
+    await world.service.open();
+    await demo.at('Check your mail');
+
+    await world.story.sql('DELETE FROM onboardings WHERE id = $1', [id]);
+    await demo.enter('123456');
+    await demo.at('Set up your wallet');
+    await demo.problem('Nothing was started in this browser');
+    await demo.start(email);
   });
 
   it('and shows where it was, in another tab and after it was loaded again', async () => {
@@ -191,6 +224,9 @@ describeInBrowser('that the demo takes a person from an e-mail to a passkey', ()
     expect(world.stored(email)).toHaveLength(1);
   });
 });
+
+const isRefused = (path: string) => (response: Response) =>
+  response.url().endsWith(path) && response.status() === 503;
 
 /** What a website does to let somebody in (WebAuthn Level 3 §7.2, step 22), by the public key that it keeps. */
 function isSignedBy(spki: string, { response }: Assertion): boolean {

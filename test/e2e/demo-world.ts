@@ -71,7 +71,7 @@ export class DemoWorld {
     integration = 'byzantine' as DemoIntegration,
     ...options
   }: VisitOptions = {}): Promise<DemoPage> {
-    const watched = await this.browser.open(options);
+    const watched = await this.browser.open({ locale: 'en-GB', ...options });
     this.#open.push(watched);
     const demo = new DemoPage(watched.page);
     if (options.before) await options.before(demo);

@@ -1,6 +1,6 @@
 import { Refusal, call } from './ceremony.js';
 import { setClock } from './clock.js';
-import { codeView, resendView, startView } from './code-views.js';
+import { codeView, resendView, startOver, startView } from './code-views.js';
 import { byId, el } from './elements.js';
 import { doneView, endedView, unknownView, waitView } from './other-views.js';
 import { passkeyView } from './passkey-view.js';
@@ -22,6 +22,7 @@ import { faultWords } from './words.js';
  * @typedef {object} Page what a view may use of the page
  * @property {HTMLElement} problem where it says what went wrong
  * @property {(text: string) => void} say to those who do not see
+ * @property {(text: string) => void} tell what went wrong
  * @property {(work: () => Promise<any>) => (event: Event) => void} onSubmit
  * @property {(work: () => Promise<any>) => (event: Event) => void} onClick
  */
@@ -53,6 +54,7 @@ let onboarding;
 const page = {
   problem,
   say: (text) => byId('status').replaceChildren(text),
+  tell,
   onSubmit: (work) => (event) => {
     event.preventDefault();
     void act(work);
@@ -111,8 +113,7 @@ async function refresh() {
   askAgain = busy || asking;
   if (askAgain) return;
   asking = true;
-  await read();
-  asking = false;
+  await read().finally(() => (asking = false));
   if (askAgain) await refresh();
 }
 
@@ -128,18 +129,19 @@ async function read() {
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     unreachable = true;
-    if (!view) byId('view').replaceChildren(problem);
+    // Nobody is left without anything to press.
+    if (!view && !problem.isConnected) byId('view').replaceChildren(problem, startOver(page, 'Start again'));
     tell(faultWords(error));
   }
 }
 
 function show(/** @type {any} */ now) {
   const before = onboarding;
+  follow(now);
   // An answer that was overtaken by a newer one.
   if (before?.createdAt === now.createdAt && before?.version > now.version) return;
   onboarding = now;
   setClock(now.now);
-  follow(now);
   const { state, nextAction, createdAt, otp } = now;
   const wanted = [nextAction.type, state, createdAt, otp?.sends].join();
   if (wanted !== key) {
@@ -188,10 +190,13 @@ function draw(next, first) {
   else byId('title').focus();
 }
 
+let ticks = 0;
 setInterval(() => {
   view?.tick?.();
-  // Where a proxy holds the stream back, a wait must end all the same; and a page that got no answer tries again.
-  if (!onboarding || unreachable || (onboarding.nextAction.type === 'wait' && !timeline.live)) void refresh();
+  // A proxy may hold the stream back, and let it look open: a wait does not depend on it.
+  const waits = onboarding?.nextAction.type === 'wait' && ++ticks % 3 === 0;
+  // And a page that got no answer tries again.
+  if (!onboarding || unreachable || waits) void refresh();
 }, 1_000);
 window.addEventListener('pageshow', (event) => void (event.persisted && refresh()));
 

@@ -17,11 +17,6 @@ export class Timeline {
     this.onChange = onChange;
   }
 
-  /** Whether what happens arrives by itself. */
-  get live() {
-    return this.#stream?.readyState === EventSource.OPEN;
-  }
-
   /** Follows the browser's own onboarding from its first event on. */
   follow() {
     this.stop();
