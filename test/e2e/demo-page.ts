@@ -126,12 +126,13 @@ export class DemoPage {
     return VirtualAuthenticator.plugInto(this.page, kind);
   }
 
-  /** Somebody between server and page changes what the device is asked for, from now on. */
-  async tamper(change: (options: CreationOptions) => object): Promise<void> {
+  /** Somebody between server and page changes what the device is asked for, until the end that is returned. */
+  async tamper(change: (options: CreationOptions) => object): Promise<() => Promise<void>> {
     await this.page.route('**/passkeys/options', async (route) => {
       const response = await route.fetch();
       const options = (await response.json()) as CreationOptions;
       await route.fulfill({ response, json: { ...options, ...change(options) } });
     });
+    return () => this.page.unroute('**/passkeys/options');
   }
 }

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, it, jest } from '@jest/globals';
 import type { Request, Response } from 'playwright-core';
+import { until } from '#libs/testing';
 import { createPasskey } from '../../tools/passkey.js';
 import { describeInBrowser } from './browser.js';
 import type { DemoPage } from './demo-page.js';
@@ -69,16 +70,36 @@ describeInBrowser('what the demo says of passkeys that are not made, not accepte
 
   it('a device that was not touched in time, and one that was', async () => {
     const { demo, email } = await verified();
-    await demo.tamper(() => ({ timeout: 500 }));
+    const end = await demo.tamper(() => ({ timeout: 500 }));
     const key = await demo.plug({ transport: 'usb', automaticPresenceSimulation: false });
     await demo.create();
     await demo.problem('Your device waited too long for you');
     await expectKeptBack(email);
     expect(await demo.button('Create passkey').isEnabled()).toBe(true);
 
+    await end();
     await key.touch(true);
     await demo.create();
     await demo.focused(demo.button('Finish'));
+  });
+
+  it('a passkey that is not handed in while its challenge lasts is dropped, here and on the device', async () => {
+    const { demo, email } = await verified();
+    const phone = await demo.plug();
+    const end = await demo.tamper(() => ({ timeout: 6_000 }));
+    await demo.create('Phone');
+    await demo.page.getByText(/^You have \d s for this\.$/).waitFor();
+    expect(await phone.passkeys()).toHaveLength(1);
+    await demo.problem('Phone: not saved in time. Create it again.');
+    await demo.focused(demo.button('Create passkey'));
+    await until('the device forgets it', async () => (await phone.passkeys()).length === 0);
+    await expectKeptBack(email);
+
+    await end();
+    await demo.create('Phone');
+    await demo.button('Finish').click();
+    await demo.at('You are all set');
+    expect(await phone.passkeys()).toHaveLength(1);
   });
 
   it('a browser without passkeys', async () => {

@@ -20,7 +20,10 @@ export class Refusal extends Error {
  */
 export async function call(path, body) {
   const headers = { 'Content-Type': 'application/json' };
-  const init = body ? { method: 'POST', headers, body: JSON.stringify(body) } : {};
+  // A question that hangs is asked again; a request is not.
+  const init = body
+    ? { method: 'POST', headers, body: JSON.stringify(body) }
+    : { signal: AbortSignal.timeout(30_000) };
   const response = await fetch(`/api/onboarding${path}`, init).catch(() => {
     throw new Refusal({ code: 'offline' });
   });
@@ -33,6 +36,7 @@ export async function call(path, body) {
  * Has the user's device make a passkey, for a fresh challenge (WebAuthn Level 3 §5.1.3).
  *
  * @param {{id: string}[]} others made just now and not registered yet: their devices are not to make another
+ * @returns the passkey, and how long it can be registered: until its challenge is over, by the server's clock
  */
 export async function makePasskey(others = []) {
   if (!window.isSecureContext) throw new Refusal({ code: 'insecure_context' });
@@ -41,10 +45,13 @@ export async function makePasskey(others = []) {
   const made = others.map(({ id }) => ({ id, type: /** @type {const} */ ('public-key') }));
   const excludeCredentials = [...(options.excludeCredentials ?? []), ...made];
   const startedAt = performance.now();
-  return startRegistration({ optionsJSON: { ...options, excludeCredentials } }).catch((error) => {
+  const registration = startRegistration({ optionsJSON: { ...options, excludeCredentials } });
+  const credential = await registration.catch((error) => {
     const timedOut = performance.now() - startedAt >= (options.timeout ?? Infinity);
     throw new Refusal({ code: codeOf(error, timedOut), detail: error.message });
   });
+  const before = new Date(Date.parse(options.now) + options.timeout).toISOString();
+  return { credential, rpId: options.rp.id, before };
 }
 
 /** What the library found out, where a person can do something about it. @type {Record<string, string>} */

@@ -6,7 +6,7 @@ const ACTIONS = {
   submit_otp: (form) => call('/code', { code: String(form.get('code')).trim() }),
   resend_otp: () => call('/resend', {}),
   async submit_authenticators() {
-    const credential = await makePasskey();
+    const { credential } = await makePasskey();
     return call('/passkeys', { credentials: [{ name: 'My device', credential }] });
   },
   cancel: () => call('/cancel', {}),

@@ -3,7 +3,7 @@ import { duration, secondsUntil } from './clock.js';
 import { startOver } from './code-views.js';
 import { el } from './elements.js';
 
-/** @typedef {{name: string, credential: {id: string}}} Made */
+/** @typedef {{name: string, credential: {id: string}, rpId: string, before: string}} Made */
 
 /** Several devices may make one each before all are registered at once: the session is good for one registration. */
 const MOST = 10;
@@ -27,8 +27,8 @@ export function passkeyView(onboarding, page) {
   const left = el('p', { class: 'help' });
 
   async function add() {
-    const credential = await makePasskey(made.map((each) => each.credential));
-    made = [...made, { name: name.value.trim() || 'Passkey', credential }];
+    const passkey = await makePasskey(made.map((each) => each.credential));
+    made = [...made, { name: name.value.trim() || 'Passkey', ...passkey }];
     name.value = `Passkey ${made.length + 1}`;
     draw();
     page.say(`Passkey ready. Finish, or add another one.`);
@@ -36,8 +36,10 @@ export function passkeyView(onboarding, page) {
   }
 
   async function register() {
+    if (dropStale()) return;
+    const credentials = made.map(({ name, credential }) => ({ name, credential }));
     try {
-      return await call('/passkeys', { credentials: made });
+      return await call('/passkeys', { credentials });
     } catch (error) {
       // Those that were refused are of no use any more; where it does not say which, all are.
       const { code, errors } = /** @type {import('./ceremony.js').Refusal} */ (error);
@@ -46,6 +48,19 @@ export function passkeyView(onboarding, page) {
       draw();
       throw error;
     }
+  }
+
+  /** @returns {boolean} whether a passkey was not handed in while its challenge lasted: nobody takes it any more */
+  function dropStale() {
+    const stale = made.filter(({ before }) => secondsUntil(before) === 0);
+    if (stale.length === 0) return false;
+    const { activeElement } = document;
+    made = made.filter((each) => !stale.includes(each));
+    draw();
+    if (activeElement === finish && finish.hidden) create.focus();
+    page.tell(`${stale.map((each) => each.name).join(', ')}: not saved in time. Create it again.`);
+    stale.forEach(takeBack);
+    return true;
   }
 
   function draw() {
@@ -78,7 +93,8 @@ export function passkeyView(onboarding, page) {
     field: name,
     heading: true,
     tick() {
-      const s = secondsUntil(onboarding.nextAction.before);
+      dropStale();
+      const s = Math.min(...[onboarding.nextAction, ...made].map(({ before }) => secondsUntil(before)));
       left.textContent = s > 0 ? `You have ${duration(s)} for this.` : '';
     },
   };
@@ -87,6 +103,15 @@ export function passkeyView(onboarding, page) {
 /** @param {{pointer: string}[]} errors by JSON pointer: `/authenticators/0/…` @param {number} at */
 const isRefused = (errors, at) =>
   errors.length === 0 || errors.some(({ pointer }) => pointer.startsWith(`/authenticators/${at}`));
+
+/** Has the device forget a passkey that will never be of use (WebAuthn Level 3 §5.1.10), where it can. */
+function takeBack(/** @type {Made} */ { rpId, credential }) {
+  /** @type {any} */
+  const { signalUnknownCredential } = PublicKeyCredential;
+  signalUnknownCredential
+    ?.call(PublicKeyCredential, { rpId, credentialId: credential.id })
+    .catch(() => undefined);
+}
 
 function thisDevice() {
   const [, system] = /(iPhone|iPad|Android|Windows|Macintosh|CrOS|Linux)/.exec(navigator.userAgent) ?? [];

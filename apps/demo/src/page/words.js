@@ -33,7 +33,7 @@ const WORDS = {
   passkey_cancelled:
     'No passkey was created: the dialog was closed, or your device could not tell that it is you. Try again when you are ready.',
   passkey_timed_out:
-    'Your device waited too long for you, and gave up. Try again, and confirm within a minute.',
+    'Your device waited too long for you, and gave up. Try again, and confirm as soon as it asks.',
   passkey_exists:
     'This device has a passkey for you already. Use another device, or finish with what you have.',
   device_unsuitable:
