@@ -182,6 +182,9 @@ describe('a browser', () => {
   it('gets pages that run our own scripts alone, at the name that passkeys are for', async () => {
     const response = await fetch(demo.url);
     expect(response.headers.get('content-security-policy')).toMatch(/default-src 'none'; script-src 'self';/);
+    expect(response.headers.get('content-security-policy')).toMatch(
+      /; require-trusted-types-for 'script'; trusted-types 'none'$/,
+    );
     expect(response.headers.get('x-content-type-options')).toBe('nosniff');
     expect(await response.text()).not.toMatch(/<script(?! type="module" src=)| style=|https?:/);
     const { port } = new URL(demo.url);

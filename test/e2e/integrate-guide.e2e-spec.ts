@@ -1,34 +1,21 @@
-import { mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { until } from '#libs/testing';
-import { pastedFiles } from './integrate-guide.js';
+import { pasteGuide } from './integrate-guide.js';
 import { createPasskey } from '../../tools/passkey.js';
 import { DemoProcess } from './demo-process.js';
 import { ORIGIN, RP_ID, Story } from './story.js';
 
-const DEPENDENCIES = join(import.meta.dirname, '..', '..', 'node_modules');
-
 let story: Story;
-let folder: string;
+let main: string;
 beforeAll(async () => {
   story = await Story.begin();
-  folder = mkdtempSync(join(tmpdir(), 'gangway-guide-'));
-  story.atEnd(() => rm(folder, { recursive: true }));
-  writeFileSync(join(folder, 'package.json'), '{"type": "module"}');
-  symlinkSync(DEPENDENCIES, join(folder, 'node_modules'));
-  for (const { name, text } of pastedFiles()) {
-    mkdirSync(dirname(join(folder, name)), { recursive: true });
-    writeFileSync(join(folder, name), text);
-  }
+  main = pasteGuide(story);
 });
 afterAll(() => story.end());
 
 describe('what a reader of docs/integrate.md has pasted', () => {
   it('takes a user from an e-mail to completed, the provider failing in between', async () => {
-    const mine = await DemoProcess.start(story, {}, join(folder, 'main.js'));
+    const mine = await DemoProcess.start(story, {}, main);
     const browser = mine.browser();
     const email = 'ana@example.com';
     expect((await browser.get()).body.nextAction.type).toBe('start');
@@ -46,7 +33,7 @@ describe('what a reader of docs/integrate.md has pasted', () => {
   });
 
   it('serves a page whose scripts are all there', async () => {
-    const mine = await DemoProcess.start(story, {}, join(folder, 'main.js'));
+    const mine = await DemoProcess.start(story, {}, main);
     const seen = new Set<string>();
     const follow = async (url: string) => {
       if (seen.has(url)) return;

@@ -12,20 +12,51 @@ const ACTIONS = {
   cancel: () => call('/cancel', {}),
 };
 
+/** What is shown. @type {{createdAt?: string, version?: number}} */
+let shown = {};
 /** @type {EventSource | undefined} */
 let events;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let later;
+
+/** Shows where the onboarding stands; without an answer, again in a moment. */
+async function refresh(refused = '') {
+  clearTimeout(later);
+  try {
+    show(await call(''), refused);
+  } catch (error) {
+    say(/** @type {Error} */ (error).message);
+    later = setTimeout(refresh, 3_000);
+  }
+}
 
 /** Shows the form of the next action, and nothing that the page would have to remember. */
-async function show(refused = '') {
-  const { state, nextAction, lastResult, mailboxUrl } = await call('');
+function show(/** @type {any} */ now, /** @type {string} */ refused) {
+  const { createdAt, version, state, nextAction, lastResult, mailboxUrl } = now;
+  // An answer that was overtaken by a newer one.
+  if (createdAt === shown.createdAt && version < (shown.version ?? 0)) return;
+  shown = now;
   for (const form of document.forms) form.hidden = form.id !== nextAction.type;
   if (['none', 'resolve'].includes(nextAction.type))
     document.forms.namedItem('cancel')?.removeAttribute('hidden');
-  document.querySelector('#status')?.replaceChildren(refused || (lastResult?.detail ?? state));
+  say(refused || (lastResult?.detail ?? state));
   document.querySelector('#mailbox')?.setAttribute('href', mailboxUrl);
-  if (state === 'not_started') return;
-  // What happens without the user (a retry, an expiry, an operator) arrives by itself.
-  events ??= Object.assign(new EventSource('/api/onboarding/events'), { onmessage: () => show() });
+  if (!['start', 'none'].includes(nextAction.type)) events ??= follow();
+}
+
+const say = (/** @type {string} */ text) => document.querySelector('#status')?.replaceChildren(text);
+
+/** What happens without the user (a retry, an expiry, an operator) arrives by itself. */
+function follow() {
+  const stream = new EventSource('/api/onboarding/events');
+  stream.addEventListener('message', () => void refresh());
+  stream.addEventListener('error', () => {
+    // EventSource tries again by itself, but not after an answer that is no stream: that is its last word.
+    if (stream.readyState !== EventSource.CLOSED || stream !== events) return;
+    events = undefined;
+    later = setTimeout(refresh, 3_000);
+  });
+  return stream;
 }
 
 for (const form of document.forms) {
@@ -36,8 +67,8 @@ for (const form of document.forms) {
       () => '',
       (error) => error.message,
     );
-    await show(refused);
+    await refresh(refused);
   });
 }
 
-await show();
+await refresh();

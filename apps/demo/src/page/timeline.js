@@ -15,6 +15,8 @@ export class Timeline {
   /** @param {() => void} onChange something happened, or may have while the stream was away */
   constructor(onChange) {
     this.onChange = onChange;
+    // A window that is turned shows the newest all the same.
+    if (this.#list.parentElement) new ResizeObserver(() => this.#toEnd()).observe(this.#list.parentElement);
   }
 
   /** Follows the browser's own onboarding from its first event on. */
@@ -66,8 +68,12 @@ export class Timeline {
         el('code', {}, event.type),
       ),
     );
+    this.#toEnd();
+    this.onChange();
+  }
+
+  #toEnd() {
     const panel = this.#list.parentElement;
     if (panel) panel.scrollTop = panel.scrollHeight;
-    this.onChange();
   }
 }
