@@ -163,6 +163,20 @@ describe('a credential', () => {
     expect((await story.register(id, [made(options.challenge)])).body.state).toBe('completed');
   });
 
+  it('that another subject has registered is refused, whatever key comes with it, and costs no session', async () => {
+    const theirs = await story.verified();
+    const passkey = await story.passkey(theirs.id);
+    expect((await story.register(theirs.id, [passkey])).body.state).toBe('completed');
+
+    const { id, subject } = await story.verified();
+    const credentialId = Buffer.from(passkey.credential.id, 'base64url');
+    const challenge = await story.challenge(id);
+    const refused = await story.register(id, [made(challenge, { credentialId })]);
+    await expectRefused(refused, subject, [0, 'credential_already_registered']);
+    expect(refused.body.errors[0]!.detail).toBe('A passkey with this credential id is registered already.');
+    expect((await story.register(id, [made(challenge)])).body.state).toBe('completed');
+  });
+
   it('that was never registered, because the provider refused it, may come again', async () => {
     const { id, subject } = await story.verified();
     const credentialId = randomBytes(32);

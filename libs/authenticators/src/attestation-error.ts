@@ -29,7 +29,8 @@ const FAULTS = {
   credential_id_too_long: 'The credential id is longer than 1023 bytes.',
   credential_id_mismatch: 'The credential id is not the one that the authenticator data names.',
   credential_duplicate: 'Each passkey needs a challenge of its own, and is given once.',
-  credential_already_registered: 'The subject has this passkey already.',
+  // Says nothing of whose it is.
+  credential_already_registered: 'A passkey with this credential id is registered already.',
   too_many_authenticators: 'The subject would have more passkeys than this integration allows.',
   upstream_refused: 'The provider did not accept the passkey.',
 } as const;

@@ -177,8 +177,9 @@ export class AuthenticatorsService {
 
   /** The claim was refused: a credential is taken, there is no room, or a challenge was used by somebody faster. */
   async #explain(row: Row, authenticators: NewAuthenticator[]): Promise<void> {
-    const taken = new Set(await this.credentials.registered(row));
-    const room = this.#policy(row).maxAuthenticators - taken.size;
+    const ids = authenticators.map(({ credentialId }) => credentialId);
+    const taken = await this.credentials.taken(row.integration, ids);
+    const room = this.#policy(row).maxAuthenticators - (await this.credentials.registered(row)).length;
     const outstanding = (await this.challenges.find(row.id))?.outstanding ?? new Set<string>();
     const faults = authenticators.flatMap(({ credentialId, challenge }, index): AttestationFault[] => {
       if (taken.has(credentialId)) return [{ index, code: 'credential_already_registered' }];

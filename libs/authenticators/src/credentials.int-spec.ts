@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { anOnboarding } from '#libs/testing';
 import { openAuthenticators, type Authenticators } from './fixtures/open-authenticators.js';
 
@@ -8,6 +8,8 @@ beforeAll(async () => {
   authenticators = await openAuthenticators();
 });
 afterAll(() => authenticators.module.close());
+/** One id is one passkey, whoever has it. */
+beforeEach(() => authenticators.dataSource.query('DELETE FROM credentials'));
 
 /** Ended, so that one subject may have several. */
 const insert = (subjectKey: string, integration = 'byzantine') =>
@@ -79,14 +81,37 @@ describe('a credential', () => {
     expect(await registered(key)).toEqual(['a']);
   });
 
-  it('is one per integration and subject', async () => {
+  it('that is registered is nobody’s else at that integration (WebAuthn Level 3 §7.1, step 27)', async () => {
     const [key, otherKey] = [randomUUID(), randomUUID()];
+    const [id, fresh] = [randomUUID(), randomUUID()];
     const first = await insert(key);
-    await reserve(first, ['a']);
-    await confirm(first, ['a']);
-    expect(await reserve(await insert(otherKey), ['a'])).toBe(true);
-    expect(await reserve(await insert(key, 'other'), ['a'])).toBe(true);
+    await reserve(first, [id]);
+    await confirm(first, [id]);
+    expect(await reserve(await insert(otherKey), [fresh, id])).toBe(false);
+    expect(await reserve(await insert(key, 'other'), [id])).toBe(true);
     expect(await registered(otherKey)).toEqual([]);
+    const taken = (integration: string) => authenticators.credentials.taken(integration, [fresh, id]);
+    expect([...(await taken('byzantine'))]).toEqual([id]);
+    expect([...(await taken('other'))]).toEqual([]);
+  });
+
+  it('that two subjects submit at once is what the provider makes of it: no settle fails, and no third gets it', async () => {
+    const [key, otherKey] = [randomUUID(), randomUUID()];
+    const id = randomUUID();
+    const [first, second] = [await insert(key), await insert(otherKey)];
+    expect(await Promise.all([reserve(first, [id]), reserve(second, [id])])).toEqual([true, true]);
+    expect(await Promise.all([confirm(first, [id]), confirm(second, [id])])).toEqual([true, true]);
+    expect([await registered(key), await registered(otherKey)]).toEqual([[id], [id]]);
+    expect(await reserve(await insert(randomUUID()), [id])).toBe(false);
+  });
+
+  it('that two subjects submit at once, and the provider refuses one of them, stays the other’s', async () => {
+    const [key, otherKey] = [randomUUID(), randomUUID()];
+    const id = randomUUID();
+    const [first, second] = [await insert(key), await insert(otherKey)];
+    await Promise.all([reserve(first, [id]), reserve(second, [id])]);
+    await Promise.all([confirm(first, [id]), release(second)]);
+    expect([await registered(key), await registered(otherKey)]).toEqual([[id], []]);
   });
 
   it('is registered where its row says so: a reservation of a lost submission stays one', async () => {

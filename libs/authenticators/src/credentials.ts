@@ -18,7 +18,19 @@ export class Credentials {
     return rows.map((row) => row.credential_id);
   }
 
-  /** Reserves all, where none is registered and the subject would then have no more than that many. */
+  /** @returns which of them are registered at the integration, whoever has them. */
+  async taken(integration: string, credentialIds: readonly string[]): Promise<Set<string>> {
+    const rows = await this.store.query<{ credential_id: string }>(
+      'SELECT credential_id FROM credentials WHERE integration = $1 AND credential_id = ANY ($2::text[]) AND registered',
+      [integration, credentialIds],
+    );
+    return new Set(rows.map((row) => row.credential_id));
+  }
+
+  /**
+   * Reserves all, where none is registered for anybody (WebAuthn Level 3 §7.1, step 27) and the subject would then have
+   * no more than that many. Whether two subjects that come at once get the same one, the provider says.
+   */
   reserve(credentialIds: string[], atMost: number): Clause {
     return {
       name: 'credentials_reserved',
@@ -31,7 +43,7 @@ export class Credentials {
         FROM ${row} t, unnest(${ids}) AS given (id)
         WHERE NOT EXISTS (
           SELECT 1 FROM credentials taken WHERE taken.integration = t.integration
-            AND taken.subject_key = t.subject_key AND taken.credential_id = ANY (${ids}) AND taken.registered)
+            AND taken.credential_id = ANY (${ids}) AND taken.registered)
           AND cardinality(${ids}) + (SELECT count(*) FROM credentials had WHERE had.integration = t.integration
             AND had.subject_key = t.subject_key AND had.registered) <= ${b.bind(atMost, 'int')}
         ON CONFLICT (integration, subject_key, credential_id)

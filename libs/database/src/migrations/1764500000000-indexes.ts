@@ -1,4 +1,5 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { buildIndexes, dropIndexes } from '../concurrent-indexes.js';
 
 const ENDED = `state IN ('completed', 'failed', 'expired', 'cancelled')`;
 
@@ -18,26 +19,15 @@ const INDEXES = {
   credentials_in_clear: `credentials (integration, subject_key) WHERE subject_key ~ '^(email|phone):'`,
 };
 
-/** Built while the tables are read and written, which no transaction can do. Cut short, it may be run again. */
 export class Indexes1764500000000 implements MigrationInterface {
   readonly name = 'Indexes1764500000000';
   readonly transaction = false;
 
-  async up(runner: QueryRunner): Promise<void> {
-    for (const [name, on] of Object.entries(INDEXES)) {
-      // One that was not built to its end is there, and of no use: it would count as existing.
-      const invalid = await runner.query(
-        `SELECT 1 FROM pg_index WHERE indexrelid = to_regclass($1) AND NOT indisvalid`,
-        [name],
-      );
-      if (invalid.length > 0) await runner.query(`DROP INDEX CONCURRENTLY IF EXISTS ${name}`);
-      await runner.query(`CREATE INDEX CONCURRENTLY IF NOT EXISTS ${name} ON ${on}`);
-    }
+  up(runner: QueryRunner): Promise<void> {
+    return buildIndexes(runner, INDEXES);
   }
 
-  /** In a transaction, as whoever undoes a migration begins one. */
-  async down(runner: QueryRunner): Promise<void> {
-    await runner.query(`SET LOCAL lock_timeout = '5s'`);
-    await runner.query(`DROP INDEX IF EXISTS ${Object.keys(INDEXES).join(', ')}`);
+  down(runner: QueryRunner): Promise<void> {
+    return dropIndexes(runner, INDEXES);
   }
 }

@@ -8,6 +8,7 @@ import { SealedData1764200000000 } from './1764200000000-sealed-data.js';
 import { Operators1764300000000 } from './1764300000000-operators.js';
 import { FirstPasswords1764400000000 } from './1764400000000-first-passwords.js';
 import { Indexes1764500000000 } from './1764500000000-indexes.js';
+import { CredentialIds1764600000000 } from './1764600000000-credential-ids.js';
 
 /** In order, by hand: a glob finds nothing once the code is built elsewhere. */
 export const MIGRATIONS = [
@@ -21,4 +22,5 @@ export const MIGRATIONS = [
   Operators1764300000000,
   FirstPasswords1764400000000,
   Indexes1764500000000,
+  CredentialIds1764600000000,
 ];
