@@ -209,6 +209,21 @@ describe('options', () => {
     expect(again['challenge']).not.toBe(body['challenge']);
   });
 
+  it('give a browser as long as the passkey could be handed in', async () => {
+    const { id, subject } = await story.verified();
+    const timeout = async () => {
+      const path = `/v1/onboardings/${id}/authenticators/options`;
+      return (await story.call<{ timeout: number }>('POST', path, { userName: 'ana' })).body.timeout;
+    };
+    expect(await timeout()).toBe(300_000);
+    await elapse(story, id, subject, 720_000);
+    const left = Date.parse((await story.get(id)).body.nextAction.before!) - Date.now();
+    const given = await timeout();
+    expect(given).toBeGreaterThan(left - 30_000);
+    expect(given).toBeLessThan(left + 2_000);
+    expect(left).toBeLessThan(290_000);
+  });
+
   it('are for an open session only', async () => {
     const { id } = await story.sent();
     const { status, body } = await story.call('POST', `/v1/onboardings/${id}/authenticators/options`, {

@@ -7,7 +7,7 @@ export const creationOptions = z
     user: z.object({ id: z.string(), name: z.string(), displayName: z.string() }),
     challenge: z.string(),
     pubKeyCredParams: z.array(z.object({ type: z.literal('public-key'), alg: z.int() })),
-    timeout: z.int().optional(),
+    timeout: z.int().min(1).describe('Milliseconds: a passkey that takes longer comes too late.'),
     excludeCredentials: z
       .array(z.object({ type: z.literal('public-key').optional(), id: z.string() }))
       .optional(),

@@ -21,7 +21,7 @@ import {
   type AttestationFault,
 } from './attestation-error.js';
 import { Challenges } from './challenges.js';
-import { creationOptions, type PasskeyUser } from './creation-options.js';
+import { creationOptions, timeoutOf, type PasskeyUser } from './creation-options.js';
 import { Credentials } from './credentials.js';
 import { preflight } from './preflight.js';
 import {
@@ -83,7 +83,8 @@ export class AuthenticatorsService {
         retryable: true,
       });
     }
-    return creationOptions({ policy, subject: row, user, challenge, known });
+    const timeout = timeoutOf(row, this.challenges.lifeMs);
+    return creationOptions({ policy, subject: row, user, challenge, known, timeout });
   }
 
   /**

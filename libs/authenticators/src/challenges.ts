@@ -29,6 +29,11 @@ export class Challenges implements OnModuleInit {
     this.retention.register('challenges', () => this.forget());
   }
 
+  /** Of one that is issued now. */
+  get lifeMs(): number {
+    return this.config.CHALLENGE_LIFE_MS;
+  }
+
   /** Deletes those whose time is over. @returns how many. */
   async forget(): Promise<number> {
     const text = `
@@ -66,7 +71,7 @@ export class Challenges implements OnModuleInit {
       )
       INSERT INTO webauthn_challenges (onboarding_id, challenge, expires_at)
       SELECT t.id, ${b.bind(randomBytes(CHALLENGE_BYTES).toString('base64url'), 'text')},
-        clock_timestamp() + ${b.bind(this.config.CHALLENGE_LIFE_MS, 'float8')} * interval '1 millisecond'
+        clock_timestamp() + ${b.bind(this.lifeMs, 'float8')} * interval '1 millisecond'
       FROM ${chain.last} t RETURNING challenge`;
     const [issued] = await this.store.query<{ challenge: string }>(text, b.values);
     return issued?.challenge ?? null;

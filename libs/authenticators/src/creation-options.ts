@@ -3,7 +3,7 @@ import {
   generateRegistrationOptions,
   type PublicKeyCredentialCreationOptionsJSON,
 } from '@simplewebauthn/server';
-import type { SubjectRef } from '#libs/onboarding';
+import { nextActionOf, type Row, type SubjectRef } from '#libs/onboarding';
 import type { PasskeyPolicy } from '#libs/platform';
 
 /** What a browser shows beside a passkey. */
@@ -20,6 +20,8 @@ export interface CreationWish {
   challenge: string;
   /** Credential ids that the subject has: no authenticator makes a second one beside them. */
   known: readonly string[];
+  /** Whole milliseconds, see {@link timeoutOf}. */
+  timeout: number;
 }
 
 /** @returns what `navigator.credentials.create` takes: of the policy, what one can ask a browser for. */
@@ -29,6 +31,7 @@ export async function creationOptions({
   user,
   challenge,
   known,
+  timeout,
 }: CreationWish): Promise<PublicKeyCredentialCreationOptionsJSON> {
   const options = await generateRegistrationOptions({
     rpID: policy.rpId,
@@ -38,11 +41,26 @@ export async function creationOptions({
     userID: userHandleOf(subject),
     challenge: new Uint8Array(Buffer.from(challenge, 'base64url')),
     supportedAlgorithmIDs: [...policy.algorithms],
+    timeout,
     excludeCredentials: known.map((id) => ({ id })),
     authenticatorSelection: { residentKey: policy.residentKey, userVerification: policy.userVerification },
   });
   // By itself, as the library does not know `indirect`.
   return { ...options, attestation: policy.attestation };
+}
+
+/**
+ * How long a browser may ask its user: as long as what comes of it could be handed in. The library's minute would be too short
+ * for who looks for a security key (WebAuthn Level 3 §15.1).
+ *
+ * @param row that takes passkeys now.
+ * @param challengeLifeMs of a challenge that is issued now.
+ * @returns whole milliseconds, at least 1: browsers take their own default for less.
+ */
+export function timeoutOf(row: Row, challengeLifeMs: number): number {
+  const { before } = nextActionOf(row);
+  const leftMs = before ? Date.parse(before) - row.now.getTime() : challengeLifeMs;
+  return Math.max(1, Math.floor(Math.min(leftMs, challengeLifeMs)));
 }
 
 /**
