@@ -119,6 +119,15 @@ describe('each check has a code of its own', () => {
 });
 
 describe('the policy', () => {
+  it('takes an app of Android’s by the hash of its certificate, and no other', async () => {
+    const [ours, another] = [1, 2].map(
+      (n) => `android:apk-key-hash:${Buffer.alloc(32, n).toString('base64url')}`,
+    );
+    const own = { origins: [...policy.origins, ours!] };
+    expect(await faultOf(createPasskey({ ...honest, origin: ours! }), own)).toBeNull();
+    expect(await faultOf(createPasskey({ ...honest, origin: another! }), own)).toBe('origin_not_allowed');
+  });
+
   const model = 'ea9b8d66-4d01-1d21-3ce4-b6b48cb575d4';
   const ofModel = { wrong: { aaguid: Buffer.from(model.replaceAll('-', ''), 'hex') } };
   const zero = '00000000-0000-0000-0000-000000000000';

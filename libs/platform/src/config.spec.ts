@@ -81,7 +81,7 @@ describe('parseConfig', () => {
     [
       'INTEGRATION_BYZANTINE_ORIGINS',
       'https://app.example.com,https://notexample.com',
-      'has 1 of 2 that no browser lets make passkeys for INTEGRATION_BYZANTINE_RP_ID',
+      'has 1 of 2 that are neither at the host of INTEGRATION_BYZANTINE_RP_ID nor below it',
     ],
     [
       'CLAIM_MAX_AGE_MS',

@@ -4,6 +4,7 @@ import type { PasskeyPolicy } from './passkey-policy.js';
 
 const IPHONE = 'dd4ec289-e01d-41c9-bb89-70fa845d4bf2';
 const KEY = 'ee882879-721c-4913-9775-3dfcce97072a';
+const ANDROID = `android:apk-key-hash:${Buffer.alloc(32, 7).toString('base64url')}`;
 const PREFIX = 'INTEGRATION_ACME_';
 
 const good = {
@@ -67,10 +68,31 @@ describe('the policy of an integration', () => {
     expect(policyOf({ ALGORITHMS: 'ES256' }).algorithms).toEqual([-7]);
   });
 
+  it('takes an Android app, and http from localhost alone', () => {
+    expect(policyOf({ ORIGINS: `https://example.com,${ANDROID}` }).origins).toEqual([
+      'https://example.com',
+      ANDROID,
+    ]);
+    const origins = ['http://localhost', 'http://app.localhost:3000', 'https://localhost:8443'];
+    expect(policyOf({ RP_ID: 'localhost', ORIGINS: origins.join(',') }).origins).toEqual(origins);
+  });
+
+  const noAddress = 'is an IP address, and no passkey is made for one: give a domain name, or localhost';
+  const noOrigins =
+    'is not a comma separated list of web origins such as https://app.example.com (no path, no slash at the end), or of android:apk-key-hash: with the 43 characters of a SHA-256 in base64url';
+  const insecure =
+    'has an origin that is not https, as browsers want it for passkeys: only localhost may be http';
+  const foreign = `has 1 of 3 that are neither at the host of ${PREFIX}RP_ID nor below it`;
   const noAlgorithms = 'is not a comma separated list of ES256 and RS256: the providers take no other';
   const noAaguids = 'is not a comma separated list of AAGUIDs, which are written as UUIDs';
   it.each<[variable: string, value: string, detail: string, more?: Record<string, string>]>([
     ['RP_ID', 'https://x', 'is not a domain name'],
+    ...['127.0.0.1', '127.1', '2130706433', '0x7f.0.0.1'].map((host): [string, string, string] => ['RP_ID', host, noAddress]), // prettier-ignore
+    ...['app.example.com', 'https://example.com/', 'https://example.com:443', 'https://EXAMPLE.com', ANDROID.slice(0, -1), `${ANDROID}A`, `${ANDROID.slice(0, -1)}B`, `${ANDROID}=`, 'ios:bundle-id:x', `https://example.com,${ANDROID}/`].map((origin): [string, string, string] => ['ORIGINS', origin, noOrigins]), // prettier-ignore
+    ...['http://example.com', 'ftp://example.com', 'wss://example.com', 'http://127.0.0.1', 'http://notlocalhost', 'http://localhost.example.com'].map((origin): [string, string, string] => ['ORIGINS', `https://example.com,${origin}`, insecure]), // prettier-ignore
+    ['ORIGINS', 'https://example.com, https://example.com', 'names an origin twice'],
+    ['ORIGINS', `${ANDROID},https://example.com,${ANDROID}`, 'names an origin twice'],
+    ['ORIGINS', `https://example.com,https://example.org,${ANDROID}`, foreign],
     ['USER_VERIFICATION', 'yes', 'is none of required, preferred, discouraged'],
     ['RESIDENT_KEY', 'true', 'is none of required, preferred, discouraged'],
     ['ATTESTATION', 'Direct', 'is none of none, indirect, direct, enterprise'],

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import { count, type Faults } from './config-values.js';
 
@@ -15,7 +16,7 @@ const REQUIREMENTS = ['required', 'preferred', 'discouraged'] as const;
 export interface PasskeyPolicy {
   rpId: string;
   rpName: string;
-  /** Exact web origins that a passkey may come from. */
+  /** What client data may name, letter by letter: web origins, and `android:apk-key-hash:…` of apps. */
   origins: readonly string[];
   userVerification: (typeof REQUIREMENTS)[number];
   residentKey: (typeof REQUIREMENTS)[number];
@@ -32,10 +33,28 @@ export interface PasskeyPolicy {
 
 const hostname = z
   .string({ error: 'is missing' })
-  .regex(
-    /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/,
-    'is not a domain name',
-  );
+  .regex(/^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/, {
+    error: 'is not a domain name',
+    abort: true,
+  })
+  // As a browser reads it: 127.1 and 2130706433 are addresses, too.
+  .refine((host) => URL.parse(`https://${host}`)?.hostname === host && isIP(host) === 0, {
+    error: 'is an IP address, and no passkey is made for one: give a domain name, or localhost',
+  });
+
+const APK_KEY_HASH = 'android:apk-key-hash:';
+
+/** What Android's Credential Manager writes into client data: SHA-256 of the certificate that the app is signed with. */
+function isOfApp(origin: string): boolean {
+  if (!origin.startsWith(APK_KEY_HASH)) return false;
+  const hash = origin.slice(APK_KEY_HASH.length);
+  const bytes = Buffer.from(hash, 'base64url');
+  return bytes.length === 32 && bytes.toString('base64url') === hash;
+}
+
+/** Where browsers have `navigator.credentials` (Secure Contexts §3.1). */
+const isSecure = ({ protocol, hostname }: URL): boolean =>
+  protocol === 'https:' || (protocol === 'http:' && isWithin('localhost', hostname));
 
 const listed = (value: string) => value.split(',').map((each) => each.trim());
 const isUnique = (list: readonly string[]) => new Set(list).size === list.length;
@@ -59,10 +78,16 @@ export const passkeyEnvironment = {
   ORIGINS: z
     .string({ error: 'is missing' })
     .transform(listed)
-    .refine(
-      (origins) => origins.every((each) => URL.parse(each)?.origin === each),
-      'is not a comma separated list of web origins such as https://app.example.com (no path, no slash at the end)',
-    ),
+    .refine((origins) => origins.every((each) => isOfApp(each) || URL.parse(each)?.origin === each), {
+      error:
+        'is not a comma separated list of web origins such as https://app.example.com (no path, no slash at the end), or of android:apk-key-hash: with the 43 characters of a SHA-256 in base64url',
+      abort: true,
+    })
+    .refine((origins) => origins.every((each) => isOfApp(each) || isSecure(new URL(each))), {
+      error: 'has an origin that is not https, as browsers want it for passkeys: only localhost may be http',
+      abort: true,
+    })
+    .refine(isUnique, 'names an origin twice'),
   USER_VERIFICATION: oneOf(REQUIREMENTS, 'required'),
   RESIDENT_KEY: oneOf(REQUIREMENTS, 'preferred'),
   ATTESTATION: oneOf(ATTESTATIONS, 'none'),
@@ -89,10 +114,12 @@ export function passkeyPolicyOf(
 ): PasskeyPolicy {
   const refuse = (variable: string, detail: string) =>
     faults.push({ variable: `${prefix}${variable}`, detail });
-  const foreign = own.ORIGINS.filter((each) => !isWithin(own.RP_ID, new URL(each).hostname));
+  const foreign = own.ORIGINS.filter(
+    (each) => !isOfApp(each) && !isWithin(own.RP_ID, new URL(each).hostname),
+  );
   if (foreign.length > 0) {
     const those = `${foreign.length} of ${own.ORIGINS.length}`;
-    refuse('ORIGINS', `has ${those} that no browser lets make passkeys for ${prefix}RP_ID`);
+    refuse('ORIGINS', `has ${those} that are neither at the host of ${prefix}RP_ID nor below it`);
   }
   if (own.AAGUID_ALLOW.length > 0 && own.ATTESTATION === 'none') {
     const detail = `is none, but ${prefix}AAGUID_ALLOW takes a passkey on its attestation alone: every one would be refused`;
@@ -114,5 +141,8 @@ export function passkeyPolicyOf(
   };
 }
 
-/** A passkey's relying party is the page's host or a domain above it (WebAuthn Level 3 §5.1.3). */
+/**
+ * A passkey's relying party is the page's host or a domain above it (WebAuthn Level 3 §5.1.3). Related origins (§5.11), which a
+ * relying party can allow beyond that, are not taken here.
+ */
 const isWithin = (rpId: string, host: string) => host === rpId || host.endsWith(`.${rpId}`);
