@@ -89,7 +89,20 @@ export const BAD_PASSKEYS: BadPasskey[] = [
   ['public_key_malformed', 'a point that is on no curve', key((map) => map.set(-2, Buffer.alloc(32, 1)))],
   ['public_key_malformed', 'a key of P-256 that claims RS256', lying({ alg: -257 })],
   ['public_key_malformed', 'half a point', key((map) => map.delete(-3))],
-  ['public_key_malformed', 'RSA of 1024 bits', (honest) => withKey({ ...honest, alg: -257 }, (map) => map.set(-1, weakModulus()))], // prettier-ignore
+  ['public_key_malformed', 'RSA of 1024 bits', (honest) => withKey({ ...honest, alg: -257 }, (map) => map.set(-1, modulusOf(1024)))], // prettier-ignore
+  ['public_key_malformed', 'RSA of more than 4096 bits', (honest) => withKey({ ...honest, alg: -257 }, (map) => map.set(-1, oddBytes(513)))], // prettier-ignore
+  ['public_key_malformed', 'RSA with an even modulus', (honest) => withKey({ ...honest, alg: -257 }, (map) => withLastByte(map.get(-1), (byte) => byte & 0xfe))], // prettier-ignore
+  ['public_key_malformed', 'RSA with the exponent 1', (honest) => withKey({ ...honest, alg: -257 }, (map) => map.set(-2, Buffer.of(1)))], // prettier-ignore
+  ['public_key_malformed', 'RSA with an even exponent', (honest) => withKey({ ...honest, alg: -257 }, (map) => map.set(-2, Buffer.of(1, 0, 0)))], // prettier-ignore
+  ['public_key_malformed', 'RSA with an exponent of more than 64 bits', (honest) => withKey({ ...honest, alg: -257 }, (map) => map.set(-2, oddBytes(9)))], // prettier-ignore
+  ['public_key_malformed', 'RSA with a private exponent', (honest) => withKey({ ...honest, alg: -257 }, (map) => map.set(-3, randomBytes(256)))], // prettier-ignore
+  ['public_key_malformed', 'P-256 with its private key', key((map) => map.set(-4, randomBytes(32)))],
+  ['public_key_malformed', 'a coordinate with a zero before it', key((map) => map.set(-2, Buffer.concat([Buffer.of(0), map.get(-2) as Uint8Array])))], // prettier-ignore
+  ['public_key_malformed', 'a coordinate that is a list of numbers', key((map) => map.set(-2, [...(map.get(-2) as Uint8Array)]))], // prettier-ignore
+  ['public_key_malformed', 'RSA with a zero before its modulus', (honest) => withKey({ ...honest, alg: -257 }, (map) => map.set(-1, Buffer.concat([Buffer.of(0), map.get(-1) as Uint8Array])))], // prettier-ignore
+  ['public_key_malformed', 'P-256 as another curve', key((map) => map.set(-1, 2))],
+  ['public_key_malformed', 'P-256 as another type', key((map) => map.set(1, 3))],
+  ['public_key_malformed', 'a label that no algorithm has', key((map) => map.set(-70000, 1))],
 
   ['credential_id_too_long', 'a credential id of 1024 bytes', options(() => ({ credentialId: randomBytes(1024) }))], // prettier-ignore
   ['credential_id_mismatch', 'another id than the attested one', (honest) => altered(honest, (passkey) => (passkey.id = passkey.rawId = 'b3RoZXI'))], // prettier-ignore
@@ -98,7 +111,15 @@ export const BAD_PASSKEYS: BadPasskey[] = [
   ...BAD_STATEMENTS,
 ];
 
-function weakModulus(): Buffer {
-  const { publicKey } = generateKeyPairSync('rsa', { modulusLength: 1024 });
+function modulusOf(modulusLength: number): Buffer {
+  const { publicKey } = generateKeyPairSync('rsa', { modulusLength });
   return Buffer.from(publicKey.export({ format: 'jwk' }).n!, 'base64url');
+}
+
+/** A number of that many bytes in full, that is odd. */
+const oddBytes = (length: number): Buffer => Buffer.alloc(length, 0xff);
+
+function withLastByte(bytes: unknown, change: (byte: number) => number): void {
+  const all = bytes as Uint8Array;
+  all[all.length - 1] = change(all.at(-1)!);
 }

@@ -18,7 +18,8 @@ const FAULTS = {
   user_not_verified: 'The authenticator did not verify its user.',
   backup_state_invalid: 'The passkey is backed up, and cannot be: its flags contradict each other.',
   algorithm_not_allowed: 'The key’s algorithm is none that this integration allows.',
-  public_key_malformed: 'The public key is none of its algorithm, or RSA of less than 2048 bits.',
+  public_key_malformed:
+    'The public key is none of its algorithm, has more in it, or is RSA of a size that is not taken.',
   attestation_format_unknown: 'The attestation is of a format that nobody here can verify.',
   attestation_statement_unexpected: 'The attestation is of format none, and has a statement.',
   attestation_not_trusted: 'The attestation’s certificates do not lead to a root of its format.',

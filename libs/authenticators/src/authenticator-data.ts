@@ -1,12 +1,10 @@
-import { createPublicKey } from 'node:crypto';
 import { decodeFirst } from 'cborg';
 import { check, decoding } from './attestation-error.js';
+import type { CoseKey } from './public-key.js';
 
 /** One item and what follows it; a map with a key twice could be read in two ways. */
 export const decodeItem = (bytes: Uint8Array): [unknown, Uint8Array] =>
   decodeFirst(bytes, { useMaps: true, rejectDuplicateMapKeys: true });
-
-type CoseKey = ReadonlyMap<unknown, unknown>;
 
 /** WebAuthn Level 3 §6.1, with the attested credential of §6.5.1 in it. */
 export interface AuthenticatorData {
@@ -18,7 +16,6 @@ export interface AuthenticatorData {
   /** Lower case UUID. */
   aaguid: string;
   credentialId: Buffer;
-  /** COSE_Key (RFC 9052 §7). */
   key: CoseKey;
 }
 
@@ -61,29 +58,6 @@ export function readAuthenticatorData(authData: Uint8Array): AuthenticatorData {
     credentialId,
     key,
   };
-}
-
-/** Labels of a COSE_Key (RFC 9052 §7.1, RFC 9053 §7.1, RFC 8230 §4). */
-const KTY = 1;
-const ALG = 3;
-
-export const algorithmOf = (key: CoseKey): unknown => key.get(ALG);
-
-/** Whether it is a key of its own algorithm. Without an attestation nothing else would ever look at it. */
-export function isUsableKey(key: CoseKey): boolean {
-  const bytes = (label: number) => Buffer.from(key.get(label) as Uint8Array).toString('base64url');
-  try {
-    if (algorithmOf(key) === -7) {
-      const jwk = { kty: 'EC', crv: 'P-256', x: bytes(-2), y: bytes(-3) };
-      // Refuses a point that is not on the curve.
-      return key.get(KTY) === 2 && key.get(-1) === 1 && createPublicKey({ key: jwk, format: 'jwk' }) !== null;
-    }
-    const jwk = { kty: 'RSA', n: bytes(-1), e: bytes(-2) };
-    const { asymmetricKeyDetails } = createPublicKey({ key: jwk, format: 'jwk' });
-    return key.get(KTY) === 3 && (asymmetricKeyDetails?.modulusLength ?? 0) >= 2048;
-  } catch {
-    return false;
-  }
 }
 
 const asUuid = (bytes: Buffer): string =>

@@ -1,9 +1,14 @@
-import { randomBytes, sign } from 'node:crypto';
+import { generateKeyPairSync, randomBytes, sign } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { RegistrationResponseJSON } from '@simplewebauthn/server';
 import fc from 'fast-check';
 import type { PasskeyPolicy } from '#libs/platform';
-import { withAttestation, withAuthenticatorData, withClientData } from '../../../test/passkeys/altered.js';
+import {
+  withAttestation,
+  withAuthenticatorData,
+  withClientData,
+  withKey,
+} from '../../../test/passkeys/altered.js';
 import { androidKey, androidSafetyNet, apple, fidoU2f, packed, tpm } from '../../../test/passkeys/attestations.js'; // prettier-ignore
 import { BAD_PASSKEYS } from '../../../test/passkeys/bad-passkeys.js';
 import { trustRoot } from '../../../test/passkeys/trusted-root.js';
@@ -68,6 +73,12 @@ describe('an honest passkey', () => {
     ['one that stays on its device', { wrong: { flags: 0x45 } }],
   ] as [string, Partial<PasskeyOptions>][])('passes: %s', async (_, options) => {
     expect(await faultOf(createPasskey({ ...honest, ...options }))).toBeNull();
+  });
+
+  it.each([2048, 4096])('may have an RSA key of %d bits', async (modulusLength) => {
+    const { n } = generateKeyPairSync('rsa', { modulusLength }).publicKey.export({ format: 'jwk' });
+    const passkey = withKey({ ...honest, alg: -257 }, (key) => key.set(-1, Buffer.from(n!, 'base64url')));
+    expect(await faultOf(passkey)).toBeNull();
   });
 
   it('says what it is', async () => {

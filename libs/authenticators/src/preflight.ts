@@ -3,8 +3,9 @@ import type { RegistrationResponseJSON } from '@simplewebauthn/server';
 import type { PasskeyPolicy } from '#libs/platform';
 import { check } from './attestation-error.js';
 import { isCertified, isKnownFormat, isTrusted, isVerified, readAttestationObject } from './attestation.js';
-import { algorithmOf, isUsableKey, readAuthenticatorData } from './authenticator-data.js';
+import { readAuthenticatorData } from './authenticator-data.js';
 import { readClientData } from './client-data.js';
+import { algorithmOf, isUsableKey } from './public-key.js';
 
 /** What a passkey that passed says of itself. */
 export interface Passed {

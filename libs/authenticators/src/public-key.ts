@@ -1,0 +1,68 @@
+import { createPublicKey, type JsonWebKey } from 'node:crypto';
+
+/** COSE_Key (RFC 9052 §7). */
+export type CoseKey = ReadonlyMap<unknown, unknown>;
+
+/** Labels of it (RFC 9052 §7.1, RFC 9053 §7.1, RFC 8230 §4): of every key, of P-256 and of RSA. */
+const KTY = 1;
+const ALG = 3;
+const EC = { kty: 2, curve: -1, x: -2, y: -3 };
+const RSA = { kty: 3, n: -1, e: -2 };
+
+const P256 = 1;
+const COORDINATE_BYTES = 32;
+/** No authenticator makes larger ones, and each bit of them costs whoever verifies. */
+const RSA_BITS = { least: 2048, most: 4096 };
+/** What OpenSSL takes with large keys. */
+const EXPONENT_BITS = 64n;
+
+export const algorithmOf = (key: CoseKey): unknown => key.get(ALG);
+
+/**
+ * Whether it is a key of its own algorithm, and nothing besides (WebAuthn Level 3 §6.5.1): a private one in it would be known to
+ * all who see it. Without an attestation nothing else would ever look at it.
+ */
+export function isUsableKey(key: CoseKey): boolean {
+  try {
+    return algorithmOf(key) === -7 ? isP256(key) : isRsa(key);
+  } catch {
+    return false;
+  }
+}
+
+function isP256(key: CoseKey): boolean {
+  if (!isOnly(key, EC) || key.get(EC.curve) !== P256) return false;
+  const [x, y] = [bytesAt(key, EC.x), bytesAt(key, EC.y)];
+  if (x.length !== COORDINATE_BYTES || y.length !== COORDINATE_BYTES) return false;
+  // Refuses a point that is not on the curve.
+  return keyOf({ kty: 'EC', crv: 'P-256', x: base64url(x), y: base64url(y) }).asymmetricKeyType === 'ec';
+}
+
+function isRsa(key: CoseKey): boolean {
+  if (!isOnly(key, RSA)) return false;
+  const [n, e] = [bytesAt(key, RSA.n), bytesAt(key, RSA.e)];
+  // Before it is decoded; and in as few bytes as it needs (RFC 8230 §4), or another reader may count otherwise.
+  if (n.length * 8 > RSA_BITS.most || n[0] === 0 || e[0] === 0 || !isOdd(n)) return false;
+  const { asymmetricKeyDetails = {} } = keyOf({ kty: 'RSA', n: base64url(n), e: base64url(e) });
+  const { modulusLength = 0, publicExponent = 0n } = asymmetricKeyDetails;
+  if (modulusLength < RSA_BITS.least) return false;
+  return publicExponent >= 3n && publicExponent % 2n === 1n && publicExponent < 1n << EXPONENT_BITS;
+}
+
+/** Of that type, with all of its labels and its algorithm, and no other. */
+function isOnly(key: CoseKey, { kty, ...labels }: { kty: number } & Record<string, number>): boolean {
+  const all = [KTY, ALG, ...Object.values(labels)];
+  return key.get(KTY) === kty && key.size === all.length && all.every((label) => key.has(label));
+}
+
+/** @throws Error where there is something else: a list of numbers would read as bytes. */
+function bytesAt(key: CoseKey, label: number): Uint8Array {
+  const bytes = key.get(label);
+  if (bytes instanceof Uint8Array) return bytes;
+  throw new Error('no bytes');
+}
+
+const isOdd = (number: Uint8Array): boolean => ((number.at(-1) ?? 0) & 1) === 1;
+const base64url = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64url');
+/** @throws Error where it is none. */
+const keyOf = (key: JsonWebKey) => createPublicKey({ key, format: 'jwk' });
