@@ -13,14 +13,15 @@ import {
   type StatementLies,
 } from './attestations.js';
 import type { BadPasskey, Make } from './bad-passkeys.js';
-import { authority, certificate, keyPair, nameOf } from './certificates.js';
+import { authority, certificate, keyPair, nameOf, outdated } from './certificates.js';
 
 const attested = (attestation: PasskeyOptions['attestation'], more: Partial<PasskeyOptions> = {}): Make => (honest) => createPasskey({ ...honest, ...more, attestation: attestation! }); // prettier-ignore
 const format = (fmt: string): Make => attested(() => ({ fmt, statement: new Map() }));
 /** Nothing changed but that it is signed for other client data. */
 const elsewhere: StatementLies = { clientDataHash: randomBytes(32) };
 const stranger: StatementLies = { root: authority() };
-const outdated: StatementLies = { leaf: { validFor: -1 } };
+const late: StatementLies = { leaf: { validFor: -1 } };
+const another = authority();
 
 /** The leaf was issued by somebody whom the root has given a certificate, but not to issue any. */
 const byNoAuthority = (make: (lies: StatementLies) => Attest, withRoot = false): Attest => {
@@ -41,7 +42,7 @@ export const BAD_STATEMENTS: BadPasskey[] = [
   ['attestation_not_verified', 'packed: client data changed under its signature', (honest) => withClientData({ ...honest, attestation: 'packed' }, (data) => JSON.stringify({ ...data, extra: 1 }))], // prettier-ignore
   ['attestation_not_verified', 'packed: no statement', format('packed')],
   ['attestation_not_verified', 'packed, certified: for other client data', attested(packed(elsewhere))],
-  ['attestation_not_verified', 'packed, certified: an outdated certificate', attested(packed(outdated))],
+  ['attestation_not_verified', 'packed, certified: an outdated certificate', attested(packed(late))],
   ['attestation_not_verified', 'packed, certified: a certificate of another kind', attested(packed({ leaf: { subject: nameOf({ C: 'FI', O: 'Tests', OU: 'Sales', CN: 'Key' }) } }))], // prettier-ignore
   ['attestation_not_verified', 'packed, certified: by a CA itself', attested(packed({ leaf: { ca: true } }))],
   ['attestation_not_verified', 'packed, certified: for another model', attested(packed({ leaf: { extensions: [aaguidExtension(randomBytes(16))] } }))], // prettier-ignore
@@ -57,7 +58,10 @@ export const BAD_STATEMENTS: BadPasskey[] = [
   ['attestation_not_verified', 'android-key: no certificate', format('android-key')],
   ['attestation_not_trusted', 'android-key: by a stranger', attested(androidKey(stranger))],
   ['attestation_not_trusted', 'android-key: by somebody whom the root knows, and who is no CA', attested(byNoAuthority(androidKey, true))], // prettier-ignore
-  ['attestation_not_trusted', 'android-key: an outdated certificate', attested(androidKey(outdated))],
+  ['attestation_not_trusted', 'android-key: by a stranger whose root is outdated', attested(androidKey({ root: another, chain: (leaf) => [leaf, outdated(another)] }))], // prettier-ignore
+  ['attestation_not_trusted', 'android-key: by a stranger, with the root of before at its end', attested(androidKey({ root: another, chain: (leaf) => [leaf, outdated(ROOT)] }))], // prettier-ignore
+  ['attestation_not_trusted', 'android-key: an outdated certificate before the root of before', attested(androidKey({ ...late, chain: (leaf) => [leaf, outdated(ROOT)] }))], // prettier-ignore
+  ['attestation_not_trusted', 'android-key: an outdated certificate', attested(androidKey(late))],
 
   ['attestation_not_verified', 'android-safetynet: for other client data', attested(androidSafetyNet(elsewhere))], // prettier-ignore
   ['attestation_not_verified', 'android-safetynet: of yesterday', attested(androidSafetyNet({}, { timestampMs: Date.now() - 86_400_000 }))], // prettier-ignore

@@ -1,4 +1,4 @@
-import { generateKeyPairSync, randomInt, sign, type KeyObject } from 'node:crypto';
+import { createPublicKey, generateKeyPairSync, randomInt, sign, type KeyObject } from 'node:crypto';
 import { bits, der, int, octets, oid, seq, set, tagged, time, utf8, yes } from './der.js';
 
 /** A certificate authority of the tests' own. */
@@ -65,3 +65,13 @@ export function authority(extensions: Buffer[] = []): Authority {
   const pem = `-----BEGIN CERTIFICATE-----\n${made.toString('base64').replaceAll(/.{64}/g, '$&\n')}\n-----END CERTIFICATE-----\n`;
   return { name, privateKey, certificate: made, pem };
 }
+
+/** Of the authority's name and key, as it was before it was renewed: over since yesterday. */
+export const outdated = (root: Authority): Buffer =>
+  certificate({
+    publicKey: createPublicKey(root.privateKey),
+    issuer: root,
+    subject: root.name,
+    ca: true,
+    validFor: -1,
+  });

@@ -4,10 +4,11 @@ import {
   type RegistrationResponseJSON,
 } from '@simplewebauthn/server';
 import { isoBase64URL, isoUint8Array } from '@simplewebauthn/server/helpers';
+import { encode } from 'cborg';
 import type { PasskeyPolicy } from '#libs/platform';
 import { check, decoding } from './attestation-error.js';
 import { decodeItem } from './authenticator-data.js';
-import { leadsToRoot } from './certificate-chain.js';
+import { leadsToRoot, withRootOfToday } from './certificate-chain.js';
 import { withoutNetwork } from './without-network.js';
 
 /** Formats of WebAuthn Level 3 §8 that can be verified, those with a chain that has to end at a vendor's root apart. */
@@ -53,8 +54,11 @@ export function isTrusted({ format, statement }: AttestationObject): boolean {
   const chain = decoding('attestation_not_verified', () =>
     format === 'android-safetynet' ? chainOfJws(statement.get('response')) : chainOf(statement.get('x5c')),
   );
-  return leadsToRoot(chain, SettingsService.getRootCertificates({ identifier: format }));
+  return leadsToRoot(chain, rootsOf(format));
 }
+
+const rootsOf = (format: (typeof ROOTED)[number]): string[] =>
+  SettingsService.getRootCertificates({ identifier: format });
 
 /** The last word: each format's own procedure (WebAuthn §8), in the library's hands and without a network. */
 export async function isVerified(
@@ -65,7 +69,7 @@ export async function isVerified(
   try {
     const { verified } = await withoutNetwork(() =>
       verifyRegistrationResponse({
-        response,
+        response: asLibraryTakes(response),
         expectedChallenge,
         expectedOrigin: [...policy.origins],
         expectedRPID: policy.rpId,
@@ -77,6 +81,19 @@ export async function isVerified(
   } catch {
     return false;
   }
+}
+
+/**
+ * For android-key the library takes no root that is out of date, and of the good ones only those that it can compare by their PEM,
+ * which are not all. Nothing signs the list of certificates, so the root in it can be another one of the same key.
+ */
+function asLibraryTakes(response: RegistrationResponseJSON): RegistrationResponseJSON {
+  const { format, statement, authData } = readAttestationObject(response.response.attestationObject);
+  if (format !== 'android-key') return response;
+  const x5c = withRootOfToday(chainOf(statement.get('x5c')), rootsOf(format));
+  const attestation = { fmt: format, attStmt: new Map(statement).set('x5c', x5c), authData };
+  const attestationObject = Buffer.from(encode(attestation)).toString('base64url');
+  return { ...response, response: { ...response.response, attestationObject } };
 }
 
 function chainOf(x5c: unknown): Uint8Array[] {

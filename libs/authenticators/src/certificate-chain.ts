@@ -15,7 +15,7 @@ export function leadsToRoot(
   now = new Date(),
 ): boolean {
   try {
-    const certificates = chain.map((der) => new X509Certificate(der));
+    const certificates = withRootOfToday(chain, roots, now).map((der) => new X509Certificate(der));
     const last = certificates.at(-1);
     if (!last || !certificates.every((each) => isOf(each, now))) return false;
     const linked = certificates.slice(1).every((issuer, index) => isIssued(certificates[index]!, issuer));
@@ -23,6 +23,28 @@ export function leadsToRoot(
   } catch {
     return false; // no certificate, or one that cannot be read
   }
+}
+
+/**
+ * What signs itself with the key of a root is that root, and not a certificate to be dated: vendors renew a root with its key, and
+ * devices carry the one of before for all their life. Google's of 2016 ended in May 2026.
+ *
+ * @param chain DER, the leaf first.
+ * @param roots PEM; the first of that key that is good takes its place.
+ * @throws Error where something is no certificate.
+ */
+export function withRootOfToday(
+  chain: readonly Uint8Array[],
+  roots: readonly string[],
+  now = new Date(),
+): readonly Uint8Array[] {
+  if (chain.length < 2) return chain;
+  const last = new X509Certificate(chain.at(-1)!);
+  if (!isIssued(last, last)) return chain;
+  const root = roots
+    .map((pem) => new X509Certificate(pem))
+    .find((each) => isOf(each, now) && each.publicKey.equals(last.publicKey));
+  return root ? [...chain.slice(0, -1), root.raw] : chain;
 }
 
 const isOf = ({ validFromDate, validToDate }: X509Certificate, now: Date): boolean =>

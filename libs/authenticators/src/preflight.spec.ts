@@ -9,8 +9,9 @@ import {
   withClientData,
   withKey,
 } from '../../../test/passkeys/altered.js';
-import { androidKey, androidSafetyNet, apple, fidoU2f, packed, tpm } from '../../../test/passkeys/attestations.js'; // prettier-ignore
+import { ROOT, androidKey, androidSafetyNet, apple, fidoU2f, packed, tpm } from '../../../test/passkeys/attestations.js'; // prettier-ignore
 import { BAD_PASSKEYS } from '../../../test/passkeys/bad-passkeys.js';
+import { outdated } from '../../../test/passkeys/certificates.js';
 import { trustRoot } from '../../../test/passkeys/trusted-root.js';
 import { createPasskey, type Attest, type Cbor, type PasskeyOptions } from '../../../tools/passkey.js';
 import { ATTESTATION_CODES, PreflightError, type AttestationCode } from './attestation-error.js';
@@ -64,6 +65,7 @@ describe('an honest passkey', () => {
     ['ES256 in a TPM', { attestation: tpm() }],
     ['RS256 in a TPM', { alg: -257, attestation: tpm() }],
     ['Android’s key', { attestation: androidKey() }],
+    ['Android’s key, with the root of before', { attestation: androidKey({ chain: (leaf) => [leaf, outdated(ROOT)] }) }], // prettier-ignore
     ['Android’s SafetyNet', { attestation: androidSafetyNet() }],
     ['Apple’s', { attestation: apple() }],
     ['U2F', { attestation: fidoU2f() }],
