@@ -21,7 +21,7 @@ const HEADERS = {
 
 /** What the page is told of an onboarding; the subject's ids and your metadata stay here. */
 const SHOWN = `state reason nextAction otp session authenticators lastResult unresolved parked
-  version provider createdAt now`.split(/\s+/);
+  version provider createdAt updatedAt now`.split(/\s+/);
 
 /** @param {Record<string, object>} properties what the body of a route must have */
 const takes = (properties) => ({

@@ -4,9 +4,10 @@ let aheadMs = 0;
  * Sets our watch by the server's: a user's clock may be minutes off, and a countdown with it.
  *
  * @param {string | undefined} now of the server, in whole seconds: at most one second behind
+ * @param {string} [past] an instant, more exact, that was before: right after it no countdown shows a second too much
  */
-export function setClock(now) {
-  const at = Date.parse(now ?? '');
+export function setClock(now, past) {
+  const at = Math.max(Date.parse(now ?? ''), Date.parse(past ?? now ?? ''));
   if (!Number.isNaN(at)) aheadMs = at - Date.now();
 }
 

@@ -141,7 +141,7 @@ function show(/** @type {any} */ now) {
   // An answer that was overtaken by a newer one.
   if (before?.createdAt === now.createdAt && before?.version > now.version) return;
   onboarding = now;
-  setClock(now.now);
+  setClock(now.now, now.updatedAt);
   const { state, nextAction, createdAt, otp } = now;
   const wanted = [nextAction.type, state, createdAt, otp?.sends].join();
   if (wanted !== key) {
