@@ -37,7 +37,7 @@ afterAll(async () => {
   distrust();
 });
 
-const named = (credential: unknown) => ({ authenticatorName: 'Key', credential });
+const named = <T>(credential: T) => ({ authenticatorName: 'Key', credential });
 const honest = (challenge: string): PasskeyOptions => ({ rpId: RP_ID, origin: ORIGIN, challenge });
 const codesOf = ({ body }: Awaited<ReturnType<Story['register']>>) =>
   body.errors.map(({ pointer, code }) => [pointer, code]);
@@ -120,6 +120,11 @@ describe('a policy of its own', () => {
     for (const [code, more] of bad) {
       expect(codesOf(await story.register(id, [made(more)]))).toEqual([['/authenticators/0', code]]);
     }
+    const hidden = made({ wrong: { aaguid }, attestation: packed() });
+    hidden.credential.clientExtensionResults = { credProps: { rk: false } };
+    expect(codesOf(await story.register(id, [hidden]))).toEqual([
+      ['/authenticators/0', 'credential_not_discoverable'],
+    ]);
     expect(story.calls(subject, ROUTE)).toBe(0);
   });
 

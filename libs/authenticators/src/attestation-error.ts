@@ -20,6 +20,7 @@ const FAULTS = {
   algorithm_not_allowed: 'The key’s algorithm is none that this integration allows.',
   public_key_malformed:
     'The public key is none of its algorithm, has more in it, or is RSA of a size that is not taken.',
+  credential_not_discoverable: 'The passkey can only be found by its id, and this integration wants others.',
   attestation_format_unknown: 'The attestation is of a format that nobody here can verify.',
   attestation_statement_unexpected: 'The attestation is of format none, and has a statement.',
   attestation_not_trusted: 'The attestation’s certificates do not lead to a root of its format.',

@@ -4,6 +4,7 @@ import type { RegistrationResponseJSON } from '@simplewebauthn/server';
 import fc from 'fast-check';
 import type { PasskeyPolicy } from '#libs/platform';
 import {
+  altered,
   withAttestation,
   withAuthenticatorData,
   withClientData,
@@ -118,6 +119,7 @@ describe('each check has a code of its own', () => {
 
   it('and no code is left without a check here, but for those that need the policy, the database or the provider', () => {
     const elsewhere = [
+      'credential_not_discoverable',
       'attestation_required',
       'aaguid_denied',
       'aaguid_not_allowed',
@@ -176,6 +178,28 @@ describe('the policy', () => {
   ])('%s: %s', async (_, code, own, options) => {
     expect(await faultOf(createPasskey({ ...honest, ...options }), own)).toBe(code);
   });
+});
+
+describe('a passkey of which the browser says that it cannot be found without its id', () => {
+  const saying = (credProps: unknown) =>
+    altered(honest, (passkey) => Object.assign(passkey.clientExtensionResults, { credProps }));
+
+  it('is refused where that is required', async () => {
+    expect(await faultOf(saying({ rk: false }), { residentKey: 'required' })).toBe(
+      'credential_not_discoverable',
+    );
+  });
+
+  it.each(['preferred', 'discouraged'] as const)('is taken where that is %s', async (residentKey) => {
+    expect(await faultOf(saying({ rk: false }), { residentKey })).toBeNull();
+  });
+
+  it.each([[{ rk: true }], [{}], [null], ['rk'], [undefined], [{ rk: null }]])(
+    'is not one that says %j',
+    async (credProps) => {
+      expect(await faultOf(saying(credProps), { residentKey: 'required' })).toBeNull();
+    },
+  );
 });
 
 describe('whatever comes', () => {

@@ -50,7 +50,8 @@ export async function preflight(
   const id = data.credentialId.toString('base64url');
   check(id === response.id && id === response.rawId, 'credential_id_mismatch');
 
-  // Step 21: extensions that nobody asked for are ignored, as it allows.
+  // Step 21: the options ask for credProps alone; other extensions are ignored, as it allows.
+  check(policy.residentKey !== 'required' || !deniesDiscovery(response), 'credential_not_discoverable');
   check(isKnownFormat(attestation), 'attestation_format_unknown'); // step 22
   check(
     attestation.format !== 'none' || attestation.statement.size === 0,
@@ -62,6 +63,12 @@ export async function preflight(
   check(!policy.aaguidDeny.includes(data.aaguid), 'aaguid_denied');
   check(policy.aaguidAllow.length === 0 || policy.aaguidAllow.includes(data.aaguid), 'aaguid_not_allowed');
   return { aaguid: data.aaguid };
+}
+
+/** The browser's word, which nobody signs (Level 3 §10.1.3); many say nothing of it. It catches who is honest. */
+function deniesDiscovery({ clientExtensionResults }: RegistrationResponseJSON): boolean {
+  const credProps = clientExtensionResults.credProps as { rk?: unknown } | null | undefined;
+  return credProps?.rk === false;
 }
 
 const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest();
