@@ -1,4 +1,4 @@
-import { hasDuplicateMembers } from '#libs/upstream';
+import { hasDuplicateMembers } from '#libs/kernel';
 import { decoding } from './attestation-error.js';
 
 /** What a browser says of a registration (WebAuthn Level 3 §5.8.1), as far as it is checked; nothing is of a sure type. */

@@ -1,4 +1,4 @@
-import { hasDuplicateMembers } from './duplicate-members.js';
+import { hasDuplicateMembers } from '#libs/kernel';
 import { UpstreamError, type FailureClass, type RejectionReason } from './upstream-error.js';
 import type { HttpAnswer } from './http-client.js';
 

@@ -1,4 +1,3 @@
-export { hasDuplicateMembers } from './duplicate-members.js';
 export { Integrations, type Integration } from './integrations.js';
 export {
   FAILURE_CLASSES,

@@ -3,7 +3,6 @@ import { ProblemError } from '#libs/kernel';
 import { Device } from '../fixtures/device.js';
 import { aPasskey } from '../fixtures/doors.js';
 import type { DeviceRequest, DeviceSigning } from '../upstream-provider.js';
-import { hasDuplicateMembers } from '../duplicate-members.js';
 import { readDeviceRequest } from './device-request.js';
 import { loginMessageOf } from './login-proof.js';
 
@@ -130,14 +129,4 @@ describe('a proof', () => {
       '/device/stamp',
     ]);
   });
-});
-
-it.each([
-  ['{"a":1,"b":{"c":[{"d":2}]}}', false],
-  ['{"a":":","b\\"":"\\\\"}', false],
-  ['{"a":1,"a":2}', true],
-  ['{"a":1,"\\u0061":2}', true],
-  ['[{"a":{"b":1,"b":1}}]', true],
-])('hasDuplicateMembers(%s) is %s', (text, expected) => {
-  expect(hasDuplicateMembers(text, JSON.parse(text))).toBe(expected);
 });

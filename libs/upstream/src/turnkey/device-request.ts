@@ -1,10 +1,9 @@
 import { z } from 'zod';
-import { ProblemError, type FieldError } from '#libs/kernel';
+import { ProblemError, hasDuplicateMembers, type FieldError } from '#libs/kernel';
 import { InvalidProofError, relayClientStamp } from '#libs/signing';
 import { parseJson } from '../http-answer.js';
 import type { DeviceRequest, DeviceSigning, NewAuthenticator } from '../upstream-provider.js';
 import { authenticatorParams } from './authenticator-params.js';
-import { hasDuplicateMembers } from '../duplicate-members.js';
 import { fieldErrors } from './field-errors.js';
 import { readLoginProof } from './login-proof.js';
 
