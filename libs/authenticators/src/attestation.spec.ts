@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { SettingsService } from '@simplewebauthn/server';
 import { encode } from 'cborg';
-import type { PasskeyPolicy } from '#libs/platform';
+import { aPasskeyPolicy } from '#libs/testing';
 import { IPHONE, PIXEL, type RealAttestation } from '../../../test/passkeys/real-attestations.js';
 import { readAttestationObject } from './attestation.js';
 import { PreflightError } from './attestation-error.js';
@@ -21,20 +21,9 @@ async function endOf({ rpId, origin, challenge, response }: RealAttestation, at:
     'setTimeout',
   ] as const;
   jest.useFakeTimers({ now: at, doNotFake: [...rest] });
-  const policy: PasskeyPolicy = {
-    rpId,
-    rpName: '',
-    origins: [origin],
-    userVerification: 'required',
-    residentKey: 'preferred',
-    attestation: 'direct',
-    algorithms: [-7],
-    aaguidAllow: [],
-    aaguidDeny: [],
-    maxAuthenticators: 10,
-  };
   try {
-    return (await preflight(response, policy, new Set([challenge]))).aaguid;
+    return (await preflight(response, aPasskeyPolicy({ rpId, origins: [origin] }), new Set([challenge])))
+      .aaguid;
   } catch (error) {
     if (error instanceof PreflightError) return error.code;
     throw error;

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { RegistrationResponseJSON } from '@simplewebauthn/server';
 import fc from 'fast-check';
 import type { PasskeyPolicy } from '#libs/platform';
+import { aPasskeyPolicy } from '#libs/testing';
 import {
   altered,
   withAttestation,
@@ -18,18 +19,7 @@ import { createPasskey, type Attest, type Cbor, type PasskeyOptions } from '../.
 import { ATTESTATION_CODES, PreflightError, type AttestationCode } from './attestation-error.js';
 import { preflight } from './preflight.js';
 
-const policy: PasskeyPolicy = {
-  rpId: 'app.example.com',
-  rpName: 'Acme',
-  origins: ['https://app.example.com', 'https://admin.example.com'],
-  userVerification: 'required',
-  residentKey: 'preferred',
-  attestation: 'none',
-  algorithms: [-7, -257],
-  aaguidAllow: [],
-  aaguidDeny: [],
-  maxAuthenticators: 10,
-};
+const policy = aPasskeyPolicy({ origins: ['https://app.example.com', 'https://admin.example.com'] });
 const challenge = randomBytes(32).toString('base64url');
 const outstanding = new Set([challenge, randomBytes(32).toString('base64url')]);
 const honest: PasskeyOptions = { rpId: policy.rpId, origin: policy.origins[0]!, challenge };

@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { aPasskeyPolicy } from '#libs/testing';
 import { androidKey, apple, androidSafetyNet, type StatementLies } from '../../../test/passkeys/attestations.js'; // prettier-ignore
 import { authority, revocationListAt } from '../../../test/passkeys/certificates.js';
 import { trustRoot } from '../../../test/passkeys/trusted-root.js';
@@ -36,18 +37,7 @@ afterAll(async () => {
 
 const made = (attestation: Attest) => createPasskey({ rpId, origin, challenge, attestation });
 const verified = (attestation: Attest) =>
-  isVerified(made(attestation), challenge, {
-    rpId,
-    rpName: '',
-    origins: [origin],
-    userVerification: 'required',
-    residentKey: 'preferred',
-    attestation: 'direct',
-    algorithms: [-7],
-    aaguidAllow: [],
-    aaguidDeny: [],
-    maxAuthenticators: 10,
-  });
+  isVerified(made(attestation), challenge, aPasskeyPolicy({ rpId, origins: [origin] }));
 
 describe('a certificate that says where a revocation list is', () => {
   const listed = (): StatementLies => ({ leaf: { extensions: [revocationListAt(url)] } });

@@ -1,5 +1,6 @@
 export { aCall } from './a-call.js';
 export { aCaller } from './a-caller.js';
+export { aPasskeyPolicy } from './a-passkey-policy.js';
 export { aRow, after } from './a-row.js';
 export { anOnboarding, inMs, type Database, type FromNow } from './an-onboarding.js';
 export { byzantineSchemas, type ByzantineOperation } from './byzantine-schemas/byzantine-schemas.js';

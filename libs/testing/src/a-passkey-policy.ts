@@ -1,0 +1,16 @@
+import type { PasskeyPolicy } from '#libs/platform';
+
+/** What an integration asks for that says nothing but its relying party, `app.example.com`. */
+export const aPasskeyPolicy = (own: Partial<PasskeyPolicy> = {}): PasskeyPolicy => ({
+  rpId: 'app.example.com',
+  rpName: 'Acme',
+  origins: ['https://app.example.com'],
+  userVerification: 'required',
+  residentKey: 'preferred',
+  attestation: 'none',
+  algorithms: [-7, -257],
+  aaguidAllow: [],
+  aaguidDeny: [],
+  maxAuthenticators: 10,
+  ...own,
+});
