@@ -226,7 +226,7 @@ describeInBrowser('that the demo takes a person from an e-mail to a passkey', ()
 });
 
 const isRefused = (path: string) => (response: Response) =>
-  response.url().endsWith(path) && response.status() === 503;
+  new URL(response.url()).pathname === path && response.status() === 503;
 
 /** What a website does to let somebody in (WebAuthn Level 3 §7.2, step 22), by the public key that it keeps. */
 function isSignedBy(spki: string, { response }: Assertion): boolean {

@@ -185,7 +185,7 @@ describeInBrowser('what the demo says of passkeys that are not made, not accepte
     demo.page.on('request', (request) => asked.push(request));
     expect(await keepScreenshots(demo.page, 'demo-waiting')).toEqual([]);
 
-    const connectsAgain = demo.page.waitForRequest('**/api/onboarding/events');
+    const connectsAgain = demo.page.waitForRequest('**/api/onboarding/events?*');
     await world.service.bar();
     await connectsAgain;
     const followsAgain = demo.page.waitForResponse(isStream);
@@ -201,17 +201,20 @@ describeInBrowser('what the demo says of passkeys that are not made, not accepte
   });
 });
 
-const isStream = (response: Response) => response.ok() && response.url().endsWith('/api/onboarding/events');
+const isStream = (response: Response) => response.ok() && response.url().includes('/api/onboarding/events');
 
 /** Hands in a passkey under the id of one that is registered, as no device of the person does. */
 async function replay(demo: DemoPage, credentialId: string): Promise<{ status: number; body: unknown }> {
   const { request } = demo.page.context();
   const { origin } = new URL(demo.page.url());
-  const options = await request.post(`${origin}/api/onboarding/passkeys/options`, { data: {} });
+  const shown = (await (await request.get(`${origin}/api/onboarding`)).json()) as { of: string };
+  const headers = { 'x-onboarding': shown.of };
+  const options = await request.post(`${origin}/api/onboarding/passkeys/options`, { headers, data: {} });
   const { challenge } = (await options.json()) as { challenge: string };
   const id = Buffer.from(credentialId, 'base64url');
   const credential = createPasskey({ rpId: 'localhost', origin, challenge, credentialId: id });
   const answer = await request.post(`${origin}/api/onboarding/passkeys`, {
+    headers,
     data: { credentials: [{ name: 'Again', credential }] },
   });
   return { status: answer.status(), body: await answer.json() };

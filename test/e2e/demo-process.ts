@@ -8,7 +8,14 @@ const MAIN = join(import.meta.dirname, '..', '..', 'apps', 'demo', 'src', 'main.
 
 /** What the demo's page is answered: a part of the onboarding, or a problem. */
 export type DemoAnswer = Answer<
-  OnboardingResource & { code: string; detail: string; attemptsLeft: number; errors: object[]; email: string }
+  OnboardingResource & {
+    code: string;
+    detail: string;
+    attemptsLeft: number;
+    errors: object[];
+    email: string;
+    of?: string;
+  }
 >;
 
 /** The demo in a process of its own, as `node apps/demo/src/main.js` starts it. */
@@ -46,6 +53,8 @@ export class DemoProcess {
 
 export class DemoBrowser {
   cookie = '';
+  /** Which onboarding its tab shows. */
+  of = '';
 
   constructor(private readonly url: string) {}
 
@@ -62,7 +71,7 @@ export class DemoBrowser {
 
   /** As EventSource asks; the answer's body is still under way. */
   events(lastEventId?: string, signal?: AbortSignal): Promise<Response> {
-    return fetch(`${this.url}/api/onboarding/events`, {
+    return fetch(`${this.url}/api/onboarding/events?of=${this.of}`, {
       headers: { cookie: this.cookie, ...(lastEventId && { 'last-event-id': lastEventId }) },
       signal: signal ?? null,
     });
@@ -71,11 +80,13 @@ export class DemoBrowser {
   async #send(path: string, init: RequestInit): Promise<DemoAnswer> {
     const response = await fetch(`${this.url}/api/onboarding${path}`, {
       ...init,
-      headers: { ...init.headers, ...(this.cookie && { cookie: this.cookie }) },
+      headers: { ...init.headers, 'x-onboarding': this.of, ...(this.cookie && { cookie: this.cookie }) },
     });
     const [set] = response.headers.getSetCookie();
     if (set) this.cookie = set.split(';')[0]!;
-    return { status: response.status, headers: response.headers, body: await response.json() };
+    const body = (await response.json()) as DemoAnswer['body'];
+    if (response.ok && body.state) this.of = body.of ?? '';
+    return { status: response.status, headers: response.headers, body };
   }
 }
 

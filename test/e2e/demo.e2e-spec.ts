@@ -94,6 +94,34 @@ const newestId = async () =>
   (await story.call<{ items: { id: string }[] }>('GET', '/v1/onboardings?limit=1')).body.items[0]!.id;
 
 describe('a browser', () => {
+  it('whose tab shows another onboarding than it has by now does nothing to that one', async () => {
+    const { browser, email } = await started();
+    const [shown, theirs] = [browser.of, code(email)];
+    await browser.post('', { email: newEmail() });
+    browser.of = shown;
+    for (const path of ['/code', '/resend', '/passkeys/options', '/cancel']) {
+      const { status, body } = await browser.post(path, { code: theirs });
+      expect({ path, status, code: body.code }).toEqual({ path, status: 409, code: 'other_onboarding' });
+    }
+    expect((await browser.events('5')).status).toBe(409);
+    expect((await browser.get()).body).toMatchObject({
+      state: 'otp_sent',
+      otp: { attemptsLeft: 3, sends: 1 },
+    });
+    expect((await browser.events()).status).toBe(200);
+  });
+
+  it('is not told what operators tell each other', async () => {
+    const { browser } = await started();
+    const reason = 'suspected of fraud, ticket 4711';
+    await story.call('POST', `/v1/onboardings/${await newestId()}/cancel`, { reason });
+    const stream = await read(await browser.events());
+    expect(types(stream).at(-1)).toBe('cancelled');
+    expect(stream).toContain('"step":"init-otp"');
+    for (const inside of ['ticket', 'fingerprint', 'upstreamStatus', 'actor'])
+      expect(stream).not.toContain(inside);
+  });
+
   it('has a cookie that no script reads and no other site sends', async () => {
     const response = await fetch(`${demo.url}/api/onboarding`, {
       method: 'POST',
@@ -174,7 +202,12 @@ describe('a browser', () => {
     const { browser } = await started();
     const response = await fetch(`${demo.url}/api/onboarding/cancel`, {
       method: 'POST',
-      headers: { cookie: browser.cookie, 'sec-fetch-site': 'same-origin', origin: demo.url },
+      headers: {
+        cookie: browser.cookie,
+        'x-onboarding': browser.of,
+        'sec-fetch-site': 'same-origin',
+        origin: demo.url,
+      },
     });
     expect(response.status).toBe(200);
   });

@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 
 const TRIES = 3;
+/** Nobody looks at a button that does nothing for longer: all tries together. */
+const ANSWER_MS = 10_000;
 
 /** What Gangway refused, by its code (RFC 9457), or why it could not be asked. */
 export class GangwayProblem extends Error {
@@ -59,12 +61,13 @@ export class Gangway {
       // Longer steps answer 202 with nextAction "wait", and the page follows the timeline.
       Prefer: 'wait=2',
     };
+    const signal = AbortSignal.timeout(ANSWER_MS);
     for (let tried = 1; ; tried++) {
       try {
-        return await this.#json('POST', path, { headers, body: JSON.stringify(body) });
+        return await this.#json('POST', path, { headers, body: JSON.stringify(body), signal });
       } catch (error) {
         if (!(error instanceof GangwayProblem) || !PASSING.has(error.problem.code)) throw error;
-        if (tried === TRIES) throw error;
+        if (tried === TRIES || signal.aborted) throw error;
         await pause(500 * tried);
       }
     }
@@ -75,7 +78,7 @@ export class Gangway {
    * @returns {Promise<any>} the body, with Gangway's clock as `now`
    */
   async #json(method, path, init = {}) {
-    const response = await this.#send(method, path, { ...init, signal: AbortSignal.timeout(20_000) });
+    const response = await this.#send(method, path, { signal: AbortSignal.timeout(ANSWER_MS), ...init });
     return {
       ...(await /** @type {Promise<any>} */ (response.json()).catch(noAnswer)),
       now: response.headers.get('date'),

@@ -1,4 +1,6 @@
 import { dirname } from 'node:path';
+import { createInterface } from 'node:readline';
+import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import files from '@fastify/static';
 import fastify from 'fastify';
@@ -23,6 +25,12 @@ const HEADERS = {
 const SHOWN = `state reason nextAction otp session authenticators lastResult unresolved parked
   version provider createdAt updatedAt now`.split(/\s+/);
 
+/** What it is told of an event's data. Reasons are what operators tell each other, and no business of the user's. */
+const TOLD = 'step class durationMs inMs authenticators'.split(' ');
+
+/** @param {string[]} names @param {any} from */
+const only = (names, from) => Object.fromEntries(names.map((name) => [name, from[name]]));
+
 /** @param {Record<string, object>} properties what the body of a route must have */
 const takes = (properties) => ({
   schema: { body: { type: 'object', required: Object.keys(properties), properties } },
@@ -43,11 +51,8 @@ export function createServer(gangway, users, { integration, mailboxUrl } = {}) {
   const app = fastify({ logger: { level: 'warn' }, forceCloseConnections: true });
   const sessions = new Sessions();
 
-  /** @param {any} onboarding */
-  const shown = (onboarding, email = '') => {
-    const stands = Object.fromEntries(SHOWN.map((name) => [name, onboarding[name]]));
-    return { ...stands, email, mailboxUrl };
-  };
+  /** @param {any} onboarding @param {import('./sessions.js').Session} session */
+  const shown = (onboarding, { email, of }) => ({ ...only(SHOWN, onboarding), email, of, mailboxUrl });
   const notStarted = { state: 'not_started', nextAction: { type: 'start' }, mailboxUrl };
 
   app.removeContentTypeParser('text/plain'); // of what has a body, JSON alone is read: no form can send it
@@ -73,15 +78,16 @@ export function createServer(gangway, users, { integration, mailboxUrl } = {}) {
     const email = /** @type {any} */ (request.body).email.toLowerCase();
     const subject = await users.subjectOf(email);
     const onboarding = await gangway.start({ integration, subject, supersede: true });
-    reply.header('Set-Cookie', sessions.open(request, { id: onboarding.id, email }));
-    return shown(onboarding, email);
+    const { session, cookie } = sessions.open(request, { id: onboarding.id, email });
+    reply.header('Set-Cookie', cookie);
+    return shown(onboarding, session);
   });
 
   app.get('/api/onboarding', async (request, reply) => {
     const session = sessions.find(request);
     if (!session) return notStarted;
     try {
-      return shown(await gangway.get(session.id), session.email);
+      return shown(await gangway.get(session.id), session);
     } catch (error) {
       // It is there no longer, or no longer ours: a browser that was held to it could do nothing, ever.
       if (!(error instanceof GangwayProblem) || error.problem.code !== 'not_found') throw error;
@@ -91,13 +97,13 @@ export function createServer(gangway, users, { integration, mailboxUrl } = {}) {
   });
 
   app.post('/api/onboarding/code', takes({ code: CODE }), async (request) => {
-    const { id, email } = sessions.load(request);
-    return shown(await gangway.verify(id, /** @type {any} */ (request.body).code), email);
+    const session = sessions.load(request);
+    return shown(await gangway.verify(session.id, /** @type {any} */ (request.body).code), session);
   });
 
   app.post('/api/onboarding/resend', async (request) => {
-    const { id, email } = sessions.load(request);
-    return shown(await gangway.resend(id), email);
+    const session = sessions.load(request);
+    return shown(await gangway.resend(session.id), session);
   });
 
   app.post('/api/onboarding/passkeys/options', async (request) => {
@@ -106,13 +112,13 @@ export function createServer(gangway, users, { integration, mailboxUrl } = {}) {
   });
 
   app.post('/api/onboarding/passkeys', takes({ credentials: CREDENTIALS }), async (request) => {
-    const { id, email } = sessions.load(request);
+    const session = sessions.load(request);
     const { credentials } = /** @type {{credentials: any[]}} */ (request.body);
     const authenticators = credentials.map(({ name, credential }) => ({
       authenticatorName: name,
       credential,
     }));
-    return shown(await gangway.register(id, authenticators), email);
+    return shown(await gangway.register(session.id, authenticators), session);
   });
 
   app.post('/api/onboarding/cancel', async (request, reply) => {
@@ -128,7 +134,7 @@ export function createServer(gangway, users, { integration, mailboxUrl } = {}) {
     const lastEventId = request.headers['last-event-id'];
     const events = await gangway.events(sessions.load(request).id, lastEventId?.toString());
     if (events.status === 204 || !events.body) return reply.code(204).send();
-    return reply.type('text/event-stream').send(events.body);
+    return reply.type('text/event-stream').send(Readable.from(told(events.body)));
   });
 
   app.setErrorHandler((error, request, reply) => {
@@ -141,6 +147,26 @@ export function createServer(gangway, users, { integration, mailboxUrl } = {}) {
   });
 
   return app;
+}
+
+/**
+ * The timeline, as server-sent events, without what is for your eyes only.
+ *
+ * @param {ReadableStream} events
+ */
+async function* told(events) {
+  const source = Readable.fromWeb(/** @type {import('node:stream/web').ReadableStream} */ (events));
+  try {
+    for await (const line of createInterface({ input: source })) {
+      const event = line.startsWith('data: ') && JSON.parse(line.slice(6));
+      const { seq, type, at, data } = event || {};
+      yield event
+        ? `data: ${JSON.stringify({ seq, type, at, data: only(TOLD, data ?? {}) })}\n`
+        : `${line}\n`;
+    }
+  } finally {
+    source.destroy();
+  }
 }
 
 /**

@@ -1,5 +1,12 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { GangwayProblem } from './gangway.js';
+
+/**
+ * @typedef {object} Session
+ * @property {string} id the onboarding's, which the browser is not told
+ * @property {string} email
+ * @property {string} of what a tab says that it shows: all tabs have one cookie, and it may be about another one by now
+ */
 
 /** Nobody fills the memory by starting: the oldest are forgotten. */
 const MOST = 10_000;
@@ -9,18 +16,19 @@ const MOST = 10_000;
  * may see. The browser never names an onboarding, so that it cannot name another's.
  */
 export class Sessions {
-  /** @type {Map<string, {id: string, email: string}>} */
+  /** @type {Map<string, Session>} */
   #sessions = new Map();
 
   /**
    * @param {import('fastify').FastifyRequest} request @param {{id: string, email: string}} session
-   * @returns {string} the cookie
+   * @returns {{session: Session, cookie: string}}
    */
-  open(request, session) {
+  open(request, { id, email }) {
     const token = randomBytes(32).toString('base64url');
+    const session = { id, email, of: randomUUID() };
     this.#sessions.set(token, session);
     if (this.#sessions.size > MOST) this.#sessions.delete([...this.#sessions.keys()][0] ?? '');
-    return cookie(request, token);
+    return { session, cookie: cookie(request, token) };
   }
 
   /** @param {import('fastify').FastifyRequest} request */
@@ -28,11 +36,17 @@ export class Sessions {
     return this.#sessions.get(tokenOf(request));
   }
 
-  /** @param {import('fastify').FastifyRequest} request @throws GangwayProblem where nothing was started */
+  /**
+   * @param {import('fastify').FastifyRequest} request
+   * @throws GangwayProblem where nothing was started, or something else than this tab shows
+   */
   load(request) {
     const session = this.find(request);
-    if (session) return session;
-    throw notStartedProblem();
+    if (!session) throw notStartedProblem();
+    const of = request.headers['x-onboarding'] ?? /** @type {any} */ (request.query).of;
+    if (of === session.of) return session;
+    const detail = 'This browser has started another onboarding since, in another tab perhaps.';
+    throw new GangwayProblem(409, { code: 'other_onboarding', detail });
   }
 
   /** @param {import('fastify').FastifyRequest} request @returns {string} the cookie that takes its own away */

@@ -12,6 +12,12 @@ export class Refusal extends Error {
   }
 }
 
+/** Which onboarding this tab shows: in another one the browser may have started another since. */
+let of = '';
+
+/** The timeline of that one. */
+export const openEvents = () => new EventSource(`/api/onboarding/events?of=${of}`);
+
 /**
  * Asks our own server, and nobody else: with a body it is a POST.
  *
@@ -19,7 +25,7 @@ export class Refusal extends Error {
  * @returns {Promise<any>} how the onboarding stands
  */
 export async function call(path, body) {
-  const headers = { 'Content-Type': 'application/json' };
+  const headers = { 'Content-Type': 'application/json', 'X-Onboarding': of };
   // A question that hangs is asked again; a request is not.
   const init = body
     ? { method: 'POST', headers, body: JSON.stringify(body) }
@@ -28,6 +34,7 @@ export async function call(path, body) {
     throw new Refusal({ code: 'offline' });
   });
   const answer = await response.json().catch(() => ({ code: 'internal' }));
+  if (response.ok && answer.state) of = answer.of ?? '';
   if (response.ok) return answer;
   throw new Refusal(answer, Number(response.headers.get('Retry-After')));
 }

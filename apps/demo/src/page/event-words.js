@@ -42,7 +42,7 @@ const WORDS = {
   late_answer: () => 'The lost answer came after all',
   step_failed: () => 'It cannot go on',
   expired: () => 'The onboarding expired',
-  cancelled: ({ reason }) => (reason === 'superseded' ? 'Gave way to a new start' : 'Cancelled'),
+  cancelled: () => 'Cancelled',
   attempt_started: ({ step }) => `Asking the provider ${CALLS[step] ?? ''}`.trim(),
   attempt_ended: ({ class: end, durationMs }) =>
     (ENDS[end] ?? 'The call ended') + (durationMs > 0 ? ` (${Math.round(durationMs)} ms)` : ''),

@@ -1,4 +1,4 @@
-import { call, makePasskey } from './ceremony.js';
+import { call, makePasskey, openEvents } from './ceremony.js';
 
 /** What the user does about each `nextAction.type`. @type {Record<string, (form: FormData) => Promise<any>>} */
 const ACTIONS = {
@@ -35,6 +35,8 @@ function show(/** @type {any} */ now, /** @type {string} */ refused) {
   const { createdAt, version, state, nextAction, lastResult, mailboxUrl } = now;
   // An answer that was overtaken by a newer one.
   if (createdAt === shown.createdAt && version < (shown.version ?? 0)) return;
+  // Another one than before, from another tab perhaps.
+  if (createdAt !== shown.createdAt) events = void events?.close();
   shown = now;
   for (const form of document.forms) form.hidden = form.id !== nextAction.type;
   if (['none', 'resolve'].includes(nextAction.type))
@@ -48,7 +50,7 @@ const say = (/** @type {string} */ text) => document.querySelector('#status')?.r
 
 /** What happens without the user (a retry, an expiry, an operator) arrives by itself. */
 function follow() {
-  const stream = new EventSource('/api/onboarding/events');
+  const stream = openEvents();
   stream.addEventListener('message', () => void refresh());
   stream.addEventListener('error', () => {
     // EventSource tries again by itself, but not after an answer that is no stream: that is its last word.

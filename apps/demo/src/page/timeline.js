@@ -1,3 +1,4 @@
+import { openEvents } from './ceremony.js';
 import { byId, el } from './elements.js';
 import { eventWords } from './event-words.js';
 
@@ -22,7 +23,7 @@ export class Timeline {
   /** Follows the browser's own onboarding from its first event on. */
   follow() {
     this.stop();
-    const stream = new EventSource('/api/onboarding/events');
+    const stream = openEvents();
     this.#stream = stream;
     stream.addEventListener('message', ({ data }) => this.#add(JSON.parse(data)));
     stream.addEventListener('error', () => {

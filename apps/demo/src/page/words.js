@@ -19,6 +19,7 @@ const WORDS = {
   mfa_needed: 'The wallet provider wants another proof of who you are.',
   illegal_state: 'Things have moved on meanwhile. This is where you are now.',
   step_in_progress: 'We are at it already.',
+  other_onboarding: 'You have started anew meanwhile, in another tab perhaps. This is where you are now.',
   onboarding_ended: 'This set-up has ended meanwhile.',
   not_started: 'Nothing was started in this browser. Start with your e-mail.',
   rate_limited: 'That was a little fast.',
