@@ -50,9 +50,9 @@ const verify = (id: string, body: object, headers: Record<string, string> = {}) 
 const AT_ONCE = { prefer: 'respond-async' };
 
 /** The passkey as Turnkey spells it, for a fresh challenge of ours. */
-async function passkey(id: string) {
+async function passkey(id: string, origin = ORIGIN) {
   const challenge = await story.challenge(id);
-  const { response, rawId } = createPasskey({ rpId: RP_ID, origin: ORIGIN, challenge });
+  const { response, rawId } = createPasskey({ rpId: RP_ID, origin, challenge });
   return {
     authenticatorName: "Ana's phone",
     challenge,
@@ -187,6 +187,20 @@ describe.each(DOORS)('client custody at %s', (door) => {
       expect([status, body.code]).toEqual([400, 'validation_failed']);
       expect(body.errors[0]!.pointer).toMatch(pointer);
     }
+    const [fine, foreign] = [await passkey(id), await passkey(id, 'https://evil.example')];
+    expect(await register(id, await device.request(deviceSigning!, [fine, foreign]))).toMatchObject({
+      status: 422,
+      body: {
+        code: 'attestation_invalid',
+        errors: [
+          {
+            pointer: '/device',
+            code: 'origin_not_allowed',
+            detail: 'Passkey 2 in it: The origin is none that this integration allows.',
+          },
+        ],
+      },
+    });
     expect(person.requests()).toHaveLength(calls);
     expect((await register(id, good)).body.state).toBe('completed');
   });

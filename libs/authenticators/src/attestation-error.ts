@@ -74,15 +74,19 @@ export interface AttestationFault {
   detail?: string;
 }
 
-/** One problem for all that is wrong with a submission's passkeys. */
-export function attestationInvalid(faults: AttestationFault[]): ProblemError {
+/**
+ * One problem for all that is wrong with a submission's passkeys.
+ *
+ * @param signed whether they came in what the user's device signed: the submission has no list to point into then.
+ */
+export function attestationInvalid(faults: AttestationFault[], signed: boolean): ProblemError {
   return new ProblemError('attestation_invalid', {
     detail: 'A passkey failed a check; errors says which. Nothing was sent to the provider.',
-    errors: faults.map(({ index, code, detail = FAULTS[code] }) => ({
-      pointer: `/authenticators/${index}`,
-      code,
-      detail,
-    })),
+    errors: faults.map(({ index, code, detail = FAULTS[code] }) =>
+      signed
+        ? { pointer: '/device', code, detail: `Passkey ${index + 1} in it: ${detail}` }
+        : { pointer: `/authenticators/${index}`, code, detail },
+    ),
   });
 }
 

@@ -172,7 +172,7 @@ export class AuthenticatorsService {
         faults.push({ index, code: error.code, detail: error.message });
       }
     }
-    if (faults.length > 0) throw attestationInvalid(faults);
+    if (faults.length > 0) throw attestationInvalid(faults, row.deviceSigning !== null);
     return checked;
   }
 
@@ -187,7 +187,7 @@ export class AuthenticatorsService {
       if (index >= room) return [{ index, code: 'too_many_authenticators' }];
       return outstanding.has(challenge) ? [] : [{ index, code: 'challenge_mismatch' }];
     });
-    if (faults.length > 0) throw attestationInvalid(faults);
+    if (faults.length > 0) throw attestationInvalid(faults, row.deviceSigning !== null);
   }
 
   /** As it is configured now, whatever it was when the onboarding began or the options were given. */

@@ -134,6 +134,14 @@ describe('step 3', () => {
     expect(end.clauses!.map(({ name }) => name)).toEqual(['credentials_released']);
   });
 
+  it.each([
+    ['/authenticators', { deviceSigning: null }],
+    ['/device', { deviceSigning: { publicKey: 'k' } as Row['deviceSigning'] }],
+  ])('refused points at what was submitted: %s', (pointer, more) => {
+    const end = step.rejected({ ...row, ...more }, refusal('attestation_invalid'));
+    expect(end.result!.errors).toMatchObject([{ pointer, code: 'upstream_refused' }]);
+  });
+
   it('that found no time goes back to a new code', () => {
     expect(step.gaveUp()).toMatchObject({ signal: 'session_expired', patch: { reason: 'session_expired' } });
   });

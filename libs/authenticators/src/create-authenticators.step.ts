@@ -47,7 +47,7 @@ export class CreateAuthenticatorsStep implements Step, OnModuleInit {
     };
   }
 
-  rejected(_row: Row, error: UpstreamError): StepEnd {
+  rejected(row: Row, error: UpstreamError): StepEnd {
     const clauses = [this.credentials.release];
     if (error.reason === 'session_expired') {
       return { ...this.#sessionOver('The provider does not take the session any more.'), clauses };
@@ -62,7 +62,7 @@ export class CreateAuthenticatorsStep implements Step, OnModuleInit {
       ? {
           code: 'attestation_invalid' as const,
           detail: why.detail,
-          errors: [{ pointer: '/authenticators', ...why }],
+          errors: [{ pointer: row.deviceSigning ? '/device' : '/authenticators', ...why }],
         }
       : {
           code: 'upstream_rejected' as const,
