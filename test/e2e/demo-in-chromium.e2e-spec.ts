@@ -45,6 +45,8 @@ describeInBrowser('that the demo takes a person from an e-mail to a passkey', ()
       await demo.at('You are all set');
       expect(await demo.passkeys('Your passkeys')).toEqual(['Ana’s phone']);
       await demo.timeline('The provider has the passkey').waitFor();
+      await demo.timeline('Code and session were wiped').waitFor();
+      if (format === 'none') expect(await keepScreenshots(demo.page, 'demo-done')).toEqual([]);
 
       const [made] = await phone.passkeys();
       const [stored] = world.stored(email);
@@ -71,6 +73,7 @@ describeInBrowser('that the demo takes a person from an e-mail to a passkey', ()
     await demo.at('Set up your wallet');
     expect(await keepScreenshots(demo.page, 'demo-start')).toEqual([]);
     await demo.start(email);
+    await demo.timeline('A code was mailed').waitFor();
     expect(await keepScreenshots(demo.page, 'demo-code')).toEqual([]);
     await demo.enter(world.story.wrongCode(world.subject(email)));
     await demo.problem('You have 2 tries left');

@@ -144,6 +144,7 @@ describeInBrowser('what the demo says of passkeys that are not made, not accepte
 
   it('two at once, of two devices, by one call', async () => {
     const { demo, email } = await verified();
+    await demo.timeline('The code was right').waitFor();
     expect(await keepScreenshots(demo.page, 'demo-passkey')).toEqual([]);
     const phone = await demo.plug();
     await demo.create('Phone');
@@ -159,7 +160,7 @@ describeInBrowser('what the demo says of passkeys that are not made, not accepte
     await demo.button('Finish').click();
     await demo.at('You are all set');
     expect(await demo.passkeys('Your passkeys')).toEqual(['Phone', 'Key']);
-    expect(await keepScreenshots(demo.page, 'demo-done')).toEqual([]);
+    expect(await keepScreenshots(demo.page, 'demo-two-done')).toEqual([]);
 
     const made = [...(await phone.passkeys()), ...(await key.passkeys())];
     expect(world.stored(email)).toMatchObject(
