@@ -93,6 +93,20 @@ describe('docs/integrate.md', () => {
     expect(names).toEqual(expect.arrayContaining(['main.js', 'page/index.html', ...imported]));
   });
 
+  it('says how long that is', () => {
+    const lines = new Map(pastedFiles().map(({ name, text }) => [name, text.split('\n').length - 1]));
+    const all = [...lines.values()].reduce((sum, each) => sum + each);
+    const [client, ceremony, server] = ['gangway.js', 'page/ceremony.js', 'server.js'].map((name) =>
+      lines.get(name),
+    );
+    expect(lines.size).toBe(8);
+    const said = read('docs/integrate.md').replaceAll(/\s+/g, ' ');
+    expect(said).toContain(`It is eight files, ${all} lines with their comments.`);
+    expect(said).toContain(
+      `the client of ${client} lines and the ceremony of ${ceremony}; the server of ${server} `,
+    );
+  });
+
   it('says what to do on each code', () => {
     const guide = read('docs/integrate.md');
     expect(PROBLEM_CODES.filter((code) => !guide.includes(`\`${code}\``))).toEqual([]);
