@@ -33,10 +33,12 @@ export async function call(path, body) {
   const response = await fetch(`/api/onboarding${path}`, init).catch(() => {
     throw new Refusal({ code: 'offline' });
   });
-  const answer = await response.json().catch(() => ({ code: 'internal' }));
-  if (response.ok && answer.state) of = answer.of ?? '';
-  if (response.ok) return answer;
-  throw new Refusal(answer, Number(response.headers.get('Retry-After')));
+  const answer = await response.json().catch(() => undefined);
+  if (!response.ok || !answer) {
+    throw new Refusal(answer ?? { code: 'internal' }, Number(response.headers.get('Retry-After')));
+  }
+  if (answer.state) of = answer.of ?? '';
+  return answer;
 }
 
 /**
