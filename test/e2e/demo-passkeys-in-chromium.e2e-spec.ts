@@ -86,9 +86,9 @@ describeInBrowser('what the demo says of passkeys that are not made, not accepte
   it('a passkey that is not handed in while its challenge lasts is dropped, here and on the device', async () => {
     const { demo, email } = await verified();
     const phone = await demo.plug();
-    const end = await demo.tamper(() => ({ timeout: 6_000 }));
+    const end = await demo.tamper(() => ({ timeout: 12_000 }));
     await demo.create('Phone');
-    await demo.page.getByText(/^You have \d s for this\.$/).waitFor();
+    await demo.page.getByText(/^You have \d+ s for this\.$/).waitFor();
     expect(await phone.passkeys()).toHaveLength(1);
     await demo.problem('Phone: not saved in time. Create it again.');
     await demo.focused(demo.button('Create passkey'));
