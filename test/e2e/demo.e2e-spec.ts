@@ -93,6 +93,13 @@ describe('the demo', () => {
 const newestId = async () =>
   (await story.call<{ items: { id: string }[] }>('GET', '/v1/onboardings?limit=1')).body.items[0]!.id;
 
+describe('an address', () => {
+  it('that the provider cannot mail to is refused as such', async () => {
+    const { status, body } = await demo.browser().post('', { email: 'a/b@ex.com' });
+    expect({ status, code: body.code }).toEqual({ status: 400, code: 'validation_failed' });
+  });
+});
+
 describe('a browser', () => {
   it('whose tab shows another onboarding than it has by now does nothing to that one', async () => {
     const { browser, email } = await started();

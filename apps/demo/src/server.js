@@ -61,7 +61,7 @@ export function createServer(gangway, users, { integration, mailboxUrl } = {}) {
 
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(HEADERS);
-    if (request.url.startsWith('/api/')) reply.header('Cache-Control', 'no-store');
+    if (request.routeOptions.url?.startsWith('/api/')) reply.header('Cache-Control', 'no-store');
     // WebAuthn takes "localhost" for a secure site, but no address.
     const byAddress = /^(?:127[.\d]+|\[::1\])(:\d+)?$/.exec(request.host);
     if (request.url === '/' && byAddress) return reply.redirect(`http://localhost${byAddress[1] ?? ''}/`);

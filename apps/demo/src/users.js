@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { GangwayProblem } from './gangway.js';
 
 /**
  * Stands in for your own table of users, whom the wallet provider knows already. Here anybody is a user: the
@@ -30,6 +31,12 @@ export class Users {
       body: JSON.stringify(user),
       signal: AbortSignal.timeout(5_000),
     });
+    if (response.status === 400) {
+      throw new GangwayProblem(400, {
+        code: 'validation_failed',
+        detail: 'Nobody is mailed at such an address.',
+      });
+    }
     if (!response.ok) throw new Error(`the sandbox answered ${response.status} to POST /_sandbox${path}`);
   }
 }
