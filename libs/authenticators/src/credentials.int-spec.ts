@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { PreparedStatements } from '#libs/database';
 import { anOnboarding } from '#libs/testing';
 import { openAuthenticators, type Authenticators } from './fixtures/open-authenticators.js';
 
@@ -146,5 +147,27 @@ describe('a credential', () => {
     );
     expect(outcomes.some(Boolean)).toBe(true);
     expect(await registered(key)).toEqual(['a']);
+  });
+
+  it('is found by its id among many, whoever has it', async () => {
+    const { dataSource, module, credentials } = authenticators;
+    const [key, id] = [randomUUID(), randomUUID()];
+    const onboarding = await insert(key);
+    await dataSource.query(
+      `INSERT INTO credentials (integration, subject_key, credential_id, onboarding_id, registered)
+       SELECT 'byzantine', 'subject-' || n, gen_random_uuid(), $1, true FROM generate_series(1, 6000) n`,
+      [onboarding],
+    );
+    await dataSource.query('ANALYZE credentials');
+    const run = jest.spyOn(module.get(PreparedStatements), 'run');
+    await reserve(onboarding, [id]);
+    await credentials.taken('byzantine', [id]);
+    const sent = run.mock.calls.map(([{ text }, values]): [string, unknown[]] => [text, values]);
+    run.mockRestore();
+    expect(sent).toHaveLength(2);
+    for (const [text, values] of sent) {
+      const plan = JSON.stringify(await dataSource.query(`EXPLAIN (FORMAT JSON) ${text}`, values));
+      expect(plan).toContain('"Index Name":"credentials_registered"');
+    }
   });
 });
