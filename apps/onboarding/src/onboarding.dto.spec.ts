@@ -7,6 +7,7 @@ import {
   idParam,
   listQuery,
   onboardingResource,
+  optionsBody,
   reasonBody,
   resolveBody,
   startBody,
@@ -67,6 +68,12 @@ describe('what callers send', () => {
       resolveBody,
       { outcome: 'done', reason: 'asked' },
       [{ outcome: 'maybe', reason: 'x' }, { outcome: 'done' }, { outcome: 'done', reason: '' }],
+    ],
+    [
+      'a user of a passkey',
+      optionsBody,
+      { userName: 'ana@example.com', userDisplayName: 'Ana' },
+      [{}, { userName: '' }, { userName: 'x'.repeat(65) }, { userName: 'a\0b' }, { userName: 'a\ud800' }],
     ],
     ['a reason', reasonBody, { reason: 'x' }, [{ reason: 'x'.repeat(501) }, { why: 'x' }, null]],
     [
