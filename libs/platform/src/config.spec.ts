@@ -161,8 +161,9 @@ describe('parseConfig', () => {
       .map(([variable, value]) => [variable.replace('BYZANTINE', 'BYZANTINE_EU'), value]);
     const env = { ...good, INTEGRATIONS: 'byzantine,byzantine-eu', ...Object.fromEntries(ofOther) };
     expect(parseConfig(env).INTEGRATIONS.map(({ name }) => name)).toEqual(['byzantine', 'byzantine-eu']);
-    expect(parseConfig({ ...env, INTEGRATIONS: 'byzantine' }).INTEGRATIONS).toHaveLength(1);
     const misspelt = { ...env, INTEGRATION_BYZANTINE_EU_ATESTATION: 'direct' };
+    // One that is not used now is none of our business.
+    expect(parseConfig({ ...misspelt, INTEGRATIONS: 'byzantine' }).INTEGRATIONS).toHaveLength(1);
     expect(Object.keys(faultsOf(misspelt))).toEqual(['INTEGRATION_BYZANTINE_EU_ATESTATION']);
   });
 
