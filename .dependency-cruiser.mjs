@@ -16,7 +16,7 @@ const MAY_IMPORT = {
   authenticators: ['kernel', 'platform', 'upstream', 'onboarding'],
 };
 
-const SPEC = '\\.(spec|int-spec|e2e-spec)\\.ts$|/fixtures/';
+const SPEC = '\\.(spec|int-spec|e2e-spec|long-spec)\\.ts$|/fixtures/';
 const APP_LIBS = [
   'kernel',
   'platform',
@@ -136,7 +136,8 @@ export default {
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
-    exclude: { path: '(^|/)dist/' },
+    // The clients' packages are installed by the one test that uses them.
+    exclude: { path: '(^|/)dist/|^test/clients/' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
     enhancedResolveOptions: {

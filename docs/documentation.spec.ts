@@ -35,13 +35,14 @@ function arrowsOfMachine(): string[] {
   return places
     .flatMap(({ state, step, node }) =>
       SIGNALS.filter((signal) => !NOT_DRAWN.has(signal)).flatMap((signal) => {
-        const lives = nextState({ state, step, sessionLives: true }, signal);
-        const over = nextState({ state, step, sessionLives: false }, signal);
+        const lives = nextState({ state, step, sessionLives: true, codeLives: true }, signal);
+        const over = nextState({ state, step, sessionLives: false, codeLives: false }, signal);
         if (!lives || !over) return [];
         if (lives === over) return [`${node} --> ${nodeOf(lives, state)}: ${signal}`];
+        const what = state === 'outcome_unknown' ? 'session' : 'old code';
         return [
-          `${node} --> ${lives}: ${signal} [session lives]`,
-          `${node} --> ${over}: ${signal} [session over]`,
+          `${node} --> ${lives}: ${signal} [${what} lives]`,
+          `${node} --> ${over}: ${signal} [${what} over]`,
         ];
       }),
     )

@@ -6,7 +6,7 @@
  * The service runs in this process, over a real PostgreSQL, Redis and the sandbox, which fails now and then.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
+import { flagsOrExit } from '#launcher/flags';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { migrate } from '#libs/database';
 import * as onboarding from '#libs/onboarding';
@@ -29,20 +29,24 @@ import { story } from './story.js';
 
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 
-const { values } = parseArgs({
-  options: {
-    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
-    calls: { type: 'string', default: '5000' },
-    people: { type: 'string', default: '40' },
-    parallel: { type: 'string', default: '16' },
+const values = flagsOrExit(
+  {
+    name: 'npm run test:orders',
+    summary: 'Calls the service in random orders: no 5xx, no illegal transition.',
+    flags: {
+      seed: {
+        is: 'text',
+        default: String(Date.now() % 1_000_000),
+        about: 'the same seed makes the same choices',
+      },
+      calls: { is: 'count', default: 5000, about: 'calls to make' },
+      people: { is: 'count', default: 40, about: 'users in all' },
+      parallel: { is: 'count', default: 16, about: 'calls at once' },
+    },
   },
-});
-const number = (name: 'calls' | 'people' | 'parallel') => {
-  if (/^[1-9]\d{0,8}$/.test(values[name])) return Number(values[name]);
-  process.stderr.write(`--${name} takes a whole number from 1 on, not "${values[name]}"\n`);
-  return process.exit(2);
-};
-const calls = number('calls');
+  process.argv.slice(2),
+);
+const { calls } = values;
 
 /** Everything ends within seconds, so that orders meet ends as well. */
 const ENV = {
@@ -107,7 +111,7 @@ async function run(random: SeededRandom): Promise<number> {
   }
   startJobs(worker);
   const journal = new JournalKeeper(sandbox.control);
-  const orders = new RandomCalls(random.stream('calls'), sandbox.control, number('people'), name);
+  const orders = new RandomCalls(random.stream('calls'), sandbox.control, values.people, name);
   await callInAnyOrder(service, orders, sandbox, random.stream('weather'));
 
   sandbox.control.removeFaults();
@@ -146,7 +150,7 @@ async function callInAnyOrder(
       if (left % 10_000 === 0 && left > 0) say(`  ${left} calls left`);
     }
   };
-  await Promise.all(Array.from({ length: number('parallel') }, caller));
+  await Promise.all(Array.from({ length: values.parallel }, caller));
 }
 
 async function make(service: NestFastifyApplication, orders: RandomCalls): Promise<void> {

@@ -9,7 +9,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
+import { flagsOrExit } from '#launcher/flags';
 import { Client } from 'pg';
 import { migrate } from '#libs/database';
 import { startSandbox } from '../../apps/sandbox/src/sandbox.js';
@@ -23,19 +23,18 @@ const GOES_ON_WITHIN_MS = 60_000;
 /** Memory that is "flat" still breathes with the garbage collector, of four processes here. */
 const FLAT_MB = 48;
 
-const { values } = parseArgs({
-  options: {
-    seconds: { type: 'string', default: '120' },
-    waiting: { type: 'string', default: '100' },
-    rate: { type: 'string', default: '10' },
+const { seconds, waiting, rate } = flagsOrExit(
+  {
+    name: 'npm run test:outage',
+    summary: 'Measures what a flushed and a killed Redis cost with the default times.',
+    flags: {
+      seconds: { is: 'count', default: 120, about: 'length of each outage' },
+      waiting: { is: 'count', default: 100, about: 'onboardings that wait for a retry' },
+      rate: { is: 'count', default: 10, about: 'starts a second' },
+    },
   },
-});
-const number = (name: keyof typeof values) => {
-  if (/^[1-9]\d{0,5}$/.test(values[name])) return Number(values[name]);
-  process.stderr.write(`--${name} takes a whole number from 1 on, not "${values[name]}"\n`);
-  return process.exit(2);
-};
-const [seconds, waiting, rate] = [number('seconds'), number('waiting'), number('rate')];
+  process.argv.slice(2),
+);
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 
 /** Who and where, and nothing of the times. */

@@ -8,43 +8,45 @@
  * operating system. With DATABASE_URL and REDIS_URL set these servers are used, and not killed.
  */
 import { writeFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
+import { flagsOrExit } from '#launcher/flags';
 import { ChaosRun, type ChaosResult } from './chaos-run.js';
 import { INVARIANT_NAMES } from './checker.js';
 import { story } from './story.js';
 
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 
-const { values } = parseArgs({
-  options: {
-    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
-    kills: { type: 'string', default: '100' },
-    seconds: { type: 'string', default: '1500' },
-    callers: { type: 'string', default: '30' },
-    onboardings: { type: 'string', default: '100000' },
-    services: { type: 'string', default: '4' },
-    workers: { type: 'string', default: '3' },
-    events: { type: 'boolean', default: false },
-    /** Where to write the whole history, for a closer look. */
-    dump: { type: 'string' },
+const values = flagsOrExit(
+  {
+    name: 'npm run test:chaos',
+    summary: 'Kills, cuts and floods a fleet by a seeded script, then checks its history.',
+    flags: {
+      seed: {
+        is: 'text',
+        default: String(Date.now() % 1_000_000),
+        about: 'the same seed makes the same choices',
+      },
+      kills: { is: 'count', default: 100, about: 'processes to kill' },
+      seconds: { is: 'count', default: 1500, about: 'the run ends after these, kills left or not' },
+      callers: { is: 'count', default: 30, about: 'callers at once' },
+      onboardings: { is: 'count', default: 100_000, about: 'onboardings at most' },
+      services: { is: 'count', default: 4, about: 'processes of the service' },
+      workers: { is: 'count', default: 3, about: 'processes of the worker' },
+      events: { is: 'switch', about: 'prints each event' },
+      dump: { is: 'text', about: 'a file for the whole history' },
+    },
   },
-});
-
-const count = (name: 'kills' | 'seconds' | 'callers' | 'onboardings' | 'services' | 'workers') => {
-  if (/^[1-9]\d{0,8}$/.test(values[name])) return Number(values[name]);
-  process.stderr.write(`--${name} takes a whole number from 1 on, not "${values[name]}"\n`);
-  return process.exit(2);
-};
+  process.argv.slice(2),
+);
 
 say(`chaos with --seed ${values.seed} (Node.js ${process.versions.node})`);
 const run = new ChaosRun({
   seed: values.seed,
-  kills: count('kills'),
-  seconds: count('seconds'),
-  callers: count('callers'),
-  onboardings: count('onboardings'),
-  services: count('services'),
-  workers: count('workers'),
+  kills: values.kills,
+  seconds: values.seconds,
+  callers: values.callers,
+  onboardings: values.onboardings,
+  services: values.services,
+  workers: values.workers,
   say,
   sayEvent: values.events ? (line) => say(`  ${line}`) : null,
 });

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { StepUnderTest } from './step-under-test.js';
 import { Story, type Answer } from './story.js';
+import { runOut } from './time-travel.js';
 
 /** Upstream acts, then says that it failed: what looks like nothing has happened. */
 const actedThenFailed = { status: 500, afterEffect: true } as const;
@@ -176,7 +177,7 @@ describe('create-authenticators, failing after the passkey is stored', () => {
 
   it('resolved as not done after the session: a new code is needed', async () => {
     const at = await lost('create-authenticators');
-    await story.sql('UPDATE onboardings SET session_ends_at = clock_timestamp() WHERE id = $1', [at.id]);
+    await runOut(story, at.id, 'session');
     const { body } = await story.resolve(at.id, 'not_done');
     expect(body).toMatchObject({
       state: 'otp_needed',

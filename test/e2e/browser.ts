@@ -36,7 +36,10 @@ export function describeInBrowser(what: string, stories: () => void): void {
 /** A page, and what its browser had to complain about. */
 export interface WatchedPage {
   page: Page;
-  /** What a policy refused, what a script threw or wrote to the console as an error. Answers 4xx are none. */
+  /**
+   * What a policy refused, what a script or worker threw or wrote to the console as an error, and requests to other
+   * hosts than this machine. Answers 4xx are none.
+   */
   complaints: string[];
 }
 
@@ -59,7 +62,8 @@ export class RealBrowser {
 
   /** Opens a page in a context of its own: no cookie is shared with the others. */
   async open(options: BrowserContextOptions = {}): Promise<WatchedPage> {
-    const context = await this.#browser.newContext(options);
+    // A spinner that turns takes a whole core of a machine without a GPU.
+    const context = await this.#browser.newContext({ reducedMotion: 'reduce', ...options });
     const page = await context.newPage();
     page.setDefaultTimeout(15_000);
     return { page, complaints: await complaintsOf(page) };
@@ -78,6 +82,11 @@ async function complaintsOf(page: Page): Promise<string[]> {
     if (message.type() === 'error' && message.args().length > 0)
       complaints.push(`console: ${message.text()}`);
   });
+  page.on('request', (request) => {
+    const { protocol, hostname } = new URL(request.url());
+    if (/^(?:https?|wss?):$/.test(protocol) && !isOurs(hostname))
+      complaints.push(`elsewhere: ${request.url()}`);
+  });
   const devTools = await page.context().newCDPSession(page);
   devTools.on('Log.entryAdded', ({ entry }) => {
     if (entry.source === 'security') complaints.push(`security: ${entry.text}`);
@@ -90,3 +99,5 @@ async function complaintsOf(page: Page): Promise<string[]> {
   await devTools.send('Audits.enable');
   return complaints;
 }
+
+const isOurs = (host: string) => host === '127.0.0.1' || host === 'localhost' || host.endsWith('.localhost');

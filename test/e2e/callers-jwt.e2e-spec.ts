@@ -1,5 +1,7 @@
 import { createHmac, createPublicKey } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { until } from '#libs/testing';
+import { AppProcess } from './app-process.js';
 import { bearer, makeKey, readWith, type Refusal } from './callers.js';
 import { closedPort } from './gate.js';
 import { Story } from './story.js';
@@ -78,6 +80,147 @@ describe('a JWT of the issuer', () => {
   });
 });
 
+/** As the documentation of each issuer shows them. */
+const SUBJECTS = {
+  'Auth0, a machine': 'dGhpcyBpcyBub3QgYSBrZXk@clients',
+  'Auth0, a user': 'auth0|64b0f1e2a3',
+  'Okta, a machine': '0oa1gjh63g214q0Hq0g4',
+  'Entra ID': 'AAAAAAAAAAAAAAAAAAAAAIkzqFVrSaSaFHy782bbtaQ',
+  Keycloak: 'service-account-Shop_API',
+  Cognito: '1example23456789',
+  Google: '110169484474386276334',
+  Kubernetes: 'system:serviceaccount:payments:shop',
+  SPIFFE: 'spiffe://example.org/ns/payments/sa/shop',
+  'GitHub Actions': 'repo:octo-org/octo-repo:ref:refs/heads/main',
+  AWS: 'arn:aws:sts::123456789012:assumed-role/Shop/i-0123456789abcdef0',
+  LDAP: 'CN=Shop Service, OU=Payments, DC=example',
+  'a word of our own': 'service',
+  'quotes and markup': `Robert'"; DROP TABLE <b>&amp;`,
+  'another script': 'магазин-店',
+  '255 of four bytes each': '🛒'.repeat(255),
+};
+
+describe('the name of a JWT’s caller', () => {
+  const scope = 'onboardings:read onboardings:write';
+  const startAs = async (sub: string, headers: Record<string, string> = {}) => {
+    const as = { ...bearer(await issuer.token(key, { sub, scope })), ...headers };
+    return { as, started: await story.start(story.newSubject(), {}, as) };
+  };
+
+  it.each(Object.entries(SUBJECTS))('is taken as it stands: %s', async (_, sub) => {
+    const { as, started } = await startAs(sub, { 'idempotency-key': crypto.randomUUID() });
+    expect(started).toMatchObject({ status: 201, body: { caller: sub } });
+    const path = `/v1/onboardings/${started.body.id}`;
+    expect((await story.call('GET', path, undefined, as)).status).toBe(200);
+    expect((await story.call('POST', `${path}/cancel`, {}, as)).status).toBe(200);
+    const events = await story.call<{ items: { actor: string }[] }>('GET', `${path}/events`, undefined, as);
+    expect(new Set(events.body.items.map(({ actor }) => actor))).toEqual(
+      new Set(['caller', 'service', 'upstream']),
+    );
+    const listed = await story.call<{ items: { id: string }[] }>(
+      'GET',
+      `/v1/onboardings?caller=${encodeURIComponent(sub)}`,
+    );
+    expect(listed.body.items.map(({ id }) => id)).toEqual([started.body.id]);
+  });
+
+  it.each([
+    ['another case', 'Shop@clients', 'shop@clients'],
+    ['another normal form', 'caf\u00e9', 'cafe\u0301'],
+    ['a space at its end', 'till', 'till '],
+    ['a like-looking letter', 'till-a', 'till-\u0430'],
+  ])('is compared exactly: %s is another caller', async (_, one, other) => {
+    const { started } = await startAs(one);
+    const as = bearer(await issuer.token(key, { sub: other, scope }));
+    const path = `/v1/onboardings/${started.body.id}`;
+    expect((await story.call('GET', path, undefined, as)).status).toBe(404);
+    expect((await story.call('POST', `${path}/cancel`, {}, as)).status).toBe(404);
+  });
+
+  it('stays what an API key cannot have, unless it has the form of a key’s', async () => {
+    for (const caller of ['Shop', 'a@clients', 'auth0|x', 'a b', 'x'.repeat(65)]) {
+      const made = await story.call('POST', '/v1/admin/api-keys', { caller, scopes: ['admin'] });
+      expect(made.status).toBe(400);
+    }
+  });
+});
+
+describe('keys as issuers publish them', () => {
+  it.each(['RS256', 'PS256', 'ES256', 'EdDSA'])('open with %s, beside keys for other uses', async (alg) => {
+    const own = await TokenIssuer.start();
+    story.atEnd(() => own.close());
+    const mine = await own.newKey('mine', { alg });
+    const { alg: _, use: __, ...bare } = mine.publicJwk;
+    own.published = [{ kty: 'unheard-of', kid: 'mine' }, { ...rsa.publicJwk, kid: 'mine', use: 'enc' }, bare];
+    const { url } = await story.startService(own.env);
+    expect(await statusOf(await own.token(mine), url)).toBe(200);
+    // RFC 7515 §4.1.4: the id is optional.
+    expect(await statusOf(await own.token(mine, {}, { kid: undefined }), url)).toBe(200);
+    expect(await statusOf(await own.token(mine, { aud: ['another', own.audience] }), url)).toBe(200);
+  });
+
+  it('open without a key id while two are published, and a third opens nothing', async () => {
+    const own = await TokenIssuer.start();
+    story.atEnd(() => own.close());
+    const keys = [await own.newKey('old'), await own.newKey('new')];
+    const { url } = await story.startService(own.env);
+    for (const each of keys)
+      expect(await statusOf(await own.token(each, {}, { kid: undefined }), url)).toBe(200);
+    const stranger = await own.newKey('stranger', { publish: false });
+    expect(await statusOf(await own.token(stranger, {}, { kid: undefined }), url)).toBe(401);
+    expect(await statusOf(await own.token(keys[0]!, { exp: nowS() - 60 }, { kid: undefined }), url)).toBe(
+      401,
+    );
+  });
+});
+
+describe('scopes in another claim', () => {
+  it.each([
+    ['Okta', 'scp', ['onboardings:read', 'openid']],
+    ['Entra ID, delegated', 'scp', 'onboardings:read profile'],
+    ['Entra ID, a machine', 'roles', ['onboardings:read']],
+  ])('are read as %s sends them', async (_, claim, scopes) => {
+    const { url } = await story.startService({ ...issuer.env, JWT_SCOPE_CLAIM: claim });
+    expect(await statusOf(await issuer.token(key, { scope: undefined, [claim]: scopes }), url)).toBe(200);
+    expect(await statusOf(await issuer.token(key), url)).toBe(403);
+  });
+});
+
+describe('the log', () => {
+  it('says why a token was refused, by the answer’s traceId, and repeats nothing of the token', async () => {
+    const service = await AppProcess.start(story, 'onboarding', { ...issuer.env, LOG_LEVEL: 'info' });
+    const stranger = await issuer.newKey('first', { publish: false });
+    const unheardOf = await issuer.newKey('unheard-of', { publish: false });
+    const refused: [string, string][] = [
+      [await issuer.token(key, { exp: nowS() - 60 }), 'the token has expired'],
+      [await issuer.token(key, { nbf: nowS() + 60 }), 'claim nbf is in the future'],
+      [await issuer.token(key, { aud: 'CANARY' }), 'claim aud is not JWT_AUDIENCE'],
+      [await issuer.token(key, { aud: undefined }), 'claim aud is missing'],
+      [await issuer.token(key, { iss: 'CANARY' }), 'claim iss is not JWT_ISSUER'],
+      [await issuer.token(key, { exp: undefined }), 'claim exp is missing'],
+      [await issuer.token(key, { sub: undefined }), 'claim sub is missing'],
+      [await issuer.token(key, { sub: 'CANARY\n' }), 'claim sub is no name of 1 to 255 printable characters'],
+      [await issuer.token(key, { scope: { CANARY: 1 } }), 'claim scope is no list of scopes'],
+      [await issuer.token(stranger), 'the signature is wrong'],
+      [await issuer.token(unheardOf), 'the issuer publishes no key for its kid and alg'],
+      ['CANARY', 'neither an API key nor a JWT'],
+    ];
+    for (const [token, reason] of refused) {
+      const { status, body } = await readWith(story, token, service.url);
+      expect([reason, status, body.detail]).toEqual([reason, 401, 'The bearer token is not valid.']);
+      const { traceId } = body as unknown as { traceId: string };
+      const line = await until(`why: ${reason}`, () =>
+        service.said
+          .split('\n')
+          .find((each) => each.includes(traceId) && each.includes('"code":"unauthenticated"')),
+      );
+      expect(JSON.parse(line)).toMatchObject({ traceId, reason, address: '127.0.0.1' });
+      expect(line.length).toBeLessThan(600);
+    }
+    expect(service.said).not.toContain('CANARY');
+  });
+});
+
 describe('an issuer whose keys cannot be had', () => {
   it('is not asked again for every token that comes', async () => {
     const broken = await TokenIssuer.start();
@@ -99,7 +242,17 @@ describe('what is no JWT of the issuer', () => {
     { what: 'of no issuer', claims: { iss: undefined } },
     { what: 'for good', claims: { exp: undefined } },
     { what: 'of nobody', claims: { sub: undefined } },
-    { what: 'of somebody whose name is none', claims: { sub: 'Robert"; DROP TABLE' } },
+    { what: 'of an empty name', claims: { sub: '' } },
+    { what: 'of a blank name', claims: { sub: '   ' } },
+    { what: 'of a name that is a number', claims: { sub: 7 } },
+    { what: 'of a name that is too long', claims: { sub: 'x'.repeat(256) } },
+    { what: 'of a name with a line feed', claims: { sub: 'shop\n' } },
+    { what: 'of a name with U+0000', claims: { sub: 'sh\0op' } },
+    { what: 'of a name with U+007F', claims: { sub: 'shop\x7f' } },
+    { what: 'of a name with a line separator', claims: { sub: 'shop\u2028x' } },
+    { what: 'of a name written from right to left', claims: { sub: 'shop\u202egnp' } },
+    { what: 'of a name with an invisible space', claims: { sub: 'sh\u200bop' } },
+    { what: 'of a name with half a surrogate pair', claims: { sub: 'shop\ud800' } },
     { what: 'with integrations that cannot be read', claims: { integrations: 7 } },
     { what: 'with scopes that cannot be read', claims: { scope: { admin: true } } },
   ])('is refused: $what', async ({ claims }) => {

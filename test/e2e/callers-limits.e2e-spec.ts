@@ -58,6 +58,25 @@ describe('tokens that open nothing', () => {
     expect((await from('2001:db8:0:2::1', API_KEY)).status).toBe(200);
   });
 
+  it.each<[string, (n: number) => string]>([
+    ['with a port', (n) => `192.0.2.7:${40_000 + n}`],
+    ['in quotes with a port', (n) => `"192.0.2.7:${40_000 + n}"`],
+    ['of IPv6 with a port', (n) => `[2001:DB8:0:7::${n}]:${40_000 + n}`],
+    ['of IPv6 mapped to IPv4, with a port', (n) => `[::ffff:192.0.2.7]:${40_000 + n}`],
+    ['that is none', (n) => `_hidden${n}`],
+    ['behind one that is none', (n) => `192.0.2.${n}, unknown`],
+    ['behind one that a client made up', (n) => `192.0.2.${n + 10}, nonsense${n}, 192.0.2.7:${n}`],
+  ])('are counted by an address %s', async (_, written) => {
+    story = await begin({ LOGIN_FAILURES_PER_MINUTE: '3', TRUSTED_PROXIES: 'loopback' });
+    const from = (address: string) =>
+      story.call<Refusal>('GET', '/v1/onboardings?limit=1', undefined, {
+        ...bearer(BAD),
+        'x-forwarded-for': address,
+      });
+    for (let n = 1; n < 4; n++) expect((await from(written(n))).status).toBe(401);
+    isOver(await from(written(4)));
+  });
+
   it('do not shut out the keys and tokens that share their address and are good', async () => {
     const issuer = await TokenIssuer.start();
     const jwtKey = await issuer.newKey('k1');

@@ -313,9 +313,9 @@ describe('integrations', () => {
 
 describe('with PostgreSQL away', () => {
   it('a key that is remembered is known, any other is 503 and never 401', async () => {
-    const gate = await openGate(story.databaseUrl);
+    const gate = await openGate(story.env['DATABASE_URL']!);
     story.atEnd(() => gate.bar());
-    const through = new URL(story.databaseUrl);
+    const through = new URL(story.env['DATABASE_URL']!);
     through.host = `127.0.0.1:${gate.port}`;
     const { url } = await story.startService({ DATABASE_URL: through.href });
     const known = await makeKey(story, ['onboardings:read']);
@@ -328,7 +328,7 @@ describe('with PostgreSQL away', () => {
     expect(await ask(unknown.token)).toMatchObject({ status: 503, body: { code: 'not_ready' } });
     expect(await ask(`gw_${'0'.repeat(20)}_${'A'.repeat(43)}`)).toMatchObject({ status: 503 });
     await gate.open();
-    await until('it is back', async () => (await ask(unknown.token)).status === 403, 10_000);
+    await until('it is back', async () => (await ask(unknown.token)).status === 403);
   });
 });
 
@@ -360,7 +360,7 @@ async function rawAnswer(port: number, host: string, bytes: string): Promise<str
 }
 
 describe('the log', () => {
-  it('says whose request it was, and from where; what a caller may not do stands out', async () => {
+  it('says whose request it was, and from where', async () => {
     const service = await AppProcess.start(story, 'onboarding', { LOG_LEVEL: 'info' });
     const { token } = await makeKey(story, ['onboardings:read'], { caller: 'till' });
     expect((await readWith(story, token, service.url)).status).toBe(200);
@@ -372,9 +372,10 @@ describe('the log', () => {
     expect(JSON.parse(line)).toMatchObject({
       caller: 'till',
       address: '127.0.0.1',
-      req: { method: 'POST', path: '/v1/onboardings' },
-      res: { status: 403 },
+      method: 'POST',
+      route: '/v1/onboardings',
+      status: 403,
     });
     expect(service.said).not.toContain(token.slice(-43));
-  }, 20_000);
+  });
 });

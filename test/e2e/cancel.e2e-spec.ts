@@ -4,6 +4,7 @@ import { until } from '#libs/testing';
 import { SITUATIONS, SITUATION_NAMES, isInDoubt, stateOf, type Brought } from './situations.js';
 import { STEPS, StepUnderTest, type Fault, type StepName } from './step-under-test.js';
 import { Story, type Answer } from './story.js';
+import { mayResend } from './time-travel.js';
 
 const SEALED = 'num_nonnulls(sealed_otp_code, sealed_grant, sealed_authenticators)';
 
@@ -87,6 +88,27 @@ describe('cancelling what waits', () => {
     expect((await story.resolve(id, 'done')).body.code).toBe('onboarding_ended');
   });
 
+  it.each([
+    ['contradict each other', ['done', 'not_done', 'done', 'not_done']],
+    ['say the same', ['done', 'done', 'done', 'done']],
+  ] as const)('takes one decision on it, where four at once %s', async (_, outcomes) => {
+    const { id } = await SITUATIONS['outcome_unknown, after create-authenticators'](story);
+    await story.cancel(id);
+    const replies = await Promise.all(outcomes.map((outcome) => story.resolve(id, outcome)));
+    const taken = replies.flatMap(({ status }, n) => (status === 200 ? [outcomes[n]] : []));
+    expect(taken).toHaveLength(1);
+    for (const { status, body } of replies.filter((reply) => reply.status !== 200)) {
+      // 410 where the request came after the decision, 409 where it lost the race.
+      expect([
+        [409, 'illegal_state'],
+        [410, 'onboarding_ended'],
+      ]).toContainEqual([status, body.code]);
+      expect(body).toMatchObject({ state: 'cancelled', nextAction: { type: 'none' } });
+    }
+    const resolved = (await story.events(id)).filter(({ type }) => type === 'resolved');
+    expect(resolved.map(({ data }) => data['outcome'])).toEqual(taken);
+  });
+
   it('frees the subject for another start', async () => {
     const { id, subject } = await story.sent();
     const live = await story.start(subject);
@@ -154,7 +176,7 @@ describe('cancelling under a call in flight', () => {
 
   it('resend: likewise', async () => {
     const { id, subject } = await story.sent();
-    await story.sql('UPDATE onboardings SET otp_resend_at = clock_timestamp() WHERE id = $1', [id]);
+    await mayResend(story, id);
     expectEnded(await cancelUnder('init-otp', { id, subject }, () => story.resend(id)));
     expect(await lateAnswer(id)).toMatchObject({ step: 'init-otp', answer: 'otp_sent' });
     expect((await story.get(id)).body.state).toBe('cancelled');

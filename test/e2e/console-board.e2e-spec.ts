@@ -97,7 +97,10 @@ describe('the queue board', () => {
         }
       }
       for (const method of ['GET', 'HEAD', 'PUT', 'POST', 'DELETE', 'PATCH', 'OPTIONS', 'TRACE']) {
-        expect([method, path, (await send(story, method, path)).status]).toEqual([method, path, 401]);
+        // A method that a path does not have is told without a login, as everywhere.
+        const allowed = method === 'GET' || method === 'HEAD' ? [401] : [401, 405];
+        const { status } = await send(story, method, path);
+        expect([method, path, allowed.includes(status)]).toEqual([method, path, true]);
       }
       const refused = await send(story, 'GET', path);
       expectProblem(refused, 401, 'unauthenticated');
@@ -105,7 +108,7 @@ describe('the queue board', () => {
       const person = await send(story, 'GET', path, { headers: { accept: 'text/html,*/*' } });
       expect([person.status, /<form class="card login"/.test(person.text)]).toEqual([401, true]);
     }
-  }, 60_000);
+  });
 
   it('without a login, the login page and its stylesheet are there, and nothing more', async () => {
     const page = await send(story, 'GET', '/ops/login');
@@ -219,6 +222,7 @@ describe('a request that changes something', () => {
       200,
     ],
     ['our own page without TLS', () => ({ origin: story.serviceUrl }), 200],
+    ['our own page, in other letters', () => ({ origin: story.serviceUrl.replace('http', 'HTTP') }), 200],
     ['our own page, of which only the browser tells', () => ({ 'sec-fetch-site': 'same-origin' }), 200],
     ['nobody knows where', () => ({}), 403],
     ['another site', () => ({ origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' }), 403],

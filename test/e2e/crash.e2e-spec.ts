@@ -3,16 +3,13 @@ import { until } from '#libs/testing';
 import { AppProcess } from './app-process.js';
 import { DONE_STATE, STEPS, StepUnderTest, type Fault, type StepName } from './step-under-test.js';
 import { Story } from './story.js';
+import { lapseLeases } from './time-travel.js';
 
 // Processes start, leases lapse.
-jest.setTimeout(60_000);
+jest.setTimeout(240_000);
 
 /** Long enough for all calls to be in flight at once, however busy the machine is. */
 const ENV = { CALL_TIMEOUT_MS: '30000', CLAIM_MAX_AGE_MS: '10000', LEASE_MS: '60000' };
-
-/** As if the leases of the dead had run out by now. */
-const lapse = (story: Story) =>
-  story.sql('UPDATE onboardings SET lease_until = clock_timestamp() WHERE lease_until IS NOT NULL');
 
 /** A call that is held for longer than any process here lives. */
 const hangs: Fault = { delayMs: 60_000, cut: 'before' };
@@ -74,7 +71,7 @@ describe('kill -9 of the worker', () => {
     for (const at of all) await until('the second call is under way', () => at.calls === 2);
     await worker.kill();
 
-    await lapse(story);
+    await lapseLeases(story);
     await AppProcess.start(story, 'worker');
     for (const [index, at] of all.entries()) await endsByLaw(at, index, ['throttled']);
   });
@@ -101,7 +98,7 @@ describe('kill -9 of the service', () => {
     for (const at of all) await until('the call is under way', () => at.calls === 1);
     await service.kill();
     expect((await heard).map(({ status }) => status)).toEqual(all.map(() => 'rejected'));
-    await lapse(story);
+    await lapseLeases(story);
     for (const [index, at] of all.entries()) {
       await at.findId();
       await endsByLaw(at, index, []);

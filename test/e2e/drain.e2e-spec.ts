@@ -5,7 +5,7 @@ import { DONE_STATE, STEPS, StepUnderTest } from './step-under-test.js';
 import { Story } from './story.js';
 
 // Processes start.
-jest.setTimeout(30_000);
+jest.setTimeout(240_000);
 
 let story: Story;
 beforeAll(async () => {

@@ -73,11 +73,11 @@ export class EventReader {
   }
 
   has(type: string): Promise<true> {
-    return until(`"${type}" arrives`, () => this.types.includes(type), 10_000);
+    return until(`"${type}" arrives`, () => this.types.includes(type));
   }
 
   async end(): Promise<string> {
-    return until('the stream ends', () => this.closed, 10_000);
+    return until('the stream ends', () => this.closed);
   }
 
   hangUp(): void {

@@ -1,7 +1,7 @@
 import { expect, it, jest } from '@jest/globals';
 import { runCommand } from './run-command.js';
 
-jest.setTimeout(120_000);
+jest.setTimeout(240_000);
 
 it('answers whatever is sent as its document says, and never with a fault of ours', async () => {
   const report = await runCommand('fuzz/run.ts', '--seed', '7', '--requests', '1500');

@@ -1,5 +1,7 @@
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { Transform } from 'node:stream';
 
 /** A way to a server that can be barred and opened again: what a network does to a connection. */
 export interface Gate {
@@ -9,12 +11,22 @@ export interface Gate {
   open(): Promise<void>;
   /** Lets nothing through on what is connected, and says nothing. */
   stall(): void;
+  /** Lets everything through so much later, in both directions; 0 ends it. */
+  slow(delayMs: number): void;
 }
 
 /** @param target the URL of the server behind it. */
 export async function openGate(target: string): Promise<Gate> {
   const { hostname, port } = new URL(target);
   const sockets = new Set<Socket>();
+  let delayMs = 0;
+  const held = () =>
+    new Transform({
+      transform(chunk, _encoding, done) {
+        if (delayMs === 0) done(null, chunk);
+        else setTimeout(() => done(null, chunk), delayMs).unref();
+      },
+    });
   const forward = (client: Socket) => {
     const server = connect(Number(port), hostname);
     for (const [from, to] of [
@@ -22,7 +34,7 @@ export async function openGate(target: string): Promise<Gate> {
       [server, client],
     ] as const) {
       sockets.add(from);
-      from.pipe(to);
+      from.pipe(held()).pipe(to);
       from.on('error', () => to.destroy());
       from.on('close', () => {
         sockets.delete(from);
@@ -43,23 +55,30 @@ export async function openGate(target: string): Promise<Gate> {
     async open() {
       if (!listener.listening) listener = await listen(own, forward);
     },
+    slow(ms) {
+      delayMs = ms;
+    },
     stall() {
       for (const socket of sockets) socket.pause();
     },
   };
 }
 
-/** A port of this machine that nobody listens on. */
+/** A free port. It is none that the system gives to connections, or one of these could take it in the meantime. */
 export async function closedPort(): Promise<number> {
-  const server = await listen(0, () => undefined);
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
+  for (;;) {
+    const port = randomInt(20_000, 32_768);
+    const server = await listen(port, () => undefined).catch(() => null);
+    if (server === null) continue;
+    server.close();
+    await once(server, 'close');
+    return port;
+  }
 }
 
 async function listen(port: number, serve: (socket: Socket) => void): Promise<Server> {
   const server = createServer(serve).listen(port, '127.0.0.1');
+  server.unref(); // a gate that a test leaves open must not keep jest running
   await once(server, 'listening');
   return server;
 }

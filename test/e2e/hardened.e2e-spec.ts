@@ -98,7 +98,7 @@ describe('what no database can store', () => {
       ['/v1/onboardings', { subject, integration: text }],
       [
         '/v1/onboardings',
-        '{"subject":{},"metadata":' + '{"a":'.repeat(30_000) + '1' + '}'.repeat(30_000) + '}',
+        '{"subject":{},"metadata":' + '{"a":'.repeat(8_000) + '1' + '}'.repeat(8_000) + '}',
       ],
       [`/v1/onboardings/${id}/cancel`, { reason: text }],
       [`/v1/onboardings/${id}/otp/resend`, { reason: text }],

@@ -81,7 +81,7 @@ describe('every answer is guarded', () => {
 describe('what is no decent request gets a clean refusal', () => {
   it.each(['TRACE', 'OPTIONS', 'PROPFIND', 'PUT'])('the method %s', async (method) => {
     const reply = await send(story, method, '/v1/onboardings', { headers: KEY });
-    expectProblem(reply, 404, 'not_found');
+    expectProblem(reply, 405, 'method_not_allowed');
     expectGuarded(reply);
   });
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { API_KEY, Story } from './story.js';
-import { runOut } from './time-travel.js';
+import { mayResend, runOut } from './time-travel.js';
 
 let story: Story;
 let other: string;
@@ -141,7 +141,7 @@ describe('an idempotency key', () => {
     const early = withKey();
     expect((await story.resend(id, early)).status).toBe(409);
     await runOut(story, id, 'session');
-    await story.sql('UPDATE onboardings SET otp_resend_at = clock_timestamp() WHERE id = $1', [id]);
+    await mayResend(story, id);
     expect(await story.resend(id, early)).toMatchObject({ status: 200, body: { state: 'otp_sent' } });
 
     const keyed = withKey();

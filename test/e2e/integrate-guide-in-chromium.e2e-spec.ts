@@ -8,7 +8,7 @@ import { Story } from './story.js';
 import { runOut } from './time-travel.js';
 import { VirtualAuthenticator } from './virtual-authenticator.js';
 
-jest.setTimeout(60_000);
+jest.setTimeout(240_000);
 
 let story: Story;
 let browser: RealBrowser;

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { STEPS, StepUnderTest, type Fault, type StepName } from './step-under-test.js';
 import { Story } from './story.js';
 
-const CALL_TIMEOUT_MS = 700;
+const CALL_TIMEOUT_MS = 1_500;
 
 /** Everything that a call can meet besides a whole and well-shaped answer, each on every call of the step. */
 const UNANSWERED: Record<string, Fault> = {
@@ -63,7 +63,9 @@ const ENDS: Record<
 describe('a call without an answer', () => {
   let story: Story;
   beforeAll(async () => {
-    story = await Story.begin({ env: { CALL_TIMEOUT_MS: String(CALL_TIMEOUT_MS), CLAIM_MAX_AGE_MS: '500' } });
+    story = await Story.begin({
+      env: { CALL_TIMEOUT_MS: String(CALL_TIMEOUT_MS), CLAIM_MAX_AGE_MS: '1400' },
+    });
   });
   afterAll(() => story.end());
 

@@ -3,6 +3,7 @@ import { Client } from 'pg';
 import { until } from '#libs/testing';
 import { openGate, type Gate } from './gate.js';
 import { Story } from './story.js';
+import { runOut } from './time-travel.js';
 
 describe('PostgreSQL away and back', () => {
   let story: Story;
@@ -10,8 +11,8 @@ describe('PostgreSQL away and back', () => {
   let replica: string;
   beforeAll(async () => {
     story = await Story.begin({ worker: false });
-    gate = await openGate(story.databaseUrl);
-    const through = new URL(story.databaseUrl);
+    gate = await openGate(story.env['DATABASE_URL']!);
+    const through = new URL(story.env['DATABASE_URL']!);
     through.host = `127.0.0.1:${gate.port}`;
     replica = (await story.startService({ DATABASE_URL: through.href })).url;
   });
@@ -42,7 +43,7 @@ describe('PostgreSQL away and back', () => {
     expect((await ask('GET', '/health/live')).status).toBe(200);
 
     await gate.open();
-    await until('the pool is back', async () => (await ask('GET', '/health/ready')).status === 200, 10_000);
+    await until('the pool is back', async () => (await ask('GET', '/health/ready')).status === 200);
     expect(story.calls(subject, 'otp-auth')).toBe(0);
     expect(
       (await ask('POST', `/v1/onboardings/${id}/otp/verify`, { code: story.code(subject) })).status,
@@ -116,7 +117,7 @@ describe('Redis away and back', () => {
     expect(health.body).toMatchObject({ status: 'degraded', checks: { redis: { status: 'down' } } });
 
     const { id } = await story.sent();
-    await story.sql('UPDATE onboardings SET otp_expires_at = clock_timestamp() WHERE id = $1', [id]);
+    await runOut(story, id, 'code');
     const written = () =>
       story.sql('SELECT 1 FROM onboarding_events WHERE onboarding_id = $1 AND type = $2', [
         id,
@@ -125,6 +126,6 @@ describe('Redis away and back', () => {
     await until('the worker expires by its own clock', async () => (await written()).length === 1);
 
     await gate.open();
-    for (const { body } of waiting) await story.until(body.id, 'otp_sent', 20_000);
+    for (const { body } of waiting) await story.until(body.id, 'otp_sent');
   });
 });

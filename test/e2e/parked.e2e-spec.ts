@@ -6,7 +6,7 @@ import { DONE_STATE, STEPS, StepUnderTest, WAITING_STATE, type Fault } from './s
 import { Story } from './story.js';
 
 // Each case waits for several probes.
-jest.setTimeout(30_000);
+jest.setTimeout(240_000);
 
 const OUR_FAULT: Record<string, Fault> = {
   '401': { status: 401 },
@@ -53,6 +53,25 @@ describe('an integration that is out of order', () => {
     expect(at.calls).toBe(2);
     const types = (await at.events()).map(({ type }) => type);
     expect(types.filter((type) => type === 'parked' || type === 'unparked')).toEqual(['parked', 'unparked']);
+  });
+
+  it.each([404, 405, 503])('goes on although its probe ends %d, which proves nothing', async (status) => {
+    const useless = story.sandbox.control.addFault({ route: 'whoami', status, times: 0 });
+    const at = await StepUnderTest.before(story, 'init-otp');
+    at.strike({ status: 401, body: { error: 'unknown public key', status: 401 }, times: 2 });
+    expect((await at.submit()).body.parked).not.toBeNull();
+    await at.until('otp_sent');
+    expect(at.calls).toBe(3);
+    story.sandbox.control.removeFaults(useless.id);
+  });
+
+  it.each([401, 403])('is not thought to be out of order for a %d to one subject', async (status) => {
+    await story.sent();
+    const at = await StepUnderTest.before(story, 'init-otp');
+    const answer = await at.strike({ status, times: 0 }).submit();
+    expect(answer).toMatchObject({ status: 422, body: { code: 'upstream_rejected' } });
+    expect(at.calls).toBe(2);
+    expect((await story.get(at.id)).body).toMatchObject({ state: 'failed', parked: null });
   });
 
   it('can be cancelled while it is parked, and stays so', async () => {

@@ -100,6 +100,37 @@ describe('a challenge', () => {
     await expectRefused(refused, subject, [1, 'credential_duplicate']);
   });
 
+  it('that comes twice is refused before any attestation is read, and loses no try', async () => {
+    const { id, subject } = await story.verified();
+    const challenge = await story.challenge(id);
+    const unverified = made(challenge, { userVerified: false });
+    for (let n = 0; n < 6; n++) {
+      const refused = await story.register(id, [unverified, made(challenge)]);
+      await expectRefused(refused, subject, [1, 'credential_duplicate']);
+    }
+    expect((await story.register(id, [made(challenge)])).body.state).toBe('completed');
+  });
+
+  it('is good for five submissions, and another one for five more', async () => {
+    const { id, subject } = await story.verified();
+    const challenge = await story.challenge(id);
+    for (let n = 0; n < 5; n++) {
+      const refused = await story.register(id, [made(challenge, { userVerified: false })]);
+      await expectRefused(refused, subject, [0, 'user_not_verified']);
+    }
+    await expectRefused(await story.register(id, [made(challenge)]), subject, [0, 'challenge_mismatch']);
+    expect((await story.register(id, [made(await story.challenge(id))])).body.state).toBe('completed');
+  });
+
+  it('is good for five submissions, however many come at once', async () => {
+    const { id, subject } = await story.verified();
+    const unverified = made(await story.challenge(id), { userVerified: false });
+    const refused = await Promise.all(Array.from({ length: 20 }, () => story.register(id, [unverified])));
+    const codes = refused.map(({ body }) => body.errors[0]!.code).sort();
+    expect(codes).toEqual([...Array(15).fill('challenge_mismatch'), ...Array(5).fill('user_not_verified')]);
+    expect(story.calls(subject, ROUTE)).toBe(0);
+  });
+
   it('is over after its five minutes', async () => {
     const { id, subject } = await story.verified();
     const old = await story.challenge(id);
@@ -127,6 +158,20 @@ describe('a challenge', () => {
 });
 
 describe('a credential', () => {
+  it('may be named by a CBOR byte string, and is known by its raw id', async () => {
+    const { id, subject } = await story.verified();
+    const challenge = await story.challenge(id);
+    const credentialId = randomBytes(16);
+    const { authenticatorName, credential } = made(challenge, { credentialId });
+    const { clientDataJSON: clientDataJson, attestationObject } = credential.response;
+    const named = Buffer.concat([Buffer.of(0x50), credentialId]).toString('base64url');
+    const attestation = { credentialId: named, clientDataJson, attestationObject, transports: ['Unknown'] };
+    const { body } = await story.register(id, [{ authenticatorName, challenge, attestation }]);
+    const raw = credentialId.toString('base64url');
+    expect(body).toMatchObject({ state: 'completed', authenticators: [{ credentialId: raw }] });
+    expect(story.calls(subject, ROUTE)).toBe(1);
+  });
+
   it('is given once in a submission', async () => {
     const { id, subject } = await story.verified();
     const credentialId = randomBytes(32);

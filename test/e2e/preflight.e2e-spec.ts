@@ -54,14 +54,14 @@ async function verified(
 describe('everything that a passkey can have wrong', () => {
   it('is refused by its own name, without one call upstream, and leaves room for an honest passkey', async () => {
     const { id, subject } = await verified();
-    const challenge = await story.challenge(id);
     for (const [code, what, make] of BAD_PASSKEYS) {
+      const challenge = await story.challenge(id);
       const refused = await story.register(id, [named(make(honest(challenge)))]);
       expect([what, refused.status, refused.body.code]).toEqual([what, 422, 'attestation_invalid']);
       expect([what, codesOf(refused)]).toEqual([what, [['/authenticators/0', code]]]);
       expect([what, story.calls(subject, ROUTE)]).toEqual([what, 0]);
     }
-    const accepted = await story.register(id, [named(createPasskey(honest(challenge)))]);
+    const accepted = await story.register(id, [named(createPasskey(honest(await story.challenge(id))))]);
     expect(accepted.body.state).toBe('completed');
     expect(story.calls(subject, ROUTE)).toBe(1);
   }, 120_000);
@@ -109,8 +109,7 @@ describe('a policy of its own', () => {
 
   it('is what its passkeys are checked by', async () => {
     const { id, subject } = await verified('strict');
-    const challenge = await story.challenge(id);
-    const made = (more: Partial<PasskeyOptions>) => named(createPasskey({ ...honest(challenge), alg: -257, ...more })); // prettier-ignore
+    const made = async (more: Partial<PasskeyOptions>) => named(createPasskey({ ...honest(await story.challenge(id)), alg: -257, ...more })); // prettier-ignore
     const bad: [code: string, Partial<PasskeyOptions>][] = [
       ['algorithm_not_allowed', { alg: -7, wrong: { aaguid }, attestation: packed() }],
       ['attestation_required', { wrong: { aaguid } }],
@@ -118,9 +117,9 @@ describe('a policy of its own', () => {
       ['aaguid_not_allowed', { attestation: packed() }],
     ];
     for (const [code, more] of bad) {
-      expect(codesOf(await story.register(id, [made(more)]))).toEqual([['/authenticators/0', code]]);
+      expect(codesOf(await story.register(id, [await made(more)]))).toEqual([['/authenticators/0', code]]);
     }
-    const hidden = made({ wrong: { aaguid }, attestation: packed() });
+    const hidden = await made({ wrong: { aaguid }, attestation: packed() });
     hidden.credential.clientExtensionResults = { credProps: { rk: false } };
     expect(codesOf(await story.register(id, [hidden]))).toEqual([
       ['/authenticators/0', 'credential_not_discoverable'],

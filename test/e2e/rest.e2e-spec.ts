@@ -48,13 +48,28 @@ describe('what is asked', () => {
     ['GET', '/v1/nothing'],
     ['GET', '/v1/onboardings/'],
     ['GET', '/V1/Onboardings'],
-    ['PUT', '/v1/onboardings'],
     ['DELETE', '/v1/onboardings/018f6d1c-0000-7000-8000-000000000000'],
-    ['GET', '/v1/onboardings/018f6d1c-0000-7000-8000-000000000000/cancel'],
-    ['POST', '/health/live'],
   ])('%s %s is no route', async (method, path) => {
     const problem = expectProblem(await send(story, method, path, { headers: KEY }), 404, 'not_found');
     expect(problem.instance).toBe(path);
+  });
+
+  it.each([
+    ['PUT', '/v1/onboardings', 'GET, HEAD, POST'],
+    ['OPTIONS', '/v1/onboardings?x=1', 'GET, HEAD, POST'],
+    ['PATCH', '/v1/onboardings/018f6d1c-0000-7000-8000-000000000000', 'DELETE, GET, HEAD'],
+    ['GET', '/v1/onboardings/018f6d1c-0000-7000-8000-000000000000/cancel', 'POST'],
+    ['TRACE', '/v1/admin/api-keys', 'GET, HEAD, POST'],
+    ['POST', '/health/live', 'GET, HEAD'],
+    ['DELETE', '/metrics', 'GET, HEAD'],
+    ['POST', '/openapi.json', 'GET, HEAD'],
+    ['POST', '/docs', 'GET, HEAD'],
+    ['DELETE', '/ops/login', 'GET, HEAD, POST'],
+  ])('%s %s is no method of the path, which is told without a login', async (method, path, allow) => {
+    const reply = await send(story, method, path, {});
+    const problem = expectProblem(reply, 405, 'method_not_allowed');
+    expect(reply.headers['allow']).toBe(allow);
+    expect(problem.instance).toBe(path.split('?', 1)[0]);
   });
 
   it('an id that nobody has is not found; one that is none is refused', async () => {
@@ -184,7 +199,7 @@ describe('headers', () => {
     expect((await post(`${path}/cancel`, {}, { 'if-match': '*' })).status).toBe(200);
   });
 
-  it.each([['respond-async'], ['wait=0'], ['handling=lenient, respond-async, wait=20']])(
+  it.each([['respond-async'], ['wait=0'], ['handling=lenient, respond-async']])(
     'Prefer: %s is answered 202, and the step ends all the same',
     async (prefer) => {
       const subject = story.newSubject();
@@ -237,14 +252,59 @@ describe('headers', () => {
     expect(ended.lastResult).toMatchObject({ step: 'verify-otp', code: 'upstream_rejected' });
   });
 
-  it.each([['wait=31'], ['wait=-1'], ['wait=1.5'], ['wait=soon']])(
-    'Prefer: %s is refused',
-    async (prefer) => {
-      const { accountId, userId } = story.newSubject();
-      const reply = await post('/v1/onboardings', { subject: { accountId, userId } }, { prefer });
-      expectProblem(reply, 400, 'validation_failed');
-    },
-  );
+  it.each([
+    ['wait=31', 'wait=30'],
+    ['wait=99999', 'wait=30'],
+    ['WAIT="5"; why=not', 'wait=5'],
+    ['wait=-1', null],
+    ['wait=1.5', null],
+    ['wait=soon', null],
+    ['return=minimal', null],
+  ])('Prefer: %s is applied as %s', async (prefer, applied) => {
+    const reply = await story.start(story.newSubject(), {}, { prefer });
+    expect([reply.status, reply.headers.get('preference-applied')]).toEqual([201, applied]);
+    // There is nothing to wait for.
+    const cancelled = await story.call('POST', `/v1/onboardings/${reply.body.id}/cancel`, {}, { prefer });
+    expect([cancelled.status, cancelled.headers.get('preference-applied')]).toEqual([200, null]);
+  });
+
+  it('Prefer: respond-async, wait=1 waits a second, and no longer', async () => {
+    const { id, subject } = await story.sent();
+    const { userId } = subject;
+    story.sandbox.control.addFault({
+      route: 'otp-auth',
+      match: { userId },
+      delayMs: 1_300,
+      afterEffect: true,
+    });
+    const beganAt = performance.now();
+    const verify = await story.verify(id, story.code(subject), { prefer: 'respond-async, wait=1' });
+    expect(performance.now() - beganAt).toBeGreaterThanOrEqual(990);
+    expect(verify.status).toBe(202);
+    expect(verify.headers.get('preference-applied')).toBe('respond-async, wait=1');
+    await story.until(id, 'otp_verified');
+    const both = { prefer: 'respond-async, wait=20' };
+    expect((await story.start(story.newSubject(), {}, both)).status).toBe(201);
+  });
+
+  it('If-Match may name several versions, and takes what the list of RFC 9110 takes', async () => {
+    const { id, version } = await story
+      .sent()
+      .then(({ id: sent }) => story.get(sent).then(({ body }) => body));
+    const cancel = (tags: string) => post(`/v1/onboardings/${id}/cancel`, {}, { 'if-match': tags });
+    for (const tags of ['', ',', '*, "1"', '"1" "2"', '"1', '1, 2', 'w/"1"', '"1",, x'])
+      expectProblem(await cancel(tags), 400, 'validation_failed');
+    for (const tags of [
+      '"998", "999"',
+      `W/"${version}"`,
+      `"999", W/"${version}"`,
+      '"a,b"',
+      `"x${version}"`,
+      '""',
+    ])
+      expectProblem(await cancel(tags), 412, 'version_mismatch');
+    expect((await cancel(`,"998" ,W/"1",  "${version}",`)).status).toBe(200);
+  });
 
   it('a request id and a trace are taken over, or made', async () => {
     const given = {

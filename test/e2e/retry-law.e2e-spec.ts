@@ -128,22 +128,61 @@ const CELLS: Cell[] = [
   {
     ...INIT,
     resend: true,
-    meets: 'rejected (404)',
+    meets: 'rejected (404), while a code lives',
     faults: [said('user not found', 404)],
     attempts: ['rejected'],
     status: 422,
-    state: 'otp_needed',
+    state: 'otp_sent',
     code: 'subject_not_found',
   },
   {
     ...INIT,
     resend: true,
-    meets: 'rejected_unclear',
+    meets: 'rejected_unclear, while a code lives',
     faults: [unclear],
     attempts: ['rejected_unclear'],
     status: 422,
+    state: 'otp_sent',
+    code: 'upstream_rejected',
+  },
+  {
+    ...INIT,
+    resend: true,
+    meets: 'rejected after a 5xx, while a code lived',
+    faults: [serverError, unclear],
+    attempts: ['unavailable', 'rejected_unclear'],
+    status: 422,
     state: 'otp_needed',
     code: 'upstream_rejected',
+  },
+  {
+    ...INIT,
+    resend: true,
+    meets: 'no_answer, while a code lived',
+    faults: [{ ...cut, ...always }],
+    attempts: ['no_answer', 'no_answer'],
+    status: 202,
+    state: 'otp_needed',
+    code: 'upstream_unavailable',
+  },
+  {
+    ...INIT,
+    resend: true,
+    meets: 'misconfigured, while a code lives',
+    faults: [{ status: 401, ...always }],
+    attempts: ['misconfigured'],
+    status: 202,
+    state: 'otp_sent',
+    code: 'upstream_misconfigured',
+  },
+  {
+    ...INIT,
+    meets: 'rejected (401 of the account)',
+    faults: [said('Account does not belong to integrator', 401)],
+    attempts: ['rejected'],
+    status: 422,
+    state: 'failed',
+    code: 'subject_not_found',
   },
   {
     ...INIT,
@@ -400,6 +439,7 @@ describe('the retry law, cell by cell', () => {
 
     const doubt = cell.state === 'outcome_unknown' ? expect.objectContaining({ step: cell.step }) : null;
     expect(onboarding.unresolved).toEqual(doubt);
-    expect(onboarding.parked === null).toBe(cell.code !== 'upstream_misconfigured');
+    const isParked = cell.code === 'upstream_misconfigured' && cell.state === WAITING_STATE[cell.step];
+    expect(onboarding.parked !== null).toBe(isParked);
   });
 });

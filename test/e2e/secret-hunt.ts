@@ -2,11 +2,13 @@
 const HEAD = 6;
 const TABLE = 1 << 20;
 
+type StandsAlone = (text: string, at: number, length: number) => boolean;
+
 interface Form {
   text: string;
   needle: number;
-  /** Six digits also stand inside of instants, ids and numbers: there they must stand alone. */
-  alone: boolean;
+  /** Six digits also stand inside of instants, ids, numbers and keys in hex: these must stand alone to count. */
+  standsAlone?: StandsAlone;
 }
 
 /**
@@ -28,9 +30,9 @@ export class SecretHunt {
     if (this.#seen.has(secret)) return this;
     this.#seen.add(secret);
     const needle = this.#names.push(name) - 1;
-    const alone = /^\d+$/.test(secret);
+    const digits = /^\d+$/.test(secret);
     for (const text of [secret, secret.toLowerCase(), secret.toUpperCase()])
-      this.#look({ text, needle, alone });
+      this.#look({ text, needle, ...(digits && { standsAlone: inText }) });
     const raw = Buffer.from(bytes);
     const hex = raw.toString('hex');
     const forms = [
@@ -43,7 +45,8 @@ export class SecretHunt {
       ...base64Forms(raw),
     ];
     for (const text of new Set(forms)) {
-      if (text !== secret && text.length >= HEAD) this.#look({ text, needle, alone: false });
+      const alone = digits && text === hex && { standsAlone: inHex };
+      if (text !== secret && text.length >= HEAD) this.#look({ text, needle, ...alone });
     }
     return this;
   }
@@ -62,9 +65,9 @@ export class SecretHunt {
     const found = new Map<string, string>();
     for (let at = 0; at + HEAD <= haystack.length; at += 1) {
       if (this.#heads[hashAt(haystack, at)] === 0) continue;
-      for (const { text, needle, alone } of this.#forms.get(haystack.slice(at, at + HEAD)) ?? []) {
+      for (const { text, needle, standsAlone } of this.#forms.get(haystack.slice(at, at + HEAD)) ?? []) {
         if (!haystack.startsWith(text, at)) continue;
-        if (alone && !standsAlone(haystack, at, text.length)) continue;
+        if (standsAlone?.(haystack, at, text.length) === false) continue;
         const name = this.#names[needle]!;
         if (!found.has(name)) found.set(name, haystack.slice(Math.max(0, at - 200), at + 60));
       }
@@ -88,8 +91,13 @@ const hashAt = (text: string, at: number) =>
     text.charCodeAt(at + 3)) &
   (TABLE - 1);
 
-const standsAlone = (text: string, at: number, length: number) =>
+const inText: StandsAlone = (text, at, length) =>
   !/[\w.:-]/.test(text.charAt(at - 1)) && !/[\w:-]/.test(text.charAt(at + length));
+
+const inHex: StandsAlone = (text, at, length) => {
+  const around = [text.slice(Math.max(0, at - 2), at), text.slice(at + length, at + length + 2)];
+  return around.every((byte) => !/\w/.test(Buffer.from(byte, 'hex').toString()));
+};
 
 /** What bytes look like inside of base64 and base64url, wherever in a longer text they begin. */
 function base64Forms(bytes: Uint8Array): string[] {

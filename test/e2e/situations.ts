@@ -1,5 +1,5 @@
 import type { Story, Subject } from './story.js';
-import { runOut } from './time-travel.js';
+import { mayResend, runOut } from './time-travel.js';
 
 /** An onboarding and whom it is for. */
 export interface Brought {
@@ -36,7 +36,9 @@ export const SITUATIONS = {
 
   'otp_needed, after a resend that was refused': async (story) => {
     const { id, subject } = await story.sent();
-    await story.sql('UPDATE onboardings SET otp_resend_at = clock_timestamp() WHERE id = $1', [id]);
+    // A code that still lives would outlive the refusal.
+    await mayResend(story, id);
+    await runOut(story, id, 'code');
     story.sandbox.control.addFault({ route: 'init-otp', match: { userId: subject.userId }, status: 422 });
     await answered(422, story.resend(id));
     return { id, subject };
@@ -83,7 +85,7 @@ export const SITUATIONS = {
     const { id, subject } = await story.verified();
     const passkey = await story.passkey(id);
     // Time enough for a call, and when that has ended, for no replay.
-    const [spareMs, delayMs] = [400, 450];
+    const [spareMs, delayMs] = [1200, 1300];
     await runOut(story, id, 'session', Number(story.env['CALL_TIMEOUT_MS']) + spareMs);
     const { userId } = subject;
     story.sandbox.control.addFault({

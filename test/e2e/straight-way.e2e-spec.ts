@@ -94,4 +94,21 @@ describe('the straight way', () => {
       transports: ['AUTHENTICATOR_TRANSPORT_USB', 'Unknown'],
     });
   });
+
+  it('tells of no call that it took longer than its two events are apart', async () => {
+    const stories = await Promise.all(Array.from({ length: 10 }, () => story.verified()));
+    for (const { id } of stories) {
+      const events = await story.events(id);
+      const ended = events.filter(({ type }) => type === 'attempt_ended');
+      expect(ended.length).toBeGreaterThanOrEqual(2);
+      for (const { at, data } of ended) {
+        const started = events.find(
+          (event) => event.type === 'attempt_started' && event.data['attempt'] === data['attempt'],
+        )!;
+        const apartMs = Date.parse(at) - Date.parse(started.at);
+        expect(data['durationMs']).toBeGreaterThanOrEqual(0);
+        expect(data['durationMs']).toBeLessThanOrEqual(apartMs);
+      }
+    }
+  });
 });

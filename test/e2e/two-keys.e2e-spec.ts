@@ -68,7 +68,7 @@ describe('Byzantine, while its keys change', () => {
     const walkers = [walk(), walk(), walk(), walk()];
     const some = async (more: number) => {
       const from = finished.length;
-      await until('some more are through', () => finished.length >= from + more, 20_000);
+      await until('some more are through', () => finished.length >= from + more);
     };
     await some(4);
     expect(await metric()).toBe('1');

@@ -6,7 +6,7 @@
  * The service runs in this process behind real sockets, over a real PostgreSQL, Redis and the sandbox.
  */
 import { Agent, request as httpRequest } from 'node:http';
-import { parseArgs } from 'node:util';
+import { flagsOrExit } from '#launcher/flags';
 import { migrate } from '#libs/database';
 import { parseConfig } from '#libs/platform';
 import { createApp } from '../../apps/onboarding/src/app.js';
@@ -24,20 +24,23 @@ import { Values } from './values.js';
 
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 
-const { values: flags } = parseArgs({
-  options: {
-    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
-    requests: { type: 'string', default: '5000' },
-    parallel: { type: 'string', default: '16' },
+const flags = flagsOrExit(
+  {
+    name: 'npm run test:fuzz',
+    summary: 'Sends requests of every kind, made from the OpenAPI document.',
+    flags: {
+      seed: {
+        is: 'text',
+        default: String(Date.now() % 1_000_000),
+        about: 'the same seed makes the same choices',
+      },
+      requests: { is: 'count', default: 5000, about: 'requests to send' },
+      parallel: { is: 'count', default: 16, about: 'requests at once' },
+    },
   },
-});
-const number = (name: 'requests' | 'parallel') => {
-  if (/^[1-9]\d{0,8}$/.test(flags[name])) return Number(flags[name]);
-  process.stderr.write(`--${name} takes a whole number from 1 on, not "${flags[name]}"\n`);
-  return process.exit(2);
-};
-const total = number('requests');
-const parallel = number('parallel');
+  process.argv.slice(2),
+);
+const { requests: total, parallel } = flags;
 
 /** From so many requests on, each route must have been got into, and have refused. */
 const MANY = 10_000;

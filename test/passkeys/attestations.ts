@@ -22,7 +22,11 @@ export interface StatementLies {
   clientDataHash?: Buffer;
   /** Replaces members of the statement. */
   statement?: [string, Cbor][];
+  /** Of the leaf, where it is not the passkey's own. */
+  key?: KeyPair;
 }
+
+type KeyPair = ReturnType<typeof keyPair>;
 
 /** The root of all statements here; android-key, android-safetynet and apple have to be told of it. */
 export const ROOT = authority();
@@ -37,7 +41,11 @@ interface Vouched {
   privateKey: KeyObject;
 }
 
-function vouched(lies: StatementLies, own: Partial<CertificateOptions>, key = keyPair()): Vouched {
+function vouched(
+  lies: StatementLies,
+  own: Partial<CertificateOptions>,
+  key = lies.key ?? keyPair(),
+): Vouched {
   const root = lies.root ?? ROOT;
   const leaf = certificate({ publicKey: key.publicKey, issuer: root, ...own, ...lies.leaf });
   return { x5c: lies.chain?.(leaf) ?? [leaf], privateKey: key.privateKey };
@@ -47,7 +55,7 @@ const statementOf = (members: Record<string, Cbor>, { statement = [] }: Statemen
   new Map<string, Cbor>([...Object.entries(members), ...statement]);
 
 const AUTHENTICATOR = nameOf({ C: 'FI', O: 'Tests', OU: 'Authenticator Attestation', CN: 'Key' });
-export const aaguidExtension = (aaguid: Uint8Array): Buffer => extension('1.3.6.1.4.1.45724.1.1.4', octets(aaguid)); // prettier-ignore
+export const aaguidExtension = (aaguid: Uint8Array, critical = false): Buffer => extension('1.3.6.1.4.1.45724.1.1.4', octets(aaguid), critical); // prettier-ignore
 
 /** WebAuthn Level 3 §8.2, with a certificate. */
 export const packed =
@@ -61,7 +69,7 @@ export const packed =
 
 /** §8.3: the TPM signs a structure that names the key and the ceremony (TPM 2.0 part 2, §10.12 and §12.2). */
 export const tpm =
-  (lies: StatementLies = {}): Attest =>
+  (lies: StatementLies & { nameAlg?: string } = {}): Attest =>
   (made) => {
     const TCG = '2.23.133';
     const names = [`${TCG}.2.1`, `${TCG}.2.2`, `${TCG}.2.3`];
@@ -72,9 +80,10 @@ export const tpm =
     const { x, y, n } = made.publicKey.export({ format: 'jwk' });
     const [RSA, ECC, SHA256, NULL, P256] = ['0001', '0023', '000b', '0010', '0003'].map((word) => Buffer.from(word, 'hex')); // prettier-ignore
     const attributes = Buffer.from('000404720000', 'hex'); // and no policy
+    const nameAlg = Buffer.from(lies.nameAlg ?? '000b', 'hex');
     const pubArea = n
-      ? Buffer.concat([RSA!, SHA256!, attributes, NULL!, NULL!, Buffer.from('080000000000', 'hex'), sized(n)])
-      : Buffer.concat([ECC!, SHA256!, attributes, NULL!, NULL!, P256!, NULL!, sized(x!), sized(y!)]);
+      ? Buffer.concat([RSA!, nameAlg, attributes, NULL!, NULL!, Buffer.from('080000000000', 'hex'), sized(n)])
+      : Buffer.concat([ECC!, nameAlg, attributes, NULL!, NULL!, P256!, NULL!, sized(x!), sized(y!)]);
     const magicAndType = Buffer.from('ff5443478017', 'hex');
     const certInfo = Buffer.concat([magicAndType, sized(''), sized(sha256(asSigned(made, lies))), Buffer.alloc(25), sized(Buffer.concat([SHA256!, sha256(pubArea)])), sized('')]); // prettier-ignore
     const sig = sign('sha256', certInfo, privateKey);
@@ -87,13 +96,41 @@ function sized(value: string | Buffer): Buffer {
   return Buffer.concat([Buffer.of(bytes.length >> 8, bytes.length & 0xff), bytes]);
 }
 
+/** What Android's AuthorizationList says of a key: purposes (tag 1), all applications (600), origin (702). */
+export interface Authorizations {
+  purposes?: number[];
+  allApplications?: boolean;
+  origin?: number;
+}
+
+const SIGN = 2;
+const GENERATED = 0;
+
+function authorizationList({ purposes, allApplications, origin }: Authorizations): Buffer {
+  const long = (tag: string, content: Buffer) => Buffer.concat([Buffer.from(tag, 'hex'), Buffer.of(content.length), content]); // prettier-ignore
+  return seq(
+    ...(purposes ? [tagged(1, set(...purposes.map(int)))] : []),
+    ...(allApplications ? [long('bf8458', Buffer.from('0500', 'hex'))] : []),
+    ...(origin === undefined ? [] : [long('bf853e', int(origin))]),
+  );
+}
+
+/** The list of a key as an authenticator should make it. */
+const OF_HARDWARE: Authorizations = { purposes: [SIGN], origin: GENERATED };
+
 /** §8.4: the certificate is of the passkey's own key, and names the ceremony. */
 export const androidKey =
-  (lies: StatementLies = {}): Attest =>
+  (lies: StatementLies = {}, hardware = OF_HARDWARE, software: Authorizations = {}): Attest =>
   (made) => {
     const hash = octets(lies.clientDataHash ?? made.clientDataHash);
     const versions = [int(3), enumerated(1), int(4), enumerated(1)];
-    const description = seq(...versions, hash, octets(Buffer.alloc(0)), seq(), seq());
+    const description = seq(
+      ...versions,
+      hash,
+      octets(Buffer.alloc(0)),
+      authorizationList(software),
+      authorizationList(hardware),
+    );
     const extensions = [extension('1.3.6.1.4.1.11129.2.1.17', description)];
     const chain = (leaf: Buffer) => [leaf, (lies.root ?? ROOT).certificate];
     const own = { subject: nameOf({ CN: 'Android Keystore Key' }), extensions };

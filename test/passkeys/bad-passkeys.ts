@@ -1,5 +1,6 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import type { RegistrationResponseJSON } from '@simplewebauthn/server';
+import { encode } from 'cborg';
 import type { ATTESTATION_CODES } from '#libs/authenticators';
 import { createPasskey, type PasskeyLies, type PasskeyOptions } from '../../tools/passkey.js';
 import { altered, withAttestation, withAuthenticatorData, withClientData, withKey, withMembers } from './altered.js'; // prettier-ignore
@@ -66,12 +67,23 @@ export const BAD_PASSKEYS: BadPasskey[] = [
   ['attestation_malformed', 'an attestation object without authenticator data', members((map) => map.delete('authData'))], // prettier-ignore
   ['attestation_malformed', 'a statement that is no map', members((map) => map.set('attStmt', []))],
   ['attestation_malformed', 'a format twice', object((bytes) => Buffer.concat([Buffer.of(0xa4), bytes.subarray(1), Buffer.from('63666d74646e6f6e65', 'hex')]))], // prettier-ignore
+  ['attestation_too_large', 'an attestation object of more than 16384 bytes', authData((data) => Buffer.concat([data, Buffer.alloc(16_384)]))], // prettier-ignore
+  ['attestation_malformed', 'a length in more bytes than it needs', object((bytes) => Buffer.concat([Buffer.of(0xb8, 3), bytes.subarray(1)]))], // prettier-ignore
+  ['attestation_malformed', 'a map of indefinite length', object((bytes) => Buffer.concat([Buffer.of(0xbf), bytes.subarray(1), Buffer.of(0xff)]))], // prettier-ignore
+  ['attestation_malformed', 'a tag', object((bytes) => Buffer.concat([Buffer.of(0xc1), bytes]))],
+  ['attestation_malformed', 'a statement of 300 members', members((map) => map.set('attStmt', mapOf(300)))],
+  ['attestation_malformed', 'a statement of 10 levels', members((map) => map.set('attStmt', nested(10)))],
+  ['attestation_malformed', 'a map that says it has 2^32 members', object(() => Buffer.from('ba00000000', 'hex').fill(0xff, 1))], // prettier-ignore
   ['attestation_trailing_bytes', 'something after the attestation object', object(with0)],
 
   ['authenticator_data_malformed', 'authenticator data that is too short', authData((data) => data.subarray(0, 36))], // prettier-ignore
   ['authenticator_data_malformed', 'a credential id that is longer than all', authData((data) => withByte(data, 53, 0xff))], // prettier-ignore
   ['authenticator_data_malformed', 'half a public key', authData((data) => data.subarray(0, -1))],
   ['authenticator_data_malformed', 'extensions that are not there', authData((data) => withByte(data, FLAGS, 0xcd))], // prettier-ignore
+  ['authenticator_data_malformed', 'extensions of 10000 empty maps', authData((data) => extended(data, Buffer.concat([Buffer.from('a16161992710', 'hex'), Buffer.alloc(10_000, 0xa0)])))], // prettier-ignore
+  ['authenticator_data_malformed', 'extensions of 10 levels', authData((data) => extended(data, encode(nested(10))))], // prettier-ignore
+  ['authenticator_data_malformed', 'extensions that are no map', authData((data) => extended(data, Buffer.of(0x80)))], // prettier-ignore
+  ['authenticator_data_malformed', 'extensions with a key twice', authData((data) => extended(data, Buffer.from('a2616101616102', 'hex')))], // prettier-ignore
   ['authenticator_data_trailing_bytes', 'something after the public key', authData(with0)],
   ['authenticator_data_trailing_bytes', 'extensions that no flag tells of', authData((data) => Buffer.concat([data, Buffer.of(0xa0)]))], // prettier-ignore
   ['attested_credential_missing', 'no credential', authData((data) => withByte(data.subarray(0, 37), FLAGS, 0x05))], // prettier-ignore
@@ -104,12 +116,29 @@ export const BAD_PASSKEYS: BadPasskey[] = [
   ['public_key_malformed', 'P-256 as another type', key((map) => map.set(1, 3))],
   ['public_key_malformed', 'a label that no algorithm has', key((map) => map.set(-70000, 1))],
 
+  [
+    'credential_id_too_short',
+    'a credential id of one byte',
+    options(() => ({ credentialId: randomBytes(1) })),
+  ],
+  [
+    'credential_id_too_short',
+    'a credential id of 15 bytes',
+    options(() => ({ credentialId: randomBytes(15) })),
+  ],
   ['credential_id_too_long', 'a credential id of 1024 bytes', options(() => ({ credentialId: randomBytes(1024) }))], // prettier-ignore
   ['credential_id_mismatch', 'another id than the attested one', (honest) => altered(honest, (passkey) => (passkey.id = passkey.rawId = 'b3RoZXI'))], // prettier-ignore
+  ['credential_id_mismatch', 'a browser’s id as CBOR', (honest) => altered(honest, (passkey) => (passkey.id = passkey.rawId = byteString(passkey.id)))], // prettier-ignore
   ['credential_id_mismatch', 'two ids', (honest) => altered(honest, (passkey) => (passkey.rawId = 'b3RoZXI'))], // prettier-ignore
 
   ...BAD_STATEMENTS,
 ];
+
+const mapOf = (size: number) => new Map(Array.from({ length: size }, (_, at) => [at, 0]));
+const nested = (levels: number): Map<number, unknown> => new Map(levels > 1 ? [[0, nested(levels - 1)]] : []);
+const extended = (data: Buffer, extensions: Uint8Array): Buffer => Buffer.concat([withByte(data, FLAGS, data[FLAGS]! | 0x80), extensions]); // prettier-ignore
+/** Of 32 bytes. @param id base64url. */
+const byteString = (id: string): string => Buffer.concat([Buffer.of(0x58, 32), Buffer.from(id, 'base64url')]).toString('base64url'); // prettier-ignore
 
 function modulusOf(modulusLength: number): Buffer {
   const { publicKey } = generateKeyPairSync('rsa', { modulusLength });

@@ -1,5 +1,5 @@
-import { randomBytes } from 'node:crypto';
-import { createPasskey, type Attest, type PasskeyOptions } from '../../tools/passkey.js';
+import { randomBytes, sign } from 'node:crypto';
+import { createPasskey, type Attest, type Cbor, type PasskeyOptions } from '../../tools/passkey.js';
 import { withClientData, withMembers } from './altered.js';
 import {
   ROOT,
@@ -13,7 +13,7 @@ import {
   type StatementLies,
 } from './attestations.js';
 import type { BadPasskey, Make } from './bad-passkeys.js';
-import { authority, certificate, keyPair, nameOf, outdated } from './certificates.js';
+import { authority, certificate, extension, keyPair, nameOf, outdated } from './certificates.js';
 
 const attested = (attestation: PasskeyOptions['attestation'], more: Partial<PasskeyOptions> = {}): Make => (honest) => createPasskey({ ...honest, ...more, attestation: attestation! }); // prettier-ignore
 const format = (fmt: string): Make => attested(() => ({ fmt, statement: new Map() }));
@@ -32,9 +32,19 @@ const byNoAuthority = (make: (lies: StatementLies) => Attest, withRoot = false):
   return make({ leaf: { issuer: { name, privateKey } }, chain });
 };
 
+/** What Android says of a key as it should be: for signing, and made there. */
+const OWN = { purposes: [2], origin: 0 };
+
+/** Self attestation with a signature that holds, by the other algorithm that is allowed. */
+const otherAlgorithm: Attest = ({ authenticatorData, clientDataHash, privateKey }) => {
+  const sig = sign('sha256', Buffer.concat([authenticatorData, clientDataHash]), privateKey);
+  return { fmt: 'packed', statement: new Map<string, Cbor>([['alg', -257], ['sig', sig]]) }; // prettier-ignore
+};
+
 /** What is wrong with attestations, by their formats. ROOT is trusted here, as far as a format asks for it. */
 export const BAD_STATEMENTS: BadPasskey[] = [
   ['attestation_format_unknown', 'a format of somebody’s own', format('acme')],
+  ['attestation_format_unknown', 'compound, whose statement is a list', (honest) => withMembers(honest, (map) => map.set('fmt', 'compound').set('attStmt', []))], // prettier-ignore
   ['attestation_format_unknown', 'a format in capitals', format('None')],
   ['attestation_statement_unexpected', 'a statement to no attestation', attested(() => ({ fmt: 'none', statement: new Map([['sig', Buffer.of(1)]]) }))], // prettier-ignore
 
@@ -48,11 +58,44 @@ export const BAD_STATEMENTS: BadPasskey[] = [
   ['attestation_not_verified', 'packed, certified: for another model', attested(packed({ leaf: { extensions: [aaguidExtension(randomBytes(16))] } }))], // prettier-ignore
   ['attestation_not_verified', 'packed, certified: no certificate', attested(packed({ chain: () => [] }))],
 
+  [
+    'attestation_not_verified',
+    'packed: the statement names another algorithm than the key has',
+    attested(otherAlgorithm),
+  ],
+  ['attestation_not_verified', 'packed: no certificates where there is a member for them', attested((made) => { const { fmt, statement } = packed()(made); return { fmt, statement: statement.set('x5c', '') }; })], // prettier-ignore
+  ['attestation_not_verified', 'packed, certified: an algorithm that its key cannot have', attested(packed({ statement: [['alg', -257]] }))], // prettier-ignore
+  ['attestation_not_verified', 'packed, certified: no basic constraints', attested(packed({ leaf: { constraints: false } }))], // prettier-ignore
+  ['attestation_not_verified', 'packed, certified: a critical extension for its model', attested((made) => packed({ leaf: { extensions: [aaguidExtension(made.authenticatorData.subarray(37, 53), true)] } })(made))], // prettier-ignore
+  ['attestation_not_verified', 'packed, certified: a certificate of more than 4096 bytes', attested(packed({ leaf: { extensions: [extension('1.2.3', Buffer.alloc(4000))] } }))], // prettier-ignore
+  ['attestation_not_verified', 'packed, certified: a certificate of 150 extensions', attested(packed({ leaf: { extensions: Array.from({ length: 150 }, (_, n) => extension(`1.2.${n}`, Buffer.alloc(2))) } }))], // prettier-ignore
+  ['attestation_not_verified', 'packed, certified: an extension twice', attested(packed({ leaf: { extensions: [1, 2].map(() => extension('1.2.3', Buffer.alloc(2))) } }))], // prettier-ignore
+  ['attestation_not_verified', 'packed, certified: eleven certificates', attested(packed({ chain: (leaf) => Array.from({ length: 11 }, () => leaf) }))], // prettier-ignore
+
   ['attestation_not_verified', 'tpm: for other client data', attested(tpm(elsewhere))],
   ['attestation_not_verified', 'tpm: of another key', (honest) => withMembers(attestedWith(honest, tpm()), (map) => map.set('attStmt', statementOfAnother(honest)))], // prettier-ignore
   ['attestation_not_verified', 'tpm: version 1', attested(tpm({ statement: [['ver', '1.2']] }))],
   ['attestation_not_verified', 'tpm: a certificate that is not for attestation', attested(tpm({ leaf: { extensions: [] } }))], // prettier-ignore
 
+  ['attestation_not_verified', 'tpm: a certificate with a subject', attested(tpm({ leaf: { subject: nameOf({ serialNumber: '1' }) } }))], // prettier-ignore
+  ['attestation_not_verified', 'tpm: a certificate without basic constraints', attested(tpm({ leaf: { constraints: false } }))], // prettier-ignore
+  ['attestation_not_verified', 'tpm: an algorithm that its key cannot have', attested(tpm({ statement: [['alg', -257]] }))], // prettier-ignore
+  ['attestation_not_verified', 'tpm: a name by another hash than its key asks for', attested(tpm({ nameAlg: '000c' }))], // prettier-ignore
+
+  [
+    'attestation_not_verified',
+    'android-key: an imported key',
+    attested(androidKey({}, { ...OWN, origin: 2 })),
+  ],
+  ['attestation_not_verified', 'android-key: a key that software says is imported', attested(androidKey({}, OWN, { origin: 2 }))], // prettier-ignore
+  ['attestation_not_verified', 'android-key: a key of no known origin', attested(androidKey({}, { purposes: [2] }))], // prettier-ignore
+  ['attestation_not_verified', 'android-key: a key for encryption', attested(androidKey({}, { ...OWN, purposes: [0, 1] }))], // prettier-ignore
+  ['attestation_not_verified', 'android-key: a key for signing and more', attested(androidKey({}, { ...OWN, purposes: [2, 3] }))], // prettier-ignore
+  ['attestation_not_verified', 'android-key: a key for more by software', attested(androidKey({}, OWN, { purposes: [2, 1] }))], // prettier-ignore
+  ['attestation_not_verified', 'android-key: a key for nothing', attested(androidKey({}, { origin: 0 }))],
+  ['attestation_not_verified', 'android-key: a key of all apps', attested(androidKey({}, { ...OWN, allApplications: true }))], // prettier-ignore
+  ['attestation_not_verified', 'android-key: a key of all apps by software', attested(androidKey({}, OWN, { allApplications: true }))], // prettier-ignore
+  ['attestation_not_verified', 'android-key: another algorithm than the key has', attested(androidKey({ statement: [['alg', -257]] }))], // prettier-ignore
   ['attestation_not_verified', 'android-key: for other client data', attested(androidKey(elsewhere))],
   ['attestation_not_verified', 'android-key: a certificate of another key', attested(androidKey({ leaf: { publicKey: keyPair().publicKey } }))], // prettier-ignore
   ['attestation_not_verified', 'android-key: no certificate', format('android-key')],
@@ -78,6 +121,9 @@ export const BAD_STATEMENTS: BadPasskey[] = [
 
   ['attestation_not_verified', 'fido-u2f: for other client data', attested(fidoU2f(elsewhere))],
   ['attestation_not_verified', 'fido-u2f: with a model, which U2F does not know', attested(fidoU2f(), { wrong: { aaguid: randomBytes(16) } })], // prettier-ignore
+  ['attestation_not_verified', 'fido-u2f: two certificates', attested(fidoU2f({ chain: (leaf) => [leaf, ROOT.certificate] }))], // prettier-ignore
+  ['attestation_not_verified', 'fido-u2f: a certificate on another curve', attested(fidoU2f({ key: keyPair('P-384') }))], // prettier-ignore
+  ['attestation_not_verified', 'fido-u2f: of an RSA key', attested(fidoU2f(), { alg: -257 })],
   ['attestation_not_verified', 'fido-u2f: no certificate', format('fido-u2f')],
 ];
 

@@ -16,11 +16,13 @@ export interface CertificateOptions {
   subject?: Buffer;
   extensions?: Buffer[];
   ca?: boolean;
+  /** False leaves the basic constraints out. */
+  constraints?: boolean;
   /** Days from now. */
   validFor?: number;
 }
 
-const OF_NAME = { C: '2.5.4.6', O: '2.5.4.10', OU: '2.5.4.11', CN: '2.5.4.3' };
+const OF_NAME = { C: '2.5.4.6', O: '2.5.4.10', OU: '2.5.4.11', CN: '2.5.4.3', serialNumber: '2.5.4.5' };
 const ECDSA_SHA256 = seq(oid('1.2.840.10045.4.3.2'));
 const DAY_MS = 86_400_000;
 
@@ -41,7 +43,8 @@ export const revocationListAt = (url: string): Buffer =>
 /** X.509 (RFC 5280 §4.1), signed with ECDSA by a P-256 key. */
 export function certificate(options: CertificateOptions): Buffer {
   const { publicKey, issuer, subject = seq(), extensions = [], ca = false, validFor = 30 } = options;
-  const constraints = extension('2.5.29.19', ca ? seq(yes) : seq(), true);
+  const { constraints = true } = options;
+  const basic = constraints ? [extension('2.5.29.19', ca ? seq(yes) : seq(), true)] : [];
   const body = seq(
     tagged(0, int(2)), // version 3
     int(randomInt(1, 128)),
@@ -50,12 +53,12 @@ export function certificate(options: CertificateOptions): Buffer {
     seq(time(new Date(Date.now() - 60 * DAY_MS)), time(new Date(Date.now() + validFor * DAY_MS))),
     subject,
     publicKey.export({ type: 'spki', format: 'der' }),
-    tagged(3, seq(constraints, ...extensions)),
+    tagged(3, seq(...basic, ...extensions)),
   );
   return seq(body, ECDSA_SHA256, bits(sign('sha256', body, issuer.privateKey)));
 }
 
-export const keyPair = () => generateKeyPairSync('ec', { namedCurve: 'P-256' });
+export const keyPair = (namedCurve = 'P-256') => generateKeyPairSync('ec', { namedCurve });
 
 /** A root that signs itself. */
 export function authority(extensions: Buffer[] = []): Authority {

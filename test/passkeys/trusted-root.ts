@@ -1,16 +1,20 @@
+import { X509Certificate } from 'node:crypto';
 import { SettingsService } from '@simplewebauthn/server';
 import { ROOT } from './attestations.js';
 
 const ROOTED = ['android-key', 'android-safetynet', 'apple'] as const;
 
-/** Has this process take the tests' own root for a vendor's. @returns what puts the vendors' back. */
-export function trustRoot(): () => void {
+/** Has this process take a root of tests for a vendor's. @returns what puts the vendors' back. */
+export function trustRoot(pem = ROOT.pem): () => void {
   const before = ROOTED.map((identifier) => ({
     identifier,
     certificates: SettingsService.getRootCertificates({ identifier }),
   }));
   for (const identifier of ROOTED) {
-    SettingsService.setRootCertificates({ identifier, certificates: [ROOT.pem] });
+    SettingsService.setRootCertificates({
+      identifier,
+      certificates: [new Uint8Array(new X509Certificate(pem).raw)],
+    });
   }
   return () => before.forEach((roots) => SettingsService.setRootCertificates(roots));
 }

@@ -39,10 +39,10 @@ describe('a command', () => {
   it('explains itself, and needs no configuration for that', async () => {
     const { code, out } = await gangway(['keys', 'rotate', '--help'], {});
     expect([code, out]).toEqual([0, expect.stringContaining('gangway keys rotate <id> [--overlap 24h]')]);
-    expect(await gangway(['--help'], {})).toMatchObject({
-      code: 0,
-      out: expect.stringContaining('keys revoke'),
-    });
+    for (const args of [['--help'], ['-h'], ['help'], ['keys', '--help'], ['keys', '-h']]) {
+      expect(await gangway(args, {})).toMatchObject({ code: 0, out: expect.stringContaining('keys revoke') });
+    }
+    expect(await gangway(['keys', 'rotate', '-h'], {})).toEqual({ code, out, err: '' });
   });
 
   it('names the setting that is missing', async () => {

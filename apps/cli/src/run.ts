@@ -1,6 +1,6 @@
 import { userInfo } from 'node:os';
 import { parseArgs } from 'node:util';
-import { isDatabaseAway } from '#libs/database';
+import { findOutage } from '#libs/database';
 import { ProblemError } from '#libs/kernel';
 import { ConfigError } from '#libs/platform';
 import { DONE, FAILED, MISUSED, Misuse, NotAsItShould, type Answer, type Command } from './command.js';
@@ -15,10 +15,13 @@ export interface Output {
 /** PostgreSQL's word for a table that is not there (SQLSTATE). */
 const UNDEFINED_TABLE = '42P01';
 
+const HELP: ReadonlySet<string> = new Set(['--help', '-h', 'help']);
+
 /** Runs one command. @returns its exit code. */
 export async function run(args: string[], env: NodeJS.ProcessEnv, output: Output): Promise<number> {
   const [group = '', name = '', ...rest] = args;
-  if (args.length === 0 || group === '--help' || group === 'help') {
+  const asksForHelp = [group, Object.hasOwn(COMMANDS, group) ? name : ''].some((word) => HELP.has(word));
+  if (args.length === 0 || asksForHelp) {
     output.out(usage());
     return args.length === 0 ? MISUSED : DONE;
   }
@@ -79,7 +82,7 @@ async function outcomeOf(work: () => Promise<Answer>): Promise<[code: number, an
 
 function parsed({ options }: Command, args: string[]) {
   try {
-    const all = { ...options, json: { type: 'boolean' }, help: { type: 'boolean' } } as const;
+    const all = { ...options, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } as const;
     const { values, positionals } = parseArgs({ args, options: all, allowPositionals: true });
     return { values: values as Record<string, string | boolean | undefined>, positionals };
   } catch (error) {
@@ -91,7 +94,8 @@ function parsed({ options }: Command, args: string[]) {
 function explain(error: unknown): [code: number, message: string] {
   if (error instanceof Misuse || error instanceof ConfigError) return [MISUSED, error.message];
   if (error instanceof ProblemError) return [FAILED, error.message];
-  if (isDatabaseAway(error)) return [FAILED, 'PostgreSQL cannot be reached: see DATABASE_URL.'];
+  const outage = findOutage(error);
+  if (outage !== null) return [FAILED, `PostgreSQL cannot do this now (see DATABASE_URL): ${outage}`];
   const { code, message } = error as { code?: unknown; message?: string };
   if (code === UNDEFINED_TABLE) return [FAILED, 'The schema is older than this program: run the migration.'];
   return [FAILED, message ?? String(error)];

@@ -1,5 +1,5 @@
 import { ApiKeys, Audit } from '#libs/callers';
-import { PreparedStatements, createDataSource } from '#libs/database';
+import { PreparedStatements, dataSourceOptions, openDataSource } from '#libs/database';
 import { Secret, systemClock } from '#libs/kernel';
 import { Timelines } from '#libs/onboarding';
 import { EnvironmentAccount, OperatorAccounts, PasswordHashes } from '#libs/operators';
@@ -16,8 +16,9 @@ export interface Store {
 
 /** @throws ConfigError, or what PostgreSQL says when it cannot be reached. */
 export async function openStore(env: NodeJS.ProcessEnv): Promise<Store> {
-  const { DATABASE_URL, HASH_KEY, OPS_SCRYPT_LOG_N } = parseStoreConfig(env);
-  const dataSource = await createDataSource({ url: DATABASE_URL, poolSize: 1 }).initialize();
+  const { DATABASE_URL, DATABASE_POOLER, HASH_KEY, OPS_SCRYPT_LOG_N } = parseStoreConfig(env);
+  const connecting = { url: DATABASE_URL, poolSize: 1, pooler: DATABASE_POOLER };
+  const dataSource = await openDataSource(dataSourceOptions(connecting));
   const statements = new PreparedStatements(dataSource);
   const hash = new KeyedHash(HASH_KEY);
   const audit = new Audit(statements);

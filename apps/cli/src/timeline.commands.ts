@@ -30,6 +30,9 @@ export const TIMELINE: Group = {
         }
         const lines = [
           ...broken.map(lineOf),
+          ...(isOtherKey(counts.anchored, broken)
+            ? ['No anchor fits: is HASH_KEY the key that this database was written with?']
+            : []),
           `${counts.timelines} timelines of ${counts.events} events, ${counts.anchored} of them anchored, ${counts.unchained} with events outside of the chain: ${broken.length} broken.`,
         ];
         const answer = { lines, json: { ...counts, broken } };
@@ -55,6 +58,10 @@ const WHAT_IS_WRONG = {
   altered: 'was altered',
   anchor: 'is not what was vouched for when the onboarding ended',
 };
+
+/** One altered timeline is tampering. When no anchor fits, it is the key. */
+const isOtherKey = (anchored: number, broken: Report[]) =>
+  anchored > 0 && broken.filter(({ fault }) => fault!.fault === 'anchor').length === anchored;
 
 const lineOf = ({ onboardingId, fault }: Report) =>
   `${onboardingId}: event ${fault!.seq} ${WHAT_IS_WRONG[fault!.fault]}.`;

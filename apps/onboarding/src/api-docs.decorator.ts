@@ -1,4 +1,4 @@
-import { applyDecorators } from '@nestjs/common';
+import { SetMetadata, applyDecorators } from '@nestjs/common';
 import { ApiHeader, ApiResponse } from '@nestjs/swagger';
 import type { z } from 'zod';
 import { PROBLEMS, type ProblemCode } from '#libs/kernel';
@@ -58,7 +58,8 @@ export const IfMatch = () =>
   ApiHeader({
     name: 'If-Match',
     required: false,
-    description: 'the ETag of the version that the caller saw; 412 where it is another by now',
+    description:
+      'the ETag of the version that the caller saw, or a list of such; 412 where it is another by now',
   });
 
 /** Documents a command: {@link Answers}, and the headers that every command takes. */
@@ -80,9 +81,12 @@ export function CommandAnswers(
   );
 }
 
-/** Documents what every command that runs a step has in common. */
+export const RUNS_STEP = Symbol('a route that waits for the end of a step');
+
+/** Marks and documents what every command that runs a step has in common. */
 export const RunsStep = () =>
   applyDecorators(
+    SetMetadata(RUNS_STEP, true),
     ApiResponse({
       status: 202,
       description:
@@ -92,6 +96,8 @@ export const RunsStep = () =>
     ApiHeader({
       name: 'Prefer',
       required: false,
-      description: '`wait=N` (0 to 30 seconds, 10 by default) or `respond-async`',
+      description:
+        '`wait=N` (0 to 30 seconds, 10 by default; more is 30) or `respond-async`, or both for a wait of at most N; ' +
+        '`Preference-Applied` names what the service applied, and it ignores anything else',
     }),
   );

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { ApiKey, MadeApiKey } from '#libs/callers';
-import { SCOPES, isCallerName } from '#libs/kernel';
+import { SCOPES, isKeyCallerName } from '#libs/kernel';
 import { text } from './text.js';
 
 const DAY_S = 86_400;
@@ -11,7 +11,7 @@ export const keyIdParam = z.string().regex(/^[0-9a-f]{20}$/, 'is not the id of a
 
 export const createKeyBody = z
   .strictObject({
-    caller: z.string().refine(isCallerName, 'is not 1 to 64 of a-z, 0-9, ".", "_" and "-"').meta({
+    caller: z.string().refine(isKeyCallerName, 'is not 1 to 64 of a-z, 0-9, ".", "_" and "-"').meta({
       description: 'Who owns what is started with the key; several keys may be one caller’s.',
     }),
     scopes: z.array(z.enum(SCOPES)).min(1).max(SCOPES.length),

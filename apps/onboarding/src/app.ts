@@ -1,6 +1,6 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { admitCallers } from '#libs/callers';
-import { isDatabaseAway } from '#libs/database';
+import { findOutage } from '#libs/database';
 import { createHttpApp, type Config } from '#libs/platform';
 import { AppModule } from './app.module.js';
 import { serveConsole } from './console/console.js';
@@ -9,7 +9,7 @@ import { serveDocs } from './openapi.js';
 
 /** The service, ready to listen. */
 export async function createApp(config: Config): Promise<NestFastifyApplication> {
-  const app = await createHttpApp(AppModule.forRoot(config), isDatabaseAway, config.TRUSTED_PROXIES);
+  const app = await createHttpApp(AppModule.forRoot(config), findOutage, config.TRUSTED_PROXIES);
   admitCallers(app);
   keepAnswers(app);
   serveDocs(app);

@@ -1,8 +1,9 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
-import type { FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ProblemError, type Caller } from '#libs/kernel';
 import type { Terms } from '#libs/onboarding';
-import { waitOf } from '#libs/platform';
+import { preferencesOf } from '#libs/platform';
+import { RUNS_STEP } from './api-docs.decorator.js';
 
 /** @throws Error on a route that nobody guards. */
 export function callerOf({ caller }: FastifyRequest): Caller {
@@ -17,29 +18,47 @@ export const AskedBy = createParamDecorator((_: unknown, context: ExecutionConte
 
 /** Reads what every command takes: `Prefer`, `If-Match`, and the key that is taken along. */
 export const CommandTerms = createParamDecorator((_: unknown, context: ExecutionContext): Terms => {
-  const request = context.switchToHttp().getRequest<FastifyRequest>();
-  const prefer = request.headers['prefer'];
-  const waitMs = waitOf(Array.isArray(prefer) ? prefer.join(',') : prefer);
+  const http = context.switchToHttp();
+  const request = http.getRequest<FastifyRequest>();
+  const { waitMs, applied } = preferencesOf([request.headers['prefer'] ?? []].flat().join(','));
+  const waits = Reflect.hasMetadata(RUNS_STEP, context.getHandler());
+  if (waits && applied) http.getResponse<FastifyReply>().header('Preference-Applied', applied);
   return {
     caller: callerOf(request),
     waitMs,
-    version: versionOf(request.headers['if-match']),
+    versions: versionsOf(request.headers['if-match']),
     along: request.keyed?.take(waitMs),
   };
 });
 
-/** No row has it: a tag that is none of ours, or weak, matches nothing (RFC 9110 §8.8.3.2). */
-const NO_VERSION = -1;
+/** An entity tag; it may hold commas (RFC 9110 §8.8.3). */
+const TAG = /(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"/g;
 
-/** RFC 9110 §13.1.1: our entity tags are the version in quotes; `*` matches whatever is there. */
-function versionOf(header: string | undefined): number | undefined {
+/** Whether tags stand in a list; empty members are allowed (§5.6.1.2). */
+function isList(header: string): boolean {
+  const [before = '', ...rest] = header.split(TAG);
+  const after = rest.pop();
+  return (
+    after !== undefined &&
+    [before, after].every((text) => /^[ \t,]*$/.test(text)) &&
+    rest.every((between) => /^[ \t,]+$/.test(between) && between.includes(','))
+  );
+}
+
+/**
+ * RFC 9110 §13.1.1: our entity tags are the version in quotes; `*` matches each version. A tag that is not ours or is
+ * weak matches nothing (§8.8.3.2).
+ */
+function versionsOf(header: string | undefined): number[] | undefined {
   const given = header?.trim();
   if (given === undefined || given === '*') return undefined;
-  if (!/^(W\/)?"[\x21\x23-\x7e]*"$/.test(given)) {
+  if (!isList(given)) {
     throw new ProblemError('validation_failed', {
-      detail: 'If-Match takes one ETag of ours, such as "3", or *.',
+      detail: 'If-Match takes ETags of ours, such as "3" or "3", "4"; or * by itself.',
     });
   }
-  const version = /^"(\d{1,9})"$/.exec(given)?.[1];
-  return version === undefined ? NO_VERSION : Number(version);
+  return [...given.matchAll(TAG)].flatMap(([tag]) => {
+    const version = /^"(\d{1,9})"$/.exec(tag)?.[1];
+    return version === undefined ? [] : [Number(version)];
+  });
 }

@@ -9,7 +9,7 @@ import {
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { catchError, from, type Observable } from 'rxjs';
-import { ProblemError } from '#libs/kernel';
+import { ProblemError, type ProblemCode } from '#libs/kernel';
 import {
   Fingerprint,
   IdempotencyKeys,
@@ -102,6 +102,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
       });
     }
     if (kept.answer) {
+      if (kept.answer.status >= 400) request.problem = problemIn(kept.answer.body);
       reply.status(kept.answer.status).headers({ ...kept.answer.headers, 'Idempotent-Replayed': 'true' });
       return kept.answer.body;
     }
@@ -129,6 +130,12 @@ export class IdempotencyInterceptor implements NestInterceptor {
     if (!step) return answer(reply, row);
     return answerStep(reply, row, step, route === '/v1/onboardings' ? 201 : 200);
   }
+}
+
+/** The problem in a kept answer. Only problems that the same request would meet again are kept. */
+function problemIn(body: string) {
+  const { code } = JSON.parse(body) as { code: ProblemCode };
+  return { code, retryable: false };
 }
 
 /** The step has ended so long ago that who asked for it would have answered by now. */

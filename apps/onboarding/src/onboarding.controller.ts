@@ -17,36 +17,40 @@ import type { FastifyReply } from 'fastify';
 import { AuthenticatorsService, type SubmittedAuthenticator } from '#libs/authenticators';
 import { CallerGuard, Requires } from '#libs/callers';
 import { Secret, type Caller } from '#libs/kernel';
-import { OnboardingService, stepOfState, type Terms } from '#libs/onboarding';
+import { OnboardingLists, OnboardingService, stepOfState, type Terms } from '#libs/onboarding';
 import { OtpService } from '#libs/otp';
 import type { OtpProof } from '#libs/upstream';
 import { StartGate } from './start-gate.js';
 import { answer, answerStep } from './answer.js';
+import {
+  authenticatorsBody,
+  optionsBody,
+  type AuthenticatorsBody,
+  type OptionsBody,
+} from './authenticators.dto.js';
 import { Answers, CommandAnswers, IfMatch, RunsStep } from './api-docs.decorator.js';
 import { creationOptions } from './creation-options.dto.js';
 import { AskedBy, CommandTerms } from './command.decorator.js';
 import { IdempotencyInterceptor } from './idempotency.js';
 import {
-  authenticatorsBody,
   eventPage,
   eventsQuery,
   idParam,
   listQuery,
   onboardingPage,
   onboardingResource,
-  optionsBody,
   reasonBody,
+  resendBody,
   resolveBody,
   retryBody,
   startBody,
   toEventResource,
   toResource,
   verifyBody,
-  type AuthenticatorsBody,
   type EventsQuery,
   type ListQuery,
-  type OptionsBody,
   type ReasonBody,
+  type ResendBody,
   type ResolveBody,
   type RetryBody,
   type StartBody,
@@ -61,6 +65,7 @@ import {
 export class OnboardingController {
   constructor(
     private readonly onboardings: OnboardingService,
+    private readonly lists: OnboardingLists,
     private readonly otp: OtpService,
     private readonly authenticators: AuthenticatorsService,
   ) {}
@@ -79,6 +84,8 @@ export class OnboardingController {
     'otp_send_limit',
     'otp_locked',
     'subject_not_found',
+    'contact_invalid',
+    'captcha_required',
     'upstream_rejected',
   )
   async start(
@@ -94,7 +101,7 @@ export class OnboardingController {
   @ApiOperation({ summary: 'List onboardings, newest first' })
   @Answers(200, 'a page', onboardingPage)
   async list(@Query({ schema: listQuery }) { cursor, ...filter }: ListQuery, @AskedBy() caller: Caller) {
-    const { rows, next } = await this.onboardings.list({ ...filter, after: cursor }, caller);
+    const { rows, next } = await this.lists.list({ ...filter, after: cursor }, caller);
     return { items: rows.map(toResource), nextCursor: next && Buffer.from(next).toString('base64url') };
   }
 
@@ -126,7 +133,7 @@ export class OnboardingController {
   @Post(':id/otp/resend')
   @Requires('onboardings:write')
   @HttpCode(HttpStatus.OK)
-  @ApiOperation({ summary: 'Have a new code sent; the old one is void' })
+  @ApiOperation({ summary: 'Have a new code sent; the old one is void, unless the new one was refused' })
   @RunsStep()
   @CommandAnswers(
     200,
@@ -139,15 +146,18 @@ export class OnboardingController {
     'illegal_state',
     'onboarding_ended',
     'version_mismatch',
+    'subject_not_found',
+    'contact_invalid',
+    'captcha_required',
     'upstream_rejected',
   )
   async resend(
     @Param('id', { schema: idParam }) id: string,
-    @Body({ schema: reasonBody }) body: ReasonBody,
+    @Body({ schema: resendBody }) body: ResendBody,
     @CommandTerms() terms: Terms,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
-    return answerStep(reply, await this.otp.resend(id, body?.reason, terms), 'init-otp');
+    return answerStep(reply, await this.otp.resend(id, body ?? {}, terms), 'init-otp');
   }
 
   @Post(':id/otp/verify')
@@ -168,6 +178,8 @@ export class OnboardingController {
     'illegal_state',
     'onboarding_ended',
     'version_mismatch',
+    'subject_not_found',
+    'contact_invalid',
     'upstream_rejected',
   )
   async verify(
@@ -283,7 +295,12 @@ export class OnboardingController {
   @Post(':id/resolve')
   @Requires('onboardings:write', 'operations:write')
   @HttpCode(HttpStatus.OK)
-  @ApiOperation({ summary: 'Say what became of a lost attempt' })
+  @ApiOperation({
+    summary: 'Say what became of a lost attempt',
+    description:
+      'The first decision stands, also on an onboarding that has ended. Another one is refused, even where it says the same: ' +
+      '`illegal_state` where it lost the race, `onboarding_ended` where it comes later.',
+  })
   @RunsStep()
   @CommandAnswers(
     200,

@@ -1,13 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import { aRow, after } from '#libs/testing';
 import { createPasskey } from '../../../tools/passkey.js';
+import { authenticatorsBody, optionsBody } from './authenticators.dto.js';
 import {
-  authenticatorsBody,
   eventsQuery,
   idParam,
   listQuery,
   onboardingResource,
-  optionsBody,
   reasonBody,
   resolveBody,
   startBody,
@@ -125,8 +124,6 @@ describe('what callers send', () => {
       response: { ...response, transports },
     });
     const bad: [object, string][] = [
-      [withTransports(['usb', 'u\u0000sb']), 'response/transports/1'],
-      [withTransports(['']), 'response/transports/0'],
       [withTransports(['x'.repeat(33)]), 'response/transports/0'],
       [withTransports(Array<string>(11).fill('usb')), 'response/transports'],
       [{ ...credential, rawId: 'YR' }, 'rawId'], // one byte and four bits that are not zero
@@ -139,9 +136,60 @@ describe('what callers send', () => {
         `authenticators/0/credential/${where}`,
       ]);
     }
-    expect(
-      takes(authenticatorsBody, named({ credential: withTransports(['smart-card', 'of-tomorrow']) })),
-    ).toBe(true);
+    for (const names of [['smart-card', 'of-tomorrow'], [''], ['u\u0000sb'], []]) {
+      expect(takes(authenticatorsBody, named({ credential: withTransports(names) }))).toBe(true);
+    }
+  });
+
+  it.each([null, '', 'hybrid', 7, {}, ['platform']])(
+    'a member of a browser’s passkey that is not read may be %j',
+    (value) => {
+      const { response } = credential;
+      const copies = { authenticatorData: value, publicKey: value, publicKeyAlgorithm: value };
+      const given = {
+        ...credential,
+        authenticatorAttachment: value,
+        clientExtensionResults: value,
+        ofTomorrow: value,
+        response: { ...response, ...copies, ofTomorrow: value },
+      };
+      expect(takes(authenticatorsBody, named({ credential: given }))).toBe(true);
+    },
+  );
+
+  it.each<[string, { safeParse(value: unknown): { data?: unknown } }, object, object]>([
+    ['a start', startBody, { subject }, { integration: null, externalRef: null, metadata: null, supersede: null, otp: null }], // prettier-ignore
+    ['a reason', reasonBody, {}, { reason: null }],
+    ['a code', verifyBody, { code: '012345' }, { encryptedOtpBundle: null }],
+    ['options', optionsBody, { userName: 'ana' }, { userDisplayName: null }],
+    ['passkeys', authenticatorsBody, named({ credential }), { device: null }],
+  ])('%s may say null for what it could leave out', (_, schema, given, nulls) => {
+    const absent = Object.fromEntries(Object.keys(nulls).map((name) => [name, undefined]));
+    expect(schema.safeParse({ ...given, ...nulls }).data).toEqual({ ...(schema.safeParse(given).data as object), ...absent }); // prettier-ignore
+  });
+
+  it('a browser’s transports may be null, which is none', () => {
+    const given = { ...credential, response: { ...credential.response, transports: null } };
+    const [parsed] = authenticatorsBody.parse(named({ credential: given })).authenticators!;
+    expect(parsed).toMatchObject({ credential: { response: { transports: undefined } } });
+  });
+
+  it('what is wrong with a passkey in either form is said of the form that it is in', () => {
+    const faultsOf = (more: object) =>
+      authenticatorsBody.safeParse(named(more)).error?.issues.map(({ path }) => path.slice(2).join('/'));
+    const spelled = asProvidersSpellIt([]);
+    const { attestation } = spelled;
+    expect(faultsOf(spelled)).toBeUndefined();
+    expect(faultsOf(asProvidersSpellIt(['internal']))).toEqual(['attestation/transports/0']);
+    expect(faultsOf({ ...spelled, challenge: null })).toEqual(['challenge']);
+    expect(faultsOf({ challenge: 'AQID' })).toEqual(['attestation']);
+    expect(faultsOf({ attestation })).toEqual(['challenge']);
+    expect(faultsOf({ ...spelled, attestation: { ...attestation, credentialId: '' } })).toEqual(['attestation/credentialId']); // prettier-ignore
+    expect(faultsOf({ credential: null })).toEqual(['credential']);
+    expect(faultsOf({ credential: { ...credential, response: null } })).toEqual(['credential/response']);
+    expect(faultsOf({ credential, authenticatorName: 7 })).toEqual(['authenticatorName']);
+    expect(faultsOf({ credential, ...spelled })).toEqual(['']);
+    expect(faultsOf({})).toEqual(['']);
   });
 
   it('a list is narrowed by what it knows, and goes on from its own cursor only', () => {

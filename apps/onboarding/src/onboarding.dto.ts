@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isCallerName } from '#libs/kernel';
 import {
   ACTORS,
   EVENT_TYPES,
@@ -13,26 +14,20 @@ import {
   type OnboardingEvent,
   type Row,
 } from '#libs/onboarding';
-import { isStorable, text } from './text.js';
-
-/** In the one way there is to write it: upstream may read what has bits left over at its end otherwise than we do. */
-const base64url = (name: string, max: number) =>
-  z
-    .string()
-    .min(1)
-    .max(max)
-    .refine(
-      (value) => Buffer.from(value, 'base64url').toString('base64url') === value,
-      `${name} is not unpadded base64url`,
-    )
-    .meta({ pattern: '^[A-Za-z0-9_-]+$' });
+import { isStorable, optional, text } from './text.js';
 
 export const idParam = z.uuid('the id in the path is not a UUID').transform((id) => id.toLowerCase());
+
+/** The provider checks the members itself. */
+const otpChoice = z
+  .record(z.string().max(64), z.unknown())
+  .refine((otp) => isStorable(otp), { error: 'holds U+0000 or half of a surrogate pair', abort: true })
+  .refine((otp) => JSON.stringify(otp).length <= 16_384, 'is larger than 16384 characters of JSON');
 
 /** The body of `POST /v1/onboardings`. The subject's members are the provider's: it checks them itself. */
 export const startBody = z
   .strictObject({
-    integration: text(32).optional(),
+    integration: optional(text(32)),
     subject: z.record(z.string().max(64), z.unknown()).meta({
       examples: [
         {
@@ -41,49 +36,64 @@ export const startBody = z
         },
       ],
     }),
-    externalRef: text(255).optional(),
-    metadata: z
-      .record(z.string().max(64), z.unknown())
-      .refine((metadata) => isStorable(metadata), {
-        error: 'is deeper than 8 levels, or holds U+0000 or half of a surrogate pair',
-        abort: true,
-      })
-      .refine((metadata) => JSON.stringify(metadata).length <= 4096, 'is larger than 4096 characters of JSON')
-      .optional(),
-    supersede: z.boolean().optional(),
-    otp: z
-      .record(z.string().max(64), z.unknown())
-      .refine((otp) => isStorable(otp), { error: 'holds U+0000 or half of a surrogate pair', abort: true })
-      .refine((otp) => JSON.stringify(otp).length <= 16_384, 'is larger than 16384 characters of JSON')
-      .optional()
-      .meta({ description: 'What the code is to be like, where the provider lets one choose.' }),
+    externalRef: optional(text(255)),
+    metadata: optional(
+      z
+        .record(z.string().max(64), z.unknown())
+        .refine((metadata) => isStorable(metadata), {
+          error: 'is deeper than 8 levels, or holds U+0000 or half of a surrogate pair',
+          abort: true,
+        })
+        .refine(
+          (metadata) => JSON.stringify(metadata).length <= 4096,
+          'is larger than 4096 characters of JSON',
+        ),
+    ),
+    supersede: optional(z.boolean()),
+    otp: optional(otpChoice).meta({
+      description: 'What the code is to be like, where the provider lets one choose.',
+    }),
   })
   .meta({ id: 'StartOnboarding' });
 export type StartBody = z.output<typeof startBody>;
 
 const reason = text(500);
 
-export const reasonBody = z.strictObject({ reason: reason.optional() }).optional().meta({ id: 'Reason' });
+export const reasonBody = z
+  .strictObject({ reason: optional(reason) })
+  .optional()
+  .meta({ id: 'Reason' });
 export type ReasonBody = z.output<typeof reasonBody>;
+
+export const resendBody = z
+  .strictObject({
+    reason: optional(reason),
+    otp: optional(otpChoice).meta({
+      description: 'What is good for one sending only: captchaToken, where the provider asks for a captcha.',
+    }),
+  })
+  .optional()
+  .meta({ id: 'ResendOtp' });
+export type ResendBody = z.output<typeof resendBody>;
 
 /** Six digits today; providers may send up to nine letters and digits. */
 const code = z.string().regex(/^[A-Za-z0-9]{6,9}$/, 'is not a code of 6 to 9 letters and digits');
 
 export const verifyBody = z
   .strictObject({
-    code: code.optional(),
-    encryptedOtpBundle: z
-      .string()
-      .max(4096)
-      .regex(
-        // Its two members and no room for a code in the clear (Turnkey, encrypted OTP bundle).
-        /^\{"encappedPublic":"04[0-9a-fA-F]{128}","ciphertext":"([0-9a-fA-F]{2}){17,1024}"\}$/,
-        'is not {"encappedPublic", "ciphertext"} in hex, as the provider’s package makes it',
-      )
-      .optional()
-      .meta({
-        description: 'What the user’s device made of the code and otp.targetBundle, in client custody.',
-      }),
+    code: optional(code),
+    encryptedOtpBundle: optional(
+      z
+        .string()
+        .max(4096)
+        .regex(
+          // Its two members and no room for a code in the clear (Turnkey, encrypted OTP bundle).
+          /^\{"encappedPublic":"04[0-9a-fA-F]{128}","ciphertext":"([0-9a-fA-F]{2}){17,1024}"\}$/,
+          'is not {"encappedPublic", "ciphertext"} in hex, as the provider’s package makes it',
+        ),
+    ).meta({
+      description: 'What the user’s device made of the code and otp.targetBundle, in client custody.',
+    }),
   })
   .refine((body) => (body.code === undefined) !== (body.encryptedOtpBundle === undefined), {
     error: 'is neither {code} nor {encryptedOtpBundle}',
@@ -91,92 +101,6 @@ export const verifyBody = z
   })
   .meta({ id: 'VerifyOtp' });
 export type VerifyBody = z.output<typeof verifyBody>;
-
-export const optionsBody = z
-  .strictObject({
-    userName: text(64),
-    userDisplayName: text(64).optional(),
-  })
-  .meta({ id: 'AuthenticatorOptionsRequest' });
-export type OptionsBody = z.output<typeof optionsBody>;
-
-const authenticatorName = z.string().trim().pipe(text(64));
-
-/** `RegistrationResponseJSON`, as `PublicKeyCredential.toJSON()` gives it (WebAuthn Level 3 §5.1.1). */
-const registrationResponse = z
-  .object({
-    id: base64url('id', 1400),
-    rawId: base64url('rawId', 1400),
-    type: z.literal('public-key'),
-    authenticatorAttachment: z.enum(['platform', 'cross-platform']).optional(),
-    clientExtensionResults: z.record(z.string(), z.unknown()).default({}),
-    response: z.object({
-      clientDataJSON: base64url('clientDataJSON', 8192),
-      attestationObject: base64url('attestationObject', 65536),
-      transports: z
-        .array(
-          z
-            .string()
-            .max(32)
-            .regex(/^[A-Za-z0-9-]+$/, 'is not the name of a transport'),
-        )
-        // Not max(10), which would have the union say that this is neither of its forms.
-        .refine((names) => names.length <= 10, 'names more than 10 transports')
-        .meta({ maxItems: 10 })
-        .optional(),
-      authenticatorData: z.string().max(65536).optional(),
-      publicKey: z.string().max(8192).optional(),
-      publicKeyAlgorithm: z.int().optional(),
-    }),
-  })
-  .meta({ id: 'RegistrationResponse' });
-
-const TRANSPORTS = ['BLE', 'HYBRID', 'INTERNAL', 'NFC', 'USB'].map(
-  (name) => `AUTHENTICATOR_TRANSPORT_${name}`,
-);
-
-const authenticator = z
-  .union(
-    [
-      z.strictObject({ authenticatorName, credential: registrationResponse }),
-      z.strictObject({
-        authenticatorName,
-        challenge: base64url('challenge', 1024),
-        attestation: z.strictObject({
-          credentialId: base64url('credentialId', 1400),
-          clientDataJson: base64url('clientDataJson', 8192),
-          attestationObject: base64url('attestationObject', 65536),
-          transports: z.array(z.enum([...TRANSPORTS, 'Unknown'])).max(10),
-        }),
-      }),
-    ],
-    'is neither {authenticatorName, credential} nor {authenticatorName, challenge, attestation}',
-  )
-  .meta({ id: 'AuthenticatorInput' });
-
-const hex = (name: string, min: number, max: number) =>
-  z.string().regex(new RegExp(`^[0-9a-fA-F]{${min},${max}}$`), `${name} is not hex of the right length`);
-
-/** Step 3 as the user's device has signed it, in client custody: the passkeys are in the body. */
-const deviceRequest = z
-  .strictObject({
-    clientSignature: hex('clientSignature', 128, 128),
-    body: z.string().min(2).max(200_000),
-    stamp: base64url('stamp', 4096),
-  })
-  .meta({ id: 'DeviceRequest' });
-
-export const authenticatorsBody = z
-  .strictObject({
-    authenticators: z.array(authenticator).min(1).max(10).optional(),
-    device: deviceRequest.optional(),
-  })
-  .refine((body) => (body.authenticators === undefined) !== (body.device === undefined), {
-    error: 'is neither {authenticators} nor {device}',
-    path: ['authenticators'],
-  })
-  .meta({ id: 'CreateAuthenticators' });
-export type AuthenticatorsBody = z.output<typeof authenticatorsBody>;
 
 export const resolveBody = z
   .strictObject({ outcome: z.enum(['done', 'not_done']), reason })
@@ -198,7 +122,11 @@ const subjectId = text(64).transform((id) => (z.guid().safeParse(id).success ? i
 /** One query parameter given twice is an array: a clear error, not a guess. */
 export const listQuery = z.strictObject({
   state: z.enum(STATES).optional(),
-  caller: text(128).optional(),
+  caller: z
+    .string()
+    .refine(isCallerName, 'is not 1 to 255 printable characters')
+    .meta({ minLength: 1, maxLength: 255 })
+    .optional(),
   integration: text(32).optional(),
   accountId: subjectId.optional(),
   userId: subjectId.optional(),
@@ -235,12 +163,13 @@ export const streamQuery = eventsQuery.pick({ after: true });
 export type StreamQuery = z.output<typeof streamQuery>;
 
 const instant = z.iso.datetime({ precision: 3 });
+const resultErrors = z.array(z.object({ pointer: z.string(), code: z.string(), detail: z.string() }));
 const lastResult = z.object({
   step: z.enum(STEPS),
   code: z.enum(RESULT_CODES),
   detail: z.string(),
   at: instant,
-  errors: z.array(z.object({ pointer: z.string(), code: z.string(), detail: z.string() })).optional(),
+  errors: resultErrors.optional(),
 });
 
 /** An onboarding as callers see it. */
@@ -305,6 +234,7 @@ export const onboardingResource = z
         step: z.enum(STEPS),
         upstreamStatus: z.int().nullable(),
         at: instant,
+        errors: resultErrors.optional(),
       })
       .nullable(),
     createdAt: instant,
@@ -341,6 +271,8 @@ export function toResource(row: Row): OnboardingResource {
     row.state === 'otp_verified' ||
     row.state === 'authenticators_submitted' ||
     row.state === 'outcome_unknown';
+  // A code is kept until another was sent, and is not taken meanwhile.
+  const isSending = row.state === 'otp_requested';
   // While an attempt is in flight it is nobody's to resolve.
   const unresolved = row.leaseUntil === null ? row.unresolved.at(-1) : undefined;
   return {
@@ -358,8 +290,8 @@ export function toResource(row: Row): OnboardingResource {
     otp: {
       sends: row.otpSends,
       sentAt: iso(row.otpSentAt),
-      expiresAt: iso(row.otpExpiresAt),
-      attemptsLeft: row.otpTriesLeft,
+      expiresAt: isSending ? null : iso(row.otpExpiresAt),
+      attemptsLeft: isSending ? 0 : row.otpTriesLeft,
       resendAvailableAt: iso(row.otpResendAt),
       targetBundle: row.state === 'otp_sent' ? row.otpTargetBundle : null,
     },

@@ -14,6 +14,15 @@ export const OWN_PAGES = policy({
   'frame-ancestors': NONE,
 });
 
+/** The policy of a library's script files. A worker's script loads its parts under the policy of its own file. */
+export const SCRIPT_FILES = policy({
+  'default-src': NONE,
+  'script-src': SELF,
+  'base-uri': NONE,
+  'form-action': NONE,
+  'frame-ancestors': NONE,
+});
+
 /**
  * The contents of style elements that a library's scripts write: each of them, or `any` where nobody knows them
  * beforehand, as with Bull Board's editor.
@@ -33,6 +42,7 @@ export function withPolicy(reply: FastifyReply, page: string, written: WrittenSt
     policy({
       'default-src': NONE,
       'script-src': SELF,
+      'worker-src': SELF,
       // Beside a hash, 'unsafe-inline' means nothing (CSP 3 §6.7.3.3): it is one or the other.
       'style-src-elem': [
         ...SELF,

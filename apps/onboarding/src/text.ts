@@ -16,3 +16,10 @@ export function isStorable(value: unknown, depth = 0): boolean {
   if (depth >= MAX_DEPTH) return false;
   return Object.entries(value).every(([key, each]) => isText(key) && isStorable(each, depth + 1));
 }
+
+/** A client may leave it out or send null: many clients write each member that they know. */
+export const optional = <T extends z.ZodType>(schema: T) =>
+  schema
+    .nullish()
+    .transform((value): z.output<T> | undefined => value ?? undefined)
+    .optional();

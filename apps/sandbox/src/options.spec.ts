@@ -106,5 +106,6 @@ describe('the options', () => {
 
   it('can be explained', () => {
     expect(parseOptions(['--help'], { SANDBOX_PORT: 'x' })).toBe('help');
+    expect(parseOptions(['-h'], {})).toBe('help');
   });
 });

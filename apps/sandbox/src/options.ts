@@ -25,10 +25,11 @@ Turnkey: each flag has its variable, e.g. SANDBOX_TURNKEY_ORGANIZATION; keys are
   --turnkey-signer-key <key>         private key that signs OTP bundles and verification tokens (a fresh one)
   --turnkey-notarizer-key <key>      private key that signs sessions (a fresh one)
   --turnkey-auth-proxy-config <id>   what X-Auth-Proxy-Config-Id must say (a fresh UUID)
-  --turnkey-origins <list>           origins that the Auth Proxy lets in (any)
+  --turnkey-origins <list>           origins that the Auth Proxy lets in, by CORS and by its own check (any);
+                                     with a list, a request without Origin is refused
   --turnkey-captcha                  the Auth Proxy asks for an X-Captcha-Token
 
-  --help
+  --help, -h
 
 A flag wins over its variable.`;
 
@@ -48,7 +49,7 @@ const FLAGS = {
   'turnkey-auth-proxy-config': { type: 'string' },
   'turnkey-origins': { type: 'string' },
   'turnkey-captcha': { type: 'boolean' },
-  help: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
 } as const;
 
 /**

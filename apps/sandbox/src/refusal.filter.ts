@@ -1,9 +1,11 @@
-import { Catch, HttpException } from '@nestjs/common';
+import { Catch, HttpException, NotFoundException } from '@nestjs/common';
 import type { ArgumentsHost, ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { Refusal } from './refusal.js';
+import { errorTexts } from './byzantine/error-texts.js';
 import { visitOf } from './control/visits.js';
-import { isAuthProxy, isPublicApi } from './turnkey/turnkey-paths.js';
+import { doorOf, methodsOf } from './doors.js';
+import { Refusal } from './refusal.js';
+import { refusals } from './turnkey/refusals.js';
 import { TurnkeyRefusal } from './turnkey/turnkey-refusal.js';
 
 /** Every answer that is not 2xx, in its upstream's form: `{error, status}`, bare text, or a gRPC status. */
@@ -11,17 +13,28 @@ import { TurnkeyRefusal } from './turnkey/turnkey-refusal.js';
 export class RefusalFilter implements ExceptionFilter {
   catch(error: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp();
-    const request = http.getRequest<FastifyRequest>();
-    const refusal = asRefusal(error, isTurnkey(request.url) ? TurnkeyRefusal : Refusal);
-    if (refusal.effect) visitOf(request)?.took(refusal.effect);
-
-    const type = refusal.form === 'text' ? 'text/plain; charset=utf-8' : 'application/json; charset=utf-8';
-    void http.getResponse<FastifyReply>().code(refusal.status).type(type).send(refusal.body());
+    refuse(error, http.getRequest<FastifyRequest>(), http.getResponse<FastifyReply>());
   }
 }
 
-function asRefusal(error: unknown, Form: typeof Refusal | typeof TurnkeyRefusal): Refusal {
+/** Answers an error in the form of the door that the request came to. */
+export function refuse(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+  const refusal = asRefusal(error, request);
+  if (refusal.effect) visitOf(request)?.took(refusal.effect);
+  if (refusal.status === 405) void reply.header('allow', methodsOf(request).join(', '));
+
+  const type = refusal.form === 'text' ? 'text/plain; charset=utf-8' : 'application/json; charset=utf-8';
+  void reply.code(refusal.status).type(type).send(refusal.body());
+}
+
+function asRefusal(error: unknown, request: FastifyRequest): Refusal {
   if (error instanceof Refusal) return error;
+  const turnkey = ['public-api', 'auth-proxy'].includes(doorOf(request));
+  if (error instanceof NotFoundException && request.is404) {
+    const texts = turnkey ? refusals : errorRefusals;
+    return methodsOf(request).length > 0 ? texts.wrongMethod() : texts.noRoute();
+  }
+  const Form = turnkey ? TurnkeyRefusal : Refusal;
   if (error instanceof HttpException) return new Form(error.getStatus(), error.message);
   const status = (error as { statusCode?: unknown } | null)?.statusCode;
   if (typeof status === 'number' && status >= 400 && status < 500) {
@@ -29,10 +42,10 @@ function asRefusal(error: unknown, Form: typeof Refusal | typeof TurnkeyRefusal)
   }
   // Nobody else would see it: the sandbox runs without a logger.
   console.error(error);
-  return new Form(500, 'internal error');
+  return turnkey ? refusals.internal() : new Refusal(500, errorTexts.internal);
 }
 
-function isTurnkey(url: string): boolean {
-  const path = url.split('?', 1)[0] ?? url;
-  return isPublicApi(path) || isAuthProxy(path);
-}
+const errorRefusals = {
+  noRoute: () => new Refusal(404, errorTexts.noRoute),
+  wrongMethod: () => new Refusal(405, errorTexts.wrongMethod),
+};

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ByzantineReader } from './byzantine/byzantine-reader.js';
 import { IntegratorApi } from './byzantine/integrator-api.js';
 import { generateCredential, parseIntegratorKey } from './byzantine/integrator-keys.js';
@@ -11,10 +12,11 @@ import { Journal } from './control/journal.js';
 import { Mailbox } from './control/mailbox.js';
 import { SandboxControl } from './control/sandbox-control.js';
 import { installUpstreamHooks } from './control/upstream-hooks.js';
-import { RefusalFilter } from './refusal.filter.js';
+import { refuse, RefusalFilter } from './refusal.filter.js';
 import { SandboxClock } from './sandbox-clock.js';
 import type { TimeSource } from './sandbox-clock.js';
 import { SandboxModule } from './sandbox.module.js';
+import { corsFor } from './turnkey/cors.js';
 import { Turnkey } from './turnkey/turnkey.js';
 import type { TurnkeyFacts, TurnkeyOptions } from './turnkey/turnkey.js';
 import { TurnkeyReader } from './turnkey/turnkey-reader.js';
@@ -115,7 +117,12 @@ async function createApp(
   turnkey: Turnkey,
   control: SandboxControl,
 ): Promise<NestFastifyApplication> {
-  const adapter = new FastifyAdapter({ forceCloseConnections: true });
+  const adapter = new FastifyAdapter({
+    forceCloseConnections: true,
+    // For requests that the router cannot read, such as a path with bad percent-encoding.
+    frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) =>
+      refuse(error, request, reply),
+  });
   // Signatures cover the bytes as sent, so bytes are all that a route is given.
   adapter.getInstance().removeAllContentTypeParsers();
   adapter
@@ -130,5 +137,6 @@ async function createApp(
       abortOnError: false,
     },
   );
+  app.enableCors({ delegator: corsFor(turnkey.authProxy.config.allowedOrigins) });
   return app.useGlobalFilters(new RefusalFilter());
 }

@@ -1,5 +1,5 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { isDatabaseAway } from '#libs/database';
+import { findOutage } from '#libs/database';
 import { Canary, JobRunner } from '#libs/jobs';
 import { StepHandler, UpkeepHandlers } from '#libs/onboarding';
 import { createHttpApp, type Config } from '#libs/platform';
@@ -7,7 +7,7 @@ import { WorkerModule } from './worker.module.js';
 
 /** The worker: its only HTTP is its health. */
 export function createWorker(config: Config): Promise<NestFastifyApplication> {
-  return createHttpApp(WorkerModule.forRoot(config), isDatabaseAway, config.TRUSTED_PROXIES);
+  return createHttpApp(WorkerModule.forRoot(config), findOutage, config.TRUSTED_PROXIES);
 }
 
 /** Begins to take jobs. */

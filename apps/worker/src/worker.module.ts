@@ -14,7 +14,7 @@ export class WorkerModule {
     return {
       module: WorkerModule,
       imports: [
-        PlatformModule.forRoot(config),
+        PlatformModule.forRoot(config, 'worker'),
         DatabaseModule,
         OnboardingModule,
         OtpModule,

@@ -4,11 +4,14 @@ import { ProblemError } from '#libs/kernel';
 const FAULTS = {
   client_data_malformed: 'The client data is no JSON object, or one with a member twice.',
   type_mismatch: 'The client data is not of a registration.',
-  challenge_mismatch: 'The challenge was not issued for this onboarding, was used, or is too old.',
+  challenge_mismatch:
+    'The challenge was not issued for this onboarding, was used, is too old, or was tried five times.',
   origin_not_allowed: 'The origin is none that this integration allows.',
   cross_origin_not_allowed: 'The passkey was made in a frame of another origin.',
   top_origin_not_allowed: 'The client data names the page around a frame, where no frame is allowed.',
-  attestation_malformed: 'The attestation object is no CBOR map of fmt, attStmt and authData.',
+  attestation_too_large: 'The attestation object is larger than 16384 bytes.',
+  attestation_malformed:
+    'The attestation object is no CBOR map of fmt, attStmt and authData, or holds more than an authenticator needs.',
   attestation_trailing_bytes: 'The attestation object goes on after its end.',
   authenticator_data_malformed: 'The authenticator data cannot be read.',
   authenticator_data_trailing_bytes: 'The authenticator data goes on after its end.',
@@ -21,13 +24,14 @@ const FAULTS = {
   public_key_malformed:
     'The public key is none of its algorithm, has more in it, or is RSA of a size that is not taken.',
   credential_not_discoverable: 'The passkey can only be found by its id, and this integration wants others.',
-  attestation_format_unknown: 'The attestation is of a format that nobody here can verify.',
+  attestation_format_unknown: 'The attestation is of a format that cannot be verified here.',
   attestation_statement_unexpected: 'The attestation is of format none, and has a statement.',
   attestation_not_trusted: 'The attestation’s certificates do not lead to a root of its format.',
   attestation_not_verified: 'The attestation statement does not verify.',
   attestation_required: 'This integration takes a passkey only with a certificate for its model.',
   aaguid_denied: 'This integration does not take authenticators of this model.',
   aaguid_not_allowed: 'The model is none that this integration takes.',
+  credential_id_too_short: 'The credential id is shorter than 16 bytes.',
   credential_id_too_long: 'The credential id is longer than 1023 bytes.',
   credential_id_mismatch: 'The credential id is not the one that the authenticator data names.',
   credential_duplicate: 'Each passkey needs a challenge of its own, and is given once.',

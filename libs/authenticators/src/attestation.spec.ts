@@ -1,13 +1,12 @@
-import { X509Certificate } from 'node:crypto';
+import { X509Certificate, createHash } from 'node:crypto';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
-import { SettingsService } from '@simplewebauthn/server';
 import { encode } from 'cborg';
 import { aPasskeyPolicy } from '#libs/testing';
-import { IPHONE, PIXEL, type RealAttestation } from '../../../test/passkeys/real-attestations.js';
+import { DROID_CA2, IPHONE, PIXEL, type RealAttestation } from '../../../test/passkeys/real-attestations.js';
 import { readAttestationObject } from './attestation.js';
-import { PreflightError } from './attestation-error.js';
-import { leadsToRoot } from './certificate-chain.js';
-import { preflight } from './preflight.js';
+import { completeChain } from './certificate-chain.js';
+import { endOf as ceremonyOf } from './fixtures/ceremony.js';
+import { GOOGLE_ROOT_OF_2026, rootsOf } from './trusted-roots.js';
 
 /** What came of a real device's passkey, had it come at that time: its model, or the check that it failed. */
 async function endOf({ rpId, origin, challenge, response }: RealAttestation, at: Date): Promise<string> {
@@ -21,13 +20,9 @@ async function endOf({ rpId, origin, challenge, response }: RealAttestation, at:
     'setTimeout',
   ] as const;
   jest.useFakeTimers({ now: at, doNotFake: [...rest] });
-  try {
-    return (await preflight(response, aPasskeyPolicy({ rpId, origins: [origin] }), new Set([challenge])))
-      .aaguid;
-  } catch (error) {
-    if (error instanceof PreflightError) return error.code;
-    throw error;
-  }
+  const policy = aPasskeyPolicy({ rpId, origins: [origin] });
+  const end = await ceremonyOf(response, policy, new Set([challenge]));
+  return typeof end === 'string' ? end : end.aaguid;
 }
 
 afterEach(() => {
@@ -49,20 +44,23 @@ describe('a real device, whose certificates lead to the root of its vendor', () 
 describe('Google’s root, which was renewed with its key', () => {
   const { format, statement, authData } = readAttestationObject(PIXEL.response.response.attestationObject);
   const x5c = statement.get('x5c') as Uint8Array[];
-  const pems = SettingsService.getRootCertificates({ identifier: 'android-key' });
+  const pems = rootsOf('android-key');
   const roots = pems.map((pem) => new X509Certificate(pem));
+
+  const leads = (...given: Parameters<typeof completeChain>) => completeChain(...given) !== null;
 
   it('ended for the one of 2016, and not for the devices that carry it', () => {
     const [first] = roots;
     const later = new Date('2027-01-01T00:00:00Z');
     expect(first!.validToDate.getTime()).toBeLessThan(later.getTime());
     const issuer = x5c.at(-2)!; // of Google’s own, until 2037
-    expect(leadsToRoot([issuer, first!.raw], pems, later)).toBe(true);
-    expect(leadsToRoot([issuer, first!.raw], [pems[0]!], later)).toBe(false);
-    expect(leadsToRoot([x5c[0]!, ...x5c.slice(1, -1), first!.raw], pems, later)).toBe(false);
+    expect(leads([issuer, first!.raw], pems, later)).toBe(true);
+    expect(leads([issuer, first!.raw], [pems[0]!], later)).toBe(false);
+    expect(leads([x5c[0]!, ...x5c.slice(1, -1), first!.raw], pems, later)).toBe(false);
   });
 
-  it.each(roots.map((root): [string, X509Certificate] => [root.validFrom, root]))(
+  const ofOneKey = roots.filter(({ publicKey }) => publicKey.equals(roots[0]!.publicKey));
+  it.each(ofOneKey.map((root): [string, X509Certificate] => [root.validFrom, root]))(
     'is taken from a device as it was made: %s',
     async (_, root) => {
       const chained = new Map(statement).set('x5c', [...x5c.slice(0, -1), root.raw]);
@@ -75,4 +73,35 @@ describe('Google’s root, which was renewed with its key', () => {
       expect(await endOf(device, PIXEL.at)).toBe('b93fd961-f2e6-462f-b122-82002247de78');
     },
   );
+});
+
+describe('Google’s root of 2026, which has another key', () => {
+  const roots = rootsOf('android-key');
+  const root = new X509Certificate(GOOGLE_ROOT_OF_2026);
+  const today = new Date('2026-11-28T00:00:00Z');
+
+  it('is the one that Google publishes, and signs itself', () => {
+    const digest = createHash('sha256').update(root.raw).digest('hex');
+    expect(digest).toBe('6d9db4ce6c5c0b293166d08986e05774a8776ceb525d9e4329520de12ba4bcc0');
+    expect(root.verify(root.publicKey)).toBe(true);
+  });
+
+  it('completes a chain that ends below it, and no other root does', () => {
+    expect(completeChain([DROID_CA2], roots, today)?.at(-1)).toEqual(root.raw);
+    expect(completeChain([DROID_CA2, root.raw], roots, today)).toHaveLength(2);
+    expect(completeChain([DROID_CA2], roots.slice(0, -1), today)).toBeNull();
+    expect(completeChain([DROID_CA2], roots, new Date('2036-01-01T00:00:00Z'))).toBeNull();
+  });
+});
+
+describe('a chain that ends below a root that is known', () => {
+  const { format, statement, authData } = readAttestationObject(PIXEL.response.response.attestationObject);
+
+  it('is taken without it, as phones send it since April 2026', async () => {
+    const x5c = (statement.get('x5c') as Uint8Array[]).slice(0, -1);
+    const object = encode({ fmt: format, attStmt: new Map(statement).set('x5c', x5c), authData });
+    const attestationObject = Buffer.from(object).toString('base64url');
+    const response = { ...PIXEL.response, response: { ...PIXEL.response.response, attestationObject } };
+    expect(await endOf({ ...PIXEL, response }, PIXEL.at)).toBe('b93fd961-f2e6-462f-b122-82002247de78');
+  });
 });

@@ -1,21 +1,20 @@
-import {
-  SettingsService,
-  verifyRegistrationResponse,
-  type RegistrationResponseJSON,
-} from '@simplewebauthn/server';
+import { verifyRegistrationResponse, type RegistrationResponseJSON } from '@simplewebauthn/server';
 import { isoBase64URL, isoUint8Array } from '@simplewebauthn/server/helpers';
 import { encode } from 'cborg';
 import type { PasskeyPolicy } from '#libs/platform';
 import { check, decoding } from './attestation-error.js';
-import { decodeItem } from './authenticator-data.js';
-import { leadsToRoot, withRootOfToday } from './certificate-chain.js';
+import { readChain } from './certificate.js';
+import { completeChain } from './certificate-chain.js';
+import { decodeItem } from './cbor.js';
+import { ROOTED, rootsOf, type RootedFormat } from './trusted-roots.js';
 import { withoutNetwork } from './without-network.js';
 
-/** Formats of WebAuthn Level 3 §8 that can be verified, those with a chain that has to end at a vendor's root apart. */
-const ROOTED = ['android-key', 'android-safetynet', 'apple'] as const;
+/** Formats of WebAuthn Level 3 §8 that can be verified. */
 const FORMATS: ReadonlySet<string> = new Set(['none', 'packed', 'tpm', 'fido-u2f', ...ROOTED]);
-const isRooted = (format: string): format is (typeof ROOTED)[number] =>
-  (ROOTED as readonly string[]).includes(format);
+const isRooted = (format: string): format is RootedFormat => (ROOTED as readonly string[]).includes(format);
+
+/** Twice what the largest real ones have: with a chain of RSA certificates some 7 KiB. */
+const MOST_BYTES = 16_384;
 
 /** WebAuthn Level 3 §6.5.4. */
 export interface AttestationObject {
@@ -24,53 +23,74 @@ export interface AttestationObject {
   authData: Uint8Array;
 }
 
-/** @param attestationObject base64url. @throws PreflightError `attestation_malformed` or `attestation_trailing_bytes` */
+/** @param attestationObject base64url. @throws PreflightError `attestation_…` where it cannot be read. */
 export function readAttestationObject(attestationObject: string): AttestationObject {
+  check(Buffer.byteLength(attestationObject, 'base64url') <= MOST_BYTES, 'attestation_too_large');
   const bytes = Buffer.from(attestationObject, 'base64url');
   const [object, rest] = decoding('attestation_malformed', () => decodeItem(bytes));
   check(object instanceof Map, 'attestation_malformed');
   const [format, statement, authData] = ['fmt', 'attStmt', 'authData'].map((name) => object.get(name) as unknown); // prettier-ignore
-  check(typeof format === 'string' && statement instanceof Map, 'attestation_malformed');
-  check(authData instanceof Uint8Array, 'attestation_malformed');
+  check(typeof format === 'string' && authData instanceof Uint8Array, 'attestation_malformed');
+  // A format that is not known may have a statement of another kind, as compound has a list (§8.9).
+  check(statement instanceof Map || !FORMATS.has(format), 'attestation_malformed');
   check(rest.length === 0, 'attestation_trailing_bytes');
-  return { format, statement, authData };
+  return { format, statement: statement instanceof Map ? statement : new Map(), authData };
 }
 
 export const isKnownFormat = ({ format }: AttestationObject): boolean => FORMATS.has(format);
 
 /** Whether a certificate, and not the new key itself, speaks for the authenticator's model (WebAuthn §6.5.4). */
 export const isCertified = ({ format, statement }: AttestationObject): boolean =>
-  // Not has('x5c'): the library takes packed with an x5c of null for self attestation.
-  format !== 'none' && (format !== 'packed' || Array.isArray(statement.get('x5c')));
+  format !== 'none' && (format !== 'packed' || statement.has('x5c'));
 
 /**
- * Whether the certificates lead to a root of @simplewebauthn/server's: Google's, Apple's and GlobalSign's. There is none for
- * packed, tpm and fido-u2f.
+ * The statement's certificates, DER, the leaf first; none where it has none by its format.
  *
- * @throws PreflightError `attestation_not_verified` where there are none.
+ * @throws PreflightError `attestation_not_verified` where it must have some and they cannot be read.
  */
-export function isTrusted({ format, statement }: AttestationObject): boolean {
-  if (!isRooted(format)) return true;
-  const chain = decoding('attestation_not_verified', () =>
-    format === 'android-safetynet' ? chainOfJws(statement.get('response')) : chainOf(statement.get('x5c')),
+export function certificatesOf(object: AttestationObject): Uint8Array[] {
+  if (!isCertified(object)) return [];
+  const { format, statement } = object;
+  return decoding('attestation_not_verified', () =>
+    readChain(format === 'android-safetynet' ? x5cOfJws(statement.get('response')) : statement.get('x5c')),
   );
-  return leadsToRoot(chain, rootsOf(format));
 }
 
-const rootsOf = (format: (typeof ROOTED)[number]): string[] =>
-  SettingsService.getRootCertificates({ identifier: format });
+/** SafetyNet's are in the header of its JWS, in base64 (RFC 7515 §4.1.6). Decoded as the library does, or it could see others. */
+function x5cOfJws(response: unknown): Uint8Array[] {
+  const [header = ''] = isoUint8Array.toUTF8String(response as Uint8Array<ArrayBuffer>).split('.');
+  const { x5c } = JSON.parse(isoBase64URL.toUTF8String(header)) as { x5c: string[] };
+  return x5c.map((each) => isoBase64URL.toBuffer(each, 'base64'));
+}
 
-/** The last word: each format's own procedure (WebAuthn §8), in the library's hands and without a network. */
+/**
+ * The certificates with the vendor's root that they lead to. As they are for packed, tpm and fido-u2f, for which no roots are
+ * configured.
+ *
+ * @throws PreflightError `attestation_not_trusted`
+ */
+export function trusted({ format }: AttestationObject, chain: Uint8Array[]): Uint8Array[] {
+  const complete = isRooted(format) ? completeChain(chain, rootsOf(format)) : chain;
+  check(complete !== null, 'attestation_not_trusted');
+  return complete;
+}
+
+/**
+ * The last word: each format's own procedure (WebAuthn §8), in the library's hands and without a network.
+ *
+ * @param chain that {@link trusted} has completed.
+ */
 export async function isVerified(
   response: RegistrationResponseJSON,
-  expectedChallenge: string,
-  policy: PasskeyPolicy,
+  object: AttestationObject,
+  chain: Uint8Array[],
+  { policy, challenge }: { policy: PasskeyPolicy; challenge: string },
 ): Promise<boolean> {
   try {
     const { verified } = await withoutNetwork(() =>
       verifyRegistrationResponse({
-        response: asLibraryTakes(response),
-        expectedChallenge,
+        response: asLibraryTakes(response, object, chain),
+        expectedChallenge: challenge,
         expectedOrigin: [...policy.origins],
         expectedRPID: policy.rpId,
         requireUserVerification: policy.userVerification === 'required',
@@ -83,27 +103,14 @@ export async function isVerified(
   }
 }
 
-/**
- * For android-key the library takes no root that is out of date, and of the good ones only those that it can compare by their PEM,
- * which are not all. Nothing signs the list of certificates, so the root in it can be another one of the same key.
- */
-function asLibraryTakes(response: RegistrationResponseJSON): RegistrationResponseJSON {
-  const { format, statement, authData } = readAttestationObject(response.response.attestationObject);
+/** For android-key the library wants the root in the list, and one that is of today. Nothing signs the list. */
+function asLibraryTakes(
+  response: RegistrationResponseJSON,
+  { format, statement, authData }: AttestationObject,
+  x5c: Uint8Array[],
+): RegistrationResponseJSON {
   if (format !== 'android-key') return response;
-  const x5c = withRootOfToday(chainOf(statement.get('x5c')), rootsOf(format));
   const attestation = { fmt: format, attStmt: new Map(statement).set('x5c', x5c), authData };
   const attestationObject = Buffer.from(encode(attestation)).toString('base64url');
   return { ...response, response: { ...response.response, attestationObject } };
-}
-
-function chainOf(x5c: unknown): Uint8Array[] {
-  if (Array.isArray(x5c) && x5c.every((each) => each instanceof Uint8Array)) return x5c;
-  throw new Error('no certificates');
-}
-
-/** SafetyNet's are in the header of its JWS, in base64 (RFC 7515 §4.1.6). Decoded as the library does, or it could see others. */
-function chainOfJws(response: unknown): Uint8Array[] {
-  const [header = ''] = isoUint8Array.toUTF8String(response as Uint8Array<ArrayBuffer>).split('.');
-  const { x5c } = JSON.parse(isoBase64URL.toUTF8String(header)) as { x5c: string[] };
-  return x5c.map((each) => isoBase64URL.toBuffer(each, 'base64'));
 }

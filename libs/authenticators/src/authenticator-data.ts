@@ -1,10 +1,6 @@
-import { decodeFirst } from 'cborg';
 import { check, decoding } from './attestation-error.js';
+import { decodeItem } from './cbor.js';
 import type { CoseKey } from './public-key.js';
-
-/** One item and what follows it; a map with a key twice could be read in two ways. */
-export const decodeItem = (bytes: Uint8Array): [unknown, Uint8Array] =>
-  decodeFirst(bytes, { useMaps: true, rejectDuplicateMapKeys: true });
 
 /** WebAuthn Level 3 §6.1, with the attested credential of §6.5.1 in it. */
 export interface AuthenticatorData {

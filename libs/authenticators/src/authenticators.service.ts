@@ -17,16 +17,18 @@ import { Integrations, type DeviceRequest, type Integration, type NewAuthenticat
 import {
   PreflightError,
   attestationInvalid,
+  check,
   noRoomForAuthenticators,
   type AttestationFault,
 } from './attestation-error.js';
 import { Challenges } from './challenges.js';
 import { creationOptions, timeoutOf, type PasskeyUser } from './creation-options.js';
 import { Credentials } from './credentials.js';
-import { preflight } from './preflight.js';
+import { eachPasskey } from './each-passkey.js';
+import { preflight, readAnswer, type Answered } from './preflight.js';
 import {
   asNewAuthenticator,
-  asRegistrationResponse,
+  asRegistration,
   asSubmitted,
   type SubmittedAuthenticator,
 } from './submitted-authenticator.js';
@@ -89,7 +91,7 @@ export class AuthenticatorsService {
 
   /**
    * @throws ProblemError `attestation_invalid` with the failed check of each passkey; then nothing was sent
-   *   upstream, and the challenges are good for another try.
+   *   upstream, and each challenge has lost one of its tries.
    */
   async submit(id: string, submission: Submitted, terms: Terms): Promise<Row> {
     const found = await this.challenges.find(id);
@@ -120,6 +122,7 @@ export class AuthenticatorsService {
       fingerprint: this.fingerprint.of(id, content),
       explain: () => this.#explain(row, checked.authenticators),
     });
+    this.dataKeys.handOver(row, claimed.row);
     return this.outcome.of(claimed, terms.waitMs);
   }
 
@@ -146,37 +149,46 @@ export class AuthenticatorsService {
     return { submitted: read.map(asSubmitted), device };
   }
 
+  /** In two rounds: what costs little is refused before any attestation is decoded, and before a try is taken. */
   async #check(
     row: Row,
     submitted: SubmittedAuthenticator[],
     outstanding: ReadonlySet<string>,
   ): Promise<Checked> {
-    const policy = this.#policy(row);
-    const faults: AttestationFault[] = [];
-    const checked: Checked = { authenticators: [], summaries: [] };
     const seen = new Set<string>();
-    for (const [index, each] of submitted.entries()) {
-      try {
-        const { aaguid } = await preflight(asRegistrationResponse(each), policy, outstanding);
-        const authenticator = asNewAuthenticator(each);
-        const { name, credentialId, transports, challenge } = authenticator;
-        if ('challenge' in each && each.challenge !== challenge) {
-          throw new PreflightError('challenge_mismatch', 'The challenge is not the one in the client data.');
-        }
-        if (seen.has(credentialId) || seen.has(challenge)) throw new PreflightError('credential_duplicate');
-        seen.add(credentialId).add(challenge);
-        checked.authenticators.push(authenticator);
-        checked.summaries.push({ name, credentialId, aaguid, transports });
-      } catch (error) {
-        if (!(error instanceof PreflightError)) throw error;
-        faults.push({ index, code: error.code, detail: error.message });
+    const answers = await eachPasskey(row, submitted, (each): Answered => {
+      const answer = readAnswer(asRegistration(each).response, outstanding);
+      const { challenge } = answer;
+      if ('challenge' in each && each.challenge !== challenge) {
+        throw new PreflightError('challenge_mismatch', 'The challenge is not the one in the client data.');
       }
-    }
-    if (faults.length > 0) throw attestationInvalid(faults, row.deviceSigning !== null);
-    return checked;
+      check(!seen.has(challenge), 'credential_duplicate');
+      seen.add(challenge);
+      return answer;
+    });
+
+    const charged = await this.challenges.charge(row.id, [...seen]);
+    const ids = new Set<string>();
+    const checked = await eachPasskey(row, submitted, async (each, index) => {
+      const { challenge } = answers[index]!;
+      check(charged.has(challenge), 'challenge_mismatch');
+      const passed = await preflight(asRegistration(each), answers[index]!, this.#policy(row));
+      check(!ids.has(passed.credentialId), 'credential_duplicate');
+      ids.add(passed.credentialId);
+      return { authenticator: asNewAuthenticator(each, { ...passed, challenge }), aaguid: passed.aaguid };
+    });
+    return {
+      authenticators: checked.map(({ authenticator }) => authenticator),
+      summaries: checked.map(({ authenticator: { name, credentialId, transports }, aaguid }) => ({
+        name,
+        credentialId,
+        aaguid,
+        transports,
+      })),
+    };
   }
 
-  /** The claim was refused: a credential is taken, there is no room, or a challenge was used by somebody faster. */
+  /** The claim was refused: a credential is taken, there is no room, or a faster submission used a challenge. */
   async #explain(row: Row, authenticators: NewAuthenticator[]): Promise<void> {
     const ids = authenticators.map(({ credentialId }) => credentialId);
     const taken = await this.credentials.taken(row.integration, ids);
@@ -190,7 +202,7 @@ export class AuthenticatorsService {
     if (faults.length > 0) throw attestationInvalid(faults, row.deviceSigning !== null);
   }
 
-  /** As it is configured now, whatever it was when the onboarding began or the options were given. */
+  /** As it is configured now, which may be another policy than when the options were given. */
   #policy(row: Row): PasskeyPolicy {
     return this.#integration(row).config.passkeys;
   }

@@ -75,6 +75,26 @@ describe('a challenge', () => {
     expect(used.filter(Boolean)).toHaveLength(1);
   });
 
+  it('is charged five times, each time with the others that have a try left', async () => {
+    const id = await insert();
+    const [one, two] = [await issue(id), await issue(id)];
+    const charge = async (challenges: string[]) => [
+      ...(await authenticators.challenges.charge(id, challenges)),
+    ];
+    for (let n = 0; n < 4; n++) expect(await charge([one])).toEqual([one]);
+    expect((await charge([one, two, 'never-issued'])).sort()).toEqual([one, two].sort());
+    expect(await charge([one, two])).toEqual([two]);
+    await expire(two);
+    expect(await charge([two])).toEqual([]);
+    expect(await use(id, [one])).toBe(true);
+  });
+
+  it('is charged for its own onboarding only', async () => {
+    const [mine, theirs] = [await insert(), await insert()];
+    const challenge = await issue(mine);
+    expect([...(await authenticators.challenges.charge(theirs, [challenge]))]).toEqual([]);
+  });
+
   it('is used with all others of its submission, or not at all', async () => {
     const id = await insert();
     const [one, two] = [await issue(id), await issue(id)];

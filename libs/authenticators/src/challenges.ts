@@ -15,6 +15,8 @@ import { CONFIG, type Config } from '#libs/platform';
 /** 32 random bytes, where WebAuthn asks for at least 16 (Level 3 §13.4.3). */
 const CHALLENGE_BYTES = 32;
 const DELETE_BATCH = 5_000;
+/** How many submissions may name a challenge. A browser asks its user again with a new one. */
+const TRIES = 5;
 
 /** Challenges that were handed out for an onboarding: each good for one passkey, once, for a few minutes. */
 @Injectable()
@@ -88,6 +90,21 @@ export class Challenges implements OnModuleInit {
     if (!found) return null;
     const { challenges, ...row } = found;
     return { row, outstanding: new Set(challenges) };
+  }
+
+  /**
+   * Takes a try off each before anything of a passkey is decoded. If the try were taken afterwards, many submissions at once
+   * would all be decoded.
+   *
+   * @returns those that had one left.
+   */
+  async charge(onboardingId: string, challenges: readonly string[]): Promise<ReadonlySet<string>> {
+    const text = `
+      UPDATE webauthn_challenges SET tries = tries + 1
+      WHERE onboarding_id = $1 AND challenge = ANY ($2::text[]) AND tries < ${TRIES} AND expires_at > clock_timestamp()
+      RETURNING challenge`;
+    const rows = await this.store.query<{ challenge: string }>(text, [onboardingId, challenges]);
+    return new Set(rows.map(({ challenge }) => challenge));
   }
 
   /** Uses up the challenges of a submission: all of them or, where one is not outstanding any more, none. */

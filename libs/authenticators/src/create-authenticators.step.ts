@@ -66,7 +66,10 @@ export class CreateAuthenticatorsStep implements Step, OnModuleInit {
         }
       : {
           code: 'upstream_rejected' as const,
-          detail: 'The provider refused the passkeys and did not say why.',
+          detail:
+            error.reason === 'resource_limit'
+              ? 'A limit at the provider keeps the passkeys from being registered.'
+              : 'The provider refused the passkeys and did not say why.',
         };
     return { signal: 'authenticators_rejected', patch: { pendingAuthenticators: [] }, result, clauses };
   }

@@ -2,37 +2,69 @@ import { createHash } from 'node:crypto';
 import type { RegistrationResponseJSON } from '@simplewebauthn/server';
 import type { PasskeyPolicy } from '#libs/platform';
 import { check } from './attestation-error.js';
-import { isCertified, isKnownFormat, isTrusted, isVerified, readAttestationObject } from './attestation.js';
-import { readAuthenticatorData } from './authenticator-data.js';
-import { readClientData } from './client-data.js';
+import {
+  certificatesOf,
+  isCertified,
+  isKnownFormat,
+  isVerified,
+  readAttestationObject,
+  trusted,
+} from './attestation.js';
+import { meetsClauses } from './attestation-statement.js';
+import { readAuthenticatorData, type AuthenticatorData } from './authenticator-data.js';
+import { byteString } from './cbor.js';
+import { readClientData, type ClientData } from './client-data.js';
 import { algorithmOf, isUsableKey } from './public-key.js';
+
+/** Client data whose challenge is one of the onboarding's. */
+export type Answered = ClientData & { challenge: string };
+
+/** A passkey as it was given. */
+export interface Registration {
+  response: RegistrationResponseJSON;
+  /** Whether the credential id may also be a CBOR byte string, as providers describe it and browsers never give it. */
+  idMayBeCbor: boolean;
+}
 
 /** What a passkey that passed says of itself. */
 export interface Passed {
   /** Lower case UUID. */
   aaguid: string;
+  /** Of the bytes that the authenticator signed, in either form. */
+  credentialId: string;
 }
 
-/** WebAuthn Level 3 §7.1, step 26. */
-const LONGEST_ID = 1023;
+/** WebAuthn Level 3 §4, "Credential ID": 100 bits of entropy in at least 16 bytes; and §7.1, step 26. */
+const ID_BYTES = { least: 16, most: 1023 };
 
 /**
- * The registration ceremony (WebAuthn Level 3 §7.1), before the one session that upstream gives is spent on it. Each check has
- * a code of its own. `authenticatorData`, `publicKey` and `publicKeyAlgorithm`, which browsers repeat out of the attestation
- * object, are nobody's word: they are not read, and not sent.
+ * The first steps of the registration ceremony (WebAuthn Level 3 §7.1), which cost next to nothing. What fails here is refused
+ * before anything of an attestation is decoded.
  *
- * @param policy as it is now: what was asked for when the challenge was issued does not count.
  * @param outstanding challenges that were issued for this onboarding, are not used and not too old.
  * @throws PreflightError by the first check that fails.
  */
-export async function preflight(
-  response: RegistrationResponseJSON,
-  policy: PasskeyPolicy,
-  outstanding: ReadonlySet<string>,
-): Promise<Passed> {
+export function readAnswer(response: RegistrationResponseJSON, outstanding: ReadonlySet<string>): Answered {
   const client = readClientData(response.response.clientDataJSON); // steps 5 and 6
   check(client.type === 'webauthn.create', 'type_mismatch'); // step 7
-  check(typeof client.challenge === 'string' && outstanding.has(client.challenge), 'challenge_mismatch'); // step 8
+  const { challenge } = client;
+  check(typeof challenge === 'string' && outstanding.has(challenge), 'challenge_mismatch'); // step 8
+  return { ...client, challenge };
+}
+
+/**
+ * The rest of the ceremony, before the one session that upstream gives is spent on it. Each check has a code of its own.
+ * `authenticatorData`, `publicKey` and `publicKeyAlgorithm`, which browsers repeat out of the attestation object, are not
+ * read, and not sent.
+ *
+ * @param policy as it is now: what was asked for when the challenge was issued does not count.
+ * @throws PreflightError by the first check that fails.
+ */
+export async function preflight(
+  { response, idMayBeCbor }: Registration,
+  client: Answered,
+  policy: PasskeyPolicy,
+): Promise<Passed> {
   check(policy.origins.includes(client.origin as string), 'origin_not_allowed'); // step 9
   check((client.crossOrigin ?? false) === false, 'cross_origin_not_allowed'); // step 10
   check(client.topOrigin === undefined, 'top_origin_not_allowed'); // step 11
@@ -46,9 +78,9 @@ export async function preflight(
   check(policy.algorithms.includes(algorithmOf(data.key) as number), 'algorithm_not_allowed'); // step 20
   check(isUsableKey(data.key), 'public_key_malformed');
   // Step 26, before the attestation: what vouches for another id vouches for nothing.
-  check(data.credentialId.length <= LONGEST_ID, 'credential_id_too_long');
-  const id = data.credentialId.toString('base64url');
-  check(id === response.id && id === response.rawId, 'credential_id_mismatch');
+  check(data.credentialId.length >= ID_BYTES.least, 'credential_id_too_short');
+  check(data.credentialId.length <= ID_BYTES.most, 'credential_id_too_long');
+  check(isNamed(response, data, idMayBeCbor), 'credential_id_mismatch');
 
   // Step 21: the options ask for credProps alone; other extensions are ignored, as it allows.
   check(policy.residentKey !== 'required' || !deniesDiscovery(response), 'credential_not_discoverable');
@@ -57,18 +89,31 @@ export async function preflight(
     attestation.format !== 'none' || attestation.statement.size === 0,
     'attestation_statement_unexpected',
   ); // step 23, §8.7
-  check(isTrusted(attestation), 'attestation_not_trusted'); // steps 24 and 25
-  check(await isVerified(response, client.challenge, policy), 'attestation_not_verified'); // step 23
+  const given = certificatesOf(attestation);
+  const chain = trusted(attestation, given); // steps 24 and 25
+  check(meetsClauses(attestation, data.key, given), 'attestation_not_verified'); // step 23
+  const { challenge } = client;
+  check(await isVerified(response, attestation, chain, { policy, challenge }), 'attestation_not_verified');
   check(policy.aaguidAllow.length === 0 || isCertified(attestation), 'attestation_required'); // step 25
   check(!policy.aaguidDeny.includes(data.aaguid), 'aaguid_denied');
   check(policy.aaguidAllow.length === 0 || policy.aaguidAllow.includes(data.aaguid), 'aaguid_not_allowed');
-  return { aaguid: data.aaguid };
+  return { aaguid: data.aaguid, credentialId: data.credentialId.toString('base64url') };
+}
+
+/** Compared and not decoded: an id of its own may begin as a byte string does. */
+function isNamed(
+  { id, rawId }: RegistrationResponseJSON,
+  { credentialId }: AuthenticatorData,
+  idMayBeCbor: boolean,
+): boolean {
+  const forms = [credentialId, ...(idMayBeCbor ? [byteString(credentialId)] : [])];
+  return id === rawId && forms.some((form) => form.toString('base64url') === id);
 }
 
 /** The browser's word, which nobody signs (Level 3 §10.1.3); many say nothing of it. It catches who is honest. */
 function deniesDiscovery({ clientExtensionResults }: RegistrationResponseJSON): boolean {
-  const credProps = clientExtensionResults.credProps as { rk?: unknown } | null | undefined;
-  return credProps?.rk === false;
+  const results = clientExtensionResults as { credProps?: { rk?: unknown } | null } | null | undefined;
+  return results?.credProps?.rk === false;
 }
 
 const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest();

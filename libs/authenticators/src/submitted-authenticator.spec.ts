@@ -1,8 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import { createPasskey } from '../../../tools/passkey.js';
+import { byteString } from './cbor.js';
 import {
-  asNewAuthenticator,
-  asRegistrationResponse,
+  asNewAuthenticator as toPort,
+  asRegistration,
   type SubmittedAuthenticator,
 } from './submitted-authenticator.js';
 
@@ -14,6 +15,9 @@ const credential = createPasskey({
   transports: ['internal', 'hybrid'],
 });
 const { clientDataJSON, attestationObject } = credential.response;
+
+const asNewAuthenticator = (submitted: SubmittedAuthenticator) =>
+  toPort(submitted, { challenge, credentialId: credential.id });
 
 const browsers: SubmittedAuthenticator = { authenticatorName: 'Phone', credential };
 const providers = (transports: string[]): SubmittedAuthenticator => ({
@@ -38,13 +42,23 @@ describe('a submitted authenticator', () => {
     ).toEqual(expected);
   });
 
+  it('goes to the provider by its raw id, also where it is named by a CBOR byte string', () => {
+    const named = providers([]) as Extract<SubmittedAuthenticator, { attestation: object }>;
+    const credentialId = byteString(Buffer.from(credential.id, 'base64url')).toString('base64url');
+    const given = { ...named, attestation: { ...named.attestation, credentialId } };
+    expect(asNewAuthenticator(given).credentialId).toBe(credential.id);
+  });
+
   it('is checked in the form that browsers give', () => {
-    expect(asRegistrationResponse(browsers)).toBe(credential);
-    expect(asRegistrationResponse(providers([]))).toMatchObject({
-      id: credential.id,
-      rawId: credential.id,
-      type: 'public-key',
-      response: { clientDataJSON, attestationObject },
+    expect(asRegistration(browsers)).toEqual({ response: credential, idMayBeCbor: false });
+    expect(asRegistration(providers([]))).toMatchObject({
+      response: {
+        id: credential.id,
+        rawId: credential.id,
+        type: 'public-key',
+        response: { clientDataJSON, attestationObject },
+      },
+      idMayBeCbor: true,
     });
   });
 

@@ -1,5 +1,6 @@
 import type { RegistrationResponseJSON } from '@simplewebauthn/server';
 import type { AuthenticatorTransport, NewAuthenticator } from '#libs/upstream';
+import type { Registration } from './preflight.js';
 
 /** An authenticator as callers may send it, in either of its two forms. */
 export type SubmittedAuthenticator =
@@ -16,30 +17,35 @@ export type SubmittedAuthenticator =
     };
 
 /** The browser's form of it, which is what can be checked. */
-export function asRegistrationResponse(submitted: SubmittedAuthenticator): RegistrationResponseJSON {
-  if ('credential' in submitted) return submitted.credential;
+export function asRegistration(submitted: SubmittedAuthenticator): Registration {
+  if ('credential' in submitted) return { response: submitted.credential, idMayBeCbor: false };
   const { credentialId, clientDataJson, attestationObject } = submitted.attestation;
-  return {
+  const response: RegistrationResponseJSON = {
     id: credentialId,
     rawId: credentialId,
     type: 'public-key',
     clientExtensionResults: {},
     response: { clientDataJSON: clientDataJson, attestationObject },
   };
+  return { response, idMayBeCbor: true };
 }
 
-/** The port's form of it. The challenge is the one inside the client data: that is what providers compare. */
-export function asNewAuthenticator(submitted: SubmittedAuthenticator): NewAuthenticator {
-  const { response, id } = asRegistrationResponse(submitted);
-  const { challenge } = JSON.parse(Buffer.from(response.clientDataJSON, 'base64url').toString()) as {
-    challenge: string;
-  };
+/**
+ * The port's form of it.
+ *
+ * @param checked the challenge inside the client data, which is what providers compare, and the raw credential id.
+ */
+export function asNewAuthenticator(
+  submitted: SubmittedAuthenticator,
+  { challenge, credentialId }: { challenge: string; credentialId: string },
+): NewAuthenticator {
+  const { clientDataJSON, attestationObject } = asRegistration(submitted).response.response;
   return {
     name: submitted.authenticatorName,
     challenge,
-    credentialId: id,
-    clientDataJson: response.clientDataJSON,
-    attestationObject: response.attestationObject,
+    credentialId,
+    clientDataJson: clientDataJSON,
+    attestationObject,
     transports: transportsOf(submitted),
   };
 }

@@ -2,13 +2,13 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import type { DataSource } from 'typeorm';
 import { PreparedStatements, createDataSource } from '#libs/database';
-import type { Clock } from '#libs/kernel';
+import { Secret, type Clock } from '#libs/kernel';
 import { KeyedHash } from '#libs/platform';
-import { testConfig, testDatabaseUrl } from '#libs/testing';
+import { testConfig, testDatabaseUrl, until } from '#libs/testing';
 import { ApiKeyLogin } from './api-key-login.js';
-import { LOAD_KEY } from './api-key-statements.js';
+import { LOAD_KEY, NOTE_USE } from './api-key-statements.js';
 import { parseApiKeyToken, type ApiKeyToken } from './api-key-token.js';
-import { ApiKeys } from './api-keys.js';
+import { ApiKeys, type NewApiKey } from './api-keys.js';
 import { Audit } from './audit.js';
 
 const WHO = { actor: 'cli:test', address: null };
@@ -24,29 +24,40 @@ beforeAll(async () => {
 afterAll(() => dataSource.destroy());
 
 /** A process of its own, with a clock that stands still. */
-function aProcess() {
+function aProcess(of = statements) {
   let nowMs = 0;
   const clock: Clock = { nowMs: () => nowMs, monotonicMs: () => nowMs };
   const hash = new KeyedHash(Buffer.alloc(32, 9));
-  const keys = new ApiKeys(statements, hash, new Audit(statements));
+  const keys = new ApiKeys(of, hash, new Audit(of));
   const config = testConfig({ API_KEY_CACHE_MS: String(CACHE_MS) });
-  const login = new ApiKeyLogin(statements, hash, config, clock, keys);
+  const login = new ApiKeyLogin(of, hash, config, clock, keys);
   return { keys, login, pass: (ms: number) => (nowMs += ms) };
 }
 
-async function aToken(keys: ApiKeys): Promise<ApiKeyToken> {
-  const rights = { caller: 'shop', scopes: ['admin'] as const, integrations: null, name: null, lifeMs: null };
-  return parseApiKeyToken((await keys.create(rights, WHO)).token.reveal())!;
+async function aToken(keys: ApiKeys, more: Partial<NewApiKey> = {}): Promise<ApiKeyToken> {
+  const rights: NewApiKey = {
+    caller: 'shop',
+    scopes: ['admin'],
+    integrations: null,
+    name: null,
+    lifeMs: null,
+  };
+  return parseApiKeyToken((await keys.create({ ...rights, ...more }, WHO)).token.reveal())!;
 }
 
-/** How often keys are read while something is done. */
-async function readsDuring(work: () => Promise<unknown>): Promise<number> {
+/** How often a statement is sent while something is done. */
+async function sentDuring(work: () => Promise<unknown>, { name } = LOAD_KEY): Promise<number> {
   const run = jest.spyOn(statements, 'run');
   await work();
-  const reads = run.mock.calls.filter(([statement]) => statement.name === LOAD_KEY.name).length;
+  const sent = run.mock.calls.filter(([statement]) => statement.name === name).length;
   run.mockRestore();
-  return reads;
+  return sent;
 }
+const readsDuring = (work: () => Promise<unknown>) => sentDuring(work);
+const lastUse = async (id: string): Promise<Date | null> => {
+  const [row] = await dataSource.query('SELECT last_used_at AS at FROM api_keys WHERE id = $1', [id]);
+  return row.at;
+};
 
 describe('a key', () => {
   it('is read once for as long as it is remembered, however many ask at once', async () => {
@@ -98,5 +109,81 @@ describe('a key', () => {
     expect(await readsDuring(async () => expect(await login.login(unknown)).toBeNull())).toBe(1);
     expect(await readsDuring(async () => expect(await login.login(unknown)).toBeNull())).toBe(1);
     expect(await readsDuring(() => login.login(token))).toBe(0);
+  });
+
+  it('opens with its own secret alone, remembered or not', async () => {
+    const { keys, login } = aProcess();
+    const token = await aToken(keys);
+    const other = { id: token.id, secret: new Secret('A'.repeat(43)) };
+    expect(await login.login(other)).toBeNull();
+    expect(await login.login(token)).not.toBeNull();
+    expect(await login.login(other)).toBeNull();
+  });
+
+  it('says what its caller may do, and leaves out what this version does not know', async () => {
+    const { keys, login } = aProcess();
+    const token = await aToken(keys, { scopes: ['onboardings:read'], integrations: ['byzantine'] });
+    await dataSource.query(`UPDATE api_keys SET scopes = scopes || '{of:tomorrow}' WHERE id = $1`, [
+      token.id,
+    ]);
+    expect(await login.login(token)).toEqual({
+      name: 'shop',
+      scopes: new Set(['onboardings:read']),
+      integrations: new Set(['byzantine']),
+    });
+  });
+
+  it('is not remembered for longer than it lives', async () => {
+    const { keys, login, pass } = aProcess();
+    const token = await aToken(keys, { lifeMs: 2_000 });
+    expect(await readsDuring(() => login.login(token))).toBe(1);
+    await dataSource.query('UPDATE api_keys SET expires_at = clock_timestamp() WHERE id = $1', [token.id]);
+    pass(2_000);
+    expect(await login.login(token)).toBeNull();
+  });
+
+  it('has its use noted once a minute, and not with every look', async () => {
+    const { keys, login, pass } = aProcess();
+    const token = await aToken(keys);
+    const notes = (work: () => Promise<unknown>) => sentDuring(work, NOTE_USE);
+    expect(await notes(() => Promise.all([login.login(token), login.login(token)]))).toBe(1);
+    const first = await until('its use is noted', () => lastUse(token.id));
+    pass(CACHE_MS);
+    expect(await notes(() => login.login(token))).toBe(0);
+    await dataSource.query(
+      `UPDATE api_keys SET last_used_at = last_used_at - interval '1 minute' WHERE id = $1`,
+      [token.id],
+    );
+    pass(CACHE_MS);
+    expect(await notes(() => login.login(token))).toBe(1);
+    await until('its use is noted again', async () => (await lastUse(token.id))! > first);
+  });
+
+  it('is familiar for ten minutes after it opened, until it is revoked', async () => {
+    const { keys, login, pass } = aProcess();
+    const [token, other] = [await aToken(keys), await aToken(keys)];
+    const isFamiliar = () => [login.isFamiliar(token), login.isFamiliar(other)];
+    expect(isFamiliar()).toEqual([false, false]);
+    await login.login({ ...token, secret: new Secret('A'.repeat(43)) });
+    expect(isFamiliar()).toEqual([false, false]);
+    await login.login(token);
+    await login.login(other);
+    pass(599_999);
+    expect(isFamiliar()).toEqual([true, true]);
+    await keys.revoke(other.id, WHO);
+    expect(isFamiliar()).toEqual([true, false]);
+    pass(1);
+    expect(isFamiliar()).toEqual([false, false]);
+  });
+
+  it('cannot be told from none where PostgreSQL is away, unless it is remembered', async () => {
+    const away = await createDataSource({ url: await testDatabaseUrl(), poolSize: 1 }).initialize();
+    const { keys, login, pass } = aProcess(new PreparedStatements(away));
+    const token = await aToken(keys);
+    await login.login(token);
+    await away.destroy();
+    expect(await login.login(token)).toMatchObject({ name: 'shop' });
+    pass(CACHE_MS);
+    await expect(login.login(token)).rejects.toThrow();
   });
 });

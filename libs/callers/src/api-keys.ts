@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { PreparedStatements, type PreparedStatement } from '#libs/database';
-import { ProblemError, isCallerName, type Scope, type Secret } from '#libs/kernel';
+import { ProblemError, isKeyCallerName, type Scope, type Secret } from '#libs/kernel';
 import { KeyedHash } from '#libs/platform';
 import { hashOf, newApiKeyToken, tokenOf } from './api-key-token.js';
 import { INSERT_KEY, LIST_KEYS, REVOKE_KEY, ROTATE_KEY, STATE_OF_KEY } from './api-key-statements.js';
@@ -131,7 +131,7 @@ const INTEGRATION = /^[a-z][a-z0-9-]{0,31}$/;
 
 function refuseBad({ caller, scopes, integrations }: NewApiKey): void {
   const faults = [
-    ...(isCallerName(caller) ? [] : [['/caller', 'is not 1 to 64 of a-z, 0-9, ".", "_" and "-"']]),
+    ...(isKeyCallerName(caller) ? [] : [['/caller', 'is not 1 to 64 of a-z, 0-9, ".", "_" and "-"']]),
     ...(scopes.length > 0 ? [] : [['/scopes', 'is empty: such a key opens nothing']]),
     ...(integrations?.every((name) => INTEGRATION.test(name)) === false
       ? [['/integrations', 'names none: a name is 1 to 32 of a-z, 0-9 and "-"']]

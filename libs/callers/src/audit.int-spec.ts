@@ -41,4 +41,27 @@ describe('the audit', () => {
     const plan = await dataSource.query(`EXPLAIN (FORMAT JSON) ${statement.text}`, values);
     expect(JSON.stringify(plan)).toContain('audit_events_at');
   });
+
+  it('writes a row and a line of the log for each event, and tells the latest first', async () => {
+    const log = jest.spyOn(Logger.prototype, 'log').mockReturnValue(undefined);
+    const event = { actor: 'cli:test', action: 'tried', target: 'key', address: '192.0.2.1', data: { n: 1 } };
+    await audit.record(event);
+    expect(log.mock.calls).toEqual([[{ audit: event }, 'audit: tried by cli:test']]);
+    await audit.write({ ...event, address: null, target: null, data: { n: 2 } });
+    audit.say({ ...event, data: { n: 3 } });
+    expect(log).toHaveBeenCalledTimes(2);
+    log.mockRestore();
+    expect(await audit.latest(2)).toEqual([
+      { ...event, address: null, target: null, data: { n: 2 }, at: expect.any(Date) },
+      { ...event, at: expect.any(Date) },
+    ]);
+  });
+
+  it('says nothing of an event that is not written', async () => {
+    const log = jest.spyOn(Logger.prototype, 'log').mockReturnValue(undefined);
+    const bad = { actor: 'cli:test', action: 'tried', target: null, address: null, data: { text: '\0' } };
+    await expect(audit.record(bad)).rejects.toThrow();
+    expect(log).not.toHaveBeenCalled();
+    log.mockRestore();
+  });
 });

@@ -1,5 +1,5 @@
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
-import type { Redis } from 'ioredis';
+import type { RedisLink } from '#libs/jobs';
 
 export const WINDOW_S = 60;
 
@@ -16,7 +16,7 @@ export interface Count {
 }
 
 export interface CounterOptions {
-  redis: Redis;
+  link: RedisLink;
   /** Of its keys. */
   prefix: string;
   policy: string;
@@ -24,30 +24,34 @@ export interface CounterOptions {
 }
 
 /**
- * Counts in windows of a minute, in Redis for all processes. While Redis is away or hangs, each process counts
- * for itself: a limit is then as many times as high as there are processes, and nobody is shut out.
+ * Counts in windows of a minute, in Redis for all processes. While Redis is away, hangs or refuses writes, each process
+ * counts for itself: a limit is then as many times as high as there are processes, and no caller is shut out.
  */
 export class Counter {
   readonly #limiter: RateLimiterRedis;
+  readonly #own: RateLimiterMemory;
 
   constructor(private readonly options: CounterOptions) {
-    const { redis, prefix, policy, quota: points } = options;
+    const { link, prefix, policy, quota: points } = options;
     const keyPrefix = `${prefix}:limit:${policy}`;
+    this.#own = new RateLimiterMemory({ keyPrefix, points, duration: WINDOW_S });
     this.#limiter = new RateLimiterRedis({
-      storeClient: redis,
+      storeClient: link.redis,
       // Without it, ioredis would be asked for what it cannot do, and its error would come late.
       rejectIfRedisNotReady: true,
       keyPrefix,
       points,
       duration: WINDOW_S,
-      insuranceLimiter: new RateLimiterMemory({ keyPrefix, points, duration: WINDOW_S }),
+      insuranceLimiter: this.#own,
     });
   }
 
   /** Adds one. Never throws. @param key nothing that says who it is: Redis is no place for it. */
   async add(key: string): Promise<Count> {
+    // A Redis that is known to refuse is not asked: it may take all the time that a request has for it.
+    const limiter = this.options.link.accepts ? this.#limiter : this.#own;
     try {
-      return this.#count(await this.#limiter.consume(key), false);
+      return this.#count(await limiter.consume(key), false);
     } catch (refused) {
       // Anything but a count that is full is a fault of the limiter's own: better one request more than none at all.
       if (!(refused instanceof RateLimiterRes)) return this.#count(null, false);

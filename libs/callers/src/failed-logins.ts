@@ -28,7 +28,7 @@ export class FailedLogins {
     @Inject(CLOCK) private readonly clock: Clock,
   ) {
     this.#counter = new Counter({
-      redis: redis.client,
+      link: redis.link,
       prefix: config.QUEUE_PREFIX,
       policy: 'login',
       quota: config.LOGIN_FAILURES_PER_MINUTE,

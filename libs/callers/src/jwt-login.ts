@@ -1,5 +1,13 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { createRemoteJWKSet, customFetch, jwtVerify, type JWTPayload } from 'jose';
+import {
+  createRemoteJWKSet,
+  customFetch,
+  errors,
+  jwtVerify,
+  type JWTPayload,
+  type JWTVerifyGetKey,
+  type JWTVerifyOptions,
+} from 'jose';
 import { CLOCK, ProblemError, isCallerName, isScope, type Caller, type Clock } from '#libs/kernel';
 import { CONFIG, type Config } from '#libs/platform';
 
@@ -9,18 +17,28 @@ const JWKS_TIMEOUT_MS = 2_000;
 const JWKS_CACHE_MS = 600_000;
 const RETRY_AFTER_S = 2;
 
-/** What jose says of a token that is at fault by itself; anything else is the key server's fault, or ours. */
-const OF_TOKEN = new Set([
-  'ERR_JWT_EXPIRED',
-  'ERR_JWT_CLAIM_VALIDATION_FAILED',
-  'ERR_JWT_INVALID',
-  'ERR_JWS_INVALID',
-  'ERR_JWS_SIGNATURE_VERIFICATION_FAILED',
-  'ERR_JOSE_ALG_NOT_ALLOWED',
-  'ERR_JOSE_NOT_SUPPORTED',
-  'ERR_JWKS_NO_MATCHING_KEY',
-  'ERR_JWKS_MULTIPLE_MATCHING_KEYS',
-]);
+/** Why jose refuses a token, in our words. Any other error is the key server's fault, or ours. */
+const OF_TOKEN: Readonly<Record<string, string>> = {
+  ERR_JWT_EXPIRED: 'the token has expired',
+  ERR_JWT_CLAIM_VALIDATION_FAILED: 'a claim is not as it must be',
+  ERR_JWT_INVALID: 'the claims are no JSON object',
+  ERR_JWS_INVALID: 'the token is no signed JWT',
+  ERR_JWS_SIGNATURE_VERIFICATION_FAILED: 'the signature is wrong',
+  ERR_JOSE_ALG_NOT_ALLOWED: 'the algorithm is not allowed',
+  ERR_JOSE_NOT_SUPPORTED: 'the algorithm or a critical header is not supported',
+  ERR_JWKS_NO_MATCHING_KEY: 'the issuer publishes no key for its kid and alg',
+};
+
+/** Claims whose wanted value is configured. */
+const WANTED: Readonly<Record<string, string>> = {
+  iss: 'is not JWT_ISSUER',
+  aud: 'is not JWT_AUDIENCE',
+  typ: 'is not JWT_TYPE',
+  nbf: 'is in the future',
+};
+
+/** Keys that a token without a key id is tried with. */
+const KEYS_TRIED = 10;
 
 /** A token that is not let in, with the reason for those who operate the service. */
 export class BadToken extends Error {
@@ -59,7 +77,7 @@ export class JwtLogin {
     if (!this.#keys) throw new BadToken('no issuer is configured');
     const { JWT_ISSUER, JWT_AUDIENCE, JWT_TYPE, JWT_CLOCK_TOLERANCE_S, JWT_CALLER_CLAIM } = this.config;
     try {
-      const { payload } = await jwtVerify(token, this.#keys, {
+      const claims = await verified(token, this.#keys, {
         algorithms: ALGORITHMS,
         issuer: JWT_ISSUER!,
         audience: JWT_AUDIENCE!,
@@ -67,14 +85,11 @@ export class JwtLogin {
         clockTolerance: JWT_CLOCK_TOLERANCE_S,
         requiredClaims: ['exp', JWT_CALLER_CLAIM],
       });
-      return this.#callerOf(payload);
+      return this.#callerOf(claims);
     } catch (error) {
       if (error instanceof BadToken) throw error;
-      // Not jose's message: it may repeat what stands in the token, and this goes on record.
-      const { code, claim } = error as { code?: unknown; claim?: unknown };
-      if (typeof code === 'string' && OF_TOKEN.has(code)) {
-        throw new BadToken(typeof claim === 'string' ? `${code} (${claim})` : code, { cause: error });
-      }
+      const reason = reasonOf(error);
+      if (reason) throw new BadToken(reason, { cause: error });
       throw new ProblemError('not_ready', {
         detail: 'The keys of the token’s issuer cannot be had.',
         retryAfterS: RETRY_AFTER_S,
@@ -96,7 +111,7 @@ export class JwtLogin {
   #callerOf(claims: JWTPayload): Caller {
     const name = claims[this.config.JWT_CALLER_CLAIM];
     if (typeof name !== 'string' || !isCallerName(name)) {
-      throw new BadToken(`claim ${this.config.JWT_CALLER_CLAIM} names no caller`);
+      throw new BadToken(`claim ${this.config.JWT_CALLER_CLAIM} is no name of 1 to 255 printable characters`);
     }
     const scopes = wordsOf(claims[this.config.JWT_SCOPE_CLAIM] ?? []);
     if (!scopes) throw new BadToken(`claim ${this.config.JWT_SCOPE_CLAIM} is no list of scopes`);
@@ -106,6 +121,41 @@ export class JwtLogin {
     if (integrations !== undefined && !names) throw new BadToken('claim integrations is no list of names');
     return { name, scopes: new Set(scopes.filter(isScope)), integrations: names && new Set(names) };
   }
+}
+
+/** @throws as jose does. A token without a key id is tried with every key that fits its algorithm (RFC 7515 §4.1.4). */
+async function verified(
+  token: string,
+  keys: JWTVerifyGetKey,
+  options: JWTVerifyOptions,
+): Promise<JWTPayload> {
+  try {
+    return (await jwtVerify(token, keys, options)).payload;
+  } catch (error) {
+    if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error;
+    let tried = 0;
+    for await (const key of error) {
+      try {
+        return (await jwtVerify(token, key, options)).payload;
+      } catch (wrong) {
+        if (!(wrong instanceof errors.JWSSignatureVerificationFailed)) throw wrong;
+      }
+      if (++tried === KEYS_TRIED) break;
+    }
+    throw new errors.JWSSignatureVerificationFailed();
+  }
+}
+
+/**
+ * Why a token is refused, null where the token is not at fault. jose's own message may repeat what stands in the token,
+ * and this goes on record.
+ */
+function reasonOf(error: unknown): string | null {
+  const { code, claim, reason } = error as { code?: unknown; claim?: unknown; reason?: unknown };
+  const words = typeof code === 'string' ? OF_TOKEN[code] : undefined;
+  if (!words) return null;
+  if (code !== 'ERR_JWT_CLAIM_VALIDATION_FAILED' || typeof claim !== 'string') return words;
+  return reason === 'missing' ? `claim ${claim} is missing` : `claim ${claim} ${WANTED[claim] ?? 'is wrong'}`;
 }
 
 /** A space separated text (RFC 8693 §4.2), or an array of texts. */

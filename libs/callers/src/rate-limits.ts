@@ -14,7 +14,7 @@ export class RateLimits {
     private readonly hash: KeyedHash,
     @Inject(CONFIG) config: Config,
   ) {
-    const shared = { redis: redis.client, prefix: config.QUEUE_PREFIX };
+    const shared = { link: redis.link, prefix: config.QUEUE_PREFIX };
     this.#callers = new Counter({ ...shared, policy: 'caller', quota: config.RATE_LIMIT_CALLER_PER_MINUTE });
     this.#subjects = new Counter({
       ...shared,

@@ -1,17 +1,32 @@
+import pg from 'pg';
 import { DataSource, type DataSourceOptions } from 'typeorm';
+import { ConfigError } from '#libs/platform';
+import { DatabasePool } from './database-pool.js';
 import { MIGRATIONS } from './migrations/index.js';
+import { findPoolerFault } from './pooler.js';
+import type { Pooler } from './session-settings.js';
 
 /** A connection that cannot be had in this time is refused, so that a caller hears 503 and not silence. */
 const CONNECT_TIMEOUT_MS = 3_000;
+
+export interface Connecting {
+  url: string;
+  poolSize?: number;
+  pooler?: Pooler;
+  /** PostgreSQL gives up a statement after this long; left out: never. */
+  statementTimeoutMs?: number;
+  /** The driver gives up waiting for an answer after this long; left out: never. */
+  queryTimeoutMs?: number;
+}
 
 /** Options of every connection that the project makes. */
 export function dataSourceOptions({
   url,
   poolSize = 2,
-}: {
-  url: string;
-  poolSize?: number;
-}): DataSourceOptions {
+  pooler = 'none',
+  statementTimeoutMs = 0,
+  queryTimeoutMs,
+}: Connecting): DataSourceOptions {
   return {
     type: 'postgres',
     url,
@@ -22,11 +37,29 @@ export function dataSourceOptions({
     logging: false,
     applicationName: 'gangway',
     connectTimeoutMS: CONNECT_TIMEOUT_MS,
-    extra: { keepAlive: true },
+    driver: { ...pg, Pool: DatabasePool },
+    extra: {
+      keepAlive: true,
+      pooler,
+      statementTimeoutMs,
+      ...(queryTimeoutMs !== undefined && { query_timeout: queryTimeoutMs }),
+    },
   };
 }
 
 /** A data source of its own, for tools and tests. The apps get theirs from `DatabaseModule`. */
-export function createDataSource(options: { url: string; poolSize?: number }): DataSource {
+export function createDataSource(options: Connecting): DataSource {
   return new DataSource(dataSourceOptions(options));
+}
+
+/**
+ * Opens a data source once it is known that its connections are what `DATABASE_POOLER` says.
+ *
+ * @throws ConfigError where they are not.
+ */
+export async function openDataSource(options: DataSourceOptions): Promise<DataSource> {
+  const { url, extra } = options as { url: string; extra: { pooler: Pooler } };
+  const fault = await findPoolerFault(url, extra.pooler);
+  if (fault !== null) throw new ConfigError([fault]);
+  return new DataSource(options).initialize();
 }

@@ -2,33 +2,62 @@ import { createServer, type Server } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
 import { createDataSource } from './data-source.js';
-import { isDatabaseAway, violatedUniqueConstraint } from './database-fault.js';
+import { findOutage, isConnectionLost, isDatabaseAway, violatedUniqueConstraint } from './database-fault.js';
 
 const withCode = (code: string, message = 'x') => Object.assign(new Error(message), { code });
 
+const AWAY = 'The database is away.';
+const BUSY = 'The database is busy.';
+const READ_ONLY = 'The database takes no writes at the moment.';
+const REFUSED = 'The database refuses this service.';
+
+describe('what an error of PostgreSQL means', () => {
+  it.each([
+    // SQLSTATE, what it is, what callers are told (null: an error), whether the connection is given up
+    ['08006', 'connection failure', AWAY, true],
+    ['08P01', 'a pooler refuses', AWAY, true],
+    ['25006', 'a server that takes no writes', READ_ONLY, false],
+    ['25P03', 'idle in a transaction for too long', AWAY, true],
+    ['25P04', 'a transaction that took too long', BUSY, true],
+    ['26000', 'a prepared statement that is gone', REFUSED, true],
+    ['28P01', 'wrong password', REFUSED, false],
+    ['28000', 'not allowed in', REFUSED, false],
+    ['3D000', 'no such database', REFUSED, false],
+    ['40001', 'serialization failure', BUSY, false],
+    ['40P01', 'deadlock', BUSY, false],
+    ['42P05', 'a prepared statement that is there', REFUSED, true],
+    ['53100', 'disk full', BUSY, true],
+    ['53200', 'out of memory', BUSY, true],
+    ['53300', 'too many connections', BUSY, true],
+    ['53400', 'a limit of its configuration', BUSY, true],
+    ['55P03', 'a lock was not to be had', BUSY, false],
+    ['57014', 'the statement took too long', BUSY, true],
+    ['57P01', 'terminated by an administrator', AWAY, true],
+    ['57P02', 'another process crashed', AWAY, true],
+    ['57P03', 'starting up', AWAY, true],
+    ['57P05', 'idle for too long', AWAY, true],
+    ['58030', 'I/O error', AWAY, true],
+    ['ECONNREFUSED', 'nothing listens', AWAY, true],
+    ['ECONNRESET', 'reset', AWAY, true],
+    ['EPIPE', 'a socket that is closed', AWAY, true],
+    ['EAI_AGAIN', 'no name server', AWAY, true],
+    ['22P02', 'no such UUID', null, false],
+    ['23505', 'unique violation', null, false],
+    ['25001', 'a statement that no transaction takes', null, false],
+    ['25P02', 'a transaction that has failed and was not ended', null, true],
+    ['42501', 'no right to do so', null, false],
+    ['42P01', 'no such table', null, false],
+    ['55000', 'not in that state', null, false],
+    ['GW001', 'a clause that refused', null, false],
+    ['XX000', 'internal error', null, true],
+    ['XX001', 'damaged data', null, true],
+    ['ENOENT', 'a file', null, true],
+  ])('%s: %s', (code, _, words, lost) => {
+    expect([findOutage(withCode(code)), isConnectionLost(withCode(code))]).toEqual([words, lost]);
+  });
+});
+
 describe('isDatabaseAway', () => {
-  it.each([
-    ['08006', 'connection failure'],
-    ['53300', 'too many connections'],
-    ['57P01', 'terminated by an administrator'],
-    ['57P03', 'starting up'],
-    ['ECONNREFUSED', 'nobody listens'],
-    ['ECONNRESET', 'reset'],
-    ['EAI_AGAIN', 'no name server'],
-  ])('takes %s (%s) for an outage', (code) => {
-    expect(isDatabaseAway(withCode(code))).toBe(true);
-  });
-
-  it.each([
-    ['23505', 'unique violation'],
-    ['42P01', 'no such table'],
-    ['40001', 'serialization failure'],
-    ['22P02', 'no such UUID'],
-    ['ENOENT', 'a file'],
-  ])('takes %s (%s) for an error', (code) => {
-    expect(isDatabaseAway(withCode(code))).toBe(false);
-  });
-
   it('looks into the errors of a host with several addresses', () => {
     expect(isDatabaseAway(new AggregateError([withCode('EINVAL'), withCode('ECONNREFUSED')]))).toBe(true);
     expect(isDatabaseAway(new AggregateError([withCode('EINVAL')]))).toBe(false);

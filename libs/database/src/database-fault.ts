@@ -1,8 +1,32 @@
 import { types } from 'node:util';
 
-/** SQLSTATE classes that mean "not now": connection trouble, no resources, operator intervention. */
-const AWAY_CLASSES = new Set(['08', '53', '57']);
-const AWAY_CODES = new Set([
+const AWAY = 'The database is away.';
+const READ_ONLY = 'The database takes no writes at the moment.';
+const BUSY = 'The database is busy.';
+const REFUSED = 'The database refuses this service.';
+
+/**
+ * SQLSTATEs, and classes of them, that mean "not now": nothing is wrong with the statement. The longer one decides. All
+ * others are errors: of the statement, of its values, or of the data (XX).
+ */
+const NOT_NOW: Readonly<Record<string, string>> = {
+  '08': AWAY, // the connection, a pooler's refusals among them
+  '25006': READ_ONLY, // a standby, or default_transaction_read_only
+  '25P03': AWAY, // the session was ended while it was idle in a transaction
+  '25P04': BUSY, // … because its transaction took too long
+  '26000': REFUSED, // a prepared statement is gone: a pooler has changed the session
+  '28': REFUSED, // user, password, pg_hba.conf
+  '3D000': REFUSED, // no such database
+  '40': BUSY, // deadlocks and serialization failures, after all tries
+  '42P05': REFUSED, // a prepared statement is there already: a pooler has changed the session
+  '53': BUSY, // disk, memory, connections
+  '55P03': BUSY, // another statement held a lock for too long
+  '57': AWAY, // stopping, starting, recovering
+  '57014': BUSY, // the statement took too long
+  '58': AWAY, // an I/O error of the server
+};
+
+const SOCKET_CODES = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
   'EPIPE',
@@ -10,41 +34,57 @@ const AWAY_CODES = new Set([
   'ETIMEDOUT',
   'EAI_AGAIN',
   'EHOSTUNREACH',
+  'ENETUNREACH',
 ]);
-const AWAY_TEXTS =
-  /connection terminated|timeout exceeded when trying to connect|timeout expired|query read timeout|cannot use a pool after/i;
+const DRIVER_TEXTS =
+  /connection terminated|timeout exceeded when trying to connect|timeout expired|query read timeout|cannot use a pool after|not queryable/i;
 
-/** Whether an error says that PostgreSQL is away or starting, rather than that a statement was wrong. */
-export function isDatabaseAway(error: unknown): boolean {
+/**
+ * Why a statement cannot be carried out now, though nothing is wrong with it: a sentence for callers. Null for an error
+ * of the statement itself.
+ */
+export function findOutage(error: unknown): string | null {
   // Not instanceof: node:net's errors may come from another realm, as they do under jest.
-  if (!types.isNativeError(error)) return false;
+  if (!types.isNativeError(error)) return null;
   const { code, errors } = error as { code?: unknown; errors?: unknown };
-  if (typeof code === 'string' && (AWAY_CODES.has(code) || AWAY_CLASSES.has(code.slice(0, 2)))) return true;
-  if (Array.isArray(errors)) return errors.some(isDatabaseAway);
-  return AWAY_TEXTS.test(error.message);
+  if (typeof code === 'string') {
+    if (SOCKET_CODES.has(code)) return AWAY;
+    const words = NOT_NOW[code] ?? (code.length === 5 ? NOT_NOW[code.slice(0, 2)] : undefined);
+    if (words !== undefined) return words;
+  }
+  if (Array.isArray(errors)) return errors.map(findOutage).find((words) => words !== null) ?? null;
+  return DRIVER_TEXTS.test(error.message) ? AWAY : null;
 }
+
+/** Whether PostgreSQL cannot carry out statements now, rather than that one was wrong: the same may work later. */
+export const isDatabaseAway = (error: unknown): boolean => findOutage(error) !== null;
 
 /** The name of the violated constraint where the error is a unique violation (SQLSTATE 23505), else null. */
 export function violatedUniqueConstraint(error: unknown): string | null {
-  const { code, constraint } = (error ?? {}) as { code?: unknown; constraint?: unknown };
-  return code === '23505' && typeof constraint === 'string' ? constraint : null;
+  const { constraint } = (error ?? {}) as { constraint?: unknown };
+  return stateOf(error) === '23505' && typeof constraint === 'string' ? constraint : null;
 }
 
 /** Whether a clause of a statement refused (`gangway_refuse`): then nothing of the statement was written. */
-export function isRefusal(error: unknown): boolean {
-  return ((error ?? {}) as { code?: unknown }).code === 'GW001';
+export const isRefusal = (error: unknown): boolean => stateOf(error) === 'GW001';
+
+/** Whether the server takes no writes: it is a standby, or made read-only. */
+export const isReadOnly = (error: unknown): boolean => stateOf(error) === '25006';
+
+/** Whether PostgreSQL undid the statement in favor of another one: a repetition may go through. */
+export const isConflict = (error: unknown): boolean => ['40P01', '40001'].includes(stateOf(error) ?? '');
+
+/** Classes after which a connection is not what it was, and states of that kind in other classes. */
+const LOST = /^(08|53|57|58|XX)|^(25P02|25P03|25P04|26000|42P05)$/;
+
+/** Whether the connection must not be used again. An ordinary error of a statement does it no harm. */
+export function isConnectionLost(error: unknown): boolean {
+  const state = stateOf(error);
+  return state === null || LOST.test(state);
 }
 
-/** Whether PostgreSQL broke a deadlock with this statement (SQLSTATE 40P01): then nothing of it was written. */
-export function isDeadlock(error: unknown): boolean {
-  return ((error ?? {}) as { code?: unknown }).code === '40P01';
-}
-
-/** Deadlock, serialization failure, lock timeout, and a server that has become a standby: the same may work again. */
-const AGAIN_CODES = new Set(['40P01', '40001', '55P03', '25006']);
-
-/** Whether a statement that fails so is worth repeating as it is. */
-export function isWorthRepeating(error: unknown): boolean {
+function stateOf(error: unknown): string | null {
   const { code } = (error ?? {}) as { code?: unknown };
-  return isDatabaseAway(error) || (typeof code === 'string' && AGAIN_CODES.has(code));
+  // EPIPE looks like one.
+  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && !SOCKET_CODES.has(code) ? code : null;
 }

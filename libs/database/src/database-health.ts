@@ -1,10 +1,21 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
-import { Health } from '#libs/platform';
+import { Health, type Finding } from '#libs/platform';
+import { findOutage } from './database-fault.js';
 import { MIGRATIONS } from './migrations/index.js';
+import { poolOf } from './prepared-statements.js';
 
-/** Ready means: PostgreSQL answers, and its schema is the one that this code was written for. */
+interface Server {
+  standby: boolean;
+  readOnly: boolean;
+  pid: number;
+}
+
+const SERVER = `SELECT pg_is_in_recovery() AS standby, current_setting('transaction_read_only') = 'on' AS "readOnly",
+  pg_backend_pid() AS pid`;
+
+/** Ready means: PostgreSQL takes writes, and its schema is the one that this code was written for. */
 @Injectable()
 export class DatabaseHealth {
   #migrated = false;
@@ -16,11 +27,37 @@ export class DatabaseHealth {
     health.register({ name: 'postgresql', vital: true, check: () => this.#check() });
   }
 
-  async #check() {
-    if (this.#migrated) await this.dataSource.query('SELECT 1');
-    else this.#migrated = await this.#isMigrated();
-    if (this.#migrated) return { status: 'up' as const };
-    return { status: 'down' as const, detail: 'migrations are missing' };
+  async #check(): Promise<Finding> {
+    try {
+      const trouble = (await this.#findTrouble()) && (await this.#findTrouble());
+      if (trouble) return { status: 'down', detail: trouble };
+      this.#migrated ||= await this.#isMigrated();
+      if (this.#migrated) return { status: 'up' };
+      return { status: 'down', detail: 'migrations are missing' };
+    } catch (error) {
+      const { code } = error as { code?: string };
+      return {
+        status: 'down',
+        detail: [findOutage(error) ?? 'a check fails', code && `(${code})`].join(' ').trim(),
+      };
+    }
+  }
+
+  /** Asked again where the first answer is bad: that connection may be older than the server that is there now. */
+  async #findTrouble(): Promise<string | null> {
+    const pool = poolOf(this.dataSource);
+    const client = await pool.take();
+    try {
+      const { rows } = await client.query<Server>(SERVER);
+      const { standby, readOnly, pid } = rows[0]!;
+      if (standby || readOnly) pool.giveUpAll();
+      if (standby) return 'it takes no writes: it is a standby';
+      if (readOnly) return 'it takes no writes: default_transaction_read_only is on';
+      if (client.backendPid === null || client.backendPid === pid) return null;
+      return 'a pooler changes the session under us: see DATABASE_POOLER';
+    } finally {
+      client.release();
+    }
   }
 
   /** Later migrations than ours are fine: each is compatible with the version before. */

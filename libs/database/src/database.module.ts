@@ -1,7 +1,7 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
-import { CONFIG, type Config } from '#libs/platform';
-import { dataSourceOptions } from './data-source.js';
+import { CONFIG, ConfigError, type Config } from '#libs/platform';
+import { dataSourceOptions, openDataSource } from './data-source.js';
 import { DatabaseHealth } from './database-health.js';
 import { PreparedStatements } from './prepared-statements.js';
 
@@ -19,12 +19,19 @@ const STATEMENT_TIMEOUT_MS = 4_000;
     TypeOrmModule.forRootAsync({
       inject: [CONFIG],
       useFactory: (config: Config) => ({
-        ...dataSourceOptions({ url: config.DATABASE_URL, poolSize: config.DATABASE_POOL_SIZE }),
-        extra: { keepAlive: true, query_timeout: QUERY_TIMEOUT_MS, statement_timeout: STATEMENT_TIMEOUT_MS },
+        ...dataSourceOptions({
+          url: config.DATABASE_URL,
+          poolSize: config.DATABASE_POOL_SIZE,
+          pooler: config.DATABASE_POOLER,
+          queryTimeoutMs: QUERY_TIMEOUT_MS,
+          statementTimeoutMs: STATEMENT_TIMEOUT_MS,
+        }),
         autoLoadEntities: true,
         retryAttempts: 5,
         retryDelay: 1_000,
+        toRetry: (error: unknown) => !(error instanceof ConfigError),
       }),
+      dataSourceFactory: (options) => openDataSource(options!),
     }),
   ],
   providers: [DatabaseHealth, PreparedStatements],

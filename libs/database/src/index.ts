@@ -1,5 +1,6 @@
-export { createDataSource } from './data-source.js';
-export { isDatabaseAway, isRefusal, isWorthRepeating, violatedUniqueConstraint } from './database-fault.js';
+export { parseMigrationUrl } from '#libs/platform';
+export { createDataSource, dataSourceOptions, openDataSource } from './data-source.js';
+export { findOutage, isDatabaseAway, isRefusal, violatedUniqueConstraint } from './database-fault.js';
 export { DatabaseModule } from './database.module.js';
 export { migrate } from './migrate.js';
 export { MIGRATIONS } from './migrations/index.js';

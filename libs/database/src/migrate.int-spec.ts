@@ -69,8 +69,13 @@ describe('a migration of a database in use', () => {
   }
 
   it.each([
+    ['ReplayedRequests1763900000000', 'onboardings'],
     ['Owners1764100000000', 'onboardings'],
     ['SealedData1764200000000', 'onboarding_events'],
+    ['FirstPasswords1764400000000', 'operators'],
+    ['Restorable1764800000000', 'onboarding_events'],
+    ['ChallengeTries1765000000000', 'webauthn_challenges'],
+    ['IntegrationTrials1765100000000', 'onboardings'],
   ])('%s gives up where somebody holds its table, and can be run again', async (name, table) => {
     await backBefore(name);
     const holder = new Client({ connectionString: empty.href });

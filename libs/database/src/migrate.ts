@@ -1,6 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { QueryRunner } from 'typeorm';
+import { ConfigError } from '#libs/platform';
 import { createDataSource } from './data-source.js';
+import { hasSessions } from './pooler.js';
 
 /** Any number will do, as long as every replica takes the same. */
 const MIGRATION_LOCK = 7_166_121;
@@ -11,9 +13,14 @@ const ASK_EVERY_MS = 200;
  *
  * @param databaseUrl PostgreSQL connection URL.
  * @returns the names of the migrations that ran now, in order; none when the schema was up to date.
+ * @throws ConfigError where a pooler gives each transaction another connection.
  * @throws Error where a table was not to be had within seconds; what ran before that stays, and the rest may be run again.
  */
 export async function migrate(databaseUrl: string): Promise<string[]> {
+  if (!(await hasSessions(databaseUrl))) {
+    const detail = 'is missing or goes through a pooler in transaction mode: migrations need a session';
+    throw new ConfigError([{ variable: 'MIGRATION_DATABASE_URL', detail }]);
+  }
   const dataSource = await createDataSource({ url: databaseUrl, poolSize: 2 }).initialize();
   try {
     const lock = dataSource.createQueryRunner();

@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
-import type { Pool } from 'pg';
 import { DataSource } from 'typeorm';
-import { isDeadlock } from './database-fault.js';
+import { isConflict, isReadOnly } from './database-fault.js';
+import { DatabasePool } from './database-pool.js';
 
-/** How often a statement is run before a deadlock is its caller's to hear of. */
+/** How often a statement is run before a conflict with another one is its caller's to hear of. */
 const TRIES = 5;
 
 /** A statement that is sent by name: PostgreSQL parses and plans it once per connection. */
@@ -16,30 +16,39 @@ export interface PreparedStatement {
 
 /**
  * Runs prepared statements through the pool below TypeORM, for the hot path: TypeORM has no way to name a
- * statement, and the name saves more than half of the server's time for it (docs/decisions/0006).
- * This is the one place that reaches below TypeORM.
+ * statement, and the name saves more than half of the server's time for it (docs/decisions/0006). Behind a pooler in
+ * transaction mode the name is left out.
  */
 @Injectable()
 export class PreparedStatements {
   constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
 
-  /** A statement that breaks a deadlock is run again: each is a transaction by itself, and held no lock before. */
+  /**
+   * A statement that PostgreSQL took back is run again: each is a transaction by itself, and wrote nothing. So is, once,
+   * one that met a server which takes no writes: a new connection may lead to another server.
+   */
   async run<Row>(statement: PreparedStatement, values: unknown[]): Promise<Row[]> {
-    for (let tries = 1; ; tries++) {
+    const pool = poolOf(this.dataSource);
+    for (let tries = 1, elsewhere = false; ; tries++) {
+      const client = await pool.take();
       try {
-        const { rows } = await poolOf(this.dataSource).query({ ...statement, values });
+        const { rows } = await client.query({ ...statement, values });
         return rows as Row[];
       } catch (error) {
-        if (!isDeadlock(error) || tries === TRIES) throw error;
+        const again = isReadOnly(error) ? !elsewhere : isConflict(error);
+        if (!again || tries === TRIES) throw error;
+        elsewhere ||= isReadOnly(error);
+      } finally {
+        client.release();
       }
     }
   }
 }
 
 /** @throws Error when the driver's inside is not what it was: better at the first call than a wrong guess. */
-function poolOf(dataSource: DataSource): Pool {
-  const { master } = dataSource.driver as unknown as { master?: Pool };
-  if (typeof master?.query !== 'function')
+export function poolOf(dataSource: DataSource): DatabasePool {
+  const { master } = dataSource.driver as unknown as { master?: unknown };
+  if (!(master instanceof DatabasePool))
     throw new Error('the PostgreSQL driver of TypeORM has no pool named master');
   return master;
 }

@@ -83,20 +83,6 @@ describe('the canary', () => {
     });
   });
 
-  it('is no reason for a restart where Redis takes no writes', async () => {
-    start();
-    await until('it sings', async () => (await worker())!.status === 'up');
-    await jobs.queues.get('upkeep').add('hold', {});
-    await held;
-    await until('the worker wants a restart', async () => typeof (await live()) === 'string');
-    const { redis } = jobs.queues;
-    const set = redis.set.bind(redis);
-    redis.set = (() => Promise.reject(new Error('MISCONF'))) as typeof redis.set;
-    expect(await live()).toEqual({ status: 'ok' });
-    redis.set = set as typeof redis.set;
-    expect(await live()).toMatch(/^no worker has run a job for \d+ s, although Redis is there$/);
-  });
-
   it('is no reason for a restart where somebody has paused its queue, and the detail says so', async () => {
     start();
     await until('it sings', async () => (await worker())!.status === 'up');

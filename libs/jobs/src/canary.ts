@@ -19,6 +19,9 @@ export class Canary {
   readonly #lateMs: number;
   /** Since when this process has seen no proof, on the monotonic clock; null while there is one, or none to expect. */
   #silentSince: number | null = null;
+  /** Whether Redis ever took a write of this process, and since when it refuses them. */
+  #wasAccepted = false;
+  #refusedSince: number | null = null;
 
   constructor(
     private readonly queues: Queues,
@@ -28,12 +31,13 @@ export class Canary {
   ) {
     this.#key = `${config.QUEUE_PREFIX}:canary`;
     this.#lateMs = LATE * config.CANARY_EVERY_MS;
-    health.register({ name: 'worker', vital: false, check: () => this.#check() });
+    health.register({ name: 'worker', vital: false, check: () => queues.unlessAway(() => this.#check()) });
+    queues.link.onChange(() => this.#note());
   }
 
   /** For a process that runs jobs: from now on it asks for a restart when no worker has run any for long. */
   handler(): JobHandler {
-    this.health.registerLiveness(() => this.#whyStuck());
+    this.health.registerLiveness(async () => this.#whyStuck());
     return {
       job: { queue: QUEUE, name: 'canary', payload: z.object({}) },
       everyMs: this.config.CANARY_EVERY_MS,
@@ -51,12 +55,34 @@ export class Canary {
     return { status: 'down', detail: `no worker has run a job for ${Math.round(this.#lateMs / 1000)} s` };
   }
 
+  #note(): void {
+    const { accepts, trouble } = this.queues.link;
+    this.#wasAccepted ||= accepts;
+    if (trouble?.refused) this.#refusedSince ??= this.clock.monotonicMs();
+    else this.#refusedSince = null;
+  }
+
+  #whyStuck(): Promise<string | null> | string | null {
+    return this.#refusedSince === null ? this.#whySilent() : this.#whyRefused(this.#refusedSince);
+  }
+
+  /**
+   * A restart is asked for once, in case that this process is at fault: the next one has never seen Redis take a
+   * write, and asks for none until it has. A Redis that is away is no reason at all.
+   */
+  #whyRefused(since: number): string | null {
+    this.#silentSince = null;
+    const forMs = this.clock.monotonicMs() - since;
+    if (!this.#wasAccepted || forMs <= this.#lateMs) return null;
+    const { trouble } = this.queues.link;
+    return `for ${Math.round(forMs / 1_000)} s Redis ${trouble?.words}; one restart may help, a second one will not`;
+  }
+
   /**
    * Silence counts from when it was first heard: a Redis that was flushed has forgotten the proof and the schedule,
-   * which is mended without a restart. A restart would mend neither a queue that somebody has paused, nor a Redis
-   * that takes no writes.
+   * which is mended without a restart. A restart would not resume a queue that an operator has paused either.
    */
-  async #whyStuck(): Promise<string | null> {
+  async #whySilent(): Promise<string | null> {
     if (!this.queues.isReady() || (await this.#sings()) || (await this.#isPaused())) {
       this.#silentSince = null;
       return null;
@@ -64,7 +90,6 @@ export class Canary {
     const now = this.clock.monotonicMs();
     this.#silentSince ??= now;
     if (now - this.#silentSince <= this.#lateMs) return null;
-    await this.queues.redis.set(`${this.#key}:writable`, 1, 'PX', 1);
     return `no worker has run a job for ${Math.round((now - this.#silentSince) / 1000)} s, although Redis is there`;
   }
 

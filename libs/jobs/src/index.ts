@@ -6,8 +6,8 @@ export {
   type JobHandler,
   type JobOutcome,
 } from './job-definition.js';
-export { JobProducer } from './job-producer.js';
+export { JobProducer, type Woken } from './job-producer.js';
 export { JobRunner } from './job-runner.js';
 export { JobsModule } from './jobs.module.js';
-export { impatientRedis } from './redis-connection.js';
+export { RedisLink } from './redis-link.js';
 export { Queues } from './queues.js';

@@ -1,49 +1,108 @@
 import { Injectable, Logger } from '@nestjs/common';
+import type { Queue } from 'bullmq';
+import { BoundedLog } from './bounded-log.js';
 import type { JobDefinition } from './job-definition.js';
 import { Queues } from './queues.js';
 
 /** A queue that is away never holds up a request for longer than this. */
 const ADD_TIMEOUT_MS = 200;
+/** Jobs whose worker died stay active for a while; as many may be woken past them. */
+const WAKES = 3;
+const WAITING: ReadonlySet<string> = new Set(['waiting', 'prioritized', 'waiting-children']);
+
+/** The end of a wake-up call: a job was queued, one waits already, or Redis took none. */
+export type Woken = 'queued' | 'waits' | 'refused';
 
 /** Adds wake-up calls. A job carries ids only; to lose one costs time until the sweeper finds its row. */
 @Injectable()
 export class JobProducer {
-  readonly #logger = new Logger(JobProducer.name);
+  readonly #log = new BoundedLog(new Logger(JobProducer.name));
 
   constructor(private readonly queues: Queues) {}
 
   /**
    * @param options.id BullMQ's custom job id, without ":"; adding an id that is still kept does nothing.
-   * @returns whether Redis took the job; never throws for a Redis that is away.
+   * @returns whether Redis took the job; never throws for a Redis that is away or refuses.
    */
   async add<Payload>(
     job: JobDefinition<Payload>,
     payload: Payload,
     options: { id?: string; delayMs?: number } = {},
   ): Promise<boolean> {
+    const added = await this.#inTime(job.name, () =>
+      this.queues.get(job.queue).add(job.name, payload, {
+        delay: Math.max(0, Math.ceil(options.delayMs ?? 0)),
+        ...(options.id && { jobId: options.id }),
+      }),
+    );
+    return added !== null;
+  }
+
+  /**
+   * Has a job run now, unless one with the same intent waits already. A delayed one is run at once. A finished one
+   * is still kept, and BullMQ would not add its id again; an active one may have lost its worker: then the job gets
+   * an id of its own, derived from this one.
+   *
+   * @param id the id of the intent, as for {@link add}.
+   * @param withinMs how long the caller may be held up.
+   */
+  async wake<Payload>(
+    job: JobDefinition<Payload>,
+    payload: Payload,
+    id: string,
+    withinMs = ADD_TIMEOUT_MS,
+  ): Promise<Woken> {
+    return (await this.#inTime(job.name, () => this.#wake(job, payload, id), withinMs)) ?? 'refused';
+  }
+
+  async #wake<Payload>(job: JobDefinition<Payload>, payload: Payload, id: string): Promise<Woken> {
+    const queue = this.queues.get(job.queue);
+    const wakes = Array.from({ length: WAKES }, (_, n) => `${id}_wake${n + 1}`);
+    const ids = [id, ...wakes];
+    const states = await Promise.all(ids.map((each) => queue.getJobState(each)));
+    if (states.some((state) => WAITING.has(state))) return 'waits';
+    const delayed = ids[states.indexOf('delayed')];
+    if (delayed) return this.#promote(queue, delayed);
+    const free = wakes.find((_, n) => states[n + 1] !== 'active');
+    if (!free) return 'waits';
+    if (states[ids.indexOf(free)] !== 'unknown') await queue.remove(free);
+    await queue.add(job.name, payload, { jobId: free });
+    return 'queued';
+  }
+
+  async #promote(queue: Queue, id: string): Promise<Woken> {
+    try {
+      await (await queue.getJob(id))?.promote();
+      return 'queued';
+    } catch (error) {
+      // Its time may have come meanwhile.
+      if ((await queue.getJobState(id)) === 'delayed') throw error;
+      return 'waits';
+    }
+  }
+
+  /** @returns null where Redis took nothing. */
+  async #inTime<T>(name: string, work: () => Promise<T>, withinMs = ADD_TIMEOUT_MS): Promise<T | null> {
     // BullMQ waits for the very first connection without end: what it would add then, the sweeper has long woken.
-    if (!this.queues.isReady()) return this.#notAdded(job.name, 'Redis is away');
-    const added = this.queues.get(job.queue).add(job.name, payload, {
-      delay: Math.max(0, Math.ceil(options.delayMs ?? 0)),
-      ...(options.id && { jobId: options.id }),
-    });
+    if (!this.queues.isReady()) return this.#notAdded(name, 'Redis takes no jobs');
+    const working = work();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`no answer within ${ADD_TIMEOUT_MS} ms`)), ADD_TIMEOUT_MS);
+      timer = setTimeout(() => reject(new Error(`no answer within ${withinMs} ms`)), withinMs);
     });
     try {
-      await Promise.race([added, late]);
-      return true;
+      return await Promise.race([working, late]);
     } catch (error) {
-      added.catch(() => undefined); // it may still fail after we stopped waiting
-      return this.#notAdded(job.name, (error as Error).message);
+      working.catch(() => undefined); // it may still fail after we stopped waiting
+      void this.queues.link.ask(); // it may refuse: the next one need not find out
+      return this.#notAdded(name, (error as Error).message);
     } finally {
       clearTimeout(timer);
     }
   }
 
-  #notAdded(name: string, why: string): false {
-    this.#logger.warn(`job ${name} was not queued, the sweeper will wake its row: ${why}`);
-    return false;
+  #notAdded(name: string, why: string): null {
+    this.#log.warn(`job ${name} was not queued, the sweeper will wake its row: ${why}`);
+    return null;
   }
 }

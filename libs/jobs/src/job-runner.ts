@@ -6,9 +6,9 @@ import {
   type OnModuleDestroy,
 } from '@nestjs/common';
 import { DelayedError, UnrecoverableError, Worker, type Job } from 'bullmq';
-import type { Redis } from 'ioredis';
 import { CLOCK, type Clock } from '#libs/kernel';
 import { CONFIG, type Config } from '#libs/platform';
+import { BoundedLog } from './bounded-log.js';
 import {
   EndedForGood,
   QUEUE_NAMES,
@@ -18,30 +18,38 @@ import {
   type QueueName,
 } from './job-definition.js';
 import { Queues } from './queues.js';
-import { patientRedis } from './redis-connection.js';
+import { RedisLink } from './redis-link.js';
+import { troubleOf } from './redis-trouble.js';
 
-/**
- * A schedule that is so late may be gone: Redis may have been flushed, and a minute later everything must go on.
- * Redis is asked then, which costs one command.
- */
-const lostAfterMs = (everyMs: number) => Math.min(3 * everyMs, 10_000);
+/** A schedule that is so late may be lost, or its queue paused, or its workers stuck. */
+const lostAfterMs = (everyMs: number) => Math.min(2 * everyMs, 10_000);
 const LOOK_EVERY_MS = 5_000;
+/** BullMQ's own 15 s would be added to every outage. */
+const FETCH_AGAIN_MS = 1_000;
+/** A job in one of these states is run as soon as a worker takes it: another one would only stand behind it. */
+const STILL_TO_COME: ReadonlySet<string> = new Set(['waiting', 'prioritized', 'delayed']);
 
 interface Scheduled {
   handler: JobHandler;
   everyMs: number;
-  lastRunMs: number;
+  /** When this process last ran it as a job, on the monotonic clock. */
+  lastJobMs: number;
+  /** When it last ran it by its own clock. */
+  lastOwnMs: number;
   running: Promise<void> | undefined;
 }
 
-/** Runs jobs: one BullMQ worker per queue, and the schedules, by itself while Redis is away. */
+/**
+ * Runs jobs: one BullMQ worker per queue. What is scheduled it runs by its own clock whenever the schedule's job has
+ * not been run for some seconds: Redis is away or refuses, the queue is paused, its workers are stuck.
+ */
 @Injectable()
 export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
-  readonly #logger = new Logger(JobRunner.name);
+  readonly #log = new BoundedLog(new Logger(JobRunner.name));
   readonly #workers: Worker[] = [];
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #scheduled = new Map<string, Scheduled>();
-  #redis: Redis | undefined;
+  #link: RedisLink | undefined;
   #closed: Promise<unknown> | undefined;
 
   constructor(
@@ -53,36 +61,59 @@ export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
   /** @throws Error at boot when a job has two handlers, or a queue has none. */
   start(handlers: readonly JobHandler[]): void {
     const byQueue = group(handlers);
-    this.#redis = patientRedis(this.config.REDIS_URL, () => !this.#closed);
-    this.#redis.on('error', (error: Error) => this.#logger.warn(`Redis: ${error.message}`));
-    for (const [queue, ofQueue] of byQueue) this.#workers.push(this.#work(queue, ofQueue, this.#redis));
+    const link = RedisLink.patient(this.config.REDIS_URL, {
+      name: 'gangway-worker',
+      prefix: this.config.QUEUE_PREFIX,
+      isWanted: () => !this.#closed,
+    });
+    this.#link = link;
+    this.queues.watch(link);
+    link.onChange(() => this.#rest(link));
+    for (const [queue, ofQueue] of byQueue) this.#workers.push(this.#work(queue, ofQueue, link));
     for (const handler of handlers) if (handler.everyMs) this.#schedule(handler, handler.everyMs);
   }
 
   /**
-   * Takes no more jobs, and does not wait for the running ones: this comes before anybody's wait for what runs, which
+   * Takes no more jobs, and does not wait for the running ones: this comes before any wait for what runs, which
    * would have no end while new jobs are taken.
    */
   onModuleDestroy(): void {
     this.#timers.forEach(clearInterval);
     // A worker whose Redis is away waits for it in order to close; the attempts that it runs are awaited by their runner.
-    const away = this.#redis?.status !== 'ready';
+    const away = !this.#link?.isConnected;
     this.#closed = Promise.all(this.#workers.map((worker) => worker.close(away)));
   }
 
   /** Resolves when the running jobs have ended, or Redis is lost and cannot be told. */
   async beforeApplicationShutdown(): Promise<void> {
     await Promise.all([this.#closed, ...[...this.#scheduled.values()].map(({ running }) => running)]);
-    this.#redis?.disconnect();
+    this.#link?.disconnect();
   }
 
-  #work(queue: QueueName, handlers: ReadonlyMap<string, JobHandler>, connection: Redis): Worker {
+  /**
+   * A worker whose commands are refused asks again at once, without end. So it takes no jobs while Redis refuses, and
+   * goes on when Redis does. One whose Redis is away waits by itself.
+   */
+  #rest(link: RedisLink): void {
+    if (this.#closed) return;
+    for (const worker of this.#workers) {
+      if (link.trouble?.refused && !worker.isPaused()) void worker.pause(true);
+      else if (link.accepts && worker.isPaused()) void worker.resume();
+    }
+  }
+
+  #work(queue: QueueName, handlers: ReadonlyMap<string, JobHandler>, link: RedisLink): Worker {
     const worker = new Worker(queue, (job, token) => this.#run(handlers, job, token), {
-      connection,
+      connection: link.redis,
       prefix: this.config.QUEUE_PREFIX,
       concurrency: this.config.WORKER_CONCURRENCY,
+      runRetryDelay: FETCH_AGAIN_MS,
     });
-    worker.on('error', (error) => this.#logger.warn(`worker of ${queue}: ${error.message}`));
+    worker.on('error', (error) => {
+      void link.ask();
+      // The link says what is wrong with Redis.
+      if (link.accepts && !troubleOf(error).refused) this.#log.warn(`worker of ${queue}: ${error.message}`);
+    });
     return worker;
   }
 
@@ -91,7 +122,7 @@ export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
     if (!handler)
       throw new UnrecoverableError(`no handler for job "${job.name}": an older version added it?`);
     const scheduled = this.#scheduled.get(job.name);
-    if (scheduled) scheduled.lastRunMs = this.clock.monotonicMs();
+    if (scheduled) scheduled.lastJobMs = this.clock.monotonicMs();
     try {
       return await handler.handle(handler.job.payload.parse(job.data));
     } catch (error) {
@@ -105,7 +136,13 @@ export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
   }
 
   #schedule(handler: JobHandler, everyMs: number): void {
-    const entry: Scheduled = { handler, everyMs, lastRunMs: -Infinity, running: undefined };
+    const entry: Scheduled = {
+      handler,
+      everyMs,
+      lastJobMs: -Infinity,
+      lastOwnMs: -Infinity,
+      running: undefined,
+    };
     this.#scheduled.set(handler.job.name, entry);
     const keep = () => {
       entry.running ??= this.#keep(entry).finally(() => (entry.running = undefined));
@@ -114,15 +151,15 @@ export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
     this.#timers.push(setInterval(keep, Math.min(everyMs, LOOK_EVERY_MS)));
   }
 
-  /** Writes a schedule that Redis does not follow (any more), and does its work here while Redis does not answer. */
+  /** Does a schedule's work here, every period, for as long as its job is not run. */
   async #keep(entry: Scheduled): Promise<void> {
     const { handler, everyMs } = entry;
-    const sinceRunMs = this.clock.monotonicMs() - entry.lastRunMs;
+    const sinceMs = (lastMs: number) => this.clock.monotonicMs() - lastMs;
     if (this.queues.isReady()) {
-      if (sinceRunMs < lostAfterMs(everyMs) || (await this.#follow(entry))) return;
+      if (sinceMs(entry.lastJobMs) < lostAfterMs(everyMs) || (await this.#follow(entry))) return;
     }
-    if (sinceRunMs < everyMs || handler.onlyAsJob) return;
-    entry.lastRunMs = this.clock.monotonicMs();
+    if (handler.onlyAsJob || sinceMs(Math.max(entry.lastJobMs, entry.lastOwnMs)) < everyMs) return;
+    entry.lastOwnMs = this.clock.monotonicMs();
     try {
       await handler.handle(handler.job.payload.parse({}));
     } catch (error) {
@@ -130,12 +167,24 @@ export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
     }
   }
 
-  /** @returns whether Redis follows the schedule now. */
+  /**
+   * Another worker may run the schedule's jobs: only Redis can say. Writes a schedule that Redis has forgotten, or whose
+   * next job is gone. One whose next job waits is left as it is: its queue is paused, or its workers are busy or gone.
+   *
+   * @returns whether the schedule's job is run in time.
+   */
   async #follow(entry: Scheduled): Promise<boolean> {
-    const { name, queue } = entry.handler.job;
+    const { everyMs, handler } = entry;
+    const { name } = handler.job;
+    const queue = this.queues.get(handler.job.queue);
     try {
-      if (await this.#isFollowed(entry)) return true;
-      await this.queues.get(queue).upsertJobScheduler(name, { every: entry.everyMs }, { name, data: {} });
+      const scheduler = await queue.getJobScheduler(name);
+      const next = scheduler?.next ?? 0;
+      if (scheduler?.every === everyMs) {
+        if (Date.now() - next < lostAfterMs(everyMs)) return true;
+        if (STILL_TO_COME.has(await queue.getJobState(`repeat:${name}:${next}`))) return false;
+      }
+      await queue.upsertJobScheduler(name, { every: everyMs }, { name, data: {} });
       return true;
     } catch (error) {
       this.#warn(entry, error);
@@ -144,14 +193,7 @@ export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
   }
 
   #warn({ handler }: Scheduled, error: unknown): void {
-    this.#logger.warn(`schedule ${handler.job.name}: ${(error as Error).message}`);
-  }
-
-  /** Another worker may run the schedule's jobs: only Redis can say whether it is followed. */
-  async #isFollowed({ handler, everyMs }: Scheduled): Promise<boolean> {
-    const scheduler = await this.queues.get(handler.job.queue).getJobScheduler(handler.job.name);
-    const overdueMs = Date.now() - (scheduler?.next ?? 0);
-    return scheduler?.every === everyMs && overdueMs < lostAfterMs(everyMs);
+    this.#log.warn(`schedule ${handler.job.name}: ${(error as Error).message}`);
   }
 }
 

@@ -2,11 +2,13 @@ import { Module } from '@nestjs/common';
 import { Canary } from './canary.js';
 import { JobProducer } from './job-producer.js';
 import { JobRunner } from './job-runner.js';
+import { QueueWatch } from './queue-watch.js';
 import { Queues } from './queues.js';
+import { RedisDatabase } from './redis-database.js';
 
-/** Everything about BullMQ. Whoever runs jobs starts the {@link JobRunner}; nobody else does. */
+/** Everything about BullMQ. A process that runs jobs starts the {@link JobRunner}; no other does. */
 @Module({
-  providers: [Canary, Queues, JobProducer, JobRunner],
+  providers: [RedisDatabase, Canary, Queues, QueueWatch, JobProducer, JobRunner],
   exports: [Canary, Queues, JobProducer, JobRunner],
 })
 export class JobsModule {}

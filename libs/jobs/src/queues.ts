@@ -1,25 +1,44 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { Inject, Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { CONFIG, Health, type Config } from '#libs/platform';
+import { CONFIG, Health, Metrics, type Config, type Finding } from '#libs/platform';
+import { BoundedLog } from './bounded-log.js';
 import { QUEUE_NAMES, QUEUES, type QueueName } from './job-definition.js';
-import { impatientRedis } from './redis-connection.js';
+import { RedisLink } from './redis-link.js';
+import { troubleOf } from './redis-trouble.js';
 
-/** BullMQ keeps a stream of events per queue; nobody here reads far back in it. */
+/** BullMQ keeps a stream of events per queue; nothing here reads far back in it. */
 const EVENTS_KEPT = 1_000;
+/** The check waits for an answer so long, and then goes by what the link knows. */
+const ANSWER_MS = 1_000;
 
-/** All queues, over one connection that never holds anybody up. */
+/** All queues, over one connection that never holds up a request. */
 @Injectable()
 export class Queues implements OnApplicationShutdown {
-  readonly #logger = new Logger(Queues.name);
+  readonly #log = new BoundedLog(new Logger(Queues.name));
   readonly #queues: ReadonlyMap<QueueName, Queue>;
-  readonly redis: Redis;
+  readonly #links: RedisLink[] = [];
+  readonly link: RedisLink;
 
-  constructor(@Inject(CONFIG) config: Config, health: Health) {
-    this.redis = impatientRedis(config.REDIS_URL);
-    this.redis.on('error', (error: Error) => this.#logger.warn(`Redis: ${error.message}`));
+  constructor(@Inject(CONFIG) config: Config, health: Health, metrics: Metrics) {
+    this.link = RedisLink.impatient(config.REDIS_URL, {
+      name: 'gangway-producer',
+      prefix: config.QUEUE_PREFIX,
+    });
+    this.watch(this.link);
     health.register({ name: 'redis', vital: false, check: () => this.#check() });
+    metrics.gauge(
+      'gangway_redis_writable',
+      'Whether Redis takes the writes of a connection',
+      'connection',
+      () => Object.fromEntries(this.#links.map((link) => [link.name, Number(link.accepts)])),
+    );
     this.#queues = new Map(QUEUE_NAMES.map((name) => [name, this.#open(name, config.QUEUE_PREFIX)]));
+  }
+
+  get redis(): Redis {
+    return this.link.redis;
   }
 
   get(name: QueueName): Queue {
@@ -32,21 +51,52 @@ export class Queues implements OnApplicationShutdown {
     return [...this.#queues.values()];
   }
 
-  /** Whether a command sent now would reach Redis. */
+  /** Whether Redis would take a job now. */
   isReady(): boolean {
-    return this.redis.status === 'ready';
+    return this.link.accepts;
+  }
+
+  /** Counts one more connection in what the check `redis` says. */
+  watch(link: RedisLink): void {
+    this.#links.push(link);
+  }
+
+  /** For checks that read from Redis: what a Redis that refuses reads leaves unknown is not up. */
+  async unlessAway(check: () => Promise<Finding>): Promise<Finding> {
+    if (!this.link.isConnected) return { status: 'down', detail: 'unknown without Redis' };
+    try {
+      return await check();
+    } catch (error) {
+      return { status: 'down', detail: `unknown: Redis ${troubleOf(error as Error).words}` };
+    }
   }
 
   async onApplicationShutdown(): Promise<void> {
     await Promise.allSettled(this.all().map((queue) => queue.close()));
-    this.redis.disconnect();
+    this.link.disconnect();
   }
 
-  /** A Redis that evicts keys would lose jobs in silence. */
-  async #check() {
-    const [, policy] = (await this.redis.config('GET', 'maxmemory-policy')) as [string, string];
-    if (policy === 'noeviction') return { status: 'up' as const };
-    return { status: 'down' as const, detail: `maxmemory-policy is ${policy}, and must be noeviction` };
+  /** Asks for what is needed: a write, on every connection, and that Redis evicts no key, which would lose jobs. */
+  async #check(): Promise<Finding> {
+    const answered = Promise.all(this.#links.map((link) => link.ask()));
+    const late = Symbol('late');
+    const found = await Promise.race([answered, pause(ANSWER_MS, late, { ref: false })]);
+    const trouble = this.#links.find((link) => !link.accepts)?.trouble;
+    if (trouble) return { status: 'down', detail: `Redis ${trouble.words}` };
+    if (found === late)
+      return { status: 'down', detail: `Redis has not answered for ${ANSWER_MS / 1_000} s` };
+    const policy = await this.#policy();
+    if (policy === undefined || policy === 'noeviction') return { status: 'up' };
+    return { status: 'down', detail: `maxmemory-policy is ${policy}, and must be noeviction` };
+  }
+
+  /** By INFO: a managed Redis often forbids CONFIG. One that forbids INFO too does not tell its policy. */
+  async #policy(): Promise<string | undefined> {
+    const info = await this.redis.info('memory').catch((error: Error) => {
+      if (/NOPERM|unknown command/.test(error.message)) return '';
+      throw error;
+    });
+    return /^maxmemory_policy:(\S+)/m.exec(info)?.[1];
   }
 
   #open(name: QueueName, prefix: string): Queue {
@@ -59,7 +109,8 @@ export class Queues implements OnApplicationShutdown {
       streams: { events: { maxLen: EVENTS_KEPT } },
       defaultJobOptions: { attempts: 1, removeOnComplete: keepFinished, removeOnFail: keepFailed },
     });
-    queue.on('error', (error) => this.#logger.warn(`queue ${name}: ${error.message}`));
+    // The link says what is wrong with Redis.
+    queue.on('error', (error) => this.link.accepts && this.#log.warn(`queue ${name}: ${error.message}`));
     return queue;
   }
 }

@@ -1,6 +1,15 @@
-export { DEFAULT_CALLER, SCOPES, isCallerName, isScope, type Caller, type Scope } from './caller.js';
+export {
+  DEFAULT_CALLER,
+  SCOPES,
+  isCallerName,
+  isKeyCallerName,
+  isScope,
+  type Caller,
+  type Scope,
+} from './caller.js';
 export { CLOCK, systemClock, type Clock } from './clock.js';
 export { hasDuplicateMembers } from './duplicate-members.js';
+export { isUncoded, listMembers, mediaTypes } from './header-fields.js';
 export { isUuid, uuidV7 } from './id.js';
 export { requireNode } from './node-version.js';
 export { canonicalPassword, findPasswordFault, isOfAnyLength } from './password-rule.js';

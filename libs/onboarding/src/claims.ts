@@ -39,8 +39,8 @@ export interface Terms {
   caller: Caller;
   /** How long the caller waits for the step's end, in milliseconds. */
   waitMs: number;
-  /** From `If-Match`. */
-  version?: number | undefined;
+  /** From `If-Match`: the row must be at one of them. */
+  versions?: readonly number[] | undefined;
   /** To be written with the command, or the command is not. */
   along?: Clause | undefined;
 }
@@ -51,7 +51,7 @@ export interface Asked {
   step: StepName;
   /** The states that the signal may come in. */
   from: readonly State[];
-  terms: Pick<Terms, 'caller' | 'version'>;
+  terms: Pick<Terms, 'caller' | 'versions'>;
   /** Its owner, where nothing else is said. */
   by?: GivenBy;
 }
@@ -97,6 +97,7 @@ export class Claims {
         fingerprint,
         leaseUntil: fromNow(this.config.LEASE_MS),
         nextAttemptAt: null,
+        parkings: 0,
         unavailableCount: 0,
         noAnswerCount: 0,
         doubtAttempt: null,
@@ -119,7 +120,7 @@ export class Claims {
         where.stateIn(...submission.from),
         where.notDue(),
         where.leavesTimeFor(submission.step, this.config.CALL_TIMEOUT_MS),
-        ...(submission.terms.version === undefined ? [] : [where.version(submission.terms.version)]),
+        ...(submission.terms.versions ? [where.version(...submission.terms.versions)] : []),
         ...(submission.where ?? []),
       ],
       patch: {
@@ -187,7 +188,7 @@ export class Claims {
   mustAllow(seen: Row, { signal, from, step, terms, by = 'owner' }: Asked): void {
     const row = asOfNow(mustTouch(seen, seen.id, terms.caller, by));
     if (isEnded(row.state)) throw ended(row);
-    if (terms.version !== undefined && terms.version !== row.version) throw versionMismatch(row);
+    if (terms.versions?.includes(row.version) === false) throw versionMismatch(row);
     if (!from.includes(row.state)) throw illegal(row, signal);
     const bound = BOUND_OF[step];
     if (!hasTimeFor(row, bound && row[bound])) throw tooLate(row, step);

@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { Sealer, sealedBy } from '#libs/platform';
 import { DataKeys } from './data-keys.js';
 
@@ -57,5 +57,61 @@ describe('a row’s own key', () => {
     expect(() => new DataKeys(new Sealer([key('here', 2)])).of({ id: 'one', ...patch })).toThrow(
       'data_key is sealed with key "gone", which SEALING_KEYS does not have',
     );
+  });
+
+  describe('is opened', () => {
+    const ring = new Sealer([key('a', 1)]);
+    const dataKeys = new DataKeys(ring);
+    const open = jest.spyOn(ring, 'open');
+    const openings = (work: () => void): number => {
+      open.mockClear();
+      work();
+      return open.mock.calls.length;
+    };
+    /** The row as it is read: each time with bytes of its own. */
+    const { patch } = dataKeys.fresh('one');
+    const read = (id = 'one') => ({ id, sealedDataKey: Buffer.from(patch.sealedDataKey) });
+
+    it('once for what was read once, and never where it was just made', () => {
+      const row = read();
+      expect(openings(() => [dataKeys.of(row), dataKeys.of({ ...row })])).toBe(1);
+      expect(openings(() => dataKeys.of({ id: 'one', ...patch }))).toBe(0);
+    });
+
+    it('again by the next request: nothing is remembered beside the row', () => {
+      expect(openings(() => [dataKeys.of(read()), dataKeys.of(read())])).toBe(2);
+    });
+
+    it('once for two readings, where one is handed over to the other', () => {
+      const [earlier, later] = [read(), read()];
+      const sealed = dataKeys.of(earlier).seal(place, 'secret');
+      dataKeys.handOver(earlier, later);
+      expect(openings(() => expect(dataKeys.of(later).open(place, sealed)).toBe('secret'))).toBe(0);
+    });
+
+    it('by itself where the earlier reading was not opened, or is of another key or row', () => {
+      const unopened = read();
+      const other = { id: 'one', ...dataKeys.fresh('one').patch };
+      const wrapped = { id: 'one', ...dataKeys.wrappedAnew('one', patch.sealedDataKey) };
+      for (const [earlier, later] of [
+        [unopened, read()],
+        [other, read()],
+        [{ id: 'one', ...patch }, wrapped],
+      ] as const) {
+        dataKeys.handOver(earlier, later);
+        expect(openings(() => dataKeys.of(later))).toBe(1);
+      }
+      const moved = read('two');
+      dataKeys.handOver({ id: 'one', ...patch }, moved);
+      expect(() => dataKeys.of(moved)).toThrow();
+    });
+
+    it('by none once it is destroyed', () => {
+      const erased = { id: 'one', sealedDataKey: null };
+      const earlier = { id: 'one', ...patch };
+      dataKeys.handOver(earlier, erased);
+      dataKeys.handOver(erased, earlier);
+      expect(dataKeys.of(erased)).toBe(ring);
+    });
   });
 });

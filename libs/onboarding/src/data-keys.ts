@@ -17,15 +17,19 @@ type Keyed = Pick<Onboarding, 'id' | 'sealedDataKey'>;
  */
 @Injectable()
 export class DataKeys {
+  /** By the very bytes that a request has read: what is opened for them goes when the request lets go of its row. */
+  readonly #opened = new WeakMap<Buffer, { id: string; sealer: Sealer }>();
+
   constructor(private readonly ring: Sealer) {}
 
   /** @returns the columns of a new row's key, and what seals with it. */
   fresh(onboardingId: string): {
-    patch: Pick<Onboarding, 'sealedDataKey' | 'dataKeyId'>;
+    patch: { sealedDataKey: Buffer; dataKeyId: string };
     sealer: Sealer;
   } {
     const key = randomBytes(KEY_BYTES);
-    return { patch: this.#wrapped(onboardingId, key), sealer: this.#sealerOf(key) };
+    const patch = this.#wrapped(onboardingId, key);
+    return { patch, sealer: this.#keep(onboardingId, patch.sealedDataKey, this.#sealerOf(key)) };
   }
 
   /**
@@ -35,12 +39,27 @@ export class DataKeys {
    * @throws Error where the key is sealed with one that SEALING_KEYS does not have.
    */
   of({ id, sealedDataKey }: Keyed): Sealer {
-    return sealedDataKey === null ? this.ring : this.#sealerOf(this.#unwrapped(id, sealedDataKey));
+    if (sealedDataKey === null) return this.ring;
+    const opened = this.#opened.get(sealedDataKey);
+    if (opened?.id === id) return opened.sealer;
+    return this.#keep(id, sealedDataKey, this.#sealerOf(this.#unwrapped(id, sealedDataKey)));
+  }
+
+  /** Spares a later reading of a row the opening that an earlier one has had. Not where its key has changed. */
+  handOver(earlier: Keyed, later: Keyed): void {
+    const [from, to] = [earlier.sealedDataKey, later.sealedDataKey];
+    const opened = from && this.#opened.get(from);
+    if (opened?.id === later.id && to?.equals(from!)) this.#opened.set(to, opened);
   }
 
   /** @returns the same key, sealed with the first of SEALING_KEYS. @throws Error as {@link of} */
-  wrappedAnew(id: string, sealedDataKey: Buffer): Pick<Onboarding, 'sealedDataKey' | 'dataKeyId'> {
+  wrappedAnew(id: string, sealedDataKey: Buffer): { sealedDataKey: Buffer; dataKeyId: string } {
     return this.#wrapped(id, this.#unwrapped(id, sealedDataKey));
+  }
+
+  #keep(id: string, sealedDataKey: Buffer, sealer: Sealer): Sealer {
+    this.#opened.set(sealedDataKey, { id, sealer });
+    return sealer;
   }
 
   #sealerOf(key: Buffer): Sealer {

@@ -5,6 +5,7 @@ import { isEnded, nextState, stepOfState, type OtpNeededReason, type Signal, typ
 import type { LastResult, Onboarding } from './onboarding.entity.js';
 import type { Condition, Row } from './onboarding.store.js';
 import { SEALED, statesThatNeed } from './secrets.js';
+import { logOutcomeLost } from './step-log.js';
 import { NOW, columnOf, prepared } from './statement.js';
 
 /** What the end of a code or a session means where it ends before the onboarding does. */
@@ -147,14 +148,18 @@ const batch = (only: string) => `
       ${SEALED.map((field) => `${columnOf(field)} = CASE WHEN ${kept(field, 'm.target')} THEN o.${columnOf(field)} END`).join(', ')},
       updated_at = clock_timestamp()
     FROM moves m WHERE o.id = m.id
-    RETURNING o.id, o.last_seq, m.signal, m.wiped
+    RETURNING o.id, o.last_seq, o.integration, o.step, coalesce(o.doubt_attempt, o.attempt) AS attempt, o.unresolved,
+      m.signal, m.wiped
   ),
   logged AS (
     INSERT INTO onboarding_events (onboarding_id, seq, type, actor)
     SELECT id, last_seq - wiped::int, signal, 'service' FROM moved
     UNION ALL SELECT id, last_seq, 'secrets_wiped', 'service' FROM moved WHERE wiped
   )
-  SELECT signal, count(*)::int AS count FROM moved GROUP BY signal`;
+  SELECT signal, count(*)::int AS count,
+    coalesce(jsonb_agg(jsonb_build_object('onboardingId', id, 'integration', integration, 'step', step,
+      'attempt', attempt, 'unresolved', unresolved)) FILTER (WHERE signal = 'outcome_lost'), '[]') AS lost
+  FROM moved GROUP BY signal`;
 
 function kept(field: (typeof SEALED)[number], state: string): string {
   return `${state} IN (${statesThatNeed(field)
@@ -168,6 +173,13 @@ function wipes(field: (typeof SEALED)[number]): string {
 
 function instant(expression: string): string {
   return `to_char(${expression} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
+}
+
+/** How many onboardings a batch moved by one signal, and the attempts whose outcome it gave up. */
+interface Moved {
+  signal: string;
+  count: number;
+  lost: (Pick<Onboarding, 'integration' | 'step' | 'attempt' | 'unresolved'> & { onboardingId: string })[];
 }
 
 /** How many codes, sessions and onboardings one run ended, and how many steps it left in doubt. */
@@ -207,7 +219,12 @@ export class Expiry {
     while ((await this.#batch('AND o.id = $2::uuid', [1, id])).length > 0);
   }
 
-  #batch(only: string, values: unknown[]): Promise<{ signal: string; count: number }[]> {
-    return this.statements.run(prepared(batch(only)), values);
+  async #batch(only: string, values: unknown[]): Promise<Moved[]> {
+    const moved = await this.statements.run<Moved>(prepared(batch(only)), values);
+    for (const each of moved.flatMap(({ lost }) => lost)) {
+      const open = each.unresolved.find(({ attempt }) => attempt === each.attempt);
+      logOutcomeLost(each, 'out_of_time', open?.evidence);
+    }
+    return moved;
   }
 }

@@ -1,4 +1,4 @@
-export { Claims, type Terms } from './claims.js';
+export { Claims, type Asked, type Terms } from './claims.js';
 export { DataKeys } from './data-keys.js';
 export { EventFollower, type TimelineReader } from './event-follower.js';
 export { Fingerprint } from './fingerprint.js';
@@ -10,6 +10,7 @@ export { NEXT_ACTION_TYPES, nextActionOf } from './next-action.js';
 export { ACTORS, EVENT_TYPES, type OnboardingEvent } from './onboarding-event.entity.js';
 export { PARKED_REASONS, RESULT_CODES, type AuthenticatorSummary } from './onboarding.entity.js';
 export { OnboardingModule } from './onboarding.module.js';
+export { OnboardingLists } from './onboarding-lists.js';
 export { OnboardingService } from './onboarding.service.js';
 export {
   OnboardingStore,

@@ -17,6 +17,11 @@ const endings = { step_failed: 'failed', expired: 'expired', cancelled: 'cancell
 const expected: [string, Situation, Partial<Record<Signal, State>>][] = [
   ['otp_requested', { state: 'otp_requested' }, { otp_sent: 'otp_sent', send_gave_up: 'otp_needed' }],
   [
+    'otp_requested, while the code before lives',
+    { state: 'otp_requested', codeLives: true },
+    { otp_sent: 'otp_sent', send_gave_up: 'otp_sent' },
+  ],
+  [
     'otp_sent',
     { state: 'otp_sent' },
     { otp_submitted: 'otp_submitted', otp_resend_asked: 'otp_requested', otp_expired: 'otp_needed' },

@@ -63,14 +63,24 @@ interface IfSessionLives {
   otherwise: State;
 }
 
+/** Where a signal leads, by whether the code that was sent before still lives. */
+interface IfCodeLives {
+  codeLives: State;
+  otherwise: State;
+}
+
 /** `answer` is what the late answer itself says, read from the row of the state that the step waits in. */
-type Target = State | IfSessionLives | 'answer';
+type Target = State | IfSessionLives | IfCodeLives | 'answer';
 
 const ENDINGS = { step_failed: 'failed', expired: 'expired', cancelled: 'cancelled' } as const;
 
 /** `outcome_unknown` is two rows here, because what may follow depends on the step that was lost. */
 const TRANSITIONS = {
-  otp_requested: { otp_sent: 'otp_sent', send_gave_up: 'otp_needed', ...ENDINGS },
+  otp_requested: {
+    otp_sent: 'otp_sent',
+    send_gave_up: { codeLives: 'otp_sent', otherwise: 'otp_needed' },
+    ...ENDINGS,
+  },
   otp_sent: {
     otp_submitted: 'otp_submitted',
     otp_resend_asked: 'otp_requested',
@@ -125,6 +135,8 @@ export interface Situation {
   /** The step whose outcome is unknown. */
   step?: StepName | null;
   sessionLives?: boolean;
+  /** For `send_gave_up`: whether a code lives that was sent before, and that this sending has not made void. */
+  codeLives?: boolean;
   /** For `late_answer`: the signal that the answer itself amounts to. */
   answer?: Signal;
 }
@@ -140,6 +152,7 @@ export function nextState(situation: Situation, signal: Signal): State | null {
   if (target === undefined) return null;
   if (target === 'answer') return nextStateByAnswer(situation);
   if (typeof target === 'string') return target;
+  if ('codeLives' in target) return situation.codeLives ? target.codeLives : target.otherwise;
   return situation.sessionLives ? target.sessionLives : target.otherwise;
 }
 

@@ -27,6 +27,8 @@ export const RESULT_CODES = [
   'otp_locked',
   'session_expired',
   'subject_not_found',
+  'contact_invalid',
+  'captcha_required',
   'attestation_invalid',
   'upstream_rejected',
   'consensus_needed',
@@ -44,6 +46,7 @@ export interface Failure {
   upstreamStatus: number | null;
   /** RFC 3339. */
   at: string;
+  errors?: NonNullable<LastResult['errors']>;
 }
 
 /** Why a row is parked: live, and not retried until somebody mends what is broken. */
@@ -108,6 +111,8 @@ export class Onboarding {
   @Column('timestamptz', { name: 'woken_at', nullable: true }) wokenAt!: Date | null;
   @Column('text', { name: 'parked_reason', nullable: true }) parkedReason!: ParkedReason | null;
   @Column('timestamptz', { name: 'parked_at', nullable: true }) parkedAt!: Date | null;
+  /** How often this submission was parked because upstream refuses us. */
+  @Column('integer') parkings!: number;
   /** How often this submission ended `unavailable`, and `no_answer`. */
   @Column('integer', { name: 'unavailable_count' }) unavailableCount!: number;
   @Column('integer', { name: 'no_answer_count' }) noAnswerCount!: number;

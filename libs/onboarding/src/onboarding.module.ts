@@ -10,11 +10,17 @@ import { EventFollower } from './event-follower.js';
 import { Expiry } from './expiry.js';
 import { Fingerprint } from './fingerprint.js';
 import { IdempotencyKeys } from './idempotency-keys.js';
+import { IntegrationHealth } from './integration-health.js';
+import { IntegrationKnowledge } from './integration-knowledge.js';
+import { IntegrationReports } from './integration-reports.js';
+import { KeyChecks } from './key-checks.js';
 import { OnboardingEvent } from './onboarding-event.entity.js';
 import { Onboarding } from './onboarding.entity.js';
+import { OnboardingLists } from './onboarding-lists.js';
 import { OnboardingService } from './onboarding.service.js';
 import { OnboardingStore } from './onboarding.store.js';
 import { Probe } from './probe.js';
+import { Trials } from './trials.js';
 import { Reseal } from './reseal.js';
 import { Retention } from './retention.js';
 import { RetryBudget } from './retry-budget.js';
@@ -45,9 +51,15 @@ import { Verdicts } from './verdict.js';
     Expiry,
     Fingerprint,
     IdempotencyKeys,
+    IntegrationHealth,
+    IntegrationKnowledge,
+    IntegrationReports,
+    KeyChecks,
+    OnboardingLists,
     OnboardingService,
     OnboardingStore,
     Probe,
+    Trials,
     Reseal,
     Retention,
     RetryBudget,
@@ -69,6 +81,7 @@ import { Verdicts } from './verdict.js';
     Fingerprint,
     IdempotencyKeys,
     JobsModule,
+    OnboardingLists,
     OnboardingService,
     OnboardingStore,
     Reseal,

@@ -1,13 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { InjectRepository } from '@nestjs/typeorm';
-import type { Repository } from 'typeorm';
 import { JobProducer } from '#libs/jobs';
 import { ProblemError, type Caller } from '#libs/kernel';
 import { CONFIG, type Config } from '#libs/platform';
-import { Integrations } from '#libs/upstream';
 import { Claims, ended, versionMismatch, type Terms } from './claims.js';
 import { BLANK, erasureOfEnded } from './erasure.js';
-import { Expiry, asOfNow, asWritten, due, showsState } from './expiry.js';
+import { Expiry, asOfNow, asWritten } from './expiry.js';
 import { Fingerprint } from './fingerprint.js';
 import {
   LIVE_STATES,
@@ -20,7 +17,7 @@ import {
 } from './machine.js';
 import { nextActionOf } from './next-action.js';
 import type { NewEvent, OnboardingEvent } from './onboarding-event.entity.js';
-import { Onboarding, type UnresolvedAttempt } from './onboarding.entity.js';
+import type { UnresolvedAttempt } from './onboarding.entity.js';
 import {
   OnboardingStore,
   insertEvents,
@@ -29,37 +26,18 @@ import {
   type Clause,
   type Row,
 } from './onboarding.store.js';
-import { mustSee, mustTouch, notFound, seesAll } from './ownership.js';
+import { mustSee, mustTouch, notFound } from './ownership.js';
 import { SEALED, wipedIn } from './secrets.js';
 import { assignments, fromNow, type Patch } from './statement.js';
-import { stepJob } from './step.job.js';
+import { stepJob, stepJobId } from './step.job.js';
 import { StepOutcome } from './step-outcome.js';
 import { Steps } from './step.js';
 import { Subjects } from './subjects.js';
-
-export interface ListFilter {
-  caller?: string | undefined;
-  state?: State | undefined;
-  integration?: string | undefined;
-  accountId?: string | undefined;
-  userId?: string | undefined;
-  externalRef?: string | undefined;
-  /** An e-mail address or a phone number. */
-  contact?: string | undefined;
-  parked?: boolean | undefined;
-  createdAfter?: Date | undefined;
-  createdBefore?: Date | undefined;
-  limit: number;
-  /** The id of the last row of the page before. */
-  after?: string | undefined;
-}
 
 export interface Resolution {
   outcome: 'done' | 'not_done';
   reason: string;
 }
-
-const isParked = `o.parked_reason IS NOT NULL AND (${due('clock_timestamp()')}) IS NOT TRUE`;
 
 /** How often a command is tried again whose row changed under it. */
 const TRIES = 3;
@@ -76,8 +54,6 @@ export class OnboardingService {
     private readonly jobs: JobProducer,
     private readonly steps: Steps,
     private readonly subjects: Subjects,
-    private readonly integrations: Integrations,
-    @InjectRepository(Onboarding) private readonly rows: Repository<Onboarding>,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
@@ -131,44 +107,6 @@ export class OnboardingService {
     return row;
   }
 
-  /** Newest first; ids grow with time, so the page goes on below the last one seen. */
-  async list(filter: ListFilter, caller: Caller): Promise<{ rows: Row[]; next: string | null }> {
-    const query = this.rows
-      .createQueryBuilder('o')
-      .orderBy('o.id', 'DESC')
-      .limit(filter.limit + 1);
-    const narrow = (condition: string, values: Record<string, unknown>) => {
-      if (Object.values(values).every((value) => value !== undefined)) query.andWhere(condition, values);
-    };
-    if (filter.state) narrow(showsState(filter.state), { state: filter.state });
-    narrow('o.caller = :caller', { caller: filter.caller });
-    if (!seesAll(caller)) narrow('o.caller = :own', { own: caller.name });
-    if (caller.integrations) narrow('o.integration = ANY (:within)', { within: [...caller.integrations] });
-    narrow('o.integration = :integration', { integration: filter.integration });
-    narrow(`o.subject ->> 'accountId' = :accountId`, { accountId: filter.accountId });
-    narrow(`o.subject ->> 'userId' = :userId`, { userId: filter.userId });
-    narrow('o.external_ref = :externalRef', { externalRef: filter.externalRef });
-    if (filter.contact !== undefined) {
-      // As the index onboardings_by_contact has it.
-      narrow(`starts_with(o.subject_key, 'blind:') AND o.subject_key = ANY (:keys)`, {
-        keys: this.#keysOf(filter.contact),
-      });
-    }
-    // What has run out is parked no more, though nobody may have written it.
-    if (filter.parked !== undefined) query.andWhere(`${filter.parked ? '' : 'NOT '}(${isParked})`);
-    narrow('o.created_at > :createdAfter', { createdAfter: filter.createdAfter });
-    narrow('o.created_at < :createdBefore', { createdBefore: filter.createdBefore });
-    narrow('o.id < :after', { after: filter.after });
-    query.addSelect('clock_timestamp()', 'now');
-    const { entities, raw } = await query.getRawAndEntities<{ now: Date }>();
-    const callMs = this.config.CALL_TIMEOUT_MS;
-    const rows = entities.map((entity, index) =>
-      this.subjects.shown(asOfNow({ ...entity, now: raw[index]!.now, callMs })),
-    );
-    const page = rows.slice(0, filter.limit);
-    return { rows: page, next: rows.length > filter.limit ? page.at(-1)!.id : null };
-  }
-
   /** @throws ProblemError `not_found` */
   async events(id: string, after: number, limit: number, caller: Caller): Promise<OnboardingEvent[]> {
     mustSee(await this.#read(id), id, caller);
@@ -202,8 +140,9 @@ export class OnboardingService {
   }
 
   /**
-   * Somebody found out what became of a lost attempt. In `outcome_unknown` that decides; on an onboarding that
-   * has ended it is recorded. `not_done` after `verify-otp` has a new code sent, since the old one is spent.
+   * Says what became of a lost attempt. In `outcome_unknown` that decides; on an onboarding that has ended it is
+   * recorded. `not_done` after `verify-otp` has a new code sent, since the old one is spent. Of several decisions the
+   * first one stands, and the others are refused, also where they say the same.
    */
   async resolve(id: string, resolution: Resolution, terms: Terms): Promise<Row> {
     const seen = mustTouch(await this.#read(id), id, terms.caller, 'owner-or-operator');
@@ -233,9 +172,12 @@ export class OnboardingService {
       });
       return this.outcome.of(claimed, terms.waitMs);
     }
+    const seenOpen = seen.unresolved.at(-1);
     const lateIds = await this.#lateAuthenticatorIds(seen);
     return this.#command(id, terms, (row) => {
       const open = row.unresolved.at(-1);
+      // The decision is about the attempt that was open when it was given, and about no other.
+      if (seenOpen && open?.attempt !== seenOpen.attempt) throw decidedMeanwhile(row, seenOpen.attempt);
       const event = (more: object): NewEvent => ({
         type: 'resolved',
         actor: 'caller',
@@ -320,7 +262,8 @@ export class OnboardingService {
         ],
       };
     });
-    await this.jobs.add(stepJob(row.step!), { onboardingId: id, attempt: row.attempt + 1 });
+    const payload = { onboardingId: id, attempt: row.attempt + 1 };
+    await this.jobs.wake(stepJob(row.step!), payload, stepJobId(row.step!, payload));
     return row;
   }
 
@@ -367,26 +310,15 @@ export class OnboardingService {
     return Array.isArray(ids) ? (ids as string[]) : null;
   }
 
-  /** @throws ProblemError where no configured provider knows its subjects by such a contact. */
-  #keysOf(contact: string): string[] {
-    const keys = this.integrations.all().flatMap(({ provider }) => provider.keyOfContact(contact) ?? []);
-    if (keys.length > 0) return [...new Set(keys)].map((key) => this.subjects.blind(key));
-    const detail = 'No integration knows its subjects by such a contact.';
-    throw new ProblemError('validation_failed', {
-      detail,
-      errors: [{ pointer: '/contact', code: 'not_supported', detail }],
-    });
-  }
-
   /** Reads, decides, writes what was decided; again when the row changed in between. */
   async #command(
     id: string,
-    { caller, version, along }: Terms,
+    { caller, versions, along }: Terms,
     decide: (row: Row) => Omit<Change, 'id'>,
   ): Promise<Row> {
     for (let tries = 0; tries < TRIES; tries++) {
       const row = mustTouch(await this.#read(id), id, caller, 'owner-or-operator');
-      if (version !== undefined && version !== row.version) throw versionMismatch(row);
+      if (versions?.includes(row.version) === false) throw versionMismatch(row);
       const change = decide(row);
       const clauses = [...(along ? [along] : []), ...(change.clauses ?? [])];
       const changed = await this.store.change({
@@ -395,7 +327,7 @@ export class OnboardingService {
         events: change.events.map((event) =>
           event.actor === 'caller' ? { ...event, data: { ...givenBy(row, caller), ...event.data } } : event,
         ),
-        where: [...change.where, asWritten, where.version(row.version)],
+        where: [...change.where, asWritten, where.version(row.version), where.lastSeq(row.lastSeq)],
         clauses,
       });
       if (changed) return this.subjects.shown(asOfNow(changed));
@@ -411,6 +343,12 @@ const givenBy = (row: Row, caller: Caller) => (row.caller === caller.name ? {} :
 
 const asksForNewCode = ({ state, step }: Row, { outcome }: Resolution) =>
   state === 'outcome_unknown' && step === 'verify-otp' && outcome === 'not_done';
+
+const decidedMeanwhile = (row: Row, attempt: number) =>
+  new ProblemError('illegal_state', {
+    detail: `Attempt ${attempt} is not unresolved any more: another decision or its answer came first.`,
+    extensions: { state: row.state, nextAction: nextActionOf(row) },
+  });
 
 const changing = () =>
   new ProblemError('illegal_state', { detail: 'The onboarding is changing; try again.', retryable: true });

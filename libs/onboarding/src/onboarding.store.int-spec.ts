@@ -116,7 +116,7 @@ describe('change', () => {
       }),
       { numRuns: 15 },
     );
-  }, 60_000);
+  });
 
   it('tells an attempt’s event its own number, step and fingerprint', async () => {
     const id = await anOnboarding(onboardings.dataSource, {

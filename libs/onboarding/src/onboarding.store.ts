@@ -220,9 +220,14 @@ export const BOUND_OF = {
 /** Conditions that writers share. */
 export const where = {
   version:
-    (version: number): Condition =>
+    (...versions: number[]): Condition =>
     (b) =>
-      `o.version = ${b.bind(version, 'int')}`,
+      `o.version = ANY (${b.bind(versions, 'int[]')})`,
+  /** Nothing has happened since the row was read. An ended row keeps its version, so that is not enough. */
+  lastSeq:
+    (seq: number): Condition =>
+    (b) =>
+      `o.last_seq = ${b.bind(seq, 'int')}`,
   stateIn:
     (...states: string[]): Condition =>
     (b) =>

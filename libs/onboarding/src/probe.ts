@@ -1,13 +1,25 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { PreparedStatements } from '#libs/database';
 import { CONFIG, type Config } from '#libs/platform';
-import { Integrations } from '#libs/upstream';
+import { Integrations, UpstreamError } from '#libs/upstream';
 import { OnboardingStore } from './onboarding.store.js';
 import { prepared, sql } from './statement.js';
+import { Trials } from './trials.js';
 
 const PARKED = `SELECT DISTINCT integration FROM onboardings WHERE parked_reason IS NOT NULL`;
-const PARKED_OF = `SELECT id FROM onboardings WHERE parked_reason IS NOT NULL AND integration = $1 LIMIT $2`;
+/** Longest parked first. One that was let go before and parked again waits twice as long each time. */
+const DUE = `
+  SELECT id FROM onboardings
+  WHERE parked_reason IS NOT NULL AND integration = $1 AND (parkings <= 1 OR parked_at
+    + $2::float8 * power(2, least(parkings - 1, $3::int)) * interval '1 millisecond' <= clock_timestamp())
+  ORDER BY parked_at LIMIT $4`;
 const BATCH = 500;
+/** How many are let go to see whether the integration works. */
+const TRIAL_ROWS = 3;
+const DOUBLINGS = 4;
+
+/** `unproven`: the answer says nothing of our key, e.g. a 404 for the question itself. */
+type Outcome = 'works' | 'refused' | 'unproven';
 
 /** Asks each integration that has parked rows whether it works again, and lets the rows go on when it does. */
 @Injectable()
@@ -18,6 +30,7 @@ export class Probe {
     private readonly statements: PreparedStatements,
     private readonly store: OnboardingStore,
     private readonly integrations: Integrations,
+    private readonly trials: Trials,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
@@ -25,32 +38,57 @@ export class Probe {
   async run(): Promise<{ unparked: number; unhealthy: string[] }> {
     const unhealthy: string[] = [];
     let unparked = 0;
-    for (const { integration } of await this.statements.run<{ integration: string }>(prepared(PARKED), [])) {
-      if (await this.#works(integration)) unparked += await this.#unpark(integration);
+    const parked = await this.statements.run<{ integration: string }>(prepared(PARKED), []);
+    for (const { integration } of parked) {
+      const outcome = await this.#ask(integration);
+      if (outcome === 'works') await this.trials.forget(integration);
+      if (outcome === 'works') unparked += (await this.#unpark(integration)).length;
       else unhealthy.push(integration);
+      if (outcome === 'unproven') unparked += await this.#try(integration);
     }
+    await this.trials.forgetAllBut(parked.map(({ integration }) => integration));
     return { unparked, unhealthy };
   }
 
-  async #works(name: string): Promise<boolean> {
+  async #ask(name: string): Promise<Outcome> {
     const integration = this.integrations.find(name);
-    if (!integration) return false;
+    if (!integration) return 'refused';
     try {
       await integration.provider.probe({
         timeoutMs: this.config.CALL_TIMEOUT_MS,
         beforeSend: () => undefined,
       });
-      return true;
+      return 'works';
     } catch (error) {
-      this.#logger.error(`integration ${name} is still not in order: ${(error as Error).message}`);
-      return false;
+      const { message } = error as Error;
+      if (error instanceof UpstreamError && error.failure !== 'misconfigured') {
+        this.#logger.warn(`the probe of integration ${name} proves nothing: ${message}`);
+        return 'unproven';
+      }
+      this.#logger.error(`integration ${name} is still not in order: ${message}`);
+      return 'refused';
     }
   }
 
-  async #unpark(integration: string): Promise<number> {
-    let count = 0;
+  /** @returns how many rows go on: all, where one that was let go before has succeeded, or else a few. */
+  async #try(integration: string): Promise<number> {
+    if (await this.trials.succeeded(integration)) {
+      await this.trials.forget(integration);
+      return (await this.#unpark(integration)).length;
+    }
+    if (!(await this.trials.begin(integration))) return 0;
+    const ids = await this.#unpark(integration, TRIAL_ROWS);
+    await this.trials.released(integration, ids);
+    return ids.length;
+  }
+
+  /** @returns the rows that go on. */
+  async #unpark(integration: string, limit = Infinity): Promise<string[]> {
+    const unparked: string[] = [];
+    const size = Math.min(BATCH, limit);
     for (;;) {
-      const rows = await this.statements.run<{ id: string }>(prepared(PARKED_OF), [integration, BATCH]);
+      const values = [integration, this.config.PROBE_EVERY_MS, DOUBLINGS, size];
+      const rows = await this.statements.run<{ id: string }>(prepared(DUE), values);
       for (const { id } of rows) {
         const row = await this.store.change({
           id,
@@ -63,9 +101,9 @@ export class Probe {
           },
           events: [{ type: 'unparked', actor: 'service' }],
         });
-        if (row) count += 1;
+        if (row) unparked.push(id);
       }
-      if (rows.length < BATCH) return count;
+      if (rows.length < size || unparked.length >= limit) return unparked;
     }
   }
 }

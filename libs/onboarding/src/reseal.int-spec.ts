@@ -6,6 +6,7 @@ import { aCaller, anOnboarding, until } from '#libs/testing';
 import { DataKeys } from './data-keys.js';
 import { openOnboardings, type Onboardings } from './fixtures/open-onboardings.js';
 import { IdempotencyKeys } from './idempotency-keys.js';
+import { OnboardingLists } from './onboarding-lists.js';
 import { OnboardingService } from './onboarding.service.js';
 import { Reseal } from './reseal.js';
 import { Subjects } from './subjects.js';
@@ -131,7 +132,7 @@ describe('a rotation', () => {
     const [lost, kept] = [await sealedRow(before), await sealedRow(after)];
     const early = await having(NEW);
     const service = early.module.get(OnboardingService);
-    const { rows } = await service.list({ limit: 10 }, aCaller());
+    const { rows } = await early.module.get(OnboardingLists).list({ limit: 10 }, aCaller());
     expect(rows.map(({ id, subject }) => [id, Object.keys(subject).sort()])).toEqual([
       [kept, ['contact', 'userId']],
       [lost, ['userId']],

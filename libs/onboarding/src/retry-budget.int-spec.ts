@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Queues } from '#libs/jobs';
-import { Health } from '#libs/platform';
+import { Health, Metrics } from '#libs/platform';
 import { testConfig, testServersConfig, until } from '#libs/testing';
 import { RetryBudget } from './retry-budget.js';
 
 let queues: Queues;
 const limits = { RETRY_BUDGET_BURST: '5', RETRY_BUDGET_PERCENT: '10' };
 beforeAll(async () => {
-  queues = new Queues(await testServersConfig(limits), new Health());
+  queues = new Queues(await testServersConfig(limits), new Health(), new Metrics());
   await until('Redis is ready', () => queues.isReady());
 });
 afterAll(() => queues.onApplicationShutdown());
@@ -54,7 +54,7 @@ describe('RetryBudget', () => {
 
   it('holds nobody up when Redis is away', async () => {
     const config = testConfig(limits);
-    const away = new Queues(config, new Health());
+    const away = new Queues(config, new Health(), new Metrics());
     expect(await new RetryBudget(away, config).take('away')).toBe(0);
     await away.onApplicationShutdown();
   });

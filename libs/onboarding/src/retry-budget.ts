@@ -42,6 +42,7 @@ export class RetryBudget implements OnApplicationBootstrap, OnModuleDestroy {
 
   /** @returns 0 when a retry may be made now, otherwise the milliseconds until the next window. */
   async take(integration: string): Promise<number> {
+    if (!this.queues.isReady()) return 0;
     const now = Date.now();
     const window = Math.floor(now / WINDOW_MS);
     try {

@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable, Logger } from '@nestjs/common';
-import { isWorthRepeating } from '#libs/database';
+import { isDatabaseAway } from '#libs/database';
 import { JobProducer } from '#libs/jobs';
 import { Metrics } from '#libs/platform';
 import { STATE_OF_STEP, nextState, type StepName } from './machine.js';
 import { OnboardingStore, where, type Change, type Condition, type Row } from './onboarding.store.js';
+import { logOutcomeLost, logParked } from './step-log.js';
 import { stepJob, stepJobId } from './step.job.js';
 import { Verdicts, type AttemptEnd, type Verdict } from './verdict.js';
 
@@ -41,6 +42,7 @@ export class Settlement {
       return late.result;
     }
     this.#count(row, end, verdict);
+    tell(row, end, verdict);
     if (verdict.retryInMs !== null) {
       const payload = { onboardingId: row.id, attempt: row.attempt + 1 };
       await this.jobs.add(stepJob(step), payload, {
@@ -54,13 +56,14 @@ export class Settlement {
   #count(row: Row, end: AttemptEnd, { signal }: Verdict): void {
     const { integration } = row;
     if (end.type === 'succeeded' || end.type === 'failed') {
-      const durationMs = end.type === 'succeeded' ? end.durationMs : end.error.evidence.durationMs;
+      const durationMs = end.durationMs ?? (end.type === 'failed' ? end.error.evidence.durationMs : null);
       const labels = {
         integration,
         step: row.step!,
         end: end.type === 'succeeded' ? 'ok' : end.error.failure,
       };
-      this.metrics.attempts.observe(labels, durationMs / 1000);
+      // A takeover measured no call.
+      if (durationMs !== null) this.metrics.attempts.observe(labels, durationMs / 1000);
     }
     if (signal) this.metrics.signals.inc({ integration, signal });
   }
@@ -69,10 +72,15 @@ export class Settlement {
   async #persistently<T>(id: string, work: () => Promise<T>): Promise<{ result: T; again: boolean }> {
     for (let again = false; ; again = true) {
       try {
-        return { result: await work(), again };
+        const result = await work();
+        if (again) this.#logger.log(`settle of ${id} has waited for the database, and is written`);
+        return { result, again };
       } catch (error) {
-        if (!isWorthRepeating(error)) throw error;
-        this.#logger.warn(`settle of ${id} waits for the database: ${(error as Error).message}`);
+        if (!isDatabaseAway(error)) throw error;
+        // Once, and not with each try: an outage may last for minutes.
+        if (!again) {
+          this.#logger.warn(`settle of ${id} waits for the database: ${(error as Error).message}`);
+        }
         await sleep(DATABASE_PAUSE_MS);
       }
     }
@@ -82,7 +90,10 @@ export class Settlement {
   async #tooLate(row: Row, end: AttemptEnd, verdict: Verdict, again: boolean): Promise<Row> {
     const fresh = await this.store.find(row.id);
     if (!fresh) return row;
-    if (again && (await this.#isWritten(fresh, row.attempt))) return fresh;
+    if (again && (await this.#isWritten(fresh, row.attempt))) {
+      tell(row, end, verdict);
+      return fresh;
+    }
     if (end.type === 'integration_missing' || end.type === 'out_of_tries') return fresh;
     // A takeover that came too late has no answer to keep: somebody else settled the attempt.
     if (end.type === 'failed' && end.lapsed) return fresh;
@@ -121,6 +132,18 @@ export class Settlement {
         type === 'attempt_ended' && data['attempt'] === attempt && data['lapsed'] === undefined,
     );
   }
+}
+
+/** Logs what an operator may have to look after. */
+function tell(row: Row, end: AttemptEnd, { change, signal }: Verdict): void {
+  const { id: onboardingId, integration, step, attempt } = row;
+  const about = { onboardingId, integration, step, attempt };
+  const error = end.type === 'failed' ? end.error : null;
+  const { parkedReason } = change.patch;
+  if (typeof parkedReason === 'string') logParked(about, parkedReason, error?.evidence.status ?? null);
+  if (signal !== 'outcome_lost') return;
+  if (!error) logOutcomeLost({ ...about, attempt: row.doubtAttempt ?? attempt }, 'out_of_time');
+  else logOutcomeLost(about, end.type === 'failed' && end.lapsed ? 'lapsed' : error.failure, error.evidence);
 }
 
 /** An answer that says nothing must find the attempt as it left it; a definite one is welcome late, too. */

@@ -3,6 +3,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { CLOCK, ProblemError, type Clock } from '#libs/kernel';
 import { Health } from '#libs/platform';
 import type { Claimed } from './claims.js';
+import { DataKeys } from './data-keys.js';
 import { asOfNow } from './expiry.js';
 import { isEnded, stepOfState, type StepName } from './machine.js';
 import { nextActionOf } from './next-action.js';
@@ -24,6 +25,7 @@ export class StepOutcome {
     private readonly budget: RetryBudget,
     private readonly health: Health,
     private readonly subjects: Subjects,
+    private readonly dataKeys: DataKeys,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
@@ -37,7 +39,7 @@ export class StepOutcome {
     const running = this.runner.run(claimed);
     let row = waitMs > 0 ? await within(running, waitMs) : null;
     if (waitMs === 0) running.catch(() => undefined); // the runner logs it
-    if (!row) return this.#shown((await this.store.find(claimed.row.id)) ?? claimed.row);
+    if (!row) return this.#shown(claimed, (await this.store.find(claimed.row.id)) ?? claimed.row);
     while (isWaiting(asOfNow(row))) {
       const left = until - this.clock.monotonicMs();
       const due = row.nextAttemptAt ? row.nextAttemptAt.getTime() - row.now.getTime() : 0;
@@ -46,10 +48,11 @@ export class StepOutcome {
       await sleep(Math.min(left, LOOK_EVERY_MS));
       row = (await this.store.find(row.id)) ?? row;
     }
-    return this.#shown(row);
+    return this.#shown(claimed, row);
   }
 
-  #shown(row: Row): Row {
+  #shown(claimed: Claimed, row: Row): Row {
+    this.dataKeys.handOver(claimed.row, row);
     return this.subjects.shown(asOfNow(row));
   }
 }
@@ -74,6 +77,8 @@ const TOLD: Partial<Record<ResultCode, ConstructorParameters<typeof ProblemError
   otp_locked: 'otp_locked',
   session_expired: 'session_expired',
   subject_not_found: 'subject_not_found',
+  contact_invalid: 'contact_invalid',
+  captcha_required: 'captcha_required',
   attestation_invalid: 'attestation_invalid',
   upstream_rejected: 'upstream_rejected',
   consensus_needed: 'upstream_rejected',
@@ -97,7 +102,7 @@ export function throwIfRefused(row: Row, step: StepName): void {
   if (told) {
     throw new ProblemError(told, {
       detail: result.detail,
-      ...('errors' in result && result.errors && { errors: result.errors }),
+      ...(result.errors && { errors: result.errors }),
       extensions: { ...extensions, ...(row.state === 'otp_sent' && { attemptsLeft: row.otpTriesLeft }) },
     });
   }

@@ -46,7 +46,7 @@ export class StepRunner implements BeforeApplicationShutdown {
   takeOver(row: Row): Promise<Row> {
     const error = new UpstreamError('no_answer', {
       detail: 'the process that made the call did not come back',
-      evidence: { bytesSent: true, headersSeen: false, status: null, durationMs: 0 },
+      evidence: { bytesSent: true, headersSeen: false, status: null, durationMs: null },
     });
     return this.settlement.settle(row, { type: 'failed', error, lapsed: true });
   }
@@ -66,6 +66,9 @@ export class StepRunner implements BeforeApplicationShutdown {
     const integration = this.integrations.find(row.integration);
     if (!integration) return { type: 'integration_missing' };
     let mayHaveLeft = false;
+    const startedAtMs = this.clock.monotonicMs();
+    // Rounded down, and without the claim's own time: no longer than the two events of the attempt are apart.
+    const durationMs = () => Math.floor(this.clock.monotonicMs() - startedAtMs);
     const ageMs = () => this.clock.monotonicMs() - claimedAtMs;
     const leftMs = this.#timeLeft(row);
     const kept = new KeptRequests(row, this.store, this.dataKeys);
@@ -84,11 +87,12 @@ export class StepRunner implements BeforeApplicationShutdown {
     try {
       const opened = this.subjects.opened(row);
       const end = await this.steps.get(this.#stepOf(row)).call(integration.provider, call, opened);
-      return { type: 'succeeded', end, durationMs: Math.round(this.clock.monotonicMs() - claimedAtMs) };
+      return { type: 'succeeded', end, durationMs: durationMs() };
     } catch (error) {
-      if (error instanceof UpstreamError) return { type: 'failed', error };
+      if (error instanceof UpstreamError) return { type: 'failed', error, durationMs: durationMs() };
       this.#logger.error(error);
-      return { type: 'failed', error: this.#ourFault(error, mayHaveLeft, claimedAtMs) };
+      const fault = ourFault(error, mayHaveLeft, durationMs());
+      return { type: 'failed', error: fault, durationMs: durationMs() };
     }
   }
 
@@ -102,14 +106,12 @@ export class StepRunner implements BeforeApplicationShutdown {
   #timeLeft(row: Row): number {
     return (row.deadlineAt?.getTime() ?? Infinity) - row.now.getTime();
   }
-
-  /** A bug of ours does not change what may have happened upstream. */
-  #ourFault(cause: unknown, bytesSent: boolean, claimedAtMs: number): UpstreamError {
-    const durationMs = Math.round(this.clock.monotonicMs() - claimedAtMs);
-    return new UpstreamError(bytesSent ? 'no_answer' : 'not_sent', {
-      detail: 'an error of ours kept the answer from being read',
-      evidence: { bytesSent, headersSeen: false, status: null, durationMs },
-      cause,
-    });
-  }
 }
+
+/** A bug of ours does not change what may have happened upstream. */
+const ourFault = (cause: unknown, bytesSent: boolean, durationMs: number) =>
+  new UpstreamError(bytesSent ? 'no_answer' : 'not_sent', {
+    detail: 'an error of ours kept the answer from being read',
+    evidence: { bytesSent, headersSeen: false, status: null, durationMs },
+    cause,
+  });

@@ -14,11 +14,13 @@ export interface SubjectRef {
 /** What a step's end does to its row, besides what every end does. */
 export interface StepEnd {
   signal: Signal;
+  /** With `send_gave_up`: the code that was sent before is still good. */
+  codeLives?: boolean;
   patch?: Patch;
   clauses?: Clause[];
   /** Told to the caller where the step did not move the onboarding on. */
   result?: Pick<LastResult, 'code' | 'detail' | 'errors'>;
-  failure?: Pick<Failure, 'code' | 'detail'>;
+  failure?: Pick<Failure, 'code' | 'detail' | 'errors'>;
   /** For the timeline: ids and counts, no secret. */
   data?: Record<string, unknown>;
 }
@@ -48,11 +50,14 @@ export interface Step {
   /** Upstream said no. */
   rejected(row: Row, error: UpstreamError): StepEnd;
 
+  /** The fault is ours: how the step ends although an operator could mend it; null where it is parked. */
+  misconfigured?(row: Row): StepEnd | null;
+
   /**
    * No retry is left, or none could end in time, and nothing is in doubt. `refunded`: the last attempt certainly had
-   * no effect, and what its claim charged is given back.
+   * no effect, and what its claim charged is given back. `unanswered`: whether it had one is not known.
    */
-  gaveUp(row: Row, charges: { refunded: boolean }): StepEnd;
+  gaveUp(row: Row, last: { refunded: boolean; unanswered: boolean }): StepEnd;
 
   /** An attempt certainly had no effect: gives back what its claim charged. */
   withoutEffect?(row: Row): { patch?: Patch; clauses?: Clause[] };

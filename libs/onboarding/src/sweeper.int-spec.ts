@@ -24,7 +24,7 @@ const insert = (columns: Record<string, unknown>) =>
   anOnboarding(onboardings.dataSource, { ...waiting, ...columns });
 
 describe('the sweeper', () => {
-  it('wakes a try that is overdue and a lease that has lapsed, for the next attempt and without a custom id', async () => {
+  it('wakes a try that is overdue and a lease that has lapsed, by the id of the next attempt', async () => {
     const due = await insert({ next_attempt_at: inMs(-5000) });
     const lapsed = await insert({ state: 'otp_requested', step: 'init-otp', lease_until: inMs(-5000) });
     expect(await sweeper.run()).toEqual({ woken: 2 });
@@ -34,12 +34,12 @@ describe('the sweeper', () => {
     expect(byId.get(due)).toEqual({
       name: 'verify-otp',
       payload: { onboardingId: due, attempt: 3 },
-      options: {},
+      options: { id: `${due}_verify-otp_3` },
     });
     expect(byId.get(lapsed)).toEqual({
       name: 'init-otp',
       payload: { onboardingId: lapsed, attempt: 3 },
-      options: {},
+      options: { id: `${lapsed}_init-otp_3` },
     });
   });
 
@@ -111,15 +111,29 @@ describe('the sweeper', () => {
     it('stops at the first that is not taken, and wakes all the others in the next run', async () => {
       for (let n = 0; n < 5; n++) await insert({ next_attempt_at: inMs(-5000) });
       const jobs = onboardings.module.get(JobProducer);
-      const take = jobs.add.bind(jobs);
-      const add = jest.spyOn(jobs, 'add');
-      add.mockImplementationOnce(take).mockImplementationOnce(take).mockResolvedValueOnce(false);
+      const take = jobs.wake.bind(jobs);
+      const wake = jest.spyOn(jobs, 'wake');
+      wake.mockImplementationOnce(take).mockImplementationOnce(take).mockResolvedValueOnce('refused');
       expect(await sweeper.run()).toEqual({ woken: 2 });
-      expect(add).toHaveBeenCalledTimes(3);
+      expect(wake).toHaveBeenCalledTimes(3);
       expect(await woken()).toBe(2);
       expect(await sweeper.run()).toEqual({ woken: 3 });
       expect(new Set(onboardings.added.map((job) => JSON.stringify(job.payload))).size).toBe(5);
     });
+  });
+
+  it('adds nothing to a paused queue, and wakes each row once when it is resumed', async () => {
+    for (let n = 0; n < 3; n++) await insert({ next_attempt_at: inMs(-5000) });
+    const steps = onboardings.module.get(Queues).get('steps');
+    await steps.pause();
+    try {
+      for (let n = 0; n < 3; n++) expect(await sweeper.run()).toEqual({ woken: 0, paused: true });
+      expect(onboardings.added).toEqual([]);
+    } finally {
+      await steps.resume();
+    }
+    expect(await sweeper.run()).toEqual({ woken: 3 });
+    expect(await sweeper.run()).toEqual({ woken: 0 });
   });
 
   it('changes nothing of what the row is', async () => {

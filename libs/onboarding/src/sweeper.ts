@@ -4,11 +4,13 @@ import { JobProducer, Queues } from '#libs/jobs';
 import { CONFIG, type Config } from '#libs/platform';
 import type { StepName } from './machine.js';
 import { NOW, prepared } from './statement.js';
-import { stepJob } from './step.job.js';
+import { stepJob, stepJobId } from './step.job.js';
 
 /** A row whose try is due for less than this is most likely about to be woken by its own job. */
 const GRACE_MS = 2_000;
 const BATCH = 500;
+/** No request waits for it. */
+const WAKE_MS = 2_000;
 
 const SWEEP = `
   UPDATE onboardings o SET woken_at = clock_timestamp()
@@ -30,7 +32,7 @@ interface Due {
   attempt: number;
 }
 
-/** Wakes steps that nobody holds: their job was lost, or the process that ran them is gone. */
+/** Wakes steps that no process holds: their job was lost, or the process that ran them is gone. */
 @Injectable()
 export class Sweeper {
   constructor(
@@ -41,35 +43,39 @@ export class Sweeper {
   ) {}
 
   /**
-   * Ends at once where Redis takes no jobs: rows that nobody was woken for must not wait as if they had been.
+   * Ends at once where Redis takes no jobs, or the queue is paused: rows that no job was added for must not wait as if
+   * they had been woken. They are found once it is resumed.
    *
-   * @returns how many rows were woken.
+   * @returns how many rows got a job that had none waiting.
    */
-  async run(): Promise<{ woken: number }> {
+  async run(): Promise<{ woken: number; paused?: true }> {
     for (let woken = 0; ;) {
       if (!this.queues.isReady()) return { woken };
+      if (await this.queues.get('steps').isPaused()) return { woken, paused: true };
       const rows = await this.statements.run<Due>(prepared(SWEEP), [
         Math.min(GRACE_MS, this.config.SWEEP_EVERY_MS),
         this.config.WAKE_AGAIN_MS,
         BATCH,
       ]);
-      const queued = await this.#queue(rows);
+      const { taken, queued } = await this.#queue(rows);
       woken += queued;
-      if (queued < rows.length) {
-        await this.statements.run(prepared(NOT_WOKEN), [rows.slice(queued).map(({ id }) => id)]);
+      if (taken < rows.length) {
+        await this.statements.run(prepared(NOT_WOKEN), [rows.slice(taken).map(({ id }) => id)]);
         return { woken };
       }
       if (rows.length < BATCH) return { woken };
     }
   }
 
-  /** @returns how many of the rows, from the first, have a job now: it stops at one that Redis does not take. */
-  async #queue(rows: Due[]): Promise<number> {
+  /** @returns how many rows, from the first, have a job now: it stops at one that Redis does not take. */
+  async #queue(rows: Due[]): Promise<{ taken: number; queued: number }> {
+    let queued = 0;
     for (const [index, { id, step, attempt }] of rows.entries()) {
-      // Without a custom id: a job of that id may still be kept as finished, and would swallow this one.
-      const added = await this.jobs.add(stepJob(step), { onboardingId: id, attempt: attempt + 1 });
-      if (!added) return index;
+      const payload = { onboardingId: id, attempt: attempt + 1 };
+      const woken = await this.jobs.wake(stepJob(step), payload, stepJobId(step, payload), WAKE_MS);
+      if (woken === 'refused') return { taken: index, queued };
+      if (woken === 'queued') queued += 1;
     }
-    return rows.length;
+    return { taken: rows.length, queued };
   }
 }

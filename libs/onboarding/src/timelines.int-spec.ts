@@ -146,6 +146,20 @@ describe('a timeline', () => {
     expect(await faultOf(other)).toBeNull();
   });
 
+  it.each([
+    ['a hash of its own', `'\\x00', gen_random_uuid()`],
+    ['no salt, as if it had never been chained', 'NULL, NULL'],
+  ])('tells of an event that was inserted with %s', async (_, values) => {
+    const id = await written();
+    await sql(
+      `INSERT INTO onboarding_events (onboarding_id, seq, type, actor, hash, salt)
+       VALUES ($1, 5, 'resolved', 'caller', ${values})`,
+      [id],
+    );
+    await sql('UPDATE onboardings SET last_seq = 5 WHERE id = $1', [id]);
+    expect(await faultOf(id)).toEqual({ seq: 5, fault: 'altered' });
+  });
+
   it('of the version before begins its chain where the version after goes on', async () => {
     const id = await written({ ended: false });
     await sql('UPDATE onboarding_events SET hash = NULL, salt = NULL WHERE onboarding_id = $1', [id]);

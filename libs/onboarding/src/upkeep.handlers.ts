@@ -40,7 +40,11 @@ export class UpkeepHandlers {
         everyMs: EXPIRY_EVERY_MS,
         handle: async () => ({ ...(await this.expiry.run()) }),
       },
-      { job: scheduled('upkeep', 'sweep'), everyMs: SWEEP_EVERY_MS, handle: () => this.sweeper.run() },
+      {
+        job: scheduled('upkeep', 'sweep'),
+        everyMs: SWEEP_EVERY_MS,
+        handle: async () => ({ ...(await this.sweeper.run()) }),
+      },
       { job: scheduled('upkeep', 'probe'), everyMs: PROBE_EVERY_MS, handle: () => this.probe.run() },
       {
         job: scheduled('upkeep', 'retention'),

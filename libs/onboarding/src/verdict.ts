@@ -19,12 +19,14 @@ import { fromNow, type Patch } from './statement.js';
 import { Steps, type Step, type StepEnd } from './step.js';
 
 /**
- * How an attempt ended. `lapsed`: nobody saw its end, the lease ran out. `out_of_tries`: no attempt was in
+ * How an attempt ended. `lapsed`: its end was not seen, the lease ran out. `out_of_tries`: no attempt was in
  * flight, and the next one cannot be paid for.
  */
 export type AttemptEnd =
+  /** The call took so long, from the claim’s commit on, in milliseconds. */
   | { type: 'succeeded'; end: StepEnd; durationMs: number }
-  | { type: 'failed'; error: UpstreamError; lapsed?: true }
+  /** A lapsed one has no duration: its end was not seen. */
+  | { type: 'failed'; error: UpstreamError; lapsed?: true; durationMs?: number }
   | { type: 'integration_missing' }
   | { type: 'out_of_tries' };
 
@@ -58,7 +60,7 @@ export class Verdicts {
       const inDoubt = canLeaveDoubt(step.name) && row.doubtAttempt !== null;
       const to = inDoubt
         ? outcomeLost({ detail: 'no time was left to try again' })
-        : step.gaveUp(row, { refunded: false });
+        : step.gaveUp(row, { refunded: false, unanswered: false });
       const change = this.#moved(row, step, to, [], {});
       return { change, answer: null, signal: to.signal, retryInMs: null };
     }
@@ -68,19 +70,24 @@ export class Verdicts {
       case 'retry':
         return this.#retryLater(row, step, end, decision.delayMs);
       case 'park':
-        return this.#parked(row, step, 'upstream_misconfigured', error);
+        return this.#misconfigured(row, step, end);
       case 'outcome_unknown':
         return this.#failed(row, step, end, outcomeLost({ ...error.evidence, detail: error.message }));
       case 'rejected':
         return this.#failed(row, step, end, step.rejected(row, error));
       case 'give_up':
       case 'deadline':
-        return this.#failed(row, step, end, step.gaveUp(row, { refunded: hadNoEffect(error) }));
+        return this.#failed(
+          row,
+          step,
+          end,
+          step.gaveUp(row, { refunded: hadNoEffect(error), unanswered: INDEFINITE.has(error.failure) }),
+        );
     }
   }
 
   #decide(row: Row, error: UpstreamError): Decision {
-    const elapsed = error.evidence.durationMs;
+    const elapsed = error.evidence.durationMs ?? 0;
     const until = (at: Date | null) => (at ? at.getTime() - row.now.getTime() - elapsed : Infinity);
     return decide(
       {
@@ -181,6 +188,13 @@ export class Verdicts {
     };
   }
 
+  #misconfigured(row: Row, step: Step, end: Failed): Verdict {
+    const to = step.misconfigured?.(row);
+    return to
+      ? this.#failed(row, step, end, to)
+      : this.#parked(row, step, 'upstream_misconfigured', end.error);
+  }
+
   #parked(row: Row, step: Step, reason: ParkedReason, error: UpstreamError | null): Verdict {
     const effect = error ? effectOf(step, row, error) : withoutEffect(step, row);
     return {
@@ -191,6 +205,7 @@ export class Verdicts {
           wokenAt: null,
           parkedReason: reason,
           parkedAt: fromNow(0),
+          parkings: row.parkings + (reason === 'upstream_misconfigured' ? 1 : 0),
           unresolved: unresolvedAfter(row, row.doubtAttempt, null),
           ...effect.patch,
           lastResult: resultOf(
@@ -224,7 +239,8 @@ export class Verdicts {
     patch: Patch,
     clauses: Clause[] = [],
   ): Verdict['change'] {
-    const state = nextState({ state: row.state, step: row.step }, end.signal);
+    const { codeLives = false } = end;
+    const state = nextState({ state: row.state, step: row.step, codeLives }, end.signal);
     if (!state) throw new Error(`"${end.signal}" leads nowhere from "${row.state}"`);
     const at = new Date().toISOString();
     const wiped = isEnded(state) && SEALED.some((field) => row[field] !== null && !needs(state, field));
@@ -282,8 +298,9 @@ function unresolvedAfter(
   return [...earlier, { ...open, ...evidence }];
 }
 
-const hadNoEffect = ({ failure, evidence }: UpstreamError) =>
-  WITHOUT_EFFECT.has(failure) || !evidence.bytesSent;
+/** No mail goes out where a captcha is asked for first. */
+const hadNoEffect = ({ failure, reason, evidence }: UpstreamError) =>
+  WITHOUT_EFFECT.has(failure) || reason === 'captcha_required' || !evidence.bytesSent;
 
 function effectOf(step: Step, row: Row, error: UpstreamError): { patch: Patch; clauses: Clause[] } {
   if (hadNoEffect(error)) return withoutEffect(step, row);
@@ -326,8 +343,9 @@ function attemptEndedEvent(
 }
 
 /** A lost answer to `init-otp` may have mailed a code that fits nothing any more: the user is to use the newest. */
-function failedEvents(row: Row, { error, lapsed }: Failed): NewEvent[] {
-  const ended = attemptEndedEvent(row, error.failure, error.evidence, lapsed && { lapsed });
+function failedEvents(row: Row, { error, lapsed, durationMs }: Failed): NewEvent[] {
+  const evidence = durationMs === undefined ? error.evidence : { ...error.evidence, durationMs };
+  const ended = attemptEndedEvent(row, error.failure, evidence, lapsed && { lapsed });
   if (row.step !== 'init-otp' || !INDEFINITE.has(error.failure) || isReplayable(row.provider, row.step)) {
     return [ended];
   }

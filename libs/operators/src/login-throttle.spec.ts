@@ -18,7 +18,11 @@ it('waits for no Redis that says nothing, and counts all the same', async () => 
   });
   await once(redis, 'ready');
   const config = testConfig({ OPS_LOGIN_TRIES: '1' });
-  const throttle = new LoginThrottle({ redis } as Queues, new KeyedHash(config.HASH_KEY), config);
+  const throttle = new LoginThrottle(
+    { redis, isReady: () => true } as unknown as Queues,
+    new KeyedHash(config.HASH_KEY),
+    config,
+  );
   await throttle.take('vera', '192.0.2.1');
   await expect(throttle.take('vera', '192.0.2.1')).rejects.toMatchObject({ code: 'rate_limited' });
   redis.disconnect();

@@ -15,6 +15,8 @@ const REDIS_TIMEOUT_MS = 150;
 /** Behind one address there may be an office. */
 const TRIES_PER_ADDRESS = 3;
 
+type Limiter = Pick<RLWrapperTimeouts, 'consume' | 'reward'>;
+
 /**
  * Counts tries per account and per address, over all processes. They are counted before the password is looked at,
  * so that a hundred at once are a hundred, and given back where it was right. Nobody is locked out for longer than
@@ -22,22 +24,25 @@ const TRIES_PER_ADDRESS = 3;
  */
 @Injectable()
 export class LoginThrottle {
-  readonly #perAccount: RLWrapperTimeouts;
-  readonly #perAddress: RLWrapperTimeouts;
+  readonly #perAccount: () => Limiter;
+  readonly #perAddress: () => Limiter;
 
   constructor(
-    queues: Queues,
+    private readonly queues: Queues,
     private readonly hash: KeyedHash,
     @Inject(CONFIG) { QUEUE_PREFIX, OPS_LOGIN_TRIES, OPS_LOGIN_WINDOW_MS }: Config,
   ) {
     const duration = Math.ceil(OPS_LOGIN_WINDOW_MS / 1_000);
     const limiter = (name: string, points: number) => {
       const options = { keyPrefix: `${QUEUE_PREFIX}:login:${name}`, points, duration };
-      return new RLWrapperTimeouts({
+      const own = new RateLimiterMemory(options);
+      const shared = new RLWrapperTimeouts({
         limiter: new RateLimiterRedis({ ...options, storeClient: queues.redis, rejectIfRedisNotReady: true }),
         timeoutMs: REDIS_TIMEOUT_MS,
-        insuranceLimiter: new RateLimiterMemory(options),
+        insuranceLimiter: own,
       });
+      // A Redis that is known to refuse is not asked.
+      return () => (this.queues.isReady() ? shared : own);
     };
     this.#perAccount = limiter('account', OPS_LOGIN_TRIES);
     this.#perAddress = limiter('address', OPS_LOGIN_TRIES * TRIES_PER_ADDRESS);
@@ -46,15 +51,15 @@ export class LoginThrottle {
   /** @throws ProblemError `rate_limited` with the seconds until the next try. */
   async take(name: string, address: string): Promise<void> {
     // One after the other: an address that is over its limit must not use up the tries of every account it names.
-    await consumed(this.#perAddress, this.#keyOf(networkOf(address)));
-    await consumed(this.#perAccount, this.#keyOf(name));
+    await consumed(this.#perAddress(), this.#keyOf(networkOf(address)));
+    await consumed(this.#perAccount(), this.#keyOf(name));
   }
 
   /** Of a try that was right. Others' wrong tries stay counted. */
   async giveBack(name: string, address: string): Promise<void> {
     await Promise.allSettled([
-      this.#perAccount.reward(this.#keyOf(name)),
-      this.#perAddress.reward(this.#keyOf(networkOf(address))),
+      this.#perAccount().reward(this.#keyOf(name)),
+      this.#perAddress().reward(this.#keyOf(networkOf(address))),
     ]);
   }
 
@@ -64,7 +69,7 @@ export class LoginThrottle {
   }
 }
 
-async function consumed(limiter: RLWrapperTimeouts, key: string): Promise<void> {
+async function consumed(limiter: Limiter, key: string): Promise<void> {
   try {
     await limiter.consume(key);
   } catch (reason) {

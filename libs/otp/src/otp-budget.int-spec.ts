@@ -187,7 +187,7 @@ describe('Retry-After', () => {
       }),
       { numRuns: 60 },
     );
-  }, 60_000);
+  });
 
   it('covers both limits where codes and sends are used up', async () => {
     const subject = aSubject();

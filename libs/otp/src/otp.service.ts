@@ -14,6 +14,8 @@ import {
   isEnded,
   nextActionOf,
   sql,
+  type Asked,
+  type Patch,
   type Row,
   type SubjectRef,
   type Terms,
@@ -31,6 +33,13 @@ export interface Start {
   /** What the code is to be like, where the provider lets one choose. */
   otp?: unknown;
 }
+
+export interface Resend {
+  reason?: string | undefined;
+  /** Good for this sending only, e.g. the token of a captcha. */
+  otp?: unknown;
+}
+
 /** How often a start is tried again whose subject's live onboarding has just changed or ended. */
 const TRIES = 5;
 
@@ -102,7 +111,10 @@ export class OtpService {
         ...(superseded ? this.onboardings.superseding(superseded) : []),
         ...first.clauses,
       ]);
-      if (typeof created === 'object') return this.outcome.of({ row: created, claimedAtMs }, terms.waitMs);
+      if (typeof created === 'object') {
+        this.dataKeys.handOver({ id, ...dataKey }, created);
+        return this.outcome.of({ row: created, claimedAtMs }, terms.waitMs);
+      }
       // Who lost the answer to a start is told of its onboarding, even where no budget would allow another.
       superseded = await this.#inTheWay(ref, start.supersede ?? false, terms.caller);
       if (created === 'refused') await this.steps.get('init-otp').explainRefusal?.(ref);
@@ -113,22 +125,64 @@ export class OtpService {
     });
   }
 
-  /** Has a new code sent; the old one is void. */
-  async resend(id: string, reason: string | undefined, terms: Terms): Promise<Row> {
-    const claimed = await this.claims.submit({
-      id,
-      terms,
+  /**
+   * Has a new code sent. The old one is void, unless the new one certainly was not sent.
+   *
+   * @throws ProblemError `validation_failed` where `otp` has more than what is good for one sending.
+   */
+  async resend(id: string, { reason, otp }: Resend, terms: Terms): Promise<Row> {
+    const asked = {
       signal: 'otp_resend_asked',
       step: 'init-otp',
       from: ['otp_sent', 'otp_needed', 'outcome_unknown'],
+      terms,
+    } satisfies Asked;
+    const seen = otp === undefined ? null : await this.onboardings.load(id, terms.caller);
+    const once = seen ? this.#onceOf(seen, otp, asked) : {};
+    const claimed = await this.claims.submit({
+      id,
+      ...asked,
       where: [() => 'o.otp_resend_at <= clock_timestamp()'],
       explain: (row) => this.sending.explainResend(row),
       // A lost verification is settled by a new code; a passkey that may exist is not.
-      patch: { unresolved: sql(`jsonb_path_query_array(o.unresolved, '$[*] ? (@.step != "verify-otp")')`) },
+      patch: {
+        ...this.sending.keptCode(),
+        ...once,
+        unresolved: sql(`jsonb_path_query_array(o.unresolved, '$[*] ? (@.step != "verify-otp")')`),
+      },
       ...(reason && { data: { reason } }),
       fingerprint: this.fingerprint.of(id, 'init-otp'),
     });
+    if (seen) this.dataKeys.handOver(seen, claimed.row);
     return this.outcome.of(claimed, terms.waitMs);
+  }
+
+  /** Seals what a resend gives for its one sending. The start has already chosen what a code is like. */
+  #onceOf(row: Row, otp: unknown, asked: Asked): Patch {
+    this.claims.mustAllow(row, asked);
+    const { provider } = this.#configured(row);
+    const { choice, once } = provider.parseOtpChoice(otp, row.subject);
+    const chosen = Object.keys(choice);
+    if (chosen.length > 0) {
+      const detail = 'is chosen when the onboarding starts';
+      throw new ProblemError('validation_failed', {
+        detail: 'A resend takes what is good for one sending only.',
+        errors: chosen.map((name) => ({ pointer: `/otp/${name}`, code: 'not_supported', detail })),
+      });
+    }
+    return Object.keys(once).length > 0
+      ? { sealedRequests: sealRequests(this.dataKeys.of(row), row.id, once) }
+      : {};
+  }
+
+  #configured({ integration: name }: Row): Integration {
+    const integration = this.integrations.find(name);
+    if (integration) return integration;
+    // The caller may have given a form that must not be kept.
+    throw new ProblemError('not_ready', {
+      detail: `Integration ${name} is not configured here: an operator must put it back.`,
+      retryAfterS: 60,
+    });
   }
 
   /**
@@ -154,21 +208,14 @@ export class OtpService {
         noTriesLeft(seen);
       },
     });
+    this.dataKeys.handOver(row, claimed.row);
     return this.outcome.of(claimed, terms.waitMs);
   }
 
-  #mustTake({ integration: name }: Row, { type }: OtpProof): void {
+  #mustTake(row: Row, { type }: OtpProof): void {
     // Where all take the same form, it need not be known which one it is.
     if (this.integrations.all().every((integration) => takenBy(integration) === type)) return;
-    const integration = this.integrations.find(name);
-    if (!integration) {
-      // Nobody here can tell in which form it is taken, and the wrong one must not be kept.
-      throw new ProblemError('not_ready', {
-        detail: `Integration ${name} is not configured here: an operator must put it back.`,
-        retryAfterS: 60,
-      });
-    }
-    if (takenBy(integration) === type) return;
+    if (takenBy(this.#configured(row)) === type) return;
     const [pointer, detail] =
       type === 'code'
         ? ['/code', 'The code must not come here: the user’s device encrypts it to otp.targetBundle.']

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { OnboardingStore, Retention, Row, Steps } from '#libs/onboarding';
-import { aCall, testConfig } from '#libs/testing';
+import { aCall, aRow, after, testConfig } from '#libs/testing';
 import { UpstreamError, type RejectionReason, type UpstreamProvider } from '#libs/upstream';
 import { OtpBudget } from './otp-budget.js';
 import { SendOtpStep } from './send-otp.step.js';
@@ -11,7 +11,9 @@ const step = new SendOtpStep(
   {} as Steps,
   config,
 );
-const row = { id: 'o', subject: { userId: 'u' }, otpSentAt: null, otpSends: 2 } as unknown as Row;
+const row = aRow({ otpSentAt: null, otpHandle: null, otpExpiresAt: null, otpTriesLeft: 0, otpSends: 2 });
+/** A resend while the code before lives. */
+const again = aRow({ state: 'otp_requested', step: 'init-otp' });
 
 const refusal = (reason?: RejectionReason) =>
   new UpstreamError('rejected', {
@@ -63,12 +65,71 @@ describe('step 1', () => {
   });
 
   it('that is refused later ends this send only', () => {
-    const again = { ...row, otpSentAt: new Date() };
-    expect(step.rejected(again, refusal('subject_not_found'))).toMatchObject({
+    const later = { ...row, otpSentAt: new Date() };
+    expect(step.rejected(later, refusal('subject_not_found'))).toMatchObject({
       signal: 'send_gave_up',
       patch: { reason: 'send_failed' },
       result: { code: 'subject_not_found' },
     });
+  });
+
+  it.each<[string, Partial<Row>, boolean]>([
+    ['nothing was sent', {}, true],
+    ['an earlier try ended with a 5xx', { unavailableCount: 1 }, false],
+    ['an earlier try was not answered', { noAnswerCount: 1 }, false],
+    ['a repeat says what became of an earlier try', { provider: 'turnkey', unavailableCount: 1 }, true],
+    ['it has expired', { otpExpiresAt: after(0) }, false],
+    ['it has no try left', { otpTriesLeft: 0 }, false],
+  ])('that is refused: the code before, where %s', (_, columns, codeLives) => {
+    const resent = { ...again, ...columns };
+    for (const reason of [undefined, 'subject_not_found', 'contact_invalid', 'captcha_required'] as const) {
+      const end = step.rejected(resent, refusal(reason));
+      expect(end).toMatchObject({ signal: 'send_gave_up', codeLives });
+      const voided = { otpHandle: null, otpTriesLeft: 0, reason: 'send_failed' };
+      if (codeLives) expect(Object.keys(end.patch!)).toEqual(['otpResendAt']);
+      else expect(end.patch).toMatchObject(voided);
+    }
+  });
+
+  it('that a policy forbids ends the onboarding, unless a code lives', () => {
+    expect(step.rejected(row, refusal('mfa_needed'))).toMatchObject({ signal: 'step_failed' });
+    expect(step.rejected(again, refusal('mfa_needed'))).toMatchObject({
+      signal: 'send_gave_up',
+      codeLives: true,
+      result: { code: 'mfa_needed' },
+    });
+  });
+
+  it('that meets our own fault is parked, unless a code lives', () => {
+    expect(step.misconfigured(row)).toBeNull();
+    expect(step.misconfigured({ ...again, unavailableCount: 1 })).toBeNull();
+    expect(step.misconfigured(again)).toMatchObject({
+      codeLives: true,
+      result: { code: 'upstream_misconfigured' },
+    });
+  });
+
+  it('that gives up leaves a code, unless another may have been sent', () => {
+    const gaveUp = (unanswered: boolean, columns: Partial<Row> = {}) =>
+      step.gaveUp({ ...again, ...columns }, { refunded: !unanswered, unanswered }).codeLives;
+    expect(gaveUp(false)).toBe(true);
+    expect(gaveUp(true)).toBe(false);
+    expect(gaveUp(false, { noAnswerCount: 1 })).toBe(false);
+  });
+
+  it('that lacks a captcha is no end, even the first time', () => {
+    expect(step.rejected(row, refusal('captcha_required'))).toMatchObject({
+      signal: 'send_gave_up',
+      codeLives: false,
+      result: { code: 'captcha_required' },
+    });
+  });
+
+  it('that cannot reach the contact points at it', () => {
+    const pointers = [row, { ...row, sealedContact: Buffer.from('sealed') }].map(
+      (each) => step.rejected(each, refusal('contact_invalid')).failure!.errors![0]!.pointer,
+    );
+    expect(pointers).toEqual(['/subject', '/subject/contact/value']);
   });
 
   it('counts what may have been mailed, and refunds what certainly was not', () => {

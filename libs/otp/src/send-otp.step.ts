@@ -1,6 +1,7 @@
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { ProblemError } from '#libs/kernel';
 import {
+  SqlValue,
   Steps,
   repeatsEffect,
   fromNow,
@@ -12,7 +13,8 @@ import {
   type SubjectRef,
 } from '#libs/onboarding';
 import { CONFIG, type Config } from '#libs/platform';
-import type { Call, UpstreamError, UpstreamProvider } from '#libs/upstream';
+import type { Call, RejectionReason, UpstreamError, UpstreamProvider } from '#libs/upstream';
+import { contactInvalid } from './contact-invalid.js';
 import { policyFailure } from './policy-failure.js';
 import { OtpBudget, standing } from './otp-budget.js';
 
@@ -31,17 +33,26 @@ export class SendOtpStep implements Step, OnModuleInit {
     this.steps.register(this);
   }
 
-  /** The old code is void from here on, and with it all that it led to. */
+  /** From here on, what the code before led to is void. So is that code, unless {@link keptCode} keeps it. */
   firstPatch(): Patch {
     return {
-      otpHandle: null,
-      otpTargetBundle: null,
+      ...NO_CODE,
       deviceSigning: null,
-      otpExpiresAt: null,
-      otpTriesLeft: 0,
       sessionExpiresAt: null,
       sessionEndsAt: null,
       otpResendAt: fromNow(this.config.OTP_RESEND_COOLDOWN_MS),
+    };
+  }
+
+  /** Keeps a code that lives: it is void only once another may have been sent. */
+  keptCode(): Patch {
+    const kept = (column: string, otherwise: string) =>
+      sql(`CASE WHEN o.state = 'otp_sent' THEN o.${column} ELSE ${otherwise} END`);
+    return {
+      otpHandle: kept('otp_handle', 'NULL'),
+      otpTargetBundle: kept('otp_target_bundle', 'NULL'),
+      otpExpiresAt: kept('otp_expires_at', 'NULL'),
+      otpTriesLeft: kept('otp_tries_left', '0'),
     };
   }
 
@@ -86,32 +97,55 @@ export class SendOtpStep implements Step, OnModuleInit {
   }
 
   rejected(row: Row, error: UpstreamError): StepEnd {
-    const unknownSubject = error.reason === 'subject_not_found';
-    if (error.reason === 'consensus_needed' || error.reason === 'mfa_needed') {
-      return { signal: 'step_failed', failure: policyFailure(error.reason) };
-    }
-    const told = {
-      code: unknownSubject ? 'subject_not_found' : 'upstream_rejected',
-      detail: unknownSubject
-        ? 'The provider knows no such account or user.'
-        : 'The provider refused to send a code.',
-    } as const;
+    // The answer to a repeat of the same bytes is about the first try: nothing was sent.
+    const isSettled = repeatsEffect(row, this.name) || !mayHaveSent(row);
+    const codeLives = isSettled && hasLiveCode(row);
+    const { reason } = error;
+    if (reason === 'captcha_required') return this.#captchaRequired(row, codeLives);
+    const isPolicy = reason === 'consensus_needed' || reason === 'mfa_needed';
+    const told = isPolicy ? policyFailure(reason) : refusal(row, reason);
     // After a code had been sent once the subject is known: a refusal then is of this send only.
-    if (row.otpSentAt) return { ...this.#gaveUp(false), result: told };
+    if (codeLives || (row.otpSentAt && !isPolicy)) return { ...this.#gaveUp(codeLives), result: told };
     return { signal: 'step_failed', failure: told };
   }
 
-  gaveUp(row: Row, { refunded }: { refunded: boolean }): StepEnd {
+  /** A code that lives serves the user better than a wait for an operator. */
+  misconfigured(row: Row): StepEnd | null {
+    if (mayHaveSent(row) || !hasLiveCode(row)) return null;
+    const detail =
+      'An operator must mend the integration before another code can be sent. The code before is still good.';
+    return { ...this.#gaveUp(true), result: { code: 'upstream_misconfigured', detail } };
+  }
+
+  gaveUp(row: Row, { refunded, unanswered }: { refunded: boolean; unanswered: boolean }): StepEnd {
+    const codeLives = !unanswered && !mayHaveSent(row) && hasLiveCode(row);
+    const sends = refunded && !repeatsEffect(row, this.name) ? -1 : 0;
     return {
-      ...this.#gaveUp(refunded && !repeatsEffect(row, this.name)),
+      ...this.#gaveUp(codeLives, { sends }),
       result: { code: 'upstream_unavailable', detail: 'The provider could not be brought to send a code.' },
     };
   }
 
-  #gaveUp(refunded: boolean): Pick<StepEnd, 'signal' | 'patch'> {
-    // Since the claim it holds the cooldown's end, and nothing of the budgets.
-    const otpResendAt = this.budget.resendAt(sql('o.otp_resend_at'), { sends: refunded ? -1 : 0 });
-    return { signal: 'send_gave_up', patch: { reason: 'send_failed', otpResendAt } };
+  /** No mail went out: with a good token the caller may send at once, unless an earlier try may have sent one. */
+  #captchaRequired(row: Row, codeLives: boolean): StepEnd {
+    const noSooner = mayHaveSent(row) ? sql('o.otp_resend_at') : fromNow(0);
+    const sends = repeatsEffect(row, this.name) ? 0 : -1;
+    const detail = 'Solve a captcha, and resend with its token as otp.captchaToken. A token is good once.';
+    return {
+      ...this.#gaveUp(codeLives, { noSooner, sends }),
+      result: { code: 'captcha_required', detail },
+    };
+  }
+
+  /** @param sends what the statement gives back to the budget, negative. */
+  #gaveUp(
+    codeLives: boolean,
+    { noSooner = sql('o.otp_resend_at'), sends = 0 }: { noSooner?: SqlValue; sends?: number } = {},
+  ): Pick<StepEnd, 'signal' | 'codeLives' | 'patch'> {
+    // Since the claim otpResendAt holds the cooldown's end, and nothing of the budgets.
+    const otpResendAt = this.budget.resendAt(noSooner, { sends });
+    const patch: Patch = codeLives ? { otpResendAt } : { ...NO_CODE, reason: 'send_failed', otpResendAt };
+    return { signal: 'send_gave_up', codeLives, patch };
   }
 
   withoutEffect(row: Row) {
@@ -120,5 +154,27 @@ export class SendOtpStep implements Step, OnModuleInit {
 
   counted(row: Row): Patch {
     return repeatsEffect(row, this.name) ? {} : { otpSends: row.otpSends + 1 };
+  }
+}
+
+const NO_CODE = { otpHandle: null, otpTargetBundle: null, otpExpiresAt: null, otpTriesLeft: 0 } as const;
+
+/** Whether an earlier try of this submission may have sent a code, which makes the one before void. */
+const mayHaveSent = ({ unavailableCount, noAnswerCount }: Row) => unavailableCount + noAnswerCount > 0;
+
+/** Whether the code from before the resend can still be tried. */
+const hasLiveCode = ({ otpHandle, otpExpiresAt, otpTriesLeft, now }: Row) =>
+  otpHandle !== null && otpTriesLeft > 0 && otpExpiresAt !== null && otpExpiresAt > now;
+
+function refusal(row: Row, reason: RejectionReason | undefined): NonNullable<StepEnd['result']> {
+  switch (reason) {
+    case 'contact_invalid':
+      return contactInvalid(row);
+    case 'subject_not_found':
+      return { code: 'subject_not_found', detail: 'The provider knows no such account or user.' };
+    case 'resource_limit':
+      return { code: 'upstream_rejected', detail: 'A limit at the provider keeps the code from being sent.' };
+    default:
+      return { code: 'upstream_rejected', detail: 'The provider refused to send a code.' };
   }
 }

@@ -15,6 +15,7 @@ import {
 } from '#libs/onboarding';
 import { CONFIG, type Config } from '#libs/platform';
 import type { Call, Grant, OtpProof, UpstreamError, UpstreamProvider } from '#libs/upstream';
+import { contactInvalid } from './contact-invalid.js';
 import { policyFailure } from './policy-failure.js';
 import { OtpBudget } from './otp-budget.js';
 
@@ -89,8 +90,14 @@ export class VerifyOtpStep implements Step, OnModuleInit {
         const detail = 'The contact belongs to several sub-organizations: name one in the subject.';
         return this.#refunded({ signal: 'step_failed', failure: { code: 'subject_not_found', detail } });
       }
+      case 'contact_invalid':
+        return this.#refunded({ signal: 'step_failed', failure: contactInvalid(row) });
+      case 'resource_limit':
       case 'login_refused': {
-        const detail = 'The code was right and is spent, and the provider refused to open the session.';
+        const detail =
+          error.reason === 'login_refused'
+            ? 'The code was right and is spent, and the provider refused to open the session.'
+            : 'The code was right and is spent; a limit at the provider keeps the session from being opened.';
         const result = { code: 'upstream_rejected', detail } as const;
         return this.#refunded({ ...this.#expired(detail), result });
       }

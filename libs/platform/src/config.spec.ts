@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
-import { ConfigError, parseConfig, parseStoreConfig } from './config.js';
+import { ConfigError, parseConfig, parseMigrationUrl, parseStoreConfig } from './config.js';
 
 const good = {
   DATABASE_URL: 'postgres://gangway@127.0.0.1:5432/gangway',
@@ -135,6 +135,7 @@ describe('parseConfig', () => {
   it('gives a tool what it needs of it, and asks for nothing else', () => {
     const { DATABASE_URL, HASH_KEY } = good;
     expect(Object.keys(parseStoreConfig({ DATABASE_URL, HASH_KEY })).sort()).toEqual([
+      'DATABASE_POOLER',
       'DATABASE_URL',
       'HASH_KEY',
       'NODE_ENV',
@@ -143,6 +144,24 @@ describe('parseConfig', () => {
     const cheap = { NODE_ENV: 'production', DATABASE_URL, HASH_KEY, OPS_SCRYPT_LOG_N: '16' };
     expect(() => parseStoreConfig(cheap)).toThrow('OPS_SCRYPT_LOG_N: is less than 17');
     expect(() => parseStoreConfig({ DATABASE_URL })).toThrow('HASH_KEY: is missing');
+  });
+
+  it('gives migrations a way without the pooler, and refuses to send them through it', () => {
+    const [DATABASE_URL, MIGRATION_DATABASE_URL] = ['postgres://u@pooler/db', 'postgres://u@server/db'];
+    const DATABASE_POOLER = 'transaction';
+    expect(parseMigrationUrl({ DATABASE_URL })).toBe(DATABASE_URL);
+    expect(parseMigrationUrl({ DATABASE_URL, MIGRATION_DATABASE_URL })).toBe(MIGRATION_DATABASE_URL);
+    expect(parseMigrationUrl({ MIGRATION_DATABASE_URL })).toBe(MIGRATION_DATABASE_URL);
+    expect(parseMigrationUrl({ DATABASE_URL, MIGRATION_DATABASE_URL, DATABASE_POOLER })).toBe(
+      MIGRATION_DATABASE_URL,
+    );
+    expect(() => parseMigrationUrl({ DATABASE_URL, DATABASE_POOLER })).toThrow(
+      'MIGRATION_DATABASE_URL: is missing',
+    );
+    expect(() => parseMigrationUrl({})).toThrow('DATABASE_URL: is missing');
+    expect(() => parseMigrationUrl({ MIGRATION_DATABASE_URL: 'x' })).toThrow(
+      'MIGRATION_DATABASE_URL: is not a URL',
+    );
   });
 
   it.each([

@@ -2,6 +2,7 @@ import { getConfigToken } from '@nestjs/config';
 import { z } from 'zod';
 import { addresses, count, durationMs, parse, secret, url, type Faults } from './config-values.js';
 import { cheapHashes, productionFaults } from './production.js';
+import { databaseUrl, redisUrl } from './server-urls.js';
 import { parseIntegration, unknownVariables, type IntegrationConfig } from './integration-config.js';
 
 /** A setting that cannot be used. Its message names every bad variable and never a secret's value. */
@@ -49,9 +50,13 @@ const environment = z.object({
   PORT: count(3000, 0, 65_535),
   WORKER_PORT: count(3001, 0, 65_535),
   TRUSTED_PROXIES: addresses(),
-  DATABASE_URL: url('postgres:', 'postgresql:'),
+  DATABASE_URL: databaseUrl(),
   DATABASE_POOL_SIZE: count(10, 1, 200),
-  REDIS_URL: url('redis:', 'rediss:'),
+  DATABASE_POOLER: z
+    .enum(['none', 'transaction'], { error: 'is neither none nor transaction' })
+    .default('none'),
+  MIGRATION_DATABASE_URL: databaseUrl().optional(),
+  REDIS_URL: redisUrl(),
   QUEUE_PREFIX: z
     .string()
     .regex(
@@ -178,8 +183,16 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
   return config;
 }
 
+const STORE = {
+  NODE_ENV: true,
+  DATABASE_URL: true,
+  DATABASE_POOLER: true,
+  HASH_KEY: true,
+  OPS_SCRYPT_LOG_N: true,
+} as const;
+
 /** What a tool needs that reads and writes rows, and serves nobody. */
-export type StoreConfig = Pick<Config, 'NODE_ENV' | 'DATABASE_URL' | 'HASH_KEY' | 'OPS_SCRYPT_LOG_N'>;
+export type StoreConfig = Pick<Config, keyof typeof STORE>;
 
 /**
  * Reads the variables of a tool, and no other.
@@ -188,11 +201,34 @@ export type StoreConfig = Pick<Config, 'NODE_ENV' | 'DATABASE_URL' | 'HASH_KEY' 
  */
 export function parseStoreConfig(env: Record<string, string | undefined>): StoreConfig {
   const faults: Faults = [];
-  const wanted = { NODE_ENV: true, DATABASE_URL: true, HASH_KEY: true, OPS_SCRYPT_LOG_N: true } as const;
-  const settings = parse(environment.pick(wanted), env, '', faults);
+  const settings = parse(environment.pick(STORE), env, '', faults);
   if (settings) faults.push(...cheapHashes(settings));
   if (!settings || faults.length > 0) throw new ConfigError(faults);
   return settings;
+}
+
+/**
+ * The database that migrations connect to: they hold a lock for as long as they run, and so need a session.
+ *
+ * @throws ConfigError that names what is missing or bad.
+ */
+export function parseMigrationUrl(env: Record<string, string | undefined>): string {
+  const faults: Faults = [];
+  const wanted = { DATABASE_URL: true, DATABASE_POOLER: true, MIGRATION_DATABASE_URL: true } as const;
+  const settings = parse(environment.pick(wanted).partial({ DATABASE_URL: true }), env, '', faults);
+  if (!settings) throw new ConfigError(faults);
+  const { DATABASE_URL, DATABASE_POOLER, MIGRATION_DATABASE_URL } = settings;
+  const url = MIGRATION_DATABASE_URL ?? (DATABASE_POOLER === 'none' ? DATABASE_URL : undefined);
+  if (url !== undefined) return url;
+  const pooled = DATABASE_POOLER === 'transaction';
+  throw new ConfigError([
+    pooled
+      ? {
+          variable: 'MIGRATION_DATABASE_URL',
+          detail: 'is missing: migrations need a way without that pooler',
+        }
+      : { variable: 'DATABASE_URL', detail: 'is missing' },
+  ]);
 }
 
 /** Settings that are each fine and do not fit together. */

@@ -39,6 +39,11 @@ describe('Health', () => {
     });
   });
 
+  it('is 1 or 0 by check in the metrics', async () => {
+    const health = healthOf(['redis', false, down], ['postgresql', true, up]);
+    expect(await health.gauges()).toEqual({ postgresql: 1, redis: 0 });
+  });
+
   it('takes a check that throws for a part that is down, and repeats its code only', async () => {
     const error = Object.assign(new Error('password "hunter2" refused'), { code: '28P01' });
     const refusal = await refused(healthOf(['postgresql', true, () => Promise.reject(error)]));

@@ -15,6 +15,13 @@ export interface HealthCheck {
   check(): Promise<Finding>;
 }
 
+/** Several parts that one look tells about. Their names may change from look to look; none of them is vital. */
+export interface HealthChecks {
+  /** The name that `ready` shows where the look itself fails. */
+  name: string;
+  check(): Promise<Record<string, Finding>>;
+}
+
 /** A check that does not answer in this time has found its part down. */
 const CHECK_TIMEOUT_MS = 2_000;
 
@@ -22,12 +29,17 @@ const CHECK_TIMEOUT_MS = 2_000;
 @Injectable()
 export class Health {
   readonly #checks: HealthCheck[] = [];
+  readonly #groups: HealthChecks[] = [];
   readonly #liveness: (() => Promise<string | null>)[] = [];
   #draining = false;
   #closed = false;
 
   register(check: HealthCheck): void {
     this.#checks.push(check);
+  }
+
+  registerGroup(group: HealthChecks): void {
+    this.#groups.push(group);
   }
 
   /** @param whyDead why only a restart can help; null where none is needed. One that throws says nothing. */
@@ -65,29 +77,56 @@ export class Health {
     return this.#draining;
   }
 
+  /** For metrics. @returns 1 for each check that is up and 0 for each that is down, by name. */
+  async gauges(): Promise<Record<string, number>> {
+    const found = await this.#look();
+    return Object.fromEntries(found.map(({ name, finding }) => [name, Number(finding.status === 'up')]));
+  }
+
   /** @throws ProblemError `not_ready` with all findings. */
   async ready(): Promise<{ status: 'ok' | 'degraded'; checks: Record<string, Finding> }> {
-    const found = await Promise.all(this.#checks.map(async (each) => ({ each, finding: await run(each) })));
-    const checks = Object.fromEntries(found.map(({ each, finding }) => [each.name, finding]));
+    const found = await this.#look();
+    const checks = Object.fromEntries(found.map(({ name, finding }) => [name, finding]));
     const down = found.filter(({ finding }) => finding.status === 'down');
-    const vital = down.find(({ each }) => each.vital);
+    const vital = down.find((each) => each.vital);
     if (this.#draining || vital) {
       const detail = this.#draining
         ? 'The service is stopping.'
-        : `${vital!.each.name}: ${vital!.finding.detail ?? 'down'}`;
+        : `${vital!.name}: ${vital!.finding.detail ?? 'down'}`;
       throw new ProblemError('not_ready', { detail, retryAfterS: 2, extensions: { checks } });
     }
     return { status: down.length > 0 ? 'degraded' : 'ok', checks };
   }
+
+  /** By name: each process finds them in the same order. */
+  async #look() {
+    const single = this.#checks.map(async (each) => [{ ...each, finding: await run(each) }]);
+    const found = (await Promise.all([...single, ...this.#groups.map(runGroup)])).flat();
+    return found.toSorted((one, other) => (one.name < other.name ? -1 : 1));
+  }
 }
+
+const NO_ANSWER: Finding = { status: 'down', detail: 'no answer' };
 
 async function run({ check }: HealthCheck): Promise<Finding> {
   try {
-    return await inTime(check(), { status: 'down', detail: 'no answer' });
+    return await inTime(check(), NO_ANSWER);
   } catch (error) {
-    return { status: 'down', detail: (error as { code?: string }).code ?? 'no answer' };
+    return failed(error);
   }
 }
+
+async function runGroup({ name, check }: HealthChecks) {
+  const found = await inTime(check(), { [name]: NO_ANSWER }).catch((error: unknown) => ({
+    [name]: failed(error),
+  }));
+  return Object.entries(found).map(([each, finding]) => ({ name: each, vital: false, finding }));
+}
+
+const failed = (error: unknown): Finding => ({
+  status: 'down',
+  detail: (error as { code?: string }).code ?? 'no answer',
+});
 
 function inTime<T>(work: Promise<T>, late: T): Promise<T> {
   const timeout = new Promise<T>((resolve) => setTimeout(() => resolve(late), CHECK_TIMEOUT_MS).unref());

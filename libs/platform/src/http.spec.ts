@@ -48,7 +48,9 @@ let app: NestFastifyApplication;
 beforeAll(async () => {
   @Module({ imports: [PlatformModule.forRoot(testConfig())], controllers: [SpecController] })
   class SpecModule {}
-  app = await createHttpApp({ module: SpecModule }, (error) => error instanceof Outage);
+  app = await createHttpApp({ module: SpecModule }, (error) =>
+    error instanceof Outage ? 'The database is away.' : null,
+  );
   await app.init();
   await app.getHttpAdapter().getInstance().ready();
 });
@@ -152,6 +154,8 @@ describe('every refusal is a problem', () => {
       415,
       'unsupported_media_type',
     ],
+    ['a body of too many values', () => post({ code: '012345', list: Array(9000).fill(0) }), 413, 'payload_too_large'], // prettier-ignore
+    ['a body of too many levels', () => post(`{"code":${'['.repeat(9000)}`), 413, 'payload_too_large'],
     ['a body that is too large', () => post({ code: 'x'.repeat(256 * 1024) }), 413, 'payload_too_large'],
     ['a body with a prototype in it', () => post('{"__proto__": {"admin": true}}'), 400, 'validation_failed'],
   ])('also %s', async (_, asked, status, code) => {
@@ -161,6 +165,38 @@ describe('every refusal is a problem', () => {
     expect(answer.body).toMatchObject({ code, status, traceId: answer.headers['x-request-id'] });
     expect(answer.headers['cache-control']).toBe('no-store');
     expect(answer.text).not.toContain('1234567');
+  });
+});
+
+describe('a path that is known', () => {
+  it.each([
+    ['DELETE', '/spec/body', 'POST'],
+    ['GET', '/spec/body', 'POST'],
+    ['HEAD', '/spec/body?code=1', 'POST'],
+    ['POST', '/spec/fine', 'GET, HEAD'],
+    ['OPTIONS', '/spec/fine', 'GET, HEAD'],
+    ['PUT', '/spec/item/0198a000-0000-7000-8000-000000000001', 'GET, HEAD'],
+    ['PATCH', '/spec/item/%2F', 'GET, HEAD'],
+    ['TRACE', '/health/live', 'GET, HEAD'],
+    ['PROPFIND', '/metrics', 'GET, HEAD'],
+  ])('refuses %s %s and says what it takes', async (method, url, allow) => {
+    const answer = await app.inject({ method: method as 'GET', url });
+    expect([answer.statusCode, answer.headers['allow']]).toEqual([405, allow]);
+    expect(answer.headers).toMatchObject({ 'cache-control': 'no-store', 'x-request-id': expect.any(String) });
+    if (method !== 'HEAD') expect(answer.json()).toMatchObject({ code: 'method_not_allowed', status: 405 });
+  });
+
+  it.each([
+    '/spec/fine/',
+    '//spec/fine',
+    '/Spec/fine',
+    '/spec/item',
+    '/spec/item/a/b',
+    '/spec%2Ffine',
+    '/specxfine',
+  ])('is another one than %s', async (url) => {
+    const answer = await app.inject({ method: 'DELETE', url });
+    expect([answer.statusCode, answer.headers['allow']]).toEqual([404, undefined]);
   });
 });
 
@@ -189,6 +225,17 @@ describe('validation', () => {
 });
 
 describe('a request', () => {
+  it.each([
+    ['gzip', true],
+    ['identity, br', true],
+    ['', false],
+    ['Identity', false],
+    ['identity, identity', false],
+  ])('with the content encoding %j is refused for it: %j', async (coding, refused) => {
+    const headers = { 'content-type': 'application/json', 'content-encoding': coding };
+    expect((await post({}, headers)).status === 415).toBe(refused);
+  });
+
   it('arrives within half a minute, or is not waited for', () => {
     expect(app.getHttpServer()).toMatchObject({ requestTimeout: 30_000 });
   });
@@ -225,7 +272,7 @@ describe('a service that stops', () => {
   it('says so first, and takes what still comes; then it takes nothing new, and still answers reads', async () => {
     @Module({ imports: [PlatformModule.forRoot(testConfig())], controllers: [SpecController] })
     class SpecModule {}
-    const stopping = await createHttpApp({ module: SpecModule }, () => false);
+    const stopping = await createHttpApp({ module: SpecModule }, () => null);
     await stopping.init();
     const ways = () =>
       Promise.all([

@@ -8,14 +8,18 @@ import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Logger } from 'nestjs-pino';
-import { PROBLEMS, ProblemError } from '#libs/kernel';
+import { PROBLEMS, ProblemError, isUncoded } from '#libs/kernel';
+import { bareForwardedFor } from './forwarded-for.js';
 import { Health } from './health.js';
 import { badHost } from './host-header.js';
+import { limitJsonValues } from './json-body.js';
 import { requestIdOf } from './logging.js';
 import { ProblemFilter, sendProblem, type OutageTest } from './problem.filter.js';
+import { RequestLog } from './request-log.js';
 import { BARE_HEADERS, HELMET, HSTS } from './security-headers.js';
 import { traceparentOf } from './trace-context.js';
 import { validationPipe } from './validation.pipe.js';
+import { refuseWrongMethods } from './wrong-methods.js';
 
 const BODY_LIMIT_BYTES = 256 * 1024;
 /** For the whole request to arrive. */
@@ -25,15 +29,15 @@ const REQUEST_TIMEOUT_MS = 30_000;
  * A Nest application on Fastify as all of ours are: problems for errors, schemas at the edge, no cached
  * answer, the request's id on the way out.
  *
- * @param isOutage which errors mean that something we need is away (503 rather than 500).
+ * @param findOutage which errors mean that something we need is away (503 rather than 500).
  * @param trustedProxies whose `X-Forwarded-…` says where a request came from, and whether over TLS.
  */
 export async function createHttpApp(
   module: DynamicModule,
-  isOutage: OutageTest,
+  findOutage: OutageTest,
   trustedProxies: readonly string[] = [],
 ): Promise<NestFastifyApplication> {
-  const filter = new ProblemFilter(isOutage);
+  const filter = new ProblemFilter(findOutage);
   const adapter = new FastifyAdapter({
     bodyLimit: BODY_LIMIT_BYTES,
     // Who sends a body byte by byte holds a connection; Node looks every 30 s.
@@ -45,12 +49,13 @@ export async function createHttpApp(
     forceCloseConnections: 'idle',
     // An empty list would trust nobody as well, but so that Fastify looks at the headers for nothing.
     ...(trustedProxies.length > 0 && { trustProxy: [...trustedProxies] }),
-    clientErrorHandler: answerClientError,
+    clientErrorHandler: (error, socket) => answerClientError(error, socket, app.get(RequestLog)),
     // What fails before there is a route, such as a path that cannot be decoded, reaches neither Nest nor hooks.
     frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
       reply.headers(BARE_HEADERS);
       stamp(request, reply);
       filter.answer(error, request, reply);
+      app.get(RequestLog).answered(request, reply);
     },
   });
   const app = await NestFactory.create<NestFastifyApplication>(module, adapter, {
@@ -62,14 +67,24 @@ export async function createHttpApp(
   app.useLogger(app.get(Logger));
   app.useGlobalPipes(validationPipe);
   app.useGlobalFilters(filter);
-  const health = app.get(Health);
+  const [health, requestLog] = [app.get(Health), app.get(RequestLog)];
   const fastify = app.getHttpAdapter().getInstance();
   fastify.removeContentTypeParser('text/plain');
+  limitJsonValues(fastify);
   await fastify.register(fastifyHelmet, HELMET);
   // Without a listener Node hangs up, and says nothing: nobody is connected to anywhere from here (RFC 9110 §9.3.6).
   fastify.server.on('connect', (_request, socket) =>
-    answerClientError(new Error('CONNECT'), socket as Socket),
+    answerClientError(new Error('CONNECT'), socket as Socket, requestLog),
   );
+  if (trustedProxies.length > 0) {
+    // Fastify takes a member with a port for an address of its own, another one with each connection.
+    fastify.addHook('onRequest', async ({ headers }) => {
+      const given = [headers['x-forwarded-for'] ?? []].flat().join(',');
+      const bare = bareForwardedFor(given);
+      if (bare === null) delete headers['x-forwarded-for'];
+      else headers['x-forwarded-for'] = bare;
+    });
+  }
   fastify.addHook('onRequest', async (request, reply) => {
     request.raw.logged = { address: request.ip };
     const detail = badHost(request.raw);
@@ -84,7 +99,7 @@ export async function createHttpApp(
       delete headers['content-type'];
       return;
     }
-    if ((headers['content-encoding'] ?? 'identity') === 'identity') return;
+    if (isUncoded(headers['content-encoding'])) return;
     const detail = 'Send the body as it is: no content encoding is taken.';
     return sendProblem(new ProblemError('unsupported_media_type', { detail }), request, reply);
   });
@@ -93,6 +108,12 @@ export async function createHttpApp(
     const detail = 'The service is stopping; another replica will take this.';
     return sendProblem(new ProblemError('not_ready', { detail, retryAfterS: 1 }), request, reply);
   });
+  refuseWrongMethods(fastify);
+  // For plugins that answer errors by themselves, such as the queue board.
+  fastify.addHook('onError', async (request, _reply, error) => {
+    request.problem = filter.problemOf(error);
+  });
+  fastify.addHook('onResponse', async (request, reply) => requestLog.answered(request, reply));
   fastify.addHook('onSend', async (request, reply) => {
     stamp(request, reply);
     // A connection that is kept alive would be closed under the next request on it.
@@ -102,11 +123,18 @@ export async function createHttpApp(
 }
 
 /** A request that Node could not make sense of has no route, no id and no reply: only its socket. */
-function answerClientError(error: Error & { code?: string }, socket: Socket): void {
+function answerClientError(error: Error & { code?: string }, socket: Socket, log: RequestLog): void {
   if (error.code === 'ECONNRESET' || !socket.writable) return;
   const tooLarge = error.code === 'HPE_HEADER_OVERFLOW';
   const status = tooLarge ? 431 : 400;
   const traceId = randomUUID();
+  log.problem({
+    traceId,
+    status,
+    code: 'validation_failed',
+    retryable: false,
+    address: socket.remoteAddress,
+  });
   const body = JSON.stringify({
     type: 'urn:gangway:problem:validation_failed',
     title: PROBLEMS.validation_failed.title,

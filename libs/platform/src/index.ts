@@ -1,6 +1,7 @@
 export {
   CONFIG,
   ConfigError,
+  parseMigrationUrl,
   parseConfig,
   parseStoreConfig,
   type Config,
@@ -12,15 +13,17 @@ export type {
   IntegrationConfig,
   TurnkeyApiConfig,
 } from './integration-config.js';
+export { faultsIn, fieldErrors, pointerOf } from './field-errors.js';
 export { createHttpApp } from './http.js';
-export { Health, type Finding, type HealthCheck } from './health.js';
+export { Health, type Finding, type HealthCheck, type HealthChecks } from './health.js';
 export type { KeySource } from './key-config.js';
 export { ProblemFilter, sendProblem } from './problem.filter.js';
 export { KeyedHash } from './keyed-hash.js';
 export { Metrics } from './metrics.js';
 export type { PasskeyPolicy } from './passkey-policy.js';
 export { PlatformModule } from './platform.module.js';
-export { waitOf } from './prefer.js';
+export { preferencesOf } from './prefer.js';
+export { PROCESS_NAME } from './process-name.js';
 export { Sealer, sealedBy } from './sealer.js';
 export { serve } from './serve.js';
-export { shownDetail, shownMember } from './shown.js';
+export { shownMember } from './shown.js';

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
+import { keyObjectsMade } from '#libs/testing';
 import { KeyedHash } from './keyed-hash.js';
 
 const keyed = (byte: number) => new KeyedHash(Buffer.alloc(32, byte));
@@ -34,5 +35,13 @@ describe('KeyedHash', () => {
     );
     const mac = await subtle.sign('HMAC', key, Buffer.from('123456'));
     expect(keyed(1).of('codes', '123456')).toEqual(Buffer.from(mac));
+  });
+
+  it('makes one key object for each purpose', async () => {
+    const hash = keyed(1);
+    const made = await keyObjectsMade(() => {
+      for (const content of ['a', 'b', 'c']) for (const purpose of ['one', 'two']) hash.of(purpose, content);
+    });
+    expect(made).toEqual({ createSecretKey: 2 });
   });
 });

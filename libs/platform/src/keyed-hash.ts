@@ -1,4 +1,4 @@
-import { createHmac, hkdfSync } from 'node:crypto';
+import { createHmac, createSecretKey, hkdfSync, type KeyObject } from 'node:crypto';
 
 /**
  * Hashes that nobody can guess their way back from without `HASH_KEY`: of codes, API keys and contacts, which are
@@ -7,7 +7,8 @@ import { createHmac, hkdfSync } from 'node:crypto';
  */
 export class KeyedHash {
   readonly #root: Buffer;
-  readonly #keys = new Map<string, Buffer>();
+  /** By purpose; made of bytes for each hash, a key object would cost more than the hash does. */
+  readonly #keys = new Map<string, KeyObject>();
 
   /** @param key 32 bytes. */
   constructor(key: Buffer) {
@@ -19,10 +20,10 @@ export class KeyedHash {
     return createHmac('sha256', this.#keyOf(purpose)).update(content).digest();
   }
 
-  #keyOf(purpose: string): Buffer {
+  #keyOf(purpose: string): KeyObject {
     const known = this.#keys.get(purpose);
     if (known) return known;
-    const key = Buffer.from(hkdfSync('sha256', this.#root, '', `gangway ${purpose}`, 32));
+    const key = createSecretKey(Buffer.from(hkdfSync('sha256', this.#root, '', `gangway ${purpose}`, 32)));
     this.#keys.set(purpose, key);
     return key;
   }

@@ -10,8 +10,8 @@ const REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/;
 
 declare module 'node:http' {
   interface IncomingMessage {
-    /** For the request's line in the log: where it came from, and whose it is once that is known. */
-    logged?: { address: string; caller?: string };
+    /** For the request's lines in the log: where it came from, and whose it is once that is known. */
+    logged?: { address: string; caller?: string; operator?: string; reason?: string };
   }
 }
 
@@ -22,8 +22,9 @@ export function requestIdOf(request: IncomingMessage): string {
 }
 
 /**
- * JSON lines by pino. A request is logged by method, path and status only: no header, query or body ever is,
- * because a code, a session or a key would sooner or later be in one.
+ * JSON lines by pino. What is logged while a request is served has its `traceId`, method and path: no header, query or
+ * body ever is, because a code, a session or a key would sooner or later be in one. The request's own line is
+ * `RequestLog`'s, which also sees what is refused before this logger does.
  */
 export function loggerOptions(config: Pick<Config, 'LOG_LEVEL'>): Params {
   return {
@@ -32,13 +33,12 @@ export function loggerOptions(config: Pick<Config, 'LOG_LEVEL'>): Params {
     pinoHttp: {
       level: config.LOG_LEVEL,
       genReqId: (request: IncomingMessage) => request.id ?? requestIdOf(request),
+      autoLogging: false,
       serializers: {
-        req: (request: { id: unknown; method: string; url: string }) => ({
-          id: request.id,
+        req: (request: { method: string; url: string }) => ({
           method: request.method,
           path: shownPath(request.url),
         }),
-        res: (response: { statusCode: number }) => ({ status: response.statusCode }),
         err: (error: Error & { code?: unknown }) => ({
           type: error.name,
           message: error.message,
@@ -46,19 +46,7 @@ export function loggerOptions(config: Pick<Config, 'LOG_LEVEL'>): Params {
           stack: error.stack,
         }),
       },
-      customProps: (request) => ({ ...(request as IncomingMessage).logged }),
-      customLogLevel: (_request, response) => levelOf(response.statusCode),
+      customProps: (request) => ({ traceId: request.id, ...(request as IncomingMessage).logged }),
     },
   };
-}
-
-/**
- * Who is known and asks for what it may not do is somebody's mistake, or worse. Strangers are counted elsewhere: a line
- * each would be a way to fill the log. 503 is an outage that is told of elsewhere, and over when it is over; other 5xx are
- * our faults.
- */
-function levelOf(status: number): 'error' | 'warn' | 'info' | 'debug' {
-  if (status === 403) return 'info';
-  if (status === 503) return 'warn';
-  return status >= 500 ? 'error' : 'debug';
 }

@@ -34,15 +34,23 @@ export class Metrics {
     collectDefaultMetrics({ register: this.registry, prefix: 'gangway_process_' });
   }
 
-  /** A value that is read when somebody asks. */
-  gauge(name: string, help: string, label: string, read: () => Record<string, number>): void {
+  /** A value that each scrape reads. A label that a scrape does not find is not shown. */
+  gauge(
+    name: string,
+    help: string,
+    label: string,
+    read: () => Record<string, number> | Promise<Record<string, number>>,
+  ): void {
     const gauge: Gauge = new Gauge({
       name,
       help,
       labelNames: [label],
       registers: [this.registry],
-      collect: () => {
-        for (const [value, number] of Object.entries(read())) gauge.set({ [label]: value }, number);
+      collect: async () => {
+        const found = await read();
+        // A label that is gone must not keep its last value.
+        gauge.reset();
+        for (const [value, number] of Object.entries(found)) gauge.set({ [label]: value }, number);
       },
     });
   }

@@ -7,13 +7,21 @@ import { Health, HealthController } from './health.js';
 import { KeyedHash } from './keyed-hash.js';
 import { Metrics, MetricsController } from './metrics.js';
 import { loggerOptions } from './logging.js';
+import { PROCESS_NAME, processNameOf, type AppRole } from './process-name.js';
+import { RequestLog } from './request-log.js';
 import { Sealer } from './sealer.js';
 
 /** What every app stands on: the settings, the clock, the logger and the sealer. */
 @Global()
 @Module({})
 export class PlatformModule {
-  static forRoot(config: Config): DynamicModule {
+  constructor(health: Health, metrics: Metrics) {
+    const help = 'Whether a check of ready is up; a scrape runs the checks';
+    metrics.gauge('gangway_check_up', help, 'check', () => health.gauges());
+  }
+
+  /** @param role of the app, for the process's name in shared health. */
+  static forRoot(config: Config, role: AppRole = 'service'): DynamicModule {
     return {
       module: PlatformModule,
       imports: [
@@ -24,12 +32,14 @@ export class PlatformModule {
       providers: [
         Health,
         Metrics,
+        RequestLog,
         { provide: CLOCK, useValue: systemClock },
         { provide: RANDOM, useValue: systemRandom },
+        { provide: PROCESS_NAME, useFactory: () => processNameOf(role) },
         { provide: KeyedHash, useFactory: () => new KeyedHash(config.HASH_KEY) },
         { provide: Sealer, useFactory: () => new Sealer(config.SEALING_KEYS) },
       ],
-      exports: [ConfigModule, Health, Metrics, CLOCK, RANDOM, KeyedHash, Sealer],
+      exports: [ConfigModule, Health, Metrics, RequestLog, CLOCK, RANDOM, PROCESS_NAME, KeyedHash, Sealer],
     };
   }
 }

@@ -1,27 +1,47 @@
-import { ProblemError } from '#libs/kernel';
+import { listMembers } from '#libs/kernel';
 
 const DEFAULT_WAIT_S = 10;
 const MAX_WAIT_S = 30;
 
+/** The preferences of a request, as they are applied (RFC 7240). */
+export interface Preferences {
+  /** How long the caller waits for a step's end, in milliseconds. */
+  waitMs: number;
+  /** For `Preference-Applied`; null where nothing was asked for that we know. */
+  applied: string | null;
+}
+
 /**
- * How long a caller wants to wait for a step's end (RFC 7240 §4.1 and §4.3).
+ * How long a caller wants to wait for a step's end (RFC 7240 §4.1 and §4.3). A preference that is unknown, or that has a
+ * value we cannot read, is ignored; a wait that is too long is as long as we allow. `respond-async` by itself waits for
+ * nothing, and with `wait` for so long at the most.
  *
- * @param header the `Prefer` header, if any. Preferences that we do not know are ignored, as the RFC says.
- * @returns milliseconds; 0 for `respond-async`.
- * @throws ProblemError `validation_failed` for a `wait` that is not 0 to 30 seconds.
+ * @param header the `Prefer` header, if any.
  */
-export function waitOf(header: string | undefined): number {
-  const preferences = (header ?? '').split(',').map((part) => part.split(';', 1)[0]!.trim().toLowerCase());
-  if (preferences.includes('respond-async')) return 0;
-  const wait = preferences
-    .find((part) => /^wait\s*=/.test(part))
-    ?.replace(/^wait\s*=\s*/, '')
-    .replaceAll('"', '');
-  if (wait === undefined) return DEFAULT_WAIT_S * 1000;
-  if (!/^\d{1,4}$/.test(wait) || Number(wait) > MAX_WAIT_S) {
-    throw new ProblemError('validation_failed', {
-      detail: `Prefer: wait takes whole seconds from 0 to ${MAX_WAIT_S}.`,
-    });
+export function preferencesOf(header: string | undefined): Preferences {
+  const given = parse(header ?? '');
+  const isAsync = given.get('respond-async') === '';
+  const asked = given.get('wait') ?? '';
+  const waitS = /^\d+$/.test(asked) ? Math.min(Number(asked), MAX_WAIT_S) : null;
+  const applied = [...(isAsync ? ['respond-async'] : []), ...(waitS === null ? [] : [`wait=${waitS}`])];
+  return {
+    waitMs: (waitS ?? (isAsync ? 0 : DEFAULT_WAIT_S)) * 1_000,
+    applied: applied.length > 0 ? applied.join(', ') : null,
+  };
+}
+
+/** A name, its value, and parameters that change none of it. It is slow on runs of blanks. */
+const PREFERENCE =
+  /^\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s";]*)))?\s*(?:;.*)?$/s;
+
+/** By name in lower case. Of a name that is given twice, the first counts. An empty value is none (§2). */
+function parse(header: string): Map<string, string> {
+  const preferences = new Map<string, string>();
+  for (const member of listMembers(header)) {
+    const [, name, quoted, plain = ''] = PREFERENCE.exec(member.replaceAll(/\s+/g, ' ')) ?? [];
+    if (name === undefined) continue;
+    const key = name.toLowerCase();
+    if (!preferences.has(key)) preferences.set(key, quoted?.replaceAll(/\\(.)/g, '$1') ?? plain);
   }
-  return Number(wait) * 1000;
+  return preferences;
 }

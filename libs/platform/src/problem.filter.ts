@@ -1,10 +1,10 @@
-import { Catch, HttpException, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { PROBLEMS, ProblemError, type ProblemCode } from '#libs/kernel';
 import { shownPath } from './shown.js';
 
-/** Decides whether an unknown error is an outage of something we need, said as 503 and not as 500. */
-export type OutageTest = (error: unknown) => boolean;
+/** Words for an outage of something we need, which is 503 and not 500; null for any other error. */
+export type OutageTest = (error: unknown) => string | null;
 
 /** Seconds after which a caller may ask again when we are not ready. */
 const RETRY_AFTER_S = 2;
@@ -21,12 +21,14 @@ const CODE_OF_STATUS: Record<number, ProblemCode> = {
   503: 'not_ready',
 };
 
+/** The code of an answer that something else than a {@link ProblemError} gave. */
+export const codeOfStatus = (status: number): ProblemCode | undefined =>
+  CODE_OF_STATUS[status] ?? (status >= 500 ? 'internal' : undefined);
+
 /** The one place that speaks to the outside about errors: every one becomes a problem (RFC 9457). */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
-  readonly #logger = new Logger(ProblemFilter.name);
-
-  constructor(private readonly isOutage: OutageTest) {}
+  constructor(private readonly findOutage: OutageTest) {}
 
   catch(error: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp();
@@ -37,17 +39,12 @@ export class ProblemFilter implements ExceptionFilter {
     sendProblem(this.problemOf(error), request, reply);
   }
 
-  /** What is said about an error; what is our fault is logged as well. */
+  /** What is said about an error. The error itself is the problem's cause, for the log. */
   problemOf(error: unknown): ProblemError {
-    const problem = this.#toProblem(error);
-    if (problem.code === 'internal') this.#logger.error(error);
-    return problem;
-  }
-
-  #toProblem(error: unknown): ProblemError {
     if (error instanceof ProblemError) return error;
-    if (this.isOutage(error)) {
-      return new ProblemError('not_ready', { detail: 'The database is away.', retryAfterS: RETRY_AFTER_S });
+    const outage = this.findOutage(error);
+    if (outage !== null) {
+      return new ProblemError('not_ready', { detail: outage, retryAfterS: RETRY_AFTER_S, cause: error });
     }
     const status = statusOf(error);
     const code = status === null ? undefined : CODE_OF_STATUS[status];
@@ -61,7 +58,7 @@ export class ProblemFilter implements ExceptionFilter {
     if (status !== null && status >= 400 && status < 500 && isFastify(error)) {
       return new ProblemError('validation_failed', { status, detail: 'The request cannot be taken.' });
     }
-    return new ProblemError('internal', { detail: 'This is our fault. Tell us the traceId.' });
+    return new ProblemError('internal', { detail: 'This is our fault. Tell us the traceId.', cause: error });
   }
 }
 
@@ -85,6 +82,7 @@ export function sendProblem(
   request: FastifyRequest,
   reply: FastifyReply,
 ): FastifyReply {
+  request.problem = problem;
   if (problem.retryAfterS !== undefined) reply.header('Retry-After', String(problem.retryAfterS));
   if (problem.rateLimit) {
     // draft-ietf-httpapi-ratelimit-headers: nothing remains, until it is as late as Retry-After says.

@@ -48,7 +48,7 @@ describe('production', () => {
 
   it('takes the API key of the version before, and passwords with any character in them', () => {
     expect(refused({ API_KEY: randomBytes(24).toString('base64url') })).toEqual([]);
-    expect(refused({ DATABASE_URL: 'postgres://gangway:a%zz@db/gangway' })).toEqual([]);
+    expect(refused({ DATABASE_URL: 'postgres://gangway:a%25zz@db/gangway' })).toEqual([]);
   });
 
   it.each(['API_KEY', 'SEALING_KEYS', 'HASH_KEY', 'OPS_PASSWORD', 'INTEGRATION_BYZANTINE_PRIVATE_KEY'])(

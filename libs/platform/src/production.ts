@@ -3,6 +3,7 @@ import { findPasswordFault } from '#libs/kernel';
 import type { Config } from './config.js';
 import type { Faults } from './config-values.js';
 import { plainUrls } from './integration-config.js';
+import { passwordIn } from './server-urls.js';
 
 /** SHA-256 of private keys that anybody can read in docker-compose.yml. */
 const PUBLISHED_KEYS = new Set(['80363c419a9af803363c2fdc2007378ab87ad26aec6eca2df959c945c8e6b88b']);
@@ -65,9 +66,7 @@ export function productionFaults(config: Config): Faults {
     else if (fault !== null) refuse('OPS_PASSWORD', fault);
   }
   for (const variable of ['DATABASE_URL', 'REDIS_URL'] as const) {
-    // As it stands: a percent sign in it is no reason to fail.
-    const { password } = new URL(config[variable]);
-    if (DEVELOPMENT.test(words(password))) refuse(variable, 'has a development password');
+    if (DEVELOPMENT.test(words(passwordIn(config[variable])))) refuse(variable, 'has a development password');
   }
   for (const integration of config.INTEGRATIONS) {
     for (const key of 'keys' in integration ? integration.keys : []) {

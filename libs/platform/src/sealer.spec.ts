@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
+import { keyObjectsMade } from '#libs/testing';
 import { Sealer } from './sealer.js';
 
 const key = (id: string) => ({ id, key: randomBytes(32) });
@@ -46,5 +47,15 @@ describe('Sealer', () => {
     const sealed = new Sealer([old]).seal(place, 'x');
     expect(new Sealer([fresh, old]).open(place, sealed)).toBe('x');
     expect(() => new Sealer([fresh]).open(place, sealed)).toThrow(/"old", which SEALING_KEYS does not have/);
+  });
+
+  it('makes one key object of each key, for all that it seals and opens', async () => {
+    const made = await keyObjectsMade(() => {
+      const sealer = new Sealer([key('a'), key('b')]);
+      for (let n = 0; n < 3; n++) sealer.open(place, sealer.seal(place, 'x'));
+      const ofRow = sealer.behind(key('@row'));
+      for (let n = 0; n < 3; n++) ofRow.open(place, ofRow.seal(place, 'x'));
+    });
+    expect(made).toEqual({ createSecretKey: 3 });
   });
 });

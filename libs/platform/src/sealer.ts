@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createSecretKey, randomBytes, type KeyObject } from 'node:crypto';
 
 export interface SealingKey {
   id: string;
@@ -18,17 +18,19 @@ const TAG_BYTES = 16;
 /**
  * Encrypts what must not lie open in the database: AES-256-GCM with a random 96-bit IV (NIST SP 800-38D
  * §8.2.2), the place as additional data. The form is `id-length (1 byte) ‖ key id ‖ IV ‖ ciphertext ‖ tag`.
+ *
+ * Each key is a `KeyObject`: made of bytes for each operation, it would cost more than the operation does.
  */
 export class Sealer {
-  readonly #keys: ReadonlyMap<string, Buffer>;
-  readonly #current: SealingKey;
+  readonly #keys: ReadonlyMap<string, KeyObject>;
+  readonly #current: { id: string; key: KeyObject };
 
   /** @param keys the first seals; all of them open. */
-  constructor(keys: readonly SealingKey[]) {
-    const first = keys[0];
+  constructor(keys: readonly (SealingKey | { id: string; key: KeyObject })[]) {
+    const [first] = keys;
     if (!first) throw new Error('a sealer needs at least one key');
-    this.#current = first;
-    this.#keys = new Map(keys.map((entry) => [entry.id, entry.key]));
+    this.#keys = new Map(keys.map(({ id, key }) => [id, Buffer.isBuffer(key) ? createSecretKey(key) : key]));
+    this.#current = { id: first.id, key: this.#keys.get(first.id)! };
   }
 
   /** The id of the key that seals. */

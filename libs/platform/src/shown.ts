@@ -23,10 +23,3 @@ export const shownPath = (url: string): string =>
 
 /** The name of a member that somebody sent, if it looks like one, and `*` otherwise: it may be the secret itself. */
 export const shownMember = (name: string): string => orHidden(name, MEMBER, /^\d{1,3}$/);
-
-/** What a schema found wrong, without the names of members that it does not know: zod repeats them, whatever they are. */
-export function shownDetail(issue: { readonly message: string }): string {
-  const { code, keys } = issue as { code?: unknown; keys?: unknown };
-  if (code !== 'unrecognized_keys' || !Array.isArray(keys)) return issue.message;
-  return `has what is not known: ${keys.map((key) => shownMember(String(key))).join(', ')}`;
-}

@@ -1,4 +1,4 @@
-import { createPrivateKey, createPublicKey, sign, verify } from 'node:crypto';
+import { createPrivateKey, createPublicKey, sign, verify, type KeyObject } from 'node:crypto';
 import type { SignatureEncoding, SigningEngine } from './signing-engine.js';
 
 const DSA_ENCODING = { der: 'der', raw: 'ieee-p1363' } as const satisfies Record<SignatureEncoding, string>;
@@ -12,12 +12,14 @@ export const opensslEngine: SigningEngine = {
   name: 'openssl',
   load(key) {
     const privateKey = createPrivateKey({ key: key.revealJwk(), format: 'jwk' });
-    const publicKey = createPublicKey(privateKey);
+    let publicKey: KeyObject | undefined;
     return {
       sign: (message, encoding) =>
         sign('sha256', message, { key: privateKey, dsaEncoding: DSA_ENCODING[encoding] }),
-      verify: (message, signature, encoding) =>
-        verify('sha256', message, { key: publicKey, dsaEncoding: DSA_ENCODING[encoding] }, signature),
+      verify: (message, signature, encoding) => {
+        publicKey ??= createPublicKey(privateKey); // a session's key only signs
+        return verify('sha256', message, { key: publicKey, dsaEncoding: DSA_ENCODING[encoding] }, signature);
+      },
     };
   },
 };

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { keyObjectsMade } from '#libs/testing';
 import { testKey, turnkeyVectors } from './fixtures/turnkey-vectors.js';
 import { decodePublicKey } from './public-key.js';
 
@@ -50,4 +51,18 @@ it.each<[string, unknown]>([
   ['a point beside the curve', long.replace(/.$/, (digit) => (digit === '0' ? '1' : '0'))],
 ])('refuses %s', (_, text) => {
   expect(decodePublicKey(text)).toBeUndefined();
+});
+
+it('makes one key object for all that it verifies, and none to be compared', async () => {
+  const signature = testKey('turnkeyApi').sign(message);
+  let key!: NonNullable<ReturnType<typeof decodePublicKey>>;
+  const compared = await keyObjectsMade(() => {
+    key = decodePublicKey(good)!;
+    expect(key.compressedHex).toBe(good);
+  });
+  expect(compared).toEqual({});
+  const verified = await keyObjectsMade(() => {
+    for (let n = 0; n < 3; n++) expect(key.verify(message, signature, 'der')).toBe(true);
+  });
+  expect(verified).toEqual({ createPublicKey: 1 });
 });

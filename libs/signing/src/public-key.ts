@@ -8,16 +8,13 @@ export class P256PublicKey {
   readonly compressedHex: string;
   /** SEC1 uncompressed: 65 bytes. */
   readonly uncompressed: Uint8Array;
-  readonly #key: KeyObject;
+  /** Made for the first signature: most keys are only compared. */
+  #key: KeyObject | undefined;
 
   /** Use {@link decodePublicKey}: nothing is checked here. */
   constructor(compressedHex: string, uncompressed: Uint8Array) {
     this.compressedHex = compressedHex;
     this.uncompressed = uncompressed;
-    const text = (from: number, to: number) =>
-      Buffer.from(uncompressed.subarray(from, to)).toString('base64url');
-    const jwk = { kty: 'EC', crv: 'P-256', x: text(1, 33), y: text(33, 65) };
-    this.#key = createPublicKey({ key: jwk, format: 'jwk' });
   }
 
   /**
@@ -26,8 +23,18 @@ export class P256PublicKey {
    */
   verify(message: Uint8Array, signature: Uint8Array, encoding: SignatureEncoding): boolean {
     const dsaEncoding = encoding === 'raw' ? 'ieee-p1363' : 'der';
+    this.#key ??= keyObjectOf(this.uncompressed);
     return verify('sha256', message, { key: this.#key, dsaEncoding }, signature);
   }
+}
+
+function keyObjectOf(uncompressed: Uint8Array): KeyObject {
+  const text = (from: number, to: number) =>
+    Buffer.from(uncompressed.subarray(from, to)).toString('base64url');
+  return createPublicKey({
+    key: { kty: 'EC', crv: 'P-256', x: text(1, 33), y: text(33, 65) },
+    format: 'jwk',
+  });
 }
 
 /**

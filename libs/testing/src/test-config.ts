@@ -1,5 +1,5 @@
 import { parseConfig, type Config } from '#libs/platform';
-import { testDatabaseUrl } from './test-database.js';
+import { testDatabaseEnv } from './test-database.js';
 import { testQueuePrefix, testRedisUrl } from './test-redis.js';
 
 /** A whole environment that is good, and reaches no server: nobody listens on port 1. */
@@ -34,7 +34,7 @@ export function testConfig(env: Record<string, string> = {}): Config {
  */
 export async function testServersConfig(env: Record<string, string> = {}): Promise<Config> {
   return testConfig({
-    DATABASE_URL: await testDatabaseUrl(),
+    ...(await testDatabaseEnv()),
     REDIS_URL: testRedisUrl(),
     QUEUE_PREFIX: testQueuePrefix(),
     ...env,

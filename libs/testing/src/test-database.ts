@@ -16,6 +16,16 @@ export function testDatabaseUrl(): Promise<string> {
 }
 
 /**
+ * How apps reach this worker's database: straight, or through the pooler that a long test puts in between. What a test
+ * itself asks of its database goes straight.
+ */
+export async function testDatabaseEnv(): Promise<Record<string, string>> {
+  const url = new URL(await testDatabaseUrl());
+  url.port = process.env['GANGWAY_TEST_POOLER_PORT'] ?? url.port;
+  return { DATABASE_URL: url.href, DATABASE_POOLER: process.env['GANGWAY_TEST_POOLER'] ?? 'none' };
+}
+
+/**
  * Deletes all rows of this worker's database but the record of migrations.
  *
  * @throws Error if a transaction that a test left open holds a lock for 10 s

@@ -1,32 +1,272 @@
 import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
 import { ClockSkew } from './clock-skew.js';
 
-const now = Date.UTC(2026, 10, 20, 12, 0, 0, 400);
-const header = (ms: number) => new Date(now + ms).toUTCString();
+const START = Date.UTC(2026, 10, 20, 12, 0, 0, 400);
+const HOUR = 3_600_000;
 
-describe('ClockSkew', () => {
+/** Our two clocks, the provider's, and answers that are read by them. */
+function between({ warnMs = 10_000, stopMs = 30_000 } = {}) {
+  const clock = {
+    wall: START,
+    monotonic: 5_000,
+    nowMs: () => clock.wall,
+    monotonicMs: () => clock.monotonic,
+  };
+  const skew = new ClockSkew(clock, { warnMs, stopMs });
+  const pass = (ms: number) => {
+    clock.wall += ms;
+    clock.monotonic += ms;
+  };
+  const now = () => ({ wallMs: clock.wall, monotonicMs: clock.monotonic });
+  return {
+    clock,
+    skew,
+    pass,
+    /** An answer of which the date is written so far from our time, after `before` and followed by `after`. */
+    saw(
+      aheadMs: number,
+      {
+        before = 0,
+        after = 0,
+        ...headers
+      }: { before?: number; after?: number; [name: string]: unknown } = {},
+    ) {
+      const sentAt = now();
+      pass(before);
+      const date = new Date(clock.wall + aheadMs).toUTCString();
+      pass(after);
+      skew.saw({ headers: { date, ...headers } as Record<string, string>, sentAt, headAt: now() });
+    },
+    sawDate(date: string | string[]) {
+      skew.saw({ headers: { date }, sentAt: now(), headAt: now() });
+    },
+  };
+}
+
+describe('two answers that agree', () => {
   it.each([
     ['the same second', 0, 0],
-    ['a second that began before, in our favour', -900, 400],
+    ['a second that began before', -400, 0],
     ['ten seconds behind', -10_400, 9_400],
     ['forty seconds ahead', 40_000, 39_600],
-  ])('reads %s', (_name, offset, expected) => {
-    const skew = new ClockSkew();
-    skew.saw(header(offset), now);
-    expect(skew.ms(now)).toBe(expected);
+  ])('%s: %d ms', (_name, ahead, expected) => {
+    const { skew, saw, pass } = between();
+    saw(ahead);
+    pass(1_000);
+    saw(ahead);
+    expect(skew.ms()).toBe(expected);
+    expect(skew.stops).toBe(expected >= 30_000);
   });
 
-  it('knows nothing without a header, or from one that is no date', () => {
-    const skew = new ClockSkew();
-    skew.saw(undefined, now);
-    skew.saw('soon', now);
-    expect(skew.ms(now)).toBe(0);
+  it('never tell a distance that is not there, nor miss one by more than the answers took and a second', () => {
+    const delay = fc.integer({ min: 0, max: 15_000 });
+    const call = fc.record({ before: delay, after: delay, pause: fc.integer({ min: 1_000, max: 20_000 }) });
+    const ahead = fc.integer({ min: -2 * HOUR, max: 2 * HOUR });
+    fc.assert(
+      fc.property(ahead, fc.array(call, { minLength: 2, maxLength: 6 }), (aheadMs, calls) => {
+        const { skew, saw, pass } = between();
+        for (const { pause, ...times } of calls) {
+          pass(pause);
+          saw(aheadMs, times);
+          expect(skew.ms()).toBeLessThanOrEqual(Math.abs(aheadMs));
+        }
+        const slowest = Math.max(...calls.slice(-2).map(({ before, after }) => before + after));
+        expect(skew.ms()).toBeGreaterThanOrEqual(Math.abs(aheadMs) - slowest - 1_000);
+      }),
+    );
+  });
+});
+
+describe('what tells nothing', () => {
+  it.each<[string, (two: ReturnType<typeof between>) => void]>([
+    ['one answer alone', ({ saw }) => saw(-600_000)],
+    [
+      'the same page of a cache again and again',
+      ({ sawDate, pass }) => {
+        const date = new Date(START - 600_000).toUTCString();
+        for (let n = 0; n < 20; n++) {
+          sawDate(date);
+          pass(500);
+        }
+      },
+    ],
+    [
+      'the same page of a cache for hours',
+      ({ sawDate, pass }) => {
+        const date = new Date(START - 600_000).toUTCString();
+        for (let n = 0; n < 20; n++) {
+          sawDate(date);
+          pass(20 * 60_000 + 7_000);
+        }
+      },
+    ],
+    [
+      'pages of a cache, each of another time',
+      ({ saw, pass }) => {
+        for (const ahead of [-600_000, -580_000, -900_000, -70_000]) {
+          saw(ahead);
+          pass(3_000);
+        }
+      },
+    ],
+    [
+      'answers with Age',
+      ({ saw, pass }) => {
+        for (let n = 0; n < 5; n++) {
+          saw(-600_000, { age: String(n) });
+          pass(2_000);
+        }
+      },
+    ],
+    [
+      'an empty Age',
+      ({ saw, pass }) => {
+        saw(-600_000, { age: '' });
+        pass(2_000);
+        saw(-600_000, { age: '' });
+      },
+    ],
+    [
+      'nodes that differ',
+      ({ saw, pass }) => {
+        for (let n = 0; n < 9; n++) {
+          saw(n % 2 ? 40_000 : 0);
+          pass(2_000);
+        }
+      },
+    ],
+    [
+      'slow answers',
+      ({ saw, pass }) => {
+        for (let n = 0; n < 5; n++) {
+          saw(0, n % 2 ? { before: 60_000 } : { after: 60_000 });
+          pass(1_000);
+        }
+      },
+    ],
+    [
+      'two dates in one answer',
+      ({ sawDate, pass, clock }) => {
+        for (let n = 0; n < 3; n++) {
+          const date = new Date(clock.wall + HOUR).toUTCString();
+          sawDate([date, date]);
+          pass(2_000);
+          sawDate(`${date}, ${date}`);
+          pass(2_000);
+        }
+      },
+    ],
+    [
+      'texts that are no date',
+      ({ sawDate, pass }) => {
+        for (const text of [
+          '',
+          'soon',
+          '0',
+          '2026',
+          '1763632800',
+          '2026-11-20T13:00:00Z',
+          'Thu, 32 Jan 2026 00:00:00 GMT',
+        ]) {
+          sawDate(text);
+          pass(1_000);
+        }
+      },
+    ],
+    [
+      'a clock that does not go',
+      ({ sawDate, pass }) => {
+        for (let n = 0; n < 5; n++) {
+          sawDate('Thu, 01 Jan 1970 00:00:00 GMT');
+          pass(2_000);
+        }
+      },
+    ],
+  ])('%s', (_, tell) => {
+    // prettier-ignore
+    const two = between();
+    tell(two);
+    expect(two.skew.ms()).toBe(0);
+    expect(two.skew.stops).toBe(false);
+  });
+});
+
+/** Clocks that two answers found to be an hour apart. */
+function anHourApart() {
+  const two = between();
+  two.saw(-HOUR);
+  two.pass(1_000);
+  two.saw(-HOUR);
+  expect(two.skew.stops).toBe(true);
+  return two;
+}
+
+describe('a distance is over', () => {
+  it('with one answer that disagrees', () => {
+    const { skew, saw, pass } = anHourApart();
+    pass(1_000);
+    saw(0);
+    expect(skew.ms()).toBe(0);
+    expect(skew.lastMs()).toBe(0);
   });
 
-  it('goes stale, so that who stopped sending for it learns again', () => {
-    const skew = new ClockSkew();
-    skew.saw(header(60_000), now);
-    expect(skew.ms(now + 59_000)).toBeGreaterThan(30_000);
-    expect(skew.ms(now + 60_000)).toBe(0);
+  it('when our clock was set right', () => {
+    const { skew, clock } = anHourApart();
+    clock.wall -= HOUR;
+    expect(skew.ms()).toBe(0);
+    clock.wall += HOUR;
+    expect(skew.ms()).toBe(0);
+  });
+
+  it('when the machine slept: the monotonic clock stood still', () => {
+    const { skew, clock } = anHourApart();
+    clock.wall += 10 * 60_000;
+    expect(skew.ms()).toBe(0);
+  });
+
+  it('after a minute without an answer, by the monotonic clock', () => {
+    const { skew, pass } = anHourApart();
+    pass(59_999);
+    expect(skew.stops).toBe(true);
+    pass(1);
+    expect(skew.ms()).toBe(0);
+  });
+
+  it.each([500, -500])('but not for a clock that is corrected by %d ms', (ms) => {
+    const { skew, clock } = anHourApart();
+    clock.wall += ms;
+    expect(skew.stops).toBe(true);
+  });
+
+  it.each([HOUR, -HOUR])('and an answer during which our clock was set by %d ms tells nothing', (step) => {
+    const { skew, clock, pass } = between();
+    for (let n = 0; n < 4; n++) {
+      const sentAt = { wallMs: clock.wall, monotonicMs: clock.monotonic };
+      const date = new Date(clock.wall).toUTCString();
+      pass(100);
+      clock.wall += step;
+      skew.saw({ headers: { date }, sentAt, headAt: { wallMs: clock.wall, monotonicMs: clock.monotonic } });
+      pass(2_000);
+    }
+    expect(skew.lastMs()).toBe(0);
+  });
+});
+
+describe('another answer is wanted', () => {
+  it.each([
+    ['after one that is ten seconds off', [12_000], true],
+    ['not after two that are', [12_000, 12_000], false],
+    ['after one that would stop', [40_000], true],
+    ['after two that stop, until it is over', [40_000, 40_000], true],
+    ['not where all is well', [0, 0], false],
+    ['not after one that says it is over', [40_000, 40_000, 0], false],
+  ])('%s', (_, readings, wanted) => {
+    const { skew, saw, pass } = between();
+    for (const ahead of readings) {
+      saw(ahead);
+      pass(1_000);
+    }
+    expect(skew.wantsAnswer).toBe(wanted);
   });
 });

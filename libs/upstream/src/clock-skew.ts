@@ -1,29 +1,107 @@
-/** How long a reading counts: one call a minute is little harm, and tells whether the clocks agree again. */
+import type { Clock } from '#libs/kernel';
+import type { HttpAnswer, Instant } from './http-client.js';
+import { httpDate } from './http-date.js';
+
+/** How long a reading counts. While it stops the steps, the clock watch renews it. */
 const TRUSTED_MS = 60_000;
+/** The wall clock was set, or the machine slept, where our two clocks part by more within a reading's life. */
+const PARTED_MS = 1_000;
+
+/** What one answer says: the provider's clock is between `leastMs` and `mostMs` ahead of ours (negative: behind). */
+interface Reading {
+  dateMs: number;
+  leastMs: number;
+  mostMs: number;
+  at: Instant;
+}
+
+/** From which distance a reading is worth a second one, and from which nothing is sent. Milliseconds. */
+export interface SkewLimits {
+  warnMs: number;
+  stopMs: number;
+}
 
 /**
- * How far an upstream's clock is from ours, read off the `Date` header of its answers (RFC 9110 §6.6.1, whole
- * seconds). Signatures are good for a minute: a clock that is far off would have every call refused.
+ * How far an upstream's clock is from ours, by the `Date` of its answers (RFC 9110 §6.6.1, whole seconds). Signatures
+ * are good for a minute: with clocks far apart, every call would be refused.
+ *
+ * A cache, a proxy or one node of many may write a wrong `Date`. So a distance counts once two answers of different
+ * seconds agree on it, and one answer that disagrees takes it back.
  */
 export class ClockSkew {
-  #skewMs = 0;
-  #seenAtMs = -Infinity;
+  #last: Reading | null = null;
+  /** The distance that `#last` and an answer before it agree on. */
+  #agreedMs = 0;
 
-  /** @param header `Date` of an answer that arrived now. */
-  saw(header: string | string[] | undefined, nowMs: number): void {
-    const at = typeof header === 'string' ? Date.parse(header) : Number.NaN;
-    if (Number.isNaN(at)) return;
-    // The header's second began up to a second before it was written.
-    const ahead = at - nowMs;
-    this.#skewMs = ahead > 0 ? ahead : Math.min(0, ahead + 1_000);
-    this.#seenAtMs = nowMs;
+  constructor(
+    private readonly clock: Clock,
+    private readonly limits: SkewLimits = { warnMs: Infinity, stopMs: Infinity },
+  ) {}
+
+  /** Reads an answer that has just come. */
+  saw(answer: Pick<HttpAnswer, 'headers' | 'sentAt' | 'headAt'>): void {
+    const reading = readingOf(answer);
+    if (!reading) return;
+    const before = this.#current();
+    // The same second again is no second reading, and a page from a cache always has the same.
+    if (before?.dateMs === reading.dateMs) return;
+    const agrees = before !== null && overlap(before, reading);
+    this.#agreedMs = agrees ? Math.min(distance(before), distance(reading)) : 0;
+    this.#last = reading;
   }
 
-  /**
-   * Milliseconds, never negative; 0 while nothing is known. A reading goes stale: who stops sending for it would
-   * otherwise never learn that it is over.
-   */
-  ms(nowMs: number): number {
-    return nowMs - this.#seenAtMs < TRUSTED_MS ? Math.abs(this.#skewMs) : 0;
+  /** @returns the distance in milliseconds, never negative; 0 while nothing is known. */
+  ms(): number {
+    return this.#current() ? this.#agreedMs : 0;
+  }
+
+  /** @returns the distance by the last answer alone, whether or not another agrees. */
+  lastMs(): number {
+    const last = this.#current();
+    return last ? distance(last) : 0;
+  }
+
+  /** Whether the clocks are too far apart for a step to be sent. */
+  get stops(): boolean {
+    return this.ms() >= this.limits.stopMs;
+  }
+
+  /** Whether the last answer alone would stop the steps. */
+  get mayStop(): boolean {
+    return this.lastMs() >= this.limits.stopMs;
+  }
+
+  /** Whether another answer is wanted: to confirm a distance, or to learn that it is over. */
+  get wantsAnswer(): boolean {
+    const { warnMs } = this.limits;
+    return this.stops || this.mayStop || (this.lastMs() >= warnMs && this.ms() < warnMs);
+  }
+
+  /** The last reading while it counts. */
+  #current(): Reading | null {
+    if (this.#last) {
+      const now = { wallMs: this.clock.nowMs(), monotonicMs: this.clock.monotonicMs() };
+      const old = now.monotonicMs - this.#last.at.monotonicMs >= TRUSTED_MS;
+      if (old || haveParted(this.#last.at, now)) this.#last = null;
+    }
+    return this.#last;
   }
 }
+
+function readingOf({ headers, sentAt, headAt }: Pick<HttpAnswer, 'headers' | 'sentAt' | 'headAt'>) {
+  const dateMs = httpDate(headers['date']);
+  // `Age` says that a cache gave it, with the `Date` of long ago (RFC 9111 §5.1).
+  if (dateMs === null || headers['age'] !== undefined || haveParted(sentAt, headAt)) return null;
+  // The header's second began up to a second before it was written, between our sending and its arrival.
+  const mostMs = dateMs + 1_000 - sentAt.wallMs;
+  return { dateMs, leastMs: dateMs - headAt.wallMs, mostMs, at: headAt };
+}
+
+/** The least distance that a reading allows. */
+const distance = ({ leastMs, mostMs }: Reading): number => Math.max(0, leastMs, -mostMs);
+
+const overlap = (one: Reading, other: Reading): boolean =>
+  one.leastMs <= other.mostMs && other.leastMs <= one.mostMs;
+
+const haveParted = (before: Instant, after: Instant): boolean =>
+  Math.abs(after.wallMs - before.wallMs - (after.monotonicMs - before.monotonicMs)) > PARTED_MS;

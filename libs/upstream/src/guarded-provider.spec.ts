@@ -15,16 +15,28 @@ afterEach(() => guarded.shutdown());
 /** A provider of which each `init-otp` ends as told, over a breaker that opens for 20 ms. */
 function guard(ends: () => Promise<SentOtp>) {
   let calls = 0;
+  const upstream = { down: false };
   const provider = {
     kind: 'byzantine',
     initOtp: () => {
       calls += 1;
       return ends();
     },
+    probe: async () => {
+      if (upstream.down) throw failing('no_answer');
+    },
   } as unknown as UpstreamProvider;
   guarded = new GuardedProvider(
     provider,
-    { BREAKER_CALLS: 20, BREAKER_WINDOW_MS: 10_000, BREAKER_OPEN_MS: 20 },
+    {
+      BREAKER_CALLS: 20,
+      BREAKER_WINDOW_MS: 10_000,
+      BREAKER_OPEN_MS: 20,
+      CALL_TIMEOUT_MS: 10_000,
+      PROBE_EVERY_MS: 60_000,
+      RETRY_AFTER_MAX_MS: 120_000,
+      RETRY_CAP_MS: 50,
+    },
     systemClock,
   );
   const end = async () => {
@@ -35,7 +47,7 @@ function guard(ends: () => Promise<SentOtp>) {
       return (error as UpstreamError).failure;
     }
   };
-  return { end, calls: () => calls };
+  return { end, calls: () => calls, upstream };
 }
 
 async function times(count: number, end: () => Promise<string>): Promise<string[]> {
@@ -89,5 +101,49 @@ describe('GuardedProvider', () => {
     answer({ handle: 'x' });
     expect(await first).toBe('ok');
     expect(guarded.state).toBe('closed');
+  });
+
+  it('closes a half open breaker by a probe, once no call has come for as long as a retry waits', async () => {
+    const { end, upstream } = guard(() => Promise.reject(failing('unavailable')));
+    await times(20, end);
+    const limits = { timeoutMs: 1_000, beforeSend: () => undefined };
+    await guarded.probe(limits);
+    expect(guarded.state).toBe('open');
+    await until('the breaker is half open', opened);
+    upstream.down = true;
+    const probes = async () => {
+      await guarded.probe(limits).catch(() => undefined);
+      return guarded.ends.untold().get('probe')!.count > 20;
+    };
+    await until('probes have failed for a while', probes);
+    expect(guarded.state).toBe('half_open');
+    upstream.down = false;
+    await until('a probe closes it', async () => {
+      await guarded.probe(limits);
+      return guarded.state === 'closed';
+    });
+    expect(guarded.notClosedSinceMs).toBeNull();
+  });
+
+  it('says since when the breaker is not closed, through every trial that fails', async () => {
+    const { end } = guard(() => Promise.reject(failing('unavailable')));
+    expect(guarded.notClosedSinceMs).toBeNull();
+    await times(20, end);
+    const since = guarded.notClosedSinceMs;
+    expect(since).not.toBeNull();
+    await until('the breaker is half open', opened);
+    await end();
+    expect(guarded.state).toBe('open');
+    expect(guarded.notClosedSinceMs).toBe(since);
+  });
+
+  it('counts no call that the breaker held back', async () => {
+    const { end } = guard(() => Promise.reject(failing('unavailable')));
+    await times(25, end);
+    expect(guarded.ends.untold().get('init-otp')).toMatchObject({
+      count: 20,
+      failure: 'unavailable',
+      status: 500,
+    });
   });
 });

@@ -1,6 +1,8 @@
 import CircuitBreaker from 'opossum';
 import type { Clock } from '#libs/kernel';
 import type { Config } from '#libs/platform';
+import { CallEnds, type CallName } from './call-ends.js';
+import { KeyOrSubject } from './key-or-subject.js';
 import { UpstreamError } from './upstream-error.js';
 import type {
   Call,
@@ -20,6 +22,22 @@ import type {
 
 export type BreakerState = 'closed' | 'half_open' | 'open';
 
+export type GuardConfig = Pick<
+  Config,
+  | 'BREAKER_CALLS'
+  | 'BREAKER_WINDOW_MS'
+  | 'BREAKER_OPEN_MS'
+  | 'CALL_TIMEOUT_MS'
+  | 'PROBE_EVERY_MS'
+  | 'RETRY_AFTER_MAX_MS'
+  | 'RETRY_CAP_MS'
+>;
+
+/** A probe that failed counts until two more could have been made. */
+const PROBES_MISSED = 2;
+/** Health looks only every few seconds whether a probe is due. */
+const PROBE_SLACK_MS = 5_000;
+
 /**
  * A provider behind a circuit breaker. While too many calls fail, the next ones are not made at all: they end
  * `not_sent`, cost nobody a try, and are made later. Only ends that may be the upstream's own failing count;
@@ -28,15 +46,28 @@ export type BreakerState = 'closed' | 'half_open' | 'open';
 export class GuardedProvider implements UpstreamProvider {
   readonly kind;
   readonly custody;
+  /** How calls have ended in this process; those that the breaker held back are none. */
+  readonly ends: CallEnds;
+  /** Runs whenever the breaker changes. */
+  breakerChanged: ((state: BreakerState) => void) | null = null;
+  readonly #keyOrSubject: KeyOrSubject;
   readonly #breaker: CircuitBreaker<[() => Promise<unknown>], unknown>;
+  #notClosedSinceMs: number | null = null;
+  #halfOpenSinceMs = -Infinity;
+  #lastProbeAtMs = -Infinity;
 
   constructor(
     private readonly provider: UpstreamProvider,
-    config: Pick<Config, 'BREAKER_CALLS' | 'BREAKER_WINDOW_MS' | 'BREAKER_OPEN_MS'>,
+    private readonly config: GuardConfig,
     private readonly clock: Clock,
   ) {
+    this.ends = new CallEnds(clock, {
+      probeGoodForMs: PROBES_MISSED * config.PROBE_EVERY_MS + config.CALL_TIMEOUT_MS + PROBE_SLACK_MS,
+      retryAfterMaxMs: config.RETRY_AFTER_MAX_MS,
+    });
     this.kind = provider.kind;
     this.custody = provider.custody;
+    this.#keyOrSubject = new KeyOrSubject(clock, (limits) => this.probe(limits));
     this.#breaker = new CircuitBreaker((work: () => Promise<unknown>) => work(), {
       timeout: false, // each call has its own deadline
       volumeThreshold: config.BREAKER_CALLS,
@@ -45,11 +76,24 @@ export class GuardedProvider implements UpstreamProvider {
       resetTimeout: config.BREAKER_OPEN_MS,
       errorFilter: (error: unknown) => !isFailing(error),
     });
+    this.#breaker.on('open', () => this.#noteBreaker());
+    this.#breaker.on('halfOpen', () => this.#noteBreaker());
+    this.#breaker.on('close', () => this.#noteBreaker());
   }
 
   get state(): BreakerState {
     if (this.#breaker.closed) return 'closed';
     return this.#breaker.halfOpen ? 'half_open' : 'open';
+  }
+
+  /** Since when the breaker is not closed, on the monotonic clock; null while it is. */
+  get notClosedSinceMs(): number | null {
+    return this.#notClosedSinceMs;
+  }
+
+  /** When the last probe began, on the monotonic clock. */
+  get lastProbeAtMs(): number {
+    return this.#lastProbeAtMs;
   }
 
   parseSubject(value: unknown): ParsedSubject {
@@ -69,11 +113,13 @@ export class GuardedProvider implements UpstreamProvider {
   }
 
   initOtp(call: Call, subject: Subject, choice: OtpChoice) {
-    return this.#guarded(() => this.provider.initOtp(call, subject, choice));
+    return this.#guarded('init-otp', call, subject, (made) => this.provider.initOtp(made, subject, choice));
   }
 
   verifyOtp(call: Call, subject: Subject, sent: SentOtp, proof: OtpProof) {
-    return this.#guarded(() => this.provider.verifyOtp(call, subject, sent, proof));
+    return this.#guarded('verify-otp', call, subject, (made) =>
+      this.provider.verifyOtp(made, subject, sent, proof),
+    );
   }
 
   createAuthenticators(
@@ -83,14 +129,16 @@ export class GuardedProvider implements UpstreamProvider {
     authenticators: readonly NewAuthenticator[],
     device?: DeviceRequest,
   ) {
-    return this.#guarded(() =>
-      this.provider.createAuthenticators(call, subject, grant, authenticators, device),
+    return this.#guarded('create-authenticators', call, subject, (made) =>
+      this.provider.createAuthenticators(made, subject, grant, authenticators, device),
     );
   }
 
   /** Not guarded: it is asked when everything else is stopped. */
-  probe(call: CallLimits): Promise<void> {
-    return this.provider.probe(call);
+  async probe(call: CallLimits): Promise<void> {
+    this.#lastProbeAtMs = this.clock.monotonicMs();
+    await this.#noted('probe', () => this.provider.probe(call));
+    this.#closeWhenIdle();
   }
 
   /** Stops the breaker's timers. */
@@ -98,10 +146,45 @@ export class GuardedProvider implements UpstreamProvider {
     this.#breaker.shutdown();
   }
 
-  async #guarded<T>(work: () => Promise<T>): Promise<T> {
-    const startedAt = this.clock.monotonicMs();
+  /**
+   * Without calls a half open breaker would never learn that the outage is over. No retry is due for so long that one
+   * would have come; then the answer to a probe is enough.
+   */
+  #closeWhenIdle(): void {
+    const idleMs = this.clock.monotonicMs() - this.#halfOpenSinceMs;
+    if (this.state === 'half_open' && idleMs >= this.config.RETRY_CAP_MS) this.#breaker.close();
+  }
+
+  #noteBreaker(): void {
+    const now = this.clock.monotonicMs();
+    const { state } = this;
+    if (state === 'half_open') this.#halfOpenSinceMs = now;
+    this.#notClosedSinceMs = state === 'closed' ? null : (this.#notClosedSinceMs ?? now);
+    this.breakerChanged?.(state);
+    this.ends.changed?.();
+  }
+
+  async #noted<T>(call: CallName, work: () => Promise<T>): Promise<T> {
     try {
-      return (await this.#breaker.fire(work)) as T;
+      const result = await work();
+      this.ends.succeeded(call);
+      return result;
+    } catch (error) {
+      if (error instanceof UpstreamError) this.ends.failed(call, error);
+      throw error;
+    }
+  }
+
+  async #guarded<T>(
+    name: CallName,
+    call: Call,
+    subject: Subject,
+    make: (call: Call) => Promise<T>,
+  ): Promise<T> {
+    const startedAt = this.clock.monotonicMs();
+    const work = () => this.#keyOrSubject.run(name, call, subject, make);
+    try {
+      return (await this.#breaker.fire(() => this.#noted(name, work))) as T;
     } catch (error) {
       if ((error as { code?: unknown }).code !== 'EOPENBREAKER') throw error;
       throw new UpstreamError('not_sent', {
@@ -110,7 +193,7 @@ export class GuardedProvider implements UpstreamProvider {
           bytesSent: false,
           headersSeen: false,
           status: null,
-          durationMs: Math.round(this.clock.monotonicMs() - startedAt),
+          durationMs: Math.floor(this.clock.monotonicMs() - startedAt),
         },
       });
     }

@@ -7,6 +7,8 @@ const answer = (status: number, headers: HttpAnswer['headers'] = {}): HttpAnswer
   headers,
   text: '',
   evidence: { bytesSent: true, headersSeen: true, status, durationMs: 7 },
+  sentAt: { wallMs: 0, monotonicMs: 0 },
+  headAt: { wallMs: 0, monotonicMs: 7 },
 });
 
 describe('commonFailure', () => {
@@ -49,7 +51,14 @@ describe('retryAfter', () => {
     ['120', 120_000],
     ['0', 0],
     [' 3 ', 3_000],
-    [['5', '9'], 5_000],
+    [['5', '9'], 9_000],
+    ['9, 5', 9_000],
+    [['soon', '5'], 5_000],
+    ['Friday, 20-Nov-26 10:00:30 GMT', 30_000],
+    ['Fri Nov 20 10:00:30 2026', 30_000],
+    [['3', 'Fri, 20 Nov 2026 10:00:30 GMT'], 30_000],
+    ['9'.repeat(400), Infinity],
+    [[], null],
     ['Fri, 20 Nov 2026 10:00:30 GMT', 30_000],
     ['Fri, 20 Nov 2026 09:00:00 GMT', 0],
     ['later', null],
@@ -59,7 +68,7 @@ describe('retryAfter', () => {
     expect(retryAfter({ headers: { 'retry-after': header } }, NOW)).toBe(expected);
   });
 
-  it.each(['-1', '1.5', '1e3', '10 s'])(
+  it.each(['-1', '1.5', '1e3', '10 s', '5,', 'Fri', 'Fri, 20 Nov 2026 10:00:30 +0100'])(
     'makes nothing of %p, which is neither seconds nor a date',
     (header) => {
       expect(retryAfter({ headers: { 'retry-after': header } }, NOW)).toBeNull();

@@ -1,4 +1,5 @@
-import { hasDuplicateMembers } from '#libs/kernel';
+import { hasDuplicateMembers, isUncoded, listMembers, mediaTypes } from '#libs/kernel';
+import { httpDate } from './http-date.js';
 import { UpstreamError, type FailureClass, type RejectionReason } from './upstream-error.js';
 import type { HttpAnswer } from './http-client.js';
 
@@ -35,19 +36,21 @@ export function commonFailure(answer: HttpAnswer): UpstreamError | null {
   return null;
 }
 
+const SECONDS = /^[\t ]*\d+(?:[\t ]*,[\t ]*\d+)*[\t ]*$/;
+
 /**
  * `Retry-After` in both of its forms (RFC 9110 §10.2.3).
  *
  * @returns milliseconds from now, or null where the header is absent or makes no sense.
  */
 export function retryAfter(answer: Pick<HttpAnswer, 'headers'>, nowMs = Date.now()): number | null {
-  const raw = answer.headers['retry-after'];
-  const value = (Array.isArray(raw) ? raw[0] : raw)?.trim();
-  if (!value) return null;
-  if (/^\d+$/.test(value)) return Number(value) * 1000;
-  // Date.parse takes "-1" for a year; every HTTP date begins with the name of its day.
-  const at = /^[a-z]{3}/i.test(value) ? Date.parse(value) : NaN;
-  return Number.isNaN(at) ? null : Math.max(0, at - nowMs);
+  const waits = [answer.headers['retry-after'] ?? []].flat().flatMap((value) => {
+    if (SECONDS.test(value)) return listMembers(value).map((seconds) => Number(seconds) * 1_000);
+    const at = httpDate(value);
+    return at === null ? [] : [Math.max(0, at - nowMs)];
+  });
+  // Given twice, the longer wait is the safe one.
+  return waits.length === 0 ? null : Math.max(...waits);
 }
 
 /** The parsed JSON, or undefined where the text is none. */
@@ -59,6 +62,8 @@ export function parseJson(text: string): unknown {
   }
 }
 
+const JSON_TYPE = /^application\/(?:[\w!#$&^.+-]+\+)?json$/;
+
 /** No answer that we read is nested deeper than ten levels. */
 const MAX_DEPTH = 32;
 
@@ -69,11 +74,10 @@ const MAX_DEPTH = 32;
  * @returns undefined where it is not.
  */
 export function wholeJson({ headers, text, garbled }: HttpAnswer): unknown {
-  const encoding = headers['content-encoding'] ?? 'identity';
-  const type = headers['content-type'];
-  if (garbled || encoding !== 'identity') return undefined;
-  if (typeof type !== 'string' || !/^application\/([\w.-]+\+)?json\s*(;[^,]*)?$/i.test(type))
-    return undefined;
+  if (garbled || !isUncoded(headers['content-encoding'])) return undefined;
+  // Given twice, both must be JSON: then it has one meaning.
+  const types = mediaTypes(headers['content-type']);
+  if (types.length === 0 || !types.every((type) => JSON_TYPE.test(type))) return undefined;
   // Before it is parsed: whoever walks over the value afterwards would run out of stack.
   if (isNestedDeeper(text, MAX_DEPTH)) return undefined;
   const value = parseJson(text);

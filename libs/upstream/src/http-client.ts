@@ -2,14 +2,18 @@ import { isUtf8 } from 'node:buffer';
 import { HttpService } from '@nestjs/axios';
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { AxiosHeaders, type AxiosResponse, type InternalAxiosRequestConfig } from 'axios';
-import { Pool, type Dispatcher } from 'undici';
+import { Pool, buildConnector, type Dispatcher } from 'undici';
 import { CLOCK, type Clock } from '#libs/kernel';
 import { CONFIG, type Config } from '#libs/platform';
+import { withoutInterimAnswers } from './interim-answers.js';
 import { UpstreamError, type CallEvidence } from './upstream-error.js';
 import type { CallLimits } from './upstream-provider.js';
 
 /** An answer larger than this is not read: nothing that we ask for comes near it. */
 const MAX_ANSWER_BYTES = 256 * 1024;
+
+/** At most so many rounds of I/O follow a deadline, each only if the one before brought something. */
+const LAST_ROUNDS = 16;
 
 export interface HttpRequest {
   /** Scheme, host and port. */
@@ -23,6 +27,12 @@ export interface HttpRequest {
   body?: string;
 }
 
+/** One moment on both clocks: only the wall clock can be set. */
+export interface Instant {
+  wallMs: number;
+  monotonicMs: number;
+}
+
 /** A whole answer, whatever its status. */
 export interface HttpAnswer {
   status: number;
@@ -31,6 +41,9 @@ export interface HttpAnswer {
   /** Whether its bytes were no UTF-8: the text then has replacements in it. */
   garbled?: boolean;
   evidence: CallEvidence;
+  /** When the request began to leave, and when the head of the answer was here. */
+  sentAt: Instant;
+  headAt: Instant;
 }
 
 /**
@@ -70,6 +83,8 @@ export class UpstreamHttpClient implements OnApplicationShutdown {
       text: response.data.toString('utf8'),
       ...(!isUtf8(response.data) && { garbled: true }),
       evidence: exchange.evidence(),
+      sentAt: exchange.sentAt,
+      headAt: exchange.headAt,
     };
   }
 
@@ -85,7 +100,11 @@ export class UpstreamHttpClient implements OnApplicationShutdown {
       pool = new Pool(origin, {
         connections: this.config.UPSTREAM_CONNECTIONS,
         pipelining: 1,
-        connect: { timeout: this.config.CONNECT_TIMEOUT_MS },
+        // HTTP/1.1 only: over HTTP/2, undici repeats requests that a server leaving (GOAWAY) did not take.
+        connect: withoutInterimAnswers(
+          buildConnector({ timeout: this.config.CONNECT_TIMEOUT_MS, allowH2: false }),
+        ),
+        allowH2: false,
         // The exchange's own deadline covers the whole call, so that there is one clock to reason about.
         headersTimeout: 0,
         bodyTimeout: 0,
@@ -101,12 +120,15 @@ class Exchange {
   readonly #startedAt: number;
   #bytesSent = false;
   #status: number | null = null;
+  sentAt: Instant;
+  headAt: Instant;
 
   constructor(
     private readonly call: CallLimits,
     private readonly clock: Clock,
   ) {
-    this.#startedAt = clock.monotonicMs();
+    this.sentAt = this.headAt = instantOf(clock);
+    this.#startedAt = this.sentAt.monotonicMs;
   }
 
   evidence(): CallEvidence {
@@ -114,7 +136,7 @@ class Exchange {
       bytesSent: this.#bytesSent,
       headersSeen: this.#status !== null,
       status: this.#status,
-      durationMs: Math.round(this.clock.monotonicMs() - this.#startedAt),
+      durationMs: Math.floor(this.clock.monotonicMs() - this.#startedAt),
     };
   }
 
@@ -136,8 +158,18 @@ class Exchange {
         fail(detail);
         controller?.abort(new Error(detail));
       };
+      const tooLate = () => cutOff(`no whole answer within ${this.call.timeoutMs} ms`);
+      // Timers run before sockets are read. After a stop of this process, the answer may lie there already.
+      const readWhatIsThere = (roundsLeft: number) => {
+        const before = `${this.#status} ${size}`;
+        setImmediate(() => {
+          if (over) return;
+          if (before === `${this.#status} ${size}` || roundsLeft === 0) return tooLate();
+          readWhatIsThere(roundsLeft - 1);
+        });
+      };
       const deadline = setTimeout(
-        () => cutOff(`no whole answer within ${this.call.timeoutMs} ms`),
+        () => (this.#bytesSent ? readWhatIsThere(LAST_ROUNDS) : tooLate()),
         this.call.timeoutMs,
       );
 
@@ -160,9 +192,11 @@ class Exchange {
               return started.abort(new Error('held back before it was sent'));
             }
             this.#bytesSent = true;
+            this.sentAt = instantOf(this.clock);
           },
           onResponseStart: (_controller, status, raw) => {
             this.#status = status;
+            this.headAt = instantOf(this.clock);
             headers = new AxiosHeaders(raw as Record<string, string>);
           },
           onResponseData: (_controller, chunk) => {
@@ -194,6 +228,8 @@ class Exchange {
     return new UpstreamError(evidence.bytesSent ? 'no_answer' : 'not_sent', { detail, evidence, cause });
   }
 }
+
+const instantOf = (clock: Clock): Instant => ({ wallMs: clock.nowMs(), monotonicMs: clock.monotonicMs() });
 
 /** The code of a network error says what happened and holds nothing of the request. */
 function describe(error: Error): string {

@@ -1,3 +1,5 @@
+export { CALLS, CallEnds, type CallName, type Failures, type TroubleName } from './call-ends.js';
+export type { BreakerState } from './guarded-provider.js';
 export { Integrations, type Integration } from './integrations.js';
 export {
   FAILURE_CLASSES,

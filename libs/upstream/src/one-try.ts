@@ -53,7 +53,8 @@ export class OneTry {
     }
   }
 
-  #asOfTheTry({ failure, message, evidence, reason, retryAfterMs, cause }: UpstreamError): UpstreamError {
+  #asOfTheTry(error: UpstreamError): UpstreamError {
+    const { failure, message, evidence, reason, retryAfterMs, mayBeOfSubject, cause } = error;
     // Said of the last request only; a text that could not be kept comes after one.
     const withoutEffect = failure === 'throttled' || failure === 'not_sent';
     const left = this.#earlierLeft || (this.#thisLeft && failure !== 'throttled');
@@ -62,10 +63,11 @@ export class OneTry {
       evidence: {
         ...evidence,
         bytesSent: evidence.bytesSent || this.#earlierLeft || this.#thisLeft,
-        durationMs: Math.round(this.clock.monotonicMs() - this.#startedAt),
+        durationMs: Math.floor(this.clock.monotonicMs() - this.#startedAt),
       },
       ...(reason && { reason }),
       ...(retryAfterMs !== undefined && { retryAfterMs }),
+      mayBeOfSubject,
       cause,
     });
   }

@@ -11,7 +11,14 @@ const first = signerOf('first', '01');
 const second = signerOf('second', '02');
 
 const evidence = { bytesSent: true, headersSeen: true, status: 200, durationMs: 1 };
-const answer = (status: number, text = ''): HttpAnswer => ({ status, headers: {}, text, evidence });
+const answer = (status: number, text = ''): HttpAnswer => ({
+  status,
+  headers: {},
+  text,
+  evidence,
+  sentAt: { wallMs: 0, monotonicMs: 0 },
+  headAt: { wallMs: 0, monotonicMs: 0 },
+});
 const lost = (failure: FailureClass) => new UpstreamError(failure, { detail: failure, evidence });
 
 /** What becomes of a request, by the key that signed it. */

@@ -32,13 +32,13 @@ const bothKeys = () => new SigningKeys([signerOf('01'), signerOf('02')]);
 /** Both providers in front of answers, one after the other. */
 const DOORS = {
   byzantine: (keys: SigningKeys) => {
-    const provider = new ByzantineProvider({ name: 'b', baseUrl: server.url }, keys, http, systemClock, new ClockSkew(), Infinity); // prettier-ignore
+    const provider = new ByzantineProvider({ name: 'b', baseUrl: server.url }, keys, http, systemClock, new ClockSkew(systemClock)); // prettier-ignore
     const subject = { accountId: randomUUID(), userId: randomUUID() };
     return (call: Call) => provider.initOtp(call, subject);
   },
   turnkey: (keys: SigningKeys) => {
     const settings = { custody: 'server', initOtp: 'V1', otpDefaults: {}, sessionLifeS: 900 } as const;
-    const provider = new TurnkeyProvider({ name: 't', baseUrl: server.url, organizationId: randomUUID(), appName: 'Acme', ...settings }, keys, { http, clock: systemClock, skew: new ClockSkew(), engine: 'openssl' }); // prettier-ignore
+    const provider = new TurnkeyProvider({ name: 't', baseUrl: server.url, organizationId: randomUUID(), appName: 'Acme', ...settings }, keys, { http, clock: systemClock, skew: new ClockSkew(systemClock), engine: 'openssl' }); // prettier-ignore
     const contact = { type: 'email', value: 'ana@example.com' };
     return (call: Call) => provider.initOtp(call, { contact }, {});
   },
@@ -114,6 +114,12 @@ it.each([
   await listen(refusal(status, code), refusal(status, code));
   await endOf(DOORS.turnkey(bothKeys())(aCall()));
   expect(server.requests).toBe(requests);
+});
+
+it('Byzantine’s 401 about the account is not of the key', async () => {
+  await listen(answering(401, '{"error":"Account does not belong to integrator"}', JSON_TYPE));
+  expect(await endOf(DOORS.byzantine(bothKeys())(aCall()))).toHaveProperty('reason', 'subject_not_found');
+  expect(server.requests).toBe(1);
 });
 
 it.each([

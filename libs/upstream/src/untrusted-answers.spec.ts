@@ -41,7 +41,7 @@ const subject = { accountId: randomUUID(), userId: randomUUID() };
 /** The steps against an upstream that answers with these bytes, whatever is asked. */
 async function byzantine(behave: (incoming: Incoming, count: number) => void) {
   server = await RawServer.listen(behave);
-  const provider = new ByzantineProvider({ name: 'b', baseUrl: server.url }, keys, http, systemClock, new ClockSkew(), Infinity); // prettier-ignore
+  const provider = new ByzantineProvider({ name: 'b', baseUrl: server.url }, keys, http, systemClock, new ClockSkew(systemClock)); // prettier-ignore
   return {
     init: (timeoutMs = 1_000) => provider.initOtp(aCall({ timeoutMs }), subject),
     verify: () =>
@@ -60,7 +60,7 @@ async function turnkey(behave: (incoming: Incoming, count: number) => void) {
   server = await RawServer.listen(behave);
   const { url: baseUrl } = server;
   const settings = { custody: 'server', initOtp: 'V1', otpDefaults: {}, sessionLifeS: 900 } as const;
-  const provider = new TurnkeyProvider({ name: 't', baseUrl, organizationId: randomUUID(), appName: 'Acme', ...settings }, keys, { http, clock: systemClock, skew: new ClockSkew(), engine: 'openssl' }); // prettier-ignore
+  const provider = new TurnkeyProvider({ name: 't', baseUrl, organizationId: randomUUID(), appName: 'Acme', ...settings }, keys, { http, clock: systemClock, skew: new ClockSkew(systemClock), engine: 'openssl' }); // prettier-ignore
   const contact = { type: 'email', value: 'ana@example.com' };
   return { init: () => provider.initOtp(aCall(), { contact }, {}) };
 }
@@ -83,6 +83,9 @@ describe('a yes that cannot be read is a lost answer', () => {
     ['that is JSON and says it is HTML', says(good, 'content-type: text/html\r\n')],
     ['that does not say what it is', says(good, '')],
     ['that names its type twice', says(good, `${JSON_TYPE}content-type: text/html\r\n`)],
+    ['of no type', says(good, 'content-type:\r\n')],
+    ['of a type that only begins so', says(good, 'content-type: application/json-patch\r\n')],
+    ['that is compressed twice', says(good, `${JSON_TYPE}content-encoding: identity\r\ncontent-encoding: gzip\r\n`)], // prettier-ignore
     ['that is compressed', says(gzipSync(good), `${JSON_TYPE}content-encoding: gzip\r\n`)],
     [
       'that unpacks to a gigabyte',
@@ -116,7 +119,12 @@ describe('a yes that cannot be read is a lost answer', () => {
     'application/json; charset=utf-8',
     'APPLICATION/JSON',
     'application/vnd.api+json',
-  ])('but of type %s it is read', async (type) => {
+    'application/json;profile="a, b"',
+    'application/json\r\nContent-Type: application/json; charset=utf-8',
+    'application/json, application/json',
+    'application/json\r\ncontent-encoding: Identity',
+    'application/json\r\ncontent-encoding:',
+  ])('but of type %j it is read', async (type) => {
     const steps = await byzantine(says(good, `content-type: ${type}\r\n`));
     expect(await steps.init()).toEqual({ handle: 'otp-1' });
   });
@@ -167,7 +175,7 @@ it.each(['1e300', '315360001', '"Infinity"', '-1', '0.5'])(
     );
     const { url: baseUrl } = server;
     const settings = { authProxyConfigId: 'c', custody: 'server', otpDefaults: {} } as const;
-    const provider = new AuthProxyProvider({ name: 'p', baseUrl, authProxyUrl: baseUrl, organizationId, ...settings }, { http, clock: systemClock, skew: new ClockSkew(), engine: 'openssl' }); // prettier-ignore
+    const provider = new AuthProxyProvider({ name: 'p', baseUrl, authProxyUrl: baseUrl, organizationId, ...settings }, { http, clock: systemClock, skew: new ClockSkew(systemClock), engine: 'openssl' }); // prettier-ignore
     expect(await endOf(provider.probe(aCall()))).toMatchObject({ failure: 'no_answer' });
   },
 );

@@ -15,6 +15,10 @@ export type RejectionReason =
   | 'subject_not_found'
   /** The contact belongs to several users, and nobody here can tell which is meant. */
   | 'subject_ambiguous'
+  /** No code can be sent to the contact. */
+  | 'contact_invalid'
+  /** The provider wants a captcha solved, or refused the one that was. */
+  | 'captcha_required'
   /** The code was right and is spent; what should have followed was refused. */
   | 'login_refused'
   | 'otp_invalid'
@@ -24,6 +28,8 @@ export type RejectionReason =
   | 'attestation_invalid'
   | 'credential_already_registered'
   | 'authenticator_limit'
+  /** Another limit of what the provider's customer may have. No wait helps. */
+  | 'resource_limit'
   /** A policy of the provider's customer asks for more people's votes. */
   | 'consensus_needed'
   /** A policy of the provider's customer asks for more factors. */
@@ -35,7 +41,7 @@ export interface CallEvidence {
   bytesSent: boolean;
   headersSeen: boolean;
   status: number | null;
-  durationMs: number;
+  durationMs: number | null;
 }
 
 export interface UpstreamErrorOptions {
@@ -45,6 +51,8 @@ export interface UpstreamErrorOptions {
   reason?: RejectionReason;
   /** What `Retry-After` said, in milliseconds from now. */
   retryAfterMs?: number;
+  /** With `misconfigured`: the answer leaves open what it refuses, our key or this one subject. */
+  mayBeOfSubject?: boolean;
   cause?: unknown;
 }
 
@@ -53,6 +61,7 @@ export class UpstreamError extends Error {
   readonly evidence: CallEvidence;
   readonly reason: RejectionReason | undefined;
   readonly retryAfterMs: number | undefined;
+  readonly mayBeOfSubject: boolean;
 
   constructor(
     readonly failure: FailureClass,
@@ -63,5 +72,6 @@ export class UpstreamError extends Error {
     this.evidence = options.evidence;
     this.reason = options.reason;
     this.retryAfterMs = options.retryAfterMs;
+    this.mayBeOfSubject = options.mayBeOfSubject ?? false;
   }
 }

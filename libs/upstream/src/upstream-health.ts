@@ -1,18 +1,23 @@
-import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { Inject, Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { CLOCK, type Clock } from '#libs/kernel';
-import { CONFIG, Health, Metrics, type Config } from '#libs/platform';
+import { Metrics, PROCESS_NAME } from '#libs/platform';
+import type { BreakerState } from './guarded-provider.js';
 import { Integrations, type Integration } from './integrations.js';
 
 const OPENNESS = { closed: 0, half_open: 0.5, open: 1 };
 
-/** Readiness says how each upstream is doing; none of them is vital, since what fails there is tried again. */
+/**
+ * What this process itself sees of each upstream: its metrics and its log lines. Readiness tells what all processes
+ * see together (`libs/onboarding/src/integration-health.ts`).
+ */
 @Injectable()
 export class UpstreamHealth implements OnApplicationShutdown {
+  readonly #logger = new Logger(UpstreamHealth.name);
+
   constructor(
     private readonly integrations: Integrations,
-    @Inject(CONFIG) config: Config,
-    @Inject(CLOCK) clock: Clock,
-    health: Health,
+    @Inject(CLOCK) private readonly clock: Clock,
+    @Inject(PROCESS_NAME) private readonly process: string,
     metrics: Metrics,
   ) {
     const each = (read: (integration: Integration) => number) => () =>
@@ -20,7 +25,7 @@ export class UpstreamHealth implements OnApplicationShutdown {
     const label = 'integration';
     metrics.gauge(
       'gangway_breaker_open',
-      'Whether calls are held back: 1, half open 0.5',
+      'Whether this process holds calls back: 1, half open 0.5',
       label,
       each(({ provider }) => OPENNESS[provider.state]),
     );
@@ -28,7 +33,7 @@ export class UpstreamHealth implements OnApplicationShutdown {
       'gangway_clock_skew_seconds',
       'Distance to the clock of the upstream',
       label,
-      each(({ skew }) => skew.ms(clock.nowMs()) / 1000),
+      each(({ skew }) => skew.ms() / 1000),
     );
     metrics.gauge(
       'gangway_signing_key_in_use',
@@ -39,29 +44,39 @@ export class UpstreamHealth implements OnApplicationShutdown {
           integrations.all().flatMap(({ name, keys }) => (keys ? [[name, keys.inUse]] : [])),
         ),
     );
-    for (const { name, provider, skew, keys } of integrations.all()) {
-      health.register({
-        name: `upstream ${name}`,
-        vital: false,
-        check: async () => {
-          if (provider.state !== 'closed')
-            return { status: 'down', detail: `the breaker is ${provider.state}` };
-          if (keys?.trouble) return { status: 'down', detail: keys.trouble.message };
-          if (skew.ms(clock.nowMs()) < config.CLOCK_SKEW_WARN_MS) {
-            if (!keys || keys.count === 1) return { status: 'up' };
-            const detail = `signs with key ${keys.inUse} of ${keys.count}, ${keys.fingerprint}`;
-            return { status: 'up', detail };
-          }
-          return {
-            status: 'down',
-            detail: `the clocks are ${Math.round(skew.ms(clock.nowMs()) / 1000)} s apart`,
-          };
-        },
-      });
-    }
+    for (const integration of integrations.all()) this.#tellChanges(integration);
   }
 
   onApplicationShutdown(): void {
     for (const { provider } of this.integrations.all()) provider.shutdown();
+  }
+
+  #tellChanges({ name, provider }: Integration): void {
+    const about = { integration: name, process: this.process };
+    let told: BreakerState = 'closed';
+    provider.breakerChanged = (breaker) => {
+      // A trial that fails is no news: there is one every few seconds for as long as an outage lasts.
+      const news = (breaker === 'closed') !== (told === 'closed');
+      told = breaker;
+      const line = { ...about, breaker };
+      if (!news) this.#logger.debug(line, `${name}: the breaker is ${breaker}`);
+      else if (breaker === 'closed')
+        this.#logger.log(line, `${name}: the breaker closed, calls are made again`);
+      else this.#logger.warn(line, `${name}: the breaker opened, too many calls failed`);
+    };
+    let refusedAtMs = 0;
+    provider.ends.accessChanged = (refused) => {
+      const now = this.clock.monotonicMs();
+      if (refused) {
+        refusedAtMs = now;
+        const { status } = refused;
+        const why = status === null ? 'our clock or signer is not in order' : `upstream answers ${status}`;
+        this.#logger.error({ ...about, access: 'refused', status }, `${name} refuses our requests: ${why}`);
+      } else {
+        const afterS = Math.round((now - refusedAtMs) / 1000);
+        const line = { ...about, access: 'accepted', afterS };
+        this.#logger.log(line, `${name} is mended: it takes our requests again, after ${afterS} s`);
+      }
+    };
   }
 }

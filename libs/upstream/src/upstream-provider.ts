@@ -158,6 +158,7 @@ export interface UpstreamProvider {
    * Step 3: registers passkeys.
    * @param device what the user's device has signed; only with a grant whose key it holds.
    * @returns the provider's ids in the order sent, or null where it answered another number of them.
+   * @throws UpstreamError `no_answer` where it named none: that proves nothing.
    */
   createAuthenticators(
     call: Call,

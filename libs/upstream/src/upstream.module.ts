@@ -4,7 +4,8 @@ import { CLOCK, type Clock } from '#libs/kernel';
 import { CONFIG, type Config, type IntegrationConfig, type KeySource } from '#libs/platform';
 import { KeyRing, SigningModule, type KeyEntry } from '#libs/signing';
 import { ByzantineProvider } from './byzantine/byzantine.provider.js';
-import { ClockSkew } from './clock-skew.js';
+import { ClockSkew, type SkewLimits } from './clock-skew.js';
+import { ClockWatch } from './clock-watch.js';
 import { GuardedProvider } from './guarded-provider.js';
 import { UpstreamHttpClient } from './http-client.js';
 import { Integrations } from './integrations.js';
@@ -29,6 +30,7 @@ import type { UpstreamProvider } from './upstream-provider.js';
     }),
   ],
   providers: [
+    ClockWatch,
     UpstreamHealth,
     UpstreamHttpClient,
     {
@@ -37,7 +39,7 @@ import type { UpstreamProvider } from './upstream-provider.js';
       useFactory: (config: Config, keys: KeyRing, http: UpstreamHttpClient, clock: Clock) =>
         new Integrations(
           config.INTEGRATIONS.map((integration) => {
-            const skew = new ClockSkew();
+            const skew = new ClockSkew(clock, skewLimits(integration, config));
             const { name } = integration;
             const own = signingKeysOf(integration, keys, config);
             const provider = providerOf(integration, own, { config, http, clock, skew });
@@ -81,6 +83,12 @@ function signingKeysOf(integration: IntegrationConfig, ring: KeyRing, config: Co
   });
 }
 
+/** Only Byzantine limits a signature to a minute. Elsewhere, clocks that are apart are shown and stop nothing. */
+const skewLimits = ({ provider }: IntegrationConfig, config: Config): SkewLimits => ({
+  warnMs: config.CLOCK_SKEW_WARN_MS,
+  stopMs: provider === 'byzantine' ? config.CLOCK_SKEW_STOP_MS : Infinity,
+});
+
 interface Parts {
   config: Config;
   http: UpstreamHttpClient;
@@ -96,7 +104,7 @@ function providerOf(
   const engine = config.SIGNING_ENGINE;
   switch (integration.provider) {
     case 'byzantine':
-      return new ByzantineProvider(integration, keys!, http, clock, skew, config.CLOCK_SKEW_STOP_MS);
+      return new ByzantineProvider(integration, keys!, http, clock, skew);
     case 'turnkey':
       return new TurnkeyProvider(integration, keys!, { http, clock, skew, engine });
     case 'turnkey-auth-proxy':

@@ -16,9 +16,9 @@ async function passkey(canary: Canary, id: string, lies: object = {}) {
 
 async function sent(canary: Canary, more: object = {}) {
   const subject = canary.story.newSubject();
-  const { body } = await canary.story.start(subject, more);
-  await canary.story.until(body.id, 'otp_sent');
-  return { id: body.id, subject, code: canary.code(subject) };
+  const { id } = await canary.story.started(subject, more);
+  await canary.story.until(id, 'otp_sent');
+  return { id, subject, code: canary.code(subject) };
 }
 
 async function verified(canary: Canary, more: object = {}) {
@@ -174,7 +174,8 @@ async function remoteSigner(canary: Canary): Promise<void> {
   await story.events(id);
 }
 
-export const byzantineFlows = (canary: Canary): Promise<unknown> =>
-  Promise.all(
-    [retries, refusals, loss, doubt, expiry, waiting, echoed, remoteSigner].map((flow) => flow(canary)),
-  );
+/** Half of them at once: more starts than connections in the pool would be refused by a slow machine. */
+export async function byzantineFlows(canary: Canary): Promise<void> {
+  await Promise.all([retries, refusals, loss, doubt, expiry].map((flow) => flow(canary)));
+  await Promise.all([waiting, echoed, remoteSigner].map((flow) => flow(canary)));
+}

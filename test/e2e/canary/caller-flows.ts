@@ -86,9 +86,9 @@ async function tokens(canary: Canary): Promise<void> {
 
 /** The command line: what it prints is for whoever runs it, once, and nothing of it is anywhere else. */
 async function commandLine(canary: Canary): Promise<void> {
-  const { DATABASE_URL = '', HASH_KEY = '' } = canary.story.env;
+  const { DATABASE_URL = '', DATABASE_POOLER = '', HASH_KEY = '' } = canary.story.env;
   const gangway = async (args: string[], input?: string, env: Record<string, string> = {}) =>
-    runToEnd('cli', { NODE_ENV: 'production', DATABASE_URL, HASH_KEY, ...env }, args, input);
+    runToEnd('cli', { NODE_ENV: 'production', DATABASE_URL, DATABASE_POOLER, HASH_KEY, ...env }, args, input);
   const made = await gangway([
     'keys',
     'create',

@@ -187,5 +187,9 @@ describe('the hunt', () => {
     const code = new SecretHunt().add('code', '123456');
     expect(['"123456"', ' 123456,', '=123456'].map((text) => code.in(text).length)).toEqual([1, 1, 1]);
     expect(code.in('12:00:00.123456+00 99123456 0123456-7')).toEqual([]);
+    const inHex = (text: string) => code.in(Buffer.from(text).toString('hex'));
+    expect(inHex('{"otp":"123456"}')).toHaveLength(1);
+    // Six digits of a key, and text whose own hex has them.
+    expect(inHex('{"key":"04a123456f"} \x124V')).toEqual([]);
   });
 });

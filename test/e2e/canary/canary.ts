@@ -17,7 +17,7 @@ import { UpstreamMirror, type Echo } from './upstream-mirror.js';
 export const WRONG_CODE = 'Canary7X9';
 
 /** What the sinks are sampled by while flows run: a secret that lay open for a moment lay open. */
-const SAMPLE_EVERY_MS = 300;
+const SAMPLE_EVERY_MS = 1_000;
 const PATIENCE_MS = 30_000;
 
 interface Sink {

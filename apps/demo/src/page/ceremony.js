@@ -26,9 +26,9 @@ export const openEvents = () => new EventSource(`/api/onboarding/events?of=${of}
  */
 export async function call(path, body) {
   const headers = { 'Content-Type': 'application/json', 'X-Onboarding': of };
-  // A question that hangs is asked again; a request is not.
+  // A question that hangs is asked again; a request is not, and it is sent even if the page is left meanwhile.
   const init = body
-    ? { method: 'POST', headers, body: JSON.stringify(body) }
+    ? { method: 'POST', keepalive: true, headers, body: JSON.stringify(body) }
     : { signal: AbortSignal.timeout(30_000) };
   const response = await fetch(`/api/onboarding${path}`, init).catch(() => {
     throw new Refusal({ code: 'offline' });

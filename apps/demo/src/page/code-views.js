@@ -1,6 +1,6 @@
 import { call } from './ceremony.js';
 import { duration, secondsUntil, timeOfDay } from './clock.js';
-import { el } from './elements.js';
+import { address, el } from './elements.js';
 import { REASONS } from './words.js';
 
 /** @typedef {import('./page.js').Page} Page */
@@ -68,11 +68,19 @@ export function codeView(onboarding, page) {
     el('button', { class: 'primary' }, 'Continue'),
   );
   const again = resend(onboarding, page, 'No mail?');
+  const isNew = onboarding.otp.sends > 1;
   return {
     title: 'Check your mail',
     step: 2,
+    announcement: isNew ? `A new code was mailed to ${onboarding.email}.` : undefined,
     body: [
-      el('p', { class: 'lead' }, 'We have mailed a code to ', el('strong', {}, onboarding.email), '.'),
+      el(
+        'p',
+        { class: 'lead' },
+        `We have mailed a ${isNew ? 'new ' : ''}code to `,
+        address(onboarding.email, '.'),
+        isNew && ' The codes before it do not work any more.',
+      ),
       form,
       again.element,
       el('p', { class: 'aside-link' }, mailboxLink(onboarding)),

@@ -23,3 +23,13 @@ export function byId(id) {
   if (!element) throw new Error(`the page has no #${id}`);
   return element;
 }
+
+/**
+ * An address in running text, with what follows it: it is broken behind "@" and dots, and never before its last letter.
+ *
+ * @param {string} text @param {string} [after]
+ */
+export function address(text, after = '') {
+  const parts = text.split(/(?<=[@.])/).flatMap((part) => [part, el('wbr')]);
+  return el('span', { class: 'address' }, el('strong', {}, ...parts.slice(0, -1)), after);
+}

@@ -1,6 +1,7 @@
+import { call } from './ceremony.js';
 import { duration, secondsUntil, timeOfDay } from './clock.js';
 import { resend, startOver } from './code-views.js';
-import { el } from './elements.js';
+import { address, el } from './elements.js';
 
 /** @typedef {import('./page.js').Page} Page */
 /** @typedef {import('./page.js').View} View */
@@ -75,7 +76,7 @@ export function doneView({ authenticators, email }, page) {
   const passkeys = authenticators.map((/** @type {any} */ { name, createdAt, transports }) =>
     el('li', {}, el('strong', {}, name), ` ${kept(transports)}, ${timeOfDay(createdAt)}`),
   );
-  const lead = ['From now on ', el('strong', {}, email), ' signs in with a passkey.'];
+  const lead = ['From now on ', address(email), ' signs in with a passkey.'];
   return {
     title: 'You are all set',
     step: 4,
@@ -83,9 +84,41 @@ export function doneView({ authenticators, email }, page) {
       el('p', { class: 'lead' }, ...lead),
       el('ul', { class: 'passkeys', 'aria-label': 'Your passkeys' }, ...passkeys),
       page.problem,
+      another(email, page),
       startOver(page, 'Start again'),
     ],
   };
+}
+
+/** This device has a passkey from an earlier time. @param {any} onboarding @param {Page} page @returns {View} */
+export function keptView({ email }, page) {
+  return {
+    title: 'You are all set',
+    step: 4,
+    body: [
+      el(
+        'p',
+        { class: 'lead' },
+        'This device has a passkey already. ',
+        address(email),
+        ' signs in with it as before.',
+      ),
+      page.problem,
+      another(email, page),
+      startOver(page, 'Start again'),
+    ],
+  };
+}
+
+/** Each passkey is saved as it is made, so another one takes another code. @param {string} email @param {Page} page */
+function another(email, page) {
+  const click = page.onClick(() => call('', { email }));
+  return el(
+    'div',
+    {},
+    el('button', { type: 'button', class: 'secondary', click }, 'Add another passkey'),
+    el('p', { class: 'help' }, 'For another device. We mail you a new code first.'),
+  );
 }
 
 const kept = (/** @type {string[]} */ transports) =>

@@ -2,7 +2,7 @@ import { Refusal, call } from './ceremony.js';
 import { setClock } from './clock.js';
 import { codeView, resendView, startOver, startView } from './code-views.js';
 import { byId, el } from './elements.js';
-import { doneView, endedView, unknownView, waitView } from './other-views.js';
+import { doneView, endedView, keptView, unknownView, waitView } from './other-views.js';
 import { passkeyView } from './passkey-view.js';
 import { Timeline } from './timeline.js';
 import { faultWords } from './words.js';
@@ -13,6 +13,7 @@ import { faultWords } from './words.js';
  * @property {number} step 1 to 3; 4 once all are done
  * @property {(Node | undefined)[]} body
  * @property {HTMLInputElement} [field] what is typed into first, and typed again when it was wrong
+ * @property {string | undefined} [announcement] what is said to those who do not see, instead of the title
  * @property {boolean} [heading] whether to begin with reading instead of typing
  * @property {(onboarding: any) => void} [update] the onboarding has moved, and this is still the thing to do
  * @property {() => void} [tick] every second
@@ -36,6 +37,7 @@ const VIEWS = {
   wait: waitView,
   resolve: unknownView,
   none: endedView,
+  finish: keptView,
 };
 
 const problem = el('p', { id: 'problem', class: 'problem', role: 'alert', hidden: true });
@@ -57,15 +59,17 @@ const page = {
   tell,
   onSubmit: (work) => (event) => {
     event.preventDefault();
-    void act(work);
+    const form = /** @type {HTMLFormElement} */ (event.currentTarget);
+    void act(work, /** @type {SubmitEvent} */ (event).submitter ?? form.querySelector('button'));
   },
-  onClick: (work) => () => void act(work),
+  onClick: (work) => (event) => void act(work, /** @type {HTMLElement} */ (event.currentTarget)),
 };
 
 /** Does what the user asked for, and shows where that has led: to a fault, perhaps. */
-async function act(/** @type {() => Promise<any>} */ work) {
+async function act(/** @type {() => Promise<any>} */ work, /** @type {HTMLElement | null} */ button) {
   if (busy) return;
   setBusy(true);
+  button?.classList.add('works');
   tell('');
   try {
     const answer = await work();
@@ -78,6 +82,7 @@ async function act(/** @type {() => Promise<any>} */ work) {
     refocus(refusal.code);
   } finally {
     setBusy(false);
+    button?.classList.remove('works');
     if (askAgain) void refresh();
   }
 }
@@ -183,7 +188,7 @@ function draw(next, first) {
     else step.removeAttribute('aria-current');
     byId(`step-${index + 1}`).textContent = index + 1 < next.step ? ' (done)' : '';
   }
-  page.say(inside ? '' : next.title);
+  page.say(next.announcement ?? (inside ? '' : next.title));
   // Nobody is torn away from what they read elsewhere on the page.
   if (first || !inside) return;
   if (next.field && !next.heading) next.field.focus();

@@ -5,13 +5,10 @@ import { el } from './elements.js';
 
 /** @typedef {{name: string, credential: {id: string}, rpId: string, before: string}} Made */
 
-/** Several devices may make one each before all are registered at once: the session is good for one registration. */
-const MOST = 10;
-
 /** @param {any} onboarding @param {import('./page.js').Page} page @returns {import('./page.js').View} */
 export function passkeyView(onboarding, page) {
-  /** @type {Made[]} */
-  let made = [];
+  /** Handed in, without an answer yet. @type {Made | undefined} */
+  let made;
   const name = el('input', {
     id: 'passkey-name',
     name: 'name',
@@ -21,57 +18,49 @@ export function passkeyView(onboarding, page) {
     value: thisDevice(),
     'aria-describedby': 'name-help problem',
   });
-  const create = el('button', { class: 'primary' }, 'Create passkey');
-  const finish = el('button', { type: 'button', class: 'primary', click: page.onClick(register) }, 'Finish');
-  const list = el('ul', { class: 'passkeys', 'aria-label': 'Passkeys ready to be saved' });
+  const create = el('button', { class: 'primary' });
+  const finish = el('button', { type: 'button', class: 'secondary', hidden: true, click: page.onClick(keep) }, 'Finish with the passkey you have'); // prettier-ignore
   const left = el('p', { class: 'help' });
 
+  /** A passkey that waits in the page is lost with it, so it is handed in as soon as it is made. */
   async function add() {
-    const passkey = await makePasskey(made.map((each) => each.credential));
-    made = [...made, { name: name.value.trim() || 'Passkey', ...passkey }];
-    name.value = `Passkey ${made.length + 1}`;
-    draw();
-    page.say(`Passkey ready. Finish, or add another one.`);
-    finish.focus();
-  }
-
-  async function register() {
     if (dropStale()) return;
-    const credentials = made.map(({ name, credential }) => ({ name, credential }));
     try {
-      return await call('/passkeys', { credentials });
+      made ??= { name: name.value.trim() || 'Passkey', ...(await makePasskey()) };
+      draw();
+      const { credential } = made;
+      return await call('/passkeys', { credentials: [{ name: made.name, credential }] });
     } catch (error) {
-      // Those that were refused are of no use any more; where it does not say which, all are.
-      const { code, errors } = /** @type {import('./ceremony.js').Refusal} */ (error);
-      if (code === 'attestation_invalid') made = made.filter((_, at) => !isRefused(errors, at));
-      if (code === 'upstream_rejected') made = [];
+      const { code } = /** @type {import('./ceremony.js').Refusal} */ (error);
+      if (code === 'passkey_exists') finish.hidden = false;
+      if (code === 'attestation_invalid' || code === 'upstream_rejected') drop();
       draw();
       throw error;
     }
   }
 
-  /** @returns {boolean} whether a passkey was not handed in while its challenge lasted: nobody takes it any more */
+  /** Nothing is to be added: the passkey of this device works as before. */
+  async function keep() {
+    await call('/cancel', {});
+    return { state: 'kept', nextAction: { type: 'finish' }, email: onboarding.email };
+  }
+
+  /** @returns {boolean} whether a passkey was not saved while its challenge lasted: it is of no use any more */
   function dropStale() {
-    const stale = made.filter(({ before }) => secondsUntil(before) === 0);
-    if (stale.length === 0) return false;
-    const { activeElement } = document;
-    made = made.filter((each) => !stale.includes(each));
+    if (!made || secondsUntil(made.before) > 0) return false;
+    page.tell(`${made.name}: not saved in time. Create it again.`);
+    drop();
     draw();
-    if (activeElement === finish && finish.hidden) create.focus();
-    page.tell(`${stale.map((each) => each.name).join(', ')}: not saved in time. Create it again.`);
-    stale.forEach(takeBack);
     return true;
   }
 
+  function drop() {
+    if (made) takeBack(made);
+    made = undefined;
+  }
+
   function draw() {
-    list.hidden = made.length === 0;
-    list.replaceChildren(
-      ...made.map((each) => el('li', {}, el('strong', {}, each.name), ' ready to be saved')),
-    );
-    create.textContent = made.length > 0 ? 'Add another passkey' : 'Create passkey';
-    create.className = made.length > 0 ? 'secondary' : 'primary';
-    create.disabled = made.length >= MOST;
-    finish.hidden = made.length === 0;
+    create.textContent = made ? 'Save passkey' : 'Create passkey';
   }
 
   const form = el(
@@ -82,6 +71,7 @@ export function passkeyView(onboarding, page) {
     el('p', { id: 'name-help', class: 'help' }, 'So that you know it again, in a list of several.'),
     page.problem,
     create,
+    finish,
   );
   draw();
   const lead =
@@ -89,20 +79,18 @@ export function passkeyView(onboarding, page) {
   return {
     title: 'Create your passkey',
     step: 3,
-    body: [el('p', { class: 'lead' }, lead), list, finish, form, left, startOver(page, 'Start again')],
+    body: [el('p', { class: 'lead' }, lead), form, left, startOver(page, 'Start again')],
     field: name,
     heading: true,
     tick() {
       dropStale();
-      const s = Math.min(...[onboarding.nextAction, ...made].map(({ before }) => secondsUntil(before)));
+      const s = Math.min(
+        ...[onboarding.nextAction, made ?? onboarding.nextAction].map(({ before }) => secondsUntil(before)),
+      );
       left.textContent = s > 0 ? `You have ${duration(s)} for this.` : '';
     },
   };
 }
-
-/** @param {{pointer: string}[]} errors by JSON pointer: `/authenticators/0/…` @param {number} at */
-const isRefused = (errors, at) =>
-  errors.length === 0 || errors.some(({ pointer }) => pointer.startsWith(`/authenticators/${at}`));
 
 /** Has the device forget a passkey that will never be of use (WebAuthn Level 3 §5.1.10), where it can. */
 function takeBack(/** @type {Made} */ { rpId, credential }) {

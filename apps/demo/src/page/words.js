@@ -10,6 +10,8 @@ const WORDS = {
   otp_resend_too_soon: 'That was too soon for another code.',
   session_expired: 'The time to create a passkey has run out. Ask for a new code, and go on from there.',
   subject_not_found: 'The wallet provider does not know this address.',
+  contact_invalid: 'No code can be mailed to this address. Check it, and start again.',
+  captcha_required: 'The wallet provider asks for a check that this page does not have.',
   attestation_invalid: 'Your passkey was not accepted. Create another one.',
   upstream_rejected: 'The wallet provider refused this. Start again, or ask for help if it happens twice.',
   upstream_unavailable: 'The wallet provider did not answer well.',
@@ -35,8 +37,7 @@ const WORDS = {
     'No passkey was created: the dialog was closed, or your device could not tell that it is you. Try again when you are ready.',
   passkey_timed_out:
     'Your device waited too long for you, and gave up. Try again, and confirm as soon as it asks.',
-  passkey_exists:
-    'This device has a passkey for you already. Use another device, or finish with what you have.',
+  passkey_exists: 'This device has a passkey for you already. Finish with it, or use another device.',
   device_unsuitable:
     'This device cannot make the passkey we need: set up a screen lock, fingerprint or PIN first.',
   wrong_site:

@@ -82,8 +82,7 @@ export function serveAccount(scope: FastifyInstance, parts: AccountParts): void 
       const problem = problemOf(error);
       // The session has ended: there is nothing to try again with.
       if (problem.status === 401) throw problem;
-      reply.status(problem.status);
-      if (problem.retryAfterS !== undefined) reply.header('Retry-After', String(problem.retryAfterS));
+      answers.stamp(request, reply, problem);
       return show(request, reply, { wrong: { form, error: problem.message } });
     }
     // By another request: a page that is loaded anew must not send the form again.

@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { PROBLEMS, type ProblemError } from '#libs/kernel';
+import { PROBLEMS, mediaTypes, type ProblemError } from '#libs/kernel';
 import { sendProblem } from '#libs/platform';
 import { OWN_PAGES } from '../page-policy.js';
 import { FormTokens } from './form-token.js';
@@ -27,12 +27,18 @@ export class ConsoleAnswers {
     return this.page(reply, loginPage({ formToken, next: goingOnTo(next), error, fromElsewhere }));
   }
 
+  /** Makes an answer a problem's, for a page that shows it in a way of its own. */
+  stamp(request: FastifyRequest, reply: FastifyReply, problem: ProblemError): FastifyReply {
+    request.problem = problem;
+    if (problem.retryAfterS !== undefined) reply.header('Retry-After', String(problem.retryAfterS));
+    return reply.status(problem.status);
+  }
+
   refuse(request: FastifyRequest, reply: FastifyReply, problem: ProblemError): FastifyReply {
     // RFC 9110 §15.5.2 asks for a challenge; of a scheme that no browser knows, so that none asks for a password itself.
     if (problem.status === 401) reply.header('WWW-Authenticate', 'Cookie realm="Gangway operations"');
     if (!isForPerson(request)) return sendProblem(problem, request, reply);
-    reply.status(problem.status);
-    if (problem.retryAfterS !== undefined) reply.header('Retry-After', String(problem.retryAfterS));
+    this.stamp(request, reply, problem);
     if (problem.status === 401) return this.login(request, reply, { next: pathOf(request) });
     return this.page(reply, refusalPage(PROBLEMS[problem.code].title, problem.message, request.operator));
   }
@@ -44,5 +50,5 @@ const pathOf = (request: FastifyRequest) => request.url.split('?', 1)[0] ?? '';
 function isForPerson({ headers }: FastifyRequest): boolean {
   const mode = headers['sec-fetch-mode'];
   if (mode !== undefined) return mode === 'navigate';
-  return /^text\/html\b/.test(headers.accept ?? '');
+  return mediaTypes(headers.accept)[0] === 'text/html';
 }

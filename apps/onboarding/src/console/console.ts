@@ -1,6 +1,6 @@
 import fastifyCookie from '@fastify/cookie';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { isDatabaseAway } from '#libs/database';
+import { findOutage } from '#libs/database';
 import { Queues } from '#libs/jobs';
 import { OperatorAudit, OperatorLogin, OperatorSessions, OwnAccount } from '#libs/operators';
 import { Health, KeyedHash, ProblemFilter } from '#libs/platform';
@@ -19,7 +19,7 @@ import { serveQueueBoard } from './queue-board.js';
  * scope, whose gate stands before every route in it, assets and what is not there included.
  */
 export async function serveConsole(app: NestFastifyApplication): Promise<void> {
-  const filter = new ProblemFilter(isDatabaseAway);
+  const filter = new ProblemFilter(findOutage);
   const problemOf = (error: unknown) => filter.problemOf(error);
   const tokens = new FormTokens(app.get(KeyedHash));
   const answers = new ConsoleAnswers(tokens);

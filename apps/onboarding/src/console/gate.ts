@@ -45,6 +45,7 @@ export function guard(
     const foreign = changesSomething(request) ? foreignOrigin(request) : null;
     const token = SESSION_COOKIE.of(request);
     request.operator = token ? await sessions.find(token, !foreign && isUse(request)) : null;
+    if (request.operator && request.raw.logged) request.raw.logged.operator = request.operator.name;
     if (!request.operator && !request.routeOptions.config.withoutLogin) {
       throw new ProblemError('unauthenticated', { detail: `Log in at ${PATHS.login}.` });
     }

@@ -39,8 +39,8 @@ export function serveLogin(scope: FastifyInstance, parts: LoginParts): void {
   scope.post(within(PATHS.login), withoutLogin, async (request, reply) => {
     const { name, password, token, next } = parsed(loginForm, request);
     const again = (problem: ProblemError) => {
-      if (problem.retryAfterS !== undefined) reply.header('Retry-After', String(problem.retryAfterS));
-      return answers.login(request, reply.status(problem.status), { error: problem.message, next });
+      answers.stamp(request, reply, problem);
+      return answers.login(request, reply, { error: problem.message, next });
     };
     if (!tokens.isOfLogin(request, token)) {
       return again(new ProblemError('forbidden', { detail: 'This form had grown old. Please try again.' }));

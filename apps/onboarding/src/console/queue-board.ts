@@ -5,7 +5,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Queues } from '#libs/jobs';
 import { ProblemError } from '#libs/kernel';
 import { mayActAs, type OperatorAudit } from '#libs/operators';
-import { withPolicy } from '../page-policy.js';
+import { SCRIPT_FILES, withPolicy } from '../page-policy.js';
 import type { ConsoleAnswers } from './answers.js';
 import { roleFor } from './board-roles.js';
 import { PATHS, within } from './paths.js';
@@ -57,14 +57,17 @@ export async function serveQueueBoard(scope: FastifyInstance, parts: BoardParts)
     if (!request.operator || !mayActAs(request.operator.role, needed)) {
       return new ProblemError('forbidden', { detail: `This needs the role ${needed}.` });
     }
-    if (queues.isReady()) return null;
-    const away = 'Redis is away. Requests are taken all the same; retries wait until it is back.';
-    return new ProblemError('not_ready', { detail: away, retryAfterS: 2 });
+    const { accepts, isConnected, trouble } = queues.link;
+    if (accepts || (isConnected && !changesSomething(request))) return null;
+    const why = `Redis ${trouble?.words ?? 'is away'}. Requests are taken all the same; retries wait until it is back.`;
+    return new ProblemError('not_ready', { detail: why, retryAfterS: 2 });
   }
 
   scope.addHook('onSend', async (_request, reply, payload) => {
-    if (typeof payload !== 'string' || !String(reply.getHeader('content-type')).startsWith('text/html'))
-      return payload;
+    const type = String(reply.getHeader('content-type'));
+    // The board highlights errors and data in a worker.
+    if (/^(?:text|application)\/javascript\b/.test(type)) reply.helmet(SCRIPT_FILES);
+    if (typeof payload !== 'string' || !type.startsWith('text/html')) return payload;
     return withPolicy(reply, payload.replaceAll(FROM_ELSEWHERE, ''), 'any');
   });
 

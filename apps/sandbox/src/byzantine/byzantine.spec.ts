@@ -125,8 +125,12 @@ describe('a request is refused', () => {
       status: 400,
       body: { error: expect.stringMatching(/^invalid request body: userId:/) },
     });
-    const typed = await t.integrator.submit('init-otp', ids, { headers: { 'content-type': 'text/plain' } });
-    refused(typed, 400, 'expected Content-Type: application/json');
+    for (const type of ['text/plain', 'application/json-patch+json', 'application/jsonx']) {
+      const typed = await t.integrator.submit('init-otp', ids, { headers: { 'content-type': type } });
+      refused(typed, 400, 'expected Content-Type: application/json');
+    }
+    const loud = { headers: { 'content-type': 'Application/JSON ; Charset=UTF-8' } };
+    expect((await t.integrator.submit('init-otp', ids, loud)).status).toBe(200);
   });
 
   it('with a bare string for a malformed UUID', async () => {

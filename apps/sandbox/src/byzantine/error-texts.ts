@@ -6,6 +6,10 @@
  * expect other texts from the real API.
  */
 export const errorTexts = {
+  noRoute: 'not found',
+  wrongMethod: 'method not allowed',
+  internal: 'internal error',
+
   missingHeader: (name: string) => `missing ${name} header`,
   malformedHeader: (name: string) => `malformed ${name} header`,
   contentType: 'expected Content-Type: application/json',

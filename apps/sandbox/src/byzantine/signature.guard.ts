@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { CanActivate, ExecutionContext } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
+import { mediaTypes } from '#libs/kernel';
 import { visitOf } from '../control/visits.js';
 import { Refusal } from '../refusal.js';
 import { errorTexts } from './error-texts.js';
@@ -20,7 +21,7 @@ export class SignatureGuard implements CanActivate {
     if (request.method === 'GET') return true;
 
     if (verdict.key?.accessScope !== 'read_write') throw new Refusal(403, errorTexts.readOnly);
-    if (!/^application\/json\b/i.test(request.headers['content-type'] ?? '')) {
+    if (mediaTypes(request.headers['content-type'])[0] !== 'application/json') {
       throw new Refusal(400, errorTexts.contentType);
     }
     return true;

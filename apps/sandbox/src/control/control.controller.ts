@@ -12,20 +12,27 @@ import {
 import { z } from 'zod';
 import { uuid } from '../byzantine/byzantine.dto.js';
 import type { Subject } from '../byzantine/subjects.js';
+import { emailAddress } from '../turnkey/otp.dto.js';
 import { JsonBody } from '../json-body.pipe.js';
+import { Refusal } from '../refusal.js';
 import { BrowserGuard } from './browser.guard.js';
 import { faultSpec } from './fault.dto.js';
 import type { ParsedFaultSpec } from './fault.dto.js';
 import type { Glance } from './glance.js';
 import { SandboxControl } from './sandbox-control.js';
 
-const subject = z.strictObject({ accountId: uuid, userId: uuid, email: z.email() });
+const subject = z.strictObject({ accountId: uuid, userId: uuid, email: emailAddress });
 const turnkeySubject = z.strictObject({
   organizationId: uuid.optional(),
   userId: uuid.optional(),
-  contact: z.union([z.email(), z.e164()]),
+  contact: z.union([emailAddress, z.e164()]),
 });
 const clockMove = z.strictObject({ advanceMs: z.int(), livesOnly: z.boolean().optional() });
+
+const wholeNumber = new ParseIntPipe({
+  optional: true,
+  exceptionFactory: () => new Refusal(400, 'id: a whole number is needed'),
+});
 
 /** `/_sandbox`: the sandbox's own routes, without any key: it is for loopback and CI. */
 @Controller('_sandbox')
@@ -76,7 +83,7 @@ export class ControlController {
 
   @Delete('faults')
   @HttpCode(204)
-  removeFaults(@Query('id', new ParseIntPipe({ optional: true })) id?: number): void {
+  removeFaults(@Query('id', wholeNumber) id?: number): void {
     this.control.removeFaults(id);
   }
 

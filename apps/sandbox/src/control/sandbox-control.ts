@@ -53,8 +53,7 @@ export class SandboxControl {
 
   /** The same of the API keys of Turnkey's parent organization. */
   registerTurnkeyKeys(publicKeys: readonly string[]): void {
-    const { apiKeys } = this.turnkey.state.organizations.parent.users[0]!;
-    apiKeys.splice(0, apiKeys.length, ...publicKeys.map((publicKey) => ({ publicKey, expiresAtMs: null })));
+    this.turnkey.state.organizations.registerParentKeys(publicKeys);
   }
 
   /** What a client of the emulated Turnkey is configured with. */

@@ -1,6 +1,7 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { doorOf, pathOf } from '../doors.js';
 import type { SandboxClock } from '../sandbox-clock.js';
 import type { Fault, FaultAnswer, Faults } from './faults.js';
 import type { Journal, JournalEntry } from './journal.js';
@@ -13,7 +14,7 @@ export interface UpstreamHooksContext {
   clock: SandboxClock;
   faults: Faults;
   journal: Journal;
-  /** The emulated upstreams; the first one that owns a path reads its requests. */
+  /** The emulated upstreams; the first one that owns a request reads it. */
   readers: readonly UpstreamReader[];
   /** Aborted when the sandbox closes, so that a held answer does not hold it up. */
   closing: AbortSignal;
@@ -26,8 +27,7 @@ export interface UpstreamHooksContext {
  */
 export function installUpstreamHooks(fastify: FastifyInstance, context: UpstreamHooksContext): void {
   fastify.addHook('preHandler', async (request, reply) => {
-    // By the route where there is one: a path can be written in more than one way.
-    if ((request.routeOptions.url ?? request.url).startsWith('/_sandbox')) return;
+    if (doorOf(request) === 'sandbox') return;
     const visit = openVisit(request, reply, context);
     if (!visit.fault || visit.fault.effectFirst) return;
     const answer = await strike(visit.fault, visit, reply, null, context.closing);
@@ -72,8 +72,8 @@ function openVisit(request: FastifyRequest, reply: FastifyReply, context: Upstre
   const { clock, faults, journal, readers } = context;
   const rawBody = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
   const { method, url } = request;
-  const path = url.split('?', 1)[0] ?? url;
-  const upstream = readers.find((reader) => reader.owns(path));
+  const path = pathOf(url);
+  const upstream = readers.find((reader) => reader.owns(request));
   if (!upstream) throw new Error('no upstream owns the path');
   const { ids, headers, verdict, stamped } = upstream.read(request, rawBody);
   const entry = journal.open({

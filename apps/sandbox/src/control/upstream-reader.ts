@@ -16,8 +16,8 @@ export interface Arrival {
 
 /** An upstream's own way of reading requests and of saying no. */
 export interface UpstreamReader {
-  /** Whether a path (without the query) is this upstream's. */
-  owns(path: string): boolean;
+  /** Whether a request came to this upstream. */
+  owns(request: FastifyRequest): boolean;
   read(request: FastifyRequest, rawBody: Buffer): Arrival;
   /** The body of a scripted answer that was given none. */
   scriptedError(status: number): object;

@@ -18,8 +18,8 @@ import { createSubOrganization } from './sign-up.dto.js';
 import type { SignUpOperations } from './sign-up-operations.js';
 import type { Stamper } from './stamps.js';
 
-/** Who may submit an activity: the parent's key, a credential of the very organization, or either. */
-export type Submitter = 'parent' | 'member' | 'either';
+/** Who may submit an activity: the parent's key, a credential of that organization, either, or any credential. */
+export type Submitter = 'parent' | 'member' | 'either' | 'self';
 
 /** An activity to be carried out, its request found genuine and well formed. */
 export interface ActivityCall<Parameters> {
@@ -102,7 +102,7 @@ export function activityKinds({ organizations, otp, login, passkeys, signUp }: O
       login.byToken({ ...call.parameters, organization: call.organization, lifeMs: msOf(call.parameters), encryptedOnly: true }),
     ),
     {
-      ...kind('STAMP_LOGIN', 'stamp_login', 'stampLoginIntent', 'stampLoginResult', 'member', stampLogin, (call) =>
+      ...kind('STAMP_LOGIN', 'stamp_login', 'stampLoginIntent', 'stampLoginResult', 'self', stampLogin, (call) =>
         login.byStamp(call.stamper, { ...call.parameters, lifeMs: msOf(call.parameters) }, call.stamper.token),
       ),
       attested: true,

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { ApiKey, TurnkeyUser } from './organizations.js';
 
 /** Expiring API keys a user may have; a login beyond them evicts one. */
@@ -24,7 +25,19 @@ export function registerSessionKey(user: TurnkeyUser, session: SessionKey, nowMs
   if (invalidateExisting) expiring = [];
   if (expiring.length >= EXPIRING_KEYS_PER_USER) expiring = expiring.filter((key) => isLive(key, nowMs));
   expiring = expiring.slice(-(EXPIRING_KEYS_PER_USER - 1));
-  user.apiKeys = [...lasting, ...expiring, { publicKey, expiresAtMs }];
+  const key = {
+    publicKey,
+    name: `Session ${publicKey}`,
+    type: 'LOGIN',
+    createdAtMs: nowMs,
+    expiresAtMs,
+  } as const;
+  user.apiKeys = [...lasting, ...expiring, newApiKey(key)];
+}
+
+/** A key with an id of its own. */
+export function newApiKey(key: Omit<ApiKey, 'apiKeyId'>): ApiKey {
+  return { apiKeyId: randomUUID(), ...key };
 }
 
 /** Whether a key may still stamp. */

@@ -71,13 +71,26 @@ export class AuthProxyController {
   @Post('wallet_kit_config')
   @HttpCode(200)
   walletKitConfig(@Req() request: FastifyRequest): object {
-    bodyOf(request, dto.walletKitConfig);
+    bodyOf(request, dto.nothing, '{}');
     return this.turnkey.authProxy.walletKitConfig();
+  }
+
+  @Post('wallet_kit_client_params')
+  @HttpCode(200)
+  walletKitClientParams(@Req() request: FastifyRequest): object {
+    bodyOf(request, dto.nothing, '{}');
+    return this.turnkey.authProxy.walletKitClientParams();
   }
 }
 
-function bodyOf<Schema extends z.ZodType>(request: FastifyRequest, schema: Schema): z.output<Schema> {
-  return checked(schema, jsonObject(request.body));
+/** @param missing what a request without a body means; null where it needs one */
+function bodyOf<Schema extends z.ZodType>(
+  { body }: FastifyRequest,
+  schema: Schema,
+  missing: string | null = null,
+): z.output<Schema> {
+  const empty = !Buffer.isBuffer(body) || body.length === 0;
+  return checked(schema, jsonObject(empty && missing !== null ? Buffer.from(missing) : body));
 }
 
 /** The effect goes into the journal at once: its answer may be held back, or never leave. */

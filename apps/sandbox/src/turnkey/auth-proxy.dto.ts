@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { clientSignature } from './credential.dto.js';
 import { compressedKey, contactOfType } from './otp.dto.js';
+import { SUB_ORGANIZATION_FILTERS } from './sub-organization-filters.js';
 
 export { signUp } from './sign-up.dto.js';
 
@@ -32,17 +33,10 @@ export const proxyLoginPlain = z.strictObject({
 });
 
 export const account = z.strictObject({
-  filterType: z.enum([
-    'CREDENTIAL_ID',
-    'NAME',
-    'USERNAME',
-    'EMAIL',
-    'PHONE_NUMBER',
-    'OIDC_TOKEN',
-    'PUBLIC_KEY',
-  ]),
+  filterType: z.enum(SUB_ORGANIZATION_FILTERS),
   filterValue: z.string(),
   verificationToken: z.string().optional(),
   oidcToken: z.string().optional(),
 });
-export const walletKitConfig = z.strictObject({});
+/** The official clients send no body here. */
+export const nothing = z.strictObject({});

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { CanActivate, ExecutionContext } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
+import { jsonObject, textIn } from './json-of.js';
 import { refusals } from './refusals.js';
 import { Turnkey } from './turnkey.js';
 
@@ -10,7 +11,7 @@ export class AuthProxyGuard implements CanActivate {
   constructor(private readonly turnkey: Turnkey) {}
 
   canActivate(context: ExecutionContext): boolean {
-    const { headers, url } = context.switchToHttp().getRequest<FastifyRequest>();
+    const { headers, url, body } = context.switchToHttp().getRequest<FastifyRequest>();
     const { configId, allowedOrigins, captcha } = this.turnkey.authProxy.config;
     const given = headers['x-auth-proxy-config-id'];
     if (given === undefined) throw refusals.configIdMissing();
@@ -19,9 +20,13 @@ export class AuthProxyGuard implements CanActivate {
     if (allowedOrigins && !(origin !== undefined && allowedOrigins.includes(origin))) {
       throw refusals.originNotAllowed();
     }
-    if (captcha && /\/(?:otp_init|signup)/.test(url) && !headers['x-captcha-token']) {
-      throw refusals.captchaMissing();
-    }
+    if (captcha && wantsCaptcha(url, body) && !headers['x-captcha-token']) throw refusals.captchaMissing();
     return true;
   }
+}
+
+/** A signup that carries a verification token has had its captcha when the code was sent. */
+function wantsCaptcha(url: string, body: unknown): boolean {
+  if (/\/otp_init/.test(url)) return true;
+  return /\/signup/.test(url) && textIn(jsonObject(body), 'verificationToken') === null;
 }

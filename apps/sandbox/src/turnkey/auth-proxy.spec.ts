@@ -49,6 +49,35 @@ describe('the door', () => {
     expect(t.sandbox.control.mails()).toHaveLength(status === 200 ? 1 : 0);
   });
 
+  it('needs no body to say what it is configured to, and takes an empty object', async () => {
+    const headers = {
+      'content-type': 'application/json',
+      'x-auth-proxy-config-id': t.sandbox.turnkey.authProxyConfigId,
+      origin: ORIGIN,
+    };
+    for (const route of ['wallet_kit_config', 'wallet_kit_client_params']) {
+      const withNone = await fetch(`${t.sandbox.url}/v1/${route}`, { method: 'POST', headers });
+      expect(withNone.status).toBe(200);
+      expect(await call(route, {})).toMatchObject({ status: 200, body: await withNone.json() });
+      expect(await call(route, { colour: 'red' })).toMatchObject({ status: 400, body: { code: 3 } });
+    }
+    const withNone = await fetch(`${t.sandbox.url}/v1/otp_init_v2`, { method: 'POST', headers: { ...headers, 'x-captcha-token': 'any' } });
+    expect(withNone.status).toBe(400);
+  }); // prettier-ignore
+
+  it('gives the site key of a widget while it asks for a captcha', async () => {
+    const noCaptcha = { 'x-captcha-token': null };
+    expect((await call('wallet_kit_client_params', {}, noCaptcha)).body).toEqual({
+      turnstileSiteKey: expect.stringMatching(/^1x0+AA$/),
+    });
+    const free = await turnkeyUnderTest();
+    const config = { 'x-auth-proxy-config-id': free.sandbox.turnkey.authProxyConfigId };
+    const answer = await post(`${free.sandbox.url}/v1/wallet_kit_client_params`, '{}', config);
+    await free.sandbox.close();
+    expect(answer).toMatchObject({ status: 200, body: {} });
+    expect(answer.body).toEqual({});
+  });
+
   it('says what it is configured to', async () => {
     expect((await call('wallet_kit_config', {}, { 'x-captcha-token': null })).body).toEqual({
       organizationId: t.sandbox.turnkey.organizationId,

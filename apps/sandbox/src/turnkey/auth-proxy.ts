@@ -7,14 +7,20 @@ import type { TurnkeyOrganization } from './organizations.js';
 import type { OtpOperations } from './otp-operations.js';
 import { refusals } from './refusals.js';
 import type { SignUpOperations } from './sign-up-operations.js';
+import { findSubOrganizations } from './sub-organization-filters.js';
 import type { TurnkeyState } from './turnkey-state.js';
+
+/** Cloudflare's public site key for tests: its widget always passes, on any host. */
+const TURNSTILE_TEST_KEY = '1x00000000000000000000AA';
 
 /** What upstream keeps in its dashboard. */
 export interface AuthProxyConfig {
   configId: string;
   /** Exact origins; null: any, and none. A list refuses a request without an `Origin`, too. */
   allowedOrigins: readonly string[] | null;
-  /** Whether `otp_init*` and `signup*` need an `X-Captcha-Token`; any value will do. */
+  /**
+   * Whether `otp_init*`, and `signup*` without a verification token, need an `X-Captcha-Token`; any value will do.
+   */
   captcha: boolean;
   /** Whether `account` by contact needs a verification token of that contact. */
   accountNeedsToken: boolean;
@@ -118,40 +124,28 @@ export class AuthProxy {
     };
   }
 
+  /** The site key of a widget is there while a captcha is asked for. */
+  walletKitClientParams(): { turnstileSiteKey?: string } {
+    return this.config.captcha ? { turnstileSiteKey: TURNSTILE_TEST_KEY } : {};
+  }
+
   #find({
     filterType,
     filterValue,
     verificationToken,
   }: z.output<typeof dto.account>): TurnkeyOrganization | undefined {
-    const { organizations, passkeys, tokens } = this.state;
-    const subs = () => [...organizations.subs()];
-    const byUser = (fits: (user: TurnkeyOrganization['users'][number]) => boolean) =>
-      subs().find(({ users }) => users.some(fits));
-    switch (filterType) {
-      case 'EMAIL':
-      case 'PHONE_NUMBER': {
-        const token = verificationToken === undefined ? null : tokens.require(verificationToken);
-        if (!token && this.config.accountNeedsToken) throw refusals.tokenInvalid();
-        if (token && normalContact(token.contact) !== normalContact(filterValue))
-          throw refusals.contactMismatch();
-        const channel = filterType === 'EMAIL' ? 'email' : 'sms';
-        return channelOf(filterValue) === channel
-          ? organizations.owners(filterValue)[0]?.organization
-          : undefined;
-      }
-      case 'CREDENTIAL_ID': {
-        const userId = passkeys.find(filterValue)?.userId;
-        return byUser((user) => user.userId === userId);
-      }
-      case 'PUBLIC_KEY':
-        return byUser(({ apiKeys }) => apiKeys.some(({ publicKey }) => publicKey === filterValue));
-      case 'NAME':
-        return subs().find(({ name }) => name === filterValue);
-      case 'USERNAME':
-        return byUser(({ userName }) => userName === filterValue);
-      case 'OIDC_TOKEN':
-        return undefined;
+    if (filterType !== 'EMAIL' && filterType !== 'PHONE_NUMBER') {
+      return findSubOrganizations(this.state, filterType, filterValue)[0];
     }
+    const { organizations, tokens } = this.state;
+    const token = verificationToken === undefined ? null : tokens.require(verificationToken);
+    if (!token && this.config.accountNeedsToken) throw refusals.tokenInvalid();
+    if (token && normalContact(token.contact) !== normalContact(filterValue))
+      throw refusals.contactMismatch();
+    const channel = filterType === 'EMAIL' ? 'email' : 'sms';
+    return channelOf(filterValue) === channel
+      ? organizations.owners(filterValue)[0]?.organization
+      : undefined;
   }
 
   get #parentId(): string {

@@ -86,7 +86,9 @@ export class LoginOperations {
       return owner;
     }
     const ids = [wanted.organizationId, wanted.parentId];
-    if (!ids.includes(token.organizationId)) throw refusals.organizationMismatch();
+    if (!ids.includes(token.organizationId)) {
+      throw refusals.organizationMismatch(wanted.organizationId, token.organizationId);
+    }
     const user = organizations.ownerIn(wanted, token.contact);
     if (!user) throw refusals.contactUnknown();
     return { organization: wanted, user };

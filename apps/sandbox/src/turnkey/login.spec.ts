@@ -222,7 +222,7 @@ describe('authenticators', () => {
     expect(await create(user, subject.userId, ten)).toMatchObject({ status: 200 });
     expect(await create(user, subject.userId, [turnkeyPasskey()])).toMatchObject({
       status: 429,
-      body: { code: 8, message: 'user has exceeded maximum authenticators (10)', details: [] },
+      body: { code: 8, message: 'user has exceeded maximum authenticators', details: [] },
     });
   });
 });

@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import type { TimeSource } from '../sandbox-clock.js';
+import { newApiKey } from './api-keys.js';
 import { refusals } from './refusals.js';
 
 /** How a code reaches somebody; also how a contact may be looked up. */
@@ -6,6 +8,10 @@ export type Channel = 'email' | 'sms';
 
 /** An API key of a user: set up for good, or registered by a login until it expires. */
 export interface ApiKey {
+  apiKeyId: string;
+  name: string;
+  type: 'API_KEY_P256' | 'LOGIN';
+  createdAtMs: number;
   /** Compressed SEC1 point, hex without 0x. */
   publicKey: string;
   /** Milliseconds since the Unix epoch; null: never. */
@@ -17,7 +23,11 @@ export interface TurnkeyUser {
   userName: string;
   contacts: { channel: Channel; value: string; verified: boolean }[];
   apiKeys: ApiKey[];
+  createdAtMs: number;
 }
+
+/** A user to be. */
+export type NewUser = Omit<TurnkeyUser, 'createdAtMs'>;
 
 /** The parent organization, or one of its sub-organizations: `parentId` tells. */
 export interface TurnkeyOrganization {
@@ -25,6 +35,11 @@ export interface TurnkeyOrganization {
   name: string;
   parentId: string | null;
   users: TurnkeyUser[];
+}
+
+/** A sub-organization to be. */
+export interface NewOrganization extends Pick<TurnkeyOrganization, 'organizationId' | 'name'> {
+  users: readonly NewUser[];
 }
 
 /** A user, and where. */
@@ -70,14 +85,23 @@ export class Organizations {
   constructor(
     { organizationId, apiPublicKeys }: ParentOrganization,
     private readonly acceptAny: boolean,
+    private readonly clock: TimeSource,
   ) {
-    const user: TurnkeyUser = {
-      userId: randomUUID(),
-      userName: 'sandbox',
-      contacts: [],
-      apiKeys: apiPublicKeys.map((publicKey) => ({ publicKey, expiresAtMs: null })),
-    };
+    const userId = randomUUID();
+    const user = { userId, userName: 'sandbox', contacts: [], apiKeys: [], createdAtMs: clock.nowMs() };
     this.parent = { organizationId, name: 'Sandbox', parentId: null, users: [user] };
+    this.registerParentKeys(apiPublicKeys);
+  }
+
+  /** Has the parent organization know these API keys and no other. */
+  registerParentKeys(publicKeys: readonly string[]): void {
+    const common = {
+      name: 'sandbox',
+      type: 'API_KEY_P256',
+      createdAtMs: this.clock.nowMs(),
+      expiresAtMs: null,
+    } as const;
+    this.parent.users[0]!.apiKeys = publicKeys.map((publicKey) => newApiKey({ publicKey, ...common }));
   }
 
   /** @throws TurnkeyRefusal 400 for what is no id, 404 for an unknown one */
@@ -100,14 +124,20 @@ export class Organizations {
     return this.addUser(organization, { userId: id, userName: id, contacts: [], apiKeys: [] });
   }
 
-  addSub({ organizationId, name, users }: Omit<TurnkeyOrganization, 'parentId'>): TurnkeyOrganization {
-    const organization = { organizationId, name, parentId: this.parent.organizationId, users: [] };
+  addSub({ organizationId, name, users }: NewOrganization): TurnkeyOrganization {
+    const organization: TurnkeyOrganization = {
+      organizationId,
+      name,
+      parentId: this.parent.organizationId,
+      users: [],
+    };
     this.#subs.set(organizationId, organization);
     for (const user of users) this.addUser(organization, user);
     return organization;
   }
 
-  addUser(organization: TurnkeyOrganization, user: TurnkeyUser): TurnkeyUser {
+  addUser(organization: TurnkeyOrganization, fresh: NewUser): TurnkeyUser {
+    const user = { ...fresh, createdAtMs: this.clock.nowMs() };
     organization.users.push(user);
     this.#index({ organization, user });
     return user;

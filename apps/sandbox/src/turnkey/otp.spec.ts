@@ -4,6 +4,11 @@ import { resultOf, turnkeyUnderTest } from '../../test/turnkey-under-test.js';
 import type { TurnkeyUnderTest } from '../../test/turnkey-under-test.js';
 import { generateP256 } from '../p256.js';
 
+/** The whole sentence, as documented. */
+const RATE_LIMITED =
+  'this organization cannot execute activities because it has been rate limited. ' +
+  'Please reach out to the Turnkey team (help@turnkey.com) for more information.';
+
 let t: TurnkeyUnderTest;
 beforeAll(async () => {
   t = await turnkeyUnderTest();
@@ -72,7 +77,7 @@ describe('a code', () => {
   it('is sent three times in three minutes to one identifier', async () => {
     for (let call = 0; call < 3; call += 1) expect(await init({ userIdentifier: 'u-1' })).toMatchObject({ status: 200 });
     const fourth = await init({ userIdentifier: 'u-1' });
-    expect(fourth).toMatchObject({ status: 429, body: { code: 8, message: 'rate limited', details: [{ turnkeyErrorCode: 'RATE_LIMIT_EXCEEDED' }] } });
+    expect(fourth).toMatchObject({ status: 429, body: { code: 8, message: RATE_LIMITED, details: [{ turnkeyErrorCode: 'RATE_LIMIT_EXCEEDED' }] } });
     expect(fourth.headers.get('retry-after')).toBeNull();
     expect(await init({ userIdentifier: 'u-2' })).toMatchObject({ status: 200 });
     t.sandbox.control.advanceClock(180_000, true);

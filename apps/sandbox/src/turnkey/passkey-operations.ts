@@ -46,7 +46,7 @@ export class PasskeyOperations {
 }
 
 /** Whose a stored passkey is: what Turnkey calls sub-organization is an account to those above it. */
-export const ownerOf = ({ organization, user }: Member) => ({
+const ownerOf = ({ organization, user }: Member) => ({
   accountId: organization.organizationId,
   userId: user.userId,
 });

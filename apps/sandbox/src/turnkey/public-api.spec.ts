@@ -39,7 +39,7 @@ describe('a stamp', () => {
   });
 
   it.each([
-    ['missing', () => null, 'no valid authentication signature', 'SIGNATURE_MISSING'],
+    ['missing', () => null, 'no valid authentication signature found for request', 'SIGNATURE_MISSING'],
     ['no base64url', () => '{}', 'malformed activity stamp', 'SIGNATURE_INVALID'],
     ['of another scheme', () => json({ ...parts(), scheme: 'X' }), 'malformed activity stamp', 'SIGNATURE_INVALID'],
     ['of no hex', () => json({ ...parts(), signature: 'zz' }), 'malformed activity stamp', 'SIGNATURE_INVALID'],
@@ -55,12 +55,12 @@ describe('a stamp', () => {
     const unknown = await t.parent.query('whoami', {}, { organizationId: randomUUID() });
     expect(unknown).toMatchObject({
       status: 404,
-      body: error(5, 'no organization found', 'ORGANIZATION_NOT_FOUND'),
+      body: error(5, 'no organization found with the given ID', 'ORGANIZATION_NOT_FOUND'),
     });
     const none = await t.parent.query('whoami', {}, { organizationId: 'parent' });
     expect(none).toMatchObject({
       status: 400,
-      body: error(3, 'malformed organization ID', 'REQUEST_INVALID'),
+      body: error(3, 'malformed organization ID provided', 'INVALID_ORGANIZATION_ID'),
     });
     expect(await t.parent.send('query/whoami', 'no json')).toMatchObject({ status: 400, body: { code: 3 } });
     expect(await t.parent.query('get_policies')).toMatchObject({ status: 404, body: error(5, 'Not Found') });
@@ -93,6 +93,16 @@ describe('a stamp', () => {
     const send = (stamp: string) =>
       t.parent.send('query/whoami', text, { headers: { 'x-stamp': null, 'X-Stamp-WebAuthn': stamp } });
     expect(await send(stampFor(text))).toMatchObject({ status: 200, body: { userId: subject.userId } });
+    // The official clients name the parent where they do not know the user's sub-organization.
+    const session = generateP256();
+    const login = t.parent.activity('STAMP_LOGIN', { publicKey: session.compressed });
+    const headers = { 'x-stamp': null, 'X-Stamp-WebAuthn': stampFor(login) };
+    const loggedIn = await t.parent.send('submit/stamp_login', login, { headers });
+    const jwt = activityOf(loggedIn.body).result['stampLoginResult']?.['session'] ?? '';
+    expect(claimsOf(jwt)).toMatchObject({ organization_id: subject.organizationId, user_id: subject.userId });
+    const init = t.parent.activity('INIT_OTP_V3', mail());
+    const asUser = { headers: { 'x-stamp': null, 'X-Stamp-WebAuthn': stampFor(init) } };
+    expect(await t.parent.send('submit/init_otp', init, asUser)).toMatchObject({ status: 404 });
     expect(await send(stampFor(`${text} `))).toMatchObject({ status: 401 });
     expect(await send(stampFor(text, 'webauthn.create'))).toMatchObject({ status: 401 });
     const signature = randomBytes(70).toString('base64url');
@@ -140,6 +150,60 @@ describe('a stamp', () => {
     });
   });
 });
+
+describe('a query', () => {
+  it('reads users with their credentials', async () => {
+    const { user, subject, session } = await t.loggedIn();
+    const { organizationId, userId, contact } = subject;
+    const passkey = turnkeyPasskey();
+    await user.submit('create_authenticators', 'CREATE_AUTHENTICATORS_V2', { userId, authenticators: [passkey] });
+    const expected = {
+      userId,
+      userEmail: contact,
+      authenticators: [{ credentialId: passkey.attestation.credentialId }],
+      apiKeys: [
+        {
+          apiKeyId: expect.any(String),
+          credential: { publicKey: session.compressed, type: 'CREDENTIAL_TYPE_LOGIN' },
+          expirationSeconds: '900',
+        },
+      ],
+      userTags: [],
+      oauthProviders: [],
+      mfaPolicies: [],
+      createdAt: { seconds: String(t.clock.nowMs() / 1000), nanos: '0' },
+    };
+    expect(await user.query('get_user', { userId })).toMatchObject({ status: 200, body: { user: expected } });
+    const byParent = { organizationId };
+    expect((await t.parent.query('get_user', { userId }, byParent)).body).toMatchObject({ user: expected });
+    expect((await t.parent.query('list_users', {}, byParent)).body).toMatchObject({ users: [expected] });
+    expect(await user.query('get_user', { userId: randomUUID() })).toMatchObject({ status: 404, body: { code: 5 } });
+    const parents = await t.parent.query('list_users');
+    expect(parents.body).toMatchObject({ users: [{ apiKeys: [{ credential: { type: 'CREDENTIAL_TYPE_API_KEY_P256' } }] }] });
+  });
+
+  it('lists sub-organizations by what is known of their users', async () => {
+    const { user, subject, session } = await t.loggedIn();
+    const { organizationId, userId, contact } = subject;
+    t.sandbox.control.addTurnkeySubject({ contact: t.newContact() });
+    const passkey = turnkeyPasskey();
+    await user.submit('create_authenticators', 'CREATE_AUTHENTICATORS_V2', { userId, authenticators: [passkey] });
+    for (const [filterType, filterValue] of [
+      ['EMAIL', contact.toUpperCase()],
+      ['NAME', organizationId],
+      ['USERNAME', userId],
+      ['PUBLIC_KEY', session.compressed],
+      ['CREDENTIAL_ID', passkey.attestation.credentialId],
+    ]) {
+      const found = await t.parent.query('list_suborgs', { filterType, filterValue });
+      expect(found).toMatchObject({ status: 200, body: { organizationIds: [organizationId] } });
+    }
+    const none = await t.parent.query('list_suborgs', { filterType: 'PHONE_NUMBER', filterValue: contact });
+    expect(none.body).toEqual({ organizationIds: [] });
+    expect((await t.parent.query('list_suborgs')).body).toMatchObject({ organizationIds: { length: 2 } });
+    expect(await user.query('list_suborgs')).toMatchObject({ status: 403 });
+  });
+}); // prettier-ignore
 
 describe('an activity', () => {
   it('comes in its envelope', async () => {

@@ -147,6 +147,7 @@ function authorize({ submitter, attested }: ActivityKind, { organization, stampe
     parent: own && byParent,
     member: own,
     either: own || byParent,
+    self: own || stamper.organization.parentId === organization.organizationId,
   }[submitter];
   if (!may || (stamper.token && !attested)) throw refusals.notAuthorized();
 }

@@ -1,14 +1,13 @@
 import { z } from 'zod';
-import { timestamp } from './activities.js';
 import { checked, jsonObject } from './json-of.js';
 import { channelOf } from './organizations.js';
 import type { TurnkeyOrganization } from './organizations.js';
 import type { PublicApi } from './public-api.js';
-import { authenticatorKeyHex } from './authenticator-key.js';
 import { refusals } from './refusals.js';
 import type { Stamper } from './stamps.js';
+import { findSubOrganizations, SUB_ORGANIZATION_FILTERS } from './sub-organization-filters.js';
 import type { TurnkeyState } from './turnkey-state.js';
-import type { StoredAuthenticator } from '../webauthn/authenticators.js';
+import { authenticatorOnTheWire, userOnTheWire } from './users.js';
 
 /** A query whose stamp is good. */
 export interface Query {
@@ -19,6 +18,14 @@ export interface Query {
 
 const getActivity = z.strictObject({ organizationId: z.string(), activityId: z.string() });
 const getAuthenticators = z.strictObject({ organizationId: z.string(), userId: z.string() });
+const getUser = getAuthenticators;
+const listSubOrganizations = z.strictObject({
+  organizationId: z.string(),
+  filterType: z.enum(SUB_ORGANIZATION_FILTERS).optional(),
+  filterValue: z.string().optional(),
+  paginationOptions: z.record(z.string(), z.json()).optional(),
+});
+const listUsers = z.strictObject({ organizationId: z.string() });
 const listVerifiedSubOrganizations = z.strictObject({
   organizationId: z.string(),
   filterType: z.enum(['EMAIL', 'PHONE_NUMBER']).optional(),
@@ -32,6 +39,9 @@ export class Queries {
   readonly #byPath: Readonly<Record<string, (query: Query) => object>> = {
     get_activity: (query) => this.#getActivity(query),
     get_authenticators: (query) => this.#getAuthenticators(query),
+    get_user: (query) => this.#getUser(query),
+    list_suborgs: (query) => this.#listSubOrganizations(query),
+    list_users: (query) => this.#listUsers(query),
     list_verified_suborgs: (query) => this.#listVerified(query),
     whoami: (query) => this.#whoami(query),
   };
@@ -59,13 +69,35 @@ export class Queries {
   #getAuthenticators({ rawBody, organization }: Query): object {
     const { userId } = checked(getAuthenticators, jsonObject(rawBody));
     const user = this.state.organizations.requireUser(organization, userId);
-    return { authenticators: this.state.passkeys.list(user.userId).map(onTheWire) };
+    return { authenticators: this.state.passkeys.list(user.userId).map(authenticatorOnTheWire) };
   }
 
-  #listVerified({ rawBody, organization, stamper }: Query): object {
-    if (organization.parentId !== null || stamper.organization !== organization)
-      throw refusals.notAuthorized();
-    const { filterType, filterValue } = checked(listVerifiedSubOrganizations, jsonObject(rawBody));
+  #getUser({ rawBody, organization }: Query): object {
+    const { userId } = checked(getUser, jsonObject(rawBody));
+    const user = this.state.organizations.requireUser(organization, userId);
+    return { user: userOnTheWire(user, this.state.passkeys.list(user.userId)) };
+  }
+
+  #listUsers({ rawBody, organization }: Query): object {
+    checked(listUsers, jsonObject(rawBody));
+    const { passkeys } = this.state;
+    return { users: organization.users.map((user) => userOnTheWire(user, passkeys.list(user.userId))) };
+  }
+
+  /** Contacts count here whether they are verified or not. */
+  #listSubOrganizations(query: Query): object {
+    requireParent(query);
+    const { filterType, filterValue } = checked(listSubOrganizations, jsonObject(query.rawBody));
+    const found =
+      filterType === undefined || filterValue === undefined
+        ? [...this.state.organizations.subs()]
+        : findSubOrganizations(this.state, filterType, filterValue);
+    return { organizationIds: found.map(({ organizationId }) => organizationId) };
+  }
+
+  #listVerified(query: Query): object {
+    requireParent(query);
+    const { filterType, filterValue } = checked(listVerifiedSubOrganizations, jsonObject(query.rawBody));
     if (filterValue === undefined || filterType === undefined) {
       const ids = [...this.state.organizations.subs()]
         .filter(({ users }) => users.some(({ contacts }) => contacts.some(({ verified }) => verified)))
@@ -88,18 +120,7 @@ export class Queries {
   }
 }
 
-function onTheWire(passkey: StoredAuthenticator): object {
-  const at = timestamp(Date.parse(passkey.createdAt));
-  return {
-    transports: passkey.transports,
-    attestationType: passkey.format,
-    aaguid: passkey.aaguid,
-    credentialId: passkey.credentialId,
-    model: '',
-    credential: { publicKey: authenticatorKeyHex(passkey), type: 'CREDENTIAL_TYPE_WEBAUTHN_AUTHENTICATOR' },
-    authenticatorId: passkey.authenticatorId,
-    authenticatorName: passkey.authenticatorName,
-    createdAt: at,
-    updatedAt: at,
-  };
+/** @throws TurnkeyRefusal 403 unless the parent's key asks about the parent */
+function requireParent({ organization, stamper }: Query): void {
+  if (organization.parentId !== null || stamper.organization !== organization) throw refusals.notAuthorized();
 }

@@ -1,4 +1,4 @@
-import { TurnkeyRefusal } from './turnkey-refusal.js';
+import { RATE_LIMITED, TurnkeyRefusal } from './turnkey-refusal.js';
 
 /**
  * Every no of the two Turnkey doors, all in one place.
@@ -11,11 +11,20 @@ export const refusals = {
   badRequest: (detail: string) => new TurnkeyRefusal(400, `bad request body: ${detail}`, 'REQUEST_INVALID'),
   timestampPast: () => new TurnkeyRefusal(400, 'activity timestamp is not current', 'REQUEST_INVALID'),
   timestampFuture: () => new TurnkeyRefusal(400, 'activity timestamp is in the future', 'REQUEST_INVALID'),
-  malformedOrganizationId: () => new TurnkeyRefusal(400, 'malformed organization ID', 'REQUEST_INVALID'),
-  organizationMismatch: () => new TurnkeyRefusal(400, 'organization mismatch', 'ORGANIZATION_MISMATCH'),
-  organizationNotFound: () => new TurnkeyRefusal(404, 'no organization found', 'ORGANIZATION_NOT_FOUND'),
+  malformedOrganizationId: () =>
+    new TurnkeyRefusal(400, 'malformed organization ID provided', 'INVALID_ORGANIZATION_ID'),
+  organizationMismatch: (targeted: string, voting: string) =>
+    new TurnkeyRefusal(
+      400,
+      `organization mismatch: request is targeting organization ("${targeted}"), ` +
+        `but voters are in organization ("${voting}")`,
+      'ORGANIZATION_MISMATCH',
+    ),
+  organizationNotFound: () =>
+    new TurnkeyRefusal(404, 'no organization found with the given ID', 'ORGANIZATION_NOT_FOUND'),
   invalidEmail: () => new TurnkeyRefusal(400, 'invalid email address', 'INVALID_EMAIL'),
-  stampMissing: () => new TurnkeyRefusal(401, 'no valid authentication signature', 'SIGNATURE_MISSING'),
+  stampMissing: () =>
+    new TurnkeyRefusal(401, 'no valid authentication signature found for request', 'SIGNATURE_MISSING'),
   stampMalformed: () => new TurnkeyRefusal(401, 'malformed activity stamp', 'SIGNATURE_INVALID'),
   keyNotFound: () =>
     new TurnkeyRefusal(
@@ -28,10 +37,16 @@ export const refusals = {
   webauthnSignature: () =>
     new TurnkeyRefusal(401, 'could not verify WebAuthN signature', 'SIGNATURE_INVALID'),
   authenticatorNotFound: () =>
-    new TurnkeyRefusal(404, 'webauthn authenticator not found', 'CREDENTIAL_NOT_FOUND'),
+    new TurnkeyRefusal(404, 'webauthn authenticator not found in organization', 'CREDENTIAL_NOT_FOUND'),
+  stampingAuthenticatorNotFound: () =>
+    new TurnkeyRefusal(
+      404,
+      'webauthn authenticator not found in organization or parent organization',
+      'CREDENTIAL_NOT_FOUND',
+    ),
   notAuthorized: () => new TurnkeyRefusal(403, 'request not authorized', 'REQUEST_NOT_AUTHORIZED'),
-  rateLimited: () => new TurnkeyRefusal(429, 'rate limited', 'RATE_LIMIT_EXCEEDED'),
-  tooManyAuthenticators: () => new TurnkeyRefusal(429, 'user has exceeded maximum authenticators (10)'),
+  rateLimited: () => new TurnkeyRefusal(429, RATE_LIMITED, 'RATE_LIMIT_EXCEEDED'),
+  tooManyAuthenticators: () => new TurnkeyRefusal(429, 'user has exceeded maximum authenticators'),
   invalidAttestation: (reason: string) =>
     new TurnkeyRefusal(400, `invalid authenticator attestation: ${reason}`, 'REQUEST_INVALID'),
   otpInvalid: () => new TurnkeyRefusal(400, 'invalid OTP code'),
@@ -41,8 +56,10 @@ export const refusals = {
       'Max number of OTPs have been initiated please wait and try again',
       'MAX_OTP_INITIATED',
     ),
+  internal: () => new TurnkeyRefusal(500, 'internal server error', 'INTERNAL'),
 
   noRoute: () => new TurnkeyRefusal(404, 'Not Found'),
+  wrongMethod: () => new TurnkeyRefusal(405, 'Method Not Allowed'),
   activityNotFound: () => new TurnkeyRefusal(404, 'no activity found'),
   userNotFound: () => new TurnkeyRefusal(404, 'no user found'),
   contactUnknown: () => new TurnkeyRefusal(404, 'no user found with the verified contact'),
@@ -66,5 +83,5 @@ export const refusals = {
   configIdMissing: () => new TurnkeyRefusal(401, 'missing X-Auth-Proxy-Config-Id header'),
   configIdUnknown: () => new TurnkeyRefusal(401, 'unknown auth proxy config id'),
   originNotAllowed: () => new TurnkeyRefusal(403, 'origin is not allowed'),
-  captchaMissing: () => new TurnkeyRefusal(403, 'missing captcha token'),
+  captchaMissing: () => new TurnkeyRefusal(403, 'X-Captcha-Token header is required when captcha is enabled'),
 } as const;

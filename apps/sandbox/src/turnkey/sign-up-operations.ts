@@ -1,12 +1,12 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Outcome } from '../outcome.js';
 import { COMPRESSED_POINT } from '../p256.js';
+import { newApiKey } from './api-keys.js';
 import { checkClientSignature } from './client-signature.js';
 import type { ClientSignature } from './client-signature.js';
 import type { ApiKeyInput } from './credential.dto.js';
 import { normalContact } from './organizations.js';
-import type { ApiKey, TurnkeyUser } from './organizations.js';
-import { ownerOf } from './passkey-operations.js';
+import type { ApiKey, NewUser } from './organizations.js';
 import type { PasskeyOperations } from './passkey-operations.js';
 import { refusals } from './refusals.js';
 import type { RootUser, Wallet } from './sign-up.dto.js';
@@ -45,23 +45,21 @@ export class SignUpOperations {
     const additions = order.rootUsers.map(({ authenticators }) => this.passkeys.verified(authenticators));
 
     const organizationId = randomUUID();
-    const organization = {
-      organizationId,
-      name: order.name,
-      parentId: organizations.parent.organizationId,
-      users,
-    };
     const registered: [string, string[]][] = [];
     try {
       for (const [index, user] of users.entries()) {
-        const stored = passkeys.register(ownerOf({ organization, user }), additions[index] ?? [], now);
+        const stored = passkeys.register(
+          { accountId: organizationId, userId: user.userId },
+          additions[index] ?? [],
+          now,
+        );
         registered.push([user.userId, stored.map(({ authenticatorId }) => authenticatorId)]);
       }
     } catch (error) {
       for (const [userId, ids] of registered) passkeys.remove(userId, ids);
       throw error;
     }
-    organizations.addSub(organization);
+    organizations.addSub({ organizationId, name: order.name, users });
     token?.usedFor.add('signup');
 
     const userIds = users.map(({ userId }) => userId);
@@ -92,7 +90,7 @@ export class SignUpOperations {
   }
 }
 
-function toUser(input: RootUser, token: VerificationToken | null, nowMs: number): TurnkeyUser {
+function toUser(input: RootUser, token: VerificationToken | null, nowMs: number): NewUser {
   const contact = (channel: 'email' | 'sms', value: string | undefined) =>
     value === undefined ? [] : [{ channel, value, verified: token !== null && isOf(token, value) }];
   return {
@@ -102,11 +100,11 @@ function toUser(input: RootUser, token: VerificationToken | null, nowMs: number)
     apiKeys: input.apiKeys.filter(({ curveType }) => curveType === 'API_KEY_CURVE_P256').map(toApiKey),
   };
 
-  function toApiKey({ publicKey, expirationSeconds }: ApiKeyInput): ApiKey {
+  function toApiKey({ apiKeyName: name, publicKey, expirationSeconds }: ApiKeyInput): ApiKey {
     if (!COMPRESSED_POINT.test(publicKey))
       throw refusals.badRequest('apiKeys: a compressed P-256 key in hex');
     const expiresAtMs = expirationSeconds === undefined ? null : nowMs + Number(expirationSeconds) * 1000;
-    return { publicKey, expiresAtMs };
+    return newApiKey({ publicKey, name, type: 'API_KEY_P256', createdAtMs: nowMs, expiresAtMs });
   }
 }
 

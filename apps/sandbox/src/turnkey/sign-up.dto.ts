@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { emailAddress } from './otp.dto.js';
 import { apiKey, authenticator, clientSignature } from './credential.dto.js';
 
 /** Not emulated: told apart only. */
@@ -8,7 +9,7 @@ export const wallet = z.object({ walletName: z.string(), accounts: z.array(z.rec
 
 const rootUser = z.strictObject({
   userName: z.string(),
-  userEmail: z.email().optional(),
+  userEmail: emailAddress.optional(),
   userPhoneNumber: z.string().optional(),
   apiKeys: z.array(apiKey),
   authenticators: z.array(authenticator),
@@ -31,7 +32,7 @@ export const createSubOrganization = z.strictObject({
 
 /** The Auth Proxy's signup, either version. */
 export const signUp = z.strictObject({
-  userEmail: z.email().optional(),
+  userEmail: emailAddress.optional(),
   userPhoneNumber: z.string().optional(),
   userTag: z.string().optional(),
   userName: z.string().optional(),

@@ -28,7 +28,7 @@ export interface StampedRequest {
   headers: Record<string, string | string[] | undefined>;
   rawBody: Buffer;
   organization: TurnkeyOrganization;
-  /** Whether a key of a sub-organization may stamp for its parent: `whoami` looks it up there. */
+  /** Whether a credential of a sub-organization may stamp for its parent: a login and `whoami` look it up there. */
   lookUpBelow: boolean;
 }
 
@@ -95,7 +95,7 @@ function findApiKey(stamp: unknown, request: StampedRequest, state: TurnkeyState
 }
 
 /** The challenge is the body's SHA-256 as lower-case hex, taken as text (WebAuthn Level 3, 7.2). */
-function findPasskey(stamp: unknown, { rawBody, organization }: StampedRequest, state: TurnkeyState): Found {
+function findPasskey(stamp: unknown, request: StampedRequest, state: TurnkeyState): Found {
   const part = (name: string) => Buffer.from(textIn(stamp, name) ?? '', 'base64url');
   const [authenticatorData, clientDataJson] = [part('authenticatorData'), part('clientDataJson')];
   const clientData = jsonObject(clientDataJson);
@@ -104,10 +104,16 @@ function findPasskey(stamp: unknown, { rawBody, organization }: StampedRequest, 
     throw refusals.stampMalformed();
   }
   const passkey = state.passkeys.find(credentialId);
-  const user = organization.users.find(({ userId }) => userId === passkey?.userId);
-  if (!passkey || !user) throw refusals.authenticatorNotFound();
+  const places = [request.organization, ...(request.lookUpBelow ? state.organizations.subs() : [])];
+  const members = places.flatMap((organization) =>
+    organization.users.map((user) => ({ organization, user })),
+  );
+  const member = members.find(({ user }) => user.userId === passkey?.userId);
+  if (!passkey || !member) throw refusals.stampingAuthenticatorNotFound();
 
-  const challenge = Buffer.from(createHash('sha256').update(rawBody).digest('hex')).toString('base64url');
+  const challenge = Buffer.from(createHash('sha256').update(request.rawBody).digest('hex')).toString(
+    'base64url',
+  );
   const present = (authenticatorData.readUInt8(32) & 1) === 1;
   if (clientData['type'] !== 'webauthn.get' || clientData['challenge'] !== challenge || !present) {
     throw refusals.webauthnSignature();
@@ -115,7 +121,7 @@ function findPasskey(stamp: unknown, { rawBody, organization }: StampedRequest, 
   const spki = Buffer.from(passkey.publicKeySpki, 'base64url');
   return {
     pubkey: null,
-    stamper: { organization, user, token: null },
+    stamper: { ...member, token: null },
     key: createPublicKey({ key: spki, format: 'der', type: 'spki' }),
     signed: Buffer.concat([authenticatorData, createHash('sha256').update(clientDataJson).digest()]),
     signature: part('signature'),

@@ -3,6 +3,11 @@ import { post } from '../../test/turnkey-caller.js';
 import { activityOf, turnkeyPasskey, turnkeyUnderTest } from '../../test/turnkey-under-test.js';
 import type { TurnkeyUnderTest } from '../../test/turnkey-under-test.js';
 
+/** The whole sentence, as documented. */
+const RATE_LIMITED =
+  'this organization cannot execute activities because it has been rate limited. ' +
+  'Please reach out to the Turnkey team (help@turnkey.com) for more information.';
+
 let t: TurnkeyUnderTest;
 beforeAll(async () => {
   t = await turnkeyUnderTest();
@@ -22,7 +27,7 @@ describe('faults strike Turnkey too', () => {
     const contact = t.newContact();
     t.sandbox.control.addFault({ route: 'init_otp', status: 429 });
     const limited = await send(request(contact));
-    expect(limited).toMatchObject({ status: 429, body: { code: 8, message: 'rate limited', details: [{ turnkeyErrorCode: 'RATE_LIMIT_EXCEEDED' }] } }); // prettier-ignore
+    expect(limited).toMatchObject({ status: 429, body: { code: 8, message: RATE_LIMITED, details: [{ turnkeyErrorCode: 'RATE_LIMIT_EXCEEDED' }] } }); // prettier-ignore
     expect(limited.headers.get('retry-after')).toBeNull();
     t.sandbox.control.addFault({ route: 'init_otp', status: 502, body: '<html>', contentType: 'text/html' });
     expect(await send(request(contact))).toMatchObject({ status: 502, type: 'text/html', body: '<html>' });

@@ -8,7 +8,15 @@ export const SUBMISSIONS = [
   'create_authenticators',
   'delete_authenticators',
 ] as const;
-export const QUERIES = ['get_activity', 'get_authenticators', 'list_verified_suborgs', 'whoami'] as const;
+export const QUERIES = [
+  'get_activity',
+  'get_authenticators',
+  'get_user',
+  'list_suborgs',
+  'list_users',
+  'list_verified_suborgs',
+  'whoami',
+] as const;
 
 /** The routes of the Auth Proxy, all of them `POST /v1/…`. */
 export const PROXY_ROUTES = [
@@ -22,12 +30,22 @@ export const PROXY_ROUTES = [
   'signup_v2',
   'account',
   'wallet_kit_config',
+  'wallet_kit_client_params',
 ] as const;
+
+/** Documented routes of the Auth Proxy that are not emulated. */
+const OTHER_PROXY_ROUTES = ['oauth_login', 'oauth2_authenticate'];
 
 export type ProxyRoute = (typeof PROXY_ROUTES)[number];
 
 /** Whether a path (without the query) belongs to Turnkey's public API. */
-export const isPublicApi = (path: string) => path.startsWith('/public/');
+export const isPublicApi = (path: string) => path === '/public' || path.startsWith('/public/');
 
-/** Whether a path belongs to the Auth Proxy, which shares `/v1` with Byzantine. */
-export const isAuthProxy = (path: string) => PROXY_ROUTES.some((route) => path === `/v1/${route}`);
+/** Whether a path of the public API is emulated. */
+export const isEmulated = (path: string) =>
+  SUBMISSIONS.some((name) => path === `/public/v1/submit/${name}`) ||
+  QUERIES.some((name) => path === `/public/v1/query/${name}`);
+
+/** Whether a path is one of the Auth Proxy's, which shares `/v1` with Byzantine. */
+export const isAuthProxy = (path: string) =>
+  [...PROXY_ROUTES, ...OTHER_PROXY_ROUTES].some((route) => path === `/v1/${route}`);

@@ -1,11 +1,11 @@
 import type { FastifyRequest } from 'fastify';
 import type { Arrival, UpstreamReader } from '../control/upstream-reader.js';
+import { doorOf, pathOf } from '../doors.js';
 import { jsonObject, textIn } from './json-of.js';
 import type { TurnkeyOrganization } from './organizations.js';
 import { refusals } from './refusals.js';
 import { checkStamp } from './stamps.js';
 import type { Stamper } from './stamps.js';
-import { isAuthProxy, isPublicApi } from './turnkey-paths.js';
 import { scriptedTurnkeyError, TurnkeyRefusal } from './turnkey-refusal.js';
 import type { TurnkeyState } from './turnkey-state.js';
 
@@ -22,13 +22,13 @@ type Json = Record<string, unknown> | null;
 export class TurnkeyReader implements UpstreamReader {
   constructor(private readonly state: TurnkeyState) {}
 
-  owns(path: string): boolean {
-    return isPublicApi(path) || isAuthProxy(path);
+  owns(request: FastifyRequest): boolean {
+    return ['public-api', 'auth-proxy'].includes(doorOf(request));
   }
 
   read(request: FastifyRequest, rawBody: Buffer): Arrival {
     const body = jsonObject(rawBody);
-    const stamped = isPublicApi(request.url) ? this.#checkStamp(request, rawBody, body) : null;
+    const stamped = doorOf(request) === 'public-api' ? this.#checkStamp(request, rawBody, body) : null;
     const timestampMs = textIn(body, 'timestampMs');
     const skewMs = Number(timestampMs) - this.state.clock.headerNowMs();
     return {
@@ -53,7 +53,8 @@ export class TurnkeyReader implements UpstreamReader {
       if (typeof id !== 'string')
         throw refusals.badRequest('organizationId: a JSON object with one is needed');
       const organization = this.state.organizations.require(id);
-      const lookUpBelow = url.endsWith('/whoami');
+      // The official clients name the parent where they do not know the user's sub-organization yet.
+      const lookUpBelow = organization.parentId === null && /\/(?:whoami|stamp_login)$/.test(pathOf(url));
       const verdict = checkStamp({ headers, rawBody, organization, lookUpBelow }, this.state);
       return { organization, ...verdict };
     } catch (refusal) {

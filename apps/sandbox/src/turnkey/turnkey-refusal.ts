@@ -7,13 +7,18 @@ export interface TurnkeyError {
   details: { '@type': string; turnkeyErrorCode: string }[];
 }
 
-/** gRPC codes by HTTP status, as documented; 2 is gRPC's "unknown". */
-const GRPC_CODES: Readonly<Record<number, number>> = { 400: 3, 401: 16, 403: 7, 404: 5, 429: 8, 500: 13 };
+/** gRPC codes by HTTP status, as documented (405: as gRPC gateways have it); 2 is gRPC's "unknown". */
+const GRPC_CODES: Readonly<Record<number, number>> = { 400: 3, 401: 16, 403: 7, 404: 5, 405: 12, 429: 8, 500: 13 }; // prettier-ignore
 const UNKNOWN = 2;
+
+/** What Turnkey says to an organization beyond its rate. */
+export const RATE_LIMITED =
+  'this organization cannot execute activities because it has been rate limited. ' +
+  'Please reach out to the Turnkey team (help@turnkey.com) for more information.';
 
 /** What a scripted fault of that status says where it is given no body. */
 const SCRIPTED: Readonly<Record<number, [string, string]>> = {
-  429: ['rate limited', 'RATE_LIMIT_EXCEEDED'],
+  429: [RATE_LIMITED, 'RATE_LIMIT_EXCEEDED'],
   500: ['internal server error', 'INTERNAL'],
 };
 

@@ -24,7 +24,7 @@ export class TurnkeyState {
     readonly clock: SandboxClock,
     readonly mailbox: Mailbox,
   ) {
-    this.organizations = new Organizations(parent, acceptAny);
+    this.organizations = new Organizations(parent, acceptAny, clock);
     this.codes = new OtpCodes(clock);
     this.tokens = new VerificationTokens(keys.signer, clock);
   }

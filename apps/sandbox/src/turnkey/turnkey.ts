@@ -25,7 +25,7 @@ export interface TurnkeyOptions {
   signerPrivateKey?: string | undefined;
   notarizerPrivateKey?: string | undefined;
   authProxyConfigId?: string | undefined;
-  /** Origins that the Auth Proxy lets in; default any. */
+  /** Origins that the Auth Proxy lets in; default any, and none. A list refuses a request without an `Origin`. */
   allowedOrigins?: readonly string[] | undefined;
   /** Whether the Auth Proxy asks for an `X-Captcha-Token` where upstream can. */
   captcha?: boolean | undefined;

@@ -28,6 +28,13 @@ describe('a good registration', () => {
     expect(credential.publicKey.asymmetricKeyType).toBe(algorithm === -7 ? 'ec' : 'rsa');
   });
 
+  it('may name its credential by a CBOR byte string, as Byzantine records it', () => {
+    const id = Buffer.alloc(16, 7);
+    const claimedCredentialId = Buffer.concat([Buffer.of(0x50), id]).toString('base64url');
+    const { credentialId } = verifyFlawed({ credentialId: id, claimedCredentialId });
+    expect(credentialId).toBe(id.toString('base64url'));
+  });
+
   it('may carry extensions', () => {
     const trailing = Buffer.from(encode(new Map([['credProtect', 2]])));
     expect(verifyFlawed({ flags: 0xc5, trailing }).userVerified).toBe(true);

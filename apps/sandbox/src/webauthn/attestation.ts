@@ -1,6 +1,6 @@
 import { createHash, verify, X509Certificate } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
-import { decode } from 'cborg';
+import { decode, encode } from 'cborg';
 import { parseAuthenticatorData } from './authenticator-data.js';
 import { importCoseKey } from './cose-key.js';
 import type { CoseAlgorithm } from './cose-key.js';
@@ -51,7 +51,9 @@ export function verifyAttestation(input: AttestationInput, relyingParty: Relying
     throw new Error('relying party id does not match');
   }
   if (!data.flags.userPresent) throw new Error('user was not present');
-  if (!data.credentialId.equals(fromBase64url(input.credentialId, 'credentialId'))) {
+  const named = fromBase64url(input.credentialId, 'credentialId');
+  // "CBOR encoded" says the contract; upstream takes that, and the id itself.
+  if (![data.credentialId, encode(data.credentialId)].some((form) => named.equals(form))) {
     throw new Error('credentialId is not the one in the authenticator data');
   }
   const { algorithm, publicKey } = importCoseKey(data.cosePublicKey);

@@ -1,5 +1,29 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
+/** A row of the same statement is seen here (a volatile function), so that several events chain as they come. */
+export const CHAIN_EVENT = `
+  CREATE OR REPLACE FUNCTION gangway_chain_event() RETURNS trigger LANGUAGE plpgsql AS $$
+  DECLARE
+    before bytea;
+  BEGIN
+    -- Of what may still happen to an erased onboarding, no more than that it did. One IF in the other: a condition
+    -- with a subquery is a statement of its own, for every event.
+    IF NEW.type = 'late_answer_kept' OR NEW.type = 'resolved' THEN
+      IF EXISTS (SELECT 1 FROM onboardings WHERE id = NEW.onboarding_id AND erased_at IS NOT NULL) THEN
+        NEW.data := '{}';
+      END IF;
+    END IF;
+    SELECT hash INTO before FROM onboarding_events
+    WHERE onboarding_id = NEW.onboarding_id AND seq = NEW.seq - 1;
+    NEW.salt := gen_random_uuid();
+    NEW.hash := sha256(
+      coalesce(before, '\\x0000000000000000000000000000000000000000000000000000000000000000'::bytea)
+      || convert_to(NEW.onboarding_id || E'\\n' || NEW.seq || E'\\n' || NEW.type || E'\\n'
+        || (extract(epoch FROM NEW.at) * 1000000)::bigint || E'\\n' || NEW.actor || E'\\n', 'UTF8')
+      || sha256(uuid_send(NEW.salt) || convert_to(NEW.data::text, 'UTF8')));
+    RETURN NEW;
+  END $$`;
+
 /**
  * Data keys, sealed contacts, erasure, and the chain of the timeline. It locks the tables that every request needs, and
  * so does nothing that takes long: the indexes are a migration of their own.
@@ -62,29 +86,7 @@ export class SealedData1764200000000 implements MigrationInterface {
   }
 
   async #chain(runner: QueryRunner): Promise<void> {
-    // A row of the same statement is seen here (a volatile function), so that several events chain as they come.
-    await runner.query(`
-      CREATE FUNCTION gangway_chain_event() RETURNS trigger LANGUAGE plpgsql AS $$
-      DECLARE
-        before bytea;
-      BEGIN
-        -- Of what may still happen to an erased onboarding, no more than that it did. One IF in the other: a condition
-        -- with a subquery is a statement of its own, for every event.
-        IF NEW.type = 'late_answer_kept' OR NEW.type = 'resolved' THEN
-          IF EXISTS (SELECT 1 FROM onboardings WHERE id = NEW.onboarding_id AND erased_at IS NOT NULL) THEN
-            NEW.data := '{}';
-          END IF;
-        END IF;
-        SELECT hash INTO before FROM onboarding_events
-        WHERE onboarding_id = NEW.onboarding_id AND seq = NEW.seq - 1;
-        NEW.salt := gen_random_uuid();
-        NEW.hash := sha256(
-          coalesce(before, '\\x0000000000000000000000000000000000000000000000000000000000000000'::bytea)
-          || convert_to(NEW.onboarding_id || E'\\n' || NEW.seq || E'\\n' || NEW.type || E'\\n'
-            || (extract(epoch FROM NEW.at) * 1000000)::bigint || E'\\n' || NEW.actor || E'\\n', 'UTF8')
-          || sha256(uuid_send(NEW.salt) || convert_to(NEW.data::text, 'UTF8')));
-        RETURN NEW;
-      END $$`);
+    await runner.query(CHAIN_EVENT);
     await runner.query(`
       CREATE TRIGGER onboarding_events_chain BEFORE INSERT ON onboarding_events
       FOR EACH ROW EXECUTE FUNCTION gangway_chain_event()`);

@@ -9,6 +9,10 @@ import { Operators1764300000000 } from './1764300000000-operators.js';
 import { FirstPasswords1764400000000 } from './1764400000000-first-passwords.js';
 import { Indexes1764500000000 } from './1764500000000-indexes.js';
 import { CredentialIds1764600000000 } from './1764600000000-credential-ids.js';
+import { Restorable1764800000000 } from './1764800000000-restorable.js';
+import { IntegrationHealth1764900000000 } from './1764900000000-integration-health.js';
+import { ChallengeTries1765000000000 } from './1765000000000-challenge-tries.js';
+import { IntegrationTrials1765100000000 } from './1765100000000-integration-trials.js';
 
 /** In order, by hand: a glob finds nothing once the code is built elsewhere. */
 export const MIGRATIONS = [
@@ -23,4 +27,8 @@ export const MIGRATIONS = [
   FirstPasswords1764400000000,
   Indexes1764500000000,
   CredentialIds1764600000000,
+  Restorable1764800000000,
+  IntegrationHealth1764900000000,
+  ChallengeTries1765000000000,
+  IntegrationTrials1765100000000,
 ];

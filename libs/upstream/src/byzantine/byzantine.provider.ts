@@ -1,13 +1,13 @@
 import { z } from 'zod';
 import { ProblemError, Secret, type Clock } from '#libs/kernel';
-import { shownDetail, shownMember, type ByzantineConfig } from '#libs/platform';
+import { fieldErrors, shownMember, type ByzantineConfig } from '#libs/platform';
 import { signByzantineRequest } from '#libs/signing';
 import { commonFailure, failureOf, parseJson, wholeJson } from '../http-answer.js';
 import type { HttpAnswer, UpstreamHttpClient } from '../http-client.js';
 import type { ClockSkew } from '../clock-skew.js';
 import { OneTry } from '../one-try.js';
 import type { SigningKeys } from '../signing-keys.js';
-import { UpstreamError } from '../upstream-error.js';
+import { UpstreamError, type RejectionReason } from '../upstream-error.js';
 import type {
   Call,
   CallLimits,
@@ -27,7 +27,7 @@ import {
   toAuthenticatorParam,
   whoamiAnswer,
 } from './byzantine.wire.js';
-import { readText } from './known-texts.js';
+import { readText, speaksOfKey } from './known-texts.js';
 
 const subjectSchema = z.strictObject({
   accountId: z.guid('is not a UUID').transform((id) => id.toLowerCase()),
@@ -45,7 +45,6 @@ export class ByzantineProvider implements UpstreamProvider {
     private readonly http: UpstreamHttpClient,
     private readonly clock: Clock,
     private readonly skew: ClockSkew,
-    private readonly maxSkewMs: number,
   ) {}
 
   parseSubject(value: unknown): ParsedSubject {
@@ -53,11 +52,7 @@ export class ByzantineProvider implements UpstreamProvider {
     if (!parsed.success) {
       throw new ProblemError('validation_failed', {
         detail: 'The subject of a Byzantine onboarding is {"accountId": UUID, "userId": UUID}.',
-        errors: parsed.error.issues.map((issue) => ({
-          pointer: ['', 'subject', ...issue.path.map((part) => shownMember(String(part)))].join('/'),
-          code: issue.code,
-          detail: shownDetail(issue),
-        })),
+        errors: fieldErrors(parsed.error.issues, '/subject'),
       });
     }
     const { accountId, userId } = parsed.data;
@@ -128,8 +123,8 @@ export class ByzantineProvider implements UpstreamProvider {
   async probe(call: CallLimits): Promise<void> {
     const answer = await this.#send(call, 'probe', 'GET', '/v1/integrator/whoami');
     if (answer.status < 200 || answer.status > 299) throw this.#refusal(answer, 'probe');
-    const skewMs = this.skew.ms(this.clock.nowMs());
-    if (skewMs >= this.maxSkewMs) throw clocksApart(skewMs);
+    // All parked rows would follow: here, the doubt of one answer is enough.
+    if (this.skew.stops || this.skew.mayStop) throw clocksApart(this.skew.lastMs());
     const { capabilities } = this.#read(answer, whoamiAnswer);
     if (!capabilities.canWrite)
       throw failureOf(answer, 'misconfigured', 'our key at the provider is read-only');
@@ -143,8 +138,7 @@ export class ByzantineProvider implements UpstreamProvider {
 
   async #send(call: CallLimits, lane: string, method: 'GET' | 'POST', pathAndQuery: string, body?: string) {
     // Every signature would be refused as too old or too new; the probe goes on, to see whether that is over.
-    const skewMs = this.skew.ms(this.clock.nowMs());
-    if (lane !== 'probe' && skewMs >= this.maxSkewMs) throw clocksApart(skewMs);
+    if (lane !== 'probe' && this.skew.stops) throw clocksApart(this.skew.ms());
     const oneTry = new OneTry(call, this.clock);
     const headers = { accept: 'application/json', ...(body && { 'content-type': 'application/json' }) };
     const answer = await oneTry.run(() =>
@@ -167,7 +161,7 @@ export class ByzantineProvider implements UpstreamProvider {
         },
       }),
     );
-    this.skew.saw(answer.headers['date'] ?? undefined, this.clock.nowMs());
+    this.skew.saw(answer);
     return answer;
   }
 
@@ -179,18 +173,31 @@ export class ByzantineProvider implements UpstreamProvider {
   }
 
   #refusal(answer: HttpAnswer, lane: string): UpstreamError {
+    const { status } = answer;
+    const refused = status === 401 || status === 403;
+    const means = readText(textOf(answer));
+    const rejected = (reason: RejectionReason) =>
+      failureOf(answer, 'rejected', `upstream answered ${status}: ${reason}`, reason);
+    if (refused && means === 'subject_not_found') return rejected(means);
+    // A limit on what a user may have comes with the status of a rate limit.
+    if (status === 429 && (means === 'authenticator_limit' || means === 'resource_limit'))
+      return rejected(means);
+    if (refused) {
+      const detail = `upstream answered ${status}`;
+      const mayBeOfSubject = lane !== 'probe' && !speaksOfKey(textOf(answer));
+      return new UpstreamError('misconfigured', { detail, evidence: answer.evidence, mayBeOfSubject });
+    }
     const common = commonFailure(answer);
     if (common) return common;
-    const { status } = answer;
-    const body = parseJson(answer.text) as { error?: unknown } | undefined;
-    const means = readText(typeof body?.error === 'string' ? body.error : answer.text);
     if (means === 'misconfigured') {
       return failureOf(answer, 'misconfigured', 'upstream says that a signature header is missing');
     }
+    if (means === 'throttled')
+      return failureOf(answer, 'throttled', `upstream answered ${status}: throttled`);
     // In step 3 a 404 stands for an unknown session as well: a new code mends either.
     const missing = lane === 'create-authenticators' ? 'session_expired' : 'subject_not_found';
     const reason = status === 404 ? missing : means;
-    if (reason) return failureOf(answer, 'rejected', `upstream answered ${status}: ${reason}`, reason);
+    if (reason) return rejected(reason);
     const understood = status === 409 || status === 422;
     return failureOf(
       answer,
@@ -200,8 +207,15 @@ export class ByzantineProvider implements UpstreamProvider {
   }
 }
 
-/** Key, signature and scope are checked before the body is looked at: nothing was done. */
-const refusesKey = ({ status }: HttpAnswer): boolean => status === 401 || status === 403;
+/** Key, signature and scope are checked before the body is looked at: nothing was done. Not so the subject. */
+const refusesKey = (answer: HttpAnswer): boolean =>
+  (answer.status === 401 || answer.status === 403) && readText(textOf(answer)) !== 'subject_not_found';
+
+/** `{error, status}`, or plain text. */
+function textOf({ text }: HttpAnswer): string {
+  const body = parseJson(text) as { error?: unknown } | null | undefined;
+  return typeof body?.error === 'string' ? body.error : text;
+}
 
 function clocksApart(skewMs: number): UpstreamError {
   return new UpstreamError('misconfigured', {

@@ -18,7 +18,8 @@ export const otpAuthAnswer = z.object({
   }),
 });
 
-export const createAuthenticatorsAnswer = z.object({ authenticatorIds: opaqueIds });
+/** Passkeys are always sent, so that an empty list says nothing of them. */
+export const createAuthenticatorsAnswer = z.object({ authenticatorIds: opaqueIds.min(1) });
 
 /** A key that can only read passes every probe and fails every step. */
 export const whoamiAnswer = z.object({ capabilities: z.object({ canWrite: z.boolean() }) });

@@ -1,3 +1,4 @@
+import { readPassedOn } from '../turnkey/known-texts.js';
 import type { RejectionReason } from '../upstream-error.js';
 
 /** An error's text is a sentence; a page that an adversary made long is not searched. */
@@ -5,9 +6,12 @@ const READ_CHARACTERS = 500;
 
 interface KnownText {
   text: RegExp;
-  means: RejectionReason | 'misconfigured';
-  /** `upstream`: seen from Byzantine itself. `sandbox`: only our sandbox's own words so far. */
-  seen: 'upstream' | 'sandbox';
+  means: RejectionReason | 'misconfigured' | 'throttled';
+  /**
+   * `upstream`: seen from Byzantine itself. `documented`: by Byzantine, of other routes. `sandbox`: only our sandbox's
+   * own words so far.
+   */
+  seen: 'upstream' | 'documented' | 'sandbox';
 }
 
 /**
@@ -25,10 +29,22 @@ export const KNOWN_TEXTS: readonly KnownText[] = [
   { text: /maximum number of authenticators/i, means: 'authenticator_limit', seen: 'sandbox' },
   { text: /invalid authenticator attestation/i, means: 'attestation_invalid', seen: 'sandbox' },
   { text: /(account|user) not found/i, means: 'subject_not_found', seen: 'sandbox' },
+  // With 401: "Account does not belong to integrator".
+  {
+    text: /(account|user)\b.{0,40}\bnot (belong|owned|a member|part)\b/i,
+    means: 'subject_not_found',
+    seen: 'documented',
+  },
 ];
 
-/** @returns what the text means, or null where it is not known. */
+/** What a 401 or 403 says of our key, its scope or our clock. */
+const OF_THE_KEY = /public key|pubkey|signature|timestamp|credential|api key|read.only/i;
+
+/** @returns what the text means, or null where it is not known. Byzantine stands on Turnkey, and passes on its texts. */
 export function readText(text: string): KnownText['means'] | null {
   const start = text.slice(0, READ_CHARACTERS);
-  return KNOWN_TEXTS.find((known) => known.text.test(start))?.means ?? null;
+  return KNOWN_TEXTS.find((known) => known.text.test(start))?.means ?? readPassedOn(start);
 }
+
+/** Whether the text of a 401 or 403 speaks of our key, and so of every request. */
+export const speaksOfKey = (text: string): boolean => OF_THE_KEY.test(text.slice(0, READ_CHARACTERS));

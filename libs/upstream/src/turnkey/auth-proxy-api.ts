@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import type { Clock } from '#libs/kernel';
 import type { AuthProxyConfig } from '#libs/platform';
 import type { ClockSkew } from '../clock-skew.js';
 import { wholeJson } from '../http-answer.js';
@@ -47,7 +46,6 @@ export class AuthProxyApi {
   constructor(
     private readonly integration: Pick<AuthProxyConfig, 'name' | 'authProxyUrl' | 'authProxyConfigId'>,
     private readonly http: UpstreamHttpClient,
-    private readonly clock: Clock,
     private readonly skew: ClockSkew,
     /** Of the integration, for every call that has none of its own: a list of origins may refuse one without. */
     private readonly origin?: string,
@@ -79,12 +77,19 @@ export class AuthProxyApi {
       },
       body: typeof body === 'string' ? body : JSON.stringify(body),
     });
-    this.skew.saw(answer.headers['date'] ?? undefined, this.clock.nowMs());
+    this.skew.saw(answer);
     if (isSuccess(answer)) {
       return read(answer, ROUTES[route].answer as unknown as z.ZodType<AnswerOf<R>>, wholeJson(answer));
     }
     // The organization that its requests name, if any, is the subject's.
     const withOrigin = origin !== this.origin;
-    throw refusalOf(answer, { signedBy: 'nobody', organization: 'sub', tokenOver, ageMs: null, withOrigin });
+    throw refusalOf(answer, {
+      signedBy: 'nobody',
+      organization: 'sub',
+      tokenOver,
+      ageMs: null,
+      withOrigin,
+      takesCaptcha: route === 'otp_init_v2',
+    });
   }
 }

@@ -163,7 +163,8 @@ describe('the choice of a code', () => {
       const captchaToken = '0.turnstile';
       const refused = { failure: 'rejected', reason: undefined };
       const origin = 'https://app.example.com';
-      expect(await endOf(at.initOtp(aCall(), subject, { origin }))).toMatchObject(refused);
+      const noCaptcha = { failure: 'rejected', reason: 'captcha_required' };
+      expect(await endOf(at.initOtp(aCall(), subject, { origin }))).toMatchObject(noCaptcha);
       expect(await endOf(at.initOtp(await keeping({ captchaToken }), subject, { origin: 'https://evil.example' }))).toMatchObject(refused); // prettier-ignore
       expect(await endOf(at.initOtp(await keeping({ captchaToken }), subject, {}))).toMatchObject({
         failure: 'misconfigured',

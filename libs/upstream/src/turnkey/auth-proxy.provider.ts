@@ -71,7 +71,7 @@ export class AuthProxyProvider implements UpstreamProvider {
     const { http, clock, skew, engine } = parts;
     this.custody = custody;
     this.#otpDefaults = checkedDefaults(name, parseAuthProxyDefaults, otpDefaults);
-    this.#proxy = new AuthProxyApi(integration, http, clock, skew, this.#otpDefaults.origin);
+    this.#proxy = new AuthProxyApi(integration, http, skew, this.#otpDefaults.origin);
     this.#check = new TokenCheck(turnkeyVerifier(integration), () => clock.nowMs());
     const api = new TurnkeyApi(integration, http, clock, skew);
     this.#login = new AuthProxyLogin(this.#proxy, api, this.#check, clock, { parentId, engine });

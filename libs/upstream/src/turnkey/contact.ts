@@ -6,16 +6,27 @@ export interface Contact {
   value: string;
 }
 
+const ATOM = String.raw`[A-Za-z0-9!#$%&'*+/=?^_\`{|}~-]+`;
+const QUOTED = String.raw`"(?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\[\x20-\x7e])*"`;
+const LABEL = '[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?';
+const LITERAL = String.raw`\[(?:\d{1,3}(?:\.\d{1,3}){3}|IPv6:[0-9A-Fa-f:.]{2,45})\]`;
+/** The shape and lengths of RFC 5321 §4.1.2 and §4.5.3.1; whether there is such a mailbox, the provider says. */
+const MAILBOX = new RegExp(
+  `^(?=.{1,64}@[^@]{1,253}$)(?:${ATOM}(?:\\.${ATOM})*|${QUOTED})@(?:${LABEL}(?:\\.${LABEL})+|${LITERAL})$`,
+);
+
+export const emailSchema = z
+  .string('is not an e-mail address')
+  .max(254, 'is longer than 254')
+  .regex(MAILBOX, 'is not an e-mail address');
+
 export const contactSchema = z.discriminatedUnion(
   'type',
   [
     z.strictObject({
       type: z.literal('email'),
       // Upstream compares without regard to case: two spellings must not be two subjects.
-      value: z
-        .email('is not an e-mail address')
-        .max(254, 'is longer than 254')
-        .transform((value) => value.toLowerCase()),
+      value: emailSchema.transform((value) => value.toLowerCase()),
     }),
     z.strictObject({
       type: z.literal('phone'),

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { FieldError } from '#libs/kernel';
-import { shownMember } from '#libs/platform';
+import { faultsIn, pointerOf } from '#libs/platform';
 
 /**
  * What a schema found wrong, located in the caller's own request. A member that there is none of is named itself,
@@ -8,19 +8,13 @@ import { shownMember } from '#libs/platform';
  *
  * @param root where the value was, e.g. `/otp`.
  */
-export function fieldErrors(error: z.ZodError, root: string): FieldError[] {
-  const pointer = (path: readonly PropertyKey[]) =>
-    [root, ...path.map((part) => escaped(shownMember(String(part))))].join('/');
-  return error.issues.flatMap((issue) =>
+export const fieldErrors = (error: z.ZodError, root: string): FieldError[] =>
+  faultsIn(error.issues).flatMap((issue) =>
     issue.code === 'unrecognized_keys'
       ? issue.keys.map((key) => ({
-          pointer: pointer([...issue.path, key]),
+          pointer: root + pointerOf([...issue.path, key]),
           code: 'not_supported',
           detail: 'is not known',
         }))
-      : [{ pointer: pointer(issue.path), code: issue.code, detail: issue.message }],
+      : [{ pointer: root + pointerOf(issue.path), code: issue.code ?? 'invalid', detail: issue.message }],
   );
-}
-
-/** RFC 6901 §3. */
-const escaped = (part: string) => part.replaceAll('~', '~0').replaceAll('/', '~1');

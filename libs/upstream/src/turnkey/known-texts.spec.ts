@@ -1,19 +1,25 @@
 import { describe, expect, it } from '@jest/globals';
 import { refusals } from '../../../../apps/sandbox/src/turnkey/refusals.js';
-import type { TurnkeyRefusal } from '../../../../apps/sandbox/src/turnkey/turnkey-refusal.js';
+import { TurnkeyRefusal } from '../../../../apps/sandbox/src/turnkey/turnkey-refusal.js';
 import { readRefusal, type Meaning } from './known-texts.js';
 
 describe('readRefusal', () => {
   it.each<[TurnkeyRefusal, Meaning]>([
     [refusals.rateLimited(), 'throttled'],
+    [new TurnkeyRefusal(429, 'organization is over its allotted quota'), 'throttled'],
+    [
+      new TurnkeyRefusal(429, 'Too many requests for this type of activity. Please wait a few minutes'),
+      'throttled',
+    ],
+    [new TurnkeyRefusal(429, 'Resource exhausted; please wait a minute and try again.'), 'throttled'],
     [refusals.tooManyOtps(), 'throttled'],
     [refusals.tooManyAuthenticators(), 'authenticator_limit'],
     [refusals.timestampPast(), 'not_current'],
     [refusals.timestampFuture(), 'not_current'],
     [refusals.malformedOrganizationId(), 'organization_unknown'],
-    [refusals.organizationMismatch(), 'organization_unknown'],
+    [refusals.organizationMismatch('a', 'b'), 'organization_unknown'],
     [refusals.organizationNotFound(), 'organization_unknown'],
-    [refusals.invalidEmail(), 'caller_refused'],
+    [refusals.invalidEmail(), 'contact_invalid'],
     [refusals.invalidAttestation('flags'), 'attestation_invalid'],
     [refusals.credentialRegistered(), 'credential_already_registered'],
     [refusals.otpInvalid(), 'otp_invalid'],
@@ -28,7 +34,9 @@ describe('readRefusal', () => {
     [refusals.tokenUsed(), 'token_used'],
     [refusals.userNotFound(), 'subject_not_found'],
     [refusals.contactUnknown(), 'subject_not_found'],
-    [refusals.captchaMissing(), 'caller_refused'],
+    [refusals.captchaMissing(), 'captcha_required'],
+    [new TurnkeyRefusal(400, 'captcha verification failed'), 'captcha_required'],
+    [new TurnkeyRefusal(429, 'user has exceeded maximum api keys (10)'), 'resource_limit'],
     [refusals.originNotAllowed(), 'origin_refused'],
   ])('knows "%s" as %s, by its text alone, in any case', ({ message, errorCode }, means) => {
     expect(readRefusal({ code: errorCode, text: message })).toBe(means);
@@ -41,6 +49,8 @@ describe('readRefusal', () => {
     expect(readRefusal({ code: 'ORGANIZATION_NOT_FOUND', text: '' })).toBe('organization_unknown');
     expect(readRefusal({ code: 'REQUEST_NOT_AUTHORIZED', text: '' })).toBe('not_permitted');
     expect(readRefusal({ code: 'PUBLIC_KEY_NOT_FOUND', text: '' })).toBe('key_refused');
+    expect(readRefusal({ code: 'INVALID_FQDN', text: '' })).toBe('contact_invalid');
+    expect(readRefusal({ code: 'INVALID_ORGANIZATION_ID', text: '' })).toBe('organization_unknown');
     expect(readRefusal({ code: 'API_KEY_EXPIRED', text: '' })).toBe('key_refused');
     expect(readRefusal({ code: 'SIGNATURE_INVALID', text: '' })).toBeNull();
   });

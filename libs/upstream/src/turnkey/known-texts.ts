@@ -10,7 +10,6 @@ const READ_CHARACTERS = 500;
  * - `token_over`, `token_used`: of the verification token, which only a new code replaces
  * - `key_refused`, `not_permitted`: of the key that stamped: not a good one, or a policy forbids it the request
  * - `not_current`: the request's `timestampMs` is out of the window
- * - `caller_refused`: something that the caller gave, or should have, for this call only
  * - `origin_refused`: the caller's, or that we have none
  */
 export type Meaning =
@@ -23,7 +22,6 @@ export type Meaning =
   | 'key_refused'
   | 'not_permitted'
   | 'not_current'
-  | 'caller_refused'
   | 'origin_refused';
 
 interface Known {
@@ -48,17 +46,29 @@ export const KNOWN_REFUSALS: readonly Known[] = [
   { code: 'RATE_LIMIT_EXCEEDED', means: 'throttled', seen: 'documented' },
   { code: 'ORGANIZATION_NOT_FOUND', means: 'organization_unknown', seen: 'documented' },
   { code: 'ORGANIZATION_MISMATCH', means: 'organization_unknown', seen: 'documented' },
+  { code: 'INVALID_ORGANIZATION_ID', means: 'organization_unknown', seen: 'documented' },
   { code: 'EMAIL_SENDING_DISABLED', means: 'misconfigured', seen: 'documented' },
-  { code: 'INVALID_EMAIL', means: 'caller_refused', seen: 'documented' },
+  { code: 'INVALID_EMAIL', means: 'contact_invalid', seen: 'documented' },
+  { code: 'INVALID_FQDN', means: 'contact_invalid', seen: 'documented' },
   // SIGNATURE_INVALID and SIGNATURE_MISSING are of a client signature as well: there the status decides.
   { code: 'PUBLIC_KEY_NOT_FOUND', means: 'key_refused', seen: 'documented' },
   { code: 'API_KEY_EXPIRED', means: 'key_refused', seen: 'documented' },
   { code: 'REQUEST_NOT_AUTHORIZED', means: 'not_permitted', seen: 'documented' },
 
-  // Before the rate limits: it comes with the same status, and no waiting helps.
+  // Resource limits come with the status of rate limits, and no wait helps.
   { text: /exceeded maximum authenticators/i, means: 'authenticator_limit', seen: 'documented' },
+  {
+    // "user has exceeded maximum api keys". Too many requests are a rate limit, and a wait helps.
+    text: /exceeded (the )?maximum(?!.*\b(requests?|rate|calls)\b)/i,
+    means: 'resource_limit',
+    seen: 'documented',
+  },
   { text: /max number of otps have been initiated/i, means: 'throttled', seen: 'reported' },
-  { text: /rate limited|over allotted quota/i, means: 'throttled', seen: 'documented' },
+  {
+    text: /rate limited|over (its )?allotted quota|too many requests|resource exhausted/i,
+    means: 'throttled',
+    seen: 'documented',
+  },
   { text: /invalid authenticator attestation/i, means: 'attestation_invalid', seen: 'documented' },
   { text: /activity timestamp is (not current|in the future)/i, means: 'not_current', seen: 'documented' },
   { text: /no organization found/i, means: 'organization_unknown', seen: 'documented' },
@@ -67,7 +77,9 @@ export const KNOWN_REFUSALS: readonly Known[] = [
     means: 'organization_unknown',
     seen: 'documented',
   },
-  { text: /invalid email address|could not reach email/i, means: 'caller_refused', seen: 'documented' },
+  { text: /invalid email address|could not reach email/i, means: 'contact_invalid', seen: 'documented' },
+  // "X-Captcha-Token header is required when captcha is enabled", "captcha verification failed".
+  { text: /captcha/i, means: 'captcha_required', seen: 'documented' },
   { text: /invalid otp code/i, means: 'otp_invalid', seen: 'reported' },
 
   { text: /otp code is locked|too many attempts/i, means: 'otp_locked', seen: 'sandbox' },
@@ -79,9 +91,27 @@ export const KNOWN_REFUSALS: readonly Known[] = [
   { text: /verification token of another generation/i, means: 'token_over', seen: 'sandbox' },
   { text: /credential already registered/i, means: 'credential_already_registered', seen: 'sandbox' },
   { text: /no user found/i, means: 'subject_not_found', seen: 'sandbox' },
-  { text: /captcha/i, means: 'caller_refused', seen: 'sandbox' },
   { text: /origin is not allowed/i, means: 'origin_refused', seen: 'sandbox' },
 ];
+
+/** Refusals that a provider on top of Turnkey passes on. They are about the user, and not about our key. */
+const PASSED_ON: ReadonlySet<Meaning> = new Set([
+  'contact_invalid',
+  'authenticator_limit',
+  'resource_limit',
+  'throttled',
+]);
+export type PassedOn = 'contact_invalid' | 'authenticator_limit' | 'resource_limit' | 'throttled';
+
+/** @returns what Turnkey's own words inside another provider's text mean, or null where there are none. */
+export function readPassedOn(text: string): PassedOn | null {
+  const start = text.slice(0, READ_CHARACTERS);
+  const known = KNOWN_REFUSALS.find(
+    ({ code, text: words, means }) =>
+      PASSED_ON.has(means) && (code ? new RegExp(`\\b${code}\\b`).test(start) : words?.test(start)),
+  );
+  return (known?.means as PassedOn | undefined) ?? null;
+}
 
 /** @returns what a refusal means, or null where it is not known. */
 export function readRefusal({ code, text }: { code: string | null; text: string }): Meaning | null {

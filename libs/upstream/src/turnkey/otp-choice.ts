@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ProblemError } from '#libs/kernel';
 import type { OtpChoice } from '../upstream-provider.js';
+import { emailSchema } from './contact.js';
 import { fieldErrors } from './field-errors.js';
 
 /** Upstream's own limits (Turnkey public API, init OTP). */
@@ -10,7 +11,6 @@ const CODE_LIFE_MIN_S = 30;
 export const CODE_LIFE_DEFAULT_S = 300;
 
 const text = (max: number) => z.string().min(1, 'is empty').max(max, `is longer than ${max}`);
-const email = z.email('is not an e-mail address').max(254, 'is longer than 254');
 
 const initOtpMembers = {
   otpType: z.enum(['OTP_TYPE_EMAIL', 'OTP_TYPE_SMS'], 'is neither OTP_TYPE_EMAIL nor OTP_TYPE_SMS'),
@@ -36,9 +36,9 @@ const initOtpMembers = {
   smsCustomization: z.strictObject({
     template: text(1_000).includes('{{.OtpCode}}', 'lacks {{.OtpCode}}, where the code goes'),
   }),
-  sendFromEmailAddress: email,
+  sendFromEmailAddress: emailSchema,
   sendFromEmailSenderName: text(256),
-  replyToEmailAddress: email,
+  replyToEmailAddress: emailSchema,
 };
 
 const initOtpChoice = z.strictObject(initOtpMembers).partial();

@@ -63,6 +63,49 @@ describe('a subject', () => {
     expect(pointersOf(() => server(value))).toEqual(pointers);
   });
 
+  it.each([
+    'user@example.xn--p1ai',
+    'ann&bob@example.com',
+    "o'neil+tag/x=1@sub.example.co",
+    '{ann|bob}~`%!$*?^_#@example.com',
+    '"ann bob"@example.com',
+    String.raw`"a\"@b"@example.com`,
+    'ann@[192.0.2.1]',
+    'ann@[IPv6:2001:db8::1]',
+    `${'a'.repeat(64)}@${'b'.repeat(63)}.example`,
+    'ann@123.example',
+  ])('takes the address %s (RFC 5321)', (value) => {
+    expect(server({ contact: { type: 'email', value } }).key).toBe(`email:${value.toLowerCase()}`);
+  });
+
+  it.each([
+    'ann',
+    'ann@',
+    '@example.com',
+    'ann@localhost',
+    '.ann@example.com',
+    'ann.@example.com',
+    'a..b@example.com',
+    'ann bob@example.com',
+    'ann@exa mple.com',
+    'ann@-example.com',
+    'ann@example..com',
+    'ann@example.com.',
+    'ann@exam_ple.com',
+    'ann@bob@example.com',
+    '<ann@example.com>',
+    'ann@example.com\n',
+    'ann\u0000@example.com',
+    '"a\r\nb"@example.com',
+    `${'a'.repeat(65)}@example.com`,
+    `ann@${'b'.repeat(64)}.example`,
+    `ann@${'b.'.repeat(130)}example`,
+  ])('refuses the address %j', (value) => {
+    expect(pointersOf(() => server({ contact: { type: 'email', value } }))).toContain(
+      '/subject/contact/value',
+    );
+  });
+
   it('has its ids in client custody, because the device signs them', () => {
     const client = (value: unknown) => parseTurnkeySubject(value, 'client', PARENT);
     expect(client({ contact: email, organizationId, userId }).key).toBe('email:ana@example.com');

@@ -19,7 +19,8 @@ export interface NewPasskeys {
   repeated: boolean;
 }
 
-const created = z.object({ authenticatorIds: opaqueIds });
+/** Passkeys are always sent, so that an empty list says nothing of them. */
+const created = z.object({ authenticatorIds: opaqueIds.min(1) });
 const stored = z.object({
   authenticators: z.array(z.object({ authenticatorId: opaqueId, credentialId: z.string() })),
 });

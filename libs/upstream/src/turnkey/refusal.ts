@@ -16,6 +16,8 @@ export interface Asked {
   ageMs: number | null;
   /** Whether it has a web origin of the caller's, and not the integration's. */
   withOrigin?: boolean;
+  /** Whether it has a place for the token of a captcha. */
+  takesCaptcha?: boolean;
 }
 
 /** gRPC's codes, which a failed activity has in place of an HTTP status (Turnkey public API, errors). */
@@ -85,10 +87,21 @@ function read(body: unknown, status: number): Said {
   return { status, code, means: readRefusal({ code, text: message }) };
 }
 
-function meant(answer: HttpAnswer, { status, means }: Said, asked: Asked, detail: string): UpstreamError {
+function meant(
+  answer: HttpAnswer,
+  { status, code, means }: Said,
+  asked: Asked,
+  detail: string,
+): UpstreamError {
   const rejected = (reason?: RejectionReason) =>
     failureOf(answer, 'rejected', reason ? `${detail}: ${reason}` : detail, reason);
   const misconfigured = (why: string) => failureOf(answer, 'misconfigured', `${detail}: ${why}`);
+  const keyOrSubject = (why: string) =>
+    new UpstreamError('misconfigured', {
+      detail: `${detail}: ${why}`,
+      evidence: answer.evidence,
+      mayBeOfSubject: true,
+    });
   const bySession = asked.signedBy === 'session';
 
   const meaning = means ?? OF_STATUS[status];
@@ -100,14 +113,19 @@ function meant(answer: HttpAnswer, { status, means }: Said, asked: Asked, detail
     case 'misconfigured':
       return misconfigured('what we ask for is switched off');
     case 'key_refused':
-      return bySession ? rejected('session_expired') : misconfigured('our credentials are refused');
+      if (bySession) return rejected('session_expired');
+      if (means === null) return keyOrSubject('our credentials are refused');
+      // The key is not in the subject's organization, nor in its parent: the organization may be another customer's.
+      return asked.signedBy === 'parent' && asked.organization === 'sub' && code === 'PUBLIC_KEY_NOT_FOUND'
+        ? new ForeignKey(misconfigured('our key is not known in the organization'))
+        : misconfigured('our credentials are refused');
     // The session is open: a policy of the customer's forbids its user the request, and no new code helps.
     case 'not_permitted':
       return bySession
         ? failureOf(answer, 'rejected', `${detail}: a policy forbids it`)
-        : misconfigured('our credentials may not do it');
-    case 'caller_refused':
-      return rejected();
+        : keyOrSubject('our credentials may not do it');
+    case 'captcha_required':
+      return asked.takesCaptcha ? rejected(meaning) : rejected();
     case 'origin_refused':
       return asked.withOrigin
         ? rejected()
@@ -126,6 +144,13 @@ function meant(answer: HttpAnswer, { status, means }: Said, asked: Asked, detail
         : misconfigured('our clock is not the provider’s');
     default:
       return rejected(meaning);
+  }
+}
+
+/** Our key is not known in a subject's organization. Whether it is in our own, the probe says. */
+export class ForeignKey extends UpstreamError {
+  constructor({ failure, message, evidence }: UpstreamError) {
+    super(failure, { detail: message, evidence });
   }
 }
 

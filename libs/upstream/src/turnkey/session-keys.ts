@@ -17,7 +17,12 @@ export async function keptSessionKey(
   call: Pick<Call, 'kept'>,
   engine: SigningEngineName,
 ): Promise<{ key: SigningKey; privateKey: Secret }> {
-  const hex = await call.kept('session-key', () => newSessionKey(engine).privateKey.reveal());
+  let made: ReturnType<typeof newSessionKey> | undefined;
+  const hex = await call.kept('session-key', () => {
+    made = newSessionKey(engine);
+    return made.privateKey.reveal();
+  });
+  if (made) return made;
   const privateKey = new Secret(hex);
   return { key: openSessionKey(privateKey, engine), privateKey };
 }

@@ -136,7 +136,7 @@ export class TurnkeyApi {
         body,
       }),
     );
-    this.skew.saw(answer.headers['date'] ?? undefined, this.clock.nowMs());
+    this.skew.saw(answer);
     return answer;
   }
 

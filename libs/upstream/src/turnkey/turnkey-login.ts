@@ -6,6 +6,7 @@ import type { Call, Grant, SentOtp } from '../upstream-provider.js';
 import { FILTER_TYPES, asSignedContact, asUserContact } from './contact.js';
 import { opaqueId, opaqueText } from '../opaque.js';
 import type { OneTry } from '../one-try.js';
+import { ForeignKey } from './refusal.js';
 import type { VerificationToken } from './proofs.js';
 import { keptSessionKey } from './session-keys.js';
 import type { TokenCheck } from './token-check.js';
@@ -126,17 +127,41 @@ export class TurnkeyLogin {
   /** @returns the session's token. */
   async logIn(oneTry: OneTry, body: string, tokenOver: 'otp_expired' | 'session_expired'): Promise<string> {
     const { parent } = this.options;
-    const { session } = await this.api.submit(oneTry, {
-      path: 'otp_login',
-      body,
-      stamper: parent,
-      reader: parent,
-      result: 'otpLoginResult',
-      schema: loggedIn,
-      organization: 'sub',
-      tokenOver,
-    });
-    return session;
+    try {
+      const { session } = await this.api.submit(oneTry, {
+        path: 'otp_login',
+        body,
+        stamper: parent,
+        reader: parent,
+        result: 'otpLoginResult',
+        schema: loggedIn,
+        organization: 'sub',
+        tokenOver,
+      });
+      return session;
+    } catch (error) {
+      if (!(error instanceof ForeignKey) || !(await this.#isKnownAtHome(oneTry))) throw error;
+      throw notFound('the organization that the subject names is not one of ours', error);
+    }
+  }
+
+  /** Whether our own organization knows our key. */
+  async #isKnownAtHome(oneTry: OneTry): Promise<boolean> {
+    const { parent, parentId } = this.options;
+    if (oneTry.leftMs <= 0) return false;
+    try {
+      await this.api.query(oneTry, {
+        path: 'whoami',
+        parameters: { organizationId: parentId },
+        stamper: parent,
+        schema: z.object({}),
+        organization: 'parent',
+      });
+      return true;
+    } catch (error) {
+      if (error instanceof UpstreamError) return false;
+      throw error;
+    }
   }
 
   /** A token is kept once it is there and good: a later try goes on with it. Until then its request is repeated. */
@@ -251,9 +276,14 @@ export async function afterTheCode<T>(work: () => Promise<T>): Promise<T> {
 }
 
 /** The subject is not one that can be onboarded. What was sent, the try adds. */
-export const notFound = (detail: string) => refusedSubject('subject_not_found', detail);
+export const notFound = (detail: string, cause?: UpstreamError) =>
+  refusedSubject('subject_not_found', detail, cause);
 
-function refusedSubject(reason: 'subject_not_found' | 'subject_ambiguous', detail: string): UpstreamError {
-  const evidence = { bytesSent: false, headersSeen: false, status: null, durationMs: 0 };
-  return new UpstreamError('rejected', { detail, evidence, reason });
+function refusedSubject(
+  reason: 'subject_not_found' | 'subject_ambiguous',
+  detail: string,
+  cause?: UpstreamError,
+): UpstreamError {
+  const evidence = cause?.evidence ?? { bytesSent: false, headersSeen: false, status: null, durationMs: 0 };
+  return new UpstreamError('rejected', { detail, evidence, reason, cause });
 }

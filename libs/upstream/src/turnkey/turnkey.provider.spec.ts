@@ -609,9 +609,16 @@ describe('step 3', () => {
 
   it('answered by another number of ids names none', async () => {
     const { create } = await toCreate();
-    const activity = { id: 'a', organizationId: 'o', status: 'ACTIVITY_STATUS_COMPLETED', result: { createAuthenticatorsResult: { authenticatorIds: [] } } }; // prettier-ignore
-    fault({ route: 'create_authenticators', status: 200, body: { activity } });
+    fault({ route: 'create_authenticators', status: 200, body: created(['a', 'b']) });
     expect(await create()).toBeNull();
+  });
+
+  it('answered by no id at all is read back, and no success where nothing is found', async () => {
+    const { create } = await toCreate();
+    fault({ route: 'create_authenticators', status: 200, body: created([]) });
+    expect(await endOf(create())).toMatchObject({ failure: 'no_answer' });
+    fault({ route: 'create_authenticators', status: 200, body: created([]), afterEffect: true });
+    expect(await create()).toHaveLength(1);
   });
 });
 
@@ -694,5 +701,39 @@ describe('in client custody', () => {
     const sent = { handle: randomUUID() };
     const end = at.verifyOtp(aCall(), subject, sent, { type: 'encrypted-code', encryptedOtpBundle: '{}' });
     expect(await endOf(end)).toMatchObject({ failure: 'rejected', reason: 'otp_expired', evidence: { bytesSent: false } }); // prettier-ignore
+  });
+});
+
+/** A registration that is completed, as it is answered. */
+const created = (authenticatorIds: string[]) => ({
+  activity: {
+    id: 'a',
+    organizationId: 'o',
+    status: 'ACTIVITY_STATUS_COMPLETED',
+    result: { createAuthenticatorsResult: { authenticatorIds } },
+  },
+});
+
+describe('a key that the subject’s organization does not know', () => {
+  const refusal = {
+    status: 401,
+    body: {
+      code: 16,
+      message: 'could not find public key in organization or its parent organization',
+      details: [{ turnkeyErrorCode: 'PUBLIC_KEY_NOT_FOUND' }],
+    },
+  };
+
+  it('is of the subject, where our own organization knows it', async () => {
+    const { verify } = await toVerify();
+    fault({ route: 'otp_login', ...refusal });
+    expect(await endOf(verify())).toMatchObject({ failure: 'rejected', reason: 'subject_not_found' });
+  });
+
+  it('is ours to mend, where that does not know it either', async () => {
+    const { verify } = await toVerify();
+    fault({ route: 'otp_login', ...refusal });
+    fault({ route: 'whoami', ...refusal });
+    expect(await endOf(verify())).toMatchObject({ failure: 'misconfigured' });
   });
 });

@@ -3,7 +3,7 @@ import { aCaller, anOnboarding, inMs } from '#libs/testing';
 import { asOfNow } from './expiry.js';
 import { openOnboardings, type Onboardings } from './fixtures/open-onboardings.js';
 import { STATES, isEnded, stepOfState } from './machine.js';
-import { OnboardingService } from './onboarding.service.js';
+import { OnboardingLists } from './onboarding-lists.js';
 import type { Row } from './onboarding.store.js';
 
 let onboardings: Onboardings;
@@ -44,7 +44,7 @@ describe('a list by state', () => {
 
   it.each(STATES)('has each onboarding that shows "%s", whatever is written, and no other', async (state) => {
     const { rows: listed } = await onboardings.module
-      .get(OnboardingService)
+      .get(OnboardingLists)
       .list({ state, integration, limit: 200 }, aCaller());
     const expected = rows.filter((row) => asOfNow(row).state === state);
     expect(listed.map(({ id }) => id).sort()).toEqual(expected.map(({ id }) => id).sort());

@@ -1,0 +1,113 @@
+import { z } from 'zod';
+import { optional, text } from './text.js';
+
+/** In its one canonical form: upstream may read bits that are left over at the end in another way. */
+const base64url = (name: string, max: number) =>
+  z
+    .string()
+    .min(1)
+    .max(max)
+    .refine(
+      (value) => Buffer.from(value, 'base64url').toString('base64url') === value,
+      `${name} is not unpadded base64url`,
+    )
+    .meta({ pattern: '^[A-Za-z0-9_-]+$' });
+
+export const optionsBody = z
+  .strictObject({
+    userName: text(64),
+    userDisplayName: optional(text(64)),
+  })
+  .meta({ id: 'AuthenticatorOptionsRequest' });
+export type OptionsBody = z.output<typeof optionsBody>;
+
+const authenticatorName = z.string().trim().pipe(text(64));
+
+/** A member that the service does not read: neither its value nor its absence makes a passkey bad. */
+const notRead = z.unknown().optional().meta({ description: 'Not read, and not checked.' });
+
+/** `RegistrationResponseJSON`, as `PublicKeyCredential.toJSON()` gives it (WebAuthn Level 3 §5.1.1). */
+const registrationResponse = z
+  .object({
+    id: base64url('id', 1400),
+    rawId: base64url('rawId', 1400),
+    type: z.literal('public-key'),
+    authenticatorAttachment: notRead,
+    clientExtensionResults: z.unknown().optional().meta({ description: 'Of it only credProps is read.' }),
+    response: z.object({
+      clientDataJSON: base64url('clientDataJSON', 8192),
+      attestationObject: base64url('attestationObject', 65536),
+      transports: optional(z.array(z.string().max(32)).max(10, 'names more than 10 transports')),
+      authenticatorData: notRead,
+      publicKey: notRead,
+      publicKeyAlgorithm: notRead,
+    }),
+  })
+  .meta({ id: 'RegistrationResponse' });
+
+const TRANSPORTS = ['BLE', 'HYBRID', 'INTERNAL', 'NFC', 'USB'].map(
+  (name) => `AUTHENTICATOR_TRANSPORT_${name}`,
+);
+
+/** As a browser gives it. */
+const browsersForm = z.strictObject({ authenticatorName, credential: registrationResponse });
+
+/** As providers spell it. */
+const providersForm = z.strictObject({
+  authenticatorName,
+  challenge: base64url('challenge', 1024),
+  attestation: z.strictObject({
+    credentialId: base64url('credentialId', 1400).meta({
+      description: 'Of the raw id, or of a CBOR byte string with the raw id in it.',
+    }),
+    clientDataJson: base64url('clientDataJson', 8192),
+    attestationObject: base64url('attestationObject', 65536),
+    transports: z.array(z.enum([...TRANSPORTS, 'Unknown'])).max(10),
+  }),
+});
+
+/** Finds the faults by the form that the members show. A union would only say that it is neither form. */
+function faultsOf(given: unknown): z.core.$ZodIssue[] {
+  const has = (member: string) => typeof given === 'object' && given !== null && Object.hasOwn(given, member);
+  const isBrowsers = has('credential');
+  if (isBrowsers !== (has('challenge') || has('attestation'))) {
+    return (isBrowsers ? browsersForm : providersForm).safeParse(given).error?.issues ?? [];
+  }
+  const message =
+    'is neither {authenticatorName, credential} nor {authenticatorName, challenge, attestation}';
+  return [{ code: 'invalid_union', errors: [], path: [], message }];
+}
+
+const authenticator = z.preprocess(
+  (given, context) => {
+    context.issues.push(
+      ...faultsOf(given).map((issue) => ({ ...issue, input: given }) as z.core.$ZodRawIssue),
+    );
+    return given;
+  },
+  z.union([browsersForm, providersForm]).meta({ id: 'AuthenticatorInput' }),
+);
+
+const hex = (name: string, min: number, max: number) =>
+  z.string().regex(new RegExp(`^[0-9a-fA-F]{${min},${max}}$`), `${name} is not hex of the right length`);
+
+/** Step 3 as the user's device has signed it, in client custody: the passkeys are in the body. */
+const deviceRequest = z
+  .strictObject({
+    clientSignature: hex('clientSignature', 128, 128),
+    body: z.string().min(2).max(200_000),
+    stamp: base64url('stamp', 4096),
+  })
+  .meta({ id: 'DeviceRequest' });
+
+export const authenticatorsBody = z
+  .strictObject({
+    authenticators: optional(z.array(authenticator).min(1).max(10)),
+    device: optional(deviceRequest),
+  })
+  .refine((body) => (body.authenticators === undefined) !== (body.device === undefined), {
+    error: 'is neither {authenticators} nor {device}',
+    path: ['authenticators'],
+  })
+  .meta({ id: 'CreateAuthenticators' });
+export type AuthenticatorsBody = z.output<typeof authenticatorsBody>;

@@ -1,0 +1,42 @@
+import type { FastifyRequest } from 'fastify';
+import { isAuthProxy, isEmulated, isPublicApi } from './turnkey/turnkey-paths.js';
+
+/** Whose rules and error form a request meets. */
+export type Door = 'byzantine' | 'public-api' | 'auth-proxy' | 'sandbox';
+
+const CONFIG_ID = 'x-auth-proxy-config-id';
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
+
+/** A URL's path, without its query and percent-decoded, as the router reads it. */
+export function pathOf(url: string): string {
+  const path = url.split('?', 1)[0] ?? url;
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
+}
+
+/**
+ * The door that a request came to. Byzantine and the Auth Proxy share `/v1`: a path that neither knows belongs to the
+ * Auth Proxy if the request carries its header, or if a preflight asks for that header.
+ */
+export function doorOf(request: FastifyRequest): Door {
+  const { headers } = request;
+  const path = pathOf(request.url);
+  if (path === '/_sandbox' || path.startsWith('/_sandbox/')) return 'sandbox';
+  if (isPublicApi(path)) return 'public-api';
+  if (isAuthProxy(path)) return 'auth-proxy';
+  const asked = headers['access-control-request-headers'] ?? '';
+  const meantForProxy = headers[CONFIG_ID] !== undefined || asked.toLowerCase().includes(CONFIG_ID);
+  return meantForProxy && methodsOf(request).length === 0 ? 'auth-proxy' : 'byzantine';
+}
+
+/** The methods that a path takes; none for an unknown path. */
+export function methodsOf({ url, server }: FastifyRequest): string[] {
+  const path = pathOf(url);
+  // No path of ours looks like a pattern of the router.
+  if (!/^[\w/.-]+$/.test(path)) return [];
+  const pattern = isPublicApi(path) && isEmulated(path) ? path.replace(/[^/]+$/, ':path') : path;
+  return METHODS.filter((method) => server.hasRoute({ method, url: pattern }));
+}

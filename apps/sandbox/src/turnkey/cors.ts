@@ -1,0 +1,38 @@
+import type { FastifyRequest } from 'fastify';
+import { doorOf } from '../doors.js';
+
+/** What `@fastify/cors` is told of one request. */
+export interface CorsAnswer {
+  origin: string | string[] | false;
+  methods?: string[];
+  allowedHeaders?: string[];
+  maxAge?: number;
+  strictPreflight?: boolean;
+}
+
+const NONE: CorsAnswer = { origin: false };
+const STAMPED = ['Content-Type', 'X-Client-Version', 'X-Stamp', 'X-Stamp-WebAuthn', 'X-Stamp-Attested'];
+const PROXIED = ['Content-Type', 'X-Client-Version', 'X-Auth-Proxy-Config-Id', 'X-Captcha-Token'];
+
+/**
+ * CORS for the doors that pages call: the public API for any origin, as every request proves by its stamp who made it;
+ * the Auth Proxy for the origins of its configuration. No cookie is ever asked for. Byzantine's API is for servers, and
+ * `/_sandbox` for its own page.
+ *
+ * @param allowedOrigins of the Auth Proxy; null: any
+ */
+export function corsFor(allowedOrigins: readonly string[] | null) {
+  const answer = (origin: CorsAnswer['origin'], allowedHeaders: string[]): CorsAnswer => ({
+    origin,
+    methods: ['POST'],
+    allowedHeaders,
+    maxAge: 600,
+    strictPreflight: false,
+  });
+  const publicApi = answer('*', STAMPED);
+  const authProxy = answer(allowedOrigins === null ? '*' : [...allowedOrigins], PROXIED);
+  return (request: FastifyRequest, done: (error: Error | null, answer?: CorsAnswer) => void): void => {
+    const door = doorOf(request);
+    done(null, door === 'public-api' ? publicApi : door === 'auth-proxy' ? authProxy : NONE);
+  };
+}

@@ -1,0 +1,101 @@
+import type { AttestationObject } from './attestation.js';
+import { EXTENSION, LeafCertificate } from './certificate.js';
+import { isOwnSigningKey } from './key-description.js';
+import { algorithmOf, type CoseKey } from './public-key.js';
+
+/** A statement and what it has to agree with. */
+interface Claim {
+  statement: AttestationObject['statement'];
+  key: CoseKey;
+  chain: readonly Uint8Array[];
+}
+
+/**
+ * Clauses of WebAuthn Level 3 §8 that @simplewebauthn/server does not check, or not as strictly. docs/passkeys.md lists all.
+ * `none` has no more to check; what `apple` and `android-safetynet` ask, the library checks.
+ */
+const CLAUSES = new Map<string, (claim: Claim) => boolean>([
+  ['packed', (claim) => (claim.statement.has('x5c') ? isCertifiedPacked(claim) : isOfOwnAlgorithm(claim))],
+  ['tpm', isTpm],
+  ['android-key', isAndroidKey],
+  ['fido-u2f', isFidoU2f],
+]);
+
+/**
+ * @param key the passkey's own.
+ * @param chain as it was given: DER, the leaf first, and empty for self attestation.
+ * @returns false also where a part cannot be read.
+ */
+export function meetsClauses(
+  { format, statement }: AttestationObject,
+  key: CoseKey,
+  chain: readonly Uint8Array[],
+): boolean {
+  try {
+    return CLAUSES.get(format)?.({ statement, key, chain }) ?? true;
+  } catch {
+    return false;
+  }
+}
+
+/** §8.2, self attestation: signed by the passkey's own key, so by its algorithm. */
+const isOfOwnAlgorithm = ({ statement, key }: Pick<Claim, 'statement' | 'key'>): boolean =>
+  statement.get('alg') === algorithmOf(key);
+
+/** §8.2.1. */
+function isCertifiedPacked({ statement, chain }: Claim): boolean {
+  const leaf = leafOf(chain);
+  const model = leaf.extension(EXTENSION.aaguid);
+  return leaf.version === 3 && leaf.isEndEntity && !model?.critical && isSigner(leaf, statement.get('alg'));
+}
+
+/** §8.3 and §8.3.1. The name must be made as the key's own area says: both begin with the hash, SHA-256 or other. */
+function isTpm({ statement, chain }: Claim): boolean {
+  const leaf = leafOf(chain);
+  const [area, attested] = [statement.get('pubArea'), statement.get('certInfo')].map((each) =>
+    Buffer.from(each as Uint8Array),
+  );
+  const hashOfArea = area!.subarray(2, 4);
+  return (
+    !leaf.x509.subject &&
+    leaf.isEndEntity &&
+    isSigner(leaf, statement.get('alg')) &&
+    nameIn(attested!).subarray(0, 2).equals(hashOfArea)
+  );
+}
+
+/** §8.4: the certificate is of the passkey's own key. */
+function isAndroidKey({ statement, key, chain }: Claim): boolean {
+  const description = leafOf(chain).extension(EXTENSION.keyDescription);
+  return isOfOwnAlgorithm({ statement, key }) && !!description && isOwnSigningKey(description.value);
+}
+
+/** §8.6: one certificate, and both keys on P-256, whose signature is ES256. */
+function isFidoU2f({ key, chain }: Claim): boolean {
+  const { asymmetricKeyType, asymmetricKeyDetails } = leafOf(chain).x509.publicKey;
+  const isP256 = asymmetricKeyType === 'ec' && asymmetricKeyDetails?.namedCurve === 'prime256v1';
+  return chain.length === 1 && isP256 && algorithmOf(key) === ES256;
+}
+
+const ES256 = -7;
+
+/** Types of keys by the algorithms that a statement may name (RFC 9053 §2, RFC 8812 §2). */
+const KEY_TYPES = new Map<unknown, string>([
+  ...[-7, -35, -36].map((alg): [number, string] => [alg, 'ec']),
+  ...[-37, -38, -39, -257, -258, -259, -65535].map((alg): [number, string] => [alg, 'rsa']),
+  [-8, 'ed25519'],
+]);
+
+/** The library takes the algorithm for no more than a hash, so RS256 by a key on P-256 would pass. */
+const isSigner = ({ x509 }: LeafCertificate, alg: unknown): boolean =>
+  x509.publicKey.asymmetricKeyType === KEY_TYPES.get(alg);
+
+/** @throws Error where there is none. */
+const leafOf = ([der]: readonly Uint8Array[]): LeafCertificate => new LeafCertificate(der!);
+
+/** The name in a TPMS_ATTEST (TPM 2.0 part 2, §10.12.8): after magic, type, two sized fields, clock and firmware. */
+function nameIn(attested: Buffer): Buffer {
+  const sized = (at: number) => at + 2 + attested.readUInt16BE(at);
+  const at = sized(sized(6)) + 25;
+  return attested.subarray(at + 2, sized(at));
+}

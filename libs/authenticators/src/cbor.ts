@@ -1,0 +1,66 @@
+import { Tokenizer, Type, decodeFirst, type Token } from 'cborg';
+
+/** Real attestations have some 30 items; each one costs the decoder time and memory, however few bytes it takes. */
+const MOST_ITEMS = 256;
+/** How deep maps and arrays may be nested. */
+const DEEPEST = 8;
+
+/**
+ * Decodes one item of CBOR (RFC 8949) and returns what follows it.
+ *
+ * Strict as WebAuthn Level 3 §2.1 asks of decoders: no length or integer longer than it must be, no indefinite length,
+ * no tag, no key twice. Upstream could read these in another way.
+ *
+ * @throws Error for anything else, and for more items or levels than an authenticator needs.
+ */
+export const decodeItem = (bytes: Uint8Array): [unknown, Uint8Array] => {
+  // A plain array, because a Buffer has its own rules for slices.
+  const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return decodeFirst(plain, { ...STRICT, tokenizer: new BoundedTokenizer(plain, STRICT) });
+};
+
+const STRICT = {
+  useMaps: true,
+  rejectDuplicateMapKeys: true,
+  strict: true,
+  allowIndefinite: false,
+  allowUndefined: false,
+};
+
+/** Counts while it reads: a document is refused before more of it is built. */
+class BoundedTokenizer extends Tokenizer {
+  #items = 0;
+  /** How many items each open map or array still lacks, the outermost first. */
+  readonly #open: number[] = [];
+
+  override next(): Token {
+    const token = super.next();
+    if (++this.#items > MOST_ITEMS) throw new Error('too many items');
+    this.#take(token);
+    return token;
+  }
+
+  #take({ type, value }: Token): void {
+    const length = typeof value === 'number' ? value : 0;
+    const within = type === Type.map ? 2 * length : type === Type.array ? length : 0;
+    if (within > MOST_ITEMS) throw new Error('too many items');
+    if (within > 0) {
+      if (this.#open.push(within) > DEEPEST) throw new Error('too deep');
+      return;
+    }
+    // An item that holds no others ends each one that lacked only it.
+    while (this.#open.length > 0 && --this.#open[this.#open.length - 1]! === 0) this.#open.pop();
+  }
+}
+
+/** A byte string (RFC 8949 §3.1) of at most 65535 bytes, in its shortest form. */
+export function byteString(bytes: Uint8Array): Buffer {
+  const { length } = bytes;
+  const head =
+    length < 24
+      ? Buffer.of(0x40 | length)
+      : length < 0x100
+        ? Buffer.of(0x58, length)
+        : Buffer.of(0x59, length >> 8, length & 0xff);
+  return Buffer.concat([head, bytes]);
+}

@@ -1,0 +1,88 @@
+import { X509Certificate } from 'node:crypto';
+import { checkSize, elementsOf, inside, type Element } from './der.js';
+
+/** Authenticators make no longer ones, and the libraries that parse them take long for many elements. */
+const MOST_BYTES = 4096;
+const MOST_CERTIFICATES = 10;
+
+const TAG = {
+  boolean: 0x01,
+  integer: 0x02,
+  octets: 0x04,
+  oid: 0x06,
+  sequence: 0x30,
+  version: 0xa0,
+  extensions: 0xa3,
+};
+
+/** Ids of extensions, as DER has them. */
+export const EXTENSION = {
+  /** 2.5.29.19 */
+  basicConstraints: '551d13',
+  /** 1.3.6.1.4.1.45724.1.1.4, id-fido-gen-ce-aaguid */
+  aaguid: '2b0601040182e51c010104',
+  /** 1.3.6.1.4.1.11129.2.1.17, the key description of Android */
+  keyDescription: '2b06010401d679020111',
+};
+
+export interface Extension {
+  critical: boolean;
+  value: Buffer;
+}
+
+/**
+ * A chain as a statement gives it, the leaf first.
+ *
+ * @throws Error where there is something else in it, or more than one could be asked to parse.
+ */
+export function readChain(x5c: unknown): Uint8Array[] {
+  if (!Array.isArray(x5c) || x5c.length > MOST_CERTIFICATES) throw new Error('no certificates');
+  return x5c.map((each: unknown) => {
+    if (!(each instanceof Uint8Array) || each.length > MOST_BYTES) throw new Error('no certificate');
+    checkSize(each);
+    return each;
+  });
+}
+
+/** What attestation asks of a leaf beyond what node:crypto reads of it (RFC 5280 §4.1). */
+export class LeafCertificate {
+  readonly x509: X509Certificate;
+  /** 3 of all that have extensions. */
+  readonly version: number;
+  readonly #extensions: ReadonlyMap<string, Extension>;
+
+  /** @throws Error where it cannot be read, or has an extension twice. */
+  constructor(der: Uint8Array) {
+    this.x509 = new X509Certificate(der);
+    const [body] = inside(elementsOf(der)[0], TAG.sequence);
+    const parts = inside(body, TAG.sequence);
+    const version = parts.find(({ tag }) => tag === TAG.version);
+    this.version = version ? 1 + inside(version, TAG.version)[0]!.content.readUInt8(0) : 1;
+    this.#extensions = extensionsOf(parts.find(({ tag }) => tag === TAG.extensions));
+  }
+
+  extension(id: string): Extension | undefined {
+    return this.#extensions.get(id);
+  }
+
+  /** Whether basic constraints are there and say that it is no CA: false may be left out (DER). */
+  get isEndEntity(): boolean {
+    const constraints = this.extension(EXTENSION.basicConstraints);
+    return constraints !== undefined && !this.x509.ca;
+  }
+}
+
+function extensionsOf(element: Element | undefined): Map<string, Extension> {
+  const extensions = new Map<string, Extension>();
+  if (!element) return extensions;
+  for (const each of inside(inside(element, TAG.extensions)[0], TAG.sequence)) {
+    const [id, ...rest] = inside(each, TAG.sequence);
+    const value = rest.at(-1);
+    const critical = rest.length > 1 && rest[0]!.tag === TAG.boolean && rest[0]!.content[0] !== 0;
+    if (id?.tag !== TAG.oid || value?.tag !== TAG.octets) throw new Error('no extension');
+    const name = id.content.toString('hex');
+    if (extensions.has(name)) throw new Error('an extension twice');
+    extensions.set(name, { critical, value: value.content });
+  }
+  return extensions;
+}

@@ -1,0 +1,29 @@
+import { setImmediate } from 'node:timers/promises';
+import type { Row } from '#libs/onboarding';
+import { PreflightError, attestationInvalid, type AttestationFault } from './attestation-error.js';
+
+/**
+ * Checks one passkey after the other, and tells all faults of a submission at once. Other requests have their turn before each:
+ * a submission of ten would hold them up for ten times as long.
+ *
+ * @throws ProblemError `attestation_invalid` where one or more failed.
+ */
+export async function eachPasskey<T, Result>(
+  { deviceSigning }: Pick<Row, 'deviceSigning'>,
+  all: readonly T[],
+  work: (one: T, index: number) => Result | Promise<Result>,
+): Promise<Result[]> {
+  const faults: AttestationFault[] = [];
+  const results: Result[] = [];
+  for (const [index, one] of all.entries()) {
+    await setImmediate();
+    try {
+      results.push(await work(one, index));
+    } catch (error) {
+      if (!(error instanceof PreflightError)) throw error;
+      faults.push({ index, code: error.code, detail: error.message });
+    }
+  }
+  if (faults.length > 0) throw attestationInvalid(faults, deviceSigning !== null);
+  return results;
+}

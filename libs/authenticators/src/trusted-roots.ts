@@ -1,0 +1,40 @@
+import { SettingsService } from '@simplewebauthn/server';
+
+/** Formats whose certificates must lead to a vendor's root. */
+export const ROOTED = ['android-key', 'android-safetynet', 'apple'] as const;
+export type RootedFormat = (typeof ROOTED)[number];
+
+/**
+ * "Key Attestation CA1": Google's root since February 2026, beside those that the library has. SHA-256 of its DER is
+ * 6d9db4ce6c5c0b293166d08986e05774a8776ceb525d9e4329520de12ba4bcc0.
+ *
+ * From Google's page on key attestation, developer.android.com/privacy-and-security/security-key-attestation.
+ */
+export const GOOGLE_ROOT_OF_2026 = `-----BEGIN CERTIFICATE-----
+MIICIjCCAaigAwIBAgIRAISp0Cl7DrWK5/8OgN52BgUwCgYIKoZIzj0EAwMwUjEc
+MBoGA1UEAwwTS2V5IEF0dGVzdGF0aW9uIENBMTEQMA4GA1UECwwHQW5kcm9pZDET
+MBEGA1UECgwKR29vZ2xlIExMQzELMAkGA1UEBhMCVVMwHhcNMjUwNzE3MjIzMjE4
+WhcNMzUwNzE1MjIzMjE4WjBSMRwwGgYDVQQDDBNLZXkgQXR0ZXN0YXRpb24gQ0Ex
+MRAwDgYDVQQLDAdBbmRyb2lkMRMwEQYDVQQKDApHb29nbGUgTExDMQswCQYDVQQG
+EwJVUzB2MBAGByqGSM49AgEGBSuBBAAiA2IABCPaI3FO3z5bBQo8cuiEas4HjqCt
+G/mLFfRT0MsIssPBEEU5Cfbt6sH5yOAxqEi5QagpU1yX4HwnGb7OtBYpDTB57uH5
+Eczm34A5FNijV3s0/f0UPl7zbJcTx6xwqMIRq6NCMEAwDwYDVR0TAQH/BAUwAwEB
+/zAOBgNVHQ8BAf8EBAMCAQYwHQYDVR0OBBYEFFIyuyz7RkOb3NaBqQ5lZuA0QepA
+MAoGCCqGSM49BAMDA2gAMGUCMETfjPO/HwqReR2CS7p0ZWoD/LHs6hDi422opifH
+EUaYLxwGlT9SLdjkVpz0UUOR5wIxAIoGyxGKRHVTpqpGRFiJtQEOOTp/+s1GcxeY
+uR2zh/80lQyu9vAFCj6E4AXc+osmRg==
+-----END CERTIFICATE-----
+`;
+
+const asDer = (pem: string) => new Uint8Array(Buffer.from(pem.replaceAll(/-----.*-----|\s/g, ''), 'base64'));
+
+SettingsService.setRootCertificates({
+  identifier: 'android-key',
+  // The library compares texts, and two of its own are not as it writes one.
+  certificates: [...rootsOf('android-key'), GOOGLE_ROOT_OF_2026].map(asDer),
+});
+
+/** PEM: Google's, Apple's and GlobalSign's of @simplewebauthn/server, and Google's of 2026. */
+export function rootsOf(format: RootedFormat): string[] {
+  return SettingsService.getRootCertificates({ identifier: format });
+}

@@ -1,0 +1,67 @@
+import { describe, expect, it } from '@jest/globals';
+import type { ExecutionContext } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import type { Caller, Scope } from '#libs/kernel';
+import { aCaller } from '#libs/testing';
+import { CallerGuard } from './caller.guard.js';
+import type { Count } from './counter.js';
+import { Requires } from './requires.decorator.js';
+
+class Routes {
+  @Requires('onboardings:read', 'operations:read')
+  read() {}
+
+  open() {}
+}
+
+const counted = (over: boolean): Count => ({
+  policy: 'caller',
+  quota: 1,
+  remaining: 0,
+  resetMs: 1_000,
+  over,
+});
+
+/** What the guard does with a request, and the challenge that it leaves. */
+function ask(request: { caller?: Caller; counts?: Promise<Count>[] }, method: 'read' | 'open' = 'read') {
+  const headers: Record<string, string> = {};
+  const context = {
+    switchToHttp: () => ({
+      getRequest: () => request,
+      getResponse: () => ({ header: (name: string, value: string) => void (headers[name] = value) }),
+    }),
+    getHandler: () => Routes.prototype[method],
+  } as unknown as ExecutionContext;
+  return { answer: new CallerGuard(new Reflector()).canActivate(context), headers };
+}
+
+describe('the guard of a route', () => {
+  it.each<[Scope[], boolean]>([
+    [['onboardings:read'], true],
+    [['operations:read', 'onboardings:write'], true],
+    [['onboardings:write', 'onboardings:erase', 'operations:write', 'admin'], false],
+    [[], false],
+  ])('takes any one of the scopes that the route names: %j', async (scopes, passes) => {
+    const { answer, headers } = ask({ caller: aCaller('shop', scopes) });
+    if (passes) return expect(await answer).toBe(true);
+    await expect(answer).rejects.toMatchObject({
+      code: 'forbidden',
+      message: 'This needs the scope onboardings:read or operations:read.',
+      extensions: { requiredScopes: ['onboardings:read', 'operations:read'] },
+    });
+    expect(headers['WWW-Authenticate']).toBe(
+      'Bearer realm="gangway", error="insufficient_scope", scope="onboardings:read operations:read"',
+    );
+  });
+
+  it('lets nothing in that no gate has looked at, and nothing where the route names no scope', async () => {
+    await expect(ask({}).answer).rejects.toMatchObject({ code: 'unauthenticated' });
+    await expect(ask({ caller: aCaller() }, 'open').answer).rejects.toMatchObject({ code: 'forbidden' });
+  });
+
+  it('says that there were too many before it says that the scope is missing', async () => {
+    const counts = [Promise.resolve(counted(false)), Promise.resolve(counted(true))];
+    const { answer } = ask({ caller: aCaller('shop', []), counts });
+    await expect(answer).rejects.toMatchObject({ code: 'rate_limited' });
+  });
+});

@@ -1,0 +1,94 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { RedisLink } from '#libs/jobs';
+import { testQueuePrefix, testRedisUrl, until } from '#libs/testing';
+import { Counter } from './counter.js';
+
+const QUOTA = 3;
+const prefix = `${testQueuePrefix()}:counter`;
+
+let link: RedisLink;
+const nowhere = RedisLink.impatient('redis://127.0.0.1:1', { name: 'nowhere', prefix });
+beforeAll(async () => {
+  link = RedisLink.impatient(testRedisUrl(), { name: 'counter-of-the-tests', prefix });
+  await until('Redis takes writes', () => link.accepts);
+});
+afterAll(() => {
+  link.disconnect();
+  nowhere.disconnect();
+});
+afterEach(() => void jest.restoreAllMocks());
+
+/** As each process makes one. */
+const aCounter = (of = link) => new Counter({ link: of, prefix, policy: 'spec', quota: QUOTA });
+const keyOf = (key: string) => `${prefix}:limit:spec:${key}`;
+
+/** What is left after each, and -1 where it was too many. */
+async function add(counter: Counter, key: string, times: number): Promise<number[]> {
+  const left: number[] = [];
+  for (let n = 0; n < times; n++) {
+    const { over, remaining } = await counter.add(key);
+    left.push(over ? -1 : remaining);
+  }
+  return left;
+}
+
+describe('a count', () => {
+  it('is one for all processes, and each key has its own', async () => {
+    const [one, other] = [aCounter(), aCounter()];
+    const key = randomUUID();
+    expect(await add(one, key, 2)).toEqual([2, 1]);
+    expect(await add(other, key, 2)).toEqual([0, -1]);
+    expect(await add(one, key, 1)).toEqual([-1]);
+    expect(await add(one, randomUUID(), 1)).toEqual([2]);
+  });
+
+  it('says what the headers say', async () => {
+    const count = await aCounter().add(randomUUID());
+    expect(count).toMatchObject({ policy: 'spec', quota: QUOTA, remaining: 2, over: false });
+    expect(count.resetMs).toBeGreaterThan(0);
+    expect(count.resetMs).toBeLessThanOrEqual(60_000);
+  });
+
+  it('begins again when its window ends, which no later request puts off', async () => {
+    const [counter, key] = [aCounter(), randomUUID()];
+    await add(counter, key, QUOTA + 1);
+    await link.redis.pexpire(keyOf(key), 30_000);
+    const { resetMs } = await counter.add(key);
+    expect(resetMs).toBeLessThanOrEqual(30_000);
+    await link.redis.pexpire(keyOf(key), 0);
+    expect(await add(counter, key, 1)).toEqual([2]);
+  });
+
+  it('loses none of many that come at once', async () => {
+    const [counter, key] = [aCounter(), randomUUID()];
+    const counts = await Promise.all(Array.from({ length: 20 }, () => counter.add(key)));
+    expect(counts.filter(({ over }) => !over)).toHaveLength(QUOTA);
+  });
+});
+
+describe('with Redis away', () => {
+  it('each process counts for itself', async () => {
+    const [one, other] = [aCounter(nowhere), aCounter(nowhere)];
+    const key = randomUUID();
+    expect(await add(one, key, 4)).toEqual([2, 1, 0, -1]);
+    expect(await add(other, key, 1)).toEqual([2]);
+  });
+
+  it('a Redis that is known to refuse is not asked', async () => {
+    const sent = jest.spyOn(link.redis, 'sendCommand');
+    jest.spyOn(link, 'accepts', 'get').mockReturnValue(false);
+    expect(await add(aCounter(), randomUUID(), 1)).toEqual([2]);
+    expect(sent).not.toHaveBeenCalled();
+  });
+
+  it('goes on by its own count where Redis fails in the middle', async () => {
+    const [counter, key] = [aCounter(), randomUUID()];
+    expect(await add(counter, key, 1)).toEqual([2]);
+    // Of another type than a count: the script fails.
+    await link.redis.del(keyOf(key));
+    await link.redis.lpush(keyOf(key), 'x');
+    expect(await add(counter, key, 2)).toEqual([2, 1]);
+    await link.redis.del(keyOf(key));
+  });
+});

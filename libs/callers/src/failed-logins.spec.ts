@@ -1,0 +1,101 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import type { Clock, ProblemError } from '#libs/kernel';
+import { KeyedHash } from '#libs/platform';
+import { testConfig } from '#libs/testing';
+import { FailedLogins } from './failed-logins.js';
+import type { LimitRedis } from './limit-redis.js';
+import type { RefusedLogins } from './refused-logins.js';
+
+const QUOTA = 3;
+
+/** Without Redis: the process counts for itself. */
+const redis = { link: { accepts: false, redis: {} } } as unknown as LimitRedis;
+
+let nowMs: number;
+let noted: [address: string, reason: string][];
+let failures: FailedLogins;
+beforeEach(() => {
+  nowMs = 0;
+  noted = [];
+  failures = new FailedLogins(
+    redis,
+    new KeyedHash(Buffer.alloc(32, 9)),
+    {
+      note: (address: string, reason: string) => void noted.push([address, reason]),
+    } as unknown as RefusedLogins,
+    testConfig({ LOGIN_FAILURES_PER_MINUTE: String(QUOTA) }),
+    { nowMs: () => nowMs, monotonicMs: () => nowMs } satisfies Clock,
+  );
+});
+
+const problemOf = async (work: () => void | Promise<void>): Promise<ProblemError | null> => {
+  try {
+    await work();
+    return null;
+  } catch (error) {
+    return error as ProblemError;
+  }
+};
+const isShutOut = async (address: string) =>
+  (await problemOf(() => failures.refuseShutOut(address))) !== null;
+const fail = (address: string) => problemOf(() => failures.note(address, 'unknown'));
+
+describe('tokens that open nothing', () => {
+  it('shut their address out once there are too many, for the rest of the minute', async () => {
+    for (let n = 1; n < QUOTA; n++) {
+      expect(await fail('192.0.2.1')).toBeNull();
+      expect(await isShutOut('192.0.2.1')).toBe(false);
+    }
+    // The last one is still told that it is not valid, and none after it.
+    expect(await fail('192.0.2.1')).toBeNull();
+    expect(await problemOf(() => failures.refuseShutOut('192.0.2.1'))).toMatchObject({
+      code: 'rate_limited',
+      status: 429,
+      rateLimit: { policy: 'login', quota: QUOTA, windowS: 60 },
+      retryAfterS: 60,
+    });
+    expect(await isShutOut('192.0.2.2')).toBe(false);
+  });
+
+  it('are refused as one too many where another process has used the quota up', async () => {
+    for (let n = 0; n < QUOTA; n++) await fail('192.0.2.3');
+    expect(await fail('192.0.2.3')).toMatchObject({ code: 'rate_limited' });
+  });
+
+  it('count for the network of an IPv6 address, and for one IPv4 address however it is written', async () => {
+    for (let n = 0; n < QUOTA; n++) await fail(`2001:db8:0:1::${n}`);
+    expect(await isShutOut('2001:db8:0:1:ffff::1')).toBe(true);
+    expect(await isShutOut('2001:db8:0:2::1')).toBe(false);
+    for (let n = 0; n < QUOTA; n++) await fail(n % 2 ? '192.0.2.4' : '::ffff:192.0.2.4');
+    expect(await isShutOut('192.0.2.4')).toBe(true);
+  });
+
+  it('are forgotten when the window ends, and not a moment before', async () => {
+    for (let n = 0; n < QUOTA; n++) await fail('192.0.2.5');
+    const { retryAfterS = 0 } = (await problemOf(() => failures.refuseShutOut('192.0.2.5')))!;
+    nowMs = 50_000;
+    const left = await problemOf(() => failures.refuseShutOut('192.0.2.5'));
+    expect(left?.retryAfterS).toBe(retryAfterS - 50);
+    nowMs = retryAfterS * 1_000;
+    expect(await isShutOut('192.0.2.5')).toBe(false);
+  });
+
+  it('are put on record, each with its reason', async () => {
+    await fail('::ffff:192.0.2.6');
+    expect(noted).toEqual([['192.0.2.6', 'unknown']]);
+  });
+
+  it('make the oldest address forgotten where there are very many', async () => {
+    const address = (n: number) => `10.${n >> 16}.${(n >> 8) & 255}.${n & 255}`;
+    const one = new FailedLogins(
+      redis,
+      new KeyedHash(Buffer.alloc(32, 9)),
+      { note: () => undefined } as unknown as RefusedLogins,
+      testConfig({ LOGIN_FAILURES_PER_MINUTE: '1' }),
+      { nowMs: () => nowMs, monotonicMs: () => nowMs },
+    );
+    for (let n = 0; n <= 10_000; n++) await one.note(address(n), 'unknown');
+    const out = async (n: number) => (await problemOf(() => one.refuseShutOut(address(n)))) !== null;
+    expect([await out(0), await out(1), await out(10_000)]).toEqual([false, true, true]);
+  });
+});

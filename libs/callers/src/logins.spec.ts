@@ -1,0 +1,83 @@
+import { describe, expect, it } from '@jest/globals';
+import { SCOPES, type Caller } from '#libs/kernel';
+import { testConfig } from '#libs/testing';
+import type { ApiKeyLogin } from './api-key-login.js';
+import type { ApiKeyToken } from './api-key-token.js';
+import { BadToken, type JwtLogin } from './jwt-login.js';
+import { Logins } from './logins.js';
+
+const API_KEY = 'key-of-the-tests-0123456789';
+const ID = '0123456789abcdef0123';
+const KEY = `gw_${ID}_${'A'.repeat(43)}`;
+const caller = (name: string): Caller => ({ name, scopes: new Set(), integrations: null });
+
+/** Each kind of login knows one token, and says which kind it is. */
+function logins(env: Record<string, string> = {}) {
+  const asked: string[] = [];
+  const keys = {
+    login: async ({ id }: ApiKeyToken) => {
+      asked.push('keys');
+      return id === ID ? caller('key') : null;
+    },
+    isFamiliar: ({ id }: ApiKeyToken) => id === ID,
+  } as unknown as ApiKeyLogin;
+  const jwt = {
+    login: async () => {
+      asked.push('jwt');
+      return caller('jwt');
+    },
+  } as unknown as JwtLogin;
+  return { logins: new Logins(testConfig({ API_KEY, ...env }), keys, jwt), asked };
+}
+
+describe('a bearer token', () => {
+  it.each([
+    [KEY, 'key', ['keys']],
+    ['head.claims.signature', 'jwt', ['jwt']],
+    ['..', 'jwt', ['jwt']],
+    [API_KEY, 'default', []],
+  ])('is looked at as what its form says: %s', async (token, name, asked) => {
+    const made = logins();
+    expect((await made.logins.login(token)).name).toBe(name);
+    expect(made.asked).toEqual(asked);
+  });
+
+  it.each([
+    [
+      'of a key that does not open',
+      `gw_${'f'.repeat(20)}_${'A'.repeat(43)}`,
+      `no live API key ${'f'.repeat(20)} with this secret`,
+    ],
+    ['of a key of the wrong form', 'gw_1_2', 'misshapen API key'],
+    // A key never goes to the issuer, whatever it looks like.
+    ['of a key with two dots', 'gw_a.b.c', 'misshapen API key'],
+    ['with one dot', 'a.b', 'neither an API key nor a JWT'],
+    ['with three dots', 'a.b.c.d', 'neither an API key nor a JWT'],
+    ['that is nearly the development key', `${API_KEY}0`, 'neither an API key nor a JWT'],
+  ])('%s opens nothing', async (_, token, reason) => {
+    const made = logins();
+    await expect(made.logins.login(token)).rejects.toEqual(new BadToken(reason));
+    expect(made.asked).not.toContain('jwt');
+  });
+
+  it('that is the development key has all scopes and all integrations', async () => {
+    expect(await logins().logins.login(API_KEY)).toEqual({
+      name: 'default',
+      scopes: new Set(SCOPES),
+      integrations: null,
+    });
+  });
+});
+
+describe('from an address that is shut out', () => {
+  it.each([
+    ['a key that has opened here lately', KEY, true],
+    ['a key that has not', `gw_${'f'.repeat(20)}_${'A'.repeat(43)}`, false],
+    ['what is no key', 'gw_', false],
+    ['a JWT, which costs no look-up', 'a.b.c', true],
+    ['anything else', 'a.b', false],
+    ['the development key', API_KEY, false],
+  ])('%s is worth a look: %p', (_, token, isWorthIt) => {
+    expect(logins().logins.isWorthALook(token)).toBe(isWorthIt);
+  });
+});

@@ -1,0 +1,62 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { KeyedHash } from '#libs/platform';
+import { testQueuePrefix, testServersConfig, until } from '#libs/testing';
+import { LimitRedis } from './limit-redis.js';
+import { RateLimits } from './rate-limits.js';
+
+const QUOTAS = { RATE_LIMIT_CALLER_PER_MINUTE: '5', RATE_LIMIT_SUBJECT_PER_MINUTE: '2' };
+const prefix = testQueuePrefix().replace('}', '-rate-limits}');
+
+const opened: LimitRedis[] = [];
+afterAll(() => {
+  for (const redis of opened) redis.onApplicationShutdown();
+});
+
+/** A process of its own. */
+async function aProcess(): Promise<RateLimits> {
+  const config = await testServersConfig({ ...QUOTAS, QUEUE_PREFIX: prefix });
+  const redis = new LimitRedis(config);
+  opened.push(redis);
+  await until('Redis takes writes', () => redis.link.accepts);
+  return new RateLimits(redis, new KeyedHash(config.HASH_KEY), config);
+}
+
+let limits: RateLimits;
+beforeAll(async () => {
+  limits = await aProcess();
+});
+
+describe('the limits', () => {
+  it('count a caller’s requests over all processes', async () => {
+    const [caller, other] = [`caller-${randomUUID()}`, await aProcess()];
+    for (let n = 0; n < 5; n++) {
+      const count = await (n % 2 ? other : limits).addRequest(caller);
+      expect(count).toMatchObject({ policy: 'caller', quota: 5, remaining: 4 - n, over: false });
+    }
+    expect(await limits.addRequest(caller)).toMatchObject({ over: true });
+    expect(await limits.addRequest(`caller-${randomUUID()}`)).toMatchObject({ over: false });
+  });
+
+  it('count a subject’s commands for each caller by itself', async () => {
+    const [mine, theirs, subject] = [randomUUID(), randomUUID(), randomUUID()];
+    for (let n = 0; n < 2; n++) expect((await limits.addCommand(mine, subject)).over).toBe(false);
+    expect(await limits.addCommand(mine, subject)).toMatchObject({ policy: 'subject', quota: 2, over: true });
+    expect((await limits.addCommand(theirs, subject)).over).toBe(false);
+    expect((await limits.addCommand(mine, randomUUID())).over).toBe(false);
+    // Commands are no requests: those are counted apart.
+    expect(await limits.addRequest(mine)).toMatchObject({ remaining: 4 });
+  });
+
+  it('leave neither names nor subjects in Redis', async () => {
+    const [caller, subject] = [`caller-${randomUUID()}`, `ana-${randomUUID()}@example.com`];
+    await limits.addRequest(caller);
+    await limits.addCommand(caller, subject);
+    const { redis } = opened[0]!.link;
+    const keys = await redis.keys(`${prefix}:limit:*`);
+    expect(keys.length).toBeGreaterThan(0);
+    expect(keys.join()).not.toMatch(/caller-|example\.com/);
+    for (const key of keys) expect(await redis.get(key)).toMatch(/^\d+$/);
+    for (const key of keys) expect(await redis.pttl(key)).toBeGreaterThan(0);
+  });
+});

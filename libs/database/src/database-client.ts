@@ -1,0 +1,97 @@
+import { Client, Query, type ClientConfig, type QueryConfig } from 'pg';
+import { isConnectionLost, isReadOnly } from './database-fault.js';
+import { ServerClock } from './server-clock.js';
+import { sessionSettings, type Pooler } from './session-settings.js';
+import { SettledQuery } from './settled-query.js';
+
+export interface ClientTerms extends ClientConfig {
+  pooler: Pooler;
+  /** PostgreSQL gives up a statement after this long; 0 for never. */
+  statementTimeoutMs: number;
+}
+
+type Asked = string | QueryConfig | { submit: unknown };
+
+/** One signature of `query` for the six that node-postgres has: callers see those of `PoolClient`. */
+const Base = Client as unknown as new (config: ClientConfig) => Omit<Client, 'query'> & {
+  query(config: Asked, values?: unknown, callback?: unknown): unknown;
+};
+
+type Done = (error: Error | null, result?: unknown) => void;
+
+/**
+ * A connection whose statements run under our own settings, not under those of the role or database. It knows whether it
+ * may be used again.
+ */
+export class DatabaseClient extends Base {
+  readonly #pooler: Pooler;
+  readonly #statementTimeoutMs: number;
+  readonly #clock = new ServerClock();
+  #isSpent = false;
+  /** The process of PostgreSQL that serves this session. */
+  backendPid: number | null = null;
+  /** Called when a server answers that it takes no writes. */
+  onReadOnly: () => void = () => undefined;
+
+  constructor({ pooler, statementTimeoutMs, ...config }: ClientTerms) {
+    super(config);
+    this.#pooler = pooler;
+    this.#statementTimeoutMs = statementTimeoutMs;
+    // A connection that breaks while it is in use tells the caller that waits for its answer, and must not end the process.
+    this.on('error', () => undefined);
+  }
+
+  /** Whether it must not be used again: it broke, or it was opened while the server took no writes. */
+  get isSpent(): boolean {
+    return this.#isSpent;
+  }
+
+  /** Makes the settings of the session. Behind a pooler in transaction mode there is no session: each statement does. */
+  async settle(): Promise<void> {
+    if (this.#pooler === 'transaction') {
+      await this.query('SELECT 1'); // its settings read PostgreSQL's clock
+      return;
+    }
+    const text = `${sessionSettings(this.#statementTimeoutMs)}, ${SESSION}`;
+    const { rows } = (await this.query(text)) as { rows: { pid: number; writable: boolean }[] };
+    this.backendPid = rows[0]!.pid;
+    if (!rows[0]!.writable) this.#isSpent = true;
+  }
+
+  override query(config: Asked, values?: unknown, callback?: unknown): unknown {
+    if (typeof config === 'object' && 'submit' in config) return super.query(config);
+    const done = typeof values === 'function' ? values : callback;
+    const wanted: QueryConfig = typeof config === 'string' ? { text: config } : { ...config };
+    if (Array.isArray(values)) wanted.values = values;
+    if (typeof done === 'function') return this.#submit(wanted, done as Done);
+    return new Promise((resolve, reject) => {
+      this.#submit(wanted, (error, result) => (error ? reject(error) : resolve(result)));
+    }).catch((error: Error) => {
+      Error.captureStackTrace(error); // else the stack leads to the socket, not to the caller
+      throw error;
+    });
+  }
+
+  #submit(config: QueryConfig, done: Done): void {
+    const query =
+      this.#pooler === 'transaction'
+        ? new SettledQuery(config, this.#statementTimeoutMs, this.#clock)
+        : new Query(config);
+    const callback: Done = (error, result) => {
+      if (error) this.#note(error);
+      done(error, result);
+    };
+    Object.assign(query, { callback });
+    super.query(query);
+  }
+
+  #note(error: Error): void {
+    if (isConnectionLost(error)) this.#isSpent = true;
+    if (!isReadOnly(error)) return;
+    this.#isSpent = true;
+    this.onReadOnly();
+  }
+}
+
+const SESSION = `pg_backend_pid() AS pid,
+  NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off' AS writable`;

@@ -1,0 +1,66 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { DataSource } from 'typeorm';
+import { testDatabaseUrl } from '#libs/testing';
+import { createDataSource } from './data-source.js';
+import { PreparedStatements } from './prepared-statements.js';
+
+/** What PostgreSQL refuses of a statement, and nothing else. */
+const REFUSED = {
+  'a clause that refuses': [`SELECT gangway_refuse('spec')`, 'GW001'],
+  'a value that is taken': [`INSERT INTO spec_pool VALUES (1)`, '23505'],
+  'a value that is none': [`SELECT 'none'::uuid`, '22P02'],
+  'a value that is too large': ['SELECT 1 / 0', '22012'],
+  'a table that is not there': ['SELECT 1 FROM spec_nowhere', '42P01'],
+  'a lock that is not to be had': [`DO $$ BEGIN RAISE lock_not_available; END $$`, '55P03'],
+} as const;
+
+/** After these, nothing is known of the connection, or it leads to the wrong server. */
+const LOST = {
+  'a server that takes no writes': [`DO $$ BEGIN RAISE SQLSTATE '25006'; END $$`, '25006'],
+  'a statement that takes too long': ['SELECT pg_sleep(9)', '57014'],
+  'a server that has no room': [`DO $$ BEGIN RAISE SQLSTATE '53200'; END $$`, '53200'],
+  'a backend that was ended': ['SELECT pg_terminate_backend(pg_backend_pid())', '57P01'],
+  'data that is damaged': [`DO $$ BEGIN RAISE SQLSTATE 'XX001'; END $$`, 'XX001'],
+} as const;
+
+describe.each(['none', 'transaction'] as const)('a connection, with DATABASE_POOLER=%s', (pooler) => {
+  let dataSource: DataSource;
+  let statements: PreparedStatements;
+  beforeAll(async () => {
+    const url = await testDatabaseUrl();
+    dataSource = await createDataSource({ url, pooler, poolSize: 1, statementTimeoutMs: 1_000 }).initialize();
+    statements = new PreparedStatements(dataSource);
+    await dataSource.query('CREATE TABLE spec_pool AS SELECT 1 AS id');
+    await dataSource.query('CREATE UNIQUE INDEX ON spec_pool (id)');
+  });
+  afterAll(async () => {
+    await dataSource.query('DROP TABLE spec_pool');
+    await dataSource.destroy();
+  });
+
+  /** The one backend that the pool has. */
+  const backend = async (): Promise<number> =>
+    (await dataSource.query('SELECT pg_backend_pid() AS pid'))[0].pid;
+
+  it.each(Object.entries(REFUSED))('is kept after %s', async (what, [text, code]) => {
+    const before = await backend();
+    for (let n = 0; n < 3; n++) {
+      const named = { name: `spec_${what.replaceAll(' ', '_')}`, text };
+      await expect(statements.run(named, [])).rejects.toMatchObject({ code });
+      await expect(dataSource.query(text)).rejects.toMatchObject({ code });
+    }
+    expect(await backend()).toBe(before);
+  });
+
+  it('is of use after a transaction that failed', async () => {
+    const failing = dataSource.transaction((manager) => manager.query('SELECT 1 / 0'));
+    await expect(failing).rejects.toMatchObject({ code: '22012' });
+    expect(await dataSource.query('SELECT 1 AS one')).toEqual([{ one: 1 }]);
+  });
+
+  it.each(Object.entries(LOST))('is given up after %s', async (_, [text, code]) => {
+    const before = await backend();
+    await expect(dataSource.query(text)).rejects.toMatchObject({ code });
+    expect(await backend()).not.toBe(before);
+  });
+});

@@ -1,0 +1,115 @@
+import { Client } from 'pg';
+import type { Pooler } from './session-settings.js';
+
+const ANSWER_MS = 3_000;
+/** So often in a row a busy pooler will hardly hand out one and the same server connection by chance. */
+const LOOKS = 10;
+
+/** How connections reach PostgreSQL: straight, or through a pooler of that mode. */
+type Way = 'direct' | 'session' | 'transaction' | 'statement';
+
+export interface ConnectionFault {
+  variable: string;
+  detail: string;
+}
+
+/**
+ * Proves how connections reach PostgreSQL, and that role and database set nothing that cannot be set here.
+ *
+ * @returns what does not fit `DATABASE_POOLER`, else null.
+ */
+export async function findPoolerFault(url: string, pooler: Pooler): Promise<ConnectionFault | null> {
+  return connected(url, async (client) => {
+    const session = await sessionOf(client);
+    const way = await wayOf(client, session.pid, url);
+    const fits = pooler === 'transaction' ? way === 'transaction' : way === 'direct' || way === 'session';
+    if (!fits) return { variable: 'DATABASE_POOLER', detail: MISMATCH[way] };
+    if (session.triggers !== 'origin') {
+      const detail = `its role or database sets session_replication_role to ${session.triggers}: triggers would not fire`;
+      return { variable: 'DATABASE_URL', detail };
+    }
+    if (pooler === 'transaction' && session.isolation !== 'read committed') {
+      const detail = `its role or database sets default_transaction_isolation to ${session.isolation}: use read committed`;
+      return { variable: 'DATABASE_URL', detail };
+    }
+    return null;
+  });
+}
+
+/** Whether migrations can hold a lock there, for which they need a session. */
+export async function hasSessions(url: string): Promise<boolean> {
+  const way = await connected(url, async (client) => wayOf(client, (await sessionOf(client)).pid, url));
+  return way === 'direct' || way === 'session';
+}
+
+const MISMATCH: Readonly<Record<Way, string>> = {
+  direct: 'is transaction, and connections go to PostgreSQL without a pooler: use none',
+  session: 'is transaction, and the pooler is in session mode: use none',
+  transaction: 'is none, and connections go through a pooler in transaction mode: use transaction',
+  statement: 'fits no pooler in statement mode: change its mode to transaction',
+};
+
+interface Session {
+  pid: number;
+  triggers: string;
+  isolation: string;
+}
+
+async function sessionOf(client: Client): Promise<Session> {
+  const { rows } = await client.query<Session>(`SELECT pg_backend_pid() AS pid,
+    current_setting('session_replication_role') AS triggers,
+    current_setting('default_transaction_isolation') AS isolation`);
+  return rows[0]!;
+}
+
+const pidOf = async (client: Client) => (await sessionOf(client)).pid;
+
+/**
+ * A pooler gives clients keys of its own to cancel by, where PostgreSQL names the process that serves them. In
+ * transaction mode the process of a first client then serves a second one, or changes while that holds another.
+ */
+async function wayOf(first: Client, pid: number, url: string): Promise<Way> {
+  if ((first as unknown as { processID: number }).processID === pid) return 'direct';
+  return connected(url, async (second) => {
+    const begun = await begin(second);
+    if (begun === 'refused') return 'statement';
+    if (begun === pid || (await changes(first, pid))) return 'transaction';
+    // In session mode each client keeps a server connection: where there was only one, the second still waits for it.
+    if (begun === 'waits') return 'session';
+    await second.query('COMMIT');
+    return (await changes(first, pid)) ? 'transaction' : 'session';
+  });
+}
+
+async function begin(client: Client): Promise<number | 'refused' | 'waits'> {
+  try {
+    await client.query('BEGIN');
+    return await pidOf(client);
+  } catch (error) {
+    const { message } = error as Error;
+    if (/statement pooling/i.test(message)) return 'refused';
+    if (/query read timeout/i.test(message)) return 'waits';
+    throw error;
+  }
+}
+
+async function changes(client: Client, pid: number): Promise<boolean> {
+  for (let looks = 0; looks < LOOKS; looks++) if ((await pidOf(client)) !== pid) return true;
+  return false;
+}
+
+async function connected<T>(url: string, work: (client: Client) => Promise<T>): Promise<T> {
+  const client = new Client({
+    connectionString: url,
+    application_name: 'gangway',
+    connectionTimeoutMillis: ANSWER_MS,
+    query_timeout: ANSWER_MS,
+  });
+  client.on('error', () => undefined);
+  await client.connect();
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+}

@@ -1,0 +1,71 @@
+/**
+ * What stands between Gangway and PostgreSQL. `none`: nothing, or a pooler in session mode. `transaction`: a pooler that
+ * may give each transaction another server connection.
+ */
+export type Pooler = 'none' | 'transaction';
+
+/**
+ * Settings that change what a statement reads, writes or waits for. A role or a database may have its own values, so
+ * none of them is left to chance.
+ */
+const SETTINGS: Readonly<Record<string, string>> = {
+  search_path: 'public, pg_temp',
+  datestyle: 'ISO, MDY',
+  intervalstyle: 'postgres',
+  timezone: 'UTC',
+  bytea_output: 'hex',
+  extra_float_digits: '1',
+  standard_conforming_strings: 'on',
+  array_nulls: 'on',
+  transform_null_equals: 'off',
+  exit_on_error: 'off',
+  lock_timeout: '0',
+  transaction_timeout: '0',
+  idle_in_transaction_session_timeout: '0',
+  idle_session_timeout: '0',
+};
+
+/** A commit that is not on disk could take back a claim whose request has left. Stronger values stay. */
+const DURABLE = `CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on'
+  ELSE current_setting('synchronous_commit') END`;
+
+/** The value of a timeout that PostgreSQL refuses. */
+const TOO_LATE = 'too late';
+
+/** How many milliseconds are left until the instant `$1` on PostgreSQL's clock. */
+const LEFT = `$1::float8 - extract(epoch FROM clock_timestamp())::float8 * 1000`;
+
+/** The statement that makes all settings of a session. */
+export function sessionSettings(statementTimeoutMs: number): string {
+  const isolation = ['default_transaction_isolation', `'read committed'`] as const;
+  return settingsText(`'${statementTimeoutMs}'`, false, [isolation]);
+}
+
+/**
+ * The statement that makes all settings of the transaction that it is in. Its last column is PostgreSQL's clock, in
+ * milliseconds of the epoch.
+ *
+ * @param until `deadline`: the transaction's next statement must end by the instant `$1` on that clock, and this one fails
+ *   after that: see {@link isTooLate}.
+ */
+export function transactionSettings(until: { timeoutMs: number } | 'deadline'): string {
+  const timeout =
+    until === 'deadline'
+      ? `CASE WHEN ${LEFT} < 1 THEN '${TOO_LATE}' ELSE greatest(ceil(${LEFT}), 1)::int::text END`
+      : `'${until.timeoutMs}'`;
+  return `${settingsText(timeout, true)}, (extract(epoch FROM clock_timestamp()) * 1000)::bigint`;
+}
+
+/** Whether the settings failed because their deadline is over. The statement after them was not carried out. */
+export const isTooLate = (error: { code?: unknown; message: string }): boolean =>
+  error.code === '22023' && error.message.includes(`"${TOO_LATE}"`);
+
+function settingsText(timeout: string, isLocal: boolean, more: (readonly [string, string])[] = []): string {
+  const values = [
+    ...Object.entries(SETTINGS).map(([name, value]) => [name, `'${value}'`]),
+    ['statement_timeout', timeout],
+    ['synchronous_commit', DURABLE],
+    ...more,
+  ];
+  return `SELECT ${values.map(([name, value]) => `set_config('${name}', ${value}, ${isLocal})`).join(', ')}`;
+}

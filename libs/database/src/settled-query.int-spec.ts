@@ -1,0 +1,58 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { DataSource } from 'typeorm';
+import { testDatabaseUrl } from '#libs/testing';
+import { createDataSource } from './data-source.js';
+import { poolOf } from './prepared-statements.js';
+
+const LIMIT_MS = 1_000;
+const SLEEP = 'SELECT pg_sleep(0.7)';
+
+/** As behind a pooler in transaction mode. The queue of one connection stands for that of a pooler. */
+let dataSource: DataSource;
+beforeAll(async () => {
+  const options = { url: await testDatabaseUrl(), pooler: 'transaction', poolSize: 1 } as const;
+  dataSource = await createDataSource({ ...options, statementTimeoutMs: LIMIT_MS }).initialize();
+  await dataSource.query('CREATE TABLE spec_late (said text)');
+});
+afterAll(async () => {
+  await dataSource.query('DROP TABLE spec_late');
+  await dataSource.destroy();
+});
+
+/** Sends them all at once: each waits until those before it have ended. */
+async function inOneQueue(...texts: string[]) {
+  const client = await poolOf(dataSource).take();
+  const results = await Promise.allSettled(texts.map((text) => client.query(text)));
+  client.release();
+  return results.map((result) => (result.status === 'rejected' ? (result.reason as Error) : null));
+}
+
+describe('a statement behind a pooler in transaction mode', () => {
+  it('is carried out with its values, and with an error of its own', async () => {
+    expect(await dataSource.query('SELECT $1::int * 2 AS double', [21])).toEqual([{ double: 42 }]);
+    await expect(dataSource.query('SELECT $1::uuid', ['none'])).rejects.toMatchObject({ code: '22P02' });
+    // An error that looks like a missed deadline, and is none.
+    await expect(
+      dataSource.query(`SELECT set_config('statement_timeout', 'too late', true)`),
+    ).rejects.toMatchObject({ code: '22023' });
+  });
+
+  it('is given up when its time is over, and not carried out after that', async () => {
+    const [, second, third] = await inOneQueue(SLEEP, SLEEP, `INSERT INTO spec_late VALUES ('late')`);
+    expect(second).toMatchObject({ code: '57014' });
+    expect(third).toMatchObject({ code: '57014', message: expect.stringContaining('kept it for too long') });
+    expect(await dataSource.query('SELECT * FROM spec_late')).toEqual([]);
+    // The next connection reads the clock anew.
+    await dataSource.query(`INSERT INTO spec_late VALUES ('in time')`);
+    expect(await dataSource.query('SELECT said FROM spec_late')).toEqual([{ said: 'in time' }]);
+  });
+
+  it('waits for as long as it takes where no limit is set', async () => {
+    const patient = createDataSource({ url: await testDatabaseUrl(), pooler: 'transaction' });
+    await patient.initialize();
+    expect(await patient.query(`SELECT current_setting('statement_timeout') AS limit`)).toEqual([
+      { limit: '0' },
+    ]);
+    await patient.destroy();
+  });
+});

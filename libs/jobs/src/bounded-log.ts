@@ -1,0 +1,40 @@
+import type { Logger } from '@nestjs/common';
+
+const EVERY_MS = 60_000;
+const TEXTS = 50;
+
+/** For what goes wrong with every job or every second: writes each text once a minute, with the count of the rest. */
+export class BoundedLog {
+  readonly #said = new Map<string, { atMs: number; left: number }>();
+
+  constructor(
+    private readonly logger: Pick<Logger, 'log' | 'warn'>,
+    private readonly everyMs = EVERY_MS,
+  ) {}
+
+  /** @returns whether it was said now, and not counted. */
+  warn(text: string): boolean {
+    return this.#say('warn', text);
+  }
+
+  /** For good news. @returns as {@link warn}. */
+  log(text: string): boolean {
+    return this.#say('log', text);
+  }
+
+  /** Texts that differ only in ids and numbers count as one. */
+  #say(level: 'log' | 'warn', text: string): boolean {
+    const key = text.replace(/[0-9a-f-]{8,}|\d+/gi, '#').slice(0, 200);
+    const now = performance.now();
+    const last = this.#said.get(key);
+    if (last && now - last.atMs < this.everyMs) {
+      last.left += 1;
+      return false;
+    }
+    const [oldest] = this.#said.keys();
+    if (!last && this.#said.size >= TEXTS && oldest !== undefined) this.#said.delete(oldest);
+    this.#said.set(key, { atMs: now, left: 0 });
+    this.logger[level](last?.left ? `${text} (and ${last.left} times more since the last such line)` : text);
+    return true;
+  }
+}

@@ -1,0 +1,53 @@
+import { Redis, type RedisOptions } from 'ioredis';
+import { NO_DATABASE, troubleOf } from './redis-trouble.js';
+
+/** A refusal makes a connection reconnect at most this often: the next server may refuse as well. */
+const PACE_MS = 1_000;
+
+/** The longest pause between two tries: a server without the database will most likely refuse it again. */
+const NO_DATABASE_PAUSE_MS = 2_000;
+
+/**
+ * Reconnects when the server refuses what another one may take. Each copy has its own pace: BullMQ makes copies for
+ * blocking reads, and all of them meet a failover in the same moment.
+ */
+export class PacedRedis extends Redis {
+  #hasDatabase = true;
+
+  constructor(url: string, options: RedisOptions);
+  constructor(options: RedisOptions);
+  constructor(first: string | RedisOptions, options: RedisOptions = {}) {
+    if (typeof first === 'string') super(first, { ...options, reconnectOnError: atAPace() });
+    else super({ ...first, reconnectOnError: atAPace() });
+    const { retryStrategy } = this.options;
+    this.options.retryStrategy = (times) => {
+      const pauseMs = retryStrategy?.(times);
+      return typeof pauseMs === 'number' && !this.#hasDatabase ? NO_DATABASE_PAUSE_MS : pauseMs;
+    };
+  }
+
+  /** ioredis would go on in database 0 where the server refuses the one of the URL. */
+  override select(...args: Parameters<Redis['select']>): ReturnType<Redis['select']> {
+    const selected = super.select(...args);
+    selected.catch((error: Error) => {
+      if (!NO_DATABASE.test(error.message)) return;
+      this.#hasDatabase = false;
+      this.disconnect(true);
+    });
+    return selected;
+  }
+
+  override duplicate(override?: Partial<RedisOptions>): Redis {
+    return new PacedRedis({ ...this.options, ...override });
+  }
+}
+
+function atAPace(): (error: Error) => boolean {
+  let lastMs = -Infinity;
+  return (error) => {
+    const now = performance.now();
+    if (now - lastMs < PACE_MS || !troubleOf(error).elsewhere) return false;
+    lastMs = now;
+    return true;
+  };
+}

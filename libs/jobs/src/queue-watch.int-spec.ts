@@ -1,0 +1,73 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { z } from 'zod';
+import { until } from '#libs/testing';
+import { openJobs, type Jobs } from './fixtures/open-jobs.js';
+import { QUEUE_NAMES, type JobHandler } from './job-definition.js';
+
+const handlers = (): JobHandler[] =>
+  QUEUE_NAMES.map((queue) => ({
+    job: { queue, name: `of-${queue}`, payload: z.object({}) },
+    handle: async () => ({}),
+  }));
+
+let jobs: Jobs;
+beforeEach(async () => {
+  jobs = await openJobs();
+});
+afterEach(() => jobs.close());
+
+const check = async (name: string) => (await jobs.health.ready()).checks[name]!;
+const metrics = () => jobs.metrics.registry.metrics();
+
+describe('each queue', () => {
+  it('is checked by its name, and up while nothing waits too long', async () => {
+    jobs.runner.start(handlers());
+    await jobs.queues.get('steps').add('of-steps', {});
+    await until('its job has ended', async () => /last finished/.test((await check('queue steps')).detail!));
+    for (const name of QUEUE_NAMES) expect((await check(`queue ${name}`)).status).toBe('up');
+    expect(await metrics()).toMatch(/^gangway_queue_last_finished_seconds\{queue="steps"\} [\d.]+$/m);
+  });
+
+  it('is down from when it is paused until it is resumed, with the instant', async () => {
+    const queue = jobs.queues.get('expiry');
+    const from = Math.floor(Date.now() / 1_000) * 1_000;
+    await queue.pause();
+    await queue.add('of-expiry', {});
+    const { detail } = await until('it is seen', async () => {
+      const found = await check('queue expiry');
+      return found.status === 'down' && /1 waiting/.test(found.detail!) && found;
+    });
+    const [, since] = /^paused since (\S+), its jobs are not run; 1 waiting/.exec(detail!)!;
+    expect(Date.parse(since!)).toBeGreaterThanOrEqual(from);
+    expect((await check('queue steps')).status).toBe('up');
+    expect((await jobs.health.ready()).status).toBe('degraded');
+    expect(await metrics()).toMatch(/^gangway_queue_paused\{queue="expiry"\} 1$/m);
+    expect(await metrics()).toMatch(/^gangway_queue_waiting\{queue="expiry"\} 1$/m);
+
+    await queue.resume();
+    await until('it is up', async () => (await check('queue expiry')).status === 'up');
+  });
+
+  it('is down when no worker takes what is due', async () => {
+    const queue = jobs.queues.get('steps');
+    await queue.add('of-steps', {}, { timestamp: Date.now() - 30_000 });
+    const { detail } = await until('it is seen', async () => {
+      const found = await check('queue steps');
+      return found.status === 'down' && found;
+    });
+    expect(detail).toMatch(/^1 waiting, the oldest for 3\d s; none finished yet$/);
+    // The same for a retry that slept until a while ago.
+    await queue.drain();
+    await queue.add('of-steps', {}, { timestamp: Date.now() - 30_000, delay: 5_000 });
+    await until('it is seen', async () => /the oldest for 2\d s/.test((await check('queue steps')).detail!));
+  });
+
+  it('counts the lateness of a long retry from when it was due', async () => {
+    await jobs.queues.get('steps').add('of-steps', {}, { timestamp: Date.now() - 600_000, delay: 599_000 });
+    await until('it is seen', async () =>
+      /the oldest for [1-3] s/.test((await check('queue steps')).detail!),
+    );
+    jobs.runner.start(handlers());
+    await until('it was run', async () => /last finished/.test((await check('queue steps')).detail!));
+  });
+});

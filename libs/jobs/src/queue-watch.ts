@@ -1,0 +1,150 @@
+import { Injectable, Logger } from '@nestjs/common';
+import type { Job, Queue } from 'bullmq';
+import { Health, Metrics, type Finding } from '#libs/platform';
+import { QUEUE_NAMES, type QueueName } from './job-definition.js';
+import { Queues } from './queues.js';
+
+/** A job that nothing holds back is taken within milliseconds. */
+const LATE_MS = 10_000;
+/** Redis is asked no more often, even if health and metrics are. */
+const SEEN_FOR_MS = 1_000;
+const EVENTS_READ = 1_000;
+
+interface Seen {
+  paused: boolean;
+  /** When it was paused, where its events still tell. */
+  pausedAt: number | null;
+  waiting: number;
+  /** Since when the oldest job could have been taken. */
+  oldestDueAt: number | null;
+  lastFinishedAt: number | null;
+}
+
+/** Reads from Redis how each queue is doing: whether it is paused or late, and when it last ended a job. */
+@Injectable()
+export class QueueWatch {
+  readonly #seen = new Map<QueueName, { atMs: number; seen: Promise<Seen> }>();
+  readonly #pausedAt = new Map<QueueName, number | null>();
+  readonly #logger = new Logger(QueueWatch.name);
+  /** The queues that this process's log has as down. */
+  readonly #logged = new Set<QueueName>();
+
+  constructor(
+    private readonly queues: Queues,
+    health: Health,
+    metrics: Metrics,
+  ) {
+    for (const name of QUEUE_NAMES) {
+      health.register({ name: `queue ${name}`, vital: false, check: () => this.#check(name) });
+    }
+    const gauge = (what: string, help: string, read: (seen: Seen) => number) =>
+      metrics.gauge(`gangway_queue_${what}`, help, 'queue', () => this.#read(read));
+    gauge('paused', 'Whether the queue is paused', ({ paused }) => Number(paused));
+    gauge('waiting', 'Jobs that could be taken now', ({ waiting }) => waiting);
+    gauge('oldest_waiting_seconds', 'For how long the oldest of them could be taken', (seen) =>
+      seconds(ageOf(seen.oldestDueAt)),
+    );
+    gauge('last_finished_seconds', 'For how long no job of the queue has ended; NaN if none has', (seen) =>
+      seen.lastFinishedAt === null ? NaN : seconds(ageOf(seen.lastFinishedAt)),
+    );
+  }
+
+  async #check(name: QueueName): Promise<Finding> {
+    return this.queues.unlessAway(async () => findingOf(await this.#look(name)));
+  }
+
+  /** Empty without Redis: an old number would be taken for a new one. */
+  async #read(read: (seen: Seen) => number): Promise<Record<string, number>> {
+    if (!this.queues.link.isConnected) return {};
+    const each = QUEUE_NAMES.map(async (name) => [name, read(await this.#look(name))] as const);
+    return Promise.all(each).then(Object.fromEntries, () => ({}));
+  }
+
+  #look(name: QueueName): Promise<Seen> {
+    const now = performance.now();
+    const last = this.#seen.get(name);
+    if (last && now - last.atMs < SEEN_FOR_MS) return last.seen;
+    const seen = this.#ask(name);
+    seen.catch(() => this.#seen.delete(name));
+    this.#seen.set(name, { atMs: now, seen });
+    return seen;
+  }
+
+  async #ask(name: QueueName): Promise<Seen> {
+    const queue = this.queues.get(name);
+    const [paused, counts, waiting, delayed, completed, failed] = await Promise.all([
+      queue.isPaused(),
+      queue.getJobCounts('wait', 'prioritized'),
+      queue.getWaiting(0, 0),
+      queue.getDelayed(0, 0),
+      queue.getCompleted(0, 0),
+      queue.getFailed(0, 0),
+    ]);
+    const now = Date.now();
+    const due = [...waiting, ...delayed]
+      .filter(isThere)
+      .map(dueAtOf)
+      .filter((at) => at <= now);
+    const ended = [...completed, ...failed].filter(isThere).map((job) => job.finishedOn ?? 0);
+    const seen = {
+      paused,
+      pausedAt: await this.#pauseOf(name, paused, queue),
+      waiting: Object.values(counts).reduce((sum, count) => sum + count, 0),
+      oldestDueAt: due.length > 0 ? Math.min(...due) : null,
+      lastFinishedAt: ended.length > 0 ? Math.max(...ended) : null,
+    };
+    this.#logChange(name, findingOf(seen));
+    return seen;
+  }
+
+  /** One line per change, in each process, so that each log tells of it. */
+  #logChange(name: QueueName, { status, detail }: Finding): void {
+    if (status === 'down' && !this.#logged.has(name)) {
+      this.#logged.add(name);
+      this.#logger.warn(`queue ${name} is degraded: ${detail}`);
+    } else if (status === 'up' && this.#logged.delete(name)) {
+      this.#logger.log(`queue ${name} is in order again`);
+    }
+  }
+
+  /** BullMQ keeps no instant; its events do, as long as there are not too many after it. */
+  async #pauseOf(name: QueueName, paused: boolean, queue: Queue): Promise<number | null> {
+    if (!paused) {
+      this.#pausedAt.delete(name);
+      return null;
+    }
+    const known = this.#pausedAt.get(name);
+    if (known !== undefined) return known;
+    const events = await this.queues.redis.xrevrange(queue.toKey('events'), '+', '-', 'COUNT', EVENTS_READ);
+    const [id] = events.find(([, fields]) => fields.includes('paused')) ?? [];
+    const at = id === undefined ? null : Number(id.split('-', 1)[0]);
+    this.#pausedAt.set(name, at);
+    return at;
+  }
+}
+
+/** Pure, for its table of cases. */
+export function findingOf(seen: Seen, now = Date.now()): Finding {
+  const oldestMs = ageOf(seen.oldestDueAt, now);
+  const since = seen.pausedAt === null ? '' : ` since ${instant(seen.pausedAt)}`;
+  const detail = [
+    ...(seen.paused ? [`paused${since}, its jobs are not run`] : []),
+    seen.waiting > 0 || seen.oldestDueAt !== null
+      ? `${Math.max(seen.waiting, 1)} waiting, the oldest for ${Math.round(oldestMs / 1_000)} s`
+      : 'none waiting',
+    seen.lastFinishedAt === null
+      ? 'none finished yet'
+      : `last finished ${Math.round(ageOf(seen.lastFinishedAt, now) / 1_000)} s ago`,
+  ].join('; ');
+  return { status: seen.paused || oldestMs > LATE_MS ? 'down' : 'up', detail };
+}
+
+const isThere = (job: Job | undefined): job is Job => job !== undefined;
+const ageOf = (at: number | null, now = Date.now()) => (at === null ? 0 : Math.max(0, now - at));
+const seconds = (ms: number) => ms / 1_000;
+const instant = (ms: number) => new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
+
+/** A job that went back to sleep was due when it was last looked at, at the earliest. */
+function dueAtOf(job: Job): number {
+  return Math.max(job.timestamp + (job.delay || (job.opts.delay ?? 0)), job.processedOn ?? 0);
+}

@@ -1,0 +1,198 @@
+import { Logger } from '@nestjs/common';
+import type { Redis, RedisOptions } from 'ioredis';
+import { BoundedLog } from './bounded-log.js';
+import { PacedRedis } from './paced-redis.js';
+import { CLOSED, LOADING, NOT_YET, SILENT, SILENT_TO_WRITES, troubleOf } from './redis-trouble.js';
+import type { RedisTrouble } from './redis-trouble.js';
+
+const BEAT_MS = 1_000;
+/** Beats, not milliseconds: a process that was too busy to read an answer counts one, however long it was. */
+const BEATS_WITHOUT_ANSWER = 2;
+const CHANGE_LOG_MS = 10_000;
+
+const SHARED: RedisOptions = {
+  connectTimeout: 2_000,
+  /** ioredis keeps the process alive for so long after a socket that was never open. Its default is two seconds. */
+  disconnectTimeout: 200,
+  maxLoadingRetryTime: 1_000,
+};
+
+/** Waits a little longer with each try, two seconds at the most: a Redis that is back is found soon. */
+const retryStrategy = (times: number) => Math.min(50 * times, 2_000);
+
+export interface LinkOptions {
+  /** The connection's name, as `CLIENT LIST` shows it. */
+  name: string;
+  /** Of all keys of this installation. */
+  prefix: string;
+}
+
+/**
+ * A connection to Redis that knows whether Redis takes its writes. It asks once a second with a write that changes
+ * nothing, and reconnects when no answer comes. A server that hangs, or a network that lost the connection, closes
+ * nothing, and every command would wait for ever. Not for a connection that makes blocking reads.
+ *
+ * ioredis has `socketTimeout` for this, but its timer outlives the connection it was set for: it then cuts the next,
+ * healthy one, or keeps a process that has done all its work.
+ */
+export class RedisLink {
+  readonly #log: BoundedLog;
+  readonly #key: string;
+  readonly #listeners: (() => void)[] = [];
+  readonly #timer: NodeJS.Timeout;
+  #trouble: RedisTrouble | null = NOT_YET;
+  #changedAtMs = 0;
+  #isTold = true;
+  #asking: Promise<void> | undefined;
+  /** Beats since the question that is open; the handshake of a new connection is one too. */
+  #unanswered: number | undefined;
+
+  /**
+   * A link that fails at once when Redis is away, and soon when it hangs: for requests, which must not be held up.
+   *
+   * @param options.commandTimeout milliseconds after which a command has failed.
+   */
+  static impatient(
+    url: string,
+    { commandTimeout = 2_000, ...options }: LinkOptions & { commandTimeout?: number },
+  ): RedisLink {
+    const redis = new PacedRedis(url, {
+      ...SHARED,
+      enableOfflineQueue: false,
+      maxRetriesPerRequest: 0,
+      commandTimeout,
+      retryStrategy,
+      connectionName: options.name,
+    });
+    return new RedisLink(redis, options);
+  }
+
+  /**
+   * A link that waits for Redis as long as it takes: BullMQ's workers want that. BullMQ watches over the copies of
+   * it that it makes for blocking reads.
+   *
+   * @param options.isWanted once false, a lost connection is not made again, and what still waits for it fails.
+   */
+  static patient(url: string, { isWanted, ...options }: LinkOptions & { isWanted(): boolean }): RedisLink {
+    const redis = new PacedRedis(url, {
+      ...SHARED,
+      maxRetriesPerRequest: null,
+      retryStrategy: (times) => (isWanted() ? retryStrategy(times) : null),
+      connectionName: options.name,
+    });
+    return new RedisLink(redis, options);
+  }
+
+  private constructor(
+    readonly redis: Redis,
+    { name, prefix }: LinkOptions,
+  ) {
+    this.name = name;
+    this.#key = `${prefix}:writable`;
+    this.#log = new BoundedLog(new Logger(name), CHANGE_LOG_MS);
+    redis.on('connect', () => (this.#unanswered = 0));
+    redis.on('ready', () => {
+      this.#unanswered = undefined;
+      void this.ask();
+    });
+    redis.on('close', () => {
+      this.#unanswered = undefined;
+      this.#asking = undefined; // the next connection is asked for itself
+      if (!this.#trouble) this.#found(CLOSED);
+    });
+    redis.on('error', (error: Error) => this.#found(troubleOf(error)));
+    this.#timer = setInterval(() => this.#beat(), BEAT_MS).unref();
+    redis.once('end', () => clearInterval(this.#timer));
+  }
+
+  readonly name: string;
+
+  /** Whether a write that is sent now would be taken. */
+  get accepts(): boolean {
+    return this.#trouble === null && this.isConnected;
+  }
+
+  /** Whether a command that is sent now would reach Redis, which may yet refuse it. */
+  get isConnected(): boolean {
+    return this.redis.status === 'ready';
+  }
+
+  /** Why Redis is of no use now; null while it is. */
+  get trouble(): RedisTrouble | null {
+    return this.#trouble;
+  }
+
+  onChange(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Asks at once instead of with the next beat. Never throws; resolves with the answer, or with the connection. */
+  ask(): Promise<void> {
+    if (!this.isConnected) return Promise.resolve();
+    this.#asking ??= this.#write().finally(() => (this.#asking = undefined));
+    return this.#asking;
+  }
+
+  disconnect(): void {
+    clearInterval(this.#timer);
+    this.#listeners.splice(0);
+    this.#trouble ??= CLOSED; // without a word in the log
+    this.redis.disconnect();
+  }
+
+  /** The key never exists, so this write changes, copies and keeps nothing. What stops other writes stops it too. */
+  async #write(): Promise<void> {
+    this.#unanswered ??= 0;
+    try {
+      await this.redis.set(this.#key, 1, 'PX', 1, 'XX');
+      this.#unanswered = undefined;
+      this.#found(null);
+    } catch (error) {
+      // Without an answer, the beats go on counting.
+      if ((error as Error).name !== 'ReplyError') return;
+      this.#unanswered = undefined;
+      this.#found(troubleOf(error as Error));
+    }
+  }
+
+  #beat(): void {
+    if (performance.now() - this.#changedAtMs > CHANGE_LOG_MS) this.#tell();
+    // Between connections ioredis has its own timer, which disconnect() would take away.
+    const handshake = this.redis.status === 'connect';
+    if (!this.isConnected && !handshake) return;
+    if (handshake) void this.#lookForLoading();
+    if (this.#unanswered === undefined || ++this.#unanswered < BEATS_WITHOUT_ANSWER) {
+      // Where a command has timed out, its answer is lost: only a new question can show that Redis is there.
+      return void this.ask();
+    }
+    this.#unanswered = undefined;
+    this.#found(handshake ? SILENT : SILENT_TO_WRITES);
+    this.redis.disconnect(true);
+  }
+
+  /** ioredis waits for the end of it in the handshake, and does not say so. */
+  async #lookForLoading(): Promise<void> {
+    const info = await this.redis.info('persistence').catch(() => '');
+    if (!/^loading:1/m.test(info)) return;
+    this.#unanswered = 0;
+    this.#found(LOADING);
+  }
+
+  #found(trouble: RedisTrouble | null): void {
+    if (trouble?.words === this.#trouble?.words) return;
+    // A first connection that works is no news.
+    this.#isTold = this.#trouble === NOT_YET && trouble === null;
+    this.#trouble = trouble;
+    this.#changedAtMs = performance.now();
+    this.#tell();
+    this.#listeners.forEach((tell) => tell());
+  }
+
+  /** One line per change. The bounded log may leave one out: then a beat repeats it, if the state has lasted. */
+  #tell(): void {
+    if (this.#isTold) return;
+    this.#isTold = this.#trouble
+      ? this.#log.warn(`Redis ${this.#trouble.words}`)
+      : this.#log.log('Redis takes writes again');
+  }
+}

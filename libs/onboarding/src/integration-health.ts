@@ -1,0 +1,150 @@
+import {
+  Inject,
+  Injectable,
+  Logger,
+  type BeforeApplicationShutdown,
+  type OnApplicationBootstrap,
+} from '@nestjs/common';
+import { CLOCK, type Clock } from '#libs/kernel';
+import { CONFIG, Health, Metrics, type Config } from '#libs/platform';
+import { Integrations, type Integration } from '#libs/upstream';
+import { IntegrationKnowledge } from './integration-knowledge.js';
+import { findingOf, type IntegrationFinding } from './integration-verdict.js';
+
+/** How often each process tells and reads. */
+const REFRESH_MS = 2_500;
+/** A process tells a change after this time, and a look at the health is no older. */
+const SOON_MS = 250;
+/** A look waits no longer for PostgreSQL, and then says what is known. A process that ends waits no longer either. */
+const PATIENCE_MS = 1_000;
+/** How soon a process asks whether its own trouble is over, once no other knows of one. */
+const HURRIED_PROBE_MS = 5_000;
+
+/**
+ * The health of the integrations as all processes know it together: an outage shows in the service, too, when only the
+ * worker meets it (docs/decisions/0025).
+ */
+@Injectable()
+export class IntegrationHealth implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  readonly #logger = new Logger(IntegrationHealth.name);
+  #timer: NodeJS.Timeout | undefined;
+  #soon: NodeJS.Timeout | undefined;
+  /** The integrations that this process's log has as degraded. */
+  readonly #logged = new Set<string>();
+  readonly #troubledSinceMs = new Map<string, number>();
+
+  constructor(
+    private readonly integrations: Integrations,
+    private readonly knowledge: IntegrationKnowledge,
+    @Inject(CONFIG) private readonly config: Config,
+    @Inject(CLOCK) private readonly clock: Clock,
+    health: Health,
+    metrics: Metrics,
+  ) {
+    health.registerGroup({ name: 'upstreams', check: () => this.#check() });
+    this.#measure(metrics);
+    for (const { provider } of integrations.all()) provider.ends.changed = () => this.#tellSoon();
+  }
+
+  onApplicationBootstrap(): void {
+    this.#timer = setInterval(() => void this.#refresh(), REFRESH_MS).unref();
+    void this.#refresh();
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    clearInterval(this.#timer);
+    clearTimeout(this.#soon);
+    await inTime(this.knowledge.close());
+  }
+
+  async #check(): Promise<Record<string, IntegrationFinding>> {
+    if (this.#soon !== undefined || this.knowledge.ageMs > SOON_MS) await inTime(this.knowledge.sync());
+    return Object.fromEntries(this.#findings().map(([name, finding]) => [`upstream ${name}`, finding]));
+  }
+
+  #findings(): [name: string, finding: IntegrationFinding][] {
+    return this.knowledge.names().map((name) => [name, this.#findingOf(name)]);
+  }
+
+  #findingOf(name: string): IntegrationFinding {
+    return findingOf(this.knowledge.known(name), this.config.CLOCK_SKEW_WARN_MS);
+  }
+
+  #tellSoon(): void {
+    this.#soon ??= setTimeout(() => {
+      this.#soon = undefined;
+      void this.knowledge.sync();
+    }, SOON_MS).unref();
+  }
+
+  /** Log lines come from here only: a timer that a call began would log them as that request's. */
+  async #refresh(): Promise<void> {
+    await this.knowledge.sync();
+    this.#logChanges();
+    for (const integration of this.integrations.all()) this.#probeWhenTroubled(integration);
+  }
+
+  /** One line per change, in each process, so that each log tells of it. */
+  #logChanges(): void {
+    for (const [integration, { status, detail }] of this.#findings()) {
+      if (status === 'down' && !this.#logged.has(integration)) {
+        this.#logged.add(integration);
+        this.#logger.warn({ integration, health: 'degraded' }, `${integration} is degraded: ${detail}`);
+      } else if (status === 'up' && this.#logged.delete(integration)) {
+        this.#logger.log({ integration, health: 'ok' }, `${integration} is in order again`);
+      }
+    }
+  }
+
+  /**
+   * Some troubles end only by a call, and none may come for long: a refused key, a bad signer or clock, an open breaker.
+   * So this process probes by itself.
+   */
+  #probeWhenTroubled({ name, provider, skew, keys }: Integration): void {
+    const now = this.clock.monotonicMs();
+    const isOwn =
+      provider.ends.refused !== null ||
+      provider.state !== 'closed' ||
+      Boolean(keys?.trouble) ||
+      skew.ms() >= this.config.CLOCK_SKEW_WARN_MS;
+    const { refused, failing } = this.#findingOf(name);
+    if (!isOwn && !refused && !failing) return void this.#troubledSinceMs.delete(name);
+    const sinceMs = this.#troubledSinceMs.get(name) ?? now;
+    this.#troubledSinceMs.set(name, sinceMs);
+    const known = this.knowledge.known(name);
+    const isOverElsewhere = isOwn && known.troubles.every(({ goodUntil }) => goodUntil <= known.now);
+    const everyMs = isOverElsewhere
+      ? Math.min(HURRIED_PROBE_MS, this.config.PROBE_EVERY_MS)
+      : this.config.PROBE_EVERY_MS;
+    if (now - Math.max(sinceMs, provider.lastProbeAtMs) < everyMs) return;
+    const limits = { timeoutMs: this.config.CALL_TIMEOUT_MS, beforeSend: () => undefined };
+    // Its end is noted where it is made.
+    provider.probe(limits).catch(() => undefined);
+  }
+
+  #measure(metrics: Metrics): void {
+    const gauge = (name: string, help: string, read: (finding: IntegrationFinding) => number) =>
+      metrics.gauge(`gangway_integration_${name}`, help, 'integration', () =>
+        Object.fromEntries(this.#findings().map(([integration, finding]) => [integration, read(finding)])),
+      );
+    gauge('degraded', 'Whether the integration is not in order, as all processes see it', ({ status }) =>
+      status === 'down' ? 1 : 0,
+    );
+    gauge('breakers_open', 'Processes whose breaker is not closed', ({ breakers }) => breakers?.length ?? 0);
+    gauge('refused', 'Whether upstream refuses our key or clock', ({ refused }) => (refused ? 1 : 0));
+    gauge('failures_in_a_row', 'Calls of one kind that failed since one succeeded', ({ failing }) =>
+      Math.max(0, ...(failing ?? []).map(({ failures }) => failures)),
+    );
+    gauge('parked', 'Onboardings that are parked', ({ parked }) => parked?.count ?? 0);
+    gauge(
+      'outcome_unknown',
+      'Onboardings that wait for a decision',
+      (found) => found.outcomeUnknown?.count ?? 0,
+    );
+  }
+}
+
+function inTime(work: Promise<void>): Promise<void> {
+  const patience = new Promise<void>((resolve) => setTimeout(resolve, PATIENCE_MS).unref());
+  return Promise.race([work, patience]);
+}

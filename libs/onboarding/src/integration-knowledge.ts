@@ -1,0 +1,204 @@
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { CLOCK, type Clock } from '#libs/kernel';
+import { PROCESS_NAME } from '#libs/platform';
+import { Integrations, type Failures, type Integration, type TroubleName } from '#libs/upstream';
+import {
+  IntegrationReports,
+  LIVE_MS,
+  type OwnTrouble,
+  type OwnView,
+  type Reports,
+  type Trouble,
+  type View,
+} from './integration-reports.js';
+import type { Known } from './integration-verdict.js';
+
+/**
+ * All that the processes know of the integrations. It tells the others what this process sees, and reads what they see.
+ * While PostgreSQL is away, it goes on with what it knows.
+ */
+@Injectable()
+export class IntegrationKnowledge {
+  readonly #logger = new Logger(IntegrationKnowledge.name);
+  #read: { reports: Reports; atMs: number } | null = null;
+  #syncing: Promise<void> | null = null;
+  #isShared = true;
+  #closed = false;
+
+  constructor(
+    private readonly integrations: Integrations,
+    private readonly shared: IntegrationReports,
+    @Inject(CLOCK) private readonly clock: Clock,
+    @Inject(PROCESS_NAME) private readonly process: string,
+  ) {}
+
+  /** Milliseconds since the others were last heard. */
+  get ageMs(): number {
+    return this.#read ? this.clock.monotonicMs() - this.#read.atMs : Infinity;
+  }
+
+  /** Tells and reads, one at a time. It does not throw. */
+  sync(): Promise<void> {
+    if (this.#closed) return Promise.resolve();
+    this.#syncing ??= this.#sync().finally(() => (this.#syncing = null));
+    return this.#syncing;
+  }
+
+  /** Takes this process's views back; from then on it tells nothing. Where PostgreSQL is away, they lapse. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#syncing;
+    await this.shared.withdraw(this.process).catch(() => undefined);
+  }
+
+  /** All that are configured here or elsewhere, or that onboardings wait for; in order. */
+  names(): string[] {
+    const { views = [], counts = [] } = this.#read?.reports ?? {};
+    const known = this.integrations.all().map(({ name }) => name);
+    return [
+      ...new Set([...known, ...[...views, ...counts].map(({ integration }) => integration)]),
+    ].toSorted();
+  }
+
+  known(name: string): Known {
+    const of = <T extends { integration: string }>(each: readonly T[] = []) =>
+      each.filter(({ integration }) => integration === name);
+    return {
+      views: of(this.#views()),
+      troubles: of(this.#troubles()),
+      counts: of(this.#read?.reports.counts),
+      now: this.#epochOf(this.clock.monotonicMs()),
+    };
+  }
+
+  async #sync(): Promise<void> {
+    // A server that takes no writes may still be read.
+    const faults = [await faultOf(() => this.#tell()), await faultOf(() => this.#hear())].filter(Boolean);
+    if (faults.length > 0 && this.#isShared)
+      this.#logger.warn(`health is not shared with other processes: ${faults[0]!.message}`);
+    this.#isShared = faults.length === 0;
+  }
+
+  async #tell(): Promise<void> {
+    const all = this.integrations.all();
+    await this.shared.publish(this.process, all.map((each) => this.#ownView(each))); // prettier-ignore
+    const untold = all.map(({ name, provider: { ends } }) => ({ name, ends, failures: ends.untold() }));
+    const troubles = untold.flatMap(({ name, failures }) => this.#ownTroubles(name, failures));
+    if (troubles.length > 0) await this.shared.report(troubles);
+    for (const { ends, failures } of untold) ends.told(failures);
+    await this.shared.count(this.#read?.reports.countedAgoMs ?? null);
+  }
+
+  async #hear(): Promise<void> {
+    const reports = await this.shared.read();
+    this.#read = { reports, atMs: this.clock.monotonicMs() };
+    const now = this.clock.monotonicMs();
+    const mended = reports.troubles
+      .filter((trouble) => this.#isOver(trouble))
+      .map(({ integration, what }) => ({ integration, what, age: now - this.#okAtMs(integration, what) }));
+    if (mended.length > 0) await this.shared.mended(mended);
+  }
+
+  #okAtMs(integration: string, what: TroubleName): number {
+    return this.integrations.find(integration)?.provider.ends.okAtMs(what) ?? -Infinity;
+  }
+
+  /** A call of the kind has succeeded here since. */
+  #isOver({ integration, what, lastAt }: Trouble): boolean {
+    return this.#epochOf(this.#okAtMs(integration, what)) > lastAt;
+  }
+
+  /** The others' views, until they lapse, and this process's own as it is now. */
+  #views(): View[] {
+    const told = this.#read?.reports.views ?? [];
+    const others = this.ageMs < LIVE_MS ? told.filter(({ process }) => process !== this.process) : [];
+    const own = this.integrations.all().map((integration) => {
+      const { breakerAgeMs, refusedAgeMs, ...view } = this.#ownView(integration);
+      // As it was told, so that all processes name the same instant.
+      const before = told.find(
+        (each) => each.process === this.process && each.integration === view.integration,
+      );
+      return {
+        ...view,
+        process: this.process,
+        breakerSince: breakerAgeMs === null ? null : (before?.breakerSince ?? this.#ago(breakerAgeMs)),
+        refusedSince: refusedAgeMs === null ? null : (before?.refusedSince ?? this.#ago(refusedAgeMs)),
+      };
+    });
+    return [...others, ...own];
+  }
+
+  /** The shared troubles, with those that this process has not told yet. */
+  #troubles(): Trouble[] {
+    const troubles = (this.#read?.reports.troubles ?? []).filter((trouble) => !this.#isOver(trouble));
+    const own = this.integrations
+      .all()
+      .flatMap(({ name, provider: { ends } }) => this.#ownTroubles(name, ends.untold()));
+    for (const { integration, what, failures, failure, status, sinceAgeMs, lastAgeMs, goodForMs } of own) {
+      const at = troubles.findIndex((each) => each.integration === integration && each.what === what);
+      const before = troubles[at];
+      const lastAt = this.#ago(lastAgeMs);
+      const merged = {
+        integration,
+        what,
+        failures: failures + (before?.failures ?? 0),
+        since: before?.since ?? this.#ago(sinceAgeMs),
+        lastAt,
+        goodUntil: goodForMs === null ? Infinity : lastAt + goodForMs,
+        failure,
+        status,
+      };
+      troubles.splice(at < 0 ? troubles.length : at, 1, merged);
+    }
+    return troubles;
+  }
+
+  #ownView({ name, provider, skew, keys }: Integration): OwnView {
+    const now = this.clock.monotonicMs();
+    const { notClosedSinceMs, ends } = provider;
+    const two = keys && keys.count > 1;
+    return {
+      integration: name,
+      breaker: provider.state,
+      breakerAgeMs: notClosedSinceMs === null ? null : now - notClosedSinceMs,
+      refusedAgeMs: ends.refused && now - ends.refused.sinceMs,
+      refusedStatus: ends.refused?.status ?? null,
+      skewMs: Math.round(skew.ms()),
+      signer: keys?.trouble?.message ?? null,
+      key: two ? { inUse: keys.inUse, count: keys.count, fingerprint: keys.fingerprint } : null,
+    };
+  }
+
+  #ownTroubles(integration: string, untold: ReadonlyMap<TroubleName, Failures>): OwnTrouble[] {
+    const now = this.clock.monotonicMs();
+    return [...untold].map(([what, { count, firstAtMs, lastAtMs, failure, status, goodForMs }]) => ({
+      integration,
+      what,
+      failures: count,
+      failure,
+      status,
+      sinceAgeMs: now - firstAtMs,
+      lastAgeMs: now - lastAtMs,
+      goodForMs,
+    }));
+  }
+
+  /** An instant by PostgreSQL's clock, as far as it is known: this process's own may be wrong. */
+  #epochOf(monotonicMs: number): number {
+    if (this.#read) return this.#read.reports.now + monotonicMs - this.#read.atMs;
+    return this.clock.nowMs() + monotonicMs - this.clock.monotonicMs();
+  }
+
+  #ago(ageMs: number): number {
+    return this.#epochOf(this.clock.monotonicMs() - ageMs);
+  }
+}
+
+async function faultOf(work: () => Promise<void>): Promise<Error | null> {
+  try {
+    await work();
+    return null;
+  } catch (error) {
+    return error as Error;
+  }
+}

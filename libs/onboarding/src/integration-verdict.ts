@@ -1,0 +1,201 @@
+import type { Finding } from '#libs/platform';
+import type { Count, Trouble, View } from './integration-reports.js';
+
+/** So many failures in a row of one step are an outage: fewer happen to a provider that works. */
+const FAILURES_IN_A_ROW = 3;
+
+/** What all processes and the probe know of one integration. Instants are milliseconds since the epoch. */
+export interface Known {
+  /** Of the processes that live. */
+  views: readonly View[];
+  troubles: readonly Trouble[];
+  counts: readonly Count[];
+  now: number;
+}
+
+/** A finding with its facts apart, for machines. Instants are RFC 3339; a member is absent where there is nothing. */
+export interface IntegrationFinding extends Finding {
+  /** Breakers that are not closed. */
+  breakers?: { process: string; state: string; since: string }[];
+  /** Upstream refuses our key, its scope or our clock. `status` is that of its last such answer, if one came. */
+  refused?: { since: string; status?: number };
+  /** Processes that get no signature. */
+  unsigned?: string[];
+  /** The largest distance between a process's clock and the provider's, where that is too far. */
+  clockSkewSeconds?: number;
+  /** Calls that have failed in a row since they last succeeded. */
+  failing?: { call: string; failures: number; since: string }[];
+  lastError?: { call: string; class: string; status?: number; at: string };
+  parked?: { count: number; since: string; reasons: Record<string, number> };
+  outcomeUnknown?: { count: number; since: string };
+}
+
+/** What one fact adds: a clause for people, members for machines. */
+type Part = { text?: string; facts?: Partial<IntegrationFinding> } | null;
+
+/**
+ * Says how an integration is doing. Onboardings with an unknown outcome are shown, but do not make it bad: they wait for a
+ * decision for up to a day, and the provider may work again long before.
+ *
+ * @param skewWarnMs from which distance on clocks are apart.
+ */
+export function findingOf(known: Known, skewWarnMs: number): IntegrationFinding {
+  const views = known.views.toSorted(by(({ process }) => process));
+  const bad = [
+    breakers(views),
+    refused(views, known.troubles),
+    unsigned(views),
+    clocks(views, skewWarnMs),
+    failing(known),
+    parked(known.counts),
+  ].filter((part) => part !== null);
+  const parts = [...bad, lastError(known), unknown(known.counts), keys(views)].filter(
+    (part) => part !== null,
+  );
+  const told = parts.flatMap(({ text }) => text ?? []);
+  return Object.assign(
+    { status: bad.length > 0 ? 'down' : 'up', ...(told.length > 0 && { detail: told.join('; ') }) } as const,
+    ...parts.map(({ facts }) => facts),
+  );
+}
+
+function breakers(views: readonly View[]): Part {
+  const open = views.filter(({ breakerSince }) => breakerSince !== null);
+  if (open.length === 0) return null;
+  return {
+    text: open
+      .map(({ process, breaker, breakerSince }) => {
+        return `the breaker is ${breaker} in ${process} since ${shown(breakerSince!)}`;
+      })
+      .join('; '),
+    facts: {
+      breakers: open.map(({ process, breaker, breakerSince }) => ({
+        process,
+        state: breaker,
+        since: instant(breakerSince!),
+      })),
+    },
+  };
+}
+
+/** As a process sees it now, or as a process that is gone saw it last. */
+function refused(views: readonly View[], troubles: readonly Trouble[]): Part {
+  const trouble = troubles.find(({ what }) => what === 'access');
+  const seen = views.filter(({ refusedSince }) => refusedSince !== null);
+  if (!trouble && seen.length === 0) return null;
+  const since = Math.min(...seen.map(({ refusedSince }) => refusedSince!), trouble?.since ?? Infinity);
+  const status = trouble ? trouble.status : seen[0]!.refusedStatus;
+  return {
+    text: `${whyRefused(status)} since ${shown(since)}`,
+    facts: { refused: { since: instant(since), ...(status !== null && { status }) } },
+  };
+}
+
+function whyRefused(status: number | null): string {
+  if (status === null) return 'our clock or signer has stopped our requests';
+  if (status >= 200 && status <= 299) return 'our key may not do what is needed';
+  return `our requests are refused with ${status}`;
+}
+
+function unsigned(views: readonly View[]): Part {
+  const without = views.filter(({ signer }) => signer !== null);
+  if (without.length === 0) return null;
+  return {
+    text: [...new Set(without.map(({ signer }) => signer))].join('; '),
+    facts: { unsigned: without.map(({ process }) => process) },
+  };
+}
+
+function clocks(views: readonly View[], warnMs: number): Part {
+  const apart = views.filter(({ skewMs }) => skewMs >= warnMs);
+  if (apart.length === 0) return null;
+  const clockSkewSeconds = Math.round(Math.max(...apart.map(({ skewMs }) => skewMs)) / 1000);
+  const where = apart.map(({ process }) => process).join(', ');
+  return {
+    text: `the clocks are ${clockSkewSeconds} s apart, as ${where} sees it`,
+    facts: { clockSkewSeconds },
+  };
+}
+
+/** A failure counts for a while only. Without a call since, nothing is known any more. */
+const isCurrent = ({ goodUntil }: Trouble, now: number) => now < goodUntil;
+
+function failing({ troubles, now }: Known): Part {
+  const calls = troubles
+    .filter(({ what, failures }) => what !== 'access' && (what === 'probe' || failures >= FAILURES_IN_A_ROW))
+    .filter((trouble) => isCurrent(trouble, now))
+    .toSorted(by(({ what }) => what));
+  if (calls.length === 0) return null;
+  return {
+    text: calls
+      .map(({ what, failures, since }) => `${what} fails since ${shown(since)}, ${failures} in a row`)
+      .join('; '),
+    facts: {
+      failing: calls.map(({ what, failures, since }) => ({ call: what, failures, since: instant(since) })),
+    },
+  };
+}
+
+function lastError({ troubles, now }: Known): Part {
+  const [last] = troubles
+    .filter((trouble) => isCurrent(trouble, now))
+    .toSorted((one, other) => other.lastAt - one.lastAt);
+  if (!last) return null;
+  const { what, failure, status, lastAt } = last;
+  return {
+    text: `last error: ${status === null ? failure : `${failure} (${status})`}`,
+    facts: {
+      lastError: {
+        call: what === 'access' ? 'any' : what,
+        class: failure,
+        ...(status !== null && { status }),
+        at: instant(lastAt),
+      },
+    },
+  };
+}
+
+function parked(counts: readonly Count[]): Part {
+  const rows = counts.filter(({ what }) => what === 'parked').toSorted(by(({ reason }) => reason!));
+  if (rows.length === 0) return null;
+  const { count, since } = sumOf(rows);
+  const reasons = Object.fromEntries(rows.map((row) => [row.reason!, row.count]));
+  return {
+    text: `${count} parked since ${shown(since)} (${Object.keys(reasons).join(', ')})`,
+    facts: { parked: { count, since: instant(since), reasons } },
+  };
+}
+
+function unknown(counts: readonly Count[]): Part {
+  const rows = counts.filter(({ what }) => what === 'outcome_unknown');
+  if (rows.length === 0) return null;
+  const { count, since } = sumOf(rows);
+  return {
+    text: `${count} with an unknown outcome, the oldest since ${shown(since)}`,
+    facts: { outcomeUnknown: { count, since: instant(since) } },
+  };
+}
+
+/** While keys are changed, each process uses first what last worked for it. */
+function keys(views: readonly View[]): Part {
+  const texts = views.flatMap(({ key, process }) =>
+    key ? [{ process, text: `signs with key ${key.inUse} of ${key.count}, ${key.fingerprint}` }] : [],
+  );
+  const [first] = texts;
+  if (!first) return null;
+  if (texts.every(({ text }) => text === first.text)) return { text: first.text };
+  return { text: texts.map(({ process, text }) => `${process} ${text}`).join('; ') };
+}
+
+const sumOf = (rows: readonly Count[]) => ({
+  count: rows.reduce((sum, { count }) => sum + count, 0),
+  since: Math.min(...rows.map(({ since }) => since)),
+});
+
+const instant = (ms: number) => new Date(ms).toISOString();
+/** For people: whole seconds. */
+const shown = (ms: number) => instant(ms).replace(/\.\d+Z$/, 'Z');
+
+function by<T>(key: (value: T) => string) {
+  return (one: T, other: T) => (key(one) < key(other) ? -1 : 1);
+}

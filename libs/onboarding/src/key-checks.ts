@@ -1,0 +1,79 @@
+import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import { PreparedStatements } from '#libs/database';
+import { DataKeys } from './data-keys.js';
+import { prepared } from './statement.js';
+import { Timelines } from './timelines.js';
+
+/** One row for each sealing key, found by one step into the index per key. */
+const ONE_PER_SEALING_KEY = `
+  WITH RECURSIVE ids AS (
+    (SELECT data_key_id AS id FROM onboardings WHERE data_key_id IS NOT NULL ORDER BY 1 LIMIT 1)
+    UNION ALL
+    SELECT (SELECT data_key_id FROM onboardings WHERE data_key_id > ids.id ORDER BY 1 LIMIT 1) FROM ids
+    WHERE ids.id IS NOT NULL
+  )
+  SELECT ids.id AS "keyId", o.id, o.sealed_data_key AS "sealedDataKey" FROM ids
+  CROSS JOIN LATERAL (
+    SELECT id, sealed_data_key FROM onboardings WHERE data_key_id = ids.id LIMIT 1
+  ) o`;
+
+const LAST_ANCHORED = `SELECT id FROM onboardings WHERE anchor IS NOT NULL ORDER BY id DESC LIMIT 5`;
+
+/**
+ * Logs at the start which keys do not fit the database. With other keys a restored database looks whole, but no API key
+ * works, no anchor fits, and no secret opens.
+ */
+@Injectable()
+export class KeyChecks implements OnApplicationBootstrap {
+  readonly #logger = new Logger(KeyChecks.name);
+
+  constructor(
+    private readonly statements: PreparedStatements,
+    private readonly dataKeys: DataKeys,
+    private readonly timelines: Timelines,
+  ) {}
+
+  /** Never stops the start: rows of a lost key can still be read, cancelled and erased. */
+  async onApplicationBootstrap(): Promise<void> {
+    try {
+      for (const fault of await this.faults()) this.#logger.error(fault);
+    } catch {
+      // Readiness tells that PostgreSQL is away, or that migrations are missing.
+    }
+  }
+
+  /** @returns a sentence for each variable and key that does not fit; it holds no secret. */
+  async faults(): Promise<string[]> {
+    return [...(await this.#sealingKeys()), ...(await this.#hashKey())];
+  }
+
+  async #sealingKeys(): Promise<string[]> {
+    const rows = await this.statements.run<{ keyId: string; id: string; sealedDataKey: Buffer }>(
+      prepared(ONE_PER_SEALING_KEY),
+      [],
+    );
+    return rows
+      .filter((row) => !this.#opens(row))
+      .map(
+        ({ keyId }) =>
+          `SEALING_KEYS does not have the key "${keyId}" that this database was written with: put it back`,
+      );
+  }
+
+  #opens(row: { id: string; sealedDataKey: Buffer }): boolean {
+    try {
+      this.dataKeys.of(row);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  async #hashKey(): Promise<string[]> {
+    const anchored = await this.statements.run<{ id: string }>(prepared(LAST_ANCHORED), []);
+    const reports = await Promise.all(anchored.map(({ id }) => this.timelines.verifyTimeline(id)));
+    // One may have been altered. It is the key when none of them fits.
+    const differs = reports.length > 0 && reports.every(({ fault }) => fault?.fault === 'anchor');
+    return differs ? ['HASH_KEY is not the key that this database was written with: put it back'] : [];
+  }
+}

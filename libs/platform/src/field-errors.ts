@@ -1,0 +1,60 @@
+import type { z } from 'zod';
+import type { FieldError } from '#libs/kernel';
+import './schema-words.js';
+import { shownMember } from './shown.js';
+
+type Issue = z.core.$ZodIssue;
+
+/**
+ * What a schema found wrong, each fault located by JSON pointer (RFC 6901). Where none of a union's forms fits, these
+ * are the faults of the form that the sender meant.
+ *
+ * @param root where the value stands in the request, e.g. `/subject`.
+ */
+export const fieldErrors = (issues: readonly Issue[], root = ''): FieldError[] =>
+  faultsIn(issues).map(({ path, code, message }) => ({
+    pointer: root + pointerOf(path),
+    code: code ?? 'invalid',
+    detail: message,
+  }));
+
+/** The pointer to a member. It hides names that may be secrets in the wrong place. */
+export const pointerOf = (path: readonly PropertyKey[]): string =>
+  path.map((part) => `/${shownMember(String(part)).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
+
+/** The issues, with those of the form meant in place of a union's. */
+export const faultsIn = (issues: readonly Issue[]): Issue[] =>
+  issues.flatMap((issue) => {
+    if (issue.code !== 'invalid_union') return [issue];
+    const forms = issue.errors.map(faultsIn);
+    const meant = formMeant(forms);
+    const inside = meant ?? sharedBy(forms);
+    const faults = inside.map((fault) => ({ ...fault, path: [...issue.path, ...fault.path] }));
+    return meant ? faults : [issue, ...faults];
+  });
+
+/** The one form of the value's type that alone knows one of its members. */
+function formMeant(forms: Issue[][]): Issue[] | null {
+  const ofType = forms.filter((faults) => !faults.some(isOfRoot));
+  if (ofType.length === 1) return ofType[0]!;
+  const claims = ofType.map((form) => {
+    const others = ofType.filter((other) => other !== form);
+    return others.flatMap(unknownIn).some((name) => !unknownIn(form).includes(name));
+  });
+  const claimed = ofType.filter((_, index) => claims[index]);
+  return claimed.length === 1 ? claimed[0]! : null;
+}
+
+const isOfRoot = ({ code, path }: Issue) => code === 'invalid_type' && path.length === 0;
+
+const unknownIn = (faults: Issue[]): string[] =>
+  faults.flatMap((fault) =>
+    fault.code === 'unrecognized_keys' && fault.path.length === 0 ? fault.keys : [],
+  );
+
+/** The faults that all forms share. */
+const sharedBy = ([first = [], ...others]: Issue[][]): Issue[] =>
+  first.filter((fault) => others.every((form) => form.some((other) => isSame(fault, other))));
+
+const isSame = (one: Issue, other: Issue) =>
+  one.message === other.message && pointerOf(one.path) === pointerOf(other.path);

@@ -1,0 +1,43 @@
+import ipaddr from 'ipaddr.js';
+
+/** A port as proxies write it: a number, or a name that hides it (RFC 7239 §6.3). */
+const PORT = /:(?:\d{1,5}|_[\w.-]+)?$/;
+
+/**
+ * The addresses of an `X-Forwarded-For` header, without ports, quotes, brackets and zones, as trusting a proxy needs
+ * them. What stands left of a member that is no address is dropped: the proxy that wrote the member is the last whose
+ * address is known, so that it counts as the client.
+ *
+ * @returns a header of bare addresses, or null where none is left.
+ */
+export function bareForwardedFor(header: string): string | null {
+  const addresses: string[] = [];
+  // Empty members are no members (RFC 9110 §5.6.1.2).
+  for (const member of header.split(',').reverse()) {
+    if (member.trim() === '') continue;
+    const address = addressIn(member);
+    if (address === null) break;
+    addresses.unshift(address);
+  }
+  return addresses.length > 0 ? addresses.join(', ') : null;
+}
+
+function addressIn(member: string): string | null {
+  const text = member
+    .trim()
+    .replace(/^"(.*)"$/, '$1')
+    .trim();
+  const [, inBrackets] = /^\[([^[\]]*)\]$/.exec(text.replace(PORT, '')) ?? [];
+  // Without brackets, the end of an IPv6 address may look like a port: the whole text comes first.
+  const forms = inBrackets === undefined ? [text, text.replace(PORT, '')] : [inBrackets];
+  return forms.map(bareAddress).find((address) => address !== null) ?? null;
+}
+
+/** One way to write each address: lower case, mapped IPv4 as IPv4, no zone. */
+function bareAddress(text: string): string | null {
+  if (ipaddr.IPv4.isValidFourPartDecimal(text)) return text;
+  if (!ipaddr.IPv6.isValid(text)) return null;
+  const address = ipaddr.IPv6.parse(text);
+  if (address.isIPv4MappedAddress()) return address.toIPv4Address().toString();
+  return new ipaddr.IPv6(address.parts).toString();
+}

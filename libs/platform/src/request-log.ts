@@ -1,0 +1,143 @@
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { PinoLogger } from 'nestjs-pino';
+import { isUuid, type ProblemError } from '#libs/kernel';
+import { Health } from './health.js';
+import { codeOfStatus } from './problem.filter.js';
+import { shownPath } from './shown.js';
+
+type Problem = Pick<ProblemError, 'code' | 'retryable'> &
+  Partial<Pick<ProblemError, 'message' | 'cause' | 'extensions'>>;
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The problem that the request gets, for its line in the log. */
+    problem?: Problem;
+  }
+}
+
+/** The log line of an answer of 400 and up. It has no body, query, header or raw path. */
+interface ProblemLine {
+  traceId: string;
+  status: number;
+  code?: string | undefined;
+  retryable?: boolean | undefined;
+  method?: string;
+  /** The template of the route, e.g. `/v1/onboardings/:id`; undefined where there is no route. */
+  route?: string | undefined;
+  caller?: string | undefined;
+  operator?: string | undefined;
+  address?: string | undefined;
+  [more: string]: unknown;
+}
+
+const WINDOW_MS = 60_000;
+/** For one kind of problem and caller, where lines are bounded. */
+const LINES_PER_WINDOW = 60;
+/** A caller gets these as long as an outage or its own flood lasts. */
+const REPEATED: ReadonlySet<unknown> = new Set(['not_ready', 'rate_limited']);
+
+interface Count {
+  level: 'info' | 'error';
+  of: Pick<ProblemLine, 'status' | 'code' | 'caller'>;
+  count: number;
+}
+
+/**
+ * Writes one line for each request that is answered: a problem at `info`, a fault of ours or an outage at `error`,
+ * anything else at `debug`. What costs its sender nothing is bounded: the lines of a minute, then one with the number
+ * of the others.
+ */
+@Injectable()
+export class RequestLog implements OnApplicationShutdown {
+  readonly #counts = new Map<string, Count>();
+  #window: NodeJS.Timeout | undefined;
+
+  constructor(private readonly health: Health) {}
+
+  /** Writes the line of an answer, also where a plugin gave it. */
+  answered(request: FastifyRequest, reply: FastifyReply): void {
+    const { statusCode: status } = reply;
+    const { caller, operator, address = request.ip, reason } = request.raw.logged ?? {};
+    const route = request.routeOptions?.url;
+    const line = {
+      traceId: request.id,
+      traceparent: reply.getHeader('traceparent'),
+      status,
+      method: request.method,
+      route,
+      // A route that does not exist: the operator sees the mistake.
+      ...(route === undefined && { path: shownPath(request.url) }),
+      caller,
+      operator,
+      address,
+      // Why a token was refused: the answer does not say it.
+      reason,
+      onboardingId: onboardingOf(request, route),
+      durationMs: Math.round(reply.elapsedTime),
+    };
+    if (status < 400) {
+      PinoLogger.root.debug(line, `${status} ${request.method} ${route}`);
+      return;
+    }
+    const { problem } = request;
+    this.problem({
+      ...line,
+      code: problem?.code ?? codeOfStatus(status),
+      retryable: problem?.retryable ?? false,
+      ...(reply.hasHeader('Idempotent-Replayed') && { replayed: true }),
+      ...(status >= 500 && causeOf(problem)),
+    });
+  }
+
+  /** Tells of a problem, or counts it. */
+  problem(line: ProblemLine): void {
+    const { status, code, method = '', route = '' } = line;
+    // A process that stops refuses requests by plan: that is no outage.
+    const planned = code === 'not_ready' && this.health.draining;
+    const level = status >= 500 && !planned ? 'error' : 'info';
+    if (!this.#hasRoom(line, level)) return;
+    PinoLogger.root[level](line, ['problem', status, code, method, route].filter(Boolean).join(' '));
+  }
+
+  onApplicationShutdown(): void {
+    clearTimeout(this.#window);
+    this.#endWindow();
+  }
+
+  #hasRoom({ status, code, caller, operator }: ProblemLine, level: Count['level']): boolean {
+    const known = caller ?? operator;
+    if (known !== undefined && !REPEATED.has(code)) return true;
+    this.#window ??= setTimeout(() => this.#endWindow(), WINDOW_MS).unref();
+    const key = `${known ?? ''} ${status} ${code}`;
+    const seen = this.#counts.get(key) ?? { level, of: { status, code, caller: known }, count: 0 };
+    this.#counts.set(key, seen);
+    return ++seen.count <= LINES_PER_WINDOW;
+  }
+
+  #endWindow(): void {
+    for (const { level, of, count } of this.#counts.values()) {
+      const more = count - LINES_PER_WINDOW;
+      if (more > 0) PinoLogger.root[level]({ ...of, more }, `and ${more} more: ${of.status} ${of.code}`);
+    }
+    this.#counts.clear();
+    this.#window = undefined;
+  }
+}
+
+/** The onboarding that the route or the problem names. */
+function onboardingOf({ params, problem }: FastifyRequest, route: string | undefined): string | undefined {
+  const inPath = /\/onboardings\/:id\b/.test(route ?? '') && (params as { id?: unknown } | undefined)?.id;
+  const id = inPath || problem?.extensions?.['onboardingId'];
+  return typeof id === 'string' && isUuid(id) ? id.toLowerCase() : undefined;
+}
+
+/** Why it is our fault: our own words, and the error behind them. */
+function causeOf(problem: Problem | undefined) {
+  const { code, message, cause } = problem ?? {};
+  const err = cause ?? (code === 'internal' ? problem : undefined);
+  return {
+    detail: message,
+    ...(err !== undefined && { err: err instanceof Error ? err : new Error(`${typeof err} was thrown`) }),
+  };
+}

@@ -1,0 +1,156 @@
+import { accessSync, constants } from 'node:fs';
+import { z } from 'zod';
+
+/** The fault of a URL, in words that follow the variable's name. It shows no part that may be secret. */
+type Fault = string | null;
+
+const NO_HOST = '-';
+
+/** The address of PostgreSQL: what node-postgres would ignore, or read in another way than meant, is refused. */
+export const databaseUrl = () =>
+  serverUrl(['postgres:', 'postgresql:'], findDatabaseFault).transform(asVerified);
+
+/** The address of Redis: what ioredis would ignore, or read in another way than meant, is refused. */
+export const redisUrl = () => serverUrl(['redis:', 'rediss:'], findRedisFault);
+
+function serverUrl(protocols: string[], findFault: (parsed: URL) => Fault) {
+  return z.string({ error: 'is missing' }).superRefine((value, ctx) => {
+    const fault = findUrlFault(value, protocols, findFault);
+    if (fault !== null) ctx.addIssue({ code: 'custom', message: fault });
+  });
+}
+
+function findUrlFault(value: string, protocols: string[], findFault: (parsed: URL) => Fault): Fault {
+  const starts = protocols.map((protocol) => `${protocol}//`);
+  if (!starts.some((start) => value.startsWith(start))) {
+    return `is not a URL that starts with ${starts.join(' or ')}`;
+  }
+  if (hostsOf(value).includes(',')) {
+    return 'names several hosts, and only one can be used: name one, or a proxy in front of them';
+  }
+  const parsed = parsedUrl(value);
+  if (parsed === null) {
+    return 'is not a URL: its port must be a number up to 65535, and of a user or password percent-encode each of / ? # @ :';
+  }
+  if (parsed.hash !== '' || value.endsWith('#')) return 'has a #: as part of a password it is written %23';
+  if (parsed.port === '0') return 'has port 0, which no server listens on';
+  if (![parsed.username, parsed.password, parsed.hostname, parsed.pathname].every(isEncoded)) {
+    return 'has a % that begins no code: as part of a password it is written %25';
+  }
+  const twice = [...parsed.searchParams.keys()].find((name, at, all) => all.indexOf(name) !== at);
+  if (twice !== undefined) return `has the parameter ${shown(twice)} twice`;
+  return findFault(parsed);
+}
+
+/** Node parses no URL with a user and no host, but a socket is named so. It gets a host that no server has. */
+function parsedUrl(value: string): URL | null {
+  return URL.parse(value) ?? URL.parse(value.replace('@/', `@${NO_HOST}/`));
+}
+
+/** The password in a URL of a server, as it stands there. */
+export const passwordIn = (value: string): string => parsedUrl(value)?.password ?? '';
+
+/** Between user and path, as it is written: an invalid URL has this part, too. */
+function hostsOf(value: string): string {
+  const authority = /^[a-z]+:\/\/([^/?#]*)/.exec(value)?.[1] ?? '';
+  return authority.slice(authority.lastIndexOf('@') + 1);
+}
+
+function isEncoded(part: string): boolean {
+  try {
+    decodeURIComponent(part);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A mistyped name, and no more of it: a misplaced ? makes a parameter of half a password. */
+const shown = (name: string) => (/^[A-Za-z_]{1,40}$/.test(name) ? name : 'with an odd name');
+
+/** Settings that Gangway makes by itself for each connection. */
+const OURS = new Set([
+  'client_encoding',
+  'encoding',
+  'statement_timeout',
+  'lock_timeout',
+  'query_timeout',
+  'idle_in_transaction_session_timeout',
+  'application_name',
+  'fallback_application_name',
+]);
+const FILES = ['sslcert', 'sslkey', 'sslrootcert'];
+const TAKEN = new Set(['host', 'options', 'ssl', 'sslmode', 'sslnegotiation', 'uselibpqcompat', ...FILES]);
+const SSL = new Set(['true', '1', '0', 'no-verify']);
+const SSL_MODES = ['disable', 'no-verify', 'require', 'verify-ca', 'verify-full'];
+
+function findDatabaseFault({ hostname, pathname, searchParams }: URL): Fault {
+  const named = hostname !== '' && hostname !== NO_HOST;
+  for (const name of searchParams.keys()) {
+    if (OURS.has(name)) return `has the parameter ${name}, which Gangway sets by itself`;
+    if (!TAKEN.has(name)) {
+      return `has the parameter ${shown(name)}, which would have no effect: known are ${[...TAKEN].join(', ')}`;
+    }
+  }
+  const host = searchParams.get('host');
+  if (host?.includes(',')) return 'names several hosts, and only one can be used: name one, or a proxy';
+  if (host !== null && !host.startsWith('/'))
+    return 'has a host parameter that is no path of a socket folder';
+  if (host !== null && named) return 'names a host twice: before the path, and as a parameter';
+  if (host === null && !named) {
+    return 'names no host: a socket is named so: postgres://user@/database?host=/var/run/postgresql';
+  }
+  if (pathname.length < 2) return 'names no database';
+  return findTlsFault(searchParams);
+}
+
+function findTlsFault(parameters: URLSearchParams): Fault {
+  const mode = parameters.get('sslmode');
+  const libpq = parameters.get('uselibpqcompat') === 'true';
+  if (mode === 'prefer' || mode === 'allow') {
+    return `has sslmode=${mode}: the driver does not fall back to plain text; use disable or verify-full`;
+  }
+  if (mode !== null && !SSL_MODES.includes(mode)) {
+    return `has an sslmode that is none of ${SSL_MODES.join(', ')}`;
+  }
+  if (libpq && mode === 'no-verify') return 'has sslmode=no-verify, which uselibpqcompat does not know';
+  if (libpq && mode === 'verify-ca' && !parameters.has('sslrootcert')) {
+    return 'has sslmode=verify-ca without sslrootcert: name the authority there';
+  }
+  const ssl = parameters.get('ssl');
+  if (ssl !== null && !SSL.has(ssl)) return 'has an ssl that is none of true, 1, 0, no-verify: use sslmode';
+  if (ssl !== null && mode !== null) return 'has both ssl and sslmode';
+  const negotiation = parameters.get('sslnegotiation');
+  if (negotiation !== null && negotiation !== 'postgres' && negotiation !== 'direct') {
+    return 'has an sslnegotiation that is neither postgres nor direct';
+  }
+  const file = FILES.find((name) => parameters.has(name) && !isReadable(parameters.get(name)!));
+  return file === undefined ? null : `has a parameter ${file} that names no readable file`;
+}
+
+function isReadable(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** node-postgres takes both modes for verify-full, and warns of a version that will not. What it does now is meant. */
+function asVerified(value: string): string {
+  const { searchParams } = parsedUrl(value)!;
+  if (!/^(require|verify-ca)$/.test(searchParams.get('sslmode') ?? '')) return value;
+  if (searchParams.get('uselibpqcompat') === 'true') return value;
+  return value.replace(/([?&]sslmode=)(require|verify-ca)/, '$1verify-full');
+}
+
+function findRedisFault({ hostname, pathname, searchParams }: URL): Fault {
+  const parameter = [...searchParams.keys()].find((name) => name !== 'family');
+  if (parameter !== undefined) return `has the parameter ${shown(parameter)}: none but family is taken`;
+  const family = searchParams.get('family');
+  if (family !== null && !['0', '4', '6'].includes(family)) return 'has a family that is none of 0, 4, 6';
+  if (hostname === '' || hostname === NO_HOST) return 'names no host: a socket cannot be used';
+  if (!/^\/?\d{0,9}$/.test(pathname)) return 'has a path that is no number of a database, such as /1';
+  return null;
+}

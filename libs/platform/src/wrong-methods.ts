@@ -1,0 +1,36 @@
+import type { FastifyInstance } from 'fastify';
+import { ProblemError } from '#libs/kernel';
+
+/**
+ * Answers 405 with `Allow` where a path is known and its method is not (RFC 9110 §15.5.6). To be called before the
+ * routes are added. It needs no login: the OpenAPI document says the same to everyone.
+ */
+export function refuseWrongMethods(fastify: FastifyInstance): void {
+  const routes = new Map<string, { path: RegExp; methods: Set<string> }>();
+  fastify.addHook('onRoute', ({ url, method }) => {
+    const route = routes.get(url) ?? { path: pathOf(url), methods: new Set() };
+    for (const each of [method].flat()) route.methods.add(each);
+    routes.set(url, route);
+  });
+  fastify.addHook('onRequest', async (request, reply) => {
+    if (!request.is404) return;
+    const path = request.url.split('?', 1)[0]!;
+    const known = [...routes.values()].filter((route) => route.path.test(path));
+    const methods = [...new Set(known.flatMap((route) => [...route.methods]))].sort();
+    // A route that takes the method and yet was not found is a pattern that takes less than ours.
+    if (methods.length === 0 || methods.includes(request.method)) return;
+    reply.header('Allow', methods.join(', '));
+    throw new ProblemError('method_not_allowed', {
+      detail: `This path takes ${methods.join(', ')} and no other method.`,
+    });
+  });
+}
+
+/** The expression for a route's pattern, such as `/v1/onboardings/:id`. */
+function pathOf(url: string): RegExp {
+  const pattern = url
+    .replaceAll(/[$()+.?[\\\]^{|}]/g, String.raw`\$&`)
+    .replaceAll(/:\w+/g, '[^/]+')
+    .replaceAll('*', '.*');
+  return new RegExp(`^${pattern}$`);
+}

@@ -1,0 +1,102 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { CallEnds, type CallName } from './call-ends.js';
+import { FAILURE_CLASSES, UpstreamError, type FailureClass } from './upstream-error.js';
+
+let now: number;
+let ends: CallEnds;
+let access: (number | null | 'accepted')[];
+beforeEach(() => {
+  now = 1_000;
+  access = [];
+  ends = new CallEnds(
+    { nowMs: () => 0, monotonicMs: () => now },
+    { probeGoodForMs: 150_000, retryAfterMaxMs: 120_000 },
+  );
+  ends.accessChanged = (refused) => access.push(refused ? refused.status : 'accepted');
+});
+
+function fail(
+  failure: FailureClass,
+  more: { status?: number; retryAfterMs?: number } = {},
+  call: CallName = 'verify-otp',
+): void {
+  const evidence = { bytesSent: true, headersSeen: true, status: more.status ?? null, durationMs: 1 };
+  ends.failed(call, new UpstreamError(failure, { detail: 'x', evidence, ...more }));
+}
+
+/** Which trouble an end is, and whether it ends the troubles before it. */
+const MEANS: Record<FailureClass, { trouble: 'verify-otp' | 'access' | null; mends: boolean }> = {
+  not_sent: { trouble: 'verify-otp', mends: false },
+  throttled: { trouble: 'verify-otp', mends: false },
+  unavailable: { trouble: 'verify-otp', mends: false },
+  no_answer: { trouble: 'verify-otp', mends: false },
+  rejected: { trouble: null, mends: true },
+  rejected_unclear: { trouble: null, mends: false },
+  misconfigured: { trouble: 'access', mends: false },
+};
+
+describe('CallEnds', () => {
+  it.each(FAILURE_CLASSES)('knows what a call means that ends %s', (failure) => {
+    fail(failure);
+    const { trouble, mends } = MEANS[failure];
+    expect([...ends.untold().keys()]).toEqual(trouble ? [trouble] : []);
+    expect(ends.okAtMs('verify-otp')).toBe(mends ? now : -Infinity);
+    expect(ends.okAtMs('access')).toBe(mends ? now : -Infinity);
+    expect(ends.refused).toEqual(trouble === 'access' ? { sinceMs: now, status: null } : null);
+  });
+
+  it('counts failures in a row, and forgets them once a call of the kind succeeds', () => {
+    fail('unavailable', { status: 500 });
+    now += 10;
+    fail('unavailable', { status: 503 });
+    ends.succeeded('init-otp');
+    expect(ends.untold().get('verify-otp')).toMatchObject({
+      count: 2,
+      firstAtMs: 1_000,
+      lastAtMs: 1_010,
+      status: 503,
+    });
+    ends.succeeded('verify-otp');
+    expect(ends.untold().size).toBe(0);
+  });
+
+  it('keeps the failures that come while it tells the others', () => {
+    fail('unavailable');
+    const told = ends.untold();
+    fail('unavailable');
+    ends.told(told);
+    expect(ends.untold().get('verify-otp')!.count).toBe(1);
+    ends.told(ends.untold());
+    expect(ends.untold().size).toBe(0);
+  });
+
+  it('reports once that upstream refuses requests, and once that it takes them again', () => {
+    fail('misconfigured', { status: 401 });
+    fail('misconfigured', { status: 403 });
+    expect(ends.refused).toEqual({ sinceMs: 1_000, status: 403 });
+    ends.succeeded('probe');
+    ends.succeeded('probe');
+    expect(ends.refused).toBeNull();
+    expect(access).toEqual([401, 'accepted']);
+  });
+
+  // A 404 for the question itself: it says nothing of our key.
+  it('takes a rejected probe for no proof that our key is taken again', () => {
+    fail('misconfigured', { status: 401 });
+    fail('rejected', { status: 404 }, 'probe');
+    expect(ends.refused).toEqual({ sinceMs: now, status: 401 });
+    expect([ends.okAtMs('access'), ends.okAtMs('probe')]).toEqual([-Infinity, -Infinity]);
+    expect([...ends.untold().keys()]).toEqual(['access']);
+    expect(access).toEqual([401]);
+  });
+
+  it.each([
+    ['a failure', {}, 90_000],
+    ['a wait of ten seconds', { retryAfterMs: 10_000 }, 90_000],
+    ['a wait of two minutes', { retryAfterMs: 120_000 }, 150_000],
+    ['a wait of an hour', { retryAfterMs: 3_600_000 }, 150_000],
+  ])('knows how long %s counts', (_, more, goodForMs) => {
+    fail('throttled', more);
+    expect(ends.untold().get('verify-otp')!.goodForMs).toBe(goodForMs);
+  });
+});

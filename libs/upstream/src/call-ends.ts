@@ -1,0 +1,129 @@
+import type { Clock } from '#libs/kernel';
+import type { FailureClass, UpstreamError } from './upstream-error.js';
+
+/** The calls to an integration: the steps, and the probe. */
+export const CALLS = ['init-otp', 'verify-otp', 'create-authenticators', 'probe'] as const;
+export type CallName = (typeof CALLS)[number];
+
+/** Calls of one name can be in trouble, or `access`: upstream refuses our key or clock for all of them. */
+export type TroubleName = CallName | 'access';
+
+/** Failures in a row. Instants are on the monotonic clock. */
+export interface Failures {
+  count: number;
+  firstAtMs: number;
+  lastAtMs: number;
+  failure: FailureClass;
+  status: number | null;
+  /** How long the last failure says something about now; null: until a call succeeds. */
+  goodForMs: number | null;
+}
+
+/** How long a failed step counts: longer than the wait between two attempts. */
+const STEP_GOOD_FOR_MS = 90_000;
+/** On top of what a provider has asked us to wait. */
+const AFTER_WAIT_MS = 30_000;
+
+/**
+ * How the calls of an integration have ended in this process: the failures that the other processes do not know yet,
+ * and when each kind of call last succeeded.
+ */
+export class CallEnds {
+  /** Runs after an end that changes what there is to tell. */
+  changed: (() => void) | null = null;
+  /** Runs when upstream begins to refuse our key or clock, and when it takes a request again. */
+  accessChanged: ((refused: { status: number | null } | null) => void) | null = null;
+  readonly #okAt = new Map<TroubleName, number>();
+  readonly #untold = new Map<TroubleName, Failures>();
+  #refused: { sinceMs: number; status: number | null } | null = null;
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly limits: { probeGoodForMs: number; retryAfterMaxMs: number },
+  ) {}
+
+  /** Since when this process's requests are refused as ours: the key, its scope, the clock. */
+  get refused(): { sinceMs: number; status: number | null } | null {
+    return this.#refused;
+  }
+
+  /** When such a call last succeeded here, on the monotonic clock. */
+  okAtMs(name: TroubleName): number {
+    return this.#okAt.get(name) ?? -Infinity;
+  }
+
+  succeeded(call: CallName): void {
+    this.#ok(call);
+    this.#ok('access');
+  }
+
+  failed(call: CallName, error: UpstreamError): void {
+    switch (error.failure) {
+      // An answer that is understood: the provider works, and knows us. A rejected probe proves neither.
+      case 'rejected':
+        return call === 'probe' ? undefined : this.succeeded(call);
+      // Says neither that the provider works nor that it does not.
+      case 'rejected_unclear':
+        return;
+      case 'misconfigured':
+        return this.#refuse(error);
+      default:
+        return this.#add(call, error, this.#goodForMs(call, error));
+    }
+  }
+
+  /** Failures in a row that the other processes do not know yet. */
+  untold(): Map<TroubleName, Failures> {
+    return new Map(this.#untold);
+  }
+
+  /** @param told as `untold()` gave them. Failures since then stay untold. */
+  told(told: ReadonlyMap<TroubleName, Failures>): void {
+    for (const [name, { count, firstAtMs }] of told) {
+      const now = this.#untold.get(name);
+      if (now?.firstAtMs !== firstAtMs) continue;
+      if (now.count === count) this.#untold.delete(name);
+      else this.#untold.set(name, { ...now, count: now.count - count });
+    }
+  }
+
+  #refuse(error: UpstreamError): void {
+    const { status } = error.evidence;
+    const first = this.#refused === null;
+    this.#refused ??= { sinceMs: this.clock.monotonicMs(), status };
+    this.#refused.status = status;
+    this.#add('access', error, null);
+    if (first) this.accessChanged?.({ status });
+  }
+
+  #add(name: TroubleName, { failure, evidence }: UpstreamError, goodForMs: number | null): void {
+    const at = this.clock.monotonicMs();
+    const before = this.#untold.get(name);
+    this.#untold.set(name, {
+      count: (before?.count ?? 0) + 1,
+      firstAtMs: before?.firstAtMs ?? at,
+      lastAtMs: at,
+      failure,
+      status: evidence.status,
+      goodForMs,
+    });
+    this.changed?.();
+  }
+
+  #ok(name: TroubleName): void {
+    this.#okAt.set(name, this.clock.monotonicMs());
+    const forgotten = this.#untold.delete(name);
+    const accepted = name === 'access' && this.#refused !== null;
+    if (accepted) {
+      this.#refused = null;
+      this.accessChanged?.(null);
+    }
+    if (forgotten || accepted) this.changed?.();
+  }
+
+  #goodForMs(call: CallName, { retryAfterMs }: UpstreamError): number {
+    if (call === 'probe') return this.limits.probeGoodForMs;
+    const toldMs = Math.min(retryAfterMs ?? 0, this.limits.retryAfterMaxMs);
+    return Math.max(STEP_GOOD_FOR_MS, toldMs + AFTER_WAIT_MS);
+  }
+}

@@ -1,0 +1,102 @@
+import { randomUUID } from 'node:crypto';
+import { HttpService } from '@nestjs/axios';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import axios from 'axios';
+import { systemClock } from '#libs/kernel';
+import { localSigner, openSigningKey } from '#libs/signing';
+import { aCall, testConfig, until } from '#libs/testing';
+import { ByzantineProvider } from './byzantine/byzantine.provider.js';
+import { ClockSkew } from './clock-skew.js';
+import { ClockWatch } from './clock-watch.js';
+import { endOf } from './fixtures/end-of.js';
+import { answering, RawServer } from './fixtures/raw-server.js';
+import { GuardedProvider } from './guarded-provider.js';
+import { UpstreamHttpClient } from './http-client.js';
+import { Integrations } from './integrations.js';
+import { SigningKeys } from './signing-keys.js';
+
+const keys = new SigningKeys([
+  localSigner(openSigningKey({ name: 'key', material: '01'.repeat(32), source: 'SPEC' }, 'openssl')),
+]);
+const config = testConfig({ PROBE_EVERY_MS: '20' });
+
+let http: UpstreamHttpClient;
+let server: RawServer;
+let watch: ClockWatch;
+/** What the provider's clock is ahead of ours, and what else its head says. */
+let aheadMs = 0;
+let more = '';
+const asked = { steps: 0, probes: 0 };
+
+beforeEach(async () => {
+  aheadMs = 0;
+  more = '';
+  Object.assign(asked, { steps: 0, probes: 0 });
+  http = new UpstreamHttpClient(new HttpService(axios.create()), config, systemClock);
+  server = await RawServer.listen(({ socket, received }) => {
+    const probe = received.lastIndexOf('GET /v1/integrator/whoami') > received.lastIndexOf('POST ');
+    asked[probe ? 'probes' : 'steps'] += 1;
+    const date = new Date(Date.now() + aheadMs).toUTCString();
+    const head = `date: ${date}\r\ncontent-type: application/json\r\n${more}`;
+    socket.write(answering(200, probe ? '{"error":"no"}' : '{"otpId":"otp-1"}', head));
+  });
+});
+afterEach(async () => {
+  watch.onApplicationShutdown();
+  await http.onApplicationShutdown();
+  await server.close();
+});
+
+function begin() {
+  const skew = new ClockSkew(systemClock, { warnMs: 10_000, stopMs: 30_000 });
+  const provider = new ByzantineProvider({ name: 'b', baseUrl: server.url }, keys, http, systemClock, skew); // prettier-ignore
+  const guarded = new GuardedProvider(provider, config, systemClock);
+  watch = new ClockWatch(
+    new Integrations([{ name: 'b', provider: guarded, skew, keys, config: {} as never }]),
+    config,
+  );
+  watch.onApplicationBootstrap();
+  const subject = { accountId: randomUUID(), userId: randomUUID() };
+  return { skew, probe: () => provider.probe(aCall()), init: () => provider.initOtp(aCall(), subject) };
+}
+
+describe('clocks that are apart', () => {
+  it('stop the steps once a second answer agrees, and let them go on by themselves', async () => {
+    aheadMs = 60_000;
+    const { skew, init } = begin();
+    await init();
+    expect(skew.stops).toBe(false);
+    await until('a probe agrees', () => skew.stops);
+    expect(await endOf(init())).toMatchObject({
+      failure: 'misconfigured',
+      message: expect.stringMatching(/^our clock and the provider's are (59|60) s apart$/),
+      evidence: { bytesSent: false },
+    });
+    aheadMs = 0;
+    await until('a probe says that it is over', () => !skew.stops);
+    await init();
+    expect(asked.steps).toBe(2);
+    const { probes } = asked;
+    await init();
+    expect(asked.probes).toBe(probes);
+  });
+
+  it('are not believed of one answer, but unpark nothing', async () => {
+    const { skew, init, probe } = begin();
+    aheadMs = -600_000;
+    expect(await endOf(probe())).toMatchObject({ failure: 'misconfigured' });
+    expect(skew.stops).toBe(false);
+    aheadMs = 0;
+    await init();
+    expect(skew.lastMs()).toBe(0);
+  });
+
+  it('are nothing that a cache can tell', async () => {
+    aheadMs = -600_000;
+    more = 'age: 600\r\n';
+    const { skew, init } = begin();
+    for (let n = 0; n < 3; n++) await init();
+    expect(skew.lastMs()).toBe(0);
+    expect(asked.probes).toBe(0);
+  });
+});

@@ -1,0 +1,76 @@
+import type { Clock } from '#libs/kernel';
+import { UpstreamError } from './upstream-error.js';
+import type { Call, CallLimits, Subject } from './upstream-provider.js';
+
+/** For so long a success with one subject says that our key is good. */
+const PROVEN_FOR_MS = 60_000;
+
+interface Success {
+  subject: string;
+  atMs: number;
+}
+
+/**
+ * Tells a refusal of our key from that of a single subject, where the answer leaves it open. It is of the subject where
+ * the key has just worked for another one, the probe finds it good, and the same call is refused once more.
+ */
+export class KeyOrSubject {
+  /** By the name of the call: the last successes with two different subjects. */
+  readonly #successes = new Map<string, Success[]>();
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly probe: (limits: CallLimits) => Promise<void>,
+  ) {}
+
+  /** @throws UpstreamError `rejected_unclear` for a refusal of the subject. */
+  async run<T>(name: string, call: Call, subject: Subject, make: (call: Call) => Promise<T>): Promise<T> {
+    const startedAtMs = this.clock.monotonicMs();
+    const leftMs = () => call.timeoutMs - (this.clock.monotonicMs() - startedAtMs);
+    const key = JSON.stringify(subject);
+    try {
+      return await this.#made(name, key, () => make(call));
+    } catch (error) {
+      if (!isOpen(error) || !this.#worksElsewhere(name, key) || !(await this.#isGood(leftMs()))) throw error;
+      if (leftMs() <= 0) throw error;
+      return await this.#again(() => this.#made(name, key, () => make({ ...call, timeoutMs: leftMs() })));
+    }
+  }
+
+  async #made<T>(name: string, subject: string, make: () => Promise<T>): Promise<T> {
+    const result = await make();
+    const others = (this.#successes.get(name) ?? []).filter((each) => each.subject !== subject);
+    this.#successes.set(name, [{ subject, atMs: this.clock.monotonicMs() }, ...others].slice(0, 2));
+    return result;
+  }
+
+  #worksElsewhere(name: string, subject: string): boolean {
+    const since = this.clock.monotonicMs() - PROVEN_FOR_MS;
+    return (this.#successes.get(name) ?? []).some((each) => each.subject !== subject && each.atMs >= since);
+  }
+
+  async #isGood(timeoutMs: number): Promise<boolean> {
+    if (timeoutMs <= 0) return false;
+    try {
+      await this.probe({ timeoutMs, beforeSend: () => undefined });
+      return true;
+    } catch (error) {
+      if (error instanceof UpstreamError) return false;
+      throw error;
+    }
+  }
+
+  /** A refusal before anything was done may be repeated. It may also have been one server that lagged behind. */
+  async #again<T>(make: () => Promise<T>): Promise<T> {
+    try {
+      return await make();
+    } catch (error) {
+      if (!isOpen(error)) throw error;
+      const detail = `${error.message}; it is of this subject, since our key works for another`;
+      throw new UpstreamError('rejected_unclear', { detail, evidence: error.evidence, cause: error });
+    }
+  }
+}
+
+const isOpen = (error: unknown): error is UpstreamError =>
+  error instanceof UpstreamError && error.failure === 'misconfigured' && error.mayBeOfSubject;

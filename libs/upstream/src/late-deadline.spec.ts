@@ -1,0 +1,91 @@
+import { X509Certificate } from 'node:crypto';
+import tls from 'node:tls';
+import { HttpService } from '@nestjs/axios';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import axios from 'axios';
+import { systemClock } from '#libs/kernel';
+import { aCall, testConfig } from '#libs/testing';
+import { authority, certificate, keyPair, extension } from '../../../test/passkeys/certificates.js';
+import { der, seq } from '../../../test/passkeys/der.js';
+import { answeringThread, standStill, type Packet } from './fixtures/answering-thread.js';
+import { answering } from './fixtures/raw-server.js';
+import { UpstreamHttpClient } from './http-client.js';
+
+const BODY = JSON.stringify({ sessionId: 'x'.repeat(200_000) });
+const ANSWER = answering(200, BODY);
+const HEAD = ANSWER.slice(0, ANSWER.indexOf('\r\n\r\n') + 4);
+
+/** A certificate for 127.0.0.1, that this process trusts from here on. */
+function ownCertificate(): { cert: string; key: string } {
+  const issuer = authority();
+  const { publicKey, privateKey } = keyPair();
+  const alternativeNames = extension('2.5.29.17', seq(der(0x87, Buffer.from([127, 0, 0, 1]))));
+  const leaf = certificate({ publicKey, issuer, extensions: [alternativeNames] });
+  tls.setDefaultCACertificates([...tls.getCACertificates('default'), issuer.pem]);
+  return {
+    cert: new X509Certificate(leaf).toString(),
+    key: String(privateKey.export({ type: 'pkcs8', format: 'pem' })),
+  };
+}
+
+/** Node has it since 22.19 and 24.5. */
+const canTrust = 'setDefaultCACertificates' in tls;
+const doors: [string, { cert: string; key: string } | undefined][] = [
+  ['HTTP', undefined],
+  ...(canTrust ? ([['TLS', ownCertificate()]] as [string, { cert: string; key: string }][]) : []),
+];
+
+describe.each(doors)('a process that stood still past the deadline, over %s', (_, certificates) => {
+  let client: UpstreamHttpClient;
+  let server: Awaited<ReturnType<typeof answeringThread>>;
+  beforeEach(() => {
+    client = new UpstreamHttpClient(new HttpService(axios.create()), testConfig(), systemClock);
+  });
+  afterEach(async () => {
+    await client.onApplicationShutdown();
+    await server.close();
+  });
+
+  /** Sends, and stands still from the moment when the request has left. */
+  async function sendAndStandStill(packets: Packet[]) {
+    server = await answeringThread(packets, certificates);
+    let left = () => undefined as void;
+    const sent = new Promise<void>((resolve) => (left = resolve));
+    const answer = client.send(aCall({ timeoutMs: 700, beforeSend: () => left() }), {
+      baseUrl: server.url,
+      lane: 'one',
+      method: 'POST',
+      pathAndQuery: '/v1/submit/otp-auth',
+      headers: {},
+      body: '{}',
+    });
+    answer.catch(() => undefined);
+    await sent;
+    await new Promise(setImmediate);
+    standStill(1_000);
+    return answer;
+  }
+
+  it.each<[string, Packet[]]>([
+    ['in one packet', [{ afterMs: 50, bytes: ANSWER }]],
+    ['in two', [{ afterMs: 50, bytes: HEAD }, { afterMs: 50, bytes: BODY }]], // prettier-ignore
+    ['after an interim answer', [{ afterMs: 50, bytes: `HTTP/1.1 100 Continue\r\n\r\n` }, { afterMs: 50, bytes: ANSWER }]], // prettier-ignore
+  ])('reads the answer that lies in the socket %s', async (_name, packets) => {
+    const answer = await sendAndStandStill(packets);
+    expect(answer).toMatchObject({ status: 200, text: BODY });
+  });
+
+  it('cuts at once where no answer lies there', async () => {
+    await expect(sendAndStandStill([])).rejects.toMatchObject({
+      failure: 'no_answer',
+      evidence: { headersSeen: false },
+    });
+  });
+
+  it('cuts half an answer', async () => {
+    await expect(sendAndStandStill([{ afterMs: 20, bytes: HEAD }])).rejects.toMatchObject({
+      failure: 'no_answer',
+      evidence: { headersSeen: true, status: 200 },
+    });
+  });
+});

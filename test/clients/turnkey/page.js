@@ -1,0 +1,87 @@
+/**
+ * What a page does with `@turnkey/core`, for `test/long/official-turnkey-clients.long-spec.ts`. The spec bundles it,
+ * serves it and calls `run…` in Chromium.
+ */
+import { getAuthProxyConfig, getClientParams, OtpType, TurnkeyClient } from '@turnkey/core';
+
+/** A client that is ready to work, and what it was told at its start. */
+async function start({ url, organizationId, authProxyConfigId }) {
+  const config = await getAuthProxyConfig(authProxyConfigId, url);
+  const clientParams = await getClientParams(authProxyConfigId, url);
+  const client = new TurnkeyClient({
+    apiBaseUrl: url,
+    authProxyUrl: url,
+    authProxyConfigId,
+    organizationId,
+    passkeyConfig: { rpId: window.location.hostname },
+  });
+  await client.init();
+  return { client, config, clientParams };
+}
+
+/** A widget's token is good once: each call has its own. */
+const captchaOf = (token) => token && { captchaToken: `${token} ${crypto.randomUUID()}` };
+
+/** Sends a code, takes it out of the mailbox and logs in or signs up with it. */
+async function complete(client, contact, captchaToken) {
+  const captcha = captchaOf(captchaToken);
+  const sent = await client.initOtp({ otpType: OtpType.Email, contact, ...captcha });
+  const otpCode = await window.codeFor(sent.otpId);
+  return client.completeOtp({ ...sent, otpCode, contact, otpType: OtpType.Email, ...captcha });
+}
+
+/** From the first code to the last passkey, and every way to log in. */
+async function runOnboarding({ contact, captchaToken, ...settings }) {
+  const { client, config, clientParams } = await start(settings);
+  const proxyConfig = await client.getProxyAuthConfig();
+  const first = await complete(client, contact, captchaToken);
+  const { organizationId, userId } = await client.getSession();
+  const authenticatorIds = await client.addPasskey({ name: 'Phone' });
+  const user = await client.fetchUser();
+  await client.refreshSession();
+  await client.logout();
+
+  const second = await complete(client, contact, captchaToken);
+  await client.logout();
+  await client.loginWithPasskey();
+  const byPasskey = await client.getSession();
+  const removed = await client.removePasskeys({ authenticatorIds });
+  await client.logout();
+  return {
+    config,
+    proxyConfig,
+    clientParams,
+    actions: [first.action, second.action],
+    organizationId,
+    userId,
+    user,
+    authenticatorIds,
+    byPasskey: { organizationId: byPasskey.organizationId, userId: byPasskey.userId },
+    removed,
+  };
+}
+
+/** A sign-up without a code. */
+async function runPasskeySignUp({ captchaToken, ...settings }) {
+  const { client } = await start(settings);
+  const captcha = captchaOf(captchaToken);
+  await client.signUpWithPasskey({ createSubOrgParams: { userName: 'Bob' }, ...captcha });
+  const user = await client.fetchUser();
+  return { userName: user.userName, passkeys: user.authenticators.length };
+}
+
+/** What a page reads of a refusal: the whole chain of causes. */
+async function runRefusals({ contact, captchaToken, ...settings }) {
+  const { client } = await start(settings);
+  const captcha = captchaOf(captchaToken);
+  const refusalOf = (promise) => promise.then(() => null, (error) => `${error} ${error.cause ?? ''}`); // prettier-ignore
+  const withoutCaptcha = await refusalOf(client.initOtp({ otpType: OtpType.Email, contact }));
+  const sent = await client.initOtp({ otpType: OtpType.Email, contact, ...captcha });
+  const wrongCode = await refusalOf(client.verifyOtp({ ...sent, otpCode: 'AAAAAAAAA' }));
+  return { withoutCaptcha, wrongCode };
+}
+
+/** Whether the client can start at all. */
+const runStart = (settings) => start(settings).then(() => 'started', (error) => String(error)); // prettier-ignore
+
+Object.assign(window, { runOnboarding, runPasskeySignUp, runRefusals, runStart });

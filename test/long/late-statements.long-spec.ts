@@ -1,0 +1,257 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
+import { Client } from 'pg';
+import { until } from '#libs/testing';
+import { SITUATIONS, type Brought, type Situation } from '../e2e/situations.js';
+import { Story, type Answer } from '../e2e/story.js';
+import { behindPgBouncer, describeWithPgBouncer } from './pgbouncer.js';
+import { openStatementGate, type StatementGate } from './statement-gate.js';
+
+// Each command waits for longer than PostgreSQL may take.
+jest.setTimeout(60_000);
+
+type Headers = Record<string, string>;
+
+/** A command, where it is possible, and the write that is kept from PostgreSQL. */
+interface Late {
+  from: Situation | 'nothing' | 'cancelled';
+  /** Brings what the command needs, and returns the command. */
+  prepare(brought: Brought): Promise<(headers: Headers) => Promise<Answer>>;
+  write: RegExp;
+  /** What the same command answers when it is sent again. */
+  again: number;
+}
+
+const CHANGE = /UPDATE onboardings o SET/;
+
+let story: Story;
+let gate: StatementGate;
+/** The one that holds the pooler's only connection to PostgreSQL. */
+let holder: Client;
+/** At the pooler's own console. */
+let pooler: Client;
+let stopped: Promise<void>;
+let stop: () => void;
+
+const COMMANDS: Record<string, Late> = {
+  'a start': {
+    from: 'nothing',
+    prepare:
+      async ({ subject }) =>
+      (headers) =>
+        story.start(subject, {}, headers),
+    write: /INSERT INTO onboardings AS o/,
+    again: 201,
+  },
+  'a start that supersedes': {
+    from: 'otp_sent',
+    prepare: async ({ id, subject }) => {
+      await story.cooledDown(id);
+      return (headers) => story.start(subject, { supersede: true }, headers);
+    },
+    write: /superseded AS/,
+    again: 201,
+  },
+  'a resend': {
+    from: 'otp_sent',
+    prepare: async ({ id }) => {
+      await story.cooledDown(id);
+      return (headers) => story.resend(id, headers);
+    },
+    write: CHANGE,
+    again: 200,
+  },
+  'a verify': {
+    from: 'otp_sent',
+    prepare:
+      async ({ id, subject }) =>
+      (headers) =>
+        story.verify(id, story.code(subject), headers),
+    write: CHANGE,
+    again: 200,
+  },
+  'a new challenge': {
+    from: 'otp_verified',
+    prepare:
+      async ({ id }) =>
+      (headers) =>
+        story.call('POST', `/v1/onboardings/${id}/authenticators/options`, { userName: 'ana' }, headers),
+    write: /INSERT INTO webauthn_challenges/,
+    again: 200,
+  },
+  "the charge of a passkey's challenge": {
+    from: 'otp_verified',
+    prepare: async ({ id }) => {
+      const passkey = await story.passkey(id);
+      return (headers) => story.register(id, [passkey], headers);
+    },
+    write: /UPDATE webauthn_challenges/,
+    again: 200,
+  },
+  'the claim of a passkey': {
+    from: 'otp_verified',
+    prepare: async ({ id }) => {
+      const passkey = await story.passkey(id);
+      return (headers) => story.register(id, [passkey], headers);
+    },
+    write: CHANGE,
+    again: 200,
+  },
+  'a cancel': {
+    from: 'otp_verified',
+    prepare:
+      async ({ id }) =>
+      (headers) =>
+        story.call('POST', `/v1/onboardings/${id}/cancel`, { reason: 'story' }, headers),
+    write: CHANGE,
+    again: 200,
+  },
+  'a decision': {
+    from: 'outcome_unknown, after create-authenticators',
+    prepare:
+      async ({ id }) =>
+      (headers) =>
+        story.call('POST', `/v1/onboardings/${id}/resolve`, { outcome: 'done', reason: 'seen' }, headers),
+    write: CHANGE,
+    again: 200,
+  },
+  'a decision that sends a code': {
+    from: 'outcome_unknown, after verify-otp',
+    prepare: async ({ id }) => {
+      await story.cooledDown(id);
+      return (headers) =>
+        story.call(
+          'POST',
+          `/v1/onboardings/${id}/resolve`,
+          { outcome: 'not_done', reason: 'asked' },
+          headers,
+        );
+    },
+    write: CHANGE,
+    again: 200,
+  },
+  "an operator's retry": {
+    from: 'otp_submitted, waiting for its retry',
+    prepare:
+      async ({ id }) =>
+      (headers) =>
+        story.call('POST', `/v1/onboardings/${id}/retry`, { reason: 'it is back' }, headers),
+    write: CHANGE,
+    again: 200,
+  },
+  'an erasure': {
+    from: 'cancelled',
+    prepare:
+      async ({ id }) =>
+      () =>
+        story.call('DELETE', `/v1/onboardings/${id}`),
+    write: /UPDATE onboardings/,
+    again: 204,
+  },
+};
+
+const TABLES = [
+  'onboardings',
+  'onboarding_events',
+  'idempotency_keys',
+  'otp_budgets',
+  'webauthn_challenges',
+  'credentials',
+  'audit_events',
+];
+
+/** All that commands write. */
+async function written(): Promise<unknown[]> {
+  const rows = TABLES.map((table) => `SELECT '${table}' AS name, to_jsonb(t) AS row FROM ${table} t`);
+  return story.sql(`SELECT * FROM (${rows.join(' UNION ALL ')}) all_rows ORDER BY name, row::text`);
+}
+
+async function bring(from: Late['from']): Promise<Brought> {
+  if (from === 'nothing') return { id: '', subject: story.newSubject() };
+  if (from !== 'cancelled') return SITUATIONS[from](story);
+  const sent = await story.sent();
+  await story.cancel(sent.id);
+  return sent;
+}
+
+/** Keeps the next such statement in the pooler. */
+function keep(write: RegExp): Promise<unknown[]> {
+  return new Promise((resolve) => {
+    gate.before(write, async () => {
+      await holder.query('BEGIN');
+      resolve(await written());
+    });
+  });
+}
+
+/** Has the pooler pass on all that it has kept, and waits until PostgreSQL is through with it. */
+async function letGo(): Promise<void> {
+  await holder.query('COMMIT');
+  await until('the pooler keeps nothing', async () => {
+    const { rows } = await pooler.query<{ cl_waiting: string }>('SHOW POOLS');
+    return rows.every(({ cl_waiting }) => Number(cl_waiting) === 0);
+  });
+  // There is one connection: what it carries out now ends first.
+  await holder.query('SELECT 1');
+}
+
+describeWithPgBouncer('a statement that a pooler keeps for too long', () => {
+  beforeAll(async () => {
+    const running = new Promise<void>((resolve) => (stop = resolve));
+    await new Promise<void>((ready, failed) => {
+      const work = async (url: string, port: number) => {
+        holder = new Client({ connectionString: url });
+        pooler = new Client({
+          connectionString: Object.assign(new URL(url), { pathname: '/pgbouncer' }).href,
+        });
+        await Promise.all([holder.connect(), pooler.connect()]);
+        gate = await openStatementGate(port);
+        const through = Object.assign(new URL(url), { port: String(gate.port) });
+        const env = { DATABASE_URL: through.href, DATABASE_POOLER: 'transaction' };
+        story = await Story.begin({ env, worker: false });
+        ready();
+        await running;
+      };
+      stopped = behindPgBouncer('transaction', work, { default_pool_size: 1 });
+      stopped.catch(failed);
+    });
+  });
+  afterAll(async () => {
+    await story.end();
+    await gate.close();
+    await Promise.all([holder.end(), pooler.end()]);
+    stop();
+    await stopped;
+  });
+
+  it.each(Object.entries(COMMANDS))('does not carry out %s after the caller was told', async (_, late) => {
+    const brought = await bring(late.from);
+    const command = await late.prepare(brought);
+    const headers = { 'idempotency-key': randomUUID() };
+    const kept = keep(late.write);
+
+    const answer = await command(headers);
+    expect(answer).toMatchObject({ status: 503, body: { code: 'not_ready', retryable: true } });
+    const before = await kept;
+    await letGo();
+
+    expect(await written()).toEqual(before);
+    expect((await command(headers)).status).toBe(late.again);
+  });
+
+  it('writes the end of an attempt once', async () => {
+    const { id, subject } = await story.sent();
+    const kept = keep(/attempt_ended/);
+    const verified = story.verify(id, story.code(subject));
+    await kept;
+    // A read meets the same pooler: when it is given up, so is the statement that came before.
+    expect(await story.get(id)).toMatchObject({ status: 503 });
+    await letGo();
+
+    await story.until(id, 'otp_verified');
+    expect((await verified).status).toBe(200);
+    const ends = (await story.eventTypes(id)).filter((type) => /attempt_ended|late_answer/.test(type));
+    expect(ends).toEqual(['attempt_ended', 'attempt_ended']);
+    expect(story.calls(subject, 'otp-auth')).toBe(1);
+  });
+});

@@ -1,0 +1,277 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { Queue } from 'bullmq';
+import { Client, escapeIdentifier } from 'pg';
+import { testDatabaseUrl, until } from '#libs/testing';
+import { AppProcess } from '../e2e/app-process.js';
+import { ConsoleBrowser } from '../e2e/console-browser.js';
+import { openGate, type Gate } from '../e2e/gate.js';
+import { startPrivateRedis, type PrivateRedis } from '../e2e/private-redis.js';
+import { OPS_PASSWORD, Story } from '../e2e/story.js';
+
+jest.setTimeout(60_000);
+
+/** Nothing may take longer to be seen. */
+const AT_MOST_S = 15;
+/** The table holds with these as they are without a configuration. */
+const AS_BY_DEFAULT =
+  /^(RETRY_(FLOOR|BASE|CAP)|CONNECT_TIMEOUT|CALL_TIMEOUT|CLAIM_MAX_AGE|LEASE|(EXPIRY|SWEEP|CANARY)_EVERY|WAKE_AGAIN)_MS$|^BREAKER_CALLS$/;
+
+type Role = 'service' | 'worker';
+const ROLES: Role[] = ['service', 'worker'];
+
+interface Row {
+  outage: string;
+  ready: string;
+  metric: string;
+  log: string;
+  console: string;
+  seconds: number;
+}
+
+/** The table of docs/operations.md, so that paper and service cannot part. */
+function readTable(): Row[] {
+  const text = readFileSync(join(import.meta.dirname, '../../docs/operations.md'), 'utf8');
+  const [, section = ''] = /^## Outages\n([\s\S]*?)(?=^## )/m.exec(text) ?? [];
+  const lines = section.split('\n').filter((line) => line.startsWith('|'));
+  return lines.slice(2).map((line) => {
+    const [outage, ready, metric, log, console, seconds] = line.split('|').slice(1, -1).map((cell) => cell.trim()); // prettier-ignore
+    return { outage: outage!, ready: ready!, metric: metric!, log: log!, console: console!, seconds: Number(seconds) }; // prettier-ignore
+  });
+}
+
+const codes = (cell: string) => [...cell.matchAll(/`([^`]+)`/g)].map(([, code]) => code!);
+
+let story: Story;
+let redis: PrivateRedis;
+let database: Client;
+const gates: Record<'postgresql' | 'redis' | 'provider', Gate> = {} as never;
+const processes: Record<Role, AppProcess> = {} as never;
+let browser: ConsoleBrowser;
+
+function through(gate: Gate, target: string): string {
+  const url = new URL(target);
+  url.host = `127.0.0.1:${gate.port}`;
+  return url.href.replace(/\/$/, '');
+}
+
+async function startProcess(role: Role): Promise<void> {
+  processes[role] = await AppProcess.start(story, role === 'service' ? 'onboarding' : 'worker', {
+    DATABASE_URL: through(gates.postgresql, story.env['DATABASE_URL']!),
+    REDIS_URL: through(gates.redis, redis.url),
+    INTEGRATION_BYZANTINE_BASE_URL: through(gates.provider, story.sandbox.url),
+    PROBE_EVERY_MS: '2000',
+  });
+}
+
+beforeAll(async () => {
+  redis = await startPrivateRedis();
+  story = await Story.begin({ env: { REDIS_URL: redis.url }, worker: false });
+  await story.stop();
+  for (const name of Object.keys(story.env)) if (AS_BY_DEFAULT.test(name)) delete story.env[name];
+  gates.postgresql = await openGate(story.env['DATABASE_URL']!);
+  gates.redis = await openGate(redis.url);
+  gates.provider = await openGate(story.sandbox.url);
+  database = new Client({ connectionString: await testDatabaseUrl() });
+  await database.connect();
+  await database.query('SET default_transaction_read_only = off');
+  await Promise.all(ROLES.map(startProcess));
+  story.serviceUrl = processes.service.url;
+  browser = new ConsoleBrowser(story);
+  await browser.logIn('ops', OPS_PASSWORD);
+});
+afterAll(async () => {
+  await story?.end();
+  await database?.end();
+  await redis?.stop();
+});
+
+interface Ready {
+  code?: string;
+  status: string | number;
+  checks: Record<string, { status: string; detail?: string }>;
+}
+
+const readyAt = async (role: Role): Promise<Ready | null> => {
+  const answer = await fetch(`${processes[role].url}/health/ready`).catch(() => null);
+  return answer && ((await answer.json()) as Ready);
+};
+const metricsAt = async (role: Role): Promise<string> => {
+  const answer = await fetch(`${processes[role].url}/metrics`).catch(() => null);
+  return answer ? answer.text() : '';
+};
+
+/** The log is a little later than `ready`: a new outage is logged only after the end of the one before. */
+const logsTrouble = ({ said }: AppProcess) =>
+  said.lastIndexOf('byzantine is degraded') > said.lastIndexOf('byzantine is in order again');
+
+const isWell = async (role: Role) => (await readyAt(role))?.status === 'ok' && !logsTrouble(processes[role]);
+
+const untilWell = async () => {
+  for (const role of ROLES) {
+    await until(`${role} is well`, () => isWell(role), 40_000).catch(async (error: Error) => {
+      throw new Error(`${error.message} ${JSON.stringify(await readyAt(role))}`);
+    });
+  }
+};
+
+/** Enough calls for three failures in a row. */
+const callProvider = async () => {
+  for (let n = 0; n < 4; n++) {
+    const { status } = await story.start(story.newSubject(), {}, { prefer: 'wait=0' });
+    expect(status).toBeLessThan(300);
+  }
+};
+
+const fault = async (what: { status?: number; delayMs?: number }) => {
+  story.sandbox.control.addFault({ route: '*', times: 0, ...what });
+  await callProvider();
+};
+const noFault = async () => story.sandbox.control.removeFaults();
+
+async function alterDatabase(what: string): Promise<void> {
+  const name = new URL(story.databaseUrl).pathname.slice(1);
+  await database.query(`ALTER DATABASE ${escapeIdentifier(name)} ${what}`);
+}
+
+async function withQueue(work: (queue: Queue) => Promise<void>): Promise<void> {
+  const { host, port, password } = redis.admin.options;
+  const queue = new Queue('steps', { connection: { host: host!, port: port!, password: password! }, prefix: story.env['QUEUE_PREFIX']! }); // prettier-ignore
+  await work(queue);
+  await queue.close();
+}
+
+const OUTAGES: Record<string, { gone?: Role; begin: () => Promise<unknown>; end: () => Promise<unknown> }> = {
+  'service killed': {
+    gone: 'service',
+    begin: () => processes.service.kill(),
+    end: async () => {
+      await startProcess('service');
+      story.serviceUrl = processes.service.url;
+      browser = new ConsoleBrowser(story);
+      await browser.logIn('ops', OPS_PASSWORD);
+    },
+  },
+  'last worker killed': {
+    gone: 'worker',
+    begin: () => processes.worker.kill(),
+    end: () => startProcess('worker'),
+  },
+  'PostgreSQL away': { begin: () => gates.postgresql.bar(), end: () => gates.postgresql.open() },
+  'PostgreSQL read-only': {
+    begin: async () => {
+      await alterDatabase('SET default_transaction_read_only = on');
+      await database.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid()`);
+    },
+    end: () => alterDatabase('RESET default_transaction_read_only'),
+  },
+  'PostgreSQL slow': { begin: async () => gates.postgresql.slow(3_000), end: async () => gates.postgresql.slow(0) }, // prettier-ignore
+  'Redis away': { begin: () => gates.redis.bar(), end: () => gates.redis.open() },
+  'Redis read-only': {
+    begin: () => redis.admin.replicaof('127.0.0.1', 1),
+    end: () => redis.admin.replicaof('NO', 'ONE'),
+  },
+  'Redis full': {
+    begin: () => redis.admin.config('SET', 'maxmemory', '1'),
+    end: () => redis.admin.config('SET', 'maxmemory', '0'),
+  },
+  'queue paused': {
+    begin: () => withQueue((queue) => queue.pause()),
+    end: () => withQueue((queue) => queue.resume()),
+  },
+  'provider down': {
+    begin: async () => {
+      await gates.provider.bar();
+      await callProvider();
+    },
+    end: () => gates.provider.open(),
+  },
+  'provider refuses our key': { begin: () => fault({ status: 401 }), end: noFault },
+  'provider slow': { begin: () => fault({ delayMs: 12_000 }), end: noFault },
+  'clocks 40 s apart': {
+    begin: async () => {
+      story.sandbox.control.advanceClock(40_000);
+      await callProvider();
+    },
+    end: async () => void story.sandbox.control.advanceClock(-40_000),
+  },
+};
+
+/** What is not as the row says, in words; empty when all is. */
+async function missing(row: Row, said: Record<Role, number>, gone?: Role): Promise<string[]> {
+  const others = ROLES.filter((role) => role !== gone);
+  const found = await Promise.all([
+    ...others.map((role) => missingAt(role, row, said[role])),
+    ...(gone ? [readyAt(gone).then((ready) => (ready ? [`${gone} answers`] : []))] : []),
+  ]);
+  return found.flat();
+}
+
+async function missingAt(role: Role, row: Row, from: number): Promise<string[]> {
+  const found: string[] = [];
+  const [ready, metrics] = await Promise.all([readyAt(role), metricsAt(role)]);
+  const [status, check, words] = codes(row.ready);
+  if (status && check && words) {
+    if (String(ready?.status) !== status) found.push(`ready is ${ready?.status}`);
+    const { status: up, detail = '' } = ready?.checks[check] ?? { status: 'absent' };
+    if (up !== 'down' || !detail.includes(words)) found.push(`${check} is ${up}: ${detail}`);
+  }
+  const [, series, value] = /^`(gangway[^`]+)` is (\d)$/.exec(row.metric) ?? [];
+  if (series) {
+    const line = new RegExp(`^${series.replaceAll(/[{}]/g, '\\$&')}(?:\\{[^}]*\\})? ${value}$`, 'm');
+    if (!line.test(metrics)) found.push(`${series} is not ${value}`);
+  }
+  const [line] = codes(row.log);
+  if (line && !processes[role].said.slice(from).includes(line)) found.push(`no line "${line}"`);
+  return found.map((what) => `${role}: ${what}`);
+}
+
+async function consoleSays(row: Row, gone?: Role): Promise<void> {
+  if (gone === 'service') return void (await expect(browser.visit('/ops')).rejects.toThrow());
+  const { status, text } = await browser.visit('/ops');
+  const [code] = codes(row.console);
+  if (code) expect(String(status)).toBe(code);
+  else {
+    expect(status).toBe(200);
+    const [, check, words] = codes(row.ready);
+    expect(text).toContain(check);
+    expect(text).toContain(words);
+  }
+}
+
+const table = readTable();
+
+describe('the table of outages in docs/operations.md', () => {
+  it('has each outage, and none takes longer than 15 s to be seen', () => {
+    expect(table.map(({ outage }) => outage)).toEqual(Object.keys(OUTAGES));
+    for (const { seconds } of table) expect(seconds).toBeLessThanOrEqual(AT_MOST_S);
+  });
+
+  it.each(table)(
+    '$outage is told by ready, metrics, log and console in time, and its end too',
+    async (row) => {
+      const { begin, end, gone } = OUTAGES[row.outage]!;
+      await untilWell();
+      const said = { service: processes.service.said.length, worker: processes.worker.said.length };
+      const from = performance.now();
+      await begin();
+      try {
+        for (;;) {
+          const left = await missing(row, said, gone);
+          const seconds = (performance.now() - from) / 1_000;
+          if (left.length === 0) {
+            if (process.env['SHOW_SECONDS']) process.stderr.write(`${row.outage}: ${seconds.toFixed(1)} s\n`);
+            break;
+          }
+          if (seconds > row.seconds) throw new Error(`after ${seconds} s: ${left.join('; ')}`);
+        }
+        await consoleSays(row, gone);
+      } finally {
+        await end();
+      }
+      await untilWell();
+    },
+  );
+});

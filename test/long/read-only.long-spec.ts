@@ -1,0 +1,149 @@
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { Client } from 'pg';
+import { migrate } from '#libs/database';
+import { until } from '#libs/testing';
+import { Story } from '../e2e/story.js';
+import { serversFolder } from '../../tools/checkout.js';
+import { startPostgres } from '../../tools/embedded/postgres.js';
+
+// Three servers start.
+jest.setTimeout(180_000);
+
+/** An address that leads to another server when a failover says so. */
+interface Way {
+  port: number;
+  /** Those that come from now on go there; what is connected stays connected. */
+  moveTo(url: string): void;
+  cut(): void;
+}
+
+async function openWay(first: string): Promise<Way> {
+  let target = new URL(first);
+  const sockets = new Set<Socket>();
+  const listener = createServer((client) => {
+    const server = connect(Number(target.port), target.hostname);
+    for (const [from, to] of [
+      [client, server],
+      [server, client],
+    ] as const) {
+      sockets.add(from);
+      from.pipe(to);
+      from.on('error', () => to.destroy());
+      from.on('close', () => to.destroy());
+    }
+  }).listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  listener.unref();
+  return {
+    port: (listener.address() as AddressInfo).port,
+    moveTo: (url) => void (target = new URL(url)),
+    cut: () => sockets.forEach((socket) => socket.destroy()),
+  };
+}
+
+let folder: string;
+let primary: Awaited<ReturnType<typeof startPostgres>>;
+let standby: Awaited<ReturnType<typeof startPostgres>>;
+let way: Way;
+let story: Story;
+beforeAll(async () => {
+  folder = await mkdtemp(join(serversFolder(), 'read-only-'));
+  await promisify(execFile)('chmod', ['755', folder]);
+  const password = randomBytes(9).toString('hex');
+  const options = (name: string) => ({ folder: join(folder, name), password, port: 55_500, throwaway: true });
+  const first = await startPostgres(options('primary'));
+  await migrate(first.url);
+  await first.stop();
+  // A cold copy that follows nothing: a standby all the same.
+  await mkdir(options('standby').folder);
+  const copied = join(options('standby').folder, 'data');
+  await promisify(execFile)('cp', ['-a', join(options('primary').folder, 'data'), copied]);
+  await writeFile(join(copied, 'standby.signal'), '');
+  await promisify(execFile)('chown', ['--reference', copied, options('standby').folder]);
+  primary = await startPostgres(options('primary'));
+  standby = await startPostgres(options('standby'));
+  way = await openWay(primary.url);
+  const url = Object.assign(new URL(primary.url), { host: `127.0.0.1:${way.port}` });
+  story = await Story.begin({ env: { DATABASE_URL: url.href, DATABASE_POOLER: 'none' } });
+});
+beforeEach(() => {
+  way.moveTo(primary.url);
+  way.cut();
+});
+afterAll(async () => {
+  await story.end();
+  await Promise.all([primary.stop(), standby.stop()]);
+  await rm(folder, { recursive: true });
+});
+
+async function on(url: string, ...texts: string[]): Promise<void> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  for (const text of texts) await client.query(text);
+  await client.end();
+}
+
+const start = () => story.start(story.newSubject());
+const detail = async () => {
+  const { body } = await story.call<{ checks: Record<string, { detail?: string }> }>('GET', '/health/ready');
+  return body.checks['postgresql']!.detail;
+};
+const refused = {
+  status: 503,
+  body: { code: 'not_ready', retryable: true, detail: 'The database takes no writes at the moment.' },
+};
+
+describe('a PostgreSQL that takes no writes', () => {
+  it('is made so for all sessions by ALTER SYSTEM, and mended: no connection need be cut', async () => {
+    const { id, subject } = await story.sent();
+    await on(primary.url, 'ALTER SYSTEM SET default_transaction_read_only = on', 'SELECT pg_reload_conf()');
+    await until('the setting is read', async () => (await start()).status === 503);
+    expect(await start()).toMatchObject(refused);
+    expect(await detail()).toBe('it takes no writes: default_transaction_read_only is on');
+    expect((await story.get(id)).status).toBe(200);
+    const mend = 'ALTER SYSTEM RESET default_transaction_read_only';
+    await on(primary.url, 'SET default_transaction_read_only = off', mend, 'SELECT pg_reload_conf()');
+    await until('it takes writes', async () => (await detail()) === undefined);
+    expect(await story.verify(id, story.code(subject))).toMatchObject({ status: 200 });
+    expect(story.calls(subject, 'otp-auth')).toBe(1);
+  });
+
+  it('is a standby that an address leads to; back at the primary, not one request fails', async () => {
+    const { id, subject } = await story.sent();
+    way.moveTo(standby.url);
+    way.cut();
+    await until(
+      'the service reconnects',
+      async () => (await detail()) === 'it takes no writes: it is a standby',
+    );
+    for (const answer of [await start(), await start()]) expect(answer).toMatchObject(refused);
+    // As many connections as there may be, all of them to the standby.
+    await Promise.all(Array.from({ length: 20 }, () => story.get(id)));
+    // Back again, and those stay open.
+    way.moveTo(primary.url);
+    expect((await story.verify(id, story.code(subject))).status).toBe(200);
+    for (const { status } of await Promise.all(Array.from({ length: 20 }, start))) expect(status).toBe(201);
+    expect(await detail()).toBeUndefined();
+    expect(story.calls(subject, 'otp-auth')).toBe(1);
+  });
+
+  it('is a standby until it is promoted', async () => {
+    way.moveTo(standby.url);
+    way.cut();
+    await until(
+      'the service reconnects',
+      async () => (await detail()) === 'it takes no writes: it is a standby',
+    );
+    expect(await start()).toMatchObject(refused);
+    await on(standby.url, 'SELECT pg_promote()');
+    expect((await start()).status).toBe(201);
+    expect(await detail()).toBeUndefined();
+  });
+});

@@ -1,0 +1,32 @@
+import { afterAll, beforeAll, describe, it, jest } from '@jest/globals';
+import { until } from '#libs/testing';
+import { SICKNESSES, startPrivateRedis, type PrivateRedis } from '../e2e/private-redis.js';
+import { endure } from '../e2e/sick-redis.js';
+import { Story } from '../e2e/story.js';
+
+jest.setTimeout(120_000);
+
+describe('a Redis that is there and of no use', () => {
+  let redis: PrivateRedis;
+  let story: Story;
+  let workerUrl: string;
+  const times: string[] = [];
+  beforeAll(async () => {
+    redis = await startPrivateRedis();
+    story = await Story.begin({ env: { REDIS_URL: redis.url }, worker: false });
+    workerUrl = await (await story.startWorker()).getUrl();
+    await until('all is well', async () => (await fetch(`${workerUrl}/health/ready`)).ok);
+  });
+  afterAll(async () => {
+    await story?.end();
+    await redis?.stop();
+    process.stdout.write(`${times.join('\n')}\n`);
+  });
+
+  it.each(SICKNESSES)('because it $name: is told, holds up no request, loses no retry', async (sickness) => {
+    const { seenMs, retriedMs } = await endure(story, workerUrl, redis, sickness);
+    times.push(
+      `${sickness.name}: said after ${Math.round(seenMs)} ms, retried ${Math.round(retriedMs)} ms after`,
+    );
+  });
+});

@@ -1,0 +1,88 @@
+import { execFile } from 'node:child_process';
+import { readFile, rm, stat } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+const exec = promisify(execFile);
+
+/** Turnkey's official clients have a folder and a lock file of their own: `npm start` installs none of them. */
+const FOLDER = join(import.meta.dirname, '..', 'clients', 'turnkey');
+/** The key that `@turnkey/crypto` expects OTP bundles to be signed with; `@turnkey/core` has no option for another. */
+const PRODUCTION_SIGNER =
+  '046b4f88421f76b6ba418afc2ea1d8ced671337d7db6b80478a60d8531bf8f17' +
+  'fa9a512f0fef96fc0c9b4cd9dff70b34992e520ce04c79d931f6ff6296b547d201';
+/** Modules of React Native, which no browser loads. */
+const NATIVE = [
+  '@react-native-async-storage/async-storage',
+  'react-native-keychain',
+  '@turnkey/react-native-passkey-stamper',
+];
+
+/**
+ * Installs the clients as the lock file has them, once.
+ *
+ * @returns whether they are there
+ */
+export async function installTurnkeyClients(): Promise<boolean> {
+  const timeOf = (file: string) => stat(join(FOLDER, file)).then(({ mtimeMs }) => mtimeMs, () => 0); // prettier-ignore
+  if ((await timeOf('node_modules/.package-lock.json')) >= (await timeOf('package-lock.json'))) return true;
+  try {
+    await exec('npm', ['ci'], { cwd: FOLDER, timeout: 280_000 });
+    return true;
+  } catch (error) {
+    const { stderr } = error as { stderr?: string };
+    process.stderr.write(`\nNOT TRIED: Turnkey's clients, as npm ci failed in ${FOLDER}\n${stderr}\n\n`);
+    return false;
+  }
+}
+
+/**
+ * Runs `server.mjs`, a backend with `@turnkey/sdk-server`.
+ *
+ * @returns what it saw
+ */
+export async function runBackend(settings: object): Promise<unknown> {
+  const { stdout } = await exec(process.execPath, ['server.mjs', JSON.stringify(settings)], { cwd: FOLDER });
+  return JSON.parse(stdout);
+}
+
+/** A web site whose page is `page.js`, with `@turnkey/core` in it. */
+export class ClientSite {
+  /** The key that the page takes for the one that signs OTP bundles. */
+  signerPublicKey = PRODUCTION_SIGNER;
+
+  private constructor(
+    readonly origin: string,
+    readonly close: () => Promise<void>,
+  ) {}
+
+  static async open(): Promise<ClientSite> {
+    const file = join(FOLDER, 'node_modules', '.cache', 'page.js');
+    const esbuild = join(FOLDER, 'node_modules', '.bin', 'esbuild');
+    const flags = ['--bundle', '--format=iife', '--define:global=globalThis', '--log-level=warning'];
+    await exec(
+      esbuild,
+      ['page.js', `--outfile=${file}`, ...flags, ...NATIVE.map((name) => `--external:${name}`)],
+      { cwd: FOLDER },
+    );
+    const script = await readFile(file, 'utf8');
+    await rm(file);
+    if (!script.includes(PRODUCTION_SIGNER)) throw new Error('the key of the signer is not where it was');
+
+    const server = createServer((request, response) => {
+      const isScript = request.url === '/page.js';
+      response.setHeader('content-type', isScript ? 'text/javascript' : 'text/html');
+      const body = '<!doctype html><link rel="icon" href="data:,"><script src="page.js"></script>';
+      response.end(isScript ? script.replaceAll(PRODUCTION_SIGNER, site.signerPublicKey) : body);
+    });
+    await new Promise<void>((resolve) => server.listen(0, 'localhost', resolve));
+    const { port } = server.address() as AddressInfo;
+    const site = new ClientSite(`http://localhost:${port}`, async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    });
+    return site;
+  }
+}

@@ -1,0 +1,51 @@
+/**
+ * Lets Node.js itself load what the tests import. jest would evaluate every package again for each test file, some four
+ * seconds of a core a story; here a worker loads packages and `libs/` once. Files of tests are loaded anew each time.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { registerHooks } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { transformSync } from '@swc/core';
+import { SWC } from '../../tools/launcher/swc.mjs';
+
+const CHECKOUT = new URL('../../', import.meta.url).href;
+const PACKAGES = `${CHECKOUT}node_modules/`;
+const OF_TESTS = /^(?:test|libs\/testing)\/|\/fixtures\//;
+const GLOBALS = new URL('./jest-globals.mjs', import.meta.url).href;
+
+registerHooks({
+  resolve(specifier, context, next) {
+    const { parentURL = '' } = context;
+    if (!parentURL.startsWith(CHECKOUT) || parentURL.startsWith(PACKAGES)) return next(specifier, context);
+    if (specifier === '@jest/globals') return { url: GLOBALS, format: 'module', shortCircuit: true };
+    const url = sourceUrl(specifier, parentURL);
+    if (url === undefined) return next(specifier, context);
+    const file = new URL(parentURL).search;
+    const search = OF_TESTS.test(url.slice(CHECKOUT.length)) ? file : '';
+    return { url: url + search, format: url.endsWith('.ts') ? 'module' : undefined, shortCircuit: true };
+  },
+  load(url, context, next) {
+    const { href, search } = new URL(url);
+    if (!href.startsWith(CHECKOUT) || href.startsWith(PACKAGES)) return next(url, context);
+    const file = href.slice(0, href.length - search.length);
+    if (!file.endsWith('.ts')) return next(url, context);
+    const filename = fileURLToPath(file);
+    const { code } = transformSync(readFileSync(filename, 'utf8'), {
+      ...SWC,
+      sourceMaps: 'inline',
+      filename,
+    });
+    return { format: 'module', source: code, shortCircuit: true };
+  },
+});
+
+/** @returns where a module of this checkout lies, or undefined for every other specifier */
+function sourceUrl(specifier, parentURL) {
+  const lib = /^#libs\/([\w-]+)$/.exec(specifier);
+  if (lib !== null) return `${CHECKOUT}libs/${lib[1]}/src/index.ts`;
+  if (!specifier.startsWith('.')) return undefined;
+  const { href } = new URL(specifier, parentURL);
+  const typed = href.replace(/\.js$/, '.ts');
+  if (typed !== href && existsSync(fileURLToPath(typed))) return typed;
+  return existsSync(fileURLToPath(href)) ? href : undefined;
+}
