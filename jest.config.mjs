@@ -1,41 +1,33 @@
-/** One file, three sizes of test: unit beside the code, int against real servers, e2e for whole stories. */
+/**
+ * Four sizes of test: unit beside the code, int against real servers, e2e for whole stories, and long for what needs
+ * programs that `npm test` does not ask for.
+ */
 // A bug with instants that lack a zone does not show in UTC.
 process.env.TZ = 'Asia/Kolkata';
 
 const base = {
   testEnvironment: 'node',
-  testEnvironmentOptions: { customExportConditions: ['source', 'node', 'node-addons'] },
+  testRunner: '<rootDir>/test/runner/runner.mjs',
   extensionsToTreatAsEsm: ['.ts'],
-  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
-  setupFiles: ['reflect-metadata'],
-  transform: {
-    '^.+\\.ts$': [
-      '@swc/jest',
-      {
-        jsc: {
-          target: 'es2024',
-          parser: { syntax: 'typescript', decorators: true },
-          transform: { legacyDecorator: true, decoratorMetadata: true },
-          keepClassNames: true,
-        },
-        module: { type: 'es6' },
-      },
-    ],
-  },
-  modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/.gangway/'],
+  modulePathIgnorePatterns: [
+    '<rootDir>/dist/',
+    '<rootDir>/.gangway/',
+    '<rootDir>/test/clients/',
+    '<rootDir>/bench/node_modules/',
+  ],
 };
 
 const project = (displayName, testMatch, more = {}) => ({ ...base, displayName, testMatch, ...more });
 
 export default {
-  // jest does not let go of all the modules that a file has loaded: some 50 MB a story, which are walked through at every
-  // collection of garbage from then on.
-  workerIdleMemoryLimit: '1GB',
-  // Nothing is timed; this only ends a test that hangs.
-  testTimeout: 30_000,
+  // A worker that has run a story starts anew: what the story left running must not meet the next one.
+  workerIdleMemoryLimit: '300MB',
+  // Nothing is timed; this only ends a test that hangs, on the slowest of machines.
+  testTimeout: 120_000,
   projects: [
-    project('unit', ['<rootDir>/{apps,libs,tools,docs,test}/**/*.spec.ts']),
-    project('int', ['<rootDir>/{apps,libs,tools}/**/*.int-spec.ts']),
+    project('unit', ['<rootDir>/{apps,bench,libs,tools,docs,test}/**/*.spec.ts']),
+    project('int', ['<rootDir>/{apps,libs,test,tools}/**/*.int-spec.ts']),
     project('e2e', ['<rootDir>/test/e2e/**/*.e2e-spec.ts']),
+    project('long', ['<rootDir>/test/long/**/*.long-spec.ts']),
   ],
 };

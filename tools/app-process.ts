@@ -1,9 +1,12 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdirSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import type { AddressInfo, Server } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { CHECKOUT, STATE } from './checkout.js';
 import { Plain } from './console.js';
+import { INHERITED_PORTS, type InheritedPort } from './inherited-ports.js';
+import { letGo, type HeldPort } from './ports.js';
 
 /** An app drains for up to 25 s by design; past this it hangs. */
 const STOP_MS = 30_000;
@@ -27,23 +30,39 @@ export interface AppProcess {
 export const entryOf = (app: string): string =>
   join(CHECKOUT, app === 'demo' ? 'apps' : 'dist/apps', app, 'src', 'main.js');
 
+const PRELOADED = join(CHECKOUT, 'dist', 'tools', 'inherited-ports.js');
+/** After standard input, output and error. */
+const FIRST_FD = 3;
+
+/** Node.js names the descriptor of a listening socket nowhere else. */
+function descriptorOf(socket: Server): number {
+  const { _handle: handle } = socket as unknown as { _handle: { fd: number } };
+  return handle.fd;
+}
+
 /**
- * Starts an app with its output in a log file of its own.
+ * Starts an app with its output in a log file of its own. It inherits the port that it listens on.
  *
  * @param app a folder of apps/
  * @param env the whole environment of the process
  */
-export function startApp(app: string, env: NodeJS.ProcessEnv): AppProcess {
+export function startApp(app: string, env: NodeJS.ProcessEnv, held: HeldPort): AppProcess {
   const log = join(STATE, 'logs', `${app}.log`);
   mkdirSync(join(STATE, 'logs'), { recursive: true });
   const output = openSync(log, 'w');
+  const inherited = held.sockets.map((socket, index): InheritedPort => {
+    const { address, port } = socket.address() as AddressInfo;
+    return { address, port, fd: FIRST_FD + index };
+  });
   // A group of its own: Ctrl-C at the terminal must reach the starter only, which stops the apps in order.
-  const child = spawn(process.execPath, ['--enable-source-maps', entryOf(app)], {
+  const child = spawn(process.execPath, ['--enable-source-maps', '--import', PRELOADED, entryOf(app)], {
     cwd: CHECKOUT,
     detached: true,
-    env,
-    stdio: ['ignore', output, output],
+    env: { ...env, [INHERITED_PORTS]: JSON.stringify(inherited) },
+    stdio: ['ignore', output, output, ...held.sockets.map(descriptorOf)],
   });
+  closeSync(output);
+  void letGo(held);
   const ended = new Promise<string>((resolve) => {
     child.once('error', (error) => resolve(error.message));
     child.once('exit', (code, signal) => resolve(signal ?? `code ${code}`));
@@ -69,7 +88,7 @@ async function untilReady(
 ): Promise<void> {
   let how: string | undefined;
   void ended.then((end) => (how = end));
-  let answer = 'nobody listens yet';
+  let answer = 'no answer yet';
   for (const endAt = Date.now() + withinMs; Date.now() < endAt; await wait(50)) {
     if (how !== undefined) throw new Plain(`The ${app} ended with ${how}. Its last lines:\n${lastWords()}`);
     const response = await fetch(url, { signal: AbortSignal.timeout(2_000) }).catch(() => undefined);

@@ -1,6 +1,6 @@
 import { chmodSync, existsSync, mkdirSync, statSync } from 'node:fs';
 import { createHash } from 'node:crypto';
-import { userInfo } from 'node:os';
+import { homedir, userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Plain } from './console.js';
@@ -37,6 +37,12 @@ export function serversFolder(): string {
     throw new Plain(`${outside} belongs to another user: remove it, or set DATABASE_URL and REDIS_URL.`);
   }
   return outside;
+}
+
+/** What all checkouts of this user share: it may be deleted at any time. */
+export function cacheFolder(): string {
+  const base = process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache');
+  return join(base, 'gangway');
 }
 
 function findCheckout(from: string): string {

@@ -33,8 +33,8 @@ export async function runTool(main: () => Promise<void>): Promise<void> {
   try {
     await main();
   } catch (error) {
-    const text =
-      error instanceof Plain ? error.message : error instanceof Error ? error.stack : String(error);
+    const isPlain = error instanceof Plain || (error as Error | null)?.name === 'ConfigError';
+    const text = isPlain ? (error as Error).message : error instanceof Error ? error.stack : String(error);
     process.stderr.write(`\ngangway: ${text}\n`);
     process.exitCode = 1;
   }

@@ -1,5 +1,5 @@
 import { createECDH, randomBytes, randomUUID } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Plain } from './console.js';
 import { STATE } from './checkout.js';
@@ -24,13 +24,16 @@ export interface DevSecrets {
   databasePassword: string;
 }
 
+/** Where they are kept. */
+export const DEV_SECRETS = join(STATE, 'dev.json');
+
 /**
  * Reads the development secrets, making what is missing; the file is readable by its owner only.
  *
  * @param file only tests name another
  * @throws Plain if the file is not JSON
  */
-export function loadDevSecrets(file = join(STATE, 'dev.json')): DevSecrets {
+export function loadDevSecrets(file = DEV_SECRETS): DevSecrets {
   const kept = readKept(file);
   const secrets: DevSecrets = {
     apiKey: `gw_dev_${randomBytes(24).toString('base64url')}`,
@@ -45,10 +48,12 @@ export function loadDevSecrets(file = join(STATE, 'dev.json')): DevSecrets {
     databasePassword: randomBytes(18).toString('hex'),
     ...kept,
   };
-  if (Object.keys(secrets).some((name) => !(name in kept))) {
-    mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(file, `${JSON.stringify(secrets, null, 2)}\n`, { mode: 0o600 });
-  }
+  if (Object.keys(secrets).every((name) => name in kept)) return secrets;
+  mkdirSync(dirname(file), { recursive: true });
+  // Written aside, then renamed: another command reads the whole file or none.
+  const aside = `${file}.${process.pid}`;
+  writeFileSync(aside, `${JSON.stringify(secrets, null, 2)}\n`, { mode: 0o600 });
+  renameSync(aside, file);
   return secrets;
 }
 

@@ -15,7 +15,7 @@ const secrets = {
   opsPassword: 'generated-by-us',
   databasePassword: 'generated',
 };
-const servers = { databaseUrl: 'postgres://embedded', redisUrl: 'redis://embedded' };
+const servers = { databaseUrl: 'postgres://embedded/gangway', redisUrl: 'redis://embedded' };
 const ports = { service: 3005, worker: 3006, sandbox: 4005, demo: 3105 };
 const of = (own: NodeJS.ProcessEnv) => developmentEnv(secrets, servers, ports, own);
 
@@ -38,7 +38,11 @@ describe('developmentEnv', () => {
 
   it('keeps the addresses that were decided, whatever was asked for', () => {
     const { env } = of({ PORT: '3000', DATABASE_URL: '', HOST: '0.0.0.0' });
-    expect(env).toMatchObject({ PORT: '3005', DATABASE_URL: 'postgres://embedded', HOST: '127.0.0.1' });
+    expect(env).toMatchObject({
+      PORT: '3005',
+      DATABASE_URL: 'postgres://embedded/gangway',
+      HOST: '127.0.0.1',
+    });
   });
 
   it('configures the integration that was asked for, with keys that the sandbox’s Turnkey knows', () => {
@@ -60,6 +64,17 @@ describe('developmentEnv', () => {
     expect(origin).toBe('http://localhost:3105');
     expect(demoEnv).toMatchObject({ DEMO_PORT: '3105', GANGWAY_URL: 'http://127.0.0.1:3005' });
     expect(of({ INTEGRATION_BYZANTINE_ORIGINS: 'https://own.example' }).origin).toBe('https://own.example');
+  });
+
+  it('adds the demo to origins of one’s own, where they are of the same relying party', () => {
+    const origins = (own: NodeJS.ProcessEnv) => of(own).env['INTEGRATION_BYZANTINE_ORIGINS'];
+    const own = 'http://localhost:3200';
+    expect(origins({ INTEGRATION_BYZANTINE_ORIGINS: own })).toBe(`${own},http://localhost:3105`);
+    const elsewhere = {
+      INTEGRATION_BYZANTINE_RP_ID: 'own.example',
+      INTEGRATION_BYZANTINE_ORIGINS: 'https://own.example',
+    };
+    expect(origins(elsewhere)).toBe('https://own.example');
   });
 
   it('names the variable, not the key, when it can make nothing of it', () => {

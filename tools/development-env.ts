@@ -25,8 +25,6 @@ export interface DevelopmentEnv {
   custody: string | undefined;
 }
 
-export const DEVELOPMENT_INTEGRATIONS = ['byzantine', 'turnkey', 'turnkey-auth-proxy'] as const;
-
 /** An empty variable means an unset one, here as in the apps. */
 function set(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
@@ -102,8 +100,12 @@ export function developmentEnv(
     throw new Plain('INTEGRATION_BYZANTINE_PRIVATE_KEY: npm start wants it as 64 hex digits of a P-256 key.');
   }
   const prefix = `INTEGRATION_${integration.toUpperCase().replaceAll('-', '_')}_`;
+  const origins = settings[`${prefix}ORIGINS`]!.split(',');
+  // Origins of one's own come along with the demo, whose port may be another one each time.
+  if (settings[`${prefix}RP_ID`] === 'localhost' && !origins.includes(demoUrl)) origins.push(demoUrl);
   const env = {
     ...settings,
+    [`${prefix}ORIGINS`]: origins.join(','),
     HOST,
     PORT: String(ports.service),
     WORKER_PORT: String(ports.worker),
@@ -137,6 +139,6 @@ export function developmentEnv(
     opsPassword: settings['OPS_PASSWORD']!,
     rpId: settings[`${prefix}RP_ID`]!,
     custody: settings[`${prefix}CUSTODY`],
-    origin: settings[`${prefix}ORIGINS`]!.split(',')[0] ?? '',
+    origin: origins[0] ?? '',
   };
 }

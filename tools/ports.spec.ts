@@ -1,34 +1,78 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { findPort, portFromEnv } from './ports.js';
+import { ensureFree, holdPort, letGo, onFreePort, portFromEnv, PortTaken } from './ports.js';
 
-describe('findPort', () => {
+let said: string[];
+beforeEach(() => {
+  said = [];
+  jest.spyOn(process.stdout, 'write').mockImplementation((text) => said.push(String(text)) > 0);
+});
+afterEach(() => void jest.restoreAllMocks());
+
+describe('holdPort', () => {
   let neighbour: Server;
   let taken: number;
-  let said: string[];
 
   beforeEach(async () => {
-    said = [];
-    jest.spyOn(process.stdout, 'write').mockImplementation((text) => said.push(String(text)) > 0);
     neighbour = createServer();
     await new Promise<void>((resolve) => neighbour.listen(0, '127.0.0.1', resolve));
     taken = (neighbour.address() as AddressInfo).port;
   });
-
-  afterEach(() => {
-    jest.restoreAllMocks();
-    neighbour.close();
-  });
+  afterEach(() => void neighbour.close());
 
   it('goes on from a taken port and says so', async () => {
-    const port = await findPort('the service', taken);
-    expect(port).toBeGreaterThan(taken);
-    expect(said.join('')).toContain(`port ${taken} is taken: the service uses ${port}`);
+    const held = await holdPort('the service', taken);
+    expect(held.port).toBeGreaterThan(taken);
+    expect(said.join('')).toContain(`port ${taken} is taken: the service uses ${held.port}`);
+    await letGo(held);
   });
 
-  it('gives a port out once, since who got it may not listen yet', async () => {
-    const first = await findPort('one', taken);
-    expect(await findPort('another', first)).not.toBe(first);
+  it('goes on where one of the addresses is taken', async () => {
+    const held = await holdPort('the demo', taken, ['127.0.0.2', '127.0.0.1']);
+    expect(held.port).toBeGreaterThan(taken);
+    await letGo(held);
+  });
+
+  it('leaves out an address that this machine lacks', async () => {
+    const held = await holdPort('the demo', taken, ['127.0.0.1', '192.0.2.1']);
+    expect(held.sockets).toHaveLength(1);
+    await letGo(held);
+  });
+
+  it('gives a port to one of many that want it at once, and no other program gets it', async () => {
+    const all = await Promise.all(Array.from({ length: 8 }, () => holdPort('each', taken)));
+    expect(new Set(all.map(({ port }) => port)).size).toBe(8);
+    const rival = `require('net').createServer().listen(${all[0]!.port}, '127.0.0.1')`;
+    const child = spawn(process.execPath, ['-e', rival], {
+      stdio: 'ignore',
+      env: { ...process.env, NODE_OPTIONS: '' },
+    });
+    expect(await once(child, 'exit')).toEqual([1, null]);
+    await Promise.all(all.map(letGo));
+    await ensureFree(all[0]!.port);
+  });
+});
+
+describe('onFreePort', () => {
+  it('asks again with the next port where another program was faster', async () => {
+    const asked: number[] = [];
+    const started = await onFreePort('Redis', 63_790, async (port) => {
+      asked.push(port);
+      if (asked.length < 3) throw new PortTaken('by another program');
+      return `on ${port}`;
+    });
+    expect([started, asked]).toEqual(['on 63792', [63_790, 63_791, 63_792]]);
+    expect(said).toEqual(['  port 63790 is taken: Redis uses 63792\n']);
+  });
+
+  it('gives up after 50 ports, and at once for any other reason', async () => {
+    const none = onFreePort('Redis', 65_530, () => Promise.reject(new PortTaken('always')));
+    await expect(none).rejects.toThrow('none of the ports 65530 to 65535 is free');
+    await expect(onFreePort('Redis', 1, () => Promise.reject(new Error('no disk')))).rejects.toThrow(
+      'no disk',
+    );
   });
 });
 

@@ -1,35 +1,97 @@
-import { createServer } from 'node:net';
+import { createServer, type Server } from 'node:net';
 import { Plain, say } from './console.js';
 
 const TRIES = 50;
-const taken = new Set<number>();
+const LOOPBACK = '127.0.0.1';
 
-/** Whether this process could listen on the port of 127.0.0.1 now. */
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const probe = createServer();
-    probe.once('error', () => resolve(false));
-    probe.listen({ port, host: '127.0.0.1', exclusive: true }, () => probe.close(() => resolve(true)));
+/** A port that this process listens on already, so that it can be promised to a child and nobody else gets it. */
+export interface HeldPort {
+  readonly port: number;
+  /** For the child's stdio: it inherits them, and this process lets go of them. */
+  readonly sockets: readonly Server[];
+}
+
+/** A server did not start because another program has its port. */
+export class PortTaken extends Error {
+  override readonly name = 'PortTaken';
+}
+
+/** Listens on the port of one address. @returns undefined where this machine has no such address */
+function listen(port: number, host: string): Promise<Server | undefined> {
+  return new Promise((resolve, reject) => {
+    // A client that comes before the child runs is turned away instead of kept waiting.
+    const server = createServer((socket) => socket.destroy());
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EADDRNOTAVAIL' || error.code === 'EAFNOSUPPORT') resolve(undefined);
+      else reject(new PortTaken(`${host}:${port}: ${error.message}`));
+    });
+    server.listen({ port, host, exclusive: true }, () => resolve(server));
   });
 }
 
+/** Lets go of the sockets of this process; those that a child inherited stay open. */
+export async function letGo({ sockets }: HeldPort): Promise<void> {
+  await Promise.all(sockets.map((socket) => new Promise((resolve) => socket.close(resolve))));
+}
+
+async function hold(port: number, hosts: readonly string[]): Promise<HeldPort> {
+  const sockets: Server[] = [];
+  try {
+    for (const host of hosts) {
+      const socket = await listen(port, host);
+      if (socket) sockets.push(socket);
+    }
+  } catch (error) {
+    await letGo({ port, sockets });
+    throw error;
+  }
+  return { port, sockets };
+}
+
 /**
- * Finds a port on 127.0.0.1 for somebody to listen on: the preferred one, or else the next free one, and says
- * so aloud. A port is given out once per process, since who asked may not listen on it yet.
+ * Does something with the preferred port, or else with the next one that is not taken, and says so aloud.
  *
  * @param who the name that the message uses
  * @param preferred 1 to 65535
+ * @param start throws PortTaken to be asked again with the next port
  * @throws Plain if none of the 50 ports from the preferred one on is free
  */
-export async function findPort(who: string, preferred: number): Promise<number> {
-  for (let port = preferred; port < Math.min(preferred + TRIES, 65_536); port += 1) {
-    if (taken.has(port) || !(await isFree(port))) continue;
-    taken.add(port);
-    if (port !== preferred) say(`  port ${preferred} is taken: ${who} uses ${port}`);
-    return port;
+export async function onFreePort<T>(
+  who: string,
+  preferred: number,
+  start: (port: number) => Promise<T>,
+): Promise<T> {
+  const end = Math.min(preferred + TRIES, 65_536);
+  for (let port = preferred; port < end; port += 1) {
+    try {
+      const started = await start(port);
+      if (port !== preferred) say(`  port ${preferred} is taken: ${who} uses ${port}`);
+      return started;
+    } catch (error) {
+      if (!(error instanceof PortTaken)) throw error;
+    }
   }
-  throw new Plain(`${who}: none of the ports ${preferred} to ${preferred + TRIES - 1} is free.`);
+  throw new Plain(`${who}: none of the ports ${preferred} to ${end - 1} is free.`);
 }
+
+/**
+ * Takes a port for a child process that inherits its sockets.
+ *
+ * @param hosts the addresses that it listens on; one that this machine lacks is left out
+ */
+export const holdPort = (
+  who: string,
+  preferred: number,
+  hosts: readonly string[] = [LOOPBACK],
+): Promise<HeldPort> => onFreePort(who, preferred, (port) => hold(port, hosts));
+
+/**
+ * Whether a port of 127.0.0.1 is free at this moment, for a server that inherits no sockets: it may be taken before that
+ * server listens.
+ *
+ * @throws PortTaken
+ */
+export const ensureFree = async (port: number): Promise<void> => letGo(await hold(port, [LOOPBACK]));
 
 /**
  * Reads a port from the environment.

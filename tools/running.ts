@@ -1,46 +1,50 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import { serversHolder } from '#launcher/lock';
 import { CHECKOUT, STATE } from './checkout.js';
-import { Plain, say } from './console.js';
+import { say } from './console.js';
 
 const FILE = join(STATE, 'running.json');
-const STARTER = join(CHECKOUT, 'dist', 'tools', 'start.js');
 const DRAIN_MS = 30_000;
 
-/** What `npm start` writes down about itself, so that the next start knows what it finds. */
-interface Running {
-  starter: number;
-  apps: { name: string; pid: number; entry: string }[];
+/** What the README's commands need of a running `npm start`, by the names that they have in the shell. */
+export interface Addresses {
+  SERVICE: string;
+  SANDBOX: string;
+  DEMO: string;
+  API_KEY: string;
 }
 
-/** Writes down that this process serves, with these apps. */
-export function noteRunning(apps: Running['apps']): void {
+/** What `npm start` writes down about itself. */
+interface Running {
+  apps: { name: string; pid: number; entry: string }[];
+  /** From when it serves on. */
+  addresses?: Addresses;
+}
+
+/** Writes down which apps this process has started, and where they are once they serve. */
+export function noteRunning(running: Running): void {
   mkdirSync(STATE, { recursive: true });
-  writeFileSync(FILE, JSON.stringify({ starter: process.pid, apps } satisfies Running));
+  const aside = `${FILE}.${process.pid}`;
+  writeFileSync(aside, JSON.stringify(running), { mode: 0o600 });
+  renameSync(aside, FILE);
 }
 
 export function noteStopped(): void {
   rmSync(FILE, { force: true });
 }
 
-/**
- * Makes sure that nobody else serves from this checkout: two workers of different builds on one database would
- * fight. Apps that a killed start left behind are stopped.
- *
- * @throws Plain if another `npm start` is at work here
- */
-export async function ensureAlone(): Promise<void> {
-  const found = read();
-  if (!found) return;
-  if (found.starter !== process.pid && commandOf(found.starter)?.includes(STARTER)) {
-    throw new Plain(
-      `npm start already runs in this checkout (process ${found.starter}). Stop it there first.`,
-    );
-  }
-  for (const { name, pid, entry } of found.apps) {
-    // The number may belong to somebody else by now: only the command line says whose process it is.
+/** Where the `npm start` of this folder serves. @returns undefined where none does */
+export function addressesOfRunning(): Addresses | undefined {
+  return serversHolder(CHECKOUT) && read()?.addresses;
+}
+
+/** Stops the apps that a killed start left behind: two workers of different builds on one database would fight. */
+export async function stopLeftApps(): Promise<void> {
+  for (const { name, pid, entry } of read()?.apps ?? []) {
+    // The number may belong to another program by now: only the command line says whose process it is.
     if (!commandOf(pid)?.includes(entry)) continue;
     say(`  the ${name} of an earlier start still runs: stopping it`);
     process.kill(pid, 'SIGTERM');

@@ -1,5 +1,6 @@
-import { parseArgs } from 'node:util';
 import { pathToFileURL } from 'node:url';
+import { COMMANDS } from '#launcher/commands';
+import { flagsOrExit } from '#launcher/flags';
 import { Plain, runTool, say } from './console.js';
 import { walkOnboarding } from './walk-onboarding.js';
 
@@ -9,15 +10,7 @@ import { walkOnboarding } from './walk-onboarding.js';
  * key in API_KEY. Exit code 0 if it completed.
  */
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      service: { type: 'string', default: 'http://127.0.0.1:3000' },
-      sandbox: { type: 'string', default: 'http://127.0.0.1:4000' },
-      integration: { type: 'string', default: 'byzantine' },
-      'rp-id': { type: 'string', default: 'localhost' },
-      origin: { type: 'string', default: 'http://localhost:3100' },
-    },
-  });
+  const values = flagsOrExit(COMMANDS['self-check'], process.argv.slice(2));
   const apiKey = process.env['API_KEY'];
   if (!apiKey) throw new Plain('API_KEY is not set: which key does the service take?');
   await walkOnboarding({

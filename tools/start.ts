@@ -1,38 +1,37 @@
+import { lookup } from 'node:dns/promises';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { COMMANDS } from '#launcher/commands';
+import { flagsOrExit } from '#launcher/flags';
 import { migrate } from '#libs/database';
 import { entryOf, startApp, type AppProcess } from './app-process.js';
 import { CHECKOUT, STATE } from './checkout.js';
 import { Plain, runTool, say, step } from './console.js';
 import { loadDevSecrets } from './dev-secrets.js';
-import { DEVELOPMENT_INTEGRATIONS, developmentEnv, type DevelopmentEnv } from './development-env.js';
-import { findPort, portFromEnv } from './ports.js';
-import { ensureAlone, noteRunning, noteStopped } from './running.js';
+import { developmentEnv, type DevelopmentEnv } from './development-env.js';
+import { hasOnboarding } from './own-database.js';
+import { holdPort, letGo, portFromEnv, type HeldPort } from './ports.js';
+import { noteRunning, noteStopped, stopLeftApps } from './running.js';
 import { devServersFolder, givenServers, startServers } from './servers.js';
 import { walkOnboarding, type Walked } from './walk-onboarding.js';
 
-const READY_MS = 30_000;
+/** A child that ends is noticed at once. This only ends one that hangs, and a busy machine takes its time. */
+const READY_MS = 120_000;
 
 /** `npm start`: everything up, one onboarding as a self check, then it serves until Ctrl-C. */
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      once: { type: 'boolean', default: false },
-      integration: { type: 'string', default: 'byzantine' },
-    },
-  });
+  const flags = flagsOrExit(COMMANDS.start, process.argv.slice(2));
   const interrupted = interruption();
   // What was started last is stopped first: the apps before the servers they drain into.
   const cleanups: (() => Promise<void>)[] = [];
   try {
-    await serve(values, cleanups, interrupted);
+    await serve(flags, cleanups, interrupted);
   } catch (error) {
     if (!(error instanceof Interrupted)) throw error;
     if (!error.served) process.exitCode = 130;
   } finally {
     if (cleanups.length > 0) say('\nStopping …');
     for (const cleanup of cleanups.reverse()) await cleanup();
-    if (cleanups.length > 0) say('Stopped. The data stays; npm run reset forgets it.');
+    if (cleanups.length > 0) say('Stopped. The data stays; npm run reset deletes it.');
   }
 }
 
@@ -46,12 +45,7 @@ async function serve(
   cleanups: (() => Promise<void>)[],
   interrupted: Promise<never>,
 ): Promise<void> {
-  if (!(DEVELOPMENT_INTEGRATIONS as readonly string[]).includes(flags.integration)) {
-    throw new Plain(
-      `--integration is one of ${DEVELOPMENT_INTEGRATIONS.join(', ')}, not "${flags.integration}".`,
-    );
-  }
-  await ensureAlone();
+  await stopLeftApps();
   const secrets = loadDevSecrets();
   const servers = await startServers({
     folder: devServersFolder(),
@@ -60,18 +54,25 @@ async function serve(
   });
   cleanups.push(servers.stop);
 
+  const held = {
+    service: await holdPort('the service', portFromEnv('PORT', 3000)),
+    worker: await holdPort('the worker', portFromEnv('WORKER_PORT', 3001)),
+    sandbox: await holdPort('the sandbox', portFromEnv('SANDBOX_PORT', 4000)),
+    demo: await holdPort('the demo', portFromEnv('DEMO_PORT', 3100), await addressesOfLocalhost()),
+  };
+  cleanups.push(async () => void (await Promise.all(Object.values(held).map(letGo))));
   const ports = {
-    service: await findPort('the service', portFromEnv('PORT', 3000)),
-    worker: await findPort('the worker', portFromEnv('WORKER_PORT', 3001)),
-    sandbox: await findPort('the sandbox', portFromEnv('SANDBOX_PORT', 4000)),
-    demo: await findPort('the demo', portFromEnv('DEMO_PORT', 3100)),
+    service: held.service.port,
+    worker: held.worker.port,
+    sandbox: held.sandbox.port,
+    demo: held.demo.port,
   };
   const development = developmentEnv(secrets, servers, ports, process.env, flags.integration);
   const apps: AppProcess[] = [];
-  const start = (app: string, env = development.env): AppProcess => {
-    const started = startApp(app, env);
+  const start = (app: string, port: HeldPort, env = development.env): AppProcess => {
+    const started = startApp(app, env, port);
     apps.push(started);
-    noteRunning(apps.map(({ name, pid }) => ({ name, pid, entry: entryOf(name) })));
+    noteRunning({ apps: notesOf(apps) });
     return started;
   };
   cleanups.push(async () => {
@@ -83,16 +84,15 @@ async function serve(
   const withDemo = development.custody !== 'client';
   const names = withDemo ? 'sandbox, service, worker and demo' : 'sandbox, service and worker';
   await step(`Starting ${names}`, async () => {
-    const sandbox = start('sandbox');
-    const done = await migrate(servers.databaseUrl);
-    if (done.length > 0) say(`  migrated: ${done.join(', ')}`);
-    const service = start('onboarding');
-    const worker = start('worker');
+    const sandbox = start('sandbox', held.sandbox);
+    await migrate(process.env['MIGRATION_DATABASE_URL'] || servers.databaseUrl);
+    const service = start('onboarding', held.service);
+    const worker = start('worker', held.worker);
     const ready = Promise.all([
       sandbox.ready(`${development.sandboxUrl}/v1/health`, READY_MS),
       service.ready(`${development.serviceUrl}/health/ready`, READY_MS),
       worker.ready(`${development.workerUrl}/health/ready`, READY_MS),
-      withDemo && start('demo', development.demoEnv).ready(development.demoUrl, READY_MS),
+      withDemo && start('demo', held.demo, development.demoEnv).ready(development.demoUrl, READY_MS),
     ]);
     await Promise.race([ready, interrupted]);
   });
@@ -111,17 +111,32 @@ async function serve(
       throw new Plain('--once walks with a key of its own: unset the integration’s CUSTODY for it.');
     say('\nNo self check: in client custody a user’s device makes the key (docs/client-custody.md).\n');
   } else {
-    const walk = walkOnboarding({ ...development, integration: flags.integration, print: say });
+    const walk = walkOnboarding({
+      ...development,
+      integration: flags.integration,
+      print: say,
+      isOurs: (id) => hasOnboarding(servers.databaseUrl, id),
+    });
     say('\nSelf check: one onboarding through all three steps');
     walked = await Promise.race([walk, died, interrupted]);
     say('✓ completed\n');
   }
   if (flags.once) return;
+  const { serviceUrl, sandboxUrl, demoUrl, apiKey } = development;
+  const addresses = { SERVICE: serviceUrl, SANDBOX: sandboxUrl, DEMO: demoUrl, API_KEY: apiKey };
+  noteRunning({ apps: notesOf(apps), addresses });
   printAddresses(development, walked, flags.integration);
   await Promise.race([died, interrupted]).catch((error: unknown) => {
     if (error instanceof Interrupted) error.served = true;
     throw error;
   });
+}
+
+const notesOf = (apps: AppProcess[]) => apps.map(({ name, pid }) => ({ name, pid, entry: entryOf(name) }));
+
+/** Of this machine: browsers try all that the name has. */
+async function addressesOfLocalhost(): Promise<string[]> {
+  return (await lookup('localhost', { all: true })).map(({ address }) => address);
 }
 
 /**
@@ -150,12 +165,27 @@ function printAddresses(development: DevelopmentEnv, walked: Walked | null, inte
       `Sandbox        ${sandboxUrl}`,
       `  page         ${sandboxUrl}/_sandbox/   (mailbox, journal, faults)`,
       `API key        ${apiKey}`,
-      `Logs           ${join(STATE, 'logs').replace(`${CHECKOUT}/`, '')}`,
+      `Logs           ${shown(join(STATE, 'logs'))}`,
+      `Data           ${whereDataLies()}`,
+      '',
+      'For the commands of README.md, in another terminal in this folder:',
+      '  eval "$(npm run -s gangway -- env)"',
       '',
       ...(walked ? byHand(development, walked, integration) : []),
       'Serving. Ctrl-C stops everything that this started.',
     ].join('\n'),
   );
+}
+
+/** A path as it is typed in this folder. */
+const shown = (path: string): string => path.replace(`${CHECKOUT}/`, '');
+
+function whereDataLies(): string {
+  const { databaseUrl, redisUrl } = givenServers();
+  const given = [databaseUrl && 'DATABASE_URL', redisUrl && 'REDIS_URL'].filter(Boolean).join(' and ');
+  const embedded = `${shown(devServersFolder())}   (it stays until npm run reset)`;
+  if (databaseUrl && redisUrl) return `on the servers that ${given} name`;
+  return given ? `${embedded}, and on the server that ${given} names` : embedded;
 }
 
 function byHand(

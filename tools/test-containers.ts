@@ -1,9 +1,12 @@
+import { connect } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Client } from 'pg';
+import type { StartedTestContainer } from 'testcontainers';
 import { Plain } from './console.js';
 import type { BareServers } from './test-servers.js';
 
 const READY_MS = 30_000;
+const NEAR_MS = 500;
 const POSTGRES = 'postgres:17';
 const REDIS = 'redis:8';
 
@@ -51,18 +54,33 @@ export async function startContainers(): Promise<BareServers> {
   try {
     if (postgres.status === 'rejected') throw new Plain(`${POSTGRES} did not start: ${postgres.reason}`);
     if (redis.status === 'rejected') throw new Plain(`${REDIS} did not start: ${redis.reason}`);
-    const at = `${postgres.value.getHost()}:${postgres.value.getMappedPort(5432)}`;
-    const databaseUrl = `postgres://gangway:${password}@${at}/gangway`;
+    // A proxy in between would cost a tenth of the run. Redis has said that it is ready; PostgreSQL may not be yet.
+    const near = await answers(redis.value.getIpAddress('bridge'), 6379);
+    const at = (container: StartedTestContainer, port: number) =>
+      near
+        ? `${container.getIpAddress('bridge')}:${port}`
+        : `${container.getHost()}:${container.getMappedPort(port)}`;
+    const databaseUrl = `postgres://gangway:${password}@${at(postgres.value, 5432)}/gangway`;
     await untilAnswers(databaseUrl);
-    return {
-      databaseUrl,
-      redisUrl: `redis://${redis.value.getHost()}:${redis.value.getMappedPort(6379)}`,
-      stop,
-    };
+    return { databaseUrl, redisUrl: `redis://${at(redis.value, 6379)}`, stop };
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+/** Whether this machine reaches a container by the container's own address: on a Mac or Windows it does not. */
+function answers(host: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port, timeout: NEAR_MS });
+    const end = (reached: boolean) => {
+      socket.destroy();
+      resolve(reached);
+    };
+    socket.once('connect', () => end(true));
+    socket.once('timeout', () => end(false));
+    socket.once('error', () => end(false));
+  });
 }
 
 /** The port opens before the image's first-start scripts have made the user. */

@@ -5,10 +5,12 @@ import { CHECKOUT } from './checkout.js';
 import { Plain, runTool } from './console.js';
 import { startTestServers, type TestServers } from './test-servers.js';
 
-const SIZES = new Set(['unit', 'int', 'e2e']);
+/** What `npm test` runs. */
+const USUAL = ['unit', 'int', 'e2e'];
+const SIZES = new Set([...USUAL, 'long']);
 
 /**
- * `npm test [unit|int|e2e] [-- jest’s own arguments]`: brings up what the tests run against, runs jest, and takes
+ * `npm test [unit|int|e2e|long] [-- jest’s own arguments]`: brings up what the tests run against, runs jest, and takes
  * everything down again, also after a failure or Ctrl-C. Unit tests run against nothing.
  */
 async function main(): Promise<void> {
@@ -29,20 +31,15 @@ async function main(): Promise<void> {
 
 /** @returns jest's exit code */
 function runJest(size: string | undefined, args: string[], env: Record<string, string>): Promise<number> {
-  // On two cores jest would take one worker by itself. Stories wait more than they work: three keep two cores busy.
-  const parallel = `--maxWorkers=${Math.max(3, Math.floor(availableParallelism() / 2))}`;
+  // On two cores jest would take one worker by itself.
+  const parallel = `--maxWorkers=${Math.max(2, Math.floor(availableParallelism() / 2))}`;
   const own = args.some((arg) => /^(-i|-w|--runInBand|--maxWorkers)/.test(arg)) ? [] : [parallel];
-  const projects = size === undefined ? [] : ['--selectProjects', size];
+  const projects = ['--selectProjects', ...(size === undefined ? USUAL : [size])];
   const jest = join(CHECKOUT, 'node_modules', 'jest', 'bin', 'jest.js');
   const child = spawn(process.execPath, [jest, ...own, ...args, ...projects], {
     cwd: CHECKOUT,
     stdio: 'inherit',
-    env: {
-      ...process.env,
-      ...env,
-      // In the environment and not as a flag, because jest's workers must have it too.
-      NODE_OPTIONS: `${process.env['NODE_OPTIONS'] ?? ''} --experimental-vm-modules --disable-warning=ExperimentalWarning`,
-    },
+    env: { ...process.env, ...env },
   });
   // A signal to this process alone must reach jest as well; twice does no harm.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));

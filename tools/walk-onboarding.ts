@@ -14,6 +14,8 @@ export interface WalkOptions {
   rpId: string;
   origin: string;
   print(line: string): void;
+  /** Whether the onboarding was made by the service that is meant, where there is a way to tell. */
+  isOurs?(onboardingId: string): Promise<boolean>;
 }
 
 /** What of an onboarding, as the REST interface answers it, the walk looks at. */
@@ -56,6 +58,11 @@ export async function walkOnboarding(options: WalkOptions): Promise<Walked> {
     integration: options.integration,
     subject,
   });
+  if (options.isOurs && !(await options.isOurs(id))) {
+    throw new Plain(
+      `${options.serviceUrl} is not the service of this folder: its onboarding is not in this folder’s database.`,
+    );
+  }
   const path = `/v1/onboardings/${id}`;
   const timeline = new Timeline(service, path, options.print);
   const reach = (state: string) => timeline.untilState(state);

@@ -48,7 +48,7 @@ describe('the embedded PostgreSQL', () => {
     await expect(sql(first.url, 'SELECT 1')).rejects.toThrow(/ECONNREFUSED/);
     const third = await start();
     expect(await sql(third.url, 'SELECT answer FROM kept')).toEqual([{ answer: 42 }]);
-  }, 30_000);
+  });
 
   it('lets nobody in without the password, and is not reachable from other machines', async () => {
     const { url } = await start();
@@ -56,7 +56,7 @@ describe('the embedded PostgreSQL', () => {
       /password authentication failed/,
     );
     expect(await sql(url, 'SHOW listen_addresses')).toEqual([{ listen_addresses: '127.0.0.1' }]);
-  }, 30_000);
+  });
 });
 
 describe('the embedded Redis', () => {
@@ -72,7 +72,7 @@ describe('the embedded Redis', () => {
     const third = await start();
     expect(third.adopted).toBe(false);
     expect(await askRedis(third.url, (client) => client.get('kept'))).toBe('42');
-  }, 60_000);
+  });
 
   it('of another folder is left alone, though it has the same port and password', async () => {
     const other = await start();
@@ -82,5 +82,5 @@ describe('the embedded Redis', () => {
 
     await stopRedis(mine);
     expect(await askRedis(other.url, (client) => client.ping())).toBe('PONG');
-  }, 60_000);
+  });
 });

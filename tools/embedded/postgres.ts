@@ -1,12 +1,12 @@
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { chown, cp, mkdir, readFile, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { chown, cp, mkdir, readFile, readlink, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { Client, escapeIdentifier } from 'pg';
 import { AS_ROOT, CHECKOUT, serversFolder } from '../checkout.js';
 import { Plain } from '../console.js';
-import { findPort } from '../ports.js';
+import { ensureFree, onFreePort, PortTaken } from '../ports.js';
 import type { EmbeddedOptions, EmbeddedServer } from './embedded-server.js';
 
 const run = promisify(execFile);
@@ -41,9 +41,17 @@ export async function startPostgres(options: EmbeddedOptions): Promise<EmbeddedS
     await makeDatabase(url);
   } catch (error) {
     await stop();
-    throw new Plain(`The embedded PostgreSQL refuses us (npm run reset makes a new one): ${words(error)}`);
+    throw new Plain(`The embedded PostgreSQL refuses us: ${words(error)}${adviceOn(error)}`);
   }
   return { url, adopted, stop };
+}
+
+/** Data is given up for one reason alone: no key that is left opens it. */
+function adviceOn(error: unknown): string {
+  const wrongPassword = (error as { code?: string }).code === '28P01';
+  return wrongPassword
+    ? '\nThe password in .gangway/dev.json is another one. npm run reset begins with empty data.'
+    : '';
 }
 
 /** The URL of the PostgreSQL of this folder, if one runs there. */
@@ -64,17 +72,27 @@ export async function stopPostgres(folder: string): Promise<void> {
 }
 
 async function launch(installation: Installation, data: string, log: string, options: EmbeddedOptions) {
-  const port = await findPort('PostgreSQL', options.port);
-  const settings = [`-p ${port}`, '-h 127.0.0.1', "-c unix_socket_directories=''", '-c max_connections=200'];
-  if (options.throwaway) settings.push('-c fsync=off', '-c full_page_writes=off');
-  try {
-    await control(installation, ['start', '-D', data, '-w', '-l', log, '-o', settings.join(' ')]);
-  } catch (error) {
-    const words = await readFile(log, 'utf8').catch(() => String(error));
-    throw new Plain(
-      `PostgreSQL did not start. The end of ${log}:\n${words.split('\n').slice(-12).join('\n')}`,
-    );
-  }
+  await onFreePort('PostgreSQL', options.port, async (port) => {
+    await ensureFree(port);
+    const settings = [
+      `-p ${port}`,
+      '-h 127.0.0.1',
+      "-c unix_socket_directories=''",
+      '-c max_connections=200',
+    ];
+    if (options.throwaway) settings.push('-c fsync=off', '-c full_page_writes=off');
+    const before = await stat(log).catch(() => undefined);
+    try {
+      await control(installation, ['start', '-D', data, '-w', '-l', log, '-o', settings.join(' ')]);
+    } catch (error) {
+      const words =
+        (await readFile(log).catch(() => undefined))?.subarray(before?.size ?? 0).toString() || String(error);
+      if (/Address already in use/.test(words)) throw new PortTaken(words);
+      throw new Plain(
+        `PostgreSQL did not start. The end of ${log}:\n${words.trimEnd().split('\n').slice(-12).join('\n')}`,
+      );
+    }
+  });
 }
 
 async function makeCluster(
@@ -195,8 +213,10 @@ async function linkLibraries(packaged: string): Promise<void> {
     const link = join(packaged, target);
     const to = relative(dirname(link), join(packaged, source));
     if ((await readlink(link).catch(() => undefined)) === to) continue;
-    await rm(link, { force: true });
-    await symlink(to, link);
+    // Renamed into place: two starts at once may both make it.
+    const made = `${link}.${process.pid}`;
+    await symlink(to, made);
+    await rename(made, link);
   }
 }
 

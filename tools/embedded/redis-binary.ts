@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process';
 import { accessSync, constants, existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, readdir, rename, rm } from 'node:fs/promises';
-import { homedir, tmpdir } from 'node:os';
+import { access, mkdir, mkdtemp, readFile, readdir, rename, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
+import { cacheFolder, serversFolder } from '../checkout.js';
 import { Plain, step } from '../console.js';
 
 const run = promisify(execFile);
@@ -25,14 +26,14 @@ export interface RedisBinary {
 
 /**
  * Finds a Redis to run: one on the path; or, on Debian and Ubuntu, one unpacked from the distribution's
- * packages into the user's cache folder, for which nobody needs to be root.
+ * packages, for which no one needs to be root.
  *
  * @throws Plain, naming the ways out, where there is neither
  */
 export async function findRedis(): Promise<RedisBinary> {
   const installed = onPath('valkey-server') ?? onPath('redis-server');
   if (installed) return { program: installed, libraries: undefined };
-  const unpacked = join(cacheFolder(), `redis-${await distribution()}-${process.arch}`);
+  const unpacked = await unpackedFolder(`redis-${await distribution()}-${process.arch}`);
   if (!existsSync(unpacked)) {
     if (!onPath('apt-get') || !onPath('dpkg')) throw new Plain(WAYS_OUT);
     await step('Fetching Redis from the distribution’s packages (no root needed, once)', () =>
@@ -56,9 +57,21 @@ function onPath(name: string): string | undefined {
   return undefined;
 }
 
-function cacheFolder(): string {
-  const base = process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache');
-  return join(base, 'gangway');
+/**
+ * Where a program is unpacked: in the user's cache folder, which all checkouts share; or else, where this user may not
+ * write there, in the folder that PostgreSQL's files are in.
+ */
+export async function unpackedFolder(name: string): Promise<string> {
+  const cache = cacheFolder();
+  const shared = join(cache, name);
+  if (existsSync(shared)) return shared;
+  try {
+    await mkdir(cache, { recursive: true });
+    await access(cache, constants.W_OK);
+    return shared;
+  } catch {
+    return join(serversFolder(), name);
+  }
 }
 
 /** Such as debian-12: an upgraded system needs binaries of its own. */
@@ -86,7 +99,6 @@ async function unpack(target: string): Promise<void> {
     await run(join(root, 'usr', 'bin', 'redis-server'), ['--version'], {
       env: { ...process.env, LD_LIBRARY_PATH: await libraryFolders(root) },
     });
-    await mkdir(cacheFolder(), { recursive: true });
     await moveInto(root, target);
   } catch (error) {
     const { stderr, message } = error as { stderr?: string; message: string };

@@ -1,15 +1,15 @@
 import { spawn } from 'node:child_process';
-import { existsSync, openSync } from 'node:fs';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { Plain } from '../console.js';
-import { findPort } from '../ports.js';
+import { ensureFree, onFreePort, PortTaken } from '../ports.js';
 import type { EmbeddedOptions, EmbeddedServer } from './embedded-server.js';
-import { findRedis } from './redis-binary.js';
+import { findRedis, type RedisBinary } from './redis-binary.js';
 
-const START_MS = 10_000;
+const START_MS = 60_000;
 
 /**
  * Starts Redis on 127.0.0.1, keeping its data in an append-only file; one that already runs on the same folder
@@ -25,7 +25,20 @@ export async function startRedis(options: EmbeddedOptions): Promise<EmbeddedServ
 
   await mkdir(folder, { recursive: true });
   const { program, libraries } = await findRedis();
-  const port = await findPort('Redis', options.port);
+  const url = await onFreePort('Redis', options.port, async (port) => {
+    await ensureFree(port);
+    return launch({ program, libraries }, port, options);
+  });
+  return { url, adopted: false, stop };
+}
+
+/** @throws PortTaken, or Plain with the server's own words */
+async function launch(
+  { program, libraries }: RedisBinary,
+  port: number,
+  options: EmbeddedOptions,
+): Promise<string> {
+  const { folder } = options;
   const config = configFile(folder);
   const log = join(folder, 'redis.log');
   await writeFile(config, settings(options, port), { mode: 0o600 });
@@ -36,6 +49,7 @@ export async function startRedis(options: EmbeddedOptions): Promise<EmbeddedServ
     stdio: ['ignore', output, output],
     env: { ...process.env, ...(libraries ? { LD_LIBRARY_PATH: libraries } : {}) },
   });
+  closeSync(output);
   const failed = new Promise<string>((resolve) => {
     child.once('error', (error) => resolve(error.message));
     child.once('exit', (code) => resolve(`it ended with ${code}`));
@@ -43,10 +57,14 @@ export async function startRedis(options: EmbeddedOptions): Promise<EmbeddedServ
   child.unref();
 
   const url = urlOf(port, options.password);
-  const why = await Promise.race([failed, untilReady(url)]);
-  if (why === undefined) return { url, adopted: false, stop };
-  const words = (await readFile(log, 'utf8')).split('\n').slice(-8).join('\n');
-  throw new Plain(`Redis did not start (${why}). The end of ${log}:\n${words}`);
+  const over = new AbortController();
+  const why = await Promise.race([failed, untilReady(url, over.signal)]).finally(() => over.abort());
+  if (why === undefined) return url;
+  const words = await readFile(log, 'utf8');
+  if (/address already in use/i.test(words)) throw new PortTaken(words);
+  throw new Plain(
+    `Redis did not start (${why}). The end of ${log}:\n${words.split('\n').slice(-8).join('\n')}`,
+  );
 }
 
 /** Stops the Redis of this folder, if one runs there, and waits until its process is gone. */
@@ -110,8 +128,8 @@ export async function askRedis<T>(url: string, ask: (client: Redis) => Promise<T
   }
 }
 
-async function untilReady(url: string): Promise<undefined | string> {
-  for (const endAt = Date.now() + START_MS; Date.now() < endAt; await wait(20)) {
+async function untilReady(url: string, over: AbortSignal): Promise<undefined | string> {
+  for (const endAt = Date.now() + START_MS; Date.now() < endAt && !over.aborted; await wait(20)) {
     // While it loads its data it answers PING with an error.
     const answer = await askRedis(url, (client) => client.ping()).catch(() => undefined);
     if (answer === 'PONG') return undefined;

@@ -39,6 +39,7 @@ export function runToEnd(what, program, args, options) {
  * @param {string} program
  * @param {string[]} args
  * @param {import('node:child_process').SpawnOptions} options
+ * @returns {import('node:child_process').ChildProcess}
  */
 export function handOver(program, args, options) {
   const child = spawn(program, args, { stdio: 'inherit', ...options });
@@ -50,6 +51,7 @@ export function handOver(program, args, options) {
     clearInterval(orphaned);
     process.exitCode = code ?? (signal === 'SIGINT' ? 130 : 1);
   });
+  return child;
 }
 
 /**

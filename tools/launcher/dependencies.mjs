@@ -1,12 +1,20 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { runToEnd } from './child.mjs';
 
-/** @typedef {{version?: string, optional?: boolean, os?: string | string[], cpu?: string | string[]}} Entry */
+/** @typedef {{version?: string, dev?: boolean, optional?: boolean, os?: string | string[], cpu?: string | string[]}} Entry */
 /** @typedef {{packages: Record<string, Entry & {optionalDependencies?: Record<string, string>}>}} Lock */
 
 /** @param {string | string[] | undefined} names @param {string} name */
 const admits = (names, name) => names === undefined || [names].flat().includes(name);
+
+/** What is installed: all, or only what `npm start` needs. @typedef {'all' | 'runtime'} Extent */
+
+const LOCK = 'package-lock.json';
+/** npm writes it last of all. */
+const HIDDEN = join('node_modules', '.package-lock.json');
+const HERE = { os: process.platform, cpu: process.arch };
 
 /**
  * Whether what is installed is what the lock file says. Contents are compared, not file times: a checkout or
@@ -14,15 +22,16 @@ const admits = (names, name) => names === undefined || [names].flat().includes(n
  * can run it; npm leaves the others out by rules of its own.
  *
  * @param {Lock} lock package-lock.json
- * @param {Lock} installed node_modules/.package-lock.json, which npm writes last of all
+ * @param {Lock} installed node_modules/.package-lock.json
  * @param {{os: string, cpu: string}} platform as in process.platform and process.arch
+ * @param {Extent} extent
  * @returns {boolean}
  */
-export function isInstalled(lock, installed, platform) {
+export function isInstalled(lock, installed, platform, extent = 'all') {
   const wanted = lock.packages['']?.optionalDependencies ?? {};
   return Object.entries(lock.packages).every(([path, entry]) => {
     const found = installed.packages[path];
-    if (path === '') return true;
+    if (path === '' || (entry.dev && extent === 'runtime')) return true;
     if (found) return found.version === entry.version;
     if (!entry.optional) return false;
     const ours = path.slice('node_modules/'.length) in wanted;
@@ -30,21 +39,57 @@ export function isInstalled(lock, installed, platform) {
   });
 }
 
+/** @param {string} folder @param {string} file @returns {Lock | undefined} */
+const read = (folder, file) =>
+  existsSync(join(folder, file)) ? JSON.parse(readFileSync(join(folder, file), 'utf8')) : undefined;
+
 /**
- * Installs the dependencies as the lock file has them, if they are not.
+ * Whether node_modules holds what package-lock.json says.
  *
- * @param {string} checkout
+ * @param {string} folder
+ * @param {Extent} extent
  */
-export function install(checkout) {
-  const read = (/** @type {string[]} */ ...path) => JSON.parse(readFileSync(join(checkout, ...path), 'utf8'));
-  const hidden = join('node_modules', '.package-lock.json');
-  const platform = { os: process.platform, cpu: process.arch };
-  if (existsSync(join(checkout, hidden)) && isInstalled(read('package-lock.json'), read(hidden), platform))
-    return;
-  // NODE_ENV=production would leave out the compiler; --include brings it back.
-  const args = ['ci', '--include=dev', '--include=optional', '--prefer-offline', '--no-audit', '--no-fund'];
-  const quiet = ['--loglevel=error', '--ignore-scripts'];
+export function isComplete(folder, extent) {
+  const installed = read(folder, HIDDEN);
+  return (
+    installed !== undefined && isInstalled(read(folder, LOCK) ?? { packages: {} }, installed, HERE, extent)
+  );
+}
+
+/**
+ * Installs the dependencies as the lock file has them, if they are not. What is there already stays in place where it can:
+ * an `npm start` may be running from it.
+ *
+ * @param {string} folder
+ * @param {Extent} extent
+ */
+export function install(folder, extent) {
+  if (isComplete(folder, extent)) return;
+  const all = extent === 'all' || Object.values(read(folder, HIDDEN)?.packages ?? {}).some(({ dev }) => dev);
+  const adds = all && isComplete(folder, 'runtime');
+  // Named one by one: NODE_ENV=production would leave out the compiler of types.
+  const args = [...(adds ? ['install', '--no-save'] : ['ci']), all ? '--include=dev' : '--omit=dev'];
+  const quiet = ['--include=optional', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'];
   const cli = process.env.npm_execpath;
   const [program, first] = cli?.endsWith('.js') ? [process.execPath, [cli]] : ['npm', []];
-  runToEnd('Installing dependencies (npm ci)', program, [...first, ...args, ...quiet], { cwd: checkout });
+  const what = `${adds ? 'Adding what tests and checks need' : 'Installing dependencies'} (npm ${args[0]})`;
+  const more = [...first, ...args, ...quiet, '--ignore-scripts', ...cacheFlags(folder)];
+  runToEnd(what, program, more, { cwd: folder });
+}
+
+/**
+ * npm gives up where it may not write to its cache, such as in a read-only home: then it gets one in the checkout.
+ *
+ * @param {string} folder
+ * @returns {string[]}
+ */
+function cacheFlags(folder) {
+  const cache = process.env.npm_config_cache ?? join(homedir(), '.npm');
+  try {
+    mkdirSync(cache, { recursive: true });
+    accessSync(cache, constants.W_OK);
+    return [];
+  } catch {
+    return [`--cache=${join(folder, '.gangway', 'npm-cache')}`];
+  }
 }

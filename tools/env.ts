@@ -1,0 +1,21 @@
+import { COMMANDS } from '#launcher/commands';
+import { flagsOrExit } from '#launcher/flags';
+import { Plain, say } from './console.js';
+import { addressesOfRunning } from './running.js';
+
+const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
+
+/**
+ * `npm run -s gangway -- env`: what `npm start` serves in this folder, as the shell takes it over. Where it prints an
+ * error, standard output stays empty, so that `eval` changes nothing.
+ *
+ * @throws Plain where no `npm start` serves in this folder
+ */
+export function printEnv(args: string[]): void {
+  const { json } = flagsOrExit(COMMANDS.env, args);
+  const addresses = addressesOfRunning();
+  if (!addresses)
+    throw new Plain('npm start does not serve in this folder. Start it, and ask again once it serves.');
+  if (json) return say(JSON.stringify(addresses, null, 2));
+  for (const [name, value] of Object.entries(addresses)) say(`export ${name}=${quoted(value)}`);
+}

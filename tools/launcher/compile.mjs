@@ -1,0 +1,48 @@
+/**
+ * `node tools/launcher/compile.mjs`: compiles the sources of this folder into dist/, as tsconfig.build.json would have it, one
+ * file at a time. It is a process of its own because the launcher runs before its compiler is installed.
+ */
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join, relative } from 'node:path';
+import { transform } from '@swc/core';
+import { fingerprint, sourcesOf, stampOf } from './build.mjs';
+import { SWC } from './swc.mjs';
+
+const checkout = process.cwd();
+const dist = join(checkout, 'dist');
+
+/** A running process may load a file at any time, so one that stays the same is left alone. @param {string} file @param {string} text */
+function write(file, text) {
+  if (existsSync(file) && readFileSync(file, 'utf8') === text) return;
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, text);
+}
+
+/** @param {string} path from the checkout */
+const targetOf = (path) => join(dist, path.replace(/\.ts$/, '.js'));
+
+/** @param {string} path from the checkout */
+async function compile(path) {
+  const target = targetOf(path);
+  const sourceFileName = relative(dirname(target), join(checkout, path));
+  const text = readFileSync(join(checkout, path), 'utf8');
+  const { code, map = '' } = await transform(text, {
+    ...SWC,
+    sourceMaps: true,
+    filename: path,
+    sourceFileName,
+  });
+  write(`${target}.map`, map);
+  write(target, `${code}//# sourceMappingURL=${basename(target)}.map\n`);
+}
+
+const now = fingerprint(checkout);
+const sources = sourcesOf(checkout);
+await Promise.all(sources.map(compile));
+const targets = new Set(sources.map(targetOf));
+for (const path of readdirSync(dist, { recursive: true, encoding: 'utf8' })) {
+  // A file whose source is gone must go as well.
+  const file = join(dist, path);
+  if (/\.js(\.map)?$/.test(file) && !targets.has(file.replace(/\.map$/, ''))) rmSync(file);
+}
+writeFileSync(stampOf(checkout), now);

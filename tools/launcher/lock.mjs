@@ -1,0 +1,167 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fail } from './child.mjs';
+
+/** @typedef {{pid: number, born: string, command: string}} Holder */
+
+const FREE = '{}';
+const POLL_MS = 100;
+/** A process that dies between making its file and writing it leaves an empty one. */
+const WRITTEN_WITHIN_MS = 2_000;
+
+/** @param {number} ms */
+const pause = (ms) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+
+/**
+ * When a process began, in the system's own words; with its number, that names a process for good.
+ *
+ * @param {number} pid
+ * @returns {string | undefined} undefined where there is no such process
+ */
+function bornAt(pid) {
+  try {
+    if (!existsSync('/proc/self/stat'))
+      return execFileSync('ps', ['-o', 'lstart=', '-p', `${pid}`], { encoding: 'utf8' }).trim() || undefined;
+    // Behind the name, which may hold anything: the state is field 3, the time of the start field 22 (proc(5)).
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').pop()?.split(' ') ?? [];
+    return fields[0] === 'Z' ? undefined : fields[19];
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * One lock of a folder. Its files are numbered: the highest says who holds it, and a new holder makes the next.
+ * A file is deleted only when a higher one exists, so two can never take the same number for free. A holder that
+ * has died holds nothing.
+ */
+class Lock {
+  /** @param {string} folder @param {string} name */
+  constructor(folder, name) {
+    this.folder = folder;
+    this.name = name;
+    this.number = 0;
+  }
+
+  /** @param {number} number */
+  file(number) {
+    return join(this.folder, `${this.name}.${number}`);
+  }
+
+  /** @returns {number[]} highest first */
+  numbers() {
+    const prefix = `${this.name}.`;
+    return readdirSync(this.folder)
+      .filter((file) => file.startsWith(prefix))
+      .map((file) => Number(file.slice(prefix.length)))
+      .sort((a, b) => b - a);
+  }
+
+  /** @returns {Holder | undefined} the live process that holds it */
+  holder() {
+    for (const giveUpAt = Date.now() + WRITTEN_WITHIN_MS; ; pause(10)) {
+      const [highest = 0] = existsSync(this.folder) ? this.numbers() : [];
+      if (highest === 0) return undefined;
+      try {
+        const { pid, born, command } = JSON.parse(readFileSync(this.file(highest), 'utf8'));
+        return pid !== undefined && bornAt(pid) === born ? { pid, born, command } : undefined;
+      } catch {
+        // It is being written, or was deleted because there is a higher one by now.
+        if (Date.now() > giveUpAt) return undefined;
+      }
+    }
+  }
+
+  /** @param {string} command as people type it @returns {Holder | undefined} the other process that holds it */
+  take(command) {
+    mkdirSync(this.folder, { recursive: true });
+    for (;;) {
+      const [highest = 0] = this.numbers();
+      const holder = this.holder();
+      if (holder) return holder;
+      this.number = highest + 1;
+      try {
+        this.write({ pid: process.pid, command }, 'wx');
+      } catch (error) {
+        if (/** @type {NodeJS.ErrnoException} */ (error).code === 'EEXIST') continue;
+        throw error;
+      }
+      if (this.numbers()[0] === this.number) break;
+      rmSync(this.file(this.number), { force: true });
+    }
+    for (const number of this.numbers()) if (number < this.number) rmSync(this.file(number), { force: true });
+    return undefined;
+  }
+
+  /** @param {{pid: number, command: string}} who @param {'w' | 'wx'} flag */
+  write(who, flag) {
+    writeFileSync(this.file(this.number), JSON.stringify({ ...who, born: bornAt(who.pid) }), { flag });
+  }
+
+  release() {
+    writeFileSync(this.file(this.number), FREE);
+  }
+}
+
+/** @param {string} checkout @param {string} name */
+const lockOf = (checkout, name) => new Lock(join(checkout, '.gangway', 'locks'), name);
+
+/**
+ * @param {Lock} lock
+ * @param {string} command
+ */
+function takeOrFail(lock, command) {
+  try {
+    return lock.take(command);
+  } catch (error) {
+    const { code } = /** @type {NodeJS.ErrnoException} */ (error);
+    if (!['EACCES', 'EROFS', 'EPERM'].includes(`${code}`)) throw error;
+    return fail(`This user may not write to ${lock.folder}. Make the folder this user's, or clone it again.`);
+  }
+}
+
+/**
+ * Takes the lock of whatever uses the development servers' data, for the life of a process.
+ * Ends this process, with one line, where another holds it.
+ *
+ * @param {string} checkout
+ * @param {string} command as people type it
+ * @returns {(pid: number) => void} hands the lock to another process
+ */
+export function lockServers(checkout, command) {
+  const lock = lockOf(checkout, 'servers');
+  const holder = takeOrFail(lock, command);
+  if (holder) {
+    fail(
+      `${holder.command} already runs in this folder (process ${holder.pid}). ` +
+        `Stop it first: Ctrl-C there, or kill ${holder.pid}.`,
+    );
+  }
+  return (pid) => lock.write({ pid, command }, 'w');
+}
+
+/** The process that uses the development servers' data now. @param {string} checkout */
+export const serversHolder = (checkout) => lockOf(checkout, 'servers').holder();
+
+/**
+ * Does work that one process of a folder may do at a time; the others wait until it is done.
+ *
+ * @param {string} checkout
+ * @param {string} command as people type it
+ * @param {() => void} work
+ */
+export function alone(checkout, command, work) {
+  const lock = lockOf(checkout, 'setup');
+  for (let told = false; ; pause(POLL_MS)) {
+    const holder = takeOrFail(lock, command);
+    if (!holder) break;
+    if (!told)
+      console.error(
+        `→ Waiting for ${holder.command} (process ${holder.pid}), which installs or builds here …`,
+      );
+    told = true;
+  }
+  work();
+  lock.release();
+}

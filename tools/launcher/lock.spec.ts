@@ -1,0 +1,114 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+
+const LOCK = new URL('lock.mjs', import.meta.url).href;
+let folder: string;
+let running: ChildProcess[];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'gangway-lock-'));
+  running = [];
+});
+afterEach(async () => {
+  for (const child of running) child.kill('SIGKILL');
+  rmSync(folder, { recursive: true });
+});
+
+/** A process of its own, with the lock's functions in reach. */
+function run(script: string): ChildProcess {
+  const imports = `import { alone, lockServers, serversHolder } from ${JSON.stringify(LOCK)};`;
+  const env = { ...process.env, NODE_OPTIONS: '', FOLDER: folder };
+  const args = ['--input-type=module', '-e', `${imports} const folder = process.env.FOLDER; ${script}`];
+  const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  running.push(child);
+  return child;
+}
+
+async function ended(child: ChildProcess) {
+  let err = '';
+  child.stderr!.on('data', (chunk) => (err += String(chunk)));
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, err };
+}
+
+const firstLine = async (child: ChildProcess) =>
+  (await once(createInterface(child.stdout!), 'line'))[0] as string;
+const HOLD = `lockServers(folder, 'npm start'); console.log('mine'); setInterval(() => {}, 1_000);`;
+const TAKE = `lockServers(folder, 'npm start'); console.log('mine');`;
+
+describe('the lock of the servers', () => {
+  it('belongs to one of many that ask at once; the others name it', async () => {
+    for (let round = 0; round < 2; round++) {
+      const children = Array.from({ length: 4 }, () => run(HOLD));
+      const lines: number[] = [];
+      const refusals: string[] = [];
+      const holders = children.map(async (child) => {
+        const line = await Promise.race([
+          firstLine(child),
+          ended(child).then(({ err }) => refusals.push(err)),
+        ]);
+        if (line === 'mine') lines.push(child.pid!);
+      });
+      await Promise.all(holders);
+      expect(lines).toHaveLength(1);
+      expect(refusals).toEqual(
+        Array.from({ length: 3 }, () =>
+          expect.stringContaining(`npm start already runs in this folder (process ${lines[0]})`),
+        ),
+      );
+      // The next round meets the lock of a killed process.
+      for (const child of children) child.kill('SIGKILL');
+    }
+  }, 60_000);
+
+  it('belongs to the process that it was handed to, whatever becomes of the one that took it', async () => {
+    const heir = run(`console.log('here'); setInterval(() => {}, 1_000);`);
+    await firstLine(heir);
+    expect(await ended(run(`lockServers(folder, 'npm start')(${heir.pid});`))).toMatchObject({ code: 0 });
+    expect(await ended(run(TAKE))).toMatchObject({
+      code: 1,
+      err: expect.stringContaining(`kill ${heir.pid}`),
+    });
+    const gone = once(heir, 'exit');
+    heir.kill('SIGKILL');
+    await gone;
+    expect(await ended(run(TAKE))).toMatchObject({ code: 0 });
+  }, 60_000);
+
+  it.each([
+    [
+      'of a process whose number another has by now',
+      `{"pid":${process.pid},"born":"long ago","command":"npm start"}`,
+    ],
+    ['of a process that died while it wrote it', ''],
+    ['that is no JSON', '{"pid":'],
+  ])(
+    'is free where its file is one %s',
+    async (_, text) => {
+      mkdirSync(join(folder, '.gangway', 'locks'), { recursive: true });
+      writeFileSync(join(folder, '.gangway', 'locks', 'servers.7'), text);
+      expect(await ended(run(TAKE))).toEqual({ code: 0, err: '' });
+      expect(readdirSync(join(folder, '.gangway', 'locks'))).toEqual(['servers.8']);
+    },
+    60_000,
+  );
+});
+
+describe('work for one at a time', () => {
+  it('is done by each that asks, and never by two at once', async () => {
+    const work = `
+      import { rmSync, writeFileSync } from 'node:fs';
+      alone(folder, 'npm test', () => {
+        writeFileSync(folder + '/inside', '', { flag: 'wx' }); // Fails where another is inside.
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
+        rmSync(folder + '/inside');
+      });`;
+    const ends = await Promise.all(Array.from({ length: 4 }, () => ended(run(work))));
+    expect(ends.map(({ code }) => code)).toEqual([0, 0, 0, 0]);
+  }, 60_000);
+});

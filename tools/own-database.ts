@@ -1,0 +1,13 @@
+import { Client } from 'pg';
+
+/** Whether an onboarding is in the database of this folder: then a service of this folder has made it. */
+export async function hasOnboarding(databaseUrl: string, id: string): Promise<boolean> {
+  const client = new Client({ connectionString: databaseUrl });
+  try {
+    await client.connect();
+    const { rowCount } = await client.query('SELECT 1 FROM onboardings WHERE id = $1', [id]);
+    return rowCount === 1;
+  } finally {
+    await client.end();
+  }
+}
