@@ -1,0 +1,310 @@
+import { ProblemError, Secret, uuidV7 } from '#libs/kernel';
+import {
+  Claims,
+  DataKeys,
+  IdempotencyKeys,
+  OnboardingService,
+  OnboardingStore,
+  Reseal,
+  Retention,
+  STATE_OF_STEP,
+  StepHandler,
+  Steps,
+  Timelines,
+  type Row,
+  type StepEnd,
+} from '#libs/onboarding';
+import { OtpService } from '#libs/otp';
+import { Sealer } from '#libs/platform';
+import { aCaller, anOnboarding, inMs } from '#libs/testing';
+import { TooEarly } from '#libs/jobs';
+import { Challenges } from '../../libs/authenticators/src/challenges.js';
+import { Credentials } from '../../libs/authenticators/src/credentials.js';
+import { Expiry } from '../../libs/onboarding/src/expiry.js';
+import { Probe } from '../../libs/onboarding/src/probe.js';
+import { Settlement } from '../../libs/onboarding/src/settlement.js';
+import { StepRunner } from '../../libs/onboarding/src/step-runner.js';
+import { Sweeper } from '../../libs/onboarding/src/sweeper.js';
+import type { AttemptEnd } from '../../libs/onboarding/src/verdict.js';
+import { OtpBudget } from '../../libs/otp/src/otp-budget.js';
+import { failed } from './core.js';
+import type { Side } from './two-sides.js';
+
+/** An onboarding as both sides have seen it before either writes. */
+export interface Seen {
+  id: string;
+  row: Row;
+}
+
+/** A statement of the store, or the few of one command. @returns what its caller hears, in a word or two. */
+export type Act = (side: Side, seen: Seen) => Promise<string>;
+
+const OLD_KEY = { id: 'test', key: Buffer.alloc(32, 7) };
+const NEW_KEY = { id: 'new', key: Buffer.alloc(32, 8) };
+const DAY_MS = 86_400_000;
+
+/** The settings of both sides: one key is on its way out, and ended onboardings are kept for a day. */
+export const ENV = {
+  SEALING_KEYS: [NEW_KEY, OLD_KEY].map(({ id, key }) => `${id}:${key.toString('base64')}`).join(','),
+  RETENTION_DAYS: '1',
+  IDEMPOTENCY_KEEP_MS: '3600000',
+};
+
+const terms = { caller: aCaller(), waitMs: 0 };
+const PASSKEY = { name: 'p', credentialId: 'credential-1', aaguid: '0', transports: [] };
+const CHALLENGE = 'challenge-1';
+/** The same request, sent twice. */
+const REQUEST = { caller: 'default', route: 'r', key: 'k', fingerprint: 'f' };
+const FIRST_REQUEST = { ...REQUEST, id: '0198a000-0000-7000-8000-00000000000a' };
+const ITS_REPETITION = { ...REQUEST, id: '0198a000-0000-7000-8000-00000000000b' };
+
+const stateAfter = async (work: Promise<Row>) => (await work).state;
+
+const verify = (side: Side, { id }: Seen, along?: ReturnType<IdempotencyKeys['take']>) =>
+  stateAfter(
+    side
+      .get(OtpService)
+      .verify(id, { type: 'code', code: new Secret('123456') }, { ...terms, ...(along && { along }) }),
+  );
+
+const start = (side: Side, { row }: Seen, supersede: boolean) =>
+  stateAfter(side.get(OtpService).start({ subject: row.subject, supersede }, terms));
+
+/** Settles what the claim returned: of an outcome that is unknown by now, that is the late answer. */
+const settle = (end: (side: Side, row: Row) => AttemptEnd): Act => {
+  return (side, { row }) => {
+    const claimed = { ...row, state: STATE_OF_STEP[row.step!], doubtAttempt: null };
+    return stateAfter(side.get(Settlement).settle(claimed, end(side, claimed)));
+  };
+};
+
+/** A whole answer to the step that the row is in. */
+function success(side: Side, row: Row): AttemptEnd {
+  const verified: StepEnd = {
+    signal: 'otp_verified',
+    patch: { sealedGrant: Buffer.from('grant'), sessionEndsAt: new Date(Date.now() + 600_000) },
+    clauses: [side.get(OtpBudget).refundTry],
+  };
+  const created: StepEnd = {
+    signal: 'authenticators_created',
+    ...side.get(Steps).get('create-authenticators').resolvedDone!(row, ['passkey-1']),
+  };
+  return { type: 'succeeded', end: row.step === 'verify-otp' ? verified : created, durationMs: 12 };
+}
+
+const resolve = (outcome: 'done' | 'not_done'): Act => {
+  return (side, { id }) =>
+    stateAfter(side.get(OnboardingService).resolve(id, { outcome, reason: 'r' }, terms));
+};
+
+export const ACTS = {
+  start: (side, seen) => start(side, seen, false),
+  'superseding start': (side, seen) => start(side, seen, true),
+  verify,
+  'verify with a key': (side, seen) => verify(side, seen, side.get(IdempotencyKeys).take(FIRST_REQUEST, 0)),
+  'verify with the key again': (side, seen) =>
+    verify(side, seen, side.get(IdempotencyKeys).take(ITS_REPETITION, 0)),
+  resend: (side, { id }) => stateAfter(side.get(OtpService).resend(id, {}, terms)),
+  'submit passkeys': async (side, { id }) => {
+    const { row } = await side.get(Claims).submit({
+      id,
+      terms,
+      signal: 'authenticators_submitted',
+      step: 'create-authenticators',
+      from: ['otp_verified'],
+      clauses: [
+        side.get(Credentials).reserve([PASSKEY.credentialId], 10),
+        side.get(Challenges).use([CHALLENGE]),
+      ],
+      patch: { sealedAuthenticators: Buffer.from('sealed'), pendingAuthenticators: [PASSKEY] },
+      fingerprint: 'f',
+    });
+    return row.state;
+  },
+  'claim again': async (side, { row }) => ((await side.get(Claims).retry(row)) ? 'claimed' : 'not claimed'),
+  'put off': (side, { id, row }) => {
+    const handler = side
+      .get(StepHandler)
+      .handlers()
+      .find(({ job }) => job.name === row.step)!;
+    const payload = handler.job.payload.parse({ onboardingId: id, attempt: row.attempt + 1 });
+    return handler.handle(payload).then(
+      (done) => (done as { outcome: string }).outcome,
+      (error: unknown) => {
+        if (error instanceof TooEarly) return 'put off';
+        throw error;
+      },
+    );
+  },
+  'settle ok': settle(success),
+  'settle refused': settle(() => failed('rejected', { status: 400 })),
+  'settle unavailable': settle(() => failed('unavailable', { status: 502 })),
+  'settle lost': settle(() => failed('no_answer')),
+  'settle misconfigured': settle(() => failed('misconfigured', { status: 401 })),
+  'take over': (side, { row }) => stateAfter(side.get(StepRunner).takeOver(row)),
+  'give up': (side, { row }) => stateAfter(side.get(StepRunner).giveUp(row)),
+  'keep a request': async (side, { row }) =>
+    (await side.get(OnboardingStore).keep(row, Buffer.from('kept'))) ? 'kept' : 'not kept',
+  cancel: (side, { id }) => stateAfter(side.get(OnboardingService).cancel(id, undefined, terms)),
+  'resolve done': resolve('done'),
+  'resolve not done': resolve('not_done'),
+  erase: async (side, { id }) => {
+    await side.get(OnboardingService).erase(id, terms);
+    return 'erased';
+  },
+  'retry now': (side, { id }) => stateAfter(side.get(OnboardingService).retry(id, 'r', terms)),
+  expire: async (side) => {
+    const counts = Object.values(await side.get(Expiry).run());
+    return `${counts.reduce((sum, count) => sum + count, 0)} ended`;
+  },
+  sweep: async (side) => `${(await side.get(Sweeper).run()).woken} woken`,
+  probe: async (side) => `${(await side.get(Probe).run()).unparked} unparked`,
+  retain: async (side) => `${(await side.get(Retention).run())['erased']} erased`,
+  anchor: async (side) => `${(await side.get(Timelines).anchor()).anchored} anchored`,
+  reseal: async (side) => `${(await side.get(Reseal).run()).resealed} resealed`,
+  'issue a challenge': async (side, { id }) =>
+    (await side.get(Challenges).issue(id)) ? 'issued' : 'not issued',
+  'charge a challenge': async (side, { id }) =>
+    `${(await side.get(Challenges).charge(id, [CHALLENGE])).size} charged`,
+  'forget challenges': async (side) => `${await side.get(Challenges).forget()} forgotten`,
+  'forget budgets': async (side) => `${await side.get(OtpBudget).forget()} forgotten`,
+  'forget keys': async (side) => `${await side.get(IdempotencyKeys).forget()} forgotten`,
+  'keep the answer': async (side) => {
+    await side.get(IdempotencyKeys).answer(FIRST_REQUEST, { status: 200, headers: {}, body: '{}' });
+    return 'done';
+  },
+  'release the key': async (side) => {
+    await side.get(IdempotencyKeys).release(FIRST_REQUEST);
+    return 'done';
+  },
+} satisfies Record<string, Act>;
+export type ActName = keyof typeof ACTS;
+
+/** What a caller hears of an act: its word, or the code of its refusal. */
+export async function heard(act: ActName, side: Side, seen: Seen): Promise<string> {
+  try {
+    return await (ACTS[act] as Act)(side, seen);
+  } catch (error) {
+    if (error instanceof ProblemError) return error.code;
+    throw error;
+  }
+}
+
+const PAST = inMs(-1_000);
+const open = (step: string, attempt: number) => ({ step, attempt, at: '2026-11-20T10:00:00.000Z' });
+const VERIFYING = {
+  state: 'otp_submitted',
+  step: 'verify-otp',
+  attempt: 2,
+  submission: 2,
+  lease_until: inMs(60_000),
+  sealed_otp_code: Buffer.from('code'),
+  unresolved: [open('verify-otp', 2)],
+};
+const WAITING = { ...VERIFYING, lease_until: null, next_attempt_at: PAST, unresolved: [] };
+const VERIFIED = {
+  state: 'otp_verified',
+  attempt: 2,
+  submission: 2,
+  sealed_grant: Buffer.from('grant'),
+  session_ends_at: inMs(600_000),
+};
+const CREATING = {
+  ...VERIFIED,
+  state: 'authenticators_submitted',
+  step: 'create-authenticators',
+  attempt: 3,
+  submission: 3,
+  lease_until: inMs(60_000),
+  sealed_authenticators: Buffer.from('passkeys'),
+  pending_authenticators: [PASSKEY],
+  unresolved: [open('create-authenticators', 3)],
+};
+const LOST = { state: 'outcome_unknown', lease_until: null };
+const ENDED_LONG_AGO = {
+  state: 'cancelled',
+  attempt: 2,
+  submission: 2,
+  unresolved: [open('verify-otp', 2)],
+  updated_at: inMs(-2 * DAY_MS),
+};
+
+/** Onboardings that acts meet, by name. */
+export const SITUATIONS = {
+  otp_sent: { otp_resend_at: PAST },
+  'otp_sent, the code is over': { otp_resend_at: PAST, otp_expires_at: PAST },
+  'otp_sent, idle time is over': { otp_resend_at: PAST, idle_ends_at: PAST },
+  'otp_submitted, in flight': VERIFYING,
+  'otp_submitted, the lease has lapsed': { ...VERIFYING, lease_until: inMs(-10_000) },
+  'otp_submitted, lapsed, the code is over': {
+    ...VERIFYING,
+    lease_until: inMs(-10_000),
+    otp_expires_at: PAST,
+  },
+  'otp_submitted, a try is due': { ...WAITING, next_attempt_at: inMs(-10_000) },
+  'otp_submitted, a try is due, the code is over': {
+    ...WAITING,
+    next_attempt_at: inMs(-10_000),
+    otp_expires_at: PAST,
+  },
+  'otp_submitted, parked': {
+    ...WAITING,
+    next_attempt_at: null,
+    parked_reason: 'upstream_misconfigured',
+    parked_at: PAST,
+    parkings: 1,
+  },
+  otp_verified: VERIFIED,
+  'otp_verified, the session is over': { ...VERIFIED, otp_resend_at: PAST, session_ends_at: PAST },
+  'authenticators_submitted, in flight': CREATING,
+  'outcome_unknown after verify-otp': {
+    ...VERIFYING,
+    ...LOST,
+    otp_resend_at: PAST,
+    doubt_attempt: 2,
+    sealed_otp_code: null,
+  },
+  'outcome_unknown after create-authenticators': {
+    ...CREATING,
+    ...LOST,
+    doubt_attempt: 3,
+    sealed_authenticators: null,
+  },
+  'cancelled long ago, in doubt': ENDED_LONG_AGO,
+} satisfies Record<string, Record<string, unknown>>;
+export type Situation = keyof typeof SITUATIONS;
+
+/** Of a process that does not have the new key yet. */
+const OLD_DATA_KEYS = new DataKeys(new Sealer([OLD_KEY]));
+
+/** Begins an onboarding, with all that lies beside it in other tables. */
+export async function begin(side: Side, situation: Situation): Promise<Seen> {
+  const { dataSource } = side;
+  const id = uuidV7(Date.now());
+  const { patch } = OLD_DATA_KEYS.fresh(id);
+  await anOnboarding(dataSource, {
+    id,
+    sealed_data_key: patch.sealedDataKey,
+    data_key_id: patch.dataKeyId,
+    ...SITUATIONS[situation],
+  });
+  const row = (await side.get(OnboardingStore).find(id))!;
+  const { integration, subjectKey } = row;
+  await dataSource.query(
+    `INSERT INTO otp_budgets (integration, subject_key, sends, wrong_codes)
+     VALUES ($1, $2, ARRAY[clock_timestamp() - interval '25 hours'], '{}')`,
+    [integration, subjectKey],
+  );
+  await dataSource.query(
+    `INSERT INTO webauthn_challenges (onboarding_id, challenge, expires_at)
+     VALUES ($1, $2, clock_timestamp() + interval '5 minutes'), ($1, 'old', clock_timestamp() - interval '1 second')`,
+    [id, CHALLENGE],
+  );
+  if (row.step === 'create-authenticators') {
+    await dataSource.query(
+      `INSERT INTO credentials (integration, subject_key, credential_id, onboarding_id) VALUES ($1, $2, $3, $4)`,
+      [integration, subjectKey, PASSKEY.credentialId, id],
+    );
+  }
+  return { id, row };
+}

@@ -1,0 +1,54 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from '@jest/globals';
+
+/** Set where a change of the tables is wanted. */
+const isAccepted = process.env['ACCEPT_TABLES'] === '1';
+
+/** A committed file in `tables`, entry by entry. Entries begin with their titles and are parted by empty lines. */
+export class RecordedTable {
+  readonly #file: string;
+  readonly #committed: ReadonlyMap<string, string>;
+  readonly #seen = new Map<string, string>();
+
+  /** @param command what writes the file anew. */
+  constructor(
+    private readonly name: string,
+    private readonly about: string,
+    private readonly command: string,
+  ) {
+    this.#file = join(import.meta.dirname, 'tables', `${name}.txt`);
+    const text = existsSync(this.#file) ? readFileSync(this.#file, 'utf8').trimEnd() : '';
+    // The first is what the file is about.
+    const [, ...entries] = text.split(/\n\n+(?=\S)/);
+    this.#committed = new Map(entries.map((entry) => [titleOf(entry), entry]));
+  }
+
+  /** @throws Error with the difference, and how to accept it. */
+  compare(entry: string): void {
+    this.#seen.set(titleOf(entry), entry);
+    if (!isAccepted) this.#explained(() => expect(entry).toBe(this.#committed.get(titleOf(entry)) ?? ''));
+  }
+
+  /** After all entries: none may be left over. Writes the file where that is wanted, and never in CI. */
+  end(): void {
+    if (!isAccepted) {
+      this.#explained(() => expect([...this.#seen.keys()]).toEqual([...this.#committed.keys()]));
+      return;
+    }
+    if (process.env['CI']) throw new Error('CI compares the tables and never writes them.');
+    const text = [this.about, `Where a change is wanted, this writes it: ${this.command}`];
+    writeFileSync(this.#file, `${[text.join('\n'), ...this.#seen.values()].join('\n\n')}\n`);
+  }
+
+  #explained(compare: () => void): void {
+    try {
+      compare();
+    } catch (error) {
+      const hint = `test/core/tables/${this.name}.txt says otherwise. Is the change wanted?\n${this.command}`;
+      throw new Error(`${hint}\n\n${(error as Error).message}`, { cause: error });
+    }
+  }
+}
+
+const titleOf = (entry: string) => entry.split('\n')[0]!;

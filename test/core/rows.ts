@@ -1,0 +1,118 @@
+import type { Row, StepName } from '#libs/onboarding';
+import { aRow, after } from '#libs/testing';
+
+/** No instant that a change may write anew: one that is written shows. */
+const THIRTY_SECONDS_OLD: Partial<Row> = {
+  sealedDataKey: Buffer.from('key'),
+  otpSentAt: after(-30_000),
+  otpExpiresAt: after(270_000),
+  otpResendAt: after(30_000),
+  idleEndsAt: after(1_770_000),
+  lifeEndsAt: after(86_370_000),
+};
+
+/** A row as it is read, its deadline as the table `onboardings` computes it. */
+export function rowAt(columns: Partial<Row>): Row {
+  const row = aRow({ ...THIRTY_SECONDS_OLD, ...columns });
+  return { ...row, deadlineAt: deadlineOf(row) };
+}
+
+function deadlineOf({ state, otpExpiresAt, sessionEndsAt, idleEndsAt, lifeEndsAt }: Row): Date | null {
+  switch (state) {
+    case 'completed':
+    case 'failed':
+    case 'expired':
+    case 'cancelled':
+      return null;
+    case 'outcome_unknown':
+      return lifeEndsAt;
+    case 'otp_sent':
+    case 'otp_submitted':
+      return earliest(otpExpiresAt, idleEndsAt, lifeEndsAt);
+    case 'otp_verified':
+    case 'authenticators_submitted':
+      return earliest(sessionEndsAt, idleEndsAt, lifeEndsAt);
+    default:
+      return earliest(idleEndsAt, lifeEndsAt);
+  }
+}
+
+const earliest = (...instants: (Date | null)[]) =>
+  instants.filter((at) => at !== null).reduce((one, other) => (other < one ? other : one));
+
+/** An attempt that may have had an effect, and nobody was told. */
+export const openAttempt = (step: StepName, attempt: number, evidence = true): Row['unresolved'][number] => ({
+  step,
+  attempt,
+  at: after(-20_000).toISOString(),
+  ...(evidence && {
+    evidence: { bytesSent: true, headersSeen: true, status: 500, durationMs: 12, detail: 'lost' },
+  }),
+});
+
+const SECRET = Buffer.from('sealed');
+const PENDING = { name: 'p', credentialId: 'credential-1', aaguid: '0', transports: [] };
+
+/** The columns that each step has while it is under way, in flight. */
+export const UNDER_WAY: Record<StepName, Partial<Row>> = {
+  'init-otp': {
+    state: 'otp_requested',
+    step: 'init-otp',
+    leaseUntil: after(30_000),
+    sealedRequests: SECRET,
+  },
+  'verify-otp': {
+    state: 'otp_submitted',
+    step: 'verify-otp',
+    leaseUntil: after(30_000),
+    sealedOtpCode: Buffer.from('123456'),
+    sealedRequests: SECRET,
+  },
+  'create-authenticators': {
+    state: 'authenticators_submitted',
+    step: 'create-authenticators',
+    leaseUntil: after(30_000),
+    sessionExpiresAt: after(930_000),
+    sessionEndsAt: after(900_000),
+    sealedGrant: Buffer.from(
+      JSON.stringify({ type: 'upstream-session', sessionId: 's', expiresAt: after(930_000) }),
+    ),
+    sealedAuthenticators: Buffer.from(JSON.stringify({ authenticators: [] })),
+    sealedRequests: SECRET,
+    pendingAuthenticators: [PENDING],
+    otpHandle: null,
+    otpExpiresAt: null,
+    otpTriesLeft: 0,
+  },
+};
+
+export const VERIFIED: Partial<Row> = {
+  ...UNDER_WAY['create-authenticators'],
+  state: 'otp_verified',
+  step: null,
+  leaseUntil: null,
+  sealedAuthenticators: null,
+  sealedRequests: null,
+  pendingAuthenticators: [],
+};
+
+export const LOST: Record<'verify-otp' | 'create-authenticators', Partial<Row>> = {
+  'verify-otp': {
+    state: 'outcome_unknown',
+    step: 'verify-otp',
+    attempt: 3,
+    submission: 3,
+    doubtAttempt: 3,
+    unresolved: [openAttempt('verify-otp', 3)],
+  },
+  'create-authenticators': {
+    ...VERIFIED,
+    state: 'outcome_unknown',
+    step: 'create-authenticators',
+    attempt: 3,
+    submission: 3,
+    doubtAttempt: 3,
+    pendingAuthenticators: [PENDING],
+    unresolved: [openAttempt('create-authenticators', 3)],
+  },
+};

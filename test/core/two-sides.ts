@@ -1,0 +1,142 @@
+import { Test, type TestingModule } from '@nestjs/testing';
+import { Client } from 'pg';
+import { DataSource } from 'typeorm';
+import { AuthenticatorsModule } from '#libs/authenticators';
+import { PreparedStatements, type PreparedStatement } from '#libs/database';
+import { JobProducer } from '#libs/jobs';
+import { StepOutcome, type Row } from '#libs/onboarding';
+import { OtpModule } from '#libs/otp';
+import { PlatformModule } from '#libs/platform';
+import { testDatabaseUrl, testServersConfig, until } from '#libs/testing';
+import { IntegrationHealth } from '../../libs/onboarding/src/integration-health.js';
+import { KeyChecks } from '../../libs/onboarding/src/key-checks.js';
+import { RetryBudget } from '../../libs/onboarding/src/retry-budget.js';
+
+/** A statement that is refused takes back no other of the same transaction: each is one by itself in the service. */
+class Savepoints extends PreparedStatements {
+  isHeld = false;
+
+  constructor(private readonly ownDataSource: DataSource) {
+    super(ownDataSource);
+  }
+
+  override async run<T>(statement: PreparedStatement, values: unknown[]): Promise<T[]> {
+    if (!this.isHeld) return super.run(statement, values);
+    await this.ownDataSource.query('SAVEPOINT each');
+    try {
+      return await super.run(statement, values);
+    } catch (error) {
+      await this.ownDataSource.query('ROLLBACK TO SAVEPOINT each');
+      throw error;
+    }
+  }
+}
+
+/** One process's core over one connection: what it does between begin and commit is one transaction. */
+export class Side {
+  #backend = 0;
+
+  private constructor(
+    private readonly module: TestingModule,
+    readonly dataSource: DataSource,
+  ) {}
+
+  static async open(env: Record<string, string> = {}): Promise<Side> {
+    const config = await testServersConfig({ DATABASE_POOL_SIZE: '1', ...env });
+    const module = await Test.createTestingModule({
+      imports: [PlatformModule.forRoot(config), OtpModule, AuthenticatorsModule],
+    })
+      .overrideProvider(PreparedStatements)
+      .useFactory({ factory: (dataSource: DataSource) => new Savepoints(dataSource), inject: [DataSource] })
+      // A claim is a statement of its own here: no call follows it.
+      .overrideProvider(StepOutcome)
+      .useValue({ of: ({ row }: { row: Row }) => Promise.resolve(row) })
+      .overrideProvider(JobProducer)
+      .useValue({ add: () => Promise.resolve(true), wake: () => Promise.resolve('queued') })
+      .overrideProvider(RetryBudget)
+      .useValue({ firstTry: () => undefined, take: () => Promise.resolve(1_000) })
+      // Nothing else may use the connection while a transaction is open.
+      .overrideProvider(IntegrationHealth)
+      .useValue({})
+      .overrideProvider(KeyChecks)
+      .useValue({})
+      .compile();
+    module.useLogger(false);
+    await module.init();
+    return new Side(module, module.get(DataSource));
+  }
+
+  get<T>(token: abstract new (...args: never[]) => T): T {
+    return this.module.get<T>(token);
+  }
+
+  /** The process of PostgreSQL that serves it. */
+  get backend(): number {
+    return this.#backend;
+  }
+
+  async meet(): Promise<void> {
+    const [{ pid }] = await this.dataSource.query('SELECT pg_backend_pid() AS pid');
+    this.#backend = pid;
+  }
+
+  async begin(): Promise<void> {
+    await this.dataSource.query('BEGIN ISOLATION LEVEL READ COMMITTED');
+    this.get(PreparedStatements as typeof Savepoints).isHeld = true;
+  }
+
+  async end(how: 'COMMIT' | 'ROLLBACK'): Promise<void> {
+    this.get(PreparedStatements as typeof Savepoints).isHeld = false;
+    await this.dataSource.query(how);
+  }
+
+  close = () => this.module.close();
+}
+
+/** How the second of two statements met the first, which was not committed yet. */
+export type Met = 'waits' | 'passes';
+
+/** Looks on from outside: its own statements are no part of what is watched. */
+export class Watcher {
+  private constructor(private readonly client: Client) {}
+
+  static async open(): Promise<Watcher> {
+    const client = new Client({ connectionString: await testDatabaseUrl() });
+    await client.connect();
+    return new Watcher(client);
+  }
+
+  async query<T>(text: string, values: unknown[] = []): Promise<T[]> {
+    return (await this.client.query(text, values)).rows as T[];
+  }
+
+  /** Waits until a side's statement is blocked by the other, or has ended. */
+  async meeting(second: Side, first: Side, ended: () => boolean): Promise<Met> {
+    return until<Met>('the second statement waits or ends', async () => {
+      if (ended()) return 'passes';
+      const [row] = await this.query<{ waits: boolean }>('SELECT $2 = ANY (pg_blocking_pids($1)) AS waits', [
+        second.backend,
+        first.backend,
+      ]);
+      return row!.waits ? 'waits' : (null as never);
+    });
+  }
+
+  async deadlocks(): Promise<number> {
+    const [row] = await this.query<{ deadlocks: string }>(
+      'SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()',
+    );
+    return Number(row!.deadlocks);
+  }
+
+  /** Ends a side's connection, and waits until PostgreSQL has forgotten it. */
+  async end(side: Side): Promise<void> {
+    await this.query('SELECT pg_terminate_backend($1)', [side.backend]);
+    await until('the connection has ended', async () => {
+      const left = await this.query('SELECT 1 FROM pg_stat_activity WHERE pid = $1', [side.backend]);
+      return left.length === 0;
+    });
+  }
+
+  close = () => this.client.end();
+}
