@@ -1,0 +1,118 @@
+/**
+ * `npm run bench:check`: whether an onboarding became dearer. Counts and ratios are held to the bounds in
+ * bounds.json. Ratios against references in the same run, since absolute figures would judge the machine.
+ */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { CHECKOUT, cacheFolder } from '../tools/checkout.js';
+import { runTool, say, step, Plain } from '../tools/console.js';
+import { contenders, type ContenderName } from './contenders.js';
+import { count, median, type Counts } from './count.js';
+import { isNoisy, judge, shown, type Bounds, type Ratios, type Try } from './judge.js';
+import { installPackages, prepare } from './prepare.js';
+import { Field, noiseOf, type Plan, type Result } from './rounds.js';
+
+const PLAN: Plan = { settings: [{ atOnce: 16, delayMs: 0 }], pairs: 2, warmMs: 500, windowMs: 1_200 };
+const COMPARED = new Set<ContenderName>(['relay', 'usual', 'gangway']);
+const BOUNDS = join(CHECKOUT, 'bench', 'bounds.json');
+/** Outside the checkout: a machine stays noisy when the next run makes another one. */
+const NOISY_BEFORE = join(cacheFolder(), 'bench-noisy-runs');
+
+await runTool(async () => {
+  installPackages();
+  await step('Checking the types of bench/', checkTypes);
+  const bounds = JSON.parse(readFileSync(BOUNDS, 'utf8')) as Bounds;
+  const { counts, tries } = await measure();
+  const { roundTrips, statements, commits, walBytes } = counts;
+  const counted = { roundTrips, statements, commits, walBytes };
+  const noisyBefore = readNoisyBefore();
+  const { passes, lines, noisyInARow } = judge({ counted, bounds, tries, onMain: isMain(), noisyBefore });
+  if (noisyInARow !== noisyBefore) writeNoisyBefore(noisyInARow);
+
+  for (const line of lines) say(`!!! ${line}`);
+  const each = Object.entries(counted).map(([name, n]) => `${name} ${n}`);
+  say(`per onboarding: ${each.join(', ')}, redisCommands ${counts.redisCommands} (not judged)`);
+  const { ratios, noise } = tries.at(-1)!;
+  const cpu =
+    ratios.cpuOfRelay === null ? '' : `, CPU of the service ${shown(ratios.cpuOfRelay)} of the relay's`;
+  say(
+    `ratios: onboardings/s ${shown(ratios.rateOfRelay)} of the bare relay's, ` +
+      `${shown(ratios.rateOfUsual)} of the usual Nest way's${cpu}; ` +
+      `the references varied by ${Math.round(noise * 100)} %`,
+  );
+  if (!passes) throw new Plain('bench:check: a bound is not kept. bench/bounds.json has the bounds.');
+});
+
+async function checkTypes(): Promise<void> {
+  const tsc = join(CHECKOUT, 'node_modules', 'typescript', 'bin', 'tsc');
+  const args = [tsc, '--noEmit', '-p', join(CHECKOUT, 'bench', 'tsconfig.json')];
+  const { status } = spawnSync(process.execPath, args, { stdio: 'inherit' });
+  if (status !== 0) throw new Plain('bench:check: the types of bench/ do not fit.');
+}
+
+async function measure(): Promise<{ counts: Counts; tries: Try[] }> {
+  const compared = contenders().filter(({ name }) => COMPARED.has(name));
+  const { surroundings, upstream, stop } = await prepare();
+  try {
+    const gangway = compared.find(({ name }) => name === 'gangway')!;
+    const counts = await step('Counting', () => count(gangway, surroundings));
+    const field = await step('Starting the three', () => Field.start(compared, surroundings, upstream));
+    try {
+      const tries = [tryOf(await field.play(PLAN, say))];
+      if (isNoisy(tries[0]!)) {
+        say('The machine is noisy: measuring once more.');
+        tries.push(tryOf(await field.play(PLAN, say)));
+      }
+      return { counts, tries };
+    } finally {
+      await field.stop();
+    }
+  } finally {
+    await stop();
+  }
+}
+
+function tryOf(results: readonly Result[]): Try {
+  const samples = (name: ContenderName) => results.find((result) => result.name === name)!.samples;
+  const rate = (name: ContenderName) => median(samples(name).map(({ perSecond }) => perSecond));
+  const cpu = (name: ContenderName) => median(samples(name).map(({ cpu }) => cpu?.service ?? NaN));
+  const measured = samples('relay').every((sample) => sample.cpu !== null);
+  const ratios: Ratios = {
+    rateOfRelay: rate('gangway') / rate('relay'),
+    rateOfUsual: rate('gangway') / rate('usual'),
+    cpuOfRelay: measured ? cpu('gangway') / cpu('relay') : null,
+  };
+  return { ratios, noise: noiseOf(results) };
+}
+
+/** Whether the commit that is checked is the tip of main, on a branch or not. */
+function isMain(): boolean {
+  const ask = (ref: string) => {
+    try {
+      return execFileSync('git', ['rev-parse', '--verify', '--quiet', ref], {
+        cwd: CHECKOUT,
+        encoding: 'utf8',
+      }).trim();
+    } catch {
+      return undefined;
+    }
+  };
+  const head = ask('HEAD');
+  return (
+    head !== undefined && ['refs/heads/main', 'refs/remotes/origin/main'].some((ref) => ask(ref) === head)
+  );
+}
+
+function readNoisyBefore(): number {
+  try {
+    return Number(readFileSync(NOISY_BEFORE, 'utf8')) || 0;
+  } catch {
+    return 0;
+  }
+}
+
+function writeNoisyBefore(runs: number): void {
+  mkdirSync(dirname(NOISY_BEFORE), { recursive: true });
+  writeFileSync(NOISY_BEFORE, `${runs}\n`);
+}

@@ -1,0 +1,67 @@
+/**
+ * The load: a closed loop in a process of its own. So many onboardings are always under way; each new one
+ * starts when another ends. It says when its window begins and ends, and counts only what was completed
+ * in between.
+ */
+import { setTimeout as wait } from 'node:timers/promises';
+import { Pool } from 'undici';
+import { CALLS, walk, type CallName } from './walk.js';
+
+export interface Load {
+  url: string;
+  token: string;
+  atOnce: number;
+  /** Before the window. */
+  warmMs: number;
+  /** The window lasts longer where that is too short for two rounds of onboardings. */
+  windowMs: number;
+}
+
+export interface Loaded {
+  onboardings: number;
+  seconds: number;
+  /** Of the calls that were answered in the window, in milliseconds, sorted. */
+  latencies: Record<CallName, number[]>;
+}
+
+export type Said = 'begin' | 'end' | { loaded: Loaded } | { failed: string };
+const say = (said: Said) => process.send!(said);
+
+async function run({ url, token, atOnce, warmMs, windowMs }: Load): Promise<Loaded> {
+  const pool = new Pool(url, { connections: atOnce, pipelining: 1, headersTimeout: 60_000 });
+  const latencies = Object.fromEntries(CALLS.map((name) => [name, [] as number[]])) as Loaded['latencies'];
+  let phase: 'warm' | 'window' | 'over' = 'warm';
+  let onboardings = 0;
+  let failure: Error | undefined;
+
+  const lane = async () => {
+    while (phase !== 'over' && !failure) {
+      await walk(pool, token, (name, ms) => void (phase === 'window' && latencies[name].push(ms)));
+      if (phase === 'window') onboardings += 1;
+    }
+  };
+  const lanes = Promise.all(Array.from({ length: atOnce }, lane)).catch((error: Error) => (failure = error));
+  await Promise.race([wait(warmMs), lanes]);
+  phase = 'window';
+  say('begin');
+  const beganAt = performance.now();
+  for (const ends = beganAt + windowMs; !failure && (performance.now() < ends || onboardings < 2 * atOnce);) {
+    await Promise.race([wait(10), lanes]);
+  }
+  phase = 'over';
+  const seconds = (performance.now() - beganAt) / 1_000;
+  say('end');
+  await lanes;
+  await pool.close();
+  if (failure) throw failure;
+  for (const list of Object.values(latencies)) list.sort((a, b) => a - b);
+  return { onboardings, seconds, latencies };
+}
+
+process.on('message', (load: Load) => {
+  run(load).then(
+    (loaded) => say({ loaded }),
+    (error: Error) => say({ failed: error.message }),
+  );
+});
+process.once('disconnect', () => process.exit());

@@ -1,0 +1,104 @@
+/**
+ * Decides whether `npm run bench:check` passes. Counts are judged in every run. Ratios are judged only
+ * where the machine was quiet enough to say anything: on a noisy one they pass, loudly, but not three
+ * times in a row on main.
+ */
+
+/** What does not depend on noise, per onboarding. */
+export interface Counted {
+  roundTrips: number;
+  statements: number;
+  commits: number;
+  walBytes: number;
+}
+
+export interface Ratios {
+  /** Onboardings a second, against the bare relay. */
+  rateOfRelay: number;
+  /** Onboardings a second, against the usual Nest way. */
+  rateOfUsual: number;
+  /** CPU of the service per onboarding, against the bare relay; null where the system does not say. */
+  cpuOfRelay: number | null;
+}
+
+/** What is committed beside this file. */
+export interface Bounds {
+  atMost: Counted & { cpuOfRelay: number };
+  atLeast: { rateOfRelay: number; rateOfUsual: number };
+}
+
+/** One measuring of the ratios. */
+export interface Try {
+  ratios: Ratios;
+  /** How much the references varied between turns: the largest distance, as a share of the median. */
+  noise: number;
+}
+
+/** Beyond this the ratios say nothing. */
+export const TOO_NOISY = 1 / 3;
+/** So many noisy runs in a row on main fail: a check that never judges is none. */
+export const NOISY_RUNS = 3;
+
+export interface Evidence {
+  counted: Counted;
+  bounds: Bounds;
+  /** At most two: the second is made where the first was noisy. */
+  tries: readonly Try[];
+  onMain: boolean;
+  /** How many runs on main before this one were noisy, without a quiet one between. */
+  noisyBefore: number;
+}
+
+export interface Judgement {
+  passes: boolean;
+  /** What is wrong or could not be judged, one line each. */
+  lines: string[];
+  /** The next run's `noisyBefore`. */
+  noisyInARow: number;
+}
+
+export const isNoisy = ({ noise }: Try): boolean => noise > TOO_NOISY;
+
+export function judge({ counted, bounds, tries, onMain, noisyBefore }: Evidence): Judgement {
+  const lines = Object.keys(counted).flatMap((key) => {
+    const name = key as keyof Counted;
+    return moreThan(`${name} per onboarding`, counted[name], bounds.atMost[name]);
+  });
+  const quiet = tries.find((each) => !isNoisy(each));
+  if (quiet) {
+    lines.push(...ratioFaults(quiet.ratios, bounds));
+    return { passes: lines.length === 0, lines, noisyInARow: onMain ? 0 : noisyBefore };
+  }
+  const countsPass = lines.length === 0;
+  const noises = tries.map(({ noise }) => `${Math.round(noise * 100)} %`).join(' and ');
+  lines.push(
+    `TOO NOISY TO JUDGE RATIOS: the references varied by ${noises} between turns; only counts were judged`,
+  );
+  if (!onMain) return { passes: countsPass, lines, noisyInARow: noisyBefore };
+  const noisyInARow = noisyBefore + 1;
+  const tooOften = noisyInARow >= NOISY_RUNS;
+  if (tooOften) lines.push(`${noisyInARow} noisy runs in a row on main: give the check a quieter machine`);
+  return { passes: countsPass && !tooOften, lines, noisyInARow };
+}
+
+function ratioFaults(
+  { rateOfRelay, rateOfUsual, cpuOfRelay }: Ratios,
+  { atLeast, atMost }: Bounds,
+): string[] {
+  return [
+    ...lessThan('onboardings a second against the bare relay', rateOfRelay, atLeast.rateOfRelay),
+    ...lessThan('onboardings a second against the usual Nest way', rateOfUsual, atLeast.rateOfUsual),
+    ...(cpuOfRelay === null
+      ? []
+      : moreThan('CPU of the service against the bare relay', cpuOfRelay, atMost.cpuOfRelay)),
+  ];
+}
+
+// A figure that could not be had is NaN, and NaN keeps no bound.
+const moreThan = (what: string, value: number, bound: number): string[] =>
+  value <= bound ? [] : [`${what}: ${shown(value)}, at most ${shown(bound)} allowed`];
+const lessThan = (what: string, value: number, bound: number): string[] =>
+  value >= bound ? [] : [`${what}: ${shown(value)}, at least ${shown(bound)} wanted`];
+
+/** Three digits are what a measurement is good for. */
+export const shown = (value: number): string => String(Number(value.toPrecision(3)));

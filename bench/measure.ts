@@ -1,0 +1,125 @@
+import { readFileSync, readdirSync } from 'node:fs';
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import type { Load, Loaded, Said } from './generator.js';
+import type { Running } from './contenders.js';
+import type { Servers } from './servers.js';
+import type { CallName } from './walk.js';
+
+/**
+ * One contender's turn. CPU is per onboarding, in milliseconds; null where the operating system does not
+ * say.
+ */
+export interface Sample {
+  perSecond: number;
+  /** Of the three calls that reach the provider, in milliseconds. */
+  p50: number;
+  p99: number;
+  byCall: Record<CallName, { p50: number; p99: number }>;
+  cpu: { service: number; beside: number; postgres: number; redis: number } | null;
+  rssMb: number | null;
+}
+
+const TICK_MS = 10; // Linux counts CPU in hundredths of a second, whatever the kernel's own clock.
+
+/** CPU time in milliseconds that a process has used so far, its ended children included. */
+function cpuOf(pid: number): { ms: number; parent: number } {
+  const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const fields = text
+    .slice(text.lastIndexOf(')') + 2)
+    .split(' ')
+    .map(Number);
+  const ticks = fields.slice(11, 15).reduce((sum, n) => sum + n, 0);
+  return { ms: ticks * TICK_MS, parent: fields[1]! };
+}
+
+/** The same for a process and those that it has started. */
+function cpuOfFamily(pid: number): number {
+  let sum = cpuOf(pid).ms;
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      const { ms, parent } = cpuOf(Number(name));
+      if (parent === pid) sum += ms;
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+  return sum;
+}
+
+function cpuNow({ service, beside }: Running, { postgresPid, redisPid }: Servers) {
+  if (process.platform !== 'linux') return null;
+  return {
+    service: cpuOf(service).ms,
+    beside: beside.reduce((sum, pid) => sum + cpuOf(pid).ms, 0),
+    postgres: cpuOfFamily(postgresPid),
+    redis: cpuOf(redisPid).ms,
+  };
+}
+
+function rssMb(pid: number): number | null {
+  if (process.platform !== 'linux') return null;
+  return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1_024;
+}
+
+/** A helper of the bench in a process of its own. */
+export const forkHelper = (file: string): ChildProcess => {
+  const execArgv = ['--import', fileURLToPath(new URL('load.mjs', import.meta.url))];
+  return fork(fileURLToPath(new URL(file, import.meta.url)), [], { execArgv });
+};
+
+/** Loads one contender for a while. */
+export async function takeSample(
+  generator: ChildProcess,
+  running: Running,
+  servers: Servers,
+  load: Pick<Load, 'atOnce' | 'warmMs' | 'windowMs'>,
+): Promise<Sample> {
+  let before: ReturnType<typeof cpuNow> = null;
+  let after: ReturnType<typeof cpuNow> = null;
+  generator.send({ url: running.url, token: running.token, ...load } satisfies Load);
+  let loaded: Loaded | undefined;
+  while (!loaded) {
+    const [said] = (await once(generator, 'message')) as [Said];
+    if (said === 'begin') before = cpuNow(running, servers);
+    else if (said === 'end') after = cpuNow(running, servers);
+    else if ('failed' in said) throw new Error(said.failed);
+    else ({ loaded } = said);
+  }
+  const { onboardings, seconds, latencies } = loaded;
+  const { start, verify, authenticators } = latencies;
+  const upstream = [...start, ...verify, ...authenticators].sort((a, b) => a - b);
+  const each = (name: keyof NonNullable<typeof before>) => (after![name] - before![name]) / onboardings;
+  return {
+    perSecond: onboardings / seconds,
+    ...percentiles(upstream),
+    byCall: {
+      start: percentiles(start),
+      verify: percentiles(verify),
+      options: percentiles(latencies.options),
+      authenticators: percentiles(authenticators),
+    },
+    cpu: before && {
+      service: each('service'),
+      beside: each('beside'),
+      postgres: each('postgres'),
+      redis: each('redis'),
+    },
+    rssMb: rssMb(running.service),
+  };
+}
+
+function percentiles(sorted: number[]) {
+  const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN;
+  return { p50: at(0.5), p99: at(0.99) };
+}
+
+/**
+ * Stops or continues the processes of a contender whose turn it is not: its timers must not disturb the
+ * others.
+ */
+export function pause({ service, beside }: Running, signal: 'SIGSTOP' | 'SIGCONT'): void {
+  for (const pid of [service, ...beside]) process.kill(pid, signal);
+}

@@ -1,0 +1,130 @@
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import type { Contender, Running, Surroundings } from './contenders.js';
+import { median } from './count.js';
+import { forkHelper, pause, takeSample, type Sample } from './measure.js';
+
+export interface Setting {
+  atOnce: number;
+  /** How long the provider takes to answer. */
+  delayMs: number;
+}
+
+export interface Plan {
+  settings: Setting[];
+  /** How often all take their turns: once in order, and once in reverse. */
+  pairs: number;
+  warmMs: number;
+  windowMs: number;
+}
+
+export interface Result {
+  name: Contender['name'];
+  setting: Setting;
+  samples: Sample[];
+}
+
+export interface Upstream {
+  url: string;
+  answerAfter(delayMs: number): Promise<void>;
+  stop(): void;
+}
+
+export async function startUpstream(): Promise<Upstream> {
+  const child = forkHelper('upstream.ts');
+  const [{ port }] = (await once(child, 'message')) as [{ port: number }];
+  return {
+    url: `http://127.0.0.1:${port}`,
+    async answerAfter(delayMs) {
+      child.send({ delayMs });
+      await once(child, 'message');
+    },
+    stop: () => child.disconnect(),
+  };
+}
+
+/** Contenders that are up and wait for their turns, stopped by a signal. */
+export class Field {
+  readonly #generator: ChildProcess = forkHelper('generator.ts');
+
+  private constructor(
+    private readonly contenders: Contender[],
+    private readonly running: Map<Contender, Running>,
+    private readonly surroundings: Surroundings,
+    private readonly upstream: Upstream,
+  ) {}
+
+  static async start(
+    contenders: Contender[],
+    surroundings: Surroundings,
+    upstream: Upstream,
+  ): Promise<Field> {
+    const running = new Map<Contender, Running>();
+    const starts = contenders.map(async (contender) => {
+      const one = await contender.start(surroundings);
+      running.set(contender, one);
+      pause(one, 'SIGSTOP');
+    });
+    const failed = (await Promise.allSettled(starts)).find(({ status }) => status === 'rejected');
+    if (failed) {
+      await Promise.all([...running.values()].map((one) => one.stop()));
+      throw (failed as PromiseRejectedResult).reason;
+    }
+    return new Field(contenders, running, surroundings, upstream);
+  }
+
+  /** Lets all take turns: A B C … C B A, so that a machine that slows down slows all of them. */
+  async play({ settings, pairs, warmMs, windowMs }: Plan, say: (line: string) => void): Promise<Result[]> {
+    const results: Result[] = [];
+    for (const setting of settings) {
+      await this.upstream.answerAfter(setting.delayMs);
+      const of = new Map(this.contenders.map((contender) => [contender, [] as Sample[]]));
+      for (let pair = 1; pair <= pairs; pair++) {
+        for (const contender of [...this.contenders, ...this.contenders.toReversed()]) {
+          const sample = await this.#turn(contender, { atOnce: setting.atOnce, warmMs, windowMs });
+          of.get(contender)!.push(sample);
+        }
+      }
+      for (const [contender, samples] of of) results.push({ name: contender.name, setting, samples });
+      const each = this.contenders.map((one) => `${one.name} ${of.get(one)!.map(rounded).join(' ')}`);
+      say(`${nameOf(setting)}: ${each.join(', ')}`);
+    }
+    return results;
+  }
+
+  async #turn(contender: Contender, load: { atOnce: number; warmMs: number; windowMs: number }) {
+    const running = this.running.get(contender)!;
+    pause(running, 'SIGCONT');
+    try {
+      return await takeSample(this.#generator, running, this.surroundings.servers, load);
+    } catch (error) {
+      throw new Error(`${contender.name}: ${(error as Error).message}`, { cause: error });
+    } finally {
+      pause(running, 'SIGSTOP');
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#generator.disconnect();
+    await Promise.all([...this.running.values()].map((one) => one.stop()));
+  }
+}
+
+export const nameOf = ({ atOnce, delayMs }: Setting) => `${atOnce} at once, provider ${delayMs} ms`;
+const rounded = ({ perSecond }: Sample) => perSecond.toFixed(0);
+
+/** The references that say how noisy the machine is: they do nothing that could vary by itself. */
+const STEADY = new Set<string>(['relay', 'usual']);
+
+/**
+ * How much the steadiest contenders varied between turns: the largest distance, as a share of the median.
+ */
+export function noiseOf(results: readonly Result[]): number {
+  const spreads = results
+    .filter(({ name, samples }) => STEADY.has(name) && samples.length > 1)
+    .map(({ samples }) => {
+      const rates = samples.map(({ perSecond }) => perSecond);
+      return (Math.max(...rates) - Math.min(...rates)) / median(rates);
+    });
+  return Math.max(0, ...spreads);
+}

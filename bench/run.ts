@@ -1,0 +1,69 @@
+/**
+ * `npm run bench`: Gangway beside what it could be replaced by, in one run on one machine.
+ *
+ *   npm run bench                    all, in some twenty minutes
+ *   npm run bench -- --quick         a first look, in under a minute
+ *   npm run bench -- --write         all, and renews docs/performance.md with its data and chart
+ *   npm run bench -- --profile       where the time of one onboarding goes in Gangway
+ *   npm run bench -- --only relay,gangway
+ */
+import { parseArgs } from 'node:util';
+import { runTool, say, step, Plain } from '../tools/console.js';
+import { contenders } from './contenders.js';
+import { count } from './count.js';
+import { installPackages, prepare } from './prepare.js';
+import { profile } from './profile.js';
+import { loadBefore, markdown, reportOf, writeDocs, type Report } from './report.js';
+import { Field, type Plan } from './rounds.js';
+
+const AT_ONCE = [1, 16, 64];
+const FULL: Plan = {
+  settings: [0, 50].flatMap((delayMs) => AT_ONCE.map((atOnce) => ({ atOnce, delayMs }))),
+  pairs: 2,
+  warmMs: 2_000,
+  windowMs: 5_000,
+};
+const QUICK: Plan = { settings: [{ atOnce: 16, delayMs: 0 }], pairs: 1, warmMs: 500, windowMs: 1_000 };
+
+await runTool(async () => {
+  const { values } = parseArgs({
+    options: {
+      quick: { type: 'boolean', default: false },
+      profile: { type: 'boolean', default: false },
+      write: { type: 'boolean', default: false },
+      only: { type: 'string' },
+    },
+  });
+  if (values.write && (values.quick || values.only)) throw new Plain('--write wants the whole bench.');
+  const load = loadBefore();
+  installPackages();
+  if (values.profile) return profile();
+
+  const names = values.only?.split(',');
+  const all = contenders().filter(
+    ({ name }) => names?.includes(name) ?? !(values.quick && name === 'pooled'),
+  );
+  const known = contenders().map(({ name }) => name);
+  if (all.length === 0) throw new Plain(`--only takes ${known.join(', ')}`);
+  const { surroundings, upstream, stop } = await prepare();
+  try {
+    const counts: Report['counts'] = {};
+    for (const contender of all) {
+      const counting = () => count(contender, surroundings, values.quick ? 21 : 61);
+      counts[contender.name] = await step(`Counting: ${contender.title}`, counting);
+    }
+    const field = await step('Starting all of them', () => Field.start(all, surroundings, upstream));
+    try {
+      const results = await field.play(values.quick ? QUICK : FULL, say);
+      const report = reportOf(all, results, counts, load);
+      say(`\n${markdown(report)}\n`);
+      say(`As JSON:\n${JSON.stringify(report)}`);
+      if (values.write) writeDocs(report);
+      if (report.noisy) say('\nTHIS RUN WAS NOISY: see above.');
+    } finally {
+      await field.stop();
+    }
+  } finally {
+    await stop();
+  }
+});
