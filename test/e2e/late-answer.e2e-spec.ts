@@ -8,7 +8,7 @@ import { Story, type Answer } from './story.js';
 // Leases lapse here.
 jest.setTimeout(240_000);
 
-const ENV = { CALL_TIMEOUT_MS: '700', CLAIM_MAX_AGE_MS: '650', LEASE_MS: '1500', SWEEP_EVERY_MS: '100' };
+const ENV = { CALL_TIMEOUT_MS: '1400', CLAIM_MAX_AGE_MS: '1300', LEASE_MS: '3000', SWEEP_EVERY_MS: '100' };
 
 /** Long enough to cut the replica from its database before the answer is there. */
 const held: Fault = { delayMs: 300, afterEffect: true };

@@ -30,8 +30,21 @@ async function makeReadOnly(): Promise<void> {
     WHERE datname = current_database() AND pid <> pg_backend_pid()`);
 }
 
-/** Cuts nothing: what was opened meanwhile would stay read-only. */
-const makeWritable = () => alter('RESET default_transaction_read_only');
+/** Cuts nothing: the connections that were opened meanwhile stay read-only. */
+async function makeWritable(): Promise<void> {
+  await alter('RESET default_transaction_read_only');
+  if (process.env['GANGWAY_TEST_POOLER_PORT']) await reconnectPooler();
+}
+
+/** What an operator does after a read-only time: a pooler keeps its connections to PostgreSQL. */
+async function reconnectPooler(): Promise<void> {
+  const console = new URL(story.env['DATABASE_URL']!);
+  console.pathname = '/pgbouncer';
+  const client = new Client({ connectionString: console.href });
+  await client.connect();
+  await client.query('RECONNECT');
+  await client.end();
+}
 
 const ready = () => story.call<{ status: string; checks: Record<string, object> }>('GET', '/health/ready');
 

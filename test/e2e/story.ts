@@ -9,6 +9,7 @@ import type { OnboardingResource } from '../../apps/onboarding/src/onboarding.dt
 import { startSandbox, type Sandbox, type SandboxOptions } from '../../apps/sandbox/src/sandbox.js';
 import { createWorker, startJobs } from '../../apps/worker/src/app.js';
 import { createPasskey, type PasskeyOptions } from '../../tools/passkey.js';
+import { recording } from './recording.js';
 
 export const API_KEY = 'key-of-the-tests-0123456789';
 export const OPS_PASSWORD = 'password-of-the-tests';
@@ -161,10 +162,12 @@ export class Story {
 
   /** Stops service and workers, as for an outage; the sandbox stays. */
   async stop(): Promise<void> {
+    await recording.timelines(this);
     for (const close of this.#closers.splice(0, this.#closers.length - 1)) await close();
   }
 
   async end(): Promise<void> {
+    await recording.timelines(this);
     for (const close of this.#closers.splice(0)) await close();
     await this.#database?.end();
     this.#database = undefined;
@@ -178,12 +181,25 @@ export class Story {
     return { ...subject, email };
   }
 
+  /** Calls the API, and has the answer recorded. */
   async call<Body = OnboardingResource & Problem>(
     method: string,
     path: string,
     body?: unknown,
     headers: Record<string, string> = {},
     /** Another replica's, where it matters which one is asked. */
+    serviceUrl = this.serviceUrl,
+  ): Promise<Answer<Body>> {
+    const answer = await this.#ask<Body>(method, path, body, headers, serviceUrl);
+    recording.answer(this, method, path, answer.status, answer.body);
+    return answer;
+  }
+
+  async #ask<Body>(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Record<string, string> = {},
     serviceUrl = this.serviceUrl,
   ): Promise<Answer<Body>> {
     const response = await fetch(serviceUrl + path, {
@@ -292,7 +308,7 @@ export class Story {
   }
 
   async events(id: string): Promise<TimelineEvent[]> {
-    const { body } = await this.call<{ items: TimelineEvent[] }>(
+    const { body } = await this.#ask<{ items: TimelineEvent[] }>(
       'GET',
       `/v1/onboardings/${id}/events?limit=1000`,
     );
@@ -324,7 +340,8 @@ export class Story {
     const holds = typeof wanted === 'string' ? (each: OnboardingResource) => each.state === wanted : wanted;
     const deadline = performance.now() + withinMs;
     for (;;) {
-      const { body } = await this.get(id);
+      // How often it is asked is up to time: not recorded.
+      const { body } = await this.#ask<OnboardingResource>('GET', `/v1/onboardings/${id}`);
       if (holds(body)) return body;
       if (performance.now() > deadline) {
         throw new Error(

@@ -75,7 +75,7 @@ export async function startPgBouncer(
     auth_type: 'plain',
     auth_file: join(folder, 'users.txt'),
     pool_mode: mode,
-    stats_users: decodeURIComponent(username),
+    admin_users: decodeURIComponent(username),
     ...more,
   };
   const lines = Object.entries(settings).map(([name, value]) => `${name} = ${value}`);

@@ -24,7 +24,13 @@ export default async function run(globalConfig, config, environment, runtime, te
   runtime.unstable_shouldLoadAsEsm = () => true;
   runtime.unstable_importModule = async (path) => {
     use({ ...runtime.requireModuleOrMock(testPath, '@jest/globals'), expect });
+    expect.setState({ testPath });
     await import(`${pathToFileURL(path).href}?file=${(files += 1)}`);
+  };
+  // jest says so to its own copy of `expect` only.
+  environment.handleTestEvent = ({ name, test }) => {
+    if (name === 'test_start') expect.setState({ currentTestName: fullName(test) });
+    if (name === 'test_done') expect.setState({ currentTestName: undefined });
   };
   try {
     return await circus(globalConfig, config, environment, runtime, testPath, sendMessageToJest);
@@ -34,4 +40,9 @@ export default async function run(globalConfig, config, environment, runtime, te
     for (const name of Object.keys(process.env)) if (!(name in env)) delete process.env[name];
     Object.assign(process.env, env);
   }
+}
+
+/** As jest prints it, without the root block. */
+function fullName({ name, parent }) {
+  return parent?.parent ? `${fullName(parent)} ${name}` : name;
 }

@@ -174,7 +174,7 @@ describe('nothing was sent', () => {
     await until('the first is there', () => server.requests === 1);
     let sent = 0;
     const error = await failureOf(
-      client.send(call({ timeoutMs: 40, beforeSend: () => void sent++ }), request(server)),
+      client.send(call({ timeoutMs: 39.6, beforeSend: () => void sent++ }), request(server)),
     );
     expect(error).toMatchObject({ failure: 'not_sent', message: 'no whole answer within 40 ms' });
     release();

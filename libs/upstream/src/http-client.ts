@@ -158,7 +158,7 @@ class Exchange {
         fail(detail);
         controller?.abort(new Error(detail));
       };
-      const tooLate = () => cutOff(`no whole answer within ${this.call.timeoutMs} ms`);
+      const tooLate = () => cutOff(`no whole answer within ${Math.round(this.call.timeoutMs)} ms`);
       // Timers run before sockets are read. After a stop of this process, the answer may lie there already.
       const readWhatIsThere = (roundsLeft: number) => {
         const before = `${this.#status} ${size}`;

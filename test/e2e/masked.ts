@@ -1,0 +1,42 @@
+const UUID = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/gi;
+const INSTANT = /\d{4}-\d\d-\d\dT[\d:.]+Z/g;
+const CHOSEN = /(127\.0\.0\.1:|[?&]cursor=)[^/&]+/g;
+/** Keys, challenges, hashes, and what tests make up: no word of ours is that long and has digits. */
+const RANDOM =
+  /(?=[A-Za-z_-]*\d)[\w-]{20,}|\w*(?=[a-f]*\d)[0-9a-f]{12,}|^[\w+/=.~-]{40,}$|^\d{6}$|\b\d+(?= ms\b)/gi;
+/** What timing decides. */
+const MEASURED = /(Ms|Seconds)$|^(retryAfter|seq|traceId)$/;
+
+/**
+ * Writes values on one line, without what two runs never share: ids become numbers in the order in which they occur,
+ * instants become minutes after `base`, random texts and measured numbers become `~`. Empty members are left out.
+ */
+export function masked(base: number, ...values: unknown[]): string {
+  const ids = new Map<string, string>();
+  const idOf = (id: string) => {
+    if (!ids.has(id)) ids.set(id, `#${ids.size + 1}`);
+    return ids.get(id)!;
+  };
+  const text = (each: string) =>
+    each
+      .replace(UUID, idOf)
+      .replace(INSTANT, (instant) => `${minutes(Date.parse(instant) - base)}m`)
+      .replace(CHOSEN, '$1~')
+      .replace(RANDOM, '~');
+  const write = (each: unknown): string => {
+    if (typeof each === 'string') return text(each);
+    if (Array.isArray(each)) return `[${each.map(write).join(', ')}]`;
+    if (typeof each !== 'object' || each === null) return String(each);
+    const members = Object.entries(each).filter(([, member]) => !isEmpty(member));
+    return `{${members.map(([key, member]) => `${key}: ${MEASURED.test(key) ? '~' : write(member)}`).join(', ')}}`;
+  };
+  return values.map(write).join(' ');
+}
+
+const minutes = (ms: number) => {
+  const rounded = Math.round(ms / 60_000);
+  return rounded > 0 ? `+${rounded}` : String(rounded || 0);
+};
+
+const isEmpty = (value: unknown) =>
+  value === null || (typeof value === 'object' && Object.keys(value as object).length === 0);

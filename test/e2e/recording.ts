@@ -1,0 +1,145 @@
+import { createHash } from 'node:crypto';
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { afterAll, expect } from '@jest/globals';
+import { masked } from './masked.js';
+
+const FOLDER = join(import.meta.dirname, '../recordings');
+
+/** Set where a difference is wanted: `name: reason`. The name `unsteady` stops the comparison of tests that differ. */
+const wanted = process.env['ACCEPT_RECORDINGS'];
+
+/** Stands where a test's lines would: timing decides what it sees. */
+const UNSTEADY = 'unsteady';
+
+interface Event {
+  type: string;
+  at: string;
+  actor: string;
+  data: object;
+}
+
+/** A story, as long as its servers run. */
+interface Teller {
+  events(id: string): Promise<Event[]>;
+}
+
+/** The lines of each test: answers and timelines. */
+type Lines = Map<string, Set<string>>;
+
+/** Records what the callers of a test file's stories see, and compares it with the committed recording. */
+class Recording {
+  readonly #seen: Lines = new Map();
+  readonly #started = new Map<string, { test: string; story: Teller }>();
+
+  get name(): string {
+    return basename(expect.getState().testPath!).replace(/\.e2e-spec\.ts$/, '');
+  }
+
+  get #file(): string {
+    return join(FOLDER, `${this.name}.txt`);
+  }
+
+  /** Records an answer under `/v1/`, except events: {@link timelines} records them. */
+  answer(story: Teller, method: string, path: string, status: number, body: unknown): void {
+    if (!path.startsWith('/v1/') || path.includes('/events')) return;
+    const test = expect.getState().currentTestName ?? 'before the tests';
+    const resource = (body ?? {}) as { id?: string; createdAt?: string };
+    if (resource.id && method === 'POST' && path === '/v1/onboardings') {
+      this.#started.set(resource.id, { test, story });
+    }
+    const base = resource.createdAt ? Date.parse(resource.createdAt) : Date.now();
+    this.#add(test, masked(base, `${method} ${path}`, status, body));
+  }
+
+  /** Records the timelines of the onboardings that a story started. Call it before its servers stop. */
+  async timelines(of: Teller): Promise<void> {
+    for (const [id, { test, story }] of this.#started) {
+      if (story !== of) continue;
+      this.#started.delete(id);
+      const timeline = await story.events(id).catch(() => []); // the story may have stopped its database
+      if (timeline.length === 0) continue;
+      const told = timeline.map(({ type, at, actor, data }) => ({ [type]: at, actor, ...data }));
+      this.#add(test, masked(Date.parse(timeline[0]!.at), 'timeline', ...told));
+    }
+  }
+
+  /**
+   * Compares. Missing lines do not fail, since a run may leave tests out.
+   * @throws Error with the lines that the committed recording lacks, and how to accept them.
+   */
+  async end(): Promise<void> {
+    for (const { story } of this.#started.values()) await this.timelines(story);
+    const committed = existsSync(this.#file) ? read(this.#file) : null;
+    if (wanted) this.#accept(committed ?? new Map(), wanted);
+    else if (committed) this.#compare(committed);
+  }
+
+  #compare(committed: Lines): void {
+    const news = [...this.#seen].flatMap(([test, lines]) => {
+      const unknown = newLines(lines, committed.get(test));
+      return unknown.length > 0 ? [`# ${test}`, ...unknown] : [];
+    });
+    if (news.length === 0) return;
+    const command = `ACCEPT_RECORDINGS='name of the change: its reason' npm run test:e2e -- /${this.name}.e2e-spec`;
+    throw new Error(
+      `test/recordings/${this.name}.txt does not have these. Are they wanted?\n${command}\n\n${news.join('\n')}`,
+    );
+  }
+
+  #accept(committed: Lines, change: string): void {
+    if (process.env['CI']) throw new Error('CI compares the recordings and never writes them.');
+    const [, name] = /^([^:\n]+): \S/.exec(change) ?? [];
+    if (!name) throw new Error("ACCEPT_RECORDINGS is 'name of the change: its reason'.");
+    const accepted: Lines = new Map();
+    for (const [test, lines] of this.#seen) {
+      const before = committed.get(test);
+      const differs = before && newLines(lines, before).length > 0;
+      if (before?.has(UNSTEADY) || (differs && name === UNSTEADY)) accepted.set(test, new Set([UNSTEADY]));
+      else accepted.set(test, name === UNSTEADY && before ? before : lines);
+    }
+    const text = written(accepted);
+    if (existsSync(this.#file) && readFileSync(this.#file, 'utf8') === text) return;
+    writeFileSync(this.#file, text);
+    appendFileSync(join(FOLDER, 'changes.md'), `- ${this.name}: ${change}\n`);
+  }
+
+  #add(test: string, line: string): void {
+    this.#seen.set(test, (this.#seen.get(test) ?? new Set()).add(line));
+  }
+}
+
+const newLines = (lines: Set<string>, committed = new Set<string>()) =>
+  committed.has(UNSTEADY) ? [] : [...lines].filter((line) => !committed.has(line));
+
+const nameOf = (line: string) => createHash('sha256').update(line).digest('hex').slice(0, 8);
+
+/** Lists each test's lines by name, then each line once: most tests see the same answers on their way. */
+function written(tests: Lines): string {
+  const told = new Set([...tests.values()].flatMap((lines) => [...lines]));
+  told.delete(UNSTEADY);
+  const beginning = /^(timeline|[A-Z]+ \S+ \d+)/;
+  const list = [...tests].flatMap(([test, lines]) => [
+    `# ${test}`,
+    ...[...lines].map((line) =>
+      line === UNSTEADY ? `  ${line}` : `  ${nameOf(line)} ${beginning.exec(line)?.[0]}`,
+    ),
+  ]);
+  const lines = [...told].map((line) => `${nameOf(line)} ${line}`);
+  return `${[...list, '', ...lines.toSorted()].join('\n')}\n`;
+}
+
+function read(file: string): Lines {
+  const [list = '', told = ''] = readFileSync(file, 'utf8').split('\n\n');
+  const lines = new Map(told.split('\n').map((line) => [line.slice(0, 8), line.slice(9)]));
+  const tests: Lines = new Map();
+  for (const [test = '', ...names] of list.split(/^# /m).map((each) => each.trimEnd().split('\n  '))) {
+    tests.set(test, new Set(names.map((name) => lines.get(name.slice(0, 8)) ?? UNSTEADY)));
+  }
+  return tests;
+}
+
+/** Of the test file that runs: each loads its modules anew. */
+export const recording = new Recording();
+
+afterAll(() => recording.end());
