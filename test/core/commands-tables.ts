@@ -1,7 +1,7 @@
 import type { Row } from '#libs/onboarding';
 import { aCaller, after } from '#libs/testing';
 import { COMMANDS, command, timesWork, type Surroundings } from './core.js';
-import { LOST, UNDER_WAY, VERIFIED, openAttempt, rowAt } from './rows.js';
+import { AN_EARLIER_TRY, LOST, UNDER_WAY, VERIFIED, openAttempt, rowAt } from './rows.js';
 import { grouped, outcomeWords, type Cell } from './words.js';
 
 const PAST = after(-1_000);
@@ -114,7 +114,7 @@ export async function commandsTable(): Promise<string> {
   for (const name of COMMANDS) {
     const cells: Cell[] = [];
     for (const [situation, [columns, surroundings]] of Object.entries(SITUATIONS)) {
-      const done = await command(rowAt(columns), name, surroundings);
+      const done = await command(rowAt({ ...AN_EARLIER_TRY, ...columns }), name, surroundings);
       cells.push({ at: { situation }, text: typeof done === 'string' ? done : outcomeWords(done) });
     }
     const head = (group: { situation?: Set<string> }) => situationWords(group.situation!);

@@ -2,7 +2,7 @@ import type { Row, StepName } from '#libs/onboarding';
 import { after } from '#libs/testing';
 import type { FailureClass, ProviderKind, RejectionReason } from '#libs/upstream';
 import { endOfAttempt, failed, type AttemptEnd } from './core.js';
-import { UNDER_WAY, openAttempt, rowAt } from './rows.js';
+import { AN_EARLIER_TRY, UNDER_WAY, openAttempt, rowAt } from './rows.js';
 import { grouped, outcomeWords, type Cell } from './words.js';
 
 export const PROVIDERS: readonly ProviderKind[] = ['byzantine', 'turnkey', 'turnkey-auth-proxy'];
@@ -187,6 +187,7 @@ function attemptOf(step: StepName, earlier: readonly FailureClass[], columns: Pa
   const doubts = step !== 'init-otp';
   const doubtAttempt = doubts && lost >= 0 ? submission + lost : null;
   return rowAt({
+    ...AN_EARLIER_TRY,
     ...UNDER_WAY[step],
     attempt,
     submission,

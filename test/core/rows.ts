@@ -11,6 +11,16 @@ const THIRTY_SECONDS_OLD: Partial<Row> = {
   lifeEndsAt: after(86_370_000),
 };
 
+/** What an earlier try left: a change that clears it shows. */
+export const AN_EARLIER_TRY: Partial<Row> = {
+  lastResult: {
+    step: 'init-otp',
+    code: 'upstream_unavailable',
+    detail: 'an earlier try',
+    at: after(-30_000).toISOString(),
+  },
+};
+
 /** A row as it is read, its deadline as the table `onboardings` computes it. */
 export function rowAt(columns: Partial<Row>): Row {
   const row = aRow({ ...THIRTY_SECONDS_OLD, ...columns });
