@@ -130,6 +130,13 @@ const fault = async (what: { status?: number; delayMs?: number }) => {
 };
 const noFault = async () => story.sandbox.control.removeFaults();
 
+/** Calls that began while the provider was slow end later than that, and must not be taken for the next outage. */
+async function slowCallsEnded(): Promise<void> {
+  const waiting = () => story.call<{ items: object[] }>('GET', '/v1/onboardings?state=otp_requested');
+  await until('no call is under way', async () => (await waiting()).body.items.length === 0);
+  await callProvider();
+}
+
 async function alterDatabase(what: string): Promise<void> {
   const name = new URL(story.databaseUrl).pathname.slice(1);
   await database.query(`ALTER DATABASE ${escapeIdentifier(name)} ${what}`);
@@ -189,7 +196,13 @@ const OUTAGES: Record<string, { gone?: Role; begin: () => Promise<unknown>; end:
     end: () => gates.provider.open(),
   },
   'provider refuses our key': { begin: () => fault({ status: 401 }), end: noFault },
-  'provider slow': { begin: () => fault({ delayMs: 12_000 }), end: noFault },
+  'provider slow': {
+    begin: () => fault({ delayMs: 12_000 }),
+    end: async () => {
+      await noFault();
+      await slowCallsEnded();
+    },
+  },
   'clocks 40 s apart': {
     begin: async () => {
       story.sandbox.control.advanceClock(40_000);
