@@ -23,30 +23,63 @@ export interface Sample {
 
 const TICK_MS = 10; // Linux counts CPU in hundredths of a second, whatever the kernel's own clock.
 
+interface Cpu {
+  ms: number;
+  /** The part of it in the kernel: sockets, files. */
+  systemMs: number;
+  parent: number;
+}
+
 /** CPU time in milliseconds that a process has used so far, its ended children included. */
-function cpuOf(pid: number): { ms: number; parent: number } {
+function cpuOf(pid: number): Cpu {
   const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
   const fields = text
     .slice(text.lastIndexOf(')') + 2)
     .split(' ')
     .map(Number);
-  const ticks = fields.slice(11, 15).reduce((sum, n) => sum + n, 0);
-  return { ms: ticks * TICK_MS, parent: fields[1]! };
+  const [user = 0, system = 0, endedUser = 0, endedSystem = 0] = fields.slice(11, 15);
+  return {
+    ms: (user + system + endedUser + endedSystem) * TICK_MS,
+    systemMs: (system + endedSystem) * TICK_MS,
+    parent: fields[1]!,
+  };
 }
 
 /** The same for a process and those that it has started. */
-function cpuOfFamily(pid: number): number {
-  let sum = cpuOf(pid).ms;
+const cpuOfFamily = (pid: number) => family(pid).reduce((sum, { ms }) => sum + ms, 0);
+
+function family(pid: number): (Cpu & { pid: number })[] {
+  const found = [{ pid, ...cpuOf(pid) }];
   for (const name of readdirSync('/proc')) {
     if (!/^\d+$/.test(name)) continue;
     try {
-      const { ms, parent } = cpuOf(Number(name));
-      if (parent === pid) sum += ms;
+      const cpu = cpuOf(Number(name));
+      if (cpu.parent === pid) found.push({ pid: Number(name), ...cpu });
     } catch {
       // It has ended meanwhile.
     }
   }
-  return sum;
+  return found;
+}
+
+/**
+ * CPU time of PostgreSQL so far by what its processes are for, by the titles that they give themselves: `walwriter`,
+ * `checkpointer` and so on. Those that serve clients are `backends`. Empty where the operating system does not say.
+ */
+export function postgresCpu(postmaster: number): Map<string, Pick<Cpu, 'ms' | 'systemMs'>> {
+  const sums = new Map<string, Pick<Cpu, 'ms' | 'systemMs'>>();
+  if (process.platform !== 'linux') return sums;
+  for (const { pid, ms, systemMs } of family(postmaster)) {
+    const title = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+    // A backend's has its client's address.
+    const own = /^postgres: (?!.*\d\(\d+\))([a-z ]+?)(?: launcher| worker|$| {2,})/.exec(
+      title.trimEnd(),
+    )?.[1];
+    const kind = pid === postmaster ? 'postmaster and ended processes' : (own ?? 'backends');
+    const before = sums.get(kind) ?? { ms: 0, systemMs: 0 };
+    sums.set(kind, { ms: before.ms + ms, systemMs: before.systemMs + systemMs });
+  }
+  return sums;
 }
 
 function cpuNow({ service, beside }: Running, { postgresPid, redisPid }: Servers) {

@@ -7,7 +7,7 @@ import { Client } from 'pg';
 import { say } from '../tools/console.js';
 import { contenders } from './contenders.js';
 import type { Said } from './generator.js';
-import { forkHelper, takeSample } from './measure.js';
+import { forkHelper, postgresCpu, takeSample } from './measure.js';
 import { prepare } from './prepare.js';
 
 const LOAD = { atOnce: 16, warmMs: 5_000, windowMs: 10_000 };
@@ -36,12 +36,14 @@ export async function profile(): Promise<void> {
     const counted = said('begin').then(async () => {
       process.kill(running.service, 'SIGUSR2');
       await database.query('SELECT pg_stat_statements_reset()');
+      const before = postgresCpu(surroundings.servers.postgresPid);
       await said('end');
+      const after = postgresCpu(surroundings.servers.postgresPid);
       process.kill(running.service, 'SIGUSR2');
-      return statements(database);
+      return { rows: await statements(database), before, after };
     });
     const sample = await takeSample(generator, running, surroundings.servers, LOAD);
-    const rows = await counted;
+    const { rows, before, after } = await counted;
     while (!existsSync(file)) await wait(50);
     const onboardings = sample.perSecond * (LOAD.windowMs / 1_000);
     await database.end();
@@ -51,6 +53,7 @@ export async function profile(): Promise<void> {
     say(`\n${rate} onboardings a second, ${LOAD.atOnce} at once. All figures are per onboarding.`);
     say(`CPU of the service ${ms(sample.cpu?.service)} ms, of PostgreSQL ${ms(sample.cpu?.postgres)} ms.`);
     printPackages(byPackage(JSON.parse(readFileSync(file, 'utf8')) as CpuProfile), onboardings);
+    printProcesses(before, after, onboardings);
     printStatements(rows, onboardings);
   } finally {
     generator.disconnect();
@@ -65,24 +68,44 @@ interface Statement {
   query: string;
   calls: number;
   ms: number;
+  planMs: number;
   wal: number;
 }
 
 /** What PostgreSQL has counted by statement since the last reset, planning included. */
 async function statements(database: Client): Promise<Statement[]> {
   const { rows } = await database.query<Statement>(`
-    SELECT query, calls::int, total_exec_time + total_plan_time AS ms, wal_bytes::float8 AS wal
+    SELECT query, calls::int, total_exec_time + total_plan_time AS ms, total_plan_time AS "planMs",
+      wal_bytes::float8 AS wal
     FROM pg_stat_statements
     WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
     ORDER BY ms DESC`);
   return rows;
 }
 
+type PostgresCpu = ReturnType<typeof postgresCpu>;
+
+/** Statements are what backends execute and plan. The rest of a backend is parsing, commits and the protocol. */
+function printProcesses(before: PostgresCpu, after: PostgresCpu, onboardings: number): void {
+  say('\nPostgreSQL by process, of which in the kernel (sockets, WAL files):');
+  const spent = [...after].map(([kind, { ms: total, systemMs }]) => ({
+    kind,
+    total: (total - (before.get(kind)?.ms ?? 0)) / onboardings,
+    system: (systemMs - (before.get(kind)?.systemMs ?? 0)) / onboardings,
+  }));
+  for (const { kind, total, system } of spent.toSorted((a, b) => b.total - a.total)) {
+    say(`${ms(total).padStart(8)} ms ${ms(system).padStart(7)} ms  ${kind}`);
+  }
+}
+
 function printStatements(rows: Statement[], onboardings: number): void {
   const sum = (of: (row: Statement) => number) =>
     rows.reduce((total, row) => total + of(row), 0) / onboardings;
   const wal = sum((row) => row.wal).toFixed(0);
-  say(`\nPostgreSQL by statement: ${ms(sum((row) => row.ms))} ms, ${wal} bytes of WAL`);
+  const planned = ms(sum((row) => row.planMs));
+  say(
+    `\nPostgreSQL by statement: ${ms(sum((row) => row.ms))} ms, planning ${planned} ms of it, ${wal} bytes of WAL`,
+  );
   say('       ms  WAL bytes  calls  statement');
   for (const { query, calls, ms: time, wal } of rows.slice(0, 25)) {
     const cells = [

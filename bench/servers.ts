@@ -65,7 +65,10 @@ export async function startServers(statements: boolean): Promise<Servers> {
 /** No checkpoint falls into a round: it would make one contender pay for the pages of all. */
 async function settle(url: string, statements: boolean): Promise<void> {
   const settings: Record<string, string> = { checkpoint_timeout: '1h', max_wal_size: '16GB' };
-  if (statements) settings['shared_preload_libraries'] = 'pg_stat_statements';
+  if (statements) {
+    settings['shared_preload_libraries'] = 'pg_stat_statements';
+    settings['pg_stat_statements.track_planning'] = 'on';
+  }
   const client = new Client({ connectionString: url });
   await client.connect();
   for (const [name, value] of Object.entries(settings)) {
