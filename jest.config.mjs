@@ -1,6 +1,6 @@
 /**
- * Four sizes of test: unit beside the code, int against real servers, e2e for whole stories, and long for what needs
- * programs that `npm test` does not ask for.
+ * Four sizes of test: unit beside the code, int against real servers, e2e for whole stories, and long for tests that
+ * need programs which `npm test` does not.
  */
 // A bug with instants that lack a zone does not show in UTC.
 process.env.TZ = 'Asia/Kolkata';
@@ -20,7 +20,7 @@ const base = {
 const project = (displayName, testMatch, more = {}) => ({ ...base, displayName, testMatch, ...more });
 
 export default {
-  // A worker that has run a story starts anew: what the story left running must not meet the next one.
+  // A worker that has run a story restarts: what the story left running must not affect the next one.
   workerIdleMemoryLimit: '300MB',
   // Nothing is timed; this only ends a test that hangs, on the slowest of machines.
   testTimeout: 120_000,

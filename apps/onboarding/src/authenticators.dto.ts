@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { optional, text } from './text.js';
 
-/** In its one canonical form: upstream may read bits that are left over at the end in another way. */
+/** Only the canonical form: upstream may read unused bits at the end in another way. */
 const base64url = (name: string, max: number) =>
   z
     .string()
@@ -23,7 +23,7 @@ export type OptionsBody = z.output<typeof optionsBody>;
 
 const authenticatorName = z.string().trim().pipe(text(64));
 
-/** A member that the service does not read: neither its value nor its absence makes a passkey bad. */
+/** A member that the service does not read: any value is accepted, and so is its absence. */
 const notRead = z.unknown().optional().meta({ description: 'Not read, and not checked.' });
 
 /** `RegistrationResponseJSON`, as `PublicKeyCredential.toJSON()` gives it (WebAuthn Level 3 §5.1.1). */
@@ -66,7 +66,7 @@ const providersForm = z.strictObject({
   }),
 });
 
-/** Finds the faults by the form that the members show. A union would only say that it is neither form. */
+/** Reports the faults of the form that the members belong to. A union would only say that it is neither form. */
 function faultsOf(given: unknown): z.core.$ZodIssue[] {
   const has = (member: string) => typeof given === 'object' && given !== null && Object.hasOwn(given, member);
   const isBrowsers = has('credential');
@@ -91,7 +91,7 @@ const authenticator = z.preprocess(
 const hex = (name: string, min: number, max: number) =>
   z.string().regex(new RegExp(`^[0-9a-fA-F]{${min},${max}}$`), `${name} is not hex of the right length`);
 
-/** Step 3 as the user's device has signed it, in client custody: the passkeys are in the body. */
+/** Step 3 as the user's device signed it, in client custody. The passkeys are in its body. */
 const deviceRequest = z
   .strictObject({
     clientSignature: hex('clientSignature', 128, 128),

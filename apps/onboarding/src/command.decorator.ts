@@ -34,7 +34,7 @@ export const CommandTerms = createParamDecorator((_: unknown, context: Execution
 /** An entity tag; it may hold commas (RFC 9110 §8.8.3). */
 const TAG = /(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"/g;
 
-/** Whether tags stand in a list; empty members are allowed (§5.6.1.2). */
+/** Whether it is a list of tags; empty members are allowed (§5.6.1.2). */
 function isList(header: string): boolean {
   const [before = '', ...rest] = header.split(TAG);
   const after = rest.pop();

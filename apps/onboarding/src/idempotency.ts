@@ -132,7 +132,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
   }
 }
 
-/** The problem in a kept answer. Only problems that the same request would meet again are kept. */
+/** The problem in a kept answer. Only problems that the same request would get again are kept. */
 function problemIn(body: string) {
   const { code } = JSON.parse(body) as { code: ProblemCode };
   return { code, retryable: false };

@@ -87,7 +87,7 @@ export const verifyBody = z
         .string()
         .max(4096)
         .regex(
-          // Its two members and no room for a code in the clear (Turnkey, encrypted OTP bundle).
+          // Only its two members, so no code in the clear fits in (Turnkey, encrypted OTP bundle).
           /^\{"encappedPublic":"04[0-9a-fA-F]{128}","ciphertext":"([0-9a-fA-F]{2}){17,1024}"\}$/,
           'is not {"encappedPublic", "ciphertext"} in hex, as the provider’s package makes it',
         ),
@@ -271,7 +271,7 @@ export function toResource(row: Row): OnboardingResource {
     row.state === 'otp_verified' ||
     row.state === 'authenticators_submitted' ||
     row.state === 'outcome_unknown';
-  // A code is kept until another was sent, and is not taken meanwhile.
+  // An old code is kept until another one was sent, and is not taken meanwhile.
   const isSending = row.state === 'otp_requested';
   // While an attempt is in flight it is nobody's to resolve.
   const unresolved = row.leaseUntil === null ? row.unresolved.at(-1) : undefined;

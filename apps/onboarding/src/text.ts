@@ -17,7 +17,7 @@ export function isStorable(value: unknown, depth = 0): boolean {
   return Object.entries(value).every(([key, each]) => isText(key) && isStorable(each, depth + 1));
 }
 
-/** A client may leave it out or send null: many clients write each member that they know. */
+/** A client may leave it out or send null: many clients write every member that they know. */
 export const optional = <T extends z.ZodType>(schema: T) =>
   schema
     .nullish()

@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import { isAuthProxy, isEmulated, isPublicApi } from './turnkey/turnkey-paths.js';
 
-/** Whose rules and error form a request meets. */
+/** Decides which rules and error format apply to a request. */
 export type Door = 'byzantine' | 'public-api' | 'auth-proxy' | 'sandbox';
 
 const CONFIG_ID = 'x-auth-proxy-config-id';

@@ -119,7 +119,7 @@ async function createApp(
 ): Promise<NestFastifyApplication> {
   const adapter = new FastifyAdapter({
     forceCloseConnections: true,
-    // For requests that the router cannot read, such as a path with bad percent-encoding.
+    // For requests that the router cannot parse, such as a path with bad percent-encoding.
     frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) =>
       refuse(error, request, reply),
   });

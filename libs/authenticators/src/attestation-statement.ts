@@ -3,7 +3,7 @@ import { EXTENSION, LeafCertificate } from './certificate.js';
 import { isOwnSigningKey } from './key-description.js';
 import { algorithmOf, type CoseKey } from './public-key.js';
 
-/** A statement and what it has to agree with. */
+/** A statement, and the parts that it must agree with. */
 interface Claim {
   statement: AttestationObject['statement'];
   key: CoseKey;
@@ -12,7 +12,7 @@ interface Claim {
 
 /**
  * Clauses of WebAuthn Level 3 §8 that @simplewebauthn/server does not check, or not as strictly. docs/passkeys.md lists all.
- * `none` has no more to check; what `apple` and `android-safetynet` ask, the library checks.
+ * `none` needs no further check. The library checks all of `apple` and `android-safetynet`.
  */
 const CLAUSES = new Map<string, (claim: Claim) => boolean>([
   ['packed', (claim) => (claim.statement.has('x5c') ? isCertifiedPacked(claim) : isOfOwnAlgorithm(claim))],
@@ -24,7 +24,7 @@ const CLAUSES = new Map<string, (claim: Claim) => boolean>([
 /**
  * @param key the passkey's own.
  * @param chain as it was given: DER, the leaf first, and empty for self attestation.
- * @returns false also where a part cannot be read.
+ * @returns false too if a part cannot be read.
  */
 export function meetsClauses(
   { format, statement }: AttestationObject,
@@ -49,7 +49,7 @@ function isCertifiedPacked({ statement, chain }: Claim): boolean {
   return leaf.version === 3 && leaf.isEndEntity && !model?.critical && isSigner(leaf, statement.get('alg'));
 }
 
-/** §8.3 and §8.3.1. The name must be made as the key's own area says: both begin with the hash, SHA-256 or other. */
+/** §8.3 and §8.3.1. The name must use the hash that `pubArea` asks for: both begin with the hash's id. */
 function isTpm({ statement, chain }: Claim): boolean {
   const leaf = leafOf(chain);
   const [area, attested] = [statement.get('pubArea'), statement.get('certInfo')].map((each) =>
@@ -70,7 +70,7 @@ function isAndroidKey({ statement, key, chain }: Claim): boolean {
   return isOfOwnAlgorithm({ statement, key }) && !!description && isOwnSigningKey(description.value);
 }
 
-/** §8.6: one certificate, and both keys on P-256, whose signature is ES256. */
+/** §8.6: one certificate. Its key and the passkey's are on P-256, and the signature is ES256. */
 function isFidoU2f({ key, chain }: Claim): boolean {
   const { asymmetricKeyType, asymmetricKeyDetails } = leafOf(chain).x509.publicKey;
   const isP256 = asymmetricKeyType === 'ec' && asymmetricKeyDetails?.namedCurve === 'prime256v1';
@@ -86,7 +86,7 @@ const KEY_TYPES = new Map<unknown, string>([
   [-8, 'ed25519'],
 ]);
 
-/** The library takes the algorithm for no more than a hash, so RS256 by a key on P-256 would pass. */
+/** The library reads only the hash from the algorithm, so RS256 with a key on P-256 would pass. */
 const isSigner = ({ x509 }: LeafCertificate, alg: unknown): boolean =>
   x509.publicKey.asymmetricKeyType === KEY_TYPES.get(alg);
 

@@ -13,7 +13,7 @@ import { withoutNetwork } from './without-network.js';
 const FORMATS: ReadonlySet<string> = new Set(['none', 'packed', 'tpm', 'fido-u2f', ...ROOTED]);
 const isRooted = (format: string): format is RootedFormat => (ROOTED as readonly string[]).includes(format);
 
-/** Twice what the largest real ones have: with a chain of RSA certificates some 7 KiB. */
+/** Twice as large as the largest real ones: with a chain of RSA certificates they have some 7 KiB. */
 const MOST_BYTES = 16_384;
 
 /** WebAuthn Level 3 §6.5.4. */
@@ -31,7 +31,7 @@ export function readAttestationObject(attestationObject: string): AttestationObj
   check(object instanceof Map, 'attestation_malformed');
   const [format, statement, authData] = ['fmt', 'attStmt', 'authData'].map((name) => object.get(name) as unknown); // prettier-ignore
   check(typeof format === 'string' && authData instanceof Uint8Array, 'attestation_malformed');
-  // A format that is not known may have a statement of another kind, as compound has a list (§8.9).
+  // An unknown format may have another kind of statement: that of compound is a list (§8.9).
   check(statement instanceof Map || !FORMATS.has(format), 'attestation_malformed');
   check(rest.length === 0, 'attestation_trailing_bytes');
   return { format, statement: statement instanceof Map ? statement : new Map(), authData };
@@ -44,9 +44,9 @@ export const isCertified = ({ format, statement }: AttestationObject): boolean =
   format !== 'none' && (format !== 'packed' || statement.has('x5c'));
 
 /**
- * The statement's certificates, DER, the leaf first; none where it has none by its format.
+ * The statement's certificates, DER, the leaf first; an empty list if its format has none.
  *
- * @throws PreflightError `attestation_not_verified` where it must have some and they cannot be read.
+ * @throws PreflightError `attestation_not_verified` if it must have certificates that cannot be read.
  */
 export function certificatesOf(object: AttestationObject): Uint8Array[] {
   if (!isCertified(object)) return [];
@@ -56,7 +56,7 @@ export function certificatesOf(object: AttestationObject): Uint8Array[] {
   );
 }
 
-/** SafetyNet's are in the header of its JWS, in base64 (RFC 7515 §4.1.6). Decoded as the library does, or it could see others. */
+/** SafetyNet's are in its JWS's header, in base64 (RFC 7515 §4.1.6). Decoded like the library, so that both see the same. */
 function x5cOfJws(response: unknown): Uint8Array[] {
   const [header = ''] = isoUint8Array.toUTF8String(response as Uint8Array<ArrayBuffer>).split('.');
   const { x5c } = JSON.parse(isoBase64URL.toUTF8String(header)) as { x5c: string[] };
@@ -64,8 +64,8 @@ function x5cOfJws(response: unknown): Uint8Array[] {
 }
 
 /**
- * The certificates with the vendor's root that they lead to. As they are for packed, tpm and fido-u2f, for which no roots are
- * configured.
+ * The certificates, with the vendor's root that they lead to. For packed, tpm and fido-u2f no roots are configured, so
+ * their certificates are returned unchanged.
  *
  * @throws PreflightError `attestation_not_trusted`
  */
@@ -76,7 +76,7 @@ export function trusted({ format }: AttestationObject, chain: Uint8Array[]): Uin
 }
 
 /**
- * The last word: each format's own procedure (WebAuthn §8), in the library's hands and without a network.
+ * The last check: the library runs each format's own procedure (WebAuthn §8), without a network.
  *
  * @param chain that {@link trusted} has completed.
  */
@@ -103,7 +103,7 @@ export async function isVerified(
   }
 }
 
-/** For android-key the library wants the root in the list, and one that is of today. Nothing signs the list. */
+/** For android-key, the library needs a valid root in the list. Nothing signs the list, so it may be completed. */
 function asLibraryTakes(
   response: RegistrationResponseJSON,
   { format, statement, authData }: AttestationObject,

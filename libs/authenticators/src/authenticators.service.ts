@@ -149,7 +149,7 @@ export class AuthenticatorsService {
     return { submitted: read.map(asSubmitted), device };
   }
 
-  /** In two rounds: what costs little is refused before any attestation is decoded, and before a try is taken. */
+  /** In two rounds: the cheap checks run before any attestation is decoded, and before a try is charged. */
   async #check(
     row: Row,
     submitted: SubmittedAuthenticator[],
@@ -202,7 +202,7 @@ export class AuthenticatorsService {
     if (faults.length > 0) throw attestationInvalid(faults, row.deviceSigning !== null);
   }
 
-  /** As it is configured now, which may be another policy than when the options were given. */
+  /** The policy as configured now. It may differ from the one of the options. */
   #policy(row: Row): PasskeyPolicy {
     return this.#integration(row).config.passkeys;
   }

@@ -1,6 +1,6 @@
 import { Tokenizer, Type, decodeFirst, type Token } from 'cborg';
 
-/** Real attestations have some 30 items; each one costs the decoder time and memory, however few bytes it takes. */
+/** Real attestations have some 30 items. Each item costs the decoder time and memory, even if it has few bytes. */
 const MOST_ITEMS = 256;
 /** How deep maps and arrays may be nested. */
 const DEEPEST = 8;
@@ -8,13 +8,13 @@ const DEEPEST = 8;
 /**
  * Decodes one item of CBOR (RFC 8949) and returns what follows it.
  *
- * Strict as WebAuthn Level 3 §2.1 asks of decoders: no length or integer longer than it must be, no indefinite length,
- * no tag, no key twice. Upstream could read these in another way.
+ * Strict, as WebAuthn Level 3 §2.1 asks: lengths and integers in their shortest form, no indefinite length, no tag, no
+ * key twice. Upstream could read these in another way.
  *
  * @throws Error for anything else, and for more items or levels than an authenticator needs.
  */
 export const decodeItem = (bytes: Uint8Array): [unknown, Uint8Array] => {
-  // A plain array, because a Buffer has its own rules for slices.
+  // A plain array, because slices of a Buffer share its memory.
   const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return decodeFirst(plain, { ...STRICT, tokenizer: new BoundedTokenizer(plain, STRICT) });
 };
@@ -27,7 +27,7 @@ const STRICT = {
   allowUndefined: false,
 };
 
-/** Counts while it reads: a document is refused before more of it is built. */
+/** Counts while it reads, so that it stops before it builds more of a large document. */
 class BoundedTokenizer extends Tokenizer {
   #items = 0;
   /** How many items each open map or array still lacks, the outermost first. */
@@ -48,7 +48,7 @@ class BoundedTokenizer extends Tokenizer {
       if (this.#open.push(within) > DEEPEST) throw new Error('too deep');
       return;
     }
-    // An item that holds no others ends each one that lacked only it.
+    // An item without items completes each map or array that lacked only this one.
     while (this.#open.length > 0 && --this.#open[this.#open.length - 1]! === 0) this.#open.pop();
   }
 }

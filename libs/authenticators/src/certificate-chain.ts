@@ -1,8 +1,8 @@
 import { X509Certificate } from 'node:crypto';
 
 /**
- * The chain with the root that it ends at, or null where it leads to none: each certificate was issued by the one after it, the
- * last by a root or is one, and all are of today (RFC 5280 §6.1).
+ * The chain with the root that it ends at, or null if it leads to none. Each certificate is issued by the next one, the
+ * last one is a root or issued by a root, and all are valid now (RFC 5280 §6.1).
  *
  * @simplewebauthn/server looks at signatures alone: an app on any Android phone gets a certificate under Google's root, and
  * could issue others with its key. So an issuer must be a CA here.
@@ -22,17 +22,17 @@ export function completeChain(
     if (!last) return null;
     const root = known.find((each) => isSame(last, each)) ?? known.find((each) => isIssued(last, each));
     if (!root) return null;
-    // A certificate that signs itself with a root's key is that root: its own dates do not count.
+    // A self-signed certificate with a root's key is that root: its own dates do not count.
     const below = isSame(last, root) ? given.slice(0, -1) : given;
     return isPath([...below, root], now) ? [...below, root].map(({ raw }) => raw) : null;
   } catch {
-    return null; // no certificate, or one that cannot be read
+    return null; // a certificate cannot be read
   }
 }
 
 /**
- * From the root down, so that the keys of others are never used: one that was made to verify slowly would hold up the whole
- * service.
+ * From the root down, so that only keys of verified certificates are used: a key that was made to verify slowly would block
+ * the service.
  */
 function isPath(path: X509Certificate[], now: Date): boolean {
   if (!path.every((each) => isOf(each, now))) return false;
@@ -42,7 +42,7 @@ function isPath(path: X509Certificate[], now: Date): boolean {
   return true;
 }
 
-/** Vendors renew a root with its key, and devices carry the older one all their life. Google's of 2016 ended in May 2026. */
+/** Vendors renew a root with the same key, and devices keep the older one. Google's of 2016 expired in May 2026. */
 const isSame = (last: X509Certificate, root: X509Certificate): boolean =>
   last.raw.equals(root.raw) || (last.publicKey.equals(root.publicKey) && isIssued(last, root));
 

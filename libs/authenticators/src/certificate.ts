@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { checkSize, elementsOf, inside, type Element } from './der.js';
 
-/** Authenticators make no longer ones, and the libraries that parse them take long for many elements. */
+/** Real certificates are shorter, and the libraries are slow with many elements. */
 const MOST_BYTES = 4096;
 const MOST_CERTIFICATES = 10;
 
@@ -33,7 +33,7 @@ export interface Extension {
 /**
  * A chain as a statement gives it, the leaf first.
  *
- * @throws Error where there is something else in it, or more than one could be asked to parse.
+ * @throws Error if it is no list of certificates, or exceeds a limit.
  */
 export function readChain(x5c: unknown): Uint8Array[] {
   if (!Array.isArray(x5c) || x5c.length > MOST_CERTIFICATES) throw new Error('no certificates');
@@ -44,10 +44,10 @@ export function readChain(x5c: unknown): Uint8Array[] {
   });
 }
 
-/** What attestation asks of a leaf beyond what node:crypto reads of it (RFC 5280 §4.1). */
+/** The parts of a leaf that attestation needs and node:crypto does not read (RFC 5280 §4.1). */
 export class LeafCertificate {
   readonly x509: X509Certificate;
-  /** 3 of all that have extensions. */
+  /** 3 if it has extensions. */
   readonly version: number;
   readonly #extensions: ReadonlyMap<string, Extension>;
 
@@ -65,7 +65,7 @@ export class LeafCertificate {
     return this.#extensions.get(id);
   }
 
-  /** Whether basic constraints are there and say that it is no CA: false may be left out (DER). */
+  /** Whether it has basic constraints that say that it is no CA. DER leaves a false out. */
   get isEndEntity(): boolean {
     const constraints = this.extension(EXTENSION.basicConstraints);
     return constraints !== undefined && !this.x509.ca;

@@ -15,7 +15,7 @@ import { CONFIG, type Config } from '#libs/platform';
 /** 32 random bytes, where WebAuthn asks for at least 16 (Level 3 §13.4.3). */
 const CHALLENGE_BYTES = 32;
 const DELETE_BATCH = 5_000;
-/** How many submissions may name a challenge. A browser asks its user again with a new one. */
+/** How many submissions may use a challenge. After that, a browser needs a new one. */
 const TRIES = 5;
 
 /** Challenges that were handed out for an onboarding: each good for one passkey, once, for a few minutes. */
@@ -93,7 +93,7 @@ export class Challenges implements OnModuleInit {
   }
 
   /**
-   * Takes a try off each before anything of a passkey is decoded. If the try were taken afterwards, many submissions at once
+   * Charges a try to each before any attestation is decoded. If a try were charged afterwards, many submissions at once
    * would all be decoded.
    *
    * @returns those that had one left.

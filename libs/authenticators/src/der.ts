@@ -1,4 +1,4 @@
-/** An element of DER (X.690): its tag as in its first byte, or with the number behind it where that is long. */
+/** An element of DER (X.690). Its tag is the first byte, followed by the bytes of a long tag number. */
 export interface Element {
   tag: number;
   content: Buffer;
@@ -9,7 +9,7 @@ const MOST_ELEMENTS = 300;
 const DEEPEST = 16;
 const CONSTRUCTED = 0x20;
 
-/** @throws Error where it is not made of elements from its first byte to its last. */
+/** @throws Error if the bytes are not a sequence of whole elements. */
 export function elementsOf(bytes: Uint8Array): Element[] {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const elements: Element[] = [];
@@ -21,20 +21,20 @@ export function elementsOf(bytes: Uint8Array): Element[] {
   return elements;
 }
 
-/** The elements inside one of that tag. @throws Error where it has another. */
+/** The elements inside an element with that tag. @throws Error if it has another tag. */
 export function inside(element: Element | undefined, tag: number): Element[] {
   if (element?.tag !== tag) throw new Error('another element');
   return elementsOf(element.content);
 }
 
-/** The content of the only element, which has that tag. @throws Error where there is another. */
+/** The content of the only element. @throws Error if it has another tag, or if there are more elements. */
 export function only(bytes: Uint8Array, tag: number): Buffer {
   const [element, ...others] = elementsOf(bytes);
   if (element?.tag !== tag || others.length > 0) throw new Error('another element');
   return element.content;
 }
 
-/** @throws Error where there are more elements, or more of them inside each other, than a certificate needs. */
+/** @throws Error if there are more elements, or more levels, than a certificate needs. */
 export function checkSize(bytes: Uint8Array): void {
   let left = MOST_ELEMENTS;
   const visit = (content: Uint8Array, depth: number): void => {
@@ -47,7 +47,7 @@ export function checkSize(bytes: Uint8Array): void {
   visit(bytes, 0);
 }
 
-/** A tag whose number takes more bytes says it in the first one. */
+/** In a tag of several bytes, the first one has the flag. */
 const isConstructed = (tag: number): boolean => {
   let first = tag;
   while (first > 0xff) first >>= 8;

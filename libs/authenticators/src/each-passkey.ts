@@ -3,10 +3,10 @@ import type { Row } from '#libs/onboarding';
 import { PreflightError, attestationInvalid, type AttestationFault } from './attestation-error.js';
 
 /**
- * Checks one passkey after the other, and tells all faults of a submission at once. Other requests have their turn before each:
- * a submission of ten would hold them up for ten times as long.
+ * Checks one passkey after the other, and reports all faults of a submission together. Other requests have their turn before
+ * each passkey, or a submission of ten would hold them up ten times as long.
  *
- * @throws ProblemError `attestation_invalid` where one or more failed.
+ * @throws ProblemError `attestation_invalid` if one or more failed.
  */
 export async function eachPasskey<T, Result>(
   { deviceSigning }: Pick<Row, 'deviceSigning'>,

@@ -1,6 +1,6 @@
 import { elementsOf, inside, only, type Element } from './der.js';
 
-/** Places in Android's KeyDescription. Before them are two versions with their levels, challenge and unique id. */
+/** Indexes in Android's KeyDescription. Before them are two versions with their levels, challenge and unique id. */
 const SOFTWARE_ENFORCED = 6;
 const HARDWARE_ENFORCED = 7;
 /** Explicit tags of an AuthorizationList: 1, 600 and 702. */
@@ -14,7 +14,7 @@ const GENERATED = 0;
 
 /**
  * Whether the key is the authenticator's own: bound to this app, made in the device, for signing alone
- * (WebAuthn Level 3 §8.4). Of both lists, as keys that only software keeps are taken, too.
+ * (WebAuthn Level 3 §8.4). Reads both lists, because keys that are kept in software only are taken too.
  *
  * @param extension the certificate's key description.
  * @throws Error where it cannot be read.

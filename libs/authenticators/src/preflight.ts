@@ -19,7 +19,7 @@ import { algorithmOf, isUsableKey } from './public-key.js';
 /** Client data whose challenge is one of the onboarding's. */
 export type Answered = ClientData & { challenge: string };
 
-/** A passkey as it was given. */
+/** A passkey as the caller gave it. */
 export interface Registration {
   response: RegistrationResponseJSON;
   /** Whether the credential id may also be a CBOR byte string, as providers describe it and browsers never give it. */
@@ -38,8 +38,8 @@ export interface Passed {
 const ID_BYTES = { least: 16, most: 1023 };
 
 /**
- * The first steps of the registration ceremony (WebAuthn Level 3 §7.1), which cost next to nothing. What fails here is refused
- * before anything of an attestation is decoded.
+ * The first, cheap steps of the registration ceremony (WebAuthn Level 3 §7.1). A passkey that fails here is refused before
+ * its attestation is decoded.
  *
  * @param outstanding challenges that were issued for this onboarding, are not used and not too old.
  * @throws PreflightError by the first check that fails.
@@ -57,7 +57,7 @@ export function readAnswer(response: RegistrationResponseJSON, outstanding: Read
  * `authenticatorData`, `publicKey` and `publicKeyAlgorithm`, which browsers repeat out of the attestation object, are not
  * read, and not sent.
  *
- * @param policy as it is now: what was asked for when the challenge was issued does not count.
+ * @param policy as configured now: the policy at the time of the challenge does not count.
  * @throws PreflightError by the first check that fails.
  */
 export async function preflight(
@@ -100,7 +100,7 @@ export async function preflight(
   return { aaguid: data.aaguid, credentialId: data.credentialId.toString('base64url') };
 }
 
-/** Compared and not decoded: an id of its own may begin as a byte string does. */
+/** Compares instead of decoding: a raw id may begin like a byte string. */
 function isNamed(
   { id, rawId }: RegistrationResponseJSON,
   { credentialId }: AuthenticatorData,

@@ -33,7 +33,7 @@ export function asRegistration(submitted: SubmittedAuthenticator): Registration 
 /**
  * The port's form of it.
  *
- * @param checked the challenge inside the client data, which is what providers compare, and the raw credential id.
+ * @param checked the challenge of the client data, which providers compare, and the raw credential id.
  */
 export function asNewAuthenticator(
   submitted: SubmittedAuthenticator,

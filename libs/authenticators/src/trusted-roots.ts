@@ -30,7 +30,7 @@ const asDer = (pem: string) => new Uint8Array(Buffer.from(pem.replaceAll(/-----.
 
 SettingsService.setRootCertificates({
   identifier: 'android-key',
-  // The library compares texts, and two of its own are not as it writes one.
+  // The library compares PEM texts, and two of its own roots are formatted in another way than it formats one.
   certificates: [...rootsOf('android-key'), GOOGLE_ROOT_OF_2026].map(asDer),
 });
 

@@ -50,7 +50,7 @@ export class CallerGate {
       if (!(error instanceof BadToken)) throw error;
       // The answer gives no reason: it would help a guesser. The request's line in the log does.
       if (request.raw.logged) request.raw.logged.reason = error.message;
-      // Who sends no credentials guesses none: that is not counted.
+      // A client that sends no credentials guesses none, so it is not counted.
       if (authorization) await this.failures.note(request.ip, error.message);
       reply.header('WWW-Authenticate', token ? BAD_TOKEN : NO_TOKEN);
       throw new ProblemError('unauthenticated', {

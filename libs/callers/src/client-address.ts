@@ -1,6 +1,6 @@
 import ipaddr from 'ipaddr.js';
 
-/** What one customer of a network is given (RFC 6177): a client with one address of IPv6 has 2^64 of them. */
+/** A /64: a network gives one to each customer (RFC 6177), so a client with IPv6 has 2^64 addresses. */
 const HEXTETS_OF_NETWORK = 4;
 
 /**

@@ -48,7 +48,7 @@ export class Counter {
 
   /** Adds one. Never throws. @param key nothing that says who it is: Redis is no place for it. */
   async add(key: string): Promise<Count> {
-    // A Redis that is known to refuse is not asked: it may take all the time that a request has for it.
+    // A Redis that is known to refuse is not asked: the question could take all the time that a request has.
     const limiter = this.options.link.accepts ? this.#limiter : this.#own;
     try {
       return this.#count(await limiter.consume(key), false);

@@ -17,7 +17,7 @@ const JWKS_TIMEOUT_MS = 2_000;
 const JWKS_CACHE_MS = 600_000;
 const RETRY_AFTER_S = 2;
 
-/** Why jose refuses a token, in our words. Any other error is the key server's fault, or ours. */
+/** Our texts for jose's refusals. Any other error is a fault of the key server, or of ours. */
 const OF_TOKEN: Readonly<Record<string, string>> = {
   ERR_JWT_EXPIRED: 'the token has expired',
   ERR_JWT_CLAIM_VALIDATION_FAILED: 'a claim is not as it must be',
@@ -37,7 +37,7 @@ const WANTED: Readonly<Record<string, string>> = {
   nbf: 'is in the future',
 };
 
-/** Keys that a token without a key id is tried with. */
+/** How many keys are tried for a token without a key id. */
 const KEYS_TRIED = 10;
 
 /** A token that is not let in, with the reason for those who operate the service. */
@@ -147,8 +147,8 @@ async function verified(
 }
 
 /**
- * Why a token is refused, null where the token is not at fault. jose's own message may repeat what stands in the token,
- * and this goes on record.
+ * Why a token is refused; null if the token is not at fault. jose's own message may repeat parts of the token, which must
+ * not go on record.
  */
 function reasonOf(error: unknown): string | null {
   const { code, claim, reason } = error as { code?: unknown; claim?: unknown; reason?: unknown };

@@ -28,7 +28,7 @@ export class RefusedLogins implements OnApplicationShutdown {
 
   constructor(private readonly audit: Audit) {}
 
-  /** @param reason never what stands in the token. */
+  /** @param reason contains no part of the token. */
   note(address: string, reason: string): void {
     const burst = this.#bursts.get(address);
     if (burst) {

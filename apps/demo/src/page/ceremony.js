@@ -26,7 +26,7 @@ export const openEvents = () => new EventSource(`/api/onboarding/events?of=${of}
  */
 export async function call(path, body) {
   const headers = { 'Content-Type': 'application/json', 'X-Onboarding': of };
-  // A question that hangs is asked again; a request is not, and it is sent even if the page is left meanwhile.
+  // A read that hangs is repeated. A request is not, and it is sent even if the user leaves the page meanwhile.
   const init = body
     ? { method: 'POST', keepalive: true, headers, body: JSON.stringify(body) }
     : { signal: AbortSignal.timeout(30_000) };

@@ -25,7 +25,7 @@ export function byId(id) {
 }
 
 /**
- * An address in running text, with what follows it: it is broken behind "@" and dots, and never before its last letter.
+ * An address in running text, with the text after it. It may break after "@" and dots, but never before its last letter.
  *
  * @param {string} text @param {string} [after]
  */

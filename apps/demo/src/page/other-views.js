@@ -90,7 +90,7 @@ export function doneView({ authenticators, email }, page) {
   };
 }
 
-/** This device has a passkey from an earlier time. @param {any} onboarding @param {Page} page @returns {View} */
+/** This device already has a passkey. @param {any} onboarding @param {Page} page @returns {View} */
 export function keptView({ email }, page) {
   return {
     title: 'You are all set',
@@ -110,7 +110,7 @@ export function keptView({ email }, page) {
   };
 }
 
-/** Each passkey is saved as it is made, so another one takes another code. @param {string} email @param {Page} page */
+/** Each passkey is saved as soon as it is made, so another one needs another code. @param {string} email @param {Page} page */
 function another(email, page) {
   const click = page.onClick(() => call('', { email }));
   return el(

@@ -13,7 +13,7 @@ import { faultWords } from './words.js';
  * @property {number} step 1 to 3; 4 once all are done
  * @property {(Node | undefined)[]} body
  * @property {HTMLInputElement} [field] what is typed into first, and typed again when it was wrong
- * @property {string | undefined} [announcement] what is said to those who do not see, instead of the title
+ * @property {string | undefined} [announcement] read to users of a screen reader, instead of the title
  * @property {boolean} [heading] whether to begin with reading instead of typing
  * @property {(onboarding: any) => void} [update] the onboarding has moved, and this is still the thing to do
  * @property {() => void} [tick] every second

@@ -7,7 +7,7 @@ import { el } from './elements.js';
 
 /** @param {any} onboarding @param {import('./page.js').Page} page @returns {import('./page.js').View} */
 export function passkeyView(onboarding, page) {
-  /** Handed in, without an answer yet. @type {Made | undefined} */
+  /** Submitted, without an answer yet. @type {Made | undefined} */
   let made;
   const name = el('input', {
     id: 'passkey-name',
@@ -22,7 +22,7 @@ export function passkeyView(onboarding, page) {
   const finish = el('button', { type: 'button', class: 'secondary', hidden: true, click: page.onClick(keep) }, 'Finish with the passkey you have'); // prettier-ignore
   const left = el('p', { class: 'help' });
 
-  /** A passkey that waits in the page is lost with it, so it is handed in as soon as it is made. */
+  /** A passkey that waits in the page is lost with it, so it is submitted as soon as it is made. */
   async function add() {
     if (dropStale()) return;
     try {
@@ -39,13 +39,13 @@ export function passkeyView(onboarding, page) {
     }
   }
 
-  /** Nothing is to be added: the passkey of this device works as before. */
+  /** Adds nothing: the passkey of this device works as before. */
   async function keep() {
     await call('/cancel', {});
     return { state: 'kept', nextAction: { type: 'finish' }, email: onboarding.email };
   }
 
-  /** @returns {boolean} whether a passkey was not saved while its challenge lasted: it is of no use any more */
+  /** @returns {boolean} whether a passkey was not saved before its challenge expired: it is of no use any more */
   function dropStale() {
     if (!made || secondsUntil(made.before) > 0) return false;
     page.tell(`${made.name}: not saved in time. Create it again.`);

@@ -27,7 +27,7 @@ export class ConsoleAnswers {
     return this.page(reply, loginPage({ formToken, next: goingOnTo(next), error, fromElsewhere }));
   }
 
-  /** Makes an answer a problem's, for a page that shows it in a way of its own. */
+  /** Marks an answer as a problem, for a page that shows the problem in its own way. */
   stamp(request: FastifyRequest, reply: FastifyReply, problem: ProblemError): FastifyReply {
     request.problem = problem;
     if (problem.retryAfterS !== undefined) reply.header('Retry-After', String(problem.retryAfterS));

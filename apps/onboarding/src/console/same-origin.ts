@@ -5,7 +5,7 @@ const SAFE = new Set(['GET', 'HEAD']);
 /** Whether a request can change anything, and so must come from our own pages. */
 export const changesSomething = (request: FastifyRequest) => !SAFE.has(request.method);
 
-/** Scheme and host without regard to case, and the scheme's own port left out (RFC 9110 §4.2.3). */
+/** Scheme and host in lower case, without the scheme's default port (RFC 9110 §4.2.3). */
 const originOf = (url: string) =>
   /^https?:\/\/[^/?#@\\]+$/i.test(url) && URL.canParse(url) ? new URL(url).origin : url;
 

@@ -83,7 +83,7 @@ export class AuthProxyController {
   }
 }
 
-/** @param missing what a request without a body means; null where it needs one */
+/** @param missing the body that is assumed if there is none; null if a body is required */
 function bodyOf<Schema extends z.ZodType>(
   { body }: FastifyRequest,
   schema: Schema,

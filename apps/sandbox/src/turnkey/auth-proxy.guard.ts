@@ -25,7 +25,7 @@ export class AuthProxyGuard implements CanActivate {
   }
 }
 
-/** A signup that carries a verification token has had its captcha when the code was sent. */
+/** A signup with a verification token had its captcha when the code was sent. */
 function wantsCaptcha(url: string, body: unknown): boolean {
   if (/\/otp_init/.test(url)) return true;
   return /\/signup/.test(url) && textIn(jsonObject(body), 'verificationToken') === null;

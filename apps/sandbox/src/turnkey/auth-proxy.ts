@@ -124,7 +124,7 @@ export class AuthProxy {
     };
   }
 
-  /** The site key of a widget is there while a captcha is asked for. */
+  /** Contains the site key of a widget while a captcha is required. */
   walletKitClientParams(): { turnstileSiteKey?: string } {
     return this.config.captcha ? { turnstileSiteKey: TURNSTILE_TEST_KEY } : {};
   }

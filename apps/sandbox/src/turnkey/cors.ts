@@ -15,8 +15,8 @@ const STAMPED = ['Content-Type', 'X-Client-Version', 'X-Stamp', 'X-Stamp-WebAuth
 const PROXIED = ['Content-Type', 'X-Client-Version', 'X-Auth-Proxy-Config-Id', 'X-Captcha-Token'];
 
 /**
- * CORS for the doors that pages call: the public API for any origin, as every request proves by its stamp who made it;
- * the Auth Proxy for the origins of its configuration. No cookie is ever asked for. Byzantine's API is for servers, and
+ * CORS for the doors that pages call. The public API allows any origin, because each request's stamp proves who made it.
+ * The Auth Proxy allows the origins of its configuration. Cookies are never allowed. Byzantine's API is for servers, and
  * `/_sandbox` for its own page.
  *
  * @param allowedOrigins of the Auth Proxy; null: any

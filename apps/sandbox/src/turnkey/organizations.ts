@@ -26,7 +26,7 @@ export interface TurnkeyUser {
   createdAtMs: number;
 }
 
-/** A user to be. */
+/** A user to create. */
 export type NewUser = Omit<TurnkeyUser, 'createdAtMs'>;
 
 /** The parent organization, or one of its sub-organizations: `parentId` tells. */
@@ -37,7 +37,7 @@ export interface TurnkeyOrganization {
   users: TurnkeyUser[];
 }
 
-/** A sub-organization to be. */
+/** A sub-organization to create. */
 export interface NewOrganization extends Pick<TurnkeyOrganization, 'organizationId' | 'name'> {
   users: readonly NewUser[];
 }
@@ -93,7 +93,7 @@ export class Organizations {
     this.registerParentKeys(apiPublicKeys);
   }
 
-  /** Has the parent organization know these API keys and no other. */
+  /** Makes these the only API keys of the parent organization. */
   registerParentKeys(publicKeys: readonly string[]): void {
     const common = {
       name: 'sandbox',

@@ -28,7 +28,7 @@ export interface StampedRequest {
   headers: Record<string, string | string[] | undefined>;
   rawBody: Buffer;
   organization: TurnkeyOrganization;
-  /** Whether a credential of a sub-organization may stamp for its parent: a login and `whoami` look it up there. */
+  /** Whether a sub-organization's credential may stamp for its parent: a login and `whoami` look it up there. */
   lookUpBelow: boolean;
 }
 

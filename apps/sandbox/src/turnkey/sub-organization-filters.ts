@@ -2,7 +2,7 @@ import { channelOf, normalContact } from './organizations.js';
 import type { TurnkeyOrganization, TurnkeyUser } from './organizations.js';
 import type { TurnkeyState } from './turnkey-state.js';
 
-/** By what a sub-organization can be looked up. OIDC tokens are not emulated: they find nothing. */
+/** The filters of a look-up of sub-organizations. OIDC tokens are not emulated: they find nothing. */
 export const SUB_ORGANIZATION_FILTERS = [
   'CREDENTIAL_ID',
   'NAME',

@@ -11,7 +11,7 @@ export interface TurnkeyError {
 const GRPC_CODES: Readonly<Record<number, number>> = { 400: 3, 401: 16, 403: 7, 404: 5, 405: 12, 429: 8, 500: 13 }; // prettier-ignore
 const UNKNOWN = 2;
 
-/** What Turnkey says to an organization beyond its rate. */
+/** Turnkey's text for an organization that exceeds its rate. */
 export const RATE_LIMITED =
   'this organization cannot execute activities because it has been rate limited. ' +
   'Please reach out to the Turnkey team (help@turnkey.com) for more information.';

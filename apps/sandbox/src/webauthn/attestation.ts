@@ -52,7 +52,7 @@ export function verifyAttestation(input: AttestationInput, relyingParty: Relying
   }
   if (!data.flags.userPresent) throw new Error('user was not present');
   const named = fromBase64url(input.credentialId, 'credentialId');
-  // "CBOR encoded" says the contract; upstream takes that, and the id itself.
+  // The contract says "CBOR encoded"; upstream takes that, and the id itself.
   if (![data.credentialId, encode(data.credentialId)].some((form) => named.equals(form))) {
     throw new Error('credentialId is not the one in the authenticator data');
   }
