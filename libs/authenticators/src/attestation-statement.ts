@@ -49,7 +49,7 @@ function isCertifiedPacked({ statement, chain }: Claim): boolean {
   return leaf.version === 3 && leaf.isEndEntity && !model?.critical && isSigner(leaf, statement.get('alg'));
 }
 
-/** §8.3 and §8.3.1. The name must use the hash that `pubArea` asks for: both begin with the hash's id. */
+/** §8.3 and §8.3.1. The name must use the hash that `pubArea` asks for. */
 function isTpm({ statement, chain }: Claim): boolean {
   const leaf = leafOf(chain);
   const [area, attested] = [statement.get('pubArea'), statement.get('certInfo')].map((each) =>

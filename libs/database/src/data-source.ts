@@ -13,9 +13,9 @@ export interface Connecting {
   url: string;
   poolSize?: number;
   pooler?: Pooler;
-  /** PostgreSQL gives up a statement after this long; left out: never. */
+  /** PostgreSQL gives up a statement after this long. By default it never does. */
   statementTimeoutMs?: number;
-  /** The driver gives up waiting for an answer after this long; left out: never. */
+  /** The driver stops waiting for an answer after this long. By default it never does. */
   queryTimeoutMs?: number;
 }
 
@@ -53,9 +53,9 @@ export function createDataSource(options: Connecting): DataSource {
 }
 
 /**
- * Opens a data source once it is known that its connections are what `DATABASE_POOLER` says.
+ * Opens a data source, after it has checked that its connections are as `DATABASE_POOLER` says.
  *
- * @throws ConfigError where they are not.
+ * @throws ConfigError if they are not.
  */
 export async function openDataSource(options: DataSourceOptions): Promise<DataSource> {
   const { url, extra } = options as { url: string; extra: { pooler: Pooler } };

@@ -12,7 +12,7 @@ export interface ClientTerms extends ClientConfig {
 
 type Asked = string | QueryConfig | { submit: unknown };
 
-/** One signature of `query` for the six that node-postgres has: callers see those of `PoolClient`. */
+/** One signature of `query` instead of node-postgres's six. Callers see those of `PoolClient`. */
 const Base = Client as unknown as new (config: ClientConfig) => Omit<Client, 'query'> & {
   query(config: Asked, values?: unknown, callback?: unknown): unknown;
 };
@@ -37,7 +37,7 @@ export class DatabaseClient extends Base {
     super(config);
     this.#pooler = pooler;
     this.#statementTimeoutMs = statementTimeoutMs;
-    // A connection that breaks while it is in use tells the caller that waits for its answer, and must not end the process.
+    // A connection that breaks while it is in use rejects its statement. Its error event must not end the process.
     this.on('error', () => undefined);
   }
 
@@ -46,7 +46,7 @@ export class DatabaseClient extends Base {
     return this.#isSpent;
   }
 
-  /** Makes the settings of the session. Behind a pooler in transaction mode there is no session: each statement does. */
+  /** Makes the settings of the session. Behind a pooler in transaction mode, each statement makes its own. */
   async settle(): Promise<void> {
     if (this.#pooler === 'transaction') {
       await this.query('SELECT 1'); // its settings read PostgreSQL's clock

@@ -6,8 +6,8 @@ const BUSY = 'The database is busy.';
 const REFUSED = 'The database refuses this service.';
 
 /**
- * SQLSTATEs, and classes of them, that mean "not now": nothing is wrong with the statement. The longer one decides. All
- * others are errors: of the statement, of its values, or of the data (XX).
+ * SQLSTATEs, and classes of them, that mean "not now": nothing is wrong with the statement. A whole state wins over its
+ * class. All others are errors of the statement, of its values, or of the data (XX).
  */
 const NOT_NOW: Readonly<Record<string, string>> = {
   '08': AWAY, // the connection, a pooler's refusals among them
@@ -40,8 +40,8 @@ const DRIVER_TEXTS =
   /connection terminated|timeout exceeded when trying to connect|timeout expired|query read timeout|cannot use a pool after|not queryable/i;
 
 /**
- * Why a statement cannot be carried out now, though nothing is wrong with it: a sentence for callers. Null for an error
- * of the statement itself.
+ * A sentence for callers that says why PostgreSQL cannot carry out a statement now. Null for an error of the statement
+ * itself.
  */
 export function findOutage(error: unknown): string | null {
   // Not instanceof: node:net's errors may come from another realm, as they do under jest.
@@ -56,7 +56,7 @@ export function findOutage(error: unknown): string | null {
   return DRIVER_TEXTS.test(error.message) ? AWAY : null;
 }
 
-/** Whether PostgreSQL cannot carry out statements now, rather than that one was wrong: the same may work later. */
+/** Whether PostgreSQL cannot carry out statements now. The same statement may work later. */
 export const isDatabaseAway = (error: unknown): boolean => findOutage(error) !== null;
 
 /** The name of the violated constraint where the error is a unique violation (SQLSTATE 23505), else null. */
@@ -74,10 +74,10 @@ export const isReadOnly = (error: unknown): boolean => stateOf(error) === '25006
 /** Whether PostgreSQL undid the statement in favor of another one: a repetition may go through. */
 export const isConflict = (error: unknown): boolean => ['40P01', '40001'].includes(stateOf(error) ?? '');
 
-/** Classes after which a connection is not what it was, and states of that kind in other classes. */
+/** Classes and states after which a connection is broken, or in another state than before. */
 const LOST = /^(08|53|57|58|XX)|^(25P02|25P03|25P04|26000|42P05)$/;
 
-/** Whether the connection must not be used again. An ordinary error of a statement does it no harm. */
+/** Whether the connection must not be used again. It survives an ordinary error of a statement. */
 export function isConnectionLost(error: unknown): boolean {
   const state = stateOf(error);
   return state === null || LOST.test(state);
@@ -85,6 +85,6 @@ export function isConnectionLost(error: unknown): boolean {
 
 function stateOf(error: unknown): string | null {
   const { code } = (error ?? {}) as { code?: unknown };
-  // EPIPE looks like one.
+  // EPIPE looks like a SQLSTATE.
   return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && !SOCKET_CODES.has(code) ? code : null;
 }

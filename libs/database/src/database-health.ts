@@ -43,7 +43,7 @@ export class DatabaseHealth {
     }
   }
 
-  /** Asked again where the first answer is bad: that connection may be older than the server that is there now. */
+  /** A bad first answer is checked again: the connection may still lead to the server before a failover. */
   async #findTrouble(): Promise<string | null> {
     const pool = poolOf(this.dataSource);
     const client = await pool.take();

@@ -2,13 +2,13 @@ import pg, { type PoolClient, type PoolConfig } from 'pg';
 import { DatabaseClient, type ClientTerms } from './database-client.js';
 
 /**
- * The pool below TypeORM. A connection is given up where it must not be used again, and only there: an ordinary error of
- * a statement costs no connection. Where one finds a server that takes no writes, all that are open are given up, since
- * a new one may lead to another server.
+ * The pool below TypeORM. It closes a connection only if it must not be used again: an ordinary error of a statement costs
+ * no connection. When a connection meets a server that takes no writes, the pool closes all open ones, because a new one
+ * may lead to another server.
  */
 export class DatabasePool extends pg.Pool {
   readonly #idle = new Set<DatabaseClient>();
-  /** Those that were opened before a server took no writes. */
+  /** Connections that were open when a server was found to take no writes. */
   #stale = new WeakSet<DatabaseClient>();
   readonly #open = new Set<DatabaseClient>();
 
@@ -23,7 +23,7 @@ export class DatabasePool extends pg.Pool {
     this.on('acquire', (client) => this.#idle.delete(client as unknown as DatabaseClient));
     this.on('release', (_error, client) => {
       const released = client as unknown as DatabaseClient;
-      // An ended connection is not kept.
+      // The pool drops a connection that has ended.
       if (released.isSpent || this.#stale.has(released)) void released.end();
       else this.#idle.add(released);
     });
@@ -33,12 +33,12 @@ export class DatabasePool extends pg.Pool {
     });
   }
 
-  /** A connection of the pool, to be released without an error: the pool knows what came of its statements. */
+  /** A connection of the pool. Release it without an error: the pool knows how its statements ended. */
   take(): Promise<PoolClient & Pick<DatabaseClient, 'backendPid'>> {
     return this.connect() as Promise<PoolClient & Pick<DatabaseClient, 'backendPid'>>;
   }
 
-  /** Gives up each connection that is open: at once, or when its statement has ended. */
+  /** Closes each open connection: at once, or when its statement has ended. */
   giveUpAll(): void {
     for (const client of this.#open) this.#stale.add(client);
     // An idle connection that reports an error is taken out of the pool.

@@ -13,7 +13,7 @@ const ASK_EVERY_MS = 200;
  *
  * @param databaseUrl PostgreSQL connection URL.
  * @returns the names of the migrations that ran now, in order; none when the schema was up to date.
- * @throws ConfigError where a pooler gives each transaction another connection.
+ * @throws ConfigError if a pooler may give each transaction another connection.
  * @throws Error where a table was not to be had within seconds; what ran before that stays, and the rest may be run again.
  */
 export async function migrate(databaseUrl: string): Promise<string[]> {

@@ -2,7 +2,7 @@ import { Client } from 'pg';
 import type { Pooler } from './session-settings.js';
 
 const ANSWER_MS = 3_000;
-/** So often in a row a busy pooler will hardly hand out one and the same server connection by chance. */
+/** A busy pooler hardly hands out the same server connection so often in a row by chance. */
 const LOOKS = 10;
 
 /** How connections reach PostgreSQL: straight, or through a pooler of that mode. */
@@ -14,7 +14,7 @@ export interface ConnectionFault {
 }
 
 /**
- * Proves how connections reach PostgreSQL, and that role and database set nothing that cannot be set here.
+ * Finds out how connections reach PostgreSQL, and whether role or database have a setting that Gangway cannot override.
  *
  * @returns what does not fit `DATABASE_POOLER`, else null.
  */
@@ -65,8 +65,8 @@ async function sessionOf(client: Client): Promise<Session> {
 const pidOf = async (client: Client) => (await sessionOf(client)).pid;
 
 /**
- * A pooler gives clients keys of its own to cancel by, where PostgreSQL names the process that serves them. In
- * transaction mode the process of a first client then serves a second one, or changes while that holds another.
+ * The cancel key names the PostgreSQL process that serves a client, but a pooler sends a key of its own. In transaction
+ * mode, the process of the first client then serves a second one, or changes while that one holds another process.
  */
 async function wayOf(first: Client, pid: number, url: string): Promise<Way> {
   if ((first as unknown as { processID: number }).processID === pid) return 'direct';
@@ -74,7 +74,7 @@ async function wayOf(first: Client, pid: number, url: string): Promise<Way> {
     const begun = await begin(second);
     if (begun === 'refused') return 'statement';
     if (begun === pid || (await changes(first, pid))) return 'transaction';
-    // In session mode each client keeps a server connection: where there was only one, the second still waits for it.
+    // In session mode each client keeps its server connection. If there is only one, the second client waits for it.
     if (begun === 'waits') return 'session';
     await second.query('COMMIT');
     return (await changes(first, pid)) ? 'transaction' : 'session';

@@ -4,7 +4,7 @@ import { DataSource } from 'typeorm';
 import { isConflict, isReadOnly } from './database-fault.js';
 import { DatabasePool } from './database-pool.js';
 
-/** How often a statement is run before a conflict with another one is its caller's to hear of. */
+/** How often a statement is run before its caller gets the error of a conflict with another one. */
 const TRIES = 5;
 
 /** A statement that is sent by name: PostgreSQL parses and plans it once per connection. */
@@ -24,8 +24,8 @@ export class PreparedStatements {
   constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
 
   /**
-   * A statement that PostgreSQL took back is run again: each is a transaction by itself, and wrote nothing. So is, once,
-   * one that met a server which takes no writes: a new connection may lead to another server.
+   * Runs a statement again that PostgreSQL rolled back for a conflict: each is a transaction by itself, so it wrote nothing.
+   * Runs it once more after a server that takes no writes: a new connection may lead to another server.
    */
   async run<Row>(statement: PreparedStatement, values: unknown[]): Promise<Row[]> {
     const pool = poolOf(this.dataSource);

@@ -6,7 +6,7 @@ export type Pooler = 'none' | 'transaction';
 
 /**
  * Settings that change what a statement reads, writes or waits for. A role or a database may have its own values, so
- * none of them is left to chance.
+ * Gangway sets each of them.
  */
 const SETTINGS: Readonly<Record<string, string>> = {
   search_path: 'public, pg_temp',
@@ -25,11 +25,11 @@ const SETTINGS: Readonly<Record<string, string>> = {
   idle_session_timeout: '0',
 };
 
-/** A commit that is not on disk could take back a claim whose request has left. Stronger values stay. */
+/** If a crash lost the commit of a claim, its request could be sent twice. Values other than `off` stay. */
 const DURABLE = `CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on'
   ELSE current_setting('synchronous_commit') END`;
 
-/** The value of a timeout that PostgreSQL refuses. */
+/** An invalid value for a timeout: PostgreSQL refuses the statement with it. */
 const TOO_LATE = 'too late';
 
 /** How many milliseconds are left until the instant `$1` on PostgreSQL's clock. */
@@ -56,7 +56,7 @@ export function transactionSettings(until: { timeoutMs: number } | 'deadline'): 
   return `${settingsText(timeout, true)}, (extract(epoch FROM clock_timestamp()) * 1000)::bigint`;
 }
 
-/** Whether the settings failed because their deadline is over. The statement after them was not carried out. */
+/** Whether the settings failed because their deadline is over. PostgreSQL has not carried out the statement after them. */
 export const isTooLate = (error: { code?: unknown; message: string }): boolean =>
   error.code === '22023' && error.message.includes(`"${TOO_LATE}"`);
 

@@ -2,7 +2,7 @@ import { Query, type QueryConfig } from 'pg';
 import { isTooLate, transactionSettings } from './session-settings.js';
 import type { ServerClock } from './server-clock.js';
 
-/** What `Query` of node-postgres calls while it is sent and answered; its types leave these out. */
+/** Methods that `Query` of node-postgres calls while it is sent and answered. Its types lack them. */
 interface Connection {
   parse(message: { text: string; name: string }): void;
   bind(message: { values: unknown[] }): void;
@@ -16,7 +16,7 @@ interface Inside {
   handleError(error: Error, connection: Connection): void;
 }
 
-/** Typed as what it is inside: a change of these names shows in the tests of both poolers. */
+/** Typed with its internal names. If they change, the tests behind poolers fail. */
 const Base = Query as unknown as new (config: QueryConfig) => Query & Inside;
 
 const WITH_DEADLINE = transactionSettings('deadline');
@@ -25,8 +25,8 @@ const WITH_DEADLINE = transactionSettings('deadline');
  * A statement with the settings that it needs, in one transaction and one round trip: both are sent before the one
  * `Sync` that ends the transaction. The statement has no name, because its next run may meet another server connection.
  *
- * It has a deadline on PostgreSQL's clock. A pooler keeps statements that wait for a server connection, and passes them on
- * even if their client is gone. PostgreSQL must not carry out one that we no longer wait for.
+ * It has a deadline on PostgreSQL's clock. A pooler queues statements that wait for a server connection, and passes them on
+ * even if their client is gone. PostgreSQL must not carry out a statement that we have given up.
  */
 export class SettledQuery extends Base {
   readonly #timeoutMs: number;
@@ -43,7 +43,7 @@ export class SettledQuery extends Base {
     this.#deadline = timeoutMs === 0 ? null : clock.in(timeoutMs);
   }
 
-  /** The simple protocol has no way to send two statements of which one has parameters. */
+  /** The simple protocol cannot send two statements if one has parameters. */
   override requiresPreparation(): boolean {
     return true;
   }
@@ -72,7 +72,7 @@ export class SettledQuery extends Base {
   }
 }
 
-/** PostgreSQL reports a statement that takes too long by this code. */
+/** The code that PostgreSQL reports for a statement that takes too long. */
 const late = () =>
   Object.assign(new Error('canceling statement due to statement timeout: a pooler kept it for too long'), {
     code: '57014',

@@ -3,7 +3,7 @@ import type { Logger } from '@nestjs/common';
 const EVERY_MS = 60_000;
 const TEXTS = 50;
 
-/** For what goes wrong with every job or every second: writes each text once a minute, with the count of the rest. */
+/** For faults that repeat with every job or every second: writes each text once a minute, with the number of repetitions. */
 export class BoundedLog {
   readonly #said = new Map<string, { atMs: number; left: number }>();
 
@@ -12,7 +12,7 @@ export class BoundedLog {
     private readonly everyMs = EVERY_MS,
   ) {}
 
-  /** @returns whether it was said now, and not counted. */
+  /** @returns whether it was written, instead of counted. */
   warn(text: string): boolean {
     return this.#say('warn', text);
   }

@@ -67,8 +67,8 @@ export class Canary {
   }
 
   /**
-   * A restart is asked for once, in case that this process is at fault: the next one has never seen Redis take a
-   * write, and asks for none until it has. A Redis that is away is no reason at all.
+   * Asks for one restart, in case this process is at fault. The next process asks for none until it has seen Redis take a
+   * write. A Redis that is away is no reason for a restart.
    */
   #whyRefused(since: number): string | null {
     this.#silentSince = null;

@@ -10,7 +10,7 @@ const ADD_TIMEOUT_MS = 200;
 const WAKES = 3;
 const WAITING: ReadonlySet<string> = new Set(['waiting', 'prioritized', 'waiting-children']);
 
-/** The end of a wake-up call: a job was queued, one waits already, or Redis took none. */
+/** How a wake-up call ended: a job was queued, one waits already, or Redis took none. */
 export type Woken = 'queued' | 'waits' | 'refused';
 
 /** Adds wake-up calls. A job carries ids only; to lose one costs time until the sweeper finds its row. */
@@ -22,7 +22,7 @@ export class JobProducer {
 
   /**
    * @param options.id BullMQ's custom job id, without ":"; adding an id that is still kept does nothing.
-   * @returns whether Redis took the job; never throws for a Redis that is away or refuses.
+   * @returns whether Redis took the job. Never throws if Redis is away or refuses.
    */
   async add<Payload>(
     job: JobDefinition<Payload>,
@@ -39,12 +39,12 @@ export class JobProducer {
   }
 
   /**
-   * Has a job run now, unless one with the same intent waits already. A delayed one is run at once. A finished one
-   * is still kept, and BullMQ would not add its id again; an active one may have lost its worker: then the job gets
-   * an id of its own, derived from this one.
+   * Runs a job now, unless one with the same id waits already. Promotes a delayed one. BullMQ adds no id that it still
+   * keeps as finished, and an active job may have lost its worker. Then the new job gets an id that is derived from this
+   * one.
    *
-   * @param id the id of the intent, as for {@link add}.
-   * @param withinMs how long the caller may be held up.
+   * @param id as for {@link add}.
+   * @param withinMs how long the caller waits at most.
    */
   async wake<Payload>(
     job: JobDefinition<Payload>,
@@ -75,7 +75,7 @@ export class JobProducer {
       await (await queue.getJob(id))?.promote();
       return 'queued';
     } catch (error) {
-      // Its time may have come meanwhile.
+      // It may have become due meanwhile.
       if ((await queue.getJobState(id)) === 'delayed') throw error;
       return 'waits';
     }

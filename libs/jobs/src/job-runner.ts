@@ -21,12 +21,12 @@ import { Queues } from './queues.js';
 import { RedisLink } from './redis-link.js';
 import { troubleOf } from './redis-trouble.js';
 
-/** A schedule that is so late may be lost, or its queue paused, or its workers stuck. */
+/** After this, a schedule may be lost, its queue paused, or its workers stuck. */
 const lostAfterMs = (everyMs: number) => Math.min(2 * everyMs, 10_000);
 const LOOK_EVERY_MS = 5_000;
-/** BullMQ's own 15 s would be added to every outage. */
+/** BullMQ's default of 15 s would prolong every outage. */
 const FETCH_AGAIN_MS = 1_000;
-/** A job in one of these states is run as soon as a worker takes it: another one would only stand behind it. */
+/** A worker will run a job in one of these states: another one would only wait behind it. */
 const STILL_TO_COME: ReadonlySet<string> = new Set(['waiting', 'prioritized', 'delayed']);
 
 interface Scheduled {
@@ -40,8 +40,8 @@ interface Scheduled {
 }
 
 /**
- * Runs jobs: one BullMQ worker per queue. What is scheduled it runs by its own clock whenever the schedule's job has
- * not been run for some seconds: Redis is away or refuses, the queue is paused, its workers are stuck.
+ * Runs jobs: one BullMQ worker per queue. It runs a schedule by its own clock if the schedule's job has not been run for
+ * some seconds, because Redis is away or refuses, the queue is paused, or its workers are stuck.
  */
 @Injectable()
 export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
@@ -74,8 +74,8 @@ export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
   }
 
   /**
-   * Takes no more jobs, and does not wait for the running ones: this comes before any wait for what runs, which
-   * would have no end while new jobs are taken.
+   * Takes no more jobs, and does not wait for the running ones. It comes before all waits for running work, which would
+   * never end while new jobs are taken.
    */
   onModuleDestroy(): void {
     this.#timers.forEach(clearInterval);
@@ -91,8 +91,8 @@ export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
   }
 
   /**
-   * A worker whose commands are refused asks again at once, without end. So it takes no jobs while Redis refuses, and
-   * goes on when Redis does. One whose Redis is away waits by itself.
+   * BullMQ repeats a refused command at once, without end. So a worker takes no jobs while Redis refuses, and goes on when
+   * Redis accepts again. While Redis is away, BullMQ waits by itself.
    */
   #rest(link: RedisLink): void {
     if (this.#closed) return;
@@ -151,7 +151,7 @@ export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
     this.#timers.push(setInterval(keep, Math.min(everyMs, LOOK_EVERY_MS)));
   }
 
-  /** Does a schedule's work here, every period, for as long as its job is not run. */
+  /** Does a schedule's work in this process, once a period, while no worker runs its job. */
   async #keep(entry: Scheduled): Promise<void> {
     const { handler, everyMs } = entry;
     const sinceMs = (lastMs: number) => this.clock.monotonicMs() - lastMs;
@@ -168,8 +168,8 @@ export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
   }
 
   /**
-   * Another worker may run the schedule's jobs: only Redis can say. Writes a schedule that Redis has forgotten, or whose
-   * next job is gone. One whose next job waits is left as it is: its queue is paused, or its workers are busy or gone.
+   * Asks Redis, because another worker may run the schedule's jobs. Writes a schedule again if Redis has lost it or its next
+   * job. Leaves it alone if its next job waits: then its queue is paused, or its workers are busy or gone.
    *
    * @returns whether the schedule's job is run in time.
    */

@@ -1,15 +1,15 @@
 import { Redis, type RedisOptions } from 'ioredis';
 import { NO_DATABASE, troubleOf } from './redis-trouble.js';
 
-/** A refusal makes a connection reconnect at most this often: the next server may refuse as well. */
+/** A connection reconnects after refusals at most this often: the next server may refuse as well. */
 const PACE_MS = 1_000;
 
 /** The longest pause between two tries: a server without the database will most likely refuse it again. */
 const NO_DATABASE_PAUSE_MS = 2_000;
 
 /**
- * Reconnects when the server refuses what another one may take. Each copy has its own pace: BullMQ makes copies for
- * blocking reads, and all of them meet a failover in the same moment.
+ * Reconnects if the server refuses a command that another server may take. Each copy has its own pace: BullMQ makes copies
+ * for blocking reads, and a failover hits all of them at the same moment.
  */
 export class PacedRedis extends Redis {
   #hasDatabase = true;
@@ -26,7 +26,7 @@ export class PacedRedis extends Redis {
     };
   }
 
-  /** ioredis would go on in database 0 where the server refuses the one of the URL. */
+  /** If the server refuses the database of the URL, ioredis would use database 0. */
   override select(...args: Parameters<Redis['select']>): ReturnType<Redis['select']> {
     const selected = super.select(...args);
     selected.catch((error: Error) => {

@@ -4,15 +4,15 @@ import { Health, Metrics, type Finding } from '#libs/platform';
 import { QUEUE_NAMES, type QueueName } from './job-definition.js';
 import { Queues } from './queues.js';
 
-/** A job that nothing holds back is taken within milliseconds. */
+/** A worker normally takes a job within milliseconds. */
 const LATE_MS = 10_000;
-/** Redis is asked no more often, even if health and metrics are. */
+/** Redis is asked at most this often, even if health and metrics are read more often. */
 const SEEN_FOR_MS = 1_000;
 const EVENTS_READ = 1_000;
 
 interface Seen {
   paused: boolean;
-  /** When it was paused, where its events still tell. */
+  /** When it was paused, if its events still show it. */
   pausedAt: number | null;
   waiting: number;
   /** Since when the oldest job could have been taken. */
@@ -20,7 +20,7 @@ interface Seen {
   lastFinishedAt: number | null;
 }
 
-/** Reads from Redis how each queue is doing: whether it is paused or late, and when it last ended a job. */
+/** Reads the state of each queue from Redis: whether it is paused or late, and when its last job ended. */
 @Injectable()
 export class QueueWatch {
   readonly #seen = new Map<QueueName, { atMs: number; seen: Promise<Seen> }>();
@@ -53,7 +53,7 @@ export class QueueWatch {
     return this.queues.unlessAway(async () => findingOf(await this.#look(name)));
   }
 
-  /** Empty without Redis: an old number would be taken for a new one. */
+  /** Empty without Redis, because an old number would look like a new one. */
   async #read(read: (seen: Seen) => number): Promise<Record<string, number>> {
     if (!this.queues.link.isConnected) return {};
     const each = QUEUE_NAMES.map(async (name) => [name, read(await this.#look(name))] as const);
@@ -107,7 +107,7 @@ export class QueueWatch {
     }
   }
 
-  /** BullMQ keeps no instant; its events do, as long as there are not too many after it. */
+  /** BullMQ does not keep the instant. Its events show it, unless too many have followed. */
   async #pauseOf(name: QueueName, paused: boolean, queue: Queue): Promise<number | null> {
     if (!paused) {
       this.#pausedAt.delete(name);
@@ -123,7 +123,7 @@ export class QueueWatch {
   }
 }
 
-/** Pure, for its table of cases. */
+/** A pure function, so that a table can test its cases. */
 export function findingOf(seen: Seen, now = Date.now()): Finding {
   const oldestMs = ageOf(seen.oldestDueAt, now);
   const since = seen.pausedAt === null ? '' : ` since ${instant(seen.pausedAt)}`;
@@ -144,7 +144,7 @@ const ageOf = (at: number | null, now = Date.now()) => (at === null ? 0 : Math.m
 const seconds = (ms: number) => ms / 1_000;
 const instant = (ms: number) => new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
 
-/** A job that went back to sleep was due when it was last looked at, at the earliest. */
+/** A job that was delayed again was due at its last run at the earliest. */
 function dueAtOf(job: Job): number {
   return Math.max(job.timestamp + (job.delay || (job.opts.delay ?? 0)), job.processedOn ?? 0);
 }

@@ -10,7 +10,7 @@ import { troubleOf } from './redis-trouble.js';
 
 /** BullMQ keeps a stream of events per queue; nothing here reads far back in it. */
 const EVENTS_KEPT = 1_000;
-/** The check waits for an answer so long, and then goes by what the link knows. */
+/** The check waits this long for an answer, and then uses what the link knows. */
 const ANSWER_MS = 1_000;
 
 /** All queues, over one connection that never holds up a request. */
@@ -61,7 +61,7 @@ export class Queues implements OnApplicationShutdown {
     this.#links.push(link);
   }
 
-  /** For checks that read from Redis: what a Redis that refuses reads leaves unknown is not up. */
+  /** For checks that read from Redis. If Redis does not answer the read, the check is down. */
   async unlessAway(check: () => Promise<Finding>): Promise<Finding> {
     if (!this.link.isConnected) return { status: 'down', detail: 'unknown without Redis' };
     try {
@@ -76,7 +76,7 @@ export class Queues implements OnApplicationShutdown {
     this.link.disconnect();
   }
 
-  /** Asks for what is needed: a write, on every connection, and that Redis evicts no key, which would lose jobs. */
+  /** Checks that Redis takes a write on each link, and that it evicts no key, which would lose jobs. */
   async #check(): Promise<Finding> {
     const answered = Promise.all(this.#links.map((link) => link.ask()));
     const late = Symbol('late');
@@ -90,7 +90,7 @@ export class Queues implements OnApplicationShutdown {
     return { status: 'down', detail: `maxmemory-policy is ${policy}, and must be noeviction` };
   }
 
-  /** By INFO: a managed Redis often forbids CONFIG. One that forbids INFO too does not tell its policy. */
+  /** Uses INFO, because a managed Redis often forbids CONFIG. Undefined if Redis forbids INFO too. */
   async #policy(): Promise<string | undefined> {
     const info = await this.redis.info('memory').catch((error: Error) => {
       if (/NOPERM|unknown command/.test(error.message)) return '';

@@ -5,7 +5,7 @@ import { NO_DATABASE } from './redis-trouble.js';
 
 const ANSWER_MS = 2_000;
 
-/** Asks Redis at boot for the database that `REDIS_URL` names. A Redis that is away stops no boot. */
+/** Asks Redis at boot for the database that `REDIS_URL` names. A Redis that is away does not stop the boot. */
 @Injectable()
 export class RedisDatabase implements OnModuleInit {
   constructor(@Inject(CONFIG) private readonly config: Config) {}

@@ -6,13 +6,13 @@ import { CLOSED, LOADING, NOT_YET, SILENT, SILENT_TO_WRITES, troubleOf } from '.
 import type { RedisTrouble } from './redis-trouble.js';
 
 const BEAT_MS = 1_000;
-/** Beats, not milliseconds: a process that was too busy to read an answer counts one, however long it was. */
+/** Beats, not milliseconds: however long a process was too busy to read an answer, it counts one beat. */
 const BEATS_WITHOUT_ANSWER = 2;
 const CHANGE_LOG_MS = 10_000;
 
 const SHARED: RedisOptions = {
   connectTimeout: 2_000,
-  /** ioredis keeps the process alive for so long after a socket that was never open. Its default is two seconds. */
+  /** ioredis keeps the process alive this long after a socket that never opened. Its default is two seconds. */
   disconnectTimeout: 200,
   maxLoadingRetryTime: 1_000,
 };
@@ -28,12 +28,12 @@ export interface LinkOptions {
 }
 
 /**
- * A connection to Redis that knows whether Redis takes its writes. It asks once a second with a write that changes
- * nothing, and reconnects when no answer comes. A server that hangs, or a network that lost the connection, closes
- * nothing, and every command would wait for ever. Not for a connection that makes blocking reads.
+ * A connection to Redis that knows whether Redis takes its writes. Once a second it sends a write that changes nothing,
+ * and it reconnects if no answer comes. Otherwise each command would wait for ever after a server hangs or the network
+ * loses the connection, because nothing closes it. Not for a connection that makes blocking reads.
  *
- * ioredis has `socketTimeout` for this, but its timer outlives the connection it was set for: it then cuts the next,
- * healthy one, or keeps a process that has done all its work.
+ * ioredis has `socketTimeout` for this, but its timer outlives its connection. It then cuts the next, healthy connection,
+ * or keeps a finished process alive.
  */
 export class RedisLink {
   readonly #log: BoundedLog;
@@ -44,7 +44,7 @@ export class RedisLink {
   #changedAtMs = 0;
   #isTold = true;
   #asking: Promise<void> | undefined;
-  /** Beats since the question that is open; the handshake of a new connection is one too. */
+  /** Beats since the question that has no answer yet. The handshake of a new connection counts as a question. */
   #unanswered: number | undefined;
 
   /**
@@ -71,7 +71,7 @@ export class RedisLink {
    * A link that waits for Redis as long as it takes: BullMQ's workers want that. BullMQ watches over the copies of
    * it that it makes for blocking reads.
    *
-   * @param options.isWanted once false, a lost connection is not made again, and what still waits for it fails.
+   * @param options.isWanted once it is false, a lost connection is not opened again, and commands that wait for it fail.
    */
   static patient(url: string, { isWanted, ...options }: LinkOptions & { isWanted(): boolean }): RedisLink {
     const redis = new PacedRedis(url, {
@@ -157,12 +157,12 @@ export class RedisLink {
 
   #beat(): void {
     if (performance.now() - this.#changedAtMs > CHANGE_LOG_MS) this.#tell();
-    // Between connections ioredis has its own timer, which disconnect() would take away.
+    // Between connections ioredis has its own timer, which disconnect() would cancel.
     const handshake = this.redis.status === 'connect';
     if (!this.isConnected && !handshake) return;
     if (handshake) void this.#lookForLoading();
     if (this.#unanswered === undefined || ++this.#unanswered < BEATS_WITHOUT_ANSWER) {
-      // Where a command has timed out, its answer is lost: only a new question can show that Redis is there.
+      // The answer to a command that timed out is lost: only a new question can show that Redis is there.
       return void this.ask();
     }
     this.#unanswered = undefined;
@@ -170,7 +170,7 @@ export class RedisLink {
     this.redis.disconnect(true);
   }
 
-  /** ioredis waits for the end of it in the handshake, and does not say so. */
+  /** During the handshake, ioredis waits silently until Redis has loaded its data. */
   async #lookForLoading(): Promise<void> {
     const info = await this.redis.info('persistence').catch(() => '');
     if (!/^loading:1/m.test(info)) return;
@@ -180,7 +180,7 @@ export class RedisLink {
 
   #found(trouble: RedisTrouble | null): void {
     if (trouble?.words === this.#trouble?.words) return;
-    // A first connection that works is no news.
+    // A first connection that works needs no line in the log.
     this.#isTold = this.#trouble === NOT_YET && trouble === null;
     this.#trouble = trouble;
     this.#changedAtMs = performance.now();
@@ -188,7 +188,7 @@ export class RedisLink {
     this.#listeners.forEach((tell) => tell());
   }
 
-  /** One line per change. The bounded log may leave one out: then a beat repeats it, if the state has lasted. */
+  /** One line per change. If the bounded log leaves it out, a beat writes it later, if the state has lasted. */
   #tell(): void {
     if (this.#isTold) return;
     this.#isTold = this.#trouble

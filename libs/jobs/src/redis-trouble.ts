@@ -1,7 +1,7 @@
-/** Why Redis is of no use now, in words that follow "Redis". */
+/** Why Redis cannot be used now, in words that follow "Redis". */
 export interface RedisTrouble {
   words: string;
-  /** Redis answered, and the answer was no. Otherwise it cannot be reached. */
+  /** Redis answered with a refusal. Otherwise it cannot be reached. */
   refused: boolean;
   /** A new connection may lead to a server that does not refuse: after a failover behind a proxy or a name. */
   elsewhere: boolean;
@@ -24,7 +24,7 @@ const REFUSALS: Record<string, [words: string, elsewhere: boolean]> = {
   BUSY: ['is held up by a script', false],
 };
 
-/** Within scripts' errors the code stands in the middle. */
+/** In the error of a script, the code is in the middle. */
 const CODE = new RegExp(`\\b(${Object.keys(REFUSALS).join('|')})\\b`);
 
 /** How Redis, Redis Cluster and common proxies refuse the database of a URL. */

@@ -11,7 +11,7 @@ export type Scope = (typeof SCOPES)[number];
 
 /** Who is behind a request, once it has shown so. */
 export interface Caller {
-  /** Owns what it starts. Several keys, and tokens of exactly the same name, are one caller. */
+  /** Owns what it starts. Several keys, and tokens with exactly the same name, can be one caller. */
   readonly name: string;
   readonly scopes: ReadonlySet<Scope>;
   /** Names of the integrations that it may use; null for all. */
@@ -23,12 +23,12 @@ const SCOPE_NAMES: ReadonlySet<string> = new Set(SCOPES);
 /** Whether a word is one of {@link SCOPES}. */
 export const isScope = (word: string): word is Scope => SCOPE_NAMES.has(word);
 
-/** Whether an API key may have a text for the name of its caller. */
+/** Whether an API key's caller may have this name. */
 export const isKeyCallerName = (text: string): boolean => /^[a-z0-9][a-z0-9._-]{0,63}$/.test(text);
 
 /**
- * Whether a token may have a text for the name of its caller (RFC 7519 §4.1.2): 1 to 255 printable code points. Names
- * are compared exactly, and nothing is normalized. Control, format and private characters could forge what logs show.
+ * Whether a token's caller may have this name (RFC 7519 §4.1.2): 1 to 255 printable code points. Names are compared
+ * exactly and never normalized. Control, format and private characters could forge what logs show.
  */
 export const isCallerName = (text: string): boolean =>
   /^[^\p{C}\p{Zl}\p{Zp}]{1,255}$/u.test(text) && /[^\p{Z}]/u.test(text);

@@ -1,4 +1,4 @@
-/** Between two commas that stand in no quoted string. */
+/** A part between two commas outside of quoted strings. */
 const MEMBER = /(?:[^,"]|"(?:[^"\\]|\\.)*"?)+/g;
 
 /**
@@ -16,6 +16,6 @@ export function listMembers(field: string | readonly string[] | undefined): stri
 export const mediaTypes = (field: string | readonly string[] | undefined): string[] =>
   listMembers(field).map((member) => (member.split(';', 1)[0] ?? '').trim().toLowerCase());
 
-/** Whether `Content-Encoding` says that the content is as it is (RFC 9110 §8.4.1: codings know no case). */
+/** Whether `Content-Encoding` says that the content is not encoded (RFC 9110 §8.4.1: codings ignore case). */
 export const isUncoded = (field: string | readonly string[] | undefined): boolean =>
   listMembers(field).every((coding) => coding.toLowerCase() === 'identity');

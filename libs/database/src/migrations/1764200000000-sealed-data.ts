@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** A row of the same statement is seen here (a volatile function), so that several events chain as they come. */
+/** A volatile function sees the rows of its own statement, so several events of one statement form a chain. */
 export const CHAIN_EVENT = `
   CREATE OR REPLACE FUNCTION gangway_chain_event() RETURNS trigger LANGUAGE plpgsql AS $$
   DECLARE

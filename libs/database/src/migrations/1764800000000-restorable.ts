@@ -1,7 +1,7 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { CHAIN_EVENT } from './1764200000000-sealed-data.js';
 
-/** Lets a dump's rows be inserted as they are: by any role, in any order, and with an empty search path. */
+/** Allows a dump's rows to be inserted unchanged: by any role, in any order, and with an empty search path. */
 export class Restorable1764800000000 implements MigrationInterface {
   readonly name = 'Restorable1764800000000';
 
