@@ -39,7 +39,7 @@ export interface Terms {
   caller: Caller;
   /** How long the caller waits for the step's end, in milliseconds. */
   waitMs: number;
-  /** From `If-Match`: the row must be at one of them. */
+  /** From `If-Match`: the row must have one of these versions. */
   versions?: readonly number[] | undefined;
   /** To be written with the command, or the command is not. */
   along?: Clause | undefined;

@@ -17,7 +17,7 @@ type Keyed = Pick<Onboarding, 'id' | 'sealedDataKey'>;
  */
 @Injectable()
 export class DataKeys {
-  /** By the very bytes that a request has read: what is opened for them goes when the request lets go of its row. */
+  /** Keyed by the bytes that a request has read: the opened key is freed together with the request's row. */
   readonly #opened = new WeakMap<Buffer, { id: string; sealer: Sealer }>();
 
   constructor(private readonly ring: Sealer) {}
@@ -45,7 +45,7 @@ export class DataKeys {
     return this.#keep(id, sealedDataKey, this.#sealerOf(this.#unwrapped(id, sealedDataKey)));
   }
 
-  /** Spares a later reading of a row the opening that an earlier one has had. Not where its key has changed. */
+  /** Reuses the opened key of an earlier reading of the row for a later one, unless the key has changed. */
   handOver(earlier: Keyed, later: Keyed): void {
     const [from, to] = [earlier.sealedDataKey, later.sealedDataKey];
     const opened = from && this.#opened.get(from);

@@ -13,23 +13,23 @@ import { findingOf, type IntegrationFinding } from './integration-verdict.js';
 
 /** How often each process tells and reads. */
 const REFRESH_MS = 2_500;
-/** A process tells a change after this time, and a look at the health is no older. */
+/** A process reports a change after this time, and no answer about the health is older. */
 const SOON_MS = 250;
-/** A look waits no longer for PostgreSQL, and then says what is known. A process that ends waits no longer either. */
+/** `ready` waits at most this long for PostgreSQL, and then says what it knows. So does a process that ends. */
 const PATIENCE_MS = 1_000;
-/** How soon a process asks whether its own trouble is over, once no other knows of one. */
+/** How soon a process probes whether its own trouble is over, once it is over for the others. */
 const HURRIED_PROBE_MS = 5_000;
 
 /**
- * The health of the integrations as all processes know it together: an outage shows in the service, too, when only the
- * worker meets it (docs/decisions/0025).
+ * The health of the integrations, from what all processes know. So an outage shows in the service even if only the worker
+ * meets it (docs/decisions/0025).
  */
 @Injectable()
 export class IntegrationHealth implements OnApplicationBootstrap, BeforeApplicationShutdown {
   readonly #logger = new Logger(IntegrationHealth.name);
   #timer: NodeJS.Timeout | undefined;
   #soon: NodeJS.Timeout | undefined;
-  /** The integrations that this process's log has as degraded. */
+  /** The integrations that this process has logged as degraded. */
   readonly #logged = new Set<string>();
   readonly #troubledSinceMs = new Map<string, number>();
 
@@ -77,7 +77,7 @@ export class IntegrationHealth implements OnApplicationBootstrap, BeforeApplicat
     }, SOON_MS).unref();
   }
 
-  /** Log lines come from here only: a timer that a call began would log them as that request's. */
+  /** Only this writes log lines: a timer that a request started would log them with that request's id. */
   async #refresh(): Promise<void> {
     await this.knowledge.sync();
     this.#logChanges();
@@ -97,8 +97,8 @@ export class IntegrationHealth implements OnApplicationBootstrap, BeforeApplicat
   }
 
   /**
-   * Some troubles end only by a call, and none may come for long: a refused key, a bad signer or clock, an open breaker.
-   * So this process probes by itself.
+   * A refused key, a bad signer or clock and an open breaker end only with a call, and none may come for long. So this
+   * process probes by itself.
    */
   #probeWhenTroubled({ name, provider, skew, keys }: Integration): void {
     const now = this.clock.monotonicMs();
@@ -118,7 +118,7 @@ export class IntegrationHealth implements OnApplicationBootstrap, BeforeApplicat
       : this.config.PROBE_EVERY_MS;
     if (now - Math.max(sinceMs, provider.lastProbeAtMs) < everyMs) return;
     const limits = { timeoutMs: this.config.CALL_TIMEOUT_MS, beforeSend: () => undefined };
-    // Its end is noted where it is made.
+    // The provider records how the probe ends.
     provider.probe(limits).catch(() => undefined);
   }
 

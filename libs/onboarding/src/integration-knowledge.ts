@@ -14,8 +14,8 @@ import {
 import type { Known } from './integration-verdict.js';
 
 /**
- * All that the processes know of the integrations. It tells the others what this process sees, and reads what they see.
- * While PostgreSQL is away, it goes on with what it knows.
+ * All that the processes know of the integrations. Reports what this process sees, and reads what the others see. While
+ * PostgreSQL is away, it goes on with what it knows.
  */
 @Injectable()
 export class IntegrationKnowledge {
@@ -32,26 +32,26 @@ export class IntegrationKnowledge {
     @Inject(PROCESS_NAME) private readonly process: string,
   ) {}
 
-  /** Milliseconds since the others were last heard. */
+  /** Milliseconds since the others' reports were last read. */
   get ageMs(): number {
     return this.#read ? this.clock.monotonicMs() - this.#read.atMs : Infinity;
   }
 
-  /** Tells and reads, one at a time. It does not throw. */
+  /** Reports and reads. Runs once at a time, and does not throw. */
   sync(): Promise<void> {
     if (this.#closed) return Promise.resolve();
     this.#syncing ??= this.#sync().finally(() => (this.#syncing = null));
     return this.#syncing;
   }
 
-  /** Takes this process's views back; from then on it tells nothing. Where PostgreSQL is away, they lapse. */
+  /** Deletes this process's views, and reports nothing any more. If PostgreSQL is away, they lapse. */
   async close(): Promise<void> {
     this.#closed = true;
     await this.#syncing;
     await this.shared.withdraw(this.process).catch(() => undefined);
   }
 
-  /** All that are configured here or elsewhere, or that onboardings wait for; in order. */
+  /** All integrations that a process has configured or that onboardings wait for, in order. */
   names(): string[] {
     const { views = [], counts = [] } = this.#read?.reports ?? {};
     const known = this.integrations.all().map(({ name }) => name);
@@ -72,7 +72,7 @@ export class IntegrationKnowledge {
   }
 
   async #sync(): Promise<void> {
-    // A server that takes no writes may still be read.
+    // A server that takes no writes can still be read.
     const faults = [await faultOf(() => this.#tell()), await faultOf(() => this.#hear())].filter(Boolean);
     if (faults.length > 0 && this.#isShared)
       this.#logger.warn(`health is not shared with other processes: ${faults[0]!.message}`);
@@ -114,7 +114,7 @@ export class IntegrationKnowledge {
     const others = this.ageMs < LIVE_MS ? told.filter(({ process }) => process !== this.process) : [];
     const own = this.integrations.all().map((integration) => {
       const { breakerAgeMs, refusedAgeMs, ...view } = this.#ownView(integration);
-      // As it was told, so that all processes name the same instant.
+      // The reported instant, so that all processes show the same.
       const before = told.find(
         (each) => each.process === this.process && each.integration === view.integration,
       );
@@ -128,7 +128,7 @@ export class IntegrationKnowledge {
     return [...others, ...own];
   }
 
-  /** The shared troubles, with those that this process has not told yet. */
+  /** The shared troubles, with those that this process has not reported yet. */
   #troubles(): Trouble[] {
     const troubles = (this.#read?.reports.troubles ?? []).filter((trouble) => !this.#isOver(trouble));
     const own = this.integrations

@@ -3,7 +3,7 @@ import { PreparedStatements } from '#libs/database';
 import type { BreakerState, FailureClass, TroubleName } from '#libs/upstream';
 import { prepared } from './statement.js';
 
-/** A process that has not refreshed its views for so long is gone. */
+/** A process that has not refreshed its views for this long is gone. */
 const LIVE_MS = 10_000;
 /** How often the rows that wait for an operator are counted, by one process for all. */
 const COUNT_EVERY_MS = 3_000;
@@ -24,12 +24,12 @@ export interface ViewFacts {
 export interface View extends ViewFacts {
   process: string;
   integration: string;
-  /** Milliseconds since the epoch by PostgreSQL's clock, as all instants here; null while the breaker is closed. */
+  /** Milliseconds since the epoch on PostgreSQL's clock, like all instants here; null while the breaker is closed. */
   breakerSince: number | null;
   refusedSince: number | null;
 }
 
-/** A view on its way to the others, with ages in milliseconds: no two clocks have to agree. */
+/** A view to report. It has ages in milliseconds, so clocks need not agree. */
 export interface OwnView extends ViewFacts {
   integration: string;
   breakerAgeMs: number | null;
@@ -47,7 +47,7 @@ export interface Trouble {
   status: number | null;
 }
 
-/** Failures on their way to the others, with ages in milliseconds. */
+/** Failures to report, with ages in milliseconds. */
 export interface OwnTrouble extends Pick<
   Trouble,
   'integration' | 'what' | 'failures' | 'failure' | 'status'
@@ -81,8 +81,8 @@ const ago = (column: string) => `clock_timestamp() - ${column} * interval '1 mil
 const ms = (instant: string) => `(extract(epoch FROM ${instant}) * 1000)::float8`;
 
 /**
- * Processes that are gone for a minute are removed on the way. A locked row is of one that is back: after an outage of
- * PostgreSQL all of them are, and each would wait for the others. An instant stays as it was first told.
+ * Also removes processes that are gone for a minute. It skips locked rows: their processes are back. After an outage of
+ * PostgreSQL all processes come back at once, and each would wait for the others. An instant stays as first reported.
  */
 const PUBLISH = `
   WITH gone AS (
@@ -104,7 +104,7 @@ const PUBLISH = `
 
 const WITHDRAW = `DELETE FROM integration_views WHERE process = $1::text`;
 
-/** Integrations that were removed leave a row: it goes after a day without a failure. */
+/** A removed integration leaves a row. It is deleted after a day without a failure. */
 const REPORT = `
   WITH gone AS (DELETE FROM integration_troubles WHERE (integration, what) IN (
     SELECT integration, what FROM integration_troubles WHERE last_at < clock_timestamp() - interval '1 day'
@@ -123,7 +123,7 @@ const REPORT = `
     failure = CASE WHEN excluded.last_at >= t.last_at THEN excluded.failure ELSE t.failure END,
     status = CASE WHEN excluded.last_at >= t.last_at THEN excluded.status ELSE t.status END`;
 
-/** A row that another process writes just now is left to the next look. */
+/** Skips a row that another process is writing: the next run deletes it. */
 const MENDED = `
   DELETE FROM integration_troubles WHERE (integration, what) IN (
     SELECT t.integration, t.what FROM integration_troubles t
@@ -165,12 +165,12 @@ const COUNT = `
     ) n)
   FROM turn WHERE c.singleton = turn.singleton`;
 
-/** What processes tell each other of the integrations: through PostgreSQL, because Redis may be away. */
+/** What processes report to each other about the integrations, through PostgreSQL, because Redis may be away. */
 @Injectable()
 export class IntegrationReports {
   constructor(private readonly statements: PreparedStatements) {}
 
-  /** Tells what this process sees, and that it lives. */
+  /** Reports what this process sees, and that it is alive. */
   async publish(process: string, views: readonly OwnView[]): Promise<void> {
     const rows = views.map(({ integration, breakerAgeMs, refusedAgeMs, ...facts }) => ({
       integration,
@@ -181,7 +181,7 @@ export class IntegrationReports {
     await this.statements.run(prepared(PUBLISH), [process, JSON.stringify(rows)]);
   }
 
-  /** A process that ends takes its views along. */
+  /** Deletes the views of a process that ends. */
   async withdraw(process: string): Promise<void> {
     await this.statements.run(prepared(WITHDRAW), [process]);
   }

@@ -1,7 +1,7 @@
 import type { Finding } from '#libs/platform';
 import type { Count, Trouble, View } from './integration-reports.js';
 
-/** So many failures in a row of one step are an outage: fewer happen to a provider that works. */
+/** This many failures in a row of one step are an outage. Fewer happen with a provider that works. */
 const FAILURES_IN_A_ROW = 3;
 
 /** What all processes and the probe know of one integration. Instants are milliseconds since the epoch. */
@@ -13,7 +13,7 @@ export interface Known {
   now: number;
 }
 
-/** A finding with its facts apart, for machines. Instants are RFC 3339; a member is absent where there is nothing. */
+/** A finding with a member for each fact, for machines. Instants are RFC 3339. Members without a fact are absent. */
 export interface IntegrationFinding extends Finding {
   /** Breakers that are not closed. */
   breakers?: { process: string; state: string; since: string }[];
@@ -34,8 +34,8 @@ export interface IntegrationFinding extends Finding {
 type Part = { text?: string; facts?: Partial<IntegrationFinding> } | null;
 
 /**
- * Says how an integration is doing. Onboardings with an unknown outcome are shown, but do not make it bad: they wait for a
- * decision for up to a day, and the provider may work again long before.
+ * Judges the health of an integration. Onboardings with an unknown outcome are shown, but do not degrade it: they wait for
+ * a decision for up to a day, and the provider may work again long before.
  *
  * @param skewWarnMs from which distance on clocks are apart.
  */
@@ -78,7 +78,7 @@ function breakers(views: readonly View[]): Part {
   };
 }
 
-/** As a process sees it now, or as a process that is gone saw it last. */
+/** As a live process sees it now, or as a process that is gone saw it last. */
 function refused(views: readonly View[], troubles: readonly Trouble[]): Part {
   const trouble = troubles.find(({ what }) => what === 'access');
   const seen = views.filter(({ refusedSince }) => refusedSince !== null);
@@ -117,7 +117,7 @@ function clocks(views: readonly View[], warnMs: number): Part {
   };
 }
 
-/** A failure counts for a while only. Without a call since, nothing is known any more. */
+/** A failure counts only for a while. After that, without another call, nothing is known. */
 const isCurrent = ({ goodUntil }: Trouble, now: number) => now < goodUntil;
 
 function failing({ troubles, now }: Known): Part {

@@ -4,7 +4,7 @@ import { DataKeys } from './data-keys.js';
 import { prepared } from './statement.js';
 import { Timelines } from './timelines.js';
 
-/** One row for each sealing key, found by one step into the index per key. */
+/** One row for each sealing key. Each costs one look-up in the index. */
 const ONE_PER_SEALING_KEY = `
   WITH RECURSIVE ids AS (
     (SELECT data_key_id AS id FROM onboardings WHERE data_key_id IS NOT NULL ORDER BY 1 LIMIT 1)
@@ -20,7 +20,7 @@ const ONE_PER_SEALING_KEY = `
 const LAST_ANCHORED = `SELECT id FROM onboardings WHERE anchor IS NOT NULL ORDER BY id DESC LIMIT 5`;
 
 /**
- * Logs at the start which keys do not fit the database. With other keys a restored database looks whole, but no API key
+ * Logs at boot which keys do not fit the database. With other keys, a restored database looks whole, but no API key
  * works, no anchor fits, and no secret opens.
  */
 @Injectable()
@@ -72,7 +72,7 @@ export class KeyChecks implements OnApplicationBootstrap {
   async #hashKey(): Promise<string[]> {
     const anchored = await this.statements.run<{ id: string }>(prepared(LAST_ANCHORED), []);
     const reports = await Promise.all(anchored.map(({ id }) => this.timelines.verifyTimeline(id)));
-    // One may have been altered. It is the key when none of them fits.
+    // One timeline may have been altered. If none fits, the key is wrong.
     const differs = reports.length > 0 && reports.every(({ fault }) => fault?.fault === 'anchor');
     return differs ? ['HASH_KEY is not the key that this database was written with: put it back'] : [];
   }

@@ -63,7 +63,7 @@ interface IfSessionLives {
   otherwise: State;
 }
 
-/** Where a signal leads, by whether the code that was sent before still lives. */
+/** Where a signal leads, depending on whether the earlier code is still good. */
 interface IfCodeLives {
   codeLives: State;
   otherwise: State;
@@ -135,7 +135,7 @@ export interface Situation {
   /** The step whose outcome is unknown. */
   step?: StepName | null;
   sessionLives?: boolean;
-  /** For `send_gave_up`: whether a code lives that was sent before, and that this sending has not made void. */
+  /** For `send_gave_up`: whether an earlier code is still good, and this sending has not made it void. */
   codeLives?: boolean;
   /** For `late_answer`: the signal that the answer itself amounts to. */
   answer?: Signal;

@@ -63,7 +63,7 @@ export class OnboardingLists {
         keys: this.#keysOf(filter.contact),
       });
     }
-    // A row whose time is over is parked no more, though its end may not be written yet.
+    // A row whose time is over is no longer parked, although its end may not be written yet.
     if (filter.parked !== undefined) query.andWhere(`${filter.parked ? '' : 'NOT '}(${isParked})`);
     narrow('o.created_at > :createdAfter', { createdAfter: filter.createdAfter });
     narrow('o.created_at < :createdBefore', { createdBefore: filter.createdBefore });
@@ -78,7 +78,7 @@ export class OnboardingLists {
     return { rows: page, next: rows.length > filter.limit ? page.at(-1)!.id : null };
   }
 
-  /** @throws ProblemError where no configured provider knows its subjects by such a contact. */
+  /** @throws ProblemError if no configured provider identifies subjects by such a contact. */
   #keysOf(contact: string): string[] {
     const keys = this.integrations.all().flatMap(({ provider }) => provider.keyOfContact(contact) ?? []);
     if (keys.length > 0) return [...new Set(keys)].map((key) => this.subjects.blind(key));

@@ -140,9 +140,9 @@ export class OnboardingService {
   }
 
   /**
-   * Says what became of a lost attempt. In `outcome_unknown` that decides; on an onboarding that has ended it is
-   * recorded. `not_done` after `verify-otp` has a new code sent, since the old one is spent. Of several decisions the
-   * first one stands, and the others are refused, also where they say the same.
+   * Decides what became of a lost attempt. In `outcome_unknown` the onboarding goes on by it; on an ended onboarding it is
+   * only recorded. `not_done` after `verify-otp` has a new code sent, because the old one is spent. Of several decisions
+   * the first one stands, and the others are refused, even if they say the same.
    */
   async resolve(id: string, resolution: Resolution, terms: Terms): Promise<Row> {
     const seen = mustTouch(await this.#read(id), id, terms.caller, 'owner-or-operator');
@@ -176,7 +176,7 @@ export class OnboardingService {
     const lateIds = await this.#lateAuthenticatorIds(seen);
     return this.#command(id, terms, (row) => {
       const open = row.unresolved.at(-1);
-      // The decision is about the attempt that was open when it was given, and about no other.
+      // The decision is only about the attempt that was open when it was made.
       if (seenOpen && open?.attempt !== seenOpen.attempt) throw decidedMeanwhile(row, seenOpen.attempt);
       const event = (more: object): NewEvent => ({
         type: 'resolved',

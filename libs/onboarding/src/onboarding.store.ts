@@ -223,7 +223,7 @@ export const where = {
     (...versions: number[]): Condition =>
     (b) =>
       `o.version = ANY (${b.bind(versions, 'int[]')})`,
-  /** Nothing has happened since the row was read. An ended row keeps its version, so that is not enough. */
+  /** Nothing has happened since the row was read. The version is not enough, because an ended row keeps it. */
   lastSeq:
     (seq: number): Condition =>
     (b) =>

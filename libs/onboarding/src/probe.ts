@@ -7,14 +7,14 @@ import { prepared, sql } from './statement.js';
 import { Trials } from './trials.js';
 
 const PARKED = `SELECT DISTINCT integration FROM onboardings WHERE parked_reason IS NOT NULL`;
-/** Longest parked first. One that was let go before and parked again waits twice as long each time. */
+/** Longest parked first. A row that is parked again waits twice as long each time. */
 const DUE = `
   SELECT id FROM onboardings
   WHERE parked_reason IS NOT NULL AND integration = $1 AND (parkings <= 1 OR parked_at
     + $2::float8 * power(2, least(parkings - 1, $3::int)) * interval '1 millisecond' <= clock_timestamp())
   ORDER BY parked_at LIMIT $4`;
 const BATCH = 500;
-/** How many are let go to see whether the integration works. */
+/** How many rows are released to see whether the integration works. */
 const TRIAL_ROWS = 3;
 const DOUBLINGS = 4;
 
@@ -70,7 +70,7 @@ export class Probe {
     }
   }
 
-  /** @returns how many rows go on: all, where one that was let go before has succeeded, or else a few. */
+  /** @returns how many rows go on: all if a row that was released before has succeeded, or else a few. */
   async #try(integration: string): Promise<number> {
     if (await this.trials.succeeded(integration)) {
       await this.trials.forget(integration);

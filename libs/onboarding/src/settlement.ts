@@ -62,7 +62,7 @@ export class Settlement {
         step: row.step!,
         end: end.type === 'succeeded' ? 'ok' : end.error.failure,
       };
-      // A takeover measured no call.
+      // After a takeover, no duration of the call is known.
       if (durationMs !== null) this.metrics.attempts.observe(labels, durationMs / 1000);
     }
     if (signal) this.metrics.signals.inc({ integration, signal });
@@ -77,7 +77,7 @@ export class Settlement {
         return { result, again };
       } catch (error) {
         if (!isDatabaseAway(error)) throw error;
-        // Once, and not with each try: an outage may last for minutes.
+        // Only once, because an outage may last for minutes.
         if (!again) {
           this.#logger.warn(`settle of ${id} waits for the database: ${(error as Error).message}`);
         }
@@ -134,7 +134,7 @@ export class Settlement {
   }
 }
 
-/** Logs what an operator may have to look after. */
+/** Logs what may need an operator. */
 function tell(row: Row, end: AttemptEnd, { change, signal }: Verdict): void {
   const { id: onboardingId, integration, step, attempt } = row;
   const about = { onboardingId, integration, step, attempt };

@@ -12,7 +12,7 @@ interface Attempt {
 
 const logger = new Logger('Steps');
 
-/** Says that an onboarding waits until an operator has mended its integration. */
+/** Logs that an onboarding waits until an operator has fixed its integration. */
 export function logParked(
   { onboardingId, integration, step, attempt }: Attempt,
   reason: ParkedReason,
@@ -23,17 +23,17 @@ export function logParked(
 }
 
 /**
- * Says that a step may have taken effect, and that the service cannot find out.
+ * Logs that a step may have taken effect, and that the service cannot find out.
  *
- * @param failure the class of the answer, or `lapsed` where the process that made the call did not see its end, or
- *   `out_of_time` where no time was left to try again.
+ * @param failure the failure class; `lapsed` if the process that made the call did not see its end; or `out_of_time` if
+ *   no time was left to try again.
  */
 export function logOutcomeLost(
   { onboardingId, integration, step, attempt }: Attempt,
   failure: string,
   evidence?: CallEvidence,
 ): void {
-  // Not its detail: of the call's evidence only what is a number or a yes.
+  // Only the numbers and flags of the evidence, because its detail may hold what must not be logged.
   const { bytesSent, headersSeen, status = null, durationMs } = evidence ?? {};
   const line = { event: 'outcome_lost', onboardingId, integration, step, attempt, class: failure };
   const seen = evidence && { evidence: { bytesSent, headersSeen, status, durationMs } };

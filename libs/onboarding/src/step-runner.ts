@@ -67,7 +67,7 @@ export class StepRunner implements BeforeApplicationShutdown {
     if (!integration) return { type: 'integration_missing' };
     let mayHaveLeft = false;
     const startedAtMs = this.clock.monotonicMs();
-    // Rounded down, and without the claim's own time: no longer than the two events of the attempt are apart.
+    // Rounded down, and without the time of the claim, so that it never exceeds the time between the attempt's two events.
     const durationMs = () => Math.floor(this.clock.monotonicMs() - startedAtMs);
     const ageMs = () => this.clock.monotonicMs() - claimedAtMs;
     const leftMs = this.#timeLeft(row);

@@ -50,7 +50,7 @@ export interface Step {
   /** Upstream said no. */
   rejected(row: Row, error: UpstreamError): StepEnd;
 
-  /** The fault is ours: how the step ends although an operator could mend it; null where it is parked. */
+  /** How the step ends after a fault of ours, although an operator could fix it; null if it is parked. */
   misconfigured?(row: Row): StepEnd | null;
 
   /**

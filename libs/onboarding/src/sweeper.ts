@@ -9,7 +9,7 @@ import { stepJob, stepJobId } from './step.job.js';
 /** A row whose try is due for less than this is most likely about to be woken by its own job. */
 const GRACE_MS = 2_000;
 const BATCH = 500;
-/** No request waits for it. */
+/** May be long, because no request waits for it. */
 const WAKE_MS = 2_000;
 
 const SWEEP = `
@@ -32,7 +32,7 @@ interface Due {
   attempt: number;
 }
 
-/** Wakes steps that no process holds: their job was lost, or the process that ran them is gone. */
+/** Wakes steps that no process holds, because their job was lost or their process is gone. */
 @Injectable()
 export class Sweeper {
   constructor(
@@ -43,8 +43,8 @@ export class Sweeper {
   ) {}
 
   /**
-   * Ends at once where Redis takes no jobs, or the queue is paused: rows that no job was added for must not wait as if
-   * they had been woken. They are found once it is resumed.
+   * Ends at once if Redis takes no jobs or the queue is paused. A row without a new job must not be marked as woken, or it
+   * would wait too long after the queue is resumed.
    *
    * @returns how many rows got a job that had none waiting.
    */
@@ -67,7 +67,7 @@ export class Sweeper {
     }
   }
 
-  /** @returns how many rows, from the first, have a job now: it stops at one that Redis does not take. */
+  /** Stops at a job that Redis does not take. @returns how many rows, from the first, have a job now. */
   async #queue(rows: Due[]): Promise<{ taken: number; queued: number }> {
     let queued = 0;
     for (const [index, { id, step, attempt }] of rows.entries()) {

@@ -4,9 +4,9 @@ import { RANDOM, type Random } from '#libs/kernel';
 import { CONFIG, type Config } from '#libs/platform';
 import { prepared } from './statement.js';
 
-/** The wait between two trials doubles so often. */
+/** How often the wait between two trials doubles. */
 const DOUBLINGS = 4;
-/** Up to this share of a wait is added, so that two integrations that failed together part. */
+/** Up to this share is added to a wait, so that two integrations that failed together do not stay in step. */
 const JITTER = 0.25;
 
 const BEGIN = `
@@ -32,8 +32,8 @@ const FORGET_OVER = `
   DELETE FROM integration_trials WHERE integration <> ALL ($1::text[]) AND next_at <= clock_timestamp()`;
 
 /**
- * Trials at integrations whose probe proves nothing, shared by all workers: a few parked onboardings are let go, at
- * growing intervals, to see what becomes of them.
+ * Trials at integrations whose probe proves nothing, shared by all workers. At growing intervals they release a few parked
+ * onboardings, to see whether one succeeds.
  */
 @Injectable()
 export class Trials {
@@ -43,19 +43,19 @@ export class Trials {
     @Inject(RANDOM) private readonly random: Random,
   ) {}
 
-  /** @returns whether a trial is due: it has begun then, and the next one is due later. */
+  /** Begins a trial if one is due, and sets the time of the next one. @returns whether it has begun. */
   async begin(integration: string): Promise<boolean> {
     const waitMs = this.config.PROBE_EVERY_MS * (1 + JITTER * this.random.next());
     const begun = await this.statements.run(prepared(BEGIN), [integration, waitMs, DOUBLINGS]);
     return begun.length > 0;
   }
 
-  /** Notes which onboardings were let go. */
+  /** Records which onboardings were released. */
   async released(integration: string, ids: string[]): Promise<void> {
     await this.statements.run(prepared(RELEASED), [integration, ids]);
   }
 
-  /** Whether a call of one of these has succeeded since. A refusal of any kind may come before our key is looked at. */
+  /** Whether one of their calls has succeeded since. A refusal proves nothing: it may come before the key is checked. */
   async succeeded(integration: string): Promise<boolean> {
     const [row] = await this.statements.run<{ succeeded: boolean }>(prepared(SUCCEEDED), [integration]);
     return row?.succeeded ?? false;
@@ -65,7 +65,7 @@ export class Trials {
     await this.statements.run(prepared(FORGET), [integration]);
   }
 
-  /** Forgets the trials of integrations that nothing is parked at any more. */
+  /** Forgets the trials of integrations without parked onboardings. */
   async forgetAllBut(integrations: string[]): Promise<void> {
     await this.statements.run(prepared(FORGET_OVER), [integrations]);
   }

@@ -23,7 +23,7 @@ import { Steps, type Step, type StepEnd } from './step.js';
  * flight, and the next one cannot be paid for.
  */
 export type AttemptEnd =
-  /** The call took so long, from the claim’s commit on, in milliseconds. */
+  /** How long the call took since the claim’s commit, in milliseconds. */
   | { type: 'succeeded'; end: StepEnd; durationMs: number }
   /** A lapsed one has no duration: its end was not seen. */
   | { type: 'failed'; error: UpstreamError; lapsed?: true; durationMs?: number }
@@ -298,7 +298,7 @@ function unresolvedAfter(
   return [...earlier, { ...open, ...evidence }];
 }
 
-/** No mail goes out where a captcha is asked for first. */
+/** If the provider asks for a captcha, it has sent no mail. */
 const hadNoEffect = ({ failure, reason, evidence }: UpstreamError) =>
   WITHOUT_EFFECT.has(failure) || reason === 'captcha_required' || !evidence.bytesSent;
 

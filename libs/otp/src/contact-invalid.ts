@@ -1,6 +1,6 @@
 import type { Row, StepEnd } from '#libs/onboarding';
 
-/** The provider refuses the contact itself. Where the caller did not name it, the provider's own record has it. */
+/** The provider refuses the contact itself. If the caller named none, it is the one in the provider's records. */
 export function contactInvalid({ sealedContact }: Row): NonNullable<StepEnd['result']> {
   const detail = 'The provider cannot send a code to the contact.';
   const pointer = sealedContact === null ? '/subject' : '/subject/contact/value';

@@ -36,7 +36,7 @@ export interface Start {
 
 export interface Resend {
   reason?: string | undefined;
-  /** Good for this sending only, e.g. the token of a captcha. */
+  /** Options of this sending only, e.g. the token of a captcha. */
   otp?: unknown;
 }
 
@@ -126,9 +126,9 @@ export class OtpService {
   }
 
   /**
-   * Has a new code sent. The old one is void, unless the new one certainly was not sent.
+   * Has a new code sent. The old one stays good only if the new one certainly was not sent.
    *
-   * @throws ProblemError `validation_failed` where `otp` has more than what is good for one sending.
+   * @throws ProblemError `validation_failed` if `otp` has more than the options of one sending.
    */
   async resend(id: string, { reason, otp }: Resend, terms: Terms): Promise<Row> {
     const asked = {
@@ -157,7 +157,7 @@ export class OtpService {
     return this.outcome.of(claimed, terms.waitMs);
   }
 
-  /** Seals what a resend gives for its one sending. The start has already chosen what a code is like. */
+  /** Seals the options of a resend's one sending. The start has already chosen the form of a code. */
   #onceOf(row: Row, otp: unknown, asked: Asked): Patch {
     this.claims.mustAllow(row, asked);
     const { provider } = this.#configured(row);
@@ -178,7 +178,7 @@ export class OtpService {
   #configured({ integration: name }: Row): Integration {
     const integration = this.integrations.find(name);
     if (integration) return integration;
-    // The caller may have given a form that must not be kept.
+    // The request may hold something that must not be kept.
     throw new ProblemError('not_ready', {
       detail: `Integration ${name} is not configured here: an operator must put it back.`,
       retryAfterS: 60,

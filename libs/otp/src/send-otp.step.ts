@@ -33,7 +33,7 @@ export class SendOtpStep implements Step, OnModuleInit {
     this.steps.register(this);
   }
 
-  /** From here on, what the code before led to is void. So is that code, unless {@link keptCode} keeps it. */
+  /** Makes the earlier code's session void, and the earlier code itself, unless {@link keptCode} keeps it. */
   firstPatch(): Patch {
     return {
       ...NO_CODE,
@@ -44,7 +44,7 @@ export class SendOtpStep implements Step, OnModuleInit {
     };
   }
 
-  /** Keeps a code that lives: it is void only once another may have been sent. */
+  /** Keeps a code that is still good: it is void only once another one may have been sent. */
   keptCode(): Patch {
     const kept = (column: string, otherwise: string) =>
       sql(`CASE WHEN o.state = 'otp_sent' THEN o.${column} ELSE ${otherwise} END`);
@@ -97,7 +97,7 @@ export class SendOtpStep implements Step, OnModuleInit {
   }
 
   rejected(row: Row, error: UpstreamError): StepEnd {
-    // The answer to a repeat of the same bytes is about the first try: nothing was sent.
+    // The answer to a repeat of the same bytes is about the first try, so nothing was sent.
     const isSettled = repeatsEffect(row, this.name) || !mayHaveSent(row);
     const codeLives = isSettled && hasLiveCode(row);
     const { reason } = error;
@@ -109,7 +109,7 @@ export class SendOtpStep implements Step, OnModuleInit {
     return { signal: 'step_failed', failure: told };
   }
 
-  /** A code that lives serves the user better than a wait for an operator. */
+  /** A code that is still good helps the user more than a wait for an operator. */
   misconfigured(row: Row): StepEnd | null {
     if (mayHaveSent(row) || !hasLiveCode(row)) return null;
     const detail =
@@ -126,7 +126,7 @@ export class SendOtpStep implements Step, OnModuleInit {
     };
   }
 
-  /** No mail went out: with a good token the caller may send at once, unless an earlier try may have sent one. */
+  /** No mail went out. The caller may resend at once, unless an earlier try may have sent a mail. */
   #captchaRequired(row: Row, codeLives: boolean): StepEnd {
     const noSooner = mayHaveSent(row) ? sql('o.otp_resend_at') : fromNow(0);
     const sends = repeatsEffect(row, this.name) ? 0 : -1;
@@ -142,7 +142,7 @@ export class SendOtpStep implements Step, OnModuleInit {
     codeLives: boolean,
     { noSooner = sql('o.otp_resend_at'), sends = 0 }: { noSooner?: SqlValue; sends?: number } = {},
   ): Pick<StepEnd, 'signal' | 'codeLives' | 'patch'> {
-    // Since the claim otpResendAt holds the cooldown's end, and nothing of the budgets.
+    // The claim has set otpResendAt to the end of the cooldown, without the budgets.
     const otpResendAt = this.budget.resendAt(noSooner, { sends });
     const patch: Patch = codeLives ? { otpResendAt } : { ...NO_CODE, reason: 'send_failed', otpResendAt };
     return { signal: 'send_gave_up', codeLives, patch };
@@ -159,10 +159,10 @@ export class SendOtpStep implements Step, OnModuleInit {
 
 const NO_CODE = { otpHandle: null, otpTargetBundle: null, otpExpiresAt: null, otpTriesLeft: 0 } as const;
 
-/** Whether an earlier try of this submission may have sent a code, which makes the one before void. */
+/** Whether an earlier try of this submission may have sent a code, which makes the code before it void. */
 const mayHaveSent = ({ unavailableCount, noAnswerCount }: Row) => unavailableCount + noAnswerCount > 0;
 
-/** Whether the code from before the resend can still be tried. */
+/** Whether the code from before the resend is still good. */
 const hasLiveCode = ({ otpHandle, otpExpiresAt, otpTriesLeft, now }: Row) =>
   otpHandle !== null && otpTriesLeft > 0 && otpExpiresAt !== null && otpExpiresAt > now;
 

@@ -6,8 +6,8 @@ import { shownMember } from './shown.js';
 type Issue = z.core.$ZodIssue;
 
 /**
- * What a schema found wrong, each fault located by JSON pointer (RFC 6901). Where none of a union's forms fits, these
- * are the faults of the form that the sender meant.
+ * The faults that a schema found, each located by JSON pointer (RFC 6901). If no form of a union fits, these are the
+ * faults of the form that the sender meant.
  *
  * @param root where the value stands in the request, e.g. `/subject`.
  */
@@ -33,7 +33,7 @@ export const faultsIn = (issues: readonly Issue[]): Issue[] =>
     return meant ? faults : [issue, ...faults];
   });
 
-/** The one form of the value's type that alone knows one of its members. */
+/** The only form that knows a certain member of the value. */
 function formMeant(forms: Issue[][]): Issue[] | null {
   const ofType = forms.filter((faults) => !faults.some(isOfRoot));
   if (ofType.length === 1) return ofType[0]!;

@@ -4,15 +4,15 @@ import ipaddr from 'ipaddr.js';
 const PORT = /:(?:\d{1,5}|_[\w.-]+)?$/;
 
 /**
- * The addresses of an `X-Forwarded-For` header, without ports, quotes, brackets and zones, as trusting a proxy needs
- * them. What stands left of a member that is no address is dropped: the proxy that wrote the member is the last whose
- * address is known, so that it counts as the client.
+ * The addresses of an `X-Forwarded-For` header, without ports, quotes, brackets and zones: the form that the check of
+ * trusted proxies needs. A member that is no address is dropped, with all members left of it. The proxy that wrote it
+ * then counts as the client, because its address is the last known one.
  *
  * @returns a header of bare addresses, or null where none is left.
  */
 export function bareForwardedFor(header: string): string | null {
   const addresses: string[] = [];
-  // Empty members are no members (RFC 9110 §5.6.1.2).
+  // Empty members are ignored (RFC 9110 §5.6.1.2).
   for (const member of header.split(',').reverse()) {
     if (member.trim() === '') continue;
     const address = addressIn(member);
@@ -28,12 +28,12 @@ function addressIn(member: string): string | null {
     .replace(/^"(.*)"$/, '$1')
     .trim();
   const [, inBrackets] = /^\[([^[\]]*)\]$/.exec(text.replace(PORT, '')) ?? [];
-  // Without brackets, the end of an IPv6 address may look like a port: the whole text comes first.
+  // Without brackets, the end of an IPv6 address may look like a port, so the whole text is tried first.
   const forms = inBrackets === undefined ? [text, text.replace(PORT, '')] : [inBrackets];
   return forms.map(bareAddress).find((address) => address !== null) ?? null;
 }
 
-/** One way to write each address: lower case, mapped IPv4 as IPv4, no zone. */
+/** The canonical form: lower case, mapped IPv4 as IPv4, no zone. */
 function bareAddress(text: string): string | null {
   if (ipaddr.IPv4.isValidFourPartDecimal(text)) return text;
   if (!ipaddr.IPv6.isValid(text)) return null;

@@ -15,9 +15,9 @@ export interface HealthCheck {
   check(): Promise<Finding>;
 }
 
-/** Several parts that one look tells about. Their names may change from look to look; none of them is vital. */
+/** Several checks with one read. Their names may change from read to read; none of them is vital. */
 export interface HealthChecks {
-  /** The name that `ready` shows where the look itself fails. */
+  /** The name that `ready` shows if the read itself fails. */
   name: string;
   check(): Promise<Record<string, Finding>>;
 }
@@ -98,7 +98,7 @@ export class Health {
     return { status: down.length > 0 ? 'degraded' : 'ok', checks };
   }
 
-  /** By name: each process finds them in the same order. */
+  /** Sorted by name, so that each process shows the same order. */
   async #look() {
     const single = this.#checks.map(async (each) => [{ ...each, finding: await run(each) }]);
     const found = (await Promise.all([...single, ...this.#groups.map(runGroup)])).flat();

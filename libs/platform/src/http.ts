@@ -77,7 +77,7 @@ export async function createHttpApp(
     answerClientError(new Error('CONNECT'), socket as Socket, requestLog),
   );
   if (trustedProxies.length > 0) {
-    // Fastify takes a member with a port for an address of its own, another one with each connection.
+    // For Fastify, an address with a port would be another address with each connection.
     fastify.addHook('onRequest', async ({ headers }) => {
       const given = [headers['x-forwarded-for'] ?? []].flat().join(',');
       const bare = bareForwardedFor(given);

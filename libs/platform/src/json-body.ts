@@ -1,10 +1,10 @@
 import type { FastifyInstance } from 'fastify';
 import { ProblemError } from '#libs/kernel';
 
-/** Ten passkeys have some 300. Each one costs parser and schema time, however few bytes it takes. */
+/** Ten passkeys have some 300. Each value costs parser and schema time, even if it has few bytes. */
 const MOST_VALUES = 8192;
 
-/** Fastify's own parser, for bodies that are not made of very many small values. */
+/** Fastify's own parser, but it refuses bodies with too many values. */
 export function limitJsonValues(fastify: FastifyInstance): void {
   const parse = fastify.getDefaultJsonParser('error', 'error');
   fastify.removeContentTypeParser('application/json');
@@ -15,7 +15,7 @@ export function limitJsonValues(fastify: FastifyInstance): void {
   });
 }
 
-/** Each value after the first follows one of three characters. Those in texts count too, but no text here has so many. */
+/** Each value after the first follows one of three characters. Those inside texts count too, but no valid text has so many. */
 function hasTooManyValues(json: string): boolean {
   let left = MOST_VALUES;
   for (let at = 0; at < json.length; at++) {

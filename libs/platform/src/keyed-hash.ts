@@ -7,7 +7,7 @@ import { createHmac, createSecretKey, hkdfSync, type KeyObject } from 'node:cryp
  */
 export class KeyedHash {
   readonly #root: Buffer;
-  /** By purpose; made of bytes for each hash, a key object would cost more than the hash does. */
+  /** By purpose, and kept: making a key object costs more than a hash. */
   readonly #keys = new Map<string, KeyObject>();
 
   /** @param key 32 bytes. */

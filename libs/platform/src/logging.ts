@@ -10,7 +10,7 @@ const REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/;
 
 declare module 'node:http' {
   interface IncomingMessage {
-    /** For the request's lines in the log: where it came from, and whose it is once that is known. */
+    /** For the request's lines in the log: its address, and its caller once that is known. */
     logged?: { address: string; caller?: string; operator?: string; reason?: string };
   }
 }
@@ -22,9 +22,9 @@ export function requestIdOf(request: IncomingMessage): string {
 }
 
 /**
- * JSON lines by pino. What is logged while a request is served has its `traceId`, method and path: no header, query or
- * body ever is, because a code, a session or a key would sooner or later be in one. The request's own line is
- * `RequestLog`'s, which also sees what is refused before this logger does.
+ * JSON lines by pino. A line that is written during a request has its `traceId`, method and path. Headers, query and body
+ * are never logged, because a code, a session or a key would sooner or later be in one. `RequestLog` writes the request's
+ * own line, because it also sees requests that are refused before this logger.
  */
 export function loggerOptions(config: Pick<Config, 'LOG_LEVEL'>): Params {
   return {

@@ -34,7 +34,7 @@ export class Metrics {
     collectDefaultMetrics({ register: this.registry, prefix: 'gangway_process_' });
   }
 
-  /** A value that each scrape reads. A label that a scrape does not find is not shown. */
+  /** A value that each scrape reads. A scrape shows only the labels that it finds. */
   gauge(
     name: string,
     help: string,

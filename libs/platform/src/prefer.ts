@@ -7,14 +7,14 @@ const MAX_WAIT_S = 30;
 export interface Preferences {
   /** How long the caller waits for a step's end, in milliseconds. */
   waitMs: number;
-  /** For `Preference-Applied`; null where nothing was asked for that we know. */
+  /** For `Preference-Applied`; null if the request has no preference that we know. */
   applied: string | null;
 }
 
 /**
- * How long a caller wants to wait for a step's end (RFC 7240 §4.1 and §4.3). A preference that is unknown, or that has a
- * value we cannot read, is ignored; a wait that is too long is as long as we allow. `respond-async` by itself waits for
- * nothing, and with `wait` for so long at the most.
+ * How long a caller wants to wait for a step's end (RFC 7240 §4.1 and §4.3). An unknown preference, or one with an invalid
+ * value, is ignored. A wait that is too long is cut to our maximum. `respond-async` alone does not wait; with `wait` it
+ * waits for that long at most.
  *
  * @param header the `Prefer` header, if any.
  */
@@ -30,7 +30,7 @@ export function preferencesOf(header: string | undefined): Preferences {
   };
 }
 
-/** A name, its value, and parameters that change none of it. It is slow on runs of blanks. */
+/** A name, its value, and parameters, which are ignored. The expression is slow on runs of blanks. */
 const PREFERENCE =
   /^\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s";]*)))?\s*(?:;.*)?$/s;
 

@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { PROBLEMS, ProblemError, type ProblemCode } from '#libs/kernel';
 import { shownPath } from './shown.js';
 
-/** Words for an outage of something we need, which is 503 and not 500; null for any other error. */
+/** A sentence for an outage of something we need, which is 503 and not 500; null for any other error. */
 export type OutageTest = (error: unknown) => string | null;
 
 /** Seconds after which a caller may ask again when we are not ready. */
@@ -21,7 +21,7 @@ const CODE_OF_STATUS: Record<number, ProblemCode> = {
   503: 'not_ready',
 };
 
-/** The code of an answer that something else than a {@link ProblemError} gave. */
+/** The code of an answer that does not come from a {@link ProblemError}. */
 export const codeOfStatus = (status: number): ProblemCode | undefined =>
   CODE_OF_STATUS[status] ?? (status >= 500 ? 'internal' : undefined);
 
@@ -39,7 +39,7 @@ export class ProblemFilter implements ExceptionFilter {
     sendProblem(this.problemOf(error), request, reply);
   }
 
-  /** What is said about an error. The error itself is the problem's cause, for the log. */
+  /** The problem for an error. The error itself becomes its cause, for the log. */
   problemOf(error: unknown): ProblemError {
     if (error instanceof ProblemError) return error;
     const outage = this.findOutage(error);

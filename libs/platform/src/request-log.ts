@@ -34,7 +34,7 @@ interface ProblemLine {
 const WINDOW_MS = 60_000;
 /** For one kind of problem and caller, where lines are bounded. */
 const LINES_PER_WINDOW = 60;
-/** A caller gets these as long as an outage or its own flood lasts. */
+/** An outage, or a caller's own flood, gives these to each of its requests. */
 const REPEATED: ReadonlySet<unknown> = new Set(['not_ready', 'rate_limited']);
 
 interface Count {
@@ -44,9 +44,9 @@ interface Count {
 }
 
 /**
- * Writes one line for each request that is answered: a problem at `info`, a fault of ours or an outage at `error`,
- * anything else at `debug`. What costs its sender nothing is bounded: the lines of a minute, then one with the number
- * of the others.
+ * Writes one line for each answered request: a 4xx at `info`, a 5xx at `error`, anything else at `debug`. Lines that a
+ * sender can cause without a valid token, or in a flood, are bounded: some lines a minute, then one with the number of the
+ * others.
  */
 @Injectable()
 export class RequestLog implements OnApplicationShutdown {
@@ -55,7 +55,7 @@ export class RequestLog implements OnApplicationShutdown {
 
   constructor(private readonly health: Health) {}
 
-  /** Writes the line of an answer, also where a plugin gave it. */
+  /** Writes the line of an answer, even if a plugin gave it. */
   answered(request: FastifyRequest, reply: FastifyReply): void {
     const { statusCode: status } = reply;
     const { caller, operator, address = request.ip, reason } = request.raw.logged ?? {};
@@ -66,12 +66,12 @@ export class RequestLog implements OnApplicationShutdown {
       status,
       method: request.method,
       route,
-      // A route that does not exist: the operator sees the mistake.
+      // Without a route, the path shows the operator the mistake.
       ...(route === undefined && { path: shownPath(request.url) }),
       caller,
       operator,
       address,
-      // Why a token was refused: the answer does not say it.
+      // Why a token was refused. The answer does not say it.
       reason,
       onboardingId: onboardingOf(request, route),
       durationMs: Math.round(reply.elapsedTime),
@@ -90,10 +90,10 @@ export class RequestLog implements OnApplicationShutdown {
     });
   }
 
-  /** Tells of a problem, or counts it. */
+  /** Writes the line of a problem, or counts it. */
   problem(line: ProblemLine): void {
     const { status, code, method = '', route = '' } = line;
-    // A process that stops refuses requests by plan: that is no outage.
+    // A stopping process refuses requests as planned: that is no outage.
     const planned = code === 'not_ready' && this.health.draining;
     const level = status >= 500 && !planned ? 'error' : 'info';
     if (!this.#hasRoom(line, level)) return;
@@ -132,7 +132,7 @@ function onboardingOf({ params, problem }: FastifyRequest, route: string | undef
   return typeof id === 'string' && isUuid(id) ? id.toLowerCase() : undefined;
 }
 
-/** Why it is our fault: our own words, and the error behind them. */
+/** The cause of a 5xx: our own detail, and the error behind it. */
 function causeOf(problem: Problem | undefined) {
   const { code, message, cause } = problem ?? {};
   const err = cause ?? (code === 'internal' ? problem : undefined);

@@ -50,7 +50,7 @@ function typeOf(value: unknown): string {
 
 function wrongType(expected: string, input: unknown): string {
   if (input === undefined) return `is missing: it must be ${nameOf(expected)}`;
-  // A query parameter becomes a number on its way here; its sender wrote a text.
+  // A query parameter is already converted to a number here, but its sender wrote a text.
   if (Number.isNaN(input)) return `must be ${nameOf(expected)}`;
   return `is ${nameOf(typeOf(input))}: it must be ${nameOf(expected)}`;
 }
@@ -76,7 +76,7 @@ const oneOf = (values: readonly unknown[]) => {
   return shown.length === 1 ? shown[0]! : `one of ${shown.join(', ')}`;
 };
 
-/** The sender's own names may be secrets in the wrong place, so that they are shown with care. */
+/** Shows the sender's own names with care, because they may be secrets in the wrong place. */
 function unknownMembers(issue: RawIssue & { code: 'unrecognized_keys' }): string {
   const unknown = [...new Set(issue.keys.map(shownMember))].join(', ');
   const known = issue.inst instanceof z.ZodObject ? Object.keys(issue.inst.shape as object) : [];

@@ -19,7 +19,7 @@ const TAG_BYTES = 16;
  * Encrypts what must not lie open in the database: AES-256-GCM with a random 96-bit IV (NIST SP 800-38D
  * §8.2.2), the place as additional data. The form is `id-length (1 byte) ‖ key id ‖ IV ‖ ciphertext ‖ tag`.
  *
- * Each key is a `KeyObject`: made of bytes for each operation, it would cost more than the operation does.
+ * Each key is kept as a `KeyObject`: making one for each operation would cost more than the operation.
  */
 export class Sealer {
   readonly #keys: ReadonlyMap<string, KeyObject>;

@@ -6,11 +6,11 @@ type Fault = string | null;
 
 const NO_HOST = '-';
 
-/** The address of PostgreSQL: what node-postgres would ignore, or read in another way than meant, is refused. */
+/** The address of PostgreSQL. Refuses parts that node-postgres would ignore or misread. */
 export const databaseUrl = () =>
   serverUrl(['postgres:', 'postgresql:'], findDatabaseFault).transform(asVerified);
 
-/** The address of Redis: what ioredis would ignore, or read in another way than meant, is refused. */
+/** The address of Redis. Refuses parts that ioredis would ignore or misread. */
 export const redisUrl = () => serverUrl(['redis:', 'rediss:'], findRedisFault);
 
 function serverUrl(protocols: string[], findFault: (parsed: URL) => Fault) {
@@ -42,15 +42,15 @@ function findUrlFault(value: string, protocols: string[], findFault: (parsed: UR
   return findFault(parsed);
 }
 
-/** Node parses no URL with a user and no host, but a socket is named so. It gets a host that no server has. */
+/** Node cannot parse a URL with a user and no host, which names a socket. So it gets a host that no server has. */
 function parsedUrl(value: string): URL | null {
   return URL.parse(value) ?? URL.parse(value.replace('@/', `@${NO_HOST}/`));
 }
 
-/** The password in a URL of a server, as it stands there. */
+/** The password in a server's URL, still encoded. */
 export const passwordIn = (value: string): string => parsedUrl(value)?.password ?? '';
 
-/** Between user and path, as it is written: an invalid URL has this part, too. */
+/** The text between user and path. An invalid URL has this part too. */
 function hostsOf(value: string): string {
   const authority = /^[a-z]+:\/\/([^/?#]*)/.exec(value)?.[1] ?? '';
   return authority.slice(authority.lastIndexOf('@') + 1);
@@ -65,10 +65,10 @@ function isEncoded(part: string): boolean {
   }
 }
 
-/** A mistyped name, and no more of it: a misplaced ? makes a parameter of half a password. */
+/** Shows only names that look like one: a misplaced ? makes a parameter of half a password. */
 const shown = (name: string) => (/^[A-Za-z_]{1,40}$/.test(name) ? name : 'with an odd name');
 
-/** Settings that Gangway makes by itself for each connection. */
+/** Parameters that Gangway sets itself for each connection. */
 const OURS = new Set([
   'client_encoding',
   'encoding',
@@ -137,7 +137,7 @@ function isReadable(path: string): boolean {
   }
 }
 
-/** node-postgres takes both modes for verify-full, and warns of a version that will not. What it does now is meant. */
+/** node-postgres treats both modes as verify-full, and warns that a later version will not. So verify-full is named. */
 function asVerified(value: string): string {
   const { searchParams } = parsedUrl(value)!;
   if (!/^(require|verify-ca)$/.test(searchParams.get('sslmode') ?? '')) return value;

@@ -17,7 +17,7 @@ export function refuseWrongMethods(fastify: FastifyInstance): void {
     const path = request.url.split('?', 1)[0]!;
     const known = [...routes.values()].filter((route) => route.path.test(path));
     const methods = [...new Set(known.flatMap((route) => [...route.methods]))].sort();
-    // A route that takes the method and yet was not found is a pattern that takes less than ours.
+    // The route takes the method but was not found: its own pattern is narrower than ours.
     if (methods.length === 0 || methods.includes(request.method)) return;
     reply.header('Allow', methods.join(', '));
     throw new ProblemError('method_not_allowed', {

@@ -16,7 +16,7 @@ export async function keyObjectsMade(
       return original(...args);
     };
   }
-  // Modules that have imported them by name are to call these, too.
+  // Modules that have imported them by name must call these too.
   syncBuiltinESMExports();
   try {
     await work();

@@ -16,8 +16,8 @@ export function testDatabaseUrl(): Promise<string> {
 }
 
 /**
- * How apps reach this worker's database: straight, or through the pooler that a long test puts in between. What a test
- * itself asks of its database goes straight.
+ * How apps reach this worker's database: directly, or through the pooler of a long test. A test's own statements always go
+ * directly.
  */
 export async function testDatabaseEnv(): Promise<Record<string, string>> {
   const url = new URL(await testDatabaseUrl());

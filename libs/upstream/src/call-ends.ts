@@ -5,7 +5,7 @@ import type { FailureClass, UpstreamError } from './upstream-error.js';
 export const CALLS = ['init-otp', 'verify-otp', 'create-authenticators', 'probe'] as const;
 export type CallName = (typeof CALLS)[number];
 
-/** Calls of one name can be in trouble, or `access`: upstream refuses our key or clock for all of them. */
+/** The name of the calls that fail, or `access` if upstream refuses our key or clock for all calls. */
 export type TroubleName = CallName | 'access';
 
 /** Failures in a row. Instants are on the monotonic clock. */
@@ -15,21 +15,21 @@ export interface Failures {
   lastAtMs: number;
   failure: FailureClass;
   status: number | null;
-  /** How long the last failure says something about now; null: until a call succeeds. */
+  /** How long the last failure counts; null: until a call succeeds. */
   goodForMs: number | null;
 }
 
 /** How long a failed step counts: longer than the wait between two attempts. */
 const STEP_GOOD_FOR_MS = 90_000;
-/** On top of what a provider has asked us to wait. */
+/** Added to the wait that a provider has asked for. */
 const AFTER_WAIT_MS = 30_000;
 
 /**
- * How the calls of an integration have ended in this process: the failures that the other processes do not know yet,
- * and when each kind of call last succeeded.
+ * How the calls of an integration have ended in this process: the failures that it has not reported to the others yet, and
+ * when each kind of call last succeeded.
  */
 export class CallEnds {
-  /** Runs after an end that changes what there is to tell. */
+  /** Runs after an end that changes the report. */
   changed: (() => void) | null = null;
   /** Runs when upstream begins to refuse our key or clock, and when it takes a request again. */
   accessChanged: ((refused: { status: number | null } | null) => void) | null = null;
@@ -42,7 +42,7 @@ export class CallEnds {
     private readonly limits: { probeGoodForMs: number; retryAfterMaxMs: number },
   ) {}
 
-  /** Since when this process's requests are refused as ours: the key, its scope, the clock. */
+  /** Since when upstream refuses this process's key, its scope or its clock. */
   get refused(): { sinceMs: number; status: number | null } | null {
     return this.#refused;
   }
@@ -59,10 +59,10 @@ export class CallEnds {
 
   failed(call: CallName, error: UpstreamError): void {
     switch (error.failure) {
-      // An answer that is understood: the provider works, and knows us. A rejected probe proves neither.
+      // The provider works and knows our key, because it has read the request. A rejected probe proves neither.
       case 'rejected':
         return call === 'probe' ? undefined : this.succeeded(call);
-      // Says neither that the provider works nor that it does not.
+      // Does not show whether the provider works.
       case 'rejected_unclear':
         return;
       case 'misconfigured':

@@ -4,7 +4,7 @@ import { httpDate } from './http-date.js';
 
 /** How long a reading counts. While it stops the steps, the clock watch renews it. */
 const TRUSTED_MS = 60_000;
-/** The wall clock was set, or the machine slept, where our two clocks part by more within a reading's life. */
+/** If our two clocks differ by more during a reading's life, the wall clock was set or the machine slept. */
 const PARTED_MS = 1_000;
 
 /** What one answer says: the provider's clock is between `leastMs` and `mostMs` ahead of ours (negative: behind). */
@@ -15,7 +15,7 @@ interface Reading {
   at: Instant;
 }
 
-/** From which distance a reading is worth a second one, and from which nothing is sent. Milliseconds. */
+/** From `warnMs` on, a reading needs a second one. From `stopMs` on, nothing is sent. Milliseconds. */
 export interface SkewLimits {
   warnMs: number;
   stopMs: number;
@@ -43,7 +43,7 @@ export class ClockSkew {
     const reading = readingOf(answer);
     if (!reading) return;
     const before = this.#current();
-    // The same second again is no second reading, and a page from a cache always has the same.
+    // The same second is no second reading: a page from a cache always has the same `Date`.
     if (before?.dateMs === reading.dateMs) return;
     const agrees = before !== null && overlap(before, reading);
     this.#agreedMs = agrees ? Math.min(distance(before), distance(reading)) : 0;
@@ -71,7 +71,7 @@ export class ClockSkew {
     return this.lastMs() >= this.limits.stopMs;
   }
 
-  /** Whether another answer is wanted: to confirm a distance, or to learn that it is over. */
+  /** Whether another answer is needed: to confirm a distance, or to see that it is over. */
   get wantsAnswer(): boolean {
     const { warnMs } = this.limits;
     return this.stops || this.mayStop || (this.lastMs() >= warnMs && this.ms() < warnMs);
@@ -90,7 +90,7 @@ export class ClockSkew {
 
 function readingOf({ headers, sentAt, headAt }: Pick<HttpAnswer, 'headers' | 'sentAt' | 'headAt'>) {
   const dateMs = httpDate(headers['date']);
-  // `Age` says that a cache gave it, with the `Date` of long ago (RFC 9111 §5.1).
+  // An answer with `Age` comes from a cache and has an old `Date` (RFC 9111 §5.1).
   if (dateMs === null || headers['age'] !== undefined || haveParted(sentAt, headAt)) return null;
   // The header's second began up to a second before it was written, between our sending and its arrival.
   const mostMs = dateMs + 1_000 - sentAt.wallMs;

@@ -2,12 +2,12 @@ import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShut
 import { CONFIG, type Config } from '#libs/platform';
 import { Integrations, type Integration } from './integrations.js';
 
-/** At least so often, so that a step that was stopped for a clock is not stopped for long. */
+/** Short, so that the clocks do not stop steps for longer than they must. */
 const LOOK_EVERY_MS = 5_000;
 
 /**
- * Asks a provider for its time while its clock stops the steps, or while one answer alone says that it should. No step
- * is sent to find out.
+ * Asks a provider for its time while the clocks stop the steps, or while a distance needs a second answer. So no step has
+ * to be sent to find out.
  */
 @Injectable()
 export class ClockWatch implements OnApplicationBootstrap, OnApplicationShutdown {
@@ -40,7 +40,7 @@ export class ClockWatch implements OnApplicationBootstrap, OnApplicationShutdown
     try {
       await provider.probe({ timeoutMs: this.config.CALL_TIMEOUT_MS, beforeSend: () => undefined });
     } catch {
-      // The answer's date is all that is wanted, and a refusal has one too.
+      // Only the answer's date is needed, and a refusal has one too.
     } finally {
       this.#asking.delete(name);
     }

@@ -35,7 +35,7 @@ export type GuardConfig = Pick<
 
 /** A probe that failed counts until two more could have been made. */
 const PROBES_MISSED = 2;
-/** Health looks only every few seconds whether a probe is due. */
+/** Health checks only every few seconds whether a probe is due. */
 const PROBE_SLACK_MS = 5_000;
 
 /**
@@ -46,7 +46,7 @@ const PROBE_SLACK_MS = 5_000;
 export class GuardedProvider implements UpstreamProvider {
   readonly kind;
   readonly custody;
-  /** How calls have ended in this process; those that the breaker held back are none. */
+  /** How calls have ended in this process, without those that the breaker held back. */
   readonly ends: CallEnds;
   /** Runs whenever the breaker changes. */
   breakerChanged: ((state: BreakerState) => void) | null = null;
@@ -147,8 +147,8 @@ export class GuardedProvider implements UpstreamProvider {
   }
 
   /**
-   * Without calls a half open breaker would never learn that the outage is over. No retry is due for so long that one
-   * would have come; then the answer to a probe is enough.
+   * Without calls, a half open breaker would never close. After the longest wait of a retry, no call is to be expected, and
+   * the answer to a probe is enough.
    */
   #closeWhenIdle(): void {
     const idleMs = this.clock.monotonicMs() - this.#halfOpenSinceMs;

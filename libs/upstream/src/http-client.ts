@@ -12,7 +12,7 @@ import type { CallLimits } from './upstream-provider.js';
 /** An answer larger than this is not read: nothing that we ask for comes near it. */
 const MAX_ANSWER_BYTES = 256 * 1024;
 
-/** At most so many rounds of I/O follow a deadline, each only if the one before brought something. */
+/** At most this many rounds of I/O follow a deadline. A round follows only if the one before has read something. */
 const LAST_ROUNDS = 16;
 
 export interface HttpRequest {
@@ -27,7 +27,7 @@ export interface HttpRequest {
   body?: string;
 }
 
-/** One moment on both clocks: only the wall clock can be set. */
+/** One instant on both clocks. Only the wall clock can be set. */
 export interface Instant {
   wallMs: number;
   monotonicMs: number;
@@ -41,7 +41,7 @@ export interface HttpAnswer {
   /** Whether its bytes were no UTF-8: the text then has replacements in it. */
   garbled?: boolean;
   evidence: CallEvidence;
-  /** When the request began to leave, and when the head of the answer was here. */
+  /** When the request began to leave, and when the head of the answer arrived. */
   sentAt: Instant;
   headAt: Instant;
 }
@@ -100,7 +100,7 @@ export class UpstreamHttpClient implements OnApplicationShutdown {
       pool = new Pool(origin, {
         connections: this.config.UPSTREAM_CONNECTIONS,
         pipelining: 1,
-        // HTTP/1.1 only: over HTTP/2, undici repeats requests that a server leaving (GOAWAY) did not take.
+        // HTTP/1.1 only: over HTTP/2, undici repeats requests that a closing server (GOAWAY) did not take.
         connect: withoutInterimAnswers(
           buildConnector({ timeout: this.config.CONNECT_TIMEOUT_MS, allowH2: false }),
         ),
@@ -159,7 +159,7 @@ class Exchange {
         controller?.abort(new Error(detail));
       };
       const tooLate = () => cutOff(`no whole answer within ${Math.round(this.call.timeoutMs)} ms`);
-      // Timers run before sockets are read. After a stop of this process, the answer may lie there already.
+      // Timers run before sockets are read. If this process was stopped, the answer may be in the socket already.
       const readWhatIsThere = (roundsLeft: number) => {
         const before = `${this.#status} ${size}`;
         setImmediate(() => {

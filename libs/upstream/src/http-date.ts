@@ -10,7 +10,7 @@ const FORMS = [
 ].map((form) => new RegExp(`^${form}$`));
 
 /**
- * Reads an HTTP date. `Date.parse` will not do: it takes `asctime` for local time, and nearly any text for a date.
+ * Reads an HTTP date. `Date.parse` does not fit: it reads `asctime` as local time, and nearly any text as a date.
  *
  * @returns milliseconds since the epoch, or null where the field is absent, given twice, or no date.
  */

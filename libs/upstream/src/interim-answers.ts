@@ -1,18 +1,18 @@
 import type { Socket } from 'node:net';
 import type { buildConnector } from 'undici';
 
-/** `HTTP/1.1 100 `: fewer bytes do not show the status yet. */
+/** The length of `HTTP/1.1 100 `. Fewer bytes do not show the status. */
 const STATUS_LINE_BYTES = 13;
 /** 101 is no interim answer: the server goes on in another protocol (RFC 9110 §15.2.2). */
 const INTERIM = /^HTTP\/1\.[01] 1(?!01)\d\d[ \r]/;
 const HEAD_END = '\r\n\r\n';
-/** As much as undici takes for a head. */
+/** The size of a head that undici accepts. */
 const MAX_HEAD_BYTES = 16 * 1024;
 const NOTHING = Buffer.alloc(0);
 
 /**
- * Wraps a connector so that interim answers (1xx) never reach undici. A client must skip those that it did not ask
- * for (RFC 9110 §15.2), and undici destroys the connection at a `100 Continue` (nodejs/undici#197).
+ * Wraps a connector so that interim answers (1xx) never reach undici. A client must skip them even if it did not ask for
+ * them (RFC 9110 §15.2), but undici destroys the connection at a `100 Continue` (nodejs/undici#197).
  */
 export function withoutInterimAnswers(connect: buildConnector.connector): buildConnector.connector {
   return (options, callback) =>
@@ -22,7 +22,7 @@ export function withoutInterimAnswers(connect: buildConnector.connector): buildC
     });
 }
 
-/** Interim answers can only stand between a request and its answer: all other bytes pass untouched. */
+/** Interim answers only come between a request and its answer. All other bytes pass unchanged. */
 function skipInterimAnswers(socket: Socket): void {
   const read = socket.read.bind(socket) as (size?: number) => Buffer | null;
   const write = socket.write.bind(socket) as (...args: unknown[]) => boolean;

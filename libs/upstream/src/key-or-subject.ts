@@ -2,7 +2,7 @@ import type { Clock } from '#libs/kernel';
 import { UpstreamError } from './upstream-error.js';
 import type { Call, CallLimits, Subject } from './upstream-provider.js';
 
-/** For so long a success with one subject says that our key is good. */
+/** How long a success with one subject proves that our key is good. */
 const PROVEN_FOR_MS = 60_000;
 
 interface Success {
@@ -11,8 +11,8 @@ interface Success {
 }
 
 /**
- * Tells a refusal of our key from that of a single subject, where the answer leaves it open. It is of the subject where
- * the key has just worked for another one, the probe finds it good, and the same call is refused once more.
+ * Distinguishes a refusal of our key from that of a single subject if the answer does not say which. It is about the
+ * subject if the key has just worked for another one, the probe succeeds, and the same call is refused once more.
  */
 export class KeyOrSubject {
   /** By the name of the call: the last successes with two different subjects. */
@@ -60,7 +60,7 @@ export class KeyOrSubject {
     }
   }
 
-  /** A refusal before anything was done may be repeated. It may also have been one server that lagged behind. */
+  /** Repeats a call that was refused before it had an effect. One server with old data may have refused it. */
   async #again<T>(make: () => Promise<T>): Promise<T> {
     try {
       return await make();

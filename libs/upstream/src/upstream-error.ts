@@ -28,7 +28,7 @@ export type RejectionReason =
   | 'attestation_invalid'
   | 'credential_already_registered'
   | 'authenticator_limit'
-  /** Another limit of what the provider's customer may have. No wait helps. */
+  /** Another limit that the provider sets for its customer. Waiting does not help. */
   | 'resource_limit'
   /** A policy of the provider's customer asks for more people's votes. */
   | 'consensus_needed'
@@ -51,7 +51,7 @@ export interface UpstreamErrorOptions {
   reason?: RejectionReason;
   /** What `Retry-After` said, in milliseconds from now. */
   retryAfterMs?: number;
-  /** With `misconfigured`: the answer leaves open what it refuses, our key or this one subject. */
+  /** With `misconfigured`: the answer does not say whether it refuses our key or this one subject. */
   mayBeOfSubject?: boolean;
   cause?: unknown;
 }

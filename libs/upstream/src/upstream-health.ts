@@ -7,8 +7,8 @@ import { Integrations, type Integration } from './integrations.js';
 const OPENNESS = { closed: 0, half_open: 0.5, open: 1 };
 
 /**
- * What this process itself sees of each upstream: its metrics and its log lines. Readiness tells what all processes
- * see together (`libs/onboarding/src/integration-health.ts`).
+ * What this process itself sees of each upstream, as metrics and log lines. Readiness shows what all processes see together
+ * (`libs/onboarding/src/integration-health.ts`).
  */
 @Injectable()
 export class UpstreamHealth implements OnApplicationShutdown {
@@ -55,7 +55,7 @@ export class UpstreamHealth implements OnApplicationShutdown {
     const about = { integration: name, process: this.process };
     let told: BreakerState = 'closed';
     provider.breakerChanged = (breaker) => {
-      // A trial that fails is no news: there is one every few seconds for as long as an outage lasts.
+      // A failed trial needs no line: there is one every few seconds during an outage.
       const news = (breaker === 'closed') !== (told === 'closed');
       told = breaker;
       const line = { ...about, breaker };

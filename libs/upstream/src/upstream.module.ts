@@ -83,7 +83,7 @@ function signingKeysOf(integration: IntegrationConfig, ring: KeyRing, config: Co
   });
 }
 
-/** Only Byzantine limits a signature to a minute. Elsewhere, clocks that are apart are shown and stop nothing. */
+/** Only Byzantine limits a signature to a minute. For other providers, a clock distance is shown and stops nothing. */
 const skewLimits = ({ provider }: IntegrationConfig, config: Config): SkewLimits => ({
   warnMs: config.CLOCK_SKEW_WARN_MS,
   stopMs: provider === 'byzantine' ? config.CLOCK_SKEW_STOP_MS : Infinity,

@@ -123,7 +123,7 @@ export class ByzantineProvider implements UpstreamProvider {
   async probe(call: CallLimits): Promise<void> {
     const answer = await this.#send(call, 'probe', 'GET', '/v1/integrator/whoami');
     if (answer.status < 200 || answer.status > 299) throw this.#refusal(answer, 'probe');
-    // All parked rows would follow: here, the doubt of one answer is enough.
+    // A wrong probe would release all parked rows, so a single answer is enough to doubt the clock here.
     if (this.skew.stops || this.skew.mayStop) throw clocksApart(this.skew.lastMs());
     const { capabilities } = this.#read(answer, whoamiAnswer);
     if (!capabilities.canWrite)
@@ -207,7 +207,7 @@ export class ByzantineProvider implements UpstreamProvider {
   }
 }
 
-/** Key, signature and scope are checked before the body is looked at: nothing was done. Not so the subject. */
+/** Upstream checks key, signature and scope before the body, so nothing was done. It checks the subject later. */
 const refusesKey = (answer: HttpAnswer): boolean =>
   (answer.status === 401 || answer.status === 403) && readText(textOf(answer)) !== 'subject_not_found';
 

@@ -18,7 +18,7 @@ export const otpAuthAnswer = z.object({
   }),
 });
 
-/** Passkeys are always sent, so that an empty list says nothing of them. */
+/** A request always has passkeys, so an answer with an empty list says nothing about them. */
 export const createAuthenticatorsAnswer = z.object({ authenticatorIds: opaqueIds.min(1) });
 
 /** A key that can only read passes every probe and fails every step. */

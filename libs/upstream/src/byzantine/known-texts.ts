@@ -37,14 +37,14 @@ export const KNOWN_TEXTS: readonly KnownText[] = [
   },
 ];
 
-/** What a 401 or 403 says of our key, its scope or our clock. */
+/** Texts of a 401 or 403 about our key, its scope or our clock. */
 const OF_THE_KEY = /public key|pubkey|signature|timestamp|credential|api key|read.only/i;
 
-/** @returns what the text means, or null where it is not known. Byzantine stands on Turnkey, and passes on its texts. */
+/** @returns what the text means, or null if it is unknown. Byzantine uses Turnkey, and may pass its texts on. */
 export function readText(text: string): KnownText['means'] | null {
   const start = text.slice(0, READ_CHARACTERS);
   return KNOWN_TEXTS.find((known) => known.text.test(start))?.means ?? readPassedOn(start);
 }
 
-/** Whether the text of a 401 or 403 speaks of our key, and so of every request. */
+/** Whether the text of a 401 or 403 is about our key, and so about every request. */
 export const speaksOfKey = (text: string): boolean => OF_THE_KEY.test(text.slice(0, READ_CHARACTERS));

@@ -94,7 +94,7 @@ export const KNOWN_REFUSALS: readonly Known[] = [
   { text: /origin is not allowed/i, means: 'origin_refused', seen: 'sandbox' },
 ];
 
-/** Refusals that a provider on top of Turnkey passes on. They are about the user, and not about our key. */
+/** Refusals that a provider which uses Turnkey passes on. They are about the user, not about our key. */
 const PASSED_ON: ReadonlySet<Meaning> = new Set([
   'contact_invalid',
   'authenticator_limit',
@@ -103,7 +103,7 @@ const PASSED_ON: ReadonlySet<Meaning> = new Set([
 ]);
 export type PassedOn = 'contact_invalid' | 'authenticator_limit' | 'resource_limit' | 'throttled';
 
-/** @returns what Turnkey's own words inside another provider's text mean, or null where there are none. */
+/** @returns the meaning of Turnkey's text inside another provider's text, or null if it has none. */
 export function readPassedOn(text: string): PassedOn | null {
   const start = text.slice(0, READ_CHARACTERS);
   const known = KNOWN_REFUSALS.find(

@@ -19,7 +19,7 @@ export interface NewPasskeys {
   repeated: boolean;
 }
 
-/** Passkeys are always sent, so that an empty list says nothing of them. */
+/** A request always has passkeys, so an answer with an empty list says nothing about them. */
 const created = z.object({ authenticatorIds: opaqueIds.min(1) });
 const stored = z.object({
   authenticators: z.array(z.object({ authenticatorId: opaqueId, credentialId: z.string() })),

@@ -16,7 +16,7 @@ export interface Asked {
   ageMs: number | null;
   /** Whether it has a web origin of the caller's, and not the integration's. */
   withOrigin?: boolean;
-  /** Whether it has a place for the token of a captcha. */
+  /** Whether it can take the token of a captcha. */
   takesCaptcha?: boolean;
 }
 
@@ -147,7 +147,7 @@ function meant(
   }
 }
 
-/** Our key is not known in a subject's organization. Whether it is in our own, the probe says. */
+/** A subject's organization does not know our key. The probe shows whether our own does. */
 export class ForeignKey extends UpstreamError {
   constructor({ failure, message, evidence }: UpstreamError) {
     super(failure, { detail: message, evidence });
