@@ -1,6 +1,6 @@
 /**
- * `npm run bench:check`: whether an onboarding became dearer. Counts and ratios are held to the bounds in
- * bounds.json. Ratios against references in the same run, since absolute figures would judge the machine.
+ * `npm run bench:check` finds out whether an onboarding became more expensive. It compares counts and ratios with
+ * bounds.json. Ratios are those to references in the same run, because absolute figures would judge the machine.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -16,7 +16,7 @@ import { Field, noiseOf, type Plan, type Result } from './rounds.js';
 const PLAN: Plan = { settings: [{ atOnce: 16, delayMs: 0 }], pairs: 2, warmMs: 500, windowMs: 1_200 };
 const COMPARED = new Set<ContenderName>(['relay', 'usual', 'gangway']);
 const BOUNDS = join(CHECKOUT, 'bench', 'bounds.json');
-/** Outside the checkout: a machine stays noisy when the next run makes another one. */
+/** Outside the checkout, because the next run may use another checkout on the same noisy machine. */
 const NOISY_BEFORE = join(cacheFolder(), 'bench-noisy-runs');
 
 await runTool(async () => {

@@ -20,7 +20,7 @@ export interface Running {
   url: string;
   token: string;
   service: number;
-  /** The processes beside the service that are its own, the worker among them. */
+  /** The service's other processes, such as its worker. */
   beside: number[];
   worker?: number;
   databaseUrl: string;
@@ -118,7 +118,7 @@ async function startGangway(
     INTEGRATION_BYZANTINE_RP_NAME: 'Bench',
     INTEGRATION_BYZANTINE_ORIGINS: ORIGIN,
     RATE_LIMIT_CALLER_PER_MINUTE: NO_LIMIT,
-    // On a busy machine a late claim would become a retry, which is another thing to measure.
+    // On a busy machine a late claim would become a retry, and the bench does not measure retries.
     CLAIM_MAX_AGE_MS: '9000',
     DRAIN_NOTICE_MS: '0',
   };
@@ -180,7 +180,7 @@ async function startPooled(surroundings: Surroundings): Promise<Running> {
 }
 
 /**
- * Starts a Node.js process that this one ends with itself. A reference also ends where its channel
+ * Starts a Node.js process that ends together with this one. A reference also ends when its channel
  * closes.
  */
 function launch(args: string[], env: Record<string, string>, channel = false): ChildProcess {
@@ -199,7 +199,7 @@ const lastWords = new WeakMap<ChildProcess, string>();
 async function untilReady(child: ChildProcess, url: string): Promise<void> {
   for (const until = Date.now() + 120_000; Date.now() < until; await wait(50)) {
     if (child.exitCode !== null || child.signalCode !== null) break;
-    // A reference has no such route: any answer of its own means that it is up.
+    // A reference has no such route: any answer means that it is up.
     const answer = await fetch(`${url}/health/ready`).catch(() => undefined);
     if (answer && answer.status !== 503) return;
   }

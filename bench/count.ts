@@ -6,9 +6,9 @@ import { Pool } from 'undici';
 import type { Contender, Surroundings } from './contenders.js';
 import { CALLS, walk, type CallName } from './walk.js';
 
-/** What one onboarding costs in things that can be counted. They depend on no noise. */
+/** The countable costs of one onboarding. They do not depend on noise. */
 export interface Counts {
-  /** Times that the service waits for PostgreSQL. */
+  /** How often the service waits for PostgreSQL. */
   roundTrips: number;
   roundTripsByCall: Record<CallName, number>;
   /** Statements that the service sends, BEGIN and COMMIT among them. */
@@ -23,8 +23,8 @@ export interface Counts {
 
 /**
  * Runs onboardings one after another, through a proxy that counts the messages of PostgreSQL's protocol.
- * The worker is stopped meanwhile, since a good onboarding needs none. Medians hide what the service does
- * by the clock.
+ * The worker is stopped meanwhile, because a good onboarding does not need it. Medians hide the service's
+ * periodic work.
  */
 export async function count(contender: Contender, surroundings: Surroundings, times = 61): Promise<Counts> {
   const proxies: Proxy[] = [];
@@ -62,7 +62,7 @@ export async function count(contender: Contender, surroundings: Surroundings, ti
       await proxy!.quiet();
       byCall.authenticators.push(byCall.authenticators.pop()! + proxy!.roundTrips - last);
       statements.push(now().statements - before.statements);
-      redisCommands.push((await server.redisCommands()) - redisBefore - 1); // its own INFO is one
+      redisCommands.push((await server.redisCommands()) - redisBefore - 1); // the INFO of the count itself is one
       commits.push((await server.writes()) - writesBefore);
       walBytes.push((await server.walBytes()) - walBefore);
     }

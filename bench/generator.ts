@@ -1,7 +1,7 @@
 /**
- * The load: a closed loop in a process of its own. So many onboardings are always under way; each new one
- * starts when another ends. It says when its window begins and ends, and counts only what was completed
- * in between.
+ * The load: a closed loop in a process of its own. A fixed number of onboardings is always under way; a new
+ * one starts when another ends. It reports when its window begins and ends, and counts only the onboardings
+ * that were completed in between.
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { Pool } from 'undici';

@@ -1,10 +1,10 @@
 /**
- * Decides whether `npm run bench:check` passes. Counts are judged in every run. Ratios are judged only
- * where the machine was quiet enough to say anything: on a noisy one they pass, loudly, but not three
- * times in a row on main.
+ * Decides whether `npm run bench:check` passes. Counts are judged in every run. Ratios are judged only if
+ * the machine was quiet enough. On a noisy machine they pass with a warning, but not three times in a row on
+ * main.
  */
 
-/** What does not depend on noise, per onboarding. */
+/** Costs per onboarding that do not depend on noise. */
 export interface Counted {
   roundTrips: number;
   statements: number;
@@ -21,7 +21,7 @@ export interface Ratios {
   cpuOfRelay: number | null;
 }
 
-/** What is committed beside this file. */
+/** The committed bounds (bounds.json). */
 export interface Bounds {
   atMost: Counted & { cpuOfRelay: number };
   atLeast: { rateOfRelay: number; rateOfUsual: number };
@@ -34,15 +34,15 @@ export interface Try {
   noise: number;
 }
 
-/** Beyond this the ratios say nothing. */
+/** Above this, the ratios prove nothing. */
 export const TOO_NOISY = 1 / 3;
-/** So many noisy runs in a row on main fail: a check that never judges is none. */
+/** This many noisy runs in a row on main fail: a check that never judges is useless. */
 export const NOISY_RUNS = 3;
 
 export interface Evidence {
   counted: Counted;
   bounds: Bounds;
-  /** At most two: the second is made where the first was noisy. */
+  /** At most two: the second one follows if the first was noisy. */
   tries: readonly Try[];
   onMain: boolean;
   /** How many runs on main before this one were noisy, without a quiet one between. */
@@ -94,11 +94,11 @@ function ratioFaults(
   ];
 }
 
-// A figure that could not be had is NaN, and NaN keeps no bound.
+// A missing figure is NaN, and NaN keeps no bound.
 const moreThan = (what: string, value: number, bound: number): string[] =>
   value <= bound ? [] : [`${what}: ${shown(value)}, at most ${shown(bound)} allowed`];
 const lessThan = (what: string, value: number, bound: number): string[] =>
   value >= bound ? [] : [`${what}: ${shown(value)}, at least ${shown(bound)} wanted`];
 
-/** Three digits are what a measurement is good for. */
+/** A measurement has no more than three good digits. */
 export const shown = (value: number): string => String(Number(value.toPrecision(3)));

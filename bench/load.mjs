@@ -1,6 +1,6 @@
 /**
- * Lets Node.js run the TypeScript of this folder, decorators included. A file of this folder is its own
- * source; everything else of the project is what `npm run build` made.
+ * Lets Node.js run the TypeScript of this folder, including decorators. Other files of the project are
+ * loaded as `npm run build` has compiled them.
  *
  *   node --import ./bench/load.mjs bench/run.ts
  */

@@ -21,7 +21,7 @@ export interface Sample {
   rssMb: number | null;
 }
 
-const TICK_MS = 10; // Linux counts CPU in hundredths of a second, whatever the kernel's own clock.
+const TICK_MS = 10; // Linux reports CPU in hundredths of a second, with any kernel clock.
 
 interface Cpu {
   ms: number;

@@ -5,7 +5,7 @@ import { killContenders, type Surroundings } from './contenders.js';
 import { startUpstream, type Upstream } from './rounds.js';
 import { startServers } from './servers.js';
 
-/** Installs what the references are written with, at the first time and after a change of the lock file. */
+/** Installs the packages of the references, the first time and after a change of the lock file. */
 export function installPackages(): void {
   install(join(CHECKOUT, 'bench'), 'all');
 }

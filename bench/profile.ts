@@ -133,7 +133,7 @@ interface CpuProfile {
   timeDeltas: number[];
 }
 
-/** Microseconds by package. What Node.js does is charged to the package that called it, or else to itself. */
+/** Microseconds by package. Time in Node.js counts for the package that called it, or else for Node.js. */
 export function byPackage({ nodes, samples, timeDeltas }: CpuProfile): Map<string, number> {
   const self = new Map<number, number>();
   samples.forEach((id, i) => self.set(id, (self.get(id) ?? 0) + timeDeltas[i]!));
@@ -157,7 +157,7 @@ const PROFILER = 'the profiler';
 function packageOf({ functionName, url }: { functionName: string; url: string }): string | undefined {
   if (functionName === '(root)') return undefined;
   if (url.startsWith('node:inspector') || url.includes('/bench/profiler.mjs')) return PROFILER;
-  // The profiler's own words for what is no function: idle, program, garbage collector.
+  // The profiler's names for time outside of functions: idle, program, garbage collector.
   if (/^\(.*\)$/.test(functionName)) return functionName;
   const installed = /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(url);
   if (installed) return installed[1];

@@ -37,7 +37,7 @@ export interface Report {
 /** How many processes waited for a core before the bench began. */
 export const loadBefore = (): number => loadavg()[0]!;
 
-/** With more than this before the bench began, other programs take a share of what it measures. */
+/** Above this load before the bench, other programs disturb the measurement. */
 const BUSY = 1;
 
 export function reportOf(

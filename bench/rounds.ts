@@ -12,7 +12,7 @@ export interface Setting {
 
 export interface Plan {
   settings: Setting[];
-  /** How often all take their turns: once in order, and once in reverse. */
+  /** How often all contenders take their two turns: once in order, and once in reverse. */
   pairs: number;
   warmMs: number;
   windowMs: number;
@@ -43,7 +43,7 @@ export async function startUpstream(): Promise<Upstream> {
   };
 }
 
-/** Contenders that are up and wait for their turns, stopped by a signal. */
+/** Contenders that are started and wait for their turns, stopped by a signal. */
 export class Field {
   readonly #generator: ChildProcess = forkHelper('generator.ts');
 
@@ -73,7 +73,7 @@ export class Field {
     return new Field(contenders, running, surroundings, upstream);
   }
 
-  /** Lets all take turns: A B C … C B A, so that a machine that slows down slows all of them. */
+  /** Lets all take turns: A B C … C B A, so that a machine that becomes slower affects all of them. */
   async play({ settings, pairs, warmMs, windowMs }: Plan, say: (line: string) => void): Promise<Result[]> {
     const results: Result[] = [];
     for (const setting of settings) {
@@ -113,7 +113,7 @@ export class Field {
 export const nameOf = ({ atOnce, delayMs }: Setting) => `${atOnce} at once, provider ${delayMs} ms`;
 const rounded = ({ perSecond }: Sample) => perSecond.toFixed(0);
 
-/** The references that say how noisy the machine is: they do nothing that could vary by itself. */
+/** The references that show the noise of the machine, because their own work does not vary. */
 const STEADY = new Set<string>(['relay', 'usual']);
 
 /**

@@ -1,5 +1,5 @@
 /**
- * `npm run bench`: Gangway beside what it could be replaced by, in one run on one machine.
+ * `npm run bench` compares Gangway with other ways to build the service, in one run on one machine.
  *
  *   npm run bench                    all, in some twenty minutes
  *   npm run bench -- --quick         a first look, in under a minute

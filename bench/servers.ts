@@ -34,7 +34,7 @@ const PASSWORD = 'only-for-one-bench-run';
  * Starts a PostgreSQL and a Redis for one run, writing to disk as in production: fsync on, the append-
  * only file synced every second.
  *
- * @param statements whether PostgreSQL also counts by statement, which costs it a little
+ * @param statements whether PostgreSQL also counts by statement, which makes it a little slower
  */
 export async function startServers(statements: boolean): Promise<Servers> {
   const base = serversFolder();
@@ -62,7 +62,7 @@ export async function startServers(statements: boolean): Promise<Servers> {
   };
 }
 
-/** No checkpoint falls into a round: it would make one contender pay for the pages of all. */
+/** Prevents checkpoints during a turn: one contender would pay for the pages of all. */
 async function settle(url: string, statements: boolean): Promise<void> {
   const settings: Record<string, string> = { checkpoint_timeout: '1h', max_wal_size: '16GB' };
   if (statements) {

@@ -1,6 +1,6 @@
 /**
- * A stand-in for the provider that checks nothing and answers at once, or after a delay: a process of its
- * own, so that its CPU is not counted as anyone else's.
+ * A stand-in for the provider that checks nothing and answers at once, or after a delay. It is a process of
+ * its own, so that its CPU does not count for a contender.
  */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';

@@ -15,7 +15,7 @@ export type CallName = (typeof CALLS)[number];
 /** The calls that carry an `Idempotency-Key`. */
 export const KEYED: readonly CallName[] = ['start', 'verify', 'authenticators'];
 
-/** Told of each call when its answer has been read. */
+/** Called for each call when its answer has been read. */
 export type OnCall = (name: CallName, ms: number) => void | Promise<void>;
 
 /**

@@ -34,7 +34,7 @@ const PRELOADED = join(CHECKOUT, 'dist', 'tools', 'inherited-ports.js');
 /** After standard input, output and error. */
 const FIRST_FD = 3;
 
-/** Node.js names the descriptor of a listening socket nowhere else. */
+/** The only place where Node.js shows the descriptor of a listening socket. */
 function descriptorOf(socket: Server): number {
   const { _handle: handle } = socket as unknown as { _handle: { fd: number } };
   return handle.fd;

@@ -39,7 +39,7 @@ export function serversFolder(): string {
   return outside;
 }
 
-/** What all checkouts of this user share: it may be deleted at any time. */
+/** All checkouts of this user share this folder. It may be deleted at any time. */
 export function cacheFolder(): string {
   const base = process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache');
   return join(base, 'gangway');

@@ -50,7 +50,7 @@ export function loadDevSecrets(file = DEV_SECRETS): DevSecrets {
   };
   if (Object.keys(secrets).every((name) => name in kept)) return secrets;
   mkdirSync(dirname(file), { recursive: true });
-  // Written aside, then renamed: another command reads the whole file or none.
+  // Written to another file, then renamed, so that another command reads the whole file or none.
   const aside = `${file}.${process.pid}`;
   writeFileSync(aside, `${JSON.stringify(secrets, null, 2)}\n`, { mode: 0o600 });
   renameSync(aside, file);

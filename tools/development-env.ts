@@ -101,7 +101,7 @@ export function developmentEnv(
   }
   const prefix = `INTEGRATION_${integration.toUpperCase().replaceAll('-', '_')}_`;
   const origins = settings[`${prefix}ORIGINS`]!.split(',');
-  // Origins of one's own come along with the demo, whose port may be another one each time.
+  // The demo's origin is added to your own ones, because its port may change.
   if (settings[`${prefix}RP_ID`] === 'localhost' && !origins.includes(demoUrl)) origins.push(demoUrl);
   const env = {
     ...settings,

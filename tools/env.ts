@@ -6,8 +6,8 @@ import { addressesOfRunning } from './running.js';
 const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 
 /**
- * `npm run -s gangway -- env`: what `npm start` serves in this folder, as the shell takes it over. Where it prints an
- * error, standard output stays empty, so that `eval` changes nothing.
+ * `npm run -s gangway -- env` prints the addresses of this folder's `npm start` as shell assignments. After an error,
+ * standard output is empty, so that `eval` changes nothing.
  *
  * @throws Plain where no `npm start` serves in this folder
  */

@@ -23,10 +23,10 @@ import { findNode24 } from './launcher/node24.mjs';
 const checkout = dirname(dirname(fileURLToPath(import.meta.url)));
 const [command = '', ...args] = process.argv.slice(2);
 
-/** Their data is one process's at a time. */
+/** These commands use the servers' data, one process at a time. */
 const USES_SERVERS = new Set(['start', 'reset']);
 
-/** What tests and checks need is for these; the others run with less. */
+/** These commands need the packages of tests and checks; the others run with fewer. */
 const extent = ['test', 'exec', 'install'].includes(command) ? 'all' : 'runtime';
 
 /** Programs that neither `npm start` nor `npm test` needs have a folder and a lock file of their own. */
@@ -40,7 +40,7 @@ function typed() {
   return ['start', 'test'].includes(script) ? `npm ${script}` : `npm run ${script}`;
 }
 
-/** The source of what is to run, where the build makes it: a name that has none is refused before anything is done. */
+/** The source of the tool or app, if the build compiles it. A name without a source is refused before any work. */
 function sourceOf() {
   if (command === 'run') return join('apps', args[0] ?? '', 'src', 'main.ts');
   return ['exec', 'install'].includes(command) ? undefined : join('tools', `${command}.ts`);
@@ -96,6 +96,6 @@ function run(node) {
       cwd: command === 'run' ? undefined : checkout,
     },
   );
-  // What uses the data is the child: it may outlive this process, and is then still to be waited for.
+  // The child uses the data and may outlive this process, so the lock is the child's.
   if (child.pid !== undefined) handLockTo?.(child.pid);
 }

@@ -1,7 +1,7 @@
 /**
- * Loaded into each app of `npm start` before its own code: where the app listens on a port that the starter holds
- * already, it listens on the socket that it inherited. Between the starter's choice of a port and the app's first
- * request, no other program can take it. The apps know nothing of this; elsewhere they bind their ports themselves.
+ * Loaded into each app of `npm start` before its own code. If the starter already holds the app's port, the app listens on
+ * the inherited socket. So no other program can take the port between the starter's choice and the app's start. The code of
+ * the apps does not know of this; elsewhere they bind their ports themselves.
  */
 import { Server } from 'node:net';
 
@@ -14,14 +14,14 @@ export interface InheritedPort {
 }
 
 const inherited = JSON.parse(process.env[INHERITED_PORTS] ?? '[]') as InheritedPort[];
-// The socket is this process's alone: what it starts itself must not look for it.
+// Only this process has the socket: a process that it starts must not look for it.
 delete process.env[INHERITED_PORTS];
 
 type Listen = (this: Server, ...args: unknown[]) => Server;
 const prototype = Server.prototype as { listen: Listen };
 const listen = prototype.listen;
 
-/** By its address, or the first of the port where the app names none: "localhost" is all of them. */
+/** Found by its address, or the first one of the port if the app names none. "localhost" stands for all. */
 function take(port: unknown, host: unknown): InheritedPort | undefined {
   const named = inherited.findIndex((socket) => socket.port === Number(port) && socket.address === host);
   const index =

@@ -1,6 +1,6 @@
 import { Client } from 'pg';
 
-/** Whether an onboarding is in the database of this folder: then a service of this folder has made it. */
+/** Whether this folder's database has an onboarding: then this folder's service has made it. */
 export async function hasOnboarding(databaseUrl: string, id: string): Promise<boolean> {
   const client = new Client({ connectionString: databaseUrl });
   try {

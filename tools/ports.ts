@@ -4,10 +4,10 @@ import { Plain, say } from './console.js';
 const TRIES = 50;
 const LOOPBACK = '127.0.0.1';
 
-/** A port that this process listens on already, so that it can be promised to a child and nobody else gets it. */
+/** A port that this process already listens on, so that it can give it to a child and no other program gets it. */
 export interface HeldPort {
   readonly port: number;
-  /** For the child's stdio: it inherits them, and this process lets go of them. */
+  /** For the child's stdio. The child inherits them, and this process closes its own. */
   readonly sockets: readonly Server[];
 }
 
@@ -19,7 +19,7 @@ export class PortTaken extends Error {
 /** Listens on the port of one address. @returns undefined where this machine has no such address */
 function listen(port: number, host: string): Promise<Server | undefined> {
   return new Promise((resolve, reject) => {
-    // A client that comes before the child runs is turned away instead of kept waiting.
+    // A client that connects before the child runs is refused instead of kept waiting.
     const server = createServer((socket) => socket.destroy());
     server.once('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'EADDRNOTAVAIL' || error.code === 'EAFNOSUPPORT') resolve(undefined);
@@ -29,7 +29,7 @@ function listen(port: number, host: string): Promise<Server | undefined> {
   });
 }
 
-/** Lets go of the sockets of this process; those that a child inherited stay open. */
+/** Closes this process's sockets. Those that a child inherited stay open. */
 export async function letGo({ sockets }: HeldPort): Promise<void> {
   await Promise.all(sockets.map((socket) => new Promise((resolve) => socket.close(resolve))));
 }
@@ -49,11 +49,11 @@ async function hold(port: number, hosts: readonly string[]): Promise<HeldPort> {
 }
 
 /**
- * Does something with the preferred port, or else with the next one that is not taken, and says so aloud.
+ * Runs `start` with the preferred port, or else with the next free one, and prints which.
  *
  * @param who the name that the message uses
  * @param preferred 1 to 65535
- * @param start throws PortTaken to be asked again with the next port
+ * @param start throws PortTaken to be called again with the next port
  * @throws Plain if none of the 50 ports from the preferred one on is free
  */
 export async function onFreePort<T>(
@@ -77,7 +77,7 @@ export async function onFreePort<T>(
 /**
  * Takes a port for a child process that inherits its sockets.
  *
- * @param hosts the addresses that it listens on; one that this machine lacks is left out
+ * @param hosts the addresses that it listens on, without those that this machine lacks
  */
 export const holdPort = (
   who: string,
@@ -86,8 +86,8 @@ export const holdPort = (
 ): Promise<HeldPort> => onFreePort(who, preferred, (port) => hold(port, hosts));
 
 /**
- * Whether a port of 127.0.0.1 is free at this moment, for a server that inherits no sockets: it may be taken before that
- * server listens.
+ * Checks that a port of 127.0.0.1 is free now, for a server that inherits no sockets. Another program may still take it
+ * before the server listens.
  *
  * @throws PortTaken
  */

@@ -9,7 +9,7 @@ import { say } from './console.js';
 const FILE = join(STATE, 'running.json');
 const DRAIN_MS = 30_000;
 
-/** What the README's commands need of a running `npm start`, by the names that they have in the shell. */
+/** The values of a running `npm start` that the README's commands need, by their names in the shell. */
 export interface Addresses {
   SERVICE: string;
   SANDBOX: string;
@@ -17,14 +17,14 @@ export interface Addresses {
   API_KEY: string;
 }
 
-/** What `npm start` writes down about itself. */
+/** What `npm start` records about itself. */
 interface Running {
   apps: { name: string; pid: number; entry: string }[];
-  /** From when it serves on. */
+  /** Present once it serves. */
   addresses?: Addresses;
 }
 
-/** Writes down which apps this process has started, and where they are once they serve. */
+/** Records which apps this process has started, and their addresses once they serve. */
 export function noteRunning(running: Running): void {
   mkdirSync(STATE, { recursive: true });
   const aside = `${FILE}.${process.pid}`;
@@ -41,10 +41,10 @@ export function addressesOfRunning(): Addresses | undefined {
   return serversHolder(CHECKOUT) && read()?.addresses;
 }
 
-/** Stops the apps that a killed start left behind: two workers of different builds on one database would fight. */
+/** Stops the apps that a killed start left behind: two workers of different builds must not share a database. */
 export async function stopLeftApps(): Promise<void> {
   for (const { name, pid, entry } of read()?.apps ?? []) {
-    // The number may belong to another program by now: only the command line says whose process it is.
+    // The number may belong to another program now: only the command line shows whose process it is.
     if (!commandOf(pid)?.includes(entry)) continue;
     say(`  the ${name} of an earlier start still runs: stopping it`);
     process.kill(pid, 'SIGTERM');

@@ -14,7 +14,7 @@ import { noteRunning, noteStopped, stopLeftApps } from './running.js';
 import { devServersFolder, givenServers, startServers } from './servers.js';
 import { walkOnboarding, type Walked } from './walk-onboarding.js';
 
-/** A child that ends is noticed at once. This only ends one that hangs, and a busy machine takes its time. */
+/** Only for a child that hangs: a child that ends is noticed at once. Long, because a machine may be busy. */
 const READY_MS = 120_000;
 
 /** `npm start`: everything up, one onboarding as a self check, then it serves until Ctrl-C. */
@@ -134,7 +134,7 @@ async function serve(
 
 const notesOf = (apps: AppProcess[]) => apps.map(({ name, pid }) => ({ name, pid, entry: entryOf(name) }));
 
-/** Of this machine: browsers try all that the name has. */
+/** The addresses of `localhost`: browsers try all of them. */
 async function addressesOfLocalhost(): Promise<string[]> {
   return (await lookup('localhost', { all: true })).map(({ address }) => address);
 }

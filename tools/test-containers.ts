@@ -54,7 +54,7 @@ export async function startContainers(): Promise<BareServers> {
   try {
     if (postgres.status === 'rejected') throw new Plain(`${POSTGRES} did not start: ${postgres.reason}`);
     if (redis.status === 'rejected') throw new Plain(`${REDIS} did not start: ${redis.reason}`);
-    // A proxy in between would cost a tenth of the run. Redis has said that it is ready; PostgreSQL may not be yet.
+    // A proxy in between would cost a tenth of the run. Redis is ready; PostgreSQL may not be yet.
     const near = await answers(redis.value.getIpAddress('bridge'), 6379);
     const at = (container: StartedTestContainer, port: number) =>
       near
@@ -69,7 +69,7 @@ export async function startContainers(): Promise<BareServers> {
   }
 }
 
-/** Whether this machine reaches a container by the container's own address: on a Mac or Windows it does not. */
+/** Whether this machine reaches a container by its own address. A Mac or Windows does not. */
 function answers(host: string, port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host, port, timeout: NEAR_MS });

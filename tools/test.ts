@@ -31,7 +31,7 @@ async function main(): Promise<void> {
 
 /** @returns jest's exit code */
 function runJest(size: string | undefined, args: string[], env: Record<string, string>): Promise<number> {
-  // On two cores jest would take one worker by itself.
+  // By default, jest would start one worker on two cores.
   const parallel = `--maxWorkers=${Math.max(2, Math.floor(availableParallelism() / 2))}`;
   const own = args.some((arg) => /^(-i|-w|--runInBand|--maxWorkers)/.test(arg)) ? [] : [parallel];
   const projects = ['--selectProjects', ...(size === undefined ? USUAL : [size])];

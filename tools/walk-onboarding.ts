@@ -14,7 +14,7 @@ export interface WalkOptions {
   rpId: string;
   origin: string;
   print(line: string): void;
-  /** Whether the onboarding was made by the service that is meant, where there is a way to tell. */
+  /** Whether the intended service has made the onboarding. Left out if there is no way to know. */
   isOurs?(onboardingId: string): Promise<boolean>;
 }
 

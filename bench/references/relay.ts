@@ -1,7 +1,6 @@
 /**
- * The bare relay: the least that can stand between a caller and the provider. It signs and passes on,
- * remembers in memory what the next call needs, and checks nothing. What it does per onboarding is what
- * any design must do.
+ * The bare relay: the least that can be between a caller and the provider. It signs and forwards, keeps in
+ * memory what the next call needs, and checks nothing. Any design must do at least this.
  */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { fastify } from 'fastify';

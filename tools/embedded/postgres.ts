@@ -46,7 +46,7 @@ export async function startPostgres(options: EmbeddedOptions): Promise<EmbeddedS
   return { url, adopted, stop };
 }
 
-/** Data is given up for one reason alone: no key that is left opens it. */
+/** The only reason to give up data: no remaining key opens it. */
 function adviceOn(error: unknown): string {
   const wrongPassword = (error as { code?: string }).code === '28P01';
   return wrongPassword
@@ -213,7 +213,7 @@ async function linkLibraries(packaged: string): Promise<void> {
     const link = join(packaged, target);
     const to = relative(dirname(link), join(packaged, source));
     if ((await readlink(link).catch(() => undefined)) === to) continue;
-    // Renamed into place: two starts at once may both make it.
+    // Renamed into place, because two starts at once may both make it.
     const made = `${link}.${process.pid}`;
     await symlink(to, made);
     await rename(made, link);

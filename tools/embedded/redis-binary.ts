@@ -58,8 +58,8 @@ function onPath(name: string): string | undefined {
 }
 
 /**
- * Where a program is unpacked: in the user's cache folder, which all checkouts share; or else, where this user may not
- * write there, in the folder that PostgreSQL's files are in.
+ * Where a program is unpacked: in the user's cache folder, which all checkouts share. If this user may not write there, it
+ * is the folder of PostgreSQL's files.
  */
 export async function unpackedFolder(name: string): Promise<string> {
   const cache = cacheFolder();

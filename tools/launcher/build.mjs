@@ -9,7 +9,7 @@ const SETTINGS = ['package-lock.json', 'tsconfig.json', 'tsconfig.build.json'];
 const STAMP = join('dist', '.built');
 const COMPILER = join(dirname(fileURLToPath(import.meta.url)), 'compile.mjs');
 
-/** As tsconfig.build.json has it: what only tests use is not built. */
+/** As in tsconfig.build.json: files that only tests use are not built. */
 const LEFT_OUT = /spec\.ts$|\.d\.m?ts$|\/(fixtures|node_modules)\/|^apps\/[^/]+\/test\/|^libs\/testing\//;
 
 /** @param {string} checkout @returns {string[]} paths from the checkout */
@@ -22,8 +22,8 @@ export function sourcesOf(checkout) {
 }
 
 /**
- * Names a state of all that the build reads: path, size and time of each file. Another name means a stale build, also
- * where a file was deleted.
+ * A fingerprint of all files that the build reads: path, size and time of each. Another fingerprint means a stale build,
+ * even after a file was only deleted.
  *
  * @param {string} checkout
  */
@@ -39,7 +39,7 @@ export function fingerprint(checkout) {
 export const stampOf = (checkout) => join(checkout, STAMP);
 
 /**
- * Whether dist/ holds what the sources say now.
+ * Whether dist/ is up to date with the sources.
  *
  * @param {string} checkout
  */
@@ -49,8 +49,8 @@ export function isBuilt(checkout) {
 }
 
 /**
- * Compiles into dist/ what the sources say, without a check of types: that is for the editor and `npm run typecheck`, and
- * takes thirty times as long.
+ * Compiles the sources into dist/ without a check of types, which takes thirty times as long. The editor and
+ * `npm run typecheck` check types.
  *
  * @param {string} checkout
  * @param {string} node the Node.js to compile with

@@ -1,6 +1,6 @@
 /**
- * The commands that take flags. They are here, in plain JavaScript, because the launcher answers `--help` and a
- * misspelt flag before it installs anything; each tool reads the same table.
+ * The commands that take flags, in plain JavaScript, because the launcher answers `--help` and refuses a misspelt flag
+ * before it installs anything. Each tool reads the same table.
  */
 export const COMMANDS = {
   start: {

@@ -1,6 +1,6 @@
 /**
- * `node tools/launcher/compile.mjs`: compiles the sources of this folder into dist/, as tsconfig.build.json would have it, one
- * file at a time. It is a process of its own because the launcher runs before its compiler is installed.
+ * `node tools/launcher/compile.mjs` compiles the sources of this folder into dist/, one file at a time, as
+ * tsconfig.build.json would. It is a process of its own, because the launcher starts before its compiler is installed.
  */
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
@@ -11,7 +11,7 @@ import { SWC } from './swc.mjs';
 const checkout = process.cwd();
 const dist = join(checkout, 'dist');
 
-/** A running process may load a file at any time, so one that stays the same is left alone. @param {string} file @param {string} text */
+/** A running process may load a file at any time, so an unchanged file is not written. @param {string} file @param {string} text */
 function write(file, text) {
   if (existsSync(file) && readFileSync(file, 'utf8') === text) return;
   mkdirSync(dirname(file), { recursive: true });
@@ -41,7 +41,7 @@ const sources = sourcesOf(checkout);
 await Promise.all(sources.map(compile));
 const targets = new Set(sources.map(targetOf));
 for (const path of readdirSync(dist, { recursive: true, encoding: 'utf8' })) {
-  // A file whose source is gone must go as well.
+  // A file without a source must be deleted.
   const file = join(dist, path);
   if (/\.js(\.map)?$/.test(file) && !targets.has(file.replace(/\.map$/, ''))) rmSync(file);
 }

@@ -9,10 +9,10 @@ import { runToEnd } from './child.mjs';
 /** @param {string | string[] | undefined} names @param {string} name */
 const admits = (names, name) => names === undefined || [names].flat().includes(name);
 
-/** What is installed: all, or only what `npm start` needs. @typedef {'all' | 'runtime'} Extent */
+/** Which packages are installed: all, or only those that `npm start` needs. @typedef {'all' | 'runtime'} Extent */
 
 const LOCK = 'package-lock.json';
-/** npm writes it last of all. */
+/** The last file that npm writes. */
 const HIDDEN = join('node_modules', '.package-lock.json');
 const HERE = { os: process.platform, cpu: process.arch };
 
@@ -57,8 +57,8 @@ export function isComplete(folder, extent) {
 }
 
 /**
- * Installs the dependencies as the lock file has them, if they are not. What is there already stays in place where it can:
- * an `npm start` may be running from it.
+ * Installs the dependencies of the lock file, if they are missing. Installed packages stay in place if possible, because an
+ * `npm start` may be using them.
  *
  * @param {string} folder
  * @param {Extent} extent
@@ -67,7 +67,7 @@ export function install(folder, extent) {
   if (isComplete(folder, extent)) return;
   const all = extent === 'all' || Object.values(read(folder, HIDDEN)?.packages ?? {}).some(({ dev }) => dev);
   const adds = all && isComplete(folder, 'runtime');
-  // Named one by one: NODE_ENV=production would leave out the compiler of types.
+  // Each kind is included by name: NODE_ENV=production would leave out the type checker.
   const args = [...(adds ? ['install', '--no-save'] : ['ci']), all ? '--include=dev' : '--omit=dev'];
   const quiet = ['--include=optional', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'];
   const cli = process.env.npm_execpath;
@@ -78,7 +78,7 @@ export function install(folder, extent) {
 }
 
 /**
- * npm gives up where it may not write to its cache, such as in a read-only home: then it gets one in the checkout.
+ * npm fails if it may not write to its cache, such as in a read-only home. Then it gets a cache in the checkout.
  *
  * @param {string} folder
  * @returns {string[]}

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 
 /** @typedef {import('./flags.d.mts').Command<Record<string, import('./flags.d.mts').Flag>>} Command */
 
-/** The exit code of a command line that can never work, as programs of the shell have it. */
+/** The usual exit code for a command line that can never work. */
 const MISUSED = 2;
 
 /** The command line makes no sense; the message is one line. */
@@ -10,7 +10,7 @@ class Misuse extends Error {}
 
 const PLACEHOLDERS = { switch: '', text: ' <text>', count: ' <number>', choice: ' <name>' };
 
-/** npm keeps flags for itself that do not stand behind two dashes. @param {string} name */
+/** npm keeps flags for itself that do not follow two dashes. @param {string} name */
 const flagged = (name) => (name.startsWith('npm ') && !name.includes(' -- ') ? `${name} --` : name);
 
 /** @param {Command} command */
@@ -95,8 +95,8 @@ export function readFlags(command, args) {
 }
 
 /**
- * Reads the flags of a command. Prints its help and ends with code 0 where that is asked for; says in one line
- * what is wrong and ends with code 2 where a flag makes no sense.
+ * Reads the flags of a command. Prints the help and ends with code 0 if the caller asks for it. Prints one line about a
+ * wrong flag and ends with code 2.
  *
  * @param {any} command
  * @param {string[]} args what stands behind the command's name

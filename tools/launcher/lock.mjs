@@ -7,14 +7,14 @@ import { fail } from './child.mjs';
 
 const FREE = '{}';
 const POLL_MS = 100;
-/** A process that dies between making its file and writing it leaves an empty one. */
+/** A process that dies between creating its file and writing it leaves an empty one. */
 const WRITTEN_WITHIN_MS = 2_000;
 
 /** @param {number} ms */
 const pause = (ms) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 
 /**
- * When a process began, in the system's own words; with its number, that names a process for good.
+ * The start time of a process, as the system prints it. Together with its number, it identifies the process.
  *
  * @param {number} pid
  * @returns {string | undefined} undefined where there is no such process
@@ -23,7 +23,7 @@ function bornAt(pid) {
   try {
     if (!existsSync('/proc/self/stat'))
       return execFileSync('ps', ['-o', 'lstart=', '-p', `${pid}`], { encoding: 'utf8' }).trim() || undefined;
-    // Behind the name, which may hold anything: the state is field 3, the time of the start field 22 (proc(5)).
+    // Fields after the name, which may contain anything: the state is field 3, the start time field 22 (proc(5)).
     const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').pop()?.split(' ') ?? [];
     return fields[0] === 'Z' ? undefined : fields[19];
   } catch {
@@ -32,9 +32,9 @@ function bornAt(pid) {
 }
 
 /**
- * One lock of a folder. Its files are numbered: the highest says who holds it, and a new holder makes the next.
- * A file is deleted only when a higher one exists, so two can never take the same number for free. A holder that
- * has died holds nothing.
+ * One lock of a folder. Its files are numbered. The highest one names the holder, and a new holder creates the next one. A
+ * file is deleted only when a higher one exists, so two processes can never create the same number. A dead process holds
+ * no lock.
  */
 class Lock {
   /** @param {string} folder @param {string} name */
@@ -67,7 +67,7 @@ class Lock {
         const { pid, born, command } = JSON.parse(readFileSync(this.file(highest), 'utf8'));
         return pid !== undefined && bornAt(pid) === born ? { pid, born, command } : undefined;
       } catch {
-        // It is being written, or was deleted because there is a higher one by now.
+        // It is being written, or was deleted because there is a higher one now.
         if (Date.now() > giveUpAt) return undefined;
       }
     }
@@ -122,8 +122,8 @@ function takeOrFail(lock, command) {
 }
 
 /**
- * Takes the lock of whatever uses the development servers' data, for the life of a process.
- * Ends this process, with one line, where another holds it.
+ * Takes the lock of the development servers' data, for the life of a process. Ends this process with one line if another
+ * one holds it.
  *
  * @param {string} checkout
  * @param {string} command as people type it
@@ -145,7 +145,7 @@ export function lockServers(checkout, command) {
 export const serversHolder = (checkout) => lockOf(checkout, 'servers').holder();
 
 /**
- * Does work that one process of a folder may do at a time; the others wait until it is done.
+ * Does work that only one process of a folder may do at a time. The others wait until it is done.
  *
  * @param {string} checkout
  * @param {string} command as people type it

@@ -8,7 +8,7 @@ export class P256PublicKey {
   readonly compressedHex: string;
   /** SEC1 uncompressed: 65 bytes. */
   readonly uncompressed: Uint8Array;
-  /** Made at the first signature, because most keys are only compared. */
+  /** Made for the first signature to verify, because most keys are only compared. */
   #key: KeyObject | undefined;
 
   /** Use {@link decodePublicKey}: nothing is checked here. */
