@@ -41,7 +41,7 @@ await runTool(async () => {
       `${shown(ratios.rateOfUsual)} of the usual Nest way's${cpu}; ` +
       `the references varied by ${Math.round(noise * 100)} %`,
   );
-  if (!passes) throw new Plain('bench:check: a bound is not kept. bench/bounds.json has the bounds.');
+  if (!passes) throw new Plain('bench:check: a figure is not within its bound in bench/bounds.json.');
 });
 
 async function checkTypes(): Promise<void> {

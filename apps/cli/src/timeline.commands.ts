@@ -56,7 +56,7 @@ const WHAT_IS_WRONG = {
   missing: 'is missing',
   surplus: 'was added',
   altered: 'was altered',
-  anchor: 'is not what was vouched for when the onboarding ended',
+  anchor: 'does not fit the anchor that was made after the onboarding ended',
 };
 
 /** One altered timeline is tampering. When no anchor fits, it is the key. */

@@ -59,7 +59,7 @@ export const IfMatch = () =>
     name: 'If-Match',
     required: false,
     description:
-      'the ETag of the version that the caller saw, or a list of such; 412 where it is another by now',
+      'the ETag of the version that the caller saw, or a list of ETags; 412 if the version is another one now',
   });
 
 /** Documents a command: {@link Answers}, and the headers that every command takes. */

@@ -33,7 +33,7 @@ const registrationResponse = z
     rawId: base64url('rawId', 1400),
     type: z.literal('public-key'),
     authenticatorAttachment: notRead,
-    clientExtensionResults: z.unknown().optional().meta({ description: 'Of it only credProps is read.' }),
+    clientExtensionResults: z.unknown().optional().meta({ description: 'Only its member credProps is read.' }),
     response: z.object({
       clientDataJSON: base64url('clientDataJSON', 8192),
       attestationObject: base64url('attestationObject', 65536),
@@ -58,7 +58,7 @@ const providersForm = z.strictObject({
   challenge: base64url('challenge', 1024),
   attestation: z.strictObject({
     credentialId: base64url('credentialId', 1400).meta({
-      description: 'Of the raw id, or of a CBOR byte string with the raw id in it.',
+      description: 'Base64url of the raw id, or of a CBOR byte string with the raw id in it.',
     }),
     clientDataJson: base64url('clientDataJson', 8192),
     attestationObject: base64url('attestationObject', 65536),

@@ -51,7 +51,7 @@ export const startBody = z
     ),
     supersede: optional(z.boolean()),
     otp: optional(otpChoice).meta({
-      description: 'What the code is to be like, where the provider lets one choose.',
+      description: 'Options of the code, where the provider has a choice.',
     }),
   })
   .meta({ id: 'StartOnboarding' });
@@ -69,7 +69,7 @@ export const resendBody = z
   .strictObject({
     reason: optional(reason),
     otp: optional(otpChoice).meta({
-      description: 'What is good for one sending only: captchaToken, where the provider asks for a captcha.',
+      description: 'Options of this sending only: captchaToken, where the provider asks for a captcha.',
     }),
   })
   .optional()
@@ -92,7 +92,7 @@ export const verifyBody = z
           'is not {"encappedPublic", "ciphertext"} in hex, as the provider’s package makes it',
         ),
     ).meta({
-      description: 'What the user’s device made of the code and otp.targetBundle, in client custody.',
+      description: 'In client custody: the code as the user’s device has encrypted it to otp.targetBundle.',
     }),
   })
   .refine((body) => (body.code === undefined) !== (body.encryptedOtpBundle === undefined), {

@@ -20,7 +20,7 @@ const RETRY_AFTER_S = 2;
 /** Our texts for jose's refusals. Any other error is a fault of the key server, or of ours. */
 const OF_TOKEN: Readonly<Record<string, string>> = {
   ERR_JWT_EXPIRED: 'the token has expired',
-  ERR_JWT_CLAIM_VALIDATION_FAILED: 'a claim is not as it must be',
+  ERR_JWT_CLAIM_VALIDATION_FAILED: 'a claim is wrong',
   ERR_JWT_INVALID: 'the claims are no JSON object',
   ERR_JWS_INVALID: 'the token is no signed JWT',
   ERR_JWS_SIGNATURE_VERIFICATION_FAILED: 'the signature is wrong',

@@ -30,7 +30,7 @@ export interface Start {
   externalRef?: string | undefined;
   metadata?: Record<string, unknown> | undefined;
   supersede?: boolean | undefined;
-  /** What the code is to be like, where the provider lets one choose. */
+  /** Options of the code, where the provider has a choice. */
   otp?: unknown;
 }
 

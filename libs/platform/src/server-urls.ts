@@ -30,12 +30,12 @@ function findUrlFault(value: string, protocols: string[], findFault: (parsed: UR
   }
   const parsed = parsedUrl(value);
   if (parsed === null) {
-    return 'is not a URL: its port must be a number up to 65535, and of a user or password percent-encode each of / ? # @ :';
+    return 'is not a URL: its port must be a number up to 65535; in a user or password, percent-encode each of / ? # @ :';
   }
-  if (parsed.hash !== '' || value.endsWith('#')) return 'has a #: as part of a password it is written %23';
+  if (parsed.hash !== '' || value.endsWith('#')) return 'has a #: in a password, write %23 for it';
   if (parsed.port === '0') return 'has port 0, which no server listens on';
   if (![parsed.username, parsed.password, parsed.hostname, parsed.pathname].every(isEncoded)) {
-    return 'has a % that begins no code: as part of a password it is written %25';
+    return 'has a % that begins no code: in a password, write %25 for it';
   }
   const twice = [...parsed.searchParams.keys()].find((name, at, all) => all.indexOf(name) !== at);
   if (twice !== undefined) return `has the parameter ${shown(twice)} twice`;
@@ -98,7 +98,7 @@ function findDatabaseFault({ hostname, pathname, searchParams }: URL): Fault {
     return 'has a host parameter that is no path of a socket folder';
   if (host !== null && named) return 'names a host twice: before the path, and as a parameter';
   if (host === null && !named) {
-    return 'names no host: a socket is named so: postgres://user@/database?host=/var/run/postgresql';
+    return 'names no host: for a socket, write postgres://user@/database?host=/var/run/postgresql';
   }
   if (pathname.length < 2) return 'names no database';
   return findTlsFault(searchParams);

@@ -75,7 +75,7 @@ export class UpstreamHealth implements OnApplicationShutdown {
       } else {
         const afterS = Math.round((now - refusedAtMs) / 1000);
         const line = { ...about, access: 'accepted', afterS };
-        this.#logger.log(line, `${name} is mended: it takes our requests again, after ${afterS} s`);
+        this.#logger.log(line, `${name} takes our requests again, after ${afterS} s`);
       }
     };
   }
