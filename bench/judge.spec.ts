@@ -69,7 +69,7 @@ describe('judge', () => {
   it.each([
     [1 / 3, 'quiet'],
     [0.334, 'noisy'],
-  ])('takes a variation of %d for %s', (noise, verdict) => {
+  ])('calls a variation of %d %s', (noise, verdict) => {
     const { lines } = judge({ counted, bounds, tries: [{ ratios, noise }], onMain: false, noisyBefore: 0 });
     expect(lines.join().includes('TOO NOISY')).toBe(verdict === 'noisy');
   });

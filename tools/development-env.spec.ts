@@ -66,7 +66,7 @@ describe('developmentEnv', () => {
     expect(of({ INTEGRATION_BYZANTINE_ORIGINS: 'https://own.example' }).origin).toBe('https://own.example');
   });
 
-  it('adds the demo to origins of one’s own, where they are of the same relying party', () => {
+  it('adds the demo’s origin to your own ones if they have the same relying party', () => {
     const origins = (own: NodeJS.ProcessEnv) => of(own).env['INTEGRATION_BYZANTINE_ORIGINS'];
     const own = 'http://localhost:3200';
     expect(origins({ INTEGRATION_BYZANTINE_ORIGINS: own })).toBe(`${own},http://localhost:3105`);

@@ -29,7 +29,7 @@ describe('holdPort', () => {
     await letGo(held);
   });
 
-  it('goes on where one of the addresses is taken', async () => {
+  it('uses the next port if one of the addresses is taken', async () => {
     const held = await holdPort('the demo', taken, ['127.0.0.2', '127.0.0.1']);
     expect(held.port).toBeGreaterThan(taken);
     await letGo(held);
@@ -56,7 +56,7 @@ describe('holdPort', () => {
 });
 
 describe('onFreePort', () => {
-  it('asks again with the next port where another program was faster', async () => {
+  it('tries the next port if another program was faster', async () => {
     const asked: number[] = [];
     const started = await onFreePort('Redis', 63_790, async (port) => {
       asked.push(port);

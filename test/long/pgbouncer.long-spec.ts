@@ -56,7 +56,7 @@ describeWithPgBouncer('behind PgBouncer', () => {
     });
   });
 
-  it('takes the refusal of a statement that waited for too long in PgBouncer for an outage', async () => {
+  it('treats a statement that waited too long in PgBouncer as an outage', async () => {
     const work = async (url: string) => {
       const dataSource = await openDataSource(dataSourceOptions({ url, pooler: 'transaction' }));
       const holder = new Client({ connectionString: url });

@@ -101,7 +101,7 @@ const refused = {
 };
 
 describe('a PostgreSQL that takes no writes', () => {
-  it('is made so for all sessions by ALTER SYSTEM, and mended: no connection need be cut', async () => {
+  it('is made read-only by ALTER SYSTEM and writable again, without a cut connection', async () => {
     const { id, subject } = await story.sent();
     await on(primary.url, 'ALTER SYSTEM SET default_transaction_read_only = on', 'SELECT pg_reload_conf()');
     await until('the setting is read', async () => (await start()).status === 503);

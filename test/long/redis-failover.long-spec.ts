@@ -69,7 +69,7 @@ describe('a failover between two Redis servers behind a proxy that closes no con
     await from.admin.replicaof('127.0.0.1', to.port);
   }
 
-  it('is told while it lasts, mended without a restart, and costs no retry', async () => {
+  it('is reported while it lasts, needs no restart, and costs no retry', async () => {
     const [first, second] = servers;
     const subjects = Array.from({ length: 20 }, () => story.newSubject());
     for (const { userId } of subjects)

@@ -84,7 +84,7 @@ describe('npm start', () => {
     expect(ends).toEqual([COMPLETED, COMPLETED]);
   }, 240_000);
 
-  it('of one folder twice at once completes once, and the other says so and names no remedy that costs data', async () => {
+  it('completes once if it runs twice at once in a folder, and the other one says so and proposes nothing that costs data', async () => {
     const path = folder('one');
     const [completed, refused] = (await Promise.all([start(path), start(path)])).toSorted(
       (a, b) => a.code - b.code,

@@ -23,7 +23,7 @@ describe('the folder that Redis is unpacked into', () => {
     expect(await unpackedFolder('redis-x')).toBe(join(folder, 'cache', 'gangway', 'redis-x'));
   });
 
-  it('is beside PostgreSQL’s files where the user may not write to the cache folder', async () => {
+  it('is beside PostgreSQL’s files if the user may not write to the cache folder', async () => {
     // Not even root can make a folder in a file, or write to sysfs.
     writeFileSync(join(folder, 'file'), '');
     for (const closed of [join(folder, 'file', 'cache'), '/sys/kernel']) {
@@ -32,7 +32,7 @@ describe('the folder that Redis is unpacked into', () => {
     }
   });
 
-  it('stays where Redis was unpacked before', async () => {
+  it('is the one into which Redis was unpacked before', async () => {
     process.env['XDG_CACHE_HOME'] = folder;
     mkdirSync(join(folder, 'gangway', 'redis-x'), { recursive: true });
     expect(await unpackedFolder('redis-x')).toBe(join(folder, 'gangway', 'redis-x'));

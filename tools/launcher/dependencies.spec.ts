@@ -34,7 +34,7 @@ describe('isInstalled', () => {
     expect(isInstalled(lock, installed(older), linux)).toBe(false);
   });
 
-  it('wants of a start what runs, and of everything else what tests and checks need as well', () => {
+  it('needs only the runtime packages for a start, and all packages for everything else', () => {
     const withTests = {
       packages: { ...lock.packages, 'node_modules/jest': { version: '30.0.0', dev: true } },
     };

@@ -42,7 +42,7 @@ const HOLD = `lockServers(folder, 'npm start'); console.log('mine'); setInterval
 const TAKE = `lockServers(folder, 'npm start'); console.log('mine');`;
 
 describe('the lock of the servers', () => {
-  it('belongs to one of many that ask at once; the others name it', async () => {
+  it('belongs to one of many that ask at once, and the others name it', async () => {
     for (let round = 0; round < 2; round++) {
       const children = Array.from({ length: 4 }, () => run(HOLD));
       const lines: number[] = [];
@@ -66,7 +66,7 @@ describe('the lock of the servers', () => {
     }
   }, 60_000);
 
-  it('belongs to the process that it was handed to, whatever becomes of the one that took it', async () => {
+  it('belongs to the process that it was handed to, even after the one that took it has ended', async () => {
     const heir = run(`console.log('here'); setInterval(() => {}, 1_000);`);
     await firstLine(heir);
     expect(await ended(run(`lockServers(folder, 'npm start')(${heir.pid});`))).toMatchObject({ code: 0 });

@@ -163,18 +163,18 @@ describe('what callers send', () => {
     ['a code', verifyBody, { code: '012345' }, { encryptedOtpBundle: null }],
     ['options', optionsBody, { userName: 'ana' }, { userDisplayName: null }],
     ['passkeys', authenticatorsBody, named({ credential }), { device: null }],
-  ])('%s may say null for what it could leave out', (_, schema, given, nulls) => {
+  ])('%s may have null for each member that it may leave out', (_, schema, given, nulls) => {
     const absent = Object.fromEntries(Object.keys(nulls).map((name) => [name, undefined]));
     expect(schema.safeParse({ ...given, ...nulls }).data).toEqual({ ...(schema.safeParse(given).data as object), ...absent }); // prettier-ignore
   });
 
-  it('a browser’s transports may be null, which is none', () => {
+  it('a browser’s transports may be null, which means none', () => {
     const given = { ...credential, response: { ...credential.response, transports: null } };
     const [parsed] = authenticatorsBody.parse(named({ credential: given })).authenticators!;
     expect(parsed).toMatchObject({ credential: { response: { transports: undefined } } });
   });
 
-  it('what is wrong with a passkey in either form is said of the form that it is in', () => {
+  it('reports the faults of a passkey for the form that it has', () => {
     const faultsOf = (more: object) =>
       authenticatorsBody.safeParse(named(more)).error?.issues.map(({ path }) => path.slice(2).join('/'));
     const spelled = asProvidersSpellIt([]);

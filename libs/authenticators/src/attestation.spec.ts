@@ -86,7 +86,7 @@ describe('Google’s root of 2026, which has another key', () => {
     expect(root.verify(root.publicKey)).toBe(true);
   });
 
-  it('completes a chain that ends below it, and no other root does', () => {
+  it('completes a chain that ends below it, which no other root does', () => {
     expect(completeChain([DROID_CA2], roots, today)?.at(-1)).toEqual(root.raw);
     expect(completeChain([DROID_CA2, root.raw], roots, today)).toHaveLength(2);
     expect(completeChain([DROID_CA2], roots.slice(0, -1), today)).toBeNull();

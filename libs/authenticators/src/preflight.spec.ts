@@ -118,7 +118,7 @@ describe('a credential id in a provider’s form', () => {
     },
   );
 
-  it('is itself where it only begins as a byte string does', async () => {
+  it('is taken as it is if it only begins like a byte string', async () => {
     const id = first(0x50, 17);
     expect(await given(id, id)).toMatchObject({ credentialId: id.toString('base64url') });
     expect(await given(id, id.subarray(1))).toBe('credential_id_mismatch');

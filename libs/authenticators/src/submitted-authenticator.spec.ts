@@ -42,7 +42,7 @@ describe('a submitted authenticator', () => {
     ).toEqual(expected);
   });
 
-  it('goes to the provider by its raw id, also where it is named by a CBOR byte string', () => {
+  it('goes to the provider with its raw id, even if a CBOR byte string names it', () => {
     const named = providers([]) as Extract<SubmittedAuthenticator, { attestation: object }>;
     const credentialId = byteString(Buffer.from(credential.id, 'base64url')).toString('base64url');
     const given = { ...named, attestation: { ...named.attestation, credentialId } };

@@ -76,13 +76,13 @@ describe('the registrations of WebAuthn Level 3, section "Test Vectors"', () => 
     expect(W3C_REGISTRATIONS.map(({ name }) => name)).toEqual(Object.keys(ENDS));
   });
 
-  it('fail at nothing but a maker that no TPM has: with one that the TCG knows, it passes', async () => {
+  it('fail only for a maker that no TPM has: with a maker of the TCG’s list, it passes', async () => {
     expect(
       await codeOf(changed('tpm.ES256', (object) => object.replace('id:00000000', 'id:414D4400'))),
     ).toBeNull();
   });
 
-  it('fail at nothing but a model, which no U2F key can name and nothing signs: without it, it passes', async () => {
+  it('fail only for an AAGUID, which a U2F key does not have: with zeros, it passes', async () => {
     const aaguid = Buffer.from('afb3c2efc054df425013d5c88e79c3c1', 'hex').toString('latin1');
     expect(
       await codeOf(changed('fido-u2f.ES256', (object) => object.replace(aaguid, '\0'.repeat(16)))),

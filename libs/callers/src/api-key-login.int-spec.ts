@@ -111,7 +111,7 @@ describe('a key', () => {
     expect(await readsDuring(() => login.login(token))).toBe(0);
   });
 
-  it('opens with its own secret alone, remembered or not', async () => {
+  it('opens only with its own secret, remembered or not', async () => {
     const { keys, login } = aProcess();
     const token = await aToken(keys);
     const other = { id: token.id, secret: new Secret('A'.repeat(43)) };
@@ -120,7 +120,7 @@ describe('a key', () => {
     expect(await login.login(other)).toBeNull();
   });
 
-  it('says what its caller may do, and leaves out what this version does not know', async () => {
+  it('gives its caller its scopes, without those that this version does not know', async () => {
     const { keys, login } = aProcess();
     const token = await aToken(keys, { scopes: ['onboardings:read'], integrations: ['byzantine'] });
     await dataSource.query(`UPDATE api_keys SET scopes = scopes || '{of:tomorrow}' WHERE id = $1`, [
@@ -142,7 +142,7 @@ describe('a key', () => {
     expect(await login.login(token)).toBeNull();
   });
 
-  it('has its use noted once a minute, and not with every look', async () => {
+  it('has its use recorded once a minute, not with every login', async () => {
     const { keys, login, pass } = aProcess();
     const token = await aToken(keys);
     const notes = (work: () => Promise<unknown>) => sentDuring(work, NOTE_USE);
@@ -176,7 +176,7 @@ describe('a key', () => {
     expect(isFamiliar()).toEqual([false, false]);
   });
 
-  it('cannot be told from none where PostgreSQL is away, unless it is remembered', async () => {
+  it('cannot be checked while PostgreSQL is away, unless it is remembered', async () => {
     const away = await createDataSource({ url: await testDatabaseUrl(), poolSize: 1 }).initialize();
     const { keys, login, pass } = aProcess(new PreparedStatements(away));
     const token = await aToken(keys);

@@ -38,7 +38,7 @@ const end = (id: string) =>
   dataSource.query(`UPDATE api_keys SET expires_at = clock_timestamp() WHERE id = $1`, [id]);
 
 describe('a new key', () => {
-  it('has what was asked for, once each, and is on record', async () => {
+  it('has the requested scopes, once each, and is on record', async () => {
     const { key, token } = await keys.create(
       wanted({
         scopes: ['admin', 'onboardings:read', 'admin'],
@@ -69,7 +69,7 @@ describe('a new key', () => {
     });
   });
 
-  it('lies nowhere: only a keyed hash is kept', async () => {
+  it('is stored nowhere: only a keyed hash is kept', async () => {
     const { key, token } = await keys.create(wanted(), WHO);
     const secret = token.reveal().slice(-43);
     const [row] = await dataSource.query(
@@ -118,7 +118,7 @@ describe('the list', () => {
 });
 
 describe('a rotation', () => {
-  it('makes a key of the same rights and life, and leaves the old one for as long as was said', async () => {
+  it('makes a key with the same rights and life, and keeps the old one for the overlap', async () => {
     const old = await make({ name: 'till', integrations: ['a'], lifeMs: HOUR_MS });
     const { key, token } = await keys.rotate(old.id, 60_000, WHO);
     expect(token.reveal()).toContain(`gw_${key.id}_`);
@@ -142,13 +142,13 @@ describe('a rotation', () => {
     expect((await find(old.id)).expiresAt).toEqual(old.expiresAt);
   });
 
-  it('ends the old key at once where no time is left to it', async () => {
+  it('ends the old key at once without an overlap', async () => {
     const old = await make();
     await keys.rotate(old.id, 0, WHO);
     expect(await find(old.id)).toMatchObject({ state: 'revoked' });
   });
 
-  it('is done once, however often it is asked for at once', async () => {
+  it('is done once, even if many ask for it at once', async () => {
     const old = await make({ caller: 'twice' });
     const ends = await Promise.allSettled(Array.from({ length: 6 }, () => keys.rotate(old.id, 0, WHO)));
     expect(ends.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
@@ -178,14 +178,14 @@ describe('a rotation', () => {
 });
 
 describe('a revocation', () => {
-  it('ends a key at once, is on record, and is told in this process', async () => {
+  it('ends a key at once, is on record, and is announced in this process', async () => {
     const { id } = await make();
     expect(await keys.revoke(id, WHO)).toMatchObject({ id, state: 'revoked' });
     expect(changed.at(-1)).toBe(id);
     expect((await audit.latest(1))[0]).toMatchObject({ action: 'api_key_revoked', target: id });
   });
 
-  it('asked for again does nothing, and says the same', async () => {
+  it('does nothing the second time, and gives the same answer', async () => {
     const { id } = await make();
     const { revokedAt } = await keys.revoke(id, WHO);
     const [before] = await audit.latest(1);

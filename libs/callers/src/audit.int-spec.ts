@@ -42,7 +42,7 @@ describe('the audit', () => {
     expect(JSON.stringify(plan)).toContain('audit_events_at');
   });
 
-  it('writes a row and a line of the log for each event, and tells the latest first', async () => {
+  it('writes a row and a log line for each event, and lists the latest first', async () => {
     const log = jest.spyOn(Logger.prototype, 'log').mockReturnValue(undefined);
     const event = { actor: 'cli:test', action: 'tried', target: 'key', address: '192.0.2.1', data: { n: 1 } };
     await audit.record(event);
@@ -57,7 +57,7 @@ describe('the audit', () => {
     ]);
   });
 
-  it('says nothing of an event that is not written', async () => {
+  it('logs no event that is not written', async () => {
     const log = jest.spyOn(Logger.prototype, 'log').mockReturnValue(undefined);
     const bad = { actor: 'cli:test', action: 'tried', target: null, address: null, data: { text: '\0' } };
     await expect(audit.record(bad)).rejects.toThrow();

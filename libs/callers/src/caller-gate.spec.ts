@@ -98,12 +98,12 @@ function ask(
 }
 
 describe('the gate', () => {
-  it('asks nothing at a route that no scope opens', async () => {
+  it('admits a request without a login at a route without a scope', async () => {
     expect(await ask('Bearer bad', { path: '/open' })).toMatchObject({ status: 200, body: 'open' });
     expect(asked).toEqual(['body']);
   });
 
-  it('knows who asks before the body is read, and counts it', async () => {
+  it('knows the caller before the body is read, and counts the request', async () => {
     const answer = await ask('Bearer good');
     expect(answer).toMatchObject({ status: 200, body: 'shop' });
     expect(asked).toEqual(['shut out?', 'login good', 'request of shop', 'body']);
@@ -131,7 +131,7 @@ describe('the gate', () => {
       expect.stringContaining('error="invalid_token"'),
       ['failed: two Authorization headers'],
     ],
-  ])('refuses %s, and gives no reason away', async (_, authorization, challenge, failed) => {
+  ])('refuses %s, and the answer gives no reason', async (_, authorization, challenge, failed) => {
     const answer = await ask(authorization);
     expect([answer.status, answer.headers['www-authenticate']]).toEqual([401, challenge]);
     expect(asked.filter((each) => each.startsWith('failed'))).toEqual(failed);
@@ -141,19 +141,19 @@ describe('the gate', () => {
     expect(logged[0]?.caller).toBeUndefined();
   });
 
-  it('leaves the reason for the request’s line in the log', async () => {
+  it('puts the reason into the request’s log line', async () => {
     await ask('Bearer bad');
     expect(logged).toMatchObject([{ reason: 'it is bad' }]);
   });
 
   it.each(['Bearer good', 'bearer good', 'BEARER   good'])(
-    'takes the scheme as it is written: %s',
+    'takes the scheme in any spelling: %s',
     async (given) => {
       expect((await ask(given)).status).toBe(200);
     },
   );
 
-  it('looks at nothing from an address that is shut out, but at a token that is worth it', async () => {
+  it('refuses an address that is shut out, unless its token is worth a look', async () => {
     shutOut = true;
     for (const given of [undefined, 'Basic x', 'Bearer good', 'Bearer bad']) {
       expect((await ask(given)).status).toBe(429);
@@ -162,7 +162,7 @@ describe('the gate', () => {
     expect((await ask('Bearer familiar')).status).toBe(200);
   });
 
-  it('says that it cannot tell where it cannot, which is no failure of the caller', async () => {
+  it('answers 503 while it cannot check a token, and counts no failed login', async () => {
     const answer = await ask('Bearer away');
     expect(answer.status).toBe(503);
     expect(answer.headers).not.toHaveProperty('www-authenticate');

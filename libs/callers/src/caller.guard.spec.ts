@@ -54,12 +54,12 @@ describe('the guard of a route', () => {
     );
   });
 
-  it('lets nothing in that no gate has looked at, and nothing where the route names no scope', async () => {
+  it('refuses a request without a caller, and a route without a scope', async () => {
     await expect(ask({}).answer).rejects.toMatchObject({ code: 'unauthenticated' });
     await expect(ask({ caller: aCaller() }, 'open').answer).rejects.toMatchObject({ code: 'forbidden' });
   });
 
-  it('says that there were too many before it says that the scope is missing', async () => {
+  it('checks the limits before the scope', async () => {
     const counts = [Promise.resolve(counted(false)), Promise.resolve(counted(true))];
     const { answer } = ask({ caller: aCaller('shop', []), counts });
     await expect(answer).rejects.toMatchObject({ code: 'rate_limited' });

@@ -50,7 +50,7 @@ describe('a count', () => {
     expect(count.resetMs).toBeLessThanOrEqual(60_000);
   });
 
-  it('begins again when its window ends, which no later request puts off', async () => {
+  it('resets when its window ends, and later requests do not delay that', async () => {
     const [counter, key] = [aCounter(), randomUUID()];
     await add(counter, key, QUOTA + 1);
     await link.redis.pexpire(keyOf(key), 30_000);
@@ -82,7 +82,7 @@ describe('with Redis away', () => {
     expect(sent).not.toHaveBeenCalled();
   });
 
-  it('goes on by its own count where Redis fails in the middle', async () => {
+  it('goes on with its own count if Redis fails in the middle', async () => {
     const [counter, key] = [aCounter(), randomUUID()];
     expect(await add(counter, key, 1)).toEqual([2]);
     // Of another type than a count: the script fails.

@@ -57,7 +57,7 @@ describe('tokens that open nothing', () => {
     expect(await isShutOut('192.0.2.2')).toBe(false);
   });
 
-  it('are refused as one too many where another process has used the quota up', async () => {
+  it('shut their address out if another process has used up the quota', async () => {
     for (let n = 0; n < QUOTA; n++) await fail('192.0.2.3');
     expect(await fail('192.0.2.3')).toMatchObject({ code: 'rate_limited' });
   });
@@ -85,7 +85,7 @@ describe('tokens that open nothing', () => {
     expect(noted).toEqual([['192.0.2.6', 'unknown']]);
   });
 
-  it('make the oldest address forgotten where there are very many', async () => {
+  it('forget the oldest address when there are very many', async () => {
     const address = (n: number) => `10.${n >> 16}.${(n >> 8) & 255}.${n & 255}`;
     const one = new FailedLogins(
       redis,

@@ -50,7 +50,7 @@ describe('the caller of a JWT', () => {
     expect(await aLogin().login(await issuer.token(key, claims))).toMatchObject(caller);
   });
 
-  it('is in the claims that are configured', async () => {
+  it('comes from the configured claims', async () => {
     const login = aLogin({ JWT_CALLER_CLAIM: 'client_id', JWT_SCOPE_CLAIM: 'roles' });
     const token = await issuer.token(key, { client_id: 'till', roles: ['admin'] });
     expect(await login.login(token)).toMatchObject({ name: 'till', scopes: new Set(['admin']) });
@@ -77,7 +77,7 @@ describe('a JWT that opens nothing', () => {
     expect(await endOf(aLogin(), await issuer.token(key, claims, header))).toEqual(new BadToken(reason));
   });
 
-  it('says so of the type, where one is asked for', async () => {
+  it('says that its type is wrong, if one is configured', async () => {
     const login = aLogin({ JWT_TYPE: 'at+jwt' });
     expect(await endOf(login, await issuer.token(key))).toEqual(new BadToken('claim typ is not JWT_TYPE'));
     expect(await endOf(login, await issuer.token(key, {}, { typ: 'at+jwt' }))).toMatchObject({

@@ -33,7 +33,7 @@ describe('the headers of limits', () => {
     ]);
   });
 
-  it('keep the item that a refusal has given for its own policy', () => {
+  it('keep the item that a refusal has set for its own policy', () => {
     const { reply, read } = aReply({
       'RateLimit-Policy': '"caller";q=100;w=60',
       RateLimit: '"caller";r=0;t=9',
@@ -60,7 +60,7 @@ describe('the headers of limits', () => {
 });
 
 describe('a request over its limit', () => {
-  it('is refused for the count that takes longest to begin again', () => {
+  it('is refused for the count that takes longest to reset', () => {
     const counts = [
       count({ over: true, resetMs: 2_000 }),
       count({ policy: 'subject', quota: 60, over: true, resetMs: 50_500 }),

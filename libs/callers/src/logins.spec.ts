@@ -36,7 +36,7 @@ describe('a bearer token', () => {
     ['head.claims.signature', 'jwt', ['jwt']],
     ['..', 'jwt', ['jwt']],
     [API_KEY, 'default', []],
-  ])('is looked at as what its form says: %s', async (token, name, asked) => {
+  ])('is checked by the login that its form names: %s', async (token, name, asked) => {
     const made = logins();
     expect((await made.logins.login(token)).name).toBe(name);
     expect(made.asked).toEqual(asked);

@@ -48,7 +48,7 @@ describe('the limits', () => {
     expect(await limits.addRequest(mine)).toMatchObject({ remaining: 4 });
   });
 
-  it('leave neither names nor subjects in Redis', async () => {
+  it('store neither names nor subjects in Redis', async () => {
     const [caller, subject] = [`caller-${randomUUID()}`, `ana-${randomUUID()}@example.com`];
     await limits.addRequest(caller);
     await limits.addCommand(caller, subject);

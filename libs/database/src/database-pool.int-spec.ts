@@ -52,7 +52,7 @@ describe.each(['none', 'transaction'] as const)('a connection, with DATABASE_POO
     expect(await backend()).toBe(before);
   });
 
-  it('is of use after a transaction that failed', async () => {
+  it('can be used after a transaction that failed', async () => {
     const failing = dataSource.transaction((manager) => manager.query('SELECT 1 / 0'));
     await expect(failing).rejects.toMatchObject({ code: '22012' });
     expect(await dataSource.query('SELECT 1 AS one')).toEqual([{ one: 1 }]);

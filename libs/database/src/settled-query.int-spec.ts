@@ -47,7 +47,7 @@ describe('a statement behind a pooler in transaction mode', () => {
     expect(await dataSource.query('SELECT said FROM spec_late')).toEqual([{ said: 'in time' }]);
   });
 
-  it('waits for as long as it takes where no limit is set', async () => {
+  it('waits as long as it takes if no limit is set', async () => {
     const patient = createDataSource({ url: await testDatabaseUrl(), pooler: 'transaction' });
     await patient.initialize();
     expect(await patient.query(`SELECT current_setting('statement_timeout') AS limit`)).toEqual([

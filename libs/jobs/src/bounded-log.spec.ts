@@ -1,7 +1,7 @@
 import { expect, it, jest } from '@jest/globals';
 import { BoundedLog } from './bounded-log.js';
 
-it('says a text once in its period, also with other ids, and counts the rest', () => {
+it('writes a text once in its period, even with other ids, and counts the rest', () => {
   jest.useFakeTimers();
   try {
     const lines: string[] = [];

@@ -67,7 +67,7 @@ describe('with Redis there', () => {
     /** A busy machine may take longer than a request may. */
     const wake = (id: string) => jobs.producer.wake(step, { n: 1 }, id, 10_000);
 
-    it('queues what has no job, and does not queue it again while that one waits', async () => {
+    it('queues a job once, and not again while it waits', async () => {
       const woken = await Promise.all([0, 1, 2].map(() => wake('w_1')));
       expect(woken).toContain('queued');
       for (let n = 0; n < 5; n++) expect(await wake('w_1')).toBe('waits');
@@ -82,7 +82,7 @@ describe('with Redis there', () => {
       expect(await queue().getJobState('w_2')).toBe('waiting');
     });
 
-    it('is not lost to a finished job that is still kept', async () => {
+    it('queues a job although a finished one with its id is still kept', async () => {
       await jobs.producer.add(step, { n: 1 }, { id: 'w_3' });
       for (const id of ['w_3', 'w_3_wake1', 'w_3_wake1']) {
         const { job, close } = await taken(id);
@@ -93,7 +93,7 @@ describe('with Redis there', () => {
       }
     });
 
-    it('goes past a job whose worker is gone', async () => {
+    it('queues a job beside an active one whose worker is gone', async () => {
       await jobs.producer.add(step, { n: 1 }, { id: 'w_4' });
       const first = await taken('w_4');
       expect(await wake('w_4')).toBe('queued');

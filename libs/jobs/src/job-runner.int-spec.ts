@@ -157,7 +157,7 @@ describe('with a schedule whose job is not run', () => {
       return (run?.returnvalue as { ticks: number } | undefined)?.ticks === ticks;
     });
 
-  it('does its work by itself while its queue is paused, and leaves it to BullMQ when it is resumed', async () => {
+  it('does its work by its own clock while its queue is paused, and leaves it to BullMQ after a resume', async () => {
     jobs.runner.start(handlers());
     await runs();
     await expiry().pause();
@@ -170,7 +170,7 @@ describe('with a schedule whose job is not run', () => {
     await followed();
   });
 
-  it('does its work by itself while all that the queue’s worker can run is stuck', async () => {
+  it('does its work by its own clock while the queue’s worker is stuck', async () => {
     const { promise, resolve: letGo } = Promise.withResolvers<void>();
     const stuck: JobHandler = {
       job: { queue: 'expiry', name: 'stuck', payload: z.object({}) },
@@ -191,7 +191,7 @@ describe('with a schedule whose job is not run', () => {
 
   const active = async () => (await expiry().getActive())[0]?.name;
 
-  it('writes a schedule again whose next job an operator has removed', async () => {
+  it('writes a schedule again after an operator has removed its next job', async () => {
     jobs.runner.start(handlers());
     await runs();
     await expiry().pause();

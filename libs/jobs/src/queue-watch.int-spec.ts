@@ -28,7 +28,7 @@ describe('each queue', () => {
     expect(await metrics()).toMatch(/^gangway_queue_last_finished_seconds\{queue="steps"\} [\d.]+$/m);
   });
 
-  it('is down from when it is paused until it is resumed, with the instant', async () => {
+  it('is down while it is paused, and says since when', async () => {
     const queue = jobs.queues.get('expiry');
     const from = Math.floor(Date.now() / 1_000) * 1_000;
     await queue.pause();
@@ -48,7 +48,7 @@ describe('each queue', () => {
     await until('it is up', async () => (await check('queue expiry')).status === 'up');
   });
 
-  it('is down when no worker takes what is due', async () => {
+  it('is down when no worker takes a due job', async () => {
     const queue = jobs.queues.get('steps');
     await queue.add('of-steps', {}, { timestamp: Date.now() - 30_000 });
     const { detail } = await until('it is seen', async () => {
@@ -62,7 +62,7 @@ describe('each queue', () => {
     await until('it is seen', async () => /the oldest for 2\d s/.test((await check('queue steps')).detail!));
   });
 
-  it('counts the lateness of a long retry from when it was due', async () => {
+  it('counts the age of a long retry from the time when it was due', async () => {
     await jobs.queues.get('steps').add('of-steps', {}, { timestamp: Date.now() - 600_000, delay: 599_000 });
     await until('it is seen', async () =>
       /the oldest for [1-3] s/.test((await check('queue steps')).detail!),

@@ -8,7 +8,7 @@ const boot = (url: string) => new RedisDatabase(testConfig({ REDIS_URL: url })).
 const withIndex = (index: number) => Object.assign(new URL(testRedisUrl()), { pathname: `/${index}` }).href;
 
 describe('the database that REDIS_URL names', () => {
-  it('is refused where Redis has none of that number', async () => {
+  it('is refused if Redis has no database of that number', async () => {
     const fault = await boot(withIndex(9_999)).catch((error: unknown) => error);
     expect(fault).toBeInstanceOf(ConfigError);
     expect((fault as ConfigError).faults).toEqual([

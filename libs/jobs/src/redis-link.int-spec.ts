@@ -10,7 +10,7 @@ const name = 'gangway-link-of-the-tests';
 
 afterEach(() => void jest.restoreAllMocks());
 
-it('does not go on in database 0 where the server refuses the one of the URL', async () => {
+it('does not use database 0 if the server refuses the one of the URL', async () => {
   const onlooker = new Redis(testRedisUrl());
   const link = RedisLink.patient(url.href, { name, prefix: testQueuePrefix(), isWanted: () => true });
   const copy = link.redis.duplicate({ maxRetriesPerRequest: null });
@@ -52,7 +52,7 @@ it('keeps a connection on which one answer was read too late', async () => {
   }
 });
 
-it('tells the log how it stands in the end, also after changes that follow each other fast', async () => {
+it('logs the last state, even after several fast changes', async () => {
   const admin = new Redis(testRedisUrl());
   const user = `${name}-${process.pid}`;
   await admin.acl('SETUSER', user, 'reset', 'on', '>secret', '~*', '&*', '+@all');

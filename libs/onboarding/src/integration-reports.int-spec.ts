@@ -45,7 +45,7 @@ const of = <T extends { integration: string }>(all: T[]) =>
 const troubles = async () => of((await reports.read()).troubles);
 
 describe('views', () => {
-  it('keep the instant that was told first', async () => {
+  it('keep the instant that was reported first', async () => {
     await reports.publish('worker-a', [view()]);
     const { views, now } = await reports.read();
     const [first] = of(views);
@@ -87,7 +87,7 @@ describe('rows that another process writes just now', () => {
     }
   };
 
-  it('are not waited for when a view is told', async () => {
+  it('are not waited for when a view is reported', async () => {
     await reports.publish('worker-d', [view()]);
     await onboardings.dataSource.query(
       `UPDATE integration_views SET seen_at = seen_at - interval '2 minutes' WHERE process = 'worker-d'`,
@@ -124,7 +124,7 @@ describe('troubles', () => {
     expect(found!.goodUntil).toBeGreaterThan(now);
   });
 
-  it('without an end of their own last until a call succeeds', async () => {
+  it('without an expiry last until a call succeeds', async () => {
     await reports.report([trouble({ what: 'access', goodForMs: null })]);
     expect(await troubles()).toMatchObject([{ what: 'access', goodUntil: Infinity }]);
   });

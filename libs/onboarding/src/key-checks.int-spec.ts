@@ -39,7 +39,7 @@ describe('a start beside a restored database', () => {
     ['another hash key', { HASH_KEY: another() }, [HASH]],
     ['another sealing key', { SEALING_KEYS: `new:${another()}` }, [SEALING]],
     ['another sealing key of the same name', { SEALING_KEYS: `test:${another()}` }, [SEALING]],
-  ])('with %s tells which key differs', async (_, env, told) => {
+  ])('with %s logs which key differs', async (_, env, told) => {
     const error = jest.spyOn(Logger.prototype, 'error').mockReturnValue(undefined);
     const after = await openOnboardings([], env as Record<string, string>);
     expect(error.mock.calls.map(([line]) => line)).toEqual(told);

@@ -63,7 +63,7 @@ describe('a probe that proves nothing', () => {
     },
   );
 
-  it('lets all go once a call of one of the three has succeeded', async () => {
+  it('releases all rows once a call of one of the three has succeeded', async () => {
     answers('rejected');
     const ids = await parked(5);
     await probe.run();
@@ -74,7 +74,7 @@ describe('a probe that proves nothing', () => {
     expect(await stillParked(ids)).toEqual([]);
   });
 
-  it('tries others next, at intervals that grow to a limit', async () => {
+  it('releases other rows next, at intervals that grow to a limit', async () => {
     answers('rejected');
     const ids = await parked(6);
     await probe.run();
@@ -97,7 +97,7 @@ describe('a probe that proves nothing', () => {
 });
 
 describe('a probe that is answered', () => {
-  it('lets all go but those that were parked again, which wait longer each time', async () => {
+  it('releases all rows except those that were parked again, which wait longer each time', async () => {
     answers('well');
     const fresh = await parked(4);
     const again = await parked(1, { parkings: 2, parked_at: inMs(-1.5 * EVERY_MS) });

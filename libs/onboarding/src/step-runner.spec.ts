@@ -73,7 +73,7 @@ describe('a claimed attempt', () => {
     expect(calls[0]!.timeoutMs).toBe(200);
   });
 
-  it('is not sent when what it is for has ended since the claim', async () => {
+  it('is not sent if its code or session has ended since the claim', async () => {
     nowMs = 21;
     await runner.run(claimed(21));
     expect(ends).toMatchObject([

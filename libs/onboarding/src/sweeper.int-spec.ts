@@ -24,7 +24,7 @@ const insert = (columns: Record<string, unknown>) =>
   anOnboarding(onboardings.dataSource, { ...waiting, ...columns });
 
 describe('the sweeper', () => {
-  it('wakes a try that is overdue and a lease that has lapsed, by the id of the next attempt', async () => {
+  it('wakes an overdue try and a lapsed lease, by the id of the next attempt', async () => {
     const due = await insert({ next_attempt_at: inMs(-5000) });
     const lapsed = await insert({ state: 'otp_requested', step: 'init-otp', lease_until: inMs(-5000) });
     expect(await sweeper.run()).toEqual({ woken: 2 });

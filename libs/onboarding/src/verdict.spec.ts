@@ -199,7 +199,7 @@ describe('an end for which no time is left', () => {
     expect(verdictOf(first(step, noTime), failed('unavailable')).signal).toBe('outcome_lost');
   });
 
-  it('counts what the call itself took', () => {
+  it('counts the time of the call itself', () => {
     // The failure of the fixture took 12 ms; the retry waits for 250 and may take 10 000.
     const ends = (ms: number) =>
       verdictOf(first('verify-otp', { deadlineAt: after(ms) }), failed('not_sent'));
@@ -257,7 +257,7 @@ describe('a retry', () => {
     expect(verdictOf(long, failed('no_answer')).retryInMs).toBe(250);
   });
 
-  it('keeps the evidence of the attempt that is in doubt, and drops those that no doubt is of', () => {
+  it('keeps the evidence of the attempt in doubt, and drops attempts without a doubt', () => {
     const { change } = verdictOf(
       second('create-authenticators', 'unavailable'),
       failed('unavailable', { status: 500 }),
@@ -299,7 +299,7 @@ describe('an attempt that succeeded', () => {
   const end: StepEnd = { signal: 'otp_verified', patch: { otpWrong: 0 }, clauses: [REFUND], data: { a: 1 } };
   const success: AttemptEnd = { type: 'succeeded', end, durationMs: 40 };
 
-  it('moves the row, and closes its submission’s doubt and no other', () => {
+  it('moves the row, and settles only the doubt of its own submission', () => {
     const earlier = open('create-authenticators', 1);
     const row = second('verify-otp', 'unavailable', {
       unresolved: [earlier, open('verify-otp', 2), open('verify-otp', 3)],
@@ -331,7 +331,7 @@ describe('an attempt that succeeded', () => {
     ]);
   });
 
-  it('tells of the secrets that it wipes where it ends the onboarding, and where there are any', () => {
+  it('records that it wipes secrets if it ends the onboarding and there are any', () => {
     const done: AttemptEnd = { type: 'succeeded', end: { signal: 'authenticators_created' }, durationMs: 1 };
     const types = (columns: Partial<Row>) =>
       verdictOf(first('create-authenticators', columns), done).change.events.map(({ type }) => type);
@@ -343,7 +343,7 @@ describe('an attempt that succeeded', () => {
     expect(types({})).toEqual(['attempt_ended', 'authenticators_created']);
   });
 
-  it('is a bug where its signal leads nowhere', () => {
+  it('throws if its signal leads nowhere', () => {
     const lost: AttemptEnd = { type: 'succeeded', end: { signal: 'otp_resend_asked' }, durationMs: 1 };
     expect(() => verdictOf(first('verify-otp'), lost)).toThrow('leads nowhere from "otp_submitted"');
   });
@@ -352,7 +352,7 @@ describe('an attempt that succeeded', () => {
 describe('an attempt that was refused', () => {
   const refused = (reason: Parameters<typeof failure>[1]) => failed('rejected', { status: 400, ...reason });
 
-  it('tells the caller and the timeline why, by the step’s own word', () => {
+  it('gives the caller and the timeline the step’s own reason', () => {
     const rejected = () =>
       ({
         signal: 'otp_rejected',
@@ -367,7 +367,7 @@ describe('an attempt that was refused', () => {
     expect(change.clauses).toEqual([REFUND]);
   });
 
-  it('says with which status it ended the onboarding', () => {
+  it('records the status that ended the onboarding', () => {
     const rejected = () =>
       ({ signal: 'step_failed', failure: { code: 'subject_not_found', detail: 'no' } }) satisfies StepEnd;
     const { change } = verdictOf(first('init-otp'), refused({}), { rejected });
@@ -377,14 +377,14 @@ describe('an attempt that was refused', () => {
     });
   });
 
-  it('gives the charge back where a captcha comes before the mail', () => {
+  it('gives the charge back if the provider asks for a captcha', () => {
     const { change } = verdictOf(first('init-otp'), refused({ reason: 'captcha_required' }));
     expect([change.patch.externalRef, change.clauses]).toEqual(['given back', [REFUND]]);
   });
 });
 
 describe('an integration that an operator must mend', () => {
-  it('parks the row, and counts it where upstream refused', () => {
+  it('parks the row, and counts the parking if upstream refused', () => {
     const row = first('verify-otp', { parkings: 1 });
     const { change, ...verdict } = verdictOf(row, failed('misconfigured', { status: 401 }));
     expect(verdict).toEqual({ answer: null, signal: null, retryInMs: null });
@@ -403,7 +403,7 @@ describe('an integration that an operator must mend', () => {
     ]);
   });
 
-  it('parks the row that has no integration any more, uncounted, its charge given back and its doubt kept', () => {
+  it('parks a row without its integration: not counted, the charge given back, the doubt kept', () => {
     const row = second('verify-otp', 'unavailable', { parkings: 1 });
     const { change } = verdictOf(row, { type: 'integration_missing' });
     expect(change.patch).toMatchObject({
@@ -417,7 +417,7 @@ describe('an integration that an operator must mend', () => {
     });
   });
 
-  it('is not waited for where the step knows a better end', () => {
+  it('is not waited for if the step has a better end', () => {
     const misconfigured = () => ({ signal: 'send_gave_up', codeLives: true }) satisfies StepEnd;
     const { change, signal } = verdictOf(first('init-otp'), failed('misconfigured'), { misconfigured });
     expect([signal, change.patch.state, change.patch.parkedReason]).toEqual([
@@ -430,8 +430,8 @@ describe('an integration that an operator must mend', () => {
   });
 });
 
-describe('a step that nothing is left to pay for', () => {
-  it('is given up, and makes a loss of what was in doubt', () => {
+describe('a step without budget', () => {
+  it('is given up, and its doubt becomes an unknown outcome', () => {
     const outOfTries = { type: 'out_of_tries' } as const;
     const none = verdictOf(first('verify-otp'), outOfTries);
     expect([none.signal, none.answer]).toEqual(['otp_expired', null]);
@@ -450,7 +450,7 @@ describe('a step that nothing is left to pay for', () => {
 });
 
 describe('an attempt whose end was not seen', () => {
-  it('is marked as lapsed in the timeline, and is a lost one', () => {
+  it('is lapsed in the timeline, and counts as lost', () => {
     const error = failure('no_answer');
     const { change, signal } = verdictOf(first('verify-otp'), { type: 'failed', error, lapsed: true });
     expect(signal).toBe('outcome_lost');
@@ -461,7 +461,7 @@ describe('an attempt whose end was not seen', () => {
     });
   });
 
-  it('lasts as long as the runner measured, where it did', () => {
+  it('has the duration that the runner measured, if there is one', () => {
     const end: AttemptEnd = { type: 'failed', error: failure('no_answer'), durationMs: 77 };
     expect(verdictOf(first('verify-otp'), end).change.events[0]!.data).toMatchObject({ durationMs: 77 });
   });

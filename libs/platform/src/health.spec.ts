@@ -39,7 +39,7 @@ describe('Health', () => {
     });
   });
 
-  it('is 1 or 0 by check in the metrics', async () => {
+  it('is 1 or 0 for each check in the metrics', async () => {
     const health = healthOf(['redis', false, down], ['postgresql', true, up]);
     expect(await health.gauges()).toEqual({ postgresql: 1, redis: 0 });
   });

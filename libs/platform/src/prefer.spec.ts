@@ -44,7 +44,7 @@ describe('what a request prefers', () => {
     expect(preferencesOf(header)).toEqual({ waitMs, applied });
   });
 
-  it('is read fast, even in its worst forms', () => {
+  it('is parsed fast, even in its worst forms', () => {
     const beganAt = performance.now();
     const texts = [
       '"'.repeat(16_000),

@@ -81,7 +81,7 @@ describe('clocks that are apart', () => {
     expect(asked.probes).toBe(probes);
   });
 
-  it('are not believed of one answer, but unpark nothing', async () => {
+  it('do not count after one answer, but then nothing is unparked', async () => {
     const { skew, init, probe } = begin();
     aheadMs = -600_000;
     expect(await endOf(probe())).toMatchObject({ failure: 'misconfigured' });
@@ -91,7 +91,7 @@ describe('clocks that are apart', () => {
     expect(skew.lastMs()).toBe(0);
   });
 
-  it('are nothing that a cache can tell', async () => {
+  it('are not measured by an answer from a cache', async () => {
     aheadMs = -600_000;
     more = 'age: 600\r\n';
     const { skew, init } = begin();

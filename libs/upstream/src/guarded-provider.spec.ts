@@ -103,7 +103,7 @@ describe('GuardedProvider', () => {
     expect(guarded.state).toBe('closed');
   });
 
-  it('closes a half open breaker by a probe, once no call has come for as long as a retry waits', async () => {
+  it('closes a half open breaker after a probe, once no call has come for the longest wait of a retry', async () => {
     const { end, upstream } = guard(() => Promise.reject(failing('unavailable')));
     await times(20, end);
     const limits = { timeoutMs: 1_000, beforeSend: () => undefined };

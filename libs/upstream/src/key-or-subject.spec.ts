@@ -65,7 +65,7 @@ describe('a refusal that may be of the key or of the subject', () => {
     expect(at.probes).toEqual([]);
   });
 
-  it('is ours where the probe is refused, too, or proves nothing', async () => {
+  it('is ours if the probe is refused too, or proves nothing', async () => {
     for (const failure of ['misconfigured', 'rejected', 'unavailable'] as const) {
       const at = world(() => Promise.reject(new UpstreamError(failure, { detail: 'no', evidence })));
       await at.run(ANN, [ok]);
@@ -74,7 +74,7 @@ describe('a refusal that may be of the key or of the subject', () => {
     }
   });
 
-  it('causes no second call where it speaks of the key', async () => {
+  it('causes no second call if its text is about the key', async () => {
     const { run, probes } = world();
     await run(ANN, [ok]);
     expect(await endOf(run(BOB, [() => refused(false)]))).toMatchObject({ failure: 'misconfigured' });

@@ -70,12 +70,12 @@ describe.each(doors)('a process that stood still past the deadline, over %s', (_
     ['in one packet', [{ afterMs: 50, bytes: ANSWER }]],
     ['in two', [{ afterMs: 50, bytes: HEAD }, { afterMs: 50, bytes: BODY }]], // prettier-ignore
     ['after an interim answer', [{ afterMs: 50, bytes: `HTTP/1.1 100 Continue\r\n\r\n` }, { afterMs: 50, bytes: ANSWER }]], // prettier-ignore
-  ])('reads the answer that lies in the socket %s', async (_name, packets) => {
+  ])('reads the answer that is already in the socket %s', async (_name, packets) => {
     const answer = await sendAndStandStill(packets);
     expect(answer).toMatchObject({ status: 200, text: BODY });
   });
 
-  it('cuts at once where no answer lies there', async () => {
+  it('cuts at once if there is no answer', async () => {
     await expect(sendAndStandStill([])).rejects.toMatchObject({
       failure: 'no_answer',
       evidence: { headersSeen: false },

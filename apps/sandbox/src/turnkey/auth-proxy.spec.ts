@@ -49,7 +49,7 @@ describe('the door', () => {
     expect(t.sandbox.control.mails()).toHaveLength(status === 200 ? 1 : 0);
   });
 
-  it('needs no body to say what it is configured to, and takes an empty object', async () => {
+  it('answers its configuration without a body, and with an empty object', async () => {
     const headers = {
       'content-type': 'application/json',
       'x-auth-proxy-config-id': t.sandbox.turnkey.authProxyConfigId,

@@ -63,7 +63,7 @@ describe('a preflight', () => {
     expect(answer).toMatchObject({ status: 204, origin: allowed, credentials: null, variesByOrigin: true });
   });
 
-  it('of an unknown route is known by the header that it asks for', async () => {
+  it('of an unknown route belongs to the Auth Proxy if it asks for its header', async () => {
     const answer = await preflight(url(open, '/v1/fly'), ORIGIN, 'content-type,x-auth-proxy-config-id');
     expect(answer).toMatchObject({ status: 204, origin: '*' });
   });
@@ -88,7 +88,7 @@ describe('a preflight', () => {
     },
   );
 
-  it('stands in no journal, and no fault strikes it', async () => {
+  it('is not in the journal, and faults do not apply to it', async () => {
     open.sandbox.control.addFault({ route: '*', status: 503 });
     expect(await preflight(url(open, '/v1/otp_init'), ORIGIN)).toMatchObject({ status: 204 });
     expect(open.sandbox.control.requests()).toEqual([]);

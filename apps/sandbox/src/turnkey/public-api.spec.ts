@@ -182,7 +182,7 @@ describe('a query', () => {
     expect(parents.body).toMatchObject({ users: [{ apiKeys: [{ credential: { type: 'CREDENTIAL_TYPE_API_KEY_P256' } }] }] });
   });
 
-  it('lists sub-organizations by what is known of their users', async () => {
+  it('lists sub-organizations by data of their users', async () => {
     const { user, subject, session } = await t.loggedIn();
     const { organizationId, userId, contact } = subject;
     t.sandbox.control.addTurnkeySubject({ contact: t.newContact() });
