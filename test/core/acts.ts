@@ -30,7 +30,7 @@ import { OtpBudget } from '../../libs/otp/src/otp-budget.js';
 import { failed } from './core.js';
 import type { Side } from './two-sides.js';
 
-/** An onboarding as both sides have seen it before either writes. */
+/** An onboarding that both sides have read before either writes. */
 export interface Seen {
   id: string;
   row: Row;
@@ -180,7 +180,7 @@ export const ACTS = {
 } satisfies Record<string, Act>;
 export type ActName = keyof typeof ACTS;
 
-/** What a caller hears of an act: its word, or the code of its refusal. */
+/** The answer to an act: its word, or the code of its refusal. */
 export async function heard(act: ActName, side: Side, seen: Seen): Promise<string> {
   try {
     return await (ACTS[act] as Act)(side, seen);

@@ -1,6 +1,6 @@
 /**
- * The core as the tables drive it: the end of an attempt, a command or the time on one side, a row with its events or a
- * refusal on the other. A rebuilt core replaces this file and `meanings.ts`; the tables and what they print stay.
+ * The core as the tables drive it. The input is the end of an attempt, a command or the time; the output is a row with its
+ * events, or a refusal. A rebuilt core replaces this file and `meanings.ts`; the tables and their output stay.
  */
 import { AuthenticatorsService } from '#libs/authenticators';
 import { ProblemError, Secret, type Caller } from '#libs/kernel';
@@ -42,7 +42,7 @@ import type { Outcome } from './words.js';
 
 export type { AttemptEnd };
 
-/** The least that the law waits: the wait itself has a table of its own. */
+/** The shortest wait of the law: the wait has a table of its own. */
 const NO_JITTER = { next: () => 0 };
 const STILL = { nowMs: () => 0, monotonicMs: () => 0 };
 /** The tables print times and limits by these settings. */
@@ -76,7 +76,7 @@ const CLAUSES: Readonly<Record<string, string>> = {
   challenges_used: 'challenges are used up',
 };
 
-/** What an attempt's end does to the row as its claim returned it. */
+/** What the end of an attempt does to the row that its claim returned. */
 export async function endOfAttempt(row: Row, end: AttemptEnd | 'success'): Promise<Outcome> {
   const { verdicts, steps } = coreOver(new OneRow(row));
   const ended = end === 'success' ? await succeeded(steps, row) : end;
@@ -94,7 +94,7 @@ export async function endOfAttempt(row: Row, end: AttemptEnd | 'success'): Promi
   };
 }
 
-/** What the time does to a row that is due: {@link asOfNow} moves it, and each move is an event. */
+/** What the time does to a due row: {@link asOfNow} moves it, and each move is an event. */
 export function timesWork(row: Row): Outcome {
   const after = asOfNow(row);
   const due = [row.otpExpiresAt, row.sessionEndsAt, row.leaseUntil, row.idleEndsAt, row.lifeEndsAt]
@@ -140,7 +140,7 @@ export const COMMANDS = [
 ] as const;
 export type Command = (typeof COMMANDS)[number];
 
-/** What stands in the way of a command, or helps it, besides the row. */
+/** What prevents or allows a command, besides the row. */
 export interface Surroundings {
   caller?: Caller;
   versions?: number[];
@@ -148,7 +148,7 @@ export interface Surroundings {
   usage?: { sends: Date[]; wrongCodes: Date[] };
 }
 
-/** @returns what a command does to the row, or with what it is refused. */
+/** @returns what a command does to the row, or its refusal. */
 export async function command(
   row: Row,
   name: Command,
@@ -184,7 +184,7 @@ export async function command(
   return { ...store.written, also: woken.map((job) => `the job ${job} is woken`) };
 }
 
-/** An end of a call that upstream, or the way there, has caused. */
+/** An end of a call that upstream or the network has caused. */
 export const failed = (
   failure: FailureClass,
   more: { status?: number; reason?: RejectionReason; unsent?: true; lapsed?: true } = {},
@@ -202,7 +202,7 @@ export const failed = (
   return more.lapsed ? { type: 'failed', error, lapsed: true } : { type: 'failed', error, durationMs: 12 };
 };
 
-/** What a caller that waits for the step hears: nothing where the onboarding tells all of it. */
+/** The answer to a caller that waits for the step; nothing if the onboarding says it all. */
 export function told(row: Row, step: StepName): string | null {
   try {
     throwIfRefused(row, step);
@@ -287,8 +287,8 @@ function coreOver(store: OneRow) {
 }
 
 /**
- * Stands where the store does, for one row. A change is refused at first, so that the core explains itself; where it finds
- * no reason, the change is written. What PostgreSQL itself compares is not looked at here: see `interleavings.int-spec.ts`.
+ * Replaces the store, for one row. It refuses a change at first, so that the core gives its reason. If the core finds none,
+ * the change is written. The conditions in SQL are not checked here: see `interleavings.int-spec.ts`.
  */
 class OneRow {
   written: Outcome | null = null;
@@ -368,7 +368,7 @@ const BLANK = aRow({
   otpTriesLeft: 0,
 });
 
-/** The row as a change leaves it, every value worked out. */
+/** The row after a change, with every value computed. */
 function applied(before: Row, change: Omit<Change, 'id' | 'where'>): Outcome {
   const { patch, events, clauses = [] } = change;
   const read = Object.entries(patch).map(([member, value]) => [member, readValue(value, before)] as const);
@@ -401,7 +401,7 @@ async function succeeded(steps: Steps, row: Row): Promise<AttemptEnd> {
   return { type: 'succeeded', end, durationMs: 12 };
 }
 
-/** Sealed is what can be told from what is not; no more is needed of it here. */
+/** A sealed value only has to look different from one that is not sealed. */
 const SEALER = {
   seal: (_place: unknown, text: string) => Buffer.from(`anew ${text}`),
   open: (_place: unknown, sealed: Buffer) => sealed.toString().replace(/^anew /, ''),

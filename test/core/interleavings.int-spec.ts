@@ -30,7 +30,7 @@ const TABLES = [
   'onboardings',
 ];
 beforeEach(async () => {
-  // Where the test before has failed in the middle of it.
+  // For a test before this one that failed in the middle of it.
   await Promise.all([one.end('ROLLBACK'), other.end('ROLLBACK')]);
   for (const table of TABLES) await watcher.query(`DELETE FROM ${table}`);
   await Promise.all([one.meet(), other.meet()]);
@@ -91,7 +91,7 @@ async function standing({ row: { integration, subjectKey }, id }: Seen): Promise
 
 const titleOf = ({ situation, first, second }: Interleaving) => `${situation}: ${first}, then ${second}`;
 
-/** As the file has it: under its title, how they met, what each heard, and what is left. */
+/** An entry of the file: its title, how the statements met, the answer to each, and the rows afterwards. */
 const told = (row: Interleaving, { met, first, second, left }: Course) =>
   `${titleOf(row)}\n  ${met}; ${first}, then ${second}\n${indented(left, 4)}`;
 

@@ -14,7 +14,7 @@ const PLACES: readonly { state: State; step: StepName | null }[] = STATES.flatMa
       : [{ state, step: null }],
 );
 
-/** Every state × signal, by what the signal's target hangs on. */
+/** Every state × signal, by the facts that decide the signal's target. */
 export function machineTable(): string {
   return PLACES.map(({ state, step }) => {
     const moves = ALL_SIGNALS.map(({ signal, answer }) => {
@@ -51,7 +51,7 @@ const EVERY_LATE_ANSWER = ALL_SIGNALS.flatMap(({ answer }) => (answer ? [`late_a
   ', ',
 );
 
-/** What came before the call that the law is asked about. */
+/** The calls before the one that the law decides about. */
 const EARLIER: Readonly<Record<string, readonly FailureClass[]>> = {
   'first call': [],
   'after not_sent': ['not_sent'],

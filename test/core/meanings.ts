@@ -1,6 +1,6 @@
 import { Bindings, SqlValue, type Row } from '#libs/onboarding';
 
-/** What a value that PostgreSQL works out comes to on a row, and what the row alone does not tell of it. */
+/** The result on a row of a value that PostgreSQL computes, with a note on what the row does not show. */
 interface Meaning {
   value: unknown;
   note?: string;
@@ -12,7 +12,7 @@ const MEMBER = (column: string) =>
   column.replaceAll(/_(\w)/g, (_, letter: string) => letter.toUpperCase()) as keyof Row;
 const later = (from: Date, ms: number) => ({ value: new Date(from.getTime() + ms) });
 
-/** By their text: one that is not here must not pass for one that is. */
+/** By their text, so that an unknown one is not taken for a known one. */
 const MEANINGS: readonly [RegExp, Read][] = [
   [
     /^clock_timestamp\(\) \+ \$1::float8 \* interval '1 millisecond'$/,
@@ -73,7 +73,7 @@ const MEANINGS: readonly [RegExp, Read][] = [
 /**
  * Reads a value of a patch without a database.
  *
- * @throws Error for SQL that it does not know: teach it, rather than let a new value pass unseen.
+ * @throws Error for SQL that it does not know. Add it here, so that no new value stays unseen.
  */
 export function readValue(value: unknown, row: Row): Meaning {
   if (!(value instanceof SqlValue)) return { value };

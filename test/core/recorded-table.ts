@@ -5,13 +5,13 @@ import { expect } from '@jest/globals';
 /** Set where a change of the tables is wanted. */
 const isAccepted = process.env['ACCEPT_TABLES'] === '1';
 
-/** A committed file in `tables`, entry by entry. Entries begin with their titles and are parted by empty lines. */
+/** A committed file in `tables`, entry by entry. Entries begin with their titles; empty lines separate them. */
 export class RecordedTable {
   readonly #file: string;
   readonly #committed: ReadonlyMap<string, string>;
   readonly #seen = new Map<string, string>();
 
-  /** @param command what writes the file anew. */
+  /** @param command writes the file again. */
   constructor(
     private readonly name: string,
     private readonly about: string,
@@ -19,7 +19,7 @@ export class RecordedTable {
   ) {
     this.#file = join(import.meta.dirname, 'tables', `${name}.txt`);
     const text = existsSync(this.#file) ? readFileSync(this.#file, 'utf8').trimEnd() : '';
-    // The first is what the file is about.
+    // The first entry says what the file is about.
     const [, ...entries] = text.split(/\n\n+(?=\S)/);
     this.#committed = new Map(entries.map((entry) => [titleOf(entry), entry]));
   }
@@ -30,7 +30,7 @@ export class RecordedTable {
     if (!isAccepted) this.#explained(() => expect(entry).toBe(this.#committed.get(titleOf(entry)) ?? ''));
   }
 
-  /** After all entries: none may be left over. Writes the file where that is wanted, and never in CI. */
+  /** Call it after all entries: none may be left over. Writes the file if a change is wanted, but never in CI. */
   end(): void {
     if (!isAccepted) {
       this.#explained(() => expect([...this.#seen.keys()]).toEqual([...this.#committed.keys()]));

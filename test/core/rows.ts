@@ -1,7 +1,7 @@
 import type { Row, StepName } from '#libs/onboarding';
 import { aRow, after } from '#libs/testing';
 
-/** No instant that a change may write anew: one that is written shows. */
+/** An instant that no change writes, so that a written one differs. */
 const THIRTY_SECONDS_OLD: Partial<Row> = {
   sealedDataKey: Buffer.from('key'),
   otpSentAt: after(-30_000),
@@ -11,7 +11,7 @@ const THIRTY_SECONDS_OLD: Partial<Row> = {
   lifeEndsAt: after(86_370_000),
 };
 
-/** What an earlier try left: a change that clears it shows. */
+/** Values of an earlier try, so that a change that clears them shows. */
 export const AN_EARLIER_TRY: Partial<Row> = {
   lastResult: {
     step: 'init-otp',

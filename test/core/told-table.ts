@@ -28,7 +28,7 @@ const PLACES: Readonly<Record<string, Partial<Row>>> = {
 const NO_RESULT = 'no result';
 const RESULTS = [NO_RESULT, ...RESULT_CODES];
 
-/** What the caller of a step hears, by where the row stands and by the last result, of its step or of another one. */
+/** The answer to the caller of a step, by the row's state and its last result, of this step or of another one. */
 export function toldTable(): string {
   return STEPS.map((step) => {
     const dimensions = {

@@ -12,7 +12,7 @@ import { IntegrationHealth } from '../../libs/onboarding/src/integration-health.
 import { KeyChecks } from '../../libs/onboarding/src/key-checks.js';
 import { RetryBudget } from '../../libs/onboarding/src/retry-budget.js';
 
-/** A statement that is refused takes back no other of the same transaction: each is one by itself in the service. */
+/** A refused statement must not undo the others of its transaction: in the service, each is its own transaction. */
 class Savepoints extends PreparedStatements {
   isHeld = false;
 
@@ -32,7 +32,7 @@ class Savepoints extends PreparedStatements {
   }
 }
 
-/** One process's core over one connection: what it does between begin and commit is one transaction. */
+/** One process's core over one connection. Its statements between begin and commit are one transaction. */
 export class Side {
   #backend = 0;
 
@@ -55,7 +55,7 @@ export class Side {
       .useValue({ add: () => Promise.resolve(true), wake: () => Promise.resolve('queued') })
       .overrideProvider(RetryBudget)
       .useValue({ firstTry: () => undefined, take: () => Promise.resolve(1_000) })
-      // Nothing else may use the connection while a transaction is open.
+      // Nothing else may use the connection during a transaction.
       .overrideProvider(IntegrationHealth)
       .useValue({})
       .overrideProvider(KeyChecks)
@@ -96,7 +96,7 @@ export class Side {
 /** How the second of two statements met the first, which was not committed yet. */
 export type Met = 'waits' | 'passes';
 
-/** Looks on from outside: its own statements are no part of what is watched. */
+/** Watches from outside, with statements of its own. */
 export class Watcher {
   private constructor(private readonly client: Client) {}
 

@@ -4,7 +4,7 @@ import { nextActionOf, type Row } from '#libs/onboarding';
 export interface Outcome {
   before: Row;
   after: Row;
-  /** By member: what the value alone does not say, such as a limit that PostgreSQL compares when it writes. */
+  /** By member: a note that the value alone does not give, such as a limit that PostgreSQL checks when it writes. */
   notes?: Partial<Record<keyof Row, string>>;
   events: { type: string; actor: string; data?: Record<string, unknown> }[];
   /** What happens to budgets, credentials and other rows. */
@@ -18,7 +18,7 @@ export interface Outcome {
 type Member = keyof Row;
 type Word = (value: never, outcome: Outcome) => string;
 
-/** Numbers whose change says more than their value. */
+/** Numbers that are printed by their change instead of their value. */
 const COUNTERS = [
   'version',
   'attempt',
@@ -136,7 +136,7 @@ export const folded = (line: string) => line.replaceAll(/(.{70,106}(?:[,;]| \|))
 type Group = Record<string, Set<string>>;
 
 /**
- * Cells with the same text become one entry, where the values of their dimensions can be told as lists.
+ * Cells with the same text become one entry, if lists of values can describe them.
  *
  * @param dimensions all values of each; one that makes no difference is not printed.
  */

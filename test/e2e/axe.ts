@@ -8,15 +8,15 @@ const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 const WIDTHS = [320, 1280];
 
 /**
- * What axe finds wrong with a page, light and dark, on a small phone and a laptop, and in which of them it is wider than its
- * window. The page has its own window again afterwards.
+ * The faults that axe finds in a page, light and dark, on a small phone and a laptop, and the widths at which the page is
+ * wider than its window. Restores the page's own window afterwards.
  *
  * @returns a line for each finding
  */
 export async function faultsByAxe(page: Page): Promise<string[]> {
   const before = page.viewportSize();
   const faults: string[] = [];
-  // As a developer's tool would: no policy of the page applies.
+  // Like a developer tool, this is not subject to the page's policy.
   await page.evaluate(AXE);
   for (const width of WIDTHS) {
     await page.setViewportSize({ width, height: 800 });

@@ -62,7 +62,7 @@ export class RealBrowser {
 
   /** Opens a page in a context of its own: no cookie is shared with the others. */
   async open(options: BrowserContextOptions = {}): Promise<WatchedPage> {
-    // A spinner that turns takes a whole core of a machine without a GPU.
+    // An animated spinner takes a whole core of a machine without a GPU.
     const context = await this.#browser.newContext({ reducedMotion: 'reduce', ...options });
     const page = await context.newPage();
     page.setDefaultTimeout(15_000);

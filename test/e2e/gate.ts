@@ -64,7 +64,7 @@ export async function openGate(target: string): Promise<Gate> {
   };
 }
 
-/** A free port. It is none that the system gives to connections, or one of these could take it in the meantime. */
+/** A free port outside of the range for outgoing connections, because one of these could take it meanwhile. */
 export async function closedPort(): Promise<number> {
   for (;;) {
     const port = randomInt(20_000, 32_768);

@@ -5,7 +5,7 @@ import { testDatabaseUrl } from '#libs/testing';
 import { StepUnderTest, type Fault } from './step-under-test.js';
 import { Story } from './story.js';
 
-/** A way to PostgreSQL that can lose the answer to a statement: it is carried out, and the connection breaks. */
+/** A proxy to PostgreSQL that can lose the answer to a statement: PostgreSQL carries it out, and the connection breaks. */
 interface LossyWay {
   url: string;
   /** Loses the answer to the next statement that has this text in its values. */

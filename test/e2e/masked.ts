@@ -1,14 +1,14 @@
 const UUID = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/gi;
 const INSTANT = /\d{4}-\d\d-\d\dT[\d:.]+Z/g;
 const CHOSEN = /(127\.0\.0\.1:|[?&]cursor=)[^/&]+/g;
-/** Keys, challenges, hashes, and what tests make up: no word of ours is that long and has digits. */
+/** Keys, challenges, hashes and values of tests: no word of ours is that long and has digits. */
 const RANDOM =
   /(?=[A-Za-z_-]*\d)[\w-]{20,}|\w*(?=[a-f]*\d)[0-9a-f]{12,}|^[\w+/=.~-]{40,}$|^\d{6}$|\b\d+(?= ms\b)/gi;
-/** What timing decides. */
+/** Values that depend on timing. */
 const MEASURED = /(Ms|Seconds)$|^(retryAfter|seq|traceId)$/;
 
 /**
- * Writes values on one line, without what two runs never share: ids become numbers in the order in which they occur,
+ * Writes values on one line, without the parts that differ in each run. Ids become numbers in the order in which they occur,
  * instants become minutes after `base`, random texts and measured numbers become `~`. Empty members are left out.
  */
 export function masked(base: number, ...values: unknown[]): string {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { startRedis } from '../../tools/embedded/redis.js';
 
-/** A Redis of one test alone, which may make of it what it likes. */
+/** A Redis for one test, which may change it in any way. */
 export interface PrivateRedis {
   url: string;
   port: number;
@@ -59,7 +59,7 @@ export const READ_ONLY: Sickness = {
   mend: ({ admin }) => admin.replicaof('NO', 'ONE'),
 };
 
-/** Ways to be there and of no use. */
+/** Ways in which a Redis answers and cannot be used. */
 export const SICKNESSES: Sickness[] = [
   READ_ONLY,
   {

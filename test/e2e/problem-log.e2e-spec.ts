@@ -26,7 +26,7 @@ beforeAll(async () => {
     worker: false,
     env: {
       EVENTS_STREAMS_PER_CALLER: '1',
-      // What waits for its next try waits until the story says otherwise.
+      // Retries wait until the story runs them.
       RETRY_FLOOR_MS: '60000',
       RETRY_BASE_MS: '60000',
       RETRY_CAP_MS: '60000',

@@ -6,10 +6,10 @@ import { masked } from './masked.js';
 
 const FOLDER = join(import.meta.dirname, '../recordings');
 
-/** Set where a difference is wanted: `name: reason`. The name `unsteady` stops the comparison of tests that differ. */
+/** Set if a difference is wanted: `name: reason`. The name `unsteady` stops the comparison of tests that differ. */
 const wanted = process.env['ACCEPT_RECORDINGS'];
 
-/** Stands where a test's lines would: timing decides what it sees. */
+/** Replaces the lines of a test whose answers depend on timing. */
 const UNSTEADY = 'unsteady';
 
 interface Event {

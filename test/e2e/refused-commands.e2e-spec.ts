@@ -42,7 +42,7 @@ const ENDED: Refused = {
   cancel: '410 onboarding_ended',
 };
 
-/** What each state refuses, and how. What is not named is taken. */
+/** The commands that each state refuses, with the error. All others are accepted. */
 const TABLE: Record<string, { bring: (of: Story) => Promise<Brought>; refused: Refused }> = {
   ...Object.fromEntries(
     Object.entries({

@@ -85,7 +85,7 @@ export class RestoredStory {
     }
   }
 
-  /** Finishes what was live at the dump, and expects what the restore must not have broken. */
+  /** Finishes the onboardings that were live at the dump, and checks that the restore has not broken them. */
   async goOn(): Promise<void> {
     const { story } = this;
     await story.startWorker();
@@ -112,7 +112,7 @@ export class RestoredStory {
     await this.story.until(id, 'completed');
   }
 
-  /** The provider took this code after the dump: it refuses it now, and mails another. */
+  /** The provider took this code after the dump. It refuses the code now, and mails another one. */
   async #asksForANewCode({ id, subject }: Known): Promise<void> {
     const { story } = this;
     const used = story.code(subject);

@@ -7,7 +7,7 @@ type StandsAlone = (text: string, at: number, length: number) => boolean;
 interface Form {
   text: string;
   needle: number;
-  /** Six digits also stand inside of instants, ids, numbers and keys in hex: these must stand alone to count. */
+  /** Six digits also occur inside instants, ids, numbers and hex keys. They count only if they stand alone. */
   standsAlone?: StandsAlone;
 }
 

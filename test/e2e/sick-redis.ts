@@ -24,7 +24,7 @@ export async function untilSaid(url: string, says: RegExp): Promise<number> {
   return performance.now() - from;
 }
 
-/** Checks what holds with every Redis that answers and is of no use. @returns the milliseconds until it is seen. */
+/** Checks the rules for every Redis that answers and cannot be used. @returns the milliseconds until it is seen. */
 export async function endure(
   story: Story,
   workerUrl: string,
@@ -45,7 +45,7 @@ export async function endure(
     expect((await story.start(story.newSubject())).status).toBe(201);
     expect(performance.now() - from).toBeLessThan(2_000);
 
-    // It is degraded, no reason to take the processes away, and what has a clock goes on.
+    // `ready` is degraded, liveness asks for no restart, and scheduled work goes on.
     expect((await readyAt(story.serviceUrl)).body.status).toBe('degraded');
     const { id } = await story.sent();
     await runOut(story, id, 'code');

@@ -284,7 +284,7 @@ export class Story {
     return this.code(subject) === '000000' ? '000001' : '000000';
   }
 
-  /** Starts, and has an onboarding: its code may still be on its way. */
+  /** Starts an onboarding. Its code may still be on its way. */
   async started(subject: Subject, more: object = {}): Promise<OnboardingResource> {
     const { status, body } = await this.start(subject, more);
     if (status !== 201 && status !== 202)
@@ -340,7 +340,7 @@ export class Story {
     const holds = typeof wanted === 'string' ? (each: OnboardingResource) => each.state === wanted : wanted;
     const deadline = performance.now() + withinMs;
     for (;;) {
-      // How often it is asked is up to time: not recorded.
+      // Not recorded, because the number of reads depends on timing.
       const { body } = await this.#ask<OnboardingResource>('GET', `/v1/onboardings/${id}`);
       if (holds(body)) return body;
       if (performance.now() > deadline) {

@@ -47,12 +47,12 @@ export async function runOut(story: Story, id: string, life: Life, inMs = 0): Pr
   await story.sql(`UPDATE onboardings SET ${ENDS[life]} = ${at} WHERE id = $1`, [id]);
 }
 
-/** Has the cooldown end at this very instant: another code may be asked for. */
+/** Ends the cooldown now, so that another code may be requested. */
 export async function mayResend(story: Story, id: string): Promise<void> {
   await story.sql('UPDATE onboardings SET otp_resend_at = clock_timestamp() WHERE id = $1', [id]);
 }
 
-/** Has each lease run out at this very instant, as if the processes that hold them had died. */
+/** Ends each lease now, as if the processes that hold them had died. */
 export async function lapseLeases(story: Story): Promise<void> {
   await story.sql('UPDATE onboardings SET lease_until = clock_timestamp() WHERE lease_until IS NOT NULL');
 }

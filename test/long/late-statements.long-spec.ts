@@ -12,13 +12,13 @@ jest.setTimeout(60_000);
 
 type Headers = Record<string, string>;
 
-/** A command, where it is possible, and the write that is kept from PostgreSQL. */
+/** A command, the state that it needs, and the write that the pooler holds back. */
 interface Late {
   from: Situation | 'nothing' | 'cancelled';
   /** Brings what the command needs, and returns the command. */
   prepare(brought: Brought): Promise<(headers: Headers) => Promise<Answer>>;
   write: RegExp;
-  /** What the same command answers when it is sent again. */
+  /** The answer to the same command when it is sent again. */
   again: number;
 }
 
@@ -184,7 +184,7 @@ function keep(write: RegExp): Promise<unknown[]> {
   });
 }
 
-/** Has the pooler pass on all that it has kept, and waits until PostgreSQL is through with it. */
+/** Lets the pooler pass on all that it has kept, and waits until PostgreSQL has carried it out. */
 async function letGo(): Promise<void> {
   await holder.query('COMMIT');
   await until('the pooler keeps nothing', async () => {

@@ -15,7 +15,7 @@ export interface PgBouncer {
   stop(): Promise<void>;
 }
 
-/** The program of the PATH, if there is one. */
+/** The program on the PATH, if there is one. */
 function findPgBouncer(): string | null {
   const path = `${process.env['PATH'] ?? ''}:/usr/sbin:/usr/local/sbin`;
   try {
@@ -56,7 +56,7 @@ export async function behindPgBouncer<T>(
 }
 
 /**
- * Starts PgBouncer in front of a server, in its default configuration but for the mode.
+ * Starts PgBouncer in front of a server, with its default configuration except for the mode.
  *
  * @param more settings on top.
  */

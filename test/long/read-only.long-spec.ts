@@ -61,7 +61,7 @@ beforeAll(async () => {
   const first = await startPostgres(options('primary'));
   await migrate(first.url);
   await first.stop();
-  // A cold copy that follows nothing: a standby all the same.
+  // A cold copy that follows no primary, but still a standby.
   await mkdir(options('standby').folder);
   const copied = join(options('standby').folder, 'data');
   await promisify(execFile)('cp', ['-a', join(options('primary').folder, 'data'), copied]);

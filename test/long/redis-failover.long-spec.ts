@@ -63,7 +63,7 @@ describe('a failover between two Redis servers behind a proxy that closes no con
   const lines = (app: AppProcess) =>
     app.said.split('\n').filter((line) => /"level":"?(warn|40|error|50)/.test(line));
 
-  /** The old master follows the new one; a proxy leads only new connections to that, when it has noticed. */
+  /** The old master follows the new one. Once a proxy has noticed, it leads only new connections to the new one. */
   async function failOver(from: PrivateRedis, to: PrivateRedis): Promise<void> {
     await to.admin.replicaof('NO', 'ONE');
     await from.admin.replicaof('127.0.0.1', to.port);

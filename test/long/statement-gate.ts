@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 
-/** A way to a pooler that can do something just before it lets a certain statement pass. */
+/** A proxy to a pooler that can run work just before it passes a certain statement on. */
 export interface StatementGate {
   port: number;
   /** Runs `work` once: when the next statement comes whose text or values match, and before it is passed on. */

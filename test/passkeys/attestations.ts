@@ -96,7 +96,7 @@ function sized(value: string | Buffer): Buffer {
   return Buffer.concat([Buffer.of(bytes.length >> 8, bytes.length & 0xff), bytes]);
 }
 
-/** What Android's AuthorizationList says of a key: purposes (tag 1), all applications (600), origin (702). */
+/** Android's AuthorizationList of a key: purposes (tag 1), all applications (600), origin (702). */
 export interface Authorizations {
   purposes?: number[];
   allApplications?: boolean;

@@ -32,7 +32,7 @@ const byNoAuthority = (make: (lies: StatementLies) => Attest, withRoot = false):
   return make({ leaf: { issuer: { name, privateKey } }, chain });
 };
 
-/** What Android says of a key as it should be: for signing, and made there. */
+/** Android's description of a good key: for signing, and generated in the device. */
 const OWN = { purposes: [2], origin: 0 };
 
 /** Self attestation with a signature that holds, by the other algorithm that is allowed. */

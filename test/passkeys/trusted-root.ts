@@ -4,7 +4,7 @@ import { ROOT } from './attestations.js';
 
 const ROOTED = ['android-key', 'android-safetynet', 'apple'] as const;
 
-/** Has this process take a root of tests for a vendor's. @returns what puts the vendors' back. */
+/** Makes this process trust a test root instead of the vendors'. @returns a function that restores theirs. */
 export function trustRoot(pem = ROOT.pem): () => void {
   const before = ROOTED.map((identifier) => ({
     identifier,

@@ -3,7 +3,7 @@ import type { RegistrationResponseJSON } from '@simplewebauthn/server';
 
 /** A registration of WebAuthn Level 3, "Test Vectors" (https://www.w3.org/TR/webauthn-3/#sctn-test-vectors). */
 export interface W3cRegistration {
-  /** As its values are derived by: format, algorithm, and what is special. */
+  /** The name that its values are derived from: format, algorithm, and what is special. */
   name: string;
   challenge: string;
   response: RegistrationResponseJSON;

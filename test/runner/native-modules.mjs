@@ -1,6 +1,6 @@
 /**
- * Lets Node.js itself load what the tests import. jest would evaluate every package again for each test file, some four
- * seconds of a core a story; here a worker loads packages and `libs/` once. Files of tests are loaded anew each time.
+ * Lets Node.js itself load what the tests import. jest would evaluate every package again for each test file, which takes a
+ * core some four seconds per story. Here a worker loads packages and `libs/` once, and test files each time.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { registerHooks } from 'node:module';

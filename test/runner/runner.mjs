@@ -6,19 +6,19 @@ import { use } from './jest-globals.mjs';
 const ofCircus = createRequire(createRequire(import.meta.url).resolve('jest-circus/runner'));
 const circus = ofCircus('./runner.js').default;
 const { ModernFakeTimers } = ofCircus('@jest/fake-timers');
-// The one that jest makes for a test file takes the String and Date of its own realm for those of the tests.
+// The `expect` that jest makes for a test file compares with String and Date of another realm than the tests use.
 const { jestExpect: expect } = ofCircus('@jest/expect');
 
 let files = 0;
 
 /**
- * jest’s own runner of tests, with one change: the test file and all it imports are loaded by Node.js. It takes and
- * returns what `jest-circus/runner` does.
+ * jest’s own test runner with one change: Node.js loads the test file and all its imports. Parameters and result are those
+ * of `jest-circus/runner`.
  */
 export default async function run(globalConfig, config, environment, runtime, testPath, sendMessageToJest) {
   const env = { ...process.env };
   environment.fakeTimersModern = new ModernFakeTimers({ config, global: globalThis });
-  // jest maps stacks by what it has transformed itself. Node.js does it here.
+  // jest maps only stacks of files that it has transformed. Here Node.js maps them.
   Error.prepareStackTrace = undefined;
   process.setSourceMapsEnabled(true);
   runtime.unstable_shouldLoadAsEsm = () => true;
@@ -27,7 +27,7 @@ export default async function run(globalConfig, config, environment, runtime, te
     expect.setState({ testPath });
     await import(`${pathToFileURL(path).href}?file=${(files += 1)}`);
   };
-  // jest says so to its own copy of `expect` only.
+  // jest sets this only in its own copy of `expect`.
   environment.handleTestEvent = ({ name, test }) => {
     if (name === 'test_start') expect.setState({ currentTestName: fullName(test) });
     if (name === 'test_done') expect.setState({ currentTestName: undefined });

@@ -93,7 +93,7 @@ const { authenticators } = await parent.getAuthenticators(subject);
 const read = await parent.getUser(subject);
 const { users } = await parent.getUsers({ organizationId: subOrganizationId });
 
-// An activity that takes its time: the client polls it.
+// A pending activity: the client polls it.
 await sandbox('faults', { route: 'delete_authenticators', activity: { polls: 2 } });
 const deleted = await user.deleteAuthenticators({ ...subject, authenticatorIds: created.authenticatorIds });
 const refusal = await user.getWhoami({ organizationId: 'none' }).catch((error) => error.message);
