@@ -50,7 +50,7 @@ function deadlineOf({ state, otpExpiresAt, sessionEndsAt, idleEndsAt, lifeEndsAt
 const earliest = (...instants: (Date | null)[]) =>
   instants.filter((at) => at !== null).reduce((one, other) => (other < one ? other : one));
 
-/** An attempt that may have had an effect, and nobody was told. */
+/** An attempt that may have had an effect, and whose answer was lost. */
 export const openAttempt = (step: StepName, attempt: number, evidence = true): Row['unresolved'][number] => ({
   step,
   attempt,

@@ -37,8 +37,8 @@ export function describeInBrowser(what: string, stories: () => void): void {
 export interface WatchedPage {
   page: Page;
   /**
-   * What a policy refused, what a script or worker threw or wrote to the console as an error, and requests to other
-   * hosts than this machine. Answers 4xx are none.
+   * Violations of a policy, errors that a script or worker threw or wrote to the console, and requests to other hosts
+   * than this machine. A 4xx is no fault.
    */
   complaints: string[];
 }

@@ -139,7 +139,7 @@ function read(file: string): Lines {
   return tests;
 }
 
-/** Of the test file that runs: each loads its modules anew. */
+/** The recording of the current test file: each file loads this module again. */
 export const recording = new Recording();
 
 afterAll(() => recording.end());

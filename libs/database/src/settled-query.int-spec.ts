@@ -42,7 +42,7 @@ describe('a statement behind a pooler in transaction mode', () => {
     expect(second).toMatchObject({ code: '57014' });
     expect(third).toMatchObject({ code: '57014', message: expect.stringContaining('kept it for too long') });
     expect(await dataSource.query('SELECT * FROM spec_late')).toEqual([]);
-    // The next connection reads the clock anew.
+    // The next connection reads the clock again.
     await dataSource.query(`INSERT INTO spec_late VALUES ('in time')`);
     expect(await dataSource.query('SELECT said FROM spec_late')).toEqual([{ said: 'in time' }]);
   });

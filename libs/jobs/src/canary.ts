@@ -79,8 +79,8 @@ export class Canary {
   }
 
   /**
-   * Silence counts from when it was first heard: a Redis that was flushed has forgotten the proof and the schedule,
-   * which is mended without a restart. A restart would not resume a queue that an operator has paused either.
+   * Counts the time without a proof from when this process first missed it: a flushed Redis has lost the proof and the
+   * schedule, and needs no restart. Nor would a restart resume a queue that an operator has paused.
    */
   async #whySilent(): Promise<string | null> {
     if (!this.queues.isReady() || (await this.#sings()) || (await this.#isPaused())) {

@@ -289,7 +289,7 @@ describe('a mail that may have gone out unseen', () => {
     ['turnkey', 'init-otp', 'no_answer', false],
     ['turnkey-auth-proxy', 'init-otp', 'no_answer', true],
     ['byzantine', 'verify-otp', 'no_answer', false],
-  ])('%s, %s, %s is told of in the timeline: %p', (provider, step, failure, isTold) => {
+  ])('%s, %s, %s is in the timeline: %p', (provider, step, failure, isTold) => {
     const { events } = verdictOf(first(step, { provider }), failed(failure)).change;
     expect(events.some(({ type }) => type === 'second_mail_possible')).toBe(isTold);
   });

@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import { doorOf } from '../doors.js';
 
-/** What `@fastify/cors` is told of one request. */
+/** The options of `@fastify/cors` for one request. */
 export interface CorsAnswer {
   origin: string | string[] | false;
   methods?: string[];

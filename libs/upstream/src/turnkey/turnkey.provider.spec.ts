@@ -724,13 +724,13 @@ describe('a key that the subject’s organization does not know', () => {
     },
   };
 
-  it('is of the subject, where our own organization knows it', async () => {
+  it('is about the subject if our own organization knows it', async () => {
     const { verify } = await toVerify();
     fault({ route: 'otp_login', ...refusal });
     expect(await endOf(verify())).toMatchObject({ failure: 'rejected', reason: 'subject_not_found' });
   });
 
-  it('is ours to mend, where that does not know it either', async () => {
+  it('is misconfigured if our own organization does not know it either', async () => {
     const { verify } = await toVerify();
     fault({ route: 'otp_login', ...refusal });
     fault({ route: 'whoami', ...refusal });
