@@ -63,8 +63,8 @@ function family(pid: number): (Cpu & { pid: number })[] {
 }
 
 /**
- * CPU time of PostgreSQL so far by what its processes are for, by the titles that they give themselves: `walwriter`,
- * `checkpointer` and so on. Those that serve clients are `backends`. Empty where the operating system does not say.
+ * CPU time of PostgreSQL so far, by the titles of its processes: `walwriter`, `checkpointer` and so on. Those that serve
+ * clients are `backends`. Empty if the operating system does not show it.
  */
 export function postgresCpu(postmaster: number): Map<string, Pick<Cpu, 'ms' | 'systemMs'>> {
   const sums = new Map<string, Pick<Cpu, 'ms' | 'systemMs'>>();
