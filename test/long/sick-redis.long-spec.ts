@@ -23,10 +23,13 @@ describe('a Redis that is there and of no use', () => {
     process.stdout.write(`${times.join('\n')}\n`);
   });
 
-  it.each(SICKNESSES)('because it $name: is reported, holds up no request, loses no retry', async (sickness) => {
-    const { seenMs, retriedMs } = await endure(story, workerUrl, redis, sickness);
-    times.push(
-      `${sickness.name}: said after ${Math.round(seenMs)} ms, retried ${Math.round(retriedMs)} ms after`,
-    );
-  });
+  it.each(SICKNESSES)(
+    'because it $name: is reported, holds up no request, loses no retry',
+    async (sickness) => {
+      const { seenMs, retriedMs } = await endure(story, workerUrl, redis, sickness);
+      times.push(
+        `${sickness.name}: said after ${Math.round(seenMs)} ms, retried ${Math.round(retriedMs)} ms after`,
+      );
+    },
+  );
 });

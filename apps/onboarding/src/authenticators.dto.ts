@@ -33,7 +33,10 @@ const registrationResponse = z
     rawId: base64url('rawId', 1400),
     type: z.literal('public-key'),
     authenticatorAttachment: notRead,
-    clientExtensionResults: z.unknown().optional().meta({ description: 'Only its member credProps is read.' }),
+    clientExtensionResults: z
+      .unknown()
+      .optional()
+      .meta({ description: 'Only its member credProps is read.' }),
     response: z.object({
       clientDataJSON: base64url('clientDataJSON', 8192),
       attestationObject: base64url('attestationObject', 65536),
