@@ -16,6 +16,8 @@ const LEFT_OUT: Record<string, string> = {
   canary: 'makes a role of its own, which PgBouncer does not know',
   chaos: 'runs a fleet that cuts its own way to PostgreSQL and kills its backends',
   fuzz: 'runs a command that reaches PostgreSQL by itself, to try requests and not connections',
+  'lost-acknowledgements': 'puts a proxy of its own before PostgreSQL, which reads the protocol',
+  'cost-of-a-request': 'counts the connections of one process at PostgreSQL',
 };
 
 describeWithPgBouncer('behind PgBouncer', () => {
