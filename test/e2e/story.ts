@@ -191,7 +191,7 @@ export class Story {
     serviceUrl = this.serviceUrl,
   ): Promise<Answer<Body>> {
     const answer = await this.#ask<Body>(method, path, body, headers, serviceUrl);
-    recording.answer(this, method, path, answer.status, answer.body);
+    recording.answer(this, { method, path, headers }, answer);
     return answer;
   }
 
