@@ -19,6 +19,7 @@ export class IntegrationTrials1765100000000 implements MigrationInterface {
   }
 
   async down(runner: QueryRunner): Promise<void> {
+    await runner.query(`SET LOCAL lock_timeout = '5s'`);
     await runner.query(`DROP TABLE integration_trials`);
     await runner.query(`ALTER TABLE onboardings DROP COLUMN parkings`);
   }
