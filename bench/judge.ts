@@ -37,7 +37,7 @@ export interface Try {
 /** Above this, the ratios prove nothing. */
 export const TOO_NOISY = 1 / 3;
 /** This many noisy runs in a row on main fail: a check that never judges is useless. */
-export const NOISY_RUNS = 3;
+const NOISY_RUNS = 3;
 
 export interface Evidence {
   counted: Counted;

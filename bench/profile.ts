@@ -134,7 +134,7 @@ interface CpuProfile {
 }
 
 /** Microseconds by package. Time in Node.js counts for the package that called it, or else for Node.js. */
-export function byPackage({ nodes, samples, timeDeltas }: CpuProfile): Map<string, number> {
+function byPackage({ nodes, samples, timeDeltas }: CpuProfile): Map<string, number> {
   const self = new Map<number, number>();
   samples.forEach((id, i) => self.set(id, (self.get(id) ?? 0) + timeDeltas[i]!));
   const byId = new Map(nodes.map((node) => [node.id, node]));

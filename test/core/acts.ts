@@ -97,7 +97,7 @@ const resolve = (outcome: 'done' | 'not_done'): Act => {
     stateAfter(side.get(OnboardingService).resolve(id, { outcome, reason: 'r' }, terms));
 };
 
-export const ACTS = {
+const ACTS = {
   start: (side, seen) => start(side, seen, false),
   'superseding start': (side, seen) => start(side, seen, true),
   verify,

@@ -92,7 +92,7 @@ const WORDS: Partial<Record<Member, Word>> = {
 };
 
 /** What differs in the row, and no more. */
-export function rowWords(outcome: Outcome): string {
+function rowWords(outcome: Outcome): string {
   const { before, after, notes = {} } = outcome;
   const words = (Object.entries(WORDS) as [Member, Word][])
     .filter(([member]) => notes[member] !== undefined || differ(before[member], after[member]))

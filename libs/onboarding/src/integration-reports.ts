@@ -4,7 +4,7 @@ import type { BreakerState, FailureClass, TroubleName } from '#libs/upstream';
 import { prepared } from './statement.js';
 
 /** A process that has not refreshed its views for this long is gone. */
-const LIVE_MS = 10_000;
+export const LIVE_MS = 10_000;
 /** How often the rows that wait for an operator are counted, by one process for all. */
 const COUNT_EVERY_MS = 3_000;
 
@@ -219,5 +219,3 @@ export class IntegrationReports {
     await this.statements.run(prepared(COUNT), []);
   }
 }
-
-export { LIVE_MS };

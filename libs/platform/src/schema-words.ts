@@ -85,7 +85,7 @@ function unknownMembers(issue: RawIssue & { code: 'unrecognized_keys' }): string
 }
 
 /** Says in plain English what is wrong and what is wanted, for a check that has no words of its own. */
-export function schemaWords(issue: RawIssue): string {
+function schemaWords(issue: RawIssue): string {
   switch (issue.code) {
     case 'invalid_type':
       return wrongType(issue.expected, issue.input);
