@@ -6,7 +6,7 @@ import { openJobs, type Jobs } from './fixtures/open-jobs.js';
 import { startProxy } from './fixtures/redis-proxy.js';
 import type { JobHandler, QueueName } from './job-definition.js';
 
-const ENV = { CANARY_EVERY_MS: '150', WORKER_CONCURRENCY: '1' };
+const ENV = { CANARY_EVERY_MS: '300', WORKER_CONCURRENCY: '1' };
 const handlerOf = (queue: QueueName, name: string, handle = async () => ({})): JobHandler => ({
   job: { queue, name, payload: z.object({}) },
   handle,

@@ -167,7 +167,7 @@ describe('with Redis away', () => {
     closers.push(() => redis.stop());
     const jobs = await openJobs(redis.url);
     closers.push(() => jobs.close());
-    await until('it is there', () => jobs.queues.isReady(), 1000);
+    await until('it is there', () => jobs.queues.isReady());
     expect(await jobs.producer.add(step, { n: 1 })).toBe(true);
     redis.stall();
     const from = performance.now();
@@ -182,12 +182,12 @@ describe('with Redis away', () => {
     closers.push(() => redis.stop());
     const jobs = await openJobs(redis.url);
     closers.push(() => jobs.close());
-    await until('it is there', () => jobs.queues.isReady(), 1000);
+    await until('it is there', () => jobs.queues.isReady());
     await redis.stop();
-    await until('it is seen to be away', () => !jobs.queues.isReady(), 1500);
+    await until('it is seen to be away', () => !jobs.queues.isReady());
     expect(await jobs.producer.add(step, { n: 1 })).toBe(false);
     await redis.start();
-    await until('it is back', () => jobs.producer.add(step, { n: 1 }), 2500);
+    await until('it is back', () => jobs.producer.add(step, { n: 1 }));
   });
 
   it('adds once Redis is back that went in the very moment it came', async () => {
@@ -198,7 +198,7 @@ describe('with Redis away', () => {
       () => redis.stop(),
       () => jobs.close(),
     );
-    await until('a job is taken', () => jobs.producer.add(step, { n: 1 }), 3_000);
+    await until('a job is taken', () => jobs.producer.add(step, { n: 1 }));
   });
 
   it('adds once a Redis is there that was not when the process began', async () => {

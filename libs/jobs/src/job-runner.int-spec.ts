@@ -281,10 +281,11 @@ describe('with a Redis that hangs and closes nothing', () => {
     };
     const adds = setInterval(adding, 10);
     try {
-      await until('it is seen to hang', () => !jobs.queues.isReady(), 6_000);
+      await until('it is seen to hang', () => !jobs.queues.isReady());
       for (let round = 0; round < 3; round += 1) {
         const before = ticks;
-        await until('it ticks by itself', () => ticks >= before + 10, 20 * EVERY_MS);
+        // Each period, and not only when the runner looks after its schedules: that would take 50 s.
+        await until('it ticks by itself', () => ticks >= before + 10, 200 * EVERY_MS);
       }
     } finally {
       clearInterval(adds);

@@ -213,7 +213,7 @@ describe('it was sent, and no whole answer came', () => {
     ],
   ])('where %s', async (_, behave, evidence) => {
     const server = await listen(behave);
-    const error = await failureOf(client.send(call({ timeoutMs: 500 }), request(server)));
+    const error = await failureOf(client.send(call({ timeoutMs: 1_000 }), request(server)));
     expect(error).toMatchObject({ failure: 'no_answer', evidence: { bytesSent: true, ...evidence } });
     expect(server.requests).toBe(1);
   });

@@ -104,7 +104,7 @@ describe('interim answers', () => {
     ['a body after an interim answer', `HTTP/1.1 100 Continue\r\ncontent-length: 5\r\n\r\nhello${FINAL}`],
   ])('%s is no answer', async (_, bytes) => {
     await listen(({ socket }) => socket.write(bytes));
-    await expect(send(300)).rejects.toMatchObject({
+    await expect(send(700)).rejects.toMatchObject({
       failure: 'no_answer',
       evidence: { bytesSent: true, headersSeen: false, status: null },
     });

@@ -226,7 +226,7 @@ describe('an activity', () => {
     'that stays %s ends as one that was not answered, and is there for a repeat',
     async (status) => {
       fault({ route: 'init_otp', activity: { status, polls: 2 } });
-      const call = aCall({ timeoutMs: 350 });
+      const call = aCall({ timeoutMs: 800 });
       const { subject } = known();
       expect(await endOf(provider.initOtp(call, subject, {}))).toMatchObject({ failure: 'no_answer' });
       expect(await endOf(provider.initOtp(aCall({ kept: call.kept }), subject, {}))).toBe('well');
