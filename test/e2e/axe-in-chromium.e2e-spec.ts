@@ -5,7 +5,7 @@ import { describeInBrowser } from './browser.js';
 import { DemoWorld } from './demo-world.js';
 import { OPS_PASSWORD } from './story.js';
 
-jest.setTimeout(120_000);
+jest.setTimeout(240_000);
 
 let world: DemoWorld;
 

@@ -65,7 +65,7 @@ export class RealBrowser {
     // An animated spinner takes a whole core of a machine without a GPU.
     const context = await this.#browser.newContext({ reducedMotion: 'reduce', ...options });
     const page = await context.newPage();
-    page.setDefaultTimeout(15_000);
+    page.setDefaultTimeout(60_000);
     return { page, complaints: await complaintsOf(page) };
   }
 

@@ -120,7 +120,7 @@ describe('cancelling what waits', () => {
 });
 
 /** Long enough for a cancel to come between, short enough to be waited for. */
-const HELD_MS = 400;
+const HELD_MS = 1_200;
 
 const hold = (route: string, userId: string) =>
   story.sandbox.control.addFault({ route, match: { userId }, delayMs: HELD_MS, afterEffect: true });
@@ -236,7 +236,7 @@ describe('cancelling in the middle of a retry', () => {
   let steps: Queue;
   beforeAll(async () => {
     // Slow enough for a cancel between two tries.
-    const slow = { RETRY_FLOOR_MS: '700', RETRY_BASE_MS: '700', RETRY_CAP_MS: '700' };
+    const slow = { RETRY_FLOOR_MS: '1500', RETRY_BASE_MS: '1500', RETRY_CAP_MS: '1500' };
     story = await Story.begin({ env: slow });
     steps = new Queue('steps', {
       prefix: story.env['QUEUE_PREFIX']!,

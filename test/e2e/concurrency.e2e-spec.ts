@@ -43,7 +43,7 @@ const cancelled = (id: string) =>
 
 /** Holds the first call while the crowd is told, so that next to nobody comes after it. */
 const hold = (route: string, { userId }: Subject) =>
-  story.sandbox.control.addFault({ route, match: { userId }, delayMs: 500, afterEffect: true });
+  story.sandbox.control.addFault({ route, match: { userId }, delayMs: 1_500, afterEffect: true });
 
 /** One got through; all others were told to wait or, if they came after it, that it is done. */
 function expectOne(answers: Answer[], done: string, ...late: string[]): void {

@@ -36,7 +36,8 @@ describe('kill -9 of the worker', () => {
   beforeAll(async () => {
     story = await Story.begin({
       worker: false,
-      env: { ...ENV, RETRY_FLOOR_MS: '1200', RETRY_BASE_MS: '1200', RETRY_CAP_MS: '1300' },
+      // Long enough for all of them to be between the same two attempts.
+      env: { ...ENV, RETRY_FLOOR_MS: '2500', RETRY_BASE_MS: '2500', RETRY_CAP_MS: '2600' },
     });
   });
   afterAll(() => story.end());

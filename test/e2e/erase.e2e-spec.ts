@@ -273,7 +273,7 @@ describe('an onboarding that is erased', () => {
 
   it.each(IN_FLIGHT)('takes nothing from an answer of %s that comes after it', async (route, begin) => {
     const told = new Told();
-    told.fault(route, { delayMs: 700 });
+    told.fault(route, { delayMs: 1_200 });
     const { id, call } = await begin(told);
     await until('the call is in flight', () => story.calls(told.subject, route) === 1);
     expect((await erase(id)).status).toBe(204);

@@ -208,7 +208,7 @@ describe('without a worker', () => {
   it('a call in flight is left alone until it is answered', async () => {
     const { id, subject } = await story.sent();
     const { userId } = subject;
-    story.sandbox.control.addFault({ route: 'otp-auth', match: { userId }, delayMs: 1_000, status: 500 });
+    story.sandbox.control.addFault({ route: 'otp-auth', match: { userId }, delayMs: 2_500, status: 500 });
     await story.verify(id, story.code(subject), { prefer: 'respond-async' });
     await story.until(id, () => story.calls(subject, 'otp-auth') === 1);
     await runOut(story, id, 'code');
@@ -251,10 +251,10 @@ describe('lives as configured', () => {
       worker: false,
       sandbox: { sessionLifeMs: 60_000 },
       env: {
-        CALL_TIMEOUT_MS: '1500',
-        CLAIM_MAX_AGE_MS: '1400',
-        OTP_LIFE_MS: '1800',
-        SESSION_MARGIN_MS: '57500',
+        CALL_TIMEOUT_MS: '2000',
+        CLAIM_MAX_AGE_MS: '1900',
+        OTP_LIFE_MS: '4500',
+        SESSION_MARGIN_MS: '55500',
         ONBOARDING_IDLE_MS: '60000',
       },
     });
@@ -265,9 +265,9 @@ describe('lives as configured', () => {
     const { id } = await story.sent();
     const { body } = await story.get(id);
     const end = Date.parse(body.otp.expiresAt!);
-    expect(end - Date.parse(body.otp.sentAt!)).toBe(1_800);
+    expect(end - Date.parse(body.otp.sentAt!)).toBe(4_500);
     const lastCall = Date.parse(body.nextAction.before!);
-    expect(end - lastCall).toBe(1_500);
+    expect(end - lastCall).toBe(2_000);
     const over = await until('the end of the code', async () => {
       const beganAt = Date.now();
       const { state, nextAction } = (await story.get(id)).body;
@@ -283,7 +283,7 @@ describe('lives as configured', () => {
   it('end a session by its margin before upstream does', async () => {
     const { id } = await story.verified();
     const { body } = await story.get(id);
-    expect(Date.parse(body.session!.expiresAt) - Date.parse(body.nextAction.before!)).toBe(59_000);
+    expect(Date.parse(body.session!.expiresAt) - Date.parse(body.nextAction.before!)).toBe(57_500);
     await story.until(id, 'otp_needed');
     expect((await story.get(id)).body).toMatchObject({ reason: 'session_expired', session: null });
   });
@@ -321,14 +321,10 @@ describe('with a worker', () => {
     // Time enough for the job to come before the worker's own clock, whose runs no job tells of.
     await story.startWorker({ EXPIRY_EVERY_MS: '2000' });
     for (const { id, life, outcome } of brought) {
-      const types = await until(
-        `${outcome.signal} of ${id}`,
-        async () => {
-          const seen = await story.eventTypes(id);
-          return seen.includes(outcome.signal) ? seen : null;
-        },
-        15_000,
-      );
+      const types = await until(`${outcome.signal} of ${id}`, async () => {
+        const seen = await story.eventTypes(id);
+        return seen.includes(outcome.signal) ? seen : null;
+      });
       const kept = outcome.signal === 'outcome_lost' && life === 'session' ? ['grant'] : [];
       expect(await sealedFields(id)).toEqual(kept);
       expect(types.filter((type) => type === outcome.signal)).toHaveLength(1);

@@ -19,8 +19,8 @@ async function metric(name: string): Promise<string[]> {
 describe('the breaker', () => {
   it('holds calls back while upstream fails, says so, and lets everything go on when it is over', async () => {
     // Without a worker, so that nothing but the first attempts below is counted.
-    // A window that twenty calls fit into on a busy machine.
-    const env = { BREAKER_CALLS: '20', BREAKER_WINDOW_MS: '60000', BREAKER_OPEN_MS: '5000' };
+    // A window that twenty calls fit into on a busy machine, and no trial call before the next one was held back.
+    const env = { BREAKER_CALLS: '20', BREAKER_WINDOW_MS: '60000', BREAKER_OPEN_MS: '12000' };
     story = await Story.begin({ env, worker: false });
     story.sandbox.control.addFault({ route: 'init-otp', status: 500, times: 0 });
     const ids: string[] = [];
@@ -35,7 +35,7 @@ describe('the breaker', () => {
     expect((await metric('gangway_breaker_open'))[0]).toMatch(/ (1|0.5)$/);
 
     const held = story.newSubject();
-    const answer = await story.start(held);
+    const answer = await story.start(held, {}, { prefer: 'wait=2' });
     expect(answer).toMatchObject({ status: 202, body: { state: 'otp_requested', otp: { sends: 0 } } });
     expect(story.calls(held, 'init-otp')).toBe(0);
 

@@ -133,7 +133,7 @@ describe('a passkey whose answer came after the cancel', () => {
     const match = { userId: subject.userId };
     story.sandbox.control.addFault({
       route: 'create-authenticators-otp',
-      delayMs: 400,
+      delayMs: 1_200,
       afterEffect: true,
       match,
     });

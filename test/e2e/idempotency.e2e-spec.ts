@@ -108,7 +108,10 @@ describe('an idempotency key', () => {
     const key = headers['idempotency-key'];
     const inAMinute = new Date(Date.now() + 60_000);
     await story.sql(crash, [key, inAMinute]);
-    await story.sql('UPDATE onboardings SET updated_at = clock_timestamp() WHERE id = $1', [first.body.id]);
+    // It has ended just now, and does so for as long as the next request takes.
+    await story.sql(`UPDATE onboardings SET updated_at = clock_timestamp() + interval '10 s' WHERE id = $1`, [
+      first.body.id,
+    ]);
     expect(await story.start(subject, {}, headers)).toMatchObject({
       status: 409,
       body: {

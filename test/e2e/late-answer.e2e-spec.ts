@@ -4,14 +4,16 @@ import { AppProcess } from './app-process.js';
 import { openGate, type Gate } from './gate.js';
 import { StepUnderTest, type Fault, type StepName } from './step-under-test.js';
 import { Story, type Answer } from './story.js';
+import { lapseLeases } from './time-travel.js';
 
 // Leases lapse here.
 jest.setTimeout(240_000);
 
-const ENV = { CALL_TIMEOUT_MS: '1400', CLAIM_MAX_AGE_MS: '1300', LEASE_MS: '3000', SWEEP_EVERY_MS: '100' };
+const ENV = { SWEEP_EVERY_MS: '100' };
 
 /** Long enough to cut the replica from its database before the answer is there. */
-const held: Fault = { delayMs: 300, afterEffect: true };
+const delayMs = 1_500;
+const held: Fault = { delayMs, afterEffect: true };
 
 /**
  * A replica of the service that loses its database while its call is in flight: it holds the answer and cannot
@@ -41,7 +43,9 @@ describe('an answer that could not be written until somebody else had taken over
     const caller = at.strike(fault).submit({ at: cutOff, headers: { prefer: 'wait=30' } });
     await until('the call is under way', () => at.calls === 1);
     await database.bar();
+    await until('upstream has answered', () => at.journal()[0]!.answer !== null);
     await at.findId();
+    await lapseLeases(story);
     await takenOver();
     await database.open();
     return caller;
@@ -67,7 +71,7 @@ describe('an answer that could not be written until somebody else had taken over
 
   it('no to the code: it was wrong, and is counted once', async () => {
     const at = await StepUnderTest.before(story, 'verify-otp');
-    const wrong: Fault = { delayMs: 300, status: 400, body: { error: 'invalid OTP code' } };
+    const wrong: Fault = { delayMs, status: 400, body: { error: 'invalid OTP code' } };
     const answer = await answeredLate(at, wrong, () => at.until('outcome_unknown'));
     expect(answer).toMatchObject({ status: 422, body: { code: 'otp_invalid', attemptsLeft: 2 } });
     expect((await story.get(at.id)).body).toMatchObject({ state: 'otp_sent', unresolved: null });
@@ -76,7 +80,7 @@ describe('an answer that could not be written until somebody else had taken over
 
   it('a failure is no answer: the doubt stays, the failure is kept', async () => {
     const at = await StepUnderTest.before(story, 'verify-otp');
-    await answeredLate(at, { delayMs: 300, status: 500 }, () => at.until('outcome_unknown'));
+    await answeredLate(at, { delayMs, status: 500 }, () => at.until('outcome_unknown'));
     expect((await story.get(at.id)).body).toMatchObject({
       state: 'outcome_unknown',
       unresolved: { step: 'verify-otp' },
@@ -170,8 +174,9 @@ describe('a process that slept through its lease', () => {
     const service = await AppProcess.start(story, 'onboarding');
     const send = await StepUnderTest.before(story, 'init-otp');
     const verify = await StepUnderTest.before(story, 'verify-otp');
+    // Long enough for both calls to be in flight at once.
     const callers = [send, verify].map((at) =>
-      at.strike({ ...held, delayMs: 200 }).submit({ at: service.url }),
+      at.strike({ ...held, delayMs: 2_000 }).submit({ at: service.url }),
     );
     await until('it came to that', () => send.calls === 1 && verify.calls === 1);
     service.pause();

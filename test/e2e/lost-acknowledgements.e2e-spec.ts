@@ -79,7 +79,7 @@ afterAll(async () => {
 });
 
 /** Time enough to ask for the loss while the call is in flight. */
-const delayMs = 600;
+const delayMs = 1_500;
 const UNKNOWN_KEY = { status: 401, body: { error: 'unknown public key', status: 401 }, times: 2 };
 
 interface Case {

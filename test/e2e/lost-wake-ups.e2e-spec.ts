@@ -60,6 +60,9 @@ describe('Redis flushed in the middle of retries', () => {
   }
 });
 
+/** BullMQ waits for its first connection without end. No step takes so long, on a busy machine neither. */
+const HELD_UP_MS = 5_000;
+
 describe('a replica whose Redis is away', () => {
   let story: Story;
   let cutOff: string;
@@ -74,7 +77,7 @@ describe('a replica whose Redis is away', () => {
       const at = await StepUnderTest.before(story, step);
       const began = performance.now();
       const answer = await at.submit({ at: cutOff });
-      expect(performance.now() - began).toBeLessThan(1_000);
+      expect(performance.now() - began).toBeLessThan(HELD_UP_MS);
       expect(answer.body.state).toBe(DONE_STATE[step]);
     }
   });
@@ -86,7 +89,7 @@ describe('a replica whose Redis is away', () => {
       const answer = await at
         .strike({ status: 503, times: 2 })
         .submit({ at: cutOff, headers: { prefer: 'wait=0' } });
-      expect(performance.now() - began).toBeLessThan(1_000);
+      expect(performance.now() - began).toBeLessThan(HELD_UP_MS);
       expect(answer.status).toBe(202);
       await at.until(DONE_STATE[step]);
       expect(await at.attempts()).toEqual(['unavailable', 'unavailable', 'ok']);

@@ -208,7 +208,7 @@ describe('headers', () => {
         route: '*',
         match: { userId },
         times: 2,
-        delayMs: 150,
+        delayMs: 600,
         afterEffect: true,
       });
       const started = await story.start(subject, {}, { prefer });
@@ -240,7 +240,7 @@ describe('headers', () => {
     story.sandbox.control.addFault({
       route: 'otp-auth',
       match: { userId },
-      delayMs: 1_300,
+      delayMs: 2_000,
       status: 400,
       body: {},
     });
@@ -274,7 +274,7 @@ describe('headers', () => {
     story.sandbox.control.addFault({
       route: 'otp-auth',
       match: { userId },
-      delayMs: 1_300,
+      delayMs: 2_000,
       afterEffect: true,
     });
     const beganAt = performance.now();

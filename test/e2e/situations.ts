@@ -85,7 +85,7 @@ export const SITUATIONS = {
     const { id, subject } = await story.verified();
     const passkey = await story.passkey(id);
     // Time enough for a call, and when that has ended, for no replay.
-    const [spareMs, delayMs] = [1200, 1300];
+    const [spareMs, delayMs] = [1600, 1700];
     await runOut(story, id, 'session', Number(story.env['CALL_TIMEOUT_MS']) + spareMs);
     const { userId } = subject;
     story.sandbox.control.addFault({

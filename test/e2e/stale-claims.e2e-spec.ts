@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { testDatabaseUrl, until } from '#libs/testing';
+import { until } from '#libs/testing';
 import { openGate, type Gate } from './gate.js';
 import { DONE_STATE, STEPS, StepUnderTest, WAITING_STATE } from './step-under-test.js';
 import { Story } from './story.js';
@@ -9,14 +9,20 @@ const SLOW_MS = 600;
 
 let gate: Gate;
 let story: Story;
+/** The replica whose way to PostgreSQL is slow. */
+let slow: string;
 beforeEach(async () => {
-  const url = new URL(await testDatabaseUrl());
+  story = await Story.begin({ worker: false });
+  const url = new URL(story.env['DATABASE_URL']!);
   gate = await openGate(url.href);
   [url.hostname, url.port] = ['127.0.0.1', String(gate.port)];
-  story = await Story.begin({
-    worker: false,
-    env: { DATABASE_URL: url.href, CLAIM_MAX_AGE_MS: '1100', RETRY_FLOOR_MS: '300', RETRY_CAP_MS: '300' },
-  });
+  const env = {
+    DATABASE_URL: url.href,
+    CLAIM_MAX_AGE_MS: '1100',
+    RETRY_FLOOR_MS: '300',
+    RETRY_CAP_MS: '300',
+  };
+  slow = (await story.startService(env)).url;
 });
 afterEach(async () => {
   gate.slow(0);
@@ -28,9 +34,10 @@ describe('a claim whose acknowledgement comes late', () => {
   it.each(STEPS)('is not sent, costs nothing, and is made again later: %s', async (step) => {
     const at = await StepUnderTest.before(story, step);
     // Connections are made in time: only what goes through them is slow.
-    await Promise.all(Array.from({ length: 4 }, () => story.call('GET', '/v1/onboardings')));
+    const read = () => story.call('GET', '/v1/onboardings', undefined, {}, slow);
+    await Promise.all(Array.from({ length: 4 }, read));
     gate.slow(SLOW_MS);
-    const { status, body } = await at.submit({ headers: { prefer: 'wait=2' } });
+    const { status, body } = await at.submit({ at: slow, headers: { prefer: 'wait=2' } });
     gate.slow(0);
     expect([status, body.state]).toEqual([202, WAITING_STATE[step]]);
     await until('the attempt has ended', async () => (await at.attempts()).length > 0);
