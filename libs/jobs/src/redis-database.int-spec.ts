@@ -26,7 +26,7 @@ describe('the database that REDIS_URL names', () => {
 
   it('stops no boot while Redis is away, or does not answer', async () => {
     await boot('redis://127.0.0.1:1/9999');
-    const silent = createServer((socket) => void socket.on('error', () => undefined));
+    const silent = createServer((socket) => void socket.resume().on('error', () => undefined));
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
     await boot(`redis://127.0.0.1:${(silent.address() as { port: number }).port}/9999`);
     silent.close();
