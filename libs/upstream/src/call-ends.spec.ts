@@ -45,6 +45,12 @@ describe('CallEnds', () => {
     expect(ends.refused).toEqual(trouble === 'access' ? { sinceMs: now, status: null } : null);
   });
 
+  it('blames the provider for no call that this process held back', () => {
+    const evidence = { bytesSent: false, headersSeen: false, status: null, durationMs: 1 };
+    ends.failed('verify-otp', new UpstreamError('not_sent', { detail: 'x', evidence, heldBack: true }));
+    expect([ends.untold().size, ends.okAtMs('verify-otp')]).toEqual([0, -Infinity]);
+  });
+
   it('counts failures in a row, and forgets them once a call of the kind succeeds', () => {
     fail('unavailable', { status: 500 });
     now += 10;

@@ -58,6 +58,8 @@ export class CallEnds {
   }
 
   failed(call: CallName, error: UpstreamError): void {
+    // A claim that came too late from PostgreSQL is no trouble of the provider's.
+    if (error.heldBack) return;
     switch (error.failure) {
       // The provider works and knows our key, because it has read the request. A rejected probe proves neither.
       case 'rejected':

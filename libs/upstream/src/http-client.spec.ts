@@ -155,6 +155,7 @@ describe('nothing was sent', () => {
     expect(error).toMatchObject({
       failure: 'not_sent',
       message: 'the claim is too old to send',
+      heldBack: true,
       evidence: { bytesSent: false },
     });
     // The next call shows that whatever was to arrive has arrived.

@@ -6,7 +6,7 @@ import { Pool, buildConnector, type Dispatcher } from 'undici';
 import { CLOCK, type Clock } from '#libs/kernel';
 import { CONFIG, type Config } from '#libs/platform';
 import { withoutInterimAnswers } from './interim-answers.js';
-import { UpstreamError, type CallEvidence } from './upstream-error.js';
+import { UpstreamError, type CallEvidence, type UpstreamErrorOptions } from './upstream-error.js';
 import type { CallLimits } from './upstream-provider.js';
 
 /** An answer larger than this is not read: nothing that we ask for comes near it. */
@@ -148,11 +148,11 @@ class Exchange {
       let over = false;
       let controller: Dispatcher.DispatchController | undefined;
 
-      const fail = (detail: string, cause?: unknown) => {
+      const fail = (detail: string, more: Pick<UpstreamErrorOptions, 'cause' | 'heldBack'> = {}) => {
         if (over) return;
         over = true;
         clearTimeout(deadline);
-        reject(this.#failure(detail, cause));
+        reject(this.#failure(detail, more));
       };
       const cutOff = (detail: string) => {
         fail(detail);
@@ -188,7 +188,8 @@ class Exchange {
             try {
               this.call.beforeSend();
             } catch (error) {
-              fail(error instanceof Error ? error.message : 'held back before it was sent', error);
+              const detail = error instanceof Error ? error.message : 'held back before it was sent';
+              fail(detail, { cause: error, heldBack: true });
               return started.abort(new Error('held back before it was sent'));
             }
             this.#bytesSent = true;
@@ -216,16 +217,16 @@ class Exchange {
               data: Buffer.concat(chunks),
             });
           },
-          onResponseError: (_controller, error) => fail(describe(error), error),
+          onResponseError: (_controller, error) => fail(describe(error), { cause: error }),
         },
       );
     });
   }
 
   /** What left the house may have taken effect; what did not, has not. */
-  #failure(detail: string, cause: unknown): UpstreamError {
+  #failure(detail: string, more: Pick<UpstreamErrorOptions, 'cause' | 'heldBack'>): UpstreamError {
     const evidence = this.evidence();
-    return new UpstreamError(evidence.bytesSent ? 'no_answer' : 'not_sent', { detail, evidence, cause });
+    return new UpstreamError(evidence.bytesSent ? 'no_answer' : 'not_sent', { detail, evidence, ...more });
   }
 }
 

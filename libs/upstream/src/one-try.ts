@@ -54,7 +54,7 @@ export class OneTry {
   }
 
   #asOfTheTry(error: UpstreamError): UpstreamError {
-    const { failure, message, evidence, reason, retryAfterMs, mayBeOfSubject, cause } = error;
+    const { failure, message, evidence, reason, retryAfterMs, mayBeOfSubject, heldBack, cause } = error;
     // Said of the last request only; a text that could not be kept comes after one.
     const withoutEffect = failure === 'throttled' || failure === 'not_sent';
     const left = this.#earlierLeft || (this.#thisLeft && failure !== 'throttled');
@@ -68,6 +68,7 @@ export class OneTry {
       ...(reason && { reason }),
       ...(retryAfterMs !== undefined && { retryAfterMs }),
       mayBeOfSubject,
+      heldBack,
       cause,
     });
   }

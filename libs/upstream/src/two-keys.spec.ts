@@ -72,6 +72,7 @@ describe.each(Object.entries(DOORS))('at %s, a key that is refused', (_, door) =
     };
     expect(await endOf(door(bothKeys())(aCall({ beforeSend })))).toMatchObject({
       failure: 'not_sent',
+      heldBack: true,
       message: 'the claim is too old to send',
     });
     expect(server.requests).toBe(1);

@@ -53,6 +53,8 @@ export interface UpstreamErrorOptions {
   retryAfterMs?: number;
   /** With `misconfigured`: the answer does not say whether it refuses our key or this one subject. */
   mayBeOfSubject?: boolean;
+  /** With `not_sent`: this process sent nothing on purpose, which says nothing of the provider. */
+  heldBack?: boolean;
   cause?: unknown;
 }
 
@@ -62,6 +64,7 @@ export class UpstreamError extends Error {
   readonly reason: RejectionReason | undefined;
   readonly retryAfterMs: number | undefined;
   readonly mayBeOfSubject: boolean;
+  readonly heldBack: boolean;
 
   constructor(
     readonly failure: FailureClass,
@@ -73,5 +76,6 @@ export class UpstreamError extends Error {
     this.reason = options.reason;
     this.retryAfterMs = options.retryAfterMs;
     this.mayBeOfSubject = options.mayBeOfSubject ?? false;
+    this.heldBack = options.heldBack ?? false;
   }
 }
