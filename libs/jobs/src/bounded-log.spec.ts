@@ -28,3 +28,22 @@ it('remembers no more than fifty texts', () => {
   log.warn(name(0));
   expect(lines).toHaveLength(52);
 });
+
+it('keeps the count of a text that repeats while fifty others come', () => {
+  jest.useFakeTimers();
+  try {
+    const lines: string[] = [];
+    const log = new BoundedLog({ warn: (line: string) => lines.push(line) } as never, 1_000);
+    const name = (n: number) => String.fromCharCode(97 + (n % 26), 103 + Math.floor(n / 26)).repeat(3);
+    for (let n = 0; n < 60; n++) {
+      log.warn('Redis refuses writes');
+      log.warn(name(n));
+    }
+    expect(lines.filter((line) => line.startsWith('Redis'))).toHaveLength(1);
+    jest.advanceTimersByTime(1_000);
+    log.warn('Redis refuses writes');
+    expect(lines.at(-1)).toBe('Redis refuses writes (and 59 times more since the last such line)');
+  } finally {
+    jest.useRealTimers();
+  }
+});

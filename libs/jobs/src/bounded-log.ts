@@ -27,12 +27,14 @@ export class BoundedLog {
     const key = text.replace(/[0-9a-f-]{8,}|\d+/gi, '#').slice(0, 200);
     const now = performance.now();
     const last = this.#said.get(key);
+    // The least recent is dropped first, so that a text that repeats keeps its count.
+    this.#said.delete(key);
     if (last && now - last.atMs < this.everyMs) {
-      last.left += 1;
+      this.#said.set(key, { ...last, left: last.left + 1 });
       return false;
     }
     const [oldest] = this.#said.keys();
-    if (!last && this.#said.size >= TEXTS && oldest !== undefined) this.#said.delete(oldest);
+    if (this.#said.size >= TEXTS && oldest !== undefined) this.#said.delete(oldest);
     this.#said.set(key, { atMs: now, left: 0 });
     this.logger[level](last?.left ? `${text} (and ${last.left} times more since the last such line)` : text);
     return true;

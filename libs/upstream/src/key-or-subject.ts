@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Clock } from '#libs/kernel';
 import { UpstreamError } from './upstream-error.js';
 import type { Call, CallLimits, Subject } from './upstream-provider.js';
@@ -27,7 +28,7 @@ export class KeyOrSubject {
   async run<T>(name: string, call: Call, subject: Subject, make: (call: Call) => Promise<T>): Promise<T> {
     const startedAtMs = this.clock.monotonicMs();
     const leftMs = () => call.timeoutMs - (this.clock.monotonicMs() - startedAtMs);
-    const key = JSON.stringify(subject);
+    const key = fingerprint(subject);
     try {
       return await this.#made(name, key, () => make(call));
     } catch (error) {
@@ -71,6 +72,10 @@ export class KeyOrSubject {
     }
   }
 }
+
+/** Stays in memory when the onboarding is erased: no address or id of the user. */
+const fingerprint = (subject: Subject) =>
+  createHash('sha256').update(JSON.stringify(subject)).digest('base64');
 
 const isOpen = (error: unknown): error is UpstreamError =>
   error instanceof UpstreamError && error.failure === 'misconfigured' && error.mayBeOfSubject;

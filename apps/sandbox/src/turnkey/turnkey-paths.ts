@@ -36,8 +36,6 @@ export const PROXY_ROUTES = [
 /** Documented routes of the Auth Proxy that are not emulated. */
 const OTHER_PROXY_ROUTES = ['oauth_login', 'oauth2_authenticate'];
 
-export type ProxyRoute = (typeof PROXY_ROUTES)[number];
-
 /** Whether a path (without the query) belongs to Turnkey's public API. */
 export const isPublicApi = (path: string) => path === '/public' || path.startsWith('/public/');
 
