@@ -39,6 +39,14 @@ const SOCKET_CODES = new Set([
 const DRIVER_TEXTS =
   /connection terminated|timeout exceeded when trying to connect|timeout expired|query read timeout|cannot use a pool after|not queryable/i;
 
+/** Errors of connections that were never of use. Their SQLSTATEs mean other things in answer to a statement. */
+const NOT_CONNECTED = new WeakSet<Error>();
+
+/** Notes that a connection failed before it took a statement, whatever the error is: no statement is at fault. */
+export function noteNotConnected(error: unknown): void {
+  if (types.isNativeError(error)) NOT_CONNECTED.add(error);
+}
+
 /**
  * A sentence for callers that says why PostgreSQL cannot carry out a statement now. Null for an error of the statement
  * itself.
@@ -53,7 +61,8 @@ export function findOutage(error: unknown): string | null {
     if (words !== undefined) return words;
   }
   if (Array.isArray(errors)) return errors.map(findOutage).find((words) => words !== null) ?? null;
-  return DRIVER_TEXTS.test(error.message) ? AWAY : null;
+  if (DRIVER_TEXTS.test(error.message)) return AWAY;
+  return NOT_CONNECTED.has(error) ? REFUSED : null;
 }
 
 /** Whether PostgreSQL cannot carry out statements now. The same statement may work later. */

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { DataSource } from 'typeorm';
 import { testDatabaseUrl } from '#libs/testing';
 import { createDataSource } from './data-source.js';
+import { findOutage } from './database-fault.js';
 import { PreparedStatements } from './prepared-statements.js';
 
 /** What PostgreSQL refuses of a statement, and nothing else. */
@@ -62,5 +63,19 @@ describe.each(['none', 'transaction'] as const)('a connection, with DATABASE_POO
     const before = await backend();
     await expect(dataSource.query(text)).rejects.toMatchObject({ code });
     expect(await backend()).not.toBe(before);
+  });
+});
+
+describe('a connection that cannot be opened', () => {
+  it.each<[what: string, change: (url: URL) => void]>([
+    ['a database that takes no connections (55000)', (url) => (url.pathname = '/template0')],
+    ['a server without TLS', (url) => url.searchParams.set('sslmode', 'require')],
+    ['a setting that the server does not know (42704)', (url) => url.searchParams.set('options', '-c spec=1')],
+  ])('is an outage, whatever its error: %s', async (_, change) => {
+    const url = new URL(await testDatabaseUrl());
+    change(url);
+    const opened = createDataSource({ url: url.href }).initialize();
+    const error = await opened.catch((reason: unknown) => reason);
+    expect(findOutage(error)).toBe('The database refuses this service.');
   });
 });

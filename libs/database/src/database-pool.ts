@@ -1,5 +1,8 @@
 import pg, { type PoolClient, type PoolConfig } from 'pg';
 import { DatabaseClient, type ClientTerms } from './database-client.js';
+import { noteNotConnected } from './database-fault.js';
+
+type Connected = Parameters<pg.Pool['connect']>[0];
 
 /**
  * The pool below TypeORM. It closes a connection only if it must not be used again: an ordinary error of a statement costs
@@ -30,6 +33,21 @@ export class DatabasePool extends pg.Pool {
     this.on('remove', (client) => {
       this.#idle.delete(client as unknown as DatabaseClient);
       this.#open.delete(client as unknown as DatabaseClient);
+    });
+  }
+
+  override connect(): Promise<PoolClient>;
+  override connect(done: Connected): void;
+  override connect(done?: Connected): Promise<PoolClient> | void {
+    if (!done) {
+      return super.connect().catch((error: unknown) => {
+        noteNotConnected(error);
+        throw error;
+      });
+    }
+    super.connect((error, client, release) => {
+      if (error) noteNotConnected(error);
+      done(error, client, release);
     });
   }
 
