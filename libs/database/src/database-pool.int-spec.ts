@@ -70,7 +70,10 @@ describe('a connection that cannot be opened', () => {
   it.each<[what: string, change: (url: URL) => void]>([
     ['a database that takes no connections (55000)', (url) => (url.pathname = '/template0')],
     ['a server without TLS', (url) => url.searchParams.set('sslmode', 'require')],
-    ['a setting that the server does not know (42704)', (url) => url.searchParams.set('options', '-c spec=1')],
+    [
+      'a setting that the server does not know (42704)',
+      (url) => url.searchParams.set('options', '-c spec=1'),
+    ],
   ])('is an outage, whatever its error: %s', async (_, change) => {
     const url = new URL(await testDatabaseUrl());
     change(url);
