@@ -168,6 +168,31 @@ describe('every refusal is a problem', () => {
   });
 });
 
+describe('the detail of a body that cannot be read', () => {
+  it.each([
+    ['half a body', '{"code": 1234567', 'application/json', /^The body is not valid JSON/],
+    ['two bodies', '{}{}', 'application/json', /^The body is not valid JSON/],
+    ['a prototype', '{"__proto__": {}}', 'application/json', /__proto__/],
+    ['another type', '{}', 'application/merge-patch+json', /"Content-Type: application\/json"/],
+  ])('says what to mend in %s', async (_, sent, type, words) => {
+    expect((await post(sent, { 'content-type': type })).body['detail']).toMatch(words);
+  });
+});
+
+describe('the scheme that a trusted proxy names', () => {
+  @Module({ imports: [PlatformModule.forRoot(testConfig())] })
+  class SpecModule {}
+
+  it.each(['https', 'HTTPS', 'http, Https'])('is compared without regard to case: %s', async (scheme) => {
+    const behind = await createHttpApp({ module: SpecModule }, () => null, ['127.0.0.1']);
+    await behind.init();
+    const headers = { 'x-forwarded-proto': scheme };
+    const answer = await behind.inject({ method: 'GET', url: '/health/live', headers });
+    expect(answer.headers['strict-transport-security']).toMatch(/^max-age=/);
+    await behind.close();
+  });
+});
+
 describe('a path that is known', () => {
   it.each([
     ['DELETE', '/spec/body', 'POST'],

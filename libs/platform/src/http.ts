@@ -83,6 +83,9 @@ export async function createHttpApp(
       const bare = bareForwardedFor(given);
       if (bare === null) delete headers['x-forwarded-for'];
       else headers['x-forwarded-for'] = bare;
+      // A scheme in capitals is the same scheme (RFC 3986 §3.1).
+      const scheme = headers['x-forwarded-proto'];
+      if (scheme !== undefined) headers['x-forwarded-proto'] = String(scheme).toLowerCase();
     });
   }
   fastify.addHook('onRequest', async (request, reply) => {

@@ -4,12 +4,20 @@ import { ProblemError } from '#libs/kernel';
 /** Ten passkeys have some 300. Each value costs parser and schema time, even if it has few bytes. */
 const MOST_VALUES = 8192;
 
+/** Nest passes Fastify's own error on without its code, and its words may repeat the body. */
+const notJson = () =>
+  new ProblemError('validation_failed', {
+    detail: 'The body is not valid JSON, or it has a member "__proto__".',
+  });
+
 /** Fastify's own parser, but it refuses bodies with too many values. */
 export function limitJsonValues(fastify: FastifyInstance): void {
   const parse = fastify.getDefaultJsonParser('error', 'error');
   fastify.removeContentTypeParser('application/json');
   fastify.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
-    if (!hasTooManyValues(body)) return parse(request, body, done);
+    if (!hasTooManyValues(body)) {
+      return parse(request, body, (error, value) => (error ? done(notJson()) : done(null, value)));
+    }
     const detail = `The body is made of more than ${MOST_VALUES} values.`;
     done(new ProblemError('payload_too_large', { detail }));
   });

@@ -21,6 +21,11 @@ const CODE_OF_STATUS: Record<number, ProblemCode> = {
   503: 'not_ready',
 };
 
+/** What to do, where the title does not say so. */
+const WORDS_OF_CODE: Partial<Record<ProblemCode, string>> = {
+  unsupported_media_type: 'Send a JSON body with "Content-Type: application/json".',
+};
+
 /** The code of an answer that does not come from a {@link ProblemError}. */
 export const codeOfStatus = (status: number): ProblemCode | undefined =>
   CODE_OF_STATUS[status] ?? (status >= 500 ? 'internal' : undefined);
@@ -50,7 +55,7 @@ export class ProblemFilter implements ExceptionFilter {
     const code = status === null ? undefined : CODE_OF_STATUS[status];
     if (code) {
       return new ProblemError(code, {
-        detail: wordsOf(error) ?? PROBLEMS[code].title,
+        detail: wordsOf(error) ?? WORDS_OF_CODE[code] ?? PROBLEMS[code].title,
         ...(status === 503 && { retryAfterS: RETRY_AFTER_S }),
       });
     }
