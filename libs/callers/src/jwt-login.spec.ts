@@ -66,6 +66,8 @@ describe('a JWT that opens nothing', () => {
     ['claim aud is not JWT_AUDIENCE', { aud: 'another' }],
     ['claim aud is missing', { aud: undefined }],
     ['claim nbf is in the future', { nbf: nowS() + 600 }],
+    ['claim nbf is of the wrong type', { nbf: 'soon' }],
+    ['claim exp is of the wrong type', { exp: 'late' }],
     ['claim sub is no name of 1 to 255 printable characters', { sub: '' }],
     ['claim sub is no name of 1 to 255 printable characters', { sub: 'a\u202eb' }],
     ['claim scope is no list of scopes', { scope: { admin: true } }],

@@ -155,7 +155,9 @@ function reasonOf(error: unknown): string | null {
   const words = typeof code === 'string' ? OF_TOKEN[code] : undefined;
   if (!words) return null;
   if (code !== 'ERR_JWT_CLAIM_VALIDATION_FAILED' || typeof claim !== 'string') return words;
-  return reason === 'missing' ? `claim ${claim} is missing` : `claim ${claim} ${WANTED[claim] ?? 'is wrong'}`;
+  if (reason === 'missing') return `claim ${claim} is missing`;
+  if (reason === 'invalid') return `claim ${claim} is of the wrong type`;
+  return `claim ${claim} ${WANTED[claim] ?? 'is wrong'}`;
 }
 
 /** A space separated text (RFC 8693 §4.2), or an array of texts. */
