@@ -23,7 +23,7 @@ const CODE_OF_STATUS: Record<number, ProblemCode> = {
 
 /** What to do, where the title does not say so. */
 const WORDS_OF_CODE: Partial<Record<ProblemCode, string>> = {
-  unsupported_media_type: 'Send a JSON body with "Content-Type: application/json".',
+  unsupported_media_type: 'The path does not take this Content-Type; the API takes "application/json".',
 };
 
 /** The code of an answer that does not come from a {@link ProblemError}. */
