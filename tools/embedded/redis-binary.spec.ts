@@ -1,9 +1,9 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { serversFolder } from '../checkout.js';
-import { unpackedFolder } from './redis-binary.js';
+import { findRedis, unpackedFolder } from './redis-binary.js';
 
 describe('the folder that Redis is unpacked into', () => {
   const kept = process.env['XDG_CACHE_HOME'];
@@ -36,5 +36,43 @@ describe('the folder that Redis is unpacked into', () => {
     process.env['XDG_CACHE_HOME'] = folder;
     mkdirSync(join(folder, 'gangway', 'redis-x'), { recursive: true });
     expect(await unpackedFolder('redis-x')).toBe(join(folder, 'gangway', 'redis-x'));
+  });
+});
+
+describe('a Redis of the distribution’s packages', () => {
+  const { PATH, XDG_CACHE_HOME, TMPDIR } = process.env;
+  let folder: string;
+
+  const program = (name: string, text: string) =>
+    writeFileSync(join(folder, 'bin', name), `#!/bin/sh\nset -e\n${text}\n`, { mode: 0o755 });
+
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'gangway-packages-'));
+    mkdirSync(join(folder, 'bin'));
+    program('apt-get', ': > redis-server.deb');
+    program(
+      'dpkg',
+      '/bin/mkdir -p "$3/usr/bin" "$3/usr/lib/x86_64-linux-gnu"\n' +
+        'printf "#!/bin/sh\\n" > "$3/usr/bin/redis-server"; /bin/chmod 755 "$3/usr/bin/redis-server"',
+    );
+    Object.assign(process.env, {
+      PATH: join(folder, 'bin'),
+      XDG_CACHE_HOME: join(folder, 'cache'),
+      TMPDIR: join(folder, 'nowhere'),
+    });
+  });
+  afterEach(() => {
+    for (const [name, value] of Object.entries({ PATH, XDG_CACHE_HOME, TMPDIR })) {
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+    }
+    rmSync(folder, { recursive: true });
+  });
+
+  it('is unpacked without a folder for temporary files, and nothing else is left', async () => {
+    const { program: found } = await findRedis();
+    const cache = join(folder, 'cache', 'gangway');
+    expect(found.startsWith(cache)).toBe(true);
+    expect(readdirSync(cache)).toHaveLength(1);
   });
 });

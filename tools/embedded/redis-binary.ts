@@ -1,7 +1,6 @@
 import { execFile } from 'node:child_process';
 import { accessSync, constants, existsSync } from 'node:fs';
 import { access, mkdir, mkdtemp, readFile, readdir, rename, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { cacheFolder, serversFolder } from '../checkout.js';
@@ -82,7 +81,8 @@ async function distribution(): Promise<string> {
 }
 
 async function unpack(target: string): Promise<void> {
-  const work = await mkdtemp(join(tmpdir(), 'gangway-redis-'));
+  // Not in the system's folder for temporary files, which may be missing or take no programs.
+  const work = await mkdtemp(`${target}.`);
   try {
     const download = (flags: string[]) => run('apt-get', [...flags, 'download', ...PACKAGES], { cwd: work });
     await download(['-qq']).catch(async () => {
@@ -99,7 +99,8 @@ async function unpack(target: string): Promise<void> {
     await run(join(root, 'usr', 'bin', 'redis-server'), ['--version'], {
       env: { ...process.env, LD_LIBRARY_PATH: await libraryFolders(root) },
     });
-    await moveInto(root, target);
+    // Another start may have been faster.
+    await rename(root, target).catch(() => undefined);
   } catch (error) {
     const { stderr, message } = error as { stderr?: string; message: string };
     throw new Plain(
@@ -118,13 +119,6 @@ async function privateLists(work: string): Promise<string[]> {
   // The sandbox user of apt could not write into a folder that is this user's alone.
   const options = [`Dir::State::lists=${lists}`, `Dir::Cache=${cache}`, 'APT::Sandbox::User='];
   return ['-qq', ...options.flatMap((option) => ['-o', option])];
-}
-
-/** By way of the target's own file system: a rename across two of them is refused. */
-async function moveInto(root: string, target: string): Promise<void> {
-  const beside = `${target}.${process.pid}`;
-  await run('cp', ['-a', root, beside]);
-  await rename(beside, target).catch(() => rm(beside, { recursive: true, force: true }));
 }
 
 async function libraryFolders(root: string): Promise<string> {

@@ -4,9 +4,20 @@
  */
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
-import { transform } from '@swc/core';
 import { fingerprint, sourcesOf, stampOf } from './build.mjs';
+import { fail } from './child.mjs';
 import { SWC } from './swc.mjs';
+
+const { transform } = await import('@swc/core').catch((/** @type {Error} */ error) => {
+  // It unpacks itself into a folder, and says so at the end of a long stack.
+  if (!hasCode(error, 'ERR_SWC_NATIVE_CACHE')) throw error;
+  fail('The compiler needs a folder of its own: HOME or TMPDIR must name one that this user may write to.');
+});
+
+/** @param {any} error @param {string} code @returns {boolean} in its causes, too */
+function hasCode(error, code) {
+  return error?.code === code || [error?.cause ?? []].flat().some((cause) => hasCode(cause, code));
+}
 
 const checkout = process.cwd();
 const dist = join(checkout, 'dist');
