@@ -44,6 +44,8 @@ export function givenServers(env: NodeJS.ProcessEnv = process.env): Given {
  */
 export async function startServers(options: ServersOptions): Promise<Servers> {
   const { databaseUrl, redisUrl } = options.given;
+  checkUrl('DATABASE_URL', databaseUrl, ['postgres://', 'postgresql://']);
+  checkUrl('REDIS_URL', redisUrl, ['redis://', 'rediss://']);
   await claim(options);
   const postgres = { ...options, folder: join(options.folder, 'postgres'), port: POSTGRES_PORT };
   const redis = { ...options, folder: join(options.folder, 'redis'), port: REDIS_PORT };
@@ -79,6 +81,12 @@ async function claim({ folder, password }: ServersOptions): Promise<void> {
   }
   await mkdir(folder, { recursive: true });
   await writeFile(file, keys);
+}
+
+/** Clients read a host or a path into anything, and fail with words about that. The service checks the rest. */
+function checkUrl(variable: string, url: string | undefined, starts: string[]): void {
+  if (url === undefined || starts.some((start) => url.startsWith(start))) return;
+  throw new Plain(`${variable} is not a URL that starts with ${starts.join(' or ')}.`);
 }
 
 const untouched = (url: string) => ({ url, adopted: false, stop: async () => undefined });
