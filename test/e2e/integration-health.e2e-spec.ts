@@ -244,4 +244,24 @@ describe('the health of an integration', () => {
       await lock.end();
     }
   });
+
+  it('is degraded while a lock on the onboardings keeps it from being shared', async () => {
+    story = await Story.begin({ worker: false });
+    const shared = async () => (await readyAt(story.serviceUrl)).checks['upstreams'];
+    expect(await shared()).toBeUndefined();
+    const lock = new Client({ connectionString: story.databaseUrl });
+    await lock.connect();
+    await lock.query('BEGIN; LOCK TABLE onboardings');
+    try {
+      await until(
+        'it is told',
+        async () => (await shared())?.detail?.endsWith('The database is busy.'),
+        SEEN_MS,
+      );
+      expect((await readyAt(story.serviceUrl)).status).toBe('degraded');
+    } finally {
+      await lock.end();
+    }
+    await until('it is shared again', async () => (await shared()) === undefined, SEEN_MS);
+  });
 });

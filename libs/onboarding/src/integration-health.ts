@@ -6,11 +6,13 @@ import {
   type OnApplicationBootstrap,
 } from '@nestjs/common';
 import { CLOCK, type Clock } from '#libs/kernel';
-import { CONFIG, Health, Metrics, type Config } from '#libs/platform';
+import { CONFIG, Health, Metrics, type Config, type Finding } from '#libs/platform';
 import { Integrations, type Integration } from '#libs/upstream';
 import { IntegrationKnowledge } from './integration-knowledge.js';
 import { findingOf, type IntegrationFinding } from './integration-verdict.js';
 
+/** Stands in `ready` only while it is down. */
+const GROUP = 'upstreams';
 /** How often each process tells and reads. */
 const REFRESH_MS = 2_500;
 /** A process reports a change after this time, and no answer about the health is older. */
@@ -41,7 +43,7 @@ export class IntegrationHealth implements OnApplicationBootstrap, BeforeApplicat
     health: Health,
     metrics: Metrics,
   ) {
-    health.registerGroup({ name: 'upstreams', check: () => this.#check() });
+    health.registerGroup({ name: GROUP, check: () => this.#check() });
     this.#measure(metrics);
     for (const { provider } of integrations.all()) provider.ends.changed = () => this.#tellSoon();
   }
@@ -57,9 +59,17 @@ export class IntegrationHealth implements OnApplicationBootstrap, BeforeApplicat
     await inTime(this.knowledge.close());
   }
 
-  async #check(): Promise<Record<string, IntegrationFinding>> {
+  async #check(): Promise<Record<string, Finding>> {
     if (this.#soon !== undefined || this.knowledge.ageMs > SOON_MS) await inTime(this.knowledge.sync());
-    return Object.fromEntries(this.#findings().map(([name, finding]) => [`upstream ${name}`, finding]));
+    const found = this.#findings().map(([name, finding]) => [`upstream ${name}`, finding] as const);
+    const { fault } = this.knowledge;
+    return {
+      ...Object.fromEntries(found),
+      // Else a database that only answers health would make old news look like good news.
+      ...(fault !== null && {
+        [GROUP]: { status: 'down', detail: `not shared between processes: ${fault}` },
+      }),
+    };
   }
 
   #findings(): [name: string, finding: IntegrationFinding][] {

@@ -1,4 +1,5 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
+import { findOutage } from '#libs/database';
 import { CLOCK, type Clock } from '#libs/kernel';
 import { PROCESS_NAME } from '#libs/platform';
 import { Integrations, type Failures, type Integration, type TroubleName } from '#libs/upstream';
@@ -22,7 +23,8 @@ export class IntegrationKnowledge {
   readonly #logger = new Logger(IntegrationKnowledge.name);
   #read: { reports: Reports; atMs: number } | null = null;
   #syncing: Promise<void> | null = null;
-  #isShared = true;
+  /** Why the last exchange with the others failed. */
+  #fault: Error | null = null;
   #closed = false;
 
   constructor(
@@ -35,6 +37,11 @@ export class IntegrationKnowledge {
   /** Milliseconds since the others' reports were last read. */
   get ageMs(): number {
     return this.#read ? this.clock.monotonicMs() - this.#read.atMs : Infinity;
+  }
+
+  /** Why what is known may be old, or unknown to others; null where all is shared. */
+  get fault(): string | null {
+    return this.#fault && (findOutage(this.#fault) ?? 'a statement fails.');
   }
 
   /** Reports and reads. Runs once at a time, and does not throw. */
@@ -74,9 +81,9 @@ export class IntegrationKnowledge {
   async #sync(): Promise<void> {
     // A server that takes no writes can still be read.
     const faults = [await faultOf(() => this.#tell()), await faultOf(() => this.#hear())].filter(Boolean);
-    if (faults.length > 0 && this.#isShared)
+    if (faults.length > 0 && !this.#fault)
       this.#logger.warn(`health is not shared with other processes: ${faults[0]!.message}`);
-    this.#isShared = faults.length === 0;
+    this.#fault = faults[0] ?? null;
   }
 
   async #tell(): Promise<void> {
