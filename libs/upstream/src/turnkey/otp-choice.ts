@@ -100,7 +100,7 @@ export function overlaid<T extends OtpChoice>(defaults: T, choice: T): T {
 }
 
 function parse<Schema extends z.ZodType>(schema: Schema, value: unknown, taker: string): z.output<Schema> {
-  const parsed = schema.safeParse(value ?? {});
+  const parsed = schema.safeParse(withoutNulls(value ?? {}));
   if (parsed.success && value !== null) return parsed.data;
   throw new ProblemError('validation_failed', {
     detail: `The choice of a code is not one that ${taker} takes.`,
@@ -108,6 +108,13 @@ function parse<Schema extends z.ZodType>(schema: Schema, value: unknown, taker: 
       ? fieldErrors(parsed.error, '/otp')
       : [{ pointer: '/otp', code: 'invalid_type', detail: 'is null' }],
   });
+}
+
+/** Many clients write each member that they know: null means absent. */
+function withoutNulls(value: unknown): unknown {
+  if (!isObject(value) || Array.isArray(value)) return value;
+  const given = Object.entries(value).filter(([, member]) => member !== null);
+  return Object.fromEntries(given.map(([name, member]) => [name, withoutNulls(member)]));
 }
 
 const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;

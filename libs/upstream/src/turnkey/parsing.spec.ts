@@ -118,6 +118,14 @@ describe('a subject', () => {
 });
 
 describe('a choice of code', () => {
+  it('takes a member that is null for one that is absent', () => {
+    const nulls = { captchaToken: null, origin: null, emailCustomization: { templateId: null } };
+    expect(parseAuthProxyChoice(nulls)).toEqual({ emailCustomization: {} });
+    expect(parseInitOtpChoice({ otpType: null, otpLength: 6, smsCustomization: null })).toEqual({
+      otpLength: 6,
+    });
+  });
+
   it('may be left out', () => {
     for (const parse of [parseInitOtpChoice, parseAuthProxyChoice]) {
       expect(parse(undefined)).toEqual({});
