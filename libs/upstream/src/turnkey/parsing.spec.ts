@@ -43,6 +43,18 @@ describe('a subject', () => {
     expect(server({ contact: { type: 'phone', value: '+33612345678' } }).key).toBe('phone:+33612345678');
   });
 
+  it('takes an id that is null for one that is absent', () => {
+    const { subject } = server({ contact: email, organizationId: null, userId: null });
+    expect(JSON.parse(JSON.stringify(subject))).toEqual({ contact: email });
+    const ids = { organizationId: null, userId };
+    const placed = () => parseTurnkeySubject({ contact: email, ...ids }, 'client', PARENT);
+    expect(placed).toThrow(
+      expect.objectContaining({
+        errors: [expect.objectContaining({ detail: expect.stringContaining('is needed') })],
+      }),
+    );
+  });
+
   it.each<[unknown, string[]]>([
     [undefined, ['/subject']],
     [null, ['/subject']],

@@ -15,14 +15,21 @@ export interface TurnkeySubject {
 /** @param needed why a missing one is refused; null where it may be missing. */
 const id = (needed: string | null) =>
   z
-    .guid({ error: ({ input }) => (input === undefined && needed) || 'is not a UUID' })
+    .guid({ error: ({ input }) => ((input ?? null) === null && needed) || 'is not a UUID' })
     .transform((text) => text.toLowerCase());
+
+/** Null means absent, as in the whole of a request. */
+const optionalId = () =>
+  id(null)
+    .nullish()
+    .transform((value) => value ?? undefined)
+    .optional();
 
 const NEEDED = 'is needed, because the user’s device signs it';
 const SCHEMAS = {
   server: z.strictObject({
-    organizationId: id(null).optional(),
-    userId: id(null).optional(),
+    organizationId: optionalId(),
+    userId: optionalId(),
     contact: contactSchema,
   }),
   client: z.strictObject({ organizationId: id(NEEDED), userId: id(NEEDED), contact: contactSchema }),
