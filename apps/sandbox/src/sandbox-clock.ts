@@ -3,6 +3,9 @@ export interface TimeSource {
   nowMs(): number;
 }
 
+/** RFC 3339 and HTTP dates have years of four digits. */
+const END_OF_TIME_MS = Date.UTC(10_000, 0);
+
 /**
  * The sandbox's clock: a time source plus what `POST /_sandbox/clock` moved it by.
  *
@@ -24,6 +27,13 @@ export class SandboxClock {
   /** Milliseconds since the Unix epoch, for request headers. */
   headerNowMs(): number {
     return this.source.nowMs() + this.#headersOffsetMs;
+  }
+
+  /** Whether both hands can move that far: what answers say of a time has no words for another year. */
+  canAdvance(advanceMs: number): boolean {
+    return [this.nowMs(), this.headerNowMs()].every(
+      (now) => now + advanceMs >= 0 && now + advanceMs < END_OF_TIME_MS,
+    );
   }
 
   /** Moves the clock by `advanceMs` (negative: back); with `livesOnly` the header window stays. */

@@ -8,6 +8,7 @@ import {
   Post,
   Query,
   UseGuards,
+  type PipeTransform,
 } from '@nestjs/common';
 import { z } from 'zod';
 import { uuid } from '../byzantine/byzantine.dto.js';
@@ -33,6 +34,14 @@ const wholeNumber = new ParseIntPipe({
   optional: true,
   exceptionFactory: () => new Refusal(400, 'id: a whole number is needed'),
 });
+
+/** A parameter that is given twice arrives as a list. */
+const once: PipeTransform<unknown, string | undefined> = {
+  transform(value, { data }) {
+    if (value === undefined || typeof value === 'string') return value;
+    throw new Refusal(400, `${data}: give it once`);
+  },
+};
 
 /** `/_sandbox`: the sandbox's own routes, without any key: it is for loopback and CI. */
 @Controller('_sandbox')
@@ -64,9 +73,9 @@ export class ControlController {
 
   @Get('mailbox')
   mailbox(
-    @Query('email') email?: string,
-    @Query('otpId') otpId?: string,
-    @Query('contact') contact?: string,
+    @Query('email', once) email?: string,
+    @Query('otpId', once) otpId?: string,
+    @Query('contact', once) contact?: string,
   ): object[] {
     return this.control.mails({ email, otpId, contact });
   }
@@ -89,27 +98,30 @@ export class ControlController {
 
   @Get('journal')
   journal(
-    @Query('userId') userId?: string,
-    @Query('route') route?: string,
-    @Query('organizationId') organizationId?: string,
-    @Query('contact') contact?: string,
+    @Query('userId', once) userId?: string,
+    @Query('route', once) route?: string,
+    @Query('organizationId', once) organizationId?: string,
+    @Query('contact', once) contact?: string,
   ): object[] {
     return this.control.requests({ userId, route, organizationId, contact });
   }
 
   @Get('glance')
-  glance(@Query('address') address?: string, @Query('userId') userId?: string): Glance {
+  glance(@Query('address', once) address?: string, @Query('userId', once) userId?: string): Glance {
     return this.control.glance({ address, userId });
   }
 
   @Get('authenticators')
-  authenticators(@Query('userId') userId?: string): object[] {
+  authenticators(@Query('userId', once) userId?: string): object[] {
     return this.control.authenticators(userId);
   }
 
   @Post('clock')
   @HttpCode(200)
   advanceClock(@Body(new JsonBody(clockMove)) { advanceMs, livesOnly }: z.output<typeof clockMove>): object {
+    if (!this.control.canAdvanceClock(advanceMs)) {
+      throw new Refusal(400, 'advanceMs: the clock goes from 1970 to 9999');
+    }
     return this.control.advanceClock(advanceMs, livesOnly);
   }
 }

@@ -145,9 +145,32 @@ describe('/_sandbox/clock', () => {
     expect(late).toMatchObject({ status: 400, body: { error: 'OTP code expired' } });
   });
 
+  it.each([Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER, -2_000_000_000_000, 300_000_000_000_000])(
+    'refuses a move that ends in no year of four digits, %d ms, and stays where it was',
+    async (advanceMs) => {
+      const answer = await t.control('POST', 'clock', { advanceMs });
+      expect(answer).toMatchObject({ status: 400, body: { error: expect.stringContaining('advanceMs') } });
+      const { body } = await t.control('POST', 'clock', { advanceMs: 0 });
+      expect(body).toMatchObject({ now: '2026-11-20T10:00:00.000Z' });
+    },
+  );
+
   it('refuses what is no move', async () => {
     const answer = await t.control('POST', 'clock', { advanceMs: 'soon' });
     expect(answer).toMatchObject({ status: 400, body: { error: expect.stringContaining('advanceMs') } });
+  });
+});
+
+describe('a parameter that is given twice', () => {
+  it.each([
+    ['mailbox', 'email'],
+    ['mailbox', 'otpId'],
+    ['journal', 'userId'],
+    ['glance', 'address'],
+    ['authenticators', 'userId'],
+  ])('of %s is refused by its name, %s', async (path, name) => {
+    const answer = await t.control('GET', `${path}?${name}=a&${name}=b`);
+    expect(answer).toMatchObject({ status: 400, body: { error: `${name}: give it once` } });
   });
 });
 

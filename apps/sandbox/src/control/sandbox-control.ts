@@ -117,6 +117,10 @@ export class SandboxControl {
     return [...this.byzantine.authenticators.list(id), ...this.turnkey.state.passkeys.list(id)];
   }
 
+  canAdvanceClock(advanceMs: number): boolean {
+    return this.clock.canAdvance(advanceMs);
+  }
+
   /** Moves the clock; with `livesOnly` the window for X-Timestamp stays where it is. */
   advanceClock(advanceMs: number, livesOnly = false): { now: string; headerNow: string } {
     this.clock.advance(advanceMs, livesOnly);
