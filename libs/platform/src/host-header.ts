@@ -10,7 +10,8 @@ const HOST = /^(?:[a-z0-9](?:[a-z0-9._-]{0,252})|\[[0-9a-f:.]{2,45}\])(?::\d{1,5
 export function badHost({ headers, rawHeaders, httpVersion }: IncomingMessage): string | null {
   const given = rawHeaders.filter((name, n) => n % 2 === 0 && name.toLowerCase() === 'host');
   if (given.length > 1) return 'There are several Host headers.';
-  // HTTP/1.0 has none; Node itself refuses HTTP/1.1 without one.
+  // HTTP/1.0 has none.
   if (headers.host === undefined && httpVersion === '1.0') return null;
-  return HOST.test(headers.host ?? '') ? null : 'The Host header is no host.';
+  if (headers.host === undefined) return 'There is no Host header.';
+  return HOST.test(headers.host) ? null : 'The Host header is no host.';
 }

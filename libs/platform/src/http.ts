@@ -42,6 +42,8 @@ export async function createHttpApp(
     bodyLimit: BODY_LIMIT_BYTES,
     // Who sends a body byte by byte holds a connection; Node looks every 30 s.
     requestTimeout: REQUEST_TIMEOUT_MS,
+    // Node's own refusal has no body, and nothing logs it; badHost gives ours.
+    http: { requireHostHeader: false },
     // An id that is too long is a wrong id, and said to be one by who reads it.
     routerOptions: { maxParamLength: 16_384 },
     // Fastify asks first; the logger then finds the id on the raw request, so that both speak of one.
@@ -72,6 +74,10 @@ export async function createHttpApp(
   fastify.removeContentTypeParser('text/plain');
   limitJsonValues(fastify);
   await fastify.register(fastifyHelmet, HELMET);
+  // Without a listener Node refuses it, without a body or a log line. It may be ignored (RFC 9110 §10.1.1).
+  fastify.server.on('checkExpectation', (request, response) => {
+    fastify.server.emit('request', request, response);
+  });
   // Without a listener Node hangs up, and says nothing: nobody is connected to anywhere from here (RFC 9110 §9.3.6).
   fastify.server.on('connect', (_request, socket) =>
     answerClientError(new Error('CONNECT'), socket as Socket, requestLog),
