@@ -5,6 +5,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { flagsOrExit } from '../tools/launcher/flags.mjs';
 import { CHECKOUT, cacheFolder } from '../tools/checkout.js';
 import { runTool, say, step, Plain } from '../tools/console.js';
 import { contenders, type ContenderName } from './contenders.js';
@@ -19,7 +20,14 @@ const BOUNDS = join(CHECKOUT, 'bench', 'bounds.json');
 /** Outside the checkout, because the next run may use another checkout on the same noisy machine. */
 const NOISY_BEFORE = join(cacheFolder(), 'bench-noisy-runs');
 
+const COMMAND = {
+  name: 'npm run bench:check',
+  summary: 'Compares the cost of an onboarding with the bounds of bench/bounds.json, in under two minutes.',
+  flags: {},
+};
+
 await runTool(async () => {
+  flagsOrExit(COMMAND, process.argv.slice(2));
   installPackages();
   await step('Checking the types of bench/', checkTypes);
   const bounds = JSON.parse(readFileSync(BOUNDS, 'utf8')) as Bounds;

@@ -7,7 +7,7 @@
  *   npm run bench -- --profile       where the time of one onboarding goes in Gangway
  *   npm run bench -- --only relay,gangway
  */
-import { parseArgs } from 'node:util';
+import { flagsOrExit } from '../tools/launcher/flags.mjs';
 import { runTool, say, step, Plain } from '../tools/console.js';
 import { contenders } from './contenders.js';
 import { count } from './count.js';
@@ -15,6 +15,17 @@ import { installPackages, prepare } from './prepare.js';
 import { profile } from './profile.js';
 import { loadBefore, markdown, reportOf, writeDocs, type Report } from './report.js';
 import { Field, type Plan } from './rounds.js';
+
+const COMMAND = {
+  name: 'npm run bench',
+  summary: 'Measures Gangway beside what it could be replaced by, in some twenty minutes.',
+  flags: {
+    quick: { is: 'switch', about: 'a first look, in under a minute' },
+    profile: { is: 'switch', about: 'where the time of one onboarding goes in Gangway' },
+    write: { is: 'switch', about: 'renews docs/performance.md with its data and chart' },
+    only: { is: 'text', about: 'some of them, such as relay,gangway' },
+  },
+} as const;
 
 const AT_ONCE = [1, 16, 64];
 const FULL: Plan = {
@@ -26,14 +37,7 @@ const FULL: Plan = {
 const QUICK: Plan = { settings: [{ atOnce: 16, delayMs: 0 }], pairs: 1, warmMs: 500, windowMs: 1_000 };
 
 await runTool(async () => {
-  const { values } = parseArgs({
-    options: {
-      quick: { type: 'boolean', default: false },
-      profile: { type: 'boolean', default: false },
-      write: { type: 'boolean', default: false },
-      only: { type: 'string' },
-    },
-  });
+  const values = flagsOrExit(COMMAND, process.argv.slice(2));
   if (values.write && (values.quick || values.only)) throw new Plain('--write wants the whole bench.');
   const load = loadBefore();
   installPackages();
