@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { Redis } from 'ioredis';
 import { troubleOf } from './redis-trouble.js';
 
 const reply = (message: string) => Object.assign(new Error(message), { name: 'ReplyError' });
@@ -44,6 +45,18 @@ describe('what an error says about Redis', () => {
   it.each(['ECONNREFUSED', 'ENOTFOUND', 'ETIMEDOUT'])('%s is no refusal: Redis said nothing', (code) => {
     expect(troubleOf(system(code))).toEqual({
       words: `cannot be reached (${code})`,
+      refused: false,
+      elsewhere: false,
+    });
+  });
+
+  it('of a lost connection is in words of ours', async () => {
+    const redis = new Redis('redis://127.0.0.1:1', { maxRetriesPerRequest: 0, retryStrategy: () => 60_000 });
+    redis.on('error', () => undefined);
+    const error = await redis.ping().catch((reason: Error) => reason);
+    redis.disconnect();
+    expect(troubleOf(error as Error)).toEqual({
+      words: 'cannot be reached (the connection is lost)',
       refused: false,
       elsewhere: false,
     });

@@ -45,12 +45,19 @@ export function troubleOf(error: Error): RedisTrouble {
     const words = `refuses writes (${error.message.split(' ', 1)[0]})`;
     return { words, refused: true, elsewhere: false };
   }
+  // It comes while the client connects anew, and its own words are about an option of the client.
+  if (error.name === 'MaxRetriesPerRequestError') return LOST;
   const why = (error as NodeJS.ErrnoException).code ?? error.message;
   return { words: `cannot be reached (${why})`, refused: false, elsewhere: false };
 }
 
 export const LOADING = troubleOf(new Error('LOADING'));
 export const CLOSED: RedisTrouble = { words: 'has closed the connection', refused: false, elsewhere: false };
+const LOST: RedisTrouble = {
+  words: 'cannot be reached (the connection is lost)',
+  refused: false,
+  elsewhere: false,
+};
 export const NOT_YET: RedisTrouble = { words: 'is not connected yet', refused: false, elsewhere: false };
 /** Under CLIENT PAUSE WRITE, Redis still answers reads. */
 export const SILENT_TO_WRITES: RedisTrouble = {
