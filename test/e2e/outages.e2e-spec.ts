@@ -81,6 +81,21 @@ describe('PostgreSQL away and back', () => {
     expect(await answer).toMatchObject({ status: 201, body: { state: 'otp_sent', otp: { sends: 1 } } });
     expect(story.calls(subject, 'init-otp')).toBe(1);
   });
+
+  it('is a 202 with what is known, for a caller whose call is under way when its wait ends', async () => {
+    const { accountId, userId, ...subject } = story.newSubject();
+    story.sandbox.control.addFault({ route: 'init-otp', delayMs: 500, match: { userId } });
+    const start = { subject: { accountId, userId } };
+    const answer = story.call('POST', '/v1/onboardings', start, { prefer: 'wait=2' }, replica);
+    const calls = () => story.calls({ accountId, userId, ...subject }, 'init-otp');
+    await until('the call is under way', () => calls() === 1);
+    await gate.bar();
+    const { status, body } = await answer;
+    expect([status, body.state]).toEqual([202, 'otp_requested']);
+    await gate.open();
+    await story.until(body.id, 'otp_sent');
+    expect(calls()).toBe(1);
+  });
 });
 
 describe('Redis away and back', () => {

@@ -44,6 +44,7 @@ async function reconnectPooler(): Promise<void> {
   await client.connect();
   await client.query('RECONNECT');
   await client.end();
+  await until('the pooler leads to PostgreSQL again', async () => (await ready()).status === 200);
 }
 
 const ready = () => story.call<{ status: string; checks: Record<string, object> }>('GET', '/health/ready');

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
+import { isDatabaseAway } from '#libs/database';
 import { CLOCK, ProblemError, type Clock } from '#libs/kernel';
 import { Health } from '#libs/platform';
 import type { Claimed } from './claims.js';
@@ -39,16 +40,26 @@ export class StepOutcome {
     const running = this.runner.run(claimed);
     let row = waitMs > 0 ? await within(running, waitMs) : null;
     if (waitMs === 0) running.catch(() => undefined); // the runner logs it
-    if (!row) return this.#shown(claimed, (await this.store.find(claimed.row.id)) ?? claimed.row);
+    if (!row) return this.#shown(claimed, await this.#latest(claimed.row));
     while (isWaiting(asOfNow(row))) {
       const left = until - this.clock.monotonicMs();
       const due = row.nextAttemptAt ? row.nextAttemptAt.getTime() - row.now.getTime() : 0;
       // A process that is asked to stop holds nobody up: the worker goes on with the step.
       if (left <= 0 || due > left || this.health.closed) break;
       await sleep(Math.min(left, LOOK_EVERY_MS));
-      row = (await this.store.find(row.id)) ?? row;
+      row = await this.#latest(row);
     }
     return this.#shown(claimed, row);
+  }
+
+  /** The step is under way: with PostgreSQL away, its caller hears what was last known, and not that nothing happened. */
+  async #latest(known: Row): Promise<Row> {
+    try {
+      return (await this.store.find(known.id)) ?? known;
+    } catch (error) {
+      if (!isDatabaseAway(error)) throw error;
+      return known;
+    }
   }
 
   #shown(claimed: Claimed, row: Row): Row {
