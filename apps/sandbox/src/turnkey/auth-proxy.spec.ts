@@ -78,6 +78,19 @@ describe('the door', () => {
     expect(answer.body).toEqual({});
   });
 
+  it('asks a signup for a captcha only where it brings no verification token', async () => {
+    const signUp = { userEmail: t.newContact(), apiKeys: [], authenticators: [], oauthProviders: [] };
+    for (const route of ['signup', 'signup_v2']) {
+      const refused = await call(route, signUp, { 'x-captcha-token': null });
+      expect(refused).toMatchObject({ status: 403, body: { message: expect.stringMatching(/captcha/i) } });
+      const withToken = { ...signUp, verificationToken: 'unknown' };
+      expect(await call(route, withToken, { 'x-captcha-token': null })).toMatchObject({
+        status: 400,
+        body: { message: 'invalid verification token' },
+      });
+    }
+  });
+
   it('says what it is configured to', async () => {
     expect((await call('wallet_kit_config', {}, { 'x-captcha-token': null })).body).toEqual({
       organizationId: t.sandbox.turnkey.organizationId,
