@@ -64,6 +64,29 @@ describe.each(['none', 'transaction'] as const)('a connection, with DATABASE_POO
     await expect(dataSource.query(text)).rejects.toMatchObject({ code });
     expect(await backend()).not.toBe(before);
   });
+
+  it('is given up with all others where one meets a server that takes no writes', async () => {
+    const wide = createDataSource({ url: await testDatabaseUrl(), pooler, poolSize: 3 });
+    await wide.initialize();
+    /** The backends of three connections that are in use at once. */
+    const backends = async () => {
+      const runners = [1, 2, 3].map(() => wide.createQueryRunner());
+      await Promise.all(runners.map((runner) => runner.connect()));
+      const told = runners.map((runner) => runner.query('SELECT pg_backend_pid() AS pid'));
+      const pids = (await Promise.all(told)).map(([{ pid }]) => pid as number);
+      await Promise.all(runners.map((runner) => runner.release()));
+      return pids;
+    };
+    try {
+      const before = await backends();
+      expect(new Set(before).size).toBe(3);
+      const [text, code] = LOST['a server that takes no writes'];
+      await expect(wide.query(text)).rejects.toMatchObject({ code });
+      for (const pid of await backends()) expect(before).not.toContain(pid);
+    } finally {
+      await wide.destroy();
+    }
+  });
 });
 
 describe('a connection that cannot be opened', () => {
