@@ -301,6 +301,19 @@ describe('what an operator may have to look after', () => {
   const integration = 'byzantine';
   const eventsOf = (id: string, app = service) => search(id, app, ({ event }) => event !== undefined);
 
+  it('has one line where the provider refuses our key, and one where it takes it again', async () => {
+    const told = () => linesOf(service).filter(({ access }) => access !== undefined);
+    story.sandbox.control.addFault({ route: '*', status: 401, times: 0 });
+    for (let n = 0; n < 3; n++) await story.start(story.newSubject());
+    story.sandbox.control.removeFaults();
+    await story.sent();
+    await until('both are told', () => told().length >= 2);
+    expect(told()).toEqual([
+      expect.objectContaining({ level: ERROR, integration, access: 'refused', status: 401 }),
+      expect.objectContaining({ level: INFO, integration, access: 'accepted' }),
+    ]);
+  });
+
   it('has one line for each parking, in the process where it happens', async () => {
     const broken = story.sandbox.control.addFault({ route: 'whoami', status: 401, times: 0 });
     const at = await StepUnderTest.before(story, 'verify-otp');
