@@ -160,6 +160,20 @@ describe('a timeline', () => {
     expect(await faultOf(id)).toEqual({ seq: 5, fault: 'altered' });
   });
 
+  it('goes on in a session with an empty search path, as a restore has', async () => {
+    const id = await written();
+    await onboardings.dataSource.transaction(async (session) => {
+      await session.query(`SET LOCAL search_path = ''`);
+      await session.query(
+        `INSERT INTO public.onboarding_events (onboarding_id, seq, type, actor, data)
+         VALUES ($1, 5, 'resolved', 'caller', '{}')`,
+        [id],
+      );
+      await session.query('UPDATE public.onboardings SET last_seq = 5 WHERE id = $1', [id]);
+    });
+    expect(await timelines.verifyTimeline(id)).toMatchObject({ events: 5, fault: null });
+  });
+
   it('of the version before begins its chain where the version after goes on', async () => {
     const id = await written({ ended: false });
     await sql('UPDATE onboarding_events SET hash = NULL, salt = NULL WHERE onboarding_id = $1', [id]);
