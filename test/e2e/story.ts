@@ -190,12 +190,12 @@ export class Story {
     /** Another replica's, where it matters which one is asked. */
     serviceUrl = this.serviceUrl,
   ): Promise<Answer<Body>> {
-    const answer = await this.#ask<Body>(method, path, body, headers, serviceUrl);
+    const answer = await this.ask<Body>(method, path, body, headers, serviceUrl);
     recording.answer(this, { method, path, headers }, answer);
     return answer;
   }
 
-  async #ask<Body>(
+  async ask<Body>(
     method: string,
     path: string,
     body?: unknown,
@@ -308,7 +308,7 @@ export class Story {
   }
 
   async events(id: string): Promise<TimelineEvent[]> {
-    const { body } = await this.#ask<{ items: TimelineEvent[] }>(
+    const { body } = await this.ask<{ items: TimelineEvent[] }>(
       'GET',
       `/v1/onboardings/${id}/events?limit=1000`,
     );
@@ -341,7 +341,7 @@ export class Story {
     const deadline = performance.now() + withinMs;
     for (;;) {
       // Not recorded, because the number of reads depends on timing.
-      const { body } = await this.#ask<OnboardingResource>('GET', `/v1/onboardings/${id}`);
+      const { body } = await this.ask<OnboardingResource>('GET', `/v1/onboardings/${id}`);
       if (holds(body)) return body;
       if (performance.now() > deadline) {
         throw new Error(

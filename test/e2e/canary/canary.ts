@@ -238,9 +238,9 @@ export class Canary {
   /** Every call of the story's is by our own key, and its answer is kept. */
   #listen(): void {
     const { story, apiKey } = this;
-    const { call, events, start, until } = story;
+    const { ask, events, start, until } = story;
     const told = this.told.bind(this);
-    story.call = async function <Body>(
+    story.ask = async function <Body>(
       this: Story,
       method: string,
       path: string,
@@ -249,7 +249,7 @@ export class Canary {
       url?: string,
     ) {
       const all = { authorization: `Bearer ${apiKey}`, ...headers };
-      const answer = (await call.call(this, method, path, body, all, url)) as Answer<Body>;
+      const answer = (await ask.call(this, method, path, body, all, url)) as Answer<Body>;
       // The one answer that shows a key's token is for whoever asked for it.
       const given = (answer.body as { token?: string } | null)?.token ?? '\0';
       told(answer.status, answer.headers, (JSON.stringify(answer.body) ?? '').replace(given, ''));
