@@ -1,0 +1,64 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { AppProcess } from '../e2e/app-process.js';
+import { ORIGIN, RP_ID, Story } from '../e2e/story.js';
+import { createPasskey } from '../../tools/passkey.js';
+
+/** One user's submissions in a minute, by the default limit. */
+const SUBMISSIONS = 60;
+const SUBMISSIONS_PER_ONBOARDING = 5;
+const PASSKEYS = 10;
+const AT_MOST_MS = 100;
+
+let story: Story;
+let service: AppProcess;
+beforeAll(async () => {
+  story = await Story.begin({ worker: false });
+  service = await AppProcess.start(story, 'onboarding');
+});
+afterAll(() => story.end());
+
+/** prom-client resets it at each scrape. */
+async function longestBlockMs(): Promise<number> {
+  const text = await (await fetch(`${service.url}/metrics`)).text();
+  return Number(/^gangway_process_nodejs_eventloop_lag_max_seconds (\S+)$/m.exec(text)?.[1]) * 1_000;
+}
+
+/** @returns passkeys whose attestation statements hold so many empty maps of one byte each. */
+async function heavyPasskeys(id: string, maps: number): Promise<object[]> {
+  const challenge = await story.challenge(id);
+  const statement = new Map([['x', Array.from({ length: maps }, () => new Map())]]);
+  const attestation = () => ({ fmt: 'none', statement: statement as never });
+  return Array.from({ length: PASSKEYS }, (_, n) => ({
+    authenticatorName: `Passkey ${n}`,
+    credential: createPasskey({ rpId: RP_ID, origin: ORIGIN, challenge, attestation }),
+  }));
+}
+
+describe('a flood of heavy attestations', () => {
+  it.each([
+    ['beyond the limit of 16 KiB', 17_500],
+    ['within it', 15_500],
+  ])('does not block the event loop: %s', async (_, maps) => {
+    const submissions = await Promise.all(
+      Array.from({ length: SUBMISSIONS / SUBMISSIONS_PER_ONBOARDING }, async () => {
+        const { id } = await story.verified();
+        return {
+          path: `/v1/onboardings/${id}/authenticators`,
+          authenticators: await heavyPasskeys(id, maps),
+        };
+      }),
+    );
+    await longestBlockMs();
+    for (const { path, authenticators } of submissions) {
+      const answers = Array.from({ length: SUBMISSIONS_PER_ONBOARDING }, () =>
+        story.call('POST', path, { authenticators }, {}, service.url),
+      );
+      for (const { status } of await Promise.all(answers)) expect(status).toBeGreaterThanOrEqual(400);
+    }
+    const blockMs = await longestBlockMs();
+    process.stderr.write(
+      `${maps} maps in each of ${PASSKEYS} passkeys: the longest block was ${blockMs.toFixed(1)} ms\n`,
+    );
+    expect(blockMs).toBeLessThan(AT_MOST_MS);
+  });
+});
