@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { until } from '#libs/testing';
-import { bearer, makeKey, ownPrefix, readWith, type Refusal } from './callers.js';
+import { bearer, makeKey, readWith, type Refusal } from './callers.js';
 import { closedPort, openGate } from './gate.js';
 import { TokenIssuer } from './token-issuer.js';
 import { API_KEY, Story, type Answer } from './story.js';
@@ -8,8 +8,7 @@ import { API_KEY, Story, type Answer } from './story.js';
 let story: Story;
 afterEach(() => story.end());
 
-const begin = (env: Record<string, string>) =>
-  Story.begin({ worker: false, env: { QUEUE_PREFIX: ownPrefix(), ...env } });
+const begin = (env: Record<string, string>) => Story.begin({ worker: false, env });
 
 const BAD = 'no-token-of-anybody';
 

@@ -1,5 +1,3 @@
-import { randomBytes } from 'node:crypto';
-import { testQueuePrefix } from '#libs/testing';
 import type { Scope } from '#libs/kernel';
 import type { Answer, Story } from './story.js';
 
@@ -33,6 +31,3 @@ export async function makeKey(
 /** A read that changes nothing, with a token. */
 export const readWith = (story: Story, token: string, serviceUrl?: string): Promise<Answer<Refusal>> =>
   story.call<Refusal>('GET', '/v1/onboardings?limit=1', undefined, bearer(token), serviceUrl);
-
-/** Counts of its own: other stories of the same minute share this Redis. */
-export const ownPrefix = () => testQueuePrefix().replace('}', `-${randomBytes(4).toString('hex')}}`);

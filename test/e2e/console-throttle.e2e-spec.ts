@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { PasswordHashes } from '#libs/operators';
-import { testQueuePrefix, testRedisUrl, until } from '#libs/testing';
+import { testRedisUrl, until } from '#libs/testing';
 import { TcpProxy } from '../chaos/tcp-proxy.js';
 import { AppProcess } from './app-process.js';
 import { ConsoleBrowser } from './console-browser.js';
@@ -8,10 +8,6 @@ import { makeOperator } from './operators.js';
 import { OPS_PASSWORD, Story } from './story.js';
 
 const PASSWORD = 'seven wild geese';
-/** What is counted in one story must not count in the next. */
-const fresh = () => ({
-  QUEUE_PREFIX: testQueuePrefix().replace('}', `-${Math.random().toString(36).slice(2)}}`),
-});
 const WRONG = 'geese of the wrong kind';
 
 let story: Story;
@@ -34,7 +30,7 @@ describe('failed logins', () => {
   it('are counted per account, over all replicas and however many at once', async () => {
     story = await Story.begin({
       worker: false,
-      env: { ...fresh(), OPS_LOGIN_TRIES: '2', OPS_LOGIN_WINDOW_MS: '60000' },
+      env: { OPS_LOGIN_TRIES: '2', OPS_LOGIN_WINDOW_MS: '60000' },
     });
     const name = 'ops';
     const { url } = await story.startService();
@@ -60,7 +56,7 @@ describe('failed logins', () => {
   it('lock nobody out for longer than the window', async () => {
     story = await Story.begin({
       worker: false,
-      env: { ...fresh(), OPS_LOGIN_TRIES: '1', OPS_LOGIN_WINDOW_MS: '1500' },
+      env: { OPS_LOGIN_TRIES: '1', OPS_LOGIN_WINDOW_MS: '1500' },
     });
     const name = 'ops';
     // At once: a hash may take longer than the window, and what is counted is counted before it.
@@ -74,7 +70,7 @@ describe('failed logins', () => {
   it('are counted per address, whoever is tried; a right one is not counted', async () => {
     story = await Story.begin({
       worker: false,
-      env: { ...fresh(), OPS_LOGIN_TRIES: '1', OPS_LOGIN_WINDOW_MS: '60000', TRUSTED_PROXIES: '127.0.0.1' },
+      env: { OPS_LOGIN_TRIES: '1', OPS_LOGIN_WINDOW_MS: '60000', TRUSTED_PROXIES: '127.0.0.1' },
     });
     const from = async (address: string, name: string, password = WRONG) => {
       const browser = new ConsoleBrowser(story, { via: address });
@@ -99,7 +95,6 @@ describe('failed logins', () => {
       story = await Story.begin({
         worker: false,
         env: {
-          ...fresh(),
           REDIS_URL: proxy.urlFor(testRedisUrl()),
           OPS_LOGIN_TRIES: '2',
           OPS_LOGIN_WINDOW_MS: '60000',
@@ -117,7 +112,7 @@ describe('failed logins', () => {
   );
 
   it('are written down, without a password, and without what is nobody’s name', async () => {
-    story = await Story.begin({ worker: false, env: fresh() });
+    story = await Story.begin({ worker: false });
     const service = await AppProcess.start(story, 'onboarding');
     const target = { serviceUrl: service.url };
     const typed = 'My-Password-Typed-As-A-Name';

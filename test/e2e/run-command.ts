@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { testDatabaseUrl, testQueuePrefix, testRedisUrl } from '#libs/testing';
+import { testDatabaseUrl, ownQueuePrefix, testRedisUrl } from '#libs/testing';
 
 const TESTS = fileURLToPath(new URL('../', import.meta.url));
 
@@ -21,7 +21,7 @@ export async function runCommand(command: string, ...flags: string[]): Promise<s
         NODE_OPTIONS: '',
         DATABASE_URL: await testDatabaseUrl(),
         REDIS_URL: testRedisUrl(),
-        QUEUE_PREFIX: testQueuePrefix(),
+        QUEUE_PREFIX: ownQueuePrefix(),
       },
     },
   );

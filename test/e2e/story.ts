@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Pool } from 'pg';
-import { testDatabaseEnv, testDatabaseUrl, testQueuePrefix, testRedisUrl } from '#libs/testing';
+import { ownQueuePrefix, testDatabaseEnv, testDatabaseUrl, testRedisUrl } from '#libs/testing';
 import { KeyedHash, parseConfig } from '#libs/platform';
 import { createApp } from '../../apps/onboarding/src/app.js';
 import type { OnboardingResource } from '../../apps/onboarding/src/onboarding.dto.js';
@@ -110,7 +110,7 @@ export class Story {
       WORKER_PORT: '0',
       ...(await testDatabaseEnv()),
       REDIS_URL: testRedisUrl(),
-      QUEUE_PREFIX: testQueuePrefix(),
+      QUEUE_PREFIX: ownQueuePrefix(),
       API_KEY,
       SEALING_KEYS: `test:${Buffer.alloc(32, 7).toString('base64')}`,
       HASH_KEY: Buffer.alloc(32, 9).toString('base64'),

@@ -8,5 +8,5 @@ export { keyObjectsMade } from './key-objects.js';
 export { KmsStandIn, type KmsTrouble } from './kms-stand-in.js';
 export { TEST_ENV, testConfig, testServersConfig } from './test-config.js';
 export { emptyDatabase, testDatabaseEnv, testDatabaseUrl } from './test-database.js';
-export { testQueuePrefix, testRedisUrl } from './test-redis.js';
+export { ownQueuePrefix, testQueuePrefix, testRedisUrl } from './test-redis.js';
 export { until } from './until.js';

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { fromTestRun, workerName } from './test-run.js';
 
 /**
@@ -16,4 +17,9 @@ export function testRedisUrl(): string {
  */
 export function testQueuePrefix(): string {
   return `{gangway-test-${workerName('-')}}`;
+}
+
+/** A prefix of one story alone: jobs, pauses and counts of another story must not be in its Redis. */
+export function ownQueuePrefix(): string {
+  return testQueuePrefix().replace('}', `-${randomBytes(4).toString('hex')}}`);
 }
