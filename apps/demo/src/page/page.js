@@ -83,7 +83,7 @@ async function act(/** @type {() => Promise<any>} */ work, /** @type {HTMLElemen
   } finally {
     setBusy(false);
     button?.classList.remove('works');
-    if (askAgain) void refresh();
+    if (askAgain && followed) void refresh();
   }
 }
 
@@ -126,8 +126,10 @@ async function refresh() {
 let unreachable = false;
 
 async function read() {
+  const of = followed;
   try {
     const now = await call('');
+    if (followed !== of) return; // the user has gone on to another onboarding, or to none
     if (unreachable) tell('');
     unreachable = false;
     show(now);
