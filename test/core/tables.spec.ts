@@ -32,7 +32,7 @@ const TABLES: Record<string, { about: string; table: () => string | Promise<stri
     table: commandsTable,
   },
   told: {
-    about: 'What the caller of a step hears once its wait is over, whoever has moved the row.',
+    about: 'What the caller of a step hears at the end of its wait, even if another process moved the row.',
     table: toldTable,
   },
   time: {

@@ -195,7 +195,7 @@ describe('Retry-After', () => {
 
 describe('an upstream that nobody can reach', () => {
   let story: Story;
-  let nobody: Record<string, string>;
+  let unreachable: Record<string, string>;
   beforeAll(async () => {
     // What bounds the retries: the onboarding for the first step, the code, the session less its margin.
     story = await Story.begin({
@@ -203,7 +203,7 @@ describe('an upstream that nobody can reach', () => {
       sandbox: { sessionLifeMs: 15_000 },
       env: { ONBOARDING_IDLE_MS: '15000', OTP_LIFE_MS: '12000', SESSION_MARGIN_MS: '1000' },
     });
-    nobody = {
+    unreachable = {
       CONNECT_TIMEOUT_MS: '400',
       CALL_TIMEOUT_MS: '500',
       CLAIM_MAX_AGE_MS: '490',
@@ -213,10 +213,10 @@ describe('an upstream that nobody can reach', () => {
   afterAll(() => story.end());
 
   it('is tried again and again at no cost, until no try could end in time', async () => {
-    const { url: refusing } = await story.startService(nobody);
+    const { url: refusing } = await story.startService(unreachable);
     const all = await Promise.all(STEPS.map((step) => StepUnderTest.before(story, step)));
-    // Not before: it would take up a retry of what is prepared, and nobody can be reached from it.
-    await story.startWorker(nobody);
+    // Not before: it would take up a retry of what is prepared, and it reaches no upstream.
+    await story.startWorker(unreachable);
     const lastCalls = await Promise.all(
       all.map(async ({ id }) => {
         if (!id) return null;
