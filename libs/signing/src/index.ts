@@ -24,7 +24,7 @@ export {
 } from './request-signer.js';
 export { SigningModule } from './signing.module.js';
 export { activityFingerprint } from './turnkey/activity-fingerprint.js';
-export { stampTurnkeyRequest } from './turnkey/api-key-stamp.js';
+export { relayApiKeyStamp, stampTurnkeyRequest } from './turnkey/api-key-stamp.js';
 export {
   clientSignatureMessage,
   signClientSignature,
@@ -32,7 +32,6 @@ export {
   type ClientSignature,
   type TokenUsage,
 } from './turnkey/client-signature.js';
-export { relayClientStamp } from './turnkey/client-stamp.js';
 export { InvalidProofError } from './turnkey/invalid-proof-error.js';
 export { encryptOtpCode } from './turnkey/otp-code.js';
 export { newSessionKey, openSessionKey } from './turnkey/session-key.js';

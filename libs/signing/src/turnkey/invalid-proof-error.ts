@@ -2,7 +2,6 @@
 export type Proof =
   | 'client stamp'
   | 'API key stamp'
-  | 'passkey stamp'
   | 'client signature'
   | 'OTP target bundle'
   | 'verification token'

@@ -6,8 +6,7 @@ import { TurnkeyClient } from '@turnkey/http';
 import fc from 'fast-check';
 import { fromBase64url, testKey, turnkeyVectors } from '../fixtures/turnkey-vectors.js';
 import { localSigner } from '../request-signer.js';
-import { stampTurnkeyRequest } from './api-key-stamp.js';
-import { relayClientStamp } from './client-stamp.js';
+import { relayApiKeyStamp, stampTurnkeyRequest } from './api-key-stamp.js';
 
 const { privateKeyHex, publicKeyCompressedHex } = turnkeyVectors.keys.turnkeyApi;
 
@@ -57,8 +56,9 @@ describe.each([
     await fc.assert(
       fc.asyncProperty(anyBody, async (body) => {
         const stamp = await stamper.stamp(body);
-        expect(relayClientStamp(stamp, body)).toEqual({ 'X-Stamp': stamp.stampHeaderValue });
-        expect(() => relayClientStamp(stamp, `${body} `)).toThrow(
+        expect(stamp.stampHeaderName).toBe('X-Stamp');
+        expect(relayApiKeyStamp(stamp.stampHeaderValue, body)).toEqual({ 'X-Stamp': stamp.stampHeaderValue });
+        expect(() => relayApiKeyStamp(stamp.stampHeaderValue, `${body} `)).toThrow(
           expect.objectContaining({ proof: 'API key stamp', reason: 'bad_signature' }),
         );
       }),
@@ -69,7 +69,7 @@ describe.each([
   it('stamps a request of @turnkey/http, which is sent on as it is', async () => {
     const client = new TurnkeyClient({ baseUrl: 'https://upstream.invalid' }, stamper);
     const { stamp, body } = await client.stampGetWhoami({ organizationId: 'o-1' });
-    expect(relayClientStamp(stamp, body)).toEqual({ 'X-Stamp': stamp.stampHeaderValue });
+    expect(relayApiKeyStamp(stamp.stampHeaderValue, body)).toEqual({ 'X-Stamp': stamp.stampHeaderValue });
   });
 });
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ProblemError, hasDuplicateMembers, type FieldError } from '#libs/kernel';
-import { InvalidProofError, relayClientStamp } from '#libs/signing';
+import { InvalidProofError, relayApiKeyStamp } from '#libs/signing';
 import { parseJson } from '../http-answer.js';
 import type { DeviceRequest, DeviceSigning, NewAuthenticator } from '../upstream-provider.js';
 import { authenticatorParams } from './authenticator-params.js';
@@ -48,14 +48,12 @@ export function deviceStamp(
   { body, stamp }: Pick<DeviceRequest, 'body' | 'stamp'>,
   { publicKey }: Pick<DeviceSigning, 'publicKey'>,
 ): Record<string, string> {
-  const header = relayClientStamp({ stampHeaderName: 'X-Stamp', stampHeaderValue: stamp }, body) as {
-    'X-Stamp': string;
-  };
+  const header = relayApiKeyStamp(stamp, body);
   const made = JSON.parse(Buffer.from(header['X-Stamp'], 'base64url').toString()) as { publicKey: string };
   if (made.publicKey !== publicKey) {
     throw new InvalidProofError('client stamp', 'wrong_key', 'it is by another key than the session’s');
   }
-  return header;
+  return { ...header };
 }
 
 /** The request that there is for this: another type, organization or user is another request. */
