@@ -58,7 +58,7 @@ describe('any request', () => {
     timestampS: fc.integer({ min: 1, max: 4_000_000_000 }),
     method: fc.constantFrom('GET', 'post', 'Delete', 'PATCH'),
     pathAndQuery: fc.webPath().map((path) => `/v1${path}`),
-    body: fc.oneof(fc.json(), fc.string({ unit: 'grapheme' }), fc.uint8Array()),
+    body: fc.oneof(fc.json(), fc.string({ unit: 'grapheme' })),
   });
 
   it('has headers of the form the upstream reads, over the exact bytes sent', async () => {
@@ -73,29 +73,18 @@ describe('any request', () => {
           Buffer.from(headers['X-Timestamp'], 'ascii'),
           Buffer.from(request.method.toUpperCase(), 'ascii'),
           Buffer.from(request.pathAndQuery, 'ascii'),
-          Buffer.from(request.body as string),
+          Buffer.from(request.body),
         ]);
         expect(verify('sha256', hash, publicKey, bytesOf(headers['X-Signature']))).toBe(true);
       }),
     );
   });
 
-  it('is signed alike from a string and from its UTF-8 bytes', () => {
-    const body = '{"authenticatorName":"Clé de Zoé 🔑"}';
-    expect(byzantineSigningInput({ ...GOOD, body })).toEqual(
-      byzantineSigningInput({ ...GOOD, body: new TextEncoder().encode(body) }),
-    );
-    // the composed and the decomposed é are different bytes: nothing may normalise them
-    expect(byzantineSigningInput({ ...GOOD, body })).not.toEqual(
-      byzantineSigningInput({ ...GOOD, body: body.normalize('NFD') }),
-    );
-  });
-
-  it('keeps white space and bytes that are no UTF-8', () => {
-    const spaced = byzantineSigningInput({ ...GOOD, body: '{ "a" : 1 }\n' });
-    expect(Buffer.from(spaced).toString().endsWith('{ "a" : 1 }\n')).toBe(true);
-    const bytes = byzantineSigningInput({ ...GOOD, body: Uint8Array.of(0xff, 0xfe) });
-    expect(Buffer.from(bytes.subarray(-2)).toString('hex')).toBe('fffe');
+  // The composed and the decomposed é are different bytes: nothing may normalise them.
+  it.each(['NFC', 'NFD'])('signs the UTF-8 of the body, white space and %s included', (form) => {
+    const body = '{ "authenticatorName" : "Clé de Zoé 🔑" }\n'.normalize(form);
+    const utf8 = new TextEncoder().encode(body);
+    expect(byzantineSigningInput({ ...GOOD, body }).subarray(-utf8.length)).toEqual(Buffer.from(utf8));
   });
 });
 

@@ -7,8 +7,8 @@ export interface ByzantineRequest {
   method: string;
   /** Request target: path and query exactly as sent, e.g. `/v1/submit/init-otp`. */
   pathAndQuery: string;
-  /** The very text (sent as UTF-8) or bytes of the body; empty for none. */
-  body: string | Uint8Array;
+  /** The very text of the body, sent as UTF-8; empty for none. */
+  body: string;
 }
 
 export interface ByzantineHeaders {
@@ -55,6 +55,5 @@ export function byzantineSigningInput({
       'pathAndQuery must be a request target: starts with "/", visible ASCII, no fragment',
     );
   }
-  const head = Buffer.from(`${timestampS}${method.toUpperCase()}${pathAndQuery}`);
-  return Buffer.concat([head, typeof body === 'string' ? Buffer.from(body) : body]);
+  return Buffer.from(`${timestampS}${method.toUpperCase()}${pathAndQuery}${body}`);
 }

@@ -2,14 +2,13 @@ import { expect, it } from '@jest/globals';
 import { computeActivityFingerprint } from '@turnkey/crypto';
 import fc from 'fast-check';
 import { turnkeyVectors } from '../fixtures/turnkey-vectors.js';
-import { activityFingerprint, bodyHashHex } from './activity-fingerprint.js';
+import { activityFingerprint } from './activity-fingerprint.js';
 
 const { body, bodySha256Hex, activityFingerprint: expected } = turnkeyVectors.stamp;
 
-it('gives the vector, from text and from bytes', () => {
-  expect(bodyHashHex(body)).toBe(bodySha256Hex);
+it('gives the vector', () => {
   expect(activityFingerprint(body)).toBe(expected);
-  expect(activityFingerprint(Buffer.from(body))).toBe(expected);
+  expect(expected).toBe(`sha256:${bodySha256Hex}`);
 });
 
 it('tells bodies apart that differ in a space or in the order of members', () => {

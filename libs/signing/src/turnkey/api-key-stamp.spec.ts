@@ -12,9 +12,6 @@ describe('stamping', () => {
   it('gives the very header of the vector with noble', async () => {
     const signer = localSigner(testKey('turnkeyApi', 'noble'));
     expect(await stampTurnkeyRequest(signer, body)).toEqual({ 'X-Stamp': purejs });
-    expect(await stampTurnkeyRequest(signer, Buffer.from(body))).toEqual({
-      'X-Stamp': purejs,
-    });
     expect(stamp.signature).toBe(rfc6979DerHex);
   });
 
@@ -29,7 +26,6 @@ describe('stamping', () => {
 describe('relaying', () => {
   it.each([purejs, ...nodeSamples])('takes the vector %#', (value) => {
     expect(relayApiKeyStamp(value, body)).toEqual({ 'X-Stamp': value });
-    expect(relayApiKeyStamp(value, Buffer.from(body))).toEqual({ 'X-Stamp': value });
   });
 
   it('takes the attested stamp of the vectors for one of its body, once its scheme is the common one', () => {
@@ -92,7 +88,7 @@ describe('relaying', () => {
       );
       const text = Buffer.from(body);
       text[bit % text.length]! ^= 1;
-      expect(() => relayApiKeyStamp(purejs, text)).toThrow(
+      expect(() => relayApiKeyStamp(purejs, text.toString())).toThrow(
         expect.objectContaining({ reason: 'bad_signature' }),
       );
     }

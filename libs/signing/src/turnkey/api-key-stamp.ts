@@ -1,6 +1,5 @@
 import { decodePublicKey } from '../public-key.js';
 import type { RequestSigner, SigningLimits } from '../request-signer.js';
-import type { RequestBody } from './activity-fingerprint.js';
 import { InvalidProofError, type ProofFault } from './invalid-proof-error.js';
 import { base64urlBytes, hexBytes, jsonObject } from './strict-decoding.js';
 
@@ -19,10 +18,10 @@ const SCHEME = 'SIGNATURE_SCHEME_TK_API_P256';
  */
 export async function stampTurnkeyRequest(
   signer: RequestSigner,
-  body: RequestBody,
+  body: string,
   limits?: SigningLimits,
 ): Promise<ApiKeyStampHeader> {
-  return header(signer.publicKeyCompressedHex, await signer.sign(bytesOf(body), 'der', limits));
+  return header(signer.publicKeyCompressedHex, await signer.sign(Buffer.from(body), 'der', limits));
 }
 
 /**
@@ -32,7 +31,7 @@ export async function stampTurnkeyRequest(
  * @returns the header, made anew: of a JSON member given twice, the upstream might read the one not checked here.
  * @throws InvalidProofError `malformed`, `wrong_algorithm` or `bad_signature`.
  */
-export function relayApiKeyStamp(value: string, body: RequestBody): ApiKeyStampHeader {
+export function relayApiKeyStamp(value: string, body: string): ApiKeyStampHeader {
   const stamp = jsonObject(base64urlBytes(value));
   if (!stamp) refuse('malformed', 'it is not unpadded base64url of a JSON object');
   if (stamp['scheme'] !== SCHEME) refuse('wrong_algorithm', `its scheme is not ${SCHEME}`);
@@ -42,13 +41,11 @@ export function relayApiKeyStamp(value: string, body: RequestBody): ApiKeyStampH
   }
   const signature = hexBytes(stamp['signature']);
   if (!signature) refuse('malformed', 'its signature is not hex');
-  if (!key.verify(bytesOf(body), signature, 'der')) {
+  if (!key.verify(Buffer.from(body), signature, 'der')) {
     refuse('bad_signature', 'its signature is not one by its key over this body');
   }
   return header(key.compressedHex, signature);
 }
-
-const bytesOf = (body: RequestBody): Uint8Array => (typeof body === 'string' ? Buffer.from(body) : body);
 
 function header(publicKey: string, derSignature: Uint8Array): ApiKeyStampHeader {
   const signature = Buffer.from(derSignature).toString('hex');
