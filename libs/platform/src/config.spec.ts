@@ -66,7 +66,6 @@ describe('parseConfig', () => {
     ['HASH_KEY', 'c2VjcmV0', 'is base64 of 6 bytes where 32 are needed'],
     ['RETENTION_DAYS', '-1', 'is less than 0'],
     ['AUDIT_KEEP_DAYS', '-1', 'is less than 0'],
-    ['SIGNING_ENGINE', 'rsa', 'is neither openssl nor noble'],
     [
       'QUEUE_PREFIX',
       'gangway',
@@ -105,6 +104,10 @@ describe('parseConfig', () => {
     const faults = faultsOf({ ...good, [variable]: value });
     expect(Object.values(faults)).toEqual([detail]);
     expect(Object.keys(faults)[0]).toBe(variable.replace('_KEY_FILE', '_KEY'));
+  });
+
+  it('ignores a variable that it does not know and that is of no integration', () => {
+    expect(parseConfig({ ...good, PORTS: 'http' })).toEqual(parseConfig(good));
   });
 
   it('takes proxies by address, range and name, and an environment without an account for the console', () => {

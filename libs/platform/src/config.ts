@@ -86,7 +86,6 @@ const environment = z.object({
   OPS_LOGIN_TRIES: count(10, 1, 1_000),
   OPS_LOGIN_WINDOW_MS: durationMs(300_000),
   OPS_SCRYPT_LOG_N: count(17, 10, 18),
-  SIGNING_ENGINE: z.enum(['openssl', 'noble'], { error: 'is neither openssl nor noble' }).default('openssl'),
   INTEGRATIONS: z
     .string({ error: 'is missing' })
     .transform((value) => value.split(',').map((name) => name.trim()))

@@ -1,4 +1,4 @@
-import type { RequestSigner, SigningLimits } from './request-signer.js';
+import type { RequestSigner } from './request-signer.js';
 
 /** What a signature covers, as it will stand on the wire. */
 export interface ByzantineRequest {
@@ -28,9 +28,9 @@ export interface ByzantineHeaders {
 export async function signByzantineRequest(
   signer: RequestSigner,
   request: ByzantineRequest,
-  limits?: SigningLimits,
+  timeoutMs?: number,
 ): Promise<ByzantineHeaders> {
-  const signature = await signer.sign(byzantineSigningInput(request), 'der', limits);
+  const signature = await signer.sign(byzantineSigningInput(request), 'der', timeoutMs);
   return {
     'X-Pubkey': `0x${signer.publicKeyCompressedHex}`,
     'X-Timestamp': String(request.timestampS),

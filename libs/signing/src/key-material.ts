@@ -1,10 +1,10 @@
 import { createPrivateKey } from 'node:crypto';
 import { InvalidKeyError } from './invalid-key-error.js';
 
-/** An elliptic curve private key as RFC 7518 §6.2 spells it; what a config parser makes of a JSON value. */
-export type Jwk = Readonly<Record<string, unknown>>;
+/** An elliptic curve private key as RFC 7518 §6.2 spells it, before it is checked. */
+type Jwk = Readonly<Record<string, unknown>>;
 
-/** What a key's encoding says, before anybody has checked that it is a key of P-256. */
+/** What a key's encoding says, before it is checked to be a key of P-256. */
 export interface DecodedKey {
   /** Big-endian, as many bytes as the source gave. */
   scalar: Uint8Array;
@@ -16,13 +16,12 @@ const FORMS = 'give 64 hex digits (with or without 0x), a PKCS#8 PEM, or a JWK';
 
 /**
  * Tells the three forms of a private key apart and decodes the one it meets: hex, PKCS#8 PEM (also with its
- * line ends written as `\n`, as one-line environment files need it), or a JWK as object or JSON text.
+ * line ends written as `\n`, as one-line environment files need it), or a JWK.
  *
  * @param source names the variable or file in errors.
  * @throws InvalidKeyError where the form is none of them, or where it names another curve.
  */
-export function decodeKeyMaterial(material: string | Jwk, source: string): DecodedKey {
-  if (typeof material !== 'string') return decodeJwk(material, source);
+export function decodeKeyMaterial(material: string, source: string): DecodedKey {
   const text = material.trim();
   if (text === '') throw new InvalidKeyError(source, `it is empty; ${FORMS}`);
   if (text.startsWith('{')) return decodeJwk(parseJson(text, source), source);

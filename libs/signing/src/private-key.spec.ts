@@ -1,19 +1,35 @@
-import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { createECDH, createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { inspect } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
+import { getPublicKey } from '@turnkey/crypto';
 import { Secret } from '#libs/kernel';
 import { vectors } from './fixtures/vectors.js';
 import { InvalidKeyError } from './invalid-key-error.js';
-import { parsePrivateKey, type KeyMaterial } from './private-key.js';
+import { newPrivateKey, parsePrivateKey } from './private-key.js';
 
 const SOURCE = 'INTEGRATION_ACME_PRIVATE_KEY';
 const ORDER_HEX = 'ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551';
 
 const generate = (namedCurve: string): KeyObject => generateKeyPairSync('ec', { namedCurve }).privateKey;
 const pem = (key: KeyObject): string => key.export({ type: 'pkcs8', format: 'pem' }).toString();
-const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+const parse = (text: string) => parsePrivateKey(new Secret(text), SOURCE);
 
-const jwk = parsePrivateKey(vectors.privateKeyHex, SOURCE).revealJwk();
+/** As node:crypto derives it. */
+function publicPoint(privateKeyHex: string): Buffer {
+  const pair = createECDH('prime256v1');
+  pair.setPrivateKey(privateKeyHex, 'hex');
+  return pair.getPublicKey();
+}
+
+const base64url = (bytes: Buffer): string => bytes.toString('base64url');
+const point = publicPoint(vectors.privateKeyHex);
+const jwk = {
+  kty: 'EC',
+  crv: 'P-256',
+  d: base64url(Buffer.from(vectors.privateKeyHex, 'hex')),
+  x: base64url(point.subarray(1, 33)),
+  y: base64url(point.subarray(33)),
+};
 const goodPem = pem(createPrivateKey({ key: jwk, format: 'jwk' }));
 
 /** The same PKCS#8 with its private number (bytes 36–67 of a P-256 key) replaced, its public key left. */
@@ -24,39 +40,39 @@ function pemWithScalar(hex: string): string {
 }
 
 describe('parsePrivateKey takes', () => {
-  it.each<[string, KeyMaterial]>([
+  it.each<[string, string]>([
     ['hex', vectors.privateKeyHex],
     ['hex with 0x, spaces around it', ` 0x${vectors.privateKeyHex}\n`],
-    ['a Secret', new Secret(vectors.privateKeyHex)],
     ['PKCS#8 PEM', goodPem],
     ['PKCS#8 PEM on one line', goodPem.replaceAll('\n', '\\n')],
-    ['a JWK object', jwk],
-    ['a JWK as text', JSON.stringify({ ...jwk, kid: 'k1', use: 'sig' })],
+    ['a JWK', JSON.stringify(jwk)],
+    ['a JWK with more members', JSON.stringify({ ...jwk, kid: 'k1', use: 'sig' })],
   ])('%s', (_, material) => {
-    const key = parsePrivateKey(material, SOURCE);
-    expect(`0x${hexOf(key.publicKey)}`).toBe(vectors.xPubkey);
-    expect(hexOf(key.revealScalar())).toBe(vectors.privateKeyHex);
+    expect(`0x${parse(material).publicKeyCompressedHex}`).toBe(vectors.xPubkey);
   });
 
   it('upper-case hex, and the largest number there is: n − 1', () => {
     const largest = ORDER_HEX.replace(/51$/, '50');
-    expect(hexOf(parsePrivateKey(largest.toUpperCase(), SOURCE).revealScalar())).toBe(largest);
+    const expected = publicPoint(largest);
+    const sign = expected.at(-1)! % 2 === 0 ? '02' : '03';
+    expect(parse(largest.toUpperCase()).publicKeyCompressedHex).toBe(
+      sign + expected.subarray(1, 33).toString('hex'),
+    );
   });
 
   it('whatever node:crypto makes, with the same public key', () => {
     const key = generate('P-256');
     const { x } = key.export({ format: 'jwk' });
-    const { publicKey } = parsePrivateKey(pem(key), SOURCE);
-    expect(Buffer.from(publicKey).subarray(1).toString('base64url')).toBe(x);
+    const { publicKeyCompressedHex } = parse(pem(key));
+    expect(base64url(Buffer.from(publicKeyCompressedHex.slice(2), 'hex'))).toBe(x);
   });
 });
 
 describe('parsePrivateKey refuses', () => {
   const secp256k1 = generate('secp256k1');
   const stranger = generate('P-256').export({ format: 'jwk' });
-  const d = (bytes: Buffer): string => bytes.toString('base64url');
 
-  it.each<[string, KeyMaterial, RegExp]>([
+  it.each<[string, string | object, RegExp]>([
     ['nothing', '  ', /empty/],
     ['hex that is too short', vectors.privateKeyHex.slice(1), /63 hex digits/],
     ['hex that is too long', `${vectors.privateKeyHex}01`, /66 hex digits/],
@@ -77,20 +93,21 @@ describe('parsePrivateKey refuses', () => {
     ],
     ['a damaged PEM', goodPem.replace(/\n.{20}/, '\n'), /cannot be decoded/],
     ['a public key', goodPem.replaceAll('PRIVATE', 'PUBLIC'), /is a public key/],
-    ['a secp256k1 JWK', secp256k1.export({ format: 'jwk' }) as KeyMaterial, /on secp256k1/],
+    ['a secp256k1 JWK', secp256k1.export({ format: 'jwk' }), /on secp256k1/],
     ['a JWK of another type', { kty: 'OKP', crv: 'Ed25519', d: jwk.d, x: jwk.x }, /on Ed25519/],
     ['a JWK with the public key of another', { ...jwk, x: stranger.x, y: stranger.y }, /does not belong/],
     ['a JWK with y negated', { ...jwk, y: jwk.x }, /does not belong/],
     ['a public JWK', { ...jwk, d: undefined }, /"d" is not 32 bytes/],
     ['a JWK without its public key', { ...jwk, x: undefined }, /"x" is not 32 bytes/],
-    ['a JWK with a short d', { ...jwk, d: d(Buffer.alloc(31, 1)) }, /"d" is not 32 bytes/],
-    ['a JWK with a long d', { ...jwk, d: d(Buffer.alloc(33, 1)) }, /"d" is not 32 bytes/],
+    ['a JWK with a short d', { ...jwk, d: base64url(Buffer.alloc(31, 1)) }, /"d" is not 32 bytes/],
+    ['a JWK with a long d', { ...jwk, d: base64url(Buffer.alloc(33, 1)) }, /"d" is not 32 bytes/],
     ['a JWK in base64 with padding', { ...jwk, d: `${jwk.d}=` }, /"d" is not 32 bytes/],
-    ['a JWK holding zero', { ...jwk, d: d(Buffer.alloc(32)) }, /is zero/],
+    ['a JWK holding zero', { ...jwk, d: base64url(Buffer.alloc(32)) }, /is zero/],
     ['broken JSON', `{"d":"${jwk.d}",`, /not valid JSON/],
     ['a JWK whose curve is the key by mistake', { ...jwk, crv: jwk.d }, /"crv" is another/],
-  ])('%s', (_, material, reason) => {
-    const error = thrownBy(() => parsePrivateKey(material, SOURCE));
+  ])('%s', (_, given, reason) => {
+    const material = typeof given === 'string' ? given : JSON.stringify(given);
+    const error = thrownBy(() => parse(material));
     expect(error).toBeInstanceOf(InvalidKeyError);
     expect(error.message).toMatch(reason);
     expect(error.message).toContain(SOURCE);
@@ -98,9 +115,15 @@ describe('parsePrivateKey refuses', () => {
   });
 });
 
-it('a parsed key prints its public half only', () => {
-  const shown = inspect(parsePrivateKey(jwk, SOURCE), { showHidden: true, depth: 9 });
-  expect(shown).toBe(`P256PrivateKey(${vectors.xPubkey.slice(2)})`);
+it('makes keys that parse, each another one, and shows none', () => {
+  const made = Array.from({ length: 20 }, newPrivateKey);
+  const publicKeys = made.map((each) => parsePrivateKey(each, SOURCE).publicKeyCompressedHex);
+  expect(new Set(publicKeys).size).toBe(20);
+  for (const [index, each] of made.entries()) {
+    expect(each.reveal()).toMatch(/^[0-9a-f]{64}$/);
+    expect(Buffer.from(getPublicKey(each.reveal())).toString('hex')).toBe(publicKeys[index]);
+    expect(inspect(each, { showHidden: true, depth: 9 })).not.toContain(each.reveal().slice(0, 12));
+  }
 });
 
 function thrownBy(run: () => unknown): Error {
@@ -113,7 +136,6 @@ function thrownBy(run: () => unknown): Error {
 }
 
 /** Every run of 12 characters and more out of the material (PEM lines, JWK members, hex). */
-function wordsOfKey(material: KeyMaterial): string[] {
-  const text = typeof material === 'string' ? material : JSON.stringify(material);
-  return text.match(/[\w+/-]{12,}/g)?.flatMap((word) => [word.slice(0, 12), word.slice(-12)]) ?? [];
+function wordsOfKey(material: string): string[] {
+  return material.match(/[\w+/-]{12,}/g)?.flatMap((word) => [word.slice(0, 12), word.slice(-12)]) ?? [];
 }

@@ -1,6 +1,6 @@
 import { createPublicKey, verify, type KeyObject } from 'node:crypto';
 import { p256 } from '@noble/curves/nist.js';
-import type { SignatureEncoding } from './signing-engine.js';
+import { DSA_ENCODING, type SignatureEncoding } from './signature-encoding.js';
 
 /** A public key of P-256 that was proven to be a point of the curve. */
 export class P256PublicKey {
@@ -22,19 +22,16 @@ export class P256PublicKey {
    * anything that is no signature.
    */
   verify(message: Uint8Array, signature: Uint8Array, encoding: SignatureEncoding): boolean {
-    const dsaEncoding = encoding === 'raw' ? 'ieee-p1363' : 'der';
-    this.#key ??= keyObjectOf(this.uncompressed);
-    return verify('sha256', message, { key: this.#key, dsaEncoding }, signature);
+    this.#key ??= createPublicKey({ key: publicJwk(this.uncompressed), format: 'jwk' });
+    return verify('sha256', message, { key: this.#key, dsaEncoding: DSA_ENCODING[encoding] }, signature);
   }
 }
 
-function keyObjectOf(uncompressed: Uint8Array): KeyObject {
+/** @param uncompressed 65 bytes. @returns the key as RFC 7518 §6.2.1 spells it. */
+export function publicJwk(uncompressed: Uint8Array) {
   const text = (from: number, to: number) =>
     Buffer.from(uncompressed.subarray(from, to)).toString('base64url');
-  return createPublicKey({
-    key: { kty: 'EC', crv: 'P-256', x: text(1, 33), y: text(33, 65) },
-    format: 'jwk',
-  });
+  return { kty: 'EC', crv: 'P-256', x: text(1, 33), y: text(33, 65) };
 }
 
 /**

@@ -1,32 +1,38 @@
-import type { SigningKey } from './key-ring.js';
-import type { SignatureEncoding } from './signing-engine.js';
-
-/** How long a signature may take, in milliseconds. A local key needs no limit. */
-export interface SigningLimits {
-  timeoutMs: number;
-}
+import type { SignatureEncoding } from './signature-encoding.js';
 
 /**
- * The port: signs upstream requests with a key that is here or elsewhere. Who holds one never learns which.
+ * The port: signs upstream requests with a key that is here or elsewhere. Code that holds one does not know which.
  */
 export interface RequestSigner {
-  readonly name: string;
   /** SEC1 compressed P-256 public key: 66 lowercase hex digits, no `0x`. */
   readonly publicKeyCompressedHex: string;
   /**
    * ECDSA with SHA-256 over the exact bytes given; DER unless `raw` (r‖s, 64 bytes) is asked for.
    *
-   * @throws SignerError where no good signature came in time.
+   * @param timeoutMs how long a remote signature may take. A local key signs at once.
+   * @throws SignerError if no good signature came in time.
    */
-  sign(message: Uint8Array, encoding?: SignatureEncoding, limits?: SigningLimits): Promise<Uint8Array>;
+  sign(
+    message: Uint8Array,
+    encoding?: SignatureEncoding,
+    timeoutMs?: number,
+  ): Uint8Array | Promise<Uint8Array>;
   /** Closes the connections of a remote one. */
   close?(): void;
 }
 
-/** - `unavailable`: not now; later it may. - `refused`: not until somebody has mended key, permission or setting. */
+/** A key of this process. It never gives up its private half. */
+export interface SigningKey extends RequestSigner {
+  sign(message: Uint8Array, encoding?: SignatureEncoding): Uint8Array;
+}
+
+/**
+ * - `unavailable`: not now; later it may.
+ * - `refused`: not until an operator has mended key, permission or setting.
+ */
 export type SignerFailure = 'unavailable' | 'refused';
 
-/** No signature came about, so nothing can have been sent. The message holds no name of a key and no message of theirs. */
+/** No signature came about, so nothing was sent. The message holds no name of a key and no message of the signer. */
 export class SignerError extends Error {
   constructor(
     readonly failure: SignerFailure,
@@ -36,13 +42,4 @@ export class SignerError extends Error {
     super(detail, options);
     this.name = 'SignerError';
   }
-}
-
-/** A key of this process behind the port: it signs at once, and the same whatever the limits. */
-export function localSigner(key: SigningKey): RequestSigner {
-  return {
-    name: key.name,
-    publicKeyCompressedHex: key.publicKeyCompressedHex,
-    sign: async (message, encoding) => key.sign(message, encoding),
-  };
 }

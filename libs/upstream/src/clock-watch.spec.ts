@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { HttpService } from '@nestjs/axios';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import axios from 'axios';
-import { systemClock } from '#libs/kernel';
-import { localSigner, openSigningKey } from '#libs/signing';
+import { Secret, systemClock } from '#libs/kernel';
+import { parsePrivateKey } from '#libs/signing';
 import { aCall, testConfig, until } from '#libs/testing';
 import { ByzantineProvider } from './byzantine/byzantine.provider.js';
 import { ClockSkew } from './clock-skew.js';
@@ -15,9 +15,7 @@ import { UpstreamHttpClient } from './http-client.js';
 import { Integrations } from './integrations.js';
 import { SigningKeys } from './signing-keys.js';
 
-const keys = new SigningKeys([
-  localSigner(openSigningKey({ name: 'key', material: '01'.repeat(32), source: 'SPEC' }, 'openssl')),
-]);
+const keys = new SigningKeys([parsePrivateKey(new Secret('01'.repeat(32)), 'SPEC')]);
 const config = testConfig({ PROBE_EVERY_MS: '20' });
 
 let http: UpstreamHttpClient;

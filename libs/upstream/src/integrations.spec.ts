@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { Integrations, type Integration } from './integrations.js';
+import { SigningKeys } from './signing-keys.js';
 
 const one = { name: 'byzantine' } as Integration;
 const other = { name: 'other' } as Integration;
@@ -10,6 +11,21 @@ describe('Integrations', () => {
     expect(integrations.find('other')).toBe(other);
     expect(integrations.find('of-the-past')).toBeNull();
     expect(integrations.all()).toEqual([one, other]);
+  });
+
+  it('close the connections of their keys at shutdown', () => {
+    const closed: string[] = [];
+    const signerOf = (name: string) => ({
+      publicKeyCompressedHex: name,
+      sign: () => new Uint8Array(),
+      close: () => closed.push(name),
+    });
+    const keys = new SigningKeys([signerOf('first'), signerOf('second')]);
+    new Integrations([
+      { ...one, keys },
+      { ...other, keys: null },
+    ]).onApplicationShutdown();
+    expect(closed).toEqual(['first', 'second']);
   });
 
   it('need no name only where there is just one', () => {

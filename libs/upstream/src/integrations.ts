@@ -1,3 +1,4 @@
+import type { OnApplicationShutdown } from '@nestjs/common';
 import type { IntegrationConfig } from '#libs/platform';
 import type { ClockSkew } from './clock-skew.js';
 import type { GuardedProvider } from './guarded-provider.js';
@@ -13,11 +14,15 @@ export interface Integration {
 }
 
 /** The configured upstreams by name. A row may name one that the configuration no longer has. */
-export class Integrations {
+export class Integrations implements OnApplicationShutdown {
   readonly #byName: ReadonlyMap<string, Integration>;
 
   constructor(integrations: readonly Integration[]) {
     this.#byName = new Map(integrations.map((integration) => [integration.name, integration]));
+  }
+
+  onApplicationShutdown(): void {
+    for (const { keys } of this.#byName.values()) keys?.close();
   }
 
   find(name: string): Integration | null {

@@ -1,14 +1,16 @@
 import { describe, expect, it } from '@jest/globals';
-import { SignerError, localSigner, openSigningKey, type RequestSigner } from '#libs/signing';
+import { Secret } from '#libs/kernel';
+import { SignerError, parsePrivateKey, type RequestSigner } from '#libs/signing';
 import { endOf } from './fixtures/end-of.js';
 import type { HttpAnswer } from './http-client.js';
 import { SigningKeys, fingerprintOf, type KeyChange } from './signing-keys.js';
 import { UpstreamError, type FailureClass } from './upstream-error.js';
 
-const signerOf = (name: string, byte: string): RequestSigner =>
-  localSigner(openSigningKey({ name, material: byte.repeat(32), source: 'SPEC' }, 'openssl'));
-const first = signerOf('first', '01');
-const second = signerOf('second', '02');
+const signerOf = (byte: string) => parsePrivateKey(new Secret(byte.repeat(32)), 'SPEC');
+const first = signerOf('01');
+const second = signerOf('02');
+const nameOf = ({ publicKeyCompressedHex }: RequestSigner) =>
+  publicKeyCompressedHex === first.publicKeyCompressedHex ? 'first' : 'second';
 
 const evidence = { bytesSent: true, headersSeen: true, status: 200, durationMs: 1 };
 const answer = (status: number, text = ''): HttpAnswer => ({
@@ -30,9 +32,9 @@ function aSending(upstream: Upstream, leftMs = 1_000) {
     leftMs: () => leftMs,
     refusesKey: ({ status }: HttpAnswer) => status === 401,
     send: async (sign: Parameters<Parameters<SigningKeys['send']>[0]['send']>[0]) => {
-      const name = await sign(async (signer, limits) => {
-        await signer.sign(Buffer.from('x'), 'der', limits);
-        return signer.name;
+      const name = await sign(async (signer, timeoutMs) => {
+        await signer.sign(Buffer.from('x'), 'der', timeoutMs);
+        return nameOf(signer);
       });
       sent.push(name);
       const end = upstream[name]!;
@@ -151,7 +153,7 @@ describe('a signer that does not sign', () => {
     let works = false;
     const signer: RequestSigner = {
       ...first,
-      sign: (...of) => (works ? first.sign(...of) : failing('unavailable').sign(...of)),
+      sign: (message) => (works ? first.sign(message) : failing('unavailable').sign(message)),
     };
     const keys = new SigningKeys([signer]);
     await endOf(keys.send(aSending({ first: 200 }).sending));
@@ -165,8 +167,8 @@ describe('a signer that does not sign', () => {
     const given: number[] = [];
     const signer: RequestSigner = {
       ...first,
-      sign: (message, encoding, limits) => {
-        given.push(limits!.timeoutMs);
+      sign: (message, encoding, timeoutMs) => {
+        given.push(timeoutMs!);
         return first.sign(message, encoding);
       },
     };

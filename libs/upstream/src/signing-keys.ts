@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { SignerError, type RequestSigner, type SigningLimits } from '#libs/signing';
+import { SignerError, type RequestSigner } from '#libs/signing';
 import type { HttpAnswer } from './http-client.js';
 import { UpstreamError } from './upstream-error.js';
 
@@ -30,7 +30,7 @@ export interface SignedSending {
 }
 
 /** Makes a signature by the key that it gives. @throws UpstreamError where none came about. */
-export type Sign = <T>(make: (signer: RequestSigner, limits: SigningLimits) => Promise<T>) => Promise<T>;
+export type Sign = <T>(make: (signer: RequestSigner, timeoutMs: number) => Promise<T>) => Promise<T>;
 
 /**
  * The key of an integration, or the two that it has while they change places. Upstream may know either: where it
@@ -83,6 +83,11 @@ export class SigningKeys {
     return answer;
   }
 
+  /** Closes the connections of keys that are elsewhere. */
+  close(): void {
+    for (const signer of this.signers) signer.close?.();
+  }
+
   async #sendWith(index: number, request: SignedSending): Promise<End> {
     const signer = this.signers[index]!;
     try {
@@ -96,11 +101,11 @@ export class SigningKeys {
   async #sign<T>(
     signer: RequestSigner,
     leftMs: number,
-    make: (signer: RequestSigner, limits: SigningLimits) => Promise<T>,
+    make: (signer: RequestSigner, timeoutMs: number) => Promise<T>,
   ): Promise<T> {
     const timeoutMs = Math.max(1, Math.min(leftMs, this.options.signatureTimeoutMs ?? leftMs));
     try {
-      const made = await make(signer, { timeoutMs });
+      const made = await make(signer, timeoutMs);
       this.#trouble = null;
       return made;
     } catch (error) {

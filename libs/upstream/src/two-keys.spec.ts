@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { HttpService } from '@nestjs/axios';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import axios from 'axios';
-import { systemClock } from '#libs/kernel';
-import { localSigner, openSigningKey, type RequestSigner } from '#libs/signing';
+import { Secret, systemClock } from '#libs/kernel';
+import { parsePrivateKey } from '#libs/signing';
 import { aCall, testConfig } from '#libs/testing';
 import { ByzantineProvider } from './byzantine/byzantine.provider.js';
 import { ClockSkew } from './clock-skew.js';
@@ -25,8 +25,7 @@ afterEach(async () => {
   await server.close();
 });
 
-const signerOf = (byte: string): RequestSigner =>
-  localSigner(openSigningKey({ name: byte, material: byte.repeat(32), source: 'SPEC' }, 'openssl'));
+const signerOf = (byte: string) => parsePrivateKey(new Secret(byte.repeat(32)), 'SPEC');
 const bothKeys = () => new SigningKeys([signerOf('01'), signerOf('02')]);
 
 /** Both providers in front of answers, one after the other. */
@@ -38,7 +37,7 @@ const DOORS = {
   },
   turnkey: (keys: SigningKeys) => {
     const settings = { custody: 'server', initOtp: 'V1', otpDefaults: {}, sessionLifeS: 900 } as const;
-    const provider = new TurnkeyProvider({ name: 't', baseUrl: server.url, organizationId: randomUUID(), appName: 'Acme', ...settings }, keys, { http, clock: systemClock, skew: new ClockSkew(systemClock), engine: 'openssl' }); // prettier-ignore
+    const provider = new TurnkeyProvider({ name: 't', baseUrl: server.url, organizationId: randomUUID(), appName: 'Acme', ...settings }, keys, { http, clock: systemClock, skew: new ClockSkew(systemClock) }); // prettier-ignore
     const contact = { type: 'email', value: 'ana@example.com' };
     return (call: Call) => provider.initOtp(call, { contact }, {});
   },

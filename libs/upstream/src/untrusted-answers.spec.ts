@@ -4,7 +4,7 @@ import { HttpService } from '@nestjs/axios';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import axios from 'axios';
 import { Secret, systemClock } from '#libs/kernel';
-import { localSigner, openSigningKey } from '#libs/signing';
+import { parsePrivateKey } from '#libs/signing';
 import { aCall, testConfig, until } from '#libs/testing';
 import { ByzantineProvider } from './byzantine/byzantine.provider.js';
 import { ClockSkew } from './clock-skew.js';
@@ -33,9 +33,7 @@ afterEach(async () => {
   await server?.close();
 });
 
-const keys = new SigningKeys([
-  localSigner(openSigningKey({ name: 'key', material: '01'.repeat(32), source: 'SPEC' }, 'openssl')),
-]);
+const keys = new SigningKeys([parsePrivateKey(new Secret('01'.repeat(32)), 'SPEC')]);
 const subject = { accountId: randomUUID(), userId: randomUUID() };
 
 /** The steps against an upstream that answers with these bytes, whatever is asked. */
@@ -60,7 +58,7 @@ async function turnkey(behave: (incoming: Incoming, count: number) => void) {
   server = await RawServer.listen(behave);
   const { url: baseUrl } = server;
   const settings = { custody: 'server', initOtp: 'V1', otpDefaults: {}, sessionLifeS: 900 } as const;
-  const provider = new TurnkeyProvider({ name: 't', baseUrl, organizationId: randomUUID(), appName: 'Acme', ...settings }, keys, { http, clock: systemClock, skew: new ClockSkew(systemClock), engine: 'openssl' }); // prettier-ignore
+  const provider = new TurnkeyProvider({ name: 't', baseUrl, organizationId: randomUUID(), appName: 'Acme', ...settings }, keys, { http, clock: systemClock, skew: new ClockSkew(systemClock) }); // prettier-ignore
   const contact = { type: 'email', value: 'ana@example.com' };
   return { init: () => provider.initOtp(aCall(), { contact }, {}) };
 }
@@ -175,7 +173,7 @@ it.each(['1e300', '315360001', '"Infinity"', '-1', '0.5'])(
     );
     const { url: baseUrl } = server;
     const settings = { authProxyConfigId: 'c', custody: 'server', otpDefaults: {} } as const;
-    const provider = new AuthProxyProvider({ name: 'p', baseUrl, authProxyUrl: baseUrl, organizationId, ...settings }, { http, clock: systemClock, skew: new ClockSkew(systemClock), engine: 'openssl' }); // prettier-ignore
+    const provider = new AuthProxyProvider({ name: 'p', baseUrl, authProxyUrl: baseUrl, organizationId, ...settings }, { http, clock: systemClock, skew: new ClockSkew(systemClock) }); // prettier-ignore
     expect(await endOf(provider.probe(aCall()))).toMatchObject({ failure: 'no_answer' });
   },
 );

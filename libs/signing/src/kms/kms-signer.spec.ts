@@ -10,7 +10,7 @@ let signer: KmsSigner;
 const before = { ...process.env };
 
 const open = (keyId: string, endpoint = kms.url) =>
-  openKmsSigner('acme', { keyId, region: KmsStandIn.region, endpoint }, 'INTEGRATION_ACME_KMS_KEY_ID');
+  openKmsSigner({ keyId, region: KmsStandIn.region, endpoint }, 'INTEGRATION_ACME_KMS_KEY_ID');
 
 beforeAll(async () => {
   Object.assign(process.env, KmsStandIn.credentials);
@@ -129,7 +129,7 @@ describe('no signature comes of', () => {
     ['an alias that was moved', 'moved alias', 'refused'],
   ])('%s', async (_, trouble, failure) => {
     kms.meet(trouble);
-    const error = await failureOf(signer.sign(Buffer.from('x'), 'der', { timeoutMs: 400 }));
+    const error = await failureOf(signer.sign(Buffer.from('x'), 'der', 400));
     expect(error.failure).toBe(failure);
     if (trouble === 'silence' || trouble === 'half an answer') {
       expect(error.message).toBe('AWS KMS did not sign within 400 ms');
@@ -146,7 +146,7 @@ describe('no signature comes of', () => {
     ['a 408', { error: 'SomethingElse', status: 408 }],
   ])('%s, after all tries', async (_, trouble) => {
     kms.meet(trouble);
-    const error = await failureOf(signer.sign(Buffer.from('x'), 'der', { timeoutMs: 20_000 }));
+    const error = await failureOf(signer.sign(Buffer.from('x'), 'der', 20_000));
     expect(error).toMatchObject({
       failure: 'unavailable',
       message: expect.stringContaining((trouble as { error: string }).error),
@@ -155,15 +155,13 @@ describe('no signature comes of', () => {
 
   it('a trouble that passes, if time is left to try again', async () => {
     kms.meet({ error: 'KMSInternalException', status: 500 }, 1);
-    expect(await signer.sign(Buffer.from('x'), 'der', { timeoutMs: 3_000 })).toBeInstanceOf(Uint8Array);
+    expect(await signer.sign(Buffer.from('x'), 'der', 3_000)).toBeInstanceOf(Uint8Array);
     expect(kms.callsOf('Sign')).toHaveLength(2);
   });
 
   it('a hung KMS, for whoever waits for a socket either; and the sockets stay few', async () => {
     kms.meet('silence');
-    const all = Array.from({ length: 200 }, () =>
-      failureOf(signer.sign(Buffer.from('x'), 'der', { timeoutMs: 300 })),
-    );
+    const all = Array.from({ length: 200 }, () => failureOf(signer.sign(Buffer.from('x'), 'der', 300)));
     expect(new Set((await Promise.all(all)).map(({ failure }) => failure))).toEqual(new Set(['unavailable']));
     expect(kms.mostSockets).toBeLessThanOrEqual(64);
     // Those that waited were never asked for: the next signature is not behind 168 that nobody wants any more.

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { GetPublicKeyCommand, KMSClient, SignCommand, type KMSClientConfig } from '@aws-sdk/client-kms';
 import { p256 } from '@noble/curves/nist.js';
 import type { P256PublicKey } from '../public-key.js';
-import { SignerError, type RequestSigner, type SigningLimits } from '../request-signer.js';
-import type { SignatureEncoding } from '../signing-engine.js';
+import { SignerError, type RequestSigner } from '../request-signer.js';
+import type { SignatureEncoding } from '../signature-encoding.js';
 import { signerErrorOf } from './kms-failure.js';
 import { readKmsPublicKey } from './kms-public-key.js';
 import { RemoteKeyError } from './remote-key-error.js';
@@ -34,7 +34,6 @@ export class KmsSigner implements RequestSigner {
 
   /** Use {@link openKmsSigner}, which asks for the public key. */
   constructor(
-    readonly name: string,
     private readonly client: KMSClient,
     private readonly keyId: string,
     /** The ARN behind the id or alias, as it was at boot. */
@@ -48,7 +47,7 @@ export class KmsSigner implements RequestSigner {
   async sign(
     message: Uint8Array,
     encoding: SignatureEncoding = 'der',
-    { timeoutMs }: SigningLimits = { timeoutMs: SIGN_TIMEOUT_MS },
+    timeoutMs = SIGN_TIMEOUT_MS,
   ): Promise<Uint8Array> {
     const request = new SignCommand({
       KeyId: this.keyId,
@@ -88,12 +87,12 @@ export class KmsSigner implements RequestSigner {
  * @param source the variable that names the key.
  * @throws RemoteKeyError where the key cannot be used, or KMS cannot be asked: it is meant to stop the boot.
  */
-export async function openKmsSigner(name: string, key: KmsKey, source: string): Promise<KmsSigner> {
+export async function openKmsSigner(key: KmsKey, source: string): Promise<KmsSigner> {
   const client = new KMSClient(settingsOf(key));
   try {
     const request = new GetPublicKeyCommand({ KeyId: key.keyId });
     const answer = await within(BOOT_TIMEOUT_MS, (abortSignal) => client.send(request, { abortSignal }));
-    return new KmsSigner(name, client, key.keyId, answer.KeyId, readKmsPublicKey(answer, source));
+    return new KmsSigner(client, key.keyId, answer.KeyId, readKmsPublicKey(answer, source));
   } catch (error) {
     client.destroy();
     if (error instanceof RemoteKeyError) throw error;

@@ -1,5 +1,5 @@
 import { decodePublicKey } from '../public-key.js';
-import type { RequestSigner, SigningLimits } from '../request-signer.js';
+import type { RequestSigner } from '../request-signer.js';
 import { InvalidProofError, type ProofFault } from './invalid-proof-error.js';
 import { base64urlBytes, hexBytes, jsonObject } from './strict-decoding.js';
 
@@ -19,9 +19,10 @@ const SCHEME = 'SIGNATURE_SCHEME_TK_API_P256';
 export async function stampTurnkeyRequest(
   signer: RequestSigner,
   body: string,
-  limits?: SigningLimits,
+  timeoutMs?: number,
 ): Promise<ApiKeyStampHeader> {
-  return header(signer.publicKeyCompressedHex, await signer.sign(Buffer.from(body), 'der', limits));
+  const signature = await signer.sign(Buffer.from(body), 'der', timeoutMs);
+  return header(signer.publicKeyCompressedHex, signature);
 }
 
 /**

@@ -1,5 +1,5 @@
-import type { SigningKey } from '../key-ring.js';
 import { decodePublicKey } from '../public-key.js';
+import type { SigningKey } from '../request-signer.js';
 import { InvalidProofError, type ProofFault } from './invalid-proof-error.js';
 import { hexBytes } from './strict-decoding.js';
 

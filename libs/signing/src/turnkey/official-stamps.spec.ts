@@ -4,8 +4,7 @@ import { ApiKeyStamper } from '@turnkey/api-key-stamper';
 import { verifyStampSignature } from '@turnkey/crypto';
 import { TurnkeyClient } from '@turnkey/http';
 import fc from 'fast-check';
-import { fromBase64url, testKey, turnkeyVectors } from '../fixtures/turnkey-vectors.js';
-import { localSigner } from '../request-signer.js';
+import { deterministicTestKey, fromBase64url, testKey, turnkeyVectors } from '../fixtures/turnkey-vectors.js';
 import { relayApiKeyStamp, stampTurnkeyRequest } from './api-key-stamp.js';
 
 const { privateKeyHex, publicKeyCompressedHex } = turnkeyVectors.keys.turnkeyApi;
@@ -27,7 +26,7 @@ const acceptedByThem = (header: string, body: string): Promise<boolean> => {
 };
 
 it('1000 bodies that we stamp are accepted by verifyStampSignature', async () => {
-  const key = localSigner(testKey('turnkeyApi'));
+  const key = testKey('turnkeyApi');
   await fc.assert(
     fc.asyncProperty(anyBody, async (body) => {
       const header = await stampTurnkeyRequest(key, body);
@@ -38,7 +37,7 @@ it('1000 bodies that we stamp are accepted by verifyStampSignature', async () =>
 });
 
 it('and are refused by it over another body', async () => {
-  const header = await stampTurnkeyRequest(localSigner(testKey('turnkeyApi')), '{"a":1}');
+  const header = await stampTurnkeyRequest(testKey('turnkeyApi'), '{"a":1}');
   expect(await acceptedByThem(header['X-Stamp'], '{"a":2}')).toBe(false);
 });
 
@@ -73,13 +72,13 @@ describe.each([
   });
 });
 
-it('noble and the purejs runtime make the same bytes', async () => {
+it('our stamp with the nonce of RFC 6979 is the purejs runtime’s, byte for byte', async () => {
   const purejs = new ApiKeyStamper({
     apiPublicKey: publicKeyCompressedHex,
     apiPrivateKey: privateKeyHex,
     runtimeOverride: 'purejs',
   });
-  const key = localSigner(testKey('turnkeyApi', 'noble'));
+  const key = deterministicTestKey('turnkeyApi');
   await fc.assert(
     fc.asyncProperty(anyBody, async (body) => {
       const { stampHeaderValue } = await purejs.stamp(body);

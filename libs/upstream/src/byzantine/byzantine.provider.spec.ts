@@ -4,7 +4,7 @@ import { HttpService } from '@nestjs/axios';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import axios from 'axios';
 import { ProblemError, Secret, systemClock, type Clock } from '#libs/kernel';
-import { SIGNING_ENGINES, localSigner, openSigningKey, type SigningEngineName } from '#libs/signing';
+import { parsePrivateKey } from '#libs/signing';
 import { aCall, byzantineSchemas, testConfig, type ByzantineOperation } from '#libs/testing';
 import { UpstreamHttpClient } from '../http-client.js';
 import { UpstreamError, type FailureClass, type RejectionReason } from '../upstream-error.js';
@@ -64,12 +64,9 @@ beforeEach(() => {
   received = [];
 });
 
-const ring = (engine: SigningEngineName) =>
-  new SigningKeys([
-    localSigner(openSigningKey({ name: 'byzantine', material: '01'.repeat(32), source: 'SPEC' }, engine)),
-  ]);
-const providerOf = (engine: SigningEngineName = 'openssl') =>
-  new ByzantineProvider({ name: 'byzantine', baseUrl }, ring(engine), http, clock, new ClockSkew(clock));
+const keys = new SigningKeys([parsePrivateKey(new Secret('01'.repeat(32)), 'SPEC')]);
+const providerOf = () =>
+  new ByzantineProvider({ name: 'byzantine', baseUrl }, keys, http, clock, new ClockSkew(clock));
 
 const call = () => aCall();
 
@@ -110,7 +107,7 @@ async function failureOf(verb: Verb, provider = providerOf()): Promise<UpstreamE
   throw error;
 }
 
-describe.each(SIGNING_ENGINES)('what is sent, signed by %s', (engine) => {
+describe('what is sent', () => {
   /** Reads the compressed point from the header: RFC 5480's prefix for P-256, then the 33 bytes. */
   const publicKeyOf = (header: string) =>
     createPublicKey({
@@ -130,7 +127,7 @@ describe.each(SIGNING_ENGINES)('what is sent, signed by %s', (engine) => {
 
   it.each(NAMES)('to %s has the form of its schema and a signature over its very bytes', async (verb) => {
     answers(200, VERBS[verb].good);
-    await VERBS[verb].run(providerOf(engine));
+    await VERBS[verb].run(providerOf());
     expect(received).toHaveLength(1);
     const [request] = received;
     expect(request).toMatchObject({ method: 'POST', url: VERBS[verb].path });
@@ -149,7 +146,7 @@ describe.each(SIGNING_ENGINES)('what is sent, signed by %s', (engine) => {
       label: null,
       capabilities: { canWrite: true },
     });
-    await providerOf(engine).probe(call());
+    await providerOf().probe(call());
     expect(received[0]).toMatchObject({ method: 'GET', url: '/v1/integrator/whoami', body: '' });
     expectSigned(received[0]!);
   });

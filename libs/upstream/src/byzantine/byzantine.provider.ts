@@ -149,7 +149,7 @@ export class ByzantineProvider implements UpstreamProvider {
         send: async (sign) => {
           const timestampS = Math.floor(this.clock.nowMs() / 1000);
           const request = { timestampS, method, pathAndQuery, body: body ?? '' };
-          const signed = await sign((signer, limits) => signByzantineRequest(signer, request, limits));
+          const signed = await sign((signer, timeoutMs) => signByzantineRequest(signer, request, timeoutMs));
           return this.http.send(oneTry.limits(true), {
             baseUrl: this.integration.baseUrl,
             lane: `${this.integration.name} ${lane}`,

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Clock, Secret } from '#libs/kernel';
-import { encryptOtpCode, signClientSignature, type SigningEngineName, type SigningKey } from '#libs/signing';
+import { encryptOtpCode, signClientSignature, type SigningKey } from '#libs/signing';
 import { UpstreamError } from '../upstream-error.js';
 import type { Call, Grant, SentOtp } from '../upstream-provider.js';
 import type { AuthProxyApi } from './auth-proxy-api.js';
@@ -27,7 +27,7 @@ export class AuthProxyLogin {
     private readonly api: TurnkeyApi,
     private readonly check: TokenCheck,
     private readonly clock: Clock,
-    private readonly options: { parentId: string; engine: SigningEngineName },
+    private readonly parentId: string,
   ) {}
 
   /** In server custody, where the session's key is ours. */
@@ -38,7 +38,7 @@ export class AuthProxyLogin {
     sent: SentOtp,
     code: Secret,
   ): Promise<Grant> {
-    const { key, privateKey } = await keptSessionKey(call, this.options.engine);
+    const { key, privateKey } = await keptSessionKey(call);
     const publicKey = key.publicKeyCompressedHex;
     const encryptedOtpBundle = await call.kept('otp-bundle', () =>
       encryptOtpCode(this.check.otpTarget(sent.targetBundle ?? ''), code, publicKey),
@@ -86,7 +86,7 @@ export class AuthProxyLogin {
       const body = { otpId, encryptedOtpBundle };
       return (await this.proxy.post(oneTry, 'otp_verify_v2', body)).verificationToken;
     });
-    const expected = { organizationId: this.options.parentId, contact, ...(publicKey && { publicKey }) };
+    const expected = { organizationId: this.parentId, contact, ...(publicKey && { publicKey }) };
     return { jwt, token: this.check.verification(jwt, expected) };
   }
 

@@ -68,14 +68,14 @@ export class AuthProxyProvider implements UpstreamProvider {
     private readonly parts: TurnkeyParts,
   ) {
     const { name, custody, organizationId: parentId, otpDefaults } = integration;
-    const { http, clock, skew, engine } = parts;
+    const { http, clock, skew } = parts;
     this.custody = custody;
     this.#otpDefaults = checkedDefaults(name, parseAuthProxyDefaults, otpDefaults);
     this.#proxy = new AuthProxyApi(integration, http, skew, this.#otpDefaults.origin);
     this.#check = new TokenCheck(turnkeyVerifier(integration), () => clock.nowMs());
     const api = new TurnkeyApi(integration, http, clock, skew);
-    this.#login = new AuthProxyLogin(this.#proxy, api, this.#check, clock, { parentId, engine });
-    this.#passkeys = new PasskeySteps(api, engine, null, this.#check);
+    this.#login = new AuthProxyLogin(this.#proxy, api, this.#check, clock, parentId);
+    this.#passkeys = new PasskeySteps(api, null, this.#check);
   }
 
   parseSubject(value: unknown): ParsedSubject {

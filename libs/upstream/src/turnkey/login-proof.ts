@@ -1,4 +1,4 @@
-import { clientSignatureMessage, verifyClientSignature, type ClientSignature } from '#libs/signing';
+import { clientSignatureMessage, verifyClientSignature } from '#libs/signing';
 
 /**
  * A device's signature over the message that opens its session (Turnkey public API, `clientSignature`).
@@ -10,7 +10,7 @@ import { clientSignatureMessage, verifyClientSignature, type ClientSignature } f
 export function readLoginProof(
   { publicKey, loginMessage }: { publicKey: string; loginMessage: string },
   signature: string,
-): ClientSignature {
+) {
   const { tokenId } = JSON.parse(loginMessage) as { tokenId: string };
   return verifyClientSignature(
     { publicKey, scheme: 'CLIENT_SIGNATURE_SCHEME_API_P256', message: loginMessage, signature },

@@ -1,4 +1,3 @@
-import { openSessionKey, type SigningEngineName } from '#libs/signing';
 import { UpstreamError } from '../upstream-error.js';
 import type { Call, DeviceRequest, Grant, NewAuthenticator } from '../upstream-provider.js';
 import { toAuthenticatorParams } from './authenticator-params.js';
@@ -7,7 +6,7 @@ import { readLoginProof } from './login-proof.js';
 import type { OneTry } from '../one-try.js';
 import { Passkeys } from './passkeys.js';
 import { TokenRefusal } from './refusal.js';
-import { deviceStamper, sessionStamper } from './session-keys.js';
+import { deviceStamper, openSessionKey, sessionStamper } from './session-keys.js';
 import type { TokenCheck } from './token-check.js';
 import type { Stamper, TurnkeyApi } from './turnkey-api.js';
 import { notFound } from './turnkey-login.js';
@@ -31,7 +30,6 @@ export class PasskeySteps {
   /** @param parent the key that may read every sub-organization, where we have it. */
   constructor(
     private readonly api: TurnkeyApi,
-    private readonly engine: SigningEngineName,
     private readonly parent: Stamper | null,
     private readonly check: TokenCheck,
   ) {
@@ -68,7 +66,7 @@ export class PasskeySteps {
         authenticators: authenticators.map(toAuthenticatorParams),
       }),
     );
-    const stamper = sessionStamper(openSessionKey(privateKey, this.engine));
+    const stamper = sessionStamper(openSessionKey(privateKey));
     const credentialIds = authenticators.map(({ credentialId }) => credentialId);
     const reader = this.parent ?? stamper;
     return this.#passkeys.create(oneTry, { organizationId, userId, credentialIds, body, stamper, reader, repeated: !first }); // prettier-ignore

@@ -4,7 +4,7 @@ import { keptSessionKey } from './session-keys.js';
 
 it('makes one key object of a session’s key, and of one that was kept before', async () => {
   const call = aCall();
-  const sessionKey = () => keptSessionKey(call, 'openssl');
+  const sessionKey = () => keptSessionKey(call);
   let first!: Awaited<ReturnType<typeof sessionKey>>;
   const made = await keyObjectsMade(async () => {
     first = await sessionKey();

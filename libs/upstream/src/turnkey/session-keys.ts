@@ -1,12 +1,5 @@
 import { Secret } from '#libs/kernel';
-import {
-  localSigner,
-  newSessionKey,
-  openSessionKey,
-  stampTurnkeyRequest,
-  type SigningEngineName,
-  type SigningKey,
-} from '#libs/signing';
+import { newPrivateKey, parsePrivateKey, stampTurnkeyRequest, type SigningKey } from '#libs/signing';
 import type { Call } from '../upstream-provider.js';
 import { SigningKeys } from '../signing-keys.js';
 import { refusesApiKey } from './refusal.js';
@@ -15,24 +8,23 @@ import type { Stamper } from './turnkey-api.js';
 /** The key of a user's session, in server custody: made once per submission, and the same for each of its tries. */
 export async function keptSessionKey(
   call: Pick<Call, 'kept'>,
-  engine: SigningEngineName,
 ): Promise<{ key: SigningKey; privateKey: Secret }> {
-  let made: ReturnType<typeof newSessionKey> | undefined;
-  const hex = await call.kept('session-key', () => {
-    made = newSessionKey(engine);
-    return made.privateKey.reveal();
-  });
-  if (made) return made;
-  const privateKey = new Secret(hex);
-  return { key: openSessionKey(privateKey, engine), privateKey };
+  const privateKey = new Secret(await call.kept('session-key', () => newPrivateKey().reveal()));
+  return { key: openSessionKey(privateKey), privateKey };
 }
+
+/**
+ * Its signatures are not checked as those of a boot are: that holds up the event loop for milliseconds, and this
+ * process has passed the check.
+ */
+export const openSessionKey = (privateKey: Secret): SigningKey =>
+  parsePrivateKey(privateKey, 'the session key');
 
 /** Stamps with the key of the parent organization, or with the other one where upstream refuses that. */
 export const parentStamper = (keys: SigningKeys): Stamper => stamperOf('parent', keys);
 
 /** Stamps with the key of a session, which is in this process. */
-export const sessionStamper = (key: SigningKey): Stamper =>
-  stamperOf('session', new SigningKeys([localSigner(key)]));
+export const sessionStamper = (key: SigningKey): Stamper => stamperOf('session', new SigningKeys([key]));
 
 const stamperOf = (whose: Stamper['whose'], keys: SigningKeys): Stamper => ({
   whose,
@@ -42,7 +34,7 @@ const stamperOf = (whose: Stamper['whose'], keys: SigningKeys): Stamper => ({
       refusesKey: refusesApiKey,
       again: () => oneTry.refused(),
       send: async (sign) =>
-        send({ ...(await sign((signer, limits) => stampTurnkeyRequest(signer, body, limits))) }),
+        send({ ...(await sign((signer, timeoutMs) => stampTurnkeyRequest(signer, body, timeoutMs))) }),
     }),
 });
 

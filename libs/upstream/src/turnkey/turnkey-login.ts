@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { encryptOtpCode, signClientSignature, type SigningEngineName, type SigningKey } from '#libs/signing';
+import { encryptOtpCode, signClientSignature, type SigningKey } from '#libs/signing';
 import { UpstreamError } from '../upstream-error.js';
 import type { Secret } from '#libs/kernel';
 import type { Call, Grant, SentOtp } from '../upstream-provider.js';
@@ -30,7 +30,6 @@ const generationOf = (sent: SentOtp) => (sent.targetBundle === undefined ? 'plai
 export interface TurnkeyLoginOptions {
   parentId: string;
   parent: Stamper;
-  engine: SigningEngineName;
   sessionLifeS: number;
 }
 
@@ -56,7 +55,7 @@ export class TurnkeyLogin {
     sent: SentOtp,
     code: Secret,
   ): Promise<Grant> {
-    const { key, privateKey } = await keptSessionKey(call, this.options.engine);
+    const { key, privateKey } = await keptSessionKey(call);
     const publicKey = key.publicKeyCompressedHex;
     const types = GENERATIONS[generationOf(sent)];
     const proof = async () =>

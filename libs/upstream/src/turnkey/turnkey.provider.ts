@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Clock } from '#libs/kernel';
 import type { TurnkeyApiConfig } from '#libs/platform';
-import { turnkeyVerifier, type SigningEngineName } from '#libs/signing';
+import { turnkeyVerifier } from '#libs/signing';
 import type { ClockSkew } from '../clock-skew.js';
 import type { UpstreamHttpClient } from '../http-client.js';
 import { opaqueId, opaqueText } from '../opaque.js';
@@ -58,7 +58,6 @@ export interface TurnkeyParts {
   http: UpstreamHttpClient;
   clock: Clock;
   skew: ClockSkew;
-  engine: SigningEngineName;
 }
 
 const sent = z.object({ otpId: opaqueId });
@@ -86,7 +85,7 @@ export class TurnkeyProvider implements UpstreamProvider {
     private readonly parts: TurnkeyParts,
   ) {
     const { name, custody, organizationId: parentId, sessionLifeS, otpDefaults } = integration;
-    const { http, clock, skew, engine } = parts;
+    const { http, clock, skew } = parts;
     this.custody = custody;
     this.#otpDefaults = checkedDefaults(name, parseInitOtpDefaults, otpDefaults);
     this.#api = new TurnkeyApi(integration, http, clock, skew);
@@ -95,10 +94,9 @@ export class TurnkeyProvider implements UpstreamProvider {
     this.#login = new TurnkeyLogin(this.#api, this.#check, {
       parentId,
       parent: this.#parent,
-      engine,
       sessionLifeS,
     });
-    this.#passkeys = new PasskeySteps(this.#api, engine, this.#parent, this.#check);
+    this.#passkeys = new PasskeySteps(this.#api, this.#parent, this.#check);
   }
 
   parseSubject(value: unknown): ParsedSubject {

@@ -1,0 +1,46 @@
+import { p256 } from '@noble/curves/nist.js';
+import type { SigningKey } from './request-signer.js';
+import type { SignatureEncoding } from './signature-encoding.js';
+
+const FORMAT = { der: 'der', raw: 'compact' } as const satisfies Record<SignatureEncoding, string>;
+
+/**
+ * Has @noble/curves verify what node:crypto signs with a key, so that a broken build of either stops the boot. An
+ * upstream would answer it with a 401, hours later.
+ *
+ * @param source names the variable or file of the key.
+ * @throws Error naming the source and the encoding.
+ */
+export function checkSignatures(key: SigningKey, source: string): void {
+  const message = Buffer.from(`gangway signing check ${key.publicKeyCompressedHex}`);
+  for (const encoding of ['der', 'raw'] as const) {
+    const signature = key.sign(message, encoding);
+    if (!verifyByNoble(key.publicKeyCompressedHex, message, signature, encoding)) {
+      throw new Error(
+        `@noble/curves refuses what node:crypto signed with the key of ${source} (${encoding}): ` +
+          'is one of them a broken build?',
+      );
+    }
+  }
+}
+
+/**
+ * ECDSA with SHA-256 by @noble/curves, which shares no code with node:crypto. It is some 30 times as slow, so it
+ * checks at boot only.
+ *
+ * @param publicKeyHex SEC1, compressed or uncompressed.
+ */
+export function verifyByNoble(
+  publicKeyHex: string,
+  message: Uint8Array,
+  signature: Uint8Array,
+  encoding: SignatureEncoding,
+): boolean {
+  // node:crypto leaves s as it falls, low or high, and upstreams take both.
+  const options = { lowS: false, prehash: true, format: FORMAT[encoding] };
+  try {
+    return p256.verify(signature, message, Buffer.from(publicKeyHex, 'hex'), options);
+  } catch {
+    return false; // It throws on bytes that are no signature at all.
+  }
+}
