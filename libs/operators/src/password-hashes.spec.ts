@@ -5,7 +5,7 @@ import { PasswordHashes } from './password-hashes.js';
 
 const hashesAt = (logN = 10) => new PasswordHashes({ OPS_SCRYPT_LOG_N: logN });
 
-/** Of a cheaper one, as an older version may have left it. */
+/** A hash that was made when hashes were cheaper. */
 function cheap(password: string): string {
   const salt = Buffer.alloc(16, 1);
   const bare = (bytes: Buffer) => bytes.toString('base64').replace(/=+$/, '');

@@ -46,7 +46,7 @@ describe('production', () => {
     expect(refused({})).toEqual([]);
   });
 
-  it('takes the API key of the version before, and passwords with any character in them', () => {
+  it('takes an API_KEY that is random, and passwords with any character in them', () => {
     expect(refused({ API_KEY: randomBytes(24).toString('base64url') })).toEqual([]);
     expect(refused({ DATABASE_URL: 'postgres://gangway:a%25zz@db/gangway' })).toEqual([]);
   });
