@@ -3,7 +3,7 @@ export { openSigner } from './open-signer.js';
 export { newPrivateKey, parsePrivateKey } from './private-key.js';
 export { SignerError, type RequestSigner, type SigningKey } from './request-signer.js';
 export { activityFingerprint } from './turnkey/activity-fingerprint.js';
-export { relayApiKeyStamp, stampTurnkeyRequest } from './turnkey/api-key-stamp.js';
+export { verifyTurnkeyStamp, stampTurnkeyRequest } from './turnkey/api-key-stamp.js';
 export {
   clientSignatureMessage,
   signClientSignature,

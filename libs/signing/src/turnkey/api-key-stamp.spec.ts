@@ -6,7 +6,7 @@ import {
   testKey,
   turnkeyVectors,
 } from '../fixtures/turnkey-vectors.js';
-import { relayApiKeyStamp, stampTurnkeyRequest } from './api-key-stamp.js';
+import { verifyTurnkeyStamp, stampTurnkeyRequest } from './api-key-stamp.js';
 
 const { body, purejs, decodedJson, nodeSamples, rfc6979DerHex } = turnkeyVectors.stamp;
 const stamp = JSON.parse(decodedJson) as { publicKey: string; scheme: string; signature: string };
@@ -20,30 +20,30 @@ describe('stamping', () => {
     expect(stamp.signature).toBe(rfc6979DerHex);
   });
 
-  it('gives what the relay takes', async () => {
+  it('gives what our verifier takes', async () => {
     const header = await stampTurnkeyRequest(testKey('turnkeyApi'), body);
     expect(header['X-Stamp']).not.toMatch(/[^A-Za-z0-9_-]/);
     expect(Object.keys(fromBase64url(header['X-Stamp']))).toEqual(['publicKey', 'scheme', 'signature']);
-    expect(relayApiKeyStamp(header['X-Stamp'], body)).toEqual(header);
+    expect(verifyTurnkeyStamp(header['X-Stamp'], body)).toEqual(header);
   });
 });
 
-describe('relaying', () => {
+describe('verifying', () => {
   it.each([purejs, ...nodeSamples])('takes the vector %#', (value) => {
-    expect(relayApiKeyStamp(value, body)).toEqual({ 'X-Stamp': value });
+    expect(verifyTurnkeyStamp(value, body)).toEqual({ 'X-Stamp': value });
   });
 
   it('takes the attested stamp of the vectors for one of its body, once its scheme is the common one', () => {
     const { publicKey, signature } = fromBase64url(turnkeyVectors.attestedStamp.value);
     const value = base64url({ publicKey, scheme: stamp.scheme, signature });
-    expect(relayApiKeyStamp(value, turnkeyVectors.attestedStamp.body)).toEqual({ 'X-Stamp': value });
+    expect(verifyTurnkeyStamp(value, turnkeyVectors.attestedStamp.body)).toEqual({ 'X-Stamp': value });
   });
 
   it('sends only the members that it checked, in lower case', () => {
     const twice = decodedJson.replace('{', `{"publicKey":"${other.publicKeyCompressedHex}","more":1,`);
-    expect(relayApiKeyStamp(base64url(twice), body)).toEqual({ 'X-Stamp': purejs });
+    expect(verifyTurnkeyStamp(base64url(twice), body)).toEqual({ 'X-Stamp': purejs });
     const upper = { ...stamp, publicKey: stamp.publicKey.toUpperCase() };
-    expect(relayApiKeyStamp(base64url(upper), body)).toEqual({ 'X-Stamp': purejs });
+    expect(verifyTurnkeyStamp(base64url(upper), body)).toEqual({ 'X-Stamp': purejs });
   });
 
   const changed = (change: object): string => base64url({ ...stamp, ...change });
@@ -78,7 +78,7 @@ describe('relaying', () => {
     ['a body with a space more', 'bad_signature', purejs, `${body} `],
     ['no body', 'bad_signature', purejs, ''],
   ])('refuses %s as %s', (_, reason, value, of = body) => {
-    expect(() => relayApiKeyStamp(value, of)).toThrow(
+    expect(() => verifyTurnkeyStamp(value, of)).toThrow(
       expect.objectContaining({ name: 'InvalidProofError', proof: 'API key stamp', reason }),
     );
   });
@@ -88,12 +88,12 @@ describe('relaying', () => {
     for (let bit = 0; bit < der.length * 8; bit += 5) {
       const turned = Buffer.from(der);
       turned[bit >> 3]! ^= 1 << (bit & 7);
-      expect(() => relayApiKeyStamp(changed({ signature: turned.toString('hex') }), body)).toThrow(
+      expect(() => verifyTurnkeyStamp(changed({ signature: turned.toString('hex') }), body)).toThrow(
         expect.objectContaining({ reason: 'bad_signature' }),
       );
       const text = Buffer.from(body);
       text[bit % text.length]! ^= 1;
-      expect(() => relayApiKeyStamp(purejs, text.toString())).toThrow(
+      expect(() => verifyTurnkeyStamp(purejs, text.toString())).toThrow(
         expect.objectContaining({ reason: 'bad_signature' }),
       );
     }

@@ -26,13 +26,13 @@ export async function stampTurnkeyRequest(
 }
 
 /**
- * Takes an `X-Stamp` that a client made over the body, and refuses here what the upstream would answer with 401.
+ * Verifies an `X-Stamp` that a client made over the body: the upstream would answer a bad one with 401.
  *
  * @param value unpadded base64url of JSON.
- * @returns the header, made anew: of a JSON member given twice, the upstream might read the one not checked here.
+ * @returns the header, built from what was checked: if a member came twice, the upstream might read the other one.
  * @throws InvalidProofError `malformed`, `wrong_algorithm` or `bad_signature`.
  */
-export function relayApiKeyStamp(value: string, body: string): ApiKeyStampHeader {
+export function verifyTurnkeyStamp(value: string, body: string): ApiKeyStampHeader {
   const stamp = jsonObject(base64urlBytes(value));
   if (!stamp) refuse('malformed', 'it is not unpadded base64url of a JSON object');
   if (stamp['scheme'] !== SCHEME) refuse('wrong_algorithm', `its scheme is not ${SCHEME}`);

@@ -24,7 +24,7 @@ const INFO = Buffer.from('turnkey_hpke', 'ascii');
  * @param ephemeral for the vectors only: two messages under one ephemeral key share key and nonce, and are readable.
  * @returns JSON with `encappedPublic` (65 bytes) and `ciphertext` (16 bytes of tag at its end), both hex.
  */
-export async function sealToEnclave(
+export async function encryptToEnclave(
   target: Uint8Array,
   plaintext: Uint8Array,
   ephemeral?: SenderContextParams['ekm'],

@@ -5,7 +5,7 @@ import { verifyStampSignature } from '@turnkey/crypto';
 import { TurnkeyClient } from '@turnkey/http';
 import fc from 'fast-check';
 import { deterministicTestKey, fromBase64url, testKey, turnkeyVectors } from '../fixtures/turnkey-vectors.js';
-import { relayApiKeyStamp, stampTurnkeyRequest } from './api-key-stamp.js';
+import { verifyTurnkeyStamp, stampTurnkeyRequest } from './api-key-stamp.js';
 
 const { privateKeyHex, publicKeyCompressedHex } = turnkeyVectors.keys.turnkeyApi;
 
@@ -56,8 +56,10 @@ describe.each([
       fc.asyncProperty(anyBody, async (body) => {
         const stamp = await stamper.stamp(body);
         expect(stamp.stampHeaderName).toBe('X-Stamp');
-        expect(relayApiKeyStamp(stamp.stampHeaderValue, body)).toEqual({ 'X-Stamp': stamp.stampHeaderValue });
-        expect(() => relayApiKeyStamp(stamp.stampHeaderValue, `${body} `)).toThrow(
+        expect(verifyTurnkeyStamp(stamp.stampHeaderValue, body)).toEqual({
+          'X-Stamp': stamp.stampHeaderValue,
+        });
+        expect(() => verifyTurnkeyStamp(stamp.stampHeaderValue, `${body} `)).toThrow(
           expect.objectContaining({ proof: 'API key stamp', reason: 'bad_signature' }),
         );
       }),
@@ -68,7 +70,7 @@ describe.each([
   it('stamps a request of @turnkey/http, which is sent on as it is', async () => {
     const client = new TurnkeyClient({ baseUrl: 'https://upstream.invalid' }, stamper);
     const { stamp, body } = await client.stampGetWhoami({ organizationId: 'o-1' });
-    expect(relayApiKeyStamp(stamp.stampHeaderValue, body)).toEqual({ 'X-Stamp': stamp.stampHeaderValue });
+    expect(verifyTurnkeyStamp(stamp.stampHeaderValue, body)).toEqual({ 'X-Stamp': stamp.stampHeaderValue });
   });
 });
 

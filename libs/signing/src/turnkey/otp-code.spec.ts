@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { Secret } from '#libs/kernel';
 import { turnkeyVectors } from '../fixtures/turnkey-vectors.js';
 import { decodePublicKey } from '../public-key.js';
-import { sealToEnclave } from './hpke.js';
+import { encryptToEnclave } from './hpke.js';
 import { encryptOtpCode } from './otp-code.js';
 import { readOtpTarget } from './otp-target.js';
 
@@ -62,7 +62,7 @@ async function fixedKeyPair() {
 
 describe('HPKE', () => {
   it('gives the very text of the vector under its ephemeral key', async () => {
-    const sealed = await sealToEnclave(
+    const sealed = await encryptToEnclave(
       target.publicKey.uncompressed,
       Buffer.from(plaintext),
       await fixedKeyPair(),

@@ -1,6 +1,6 @@
 import type { Secret } from '#libs/kernel';
 import { decodePublicKey } from '../public-key.js';
-import { sealToEnclave } from './hpke.js';
+import { encryptToEnclave } from './hpke.js';
 import type { OtpTarget } from './otp-target.js';
 
 /**
@@ -18,5 +18,5 @@ export async function encryptOtpCode(target: OtpTarget, code: Secret, publicKeyH
     throw new RangeError('publicKeyHex must be a compressed P-256 key in lowercase hex');
   }
   const plaintext = Buffer.from(JSON.stringify({ otp_code: code.reveal(), public_key: publicKey }));
-  return sealToEnclave(target.publicKey.uncompressed, plaintext);
+  return encryptToEnclave(target.publicKey.uncompressed, plaintext);
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ProblemError, hasDuplicateMembers, type FieldError } from '#libs/kernel';
-import { InvalidProofError, relayApiKeyStamp } from '#libs/signing';
+import { InvalidProofError, verifyTurnkeyStamp } from '#libs/signing';
 import { parseJson } from '../http-answer.js';
 import type { DeviceRequest, DeviceSigning, NewAuthenticator } from '../upstream-provider.js';
 import { authenticatorParams } from './authenticator-params.js';
@@ -48,7 +48,7 @@ export function deviceStamp(
   { body, stamp }: Pick<DeviceRequest, 'body' | 'stamp'>,
   { publicKey }: Pick<DeviceSigning, 'publicKey'>,
 ): Record<string, string> {
-  const header = relayApiKeyStamp(stamp, body);
+  const header = verifyTurnkeyStamp(stamp, body);
   const made = JSON.parse(Buffer.from(header['X-Stamp'], 'base64url').toString()) as { publicKey: string };
   if (made.publicKey !== publicKey) {
     throw new InvalidProofError('client stamp', 'wrong_key', 'it is by another key than the session’s');
