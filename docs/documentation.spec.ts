@@ -5,6 +5,7 @@ import { ATTESTATION_CODES } from '#libs/authenticators';
 import { PROBLEM_CODES } from '#libs/kernel';
 import { SIGNALS, STATES, nextState, type State, type StepName } from '#libs/onboarding';
 import { parseConfig } from '#libs/platform';
+import { PROVIDERS } from '#libs/upstream';
 import { pastedFiles } from '../test/e2e/integrate-guide.js';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -73,7 +74,7 @@ describe('README.md', () => {
   it('lists every variable with its default, in the order of config.ts', () => {
     const rows = [...read('README.md').matchAll(/^\| `([A-Z_]+)` +\| (?:`([^`]+)`|(required|–)) +\|/gm)];
     const documented = rows.map(([, name, fallback, required]) => [name, fallback ?? required]);
-    const actual = Object.entries(parseConfig(REQUIRED)).map(([name, value]) => [
+    const actual = Object.entries(parseConfig(REQUIRED, PROVIDERS)).map(([name, value]) => [
       name,
       name in REQUIRED ? 'required' : String(value ?? '') || '–',
     ]);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { parseConfig } from '#libs/platform';
+import { PROVIDERS } from '#libs/upstream';
 import { publicKeyOf } from './dev-secrets.js';
 import { developmentEnv } from './development-env.js';
 
@@ -47,11 +48,11 @@ describe('developmentEnv', () => {
 
   it('configures the integration that was asked for, with keys that the sandbox’s Turnkey knows', () => {
     const { env } = developmentEnv(secrets, servers, ports, {}, 'turnkey-auth-proxy');
-    const config = parseConfig(env);
+    const config = parseConfig(env, PROVIDERS);
     expect(config.INTEGRATIONS).toMatchObject([
       { name: 'turnkey-auth-proxy', authProxyConfigId: env['SANDBOX_TURNKEY_AUTH_PROXY_CONFIG'] },
     ]);
-    const turnkey = parseConfig(developmentEnv(secrets, servers, ports, {}, 'turnkey').env);
+    const turnkey = parseConfig(developmentEnv(secrets, servers, ports, {}, 'turnkey').env, PROVIDERS);
     expect(turnkey.INTEGRATIONS).toMatchObject([
       { provider: 'turnkey', organizationId: secrets.turnkeyOrganizationId },
     ]);
@@ -60,7 +61,7 @@ describe('developmentEnv', () => {
 
   it('lets the demo’s page in under the port that it has, unless one has origins of one’s own', () => {
     const { env, demoEnv, origin } = of({});
-    expect(parseConfig(env).INTEGRATIONS).toMatchObject([{ passkeys: { origins: [origin] } }]);
+    expect(parseConfig(env, PROVIDERS).INTEGRATIONS).toMatchObject([{ passkeys: { origins: [origin] } }]);
     expect(origin).toBe('http://localhost:3105');
     expect(demoEnv).toMatchObject({ DEMO_PORT: '3105', GANGWAY_URL: 'http://127.0.0.1:3005' });
     expect(of({ INTEGRATION_BYZANTINE_ORIGINS: 'https://own.example' }).origin).toBe('https://own.example');

@@ -11,7 +11,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { migrate } from '#libs/database';
 import * as onboarding from '#libs/onboarding';
 import { parseConfig } from '#libs/platform';
-import { Integrations } from '#libs/upstream';
+import { Integrations, PROVIDERS } from '#libs/upstream';
 import { createApp } from '../../apps/onboarding/src/app.js';
 import { startSandbox, type Sandbox } from '../../apps/sandbox/src/sandbox.js';
 import { createWorker, startJobs } from '../../apps/worker/src/app.js';
@@ -95,14 +95,17 @@ async function run(random: SeededRandom): Promise<number> {
   const name = `orders-${startedAt.toString(36)}-`;
   await migrate(servers.postgres.url);
   const sandbox = await startSandbox({ codeLifeMs: 3_000, sessionLifeMs: 2_500 });
-  const config = parseConfig({
-    ...ENV,
-    QUEUE_PREFIX: queuePrefix,
-    DATABASE_URL: servers.postgres.url,
-    REDIS_URL: servers.redis.url,
-    INTEGRATION_BYZANTINE_BASE_URL: sandbox.url,
-    INTEGRATION_BYZANTINE_PRIVATE_KEY: sandbox.credential!.privateKeyHex,
-  });
+  const config = parseConfig(
+    {
+      ...ENV,
+      QUEUE_PREFIX: queuePrefix,
+      DATABASE_URL: servers.postgres.url,
+      REDIS_URL: servers.redis.url,
+      INTEGRATION_BYZANTINE_BASE_URL: sandbox.url,
+      INTEGRATION_BYZANTINE_PRIVATE_KEY: sandbox.credential!.privateKeyHex,
+    },
+    PROVIDERS,
+  );
   const service = await createApp(config);
   const worker = await createWorker(config);
   for (const app of [service, worker]) {

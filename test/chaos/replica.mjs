@@ -14,7 +14,7 @@ import { nameAttempts, plantCrashPoints } from './crash-points.mjs';
 const built = (path) => import(new URL(`../../dist/${path}`, import.meta.url).href);
 const kind = process.argv[2];
 
-const [{ CONFIG, Health, parseConfig }, onboarding, { Integrations }] = await Promise.all([
+const [{ CONFIG, Health, parseConfig }, onboarding, { Integrations, PROVIDERS }] = await Promise.all([
   built('libs/platform/src/index.js'),
   built('libs/onboarding/src/index.js'),
   built('libs/upstream/src/index.js'),
@@ -27,7 +27,7 @@ process.on('message', (message) => {
 // The driver is gone: nobody would ever stop this process.
 process.on('disconnect', () => process.exit(2));
 
-const config = parseConfig(process.env);
+const config = parseConfig(process.env, PROVIDERS);
 const make = async () => {
   if (kind === 'worker') return (await built('apps/worker/src/app.js')).createWorker(config);
   return (await built('apps/onboarding/src/app.js')).createApp(config);

@@ -4,6 +4,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Pool } from 'pg';
 import { ownQueuePrefix, testDatabaseEnv, testDatabaseUrl, testRedisUrl } from '#libs/testing';
 import { KeyedHash, parseConfig } from '#libs/platform';
+import { PROVIDERS } from '#libs/upstream';
 import { createApp } from '../../apps/onboarding/src/app.js';
 import type { OnboardingResource } from '../../apps/onboarding/src/onboarding.dto.js';
 import { startSandbox, type Sandbox, type SandboxOptions } from '../../apps/sandbox/src/sandbox.js';
@@ -141,14 +142,14 @@ export class Story {
   async startService(
     env: Record<string, string> = {},
   ): Promise<{ app: NestFastifyApplication; url: string }> {
-    const app = await createApp(parseConfig({ ...this.env, ...env }));
+    const app = await createApp(parseConfig({ ...this.env, ...env }, PROVIDERS));
     await app.listen(0, '127.0.0.1');
     this.#closers.unshift(() => app.close());
     return { app, url: await app.getUrl() };
   }
 
   async startWorker(env: Record<string, string> = {}): Promise<NestFastifyApplication> {
-    const app = await createWorker(parseConfig({ ...this.env, ...env }));
+    const app = await createWorker(parseConfig({ ...this.env, ...env }, PROVIDERS));
     await app.listen(0, '127.0.0.1');
     startJobs(app);
     this.#closers.unshift(() => app.close());

@@ -9,6 +9,7 @@ import { Agent, request as httpRequest } from 'node:http';
 import { flagsOrExit } from '#launcher/flags';
 import { migrate } from '#libs/database';
 import { parseConfig } from '#libs/platform';
+import { PROVIDERS } from '#libs/upstream';
 import { createApp } from '../../apps/onboarding/src/app.js';
 import { startSandbox } from '../../apps/sandbox/src/sandbox.js';
 import { createWorker, startJobs } from '../../apps/worker/src/app.js';
@@ -66,22 +67,25 @@ async function run(random: SeededRandom): Promise<void> {
   const startedAt = Date.now();
   await migrate(servers.postgres.url);
   const sandbox = await startSandbox();
-  const config = parseConfig({
-    ...SETTINGS,
-    LOG_LEVEL: 'fatal',
-    PORT: '0',
-    CALL_TIMEOUT_MS: '300',
-    CLAIM_MAX_AGE_MS: '250',
-    LEASE_MS: '700',
-    // Each answer is read to its end.
-    EVENTS_POLL_MS: '5',
-    EVENTS_STREAM_LIFE_MS: '50',
-    QUEUE_PREFIX: queuePrefix,
-    DATABASE_URL: servers.postgres.url,
-    REDIS_URL: servers.redis.url,
-    INTEGRATION_BYZANTINE_BASE_URL: sandbox.url,
-    INTEGRATION_BYZANTINE_PRIVATE_KEY: sandbox.credential!.privateKeyHex,
-  });
+  const config = parseConfig(
+    {
+      ...SETTINGS,
+      LOG_LEVEL: 'fatal',
+      PORT: '0',
+      CALL_TIMEOUT_MS: '300',
+      CLAIM_MAX_AGE_MS: '250',
+      LEASE_MS: '700',
+      // Each answer is read to its end.
+      EVENTS_POLL_MS: '5',
+      EVENTS_STREAM_LIFE_MS: '50',
+      QUEUE_PREFIX: queuePrefix,
+      DATABASE_URL: servers.postgres.url,
+      REDIS_URL: servers.redis.url,
+      INTEGRATION_BYZANTINE_BASE_URL: sandbox.url,
+      INTEGRATION_BYZANTINE_PRIVATE_KEY: sandbox.credential!.privateKeyHex,
+    },
+    PROVIDERS,
+  );
   const service = await createApp(config);
   const worker = await createWorker(config);
   await service.listen(0, '127.0.0.1');

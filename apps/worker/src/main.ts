@@ -2,6 +2,12 @@ import { requireNode } from '#libs/kernel';
 
 requireNode();
 const { serve } = await import('#libs/platform');
+const { PROVIDERS } = await import('#libs/upstream');
 const { createWorker, startJobs } = await import('./app.js');
 
-await serve({ create: createWorker, port: (config) => config.WORKER_PORT, started: startJobs });
+await serve({
+  providers: PROVIDERS,
+  create: createWorker,
+  port: (config) => config.WORKER_PORT,
+  started: startJobs,
+});

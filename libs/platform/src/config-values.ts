@@ -67,21 +67,29 @@ export const origin = (name: string) =>
       `${name} has more than scheme, host and port: each provider knows its own paths`,
     );
 
-/** Reads the variables of a schema, and notes what is wrong with them. @returns null where anything is. */
+/**
+ * Reads the variables of a schema, and notes what is wrong with them. @returns null where anything is.
+ *
+ * @param variableOf gives a member's variable, without the prefix.
+ */
 export function parse<S extends z.ZodObject>(
   schema: S,
   env: Record<string, string | undefined>,
   prefix: string,
   faults: Faults,
+  variableOf = (member: string) => member,
 ): z.output<S> | null {
   const values = Object.fromEntries(
-    // An empty variable means an unset one: compose files and shells cannot say the difference well.
-    Object.keys(schema.shape).map((key) => [key, env[prefix + key] === '' ? undefined : env[prefix + key]]),
+    Object.keys(schema.shape).map((member) => {
+      const value = env[prefix + variableOf(member)];
+      // An empty variable means an unset one: compose files and shells cannot say the difference well.
+      return [member, value === '' ? undefined : value];
+    }),
   );
   const parsed = schema.safeParse(values);
   if (parsed.success) return parsed.data;
   for (const issue of parsed.error.issues) {
-    faults.push({ variable: prefix + issue.path.join('.'), detail: issue.message });
+    faults.push({ variable: prefix + variableOf(issue.path.join('.')), detail: issue.message });
   }
   return null;
 }

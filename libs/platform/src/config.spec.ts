@@ -1,6 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
+import { PROVIDERS } from '#libs/upstream';
 import { ConfigError, parseConfig, parseMigrationUrl, parseStoreConfig } from './config.js';
+
+const parse = (env: Record<string, string | undefined>) => parseConfig(env, PROVIDERS);
 
 const good = {
   DATABASE_URL: 'postgres://gangway@127.0.0.1:5432/gangway',
@@ -20,7 +23,7 @@ const good = {
 
 function faultsOf(env: Record<string, string | undefined>): Record<string, string> {
   try {
-    parseConfig(env);
+    parse(env);
   } catch (error) {
     if (error instanceof ConfigError) {
       return Object.fromEntries(error.faults.map((fault) => [fault.variable, fault.detail]));
@@ -32,7 +35,7 @@ function faultsOf(env: Record<string, string | undefined>): Record<string, strin
 
 describe('parseConfig', () => {
   it('takes a good environment, fills in the defaults and freezes the result', () => {
-    const config = parseConfig(good);
+    const config = parse(good);
     expect(config.PORT).toBe(3000);
     expect(config.OPS_SCRYPT_LOG_N).toBe(17);
     expect(config.INTEGRATIONS[0]).toMatchObject({
@@ -107,12 +110,12 @@ describe('parseConfig', () => {
   });
 
   it('ignores a variable that it does not know and that is of no integration', () => {
-    expect(parseConfig({ ...good, PORTS: 'http' })).toEqual(parseConfig(good));
+    expect(parse({ ...good, PORTS: 'http' })).toEqual(parse(good));
   });
 
   it('takes proxies by address, range and name, and an environment without an account for the console', () => {
     const { OPS_PASSWORD: _, ...rest } = good;
-    const config = parseConfig({ ...rest, TRUSTED_PROXIES: '10.0.0.0/8, ::1,loopback' });
+    const config = parse({ ...rest, TRUSTED_PROXIES: '10.0.0.0/8, ::1,loopback' });
     expect(config.TRUSTED_PROXIES).toEqual(['10.0.0.0/8', '::1', 'loopback']);
     expect(config.OPS_PASSWORD).toBeUndefined();
   });
@@ -174,7 +177,7 @@ describe('parseConfig', () => {
     expect(faultsOf({ ...good, [variable]: 'x' })).toEqual({
       [variable]: 'is no setting of an integration at byzantine',
     });
-    expect(() => parseConfig({ ...good, [variable]: '' })).not.toThrow();
+    expect(() => parse({ ...good, [variable]: '' })).not.toThrow();
   });
 
   it('takes one integration’s settings for no other’s, though their names begin alike', () => {
@@ -182,10 +185,10 @@ describe('parseConfig', () => {
       .filter(([variable]) => variable.startsWith('INTEGRATION_BYZANTINE_'))
       .map(([variable, value]) => [variable.replace('BYZANTINE', 'BYZANTINE_EU'), value]);
     const env = { ...good, INTEGRATIONS: 'byzantine,byzantine-eu', ...Object.fromEntries(ofOther) };
-    expect(parseConfig(env).INTEGRATIONS.map(({ name }) => name)).toEqual(['byzantine', 'byzantine-eu']);
+    expect(parse(env).INTEGRATIONS.map(({ name }) => name)).toEqual(['byzantine', 'byzantine-eu']);
     const misspelt = { ...env, INTEGRATION_BYZANTINE_EU_ATESTATION: 'direct' };
     // One that is not used now is none of our business.
-    expect(parseConfig({ ...misspelt, INTEGRATIONS: 'byzantine' }).INTEGRATIONS).toHaveLength(1);
+    expect(parse({ ...misspelt, INTEGRATIONS: 'byzantine' }).INTEGRATIONS).toHaveLength(1);
     expect(Object.keys(faultsOf(misspelt))).toEqual(['INTEGRATION_BYZANTINE_EU_ATESTATION']);
   });
 
@@ -204,7 +207,7 @@ describe('parseConfig', () => {
   const ARN = 'arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab';
 
   it('takes a key at KMS, and a second key of another kind', () => {
-    const [integration] = parseConfig({
+    const [integration] = parse({
       ...good,
       ...KMS,
       INTEGRATION_BYZANTINE_KMS_ENDPOINT: 'https://kms.internal/',

@@ -3,7 +3,12 @@ import { z } from 'zod';
 import { addresses, count, durationMs, parse, secret, url, type Faults } from './config-values.js';
 import { cheapHashes, productionFaults } from './production.js';
 import { databaseUrl, redisUrl } from './server-urls.js';
-import { parseIntegration, unknownVariables, type IntegrationConfig } from './integration-config.js';
+import {
+  parseIntegration,
+  unknownVariables,
+  type IntegrationConfig,
+  type ProviderSettings,
+} from './integration-config.js';
 
 /** A setting that cannot be used. Its message names every bad variable and never a secret's value. */
 export class ConfigError extends Error {
@@ -164,16 +169,22 @@ export const CONFIG = getConfigToken(CONFIG_NAMESPACE);
  * Reads and validates the whole environment.
  *
  * @param env `process.env`, or a test's own.
+ * @param providers that an integration may name.
  * @throws ConfigError that names every bad variable at once.
  */
-export function parseConfig(env: Record<string, string | undefined>): Config {
+export function parseConfig(
+  env: Record<string, string | undefined>,
+  providers: readonly ProviderSettings[],
+): Config {
   const faults: Faults = [];
   const settings = parse(environment, env, '', faults);
   // What is no list of names would be told as names of variables; it is told by its own name already.
   const names =
     settings?.INTEGRATIONS ?? environment.shape.INTEGRATIONS.safeParse(env['INTEGRATIONS']).data ?? [];
-  const integrations = names.map((name) => parseIntegration(name, env, faults)).filter((one) => one !== null);
-  faults.push(...unknownVariables(names, env));
+  const integrations = names
+    .map((name) => parseIntegration(name, env, providers, faults))
+    .filter((one) => one !== null);
+  faults.push(...unknownVariables(names, env, providers));
   if (settings) faults.push(...contradictions(settings));
   if (!settings || faults.length > 0) throw new ConfigError(faults);
   const config = Object.freeze({ ...settings, INTEGRATIONS: Object.freeze(integrations) });

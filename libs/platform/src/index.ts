@@ -7,12 +7,8 @@ export {
   type Config,
   type StoreConfig,
 } from './config.js';
-export type {
-  AuthProxyConfig,
-  ByzantineConfig,
-  IntegrationConfig,
-  TurnkeyApiConfig,
-} from './integration-config.js';
+export { count, origin } from './config-values.js';
+export type { IntegrationConfig, ProviderSettings } from './integration-config.js';
 export { faultsIn, fieldErrors, pointerOf } from './field-errors.js';
 export { createHttpApp } from './http.js';
 export { Health, type Finding, type HealthCheck, type HealthChecks } from './health.js';

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { Secret } from '#libs/kernel';
-import { origin, type Faults } from './config-values.js';
+import { origin, parse, type Faults } from './config-values.js';
 
 /** Where a signing key is, and the variable that says so, for error messages. */
 export type KeySource = LocalKeySource | RemoteKeySource;
@@ -22,11 +22,6 @@ export interface RemoteKeySource {
     endpoint?: string;
   };
   source: string;
-}
-
-export interface KeyConfig {
-  /** The first signs. Two while one takes the other's place. */
-  keys: readonly [KeySource, ...KeySource[]];
 }
 
 const KMS_ARN = /^arn:aws[a-z-]*:kms:([a-z0-9-]+):\d{12}:(key|alias)\/[A-Za-z0-9/_-]{1,250}$/;
@@ -57,8 +52,14 @@ const WAYS = ['PRIVATE_KEY', 'PRIVATE_KEY_FILE', 'KMS_KEY_ID'] as const;
 const SECOND = 'SECOND_';
 
 /** Reads the keys of an integration: the first, which it must have, and the second. @returns null where one is wrong. */
-export function readKeys(own: KeyEnvironment, prefix: string, faults: Faults): KeyConfig | null {
+export function readKeys(
+  env: Record<string, string | undefined>,
+  prefix: string,
+  faults: Faults,
+): KeySource[] | null {
   const before = faults.length;
+  const own = parse(z.object(keyEnvironment), env, prefix, faults);
+  if (!own) return null;
   const first = readKey(own, prefix, '', faults);
   if (!first && faults.length === before) {
     faults.push({
@@ -73,7 +74,7 @@ export function readKeys(own: KeyEnvironment, prefix: string, faults: Faults): K
     }
   }
   if (!first || faults.length > before) return null;
-  return { keys: second ? [first, second] : [first] };
+  return second ? [first, second] : [first];
 }
 
 function readKey(

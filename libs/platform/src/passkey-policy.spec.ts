@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { PROVIDERS } from '#libs/upstream';
 import { ConfigError, parseConfig } from './config.js';
 import type { PasskeyPolicy } from './passkey-policy.js';
 
@@ -25,7 +26,7 @@ const good = {
 const prefixed = (own: Record<string, string>) =>
   Object.fromEntries(Object.entries(own).map(([name, value]) => [PREFIX + name, value]));
 const policyOf = (own: Record<string, string>): PasskeyPolicy =>
-  parseConfig({ ...good, ...prefixed(own) }).INTEGRATIONS[0]!.passkeys;
+  parseConfig({ ...good, ...prefixed(own) }, PROVIDERS).INTEGRATIONS[0]!.passkeys;
 
 describe('the policy of an integration', () => {
   it('has a default for all but the relying party', () => {

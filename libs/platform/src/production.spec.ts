@@ -1,6 +1,7 @@
 import { createECDH, createPrivateKey, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
+import { PROVIDERS } from '#libs/upstream';
 import { ConfigError, parseConfig } from './config.js';
 
 const random = () => randomBytes(32).toString('base64');
@@ -25,7 +26,7 @@ const GOOD = {
 /** The variables that the boot stops at. */
 function refused(env: Record<string, string>): string[] {
   try {
-    parseConfig({ ...GOOD, ...env });
+    parseConfig({ ...GOOD, ...env }, PROVIDERS);
     return [];
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;

@@ -69,7 +69,7 @@ export function productionFaults(config: Config): Faults {
     if (DEVELOPMENT.test(words(passwordIn(config[variable])))) refuse(variable, 'has a development password');
   }
   for (const integration of config.INTEGRATIONS) {
-    for (const key of 'keys' in integration ? integration.keys : []) {
+    for (const key of integration.keys) {
       if ('privateKey' in key && isKnown(key.privateKey.reveal())) {
         refuse(key.source, 'is a development key that anybody knows');
       }

@@ -4,8 +4,11 @@ import { Logger } from 'nestjs-pino';
 import { CONFIG, ConfigError, parseConfig, type Config } from './config.js';
 import { crashWithoutSecrets } from './crash.js';
 import { Health } from './health.js';
+import type { ProviderSettings } from './integration-config.js';
 
 export interface Serving {
+  /** The kinds of provider that an integration may name. */
+  providers: readonly ProviderSettings[];
   /** Builds the app, once the configuration is known to be good. */
   create(config: Config): Promise<NestFastifyApplication>;
   port(config: Config): number;
@@ -17,9 +20,9 @@ export interface Serving {
  * Runs an app until it is told to stop. `SIGTERM` and `SIGINT` drain it: not ready first, then nothing new, what
  * runs is finished, exit 0; with a hard deadline for what will not end.
  */
-export async function serve({ create, port, started }: Serving): Promise<void> {
+export async function serve({ providers, create, port, started }: Serving): Promise<void> {
   crashWithoutSecrets();
-  const config = configOrExit();
+  const config = configOrExit(providers);
   let app: NestFastifyApplication;
   try {
     app = await create(config);
@@ -47,9 +50,9 @@ async function stop(app: NestFastifyApplication): Promise<void> {
 }
 
 /** A bad value stops the boot and names its variable, before anything else is touched. */
-function configOrExit(): Config {
+function configOrExit(providers: readonly ProviderSettings[]): Config {
   try {
-    return parseConfig(process.env);
+    return parseConfig(process.env, providers);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     process.stderr.write(`gangway did not start: ${error.message}\n`);

@@ -1,4 +1,5 @@
 import { parseConfig, type Config } from '#libs/platform';
+import { PROVIDERS } from '#libs/upstream';
 import { testDatabaseEnv } from './test-database.js';
 import { testQueuePrefix, testRedisUrl } from './test-redis.js';
 
@@ -24,7 +25,7 @@ export const TEST_ENV: Readonly<Record<string, string>> = {
 
 /** The settings of a test that needs no server. */
 export function testConfig(env: Record<string, string> = {}): Config {
-  return parseConfig({ ...TEST_ENV, ...env });
+  return parseConfig({ ...TEST_ENV, ...env }, PROVIDERS);
 }
 
 /**

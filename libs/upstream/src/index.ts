@@ -1,6 +1,7 @@
 export { CALLS, CallEnds, type CallName, type Failures, type TroubleName } from './call-ends.js';
 export type { BreakerState } from './guarded-provider.js';
 export { Integrations, type Integration } from './integrations.js';
+export { PROVIDERS, findProvider, type ProviderKind } from './providers.js';
 export {
   FAILURE_CLASSES,
   UpstreamError,
@@ -20,7 +21,6 @@ export {
   type OtpChoice,
   type OtpProof,
   type ParsedSubject,
-  type ProviderKind,
   type SentOtp,
   type Subject,
   type UpstreamProvider,

@@ -1,8 +1,5 @@
 import type { Secret } from '#libs/kernel';
 
-/** The kinds of upstream. */
-export type ProviderKind = 'byzantine' | 'turnkey' | 'turnkey-auth-proxy';
-
 /** Whom an onboarding is for, in the provider's own ids. JSON, free of secrets. */
 export type Subject = Readonly<Record<string, unknown>>;
 
@@ -118,7 +115,7 @@ export type Custody = (typeof CUSTODIES)[number];
  * it resolves only on a whole and well-shaped 2xx and throws an `UpstreamError` otherwise.
  */
 export interface UpstreamProvider {
-  readonly kind: ProviderKind;
+  readonly kind: string;
   /** Who holds the key of the user's session: upstream, this service, or the user's device. */
   readonly custody: Custody;
 

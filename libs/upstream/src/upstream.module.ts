@@ -3,17 +3,14 @@ import { Logger, Module } from '@nestjs/common';
 import { CLOCK, type Clock } from '#libs/kernel';
 import { CONFIG, type Config, type IntegrationConfig } from '#libs/platform';
 import { openSigner } from '#libs/signing';
-import { ByzantineProvider } from './byzantine/byzantine.provider.js';
-import { ClockSkew, type SkewLimits } from './clock-skew.js';
+import { ClockSkew } from './clock-skew.js';
 import { ClockWatch } from './clock-watch.js';
 import { GuardedProvider } from './guarded-provider.js';
 import { UpstreamHttpClient } from './http-client.js';
-import { Integrations } from './integrations.js';
+import { Integrations, type Integration } from './integrations.js';
+import { findProvider } from './providers.js';
 import { SigningKeys } from './signing-keys.js';
 import { UpstreamHealth } from './upstream-health.js';
-import { AuthProxyProvider } from './turnkey/auth-proxy.provider.js';
-import { TurnkeyProvider, type TurnkeyParts } from './turnkey/turnkey.provider.js';
-import type { UpstreamProvider } from './upstream-provider.js';
 
 /** Builds one provider per configured integration. */
 @Module({
@@ -28,19 +25,7 @@ import type { UpstreamProvider } from './upstream-provider.js';
       useFactory: async (config: Config, http: UpstreamHttpClient, clock: Clock) =>
         new Integrations(
           await Promise.all(
-            config.INTEGRATIONS.map(async (integration) => {
-              const skew = new ClockSkew(clock, skewLimits(integration, config));
-              const { name } = integration;
-              const keys = await openKeys(integration, config);
-              const provider = providerOf(integration, keys, { http, clock, skew });
-              return {
-                name,
-                provider: new GuardedProvider(provider, config, clock),
-                config: integration,
-                skew,
-                keys,
-              };
-            }),
+            config.INTEGRATIONS.map((integration) => connect(integration, { config, http, clock })),
           ),
         ),
     },
@@ -49,13 +34,36 @@ import type { UpstreamProvider } from './upstream-provider.js';
 })
 export class UpstreamModule {}
 
+interface Means {
+  config: Config;
+  http: UpstreamHttpClient;
+  clock: Clock;
+}
+
+async function connect(integration: IntegrationConfig, { config, http, clock }: Means): Promise<Integration> {
+  // The configuration takes no other kind.
+  const definition = findProvider(integration.provider)!;
+  const keys = await openKeys(integration, config);
+  const skew = new ClockSkew(clock, {
+    warnMs: config.CLOCK_SKEW_WARN_MS,
+    stopMs: definition.limitsSignatureAge ? config.CLOCK_SKEW_STOP_MS : Infinity,
+  });
+  const provider = definition.create(integration, { http, clock, skew, ...(keys && { keys }) });
+  return {
+    name: integration.name,
+    provider: new GuardedProvider(provider, config, clock),
+    config: integration,
+    skew,
+    keys,
+  };
+}
+
 /** @throws Error naming the variable of a bad key, or of a second key that is the first. */
-async function openKeys(integration: IntegrationConfig, config: Config): Promise<SigningKeys | null> {
-  if (!('keys' in integration)) return null;
-  const { name } = integration;
-  const signers = await Promise.all(integration.keys.map(openSigner));
+async function openKeys({ name, keys }: IntegrationConfig, config: Config): Promise<SigningKeys | null> {
+  if (keys.length === 0) return null;
+  const signers = await Promise.all(keys.map(openSigner));
   if (signers[1] && signers[1].publicKeyCompressedHex === signers[0]!.publicKeyCompressedHex) {
-    throw new Error(`${integration.keys[1]!.source} is the same key as ${integration.keys[0].source}`);
+    throw new Error(`${keys[1]!.source} is the same key as ${keys[0]!.source}`);
   }
   const logger = new Logger(SigningKeys.name);
   return new SigningKeys(signers, {
@@ -63,25 +71,4 @@ async function openKeys(integration: IntegrationConfig, config: Config): Promise
     changed: ({ from, to }) =>
       logger.warn(`${name} refuses the key ${from} and takes the key ${to}, which is used first from now on`),
   });
-}
-
-/** Only Byzantine limits a signature to a minute. For other providers, a clock distance is shown and stops nothing. */
-const skewLimits = ({ provider }: IntegrationConfig, config: Config): SkewLimits => ({
-  warnMs: config.CLOCK_SKEW_WARN_MS,
-  stopMs: provider === 'byzantine' ? config.CLOCK_SKEW_STOP_MS : Infinity,
-});
-
-function providerOf(
-  integration: IntegrationConfig,
-  keys: SigningKeys | null,
-  parts: TurnkeyParts,
-): UpstreamProvider {
-  switch (integration.provider) {
-    case 'byzantine':
-      return new ByzantineProvider(integration, keys!, parts.http, parts.clock, parts.skew);
-    case 'turnkey':
-      return new TurnkeyProvider(integration, keys!, parts);
-    case 'turnkey-auth-proxy':
-      return new AuthProxyProvider(integration, parts);
-  }
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ProblemError, Secret, type Clock } from '#libs/kernel';
-import { fieldErrors, shownMember, type ByzantineConfig } from '#libs/platform';
+import { fieldErrors, shownMember, type IntegrationConfig } from '#libs/platform';
 import { signByzantineRequest } from '#libs/signing';
 import { commonFailure, failureOf, parseJson, wholeJson } from '../http-answer.js';
 import type { HttpAnswer, UpstreamHttpClient } from '../http-client.js';
@@ -40,7 +40,7 @@ export class ByzantineProvider implements UpstreamProvider {
   readonly custody = 'provider';
 
   constructor(
-    private readonly integration: Pick<ByzantineConfig, 'name' | 'baseUrl'>,
+    private readonly integration: Pick<IntegrationConfig, 'name' | 'baseUrl'>,
     private readonly keys: SigningKeys,
     private readonly http: UpstreamHttpClient,
     private readonly clock: Clock,

@@ -1,11 +1,11 @@
 import { z } from 'zod';
-import type { AuthProxyConfig } from '#libs/platform';
 import type { ClockSkew } from '../clock-skew.js';
 import { wholeJson } from '../http-answer.js';
 import type { UpstreamHttpClient } from '../http-client.js';
 import { opaqueId, opaqueText } from '../opaque.js';
 import type { OneTry } from '../one-try.js';
 import { refusalOf, type Asked } from './refusal.js';
+import type { AuthProxyIntegration } from './settings.js';
 import { isSuccess, read } from './turnkey-api.js';
 
 /** Ten years: an instant that is further off may be none. */
@@ -44,7 +44,7 @@ export interface FromBrowser {
  */
 export class AuthProxyApi {
   constructor(
-    private readonly integration: Pick<AuthProxyConfig, 'name' | 'authProxyUrl' | 'authProxyConfigId'>,
+    private readonly integration: Pick<AuthProxyIntegration, 'name' | 'authProxyUrl' | 'authProxyConfigId'>,
     private readonly http: UpstreamHttpClient,
     private readonly skew: ClockSkew,
     /** Of the integration, for every call that has none of its own: a list of origins may refuse one without. */

@@ -1,5 +1,5 @@
-import type { AuthProxyConfig } from '#libs/platform';
 import { turnkeyVerifier } from '#libs/signing';
+import type { ProviderParts } from '../define-provider.js';
 import { UpstreamError } from '../upstream-error.js';
 import type {
   Call,
@@ -29,25 +29,11 @@ import {
   type AuthProxyChoice,
 } from './otp-choice.js';
 import { PasskeySteps } from './passkey-steps.js';
+import type { AuthProxyIntegration } from './settings.js';
 import { TokenCheck } from './token-check.js';
 import { TurnkeyApi } from './turnkey-api.js';
-import type { TurnkeyParts } from './turnkey.provider.js';
 import { keyOfContact, parseTurnkeySubject, turnkeySubject } from './turnkey-subject.js';
 import { verifyBy } from './verification.js';
-
-/** What the provider is told of its integration. */
-export type AuthProxyIntegration = Pick<
-  AuthProxyConfig,
-  | 'name'
-  | 'baseUrl'
-  | 'custody'
-  | 'organizationId'
-  | 'signerPublicKey'
-  | 'notarizerPublicKey'
-  | 'authProxyUrl'
-  | 'authProxyConfigId'
-  | 'otpDefaults'
->;
 
 /**
  * Turnkey without a key of the parent organization: codes and sessions by the Auth Proxy, passkeys by the public API
@@ -65,7 +51,7 @@ export class AuthProxyProvider implements UpstreamProvider {
   /** @throws Error naming the integration where its defaults of a code are not good. */
   constructor(
     private readonly integration: AuthProxyIntegration,
-    private readonly parts: TurnkeyParts,
+    private readonly parts: ProviderParts,
   ) {
     const { name, custody, organizationId: parentId, otpDefaults } = integration;
     const { http, clock, skew } = parts;

@@ -1,9 +1,6 @@
 import { z } from 'zod';
-import type { Clock } from '#libs/kernel';
-import type { TurnkeyApiConfig } from '#libs/platform';
 import { turnkeyVerifier } from '#libs/signing';
-import type { ClockSkew } from '../clock-skew.js';
-import type { UpstreamHttpClient } from '../http-client.js';
+import type { ProviderParts } from '../define-provider.js';
 import { opaqueId, opaqueText } from '../opaque.js';
 import type { SigningKeys } from '../signing-keys.js';
 import type {
@@ -32,33 +29,12 @@ import {
 } from './otp-choice.js';
 import { PasskeySteps } from './passkey-steps.js';
 import { parentStamper } from './session-keys.js';
+import type { TurnkeyIntegration } from './settings.js';
 import { TokenCheck } from './token-check.js';
 import { TurnkeyApi, type Stamper } from './turnkey-api.js';
 import { TurnkeyLogin } from './turnkey-login.js';
 import { keyOfContact, parseTurnkeySubject, turnkeySubject } from './turnkey-subject.js';
 import { verifyBy } from './verification.js';
-
-/** What the provider is told of its integration. */
-export type TurnkeyIntegration = Pick<
-  TurnkeyApiConfig,
-  | 'name'
-  | 'baseUrl'
-  | 'custody'
-  | 'organizationId'
-  | 'signerPublicKey'
-  | 'notarizerPublicKey'
-  | 'appName'
-  | 'initOtp'
-  | 'otpDefaults'
-  | 'sessionLifeS'
->;
-
-/** What every provider works with. */
-export interface TurnkeyParts {
-  http: UpstreamHttpClient;
-  clock: Clock;
-  skew: ClockSkew;
-}
 
 const sent = z.object({ otpId: opaqueId });
 const sentWithBundle = sent.extend({ otpEncryptionTargetBundle: opaqueText });
@@ -82,7 +58,7 @@ export class TurnkeyProvider implements UpstreamProvider {
   constructor(
     private readonly integration: TurnkeyIntegration,
     keys: SigningKeys,
-    private readonly parts: TurnkeyParts,
+    private readonly parts: ProviderParts,
   ) {
     const { name, custody, organizationId: parentId, sessionLifeS, otpDefaults } = integration;
     const { http, clock, skew } = parts;

@@ -1,0 +1,47 @@
+import type { z } from 'zod';
+import type { Clock } from '#libs/kernel';
+import type { IntegrationConfig, ProviderSettings } from '#libs/platform';
+import type { ClockSkew } from './clock-skew.js';
+import type { UpstreamHttpClient } from './http-client.js';
+import type { SigningKeys } from './signing-keys.js';
+import type { UpstreamProvider } from './upstream-provider.js';
+
+/** What every provider works with. */
+export interface ProviderParts {
+  http: UpstreamHttpClient;
+  clock: Clock;
+  skew: ClockSkew;
+}
+
+/** What a provider works with whose requests a key of ours signs. */
+export interface SigningParts extends ProviderParts {
+  keys: SigningKeys;
+}
+
+/** All that the service knows of one kind of provider. */
+export interface Provider extends ProviderSettings {
+  /** Whether its signatures are good for a short time only: no step is sent while the clocks are apart. */
+  limitsSignatureAge: boolean;
+  /** @throws Error that names the variable of a setting which the provider cannot use. */
+  create(integration: IntegrationConfig, parts: ProviderParts): UpstreamProvider;
+}
+
+interface Definition<Kind extends string, Settings extends z.ZodObject, Signs extends boolean>
+  extends Provider {
+  kind: Kind;
+  settings: Settings;
+  signs: Signs;
+  create(
+    integration: IntegrationConfig & z.output<Settings>,
+    parts: Signs extends true ? SigningParts : ProviderParts,
+  ): UpstreamProvider;
+}
+
+/** Types `create` by the settings and the keys that the configuration reads for this kind. */
+export const defineProvider = <
+  const Kind extends string,
+  Settings extends z.ZodObject,
+  const Signs extends boolean,
+>(
+  definition: Definition<Kind, Settings, Signs>,
+) => definition;
