@@ -2,7 +2,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
 import { z } from 'zod';
-import { RETRY_LAW } from '#libs/onboarding';
+import { PROVIDERS } from '#libs/upstream';
 import { withPolicy } from './page-policy.js';
 
 /** The document is made from the routes and their schemas; docs/openapi.json is its committed copy. */
@@ -34,8 +34,9 @@ export function openApiDocument(app: NestFastifyApplication): OpenAPIObject {
     },
   });
   mend(document);
-  // What may be retried is part of the interface: the same table that the service runs by.
-  return Object.assign(document, { 'x-retry-safety': RETRY_LAW });
+  // What may be retried is part of the interface: the same tables that the service runs by.
+  const laws = Object.fromEntries(PROVIDERS.map(({ kind, law }) => [kind, law]));
+  return Object.assign(document, { 'x-retry-safety': laws });
 }
 
 /** Swagger takes every body for required, and gives every answer one type; problems have their own (RFC 9457 §3). */

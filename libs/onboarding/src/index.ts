@@ -24,7 +24,7 @@ export { notFound } from './ownership.js';
 export { Bindings, NOW, SqlValue, columnsOf, fromNow, sql, type Patch } from './statement.js';
 export { Reseal, type KeyUse } from './reseal.js';
 export { Retention } from './retention.js';
-export { RETRY_LAW, repeatsEffect } from './retry-law.js';
+export { repeatsEffect } from './retry-law.js';
 export { StepHandler } from './step.handler.js';
 export { StepOutcome, throwIfRefused } from './step-outcome.js';
 export { Steps, type Step, type StepEnd, type SubjectRef } from './step.js';

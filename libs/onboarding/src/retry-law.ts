@@ -1,103 +1,15 @@
-import type { FailureClass, ProviderKind } from '#libs/upstream';
-import { STEPS, type StepName } from './machine.js';
+import { findProvider, type FailureClass, type Rule } from '#libs/upstream';
+import type { StepName } from './machine.js';
 
 /**
- * What may be retried, when, and what a lost answer means: the heart of the service, as data.
+ * Applies the law of each provider: what may be retried, when, and what a lost answer means. The heart of the service.
  *
- * The upstream has no idempotency key and no way to ask what became of a call. So each end of a call has its
- * answer here, and nowhere else; docs/retry-law.md explains the cells.
+ * An upstream may have no idempotency key and no way to ask what became of a call. So each end of a call has its answer
+ * in the provider's table, and nowhere else; docs/retry-law.md explains the cells.
  */
-export interface Rule {
-  /** How many more calls this class allows within one submission; null where only time and budgets bound it. */
-  retries: number | null;
-  /** `backoff`: jittered. `as_told`: no sooner than `Retry-After`. `cooldown`: no sooner than a resend may be. */
-  wait: 'backoff' | 'as_told' | 'cooldown';
-  /** What it means when no retry is left, or none could end in time. */
-  otherwise: 'give_up' | 'deadline' | 'outcome_unknown' | 'rejected' | 'park';
-}
-
-type StepLaw = Readonly<Record<FailureClass, Rule>>;
-
-const retry = (retries: number | null, wait: Rule['wait'], otherwise: Rule['otherwise']): Rule => ({
-  retries,
-  wait,
-  otherwise,
-});
-const rejected: Rule = { retries: 0, wait: 'backoff', otherwise: 'rejected' };
-const park: Rule = { retries: 0, wait: 'backoff', otherwise: 'park' };
-
-/** For a provider that has no idempotency and no read-back: every lost answer stays a doubt. */
-const BYZANTINE: Readonly<Record<StepName, StepLaw>> = {
-  'init-otp': {
-    not_sent: retry(null, 'backoff', 'give_up'),
-    throttled: retry(null, 'as_told', 'give_up'),
-    // Each try may send a mail and counts as a send, so that the subject's budget is the bound.
-    unavailable: retry(null, 'backoff', 'give_up'),
-    no_answer: retry(1, 'cooldown', 'give_up'),
-    rejected,
-    rejected_unclear: rejected,
-    misconfigured: park,
-  },
-  'verify-otp': {
-    not_sent: retry(null, 'backoff', 'deadline'),
-    throttled: retry(null, 'as_told', 'deadline'),
-    unavailable: retry(2, 'backoff', 'outcome_unknown'),
-    no_answer: retry(0, 'backoff', 'outcome_unknown'),
-    rejected,
-    rejected_unclear: rejected,
-    misconfigured: park,
-  },
-  'create-authenticators': {
-    not_sent: retry(null, 'backoff', 'deadline'),
-    throttled: retry(null, 'as_told', 'deadline'),
-    unavailable: retry(4, 'backoff', 'outcome_unknown'),
-    no_answer: retry(1, 'backoff', 'outcome_unknown'),
-    rejected,
-    rejected_unclear: rejected,
-    misconfigured: park,
-  },
-};
-
-/**
- * For a provider that takes the same bytes for the same request: what was lost is repeated until it is told, and
- * what the repeat is told is what became of it.
- */
-const replayed = (otherwise: Rule['otherwise']): StepLaw => ({
-  not_sent: retry(null, 'backoff', otherwise === 'give_up' ? 'give_up' : 'deadline'),
-  throttled: retry(null, 'as_told', otherwise === 'give_up' ? 'give_up' : 'deadline'),
-  unavailable: retry(null, 'backoff', otherwise),
-  no_answer: retry(null, 'backoff', otherwise),
-  rejected,
-  rejected_unclear: rejected,
-  misconfigured: park,
-});
-
-const TURNKEY: Readonly<Record<StepName, StepLaw>> = {
-  'init-otp': replayed('give_up'),
-  'verify-otp': replayed('outcome_unknown'),
-  'create-authenticators': replayed('outcome_unknown'),
-};
-
-export const RETRY_LAW = {
-  byzantine: BYZANTINE,
-  turnkey: TURNKEY,
-  // The proxy makes its activities itself, so a repeat is another one; passkeys go past it.
-  'turnkey-auth-proxy': {
-    'init-otp': BYZANTINE['init-otp'],
-    'verify-otp': BYZANTINE['verify-otp'],
-    'create-authenticators': TURNKEY['create-authenticators'],
-  },
-} as const satisfies Record<ProviderKind, Record<StepName, StepLaw>>;
-
-/** Steps that upstream does once, however often it is sent the same bytes. */
-const REPLAYABLE: Readonly<Record<ProviderKind, readonly StepName[]>> = {
-  byzantine: [],
-  turnkey: STEPS,
-  'turnkey-auth-proxy': ['create-authenticators'],
-};
 
 export const isReplayable = (provider: string, step: StepName): boolean =>
-  REPLAYABLE[provider as ProviderKind]?.includes(step) ?? false;
+  findProvider(provider)?.replayable.includes(step) ?? false;
 
 /** An attempt that repeats one which may have had its effect, and cannot have it twice: nothing is charged for it. */
 export const repeatsEffect = (
@@ -168,7 +80,7 @@ export function decide(at: Circumstances, timing: Timing, random: number): Decis
 }
 
 export function ruleOf(provider: string, step: StepName, failure: FailureClass): Rule {
-  const law = RETRY_LAW[provider as keyof typeof RETRY_LAW];
+  const law = findProvider(provider)?.law;
   if (!law) throw new Error(`the retry law has no table for provider "${provider}"`);
   return law[step][failure];
 }

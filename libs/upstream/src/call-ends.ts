@@ -1,9 +1,6 @@
 import type { Clock } from '#libs/kernel';
 import type { FailureClass, UpstreamError } from './upstream-error.js';
-
-/** The calls to an integration: the steps, and the probe. */
-export const CALLS = ['init-otp', 'verify-otp', 'create-authenticators', 'probe'] as const;
-export type CallName = (typeof CALLS)[number];
+import type { CallName } from './upstream-provider.js';
 
 /** The name of the calls that fail, or `access` if upstream refuses our key or clock for all calls. */
 export type TroubleName = CallName | 'access';

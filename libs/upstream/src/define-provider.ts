@@ -3,8 +3,9 @@ import type { Clock } from '#libs/kernel';
 import type { IntegrationConfig, ProviderSettings } from '#libs/platform';
 import type { ClockSkew } from './clock-skew.js';
 import type { UpstreamHttpClient } from './http-client.js';
+import type { RetryLaw } from './retry-law.js';
 import type { SigningKeys } from './signing-keys.js';
-import type { UpstreamProvider } from './upstream-provider.js';
+import type { StepCall, UpstreamProvider } from './upstream-provider.js';
 
 /** What every provider works with. */
 export interface ProviderParts {
@@ -22,12 +23,18 @@ export interface SigningParts extends ProviderParts {
 export interface Provider extends ProviderSettings {
   /** Whether its signatures are good for a short time only: no step is sent while the clocks are apart. */
   limitsSignatureAge: boolean;
+  law: RetryLaw;
+  /** Steps that upstream does once, however often it is sent the same bytes. */
+  replayable: readonly StepCall[];
   /** @throws Error that names the variable of a setting which the provider cannot use. */
   create(integration: IntegrationConfig, parts: ProviderParts): UpstreamProvider;
 }
 
-interface Definition<Kind extends string, Settings extends z.ZodObject, Signs extends boolean>
-  extends Provider {
+interface Definition<
+  Kind extends string,
+  Settings extends z.ZodObject,
+  Signs extends boolean,
+> extends Provider {
   kind: Kind;
   settings: Settings;
   signs: Signs;

@@ -1,12 +1,13 @@
 import CircuitBreaker from 'opossum';
 import type { Clock } from '#libs/kernel';
 import type { Config } from '#libs/platform';
-import { CallEnds, type CallName } from './call-ends.js';
+import { CallEnds } from './call-ends.js';
 import { KeyOrSubject } from './key-or-subject.js';
 import { UpstreamError } from './upstream-error.js';
 import type {
   Call,
   CallLimits,
+  CallName,
   DeviceRequest,
   DeviceSigning,
   Grant,

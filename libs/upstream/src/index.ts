@@ -1,6 +1,7 @@
-export { CALLS, CallEnds, type CallName, type Failures, type TroubleName } from './call-ends.js';
+export { CallEnds, type Failures, type TroubleName } from './call-ends.js';
 export type { BreakerState } from './guarded-provider.js';
 export { Integrations, type Integration } from './integrations.js';
+export type { Rule } from './retry-law.js';
 export { PROVIDERS, findProvider, type ProviderKind } from './providers.js';
 export {
   FAILURE_CLASSES,

@@ -1,5 +1,9 @@
 import type { Secret } from '#libs/kernel';
 
+/** A step, as a call upstream. */
+export type StepCall = 'init-otp' | 'verify-otp' | 'create-authenticators';
+export type CallName = StepCall | 'probe';
+
 /** Whom an onboarding is for, in the provider's own ids. JSON, free of secrets. */
 export type Subject = Readonly<Record<string, unknown>>;
 

@@ -1,11 +1,33 @@
 import { defineProvider } from '../define-provider.js';
+import { REFUSED, retry } from '../retry-law.js';
 import { AuthProxyProvider } from './auth-proxy.provider.js';
+import { replayed } from './replayed.js';
 import { authProxySettings } from './settings.js';
 
+/** Turnkey by its Auth Proxy, which makes its activities itself: a repeat is another one. Passkeys go past it. */
 export const authProxy = defineProvider({
   kind: 'turnkey-auth-proxy',
   signs: false,
   settings: authProxySettings,
   limitsSignatureAge: false,
+  law: {
+    'init-otp': {
+      not_sent: retry(null, 'backoff', 'give_up'),
+      throttled: retry(null, 'as_told', 'give_up'),
+      // Each try may send a mail and counts as a send, so that the subject's budget is the bound.
+      unavailable: retry(null, 'backoff', 'give_up'),
+      no_answer: retry(1, 'cooldown', 'give_up'),
+      ...REFUSED,
+    },
+    'verify-otp': {
+      not_sent: retry(null, 'backoff', 'deadline'),
+      throttled: retry(null, 'as_told', 'deadline'),
+      unavailable: retry(2, 'backoff', 'outcome_unknown'),
+      no_answer: retry(0, 'backoff', 'outcome_unknown'),
+      ...REFUSED,
+    },
+    'create-authenticators': replayed('outcome_unknown'),
+  },
+  replayable: ['create-authenticators'],
   create: (integration, parts) => new AuthProxyProvider(integration, parts),
 });

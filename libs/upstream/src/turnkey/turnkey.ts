@@ -1,11 +1,19 @@
 import { defineProvider } from '../define-provider.js';
+import { replayed } from './replayed.js';
 import { turnkeySettings } from './settings.js';
 import { TurnkeyProvider } from './turnkey.provider.js';
 
+/** Turnkey by its public API, which takes the same bytes for the same activity. */
 export const turnkey = defineProvider({
   kind: 'turnkey',
   signs: true,
   settings: turnkeySettings,
   limitsSignatureAge: false,
+  law: {
+    'init-otp': replayed('give_up'),
+    'verify-otp': replayed('outcome_unknown'),
+    'create-authenticators': replayed('outcome_unknown'),
+  },
+  replayable: ['init-otp', 'verify-otp', 'create-authenticators'],
   create: (integration, { keys, ...parts }) => new TurnkeyProvider(integration, keys, parts),
 });
