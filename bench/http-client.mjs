@@ -84,7 +84,7 @@ function dispatch(pool, config) {
 
 /** The service's own client, as it was built last. */
 async function ownClient() {
-  const built = new URL('../dist/libs/upstream/src/http-client.js', import.meta.url);
+  const built = new URL('../dist/libs/upstream/src/transport/http-client.js', import.meta.url);
   if (!existsSync(built)) return null;
   await import('reflect-metadata');
   const { UpstreamHttpClient } = await import(built);

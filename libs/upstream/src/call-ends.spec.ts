@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { CallEnds } from './call-ends.js';
-import { FAILURE_CLASSES, UpstreamError, type FailureClass } from './upstream-error.js';
-import type { CallName } from './upstream-provider.js';
+import { FAILURE_CLASSES, UpstreamError, type FailureClass } from './port/upstream-error.js';
+import type { CallName } from './port/upstream-provider.js';
 
 let now: number;
 let ends: CallEnds;

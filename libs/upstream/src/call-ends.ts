@@ -1,6 +1,6 @@
 import type { Clock } from '#libs/kernel';
-import type { FailureClass, UpstreamError } from './upstream-error.js';
-import type { CallName } from './upstream-provider.js';
+import type { FailureClass, UpstreamError } from './port/upstream-error.js';
+import type { CallName } from './port/upstream-provider.js';
 
 /** The name of the calls that fail, or `access` if upstream refuses our key or clock for all calls. */
 export type TroubleName = CallName | 'access';

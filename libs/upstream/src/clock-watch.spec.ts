@@ -6,14 +6,14 @@ import { Secret, systemClock } from '#libs/kernel';
 import { parsePrivateKey } from '#libs/signing';
 import { aCall, testConfig, until } from '#libs/testing';
 import { ByzantineProvider } from './byzantine/byzantine.provider.js';
-import { ClockSkew } from './clock-skew.js';
+import { ClockSkew } from './transport/clock-skew.js';
 import { ClockWatch } from './clock-watch.js';
 import { endOf } from './fixtures/end-of.js';
 import { answering, RawServer } from './fixtures/raw-server.js';
 import { GuardedProvider } from './guarded-provider.js';
-import { UpstreamHttpClient } from './http-client.js';
+import { UpstreamHttpClient } from './transport/http-client.js';
 import { Integrations } from './integrations.js';
-import { SigningKeys } from './signing-keys.js';
+import { SigningKeys } from './transport/signing-keys.js';
 
 const keys = new SigningKeys([parsePrivateKey(new Secret('01'.repeat(32)), 'SPEC')]);
 const config = testConfig({ PROBE_EVERY_MS: '20' });

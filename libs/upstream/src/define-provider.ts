@@ -1,11 +1,11 @@
 import type { z } from 'zod';
 import type { Clock } from '#libs/kernel';
 import type { IntegrationConfig, ProviderSettings } from '#libs/platform';
-import type { ClockSkew } from './clock-skew.js';
-import type { UpstreamHttpClient } from './http-client.js';
-import type { RetryLaw } from './retry-law.js';
-import type { SigningKeys } from './signing-keys.js';
-import type { StepCall, UpstreamProvider } from './upstream-provider.js';
+import type { ClockSkew } from './transport/clock-skew.js';
+import type { UpstreamHttpClient } from './transport/http-client.js';
+import type { RetryLaw } from './port/retry-law.js';
+import type { SigningKeys } from './transport/signing-keys.js';
+import type { StepCall, UpstreamProvider } from './port/upstream-provider.js';
 
 /** What every provider works with. */
 export interface ProviderParts {

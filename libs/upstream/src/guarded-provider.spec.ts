@@ -2,8 +2,8 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { systemClock } from '#libs/kernel';
 import { aCall, until } from '#libs/testing';
 import { GuardedProvider } from './guarded-provider.js';
-import { UpstreamError, type FailureClass } from './upstream-error.js';
-import type { SentOtp, UpstreamProvider } from './upstream-provider.js';
+import { UpstreamError, type FailureClass } from './port/upstream-error.js';
+import type { SentOtp, UpstreamProvider } from './port/upstream-provider.js';
 
 const call = aCall();
 const evidence = { bytesSent: true, headersSeen: true, status: 500, durationMs: 1 };

@@ -3,7 +3,7 @@ import type { Clock } from '#libs/kernel';
 import type { Config } from '#libs/platform';
 import { CallEnds } from './call-ends.js';
 import { KeyOrSubject } from './key-or-subject.js';
-import { UpstreamError } from './upstream-error.js';
+import { UpstreamError } from './port/upstream-error.js';
 import type {
   Call,
   CallLimits,
@@ -19,7 +19,7 @@ import type {
   SentOtp,
   Subject,
   UpstreamProvider,
-} from './upstream-provider.js';
+} from './port/upstream-provider.js';
 
 export type BreakerState = 'closed' | 'half_open' | 'open';
 

@@ -1,7 +1,7 @@
-export { CallEnds, type Failures, type TroubleName } from './call-ends.js';
+export type { Failures, TroubleName } from './call-ends.js';
 export type { BreakerState } from './guarded-provider.js';
 export { Integrations, type Integration } from './integrations.js';
-export type { Rule } from './retry-law.js';
+export type { Rule } from './port/retry-law.js';
 export { PROVIDERS, findProvider, type ProviderKind } from './providers.js';
 export {
   FAILURE_CLASSES,
@@ -9,21 +9,19 @@ export {
   type CallEvidence,
   type FailureClass,
   type RejectionReason,
-} from './upstream-error.js';
-export {
-  AUTHENTICATOR_TRANSPORTS,
-  type AuthenticatorTransport,
-  type Call,
-  type Custody,
-  type DeviceRequest,
-  type DeviceSigning,
-  type Grant,
-  type NewAuthenticator,
-  type OtpChoice,
-  type OtpProof,
-  type ParsedSubject,
-  type SentOtp,
-  type Subject,
-  type UpstreamProvider,
-} from './upstream-provider.js';
+} from './port/upstream-error.js';
+export type {
+  AuthenticatorTransport,
+  Call,
+  DeviceRequest,
+  DeviceSigning,
+  Grant,
+  NewAuthenticator,
+  OtpChoice,
+  OtpProof,
+  ParsedSubject,
+  SentOtp,
+  Subject,
+  UpstreamProvider,
+} from './port/upstream-provider.js';
 export { UpstreamModule } from './upstream.module.js';

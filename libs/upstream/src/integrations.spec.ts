@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { Integrations, type Integration } from './integrations.js';
-import { SigningKeys } from './signing-keys.js';
+import { SigningKeys } from './transport/signing-keys.js';
 
 const one = { name: 'byzantine' } as Integration;
 const other = { name: 'other' } as Integration;

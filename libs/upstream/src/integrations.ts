@@ -1,8 +1,8 @@
 import type { OnApplicationShutdown } from '@nestjs/common';
 import type { IntegrationConfig } from '#libs/platform';
-import type { ClockSkew } from './clock-skew.js';
+import type { ClockSkew } from './transport/clock-skew.js';
 import type { GuardedProvider } from './guarded-provider.js';
-import type { SigningKeys } from './signing-keys.js';
+import type { SigningKeys } from './transport/signing-keys.js';
 
 export interface Integration {
   name: string;

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { aCall } from '#libs/testing';
 import { endOf } from './fixtures/end-of.js';
 import { KeyOrSubject } from './key-or-subject.js';
-import { UpstreamError } from './upstream-error.js';
+import { UpstreamError } from './port/upstream-error.js';
 
 const evidence = { bytesSent: true, headersSeen: true, status: 401, durationMs: 1 };
 const refused = (mayBeOfSubject = true) =>

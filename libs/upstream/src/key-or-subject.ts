@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Clock } from '#libs/kernel';
-import { UpstreamError } from './upstream-error.js';
-import type { Call, CallLimits, Subject } from './upstream-provider.js';
+import { UpstreamError } from './port/upstream-error.js';
+import type { Call, CallLimits, Subject } from './port/upstream-provider.js';
 
 /** How long a success with one subject proves that our key is good. */
 const PROVEN_FOR_MS = 60_000;

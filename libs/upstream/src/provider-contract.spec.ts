@@ -4,8 +4,8 @@ import { aCall } from '#libs/testing';
 import type { FaultSpec } from '../../../apps/sandbox/src/control/fault.dto.js';
 import { DOOR_NAMES, Doors, aPasskey, deviceRequest, type Door, type DoorName, type Passkey, type Somebody, type StepOfDoor } from './fixtures/doors.js'; // prettier-ignore
 import { endOf } from './fixtures/end-of.js';
-import type { FailureClass } from './upstream-error.js';
-import type { Call, Grant, SentOtp } from './upstream-provider.js';
+import type { FailureClass } from './port/upstream-error.js';
+import type { Call, Grant, SentOtp } from './port/upstream-provider.js';
 
 let doors: Doors;
 beforeAll(async () => {

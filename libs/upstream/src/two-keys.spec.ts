@@ -6,13 +6,13 @@ import { Secret, systemClock } from '#libs/kernel';
 import { parsePrivateKey } from '#libs/signing';
 import { aCall, testConfig } from '#libs/testing';
 import { ByzantineProvider } from './byzantine/byzantine.provider.js';
-import { ClockSkew } from './clock-skew.js';
+import { ClockSkew } from './transport/clock-skew.js';
 import { endOf } from './fixtures/end-of.js';
 import { RawServer, answering } from './fixtures/raw-server.js';
 import { RecordingClient } from './fixtures/recording-client.js';
-import { SigningKeys } from './signing-keys.js';
+import { SigningKeys } from './transport/signing-keys.js';
 import { TurnkeyProvider } from './turnkey/turnkey.provider.js';
-import type { Call } from './upstream-provider.js';
+import type { Call } from './port/upstream-provider.js';
 
 const JSON_TYPE = 'content-type: application/json\r\n';
 let http: RecordingClient;

@@ -7,14 +7,14 @@ import { Secret, systemClock } from '#libs/kernel';
 import { parsePrivateKey } from '#libs/signing';
 import { aCall, testConfig, until } from '#libs/testing';
 import { ByzantineProvider } from './byzantine/byzantine.provider.js';
-import { ClockSkew } from './clock-skew.js';
+import { ClockSkew } from './transport/clock-skew.js';
 import { endOf } from './fixtures/end-of.js';
 import { RawServer, answering, type Incoming } from './fixtures/raw-server.js';
-import { UpstreamHttpClient } from './http-client.js';
-import { SigningKeys } from './signing-keys.js';
+import { UpstreamHttpClient } from './transport/http-client.js';
+import { SigningKeys } from './transport/signing-keys.js';
 import { AuthProxyProvider } from './turnkey/auth-proxy.provider.js';
 import { TurnkeyProvider } from './turnkey/turnkey.provider.js';
-import type { FailureClass } from './upstream-error.js';
+import type { FailureClass } from './port/upstream-error.js';
 
 const JSON_TYPE = 'content-type: application/json\r\n';
 const MEGABYTE = 1024 * 1024;

@@ -3,13 +3,13 @@ import { Logger, Module } from '@nestjs/common';
 import { CLOCK, type Clock } from '#libs/kernel';
 import { CONFIG, type Config, type IntegrationConfig } from '#libs/platform';
 import { openSigner } from '#libs/signing';
-import { ClockSkew } from './clock-skew.js';
+import { ClockSkew } from './transport/clock-skew.js';
 import { ClockWatch } from './clock-watch.js';
 import { GuardedProvider } from './guarded-provider.js';
-import { UpstreamHttpClient } from './http-client.js';
+import { UpstreamHttpClient } from './transport/http-client.js';
 import { Integrations, type Integration } from './integrations.js';
 import { findProvider } from './providers.js';
-import { SigningKeys } from './signing-keys.js';
+import { SigningKeys } from './transport/signing-keys.js';
 import { UpstreamHealth } from './upstream-health.js';
 
 /** Builds one provider per configured integration. */

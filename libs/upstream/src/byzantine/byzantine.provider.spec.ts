@@ -6,11 +6,11 @@ import axios from 'axios';
 import { ProblemError, Secret, systemClock, type Clock } from '#libs/kernel';
 import { parsePrivateKey } from '#libs/signing';
 import { aCall, byzantineSchemas, testConfig, type ByzantineOperation } from '#libs/testing';
-import { UpstreamHttpClient } from '../http-client.js';
-import { UpstreamError, type FailureClass, type RejectionReason } from '../upstream-error.js';
-import type { Call, Grant, NewAuthenticator } from '../upstream-provider.js';
-import { ClockSkew } from '../clock-skew.js';
-import { SigningKeys } from '../signing-keys.js';
+import { UpstreamHttpClient } from '../transport/http-client.js';
+import { UpstreamError, type FailureClass, type RejectionReason } from '../port/upstream-error.js';
+import type { Call, Grant, NewAuthenticator } from '../port/upstream-provider.js';
+import { ClockSkew } from '../transport/clock-skew.js';
+import { SigningKeys } from '../transport/signing-keys.js';
 import { ByzantineProvider } from './byzantine.provider.js';
 
 const NOW_S = 1_763_632_800;

@@ -2,12 +2,12 @@ import { z } from 'zod';
 import { ProblemError, Secret, type Clock } from '#libs/kernel';
 import { fieldErrors, shownMember, type IntegrationConfig } from '#libs/platform';
 import { signByzantineRequest } from '#libs/signing';
-import { commonFailure, failureOf, parseJson, wholeJson } from '../http-answer.js';
-import type { HttpAnswer, UpstreamHttpClient } from '../http-client.js';
-import type { ClockSkew } from '../clock-skew.js';
-import { OneTry } from '../one-try.js';
-import type { SigningKeys } from '../signing-keys.js';
-import { UpstreamError, type RejectionReason } from '../upstream-error.js';
+import { commonFailure, failureOf, parseJson, wholeJson } from '../transport/http-answer.js';
+import type { HttpAnswer, UpstreamHttpClient } from '../transport/http-client.js';
+import type { ClockSkew } from '../transport/clock-skew.js';
+import { OneTry } from '../transport/one-try.js';
+import type { SigningKeys } from '../transport/signing-keys.js';
+import { UpstreamError, type RejectionReason } from '../port/upstream-error.js';
 import type {
   Call,
   CallLimits,
@@ -19,7 +19,7 @@ import type {
   SentOtp,
   Subject,
   UpstreamProvider,
-} from '../upstream-provider.js';
+} from '../port/upstream-provider.js';
 import {
   createAuthenticatorsAnswer,
   initOtpAnswer,

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { defineProvider } from '../define-provider.js';
-import { REFUSED, retry } from '../retry-law.js';
+import { REFUSED, retry } from '../port/retry-law.js';
 import { ByzantineProvider } from './byzantine.provider.js';
 
 /** Byzantine has no idempotency and no read-back: every lost answer stays a doubt. */

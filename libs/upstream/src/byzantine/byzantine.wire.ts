@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { opaqueId, opaqueIds } from '../opaque.js';
-import type { AuthenticatorTransport, NewAuthenticator } from '../upstream-provider.js';
+import { opaqueId, opaqueIds } from '../transport/opaque.js';
+import type { AuthenticatorTransport, NewAuthenticator } from '../port/upstream-provider.js';
 
 /** Byzantine's answers, as far as they are read. Unknown members are upstream's freedom to add. */
 

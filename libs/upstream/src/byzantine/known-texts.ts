@@ -1,5 +1,5 @@
 import { readPassedOn } from '../turnkey/known-texts.js';
-import type { RejectionReason } from '../upstream-error.js';
+import type { RejectionReason } from '../port/upstream-error.js';
 
 /** An error's text is a sentence; a page that an adversary made long is not searched. */
 const READ_CHARACTERS = 500;

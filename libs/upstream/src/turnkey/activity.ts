@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { failureOf, wholeJson } from '../http-answer.js';
-import type { HttpAnswer } from '../http-client.js';
-import { opaqueId } from '../opaque.js';
+import { failureOf, wholeJson } from '../transport/http-answer.js';
+import type { HttpAnswer } from '../transport/http-client.js';
+import { opaqueId } from '../transport/opaque.js';
 import { failedActivity, type Asked } from './refusal.js';
 
 /** What becomes of a submission (Turnkey public API, activities). Other members are upstream's freedom. */

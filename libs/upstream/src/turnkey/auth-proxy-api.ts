@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import type { ClockSkew } from '../clock-skew.js';
-import { wholeJson } from '../http-answer.js';
-import type { UpstreamHttpClient } from '../http-client.js';
-import { opaqueId, opaqueText } from '../opaque.js';
-import type { OneTry } from '../one-try.js';
+import type { ClockSkew } from '../transport/clock-skew.js';
+import { wholeJson } from '../transport/http-answer.js';
+import type { UpstreamHttpClient } from '../transport/http-client.js';
+import { opaqueId, opaqueText } from '../transport/opaque.js';
+import type { OneTry } from '../transport/one-try.js';
 import { refusalOf, type Asked } from './refusal.js';
 import type { AuthProxyIntegration } from './settings.js';
 import { isSuccess, read } from './turnkey-api.js';

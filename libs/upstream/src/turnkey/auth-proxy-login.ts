@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import type { Clock, Secret } from '#libs/kernel';
 import { encryptOtpCode, signClientSignature, type SigningKey } from '#libs/signing';
-import { UpstreamError } from '../upstream-error.js';
-import type { Call, Grant, SentOtp } from '../upstream-provider.js';
+import { UpstreamError } from '../port/upstream-error.js';
+import type { Call, Grant, SentOtp } from '../port/upstream-provider.js';
 import type { AuthProxyApi } from './auth-proxy-api.js';
 import { FILTER_TYPES, asSignedContact, asUserContact } from './contact.js';
-import { opaqueId } from '../opaque.js';
-import type { OneTry } from '../one-try.js';
+import { opaqueId } from '../transport/opaque.js';
+import type { OneTry } from '../transport/one-try.js';
 import { mustBe } from './proofs.js';
 import { TokenRefusal } from './refusal.js';
 import { keptSessionKey, sessionStamper } from './session-keys.js';

@@ -4,7 +4,7 @@ import { Secret } from '#libs/kernel';
 import { aCall } from '#libs/testing';
 import { Doors, aPasskey, deviceRequest } from '../fixtures/doors.js';
 import { endOf } from '../fixtures/end-of.js';
-import type { Call, OtpProof, SentOtp, Subject } from '../upstream-provider.js';
+import type { Call, OtpProof, SentOtp, Subject } from '../port/upstream-provider.js';
 import type { AuthProxyProvider } from './auth-proxy.provider.js';
 
 let doors: Doors;

@@ -1,6 +1,6 @@
 import { turnkeyVerifier } from '#libs/signing';
 import type { ProviderParts } from '../define-provider.js';
-import { UpstreamError } from '../upstream-error.js';
+import { UpstreamError } from '../port/upstream-error.js';
 import type {
   Call,
   CallLimits,
@@ -15,12 +15,12 @@ import type {
   SentOtp,
   Subject,
   UpstreamProvider,
-} from '../upstream-provider.js';
+} from '../port/upstream-provider.js';
 import { AuthProxyApi } from './auth-proxy-api.js';
 import { AuthProxyLogin } from './auth-proxy-login.js';
 import { OTP_TYPES } from './contact.js';
 import { readDeviceRequest } from './device-request.js';
-import { OneTry } from '../one-try.js';
+import { OneTry } from '../transport/one-try.js';
 import {
   checkedDefaults,
   overlaid,

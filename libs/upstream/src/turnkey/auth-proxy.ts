@@ -1,5 +1,5 @@
 import { defineProvider } from '../define-provider.js';
-import { REFUSED, retry } from '../retry-law.js';
+import { REFUSED, retry } from '../port/retry-law.js';
 import { AuthProxyProvider } from './auth-proxy.provider.js';
 import { replayed } from './replayed.js';
 import { authProxySettings } from './settings.js';

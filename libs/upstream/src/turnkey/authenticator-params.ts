@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { AuthenticatorTransport, NewAuthenticator } from '../upstream-provider.js';
+import type { AuthenticatorTransport, NewAuthenticator } from '../port/upstream-provider.js';
 
 /** Turnkey has no word for an unknown transport: it is left out. */
 const TRANSPORTS: Record<Exclude<AuthenticatorTransport, 'unknown'>, string> = {

@@ -1,5 +1,5 @@
 import { Secret } from '#libs/kernel';
-import type { Grant } from '../upstream-provider.js';
+import type { Grant } from '../port/upstream-provider.js';
 import { loginMessageOf } from './login-proof.js';
 import { mustBe } from './proofs.js';
 import type { Verified } from './turnkey-login.js';

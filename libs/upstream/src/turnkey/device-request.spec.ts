@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { ProblemError } from '#libs/kernel';
 import { Device } from '../fixtures/device.js';
 import { aPasskey } from '../fixtures/doors.js';
-import type { DeviceRequest, DeviceSigning } from '../upstream-provider.js';
+import type { DeviceRequest, DeviceSigning } from '../port/upstream-provider.js';
 import { readDeviceRequest } from './device-request.js';
 import { loginMessageOf } from './login-proof.js';
 

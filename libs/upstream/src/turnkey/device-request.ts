@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { ProblemError, hasDuplicateMembers, type FieldError } from '#libs/kernel';
 import { InvalidProofError, verifyTurnkeyStamp } from '#libs/signing';
-import { parseJson } from '../http-answer.js';
-import type { DeviceRequest, DeviceSigning, NewAuthenticator } from '../upstream-provider.js';
+import { parseJson } from '../transport/http-answer.js';
+import type { DeviceRequest, DeviceSigning, NewAuthenticator } from '../port/upstream-provider.js';
 import { authenticatorParams } from './authenticator-params.js';
 import { fieldErrors } from './field-errors.js';
 import { readLoginProof } from './login-proof.js';

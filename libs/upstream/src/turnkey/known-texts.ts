@@ -1,4 +1,4 @@
-import type { RejectionReason } from '../upstream-error.js';
+import type { RejectionReason } from '../port/upstream-error.js';
 
 /** An error's text is a sentence; a page that an adversary made long is not searched. */
 const READ_CHARACTERS = 500;

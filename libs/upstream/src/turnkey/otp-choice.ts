@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ProblemError } from '#libs/kernel';
-import type { OtpChoice } from '../upstream-provider.js';
+import type { OtpChoice } from '../port/upstream-provider.js';
 import { emailSchema } from './contact.js';
 import { fieldErrors } from './field-errors.js';
 

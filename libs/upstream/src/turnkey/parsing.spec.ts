@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { ProblemError } from '#libs/kernel';
-import type { OtpChoice } from '../upstream-provider.js';
+import type { OtpChoice } from '../port/upstream-provider.js';
 import { checkedDefaults, overlaid, parseAuthProxyChoice, parseInitOtpChoice } from './otp-choice.js';
 import { keyOfContact, parseTurnkeySubject } from './turnkey-subject.js';
 

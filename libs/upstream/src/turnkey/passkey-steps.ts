@@ -1,9 +1,9 @@
-import { UpstreamError } from '../upstream-error.js';
-import type { Call, DeviceRequest, Grant, NewAuthenticator } from '../upstream-provider.js';
+import { UpstreamError } from '../port/upstream-error.js';
+import type { Call, DeviceRequest, Grant, NewAuthenticator } from '../port/upstream-provider.js';
 import { toAuthenticatorParams } from './authenticator-params.js';
 import { deviceStamp } from './device-request.js';
 import { readLoginProof } from './login-proof.js';
-import type { OneTry } from '../one-try.js';
+import type { OneTry } from '../transport/one-try.js';
 import { Passkeys } from './passkeys.js';
 import { TokenRefusal } from './refusal.js';
 import { deviceStamper, openSessionKey, sessionStamper } from './session-keys.js';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { UpstreamError } from '../upstream-error.js';
-import { opaqueId, opaqueIds } from '../opaque.js';
-import type { OneTry } from '../one-try.js';
+import { UpstreamError } from '../port/upstream-error.js';
+import { opaqueId, opaqueIds } from '../transport/opaque.js';
+import type { OneTry } from '../transport/one-try.js';
 import type { Stamper, TurnkeyApi } from './turnkey-api.js';
 
 /** A request of step 3, ready to be sent. */

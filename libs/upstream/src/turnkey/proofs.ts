@@ -1,5 +1,5 @@
 import { InvalidProofError, type TurnkeyVerifier } from '#libs/signing';
-import { UpstreamError } from '../upstream-error.js';
+import { UpstreamError } from '../port/upstream-error.js';
 
 /** What a verification token vouches for. */
 export type VerificationToken = ReturnType<TurnkeyVerifier['verificationToken']>;

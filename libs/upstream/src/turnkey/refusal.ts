@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { commonFailure, failureOf, parseJson } from '../http-answer.js';
-import type { HttpAnswer } from '../http-client.js';
-import { UpstreamError, type RejectionReason } from '../upstream-error.js';
+import { commonFailure, failureOf, parseJson } from '../transport/http-answer.js';
+import type { HttpAnswer } from '../transport/http-client.js';
+import { UpstreamError, type RejectionReason } from '../port/upstream-error.js';
 import { readRefusal, type Meaning } from './known-texts.js';
 
 /** What a request was, as far as the meaning of its refusal depends on it. */

@@ -1,4 +1,4 @@
-import { REFUSED, retry, type Rule, type StepLaw } from '../retry-law.js';
+import { REFUSED, retry, type Rule, type StepLaw } from '../port/retry-law.js';
 
 /**
  * Of a step where the same bytes are the same activity: what was lost is repeated until it is told, and what the

@@ -1,7 +1,7 @@
 import { Secret } from '#libs/kernel';
 import { newPrivateKey, parsePrivateKey, stampTurnkeyRequest, type SigningKey } from '#libs/signing';
-import type { Call } from '../upstream-provider.js';
-import { SigningKeys } from '../signing-keys.js';
+import type { Call } from '../port/upstream-provider.js';
+import { SigningKeys } from '../transport/signing-keys.js';
 import { refusesApiKey } from './refusal.js';
 import type { Stamper } from './turnkey-api.js';
 

@@ -2,12 +2,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { z } from 'zod';
 import type { Clock } from '#libs/kernel';
 import { activityFingerprint } from '#libs/signing';
-import type { ClockSkew } from '../clock-skew.js';
-import { failureOf, parseJson, wholeJson } from '../http-answer.js';
-import type { HttpAnswer, UpstreamHttpClient } from '../http-client.js';
-import { UpstreamError } from '../upstream-error.js';
+import type { ClockSkew } from '../transport/clock-skew.js';
+import { failureOf, parseJson, wholeJson } from '../transport/http-answer.js';
+import type { HttpAnswer, UpstreamHttpClient } from '../transport/http-client.js';
+import { UpstreamError } from '../port/upstream-error.js';
 import { readActivity, resultNamed, type Activity } from './activity.js';
-import type { OneTry } from '../one-try.js';
+import type { OneTry } from '../transport/one-try.js';
 import { refusalOf, type Asked } from './refusal.js';
 
 /** Who signs requests: the parent organization's key, or that of a user's session. */

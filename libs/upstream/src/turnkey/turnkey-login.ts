@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { encryptOtpCode, signClientSignature, type SigningKey } from '#libs/signing';
-import { UpstreamError } from '../upstream-error.js';
+import { UpstreamError } from '../port/upstream-error.js';
 import type { Secret } from '#libs/kernel';
-import type { Call, Grant, SentOtp } from '../upstream-provider.js';
+import type { Call, Grant, SentOtp } from '../port/upstream-provider.js';
 import { FILTER_TYPES, asSignedContact, asUserContact } from './contact.js';
-import { opaqueId, opaqueText } from '../opaque.js';
-import type { OneTry } from '../one-try.js';
+import { opaqueId, opaqueText } from '../transport/opaque.js';
+import type { OneTry } from '../transport/one-try.js';
 import { ForeignKey } from './refusal.js';
 import type { VerificationToken } from './proofs.js';
 import { keptSessionKey } from './session-keys.js';

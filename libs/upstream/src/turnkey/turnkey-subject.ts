@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ProblemError } from '#libs/kernel';
-import type { ParsedSubject, Subject } from '../upstream-provider.js';
+import type { ParsedSubject, Subject } from '../port/upstream-provider.js';
 import { contactSchema, type Contact } from './contact.js';
 import { fieldErrors } from './field-errors.js';
 

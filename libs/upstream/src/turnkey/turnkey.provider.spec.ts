@@ -6,7 +6,7 @@ import { aCall } from '#libs/testing';
 import { Doors, aPasskey, deviceRequest } from '../fixtures/doors.js';
 import { Device } from '../fixtures/device.js';
 import { endOf } from '../fixtures/end-of.js';
-import type { Call, Grant, OtpChoice, OtpProof, SentOtp, Subject } from '../upstream-provider.js';
+import type { Call, Grant, OtpChoice, OtpProof, SentOtp, Subject } from '../port/upstream-provider.js';
 import type { TurnkeyProvider } from './turnkey.provider.js';
 
 let doors: Doors;

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { turnkeyVerifier } from '#libs/signing';
 import type { ProviderParts } from '../define-provider.js';
-import { opaqueId, opaqueText } from '../opaque.js';
-import type { SigningKeys } from '../signing-keys.js';
+import { opaqueId, opaqueText } from '../transport/opaque.js';
+import type { SigningKeys } from '../transport/signing-keys.js';
 import type {
   Call,
   CallLimits,
@@ -17,10 +17,10 @@ import type {
   SentOtp,
   Subject,
   UpstreamProvider,
-} from '../upstream-provider.js';
+} from '../port/upstream-provider.js';
 import { readDeviceRequest } from './device-request.js';
 import { initOtpRequest, mustFit } from './init-otp-request.js';
-import { OneTry } from '../one-try.js';
+import { OneTry } from '../transport/one-try.js';
 import {
   checkedDefaults,
   parseInitOtpChoice,

@@ -1,8 +1,8 @@
 import type { Secret } from '#libs/kernel';
-import { UpstreamError } from '../upstream-error.js';
-import type { Call, Grant, OtpProof, SentOtp } from '../upstream-provider.js';
+import { UpstreamError } from '../port/upstream-error.js';
+import type { Call, Grant, OtpProof, SentOtp } from '../port/upstream-provider.js';
 import { grantToDevice } from './device-grant.js';
-import type { OneTry } from '../one-try.js';
+import type { OneTry } from '../transport/one-try.js';
 import { notFound, type Verified } from './turnkey-login.js';
 import type { TurnkeySubject } from './turnkey-subject.js';
 

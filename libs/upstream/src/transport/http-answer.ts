@@ -1,6 +1,6 @@
 import { hasDuplicateMembers, isUncoded, listMembers, mediaTypes } from '#libs/kernel';
 import { httpDate } from './http-date.js';
-import { UpstreamError, type FailureClass, type RejectionReason } from './upstream-error.js';
+import { UpstreamError, type FailureClass, type RejectionReason } from '../port/upstream-error.js';
 import type { HttpAnswer } from './http-client.js';
 
 /** The failure that an answer amounts to, built with the answer's own evidence. */

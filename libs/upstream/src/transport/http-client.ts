@@ -6,8 +6,8 @@ import { Pool, buildConnector, type Dispatcher } from 'undici';
 import { CLOCK, type Clock } from '#libs/kernel';
 import { CONFIG, type Config } from '#libs/platform';
 import { withoutInterimAnswers } from './interim-answers.js';
-import { UpstreamError, type CallEvidence, type UpstreamErrorOptions } from './upstream-error.js';
-import type { CallLimits } from './upstream-provider.js';
+import { UpstreamError, type CallEvidence, type UpstreamErrorOptions } from '../port/upstream-error.js';
+import type { CallLimits } from '../port/upstream-provider.js';
 
 /** An answer larger than this is not read: nothing that we ask for comes near it. */
 const MAX_ANSWER_BYTES = 256 * 1024;

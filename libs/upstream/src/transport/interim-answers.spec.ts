@@ -5,7 +5,7 @@ import axios from 'axios';
 import fc from 'fast-check';
 import { systemClock } from '#libs/kernel';
 import { aCall, testConfig, until } from '#libs/testing';
-import { answering, RawServer, type Incoming } from './fixtures/raw-server.js';
+import { answering, RawServer, type Incoming } from '../fixtures/raw-server.js';
 import { UpstreamHttpClient } from './http-client.js';
 
 const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n';

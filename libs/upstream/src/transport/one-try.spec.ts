@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { UpstreamError, type FailureClass } from './upstream-error.js';
+import { UpstreamError, type FailureClass } from '../port/upstream-error.js';
 import { OneTry } from './one-try.js';
 
 const evidence = (bytesSent: boolean) => ({ bytesSent, headersSeen: false, status: null, durationMs: 1 });

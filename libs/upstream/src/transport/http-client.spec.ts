@@ -3,10 +3,10 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import axios from 'axios';
 import { systemClock } from '#libs/kernel';
 import { testConfig, until } from '#libs/testing';
-import { answering, RawServer, type Incoming } from './fixtures/raw-server.js';
+import { answering, RawServer, type Incoming } from '../fixtures/raw-server.js';
 import { UpstreamHttpClient, type HttpRequest } from './http-client.js';
-import { UpstreamError } from './upstream-error.js';
-import type { CallLimits } from './upstream-provider.js';
+import { UpstreamError } from '../port/upstream-error.js';
+import type { CallLimits } from '../port/upstream-provider.js';
 
 let client: UpstreamHttpClient;
 const servers: RawServer[] = [];

@@ -1,6 +1,6 @@
 import type { Clock } from '#libs/kernel';
-import { UpstreamError } from './upstream-error.js';
-import type { CallLimits } from './upstream-provider.js';
+import { UpstreamError } from '../port/upstream-error.js';
+import type { CallLimits } from '../port/upstream-provider.js';
 
 /**
  * The several requests of one try, under the one deadline of its call. What it ends with is told of all of them: once

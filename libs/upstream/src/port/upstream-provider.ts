@@ -98,8 +98,7 @@ export interface DeviceRequest {
   stamp: string;
 }
 
-export const AUTHENTICATOR_TRANSPORTS = ['ble', 'hybrid', 'internal', 'nfc', 'usb', 'unknown'] as const;
-export type AuthenticatorTransport = (typeof AUTHENTICATOR_TRANSPORTS)[number];
+export type AuthenticatorTransport = 'ble' | 'hybrid' | 'internal' | 'nfc' | 'usb' | 'unknown';
 
 /** A passkey to register. Every binary value is unpadded base64url, as WebAuthn's JSON has it. */
 export interface NewAuthenticator {
@@ -111,8 +110,7 @@ export interface NewAuthenticator {
   transports: AuthenticatorTransport[];
 }
 
-export const CUSTODIES = ['provider', 'server', 'client'] as const;
-export type Custody = (typeof CUSTODIES)[number];
+export type Custody = 'provider' | 'server' | 'client';
 
 /**
  * The port: what onboarding asks of a provider, in onboarding's words. Each verb is one step of the way;

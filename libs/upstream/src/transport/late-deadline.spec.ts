@@ -5,10 +5,10 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import axios from 'axios';
 import { systemClock } from '#libs/kernel';
 import { aCall, testConfig } from '#libs/testing';
-import { authority, certificate, keyPair, extension } from '../../../test/passkeys/certificates.js';
-import { der, seq } from '../../../test/passkeys/der.js';
-import { answeringThread, standStill, type Packet } from './fixtures/answering-thread.js';
-import { answering } from './fixtures/raw-server.js';
+import { authority, certificate, keyPair, extension } from '../../../../test/passkeys/certificates.js';
+import { der, seq } from '../../../../test/passkeys/der.js';
+import { answeringThread, standStill, type Packet } from '../fixtures/answering-thread.js';
+import { answering } from '../fixtures/raw-server.js';
 import { UpstreamHttpClient } from './http-client.js';
 
 const BODY = JSON.stringify({ sessionId: 'x'.repeat(200_000) });

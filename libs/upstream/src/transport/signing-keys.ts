@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { SignerError, type RequestSigner } from '#libs/signing';
 import type { HttpAnswer } from './http-client.js';
-import { UpstreamError } from './upstream-error.js';
+import { UpstreamError } from '../port/upstream-error.js';
 
 /** What is to be told of keys: to the log, and to whoever asks how an upstream is doing. */
 export interface KeyChange {

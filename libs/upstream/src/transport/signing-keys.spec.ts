@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import { Secret } from '#libs/kernel';
 import { SignerError, parsePrivateKey, type RequestSigner } from '#libs/signing';
-import { endOf } from './fixtures/end-of.js';
+import { endOf } from '../fixtures/end-of.js';
 import type { HttpAnswer } from './http-client.js';
 import { SigningKeys, fingerprintOf, type KeyChange } from './signing-keys.js';
-import { UpstreamError, type FailureClass } from './upstream-error.js';
+import { UpstreamError, type FailureClass } from '../port/upstream-error.js';
 
 const signerOf = (byte: string) => parsePrivateKey(new Secret(byte.repeat(32)), 'SPEC');
 const first = signerOf('01');
