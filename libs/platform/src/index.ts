@@ -22,4 +22,3 @@ export { preferencesOf } from './prefer.js';
 export { PROCESS_NAME } from './process-name.js';
 export { Sealer, sealedBy } from './sealer.js';
 export { serve } from './serve.js';
-export { shownMember } from './shown.js';

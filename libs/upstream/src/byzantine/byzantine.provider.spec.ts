@@ -421,3 +421,21 @@ it('refuses a proof and a grant that are another provider’s', async () => {
   );
   expect(received).toEqual([]);
 });
+
+describe('parseOtpChoice', () => {
+  it('takes nothing for a choice', () => {
+    for (const nothing of [undefined, {}]) {
+      expect(providerOf().parseOtpChoice(nothing)).toEqual({ choice: {}, once: {} });
+    }
+  });
+
+  it.each<[unknown, string[]]>([
+    [null, ['/otp']],
+    [[], ['/otp']],
+    ['x', ['/otp']],
+    [{ otpLength: 6, 'a/b~c': 1 }, ['/otp/otpLength', '/otp/a~1b~0c']],
+  ])('refuses %j, and points at each member', (value, pointers) => {
+    const errors = pointers.map((pointer) => expect.objectContaining({ pointer, code: 'not_supported' }));
+    expect(() => providerOf().parseOtpChoice(value)).toThrow(expect.objectContaining({ errors }));
+  });
+});

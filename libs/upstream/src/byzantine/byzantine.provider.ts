@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ProblemError, Secret, type Clock } from '#libs/kernel';
-import { fieldErrors, shownMember, type IntegrationConfig } from '#libs/platform';
+import { fieldErrors, pointerOf, type IntegrationConfig } from '#libs/platform';
 import { signByzantineRequest } from '#libs/signing';
 import { commonFailure, failureOf, parseJson, wholeJson } from '../transport/http-answer.js';
 import type { HttpAnswer, UpstreamHttpClient } from '../transport/http-client.js';
@@ -72,10 +72,11 @@ export class ByzantineProvider implements UpstreamProvider {
       (names.length === 0 && !Array.isArray(value) && typeof value === 'object' && value)
     )
       return { choice: {}, once: {} };
+    const paths = names.length > 0 ? names.map((name) => [name]) : [[]];
     throw new ProblemError('validation_failed', {
       detail: 'Byzantine lets nobody choose anything about its codes.',
-      errors: (names.length > 0 ? names : ['']).map((name) => ({
-        pointer: name === '' ? '/otp' : `/otp/${shownMember(name)}`,
+      errors: paths.map((path) => ({
+        pointer: `/otp${pointerOf(path)}`,
         code: 'not_supported',
         detail: 'is not for the caller to choose at Byzantine',
       })),
