@@ -2,8 +2,8 @@ import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ProblemError, type Caller } from '#libs/kernel';
 import type { Terms } from '#libs/onboarding';
-import { preferencesOf } from '#libs/platform';
 import { RUNS_STEP } from './api-docs.decorator.js';
+import { preferencesOf } from './prefer.js';
 
 /** @throws Error on a route that nobody guards. */
 export function callerOf({ caller }: FastifyRequest): Caller {

@@ -18,12 +18,24 @@ export const fieldErrors = (issues: readonly Issue[], root = ''): FieldError[] =
     detail: message,
   }));
 
+/** As {@link fieldErrors}, but a member that is not known is named itself, and not the object that it is in. */
+export const memberErrors = (issues: readonly Issue[], root: string): FieldError[] =>
+  faultsIn(issues).flatMap((issue) =>
+    issue.code === 'unrecognized_keys'
+      ? issue.keys.map((key) => ({
+          pointer: root + pointerOf([...issue.path, key]),
+          code: 'not_supported',
+          detail: 'is not known',
+        }))
+      : [{ pointer: root + pointerOf(issue.path), code: issue.code ?? 'invalid', detail: issue.message }],
+  );
+
 /** The pointer to a member. It hides names that may be secrets in the wrong place. */
 export const pointerOf = (path: readonly PropertyKey[]): string =>
   path.map((part) => `/${shownMember(String(part)).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
 
 /** The issues, with those of the form meant in place of a union's. */
-export const faultsIn = (issues: readonly Issue[]): Issue[] =>
+const faultsIn = (issues: readonly Issue[]): Issue[] =>
   issues.flatMap((issue) => {
     if (issue.code !== 'invalid_union') return [issue];
     const forms = issue.errors.map(faultsIn);

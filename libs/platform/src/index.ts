@@ -1,24 +1,21 @@
 export {
   CONFIG,
   ConfigError,
-  parseMigrationUrl,
   parseConfig,
+  parseMigrationUrl,
   parseStoreConfig,
   type Config,
-  type StoreConfig,
 } from './config.js';
 export { count, origin } from './config-values.js';
 export type { IntegrationConfig, ProviderSettings } from './integration-config.js';
-export { faultsIn, fieldErrors, pointerOf } from './field-errors.js';
+export { fieldErrors, memberErrors, pointerOf } from './field-errors.js';
 export { createHttpApp } from './http.js';
-export { Health, type Finding, type HealthCheck, type HealthChecks } from './health.js';
-export type { KeySource } from './key-config.js';
+export { Health, type Finding } from './health.js';
 export { ProblemFilter, sendProblem } from './problem.filter.js';
 export { KeyedHash } from './keyed-hash.js';
 export { Metrics } from './metrics.js';
 export type { PasskeyPolicy } from './passkey-policy.js';
 export { PlatformModule } from './platform.module.js';
-export { preferencesOf } from './prefer.js';
 export { PROCESS_NAME } from './process-name.js';
 export { Sealer, sealedBy } from './sealer.js';
 export { serve } from './serve.js';

@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { ProblemError, hasDuplicateMembers, type FieldError } from '#libs/kernel';
+import { memberErrors } from '#libs/platform';
 import { InvalidProofError, verifyTurnkeyStamp } from '#libs/signing';
 import { parseJson } from '../transport/http-answer.js';
 import type { DeviceRequest, DeviceSigning, NewAuthenticator } from '../port/upstream-provider.js';
 import { authenticatorParams } from './authenticator-params.js';
-import { fieldErrors } from './field-errors.js';
 import { readLoginProof } from './login-proof.js';
 
 /** How old a request may be upstream, with time left to send it, and how far ahead; milliseconds. */
@@ -25,7 +25,7 @@ export function readDeviceRequest(
 ): NewAuthenticator[] {
   const request = bodySchema(signing, nowMs).safeParse(parseJson(device.body));
   const faults: FieldError[] = [
-    ...(request.error ? fieldErrors(request.error, '/device/body') : []),
+    ...(request.error ? memberErrors(request.error.issues, '/device/body') : []),
     ...(request.success && hasDuplicateMembers(device.body, parseJson(device.body))
       ? [fault('/device/body', 'names a member twice')]
       : []),

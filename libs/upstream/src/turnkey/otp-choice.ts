@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { ProblemError } from '#libs/kernel';
+import { memberErrors } from '#libs/platform';
 import type { OtpChoice } from '../port/upstream-provider.js';
 import { emailSchema } from './contact.js';
-import { fieldErrors } from './field-errors.js';
 
 /** Upstream's own limits (Turnkey public API, init OTP). */
 const CODE_LIFE_MAX_S = 600;
@@ -105,7 +105,7 @@ function parse<Schema extends z.ZodType>(schema: Schema, value: unknown, taker: 
   throw new ProblemError('validation_failed', {
     detail: `The choice of a code is not one that ${taker} takes.`,
     errors: parsed.error
-      ? fieldErrors(parsed.error, '/otp')
+      ? memberErrors(parsed.error.issues, '/otp')
       : [{ pointer: '/otp', code: 'invalid_type', detail: 'is null' }],
   });
 }

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { ProblemError } from '#libs/kernel';
+import { memberErrors } from '#libs/platform';
 import type { ParsedSubject, Subject } from '../port/upstream-provider.js';
 import { contactSchema, type Contact } from './contact.js';
-import { fieldErrors } from './field-errors.js';
 
 /** A user of Turnkey's: by contact, which a code proves, and by ids where these are known. Ids in lower case. */
 export interface TurnkeySubject {
@@ -59,7 +59,7 @@ export function parseTurnkeySubject(
       detail:
         'The subject of a Turnkey onboarding is {"contact": {"type": "email" or "phone", "value": …}, ' +
         `"organizationId": UUID, "userId": UUID}; the ids are ${custody === 'client' ? 'needed, since the device signs them' : 'optional'}.`,
-      errors: fieldErrors(parsed.error, '/subject'),
+      errors: memberErrors(parsed.error.issues, '/subject'),
     });
   }
   return {
