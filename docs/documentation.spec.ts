@@ -80,6 +80,15 @@ describe('README.md', () => {
     ]);
     expect(documented).toEqual(actual);
   });
+
+  it.each(PROVIDERS)('lists $kind and each of its settings', ({ kind, settings }) => {
+    const readme = read('README.md');
+    expect(readme).toMatch(new RegExp(`^\\| \`INTEGRATION_<NAME>_PROVIDER\` .*\`${kind}\``, 'm'));
+    const variables = Object.keys(settings.shape).map((setting) =>
+      setting.replaceAll(/[A-Z]/g, (capital) => `_${capital}`).toUpperCase(),
+    );
+    expect(variables.filter((name) => !readme.includes(`| \`INTEGRATION_<NAME>_${name}\` `))).toEqual([]);
+  });
 });
 
 describe('docs/integrate.md', () => {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { PROVIDERS } from '#libs/upstream';
 import { COMMANDS } from './commands.mjs';
 import { readFlags } from './flags.mjs';
 
@@ -42,6 +43,10 @@ describe('--help', () => {
 });
 
 describe('flags', () => {
+  it('offer every kind of provider', () => {
+    expect(COMMANDS.start.flags.integration.of).toEqual(PROVIDERS.map(({ kind }) => kind));
+  });
+
   it.each([
     [[], { once: false, integration: 'byzantine' }],
     [['--once'], { once: true, integration: 'byzantine' }],
