@@ -40,6 +40,28 @@ it('builds the provider that each integration names, with Turnkey’s production
   await module.close();
 });
 
+it('sends nothing by a wrong clock to Byzantine alone, whose signatures age', async () => {
+  const module = await moduleOf();
+  const stopped = module
+    .get(Integrations)
+    .all()
+    .map(({ name, skew }) => {
+      const [wallMs, monotonicMs] = [Date.now(), performance.now()];
+      for (const second of [0, 1_000]) {
+        const at = { wallMs: wallMs + second, monotonicMs: monotonicMs + second };
+        const date = new Date(at.wallMs + 3_600_000).toUTCString();
+        skew.saw({ headers: { date }, sentAt: at, headAt: at });
+      }
+      return [name, skew.stops];
+    });
+  expect(stopped).toEqual([
+    ['byzantine', true],
+    ['turnkey', false],
+    ['proxy', false],
+  ]);
+  await module.close();
+});
+
 it.each([
   ['INTEGRATION_TURNKEY_OTP_DEFAULTS', '{"otpLength":3}', /^INTEGRATION_TURNKEY_OTP_DEFAULTS: otpLength/],
   [
