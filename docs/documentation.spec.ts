@@ -6,7 +6,7 @@ import { PROBLEM_CODES } from '#libs/kernel';
 import { SIGNALS, STATES, nextState, type State, type StepName } from '#libs/onboarding';
 import { parseConfig } from '#libs/platform';
 import { PROVIDERS } from '#libs/upstream';
-import { pastedFiles } from '../test/e2e/integrate-guide.js';
+import { pastedFiles } from '../test/support/demo/integrate-guide.js';
 
 const ROOT = join(import.meta.dirname, '..');
 const read = (file: string) => readFileSync(join(ROOT, file), 'utf8');

@@ -3,9 +3,9 @@ import type { OnboardingResource } from '../../apps/onboarding/src/onboarding.dt
 import type { SandboxControl } from '../../apps/sandbox/src/control/sandbox-control.js';
 import { createPasskey } from '../../tools/passkey.js';
 import { LONGEST_DELAY_MS } from './script.js';
-import type { SeededRandom } from './seeded-random.js';
+import type { SeededRandom } from '../support/drivers/seeded-random.js';
 import { ServiceClient, type Answer, type Line } from './service-client.js';
-import { SETTINGS } from './settings.js';
+import { SETTINGS } from '../support/drivers/settings.js';
 
 export interface CallerOptions {
   /** Names it among all callers of all runs. */

@@ -3,15 +3,15 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { migrate } from '#libs/database';
 import { startSandbox, type Sandbox } from '../../apps/sandbox/src/sandbox.js';
 import { Caller } from './caller.js';
-import { check, type Violation } from './checker.js';
-import { JournalKeeper, collect, unsettled } from './collect.js';
+import { check, type Violation } from '../support/history/checker.js';
+import { JournalKeeper, collect, unsettled } from '../support/history/collect.js';
 import { Fleet } from './fleet.js';
-import type { History, Told } from './history.js';
+import type { History, Told } from '../support/history/history.js';
 import { LONGEST_DELAY_MS, script, type Link, type ScriptedEvent } from './script.js';
-import { SeededRandom } from './seeded-random.js';
-import { startServers, type Servers } from './servers.js';
-import { SANDBOX_LIVES, SETTINGS } from './settings.js';
-import { TcpProxy } from './tcp-proxy.js';
+import { SeededRandom } from '../support/drivers/seeded-random.js';
+import { startServers, type Servers } from '../support/drivers/servers.js';
+import { SANDBOX_LIVES, SETTINGS } from '../support/drivers/settings.js';
+import { TcpProxy } from '../support/tcp-proxy.js';
 
 export interface ChaosOptions {
   seed: string;

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import type { SeededRandom } from './seeded-random.js';
+import type { SeededRandom } from '../support/drivers/seeded-random.js';
 
 const REPLICA = fileURLToPath(new URL('replica.mjs', import.meta.url));
 

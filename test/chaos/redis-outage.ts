@@ -14,10 +14,10 @@ import { Client } from 'pg';
 import { migrate } from '#libs/database';
 import { startSandbox } from '../../apps/sandbox/src/sandbox.js';
 import { Fleet } from './fleet.js';
-import { SeededRandom } from './seeded-random.js';
-import { startServers } from './servers.js';
-import { SETTINGS } from './settings.js';
-import { TcpProxy } from './tcp-proxy.js';
+import { SeededRandom } from '../support/drivers/seeded-random.js';
+import { startServers } from '../support/drivers/servers.js';
+import { SETTINGS } from '../support/drivers/settings.js';
+import { TcpProxy } from '../support/tcp-proxy.js';
 
 const GOES_ON_WITHIN_MS = 60_000;
 /** Memory that is "flat" still breathes with the garbage collector, of four processes here. */

@@ -10,8 +10,8 @@
 import { writeFileSync } from 'node:fs';
 import { flagsOrExit } from '#launcher/flags';
 import { ChaosRun, type ChaosResult } from './chaos-run.js';
-import { INVARIANT_NAMES } from './checker.js';
-import { story } from './story.js';
+import { INVARIANT_NAMES } from '../support/history/checker.js';
+import { story } from '../support/history/lines.js';
 
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 

@@ -1,5 +1,5 @@
 import type { SandboxControl } from '../../apps/sandbox/src/control/sandbox-control.js';
-import type { SeededRandom } from './seeded-random.js';
+import type { SeededRandom } from '../support/drivers/seeded-random.js';
 
 type FaultSpec = Parameters<SandboxControl['addFault']>[0];
 

@@ -1,9 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { State } from '#libs/onboarding';
 import type { OnboardingResource } from '../../apps/onboarding/src/onboarding.dto.js';
-import type { Told } from './history.js';
-import type { SeededRandom } from './seeded-random.js';
-import { SETTINGS } from './settings.js';
+import type { Told } from '../support/history/history.js';
+import type { SeededRandom } from '../support/drivers/seeded-random.js';
+import { SETTINGS } from '../support/drivers/settings.js';
 
 export interface Answer {
   status: number;

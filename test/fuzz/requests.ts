@@ -1,7 +1,7 @@
-import type { RandomCalls, Someone } from '../chaos/random-calls.js';
-import type { SeededRandom } from '../chaos/seeded-random.js';
-import type { Interface, Operation } from './interface.js';
-import { ODD_TEXTS, ODD_VALUES, type Values } from './values.js';
+import type { RandomCalls, Someone } from '../support/drivers/random-calls.js';
+import type { SeededRandom } from '../support/drivers/seeded-random.js';
+import type { Interface, Operation } from '../support/drivers/interface.js';
+import { ODD_TEXTS, ODD_VALUES, type Values } from '../support/drivers/values.js';
 
 export interface FuzzRequest {
   /** What the request is for; null where it was spoiled so far that it is for nothing that is documented. */

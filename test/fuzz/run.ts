@@ -13,15 +13,15 @@ import { PROVIDERS } from '#libs/upstream';
 import { createApp } from '../../apps/onboarding/src/app.js';
 import { startSandbox } from '../../apps/sandbox/src/sandbox.js';
 import { createWorker, startJobs } from '../../apps/worker/src/app.js';
-import { RandomCalls, type Someone } from '../chaos/random-calls.js';
-import { SeededRandom } from '../chaos/seeded-random.js';
-import { startServers } from '../chaos/servers.js';
+import { RandomCalls, type Someone } from '../support/drivers/random-calls.js';
+import { SeededRandom } from '../support/drivers/seeded-random.js';
+import { startServers } from '../support/drivers/servers.js';
 import { nextFault } from '../chaos/script.js';
-import { SETTINGS } from '../chaos/settings.js';
-import { Interface, type Answer } from './interface.js';
+import { SETTINGS } from '../support/drivers/settings.js';
+import { Interface, type Answer } from '../support/drivers/interface.js';
 import { Requests, kindOf, type FuzzRequest } from './requests.js';
 import { SMUGGLED, sendRaw } from './smuggling.js';
-import { Values } from './values.js';
+import { Values } from '../support/drivers/values.js';
 
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { AppProcess } from '../e2e/app-process.js';
-import { ORIGIN, RP_ID, Story } from '../e2e/story.js';
+import { AppProcess } from '../support/app-process.js';
+import { ORIGIN, RP_ID, Story } from '../support/story.js';
 import { createPasskey } from '../../tools/passkey.js';
 
 /** One user's submissions in a minute, by the default limit. */

@@ -8,7 +8,7 @@ import { Client, escapeIdentifier } from 'pg';
 import type { StartedTestContainer } from 'testcontainers';
 import { migrate } from '#libs/database';
 import { testDatabaseUrl } from '#libs/testing';
-import { RestoredStory } from '../e2e/restored-story.js';
+import { RestoredStory } from '../support/restored-story.js';
 
 // A container starts, leases lapse.
 jest.setTimeout(180_000);

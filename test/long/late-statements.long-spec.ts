@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
 import { Client } from 'pg';
 import { until } from '#libs/testing';
-import { SITUATIONS, type Brought, type Situation } from '../e2e/situations.js';
-import { Story, type Answer } from '../e2e/story.js';
-import { behindPgBouncer, describeWithPgBouncer } from './pgbouncer.js';
-import { openStatementGate, type StatementGate } from './statement-gate.js';
+import { SITUATIONS, type Brought, type Situation } from '../support/situations.js';
+import { Story, type Answer } from '../support/story.js';
+import { behindPgBouncer, describeWithPgBouncer } from '../support/pgbouncer.js';
+import { openStatementGate, type StatementGate } from '../support/statement-gate.js';
 
 // Each command waits for longer than PostgreSQL may take.
 jest.setTimeout(60_000);

@@ -3,9 +3,9 @@ import type { Page } from 'playwright-core';
 import { makePasskey } from '../../apps/sandbox/test/passkey.js';
 import { startSandbox } from '../../apps/sandbox/src/sandbox.js';
 import type { Sandbox } from '../../apps/sandbox/src/sandbox.js';
-import { describeInBrowser, RealBrowser } from '../e2e/browser.js';
-import { VirtualAuthenticator } from '../e2e/virtual-authenticator.js';
-import { ClientSite, installTurnkeyClients, runBackend } from './turnkey-clients.js';
+import { describeInBrowser, RealBrowser } from '../support/browser/browser.js';
+import { VirtualAuthenticator } from '../support/browser/virtual-authenticator.js';
+import { ClientSite, installTurnkeyClients, runBackend } from '../support/turnkey-clients.js';
 
 // The clients are large: their installation, bundle and start take their time.
 jest.setTimeout(180_000);

@@ -4,11 +4,11 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Queue } from 'bullmq';
 import { Client, escapeIdentifier } from 'pg';
 import { testDatabaseUrl, until } from '#libs/testing';
-import { AppProcess } from '../e2e/app-process.js';
-import { ConsoleBrowser } from '../e2e/console-browser.js';
-import { openGate, type Gate } from '../e2e/gate.js';
-import { startPrivateRedis, type PrivateRedis } from '../e2e/private-redis.js';
-import { OPS_PASSWORD, Story } from '../e2e/story.js';
+import { AppProcess } from '../support/app-process.js';
+import { ConsoleBrowser } from '../support/console-browser.js';
+import { openGate, type Gate } from '../support/gate.js';
+import { startPrivateRedis, type PrivateRedis } from '../support/private-redis.js';
+import { OPS_PASSWORD, Story } from '../support/story.js';
 
 // A call to a slow provider waits for its retry, and each process is waited for until it is well.
 jest.setTimeout(240_000);

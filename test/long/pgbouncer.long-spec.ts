@@ -4,7 +4,7 @@ import { expect, it, jest } from '@jest/globals';
 import { Client } from 'pg';
 import { dataSourceOptions, isDatabaseAway, migrate, openDataSource } from '#libs/database';
 import { testDatabaseUrl } from '#libs/testing';
-import { behindPgBouncer, describeWithPgBouncer } from './pgbouncer.js';
+import { behindPgBouncer, describeWithPgBouncer } from '../support/pgbouncer.js';
 
 const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url));
 

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@je
 import { Client } from 'pg';
 import { migrate } from '#libs/database';
 import { until } from '#libs/testing';
-import { Story } from '../e2e/story.js';
+import { Story } from '../support/story.js';
 import { serversFolder } from '../../tools/checkout.js';
 import { startPostgres } from '../../tools/embedded/postgres.js';
 

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { until } from '#libs/testing';
-import { TcpProxy } from '../chaos/tcp-proxy.js';
-import { AppProcess } from '../e2e/app-process.js';
-import { startPrivateRedis, type PrivateRedis } from '../e2e/private-redis.js';
-import { liveAt, readyAt, untilSaid } from '../e2e/sick-redis.js';
-import { Story } from '../e2e/story.js';
+import { TcpProxy } from '../support/tcp-proxy.js';
+import { AppProcess } from '../support/app-process.js';
+import { startPrivateRedis, type PrivateRedis } from '../support/private-redis.js';
+import { liveAt, readyAt, untilSaid } from '../support/sick-redis.js';
+import { Story } from '../support/story.js';
 
 jest.setTimeout(180_000);
 

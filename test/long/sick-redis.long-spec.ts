@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, it, jest } from '@jest/globals';
 import { until } from '#libs/testing';
-import { SICKNESSES, startPrivateRedis, type PrivateRedis } from '../e2e/private-redis.js';
-import { endure } from '../e2e/sick-redis.js';
-import { Story } from '../e2e/story.js';
+import { SICKNESSES, startPrivateRedis, type PrivateRedis } from '../support/private-redis.js';
+import { endure } from '../support/sick-redis.js';
+import { Story } from '../support/story.js';
 
 jest.setTimeout(120_000);
 

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { UnsecuredJWT } from 'jose';
 import type { Clock } from '#libs/kernel';
 import { testConfig } from '#libs/testing';
-import { TokenIssuer } from '../../../test/e2e/token-issuer.js';
+import { TokenIssuer } from '../../../test/support/token-issuer.js';
 import { BadToken, JwtLogin } from './jwt-login.js';
 
 const COOLDOWN_MS = 30_000;

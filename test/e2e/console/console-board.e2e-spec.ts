@@ -1,0 +1,254 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Queues } from '#libs/jobs';
+import { OperatorAudit, ROLES, type AuditEntry, type Role } from '#libs/operators';
+import { until } from '#libs/testing';
+import { ConsoleBrowser } from '../../support/console-browser.js';
+import { KEY, expectProblem, send } from '../../support/http-exchange.js';
+import { makeOperator } from '../../support/operators.js';
+import { OPS_PASSWORD, Story } from '../../support/story.js';
+
+const PASSWORD = 'seven wild geese';
+
+let story: Story;
+const browsers = {} as Record<Role, ConsoleBrowser>;
+const audited: AuditEntry[] = [];
+beforeAll(async () => {
+  story = await Story.begin({ worker: false });
+  for (const role of ROLES) {
+    await makeOperator(story, { name: `an-${role}`, role, password: PASSWORD });
+    browsers[role] = await new ConsoleBrowser(story).logIn(`an-${role}`, PASSWORD);
+  }
+  const audit = story.service.get(OperatorAudit);
+  audit.record = (entry) => void audited.push(entry);
+});
+afterAll(() => story.end());
+
+async function assets(): Promise<string[]> {
+  const { text } = await browsers.viewer.visit('/ops/queues');
+  return [...text.matchAll(/(?:src|href)="(static\/[^"]+)"/g)].map((match) => `/ops/queues/${match[1]}`);
+}
+
+describe('the queue board', () => {
+  it('opens to whoever is logged in: its page, its data and its assets', async () => {
+    const page = await browsers.viewer.visit('/ops/queues');
+    expect(page.status).toBe(200);
+    expect(page.text).toContain('Gangway');
+    const data = await browsers.viewer.fetch('GET', '/ops/queues/api/queues');
+    const { queues } = JSON.parse(data.text) as { queues: { name: string }[] };
+    expect(queues.map(({ name }) => name)).toEqual(expect.arrayContaining(['steps', 'expiry', 'upkeep']));
+    expect((await assets()).length).toBeGreaterThan(4);
+    for (const asset of await assets()) {
+      expect((await browsers.viewer.fetch('GET', asset)).status).toBe(200);
+    }
+  });
+
+  it('has no script in the page, loads nothing from elsewhere, and is not framed', async () => {
+    const { text, headers } = await browsers.viewer.visit('/ops/queues');
+    const scripts = [...text.matchAll(/<script([^>]*)>/g)].map(([, attributes = '']) => attributes);
+    expect(scripts.length).toBeGreaterThan(1);
+    expect(scripts.filter((each) => !/src="static\/|type="application\/json"/.test(each))).toEqual([]);
+    expect(text).not.toMatch(/\son\w+=|javascript:|(?:src|href)="(?:https?:)?\/\//);
+    const policy = String(headers['content-security-policy']);
+    expect(policy).toContain("script-src 'self';");
+    expect(policy).toContain("default-src 'none'");
+    expect(policy).toContain("frame-ancestors 'none'");
+    expect(headers['x-frame-options']).toBe('DENY');
+  });
+
+  it('opens to nobody else, however the path is spelt', async () => {
+    const basic = `Basic ${Buffer.from(`ops:${OPS_PASSWORD}`).toString('base64')}`;
+    const strangers = [
+      {},
+      KEY,
+      { authorization: basic },
+      { cookie: `gangway_ops=${'A'.repeat(43)}` },
+      { cookie: `gangway_ops=${'x'.repeat(5_000)}` },
+      { cookie: `__Host-${browsers.admin.cookie}` },
+    ];
+    const plain = ['/ops', '/ops/', '/ops/queues', '/ops/queues/', '/ops/queues/api/queues', '/ops/nothing'];
+    const spellings = [
+      (path: string) => path,
+      (path: string) => path.toUpperCase(),
+      (path: string) => path.replace('/ops', '/Ops'),
+      (path: string) => path.replace('ops', '%6Fps'),
+      (path: string) => path.replace('ops', '%6f%70%73'),
+      (path: string) => path.replace('queues', 'queue%73'),
+      (path: string) => path.replace('/ops/', '/ops%2F'),
+      (path: string) => path.replace('/ops/', '/ops%5C'),
+      (path: string) => path.replace('/ops', '//ops'),
+      (path: string) => path.replace('/ops/', '/ops//'),
+      (path: string) => path.replace('/ops', '/x/../ops'),
+      (path: string) => path.replace('/ops', '/./ops'),
+      (path: string) => path.replace('/ops/', '/ops/login/../'),
+      (path: string) => path.replace('/ops/', '/ops/login/%2e%2e/'),
+      (path: string) => path.replace('/ops/', '/ops/console.css/..%2f'),
+      (path: string) => `http://${new URL(story.serviceUrl).host}${path}`,
+      (path: string) => `${path}/`,
+      (path: string) => `${path}?x=/ops/login`,
+      (path: string) => `${path};/ops/login`,
+      (path: string) => `${path}%00`,
+    ];
+    for (const path of [...plain, ...(await assets())]) {
+      for (const spelling of spellings) {
+        for (const headers of strangers) {
+          const { status, text } = await send(story, 'GET', spelling(path), { headers });
+          expect([spelling(path), [400, 401, 404].includes(status)]).toEqual([spelling(path), true]);
+          expect(text).not.toMatch(/"queues"|<html|webpack|{color|@font-face/i);
+        }
+      }
+      for (const method of ['GET', 'HEAD', 'PUT', 'POST', 'DELETE', 'PATCH', 'OPTIONS', 'TRACE']) {
+        // A method that a path does not have is told without a login, as everywhere.
+        const allowed = method === 'GET' || method === 'HEAD' ? [401] : [401, 405];
+        const { status } = await send(story, method, path);
+        expect([method, path, allowed.includes(status)]).toEqual([method, path, true]);
+      }
+      const refused = await send(story, 'GET', path);
+      expectProblem(refused, 401, 'unauthenticated');
+      expect(refused.headers['www-authenticate']).toMatch(/^Cookie/);
+      const person = await send(story, 'GET', path, { headers: { accept: 'text/html,*/*' } });
+      expect([person.status, /<form class="card login"/.test(person.text)]).toEqual([401, true]);
+    }
+  });
+
+  it('without a login, the login page and its stylesheet are there, and nothing more', async () => {
+    const page = await send(story, 'GET', '/ops/login');
+    const linked = [...page.text.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, path]) => path);
+    expect(linked).toEqual(['/ops/console.css']);
+    const style = await send(story, 'GET', '/ops/console.css');
+    expect([style.status, style.headers['content-type']]).toEqual([200, 'text/css; charset=utf-8']);
+    expect(page.text).not.toMatch(/<script|<style|style=|\son\w+=/);
+    expect(page.headers['content-security-policy']).toMatch(/default-src 'none'.*style-src 'self'/);
+    expect(page.headers['content-security-policy']).not.toMatch(/script-src|unsafe/);
+  });
+
+  it('takes no bearer key, and the API no session', async () => {
+    expect((await send(story, 'GET', '/ops/queues', { headers: KEY })).status).toBe(401);
+    const { cookie } = browsers.admin;
+    expect((await send(story, 'GET', '/v1/onboardings', { headers: { cookie } })).status).toBe(401);
+  });
+});
+
+/** Every route of the board that changes something, as the board itself lists them, and who may use it. */
+const ACTIONS: [method: string, path: string, needed: Role][] = [
+  ['PUT', 'pause', 'operator'],
+  ['PUT', 'resume', 'operator'],
+  ['PUT', 'steps/pause', 'operator'],
+  ['PUT', 'steps/resume', 'operator'],
+  ['PUT', 'steps/promote', 'operator'],
+  ['PUT', 'steps/retry/failed', 'operator'],
+  ['PUT', 'steps/none/retry', 'operator'],
+  ['PUT', 'steps/none/promote', 'operator'],
+  ['PUT', 'steps/job-schedulers/none/run', 'operator'],
+  ['POST', 'steps/add', 'admin'],
+  ['PUT', 'steps/clean/completed', 'admin'],
+  ['PUT', 'steps/concurrency', 'admin'],
+  ['PUT', 'steps/rate-limit', 'admin'],
+  ['PUT', 'steps/rate-limit/release', 'admin'],
+  ['PUT', 'steps/empty', 'admin'],
+  ['PUT', 'steps/obliterate', 'admin'],
+  ['PUT', 'steps/job-schedulers/none/remove', 'admin'],
+  ['PATCH', 'steps/job-schedulers/none', 'admin'],
+  ['PUT', 'steps/none/clean', 'admin'],
+  ['PATCH', 'steps/none/update-data', 'admin'],
+  ['PATCH', 'steps/none/delay', 'admin'],
+  ['PATCH', 'steps/none/priority', 'admin'],
+  ['PUT', 'steps/none/remove-unprocessed-children', 'admin'],
+];
+
+describe('roles on the board', () => {
+  it('the table has every route of the board that changes something', () => {
+    const fastify = story.service.getHttpAdapter().getInstance();
+    // The API has neither method; the board's one POST is beside them.
+    for (const method of ['PUT', 'PATCH'] as const) {
+      const routes = [...fastify.printRoutes({ commonPrefix: false, method }).matchAll(/\((?:PUT|PATCH)\)/g)];
+      expect([method, routes.length]).toEqual([method, ACTIONS.filter(([each]) => each === method).length]);
+    }
+  });
+
+  const json = { 'content-type': 'application/json' };
+  it.each(ACTIONS)('%s %s: %s', async (method, path, needed) => {
+    const act = (role: Role) =>
+      browsers[role].fetch(method, `/ops/queues/api/queues/${path}`, json, JSON.stringify({}));
+    for (const role of ROLES) {
+      const refused = ROLES.indexOf(role) < ROLES.indexOf(needed);
+      const reply = await act(role);
+      expect([role, reply.status === 403]).toEqual([role, refused]);
+      if (refused) expectProblem(reply, 403, 'forbidden');
+      else expect(reply.status).not.toBe(401);
+    }
+  });
+
+  it('a refused action does nothing, and an allowed one is done', async () => {
+    const steps = story.service.get(Queues).get('steps');
+    const pause = (role: Role) => browsers[role].fetch('PUT', '/ops/queues/api/queues/steps/pause');
+    await pause('viewer');
+    expect(await steps.isPaused()).toBe(false);
+    expect((await pause('operator')).status).toBe(200);
+    expect(await steps.isPaused()).toBe(true);
+    expect((await browsers.operator.fetch('PUT', '/ops/queues/api/queues/steps/resume')).status).toBe(200);
+    expect(await steps.isPaused()).toBe(false);
+  });
+
+  it('each action is written down: by whom, what, and how it ended', async () => {
+    audited.splice(0);
+    await browsers.viewer.fetch('PUT', '/ops/queues/api/queues/steps/none/retry');
+    await browsers.operator.fetch('PUT', '/ops/queues/api/queues/steps/none/retry');
+    await browsers.operator.fetch('PUT', '/ops/queues/api/queues/steps/resume');
+    await browsers.operator.fetch('GET', '/ops/queues/api/queues');
+    await until('three entries', () => audited.length >= 3);
+    const action = 'PUT /api/queues/:queueName/:jobId/retry';
+    expect(audited).toMatchObject([
+      { operator: 'an-viewer', action, target: 'steps/none', outcome: 'refused' },
+      { operator: 'an-operator', action, target: 'steps/none', outcome: 'failed' },
+      {
+        operator: 'an-operator',
+        action: 'PUT /api/queues/:queueName/resume',
+        target: 'steps',
+        outcome: 'done',
+      },
+    ]);
+  });
+});
+
+describe('a request that changes something', () => {
+  const pause = (headers: Record<string, string>) => {
+    const { cookie } = browsers.operator;
+    return send(story, 'PUT', '/ops/queues/api/queues/steps/resume', { headers: { cookie, ...headers } });
+  };
+  const cases: [string, () => Record<string, string>, number][] = [
+    [
+      'our own page in a browser of today',
+      () => ({ origin: story.serviceUrl, 'sec-fetch-site': 'same-origin' }),
+      200,
+    ],
+    ['our own page without TLS', () => ({ origin: story.serviceUrl }), 200],
+    ['our own page, in other letters', () => ({ origin: story.serviceUrl.replace('http', 'HTTP') }), 200],
+    ['our own page, of which only the browser tells', () => ({ 'sec-fetch-site': 'same-origin' }), 200],
+    ['nobody knows where', () => ({}), 403],
+    ['another site', () => ({ origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' }), 403],
+    ['another site in an older browser', () => ({ origin: 'https://evil.example' }), 403],
+    ['a neighbour of our host', () => ({ origin: story.serviceUrl, 'sec-fetch-site': 'same-site' }), 403],
+    ['another port of our host', () => ({ origin: 'http://127.0.0.1:1' }), 403],
+    ['our host over TLS', () => ({ origin: story.serviceUrl.replace('http:', 'https:') }), 403],
+    ['a sandboxed frame', () => ({ origin: 'null' }), 403],
+    ['an address that was typed', () => ({ 'sec-fetch-site': 'none' }), 403],
+    [
+      'a site that says so twice',
+      () => ({ origin: story.serviceUrl, 'sec-fetch-site': 'same-origin, cross-site' }),
+      403,
+    ],
+  ];
+  it.each(cases)('from %s', async (_, headers, status) => {
+    expect((await pause(headers())).status).toBe(status);
+  });
+
+  it('such as the login is refused from elsewhere, too', async () => {
+    const browser = new ConsoleBrowser(story);
+    const refused = await browser.tryLogIn('an-admin', PASSWORD);
+    expect(refused.status).toBe(303);
+    const form = { name: 'an-admin', password: PASSWORD, token: 'x' };
+    const foreign = await browser.post('/ops/login', form, { origin: 'https://evil.example' });
+    expect(foreign.status).toBe(403);
+    expect(foreign.text).toContain('another origin');
+  });
+});

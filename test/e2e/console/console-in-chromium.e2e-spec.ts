@@ -1,0 +1,65 @@
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
+import { until } from '#libs/testing';
+import { RealBrowser, describeInBrowser, type WatchedPage } from '../../support/browser/browser.js';
+import { keepScreenshots } from '../../support/browser/screenshots.js';
+import { OPS_PASSWORD, Story } from '../../support/story.js';
+
+describeInBrowser('that the console’s pages work under their Content-Security-Policy', () => {
+  let story: Story;
+  let browser: RealBrowser;
+  let watched: WatchedPage;
+  beforeAll(async () => {
+    story = await Story.begin();
+    browser = await RealBrowser.launch();
+  });
+  beforeEach(async () => {
+    watched = await browser.open({ baseURL: story.serviceUrl });
+  });
+  afterEach(() => watched.page.context().close());
+  afterAll(async () => {
+    await browser?.close();
+    await story?.end();
+  });
+
+  it('an operator logs in, works on the board and logs out, and nothing breaks its policy', async () => {
+    const { page, complaints } = watched;
+    await page.goto('/ops');
+    expect(await keepScreenshots(page, 'console-login')).toEqual([]);
+    await page.fill('#name', 'ops');
+    await page.fill('#password', OPS_PASSWORD);
+    await page.click('form.login button');
+    await page.waitForSelector('header form[action="/ops/logout"]');
+    await keepScreenshots(page, 'console');
+    // Drawn by the stylesheet: a policy that keeps it out would leave the browser's own margin.
+    expect(await page.evaluate('getComputedStyle(document.body).margin')).toBe('0px');
+
+    await page.goto('/ops/queues/queue/upkeep');
+    await page.waitForSelector('a[href*="/queue/steps"]');
+    const paused = await page.evaluate(
+      `fetch('/ops/queues/api/queues/expiry/pause', { method: 'PUT' }).then(({ status }) => status)`,
+    );
+    expect(paused).toBe(200);
+    expect(await page.evaluate('document.cookie')).toBe('');
+
+    await page.goto('/ops');
+    await page.click('header button');
+    await page.waitForSelector('form.login');
+    expect(complaints).toEqual([]);
+  });
+
+  it('the API’s routes can be browsed, and nothing breaks their policy', async () => {
+    await watched.page.goto('/docs');
+    await watched.page.waitForSelector('.swagger-ui .opblock');
+    expect(watched.complaints).toEqual([]);
+  });
+
+  it('a script that got into a page is not run, and is heard of here', async () => {
+    const { page, complaints } = watched;
+    await page.goto('/ops/login');
+    await page.evaluate(
+      `document.body.append(Object.assign(document.createElement('script'), { textContent: 'globalThis.ran = 1' }))`,
+    );
+    expect(await page.evaluate('globalThis.ran ?? null')).toBeNull();
+    await until('a complaint', () => complaints.some((each) => each.startsWith('policy: ')));
+  });
+});

@@ -1,0 +1,86 @@
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
+import { Queues } from '#libs/jobs';
+import { ROLES, type Role } from '#libs/operators';
+import { until } from '#libs/testing';
+import { RealBrowser, describeInBrowser, type WatchedPage } from '../../support/browser/browser.js';
+import { makeOperator } from '../../support/operators.js';
+import { keepScreenshots } from '../../support/browser/screenshots.js';
+import { Story } from '../../support/story.js';
+
+const PASSWORD = 'seven wild geese';
+const REASON = 'no handler for job "of-the-past"';
+/** The board shows each run of each job: few of them are enough. */
+const SELDOM = {
+  EXPIRY_EVERY_MS: '30000',
+  SWEEP_EVERY_MS: '30000',
+  PROBE_EVERY_MS: '30000',
+  CANARY_EVERY_MS: '30000',
+};
+/** A busy machine draws slowly. */
+const TIMEOUT_MS = 90_000;
+const JOB = '/ops/queues/queue/steps/unknown';
+
+describeInBrowser('that the queue board works under its Content-Security-Policy', () => {
+  let story: Story;
+  let browser: RealBrowser;
+  let watched: WatchedPage;
+  beforeAll(async () => {
+    story = await Story.begin({ env: SELDOM });
+    browser = await RealBrowser.launch();
+    for (const role of ROLES) await makeOperator(story, { name: `an-${role}`, role, password: PASSWORD });
+    const steps = story.service.get(Queues).get('steps');
+    await steps.add('of-the-past', { onboardingId: 'of-the-past' }, { jobId: 'unknown' });
+    await until('the job has failed', async () => (await steps.getJob('unknown'))?.failedReason);
+  });
+  beforeEach(async () => {
+    watched = await browser.open({ baseURL: story.serviceUrl, viewport: { width: 1400, height: 900 } });
+    watched.page.setDefaultTimeout(TIMEOUT_MS / 2);
+  });
+  afterEach(() => watched?.page.context().close());
+  afterAll(async () => {
+    await browser?.close();
+    await story?.end();
+  });
+
+  async function logIn(role: Role): Promise<void> {
+    const { page } = watched;
+    await page.goto('/ops/login');
+    await page.fill('#name', `an-${role}`);
+    await page.fill('#password', PASSWORD);
+    await page.click('form.login button');
+    await page.waitForSelector('header form[action="/ops/logout"]');
+  }
+
+  /** Waits until the panel that is open shows a text: its highlighting comes from a worker. */
+  const shows = (text: string) => watched.page.locator('pre', { hasText: text }).first().waitFor();
+
+  async function tab(name: string): Promise<void> {
+    const { page } = watched;
+    await page.getByRole('tab', { name, exact: true }).first().click();
+    await page.locator('[role=tab][aria-selected=true]', { hasText: name }).first().waitFor();
+  }
+
+  it.each(ROLES)(
+    'shows a failed job’s error, data and options to the role %s',
+    async (role) => {
+      const { page, complaints } = watched;
+      await logIn(role);
+      await page.goto(JOB);
+      await shows(REASON);
+      await keepScreenshots(page, `board-error-${role}`);
+      await tab('Data');
+      await page.getByText('onboardingId').first().waitFor();
+      await tab('Options');
+      await page.getByText('attempts').first().waitFor();
+      await tab('Logs');
+      await tab('Progress');
+      await tab('Error');
+      await shows(REASON);
+      // The list has the same panels.
+      await page.goto('/ops/queues/queue/steps?status=failed');
+      await shows(REASON);
+      expect(complaints).toEqual([]);
+    },
+    TIMEOUT_MS,
+  );
+});

@@ -1,0 +1,86 @@
+import { afterAll, afterEach, beforeAll, expect, it, jest } from '@jest/globals';
+import type { Page, Response } from 'playwright-core';
+import { describeInBrowser, RealBrowser, type WatchedPage } from '../../support/browser/browser.js';
+import { DemoProcess } from '../../support/demo/demo-process.js';
+import { closedPort, openGate, type Gate } from '../../support/gate.js';
+import { pasteGuide } from '../../support/demo/integrate-guide.js';
+import { Story } from '../../support/story.js';
+import { runOut } from '../../support/time-travel.js';
+import { VirtualAuthenticator } from '../../support/browser/virtual-authenticator.js';
+
+jest.setTimeout(240_000);
+
+let story: Story;
+let browser: RealBrowser;
+/** The way from the reader's server to the service. */
+let service: Gate;
+let url: string;
+let open: WatchedPage;
+
+describeInBrowser('what a reader of docs/integrate.md has pasted', () => {
+  beforeAll(async () => {
+    const port = await closedPort();
+    story = await Story.begin({ website: { rpId: 'localhost', origins: [`http://localhost:${port}`] } });
+    browser = await RealBrowser.launch();
+    story.atEnd(() => browser.close());
+    service = await openGate(story.serviceUrl);
+    story.atEnd(() => service.bar());
+    const env = { DEMO_PORT: String(port), GANGWAY_URL: `http://127.0.0.1:${service.port}` };
+    ({ url } = await DemoProcess.start(story, env, pasteGuide(story)));
+  });
+  afterEach(async () => {
+    await service.open();
+    await open.page.context().close();
+    expect(open.complaints).toEqual([]);
+  });
+  afterAll(() => story?.end());
+
+  /** Somebody opens the page, and asks for a code. */
+  async function start(email: string): Promise<Page> {
+    open = await browser.open();
+    const { page } = open;
+    await page.goto(url);
+    await page.getByLabel('E-mail').fill(email);
+    await page.getByRole('button', { name: 'Send me a code' }).click();
+    await page.getByLabel('Code').waitFor();
+    return page;
+  }
+  const mailed = (email: string) => story.sandbox.control.mails({ email })[0]!.code;
+  const newest = async () =>
+    (await story.call<{ items: { id: string }[] }>('GET', '/v1/onboardings?limit=1')).body.items[0]!.id;
+
+  it('takes a person to completed, past a wrong code and a provider that fails', async () => {
+    const page = await start('ana@example.com');
+    await VirtualAuthenticator.plugInto(page);
+    await page.getByLabel('Code').fill('000000' === mailed('ana@example.com') ? '000001' : '000000');
+    await page.getByRole('button', { name: 'Continue' }).click();
+    await page.getByRole('status').getByText('wrong').waitFor();
+    await page.getByLabel('Code').fill(mailed('ana@example.com'));
+    await page.getByRole('button', { name: 'Continue' }).click();
+    story.sandbox.control.addFault({ route: 'create-authenticators-otp', status: 503, times: 2 });
+    await page.getByRole('button', { name: 'Create passkey' }).click();
+    await page.getByRole('status').getByText('completed').waitFor();
+  });
+
+  it('finds a service again that was away for long, and what happened meanwhile', async () => {
+    const page = await start('bea@example.com');
+    const lastWord = page.waitForResponse(isRefused('/api/onboarding/events'));
+    await service.bar();
+    await lastWord;
+    for (let failed = 0; failed < 2; failed++) await page.waitForResponse(isRefused('/api/onboarding'));
+    await service.open();
+    await page.waitForResponse((response) => response.ok() && response.url().includes('/events'));
+    await runOut(story, await newest(), 'code');
+    await page.getByRole('button', { name: 'Send a new code' }).waitFor();
+  });
+
+  it('begins anew where the onboarding is not there any more', async () => {
+    const page = await start('cleo@example.com');
+    await story.sql('DELETE FROM onboardings WHERE id = $1', [await newest()]);
+    await page.reload();
+    await page.getByRole('button', { name: 'Send me a code' }).waitFor();
+  });
+});
+
+const isRefused = (path: string) => (response: Response) =>
+  new URL(response.url()).pathname === path && response.status() === 503;

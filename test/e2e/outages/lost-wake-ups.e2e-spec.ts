@@ -1,0 +1,107 @@
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { until } from '#libs/testing';
+import { Queues } from '#libs/jobs';
+import { closedPort } from '../../support/gate.js';
+import { DONE_STATE, STEPS, StepUnderTest } from '../../support/step-under-test.js';
+import { Story } from '../../support/story.js';
+
+// The sweeper has its grace and its period.
+jest.setTimeout(240_000);
+
+describe('Redis flushed in the middle of retries', () => {
+  let story: Story;
+  beforeAll(async () => {
+    story = await Story.begin({
+      env: { RETRY_FLOOR_MS: '1000', RETRY_BASE_MS: '1000', RETRY_CAP_MS: '1200' },
+    });
+  });
+  afterAll(() => story.end());
+
+  it('loses no onboarding: the sweeper wakes every step, and the schedules come back', async () => {
+    const all = await Promise.all([...STEPS, ...STEPS].map((step) => StepUnderTest.before(story, step)));
+    for (const at of all)
+      await at.strike({ status: 503, times: 2 }).submit({ headers: { prefer: 'wait=0' } });
+    for (const at of all)
+      await until('a retry is scheduled', async () => (await at.eventsOf('retry_scheduled')).length > 0);
+    expect(await flush()).toBeGreaterThan(all.length);
+    expect(await scheduled()).toEqual([]);
+
+    for (const at of all) {
+      await at.until(DONE_STATE[at.step]);
+      expect(await at.attempts()).toEqual(['unavailable', 'unavailable', 'ok']);
+      expect(at.calls).toBe(3);
+    }
+    await until('the schedules are back', async () => (await scheduled()).length === 7);
+    expect(await scheduled()).toEqual([
+      'anchor',
+      'canary',
+      'expire',
+      'probe',
+      'reseal',
+      'retention',
+      'sweep',
+    ]);
+  });
+
+  /** Deletes whatever lies under this story's prefix: the server itself is shared with other tests. */
+  async function flush(): Promise<number> {
+    const { redis } = story.service.get(Queues);
+    const keys = await redis.keys(`${story.env['QUEUE_PREFIX']}:*`);
+    return redis.unlink(...keys);
+  }
+
+  async function scheduled(): Promise<string[]> {
+    const queues = story.service.get(Queues).all();
+    const found = await Promise.all(queues.map((queue) => queue.getJobSchedulers()));
+    return found
+      .flat()
+      .map(({ key }) => key)
+      .sort();
+  }
+});
+
+/** BullMQ waits for its first connection without end. No step takes so long, on a busy machine neither. */
+const HELD_UP_MS = 5_000;
+
+describe('a replica whose Redis is away', () => {
+  let story: Story;
+  let cutOff: string;
+  beforeAll(async () => {
+    story = await Story.begin();
+    cutOff = (await story.startService({ REDIS_URL: `redis://127.0.0.1:${await closedPort()}` })).url;
+  });
+  afterAll(() => story.end());
+
+  it('makes first attempts as ever, and holds up nobody', async () => {
+    for (const step of STEPS) {
+      const at = await StepUnderTest.before(story, step);
+      const began = performance.now();
+      const answer = await at.submit({ at: cutOff });
+      expect(performance.now() - began).toBeLessThan(HELD_UP_MS);
+      expect(answer.body.state).toBe(DONE_STATE[step]);
+    }
+  });
+
+  it('cannot queue a retry, which the worker’s sweeper then wakes', async () => {
+    for (const step of STEPS) {
+      const at = await StepUnderTest.before(story, step);
+      const began = performance.now();
+      const answer = await at
+        .strike({ status: 503, times: 2 })
+        .submit({ at: cutOff, headers: { prefer: 'wait=0' } });
+      expect(performance.now() - began).toBeLessThan(HELD_UP_MS);
+      expect(answer.status).toBe(202);
+      await at.until(DONE_STATE[step]);
+      expect(await at.attempts()).toEqual(['unavailable', 'unavailable', 'ok']);
+    }
+  });
+
+  it('says so, and stays in service', async () => {
+    const response = await fetch(`${cutOff}/health/ready`);
+    expect(response.status).toBe(200);
+    expect(await response.json()).toMatchObject({
+      status: 'degraded',
+      checks: { redis: { status: 'down' } },
+    });
+  });
+});

@@ -1,0 +1,247 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { StepUnderTest } from '../../support/step-under-test.js';
+import { Story, type Answer } from '../../support/story.js';
+import { runOut } from '../../support/time-travel.js';
+
+/** Upstream acts, then says that it failed: what looks like nothing has happened. */
+const actedThenFailed = { status: 500, afterEffect: true } as const;
+
+let story: Story;
+beforeAll(async () => {
+  story = await Story.begin();
+});
+afterAll(() => story.end());
+
+describe('init-otp, failing after the mail is out', () => {
+  it('sends again: the newest code counts, the timeline warns of a second mail, both are counted', async () => {
+    const at = await StepUnderTest.before(story, 'init-otp');
+    const answer = await at.strike(actedThenFailed).submit();
+    expect(answer).toMatchObject({
+      status: 201,
+      body: { state: 'otp_sent', otp: { sends: 2, attemptsLeft: 3 } },
+    });
+    expect(await story.eventTypes(at.id)).toEqual([
+      'created',
+      'attempt_started',
+      'attempt_ended',
+      'second_mail_possible',
+      'retry_scheduled',
+      'attempt_started',
+      'attempt_ended',
+      'otp_sent',
+    ]);
+    const [newest, older] = story.sandbox.control.mails({ email: at.subject.email });
+    const [row] = await story.sql<{ otp_handle: string }>(
+      'SELECT otp_handle FROM onboardings WHERE id = $1',
+      [at.id],
+    );
+    expect(row!.otp_handle).toBe(newest!.otpId);
+    expect(older!.otpId).not.toBe(newest!.otpId);
+    expect((await story.verify(at.id, newest!.code)).body.state).toBe('otp_verified');
+  });
+});
+
+describe('verify-otp, failing after the code is spent', () => {
+  it('is outcome unknown when the replay is refused, and never a wrong code', async () => {
+    const at = await StepUnderTest.before(story, 'verify-otp');
+    const answer = await at.strike(actedThenFailed).submit();
+    expect(answer).toMatchObject({ status: 409, body: { code: 'outcome_unknown' } });
+    expect(await at.attempts()).toEqual(['unavailable', 'rejected_unclear']);
+    expect(at.journal().map(({ answer: status }) => status)).toEqual([500, 400]);
+    const { body } = await story.get(at.id);
+    expect(body).toMatchObject({
+      state: 'outcome_unknown',
+      nextAction: { type: 'resolve' },
+      session: null,
+      // The attempt whose answer was lost, not the refusal of its replay.
+      unresolved: { step: 'verify-otp', attempt: 2 },
+      lastResult: { step: 'verify-otp', code: 'outcome_unknown' },
+      otp: { attemptsLeft: 1 },
+    });
+    expect(await story.eventTypes(at.id)).not.toContain('otp_rejected');
+  });
+
+  it('says nothing of a wrong code either, when the first answer to it was lost', async () => {
+    const { id, subject } = await story.sent();
+    const route = { route: 'otp-auth', match: { userId: subject.userId } };
+    story.sandbox.control.addFault({ ...route, ...actedThenFailed });
+    const answer = await story.verify(id, story.wrongCode(subject));
+    expect(answer).toMatchObject({ status: 409, body: { code: 'outcome_unknown' } });
+    const [row] = await story.sql<{ otp_wrong: number }>('SELECT otp_wrong FROM onboardings WHERE id = $1', [
+      id,
+    ]);
+    expect(row!.otp_wrong).toBe(0);
+  });
+
+  it('goes on with a new code: by resend, or by the word that it was not done', async () => {
+    for (const leave of [(id: string) => story.resend(id), (id: string) => story.resolve(id, 'not_done')]) {
+      const at = await lost('verify-otp');
+      await story.cooledDown(at.id);
+      const answer = await leave(at.id);
+      expect(answer).toMatchObject({
+        status: 200,
+        body: { state: 'otp_sent', unresolved: null, otp: { sends: 2 } },
+      });
+      expect((await story.verify(at.id, story.code(at.subject))).body.state).toBe('otp_verified');
+    }
+  });
+
+  it('cannot be said to be done: there is no session to go on with', async () => {
+    const at = await lost('verify-otp');
+    expect(await story.resolve(at.id, 'done')).toMatchObject({
+      status: 409,
+      body: { code: 'outcome_unknown' },
+    });
+    expect((await story.get(at.id)).body).toMatchObject({
+      state: 'outcome_unknown',
+      unresolved: { step: 'verify-otp' },
+    });
+  });
+});
+
+describe('create-authenticators, failing after the passkey is stored', () => {
+  it('is outcome unknown when the replay finds the passkey there', async () => {
+    const at = await StepUnderTest.before(story, 'create-authenticators');
+    const answer = await at.strike(actedThenFailed).submit();
+    expect(answer).toMatchObject({ status: 409, body: { code: 'outcome_unknown' } });
+    expect(await at.attempts()).toEqual(['unavailable', 'rejected']);
+    expect(at.journal().map(({ answer: status }) => status)).toEqual([500, 400]);
+    expect(story.sandbox.control.authenticators(at.subject.userId)).toHaveLength(1);
+    expect((await story.get(at.id)).body).toMatchObject({
+      state: 'outcome_unknown',
+      unresolved: { step: 'create-authenticators', attempt: 3 },
+      authenticators: [],
+    });
+  });
+
+  it('resolved as done: completed, with a passkey whose id nobody knows', async () => {
+    const at = await lost('create-authenticators');
+    const { status, body } = await story.resolve(at.id, 'done');
+    expect(status).toBe(200);
+    expect(body).toMatchObject({ state: 'completed', unresolved: null, lastResult: null });
+    const [stored] = story.sandbox.control.authenticators(at.subject.userId);
+    expect(body.authenticators).toEqual([
+      expect.objectContaining({ id: null, credentialId: stored!.credentialId }),
+    ]);
+    expect((await story.eventTypes(at.id)).slice(-3)).toEqual(['resolved', 'resolved_done', 'secrets_wiped']);
+    expect((await at.eventsOf('resolved'))[0]!.data).toMatchObject({
+      outcome: 'done',
+      step: 'create-authenticators',
+    });
+  });
+
+  it('resolved as not done: back into the session, where another passkey completes it', async () => {
+    const at = await lost('create-authenticators');
+    const { body } = await story.resolve(at.id, 'not_done');
+    expect(body).toMatchObject({
+      state: 'otp_verified',
+      unresolved: null,
+      nextAction: { type: 'submit_authenticators' },
+    });
+    expect(body.session).not.toBeNull();
+    const done = await story.register(at.id, [await story.passkey(at.id)]);
+    expect(done.body).toMatchObject({ state: 'completed', authenticators: [{ name: "Ana's phone" }] });
+  });
+
+  it('knows the passkey that it confirmed, and not the lost one before it', async () => {
+    const at = await lost('create-authenticators');
+    await story.resolve(at.id, 'not_done');
+    const passkey = await story.passkey(at.id);
+    expect((await story.register(at.id, [passkey])).body.state).toBe('completed');
+    const { id } = await story.verified(at.subject);
+    const options = await story.call<{ excludeCredentials: { id: string }[] }>(
+      'POST',
+      `/v1/onboardings/${id}/authenticators/options`,
+      { userName: 'ana' },
+    );
+    expect(options.body.excludeCredentials.map((each) => each.id)).toEqual([passkey.credential.id]);
+  });
+
+  it('keeps the doubt of an earlier submission when a later one is resolved', async () => {
+    const at = await lost('create-authenticators');
+    await story.cooledDown(at.id);
+    await story.resend(at.id);
+    await story.verify(at.id, story.code(at.subject));
+    at.strike(actedThenFailed);
+    expect((await story.register(at.id, [await story.passkey(at.id)])).body).toMatchObject({
+      code: 'outcome_unknown',
+    });
+    expect((await story.get(at.id)).body.unresolved).toMatchObject({ attempt: 7 });
+    const { body } = await story.resolve(at.id, 'done');
+    expect(body).toMatchObject({
+      state: 'completed',
+      unresolved: { step: 'create-authenticators', attempt: 3 },
+    });
+    expect((await at.eventsOf('resolved')).map(({ data }) => data['attempt'])).toEqual([7]);
+  });
+
+  it('resolved as not done after the session: a new code is needed', async () => {
+    const at = await lost('create-authenticators');
+    await runOut(story, at.id, 'session');
+    const { body } = await story.resolve(at.id, 'not_done');
+    expect(body).toMatchObject({
+      state: 'otp_needed',
+      reason: 'session_expired',
+      nextAction: { type: 'resend_otp' },
+      session: null,
+      unresolved: null,
+    });
+  });
+
+  it('keeps the doubt through a resend, to the end and beyond', async () => {
+    const at = await lost('create-authenticators');
+    await story.cooledDown(at.id);
+    const doubt = { step: 'create-authenticators', attempt: 3 };
+    expect((await story.resend(at.id)).body).toMatchObject({ state: 'otp_sent', unresolved: doubt });
+    expect((await story.verify(at.id, story.code(at.subject))).body).toMatchObject({ unresolved: doubt });
+    const done = await story.register(at.id, [await story.passkey(at.id)]);
+    expect(done.body).toMatchObject({ state: 'completed', unresolved: doubt });
+    // It is a fact of an onboarding that has ended, which may still be set down, and changes nothing else.
+    const { body } = await story.resolve(at.id, 'done');
+    expect(body).toMatchObject({ state: 'completed', version: done.body.version, unresolved: null });
+    expect((await at.eventsOf('resolved')).at(-1)!.data).toMatchObject({ outcome: 'done', ...doubt });
+    expect(await story.resolve(at.id, 'done')).toMatchObject({
+      status: 410,
+      body: { code: 'onboarding_ended' },
+    });
+  });
+
+  it('keeps the doubt through cancel', async () => {
+    const at = await lost('create-authenticators');
+    expect((await story.cancel(at.id)).body).toMatchObject({
+      state: 'cancelled',
+      unresolved: { attempt: 3 },
+    });
+    const { status, body } = await story.resolve(at.id, 'not_done');
+    expect({ status, state: body.state, unresolved: body.unresolved }).toEqual({
+      status: 200,
+      state: 'cancelled',
+      unresolved: null,
+    });
+  });
+
+  it('has nothing to resolve where nothing is unknown', async () => {
+    const { id } = await story.verified();
+    expect(await story.resolve(id, 'done')).toMatchObject({ status: 409, body: { code: 'illegal_state' } });
+  });
+
+  it('takes no passkey and no code while the outcome is unknown', async () => {
+    const at = await lost('create-authenticators');
+    const refused: Answer[] = [
+      await story.verify(at.id, '123456'),
+      await story.call('POST', `/v1/onboardings/${at.id}/authenticators/options`, { userName: 'ana' }),
+    ];
+    expect(refused).toMatchObject([
+      { status: 409, body: { code: 'outcome_unknown' } },
+      { status: 409, body: { code: 'outcome_unknown' } },
+    ]);
+  });
+});
+
+/** An onboarding whose step was acted on and reported as failed, so that nobody knows. */
+async function lost(step: 'verify-otp' | 'create-authenticators'): Promise<StepUnderTest> {
+  const at = await StepUnderTest.before(story, step);
+  await at.strike(actedThenFailed).submit();
+  await at.until('outcome_unknown');
+  return at;
+}

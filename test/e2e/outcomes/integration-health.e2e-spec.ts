@@ -1,0 +1,267 @@
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { Client } from 'pg';
+import { until } from '#libs/testing';
+import { AppProcess } from '../../support/app-process.js';
+import { ConsoleBrowser } from '../../support/console-browser.js';
+import { OPS_PASSWORD, Story } from '../../support/story.js';
+
+// Stories of several processes, and the time until one that was killed has lapsed.
+jest.setTimeout(240_000);
+
+/** Within this time an outage must be seen in each process. */
+const SEEN_MS = 15_000;
+const CHECK = 'upstream byzantine';
+/** As without a configuration. */
+const DEFAULT_RETRIES = {
+  RETRY_FLOOR_MS: '250',
+  RETRY_BASE_MS: '1000',
+  RETRY_CAP_MS: '30000',
+  BREAKER_CALLS: '20',
+};
+
+interface Ready {
+  status: string;
+  checks: Record<string, { status: string; detail?: string } & Record<string, unknown>>;
+}
+
+let story: Story;
+afterEach(async () => {
+  await story.end();
+  // What one story left parked, unknown or refused would be told in the next one.
+  for (const table of ['onboardings', 'integration_views', 'integration_troubles', 'integration_counts'])
+    await story.sql(`DELETE FROM ${table}`);
+});
+
+const readyAt = async (url: string) => (await (await fetch(`${url}/health/ready`)).json()) as Ready;
+
+async function metricAt(url: string, name: string): Promise<number> {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  const line = text.split('\n').find((each) => each.startsWith(`${name}{integration="byzantine"}`));
+  return Number(line?.split(' ')[1]);
+}
+
+/** Two replicas of the service and a worker. @returns where each listens. */
+async function fleet(env: Record<string, string> = {}): Promise<string[]> {
+  story = await Story.begin({ worker: false, env });
+  const worker = await story.startWorker();
+  const urls = [story.serviceUrl, (await story.startService()).url, await worker.getUrl()];
+  for (const url of urls)
+    await until('all is well', async () => (await readyAt(url)).status === 'ok', SEEN_MS);
+  return urls;
+}
+
+const finding = async (url: string) => (await readyAt(url)).checks[CHECK]!;
+
+async function seen(urls: string[], holds: (found: Ready['checks'][string]) => boolean): Promise<void> {
+  const all = async () => (await Promise.all(urls.map(finding))).every(holds);
+  await until('each process sees it', all, SEEN_MS);
+}
+
+const isOk = async (url: string) => (await readyAt(url)).status === 'ok';
+
+async function consoleText(): Promise<string> {
+  const browser = new ConsoleBrowser(story);
+  await browser.logIn('ops', OPS_PASSWORD);
+  return (await browser.visit('/ops')).text;
+}
+
+describe('the health of an integration', () => {
+  it('shows an outage of one step in every process and the console, and its end', async () => {
+    const urls = await fleet(DEFAULT_RETRIES);
+    const ids = await Promise.all(Array.from({ length: 8 }, async () => (await story.verified()).id));
+    story.sandbox.control.addFault({ route: 'create-authenticators-otp', status: 503, times: 0 });
+    for (const id of ids) await story.register(id, [await story.passkey(id)], { prefer: 'wait=0' });
+
+    await seen(urls, ({ status, failing }) => status === 'down' && failing !== undefined);
+    expect(await finding(urls[0]!)).toMatchObject({
+      detail: expect.stringContaining('create-authenticators fails since'),
+      failing: [{ call: 'create-authenticators', since: expect.any(String) }],
+      lastError: { call: 'create-authenticators', class: 'unavailable', status: 503 },
+    });
+    for (const url of urls) {
+      expect((await readyAt(url)).status).toBe('degraded');
+      expect(await metricAt(url, 'gangway_integration_degraded')).toBe(1);
+      expect(await metricAt(url, 'gangway_integration_failures_in_a_row')).toBeGreaterThanOrEqual(3);
+    }
+    expect(await consoleText()).toMatch(
+      /Health: <span[^>]*>degraded[\s\S]*create-authenticators fails since/,
+    );
+
+    story.sandbox.control.removeFaults();
+    for (const url of urls) await until('all is well again', () => isOk(url));
+    expect(await finding(urls[1]!)).not.toHaveProperty('lastError');
+    expect(await metricAt(urls[1]!, 'gangway_integration_failures_in_a_row')).toBe(0);
+  });
+
+  it('shows that our key is refused for as long as it is, and since when', async () => {
+    const urls = await fleet();
+    story.sandbox.control.addFault({ route: '*', status: 401, times: 0 });
+    for (let n = 0; n < 8; n++) await story.start(story.newSubject());
+    await seen(urls, ({ refused, parked }) => Boolean(refused) && (parked as { count: number })?.count === 8);
+    const found = await Promise.all(urls.map(finding));
+    const { since } = found[0]!['refused'] as { since: string };
+    for (const each of found) {
+      expect(each).toMatchObject({
+        status: 'down',
+        refused: { since, status: 401 },
+        parked: { count: 8, reasons: { upstream_misconfigured: 8 } },
+        lastError: { class: 'misconfigured', status: 401 },
+      });
+    }
+    for (const url of urls) expect(await metricAt(url, 'gangway_integration_parked')).toBe(8);
+    expect(await consoleText()).toContain('our requests are refused with 401 since');
+
+    story.sandbox.control.removeFaults();
+    for (const url of urls) await until('all is well again', () => isOk(url));
+  });
+
+  it('finds out by itself that a key is taken again, without a worker and without a call', async () => {
+    story = await Story.begin({ worker: false });
+    story.sandbox.control.addFault({ route: '*', status: 401, times: 0 });
+    const { body } = await story.start(story.newSubject());
+    await story.cancel(body.id);
+    await until('it is refused', async () => (await finding(story.serviceUrl))['refused']);
+    story.sandbox.control.removeFaults();
+    await until('it is up', async () => (await finding(story.serviceUrl)).status === 'up', SEEN_MS);
+  });
+
+  it('does not take a probe that proves nothing for the end of a refusal', async () => {
+    story = await Story.begin({ worker: false });
+    story.sandbox.control.addFault({ route: 'init-otp', status: 401, times: 0 });
+    story.sandbox.control.addFault({ route: 'whoami', status: 404, times: 0 });
+    const { body } = await story.start(story.newSubject());
+    await story.cancel(body.id);
+    const probes = () => story.sandbox.control.requests({ route: 'whoami' }).length;
+    // The second one shows that the answer to the first was read.
+    await until('it was probed twice', () => probes() >= 2, SEEN_MS);
+    expect(await finding(story.serviceUrl)).toMatchObject({ status: 'down', refused: { status: 401 } });
+  });
+
+  it('keeps that a key is refused when the process that met it is gone', async () => {
+    story = await Story.begin({ worker: false, env: { PROBE_EVERY_MS: '600000' } });
+    const met = await story.startService();
+    story.sandbox.control.addFault({ route: '*', status: 403, times: 0 });
+    const { accountId, userId } = story.newSubject();
+    const subject = { subject: { accountId, userId } };
+    const { body } = await story.call('POST', '/v1/onboardings', subject, {}, met.url);
+    await story.cancel(body.id);
+    const refusal = async (url: string) => (await finding(url))['refused'] as { since: string } | undefined;
+    await until('the other knows', () => refusal(story.serviceUrl));
+    await met.app.close();
+    expect(await story.sql('SELECT 1 FROM integration_views WHERE refused_since IS NOT NULL')).toEqual([]);
+    expect(await refusal(story.serviceUrl)).toMatchObject({ status: 403 });
+    expect(await refusal((await story.startService()).url)).toMatchObject({ status: 403 });
+  });
+
+  it('shows unknown outcomes, which do not degrade it', async () => {
+    story = await Story.begin();
+    const { id, subject } = await story.sent();
+    story.sandbox.control.addFault({ route: 'otp-auth', cut: 'after' });
+    await story.verify(id, story.code(subject));
+    await story.until(id, 'outcome_unknown');
+    const told = await until('it is told', async () => (await finding(story.serviceUrl))['outcomeUnknown']);
+    expect(told).toEqual({ count: 1, since: expect.any(String) });
+    expect((await finding(story.serviceUrl)).status).toBe('up');
+    expect(await metricAt(story.serviceUrl, 'gangway_integration_outcome_unknown')).toBe(1);
+  });
+
+  it('forgets the open breaker of a process that was killed', async () => {
+    story = await Story.begin({ worker: false });
+    const doomed = await AppProcess.start(story, 'onboarding', {
+      BREAKER_CALLS: '2',
+      BREAKER_WINDOW_MS: '60000',
+      BREAKER_OPEN_MS: '600000',
+    });
+    story.sandbox.control.addFault({ route: 'init-otp', status: 503, times: 0 });
+    for (let n = 0; n < 2; n++) {
+      const { accountId, userId } = story.newSubject();
+      const body = { subject: { accountId, userId } };
+      await story.call('POST', '/v1/onboardings', body, { prefer: 'wait=0' }, doomed.url);
+    }
+    const breakers = async () => (await finding(story.serviceUrl))['breakers'];
+    expect(await until('the other replica sees it', breakers, SEEN_MS)).toEqual([
+      { process: expect.stringMatching(/^service-[0-9a-f]{8}$/), state: 'open', since: expect.any(String) },
+    ]);
+    expect(doomed.said.match(/the breaker opened/g)).toHaveLength(1);
+    await doomed.kill();
+    await until('it has lapsed', async () => (await finding(story.serviceUrl)).status === 'up');
+  });
+
+  it('deletes the views of a process that drains', async () => {
+    story = await Story.begin({ worker: false });
+    const views = () => story.sql('SELECT process FROM integration_views');
+    await until('its view is told', async () => (await views()).length === 1);
+    const other = await story.startService();
+    await until('both are', async () => (await views()).length === 2);
+    await other.app.close();
+    expect(await views()).toHaveLength(1);
+  });
+
+  it('shows onboardings of a removed integration, in the same order everywhere', async () => {
+    const second = Object.entries({ PROVIDER: 'byzantine', RP_ID: 'b.example.com', RP_NAME: 'B', ORIGINS: 'https://b.example.com' }); // prettier-ignore
+    story = await Story.begin({
+      env: (sandbox) => ({
+        INTEGRATIONS: 'byzantine,another',
+        INTEGRATION_ANOTHER_BASE_URL: sandbox.url,
+        INTEGRATION_ANOTHER_PRIVATE_KEY: sandbox.credential!.privateKeyHex,
+        ...Object.fromEntries(second.map(([name, value]) => [`INTEGRATION_ANOTHER_${name}`, value])),
+      }),
+    });
+    const other = await story.startService({ INTEGRATIONS: 'another,byzantine' });
+    const { body } = await story.start(story.newSubject(), { integration: 'byzantine' });
+    await story.sql(
+      `UPDATE onboardings SET integration = 'gone', parked_reason = 'integration_missing', parked_at = clock_timestamp()
+       WHERE id = $1`,
+      [body.id],
+    );
+    const urls = [story.serviceUrl, other.url];
+    const isSeen = async () =>
+      (await Promise.all(urls.map(readyAt))).every((each) => each.checks['upstream gone']);
+    await until('it is seen', isSeen, SEEN_MS);
+    for (const url of urls) {
+      const { status, checks } = await readyAt(url);
+      expect(status).toBe('degraded');
+      expect(checks['upstream gone']).toMatchObject({ status: 'down', parked: { count: 1 } });
+      const names = Object.keys(checks).filter((name) => name.startsWith('upstream'));
+      expect(names).toEqual(['upstream another', 'upstream byzantine', 'upstream gone']);
+      expect(Object.keys(checks)).toEqual(Object.keys(checks).toSorted());
+    }
+  });
+
+  it('answers in time, with what is known, while PostgreSQL does not', async () => {
+    story = await Story.begin({ worker: false });
+    story.sandbox.control.addFault({ route: '*', status: 401, times: 0 });
+    await story.start(story.newSubject());
+    await until('it is refused', async () => (await finding(story.serviceUrl))['refused']);
+    const lock = new Client({ connectionString: story.databaseUrl });
+    await lock.connect();
+    await lock.query('BEGIN; LOCK TABLE integration_views, integration_troubles, integration_counts');
+    try {
+      for (let n = 0; n < 3; n++) {
+        expect(await finding(story.serviceUrl)).toMatchObject({ status: 'down', refused: { status: 401 } });
+      }
+    } finally {
+      await lock.end();
+    }
+  });
+
+  it('is degraded while a lock on the onboardings keeps it from being shared', async () => {
+    story = await Story.begin({ worker: false });
+    const shared = async () => (await readyAt(story.serviceUrl)).checks['upstreams'];
+    expect(await shared()).toBeUndefined();
+    const lock = new Client({ connectionString: story.databaseUrl });
+    await lock.connect();
+    await lock.query('BEGIN; LOCK TABLE onboardings');
+    try {
+      await until(
+        'it is told',
+        async () => (await shared())?.detail?.endsWith('The database is busy.'),
+        SEEN_MS,
+      );
+      expect((await readyAt(story.serviceUrl)).status).toBe('degraded');
+    } finally {
+      await lock.end();
+    }
+    await until('it is shared again', async () => (await shared()) === undefined, SEEN_MS);
+  });
+});

@@ -1,0 +1,199 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { until } from '#libs/testing';
+import { AppProcess } from '../../support/app-process.js';
+import { openGate, type Gate } from '../../support/gate.js';
+import { StepUnderTest, type Fault, type StepName } from '../../support/step-under-test.js';
+import { Story, type Answer } from '../../support/story.js';
+import { lapseLeases } from '../../support/time-travel.js';
+
+// Leases lapse here.
+jest.setTimeout(240_000);
+
+const ENV = { SWEEP_EVERY_MS: '100' };
+
+/** Long enough to cut the replica from its database before the answer is there. */
+const delayMs = 1_500;
+const held: Fault = { delayMs, afterEffect: true };
+
+/**
+ * A replica of the service that loses its database while its call is in flight: it holds the answer and cannot
+ * write it down, until the lease has lapsed and the worker has taken over.
+ */
+describe('an answer that could not be written until somebody else had taken over', () => {
+  let story: Story;
+  let database: Gate;
+  let cutOff: string;
+  beforeAll(async () => {
+    story = await Story.begin({ env: ENV });
+    database = await openGate(story.env['DATABASE_URL']!);
+    story.atEnd(() => database.bar());
+    const through = new URL(story.env['DATABASE_URL']!);
+    through.host = `127.0.0.1:${database.port}`;
+    cutOff = (await story.startService({ DATABASE_URL: through.href })).url;
+  });
+  beforeEach(() => database.open());
+  afterAll(() => story.end());
+
+  /** @returns what the replica's caller hears in the end. */
+  async function answeredLate(
+    at: StepUnderTest,
+    fault: Fault,
+    takenOver: () => Promise<unknown>,
+  ): Promise<Answer> {
+    const caller = at.strike(fault).submit({ at: cutOff, headers: { prefer: 'wait=30' } });
+    await until('the call is under way', () => at.calls === 1);
+    await database.bar();
+    await until('upstream has answered', () => at.journal()[0]!.answer !== null);
+    await at.findId();
+    await lapseLeases(story);
+    await takenOver();
+    await database.open();
+    return caller;
+  }
+
+  it('yes to the code: the session is there, and the doubt is gone', async () => {
+    const at = await StepUnderTest.before(story, 'verify-otp');
+    const answer = await answeredLate(at, held, () => at.until('outcome_unknown'));
+    expect(answer).toMatchObject({
+      status: 200,
+      body: { state: 'otp_verified', unresolved: null, lastResult: null },
+    });
+    expect((await at.events()).map(({ type }) => type).slice(4)).toEqual([
+      'otp_submitted',
+      'attempt_started',
+      'attempt_ended',
+      'outcome_lost',
+      'attempt_ended',
+      'late_answer',
+    ]);
+    expect((await story.register(at.id, [await story.passkey(at.id)])).body.state).toBe('completed');
+  });
+
+  it('no to the code: it was wrong, and is counted once', async () => {
+    const at = await StepUnderTest.before(story, 'verify-otp');
+    const wrong: Fault = { delayMs, status: 400, body: { error: 'invalid OTP code' } };
+    const answer = await answeredLate(at, wrong, () => at.until('outcome_unknown'));
+    expect(answer).toMatchObject({ status: 422, body: { code: 'otp_invalid', attemptsLeft: 2 } });
+    expect((await story.get(at.id)).body).toMatchObject({ state: 'otp_sent', unresolved: null });
+    expect(await at.eventsOf('late_answer')).toMatchObject([{ data: { answer: 'otp_rejected' } }]);
+  });
+
+  it('a failure is no answer: the doubt stays, the failure is kept', async () => {
+    const at = await StepUnderTest.before(story, 'verify-otp');
+    await answeredLate(at, { delayMs, status: 500 }, () => at.until('outcome_unknown'));
+    expect((await story.get(at.id)).body).toMatchObject({
+      state: 'outcome_unknown',
+      unresolved: { step: 'verify-otp' },
+    });
+    expect(await at.eventsOf('late_answer_kept')).toMatchObject([
+      { data: { class: 'unavailable', upstreamStatus: 500 } },
+    ]);
+  });
+
+  it('to the first of two mails: kept, and the newer code counts', async () => {
+    const at = await StepUnderTest.before(story, 'init-otp');
+    await answeredLate(at, held, () => at.until('otp_sent'));
+    const [newest] = story.sandbox.control.mails({ email: at.subject.email });
+    expect(await at.eventsOf('late_answer_kept')).toMatchObject([
+      { data: { step: 'init-otp', attempt: 1, class: 'ok' } },
+    ]);
+    expect((await story.verify(at.id, newest!.code)).body.state).toBe('otp_verified');
+  });
+
+  it('to the passkeys whose replay left them in doubt: kept with the ids, for whoever resolves it', async () => {
+    const at = await StepUnderTest.before(story, 'create-authenticators');
+    await answeredLate(at, held, () => at.until('outcome_unknown'));
+    const [stored] = story.sandbox.control.authenticators(at.subject.userId);
+    expect((await story.get(at.id)).body).toMatchObject({
+      state: 'outcome_unknown',
+      unresolved: { attempt: 3 },
+    });
+    expect(await at.eventsOf('late_answer_kept')).toMatchObject([
+      { data: { attempt: 3, class: 'ok', authenticatorIds: [stored!.authenticatorId] } },
+    ]);
+  });
+
+  it('after a resend: nothing but evidence', async () => {
+    const at = await StepUnderTest.before(story, 'verify-otp');
+    await answeredLate(at, held, async () => {
+      await at.until('outcome_unknown');
+      await story.resend(at.id);
+    });
+    expect((await story.get(at.id)).body).toMatchObject({
+      state: 'otp_sent',
+      session: null,
+      otp: { sends: 2 },
+    });
+    expect(await at.eventsOf('late_answer_kept')).toMatchObject([{ data: { answer: 'otp_verified' } }]);
+    expect(await at.eventsOf('late_answer')).toEqual([]);
+  });
+});
+
+describe('an answer to an onboarding that was cancelled meanwhile', () => {
+  let story: Story;
+  beforeAll(async () => {
+    story = await Story.begin({ worker: false });
+  });
+  afterAll(() => story.end());
+
+  it.each([
+    { step: 'init-otp', answer: 'otp_sent', unresolved: null },
+    { step: 'verify-otp', answer: 'otp_verified', unresolved: { step: 'verify-otp', attempt: 2 } },
+    {
+      step: 'create-authenticators',
+      answer: 'authenticators_created',
+      unresolved: { step: 'create-authenticators', attempt: 3 },
+    },
+  ] satisfies { step: StepName; answer: string; unresolved: object | null }[])(
+    '$step: the caller is told 410, the answer is kept',
+    async ({ step, answer, unresolved }) => {
+      const at = await StepUnderTest.before(story, step);
+      const caller = at.strike(held).submit();
+      await until('the call is under way', () => at.calls === 1);
+      const cancelled = await story.cancel(await at.findId());
+      expect(cancelled.body).toMatchObject({ state: 'cancelled', session: null });
+      expect(await caller).toMatchObject({ status: 410, body: { code: 'onboarding_ended' } });
+      const kept = await at.eventsOf('late_answer_kept');
+      expect(kept).toMatchObject([{ data: { step, class: 'ok', answer } }]);
+      // After step 3 the row says that a passkey may exist.
+      expect((await story.get(at.id)).body).toMatchObject({ state: 'cancelled', unresolved });
+    },
+  );
+});
+
+describe('a process that slept through its lease', () => {
+  let story: Story;
+  beforeAll(async () => {
+    story = await Story.begin({ env: ENV });
+  });
+  afterAll(() => story.end());
+
+  const first = async (at: StepUnderTest, type: string) => (await at.eventsOf(type))[0];
+
+  it('gives its answer to the doubt alone when it wakes', async () => {
+    const service = await AppProcess.start(story, 'onboarding');
+    const send = await StepUnderTest.before(story, 'init-otp');
+    const verify = await StepUnderTest.before(story, 'verify-otp');
+    // Long enough for both calls to be in flight at once.
+    const callers = [send, verify].map((at) =>
+      at.strike({ ...held, delayMs: 2_000 }).submit({ at: service.url }),
+    );
+    await until('it came to that', () => send.calls === 1 && verify.calls === 1);
+    service.pause();
+    await send.findId();
+    const sent = await send.until('otp_sent');
+    await verify.until('outcome_unknown');
+    service.resume();
+    await Promise.all(callers);
+
+    // A caller that waited too long is answered before the late answer is written.
+    const kept = await until('the newer send outlives the answer', () => first(send, 'late_answer_kept'));
+    expect(kept).toMatchObject({ data: { step: 'init-otp', attempt: 1 } });
+    expect((await story.get(send.id)).body).toMatchObject({ state: 'otp_sent', version: sent.version });
+    // The answer lay in the socket all the time, and it ends the very doubt that it caused.
+    const late = await until('the answer ends the doubt', () => first(verify, 'late_answer'));
+    expect(late).toMatchObject({ data: { answer: 'otp_verified' } });
+    expect((await story.get(verify.id)).body).toMatchObject({ state: 'otp_verified', unresolved: null });
+    expect(await service.stop()).toBe(0);
+  });
+});

@@ -1,0 +1,312 @@
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { Queues } from '#libs/jobs';
+import { closedPort } from '../../support/gate.js';
+import { DONE_STATE, STEPS, StepUnderTest, WAITING_STATE } from '../../support/step-under-test.js';
+import { Story } from '../../support/story.js';
+import { runOut } from '../../support/time-travel.js';
+
+// Told times are waited for.
+jest.setTimeout(240_000);
+
+describe('a retry', () => {
+  let story: Story;
+  beforeAll(async () => {
+    story = await Story.begin();
+  });
+  afterAll(() => story.end());
+
+  const jobOf = (at: StepUnderTest, attempt: number) =>
+    story.service.get(Queues).get('steps').getJob(`${at.id}_${at.step}_${attempt}`);
+
+  it.each(STEPS)('%s: two 503 and then success reach the waiting caller as success', async (step) => {
+    const at = await StepUnderTest.before(story, step);
+    const answer = await at.strike({ status: 503, times: 2 }).submit();
+    expect(answer.status).toBe(step === 'init-otp' ? 201 : 200);
+    expect(answer.body).toMatchObject({ state: DONE_STATE[step], lastResult: null, unresolved: null });
+    expect(await at.attempts()).toEqual(['unavailable', 'unavailable', 'ok']);
+    expect(at.journal().map(({ answer: status }) => status)).toEqual([503, 503, 200]);
+  });
+
+  it.each(STEPS)('%s: is a job that carries ids only and says what became of it', async (step) => {
+    const at = await StepUnderTest.before(story, step);
+    await at.strike({ status: 503, times: 2 }).submit();
+    const [first] = await at.eventsOf('attempt_started').then((events) => events.slice(-3));
+    const number = first!.data['attempt'] as number;
+    const [none, second, third] = await Promise.all([0, 1, 2].map((more) => jobOf(at, number + more)));
+    // The first attempt was the request's own: nothing of it was ever queued.
+    expect(none).toBeUndefined();
+    expect(second).toMatchObject({ name: step, data: { onboardingId: at.id, attempt: number + 1 } });
+    expect(third).toMatchObject({ name: step, data: { onboardingId: at.id, attempt: number + 2 } });
+    for (const job of [second!, third!]) {
+      expect(Object.keys(job.data as object).sort()).toEqual(['attempt', 'onboardingId']);
+      expect(Buffer.byteLength(JSON.stringify(job.data))).toBeLessThanOrEqual(512);
+    }
+    await finished(second!.id!, third!.id!);
+    expect((await jobOf(at, number + 1))!.returnvalue).toMatchObject({
+      outcome: 'retry_scheduled',
+      attempt: number + 1,
+    });
+    expect((await jobOf(at, number + 2))!.returnvalue).toEqual({
+      outcome: DONE_STATE[step],
+      attempt: number + 2,
+    });
+  });
+
+  it.each(STEPS)('%s: goes on behind a caller that does not wait', async (step) => {
+    const at = await StepUnderTest.before(story, step);
+    const answer = await at.strike({ status: 503, times: 2 }).submit({ headers: { prefer: 'wait=0' } });
+    expect(answer.status).toBe(202);
+    expect(answer.headers.get('location')).toBe(`/v1/onboardings/${at.id}`);
+    expect(answer.body).toMatchObject({ state: WAITING_STATE[step], nextAction: { type: 'wait' } });
+    await at.until(DONE_STATE[step]);
+    expect(at.calls).toBe(3);
+  });
+
+  it('fails its job, with the reason, when the step ends for good', async () => {
+    const at = await StepUnderTest.before(story, 'verify-otp');
+    await at.strike({ status: 500, times: 0 }).submit();
+    await finished(`${at.id}_verify-otp_4`);
+    const job = (await jobOf(at, 4))!;
+    expect(await job.isFailed()).toBe(true);
+    expect(job.failedReason).toMatch(/^outcome_unknown: /);
+    expect(job.attemptsMade).toBe(1);
+  });
+
+  it('refuses all but cancel while it waits, and says until when', async () => {
+    const at = await StepUnderTest.before(story, 'verify-otp');
+    at.strike({ status: 429, retryAfterS: 60 });
+    const waiting = await at.submit({ headers: { prefer: 'respond-async' } });
+    expect(waiting.status).toBe(202);
+    const { nextAction } = await at.until((each) => each.lastResult?.code === 'upstream_unavailable');
+    expect(Date.parse(nextAction.until!)).toBeGreaterThan(Date.now() + 50_000);
+    for (const refused of [await story.verify(at.id, '123456'), await story.resend(at.id)]) {
+      expect(refused).toMatchObject({
+        status: 409,
+        body: { code: 'step_in_progress', nextAction: { type: 'wait' } },
+      });
+    }
+    expect((await story.cancel(at.id)).body.state).toBe('cancelled');
+  });
+
+  /** A job's return value is written a moment after the row that its caller waits for. */
+  async function finished(...ids: string[]): Promise<void> {
+    const steps = story.service.get(Queues).get('steps');
+    for (const id of ids) {
+      for (let state = ''; state !== 'completed' && state !== 'failed';) state = await steps.getJobState(id);
+    }
+  }
+});
+
+describe('Retry-After', () => {
+  let story: Story;
+  let upstream: Server | undefined;
+  beforeAll(async () => {
+    story = await Story.begin();
+  });
+  afterEach(() => void upstream?.closeAllConnections());
+  afterAll(async () => {
+    upstream?.close();
+    await story.end();
+  });
+
+  it.each([429, 503])(
+    'of %i, in seconds, is waited for and costs neither a send nor a try',
+    async (status) => {
+      const send = await StepUnderTest.before(story, 'init-otp');
+      const sent = await send.strike({ status, retryAfterS: 1 }).submit();
+      expect(sent.body).toMatchObject({ state: 'otp_sent', otp: { sends: 1, attemptsLeft: 3 } });
+      expect(await pauses(send)).toEqual([expect.any(Number)]);
+      expect((await pauses(send))[0]).toBeGreaterThanOrEqual(1_000);
+      expect(await budget(story, send)).toEqual({ sends: 1, wrong: 0 });
+
+      const { id, subject } = send;
+      story.sandbox.control.addFault({
+        route: 'otp-auth',
+        match: { userId: subject.userId },
+        status,
+        retryAfterS: 0,
+      });
+      const wrong = await story.verify(id, story.wrongCode(subject));
+      expect(wrong).toMatchObject({ status: 422, body: { code: 'otp_invalid', attemptsLeft: 2 } });
+      expect(await budget(story, send)).toEqual({ sends: 1, wrong: 1 });
+    },
+  );
+
+  it('as a date is waited for as well', async () => {
+    // An HTTP date has whole seconds: up to one of them is lost in its writing.
+    const inTwoSeconds = () => new Date(Date.now() + 2_000).toUTCString();
+    upstream = createServer((_, response) =>
+      response.writeHead(429, { 'retry-after': inTwoSeconds() }).end(),
+    );
+    upstream.listen(0, '127.0.0.1');
+    await once(upstream, 'listening');
+    const url = `http://127.0.0.1:${(upstream.address() as AddressInfo).port}`;
+    const busy = await story.startService({ INTEGRATION_BYZANTINE_BASE_URL: url });
+
+    const at = await StepUnderTest.before(story, 'init-otp');
+    expect((await at.submit({ at: busy.url })).body).toMatchObject({ state: 'otp_sent', otp: { sends: 1 } });
+    // The date is read a moment after it was written, and a retry by the backoff would come after 100 ms.
+    expect((await pauses(at))[0]).toBeGreaterThanOrEqual(500);
+  });
+
+  it('beyond the life of the code ends the step at once and says what to do instead', async () => {
+    const { url } = await story.startService({ OTP_LIFE_MS: '20000' });
+    const { id, subject } = await startedAt(url);
+    story.sandbox.control.addFault({
+      route: 'otp-auth',
+      match: { userId: subject.userId },
+      status: 429,
+      retryAfterS: 30,
+    });
+    const answer = await story.verify(id, story.code(subject));
+    expect(answer).toMatchObject({
+      status: 410,
+      body: { code: 'otp_expired', nextAction: { type: 'resend_otp' } },
+    });
+    expect(story.calls(subject, 'otp-auth')).toBe(1);
+  });
+
+  it('or not: a 5xx after which no call could end in time leaves a doubt, not an expired code', async () => {
+    const { id, subject } = await story.sent();
+    const [spareMs, delayMs] = [2_400, 2_500];
+    story.sandbox.control.addFault({
+      route: 'otp-auth',
+      match: { userId: subject.userId },
+      delayMs,
+      status: 500,
+    });
+    // The code lives long enough for one slow call, and no other.
+    await runOut(story, id, 'code', Number(story.env['CALL_TIMEOUT_MS']) + spareMs);
+    const answer = await story.verify(id, story.code(subject));
+    expect(answer).toMatchObject({ status: 409, body: { code: 'outcome_unknown' } });
+    expect(story.calls(subject, 'otp-auth')).toBe(1);
+  });
+
+  async function startedAt(url: string) {
+    const subject = story.newSubject();
+    const { accountId, userId } = subject;
+    const { body } = await story.call('POST', '/v1/onboardings', { subject: { accountId, userId } }, {}, url);
+    return { id: body.id, subject };
+  }
+});
+
+describe('an upstream that nobody can reach', () => {
+  let story: Story;
+  let unreachable: Record<string, string>;
+  beforeAll(async () => {
+    // What bounds the retries: the onboarding for the first step, the code, the session less its margin.
+    story = await Story.begin({
+      worker: false,
+      sandbox: { sessionLifeMs: 15_000 },
+      env: { ONBOARDING_IDLE_MS: '15000', OTP_LIFE_MS: '12000', SESSION_MARGIN_MS: '1000' },
+    });
+    unreachable = {
+      CONNECT_TIMEOUT_MS: '400',
+      CALL_TIMEOUT_MS: '500',
+      CLAIM_MAX_AGE_MS: '490',
+      INTEGRATION_BYZANTINE_BASE_URL: `http://127.0.0.1:${await closedPort()}`,
+    };
+  });
+  afterAll(() => story.end());
+
+  it('is tried again and again at no cost, until no try could end in time', async () => {
+    const { url: refusing } = await story.startService(unreachable);
+    const all = await Promise.all(STEPS.map((step) => StepUnderTest.before(story, step)));
+    // Not before: it would take up a retry of what is prepared, and it reaches no upstream.
+    await story.startWorker(unreachable);
+    const lastCalls = await Promise.all(
+      all.map(async ({ id }) => {
+        if (!id) return null;
+        const { body } = await story.call('GET', `/v1/onboardings/${id}`, undefined, {}, refusing);
+        return body.nextAction.before;
+      }),
+    );
+    const ends = await Promise.all(
+      all.map(async (at) => {
+        const answer = await at.submit({ at: refusing, headers: { prefer: 'wait=30' } });
+        // At once: soon after, the onboarding has been idle for too long. The first step's answer is the onboarding.
+        const body = answer.status === 202 ? answer.body : (await story.get(at.id)).body;
+        return { answer, body, endedAt: Date.parse((await at.events()).at(-1)!.at) };
+      }),
+    );
+    expect(ends.map(({ answer }) => answer.status)).toEqual([202, 410, 410]);
+    for (const [index, at] of all.entries()) {
+      const attempts = await at.attempts();
+      expect(new Set(attempts)).toEqual(new Set(['not_sent']));
+      expect(attempts.length).toBeGreaterThan(5);
+      expect(at.calls).toBe(0);
+      // The law ended it, ahead of the instant at which time would have: a call later than the last to begin.
+      const lastCall = lastCalls[index];
+      if (lastCall) expect(ends[index]!.endedAt).toBeLessThan(Date.parse(lastCall) + 2_000);
+    }
+    const [send, verify, create] = ends.map(({ body }) => body);
+    expect(send).toMatchObject({
+      state: 'otp_needed',
+      reason: 'send_failed',
+      otp: { sends: 0 },
+      lastResult: { code: 'upstream_unavailable' },
+    });
+    expect(verify).toMatchObject({
+      state: 'otp_needed',
+      reason: 'otp_expired',
+      otp: { sends: 1, attemptsLeft: 3 },
+      unresolved: null,
+    });
+    expect(create).toMatchObject({
+      state: 'otp_needed',
+      reason: 'session_expired',
+      authenticators: [],
+      unresolved: null,
+    });
+    expect(await budget(story, all[0]!)).toEqual({ sends: 0, wrong: 0 });
+    // Nobody can tell it from one that the expiry ended: the charge stays (decision 10).
+    expect(await budget(story, all[1]!)).toEqual({ sends: 1, wrong: 1 });
+  });
+});
+
+describe('an upstream that fails for long', () => {
+  let story: Story;
+  beforeAll(async () => {
+    story = await Story.begin({ env: { OTP_SENDS_PER_WINDOW: '3' } });
+  });
+  afterAll(() => story.end());
+
+  it('is asked for a mail as often as the subject may be sent one, and no more', async () => {
+    const at = await StepUnderTest.before(story, 'init-otp');
+    const answer = await at.strike({ status: 500, times: 0, afterEffect: true }).submit();
+    expect(answer).toMatchObject({
+      status: 202,
+      body: { state: 'otp_needed', reason: 'send_failed', otp: { sends: 3 } },
+    });
+    expect(answer.body.lastResult).toMatchObject({ step: 'init-otp', code: 'upstream_unavailable' });
+    expect(await at.attempts()).toEqual(['unavailable', 'unavailable', 'unavailable']);
+    expect(story.sandbox.control.mails({ email: at.subject.email })).toHaveLength(3);
+    const resent = await story.resend(at.id);
+    expect(resent).toMatchObject({ status: 429, body: { code: 'otp_send_limit' } });
+    // What to do next says the same as the refusal: not before the window has room again.
+    const { otp, createdAt } = answer.body;
+    expect(resent.body.nextAction).toEqual({ type: 'resend_otp', notBefore: otp.resendAvailableAt });
+    const windowMs = Date.parse(otp.resendAvailableAt!) - Date.parse(createdAt);
+    expect(Math.abs(windowMs - 600_000)).toBeLessThan(1_000);
+    expect(at.calls).toBe(3);
+  });
+});
+
+/** Milliseconds from the end of one attempt of the step to the start of the next. */
+async function pauses(at: StepUnderTest): Promise<number[]> {
+  const ends = await at.eventsOf('attempt_ended');
+  const starts = await at.eventsOf('attempt_started');
+  return starts.slice(1).map(({ at: start }, index) => Date.parse(start) - Date.parse(ends[index]!.at));
+}
+
+/** What is on the subject's account. */
+async function budget(story: Story, { subject }: StepUnderTest): Promise<{ sends: number; wrong: number }> {
+  const [row] = await story.sql<{ sends: number; wrong: number }>(
+    'SELECT cardinality(sends) AS sends, cardinality(wrong_codes) AS wrong FROM otp_budgets WHERE subject_key = $1',
+    [`${subject.accountId}/${subject.userId}`],
+  );
+  return row!;
+}

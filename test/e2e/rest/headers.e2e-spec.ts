@@ -1,0 +1,119 @@
+import { connect } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { KEY, expectProblem, send, type Reply } from '../../support/http-exchange.js';
+import { Story } from '../../support/story.js';
+
+let story: Story;
+let workerUrl: string;
+beforeAll(async () => {
+  story = await Story.begin({ worker: false });
+  workerUrl = await (await story.startWorker()).getUrl();
+});
+afterAll(() => story.end());
+
+/** Bytes as they are, on a connection of their own. */
+function raw(bytes: string): Promise<string> {
+  const { hostname, port } = new URL(story.serviceUrl);
+  return new Promise((resolve, reject) => {
+    let heard = '';
+    const socket = connect(Number(port), hostname, () => socket.write(bytes));
+    socket.on('data', (chunk) => (heard += String(chunk)));
+    socket.on('error', reject);
+    socket.on('close', () => resolve(heard));
+  });
+}
+
+function expectGuarded({ headers }: Pick<Reply, 'headers'>): void {
+  expect(headers).toMatchObject({
+    'x-content-type-options': 'nosniff',
+    'x-frame-options': 'DENY',
+    'cross-origin-opener-policy': 'same-origin',
+    'cross-origin-resource-policy': 'same-origin',
+    'referrer-policy': expect.stringMatching(/^(no-referrer|same-origin)$/),
+    'content-security-policy': expect.stringMatching(/default-src 'none'.*frame-ancestors 'none'/),
+    'cache-control': 'no-store',
+  });
+  expect(headers).not.toHaveProperty('server');
+  expect(headers).not.toHaveProperty('x-powered-by');
+  expect(headers).not.toHaveProperty('strict-transport-security');
+}
+
+describe('every answer is guarded', () => {
+  it.each([
+    '/health/live',
+    '/metrics',
+    '/openapi.json',
+    '/v1/onboardings',
+    '/nowhere',
+    '/%zz',
+    `/${'x'.repeat(200)}`,
+    '/docs',
+    '/docs/swagger-ui-bundle.js',
+    '/ops',
+    '/ops/login',
+    '/ops/console.css',
+    '/ops/queues/static/nothing.js',
+  ])('%s', async (path) => {
+    expectGuarded(await send(story, 'GET', path, { headers: KEY }));
+    expectGuarded(await send({ serviceUrl: workerUrl } as Story, 'GET', path));
+  });
+
+  it('and of an API’s answer, nothing is ever run, loaded, sent or framed', async () => {
+    for (const path of ['/v1/onboardings', '/health/live', '/nowhere', '/%zz']) {
+      const { headers } = await send(story, 'GET', path, { headers: KEY });
+      expect(headers['content-security-policy']).toBe(
+        "default-src 'none';base-uri 'none';form-action 'none';frame-ancestors 'none'",
+      );
+      expect(headers['referrer-policy']).toBe('no-referrer');
+    }
+  });
+
+  it('the routes’ page runs scripts of ours alone, and names each inline style by its hash', async () => {
+    const { text, headers } = await send(story, 'GET', '/docs');
+    expect(text).not.toMatch(/<script>|\son\w+=/);
+    const policy = String(headers['content-security-policy']);
+    expect(policy).toContain("script-src 'self';");
+    expect(policy).not.toContain("'unsafe-inline'");
+    expect(policy).toMatch(/style-src-elem 'self' 'sha256-/);
+  });
+});
+
+describe('what is no decent request gets a clean refusal', () => {
+  it.each(['TRACE', 'OPTIONS', 'PROPFIND', 'PUT'])('the method %s', async (method) => {
+    const reply = await send(story, method, '/v1/onboardings', { headers: KEY });
+    expectProblem(reply, 405, 'method_not_allowed');
+    expectGuarded(reply);
+  });
+
+  it.each([
+    ['a method that there is not', 'BREW / HTTP/1.1\r\nHost: a\r\n\r\n'],
+    ['CONNECT', 'CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n'],
+    ['no Host', 'GET /health/live HTTP/1.1\r\nConnection: close\r\n\r\n'],
+    ...['a/b', 'a b', 'u@a', 'a,b', 'a:b', 'a:1:2', '[::1', '<a>', 'a?b', 'a#b', '', '%61', 'ä'].map(
+      (host): [string, string] => [
+        `Host: ${host}`,
+        `GET /health/live HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`,
+      ],
+    ),
+    ['two Hosts', 'GET /health/live HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n'],
+  ])('%s', async (_, bytes) => {
+    const answer = await raw(bytes);
+    expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+    expect(answer).toContain('validation_failed');
+  });
+
+  it('but not an expectation that is not known', async () => {
+    const answer = await raw(
+      'GET /health/live HTTP/1.1\r\nHost: a\r\nExpect: more\r\nConnection: close\r\n\r\n',
+    );
+    expect(answer).toMatch(/^HTTP\/1\.1 200 /);
+  });
+
+  it.each(['a', 'gangway.example.com', '127.0.0.1:3000', '[::1]:3000', 'A-B_c.d:1'])(
+    'but not Host: %s',
+    async (host) => {
+      const answer = await raw(`GET /health/live HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+      expect(answer).toMatch(/^HTTP\/1\.1 200 /);
+    },
+  );
+});

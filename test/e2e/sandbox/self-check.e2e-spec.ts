@@ -1,0 +1,40 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { hasOnboarding } from '../../../tools/own-database.js';
+import { walkOnboarding, type WalkOptions } from '../../../tools/walk-onboarding.js';
+import { API_KEY, ORIGIN, RP_ID, Story } from '../../support/story.js';
+
+let story: Story;
+let said: string[];
+beforeAll(async () => {
+  story = await Story.begin();
+});
+afterAll(() => story.end());
+
+function walk(isOurs: NonNullable<WalkOptions['isOurs']>) {
+  said = [];
+  return walkOnboarding({
+    serviceUrl: story.serviceUrl,
+    sandboxUrl: story.sandbox.url,
+    apiKey: API_KEY,
+    integration: 'byzantine',
+    rpId: RP_ID,
+    origin: ORIGIN,
+    print: (line) => said.push(line),
+    isOurs,
+  });
+}
+
+describe('the self check of npm start', () => {
+  it('walks through the service that writes into the database of its folder', async () => {
+    const { onboardingId } = await walk((id) => hasOnboarding(story.databaseUrl, id));
+    expect((await story.get(onboardingId)).body.state).toBe('completed');
+    expect(said.at(-1)).toContain('secrets_wiped');
+  });
+
+  it('stops at its first answer from a service of another folder', async () => {
+    const refused = walk(async () => hasOnboarding(story.databaseUrl, randomUUID()));
+    await expect(refused).rejects.toThrow(`${story.serviceUrl} is not the service of this folder`);
+    expect(said).toEqual([]);
+  });
+});

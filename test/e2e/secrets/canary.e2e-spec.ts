@@ -1,0 +1,195 @@
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { SecretHunt } from '../../support/secret-hunt.js';
+import { badBoots, CRASHES, crashes, processTitles } from './canary/boot-and-crash.js';
+import { byzantineFlows } from './canary/byzantine-flows.js';
+import { callerFlows } from './canary/caller-flows.js';
+import { Canary } from './canary/canary.js';
+import { consoleFlows } from './canary/console-flows.js';
+import { misplacedFlows } from './canary/misplaced-flows.js';
+import { summaryOf } from './canary/summary.js';
+import { turnkeyFlows } from './canary/turnkey-flows.js';
+
+/** Known secrets are sent through every flow; then everything that somebody could read is searched for them. */
+jest.setTimeout(240_000);
+
+let canary: Canary;
+let found: ReturnType<Canary['search']>;
+let ends: Awaited<ReturnType<typeof crashes>>;
+
+beforeAll(async () => {
+  canary = await Canary.begin();
+  // Not all at once: a code that is lost to a slow machine proves nothing.
+  await byzantineFlows(canary);
+  await turnkeyFlows(canary);
+  await Promise.all([callerFlows(canary), misplacedFlows(canary)]);
+  await consoleFlows(canary);
+  await badBoots(canary);
+  ends = await crashes(canary);
+  await processTitles(canary);
+  await canary.collect();
+  found = canary.search();
+  process.stdout.write(summaryOf(found));
+}, 240_000);
+
+afterAll(() => canary?.end());
+
+const hitsIn = (...sinks: string[]) => {
+  for (const sink of sinks) expect([sink, canary.textOf(sink).length > 0]).toEqual([sink, true]);
+  return found.finds.filter(({ sink }) => sinks.includes(sink));
+};
+
+describe('no code, session, passkey, key, password, token or contact', () => {
+  it('lies in Redis, or was ever sent there', () => {
+    expect(canary.textOf('keys in Redis')).toMatch(/"name":"create-authenticators"/);
+    expect(canary.textOf('sent to Redis')).toMatch(/onboardingId/);
+    expect(hitsIn('keys in Redis', 'sent to Redis')).toEqual([]);
+  });
+
+  it('lies open in PostgreSQL', async () => {
+    const [sealed] = await canary.story.sql<{ count: number }>(
+      `SELECT count(sealed_otp_code)::int + count(sealed_authenticators)::int + count(sealed_grant)::int
+         + count(sealed_contact)::int AS count FROM onboardings`,
+    );
+    expect(sealed!.count).toBeGreaterThan(4);
+    expect(canary.textOf('rows of PostgreSQL')).toMatch(/attempt_ended/);
+    expect(hitsIn('rows of PostgreSQL', 'statements at PostgreSQL')).toEqual([]);
+  });
+
+  it('is in what service and worker log, whatever the level', () => {
+    expect(canary.textOf('log of the service')).toMatch(/"path":"\/v1\/onboardings/);
+    expect(hitsIn('log of the service', 'log of the worker')).toEqual([]);
+  });
+
+  it('is in what a caller is told', () => {
+    const told = canary.textOf('error bodies');
+    for (const code of [
+      'otp_invalid',
+      'validation_failed',
+      'unauthenticated',
+      'attestation_invalid',
+      'outcome_unknown',
+    ]) {
+      expect(told).toContain(`"code":"${code}"`);
+    }
+    expect(canary.mirror.echoed).toBeGreaterThan(20);
+    expect(hitsIn('error bodies', 'answers to their callers', 'answers to other callers')).toEqual([]);
+  });
+
+  it('is in metrics or health', () => {
+    const sinks = [
+      'metrics of the service',
+      'metrics of the worker',
+      'health/ready of the service',
+      'health/ready of the worker',
+    ];
+    expect(canary.textOf(sinks[0]!)).toContain('gangway_attempt_duration_seconds');
+    expect(hitsIn(...sinks)).toEqual([]);
+  });
+
+  it('is in a page of the console, in an answer of its board, or in the contract', () => {
+    expect(canary.textOf('queue board')).toMatch(/onboardingId/);
+    expect(hitsIn('console', 'queue board', 'contract and its page')).toEqual([]);
+  });
+
+  it('is printed by the command line, but what it makes', () => {
+    expect(canary.textOf('command line')).toMatch(/api_key_revoked/);
+    expect(hitsIn('command line')).toEqual([]);
+  });
+
+  it('is said by a boot that fails: variables are named, and no value', () => {
+    expect(canary.textOf('output of a boot that failed')).toMatch(/SEALING_KEYS/);
+    expect(hitsIn('output of a boot that failed')).toEqual([]);
+  });
+
+  it('is in the title or command line of a process', () => {
+    expect(hitsIn('process title and command line')).toEqual([]);
+  });
+
+  it.each([...CRASHES, 'SIGABRT'])('is left behind by a crash: %s', (way) => {
+    const { code, said } = ends.get(way)!;
+    expect(code).toBe(way === 'SIGABRT' ? 'SIGABRT' : 1);
+    if (way !== 'SIGABRT') expect(said).toMatch(/^gangway crashed: /m);
+    if (['exception', 'rejection'].includes(way)) expect(said).toMatch(/crashed as told\n\s+at laden/);
+    expect(canary.hunt.in(said)).toEqual([]);
+  });
+
+  it('is in the report that Node writes about a process', () => {
+    expect(hitsIn("Node's diagnostic report")).toEqual([]);
+  });
+
+  it('is in a trace: there is no exporter, and the headers of requests upstream say nothing', () => {
+    const { dependencies } = JSON.parse(
+      readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'),
+    ) as {
+      dependencies: Record<string, string>;
+    };
+    // WHOEVER ADDS A TRACER makes what it exports a sink here.
+    expect(
+      Object.keys(dependencies).filter((name) => /telemetry|trace|zipkin|jaeger|sentry/i.test(name)),
+    ).toEqual([]);
+    expect(hitsIn('headers upstream')).toEqual([]);
+  });
+
+  it('is in a webhook: THERE ARE NONE YET, and whoever builds them makes them a sink here', () => {
+    expect(canary.textOf('contract and its page')).not.toMatch(/webhook|"callbacks"/i);
+  });
+});
+
+describe('the hunt', () => {
+  it('knows secrets of every kind, and looked into every sink', () => {
+    expect([...found.kinds.keys()].toSorted()).toEqual(
+      [
+        'API key',
+        'API key of development',
+        'JWT',
+        'Redis password',
+        'attestation',
+        'captcha token',
+        'client data',
+        'console cookie',
+        'contact',
+        'credential of AWS',
+        'database password',
+        'form token',
+        'hash key',
+        'mailed code',
+        "onboarding's own key",
+        "operator's password",
+        'refused token',
+        'sealing key',
+        'session key',
+        'signing key',
+        'upstream session',
+        'value at boot',
+        'verification token',
+        'wrong code',
+      ].toSorted(),
+    );
+    expect(found.sinks.filter(({ bytes }) => bytes === 0)).toEqual([]);
+    expect(found.finds).toEqual([]);
+  });
+
+  it('finds each in all of its forms', () => {
+    const secret = 'a secret of 24 characters';
+    const one = new SecretHunt().add('secret', secret);
+    const forms = [
+      `x${secret}y`,
+      secret.toUpperCase(),
+      Buffer.from(`{"a":"${secret}"}`).toString('base64'),
+      Buffer.from(`{"ab":"${secret}"}`).toString('base64url'),
+      Buffer.from(`{"abc":"${secret}"}`).toString('base64'),
+      Buffer.from(secret).toString('hex'),
+      JSON.stringify(Buffer.from(secret)),
+      `/x?y=${encodeURIComponent(secret)}`,
+    ];
+    expect(forms.map((form) => one.in(form).length)).toEqual(forms.map(() => 1));
+    const code = new SecretHunt().add('code', '123456');
+    expect(['"123456"', ' 123456,', '=123456'].map((text) => code.in(text).length)).toEqual([1, 1, 1]);
+    expect(code.in('12:00:00.123456+00 99123456 0123456-7')).toEqual([]);
+    const inHex = (text: string) => code.in(Buffer.from(text).toString('hex'));
+    expect(inHex('{"otp":"123456"}')).toHaveLength(1);
+    // Six digits of a key, and text whose own hex has them.
+    expect(inHex('{"key":"04a123456f"} \x124V')).toEqual([]);
+  });
+});

@@ -1,0 +1,135 @@
+import type { BrowserContextOptions } from 'playwright-core';
+import type { StoredAuthenticator } from '../../../apps/sandbox/src/webauthn/authenticators.js';
+import type { OnboardingResource } from '../../../apps/onboarding/src/onboarding.dto.js';
+import { RealBrowser, type WatchedPage } from '../browser/browser.js';
+import { DemoPage } from './demo-page.js';
+import { DemoProcess } from './demo-process.js';
+import { closedPort, openGate, type Gate } from '../gate.js';
+import { Story, type Subject } from '../story.js';
+
+/** `attested` asks for the attestation of a passkey's maker, as `byzantine` does not; there is a demo for each. */
+export type DemoIntegration = 'byzantine' | 'attested';
+
+/** Everything that a person at the demo's page meets: demo, service, worker, sandbox, and a real Chromium. */
+export class DemoWorld {
+  #emails = 0;
+  readonly #open: WatchedPage[] = [];
+
+  private constructor(
+    readonly story: Story,
+    readonly browser: RealBrowser,
+    /** The demo's way to the service. */
+    readonly service: Gate,
+    private readonly urls: Record<DemoIntegration, string>,
+  ) {}
+
+  static async begin(env: Record<string, string> = {}): Promise<DemoWorld> {
+    // The service must know the demo's origin, and the demo the service: one of them has to know a port beforehand.
+    const [byzantine, attested] = [await closedPort(), await closedPort()];
+    const origins = [byzantine, attested].map((port) => `http://localhost:${port}`);
+    const story = await Story.begin({
+      website: { rpId: 'localhost', origins },
+      env: ({ url, credential }) => ({
+        INTEGRATIONS: 'byzantine,attested',
+        INTEGRATION_ATTESTED_PROVIDER: 'byzantine',
+        INTEGRATION_ATTESTED_BASE_URL: url,
+        INTEGRATION_ATTESTED_PRIVATE_KEY: credential!.privateKeyHex,
+        INTEGRATION_ATTESTED_RP_ID: 'localhost',
+        INTEGRATION_ATTESTED_RP_NAME: 'Acme',
+        INTEGRATION_ATTESTED_ORIGINS: origins.join(','),
+        INTEGRATION_ATTESTED_ATTESTATION: 'direct',
+        ...env,
+      }),
+    });
+    try {
+      const browser = await RealBrowser.launch();
+      story.atEnd(() => browser.close());
+      const gate = await openGate(story.serviceUrl);
+      story.atEnd(() => gate.bar());
+      const start = async (integration: DemoIntegration, port: number) => {
+        const { url } = await DemoProcess.start(story, {
+          DEMO_PORT: String(port),
+          GANGWAY_URL: `http://127.0.0.1:${gate.port}`,
+          GANGWAY_INTEGRATION: integration,
+        });
+        return url;
+      };
+      const urls = await Promise.all([start('byzantine', byzantine), start('attested', attested)]);
+      return new DemoWorld(story, browser, gate, { byzantine: urls[0], attested: urls[1] });
+    } catch (error) {
+      await story.end();
+      throw error;
+    }
+  }
+
+  newEmail(): string {
+    return `ana.${++this.#emails}@example.com`;
+  }
+
+  /** Somebody opens the page in a browser that was never there. */
+  async visit({
+    integration = 'byzantine' as DemoIntegration,
+    ...options
+  }: VisitOptions = {}): Promise<DemoPage> {
+    const watched = await this.browser.open({ locale: 'en-GB', ...options });
+    this.#open.push(watched);
+    const demo = new DemoPage(watched.page);
+    if (options.before) await options.before(demo);
+    await watched.page.goto(this.urls[integration]);
+    return demo;
+  }
+
+  /** Closes the pages of a story. @returns what their browser had to complain about. */
+  async leave(): Promise<string[]> {
+    await this.service.open(); // a story that failed may have left it barred
+    const pages = this.#open.splice(0);
+    for (const { page } of pages) await page.context().close();
+    return pages.flatMap(({ complaints }) => complaints);
+  }
+
+  /** The newest code that was mailed to the address. */
+  code(email: string): string {
+    return this.story.code(this.subject(email));
+  }
+
+  /** Who the demo has made of an address, by what reached the provider. */
+  subject(email: string): Subject {
+    const { control } = this.story.sandbox;
+    const [mail] = control.mails({ email });
+    const sent = control
+      .requests({ route: 'init-otp' })
+      .find(({ effect }) => (effect as { otpId?: string } | null)?.otpId === mail?.otpId);
+    if (!sent) throw new Error(`no mail to ${email}`);
+    return { accountId: sent.accountId!, userId: sent.userId!, email };
+  }
+
+  /** The address's newest onboarding, as the service has it. */
+  async onboarding(email: string): Promise<OnboardingResource> {
+    const { userId } = this.subject(email);
+    const { body } = await this.story.call<{ items: OnboardingResource[] }>(
+      'GET',
+      `/v1/onboardings?userId=${userId}&limit=1`,
+    );
+    return body.items[0]!;
+  }
+
+  /** The passkeys that the provider keeps of the address. */
+  stored(email: string): StoredAuthenticator[] {
+    return this.story.sandbox.control.authenticators(this.subject(email).userId);
+  }
+
+  /** How often the provider was asked to register passkeys of the address. */
+  creations(email: string): number {
+    return this.story.calls(this.subject(email), 'create-authenticators-otp');
+  }
+
+  end(): Promise<void> {
+    return this.story.end();
+  }
+}
+
+interface VisitOptions extends BrowserContextOptions {
+  integration?: DemoIntegration;
+  /** What is done to the page before it is loaded. */
+  before?: (demo: DemoPage) => Promise<unknown>;
+}

@@ -1,0 +1,36 @@
+import { mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import type { Story } from '../story.js';
+
+const ROOT = join(import.meta.dirname, '../../..');
+const GUIDE = join(ROOT, 'docs', 'integrate.md');
+
+export interface PastedFile {
+  /** Where the reader saves it. */
+  name: string;
+  /** The file of ours that it is, from the top of the checkout. */
+  source: string;
+  text: string;
+}
+
+/** What a reader of docs/integrate.md pastes, in order. */
+export function pastedFiles(): PastedFile[] {
+  const guide = readFileSync(GUIDE, 'utf8');
+  const blocks = guide.matchAll(/^Save as \[`([^`]+)`\]\(\.\.\/([^)]+)\)[\s\S]*?\n```\w+\n([\s\S]*?)^```$/gm);
+  return [...blocks].map(([, name = '', source = '', text = '']) => ({ name, source, text }));
+}
+
+/** Pastes all of it into an empty folder, which goes with the story. @returns the path of its `main.js`. */
+export function pasteGuide(story: Story): string {
+  const folder = mkdtempSync(join(tmpdir(), 'gangway-guide-'));
+  story.atEnd(() => rm(folder, { recursive: true }));
+  writeFileSync(join(folder, 'package.json'), '{"type": "module"}');
+  symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
+  for (const { name, text } of pastedFiles()) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    writeFileSync(join(folder, name), text);
+  }
+  return join(folder, 'main.js');
+}

@@ -1,0 +1,113 @@
+import { readFileSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { serversFolder } from '../../../tools/checkout.js';
+import { startPostgres } from '../../../tools/embedded/postgres.js';
+import { askRedis, startRedis } from '../../../tools/embedded/redis.js';
+import { removeServers } from '../../../tools/servers.js';
+
+/** A server of the run. Its URL changes when it is started again: the port of a killed one may not be free yet. */
+export interface Server {
+  readonly url: string;
+  /** SIGKILL; null for a server that was given. */
+  kill: (() => Promise<void>) | null;
+  /** After a kill. */
+  start(): Promise<void>;
+}
+
+export interface Servers {
+  postgres: Server;
+  redis: Server;
+  /** Deletes what the queues keep, all of it. */
+  flush(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/**
+ * PostgreSQL and Redis for one run: those that DATABASE_URL and REDIS_URL name, which nobody may kill, or embedded
+ * ones that write to disk as in production (fsync; AOF every second), since what a kill leaves behind is the point.
+ */
+export async function startServers(queuePrefix: string): Promise<Servers> {
+  const { DATABASE_URL, REDIS_URL } = process.env;
+  if (DATABASE_URL && REDIS_URL) return given(DATABASE_URL, REDIS_URL, queuePrefix);
+  return embedded();
+}
+
+function given(databaseUrl: string, redisUrl: string, queuePrefix: string): Servers {
+  const untouched = (url: string): Server => ({ url, kill: null, start: async () => undefined });
+  const flush = () =>
+    askRedis(redisUrl, async (redis) => {
+      // Others use this Redis as well.
+      for await (const keys of redis.scanStream({ match: `${queuePrefix}:*`, count: 1_000 })) {
+        if ((keys as string[]).length > 0) await redis.unlink(...(keys as string[]));
+      }
+    });
+  return { postgres: untouched(databaseUrl), redis: untouched(redisUrl), flush, stop: flush };
+}
+
+async function embedded(): Promise<Servers> {
+  const base = serversFolder();
+  for (const name of readdirSync(base)) {
+    const owner = Number(/^chaos-(\d+)$/.exec(name)?.[1]);
+    if (owner && !isAlive(owner)) await removeServers(join(base, name));
+  }
+  const folder = join(base, `chaos-${process.pid}`);
+  const password = 'chaos';
+  let port = 20_000 + Math.floor(Math.random() * 10_000);
+  const options = (name: string) => ({ folder: join(folder, name), password, port: (port += 7) });
+
+  let postgresUrl = (await startPostgres(options('postgres'))).url;
+  let redisUrl = (await startRedis(options('redis'))).url;
+  const postgres: Server = {
+    get url() {
+      return postgresUrl;
+    },
+    kill: async () => {
+      const [pid] = readFileSync(join(folder, 'postgres', 'data', 'postmaster.pid'), 'utf8').split('\n');
+      await killed(Number(pid));
+    },
+    // The dead one's children hold on to its shared memory until they notice.
+    start: async () => void (postgresUrl = (await patiently(() => startPostgres(options('postgres')))).url),
+  };
+  const redis: Server = {
+    get url() {
+      return redisUrl;
+    },
+    kill: async () => {
+      const info = await askRedis(redisUrl, (client) => client.info('server'));
+      await killed(Number(/^process_id:(\d+)/m.exec(info)?.[1]));
+    },
+    start: async () => void (redisUrl = (await patiently(() => startRedis(options('redis')))).url),
+  };
+  const stop = async () => {
+    await removeServers(folder);
+    rmSync(folder, { recursive: true, force: true });
+  };
+  const flush = async () => void (await askRedis(redisUrl, (client) => client.flushall()));
+  return { postgres, redis, flush, stop };
+}
+
+async function killed(pid: number): Promise<void> {
+  process.kill(pid, 'SIGKILL');
+  while (isAlive(pid)) await pause(5);
+}
+
+async function patiently<T>(start: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await start();
+    } catch (error) {
+      if (tries === 20) throw error;
+      await pause(100);
+    }
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,125 @@
+import { Client } from 'pg';
+import type { SandboxControl } from '../../../apps/sandbox/src/control/sandbox-control.js';
+import type { StepName } from '#libs/onboarding';
+import type { Effect, FinalRow, History, TimelineEntry, Told, UpstreamCall } from './history.js';
+
+type JournalEntry = ReturnType<SandboxControl['requests']>[number];
+
+const STEP_OF_ROUTE: Record<string, StepName> = {
+  'init-otp': 'init-otp',
+  'otp-auth': 'verify-otp',
+  'create-authenticators-otp': 'create-authenticators',
+};
+
+/** Keeps the sandbox's journal beyond its bound. Entries are the sandbox's own: their ends are written into them. */
+export class JournalKeeper {
+  readonly #entries = new Map<number, JournalEntry>();
+  readonly #sandbox: SandboxControl;
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(sandbox: SandboxControl) {
+    this.#sandbox = sandbox;
+    this.#timer = setInterval(() => this.#keep(), 2_000);
+  }
+
+  /** Calls by the onboarding that made them. Each names its attempt in X-Request-Id: see crash-points.mjs. */
+  close(): Map<string, UpstreamCall[]> {
+    clearInterval(this.#timer);
+    this.#keep();
+    const calls = new Map<string, UpstreamCall[]>();
+    for (const entry of this.#entries.values()) {
+      const [id, attempt, sentAt] = (entry.headers.requestId ?? '').split('_');
+      const step = STEP_OF_ROUTE[entry.route];
+      if (!step || !id) continue;
+      const call = {
+        step,
+        attempt: Number(attempt),
+        sentAt: Number(sentAt),
+        arrivedAt: Date.parse(entry.at),
+        answeredAt: entry.answeredAt === null ? null : Date.parse(entry.answeredAt),
+        answer: entry.answer,
+        otpId: entry.otpId,
+        effect: entry.effect as Effect | null,
+      };
+      calls.set(id, [...(calls.get(id) ?? []), call]);
+    }
+    return calls;
+  }
+
+  #keep(): void {
+    for (const entry of this.#sandbox.requests()) this.#entries.set(entry.seq, entry);
+  }
+}
+
+const ROWS = `
+  SELECT id, subject ->> 'userId' AS "userId", external_ref AS "externalRef", state, step, version,
+    last_seq AS "lastSeq", attempt, parked_reason AS "parkedReason", lease_until AS "leaseUntil",
+    next_attempt_at AS "nextAttemptAt", deadline_at AS "deadlineAt", otp_handle AS "otpHandle", unresolved,
+    authenticators,
+    num_nonnulls(sealed_otp_code, sealed_grant, sealed_authenticators) > 0 AS "holdsSecrets"
+  FROM onboardings WHERE id = ANY ($1) ORDER BY id`;
+const EVENTS = `
+  SELECT onboarding_id AS id, seq, type, at, actor, data
+  FROM onboarding_events WHERE onboarding_id = ANY ($1) ORDER BY onboarding_id, seq`;
+
+/** Ids of the onboardings of a run, by the prefix that all of its keys have. */
+const IDS = `SELECT id FROM onboardings WHERE starts_with(external_ref, $1)`;
+
+/** Reads what is left of a run. */
+export async function collect(
+  databaseUrl: string,
+  run: string,
+  sandbox: SandboxControl,
+  calls: Map<string, UpstreamCall[]>,
+  told: Map<string, Told[]>,
+): Promise<History> {
+  return connected(databaseUrl, async (client) => {
+    // Rows and events as of one instant: what is live goes on meanwhile.
+    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+    const ids = (await client.query<{ id: string }>(IDS, [run])).rows.map(({ id }) => id);
+    const rows = await client.query<FinalRow & Record<string, unknown>>(ROWS, [ids]);
+    const events = await client.query<TimelineEntry & { id: string }>(EVENTS, [ids]);
+    const byId = Map.groupBy(events.rows, ({ id }) => id);
+    const onboardings = rows.rows.map((row) => ({
+      row: { ...row, ...inMs(row, 'leaseUntil', 'nextAttemptAt', 'deadlineAt') } as FinalRow,
+      events: (byId.get(row.id) ?? []).map((event) => ({
+        ...event,
+        ...inMs(event, 'at'),
+      })) as TimelineEntry[],
+      calls: calls.get(row.id) ?? [],
+      told: told.get(row.id) ?? [],
+    }));
+    const passkeys = sandbox
+      .authenticators()
+      .map(({ userId, credentialId, authenticatorId }) => ({ userId, credentialId, authenticatorId }));
+    return { onboardings, passkeys };
+  });
+}
+
+const UNSETTLED = `
+  SELECT count(*)::int AS count FROM onboardings
+  WHERE starts_with(external_ref, $1) AND (
+    state IN ('otp_requested', 'otp_submitted', 'authenticators_submitted') OR deadline_at < clock_timestamp())`;
+
+/** How many onboardings of a run are not at rest: in a step, or past their end. */
+export async function unsettled(databaseUrl: string, run: string): Promise<number> {
+  return connected(databaseUrl, async (client) => {
+    const { rows } = await client.query<{ count: number }>(UNSETTLED, [run]);
+    return rows[0]!.count;
+  });
+}
+
+async function connected<T>(databaseUrl: string, work: (client: Client) => Promise<T>): Promise<T> {
+  const client = new Client({ connectionString: databaseUrl });
+  await client.connect();
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+}
+
+function inMs(row: object, ...names: string[]): Record<string, number | null> {
+  const values = row as Record<string, Date | null>;
+  return Object.fromEntries(names.map((name) => [name, values[name]?.getTime() ?? null]));
+}

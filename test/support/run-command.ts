@@ -1,0 +1,33 @@
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { testDatabaseUrl, ownQueuePrefix, testRedisUrl } from '#libs/testing';
+
+const TESTS = fileURLToPath(new URL('../', import.meta.url));
+
+/**
+ * Runs one of the long tests' commands against this worker's servers.
+ *
+ * @param command its file under test/, e.g. `chaos/run.ts`.
+ * @throws Error with its report when it fails.
+ */
+export async function runCommand(command: string, ...flags: string[]): Promise<string> {
+  const child = spawn(
+    process.execPath,
+    ['--import', `${TESTS}support/drivers/load.mjs`, `${TESTS}${command}`, ...flags],
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: {
+        ...process.env,
+        NODE_OPTIONS: '',
+        DATABASE_URL: await testDatabaseUrl(),
+        REDIS_URL: testRedisUrl(),
+        QUEUE_PREFIX: ownQueuePrefix(),
+      },
+    },
+  );
+  let said = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (said += String(chunk)));
+  const code = await new Promise((resolve) => child.once('close', resolve));
+  if (code !== 0) throw new Error(`${command} ended with ${String(code)}:\n${said.slice(-20_000)}`);
+  return said;
+}
