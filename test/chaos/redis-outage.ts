@@ -55,7 +55,7 @@ const fleet = new Fleet({
     ...identity,
     QUEUE_PREFIX: queuePrefix,
     DATABASE_URL: servers.postgres.url,
-    REDIS_URL: link.urlFor(servers.redis.url),
+    REDIS_URL: link.url,
     INTEGRATION_BYZANTINE_BASE_URL: sandbox.url,
     INTEGRATION_BYZANTINE_PRIVATE_KEY: sandbox.credential!.privateKeyHex,
     // So many retries at once are the point here.

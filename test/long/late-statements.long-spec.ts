@@ -5,7 +5,7 @@ import { until } from '#libs/testing';
 import { SITUATIONS, type Brought, type Situation } from '../support/situations.js';
 import { Story, type Answer } from '../support/story.js';
 import { behindPgBouncer, describeWithPgBouncer } from '../support/pgbouncer.js';
-import { openStatementGate, type StatementGate } from '../support/statement-gate.js';
+import type { TcpProxy } from '../support/tcp-proxy.js';
 
 // Each command waits for longer than PostgreSQL may take.
 jest.setTimeout(60_000);
@@ -25,7 +25,7 @@ interface Late {
 const CHANGE = /UPDATE onboardings o SET/;
 
 let story: Story;
-let gate: StatementGate;
+let proxy: TcpProxy;
 /** The one that holds the pooler's only connection to PostgreSQL. */
 let holder: Client;
 /** At the pooler's own console. */
@@ -177,7 +177,7 @@ async function bring(from: Late['from']): Promise<Brought> {
 /** Keeps the next such statement in the pooler. */
 function keep(write: RegExp): Promise<unknown[]> {
   return new Promise((resolve) => {
-    gate.before(write, async () => {
+    proxy.intercept(write, async () => {
       await holder.query('BEGIN');
       resolve(await written());
     });
@@ -199,16 +199,15 @@ describeWithPgBouncer('a statement that a pooler keeps for too long', () => {
   beforeAll(async () => {
     const running = new Promise<void>((resolve) => (stop = resolve));
     await new Promise<void>((ready, failed) => {
-      const work = async (url: string, port: number) => {
+      const work = async (url: string) => {
         holder = new Client({ connectionString: url });
         pooler = new Client({
           connectionString: Object.assign(new URL(url), { pathname: '/pgbouncer' }).href,
         });
         await Promise.all([holder.connect(), pooler.connect()]);
-        gate = await openStatementGate(port);
-        const through = Object.assign(new URL(url), { port: String(gate.port) });
-        const env = { DATABASE_URL: through.href, DATABASE_POOLER: 'transaction' };
-        story = await Story.begin({ env, worker: false });
+        const env = { DATABASE_URL: url, DATABASE_POOLER: 'transaction' };
+        story = await Story.begin({ env, worker: false, proxied: ['DATABASE_URL'] });
+        proxy = await story.proxyTo('DATABASE_URL');
         ready();
         await running;
       };
@@ -218,7 +217,6 @@ describeWithPgBouncer('a statement that a pooler keeps for too long', () => {
   });
   afterAll(async () => {
     await story.end();
-    await gate.close();
     await Promise.all([holder.end(), pooler.end()]);
     stop();
     await stopped;

@@ -6,7 +6,7 @@ import { Client, escapeIdentifier } from 'pg';
 import { testDatabaseUrl, until } from '#libs/testing';
 import { AppProcess } from '../support/app-process.js';
 import { ConsoleBrowser } from '../support/console-browser.js';
-import { openGate, type Gate } from '../support/gate.js';
+import type { TcpProxy } from '../support/tcp-proxy.js';
 import { startPrivateRedis, type PrivateRedis } from '../support/private-redis.js';
 import { OPS_PASSWORD, Story } from '../support/story.js';
 
@@ -47,21 +47,15 @@ const codes = (cell: string) => [...cell.matchAll(/`([^`]+)`/g)].map(([, code]) 
 let story: Story;
 let redis: PrivateRedis;
 let database: Client;
-const gates: Record<'postgresql' | 'redis' | 'provider', Gate> = {} as never;
+const proxies: Record<'postgresql' | 'redis' | 'provider', TcpProxy> = {} as never;
 const processes: Record<Role, AppProcess> = {} as never;
 let browser: ConsoleBrowser;
 
-function through(gate: Gate, target: string): string {
-  const url = new URL(target);
-  url.host = `127.0.0.1:${gate.port}`;
-  return url.href.replace(/\/$/, '');
-}
-
 async function startProcess(role: Role): Promise<void> {
   processes[role] = await AppProcess.start(story, role === 'service' ? 'onboarding' : 'worker', {
-    DATABASE_URL: through(gates.postgresql, story.env['DATABASE_URL']!),
-    REDIS_URL: through(gates.redis, redis.url),
-    INTEGRATION_BYZANTINE_BASE_URL: through(gates.provider, story.sandbox.url),
+    DATABASE_URL: proxies.postgresql.url,
+    REDIS_URL: proxies.redis.url,
+    INTEGRATION_BYZANTINE_BASE_URL: proxies.provider.url,
     PROBE_EVERY_MS: '2000',
   });
 }
@@ -71,9 +65,9 @@ beforeAll(async () => {
   story = await Story.begin({ env: { REDIS_URL: redis.url }, worker: false });
   await story.stop();
   for (const name of Object.keys(story.env)) if (AS_BY_DEFAULT.test(name)) delete story.env[name];
-  gates.postgresql = await openGate(story.env['DATABASE_URL']!);
-  gates.redis = await openGate(redis.url);
-  gates.provider = await openGate(story.sandbox.url);
+  proxies.postgresql = await story.proxyTo('DATABASE_URL');
+  proxies.redis = await story.proxyTo('REDIS_URL');
+  proxies.provider = await story.proxyTo('INTEGRATION_BYZANTINE_BASE_URL');
   database = new Client({ connectionString: await testDatabaseUrl() });
   await database.connect();
   await database.query('SET default_transaction_read_only = off');
@@ -166,7 +160,7 @@ const OUTAGES: Record<string, { gone?: Role; begin: () => Promise<unknown>; end:
     begin: () => processes.worker.kill(),
     end: () => startProcess('worker'),
   },
-  'PostgreSQL away': { begin: () => gates.postgresql.bar(), end: () => gates.postgresql.open() },
+  'PostgreSQL away': { begin: () => proxies.postgresql.close(), end: () => proxies.postgresql.open() },
   'PostgreSQL read-only': {
     begin: async () => {
       await alterDatabase('SET default_transaction_read_only = on');
@@ -175,8 +169,8 @@ const OUTAGES: Record<string, { gone?: Role; begin: () => Promise<unknown>; end:
     },
     end: () => alterDatabase('RESET default_transaction_read_only'),
   },
-  'PostgreSQL slow': { begin: async () => gates.postgresql.slow(3_000), end: async () => gates.postgresql.slow(0) }, // prettier-ignore
-  'Redis away': { begin: () => gates.redis.bar(), end: () => gates.redis.open() },
+  'PostgreSQL slow': { begin: async () => proxies.postgresql.slow(3_000), end: async () => proxies.postgresql.slow(0) }, // prettier-ignore
+  'Redis away': { begin: () => proxies.redis.close(), end: () => proxies.redis.open() },
   'Redis read-only': {
     begin: () => redis.admin.replicaof('127.0.0.1', 1),
     end: () => redis.admin.replicaof('NO', 'ONE'),
@@ -191,10 +185,10 @@ const OUTAGES: Record<string, { gone?: Role; begin: () => Promise<unknown>; end:
   },
   'provider down': {
     begin: async () => {
-      await gates.provider.bar();
+      await proxies.provider.close();
       await callProvider();
     },
-    end: () => gates.provider.open(),
+    end: () => proxies.provider.open(),
   },
   'provider refuses our key': { begin: () => fault({ status: 401 }), end: noFault },
   'provider slow': {

@@ -1,8 +1,6 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
@@ -10,48 +8,17 @@ import { Client } from 'pg';
 import { migrate } from '#libs/database';
 import { until } from '#libs/testing';
 import { Story } from '../support/story.js';
+import type { TcpProxy } from '../support/tcp-proxy.js';
 import { serversFolder } from '../../tools/checkout.js';
 import { startPostgres } from '../../tools/embedded/postgres.js';
 
 // Three servers start.
 jest.setTimeout(180_000);
 
-/** An address that leads to another server when a failover says so. */
-interface Way {
-  port: number;
-  /** Those that come from now on go there; what is connected stays connected. */
-  moveTo(url: string): void;
-  cut(): void;
-}
-
-async function openWay(first: string): Promise<Way> {
-  let target = new URL(first);
-  const sockets = new Set<Socket>();
-  const listener = createServer((client) => {
-    const server = connect(Number(target.port), target.hostname);
-    for (const [from, to] of [
-      [client, server],
-      [server, client],
-    ] as const) {
-      sockets.add(from);
-      from.pipe(to);
-      from.on('error', () => to.destroy());
-      from.on('close', () => to.destroy());
-    }
-  }).listen(0, '127.0.0.1');
-  await once(listener, 'listening');
-  listener.unref();
-  return {
-    port: (listener.address() as AddressInfo).port,
-    moveTo: (url) => void (target = new URL(url)),
-    cut: () => sockets.forEach((socket) => socket.destroy()),
-  };
-}
-
 let folder: string;
 let primary: Awaited<ReturnType<typeof startPostgres>>;
 let standby: Awaited<ReturnType<typeof startPostgres>>;
-let way: Way;
+let proxy: TcpProxy;
 let story: Story;
 beforeAll(async () => {
   folder = await mkdtemp(join(serversFolder(), 'read-only-'));
@@ -69,13 +36,13 @@ beforeAll(async () => {
   await promisify(execFile)('chown', ['--reference', copied, options('standby').folder]);
   primary = await startPostgres(options('primary'));
   standby = await startPostgres(options('standby'));
-  way = await openWay(primary.url);
-  const url = Object.assign(new URL(primary.url), { host: `127.0.0.1:${way.port}` });
-  story = await Story.begin({ env: { DATABASE_URL: url.href, DATABASE_POOLER: 'none' } });
+  const env = { DATABASE_URL: primary.url, DATABASE_POOLER: 'none' };
+  story = await Story.begin({ env, proxied: ['DATABASE_URL'] });
+  proxy = await story.proxyTo('DATABASE_URL');
 });
 beforeEach(() => {
-  way.moveTo(primary.url);
-  way.cut();
+  proxy.leadTo(primary.url);
+  proxy.cut();
 });
 afterAll(async () => {
   await story.end();
@@ -117,8 +84,8 @@ describe('a PostgreSQL that takes no writes', () => {
 
   it('is a standby that an address leads to; back at the primary, not one request fails', async () => {
     const { id, subject } = await story.sent();
-    way.moveTo(standby.url);
-    way.cut();
+    proxy.leadTo(standby.url);
+    proxy.cut();
     await until(
       'the service reconnects',
       async () => (await detail()) === 'it takes no writes: it is a standby',
@@ -127,7 +94,7 @@ describe('a PostgreSQL that takes no writes', () => {
     // As many connections as there may be, all of them to the standby.
     await Promise.all(Array.from({ length: 20 }, () => story.get(id)));
     // Back again, and those stay open.
-    way.moveTo(primary.url);
+    proxy.leadTo(primary.url);
     expect((await story.verify(id, story.code(subject))).status).toBe(200);
     for (const { status } of await Promise.all(Array.from({ length: 20 }, start))) expect(status).toBe(201);
     expect(await detail()).toBeUndefined();
@@ -135,8 +102,8 @@ describe('a PostgreSQL that takes no writes', () => {
   });
 
   it('is a standby until it is promoted', async () => {
-    way.moveTo(standby.url);
-    way.cut();
+    proxy.leadTo(standby.url);
+    proxy.cut();
     await until(
       'the service reconnects',
       async () => (await detail()) === 'it takes no writes: it is a standby',

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { until } from '#libs/testing';
-import { TcpProxy } from '../support/tcp-proxy.js';
+import type { TcpProxy } from '../support/tcp-proxy.js';
 import { AppProcess } from '../support/app-process.js';
 import { startPrivateRedis, type PrivateRedis } from '../support/private-redis.js';
 import { liveAt, readyAt, untilSaid } from '../support/sick-redis.js';
@@ -39,11 +39,9 @@ describe('a failover between two Redis servers behind a proxy that closes no con
       async () => /master_link_status:up/.test(await servers[1].admin.info()),
       30_000,
     );
-    proxy = await TcpProxy.start(servers[0].url);
-    story = await Story.begin({
-      env: { ...AS_DEPLOYED, REDIS_URL: proxy.urlFor(servers[0].url) },
-      worker: false,
-    });
+    const env = { ...AS_DEPLOYED, REDIS_URL: servers[0].url };
+    story = await Story.begin({ env, worker: false, proxied: ['REDIS_URL'] });
+    proxy = await story.proxyTo('REDIS_URL');
     [service, worker] = [
       await AppProcess.start(story, 'onboarding'),
       await AppProcess.start(story, 'worker'),
@@ -54,7 +52,6 @@ describe('a failover between two Redis servers behind a proxy that closes no con
   });
   afterAll(async () => {
     await story?.end();
-    await proxy?.close();
     for (const server of servers ?? []) await server.stop();
     process.stdout.write(`${told.join('\n')}\n`);
   });

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe } from '@jest/globals';
 import { testDatabaseUrl, until } from '#libs/testing';
-import { closedPort } from './gate.js';
+import { closedPort } from './ports.js';
 
 export type PoolMode = 'session' | 'transaction' | 'statement';
 

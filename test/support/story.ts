@@ -11,6 +11,7 @@ import { startSandbox, type Sandbox, type SandboxOptions } from '../../apps/sand
 import { createWorker, startJobs } from '../../apps/worker/src/app.js';
 import { createPasskey, type PasskeyOptions } from '../../tools/passkey.js';
 import { recording } from './recording.js';
+import { TcpProxy } from './tcp-proxy.js';
 
 export const API_KEY = 'key-of-the-tests-0123456789';
 export const OPS_PASSWORD = 'password-of-the-tests';
@@ -86,11 +87,17 @@ export interface StoryOptions {
   website?: { rpId: string; origins: string[] };
   /** False where a story starts the worker by itself. */
   worker?: boolean;
+  /** Servers that all apps reach through a proxy: see {@link Story.proxyTo}. */
+  proxied?: Exclude<Proxied, 'service'>[];
 }
+
+/** A server that a proxy can stand before: the variable that names it, or the service itself. */
+type Proxied = 'DATABASE_URL' | 'REDIS_URL' | 'INTEGRATION_BYZANTINE_BASE_URL' | 'service';
 
 /** Service, worker and sandbox over real PostgreSQL and Redis, in this process, each on its own port. */
 export class Story {
   readonly #closers: (() => Promise<unknown>)[] = [];
+  readonly #proxies = new Map<Proxied, TcpProxy>();
   #database: Pool | undefined;
   sandbox!: Sandbox;
   service!: NestFastifyApplication;
@@ -127,6 +134,7 @@ export class Story {
       ...(typeof options.env === 'function' ? options.env(story.sandbox) : options.env),
     };
     try {
+      for (const name of options.proxied ?? []) story.env[name] = (await story.proxyTo(name)).url;
       const { app, url } = await story.startService();
       story.service = app;
       story.serviceUrl = url;
@@ -156,6 +164,15 @@ export class Story {
     return app;
   }
 
+  /** The proxy before a server. It is started at the first call; who shall go through it takes its URL. */
+  async proxyTo(server: Proxied): Promise<TcpProxy> {
+    const before = this.#proxies.get(server);
+    if (before) return before;
+    const proxy = await TcpProxy.start(server === 'service' ? this.serviceUrl : this.env[server]!);
+    this.#proxies.set(server, proxy);
+    return proxy;
+  }
+
   /** Has something more closed at the end, before what is there already. */
   atEnd(close: () => Promise<unknown>): void {
     this.#closers.unshift(close);
@@ -168,8 +185,11 @@ export class Story {
   }
 
   async end(): Promise<void> {
+    // Apps stop cleanly only if they reach their servers.
+    for (const proxy of this.#proxies.values()) await proxy.mend();
     await recording.timelines(this);
     for (const close of this.#closers.splice(0)) await close();
+    for (const proxy of this.#proxies.values()) await proxy.close();
     await this.#database?.end();
     this.#database = undefined;
   }

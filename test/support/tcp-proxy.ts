@@ -1,101 +1,192 @@
 import { once } from 'node:events';
-import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
+import { listenAnywhere, listenOn } from './ports.js';
 
-/** The network between the apps and one server, with all that a network does. Who listens behind it may change. */
+/** A client's connection through the proxy. */
+export interface Passage {
+  cut(): void;
+  /** Drops what the server sends. Breaks the connection, and calls `lost`, when the server has sent these bytes last. */
+  loseAnswer(end: Buffer, lost: () => void): void;
+}
+
+interface Interception {
+  pattern: RegExp;
+  act: (passage: Passage) => unknown;
+}
+
+/**
+ * The network before a server: it passes everything on, and fails in each way that a network does. The drivers run this
+ * file with Node.js alone, so its types must be such that Node.js can strip them.
+ */
 export class TcpProxy {
-  readonly #server: Server;
   readonly #sockets = new Set<Socket>();
-  #target: { host: string; port: number };
-  #refusing = false;
-  #stalled = false;
+  #server: Server | null = null;
+  #port = 0;
+  #target: URL;
+  #isRefusing = false;
+  #isStalled = false;
   #delayMs = 0;
+  #interception: Interception | null = null;
 
   private constructor(target: string) {
-    this.#target = addressOf(target);
-    this.#server = createServer((client) => this.#pass(client));
+    this.#target = new URL(target);
   }
 
+  /** @param target the URL of the server. */
   static async start(target: string): Promise<TcpProxy> {
     const proxy = new TcpProxy(target);
-    proxy.#server.listen(0, '127.0.0.1');
-    await once(proxy.#server, 'listening');
+    await proxy.open();
     return proxy;
   }
 
-  /** The target's URL, with this proxy in its host's place. */
-  urlFor(target: string): string {
-    const url = new URL(target);
-    url.hostname = '127.0.0.1';
-    url.port = String((this.#server.address() as AddressInfo).port);
+  /** The URL of the server, with this proxy as its host. */
+  get url(): string {
+    const url = new URL(this.#target);
+    [url.hostname, url.port] = ['127.0.0.1', String(this.#port)];
     return url.href.replace(/\/$/, '');
   }
 
-  /** Who connects from now on is led there. */
+  /** Leads new connections to another server. */
   leadTo(target: string): void {
-    this.#target = addressOf(target);
+    this.#target = new URL(target);
   }
 
-  /** Resets every connection that there is. */
+  /** Resets the connections. New ones pass. */
   cut(): void {
     for (const socket of this.#sockets) socket.resetAndDestroy();
   }
 
-  /** Closes whatever connects at once, until told otherwise. */
-  refuse(refusing: boolean): void {
-    this.#refusing = refusing;
-    if (refusing) this.cut();
+  /** Accepts connections and resets them at once, as a load balancer without a backend does. */
+  refuse(isRefusing = true): void {
+    this.#isRefusing = isRefusing;
+    if (isRefusing) this.cut();
   }
 
-  /** Holds back every byte, and says nothing of it. */
-  stall(stalled: boolean): void {
-    this.#stalled = stalled;
+  /** Holds all bytes back, those of new connections too. */
+  stall(isStalled = true): void {
+    this.#isStalled = isStalled;
     for (const socket of this.#sockets) {
-      if (stalled) socket.pause();
+      if (isStalled) socket.pause();
       else socket.resume();
     }
   }
 
-  /** Each piece of data takes so much longer. */
+  /** Holds the bytes of the open connections back for good. New connections pass. */
+  forget(): void {
+    for (const socket of this.#sockets) socket.pause();
+  }
+
+  /** Delays all bytes. */
   slow(delayMs: number): void {
     this.#delayMs = delayMs;
   }
 
+  /** Acts once, on the next bytes of a client that match. They pass on when the act has ended. */
+  intercept(pattern: RegExp, act: Interception['act']): void {
+    this.#interception = { pattern, act };
+  }
+
+  /** Closes the port and all connections, as a server that stops. */
   async close(): Promise<void> {
-    const closed = once(this.#server, 'close');
-    this.#server.close();
-    this.cut();
+    const server = this.#server;
+    this.#server = null;
+    const closed = server && once(server, 'close');
+    server?.close();
+    for (const socket of this.#sockets) socket.destroy();
     await closed;
   }
 
-  #pass(client: Socket): void {
-    client.on('error', () => undefined);
-    if (this.#refusing) return void client.resetAndDestroy();
-    const server = connect(this.#target.port, this.#target.host);
-    for (const [from, to] of [
-      [client, server],
-      [server, client],
-    ] as const) {
-      this.#sockets.add(from);
-      from.setNoDelay(true);
-      from.on('error', () => to.destroy());
-      from.on('close', () => {
-        this.#sockets.delete(from);
-        to.destroy();
-      });
-      from.on('data', (chunk) => this.#forward(chunk, to));
-      from.on('end', () => to.end());
-      if (this.#stalled) from.pause();
-    }
+  /** Opens the same port again. */
+  async open(): Promise<void> {
+    if (this.#server) return;
+    const server = createServer((client) => this.#accept(client));
+    if (this.#port === 0) this.#port = await listenAnywhere(server);
+    else await listenOn(server, this.#port);
+    this.#server = server;
   }
 
-  #forward(chunk: Buffer, to: Socket): void {
-    if (this.#delayMs === 0) to.write(chunk);
-    // Timers of one length fire in the order in which they were set, so that bytes keep theirs.
-    else setTimeout(() => to.writable && to.write(chunk), this.#delayMs);
+  /** Ends each fault that lasts. */
+  async mend(): Promise<void> {
+    this.refuse(false);
+    this.stall(false);
+    this.slow(0);
+    await this.open();
+  }
+
+  #accept(client: Socket): void {
+    client.on('error', () => undefined);
+    if (this.#isRefusing) return void client.resetAndDestroy();
+    const server = connect(Number(this.#target.port), this.#target.hostname);
+    const [toServer, toClient] = [new Lane(server), new Lane(client)];
+    let loss: { end: Buffer; lost: () => void } | null = null;
+    const passage: Passage = {
+      cut: () => client.destroy(),
+      loseAnswer: (end, lost) => (loss = { end, lost }),
+    };
+    this.#join(client, toServer, async (chunk) => {
+      const act = this.#actOn(chunk);
+      if (act) {
+        client.pause();
+        await act(passage);
+        if (!this.#isStalled) client.resume();
+      }
+      toServer.pass(chunk, this.#delayMs);
+    });
+    this.#join(server, toClient, (chunk) => {
+      if (!loss) return toClient.pass(chunk, this.#delayMs);
+      if (!chunk.subarray(-loss.end.length).equals(loss.end)) return;
+      loss.lost();
+      server.destroy();
+    });
+  }
+
+  #join(from: Socket, lane: Lane, take: (chunk: Buffer) => unknown): void {
+    this.#sockets.add(from);
+    from.setNoDelay(true);
+    from.on('error', () => lane.to.destroy());
+    from.on('close', () => {
+      this.#sockets.delete(from);
+      lane.to.destroy();
+    });
+    from.on('data', take);
+    from.on('end', () => lane.end());
+    if (this.#isStalled) from.pause();
+  }
+
+  #actOn(chunk: Buffer): Interception['act'] | null {
+    const { pattern, act } = this.#interception ?? {};
+    if (!pattern?.test(chunk.toString('latin1'))) return null;
+    this.#interception = null;
+    return act!;
   }
 }
 
-function addressOf(target: string): { host: string; port: number } {
-  const { hostname, port } = new URL(target);
-  return { host: hostname, port: Number(port) };
+/** One direction of a connection. It keeps the order of the bytes when the delay changes. */
+class Lane {
+  readonly to: Socket;
+  #waiting = 0;
+  #before: Promise<unknown> = Promise.resolve();
+
+  constructor(to: Socket) {
+    this.to = to;
+  }
+
+  pass(chunk: Buffer, delayMs: number): void {
+    this.#inOrder(delayMs, () => this.to.writable && this.to.write(chunk));
+  }
+
+  end(): void {
+    this.#inOrder(0, () => this.to.end());
+  }
+
+  #inOrder(delayMs: number, act: () => unknown): void {
+    if (delayMs === 0 && this.#waiting === 0) return void act();
+    this.#waiting += 1;
+    const delay = pause(delayMs, undefined, { ref: false });
+    this.#before = Promise.all([this.#before, delay]).then(() => {
+      this.#waiting -= 1;
+      act();
+    });
+  }
 }

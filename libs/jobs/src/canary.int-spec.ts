@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
 import { ProblemError } from '#libs/kernel';
-import { until } from '#libs/testing';
+import { testRedisUrl, until } from '#libs/testing';
+import { TcpProxy } from '../../../test/support/tcp-proxy.js';
 import { openJobs, type Jobs } from './fixtures/open-jobs.js';
-import { startProxy } from './fixtures/redis-proxy.js';
 import type { JobHandler, QueueName } from './job-definition.js';
 
 const ENV = { CANARY_EVERY_MS: '300', WORKER_CONCURRENCY: '1' };
@@ -96,22 +96,22 @@ describe('the canary', () => {
 
 describe('while Redis is away', () => {
   it('nobody is restarted for it, and a worker has time to go on when it is back', async () => {
-    const proxy = await startProxy();
+    const proxy = await TcpProxy.start(testRedisUrl());
     jobs = await openJobs(proxy.url, { wait: true, env: ENV });
     try {
       start();
       await until('it sings', async () => (await worker())!.status === 'up');
-      await proxy.stop();
+      await proxy.close();
       await until('Redis is gone', () => !jobs.queues.isReady());
       expect(await live()).toEqual({ status: 'ok' });
-      await proxy.start();
+      await proxy.open();
       await until('Redis is back', () => jobs.queues.isReady());
       expect(await live()).toEqual({ status: 'ok' });
       await until('it sings', async () => (await worker())!.status === 'up');
     } finally {
       letGo();
       await jobs.close();
-      await proxy.stop();
+      await proxy.close();
     }
   });
 });

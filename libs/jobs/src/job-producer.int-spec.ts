@@ -3,8 +3,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { Worker, type Job } from 'bullmq';
 import { z } from 'zod';
 import { testRedisUrl, until } from '#libs/testing';
+import { TcpProxy } from '../../../test/support/tcp-proxy.js';
 import { openJobs, type Jobs } from './fixtures/open-jobs.js';
-import { startProxy } from './fixtures/redis-proxy.js';
 import { QUEUE_NAMES, type JobDefinition } from './job-definition.js';
 
 const step: JobDefinition<{ n: number }> = {
@@ -163,8 +163,8 @@ describe('with Redis away', () => {
   });
 
   it('stops waiting for a Redis that falls silent in the middle', async () => {
-    const redis = await startProxy();
-    closers.push(() => redis.stop());
+    const redis = await TcpProxy.start(testRedisUrl());
+    closers.push(() => redis.close());
     const jobs = await openJobs(redis.url);
     closers.push(() => jobs.close());
     await until('it is there', () => jobs.queues.isReady());
@@ -173,44 +173,45 @@ describe('with Redis away', () => {
     const from = performance.now();
     expect(await jobs.producer.add(step, { n: 1 })).toBe(false);
     expect(performance.now() - from).toBeLessThan(SOON_MS);
-    redis.resume();
+    redis.stall(false);
     await until('it is taken again', () => jobs.producer.add(step, { n: 1 }));
   });
 
   it('adds again once Redis is back', async () => {
-    const redis = await startProxy();
-    closers.push(() => redis.stop());
+    const redis = await TcpProxy.start(testRedisUrl());
+    closers.push(() => redis.close());
     const jobs = await openJobs(redis.url);
     closers.push(() => jobs.close());
     await until('it is there', () => jobs.queues.isReady());
-    await redis.stop();
+    await redis.close();
     await until('it is seen to be away', () => !jobs.queues.isReady());
     expect(await jobs.producer.add(step, { n: 1 })).toBe(false);
-    await redis.start();
+    await redis.open();
     await until('it is back', () => jobs.producer.add(step, { n: 1 }));
   });
 
   it('adds once Redis is back that went in the very moment it came', async () => {
     // The first INFO is ioredis asking whether it is loaded; BullMQ would ask once more, and never again.
-    const redis = await startProxy((sent) => (sent.match(/\r\ninfo\r\n/gi) ?? []).length > 0);
+    const redis = await TcpProxy.start(testRedisUrl());
+    redis.intercept(/\r\ninfo\r\n/i, ({ cut }) => cut());
     const jobs = await openJobs(redis.url, { wait: true });
     closers.push(
-      () => redis.stop(),
+      () => redis.close(),
       () => jobs.close(),
     );
     await until('a job is taken', () => jobs.producer.add(step, { n: 1 }));
   });
 
   it('adds once a Redis is there that was not when the process began', async () => {
-    const redis = await startProxy();
-    await redis.stop();
+    const redis = await TcpProxy.start(testRedisUrl());
+    await redis.close();
     const jobs = await openJobs(redis.url, { wait: false });
     closers.push(
-      () => redis.stop(),
+      () => redis.close(),
       () => jobs.close(),
     );
     expect(await jobs.producer.add(step, { n: 1 })).toBe(false);
-    await redis.start();
+    await redis.open();
     await until('it is there', () => jobs.producer.add(step, { n: 1 }));
   });
 });

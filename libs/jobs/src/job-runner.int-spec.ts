@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { z } from 'zod';
-import { until } from '#libs/testing';
+import { testRedisUrl, until } from '#libs/testing';
+import { TcpProxy } from '../../../test/support/tcp-proxy.js';
 import { openJobs, type Jobs } from './fixtures/open-jobs.js';
-import { startProxy, type RedisProxy } from './fixtures/redis-proxy.js';
 import { EndedForGood, TooEarly, type JobDefinition, type JobHandler } from './job-definition.js';
 
 const step: JobDefinition<{ n: number }> = {
@@ -234,7 +234,7 @@ describe('with Redis away', () => {
   });
 
   it('ticks by itself from when Redis goes, and takes jobs again when it is back', async () => {
-    const redis = await startProxy();
+    const redis = await TcpProxy.start(testRedisUrl());
     const jobs = await openJobs(redis.url);
     try {
       await until('Redis is there', () => jobs.queues.isReady());
@@ -243,33 +243,33 @@ describe('with Redis away', () => {
         'a run of the schedule is kept',
         async () => (await jobs.queues.get('expiry').getCompletedCount()) > 0,
       );
-      await redis.stop();
+      await redis.close();
       await until('it is seen to be away', () => !jobs.queues.isReady());
       const gone = ticks;
       await until('it ticks by itself', () => ticks >= gone + 3);
-      await redis.start();
+      await redis.open();
       await until('a job is taken', () => jobs.producer.add(step, { n: 100 }));
       await until('and run', () => runsOf(100).length === 1);
     } finally {
       await jobs.close();
-      await redis.stop();
+      await redis.close();
     }
   });
 });
 
 describe('with a Redis that hangs and closes nothing', () => {
-  let redis: RedisProxy;
+  let redis: TcpProxy;
   let jobs: Jobs;
   beforeEach(async () => {
-    redis = await startProxy();
+    redis = await TcpProxy.start(testRedisUrl());
     jobs = await openJobs(redis.url, { wait: true });
     jobs.runner.start(handlers());
     await until('the schedule runs', async () => (await jobs.queues.get('expiry').getCompletedCount()) > 0);
   });
   afterEach(async () => {
-    redis.resume();
+    redis.stall(false);
     await jobs.close();
-    await redis.stop();
+    await redis.close();
   });
 
   it('ticks by itself and heaps up no commands, and takes jobs again when it goes on', async () => {
@@ -293,7 +293,7 @@ describe('with a Redis that hangs and closes nothing', () => {
     expect(jobs.queues.redis.commandQueue.length).toBeLessThan(10);
     expect(mostWaiting).toBeLessThan(500);
 
-    redis.resume();
+    redis.stall(false);
     await until('a job is taken', () => jobs.producer.add(step, { n: 300 }));
     await until('and run', () => runsOf(300).length === 1);
     await until('the schedule is BullMQ’s again', async () => {

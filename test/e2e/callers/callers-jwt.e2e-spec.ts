@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { until } from '#libs/testing';
 import { AppProcess } from '../../support/app-process.js';
 import { bearer, makeKey, readWith, type Refusal } from '../../support/callers.js';
-import { closedPort } from '../../support/gate.js';
+import { closedPort } from '../../support/ports.js';
 import { Story } from '../../support/story.js';
 import { TokenIssuer } from '../../support/token-issuer.js';
 

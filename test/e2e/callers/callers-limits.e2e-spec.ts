@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { until } from '#libs/testing';
 import { bearer, makeKey, readWith, type Refusal } from '../../support/callers.js';
-import { closedPort, openGate } from '../../support/gate.js';
+import { closedPort } from '../../support/ports.js';
 import { TokenIssuer } from '../../support/token-issuer.js';
 import { API_KEY, Story, type Answer } from '../../support/story.js';
 
@@ -249,11 +249,8 @@ describe('Redis', () => {
 
   it('hanging: holds no request up', async () => {
     story = await begin({});
-    const gate = await openGate(story.env['REDIS_URL']!);
-    story.atEnd(() => gate.bar());
-    const through = new URL(story.env['REDIS_URL']!);
-    through.host = `127.0.0.1:${gate.port}`;
-    const { url } = await story.startService({ REDIS_URL: through.href, RATE_LIMIT_CALLER_PER_MINUTE: '3' });
+    const redis = await story.proxyTo('REDIS_URL');
+    const { url } = await story.startService({ REDIS_URL: redis.url, RATE_LIMIT_CALLER_PER_MINUTE: '3' });
     await until('Redis counts', async () => {
       const { body } = await story.call<{ checks: { redis: { status: string } } }>(
         'GET',
@@ -264,7 +261,7 @@ describe('Redis', () => {
       );
       return body.checks.redis.status === 'up';
     });
-    gate.stall();
+    redis.stall();
     for (let n = 0; n < 3; n++) {
       const askedAt = performance.now();
       expect((await readWith(story, API_KEY, url)).status).toBe(200);

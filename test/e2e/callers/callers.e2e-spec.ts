@@ -4,7 +4,6 @@ import { SCOPES, type Scope } from '#libs/kernel';
 import { until } from '#libs/testing';
 import { bearer, makeKey, readWith, type MadeKey, type Refusal } from '../../support/callers.js';
 import { AppProcess } from '../../support/app-process.js';
-import { openGate } from '../../support/gate.js';
 import { API_KEY, Story } from '../../support/story.js';
 
 const KEYS = '/v1/admin/api-keys';
@@ -313,21 +312,18 @@ describe('integrations', () => {
 
 describe('with PostgreSQL away', () => {
   it('a key that is remembered is known, any other is 503 and never 401', async () => {
-    const gate = await openGate(story.env['DATABASE_URL']!);
-    story.atEnd(() => gate.bar());
-    const through = new URL(story.env['DATABASE_URL']!);
-    through.host = `127.0.0.1:${gate.port}`;
-    const { url } = await story.startService({ DATABASE_URL: through.href });
+    const database = await story.proxyTo('DATABASE_URL');
+    const { url } = await story.startService({ DATABASE_URL: database.url });
     const known = await makeKey(story, ['onboardings:read']);
     const unknown = await makeKey(story, ['onboardings:read']);
     expect(await statusOf(known.token, url)).toBe(200);
-    await gate.bar();
+    await database.close();
     // Asked for a scope that it lacks: the answer needs no database but to know whose key it is.
     const ask = (token: string) => story.call<Refusal>('GET', KEYS, undefined, bearer(token), url);
     expect(await ask(known.token)).toMatchObject({ status: 403, body: { code: 'forbidden' } });
     expect(await ask(unknown.token)).toMatchObject({ status: 503, body: { code: 'not_ready' } });
     expect(await ask(`gw_${'0'.repeat(20)}_${'A'.repeat(43)}`)).toMatchObject({ status: 503 });
-    await gate.open();
+    await database.open();
     await until('it is back', async () => (await ask(unknown.token)).status === 403);
   });
 });

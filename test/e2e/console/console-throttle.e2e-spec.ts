@@ -1,7 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { PasswordHashes } from '#libs/operators';
-import { testRedisUrl, until } from '#libs/testing';
-import { TcpProxy } from '../../support/tcp-proxy.js';
+import { until } from '#libs/testing';
 import { AppProcess } from '../../support/app-process.js';
 import { ConsoleBrowser } from '../../support/console-browser.js';
 import { makeOperator } from '../../support/operators.js';
@@ -11,12 +10,7 @@ const PASSWORD = 'seven wild geese';
 const WRONG = 'geese of the wrong kind';
 
 let story: Story;
-let proxy: TcpProxy | undefined;
-afterEach(async () => {
-  await story.end();
-  await proxy?.close();
-  proxy = undefined;
-});
+afterEach(() => story.end());
 
 const statusesOf = async (tries: number, name = 'ops', target: Pick<Story, 'serviceUrl'> = story) => {
   const statuses: number[] = [];
@@ -91,23 +85,19 @@ describe('failed logins', () => {
   it.each(['hangs', 'is away'])(
     'are counted in memory while Redis %s, and no login waits for it',
     async (how) => {
-      proxy = await TcpProxy.start(testRedisUrl());
       story = await Story.begin({
         worker: false,
-        env: {
-          REDIS_URL: proxy.urlFor(testRedisUrl()),
-          OPS_LOGIN_TRIES: '2',
-          OPS_LOGIN_WINDOW_MS: '60000',
-        },
+        proxied: ['REDIS_URL'],
+        env: { OPS_LOGIN_TRIES: '2', OPS_LOGIN_WINDOW_MS: '60000' },
       });
+      const redis = await story.proxyTo('REDIS_URL');
       const warm = `w${Math.random().toString(36).slice(2)}`;
       await statusesOf(1, warm);
-      if (how === 'hangs') proxy.stall(true);
-      else proxy.refuse(true);
+      if (how === 'hangs') redis.stall();
+      else redis.refuse();
       const name = `x${warm}`;
       expect(await statusesOf(4, name)).toEqual([401, 401, 429, 429]);
-      if (how === 'hangs') proxy.stall(false);
-      proxy.refuse(false);
+      await redis.mend();
     },
   );
 

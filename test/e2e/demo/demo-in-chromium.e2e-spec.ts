@@ -176,7 +176,7 @@ describeInBrowser('that the demo takes a person from an e-mail to a passkey', ()
     await demo.start(email);
     const { id } = await world.onboarding(email);
     const lastWord = demo.page.waitForResponse(isRefused('/api/onboarding/events'));
-    await world.service.bar();
+    await world.service.close();
     await lastWord;
     for (let failed = 0; failed < 2; failed++) await demo.page.waitForResponse(isRefused('/api/onboarding'));
     await demo.problem('We cannot be reached at the moment');
@@ -193,7 +193,7 @@ describeInBrowser('that the demo takes a person from an e-mail to a passkey', ()
     const demo = await world.visit();
     await demo.start(email);
     const { id } = await world.onboarding(email);
-    await world.service.bar();
+    await world.service.close();
     await demo.page.reload();
     await demo.problem('We cannot be reached at the moment');
     await demo.button('Start again').waitFor();

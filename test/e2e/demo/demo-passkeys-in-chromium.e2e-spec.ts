@@ -227,7 +227,7 @@ describeInBrowser('what the demo says of passkeys that are not made, not accepte
     expect(await keepScreenshots(demo.page, 'demo-waiting')).toEqual([]);
 
     const connectsAgain = demo.page.waitForRequest('**/api/onboarding/events?*');
-    await world.service.bar();
+    await world.service.close();
     await connectsAgain;
     const followsAgain = demo.page.waitForResponse(isStream);
     await world.service.open();

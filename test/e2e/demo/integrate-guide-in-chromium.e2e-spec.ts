@@ -2,9 +2,10 @@ import { afterAll, afterEach, beforeAll, expect, it, jest } from '@jest/globals'
 import type { Page, Response } from 'playwright-core';
 import { describeInBrowser, RealBrowser, type WatchedPage } from '../../support/browser/browser.js';
 import { DemoProcess } from '../../support/demo/demo-process.js';
-import { closedPort, openGate, type Gate } from '../../support/gate.js';
+import { closedPort } from '../../support/ports.js';
 import { pasteGuide } from '../../support/demo/integrate-guide.js';
 import { Story } from '../../support/story.js';
+import type { TcpProxy } from '../../support/tcp-proxy.js';
 import { runOut } from '../../support/time-travel.js';
 import { VirtualAuthenticator } from '../../support/browser/virtual-authenticator.js';
 
@@ -13,7 +14,7 @@ jest.setTimeout(240_000);
 let story: Story;
 let browser: RealBrowser;
 /** The way from the reader's server to the service. */
-let service: Gate;
+let service: TcpProxy;
 let url: string;
 let open: WatchedPage;
 
@@ -23,9 +24,8 @@ describeInBrowser('what a reader of docs/integrate.md has pasted', () => {
     story = await Story.begin({ website: { rpId: 'localhost', origins: [`http://localhost:${port}`] } });
     browser = await RealBrowser.launch();
     story.atEnd(() => browser.close());
-    service = await openGate(story.serviceUrl);
-    story.atEnd(() => service.bar());
-    const env = { DEMO_PORT: String(port), GANGWAY_URL: `http://127.0.0.1:${service.port}` };
+    service = await story.proxyTo('service');
+    const env = { DEMO_PORT: String(port), GANGWAY_URL: service.url };
     ({ url } = await DemoProcess.start(story, env, pasteGuide(story)));
   });
   afterEach(async () => {
@@ -65,7 +65,7 @@ describeInBrowser('what a reader of docs/integrate.md has pasted', () => {
   it('finds a service again that was away for long, and what happened meanwhile', async () => {
     const page = await start('bea@example.com');
     const lastWord = page.waitForResponse(isRefused('/api/onboarding/events'));
-    await service.bar();
+    await service.close();
     await lastWord;
     for (let failed = 0; failed < 2; failed++) await page.waitForResponse(isRefused('/api/onboarding'));
     await service.open();

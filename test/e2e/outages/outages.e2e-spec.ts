@@ -1,32 +1,27 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
 import { until } from '#libs/testing';
-import { openGate, type Gate } from '../../support/gate.js';
 import { Story } from '../../support/story.js';
+import type { TcpProxy } from '../../support/tcp-proxy.js';
 import { runOut } from '../../support/time-travel.js';
 
 describe('PostgreSQL away and back', () => {
   let story: Story;
-  let gate: Gate;
+  let database: TcpProxy;
   let replica: string;
   beforeAll(async () => {
     story = await Story.begin({ worker: false });
-    gate = await openGate(story.env['DATABASE_URL']!);
-    const through = new URL(story.env['DATABASE_URL']!);
-    through.host = `127.0.0.1:${gate.port}`;
-    replica = (await story.startService({ DATABASE_URL: through.href })).url;
+    database = await story.proxyTo('DATABASE_URL');
+    replica = (await story.startService({ DATABASE_URL: database.url })).url;
   });
-  afterAll(async () => {
-    await gate.open();
-    await story.end();
-  });
+  afterAll(() => story.end());
 
   const ask = (method: string, path: string, body?: unknown) => story.call(method, path, body, {}, replica);
 
   it('is a 503 that says when to ask again, at every route, and then over', async () => {
     const { id, subject } = await story.sent();
     expect((await ask('GET', `/v1/onboardings/${id}`)).status).toBe(200);
-    await gate.bar();
+    await database.close();
     const { accountId, userId } = story.newSubject();
     for (const answer of [
       await ask('GET', `/v1/onboardings/${id}`),
@@ -42,7 +37,7 @@ describe('PostgreSQL away and back', () => {
     }
     expect((await ask('GET', '/health/live')).status).toBe(200);
 
-    await gate.open();
+    await database.open();
     await until('the pool is back', async () => (await ask('GET', '/health/ready')).status === 200);
     expect(story.calls(subject, 'otp-auth')).toBe(0);
     expect(
@@ -75,9 +70,9 @@ describe('PostgreSQL away and back', () => {
       subject: { accountId: subject.accountId, userId: subject.userId },
     });
     await until('the call is under way', () => story.calls(subject, 'init-otp') === 1);
-    await gate.bar();
+    await database.close();
     await until('upstream has answered', () => story.journal(subject)[0]?.answer === 200);
-    await gate.open();
+    await database.open();
     expect(await answer).toMatchObject({ status: 201, body: { state: 'otp_sent', otp: { sends: 1 } } });
     expect(story.calls(subject, 'init-otp')).toBe(1);
   });
@@ -89,10 +84,10 @@ describe('PostgreSQL away and back', () => {
     const answer = story.call('POST', '/v1/onboardings', start, { prefer: 'wait=2' }, replica);
     const calls = () => story.calls({ accountId, userId, ...subject }, 'init-otp');
     await until('the call is under way', () => calls() === 1);
-    await gate.bar();
+    await database.close();
     const { status, body } = await answer;
     expect([status, body.state]).toEqual([202, 'otp_requested']);
-    await gate.open();
+    await database.open();
     await story.until(body.id, 'otp_sent');
     expect(calls()).toBe(1);
   });
@@ -100,23 +95,15 @@ describe('PostgreSQL away and back', () => {
 
 describe('Redis away and back', () => {
   let story: Story;
-  let gate: Gate;
+  let redis: TcpProxy;
   beforeAll(async () => {
-    story = await Story.begin({ worker: false });
-    gate = await openGate(story.env['REDIS_URL']!);
-    const through = new URL(story.env['REDIS_URL']!);
-    through.host = `127.0.0.1:${gate.port}`;
-    story.env['REDIS_URL'] = through.href;
-    story.serviceUrl = (await story.startService()).url;
-    await story.startWorker();
+    story = await Story.begin({ proxied: ['REDIS_URL'] });
+    redis = await story.proxyTo('REDIS_URL');
   });
-  afterAll(async () => {
-    await gate.open();
-    await story.end();
-  });
+  afterAll(() => story.end());
 
   it('takes starts all the while, expires by itself, and catches up', async () => {
-    await gate.bar();
+    await redis.close();
     const failing = Array.from({ length: 20 }, () => story.newSubject());
     for (const { userId } of failing)
       story.sandbox.control.addFault({ route: 'init-otp', status: 503, match: { userId } });
@@ -140,7 +127,7 @@ describe('Redis away and back', () => {
       ]);
     await until('the worker expires by its own clock', async () => (await written()).length === 1);
 
-    await gate.open();
+    await redis.open();
     for (const { body } of waiting) await story.until(body.id, 'otp_sent');
   });
 });

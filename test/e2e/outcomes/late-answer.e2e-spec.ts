@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { until } from '#libs/testing';
 import { AppProcess } from '../../support/app-process.js';
-import { openGate, type Gate } from '../../support/gate.js';
 import { StepUnderTest, type Fault, type StepName } from '../../support/step-under-test.js';
 import { Story, type Answer } from '../../support/story.js';
+import type { TcpProxy } from '../../support/tcp-proxy.js';
 import { lapseLeases } from '../../support/time-travel.js';
 
 // Leases lapse here.
@@ -21,15 +21,12 @@ const held: Fault = { delayMs, afterEffect: true };
  */
 describe('an answer that could not be written until somebody else had taken over', () => {
   let story: Story;
-  let database: Gate;
+  let database: TcpProxy;
   let cutOff: string;
   beforeAll(async () => {
     story = await Story.begin({ env: ENV });
-    database = await openGate(story.env['DATABASE_URL']!);
-    story.atEnd(() => database.bar());
-    const through = new URL(story.env['DATABASE_URL']!);
-    through.host = `127.0.0.1:${database.port}`;
-    cutOff = (await story.startService({ DATABASE_URL: through.href })).url;
+    database = await story.proxyTo('DATABASE_URL');
+    cutOff = (await story.startService({ DATABASE_URL: database.url })).url;
   });
   beforeEach(() => database.open());
   afterAll(() => story.end());
@@ -42,7 +39,7 @@ describe('an answer that could not be written until somebody else had taken over
   ): Promise<Answer> {
     const caller = at.strike(fault).submit({ at: cutOff, headers: { prefer: 'wait=30' } });
     await until('the call is under way', () => at.calls === 1);
-    await database.bar();
+    await database.close();
     await until('upstream has answered', () => at.journal()[0]!.answer !== null);
     await at.findId();
     await lapseLeases(story);

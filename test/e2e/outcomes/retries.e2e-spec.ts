@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Queues } from '#libs/jobs';
-import { closedPort } from '../../support/gate.js';
+import { closedPort } from '../../support/ports.js';
 import { DONE_STATE, STEPS, StepUnderTest, WAITING_STATE } from '../../support/step-under-test.js';
 import { Story } from '../../support/story.js';
 import { runOut } from '../../support/time-travel.js';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { closedPort } from '../../support/gate.js';
+import { closedPort } from '../../support/ports.js';
 import { StepUnderTest, WAITING_STATE, type Fault, type StepName } from '../../support/step-under-test.js';
 import { Story } from '../../support/story.js';
 

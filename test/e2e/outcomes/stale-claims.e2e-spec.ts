@@ -1,34 +1,28 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { until } from '#libs/testing';
-import { openGate, type Gate } from '../../support/gate.js';
 import { DONE_STATE, STEPS, StepUnderTest, WAITING_STATE } from '../../support/step-under-test.js';
 import { Story } from '../../support/story.js';
+import type { TcpProxy } from '../../support/tcp-proxy.js';
 
 /** PostgreSQL answers after twice as long: later than a claim may be sent. */
 const SLOW_MS = 600;
 
-let gate: Gate;
+let database: TcpProxy;
 let story: Story;
 /** The replica whose way to PostgreSQL is slow. */
 let slow: string;
 beforeEach(async () => {
   story = await Story.begin({ worker: false });
-  const url = new URL(story.env['DATABASE_URL']!);
-  gate = await openGate(url.href);
-  [url.hostname, url.port] = ['127.0.0.1', String(gate.port)];
+  database = await story.proxyTo('DATABASE_URL');
   const env = {
-    DATABASE_URL: url.href,
+    DATABASE_URL: database.url,
     CLAIM_MAX_AGE_MS: '1100',
     RETRY_FLOOR_MS: '300',
     RETRY_CAP_MS: '300',
   };
   slow = (await story.startService(env)).url;
 });
-afterEach(async () => {
-  gate.slow(0);
-  await story.end();
-  await gate.bar();
-});
+afterEach(() => story.end());
 
 describe('a claim whose acknowledgement comes late', () => {
   it.each(STEPS)('is not sent, costs nothing, and is made again later: %s', async (step) => {
@@ -36,9 +30,9 @@ describe('a claim whose acknowledgement comes late', () => {
     // Connections are made in time: only what goes through them is slow.
     const read = () => story.call('GET', '/v1/onboardings', undefined, {}, slow);
     await Promise.all(Array.from({ length: 4 }, read));
-    gate.slow(SLOW_MS);
+    database.slow(SLOW_MS);
     const { status, body } = await at.submit({ at: slow, headers: { prefer: 'wait=2' } });
-    gate.slow(0);
+    database.slow(0);
     expect([status, body.state]).toEqual([202, WAITING_STATE[step]]);
     await until('the attempt has ended', async () => (await at.attempts()).length > 0);
     expect(await at.attempts()).toEqual(['not_sent']);

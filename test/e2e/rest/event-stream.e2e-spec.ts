@@ -5,9 +5,9 @@ import { DataSource } from 'typeorm';
 import { AppProcess } from '../../support/app-process.js';
 import { bearer, makeKey } from '../../support/callers.js';
 import { EventReader } from '../../support/event-reader.js';
-import { openGate, type Gate } from '../../support/gate.js';
 import { KEY, expectProblem, send, type Reply } from '../../support/http-exchange.js';
 import { Story, type Subject } from '../../support/story.js';
+import type { TcpProxy } from '../../support/tcp-proxy.js';
 import { runOut } from '../../support/time-travel.js';
 
 // Processes start.
@@ -25,15 +25,12 @@ afterEach(() => {
 
 describe('over two replicas and a worker', () => {
   let story: Story;
-  let redis: Gate;
+  let redis: TcpProxy;
   let one: AppProcess;
   let other: AppProcess;
   beforeAll(async () => {
-    story = await Story.begin({ worker: false });
-    redis = await openGate(story.env['REDIS_URL']!);
-    const through = new URL(story.env['REDIS_URL']!);
-    through.host = `127.0.0.1:${redis.port}`;
-    story.env['REDIS_URL'] = through.href;
+    story = await Story.begin({ worker: false, proxied: ['REDIS_URL'] });
+    redis = await story.proxyTo('REDIS_URL');
     [one, other] = await Promise.all([
       AppProcess.start(story, 'onboarding'),
       AppProcess.start(story, 'onboarding'),
@@ -41,11 +38,7 @@ describe('over two replicas and a worker', () => {
     ]);
     story.serviceUrl = one.url;
   });
-  afterAll(async () => {
-    await redis.open();
-    await story.end();
-    await redis.bar(); // or what listens there would keep jest from ending
-  });
+  afterAll(() => story.end());
 
   /** Its code is sent by the worker: the service's own try failed. */
   async function startedByTheWorker(): Promise<{ id: string; subject: Subject }> {
@@ -89,7 +82,7 @@ describe('over two replicas and a worker', () => {
 
   it('needs no Redis', async () => {
     const { id, subject } = await story.sent();
-    await redis.bar();
+    await redis.close();
     const reader = await follow(other.url, id);
     await story.verify(id, story.code(subject));
     await reader.has('otp_verified');
@@ -114,17 +107,14 @@ describe('over two replicas and a worker', () => {
 
 describe('of one service', () => {
   let story: Story;
-  let database: Gate;
+  let database: TcpProxy;
   beforeAll(async () => {
     story = await Story.begin({
       env: { EVENTS_HEARTBEAT_MS: '100', EVENTS_POLL_MS: '20', EVENTS_STREAMS: '3', API_KEY_CACHE_MS: '0' },
     });
-    database = await openGate(story.env['DATABASE_URL']!);
+    database = await story.proxyTo('DATABASE_URL');
   });
-  afterAll(async () => {
-    await story.end();
-    await database.bar();
-  });
+  afterAll(() => story.end());
 
   const path = (id: string) => `/v1/onboardings/${id}/events/stream`;
   const open = (id: string, options = {}) => follow(story.serviceUrl, id, options);
@@ -338,12 +328,10 @@ describe('of one service', () => {
 
   it('stays open while PostgreSQL is away, and goes on by itself', async () => {
     const { id, subject } = await story.sent();
-    const through = new URL(story.env['DATABASE_URL']!);
-    through.host = `127.0.0.1:${database.port}`;
-    const { url } = await story.startService({ DATABASE_URL: through.href });
+    const { url } = await story.startService({ DATABASE_URL: database.url });
     const reader = await follow(url, id);
     await reader.has('otp_sent');
-    await database.bar();
+    await database.close();
     await story.verify(id, story.code(subject));
     const beats = reader.beats;
     await until('it beats on', () => reader.beats > beats + 3);

@@ -4,7 +4,6 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { until } from '#libs/testing';
 import { AppProcess } from '../../support/app-process.js';
 import { bearer, makeKey } from '../../support/callers.js';
-import { openGate } from '../../support/gate.js';
 import { JSON_KEY, KEY, send, type Reply } from '../../support/http-exchange.js';
 import { StepUnderTest } from '../../support/step-under-test.js';
 import { Story } from '../../support/story.js';
@@ -272,11 +271,9 @@ describe('a flood', () => {
   });
 
   it('of an outage is sixty lines at error, with the cause', async () => {
-    const gate = await openGate(story.env['DATABASE_URL']!);
-    const through = new URL(story.env['DATABASE_URL']!);
-    through.host = `127.0.0.1:${gate.port}`;
-    const cut = await AppProcess.start(story, 'onboarding', { DATABASE_URL: through.href });
-    await gate.bar();
+    const database = await story.proxyTo('DATABASE_URL');
+    const cut = await AppProcess.start(story, 'onboarding', { DATABASE_URL: database.url });
+    await database.close();
     const first = await ask(cut, KEY);
     expect(first.status).toBe(503);
     expect(await search(traceIdOf(first), cut)).toEqual([
@@ -290,7 +287,7 @@ describe('a flood', () => {
     ]);
     await Promise.all(Array.from({ length: FLOOD - 1 }, () => ask(cut, KEY)));
     await cut.stop();
-    await gate.open();
+    await database.open();
     const lines = linesOf(cut).filter(({ code }) => code === 'not_ready');
     expect(lines.filter(({ traceId }) => traceId)).toHaveLength(60);
     expect(lines.filter(({ more }) => more)).toEqual([expect.objectContaining({ more: FLOOD - 60 })]);

@@ -4,8 +4,9 @@ import type { OnboardingResource } from '../../../apps/onboarding/src/onboarding
 import { RealBrowser, type WatchedPage } from '../browser/browser.js';
 import { DemoPage } from './demo-page.js';
 import { DemoProcess } from './demo-process.js';
-import { closedPort, openGate, type Gate } from '../gate.js';
+import { closedPort } from '../ports.js';
 import { Story, type Subject } from '../story.js';
+import type { TcpProxy } from '../tcp-proxy.js';
 
 /** `attested` asks for the attestation of a passkey's maker, as `byzantine` does not; there is a demo for each. */
 export type DemoIntegration = 'byzantine' | 'attested';
@@ -19,7 +20,7 @@ export class DemoWorld {
     readonly story: Story,
     readonly browser: RealBrowser,
     /** The demo's way to the service. */
-    readonly service: Gate,
+    readonly service: TcpProxy,
     private readonly urls: Record<DemoIntegration, string>,
   ) {}
 
@@ -44,18 +45,17 @@ export class DemoWorld {
     try {
       const browser = await RealBrowser.launch();
       story.atEnd(() => browser.close());
-      const gate = await openGate(story.serviceUrl);
-      story.atEnd(() => gate.bar());
+      const service = await story.proxyTo('service');
       const start = async (integration: DemoIntegration, port: number) => {
         const { url } = await DemoProcess.start(story, {
           DEMO_PORT: String(port),
-          GANGWAY_URL: `http://127.0.0.1:${gate.port}`,
+          GANGWAY_URL: service.url,
           GANGWAY_INTEGRATION: integration,
         });
         return url;
       };
       const urls = await Promise.all([start('byzantine', byzantine), start('attested', attested)]);
-      return new DemoWorld(story, browser, gate, { byzantine: urls[0], attested: urls[1] });
+      return new DemoWorld(story, browser, service, { byzantine: urls[0], attested: urls[1] });
     } catch (error) {
       await story.end();
       throw error;
@@ -81,7 +81,7 @@ export class DemoWorld {
 
   /** Closes the pages of a story. @returns what their browser had to complain about. */
   async leave(): Promise<string[]> {
-    await this.service.open(); // a story that failed may have left it barred
+    await this.service.open(); // a story that failed may have left it closed
     const pages = this.#open.splice(0);
     for (const { page } of pages) await page.context().close();
     return pages.flatMap(({ complaints }) => complaints);

@@ -1,0 +1,34 @@
+import { randomInt } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:net';
+
+/** @throws Error if the port is taken. */
+export async function listenOn(server: Server, port: number): Promise<void> {
+  server.listen(port, '127.0.0.1').unref(); // what a test leaves open must not keep jest running
+  await once(server, 'listening');
+}
+
+/**
+ * Listens on a random port. It is not in the range for outgoing connections: one of these could take the port while the
+ * server is stopped.
+ */
+export async function listenAnywhere(server: Server): Promise<number> {
+  for (;;) {
+    const port = randomInt(20_000, 32_768);
+    try {
+      await listenOn(server, port);
+      return port;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+    }
+  }
+}
+
+/** @returns a port that nothing listens on. */
+export async function closedPort(): Promise<number> {
+  const server = createServer();
+  const port = await listenAnywhere(server);
+  server.close();
+  await once(server, 'close');
+  return port;
+}
