@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { AppProcess } from '../support/app-process.js';
+import type { AppProcess } from '../support/app-process.js';
 import { ORIGIN, RP_ID, Story } from '../support/story.js';
 import { createPasskey } from '../../tools/passkey.js';
 
@@ -13,7 +13,7 @@ let story: Story;
 let service: AppProcess;
 beforeAll(async () => {
   story = await Story.begin({ worker: false });
-  service = await AppProcess.start(story, 'onboarding');
+  service = await story.startProcess('onboarding');
 });
 afterAll(() => story.end());
 

@@ -9,6 +9,7 @@ import type { StartedTestContainer } from 'testcontainers';
 import { migrate } from '#libs/database';
 import { testDatabaseUrl } from '#libs/testing';
 import { RestoredStory } from '../support/restored-story.js';
+import { Story } from '../support/story.js';
 
 // A container starts, leases lapse.
 jest.setTimeout(180_000);
@@ -119,7 +120,7 @@ function backups({ url: sourceUrl, urlOfPrograms, folder, run, stop }: Server): 
   beforeAll(async () => {
     await migrate(sourceUrl);
     await sql(sourceUrl, `CREATE ROLE ${owner} LOGIN PASSWORD '${PASSWORD}'`);
-    restored = await RestoredStory.begin({ DATABASE_URL: sourceUrl });
+    restored = new RestoredStory(await Story.begin({ databaseUrl: sourceUrl }));
     await restored.act();
     const dataOnly = ['--data-only', '--exclude-table=migrations'];
     await dump('full.dump', '--format=custom');

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Queue } from 'bullmq';
 import { Client, escapeIdentifier } from 'pg';
 import { testDatabaseUrl, until } from '#libs/testing';
-import { AppProcess } from '../support/app-process.js';
+import type { AppProcess } from '../support/app-process.js';
 import { ConsoleBrowser } from '../support/console-browser.js';
 import type { TcpProxy } from '../support/tcp-proxy.js';
 import { startPrivateRedis, type PrivateRedis } from '../support/private-redis.js';
@@ -52,7 +52,7 @@ const processes: Record<Role, AppProcess> = {} as never;
 let browser: ConsoleBrowser;
 
 async function startProcess(role: Role): Promise<void> {
-  processes[role] = await AppProcess.start(story, role === 'service' ? 'onboarding' : 'worker', {
+  processes[role] = await story.startProcess(role === 'service' ? 'onboarding' : 'worker', {
     DATABASE_URL: proxies.postgresql.url,
     REDIS_URL: proxies.redis.url,
     INTEGRATION_BYZANTINE_BASE_URL: proxies.provider.url,
@@ -62,8 +62,7 @@ async function startProcess(role: Role): Promise<void> {
 
 beforeAll(async () => {
   redis = await startPrivateRedis();
-  story = await Story.begin({ env: { REDIS_URL: redis.url }, worker: false });
-  await story.stop();
+  story = await Story.begin({ env: { REDIS_URL: redis.url }, service: false, worker: false });
   for (const name of Object.keys(story.env)) if (AS_BY_DEFAULT.test(name)) delete story.env[name];
   proxies.postgresql = await story.proxyTo('DATABASE_URL');
   proxies.redis = await story.proxyTo('REDIS_URL');
@@ -72,7 +71,6 @@ beforeAll(async () => {
   await database.connect();
   await database.query('SET default_transaction_read_only = off');
   await Promise.all(ROLES.map(startProcess));
-  story.serviceUrl = processes.service.url;
   browser = new ConsoleBrowser(story);
   await browser.logIn('ops', OPS_PASSWORD);
 });

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { until } from '#libs/testing';
 import type { TcpProxy } from '../support/tcp-proxy.js';
-import { AppProcess } from '../support/app-process.js';
+import type { AppProcess } from '../support/app-process.js';
 import { startPrivateRedis, type PrivateRedis } from '../support/private-redis.js';
 import { liveAt, readyAt, untilSaid } from '../support/sick-redis.js';
 import { Story } from '../support/story.js';
@@ -40,13 +40,9 @@ describe('a failover between two Redis servers behind a proxy that closes no con
       30_000,
     );
     const env = { ...AS_DEPLOYED, REDIS_URL: servers[0].url };
-    story = await Story.begin({ env, worker: false, proxied: ['REDIS_URL'] });
+    story = await Story.begin({ env, service: false, worker: false, proxied: ['REDIS_URL'] });
     proxy = await story.proxyTo('REDIS_URL');
-    [service, worker] = [
-      await AppProcess.start(story, 'onboarding'),
-      await AppProcess.start(story, 'worker'),
-    ];
-    story.serviceUrl = service.url;
+    [service, worker] = [await story.startProcess('onboarding'), await story.startProcess('worker')];
     for (const { url } of [service, worker])
       await until('all is well', async () => (await readyAt(url)).body.status === 'ok', 60_000);
   });

@@ -2,7 +2,7 @@ import { expect } from '@jest/globals';
 import { Audit } from '#libs/callers';
 import { Timelines } from '#libs/onboarding';
 import { StepUnderTest } from './step-under-test.js';
-import { Story, type Subject, type TimelineEvent } from './story.js';
+import type { Story, Subject, TimelineEvent } from './story.js';
 
 /** Longer than a call may take: its attempt is in flight at the dump. */
 const HANGS = { delayMs: 60_000, cut: 'before' } as const;
@@ -24,14 +24,7 @@ export class RestoredStory {
   #codeUsedLater!: Known;
   #inFlight!: StepUnderTest;
 
-  private constructor(readonly story: Story) {}
-
-  /** @param env names the database, where it is not the usual one of a story. */
-  static async begin(env: Record<string, string> = {}): Promise<RestoredStory> {
-    const story = await Story.begin({ env });
-    story.databaseUrl = story.env['DATABASE_URL']!;
-    return new RestoredStory(story);
-  }
+  constructor(readonly story: Story) {}
 
   /** Makes onboardings that are anchored, erased, cancelled, live and in flight. */
   async act(): Promise<void> {
@@ -65,11 +58,8 @@ export class RestoredStory {
 
   /** Starts service and worker on the restored database. */
   async restart(databaseUrl: string): Promise<void> {
-    const { story } = this;
-    story.env['DATABASE_URL'] = story.databaseUrl = databaseUrl;
-    const { app, url } = await story.startService();
-    story.service = app;
-    story.serviceUrl = url;
+    this.story.env['DATABASE_URL'] = this.story.databaseUrl = databaseUrl;
+    await this.story.startService();
   }
 
   /** Expects each timeline to be as it was before the dump, and to verify. */

@@ -1,17 +1,23 @@
 import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Pool } from 'pg';
 import { ownQueuePrefix, testDatabaseEnv, testDatabaseUrl, testRedisUrl } from '#libs/testing';
-import { KeyedHash, parseConfig } from '#libs/platform';
-import { PROVIDERS } from '#libs/upstream';
-import { createApp } from '../../apps/onboarding/src/app.js';
+import { KeyedHash } from '#libs/platform';
 import type { OnboardingResource } from '../../apps/onboarding/src/onboarding.dto.js';
-import { startSandbox, type Sandbox, type SandboxOptions } from '../../apps/sandbox/src/sandbox.js';
-import { createWorker, startJobs } from '../../apps/worker/src/app.js';
+import type { Sandbox, SandboxOptions } from '../../apps/sandbox/src/sandbox.js';
 import { createPasskey, type PasskeyOptions } from '../../tools/passkey.js';
+import { AppProcess } from './app-process.js';
 import { recording } from './recording.js';
-import { TcpProxy } from './tcp-proxy.js';
+import { World, type Env, type WorldOptions } from './world.js';
+
+const CHECKOUT = join(import.meta.dirname, '../..');
+/** What each process runs. */
+const MAIN = {
+  onboarding: join(CHECKOUT, 'dist/apps/onboarding/src/main.js'),
+  worker: join(CHECKOUT, 'dist/apps/worker/src/main.js'),
+  demo: join(CHECKOUT, 'apps/demo/src/main.js'),
+};
 
 export const API_KEY = 'key-of-the-tests-0123456789';
 export const OPS_PASSWORD = 'password-of-the-tests';
@@ -21,8 +27,16 @@ export const ORIGIN = 'https://app.example.com';
 /** What scrypt does for one password, by N and r. */
 export const ONE_SCRYPT = 2 ** 10 * 8;
 
-/** Times short enough to be waited for. The lease is longer than call and claim together, as it must be. */
+/** What all stories share, with times short enough to be waited for. The lease is longer than call and claim together, as it must be. */
 const SHORT = {
+  NODE_ENV: 'test',
+  LOG_LEVEL: process.env['TEST_LOG_LEVEL'] ?? 'silent',
+  PORT: '0',
+  WORKER_PORT: '0',
+  API_KEY,
+  SEALING_KEYS: `test:${Buffer.alloc(32, 7).toString('base64')}`,
+  HASH_KEY: Buffer.alloc(32, 9).toString('base64'),
+  OPS_PASSWORD,
   RETRY_FLOOR_MS: '5',
   RETRY_BASE_MS: '20',
   RETRY_CAP_MS: '100',
@@ -48,6 +62,16 @@ const SHORT = {
   RATE_LIMIT_CALLER_PER_MINUTE: '90000',
   RATE_LIMIT_SUBJECT_PER_MINUTE: '90000',
 };
+
+const byzantineAt = ({ url, credential }: Sandbox, { rpId, origins }: Website): Env => ({
+  INTEGRATIONS: 'byzantine',
+  INTEGRATION_BYZANTINE_PROVIDER: 'byzantine',
+  INTEGRATION_BYZANTINE_BASE_URL: url,
+  INTEGRATION_BYZANTINE_PRIVATE_KEY: credential?.privateKeyHex ?? '',
+  INTEGRATION_BYZANTINE_RP_ID: rpId,
+  INTEGRATION_BYZANTINE_RP_NAME: 'Acme',
+  INTEGRATION_BYZANTINE_ORIGINS: origins.join(','),
+});
 
 export interface Answer<Body = OnboardingResource & Problem> {
   status: number;
@@ -79,117 +103,78 @@ export interface Subject {
   email: string;
 }
 
-export interface StoryOptions {
-  /** On top of the short times; what hangs on the sandbox is made of it. */
-  env?: Record<string, string> | ((sandbox: Sandbox) => Record<string, string>);
-  sandbox?: Omit<SandboxOptions, 'rpId' | 'origins'>;
-  /** The website that passkeys are made at, where it is not {@link ORIGIN}; several origins of it are allowed. */
-  website?: { rpId: string; origins: string[] };
-  /** False where a story starts the worker by itself. */
-  worker?: boolean;
-  /** Servers that all apps reach through a proxy: see {@link Story.proxyTo}. */
-  proxied?: Exclude<Proxied, 'service'>[];
+interface Website {
+  rpId: string;
+  origins: string[];
 }
 
-/** A server that a proxy can stand before: the variable that names it, or the service itself. */
-type Proxied = 'DATABASE_URL' | 'REDIS_URL' | 'INTEGRATION_BYZANTINE_BASE_URL' | 'service';
+export interface StoryOptions extends WorldOptions {
+  /** Another database than the one of this jest worker. */
+  databaseUrl?: string;
+  sandbox?: Omit<SandboxOptions, 'rpId' | 'origins'>;
+  /** The website that passkeys are made at, if it is not {@link ORIGIN}. */
+  website?: Website;
+}
 
-/** Service, worker and sandbox over real PostgreSQL and Redis, in this process, each on its own port. */
-export class Story {
-  readonly #closers: (() => Promise<unknown>)[] = [];
-  readonly #proxies = new Map<Proxied, TcpProxy>();
+/** The one way to set up what a test is about: a world over real PostgreSQL and Redis, and what its callers do. */
+export class Story extends World {
   #database: Pool | undefined;
-  sandbox!: Sandbox;
-  service!: NestFastifyApplication;
-  serviceUrl!: string;
-  databaseUrl!: string;
-  env!: Record<string, string>;
 
-  static async begin(options: StoryOptions = {}): Promise<Story> {
-    const story = new Story();
-    const { rpId, origins } = options.website ?? { rpId: RP_ID, origins: [ORIGIN] };
-    story.sandbox = await startSandbox({ rpId, origins, ...options.sandbox });
-    story.#closers.push(() => story.sandbox.close());
-    story.databaseUrl = await testDatabaseUrl();
-    story.env = {
-      NODE_ENV: 'test',
-      LOG_LEVEL: process.env['TEST_LOG_LEVEL'] ?? 'silent',
-      PORT: '0',
-      WORKER_PORT: '0',
+  private constructor(public databaseUrl: string) {
+    super();
+  }
+
+  /** Starts sandbox, service and worker. On top of the environment come short times. */
+  static override async begin(options: StoryOptions = {}): Promise<Story> {
+    const { databaseUrl, website = { rpId: RP_ID, origins: [ORIGIN] }, env = {}, ...more } = options;
+    const story = new Story(databaseUrl ?? (await testDatabaseUrl()));
+    const servers = {
       ...(await testDatabaseEnv()),
+      ...(databaseUrl && { DATABASE_URL: databaseUrl }),
       REDIS_URL: testRedisUrl(),
       QUEUE_PREFIX: ownQueuePrefix(),
-      API_KEY,
-      SEALING_KEYS: `test:${Buffer.alloc(32, 7).toString('base64')}`,
-      HASH_KEY: Buffer.alloc(32, 9).toString('base64'),
-      OPS_PASSWORD,
-      INTEGRATIONS: 'byzantine',
-      INTEGRATION_BYZANTINE_PROVIDER: 'byzantine',
-      INTEGRATION_BYZANTINE_BASE_URL: story.sandbox.url,
-      INTEGRATION_BYZANTINE_PRIVATE_KEY: story.sandbox.credential?.privateKeyHex ?? '',
-      INTEGRATION_BYZANTINE_RP_ID: rpId,
-      INTEGRATION_BYZANTINE_RP_NAME: 'Acme',
-      INTEGRATION_BYZANTINE_ORIGINS: origins.join(','),
-      ...SHORT,
-      ...(typeof options.env === 'function' ? options.env(story.sandbox) : options.env),
     };
-    try {
-      for (const name of options.proxied ?? []) story.env[name] = (await story.proxyTo(name)).url;
-      const { app, url } = await story.startService();
-      story.service = app;
-      story.serviceUrl = url;
-      if (options.worker !== false) await story.startWorker();
-      return story;
-    } catch (error) {
-      await story.end(); // or what was opened would keep jest from ending
-      throw error;
-    }
+    await story.open({
+      ...more,
+      sandbox: { ...website, ...more.sandbox },
+      env: (sandbox) => ({
+        ...SHORT,
+        ...servers,
+        ...byzantineAt(sandbox, website),
+        ...(typeof env === 'function' ? env(sandbox) : env),
+      }),
+    });
+    return story;
   }
 
-  /** One more replica of the service. */
-  async startService(
-    env: Record<string, string> = {},
-  ): Promise<{ app: NestFastifyApplication; url: string }> {
-    const app = await createApp(parseConfig({ ...this.env, ...env }, PROVIDERS));
-    await app.listen(0, '127.0.0.1');
-    this.#closers.unshift(() => app.close());
-    return { app, url: await app.getUrl() };
+  /** Starts the compiled service or worker, which `npm run test:e2e` has built, in a process of its own. */
+  async startProcess(app: 'onboarding' | 'worker', env: Env = {}): Promise<AppProcess> {
+    const started = await AppProcess.start(MAIN[app], { ...this.env, LOG_LEVEL: 'info', ...env });
+    this.atEnd(() => started.end());
+    if (app === 'onboarding') this.serviceUrl ||= started.url;
+    return started;
   }
 
-  async startWorker(env: Record<string, string> = {}): Promise<NestFastifyApplication> {
-    const app = await createWorker(parseConfig({ ...this.env, ...env }, PROVIDERS));
-    await app.listen(0, '127.0.0.1');
-    startJobs(app);
-    this.#closers.unshift(() => app.close());
-    return app;
+  /** Starts the demo as `node apps/demo/src/main.js` does. @param main another copy of it */
+  async startDemo(env: Env = {}, main: string = MAIN.demo): Promise<AppProcess> {
+    const started = await AppProcess.start(main, {
+      DEMO_PORT: '0',
+      GANGWAY_URL: this.serviceUrl,
+      GANGWAY_API_KEY: API_KEY,
+      SANDBOX_URL: this.sandbox.url,
+      ...env,
+    });
+    this.atEnd(() => started.end());
+    return started;
   }
 
-  /** The proxy before a server. It is started at the first call; who shall go through it takes its URL. */
-  async proxyTo(server: Proxied): Promise<TcpProxy> {
-    const before = this.#proxies.get(server);
-    if (before) return before;
-    const proxy = await TcpProxy.start(server === 'service' ? this.serviceUrl : this.env[server]!);
-    this.#proxies.set(server, proxy);
-    return proxy;
-  }
-
-  /** Has something more closed at the end, before what is there already. */
-  atEnd(close: () => Promise<unknown>): void {
-    this.#closers.unshift(close);
-  }
-
-  /** Stops service and workers, as for an outage; the sandbox stays. */
-  async stop(): Promise<void> {
+  override async stop(): Promise<void> {
     await recording.timelines(this);
-    for (const close of this.#closers.splice(0, this.#closers.length - 1)) await close();
+    await super.stop();
   }
 
-  async end(): Promise<void> {
-    // Apps stop cleanly only if they reach their servers.
-    for (const proxy of this.#proxies.values()) await proxy.mend();
-    await recording.timelines(this);
-    for (const close of this.#closers.splice(0)) await close();
-    for (const proxy of this.#proxies.values()) await proxy.close();
+  override async end(): Promise<void> {
+    await super.end();
     await this.#database?.end();
     this.#database = undefined;
   }

@@ -1,7 +1,6 @@
 import { createHmac, createPublicKey } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { until } from '#libs/testing';
-import { AppProcess } from '../../support/app-process.js';
 import { bearer, makeKey, readWith, type Refusal } from '../../support/callers.js';
 import { closedPort } from '../../support/ports.js';
 import { Story } from '../../support/story.js';
@@ -188,7 +187,7 @@ describe('scopes in another claim', () => {
 
 describe('the log', () => {
   it('says why a token was refused, by the answer’s traceId, and repeats nothing of the token', async () => {
-    const service = await AppProcess.start(story, 'onboarding', { ...issuer.env, LOG_LEVEL: 'info' });
+    const service = await story.startProcess('onboarding', { ...issuer.env, LOG_LEVEL: 'info' });
     const stranger = await issuer.newKey('first', { publish: false });
     const unheardOf = await issuer.newKey('unheard-of', { publish: false });
     const refused: [string, string][] = [

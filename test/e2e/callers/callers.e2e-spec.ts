@@ -3,7 +3,6 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { SCOPES, type Scope } from '#libs/kernel';
 import { until } from '#libs/testing';
 import { bearer, makeKey, readWith, type MadeKey, type Refusal } from '../../support/callers.js';
-import { AppProcess } from '../../support/app-process.js';
 import { API_KEY, Story } from '../../support/story.js';
 
 const KEYS = '/v1/admin/api-keys';
@@ -357,7 +356,7 @@ async function rawAnswer(port: number, host: string, bytes: string): Promise<str
 
 describe('the log', () => {
   it('says whose request it was, and from where', async () => {
-    const service = await AppProcess.start(story, 'onboarding', { LOG_LEVEL: 'info' });
+    const service = await story.startProcess('onboarding', { LOG_LEVEL: 'info' });
     const { token } = await makeKey(story, ['onboardings:read'], { caller: 'till' });
     expect((await readWith(story, token, service.url)).status).toBe(200);
     const refused = await story.call<Refusal>('POST', '/v1/onboardings', {}, bearer(token), service.url);

@@ -1,7 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { PasswordHashes } from '#libs/operators';
 import { until } from '#libs/testing';
-import { AppProcess } from '../../support/app-process.js';
 import { ConsoleBrowser } from '../../support/console-browser.js';
 import { makeOperator } from '../../support/operators.js';
 import { OPS_PASSWORD, Story } from '../../support/story.js';
@@ -103,7 +102,7 @@ describe('failed logins', () => {
 
   it('are written down, without a password, and without what is nobody’s name', async () => {
     story = await Story.begin({ worker: false });
-    const service = await AppProcess.start(story, 'onboarding');
+    const service = await story.startProcess('onboarding');
     const target = { serviceUrl: service.url };
     const typed = 'My-Password-Typed-As-A-Name';
     await new ConsoleBrowser(target).tryLogIn(typed, WRONG);

@@ -5,16 +5,17 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createPasskey, type PasskeyOptions } from '../../../tools/passkey.js';
-import { DemoProcess, type DemoBrowser } from '../../support/demo/demo-process.js';
+import type { AppProcess } from '../../support/app-process.js';
+import { DemoBrowser } from '../../support/demo/demo-browser.js';
 import { ORIGIN, RP_ID, Story } from '../../support/story.js';
 
 const MAIN = join(import.meta.dirname, '../../../apps/demo/src/main.js');
 
 let story: Story;
-let demo: DemoProcess;
+let demo: AppProcess;
 beforeAll(async () => {
   story = await Story.begin({ env: { OTP_RESEND_COOLDOWN_MS: '60000' } });
-  demo = await DemoProcess.start(story);
+  demo = await story.startDemo();
 });
 afterAll(() => story.end());
 
@@ -22,7 +23,7 @@ let users = 0;
 const newEmail = () => `ana.${++users}@example.com`;
 const code = (email: string) => story.sandbox.control.mails({ email })[0]!.code;
 const started = async (email = newEmail()) => {
-  const browser = demo.browser();
+  const browser = new DemoBrowser(demo.url);
   const { status } = await browser.post('', { email });
   if (status !== 200) throw new Error(`start answered ${status}`);
   return { browser, email };
@@ -70,8 +71,8 @@ describe('the demo', () => {
   it('gives an address the same user again, after a restart too', async () => {
     const email = newEmail();
     await started(email);
-    const again = await DemoProcess.start(story);
-    await again.browser().post('', { email });
+    const again = await story.startDemo();
+    await new DemoBrowser(again.url).post('', { email });
     const { body } = await story.call<{ items: { state: string; subject: { userId: string } }[] }>(
       'GET',
       '/v1/onboardings?limit=2',
@@ -95,7 +96,7 @@ const newestId = async () =>
 
 describe('an address', () => {
   it('that the provider cannot mail to is refused as such', async () => {
-    const { status, body } = await demo.browser().post('', { email: 'ana@-ex.com' });
+    const { status, body } = await new DemoBrowser(demo.url).post('', { email: 'ana@-ex.com' });
     expect({ status, code: body.code }).toEqual({ status: 400, code: 'validation_failed' });
   });
 });
@@ -143,7 +144,7 @@ describe('a browser', () => {
   it('sees its own onboarding and no other’s', async () => {
     const { browser, email } = await started();
     const [name] = browser.cookie.split('=');
-    const stranger = demo.browser();
+    const stranger = new DemoBrowser(demo.url);
     expect((await stranger.get()).body.state).toBe('not_started');
     for (const cookie of ['', `${name}=`, `${name}=${await newestId()}`]) {
       stranger.cookie = cookie;
@@ -157,7 +158,7 @@ describe('a browser', () => {
 
   it('has another cookie for another server of its host, as cookies know no port', async () => {
     const { browser } = await started();
-    const other = (await DemoProcess.start(story)).browser();
+    const other = new DemoBrowser((await story.startDemo()).url);
     await other.post('', { email: newEmail() });
     browser.cookie = `${other.cookie}; ${browser.cookie}`;
     const [theirs, ours] = browser.cookie.split('; ').map((each) => each.split('=')[0]);
@@ -272,13 +273,13 @@ describe('a problem', () => {
   });
 
   it('of ours is none of the browser’s: a key that is refused, a service that is away', async () => {
-    const refused = await DemoProcess.start(story, { GANGWAY_API_KEY: 'gw_not_a_key_of_theirs' });
-    const { status, body } = await refused.browser().post('', { email: newEmail() });
+    const refused = await story.startDemo({ GANGWAY_API_KEY: 'gw_not_a_key_of_theirs' });
+    const { status, body } = await new DemoBrowser(refused.url).post('', { email: newEmail() });
     expect({ status, code: body.code }).toEqual({ status: 502, code: 'internal' });
     expect(JSON.stringify(body)).not.toMatch(/key|credential|gw_/i);
 
-    const alone = await DemoProcess.start(story, { GANGWAY_URL: 'http://127.0.0.1:1' });
-    const away = await alone.browser().post('', { email: newEmail() });
+    const alone = await story.startDemo({ GANGWAY_URL: 'http://127.0.0.1:1' });
+    const away = await new DemoBrowser(alone.url).post('', { email: newEmail() });
     expect(away).toMatchObject({ status: 503, body: { code: 'service_unreachable' } });
     expect(away.headers.get('retry-after')).toBe('2');
     expect(JSON.stringify(away.body)).not.toMatch(/127\.0\.0\.1|ECONN/);
@@ -288,9 +289,9 @@ describe('a problem', () => {
     const lossy = await losingTheFirstAnswer(story.serviceUrl);
     story.atEnd(async () => void lossy.close());
     const { port } = lossy.address() as AddressInfo;
-    const patient = await DemoProcess.start(story, { GANGWAY_URL: `http://127.0.0.1:${port}` });
+    const patient = await story.startDemo({ GANGWAY_URL: `http://127.0.0.1:${port}` });
     const email = newEmail();
-    expect((await patient.browser().post('', { email })).body.state).toBe('otp_sent');
+    expect((await new DemoBrowser(patient.url).post('', { email })).body.state).toBe('otp_sent');
     expect(story.sandbox.control.mails({ email })).toHaveLength(1);
   });
 });

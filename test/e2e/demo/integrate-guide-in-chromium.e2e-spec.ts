@@ -1,7 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, it, jest } from '@jest/globals';
 import type { Page, Response } from 'playwright-core';
 import { describeInBrowser, RealBrowser, type WatchedPage } from '../../support/browser/browser.js';
-import { DemoProcess } from '../../support/demo/demo-process.js';
 import { closedPort } from '../../support/ports.js';
 import { pasteGuide } from '../../support/demo/integrate-guide.js';
 import { Story } from '../../support/story.js';
@@ -26,7 +25,7 @@ describeInBrowser('what a reader of docs/integrate.md has pasted', () => {
     story.atEnd(() => browser.close());
     service = await story.proxyTo('service');
     const env = { DEMO_PORT: String(port), GANGWAY_URL: service.url };
-    ({ url } = await DemoProcess.start(story, env, pasteGuide(story)));
+    ({ url } = await story.startDemo(env, pasteGuide(story)));
   });
   afterEach(async () => {
     await service.open();

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { until } from '#libs/testing';
 import { pasteGuide } from '../../support/demo/integrate-guide.js';
 import { createPasskey } from '../../../tools/passkey.js';
-import { DemoProcess } from '../../support/demo/demo-process.js';
+import { DemoBrowser } from '../../support/demo/demo-browser.js';
 import { ORIGIN, RP_ID, Story } from '../../support/story.js';
 
 let story: Story;
@@ -15,8 +15,8 @@ afterAll(() => story.end());
 
 describe('what a reader of docs/integrate.md has pasted', () => {
   it('takes a user from an e-mail to completed, the provider failing in between', async () => {
-    const mine = await DemoProcess.start(story, {}, main);
-    const browser = mine.browser();
+    const mine = await story.startDemo({}, main);
+    const browser = new DemoBrowser(mine.url);
     const email = 'ana@example.com';
     expect((await browser.get()).body.nextAction.type).toBe('start');
     expect((await browser.post('', { email })).body.nextAction.type).toBe('submit_otp');
@@ -33,7 +33,7 @@ describe('what a reader of docs/integrate.md has pasted', () => {
   });
 
   it('serves a page whose scripts are all there', async () => {
-    const mine = await DemoProcess.start(story, {}, main);
+    const mine = await story.startDemo({}, main);
     const seen = new Set<string>();
     const follow = async (url: string) => {
       if (seen.has(url)) return;

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { until } from '#libs/testing';
-import { AppProcess } from '../../support/app-process.js';
 import {
   DONE_STATE,
   STEPS,
@@ -49,7 +48,7 @@ describe('kill -9 of the worker', () => {
   afterAll(() => story.end());
 
   it('between two attempts of a retry: each step goes on when a worker is there again', async () => {
-    const worker = await AppProcess.start(story, 'worker');
+    const worker = await story.startProcess('worker');
     const all = await prepared(STEPS);
     // The first attempt is the service's, the second the worker's, and the third is what the kill comes before.
     for (const at of all)
@@ -59,7 +58,7 @@ describe('kill -9 of the worker', () => {
     await worker.kill();
     expect(all.map((at) => at.calls)).toEqual([2, 2, 2]);
 
-    const next = await AppProcess.start(story, 'worker');
+    const next = await story.startProcess('worker');
     for (const at of all) {
       await at.until(DONE_STATE[at.step]);
       expect(at.calls).toBe(3);
@@ -69,7 +68,7 @@ describe('kill -9 of the worker', () => {
   });
 
   it('with a call in flight: each step ends as the law says', async () => {
-    const worker = await AppProcess.start(story, 'worker');
+    const worker = await story.startProcess('worker');
     const all = await prepared(LAW.map(({ step }) => step));
     for (const [index, at] of all.entries()) {
       const busyThenHanging: Fault[] = [{ status: 429 }, LAW[index]!.acted ? actsAndHangs : hangs];
@@ -79,7 +78,7 @@ describe('kill -9 of the worker', () => {
     await worker.kill();
 
     await lapseLeases(story);
-    await AppProcess.start(story, 'worker');
+    await story.startProcess('worker');
     for (const [index, at] of all.entries()) await endsByLaw(at, index, ['throttled']);
   });
 
@@ -96,7 +95,7 @@ describe('kill -9 of the service', () => {
   afterAll(() => story.end());
 
   it('with the first attempt in flight: the worker ends each step as the law says', async () => {
-    const service = await AppProcess.start(story, 'onboarding');
+    const service = await story.startProcess('onboarding');
     const all = await Promise.all(LAW.map(({ step }) => StepUnderTest.before(story, step)));
     const callers = all.map((at, index) =>
       at.strike(LAW[index]!.acted ? actsAndHangs : hangs).submit({ at: service.url }),

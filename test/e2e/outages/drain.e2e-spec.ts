@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { until } from '#libs/testing';
-import { AppProcess } from '../../support/app-process.js';
 import { DONE_STATE, STEPS, StepUnderTest } from '../../support/step-under-test.js';
 import { Story } from '../../support/story.js';
 
@@ -17,7 +16,7 @@ const slow = { delayMs: 600 };
 
 describe('SIGTERM to the service', () => {
   it('with calls in flight: each caller gets its answer, then it exits with 0', async () => {
-    const service = await AppProcess.start(story, 'onboarding');
+    const service = await story.startProcess('onboarding');
     const all = await Promise.all(STEPS.map((step) => StepUnderTest.before(story, step)));
     const callers = all.map((at) => at.strike(slow).submit({ at: service.url }));
     for (const at of all) await until('the call is under way', () => at.calls === 1);
@@ -31,7 +30,7 @@ describe('SIGTERM to the service', () => {
   });
 
   it('finishes the call of a caller who did not wait for it', async () => {
-    const service = await AppProcess.start(story, 'onboarding');
+    const service = await story.startProcess('onboarding');
     const at = await StepUnderTest.before(story, 'init-otp');
     await at.strike(slow).submit({ at: service.url, headers: { prefer: 'respond-async' } });
     await until('the call is under way', () => at.calls === 1);
@@ -43,7 +42,7 @@ describe('SIGTERM to the service', () => {
 
 describe('SIGTERM to the worker', () => {
   it('with calls in flight: each is finished and written down, then it exits with 0', async () => {
-    const worker = await AppProcess.start(story, 'worker');
+    const worker = await story.startProcess('worker');
     const all = await Promise.all(STEPS.map((step) => StepUnderTest.before(story, step)));
     for (const at of all) await at.strike({ status: 503 }, slow).submit({ headers: { prefer: 'wait=0' } });
     for (const at of all) await until('the second call is under way', () => at.calls === 2);

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, it, jest } from '@jest/globals';
 import { Client, escapeIdentifier } from 'pg';
 import { RestoredStory } from '../../support/restored-story.js';
+import { Story } from '../../support/story.js';
 
 // A lease lapses.
 jest.setTimeout(240_000);
@@ -12,7 +13,7 @@ let restored: RestoredStory;
 let admin: Client;
 let target: URL;
 beforeAll(async () => {
-  restored = await RestoredStory.begin();
+  restored = new RestoredStory(await Story.begin());
   admin = new Client({ connectionString: restored.story.databaseUrl });
   await admin.connect();
   target = new URL(restored.story.databaseUrl);

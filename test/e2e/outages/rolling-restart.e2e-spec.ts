@@ -1,6 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { AppProcess } from '../../support/app-process.js';
 import { Story, type Subject } from '../../support/story.js';
 
 // Eight processes start, one after the other, under load.
@@ -60,12 +59,12 @@ describe('a rolling restart of two services and two workers under load', () => {
   it('fails no request and loses no attempt', async () => {
     const balancer = new Balancer();
     const service = async () => {
-      const replica = await AppProcess.start(story, 'onboarding', NOTICE);
+      const replica = await story.startProcess('onboarding', NOTICE);
       balancer.add(replica.url);
       return replica;
     };
     const services = [await service(), await service()];
-    const workers = [await AppProcess.start(story, 'worker'), await AppProcess.start(story, 'worker')];
+    const workers = [await story.startProcess('worker'), await story.startProcess('worker')];
 
     const failed: string[] = [];
     const ids: string[] = [];
@@ -106,7 +105,7 @@ describe('a rolling restart of two services and two workers under load', () => {
       balancer.remove(services[index]!.url);
       services[index] = fresh;
       expect(await workers[index]!.stop()).toBe(0);
-      workers[index] = await AppProcess.start(story, 'worker');
+      workers[index] = await story.startProcess('worker');
     }
     rolling = false;
     await Promise.all(users);

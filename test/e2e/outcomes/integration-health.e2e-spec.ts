@@ -1,7 +1,6 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Client } from 'pg';
 import { until } from '#libs/testing';
-import { AppProcess } from '../../support/app-process.js';
 import { ConsoleBrowser } from '../../support/console-browser.js';
 import { OPS_PASSWORD, Story } from '../../support/story.js';
 
@@ -167,7 +166,7 @@ describe('the health of an integration', () => {
 
   it('forgets the open breaker of a process that was killed', async () => {
     story = await Story.begin({ worker: false });
-    const doomed = await AppProcess.start(story, 'onboarding', {
+    const doomed = await story.startProcess('onboarding', {
       BREAKER_CALLS: '2',
       BREAKER_WINDOW_MS: '60000',
       BREAKER_OPEN_MS: '600000',

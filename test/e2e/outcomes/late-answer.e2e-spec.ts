@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { until } from '#libs/testing';
-import { AppProcess } from '../../support/app-process.js';
 import { StepUnderTest, type Fault, type StepName } from '../../support/step-under-test.js';
 import { Story, type Answer } from '../../support/story.js';
 import type { TcpProxy } from '../../support/tcp-proxy.js';
@@ -168,7 +167,7 @@ describe('a process that slept through its lease', () => {
   const first = async (at: StepUnderTest, type: string) => (await at.eventsOf(type))[0];
 
   it('gives its answer to the doubt alone when it wakes', async () => {
-    const service = await AppProcess.start(story, 'onboarding');
+    const service = await story.startProcess('onboarding');
     const send = await StepUnderTest.before(story, 'init-otp');
     const verify = await StepUnderTest.before(story, 'verify-otp');
     // Long enough for both calls to be in flight at once.

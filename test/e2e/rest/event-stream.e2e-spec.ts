@@ -2,7 +2,7 @@ import { connect } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { anOnboarding, until } from '#libs/testing';
 import { DataSource } from 'typeorm';
-import { AppProcess } from '../../support/app-process.js';
+import type { AppProcess } from '../../support/app-process.js';
 import { bearer, makeKey } from '../../support/callers.js';
 import { EventReader } from '../../support/event-reader.js';
 import { KEY, expectProblem, send, type Reply } from '../../support/http-exchange.js';
@@ -29,12 +29,12 @@ describe('over two replicas and a worker', () => {
   let one: AppProcess;
   let other: AppProcess;
   beforeAll(async () => {
-    story = await Story.begin({ worker: false, proxied: ['REDIS_URL'] });
+    story = await Story.begin({ service: false, worker: false, proxied: ['REDIS_URL'] });
     redis = await story.proxyTo('REDIS_URL');
     [one, other] = await Promise.all([
-      AppProcess.start(story, 'onboarding'),
-      AppProcess.start(story, 'onboarding'),
-      AppProcess.start(story, 'worker'),
+      story.startProcess('onboarding'),
+      story.startProcess('onboarding'),
+      story.startProcess('worker'),
     ]);
     story.serviceUrl = one.url;
   });
@@ -66,7 +66,7 @@ describe('over two replicas and a worker', () => {
 
   it('is resumed at another replica when its own was killed', async () => {
     const { id, subject } = await startedByTheWorker();
-    const doomed = await AppProcess.start(story, 'onboarding');
+    const doomed = await story.startProcess('onboarding');
     const first = await follow(doomed.url, id);
     await first.has('otp_sent');
     await doomed.kill();
@@ -92,7 +92,7 @@ describe('over two replicas and a worker', () => {
 
   it('ends when its replica stops, which it does not hold up, and goes on elsewhere', async () => {
     const { id } = await story.sent();
-    const stopping = await AppProcess.start(story, 'onboarding');
+    const stopping = await story.startProcess('onboarding');
     const reader = await follow(stopping.url, id);
     await reader.has('otp_sent');
     const stopped = stopping.stop();

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { until } from '#libs/testing';
-import { AppProcess } from '../../support/app-process.js';
+import type { AppProcess } from '../../support/app-process.js';
 import { bearer, makeKey } from '../../support/callers.js';
 import { JSON_KEY, KEY, send, type Reply } from '../../support/http-exchange.js';
 import { StepUnderTest } from '../../support/step-under-test.js';
@@ -22,6 +22,7 @@ let service: AppProcess;
 let worker: AppProcess;
 beforeAll(async () => {
   story = await Story.begin({
+    service: false,
     worker: false,
     env: {
       EVENTS_STREAMS_PER_CALLER: '1',
@@ -35,11 +36,7 @@ beforeAll(async () => {
       LEASE_MS: '30000',
     },
   });
-  [service, worker] = await Promise.all([
-    AppProcess.start(story, 'onboarding'),
-    AppProcess.start(story, 'worker'),
-  ]);
-  story.serviceUrl = service.url;
+  [service, worker] = await Promise.all([story.startProcess('onboarding'), story.startProcess('worker')]);
 });
 afterAll(() => story.end());
 
@@ -252,7 +249,7 @@ describe('a flood', () => {
     }));
 
   it('of strangers is sixty lines, and the number of the others', async () => {
-    const flooded = await AppProcess.start(story, 'onboarding');
+    const flooded = await story.startProcess('onboarding');
     await Promise.all(Array.from({ length: FLOOD }, () => ask(flooded)));
     // Another problem has room of its own.
     await fetch(`${flooded.url}/nowhere`);
@@ -272,7 +269,7 @@ describe('a flood', () => {
 
   it('of an outage is sixty lines at error, with the cause', async () => {
     const database = await story.proxyTo('DATABASE_URL');
-    const cut = await AppProcess.start(story, 'onboarding', { DATABASE_URL: database.url });
+    const cut = await story.startProcess('onboarding', { DATABASE_URL: database.url });
     await database.close();
     const first = await ask(cut, KEY);
     expect(first.status).toBe(503);

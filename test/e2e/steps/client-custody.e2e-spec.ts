@@ -4,7 +4,7 @@ import { Sealer } from '#libs/platform';
 import { until } from '#libs/testing';
 import { Device } from '../../../libs/upstream/src/fixtures/device.js';
 import { createPasskey } from '../../../tools/passkey.js';
-import { AppProcess } from '../../support/app-process.js';
+import type { AppProcess } from '../../support/app-process.js';
 import { SecretHunt } from '../../support/secret-hunt.js';
 import { Sinks } from '../../support/sinks.js';
 import { ORIGIN, RP_ID, Story } from '../../support/story.js';
@@ -20,13 +20,12 @@ const hunt = new SecretHunt();
 const VERIFY: Record<Door, string> = { turnkey: 'verify_otp', 'turnkey-auth-proxy': 'otp_verify_v2' };
 
 async function begin(door: Door): Promise<void> {
-  story = await Story.begin({ worker: false, env: throughDoor(door, 'client') });
+  story = await Story.begin({ service: false, worker: false, env: throughDoor(door, 'client') });
   sinks = await Sinks.open(story);
   [service, worker] = await Promise.all([
-    AppProcess.start(story, 'onboarding', { LOG_LEVEL: 'debug' }),
-    AppProcess.start(story, 'worker', { LOG_LEVEL: 'debug' }),
+    story.startProcess('onboarding', { LOG_LEVEL: 'debug' }),
+    story.startProcess('worker', { LOG_LEVEL: 'debug' }),
   ]);
-  story.serviceUrl = service.url;
 }
 
 /** Starts, and has the device encrypt the code. */

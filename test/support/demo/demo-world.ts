@@ -3,7 +3,6 @@ import type { StoredAuthenticator } from '../../../apps/sandbox/src/webauthn/aut
 import type { OnboardingResource } from '../../../apps/onboarding/src/onboarding.dto.js';
 import { RealBrowser, type WatchedPage } from '../browser/browser.js';
 import { DemoPage } from './demo-page.js';
-import { DemoProcess } from './demo-process.js';
 import { closedPort } from '../ports.js';
 import { Story, type Subject } from '../story.js';
 import type { TcpProxy } from '../tcp-proxy.js';
@@ -47,7 +46,7 @@ export class DemoWorld {
       story.atEnd(() => browser.close());
       const service = await story.proxyTo('service');
       const start = async (integration: DemoIntegration, port: number) => {
-        const { url } = await DemoProcess.start(story, {
+        const { url } = await story.startDemo({
           DEMO_PORT: String(port),
           GANGWAY_URL: service.url,
           GANGWAY_INTEGRATION: integration,

@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { until } from '#libs/testing';
-import { AppProcess } from '../../../support/app-process.js';
 import { unique, type Canary } from './canary.js';
 import { withPassword } from './roles.js';
 import { runToEnd } from './run-to-end.js';
@@ -43,7 +42,7 @@ export async function badBoots(canary: Canary): Promise<void> {
   // Redis refuses the password: the service runs on, and says so.
   const password = unique();
   canary.secret('Redis password', password);
-  const refused = await AppProcess.start(canary.story, 'onboarding', {
+  const refused = await canary.story.startProcess('onboarding', {
     REDIS_URL: withPassword(env['REDIS_URL']!, 'canary-nobody', password),
     LOG_LEVEL: 'debug',
   });
@@ -64,7 +63,7 @@ export async function badBoots(canary: Canary): Promise<void> {
 export async function crashes(canary: Canary): Promise<Map<string, { code: number | string; said: string }>> {
   const ends = new Map<string, { code: number | string; said: string }>();
   const start = (env: Record<string, string>, ...flags: string[]) =>
-    AppProcess.start(canary.story, 'onboarding', {
+    canary.story.startProcess('onboarding', {
       NODE_OPTIONS: flags.join(' '),
       LOG_LEVEL: 'debug',
       ...env,

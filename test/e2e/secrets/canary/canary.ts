@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { DataKeys } from '#libs/onboarding';
 import { Sealer } from '#libs/platform';
 import { KmsStandIn, testDatabaseUrl, testRedisUrl } from '#libs/testing';
-import { AppProcess } from '../../../support/app-process.js';
+import type { AppProcess } from '../../../support/app-process.js';
 import type { Reply } from '../../../support/http-exchange.js';
 import { SecretHunt } from '../../../support/secret-hunt.js';
 import { Sinks } from '../../../support/sinks.js';
@@ -171,6 +171,7 @@ export class Canary {
     const sealing = [randomBytes(32), randomBytes(32)] as const;
     const hashKey = randomBytes(32);
     this.story = await Story.begin({
+      service: false,
       worker: false,
       sandbox: {
         pubkeys: [...keys.byzantine.map(({ publicKey }) => publicKey), remote.publicKeyHex].map(
@@ -203,10 +204,9 @@ export class Canary {
     this.databaseSinks = await Sinks.open(this.story);
     this.#closers.push(() => this.databaseSinks.close());
     [this.service, this.worker] = await Promise.all([
-      AppProcess.start(this.story, 'onboarding', { LOG_LEVEL: 'debug' }),
-      AppProcess.start(this.story, 'worker', { LOG_LEVEL: 'debug' }),
+      this.story.startProcess('onboarding', { LOG_LEVEL: 'debug' }),
+      this.story.startProcess('worker', { LOG_LEVEL: 'debug' }),
     ]);
-    this.story.serviceUrl = this.service.url;
     this.#listen();
     this.#sampler = this.#sampleOnAndOn();
   }

@@ -1,0 +1,54 @@
+import type { OnboardingResource } from '../../../apps/onboarding/src/onboarding.dto.js';
+import type { Answer } from '../story.js';
+
+/** What the demo's page is answered: a part of the onboarding, or a problem. */
+export type DemoAnswer = Answer<
+  OnboardingResource & {
+    code: string;
+    detail: string;
+    attemptsLeft: number;
+    errors: object[];
+    email: string;
+    of?: string;
+  }
+>;
+
+/** Somebody's browser at the demo, with a cookie of its own. */
+export class DemoBrowser {
+  cookie = '';
+  /** Which onboarding its tab shows. */
+  of = '';
+
+  constructor(private readonly url: string) {}
+
+  get(path = ''): Promise<DemoAnswer> {
+    return this.#send(path, {});
+  }
+
+  post(path: string, body?: object): Promise<DemoAnswer> {
+    return this.#send(path, {
+      method: 'POST',
+      ...(body && { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
+    });
+  }
+
+  /** As EventSource asks; the answer's body is still under way. */
+  events(lastEventId?: string, signal?: AbortSignal): Promise<Response> {
+    return fetch(`${this.url}/api/onboarding/events?of=${this.of}`, {
+      headers: { cookie: this.cookie, ...(lastEventId && { 'last-event-id': lastEventId }) },
+      signal: signal ?? null,
+    });
+  }
+
+  async #send(path: string, init: RequestInit): Promise<DemoAnswer> {
+    const response = await fetch(`${this.url}/api/onboarding${path}`, {
+      ...init,
+      headers: { ...init.headers, 'x-onboarding': this.of, ...(this.cookie && { cookie: this.cookie }) },
+    });
+    const [set] = response.headers.getSetCookie();
+    if (set) this.cookie = set.split(';')[0]!;
+    const body = (await response.json()) as DemoAnswer['body'];
+    if (response.ok && body.state) this.of = body.of ?? '';
+    return { status: response.status, headers: response.headers, body };
+  }
+}

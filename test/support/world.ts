@@ -1,0 +1,115 @@
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { parseConfig } from '#libs/platform';
+import { createApp } from '../../apps/onboarding/src/app.js';
+import { startSandbox, type Sandbox, type SandboxOptions } from '../../apps/sandbox/src/sandbox.js';
+import { createWorker, startJobs } from '../../apps/worker/src/app.js';
+import { TcpProxy } from './tcp-proxy.js';
+
+export type Env = Record<string, string>;
+
+/** A server that a proxy can stand before: the variable that names it, or the service itself. */
+type Proxied = 'DATABASE_URL' | 'REDIS_URL' | 'INTEGRATION_BYZANTINE_BASE_URL' | 'service';
+
+export interface WorldOptions {
+  /** The environment of all apps. */
+  env?: Env | ((sandbox: Sandbox) => Env);
+  sandbox?: SandboxOptions;
+  /** False if the test starts the service itself, or as a process. */
+  service?: boolean;
+  /** False if the test starts the worker itself, or as a process. */
+  worker?: boolean;
+  /** Servers that all apps reach through a proxy: see {@link World.proxyTo}. */
+  proxied?: Exclude<Proxied, 'service'>[];
+  /** Changes each app before it listens. */
+  prepare?: (app: NestFastifyApplication) => void;
+}
+
+/** Sandbox, service and worker in this process, each on its own port. Node.js loads this file as it is, without jest. */
+export class World {
+  readonly #proxies = new Map<Proxied, TcpProxy>();
+  readonly #closers: (() => Promise<unknown>)[] = [];
+  #prepare: (app: NestFastifyApplication) => void = () => undefined;
+  sandbox!: Sandbox;
+  /** The first service that started. */
+  service!: NestFastifyApplication;
+  serviceUrl = '';
+  env: Env = {};
+
+  static async begin(options: WorldOptions): Promise<World> {
+    const world = new World();
+    await world.open(options);
+    return world;
+  }
+
+  protected async open(options: WorldOptions): Promise<void> {
+    this.sandbox = await startSandbox(options.sandbox);
+    try {
+      const { env = {}, prepare, proxied = [] } = options;
+      this.env = { ...(typeof env === 'function' ? env(this.sandbox) : env) };
+      if (prepare) this.#prepare = prepare;
+      for (const name of proxied) this.env[name] = (await this.proxyTo(name)).url;
+      if (options.service !== false) await this.startService();
+      if (options.worker !== false) await this.startWorker();
+    } catch (error) {
+      await this.end(); // or what was opened would keep jest from ending
+      throw error;
+    }
+  }
+
+  /** Starts a service. If none runs, it becomes the one that is called. */
+  async startService(env: Env = {}): Promise<{ app: NestFastifyApplication; url: string }> {
+    const app = await this.#listen(createApp, env);
+    const url = await app.getUrl();
+    this.service ??= app;
+    this.serviceUrl ||= url;
+    return { app, url };
+  }
+
+  async startWorker(env: Env = {}): Promise<NestFastifyApplication> {
+    const app = await this.#listen(createWorker, env);
+    startJobs(app);
+    return app;
+  }
+
+  async #listen(create: typeof createApp, env: Env): Promise<NestFastifyApplication> {
+    const app = await create(parseConfig({ ...this.env, ...env }));
+    await app.init();
+    this.#prepare(app);
+    await app.listen(0, '127.0.0.1');
+    this.atEnd(() => app.close());
+    return app;
+  }
+
+  /** The proxy before a server. The first call starts it. Apps that start with its URL go through it. */
+  async proxyTo(server: Proxied): Promise<TcpProxy> {
+    const started = this.#proxies.get(server);
+    if (started) return started;
+    const proxy = await TcpProxy.start(server === 'service' ? this.serviceUrl : this.env[server]!);
+    this.#proxies.set(server, proxy);
+    return proxy;
+  }
+
+  /** Ends the faults of all proxies. */
+  async mend(): Promise<void> {
+    for (const proxy of this.#proxies.values()) await proxy.mend();
+  }
+
+  /** Closes something more at the end, before what is there already. */
+  atEnd(close: () => Promise<unknown>): void {
+    this.#closers.unshift(close);
+  }
+
+  /** Stops service and workers, as for an outage. Sandbox and proxies stay. */
+  async stop(): Promise<void> {
+    for (const close of this.#closers.splice(0)) await close();
+    this.service = undefined!;
+    this.serviceUrl = '';
+  }
+
+  async end(): Promise<void> {
+    await this.mend(); // apps stop cleanly only if they reach their servers
+    await this.stop();
+    for (const proxy of this.#proxies.values()) await proxy.close();
+    await this.sandbox.close();
+  }
+}
