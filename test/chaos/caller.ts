@@ -2,10 +2,10 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { OnboardingResource } from '../../apps/onboarding/src/onboarding.dto.js';
 import type { SandboxControl } from '../../apps/sandbox/src/control/sandbox-control.js';
 import { createPasskey } from '../../tools/passkey.js';
-import { LONGEST_DELAY_MS } from './script.js';
 import type { SeededRandom } from '../support/drivers/seeded-random.js';
 import { ServiceClient, type Answer, type Line } from './service-client.js';
 import { SETTINGS } from '../support/drivers/settings.js';
+import { LONGEST_DELAY_MS } from '../support/drivers/weather.js';
 
 export interface CallerOptions {
   /** Names it among all callers of all runs. */

@@ -1,16 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import { migrate } from '#libs/database';
 import { startSandbox, type Sandbox } from '../../apps/sandbox/src/sandbox.js';
 import { Caller } from './caller.js';
 import { check, type Violation } from '../support/history/checker.js';
 import { JournalKeeper, collect, unsettled } from '../support/history/collect.js';
 import { Fleet } from './fleet.js';
 import type { History, Told } from '../support/history/history.js';
-import { LONGEST_DELAY_MS, script, type Link, type ScriptedEvent } from './script.js';
+import { script, type Link, type ScriptedEvent } from './script.js';
 import { SeededRandom } from '../support/drivers/seeded-random.js';
 import { startServers, type Servers } from '../support/drivers/servers.js';
-import { SANDBOX_LIVES, SETTINGS } from '../support/drivers/settings.js';
+import { SANDBOX_LIVES, SETTINGS, envOf } from '../support/drivers/settings.js';
+import { LONGEST_DELAY_MS } from '../support/drivers/weather.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 
 export interface ChaosOptions {
@@ -93,9 +93,7 @@ export class ChaosRun {
   }
 
   async #begin(): Promise<void> {
-    const queuePrefix = process.env['QUEUE_PREFIX'] ?? '{chaos}';
-    this.#servers = await startServers(queuePrefix);
-    await migrate(this.#servers.postgres.url);
+    this.#servers = await startServers('chaos');
     this.#sandbox = await startSandbox({
       rpId: SETTINGS.INTEGRATION_BYZANTINE_RP_ID,
       origins: [SETTINGS.INTEGRATION_BYZANTINE_ORIGINS],
@@ -112,12 +110,10 @@ export class ChaosRun {
       workers: this.#options.workers,
       env: {
         ...(process.env['NODE_COMPILE_CACHE'] && { NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] }),
-        ...SETTINGS,
-        QUEUE_PREFIX: queuePrefix,
+        ...envOf(this.#servers, this.#sandbox),
         DATABASE_URL: this.#links.postgres.url,
         REDIS_URL: this.#links.redis.url,
         INTEGRATION_BYZANTINE_BASE_URL: this.#links.upstream.url,
-        INTEGRATION_BYZANTINE_PRIVATE_KEY: this.#sandbox.credential!.privateKeyHex,
       },
       onKill: (cause) => this.#count(cause),
       onFault: (detail) => this.#faults.push(detail),

@@ -11,12 +11,12 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { flagsOrExit } from '#launcher/flags';
 import { Client } from 'pg';
-import { migrate } from '#libs/database';
 import { startSandbox } from '../../apps/sandbox/src/sandbox.js';
 import { Fleet } from './fleet.js';
+import { say } from '../support/drivers/report.js';
 import { SeededRandom } from '../support/drivers/seeded-random.js';
 import { startServers } from '../support/drivers/servers.js';
-import { SETTINGS } from '../support/drivers/settings.js';
+import { SETTINGS, envOf } from '../support/drivers/settings.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 
 const GOES_ON_WITHIN_MS = 60_000;
@@ -35,14 +35,14 @@ const { seconds, waiting, rate } = flagsOrExit(
   },
   process.argv.slice(2),
 );
-const say = (line: string) => void process.stdout.write(`${line}\n`);
 
 /** Who and where, and nothing of the times. */
-const NAMES = /^(NODE_ENV|LOG_LEVEL|HOST|API_KEY|SEALING_KEYS|HASH_KEY|OPS_PASSWORD|INTEGRATION|RATE_LIMIT)/;
-const identity = Object.fromEntries(Object.entries(SETTINGS).filter(([name]) => NAMES.test(name)));
+const NAMES =
+  /^(NODE_ENV|LOG_LEVEL|HOST|QUEUE_PREFIX|DATABASE_URL|API_KEY|SEALING_KEYS|HASH_KEY|OPS_PASSWORD|INTEGRATION|RATE_LIMIT)/;
+const withoutTimes = (env: Record<string, string>) =>
+  Object.fromEntries(Object.entries(env).filter(([name]) => NAMES.test(name)));
 
-const queuePrefix = '{outage}';
-const servers = await startServers(queuePrefix);
+const servers = await startServers('outage');
 const sandbox = await startSandbox({ acceptAnySubject: true });
 const link = await TcpProxy.start(servers.redis.url);
 const random = new SeededRandom('outage');
@@ -52,12 +52,8 @@ const fleet = new Fleet({
   services: 2,
   workers: 2,
   env: {
-    ...identity,
-    QUEUE_PREFIX: queuePrefix,
-    DATABASE_URL: servers.postgres.url,
+    ...withoutTimes(envOf(servers, sandbox)),
     REDIS_URL: link.url,
-    INTEGRATION_BYZANTINE_BASE_URL: sandbox.url,
-    INTEGRATION_BYZANTINE_PRIVATE_KEY: sandbox.credential!.privateKeyHex,
     // So many retries at once are the point here.
     RETRY_BUDGET_BURST: '100000',
     BREAKER_CALLS: '10000',
@@ -68,7 +64,6 @@ const fleet = new Fleet({
 const database = new Client({ connectionString: servers.postgres.url });
 
 try {
-  await migrate(servers.postgres.url);
   await database.connect();
   fleet.disarm();
   await fleet.start();

@@ -10,21 +10,16 @@
 import { writeFileSync } from 'node:fs';
 import { flagsOrExit } from '#launcher/flags';
 import { ChaosRun, type ChaosResult } from './chaos-run.js';
+import { SEED, say } from '../support/drivers/report.js';
 import { INVARIANT_NAMES } from '../support/history/checker.js';
 import { story } from '../support/history/lines.js';
-
-const say = (line: string) => void process.stdout.write(`${line}\n`);
 
 const values = flagsOrExit(
   {
     name: 'npm run test:chaos',
     summary: 'Kills, cuts and floods a fleet by a seeded script, then checks its history.',
     flags: {
-      seed: {
-        is: 'text',
-        default: String(Date.now() % 1_000_000),
-        about: 'the same seed makes the same choices',
-      },
+      seed: SEED,
       kills: { is: 'count', default: 100, about: 'processes to kill' },
       seconds: { is: 'count', default: 1500, about: 'the run ends after these, kills left or not' },
       callers: { is: 'count', default: 30, about: 'callers at once' },

@@ -1,7 +1,5 @@
-import type { SandboxControl } from '../../apps/sandbox/src/control/sandbox-control.js';
 import type { SeededRandom } from '../support/drivers/seeded-random.js';
-
-type FaultSpec = Parameters<SandboxControl['addFault']>[0];
+import { nextFault, type FaultSpec } from '../support/drivers/weather.js';
 
 /** What the script does to the run. The n-th event of a seed is always the same. */
 export type ScriptedEvent =
@@ -18,16 +16,6 @@ export type Link = 'postgres' | 'redis' | 'upstream';
 
 const LINKS = ['postgres', 'redis', 'upstream'] as const;
 const KINDS = ['onboarding', 'worker'] as const;
-const ROUTES = [
-  'init-otp',
-  'otp-auth',
-  'otp-auth',
-  'create-authenticators-otp',
-  'create-authenticators-otp',
-] as const;
-
-/** No request is held back for longer, by the network or by a fault. */
-export const LONGEST_DELAY_MS = 2_500;
 
 const WEIGHTS = {
   kill: 12,
@@ -73,39 +61,4 @@ function nextEvent(random: SeededRandom): ScriptedEvent {
     case 'fault':
       return { type, fault: nextFault(random) };
   }
-}
-
-const FAULTS: Record<string, { weight: number; make(random: SeededRandom): Omit<FaultSpec, 'route'> }> = {
-  unavailable: { weight: 6, make: (random) => ({ status: random.pick([500, 502, 503, 504]) }) },
-  'unavailable after the effect': {
-    weight: 6,
-    make: (random) => ({ status: random.pick([500, 502, 503]), afterEffect: true }),
-  },
-  html: {
-    weight: 2,
-    make: () => ({ status: 502, body: '<html>Bad Gateway</html>', contentType: 'text/html' }),
-  },
-  throttled: { weight: 3, make: () => ({ status: 429, retryAfterS: 1 }) },
-  'told to wait': { weight: 2, make: () => ({ status: 503, retryAfterS: 1 }) },
-  'cut before': { weight: 4, make: () => ({ cut: 'before' }) },
-  'cut after': { weight: 6, make: () => ({ cut: 'after' }) },
-  'cut in the middle': { weight: 4, make: () => ({ cut: 'mid-response' }) },
-  'yes of a wrong shape': { weight: 2, make: () => ({ body: { ok: true }, afterEffect: true }) },
-  slow: { weight: 3, make: (random) => ({ delayMs: random.int(100, LONGEST_DELAY_MS) }) },
-  'slow after the effect': {
-    weight: 3,
-    make: (random) => ({ delayMs: random.int(100, LONGEST_DELAY_MS), afterEffect: true }),
-  },
-  'unknown no': {
-    weight: 1,
-    make: () => ({ status: 400, body: { error: 'computer says no', status: 400 } }),
-  },
-  'bad key': { weight: 0.5, make: () => ({ status: 401 }) },
-};
-
-/** One of the ways in which an upstream fails, for a few calls. */
-export function nextFault(random: SeededRandom): FaultSpec {
-  const weights = Object.fromEntries(Object.entries(FAULTS).map(([name, { weight }]) => [name, weight]));
-  const fault = FAULTS[random.weighted(weights)]!.make(random);
-  return { route: random.pick(ROUTES), times: random.int(1, 4), ...fault };
 }

@@ -7,34 +7,24 @@
  */
 import { Agent, request as httpRequest } from 'node:http';
 import { flagsOrExit } from '#launcher/flags';
-import { migrate } from '#libs/database';
-import { parseConfig } from '#libs/platform';
-import { PROVIDERS } from '#libs/upstream';
-import { createApp } from '../../apps/onboarding/src/app.js';
-import { startSandbox } from '../../apps/sandbox/src/sandbox.js';
-import { createWorker, startJobs } from '../../apps/worker/src/app.js';
-import { RandomCalls, type Someone } from '../support/drivers/random-calls.js';
-import { SeededRandom } from '../support/drivers/seeded-random.js';
-import { startServers } from '../support/drivers/servers.js';
-import { nextFault } from '../chaos/script.js';
-import { SETTINGS } from '../support/drivers/settings.js';
 import { Interface, type Answer } from '../support/drivers/interface.js';
+import { RandomCalls } from '../support/drivers/random-calls.js';
+import { Findings, SEED, say } from '../support/drivers/report.js';
+import { SeededRandom } from '../support/drivers/seeded-random.js';
+import { withServers, type Servers } from '../support/drivers/servers.js';
+import { SETTINGS, envOf } from '../support/drivers/settings.js';
+import { Values } from '../support/drivers/values.js';
+import { callInAnyWeather } from '../support/drivers/weather.js';
+import { World } from '../support/world.js';
 import { Requests, kindOf, type FuzzRequest } from './requests.js';
 import { SMUGGLED, sendRaw } from './smuggling.js';
-import { Values } from '../support/drivers/values.js';
-
-const say = (line: string) => void process.stdout.write(`${line}\n`);
 
 const flags = flagsOrExit(
   {
     name: 'npm run test:fuzz',
     summary: 'Sends requests of every kind, made from the OpenAPI document.',
     flags: {
-      seed: {
-        is: 'text',
-        default: String(Date.now() % 1_000_000),
-        about: 'the same seed makes the same choices',
-      },
+      seed: SEED,
       requests: { is: 'count', default: 5000, about: 'requests to send' },
       parallel: { is: 'count', default: 16, about: 'requests at once' },
     },
@@ -46,52 +36,31 @@ const { requests: total, parallel } = flags;
 /** From so many requests on, each route must have been got into, and have refused. */
 const MANY = 10_000;
 
-/** What should not be, each kind once, with the first request that met it. */
-const faults = new Map<string, string>();
+const findings = new Findings();
 /** Requests that never left. */
 let unsent = 0;
 /** How often each route answered what. */
 const answers = new Map<string, Map<number, number>>();
 
 say(`fuzzing with --seed ${flags.seed} --requests ${total}`);
-const queuePrefix = process.env['QUEUE_PREFIX'] ?? '{fuzz}';
-const servers = await startServers(queuePrefix);
-try {
-  await run(new SeededRandom(flags.seed));
-} finally {
-  await servers.stop();
-}
-process.exit(faults.size > 0 ? 1 : 0);
+await withServers('fuzz', (servers) => run(servers, new SeededRandom(flags.seed)));
+process.exit(findings.size > 0 ? 1 : 0);
 
-async function run(random: SeededRandom): Promise<void> {
+async function run(servers: Servers, random: SeededRandom): Promise<void> {
   const startedAt = Date.now();
-  await migrate(servers.postgres.url);
-  const sandbox = await startSandbox();
-  const config = parseConfig(
-    {
-      ...SETTINGS,
+  const world = await World.begin({
+    env: (sandbox) => ({
+      ...envOf(servers, sandbox),
       LOG_LEVEL: 'fatal',
-      PORT: '0',
       CALL_TIMEOUT_MS: '300',
       CLAIM_MAX_AGE_MS: '250',
       LEASE_MS: '700',
       // Each answer is read to its end.
       EVENTS_POLL_MS: '5',
       EVENTS_STREAM_LIFE_MS: '50',
-      QUEUE_PREFIX: queuePrefix,
-      DATABASE_URL: servers.postgres.url,
-      REDIS_URL: servers.redis.url,
-      INTEGRATION_BYZANTINE_BASE_URL: sandbox.url,
-      INTEGRATION_BYZANTINE_PRIVATE_KEY: sandbox.credential!.privateKeyHex,
-    },
-    PROVIDERS,
-  );
-  const service = await createApp(config);
-  const worker = await createWorker(config);
-  await service.listen(0, '127.0.0.1');
-  await worker.init();
-  startJobs(worker);
-  const url = await service.getUrl();
+    }),
+  });
+  const { serviceUrl: url, sandbox } = world;
   const described = await Interface.of(url);
   const calls = new RandomCalls(
     random.stream('calls'),
@@ -107,26 +76,23 @@ async function run(random: SeededRandom): Promise<void> {
     random.stream('requests'),
     `Bearer ${SETTINGS.API_KEY}`,
   );
-  const weather = random.stream('weather');
   const agent = new Agent({ keepAlive: true, maxSockets: parallel });
-
-  let left = total;
-  const caller = async () => {
-    while (left > 0 && faults.size < 50) {
-      left -= 1;
-      if (weather.chance(0.03) && sandbox.control.pendingFaults().length < 4) {
-        sandbox.control.addFault(nextFault(weather));
-      }
-      await make(url, agent, described, requests, calls);
-    }
-  };
-  await Promise.all(Array.from({ length: parallel }, caller));
+  await callInAnyWeather(
+    {
+      calls: total,
+      parallel,
+      weather: random.stream('weather'),
+      sandbox: sandbox.control,
+      isEnough: () => findings.size >= 50,
+    },
+    () => make(url, agent, described, requests, calls),
+  );
   const smuggled = await smuggle(url);
   const alive = await fetch(`${url}/health/live`);
-  if (alive.status !== 200) faults.set('the service is not alive afterwards', String(alive.status));
-  if (({} as { polluted?: unknown }).polluted !== undefined) faults.set('a prototype was polluted', '');
+  if (alive.status !== 200) findings.add('the service is not alive afterwards', String(alive.status));
+  if (({} as { polluted?: unknown }).polluted !== undefined) findings.add('a prototype was polluted');
   agent.destroy();
-  for (const closable of [service, worker, sandbox]) await closable.close();
+  await world.end();
   report(described, smuggled, (Date.now() - startedAt) / 1_000);
 }
 
@@ -153,7 +119,7 @@ async function make(
       /ECONNRESET|EPIPE/.test(String((error as NodeJS.ErrnoException).code))
     )
       return;
-    faults.set(`no answer: ${(error as Error).message}`, describe(request));
+    findings.add(`no answer: ${(error as Error).message}`, describe(request));
     return;
   }
   const { operation } = request;
@@ -164,7 +130,7 @@ async function make(
   const cached = answer.headers['cache-control'] !== 'no-store' ? `${name} may be cached` : null;
   const nameless = answer.headers['x-request-id'] === undefined ? `${name} has no X-Request-Id` : null;
   for (const each of [fault, cached, nameless]) {
-    if (each && !faults.has(each)) faults.set(each, `${describe(request)}\n  → ${answer.text.slice(0, 400)}`);
+    if (each) findings.add(each, `${describe(request)}\n  → ${answer.text.slice(0, 400)}`);
   }
   learn(request, answer, requests, calls);
 }
@@ -182,11 +148,7 @@ function learn(
   if (!someone) return;
   if (answer.status === 429) return calls.replace(someone);
   if (answer.status >= 300) return;
-  if (typeof body['challenge'] === 'string') someone.challenge = body['challenge'];
-  if (typeof body['version'] !== 'number') return;
-  const { userId } = body['subject'] as Someone['subject'];
-  if (userId !== someone.subject.userId) return;
-  Object.assign(someone, { id: String(body['id']), version: body['version'] });
+  calls.learn(someone, operation?.route ?? '', body);
 }
 
 function send(url: string, agent: Agent, { method, path, headers, body }: FuzzRequest): Promise<Answer> {
@@ -220,7 +182,7 @@ async function smuggle(url: string): Promise<number> {
     const statuses = await sendRaw(url, bytes);
     const refused = statuses.every((status) => status >= 400 && status < 500);
     if (!refused || statuses.length > 1)
-      faults.set(`smuggling by "${name}" was answered ${statuses.join(', ')}`, '');
+      findings.add(`smuggling by "${name}" was answered ${statuses.join(', ')}`);
   }
   return Object.keys(SMUGGLED).length;
 }
@@ -243,14 +205,14 @@ function report(described: Interface, smuggled: number, seconds: number): void {
   for (const { method, route } of described.operations) {
     const statuses = [...(answers.get(`${method} ${route}`)?.keys() ?? [])];
     if (made >= MANY && !statuses.some((status) => status < 300))
-      faults.set(`${method} ${route} never succeeded`, '');
+      findings.add(`${method} ${route} never succeeded`);
     if (made >= MANY && !statuses.some((status) => status >= 400))
-      faults.set(`${method} ${route} never refused`, '');
+      findings.add(`${method} ${route} never refused`);
   }
   const server = [...answers.values()]
     .flatMap((statuses) => [...statuses.keys()])
     .filter((status) => status >= 500);
-  if (unsent > total / 50) faults.set(`${unsent} requests could not be sent`, '');
-  say(`${server.length} kinds of 5xx, ${faults.size} faults`);
-  for (const [fault, request] of faults) say(`FAULT ${fault}\n  ${request}`);
+  if (unsent > total / 50) findings.add(`${unsent} requests could not be sent`);
+  say(`${server.length} kinds of 5xx, ${findings.size} faults`);
+  findings.report();
 }

@@ -7,38 +7,28 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { flagsOrExit } from '#launcher/flags';
-import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { migrate } from '#libs/database';
 import * as onboarding from '#libs/onboarding';
-import { parseConfig } from '#libs/platform';
-import { Integrations, PROVIDERS } from '#libs/upstream';
-import { createApp } from '../../apps/onboarding/src/app.js';
-import { startSandbox, type Sandbox } from '../../apps/sandbox/src/sandbox.js';
-import { createWorker, startJobs } from '../../apps/worker/src/app.js';
+import { Integrations } from '#libs/upstream';
+import { nameAttempts } from '../chaos/crash-points.mjs';
+import { Interface, type Answer } from '../support/drivers/interface.js';
+import { RandomCalls } from '../support/drivers/random-calls.js';
+import { Findings, SEED, say } from '../support/drivers/report.js';
+import { SeededRandom } from '../support/drivers/seeded-random.js';
+import { withServers, type Servers } from '../support/drivers/servers.js';
+import { SETTINGS, envOf } from '../support/drivers/settings.js';
+import { callInAnyWeather } from '../support/drivers/weather.js';
 import { check, type Violation } from '../support/history/checker.js';
 import { JournalKeeper, collect, unsettled } from '../support/history/collect.js';
-import { nameAttempts } from '../chaos/crash-points.mjs';
-import { Documented } from './documented.js';
 import type { History } from '../support/history/history.js';
-import { RandomCalls, type Someone } from '../support/drivers/random-calls.js';
-import { nextFault } from '../chaos/script.js';
-import { SeededRandom } from '../support/drivers/seeded-random.js';
-import { startServers } from '../support/drivers/servers.js';
-import { SETTINGS } from '../support/drivers/settings.js';
 import { story } from '../support/history/lines.js';
-
-const say = (line: string) => void process.stdout.write(`${line}\n`);
+import { World } from '../support/world.js';
 
 const values = flagsOrExit(
   {
     name: 'npm run test:orders',
     summary: 'Calls the service in random orders: no 5xx, no illegal transition.',
     flags: {
-      seed: {
-        is: 'text',
-        default: String(Date.now() % 1_000_000),
-        about: 'the same seed makes the same choices',
-      },
+      seed: SEED,
       calls: { is: 'count', default: 5000, about: 'calls to make' },
       people: { is: 'count', default: 40, about: 'users in all' },
       parallel: { is: 'count', default: 16, about: 'calls at once' },
@@ -50,8 +40,6 @@ const { calls } = values;
 
 /** Everything ends within seconds, so that orders meet ends as well. */
 const ENV = {
-  ...SETTINGS,
-  LOG_LEVEL: 'error',
   CALL_TIMEOUT_MS: '300',
   CLAIM_MAX_AGE_MS: '250',
   LEASE_MS: '700',
@@ -73,49 +61,39 @@ const SETTLE_MS = 30_000;
 /** This run lies about outcomes, and types the same code twice. */
 const NOT_KEPT = ['I3', 'I10'];
 
-/** What should not be, each kind once, with the first call that met it. */
-const faults = new Map<string, string>();
+const findings = new Findings();
 const answers: Record<string, number> = {};
-const documented = new Documented();
 
 say(`random orders with --seed ${values.seed} --calls ${calls}`);
-const queuePrefix = process.env['QUEUE_PREFIX'] ?? '{orders}';
-const servers = await startServers(queuePrefix);
-let violations = 0;
-try {
-  violations = await run(new SeededRandom(values.seed));
-} finally {
-  await servers.stop();
-}
-process.exit(faults.size + violations > 0 ? 1 : 0);
+const violations = await withServers('orders', (servers) => run(servers, new SeededRandom(values.seed)));
+process.exit(findings.size + violations > 0 ? 1 : 0);
 
 /** @returns how many histories are illegal. */
-async function run(random: SeededRandom): Promise<number> {
+async function run(servers: Servers, random: SeededRandom): Promise<number> {
   const startedAt = Date.now();
   const name = `orders-${startedAt.toString(36)}-`;
-  await migrate(servers.postgres.url);
-  const sandbox = await startSandbox({ codeLifeMs: 3_000, sessionLifeMs: 2_500 });
-  const config = parseConfig(
-    {
-      ...ENV,
-      QUEUE_PREFIX: queuePrefix,
-      DATABASE_URL: servers.postgres.url,
-      REDIS_URL: servers.redis.url,
-      INTEGRATION_BYZANTINE_BASE_URL: sandbox.url,
-      INTEGRATION_BYZANTINE_PRIVATE_KEY: sandbox.credential!.privateKeyHex,
-    },
-    PROVIDERS,
-  );
-  const service = await createApp(config);
-  const worker = await createWorker(config);
-  for (const app of [service, worker]) {
-    await app.init();
-    nameAttempts(app, { ...onboarding, Integrations });
-  }
-  startJobs(worker);
+  const world = await World.begin({
+    sandbox: { codeLifeMs: 3_000, sessionLifeMs: 2_500 },
+    env: (sandbox) => ({ ...envOf(servers, sandbox), ...ENV }),
+    prepare: (app) => nameAttempts(app, { ...onboarding, Integrations }),
+  });
+  const { sandbox } = world;
+  const described = await Interface.of(world.serviceUrl);
   const journal = new JournalKeeper(sandbox.control);
   const orders = new RandomCalls(random.stream('calls'), sandbox.control, values.people, name);
-  await callInAnyOrder(service, orders, sandbox, random.stream('weather'));
+  await callInAnyWeather(
+    {
+      calls,
+      parallel: values.parallel,
+      weather: random.stream('weather'),
+      sandbox: sandbox.control,
+      isEnough: () => findings.size >= 50,
+    },
+    async (left) => {
+      await make(world, described, orders);
+      if (left % 10_000 === 0 && left > 0) say(`  ${left} calls left`);
+    },
+  );
 
   sandbox.control.removeFaults();
   for (const until = Date.now() + SETTLE_MS; Date.now() < until; await pause(200)) {
@@ -131,35 +109,15 @@ async function run(random: SeededRandom): Promise<number> {
     },
     NOT_KEPT,
   );
-  for (const closable of [service, worker, sandbox]) await closable.close();
+  await world.end();
   report(history, found, (Date.now() - startedAt) / 1_000);
   return found.length;
 }
 
-async function callInAnyOrder(
-  service: NestFastifyApplication,
-  orders: RandomCalls,
-  sandbox: Sandbox,
-  weather: SeededRandom,
-): Promise<void> {
-  let left = calls;
-  const caller = async () => {
-    while (left > 0 && faults.size < 50) {
-      left -= 1;
-      if (weather.chance(0.03) && sandbox.control.pendingFaults().length < 4) {
-        sandbox.control.addFault(nextFault(weather));
-      }
-      await make(service, orders);
-      if (left % 10_000 === 0 && left > 0) say(`  ${left} calls left`);
-    }
-  };
-  await Promise.all(Array.from({ length: values.parallel }, caller));
-}
-
-async function make(service: NestFastifyApplication, orders: RandomCalls): Promise<void> {
+async function make(world: World, described: Interface, orders: RandomCalls): Promise<void> {
   const { someone, call } = orders.next();
   const { method, route, path, headers, body } = call;
-  const response = await service.inject({
+  const response = await world.service.inject({
     method,
     url: path,
     headers: {
@@ -169,31 +127,24 @@ async function make(service: NestFastifyApplication, orders: RandomCalls): Promi
     },
     ...(body !== undefined && { payload: JSON.stringify(body) }),
   });
-  const { statusCode } = response;
-  const answer = JSON.parse(response.payload || 'null') as Record<string, unknown> | null;
+  const { statusCode, payload: text } = response;
+  const answer = JSON.parse(text || 'null') as Record<string, unknown> | null;
   const code = statusCode >= 400 ? String(answer?.['code']) : null;
   const name = code === null ? String(statusCode) : `${statusCode} ${code}`;
   answers[name] = (answers[name] ?? 0) + 1;
+  const operation = described.operations.find((each) => each.method === method && each.route === route)!;
   const fault =
     statusCode >= 500
       ? `${method} ${route} answered ${name}`
-      : documented.fault(method, route, statusCode, code);
-  if (fault && !faults.has(fault)) {
-    faults.set(fault, `${JSON.stringify(call).slice(0, 600)} → ${response.payload.slice(0, 600)}`);
-  }
+      : described.fault(operation, {
+          status: statusCode,
+          headers: response.headers as Answer['headers'],
+          text,
+        });
+  if (fault) findings.add(fault, `${JSON.stringify(call).slice(0, 600)} → ${text.slice(0, 600)}`);
   // The subject has used its budgets up: somebody else takes the place.
   if (code === 'otp_send_limit' || (code === 'otp_locked' && statusCode === 429)) orders.replace(someone);
-  else if (statusCode < 300 && method === 'POST') learn(someone, route, answer!);
-}
-
-/** What later calls build upon. */
-function learn(someone: Someone, route: string, answer: Record<string, unknown>): void {
-  if (typeof answer['challenge'] === 'string') someone.challenge = answer['challenge'];
-  if (typeof answer['version'] !== 'number') return;
-  const { userId } = answer['subject'] as { userId: string };
-  if (userId !== someone.subject.userId) return;
-  if (route === '/v1/onboardings') someone.id = String(answer['id']);
-  someone.version = answer['version'];
+  else if (statusCode < 300 && method === 'POST') orders.learn(someone, route, answer!);
 }
 
 function report({ onboardings }: History, found: Violation[], seconds: number): void {
@@ -204,8 +155,8 @@ function report({ onboardings }: History, found: Violation[], seconds: number): 
   say(`seed ${values.seed}: ${total} calls in ${Math.round(seconds)} s`);
   say(`answers: ${byAnswer.map(([answer, n]) => `${answer} ${n}`).join(', ')}`);
   say(`onboardings: ${onboardings.length}, timeline events: ${events}`);
-  say(`${server.length} kinds of 5xx, ${found.length} illegal histories, ${faults.size} faults`);
-  for (const [fault, call] of faults) say(`FAULT ${fault}\n  ${call}`);
+  say(`${server.length} kinds of 5xx, ${found.length} illegal histories, ${findings.size} faults`);
+  findings.report();
   for (const { invariant, onboardingId, detail } of found.slice(0, 5)) {
     say(`\nVIOLATION of ${invariant}\n  onboarding ${onboardingId}: ${detail}`);
     const onboarding = onboardings.find(({ row }) => row.id === onboardingId);

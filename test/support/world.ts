@@ -1,5 +1,6 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { parseConfig } from '#libs/platform';
+import { PROVIDERS } from '#libs/upstream';
 import { createApp } from '../../apps/onboarding/src/app.js';
 import { startSandbox, type Sandbox, type SandboxOptions } from '../../apps/sandbox/src/sandbox.js';
 import { createWorker, startJobs } from '../../apps/worker/src/app.js';
@@ -72,7 +73,7 @@ export class World {
   }
 
   async #listen(create: typeof createApp, env: Env): Promise<NestFastifyApplication> {
-    const app = await create(parseConfig({ ...this.env, ...env }));
+    const app = await create(parseConfig({ ...this.env, ...env }, PROVIDERS));
     await app.init();
     this.#prepare(app);
     await app.listen(0, '127.0.0.1');

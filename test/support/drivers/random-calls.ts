@@ -71,6 +71,16 @@ export class RandomCalls {
     Object.assign(someone, this.#newcomer());
   }
 
+  /** Takes from a good answer what later calls build upon. */
+  learn(someone: Someone, route: string, answer: Record<string, unknown>): void {
+    if (typeof answer['challenge'] === 'string') someone.challenge = answer['challenge'];
+    if (typeof answer['version'] !== 'number') return;
+    const { userId } = answer['subject'] as Someone['subject'];
+    if (userId !== someone.subject.userId) return;
+    if (route === ROOT) someone.id = String(answer['id']);
+    someone.version = answer['version'];
+  }
+
   #make(operation: keyof typeof OPERATIONS, someone: Someone): RandomCall {
     const random = this.#random;
     const id = this.#idOf(someone);

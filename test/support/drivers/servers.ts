@@ -1,6 +1,7 @@
 import { readFileSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { migrate } from '#libs/database';
 import { serversFolder } from '../../../tools/checkout.js';
 import { startPostgres } from '../../../tools/embedded/postgres.js';
 import { askRedis, startRedis } from '../../../tools/embedded/redis.js';
@@ -18,19 +19,37 @@ export interface Server {
 export interface Servers {
   postgres: Server;
   redis: Server;
+  queuePrefix: string;
   /** Deletes what the queues keep, all of it. */
   flush(): Promise<void>;
   stop(): Promise<void>;
 }
 
 /**
- * PostgreSQL and Redis for one run: those that DATABASE_URL and REDIS_URL name, which nobody may kill, or embedded
+ * A migrated PostgreSQL and a Redis for one run: those that DATABASE_URL and REDIS_URL name, which nobody may kill, or embedded
  * ones that write to disk as in production (fsync; AOF every second), since what a kill leaves behind is the point.
  */
-export async function startServers(queuePrefix: string): Promise<Servers> {
-  const { DATABASE_URL, REDIS_URL } = process.env;
-  if (DATABASE_URL && REDIS_URL) return given(DATABASE_URL, REDIS_URL, queuePrefix);
-  return embedded();
+export async function startServers(run: string): Promise<Servers> {
+  const { DATABASE_URL, REDIS_URL, QUEUE_PREFIX: queuePrefix = `{${run}}` } = process.env;
+  const servers =
+    DATABASE_URL && REDIS_URL ? given(DATABASE_URL, REDIS_URL, queuePrefix) : await embedded(queuePrefix);
+  try {
+    await migrate(servers.postgres.url);
+  } catch (error) {
+    await servers.stop();
+    throw error;
+  }
+  return servers;
+}
+
+/** Stops the servers after the work. */
+export async function withServers<T>(run: string, work: (servers: Servers) => Promise<T>): Promise<T> {
+  const servers = await startServers(run);
+  try {
+    return await work(servers);
+  } finally {
+    await servers.stop();
+  }
 }
 
 function given(databaseUrl: string, redisUrl: string, queuePrefix: string): Servers {
@@ -42,10 +61,10 @@ function given(databaseUrl: string, redisUrl: string, queuePrefix: string): Serv
         if ((keys as string[]).length > 0) await redis.unlink(...(keys as string[]));
       }
     });
-  return { postgres: untouched(databaseUrl), redis: untouched(redisUrl), flush, stop: flush };
+  return { postgres: untouched(databaseUrl), redis: untouched(redisUrl), queuePrefix, flush, stop: flush };
 }
 
-async function embedded(): Promise<Servers> {
+async function embedded(queuePrefix: string): Promise<Servers> {
   const base = serversFolder();
   for (const name of readdirSync(base)) {
     const owner = Number(/^chaos-(\d+)$/.exec(name)?.[1]);
@@ -84,7 +103,7 @@ async function embedded(): Promise<Servers> {
     rmSync(folder, { recursive: true, force: true });
   };
   const flush = async () => void (await askRedis(redisUrl, (client) => client.flushall()));
-  return { postgres, redis, flush, stop };
+  return { postgres, redis, queuePrefix, flush, stop };
 }
 
 async function killed(pid: number): Promise<void> {

@@ -1,4 +1,7 @@
-/** The environment of every replica: times so short that lives end, leases lapse and budgets matter within a run. */
+import type { Sandbox } from '../../../apps/sandbox/src/sandbox.js';
+import type { Servers } from './servers.js';
+
+/** Times so short that lives end, leases lapse and budgets matter within a run. */
 export const SETTINGS = {
   NODE_ENV: 'test',
   LOG_LEVEL: 'error',
@@ -45,6 +48,19 @@ export const SETTINGS = {
   RATE_LIMIT_CALLER_PER_MINUTE: '1000000',
   RATE_LIMIT_SUBJECT_PER_MINUTE: '1000000',
 } as const;
+
+/** The environment of each app of a run. */
+export const envOf = (
+  { postgres, redis, queuePrefix }: Servers,
+  { url, credential }: Sandbox,
+): Record<string, string> => ({
+  ...SETTINGS,
+  QUEUE_PREFIX: queuePrefix,
+  DATABASE_URL: postgres.url,
+  REDIS_URL: redis.url,
+  INTEGRATION_BYZANTINE_BASE_URL: url,
+  INTEGRATION_BYZANTINE_PRIVATE_KEY: credential!.privateKeyHex,
+});
 
 /** Lives at the sandbox: a code's is longer than ours, so that the answer decides; a session's is the one there is. */
 export const SANDBOX_LIVES = { codeLifeMs: 15_000, sessionLifeMs: 9_000 };

@@ -1,0 +1,25 @@
+/** The flag that each seeded run takes. */
+export const SEED = {
+  is: 'text',
+  default: String(Date.now() % 1_000_000),
+  about: 'the same seed makes the same choices',
+} as const;
+
+export const say = (line: string): void => void process.stdout.write(`${line}\n`);
+
+/** What must not happen: each kind once, with the first call that met it. */
+export class Findings {
+  readonly #found = new Map<string, string>();
+
+  get size(): number {
+    return this.#found.size;
+  }
+
+  add(fault: string, call = ''): void {
+    if (!this.#found.has(fault)) this.#found.set(fault, call);
+  }
+
+  report(): void {
+    for (const [fault, call] of this.#found) say(`FAULT ${fault}\n  ${call}`);
+  }
+}
