@@ -1,7 +1,5 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createPasskey, type PasskeyOptions } from '../../../tools/passkey.js';
@@ -286,38 +284,16 @@ describe('a problem', () => {
   });
 
   it('of an answer that is lost is none: the same request is carried out once', async () => {
-    const lossy = await losingTheFirstAnswer(story.serviceUrl);
-    story.atEnd(async () => void lossy.close());
-    const { port } = lossy.address() as AddressInfo;
-    const patient = await story.startDemo({ GANGWAY_URL: `http://127.0.0.1:${port}` });
+    const service = await story.proxyTo('service');
+    let lost = 0;
+    service.intercept(/^POST /, ({ loseAnswer }) => loseAnswer(Buffer.from('}'), () => (lost += 1)));
+    const patient = await story.startDemo({ GANGWAY_URL: service.url });
     const email = newEmail();
     expect((await new DemoBrowser(patient.url).post('', { email })).body.state).toBe('otp_sent');
+    expect(lost).toBe(1);
     expect(story.sandbox.control.mails({ email })).toHaveLength(1);
   });
 });
-
-/** Passes requests on, and drops the connection in the place of the first answer. */
-async function losingTheFirstAnswer(target: string): Promise<Server> {
-  let lost = false;
-  const server = createServer(async (request, response) => {
-    const chunks: Buffer[] = [];
-    for await (const chunk of request) chunks.push(chunk as Buffer);
-    const { host: _, connection: __, 'content-length': ___, ...headers } = request.headers;
-    const answer = await fetch(target + request.url, {
-      method: request.method!,
-      headers: headers as Record<string, string>,
-      body: Buffer.concat(chunks),
-    });
-    const body = await answer.text();
-    if (!lost) {
-      lost = true;
-      return void response.destroy();
-    }
-    response.writeHead(answer.status, { 'content-type': 'application/json' }).end(body);
-  });
-  await once(server.listen(0, '127.0.0.1'), 'listening');
-  return server;
-}
 
 describe('the timeline', () => {
   it('arrives live, and goes on where it was cut off', async () => {

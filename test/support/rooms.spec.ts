@@ -1,0 +1,30 @@
+import { readdirSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+
+const TESTS = join(import.meta.dirname, '..');
+const STORY = '.e2e-spec.ts';
+
+const filesIn = (folder: string) =>
+  readdirSync(join(TESTS, folder), { recursive: true, encoding: 'utf8' }).filter((file) =>
+    /\.\w+$/.test(file),
+  );
+const stories = filesIn('e2e').filter((file) => file.endsWith(STORY));
+
+describe('the rooms of test/e2e', () => {
+  it('hold stories, and folders with the parts of one story', () => {
+    const others = filesIn('e2e').filter((file) => !/^[a-z]+\/(?:[\w-]+\.e2e-spec\.ts|[\w-]+\/)/.test(file));
+    expect(others).toEqual([]);
+  });
+
+  it('have no two stories of one name, because a recording has the name of its story', () => {
+    const names = stories.map((file) => basename(file));
+    expect(names.filter((name, index) => names.indexOf(name) !== index)).toEqual([]);
+  });
+
+  it('have the story of each recording', () => {
+    const names = new Set(stories.map((file) => basename(file, STORY)));
+    const recordings = filesIn('recordings').filter((file) => file.endsWith('.txt'));
+    expect(recordings.filter((file) => !names.has(basename(file, '.txt')))).toEqual([]);
+  });
+});
