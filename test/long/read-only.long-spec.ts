@@ -7,6 +7,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@je
 import { Client } from 'pg';
 import { migrate } from '#libs/database';
 import { until } from '#libs/testing';
+import { readyAt } from '../support/health.js';
 import { Story } from '../support/story.js';
 import type { TcpProxy } from '../support/tcp-proxy.js';
 import { serversFolder } from '../../tools/checkout.js';
@@ -59,7 +60,7 @@ async function on(url: string, ...texts: string[]): Promise<void> {
 
 const start = () => story.start(story.newSubject());
 const detail = async () => {
-  const { body } = await story.call<{ checks: Record<string, { detail?: string }> }>('GET', '/health/ready');
+  const { body } = await readyAt(story.serviceUrl);
   return body.checks['postgresql']!.detail;
 };
 const refused = {

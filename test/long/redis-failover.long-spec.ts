@@ -3,8 +3,9 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { until } from '#libs/testing';
 import type { TcpProxy } from '../support/tcp-proxy.js';
 import type { AppProcess } from '../support/app-process.js';
+import { liveAt, readyAt } from '../support/health.js';
 import { startPrivateRedis, type PrivateRedis } from '../support/private-redis.js';
-import { liveAt, readyAt, untilSaid } from '../support/sick-redis.js';
+import { untilSaid } from '../support/sick-redis.js';
 import { Story } from '../support/story.js';
 
 jest.setTimeout(180_000);

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, it, jest } from '@jest/globals';
 import { until } from '#libs/testing';
+import { readyAt } from '../support/health.js';
 import { SICKNESSES, startPrivateRedis, type PrivateRedis } from '../support/private-redis.js';
 import { endure } from '../support/sick-redis.js';
 import { Story } from '../support/story.js';
@@ -15,7 +16,7 @@ describe('a Redis that is there and of no use', () => {
     redis = await startPrivateRedis();
     story = await Story.begin({ env: { REDIS_URL: redis.url }, worker: false });
     workerUrl = await (await story.startWorker()).getUrl();
-    await until('all is well', async () => (await fetch(`${workerUrl}/health/ready`)).ok);
+    await until('all is well', async () => (await readyAt(workerUrl)).status === 200);
   });
   afterAll(async () => {
     await story?.end();

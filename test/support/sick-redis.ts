@@ -1,17 +1,9 @@
 import { expect } from '@jest/globals';
 import { until } from '#libs/testing';
+import { readyAt } from './health.js';
 import type { PrivateRedis, Sickness } from './private-redis.js';
 import type { Story } from './story.js';
 import { runOut } from './time-travel.js';
-
-type Ready = { status: string; checks: Record<string, { status: string; detail?: string }> };
-
-export async function readyAt(url: string): Promise<{ status: number; body: Ready }> {
-  const response = await fetch(`${url}/health/ready`);
-  return { status: response.status, body: (await response.json()) as Ready };
-}
-
-export const liveAt = async (url: string) => (await fetch(`${url}/health/live`)).status;
 
 /** @returns milliseconds until the health of a process says so. */
 export async function untilSaid(url: string, says: RegExp): Promise<number> {

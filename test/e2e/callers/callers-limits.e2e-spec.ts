@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { until } from '#libs/testing';
 import { bearer, makeKey, readWith, type Refusal } from '../../support/callers.js';
+import { readyAt } from '../../support/health.js';
 import { closedPort } from '../../support/ports.js';
 import { TokenIssuer } from '../../support/token-issuer.js';
 import { API_KEY, Story, type Answer } from '../../support/story.js';
@@ -101,7 +102,7 @@ describe('tokens that open nothing', () => {
   it('are counted over all processes, and no address is believed that nobody vouches for', async () => {
     story = await begin({ LOGIN_FAILURES_PER_MINUTE: '3' });
     const { url } = await story.startService();
-    await until('Redis counts', async () => (await story.call('GET', '/health/ready')).status === 200);
+    await until('Redis counts', async () => (await readyAt(story.serviceUrl)).status === 200);
     const ask = (address: string, where?: string) =>
       story.call<Refusal>(
         'GET',
@@ -148,10 +149,7 @@ describe('a caller', () => {
     story = await begin({ RATE_LIMIT_CALLER_PER_MINUTE: '8' });
     const { token } = await makeKey(story, ['onboardings:read', 'onboardings:write']);
     const { url } = await story.startService();
-    await until(
-      'Redis counts',
-      async () => (await story.call('GET', '/health/ready', undefined, {}, url)).status === 200,
-    );
+    await until('Redis counts', async () => (await readyAt(url)).status === 200);
     const nobodys = '/v1/onboardings/018f6d1c-0000-7000-8000-000000000000';
     const answers = [
       await readWith(story, token),
@@ -251,16 +249,7 @@ describe('Redis', () => {
     story = await begin({});
     const redis = await story.proxyTo('REDIS_URL');
     const { url } = await story.startService({ REDIS_URL: redis.url, RATE_LIMIT_CALLER_PER_MINUTE: '3' });
-    await until('Redis counts', async () => {
-      const { body } = await story.call<{ checks: { redis: { status: string } } }>(
-        'GET',
-        '/health/ready',
-        undefined,
-        {},
-        url,
-      );
-      return body.checks.redis.status === 'up';
-    });
+    await until('Redis counts', async () => (await readyAt(url)).body.checks['redis']!.status === 'up');
     redis.stall();
     for (let n = 0; n < 3; n++) {
       const askedAt = performance.now();

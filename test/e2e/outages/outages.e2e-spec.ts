@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
 import { until } from '#libs/testing';
+import { readyAt } from '../../support/health.js';
 import { Story } from '../../support/story.js';
 import type { TcpProxy } from '../../support/tcp-proxy.js';
 import { runOut } from '../../support/time-travel.js';
@@ -112,10 +113,7 @@ describe('Redis away and back', () => {
     );
     for (const { status } of waiting) expect(status).toBe(202);
     expect((await story.start(story.newSubject())).status).toBe(201);
-    const health = await story.call<{ status: string; checks: Record<string, { status: string }> }>(
-      'GET',
-      '/health/ready',
-    );
+    const health = await readyAt(story.serviceUrl);
     expect(health.body).toMatchObject({ status: 'degraded', checks: { redis: { status: 'down' } } });
 
     const { id } = await story.sent();

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Client, escapeIdentifier } from 'pg';
 import { until } from '#libs/testing';
+import { readyAt } from '../../support/health.js';
 import { Story } from '../../support/story.js';
 
 /** The database of this file, made read-only as a managed server does when its disk is nearly full. */
@@ -47,7 +48,7 @@ async function reconnectPooler(): Promise<void> {
   await until('the pooler leads to PostgreSQL again', async () => (await ready()).status === 200);
 }
 
-const ready = () => story.call<{ status: string; checks: Record<string, object> }>('GET', '/health/ready');
+const ready = () => readyAt(story.serviceUrl);
 
 describe('a PostgreSQL that takes no writes', () => {
   it('is a 503 that says when to ask again, at each command; reads go on; all is over at once', async () => {

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { until } from '#libs/testing';
+import { liveAt, readyAt } from '../../support/health.js';
 import { READ_ONLY, startPrivateRedis, type PrivateRedis } from '../../support/private-redis.js';
-import { endure, liveAt, untilSaid } from '../../support/sick-redis.js';
+import { endure, untilSaid } from '../../support/sick-redis.js';
 import { Story } from '../../support/story.js';
 
 jest.setTimeout(240_000);
@@ -26,7 +27,7 @@ describe('a Redis that has become a read-only replica behind open connections', 
       worker: false,
     });
     workerUrl = await startWorker();
-    await until('all is well', async () => (await fetch(`${workerUrl}/health/ready`)).ok);
+    await until('all is well', async () => (await readyAt(workerUrl)).status === 200);
   });
   afterAll(async () => {
     await story?.end();

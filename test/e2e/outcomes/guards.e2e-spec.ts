@@ -1,20 +1,13 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { until } from '#libs/testing';
+import { metricsAt, readyAt } from '../../support/health.js';
 import { Story } from '../../support/story.js';
 
 let story: Story;
 afterEach(() => story.end());
 
-const ready = () =>
-  story.call<{ status: string; checks: Record<string, { status: string; detail?: string }> }>(
-    'GET',
-    '/health/ready',
-  );
-
-async function metric(name: string): Promise<string[]> {
-  const text = await (await fetch(`${story.serviceUrl}/metrics`)).text();
-  return text.split('\n').filter((line) => line.startsWith(name));
-}
+const ready = () => readyAt(story.serviceUrl);
+const metric = (name: string) => metricsAt(story.serviceUrl, name);
 
 describe('the breaker', () => {
   it('holds calls back while upstream fails, says so, and lets everything go on when it is over', async () => {

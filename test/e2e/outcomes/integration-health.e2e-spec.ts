@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Client } from 'pg';
 import { until } from '#libs/testing';
 import { ConsoleBrowser } from '../../support/console-browser.js';
+import { metricsAt, readyAt, type Ready } from '../../support/health.js';
 import { OPS_PASSWORD, Story } from '../../support/story.js';
 
 // Stories of several processes, and the time until one that was killed has lapsed.
@@ -18,11 +19,6 @@ const DEFAULT_RETRIES = {
   BREAKER_CALLS: '20',
 };
 
-interface Ready {
-  status: string;
-  checks: Record<string, { status: string; detail?: string } & Record<string, unknown>>;
-}
-
 let story: Story;
 afterEach(async () => {
   await story.end();
@@ -31,11 +27,8 @@ afterEach(async () => {
     await story.sql(`DELETE FROM ${table}`);
 });
 
-const readyAt = async (url: string) => (await (await fetch(`${url}/health/ready`)).json()) as Ready;
-
 async function metricAt(url: string, name: string): Promise<number> {
-  const text = await (await fetch(`${url}/metrics`)).text();
-  const line = text.split('\n').find((each) => each.startsWith(`${name}{integration="byzantine"}`));
+  const [line] = await metricsAt(url, `${name}{integration="byzantine"}`);
   return Number(line?.split(' ')[1]);
 }
 
@@ -45,18 +38,18 @@ async function fleet(env: Record<string, string> = {}): Promise<string[]> {
   const worker = await story.startWorker();
   const urls = [story.serviceUrl, (await story.startService()).url, await worker.getUrl()];
   for (const url of urls)
-    await until('all is well', async () => (await readyAt(url)).status === 'ok', SEEN_MS);
+    await until('all is well', async () => (await readyAt(url)).body.status === 'ok', SEEN_MS);
   return urls;
 }
 
-const finding = async (url: string) => (await readyAt(url)).checks[CHECK]!;
+const finding = async (url: string) => (await readyAt(url)).body.checks[CHECK]!;
 
 async function seen(urls: string[], holds: (found: Ready['checks'][string]) => boolean): Promise<void> {
   const all = async () => (await Promise.all(urls.map(finding))).every(holds);
   await until('each process sees it', all, SEEN_MS);
 }
 
-const isOk = async (url: string) => (await readyAt(url)).status === 'ok';
+const isOk = async (url: string) => (await readyAt(url)).body.status === 'ok';
 
 async function consoleText(): Promise<string> {
   const browser = new ConsoleBrowser(story);
@@ -78,7 +71,7 @@ describe('the health of an integration', () => {
       lastError: { call: 'create-authenticators', class: 'unavailable', status: 503 },
     });
     for (const url of urls) {
-      expect((await readyAt(url)).status).toBe('degraded');
+      expect((await readyAt(url)).body.status).toBe('degraded');
       expect(await metricAt(url, 'gangway_integration_degraded')).toBe(1);
       expect(await metricAt(url, 'gangway_integration_failures_in_a_row')).toBeGreaterThanOrEqual(3);
     }
@@ -215,10 +208,10 @@ describe('the health of an integration', () => {
     );
     const urls = [story.serviceUrl, other.url];
     const isSeen = async () =>
-      (await Promise.all(urls.map(readyAt))).every((each) => each.checks['upstream gone']);
+      (await Promise.all(urls.map(readyAt))).every(({ body }) => body.checks['upstream gone']);
     await until('it is seen', isSeen, SEEN_MS);
     for (const url of urls) {
-      const { status, checks } = await readyAt(url);
+      const { status, checks } = (await readyAt(url)).body;
       expect(status).toBe('degraded');
       expect(checks['upstream gone']).toMatchObject({ status: 'down', parked: { count: 1 } });
       const names = Object.keys(checks).filter((name) => name.startsWith('upstream'));
@@ -246,7 +239,7 @@ describe('the health of an integration', () => {
 
   it('is degraded while a lock on the onboardings keeps it from being shared', async () => {
     story = await Story.begin({ worker: false });
-    const shared = async () => (await readyAt(story.serviceUrl)).checks['upstreams'];
+    const shared = async () => (await readyAt(story.serviceUrl)).body.checks['upstreams'];
     expect(await shared()).toBeUndefined();
     const lock = new Client({ connectionString: story.databaseUrl });
     await lock.connect();
@@ -257,7 +250,7 @@ describe('the health of an integration', () => {
         async () => (await shared())?.detail?.endsWith('The database is busy.'),
         SEEN_MS,
       );
-      expect((await readyAt(story.serviceUrl)).status).toBe('degraded');
+      expect((await readyAt(story.serviceUrl)).body.status).toBe('degraded');
     } finally {
       await lock.end();
     }

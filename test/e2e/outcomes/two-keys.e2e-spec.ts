@@ -2,6 +2,7 @@ import { createECDH } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { until } from '#libs/testing';
 import type { JournalEntry } from '../../../apps/sandbox/src/control/journal.js';
+import { metricsAt, readyAt } from '../../support/health.js';
 import { Story } from '../../support/story.js';
 import { DONE_STATE, STEPS, StepUnderTest, type Fault } from '../../support/step-under-test.js';
 import { Person, throughDoor } from '../../support/turnkey-door.js';
@@ -46,8 +47,8 @@ describe('Byzantine, while its keys change', () => {
     (await story.sql<{ count: string }>("SELECT count(*) FROM onboarding_events WHERE type = 'parked'"))[0]!
       .count;
   const metric = async () => {
-    const text = await (await fetch(`${story.serviceUrl}/metrics`)).text();
-    return /gangway_signing_key_in_use\{integration="byzantine"\} (\d)/.exec(text)?.[1];
+    const name = 'gangway_signing_key_in_use{integration="byzantine"} ';
+    return (await metricsAt(story.serviceUrl, name))[0]?.slice(name.length);
   };
 
   it('under load nobody is parked, and nothing is done twice', async () => {
@@ -81,7 +82,7 @@ describe('Byzantine, while its keys change', () => {
     stop = true;
     await Promise.all(walkers);
     expect(await parked()).toBe(before);
-    const health = await story.call<{ checks: Record<string, object> }>('GET', '/health/ready');
+    const health = await readyAt(story.serviceUrl);
     expect(health.body.checks['upstream byzantine']).toEqual({
       status: 'up',
       detail: expect.stringMatching(/^signs with key 1 of 2, [0-9a-f]{16}$/),

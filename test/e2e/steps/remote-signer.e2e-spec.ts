@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { KmsStandIn } from '#libs/testing';
+import { readyAt } from '../../support/health.js';
 import { Story } from '../../support/story.js';
 import { STEPS, StepUnderTest, DONE_STATE } from '../../support/step-under-test.js';
 import { Person, throughDoor } from '../../support/turnkey-door.js';
@@ -54,10 +55,7 @@ describe('Byzantine, with a key that stays at KMS', () => {
       expect(status).toBe(202);
       expect(body.parked).toBeNull();
       expect(at.calls).toBe(0);
-      const health = await story.call<{ status: string; checks: Record<string, object> }>(
-        'GET',
-        '/health/ready',
-      );
+      const health = await readyAt(story.serviceUrl);
       expect(health.body.checks['upstream byzantine']).toMatchObject({
         status: 'down',
         detail: expect.stringContaining('AWS KMS'),
