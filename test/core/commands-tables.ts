@@ -1,4 +1,4 @@
-import type { Row } from '#libs/onboarding';
+import type { Columns } from '#libs/onboarding';
 import { aCaller, after } from '#libs/testing';
 import { COMMANDS, command, timesWork, type Surroundings } from './core.js';
 import { AN_EARLIER_TRY, LOST, UNDER_WAY, VERIFIED, openAttempt, rowAt } from './rows.js';
@@ -19,7 +19,7 @@ const used = (sends: number, wrong: number) => ({
 });
 
 /** Rows that commands may meet, by name. */
-const SITUATIONS: Readonly<Record<string, [Partial<Row>, Surroundings?]>> = {
+const SITUATIONS: Readonly<Record<string, [Partial<Columns>, Surroundings?]>> = {
   'otp_requested, in flight': [UNDER_WAY['init-otp']],
   'otp_requested, waits for a try': [{ ...UNDER_WAY['init-otp'], ...RESTING }],
   'otp_requested, parked': [{ ...UNDER_WAY['init-otp'], ...PARKED }],
@@ -138,7 +138,7 @@ function situationWords(situations: ReadonlySet<string>): string {
 
 const stateOf = (situation: string) => situation.split(', ')[0]!;
 
-const WHERE: Readonly<Record<string, Partial<Row>>> = {
+const WHERE: Readonly<Record<string, Partial<Columns>>> = {
   otp_requested: { ...UNDER_WAY['init-otp'], leaseUntil: null },
   otp_sent: {},
   otp_needed: { ...NEEDED, reason: 'send_failed' },
@@ -150,7 +150,7 @@ const WHERE: Readonly<Record<string, Partial<Row>>> = {
   completed: { ...ENDED, state: 'completed' },
 };
 
-const OVER: Readonly<Record<string, Partial<Row>>> = {
+const OVER: Readonly<Record<string, Partial<Columns>>> = {
   'the code': { otpExpiresAt: after(-2_000) },
   'the session': { sessionEndsAt: after(-2_000) },
   'idle time': { idleEndsAt: PAST },
@@ -162,7 +162,7 @@ const OVER: Readonly<Record<string, Partial<Row>>> = {
   life: { lifeEndsAt: PAST },
 };
 
-const ATTEMPTS: Readonly<Record<string, Partial<Row>>> = {
+const ATTEMPTS: Readonly<Record<string, Partial<Columns>>> = {
   'none in flight': {},
   'in doubt': { doubtAttempt: 1 },
   'in flight': { leaseUntil: after(20_000) },

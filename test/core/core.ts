@@ -10,8 +10,6 @@ import {
   Steps,
   isEnded,
   throwIfRefused,
-  type Clause,
-  type Patch,
   type Row,
   type StepName,
 } from '#libs/onboarding';
@@ -26,18 +24,16 @@ import {
   type UpstreamProvider,
 } from '#libs/upstream';
 import { CreateAuthenticatorsStep } from '../../libs/authenticators/src/create-authenticators.step.js';
-import { Credentials } from '../../libs/authenticators/src/credentials.js';
-import { asOfNow } from '../../libs/onboarding/src/expiry.js';
-import type { NewEvent } from '../../libs/onboarding/src/onboarding-event.entity.js';
-import type { Change } from '../../libs/onboarding/src/onboarding.store.js';
-import { Bindings } from '../../libs/onboarding/src/statement.js';
-import { decide, type Circumstances, type Decision } from '../../libs/onboarding/src/retry-law.js';
-import { SEALED, needs } from '../../libs/onboarding/src/secrets.js';
-import { Verdicts, type AttemptEnd } from '../../libs/onboarding/src/verdict.js';
+import { decide, type Circumstances, type Decision } from '../../libs/onboarding/src/attempt/retry-law.js';
+import { Verdicts, type AttemptEnd } from '../../libs/onboarding/src/attempt/verdict.js';
+import { Erasure } from '../../libs/onboarding/src/commands/erase.js';
+import type { NewEvent } from '../../libs/onboarding/src/flow/events.js';
+import { after, asOfNow, move, movesOfTime, type Moved } from '../../libs/onboarding/src/flow/move.js';
+import type { Started } from '../../libs/onboarding/src/store/onboarding.store.js';
 import { OtpBudget } from '../../libs/otp/src/otp-budget.js';
 import { SendOtpStep } from '../../libs/otp/src/send-otp.step.js';
 import { VerifyOtpStep } from '../../libs/otp/src/verify-otp.step.js';
-import { readValue } from './meanings.js';
+import { firstRow } from './first-row.js';
 import type { Outcome } from './words.js';
 
 export type { AttemptEnd };
@@ -65,23 +61,12 @@ export const config = testConfig({
   ONBOARDING_LIFE_MS: '86400000',
 });
 
-const CLAUSES: Readonly<Record<string, string>> = {
-  send_charged: 'a send is charged',
-  try_charged: 'a try is charged',
-  send_refunded: 'the send is given back',
-  try_refunded: 'the try is given back',
-  credentials_reserved: 'passkeys are reserved',
-  credentials_confirmed: 'reserved passkeys are registered',
-  credentials_released: 'reserved passkeys are free again',
-  challenges_used: 'challenges are used up',
-};
-
 /** What the end of an attempt does to the row that its claim returned. */
 export async function endOfAttempt(row: Row, end: AttemptEnd | 'success'): Promise<Outcome> {
   const { verdicts, steps } = coreOver(new OneRow(row));
   const ended = end === 'success' ? await succeeded(steps, row) : end;
-  const { change, answer, retryInMs } = verdicts.of(row, ended);
-  const outcome = applied(row, change);
+  const { moved, answer, retryInMs } = verdicts.on(row, ended);
+  const outcome = settled(row, moved);
   const heard = told(outcome.after, row.step!);
   return {
     ...outcome,
@@ -89,39 +74,21 @@ export async function endOfAttempt(row: Row, end: AttemptEnd | 'success'): Promi
     also: [
       heard && `told ${heard}`,
       retryInMs === null ? null : `woken in ${retryInMs} ms`,
-      answer && (answer === change.events.at(1)?.type ? 'also if late' : `if late ${answer}`),
+      answer && (answer === moved.events.at(1)?.type ? 'also if late' : `if late ${answer}`),
     ],
   };
 }
 
-/** What the time does to a due row: {@link asOfNow} moves it, and each move is an event. */
+/** What the time does to a due row. */
 export function timesWork(row: Row): Outcome {
-  const after = asOfNow(row);
-  const due = [row.otpExpiresAt, row.sessionEndsAt, row.leaseUntil, row.idleEndsAt, row.lifeEndsAt]
-    .filter((at) => at !== null && at <= row.now)
-    .toSorted((one, other) => one!.getTime() - other!.getTime());
-  const events: NewEvent[] = [];
-  // As it was at each of the instants that are over: one after the other.
-  for (let seen = row, n = 0; n < due.length; n++) {
-    const next = { ...asOfNow({ ...seen, now: due[n]! }), now: row.now };
-    if (next.version > seen.version) events.push({ type: signalTo(next), actor: 'service' });
-    seen = next;
-  }
-  const wiped = SEALED.filter((field) => row[field] !== null && !needs(after.state, field));
+  const moves = movesOfTime(row);
   return {
     before: row,
-    after: { ...after, ...Object.fromEntries(wiped.map((field) => [field, null])) },
-    events: [...events, ...(wiped.length > 0 ? [{ type: 'secrets_wiped', actor: 'service' } as const] : [])],
+    after: moves.at(-1)?.to ?? row,
+    events: moves.flatMap(({ moved }) => moved.events),
     limits: [],
   };
 }
-
-const signalTo = ({ state, reason }: Row) =>
-  state === 'otp_needed'
-    ? (reason as 'otp_expired' | 'session_expired')
-    : state === 'outcome_unknown'
-      ? 'outcome_lost'
-      : 'expired';
 
 /** What the retry law says of the last of a submission's calls. @param random in [0, 1), for the jitter. */
 export const decision = (at: Circumstances, random = 0): Decision => decide(at, config, random);
@@ -195,11 +162,11 @@ export const failed = (
       bytesSent: failure !== 'not_sent' && !more.unsent,
       headersSeen: more.status !== undefined,
       status: more.status ?? null,
-      durationMs: more.lapsed ? null : 12,
+      durationMs: more.lapsed ? null : 0,
     },
     ...(more.reason && { reason: more.reason }),
   });
-  return more.lapsed ? { type: 'failed', error, lapsed: true } : { type: 'failed', error, durationMs: 12 };
+  return more.lapsed ? { type: 'failed', error, lapsed: true } : { type: 'failed', error, durationMs: 0 };
 };
 
 /** The answer to a caller that waits for the step; nothing if the onboarding says it all. */
@@ -229,20 +196,20 @@ function problemWords({ code, status, retryable, retryAfterS, errors, extensions
 /** The parts of the core that decide, wired by hand over one row in memory. */
 function coreOver(store: OneRow) {
   const steps = new Steps();
-  const budget = new OtpBudget(store as never, { register: () => undefined } as never, config);
+  const usage = { run: () => Promise.resolve([store.used]) };
+  const budget = new OtpBudget(usage as never, { register: () => undefined } as never, config);
   const sending = new SendOtpStep(budget, steps, config);
-  const credentials = new Credentials(store as never);
   steps.register(sending);
   steps.register(new VerifyOtpStep(budget, steps, DATA_KEYS as never, config));
-  steps.register(new CreateAuthenticatorsStep(credentials, steps, DATA_KEYS as never));
+  steps.register(new CreateAuthenticatorsStep(steps, DATA_KEYS as never));
   const verdicts = new Verdicts(steps, config, NO_JITTER);
 
   const woken: string[] = [];
   const jobs = { wake: (job: { name: string }) => Promise.resolve(woken.push(job.name)) };
   const expiry = { runFor: () => Promise.resolve(store.expire()) };
-  const outcome = { of: ({ row }: { row: Row }) => Promise.resolve(row) };
+  const outcome = { runAndWait: ({ row }: { row: Row }) => Promise.resolve(row) };
   const fingerprint = { of: () => 'print' };
-  const claims = new Claims(store as never, steps, expiry as never, config, STILL);
+  const claims = new Claims(store as never, steps, expiry as never, STILL);
   const onboardings = new OnboardingService(
     store as never,
     claims,
@@ -250,8 +217,8 @@ function coreOver(store: OneRow) {
     fingerprint as never,
     expiry as never,
     jobs as never,
-    steps,
     SUBJECTS as never,
+    new Erasure(store as never, {} as never),
     config,
   );
   const otp = new OtpService(
@@ -265,21 +232,19 @@ function coreOver(store: OneRow) {
     fingerprint as never,
     DATA_KEYS as never,
     SUBJECTS as never,
+    SEALER as never,
     config,
     STILL,
   );
-  const challenges = {
-    find: async () => ({ row: await store.find(), outstanding: new Set() }),
-    charge: () => Promise.resolve(new Set()),
-    use: (): Clause => ({ name: 'challenges_used', required: true, write: () => '' }),
-  };
+  const challenges = { charge: () => Promise.resolve(new Set()) };
   const authenticators = new AuthenticatorsService(
+    store as never,
     claims,
     outcome as never,
     onboardings,
     INTEGRATIONS as never,
     challenges as never,
-    credentials,
+    NO_CREDENTIALS as never,
     fingerprint as never,
     DATA_KEYS as never,
   );
@@ -287,8 +252,9 @@ function coreOver(store: OneRow) {
 }
 
 /**
- * Replaces the store, for one row. It refuses a change at first, so that the core gives its reason. If the core finds none,
- * the change is written. The conditions in SQL are not checked here: see `interleavings.int-spec.ts`.
+ * Replaces the store, for one row. It refuses a write at first, so that the core gives its reason. If the core finds none,
+ * the write is what `move` says. That the claims' SQL says the same is held by `claims.int-spec.ts`, and the conditions in
+ * SQL by `interleavings.int-spec.ts`.
  */
 class OneRow {
   written: Outcome | null = null;
@@ -302,20 +268,24 @@ class OneRow {
     this.#row = row;
   }
 
+  get used() {
+    return { ...this.usage, now: this.#row.now };
+  }
+
   find(): Promise<Row> {
     return Promise.resolve(this.#row);
   }
 
-  findLive(): Promise<Row | null> {
-    return Promise.resolve(isEnded(this.#row.state) ? null : this.#row);
+  findWithChallenges() {
+    return Promise.resolve({ row: this.#row, outstanding: new Set<string>() });
+  }
+
+  findLive() {
+    return Promise.resolve({ id: this.#row.id, row: this.#row });
   }
 
   events(): Promise<NewEvent[]> {
     return Promise.resolve([]);
-  }
-
-  query(): Promise<unknown[]> {
-    return Promise.resolve([{ ...this.usage, now: this.#row.now }]);
   }
 
   expire(): void {
@@ -324,27 +294,90 @@ class OneRow {
     this.#row = expired;
   }
 
-  change(change: Omit<Change, 'id' | 'where'>): Promise<Row | null> {
+  start(started: Started, _key: undefined, { superseded }: { superseded?: { moved: Moved } | null }) {
+    if (!isEnded(this.#row.state) && !superseded) return Promise.resolve(null);
+    return this.#write(() => ({
+      before: BLANK,
+      after: firstRow(started, this.#row.now, config),
+      events: [
+        { type: 'created', actor: 'caller' },
+        { type: 'attempt_started', actor: 'service' },
+      ],
+      limits: [
+        ...(superseded
+          ? [`the live one is cancelled (${superseded.moved.events.map(({ type }) => type).join('; ')})`]
+          : []),
+        'a send is charged',
+      ],
+    }));
+  }
+
+  claimSend(
+    { fingerprint }: { fingerprint: string },
+    { events, sealedRequests, lost }: { events: NewEvent[]; sealedRequests?: Buffer; lost?: object },
+  ) {
+    const submitted = { fingerprint, ...(sealedRequests && { sealedRequests }) };
+    return this.#claim('a send is charged', {}, () =>
+      lost
+        ? move(
+            this.#row,
+            'resolved_not_done',
+            { decision: events[0]!, ...byOf(events), ...submitted },
+            this.#at,
+          )
+        : move(this.#row, 'otp_resend_asked', submitted, this.#at),
+    );
+  }
+
+  claimVerify({ fingerprint }: { fingerprint: string }, sealedOtpCode: Buffer) {
+    const notes = { otpResendAt: 'or later by the budgets, +1 try counted' };
+    return this.#claim('a try is charged', notes, () =>
+      move(this.#row, 'otp_submitted', { fingerprint, sealedOtpCode }, this.#at),
+    );
+  }
+
+  claimAuthenticators(
+    { fingerprint }: { fingerprint: string },
+    { sealedAuthenticators }: { sealedAuthenticators: Buffer },
+  ) {
+    const facts = { fingerprint, sealedAuthenticators, pendingAuthenticators: [] };
+    return this.#claim('passkeys are reserved, challenges are used up', {}, () =>
+      move(this.#row, 'authenticators_submitted', facts, this.#at),
+    );
+  }
+
+  command = (seen: Row, moved: Moved) => this.#write(() => applied(seen, moved));
+  erase = (seen: Row, moved: Moved) => this.#write(() => applied(seen, moved));
+
+  #claim(limits: string, notes: Outcome['notes'] & object, claimed: () => Moved): Promise<Row | null> {
+    return this.#write(() => {
+      const outcome = applied(this.#row, claimed());
+      // The fingerprint and the number are the row's own.
+      const events = outcome.events.map((event) =>
+        event.type === 'attempt_started' ? { ...event, data: {} } : event,
+      );
+      return { ...outcome, events, notes, limits: [limits] };
+    });
+  }
+
+  get #at() {
+    return { now: this.#row.now, settings: config };
+  }
+
+  #write(outcome: () => Outcome): Promise<Row | null> {
     if (this.#refuses) {
       this.#refuses = false;
       return Promise.resolve(null);
     }
-    this.written = applied(this.#row, change);
-    return Promise.resolve(this.written.after);
-  }
-
-  create(row: Patch, events: NewEvent[], clauses: Clause[]): Promise<Row | 'live' | 'refused'> {
-    if (!isEnded(this.#row.state) && !clauses.some(({ name }) => name === 'superseded')) {
-      return Promise.resolve('live');
-    }
-    if (this.#refuses) {
-      this.#refuses = false;
-      return Promise.resolve('refused');
-    }
-    this.written = applied(BLANK, { patch: row, events, clauses });
+    this.written = outcome();
     return Promise.resolve(this.written.after);
   }
 }
+
+const byOf = (events: NewEvent[]) => {
+  const { by } = (events[0]?.data ?? {}) as { by?: string };
+  return by === undefined ? {} : { by };
+};
 
 /** Nothing was there before a start. */
 const BLANK = aRow({
@@ -368,37 +401,46 @@ const BLANK = aRow({
   otpTriesLeft: 0,
 });
 
-/** The row after a change, with every value computed. */
-function applied(before: Row, change: Omit<Change, 'id' | 'where'>): Outcome {
-  const { patch, events, clauses = [] } = change;
-  const read = Object.entries(patch).map(([member, value]) => [member, readValue(value, before)] as const);
-  const columns = Object.fromEntries(read.map(([member, { value }]) => [member, value])) as Partial<Row>;
-  const moved = columns.state !== undefined && columns.state !== before.state;
+const WORDS_OF = {
+  send: 'the send is given back',
+  try: 'the try is given back',
+  confirm: 'reserved passkeys are registered',
+  release: 'reserved passkeys are free again',
+} as const;
+
+function applied(before: Row, moved: Moved): Outcome {
+  const { refund, credentials } = moved.also;
   return {
     before,
-    after: { ...before, version: before.version + (moved ? 1 : 0), ...columns },
-    notes: Object.fromEntries(read.flatMap(([member, { note }]) => (note ? [[member, note]] : []))),
-    events,
-    limits: clauses.flatMap(clauseWords),
+    after: after(before, moved, before.now),
+    events: moved.events,
+    limits: [...(refund ? [WORDS_OF[refund]] : []), ...(credentials ? [WORDS_OF[credentials]] : [])],
   };
 }
 
-function clauseWords(clause: Clause): string[] {
-  if (clause.name === 'superseded') return [];
-  if (clause.name === 'superseded_logged') {
-    const bindings = new Bindings();
-    clause.write(bindings, '');
-    return [`the live one is cancelled (${(bindings.values[0] as string[]).join('; ')})`];
-  }
-  const words = CLAUSES[clause.name];
-  if (!words) throw new Error(`test/core/core.ts does not know the clause "${clause.name}"`);
-  return [words];
+/** With what the statements of a settle work out by the subject's budgets. */
+function settled(before: Row, moved: Moved): Outcome {
+  const { patch, also } = moved;
+  const counted = also.refund ? `, -1 ${also.refund} counted` : '';
+  const movesOn = patch.state !== undefined;
+  const isRecomputed = before.step === 'init-otp' ? movesOn : also.refund === 'try';
+  const isCapped =
+    before.step === 'verify-otp' && patch.state === 'otp_sent' && patch.lastResult?.code !== 'otp_locked';
+  return {
+    ...applied(before, moved),
+    notes: {
+      ...(isRecomputed && { otpResendAt: `or later by the budgets${counted}` }),
+      ...(isCapped && { otpTriesLeft: 'none where the day has none' }),
+    },
+  };
 }
+
+const NO_CREDENTIALS = { registered: () => Promise.resolve([]), taken: () => Promise.resolve(new Set()) };
 
 async function succeeded(steps: Steps, row: Row): Promise<AttemptEnd> {
   const provider = PROVIDERS[row.provider as ProviderKind] as unknown as UpstreamProvider;
   const end = await steps.get(row.step!).call(provider, aCall(), row);
-  return { type: 'succeeded', end, durationMs: 12 };
+  return { type: 'succeeded', end, durationMs: 0 };
 }
 
 /** A sealed value only has to look different from one that is not sealed. */

@@ -1,4 +1,4 @@
-import type { Row, StepName } from '#libs/onboarding';
+import type { Columns, Row, StepName } from '#libs/onboarding';
 import { after } from '#libs/testing';
 import type { FailureClass, ProviderKind, RejectionReason } from '#libs/upstream';
 import { endOfAttempt, failed, type AttemptEnd } from './core.js';
@@ -11,7 +11,7 @@ export const PROVIDERS: readonly ProviderKind[] = ['byzantine', 'turnkey', 'turn
 interface End {
   name: string;
   end: AttemptEnd | 'success';
-  columns?: Partial<Row>;
+  columns?: Partial<Columns>;
 }
 
 interface Family {
@@ -21,7 +21,7 @@ interface Family {
   mayRetry?: true;
 }
 
-const refused = (reason: RejectionReason, columns?: Partial<Row>, note = ''): End => ({
+const refused = (reason: RejectionReason, columns?: Partial<Columns>, note = ''): End => ({
   name: reason + note,
   end: failed('rejected', { status: 400, reason }),
   ...(columns && { columns }),
@@ -128,7 +128,7 @@ const USED_UP: Record<StepName, Readonly<Record<string, readonly FailureClass[]>
 };
 
 /** The code that a resend would replace. */
-const CODE: Readonly<Record<string, Partial<Row>>> = {
+const CODE: Readonly<Record<string, Partial<Columns>>> = {
   'no code before': { otpSentAt: null, otpHandle: null, otpExpiresAt: null, otpTriesLeft: 0, otpSends: 0 },
   'the code before lives': { otpTriesLeft: 2 },
   'the code before is over': { otpHandle: null, otpExpiresAt: null, otpTriesLeft: 0 },
@@ -137,7 +137,7 @@ const ANY_CODE = { '': {} };
 
 /** Ten seconds are too few for another call. */
 const SOON = after(10_000);
-const SHORT: Record<StepName, Partial<Row>> = {
+const SHORT: Record<StepName, Partial<Columns>> = {
   'init-otp': { lifeEndsAt: SOON },
   'verify-otp': { otpExpiresAt: SOON },
   'create-authenticators': { sessionEndsAt: SOON },
@@ -151,7 +151,7 @@ export async function endsTable(step: StepName): Promise<string> {
 }
 
 async function sectionOf(step: StepName, { title, ends, mayRetry }: Family): Promise<string> {
-  const codes: Readonly<Record<string, Partial<Row>>> = step === 'init-otp' ? CODE : ANY_CODE;
+  const codes: Readonly<Record<string, Partial<Columns>>> = step === 'init-otp' ? CODE : ANY_CODE;
   const befores = { ...EARLIER, ...USED_UP[step] };
   const dimensions = {
     end: ends.map(({ name }) => name),
@@ -179,7 +179,7 @@ async function sectionOf(step: StepName, { title, ends, mayRetry }: Family): Pro
 }
 
 /** An attempt in flight, with an older doubt that none of its ends may touch. */
-function attemptOf(step: StepName, earlier: readonly FailureClass[], columns: Partial<Row>): Row {
+function attemptOf(step: StepName, earlier: readonly FailureClass[], columns: Partial<Columns>): Row {
   const submission = 2;
   const attempt = submission + earlier.length;
   const count = (failure: FailureClass) => earlier.filter((each) => each === failure).length;

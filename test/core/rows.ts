@@ -1,8 +1,8 @@
-import type { Row, StepName } from '#libs/onboarding';
+import type { Columns, Row, StepName } from '#libs/onboarding';
 import { aRow, after } from '#libs/testing';
 
 /** An instant that no change writes, so that a written one differs. */
-const THIRTY_SECONDS_OLD: Partial<Row> = {
+const THIRTY_SECONDS_OLD: Partial<Columns> = {
   sealedDataKey: Buffer.from('key'),
   otpSentAt: after(-30_000),
   otpExpiresAt: after(270_000),
@@ -12,7 +12,7 @@ const THIRTY_SECONDS_OLD: Partial<Row> = {
 };
 
 /** Values of an earlier try, so that a change that clears them shows. */
-export const AN_EARLIER_TRY: Partial<Row> = {
+export const AN_EARLIER_TRY: Partial<Columns> = {
   lastResult: {
     step: 'init-otp',
     code: 'upstream_unavailable',
@@ -21,34 +21,8 @@ export const AN_EARLIER_TRY: Partial<Row> = {
   },
 };
 
-/** A row as it is read, its deadline as the table `onboardings` computes it. */
-export function rowAt(columns: Partial<Row>): Row {
-  const row = aRow({ ...THIRTY_SECONDS_OLD, ...columns });
-  return { ...row, deadlineAt: deadlineOf(row) };
-}
-
-function deadlineOf({ state, otpExpiresAt, sessionEndsAt, idleEndsAt, lifeEndsAt }: Row): Date | null {
-  switch (state) {
-    case 'completed':
-    case 'failed':
-    case 'expired':
-    case 'cancelled':
-      return null;
-    case 'outcome_unknown':
-      return lifeEndsAt;
-    case 'otp_sent':
-    case 'otp_submitted':
-      return earliest(otpExpiresAt, idleEndsAt, lifeEndsAt);
-    case 'otp_verified':
-    case 'authenticators_submitted':
-      return earliest(sessionEndsAt, idleEndsAt, lifeEndsAt);
-    default:
-      return earliest(idleEndsAt, lifeEndsAt);
-  }
-}
-
-const earliest = (...instants: (Date | null)[]) =>
-  instants.filter((at) => at !== null).reduce((one, other) => (other < one ? other : one));
+/** A row as it is read. */
+export const rowAt = (columns: Partial<Columns>): Row => aRow({ ...THIRTY_SECONDS_OLD, ...columns });
 
 /** An attempt that may have had an effect, and whose answer was lost. */
 export const openAttempt = (step: StepName, attempt: number, evidence = true): Row['unresolved'][number] => ({
@@ -64,7 +38,7 @@ const SECRET = Buffer.from('sealed');
 const PENDING = { name: 'p', credentialId: 'credential-1', aaguid: '0', transports: [] };
 
 /** The columns that each step has while it is under way, in flight. */
-export const UNDER_WAY: Record<StepName, Partial<Row>> = {
+export const UNDER_WAY: Record<StepName, Partial<Columns>> = {
   'init-otp': {
     state: 'otp_requested',
     step: 'init-otp',
@@ -96,7 +70,7 @@ export const UNDER_WAY: Record<StepName, Partial<Row>> = {
   },
 };
 
-export const VERIFIED: Partial<Row> = {
+export const VERIFIED: Partial<Columns> = {
   ...UNDER_WAY['create-authenticators'],
   state: 'otp_verified',
   step: null,
@@ -106,7 +80,7 @@ export const VERIFIED: Partial<Row> = {
   pendingAuthenticators: [],
 };
 
-export const LOST: Record<'verify-otp' | 'create-authenticators', Partial<Row>> = {
+export const LOST: Record<'verify-otp' | 'create-authenticators', Partial<Columns>> = {
   'verify-otp': {
     state: 'outcome_unknown',
     step: 'verify-otp',

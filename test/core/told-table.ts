@@ -1,10 +1,10 @@
-import { RESULT_CODES, STATES, STEPS, type Row, type StepName } from '#libs/onboarding';
+import { RESULT_CODES, STATES, STEPS, type Columns, type StepName } from '#libs/onboarding';
 import { told } from './core.js';
 import { rowAt } from './rows.js';
 import { grouped, type Cell } from './words.js';
 
 /** Where a row may stand when a caller's wait for its step is over. */
-const PLACES: Readonly<Record<string, Partial<Row>>> = {
+const PLACES: Readonly<Record<string, Partial<Columns>>> = {
   ...Object.fromEntries(
     STATES.filter((state) => state !== 'otp_needed' && state !== 'outcome_unknown').map((state) => [
       state,
@@ -52,7 +52,7 @@ export function toldTable(): string {
 
 const anotherThan = (step: StepName): StepName => (step === 'init-otp' ? 'verify-otp' : 'init-otp');
 
-function columnsOf(result: string, step: StepName, kept: string): Partial<Row> {
+function columnsOf(result: string, step: StepName, kept: string): Partial<Columns> {
   if (result === NO_RESULT) return {};
   const told = { code: result as (typeof RESULT_CODES)[number], detail: 'd', step, at: 'then' };
   return kept === 'as the failure' ? { failure: { ...told, upstreamStatus: null } } : { lastResult: told };

@@ -33,7 +33,6 @@ const COUNTERS = [
 const INSTANTS = [
   'leaseUntil',
   'nextAttemptAt',
-  'wokenAt',
   'parkedAt',
   'otpSentAt',
   'otpExpiresAt',

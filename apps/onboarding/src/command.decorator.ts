@@ -27,7 +27,7 @@ export const CommandTerms = createParamDecorator((_: unknown, context: Execution
     caller: callerOf(request),
     waitMs,
     versions: versionsOf(request.headers['if-match']),
-    along: request.keyed?.take(waitMs),
+    key: request.keyed && { ...request.keyed.request, lockMs: request.keyed.lockMs(waitMs) },
   };
 });
 

@@ -14,7 +14,6 @@ import {
   Fingerprint,
   IdempotencyKeys,
   OnboardingService,
-  type Clause,
   nextActionOf,
   stepOfState,
   type KeyedRequest,
@@ -27,7 +26,7 @@ import { callerOf } from './command.decorator.js';
 declare module 'fastify' {
   interface FastifyRequest {
     /** Set on a POST that carries an `Idempotency-Key`. */
-    keyed?: { request: KeyedRequest; keep: boolean; take(waitMs: number): Clause };
+    keyed?: { request: KeyedRequest; keep: boolean; lockMs(waitMs: number): number };
   }
 }
 
@@ -73,7 +72,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
       key,
       fingerprint: this.fingerprint.of('idempotency', `${request.url}\n${textOf(request.body)}`),
     };
-    request.keyed = { request: keyed, keep: true, take: (waitMs) => this.keys.take(keyed, waitMs) };
+    request.keyed = { request: keyed, keep: true, lockMs: (waitMs) => this.keys.lockMs(waitMs) };
     return next.handle().pipe(catchError((error) => from(this.#again(error, request, http.getResponse()))));
   }
 

@@ -6,6 +6,7 @@ import {
   DataKeys,
   Fingerprint,
   OnboardingService,
+  OnboardingStore,
   StepOutcome,
   notFound,
   type AuthenticatorSummary,
@@ -44,16 +45,13 @@ interface Checked {
   summaries: AuthenticatorSummary[];
 }
 
-const CREATION = {
-  signal: 'authenticators_submitted',
-  step: 'create-authenticators',
-  from: ['otp_verified'],
-} as const;
+const CREATION = { signal: 'authenticators_submitted', step: 'create-authenticators' } as const;
 
 /** Step 3: challenges, the check before the session is spent, creation. */
 @Injectable()
 export class AuthenticatorsService {
   constructor(
+    private readonly store: OnboardingStore,
     private readonly claims: Claims,
     private readonly outcome: StepOutcome,
     private readonly onboardings: OnboardingService,
@@ -78,7 +76,7 @@ export class AuthenticatorsService {
     const policy = this.#policy(row);
     const known = await this.credentials.registered(row);
     if (known.length >= policy.maxAuthenticators) throw noRoomForAuthenticators();
-    const challenge = await this.challenges.issue(id, terms.along);
+    const challenge = await this.challenges.issue(id, terms.key);
     if (!challenge) {
       throw new ProblemError('illegal_state', {
         detail: 'No challenge was issued; try again.',
@@ -94,36 +92,32 @@ export class AuthenticatorsService {
    *   upstream, and each challenge has lost one of its tries.
    */
   async submit(id: string, submission: Submitted, terms: Terms): Promise<Row> {
-    const found = await this.challenges.find(id);
+    const found = await this.store.findWithChallenges(id);
     if (!found) throw notFound(id);
     const { row, outstanding } = found;
     // A state that takes no passkeys is the better answer than what is wrong with them.
     this.claims.mustAllow(row, { ...CREATION, terms });
     const { submitted, device } = this.#read(row, submission);
     const checked = await this.#check(row, submitted, outstanding);
-    const ids = checked.authenticators.map((authenticator) => authenticator.credentialId);
     const content = JSON.stringify({ authenticators: checked.authenticators, ...(device && { device }) });
+    const submittedAnew = {
+      sealedAuthenticators: this.dataKeys
+        .of(row)
+        .seal({ onboardingId: id, field: 'authenticators' }, content),
+      pendingAuthenticators: checked.summaries,
+      challenges: checked.authenticators.map(({ challenge }) => challenge),
+      maxAuthenticators: this.#policy(row).maxAuthenticators,
+    };
     const claimed = await this.claims.submit({
       id,
       terms,
       ...CREATION,
-      clauses: [
-        // Before the challenges: a submission that is refused for its credential keeps them.
-        this.credentials.reserve(ids, this.#policy(row).maxAuthenticators),
-        this.challenges.use(checked.authenticators.map((authenticator) => authenticator.challenge)),
-      ],
-      patch: {
-        sealedAuthenticators: this.dataKeys
-          .of(row)
-          .seal({ onboardingId: id, field: 'authenticators' }, content),
-        pendingAuthenticators: checked.summaries,
-      },
-      data: { authenticators: ids.length },
       fingerprint: this.fingerprint.of(id, content),
+      write: (given) => this.store.claimAuthenticators(given, submittedAnew),
       explain: () => this.#explain(row, checked.authenticators),
     });
     this.dataKeys.handOver(row, claimed.row);
-    return this.outcome.of(claimed, terms.waitMs);
+    return this.outcome.runAndWait(claimed, terms.waitMs);
   }
 
   /** The passkeys as they were given, or as the user's device has signed them. */
@@ -193,7 +187,7 @@ export class AuthenticatorsService {
     const ids = authenticators.map(({ credentialId }) => credentialId);
     const taken = await this.credentials.taken(row.integration, ids);
     const room = this.#policy(row).maxAuthenticators - (await this.credentials.registered(row)).length;
-    const outstanding = (await this.challenges.find(row.id))?.outstanding ?? new Set<string>();
+    const outstanding = (await this.store.findWithChallenges(row.id))?.outstanding ?? new Set<string>();
     const faults = authenticators.flatMap(({ credentialId, challenge }, index): AttestationFault[] => {
       if (taken.has(credentialId)) return [{ index, code: 'credential_already_registered' }];
       if (index >= room) return [{ index, code: 'too_many_authenticators' }];

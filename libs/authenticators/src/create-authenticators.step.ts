@@ -1,13 +1,5 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
-import {
-  DataKeys,
-  Steps,
-  openGrant,
-  type AuthenticatorSummary,
-  type Row,
-  type Step,
-  type StepEnd,
-} from '#libs/onboarding';
+import { DataKeys, Steps, openGrant, type Row, type Step, type StepEnd, type Told } from '#libs/onboarding';
 import type {
   Call,
   DeviceRequest,
@@ -17,7 +9,6 @@ import type {
   UpstreamProvider,
 } from '#libs/upstream';
 import type { AttestationCode } from './attestation-error.js';
-import { Credentials } from './credentials.js';
 
 /** Step 3: registers the passkeys in the session. A lost answer may have added them. */
 @Injectable()
@@ -25,7 +16,6 @@ export class CreateAuthenticatorsStep implements Step, OnModuleInit {
   readonly name = 'create-authenticators';
 
   constructor(
-    private readonly credentials: Credentials,
     private readonly steps: Steps,
     private readonly dataKeys: DataKeys,
   ) {}
@@ -37,73 +27,49 @@ export class CreateAuthenticatorsStep implements Step, OnModuleInit {
   async call(provider: UpstreamProvider, call: Call, row: Row): Promise<StepEnd> {
     const sealer = this.dataKeys.of(row);
     const sealed = sealer.open({ onboardingId: row.id, field: 'authenticators' }, row.sealedAuthenticators!);
-    const { authenticators, device } = opened(sealed);
+    const { authenticators, device } = JSON.parse(sealed) as Content;
     const grant = openGrant(sealer, row.id, row.sealedGrant!);
     const ids = await provider.createAuthenticators(call, row.subject, grant, authenticators, device);
-    return {
-      signal: 'authenticators_created',
-      ...this.#registered(row, ids),
-      data: { authenticatorIds: ids, ...(ids === null && { unmapped: true }) },
-    };
+    return { signal: 'authenticators_created', facts: { authenticatorIds: ids } };
   }
 
   rejected(row: Row, error: UpstreamError): StepEnd {
-    const clauses = [this.credentials.release];
-    if (error.reason === 'session_expired') {
-      return { ...this.#sessionOver('The provider does not take the session any more.'), clauses };
-    }
-    if (error.reason === 'consensus_needed' || error.reason === 'mfa_needed') {
-      const detail = 'A policy at the provider stands in the way: its administrator must change it.';
-      const result = { code: error.reason, detail };
-      return { signal: 'authenticators_rejected', patch: { pendingAuthenticators: [] }, result, clauses };
-    }
-    const why = error.reason && REFUSALS[error.reason];
-    const result = why
-      ? {
-          code: 'attestation_invalid' as const,
-          detail: why.detail,
-          errors: [{ pointer: row.deviceSigning ? '/device' : '/authenticators', ...why }],
-        }
-      : {
-          code: 'upstream_rejected' as const,
-          detail:
-            error.reason === 'resource_limit'
-              ? 'A limit at the provider keeps the passkeys from being registered.'
-              : 'The provider refused the passkeys and did not say why.',
-        };
-    return { signal: 'authenticators_rejected', patch: { pendingAuthenticators: [] }, result, clauses };
+    if (error.reason === 'session_expired')
+      return sessionOver('The provider does not take the session any more.');
+    return { signal: 'authenticators_rejected', facts: { result: refusal(row, error) } };
   }
 
   gaveUp(): StepEnd {
-    const clauses = [this.credentials.release];
-    return { ...this.#sessionOver('The session ended before the provider could be reached.'), clauses };
+    return sessionOver('The session ended before the provider could be reached.');
   }
+}
 
-  /** Nobody can name the provider's ids any more. */
-  resolvedDone(row: Row, ids: string[] | null) {
-    return this.#registered(row, ids);
-  }
+/** What is submitted, as it is sealed on its row. */
+interface Content {
+  authenticators: NewAuthenticator[];
+  device?: DeviceRequest;
+}
 
-  #registered(row: Row, ids: string[] | null) {
-    const createdAt = new Date().toISOString();
-    const authenticators = row.pendingAuthenticators.map((pending: AuthenticatorSummary, index) => ({
-      id: ids?.[index] ?? null,
-      ...pending,
-      createdAt,
-    }));
-    return {
-      patch: { authenticators: [...row.authenticators, ...authenticators], pendingAuthenticators: [] },
-      clauses: [this.credentials.confirm],
-    };
-  }
+const sessionOver = (detail: string): StepEnd => ({
+  signal: 'session_expired',
+  facts: { result: { code: 'session_expired', detail } },
+});
 
-  #sessionOver(detail: string): StepEnd {
-    return {
-      signal: 'session_expired',
-      patch: { reason: 'session_expired', pendingAuthenticators: [] },
-      result: { code: 'session_expired', detail },
-    };
+function refusal(row: Row, { reason }: UpstreamError): Told {
+  if (reason === 'consensus_needed' || reason === 'mfa_needed') {
+    const detail = 'A policy at the provider stands in the way: its administrator must change it.';
+    return { code: reason, detail };
   }
+  const why = reason && REFUSALS[reason];
+  if (why) {
+    const pointer = row.deviceSigning ? '/device' : '/authenticators';
+    return { code: 'attestation_invalid', detail: why.detail, errors: [{ pointer, ...why }] };
+  }
+  const detail =
+    reason === 'resource_limit'
+      ? 'A limit at the provider keeps the passkeys from being registered.'
+      : 'The provider refused the passkeys and did not say why.';
+  return { code: 'upstream_rejected', detail };
 }
 
 const REFUSALS: Partial<Record<RejectionReason, { code: AttestationCode; detail: string }>> = {
@@ -118,9 +84,3 @@ const REFUSALS: Partial<Record<RejectionReason, { code: AttestationCode; detail:
     detail: 'The provider takes no more passkeys for this user.',
   },
 };
-
-/** The content as it was submitted. The version before this one sealed the bare list of passkeys. */
-function opened(sealed: string): { authenticators: NewAuthenticator[]; device?: DeviceRequest } {
-  const content = JSON.parse(sealed) as NewAuthenticator[] | { authenticators: NewAuthenticator[] };
-  return Array.isArray(content) ? { authenticators: content } : content;
-}

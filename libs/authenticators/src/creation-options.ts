@@ -58,7 +58,8 @@ export async function creationOptions({
  * @returns whole milliseconds, at least 1: browsers take their own default for less.
  */
 export function timeoutOf(row: Row, challengeLifeMs: number): number {
-  const { before } = nextActionOf(row);
+  const next = nextActionOf(row);
+  const before = next.type === 'submit_authenticators' ? next.before : null;
   const leftMs = before ? Date.parse(before) - row.now.getTime() : challengeLifeMs;
   return Math.max(1, Math.floor(Math.min(leftMs, challengeLifeMs)));
 }

@@ -4,4 +4,4 @@ export { findOutage, isDatabaseAway, isRefusal, violatedUniqueConstraint } from 
 export { DatabaseModule } from './database.module.js';
 export { migrate } from './migrate.js';
 export { MIGRATIONS } from './migrations/index.js';
-export { PreparedStatements, type PreparedStatement } from './prepared-statements.js';
+export { PreparedStatements, prepared, type PreparedStatement } from './prepared-statements.js';

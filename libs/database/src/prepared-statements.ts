@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
@@ -12,6 +13,18 @@ export interface PreparedStatement {
   /** Unique per text, at most 63 bytes. */
   name: string;
   text: string;
+}
+
+const names = new Map<string, string>();
+
+/** Names a statement by its text, so that the same text is prepared once per connection. */
+export function prepared(text: string): PreparedStatement {
+  let name = names.get(text);
+  if (!name) {
+    name = `gw_${createHash('sha256').update(text).digest('hex').slice(0, 24)}`;
+    names.set(text, name);
+  }
+  return { name, text };
 }
 
 /**

@@ -1,33 +1,29 @@
-export { Claims, type Asked, type Terms } from './claims.js';
-export { DataKeys } from './data-keys.js';
-export { EventFollower, type TimelineReader } from './event-follower.js';
-export { Fingerprint } from './fingerprint.js';
-export { openGrant, sealGrant } from './grant.js';
-export { sealRequests } from './kept-requests.js';
-export { IdempotencyKeys, type KeyedRequest } from './idempotency-keys.js';
-export * from './machine.js';
-export { NEXT_ACTION_TYPES, nextActionOf } from './next-action.js';
-export { ACTORS, EVENT_TYPES, type OnboardingEvent } from './onboarding-event.entity.js';
-export { PARKED_REASONS, RESULT_CODES, type AuthenticatorSummary } from './onboarding.entity.js';
+export { Claims, type Asked, type Terms } from './attempt/claim.js';
+export { StepOutcome, throwIfRefused } from './attempt/outcome.js';
+export { repeatsEffect } from './attempt/retry-law.js';
+export { sealRequests } from './attempt/kept-requests.js';
+export { openGrant, sealGrant } from './attempt/grant.js';
+export { StepHandler } from './attempt/step.handler.js';
+export { Steps, type Step, type StepEnd, type SubjectRef } from './attempt/step.js';
+export { EventFollower, type TimelineReader } from './commands/event-follower.js';
+export { OnboardingLists } from './commands/onboarding-lists.js';
+export { OnboardingService } from './commands/onboarding.service.js';
+export { PARKED_REASONS, RESULT_CODES } from './flow/codes.js';
+export { ACTORS, EVENT_TYPES } from './flow/events.js';
+export { NEXT_ACTION_TYPES, nextActionOf } from './flow/next-action.js';
+export type { OnboardingEvent } from './flow/onboarding-event.entity.js';
+export { asOfNow, move } from './flow/move.js';
+export { notFound, standing } from './flow/refusal.js';
+export type { AuthenticatorSummary, Columns, Row, Told } from './flow/row.js';
+export * from './flow/table.js';
+export { DataKeys } from './store/data-keys.js';
+export { Fingerprint } from './store/fingerprint.js';
+export { IdempotencyKeys, type KeyedRequest } from './store/idempotency-keys.js';
+export { OnboardingStore, type KeyToTake } from './store/onboarding.store.js';
+export { statement } from './store/statement.js';
+export { Subjects } from './store/subjects.js';
 export { OnboardingModule } from './onboarding.module.js';
-export { OnboardingLists } from './onboarding-lists.js';
-export { OnboardingService } from './onboarding.service.js';
-export {
-  OnboardingStore,
-  chained,
-  where,
-  type Clause,
-  type Condition,
-  type Row,
-} from './onboarding.store.js';
-export { notFound } from './ownership.js';
-export { Bindings, NOW, SqlValue, columnsOf, fromNow, sql, type Patch } from './statement.js';
-export { Reseal, type KeyUse } from './reseal.js';
-export { Retention } from './retention.js';
-export { repeatsEffect } from './retry-law.js';
-export { StepHandler } from './step.handler.js';
-export { StepOutcome, throwIfRefused } from './step-outcome.js';
-export { Steps, type Step, type StepEnd, type SubjectRef } from './step.js';
-export { Subjects } from './subjects.js';
-export { Timelines, type TimelineReport } from './timelines.js';
-export { UpkeepHandlers } from './upkeep.handlers.js';
+export { Timelines, type TimelineReport } from './upkeep/anchor.js';
+export { Reseal, type KeyUse } from './upkeep/reseal.js';
+export { Retention } from './upkeep/retain.js';
+export { UpkeepHandlers } from './upkeep/upkeep.handlers.js';

@@ -3,37 +3,37 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { DatabaseModule } from '#libs/database';
 import { JobsModule } from '#libs/jobs';
 import { UpstreamModule } from '#libs/upstream';
-import { Claims } from './claims.js';
-import { ClearRemains } from './clear-remains.js';
-import { DataKeys } from './data-keys.js';
-import { EventFollower } from './event-follower.js';
-import { Expiry } from './expiry.js';
-import { Fingerprint } from './fingerprint.js';
-import { IdempotencyKeys } from './idempotency-keys.js';
-import { IntegrationHealth } from './integration-health.js';
-import { IntegrationKnowledge } from './integration-knowledge.js';
-import { IntegrationReports } from './integration-reports.js';
-import { KeyChecks } from './key-checks.js';
-import { OnboardingEvent } from './onboarding-event.entity.js';
-import { Onboarding } from './onboarding.entity.js';
-import { OnboardingLists } from './onboarding-lists.js';
-import { OnboardingService } from './onboarding.service.js';
-import { OnboardingStore } from './onboarding.store.js';
-import { Probe } from './probe.js';
-import { Trials } from './trials.js';
-import { Reseal } from './reseal.js';
-import { Retention } from './retention.js';
-import { RetryBudget } from './retry-budget.js';
-import { Settlement } from './settlement.js';
-import { StepHandler } from './step.handler.js';
-import { StepOutcome } from './step-outcome.js';
-import { StepRunner } from './step-runner.js';
-import { Steps } from './step.js';
-import { Subjects } from './subjects.js';
-import { Sweeper } from './sweeper.js';
-import { Timelines } from './timelines.js';
-import { UpkeepHandlers } from './upkeep.handlers.js';
-import { Verdicts } from './verdict.js';
+import { Claims } from './attempt/claim.js';
+import { StepOutcome } from './attempt/outcome.js';
+import { RetryBudget } from './attempt/retry-budget.js';
+import { StepRunner } from './attempt/run.js';
+import { Settlement } from './attempt/settle.js';
+import { StepHandler } from './attempt/step.handler.js';
+import { Steps } from './attempt/step.js';
+import { Verdicts } from './attempt/verdict.js';
+import { Erasure } from './commands/erase.js';
+import { EventFollower } from './commands/event-follower.js';
+import { OnboardingLists } from './commands/onboarding-lists.js';
+import { OnboardingService } from './commands/onboarding.service.js';
+import { OnboardingEvent } from './flow/onboarding-event.entity.js';
+import { Onboarding } from './flow/onboarding.entity.js';
+import { IntegrationHealth } from './integrations/integration-health.js';
+import { IntegrationKnowledge } from './integrations/integration-knowledge.js';
+import { IntegrationReports } from './integrations/integration-reports.js';
+import { DataKeys } from './store/data-keys.js';
+import { Fingerprint } from './store/fingerprint.js';
+import { IdempotencyKeys } from './store/idempotency-keys.js';
+import { OnboardingStore } from './store/onboarding.store.js';
+import { Subjects } from './store/subjects.js';
+import { Timelines } from './upkeep/anchor.js';
+import { Expiry } from './upkeep/expire.js';
+import { KeyChecks } from './upkeep/key-checks.js';
+import { Probe } from './upkeep/probe.js';
+import { Reseal } from './upkeep/reseal.js';
+import { Retention } from './upkeep/retain.js';
+import { Trials } from './upkeep/trials.js';
+import { UpkeepHandlers } from './upkeep/upkeep.handlers.js';
+import { Sweeper } from './upkeep/wake.js';
 
 /** The state machine at work: store, runner, retry law, expiry, sweeper. */
 @Module({
@@ -45,8 +45,8 @@ import { Verdicts } from './verdict.js';
   ],
   providers: [
     Claims,
-    ClearRemains,
     DataKeys,
+    Erasure,
     EventFollower,
     Expiry,
     Fingerprint,

@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { DatabaseModule } from '#libs/database';
 import { OnboardingModule } from '#libs/onboarding';
 import { OtpBudget } from './otp-budget.js';
 import { OtpService } from './otp.service.js';
@@ -7,7 +8,7 @@ import { VerifyOtpStep } from './verify-otp.step.js';
 
 /** Steps 1 and 2, their limits and what they keep. */
 @Module({
-  imports: [OnboardingModule],
+  imports: [DatabaseModule, OnboardingModule],
   providers: [OtpBudget, OtpService, SendOtpStep, VerifyOtpStep],
   exports: [OtpService],
 })

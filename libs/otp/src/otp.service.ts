@@ -9,18 +9,17 @@ import {
   StepOutcome,
   Steps,
   Subjects,
-  fromNow,
-  sealRequests,
   isEnded,
-  nextActionOf,
-  sql,
+  move,
+  sealRequests,
+  standing,
+  statesFor,
   type Asked,
-  type Patch,
   type Row,
   type SubjectRef,
   type Terms,
 } from '#libs/onboarding';
-import { CONFIG, type Config } from '#libs/platform';
+import { CONFIG, Sealer, type Config } from '#libs/platform';
 import { Integrations, type Integration, type OtpProof } from '#libs/upstream';
 import { SendOtpStep } from './send-otp.step.js';
 
@@ -57,6 +56,7 @@ export class OtpService {
     private readonly fingerprint: Fingerprint,
     private readonly dataKeys: DataKeys,
     private readonly subjects: Subjects,
+    private readonly ring: Sealer,
     @Inject(CONFIG) private readonly config: Config,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
@@ -82,42 +82,33 @@ export class OtpService {
     const parsed = integration.provider.parseSubject(start.subject);
     const { choice, once } = integration.provider.parseOtpChoice(start.otp, parsed.subject);
     const ref = { integration: integration.name, subjectKey: this.subjects.keyOf(parsed) };
-    let superseded: Row | null = null;
+    let inTheWay: InTheWay = {};
     for (let tries = 0; tries < TRIES; tries++) {
       const claimedAtMs = this.clock.monotonicMs();
       const id = uuidV7(this.clock.nowMs());
       const { patch: dataKey, sealer } = this.dataKeys.fresh(id);
-      const first = this.claims.firstAttempt('init-otp', this.fingerprint.of(id, ref.subjectKey));
-      const row = {
+      const started = {
         id,
         caller: terms.caller.name,
-        ...ref,
+        integration: integration.name,
         provider: integration.provider.kind,
         ...dataKey,
         ...this.subjects.columnsOf(id, sealer, parsed),
         otpChoice: choice,
         externalRef: start.externalRef ?? null,
         metadata: start.metadata ?? {},
-        attempt: 1,
-        submission: 1,
-        lifeEndsAt: fromNow(this.config.ONBOARDING_LIFE_MS),
-        ...first.patch,
-        ...(Object.keys(once).length > 0 && { sealedRequests: sealRequests(sealer, id, once) }),
+        sealedRequests: Object.keys(once).length > 0 ? sealRequests(sealer, id, once) : null,
+        fingerprint: this.fingerprint.of(id, ref.subjectKey),
       };
-      const events = [{ type: 'created', actor: 'caller' } as const, ...first.events];
-      const created = await this.store.create(row, events, [
-        ...(terms.along ? [terms.along] : []),
-        // One statement: a start that a key or a budget refuses does not take the live onboarding with it.
-        ...(superseded ? this.onboardings.superseding(superseded) : []),
-        ...first.clauses,
-      ]);
-      if (typeof created === 'object') {
-        this.dataKeys.handOver({ id, ...dataKey }, created);
-        return this.outcome.of({ row: created, claimedAtMs }, terms.waitMs);
+      // One statement: a start that a key or a budget refuses does not take the live onboarding with it.
+      const row = await this.store.start(started, terms.key, inTheWay);
+      if (row) {
+        this.dataKeys.handOver({ id, ...dataKey }, row);
+        return this.outcome.runAndWait({ row, claimedAtMs }, terms.waitMs);
       }
       // Who lost the answer to a start is told of its onboarding, even where no budget would allow another.
-      superseded = await this.#inTheWay(ref, start.supersede ?? false, terms.caller);
-      if (created === 'refused') await this.steps.get('init-otp').explainRefusal?.(ref);
+      inTheWay = await this.#inTheWay(ref, start.supersede ?? false, terms.caller);
+      await this.steps.get('init-otp').explainRefusal?.(ref);
     }
     throw new ProblemError('onboarding_live', {
       detail: 'Another start for this subject is under way; try again.',
@@ -131,34 +122,27 @@ export class OtpService {
    * @throws ProblemError `validation_failed` if `otp` has more than the options of one sending.
    */
   async resend(id: string, { reason, otp }: Resend, terms: Terms): Promise<Row> {
-    const asked = {
-      signal: 'otp_resend_asked',
-      step: 'init-otp',
-      from: ['otp_sent', 'otp_needed', 'outcome_unknown'],
-      terms,
-    } satisfies Asked;
+    const asked = { signal: 'otp_resend_asked', step: 'init-otp', terms } satisfies Asked;
     const seen = otp === undefined ? null : await this.onboardings.load(id, terms.caller);
-    const once = seen ? this.#onceOf(seen, otp, asked) : {};
+    const sealedRequests = seen && this.#onceOf(seen, otp, asked);
     const claimed = await this.claims.submit({
       id,
       ...asked,
-      where: [() => 'o.otp_resend_at <= clock_timestamp()'],
-      explain: (row) => this.sending.explainResend(row),
-      // A lost verification is settled by a new code; a passkey that may exist is not.
-      patch: {
-        ...this.sending.keptCode(),
-        ...once,
-        unresolved: sql(`jsonb_path_query_array(o.unresolved, '$[*] ? (@.step != "verify-otp")')`),
-      },
-      ...(reason && { data: { reason } }),
       fingerprint: this.fingerprint.of(id, 'init-otp'),
+      write: (given) =>
+        this.store.claimSend(given, {
+          states: statesFor('otp_resend_asked'),
+          events: [{ type: 'otp_resend_asked', actor: 'caller', ...(reason && { data: { reason } }) }],
+          sealedRequests,
+        }),
+      explain: (row) => this.sending.explainResend(row),
     });
     if (seen) this.dataKeys.handOver(seen, claimed.row);
-    return this.outcome.of(claimed, terms.waitMs);
+    return this.outcome.runAndWait(claimed, terms.waitMs);
   }
 
   /** Seals the options of a resend's one sending. The start has already chosen the form of a code. */
-  #onceOf(row: Row, otp: unknown, asked: Asked): Patch {
+  #onceOf(row: Row, otp: unknown, asked: Asked): Buffer | null {
     this.claims.mustAllow(row, asked);
     const { provider } = this.#configured(row);
     const { choice, once } = provider.parseOtpChoice(otp, row.subject);
@@ -170,9 +154,7 @@ export class OtpService {
         errors: chosen.map((name) => ({ pointer: `/otp/${name}`, code: 'not_supported', detail })),
       });
     }
-    return Object.keys(once).length > 0
-      ? { sealedRequests: sealRequests(this.dataKeys.of(row), row.id, once) }
-      : {};
+    return Object.keys(once).length > 0 ? sealRequests(this.dataKeys.of(row), row.id, once) : null;
   }
 
   #configured({ integration: name }: Row): Integration {
@@ -190,32 +172,36 @@ export class OtpService {
    * @throws ProblemError `validation_failed` where the integration takes the other form.
    */
   async verify(id: string, proof: OtpProof, terms: Terms): Promise<Row> {
-    const row = await this.onboardings.load(id, terms.caller);
-    this.#mustTake(row, proof);
     const given = proof.type === 'code' ? proof.code.reveal() : proof.encryptedOtpBundle;
+    // By the ring, and not by the row's own key: nothing has to be read before it is claimed, and it lives for minutes.
+    const sealedOtpCode = this.ring.seal({ onboardingId: id, field: 'otp_code' }, given);
+    const taking = this.#taking(proof);
     const claimed = await this.claims.submit({
       id,
       terms,
       signal: 'otp_submitted',
       step: 'verify-otp',
-      from: ['otp_sent'],
-      where: [() => 'o.otp_tries_left > 0'],
-      patch: { sealedOtpCode: this.dataKeys.of(row).seal({ onboardingId: id, field: 'otp_code' }, given) },
       fingerprint: this.fingerprint.of(id, given),
+      write: (by) => this.store.claimVerify(by, sealedOtpCode, taking),
       // The day has the word before the code: a new code would not help.
       explain: async (seen) => {
+        this.#mustTake(seen, proof);
         await this.steps.get('verify-otp').explainRefusal?.(seen, seen);
         noTriesLeft(seen);
       },
     });
-    this.dataKeys.handOver(row, claimed.row);
-    return this.outcome.of(claimed, terms.waitMs);
+    return this.outcome.runAndWait(claimed, terms.waitMs);
+  }
+
+  /** The integrations that take this form of a code; null where all do, also those that are not configured any more. */
+  #taking({ type }: OtpProof): string[] | null {
+    const all = this.integrations.all();
+    const taking = all.filter((integration) => takenBy(integration) === type);
+    return taking.length === all.length ? null : taking.map(({ name }) => name);
   }
 
   #mustTake(row: Row, { type }: OtpProof): void {
-    // Where all take the same form, it need not be known which one it is.
-    if (this.integrations.all().every((integration) => takenBy(integration) === type)) return;
-    if (takenBy(this.#configured(row)) === type) return;
+    if (this.#taking({ type } as OtpProof) === null || takenBy(this.#configured(row)) === type) return;
     const [pointer, detail] =
       type === 'code'
         ? ['/code', 'The code must not come here: the user’s device encrypts it to otp.targetBundle.']
@@ -237,30 +223,38 @@ export class OtpService {
     });
   }
 
-  /** @returns the subject's live onboarding, to be superseded; null where it has ended meanwhile. */
-  async #inTheWay(ref: SubjectRef, supersede: boolean, caller: Caller): Promise<Row | null> {
-    const live = await this.store.findLive(ref.integration, ref.subjectKey);
-    if (!live) return null;
-    const row = await this.onboardings.settleExpiry(live.id);
-    if (isEnded(row.state)) return null;
+  /** @returns what the next try of a start has to mind: the subject's live onboarding, to be superseded, or one that is gone. */
+  async #inTheWay(ref: SubjectRef, supersede: boolean, caller: Caller): Promise<InTheWay> {
+    const live = await this.onboardings.liveOf(ref);
+    if (!live) return {};
+    const { id, row } = live;
+    if (!row) return { goneId: id };
+    if (isEnded(row.state)) return {};
     if (row.caller !== caller.name) {
       throw new ProblemError('onboarding_live', {
         detail: 'The subject has a live onboarding of another caller. It must end before another starts.',
       });
     }
-    if (supersede) return row;
-    throw new ProblemError('onboarding_live', {
-      detail: 'The subject has a live onboarding. Go on with it, cancel it, or start with "supersede": true.',
-      extensions: { onboardingId: row.id },
-    });
+    if (!supersede) {
+      throw new ProblemError('onboarding_live', {
+        detail:
+          'The subject has a live onboarding. Go on with it, cancel it, or start with "supersede": true.',
+        extensions: { onboardingId: row.id },
+      });
+    }
+    const at = { now: row.now, settings: this.config };
+    return { superseded: { row, moved: move(row, 'cancelled', { reason: 'superseded' }, at) } };
   }
 }
+
+/** What the next try of a start has to mind. */
+type InTheWay = Parameters<OnboardingStore['start']>[2];
 
 function noTriesLeft(row: Row): void {
   if (row.otpTriesLeft > 0) return;
   throw new ProblemError('otp_locked', {
     detail: 'No tries are left for this code. Ask for a new one.',
-    extensions: { state: row.state, attemptsLeft: 0, nextAction: nextActionOf(row) },
+    extensions: { attemptsLeft: 0, ...standing(row) },
   });
 }
 

@@ -1,22 +1,20 @@
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { ProblemError } from '#libs/kernel';
 import {
-  SqlValue,
   Steps,
   repeatsEffect,
-  fromNow,
-  sql,
-  type Patch,
+  standing,
   type Row,
   type Step,
   type StepEnd,
   type SubjectRef,
+  type Told,
 } from '#libs/onboarding';
 import { CONFIG, type Config } from '#libs/platform';
 import type { Call, RejectionReason, UpstreamError, UpstreamProvider } from '#libs/upstream';
 import { contactInvalid } from './contact-invalid.js';
+import { OtpBudget } from './otp-budget.js';
 import { policyFailure } from './policy-failure.js';
-import { OtpBudget, standing } from './otp-budget.js';
 
 /** Step 1: has the provider mail a code. Repeating it is safe but for the mail: the newest code is the one that counts. */
 @Injectable()
@@ -31,34 +29,6 @@ export class SendOtpStep implements Step, OnModuleInit {
 
   onModuleInit(): void {
     this.steps.register(this);
-  }
-
-  /** Makes the earlier code's session void, and the earlier code itself, unless {@link keptCode} keeps it. */
-  firstPatch(): Patch {
-    return {
-      ...NO_CODE,
-      deviceSigning: null,
-      sessionExpiresAt: null,
-      sessionEndsAt: null,
-      otpResendAt: fromNow(this.config.OTP_RESEND_COOLDOWN_MS),
-    };
-  }
-
-  /** Keeps a code that is still good: it is void only once another one may have been sent. */
-  keptCode(): Patch {
-    const kept = (column: string, otherwise: string) =>
-      sql(`CASE WHEN o.state = 'otp_sent' THEN o.${column} ELSE ${otherwise} END`);
-    return {
-      otpHandle: kept('otp_handle', 'NULL'),
-      otpTargetBundle: kept('otp_target_bundle', 'NULL'),
-      otpExpiresAt: kept('otp_expires_at', 'NULL'),
-      otpTriesLeft: kept('otp_tries_left', '0'),
-    };
-  }
-
-  /** Every call that may send a mail is charged. */
-  claimClauses({ repeatsEffect: repeats = false }: { repeatsEffect?: boolean } = {}) {
-    return repeats ? [] : [this.budget.chargeSend()];
   }
 
   explainRefusal(subject: SubjectRef, row?: Row): Promise<void> {
@@ -80,20 +50,12 @@ export class SendOtpStep implements Step, OnModuleInit {
   }
 
   async call(provider: UpstreamProvider, call: Call, row: Row): Promise<StepEnd> {
-    const sent = await provider.initOtp(call, row.subject, row.otpChoice);
-    const lifeMs = Math.min(sent.lifeMs ?? Infinity, this.config.OTP_LIFE_MS);
-    return {
-      signal: 'otp_sent',
-      patch: {
-        otpHandle: sent.handle,
-        otpTargetBundle: sent.targetBundle ?? null,
-        otpSentAt: fromNow(0),
-        // The user has a fresh mail: the wait for another begins with it, however late a retry has sent it.
-        otpResendAt: this.budget.resendAt(fromNow(this.config.OTP_RESEND_COOLDOWN_MS)),
-        otpExpiresAt: fromNow(lifeMs),
-        otpTriesLeft: this.config.OTP_TRIES,
-      },
-    };
+    const {
+      handle,
+      targetBundle = null,
+      lifeMs = null,
+    } = await provider.initOtp(call, row.subject, row.otpChoice);
+    return { signal: 'otp_sent', facts: { handle, targetBundle, lifeMs } };
   }
 
   rejected(row: Row, error: UpstreamError): StepEnd {
@@ -101,12 +63,12 @@ export class SendOtpStep implements Step, OnModuleInit {
     const isSettled = repeatsEffect(row, this.name) || !mayHaveSent(row);
     const codeLives = isSettled && hasLiveCode(row);
     const { reason } = error;
-    if (reason === 'captcha_required') return this.#captchaRequired(row, codeLives);
+    if (reason === 'captcha_required') return captchaRequired(row, codeLives);
     const isPolicy = reason === 'consensus_needed' || reason === 'mfa_needed';
     const told = isPolicy ? policyFailure(reason) : refusal(row, reason);
     // After a code had been sent once the subject is known: a refusal then is of this send only.
-    if (codeLives || (row.otpSentAt && !isPolicy)) return { ...this.#gaveUp(codeLives), result: told };
-    return { signal: 'step_failed', failure: told };
+    if (codeLives || (row.otpSentAt && !isPolicy)) return gaveUp(codeLives, told);
+    return { signal: 'step_failed', facts: { failure: told } };
   }
 
   /** A code that is still good helps the user more than a wait for an operator. */
@@ -114,50 +76,30 @@ export class SendOtpStep implements Step, OnModuleInit {
     if (mayHaveSent(row) || !hasLiveCode(row)) return null;
     const detail =
       'An operator must mend the integration before another code can be sent. The code before is still good.';
-    return { ...this.#gaveUp(true), result: { code: 'upstream_misconfigured', detail } };
+    return gaveUp(true, { code: 'upstream_misconfigured', detail });
   }
 
-  gaveUp(row: Row, { refunded, unanswered }: { refunded: boolean; unanswered: boolean }): StepEnd {
+  gaveUp(row: Row, { unanswered }: { unanswered: boolean }): StepEnd {
     const codeLives = !unanswered && !mayHaveSent(row) && hasLiveCode(row);
-    const sends = refunded && !repeatsEffect(row, this.name) ? -1 : 0;
-    return {
-      ...this.#gaveUp(codeLives, { sends }),
-      result: { code: 'upstream_unavailable', detail: 'The provider could not be brought to send a code.' },
-    };
-  }
-
-  /** No mail went out. The caller may resend at once, unless an earlier try may have sent a mail. */
-  #captchaRequired(row: Row, codeLives: boolean): StepEnd {
-    const noSooner = mayHaveSent(row) ? sql('o.otp_resend_at') : fromNow(0);
-    const sends = repeatsEffect(row, this.name) ? 0 : -1;
-    const detail = 'Solve a captcha, and resend with its token as otp.captchaToken. A token is good once.';
-    return {
-      ...this.#gaveUp(codeLives, { noSooner, sends }),
-      result: { code: 'captcha_required', detail },
-    };
-  }
-
-  /** @param sends what the statement gives back to the budget, negative. */
-  #gaveUp(
-    codeLives: boolean,
-    { noSooner = sql('o.otp_resend_at'), sends = 0 }: { noSooner?: SqlValue; sends?: number } = {},
-  ): Pick<StepEnd, 'signal' | 'codeLives' | 'patch'> {
-    // The claim has set otpResendAt to the end of the cooldown, without the budgets.
-    const otpResendAt = this.budget.resendAt(noSooner, { sends });
-    const patch: Patch = codeLives ? { otpResendAt } : { ...NO_CODE, reason: 'send_failed', otpResendAt };
-    return { signal: 'send_gave_up', codeLives, patch };
-  }
-
-  withoutEffect(row: Row) {
-    return { clauses: repeatsEffect(row, this.name) ? [] : [this.budget.refundSend] };
-  }
-
-  counted(row: Row): Patch {
-    return repeatsEffect(row, this.name) ? {} : { otpSends: row.otpSends + 1 };
+    const detail = 'The provider could not be brought to send a code.';
+    return gaveUp(codeLives, { code: 'upstream_unavailable', detail });
   }
 }
 
-const NO_CODE = { otpHandle: null, otpTargetBundle: null, otpExpiresAt: null, otpTriesLeft: 0 } as const;
+const gaveUp = (codeLives: boolean, result: Told): StepEnd => ({
+  signal: 'send_gave_up',
+  facts: { codeLives, result },
+});
+
+/** No mail went out. The caller may resend at once, unless an earlier try may have sent a mail. */
+function captchaRequired(row: Row, codeLives: boolean): StepEnd {
+  const detail = 'Solve a captcha, and resend with its token as otp.captchaToken. A token is good once.';
+  const maySendAtOnce = !mayHaveSent(row);
+  return {
+    signal: 'send_gave_up',
+    facts: { codeLives, result: { code: 'captcha_required', detail }, maySendAtOnce },
+  };
+}
 
 /** Whether an earlier try of this submission may have sent a code, which makes the code before it void. */
 const mayHaveSent = ({ unavailableCount, noAnswerCount }: Row) => unavailableCount + noAnswerCount > 0;
@@ -166,7 +108,7 @@ const mayHaveSent = ({ unavailableCount, noAnswerCount }: Row) => unavailableCou
 const hasLiveCode = ({ otpHandle, otpExpiresAt, otpTriesLeft, now }: Row) =>
   otpHandle !== null && otpTriesLeft > 0 && otpExpiresAt !== null && otpExpiresAt > now;
 
-function refusal(row: Row, reason: RejectionReason | undefined): NonNullable<StepEnd['result']> {
+function refusal(row: Row, reason: RejectionReason | undefined): Told {
   switch (reason) {
     case 'contact_invalid':
       return contactInvalid(row);

@@ -52,7 +52,36 @@ export async function anOnboarding(
     `INSERT INTO onboardings (${Object.keys(row).join(', ')}) VALUES (${texts.join(', ')})`,
     values,
   );
+  await lookAgain(database, String(row['id']));
   return String(row['id']);
+}
+
+/**
+ * Sets what the store sets with each write, for rows that a test has written by itself: when somebody must look at them
+ * again, and which onboarding is the subject's live one.
+ */
+export async function lookAgain(database: Database, id: string | null = null): Promise<void> {
+  await database.query(
+    `UPDATE onboardings o SET due_at = CASE
+      WHEN o.state IN ('completed', 'failed', 'expired', 'cancelled')
+        THEN CASE WHEN o.anchored_seq IS NOT DISTINCT FROM o.last_seq THEN NULL ELSE clock_timestamp() END
+      WHEN o.lease_until IS NOT NULL THEN o.lease_until
+      ELSE least(
+        CASE WHEN o.parked_reason IS NULL THEN o.next_attempt_at END,
+        CASE WHEN o.state IN ('otp_sent', 'otp_submitted') THEN o.otp_expires_at
+          WHEN o.state IN ('otp_verified', 'authenticators_submitted') THEN o.session_ends_at END,
+        CASE WHEN o.state <> 'outcome_unknown' THEN o.idle_ends_at END,
+        o.life_ends_at) END
+    WHERE $1::uuid IS NULL OR o.id = $1::uuid`,
+    [id],
+  );
+  await database.query(
+    `INSERT INTO otp_budgets AS b (integration, subject_key, live_id)
+    SELECT o.integration, o.subject_key, o.id FROM onboardings o
+    WHERE o.state NOT IN ('completed', 'failed', 'expired', 'cancelled') AND ($1::uuid IS NULL OR o.id = $1::uuid)
+    ON CONFLICT (integration, subject_key) DO UPDATE SET live_id = excluded.live_id`,
+    [id],
+  );
 }
 
 const isJson = (value: unknown) =>

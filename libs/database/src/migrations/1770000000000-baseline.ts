@@ -1,0 +1,288 @@
+import type { MigrationInterface, QueryRunner } from 'typeorm';
+
+/** All tables. From the first release on, each change is a migration of its own: first expand, a release later contract. */
+export class Baseline1770000000000 implements MigrationInterface {
+  readonly name = 'Baseline1770000000000';
+
+  async up(runner: QueryRunner): Promise<void> {
+    for (const statement of UP) await runner.query(statement);
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query(`DROP TABLE ${TABLES.join(', ')}`);
+    await runner.query('DROP FUNCTION gangway_refuse');
+  }
+}
+
+const ENDED = `state IN ('completed', 'failed', 'expired', 'cancelled')`;
+const LIVE = `state NOT IN ('completed', 'failed', 'expired', 'cancelled')`;
+
+const UP = [
+  // What never changes comes first: PostgreSQL reads a row's columns from its beginning.
+  `CREATE TABLE onboardings (
+    id uuid PRIMARY KEY,
+    caller text NOT NULL DEFAULT 'default',
+    integration text NOT NULL,
+    provider text NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    life_ends_at timestamptz NOT NULL,
+    subject jsonb NOT NULL,
+    subject_key text NOT NULL,
+    sealed_contact bytea,
+    sealed_data_key bytea,
+    data_key_id text,
+    otp_choice jsonb NOT NULL DEFAULT '{}',
+    external_ref text,
+    metadata jsonb NOT NULL DEFAULT '{}',
+
+    state text NOT NULL,
+    reason text,
+    version integer NOT NULL DEFAULT 1,
+    last_seq integer NOT NULL DEFAULT 0,
+    step text,
+    attempt integer NOT NULL DEFAULT 0,
+    submission integer NOT NULL DEFAULT 0,
+    fingerprint text,
+    lease_until timestamptz,
+    next_attempt_at timestamptz,
+    -- when somebody must look at the row again; null once an ended one is vouched for
+    due_at timestamptz,
+    parked_reason text,
+    parked_at timestamptz,
+    parkings integer NOT NULL DEFAULT 0,
+    unavailable_count integer NOT NULL DEFAULT 0,
+    no_answer_count integer NOT NULL DEFAULT 0,
+    doubt_attempt integer,
+    unresolved jsonb NOT NULL DEFAULT '[]',
+
+    otp_handle text,
+    otp_target_bundle text,
+    otp_sends integer NOT NULL DEFAULT 0,
+    otp_resend_at timestamptz,
+    otp_sent_at timestamptz,
+    otp_expires_at timestamptz,
+    otp_tries_left integer NOT NULL DEFAULT 0,
+    otp_wrong integer NOT NULL DEFAULT 0,
+    device_signing jsonb,
+    session_expires_at timestamptz,
+    session_ends_at timestamptz,
+    idle_ends_at timestamptz NOT NULL,
+    updated_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+
+    pending_authenticators jsonb NOT NULL DEFAULT '[]',
+    authenticators jsonb NOT NULL DEFAULT '[]',
+    last_result jsonb,
+    failure jsonb,
+    sealed_otp_code bytea,
+    sealed_grant bytea,
+    sealed_authenticators bytea,
+    sealed_requests bytea,
+
+    erased_at timestamptz,
+    -- a keyed digest of the timeline, and the event that it reaches to
+    anchor bytea,
+    anchored_seq integer,
+
+    -- what an erased row may not hold, whoever writes it
+    CONSTRAINT onboardings_erased_is_blank CHECK (
+      erased_at IS NULL OR (
+        num_nonnulls(sealed_data_key, sealed_contact, sealed_otp_code, sealed_grant, sealed_authenticators,
+          sealed_requests, external_ref, otp_handle, otp_target_bundle, device_signing, fingerprint) = 0
+        AND subject = '{}' AND metadata = '{}' AND otp_choice = '{}'
+        AND authenticators = '[]' AND pending_authenticators = '[]'
+        AND subject_key = 'erased:' || id::text))
+  )
+  -- a row is written about six times in its life
+  WITH (fillfactor = 70)`,
+  `CREATE INDEX onboardings_due ON onboardings (due_at) WHERE ${LIVE}`,
+  `CREATE INDEX onboardings_unanchored ON onboardings (due_at) WHERE ${ENDED} AND due_at IS NOT NULL`,
+  `CREATE INDEX onboardings_kept ON onboardings (updated_at) WHERE ${ENDED} AND erased_at IS NULL`,
+  `CREATE INDEX onboardings_parked ON onboardings (integration) WHERE parked_reason IS NOT NULL`,
+  `CREATE INDEX onboardings_data_key ON onboardings (data_key_id) WHERE data_key_id IS NOT NULL`,
+  // For lists, newest first: ids grow with time.
+  `CREATE INDEX onboardings_by_state ON onboardings (state, id DESC)`,
+  `CREATE INDEX onboardings_by_caller ON onboardings (caller, id DESC)`,
+  `CREATE INDEX onboardings_by_contact ON onboardings (subject_key) WHERE starts_with(subject_key, 'blind:')`,
+  `CREATE INDEX onboardings_external_ref ON onboardings (external_ref) WHERE external_ref IS NOT NULL`,
+  `CREATE INDEX onboardings_account ON onboardings ((subject ->> 'accountId'))`,
+  `CREATE INDEX onboardings_user ON onboardings ((subject ->> 'userId'))`,
+
+  `CREATE TABLE onboarding_events (
+    onboarding_id uuid NOT NULL,
+    seq integer NOT NULL,
+    type text NOT NULL,
+    at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    actor text NOT NULL,
+    data jsonb NOT NULL DEFAULT '{}',
+    PRIMARY KEY (onboarding_id, seq)
+  )`,
+
+  `CREATE TABLE otp_budgets (
+    integration text NOT NULL,
+    subject_key text NOT NULL,
+    sends timestamptz[] NOT NULL DEFAULT '{}',
+    wrong_codes timestamptz[] NOT NULL DEFAULT '{}',
+    -- the onboarding that was started last: live, unless its row says that it has ended
+    live_id uuid,
+    PRIMARY KEY (integration, subject_key)
+  )`,
+
+  `CREATE TABLE webauthn_challenges (
+    onboarding_id uuid NOT NULL,
+    challenge text NOT NULL,
+    expires_at timestamptz NOT NULL,
+    -- how many submissions have named it
+    tries smallint NOT NULL DEFAULT 0,
+    PRIMARY KEY (onboarding_id, challenge)
+  )`,
+  `CREATE INDEX webauthn_challenges_expiry ON webauthn_challenges (expires_at)`,
+
+  `CREATE TABLE credentials (
+    integration text NOT NULL,
+    subject_key text NOT NULL,
+    credential_id text NOT NULL,
+    onboarding_id uuid NOT NULL,
+    -- false while the credential is only reserved by a submission
+    registered boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (integration, subject_key, credential_id)
+  )`,
+  `CREATE INDEX credentials_of_onboarding ON credentials (onboarding_id)`,
+  // Not unique: a settle must not fail, and two subjects may have had the same id in flight.
+  `CREATE INDEX credentials_registered ON credentials (integration, credential_id) WHERE registered`,
+
+  `CREATE TABLE idempotency_keys (
+    caller text NOT NULL,
+    route text NOT NULL,
+    key text NOT NULL,
+    -- keyed hash of the path and the body
+    fingerprint text NOT NULL,
+    -- the request that took the key
+    taken_by uuid,
+    -- the onboarding that the request changed, in the very statement that wrote this row
+    onboarding_id uuid,
+    -- until when the first request may still be answering
+    locked_until timestamptz,
+    sealed_answer bytea,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (caller, route, key)
+  )`,
+  `CREATE INDEX idempotency_keys_created ON idempotency_keys (created_at)`,
+  `CREATE INDEX idempotency_keys_onboarding ON idempotency_keys (onboarding_id)`,
+  // Ends a statement whose later part is refused, so that its earlier parts are not written either.
+  `CREATE FUNCTION gangway_refuse(statement text) RETURNS boolean LANGUAGE plpgsql AS $$
+  BEGIN RAISE EXCEPTION 'refused: %', statement USING ERRCODE = 'GW001'; END $$`,
+
+  `CREATE TABLE api_keys (
+    id text PRIMARY KEY,
+    caller text NOT NULL,
+    name text,
+    -- keyed hash: the secret itself is nowhere
+    secret_hash bytea NOT NULL,
+    scopes text[] NOT NULL,
+    -- null for all
+    integrations text[],
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    created_by text NOT NULL,
+    expires_at timestamptz,
+    last_used_at timestamptz,
+    revoked_at timestamptz,
+    -- no foreign key: a dump may restore a key before the one that it was rotated to
+    rotated_to text
+  )`,
+  `CREATE TABLE audit_events (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    actor text NOT NULL,
+    action text NOT NULL,
+    target text,
+    address text,
+    data jsonb NOT NULL DEFAULT '{}'
+  )`,
+  `CREATE INDEX audit_events_at ON audit_events (at)`,
+
+  `CREATE TABLE operators (
+    id uuid PRIMARY KEY,
+    name text NOT NULL UNIQUE,
+    role text NOT NULL CHECK (role IN ('viewer', 'operator', 'admin')),
+    -- scrypt, with its parameters and its salt
+    password_hash text NOT NULL,
+    password_set_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    -- the password is somebody else's choice
+    must_change boolean NOT NULL DEFAULT true,
+    last_login_at timestamptz,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    disabled_at timestamptz,
+    -- grows with each change that ends the account's sessions
+    generation integer NOT NULL DEFAULT 0
+  )`,
+  `CREATE TABLE operator_sessions (
+    -- keyed hash of the token, which only the browser has
+    token_hash bytea PRIMARY KEY,
+    operator_id uuid REFERENCES operators (id) ON DELETE CASCADE,
+    -- of the environment's account, in an operator's place: keyed hash of its name and password
+    environment_account bytea,
+    address text NOT NULL,
+    -- the account's, when it was begun
+    generation integer NOT NULL DEFAULT 0,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    last_seen_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    expires_at timestamptz NOT NULL,
+    CHECK (num_nonnulls(operator_id, environment_account) = 1)
+  )`,
+  `CREATE INDEX operator_sessions_operator ON operator_sessions (operator_id)`,
+  `CREATE INDEX operator_sessions_expiry ON operator_sessions (expires_at)`,
+
+  // What one process sees of the integrations. It lapses with its process.
+  `CREATE TABLE integration_views (
+    process text NOT NULL,
+    integration text NOT NULL,
+    seen_at timestamptz NOT NULL,
+    breaker_since timestamptz,
+    refused_since timestamptz,
+    facts jsonb NOT NULL,
+    PRIMARY KEY (process, integration)
+  ) WITH (fillfactor = 50)`,
+  // Failures in a row, in all processes together. A row is there until a call succeeds.
+  `CREATE TABLE integration_troubles (
+    integration text NOT NULL,
+    what text NOT NULL,
+    failures integer NOT NULL,
+    since timestamptz NOT NULL,
+    last_at timestamptz NOT NULL,
+    good_until timestamptz NOT NULL,
+    failure text NOT NULL,
+    status integer,
+    PRIMARY KEY (integration, what)
+  ) WITH (fillfactor = 50)`,
+  // One row: how many onboardings wait for an operator. One process counts for all of them.
+  `CREATE TABLE integration_counts (
+    singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+    counted_at timestamptz NOT NULL,
+    counts jsonb NOT NULL
+  ) WITH (fillfactor = 50)`,
+  // How parked onboardings are tried at a provider whose probe proves nothing.
+  `CREATE TABLE integration_trials (
+    integration text PRIMARY KEY,
+    tries integer NOT NULL,
+    next_at timestamptz NOT NULL,
+    released_at timestamptz NOT NULL,
+    released uuid[] NOT NULL
+  )`,
+];
+
+const TABLES = [
+  'onboardings',
+  'onboarding_events',
+  'otp_budgets',
+  'webauthn_challenges',
+  'credentials',
+  'idempotency_keys',
+  'api_keys',
+  'audit_events',
+  'operator_sessions',
+  'operators',
+  'integration_views',
+  'integration_troubles',
+  'integration_counts',
+  'integration_trials',
+];

@@ -1,0 +1,111 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { CLOCK, type Caller, type Clock } from '#libs/kernel';
+import { asOfNow } from '../flow/move.js';
+import { mustTouch, touchedBy, type GivenBy } from '../flow/ownership.js';
+import { changing, ended, refusalOf, versionMismatch } from '../flow/refusal.js';
+import { signalOfTime, type Row, type RowInStep } from '../flow/row.js';
+import { isEnded, type Signal, type StepName } from '../flow/table.js';
+import { OnboardingStore, type Given, type KeyToTake } from '../store/onboarding.store.js';
+import { Expiry } from '../upkeep/expire.js';
+import { repeatsEffect } from './retry-law.js';
+import { Steps } from './step.js';
+
+/** An attempt that is committed and whose bytes may leave, for as long as it is fresh. */
+export interface Claimed {
+  row: Row;
+  /** When the claim began, on the monotonic clock. */
+  claimedAtMs: number;
+}
+
+/** What every command takes besides its own matter. */
+export interface Terms {
+  caller: Caller;
+  /** How long the caller waits for the step's end, in milliseconds. */
+  waitMs: number;
+  /** From `If-Match`: the row must have one of these versions. */
+  versions?: readonly number[] | undefined;
+  /** The idempotency key to take with the command, or the command is not carried out. */
+  key?: KeyToTake | undefined;
+}
+
+/** A command that begins a step, as far as the row alone can tell whether it is allowed. */
+export interface Asked {
+  signal: Signal;
+  step: StepName;
+  terms: Pick<Terms, 'caller' | 'versions'>;
+  /** Its owner, where nothing else is said. */
+  by?: GivenBy;
+}
+
+export interface Submission extends Asked {
+  id: string;
+  terms: Terms;
+  /** Keyed hash of what is submitted. */
+  fingerprint: string;
+  /** The statement of this claim. @returns null where it was refused, and nothing was written. */
+  write(given: Given): Promise<Row | null>;
+  /** Says why it was refused although the table allows it. Throws, or returns for a lost race. */
+  explain?(row: Row): void | Promise<void>;
+}
+
+/** A second try is for a row that had to be expired first, or that changed between write and explanation. */
+const TRIES = 3;
+
+/** The first of an attempt's two writes: everything about it is committed before a byte leaves. */
+@Injectable()
+export class Claims {
+  constructor(
+    private readonly store: OnboardingStore,
+    private readonly steps: Steps,
+    private readonly expiry: Expiry,
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {}
+
+  /** @throws ProblemError that says why the onboarding cannot do that now. */
+  async submit(submission: Submission): Promise<Claimed> {
+    const { id, terms, by = 'owner', fingerprint } = submission;
+    const given: Given = {
+      id,
+      by: touchedBy(terms.caller, by),
+      versions: terms.versions,
+      key: terms.key,
+      fingerprint,
+    };
+    for (let tries = 0; tries < TRIES; tries++) {
+      const claimedAtMs = this.clock.monotonicMs();
+      const row = await submission.write(given);
+      if (row) return { row, claimedAtMs };
+      await this.#explain(submission);
+    }
+    throw changing();
+  }
+
+  /** Claims the next attempt of a step that waits for it. @returns null when it is not due, or not ours any more. */
+  async retry(row: RowInStep): Promise<Claimed | null> {
+    const claimedAtMs = this.clock.monotonicMs();
+    const isCharged = row.step === 'init-otp' && !repeatsEffect(row, row.step);
+    const claimed = await this.store.retry(row, isCharged);
+    return claimed && { row: claimed, claimedAtMs };
+  }
+
+  /** @throws ProblemError for a command that the row, as it is read, does not allow. */
+  mustAllow(seen: Row, { signal, step, terms, by = 'owner' }: Asked): void {
+    const row = asOfNow(mustTouch(seen, seen.id, terms.caller, by));
+    if (isEnded(row.state)) throw ended(row);
+    if (terms.versions?.includes(row.version) === false) throw versionMismatch(row);
+    const refusal = refusalOf(row, signal, step);
+    if (refusal) throw refusal;
+  }
+
+  async #explain(submission: Submission): Promise<void> {
+    const { id, terms, by = 'owner' } = submission;
+    const row = mustTouch(await this.store.find(id), id, terms.caller, by);
+    if (signalOfTime(row)) {
+      await this.expiry.runFor(id);
+      return;
+    }
+    this.mustAllow(row, submission);
+    await submission.explain?.(row);
+    await this.steps.get(submission.step).explainRefusal?.(row, row);
+  }
+}

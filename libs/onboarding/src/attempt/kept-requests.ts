@@ -1,0 +1,46 @@
+import type { Sealer } from '#libs/platform';
+import { UpstreamError } from '#libs/upstream';
+import type { Row } from '../flow/row.js';
+import type { DataKeys } from '../store/data-keys.js';
+import type { OnboardingStore } from '../store/onboarding.store.js';
+
+/**
+ * What one submission keeps from try to try: request bodies and keys, each under a name, sealed on the row before
+ * it is used. A new submission begins with nothing.
+ */
+export class KeptRequests {
+  #texts: Record<string, string> | undefined;
+
+  constructor(
+    private readonly row: Row,
+    private readonly store: Pick<OnboardingStore, 'keepRequests'>,
+    private readonly dataKeys: DataKeys,
+  ) {}
+
+  /** @throws UpstreamError `not_sent` where the attempt is no longer the row's: nothing may be sent for it. */
+  async kept(name: string, make: () => string | Promise<string>): Promise<string> {
+    const texts = (this.#texts ??= this.#open());
+    const known = texts[name];
+    if (known !== undefined) return known;
+    const made = await make();
+    texts[name] = made;
+    const sealed = sealRequests(this.dataKeys.of(this.row), this.row.id, texts);
+    if (await this.store.keepRequests(this.row, sealed)) return made;
+    throw new UpstreamError('not_sent', {
+      detail: 'the attempt is no longer the onboarding’s',
+      evidence: { bytesSent: false, headersSeen: false, status: null, durationMs: 0 },
+    });
+  }
+
+  #open(): Record<string, string> {
+    const { id, sealedRequests } = this.row;
+    if (sealedRequests === null) return {};
+    return JSON.parse(this.dataKeys.of(this.row).open(placeOf(id), sealedRequests)) as Record<string, string>;
+  }
+}
+
+const placeOf = (onboardingId: string) => ({ onboardingId, field: 'requests' });
+
+/** Seals what a submission keeps, by name. */
+export const sealRequests = (sealer: Sealer, onboardingId: string, texts: Readonly<Record<string, string>>) =>
+  sealer.seal(placeOf(onboardingId), JSON.stringify(texts));

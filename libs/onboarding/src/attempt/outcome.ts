@@ -1,0 +1,128 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Inject, Injectable } from '@nestjs/common';
+import { isDatabaseAway } from '#libs/database';
+import { CLOCK, ProblemError, type Clock } from '#libs/kernel';
+import { Health } from '#libs/platform';
+import { problemOf } from '../flow/codes.js';
+import { asOfNow } from '../flow/move.js';
+import { standing } from '../flow/refusal.js';
+import type { Row } from '../flow/row.js';
+import { isEnded, stepOfState, type StepName } from '../flow/table.js';
+import { DataKeys } from '../store/data-keys.js';
+import { OnboardingStore } from '../store/onboarding.store.js';
+import { Subjects } from '../store/subjects.js';
+import type { Claimed } from './claim.js';
+import { RetryBudget } from './retry-budget.js';
+import { StepRunner } from './run.js';
+
+/** How often a row is looked at whose retry a worker makes: only ever after a first attempt that failed. */
+const LOOK_EVERY_MS = 200;
+
+/** Runs a first attempt in the request, and waits for the step's end as long as the caller likes. */
+@Injectable()
+export class StepOutcome {
+  constructor(
+    private readonly runner: StepRunner,
+    private readonly store: OnboardingStore,
+    private readonly budget: RetryBudget,
+    private readonly health: Health,
+    private readonly subjects: Subjects,
+    private readonly dataKeys: DataKeys,
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {}
+
+  /**
+   * @param waitMs how long the caller waits; the work goes on regardless.
+   * @returns the row as it stands then: settled, or still in its step.
+   */
+  async runAndWait(claimed: Claimed, waitMs: number): Promise<Row> {
+    const until = this.clock.monotonicMs() + waitMs;
+    this.budget.firstTry(claimed.row.integration);
+    const running = this.runner.run(claimed);
+    let row = waitMs > 0 ? await within(running, waitMs) : null;
+    if (waitMs === 0) running.catch(() => undefined); // the runner logs it
+    if (!row) return this.#shown(claimed, await this.#latest(claimed.row));
+    while (isWaiting(asOfNow(row))) {
+      const left = until - this.clock.monotonicMs();
+      const due = row.nextAttemptAt ? row.nextAttemptAt.getTime() - row.now.getTime() : 0;
+      // A process that is asked to stop holds nobody up: the worker goes on with the step.
+      if (left <= 0 || due > left || this.health.closed) break;
+      await sleep(Math.min(left, LOOK_EVERY_MS));
+      row = await this.#latest(row);
+    }
+    return this.#shown(claimed, row);
+  }
+
+  /** The step is under way: with PostgreSQL away, its caller hears what was last known, and not that nothing happened. */
+  async #latest(known: Row): Promise<Row> {
+    try {
+      return (await this.store.find(known.id)) ?? known;
+    } catch (error) {
+      if (!isDatabaseAway(error)) throw error;
+      return known;
+    }
+  }
+
+  #shown(claimed: Claimed, row: Row): Row {
+    this.dataKeys.handOver(claimed.row, row);
+    return this.subjects.shown(asOfNow(row));
+  }
+}
+
+const isWaiting = (row: Row) => stepOfState(row.state) !== null && row.parkedReason === null;
+
+async function within<T>(promise: Promise<T>, ms: number): Promise<T | null> {
+  const stopped = new AbortController();
+  const late = sleep(ms, null, { signal: stopped.signal }).catch(() => null);
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    stopped.abort();
+    promise.catch(() => undefined); // when it fails later, the runner logs it
+  }
+}
+
+/**
+ * What the caller of a step hears of it.
+ *
+ * @param row as it stands when the waiting is over; others may have taken it further by then.
+ * @param step the caller's: how a later one ended is not its to hear.
+ * @returns nothing when the step moved the onboarding on, or is still under way.
+ * @throws ProblemError for a step that ended badly, and for an onboarding that was cancelled meanwhile.
+ */
+export function throwIfRefused(row: Row, step: StepName): void {
+  if (stepOfState(row.state)) return;
+  const extensions = { onboardingId: row.id, ...standing(row) };
+  const result = row.failure ?? row.lastResult;
+  const told = result?.step === step ? problemOf(result.code) : null;
+  if (result && told) {
+    throw new ProblemError(told, {
+      detail: result.detail,
+      ...(result.errors && { errors: result.errors }),
+      extensions: { ...extensions, ...(row.state === 'otp_sent' && { attemptsLeft: row.otpTriesLeft }) },
+    });
+  }
+  if (isEnded(row.state) && row.state !== 'completed') {
+    throw new ProblemError('onboarding_ended', {
+      detail: `The onboarding is ${row.state} meanwhile.`,
+      extensions,
+    });
+  }
+  if (step !== 'init-otp' && row.state === 'otp_needed' && row.reason !== 'send_failed') {
+    throw new ProblemError(row.reason, { detail: 'Ask for a new code.', extensions });
+  }
+  if (!ledOnFrom(step, row)) {
+    throw new ProblemError('illegal_state', {
+      detail: 'The step did not lead on: somebody took the onboarding another way before its end was told.',
+      extensions,
+    });
+  }
+}
+
+/** Whether the row stands where only the step's success can have led it, or ended in a way that it tells itself. */
+function ledOnFrom(step: StepName, row: Row): boolean {
+  const { state, lastResult } = row;
+  if (step === 'init-otp' || lastResult?.step === step || state === 'completed') return true;
+  if (state === 'outcome_unknown') return row.step !== step;
+  return step === 'verify-otp' && state === 'otp_verified';
+}

@@ -1,0 +1,114 @@
+import { Inject, Injectable, Logger, type BeforeApplicationShutdown } from '@nestjs/common';
+import { CLOCK, type Clock } from '#libs/kernel';
+import { CONFIG, type Config } from '#libs/platform';
+import { Integrations, UpstreamError, type Call } from '#libs/upstream';
+import { deadlineOf, type Row } from '../flow/row.js';
+import { stepOfState } from '../flow/table.js';
+import { DataKeys } from '../store/data-keys.js';
+import { OnboardingStore } from '../store/onboarding.store.js';
+import { Subjects } from '../store/subjects.js';
+import type { Claimed } from './claim.js';
+import { KeptRequests } from './kept-requests.js';
+import { Settlement } from './settle.js';
+import { Steps } from './step.js';
+import type { AttemptEnd } from './verdict.js';
+
+/**
+ * Makes the call of a claimed attempt and settles it. The same for a request, a job and the sweeper, and
+ * detached from whoever asked: a caller that hangs up changes nothing.
+ */
+@Injectable()
+export class StepRunner implements BeforeApplicationShutdown {
+  readonly #logger = new Logger(StepRunner.name);
+  readonly #running = new Set<Promise<unknown>>();
+
+  constructor(
+    private readonly steps: Steps,
+    private readonly integrations: Integrations,
+    private readonly settlement: Settlement,
+    private readonly store: OnboardingStore,
+    private readonly dataKeys: DataKeys,
+    private readonly subjects: Subjects,
+    @Inject(CONFIG) private readonly config: Config,
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {}
+
+  /** @returns the row after the attempt was settled. */
+  run(claimed: Claimed): Promise<Row> {
+    const running = this.#attempt(claimed).then((end) => this.settlement.settle(claimed.row, end));
+    const tracked = running
+      .catch((error: unknown) => this.#logger.error(error))
+      .finally(() => this.#running.delete(tracked));
+    this.#running.add(tracked);
+    return running;
+  }
+
+  /** Settles an attempt whose process died with the call in flight: it may have taken effect. */
+  takeOver(row: Row): Promise<Row> {
+    const error = new UpstreamError('no_answer', {
+      detail: 'the process that made the call did not come back',
+      evidence: { bytesSent: true, headersSeen: false, status: null, durationMs: null },
+    });
+    return this.settlement.settle(row, { type: 'failed', error, lapsed: true });
+  }
+
+  /** Ends a step that waits for a try which nothing is left to pay for. */
+  giveUp(row: Row): Promise<Row> {
+    return this.settlement.settle(row, { type: 'out_of_tries' });
+  }
+
+  /** Drain: running attempts are finished, not cut. */
+  async beforeApplicationShutdown(): Promise<void> {
+    // More may have begun while these ended.
+    while (this.#running.size > 0) await Promise.all(this.#running);
+  }
+
+  async #attempt({ row, claimedAtMs }: Claimed): Promise<AttemptEnd> {
+    const integration = this.integrations.find(row.integration);
+    if (!integration) return { type: 'integration_missing' };
+    let mayHaveLeft = false;
+    const startedAtMs = this.clock.monotonicMs();
+    // Rounded down, and without the time of the claim, so that it never exceeds the time between the attempt's two events.
+    const durationMs = () => Math.floor(this.clock.monotonicMs() - startedAtMs);
+    const ageMs = () => this.clock.monotonicMs() - claimedAtMs;
+    const leftMs = this.#timeLeft(row);
+    const kept = new KeptRequests(row, this.store, this.dataKeys);
+    const call: Call = {
+      timeoutMs: Math.max(1, Math.min(this.config.CALL_TIMEOUT_MS, leftMs - ageMs())),
+      beforeSend: () => {
+        // A machine that slept through its lease must not send: somebody else may have taken over. Of a step's several
+        // calls only the first is held to the claim's freshness; all of them end before the lease does.
+        const maxAgeMs = mayHaveLeft ? this.config.CALL_TIMEOUT_MS : this.config.CLAIM_MAX_AGE_MS;
+        if (ageMs() > maxAgeMs) throw new Error('the claim is too old to send');
+        if (ageMs() >= leftMs) throw new Error('the time for the step ran out before it was sent');
+        mayHaveLeft = true;
+      },
+      kept: (name, make) => kept.kept(name, make),
+    };
+    try {
+      const opened = this.subjects.opened(row);
+      const step = stepOfState(row.state);
+      if (!step) throw new Error(`no step is claimed in ${row.state}`);
+      const end = await this.steps.get(step).call(integration.provider, call, opened);
+      return { type: 'succeeded', end, durationMs: durationMs() };
+    } catch (error) {
+      if (error instanceof UpstreamError) return { type: 'failed', error, durationMs: durationMs() };
+      this.#logger.error(error);
+      const fault = ourFault(error, mayHaveLeft, durationMs());
+      return { type: 'failed', error: fault, durationMs: durationMs() };
+    }
+  }
+
+  /** From the claim on, in milliseconds: no call outlives the code, the session or the onboarding. */
+  #timeLeft(row: Row): number {
+    return (deadlineOf(row)?.getTime() ?? Infinity) - row.now.getTime();
+  }
+}
+
+/** A bug of ours does not change what may have happened upstream. */
+const ourFault = (cause: unknown, bytesSent: boolean, durationMs: number) =>
+  new UpstreamError(bytesSent ? 'no_answer' : 'not_sent', {
+    detail: 'an error of ours kept the answer from being read',
+    evidence: { bytesSent, headersSeen: false, status: null, durationMs },
+    cause,
+  });

@@ -1,0 +1,328 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { Client } from 'pg';
+import { anOnboarding, inMs, testDatabaseUrl } from '#libs/testing';
+import { failure, VerifyStep } from '../fixtures/verify-step.js';
+import { openOnboardings, type Onboardings } from '../fixtures/open-onboardings.js';
+import type { OnboardingEvent } from './onboarding-event.entity.js';
+import type { Row } from './onboarding.store.js';
+import { Settlement } from './settlement.js';
+import { StepRunner } from './step-runner.js';
+import type { AttemptEnd } from './verdict.js';
+
+const step = new VerifyStep();
+let onboardings: Onboardings;
+let settlement: Settlement;
+let runner: StepRunner;
+beforeAll(async () => {
+  onboardings = await openOnboardings([step]);
+  settlement = onboardings.module.get(Settlement);
+  runner = onboardings.module.get(StepRunner);
+});
+afterAll(() => onboardings.close());
+beforeEach(() => void onboardings.added.splice(0));
+
+const AT = '2026-11-20T10:00:00.000Z';
+const LAPSED = `lease_until = clock_timestamp() - interval '1 second'`;
+
+/** Attempt 2 of an onboarding, the first of its submission, is in flight. */
+async function inFlight(columns: Record<string, unknown> = {}): Promise<Row> {
+  const id = await anOnboarding(onboardings.dataSource, {
+    state: 'otp_submitted',
+    step: 'verify-otp',
+    attempt: 2,
+    submission: 2,
+    lease_until: inMs(30_000),
+    sealed_otp_code: Buffer.from('code'),
+    unresolved: [{ step: 'verify-otp', attempt: 2, at: AT }],
+    ...columns,
+  });
+  return onboardings.load(id);
+}
+
+const set = (id: string, assignments: string) =>
+  onboardings.dataSource.query(`UPDATE onboardings SET ${assignments} WHERE id = $1`, [id]);
+
+const timeline = async (id: string): Promise<Pick<OnboardingEvent, 'type' | 'data'>[]> =>
+  (await onboardings.store.events(id, 0, 100)).map(({ type, data }) => ({ type, data }));
+
+const succeeded = (): AttemptEnd => ({ type: 'succeeded', end: step.verified, durationMs: 40 });
+const failed = (...of: Parameters<typeof failure>): AttemptEnd => ({ type: 'failed', error: failure(...of) });
+
+describe('an attempt that is still the row’s', () => {
+  it('moves the row on, and closes its doubt and its lease', async () => {
+    const row = await inFlight({ doubt_attempt: 2, no_answer_count: 1 });
+    const settled = await settlement.settle(row, succeeded());
+    expect(settled).toMatchObject({
+      state: 'otp_verified',
+      version: 2,
+      step: null,
+      leaseUntil: null,
+      doubtAttempt: null,
+      unresolved: [],
+      sealedOtpCode: null,
+      sealedGrant: Buffer.from('grant'),
+      otpTriesLeft: 2,
+    });
+    expect(await timeline(row.id)).toEqual([
+      {
+        type: 'attempt_ended',
+        data: { step: 'verify-otp', attempt: 2, class: 'ok', upstreamStatus: 200, durationMs: 40 },
+      },
+      { type: 'otp_verified', data: { sessionExpiresAt: 'later' } },
+    ]);
+    expect(onboardings.added).toEqual([]);
+  });
+
+  it('keeps the doubt of an earlier submission when its own is closed', async () => {
+    const earlier = { step: 'create-authenticators', attempt: 1, at: AT };
+    const row = await inFlight({ unresolved: [earlier, { step: 'verify-otp', attempt: 2, at: AT }] });
+    expect((await settlement.settle(row, succeeded())).unresolved).toEqual([earlier]);
+  });
+
+  it('is tried again later, by a job whose id is the intent', async () => {
+    const row = await inFlight();
+    const settled = await settlement.settle(row, failed('unavailable', { status: 502 }));
+    expect(settled).toMatchObject({
+      state: 'otp_submitted',
+      version: 1,
+      leaseUntil: null,
+      unavailableCount: 1,
+      doubtAttempt: 2,
+      sealedOtpCode: Buffer.from('code'),
+      lastResult: { step: 'verify-otp', code: 'upstream_unavailable' },
+    });
+    expect(settled.unresolved).toMatchObject([{ attempt: 2, evidence: { status: 502, bytesSent: true } }]);
+    const [job] = onboardings.added;
+    expect(job).toMatchObject({
+      name: 'verify-otp',
+      payload: { onboardingId: row.id, attempt: 3 },
+      options: { id: `${row.id}_verify-otp_3` },
+    });
+    const dueInMs = settled.nextAttemptAt!.getTime() - settled.now.getTime();
+    expect(Math.abs(dueInMs - job!.options.delayMs!)).toBeLessThan(1000);
+    expect((await timeline(row.id)).map(({ type }) => type)).toEqual(['attempt_ended', 'retry_scheduled']);
+  });
+
+  it('waits for as long as upstream says', async () => {
+    const row = await inFlight();
+    await settlement.settle(row, failed('throttled', { status: 429, retryAfterMs: 90_000 }));
+    expect(onboardings.added[0]!.options.delayMs).toBeGreaterThanOrEqual(90_000);
+  });
+
+  it('leaves nothing in doubt of which no byte left', async () => {
+    const row = await inFlight();
+    expect(await settlement.settle(row, failed('not_sent'))).toMatchObject({
+      state: 'otp_submitted',
+      unresolved: [],
+      doubtAttempt: null,
+      otpTriesLeft: 3,
+    });
+  });
+
+  it('ends in outcome unknown without an answer, and a later refusal does not clear that up', async () => {
+    const row = await inFlight();
+    const lost = await settlement.settle(row, failed('no_answer'));
+    expect(lost).toMatchObject({
+      state: 'outcome_unknown',
+      step: 'verify-otp',
+      doubtAttempt: 2,
+      otpTriesLeft: 2,
+    });
+    expect(lost.unresolved).toMatchObject([
+      { step: 'verify-otp', attempt: 2, evidence: { status: null, detail: expect.any(String) } },
+    ]);
+
+    const unresolved = [
+      { step: 'verify-otp', attempt: 2, at: AT },
+      { step: 'verify-otp', attempt: 3, at: AT },
+    ];
+    const second = await inFlight({ attempt: 3, doubt_attempt: 2, unavailable_count: 1, unresolved });
+    const refused = await settlement.settle(
+      second,
+      failed('rejected', { status: 400, reason: 'otp_invalid' }),
+    );
+    expect(refused).toMatchObject({ state: 'outcome_unknown', doubtAttempt: 2 });
+    expect(refused.unresolved).toMatchObject([{ attempt: 2 }]);
+  });
+
+  it('parks the row where the fault is ours, and a job would not help', async () => {
+    const row = await inFlight();
+    const parked = await settlement.settle(row, failed('misconfigured', { status: 401 }));
+    expect(parked).toMatchObject({
+      state: 'otp_submitted',
+      parkedReason: 'upstream_misconfigured',
+      nextAttemptAt: null,
+      leaseUntil: null,
+      unresolved: [],
+    });
+    expect(onboardings.added).toEqual([]);
+    const missing = await settlement.settle(await inFlight(), { type: 'integration_missing' });
+    expect(missing).toMatchObject({ parkedReason: 'integration_missing', unresolved: [] });
+  });
+
+  it('applies the deadline that expiry left to it', async () => {
+    const row = await inFlight({ otp_expires_at: inMs(-1) });
+    expect(await settlement.settle(row, failed('not_sent'))).toMatchObject({
+      state: 'otp_needed',
+      reason: 'otp_expired',
+    });
+    expect(onboardings.added).toEqual([]);
+  });
+});
+
+describe('a late answer', () => {
+  /** Attempt 2 was given up for lost, and then its answer came. */
+  async function lost(): Promise<Row> {
+    const row = await inFlight();
+    await set(row.id, LAPSED);
+    await runner.takeOver(await onboardings.load(row.id));
+    expect((await onboardings.load(row.id)).state).toBe('outcome_unknown');
+    return row;
+  }
+
+  it('decides what became of the very attempt that was lost', async () => {
+    const row = await lost();
+    const settled = await settlement.settle(row, succeeded());
+    expect(settled).toMatchObject({
+      state: 'otp_verified',
+      unresolved: [],
+      doubtAttempt: null,
+      sealedGrant: Buffer.from('grant'),
+    });
+    const types = (await timeline(row.id)).map(({ type, data }) =>
+      type === 'late_answer' ? `${type} ${data['answer']}` : type,
+    );
+    expect(types).toEqual(['attempt_ended', 'outcome_lost', 'attempt_ended', 'late_answer otp_verified']);
+  });
+
+  it('decides by a definite refusal as well', async () => {
+    const row = await lost();
+    const settled = await settlement.settle(row, failed('rejected', { status: 400, reason: 'otp_invalid' }));
+    expect(settled).toMatchObject({
+      state: 'otp_sent',
+      unresolved: [],
+      doubtAttempt: null,
+      lastResult: { code: 'otp_invalid' },
+    });
+  });
+
+  it('that says nothing is kept, and decides nothing', async () => {
+    const row = await lost();
+    const before = await onboardings.load(row.id);
+    const settled = await settlement.settle(row, failed('unavailable', { status: 503 }));
+    expect(settled).toMatchObject({
+      state: 'outcome_unknown',
+      version: before.version,
+      unresolved: before.unresolved,
+    });
+    expect((await timeline(row.id)).at(-1)).toEqual({
+      type: 'late_answer_kept',
+      data: { step: 'verify-otp', attempt: 2, class: 'unavailable', upstreamStatus: 503 },
+    });
+    expect(onboardings.added).toEqual([]);
+  });
+
+  it.each([
+    ['a newer attempt is in flight', `attempt = 3`, 'otp_submitted'],
+    [
+      'a newer attempt was lost',
+      `attempt = 3, state = 'outcome_unknown', lease_until = NULL`,
+      'outcome_unknown',
+    ],
+    [
+      'the onboarding has been cancelled',
+      `state = 'cancelled', step = NULL, lease_until = NULL, sealed_otp_code = NULL`,
+      'cancelled',
+    ],
+    ['a new code was asked for', `state = 'otp_requested', step = 'init-otp', attempt = 3`, 'otp_requested'],
+  ])('is kept as evidence where %s', async (_, meanwhile, state) => {
+    const row = await inFlight();
+    await set(row.id, meanwhile);
+    const { now: _then, ...before } = await onboardings.load(row.id);
+    const settled = await settlement.settle(row, succeeded());
+    expect(settled).toMatchObject({ ...before, state, lastSeq: 1, updatedAt: expect.any(Date) });
+    expect(settled.sealedGrant).toBeNull();
+    expect(await timeline(row.id)).toEqual([
+      {
+        type: 'late_answer_kept',
+        data: {
+          step: 'verify-otp',
+          attempt: 2,
+          class: 'ok',
+          answer: 'otp_verified',
+          sessionExpiresAt: 'later',
+        },
+      },
+    ]);
+  });
+});
+
+describe('a lease that has lapsed', () => {
+  it('is taken over once, as an attempt without an answer', async () => {
+    const row = await inFlight();
+    await set(row.id, LAPSED);
+    const seen = await onboardings.load(row.id);
+    await Promise.all([runner.takeOver(seen), runner.takeOver(seen), runner.takeOver(seen)]);
+    const settled = await onboardings.load(row.id);
+    expect(settled).toMatchObject({ state: 'outcome_unknown', version: 2, doubtAttempt: 2 });
+    expect(await timeline(row.id)).toEqual([
+      {
+        type: 'attempt_ended',
+        data: expect.objectContaining({ attempt: 2, class: 'no_answer', lapsed: true }),
+      },
+      { type: 'outcome_lost', data: expect.objectContaining({ bytesSent: true, status: null }) },
+    ]);
+  });
+
+  it('is not taken over once its own runner has settled it', async () => {
+    const row = await inFlight();
+    await set(row.id, LAPSED);
+    const seen = await onboardings.load(row.id);
+    await settlement.settle(row, succeeded());
+    expect(await runner.takeOver(seen)).toMatchObject({ state: 'otp_verified' });
+    expect((await timeline(row.id)).map(({ type }) => type)).toEqual(['attempt_ended', 'otp_verified']);
+  });
+
+  it('is not taken over while it lives', async () => {
+    const row = await inFlight();
+    expect(await runner.takeOver(row)).toMatchObject({ state: 'otp_submitted', attempt: 2 });
+    expect(await timeline(row.id)).toEqual([]);
+  });
+});
+
+describe('with PostgreSQL away', () => {
+  it('settles when it is back: the answer in memory is the only one there is', async () => {
+    const row = await inFlight();
+    const holder = new Client({ connectionString: await testDatabaseUrl() });
+    await holder.connect();
+    await holder.query('BEGIN');
+    await holder.query('SELECT 1 FROM onboardings WHERE id = $1 FOR UPDATE', [row.id]);
+    // Not the holder's: a transaction sees one snapshot of who is active.
+    const watcher = new Client({ connectionString: await testDatabaseUrl() });
+    await watcher.connect();
+    const settling = settlement.settle(row, succeeded());
+    let cut = 0;
+    const deadline = performance.now() + 5000;
+    while (cut === 0 && performance.now() < deadline) {
+      // Whoever waits for the row's lock is our settle.
+      const { rowCount } = await watcher.query(
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+      );
+      cut += rowCount ?? 0;
+    }
+    expect(cut).toBe(1);
+    await holder.query('ROLLBACK');
+    await Promise.all([holder.end(), watcher.end()]);
+    expect(await settling).toMatchObject({ state: 'otp_verified', version: 2 });
+    expect((await timeline(row.id)).map(({ type }) => type)).toEqual(['attempt_ended', 'otp_verified']);
+  });
+
+  it('hands on an error that is none of an outage', async () => {
+    const row = await inFlight();
+    const spy = jest
+      .spyOn(onboardings.store, 'change')
+      .mockRejectedValueOnce(Object.assign(new Error('no'), { code: '42703' }));
+    await expect(settlement.settle(row, succeeded())).rejects.toThrow('no');
+    spy.mockRestore();
+  });
+});

@@ -1,0 +1,168 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Injectable, Logger } from '@nestjs/common';
+import { isDatabaseAway } from '#libs/database';
+import { JobProducer } from '#libs/jobs';
+import { Metrics } from '#libs/platform';
+import { dataOf, type EventData } from '../flow/events.js';
+import { keepLateAnswer, lateAnswer } from '../flow/move.js';
+import type { Row } from '../flow/row.js';
+import { stateOfStep, type StepName } from '../flow/table.js';
+import { OnboardingStore } from '../store/onboarding.store.js';
+import { logOutcomeLost, logParked } from './step-log.js';
+import { stepJob, stepJobId } from './step.job.js';
+import { Verdicts, type AttemptEnd, type Verdict } from './verdict.js';
+
+/** PostgreSQL is asked again after this long when it is away: the answer in memory is the only copy there is. */
+const DATABASE_PAUSE_MS = 250;
+
+/** The second of an attempt's two writes: what its end means by the retry law, in one statement. */
+@Injectable()
+export class Settlement {
+  readonly #logger = new Logger(Settlement.name);
+
+  constructor(
+    private readonly store: OnboardingStore,
+    private readonly verdicts: Verdicts,
+    private readonly jobs: JobProducer,
+    private readonly metrics: Metrics,
+  ) {}
+
+  /**
+   * @param row as its claim returned it.
+   * @returns the row as it stands after the settle, whoever moved it.
+   */
+  async settle(row: Row, end: AttemptEnd): Promise<Row> {
+    const step = row.step!;
+    const verdict = this.verdicts.on(row, end);
+    const written = await this.#persistently(row, (again) => this.#write(row, step, end, verdict, again));
+    if (!written.isOurs) return written.row;
+    this.#count(row, end, verdict);
+    tell(row, end, verdict);
+    if (verdict.retryInMs !== null) {
+      const payload = { onboardingId: row.id, attempt: row.attempt + 1 };
+      await this.jobs.add(stepJob(step), payload, {
+        id: stepJobId(step, payload),
+        delayMs: verdict.retryInMs,
+      });
+    }
+    return written.row;
+  }
+
+  /** On the row as it was claimed; else on the row as it is now, as long as the attempt is still its own. */
+  async #write(
+    row: Row,
+    step: StepName,
+    end: AttemptEnd,
+    verdict: Verdict,
+    again: boolean,
+  ): Promise<{ row: Row; isOurs: boolean }> {
+    for (let seen = row; ;) {
+      const isOurs = seen === row || isOpenTo(seen, row, step, verdict, end);
+      const written = isOurs
+        ? await this.store.settle(step, seen, verdict.moved, verdict.now)
+        : await this.#late(seen, row, step, end, verdict);
+      if (written) return { row: written, isOurs };
+      const fresh = await this.store.find(row.id);
+      if (!fresh) return { row, isOurs: false };
+      if (again && (await this.#isWritten(fresh, row.attempt))) {
+        tell(row, end, verdict);
+        return { row: fresh, isOurs: false };
+      }
+      seen = fresh;
+    }
+  }
+
+  /** The row went on without this attempt: its answer changes nothing, but for the answer to the doubt itself. */
+  async #late(seen: Row, row: Row, step: StepName, end: AttemptEnd, verdict: Verdict): Promise<Row | null> {
+    if (end.type === 'integration_missing' || end.type === 'out_of_tries') return seen;
+    // A takeover that came too late has no answer to keep: somebody else settled the attempt.
+    if (end.type === 'failed' && end.lapsed) return seen;
+    const causedIt = seen.state === 'outcome_unknown' && seen.attempt === row.attempt;
+    const moved = causedIt && verdict.answer ? lateAnswer(seen, verdict.moved, verdict.answer) : null;
+    return moved
+      ? this.store.settle(step, seen, moved, verdict.now)
+      : this.store.command(seen, keepLateAnswer(seen, evidenceOf(row, end)));
+  }
+
+  #count(row: Row, end: AttemptEnd, { signal }: Verdict): void {
+    const { integration } = row;
+    if (end.type === 'succeeded' || end.type === 'failed') {
+      const durationMs = end.durationMs ?? (end.type === 'failed' ? end.error.evidence.durationMs : null);
+      const labels = {
+        integration,
+        step: row.step!,
+        end: end.type === 'succeeded' ? 'ok' : end.error.failure,
+      };
+      // After a takeover, no duration of the call is known.
+      if (durationMs !== null) this.metrics.attempts.observe(labels, durationMs / 1000);
+    }
+    if (signal) this.metrics.signals.inc({ integration, signal });
+  }
+
+  /** Until PostgreSQL takes it: the answer in memory is the only copy there is. Only the process's end ends that. */
+  async #persistently<T>({ id }: Row, work: (again: boolean) => Promise<T>): Promise<T> {
+    for (let again = false; ; again = true) {
+      try {
+        const result = await work(again);
+        if (again) this.#logger.log(`settle of ${id} has waited for the database, and is written`);
+        return result;
+      } catch (error) {
+        if (!isDatabaseAway(error)) throw error;
+        // Only once, because an outage may last for minutes.
+        if (!again) {
+          this.#logger.warn(`settle of ${id} waits for the database: ${(error as Error).message}`);
+        }
+        await sleep(DATABASE_PAUSE_MS);
+      }
+    }
+  }
+
+  /** Whether a settle whose acknowledgement was lost had been written after all. */
+  async #isWritten(fresh: Row, attempt: number): Promise<boolean> {
+    const events = await this.store.events(fresh.id, Math.max(0, fresh.lastSeq - 10), 10);
+    return events.some((event) => {
+      const ended = dataOf(event, 'attempt_ended');
+      return ended?.attempt === attempt && ended.lapsed === undefined;
+    });
+  }
+}
+
+/** An answer that says nothing must find the attempt as it left it; a definite one is welcome late, too. */
+function isOpenTo(seen: Row, row: Row, step: StepName, { answer }: Verdict, end: AttemptEnd): boolean {
+  if (seen.attempt !== row.attempt || seen.state !== stateOfStep(step)) return false;
+  if (end.type === 'failed' && end.lapsed) return seen.leaseUntil !== null && seen.leaseUntil <= seen.now;
+  if (end.type === 'out_of_tries') {
+    return seen.leaseUntil === null && seen.nextAttemptAt !== null && seen.nextAttemptAt <= seen.now;
+  }
+  return answer !== null || seen.leaseUntil !== null;
+}
+
+/** Logs what may need an operator. */
+function tell(row: Row, end: AttemptEnd, { parked, signal }: Verdict): void {
+  const { id: onboardingId, integration, step, attempt } = row;
+  const about = { onboardingId, integration, step, attempt };
+  const error = end.type === 'failed' ? end.error : null;
+  if (parked) logParked(about, parked, error?.evidence.status ?? null);
+  if (signal !== 'outcome_lost') return;
+  if (!error) logOutcomeLost({ ...about, attempt: row.doubtAttempt ?? attempt }, 'out_of_time');
+  else logOutcomeLost(about, end.type === 'failed' && end.lapsed ? 'lapsed' : error.failure, error.evidence);
+}
+
+function evidenceOf(
+  row: Row,
+  end: AttemptEnd & { type: 'succeeded' | 'failed' },
+): EventData<'late_answer_kept'> {
+  const attempt = { step: row.step!, attempt: row.attempt };
+  if (end.type === 'failed') {
+    return { ...attempt, class: end.error.failure, upstreamStatus: end.error.evidence.status };
+  }
+  return { ...attempt, class: 'ok', answer: end.end.signal, ...told(end) };
+}
+
+/** What the answer itself says, for whoever decides what became of the attempt. */
+function told({ end }: AttemptEnd & { type: 'succeeded' }): Partial<EventData<'late_answer_kept'>> {
+  if (end.signal === 'otp_verified') return { sessionExpiresAt: end.facts.sessionExpiresAt.toISOString() };
+  if (end.signal !== 'authenticators_created') return {};
+  const { authenticatorIds } = end.facts;
+  return { authenticatorIds, ...(authenticatorIds === null && { unmapped: true }) };
+}

@@ -1,0 +1,41 @@
+import { Logger } from '@nestjs/common';
+import type { CallEvidence } from '#libs/upstream';
+import type { ParkedReason } from '../flow/codes.js';
+
+/** The attempt that a line is about. */
+interface Attempt {
+  onboardingId: string;
+  integration: string;
+  step: string | null;
+  attempt: number;
+}
+
+const logger = new Logger('Steps');
+
+/** Logs that an onboarding waits until an operator has fixed its integration. */
+export function logParked(
+  { onboardingId, integration, step, attempt }: Attempt,
+  reason: ParkedReason,
+  upstreamStatus: number | null,
+): void {
+  const line = { event: 'parked', onboardingId, integration, step, attempt, reason, upstreamStatus };
+  logger.warn(line, `${step} of ${integration} is parked: ${reason}`);
+}
+
+/**
+ * Logs that a step may have taken effect, and that the service cannot find out.
+ *
+ * @param failure the failure class; `lapsed` if the process that made the call did not see its end; or `out_of_time` if
+ *   no time was left to try again.
+ */
+export function logOutcomeLost(
+  { onboardingId, integration, step, attempt }: Attempt,
+  failure: string,
+  evidence?: CallEvidence,
+): void {
+  // Only the numbers and flags of the evidence, because its detail may hold what must not be logged.
+  const { bytesSent, headersSeen, status = null, durationMs } = evidence ?? {};
+  const line = { event: 'outcome_lost', onboardingId, integration, step, attempt, class: failure };
+  const seen = evidence && { evidence: { bytesSent, headersSeen, status, durationMs } };
+  logger.warn({ ...line, ...seen }, `the outcome of ${step} of ${integration} is unknown: ${failure}`);
+}

@@ -1,0 +1,181 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { EndedForGood, TooEarly } from '#libs/jobs';
+import { anOnboarding, inMs } from '#libs/testing';
+import { failure, VerifyStep } from '../fixtures/verify-step.js';
+import { openOnboardings, type Onboardings } from '../fixtures/open-onboardings.js';
+import { nextActionOf } from './next-action.js';
+import { RetryBudget } from './retry-budget.js';
+import { fromNow } from './statement.js';
+import { StepHandler } from './step.handler.js';
+
+const step = new VerifyStep();
+let onboardings: Onboardings;
+let wake: (onboardingId: string) => Promise<unknown>;
+beforeAll(async () => {
+  onboardings = await openOnboardings([step]);
+  const handler = onboardings.module
+    .get(StepHandler)
+    .handlers()
+    .find(({ job }) => job.name === 'verify-otp')!;
+  wake = (onboardingId) => handler.handle(handler.job.payload.parse({ onboardingId, attempt: 3 }));
+});
+afterAll(() => onboardings.close());
+
+/** A step that waits for its second try. */
+const insert = (columns: Record<string, unknown> = {}) =>
+  anOnboarding(onboardings.dataSource, {
+    state: 'otp_submitted',
+    step: 'verify-otp',
+    attempt: 2,
+    submission: 2,
+    next_attempt_at: inMs(-10),
+    sealed_otp_code: Buffer.from('code'),
+    ...columns,
+  });
+
+describe('a wake-up call', () => {
+  it('makes the next attempt, counted and committed before the call', async () => {
+    const id = await insert();
+    step.script.push(async () => {
+      expect(await onboardings.load(id)).toMatchObject({
+        attempt: 3,
+        nextAttemptAt: null,
+        unresolved: [{ attempt: 3 }],
+      });
+      expect((await onboardings.load(id)).leaseUntil).not.toBeNull();
+      return step.verified;
+    });
+    expect(await wake(id)).toEqual({ outcome: 'otp_verified', attempt: 3 });
+    expect(await onboardings.eventTypes(id)).toEqual(['attempt_started', 'attempt_ended', 'otp_verified']);
+  });
+
+  it('makes one attempt, however many come at the same time', async () => {
+    const id = await insert();
+    step.script.push(() => step.verified);
+    const outcomes = await Promise.allSettled([wake(id), wake(id), wake(id), wake(id)]);
+    expect(step.script).toEqual([]);
+    expect(outcomes.map(({ status }) => status)).toEqual(Array(4).fill('fulfilled'));
+    expect((await onboardings.load(id)).attempt).toBe(3);
+  });
+
+  it('that fails for now says when it is tried again', async () => {
+    const id = await insert();
+    step.script.push(() => {
+      throw failure('not_sent');
+    });
+    const { nextAttemptAt } = await wake(id).then(async (outcome) => {
+      expect(outcome).toMatchObject({ outcome: 'retry_scheduled', attempt: 3 });
+      return onboardings.load(id);
+    });
+    expect(nextAttemptAt).not.toBeNull();
+  });
+
+  it('that ends the step for good fails its job with the reason', async () => {
+    const id = await insert();
+    step.script.push(() => {
+      throw failure('no_answer');
+    });
+    await expect(wake(id)).rejects.toEqual(
+      new EndedForGood(
+        'outcome_unknown: The call may have taken effect, and nobody could be asked: find out and resolve it, or ask for a new code.',
+      ),
+    );
+  });
+
+  it('that comes too early says by how much', async () => {
+    const id = await insert({ next_attempt_at: inMs(5000) });
+    const error = await wake(id).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(TooEarly);
+    expect((error as TooEarly).waitMs).toBeGreaterThan(3000);
+    // One more than what is left: the row counts microseconds.
+    expect((error as TooEarly).waitMs).toBeLessThanOrEqual(5001);
+  });
+
+  describe('over the retry budget', () => {
+    const WAIT_MS = 7_000;
+    const take = () => jest.spyOn(onboardings.module.get(RetryBudget), 'take').mockResolvedValue(WAIT_MS);
+    afterEach(() => void jest.restoreAllMocks());
+
+    it('puts the try off on the row too, where the sweeper and the caller look', async () => {
+      const id = await insert({ woken_at: inMs(-10_000) });
+      const budget = take();
+      const error = await wake(id).catch((reason: unknown) => reason);
+      expect(error).toBeInstanceOf(TooEarly);
+      const { waitMs } = error as TooEarly;
+      expect(waitMs).toBeGreaterThanOrEqual(WAIT_MS);
+
+      const row = await onboardings.load(id);
+      const leftMs = row.nextAttemptAt!.getTime() - row.now.getTime();
+      expect(leftMs).toBeGreaterThan(WAIT_MS - 3_000);
+      expect(leftMs).toBeLessThanOrEqual(waitMs);
+      expect(row).toMatchObject({ attempt: 2, state: 'otp_submitted', leaseUntil: null, wokenAt: null });
+      expect(nextActionOf(row)).toEqual({ type: 'wait', until: row.nextAttemptAt!.toISOString() });
+      expect(await onboardings.eventTypes(id)).toEqual([]);
+
+      // Whoever wakes it again before is not counted once more.
+      await expect(wake(id)).rejects.toThrow(TooEarly);
+      expect(budget).toHaveBeenCalledTimes(1);
+    });
+
+    it('puts nothing off that somebody else has taken meanwhile', async () => {
+      const id = await insert();
+      take().mockImplementation(async () => {
+        await onboardings.store.change({
+          id,
+          where: [],
+          patch: { attempt: 3, nextAttemptAt: null, leaseUntil: fromNow(60_000) },
+          events: [],
+        });
+        return WAIT_MS;
+      });
+      expect(await wake(id)).toEqual({ outcome: 'lost_race' });
+      expect(await onboardings.load(id)).toMatchObject({ attempt: 3, nextAttemptAt: null });
+    });
+  });
+
+  it('takes over what a process that died left in flight', async () => {
+    const id = await insert({
+      next_attempt_at: null,
+      lease_until: inMs(-10),
+      unresolved: [{ step: 'verify-otp', attempt: 2, at: 'then' }],
+    });
+    await expect(wake(id)).rejects.toThrow(EndedForGood);
+    expect(await onboardings.load(id)).toMatchObject({
+      state: 'outcome_unknown',
+      unresolved: [{ attempt: 2 }],
+    });
+  });
+
+  it.each([
+    ['gone', 'is gone', null],
+    ['in_flight', 'is in flight', { lease_until: inMs(60_000), next_attempt_at: null }],
+    ['parked', 'is parked', { parked_reason: 'integration_missing', parked_at: inMs(-1) }],
+    ['not_needed', 'has moved on', { state: 'otp_verified', step: null, next_attempt_at: null }],
+    ['deadline_passed', 'is past its deadline', { otp_expires_at: inMs(-1) }],
+  ])('says "%s" of a row that %s, and touches nothing', async (outcome, _, columns) => {
+    const id = columns ? await insert(columns) : randomUUID();
+    const before = await onboardings.store.find(id);
+    expect(await wake(id)).toMatchObject({ outcome });
+    expect((await onboardings.store.find(id))?.lastSeq).toBe(before?.lastSeq);
+  });
+
+  it('parks a row whose integration is not configured any more', async () => {
+    const id = await insert({ integration: 'of-the-past' });
+    expect(await wake(id)).toEqual({ outcome: 'parked', reason: 'integration_missing' });
+  });
+
+  it('takes a bug of ours for what may have happened upstream', async () => {
+    const unsent = await insert();
+    step.script.push(() => {
+      throw new TypeError('a bug before the call');
+    });
+    expect(await wake(unsent)).toMatchObject({ outcome: 'retry_scheduled' });
+    const sent = await insert();
+    step.script.push((call) => {
+      call.beforeSend();
+      throw new TypeError('a bug after the call');
+    });
+    await expect(wake(sent)).rejects.toThrow(/outcome_unknown/);
+  });
+});

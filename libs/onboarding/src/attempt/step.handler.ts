@@ -1,0 +1,87 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { EndedForGood, TooEarly, type JobHandler, type JobOutcome } from '#libs/jobs';
+import { RANDOM, type Random } from '#libs/kernel';
+import { Metrics } from '#libs/platform';
+import { deadlineOf, type Row, type RowInStep } from '../flow/row.js';
+import { STEPS, isEnded, stepOfState, type StepName } from '../flow/table.js';
+import { OnboardingStore } from '../store/onboarding.store.js';
+import { Claims } from './claim.js';
+import { RetryBudget } from './retry-budget.js';
+import { StepRunner } from './run.js';
+import { stepJob, type StepJobPayload } from './step.job.js';
+
+/** Retries that a budget put off do not all come back at its next window's first moment. */
+const SPREAD_MS = 1_000;
+
+/** Makes the later attempts of all three steps: the job wakes, the row decides. */
+@Injectable()
+export class StepHandler {
+  constructor(
+    private readonly store: OnboardingStore,
+    private readonly claims: Claims,
+    private readonly runner: StepRunner,
+    private readonly budget: RetryBudget,
+    private readonly metrics: Metrics,
+    @Inject(RANDOM) private readonly random: Random,
+  ) {}
+
+  handlers(): JobHandler<StepJobPayload>[] {
+    return STEPS.map((step) => ({ job: stepJob(step), handle: (payload) => this.#wake(step, payload) }));
+  }
+
+  /** Safe to run twice, late or for nothing: whatever the row says now is what counts. */
+  async #wake(step: StepName, { onboardingId }: StepJobPayload): Promise<JobOutcome> {
+    const row = await this.store.find(onboardingId);
+    if (!row) return { outcome: 'gone' };
+    if (!isInStep(row, step)) return { outcome: 'not_needed', state: row.state };
+    if (row.parkedReason) return { outcome: 'parked', reason: row.parkedReason };
+    if (row.leaseUntil) {
+      if (row.leaseUntil > row.now) return { outcome: 'in_flight', attempt: row.attempt };
+      return this.#tell(row, await this.runner.takeOver(row));
+    }
+    const waitMs = (row.nextAttemptAt?.getTime() ?? 0) - row.now.getTime();
+    // PostgreSQL counts microseconds, and we see milliseconds: due is due a whole one later.
+    if (waitMs > -1) throw new TooEarly(waitMs + 1);
+    const overBudgetMs = await this.budget.take(row.integration);
+    if (overBudgetMs > 0) {
+      this.metrics.retriesPutOff.inc({ integration: row.integration });
+      return this.#putOff(row, overBudgetMs + this.random.next() * SPREAD_MS);
+    }
+    const claimed = await this.claims.retry(row);
+    if (claimed) return this.#tell(row, await this.runner.run(claimed));
+    return this.#notClaimed(row);
+  }
+
+  /** On the row too: the sweeper would wake it again before, and count it each time; a caller reads it there. */
+  async #putOff(row: Row, waitMs: number): Promise<JobOutcome> {
+    if (!(await this.store.putOff(row, waitMs))) return { outcome: 'lost_race' };
+    throw new TooEarly(waitMs);
+  }
+
+  /** Somebody else was faster, or what the attempt must charge is used up: then the step has no tries left. */
+  async #notClaimed(seen: Row): Promise<JobOutcome> {
+    const row = await this.store.find(seen.id);
+    const untouched =
+      row?.attempt === seen.attempt && row.state === seen.state && row.version === seen.version;
+    if (!row || !untouched || row.leaseUntil || row.parkedReason) return { outcome: 'lost_race' };
+    const deadline = deadlineOf(row);
+    if (deadline && deadline <= row.now) return { outcome: 'deadline_passed' };
+    return this.#tell(seen, await this.runner.giveUp(row));
+  }
+
+  /** A step that ended for good fails its job, with the reason, where operators look. */
+  #tell(before: Row, row: Row): JobOutcome {
+    if (row.state === before.state) {
+      const next = { attempt: row.attempt, nextAttemptAt: row.nextAttemptAt?.toISOString() ?? null };
+      return row.parkedReason
+        ? { outcome: 'parked', reason: row.parkedReason }
+        : { outcome: 'retry_scheduled', ...next };
+    }
+    const bad = row.failure ?? row.lastResult;
+    if (bad && !(isEnded(row.state) && row.state !== 'failed'))
+      throw new EndedForGood(`${bad.code}: ${bad.detail}`);
+    return { outcome: row.state, attempt: row.attempt };
+  }
+}
+
+const isInStep = (row: Row, step: StepName): row is RowInStep => stepOfState(row.state) === step;

@@ -1,0 +1,230 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { RANDOM, type Random } from '#libs/kernel';
+import { CONFIG, type Config } from '#libs/platform';
+import type { CallEvidence, FailureClass, UpstreamError } from '#libs/upstream';
+import type { ParkedReason } from '../flow/codes.js';
+import {
+  endOf,
+  move,
+  park,
+  refused,
+  retryLater,
+  succeeded,
+  type AttemptFacts,
+  type Ended,
+  type Moment,
+  type Moved,
+} from '../flow/move.js';
+import { deadlineOf, type Row } from '../flow/row.js';
+import { canLeaveDoubt, type Signal } from '../flow/table.js';
+import {
+  INDEFINITE,
+  WITHOUT_EFFECT,
+  decide,
+  isReplayable,
+  repeatsEffect,
+  type Decision,
+} from './retry-law.js';
+import { Steps, type Step, type StepEnd } from './step.js';
+
+/**
+ * How an attempt ended. `lapsed`: its end was not seen, the lease ran out. `out_of_tries`: no attempt was in
+ * flight, and the next one cannot be paid for.
+ */
+export type AttemptEnd =
+  /** How long the call took since the claim’s commit, in milliseconds. */
+  | { type: 'succeeded'; end: StepEnd; durationMs: number }
+  /** A lapsed one has no duration: its end was not seen. */
+  | { type: 'failed'; error: UpstreamError; lapsed?: true; durationMs?: number }
+  | { type: 'integration_missing' }
+  | { type: 'out_of_tries' };
+
+/** What an attempt's end does to its row, and what is to be known of it besides. */
+export interface Verdict {
+  moved: Moved;
+  /** The signal that moves the row, if any. */
+  signal: Signal | null;
+  /** The signal of a definite answer: such an answer counts even when the attempt was given up for lost. */
+  answer: Signal | null;
+  retryInMs: number | null;
+  parked: ParkedReason | null;
+  /** PostgreSQL's time of the end, as the row's own and the call's duration tell it. */
+  now: Date;
+}
+
+type Failed = AttemptEnd & { type: 'failed' };
+
+const NOTHING_SENT = { bytesSent: false, headersSeen: false, status: null, durationMs: 0, detail: '' };
+const ANSWERED = { bytesSent: true, headersSeen: true, status: 200, durationMs: null, detail: '' };
+
+/** Says what an attempt's end means by the retry law: decides, and does no I/O. */
+@Injectable()
+export class Verdicts {
+  constructor(
+    private readonly steps: Steps,
+    @Inject(CONFIG) private readonly config: Config,
+    @Inject(RANDOM) private readonly random: Random,
+  ) {}
+
+  /** @param row as it was when the attempt was claimed. */
+  on(row: Row, end: AttemptEnd): Verdict {
+    const at: Moment = { now: endedAt(row, end), settings: this.config };
+    return { ...this.#on(row, end, at), now: at.now };
+  }
+
+  #on(row: Row, end: AttemptEnd, at: Moment): Omit<Verdict, 'now'> {
+    const step = this.steps.get(row.step!);
+    switch (end.type) {
+      case 'integration_missing': {
+        const ended = endOf(row, { ...factsOf(row, 'not_sent', NOTHING_SENT), durationMs: 0 });
+        return parked(park(row, ended, 'integration_missing', at), 'integration_missing');
+      }
+      case 'succeeded': {
+        const facts = { ...factsOf(row, 'ok', ANSWERED), durationMs: end.durationMs };
+        return answered(row, end.end, succeeded(endOf(row, facts), at), at, true);
+      }
+      case 'out_of_tries': {
+        const isInDoubt = canLeaveDoubt(step.name) && row.doubtAttempt !== null;
+        const to = isInDoubt
+          ? outcomeLost({ detail: 'no time was left to try again' })
+          : step.gaveUp(row, { unanswered: false });
+        return answered(row, to, undefined, at, false);
+      }
+      case 'failed':
+        return this.#failed(row, step, end, at);
+    }
+  }
+
+  #failed(row: Row, step: Step, end: Failed, at: Moment): Omit<Verdict, 'now'> {
+    const { error } = end;
+    const facts = failedFacts(row, end);
+    const ended = endOf(row, facts);
+    const decision = this.#decide(row, error, facts, at.now);
+    switch (decision.type) {
+      case 'retry':
+        return {
+          ...UNANSWERED,
+          moved: retryLater(row, ended, decision.delayMs, at),
+          retryInMs: decision.delayMs,
+        };
+      case 'park': {
+        const to = step.misconfigured?.(row);
+        if (to) return answered(row, to, refused(ended), at, facts.isDefinite);
+        return parked(park(row, ended, 'upstream_misconfigured', at), 'upstream_misconfigured');
+      }
+      case 'outcome_unknown':
+        return answered(
+          row,
+          outcomeLost({ ...error.evidence, detail: error.message }),
+          ended,
+          at,
+          facts.isDefinite,
+        );
+      case 'rejected':
+        return answered(row, step.rejected(row, error), refused(ended), at, facts.isDefinite);
+      case 'give_up':
+      case 'deadline': {
+        const to = step.gaveUp(row, { unanswered: facts.isIndefinite });
+        return answered(row, to, refused(ended), at, facts.isDefinite);
+      }
+    }
+  }
+
+  #decide(row: Row, error: UpstreamError, { counts }: AttemptFacts, now: Date): Decision {
+    const until = (at: Date | null) => (at ? at.getTime() - now.getTime() : Infinity);
+    return decide(
+      {
+        provider: row.provider,
+        step: row.step!,
+        failure: error.failure,
+        sent: error.evidence.bytesSent,
+        calls: row.attempt - row.submission + 1,
+        ...counts,
+        inDoubt: row.doubtAttempt !== null,
+        timeLeftMs: until(deadlineOf(row)),
+        retryAfterMs: error.retryAfterMs,
+        cooldownLeftMs: Math.max(0, until(row.otpResendAt)),
+      },
+      this.config,
+      this.random.next(),
+    );
+  }
+}
+
+const UNANSWERED = { signal: null, answer: null, retryInMs: null, parked: null };
+
+const parked = (moved: Moved, reason: ParkedReason) => ({ ...UNANSWERED, moved, parked: reason });
+
+function answered(
+  row: Row,
+  { signal, facts }: StepEnd,
+  ended: Ended | undefined,
+  at: Moment,
+  isDefinite: boolean,
+) {
+  const moved = move(row, signal, facts as never, at, ended);
+  return { ...UNANSWERED, moved, signal, answer: isDefinite ? signal : null };
+}
+
+/** PostgreSQL's clock, less what the claim's answer took: an instant that is a little early is on the safe side. */
+function endedAt({ now }: Row, end: AttemptEnd): Date {
+  const durationMs = 'durationMs' in end ? (end.durationMs ?? 0) : 0;
+  return new Date(now.getTime() + durationMs);
+}
+
+function factsOf(
+  row: Row,
+  ended: 'ok' | FailureClass,
+  evidence: CallEvidence & { detail: string },
+): AttemptFacts {
+  const step = row.step!;
+  const isIndefinite = ended !== 'ok' && INDEFINITE.has(ended);
+  return {
+    class: ended,
+    effect: repeatsEffect(row, step) ? 'repeated' : ended === 'not_sent' ? 'none' : 'counted',
+    counts: {
+      unavailableCount: row.unavailableCount + (ended === 'unavailable' ? 1 : 0),
+      noAnswerCount: row.noAnswerCount + (ended === 'no_answer' ? 1 : 0),
+    },
+    isIndefinite,
+    isDefinite: ended === 'ok' || isDefinite(row, ended),
+    evidence,
+    durationMs: evidence.durationMs,
+  };
+}
+
+function failedFacts(row: Row, { error, lapsed, durationMs }: Failed): AttemptFacts {
+  const { failure, evidence, message } = error;
+  const facts = factsOf(row, failure, { ...evidence, detail: message });
+  return {
+    ...facts,
+    effect: facts.effect === 'repeated' ? 'repeated' : hadNoEffect(error) ? 'none' : 'counted',
+    durationMs: durationMs ?? evidence.durationMs,
+    ...(lapsed && { isLapsed: true as const }),
+    // A lost answer to `init-otp` may have mailed a code that fits nothing any more: the user is to use the newest.
+    mayHaveMailed: row.step === 'init-otp' && facts.isIndefinite && !isReplayable(row.provider, row.step),
+  };
+}
+
+function isDefinite(row: Row, failure: FailureClass): boolean {
+  if (failure !== 'rejected' && failure !== 'rejected_unclear') return false;
+  return row.doubtAttempt === null || isReplayable(row.provider, row.step!);
+}
+
+/** If the provider asks for a captcha, it has sent no mail. */
+const hadNoEffect = ({ failure, reason, evidence }: UpstreamError) =>
+  WITHOUT_EFFECT.has(failure) || reason === 'captcha_required' || !evidence.bytesSent;
+
+function outcomeLost(evidence: object): StepEnd {
+  return {
+    signal: 'outcome_lost',
+    facts: {
+      result: {
+        code: 'outcome_unknown',
+        detail:
+          'The call may have taken effect, and nobody could be asked: find out and resolve it, or ask for a new code.',
+      },
+      evidence,
+    },
+  };
+}

@@ -1,0 +1,82 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { aCaller, anOnboarding, until } from '#libs/testing';
+import { openOnboardings, type Onboardings } from '../fixtures/open-onboardings.js';
+import { IdempotencyKeys } from './idempotency-keys.js';
+import { OnboardingService } from './onboarding.service.js';
+
+let onboardings: Onboardings;
+beforeAll(async () => {
+  onboardings = await openOnboardings();
+});
+afterAll(() => onboardings.close());
+
+const sql = (text: string, values: unknown[]) => onboardings.dataSource.query(text, values);
+const erase = (id: string) =>
+  onboardings.module.get(OnboardingService).erase(id, { caller: aCaller(), waitMs: 0 });
+const keyOf = () => ({ caller: 'a', route: 'b', key: randomUUID(), fingerprint: 'c', id: randomUUID() });
+const TAKE = `
+  INSERT INTO idempotency_keys (caller, route, key, fingerprint, taken_by, onboarding_id)
+  VALUES ('a', 'b', $1, 'c', $2, $3)`;
+
+describe('an erasure', () => {
+  it('leaves no place for an answer that is kept after it', async () => {
+    const keys = onboardings.module.get(IdempotencyKeys);
+    const id = await anOnboarding(onboardings.dataSource);
+    const request = keyOf();
+    await sql(TAKE, [request.key, request.id, id]);
+    await erase(id);
+    await keys.answer(request, { status: 200, headers: {}, body: '{"name": "Ana"}' });
+    expect(await keys.find(request)).toMatchObject({ erased: true, answer: null, fingerprint: '' });
+    const [{ kept }] = await sql('SELECT sealed_answer AS kept FROM idempotency_keys WHERE key = $1', [
+      request.key,
+    ]);
+    expect(kept).toBeNull();
+  });
+
+  it('takes along what was committed while it waited for the row', async () => {
+    const id = await anOnboarding(onboardings.dataSource);
+    const request = keyOf();
+    const runner = onboardings.dataSource.createQueryRunner();
+    await runner.startTransaction();
+    await runner.query('UPDATE onboardings SET last_seq = last_seq + 1 WHERE id = $1', [id]);
+    await runner.query(
+      `INSERT INTO onboarding_events (onboarding_id, seq, type, actor, data)
+       VALUES ($1, 1, 'otp_resend_asked', 'caller', '{"reason": "Ana"}')`,
+      [id],
+    );
+    await runner.query(TAKE, [request.key, request.id, id]);
+    await runner.query(
+      `INSERT INTO credentials (integration, subject_key, credential_id, onboarding_id) VALUES ('x', $2, 'c', $1)`,
+      [id, id],
+    );
+    const erasing = erase(id);
+    await until('the erasure waits', async () => {
+      const [{ waiting }] = await sql(
+        `SELECT count(*)::int AS waiting FROM pg_stat_activity
+         WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+        [],
+      );
+      return waiting === 1;
+    });
+    await runner.commitTransaction();
+    await runner.release();
+    await erasing;
+    const events = await onboardings.store.events(id, 0, 9);
+    expect(events.map(({ data }) => data)).toEqual(events.map(() => ({})));
+    expect(events.map(({ type }) => type)).toEqual(['otp_resend_asked', 'cancelled', 'erased']);
+    expect(await onboardings.module.get(IdempotencyKeys).find(request)).toMatchObject({ erased: true });
+    expect(await sql('SELECT 1 FROM credentials WHERE onboarding_id = $1', [id])).toEqual([]);
+  });
+
+  it('gives what comes after it no data', async () => {
+    const id = await anOnboarding(onboardings.dataSource);
+    await erase(id);
+    for (const type of ['late_answer_kept', 'resolved'] as const) {
+      const events = [{ type, actor: 'upstream', data: { authenticatorIds: ['a'] } } as const];
+      await onboardings.store.change({ id, where: [], patch: {}, events });
+    }
+    const events = await onboardings.store.events(id, 0, 9);
+    expect(events.slice(-2).map(({ data }) => data)).toEqual([{}, {}]);
+  });
+});

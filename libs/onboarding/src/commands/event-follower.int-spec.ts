@@ -1,0 +1,209 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { PreparedStatements } from '#libs/database';
+import { Metrics } from '#libs/platform';
+import { anOnboarding, testServersConfig, until } from '#libs/testing';
+import { EventFollower, type TimelineReader } from './event-follower.js';
+import { openOnboardings, type Onboardings } from '../fixtures/open-onboardings.js';
+import type { NewEvent, OnboardingEvent } from './onboarding-event.entity.js';
+
+/** Short, so that what is not asked for would have been asked for many times by the time a test looks. */
+const POLL_MS = 5;
+
+let onboardings: Onboardings;
+let follower: EventFollower;
+const statements = {
+  asked: [] as unknown[][],
+  /** Fails the next statements as a server that is away would. */
+  away: false,
+};
+const leaves: (() => void)[] = [];
+
+beforeAll(async () => {
+  onboardings = await openOnboardings();
+  const real = onboardings.module.get(PreparedStatements);
+  const counted = {
+    run: (...args: Parameters<PreparedStatements['run']>) => {
+      statements.asked.push(args[1]);
+      if (statements.away)
+        return Promise.reject(Object.assign(new Error('refused'), { code: 'ECONNREFUSED' }));
+      return real.run(...args);
+    },
+  } as PreparedStatements;
+  const config = await testServersConfig({ EVENTS_POLL_MS: String(POLL_MS) });
+  follower = new EventFollower(counted, config, new Metrics());
+});
+afterEach(() => {
+  for (const leave of leaves.splice(0)) leave();
+  statements.away = false;
+});
+afterAll(() => onboardings.close());
+
+class Reader implements TimelineReader {
+  hasRoom = true;
+  ended = 0;
+  readonly seqs: number[] = [];
+  readonly types: string[] = [];
+
+  receive(events: OnboardingEvent[]): void {
+    this.seqs.push(...events.map(({ seq }) => seq));
+    this.types.push(...events.map(({ type }) => type));
+  }
+
+  end(): void {
+    this.ended += 1;
+  }
+}
+
+function follow(id: string, after = 0, reader = new Reader()): Reader {
+  leaves.push(follower.follow(id, after, reader));
+  return reader;
+}
+
+const anId = () => anOnboarding(onboardings.dataSource);
+const some = (count: number): NewEvent[] =>
+  Array.from({ length: count }, () => ({ type: 'retry_scheduled', actor: 'service' }));
+const write = (id: string, count = 1, patch = {}) =>
+  onboardings.store.change({ id, where: [], patch, events: some(count) });
+const upTo = (last: number, from = 1) => Array.from({ length: last - from + 1 }, (_, index) => from + index);
+const has = (reader: Reader, last: number) =>
+  until(`event ${last} arrives`, () => reader.seqs.includes(last));
+/** Long enough for several polls: another reader's event has come and gone meanwhile. */
+async function aWhile(): Promise<void> {
+  const id = await anId();
+  const other = follow(id);
+  for (let seq = 1; seq <= 3; seq += 1) {
+    await write(id);
+    await has(other, seq);
+  }
+}
+
+describe('who follows a timeline', () => {
+  it('gets what there is, then what comes, in order and once, many writers at a time', async () => {
+    const id = await anId();
+    await write(id, 3);
+    const reader = follow(id);
+    await has(reader, 3);
+    await Promise.all(Array.from({ length: 20 }, () => write(id, 2)));
+    await has(reader, 43);
+    expect(reader.seqs).toEqual(upTo(43));
+    expect(reader.ended).toBe(0);
+  });
+
+  it('goes on after the number that it names', async () => {
+    const id = await anId();
+    await write(id, 5);
+    const reader = follow(id, 3);
+    await has(reader, 5);
+    expect(reader.seqs).toEqual([4, 5]);
+  });
+
+  it('shares what is read with others, each from its own number', async () => {
+    const id = await anId();
+    await write(id, 4);
+    const readers = [0, 2, 4].map((after) => {
+      const reader = new Reader();
+      reader.hasRoom = false;
+      return follow(id, after, reader);
+    });
+    await write(id, 2);
+    // From here on all three are in the same statement.
+    for (const reader of readers) reader.hasRoom = true;
+    for (const reader of readers) await has(reader, 6);
+    expect(readers.map(({ seqs }) => seqs)).toEqual([upTo(6), upTo(6, 3), upTo(6, 5)]);
+    const before = statements.asked.length;
+    await until('some polls', () => statements.asked.length > before + 3);
+    for (const [ids] of statements.asked.slice(before)) expect(ids).toEqual([id]);
+  });
+
+  it('gets a timeline that is longer than a batch, whole', async () => {
+    const id = await anId();
+    await write(id, 450);
+    await write(id, 1, { state: 'cancelled' });
+    const reader = follow(id);
+    await until('it ends', () => reader.ended > 0);
+    expect(reader.seqs).toEqual(upTo(451));
+  });
+
+  it('is told of the end once everything was given, what came after the end included', async () => {
+    const id = await anId();
+    const reader = follow(id);
+    await write(id, 2, { state: 'cancelled' });
+    await until('it ends', () => reader.ended > 0);
+    expect(reader.seqs).toEqual([1, 2]);
+    await write(id);
+    const late = follow(id, 2);
+    await until('it ends', () => late.ended > 0);
+    expect(late.seqs).toEqual([3]);
+    const nothing = follow(id, 3);
+    await until('it ends', () => nothing.ended > 0);
+    expect(nothing.seqs).toEqual([]);
+  });
+
+  it('is passed over while it has no room, and then given all of it', async () => {
+    const id = await anId();
+    const slow = new Reader();
+    slow.hasRoom = false;
+    follow(id, 0, slow);
+    const quick = follow(id);
+    await write(id, 3);
+    await has(quick, 3);
+    await aWhile();
+    expect(slow.seqs).toEqual([]);
+    slow.hasRoom = true;
+    await has(slow, 3);
+    expect(slow.seqs).toEqual([1, 2, 3]);
+  });
+
+  it('is given nothing once it has left', async () => {
+    const id = await anId();
+    const reader = new Reader();
+    const leave = follower.follow(id, 0, reader);
+    leave();
+    await write(id);
+    await aWhile();
+    expect(reader.seqs).toEqual([]);
+  });
+
+  it('goes on by itself when PostgreSQL is back, and misses nothing', async () => {
+    const id = await anId();
+    const reader = follow(id);
+    await write(id);
+    await has(reader, 1);
+    statements.away = true;
+    await write(id, 2);
+    const before = statements.asked.length;
+    await until('it is asked all the while', () => statements.asked.length > before + 3);
+    expect(reader.seqs).toEqual([1]);
+    statements.away = false;
+    await has(reader, 3);
+    expect(reader.seqs).toEqual([1, 2, 3]);
+  });
+});
+
+describe('PostgreSQL', () => {
+  it('is asked one statement for all who follow', async () => {
+    const ids = await Promise.all(Array.from({ length: 30 }, anId));
+    const readers = ids.map((id) => follow(id));
+    await Promise.all(ids.map((id) => write(id)));
+    for (const reader of readers) await has(reader, 1);
+    const before = statements.asked.length;
+    await until('some polls', () => statements.asked.length > before + 3);
+    for (const [asked] of statements.asked.slice(before)) {
+      expect((asked as string[]).toSorted()).toEqual(ids.toSorted());
+    }
+  });
+
+  it('is asked nothing while nobody follows', async () => {
+    const id = await anId();
+    const reader = new Reader();
+    const leave = follower.follow(id, 0, reader);
+    await write(id);
+    await has(reader, 1);
+    leave();
+    // A statement may have been under way.
+    await anId();
+    const before = statements.asked.length;
+    for (let times = 0; times < 20; times += 1) await anId();
+    expect(statements.asked.length).toBe(before);
+  });
+});

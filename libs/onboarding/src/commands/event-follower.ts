@@ -1,0 +1,147 @@
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { PreparedStatements, isDatabaseAway, prepared } from '#libs/database';
+import { CONFIG, Metrics, type Config } from '#libs/platform';
+import type { OnboardingEvent } from '../flow/onboarding-event.entity.js';
+import { ENDED_STATES } from '../flow/table.js';
+
+/** Who reads a timeline as it grows. */
+export interface TimelineReader {
+  /** One that has no room is passed over, and given all of it later: nothing piles up for it. */
+  readonly hasRoom: boolean;
+  /** @param events in order, none left out, none twice. */
+  receive(events: OnboardingEvent[]): void;
+  /** The onboarding has ended, and everything that is written of it was given. */
+  end(): void;
+}
+
+interface Follow {
+  onboardingId: string;
+  reader: TimelineReader;
+  /** The number of the last event that the reader was given. */
+  after: number;
+  /** A statement is under way that asks for it, by the number that it has now. */
+  asked: boolean;
+}
+
+/** Events of one onboarding at a time. */
+const BATCH = 200;
+
+/**
+ * One snapshot, so that no event is missed between a row and its timeline. A row's lock numbers its events, and is held until they are
+ * seen by all: whoever sees one sees all before it.
+ */
+const NEWS = `
+  SELECT f.id AS "onboardingId", o.last_seq AS "lastSeq",
+    o.state IN (${ENDED_STATES.map((state) => `'${state}'`).join(', ')}) AS ended, e.seq, e.type, e.at, e.actor, e.data
+  FROM unnest($1::uuid[], $2::int[]) AS f (id, after)
+  JOIN onboardings o ON o.id = f.id
+  LEFT JOIN LATERAL (
+    SELECT * FROM onboarding_events e WHERE e.onboarding_id = f.id AND e.seq > f.after ORDER BY e.seq LIMIT ${BATCH}
+  ) e ON o.last_seq > f.after
+  WHERE o.last_seq > f.after OR o.state IN (${ENDED_STATES.map((state) => `'${state}'`).join(', ')})
+  ORDER BY f.id, e.seq`;
+
+type News = Omit<OnboardingEvent, 'seq'> & { lastSeq: number; ended: boolean; seq: number | null };
+
+/**
+ * Has timelines read by whoever follows them: one statement every `EVENTS_POLL_MS` for all onboardings that this process
+ * follows, and none while nobody does (docs/decisions/0023).
+ */
+@Injectable()
+export class EventFollower {
+  readonly #logger = new Logger(EventFollower.name);
+  readonly #follows = new Set<Follow>();
+  #timer: NodeJS.Timeout | null = null;
+  #failing = false;
+
+  constructor(
+    private readonly statements: PreparedStatements,
+    @Inject(CONFIG) private readonly config: Config,
+    metrics: Metrics,
+  ) {
+    metrics.gauge(
+      'gangway_event_streams',
+      'Open event streams, and onboardings that they follow',
+      'of',
+      () => ({
+        streams: this.#follows.size,
+        onboardings: new Set([...this.#follows].map(({ onboardingId }) => onboardingId)).size,
+      }),
+    );
+  }
+
+  /**
+   * Gives a reader what follows after an event's number: what there is at once, the rest as it comes. PostgreSQL away is a pause.
+   *
+   * @returns ends it; nothing is given any more.
+   */
+  follow(onboardingId: string, after: number, reader: TimelineReader): () => void {
+    const follow: Follow = { onboardingId, reader, after, asked: false };
+    this.#follows.add(follow);
+    this.#timer ??= setInterval(() => void this.#ask(this.#follows), this.config.EVENTS_POLL_MS);
+    void this.#ask([follow]);
+    return () => {
+      this.#follows.delete(follow);
+      if (this.#follows.size > 0 || !this.#timer) return;
+      clearInterval(this.#timer);
+      this.#timer = null;
+    };
+  }
+
+  /** Each is in one statement at a time: what two of them found could be given twice. */
+  async #ask(follows: Iterable<Follow>): Promise<void> {
+    const asking = [...follows].filter(({ asked, reader }) => !asked && reader.hasRoom);
+    if (asking.length === 0) return;
+    for (const follow of asking) follow.asked = true;
+    let more: Follow[] = [];
+    try {
+      const news = await this.#newsOf(asking);
+      more = asking.filter((follow) => this.#give(follow, news.get(follow.onboardingId) ?? []));
+      this.#failing = false;
+    } catch (error) {
+      this.#tell(error);
+    } finally {
+      for (const follow of asking) follow.asked = false;
+    }
+    await this.#ask(more);
+  }
+
+  /** Those of one onboarding share what is read: from where the one that is least far has got to. */
+  async #newsOf(follows: Follow[]): Promise<Map<string, News[]>> {
+    const from = new Map<string, number>();
+    for (const { onboardingId, after } of follows) {
+      from.set(onboardingId, Math.min(after, from.get(onboardingId) ?? after));
+    }
+    const values = [[...from.keys()], [...from.values()]];
+    return Map.groupBy(
+      await this.statements.run<News>(prepared(NEWS), values),
+      ({ onboardingId }) => onboardingId,
+    );
+  }
+
+  /** @returns whether there is more to ask for at once. */
+  #give(follow: Follow, news: News[]): boolean {
+    const [about] = news;
+    // Whoever has left meanwhile is given nothing.
+    if (!about || !this.#follows.has(follow)) return false;
+    const events = news.filter((each): each is News & OnboardingEvent => (each.seq ?? 0) > follow.after);
+    const last = events.at(-1);
+    if (last) {
+      follow.reader.receive(events);
+      follow.after = last.seq;
+    }
+    if (follow.after < about.lastSeq) return last !== undefined;
+    if (about.ended) follow.reader.end();
+    return false;
+  }
+
+  /** Once per outage: the next try is a quarter of a second away. */
+  #tell(error: unknown): void {
+    if (this.#failing) return;
+    this.#failing = true;
+    const away = isDatabaseAway(error);
+    this.#logger[away ? 'warn' : 'error'](
+      away ? `event streams wait for the database: ${(error as Error).message}` : error,
+    );
+  }
+}

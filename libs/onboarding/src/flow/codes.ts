@@ -1,0 +1,32 @@
+import type { ProblemCode } from '#libs/kernel';
+
+/**
+ * The codes by which a step can end without leading on, each with the problem that its caller is told. Null: the
+ * onboarding itself tells of it.
+ */
+const RESULTS = {
+  otp_invalid: 'otp_invalid',
+  otp_expired: 'otp_expired',
+  otp_locked: 'otp_locked',
+  session_expired: 'session_expired',
+  subject_not_found: 'subject_not_found',
+  contact_invalid: 'contact_invalid',
+  captcha_required: 'captcha_required',
+  attestation_invalid: 'attestation_invalid',
+  upstream_rejected: 'upstream_rejected',
+  consensus_needed: 'upstream_rejected',
+  mfa_needed: 'upstream_rejected',
+  upstream_unavailable: null,
+  upstream_misconfigured: null,
+  outcome_unknown: 'outcome_unknown',
+} as const satisfies Record<string, ProblemCode | null>;
+
+export type ResultCode = keyof typeof RESULTS;
+export const RESULT_CODES = Object.keys(RESULTS) as [ResultCode, ...ResultCode[]];
+
+/** The problem by which a caller hears of a step's end; null where none is its to hear. */
+export const problemOf = (code: ResultCode): ProblemCode | null => RESULTS[code];
+
+/** Why a row is parked: live, and not retried until an operator mends what is broken. */
+export const PARKED_REASONS = ['upstream_misconfigured', 'integration_missing'] as const;
+export type ParkedReason = (typeof PARKED_REASONS)[number];

@@ -1,0 +1,98 @@
+import { z } from 'zod';
+import { PARKED_REASONS } from './codes.js';
+import { SIGNALS, STEPS } from './table.js';
+
+/** Who made something happen. */
+export const ACTORS = ['caller', 'service', 'upstream'] as const;
+export type Actor = (typeof ACTORS)[number];
+
+const step = z.enum(STEPS);
+const attempt = z.int().positive();
+const upstreamStatus = z.int().nullable();
+/** A caller that is not the onboarding's own. */
+const by = z.string().optional();
+const nothing = z.strictObject({});
+const given = z.strictObject({ by, reason: z.string().optional() });
+
+/** The data of each event type: numbers, codes and ids, no secret. */
+export const EVENTS = {
+  created: nothing,
+  otp_sent: nothing,
+  send_gave_up: nothing,
+  otp_submitted: nothing,
+  otp_resend_asked: z.strictObject({ reason: z.string().optional() }),
+  otp_expired: nothing,
+  otp_verified: z.strictObject({ sessionExpiresAt: z.string().optional() }),
+  otp_rejected: nothing,
+  authenticators_submitted: z.strictObject({ authenticators: z.int() }),
+  authenticators_created: z.strictObject({
+    authenticatorIds: z.array(z.string()).nullable().optional(),
+    unmapped: z.literal(true).optional(),
+  }),
+  authenticators_rejected: nothing,
+  session_expired: nothing,
+  outcome_lost: z.strictObject({
+    detail: z.string().optional(),
+    bytesSent: z.boolean().optional(),
+    headersSeen: z.boolean().optional(),
+    status: upstreamStatus.optional(),
+    durationMs: z.number().nullable().optional(),
+  }),
+  resolved_done: z.strictObject({ by }),
+  resolved_not_done: z.strictObject({ by }),
+  late_answer: z.strictObject({ answer: z.enum(SIGNALS) }),
+  step_failed: nothing,
+  expired: nothing,
+  cancelled: given,
+  attempt_started: z.strictObject({ attempt, step, fingerprint: z.string().nullable() }),
+  attempt_ended: z.strictObject({
+    step,
+    attempt,
+    class: z.string(),
+    upstreamStatus,
+    durationMs: z.number().nullable(),
+    lapsed: z.literal(true).optional(),
+  }),
+  retry_scheduled: z.strictObject({ step, attempt, inMs: z.number(), by, reason: z.string().optional() }),
+  second_mail_possible: z.strictObject({ attempt }),
+  late_answer_kept: z.strictObject({
+    step,
+    attempt,
+    class: z.string(),
+    answer: z.enum(SIGNALS).optional(),
+    upstreamStatus: upstreamStatus.optional(),
+    sessionExpiresAt: z.string().optional(),
+    authenticatorIds: z.array(z.string()).nullable().optional(),
+    unmapped: z.literal(true).optional(),
+  }),
+  parked: z.strictObject({ reason: z.enum(PARKED_REASONS), step }),
+  unparked: given,
+  resolved: z.strictObject({
+    by,
+    outcome: z.enum(['done', 'not_done']),
+    reason: z.string(),
+    step,
+    attempt,
+  }),
+  secrets_wiped: nothing,
+  erased: z.strictObject({ by }),
+} as const;
+
+export type EventType = keyof typeof EVENTS;
+export const EVENT_TYPES = Object.keys(EVENTS) as [EventType, ...EventType[]];
+export type EventData<Type extends EventType> = z.input<(typeof EVENTS)[Type]>;
+
+/** An event on its way in: the store numbers it. */
+export type NewEvent = {
+  [Type in EventType]: { type: Type; actor: Actor; data?: EventData<Type> };
+}[EventType];
+
+/** What an event says; null once its onboarding was erased, and with it the event's data. */
+export function dataOf<Type extends EventType>(
+  { type, data }: { type: string; data: unknown },
+  wanted: Type,
+): EventData<Type> | null {
+  if (type !== wanted) return null;
+  const read = EVENTS[wanted].safeParse(data);
+  return read.success ? (read.data as EventData<Type>) : null;
+}

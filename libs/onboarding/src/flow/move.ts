@@ -1,0 +1,696 @@
+import type { Config } from '#libs/platform';
+import type { CallEvidence, DeviceSigning } from '#libs/upstream';
+import type { ParkedReason } from './codes.js';
+import type { EventData, NewEvent } from './events.js';
+import { illegal } from './refusal.js';
+import {
+  dueOf,
+  signalOfTime,
+  type AuthenticatorSummary,
+  type Columns,
+  type Patch,
+  type Row,
+  type Told,
+  type UnresolvedAttempt,
+} from './row.js';
+import {
+  SEALED,
+  canLeaveDoubt,
+  isEnded,
+  needs,
+  nextState,
+  stepOfState,
+  type Signal,
+  type State,
+  type StepName,
+} from './table.js';
+
+/** The settings that moves measure time and tries by. */
+export type Settings = Pick<
+  Config,
+  | 'LEASE_MS'
+  | 'OTP_LIFE_MS'
+  | 'OTP_TRIES'
+  | 'OTP_RESEND_COOLDOWN_MS'
+  | 'SESSION_MARGIN_MS'
+  | 'ONBOARDING_IDLE_MS'
+  | 'ONBOARDING_LIFE_MS'
+>;
+
+/** PostgreSQL's time of a move, and the settings. */
+export interface Moment {
+  now: Date;
+  settings: Settings;
+}
+
+/** What a statement does in other tables together with a move. */
+export interface Also {
+  /** What the claim has charged to the subject's budget, and gets back. */
+  refund: 'send' | 'try' | null;
+  /** What becomes of the passkeys that the submission has reserved. */
+  credentials: 'confirm' | 'release' | null;
+}
+
+/** What one move writes: the columns that change, the events, and what goes with them. */
+export interface Moved {
+  patch: Patch;
+  events: NewEvent[];
+  also: Also;
+}
+
+const NOTHING_ELSE: Also = { refund: null, credentials: null };
+
+/** What every claim of a first attempt brings. */
+interface Submitted {
+  /** Keyed hash of what is submitted. */
+  fingerprint: string;
+  sealedRequests?: Buffer;
+}
+
+/** What must be known, besides the row, of each signal. */
+export interface Facts {
+  otp_resend_asked: Submitted & { reason?: string };
+  otp_submitted: Submitted & { sealedOtpCode: Buffer };
+  authenticators_submitted: Submitted & {
+    sealedAuthenticators: Buffer;
+    pendingAuthenticators: AuthenticatorSummary[];
+  };
+
+  otp_sent: { handle: string; targetBundle: string | null; lifeMs: number | null };
+  /** `codeLives`: the code that was sent before is still good. */
+  send_gave_up: { codeLives: boolean; result: Told; maySendAtOnce?: boolean };
+  otp_verified: { sealedGrant: Buffer; deviceSigning: DeviceSigning | null; sessionExpiresAt: Date };
+  otp_rejected: { result: Told; isWrong?: boolean; isLocked?: boolean };
+  authenticators_created: { authenticatorIds: string[] | null };
+  authenticators_rejected: { result: Told };
+  outcome_lost: { result: Told; evidence: EventData<'outcome_lost'> } | ByTime;
+  /** `refund`: it was certainly no wrong code. */
+  step_failed: { failure: Told; isWrong?: boolean; refund?: boolean };
+
+  otp_expired: { result: Told; refund?: boolean } | ByTime;
+  session_expired: { result: Told } | ByTime;
+  expired: ByTime;
+
+  cancelled: { reason?: string; by?: string };
+  resolved_done: { decision: NewEvent; by?: string };
+  /** After a lost verification it is a claim: a new code is sent. */
+  resolved_not_done: { decision: NewEvent; by?: string } & Partial<Submitted>;
+  late_answer: { answer: Signal };
+}
+
+/** The time ran out, and no attempt's end says why. */
+type ByTime = { byTime: true };
+export const BY_TIME: ByTime = { byTime: true };
+
+/** What is known of the attempt that a move ends: see {@link endOf}. */
+export interface Ended extends Moved {
+  upstreamStatus: number | null;
+}
+
+/**
+ * Decides a transition: the only place that does.
+ *
+ * @param ended the attempt that the signal ends, if it ends one.
+ * @throws ProblemError that says why the signal is not allowed in the row's state.
+ */
+export function move<S extends Exclude<Signal, 'late_answer'>>(
+  row: Row,
+  signal: S,
+  facts: Facts[S],
+  at: Moment,
+  ended?: Ended,
+): Moved {
+  const effect = EFFECTS[signal](row, facts as never, at, ended);
+  const { codeLives } = facts as { codeLives?: boolean };
+  const sessionLives = row.sessionEndsAt !== null && row.sessionEndsAt > row.now;
+  const state = nextState(
+    { state: row.state, step: row.step, sessionLives, ...(codeLives && { codeLives }) },
+    signal,
+  );
+  if (!state) throw illegal(row, signal);
+  const step = stepOfState(state);
+  const byTime = 'byTime' in facts;
+  return {
+    patch: {
+      ...left(state),
+      ...(step && claimed(row, step, at)),
+      ...ended?.patch,
+      ...(byTime && { lastResult: resultOfTime(row, signal) }),
+      ...effect.patch,
+      ...(state === 'otp_needed' && { reason: reasonFor(signal) }),
+    },
+    events: [
+      ...(ended?.events ?? []),
+      ...(effect.before ?? []),
+      { type: signal, actor: actorOf(signal, byTime), ...(effect.data && { data: effect.data }) } as NewEvent,
+      ...(step
+        ? [{ type: 'attempt_started', actor: 'service', data: startedIn(row, step, facts) } as const]
+        : []),
+      ...(isWiped(row, state) && (byTime || isEnded(state)) ? [WIPED] : []),
+    ],
+    also: { ...NOTHING_ELSE, ...ended?.also, ...effect.also },
+  };
+}
+
+/** The row as a move leaves it. `version` counts changes of state, `lastSeq` events. */
+export function after(row: Row, { patch, events }: Pick<Moved, 'patch' | 'events'>, now: Date): Row {
+  const moved: Columns = {
+    ...row,
+    ...patch,
+    version: patch.version ?? row.version + (patch.state !== undefined && patch.state !== row.state ? 1 : 0),
+    lastSeq: row.lastSeq + events.length,
+    updatedAt: now,
+    now,
+  };
+  return { ...moved, dueAt: dueOf(moved, now) } as Row;
+}
+
+/**
+ * What the time does to a row, one move after the other: what ran out first counts first.
+ *
+ * @returns the moves; none where nothing is over.
+ */
+export function movesOfTime(row: Row): { signal: Signal; moved: Moved; to: Row }[] {
+  const signal = signalOfTime(row);
+  if (signal === null) return [];
+  const moved = move(row, signal as 'expired', BY_TIME, { now: row.now, settings: NONE });
+  const to = after(row, moved, row.now);
+  return [{ signal, moved, to }, ...movesOfTime(to)];
+}
+
+/** A row as the clock has it: a read never shows as live what is past its instant. */
+export function asOfNow(row: Row): Row {
+  const last = movesOfTime(row).at(-1);
+  return last ? { ...last.to, updatedAt: row.updatedAt } : row;
+}
+
+const effects = <S extends Signal>(
+  by: (
+    row: Row,
+    facts: Facts[S],
+    at: Moment,
+    ended?: Ended,
+  ) => {
+    patch?: Patch;
+    data?: object;
+    also?: Partial<Also>;
+    before?: NewEvent[];
+  },
+) => by;
+
+/** What each signal does to the row, besides what its state says. */
+const EFFECTS = {
+  otp_resend_asked: effects<'otp_resend_asked'>((row, { reason, ...submitted }, at) => ({
+    patch: {
+      ...submitted,
+      ...sending(row, at),
+      // A lost verification is settled by a new code; a passkey that may exist is not.
+      unresolved: row.unresolved.filter(({ step }) => step !== 'verify-otp'),
+    },
+    ...(reason !== undefined && { data: { reason } }),
+  })),
+  otp_submitted: effects<'otp_submitted'>((row, submitted, at) => ({
+    patch: { ...submitted, otpResendAt: cooldownEnd(row, at) },
+  })),
+  authenticators_submitted: effects<'authenticators_submitted'>((_, submitted) => ({
+    patch: submitted,
+    data: { authenticators: submitted.pendingAuthenticators.length },
+  })),
+
+  otp_sent: effects<'otp_sent'>((_, { handle, targetBundle, lifeMs }, { now, settings }) => ({
+    patch: {
+      otpHandle: handle,
+      otpTargetBundle: targetBundle,
+      otpSentAt: now,
+      // The user has a fresh mail: the wait for another begins with it, however late a retry has sent it.
+      otpResendAt: later(now, settings.OTP_RESEND_COOLDOWN_MS),
+      otpExpiresAt: later(now, Math.min(lifeMs ?? Infinity, settings.OTP_LIFE_MS)),
+      otpTriesLeft: settings.OTP_TRIES,
+    },
+  })),
+  send_gave_up: effects<'send_gave_up'>((row, { codeLives, result, maySendAtOnce }, { now }) => ({
+    patch: {
+      ...(codeLives ? {} : NO_CODE),
+      ...(maySendAtOnce && { otpResendAt: now }),
+      lastResult: resultOf(row, result, now),
+    },
+  })),
+  otp_verified: effects<'otp_verified'>((row, { sealedGrant, deviceSigning, sessionExpiresAt }, at) => ({
+    patch: {
+      sealedGrant,
+      deviceSigning,
+      sessionExpiresAt,
+      sessionEndsAt: later(sessionExpiresAt, -at.settings.SESSION_MARGIN_MS),
+      otpResendAt: cooldownEnd(row, at),
+    },
+    data: { sessionExpiresAt: sessionExpiresAt.toISOString() },
+    also: { refund: 'try' },
+  })),
+  otp_rejected: effects<'otp_rejected'>((row, { result, isWrong, isLocked }, { now }) => ({
+    patch: {
+      ...(isLocked && { otpTriesLeft: 0 }),
+      ...(isWrong && { otpWrong: row.otpWrong + 1 }),
+      lastResult: resultOf(row, result, now),
+    },
+  })),
+  authenticators_created: effects<'authenticators_created'>((row, { authenticatorIds }, { now }) => ({
+    patch: registered(row, authenticatorIds, now),
+    data: { authenticatorIds, ...(authenticatorIds === null && { unmapped: true }) },
+    also: { credentials: 'confirm' },
+  })),
+  authenticators_rejected: effects<'authenticators_rejected'>((row, { result }, { now }) => ({
+    patch: { pendingAuthenticators: [], lastResult: resultOf(row, result, now) },
+    also: { credentials: 'release' },
+  })),
+  outcome_lost: effects<'outcome_lost'>((row, facts, { now }) =>
+    'byTime' in facts
+      ? { patch: { step: row.step } }
+      : { patch: { step: row.step, lastResult: resultOf(row, facts.result, now) }, data: facts.evidence },
+  ),
+  step_failed: effects<'step_failed'>((row, { failure, isWrong, refund }, at, ended) => ({
+    patch: {
+      ...(isWrong && { otpWrong: row.otpWrong + 1 }),
+      ...(refund && { otpResendAt: cooldownEnd(row, at) }),
+      failure: { ...resultOf(row, failure, at.now), upstreamStatus: ended?.upstreamStatus ?? null },
+    },
+    ...(refund && { also: { refund: 'try' as const } }),
+  })),
+
+  otp_expired: effects<'otp_expired'>((row, facts, at) =>
+    'byTime' in facts
+      ? {}
+      : {
+          patch: {
+            ...(facts.refund && { otpResendAt: cooldownEnd(row, at) }),
+            lastResult: resultOf(row, facts.result, at.now),
+          },
+          ...(facts.refund && { also: { refund: 'try' as const } }),
+        },
+  ),
+  session_expired: effects<'session_expired'>((row, facts, { now }) =>
+    'byTime' in facts
+      ? {}
+      : {
+          patch: { pendingAuthenticators: [], lastResult: resultOf(row, facts.result, now) },
+          also: { credentials: 'release' as const },
+        },
+  ),
+  expired: effects<'expired'>(() => ({})),
+
+  cancelled: effects<'cancelled'>((_, { reason, by }) => ({
+    ...((reason ?? by) !== undefined && {
+      data: { ...(by && { by }), ...(reason !== undefined && { reason }) },
+    }),
+  })),
+  resolved_done: effects<'resolved_done'>((row, { decision, by }, at) => ({
+    before: [decision],
+    patch: { ...decided(row, at), ...registered(row, null, at.now) },
+    ...(by && { data: { by } }),
+    also: { credentials: 'confirm' },
+  })),
+  resolved_not_done: effects<'resolved_not_done'>((row, { decision, by, ...submitted }, at) => ({
+    before: [decision],
+    patch:
+      row.step === 'verify-otp'
+        ? { ...submitted, ...sending(row, at), unresolved: undecided(row) }
+        : decided(row, at),
+    ...(by && { data: { by } }),
+  })),
+};
+
+/** What no state keeps from the one before it. */
+function left(state: State): Patch {
+  const isInStep = stepOfState(state) !== null;
+  return {
+    state,
+    ...Object.fromEntries(
+      SEALED.filter((field) => !needs(state, field) || (isInStep && field === 'sealedRequests')).map(
+        (field) => [field, null],
+      ),
+    ),
+    ...(state !== 'cancelled' && { reason: null }),
+    step: stepOfState(state),
+    leaseUntil: null,
+    nextAttemptAt: null,
+    parkedReason: null,
+    parkedAt: null,
+  };
+}
+
+/** What every first attempt of a submission begins with. */
+function claimed(row: Row, step: StepName, { now, settings }: Moment): Patch {
+  const attempt = row.attempt + 1;
+  return {
+    attempt,
+    submission: attempt,
+    leaseUntil: later(now, settings.LEASE_MS),
+    parkings: 0,
+    unavailableCount: 0,
+    noAnswerCount: 0,
+    doubtAttempt: null,
+    lastResult: null,
+    idleEndsAt: later(now, settings.ONBOARDING_IDLE_MS),
+    ...(canLeaveDoubt(step) && { unresolved: [...row.unresolved, openAttempt(step, attempt, now)] }),
+  };
+}
+
+const startedIn = (row: Row, step: StepName, facts: object): EventData<'attempt_started'> => ({
+  attempt: row.attempt + 1,
+  step,
+  fingerprint: (facts as Partial<Submitted>).fingerprint ?? null,
+});
+
+/** The attempt counts as one that may take effect from its claim on: its settle takes it away again, a crash cannot. */
+const openAttempt = (step: StepName, attempt: number, now: Date): UnresolvedAttempt => ({
+  step,
+  attempt,
+  at: now.toISOString(),
+});
+
+/** Makes the earlier code's session void; the earlier code itself only once another one may have been sent. */
+function sending(row: Row, { now, settings }: Moment): Patch {
+  return {
+    ...(row.state === 'otp_sent' ? {} : NO_CODE),
+    deviceSigning: null,
+    sessionExpiresAt: null,
+    sessionEndsAt: null,
+    otpResendAt: later(now, settings.OTP_RESEND_COOLDOWN_MS),
+  };
+}
+
+const NO_CODE = { otpHandle: null, otpTargetBundle: null, otpExpiresAt: null, otpTriesLeft: 0 } as const;
+
+/** How an attempt ended, as the retry law reads it. */
+export interface AttemptFacts {
+  /** The failure class, or `ok`. */
+  class: string;
+  /** `none`: it certainly did nothing. `counted`: it may have, or did. `repeated`: only what an earlier one had done. */
+  effect: 'none' | 'counted' | 'repeated';
+  counts: Pick<Columns, 'unavailableCount' | 'noAnswerCount'>;
+  /** It ended without a definite answer. */
+  isIndefinite: boolean;
+  /** It was answered in a way that settles what came before it, too. */
+  isDefinite: boolean;
+  evidence: CallEvidence & { detail: string };
+  durationMs: number | null;
+  isLapsed?: true;
+  /** The mail may have gone out, with a code that fits nothing any more. */
+  mayHaveMailed?: boolean;
+}
+
+/** What every end of an attempt leaves: its count, its doubt, and what its claim charged. */
+export function endOf(row: Row, facts: AttemptFacts): Ended {
+  const { attempt, effect, evidence } = { ...facts, attempt: row.attempt };
+  const step = row.step!;
+  const ended: NewEvent = {
+    type: 'attempt_ended',
+    actor: 'upstream',
+    data: {
+      step,
+      attempt,
+      class: facts.class,
+      upstreamStatus: evidence.status,
+      durationMs: facts.durationMs,
+      ...(facts.isLapsed && { lapsed: true }),
+    },
+  };
+  return {
+    patch: { ...facts.counts, ...doubtAfter(row, facts), ...countedOf(row, effect) },
+    events: facts.mayHaveMailed
+      ? [ended, { type: 'second_mail_possible', actor: 'service', data: { attempt } }]
+      : [ended],
+    also: { ...NOTHING_ELSE, refund: step === 'init-otp' && effect === 'none' ? 'send' : null },
+    upstreamStatus: evidence.status,
+  };
+}
+
+/** Upstream may have counted it, whatever its answer says. */
+function countedOf({ step, otpSends, otpTriesLeft }: Row, effect: AttemptFacts['effect']): Patch {
+  if (step === 'init-otp') return effect === 'counted' ? { otpSends: otpSends + 1 } : {};
+  if (step === 'verify-otp') {
+    return effect === 'none'
+      ? {}
+      : { otpTriesLeft: Math.max(0, otpTriesLeft - (effect === 'counted' ? 1 : 0)) };
+  }
+  return {};
+}
+
+/** What stays open of this submission: the latest attempt without a definite answer, or nothing. */
+function doubtAfter(row: Row, { isIndefinite, isDefinite, evidence }: AttemptFacts): Patch {
+  if (!canLeaveDoubt(row.step!)) return {};
+  const doubtAttempt = isIndefinite ? row.attempt : isDefinite ? null : row.doubtAttempt;
+  return { doubtAttempt, unresolved: unresolvedAfter(row, doubtAttempt, evidence) };
+}
+
+function unresolvedAfter(
+  row: Row,
+  doubt: number | null,
+  evidence: UnresolvedAttempt['evidence'] | null,
+): UnresolvedAttempt[] {
+  const earlier = row.unresolved.filter((each) => !isOfSubmission(row, each));
+  const open = row.unresolved.find((each) => isOfSubmission(row, each) && each.attempt === doubt);
+  if (!open) return earlier;
+  return [...earlier, evidence && doubt === row.attempt ? { ...open, evidence } : open];
+}
+
+const isOfSubmission = (row: Row, each: UnresolvedAttempt) =>
+  each.step === row.step && each.attempt >= row.submission;
+
+/** An answer that leads on: nothing of the submission is open any more. */
+export function succeeded(ended: Ended, { now, settings }: Moment): Ended {
+  const patch = {
+    ...ended.patch,
+    doubtAttempt: null,
+    lastResult: null,
+    idleEndsAt: later(now, settings.ONBOARDING_IDLE_MS),
+  };
+  return { ...ended, patch };
+}
+
+/** A definite no, after which nothing of the submission is in doubt. */
+export const refused = (ended: Ended): Ended => ({
+  ...ended,
+  patch: { ...ended.patch, ...('doubtAttempt' in ended.patch && { doubtAttempt: null }) },
+});
+
+/** The step waits for its next try. */
+export function retryLater(row: Row, ended: Ended, delayMs: number, { now }: Moment): Moved {
+  const result: Told = {
+    code: 'upstream_unavailable',
+    detail: `The provider could not be reached or failed (${classOf(ended)}); it is tried again.`,
+  };
+  return {
+    patch: {
+      leaseUntil: null,
+      nextAttemptAt: later(now, delayMs),
+      ...ended.patch,
+      lastResult: resultOf(row, result, now),
+    },
+    events: [
+      ...ended.events,
+      {
+        type: 'retry_scheduled',
+        actor: 'service',
+        data: { step: row.step!, attempt: row.attempt + 1, inMs: delayMs },
+      },
+    ],
+    also: ended.also,
+  };
+}
+
+const classOf = ({ events }: Ended) => (events[0] as NewEvent & { type: 'attempt_ended' }).data!.class;
+
+/** The step waits for an operator. What was in doubt stays so. */
+export function park(row: Row, ended: Ended, reason: ParkedReason, { now }: Moment): Moved {
+  const result: Told = {
+    code: 'upstream_misconfigured',
+    detail: 'The integration must be mended by an operator; then this goes on.',
+  };
+  const { unavailableCount: _, noAnswerCount: __, doubtAttempt: ___, ...counted } = ended.patch;
+  return {
+    patch: {
+      ...counted,
+      leaseUntil: null,
+      nextAttemptAt: null,
+      parkedReason: reason,
+      parkedAt: now,
+      parkings: row.parkings + (reason === 'upstream_misconfigured' ? 1 : 0),
+      unresolved: unresolvedAfter(row, row.doubtAttempt, null),
+      lastResult: resultOf(row, result, now),
+    },
+    events: [...ended.events, { type: 'parked', actor: 'service', data: { reason, step: row.step! } }],
+    also: ended.also,
+  };
+}
+
+/** A parked step goes on. */
+export const unpark = (now: Date): Moved => ({
+  patch: { parkedReason: null, parkedAt: null, nextAttemptAt: now },
+  events: [{ type: 'unparked', actor: 'service' }],
+  also: NOTHING_ELSE,
+});
+
+/** A step that waits or is parked is tried now. */
+export function retryNow(row: Row, step: StepName, told: { reason: string; by?: string }): Moved {
+  return {
+    patch: { parkedReason: null, parkedAt: null, nextAttemptAt: row.now },
+    events: [
+      ...(row.parkedReason ? [{ type: 'unparked', actor: 'caller', data: told } as const] : []),
+      {
+        type: 'retry_scheduled',
+        actor: 'caller',
+        data: {
+          ...(told.by && { by: told.by }),
+          step,
+          attempt: row.attempt + 1,
+          inMs: 0,
+          reason: told.reason,
+        },
+      },
+    ],
+    also: NOTHING_ELSE,
+  };
+}
+
+/** The answer to the doubt itself, after the attempt was given up for lost: what it would have done in time. */
+export function lateAnswer(lost: Row, { patch, events, also }: Moved, answer: Signal): Moved | null {
+  if (!nextState({ state: lost.state, step: lost.step, answer }, 'late_answer')) return null;
+  const [attemptEnded, ...rest] = events;
+  return {
+    patch,
+    events: [
+      attemptEnded!,
+      { type: 'late_answer', actor: 'upstream', data: { answer } },
+      ...rest.filter(({ type }) => type !== answer),
+    ],
+    also,
+  };
+}
+
+/** An answer that changes nothing any more. Of an erased onboarding, no more than that it came. */
+export const keepLateAnswer = (row: Row, data: EventData<'late_answer_kept'>): Moved => ({
+  patch: {},
+  events: [{ type: 'late_answer_kept', actor: 'upstream', ...(row.erasedAt === null && { data }) }],
+  also: NOTHING_ELSE,
+});
+
+/** A decision on an onboarding that has ended: it is recorded, and a passkey that is known to exist is on record as one. */
+export function recordDecision(
+  row: Row,
+  decision: NewEvent,
+  isDone: boolean,
+  lateIds: string[] | null,
+): Moved {
+  const open = row.unresolved.at(-1)!;
+  const isKnown = isDone && open.step === 'create-authenticators' && isOfDecision(row, open);
+  return {
+    patch: {
+      unresolved: row.unresolved.slice(0, -1),
+      ...(isKnown && row.erasedAt === null && registered(row, lateIds, row.now)),
+    },
+    events: [row.erasedAt === null ? decision : ({ type: decision.type, actor: decision.actor } as NewEvent)],
+    also: { ...NOTHING_ELSE, credentials: isKnown ? 'confirm' : null },
+  };
+}
+
+/** The attempts that the decision on an unknown outcome is about: an earlier submission's stays open. */
+export const isOfDecision = (row: Row, { step, attempt }: UnresolvedAttempt) =>
+  (row.step === null || step === row.step) && attempt >= row.submission;
+
+const undecided = (row: Row) => row.unresolved.filter((each) => !isOfDecision(row, each));
+
+const decided = (row: Row, { now, settings }: Moment): Patch => ({
+  unresolved: undecided(row),
+  doubtAttempt: null,
+  lastResult: null,
+  idleEndsAt: later(now, settings.ONBOARDING_IDLE_MS),
+});
+
+/** What the submission was about is registered. @param ids the provider's; null where they cannot be told apart. */
+function registered(row: Row, ids: string[] | null, now: Date): Patch {
+  const authenticators = row.pendingAuthenticators.map((pending, index) => ({
+    id: ids?.[index] ?? null,
+    ...pending,
+    createdAt: now.toISOString(),
+  }));
+  return { authenticators: [...row.authenticators, ...authenticators], pendingAuthenticators: [] };
+}
+
+/** Nothing personal is left: that there was an onboarding, how it ended and when. A live one is cancelled by it. */
+export function erase(row: Row, actor: 'caller' | 'service', by?: string): Moved {
+  const { now } = row;
+  const cancelled = isEnded(row.state)
+    ? null
+    : move(row, 'cancelled', { ...(by && { by }) }, { now, settings: NONE });
+  return {
+    patch: {
+      ...(cancelled ? cancelled.patch : { version: row.version + 1 }),
+      ...BLANK,
+      erasedAt: now,
+      // No subject has it, and no two rows do.
+      subjectKey: `erased:${row.id}`,
+      unresolved: row.unresolved.map(({ step, attempt, at }) => ({ step, attempt, at })),
+      lastResult: row.lastResult && blanked(row.lastResult),
+      failure: row.failure && { ...row.failure, detail: ERASED },
+    },
+    events: [...(cancelled?.events ?? []), { type: 'erased', actor, ...(by && { data: { by } }) }],
+    also: NOTHING_ELSE,
+  };
+}
+
+/** Neither a cancellation nor the time itself measures by a setting. */
+const NONE = {} as Settings;
+const ERASED = 'Erased.';
+const blanked = ({ errors: _, ...rest }: NonNullable<Row['lastResult']>) => ({ ...rest, detail: ERASED });
+
+const BLANK: Patch = {
+  sealedDataKey: null,
+  dataKeyId: null,
+  sealedContact: null,
+  ...Object.fromEntries(SEALED.map((field) => [field, null])),
+  subject: {} as Patch['subject'] & object,
+  externalRef: null,
+  metadata: {},
+  fingerprint: null,
+  otpChoice: {},
+  otpHandle: null,
+  otpTargetBundle: null,
+  deviceSigning: null,
+  authenticators: [],
+  pendingAuthenticators: [],
+};
+
+const WIPED: NewEvent = { type: 'secrets_wiped', actor: 'service' };
+const isWiped = (row: Row, state: State) =>
+  SEALED.some((field) => row[field] !== null && !needs(state, field));
+
+const COMMANDS: ReadonlySet<Signal> = new Set([
+  'otp_submitted',
+  'otp_resend_asked',
+  'authenticators_submitted',
+  'resolved_done',
+  'resolved_not_done',
+  'cancelled',
+]);
+const actorOf = (signal: Signal, byTime: boolean) =>
+  byTime ? 'service' : COMMANDS.has(signal) ? 'caller' : 'upstream';
+
+const reasonFor = (signal: Signal) =>
+  signal === 'otp_expired' ? 'otp_expired' : signal === 'send_gave_up' ? 'send_failed' : 'session_expired';
+
+const RAN_OUT = 'The time ran out before the step could end.';
+
+/** How the step ended that was still waiting for its next try. */
+function resultOfTime(row: Row, signal: Signal) {
+  if (!stepOfState(row.state) || signal === 'expired') return row.lastResult;
+  const code = signal === 'outcome_lost' ? 'outcome_unknown' : (signal as 'otp_expired' | 'session_expired');
+  return resultOf(row, { code, detail: RAN_OUT }, row.now);
+}
+
+const resultOf = (row: Row, told: Told, now: Date) => ({ step: row.step!, ...told, at: now.toISOString() });
+
+/** The end of the cooldown after the code at hand; the subject's budgets may put it off. */
+const cooldownEnd = ({ otpSentAt }: Row, { settings }: Moment) =>
+  otpSentAt && later(otpSentAt, settings.OTP_RESEND_COOLDOWN_MS);
+
+const later = (from: Date, ms: number) => new Date(from.getTime() + ms);

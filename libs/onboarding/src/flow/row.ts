@@ -1,0 +1,130 @@
+import type { CallEvidence } from '#libs/upstream';
+import type { ResultCode } from './codes.js';
+import type { Onboarding } from './onboarding.entity.js';
+import {
+  boundOf,
+  countsIdleTime,
+  isEnded,
+  signalAtBound,
+  type DoubtfulStep,
+  type EndedState,
+  type OtpNeededReason,
+  type Signal,
+  type State,
+  type StepName,
+} from './table.js';
+
+/** An attempt that may have taken effect without our knowing. */
+export interface UnresolvedAttempt {
+  step: StepName;
+  attempt: number;
+  /** When it was claimed, RFC 3339. */
+  at: string;
+  evidence?: CallEvidence & { detail: string };
+}
+
+/** What is told of a step's end: a code, a sentence, and what was wrong with which member. */
+export interface Told {
+  code: ResultCode;
+  detail: string;
+  errors?: { pointer: string; code: string; detail: string }[];
+}
+
+/** How the last step ended that did not move the onboarding on. */
+export interface LastResult extends Told {
+  step: StepName;
+  /** RFC 3339. */
+  at: string;
+}
+
+export interface Failure extends LastResult {
+  upstreamStatus: number | null;
+}
+
+/** What is told of a passkey. Binary values are unpadded base64url. */
+export interface AuthenticatorSummary {
+  name: string;
+  credentialId: string;
+  /** Lowercase UUID. */
+  aaguid: string;
+  transports: string[];
+}
+
+export interface RegisteredAuthenticator extends AuthenticatorSummary {
+  /** The provider's id; null where it is not known. */
+  id: string | null;
+  /** RFC 3339. */
+  createdAt: string;
+}
+
+/** What is certain of a row in each state, beyond the types of its columns. */
+type Standing =
+  | { state: 'otp_requested'; step: 'init-otp' }
+  | { state: 'otp_sent'; step: null; otpHandle: string; otpExpiresAt: Date }
+  | { state: 'otp_needed'; step: null; reason: OtpNeededReason }
+  | { state: 'otp_submitted'; step: 'verify-otp'; otpHandle: string; sealedOtpCode: Buffer }
+  | { state: 'otp_verified'; step: null; sealedGrant: Buffer; sessionEndsAt: Date }
+  | {
+      state: 'authenticators_submitted';
+      step: 'create-authenticators';
+      sealedGrant: Buffer;
+      sealedAuthenticators: Buffer;
+    }
+  | { state: 'outcome_unknown'; step: DoubtfulStep }
+  | { state: EndedState; step: null };
+
+/** A row's columns, the database's time when it was read, and how long one more call may take. */
+export type Columns = Onboarding & { now: Date; callMs: number };
+
+/** A row as it was read: what can be done with it hangs on the time. */
+export type Row = Columns & Standing;
+
+/** A row whose step is in flight, or waits for its next try. */
+export type RowInStep = Row & {
+  step: StepName;
+  state: 'otp_requested' | 'otp_submitted' | 'authenticators_submitted';
+};
+
+/** The columns to write, with the values that they get. */
+export type Patch = Partial<Onboarding>;
+
+/** When a live row changes by itself: the least of what bounds its state; null where it has ended. */
+export function deadlineOf(
+  row: Pick<Onboarding, 'state' | 'otpExpiresAt' | 'sessionEndsAt' | 'idleEndsAt' | 'lifeEndsAt'>,
+): Date | null {
+  if (isEnded(row.state)) return null;
+  const bound = boundOf(row.state);
+  return earliest(bound && row[bound], countsIdleTime(row.state) ? row.idleEndsAt : null, row.lifeEndsAt);
+}
+
+/**
+ * When somebody must look at a row again. In flight: when its runner's lease ends. Waiting: at its next try or its
+ * deadline, whichever comes first. Ended: now, until its timeline is vouched for.
+ */
+export function dueOf(row: Omit<Columns, 'dueAt'>, now: Date): Date | null {
+  if (isEnded(row.state)) return row.anchoredSeq === row.lastSeq ? null : now;
+  if (row.leaseUntil) return row.leaseUntil;
+  return row.parkedReason ? deadlineOf(row) : earliest(row.nextAttemptAt, deadlineOf(row));
+}
+
+/** The signal by which the time ends what a row waits for; null while nothing is over. In flight, only a settle ends it. */
+export function signalOfTime(row: Columns): Signal | null {
+  const { now, leaseUntil } = row;
+  const deadline = deadlineOf(row);
+  if (deadline === null || deadline > now || (leaseUntil !== null && leaseUntil > now)) return null;
+  if (row.lifeEndsAt <= deadline || row.idleEndsAt <= deadline) return 'expired';
+  // A lease that has lapsed is a call whose process died: it may have taken effect.
+  return signalAtBound(row.state, row.doubtAttempt !== null || leaseUntil !== null);
+}
+
+/** When the time changes a row, unless its step's settle does: until then, a command decides on what was read. */
+export function changesAt(row: Columns): Date | null {
+  const deadline = deadlineOf(row);
+  return deadline && row.leaseUntil && row.leaseUntil > deadline ? row.leaseUntil : deadline;
+}
+
+export const isIn = <S extends State>(row: Row, ...states: S[]): row is Row & { state: S } =>
+  (states as State[]).includes(row.state);
+
+const earliest = (...instants: (Date | null)[]) =>
+  instants.reduce((one, other) => (one === null || (other !== null && other < one) ? other : one), null);

@@ -1,0 +1,238 @@
+/**
+ * The one place that says which state follows which signal, and what holds in a state. See the diagram in ARCHITECTURE.md.
+ */
+
+/** The upstream calls, in their order. */
+export const STEPS = ['init-otp', 'verify-otp', 'create-authenticators'] as const;
+export type StepName = (typeof STEPS)[number];
+
+export const LIVE_STATES = [
+  'otp_requested',
+  'otp_sent',
+  'otp_needed',
+  'otp_submitted',
+  'otp_verified',
+  'authenticators_submitted',
+  'outcome_unknown',
+] as const;
+export const ENDED_STATES = ['completed', 'failed', 'expired', 'cancelled'] as const;
+export const STATES = [...LIVE_STATES, ...ENDED_STATES] as const;
+
+export type LiveState = (typeof LIVE_STATES)[number];
+export type EndedState = (typeof ENDED_STATES)[number];
+export type State = (typeof STATES)[number];
+
+export const SIGNALS = [
+  'otp_sent',
+  'send_gave_up',
+  'otp_submitted',
+  'otp_resend_asked',
+  'otp_expired',
+  'otp_verified',
+  'otp_rejected',
+  'authenticators_submitted',
+  'authenticators_created',
+  'authenticators_rejected',
+  'session_expired',
+  'outcome_lost',
+  'resolved_done',
+  'resolved_not_done',
+  'late_answer',
+  'step_failed',
+  'expired',
+  'cancelled',
+] as const;
+export type Signal = (typeof SIGNALS)[number];
+
+/** Why a code is needed. */
+export const OTP_NEEDED_REASONS = ['otp_expired', 'session_expired', 'send_failed'] as const;
+export type OtpNeededReason = (typeof OTP_NEEDED_REASONS)[number];
+
+/** The sealed columns that end with their use. */
+export const SEALED = ['sealedOtpCode', 'sealedGrant', 'sealedAuthenticators', 'sealedRequests'] as const;
+export type SealedField = (typeof SEALED)[number];
+
+/** What holds in a live state, whatever led there. */
+interface Holds {
+  /** The step whose call is in flight, or waits for its next try. */
+  step?: StepName;
+  /** What bounds the state besides the onboarding's own idle time and life, and the signal of its end. */
+  bound?: 'otpExpiresAt' | 'sessionEndsAt';
+  atBound?: 'otp_expired' | 'session_expired';
+  /** The secrets that are still needed; all others are wiped. */
+  keeps: readonly SealedField[];
+}
+
+const IN: Readonly<Record<LiveState, Holds>> = {
+  otp_requested: { step: 'init-otp', keeps: ['sealedRequests'] },
+  otp_sent: { bound: 'otpExpiresAt', atBound: 'otp_expired', keeps: [] },
+  otp_needed: { keeps: [] },
+  otp_submitted: {
+    step: 'verify-otp',
+    bound: 'otpExpiresAt',
+    atBound: 'otp_expired',
+    keeps: ['sealedOtpCode', 'sealedRequests'],
+  },
+  otp_verified: { bound: 'sessionEndsAt', atBound: 'session_expired', keeps: ['sealedGrant'] },
+  authenticators_submitted: {
+    step: 'create-authenticators',
+    bound: 'sessionEndsAt',
+    atBound: 'session_expired',
+    keeps: ['sealedGrant', 'sealedAuthenticators', 'sealedRequests'],
+  },
+  // It may lead back into the session.
+  outcome_unknown: { keeps: ['sealedGrant'] },
+};
+
+/** Where a signal leads when that hangs on whether the upstream session still lives. */
+interface IfSessionLives {
+  sessionLives: State;
+  otherwise: State;
+}
+
+/** Where a signal leads, depending on whether the earlier code is still good. */
+interface IfCodeLives {
+  codeLives: State;
+  otherwise: State;
+}
+
+/** `answer` is what the late answer itself says, read from the row of the state that the step waits in. */
+type Target = State | IfSessionLives | IfCodeLives | 'answer';
+
+const ENDINGS = { step_failed: 'failed', expired: 'expired', cancelled: 'cancelled' } as const;
+
+/** `outcome_unknown` is two rows here, because what may follow depends on the step that was lost. */
+const TRANSITIONS = {
+  otp_requested: {
+    otp_sent: 'otp_sent',
+    send_gave_up: { codeLives: 'otp_sent', otherwise: 'otp_needed' },
+    ...ENDINGS,
+  },
+  otp_sent: {
+    otp_submitted: 'otp_submitted',
+    otp_resend_asked: 'otp_requested',
+    otp_expired: 'otp_needed',
+    ...ENDINGS,
+  },
+  otp_needed: { otp_resend_asked: 'otp_requested', ...ENDINGS },
+  otp_submitted: {
+    otp_verified: 'otp_verified',
+    otp_rejected: 'otp_sent',
+    otp_expired: 'otp_needed',
+    outcome_lost: 'outcome_unknown',
+    ...ENDINGS,
+  },
+  otp_verified: {
+    authenticators_submitted: 'authenticators_submitted',
+    session_expired: 'otp_needed',
+    ...ENDINGS,
+  },
+  authenticators_submitted: {
+    authenticators_created: 'completed',
+    authenticators_rejected: 'otp_verified',
+    session_expired: 'otp_needed',
+    outcome_lost: 'outcome_unknown',
+    ...ENDINGS,
+  },
+  'outcome_unknown after verify-otp': {
+    otp_resend_asked: 'otp_requested',
+    resolved_not_done: 'otp_requested',
+    late_answer: 'answer',
+    ...ENDINGS,
+  },
+  'outcome_unknown after create-authenticators': {
+    otp_resend_asked: 'otp_requested',
+    resolved_done: 'completed',
+    resolved_not_done: { sessionLives: 'otp_verified', otherwise: 'otp_needed' },
+    late_answer: 'answer',
+    ...ENDINGS,
+  },
+  completed: {},
+  failed: {},
+  expired: {},
+  cancelled: {},
+} as const satisfies Record<Place, Partial<Record<Signal, Target>>>;
+
+/** The steps of which a lost answer leaves a doubt: a code that may have been mailed twice is none. */
+export type DoubtfulStep = Exclude<StepName, 'init-otp'>;
+type Place = Exclude<State, 'outcome_unknown'> | `outcome_unknown after ${DoubtfulStep}`;
+
+/** What the table must know of an onboarding. `step` matters in `outcome_unknown` only. */
+export interface Situation {
+  state: State;
+  /** The step whose outcome is unknown. */
+  step?: StepName | null;
+  sessionLives?: boolean;
+  /** For `send_gave_up`: whether an earlier code is still good, and this sending has not made it void. */
+  codeLives?: boolean;
+  /** For `late_answer`: the signal that the answer itself amounts to. */
+  answer?: Signal;
+}
+
+/**
+ * @returns the state that follows, or null where the signal is not allowed there.
+ * @throws Error for a state, step or signal that does not exist: an unknown value must never pass for a known one.
+ */
+export function nextState(situation: Situation, signal: Signal): State | null {
+  if (!SIGNALS.includes(signal)) throw new Error(`unknown signal "${String(signal)}"`);
+  const row: Partial<Record<Signal, Target>> = TRANSITIONS[placeOf(situation)];
+  const target = row[signal];
+  if (target === undefined) return null;
+  if (target === 'answer') return nextStateByAnswer(situation);
+  if (typeof target === 'string') return target;
+  if ('codeLives' in target) return situation.codeLives ? target.codeLives : target.otherwise;
+  return situation.sessionLives ? target.sessionLives : target.otherwise;
+}
+
+function nextStateByAnswer({ step, answer }: Situation): State | null {
+  if (!step || !answer) throw new Error('a late answer needs its step and what it says');
+  // A second loss is no answer, and an answer never ends an onboarding from outside.
+  if (answer === 'outcome_lost' || answer === 'expired' || answer === 'cancelled') return null;
+  return nextState({ state: stateOfStep(step) }, answer);
+}
+
+function placeOf({ state, step }: Situation): Place {
+  if (state === 'outcome_unknown') {
+    if (step === 'verify-otp' || step === 'create-authenticators') return `outcome_unknown after ${step}`;
+    throw new Error(`no outcome can be unknown after step "${String(step)}"`);
+  }
+  if (!STATES.includes(state)) throw new Error(`unknown state "${String(state)}"`);
+  return state;
+}
+
+/** The states in which a signal is allowed; `outcome_unknown` if it is after one of the steps. */
+export function statesFor(signal: Signal): LiveState[] {
+  const places = (Object.keys(TRANSITIONS) as Place[]).filter((place) => signal in TRANSITIONS[place]);
+  return LIVE_STATES.filter((state) => places.some((place) => place.split(' ')[0] === state));
+}
+
+export function isEnded(state: State): state is EndedState {
+  return (ENDED_STATES as readonly State[]).includes(state);
+}
+
+/** The state in which a step's call is in flight or waits for its next try. */
+export function stateOfStep(step: StepName): LiveState {
+  return LIVE_STATES.find((state) => IN[state].step === step)!;
+}
+
+/** The step that is in flight or waits for its next try in this state. */
+export const stepOfState = (state: State): StepName | null =>
+  isEnded(state) ? null : (IN[state].step ?? null);
+
+/** The column that bounds a state besides the onboarding's idle time and life. */
+export const boundOf = (state: State) => (isEnded(state) ? null : (IN[state].bound ?? null));
+
+/** What it means that a state's bound is over. In doubt, no answer is waited for any more. */
+export function signalAtBound(state: State, mayHaveActed: boolean): Signal {
+  const { step, atBound } = IN[state as LiveState];
+  if (!atBound) throw new Error(`nothing bounds "${state}" but the onboarding's own time`);
+  return step && mayHaveActed ? 'outcome_lost' : atBound;
+}
+
+/** Whether a secret is still needed in a state. */
+export const needs = (state: State, field: SealedField) => !isEnded(state) && IN[state].keeps.includes(field);
+
+/** Whether an onboarding's idle time ends it in this state. A doubt is waited for, as long as the onboarding lives. */
+export const countsIdleTime = (state: State) => !isEnded(state) && state !== 'outcome_unknown';
+
+export const canLeaveDoubt = (step: StepName): step is DoubtfulStep => step !== 'init-otp';

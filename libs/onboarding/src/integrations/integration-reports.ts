@@ -1,0 +1,220 @@
+import { Injectable } from '@nestjs/common';
+import { PreparedStatements, prepared } from '#libs/database';
+import type { BreakerState, FailureClass, TroubleName } from '#libs/upstream';
+
+/** A process that has not refreshed its views for this long is gone. */
+export const LIVE_MS = 10_000;
+/** How often the rows that wait for an operator are counted, by one process for all. */
+const COUNT_EVERY_MS = 3_000;
+
+/** What a process sees at present, besides instants. */
+export interface ViewFacts {
+  breaker: BreakerState;
+  /** Milliseconds between its clock and the provider's. */
+  skewMs: number;
+  /** Why the last signature was not made. */
+  signer: string | null;
+  /** The last status with which its requests are refused. */
+  refusedStatus: number | null;
+  /** The signing key that is used first, where the integration has two. */
+  key: { inUse: number; count: number; fingerprint: string } | null;
+}
+
+export interface View extends ViewFacts {
+  process: string;
+  integration: string;
+  /** Milliseconds since the epoch on PostgreSQL's clock, like all instants here; null while the breaker is closed. */
+  breakerSince: number | null;
+  refusedSince: number | null;
+}
+
+/** A view to report. It has ages in milliseconds, so clocks need not agree. */
+export interface OwnView extends ViewFacts {
+  integration: string;
+  breakerAgeMs: number | null;
+  refusedAgeMs: number | null;
+}
+
+export interface Trouble {
+  integration: string;
+  what: TroubleName;
+  failures: number;
+  since: number;
+  lastAt: number;
+  goodUntil: number;
+  failure: FailureClass;
+  status: number | null;
+}
+
+/** Failures to report, with ages in milliseconds. */
+export interface OwnTrouble extends Pick<
+  Trouble,
+  'integration' | 'what' | 'failures' | 'failure' | 'status'
+> {
+  sinceAgeMs: number;
+  lastAgeMs: number;
+  /** From the last failure on; null: until a call succeeds. */
+  goodForMs: number | null;
+}
+
+/** Onboardings that wait for an operator. */
+export interface Count {
+  integration: string;
+  what: 'parked' | 'outcome_unknown';
+  /** Why they are parked. */
+  reason: string | null;
+  count: number;
+  since: number;
+}
+
+export interface Reports {
+  now: number;
+  views: View[];
+  troubles: Trouble[];
+  counts: Count[];
+  /** How old the counts are; null while there are none. */
+  countedAgoMs: number | null;
+}
+
+const ago = (column: string) => `clock_timestamp() - ${column} * interval '1 millisecond'`;
+const ms = (instant: string) => `(extract(epoch FROM ${instant}) * 1000)::float8`;
+
+/**
+ * Also removes processes that are gone for a minute. It skips locked rows: their processes are back. After an outage of
+ * PostgreSQL all processes come back at once, and each would wait for the others. An instant stays as first reported.
+ */
+const PUBLISH = `
+  WITH gone AS (
+    DELETE FROM integration_views WHERE (process, integration) IN (
+      SELECT process, integration FROM integration_views
+      WHERE seen_at < clock_timestamp() - interval '1 minute' AND process <> $1::text
+      FOR UPDATE SKIP LOCKED)
+  )
+  INSERT INTO integration_views AS v (process, integration, seen_at, breaker_since, refused_since, facts)
+  SELECT $1::text, integration, clock_timestamp(), ${ago('breaker_age')}, ${ago('refused_age')}, facts
+  FROM jsonb_to_recordset($2::jsonb)
+    AS x (integration text, breaker_age float8, refused_age float8, facts jsonb)
+  ORDER BY integration
+  ON CONFLICT (process, integration) DO UPDATE SET seen_at = excluded.seen_at, facts = excluded.facts,
+    breaker_since = CASE WHEN excluded.breaker_since IS NOT NULL
+      THEN coalesce(v.breaker_since, excluded.breaker_since) END,
+    refused_since = CASE WHEN excluded.refused_since IS NOT NULL
+      THEN coalesce(v.refused_since, excluded.refused_since) END`;
+
+const WITHDRAW = `DELETE FROM integration_views WHERE process = $1::text`;
+
+/** A removed integration leaves a row. It is deleted after a day without a failure. */
+const REPORT = `
+  WITH gone AS (DELETE FROM integration_troubles WHERE (integration, what) IN (
+    SELECT integration, what FROM integration_troubles WHERE last_at < clock_timestamp() - interval '1 day'
+      AND (integration, what) NOT IN
+        (SELECT integration, what FROM jsonb_to_recordset($1::jsonb) AS y (integration text, what text))
+    FOR UPDATE SKIP LOCKED))
+  INSERT INTO integration_troubles AS t (integration, what, failures, since, last_at, good_until, failure, status)
+  SELECT integration, what, failures, ${ago('since_age')}, ${ago('last_age')},
+    coalesce(${ago('(last_age - good_for)')}, 'infinity'), failure, status
+  FROM jsonb_to_recordset($1::jsonb) AS x (integration text, what text, failures int, since_age float8,
+    last_age float8, good_for float8, failure text, status int)
+  ORDER BY integration, what
+  ON CONFLICT (integration, what) DO UPDATE SET failures = t.failures + excluded.failures,
+    since = least(t.since, excluded.since), last_at = greatest(t.last_at, excluded.last_at),
+    good_until = greatest(t.good_until, excluded.good_until),
+    failure = CASE WHEN excluded.last_at >= t.last_at THEN excluded.failure ELSE t.failure END,
+    status = CASE WHEN excluded.last_at >= t.last_at THEN excluded.status ELSE t.status END`;
+
+/** Skips a row that another process is writing: the next run deletes it. */
+const MENDED = `
+  DELETE FROM integration_troubles WHERE (integration, what) IN (
+    SELECT t.integration, t.what FROM integration_troubles t
+    JOIN jsonb_to_recordset($1::jsonb) AS x (integration text, what text, age float8)
+      ON t.integration = x.integration AND t.what = x.what AND t.last_at <= ${ago('x.age')}
+    FOR UPDATE OF t SKIP LOCKED)`;
+
+const READ = `
+  SELECT ${ms('clock_timestamp()')} AS now,
+    (SELECT coalesce(jsonb_agg(facts || jsonb_build_object('process', process, 'integration', integration,
+        'breakerSince', ${ms('breaker_since')}, 'refusedSince', ${ms('refused_since')})), '[]')
+      FROM integration_views
+      WHERE seen_at > clock_timestamp() - interval '${LIVE_MS} milliseconds') AS views,
+    (SELECT coalesce(jsonb_agg(jsonb_build_object('integration', integration, 'what', what,
+        'failures', failures, 'since', ${ms('since')}, 'lastAt', ${ms('last_at')}, 'failure', failure,
+        'status', status, 'goodUntil', CASE WHEN isfinite(good_until) THEN ${ms('good_until')} END)), '[]')
+      FROM integration_troubles) AS troubles,
+    (SELECT counts FROM integration_counts) AS counts,
+    (SELECT ${ms('clock_timestamp()')} - ${ms('counted_at')} FROM integration_counts) AS "countedAgoMs"`;
+
+const FIRST_COUNT = `
+  INSERT INTO integration_counts (counted_at, counts) VALUES ('epoch', '[]') ON CONFLICT (singleton) DO NOTHING`;
+
+/** Both counts use an index. A process counts nothing while another one does. */
+const COUNT = `
+  WITH turn AS (
+    SELECT singleton FROM integration_counts
+    WHERE counted_at < clock_timestamp() - interval '${COUNT_EVERY_MS} milliseconds'
+    FOR UPDATE SKIP LOCKED
+  )
+  UPDATE integration_counts c SET counted_at = clock_timestamp(), counts = (
+    SELECT coalesce(jsonb_agg(to_jsonb(n)), '[]') FROM (
+      SELECT integration, 'parked' AS what, parked_reason AS reason, count(*)::int AS count,
+        ${ms('min(parked_at)')} AS since
+      FROM onboardings WHERE parked_reason IS NOT NULL GROUP BY integration, parked_reason
+      UNION ALL
+      SELECT integration, 'outcome_unknown', NULL, count(*)::int, ${ms('min(updated_at)')}
+      FROM onboardings WHERE state = 'outcome_unknown' GROUP BY integration
+    ) n)
+  FROM turn WHERE c.singleton = turn.singleton`;
+
+/** What processes report to each other about the integrations, through PostgreSQL, because Redis may be away. */
+@Injectable()
+export class IntegrationReports {
+  constructor(private readonly statements: PreparedStatements) {}
+
+  /** Reports what this process sees, and that it is alive. */
+  async publish(process: string, views: readonly OwnView[]): Promise<void> {
+    const rows = views.map(({ integration, breakerAgeMs, refusedAgeMs, ...facts }) => ({
+      integration,
+      breaker_age: breakerAgeMs,
+      refused_age: refusedAgeMs,
+      facts,
+    }));
+    await this.statements.run(prepared(PUBLISH), [process, JSON.stringify(rows)]);
+  }
+
+  /** Deletes the views of a process that ends. */
+  async withdraw(process: string): Promise<void> {
+    await this.statements.run(prepared(WITHDRAW), [process]);
+  }
+
+  async report(troubles: readonly OwnTrouble[]): Promise<void> {
+    const rows = troubles.map(({ sinceAgeMs, lastAgeMs, goodForMs, ...trouble }) => ({
+      ...trouble,
+      since_age: sinceAgeMs,
+      last_age: lastAgeMs,
+      good_for: goodForMs,
+    }));
+    await this.statements.run(prepared(REPORT), [JSON.stringify(rows)]);
+  }
+
+  /** Ends troubles whose last failure is older than a success. @param mended with the age of that success. */
+  async mended(mended: readonly { integration: string; what: TroubleName; age: number }[]): Promise<void> {
+    await this.statements.run(prepared(MENDED), [JSON.stringify(mended)]);
+  }
+
+  async read(): Promise<Reports> {
+    const [row] = await this.statements.run<
+      Omit<Reports, 'troubles' | 'counts'> & {
+        troubles: (Omit<Trouble, 'goodUntil'> & { goodUntil: number | null })[];
+        counts: Count[] | null;
+      }
+    >(prepared(READ), []);
+    const troubles = row!.troubles.map((each) => ({ ...each, goodUntil: each.goodUntil ?? Infinity }));
+    return { ...row!, troubles, counts: row!.counts ?? [] };
+  }
+
+  /** Has the waiting onboardings counted, where the counts are older than a few seconds. */
+  async count(countedAgoMs: number | null): Promise<void> {
+    if (countedAgoMs === null) await this.statements.run(prepared(FIRST_COUNT), []);
+    else if (countedAgoMs < COUNT_EVERY_MS) return;
+    await this.statements.run(prepared(COUNT), []);
+  }
+}

@@ -1,0 +1,49 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { openOnboardings, type Onboardings } from '../fixtures/open-onboardings.js';
+import { IdempotencyKeys, type KeyedRequest } from './idempotency-keys.js';
+
+let onboardings: Onboardings;
+let keys: IdempotencyKeys;
+beforeAll(async () => {
+  onboardings = await openOnboardings();
+  keys = onboardings.module.get(IdempotencyKeys);
+});
+afterAll(() => onboardings.close());
+
+async function answered(): Promise<KeyedRequest> {
+  const request = {
+    caller: 'shop',
+    route: 'POST /v1/onboardings',
+    key: randomUUID(),
+    fingerprint: 'f',
+    id: randomUUID(),
+  };
+  await onboardings.dataSource.query(
+    'INSERT INTO idempotency_keys (caller, route, key, fingerprint, taken_by) VALUES ($1, $2, $3, $4, $5)',
+    [request.caller, request.route, request.key, request.fingerprint, request.id],
+  );
+  await keys.answer(request, { status: 201, headers: {}, body: '{"to": "ana"}' });
+  return request;
+}
+
+describe('a kept answer', () => {
+  it('opens for the request that it was given to', async () => {
+    const request = await answered();
+    expect(await keys.find(request)).toMatchObject({ answer: { status: 201, body: '{"to": "ana"}' } });
+  });
+
+  it.each(['caller', 'route', 'key'] as const)(
+    'does not open in a row copied under another %s',
+    async (part) => {
+      const request = await answered();
+      const copy = { ...request, [part]: randomUUID() };
+      await onboardings.dataSource.query(
+        `INSERT INTO idempotency_keys (caller, route, key, fingerprint, taken_by, sealed_answer)
+       SELECT $1, $2, $3, fingerprint, taken_by, sealed_answer FROM idempotency_keys WHERE key = $4`,
+        [copy.caller, copy.route, copy.key, request.key],
+      );
+      await expect(keys.find(copy)).rejects.toThrow();
+    },
+  );
+});

@@ -1,0 +1,91 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { PreparedStatements } from '#libs/database';
+import { CONFIG, Sealer, type Config } from '#libs/platform';
+import type { KeyToTake } from './onboarding.store.js';
+import { ANSWER, FIND_KEY, FORGET_KEYS, RELEASE_KEY } from './statements/keys.js';
+
+/** Which request a key stands for. */
+export type KeyedRequest = Omit<KeyToTake, 'lockMs'>;
+
+/** An answer as it went out. */
+export interface KeptAnswer {
+  status: number;
+  headers: Record<string, string>;
+  body: string;
+}
+
+export interface KeptKey {
+  fingerprint: string;
+  takenBy: string | null;
+  onboardingId: string | null;
+  /** Whether the first request may still be answering. */
+  locked: boolean;
+  answer: KeptAnswer | null;
+  /** Whether the onboarding was erased, and the answer with it. */
+  erased: boolean;
+}
+
+/** A first request is given this much longer than it said that it would wait. */
+const ANSWERING_MS = 5_000;
+const DELETE_BATCH = 5_000;
+
+/**
+ * Remembers what was asked with an `Idempotency-Key`. The key is written by the very statement that carries out
+ * what was asked, so that no crash can leave the one without the other; the answer follows when it is sent.
+ */
+@Injectable()
+export class IdempotencyKeys {
+  constructor(
+    private readonly statements: PreparedStatements,
+    private readonly sealer: Sealer,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
+
+  /** @returns how long a first request may still be answering, in milliseconds, from how long it waits. */
+  lockMs(waitMs: number): number {
+    return waitMs + this.config.CALL_TIMEOUT_MS + ANSWERING_MS;
+  }
+
+  /**
+   * Keeps the first answer, and no other: only who took the key may answer for it. A request that was refused has
+   * taken none: what is refused today may be done tomorrow. Sealed by the ring itself, as the row and its key are out
+   * of reach by now; nobody has taken a key any more whose onboarding was erased.
+   */
+  async answer({ caller, route, key, id }: KeyedRequest, answer: KeptAnswer): Promise<void> {
+    const sealedAnswer = this.sealer.seal(placeOf({ caller, route, key, id }), JSON.stringify(answer));
+    await this.statements.run(ANSWER, ANSWER.bind({ caller, route, key, takenBy: id, sealedAnswer }));
+  }
+
+  async find({ caller, route, key }: KeyedRequest): Promise<KeptKey | null> {
+    const [found] = await this.statements.run<Omit<KeptKey, 'answer'> & { sealedAnswer: Buffer | null }>(
+      FIND_KEY,
+      FIND_KEY.bind({ caller, route, key }),
+    );
+    if (!found) return null;
+    const { sealedAnswer, ...kept } = found;
+    if (sealedAnswer === null || kept.takenBy === null) return { ...kept, answer: null };
+    const opened = this.sealer.open(placeOf({ caller, route, key, id: kept.takenBy }), sealedAnswer);
+    return { ...kept, answer: JSON.parse(opened) as KeptAnswer };
+  }
+
+  /** Gives back a key whose answer was lost and can be made again. */
+  async release({ caller, route, key }: KeyedRequest): Promise<void> {
+    await this.statements.run(RELEASE_KEY, RELEASE_KEY.bind({ caller, route, key }));
+  }
+
+  /** Forgets keys whose time is over. @returns how many. */
+  async forget(): Promise<number> {
+    const values = FORGET_KEYS.bind({ keptMs: this.config.IDEMPOTENCY_KEEP_MS, limit: DELETE_BATCH });
+    for (let forgotten = 0; ;) {
+      const rows = await this.statements.run(FORGET_KEYS, values);
+      forgotten += rows.length;
+      if (rows.length < DELETE_BATCH) return forgotten;
+    }
+  }
+}
+
+/** By the request that took the key, and by the key: a row copied to another key, route or caller does not open. */
+const placeOf = ({ caller, route, key, id }: Omit<KeyedRequest, 'fingerprint'>) => ({
+  onboardingId: JSON.stringify([caller, route, key, id]),
+  field: 'answer',
+});

@@ -1,0 +1,333 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import type { DataSource } from 'typeorm';
+import { PreparedStatements, isRefusal } from '#libs/database';
+import { CONFIG, type Config } from '#libs/platform';
+import { after, type Moved } from '../flow/move.js';
+import type { OnboardingEvent } from '../flow/onboarding-event.entity.js';
+import {
+  changesAt,
+  deadlineOf,
+  type AuthenticatorSummary,
+  type Columns,
+  type Row,
+  type RowInStep,
+} from '../flow/row.js';
+import { SEALED, type State, type StepName } from '../flow/table.js';
+import type { NewEvent } from '../flow/events.js';
+import { readRow, writtenColumns, type Raw } from './read-row.js';
+import type { Statement } from './statement.js';
+import { CLAIM_AUTHENTICATORS } from './statements/claim-authenticators.js';
+import { CLAIM_SEND } from './statements/claim-send.js';
+import { CLAIM_VERIFY } from './statements/claim-verify.js';
+import { COMMAND } from './statements/command.js';
+import { ERASE, LOCK } from './statements/erase.js';
+import { FIND, FIND_LIVE, FIND_WITH_CHALLENGES } from './statements/reads.js';
+import { RETRY, RETRY_SEND } from './statements/retry.js';
+import { SETTLE_AUTHENTICATORS } from './statements/settle-authenticators.js';
+import { SETTLE_SEND } from './statements/settle-send.js';
+import { SETTLE_VERIFY } from './statements/settle-verify.js';
+import { START } from './statements/start.js';
+import { EVENTS_AFTER } from './statements/timelines.js';
+import { KEEP_REQUESTS, PUT_OFF } from './statements/waiting.js';
+
+/** An idempotency key that is taken together with the work, or neither. */
+export interface KeyToTake {
+  caller: string;
+  /** Method and pattern of the path. */
+  route: string;
+  key: string;
+  /** Keyed hash of the path and the body. */
+  fingerprint: string;
+  /** Tells this request from its repetitions: a UUID. */
+  id: string;
+  /** How long the first request may still be answering, in milliseconds. */
+  lockMs: number;
+}
+
+/** Who gives a command, and what must hold of the row besides its state. */
+export interface Given {
+  id: string;
+  /** The caller whose it must be, and the integrations; null for any. */
+  by: { caller: string | null; integrations: string[] | null };
+  versions: readonly number[] | undefined;
+  key: KeyToTake | undefined;
+  /** Keyed hash of what is submitted. */
+  fingerprint: string;
+}
+
+/** The columns of a start. */
+export type Started = Pick<
+  Columns,
+  | 'id'
+  | 'caller'
+  | 'integration'
+  | 'provider'
+  | 'subject'
+  | 'subjectKey'
+  | 'sealedContact'
+  | 'sealedDataKey'
+  | 'dataKeyId'
+  | 'otpChoice'
+  | 'externalRef'
+  | 'metadata'
+  | 'sealedRequests'
+  | 'fingerprint'
+>;
+
+const SETTLE: Record<StepName, Statement> = {
+  'init-otp': SETTLE_SEND,
+  'verify-otp': SETTLE_VERIFY,
+  'create-authenticators': SETTLE_AUTHENTICATORS,
+};
+
+/** The only writer of onboardings and their timelines: one prepared statement a change. */
+@Injectable()
+export class OnboardingStore {
+  readonly #limits: Record<string, number>;
+  readonly #callMs: number;
+
+  constructor(
+    private readonly statements: PreparedStatements,
+    @InjectDataSource() private readonly dataSource: DataSource,
+    @Inject(CONFIG) config: Config,
+  ) {
+    this.#callMs = config.CALL_TIMEOUT_MS;
+    this.#limits = {
+      callMs: config.CALL_TIMEOUT_MS,
+      leaseMs: config.LEASE_MS,
+      idleMs: config.ONBOARDING_IDLE_MS,
+      lifeMs: config.ONBOARDING_LIFE_MS,
+      cooldownMs: config.OTP_RESEND_COOLDOWN_MS,
+      windowMs: config.OTP_SEND_WINDOW_MS,
+      sendsPerWindow: config.OTP_SENDS_PER_WINDOW,
+      sendsPerDay: config.OTP_SENDS_PER_DAY,
+      wrongPerDay: config.OTP_WRONG_PER_DAY,
+    };
+  }
+
+  async find(id: string): Promise<Row | null> {
+    return this.#row(FIND, { id });
+  }
+
+  /** The row with its outstanding challenges, in one round trip; null where there is no such onboarding. */
+  async findWithChallenges(id: string): Promise<{ row: Row; outstanding: ReadonlySet<string> } | null> {
+    const [raw] = await this.run<Raw & { challenges: string[] }>(FIND_WITH_CHALLENGES, { id });
+    return raw ? { row: readRow(raw, this.#callMs), outstanding: new Set(raw.challenges) } : null;
+  }
+
+  /** @returns the onboarding that a start has to mind, live or not: its id, and the row if it is still there. */
+  async findLive(integration: string, subjectKey: string): Promise<{ id: string; row: Row | null } | null> {
+    const [raw] = await this.run<Raw & { liveId: string | null }>(FIND_LIVE, { integration, subjectKey });
+    if (!raw?.liveId) return null;
+    return { id: raw.liveId, row: raw['id'] === null ? null : readRow(raw, this.#callMs) };
+  }
+
+  /** The timeline after an event's number, oldest first. */
+  events(id: string, after: number, limit: number): Promise<OnboardingEvent[]> {
+    return this.run<OnboardingEvent>(EVENTS_AFTER, { id, after, limit });
+  }
+
+  /**
+   * Inserts a row with its first events, its first attempt claimed.
+   *
+   * @param superseded the subject's live onboarding, and the move that cancels it.
+   * @param goneId an onboarding that was named as the subject's live one and is not there any more.
+   * @returns the row; null if the subject has a live onboarding, a budget is used up, or the key is taken. Then nothing was
+   *   written.
+   */
+  start(
+    started: Started,
+    key: KeyToTake | undefined,
+    {
+      superseded = null,
+      goneId = null,
+    }: { superseded?: { row: Row; moved: Moved } | null; goneId?: string | null },
+  ): Promise<Row | null> {
+    return this.#row(START, {
+      ...started,
+      ...keyColumns(key),
+      // Both are the caller's: a start and its key have one owner.
+      caller: started.caller,
+      oldId: superseded?.row.id ?? null,
+      oldAttempt: superseded?.row.attempt ?? null,
+      oldVersion: superseded?.row.version ?? null,
+      oldSeq: superseded?.row.lastSeq ?? null,
+      oldBefore: superseded && changesAt(superseded.row),
+      oldEvents: superseded?.moved.events ?? [],
+      goneId,
+    });
+  }
+
+  /**
+   * Claims another sending.
+   *
+   * @param unresolved what stays open after a decision; undefined for a resend, which settles lost verifications.
+   * @param lostAttempt the attempt that the decision is about.
+   */
+  claimSend(
+    given: Given,
+    {
+      states,
+      events,
+      sealedRequests = null,
+      lost = null,
+    }: {
+      states: readonly State[];
+      events: NewEvent[];
+      sealedRequests?: Buffer | null;
+      lost?: { attempt: number; unresolved: Row['unresolved'] } | null;
+    },
+  ): Promise<Row | null> {
+    return this.#claim(CLAIM_SEND, given, {
+      states,
+      events,
+      sealedRequests,
+      lostAttempt: lost?.attempt ?? null,
+      unresolved: lost?.unresolved ?? null,
+    });
+  }
+
+  /** @param taking the integrations that take this form of a code; null for all. */
+  claimVerify(given: Given, sealedOtpCode: Buffer, taking: string[] | null): Promise<Row | null> {
+    return this.#claim(CLAIM_VERIFY, given, { sealedOtpCode, taking });
+  }
+
+  claimAuthenticators(
+    given: Given,
+    submitted: {
+      sealedAuthenticators: Buffer;
+      pendingAuthenticators: AuthenticatorSummary[];
+      challenges: string[];
+      maxAuthenticators: number;
+    },
+  ): Promise<Row | null> {
+    const credentialIds = submitted.pendingAuthenticators.map(({ credentialId }) => credentialId);
+    return this.#claim(CLAIM_AUTHENTICATORS, given, { ...submitted, credentialIds });
+  }
+
+  /**
+   * Claims the next attempt of a step that waits for it.
+   *
+   * @param isCharged whether it is paid for: each sending is, unless it cannot have another effect.
+   * @returns null where it is not due, not this row's any more, or a budget is used up.
+   */
+  retry({ id, state, attempt }: RowInStep, isCharged: boolean): Promise<Row | null> {
+    return this.#row(isCharged ? RETRY_SEND : RETRY, { id, state, attempt });
+  }
+
+  /** Writes what an attempt's end means. @returns null where something has happened since the row was read. */
+  settle(step: StepName, seen: Row, moved: Moved, now: Date): Promise<Row | null> {
+    const { refund, credentials } = moved.also;
+    return this.#write(SETTLE[step], seen, moved, now, {
+      sealedGrant: moved.patch.sealedGrant === undefined ? seen.sealedGrant : moved.patch.sealedGrant,
+      refundSends: refund === 'send' ? 1 : 0,
+      refundTries: refund === 'try' ? 1 : 0,
+      credentials,
+    });
+  }
+
+  /** Writes what a command does. @returns null where something has happened since the row was read. */
+  command(seen: Row, moved: Moved, key?: KeyToTake): Promise<Row | null> {
+    const before = changesAt(seen);
+    const { credentials } = moved.also;
+    return this.#write(COMMAND, seen, moved, seen.now, { before, credentials, ...keyColumns(key) });
+  }
+
+  /**
+   * Writes an erasure, in every table that holds something personal.
+   *
+   * @param anchor what vouches for the timeline once its data is gone; null if nothing does.
+   * @returns null where something has happened since the row was read.
+   */
+  erase(seen: Row, moved: Moved, anchor: Buffer | null): Promise<Row | null> {
+    const values = {
+      ...this.#written(seen, moved, seen.now),
+      anchor,
+      before: changesAt(seen),
+      subjectKey: seen.subjectKey,
+    };
+    return this.dataSource.transaction(async (manager) => {
+      await manager.query(LOCK.text, LOCK.bind({ id: seen.id }));
+      const [raw] = await manager.query<Raw[]>(ERASE.text, ERASE.bind(values));
+      return raw ? readRow(raw, this.#callMs) : null;
+    });
+  }
+
+  /** Puts off a try. @returns whether nothing has happened since the row was read, and so it was written. */
+  async putOff(row: Row, waitMs: number): Promise<boolean> {
+    const written = await this.run(PUT_OFF, { ...seenIn(row), waitMs, deadline: deadlineOf(row) });
+    return written.length > 0;
+  }
+
+  /** Writes what a submission repeats. @returns whether the attempt is still the row's, and so it was written. */
+  async keepRequests({ id, attempt }: Row, sealedRequests: Buffer): Promise<boolean> {
+    return (await this.run(KEEP_REQUESTS, { id, attempt, sealedRequests })).length > 0;
+  }
+
+  /** Runs a statement of this folder. */
+  run<Result>(statement: Statement, values: Readonly<Record<string, unknown>>): Promise<Result[]> {
+    return this.statements.run<Result>(statement, statement.bind(values));
+  }
+
+  /** @returns whole rows. */
+  async rows(statement: Statement, values: Readonly<Record<string, unknown>>): Promise<Row[]> {
+    return (await this.run<Raw>(statement, values)).map((raw) => readRow(raw, this.#callMs));
+  }
+
+  #claim(
+    statement: Statement,
+    { by, key, versions, ...given }: Given,
+    values: Record<string, unknown>,
+  ): Promise<Row | null> {
+    const { caller: keyCaller, ...taken } = keyColumns(key);
+    return this.#row(statement, {
+      ...given,
+      ...by,
+      versions: versions ?? null,
+      ...taken,
+      keyCaller,
+      ...values,
+    });
+  }
+
+  #write(
+    statement: Statement,
+    seen: Row,
+    moved: Moved,
+    now: Date,
+    values: Record<string, unknown>,
+  ): Promise<Row | null> {
+    const { caller: keyCaller = null, ...more } = values;
+    return this.#row(statement, { ...this.#written(seen, moved, now), keyCaller, ...more });
+  }
+
+  #written(seen: Row, moved: Moved, now: Date) {
+    const row = after(seen, moved, now);
+    const keeps = SEALED.filter((field) => row[field] !== null);
+    return { ...seenIn(seen), row: { ...writtenColumns(row), keeps }, events: moved.events };
+  }
+
+  /** @returns null where a condition did not hold, or a part of the statement refused: then nothing was written. */
+  async #row(statement: Statement, values: Readonly<Record<string, unknown>>): Promise<Row | null> {
+    try {
+      const [raw] = await this.run<Raw>(statement, { ...this.#limits, ...values });
+      return raw ? readRow(raw, this.#callMs) : null;
+    } catch (error) {
+      if (isRefusal(error)) return null;
+      throw error;
+    }
+  }
+}
+
+/** What a writer has seen: unless all of it still holds, nothing is written. */
+const seenIn = ({ id, attempt, version, lastSeq }: Row) => ({ id, attempt, version, lastSeq });
+
+const keyColumns = (key: KeyToTake | undefined) => ({
+  caller: key?.caller ?? null,
+  route: key?.route ?? null,
+  key: key?.key ?? null,
+  keyFingerprint: key?.fingerprint ?? null,
+  takenBy: key?.id ?? null,
+  lockMs: key?.lockMs ?? null,
+});

@@ -1,0 +1,67 @@
+import {
+  LIVE_STATES,
+  boundOf,
+  countsIdleTime,
+  isEnded,
+  nextState,
+  signalAtBound,
+  type State,
+} from '../flow/table.js';
+
+/**
+ * For lists, which look for rows by the state that they show: SQL on the row `o`, read off the table. Nothing is written by
+ * it.
+ */
+
+const COLUMN = { otpExpiresAt: 'o.otp_expires_at', sessionEndsAt: 'o.session_ends_at' } as const;
+
+const statesBoundBy = (bound: keyof typeof COLUMN) =>
+  LIVE_STATES.filter((state) => boundOf(state) === bound)
+    .map((state) => `'${state}'`)
+    .join(', ');
+
+const boundSql = `CASE ${(['otpExpiresAt', 'sessionEndsAt'] as const)
+  .map((bound) => `WHEN o.state IN (${statesBoundBy(bound)}) THEN ${COLUMN[bound]}`)
+  .join(' ')} END`;
+
+const idleSql = `CASE WHEN o.state IN (${LIVE_STATES.filter(countsIdleTime)
+  .map((state) => `'${state}'`)
+  .join(', ')}) THEN o.idle_ends_at END`;
+
+const NOW = 'clock_timestamp()';
+
+/** Whether the row `o` shows another state than the one that is written: see `signalOfTime`. */
+export const isDueSql = `least(${boundSql}, ${idleSql}, o.life_ends_at) <= ${NOW}
+  AND o.state IN (${LIVE_STATES.map((state) => `'${state}'`).join(', ')})
+  AND (o.lease_until IS NULL OR o.lease_until <= ${NOW})`;
+
+const MAY_HAVE_ACTED = `(o.doubt_attempt IS NOT NULL OR o.lease_until IS NOT NULL)`;
+
+/** What the end of a code or a session leads to, as long as the onboarding itself lives on. */
+const MOVES = LIVE_STATES.filter((state) => boundOf(state) !== null).flatMap((state) =>
+  [true, false].map((mayHaveActed) => ({
+    state,
+    mayHaveActed,
+    to: nextState({ state }, signalAtBound(state, mayHaveActed))!,
+  })),
+);
+
+const shownSql = `CASE WHEN NOT (${isDueSql}) THEN o.state
+  WHEN o.life_ends_at <= ${NOW} THEN 'expired'
+  ${MOVES.map(({ state, mayHaveActed, to }) => {
+    const waits = to === 'outcome_unknown' ? '' : ` AND o.idle_ends_at > ${NOW}`;
+    const acted = `${mayHaveActed ? '' : 'NOT '}${MAY_HAVE_ACTED}`;
+    return `WHEN o.state = '${state}' AND ${acted}${waits} AND ${COLUMN[boundOf(state)!]} < least(o.idle_ends_at, o.life_ends_at) THEN '${to}'`;
+  }).join('\n  ')}
+  ELSE 'expired' END`;
+
+/** The states that a row may show without being written in them; any other it shows as written, or not at all. */
+const SHOWN_BY_TIME: ReadonlySet<State> = new Set<State>(['expired', ...MOVES.map(({ to }) => to)]);
+
+/** Whether the row `o` shows the state that is bound to `:state`, by its index where that can tell. */
+export function showsState(state: State): string {
+  const written = 'o.state = :state';
+  if (isEnded(state) && !SHOWN_BY_TIME.has(state)) return written;
+  const shown = `(${shownSql}) = :state`;
+  return SHOWN_BY_TIME.has(state) ? shown : `${written} AND ${shown}`;
+}

@@ -1,0 +1,31 @@
+import type { PreparedStatement } from '#libs/database';
+
+/** A statement with named parameters: `$name::type` in its text. */
+export interface Statement extends PreparedStatement {
+  /** Puts values in the order of the parameters. @throws Error where one is missing. */
+  bind(values: Readonly<Record<string, unknown>>): unknown[];
+}
+
+/**
+ * @param name what the statement does; PostgreSQL prepares it under this name once per connection.
+ * @param text PostgreSQL numbers parameters, and a reader wants names: `$id::uuid` is sent as `$1::uuid`.
+ */
+export function statement(name: string, text: string): Statement {
+  const names: string[] = [];
+  const json = new Set<string>();
+  const numbered = text.replaceAll(/\$([a-z]\w*)(::jsonb)?/gi, (_, param: string, isJson = '') => {
+    if (!names.includes(param)) names.push(param);
+    if (isJson) json.add(param);
+    return `$${names.indexOf(param) + 1}${isJson}`;
+  });
+  return {
+    name: `gw_${name}`,
+    text: numbered,
+    bind: (values) =>
+      names.map((param) => {
+        const value = values[param];
+        if (value === undefined) throw new Error(`statement "${name}" has no value for "${param}"`);
+        return json.has(param) && value !== null ? JSON.stringify(value) : value;
+      }),
+  };
+}

@@ -1,0 +1,55 @@
+import { statement } from '../statement.js';
+
+/**
+ * Writes what a command, an operator's or a worker's decision does to a row, and answers that came too late. Locks, in
+ * this order: the key, the onboarding, the rows of its credentials. Written only if nothing has happened since the row was
+ * read, and before the time itself changes it: one version must not be told as two states.
+ */
+export const COMMAND = statement(
+  'command',
+  `WITH key_taken AS (
+    INSERT INTO idempotency_keys (caller, route, key, fingerprint, taken_by, onboarding_id, locked_until)
+    SELECT $keyCaller::text, $route::text, $key::text, $keyFingerprint::text, $takenBy::uuid, o.id,
+      clock_timestamp() + $lockMs::float8 * interval '1 millisecond'
+    FROM onboardings o
+    WHERE $key::text IS NOT NULL AND o.id = $id::uuid
+      AND o.attempt = $attempt::int AND o.version = $version::int AND o.last_seq = $lastSeq::int
+    ON CONFLICT (caller, route, key) DO NOTHING
+    RETURNING 1
+  ),
+  changed AS (
+    UPDATE onboardings o SET
+      state = w.state, reason = w.reason, step = w.step, version = w.version, last_seq = w.last_seq,
+      lease_until = w.lease_until, next_attempt_at = w.next_attempt_at, due_at = w.due_at,
+      parked_reason = w.parked_reason, parked_at = w.parked_at,
+      doubt_attempt = w.doubt_attempt, unresolved = w.unresolved,
+      pending_authenticators = w.pending_authenticators, authenticators = w.authenticators,
+      sealed_otp_code = CASE WHEN 'sealedOtpCode' = ANY (w.keeps) THEN o.sealed_otp_code END,
+      sealed_grant = CASE WHEN 'sealedGrant' = ANY (w.keeps) THEN o.sealed_grant END,
+      sealed_authenticators = CASE WHEN 'sealedAuthenticators' = ANY (w.keeps) THEN o.sealed_authenticators END,
+      sealed_requests = CASE WHEN 'sealedRequests' = ANY (w.keeps) THEN o.sealed_requests END,
+      last_result = w.last_result, idle_ends_at = w.idle_ends_at, updated_at = clock_timestamp()
+    FROM jsonb_to_record($row::jsonb) AS w (
+      state text, reason text, step text, version int, last_seq int, lease_until timestamptz,
+      next_attempt_at timestamptz, due_at timestamptz, parked_reason text, parked_at timestamptz, doubt_attempt int,
+      unresolved jsonb, pending_authenticators jsonb, authenticators jsonb, last_result jsonb,
+      idle_ends_at timestamptz, keeps text[])
+    WHERE o.id = $id::uuid AND o.attempt = $attempt::int AND o.version = $version::int AND o.last_seq = $lastSeq::int
+      AND ($before::timestamptz IS NULL OR clock_timestamp() < $before::timestamptz)
+      AND ($key::text IS NULL OR EXISTS (SELECT 1 FROM key_taken))
+    RETURNING o.*
+  ),
+  confirmed AS (
+    UPDATE credentials k SET registered = true FROM changed c
+    WHERE $credentials::text = 'confirm' AND k.onboarding_id = c.id AND NOT k.registered
+      AND c.authenticators @> jsonb_build_array(jsonb_build_object('credentialId', k.credential_id))
+  ),
+  logged AS (
+    INSERT INTO onboarding_events (onboarding_id, seq, type, actor, data)
+    SELECT c.id, c.last_seq - jsonb_array_length($events::jsonb) + e.n, e.event ->> 'type', e.event ->> 'actor',
+      coalesce(e.event -> 'data', '{}')
+    FROM changed c, jsonb_array_elements($events::jsonb) WITH ORDINALITY AS e (event, n)
+  )
+  SELECT c.*, clock_timestamp() AS now FROM (SELECT 1) one LEFT JOIN changed c ON true
+  WHERE c.id IS NOT NULL OR (EXISTS (SELECT 1 FROM key_taken) AND gangway_refuse('command'))`,
+);

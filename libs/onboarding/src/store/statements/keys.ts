@@ -1,0 +1,36 @@
+import { statement } from '../statement.js';
+
+/** Keeps the first answer, and no other. Locks the key's row. */
+export const ANSWER = statement(
+  'answer',
+  `UPDATE idempotency_keys k SET sealed_answer = $sealedAnswer::bytea
+  WHERE k.caller = $caller::text AND k.route = $route::text AND k.key = $key::text AND k.taken_by = $takenBy::uuid
+    AND k.sealed_answer IS NULL`,
+);
+
+/** What is known of a key. Locks nothing. */
+export const FIND_KEY = statement(
+  'find_key',
+  `SELECT k.fingerprint, k.taken_by AS "takenBy", k.onboarding_id AS "onboardingId",
+    coalesce(k.locked_until > clock_timestamp(), false) AS locked,
+    k.sealed_answer AS "sealedAnswer", k.fingerprint = '' AS erased
+  FROM idempotency_keys k
+  WHERE k.caller = $caller::text AND k.route = $route::text AND k.key = $key::text`,
+);
+
+/** Gives back a key without an answer. Locks its row. */
+export const RELEASE_KEY = statement(
+  'release_key',
+  `DELETE FROM idempotency_keys k
+  WHERE k.caller = $caller::text AND k.route = $route::text AND k.key = $key::text AND k.sealed_answer IS NULL`,
+);
+
+/** Forgets keys whose time is over, oldest first. Locks their rows; one that is being written is left to the next run. */
+export const FORGET_KEYS = statement(
+  'forget_keys',
+  `DELETE FROM idempotency_keys WHERE (caller, route, key) IN (
+    SELECT caller, route, key FROM idempotency_keys
+    WHERE created_at < (SELECT clock_timestamp()) - $keptMs::float8 * interval '1 millisecond'
+    ORDER BY created_at LIMIT $limit::int FOR UPDATE SKIP LOCKED
+  ) RETURNING 1`,
+);

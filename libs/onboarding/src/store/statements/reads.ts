@@ -1,0 +1,25 @@
+import { statement } from '../statement.js';
+
+/** One row, by its key. Locks nothing. */
+export const FIND = statement(
+  'find',
+  `SELECT o.*, clock_timestamp() AS now FROM onboardings o WHERE o.id = $id::uuid`,
+);
+
+/** The onboarding that is, or was last, the subject's live one. Locks nothing. */
+export const FIND_LIVE = statement(
+  'find_live',
+  `SELECT b.live_id AS "liveId", o.*, clock_timestamp() AS now
+  FROM otp_budgets b LEFT JOIN onboardings o ON o.id = b.live_id
+  WHERE b.integration = $integration::text AND b.subject_key = $subjectKey::text`,
+);
+
+/** One row with its outstanding challenges. Locks nothing. */
+export const FIND_WITH_CHALLENGES = statement(
+  'find_with_challenges',
+  `SELECT o.*, clock_timestamp() AS now, ARRAY(
+    SELECT c.challenge FROM webauthn_challenges c
+    WHERE c.onboarding_id = o.id AND c.expires_at > clock_timestamp()
+  ) AS challenges
+  FROM onboardings o WHERE o.id = $id::uuid`,
+);

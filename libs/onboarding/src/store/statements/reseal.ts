@@ -1,0 +1,72 @@
+import { statement } from '../statement.js';
+
+/**
+ * By key id, how many values only that key opens: rows' own keys, codes, and the answers of idempotency keys. What a row's
+ * own key seals names it \`@row\`. Locks nothing.
+ */
+export const KEY_USE = statement(
+  'key_use',
+  `SELECT id, sum(uses)::int AS uses FROM (
+    SELECT o.data_key_id AS id, count(*) AS uses FROM onboardings o WHERE o.data_key_id IS NOT NULL GROUP BY 1
+    UNION ALL
+    SELECT convert_from(substring(o.sealed_otp_code FROM 2 FOR get_byte(o.sealed_otp_code, 0)), 'UTF8'), count(*)
+    FROM onboardings o WHERE o.state = 'otp_submitted' AND o.sealed_otp_code IS NOT NULL GROUP BY 1
+    UNION ALL
+    SELECT convert_from(substring(k.sealed_answer FROM 2 FOR get_byte(k.sealed_answer, 0)), 'UTF8'), count(*)
+    FROM idempotency_keys k WHERE k.sealed_answer IS NOT NULL GROUP BY 1
+  ) AS used WHERE id <> '@row' GROUP BY id`,
+);
+
+/** The ids that there are but one, each found by one step into the index, however many rows have it. Locks nothing. */
+export const OTHER_KEY_IDS = statement(
+  'other_key_ids',
+  `WITH RECURSIVE ids AS (
+    (SELECT o.data_key_id AS id FROM onboardings o WHERE o.data_key_id IS NOT NULL ORDER BY 1 LIMIT 1)
+    UNION ALL
+    SELECT (SELECT o.data_key_id FROM onboardings o WHERE o.data_key_id > ids.id ORDER BY 1 LIMIT 1) FROM ids
+    WHERE ids.id IS NOT NULL
+  )
+  SELECT id FROM ids WHERE id IS NOT NULL AND id <> $currentId::text`,
+);
+
+/** A page of the rows whose key is sealed with one key. Locks nothing. */
+export const SEALED_WITH = statement(
+  'sealed_with',
+  `SELECT o.id, o.sealed_data_key AS "sealedDataKey" FROM onboardings o
+  WHERE o.data_key_id = $keyId::text AND o.id > $after::uuid ORDER BY o.id LIMIT $limit::int`,
+);
+
+/**
+ * Replaces rows' sealed keys. Locks the onboardings in the order of their ids. A row that is being written, erased or
+ * sealed anew by another is left to the next run.
+ */
+export const WRAP = statement(
+  'wrap',
+  `WITH target AS (
+    SELECT o.id, v.fresh FROM unnest($ids::uuid[], $seen::bytea[], $fresh::bytea[]) AS v (id, seen, fresh)
+    JOIN onboardings o ON o.id = v.id AND o.sealed_data_key = v.seen
+    ORDER BY o.id FOR UPDATE OF o SKIP LOCKED
+  )
+  UPDATE onboardings o SET sealed_data_key = t.fresh, data_key_id = $keyId::text
+  FROM target t WHERE o.id = t.id
+  RETURNING 1`,
+);
+
+/** One row for each sealing key, each found by one step into the index. Locks nothing. */
+export const ONE_PER_SEALING_KEY = statement(
+  'one_per_sealing_key',
+  `WITH RECURSIVE ids AS (
+    (SELECT o.data_key_id AS id FROM onboardings o WHERE o.data_key_id IS NOT NULL ORDER BY 1 LIMIT 1)
+    UNION ALL
+    SELECT (SELECT o.data_key_id FROM onboardings o WHERE o.data_key_id > ids.id ORDER BY 1 LIMIT 1) FROM ids
+    WHERE ids.id IS NOT NULL
+  )
+  SELECT ids.id AS "keyId", one.id, one.sealed_data_key AS "sealedDataKey" FROM ids
+  CROSS JOIN LATERAL (SELECT o.id, o.sealed_data_key FROM onboardings o WHERE o.data_key_id = ids.id LIMIT 1) one`,
+);
+
+/** The last onboardings whose timelines are vouched for. Locks nothing. */
+export const LAST_ANCHORED = statement(
+  'last_anchored',
+  `SELECT o.id FROM onboardings o WHERE o.anchor IS NOT NULL ORDER BY o.id DESC LIMIT 5`,
+);

@@ -1,0 +1,10 @@
+import { statement } from '../statement.js';
+
+/** Ended onboardings that are kept no longer, oldest first. Locks nothing. */
+export const KEPT_TOO_LONG = statement(
+  'kept_too_long',
+  `SELECT o.*, clock_timestamp() AS now FROM onboardings o
+  WHERE o.state IN ('completed', 'failed', 'expired', 'cancelled') AND o.erased_at IS NULL
+    AND o.updated_at < (SELECT clock_timestamp()) - $keptMs::float8 * interval '1 millisecond'
+  ORDER BY o.updated_at LIMIT $limit::int`,
+);

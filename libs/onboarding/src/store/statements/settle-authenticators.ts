@@ -1,0 +1,47 @@
+import { statement } from '../statement.js';
+
+/**
+ * Settles a creation of passkeys. Locks the onboarding, then the rows of the credentials that its submission has
+ * reserved. Written only if nothing has happened since the row was read.
+ */
+export const SETTLE_AUTHENTICATORS = statement(
+  'settle_authenticators',
+  `WITH changed AS (
+    UPDATE onboardings o SET
+      state = w.state, reason = w.reason, step = w.step, version = w.version, last_seq = w.last_seq,
+      lease_until = NULL, next_attempt_at = w.next_attempt_at, due_at = w.due_at,
+      parked_reason = w.parked_reason, parked_at = w.parked_at, parkings = w.parkings,
+      unavailable_count = w.unavailable_count, no_answer_count = w.no_answer_count,
+      doubt_attempt = w.doubt_attempt, unresolved = w.unresolved,
+      pending_authenticators = w.pending_authenticators, authenticators = w.authenticators,
+      sealed_grant = CASE WHEN 'sealedGrant' = ANY (w.keeps) THEN o.sealed_grant END,
+      sealed_authenticators = CASE WHEN 'sealedAuthenticators' = ANY (w.keeps) THEN o.sealed_authenticators END,
+      sealed_requests = CASE WHEN 'sealedRequests' = ANY (w.keeps) THEN o.sealed_requests END,
+      last_result = w.last_result, failure = w.failure,
+      idle_ends_at = w.idle_ends_at, updated_at = clock_timestamp()
+    FROM jsonb_to_record($row::jsonb) AS w (
+      state text, reason text, step text, version int, last_seq int, next_attempt_at timestamptz, due_at timestamptz,
+      parked_reason text, parked_at timestamptz, parkings int, unavailable_count int, no_answer_count int,
+      doubt_attempt int, unresolved jsonb, pending_authenticators jsonb, authenticators jsonb, last_result jsonb,
+      failure jsonb, idle_ends_at timestamptz, keeps text[])
+    WHERE o.id = $id::uuid AND o.attempt = $attempt::int AND o.version = $version::int AND o.last_seq = $lastSeq::int
+    RETURNING o.*
+  ),
+  confirmed AS (
+    -- What the row says is registered, is: a reservation of a lost submission before it stays one.
+    UPDATE credentials k SET registered = true FROM changed c
+    WHERE $credentials::text = 'confirm' AND k.onboarding_id = c.id AND NOT k.registered
+      AND c.authenticators @> jsonb_build_array(jsonb_build_object('credentialId', k.credential_id))
+  ),
+  released AS (
+    DELETE FROM credentials k USING changed c
+    WHERE $credentials::text = 'release' AND k.onboarding_id = c.id AND NOT k.registered
+  ),
+  logged AS (
+    INSERT INTO onboarding_events (onboarding_id, seq, type, actor, data)
+    SELECT c.id, c.last_seq - jsonb_array_length($events::jsonb) + e.n, e.event ->> 'type', e.event ->> 'actor',
+      coalesce(e.event -> 'data', '{}')
+    FROM changed c, jsonb_array_elements($events::jsonb) WITH ORDINALITY AS e (event, n)
+  )
+  SELECT c.*, clock_timestamp() AS now FROM changed c`,
+);

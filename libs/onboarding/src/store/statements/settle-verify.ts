@@ -1,0 +1,60 @@
+import { statement } from '../statement.js';
+
+/**
+ * Settles a verification. Locks the onboarding, then the subject's budget row where the try is given back. Written only
+ * if nothing has happened since the row was read. The budget is read before the refund: what is given back is left out.
+ */
+export const SETTLE_VERIFY = statement(
+  'settle_verify',
+  `WITH changed AS (
+    UPDATE onboardings o SET
+      state = w.state, reason = w.reason, step = w.step, version = w.version, last_seq = w.last_seq,
+      lease_until = NULL, next_attempt_at = w.next_attempt_at, due_at = w.due_at,
+      parked_reason = w.parked_reason, parked_at = w.parked_at, parkings = w.parkings,
+      unavailable_count = w.unavailable_count, no_answer_count = w.no_answer_count,
+      doubt_attempt = w.doubt_attempt, unresolved = w.unresolved,
+      -- The day's last wrong code leaves no try of this one, whatever it has left.
+      otp_tries_left = CASE WHEN w.state = 'otp_sent' AND EXISTS (
+        SELECT 1 FROM otp_budgets b WHERE b.integration = o.integration AND b.subject_key = o.subject_key
+          AND (SELECT count(*) FROM unnest(b.wrong_codes) t
+            WHERE t > clock_timestamp() - interval '1 day') >= $wrongPerDay::int) THEN 0 ELSE w.otp_tries_left END,
+      otp_wrong = w.otp_wrong,
+      -- The claim has counted the try; given back, another code may be sent sooner.
+      otp_resend_at = CASE WHEN $refundTries::int = 0 THEN o.otp_resend_at ELSE greatest(
+        w.otp_resend_at,
+        (SELECT greatest(
+          (SELECT t FROM unnest(b.sends) t ORDER BY t DESC OFFSET $sendsPerWindow::int - 1 LIMIT 1)
+            + $windowMs::float8 * interval '1 millisecond',
+          (SELECT t FROM unnest(b.sends) t ORDER BY t DESC OFFSET $sendsPerDay::int - 1 LIMIT 1) + interval '1 day',
+          (SELECT t FROM unnest(b.wrong_codes) t ORDER BY t DESC
+            OFFSET $wrongPerDay::int - 1 + $refundTries::int LIMIT 1) + interval '1 day')
+        FROM otp_budgets b WHERE b.integration = o.integration AND b.subject_key = o.subject_key)) END,
+      device_signing = w.device_signing, session_expires_at = w.session_expires_at,
+      session_ends_at = w.session_ends_at,
+      sealed_otp_code = CASE WHEN 'sealedOtpCode' = ANY (w.keeps) THEN o.sealed_otp_code END,
+      sealed_requests = CASE WHEN 'sealedRequests' = ANY (w.keeps) THEN o.sealed_requests END,
+      sealed_grant = $sealedGrant::bytea,
+      last_result = w.last_result, failure = w.failure,
+      idle_ends_at = w.idle_ends_at, updated_at = clock_timestamp()
+    FROM jsonb_to_record($row::jsonb) AS w (
+      state text, reason text, step text, version int, last_seq int, next_attempt_at timestamptz, due_at timestamptz,
+      parked_reason text, parked_at timestamptz, parkings int, unavailable_count int, no_answer_count int,
+      doubt_attempt int, unresolved jsonb, otp_tries_left int, otp_wrong int, otp_resend_at timestamptz,
+      device_signing jsonb, session_expires_at timestamptz, session_ends_at timestamptz, last_result jsonb,
+      failure jsonb, idle_ends_at timestamptz, keeps text[])
+    WHERE o.id = $id::uuid AND o.attempt = $attempt::int AND o.version = $version::int AND o.last_seq = $lastSeq::int
+    RETURNING o.*
+  ),
+  refunded AS (
+    UPDATE otp_budgets b SET wrong_codes = b.wrong_codes[1:cardinality(b.wrong_codes) - 1]
+    FROM changed c
+    WHERE $refundTries::int > 0 AND b.integration = c.integration AND b.subject_key = c.subject_key
+  ),
+  logged AS (
+    INSERT INTO onboarding_events (onboarding_id, seq, type, actor, data)
+    SELECT c.id, c.last_seq - jsonb_array_length($events::jsonb) + e.n, e.event ->> 'type', e.event ->> 'actor',
+      coalesce(e.event -> 'data', '{}')
+    FROM changed c, jsonb_array_elements($events::jsonb) WITH ORDINALITY AS e (event, n)
+  )
+  SELECT c.*, clock_timestamp() AS now FROM changed c`,
+);

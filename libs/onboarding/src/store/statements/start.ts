@@ -1,0 +1,87 @@
+import { statement } from '../statement.js';
+
+/**
+ * Begins an onboarding, its first attempt claimed. Locks, in this order: the key, the onboarding that is superseded, the
+ * subject's budget row, which also names the subject's live onboarding. Two starts for one subject meet at that row: the
+ * second one waits, and then reads the pointer as the first one has written it. The onboarding that it names counts as
+ * live unless this snapshot sees its end: one that is not visible yet is the newest there is. Refused, nothing is written.
+ */
+export const START = statement(
+  'start',
+  `WITH key_taken AS (
+    INSERT INTO idempotency_keys (caller, route, key, fingerprint, taken_by, onboarding_id, locked_until)
+    SELECT $caller::text, $route::text, $key::text, $keyFingerprint::text, $takenBy::uuid, $id::uuid,
+      clock_timestamp() + $lockMs::float8 * interval '1 millisecond'
+    WHERE $key::text IS NOT NULL
+    ON CONFLICT (caller, route, key) DO NOTHING
+    RETURNING 1
+  ),
+  superseded AS (
+    UPDATE onboardings o SET
+      state = 'cancelled', step = NULL, lease_until = NULL, next_attempt_at = NULL, due_at = clock_timestamp(),
+      parked_reason = NULL, parked_at = NULL,
+      sealed_otp_code = NULL, sealed_grant = NULL, sealed_authenticators = NULL, sealed_requests = NULL,
+      version = o.version + 1, last_seq = o.last_seq + jsonb_array_length($oldEvents::jsonb),
+      updated_at = clock_timestamp()
+    WHERE o.id = $oldId::uuid AND o.attempt = $oldAttempt::int AND o.version = $oldVersion::int
+      AND o.last_seq = $oldSeq::int AND clock_timestamp() < $oldBefore::timestamptz
+      AND ($key::text IS NULL OR EXISTS (SELECT 1 FROM key_taken))
+    RETURNING o.id, o.last_seq
+  ),
+  charged AS (
+    INSERT INTO otp_budgets AS b (integration, subject_key, sends, live_id)
+    SELECT $integration::text, $subjectKey::text, ARRAY[clock_timestamp()], $id::uuid
+    WHERE ($key::text IS NULL OR EXISTS (SELECT 1 FROM key_taken))
+      AND ($oldId::uuid IS NULL OR EXISTS (SELECT 1 FROM superseded))
+    ON CONFLICT (integration, subject_key) DO UPDATE SET
+      sends = ARRAY(
+        SELECT t FROM unnest(b.sends) t WHERE t > clock_timestamp() - interval '1 day' ORDER BY t
+      ) || clock_timestamp(),
+      wrong_codes = ARRAY(
+        SELECT t FROM unnest(b.wrong_codes) t WHERE t > clock_timestamp() - interval '1 day' ORDER BY t
+      ),
+      live_id = excluded.live_id
+    WHERE (b.live_id IS NULL OR b.live_id = $oldId::uuid OR b.live_id = $goneId::uuid OR EXISTS (
+        SELECT 1 FROM onboardings o
+        WHERE o.id = b.live_id AND o.state IN ('completed', 'failed', 'expired', 'cancelled')))
+      AND (SELECT count(*) FROM unnest(b.sends) t
+        WHERE t > clock_timestamp() - $windowMs::float8 * interval '1 millisecond') < $sendsPerWindow::int
+      AND (SELECT count(*) FROM unnest(b.sends) t
+        WHERE t > clock_timestamp() - interval '1 day') < $sendsPerDay::int
+      AND (SELECT count(*) FROM unnest(b.wrong_codes) t
+        WHERE t > clock_timestamp() - interval '1 day') < $wrongPerDay::int
+    RETURNING 1
+  ),
+  changed AS (
+    INSERT INTO onboardings AS o (
+      id, caller, integration, provider, subject, subject_key, sealed_contact, sealed_data_key, data_key_id,
+      otp_choice, external_ref, metadata, sealed_requests, fingerprint,
+      state, step, attempt, submission, last_seq, lease_until, due_at, otp_resend_at, idle_ends_at, life_ends_at
+    )
+    SELECT
+      $id::uuid, $caller::text, $integration::text, $provider::text, $subject::jsonb, $subjectKey::text,
+      $sealedContact::bytea, $sealedDataKey::bytea, $dataKeyId::text,
+      $otpChoice::jsonb, $externalRef::text, $metadata::jsonb, $sealedRequests::bytea, $fingerprint::text,
+      'otp_requested', 'init-otp', 1, 1, 2,
+      at + $leaseMs::float8 * interval '1 millisecond', at + $leaseMs::float8 * interval '1 millisecond',
+      at + $cooldownMs::float8 * interval '1 millisecond',
+      at + $idleMs::float8 * interval '1 millisecond', at + $lifeMs::float8 * interval '1 millisecond'
+    FROM charged, clock_timestamp() AS at
+    RETURNING o.*
+  ),
+  logged AS (
+    INSERT INTO onboarding_events (onboarding_id, seq, type, actor, data)
+    SELECT c.id, 1, 'created', 'caller', '{}'::jsonb FROM changed c
+    UNION ALL
+    SELECT c.id, 2, 'attempt_started', 'service',
+      jsonb_build_object('attempt', c.attempt, 'step', c.step, 'fingerprint', c.fingerprint)
+    FROM changed c
+    UNION ALL
+    SELECT s.id, s.last_seq - jsonb_array_length($oldEvents::jsonb) + e.n, e.event ->> 'type', e.event ->> 'actor',
+      coalesce(e.event -> 'data', '{}')
+    FROM superseded s, jsonb_array_elements($oldEvents::jsonb) WITH ORDINALITY AS e (event, n)
+  )
+  SELECT c.*, clock_timestamp() AS now FROM (SELECT 1) one LEFT JOIN changed c ON true
+  WHERE c.id IS NOT NULL OR (
+    EXISTS (SELECT 1 FROM key_taken UNION ALL SELECT 1 FROM superseded) AND gangway_refuse('start'))`,
+);

@@ -1,0 +1,55 @@
+import { statement } from '../statement.js';
+
+/** Puts off the try of a step that waits. Locks the onboarding. */
+export const PUT_OFF = statement(
+  'put_off',
+  `UPDATE onboardings o SET
+    next_attempt_at = clock_timestamp() + $waitMs::float8 * interval '1 millisecond',
+    due_at = least(clock_timestamp() + $waitMs::float8 * interval '1 millisecond', $deadline::timestamptz),
+    updated_at = clock_timestamp()
+  WHERE o.id = $id::uuid AND o.attempt = $attempt::int AND o.version = $version::int AND o.last_seq = $lastSeq::int
+  RETURNING 1`,
+);
+
+/**
+ * Keeps what a submission repeats from try to try: by whoever holds the attempt's lease, and nobody else. Locks the
+ * onboarding.
+ */
+export const KEEP_REQUESTS = statement(
+  'keep_requests',
+  `UPDATE onboardings o SET sealed_requests = $sealedRequests::bytea
+  WHERE o.id = $id::uuid AND o.attempt = $attempt::int AND o.lease_until > clock_timestamp()
+  RETURNING 1`,
+);
+
+/**
+ * Finds steps that no process holds, because their job was lost or their process is gone, and looks away from each until
+ * its new job has had its time. Locks the onboardings; one that is being written now is not lost.
+ */
+export const WAKE = statement(
+  'wake',
+  `UPDATE onboardings o SET due_at = least(clock_timestamp() + $againMs::float8 * interval '1 millisecond', due.deadline)
+  FROM (
+    SELECT each.id, ends.deadline
+    FROM onboardings each,
+      LATERAL (SELECT least(
+        CASE each.state WHEN 'otp_submitted' THEN each.otp_expires_at
+          WHEN 'authenticators_submitted' THEN each.session_ends_at END,
+        each.idle_ends_at, each.life_ends_at) AS deadline) ends
+    WHERE each.state NOT IN ('completed', 'failed', 'expired', 'cancelled')
+      AND each.due_at <= (SELECT clock_timestamp()) - $graceMs::float8 * interval '1 millisecond'
+      AND least(each.lease_until, each.next_attempt_at)
+        <= (SELECT clock_timestamp()) - $graceMs::float8 * interval '1 millisecond'
+      AND each.parked_reason IS NULL AND ends.deadline > clock_timestamp()
+    ORDER BY each.due_at LIMIT $limit::int FOR UPDATE OF each SKIP LOCKED
+  ) due
+  WHERE o.id = due.id
+  RETURNING o.id, o.step, o.attempt`,
+);
+
+/** Looks again at once at rows that got no job. Locks the onboardings. */
+export const NOT_WOKEN = statement(
+  'not_woken',
+  `UPDATE onboardings o SET due_at = clock_timestamp() WHERE o.id = ANY ($ids::uuid[]) AND o.due_at > clock_timestamp()
+  RETURNING 1`,
+);

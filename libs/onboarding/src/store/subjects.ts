@@ -1,0 +1,73 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { KeyedHash, type Sealer } from '#libs/platform';
+import type { ParsedSubject } from '#libs/upstream';
+import { DataKeys } from './data-keys.js';
+import type { Onboarding } from '../flow/onboarding.entity.js';
+
+/** What a blind key begins with, also in the index `onboardings_by_contact`. */
+const BLIND = 'blind:';
+
+/** Keeps what a subject says of somebody sealed, and finds it again by a keyed hash. */
+@Injectable()
+export class Subjects {
+  readonly #logger = new Logger(Subjects.name);
+
+  constructor(
+    private readonly dataKeys: DataKeys,
+    private readonly hash: KeyedHash,
+  ) {}
+
+  /** The key that limits and searches go by: as the provider has it, or blind where that would name somebody. */
+  keyOf({ key, personal }: Pick<ParsedSubject, 'key' | 'personal'>): string {
+    return personal.length === 0 ? key : this.blind(key);
+  }
+
+  /** @returns a keyed hash of the key, recognisable as one. */
+  blind(key: string): string {
+    return BLIND + this.hash.of('subject key', key).toString('base64url');
+  }
+
+  /** @returns the columns of a subject, what is personal of it sealed with the row's key. */
+  columnsOf(onboardingId: string, sealer: Sealer, parsed: ParsedSubject) {
+    const members = Object.entries(parsed.subject);
+    const sealed = members.filter(([name]) => parsed.personal.includes(name));
+    return {
+      subject: Object.fromEntries(members.filter(([name]) => !parsed.personal.includes(name))),
+      subjectKey: this.keyOf(parsed),
+      sealedContact:
+        sealed.length === 0
+          ? null
+          : sealer.seal(placeOf(onboardingId), JSON.stringify(Object.fromEntries(sealed))),
+    };
+  }
+
+  /**
+   * The row with its whole subject, for the provider.
+   *
+   * @throws Error where it is sealed with a key that SEALING_KEYS does not have.
+   */
+  opened<Kept extends Pick<Onboarding, 'id' | 'subject' | 'sealedContact' | 'sealedDataKey'>>(
+    row: Kept,
+  ): Kept {
+    if (row.sealedContact === null) return row;
+    const opened = this.dataKeys.of(row).open(placeOf(row.id), row.sealedContact);
+    return { ...row, subject: { ...row.subject, ...(JSON.parse(opened) as object) } };
+  }
+
+  /**
+   * The row as callers see it. Where its contact cannot be opened it is told without: one such row must not hide a page of
+   * others, nor a command that was carried out.
+   */
+  shown<Kept extends Pick<Onboarding, 'id' | 'subject' | 'sealedContact' | 'sealedDataKey'>>(
+    row: Kept,
+  ): Kept {
+    try {
+      return this.opened(row);
+    } catch (error) {
+      this.#logger.error(`the contact of ${row.id} cannot be opened: ${(error as Error).message}`);
+      return row;
+    }
+  }
+}
+
+const placeOf = (onboardingId: string) => ({ onboardingId, field: 'contact' });

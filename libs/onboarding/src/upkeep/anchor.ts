@@ -1,0 +1,130 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { PreparedStatements } from '#libs/database';
+import { KeyedHash } from '#libs/platform';
+import { notFound } from '../flow/refusal.js';
+import { PUSH_BACK } from '../store/statements/expire.js';
+import { ANCHOR, TIMELINE, TIMELINES, UNANCHORED } from '../store/statements/timelines.js';
+import { inBatches } from './in-batches.js';
+import { blanked, digestOf, faultIn, type StoredTimeline, type TimelineFault } from './timeline-digest.js';
+
+const BATCH = 100;
+const FIRST = '00000000-0000-0000-0000-000000000000';
+/** A timeline that is broken is looked at, and logged, again after this long. */
+const BROKEN_AGAIN_MS = 3_600_000;
+
+/** What the look at one timeline found. */
+export interface TimelineReport {
+  onboardingId: string;
+  events: number;
+  /** How far a keyed digest vouches for it; null while it is live, and until soon after its end. */
+  anchoredSeq: number | null;
+  /** Null where it is as it was written. */
+  fault: TimelineFault | null;
+}
+
+/** Tells whether timelines are what was written, and vouches for those that have ended. */
+@Injectable()
+export class Timelines {
+  readonly #logger = new Logger(Timelines.name);
+
+  constructor(
+    private readonly statements: PreparedStatements,
+    private readonly hash: KeyedHash,
+  ) {}
+
+  /** @throws ProblemError `not_found` */
+  async verifyTimeline(id: string): Promise<TimelineReport> {
+    const timeline = await this.#find(id);
+    if (!timeline) throw notFound(id);
+    return this.#report(timeline);
+  }
+
+  /**
+   * A page of all onboardings, oldest first.
+   *
+   * @param after the id of the last one seen.
+   * @returns a report of each, and from where to go on; null after the last page.
+   */
+  async verifyTimelines(
+    after: string | null,
+    limit: number,
+  ): Promise<{ reports: TimelineReport[]; next: string | null }> {
+    const values = TIMELINES.bind({ after: after ?? FIRST, limit });
+    const page = await this.statements.run<StoredTimeline>(TIMELINES, values);
+    return {
+      reports: page.map((timeline) => this.#report(timeline)),
+      next: page.length < limit ? null : page.at(-1)!.id,
+    };
+  }
+
+  /**
+   * Keeps a keyed digest of each timeline that has ended, or has gone on since. One that does not fit its last digest gets
+   * no new one. Whoever takes a digest away gets a new one for a forgery: so each is a line in the log first. A second line
+   * that has another digest for the same number tells.
+   */
+  async anchor(): Promise<{ anchored: number; broken: number }> {
+    const counts = { anchored: 0, broken: 0 };
+    await inBatches(BATCH, async (limit) => {
+      const page = await this.statements.run<StoredTimeline>(UNANCHORED, UNANCHORED.bind({ limit }));
+      const broken = page.filter((timeline) => !this.#isWhole(timeline));
+      const whole = page.filter((timeline) => !broken.includes(timeline));
+      counts.anchored += await this.#keep(whole);
+      counts.broken += broken.length;
+      if (broken.length > 0) {
+        const values = PUSH_BACK.bind({ ids: broken.map(({ id }) => id), waitMs: BROKEN_AGAIN_MS });
+        await this.statements.run(PUSH_BACK, values);
+      }
+      return page.length;
+    });
+    return counts;
+  }
+
+  /**
+   * What vouches for a timeline once its onboarding is erased: the same as before, for the events without their data. A
+   * timeline that is broken keeps what it has, so that it stays broken.
+   *
+   * @returns null where nothing vouches for it yet.
+   */
+  async anchorOfErased(id: string): Promise<Buffer | null> {
+    const timeline = await this.#find(id);
+    if (!timeline || timeline.anchoredSeq === null) return null;
+    return faultIn(timeline, this.hash)
+      ? timeline.anchor
+      : digestOf(blanked(timeline), timeline.anchoredSeq, this.hash);
+  }
+
+  async #find(id: string): Promise<StoredTimeline | null> {
+    const [timeline] = await this.statements.run<StoredTimeline>(TIMELINE, TIMELINE.bind({ id }));
+    return timeline ?? null;
+  }
+
+  async #keep(timelines: StoredTimeline[]): Promise<number> {
+    if (timelines.length === 0) return 0;
+    const anchors = timelines.map((timeline) => digestOf(timeline, timeline.lastSeq, this.hash));
+    const anchored = timelines.map(({ id, lastSeq }, index) => ({
+      id,
+      seq: lastSeq,
+      digest: anchors[index]!.toString('hex'),
+    }));
+    this.#logger.log({ anchored }, 'timelines are vouched for');
+    const ids = timelines.map(({ id }) => id);
+    const seqs = timelines.map(({ lastSeq }) => lastSeq);
+    return (await this.statements.run(ANCHOR, ANCHOR.bind({ ids, seqs, anchors }))).length;
+  }
+
+  #isWhole(timeline: StoredTimeline): boolean {
+    const fault = faultIn(timeline, this.hash);
+    if (fault) this.#logger.error(`the timeline of ${timeline.id} is broken at ${fault.seq}: ${fault.fault}`);
+    return fault === null;
+  }
+
+  #report(timeline: StoredTimeline): TimelineReport {
+    const { id, events, anchor, anchoredSeq } = timeline;
+    return {
+      onboardingId: id,
+      events: events.length,
+      anchoredSeq: anchor === null ? null : anchoredSeq,
+      fault: faultIn(timeline, this.hash),
+    };
+  }
+}

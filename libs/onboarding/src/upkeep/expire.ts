@@ -1,0 +1,111 @@
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { CONFIG, type Config } from '#libs/platform';
+import { movesOfTime } from '../flow/move.js';
+import type { Row } from '../flow/row.js';
+import { SEALED, type Signal } from '../flow/table.js';
+import { OnboardingStore } from '../store/onboarding.store.js';
+import { DUE, EXPIRE, PUSH_BACK } from '../store/statements/expire.js';
+import { writtenColumns } from '../store/read-row.js';
+import { logOutcomeLost } from '../attempt/step-log.js';
+import { inBatches } from './in-batches.js';
+
+/** A row that breaks its batch is looked at again after this long. */
+const PUSH_BACK_MS = 60_000;
+
+/** How many codes, sessions and onboardings one run ended, and how many steps it left in doubt. */
+export interface ExpiryCounts {
+  codes: number;
+  sessions: number;
+  onboardings: number;
+  outcomesLost: number;
+}
+
+const COUNTED = {
+  otp_expired: 'codes',
+  session_expired: 'sessions',
+  expired: 'onboardings',
+  outcome_lost: 'outcomesLost',
+} as const satisfies Partial<Record<Signal, keyof ExpiryCounts>>;
+
+/** What the time does to one row: the moves, and what the row becomes by them. */
+interface Timed {
+  seen: Row;
+  moves: ReturnType<typeof movesOfTime>;
+}
+
+/** Ends what is due. Many workers may do so at once: each skips what another holds or has written. */
+@Injectable()
+export class Expiry {
+  readonly #logger = new Logger(Expiry.name);
+
+  constructor(
+    private readonly store: OnboardingStore,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
+
+  /** Batch after batch until nothing is due. */
+  async run(): Promise<ExpiryCounts> {
+    const counts: ExpiryCounts = { codes: 0, sessions: 0, onboardings: 0, outcomesLost: 0 };
+    await inBatches(this.config.EXPIRY_BATCH, async (limit) => {
+      const due = await this.store.rows(DUE, { limit });
+      for (const { moves } of await this.#write(due)) {
+        for (const { signal } of moves) counts[COUNTED[signal as keyof typeof COUNTED]] += 1;
+      }
+      return due.length;
+    });
+    return counts;
+  }
+
+  /** One onboarding, for a command that cannot wait for the batch. */
+  async runFor(id: string): Promise<void> {
+    const row = await this.store.find(id);
+    if (row) await this.#write([row]);
+  }
+
+  /** @returns what was written. */
+  async #write(rows: Row[]): Promise<Timed[]> {
+    const timed = (await this.#timed(rows)).filter(({ moves }) => moves.length > 0);
+    if (timed.length === 0) return [];
+    const written = await this.store.run<{ id: string }>(EXPIRE, { rows: timed.map(asWritten) });
+    const ids = new Set(written.map(({ id }) => id));
+    const moved = timed.filter(({ seen }) => ids.has(seen.id));
+    for (const each of moved) tellOfLost(each);
+    return moved;
+  }
+
+  /** A row that cannot be moved is pushed back, or it would block the head. */
+  async #timed(rows: Row[]): Promise<Timed[]> {
+    const broken: string[] = [];
+    const timed = rows.flatMap((seen): Timed[] => {
+      try {
+        return [{ seen, moves: movesOfTime(seen) }];
+      } catch (error) {
+        this.#logger.error(`onboarding ${seen.id} cannot expire: ${(error as Error).message}`);
+        broken.push(seen.id);
+        return [];
+      }
+    });
+    if (broken.length > 0) await this.store.run(PUSH_BACK, { ids: broken, waitMs: PUSH_BACK_MS });
+    return timed;
+  }
+}
+
+/** As the statement takes it: the row as it becomes, and what was seen of it. */
+function asWritten({ seen, moves }: Timed) {
+  const to = moves.at(-1)!.to;
+  return {
+    ...writtenColumns(to),
+    seen_version: seen.version,
+    seen_seq: seen.lastSeq,
+    keeps: SEALED.filter((field) => to[field] !== null),
+    events: moves.flatMap(({ moved }) => moved.events),
+  };
+}
+
+function tellOfLost({ seen, moves }: Timed): void {
+  if (!moves.some(({ signal }) => signal === 'outcome_lost')) return;
+  const { id: onboardingId, integration, step, unresolved } = seen;
+  const attempt = seen.doubtAttempt ?? seen.attempt;
+  const open = unresolved.find((each) => each.attempt === attempt);
+  logOutcomeLost({ onboardingId, integration, step, attempt }, 'out_of_time', open?.evidence);
+}

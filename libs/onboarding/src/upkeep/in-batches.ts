@@ -1,0 +1,8 @@
+/**
+ * Works in batches until one is not full.
+ *
+ * @param work takes the size of a batch, and returns how many there were.
+ */
+export async function inBatches(size: number, work: (limit: number) => Promise<number>): Promise<void> {
+  while ((await work(size)) === size);
+}

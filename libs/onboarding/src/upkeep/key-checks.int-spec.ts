@@ -1,0 +1,57 @@
+import { randomBytes } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
+import { uuidV7 } from '#libs/kernel';
+import { TEST_ENV, anOnboarding } from '#libs/testing';
+import { DataKeys } from './data-keys.js';
+import { openOnboardings, type Onboardings } from '../fixtures/open-onboardings.js';
+import { KeyChecks } from './key-checks.js';
+import { Timelines } from './timelines.js';
+
+const another = () => randomBytes(32).toString('base64');
+
+/** A database with a sealed row and two anchored timelines. */
+let before: Onboardings;
+beforeAll(async () => {
+  before = await openOnboardings();
+  const id = uuidV7(Date.now());
+  const { sealedDataKey, dataKeyId } = before.module.get(DataKeys).fresh(id).patch;
+  await anOnboarding(before.dataSource, { id, sealed_data_key: sealedDataKey, data_key_id: dataKeyId });
+  for (const _ of [1, 2]) {
+    await before.store.change({
+      id: await anOnboarding(before.dataSource),
+      where: [],
+      patch: { state: 'cancelled' },
+      events: [{ type: 'cancelled', actor: 'caller' }],
+    });
+  }
+  await before.module.get(Timelines).anchor();
+});
+afterAll(() => before.close());
+
+const HASH = 'HASH_KEY is not the key that this database was written with: put it back';
+const SEALING = 'SEALING_KEYS does not have the key "test" that this database was written with: put it back';
+
+describe('a start beside a restored database', () => {
+  it.each([
+    ['its keys', {}, []],
+    ['its keys and a newer one', { SEALING_KEYS: `new:${another()},${TEST_ENV['SEALING_KEYS']}` }, []],
+    ['another hash key', { HASH_KEY: another() }, [HASH]],
+    ['another sealing key', { SEALING_KEYS: `new:${another()}` }, [SEALING]],
+    ['another sealing key of the same name', { SEALING_KEYS: `test:${another()}` }, [SEALING]],
+  ])('with %s logs which key differs', async (_, env, told) => {
+    const error = jest.spyOn(Logger.prototype, 'error').mockReturnValue(undefined);
+    const after = await openOnboardings([], env as Record<string, string>);
+    expect(error.mock.calls.map(([line]) => line)).toEqual(told);
+    error.mockRestore();
+    await after.close();
+  });
+
+  it('does not blame the key for one altered timeline', async () => {
+    const [{ id }] = await before.dataSource.query(
+      'SELECT id FROM onboardings WHERE anchor IS NOT NULL LIMIT 1',
+    );
+    await before.dataSource.query(`UPDATE onboardings SET anchor = '\\x00' WHERE id = $1`, [id]);
+    expect(await before.module.get(KeyChecks).faults()).toEqual([]);
+  });
+});

@@ -1,0 +1,64 @@
+import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import { PreparedStatements } from '#libs/database';
+import { DataKeys } from '../store/data-keys.js';
+import { LAST_ANCHORED, ONE_PER_SEALING_KEY } from '../store/statements/reseal.js';
+import { Timelines } from './anchor.js';
+
+/**
+ * Logs at boot which keys do not fit the database. With other keys, a restored database looks whole, but no API key
+ * works, no anchor fits, and no secret opens.
+ */
+@Injectable()
+export class KeyChecks implements OnApplicationBootstrap {
+  readonly #logger = new Logger(KeyChecks.name);
+
+  constructor(
+    private readonly statements: PreparedStatements,
+    private readonly dataKeys: DataKeys,
+    private readonly timelines: Timelines,
+  ) {}
+
+  /** Never stops the start: rows of a lost key can still be read, cancelled and erased. */
+  async onApplicationBootstrap(): Promise<void> {
+    try {
+      for (const fault of await this.faults()) this.#logger.error(fault);
+    } catch {
+      // Readiness tells that PostgreSQL is away, or that migrations are missing.
+    }
+  }
+
+  /** @returns a sentence for each variable and key that does not fit; it holds no secret. */
+  async faults(): Promise<string[]> {
+    return [...(await this.#sealingKeys()), ...(await this.#hashKey())];
+  }
+
+  async #sealingKeys(): Promise<string[]> {
+    const rows = await this.statements.run<{ keyId: string; id: string; sealedDataKey: Buffer }>(
+      ONE_PER_SEALING_KEY,
+      [],
+    );
+    return rows
+      .filter((row) => !this.#opens(row))
+      .map(
+        ({ keyId }) =>
+          `SEALING_KEYS does not have the key "${keyId}" that this database was written with: put it back`,
+      );
+  }
+
+  #opens(row: { id: string; sealedDataKey: Buffer }): boolean {
+    try {
+      this.dataKeys.of(row);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  async #hashKey(): Promise<string[]> {
+    const anchored = await this.statements.run<{ id: string }>(LAST_ANCHORED, []);
+    const reports = await Promise.all(anchored.map(({ id }) => this.timelines.verifyTimeline(id)));
+    // One timeline may have been altered. If none fits, the key is wrong.
+    const differs = reports.length > 0 && reports.every(({ fault }) => fault?.fault === 'anchor');
+    return differs ? ['HASH_KEY is not the key that this database was written with: put it back'] : [];
+  }
+}

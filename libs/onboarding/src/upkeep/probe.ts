@@ -1,0 +1,90 @@
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { CONFIG, type Config } from '#libs/platform';
+import { Integrations, UpstreamError } from '#libs/upstream';
+import { unpark } from '../flow/move.js';
+import { OnboardingStore } from '../store/onboarding.store.js';
+import { PARKED, PARKED_INTEGRATIONS } from '../store/statements/parked.js';
+import { Trials } from './trials.js';
+
+const BATCH = 500;
+/** How many rows are released to see whether the integration works. */
+const TRIAL_ROWS = 3;
+const DOUBLINGS = 4;
+
+/** `unproven`: the answer says nothing of our key, e.g. a 404 for the question itself. */
+type Outcome = 'works' | 'refused' | 'unproven';
+
+/** Asks each integration that has parked rows whether it works again, and lets the rows go on when it does. */
+@Injectable()
+export class Probe {
+  readonly #logger = new Logger(Probe.name);
+
+  constructor(
+    private readonly store: OnboardingStore,
+    private readonly integrations: Integrations,
+    private readonly trials: Trials,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
+
+  /** @returns how many rows go on; the sweeper wakes them. */
+  async run(): Promise<{ unparked: number; unhealthy: string[] }> {
+    const unhealthy: string[] = [];
+    let unparked = 0;
+    const parked = await this.store.run<{ integration: string }>(PARKED_INTEGRATIONS, {});
+    for (const { integration } of parked) {
+      const outcome = await this.#ask(integration);
+      if (outcome === 'works') await this.trials.forget(integration);
+      if (outcome === 'works') unparked += (await this.#unpark(integration)).length;
+      else unhealthy.push(integration);
+      if (outcome === 'unproven') unparked += await this.#try(integration);
+    }
+    await this.trials.forgetAllBut(parked.map(({ integration }) => integration));
+    return { unparked, unhealthy };
+  }
+
+  async #ask(name: string): Promise<Outcome> {
+    const integration = this.integrations.find(name);
+    if (!integration) return 'refused';
+    try {
+      await integration.provider.probe({
+        timeoutMs: this.config.CALL_TIMEOUT_MS,
+        beforeSend: () => undefined,
+      });
+      return 'works';
+    } catch (error) {
+      const { message } = error as Error;
+      if (error instanceof UpstreamError && error.failure !== 'misconfigured') {
+        this.#logger.warn(`the probe of integration ${name} proves nothing: ${message}`);
+        return 'unproven';
+      }
+      this.#logger.error(`integration ${name} is still not in order: ${message}`);
+      return 'refused';
+    }
+  }
+
+  /** @returns how many rows go on: all if a row that was released before has succeeded, or else a few. */
+  async #try(integration: string): Promise<number> {
+    if (await this.trials.succeeded(integration)) {
+      await this.trials.forget(integration);
+      return (await this.#unpark(integration)).length;
+    }
+    if (!(await this.trials.begin(integration))) return 0;
+    const ids = await this.#unpark(integration, TRIAL_ROWS);
+    await this.trials.released(integration, ids);
+    return ids.length;
+  }
+
+  /** @returns the rows that go on. */
+  async #unpark(integration: string, limit = Infinity): Promise<string[]> {
+    const unparked: string[] = [];
+    const size = Math.min(BATCH, limit);
+    for (;;) {
+      const everyMs = this.config.PROBE_EVERY_MS;
+      const rows = await this.store.rows(PARKED, { integration, everyMs, doublings: DOUBLINGS, limit: size });
+      for (const row of rows) {
+        if (await this.store.command(row, unpark(row.now))) unparked.push(row.id);
+      }
+      if (rows.length < size || unparked.length >= limit) return unparked;
+    }
+  }
+}

@@ -1,0 +1,89 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { PreparedStatements } from '#libs/database';
+import { Metrics, Sealer } from '#libs/platform';
+import { DataKeys } from '../store/data-keys.js';
+import { KEY_USE, OTHER_KEY_IDS, SEALED_WITH, WRAP } from '../store/statements/reseal.js';
+
+const BATCH = 200;
+
+/** By key id: how many values in the database only that key opens. Those of `SEALING_KEYS` are all there. */
+export type KeyUse = Record<string, number>;
+
+const FIRST = '00000000-0000-0000-0000-000000000000';
+
+/** What one run did, and what hangs on each key after it. */
+export interface ResealCounts {
+  resealed: number;
+  /** Rows whose key is sealed with one that SEALING_KEYS does not have. */
+  unopenable: number;
+  left: KeyUse;
+}
+
+/**
+ * Seals with the first of `SEALING_KEYS` what is sealed with another: the rows' keys, not what these seal. A write names
+ * what it replaces, so that it may be done by several at once, and cut short anywhere.
+ */
+@Injectable()
+export class Reseal {
+  readonly #logger = new Logger(Reseal.name);
+  #left: KeyUse = {};
+
+  constructor(
+    private readonly statements: PreparedStatements,
+    private readonly ring: Sealer,
+    private readonly dataKeys: DataKeys,
+    metrics: Metrics,
+  ) {
+    const help = 'Values that only this sealing key opens, as the last reseal counted them';
+    metrics.gauge('gangway_sealing_key_uses', help, 'key', () => this.#left);
+  }
+
+  async run(): Promise<ResealCounts> {
+    const counts = { resealed: 0, unopenable: 0 };
+    const others = await this.statements.run<{ id: string }>(
+      OTHER_KEY_IDS,
+      OTHER_KEY_IDS.bind({ currentId: this.ring.currentId }),
+    );
+    for (const { id } of others) {
+      if (this.ring.ids.includes(id)) counts.resealed += await this.#wrapAll(id);
+      else counts.unopenable += (await this.uses())[id] ?? 0;
+    }
+    if (counts.unopenable > 0) {
+      this.#logger.error(
+        `${counts.unopenable} onboardings are sealed with keys that SEALING_KEYS does not have: put them back`,
+      );
+    }
+    return { ...counts, left: await this.uses() };
+  }
+
+  /** What hangs on each key: one that shows 0, and is not the first, may be dropped. */
+  async uses(): Promise<KeyUse> {
+    const rows = await this.statements.run<{ id: string; uses: number }>(KEY_USE, []);
+    const uses = Object.fromEntries(this.ring.ids.map((id) => [id, 0]));
+    for (const { id, uses: count } of rows) uses[id] = count;
+    this.#left = { ...Object.fromEntries(Object.keys(this.#left).map((id) => [id, 0])), ...uses };
+    return uses;
+  }
+
+  async #wrapAll(keyId: string): Promise<number> {
+    let resealed = 0;
+    for (let after = FIRST; ;) {
+      const rows = await this.statements.run<{ id: string; sealedDataKey: Buffer }>(
+        SEALED_WITH,
+        SEALED_WITH.bind({ keyId, after, limit: BATCH }),
+      );
+      const wrapped = await this.statements.run(
+        WRAP,
+        WRAP.bind({
+          ids: rows.map(({ id }) => id),
+          seen: rows.map(({ sealedDataKey }) => sealedDataKey),
+          fresh: rows.map((row) => this.dataKeys.wrappedAnew(row.id, row.sealedDataKey).sealedDataKey),
+          keyId: this.ring.currentId,
+        }),
+      );
+      resealed += wrapped.length;
+      if (rows.length < BATCH) return resealed;
+      after = rows.at(-1)!.id;
+    }
+  }
+}

@@ -1,0 +1,63 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { anOnboarding, inMs } from '#libs/testing';
+import { openOnboardings, type Onboardings } from '../fixtures/open-onboardings.js';
+import { Retention } from './retention.js';
+
+const DAY_MS = 86_400_000;
+const ages = { young: inMs(-29 * DAY_MS), old: inMs(-31 * DAY_MS) };
+
+let thirty: Onboardings;
+let ever: Onboardings;
+beforeAll(async () => {
+  thirty = await openOnboardings([], { RETENTION_DAYS: '30' });
+  ever = await openOnboardings([], { RETENTION_DAYS: '0' });
+});
+afterAll(() => Promise.all([thirty.close(), ever.close()]));
+
+const run = (at: Onboardings) => at.module.get(Retention).run();
+const aged = (age: keyof typeof ages, columns: Record<string, unknown> = {}) =>
+  anOnboarding(thirty.dataSource, {
+    state: 'completed',
+    updated_at: ages[age],
+    external_ref: 'r',
+    metadata: { a: 1 },
+    ...columns,
+  });
+
+describe('retention', () => {
+  it('erases what ended that long ago, and nothing that is younger or lives', async () => {
+    const old = await Promise.all(
+      ['completed', 'failed', 'expired', 'cancelled'].map((state) => aged('old', { state })),
+    );
+    const kept = [await aged('young'), await aged('old', { state: 'otp_sent' })];
+    expect((await run(ever))['erased']).toBe(0);
+    expect((await run(thirty))['erased']).toBe(4);
+    for (const id of old) {
+      expect(await thirty.load(id)).toMatchObject({ subject: {}, externalRef: null, metadata: {} });
+      expect(await thirty.store.events(id, 0, 9)).toMatchObject([{ type: 'erased', actor: 'service' }]);
+    }
+    for (const id of kept) expect(await thirty.load(id)).toMatchObject({ erasedAt: null, externalRef: 'r' });
+    expect((await run(thirty))['erased']).toBe(0);
+  });
+
+  it('takes more than one batch, each onboarding once, by workers that run at once', async () => {
+    const ids = await Promise.all(Array.from({ length: 230 }, () => aged('old')));
+    const runs = await Promise.all([run(thirty), run(thirty)]);
+    expect((runs[0]['erased'] ?? 0) + (runs[1]['erased'] ?? 0)).toBe(230);
+    // One of them may have seen nothing but what the other did.
+    expect((await run(thirty))['erased']).toBe(0);
+    const [{ left }] = await thirty.dataSource.query(
+      `SELECT count(*)::int AS left FROM onboardings WHERE id = ANY ($1) AND erased_at IS NULL`,
+      [ids],
+    );
+    expect(left).toBe(0);
+  });
+
+  it('counts what other libs forget, by the name that they give it', async () => {
+    const name = `n${randomUUID().slice(0, 8)}`;
+    thirty.module.get(Retention).register(name, () => Promise.resolve(7));
+    expect(await run(thirty)).toMatchObject({ [name]: 7, idempotencyKeys: 0 });
+    expect(() => thirty.module.get(Retention).register(name, () => Promise.resolve(1))).toThrow('twice');
+  });
+});

@@ -1,0 +1,56 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { CONFIG, type Config } from '#libs/platform';
+import { Erasure } from '../commands/erase.js';
+import { IdempotencyKeys } from '../store/idempotency-keys.js';
+import { OnboardingStore } from '../store/onboarding.store.js';
+import { KEPT_TOO_LONG } from '../store/statements/retain.js';
+
+const DAY_MS = 86_400_000;
+const BATCH = 200;
+
+/** Forgets what is over. @returns how much it was. */
+export type Forget = () => Promise<number>;
+
+/** Ends the keeping of what nobody needs any more: in batches, each of small statements. */
+@Injectable()
+export class Retention {
+  readonly #more = new Map<string, Forget>();
+
+  constructor(
+    private readonly store: OnboardingStore,
+    private readonly erasure: Erasure,
+    keys: IdempotencyKeys,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {
+    this.register('idempotencyKeys', () => keys.forget());
+  }
+
+  /** A lib that owns a table has it forgotten here, under a name that operators read. */
+  register(name: string, forget: Forget): void {
+    if (this.#more.has(name)) throw new Error(`"${name}" is forgotten twice`);
+    this.#more.set(name, forget);
+  }
+
+  /** @returns how many onboardings were erased, and how much of what else was forgotten. */
+  async run(): Promise<Record<string, number>> {
+    const counts: Record<string, number> = { erased: await this.#erase() };
+    for (const [name, forget] of this.#more) counts[name] = await forget();
+    return counts;
+  }
+
+  async #erase(): Promise<number> {
+    if (this.config.RETENTION_DAYS === 0) return 0;
+    const keptMs = this.config.RETENTION_DAYS * DAY_MS;
+    for (let erased = 0; ;) {
+      const rows = await this.store.rows(KEPT_TOO_LONG, { keptMs, limit: BATCH });
+      let now = 0;
+      for (const row of rows) {
+        // Whoever touched it meanwhile, to resolve a doubt, still has a use for it.
+        if (await this.erasure.erase(row, 'service')) now += 1;
+      }
+      erased += now;
+      // Where somebody else erases the same, there is nothing left to do.
+      if (rows.length < BATCH || now === 0) return erased;
+    }
+  }
+}

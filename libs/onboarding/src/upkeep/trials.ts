@@ -1,0 +1,71 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { PreparedStatements, prepared } from '#libs/database';
+import { RANDOM, type Random } from '#libs/kernel';
+import { CONFIG, type Config } from '#libs/platform';
+
+/** How often the wait between two trials doubles. */
+const DOUBLINGS = 4;
+/** Up to this share is added to a wait, so that two integrations that failed together do not stay in step. */
+const JITTER = 0.25;
+
+const BEGIN = `
+  INSERT INTO integration_trials AS t (integration, tries, next_at, released_at, released)
+  SELECT $1, 1, now + $2::float8 * 2 * interval '1 millisecond', now, '{}' FROM clock_timestamp() now
+  ON CONFLICT (integration) DO UPDATE SET
+    tries = t.tries + 1,
+    next_at = clock_timestamp() + $2::float8 * power(2, least(t.tries + 1, $3::int)) * interval '1 millisecond',
+    released_at = clock_timestamp(), released = '{}'
+  WHERE t.next_at <= clock_timestamp()
+  RETURNING t.integration`;
+
+const RELEASED = `UPDATE integration_trials SET released = $2::uuid[] WHERE integration = $1 RETURNING integration`;
+
+const SUCCEEDED = `
+  SELECT EXISTS (
+    SELECT 1 FROM integration_trials t JOIN onboarding_events e ON e.onboarding_id = ANY (t.released)
+    WHERE t.integration = $1 AND e.type = 'attempt_ended' AND e.at >= t.released_at AND e.data ->> 'class' = 'ok'
+  ) AS succeeded`;
+
+const FORGET = `DELETE FROM integration_trials WHERE integration = $1`;
+const FORGET_OVER = `
+  DELETE FROM integration_trials WHERE integration <> ALL ($1::text[]) AND next_at <= clock_timestamp()`;
+
+/**
+ * Trials at integrations whose probe proves nothing, shared by all workers. At growing intervals they release a few parked
+ * onboardings, to see whether one succeeds.
+ */
+@Injectable()
+export class Trials {
+  constructor(
+    private readonly statements: PreparedStatements,
+    @Inject(CONFIG) private readonly config: Config,
+    @Inject(RANDOM) private readonly random: Random,
+  ) {}
+
+  /** Begins a trial if one is due, and sets the time of the next one. @returns whether it has begun. */
+  async begin(integration: string): Promise<boolean> {
+    const waitMs = this.config.PROBE_EVERY_MS * (1 + JITTER * this.random.next());
+    const begun = await this.statements.run(prepared(BEGIN), [integration, waitMs, DOUBLINGS]);
+    return begun.length > 0;
+  }
+
+  /** Records which onboardings were released. */
+  async released(integration: string, ids: string[]): Promise<void> {
+    await this.statements.run(prepared(RELEASED), [integration, ids]);
+  }
+
+  /** Whether one of their calls has succeeded since. A refusal proves nothing: it may come before the key is checked. */
+  async succeeded(integration: string): Promise<boolean> {
+    const [row] = await this.statements.run<{ succeeded: boolean }>(prepared(SUCCEEDED), [integration]);
+    return row?.succeeded ?? false;
+  }
+
+  async forget(integration: string): Promise<void> {
+    await this.statements.run(prepared(FORGET), [integration]);
+  }
+
+  /** Forgets the trials of integrations without parked onboardings. */
+  async forgetAllBut(integrations: string[]): Promise<void> {
+    await this.statements.run(prepared(FORGET_OVER), [integrations]);
+  }
+}

@@ -1,0 +1,66 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { z } from 'zod';
+import type { JobDefinition, JobHandler } from '#libs/jobs';
+import { CONFIG, type Config } from '#libs/platform';
+import { Timelines } from './anchor.js';
+import { Expiry } from './expire.js';
+import { Probe } from './probe.js';
+import { Reseal } from './reseal.js';
+import { Retention } from './retain.js';
+import { Sweeper } from './wake.js';
+
+const nothing = z.object({});
+type Nothing = z.infer<typeof nothing>;
+
+const scheduled = (queue: JobDefinition<Nothing>['queue'], name: string): JobDefinition<Nothing> => ({
+  queue,
+  name,
+  payload: nothing,
+});
+
+/** The jobs that run by themselves. What each returns is what operators read on the board. */
+@Injectable()
+export class UpkeepHandlers {
+  constructor(
+    private readonly expiry: Expiry,
+    private readonly sweeper: Sweeper,
+    private readonly probe: Probe,
+    private readonly retention: Retention,
+    private readonly reseal: Reseal,
+    private readonly timelines: Timelines,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
+
+  handlers(): JobHandler<Nothing>[] {
+    const { EXPIRY_EVERY_MS, SWEEP_EVERY_MS, PROBE_EVERY_MS } = this.config;
+    const { RESEAL_EVERY_MS, ANCHOR_EVERY_MS, RETENTION_EVERY_MS } = this.config;
+    return [
+      {
+        job: scheduled('expiry', 'expire'),
+        everyMs: EXPIRY_EVERY_MS,
+        handle: async () => ({ ...(await this.expiry.run()) }),
+      },
+      {
+        job: scheduled('upkeep', 'sweep'),
+        everyMs: SWEEP_EVERY_MS,
+        handle: async () => ({ ...(await this.sweeper.run()) }),
+      },
+      { job: scheduled('upkeep', 'probe'), everyMs: PROBE_EVERY_MS, handle: () => this.probe.run() },
+      {
+        job: scheduled('upkeep', 'retention'),
+        everyMs: RETENTION_EVERY_MS,
+        handle: () => this.retention.run(),
+      },
+      {
+        job: scheduled('upkeep', 'reseal'),
+        everyMs: RESEAL_EVERY_MS,
+        handle: async () => ({ ...(await this.reseal.run()) }),
+      },
+      {
+        job: scheduled('upkeep', 'anchor'),
+        everyMs: ANCHOR_EVERY_MS,
+        handle: async () => ({ ...(await this.timelines.anchor()) }),
+      },
+    ];
+  }
+}

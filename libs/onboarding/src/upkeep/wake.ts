@@ -1,0 +1,67 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { JobProducer, Queues } from '#libs/jobs';
+import { CONFIG, type Config } from '#libs/platform';
+import { stepJob, stepJobId } from '../attempt/step.job.js';
+import type { StepName } from '../flow/table.js';
+import { OnboardingStore } from '../store/onboarding.store.js';
+import { NOT_WOKEN, WAKE } from '../store/statements/waiting.js';
+
+/** A row whose try is due for less than this is most likely about to be woken by its own job. */
+const GRACE_MS = 2_000;
+const BATCH = 500;
+/** May be long, because no request waits for it. */
+const WAKE_MS = 2_000;
+
+interface Due {
+  id: string;
+  step: StepName;
+  attempt: number;
+}
+
+/** Wakes steps that no process holds, because their job was lost or their process is gone. */
+@Injectable()
+export class Sweeper {
+  constructor(
+    private readonly store: OnboardingStore,
+    private readonly jobs: JobProducer,
+    private readonly queues: Queues,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
+
+  /**
+   * Ends at once if Redis takes no jobs or the queue is paused. A row without a new job must not count as woken, or it
+   * would wait too long after the queue is resumed.
+   *
+   * @returns how many rows got a job that had none waiting.
+   */
+  async run(): Promise<{ woken: number; paused?: true }> {
+    for (let woken = 0; ;) {
+      if (!this.queues.isReady()) return { woken };
+      if (await this.queues.get('steps').isPaused()) return { woken, paused: true };
+      const rows = await this.store.run<Due>(WAKE, {
+        graceMs: Math.min(GRACE_MS, this.config.SWEEP_EVERY_MS),
+        againMs: this.config.WAKE_AGAIN_MS,
+        limit: BATCH,
+      });
+      const { taken, queued } = await this.#queue(rows);
+      woken += queued;
+      if (taken < rows.length) {
+        await this.store.run(NOT_WOKEN, { ids: rows.slice(taken).map(({ id }) => id) });
+        return { woken };
+      }
+      if (rows.length < BATCH) return { woken };
+    }
+  }
+
+  /** Stops at a job that Redis does not take. @returns how many rows, from the first, have a job now. */
+  async #queue(rows: Due[]): Promise<{ taken: number; queued: number }> {
+    let queued = 0;
+    for (const [index, { id, step, attempt }] of rows.entries()) {
+      const payload = { onboardingId: id, attempt: attempt + 1 };
+      const woken = await this.jobs.wake(stepJob(step), payload, stepJobId(step, payload), WAKE_MS);
+      if (woken === 'refused') return { taken: index, queued };
+      if (woken === 'queued') queued += 1;
+    }
+    return { taken: rows.length, queued };
+  }
+}
