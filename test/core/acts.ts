@@ -7,10 +7,10 @@ import {
   OnboardingStore,
   Reseal,
   Retention,
-  STATE_OF_STEP,
   StepHandler,
-  Steps,
   Timelines,
+  stateOfStep,
+  type KeyToTake,
   type Row,
   type StepEnd,
 } from '#libs/onboarding';
@@ -19,13 +19,13 @@ import { Sealer } from '#libs/platform';
 import { aCaller, anOnboarding, inMs } from '#libs/testing';
 import { TooEarly } from '#libs/jobs';
 import { Challenges } from '../../libs/authenticators/src/challenges.js';
-import { Credentials } from '../../libs/authenticators/src/credentials.js';
-import { Expiry } from '../../libs/onboarding/src/expiry.js';
-import { Probe } from '../../libs/onboarding/src/probe.js';
-import { Settlement } from '../../libs/onboarding/src/settlement.js';
-import { StepRunner } from '../../libs/onboarding/src/step-runner.js';
-import { Sweeper } from '../../libs/onboarding/src/sweeper.js';
-import type { AttemptEnd } from '../../libs/onboarding/src/verdict.js';
+import { StepRunner } from '../../libs/onboarding/src/attempt/run.js';
+import { Settlement } from '../../libs/onboarding/src/attempt/settle.js';
+import type { AttemptEnd } from '../../libs/onboarding/src/attempt/verdict.js';
+import type { RowInStep } from '../../libs/onboarding/src/flow/row.js';
+import { Expiry } from '../../libs/onboarding/src/upkeep/expire.js';
+import { Probe } from '../../libs/onboarding/src/upkeep/probe.js';
+import { Sweeper } from '../../libs/onboarding/src/upkeep/wake.js';
 import { OtpBudget } from '../../libs/otp/src/otp-budget.js';
 import { failed } from './core.js';
 import type { Side } from './two-sides.js';
@@ -55,16 +55,14 @@ const PASSKEY = { name: 'p', credentialId: 'credential-1', aaguid: '0', transpor
 const CHALLENGE = 'challenge-1';
 /** The same request, sent twice. */
 const REQUEST = { caller: 'default', route: 'r', key: 'k', fingerprint: 'f' };
-const FIRST_REQUEST = { ...REQUEST, id: '0198a000-0000-7000-8000-00000000000a' };
-const ITS_REPETITION = { ...REQUEST, id: '0198a000-0000-7000-8000-00000000000b' };
+const FIRST_REQUEST = { ...REQUEST, lockMs: 15_000, id: '0198a000-0000-7000-8000-00000000000a' };
+const ITS_REPETITION = { ...REQUEST, lockMs: 15_000, id: '0198a000-0000-7000-8000-00000000000b' };
 
 const stateAfter = async (work: Promise<Row>) => (await work).state;
 
-const verify = (side: Side, { id }: Seen, along?: ReturnType<IdempotencyKeys['take']>) =>
+const verify = (side: Side, { id }: Seen, key?: KeyToTake) =>
   stateAfter(
-    side
-      .get(OtpService)
-      .verify(id, { type: 'code', code: new Secret('123456') }, { ...terms, ...(along && { along }) }),
+    side.get(OtpService).verify(id, { type: 'code', code: new Secret('123456') }, { ...terms, key }),
   );
 
 const start = (side: Side, { row }: Seen, supersede: boolean) =>
@@ -73,22 +71,29 @@ const start = (side: Side, { row }: Seen, supersede: boolean) =>
 /** Settles what the claim returned: of an outcome that is unknown by now, that is the late answer. */
 const settle = (end: (side: Side, row: Row) => AttemptEnd): Act => {
   return (side, { row }) => {
-    const claimed = { ...row, state: STATE_OF_STEP[row.step!], doubtAttempt: null };
+    const sinceThen = row.state === 'outcome_unknown' ? 1 : 0;
+    const claimed = {
+      ...row,
+      state: stateOfStep(row.step!),
+      doubtAttempt: null,
+      version: row.version - sinceThen,
+      lastSeq: row.lastSeq - sinceThen,
+    } as Row;
     return stateAfter(side.get(Settlement).settle(claimed, end(side, claimed)));
   };
 };
 
 /** A whole answer to the step that the row is in. */
-function success(side: Side, row: Row): AttemptEnd {
+function success(_side: Side, row: Row): AttemptEnd {
   const verified: StepEnd = {
     signal: 'otp_verified',
-    patch: { sealedGrant: Buffer.from('grant'), sessionEndsAt: new Date(Date.now() + 600_000) },
-    clauses: [side.get(OtpBudget).refundTry],
+    facts: {
+      sealedGrant: Buffer.from('grant'),
+      deviceSigning: null,
+      sessionExpiresAt: new Date(Date.now() + 630_000),
+    },
   };
-  const created: StepEnd = {
-    signal: 'authenticators_created',
-    ...side.get(Steps).get('create-authenticators').resolvedDone!(row, ['passkey-1']),
-  };
+  const created: StepEnd = { signal: 'authenticators_created', facts: { authenticatorIds: ['passkey-1'] } };
   return { type: 'succeeded', end: row.step === 'verify-otp' ? verified : created, durationMs: 12 };
 }
 
@@ -101,9 +106,8 @@ const ACTS = {
   start: (side, seen) => start(side, seen, false),
   'superseding start': (side, seen) => start(side, seen, true),
   verify,
-  'verify with a key': (side, seen) => verify(side, seen, side.get(IdempotencyKeys).take(FIRST_REQUEST, 0)),
-  'verify with the key again': (side, seen) =>
-    verify(side, seen, side.get(IdempotencyKeys).take(ITS_REPETITION, 0)),
+  'verify with a key': (side, seen) => verify(side, seen, FIRST_REQUEST),
+  'verify with the key again': (side, seen) => verify(side, seen, ITS_REPETITION),
   resend: (side, { id }) => stateAfter(side.get(OtpService).resend(id, {}, terms)),
   'submit passkeys': async (side, { id }) => {
     const { row } = await side.get(Claims).submit({
@@ -111,17 +115,19 @@ const ACTS = {
       terms,
       signal: 'authenticators_submitted',
       step: 'create-authenticators',
-      from: ['otp_verified'],
-      clauses: [
-        side.get(Credentials).reserve([PASSKEY.credentialId], 10),
-        side.get(Challenges).use([CHALLENGE]),
-      ],
-      patch: { sealedAuthenticators: Buffer.from('sealed'), pendingAuthenticators: [PASSKEY] },
       fingerprint: 'f',
+      write: (given) =>
+        side.get(OnboardingStore).claimAuthenticators(given, {
+          sealedAuthenticators: Buffer.from('sealed'),
+          pendingAuthenticators: [PASSKEY],
+          challenges: [CHALLENGE],
+          maxAuthenticators: 10,
+        }),
     });
     return row.state;
   },
-  'claim again': async (side, { row }) => ((await side.get(Claims).retry(row)) ? 'claimed' : 'not claimed'),
+  'claim again': async (side, { row }) =>
+    (await side.get(Claims).retry(row as RowInStep)) ? 'claimed' : 'not claimed',
   'put off': (side, { id, row }) => {
     const handler = side
       .get(StepHandler)
@@ -144,7 +150,7 @@ const ACTS = {
   'take over': (side, { row }) => stateAfter(side.get(StepRunner).takeOver(row)),
   'give up': (side, { row }) => stateAfter(side.get(StepRunner).giveUp(row)),
   'keep a request': async (side, { row }) =>
-    (await side.get(OnboardingStore).keep(row, Buffer.from('kept'))) ? 'kept' : 'not kept',
+    (await side.get(OnboardingStore).keepRequests(row, Buffer.from('kept'))) ? 'kept' : 'not kept',
   cancel: (side, { id }) => stateAfter(side.get(OnboardingService).cancel(id, undefined, terms)),
   'resolve done': resolve('done'),
   'resolve not done': resolve('not_done'),
@@ -292,7 +298,8 @@ export async function begin(side: Side, situation: Situation): Promise<Seen> {
   const { integration, subjectKey } = row;
   await dataSource.query(
     `INSERT INTO otp_budgets (integration, subject_key, sends, wrong_codes)
-     VALUES ($1, $2, ARRAY[clock_timestamp() - interval '25 hours'], '{}')`,
+     VALUES ($1, $2, ARRAY[clock_timestamp() - interval '25 hours'], '{}')
+     ON CONFLICT (integration, subject_key) DO UPDATE SET sends = excluded.sends`,
     [integration, subjectKey],
   );
   await dataSource.query(

@@ -8,9 +8,9 @@ import { StepOutcome, type Row } from '#libs/onboarding';
 import { OtpModule } from '#libs/otp';
 import { PlatformModule } from '#libs/platform';
 import { testDatabaseUrl, testServersConfig, until } from '#libs/testing';
-import { IntegrationHealth } from '../../libs/onboarding/src/integration-health.js';
-import { KeyChecks } from '../../libs/onboarding/src/key-checks.js';
-import { RetryBudget } from '../../libs/onboarding/src/retry-budget.js';
+import { IntegrationHealth } from '../../libs/onboarding/src/integrations/integration-health.js';
+import { KeyChecks } from '../../libs/onboarding/src/upkeep/key-checks.js';
+import { RetryBudget } from '../../libs/onboarding/src/attempt/retry-budget.js';
 
 /** A refused statement must not undo the others of its transaction: in the service, each is its own transaction. */
 class Savepoints extends PreparedStatements {
@@ -50,7 +50,7 @@ export class Side {
       .useFactory({ factory: (dataSource: DataSource) => new Savepoints(dataSource), inject: [DataSource] })
       // A claim is a statement of its own here: no call follows it.
       .overrideProvider(StepOutcome)
-      .useValue({ of: ({ row }: { row: Row }) => Promise.resolve(row) })
+      .useValue({ runAndWait: ({ row }: { row: Row }) => Promise.resolve(row) })
       .overrideProvider(JobProducer)
       .useValue({ add: () => Promise.resolve(true), wake: () => Promise.resolve('queued') })
       .overrideProvider(RetryBudget)

@@ -1,3 +1,4 @@
+import { lookAgain } from '#libs/testing';
 import type { Story, Subject } from './story.js';
 
 /**
@@ -45,6 +46,7 @@ const ENDS: Record<Life, string> = {
 export async function runOut(story: Story, id: string, life: Life, inMs = 0): Promise<void> {
   const at = `clock_timestamp() + interval '${inMs} milliseconds'`;
   await story.sql(`UPDATE onboardings SET ${ENDS[life]} = ${at} WHERE id = $1`, [id]);
+  await storyLooksAgain(story, id);
 }
 
 /** Ends the cooldown now, so that another code may be requested. */
@@ -55,9 +57,15 @@ export async function mayResend(story: Story, id: string): Promise<void> {
 /** Ends each lease now, as if the processes that hold them had died. */
 export async function lapseLeases(story: Story): Promise<void> {
   await story.sql('UPDATE onboardings SET lease_until = clock_timestamp() WHERE lease_until IS NOT NULL');
+  await storyLooksAgain(story);
 }
 
 /** Has the next try of its step be due at this very instant, whatever the provider asked for. */
 export async function retryNow(story: Story, id: string): Promise<void> {
   await story.sql('UPDATE onboardings SET next_attempt_at = clock_timestamp() WHERE id = $1', [id]);
+  await storyLooksAgain(story, id);
 }
+
+/** As the store does with each write: the instants that a test has set are when somebody looks at the row again. */
+export const storyLooksAgain = (story: Story, id: string | null = null): Promise<void> =>
+  lookAgain({ query: (text, values) => story.sql(text, values) }, id);

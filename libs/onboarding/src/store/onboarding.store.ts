@@ -1,6 +1,4 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { InjectDataSource } from '@nestjs/typeorm';
-import type { DataSource } from 'typeorm';
 import { PreparedStatements, isRefusal } from '#libs/database';
 import { CONFIG, type Config } from '#libs/platform';
 import { after, type Moved } from '../flow/move.js';
@@ -21,7 +19,7 @@ import { CLAIM_AUTHENTICATORS } from './statements/claim-authenticators.js';
 import { CLAIM_SEND } from './statements/claim-send.js';
 import { CLAIM_VERIFY } from './statements/claim-verify.js';
 import { COMMAND } from './statements/command.js';
-import { ERASE, LOCK } from './statements/erase.js';
+import { DELETE_CHALLENGES, ERASE } from './statements/erase.js';
 import { FIND, FIND_LIVE, FIND_WITH_CHALLENGES } from './statements/reads.js';
 import { RETRY, RETRY_SEND } from './statements/retry.js';
 import { SETTLE_AUTHENTICATORS } from './statements/settle-authenticators.js';
@@ -89,7 +87,6 @@ export class OnboardingStore {
 
   constructor(
     private readonly statements: PreparedStatements,
-    @InjectDataSource() private readonly dataSource: DataSource,
     @Inject(CONFIG) config: Config,
   ) {
     this.#callMs = config.CALL_TIMEOUT_MS;
@@ -221,6 +218,7 @@ export class OnboardingStore {
     const { refund, credentials } = moved.also;
     return this.#write(SETTLE[step], seen, moved, now, {
       sealedGrant: moved.patch.sealedGrant === undefined ? seen.sealedGrant : moved.patch.sealedGrant,
+      nextAttemptAt: seen.nextAttemptAt,
       refundSends: refund === 'send' ? 1 : 0,
       refundTries: refund === 'try' ? 1 : 0,
       credentials,
@@ -240,18 +238,16 @@ export class OnboardingStore {
    * @param anchor what vouches for the timeline once its data is gone; null if nothing does.
    * @returns null where something has happened since the row was read.
    */
-  erase(seen: Row, moved: Moved, anchor: Buffer | null): Promise<Row | null> {
-    const values = {
+  async erase(seen: Row, moved: Moved, anchor: Buffer | null): Promise<Row | null> {
+    const row = await this.#row(ERASE, {
       ...this.#written(seen, moved, seen.now),
       anchor,
+      anchoredSeq: seen.anchoredSeq,
       before: changesAt(seen),
       subjectKey: seen.subjectKey,
-    };
-    return this.dataSource.transaction(async (manager) => {
-      await manager.query(LOCK.text, LOCK.bind({ id: seen.id }));
-      const [raw] = await manager.query<Raw[]>(ERASE.text, ERASE.bind(values));
-      return raw ? readRow(raw, this.#callMs) : null;
     });
+    if (row) await this.run(DELETE_CHALLENGES, { id: seen.id });
+    return row;
   }
 
   /** Puts off a try. @returns whether nothing has happened since the row was read, and so it was written. */

@@ -5,6 +5,7 @@ import type { Row } from '../flow/row.js';
 import { SEALED, type Signal } from '../flow/table.js';
 import { OnboardingStore } from '../store/onboarding.store.js';
 import { DUE, EXPIRE, PUSH_BACK } from '../store/statements/expire.js';
+import { WAIT_FOR_WRITERS } from '../store/statements/reads.js';
 import { writtenColumns } from '../store/read-row.js';
 import { logOutcomeLost } from '../attempt/step-log.js';
 import { inBatches } from './in-batches.js';
@@ -58,6 +59,8 @@ export class Expiry {
 
   /** One onboarding, for a command that cannot wait for the batch. */
   async runFor(id: string): Promise<void> {
+    // The batch may hold the row at this very moment.
+    await this.store.run(WAIT_FOR_WRITERS, { id });
     const row = await this.store.find(id);
     if (row) await this.#write([row]);
   }

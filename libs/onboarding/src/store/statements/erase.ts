@@ -1,15 +1,9 @@
 import { statement } from '../statement.js';
 
 /**
- * Locks an onboarding by its key alone. The erasure that follows in the same transaction has a snapshot of its own, and so
- * sees a challenge that was issued while this waited.
- */
-export const LOCK = statement('lock', `SELECT 1 FROM onboardings o WHERE o.id = $id::uuid FOR UPDATE`);
-
-/**
- * Leaves nothing personal of an onboarding, in any table. Locks the onboarding ({@link LOCK}), its challenges, credentials,
- * keys and events, and the subject's budget row. Written only if nothing has happened since the row was read. An answer
- * that is still on its way finds nobody who has taken its key.
+ * Leaves nothing personal of an onboarding, in any table. Locks the onboarding, its challenges, credentials, keys and events,
+ * and the subject's budget row. Written only if nothing has happened since the row was read: reservations and keys come with
+ * events. An answer that is still on its way finds nobody who has taken its key.
  */
 export const ERASE = statement(
   'erase',
@@ -28,6 +22,7 @@ export const ERASE = statement(
       state text, step text, version int, last_seq int, lease_until timestamptz, next_attempt_at timestamptz,
       parked_reason text, parked_at timestamptz, unresolved jsonb, last_result jsonb, failure jsonb)
     WHERE o.id = $id::uuid AND o.attempt = $attempt::int AND o.version = $version::int AND o.last_seq = $lastSeq::int
+      AND o.anchored_seq IS NOT DISTINCT FROM $anchoredSeq::int
       AND ($before::timestamptz IS NULL OR clock_timestamp() < $before::timestamptz)
     RETURNING o.*
   ),
@@ -50,4 +45,10 @@ export const ERASE = statement(
     FROM changed c, jsonb_array_elements($events::jsonb) WITH ORDINALITY AS e (event, n)
   )
   SELECT c.*, clock_timestamp() AS now FROM changed c`,
+);
+
+/** Deletes what was issued while {@link ERASE} waited for the row: its snapshot is older. Locks the challenges. */
+export const DELETE_CHALLENGES = statement(
+  'delete_challenges',
+  `DELETE FROM webauthn_challenges w WHERE w.onboarding_id = $id::uuid`,
 );

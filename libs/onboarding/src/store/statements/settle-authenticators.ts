@@ -25,6 +25,8 @@ export const SETTLE_AUTHENTICATORS = statement(
       doubt_attempt int, unresolved jsonb, pending_authenticators jsonb, authenticators jsonb, last_result jsonb,
       failure jsonb, idle_ends_at timestamptz, keeps text[])
     WHERE o.id = $id::uuid AND o.attempt = $attempt::int AND o.version = $version::int AND o.last_seq = $lastSeq::int
+      -- A try is put off without an event.
+      AND date_trunc('milliseconds', o.next_attempt_at) IS NOT DISTINCT FROM $nextAttemptAt::timestamptz
     RETURNING o.*
   ),
   confirmed AS (

@@ -35,6 +35,8 @@ export const SETTLE_SEND = statement(
       otp_tries_left int, otp_resend_at timestamptz, last_result jsonb, failure jsonb, idle_ends_at timestamptz,
       keeps text[])
     WHERE o.id = $id::uuid AND o.attempt = $attempt::int AND o.version = $version::int AND o.last_seq = $lastSeq::int
+      -- A try is put off without an event.
+      AND date_trunc('milliseconds', o.next_attempt_at) IS NOT DISTINCT FROM $nextAttemptAt::timestamptz
     RETURNING o.*
   ),
   refunded AS (
