@@ -26,7 +26,6 @@ import type { RowInStep } from '../../libs/onboarding/src/flow/row.js';
 import { Expiry } from '../../libs/onboarding/src/upkeep/expire.js';
 import { Probe } from '../../libs/onboarding/src/upkeep/probe.js';
 import { Sweeper } from '../../libs/onboarding/src/upkeep/wake.js';
-import { OtpBudget } from '../../libs/otp/src/otp-budget.js';
 import { failed } from './core.js';
 import type { Side } from './two-sides.js';
 
@@ -173,7 +172,7 @@ const ACTS = {
   'charge a challenge': async (side, { id }) =>
     `${(await side.get(Challenges).charge(id, [CHALLENGE])).size} charged`,
   'forget challenges': async (side) => `${await side.get(Challenges).forget()} forgotten`,
-  'forget budgets': async (side) => `${await side.get(OtpBudget).forget()} forgotten`,
+  'forget budgets': async (side) => `${await side.get(OnboardingStore).forgetBudgets()} forgotten`,
   'forget keys': async (side) => `${await side.get(IdempotencyKeys).forget()} forgotten`,
   'keep the answer': async (side) => {
     await side.get(IdempotencyKeys).answer(FIRST_REQUEST, { status: 200, headers: {}, body: '{}' });

@@ -1,5 +1,4 @@
 import { Module } from '@nestjs/common';
-import { DatabaseModule } from '#libs/database';
 import { OnboardingModule } from '#libs/onboarding';
 import { AuthenticatorsService } from './authenticators.service.js';
 import { Challenges } from './challenges.js';
@@ -8,7 +7,7 @@ import { Credentials } from './credentials.js';
 
 /** Step 3, its challenges and the credentials that it knows. */
 @Module({
-  imports: [DatabaseModule, OnboardingModule],
+  imports: [OnboardingModule],
   providers: [AuthenticatorsService, Challenges, CreateAuthenticatorsStep, Credentials],
   exports: [AuthenticatorsService],
 })

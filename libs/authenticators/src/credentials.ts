@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { PreparedStatements } from '#libs/database';
-import { statement, type SubjectRef } from '#libs/onboarding';
+import { OnboardingStore, statement, type SubjectRef } from '#libs/onboarding';
 
 /** The subject's registered credential ids. Locks nothing. */
 const REGISTERED = statement(
@@ -23,20 +22,17 @@ const TAKEN = statement(
  */
 @Injectable()
 export class Credentials {
-  constructor(private readonly statements: PreparedStatements) {}
+  constructor(private readonly store: OnboardingStore) {}
 
   /** The subject's registered credential ids. */
   async registered({ integration, subjectKey }: SubjectRef): Promise<string[]> {
-    const rows = await this.statements.run<{ id: string }>(
-      REGISTERED,
-      REGISTERED.bind({ integration, subjectKey }),
-    );
+    const rows = await this.store.run<{ id: string }>(REGISTERED, { integration, subjectKey });
     return rows.map(({ id }) => id);
   }
 
   /** @returns which of them are registered at the integration, whoever has them. */
   async taken(integration: string, credentialIds: readonly string[]): Promise<Set<string>> {
-    const rows = await this.statements.run<{ id: string }>(TAKEN, TAKEN.bind({ integration, credentialIds }));
+    const rows = await this.store.run<{ id: string }>(TAKEN, { integration, credentialIds });
     return new Set(rows.map(({ id }) => id));
   }
 }

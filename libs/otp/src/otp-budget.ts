@@ -1,41 +1,9 @@
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { ProblemError } from '#libs/kernel';
-import { PreparedStatements } from '#libs/database';
-import { Retention, standing, statement, type Row, type SubjectRef } from '#libs/onboarding';
+import { OnboardingStore, Retention, standing, statement, type Row, type SubjectRef } from '#libs/onboarding';
 import { CONFIG, type Config } from '#libs/platform';
 
 const DAY_MS = 86_400_000;
-const BATCH = 5_000;
-
-/**
- * Deletes a page of budgets in which nothing counts any more, unless they name a live onboarding. Locks their rows; one that
- * is being charged is left to the next run.
- */
-const FORGET = statement(
-  'forget_budgets',
-  `WITH page AS MATERIALIZED (
-    SELECT b.integration, b.subject_key FROM otp_budgets b
-    WHERE (b.integration, b.subject_key) > ($integration::text, $subjectKey::text)
-    ORDER BY b.integration, b.subject_key LIMIT $limit::int
-  ),
-  over AS (
-    SELECT b.integration, b.subject_key FROM otp_budgets b JOIN page p USING (integration, subject_key)
-    WHERE NOT EXISTS (
-        SELECT 1 FROM unnest(b.sends || b.wrong_codes) t WHERE t > clock_timestamp() - interval '1 day')
-      AND NOT EXISTS (
-        SELECT 1 FROM onboardings o
-        WHERE o.id = b.live_id AND o.state NOT IN ('completed', 'failed', 'expired', 'cancelled'))
-    FOR UPDATE OF b SKIP LOCKED
-  ),
-  gone AS (
-    DELETE FROM otp_budgets b USING over o
-    WHERE b.integration = o.integration AND b.subject_key = o.subject_key
-    RETURNING 1
-  )
-  SELECT p.integration, p.subject_key AS "subjectKey", (SELECT count(*)::int FROM gone) AS gone,
-    (SELECT count(*)::int FROM page) AS seen
-  FROM page p ORDER BY 1 DESC, 2 DESC LIMIT 1`,
-);
 
 /** What counts of a subject. Locks nothing. */
 const USAGE = statement(
@@ -65,27 +33,13 @@ interface Refused {
 @Injectable()
 export class OtpBudget implements OnModuleInit {
   constructor(
-    private readonly statements: PreparedStatements,
+    private readonly store: OnboardingStore,
     private readonly retention: Retention,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
   onModuleInit(): void {
-    this.retention.register('otpBudgets', () => this.forget());
-  }
-
-  /** Deletes the budgets that hold nothing that still counts. @returns how many. */
-  async forget(): Promise<number> {
-    // Each row is looked at once, however many there are that still count.
-    for (let forgotten = 0, after = { integration: '', subjectKey: '' }; ;) {
-      const [page] = await this.statements.run<SubjectRef & { gone: number; seen: number }>(
-        FORGET,
-        FORGET.bind({ ...after, limit: BATCH }),
-      );
-      forgotten += page?.gone ?? 0;
-      if (!page || page.seen < BATCH) return forgotten;
-      after = page;
-    }
+    this.retention.register('otpBudgets', () => this.store.forgetBudgets());
   }
 
   /**
@@ -138,7 +92,7 @@ export class OtpBudget implements OnModuleInit {
   }
 
   async #usage({ integration, subjectKey }: SubjectRef): Promise<Usage> {
-    const [usage] = await this.statements.run<Usage>(USAGE, USAGE.bind({ integration, subjectKey }));
+    const [usage] = await this.store.run<Usage>(USAGE, { integration, subjectKey });
     return usage!;
   }
 }

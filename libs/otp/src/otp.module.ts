@@ -1,5 +1,4 @@
 import { Module } from '@nestjs/common';
-import { DatabaseModule } from '#libs/database';
 import { OnboardingModule } from '#libs/onboarding';
 import { OtpBudget } from './otp-budget.js';
 import { OtpService } from './otp.service.js';
@@ -8,7 +7,7 @@ import { VerifyOtpStep } from './verify-otp.step.js';
 
 /** Steps 1 and 2, their limits and what they keep. */
 @Module({
-  imports: [DatabaseModule, OnboardingModule],
+  imports: [OnboardingModule],
   providers: [OtpBudget, OtpService, SendOtpStep, VerifyOtpStep],
   exports: [OtpService],
 })

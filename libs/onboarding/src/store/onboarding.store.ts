@@ -15,6 +15,7 @@ import { SEALED, type State, type StepName } from '../flow/table.js';
 import type { NewEvent } from '../flow/events.js';
 import { readRow, writtenColumns, type Raw } from './read-row.js';
 import type { Statement } from './statement.js';
+import { FORGET_BUDGETS } from './statements/budgets.js';
 import { CLAIM_AUTHENTICATORS } from './statements/claim-authenticators.js';
 import { CLAIM_SEND } from './statements/claim-send.js';
 import { CLAIM_VERIFY } from './statements/claim-verify.js';
@@ -27,6 +28,7 @@ import { SETTLE_SEND } from './statements/settle-send.js';
 import { SETTLE_VERIFY } from './statements/settle-verify.js';
 import { START } from './statements/start.js';
 import { EVENTS_AFTER } from './statements/timelines.js';
+import { ISSUE_CHALLENGE } from './statements/issue-challenge.js';
 import { KEEP_REQUESTS, PUT_OFF } from './statements/waiting.js';
 
 /** An idempotency key that is taken together with the work, or neither. */
@@ -72,6 +74,8 @@ export type Started = Pick<
   | 'sealedRequests'
   | 'fingerprint'
 >;
+
+const FORGET_BATCH = 5_000;
 
 const SETTLE: Record<StepName, Statement> = {
   'init-otp': SETTLE_SEND,
@@ -261,7 +265,36 @@ export class OnboardingStore {
     return (await this.run(KEEP_REQUESTS, { id, attempt, sealedRequests })).length > 0;
   }
 
-  /** Runs a statement of this folder. */
+  /** @returns the challenge; null where the onboarding is gone or the key is taken: then nothing was written. */
+  async issueChallenge(
+    issued: { id: string; challenge: string; lifeMs: number; outstanding: number },
+    key: KeyToTake | undefined,
+  ): Promise<string | null> {
+    const { caller: keyCaller, ...taken } = keyColumns(key);
+    try {
+      const [row] = await this.run<{ challenge: string }>(ISSUE_CHALLENGE, { ...issued, ...taken, keyCaller });
+      return row?.challenge ?? null;
+    } catch (error) {
+      if (isRefusal(error)) return null;
+      throw error;
+    }
+  }
+
+  /** Deletes the budgets that hold nothing that still counts. @returns how many. */
+  async forgetBudgets(): Promise<number> {
+    // Each row is looked at once, however many there are that still count.
+    for (let forgotten = 0, after = { integration: '', subjectKey: '' }; ;) {
+      const [page] = await this.run<typeof after & { gone: number; seen: number }>(FORGET_BUDGETS, {
+        ...after,
+        limit: FORGET_BATCH,
+      });
+      forgotten += page?.gone ?? 0;
+      if (!page || page.seen < FORGET_BATCH) return forgotten;
+      after = page;
+    }
+  }
+
+  /** Runs a statement, by its parameters' names. */
   run<Result>(statement: Statement, values: Readonly<Record<string, unknown>>): Promise<Result[]> {
     return this.statements.run<Result>(statement, statement.bind(values));
   }

@@ -1,0 +1,37 @@
+import { statement } from '../statement.js';
+
+/**
+ * Issues a challenge; the oldest makes room where too many are outstanding. Locks, in this order: the key, the onboarding,
+ * the challenges that go. The onboarding's row is held, or an erasure at the same moment would not see what is written.
+ */
+export const ISSUE_CHALLENGE = statement(
+  'issue_challenge',
+  `WITH key_taken AS (
+    INSERT INTO idempotency_keys (caller, route, key, fingerprint, taken_by, onboarding_id, locked_until)
+    SELECT $keyCaller::text, $route::text, $key::text, $keyFingerprint::text, $takenBy::uuid, o.id,
+      clock_timestamp() + $lockMs::float8 * interval '1 millisecond'
+    FROM onboardings o WHERE $key::text IS NOT NULL AND o.id = $id::uuid AND o.erased_at IS NULL
+    ON CONFLICT (caller, route, key) DO NOTHING
+    RETURNING 1
+  ),
+  target AS (
+    SELECT o.id FROM onboardings o
+    WHERE o.id = $id::uuid AND o.erased_at IS NULL AND ($key::text IS NULL OR EXISTS (SELECT 1 FROM key_taken))
+    FOR SHARE
+  ),
+  outdated AS (
+    DELETE FROM webauthn_challenges w USING target t
+    WHERE w.onboarding_id = t.id AND w.challenge IN (
+      SELECT each.challenge FROM (
+        SELECT c.challenge, c.expires_at, row_number() OVER (ORDER BY c.expires_at DESC) AS position
+        FROM webauthn_challenges c WHERE c.onboarding_id = $id::uuid
+      ) each WHERE each.expires_at <= clock_timestamp() OR each.position >= $outstanding::int)
+  ),
+  issued AS (
+    INSERT INTO webauthn_challenges (onboarding_id, challenge, expires_at)
+    SELECT t.id, $challenge::text, clock_timestamp() + $lifeMs::float8 * interval '1 millisecond' FROM target t
+    RETURNING challenge
+  )
+  SELECT i.challenge FROM (SELECT 1) one LEFT JOIN issued i ON true
+  WHERE i.challenge IS NOT NULL OR (EXISTS (SELECT 1 FROM key_taken) AND gangway_refuse('issue_challenge'))`,
+);
