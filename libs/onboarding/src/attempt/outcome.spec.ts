@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import { ProblemError } from '#libs/kernel';
 import { aRow } from '#libs/testing';
-import { STATE_OF_STEP, STEPS, type StepName } from './machine.js';
-import type { LastResult, ResultCode } from './onboarding.entity.js';
-import type { Row } from './onboarding.store.js';
-import { throwIfRefused } from './step-outcome.js';
+import type { ResultCode } from '../flow/codes.js';
+import type { LastResult, Row } from '../flow/row.js';
+import { STEPS, stateOfStep, type StepName } from '../flow/table.js';
+import { throwIfRefused } from './outcome.js';
 
 const result = (code: ResultCode, more: Partial<LastResult> = {}): LastResult => ({
   step: 'verify-otp',
@@ -26,7 +26,7 @@ function refusalOf(row: Row, step: StepName = 'verify-otp'): ProblemError | null
 
 describe('throwIfRefused', () => {
   it.each(STEPS)('says nothing while %s is under way, whatever became of an earlier try', (step) => {
-    const row = aRow({ state: STATE_OF_STEP[step], step, lastResult: result('upstream_unavailable') });
+    const row = aRow({ state: stateOfStep(step), step, lastResult: result('upstream_unavailable') });
     expect(refusalOf(row)).toBeNull();
   });
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { FAILURE_CLASSES, type FailureClass } from '#libs/upstream';
-import { STEPS, type StepName } from './machine.js';
+import { STEPS, type StepName } from '../flow/table.js';
 import { INDEFINITE, decide, type Circumstances, type Decision, type Timing } from './retry-law.js';
 
 const TIMING: Timing = {

@@ -3,12 +3,12 @@ import { beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Clock } from '#libs/kernel';
 import { aRow, testConfig } from '#libs/testing';
 import type { Call, Integrations } from '#libs/upstream';
-import type { DataKeys } from './data-keys.js';
-import type { OnboardingStore } from './onboarding.store.js';
-import type { Settlement } from './settlement.js';
-import { StepRunner } from './step-runner.js';
+import type { DataKeys } from '../store/data-keys.js';
+import type { OnboardingStore } from '../store/onboarding.store.js';
+import type { Settlement } from './settle.js';
+import { StepRunner } from './run.js';
 import type { Step, StepEnd, Steps } from './step.js';
-import type { Subjects } from './subjects.js';
+import type { Subjects } from '../store/subjects.js';
 import type { AttemptEnd } from './verdict.js';
 
 const CLAIM_MAX_AGE_MS = 800;
@@ -29,7 +29,10 @@ beforeEach(() => {
   ends = [];
 });
 
-const end: StepEnd = { signal: 'otp_verified' };
+const end: StepEnd = {
+  signal: 'otp_verified',
+  facts: { sealedGrant: Buffer.from('grant'), deviceSigning: null, sessionExpiresAt: new Date(0) },
+};
 const step = {
   call: async (_provider: unknown, call: Call) => {
     calls.push(call);
@@ -41,7 +44,7 @@ const runner = new StepRunner(
   { get: () => step as unknown as Step } as unknown as Steps,
   { find: () => ({ provider: {} }) } as unknown as Integrations,
   { settle: async (row: unknown, how: AttemptEnd) => (ends.push(how), row) } as unknown as Settlement,
-  { keep: async () => true } as unknown as OnboardingStore,
+  { keepRequests: async () => true } as unknown as OnboardingStore,
   {} as DataKeys,
   { opened: (row: unknown) => row } as Subjects,
   config,
@@ -55,7 +58,9 @@ const claimed = (leftMs: number) => {
     state: 'otp_submitted',
     step: 'verify-otp',
     now,
-    deadlineAt: new Date(now.getTime() + leftMs),
+    idleEndsAt: new Date(now.getTime() + 1_800_000),
+    lifeEndsAt: new Date(now.getTime() + 86_400_000),
+    otpExpiresAt: new Date(now.getTime() + leftMs),
   });
   return { row, claimedAtMs: 0 };
 };

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
-import { STEPS } from './machine.js';
+import { STEPS } from '../flow/table.js';
 import { stepJob, stepJobId } from './step.job.js';
 
 const payload = { onboardingId: randomUUID(), attempt: 3 };
