@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Client } from 'pg';
-import { anOnboarding, inMs, testDatabaseUrl } from '#libs/testing';
+import { anOnboarding, inMs, lookAgain, testDatabaseUrl } from '#libs/testing';
 import { failure, VerifyStep } from '../fixtures/verify-step.js';
 import { openOnboardings, type Onboardings } from '../fixtures/open-onboardings.js';
-import type { OnboardingEvent } from './onboarding-event.entity.js';
-import type { Row } from './onboarding.store.js';
-import { Settlement } from './settlement.js';
-import { StepRunner } from './step-runner.js';
+import type { OnboardingEvent } from '../flow/onboarding-event.entity.js';
+import { dueOf, type Row } from '../flow/row.js';
+import { StepRunner } from './run.js';
+import { Settlement } from './settle.js';
 import type { AttemptEnd } from './verdict.js';
 
 const step = new VerifyStep();
@@ -39,11 +39,16 @@ async function inFlight(columns: Record<string, unknown> = {}): Promise<Row> {
   return onboardings.load(id);
 }
 
-const set = (id: string, assignments: string) =>
-  onboardings.dataSource.query(`UPDATE onboardings SET ${assignments} WHERE id = $1`, [id]);
+async function set(id: string, assignments: string): Promise<void> {
+  await onboardings.dataSource.query(`UPDATE onboardings SET ${assignments} WHERE id = $1`, [id]);
+  await lookAgain(onboardings.dataSource, id);
+}
 
 const timeline = async (id: string): Promise<Pick<OnboardingEvent, 'type' | 'data'>[]> =>
   (await onboardings.store.events(id, 0, 100)).map(({ type, data }) => ({ type, data }));
+
+/** What the fixture's success tells the timeline. */
+const VERIFIED = { sessionExpiresAt: expect.stringMatching(/^\d{4}-.+Z$/) };
 
 const succeeded = (): AttemptEnd => ({ type: 'succeeded', end: step.verified, durationMs: 40 });
 const failed = (...of: Parameters<typeof failure>): AttemptEnd => ({ type: 'failed', error: failure(...of) });
@@ -68,7 +73,7 @@ describe('an attempt that is still the row’s', () => {
         type: 'attempt_ended',
         data: { step: 'verify-otp', attempt: 2, class: 'ok', upstreamStatus: 200, durationMs: 40 },
       },
-      { type: 'otp_verified', data: { sessionExpiresAt: 'later' } },
+      { type: 'otp_verified', data: VERIFIED },
     ]);
     expect(onboardings.added).toEqual([]);
   });
@@ -101,6 +106,28 @@ describe('an attempt that is still the row’s', () => {
     const dueInMs = settled.nextAttemptAt!.getTime() - settled.now.getTime();
     expect(Math.abs(dueInMs - job!.options.delayMs!)).toBeLessThan(1000);
     expect((await timeline(row.id)).map(({ type }) => type)).toEqual(['attempt_ended', 'retry_scheduled']);
+  });
+
+  it('repeats what it has kept: the call has kept it after the claim', async () => {
+    const row = await inFlight();
+    expect(await onboardings.store.keepRequests(row, Buffer.from('kept'))).toBe(true);
+    const settled = await settlement.settle(row, failed('unavailable', { status: 502 }));
+    expect(settled).toMatchObject({ state: 'otp_submitted', sealedRequests: Buffer.from('kept') });
+    const parked = await inFlight();
+    await onboardings.store.keepRequests(parked, Buffer.from('kept'));
+    expect(await settlement.settle(parked, failed('misconfigured', { status: 401 }))).toMatchObject({
+      parkedReason: 'upstream_misconfigured',
+      sealedRequests: Buffer.from('kept'),
+    });
+  });
+
+  it('keeps nothing of the call once it is over', async () => {
+    const row = await inFlight();
+    await onboardings.store.keepRequests(row, Buffer.from('kept'));
+    expect(await settlement.settle(row, succeeded())).toMatchObject({
+      state: 'otp_verified',
+      sealedRequests: null,
+    });
   });
 
   it('waits for as long as upstream says', async () => {
@@ -231,7 +258,7 @@ describe('a late answer', () => {
     ],
     [
       'the onboarding has been cancelled',
-      `state = 'cancelled', step = NULL, lease_until = NULL, sealed_otp_code = NULL`,
+      `state = 'cancelled', version = 2, step = NULL, lease_until = NULL, sealed_otp_code = NULL`,
       'cancelled',
     ],
     ['a new code was asked for', `state = 'otp_requested', step = 'init-otp', attempt = 3`, 'otp_requested'],
@@ -240,7 +267,14 @@ describe('a late answer', () => {
     await set(row.id, meanwhile);
     const { now: _then, ...before } = await onboardings.load(row.id);
     const settled = await settlement.settle(row, succeeded());
-    expect(settled).toMatchObject({ ...before, state, lastSeq: 1, updatedAt: expect.any(Date) });
+    expect(settled).toMatchObject({
+      ...before,
+      state,
+      lastSeq: 1,
+      updatedAt: expect.any(Date),
+      dueAt: expect.any(Date),
+    });
+    if (state !== 'cancelled') expect(settled.dueAt).toEqual(dueOf(settled, settled.now));
     expect(settled.sealedGrant).toBeNull();
     expect(await timeline(row.id)).toEqual([
       {
@@ -250,10 +284,38 @@ describe('a late answer', () => {
           attempt: 2,
           class: 'ok',
           answer: 'otp_verified',
-          sessionExpiresAt: 'later',
+          ...VERIFIED,
         },
       },
     ]);
+  });
+});
+
+describe('a late answer on a row that is due, and that no worker has ended yet', () => {
+  it('is kept at once', async () => {
+    const row = await inFlight();
+    await set(
+      row.id,
+      `attempt = 3, state = 'otp_sent', step = NULL, lease_until = NULL, sealed_otp_code = NULL,
+        otp_expires_at = clock_timestamp() - interval '1 second'`,
+    );
+    const settled = await settlement.settle(row, succeeded());
+    expect(settled).toMatchObject({ state: 'otp_sent', attempt: 3, lastSeq: 1 });
+    expect(await onboardings.eventTypes(row.id)).toEqual(['late_answer_kept']);
+  });
+
+  it('leaves alone what a newer attempt has kept for its next try', async () => {
+    const row = await inFlight();
+    await set(row.id, 'attempt = 3');
+    const newer = await onboardings.load(row.id);
+    const find = jest.spyOn(onboardings.store, 'find').mockImplementationOnce(async () => {
+      await onboardings.store.keepRequests(newer, Buffer.from('kept'));
+      return newer;
+    });
+    await settlement.settle(row, succeeded());
+    expect(find).toHaveBeenCalledTimes(1);
+    find.mockRestore();
+    expect(await onboardings.load(row.id)).toMatchObject({ attempt: 3, sealedRequests: Buffer.from('kept') });
   });
 });
 
@@ -320,7 +382,7 @@ describe('with PostgreSQL away', () => {
   it('hands on an error that is none of an outage', async () => {
     const row = await inFlight();
     const spy = jest
-      .spyOn(onboardings.store, 'change')
+      .spyOn(onboardings.store, 'settle')
       .mockRejectedValueOnce(Object.assign(new Error('no'), { code: '42703' }));
     await expect(settlement.settle(row, succeeded())).rejects.toThrow('no');
     spy.mockRestore();

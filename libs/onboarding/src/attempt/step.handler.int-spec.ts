@@ -4,9 +4,9 @@ import { EndedForGood, TooEarly } from '#libs/jobs';
 import { anOnboarding, inMs } from '#libs/testing';
 import { failure, VerifyStep } from '../fixtures/verify-step.js';
 import { openOnboardings, type Onboardings } from '../fixtures/open-onboardings.js';
-import { nextActionOf } from './next-action.js';
+import { nextActionOf } from '../flow/next-action.js';
+import { dueOf, type RowInStep } from '../flow/row.js';
 import { RetryBudget } from './retry-budget.js';
-import { fromNow } from './statement.js';
 import { StepHandler } from './step.handler.js';
 
 const step = new VerifyStep();
@@ -98,7 +98,7 @@ describe('a wake-up call', () => {
     afterEach(() => void jest.restoreAllMocks());
 
     it('puts the try off on the row too, where the sweeper and the caller look', async () => {
-      const id = await insert({ woken_at: inMs(-10_000) });
+      const id = await insert();
       const budget = take();
       const error = await wake(id).catch((reason: unknown) => reason);
       expect(error).toBeInstanceOf(TooEarly);
@@ -109,7 +109,8 @@ describe('a wake-up call', () => {
       const leftMs = row.nextAttemptAt!.getTime() - row.now.getTime();
       expect(leftMs).toBeGreaterThan(WAIT_MS - 3_000);
       expect(leftMs).toBeLessThanOrEqual(waitMs);
-      expect(row).toMatchObject({ attempt: 2, state: 'otp_submitted', leaseUntil: null, wokenAt: null });
+      expect(row).toMatchObject({ attempt: 2, state: 'otp_submitted', leaseUntil: null });
+      expect(row.dueAt).toEqual(dueOf(row, row.now));
       expect(nextActionOf(row)).toEqual({ type: 'wait', until: row.nextAttemptAt!.toISOString() });
       expect(await onboardings.eventTypes(id)).toEqual([]);
 
@@ -121,12 +122,7 @@ describe('a wake-up call', () => {
     it('puts nothing off that somebody else has taken meanwhile', async () => {
       const id = await insert();
       take().mockImplementation(async () => {
-        await onboardings.store.change({
-          id,
-          where: [],
-          patch: { attempt: 3, nextAttemptAt: null, leaseUntil: fromNow(60_000) },
-          events: [],
-        });
+        await onboardings.store.retry((await onboardings.load(id)) as RowInStep, false);
         return WAIT_MS;
       });
       expect(await wake(id)).toEqual({ outcome: 'lost_race' });

@@ -228,7 +228,8 @@ describe('an end for which no time is left', () => {
 
   it('counts the time of the call itself', () => {
     // The failure took 12 ms; the retry waits for 250 and may take 10 000.
-    const ends = (ms: number) => verdictOn(first('verify-otp', { otpExpiresAt: after(ms) }), failed('not_sent'));
+    const ends = (ms: number) =>
+      verdictOn(first('verify-otp', { otpExpiresAt: after(ms) }), failed('not_sent'));
     expect(ends(10_262).signal).toBeNull();
     expect(ends(10_261).signal).toBe('otp_expired');
   });
@@ -478,7 +479,9 @@ describe('an integration that an operator must mend', () => {
       signal: 'send_gave_up',
       facts: { codeLives: true, result: told },
     });
-    const { moved, signal, parked } = verdictOn(first('init-otp'), failed('misconfigured'), { misconfigured });
+    const { moved, signal, parked } = verdictOn(first('init-otp'), failed('misconfigured'), {
+      misconfigured,
+    });
     expect([signal, moved.patch.state, moved.patch.parkedReason, parked]).toEqual([
       'send_gave_up',
       'otp_sent',
@@ -542,11 +545,9 @@ describe('every end', () => {
     { type: 'out_of_tries' },
   ];
   const ROWS = (Object.keys(ENDS) as StepName[]).flatMap((step) =>
-    [
-      first(step, SECRETS),
-      second(step, 'unavailable', SECRETS),
-      second(step, 'no_answer', SECRETS),
-    ].flatMap((row) => HOW.map((end) => ({ row, end }))),
+    [first(step, SECRETS), second(step, 'unavailable', SECRETS), second(step, 'no_answer', SECRETS)].flatMap(
+      (row) => HOW.map((end) => ({ row, end })),
+    ),
   );
 
   it.each(ROWS)('lets go of the row: $row.step, attempt $row.attempt, $end.type', ({ row, end }) => {
