@@ -333,7 +333,8 @@ export class OnboardingStore {
 
   #written(seen: Row, moved: Moved, now: Date) {
     const row = after(seen, moved, now);
-    const keeps = SEALED.filter((field) => row[field] !== null);
+    // By what the move wipes, and not by what was seen: a call keeps its requests after its claim.
+    const keeps = SEALED.filter((field) => moved.patch[field] !== null);
     return { ...seenIn(seen), row: { ...writtenColumns(row), keeps }, events: moved.events };
   }
 
