@@ -57,7 +57,7 @@ export class Settlement {
     again: boolean,
   ): Promise<{ row: Row; isOurs: boolean }> {
     for (let seen = row; ;) {
-      const isOurs = seen === row || isOpenTo(seen, row, step, verdict, end);
+      const isOurs = (seen === row && isClaimed(end)) || isOpenTo(seen, row, step, verdict, end);
       const written = isOurs
         ? await this.store.settle(step, seen, verdict.moved, verdict.now)
         : await this.#late(seen, row, step, end, verdict);
@@ -126,6 +126,9 @@ export class Settlement {
     });
   }
 }
+
+/** Whether it ends an attempt of our own. A takeover and a step without budget end what was only read. */
+const isClaimed = (end: AttemptEnd) => end.type !== 'out_of_tries' && !(end.type === 'failed' && end.lapsed);
 
 /** An answer that says nothing must find the attempt as it left it; a definite one is welcome late, too. */
 function isOpenTo(seen: Row, row: Row, step: StepName, { answer }: Verdict, end: AttemptEnd): boolean {
