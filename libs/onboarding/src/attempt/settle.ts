@@ -81,7 +81,7 @@ export class Settlement {
     const moved = causedIt && verdict.answer ? lateAnswer(seen, verdict.moved, verdict.answer) : null;
     return moved
       ? this.store.settle(step, seen, moved, verdict.now)
-      : this.store.command(seen, keepLateAnswer(seen, evidenceOf(row, end)));
+      : this.store.keepAnswer(seen, keepLateAnswer(seen, evidenceOf(row, end)));
   }
 
   #count(row: Row, end: AttemptEnd, { signal }: Verdict): void {

@@ -237,6 +237,18 @@ export class OnboardingStore {
   }
 
   /**
+   * Writes to the timeline that an answer came too late, also where the time has run out and no worker has ended the row
+   * yet. @returns null where something has happened since the row was read.
+   */
+  keepAnswer(seen: Row, kept: Moved): Promise<Row | null> {
+    return this.#write(COMMAND, seen, kept, seen.now, {
+      before: null,
+      credentials: null,
+      ...keyColumns(undefined),
+    });
+  }
+
+  /**
    * Writes an erasure, in every table that holds something personal.
    *
    * @param anchor what vouches for the timeline once its data is gone; null if nothing does.
