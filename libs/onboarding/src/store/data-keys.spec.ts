@@ -44,7 +44,7 @@ describe('a row’s own key', () => {
     );
   });
 
-  it('of the version before is the ring’s', () => {
+  it('is not needed for what the ring has sealed: a code is, before its row is read', () => {
     const ring = new Sealer([key('a', 1)]);
     const sealed = ring.seal(place, 'secret');
     const dataKeys = new DataKeys(ring);
