@@ -4,9 +4,10 @@ import { statement } from '../statement.js';
 export const PUT_OFF = statement(
   'put_off',
   `UPDATE onboardings o SET
-    next_attempt_at = clock_timestamp() + $waitMs::float8 * interval '1 millisecond',
-    due_at = least(clock_timestamp() + $waitMs::float8 * interval '1 millisecond', $deadline::timestamptz),
-    updated_at = clock_timestamp()
+    next_attempt_at = at + $waitMs::float8 * interval '1 millisecond',
+    due_at = least(at + $waitMs::float8 * interval '1 millisecond', $deadline::timestamptz),
+    updated_at = at
+  FROM clock_timestamp() AS at
   WHERE o.id = $id::uuid AND o.attempt = $attempt::int AND o.version = $version::int AND o.last_seq = $lastSeq::int
   RETURNING 1`,
 );
