@@ -1,17 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Test, type TestingModule } from '@nestjs/testing';
+import type { TestingModule } from '@nestjs/testing';
 import { DataSource } from 'typeorm';
-import { AuthenticatorsModule } from '#libs/authenticators';
-import { JobProducer } from '#libs/jobs';
 import { Secret, uuidV7 } from '#libs/kernel';
-import { OtpModule, OtpService } from '#libs/otp';
-import { CONFIG, PlatformModule, type Config } from '#libs/platform';
-import { aCaller, anOnboarding, inMs, testServersConfig } from '#libs/testing';
+import { OtpService } from '#libs/otp';
+import { CONFIG, type Config } from '#libs/platform';
+import { aCaller, anOnboarding, inMs } from '#libs/testing';
 import { firstRow } from '../../../../test/core/first-row.js';
 import { Claims } from '../attempt/claim.js';
-import { StepOutcome } from '../attempt/outcome.js';
 import { OnboardingService } from '../commands/onboarding.service.js';
+import { openWithSteps } from '../fixtures/open-with-steps.js';
 import type { NewEvent } from '../flow/events.js';
 import { after, move, type Facts, type Moved } from '../flow/move.js';
 import type { Row, RowInStep } from '../flow/row.js';
@@ -28,17 +26,7 @@ let dataSource: DataSource;
 let store: OnboardingStore;
 let config: Config;
 beforeAll(async () => {
-  module = await Test.createTestingModule({
-    imports: [PlatformModule.forRoot(await testServersConfig()), OtpModule, AuthenticatorsModule],
-  })
-    // A claim by itself: no call follows it.
-    .overrideProvider(StepOutcome)
-    .useValue({ runAndWait: ({ row }: { row: Row }) => Promise.resolve(row) })
-    .overrideProvider(JobProducer)
-    .useValue({ add: () => Promise.resolve(true), wake: () => Promise.resolve('queued') })
-    .compile();
-  module.useLogger(false);
-  await module.init();
+  module = await openWithSteps();
   dataSource = module.get(DataSource);
   store = module.get(OnboardingStore);
   config = module.get(CONFIG);
@@ -72,6 +60,10 @@ const BEFORE = {
   ],
   authenticators: [{ ...PASSKEY, id: 'p', createdAt: AT }],
   idle_ends_at: inMs(100_000),
+  sealed_otp_code: Buffer.from('earlier code'),
+  sealed_grant: Buffer.from('earlier grant'),
+  sealed_authenticators: Buffer.from('earlier passkeys'),
+  sealed_requests: Buffer.from('earlier requests'),
 };
 const SESSION = {
   device_signing: { organizationId: 'o', userId: 'u', publicKey: 'p', loginMessage: 'm' },
