@@ -2,255 +2,495 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { uuidV7 } from '#libs/kernel';
-import { anOnboarding } from '#libs/testing';
+import { CONFIG, type Config } from '#libs/platform';
+import { anOnboarding, inMs } from '#libs/testing';
 import { openOnboardings, type Onboardings } from '../fixtures/open-onboardings.js';
-import type { NewEvent } from './onboarding-event.entity.js';
-import { where, type Change, type Clause } from './onboarding.store.js';
-import { fromNow, sql, type Patch } from './statement.js';
+import type { NewEvent } from '../flow/events.js';
+import { endOf, erase, keepLateAnswer, move, retryNow, succeeded, type Moved } from '../flow/move.js';
+import type { Row, RowInStep } from '../flow/row.js';
+import { stepOfState } from '../flow/table.js';
+import type { Given, KeyToTake, OnboardingStore, Started } from './onboarding.store.js';
 
 let onboardings: Onboardings;
+let store: OnboardingStore;
+let config: Config;
 beforeAll(async () => {
-  onboardings = await openOnboardings();
+  onboardings = await openOnboardings([], { DATABASE_POOL_SIZE: '10' });
+  store = onboardings.store;
+  config = onboardings.module.get(CONFIG);
 });
 afterAll(() => onboardings.close());
 
+const sql = <T>(text: string, values: unknown[]) => onboardings.dataSource.query<T[]>(text, values);
+const seqs = async (id: string) => (await store.events(id, 0, 1000)).map((event) => event.seq);
+const load = (id: string) => onboardings.load(id);
+
+type Columns = Record<string, unknown>;
+const inserted = async (columns: Columns = {}) => load(await anOnboarding(onboardings.dataSource, columns));
+
+const VERIFYING: Columns = {
+  state: 'otp_submitted',
+  step: 'verify-otp',
+  attempt: 2,
+  submission: 2,
+  sealed_otp_code: Buffer.from('code'),
+  unresolved: [{ step: 'verify-otp', attempt: 2, at: 'then' }],
+};
+const IN_FLIGHT: Columns = { ...VERIFYING, lease_until: inMs(30_000) };
+const WAITING: Columns = { ...VERIFYING, next_attempt_at: inMs(-10) };
+const SENDING: Columns = { state: 'otp_requested', step: 'init-otp', attempt: 1, submission: 1 };
+const VERIFIED: Columns = {
+  state: 'otp_verified',
+  sealed_grant: Buffer.from('g'),
+  session_ends_at: inMs(600_000),
+};
+
+const given = (id: string, more: Partial<Given> = {}): Given => ({
+  id,
+  by: { caller: null, integrations: null },
+  versions: undefined,
+  key: undefined,
+  fingerprint: 'print',
+  ...more,
+});
+const aKey = (key: string = randomUUID()): KeyToTake => ({
+  caller: 'default',
+  route: 'POST /r',
+  key,
+  fingerprint: 'f',
+  id: randomUUID(),
+  lockMs: 60_000,
+});
+
+const cancelled = (row: Row): Moved => move(row, 'cancelled', {}, { now: row.now, settings: config });
+
+const verified = (row: Row): Moved => {
+  const at = { now: row.now, settings: config };
+  const ended = endOf(row, {
+    class: 'ok',
+    effect: 'counted',
+    counts: { unavailableCount: 0, noAnswerCount: 0 },
+    isIndefinite: false,
+    isDefinite: true,
+    evidence: { bytesSent: true, headersSeen: true, status: 200, durationMs: 1, detail: '' },
+    durationMs: 1,
+  });
+  const facts = {
+    sealedGrant: Buffer.from('grant'),
+    deviceSigning: null,
+    sessionExpiresAt: new Date(row.now.getTime() + 600_000),
+  };
+  return move(row, 'otp_verified', facts, at, succeeded(ended, at));
+};
+
 const resent: NewEvent = { type: 'otp_resend_asked', actor: 'caller' };
-const started: NewEvent = { type: 'attempt_started', actor: 'service' };
+const resend = ({ id }: Pick<Row, 'id'>, more: Partial<Given> = {}) =>
+  store.claimSend(given(id, more), { states: ['otp_sent'], events: [resent] });
+const verify = ({ id }: Pick<Row, 'id'>, more: Partial<Given> = {}, taking: string[] | null = null) =>
+  store.claimVerify(given(id, more), Buffer.from('code'), taking);
 
-const seqs = async (id: string) => (await onboardings.store.events(id, 0, 1000)).map((event) => event.seq);
+const PASSKEY = { name: 'p', credentialId: 'c', aaguid: '0', transports: [] };
+const passkey = () => ({ ...PASSKEY, credentialId: randomUUID() });
+async function submit(
+  { id }: Pick<Row, 'id'>,
+  {
+    passkeys = [passkey()],
+    challenges = ['challenge'],
+    maxAuthenticators = 10,
+    ...more
+  }: Partial<Given> & {
+    passkeys?: (typeof PASSKEY)[];
+    challenges?: string[];
+    maxAuthenticators?: number;
+  } = {},
+) {
+  return store.claimAuthenticators(given(id, more), {
+    sealedAuthenticators: Buffer.from('passkeys'),
+    pendingAuthenticators: passkeys,
+    challenges,
+    maxAuthenticators,
+  });
+}
+const issue = (id: string, challenge = 'challenge', lifeMs = 60_000) =>
+  sql(
+    `INSERT INTO webauthn_challenges (onboarding_id, challenge, expires_at)
+     VALUES ($1, $2, clock_timestamp() + $3::float8 * interval '1 millisecond')`,
+    [id, challenge, lifeMs],
+  );
 
-function aRow(subjectKey = randomUUID()): Patch {
+function started(subjectKey: string = randomUUID(), more: Partial<Started> = {}): Started {
   return {
     id: uuidV7(Date.now()),
+    caller: 'default',
     integration: 'byzantine',
     provider: 'byzantine',
     subject: { accountId: 'a', userId: 'u' },
     subjectKey,
+    sealedContact: null,
+    sealedDataKey: null,
+    dataKeyId: null,
+    otpChoice: {},
+    externalRef: null,
     metadata: { plan: 'pro' },
-    state: 'otp_requested',
-    step: 'init-otp',
-    attempt: 1,
-    submission: 1,
+    sealedRequests: null,
     fingerprint: 'print',
-    idleEndsAt: fromNow(60_000),
-    lifeEndsAt: fromNow(60_000),
+    ...more,
   };
 }
 
-describe('change', () => {
-  it.each([
-    ['version', where.version(2)],
-    ['state', where.stateIn('otp_needed', 'otp_verified')],
-    ['attempt', where.attempt(1)],
-    ['lease', where.leaseHeld()],
-    ['lapsed lease', where.leaseLapsed()],
-    ['next try', where.tryIsDue()],
-  ])('writes nothing where the %s is not what the writer saw', async (_, condition) => {
-    const id = await anOnboarding(onboardings.dataSource);
-    const before = await onboardings.load(id);
-    const change: Change = { id, where: [condition], patch: { state: 'otp_requested' }, events: [resent] };
-    expect(await onboardings.store.change(change)).toBeNull();
-    const { now: _then, ...row } = await onboardings.load(id);
-    expect(before).toMatchObject(row);
-    expect(await onboardings.eventTypes(id)).toEqual([]);
+/** All that a statement may have written of a row: the row itself, and what lies beside it. */
+async function standing({ id, subjectKey }: Pick<Row, 'id' | 'subjectKey'>) {
+  const [beside] = await sql<Record<string, unknown>>(
+    `SELECT to_jsonb(o) AS row,
+      (SELECT count(*)::int FROM onboarding_events e WHERE e.onboarding_id = o.id) AS events,
+      (SELECT to_jsonb(b) FROM otp_budgets b WHERE b.integration = o.integration AND b.subject_key = $2) AS budget,
+      (SELECT count(*)::int FROM credentials k WHERE k.onboarding_id = o.id) AS credentials,
+      (SELECT count(*)::int FROM webauthn_challenges c WHERE c.onboarding_id = o.id) AS challenges,
+      (SELECT count(*)::int FROM idempotency_keys k WHERE k.onboarding_id = o.id) AS keys
+    FROM onboardings o WHERE o.id = $1`,
+    [id, subjectKey],
+  );
+  return beside;
+}
+
+const budgetOf = async ({ subjectKey }: Pick<Row, 'subjectKey'>) =>
+  (
+    await sql<{ sends: number; wrong: number; live: string | null }>(
+      `SELECT cardinality(sends) AS sends, cardinality(wrong_codes) AS wrong, live_id AS live
+       FROM otp_budgets WHERE subject_key = $1`,
+      [subjectKey],
+    )
+  )[0];
+
+/** Uses up a subject's budget: as many instants as are allowed, all of now. */
+const useUp = ({ subjectKey }: Pick<Row, 'subjectKey'>, column: 'sends' | 'wrong_codes', count: number) =>
+  sql(
+    `UPDATE otp_budgets SET ${column} = array_fill(clock_timestamp(), ARRAY[$2::int]) WHERE subject_key = $1`,
+    [subjectKey, count],
+  );
+
+describe('a write on condition of what was seen', () => {
+  type Write = (seen: Row) => Promise<unknown>;
+  const WRITES: [string, Columns, Write][] = [
+    ['a settle', IN_FLIGHT, (seen) => store.settle('verify-otp', seen, verified(seen), seen.now)],
+    ['a command', {}, (seen) => store.command(seen, cancelled(seen))],
+    ['a late answer', {}, (seen) => store.keepAnswer(seen, keepLateAnswer(seen, {} as never))],
+    ['an erasure', {}, (seen) => store.erase(seen, erase(seen, 'caller'), null)],
+    ['a try that is put off', WAITING, (seen) => store.putOff(seen, 1_000)],
+  ];
+  const MEANWHILE = ['attempt = attempt + 1', 'version = version + 1', 'last_seq = last_seq + 1'];
+
+  it.each(
+    WRITES.flatMap(([name, columns, write]) => MEANWHILE.map((set) => [name, set, columns, write] as const)),
+  )('%s writes nothing after "%s"', async (_, meanwhile, columns, write) => {
+    const seen = await inserted(columns);
+    await sql(`UPDATE onboardings SET ${meanwhile} WHERE id = $1`, [seen.id]);
+    const before = await standing(seen);
+    expect([null, false]).toContain(await write(seen));
+    expect(await standing(seen)).toEqual(before);
+  });
+
+  it.each(WRITES)('%s writes where nothing has happened', async (_, columns, write) => {
+    const seen = await inserted(columns);
+    const before = await standing(seen);
+    expect([null, false]).not.toContain(await write(seen));
+    expect(await standing(seen)).not.toEqual(before);
   });
 
   it('lets one of a hundred writers win that all saw the same version', async () => {
-    const id = await anOnboarding(onboardings.dataSource);
-    const change: Change = {
-      id,
-      where: [where.version(1)],
-      patch: { state: 'otp_requested' },
-      events: [resent, started],
-    };
-    const results = await Promise.all(Array.from({ length: 100 }, () => onboardings.store.change(change)));
+    const seen = await inserted();
+    const results = await Promise.all(
+      Array.from({ length: 100 }, () => store.command(seen, cancelled(seen))),
+    );
     expect(results.filter((row) => row !== null)).toHaveLength(1);
-    expect(await seqs(id)).toEqual([1, 2]);
-    expect((await onboardings.load(id)).version).toBe(2);
+    expect(await seqs(seen.id)).toEqual([1]);
+    expect((await load(seen.id)).version).toBe(2);
+  });
+
+  it('a command is refused once the time has changed the row', async () => {
+    const seen = await inserted();
+    const over = { ...seen, otpExpiresAt: new Date(seen.now.getTime() - 1) } as Row;
+    expect(await store.command(over, cancelled(seen))).toBeNull();
+    expect(await store.erase(over, erase(seen, 'caller'), null)).toBeNull();
+    expect(await load(seen.id)).toMatchObject({ state: 'otp_sent', lastSeq: 0 });
   });
 
   it('returns the row as written, with the database’s time', async () => {
-    const id = await anOnboarding(onboardings.dataSource);
-    const written = await onboardings.store.change({
-      id,
-      where: [],
-      patch: {
-        state: 'otp_requested',
-        step: 'init-otp',
-        attempt: sql('o.attempt + 1'),
-        leaseUntil: fromNow(30_000),
-      },
-      events: [started],
+    const seen = await inserted(IN_FLIGHT);
+    const written = (await store.settle('verify-otp', seen, verified(seen), seen.now))!;
+    expect(written).toMatchObject({
+      state: 'otp_verified',
+      version: 2,
+      lastSeq: 2,
+      sealedGrant: Buffer.from('grant'),
     });
-    expect(written).toMatchObject({ id, state: 'otp_requested', attempt: 1, version: 2, lastSeq: 1 });
-    expect(written!.leaseUntil!.getTime() - written!.now.getTime()).toBeGreaterThan(29_000);
-    const { now: _, ...row } = await onboardings.load(id);
+    expect(written.now.getTime()).toBeGreaterThanOrEqual(seen.now.getTime());
+    const { now: _, ...row } = await load(seen.id);
     expect(written).toMatchObject(row);
   });
 
   it('counts state changes, not writes', async () => {
-    const id = await anOnboarding(onboardings.dataSource, { state: 'otp_requested', step: 'init-otp' });
-    const write = (patch: Patch) => onboardings.store.change({ id, where: [], patch, events: [resent] });
-    expect(await write({ nextAttemptAt: fromNow(1000) })).toMatchObject({ version: 1, lastSeq: 1 });
-    expect(await write({ state: 'otp_requested' })).toMatchObject({ version: 1, lastSeq: 2 });
-    expect(await write({ state: 'otp_sent' })).toMatchObject({ version: 2, lastSeq: 3 });
+    const seen = await inserted({ ...VERIFYING, next_attempt_at: inMs(60_000) });
+    const again = (await store.command(seen, retryNow(seen, stepOfState(seen.state)!, { reason: 'r' })))!;
+    expect(again).toMatchObject({ version: 1, lastSeq: 1 });
+    expect(await store.command(again, cancelled(again))).toMatchObject({ version: 2, lastSeq: 3 });
   });
 
   it('numbers events without a gap, whatever writes come together', async () => {
+    const kept: NewEvent = { type: 'unparked', actor: 'caller' };
+    const write = async (id: string, events: NewEvent[]) => {
+      const moved = { patch: {}, events, also: { refund: null, credentials: null } };
+      while ((await store.command(await load(id), moved)) === null);
+    };
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.nat({ max: 4 }), { minLength: 1, maxLength: 12 }), async (sizes) => {
-        const id = await anOnboarding(onboardings.dataSource);
+      fc.asyncProperty(fc.array(fc.nat({ max: 4 }), { minLength: 1, maxLength: 8 }), async (sizes) => {
+        const { id } = await inserted();
         await Promise.all(
           sizes.map((size) =>
-            onboardings.store.change({
+            write(
               id,
-              where: [],
-              patch: {},
-              events: Array.from({ length: size }, () => resent),
-            }),
+              Array.from({ length: size }, () => kept),
+            ),
           ),
         );
         const total = sizes.reduce((sum, size) => sum + size, 0);
         expect(await seqs(id)).toEqual(Array.from({ length: total }, (_, index) => index + 1));
-        expect((await onboardings.load(id)).lastSeq).toBe(total);
+        expect((await load(id)).lastSeq).toBe(total);
       }),
-      { numRuns: 15 },
+      { numRuns: 10 },
     );
-  });
-
-  it('tells an attempt’s event its own number, step and fingerprint', async () => {
-    const id = await anOnboarding(onboardings.dataSource, {
-      attempt: 6,
-      step: 'verify-otp',
-      fingerprint: 'print',
-    });
-    await onboardings.store.change({
-      id,
-      where: [],
-      patch: { attempt: sql('o.attempt + 1') },
-      events: [started, resent],
-    });
-    const events = await onboardings.store.events(id, 0, 10);
-    expect(events[0]!.data).toEqual({ attempt: 7, step: 'verify-otp', fingerprint: 'print' });
-    expect(events[1]!.data).toEqual({});
-  });
-
-  it('refuses a column that the table does not have, and a state that no machine decided', async () => {
-    const id = await anOnboarding(onboardings.dataSource);
-    const change = (patch: object) =>
-      onboardings.store.change({ id, where: [], patch: patch as Patch, events: [] });
-    await expect(change({ colour: 'red' })).rejects.toThrow(/no column for "colour"/);
-    await expect(change({ state: sql(`'completed'`) })).rejects.toThrow(/decided by the machine/);
   });
 });
 
-describe('a clause', () => {
-  const charge = (allowed: boolean): Clause => ({
-    name: 'charged',
-    required: true,
-    write: (b) => `
-      INSERT INTO otp_budgets (integration, subject_key, sends)
-      SELECT target.integration, target.subject_key, ARRAY[clock_timestamp()] FROM target WHERE ${b.bind(allowed, 'bool')}
-      RETURNING 1`,
-  });
-  const charged = async (id: string) =>
-    (
-      await onboardings.store.query(
-        'SELECT 1 FROM otp_budgets b JOIN onboardings o ON b.subject_key = o.subject_key WHERE o.id = $1',
-        [id],
-      )
-    ).length;
+describe('a claim', () => {
+  const CLAIMS: [string, Columns, typeof resend][] = [
+    ['of a resend', { otp_resend_at: inMs(-1) }, resend],
+    ['of a verification', {}, verify],
+    ['of passkeys', VERIFIED, (row, more) => submit(row, more)],
+  ];
+  const ready = async (columns: Columns) => {
+    const row = await inserted(columns);
+    await issue(row.id);
+    return row;
+  };
 
-  it('that is required and met writes with the rest', async () => {
-    const id = await anOnboarding(onboardings.dataSource);
-    const change: Change = {
-      id,
-      where: [],
-      patch: { state: 'otp_requested' },
-      events: [resent],
-      clauses: [charge(true)],
-    };
-    expect(await onboardings.store.change(change)).toMatchObject({ state: 'otp_requested' });
-    expect(await charged(id)).toBe(1);
+  it.each(CLAIMS)('%s is one of many that come at once, and is charged once', async (_, columns, claim) => {
+    const row = await ready(columns);
+    const claims = await Promise.all(Array.from({ length: 30 }, () => claim(row)));
+    expect(claims.filter((claimed) => claimed !== null)).toHaveLength(1);
+    expect(await seqs(row.id)).toEqual([1, 2]);
+    const { sends, wrong } = (await budgetOf(row))!;
+    expect(sends + wrong).toBe(claim === resend || claim === verify ? 1 : 0);
   });
 
-  it('that is required and not met leaves everything unwritten', async () => {
-    const id = await anOnboarding(onboardings.dataSource);
-    const change: Change = {
-      id,
-      where: [],
-      patch: { state: 'otp_requested' },
-      events: [resent],
-      clauses: [charge(false)],
-    };
-    expect(await onboardings.store.change(change)).toBeNull();
-    expect(await onboardings.load(id)).toMatchObject({ state: 'otp_sent', version: 1, lastSeq: 0 });
-    expect(await onboardings.eventTypes(id)).toEqual([]);
+  const REFUSED: [string, Columns, Partial<Given>][] = [
+    ['another caller’s', {}, { by: { caller: 'other', integrations: null } }],
+    ['of another integration', {}, { by: { caller: null, integrations: ['other'] } }],
+    ['of another version', {}, { versions: [7, 8] }],
+    ['in another state', { state: 'cancelled' }, {}],
+    ['past its time', { idle_ends_at: inMs(-1) }, {}],
+    ['too near to its end for a call', { life_ends_at: inMs(100) }, {}],
+  ];
+  it.each(
+    CLAIMS.flatMap(([name, columns, claim]) =>
+      REFUSED.map((each) => [name, ...each, columns, claim] as const),
+    ),
+  )(
+    '%s is refused on a row that is %s, and writes nothing',
+    async (_name, _why, more, terms, columns, claim) => {
+      const row = await ready({ ...columns, ...more });
+      const before = await standing(row);
+      expect(await claim(row, { ...terms, key: aKey() })).toBeNull();
+      expect(await standing(row)).toEqual(before);
+    },
+  );
+
+  it.each(CLAIMS)('%s takes a key with it, and nothing where the key is taken', async (_, columns, claim) => {
+    const [one, other] = [await ready(columns), await ready(columns)];
+    const key = aKey();
+    expect(await claim(one, { key })).not.toBeNull();
+    expect(await standing(one)).toMatchObject({ keys: 1 });
+    const before = await standing(other);
+    expect(await claim(other, { key: { ...key, id: randomUUID() } })).toBeNull();
+    expect(await standing(other)).toEqual(before);
   });
 
-  it('that is required acts once for one of many writers that saw the same version', async () => {
-    const again: Clause = {
-      name: 'charged',
-      required: true,
-      write: () => `
-        INSERT INTO otp_budgets AS b (integration, subject_key, sends)
-        SELECT target.integration, target.subject_key, ARRAY[clock_timestamp()] FROM target
-        ON CONFLICT (integration, subject_key) DO UPDATE SET sends = b.sends || clock_timestamp() RETURNING 1`,
-    };
-    const id = await anOnboarding(onboardings.dataSource);
-    const change: Change = {
-      id,
-      where: [where.version(1)],
-      patch: { state: 'otp_requested' },
-      events: [resent],
-      clauses: [again],
-    };
-    const results = await Promise.all(Array.from({ length: 30 }, () => onboardings.store.change(change)));
-    expect(results.filter((row) => row !== null)).toHaveLength(1);
-    const [budget] = await onboardings.store.query<{ charges: number }>(
-      `SELECT cardinality(b.sends) AS charges FROM otp_budgets b JOIN onboardings o USING (subject_key) WHERE o.id = $1`,
-      [id],
-    );
-    expect(budget).toEqual({ charges: 1 });
+  it('of a resend waits for the cooldown', async () => {
+    const row = await inserted();
+    expect(await resend(row)).toBeNull();
   });
 
-  it('that is required does nothing for a row that is not as the writer saw it', async () => {
-    const id = await anOnboarding(onboardings.dataSource);
-    const stale = [where.version(9)];
-    expect(
-      await onboardings.store.change({ id, where: stale, patch: {}, events: [], clauses: [charge(true)] }),
-    ).toBeNull();
-    expect(await charged(id)).toBe(0);
+  it.each([
+    ['the window’s sends', 'sends', () => config.OTP_SENDS_PER_WINDOW, resend],
+    ['the day’s wrong codes', 'wrong_codes', () => config.OTP_WRONG_PER_DAY, resend],
+    ['the day’s wrong codes', 'wrong_codes', () => config.OTP_WRONG_PER_DAY, verify],
+  ] as const)(
+    'is refused where %s are used up, and its key is not taken',
+    async (_, column, limit, claim) => {
+      const row = await inserted({ otp_resend_at: inMs(-1) });
+      await useUp(row, column, limit());
+      const before = await standing(row);
+      expect(await claim(row, { key: aKey() })).toBeNull();
+      expect(await standing(row)).toEqual(before);
+    },
+  );
+
+  it('of a verification is refused without a try, and by integrations that take the code otherwise', async () => {
+    expect(await verify(await inserted({ otp_tries_left: 0 }))).toBeNull();
+    const row = await inserted();
+    expect(await verify(row, {}, ['other'])).toBeNull();
+    expect(await verify(row, {}, ['byzantine'])).toMatchObject({ state: 'otp_submitted' });
   });
 
-  it('that is not required acts on what was written, and only then', async () => {
-    const release: Clause = {
-      name: 'released',
-      required: false,
-      write: () =>
-        'DELETE FROM otp_budgets b USING changed c WHERE b.subject_key = c.subject_key RETURNING 1',
-    };
-    const id = await anOnboarding(onboardings.dataSource);
-    await onboardings.store.change({ id, where: [], patch: {}, events: [], clauses: [charge(true)] });
-    await onboardings.store.change({
-      id,
-      where: [where.version(9)],
-      patch: {},
-      events: [],
-      clauses: [release],
+  describe('of passkeys', () => {
+    it('reserves them and uses up their challenges', async () => {
+      const row = await inserted(VERIFIED);
+      await Promise.all([issue(row.id, 'one'), issue(row.id, 'two'), issue(row.id, 'three')]);
+      const claimed = await submit(row, { passkeys: [passkey(), passkey()], challenges: ['one', 'two'] });
+      expect(claimed).not.toBeNull();
+      expect(await standing(row)).toMatchObject({ credentials: 2, challenges: 1 });
     });
-    expect(await charged(id)).toBe(1);
-    await onboardings.store.change({ id, where: [], patch: {}, events: [], clauses: [release] });
-    expect(await charged(id)).toBe(0);
+
+    it.each<[string, string[], number]>([
+      ['one challenge is unknown', ['challenge', 'unknown'], 60_000],
+      ['its challenge is over', ['challenge'], -1],
+    ])('writes nothing where %s', async (_, challenges, lifeMs) => {
+      const row = await inserted(VERIFIED);
+      await issue(row.id, 'challenge', lifeMs);
+      const before = await standing(row);
+      expect(await submit(row, { challenges, key: aKey() })).toBeNull();
+      expect(await standing(row)).toEqual(before);
+    });
+
+    it('writes nothing where one is registered already, whoever has it, or the subject has too many', async () => {
+      const taken = passkey();
+      const owner = await ready(VERIFIED);
+      await submit(owner, { passkeys: [taken] });
+      const row = await ready(VERIFIED);
+      // A reservation stands in the way of no other subject, a registration does.
+      await sql('UPDATE credentials SET registered = true WHERE credential_id = $1', [taken.credentialId]);
+      const before = await standing(row);
+      expect(await submit(row, { passkeys: [taken], key: aKey() })).toBeNull();
+      expect(await submit(row, { passkeys: [passkey(), passkey()], maxAuthenticators: 1 })).toBeNull();
+      expect(await standing(row)).toEqual(before);
+      expect(await submit(row, { passkeys: [passkey()], maxAuthenticators: 1 })).not.toBeNull();
+    });
+
+    it('takes over what an earlier submission has reserved', async () => {
+      const again = passkey();
+      const [one, other] = [await ready(VERIFIED), await ready(VERIFIED)];
+      await submit(one, { passkeys: [again] });
+      expect(await submit(other, { passkeys: [again] })).not.toBeNull();
+    });
   });
 });
 
-describe('create', () => {
-  const events: NewEvent[] = [{ type: 'created', actor: 'caller' }, started];
+describe('the claim of a retry', () => {
+  it.each<[string, Columns]>([
+    ['is not due yet', { next_attempt_at: inMs(60_000) }],
+    ['is in flight', { lease_until: inMs(60_000), next_attempt_at: null }],
+    ['is parked', { parked_reason: 'integration_missing' }],
+    ['ends before a call could', { otp_expires_at: inMs(100) }],
+  ])('is refused on a step that %s', async (_, columns) => {
+    const row = (await inserted({ ...WAITING, ...columns })) as RowInStep;
+    const before = await standing(row);
+    expect(await store.retry(row, false)).toBeNull();
+    expect(await standing(row)).toEqual(before);
+  });
 
+  it('is made by one of many workers', async () => {
+    const row = (await inserted(WAITING)) as RowInStep;
+    const claims = await Promise.all(Array.from({ length: 20 }, () => store.retry(row, false)));
+    expect(claims.filter((claimed) => claimed !== null)).toHaveLength(1);
+    expect((await load(row.id)).attempt).toBe(3);
+  });
+
+  it('that is charged is refused where the budget is used up', async () => {
+    const row = (await inserted({ ...SENDING, next_attempt_at: inMs(-10) })) as RowInStep;
+    await useUp(row, 'sends', config.OTP_SENDS_PER_WINDOW);
+    const before = await standing(row);
+    expect(await store.retry(row, true)).toBeNull();
+    expect(await standing(row)).toEqual(before);
+    expect(await store.retry(row, false)).toMatchObject({ attempt: 2 });
+  });
+});
+
+describe('a settle', () => {
+  it('gives back what its claim has charged, and only if it is written', async () => {
+    const claimed = (await verify(await inserted()))!;
+    expect(await budgetOf(claimed)).toMatchObject({ wrong: 1 });
+    const stale = { ...claimed, lastSeq: 0 } as Row;
+    expect(await store.settle('verify-otp', stale, verified(claimed), claimed.now)).toBeNull();
+    expect(await budgetOf(claimed)).toMatchObject({ wrong: 1 });
+    await store.settle('verify-otp', claimed, verified(claimed), claimed.now);
+    expect(await budgetOf(claimed)).toMatchObject({ wrong: 0 });
+  });
+
+  it('leaves no try of a code to a subject whose day is used up', async () => {
+    const claimed = (await verify(await inserted()))!;
+    await useUp(claimed, 'wrong_codes', config.OTP_WRONG_PER_DAY);
+    const wrong: Moved = {
+      ...move(
+        claimed,
+        'otp_rejected',
+        { result: { code: 'otp_invalid', detail: 'd' }, isWrong: true },
+        { now: claimed.now, settings: config },
+      ),
+    };
+    expect(await store.settle('verify-otp', claimed, wrong, claimed.now)).toMatchObject({
+      state: 'otp_sent',
+      otpTriesLeft: 0,
+    });
+  });
+
+  it.each([
+    ['confirm', [true, false]],
+    ['release', []],
+  ] as const)('can %s what is reserved', async (credentials, registered) => {
+    const row = await inserted(VERIFIED);
+    await Promise.all([issue(row.id, 'one'), issue(row.id, 'two')]);
+    const [one, two] = [passkey(), passkey()];
+    const claimed = (await submit(row, { passkeys: [one, two], challenges: ['one', 'two'] }))!;
+    const at = { now: claimed.now, settings: config };
+    const moved =
+      credentials === 'confirm'
+        ? move(
+            { ...claimed, pendingAuthenticators: [one] } as Row,
+            'authenticators_created',
+            { authenticatorIds: null },
+            at,
+          )
+        : move(
+            claimed,
+            'authenticators_rejected',
+            { result: { code: 'upstream_rejected', detail: 'd' } },
+            at,
+          );
+    await store.settle('create-authenticators', claimed, moved, claimed.now);
+    const rows = await sql<{ id: string; registered: boolean }>(
+      `SELECT credential_id AS id, registered FROM credentials WHERE onboarding_id = $1 ORDER BY registered DESC`,
+      [row.id],
+    );
+    // What the row does not say is registered stays a reservation.
+    expect(rows.map((each) => each.registered)).toEqual(registered);
+    if (registered.length > 0) expect(rows[0]!.id).toBe(one.credentialId);
+  });
+});
+
+describe('what a call keeps', () => {
+  it('is written by whoever holds the attempt’s lease, and nobody else', async () => {
+    const row = await inserted(IN_FLIGHT);
+    expect(await store.keepRequests({ ...row, attempt: 1 } as Row, Buffer.from('no'))).toBe(false);
+    const lapsed = await inserted({ ...VERIFYING, lease_until: inMs(-1) });
+    expect(await store.keepRequests(lapsed, Buffer.from('no'))).toBe(false);
+    expect(await store.keepRequests(row, Buffer.from('yes'))).toBe(true);
+    expect((await load(row.id)).sealedRequests).toEqual(Buffer.from('yes'));
+  });
+});
+
+describe('a start', () => {
   it('inserts the row with its first events', async () => {
-    const created = await onboardings.store.create(aRow(), events);
-    if (typeof created === 'string') throw new Error(created);
+    const created = (await store.start(started(), undefined, {}))!;
     expect(created).toMatchObject({
       state: 'otp_requested',
       version: 1,
@@ -259,45 +499,131 @@ describe('create', () => {
       unresolved: [],
     });
     expect(await onboardings.eventTypes(created.id)).toEqual(['created', 'attempt_started']);
-    const { now: _, ...row } = await onboardings.load(created.id);
+    const { now: _, ...row } = await load(created.id);
     expect(created).toMatchObject(row);
+    expect(await budgetOf(created)).toEqual({ sends: 1, wrong: 0, live: created.id });
   });
 
-  it('lets one of many starts for a subject through', async () => {
+  it('is one of many for a subject', async () => {
     const key = randomUUID();
     const created = await Promise.all(
-      Array.from({ length: 20 }, () => onboardings.store.create(aRow(key), events)),
+      Array.from({ length: 20 }, () => store.start(started(key), undefined, {})),
     );
-    expect(created.filter((each) => each === 'live')).toHaveLength(19);
-    const live = await onboardings.store.findLive('byzantine', key);
+    expect(created.filter((each) => each === null)).toHaveLength(19);
+    const live = await store.findLive('byzantine', key);
     expect(await seqs(live!.id)).toEqual([1, 2]);
-    const rows = await onboardings.store.query('SELECT 1 FROM onboardings WHERE subject_key = $1', [key]);
-    expect(rows).toHaveLength(1);
+    expect(await sql('SELECT 1 FROM onboardings WHERE subject_key = $1', [key])).toHaveLength(1);
+    expect(await budgetOf({ subjectKey: key })).toMatchObject({ sends: 1 });
   });
 
-  it('lets the next start through when the one before has ended, and one per integration', async () => {
-    const key = randomUUID();
-    await anOnboarding(onboardings.dataSource, { subject_key: key, state: 'cancelled' });
-    await anOnboarding(onboardings.dataSource, { subject_key: key, integration: 'other' });
-    expect(await onboardings.store.findLive('byzantine', key)).toBeNull();
-    expect(await onboardings.store.create(aRow(key), events)).toMatchObject({ state: 'otp_requested' });
+  it('goes through when the one before has ended, and one per integration', async () => {
+    const before = await inserted();
+    await store.command(before, cancelled(before));
+    await inserted({ subject_key: before.subjectKey, integration: 'other' });
+    expect(await store.start(started(before.subjectKey), undefined, {})).toMatchObject({
+      state: 'otp_requested',
+    });
   });
 
-  it('writes nothing where a required clause refuses', async () => {
-    const refuse: Clause = { name: 'refused', required: true, write: () => 'SELECT 1 WHERE false' };
-    const row = aRow();
-    expect(await onboardings.store.create(row, events, [refuse])).toBe('refused');
-    expect(await onboardings.store.find(String(row.id))).toBeNull();
+  it('counts an onboarding as live that is due and not ended yet', async () => {
+    const due = await inserted({ idle_ends_at: inMs(-1) });
+    expect(await store.start(started(due.subjectKey), undefined, {})).toBeNull();
+  });
+
+  it('goes on past a pointer to a row that is gone, if it is told so', async () => {
+    const gone = await inserted();
+    await sql('DELETE FROM onboardings WHERE id = $1', [gone.id]);
+    expect(await store.findLive('byzantine', gone.subjectKey)).toEqual({ id: gone.id, row: null });
+    expect(await store.start(started(gone.subjectKey), undefined, {})).toBeNull();
+    expect(await store.start(started(gone.subjectKey), undefined, { goneId: gone.id })).not.toBeNull();
+  });
+
+  it('writes nothing where a budget is used up, and leaves alone what it would have superseded', async () => {
+    const live = await inserted();
+    await useUp(live, 'sends', config.OTP_SENDS_PER_WINDOW);
+    const before = await standing(live);
+    const superseded = { row: live, moved: cancelled(live) };
+    const next = started(live.subjectKey);
+    expect(await store.start(next, aKey(), { superseded })).toBeNull();
+    expect(await standing(live)).toEqual(before);
+    expect(await store.find(next.id)).toBeNull();
+  });
+
+  it('writes nothing where its key is taken', async () => {
+    const key = aKey();
+    expect(await store.start(started(), key, {})).not.toBeNull();
+    const again = started();
+    expect(await store.start(again, { ...key, id: randomUUID() }, {})).toBeNull();
+    expect(await store.find(again.id)).toBeNull();
+    expect(await budgetOf(again)).toBeUndefined();
+  });
+
+  it('does not supersede what has changed since it was seen', async () => {
+    const live = await inserted();
+    await resendable(live.id);
+    const seen = await load(live.id);
+    await resend(seen);
+    const superseded = { row: seen, moved: cancelled(seen) };
+    expect(await store.start(started(seen.subjectKey), undefined, { superseded })).toBeNull();
+    expect(await load(seen.id)).toMatchObject({ state: 'otp_requested' });
+  });
+
+  const resendable = (id: string) =>
+    sql(`UPDATE onboardings SET otp_resend_at = clock_timestamp() WHERE id = $1`, [id]);
+});
+
+describe('an erasure', () => {
+  it('leaves nothing personal in any table', async () => {
+    const row = await inserted({ ...VERIFIED, external_ref: 'ref', metadata: { name: 'Ana' } });
+    await issue(row.id, 'one');
+    await issue(row.id, 'two');
+    const claimed = (await submit(row, { challenges: ['one'], key: aKey() }))!;
+    await sql(`UPDATE idempotency_keys SET sealed_answer = 'a' WHERE onboarding_id = $1`, [row.id]);
+    const erased = (await store.erase(claimed, erase(claimed, 'caller', 'operator'), null))!;
+    expect(erased).toMatchObject({ state: 'cancelled', subjectKey: `erased:${row.id}`, metadata: {} });
+    expect(await standing(row)).toMatchObject({ credentials: 0, challenges: 0, keys: 1 });
+    expect(await budgetOf(row)).toMatchObject({ live: null });
+    expect(
+      await sql(
+        'SELECT fingerprint, taken_by, sealed_answer FROM idempotency_keys WHERE onboarding_id = $1',
+        [row.id],
+      ),
+    ).toEqual([{ fingerprint: '', taken_by: null, sealed_answer: null }]);
+    const events = await store.events(row.id, 0, 100);
+    expect(events.map(({ data }) => data)).toEqual(events.map(() => ({})));
+    expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
+  });
+
+  it('lets no late answer write what is personal', async () => {
+    const row = await inserted();
+    const erased = (await store.erase(row, erase(row, 'caller'), null))!;
+    const late = keepLateAnswer(erased, { step: 'verify-otp', attempt: 1, class: 'ok' });
+    expect(await store.keepAnswer(erased, late)).toMatchObject({ lastSeq: erased.lastSeq + 1 });
+    expect((await store.events(row.id, erased.lastSeq, 1))[0]).toMatchObject({
+      type: 'late_answer_kept',
+      data: {},
+    });
   });
 });
 
-it('reads the timeline on from an event, oldest first', async () => {
-  const id = await anOnboarding(onboardings.dataSource);
-  await onboardings.store.change({
-    id,
-    where: [],
-    patch: {},
-    events: Array.from({ length: 5 }, () => resent),
+describe('a read', () => {
+  it('of the timeline goes on from an event, oldest first', async () => {
+    const row = await inserted();
+    const events = Array.from({ length: 5 }, () => resent);
+    await store.command(row, { patch: {}, events, also: { refund: null, credentials: null } });
+    expect((await store.events(row.id, 2, 2)).map(({ seq }) => seq)).toEqual([3, 4]);
   });
-  expect((await onboardings.store.events(id, 2, 2)).map(({ seq }) => seq)).toEqual([3, 4]);
+
+  it('with challenges leaves out those whose time is over', async () => {
+    const row = await inserted(VERIFIED);
+    await issue(row.id, 'good');
+    await issue(row.id, 'over', -1);
+    const found = (await store.findWithChallenges(row.id))!;
+    expect([found.row.id, [...found.outstanding]]).toEqual([row.id, ['good']]);
+    expect(await store.findWithChallenges(randomUUID())).toBeNull();
+  });
+
+  it('of a subject’s live one finds none where none was started', async () => {
+    expect(await store.findLive('byzantine', randomUUID())).toBeNull();
+  });
 });

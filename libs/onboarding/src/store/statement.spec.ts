@@ -1,0 +1,43 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import { statement, type Statement } from './statement.js';
+
+const FOLDER = join(import.meta.dirname, 'statements');
+
+describe('a statement', () => {
+  const one = statement('one', 'SELECT $name::text, $list::jsonb, $name::text WHERE $id::uuid IS NULL');
+
+  it('numbers its parameters, each once', () => {
+    expect(one.text).toBe('SELECT $1::text, $2::jsonb, $1::text WHERE $3::uuid IS NULL');
+  });
+
+  it('puts values in the order of its parameters, and needs no others', () => {
+    expect(one.bind({ id: 'i', other: 1, name: 'n', list: [] })).toEqual(['n', '[]', 'i']);
+  });
+
+  // An array handed to pg as it is would become a PostgreSQL array, and a string no JSON string.
+  it.each([
+    [[], '[]'],
+    ['text', '"text"'],
+    [null, null],
+  ])('hands over %j for JSON as %j', (list, handed) => {
+    expect(one.bind({ name: null, list, id: null })).toEqual([null, handed, null]);
+  });
+
+  it('refuses to run without a value', () => {
+    expect(() => one.bind({ name: 'n', id: 'i' })).toThrow('statement "one" has no value for "list"');
+  });
+});
+
+describe('the statements of the store', () => {
+  it('each have a name of their own, short enough for PostgreSQL', async () => {
+    const modules = await Promise.all(
+      readdirSync(FOLDER).map((file) => import(join(FOLDER, file)) as Promise<Record<string, Statement>>),
+    );
+    const names = modules.flatMap((module) => Object.values(module)).map(({ name }) => name);
+    expect(names.length).toBeGreaterThan(30);
+    expect(new Set(names).size).toBe(names.length);
+    for (const name of names) expect(Buffer.byteLength(name)).toBeLessThanOrEqual(63);
+  });
+});
