@@ -89,7 +89,7 @@ async function inserted(columns: Record<string, unknown> = {}): Promise<Row> {
 const at = (claimed: Row) => ({ now: claimed.updatedAt, settings: config });
 
 /** What a read says after the write; `now` is of the read. */
-const withoutNow = ({ now: _, ...row }: Row) => row;
+const withoutNow = (row: Row) => ({ ...row, now: null });
 
 async function eventsAfter(row: Row): Promise<(NewEvent & { seq: number })[]> {
   const events = await store.events(row.id, row.lastSeq, 100);

@@ -132,9 +132,20 @@ const start = (row: Row, supersedes: boolean) => {
   const id = uuidV7(Date.now());
   const { caller, integration, provider, subject, otpChoice, externalRef, metadata } = row;
   const started = {
-    ...{ id, caller, integration, provider, subject, otpChoice, externalRef, metadata },
+    id,
+    caller,
+    integration,
+    provider,
+    subject,
+    otpChoice,
+    externalRef,
+    metadata,
     subjectKey: supersedes ? row.subjectKey : randomUUID(),
-    ...{ sealedContact: null, sealedDataKey: null, dataKeyId: null, sealedRequests: null, fingerprint: 'f' },
+    sealedContact: null,
+    sealedDataKey: null,
+    dataKeyId: null,
+    sealedRequests: null,
+    fingerprint: 'f',
   };
   return store.start(started, undefined, supersedes ? { superseded: { row, moved } } : {});
 };
@@ -158,7 +169,7 @@ const WRITES: [string, Columns, Act, string][] = [
   ['a sending that is tried again', { ...SENDING, ...IN_FLIGHT }, failed('not_sent'), 'otp_requested'],
   [
     'a sending that is parked',
-    { ...SENDING, ...IN_FLIGHT, ...{ otp_handle: null } },
+    { ...SENDING, ...IN_FLIGHT, otp_handle: null },
     misconfigured,
     'otp_requested',
   ],
