@@ -18,13 +18,16 @@ const CHARGE = statement(
   RETURNING w.challenge`,
 );
 
-/** Deletes challenges whose time is over, oldest first. Locks their rows; one that is being used is left to the next run. */
+/**
+ * Deletes challenges whose time is over, oldest first. Locks their rows; one that is being used is left to the next run. By
+ * their place: whatever PostgreSQL makes of the limit, it reads no other rows.
+ */
 const FORGET = statement(
   'forget_challenges',
-  `DELETE FROM webauthn_challenges WHERE (onboarding_id, challenge) IN (
-    SELECT onboarding_id, challenge FROM webauthn_challenges WHERE expires_at <= (SELECT clock_timestamp())
+  `DELETE FROM webauthn_challenges WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM webauthn_challenges WHERE expires_at <= (SELECT clock_timestamp())
     ORDER BY expires_at LIMIT $limit::int FOR UPDATE SKIP LOCKED
-  ) RETURNING 1`,
+  )) RETURNING 1`,
 );
 
 /** Challenges that were handed out for an onboarding: each good for one passkey, once, for a few minutes. */

@@ -2,18 +2,19 @@ import { statement } from '../statement.js';
 
 /**
  * Deletes a page of budgets in which nothing counts any more, unless they name a live onboarding. Locks their rows; one that
- * is being charged is left to the next run.
+ * is being charged is left to the next run. By their place: whatever PostgreSQL makes of the limit, it reads no other rows.
  */
 export const FORGET_BUDGETS = statement(
   'forget_budgets',
   `WITH page AS MATERIALIZED (
-    SELECT b.integration, b.subject_key FROM otp_budgets b
+    SELECT b.ctid AS place, b.integration, b.subject_key FROM otp_budgets b
     WHERE (b.integration, b.subject_key) > ($integration::text, $subjectKey::text)
     ORDER BY b.integration, b.subject_key LIMIT $limit::int
   ),
   over AS (
-    SELECT b.integration, b.subject_key FROM otp_budgets b JOIN page p USING (integration, subject_key)
-    WHERE NOT EXISTS (
+    SELECT b.ctid AS place FROM otp_budgets b
+    WHERE b.ctid = ANY (ARRAY(SELECT p.place FROM page p))
+      AND NOT EXISTS (
         SELECT 1 FROM unnest(b.sends || b.wrong_codes) t WHERE t > clock_timestamp() - interval '1 day')
       AND NOT EXISTS (
         SELECT 1 FROM onboardings o
@@ -21,8 +22,7 @@ export const FORGET_BUDGETS = statement(
     FOR UPDATE OF b SKIP LOCKED
   ),
   gone AS (
-    DELETE FROM otp_budgets b USING over o
-    WHERE b.integration = o.integration AND b.subject_key = o.subject_key
+    DELETE FROM otp_budgets b WHERE b.ctid = ANY (ARRAY(SELECT o.place FROM over o))
     RETURNING 1
   )
   SELECT p.integration, p.subject_key AS "subjectKey", (SELECT count(*)::int FROM gone) AS gone,

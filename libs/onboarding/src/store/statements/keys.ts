@@ -25,12 +25,15 @@ export const RELEASE_KEY = statement(
   WHERE k.caller = $caller::text AND k.route = $route::text AND k.key = $key::text AND k.sealed_answer IS NULL`,
 );
 
-/** Forgets keys whose time is over, oldest first. Locks their rows; one that is being written is left to the next run. */
+/**
+ * Forgets keys whose time is over, oldest first. Locks their rows; one that is being written is left to the next run. By
+ * their place: whatever PostgreSQL makes of the limit, it reads no other rows.
+ */
 export const FORGET_KEYS = statement(
   'forget_keys',
-  `DELETE FROM idempotency_keys WHERE (caller, route, key) IN (
-    SELECT caller, route, key FROM idempotency_keys
+  `DELETE FROM idempotency_keys WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM idempotency_keys
     WHERE created_at < (SELECT clock_timestamp()) - $keptMs::float8 * interval '1 millisecond'
     ORDER BY created_at LIMIT $limit::int FOR UPDATE SKIP LOCKED
-  ) RETURNING 1`,
+  )) RETURNING 1`,
 );

@@ -62,7 +62,11 @@ export const ONE_PER_SEALING_KEY = statement(
     WHERE ids.id IS NOT NULL
   )
   SELECT ids.id AS "keyId", one.id, one.sealed_data_key AS "sealedDataKey" FROM ids
-  CROSS JOIN LATERAL (SELECT o.id, o.sealed_data_key FROM onboardings o WHERE o.data_key_id = ids.id LIMIT 1) one`,
+  CROSS JOIN LATERAL (
+    -- in the index's order, the first one has this very id: a mere equality would be looked for in the table
+    SELECT o.id, o.sealed_data_key FROM onboardings o
+    WHERE o.data_key_id >= ids.id ORDER BY o.data_key_id LIMIT 1
+  ) one`,
 );
 
 /** The last onboardings whose timelines are vouched for. Locks nothing. */
