@@ -1,153 +1,259 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { PreparedStatements } from '#libs/database';
-import { Queues } from '#libs/jobs';
-import { aCaller, until } from '#libs/testing';
-import { Expiry } from './expiry.js';
-import { openOnboardings, type Onboardings } from '../fixtures/open-onboardings.js';
-import { IdempotencyKeys } from './idempotency-keys.js';
-import { IntegrationReports } from './integration-reports.js';
-import type { State } from './machine.js';
-import { OnboardingLists } from './onboarding-lists.js';
-import { Reseal } from './reseal.js';
-import { Sweeper } from './sweeper.js';
+import type { TestingModule } from '@nestjs/testing';
+import { Client } from 'pg';
+import { DataSource } from 'typeorm';
+import { PreparedStatements, type PreparedStatement } from '#libs/database';
+import { aCaller, testDatabaseUrl } from '#libs/testing';
+import { Challenges } from '../../../authenticators/src/challenges.js';
+import { Credentials } from '../../../authenticators/src/credentials.js';
+import { OtpBudget } from '../../../otp/src/otp-budget.js';
+import { OnboardingLists } from '../commands/onboarding-lists.js';
+import { openWithSteps } from '../fixtures/open-with-steps.js';
+import type { State } from '../flow/table.js';
+import { IntegrationReports } from '../integrations/integration-reports.js';
+import type { Statement } from './statement.js';
 
-/** Enough that reading them all is dearer than an index, few enough to be there in a moment. */
-const ROWS = 6_000;
+const ROWS = 100_000;
+const LARGE = [
+  'onboardings',
+  'onboarding_events',
+  'otp_budgets',
+  'webauthn_challenges',
+  'credentials',
+  'idempotency_keys',
+];
 
-let onboardings: Onboardings;
+let module: TestingModule;
+/** Without the timeout of the service's own statements: so many rows take their time. */
+let client: Client;
 beforeAll(async () => {
-  onboardings = await openOnboardings();
-  const { dataSource, module } = onboardings;
-  await until('Redis is ready', () => module.get(Queues).isReady());
-  // A third has ended, a third waits for its user, a third for a retry; nothing is due.
-  await dataSource.query(`
-    INSERT INTO onboardings (id, integration, provider, subject, subject_key, state, step, otp_sent_at,
-      otp_expires_at, next_attempt_at, idle_ends_at, life_ends_at)
-    SELECT gen_random_uuid(), 'byzantine', 'byzantine', '{}', 'scans-' || n,
-      (ARRAY['completed', 'otp_sent', 'otp_submitted'])[n % 3 + 1], CASE WHEN n % 3 = 2 THEN 'verify-otp' END, t,
-      t + interval '5 minutes', CASE WHEN n % 3 = 2 THEN t + n * interval '1 second' END,
-      t + interval '30 minutes', t + interval '1 day'
-    FROM generate_series(1, ${ROWS}) n, clock_timestamp() t`);
-  await dataSource.query(`
-    INSERT INTO idempotency_keys (caller, route, key, fingerprint, created_at)
-    SELECT 'a', 'b', 'scans-' || n, 'c', clock_timestamp() - n * interval '1 second'
-    FROM generate_series(1, ${ROWS}) n`);
-  await dataSource.query('ANALYZE onboardings, idempotency_keys');
-});
+  module = await openWithSteps();
+  client = new Client({ connectionString: await testDatabaseUrl() });
+  await client.connect();
+  // Ids grow with time. Most have ended and are vouched for. Of the others some are due; a few are parked, in doubt or not vouched for.
+  await client.query(`
+    INSERT INTO onboardings (id, integration, provider, subject, subject_key, data_key_id, state, step, last_seq,
+      otp_expires_at, session_ends_at, lease_until, next_attempt_at, parked_reason, parked_at, due_at, anchor,
+      anchored_seq, external_ref, idle_ends_at, life_ends_at, updated_at)
+    SELECT (lpad(to_hex(n), 8, '0') || '-0000-7000-8000-000000000000')::uuid, 'byzantine', 'byzantine', jsonb_build_object('accountId', n::text, 'userId', n::text),
+      'scans-' || n, CASE WHEN n % 500 = 0 THEN 'old' ELSE 'test' END, s, CASE WHEN s = 'otp_submitted' THEN 'verify-otp' END, 1,
+      t + interval '5 minutes', t + interval '10 minutes', NULL,
+      CASE WHEN s = 'otp_submitted' AND n % 100 <> 0 THEN t + n * interval '1 second' END,
+      CASE WHEN s = 'otp_submitted' AND n % 100 = 0 THEN 'upstream_misconfigured' END,
+      CASE WHEN s = 'otp_submitted' AND n % 100 = 0 THEN t END,
+      CASE WHEN s <> 'completed' THEN t + n * interval '1 second' WHEN n % 1000 = 0 THEN t END,
+      CASE WHEN s = 'completed' AND n % 1000 <> 0 THEN 'anchor'::bytea END,
+      CASE WHEN s = 'completed' AND n % 1000 <> 0 THEN 1 END,
+      'ref-' || n, t + interval '30 minutes', t + interval '1 day', t - n * interval '1 second'
+    FROM generate_series(1, ${ROWS}) n, clock_timestamp() t,
+      LATERAL (SELECT CASE n % 10 WHEN 0 THEN 'otp_submitted' WHEN 5 THEN 'otp_sent' ELSE 'completed' END AS s) AS of_row`);
+  for (const fill of [
+    `INSERT INTO onboarding_events (onboarding_id, seq, type, actor) SELECT id, 1, 'created', 'caller' FROM onboardings`,
+    `INSERT INTO otp_budgets (integration, subject_key, live_id) SELECT integration, subject_key, id FROM onboardings`,
+    `INSERT INTO webauthn_challenges (onboarding_id, challenge, expires_at)
+     SELECT id, 'challenge', updated_at + interval '1 day' FROM onboardings`,
+    `INSERT INTO credentials (integration, subject_key, credential_id, onboarding_id, registered)
+     SELECT integration, subject_key, 'c-' || id, id, state = 'completed' FROM onboardings`,
+    `INSERT INTO idempotency_keys (caller, route, key, fingerprint, onboarding_id, sealed_answer, created_at)
+     SELECT 'a', 'b', id::text, 'c', id, 'd', updated_at FROM onboardings`,
+    `ANALYZE ${LARGE.join(', ')}`,
+  ]) {
+    await client.query(fill);
+  }
+  // So many rows and indexes take their time on a busy machine.
+}, 300_000);
 afterAll(async () => {
-  await onboardings.dataSource.query(`DELETE FROM onboardings WHERE subject_key LIKE 'scans-%'`);
-  await onboardings.dataSource.query(`DELETE FROM idempotency_keys WHERE key LIKE 'scans-%'`);
-  await onboardings.close();
+  await client.query(`TRUNCATE ${LARGE.join(', ')}`);
+  await Promise.all([client.end(), module.close()]);
 });
 
 interface Plan {
   'Node Type': string;
+  'Relation Name'?: string;
   'Index Name'?: string;
   'Index Cond'?: string;
+  'Conflict Arbiter Indexes'?: string[];
   Plans?: Plan[];
 }
 
-/** Every node of the plan that a statement has with these values. */
-async function nodesOf([text, values]: Sent): Promise<Plan[]> {
-  const [row] = await onboardings.dataSource.query(`EXPLAIN (FORMAT JSON) ${text}`, values);
+/** Every node of a plan. */
+async function explained(text: string, values?: unknown[]): Promise<Plan[]> {
+  const how = values ? 'FORMAT JSON' : 'GENERIC_PLAN, FORMAT JSON';
+  const { rows } = await client.query<{ 'QUERY PLAN': { Plan: Plan }[] }>(`EXPLAIN (${how}) ${text}`, values);
   const flat = (plan: Plan): Plan[] => [plan, ...(plan.Plans ?? []).flatMap(flat)];
-  return flat(row['QUERY PLAN'][0].Plan);
+  return flat(rows[0]!['QUERY PLAN'][0]!.Plan);
 }
 
-type Sent = [text: string, values: unknown[]];
+const indexesIn = (nodes: Plan[]) =>
+  [
+    ...new Set(
+      nodes.flatMap((node) => [node['Index Name'] ?? [], node['Conflict Arbiter Indexes'] ?? []].flat()),
+    ),
+  ].sort();
 
-/** The first statement that this sends by name. What processes tell each other meanwhile is none of it. */
-async function preparedBy(work: () => Promise<unknown>): Promise<Sent> {
-  const run = jest.spyOn(onboardings.module.get(PreparedStatements), 'run');
-  try {
-    await work();
-    const [statement, values] = run.mock.calls.find(([{ text }]) => !text.includes('integration_views'))!;
-    return [statement.text, values];
-  } finally {
-    run.mockRestore();
-  }
+const scansIn = (nodes: Plan[]) =>
+  nodes
+    .filter((node) => node['Node Type'] === 'Seq Scan' && LARGE.includes(node['Relation Name']!))
+    .map((node) => node['Relation Name']);
+
+/** The statements of the store, and those that the libs of the steps send. */
+async function statements(): Promise<PreparedStatement[]> {
+  const folder = join(import.meta.dirname, 'statements');
+  const modules = await Promise.all(
+    readdirSync(folder).map((file) => import(join(folder, file)) as Promise<Record<string, Statement>>),
+  );
+  return [...modules.flatMap((each) => Object.values(each)), ...(await ofTheSteps())];
 }
 
-/** The last statement that this sends through TypeORM. */
-async function queriedBy(work: () => Promise<unknown>): Promise<Sent> {
-  const log = jest.spyOn(onboardings.dataSource.logger, 'logQuery');
-  try {
-    await work();
-    const [text, values] = log.mock.calls.at(-1)!;
-    return [text, values as unknown[]];
-  } finally {
-    log.mockRestore();
-  }
+async function ofTheSteps(): Promise<PreparedStatement[]> {
+  const run = jest.spyOn(module.get(PreparedStatements), 'run').mockResolvedValue([]);
+  const subject = { integration: 'byzantine', subjectKey: 's' };
+  const [budget, credentials, challenges] = [
+    module.get(OtpBudget),
+    module.get(Credentials),
+    module.get(Challenges),
+  ];
+  // Without rows, a refusal cannot be explained: what matters is that its statement was sent.
+  await budget.explainTry(subject).catch(() => undefined);
+  await budget.forget();
+  await credentials.registered(subject);
+  await credentials.taken('byzantine', []);
+  await challenges.issue('id');
+  await challenges.charge('id', []);
+  await challenges.forget();
+  const sent = run.mock.calls.map(([statement]) => statement);
+  run.mockRestore();
+  return sent;
 }
+
+/** The indexes of each statement's generic plan; of two with "|" either will do, as both lead to the one row. */
+const ROW = 'onboardings_pkey';
+const ROW_IN_STATE = 'onboardings_by_state|onboardings_pkey';
+const KEY = 'idempotency_keys_pkey';
+const BUDGET = 'otp_budgets_pkey';
+const EVENTS = 'onboarding_events_pkey';
+const CHALLENGES = 'webauthn_challenges_pkey';
+const PLANS: Record<string, string[]> = {
+  start: [KEY, ROW, BUDGET],
+  claim_send: [KEY, ROW_IN_STATE, ROW, BUDGET],
+  claim_verify: [KEY, ROW_IN_STATE, ROW, BUDGET],
+  claim_authenticators: [KEY, ROW_IN_STATE, ROW, 'credentials_pkey', 'credentials_registered', CHALLENGES],
+  retry: [ROW_IN_STATE],
+  retry_send: [ROW_IN_STATE, ROW, BUDGET],
+  settle_send: [ROW, BUDGET],
+  settle_verify: [ROW, BUDGET],
+  settle_authenticators: [ROW, 'credentials_of_onboarding'],
+  command: [KEY, ROW, 'credentials_of_onboarding'],
+  lock: [ROW],
+  erase: [ROW, BUDGET, EVENTS, CHALLENGES, 'credentials_of_onboarding', 'idempotency_keys_onboarding'],
+  due: ['onboardings_due'],
+  expire: [ROW],
+  push_back: [ROW],
+  wake: ['onboardings_due', ROW],
+  not_woken: [ROW],
+  put_off: [ROW],
+  keep_requests: [ROW],
+  find: [ROW],
+  find_live: [BUDGET, ROW],
+  find_with_challenges: [ROW, CHALLENGES],
+  parked: ['onboardings_parked'],
+  parked_integrations: ['onboardings_parked'],
+  kept_too_long: ['onboardings_kept'],
+  unanchored: ['onboardings_unanchored', EVENTS],
+  anchor: [ROW],
+  last_anchored: [ROW],
+  timeline: [ROW, EVENTS],
+  timelines: [ROW, EVENTS],
+  events_after: [EVENTS],
+  other_key_ids: ['onboardings_data_key'],
+  one_per_sealing_key: ['onboardings_data_key'],
+  sealed_with: ['onboardings_data_key|onboardings_pkey'],
+  wrap: [ROW],
+  answer: [KEY],
+  find_key: [KEY],
+  release_key: [KEY],
+  forget_keys: ['idempotency_keys_created'],
+  budget_usage: [BUDGET],
+  forget_budgets: [BUDGET, ROW],
+  registered_credentials: ['credentials_pkey'],
+  taken_credentials: ['credentials_registered'],
+  issue_challenge: [KEY, ROW, CHALLENGES],
+  charge_challenges: [CHALLENGES],
+  forget_challenges: ['webauthn_challenges_expiry'],
+};
+/** Counts all that there is, once an hour in the background. */
+const READS_ALL = ['key_use'];
+
+describe('each statement, whatever its values', () => {
+  it('is known here', async () => {
+    const names = (await statements()).map(({ name }) => name.slice('gw_'.length));
+    expect(names.sort()).toEqual([...Object.keys(PLANS), ...READS_ALL].sort());
+  });
+
+  it.each(Object.entries(PLANS))('%s reads large tables by %p only', async (name, indexes) => {
+    const { text } = (await statements()).find((each) => each.name === `gw_${name}`)!;
+    const nodes = await explained(text);
+    expect(scansIn(nodes)).toEqual([]);
+    const used = indexesIn(nodes);
+    const allowed = new Set(indexes.flatMap((each) => each.split('|')));
+    expect(used.filter((index) => !allowed.has(index))).toEqual([]);
+    expect(indexes.filter((each) => !each.split('|').some((index) => used.includes(index)))).toEqual([]);
+  });
+});
 
 describe('among many rows that are not due', () => {
   it.each([
-    ['expiry', 'onboardings_deadline', 'deadline_at <=', () => onboardings.module.get(Expiry).run()],
-    [
-      'the sweeper',
-      'onboardings_due',
-      'LEAST(lease_until, next_attempt_at) <=',
-      () => onboardings.module.get(Sweeper).run(),
-    ],
-    [
-      'retention',
-      'idempotency_keys_created',
-      'created_at <',
-      () => onboardings.module.get(IdempotencyKeys).forget(),
-    ],
-  ])('%s finds by %s what is due, and reads nothing else for it', async (_, index, condition, work) => {
-    const nodes = await nodesOf(await preparedBy(work));
-    const scan = nodes.find((node) => node['Index Name'] === index);
+    ['due', 'onboardings_due', 'due_at <='],
+    ['wake', 'onboardings_due', 'due_at <='],
+    ['unanchored', 'onboardings_unanchored', 'due_at <='],
+    ['kept_too_long', 'onboardings_kept', 'updated_at <'],
+    ['forget_keys', 'idempotency_keys_created', 'created_at <'],
+    ['forget_challenges', 'webauthn_challenges_expiry', 'expires_at <='],
+  ])('"%s" finds by %s what is due, and reads nothing else for it', async (name, index, condition) => {
+    const { text } = (await statements()).find((each) => each.name === `gw_${name}`)!;
+    const scan = (await explained(text)).find((node) => node['Index Name'] === index);
     expect(scan?.['Index Cond']).toContain(condition);
   });
 });
 
 describe('the count of what waits for an operator', () => {
   it('reads no other onboardings', async () => {
-    const nodes = await nodesOf(
-      await preparedBy(() => onboardings.module.get(IntegrationReports).count(60_000)),
-    );
-    const indexes = nodes.map((node) => node['Index Name']);
-    expect(indexes).toEqual(expect.arrayContaining(['onboardings_parked', 'onboardings_by_state']));
-  });
-});
-
-describe('what the version before left in the clear', () => {
-  it.each(['otp_budgets', 'credentials'])('is not looked for in all of %s', async (table) => {
-    const { dataSource, module } = onboardings;
-    await dataSource.query(
-      table === 'credentials'
-        ? `INSERT INTO credentials (integration, subject_key, credential_id, onboarding_id)
-           SELECT integration, subject_key, 'c', id FROM onboardings WHERE subject_key LIKE 'scans-%'`
-        : `INSERT INTO otp_budgets (integration, subject_key)
-           SELECT integration, subject_key FROM onboardings WHERE subject_key LIKE 'scans-%'`,
-    );
-    await dataSource.query(`ANALYZE ${table}`);
-    const run = jest.spyOn(module.get(PreparedStatements), 'run');
-    await module.get(Reseal).run();
-    const [statement, values] = run.mock.calls.find(([{ text }]) => text.includes(`FROM ${table}\n`))!;
+    const run = jest.spyOn(module.get(PreparedStatements), 'run').mockResolvedValue([]);
+    await module.get(IntegrationReports).count(60_000);
+    const [statement, values] = run.mock.calls.find(([{ text }]) => text.includes('parked_reason'))!;
     run.mockRestore();
-    const nodes = await nodesOf([statement.text, values]);
-    expect(nodes.map((node) => node['Index Name'])).toContain(`${table}_in_clear`);
-    await dataSource.query(`DELETE FROM ${table} WHERE subject_key LIKE 'scans-%'`);
+    const nodes = await explained(statement.text, values);
+    expect(scansIn(nodes)).toEqual([]);
+    expect(indexesIn(nodes)).toEqual(expect.arrayContaining(['onboardings_parked', 'onboardings_by_state']));
   });
 });
 
 describe('a list by state', () => {
-  const plan = async (state: State) =>
-    nodesOf(
-      await queriedBy(() => onboardings.module.get(OnboardingLists).list({ state, limit: 20 }, aCaller())),
-    );
+  async function plan(state: State): Promise<Plan[]> {
+    const log = jest.spyOn(module.get(DataSource).logger, 'logQuery');
+    try {
+      await module.get(OnboardingLists).list({ state, limit: 20 }, aCaller());
+      const [text, values] = log.mock.calls.at(-1)!;
+      return await explained(text, values as unknown[]);
+    } finally {
+      log.mockRestore();
+    }
+  }
 
-  it.each(['completed', 'otp_sent'] as const)(
-    'reads no other onboardings than those in "%s"',
-    async (state) => {
-      const scan = (await plan(state)).find((node) => node['Index Name'] === 'onboardings_by_state');
-      expect(scan?.['Index Cond']).toContain(`state = '${state}'`);
-    },
-  );
+  // PostgreSQL takes what the row shows for rare, and so may sort all live rows instead of following the state's index.
+  it('reads no ended onboardings for a live state', async () => {
+    const nodes = await plan('otp_sent');
+    expect(scansIn(nodes)).toEqual([]);
+    expect(['onboardings_by_state', 'onboardings_due']).toEqual(expect.arrayContaining(indexesIn(nodes)));
+    expect(indexesIn(nodes)).toHaveLength(1);
+  });
 
   it('reads no more than a page of what has ended', async () => {
-    expect((await plan('completed')).map((node) => node['Node Type'])).not.toContain('Sort');
+    const nodes = await plan('completed');
+    expect(scansIn(nodes)).toEqual([]);
+    expect(indexesIn(nodes)).not.toEqual([]);
+    expect(nodes.map((node) => node['Node Type'])).not.toContain('Sort');
   });
 });
