@@ -641,7 +641,10 @@ export function erase(row: Row, actor: 'caller' | 'service', by?: string): Moved
 /** Neither a cancellation nor the time itself measures by a setting. */
 const NONE = {} as Settings;
 const ERASED = 'Erased.';
-const blanked = ({ errors: _, ...rest }: NonNullable<Row['lastResult']>) => ({ ...rest, detail: ERASED });
+function blanked(result: NonNullable<Row['lastResult']>) {
+  const { errors: _, ...rest } = result;
+  return { ...rest, detail: ERASED };
+}
 
 const BLANK: Patch = {
   sealedDataKey: null,

@@ -47,3 +47,15 @@ describe('a kept answer', () => {
     },
   );
 });
+
+describe('a key whose time is over', () => {
+  it('is forgotten, and no other', async () => {
+    const [old, young] = [await answered(), await answered()];
+    await onboardings.dataSource.query(
+      `UPDATE idempotency_keys SET created_at = created_at - interval '1 year' WHERE key = $1`,
+      [old.key],
+    );
+    expect(await keys.forget()).toBe(1);
+    expect([await keys.find(old), (await keys.find(young))?.fingerprint]).toEqual([null, 'f']);
+  });
+});
