@@ -1,13 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import { aRow, after } from '#libs/testing';
-import { ENDED_STATES, STATES, STATE_OF_STEP, STEPS } from './machine.js';
 import { NEXT_ACTION_TYPES, nextActionOf } from './next-action.js';
+import { ENDED_STATES, STATES, STEPS, stateOfStep } from './table.js';
 
 const text = (ms: number) => after(ms).toISOString();
 
 describe('nextActionOf', () => {
   it.each(STEPS)('has the caller wait for %s: until the next try, or else until the call is over', (step) => {
-    const row = aRow({ state: STATE_OF_STEP[step], step, leaseUntil: after(30_000) });
+    const row = aRow({ state: stateOfStep(step), step, leaseUntil: after(30_000) });
     expect(nextActionOf(row)).toEqual({ type: 'wait', until: text(30_000) });
     expect(nextActionOf({ ...row, leaseUntil: null, nextAttemptAt: after(500) })).toEqual({
       type: 'wait',
@@ -76,11 +76,10 @@ describe('nextActionOf', () => {
 
   it('asks for a decision where the outcome is unknown, and for nothing at the end', () => {
     expect(nextActionOf(aRow({ state: 'outcome_unknown', step: 'verify-otp' }))).toEqual({ type: 'resolve' });
-    const late = aRow({ state: 'outcome_unknown', step: 'verify-otp', lifeEndsAt: after(9_999) });
-    expect(nextActionOf(late)).toEqual({ type: 'none' });
-    expect(nextActionOf({ ...late, step: 'create-authenticators' })).toEqual({ type: 'resolve' });
-    for (const state of ENDED_STATES)
-      expect(nextActionOf(aRow({ state, deadlineAt: null }))).toEqual({ type: 'none' });
+    const late = { state: 'outcome_unknown', lifeEndsAt: after(9_999) } as const;
+    expect(nextActionOf(aRow({ ...late, step: 'verify-otp' }))).toEqual({ type: 'none' });
+    expect(nextActionOf(aRow({ ...late, step: 'create-authenticators' }))).toEqual({ type: 'resolve' });
+    for (const state of ENDED_STATES) expect(nextActionOf(aRow({ state }))).toEqual({ type: 'none' });
   });
 
   it('knows an action for every state', () => {

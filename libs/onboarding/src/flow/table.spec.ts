@@ -9,7 +9,7 @@ import {
   type Signal,
   type Situation,
   type State,
-} from './machine.js';
+} from './table.js';
 
 const endings = { step_failed: 'failed', expired: 'expired', cancelled: 'cancelled' };
 
