@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { aCaller, anOnboarding, until } from '#libs/testing';
 import { openOnboardings, type Onboardings } from '../fixtures/open-onboardings.js';
-import { IdempotencyKeys } from './idempotency-keys.js';
+import { keepLateAnswer } from '../flow/move.js';
+import { IdempotencyKeys } from '../store/idempotency-keys.js';
 import { OnboardingService } from './onboarding.service.js';
 
 let onboardings: Onboardings;
@@ -69,14 +70,39 @@ describe('an erasure', () => {
     expect(await sql('SELECT 1 FROM credentials WHERE onboarding_id = $1', [id])).toEqual([]);
   });
 
-  it('gives what comes after it no data', async () => {
-    const id = await anOnboarding(onboardings.dataSource);
+  it('gives what comes after it no data: a late answer, and a decision', async () => {
+    const id = await anOnboarding(onboardings.dataSource, {
+      state: 'outcome_unknown',
+      step: 'create-authenticators',
+      attempt: 3,
+      submission: 3,
+      unresolved: [{ step: 'create-authenticators', attempt: 3, at: '2026-11-20T10:00:00.000Z' }],
+    });
     await erase(id);
-    for (const type of ['late_answer_kept', 'resolved'] as const) {
-      const events = [{ type, actor: 'upstream', data: { authenticatorIds: ['a'] } } as const];
-      await onboardings.store.change({ id, where: [], patch: {}, events });
-    }
+    const erased = await onboardings.load(id);
+    const answer = {
+      step: 'create-authenticators',
+      attempt: 3,
+      class: 'ok',
+      authenticatorIds: ['a'],
+    } as const;
+    await onboardings.store.command(erased, keepLateAnswer(erased, { ...answer }));
+    const decision = { outcome: 'done', reason: 'Ana' } as const;
+    await onboardings.module.get(OnboardingService).resolve(id, decision, { caller: aCaller(), waitMs: 0 });
     const events = await onboardings.store.events(id, 0, 9);
-    expect(events.slice(-2).map(({ data }) => data)).toEqual([{}, {}]);
+    expect(events.slice(-2)).toMatchObject([
+      { type: 'late_answer_kept', data: {} },
+      { type: 'resolved', data: {} },
+    ]);
+    for (const { data } of events) expect(data).toEqual({});
+    expect(await onboardings.load(id)).toMatchObject({ unresolved: [], authenticators: [] });
+  });
+
+  it('lets the subject begin anew: it is no longer the live one', async () => {
+    const id = await anOnboarding(onboardings.dataSource);
+    const { integration, subjectKey } = await onboardings.load(id);
+    expect(await onboardings.store.findLive(integration, subjectKey)).toMatchObject({ id });
+    await erase(id);
+    expect(await onboardings.store.findLive(integration, subjectKey)).toBeNull();
   });
 });

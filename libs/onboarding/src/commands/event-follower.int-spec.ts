@@ -2,9 +2,12 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { PreparedStatements } from '#libs/database';
 import { Metrics } from '#libs/platform';
 import { anOnboarding, testServersConfig, until } from '#libs/testing';
-import { EventFollower, type TimelineReader } from './event-follower.js';
 import { openOnboardings, type Onboardings } from '../fixtures/open-onboardings.js';
-import type { NewEvent, OnboardingEvent } from './onboarding-event.entity.js';
+import { write as writeTo } from '../fixtures/write.js';
+import type { NewEvent } from '../flow/events.js';
+import type { OnboardingEvent } from '../flow/onboarding-event.entity.js';
+import type { Patch } from '../flow/row.js';
+import { EventFollower, type TimelineReader } from './event-follower.js';
 
 /** Short, so that what is not asked for would have been asked for many times by the time a test looks. */
 const POLL_MS = 5;
@@ -61,9 +64,9 @@ function follow(id: string, after = 0, reader = new Reader()): Reader {
 
 const anId = () => anOnboarding(onboardings.dataSource);
 const some = (count: number): NewEvent[] =>
-  Array.from({ length: count }, () => ({ type: 'retry_scheduled', actor: 'service' }));
-const write = (id: string, count = 1, patch = {}) =>
-  onboardings.store.change({ id, where: [], patch, events: some(count) });
+  Array.from({ length: count }, () => ({ type: 'otp_expired', actor: 'service' }));
+const write = (id: string, count = 1, patch: Patch = {}) =>
+  writeTo(onboardings.store, id, some(count), patch);
 const upTo = (last: number, from = 1) => Array.from({ length: last - from + 1 }, (_, index) => from + index);
 const has = (reader: Reader, last: number) =>
   until(`event ${last} arrives`, () => reader.seqs.includes(last));

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { aCaller, anOnboarding, inMs } from '#libs/testing';
-import { asOfNow } from './expiry.js';
 import { openOnboardings, type Onboardings } from '../fixtures/open-onboardings.js';
-import { STATES, isEnded, stepOfState } from './machine.js';
+import { asOfNow } from '../flow/move.js';
+import type { Row } from '../flow/row.js';
+import { STATES, isEnded, stepOfState } from '../flow/table.js';
 import { OnboardingLists } from './onboarding-lists.js';
-import type { Row } from './onboarding.store.js';
 
 let onboardings: Onboardings;
 beforeAll(async () => {

@@ -3,10 +3,11 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { uuidV7 } from '#libs/kernel';
 import { TEST_ENV, anOnboarding } from '#libs/testing';
-import { DataKeys } from './data-keys.js';
 import { openOnboardings, type Onboardings } from '../fixtures/open-onboardings.js';
+import { write } from '../fixtures/write.js';
+import { DataKeys } from '../store/data-keys.js';
+import { Timelines } from './anchor.js';
 import { KeyChecks } from './key-checks.js';
-import { Timelines } from './timelines.js';
 
 const another = () => randomBytes(32).toString('base64');
 
@@ -18,12 +19,8 @@ beforeAll(async () => {
   const { sealedDataKey, dataKeyId } = before.module.get(DataKeys).fresh(id).patch;
   await anOnboarding(before.dataSource, { id, sealed_data_key: sealedDataKey, data_key_id: dataKeyId });
   for (const _ of [1, 2]) {
-    await before.store.change({
-      id: await anOnboarding(before.dataSource),
-      where: [],
-      patch: { state: 'cancelled' },
-      events: [{ type: 'cancelled', actor: 'caller' }],
-    });
+    const id = await anOnboarding(before.dataSource);
+    await write(before.store, id, [{ type: 'cancelled', actor: 'caller' }], { state: 'cancelled' });
   }
   await before.module.get(Timelines).anchor();
 });

@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest 
 import { anOnboarding, inMs } from '#libs/testing';
 import { Integrations, UpstreamError, type FailureClass } from '#libs/upstream';
 import { openOnboardings, type Onboardings } from '../fixtures/open-onboardings.js';
+import { write } from '../fixtures/write.js';
 import { Probe } from './probe.js';
 
 const EVERY_MS = 10_000;
@@ -43,6 +44,16 @@ const park = (ids: string[]) =>
       parkings = parkings + 1, next_attempt_at = NULL WHERE id = ANY ($1)`,
     [ids],
   );
+const attemptEnded = (id: string, failureClass: string) => {
+  const data = {
+    step: 'init-otp',
+    attempt: 1,
+    class: failureClass,
+    upstreamStatus: 200,
+    durationMs: 1,
+  } as const;
+  return write(onboardings.store, id, [{ type: 'attempt_ended', actor: 'upstream', data }]);
+};
 const stillParked = async (ids: string[]) =>
   (
     await query(`SELECT id FROM onboardings WHERE parked_reason IS NOT NULL AND id = ANY ($1) ORDER BY id`, [
@@ -67,9 +78,9 @@ describe('a probe that proves nothing', () => {
     answers('rejected');
     const ids = await parked(5);
     await probe.run();
-    await onboardings.store.change({ id: ids[0]!, where: [], patch: {}, events: [{ type: 'attempt_ended', actor: 'upstream', data: { class: 'misconfigured' } }] }); // prettier-ignore
+    await attemptEnded(ids[0]!, 'misconfigured');
     expect((await probe.run()).unparked).toBe(0);
-    await onboardings.store.change({ id: ids[1]!, where: [], patch: {}, events: [{ type: 'attempt_ended', actor: 'upstream', data: { class: 'ok' } }] }); // prettier-ignore
+    await attemptEnded(ids[1]!, 'ok');
     expect((await probe.run()).unparked).toBe(2);
     expect(await stillParked(ids)).toEqual([]);
   });

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { anOnboarding, inMs } from '#libs/testing';
 import { openOnboardings, type Onboardings } from '../fixtures/open-onboardings.js';
-import { Retention } from './retention.js';
+import { Retention } from './retain.js';
 
 const DAY_MS = 86_400_000;
 const ages = { young: inMs(-29 * DAY_MS), old: inMs(-31 * DAY_MS) };

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest 
 import { JobProducer, Queues } from '#libs/jobs';
 import { anOnboarding, inMs, until } from '#libs/testing';
 import { openOnboardings, type Onboardings } from '../fixtures/open-onboardings.js';
-import { Sweeper } from './sweeper.js';
+import { Sweeper } from './wake.js';
 
 const WAKE_AGAIN_MS = 60_000;
 
@@ -51,7 +51,6 @@ describe('the sweeper', () => {
       'is parked',
       { next_attempt_at: inMs(-5000), parked_reason: 'integration_missing', parked_at: inMs(-5000) },
     ],
-    ['was woken a moment ago', { next_attempt_at: inMs(-50_000), woken_at: inMs(-30_000) }],
     ['waits for its user', { state: 'otp_sent', step: null }],
   ])('leaves alone what %s', async (_, columns) => {
     await insert(columns);
@@ -64,7 +63,7 @@ describe('the sweeper', () => {
     expect(await sweeper.run()).toEqual({ woken: 1 });
     expect(await sweeper.run()).toEqual({ woken: 0 });
     await onboardings.dataSource.query(
-      `UPDATE onboardings SET woken_at = woken_at - $2::float8 * interval '1 millisecond' WHERE id = $1`,
+      `UPDATE onboardings SET due_at = due_at - ($2::float8 + 5000) * interval '1 millisecond' WHERE id = $1`,
       [id, WAKE_AGAIN_MS],
     );
     expect(await sweeper.run()).toEqual({ woken: 1 });
@@ -94,7 +93,7 @@ describe('the sweeper', () => {
 
     const woken = async () => {
       const rows: { woken: boolean }[] = await onboardings.dataSource.query(
-        'SELECT woken_at IS NOT NULL AS woken FROM onboardings',
+        `SELECT due_at > clock_timestamp() + interval '5 seconds' AS woken FROM onboardings`,
       );
       return rows.filter((row) => row.woken).length;
     };
@@ -138,8 +137,10 @@ describe('the sweeper', () => {
 
   it('changes nothing of what the row is', async () => {
     const id = await insert({ next_attempt_at: inMs(-5000) });
-    const { now: _then, wokenAt: _before, ...before } = await onboardings.load(id);
+    const { now: _then, dueAt, ...before } = await onboardings.load(id);
     await sweeper.run();
-    expect(await onboardings.load(id)).toMatchObject(before);
+    const after = await onboardings.load(id);
+    expect(after).toMatchObject(before);
+    expect(after.dueAt!.getTime()).toBeGreaterThan(dueAt!.getTime());
   });
 });
