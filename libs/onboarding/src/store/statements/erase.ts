@@ -22,6 +22,7 @@ export const ERASE = statement(
       state text, step text, version int, last_seq int, lease_until timestamptz, next_attempt_at timestamptz,
       parked_reason text, parked_at timestamptz, unresolved jsonb, last_result jsonb, failure jsonb)
     WHERE o.id = $id::uuid AND o.attempt = $attempt::int AND o.version = $version::int AND o.last_seq = $lastSeq::int
+      -- An anchor that was made meanwhile is not the one that vouches for what is left.
       AND o.anchored_seq IS NOT DISTINCT FROM $anchoredSeq::int
       AND ($before::timestamptz IS NULL OR clock_timestamp() < $before::timestamptz)
     RETURNING o.*
