@@ -48,9 +48,10 @@ export const WAKE = statement(
   RETURNING o.id, o.step, o.attempt`,
 );
 
-/** Looks again at once at rows that got no job. Locks the onboardings. */
+/** Gives rows that got no job the instant back from which they are due: the next run finds them. Locks the onboardings. */
 export const NOT_WOKEN = statement(
   'not_woken',
-  `UPDATE onboardings o SET due_at = clock_timestamp() WHERE o.id = ANY ($ids::uuid[]) AND o.due_at > clock_timestamp()
+  `UPDATE onboardings o SET due_at = least(o.lease_until, o.next_attempt_at)
+  WHERE o.id = ANY ($ids::uuid[]) AND least(o.lease_until, o.next_attempt_at) <= clock_timestamp()
   RETURNING 1`,
 );
