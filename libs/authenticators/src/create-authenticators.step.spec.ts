@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { Secret } from '#libs/kernel';
-import { DataKeys, sealGrant, type OnboardingStore, type Row, type Steps } from '#libs/onboarding';
+import { DataKeys, move, sealGrant, type Row, type StepEnd, type Steps } from '#libs/onboarding';
 import { Sealer } from '#libs/platform';
-import { aCall, testConfig } from '#libs/testing';
+import { aCall, aRow, testConfig } from '#libs/testing';
 import {
   UpstreamError,
   type Grant,
@@ -11,14 +11,10 @@ import {
   type UpstreamProvider,
 } from '#libs/upstream';
 import { CreateAuthenticatorsStep } from './create-authenticators.step.js';
-import { Credentials } from './credentials.js';
 
-const sealer = new Sealer(testConfig().SEALING_KEYS);
-const step = new CreateAuthenticatorsStep(
-  new Credentials({} as OnboardingStore),
-  {} as Steps,
-  new DataKeys(sealer),
-);
+const config = testConfig();
+const sealer = new Sealer(config.SEALING_KEYS);
+const step = new CreateAuthenticatorsStep({} as Steps, new DataKeys(sealer));
 
 const id = 'onboarding-1';
 const grant: Grant = { type: 'upstream-session', sessionId: new Secret('session-1'), expiresAt: new Date(0) };
@@ -36,15 +32,22 @@ const pending = passkeys.map(({ name, credentialId, transports }) => ({
   aaguid: '0',
   transports,
 }));
-const row = {
+const row = aRow({
   id,
-  sealedDataKey: null,
+  state: 'authenticators_submitted',
+  step: 'create-authenticators',
   subject: { userId: 'u' },
   sealedGrant: sealGrant(sealer, id, grant),
-  sealedAuthenticators: sealer.seal({ onboardingId: id, field: 'authenticators' }, JSON.stringify(passkeys)),
+  sealedAuthenticators: sealer.seal(
+    { onboardingId: id, field: 'authenticators' },
+    JSON.stringify({ authenticators: passkeys }),
+  ),
   pendingAuthenticators: pending,
-  authenticators: [],
-} as unknown as Row;
+});
+
+/** What an end of the step does. */
+const moved = (seen: Row, { signal, facts }: StepEnd) =>
+  move(seen, signal, facts as never, { now: seen.now, settings: config });
 
 const providerThatAnswers = (ids: string[] | null, seen: unknown[] = []) =>
   ({
@@ -72,38 +75,45 @@ describe('step 3', () => {
     const seen: unknown[] = [];
     const end = await step.call(providerThatAnswers(['id-a', 'id-b'], seen), call, row);
     expect(seen).toEqual(['session-1', passkeys]);
-    expect(end).toMatchObject({
-      signal: 'authenticators_created',
-      patch: {
-        authenticators: [
-          { id: 'id-a', ...pending[0], createdAt: expect.stringMatching(/Z$/) },
-          { id: 'id-b', ...pending[1] },
-        ],
-        pendingAuthenticators: [],
-      },
-      data: { authenticatorIds: ['id-a', 'id-b'] },
+    const { patch, events, also } = moved(row, end);
+    expect(patch).toMatchObject({
+      state: 'completed',
+      authenticators: [
+        { id: 'id-a', ...pending[0], createdAt: expect.stringMatching(/Z$/) },
+        { id: 'id-b', ...pending[1] },
+      ],
+      pendingAuthenticators: [],
     });
-    expect(end.clauses!.map(({ name }) => name)).toEqual(['credentials_confirmed']);
-    expect(JSON.stringify(end)).not.toContain('session-1');
+    expect(events).toMatchObject([
+      { type: 'authenticators_created', data: { authenticatorIds: ['id-a', 'id-b'] } },
+      { type: 'secrets_wiped' },
+    ]);
+    expect(also).toEqual({ refund: null, credentials: 'confirm' });
+    expect(JSON.stringify([end, events])).not.toContain('session-1');
   });
 
   it('completes without ids where their number was another, and says so', async () => {
-    const end = await step.call(providerThatAnswers(null), call, row);
-    expect(end.data).toEqual({ authenticatorIds: null, unmapped: true });
-    expect(end.patch!.authenticators).toMatchObject([
+    const { patch, events } = moved(row, await step.call(providerThatAnswers(null), call, row));
+    expect(events[0]!.data).toEqual({ authenticatorIds: null, unmapped: true });
+    expect(patch.authenticators).toMatchObject([
       { id: null, name: 'a' },
       { id: null, name: 'b' },
     ]);
-    expect(step.resolvedDone(row, null).patch.authenticators).toMatchObject([{ id: null }, { id: null }]);
+  });
+
+  it('is registered without ids where an operator says that it was done', () => {
+    const lost = aRow({ ...row, state: 'outcome_unknown', step: 'create-authenticators' });
+    const decision = { type: 'resolved', actor: 'caller' } as const;
+    const { patch, also } = move(lost, 'resolved_done', { decision }, { now: lost.now, settings: config });
+    expect(patch.authenticators).toMatchObject([{ id: null }, { id: null }]);
+    expect(also.credentials).toBe('confirm');
   });
 
   it('keeps passkeys that were registered before', async () => {
     const earlier = { ...pending[0]!, id: 'id-0', createdAt: 'then' };
-    const end = await step.call(providerThatAnswers(['id-a', 'id-b']), call, {
-      ...row,
-      authenticators: [earlier],
-    });
-    expect(end.patch!.authenticators).toMatchObject([earlier, { id: 'id-a' }, { id: 'id-b' }]);
+    const seen = { ...row, authenticators: [earlier] };
+    const { patch } = moved(seen, await step.call(providerThatAnswers(['id-a', 'id-b']), call, seen));
+    expect(patch.authenticators).toMatchObject([earlier, { id: 'id-a' }, { id: 'id-b' }]);
   });
 
   it('does not open what was sealed for another onboarding', async () => {
@@ -130,8 +140,10 @@ describe('step 3', () => {
     [undefined, 'authenticators_rejected', { code: 'upstream_rejected' }],
   ])('refused for %s', (reason, signal, result) => {
     const end = step.rejected(row, refusal(reason));
-    expect(end).toMatchObject({ signal, result, patch: { pendingAuthenticators: [] } });
-    expect(end.clauses!.map(({ name }) => name)).toEqual(['credentials_released']);
+    expect(end).toMatchObject({ signal, facts: { result } });
+    const { patch, also } = moved(row, end);
+    expect(patch).toMatchObject({ lastResult: result, pendingAuthenticators: [] });
+    expect(also).toEqual({ refund: null, credentials: 'release' });
   });
 
   it.each([
@@ -139,10 +151,18 @@ describe('step 3', () => {
     ['/device', { deviceSigning: { publicKey: 'k' } as Row['deviceSigning'] }],
   ])('refused points at what was submitted: %s', (pointer, more) => {
     const end = step.rejected({ ...row, ...more }, refusal('attestation_invalid'));
-    expect(end.result!.errors).toMatchObject([{ pointer, code: 'upstream_refused' }]);
+    expect(end).toMatchObject({ facts: { result: { errors: [{ pointer, code: 'upstream_refused' }] } } });
   });
 
   it('that found no time goes back to a new code', () => {
-    expect(step.gaveUp()).toMatchObject({ signal: 'session_expired', patch: { reason: 'session_expired' } });
+    const end = step.gaveUp();
+    expect(end.signal).toBe('session_expired');
+    const { patch, also } = moved(row, end);
+    expect(patch).toMatchObject({
+      state: 'otp_needed',
+      reason: 'session_expired',
+      pendingAuthenticators: [],
+    });
+    expect(also.credentials).toBe('release');
   });
 });

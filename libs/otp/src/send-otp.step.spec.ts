@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import type { OnboardingStore, Retention, Row, Steps } from '#libs/onboarding';
+import type { PreparedStatements } from '#libs/database';
+import { move, type Retention, type Row, type StepEnd, type Steps } from '#libs/onboarding';
 import { aCall, aRow, after, testConfig } from '#libs/testing';
 import { UpstreamError, type RejectionReason, type UpstreamProvider } from '#libs/upstream';
 import { OtpBudget } from './otp-budget.js';
@@ -7,11 +8,19 @@ import { SendOtpStep } from './send-otp.step.js';
 
 const config = testConfig({ OTP_LIFE_MS: '300000', OTP_TRIES: '3' });
 const step = new SendOtpStep(
-  new OtpBudget({} as OnboardingStore, {} as Retention, config),
+  new OtpBudget({} as PreparedStatements, {} as Retention, config),
   {} as Steps,
   config,
 );
-const row = aRow({ otpSentAt: null, otpHandle: null, otpExpiresAt: null, otpTriesLeft: 0, otpSends: 2 });
+const row = aRow({
+  state: 'otp_requested',
+  step: 'init-otp',
+  otpSentAt: null,
+  otpHandle: null,
+  otpExpiresAt: null,
+  otpTriesLeft: 0,
+  otpSends: 2,
+});
 /** A resend while the code before lives. */
 const again = aRow({ state: 'otp_requested', step: 'init-otp' });
 
@@ -22,12 +31,9 @@ const refusal = (reason?: RejectionReason) =>
     ...(reason && { reason }),
   });
 
-/** The milliseconds of a `fromNow`. */
-function msOf(value: unknown): unknown {
-  const bound: unknown[] = [];
-  (value as { write(b: { bind(v: unknown): string }): string }).write({ bind: (v) => `$${bound.push(v)}` });
-  return bound[0];
-}
+/** What an end of the step writes to its row. */
+const patchOf = (seen: Row, { signal, facts }: StepEnd) =>
+  move(seen, signal, facts as never, { now: seen.now, settings: config }).patch;
 
 describe('step 1', () => {
   it.each([
@@ -39,38 +45,48 @@ describe('step 1', () => {
       initOtp: async () => ({ handle: 'h', ...(lifeMs && { lifeMs }) }),
     } as unknown as UpstreamProvider;
     const end = await step.call(provider, aCall(), row);
-    expect(end).toMatchObject({ signal: 'otp_sent', patch: { otpHandle: 'h', otpTriesLeft: 3 } });
-    expect(msOf(end.patch!.otpExpiresAt)).toBe(expected);
+    expect(end.signal).toBe('otp_sent');
+    expect(patchOf(row, end)).toMatchObject({
+      state: 'otp_sent',
+      otpHandle: 'h',
+      otpTriesLeft: 3,
+      otpExpiresAt: after(expected),
+      otpSentAt: after(0),
+    });
   });
 
-  it('voids the code before, and the session that it led to', () => {
-    expect(step.firstPatch()).toMatchObject({
-      otpHandle: null,
-      otpExpiresAt: null,
-      otpTriesLeft: 0,
-      sessionExpiresAt: null,
-      sessionEndsAt: null,
-    });
+  it('voids the session that a code led to, and the code unless it is still good', () => {
+    const asked = { fingerprint: 'f' };
+    const ends = { sessionExpiresAt: after(600_000), sessionEndsAt: after(570_000) };
+    const at = { now: after(0), settings: config };
+    const session = { deviceSigning: null, sessionExpiresAt: null, sessionEndsAt: null };
+    const code = { otpHandle: null, otpTargetBundle: null, otpExpiresAt: null, otpTriesLeft: 0 };
+    const needed = aRow({ ...ends, state: 'otp_needed', reason: 'session_expired' });
+    expect(move(needed, 'otp_resend_asked', asked, at).patch).toMatchObject({ ...session, ...code });
+    const kept = move(aRow(ends), 'otp_resend_asked', asked, at).patch;
+    expect(kept).toMatchObject(session);
+    for (const column of Object.keys(code)) expect(kept).not.toHaveProperty(column);
   });
 
   it('that is refused the first time ends the onboarding', () => {
     expect(step.rejected(row, refusal('subject_not_found'))).toMatchObject({
       signal: 'step_failed',
-      failure: { code: 'subject_not_found' },
+      facts: { failure: { code: 'subject_not_found' } },
     });
     expect(step.rejected(row, refusal())).toMatchObject({
       signal: 'step_failed',
-      failure: { code: 'upstream_rejected' },
+      facts: { failure: { code: 'upstream_rejected' } },
     });
   });
 
   it('that is refused later ends this send only', () => {
     const later = { ...row, otpSentAt: new Date() };
-    expect(step.rejected(later, refusal('subject_not_found'))).toMatchObject({
+    const end = step.rejected(later, refusal('subject_not_found'));
+    expect(end).toMatchObject({
       signal: 'send_gave_up',
-      patch: { reason: 'send_failed' },
-      result: { code: 'subject_not_found' },
+      facts: { result: { code: 'subject_not_found' } },
     });
+    expect(patchOf(later, end)).toMatchObject({ state: 'otp_needed', reason: 'send_failed' });
   });
 
   it.each<[string, Partial<Row>, boolean]>([
@@ -81,13 +97,23 @@ describe('step 1', () => {
     ['it has expired', { otpExpiresAt: after(0) }, false],
     ['it has no try left', { otpTriesLeft: 0 }, false],
   ])('that is refused: the code before, where %s', (_, columns, codeLives) => {
-    const resent = { ...again, ...columns };
+    const resent = { ...again, ...columns } as Row;
     for (const reason of [undefined, 'subject_not_found', 'contact_invalid', 'captcha_required'] as const) {
       const end = step.rejected(resent, refusal(reason));
-      expect(end).toMatchObject({ signal: 'send_gave_up', codeLives });
-      const voided = { otpHandle: null, otpTriesLeft: 0, reason: 'send_failed' };
-      if (codeLives) expect(Object.keys(end.patch!)).toEqual(['otpResendAt']);
-      else expect(end.patch).toMatchObject(voided);
+      expect(end).toMatchObject({ signal: 'send_gave_up', facts: { codeLives } });
+      const patch = patchOf(resent, end);
+      if (codeLives) {
+        expect(patch).toMatchObject({ state: 'otp_sent', reason: null });
+        for (const kept of ['otpHandle', 'otpTriesLeft', 'otpExpiresAt'])
+          expect(patch).not.toHaveProperty(kept);
+      } else {
+        expect(patch).toMatchObject({
+          state: 'otp_needed',
+          otpHandle: null,
+          otpTriesLeft: 0,
+          reason: 'send_failed',
+        });
+      }
     }
   });
 
@@ -95,8 +121,7 @@ describe('step 1', () => {
     expect(step.rejected(row, refusal('mfa_needed'))).toMatchObject({ signal: 'step_failed' });
     expect(step.rejected(again, refusal('mfa_needed'))).toMatchObject({
       signal: 'send_gave_up',
-      codeLives: true,
-      result: { code: 'mfa_needed' },
+      facts: { codeLives: true, result: { code: 'mfa_needed' } },
     });
   });
 
@@ -104,39 +129,39 @@ describe('step 1', () => {
     expect(step.misconfigured(row)).toBeNull();
     expect(step.misconfigured({ ...again, unavailableCount: 1 })).toBeNull();
     expect(step.misconfigured(again)).toMatchObject({
-      codeLives: true,
-      result: { code: 'upstream_misconfigured' },
+      facts: { codeLives: true, result: { code: 'upstream_misconfigured' } },
     });
   });
 
   it('that gives up leaves a code, unless another may have been sent', () => {
     const gaveUp = (unanswered: boolean, columns: Partial<Row> = {}) =>
-      step.gaveUp({ ...again, ...columns }, { refunded: !unanswered, unanswered }).codeLives;
-    expect(gaveUp(false)).toBe(true);
-    expect(gaveUp(true)).toBe(false);
-    expect(gaveUp(false, { noAnswerCount: 1 })).toBe(false);
+      step.gaveUp({ ...again, ...columns } as Row, { unanswered });
+    expect(gaveUp(false)).toMatchObject({ signal: 'send_gave_up', facts: { codeLives: true } });
+    expect(gaveUp(true)).toMatchObject({ facts: { codeLives: false } });
+    expect(gaveUp(false, { noAnswerCount: 1 })).toMatchObject({ facts: { codeLives: false } });
   });
 
-  it('that lacks a captcha is no end, even the first time', () => {
-    expect(step.rejected(row, refusal('captcha_required'))).toMatchObject({
+  it('that lacks a captcha is no end, even the first time, and may be repeated at once', () => {
+    const end = step.rejected(row, refusal('captcha_required'));
+    expect(end).toMatchObject({
       signal: 'send_gave_up',
-      codeLives: false,
-      result: { code: 'captcha_required' },
+      facts: { codeLives: false, result: { code: 'captcha_required' } },
     });
+    expect(patchOf(row, end).otpResendAt).toEqual(after(0));
+    const unsure = { ...row, noAnswerCount: 1 };
+    expect(patchOf(unsure, step.rejected(unsure, refusal('captcha_required')))).not.toHaveProperty(
+      'otpResendAt',
+    );
   });
 
   it('that cannot reach the contact points at it', () => {
-    const pointers = [row, { ...row, sealedContact: Buffer.from('sealed') }].map(
-      (each) => step.rejected(each, refusal('contact_invalid')).failure!.errors![0]!.pointer,
+    const ends = [row, { ...row, sealedContact: Buffer.from('sealed') }].map((each) =>
+      step.rejected(each, refusal('contact_invalid')),
     );
-    expect(pointers).toEqual(['/subject', '/subject/contact/value']);
-  });
-
-  it('counts what may have been mailed, and refunds what certainly was not', () => {
-    expect(step.counted(row)).toEqual({ otpSends: 3 });
-    expect(step.withoutEffect(row).clauses.map(({ name }) => name)).toEqual(['send_refunded']);
-    expect(step.claimClauses().map(({ name, required }) => [name, required])).toEqual([
-      ['send_charged', true],
-    ]);
+    expect(ends).toMatchObject(
+      ['/subject', '/subject/contact/value'].map((pointer) => ({
+        facts: { failure: { errors: [{ pointer }] } },
+      })),
+    );
   });
 });

@@ -1,15 +1,17 @@
 import { describe, expect, it } from '@jest/globals';
+import type { PreparedStatements } from '#libs/database';
 import { Secret } from '#libs/kernel';
 import {
   DataKeys,
+  move,
   openGrant,
-  type OnboardingStore,
   type Retention,
   type Row,
+  type StepEnd,
   type Steps,
 } from '#libs/onboarding';
 import { Sealer } from '#libs/platform';
-import { aCall, testConfig } from '#libs/testing';
+import { aCall, aRow, after, testConfig } from '#libs/testing';
 import {
   UpstreamError,
   type OtpProof,
@@ -23,21 +25,26 @@ import { VerifyOtpStep } from './verify-otp.step.js';
 const config = testConfig({ SESSION_MARGIN_MS: '30000', OTP_WRONG_PER_ONBOARDING: '6' });
 const sealer = new Sealer(config.SEALING_KEYS);
 const step = new VerifyOtpStep(
-  new OtpBudget({} as OnboardingStore, {} as Retention, config),
+  new OtpBudget({} as PreparedStatements, {} as Retention, config),
   {} as Steps,
   new DataKeys(sealer),
   config,
 );
 const id = 'onboarding-1';
-const row = {
+const row = aRow({
   id,
-  sealedDataKey: null,
+  state: 'otp_submitted',
+  step: 'verify-otp',
   subject: { userId: 'u' },
   otpHandle: 'handle-1',
   otpTriesLeft: 2,
   otpWrong: 0,
   sealedOtpCode: sealer.seal({ onboardingId: id, field: 'otp_code' }, '012345'),
-} as unknown as Row;
+});
+
+/** What an end of the step does. */
+const moved = (seen: Row, { signal, facts }: StepEnd) =>
+  move(seen, signal, facts as never, { now: seen.now, settings: config });
 
 const refusal = (reason?: RejectionReason) =>
   new UpstreamError(reason ? 'rejected' : 'rejected_unclear', {
@@ -64,72 +71,77 @@ describe('step 2', () => {
     const end = await step.call(provider, aCall(), row);
 
     expect(seen).toEqual(['handle-1', 'code', '012345']);
-    expect(end).toMatchObject({
-      signal: 'otp_verified',
-      patch: { sessionExpiresAt: expiresAt, sessionEndsAt: new Date('2026-11-20T10:14:30.000Z') },
+    if (end.signal !== 'otp_verified') throw new Error(`it ended as ${end.signal}`);
+    const { patch, events, also } = moved(row, end);
+    expect(patch).toMatchObject({
+      state: 'otp_verified',
+      sessionExpiresAt: expiresAt,
+      sessionEndsAt: new Date('2026-11-20T10:14:30.000Z'),
+      sealedOtpCode: null,
     });
-    const sealed = end.patch!.sealedGrant as Buffer;
+    const sealed = patch.sealedGrant!;
     expect(sealed.includes('session-1')).toBe(false);
     const grant = openGrant(sealer, id, sealed);
     expect(grant.type === 'upstream-session' && grant.sessionId.reveal()).toBe('session-1');
     expect(grant.expiresAt).toEqual(expiresAt);
     expect(() => openGrant(sealer, 'onboarding-2', sealed)).toThrow();
-    expect(end.clauses!.map(({ name }) => name)).toEqual(['try_refunded']);
-    expect(JSON.stringify(end.data)).not.toContain('session-1');
+    expect(also).toEqual({ refund: 'try', credentials: null });
+    expect(JSON.stringify(events)).not.toContain('session-1');
   });
 
   it.each<[RejectionReason | undefined, object, boolean]>([
-    [
-      'otp_invalid',
-      { signal: 'otp_rejected', patch: { otpWrong: 1 }, result: { code: 'otp_invalid' } },
-      false,
-    ],
+    ['otp_invalid', { signal: 'otp_rejected', patch: { otpWrong: 1 }, told: { code: 'otp_invalid' } }, false],
     [
       'otp_locked',
-      { signal: 'otp_rejected', patch: { otpTriesLeft: 0 }, result: { code: 'otp_locked' } },
+      { signal: 'otp_rejected', patch: { otpTriesLeft: 0 }, told: { code: 'otp_locked' } },
       false,
     ],
     [
       'otp_expired',
-      { signal: 'otp_expired', patch: { reason: 'otp_expired' }, result: { code: 'otp_expired' } },
+      { signal: 'otp_expired', patch: { reason: 'otp_expired' }, told: { code: 'otp_expired' } },
       true,
     ],
     [
       'subject_ambiguous',
       {
         signal: 'step_failed',
-        failure: { code: 'subject_not_found', detail: expect.stringMatching(/name one/) },
+        told: { code: 'subject_not_found', detail: expect.stringMatching(/name one/) },
       },
       true,
     ],
     [
       'login_refused',
-      { signal: 'otp_expired', patch: { reason: 'otp_expired' }, result: { code: 'upstream_rejected' } },
+      { signal: 'otp_expired', patch: { reason: 'otp_expired' }, told: { code: 'upstream_rejected' } },
       true,
     ],
-    ['consensus_needed', { signal: 'step_failed', failure: { code: 'consensus_needed' } }, true],
-    ['subject_not_found', { signal: 'step_failed', failure: { code: 'subject_not_found' } }, true],
-    [undefined, { signal: 'otp_rejected', result: { code: 'upstream_rejected' } }, false],
-    ['session_expired', { signal: 'otp_rejected', result: { code: 'upstream_rejected' } }, false],
+    ['consensus_needed', { signal: 'step_failed', told: { code: 'consensus_needed' } }, true],
+    ['subject_not_found', { signal: 'step_failed', told: { code: 'subject_not_found' } }, true],
+    [undefined, { signal: 'otp_rejected', patch: {}, told: { code: 'upstream_rejected' } }, false],
+    ['session_expired', { signal: 'otp_rejected', patch: {}, told: { code: 'upstream_rejected' } }, false],
   ])('refused for %s', (reason, end, refunded) => {
     const ended = step.rejected(row, refusal(reason));
-    expect(ended).toMatchObject(end);
-    expect((ended.clauses ?? []).some(({ name }) => name === 'try_refunded')).toBe(refunded);
+    const { patch, also } = moved(row, ended);
+    expect({ signal: ended.signal, patch, told: patch.failure ?? patch.lastResult }).toMatchObject(end);
+    expect(also.refund).toBe(refunded ? 'try' : null);
+    // The wait for another code is the cooldown's again, where the budget has got its try back.
+    expect(patch.otpResendAt).toEqual(refunded ? after(60_000) : undefined);
   });
 
   it('ends the onboarding at its sixth wrong code', () => {
     expect(step.rejected({ ...row, otpWrong: 4 }, refusal('otp_invalid')).signal).toBe('otp_rejected');
-    expect(step.rejected({ ...row, otpWrong: 5 }, refusal('otp_invalid'))).toMatchObject({
-      signal: 'step_failed',
-      patch: { otpWrong: 6 },
-      failure: { code: 'otp_locked' },
-    });
+    const fifth = { ...row, otpWrong: 5 };
+    const { patch, also } = moved(fifth, step.rejected(fifth, refusal('otp_invalid')));
+    expect(patch).toMatchObject({ state: 'failed', otpWrong: 6, failure: { code: 'otp_locked' } });
+    expect(also.refund).toBeNull();
   });
 
-  it('charges a submission once, and each attempt that may have counted upstream', () => {
-    expect(step.claimClauses({ first: true })).toHaveLength(1);
-    expect(step.claimClauses({ first: false })).toEqual([]);
-    expect(step.counted(row)).toEqual({ otpTriesLeft: 1 });
-    expect(step.counted({ ...row, otpTriesLeft: 0 })).toEqual({ otpTriesLeft: 0 });
+  it('that found no time asks for a new code, and keeps its charge', () => {
+    const { patch, also } = moved(row, step.gaveUp());
+    expect(patch).toMatchObject({
+      state: 'otp_needed',
+      reason: 'otp_expired',
+      lastResult: { code: 'otp_expired' },
+    });
+    expect(also.refund).toBeNull();
   });
 });
