@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { Clause } from '#libs/onboarding';
-import { anOnboarding } from '#libs/testing';
-import { openAuthenticators, type Authenticators } from './fixtures/open-authenticators.js';
+import { anOnboarding, inMs } from '#libs/testing';
+import { claimed, openAuthenticators, type Authenticators } from './fixtures/open-authenticators.js';
 
 const OUTSTANDING = 3;
 
@@ -15,19 +14,27 @@ beforeAll(async () => {
 });
 afterAll(() => authenticators.module.close());
 
-const insert = () => anOnboarding(authenticators.dataSource, { state: 'otp_verified' });
+const insert = () =>
+  anOnboarding(authenticators.dataSource, { state: 'otp_verified', session_ends_at: inMs(600_000) });
 const issue = async (id: string) => (await authenticators.challenges.issue(id))!;
-const outstanding = async (id: string) => [...(await authenticators.challenges.find(id))!.outstanding];
+const outstanding = async (id: string) => [
+  ...(await authenticators.store.findWithChallenges(id))!.outstanding,
+];
 const expire = (challenge: string) =>
   authenticators.dataSource.query(
     `UPDATE webauthn_challenges SET expires_at = clock_timestamp() - interval '1 ms' WHERE challenge = $1`,
     [challenge],
   );
 
-const met: Clause = { name: 'met', required: true, write: () => 'SELECT 1 AS yes' };
-const unmet: Clause = { name: 'met', required: true, write: () => 'SELECT 1 AS yes WHERE false' };
-const use = (id: string, challenges: string[], after = met) =>
-  authenticators.change(id, [after, authenticators.challenges.use(challenges)]);
+/** Claims a submission with the challenges. @returns whether it was written. */
+async function use(id: string, challenges: string[], credentials = [randomUUID()]): Promise<boolean> {
+  if (!(await claimed(authenticators, id, credentials, { challenges }))) return false;
+  await goBack(id);
+  return true;
+}
+/** As if its submission had been refused: another one may follow. */
+const goBack = (id: string) =>
+  authenticators.dataSource.query(`UPDATE onboardings SET state = 'otp_verified' WHERE id = $1`, [id]);
 
 describe('a challenge', () => {
   it('is 32 fresh bytes that belong to their onboarding alone', async () => {
@@ -107,19 +114,25 @@ describe('a challenge', () => {
   it('is not used by a submission that is refused for something else', async () => {
     const id = await insert();
     const challenge = await issue(id);
-    expect(await use(id, [challenge], unmet)).toBe(false);
+    const taken = randomUUID();
+    await authenticators.dataSource.query(
+      `INSERT INTO credentials (integration, subject_key, credential_id, onboarding_id, registered)
+       VALUES ('byzantine', 'another', $1, $2, true)`,
+      [taken, id],
+    );
+    expect(await use(id, [challenge], [taken])).toBe(false);
     expect(await outstanding(id)).toEqual([challenge]);
   });
 });
 
-it('find knows an onboarding by its id, and no other', async () => {
+it('are found with their onboarding by its id, and with no other', async () => {
   const id = await insert();
-  expect((await authenticators.challenges.find(id))!.row).toMatchObject({
+  expect((await authenticators.store.findWithChallenges(id))!.row).toMatchObject({
     id,
     state: 'otp_verified',
     now: expect.any(Date),
   });
-  expect(await authenticators.challenges.find(randomUUID())).toBeNull();
+  expect(await authenticators.store.findWithChallenges(randomUUID())).toBeNull();
 });
 
 describe('challenges whose time is over', () => {

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { PreparedStatements } from '#libs/database';
-import { anOnboarding } from '#libs/testing';
-import { openAuthenticators, type Authenticators } from './fixtures/open-authenticators.js';
+import { anOnboarding, inMs } from '#libs/testing';
+import { claimed, openAuthenticators, type Authenticators } from './fixtures/open-authenticators.js';
 
 let authenticators: Authenticators;
 beforeAll(async () => {
@@ -12,29 +12,42 @@ afterAll(() => authenticators.module.close());
 /** One id is one passkey, whoever has it. */
 beforeEach(() => authenticators.dataSource.query('DELETE FROM credentials'));
 
-/** Ended, so that one subject may have several. */
 const insert = (subjectKey: string, integration = 'byzantine') =>
-  anOnboarding(authenticators.dataSource, { subject_key: subjectKey, integration, state: 'cancelled' });
+  anOnboarding(authenticators.dataSource, {
+    subject_key: subjectKey,
+    integration,
+    state: 'otp_verified',
+    session_ends_at: inMs(600_000),
+  });
 
 const subjectOf = (subjectKey: string) => ({ integration: 'byzantine', subjectKey });
 const registered = async (subjectKey: string) =>
   (await authenticators.credentials.registered(subjectOf(subjectKey))).sort();
-const reserve = (id: string, ids: string[], atMost = 10) =>
-  authenticators.change(id, [authenticators.credentials.reserve(ids, atMost)]);
+/** Claims a submission, if need be after an earlier one that was lost. @returns whether it was written. */
+async function reserve(id: string, ids: string[], atMost = 10): Promise<boolean> {
+  const { dataSource, challenges } = authenticators;
+  await dataSource.query(`UPDATE onboardings SET state = 'otp_verified' WHERE id = $1`, [id]);
+  const challenge = await challenges.issue(id);
+  return claimed(authenticators, id, ids, { challenges: [challenge!], maxAuthenticators: atMost });
+}
 
-/** As a settle does: what the row then says is registered. */
-const confirm = (id: string, ids: string[]) =>
-  authenticators.change(id, [authenticators.credentials.confirm], {
-    authenticators: ids.map((credentialId) => ({
-      id: null,
-      name: 'x',
-      credentialId,
-      aaguid: '0',
-      transports: [],
-      createdAt: 'now',
-    })),
-  });
-const release = (id: string) => authenticators.change(id, [authenticators.credentials.release]);
+async function settle(id: string, credentials: 'confirm' | 'release', ids: string[] = []): Promise<boolean> {
+  const seen = (await authenticators.store.find(id))!;
+  const authenticatorsThen = ids.map((credentialId) => ({
+    id: null,
+    name: 'x',
+    credentialId,
+    aaguid: '0',
+    transports: [],
+    createdAt: 'now',
+  }));
+  const patch = { state: 'completed', step: null, authenticators: authenticatorsThen } as const;
+  const moved = { patch, events: [], also: { refund: null, credentials } };
+  return (await authenticators.store.settle('create-authenticators', seen, moved, seen.now)) !== null;
+}
+/** What the row then says is registered. */
+const confirm = (id: string, ids: string[]) => settle(id, 'confirm', ids);
+const release = (id: string) => settle(id, 'release');
 
 describe('a credential', () => {
   it('is reserved, and registered once its submission succeeded', async () => {
@@ -162,7 +175,9 @@ describe('a credential', () => {
     const run = jest.spyOn(module.get(PreparedStatements), 'run');
     await reserve(onboarding, [id]);
     await credentials.taken('byzantine', [id]);
-    const sent = run.mock.calls.map(([{ text }, values]): [string, unknown[]] => [text, values]);
+    const sent = run.mock.calls
+      .map(([{ text }, values]): [string, unknown[]] => [text, values])
+      .filter(([text]) => text.includes('credentials'));
     run.mockRestore();
     expect(sent).toHaveLength(2);
     for (const [text, values] of sent) {

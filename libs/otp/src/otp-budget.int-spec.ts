@@ -3,10 +3,11 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Test, type TestingModule } from '@nestjs/testing';
 import fc from 'fast-check';
 import { DataSource } from 'typeorm';
-import type { ProblemError } from '#libs/kernel';
-import { OnboardingStore, sql, type Clause, type SubjectRef } from '#libs/onboarding';
+import { PreparedStatements } from '#libs/database';
+import { uuidV7, type ProblemError } from '#libs/kernel';
+import { OnboardingStore, type Columns, type SubjectRef } from '#libs/onboarding';
 import { PlatformModule } from '#libs/platform';
-import { anOnboarding, testServersConfig } from '#libs/testing';
+import { anOnboarding, inMs, testServersConfig } from '#libs/testing';
 import { OtpBudget } from './otp-budget.js';
 import { OtpModule } from './otp.module.js';
 
@@ -35,18 +36,69 @@ afterAll(() => module.close());
 
 const aSubject = (): SubjectRef => ({ integration: 'byzantine', subjectKey: randomUUID() });
 
-/** Ended, so that a subject may have many: what is raced for is the subject's budget and not its row. */
-const rowOf = ({ integration, subjectKey }: SubjectRef) =>
-  anOnboarding(dataSource, { integration, subject_key: subjectKey, state: 'cancelled' });
+const rowOf = ({ integration, subjectKey }: SubjectRef, columns: Record<string, unknown> = {}) =>
+  anOnboarding(dataSource, { integration, subject_key: subjectKey, ...columns });
 
-/** @returns whether a claim with the clause was written. */
-async function claim(subject: SubjectRef, clause: Clause): Promise<boolean> {
-  const id = await rowOf(subject);
-  return (await store.change({ id, where: [], patch: {}, events: [], clauses: [clause] })) !== null;
+/** What every claim is given; whose the onboarding is does not matter here. */
+const given = (id: string) => ({
+  id,
+  by: { caller: null, integrations: null },
+  versions: undefined,
+  key: undefined,
+  fingerprint: 'f',
+});
+
+/** @returns whether a resend was claimed. */
+async function charge(subject: SubjectRef): Promise<boolean> {
+  const id = await rowOf(subject, { state: 'otp_needed', reason: 'otp_expired', otp_resend_at: inMs(-1) });
+  return (await store.claimSend(given(id), { states: ['otp_needed'], events: [] })) !== null;
 }
 
-const charge = (subject: SubjectRef) => claim(subject, budget.chargeSend());
-const chargeTry = (subject: SubjectRef) => claim(subject, budget.chargeTry());
+/** @returns the row whose verification was claimed; null where it was refused. */
+const claimTry = async (subject: SubjectRef) =>
+  store.claimVerify(given(await rowOf(subject, { otp_sent_at: inMs(-HOUR) })), Buffer.from('sealed'), null);
+const chargeTry = async (subject: SubjectRef) => (await claimTry(subject)) !== null;
+
+const IN_STEP = {
+  'init-otp': { state: 'otp_requested', step: 'init-otp' },
+  'verify-otp': { state: 'otp_submitted', step: 'verify-otp', otp_sent_at: inMs(-HOUR) },
+} as const;
+
+/** Settles an attempt whose claim was charged, and gives back what it is told to. @returns the row as it is then. */
+async function settle(
+  subject: SubjectRef,
+  step: keyof typeof IN_STEP,
+  refund: 'send' | 'try' | null,
+  otpResendAt?: Date,
+): Promise<Columns | null> {
+  const seen = await store.find(
+    await rowOf(subject, { ...IN_STEP[step], attempt: 1, lease_until: inMs(MINUTE) }),
+  );
+  const patch = { state: 'otp_needed', step: null, otpResendAt: otpResendAt ?? seen!.now } as const;
+  return store.settle(step, seen!, { patch, events: [], also: { refund, credentials: null } }, seen!.now);
+}
+
+/** @returns the id of the onboarding that was started; null where it was refused. */
+async function start({ integration, subjectKey }: SubjectRef): Promise<string | null> {
+  const id = uuidV7(Date.now());
+  const started = {
+    id,
+    caller: 'default',
+    integration,
+    provider: 'byzantine',
+    subject: {},
+    subjectKey,
+    sealedContact: null,
+    sealedDataKey: null,
+    dataKeyId: null,
+    otpChoice: {},
+    externalRef: null,
+    metadata: {},
+    sealedRequests: null,
+    fingerprint: 'f',
+  };
+  return (await store.start(started, undefined, {})) && id;
+}
 
 /** As if so much time had passed. */
 const wait = ({ integration, subjectKey }: SubjectRef, ms: number) =>
@@ -67,7 +119,8 @@ async function used(
   const ago = (n: number) =>
     `ARRAY(SELECT clock_timestamp() - ms * interval '1 millisecond' FROM unnest($${n}::float8[]) ms ORDER BY ms DESC)`;
   await dataSource.query(
-    `INSERT INTO otp_budgets (integration, subject_key, sends, wrong_codes) VALUES ($1, $2, ${ago(3)}, ${ago(4)})`,
+    `INSERT INTO otp_budgets (integration, subject_key, sends, wrong_codes) VALUES ($1, $2, ${ago(3)}, ${ago(4)})
+     ON CONFLICT (integration, subject_key) DO UPDATE SET sends = excluded.sends, wrong_codes = excluded.wrong_codes`,
     [integration, subjectKey, sends, wrongCodes],
   );
 }
@@ -85,15 +138,17 @@ describe('a budget', () => {
     expect(charged.filter(Boolean)).toHaveLength(LIMITS.window);
   });
 
-  it('does so for first attempts of starts too', async () => {
+  it('does so for starts too, of which one at a time is let through', async () => {
     const subject = aSubject();
-    const start = () => {
-      const clause = budget.chargeSend();
-      const row = `(SELECT '${subject.integration}' AS integration, '${subject.subjectKey}' AS subject_key)`;
-      return store.query(`WITH ${clause.name} AS (${inline(clause, row)}) SELECT 1 FROM ${clause.name}`, []);
-    };
-    const charged = await Promise.all(Array.from({ length: 20 }, start));
-    expect(charged.filter((rows) => rows.length === 1)).toHaveLength(LIMITS.window);
+    const started: string[][] = [];
+    for (let round = 0; round <= LIMITS.window; round++) {
+      const ids = (await Promise.all(Array.from({ length: 20 }, () => start(subject)))).filter(
+        (id) => id !== null,
+      );
+      started.push(ids);
+      await dataSource.query(`UPDATE onboardings SET state = 'cancelled' WHERE id = ANY ($1)`, [ids]);
+    }
+    expect(started.map((ids) => ids.length)).toEqual([...Array(LIMITS.window).fill(1), 0]);
   });
 
   it('lets exactly as many tries through as the day has', async () => {
@@ -141,7 +196,7 @@ describe('a budget', () => {
     const subject = aSubject();
     await used(subject, [9 * MINUTE, 5 * MINUTE, 0]);
     expect(await charge(subject)).toBe(false);
-    expect(await claim(subject, budget.refundSend)).toBe(true);
+    expect(await settle(subject, 'init-otp', 'send')).not.toBeNull();
     // Left are the sends of nine and of five minutes ago; in two minutes the older one counts no more.
     await wait(subject, 2 * MINUTE);
     expect([await charge(subject), await charge(subject), await charge(subject)]).toEqual([
@@ -154,8 +209,8 @@ describe('a budget', () => {
   it('never goes below nothing', async () => {
     const subject = aSubject();
     await charge(subject);
-    await claim(subject, budget.refundTry);
-    await claim(subject, budget.refundTry);
+    await settle(subject, 'verify-otp', 'try');
+    await settle(subject, 'verify-otp', 'try');
     const tries = [];
     for (let n = 0; n <= LIMITS.wrong; n++) tries.push(await chargeTry(subject));
     expect(tries.filter(Boolean)).toHaveLength(LIMITS.wrong);
@@ -209,19 +264,17 @@ describe('Retry-After', () => {
 });
 
 describe('the instant from which another code may be sent', () => {
-  const NOTHING: Clause = { name: 'nothing', required: false, write: () => 'SELECT 1' };
-  const CHANGES = {
-    'what is on record': { clause: NOTHING, change: {} },
-    'with a try that the same statement charges': { clause: 'chargeTry', change: { tries: 1 } },
-    'with a try that the same statement gives back': { clause: 'refundTry', change: { tries: -1 } },
-    'with a send that the same statement gives back': { clause: 'refundSend', change: { sends: -1 } },
-  } as const;
+  const CHANGES: Record<string, (subject: SubjectRef) => Promise<Columns | null>> = {
+    'what is on record': (subject) => settle(subject, 'init-otp', null),
+    'with a try that the same statement charges': claimTry,
+    'with a try that the same statement gives back': (subject) => settle(subject, 'verify-otp', 'try'),
+    'with a send that the same statement gives back': (subject) => settle(subject, 'init-otp', 'send'),
+  };
   const age = fc.integer({ min: 0, max: 26 * HOUR });
 
-  it.each(Object.keys(CHANGES) as (keyof typeof CHANGES)[])(
+  it.each(Object.entries(CHANGES))(
     'is the first that has room: %s',
-    async (name) => {
-      const { clause, change } = CHANGES[name];
+    async (_, change) => {
       await fc.assert(
         fc.asyncProperty(
           fc.array(age, { minLength: 1, maxLength: 8 }),
@@ -229,14 +282,7 @@ describe('the instant from which another code may be sent', () => {
           async (sends, wrong) => {
             const subject = aSubject();
             await used(subject, sends, wrong);
-            const id = await rowOf(subject);
-            const changed = await store.change({
-              id,
-              where: [],
-              patch: { otpResendAt: budget.resendAt(sql('clock_timestamp()'), change) },
-              events: [],
-              clauses: [typeof clause === 'string' ? clauseOf(clause) : clause],
-            });
+            const changed = await change(subject);
             // A day without room for a try takes none: then nothing was written.
             if (!changed) return;
             const waitMs = changed.otpResendAt!.getTime() - changed.now.getTime();
@@ -255,23 +301,20 @@ describe('the instant from which another code may be sent', () => {
   );
 
   it('comes no sooner than the cooldown ends', async () => {
-    const id = await rowOf(aSubject());
-    const cooldown = sql(`clock_timestamp() + interval '1 minute'`);
-    const patch = { otpResendAt: budget.resendAt(cooldown) };
-    const row = await store.change({ id, where: [], patch, events: [] });
-    expect(row!.otpResendAt!.getTime() - row!.now.getTime()).toBeGreaterThan(59_000);
+    const cooldownEnd = new Date(Date.now() + MINUTE);
+    for (const [step, refund] of [
+      ['init-otp', null],
+      ['init-otp', 'send'],
+      ['verify-otp', 'try'],
+    ] as const) {
+      const row = await settle(aSubject(), step, refund, cooldownEnd);
+      expect(row!.otpResendAt).toEqual(cooldownEnd);
+    }
+    const sentNow = await rowOf(aSubject());
+    const tried = await store.claimVerify(given(sentNow), Buffer.from('sealed'), null);
+    expect(tried!.otpResendAt!.getTime() - tried!.otpSentAt!.getTime()).toBe(MINUTE);
   });
-
-  function clauseOf(name: 'chargeTry' | 'refundTry' | 'refundSend'): Clause {
-    return name === 'chargeTry' ? budget.chargeTry() : budget[name];
-  }
 });
-
-/** A clause as a statement of its own, its values written into it. */
-function inline(clause: Clause, row: string): string {
-  const bindings = { values: [], bind: (value: unknown, type: string) => `'${String(value)}'::${type}` };
-  return clause.write(bindings as unknown as Parameters<Clause['write']>[0], row);
-}
 
 describe('forgetting', () => {
   it('takes the budgets that hold nothing which still counts, and no other', async () => {
@@ -287,6 +330,17 @@ describe('forgetting', () => {
     expect(rows.map(({ key }) => key).sort()).toEqual([sent.subjectKey, wrong.subjectKey].sort());
   });
 
+  it('keeps one that names a live onboarding, or its subject could have two', async () => {
+    const subject = aSubject();
+    await used(subject, [25 * HOUR]);
+    const id = await rowOf(subject);
+    await budget.forget();
+    expect(await store.findLive(subject.integration, subject.subjectKey)).toMatchObject({ id });
+    await dataSource.query(`UPDATE onboardings SET state = 'cancelled' WHERE id = $1`, [id]);
+    expect(await budget.forget()).toBeGreaterThan(0);
+    expect(await store.findLive(subject.integration, subject.subjectKey)).toBeNull();
+  });
+
   it('looks at each row once, also where most of them still count', async () => {
     await dataSource.query(
       `INSERT INTO otp_budgets (integration, subject_key, sends)
@@ -294,10 +348,10 @@ describe('forgetting', () => {
          ARRAY[clock_timestamp() - CASE WHEN n % 5000 = 0 THEN interval '25 hours' ELSE interval '1 hour' END]
        FROM generate_series(1, 11000) n`,
     );
-    const query = jest.spyOn(store, 'query');
+    const run = jest.spyOn(module.get(PreparedStatements), 'run');
     expect(await budget.forget()).toBeGreaterThanOrEqual(2);
-    const pages = query.mock.calls.map(([, values]) => values!.slice(0, 2).join());
-    query.mockRestore();
+    const pages = run.mock.calls.map(([, values]) => values.slice(0, 2).join());
+    run.mockRestore();
     expect(pages.length).toBeGreaterThanOrEqual(3);
     expect(new Set(pages).size).toBe(pages.length);
     const left = await dataSource.query(
