@@ -140,8 +140,12 @@ describe('timelines', () => {
   it('are verified, one or all; one that was touched is named, and the exit code says so', async () => {
     const client = new Client({ connectionString: databaseUrl });
     await client.connect();
-    const [whole, touched] = [await anOnboarding(client), await anOnboarding(client)];
-    for (const id of [whole, touched]) {
+    const [whole, cut, forged] = [
+      await anOnboarding(client),
+      await anOnboarding(client),
+      await anOnboarding(client, { state: 'cancelled', anchor: Buffer.alloc(32), anchored_seq: 2 }),
+    ];
+    for (const id of [whole, cut, forged]) {
       for (const [seq, type] of ['created', 'otp_sent'].entries()) {
         await client.query(
           'INSERT INTO onboarding_events (onboarding_id, seq, type, actor) VALUES ($1, $2, $3, $4)',
@@ -150,17 +154,21 @@ describe('timelines', () => {
       }
       await client.query('UPDATE onboardings SET last_seq = 2 WHERE id = $1', [id]);
     }
-    expect(await json('timeline', 'verify', whole)).toMatchObject({ timelines: 1, events: 2, broken: [] });
-    await client.query(
-      `UPDATE onboarding_events SET data = '{"code": 1}' WHERE onboarding_id = $1 AND seq = 2`,
-      [touched],
-    );
+    expect(await json('timeline', 'verify', whole)).toEqual({
+      timelines: 1,
+      events: 2,
+      anchored: 0,
+      broken: [],
+    });
+    await client.query('DELETE FROM onboarding_events WHERE onboarding_id = $1 AND seq = 2', [cut]);
     await client.end();
     const all = await gangway(['timeline', 'verify', 'all']);
     expect([all.code, all.err]).toEqual([1, '']);
-    expect(all.out).toContain(`${touched}: event 2 was altered.`);
+    expect(all.out).toContain(`${cut}: event 2 is missing.`);
+    expect(all.out).toContain(`${forged}: event 2 or one before it does not fit the anchor`);
+    expect(all.out).toContain('No anchor fits: is HASH_KEY the key that this database was written with?');
     expect(all.out).not.toContain(`${whole}:`);
-    expect(all.out).toMatch(/1 broken\.$/m);
+    expect(all.out).toMatch(/1 of them anchored: 2 broken\.$/m);
   }, 180_000);
 });
 

@@ -3,8 +3,10 @@ import fc from 'fast-check';
 import {
   ENDED_STATES,
   LIVE_STATES,
+  SEALED,
   SIGNALS,
   STATES,
+  needs,
   nextState,
   type Signal,
   type Situation,
@@ -142,5 +144,20 @@ describe('the state machine', () => {
         },
       ),
     );
+  });
+});
+
+/** Written out by hand: the states in which something of a secret may lie in the database. */
+const KEPT: Partial<Record<State, string[]>> = {
+  otp_requested: ['sealedRequests'],
+  otp_submitted: ['sealedOtpCode', 'sealedRequests'],
+  otp_verified: ['sealedGrant'],
+  authenticators_submitted: ['sealedGrant', 'sealedAuthenticators', 'sealedRequests'],
+  outcome_unknown: ['sealedGrant'],
+};
+
+describe('secrets', () => {
+  it.each(STATES)('of %s are the ones that it needs', (state) => {
+    expect(SEALED.filter((field) => needs(state, field))).toEqual(KEPT[state] ?? []);
   });
 });

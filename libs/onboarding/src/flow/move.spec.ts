@@ -1,0 +1,677 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import type { ProblemError } from '#libs/kernel';
+import { aRow, after as inMs } from '#libs/testing';
+import type { NewEvent } from './events.js';
+import {
+  BY_TIME,
+  after,
+  asOfNow,
+  endOf,
+  erase,
+  keepLateAnswer,
+  lateAnswer,
+  move,
+  movesOfTime,
+  park,
+  recordDecision,
+  refused,
+  retryLater,
+  retryNow,
+  succeeded,
+  unpark,
+  type AttemptFacts,
+  type Facts,
+  type Settings,
+} from './move.js';
+import { deadlineOf, dueOf, signalOfTime, type Columns, type Row } from './row.js';
+import {
+  ENDED_STATES,
+  LIVE_STATES,
+  SEALED,
+  SIGNALS,
+  isEnded,
+  needs,
+  stepOfState,
+  type Signal,
+  type State,
+} from './table.js';
+
+const MINUTE = 60_000;
+const SETTINGS: Settings = {
+  LEASE_MS: 30_000,
+  OTP_LIFE_MS: 5 * MINUTE,
+  OTP_TRIES: 3,
+  OTP_RESEND_COOLDOWN_MS: MINUTE,
+  SESSION_MARGIN_MS: 30_000,
+  ONBOARDING_IDLE_MS: 30 * MINUTE,
+  ONBOARDING_LIFE_MS: 24 * 60 * MINUTE,
+};
+const NOW = inMs(0);
+const AT = { now: NOW, settings: SETTINGS };
+
+const SEAL = Object.fromEntries(SEALED.map((field) => [field, Buffer.from(field)]));
+const PASSKEY = { name: 'x', credentialId: 'c', aaguid: '0', transports: [] };
+const open = (step: 'verify-otp' | 'create-authenticators') => [{ step, attempt: 4, at: NOW.toISOString() }];
+const IN_FLIGHT = { leaseUntil: inMs(30_000), attempt: 4, submission: 4 };
+
+/** A row in each place, with all that may be sealed, whether or not the place needs it. */
+const ROWS = {
+  otp_requested: aRow({ ...SEAL, ...IN_FLIGHT, state: 'otp_requested', step: 'init-otp' }),
+  otp_sent: aRow({ ...SEAL }),
+  'otp_needed after a sending that failed': aRow({ ...SEAL, state: 'otp_needed', reason: 'send_failed' }),
+  'otp_needed after a session': aRow({ ...SEAL, state: 'otp_needed', reason: 'session_expired' }),
+  otp_submitted: aRow({
+    ...SEAL,
+    ...IN_FLIGHT,
+    state: 'otp_submitted',
+    step: 'verify-otp',
+    unresolved: open('verify-otp'),
+  }),
+  otp_verified: aRow({ ...SEAL, state: 'otp_verified', sessionEndsAt: inMs(15 * MINUTE) }),
+  authenticators_submitted: aRow({
+    ...SEAL,
+    ...IN_FLIGHT,
+    state: 'authenticators_submitted',
+    step: 'create-authenticators',
+    sessionEndsAt: inMs(15 * MINUTE),
+    pendingAuthenticators: [PASSKEY],
+    unresolved: open('create-authenticators'),
+  }),
+  'outcome_unknown after verify-otp': aRow({
+    ...SEAL,
+    attempt: 4,
+    submission: 4,
+    state: 'outcome_unknown',
+    step: 'verify-otp',
+    unresolved: open('verify-otp'),
+  }),
+  'outcome_unknown in a session': aRow({
+    ...SEAL,
+    attempt: 4,
+    submission: 4,
+    state: 'outcome_unknown',
+    step: 'create-authenticators',
+    sessionEndsAt: inMs(15 * MINUTE),
+    pendingAuthenticators: [PASSKEY],
+    unresolved: open('create-authenticators'),
+  }),
+  'outcome_unknown after a session': aRow({
+    ...SEAL,
+    attempt: 4,
+    submission: 4,
+    state: 'outcome_unknown',
+    step: 'create-authenticators',
+    sessionEndsAt: inMs(-1),
+    unresolved: open('create-authenticators'),
+  }),
+  completed: aRow({ state: 'completed' }),
+  failed: aRow({ state: 'failed' }),
+  expired: aRow({ state: 'expired' }),
+  cancelled: aRow({ state: 'cancelled' }),
+} as const satisfies Record<string, Row>;
+type Place = keyof typeof ROWS;
+
+type Moving = Exclude<Signal, 'late_answer'>;
+const result = { code: 'upstream_rejected', detail: 'no' } as const;
+const decision: NewEvent = { type: 'resolved', actor: 'caller' };
+const FACTS: { [S in Moving]: Facts[S] } = {
+  otp_resend_asked: { fingerprint: 'f' },
+  otp_submitted: { fingerprint: 'f', sealedOtpCode: Buffer.from('fresh') },
+  authenticators_submitted: {
+    fingerprint: 'f',
+    sealedAuthenticators: Buffer.from('fresh'),
+    pendingAuthenticators: [PASSKEY],
+  },
+  otp_sent: { handle: 'h', targetBundle: null, lifeMs: null },
+  send_gave_up: { codeLives: false, result },
+  otp_verified: {
+    sealedGrant: Buffer.from('fresh'),
+    deviceSigning: null,
+    sessionExpiresAt: inMs(10 * MINUTE),
+  },
+  otp_rejected: { result, isWrong: true },
+  authenticators_created: { authenticatorIds: ['id'] },
+  authenticators_rejected: { result },
+  outcome_lost: { result, evidence: { detail: 'lost' } },
+  step_failed: { failure: result },
+  otp_expired: { result },
+  session_expired: { result },
+  expired: BY_TIME,
+  cancelled: {},
+  resolved_done: { decision },
+  resolved_not_done: { decision, fingerprint: 'f' },
+};
+
+const ALL = [...SEALED];
+const [CODE, GRANT, PASSKEYS, REQUESTS] = SEALED;
+const LEASE = inMs(30_000);
+const CODE_END = inMs(5 * MINUTE);
+const SESSION_END = inMs(15 * MINUTE);
+const IDLE_END = inMs(30 * MINUTE);
+const LIFE_END = inMs(24 * 60 * MINUTE);
+
+type Goes = [state: State, wiped: readonly string[], due: Date];
+const ENDINGS = {
+  step_failed: ['failed', ALL, NOW],
+  expired: ['expired', ALL, NOW],
+  cancelled: ['cancelled', ALL, NOW],
+} as const satisfies Partial<Record<Moving, Goes>>;
+const SENDS: Goes = ['otp_requested', ALL, LEASE];
+const NEEDS_CODE: Goes = ['otp_needed', ALL, IDLE_END];
+const LOST: Goes = ['outcome_unknown', [CODE, PASSKEYS, REQUESTS], LIFE_END];
+
+/**
+ * Written out by hand: where each signal leads, what it wipes of what is sealed, and when somebody looks again. What a
+ * place does not name, it refuses.
+ */
+const TABLE: Record<Place, { goes: Partial<Record<Moving, Goes>>; refuses: string }> = {
+  otp_requested: {
+    goes: { otp_sent: ['otp_sent', ALL, CODE_END], send_gave_up: NEEDS_CODE, ...ENDINGS },
+    refuses: 'step_in_progress',
+  },
+  otp_sent: {
+    goes: {
+      otp_submitted: ['otp_submitted', [GRANT, PASSKEYS, REQUESTS], LEASE],
+      otp_resend_asked: SENDS,
+      otp_expired: NEEDS_CODE,
+      ...ENDINGS,
+    },
+    refuses: 'illegal_state',
+  },
+  'otp_needed after a sending that failed': {
+    goes: { otp_resend_asked: SENDS, ...ENDINGS },
+    refuses: 'illegal_state',
+  },
+  'otp_needed after a session': {
+    goes: { otp_resend_asked: SENDS, ...ENDINGS },
+    refuses: 'session_expired',
+  },
+  otp_submitted: {
+    goes: {
+      otp_verified: ['otp_verified', [CODE, PASSKEYS, REQUESTS], inMs(10 * MINUTE - 30_000)],
+      otp_rejected: ['otp_sent', ALL, CODE_END],
+      otp_expired: NEEDS_CODE,
+      outcome_lost: LOST,
+      ...ENDINGS,
+    },
+    refuses: 'step_in_progress',
+  },
+  otp_verified: {
+    goes: {
+      authenticators_submitted: ['authenticators_submitted', [CODE, REQUESTS], LEASE],
+      session_expired: NEEDS_CODE,
+      ...ENDINGS,
+    },
+    refuses: 'illegal_state',
+  },
+  authenticators_submitted: {
+    goes: {
+      authenticators_created: ['completed', ALL, NOW],
+      authenticators_rejected: ['otp_verified', [CODE, PASSKEYS, REQUESTS], SESSION_END],
+      session_expired: NEEDS_CODE,
+      outcome_lost: LOST,
+      ...ENDINGS,
+    },
+    refuses: 'step_in_progress',
+  },
+  'outcome_unknown after verify-otp': {
+    goes: { otp_resend_asked: SENDS, resolved_not_done: SENDS, ...ENDINGS },
+    refuses: 'outcome_unknown',
+  },
+  'outcome_unknown in a session': {
+    goes: {
+      otp_resend_asked: SENDS,
+      resolved_done: ['completed', ALL, NOW],
+      resolved_not_done: ['otp_verified', [CODE, PASSKEYS, REQUESTS], SESSION_END],
+      ...ENDINGS,
+    },
+    refuses: 'outcome_unknown',
+  },
+  'outcome_unknown after a session': {
+    goes: {
+      otp_resend_asked: SENDS,
+      resolved_done: ['completed', ALL, NOW],
+      resolved_not_done: NEEDS_CODE,
+      ...ENDINGS,
+    },
+    refuses: 'outcome_unknown',
+  },
+  completed: { goes: {}, refuses: 'illegal_state' },
+  failed: { goes: {}, refuses: 'illegal_state' },
+  expired: { goes: {}, refuses: 'illegal_state' },
+  cancelled: { goes: {}, refuses: 'illegal_state' },
+};
+
+const MOVING = SIGNALS.filter((signal): signal is Moving => signal !== 'late_answer');
+/** What the time itself says, and no attempt's end. */
+const OF_TIME: readonly Moving[] = ['otp_expired', 'session_expired', 'outcome_lost', 'expired'];
+
+const codeOf = (work: () => unknown): string => {
+  try {
+    work();
+  } catch (error) {
+    return (error as ProblemError).code;
+  }
+  throw new Error('it was let through');
+};
+
+describe.each(Object.entries(ROWS))('%s', (place, row) => {
+  const { goes, refuses } = TABLE[place as Place];
+
+  it.each(MOVING)('by %s', (signal) => {
+    const wanted = goes[signal];
+    if (!wanted) {
+      expect(codeOf(() => move(row, signal, FACTS[signal] as never, AT))).toBe(refuses);
+      return;
+    }
+    const [state, wiped, due] = wanted;
+    const forms = OF_TIME.includes(signal) ? [FACTS[signal], BY_TIME] : [FACTS[signal]];
+    for (const facts of forms) {
+      const moved = move(row, signal, facts as never, AT);
+      expect(moved.patch.state).toBe(state);
+      expect(SEALED.filter((field) => moved.patch[field] === null)).toEqual(wiped);
+      for (const field of SEALED.filter((each) => !wiped.includes(each))) {
+        expect(needs(state, field)).toBe(true);
+      }
+      const to = after(row, moved, NOW);
+      expect(to.dueAt).toEqual(due);
+      expect(to).toMatchObject({
+        version: row.version + 1,
+        lastSeq: row.lastSeq + moved.events.length,
+        step: state === 'outcome_unknown' ? row.step : stepOfState(state),
+        leaseUntil: stepOfState(state) ? LEASE : null,
+        nextAttemptAt: null,
+        parkedReason: null,
+      });
+      const types = moved.events.map(({ type }) => type);
+      expect(types).toContain(signal);
+      expect(types.includes('attempt_started')).toBe(stepOfState(state) !== null);
+      const told = facts === BY_TIME || isEnded(state);
+      expect(types.includes('secrets_wiped')).toBe(told);
+    }
+  });
+});
+
+describe('a move', () => {
+  it('keeps the code that is still good where a sending gave up', () => {
+    const { patch } = move(ROWS.otp_requested, 'send_gave_up', { codeLives: true, result }, AT);
+    expect(patch).toMatchObject({ state: 'otp_sent', reason: null, lastResult: { ...result } });
+    expect(patch).not.toHaveProperty('otpHandle');
+  });
+
+  it.each([
+    ['otp_expired', ROWS.otp_submitted],
+    ['session_expired', ROWS.authenticators_submitted],
+    ['send_gave_up', ROWS.otp_requested],
+  ] as const)('says why a code is needed: %s', (signal, row) => {
+    const reason = signal === 'send_gave_up' ? 'send_failed' : signal;
+    expect(move(row, signal, FACTS[signal] as never, AT).patch.reason).toBe(reason);
+  });
+
+  it.each(['otp_resend_asked', 'otp_submitted', 'authenticators_submitted'] as const)(
+    'begins a submission anew: %s',
+    (signal) => {
+      const from = signal === 'authenticators_submitted' ? ROWS.otp_verified : ROWS.otp_sent;
+      const used = {
+        ...from,
+        attempt: 6,
+        parkings: 2,
+        unavailableCount: 1,
+        noAnswerCount: 1,
+        doubtAttempt: 5,
+        unresolved: [...open('verify-otp'), ...open('create-authenticators')],
+      } as Row;
+      const { patch } = move(used, signal, FACTS[signal] as never, AT);
+      expect(patch).toMatchObject({
+        attempt: 7,
+        submission: 7,
+        parkings: 0,
+        unavailableCount: 0,
+        noAnswerCount: 0,
+        doubtAttempt: null,
+        lastResult: null,
+        idleEndsAt: IDLE_END,
+      });
+      // A new code settles lost verifications; a passkey that may exist stays open. An attempt is open from its claim on.
+      expect(patch.unresolved!.map(({ step, attempt }) => `${step} ${attempt}`)).toEqual(
+        {
+          otp_resend_asked: ['create-authenticators 4'],
+          otp_submitted: ['verify-otp 4', 'create-authenticators 4', 'verify-otp 7'],
+          authenticators_submitted: ['verify-otp 4', 'create-authenticators 4', 'create-authenticators 7'],
+        }[signal],
+      );
+    },
+  );
+
+  it('gives a code the shorter of both lives, and the wait for another one begins with it', () => {
+    const sent = (lifeMs: number | null) =>
+      move(ROWS.otp_requested, 'otp_sent', { handle: 'h', targetBundle: 'b', lifeMs }, AT).patch;
+    expect(sent(MINUTE)).toMatchObject({
+      otpExpiresAt: inMs(MINUTE),
+      otpResendAt: inMs(MINUTE),
+      otpTriesLeft: 3,
+    });
+    expect(sent(60 * MINUTE)).toMatchObject({ otpExpiresAt: CODE_END, otpSentAt: NOW, otpTargetBundle: 'b' });
+  });
+
+  it('records passkeys with what confirms them, and releases those that were refused', () => {
+    const { patch, also } = move(ROWS.authenticators_submitted, 'authenticators_created', FACTS.authenticators_created, AT); // prettier-ignore
+    expect(patch).toMatchObject({
+      authenticators: [{ ...PASSKEY, id: 'id', createdAt: NOW.toISOString() }],
+      pendingAuthenticators: [],
+    });
+    expect(also).toEqual({ refund: null, credentials: 'confirm' });
+    const no = move(ROWS.authenticators_submitted, 'authenticators_rejected', { result }, AT);
+    expect(no.patch.pendingAuthenticators).toEqual([]);
+    expect(no.also.credentials).toBe('release');
+    // Nobody knows what became of them.
+    const lost = move(ROWS.authenticators_submitted, 'outcome_lost', BY_TIME, AT);
+    expect(lost.patch).not.toHaveProperty('pendingAuthenticators');
+    expect(lost.also.credentials).toBeNull();
+  });
+
+  it('says who did it', () => {
+    const actors = (row: Row, signal: Moving, facts: object = FACTS[signal]) =>
+      move(row, signal, facts as never, AT).events.find(({ type }) => type === signal)!.actor;
+    expect(actors(ROWS.otp_sent, 'otp_resend_asked')).toBe('caller');
+    expect(actors(ROWS.otp_submitted, 'otp_expired')).toBe('upstream');
+    expect(actors(ROWS.otp_submitted, 'otp_expired', BY_TIME)).toBe('service');
+    expect(actors(ROWS.otp_sent, 'expired')).toBe('service');
+  });
+});
+
+const ATTEMPT: AttemptFacts = {
+  class: 'unavailable',
+  effect: 'counted',
+  counts: { unavailableCount: 1, noAnswerCount: 0 },
+  isIndefinite: false,
+  isDefinite: false,
+  evidence: { bytesSent: true, headersSeen: true, status: 503, durationMs: 5, detail: 'away' },
+  durationMs: 5,
+};
+
+describe('the end of an attempt', () => {
+  it.each([
+    ['init-otp', 'counted', { otpSends: 2 }, null],
+    ['init-otp', 'repeated', {}, null],
+    ['init-otp', 'none', {}, 'send'],
+    ['verify-otp', 'counted', { otpTriesLeft: 2 }, null],
+    ['verify-otp', 'repeated', { otpTriesLeft: 3 }, null],
+    ['verify-otp', 'none', {}, null],
+    ['create-authenticators', 'counted', {}, null],
+  ] as const)('of %s with effect "%s" counts %j and gives back %s', (step, effect, counted, refund) => {
+    const row = [ROWS.otp_requested, ROWS.otp_submitted, ROWS.authenticators_submitted].find(
+      (each) => each.step === step,
+    )!;
+    const { patch, also } = endOf(row, { ...ATTEMPT, effect });
+    const { otpSends, otpTriesLeft } = patch;
+    expect({ ...(otpSends !== undefined && { otpSends }), ...(otpTriesLeft !== undefined && { otpTriesLeft }) }).toEqual(counted); // prettier-ignore
+    expect(also.refund).toBe(refund);
+    expect(patch).toMatchObject(ATTEMPT.counts);
+  });
+
+  it('never leaves fewer tries than none', () => {
+    expect(endOf({ ...ROWS.otp_submitted, otpTriesLeft: 0 }, ATTEMPT).patch.otpTriesLeft).toBe(0);
+  });
+
+  it('leaves the latest attempt without a definite answer open, with its evidence, and earlier submissions', () => {
+    const earlier = { step: 'create-authenticators', attempt: 2, at: NOW.toISOString() } as const;
+    const [first] = open('verify-otp');
+    const second = { ...first!, attempt: 5 };
+    const row = {
+      ...ROWS.otp_submitted,
+      attempt: 5,
+      unresolved: [earlier, first!, second],
+      doubtAttempt: 4,
+    } as Row;
+    const ended = (facts: Partial<AttemptFacts>) => endOf(row, { ...ATTEMPT, ...facts }).patch;
+    expect(ended({ isIndefinite: true })).toMatchObject({
+      doubtAttempt: 5,
+      unresolved: [earlier, { ...second, evidence: ATTEMPT.evidence }],
+    });
+    expect(ended({})).toMatchObject({ doubtAttempt: 4, unresolved: [earlier, first] });
+    expect(ended({ isDefinite: true })).toMatchObject({ doubtAttempt: null, unresolved: [earlier] });
+    expect(endOf(ROWS.otp_requested, ATTEMPT).patch).not.toHaveProperty('unresolved');
+  });
+
+  it('that leads on clears the doubt, and begins the idle time anew', () => {
+    const ended = { ...endOf(ROWS.otp_submitted, ATTEMPT) };
+    ended.patch = { ...ended.patch, doubtAttempt: 4 };
+    expect(succeeded(ended, AT).patch).toMatchObject({
+      doubtAttempt: null,
+      lastResult: null,
+      idleEndsAt: IDLE_END,
+    });
+    expect(refused(ended).patch).toMatchObject({ doubtAttempt: null });
+    expect(refused(endOf(ROWS.otp_requested, ATTEMPT)).patch).not.toHaveProperty('doubtAttempt');
+  });
+
+  it('has the step wait for its next try, until it or the deadline', () => {
+    const row = ROWS.otp_submitted;
+    const moved = retryLater(row, endOf(row, ATTEMPT), 1_000, AT);
+    expect(after(row, moved, NOW)).toMatchObject({
+      state: 'otp_submitted',
+      version: row.version,
+      leaseUntil: null,
+      nextAttemptAt: inMs(1_000),
+      dueAt: inMs(1_000),
+      lastResult: { code: 'upstream_unavailable' },
+    });
+    const late = retryLater(row, endOf(row, ATTEMPT), 60 * MINUTE, AT);
+    expect(after(row, late, NOW).dueAt).toEqual(CODE_END);
+  });
+
+  it.each([
+    ['upstream_misconfigured', 1],
+    ['integration_missing', 0],
+  ] as const)(
+    'parks the step for %s, counts %i parkings, and leaves what was in doubt',
+    (reason, parkings) => {
+      const row = { ...ROWS.otp_submitted, doubtAttempt: 4 } as Row;
+      const ended = endOf(row, { ...ATTEMPT, isDefinite: true });
+      const parked = after(row, park(row, ended, reason, AT), NOW);
+      expect(parked).toMatchObject({
+        parkedReason: reason,
+        parkedAt: NOW,
+        parkings,
+        leaseUntil: null,
+        nextAttemptAt: null,
+        doubtAttempt: 4,
+        unresolved: open('verify-otp'),
+        unavailableCount: 0,
+        // Nobody wakes it; only its deadline ends it.
+        dueAt: CODE_END,
+      });
+      expect(after(parked, unpark(NOW), NOW)).toMatchObject({
+        parkedReason: null,
+        nextAttemptAt: NOW,
+        dueAt: NOW,
+      });
+      const now = retryNow(parked, 'verify-otp', { reason: 'mended' });
+      expect(now.events.map(({ type }) => type)).toEqual(['unparked', 'retry_scheduled']);
+      expect(after(parked, now, NOW)).toMatchObject({ parkedReason: null, nextAttemptAt: NOW, dueAt: NOW });
+    },
+  );
+});
+
+describe('a late answer', () => {
+  const lost = ROWS['outcome_unknown in a session'];
+  const inTime = () => {
+    const flying = ROWS.authenticators_submitted;
+    return move(flying, 'authenticators_created', FACTS.authenticators_created, AT, endOf(flying, ATTEMPT));
+  };
+
+  it('to the doubt itself does what it would have done in time', () => {
+    const moved = lateAnswer(lost, inTime(), 'authenticators_created')!;
+    expect(moved.patch).toMatchObject({ state: 'completed', unresolved: [] });
+    expect(moved.also.credentials).toBe('confirm');
+    expect(moved.events.map(({ type }) => type)).toEqual(['attempt_ended', 'late_answer', 'secrets_wiped']);
+  });
+
+  it('is none where it says nothing new, or its onboarding is not in doubt', () => {
+    expect(lateAnswer(lost, inTime(), 'outcome_lost')).toBeNull();
+    expect(lateAnswer(ROWS.cancelled, inTime(), 'authenticators_created')).toBeNull();
+  });
+
+  it('that changes nothing is kept, and of an erased onboarding no more than that it came', () => {
+    const data = { step: 'verify-otp', attempt: 4, class: 'ok' } as const;
+    expect(keepLateAnswer(ROWS.cancelled, data)).toMatchObject({ patch: {}, events: [{ data }] });
+    const erased = { ...ROWS.cancelled, erasedAt: NOW };
+    expect(keepLateAnswer(erased, data).events).toEqual([{ type: 'late_answer_kept', actor: 'upstream' }]);
+  });
+});
+
+describe('a decision on what has ended', () => {
+  const decided = { type: 'resolved', actor: 'caller', data: { outcome: 'done', reason: 'r', step: 'create-authenticators', attempt: 4 } } as const; // prettier-ignore
+  const row = aRow({
+    state: 'cancelled',
+    attempt: 4,
+    submission: 4,
+    pendingAuthenticators: [PASSKEY],
+    unresolved: open('create-authenticators'),
+  });
+
+  it('is recorded, and a passkey that is known to exist is on record', () => {
+    expect(recordDecision(row, decided, true, ['id'])).toMatchObject({
+      patch: { unresolved: [], authenticators: [{ ...PASSKEY, id: 'id' }], pendingAuthenticators: [] },
+      events: [decided],
+      also: { credentials: 'confirm' },
+    });
+    const not = recordDecision(row, decided, false, null);
+    expect(not).toMatchObject({ patch: { unresolved: [] }, also: { credentials: null } });
+    expect(not.patch).not.toHaveProperty('authenticators');
+  });
+
+  it('writes nothing personal to an erased one', () => {
+    const { patch, events } = recordDecision({ ...row, erasedAt: NOW }, decided, true, ['id']);
+    expect(patch).toEqual({ unresolved: [] });
+    expect(events).toEqual([{ type: 'resolved', actor: 'caller' }]);
+  });
+});
+
+describe('an erasure', () => {
+  it.each(Object.entries(ROWS))('leaves nothing personal: %s', (_, row) => {
+    const personal: Partial<Columns> = {
+      subject: { contact: 'ana@example.com' },
+      sealedContact: Buffer.from('ana'),
+      sealedDataKey: Buffer.from('key'),
+      dataKeyId: 'k',
+      externalRef: 'ana',
+      metadata: { name: 'ana' },
+      fingerprint: 'ana',
+      otpChoice: { channel: 'ana' } as never,
+      otpHandle: 'ana',
+      otpTargetBundle: 'ana',
+      authenticators: [{ ...PASSKEY, name: 'ana', id: null, createdAt: 'then' }],
+      pendingAuthenticators: [{ ...PASSKEY, name: 'ana' }],
+      unresolved: [{ step: 'verify-otp', attempt: 4, at: 'then', evidence: { detail: 'ana' } as never }],
+      lastResult: { step: 'verify-otp', at: 'then', ...result, detail: 'ana', errors: [] },
+      failure: { step: 'verify-otp', at: 'then', ...result, detail: 'ana', upstreamStatus: null },
+    };
+    const full = { ...row, ...personal } as Row;
+    const moved = erase(full, 'caller', 'operator');
+    const erased = after(full, moved, NOW);
+    expect(JSON.stringify(erased)).not.toContain('ana');
+    for (const field of [...SEALED, 'sealedContact', 'sealedDataKey'] as const)
+      expect(erased[field]).toBeNull();
+    expect(erased).toMatchObject({
+      state: isEnded(row.state) ? row.state : 'cancelled',
+      version: row.version + 1,
+      erasedAt: NOW,
+      subjectKey: `erased:${row.id}`,
+      unresolved: [{ step: 'verify-otp', attempt: 4, at: 'then' }],
+      dueAt: NOW,
+    });
+    expect(moved.events.at(-1)).toEqual({ type: 'erased', actor: 'caller', data: { by: 'operator' } });
+    expect(moved.events.some(({ type }) => type === 'cancelled')).toBe(!isEnded(row.state));
+  });
+});
+
+const instant = fc.integer({ min: -86_400_000, max: 86_400_000 }).map(inMs);
+const perhaps = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: null });
+const anyRow = fc
+  .record({
+    state: fc.constantFrom(...LIVE_STATES, ...ENDED_STATES),
+    lost: fc.constantFrom('verify-otp', 'create-authenticators'),
+    otpExpiresAt: perhaps(instant),
+    sessionEndsAt: perhaps(instant),
+    idleEndsAt: instant,
+    lifeEndsAt: instant,
+    leaseUntil: perhaps(instant),
+    nextAttemptAt: perhaps(instant),
+    doubtAttempt: perhaps(fc.constant(1)),
+    isParked: fc.boolean(),
+  })
+  .map(({ lost, isParked, leaseUntil, nextAttemptAt, ...columns }) => {
+    const step = columns.state === 'outcome_unknown' ? lost : stepOfState(columns.state);
+    const isIn = stepOfState(columns.state) !== null;
+    return aRow({
+      ...SEAL,
+      ...columns,
+      step: step as Row['step'],
+      leaseUntil: isIn ? leaseUntil : null,
+      nextAttemptAt: isIn && !leaseUntil ? nextAttemptAt : null,
+      reason: columns.state === 'otp_needed' ? 'send_failed' : null,
+      ...(isIn && isParked && { parkedReason: 'integration_missing', parkedAt: NOW }),
+    });
+  });
+
+describe('any row', () => {
+  it('that the time changes is due, and one that has ended is due until it is anchored', () => {
+    fc.assert(
+      fc.property(anyRow, (row) => {
+        const due = dueOf(row, NOW);
+        if (signalOfTime(row) !== null) expect(due! <= NOW).toBe(true);
+        if (isEnded(row.state)) expect(due).toEqual(NOW);
+        expect(dueOf({ ...row, anchoredSeq: row.lastSeq }, NOW)).toEqual(isEnded(row.state) ? null : due);
+        if (!isEnded(row.state) && row.leaseUntil === null) expect(due! <= deadlineOf(row)!).toBe(true);
+      }),
+    );
+  });
+
+  it('is changed by the time to one that the time leaves alone, one version for each change', () => {
+    fc.assert(
+      fc.property(anyRow, (row) => {
+        const moves = movesOfTime(row);
+        const last = moves.at(-1)?.to ?? row;
+        expect(signalOfTime(last)).toBeNull();
+        expect(last.version).toBe(row.version + moves.length);
+        expect(last.lastSeq).toBe(row.lastSeq + moves.flatMap(({ moved }) => moved.events).length);
+        const shown = asOfNow(row);
+        expect({ ...shown, updatedAt: null }).toEqual({ ...last, updatedAt: null });
+        expect(shown.updatedAt).toBe(row.updatedAt);
+        if (row.leaseUntil !== null && row.leaseUntil > NOW) expect(moves).toEqual([]);
+        if (moves.length > 0)
+          for (const field of SEALED) if (!needs(last.state, field)) expect(last[field]).toBeNull();
+      }),
+    );
+  });
+
+  it('stays in order, whatever signals come', () => {
+    fc.assert(
+      fc.property(anyRow, fc.array(fc.constantFrom(...MOVING), { maxLength: 30 }), (start, signals) => {
+        let row = start;
+        for (const signal of signals) {
+          const facts = FACTS[signal] as never;
+          let moved;
+          try {
+            moved = move(row, signal, facts, { now: NOW, settings: SETTINGS });
+          } catch (error) {
+            expect((error as ProblemError).code).toEqual(expect.any(String));
+            continue;
+          }
+          expect(isEnded(row.state)).toBe(false);
+          const to = after(row, moved, NOW);
+          expect(to.version).toBe(row.version + (to.state === row.state ? 0 : 1));
+          expect(to.lastSeq).toBeGreaterThan(row.lastSeq);
+          expect(to.attempt).toBe(row.attempt + (stepOfState(to.state) ? 1 : 0));
+          for (const field of SEALED) if (!needs(to.state, field)) expect(to[field]).toBeNull();
+          // A cancelled one keeps why a code was needed.
+          if (to.state !== 'cancelled') expect(to.reason !== null).toBe(to.state === 'otp_needed');
+          row = to;
+        }
+      }),
+    );
+  });
+});
