@@ -80,13 +80,13 @@ describe('an erasure', () => {
     });
     await erase(id);
     const erased = await onboardings.load(id);
-    const answer = {
+    const late = keepLateAnswer(erased, {
       step: 'create-authenticators',
       attempt: 3,
       class: 'ok',
       authenticatorIds: ['a'],
-    } as const;
-    await onboardings.store.command(erased, keepLateAnswer(erased, { ...answer }));
+    });
+    await onboardings.store.command(erased, late);
     const decision = { outcome: 'done', reason: 'Ana' } as const;
     await onboardings.module.get(OnboardingService).resolve(id, decision, { caller: aCaller(), waitMs: 0 });
     const events = await onboardings.store.events(id, 0, 9);

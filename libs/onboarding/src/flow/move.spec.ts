@@ -245,7 +245,7 @@ const TABLE: Record<Place, { goes: Partial<Record<Moving, Goes>>; refuses: strin
 
 const MOVING = SIGNALS.filter((signal): signal is Moving => signal !== 'late_answer');
 /** What the time itself says, and no attempt's end. */
-const OF_TIME: readonly Moving[] = ['otp_expired', 'session_expired', 'outcome_lost', 'expired'];
+const OF_TIME: ReadonlySet<Moving> = new Set(['otp_expired', 'session_expired', 'outcome_lost', 'expired']);
 
 const codeOf = (work: () => unknown): string => {
   try {
@@ -266,7 +266,7 @@ describe.each(Object.entries(ROWS))('%s', (place, row) => {
       return;
     }
     const [state, wiped, due] = wanted;
-    const forms = OF_TIME.includes(signal) ? [FACTS[signal], BY_TIME] : [FACTS[signal]];
+    const forms = OF_TIME.has(signal) ? [FACTS[signal], BY_TIME] : [FACTS[signal]];
     for (const facts of forms) {
       const moved = move(row, signal, facts as never, AT);
       expect(moved.patch.state).toBe(state);

@@ -19,8 +19,8 @@ beforeAll(async () => {
   const { sealedDataKey, dataKeyId } = before.module.get(DataKeys).fresh(id).patch;
   await anOnboarding(before.dataSource, { id, sealed_data_key: sealedDataKey, data_key_id: dataKeyId });
   for (const _ of [1, 2]) {
-    const id = await anOnboarding(before.dataSource);
-    await write(before.store, id, [{ type: 'cancelled', actor: 'caller' }], { state: 'cancelled' });
+    const ended = await anOnboarding(before.dataSource);
+    await write(before.store, ended, [{ type: 'cancelled', actor: 'caller' }], { state: 'cancelled' });
   }
   await before.module.get(Timelines).anchor();
 });
