@@ -322,7 +322,7 @@ describe('forgetting', () => {
     await used(over, [25 * HOUR, 30 * HOUR], [26 * HOUR]);
     await used(sent, [25 * HOUR, 23 * HOUR]);
     await used(wrong, [25 * HOUR], [23 * HOUR]);
-    expect(await budget.forget()).toBeGreaterThan(0);
+    expect(await store.forgetBudgets()).toBeGreaterThan(0);
     const rows: { key: string }[] = await dataSource.query(
       'SELECT subject_key AS key FROM otp_budgets WHERE subject_key = ANY ($1)',
       [[over, sent, wrong].map(({ subjectKey }) => subjectKey)],
@@ -334,10 +334,10 @@ describe('forgetting', () => {
     const subject = aSubject();
     await used(subject, [25 * HOUR]);
     const id = await rowOf(subject);
-    await budget.forget();
+    await store.forgetBudgets();
     expect(await store.findLive(subject.integration, subject.subjectKey)).toMatchObject({ id });
     await dataSource.query(`UPDATE onboardings SET state = 'cancelled' WHERE id = $1`, [id]);
-    expect(await budget.forget()).toBeGreaterThan(0);
+    expect(await store.forgetBudgets()).toBeGreaterThan(0);
     expect(await store.findLive(subject.integration, subject.subjectKey)).toBeNull();
   });
 
@@ -349,7 +349,7 @@ describe('forgetting', () => {
        FROM generate_series(1, 11000) n`,
     );
     const run = jest.spyOn(module.get(PreparedStatements), 'run');
-    expect(await budget.forget()).toBeGreaterThanOrEqual(2);
+    expect(await store.forgetBudgets()).toBeGreaterThanOrEqual(2);
     const pages = run.mock.calls.map(([, values]) => values.slice(0, 2).join());
     run.mockRestore();
     expect(pages.length).toBeGreaterThanOrEqual(3);

@@ -1,6 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
-import type { PreparedStatements } from '#libs/database';
-import { move, type Retention, type Row, type StepEnd, type Steps } from '#libs/onboarding';
+import {
+  move,
+  type OnboardingStore,
+  type Retention,
+  type Row,
+  type StepEnd,
+  type Steps,
+} from '#libs/onboarding';
 import { aCall, aRow, after, testConfig } from '#libs/testing';
 import { UpstreamError, type RejectionReason, type UpstreamProvider } from '#libs/upstream';
 import { OtpBudget } from './otp-budget.js';
@@ -8,7 +14,7 @@ import { SendOtpStep } from './send-otp.step.js';
 
 const config = testConfig({ OTP_LIFE_MS: '300000', OTP_TRIES: '3' });
 const step = new SendOtpStep(
-  new OtpBudget({} as PreparedStatements, {} as Retention, config),
+  new OtpBudget({} as OnboardingStore, {} as Retention, config),
   {} as Steps,
   config,
 );

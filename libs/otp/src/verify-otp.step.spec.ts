@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
-import type { PreparedStatements } from '#libs/database';
 import { Secret } from '#libs/kernel';
 import {
   DataKeys,
   move,
   openGrant,
+  type OnboardingStore,
   type Retention,
   type Row,
   type StepEnd,
@@ -25,7 +25,7 @@ import { VerifyOtpStep } from './verify-otp.step.js';
 const config = testConfig({ SESSION_MARGIN_MS: '30000', OTP_WRONG_PER_ONBOARDING: '6' });
 const sealer = new Sealer(config.SEALING_KEYS);
 const step = new VerifyOtpStep(
-  new OtpBudget({} as PreparedStatements, {} as Retention, config),
+  new OtpBudget({} as OnboardingStore, {} as Retention, config),
   {} as Steps,
   new DataKeys(sealer),
   config,

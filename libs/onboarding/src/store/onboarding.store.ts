@@ -284,7 +284,11 @@ export class OnboardingStore {
   ): Promise<string | null> {
     const { caller: keyCaller, ...taken } = keyColumns(key);
     try {
-      const [row] = await this.run<{ challenge: string }>(ISSUE_CHALLENGE, { ...issued, ...taken, keyCaller });
+      const [row] = await this.run<{ challenge: string }>(ISSUE_CHALLENGE, {
+        ...issued,
+        ...taken,
+        keyCaller,
+      });
       return row?.challenge ?? null;
     } catch (error) {
       if (isRefusal(error)) return null;

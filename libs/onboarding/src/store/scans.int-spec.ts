@@ -14,6 +14,7 @@ import { openWithSteps } from '../fixtures/open-with-steps.js';
 import type { State } from '../flow/table.js';
 import { IntegrationReports } from '../integrations/integration-reports.js';
 import type { Statement } from './statement.js';
+import { OnboardingStore } from './onboarding.store.js';
 
 const ROWS = 100_000;
 const LARGE = [
@@ -117,7 +118,7 @@ async function ofTheSteps(): Promise<PreparedStatement[]> {
   ];
   // Without rows, a refusal cannot be explained: what matters is that its statement was sent.
   await budget.explainTry(subject).catch(() => undefined);
-  await budget.forget();
+  await module.get(OnboardingStore).forgetBudgets();
   await credentials.registered(subject);
   await credentials.taken('byzantine', []);
   await challenges.issue('id');
