@@ -6,15 +6,15 @@ import { Client } from 'pg';
 import { DataSource } from 'typeorm';
 import { PreparedStatements, type PreparedStatement } from '#libs/database';
 import { aCaller, testDatabaseUrl } from '#libs/testing';
-import { Challenges } from '../../../authenticators/src/challenges.js';
-import { Credentials } from '../../../authenticators/src/credentials.js';
-import { OtpBudget } from '../../../otp/src/otp-budget.js';
-import { OnboardingLists } from '../commands/onboarding-lists.js';
-import { openWithSteps } from '../fixtures/open-with-steps.js';
-import type { State } from '../flow/table.js';
-import { IntegrationReports } from '../integrations/integration-reports.js';
-import type { Statement } from './statement.js';
-import { OnboardingStore } from './onboarding.store.js';
+import { Challenges } from '../../libs/authenticators/src/challenges.js';
+import { Credentials } from '../../libs/authenticators/src/credentials.js';
+import { OtpBudget } from '../../libs/otp/src/otp-budget.js';
+import { OnboardingLists } from '../../libs/onboarding/src/commands/onboarding-lists.js';
+import { openWithSteps } from '../../libs/onboarding/src/fixtures/open-with-steps.js';
+import type { State } from '../../libs/onboarding/src/flow/table.js';
+import { IntegrationReports } from '../../libs/onboarding/src/integrations/integration-reports.js';
+import type { Statement } from '../../libs/onboarding/src/store/statement.js';
+import { OnboardingStore } from '../../libs/onboarding/src/store/onboarding.store.js';
 
 const ROWS = 100_000;
 const LARGE = [
@@ -101,7 +101,7 @@ const scansIn = (nodes: Plan[]) =>
 
 /** The statements of the store, and those that the libs of the steps send. */
 async function statements(): Promise<PreparedStatement[]> {
-  const folder = join(import.meta.dirname, 'statements');
+  const folder = join(import.meta.dirname, '../../libs/onboarding/src/store/statements');
   const modules = await Promise.all(
     readdirSync(folder).map((file) => import(join(folder, file)) as Promise<Record<string, Statement>>),
   );
