@@ -14,7 +14,6 @@ import { openWithSteps } from '../../libs/onboarding/src/fixtures/open-with-step
 import type { State } from '../../libs/onboarding/src/flow/table.js';
 import { IntegrationReports } from '../../libs/onboarding/src/integrations/integration-reports.js';
 import type { Statement } from '../../libs/onboarding/src/store/statement.js';
-import { OnboardingStore } from '../../libs/onboarding/src/store/onboarding.store.js';
 
 const ROWS = 100_000;
 const LARGE = [
@@ -105,7 +104,8 @@ async function statements(): Promise<PreparedStatement[]> {
   const modules = await Promise.all(
     readdirSync(folder).map((file) => import(join(folder, file)) as Promise<Record<string, Statement>>),
   );
-  return [...modules.flatMap((each) => Object.values(each)), ...(await ofTheSteps())];
+  const all = [...modules.flatMap((each) => Object.values(each)), ...(await ofTheSteps())];
+  return [...new Map(all.map((each) => [each.name, each])).values()];
 }
 
 async function ofTheSteps(): Promise<PreparedStatement[]> {
@@ -118,10 +118,8 @@ async function ofTheSteps(): Promise<PreparedStatement[]> {
   ];
   // Without rows, a refusal cannot be explained: what matters is that its statement was sent.
   await budget.explainTry(subject).catch(() => undefined);
-  await module.get(OnboardingStore).forgetBudgets();
   await credentials.registered(subject);
   await credentials.taken('byzantine', []);
-  await challenges.issue('id');
   await challenges.charge('id', []);
   await challenges.forget();
   const sent = run.mock.calls.map(([statement]) => statement);
@@ -147,7 +145,8 @@ const PLANS: Record<string, string[]> = {
   settle_verify: [ROW, BUDGET],
   settle_authenticators: [ROW, 'credentials_of_onboarding'],
   command: [KEY, ROW, 'credentials_of_onboarding'],
-  lock: [ROW],
+  wait_for_writers: [ROW],
+  delete_challenges: [CHALLENGES],
   erase: [ROW, BUDGET, EVENTS, CHALLENGES, 'credentials_of_onboarding', 'idempotency_keys_onboarding'],
   due: ['onboardings_due'],
   expire: [ROW],

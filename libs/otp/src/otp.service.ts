@@ -252,9 +252,10 @@ type InTheWay = Parameters<OnboardingStore['start']>[2];
 
 function noTriesLeft(row: Row): void {
   if (row.otpTriesLeft > 0) return;
+  const { state, nextAction } = standing(row);
   throw new ProblemError('otp_locked', {
     detail: 'No tries are left for this code. Ask for a new one.',
-    extensions: { attemptsLeft: 0, ...standing(row) },
+    extensions: { state, attemptsLeft: 0, nextAction },
   });
 }
 
