@@ -28,6 +28,18 @@ export const CRASH_POINTS = [
   'after-command',
 ];
 
+/** The store's writes, by what they are. */
+const KIND_OF_WRITE = {
+  start: 'claim',
+  claimSend: 'claim',
+  claimVerify: 'claim',
+  claimAuthenticators: 'claim',
+  retry: 'claim',
+  settle: 'settle',
+  command: 'command',
+  erase: 'command',
+};
+
 /**
  * @param {App} app
  * @param {{ OnboardingStore: unknown, Steps: unknown, Integrations: unknown, IdempotencyKeys: unknown }} tokens
@@ -83,10 +95,10 @@ export function plantCrashPoints(app, { OnboardingStore, Integrations, Idempoten
     if (row !== null && typeof row === 'object') pass(`after-${kind}`);
     return row;
   };
-  const change = store.change.bind(store);
-  store.change = (what) => around(() => change(what), kindOf(what.events));
-  const create = store.create.bind(store);
-  store.create = (row, events, clauses) => around(() => create(row, events, clauses), 'claim');
+  for (const [method, kind] of Object.entries(KIND_OF_WRITE)) {
+    const write = store[method].bind(store);
+    store[method] = (...what) => around(() => write(...what), kind);
+  }
 
   for (const { provider } of app.get(Integrations).all()) {
     for (const verb of ['initOtp', 'verifyOtp', 'createAuthenticators']) {
@@ -115,11 +127,6 @@ export function plantCrashPoints(app, { OnboardingStore, Integrations, Idempoten
     await answer(...args);
     pass('before-reply');
   };
-}
-
-function kindOf(events) {
-  if (events.some(({ type }) => type === 'attempt_started')) return 'claim';
-  return events.some(({ type }) => type === 'attempt_ended') ? 'settle' : 'command';
 }
 
 /** Says where, straight into the pipe, and is gone in the middle of whatever else was going on. */

@@ -68,7 +68,7 @@ function straightWay(): OnboardingHistory {
       parkedReason: null,
       leaseUntil: null,
       nextAttemptAt: null,
-      deadlineAt: null,
+      dueAt: null,
       otpHandle: 'otp-1',
       unresolved: [],
       authenticators: [{ id: 'a-1', credentialId: 'c-1' }],
@@ -153,7 +153,7 @@ function but(
 
 const SENT: Fact[] = [['created'], started('init-otp', 1), ended('init-otp', 1, 'ok'), ['otp_sent']];
 const SENT_CALL = straightWay().calls.slice(0, 1);
-const LIVE: Pick<FinalRow, 'authenticators' | 'deadlineAt'> = { authenticators: [], deadlineAt: 2_000_000 };
+const LIVE: Pick<FinalRow, 'authenticators' | 'dueAt'> = { authenticators: [], dueAt: 2_000_000 };
 
 describe('the checker', () => {
   it('finds nothing in what went well', () => {
@@ -437,7 +437,7 @@ describe('I7 is broken', () => {
     ).toEqual(['I7']);
   });
 
-  it.each([{ parkedReason: 'integration_missing' }, { deadlineAt: 900_000 }, { deadlineAt: null }])(
+  it.each([{ parkedReason: 'integration_missing' }, { dueAt: 900_000 }, { dueAt: null }])(
     'by a live onboarding at rest with %j',
     (stuck) => {
       expect(

@@ -54,7 +54,7 @@ export class JournalKeeper {
 const ROWS = `
   SELECT id, subject ->> 'userId' AS "userId", external_ref AS "externalRef", state, step, version,
     last_seq AS "lastSeq", attempt, parked_reason AS "parkedReason", lease_until AS "leaseUntil",
-    next_attempt_at AS "nextAttemptAt", deadline_at AS "deadlineAt", otp_handle AS "otpHandle", unresolved,
+    next_attempt_at AS "nextAttemptAt", due_at AS "dueAt", otp_handle AS "otpHandle", unresolved,
     authenticators,
     num_nonnulls(sealed_otp_code, sealed_grant, sealed_authenticators) > 0 AS "holdsSecrets"
   FROM onboardings WHERE id = ANY ($1) ORDER BY id`;
@@ -81,7 +81,7 @@ export async function collect(
     const events = await client.query<TimelineEntry & { id: string }>(EVENTS, [ids]);
     const byId = Map.groupBy(events.rows, ({ id }) => id);
     const onboardings = rows.rows.map((row) => ({
-      row: { ...row, ...inMs(row, 'leaseUntil', 'nextAttemptAt', 'deadlineAt') } as FinalRow,
+      row: { ...row, ...inMs(row, 'leaseUntil', 'nextAttemptAt', 'dueAt') } as FinalRow,
       events: (byId.get(row.id) ?? []).map((event) => ({
         ...event,
         ...inMs(event, 'at'),
@@ -99,7 +99,8 @@ export async function collect(
 const UNSETTLED = `
   SELECT count(*)::int AS count FROM onboardings
   WHERE starts_with(external_ref, $1) AND (
-    state IN ('otp_requested', 'otp_submitted', 'authenticators_submitted') OR deadline_at < clock_timestamp())`;
+    state IN ('otp_requested', 'otp_submitted', 'authenticators_submitted') OR (
+      state NOT IN ('completed', 'failed', 'expired', 'cancelled') AND due_at < clock_timestamp()))`;
 
 /** How many onboardings of a run are not at rest: in a step, or past their end. */
 export async function unsettled(databaseUrl: string, run: string): Promise<number> {

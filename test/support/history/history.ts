@@ -29,7 +29,7 @@ export interface FinalRow {
   parkedReason: string | null;
   leaseUntil: number | null;
   nextAttemptAt: number | null;
-  deadlineAt: number | null;
+  dueAt: number | null;
   otpHandle: string | null;
   unresolved: { step: StepName; attempt: number }[];
   authenticators: { id: string | null; credentialId: string }[];

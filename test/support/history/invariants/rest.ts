@@ -8,8 +8,8 @@ export const rest: Invariant = ({ row }, { readAt }) => {
   const step = stepOfState(row.state);
   if (step) found.push(`${step} never ended: ${JSON.stringify(row)}`);
   if (row.parkedReason) found.push(`parked, although nothing is broken any more: ${row.parkedReason}`);
-  if (row.deadlineAt === null) found.push(`${row.state} has no end`);
-  else if (row.deadlineAt < readAt - LATE_MS) found.push(`${row.state} is overdue since ${row.deadlineAt}`);
+  if (row.dueAt === null) found.push(`${row.state} has no end`);
+  else if (row.dueAt < readAt - LATE_MS) found.push(`${row.state} is overdue since ${row.dueAt}`);
   return found;
 };
 
