@@ -166,7 +166,7 @@ function answered(
   return { ...UNANSWERED, moved, signal, answer: isDefinite ? signal : null };
 }
 
-/** PostgreSQL's clock, less what the claim's answer took: an instant that is a little early is on the safe side. */
+/** PostgreSQL's time of the claim's answer, and the call's duration. It is early by what the answer took to come: the safe side. */
 function endedAt({ now }: Row, end: AttemptEnd): Date {
   const durationMs = 'durationMs' in end ? (end.durationMs ?? 0) : 0;
   return new Date(now.getTime() + durationMs);

@@ -10,7 +10,6 @@ import {
   type EndedState,
   type OtpNeededReason,
   type Signal,
-  type State,
   type StepName,
 } from './table.js';
 
@@ -122,9 +121,6 @@ export function changesAt(row: Columns): Date | null {
   const deadline = deadlineOf(row);
   return deadline && row.leaseUntil && row.leaseUntil > deadline ? row.leaseUntil : deadline;
 }
-
-export const isIn = <S extends State>(row: Row, ...states: S[]): row is Row & { state: S } =>
-  (states as State[]).includes(row.state);
 
 const earliest = (...instants: (Date | null)[]) =>
   instants.reduce((one, other) => (one === null || (other !== null && other < one) ? other : one), null);
