@@ -8,7 +8,7 @@ const REGISTERED = statement(
   WHERE k.integration = $integration::text AND k.subject_key = $subjectKey::text AND k.registered`,
 );
 
-/** Which credential ids are registered at an integration, whoever has them. Locks nothing. */
+/** Which credential ids are registered at an integration, for any subject. Locks nothing. */
 const TAKEN = statement(
   'taken_credentials',
   `SELECT k.credential_id AS id FROM credentials k
@@ -17,7 +17,7 @@ const TAKEN = statement(
 
 /**
  * Which credentials a subject has. The store's claim reserves one before its submission leaves, so that a settle cannot fail
- * on a duplicate; a reservation that never became a registration stands in nobody's way. Whether two subjects that come at
+ * on a duplicate; a reservation that never became a registration does not prevent another. Whether two subjects that come at
  * once get the same one, the provider says.
  */
 @Injectable()
@@ -30,7 +30,7 @@ export class Credentials {
     return rows.map(({ id }) => id);
   }
 
-  /** @returns which of them are registered at the integration, whoever has them. */
+  /** @returns which of them are registered at the integration, for any subject. */
   async taken(integration: string, credentialIds: readonly string[]): Promise<Set<string>> {
     const rows = await this.store.run<{ id: string }>(TAKEN, { integration, credentialIds });
     return new Set(rows.map(({ id }) => id));

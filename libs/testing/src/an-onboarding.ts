@@ -57,7 +57,7 @@ export async function anOnboarding(
 }
 
 /**
- * Sets what the store sets with each write, for rows that a test has written by itself: when somebody must look at them
+ * Sets what the store sets with each write, for rows that a test has written by itself: when a worker must look at them
  * again, and which onboarding is the subject's live one.
  */
 export async function lookAgain(database: Database, id: string | null = null): Promise<void> {

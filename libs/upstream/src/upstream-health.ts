@@ -8,7 +8,7 @@ const OPENNESS = { closed: 0, half_open: 0.5, open: 1 };
 
 /**
  * What this process itself sees of each upstream, as metrics and log lines. Readiness shows what all processes see together
- * (`libs/onboarding/src/integration-health.ts`).
+ * (`libs/onboarding/src/integrations/integration-health.ts`).
  */
 @Injectable()
 export class UpstreamHealth implements OnApplicationShutdown {

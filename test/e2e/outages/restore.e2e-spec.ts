@@ -27,7 +27,7 @@ afterAll(async () => {
   await admin.end();
 });
 
-/** What `pg_dump --data-only --inserts` and its restore do: plain inserts, triggers on, no search path. */
+/** What `pg_dump --data-only --inserts` and its restore do: plain inserts, no search path. */
 async function copyRows(): Promise<void> {
   const to = new Client({ connectionString: target.href });
   await to.connect();

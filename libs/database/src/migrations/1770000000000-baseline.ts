@@ -45,7 +45,7 @@ const UP = [
     fingerprint text,
     lease_until timestamptz,
     next_attempt_at timestamptz,
-    -- when somebody must look at the row again; null once an ended one is vouched for
+    -- when a worker must look at the row again; null once an ended one is vouched for
     due_at timestamptz,
     parked_reason text,
     parked_at timestamptz,
@@ -83,7 +83,7 @@ const UP = [
     anchor bytea,
     anchored_seq integer,
 
-    -- what an erased row may not hold, whoever writes it
+    -- what an erased row may not hold, whatever writes it
     CONSTRAINT onboardings_erased_is_blank CHECK (
       erased_at IS NULL OR (
         num_nonnulls(sealed_data_key, sealed_contact, sealed_otp_code, sealed_grant, sealed_authenticators,
@@ -207,7 +207,7 @@ const UP = [
     -- scrypt, with its parameters and its salt
     password_hash text NOT NULL,
     password_set_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    -- the password is somebody else's choice
+    -- another operator chose the password
     must_change boolean NOT NULL DEFAULT true,
     last_login_at timestamptz,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),

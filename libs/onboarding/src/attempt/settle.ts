@@ -75,7 +75,7 @@ export class Settlement {
   /** The row went on without this attempt: its answer changes nothing, but for the answer to the doubt itself. */
   async #late(seen: Row, row: Row, step: StepName, end: AttemptEnd, verdict: Verdict): Promise<Row | null> {
     if (end.type === 'integration_missing' || end.type === 'out_of_tries') return seen;
-    // A takeover that came too late has no answer to keep: somebody else settled the attempt.
+    // A takeover that came too late has no answer to keep: another process settled the attempt.
     if (end.type === 'failed' && end.lapsed) return seen;
     const causedIt = seen.state === 'outcome_unknown' && seen.attempt === row.attempt;
     const moved = causedIt && verdict.answer ? lateAnswer(seen, verdict.moved, verdict.answer) : null;
@@ -162,7 +162,7 @@ function evidenceOf(
   return { ...attempt, class: 'ok', answer: end.end.signal, ...told(end) };
 }
 
-/** What the answer itself says, for whoever decides what became of the attempt. */
+/** What the answer itself says, for the operator who decides what became of the attempt. */
 function told({ end }: AttemptEnd & { type: 'succeeded' }): Partial<EventData<'late_answer_kept'>> {
   if (end.signal === 'otp_verified') return { sessionExpiresAt: end.facts.sessionExpiresAt.toISOString() };
   if (end.signal !== 'authenticators_created') return {};

@@ -4,7 +4,7 @@ import type { StepName } from '../flow/table.js';
 
 const payload = z.strictObject({
   onboardingId: z.uuid(),
-  /** The attempt to make; a row that is further on has no need of the job. */
+  /** The attempt that the job was added for. The row decides what is done. */
   attempt: z.int().positive(),
 });
 export type StepJobPayload = z.infer<typeof payload>;

@@ -3,18 +3,8 @@ import { RANDOM, type Random } from '#libs/kernel';
 import { CONFIG, type Config } from '#libs/platform';
 import type { CallEvidence, FailureClass, UpstreamError } from '#libs/upstream';
 import type { ParkedReason } from '../flow/codes.js';
-import {
-  endOf,
-  move,
-  park,
-  refused,
-  retryLater,
-  succeeded,
-  type AttemptFacts,
-  type Ended,
-  type Moment,
-  type Moved,
-} from '../flow/move.js';
+import { endOf, park, refused, retryLater, succeeded, type AttemptFacts } from '../flow/attempt-end.js';
+import { move, type Ended, type Moment, type Moved } from '../flow/move.js';
 import { deadlineOf, type Row } from '../flow/row.js';
 import { canLeaveDoubt, type Signal } from '../flow/table.js';
 import {

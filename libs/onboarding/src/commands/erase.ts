@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { erase } from '../flow/move.js';
+import { erase } from '../flow/erase.js';
 import type { Row } from '../flow/row.js';
 import { OnboardingStore } from '../store/onboarding.store.js';
 import { Timelines } from '../upkeep/anchor.js';

@@ -3,7 +3,8 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { uuidV7 } from '#libs/kernel';
 import { openOnboardings, type Onboardings } from '../fixtures/open-onboardings.js';
 import { EVENTS } from './events.js';
-import { endOf, move, retryLater } from './move.js';
+import { endOf, retryLater } from './attempt-end.js';
+import { move } from './move.js';
 import type { Row, RowInStep } from './row.js';
 
 let onboardings: Onboardings;

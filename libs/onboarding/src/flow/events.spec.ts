@@ -1,22 +1,18 @@
 import { describe, expect, it } from '@jest/globals';
 import { aRow, after as inMs } from '#libs/testing';
 import { EVENTS, EVENT_TYPES, dataOf, type EventType, type NewEvent } from './events.js';
+import { endOf, park, retryLater, succeeded, type AttemptFacts } from './attempt-end.js';
+import { erase } from './erase.js';
 import {
   BY_TIME,
   after,
-  endOf,
-  erase,
   keepLateAnswer,
   lateAnswer,
   move,
   movesOfTime,
-  park,
   recordDecision,
-  retryLater,
   retryNow,
-  succeeded,
   unpark,
-  type AttemptFacts,
   type Ended,
   type Facts,
   type Moved,

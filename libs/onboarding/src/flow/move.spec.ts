@@ -3,24 +3,19 @@ import fc from 'fast-check';
 import type { ProblemError } from '#libs/kernel';
 import { aRow, after as inMs } from '#libs/testing';
 import type { NewEvent } from './events.js';
+import { endOf, park, refused, retryLater, succeeded, type AttemptFacts } from './attempt-end.js';
+import { erase } from './erase.js';
 import {
   BY_TIME,
   after,
   asOfNow,
-  endOf,
-  erase,
   keepLateAnswer,
   lateAnswer,
   move,
   movesOfTime,
-  park,
   recordDecision,
-  refused,
-  retryLater,
   retryNow,
-  succeeded,
   unpark,
-  type AttemptFacts,
   type Facts,
   type Settings,
 } from './move.js';

@@ -1,6 +1,5 @@
 import type { Config } from '#libs/platform';
-import type { CallEvidence, DeviceSigning } from '#libs/upstream';
-import type { ParkedReason } from './codes.js';
+import type { DeviceSigning } from '#libs/upstream';
 import type { EventData, NewEvent } from './events.js';
 import { illegal } from './refusal.js';
 import {
@@ -58,7 +57,7 @@ export interface Moved {
   also: Also;
 }
 
-const NOTHING_ELSE: Also = { refund: null, credentials: null };
+export const NOTHING_ELSE: Also = { refund: null, credentials: null };
 
 /** What every claim of a first attempt brings. */
 interface Submitted {
@@ -380,149 +379,6 @@ function sending(row: Row, { now, settings }: Moment): Patch {
 
 const NO_CODE = { otpHandle: null, otpTargetBundle: null, otpExpiresAt: null, otpTriesLeft: 0 } as const;
 
-/** How an attempt ended, as the retry law reads it. */
-export interface AttemptFacts {
-  /** The failure class, or `ok`. */
-  class: string;
-  /** `none`: it certainly did nothing. `counted`: it may have, or did. `repeated`: only what an earlier one had done. */
-  effect: 'none' | 'counted' | 'repeated';
-  counts: Pick<Columns, 'unavailableCount' | 'noAnswerCount'>;
-  /** It ended without a definite answer. */
-  isIndefinite: boolean;
-  /** It was answered in a way that settles what came before it, too. */
-  isDefinite: boolean;
-  evidence: CallEvidence & { detail: string };
-  durationMs: number | null;
-  isLapsed?: true;
-  /** The mail may have gone out, with a code that fits nothing any more. */
-  mayHaveMailed?: boolean;
-}
-
-/** What every end of an attempt leaves: its count, its doubt, and what its claim charged. */
-export function endOf(row: Row, facts: AttemptFacts): Ended {
-  const { attempt, effect, evidence } = { ...facts, attempt: row.attempt };
-  const step = row.step!;
-  const ended: NewEvent = {
-    type: 'attempt_ended',
-    actor: 'upstream',
-    data: {
-      step,
-      attempt,
-      class: facts.class,
-      upstreamStatus: evidence.status,
-      durationMs: facts.durationMs,
-      ...(facts.isLapsed && { lapsed: true }),
-    },
-  };
-  return {
-    patch: { ...facts.counts, ...doubtAfter(row, facts), ...countedOf(row, effect) },
-    events: facts.mayHaveMailed
-      ? [ended, { type: 'second_mail_possible', actor: 'service', data: { attempt } }]
-      : [ended],
-    also: { ...NOTHING_ELSE, refund: step === 'init-otp' && effect === 'none' ? 'send' : null },
-    upstreamStatus: evidence.status,
-  };
-}
-
-/** Upstream may have counted it, whatever its answer says. */
-function countedOf({ step, otpSends, otpTriesLeft }: Row, effect: AttemptFacts['effect']): Patch {
-  if (step === 'init-otp') return effect === 'counted' ? { otpSends: otpSends + 1 } : {};
-  if (step === 'verify-otp') {
-    return effect === 'none'
-      ? {}
-      : { otpTriesLeft: Math.max(0, otpTriesLeft - (effect === 'counted' ? 1 : 0)) };
-  }
-  return {};
-}
-
-/** What stays open of this submission: the latest attempt without a definite answer, or nothing. */
-function doubtAfter(row: Row, { isIndefinite, isDefinite, evidence }: AttemptFacts): Patch {
-  if (!canLeaveDoubt(row.step!)) return {};
-  const doubtAttempt = isIndefinite ? row.attempt : isDefinite ? null : row.doubtAttempt;
-  return { doubtAttempt, unresolved: unresolvedAfter(row, doubtAttempt, evidence) };
-}
-
-function unresolvedAfter(
-  row: Row,
-  doubt: number | null,
-  evidence: UnresolvedAttempt['evidence'] | null,
-): UnresolvedAttempt[] {
-  const earlier = row.unresolved.filter((each) => !isOfSubmission(row, each));
-  const open = row.unresolved.find((each) => isOfSubmission(row, each) && each.attempt === doubt);
-  if (!open) return earlier;
-  return [...earlier, evidence && doubt === row.attempt ? { ...open, evidence } : open];
-}
-
-const isOfSubmission = (row: Row, each: UnresolvedAttempt) =>
-  each.step === row.step && each.attempt >= row.submission;
-
-/** An answer that leads on: nothing of the submission is open any more. */
-export function succeeded(ended: Ended, { now, settings }: Moment): Ended {
-  const patch = {
-    ...ended.patch,
-    doubtAttempt: null,
-    lastResult: null,
-    idleEndsAt: later(now, settings.ONBOARDING_IDLE_MS),
-  };
-  return { ...ended, patch };
-}
-
-/** A definite no, after which nothing of the submission is in doubt. */
-export const refused = (ended: Ended): Ended => ({
-  ...ended,
-  patch: { ...ended.patch, ...('doubtAttempt' in ended.patch && { doubtAttempt: null }) },
-});
-
-/** The step waits for its next try. */
-export function retryLater(row: Row, ended: Ended, delayMs: number, { now }: Moment): Moved {
-  const result: Told = {
-    code: 'upstream_unavailable',
-    detail: `The provider could not be reached or failed (${classOf(ended)}); it is tried again.`,
-  };
-  return {
-    patch: {
-      leaseUntil: null,
-      nextAttemptAt: later(now, delayMs),
-      ...ended.patch,
-      lastResult: resultOf(row, result, now),
-    },
-    events: [
-      ...ended.events,
-      {
-        type: 'retry_scheduled',
-        actor: 'service',
-        data: { step: row.step!, attempt: row.attempt + 1, inMs: delayMs },
-      },
-    ],
-    also: ended.also,
-  };
-}
-
-const classOf = ({ events }: Ended) => (events[0] as NewEvent & { type: 'attempt_ended' }).data!.class;
-
-/** The step waits for an operator. What was in doubt stays so. */
-export function park(row: Row, ended: Ended, reason: ParkedReason, { now }: Moment): Moved {
-  const result: Told = {
-    code: 'upstream_misconfigured',
-    detail: 'The integration must be mended by an operator; then this goes on.',
-  };
-  const { unavailableCount: _, noAnswerCount: __, doubtAttempt: ___, ...counted } = ended.patch;
-  return {
-    patch: {
-      ...counted,
-      leaseUntil: null,
-      nextAttemptAt: null,
-      parkedReason: reason,
-      parkedAt: now,
-      parkings: row.parkings + (reason === 'upstream_misconfigured' ? 1 : 0),
-      unresolved: unresolvedAfter(row, row.doubtAttempt, null),
-      lastResult: resultOf(row, result, now),
-    },
-    events: [...ended.events, { type: 'parked', actor: 'service', data: { reason, step: row.step! } }],
-    also: ended.also,
-  };
-}
-
 /** A parked step goes on. */
 export const unpark = (now: Date): Moved => ({
   patch: { parkedReason: null, parkedAt: null, nextAttemptAt: now },
@@ -616,52 +472,8 @@ function registered(row: Row, ids: string[] | null, now: Date): Patch {
   return { authenticators: [...row.authenticators, ...authenticators], pendingAuthenticators: [] };
 }
 
-/** Nothing personal is left: that there was an onboarding, how it ended and when. A live one is cancelled by it. */
-export function erase(row: Row, actor: 'caller' | 'service', by?: string): Moved {
-  const { now } = row;
-  const cancelled = isEnded(row.state)
-    ? null
-    : move(row, 'cancelled', { ...(by && { by }) }, { now, settings: NONE });
-  return {
-    patch: {
-      ...(cancelled ? cancelled.patch : { version: row.version + 1 }),
-      ...BLANK,
-      erasedAt: now,
-      // No subject has it, and no two rows do.
-      subjectKey: `erased:${row.id}`,
-      unresolved: row.unresolved.map(({ step, attempt, at }) => ({ step, attempt, at })),
-      lastResult: row.lastResult && blanked(row.lastResult),
-      failure: row.failure && { ...row.failure, detail: ERASED },
-    },
-    events: [...(cancelled?.events ?? []), { type: 'erased', actor, ...(by && { data: { by } }) }],
-    also: NOTHING_ELSE,
-  };
-}
-
 /** Neither a cancellation nor the time itself measures by a setting. */
-const NONE = {} as Settings;
-const ERASED = 'Erased.';
-function blanked(result: NonNullable<Row['lastResult']>) {
-  const { errors: _, ...rest } = result;
-  return { ...rest, detail: ERASED };
-}
-
-const BLANK: Patch = {
-  sealedDataKey: null,
-  dataKeyId: null,
-  sealedContact: null,
-  ...Object.fromEntries(SEALED.map((field) => [field, null])),
-  subject: {} as Patch['subject'] & object,
-  externalRef: null,
-  metadata: {},
-  fingerprint: null,
-  otpChoice: {},
-  otpHandle: null,
-  otpTargetBundle: null,
-  deviceSigning: null,
-  authenticators: [],
-  pendingAuthenticators: [],
-};
+export const NONE = {} as Settings;
 
 const WIPED: NewEvent = { type: 'secrets_wiped', actor: 'service' };
 const isWiped = (row: Row, state: State) =>
@@ -690,10 +502,14 @@ function resultOfTime(row: Row, signal: Signal) {
   return resultOf(row, { code, detail: RAN_OUT }, row.now);
 }
 
-const resultOf = (row: Row, told: Told, now: Date) => ({ step: row.step!, ...told, at: now.toISOString() });
+export const resultOf = (row: Row, told: Told, now: Date) => ({
+  step: row.step!,
+  ...told,
+  at: now.toISOString(),
+});
 
 /** The end of the cooldown after the code at hand; the subject's budgets may put it off. */
 const cooldownEnd = ({ otpSentAt }: Row, { settings }: Moment) =>
   otpSentAt && later(otpSentAt, settings.OTP_RESEND_COOLDOWN_MS);
 
-const later = (from: Date, ms: number) => new Date(from.getTime() + ms);
+export const later = (from: Date, ms: number) => new Date(from.getTime() + ms);

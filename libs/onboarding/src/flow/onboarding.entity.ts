@@ -103,6 +103,6 @@ export class Onboarding {
   @Column('integer', { name: 'anchored_seq', nullable: true }) anchoredSeq!: number | null;
   @Column('timestamptz', { name: 'idle_ends_at' }) idleEndsAt!: Date;
   @Column('timestamptz', { name: 'life_ends_at' }) lifeEndsAt!: Date;
-  /** When somebody must look at the row again: see `dueOf`. Null once an ended one is vouched for. */
+  /** When a worker must look at the row again: see `dueOf`. Null once an ended one is vouched for. */
   @Column('timestamptz', { name: 'due_at', nullable: true }) dueAt!: Date | null;
 }

@@ -97,7 +97,7 @@ export function deadlineOf(
 }
 
 /**
- * When somebody must look at a row again. In flight: when its runner's lease ends. Waiting: at its next try or its
+ * When a worker must look at a row again. In flight: when its runner's lease ends. Waiting: at its next try or its
  * deadline, whichever comes first. Ended: now, until its timeline is vouched for.
  */
 export function dueOf(row: Omit<Columns, 'dueAt'>, now: Date): Date | null {

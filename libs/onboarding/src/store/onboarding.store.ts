@@ -163,8 +163,8 @@ export class OnboardingStore {
   /**
    * Claims another sending.
    *
-   * @param unresolved what stays open after a decision; undefined for a resend, which settles lost verifications.
-   * @param lostAttempt the attempt that the decision is about.
+   * Without `lost` it is a resend, which settles lost verifications. With it, it is a decision on that attempt, and
+   * `lost.unresolved` stays open.
    */
   claimSend(
     given: Given,

@@ -45,11 +45,11 @@ export class Retention {
       const rows = await this.store.rows(KEPT_TOO_LONG, { keptMs, limit: BATCH });
       let now = 0;
       for (const row of rows) {
-        // Whoever touched it meanwhile, to resolve a doubt, still has a use for it.
+        // A row that was written meanwhile, to resolve a doubt, is still of use.
         if (await this.erasure.erase(row, 'service')) now += 1;
       }
       erased += now;
-      // Where somebody else erases the same, there is nothing left to do.
+      // Where another worker erases the same, there is nothing left to do.
       if (rows.length < BATCH || now === 0) return erased;
     }
   }

@@ -37,8 +37,8 @@ export function faultIn(timeline: StoredTimeline, hash: KeyedHash): TimelineFaul
 }
 
 /**
- * Vouches for a timeline up to an event, and for the state that the onboarding ended in. Whoever can write to the database
- * cannot compute it: it hangs on `HASH_KEY`.
+ * Vouches for a timeline up to an event, and for the state that the onboarding ended in. Write access to the database does
+ * not suffice to compute it: it hangs on `HASH_KEY`.
  */
 export function digestOf({ id, state, events }: StoredTimeline, seq: number, hash: KeyedHash): Buffer {
   const lines = events

@@ -3,7 +3,7 @@ import { statement } from '../statement.js';
 /**
  * Leaves nothing personal of an onboarding, in any table. Locks the onboarding, its challenges, credentials, keys and events,
  * and the subject's budget row. Written only if nothing has happened since the row was read: reservations and keys come with
- * events. An answer that is still on its way finds nobody who has taken its key.
+ * events. An answer that is still on its way finds its key taken by no request.
  */
 export const ERASE = statement(
   'erase',

@@ -6,7 +6,7 @@ export const FIND = statement(
   `SELECT o.*, clock_timestamp() AS now FROM onboardings o WHERE o.id = $id::uuid`,
 );
 
-/** Waits until nobody is writing the row, and sees nothing: the next statement sees what was written. Locks the onboarding. */
+/** Waits until no other statement writes the row. It sees nothing itself: the next statement sees what was written. Locks the onboarding. */
 export const WAIT_FOR_WRITERS = statement(
   'wait_for_writers',
   `SELECT 1 FROM onboardings o WHERE o.id = $id::uuid FOR UPDATE`,

@@ -13,7 +13,7 @@ export const PUT_OFF = statement(
 );
 
 /**
- * Keeps what a submission repeats from try to try: by whoever holds the attempt's lease, and nobody else. Locks the
+ * Keeps what a submission repeats from try to try: only the process that holds the attempt's lease may. Locks the
  * onboarding.
  */
 export const KEEP_REQUESTS = statement(

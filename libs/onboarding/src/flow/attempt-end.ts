@@ -1,0 +1,149 @@
+import type { CallEvidence } from '#libs/upstream';
+import type { ParkedReason } from './codes.js';
+import type { NewEvent } from './events.js';
+import { NOTHING_ELSE, later, resultOf, type Ended, type Moment, type Moved } from './move.js';
+import type { Columns, Patch, Row, Told, UnresolvedAttempt } from './row.js';
+import { canLeaveDoubt } from './table.js';
+
+/** How an attempt ended, as the retry law reads it. */
+export interface AttemptFacts {
+  /** The failure class, or `ok`. */
+  class: string;
+  /** `none`: it certainly did nothing. `counted`: it may have, or did. `repeated`: only what an earlier one had done. */
+  effect: 'none' | 'counted' | 'repeated';
+  counts: Pick<Columns, 'unavailableCount' | 'noAnswerCount'>;
+  /** It ended without a definite answer. */
+  isIndefinite: boolean;
+  /** It was answered in a way that settles what came before it, too. */
+  isDefinite: boolean;
+  evidence: CallEvidence & { detail: string };
+  durationMs: number | null;
+  isLapsed?: true;
+  /** The mail may have gone out, with a code that fits nothing any more. */
+  mayHaveMailed?: boolean;
+}
+
+/** What every end of an attempt leaves: its count, its doubt, and what its claim charged. */
+export function endOf(row: Row, facts: AttemptFacts): Ended {
+  const { attempt, effect, evidence } = { ...facts, attempt: row.attempt };
+  const step = row.step!;
+  const ended: NewEvent = {
+    type: 'attempt_ended',
+    actor: 'upstream',
+    data: {
+      step,
+      attempt,
+      class: facts.class,
+      upstreamStatus: evidence.status,
+      durationMs: facts.durationMs,
+      ...(facts.isLapsed && { lapsed: true }),
+    },
+  };
+  return {
+    patch: { ...facts.counts, ...doubtAfter(row, facts), ...countedOf(row, effect) },
+    events: facts.mayHaveMailed
+      ? [ended, { type: 'second_mail_possible', actor: 'service', data: { attempt } }]
+      : [ended],
+    also: { ...NOTHING_ELSE, refund: step === 'init-otp' && effect === 'none' ? 'send' : null },
+    upstreamStatus: evidence.status,
+  };
+}
+
+/** Upstream may have counted it, whatever its answer says. */
+function countedOf({ step, otpSends, otpTriesLeft }: Row, effect: AttemptFacts['effect']): Patch {
+  if (step === 'init-otp') return effect === 'counted' ? { otpSends: otpSends + 1 } : {};
+  if (step === 'verify-otp') {
+    return effect === 'none'
+      ? {}
+      : { otpTriesLeft: Math.max(0, otpTriesLeft - (effect === 'counted' ? 1 : 0)) };
+  }
+  return {};
+}
+
+/** What stays open of this submission: the latest attempt without a definite answer, or nothing. */
+function doubtAfter(row: Row, { isIndefinite, isDefinite, evidence }: AttemptFacts): Patch {
+  if (!canLeaveDoubt(row.step!)) return {};
+  const doubtAttempt = isIndefinite ? row.attempt : isDefinite ? null : row.doubtAttempt;
+  return { doubtAttempt, unresolved: unresolvedAfter(row, doubtAttempt, evidence) };
+}
+
+function unresolvedAfter(
+  row: Row,
+  doubt: number | null,
+  evidence: UnresolvedAttempt['evidence'] | null,
+): UnresolvedAttempt[] {
+  const earlier = row.unresolved.filter((each) => !isOfSubmission(row, each));
+  const open = row.unresolved.find((each) => isOfSubmission(row, each) && each.attempt === doubt);
+  if (!open) return earlier;
+  return [...earlier, evidence && doubt === row.attempt ? { ...open, evidence } : open];
+}
+
+const isOfSubmission = (row: Row, each: UnresolvedAttempt) =>
+  each.step === row.step && each.attempt >= row.submission;
+
+/** An answer that leads on: nothing of the submission is open any more. */
+export function succeeded(ended: Ended, { now, settings }: Moment): Ended {
+  const patch = {
+    ...ended.patch,
+    doubtAttempt: null,
+    lastResult: null,
+    idleEndsAt: later(now, settings.ONBOARDING_IDLE_MS),
+  };
+  return { ...ended, patch };
+}
+
+/** A definite no, after which nothing of the submission is in doubt. */
+export const refused = (ended: Ended): Ended => ({
+  ...ended,
+  patch: { ...ended.patch, ...('doubtAttempt' in ended.patch && { doubtAttempt: null }) },
+});
+
+/** The step waits for its next try. */
+export function retryLater(row: Row, ended: Ended, delayMs: number, { now }: Moment): Moved {
+  const result: Told = {
+    code: 'upstream_unavailable',
+    detail: `The provider could not be reached or failed (${classOf(ended)}); it is tried again.`,
+  };
+  return {
+    patch: {
+      leaseUntil: null,
+      nextAttemptAt: later(now, delayMs),
+      ...ended.patch,
+      lastResult: resultOf(row, result, now),
+    },
+    events: [
+      ...ended.events,
+      {
+        type: 'retry_scheduled',
+        actor: 'service',
+        data: { step: row.step!, attempt: row.attempt + 1, inMs: delayMs },
+      },
+    ],
+    also: ended.also,
+  };
+}
+
+const classOf = ({ events }: Ended) => (events[0] as NewEvent & { type: 'attempt_ended' }).data!.class;
+
+/** The step waits for an operator. What was in doubt stays so. */
+export function park(row: Row, ended: Ended, reason: ParkedReason, { now }: Moment): Moved {
+  const result: Told = {
+    code: 'upstream_misconfigured',
+    detail: 'The integration must be mended by an operator; then this goes on.',
+  };
+  const { unavailableCount: _, noAnswerCount: __, doubtAttempt: ___, ...counted } = ended.patch;
+  return {
+    patch: {
+      ...counted,
+      leaseUntil: null,
+      nextAttemptAt: null,
+      parkedReason: reason,
+      parkedAt: now,
+      parkings: row.parkings + (reason === 'upstream_misconfigured' ? 1 : 0),
+      unresolved: unresolvedAfter(row, row.doubtAttempt, null),
+      lastResult: resultOf(row, result, now),
+    },
+    events: [...ended.events, { type: 'parked', actor: 'service', data: { reason, step: row.step! } }],
+    also: ended.also,
+  };
+}

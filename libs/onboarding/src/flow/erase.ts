@@ -1,0 +1,48 @@
+import { NONE, NOTHING_ELSE, move, type Moved } from './move.js';
+import type { Patch, Row } from './row.js';
+import { SEALED, isEnded } from './table.js';
+
+/** Nothing personal is left: that there was an onboarding, how it ended and when. A live one is cancelled by it. */
+export function erase(row: Row, actor: 'caller' | 'service', by?: string): Moved {
+  const { now } = row;
+  const cancelled = isEnded(row.state)
+    ? null
+    : move(row, 'cancelled', { ...(by && { by }) }, { now, settings: NONE });
+  return {
+    patch: {
+      ...(cancelled ? cancelled.patch : { version: row.version + 1 }),
+      ...BLANK,
+      erasedAt: now,
+      // No subject has it, and no two rows do.
+      subjectKey: `erased:${row.id}`,
+      unresolved: row.unresolved.map(({ step, attempt, at }) => ({ step, attempt, at })),
+      lastResult: row.lastResult && blanked(row.lastResult),
+      failure: row.failure && { ...row.failure, detail: ERASED },
+    },
+    events: [...(cancelled?.events ?? []), { type: 'erased', actor, ...(by && { data: { by } }) }],
+    also: NOTHING_ELSE,
+  };
+}
+
+const ERASED = 'Erased.';
+function blanked(result: NonNullable<Row['lastResult']>) {
+  const { errors: _, ...rest } = result;
+  return { ...rest, detail: ERASED };
+}
+
+const BLANK: Patch = {
+  sealedDataKey: null,
+  dataKeyId: null,
+  sealedContact: null,
+  ...Object.fromEntries(SEALED.map((field) => [field, null])),
+  subject: {} as Patch['subject'] & object,
+  externalRef: null,
+  metadata: {},
+  fingerprint: null,
+  otpChoice: {},
+  otpHandle: null,
+  otpTargetBundle: null,
+  deviceSigning: null,
+  authenticators: [],
+  pendingAuthenticators: [],
+};
