@@ -8,6 +8,8 @@ const CHOSEN = /(127\.0\.0\.1:|[?&]cursor=)[^/&]+/g;
  */
 const RANDOM =
   /(?=[A-Za-z_-]*\d)[\w-]{20,}|\w{0,19}(?=[a-f]{0,19}\d)[0-9a-f]{12,}|^[\w+/=.~-]{40,}$|^\d{6}$|\b\d+(?= ms\b)/gi;
+/** Random bytes in base64url. One in forty of 16 bytes has no digit, and looks like a word. */
+const RANDOM_BYTES = /^(?=.*[a-z])(?=.*[A-Z])[\w-]{20,}$/;
 /** Values that depend on timing. */
 const MEASURED = /(Ms|Seconds)$|^(retryAfter|seq|traceId)$/;
 
@@ -28,7 +30,7 @@ export function masked(base: number, ...values: unknown[]): string {
       .replace(CHOSEN, '$1~')
       .replace(RANDOM, '~');
   const write = (each: unknown): string => {
-    if (typeof each === 'string') return text(each);
+    if (typeof each === 'string') return RANDOM_BYTES.test(each) ? '~' : text(each);
     if (Array.isArray(each)) return `[${each.map(write).join(', ')}]`;
     if (typeof each !== 'object' || each === null) return String(each);
     const members = Object.entries(each).filter(([, member]) => !isEmpty(member));
