@@ -6,6 +6,7 @@ import { UpstreamModule } from '#libs/upstream';
 import { Claims } from './attempt/claim.js';
 import { StepOutcome } from './attempt/outcome.js';
 import { RetryBudget } from './attempt/retry-budget.js';
+import { RowWatch } from './attempt/row-watch.js';
 import { StepRunner } from './attempt/run.js';
 import { Settlement } from './attempt/settle.js';
 import { StepHandler } from './attempt/step.handler.js';
@@ -63,6 +64,7 @@ import { Sweeper } from './upkeep/wake.js';
     Reseal,
     Retention,
     RetryBudget,
+    RowWatch,
     Settlement,
     StepHandler,
     StepOutcome,

@@ -6,17 +6,15 @@ import { Health } from '#libs/platform';
 import { problemOf } from '../flow/codes.js';
 import { asOfNow } from '../flow/move.js';
 import { standing } from '../flow/refusal.js';
-import type { Row } from '../flow/row.js';
+import { changesAt, type Row } from '../flow/row.js';
 import { isEnded, stepOfState, type StepName } from '../flow/table.js';
 import { DataKeys } from '../store/data-keys.js';
 import { OnboardingStore } from '../store/onboarding.store.js';
 import { Subjects } from '../store/subjects.js';
 import type { Claimed } from './claim.js';
 import { RetryBudget } from './retry-budget.js';
+import { RowWatch } from './row-watch.js';
 import { StepRunner } from './run.js';
-
-/** How often a row is looked at whose retry a worker makes: only ever after a first attempt that failed. */
-const LOOK_EVERY_MS = 200;
 
 /** Runs a first attempt in the request, and waits for the step's end as long as the caller likes. */
 @Injectable()
@@ -25,6 +23,7 @@ export class StepOutcome {
     private readonly runner: StepRunner,
     private readonly store: OnboardingStore,
     private readonly budget: RetryBudget,
+    private readonly watch: RowWatch,
     private readonly health: Health,
     private readonly subjects: Subjects,
     private readonly dataKeys: DataKeys,
@@ -42,13 +41,14 @@ export class StepOutcome {
     let row = waitMs > 0 ? await within(running, waitMs) : null;
     if (waitMs === 0) running.catch(() => undefined); // the runner logs it
     if (!row) return this.#shown(claimed, await this.#latest(claimed.row));
-    while (isWaiting(asOfNow(row))) {
-      const left = until - this.clock.monotonicMs();
-      const due = row.nextAttemptAt ? row.nextAttemptAt.getTime() - row.now.getTime() : 0;
+    for (let readAt = this.clock.monotonicMs(); isWaiting(asOfNow(row)); readAt = this.clock.monotonicMs()) {
+      const left = until - readAt;
       // A process that is asked to stop holds nobody up: the worker goes on with the step.
-      if (left <= 0 || due > left || this.health.closed) break;
-      await sleep(Math.min(left, LOOK_EVERY_MS));
-      row = await this.#latest(row);
+      if (left <= 0 || msUntil(row, row.nextAttemptAt) > left || this.health.closed) break;
+      if (!this.watch.hasRoomFor(row.caller)) break;
+      // The time itself may end the step, before anybody has written that.
+      const fresh = await this.watch.next(row, Math.min(left, Math.max(1, msUntil(row, changesAt(row)))));
+      row = fresh ?? (await this.#latest(row));
     }
     return this.#shown(claimed, row);
   }
@@ -68,6 +68,9 @@ export class StepOutcome {
     return this.subjects.shown(asOfNow(row));
   }
 }
+
+/** Milliseconds from when the row was read; 0 for no instant. */
+const msUntil = ({ now }: Row, at: Date | null) => (at ? at.getTime() - now.getTime() : 0);
 
 const isWaiting = (row: Row) => stepOfState(row.state) !== null && row.parkedReason === null;
 

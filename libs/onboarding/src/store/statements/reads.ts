@@ -6,6 +6,14 @@ export const FIND = statement(
   `SELECT o.*, clock_timestamp() AS now FROM onboardings o WHERE o.id = $id::uuid`,
 );
 
+/** The rows to which something has happened since an event. Locks nothing. */
+export const GONE_ON = statement(
+  'gone_on',
+  `SELECT DISTINCT ON (o.id) o.*, clock_timestamp() AS now
+  FROM unnest($ids::uuid[], $seqs::int[]) AS w (id, seq) JOIN onboardings o ON o.id = w.id
+  WHERE o.last_seq > w.seq`,
+);
+
 /** Waits until no other statement writes the row. It sees nothing itself: the next statement sees what was written. Locks the onboarding. */
 export const WAIT_FOR_WRITERS = statement(
   'wait_for_writers',

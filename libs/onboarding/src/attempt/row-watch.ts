@@ -1,0 +1,81 @@
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { isDatabaseAway } from '#libs/database';
+import { CONFIG, Health, type Config } from '#libs/platform';
+import type { Row } from '../flow/row.js';
+import { OnboardingStore } from '../store/onboarding.store.js';
+import { GONE_ON } from '../store/statements/reads.js';
+
+/** How many requests of one caller may wait in one process. More are answered at once with what is known. */
+const WAITS_PER_CALLER = 500;
+
+interface Wait {
+  row: Row;
+  /** Null: nothing has happened, and nothing is waited for any more. */
+  end(row: Row | null): void;
+}
+
+/**
+ * Tells requests how the onboardings go on that they wait for: one statement every `EVENTS_POLL_MS` for all of them in this
+ * process, and none while no request waits. To sleep until the next try is due would miss a cancellation.
+ */
+@Injectable()
+export class RowWatch {
+  readonly #logger = new Logger(RowWatch.name);
+  readonly #waits = new Set<Wait>();
+  #timer: NodeJS.Timeout | null = null;
+  #isAsking = false;
+
+  constructor(
+    private readonly store: OnboardingStore,
+    private readonly health: Health,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
+
+  hasRoomFor(caller: string): boolean {
+    return [...this.#waits].filter(({ row }) => row.caller === caller).length < WAITS_PER_CALLER;
+  }
+
+  /** @returns the row after its next event; null if there is none within so many milliseconds, or the process stops. */
+  next(row: Row, ms: number): Promise<Row | null> {
+    return new Promise((resolve) => {
+      const late = setTimeout(() => wait.end(null), ms);
+      const wait: Wait = {
+        row,
+        end: (fresh) => {
+          clearTimeout(late);
+          this.#waits.delete(wait);
+          if (this.#waits.size === 0 && this.#timer) {
+            clearInterval(this.#timer);
+            this.#timer = null;
+          }
+          resolve(fresh);
+        },
+      };
+      this.#waits.add(wait);
+      this.#timer ??= setInterval(() => void this.#ask(), this.config.EVENTS_POLL_MS);
+    });
+  }
+
+  /** PostgreSQL away is a pause: the next question is a quarter of a second away. */
+  async #ask(): Promise<void> {
+    const waits = [...this.#waits];
+    if (this.health.closed) for (const wait of waits) wait.end(null);
+    if (this.#isAsking || this.#waits.size === 0) return;
+    this.#isAsking = true;
+    try {
+      const rows = await this.store.rows(GONE_ON, {
+        ids: waits.map(({ row }) => row.id),
+        seqs: waits.map(({ row }) => row.lastSeq),
+      });
+      const fresh = new Map(rows.map((row) => [row.id, row]));
+      for (const wait of waits) {
+        const row = fresh.get(wait.row.id);
+        if (row && row.lastSeq > wait.row.lastSeq && this.#waits.has(wait)) wait.end(row);
+      }
+    } catch (error) {
+      if (!isDatabaseAway(error)) this.#logger.error(error);
+    } finally {
+      this.#isAsking = false;
+    }
+  }
+}
