@@ -14,7 +14,7 @@ import {
   type StepName,
 } from '#libs/onboarding';
 import { OtpService } from '#libs/otp';
-import { aCall, aCaller, aPasskeyPolicy, aRow, testConfig } from '#libs/testing';
+import { aClaim, aCall, aCaller, aPasskeyPolicy, aRow, testConfig } from '#libs/testing';
 import {
   UpstreamError,
   type FailureClass,
@@ -209,7 +209,7 @@ function coreOver(store: OneRow) {
   const expiry = { runFor: () => Promise.resolve(store.expire()) };
   const outcome = { runAndWait: ({ row }: { row: Row }) => Promise.resolve(row) };
   const fingerprint = { of: () => 'print' };
-  const claims = new Claims(store as never, steps, expiry as never, STILL);
+  const claims = new Claims(store as never, steps, expiry as never, {} as never, STILL);
   const onboardings = new OnboardingService(
     store as never,
     claims,
@@ -280,6 +280,10 @@ class OneRow {
     return Promise.resolve({ row: this.#row, outstanding: new Set<string>() });
   }
 
+  newClaim() {
+    return Promise.resolve(aClaim());
+  }
+
   findLive() {
     return Promise.resolve({ id: this.#row.id, row: this.#row });
   }
@@ -294,7 +298,12 @@ class OneRow {
     this.#row = expired;
   }
 
-  start(started: Started, _key: undefined, { superseded }: { superseded?: { moved: Moved } | null }) {
+  start(
+    started: Started,
+    _claim: object,
+    _key: undefined,
+    { superseded }: { superseded?: { moved: Moved } | null },
+  ) {
     if (!isEnded(this.#row.state) && !superseded) return Promise.resolve(null);
     return this.#write(() => ({
       before: BLANK,

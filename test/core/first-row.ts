@@ -5,6 +5,7 @@ import type { Started } from '../../libs/onboarding/src/store/onboarding.store.j
 /** The row of a start, which is claimed as it is written. */
 export function firstRow(given: Started, now: Date, config: Config): Row {
   const row: Columns = {
+    claimId: null,
     ...given,
     state: 'otp_requested',
     reason: null,

@@ -4,6 +4,7 @@ import { DatabaseModule } from '#libs/database';
 import { JobsModule } from '#libs/jobs';
 import { UpstreamModule } from '#libs/upstream';
 import { Claims } from './attempt/claim.js';
+import { LostClaims } from './attempt/lost-claims.js';
 import { StepOutcome } from './attempt/outcome.js';
 import { RetryBudget } from './attempt/retry-budget.js';
 import { RowWatch } from './attempt/row-watch.js';
@@ -56,6 +57,7 @@ import { Sweeper } from './upkeep/wake.js';
     IntegrationKnowledge,
     IntegrationReports,
     KeyChecks,
+    LostClaims,
     OnboardingLists,
     OnboardingService,
     OnboardingStore,

@@ -7,7 +7,7 @@ import { PreparedStatements } from '#libs/database';
 import { uuidV7, type ProblemError } from '#libs/kernel';
 import { OnboardingStore, type Columns, type SubjectRef } from '#libs/onboarding';
 import { PlatformModule } from '#libs/platform';
-import { anOnboarding, inMs, testServersConfig } from '#libs/testing';
+import { aClaim, anOnboarding, inMs, testServersConfig } from '#libs/testing';
 import { OtpBudget } from './otp-budget.js';
 import { OtpModule } from './otp.module.js';
 
@@ -46,6 +46,7 @@ const given = (id: string) => ({
   versions: undefined,
   key: undefined,
   fingerprint: 'f',
+  claim: aClaim(),
 });
 
 /** @returns whether a resend was claimed. */
@@ -97,7 +98,7 @@ async function start({ integration, subjectKey }: SubjectRef): Promise<string | 
     sealedRequests: null,
     fingerprint: 'f',
   };
-  return (await store.start(started, undefined, {})) && id;
+  return (await store.start(started, aClaim(), undefined, {})) && id;
 }
 
 /** As if so much time had passed. */

@@ -84,7 +84,6 @@ export class OtpService {
     const ref = { integration: integration.name, subjectKey: this.subjects.keyOf(parsed) };
     let inTheWay: InTheWay = {};
     for (let tries = 0; tries < TRIES; tries++) {
-      const claimedAtMs = this.clock.monotonicMs();
       const id = uuidV7(this.clock.nowMs());
       const { patch: dataKey, sealer } = this.dataKeys.fresh(id);
       const started = {
@@ -101,10 +100,13 @@ export class OtpService {
         fingerprint: this.fingerprint.of(id, ref.subjectKey),
       };
       // One statement: a start that a key or a budget refuses does not take the live onboarding with it.
-      const row = await this.store.start(started, terms.key, inTheWay);
-      if (row) {
-        this.dataKeys.handOver({ id, ...dataKey }, row);
-        return this.outcome.runAndWait({ row, claimedAtMs }, terms.waitMs);
+      const mind = inTheWay;
+      const claimed = await this.claims.claim(id, ref, (claim) =>
+        this.store.start(started, claim, terms.key, mind),
+      );
+      if (claimed) {
+        this.dataKeys.handOver({ id, ...dataKey }, claimed.row);
+        return this.outcome.runAndWait(claimed, terms.waitMs);
       }
       // Who lost the answer to a start is told of its onboarding, even where no budget would allow another.
       inTheWay = await this.#inTheWay(ref, start.supersede ?? false, terms.caller);
@@ -248,7 +250,7 @@ export class OtpService {
 }
 
 /** What the next try of a start has to mind. */
-type InTheWay = Parameters<OnboardingStore['start']>[2];
+type InTheWay = Parameters<OnboardingStore['start']>[3];
 
 function noTriesLeft(row: Row): void {
   if (row.otpTriesLeft > 0) return;

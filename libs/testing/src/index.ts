@@ -1,4 +1,5 @@
 export { aCall } from './a-call.js';
+export { aClaim } from './a-claim.js';
 export { aCaller } from './a-caller.js';
 export { aPasskeyPolicy } from './a-passkey-policy.js';
 export { aRow, after } from './a-row.js';

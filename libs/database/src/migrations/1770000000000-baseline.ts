@@ -43,6 +43,8 @@ const UP = [
     attempt integer NOT NULL DEFAULT 0,
     submission integer NOT NULL DEFAULT 0,
     fingerprint text,
+    -- the claim that began the attempt: a process whose claim was not answered finds it by that
+    claim_id uuid,
     lease_until timestamptz,
     next_attempt_at timestamptz,
     -- when a worker must look at the row again; null once an ended one is vouched for

@@ -1,14 +1,16 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { isDatabaseAway } from '#libs/database';
 import { CLOCK, type Caller, type Clock } from '#libs/kernel';
 import { asOfNow } from '../flow/move.js';
 import { mustTouch, touchedBy, type GivenBy } from '../flow/ownership.js';
 import { changing, ended, refusalOf, versionMismatch } from '../flow/refusal.js';
 import { signalOfTime, type Row, type RowInStep } from '../flow/row.js';
 import { isEnded, type Signal, type StepName } from '../flow/table.js';
-import { OnboardingStore, type Given, type KeyToTake } from '../store/onboarding.store.js';
+import { OnboardingStore, type ClaimTicket, type Given, type KeyToTake } from '../store/onboarding.store.js';
 import { Expiry } from '../upkeep/expire.js';
+import { LostClaims } from './lost-claims.js';
 import { repeatsEffect } from './retry-law.js';
-import { Steps } from './step.js';
+import { Steps, type SubjectRef } from './step.js';
 
 /** An attempt that is committed and whose bytes may leave, for as long as it is fresh. */
 export interface Claimed {
@@ -58,13 +60,14 @@ export class Claims {
     private readonly store: OnboardingStore,
     private readonly steps: Steps,
     private readonly expiry: Expiry,
+    private readonly lost: LostClaims,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
   /** @throws ProblemError that says why the onboarding cannot do that now. */
   async submit(submission: Submission): Promise<Claimed> {
     const { id, terms, by = 'owner', fingerprint } = submission;
-    const given: Given = {
+    const given = {
       id,
       by: touchedBy(terms.caller, by),
       versions: terms.versions,
@@ -72,20 +75,40 @@ export class Claims {
       fingerprint,
     };
     for (let tries = 0; tries < TRIES; tries++) {
-      const claimedAtMs = this.clock.monotonicMs();
-      const row = await submission.write(given);
-      if (row) return { row, claimedAtMs };
+      const claimed = await this.claim(id, null, (claim) => submission.write({ ...given, claim }));
+      if (claimed) return claimed;
       await this.#explain(submission);
     }
     throw changing();
   }
 
-  /** Claims the next attempt of a step that waits for it. @returns null when it is not due, or not ours any more. */
-  async retry(row: RowInStep): Promise<Claimed | null> {
+  /**
+   * Claims an attempt. If PostgreSQL does not answer, nothing is sent, and the claim is settled as not sent once it is known
+   * whether it was written.
+   *
+   * @param starts the subject, where the claim starts an onboarding.
+   * @returns null where the claim was refused, and nothing was written.
+   */
+  async claim(
+    id: string,
+    starts: SubjectRef | null,
+    write: (claim: ClaimTicket) => Promise<Row | null>,
+  ): Promise<Claimed | null> {
+    const claim = await this.store.newClaim();
     const claimedAtMs = this.clock.monotonicMs();
+    try {
+      const row = await write(claim);
+      return row && { row, claimedAtMs };
+    } catch (error) {
+      if (isDatabaseAway(error)) this.lost.settleLater(id, claim, starts);
+      throw error;
+    }
+  }
+
+  /** Claims the next attempt of a step that waits for it. @returns null when it is not due, or not ours any more. */
+  retry(row: RowInStep): Promise<Claimed | null> {
     const isCharged = row.step === 'init-otp' && !repeatsEffect(row, row.step);
-    const claimed = await this.store.retry(row, isCharged);
-    return claimed && { row: claimed, claimedAtMs };
+    return this.claim(row.id, null, (claim) => this.store.retry(row, claim, isCharged));
   }
 
   /** @throws ProblemError for a command that the row, as it is read, does not allow. */

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { EndedForGood, TooEarly } from '#libs/jobs';
-import { anOnboarding, inMs } from '#libs/testing';
+import { aClaim, anOnboarding, inMs } from '#libs/testing';
 import { failure, VerifyStep } from '../fixtures/verify-step.js';
 import { openOnboardings, type Onboardings } from '../fixtures/open-onboardings.js';
 import { nextActionOf } from '../flow/next-action.js';
@@ -122,7 +122,7 @@ describe('a wake-up call', () => {
     it('puts nothing off that somebody else has taken meanwhile', async () => {
       const id = await insert();
       take().mockImplementation(async () => {
-        await onboardings.store.retry((await onboardings.load(id)) as RowInStep, false);
+        await onboardings.store.retry((await onboardings.load(id)) as RowInStep, aClaim(), false);
         return WAIT_MS;
       });
       expect(await wake(id)).toEqual({ outcome: 'lost_race' });

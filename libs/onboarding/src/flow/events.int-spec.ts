@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { aClaim } from '#libs/testing';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { uuidV7 } from '#libs/kernel';
 import { openOnboardings, type Onboardings } from '../fixtures/open-onboardings.js';
@@ -32,6 +33,7 @@ it('all events that the claims write by themselves fit their schemas', async () 
     versions: undefined,
     key: undefined,
     fingerprint: 'f',
+    claim: aClaim(),
   };
   const at = (row: Row) => ({ now: row.now, settings });
   const settle = async (row: Row, moved: Parameters<typeof store.settle>[2]) =>
@@ -54,6 +56,7 @@ it('all events that the claims write by themselves fit their schemas', async () 
       sealedRequests: null,
       fingerprint: 'f',
     },
+    aClaim(),
     undefined,
     {},
   ))!;
@@ -67,7 +70,7 @@ it('all events that the claims write by themselves fit their schemas', async () 
     durationMs: 1,
   });
   row = await settle(row, retryLater(row, ended, 0, at(row)));
-  row = (await store.retry(row as RowInStep, true))!;
+  row = (await store.retry(row as RowInStep, aClaim(), true))!;
   row = await settle(row, move(row, 'otp_sent', { handle: 'h', targetBundle: null, lifeMs: null }, at(row)));
   await dataSource.query(`UPDATE onboardings SET otp_resend_at = clock_timestamp() WHERE id = $1`, [id]);
   const asked = { type: 'otp_resend_asked', actor: 'caller', data: { reason: 'no mail' } } as const;

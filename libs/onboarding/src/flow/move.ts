@@ -63,6 +63,7 @@ export const NOTHING_ELSE: Also = { refund: null, credentials: null };
 interface Submitted {
   /** Keyed hash of what is submitted. */
   fingerprint: string;
+  claimId?: string;
   sealedRequests?: Buffer;
 }
 

@@ -46,6 +46,8 @@ export class Onboarding {
   @Column('integer') submission!: number;
   /** Keyed hash of what was submitted. */
   @Column('text', { nullable: true }) fingerprint!: string | null;
+  /** Names the claim that began the attempt: a process that was not answered looks for it. */
+  @Column('uuid', { name: 'claim_id', nullable: true }) claimId!: string | null;
   /** Until when the attempt in flight has its runner; null when none is in flight. */
   @Column('timestamptz', { name: 'lease_until', nullable: true }) leaseUntil!: Date | null;
   @Column('timestamptz', { name: 'next_attempt_at', nullable: true }) nextAttemptAt!: Date | null;

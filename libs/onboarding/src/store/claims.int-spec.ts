@@ -5,7 +5,7 @@ import { DataSource } from 'typeorm';
 import { Secret, uuidV7 } from '#libs/kernel';
 import { OtpService } from '#libs/otp';
 import { CONFIG, type Config } from '#libs/platform';
-import { aCaller, anOnboarding, inMs } from '#libs/testing';
+import { aClaim, aCaller, anOnboarding, inMs } from '#libs/testing';
 import { firstRow } from '../../../../test/core/first-row.js';
 import { Claims } from '../attempt/claim.js';
 import { OnboardingService } from '../commands/onboarding.service.js';
@@ -127,6 +127,7 @@ const givenTo = (id: string): Given => ({
   versions: undefined,
   key: undefined,
   fingerprint: 'print',
+  claim: aClaim(),
 });
 
 describe('the claim of a resend', () => {
@@ -367,7 +368,7 @@ describe('a start', () => {
 
   it('writes the first row, and names it as the subject’s live one', async () => {
     const given = started();
-    await expectFirst(given, (await store.start(given, undefined, {}))!);
+    await expectFirst(given, (await store.start(given, aClaim(), undefined, {}))!);
   });
 
   it('that supersedes cancels the onboarding before it', async () => {
@@ -382,7 +383,10 @@ describe('a start', () => {
     });
     const moved = move(before, 'cancelled', { reason: 'superseded' }, { now: before.now, settings: config });
     const given = started(before.subjectKey);
-    await expectFirst(given, (await store.start(given, undefined, { superseded: { row: before, moved } }))!);
+    await expectFirst(
+      given,
+      (await store.start(given, aClaim(), undefined, { superseded: { row: before, moved } }))!,
+    );
     const cancelled = (await store.find(before.id))!;
     const expected = after(before, moved, cancelled.updatedAt);
     // It is due from an instant of the same statement on.

@@ -5,7 +5,7 @@ import { DataSource } from 'typeorm';
 import { Secret, uuidV7 } from '#libs/kernel';
 import { OtpService } from '#libs/otp';
 import { CONFIG, type Config } from '#libs/platform';
-import { aCaller, anOnboarding, inMs } from '#libs/testing';
+import { aClaim, aCaller, anOnboarding, inMs } from '#libs/testing';
 import { Claims } from '../attempt/claim.js';
 import { StepRunner } from '../attempt/run.js';
 import { Settlement } from '../attempt/settle.js';
@@ -110,6 +110,7 @@ const given = (id: string) => ({
   versions: undefined,
   key: undefined,
   fingerprint: 'f',
+  claim: aClaim(),
 });
 
 const submitPasskeys: Act = async ({ id }) => {
@@ -147,7 +148,7 @@ const start = (row: Row, supersedes: boolean) => {
     sealedRequests: null,
     fingerprint: 'f',
   };
-  return store.start(started, undefined, supersedes ? { superseded: { row, moved } } : {});
+  return store.start(started, aClaim(), undefined, supersedes ? { superseded: { row, moved } } : {});
 };
 
 /** The writes: what is there before, what is done, the state that shows that it was done. */

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { uuidV7 } from '#libs/kernel';
 import { CONFIG, type Config } from '#libs/platform';
-import { anOnboarding, inMs } from '#libs/testing';
+import { aClaim, anOnboarding, inMs } from '#libs/testing';
 import { openOnboardings, type Onboardings } from '../fixtures/open-onboardings.js';
 import type { NewEvent } from '../flow/events.js';
 import { endOf, succeeded } from '../flow/attempt-end.js';
@@ -53,6 +53,7 @@ const given = (id: string, more: Partial<Given> = {}): Given => ({
   versions: undefined,
   key: undefined,
   fingerprint: 'print',
+  claim: aClaim(),
   ...more,
 });
 const aKey = (key: string = randomUUID()): KeyToTake => ({
@@ -396,13 +397,13 @@ describe('the claim of a retry', () => {
   ])('is refused on a step that %s', async (_, columns) => {
     const row = (await inserted({ ...WAITING, ...columns })) as RowInStep;
     const before = await standing(row);
-    expect(await store.retry(row, false)).toBeNull();
+    expect(await store.retry(row, aClaim(), false)).toBeNull();
     expect(await standing(row)).toEqual(before);
   });
 
   it('is made by one of many workers', async () => {
     const row = (await inserted(WAITING)) as RowInStep;
-    const claims = await Promise.all(Array.from({ length: 20 }, () => store.retry(row, false)));
+    const claims = await Promise.all(Array.from({ length: 20 }, () => store.retry(row, aClaim(), false)));
     expect(claims.filter((claimed) => claimed !== null)).toHaveLength(1);
     expect((await load(row.id)).attempt).toBe(3);
   });
@@ -411,9 +412,9 @@ describe('the claim of a retry', () => {
     const row = (await inserted({ ...SENDING, next_attempt_at: inMs(-10) })) as RowInStep;
     await useUp(row, 'sends', config.OTP_SENDS_PER_WINDOW);
     const before = await standing(row);
-    expect(await store.retry(row, true)).toBeNull();
+    expect(await store.retry(row, aClaim(), true)).toBeNull();
     expect(await standing(row)).toEqual(before);
-    expect(await store.retry(row, false)).toMatchObject({ attempt: 2 });
+    expect(await store.retry(row, aClaim(), false)).toMatchObject({ attempt: 2 });
   });
 });
 
@@ -492,7 +493,7 @@ describe('what a call keeps', () => {
 
 describe('a start', () => {
   it('inserts the row with its first events', async () => {
-    const created = (await store.start(started(), undefined, {}))!;
+    const created = (await store.start(started(), aClaim(), undefined, {}))!;
     expect(created).toMatchObject({
       state: 'otp_requested',
       version: 1,
@@ -509,7 +510,7 @@ describe('a start', () => {
   it('is one of many for a subject', async () => {
     const key = randomUUID();
     const created = await Promise.all(
-      Array.from({ length: 20 }, () => store.start(started(key), undefined, {})),
+      Array.from({ length: 20 }, () => store.start(started(key), aClaim(), undefined, {})),
     );
     expect(created.filter((each) => each === null)).toHaveLength(19);
     const live = await store.findLive('byzantine', key);
@@ -522,22 +523,24 @@ describe('a start', () => {
     const before = await inserted();
     await store.command(before, cancelled(before));
     await inserted({ subject_key: before.subjectKey, integration: 'other' });
-    expect(await store.start(started(before.subjectKey), undefined, {})).toMatchObject({
+    expect(await store.start(started(before.subjectKey), aClaim(), undefined, {})).toMatchObject({
       state: 'otp_requested',
     });
   });
 
   it('counts an onboarding as live that is due and not ended yet', async () => {
     const due = await inserted({ idle_ends_at: inMs(-1) });
-    expect(await store.start(started(due.subjectKey), undefined, {})).toBeNull();
+    expect(await store.start(started(due.subjectKey), aClaim(), undefined, {})).toBeNull();
   });
 
   it('goes on past a pointer to a row that is gone, if it is told so', async () => {
     const gone = await inserted();
     await sql('DELETE FROM onboardings WHERE id = $1', [gone.id]);
     expect(await store.findLive('byzantine', gone.subjectKey)).toEqual({ id: gone.id, row: null });
-    expect(await store.start(started(gone.subjectKey), undefined, {})).toBeNull();
-    expect(await store.start(started(gone.subjectKey), undefined, { goneId: gone.id })).not.toBeNull();
+    expect(await store.start(started(gone.subjectKey), aClaim(), undefined, {})).toBeNull();
+    expect(
+      await store.start(started(gone.subjectKey), aClaim(), undefined, { goneId: gone.id }),
+    ).not.toBeNull();
   });
 
   it('writes nothing where a budget is used up, and leaves alone what it would have superseded', async () => {
@@ -546,16 +549,16 @@ describe('a start', () => {
     const before = await standing(live);
     const superseded = { row: live, moved: cancelled(live) };
     const next = started(live.subjectKey);
-    expect(await store.start(next, aKey(), { superseded })).toBeNull();
+    expect(await store.start(next, aClaim(), aKey(), { superseded })).toBeNull();
     expect(await standing(live)).toEqual(before);
     expect(await store.find(next.id)).toBeNull();
   });
 
   it('writes nothing where its key is taken', async () => {
     const key = aKey();
-    expect(await store.start(started(), key, {})).not.toBeNull();
+    expect(await store.start(started(), aClaim(), key, {})).not.toBeNull();
     const again = started();
-    expect(await store.start(again, { ...key, id: randomUUID() }, {})).toBeNull();
+    expect(await store.start(again, aClaim(), { ...key, id: randomUUID() }, {})).toBeNull();
     expect(await store.find(again.id)).toBeNull();
     expect(await budgetOf(again)).toBeUndefined();
   });
@@ -566,7 +569,7 @@ describe('a start', () => {
     const seen = await load(live.id);
     await resend(seen);
     const superseded = { row: seen, moved: cancelled(seen) };
-    expect(await store.start(started(seen.subjectKey), undefined, { superseded })).toBeNull();
+    expect(await store.start(started(seen.subjectKey), aClaim(), undefined, { superseded })).toBeNull();
     expect(await load(seen.id)).toMatchObject({ state: 'otp_requested' });
   });
 

@@ -1,6 +1,10 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import { PreparedStatements, isRefusal } from '#libs/database';
+import { CLOCK, type Clock } from '#libs/kernel';
 import { CONFIG, type Config } from '#libs/platform';
+import type { SubjectRef } from '../attempt/step.js';
 import { after, type Moved } from '../flow/move.js';
 import type { OnboardingEvent } from '../flow/onboarding-event.entity.js';
 import {
@@ -21,7 +25,14 @@ import { CLAIM_SEND } from './statements/claim-send.js';
 import { CLAIM_VERIFY } from './statements/claim-verify.js';
 import { COMMAND } from './statements/command.js';
 import { DELETE_CHALLENGES, ERASE } from './statements/erase.js';
-import { FIND, FIND_LIVE, FIND_WITH_CHALLENGES } from './statements/reads.js';
+import {
+  FIND,
+  FIND_LIVE,
+  FIND_WITH_CHALLENGES,
+  NOW,
+  WAIT_FOR_STARTS,
+  WAIT_FOR_WRITERS,
+} from './statements/reads.js';
 import { RETRY, RETRY_SEND } from './statements/retry.js';
 import { SETTLE_AUTHENTICATORS } from './statements/settle-authenticators.js';
 import { SETTLE_SEND } from './statements/settle-send.js';
@@ -54,6 +65,14 @@ export interface Given {
   key: KeyToTake | undefined;
   /** Keyed hash of what is submitted. */
   fingerprint: string;
+  claim: ClaimTicket;
+}
+
+/** What a claim is known by, should its answer be lost. */
+export interface ClaimTicket {
+  claimId: string;
+  /** From this instant of PostgreSQL's clock on, the claim writes nothing any more. */
+  claimBefore: Date;
 }
 
 /** The columns of a start. */
@@ -88,11 +107,16 @@ const SETTLE: Record<StepName, Statement> = {
 export class OnboardingStore {
   readonly #limits: Record<string, number>;
   readonly #callMs: number;
+  readonly #claimMs: number;
+  /** PostgreSQL's time when it last answered, and when that was on the monotonic clock. */
+  #heard: { now: Date; atMs: number } | null = null;
 
   constructor(
     private readonly statements: PreparedStatements,
     @Inject(CONFIG) config: Config,
+    @Inject(CLOCK) private readonly clock: Clock,
   ) {
+    this.#claimMs = config.CLAIM_MAX_AGE_MS;
     this.#callMs = config.CALL_TIMEOUT_MS;
     this.#limits = {
       callMs: config.CALL_TIMEOUT_MS,
@@ -124,6 +148,39 @@ export class OnboardingStore {
     return { id: raw.liveId, row: raw['id'] === null ? null : readRow(raw, this.#callMs) };
   }
 
+  /**
+   * A claim may be so old by PostgreSQL's clock, as its last answer tells it, and no older. What the answer took makes the
+   * instant a little early.
+   */
+  async newClaim(): Promise<ClaimTicket> {
+    const heard = this.#heard ?? (await this.#hear());
+    const sinceMs = this.clock.monotonicMs() - heard.atMs;
+    return { claimId: randomUUID(), claimBefore: new Date(heard.now.getTime() + sinceMs + this.#claimMs) };
+  }
+
+  /** Waits until a claim that was not answered can write nothing any more, and sees what it has written. */
+  async findClaimed(
+    id: string,
+    { claimId, claimBefore }: ClaimTicket,
+    starts: SubjectRef | null,
+  ): Promise<Row | null> {
+    for (;;) {
+      const { now } = await this.#hear();
+      if (now > claimBefore) break;
+      await sleep(claimBefore.getTime() - now.getTime() + 1);
+    }
+    // It may have been carried out, and not be committed yet.
+    if (starts) await this.run(WAIT_FOR_STARTS, { ...starts });
+    else await this.run(WAIT_FOR_WRITERS, { id });
+    const row = await this.find(id);
+    return row?.claimId === claimId ? row : null;
+  }
+
+  async #hear(): Promise<{ now: Date; atMs: number }> {
+    const [answer] = await this.run<{ now: Date }>(NOW, {});
+    return (this.#heard = { now: answer!.now, atMs: this.clock.monotonicMs() });
+  }
+
   /** The timeline after an event's number, oldest first. */
   events(id: string, after: number, limit: number): Promise<OnboardingEvent[]> {
     return this.run<OnboardingEvent>(EVENTS_AFTER, { id, after, limit });
@@ -139,6 +196,7 @@ export class OnboardingStore {
    */
   start(
     started: Started,
+    claim: ClaimTicket,
     key: KeyToTake | undefined,
     {
       superseded = null,
@@ -147,6 +205,7 @@ export class OnboardingStore {
   ): Promise<Row | null> {
     return this.#row(START, {
       ...started,
+      ...claim,
       ...keyColumns(key),
       // Both are the caller's: a start and its key have one owner.
       caller: started.caller,
@@ -213,8 +272,8 @@ export class OnboardingStore {
    * @param isCharged whether it is paid for: each sending is, unless it cannot have another effect.
    * @returns null where it is not due, not this row's any more, or a budget is used up.
    */
-  retry({ id, state, attempt }: RowInStep, isCharged: boolean): Promise<Row | null> {
-    return this.#row(isCharged ? RETRY_SEND : RETRY, { id, state, attempt });
+  retry({ id, state, attempt }: RowInStep, claim: ClaimTicket, isCharged: boolean): Promise<Row | null> {
+    return this.#row(isCharged ? RETRY_SEND : RETRY, { id, state, attempt, ...claim });
   }
 
   /** Writes what an attempt's end means. @returns null where something has happened since the row was read. */
@@ -322,7 +381,7 @@ export class OnboardingStore {
 
   #claim(
     statement: Statement,
-    { by, key, versions, ...given }: Given,
+    { by, key, versions, claim, ...given }: Given,
     values: Record<string, unknown>,
   ): Promise<Row | null> {
     const { caller: keyCaller, ...taken } = keyColumns(key);
@@ -358,6 +417,7 @@ export class OnboardingStore {
   async #row(statement: Statement, values: Readonly<Record<string, unknown>>): Promise<Row | null> {
     try {
       const [raw] = await this.run<Raw>(statement, { ...this.#limits, ...values });
+      if (raw) this.#heard = { now: raw['now'] as Date, atMs: this.clock.monotonicMs() };
       return raw ? readRow(raw, this.#callMs) : null;
     } catch (error) {
       if (isRefusal(error)) return null;

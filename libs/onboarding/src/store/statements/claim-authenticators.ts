@@ -61,7 +61,7 @@ export const CLAIM_AUTHENTICATORS = statement(
     UPDATE onboardings o SET
       state = 'authenticators_submitted', reason = NULL, step = 'create-authenticators',
       version = o.version + 1, last_seq = o.last_seq + 2,
-      attempt = o.attempt + 1, submission = o.attempt + 1, fingerprint = $fingerprint::text,
+      attempt = o.attempt + 1, submission = o.attempt + 1, fingerprint = $fingerprint::text, claim_id = $claimId::uuid,
       lease_until = at + $leaseMs::float8 * interval '1 millisecond', next_attempt_at = NULL,
       due_at = at + $leaseMs::float8 * interval '1 millisecond',
       parkings = 0, unavailable_count = 0, no_answer_count = 0, doubt_attempt = NULL, last_result = NULL,
@@ -72,7 +72,7 @@ export const CLAIM_AUTHENTICATORS = statement(
       pending_authenticators = $pendingAuthenticators::jsonb,
       idle_ends_at = at + $idleMs::float8 * interval '1 millisecond', updated_at = at
     FROM target t, clock_timestamp() AS at
-    WHERE o.id = t.id AND EXISTS (SELECT 1 FROM used)
+    WHERE o.id = t.id AND EXISTS (SELECT 1 FROM used) AND clock_timestamp() < $claimBefore::timestamptz
     RETURNING o.*
   ),
   logged AS (

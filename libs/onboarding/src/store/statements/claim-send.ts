@@ -58,7 +58,7 @@ export const CLAIM_SEND = statement(
     UPDATE onboardings o SET
       state = 'otp_requested', reason = NULL, step = 'init-otp',
       version = o.version + 1, last_seq = o.last_seq + jsonb_array_length($events::jsonb) + 1,
-      attempt = o.attempt + 1, submission = o.attempt + 1, fingerprint = $fingerprint::text,
+      attempt = o.attempt + 1, submission = o.attempt + 1, fingerprint = $fingerprint::text, claim_id = $claimId::uuid,
       lease_until = at + $leaseMs::float8 * interval '1 millisecond', next_attempt_at = NULL,
       due_at = at + $leaseMs::float8 * interval '1 millisecond',
       parkings = 0, unavailable_count = 0, no_answer_count = 0, doubt_attempt = NULL, last_result = NULL,
@@ -76,7 +76,7 @@ export const CLAIM_SEND = statement(
       sealed_requests = $sealedRequests::bytea,
       idle_ends_at = at + $idleMs::float8 * interval '1 millisecond', updated_at = at
     FROM target t, charged, clock_timestamp() AS at
-    WHERE o.id = t.id
+    WHERE o.id = t.id AND clock_timestamp() < $claimBefore::timestamptz
     RETURNING o.*
   ),
   logged AS (
@@ -90,5 +90,6 @@ export const CLAIM_SEND = statement(
     FROM changed c
   )
   SELECT c.*, clock_timestamp() AS now FROM (SELECT 1) one LEFT JOIN changed c ON true
-  WHERE c.id IS NOT NULL OR (EXISTS (SELECT 1 FROM key_taken) AND gangway_refuse('claim_send'))`,
+  WHERE c.id IS NOT NULL OR (
+    EXISTS (SELECT 1 FROM key_taken UNION ALL SELECT 1 FROM charged) AND gangway_refuse('claim_send'))`,
 );

@@ -47,7 +47,7 @@ export const CLAIM_VERIFY = statement(
     UPDATE onboardings o SET
       state = 'otp_submitted', reason = NULL, step = 'verify-otp',
       version = o.version + 1, last_seq = o.last_seq + 2,
-      attempt = o.attempt + 1, submission = o.attempt + 1, fingerprint = $fingerprint::text,
+      attempt = o.attempt + 1, submission = o.attempt + 1, fingerprint = $fingerprint::text, claim_id = $claimId::uuid,
       lease_until = at + $leaseMs::float8 * interval '1 millisecond', next_attempt_at = NULL,
       due_at = at + $leaseMs::float8 * interval '1 millisecond',
       parkings = 0, unavailable_count = 0, no_answer_count = 0, doubt_attempt = NULL, last_result = NULL,
@@ -66,7 +66,7 @@ export const CLAIM_VERIFY = statement(
       sealed_requests = NULL,
       idle_ends_at = at + $idleMs::float8 * interval '1 millisecond', updated_at = at
     FROM target t, charged b, clock_timestamp() AS at
-    WHERE o.id = t.id
+    WHERE o.id = t.id AND clock_timestamp() < $claimBefore::timestamptz
     RETURNING o.*
   ),
   logged AS (
@@ -78,5 +78,6 @@ export const CLAIM_VERIFY = statement(
     FROM changed c
   )
   SELECT c.*, clock_timestamp() AS now FROM (SELECT 1) one LEFT JOIN changed c ON true
-  WHERE c.id IS NOT NULL OR (EXISTS (SELECT 1 FROM key_taken) AND gangway_refuse('claim_verify'))`,
+  WHERE c.id IS NOT NULL OR (
+    EXISTS (SELECT 1 FROM key_taken UNION ALL SELECT 1 FROM charged) AND gangway_refuse('claim_verify'))`,
 );

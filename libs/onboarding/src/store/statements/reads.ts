@@ -20,6 +20,20 @@ export const WAIT_FOR_WRITERS = statement(
   `SELECT 1 FROM onboardings o WHERE o.id = $id::uuid FOR UPDATE`,
 );
 
+/**
+ * Waits for whoever is starting an onboarding for the subject, also for the first one, whose budget row is not visible yet.
+ * Locks the subject's budget row.
+ */
+export const WAIT_FOR_STARTS = statement(
+  'wait_for_starts',
+  `INSERT INTO otp_budgets AS b (integration, subject_key) VALUES ($integration::text, $subjectKey::text)
+  ON CONFLICT (integration, subject_key) DO UPDATE SET integration = excluded.integration
+  RETURNING 1`,
+);
+
+/** PostgreSQL's time. Locks nothing. */
+export const NOW = statement('now', 'SELECT clock_timestamp() AS now');
+
 /** The onboarding that is, or was last, the subject's live one. Locks nothing. */
 export const FIND_LIVE = statement(
   'find_live',

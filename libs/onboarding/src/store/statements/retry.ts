@@ -6,17 +6,8 @@ import { statement } from '../statement.js';
  */
 export const RETRY = statement(
   'retry',
-  `WITH changed AS (
-    UPDATE onboardings o SET
-      attempt = o.attempt + 1, last_seq = o.last_seq + 1, next_attempt_at = NULL,
-      lease_until = at + $leaseMs::float8 * interval '1 millisecond',
-      due_at = at + $leaseMs::float8 * interval '1 millisecond',
-      unresolved = CASE WHEN o.step = 'init-otp' THEN o.unresolved ELSE
-        o.unresolved || jsonb_build_array(jsonb_build_object(
-          'step', o.step, 'attempt', o.attempt + 1,
-          'at', to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))) END,
-      updated_at = at
-    FROM clock_timestamp() AS at
+  `WITH target AS (
+    SELECT o.id FROM onboardings o
     WHERE o.id = $id::uuid AND o.state = $state::text AND o.attempt = $attempt::int
       AND o.lease_until IS NULL AND o.parked_reason IS NULL AND o.next_attempt_at <= clock_timestamp()
       -- No call starts that cannot end before the code, the session or the onboarding does.
@@ -24,6 +15,20 @@ export const RETRY = statement(
         CASE o.state WHEN 'otp_submitted' THEN o.otp_expires_at
           WHEN 'authenticators_submitted' THEN o.session_ends_at END,
         o.idle_ends_at, o.life_ends_at) >= clock_timestamp() + $callMs::float8 * interval '1 millisecond'
+    FOR UPDATE OF o
+  ),
+  changed AS (
+    UPDATE onboardings o SET
+      attempt = o.attempt + 1, claim_id = $claimId::uuid, last_seq = o.last_seq + 1, next_attempt_at = NULL,
+      lease_until = at + $leaseMs::float8 * interval '1 millisecond',
+      due_at = at + $leaseMs::float8 * interval '1 millisecond',
+      unresolved = CASE WHEN o.step = 'init-otp' THEN o.unresolved ELSE
+        o.unresolved || jsonb_build_array(jsonb_build_object(
+          'step', o.step, 'attempt', o.attempt + 1,
+          'at', to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))) END,
+      updated_at = at
+    FROM target t, clock_timestamp() AS at
+    WHERE o.id = t.id AND clock_timestamp() < $claimBefore::timestamptz
     RETURNING o.*
   ),
   logged AS (
@@ -68,12 +73,12 @@ export const RETRY_SEND = statement(
   ),
   changed AS (
     UPDATE onboardings o SET
-      attempt = o.attempt + 1, last_seq = o.last_seq + 1, next_attempt_at = NULL,
+      attempt = o.attempt + 1, claim_id = $claimId::uuid, last_seq = o.last_seq + 1, next_attempt_at = NULL,
       lease_until = at + $leaseMs::float8 * interval '1 millisecond',
       due_at = at + $leaseMs::float8 * interval '1 millisecond',
       updated_at = at
     FROM target t, charged, clock_timestamp() AS at
-    WHERE o.id = t.id
+    WHERE o.id = t.id AND clock_timestamp() < $claimBefore::timestamptz
     RETURNING o.*
   ),
   logged AS (
@@ -82,5 +87,6 @@ export const RETRY_SEND = statement(
       jsonb_build_object('attempt', c.attempt, 'step', c.step, 'fingerprint', c.fingerprint)
     FROM changed c
   )
-  SELECT c.*, clock_timestamp() AS now FROM changed c`,
+  SELECT c.*, clock_timestamp() AS now FROM (SELECT 1) one LEFT JOIN changed c ON true
+  WHERE c.id IS NOT NULL OR (EXISTS (SELECT 1 FROM charged) AND gangway_refuse('retry_send'))`,
 );

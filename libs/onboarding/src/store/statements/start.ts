@@ -55,18 +55,19 @@ export const START = statement(
   changed AS (
     INSERT INTO onboardings AS o (
       id, caller, integration, provider, subject, subject_key, sealed_contact, sealed_data_key, data_key_id,
-      otp_choice, external_ref, metadata, sealed_requests, fingerprint,
+      otp_choice, external_ref, metadata, sealed_requests, fingerprint, claim_id,
       state, step, attempt, submission, last_seq, lease_until, due_at, otp_resend_at, idle_ends_at, life_ends_at
     )
     SELECT
       $id::uuid, $caller::text, $integration::text, $provider::text, $subject::jsonb, $subjectKey::text,
       $sealedContact::bytea, $sealedDataKey::bytea, $dataKeyId::text,
-      $otpChoice::jsonb, $externalRef::text, $metadata::jsonb, $sealedRequests::bytea, $fingerprint::text,
+      $otpChoice::jsonb, $externalRef::text, $metadata::jsonb, $sealedRequests::bytea, $fingerprint::text, $claimId::uuid,
       'otp_requested', 'init-otp', 1, 1, 2,
       at + $leaseMs::float8 * interval '1 millisecond', at + $leaseMs::float8 * interval '1 millisecond',
       at + $cooldownMs::float8 * interval '1 millisecond',
       at + $idleMs::float8 * interval '1 millisecond', at + $lifeMs::float8 * interval '1 millisecond'
     FROM charged, clock_timestamp() AS at
+    WHERE clock_timestamp() < $claimBefore::timestamptz
     RETURNING o.*
   ),
   logged AS (
@@ -83,5 +84,6 @@ export const START = statement(
   )
   SELECT c.*, clock_timestamp() AS now FROM (SELECT 1) one LEFT JOIN changed c ON true
   WHERE c.id IS NOT NULL OR (
-    EXISTS (SELECT 1 FROM key_taken UNION ALL SELECT 1 FROM superseded) AND gangway_refuse('start'))`,
+    EXISTS (SELECT 1 FROM key_taken UNION ALL SELECT 1 FROM superseded UNION ALL SELECT 1 FROM charged)
+    AND gangway_refuse('start'))`,
 );

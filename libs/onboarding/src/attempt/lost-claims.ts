@@ -1,0 +1,61 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Injectable, Logger, type BeforeApplicationShutdown } from '@nestjs/common';
+import { isDatabaseAway } from '#libs/database';
+import { UpstreamError } from '#libs/upstream';
+import { stepOfState } from '../flow/table.js';
+import { OnboardingStore, type ClaimTicket } from '../store/onboarding.store.js';
+import { Settlement } from './settle.js';
+import type { SubjectRef } from './step.js';
+
+/** PostgreSQL is asked again after this long when it is away. */
+const DATABASE_PAUSE_MS = 250;
+
+/**
+ * Settles claims that PostgreSQL did not answer. This process knows that nothing was sent for them; left alone, they would
+ * look like calls whose process died, and cost a try, a budget and a doubt.
+ */
+@Injectable()
+export class LostClaims implements BeforeApplicationShutdown {
+  readonly #logger = new Logger(LostClaims.name);
+  readonly #open = new Set<Promise<void>>();
+
+  constructor(
+    private readonly store: OnboardingStore,
+    private readonly settlement: Settlement,
+  ) {}
+
+  /** Whoever was not answered does not wait for it. */
+  settleLater(id: string, claim: ClaimTicket, starts: SubjectRef | null): void {
+    const settling = this.#settle(id, claim, starts)
+      .catch((error: unknown) => this.#logger.error(error))
+      .finally(() => this.#open.delete(settling));
+    this.#open.add(settling);
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    await Promise.all(this.#open);
+  }
+
+  async #settle(id: string, claim: ClaimTicket, starts: SubjectRef | null): Promise<void> {
+    const row = await this.#found(id, claim, starts);
+    if (!row || !stepOfState(row.state)) return;
+    this.#logger.warn(`a claim of ${id} was written and not answered: it is settled as not sent`);
+    const error = new UpstreamError('not_sent', {
+      detail: 'the database did not answer in time, so nothing was sent',
+      evidence: { bytesSent: false, headersSeen: false, status: null, durationMs: 0 },
+    });
+    await this.settlement.settle(row, { type: 'failed', error, durationMs: 0 });
+  }
+
+  /** Until PostgreSQL answers, a standby's refusal being none. */
+  async #found(id: string, claim: ClaimTicket, starts: SubjectRef | null) {
+    for (;;) {
+      try {
+        return await this.store.findClaimed(id, claim, starts);
+      } catch (error) {
+        if (!isDatabaseAway(error)) throw error;
+        await sleep(DATABASE_PAUSE_MS);
+      }
+    }
+  }
+}
