@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { until } from '#libs/testing';
 import { StepUnderTest, type Fault } from '../../support/step-under-test.js';
 import { Story } from '../../support/story.js';
 import type { TcpProxy } from '../../support/tcp-proxy.js';
@@ -72,5 +73,38 @@ describe('the end of an attempt that was written, and whose acknowledgement was 
       event,
     ]);
     expect(types).not.toContain('late_answer_kept');
+  });
+});
+
+describe('the claim of an attempt that was written, and whose acknowledgement was lost', () => {
+  it('is settled as not sent: no try, no budget and no code is lost, and the step goes on', async () => {
+    const at = await StepUnderTest.before(story, 'verify-otp');
+    const before = (await story.get(at.id)).body;
+    let lost = 0;
+    database.intercept(/gw_claim_verify/, ({ loseAnswer }) => loseAnswer(READY, () => (lost += 1)));
+    const answer = await at.submit();
+    expect([answer.status, lost]).toEqual([503, 1]);
+    await until('it is settled', async () => (await at.eventsOf('retry_scheduled')).length > 0);
+    const { body } = await story.get(at.id);
+    expect(body).toMatchObject({ state: 'otp_submitted', unresolved: null });
+    expect(body.otp.attemptsLeft).toBe(before.otp.attemptsLeft);
+    expect((await at.events()).filter(({ type }) => type === 'attempt_ended').at(-1)?.data).toMatchObject({
+      class: 'not_sent',
+      upstreamStatus: null,
+    });
+    await story.startWorker();
+    await story.until(at.id, 'otp_verified');
+  });
+
+  it('of a start leaves an onboarding whose code is still sent, and its caller finds it', async () => {
+    const subject = story.newSubject();
+    let lost = 0;
+    database.intercept(/gw_start/, ({ loseAnswer }) => loseAnswer(READY, () => (lost += 1)));
+    expect([(await story.start(subject)).status, lost]).toEqual([503, 1]);
+    const again = await story.start(subject);
+    expect(again).toMatchObject({ status: 409, body: { code: 'onboarding_live' } });
+    const id = (again.body as unknown as { onboardingId: string }).onboardingId;
+    await story.until(id, 'otp_sent');
+    expect((await story.events(id)).map(({ type }) => type)).not.toContain('second_mail_possible');
   });
 });
