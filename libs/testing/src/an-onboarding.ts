@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { uuidV7 } from '#libs/kernel';
+import { timeOfUuidV7, uuidV7 } from '#libs/kernel';
 
 /** An instant by the database's clock, so that a test and SQL mean the same now. */
 export interface FromNow {
@@ -25,8 +25,10 @@ export async function anOnboarding(
   columns: Record<string, unknown> = {},
 ): Promise<string> {
   const subject = { accountId: randomUUID(), userId: randomUUID() };
+  const id = String(columns['id'] ?? uuidV7(Date.now()));
   const row: Record<string, unknown> = {
-    id: uuidV7(Date.now()),
+    id,
+    created_at: new Date(timeOfUuidV7(id)),
     integration: 'byzantine',
     provider: 'byzantine',
     subject,

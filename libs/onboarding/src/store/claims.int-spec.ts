@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { TestingModule } from '@nestjs/testing';
 import { DataSource } from 'typeorm';
-import { Secret, uuidV7 } from '#libs/kernel';
+import { Secret, timeOfUuidV7, uuidV7 } from '#libs/kernel';
 import { OtpService } from '#libs/otp';
 import { CONFIG, type Config } from '#libs/platform';
 import { aClaim, aCaller, anOnboarding, inMs } from '#libs/testing';
@@ -343,14 +343,13 @@ describe('a start', () => {
     fingerprint: 'print',
   });
 
-  /** The row's own defaults are instants of their own: at the start's, or a moment later. */
+  /** The row was made when its id was made, and written at the start's instant or a moment later. */
   async function expectFirst(given: Started, row: Row): Promise<void> {
     const now = new Date(row.leaseUntil!.getTime() - config.LEASE_MS);
-    for (const instant of [row.createdAt, row.updatedAt]) {
-      expect(instant.getTime()).toBeGreaterThanOrEqual(now.getTime());
-      expect(instant.getTime()).toBeLessThanOrEqual(row.now.getTime());
-    }
-    const { createdAt, updatedAt } = row;
+    const { updatedAt } = row;
+    expect(updatedAt.getTime()).toBeGreaterThanOrEqual(now.getTime());
+    expect(updatedAt.getTime()).toBeLessThanOrEqual(row.now.getTime());
+    const createdAt = new Date(timeOfUuidV7(given.id));
     const expected = withoutNow({ ...firstRow(given, now, config), createdAt, updatedAt });
     expect(withoutNow(row)).toEqual(expected);
     expect(withoutNow((await store.find(row.id))!)).toEqual(expected);

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import { PreparedStatements, isRefusal } from '#libs/database';
-import { CLOCK, type Clock } from '#libs/kernel';
+import { CLOCK, type Clock, timeOfUuidV7 } from '#libs/kernel';
 import { CONFIG, type Config } from '#libs/platform';
 import type { SubjectRef } from '../attempt/step.js';
 import { after, type Moved } from '../flow/move.js';
@@ -206,6 +206,8 @@ export class OnboardingStore {
     return this.#row(START, {
       ...started,
       ...claim,
+      // Lists find a time by the ids: both must say the same, by whatever clock.
+      createdAt: new Date(timeOfUuidV7(started.id)),
       ...keyColumns(key),
       // Both are the caller's: a start and its key have one owner.
       caller: started.caller,

@@ -54,13 +54,13 @@ export const START = statement(
   ),
   changed AS (
     INSERT INTO onboardings AS o (
-      id, caller, integration, provider, subject, subject_key, sealed_contact, sealed_data_key, data_key_id,
+      id, created_at, caller, integration, provider, subject, subject_key, sealed_contact, sealed_data_key, data_key_id,
       otp_choice, external_ref, metadata, sealed_requests, fingerprint, claim_id,
       state, step, attempt, submission, last_seq, lease_until, due_at, otp_resend_at, idle_ends_at, life_ends_at
     )
     SELECT
-      $id::uuid, $caller::text, $integration::text, $provider::text, $subject::jsonb, $subjectKey::text,
-      $sealedContact::bytea, $sealedDataKey::bytea, $dataKeyId::text,
+      $id::uuid, $createdAt::timestamptz, $caller::text, $integration::text, $provider::text,
+      $subject::jsonb, $subjectKey::text, $sealedContact::bytea, $sealedDataKey::bytea, $dataKeyId::text,
       $otpChoice::jsonb, $externalRef::text, $metadata::jsonb, $sealedRequests::bytea, $fingerprint::text, $claimId::uuid,
       'otp_requested', 'init-otp', 1, 1, 2,
       at + $leaseMs::float8 * interval '1 millisecond', at + $leaseMs::float8 * interval '1 millisecond',
