@@ -96,17 +96,20 @@ describe('any list', () => {
       ...(!isEnded(row.state) && parked && { parked_reason: 'integration_missing', parked_at: inMs(-1_000) }),
     }));
 
-  const some = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined, freq: 1 });
+  /** One in so many has the filter. */
+  const oneIn = <T>(weight: number, arbitrary: fc.Arbitrary<T>) =>
+    fc.oneof({ arbitrary, weight: 1 }, { arbitrary: fc.constant(undefined), weight: weight - 1 });
+  const madeAt = madeMs.map((ms) => new Date(ms));
   const anyFilter = fc.record({
-    state: some(fc.constantFrom(...STATES)),
-    caller: some(fc.constantFrom(...CALLERS)),
-    integration: some(fc.constantFrom(...INTEGRATIONS)),
-    accountId: fc.option(fc.constantFrom(...ACCOUNTS), { nil: undefined, freq: 4 }),
-    userId: fc.option(fc.constantFrom(...USERS), { nil: undefined, freq: 4 }),
-    externalRef: fc.option(fc.constantFrom(...REFERENCES), { nil: undefined, freq: 4 }),
-    parked: fc.option(fc.boolean(), { nil: undefined, freq: 3 }),
-    createdAfter: some(madeMs.map((ms) => new Date(ms))),
-    createdBefore: some(madeMs.map((ms) => new Date(ms))),
+    state: fc.constantFrom(...STATES, undefined),
+    caller: oneIn(3, fc.constantFrom(...CALLERS)),
+    integration: oneIn(3, fc.constantFrom(...INTEGRATIONS)),
+    accountId: oneIn(8, fc.constantFrom(...ACCOUNTS)),
+    userId: oneIn(8, fc.constantFrom(...USERS)),
+    externalRef: oneIn(8, fc.constantFrom(...REFERENCES)),
+    parked: oneIn(4, fc.boolean()),
+    createdAfter: oneIn(3, madeAt),
+    createdBefore: oneIn(3, madeAt),
     limit: fc.integer({ min: 1, max: 12 }),
   });
   const anyCaller = fc
@@ -146,7 +149,7 @@ describe('any list', () => {
   }
 
   it('has, newest first, the rows that its filters leave of all as they show now', async () => {
-    const cases = fc.array(fc.tuple(anyFilter, anyCaller), { minLength: 25, maxLength: 25 });
+    const cases = fc.array(fc.tuple(anyFilter, anyCaller), { minLength: 40, maxLength: 40 });
     await fc.assert(
       fc.asyncProperty(fc.array(anyRow, { minLength: 20, maxLength: 40 }), cases, async (inserts, asked) => {
         await onboardings.dataSource.query('DELETE FROM onboardings');
@@ -163,7 +166,8 @@ describe('any list', () => {
           );
         }
       }),
-      { numRuns: 20 },
+      // To shrink a case would take minutes.
+      { numRuns: 20, endOnFailure: true },
     );
   });
 });
