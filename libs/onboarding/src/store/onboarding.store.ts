@@ -158,6 +158,11 @@ export class OnboardingStore {
     return { claimId: randomUUID(), claimBefore: new Date(heard.now.getTime() + sinceMs + this.#claimMs) };
   }
 
+  /** @returns whether a claim that was refused can have come too late by PostgreSQL's clock, whatever else refused it. */
+  async isLate({ claimBefore }: ClaimTicket): Promise<boolean> {
+    return (await this.#hear()).now >= claimBefore;
+  }
+
   /** Waits until a claim that was not answered can write nothing any more, and sees what it has written. */
   async findClaimed(
     id: string,
@@ -389,6 +394,7 @@ export class OnboardingStore {
     const { caller: keyCaller, ...taken } = keyColumns(key);
     return this.#row(statement, {
       ...given,
+      ...claim,
       ...by,
       versions: versions ?? null,
       ...taken,
