@@ -284,6 +284,10 @@ class OneRow {
     return Promise.resolve(aClaim());
   }
 
+  isLate() {
+    return Promise.resolve(false);
+  }
+
   findLive() {
     return Promise.resolve({ id: this.#row.id, row: this.#row });
   }

@@ -117,7 +117,7 @@ async function ofTheSteps(): Promise<PreparedStatement[]> {
     module.get(Challenges),
   ];
   // Without rows, a refusal cannot be explained: what matters is that its statement was sent.
-  await budget.explainTry(subject).catch(() => undefined);
+  await budget.mustHaveTry(subject).catch(() => undefined);
   await credentials.registered(subject);
   await credentials.taken('byzantine', []);
   await challenges.charge('id', []);

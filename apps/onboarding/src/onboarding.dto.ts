@@ -308,12 +308,12 @@ export function toResource(row: Row): OnboardingResource {
     createdAt: row.createdAt.toISOString(),
     updatedAt: row.updatedAt.toISOString(),
     erasedAt: iso(row.erasedAt),
-    expiresAt: iso(endOf(row)),
+    expiresAt: iso(endsAtOf(row)),
   };
 }
 
 /** When the onboarding as a whole ends by itself. An unknown outcome waits for its decision, idle or not. */
-function endOf({ state, idleEndsAt, lifeEndsAt }: Row): Date | null {
+function endsAtOf({ state, idleEndsAt, lifeEndsAt }: Row): Date | null {
   if (isEnded(state)) return null;
   return state === 'outcome_unknown' || lifeEndsAt < idleEndsAt ? lifeEndsAt : idleEndsAt;
 }

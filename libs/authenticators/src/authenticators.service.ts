@@ -114,7 +114,7 @@ export class AuthenticatorsService {
       ...CREATION,
       fingerprint: this.fingerprint.of(id, content),
       write: (given) => this.store.claimAuthenticators(given, submittedAnew),
-      explain: () => this.#explain(row, checked.authenticators),
+      mustFit: () => this.#mustBeFree(row, checked.authenticators),
     });
     this.dataKeys.handOver(row, claimed.row);
     return this.outcome.runAndWait(claimed, terms.waitMs);
@@ -183,7 +183,7 @@ export class AuthenticatorsService {
   }
 
   /** The claim was refused: a credential is taken, there is no room, or a faster submission used a challenge. */
-  async #explain(row: Row, authenticators: NewAuthenticator[]): Promise<void> {
+  async #mustBeFree(row: Row, authenticators: NewAuthenticator[]): Promise<void> {
     const ids = authenticators.map(({ credentialId }) => credentialId);
     const taken = await this.credentials.taken(row.integration, ids);
     const room = this.#policy(row).maxAuthenticators - (await this.credentials.registered(row)).length;

@@ -1,5 +1,13 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
-import { DataKeys, Steps, openGrant, type Row, type Step, type StepEnd, type Told } from '#libs/onboarding';
+import {
+  DataKeys,
+  Steps,
+  openGrant,
+  type Row,
+  type Step,
+  type StepEnd,
+  type Explanation,
+} from '#libs/onboarding';
 import type {
   Call,
   DeviceRequest,
@@ -55,7 +63,7 @@ const sessionOver = (detail: string): StepEnd => ({
   facts: { result: { code: 'session_expired', detail } },
 });
 
-function refusal(row: Row, { reason }: UpstreamError): Told {
+function refusal(row: Row, { reason }: UpstreamError): Explanation {
   if (reason === 'consensus_needed' || reason === 'mfa_needed') {
     const detail = 'A policy at the provider stands in the way: its administrator must change it.';
     return { code: reason, detail };

@@ -1,7 +1,7 @@
-import type { Row, Told } from '#libs/onboarding';
+import type { Row, Explanation } from '#libs/onboarding';
 
 /** The provider refuses the contact itself. If the caller named none, it is the one in the provider's records. */
-export function contactInvalid({ sealedContact }: Row): Told {
+export function contactInvalid({ sealedContact }: Row): Explanation {
   const detail = 'The provider cannot send a code to the contact.';
   const pointer = sealedContact === null ? '/subject' : '/subject/contact/value';
   return { code: 'contact_invalid', detail, errors: [{ pointer, code: 'contact_invalid', detail }] };

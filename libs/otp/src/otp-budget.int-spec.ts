@@ -227,7 +227,7 @@ describe('Retry-After', () => {
       fc.asyncProperty(ages(8), ages(6), async (sends, wrong) => {
         const subject = aSubject();
         await used(subject, sends, wrong);
-        const refusal = await refusalOf(budget.explainSend(subject, { waitMs: 0 }));
+        const refusal = await refusalOf(budget.mustHaveSend(subject, { waitMs: 0 }));
         if (!refusal) return expect(await charge(subject)).toBe(true);
         expect(['otp_send_limit', 'otp_locked']).toContain(refusal.code);
         expect(refusal.status).toBe(429);
@@ -238,7 +238,7 @@ describe('Retry-After', () => {
           expect(await charge(subject)).toBe(false);
           await wait(subject, 5000);
         } else await wait(subject, waitMs);
-        expect(await refusalOf(budget.explainSend(subject, { waitMs: 0 }))).toBeNull();
+        expect(await refusalOf(budget.mustHaveSend(subject, { waitMs: 0 }))).toBeNull();
         expect(await charge(subject)).toBe(true);
       }),
       { numRuns: 60 },
@@ -248,7 +248,7 @@ describe('Retry-After', () => {
   it('covers both limits where codes and sends are used up', async () => {
     const subject = aSubject();
     await used(subject, [HOUR, HOUR, HOUR, HOUR, HOUR], Array(LIMITS.wrong).fill(20 * HOUR));
-    const refusal = await refusalOf(budget.explainSend(subject, { waitMs: 0 }));
+    const refusal = await refusalOf(budget.mustHaveSend(subject, { waitMs: 0 }));
     expect(refusal).toMatchObject({ code: 'otp_locked' });
     expect(refusal!.retryAfterS).toBeGreaterThan(22 * 3600);
   });
@@ -256,11 +256,11 @@ describe('Retry-After', () => {
   it('is for a try what the day’s wrong codes say', async () => {
     const subject = aSubject();
     await used(subject, Array(10).fill(0), Array(LIMITS.wrong).fill(23 * HOUR));
-    const refusal = await refusalOf(budget.explainTry(subject));
+    const refusal = await refusalOf(budget.mustHaveTry(subject));
     expect(refusal).toMatchObject({ code: 'otp_locked', status: 429 });
     expect(refusal!.retryAfterS).toBeGreaterThan(3590);
     expect(refusal!.retryAfterS).toBeLessThanOrEqual(3600);
-    expect(await refusalOf(budget.explainTry(aSubject()))).toBeNull();
+    expect(await refusalOf(budget.mustHaveTry(aSubject()))).toBeNull();
   });
 });
 

@@ -1,6 +1,13 @@
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { ProblemError } from '#libs/kernel';
-import { OnboardingStore, Retention, standing, statement, type Row, type SubjectRef } from '#libs/onboarding';
+import {
+  OnboardingStore,
+  Retention,
+  stateAndNextAction,
+  statement,
+  type Row,
+  type SubjectRef,
+} from '#libs/onboarding';
 import { CONFIG, type Config } from '#libs/platform';
 
 const DAY_MS = 86_400_000;
@@ -45,7 +52,7 @@ export class OtpBudget implements OnModuleInit {
   /**
    * @throws ProblemError where a budget for sends is used up, with a `Retry-After` that is enough.
    */
-  async explainSend(subject: SubjectRef, { waitMs: othersMs, row }: Refused): Promise<void> {
+  async mustHaveSend(subject: SubjectRef, { waitMs: othersMs, row }: Refused): Promise<void> {
     const usage = await this.#usage(subject);
     const { OTP_SENDS_PER_DAY, OTP_SENDS_PER_WINDOW, OTP_SEND_WINDOW_MS } = this.config;
     const dayMs = freeInMs(usage.sends, usage.now, DAY_MS, OTP_SENDS_PER_DAY);
@@ -57,7 +64,7 @@ export class OtpBudget implements OnModuleInit {
     throw new ProblemError('otp_send_limit', {
       detail: 'This subject was sent as many codes as are allowed for now.',
       retryAfterS: Math.ceil(longestMs / 1000),
-      extensions: row ? standing(row) : {},
+      extensions: row ? stateAndNextAction(row) : {},
       rateLimit:
         dayMs >= windowMs
           ? { policy: 'otp-sends-day', quota: OTP_SENDS_PER_DAY, windowS: DAY_MS / 1000 }
@@ -70,7 +77,7 @@ export class OtpBudget implements OnModuleInit {
   }
 
   /** @throws ProblemError 429 `otp_locked` where the day's wrong codes are used up. */
-  async explainTry(subject: SubjectRef, row?: Row): Promise<void> {
+  async mustHaveTry(subject: SubjectRef, row?: Row): Promise<void> {
     this.#throwIfLocked(await this.#usage(subject), { waitMs: 0, row });
   }
 
@@ -82,7 +89,7 @@ export class OtpBudget implements OnModuleInit {
       detail: 'Too many wrong codes for this subject today.',
       retryAfterS: Math.ceil(Math.max(waitMs, others.waitMs) / 1000),
       // No try of this code is allowed, whatever it has left.
-      extensions: others.row ? standing({ ...others.row, otpTriesLeft: 0 }) : {},
+      extensions: others.row ? stateAndNextAction({ ...others.row, otpTriesLeft: 0 }) : {},
       rateLimit: {
         policy: 'otp-wrong-codes-day',
         quota: this.config.OTP_WRONG_PER_DAY,

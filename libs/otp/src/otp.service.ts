@@ -12,7 +12,6 @@ import {
   isEnded,
   move,
   sealRequests,
-  standing,
   statesFor,
   type Asked,
   type Row,
@@ -110,7 +109,7 @@ export class OtpService {
       }
       // Who lost the answer to a start is told of its onboarding, even where no budget would allow another.
       inTheWay = await this.#inTheWay(ref, start.supersede ?? false, terms.caller);
-      await this.steps.get('init-otp').explainRefusal?.(ref);
+      await this.steps.get('init-otp').mustHaveRoom?.(ref);
     }
     throw new ProblemError('onboarding_live', {
       detail: 'Another start for this subject is under way; try again.',
@@ -137,7 +136,7 @@ export class OtpService {
           events: [{ type: 'otp_resend_asked', actor: 'caller', ...(reason && { data: { reason } }) }],
           sealedRequests,
         }),
-      explain: (row) => this.sending.explainResend(row),
+      mustFit: (row) => this.sending.mustBeDue(row),
     });
     if (seen) this.dataKeys.handOver(seen, claimed.row);
     return this.outcome.runAndWait(claimed, terms.waitMs);
@@ -185,12 +184,7 @@ export class OtpService {
       step: 'verify-otp',
       fingerprint: this.fingerprint.of(id, given),
       write: (by) => this.store.claimVerify(by, sealedOtpCode, taking),
-      // The day has the word before the code: a new code would not help.
-      explain: async (seen) => {
-        this.#mustTake(seen, proof);
-        await this.steps.get('verify-otp').explainRefusal?.(seen, seen);
-        noTriesLeft(seen);
-      },
+      mustFit: (row) => this.#mustTake(row, proof),
     });
     return this.outcome.runAndWait(claimed, terms.waitMs);
   }
@@ -251,15 +245,6 @@ export class OtpService {
 
 /** What the next try of a start has to mind. */
 type InTheWay = Parameters<OnboardingStore['start']>[3];
-
-function noTriesLeft(row: Row): void {
-  if (row.otpTriesLeft > 0) return;
-  const { state, nextAction } = standing(row);
-  throw new ProblemError('otp_locked', {
-    detail: 'No tries are left for this code. Ask for a new one.',
-    extensions: { state, attemptsLeft: 0, nextAction },
-  });
-}
 
 const takenBy = ({ provider }: Integration): OtpProof['type'] =>
   provider.custody === 'client' ? 'encrypted-code' : 'code';

@@ -3,12 +3,12 @@ import { ProblemError } from '#libs/kernel';
 import {
   Steps,
   repeatsEffect,
-  standing,
+  stateAndNextAction,
   type Row,
   type Step,
   type StepEnd,
   type SubjectRef,
-  type Told,
+  type Explanation,
 } from '#libs/onboarding';
 import { CONFIG, type Config } from '#libs/platform';
 import type { Call, RejectionReason, UpstreamError, UpstreamProvider } from '#libs/upstream';
@@ -31,21 +31,21 @@ export class SendOtpStep implements Step, OnModuleInit {
     this.steps.register(this);
   }
 
-  explainRefusal(subject: SubjectRef, row?: Row): Promise<void> {
-    return this.budget.explainSend(subject, { waitMs: 0, row });
+  mustHaveRoom(subject: SubjectRef, row?: Row): Promise<void> {
+    return this.budget.mustHaveSend(subject, { waitMs: 0, row });
   }
 
   /** Why a resend was refused: the budget that is used up has the word, or else the cooldown. */
-  async explainResend(row: Row): Promise<void> {
+  async mustBeDue(row: Row): Promise<void> {
     const waitMs = (row.otpResendAt?.getTime() ?? 0) - row.now.getTime();
-    await this.budget.explainSend(row, { waitMs, row });
+    await this.budget.mustHaveSend(row, { waitMs, row });
     if (waitMs <= 0) return;
     const windowS = Math.ceil(this.config.OTP_RESEND_COOLDOWN_MS / 1000);
     throw new ProblemError('otp_resend_too_soon', {
       detail: 'Another code can be sent a little later.',
       retryAfterS: Math.ceil(waitMs / 1000),
       rateLimit: { policy: 'otp-resend', quota: 1, windowS },
-      extensions: standing(row),
+      extensions: stateAndNextAction(row),
     });
   }
 
@@ -65,10 +65,10 @@ export class SendOtpStep implements Step, OnModuleInit {
     const { reason } = error;
     if (reason === 'captcha_required') return captchaRequired(row, codeLives);
     const isPolicy = reason === 'consensus_needed' || reason === 'mfa_needed';
-    const told = isPolicy ? policyFailure(reason) : refusal(row, reason);
+    const explanation = isPolicy ? policyFailure(reason) : refusal(row, reason);
     // After a code had been sent once the subject is known: a refusal then is of this send only.
-    if (codeLives || (row.otpSentAt && !isPolicy)) return gaveUp(codeLives, told);
-    return { signal: 'step_failed', facts: { failure: told } };
+    if (codeLives || (row.otpSentAt && !isPolicy)) return gaveUp(codeLives, explanation);
+    return { signal: 'step_failed', facts: { failure: explanation } };
   }
 
   /** A code that is still good helps the user more than a wait for an operator. */
@@ -86,7 +86,7 @@ export class SendOtpStep implements Step, OnModuleInit {
   }
 }
 
-const gaveUp = (codeLives: boolean, result: Told): StepEnd => ({
+const gaveUp = (codeLives: boolean, result: Explanation): StepEnd => ({
   signal: 'send_gave_up',
   facts: { codeLives, result },
 });
@@ -108,7 +108,7 @@ const mayHaveSent = ({ unavailableCount, noAnswerCount }: Row) => unavailableCou
 const hasLiveCode = ({ otpHandle, otpExpiresAt, otpTriesLeft, now }: Row) =>
   otpHandle !== null && otpTriesLeft > 0 && otpExpiresAt !== null && otpExpiresAt > now;
 
-function refusal(row: Row, reason: RejectionReason | undefined): Told {
+function refusal(row: Row, reason: RejectionReason | undefined): Explanation {
   switch (reason) {
     case 'contact_invalid':
       return contactInvalid(row);

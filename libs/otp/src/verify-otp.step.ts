@@ -1,14 +1,15 @@
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
-import { Secret } from '#libs/kernel';
+import { ProblemError, Secret } from '#libs/kernel';
 import {
   DataKeys,
   Steps,
   sealGrant,
+  stateAndNextAction,
   type Row,
   type Step,
   type StepEnd,
   type SubjectRef,
-  type Told,
+  type Explanation,
 } from '#libs/onboarding';
 import { CONFIG, type Config } from '#libs/platform';
 import type { Call, Grant, OtpProof, UpstreamError, UpstreamProvider } from '#libs/upstream';
@@ -32,8 +33,15 @@ export class VerifyOtpStep implements Step, OnModuleInit {
     this.steps.register(this);
   }
 
-  explainRefusal(subject: SubjectRef, row?: Row): Promise<void> {
-    return this.budget.explainTry(subject, row);
+  /** The day has the word before the code: a new code would not help. */
+  async mustHaveRoom(subject: SubjectRef, row?: Row): Promise<void> {
+    await this.budget.mustHaveTry(subject, row);
+    if (!row || row.otpTriesLeft > 0) return;
+    const { state, nextAction } = stateAndNextAction(row);
+    throw new ProblemError('otp_locked', {
+      detail: 'No tries are left for this code. Ask for a new one.',
+      extensions: { state, attemptsLeft: 0, nextAction },
+    });
   }
 
   async call(provider: UpstreamProvider, call: Call, row: Row): Promise<StepEnd> {
@@ -102,17 +110,26 @@ export class VerifyOtpStep implements Step, OnModuleInit {
 
   #wrong(row: Row): StepEnd {
     if (row.otpWrong + 1 >= this.config.OTP_WRONG_PER_ONBOARDING) {
-      const failure: Told = { code: 'otp_locked', detail: 'Too many wrong codes for this onboarding.' };
+      const failure: Explanation = {
+        code: 'otp_locked',
+        detail: 'Too many wrong codes for this onboarding.',
+      };
       return { signal: 'step_failed', facts: { failure, isWrong: true } };
     }
-    const result: Told = { code: 'otp_invalid', detail: 'The code is wrong.' };
+    const result: Explanation = { code: 'otp_invalid', detail: 'The code is wrong.' };
     return { signal: 'otp_rejected', facts: { result, isWrong: true } };
   }
 }
 
 /** It was certainly no wrong code: what the claim has charged is given back. */
-const expired = (result: Told): StepEnd => ({ signal: 'otp_expired', facts: { result, refund: true } });
-const failed = (failure: Told): StepEnd => ({ signal: 'step_failed', facts: { failure, refund: true } });
+const expired = (result: Explanation): StepEnd => ({
+  signal: 'otp_expired',
+  facts: { result, refund: true },
+});
+const failed = (failure: Explanation): StepEnd => ({
+  signal: 'step_failed',
+  facts: { failure, refund: true },
+});
 
 /** What the user's device is told: all of the grant but its token. */
 function signingOf({ organizationId, userId, publicKey, loginMessage }: Grant & { type: 'device-key' }) {

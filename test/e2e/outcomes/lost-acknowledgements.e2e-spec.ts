@@ -88,7 +88,7 @@ describe('the claim of an attempt that was written, and whose acknowledgement wa
     const { body } = await story.get(at.id);
     expect(body).toMatchObject({ state: 'otp_submitted', unresolved: null });
     expect(body.otp.attemptsLeft).toBe(before.otp.attemptsLeft);
-    expect((await at.events()).filter(({ type }) => type === 'attempt_ended').at(-1)?.data).toMatchObject({
+    expect((await at.events()).findLast(({ type }) => type === 'attempt_ended')?.data).toMatchObject({
       class: 'not_sent',
       upstreamStatus: null,
     });

@@ -46,8 +46,8 @@ export interface Submission extends Asked {
   fingerprint: string;
   /** The statement of this claim. @returns null where it was refused, and nothing was written. */
   write(given: Given): Promise<Row | null>;
-  /** Says why it was refused although the table allows it. Throws, or returns for a lost race. */
-  explain?(row: Row): void | Promise<void>;
+  /** @throws ProblemError that says why it was refused although the table allows it; returns for a lost race. */
+  mustFit?(row: Row): void | Promise<void>;
 }
 
 /** A second try is for a row that had to be expired first, or that changed between write and explanation. */
@@ -77,7 +77,7 @@ export class Claims {
     for (let tries = 0; tries < TRIES; tries++) {
       const claimed = await this.claim(id, null, (claim) => submission.write({ ...given, claim }));
       if (claimed) return claimed;
-      await this.#explain(submission);
+      await this.#mustBeAllowed(submission);
     }
     throw changing();
   }
@@ -126,7 +126,7 @@ export class Claims {
     if (refusal) throw refusal;
   }
 
-  async #explain(submission: Submission): Promise<void> {
+  async #mustBeAllowed(submission: Submission): Promise<void> {
     const { id, terms, by = 'owner' } = submission;
     const row = mustTouch(await this.store.find(id), id, terms.caller, by);
     if (signalOfTime(row)) {
@@ -134,7 +134,7 @@ export class Claims {
       return;
     }
     this.mustAllow(row, submission);
-    await submission.explain?.(row);
-    await this.steps.get(submission.step).explainRefusal?.(row, row);
+    await submission.mustFit?.(row);
+    await this.steps.get(submission.step).mustHaveRoom?.(row, row);
   }
 }

@@ -5,7 +5,7 @@ import { CLOCK, ProblemError, type Clock } from '#libs/kernel';
 import { Health } from '#libs/platform';
 import { problemOf } from '../flow/codes.js';
 import { asOfNow } from '../flow/move.js';
-import { standing } from '../flow/refusal.js';
+import { stateAndNextAction } from '../flow/refusal.js';
 import { changesAt, type Row } from '../flow/row.js';
 import { isEnded, stepOfState, type StepName } from '../flow/table.js';
 import { DataKeys } from '../store/data-keys.js';
@@ -95,11 +95,11 @@ async function within<T>(promise: Promise<T>, ms: number): Promise<T | null> {
  */
 export function throwIfRefused(row: Row, step: StepName): void {
   if (stepOfState(row.state)) return;
-  const extensions = { onboardingId: row.id, ...standing(row) };
+  const extensions = { onboardingId: row.id, ...stateAndNextAction(row) };
   const result = row.failure ?? row.lastResult;
-  const told = result?.step === step ? problemOf(result.code) : null;
-  if (result && told) {
-    throw new ProblemError(told, {
+  const code = result?.step === step ? problemOf(result.code) : null;
+  if (result && code) {
+    throw new ProblemError(code, {
       detail: result.detail,
       ...(result.errors && { errors: result.errors }),
       extensions: { ...extensions, ...(row.state === 'otp_sent' && { attemptsLeft: row.otpTriesLeft }) },

@@ -37,7 +37,7 @@ export class Settlement {
     const written = await this.#persistently(row, (again) => this.#write(row, step, end, verdict, again));
     if (!written.isOurs) return written.row;
     this.#count(row, end, verdict);
-    tell(row, end, verdict);
+    logForOperators(row, end, verdict);
     if (verdict.retryInMs !== null) {
       const payload = { onboardingId: row.id, attempt: row.attempt + 1 };
       await this.jobs.add(stepJob(step), payload, {
@@ -65,7 +65,7 @@ export class Settlement {
       const fresh = await this.store.find(row.id);
       if (!fresh) return { row, isOurs: false };
       if (again && (await this.#isWritten(fresh, row.attempt))) {
-        tell(row, end, verdict);
+        logForOperators(row, end, verdict);
         return { row: fresh, isOurs: false };
       }
       seen = fresh;
@@ -141,7 +141,7 @@ function isOpenTo(seen: Row, row: Row, step: StepName, { answer }: Verdict, end:
 }
 
 /** Logs what may need an operator. */
-function tell(row: Row, end: AttemptEnd, { parked, signal }: Verdict): void {
+function logForOperators(row: Row, end: AttemptEnd, { parked, signal }: Verdict): void {
   const { id: onboardingId, integration, step, attempt } = row;
   const about = { onboardingId, integration, step, attempt };
   const error = end.type === 'failed' ? end.error : null;
@@ -159,11 +159,11 @@ function evidenceOf(
   if (end.type === 'failed') {
     return { ...attempt, class: end.error.failure, upstreamStatus: end.error.evidence.status };
   }
-  return { ...attempt, class: 'ok', answer: end.end.signal, ...told(end) };
+  return { ...attempt, class: 'ok', answer: end.end.signal, ...dataOfAnswer(end) };
 }
 
 /** What the answer itself says, for the operator who decides what became of the attempt. */
-function told({ end }: AttemptEnd & { type: 'succeeded' }): Partial<EventData<'late_answer_kept'>> {
+function dataOfAnswer({ end }: AttemptEnd & { type: 'succeeded' }): Partial<EventData<'late_answer_kept'>> {
   if (end.signal === 'otp_verified') return { sessionExpiresAt: end.facts.sessionExpiresAt.toISOString() };
   if (end.signal !== 'authenticators_created') return {};
   const { authenticatorIds } = end.facts;

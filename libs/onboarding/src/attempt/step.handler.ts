@@ -37,7 +37,7 @@ export class StepHandler {
     if (row.parkedReason) return { outcome: 'parked', reason: row.parkedReason };
     if (row.leaseUntil) {
       if (row.leaseUntil > row.now) return { outcome: 'in_flight', attempt: row.attempt };
-      return this.#tell(row, await this.runner.takeOver(row));
+      return this.#outcomeOf(row, await this.runner.takeOver(row));
     }
     const waitMs = (row.nextAttemptAt?.getTime() ?? 0) - row.now.getTime();
     // PostgreSQL counts microseconds, and we see milliseconds: due is due a whole one later.
@@ -48,7 +48,7 @@ export class StepHandler {
       return this.#putOff(row, overBudgetMs + this.random.next() * SPREAD_MS);
     }
     const claimed = await this.claims.retry(row);
-    if (claimed) return this.#tell(row, await this.runner.run(claimed));
+    if (claimed) return this.#outcomeOf(row, await this.runner.run(claimed));
     return this.#notClaimed(row);
   }
 
@@ -66,11 +66,11 @@ export class StepHandler {
     if (!row || !untouched || row.leaseUntil || row.parkedReason) return { outcome: 'lost_race' };
     const deadline = deadlineOf(row);
     if (deadline && deadline <= row.now) return { outcome: 'deadline_passed' };
-    return this.#tell(seen, await this.runner.giveUp(row));
+    return this.#outcomeOf(seen, await this.runner.giveUp(row));
   }
 
   /** A step that ended for good fails its job, with the reason, where operators look. */
-  #tell(before: Row, row: Row): JobOutcome {
+  #outcomeOf(before: Row, row: Row): JobOutcome {
     if (row.state === before.state) {
       const next = { attempt: row.attempt, nextAttemptAt: row.nextAttemptAt?.toISOString() ?? null };
       return row.parkedReason

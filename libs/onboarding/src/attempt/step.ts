@@ -51,7 +51,7 @@ export interface Step {
    * @param row the onboarding; none where a start was refused.
    * @throws ProblemError where a limit is used up; returns where it is not.
    */
-  explainRefusal?(subject: SubjectRef, row?: Row): Promise<void>;
+  mustHaveRoom?(subject: SubjectRef, row?: Row): Promise<void>;
 }
 
 /** The steps, registered at boot by the libs that own them, so that the runner imports none of them. */

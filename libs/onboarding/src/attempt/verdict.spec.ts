@@ -3,14 +3,14 @@ import { aRow, after, testConfig } from '#libs/testing';
 import type { FailureClass, ProviderKind } from '#libs/upstream';
 import { failure } from '../fixtures/verify-step.js';
 import { after as rowAfter, type Facts } from '../flow/move.js';
-import type { Columns, Row, Told } from '../flow/row.js';
+import type { Columns, Row, Explanation } from '../flow/row.js';
 import { SEALED, stateOfStep, type Signal, type StepName } from '../flow/table.js';
 import type { Step, StepEnd, Steps } from './step.js';
 import { Verdicts, type AttemptEnd, type Verdict } from './verdict.js';
 
 const config = testConfig({ RETRY_FLOOR_MS: '250', RETRY_BASE_MS: '1000', CALL_TIMEOUT_MS: '10000' });
 
-const told: Told = { code: 'upstream_rejected', detail: 'of a test' };
+const told: Explanation = { code: 'upstream_rejected', detail: 'of a test' };
 
 /** Each end of these steps can be told from the others by its signal. */
 const ENDS: Record<StepName, { refused: StepEnd; gaveUp: StepEnd }> = {

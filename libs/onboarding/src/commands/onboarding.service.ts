@@ -9,7 +9,7 @@ import type { SubjectRef } from '../attempt/step.js';
 import { dataOf, type NewEvent } from '../flow/events.js';
 import { asOfNow, isOfDecision, move, recordDecision, retryNow, type Moved } from '../flow/move.js';
 import { mustSee, mustTouch } from '../flow/ownership.js';
-import { changing, ended, notFound, standing, versionMismatch } from '../flow/refusal.js';
+import { changing, ended, notFound, stateAndNextAction, versionMismatch } from '../flow/refusal.js';
 import type { OnboardingEvent } from '../flow/onboarding-event.entity.js';
 import { signalOfTime, type Row } from '../flow/row.js';
 import { isEnded, nextState, stepOfState } from '../flow/table.js';
@@ -112,7 +112,7 @@ export class OnboardingService {
       if (row.state !== 'outcome_unknown') {
         throw new ProblemError('illegal_state', {
           detail: 'No outcome is unknown here.',
-          extensions: standing(row),
+          extensions: stateAndNextAction(row),
         });
       }
       // It has become so since it was loaded: a new code is sent by a claim, and not by a mere change.
@@ -142,7 +142,7 @@ export class OnboardingService {
       const step = stepOfState(seen.state);
       if (!step || seen.leaseUntil !== null) {
         const detail = step ? 'The step is in flight.' : 'No step waits here.';
-        throw new ProblemError('illegal_state', { detail, extensions: standing(seen) });
+        throw new ProblemError('illegal_state', { detail, extensions: stateAndNextAction(seen) });
       }
       return retryNow(seen, step, { ...by, reason });
     });
@@ -181,7 +181,7 @@ export class OnboardingService {
     if (!nextState({ state: row.state, step: row.step }, signal)) {
       throw new ProblemError('outcome_unknown', {
         detail: `"${outcome}" leads nowhere after ${row.step}: there is no session to go on with. Resolve "not_done", or ask for a new code.`,
-        extensions: standing(row),
+        extensions: stateAndNextAction(row),
       });
     }
     return this.#moved(row, signal, facts);
@@ -243,5 +243,5 @@ const asksForNewCode = ({ state, step }: Row, { outcome }: Resolution) =>
 const decidedMeanwhile = (row: Row, attempt: number) =>
   new ProblemError('illegal_state', {
     detail: `Attempt ${attempt} is not unresolved any more: another decision or its answer came first.`,
-    extensions: standing(row),
+    extensions: stateAndNextAction(row),
   });

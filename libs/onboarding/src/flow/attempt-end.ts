@@ -2,7 +2,7 @@ import type { CallEvidence } from '#libs/upstream';
 import type { ParkedReason } from './codes.js';
 import type { NewEvent } from './events.js';
 import { NOTHING_ELSE, later, resultOf, type Ended, type Moment, type Moved } from './move.js';
-import type { Columns, Patch, Row, Told, UnresolvedAttempt } from './row.js';
+import type { Columns, Patch, Row, Explanation, UnresolvedAttempt } from './row.js';
 import { canLeaveDoubt } from './table.js';
 
 /** How an attempt ended, as the retry law reads it. */
@@ -100,7 +100,7 @@ export const refused = (ended: Ended): Ended => ({
 
 /** The step waits for its next try. */
 export function retryLater(row: Row, ended: Ended, delayMs: number, { now }: Moment): Moved {
-  const result: Told = {
+  const result: Explanation = {
     code: 'upstream_unavailable',
     detail: `The provider could not be reached or failed (${classOf(ended)}); it is tried again.`,
   };
@@ -127,7 +127,7 @@ const classOf = ({ events }: Ended) => (events[0] as NewEvent & { type: 'attempt
 
 /** The step waits for an operator. What was in doubt stays so. */
 export function park(row: Row, ended: Ended, reason: ParkedReason, { now }: Moment): Moved {
-  const result: Told = {
+  const result: Explanation = {
     code: 'upstream_misconfigured',
     detail: 'The integration must be mended by an operator; then this goes on.',
   };

@@ -9,7 +9,7 @@ import {
   type Columns,
   type Patch,
   type Row,
-  type Told,
+  type Explanation,
   type UnresolvedAttempt,
 } from './row.js';
 import {
@@ -78,17 +78,17 @@ export interface Facts {
 
   otp_sent: { handle: string; targetBundle: string | null; lifeMs: number | null };
   /** `codeLives`: the code that was sent before is still good. */
-  send_gave_up: { codeLives: boolean; result: Told; maySendAtOnce?: boolean };
+  send_gave_up: { codeLives: boolean; result: Explanation; maySendAtOnce?: boolean };
   otp_verified: { sealedGrant: Buffer; deviceSigning: DeviceSigning | null; sessionExpiresAt: Date };
-  otp_rejected: { result: Told; isWrong?: boolean; isLocked?: boolean };
+  otp_rejected: { result: Explanation; isWrong?: boolean; isLocked?: boolean };
   authenticators_created: { authenticatorIds: string[] | null };
-  authenticators_rejected: { result: Told };
-  outcome_lost: { result: Told; evidence: EventData<'outcome_lost'> } | ByTime;
+  authenticators_rejected: { result: Explanation };
+  outcome_lost: { result: Explanation; evidence: EventData<'outcome_lost'> } | ByTime;
   /** `refund`: it was certainly no wrong code. */
-  step_failed: { failure: Told; isWrong?: boolean; refund?: boolean };
+  step_failed: { failure: Explanation; isWrong?: boolean; refund?: boolean };
 
-  otp_expired: { result: Told; refund?: boolean } | ByTime;
-  session_expired: { result: Told } | ByTime;
+  otp_expired: { result: Explanation; refund?: boolean } | ByTime;
+  session_expired: { result: Explanation } | ByTime;
   expired: ByTime;
 
   cancelled: { reason?: string; by?: string };
@@ -388,20 +388,20 @@ export const unpark = (now: Date): Moved => ({
 });
 
 /** A step that waits or is parked is tried now. */
-export function retryNow(row: Row, step: StepName, told: { reason: string; by?: string }): Moved {
+export function retryNow(row: Row, step: StepName, given: { reason: string; by?: string }): Moved {
   return {
     patch: { parkedReason: null, parkedAt: null, nextAttemptAt: row.now },
     events: [
-      ...(row.parkedReason ? [{ type: 'unparked', actor: 'caller', data: told } as const] : []),
+      ...(row.parkedReason ? [{ type: 'unparked', actor: 'caller', data: given } as const] : []),
       {
         type: 'retry_scheduled',
         actor: 'caller',
         data: {
-          ...(told.by && { by: told.by }),
+          ...(given.by && { by: given.by }),
           step,
           attempt: row.attempt + 1,
           inMs: 0,
-          reason: told.reason,
+          reason: given.reason,
         },
       },
     ],
@@ -503,9 +503,9 @@ function resultOfTime(row: Row, signal: Signal) {
   return resultOf(row, { code, detail: RAN_OUT }, row.now);
 }
 
-export const resultOf = (row: Row, told: Told, now: Date) => ({
+export const resultOf = (row: Row, explanation: Explanation, now: Date) => ({
   step: row.step!,
-  ...told,
+  ...explanation,
   at: now.toISOString(),
 });
 

@@ -28,7 +28,7 @@ export function refusalOf(row: Row, signal: Signal, step: StepName): ProblemErro
 export const ended = (row: Row) =>
   new ProblemError('onboarding_ended', {
     detail: `The onboarding is ${row.state}.`,
-    extensions: standing(row),
+    extensions: stateAndNextAction(row),
   });
 
 export const versionMismatch = (row: Row) =>
@@ -45,11 +45,11 @@ export const changing = () =>
   new ProblemError('illegal_state', { detail: 'The onboarding is changing; try again.', retryable: true });
 
 /** What a problem tells of its onboarding. */
-export const standing = (row: Row) => ({ state: row.state, nextAction: nextActionOf(row) });
+export const stateAndNextAction = (row: Row) => ({ state: row.state, nextAction: nextActionOf(row) });
 
 /** No call starts that could not end in time; what it would hang on is as good as over. */
 function tooLate(row: Row, step: StepName): ProblemError {
-  const extensions = standing(row);
+  const extensions = stateAndNextAction(row);
   if (step === 'init-otp' || !hasTimeFor(row, null)) {
     return new ProblemError('onboarding_ended', {
       detail: `The onboarding ends at ${row.lifeEndsAt.toISOString()}: no call would end before. Start another with "supersede": true.`,
@@ -69,7 +69,7 @@ function tooLate(row: Row, step: StepName): ProblemError {
 
 /** Why a signal has no place in the row's state, as exactly as the state tells. */
 export function illegal(row: Row, signal: Signal): ProblemError {
-  const extensions = standing(row);
+  const extensions = stateAndNextAction(row);
   if (stepOfState(row.state)) {
     return new ProblemError('step_in_progress', {
       detail: `Step ${row.step} is in flight or waits for its next try.`,

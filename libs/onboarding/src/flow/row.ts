@@ -23,14 +23,14 @@ export interface UnresolvedAttempt {
 }
 
 /** What is told of a step's end: a code, a sentence, and what was wrong with which member. */
-export interface Told {
+export interface Explanation {
   code: ResultCode;
   detail: string;
   errors?: { pointer: string; code: string; detail: string }[];
 }
 
 /** How the last step ended that did not move the onboarding on. */
-export interface LastResult extends Told {
+export interface LastResult extends Explanation {
   step: StepName;
   /** RFC 3339. */
   at: string;
@@ -57,7 +57,7 @@ export interface RegisteredAuthenticator extends AuthenticatorSummary {
 }
 
 /** What is certain of a row in each state, beyond the types of its columns. */
-type Standing =
+type ColumnsOfState =
   | { state: 'otp_requested'; step: 'init-otp' }
   | { state: 'otp_sent'; step: null; otpHandle: string; otpExpiresAt: Date }
   | { state: 'otp_needed'; step: null; reason: OtpNeededReason }
@@ -76,7 +76,7 @@ type Standing =
 export type Columns = Onboarding & { now: Date; callMs: number };
 
 /** A row as it was read: what can be done with it hangs on the time. */
-export type Row = Columns & Standing;
+export type Row = Columns & ColumnsOfState;
 
 /** A row whose step is in flight, or waits for its next try. */
 export type RowInStep = Row & {
