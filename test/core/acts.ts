@@ -25,7 +25,7 @@ import type { AttemptEnd } from '../../libs/onboarding/src/attempt/verdict.js';
 import type { RowInStep } from '../../libs/onboarding/src/flow/row.js';
 import { Expiry } from '../../libs/onboarding/src/upkeep/expire.js';
 import { Probe } from '../../libs/onboarding/src/upkeep/probe.js';
-import { Sweeper } from '../../libs/onboarding/src/upkeep/wake.js';
+import { Sweeper } from '../../libs/onboarding/src/upkeep/sweep.js';
 import { failed } from './core.js';
 import type { Side } from './two-sides.js';
 

@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
 import { createDataSource } from './data-source.js';
-import { findOutage, isConnectionLost, isDatabaseAway, violatedUniqueConstraint } from './database-fault.js';
+import { findOutage, isConnectionLost, isDatabaseAway } from './database-fault.js';
 
 const withCode = (code: string, message = 'x') => Object.assign(new Error(message), { code });
 
@@ -91,16 +91,5 @@ describe('isDatabaseAway', () => {
     expect(isDatabaseAway(error)).toBe(true);
     await client.end().catch(() => undefined);
     server.close();
-  });
-});
-
-describe('violatedUniqueConstraint', () => {
-  it('names the constraint of a unique violation, and nothing else', () => {
-    expect(violatedUniqueConstraint(Object.assign(withCode('23505'), { constraint: 'one_live' }))).toBe(
-      'one_live',
-    );
-    expect(violatedUniqueConstraint(Object.assign(withCode('23503'), { constraint: 'fk' }))).toBeNull();
-    expect(violatedUniqueConstraint(withCode('23505'))).toBeNull();
-    expect(violatedUniqueConstraint(undefined)).toBeNull();
   });
 });

@@ -68,12 +68,6 @@ export function findOutage(error: unknown): string | null {
 /** Whether PostgreSQL cannot carry out statements now. The same statement may work later. */
 export const isDatabaseAway = (error: unknown): boolean => findOutage(error) !== null;
 
-/** The name of the violated constraint where the error is a unique violation (SQLSTATE 23505), else null. */
-export function violatedUniqueConstraint(error: unknown): string | null {
-  const { constraint } = (error ?? {}) as { constraint?: unknown };
-  return stateOf(error) === '23505' && typeof constraint === 'string' ? constraint : null;
-}
-
 /** Whether a clause of a statement refused (`gangway_refuse`): then nothing of the statement was written. */
 export const isRefusal = (error: unknown): boolean => stateOf(error) === 'GW001';
 

@@ -6,7 +6,7 @@ export {
   type JobHandler,
   type JobOutcome,
 } from './job-definition.js';
-export { JobProducer, type Woken } from './job-producer.js';
+export { JobProducer } from './job-producer.js';
 export { JobRunner } from './job-runner.js';
 export { JobsModule } from './jobs.module.js';
 export { RedisLink } from './redis-link.js';

@@ -27,7 +27,7 @@ import { Fingerprint } from './store/fingerprint.js';
 import { IdempotencyKeys } from './store/idempotency-keys.js';
 import { OnboardingStore } from './store/onboarding.store.js';
 import { Subjects } from './store/subjects.js';
-import { Timelines } from './upkeep/anchor.js';
+import { Timelines } from './upkeep/timelines.js';
 import { Expiry } from './upkeep/expire.js';
 import { KeyChecks } from './upkeep/key-checks.js';
 import { Probe } from './upkeep/probe.js';
@@ -35,7 +35,7 @@ import { Reseal } from './upkeep/reseal.js';
 import { Retention } from './upkeep/retain.js';
 import { Trials } from './upkeep/trials.js';
 import { UpkeepHandlers } from './upkeep/upkeep.handlers.js';
-import { Sweeper } from './upkeep/wake.js';
+import { Sweeper } from './upkeep/sweep.js';
 
 /** The state machine at work: store, runner, retry law, expiry, sweeper. */
 @Module({

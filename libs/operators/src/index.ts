@@ -1,8 +1,7 @@
 export { EnvironmentAccount } from './environment-account.js';
 export { OperatorAccounts } from './operator-accounts.js';
-export { OperatorAccountsModule } from './operator-accounts.module.js';
 export { OperatorAudit, type AuditEntry } from './operator-audit.js';
-export { OperatorLogin, type LoginTry } from './operator-login.js';
+export { OperatorLogin } from './operator-login.js';
 export { OperatorSessions } from './operator-sessions.js';
 export {
   ROLES,

@@ -3,7 +3,7 @@ export { aClaim } from './a-claim.js';
 export { aCaller } from './a-caller.js';
 export { aPasskeyPolicy } from './a-passkey-policy.js';
 export { aRow, after } from './a-row.js';
-export { anOnboarding, inMs, lookAgain, type Database, type FromNow } from './an-onboarding.js';
+export { anOnboarding, inMs, lookAgain } from './an-onboarding.js';
 export { byzantineSchemas, type ByzantineOperation } from './byzantine-schemas/byzantine-schemas.js';
 export { keyObjectsMade } from './key-objects.js';
 export { KmsStandIn, type KmsTrouble } from './kms-stand-in.js';

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { erase } from '../flow/erase.js';
 import type { Row } from '../flow/row.js';
 import { OnboardingStore } from '../store/onboarding.store.js';
-import { Timelines } from '../upkeep/anchor.js';
+import { Timelines } from '../upkeep/timelines.js';
 
 /** Leaves nothing personal of an onboarding: a tombstone, and a timeline without its data that is vouched for as before. */
 @Injectable()

@@ -17,7 +17,7 @@ import { failure } from '../fixtures/verify-step.js';
 import { keepLateAnswer, move, unpark } from '../flow/move.js';
 import { dueOf, type Row, type RowInStep } from '../flow/row.js';
 import { isEnded } from '../flow/table.js';
-import { Timelines } from '../upkeep/anchor.js';
+import { Timelines } from '../upkeep/timelines.js';
 import { Expiry } from '../upkeep/expire.js';
 import { OnboardingStore } from './onboarding.store.js';
 

@@ -6,7 +6,7 @@ import { TEST_ENV, anOnboarding } from '#libs/testing';
 import { openOnboardings, type Onboardings } from '../fixtures/open-onboardings.js';
 import { write } from '../fixtures/write.js';
 import { DataKeys } from '../store/data-keys.js';
-import { Timelines } from './anchor.js';
+import { Timelines } from './timelines.js';
 import { KeyChecks } from './key-checks.js';
 
 const another = () => randomBytes(32).toString('base64');

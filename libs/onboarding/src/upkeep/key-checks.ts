@@ -2,7 +2,7 @@ import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common'
 import { PreparedStatements } from '#libs/database';
 import { DataKeys } from '../store/data-keys.js';
 import { LAST_ANCHORED, ONE_PER_SEALING_KEY } from '../store/statements/reseal.js';
-import { Timelines } from './anchor.js';
+import { Timelines } from './timelines.js';
 
 /**
  * Logs at boot which keys do not fit the database. With other keys, a restored database looks whole, but no API key

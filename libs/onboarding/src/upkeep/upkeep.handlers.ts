@@ -2,12 +2,12 @@ import { Inject, Injectable } from '@nestjs/common';
 import { z } from 'zod';
 import type { JobDefinition, JobHandler } from '#libs/jobs';
 import { CONFIG, type Config } from '#libs/platform';
-import { Timelines } from './anchor.js';
+import { Timelines } from './timelines.js';
 import { Expiry } from './expire.js';
 import { Probe } from './probe.js';
 import { Reseal } from './reseal.js';
 import { Retention } from './retain.js';
-import { Sweeper } from './wake.js';
+import { Sweeper } from './sweep.js';
 
 const nothing = z.object({});
 type Nothing = z.infer<typeof nothing>;

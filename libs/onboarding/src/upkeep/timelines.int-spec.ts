@@ -6,7 +6,7 @@ import { OnboardingService } from '../commands/onboarding.service.js';
 import { openOnboardings, type Onboardings } from '../fixtures/open-onboardings.js';
 import { write } from '../fixtures/write.js';
 import { TIMELINE } from '../store/statements/timelines.js';
-import { Timelines } from './anchor.js';
+import { Timelines } from './timelines.js';
 import { Expiry } from './expire.js';
 
 let onboardings: Onboardings;

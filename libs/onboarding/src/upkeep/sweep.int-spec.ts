@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest 
 import { JobProducer, Queues } from '#libs/jobs';
 import { anOnboarding, inMs, until } from '#libs/testing';
 import { openOnboardings, type Onboardings } from '../fixtures/open-onboardings.js';
-import { Sweeper } from './wake.js';
+import { Sweeper } from './sweep.js';
 
 const WAKE_AGAIN_MS = 60_000;
 
