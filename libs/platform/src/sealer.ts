@@ -48,17 +48,23 @@ export class Sealer {
     return new Sealer([key, ...[...this.#keys].map(([id, each]) => ({ id, key: each }))]);
   }
 
-  seal(place: SealedPlace, plaintext: string): Buffer {
+  seal(place: SealedPlace, plaintext: string | Buffer): Buffer {
     const id = Buffer.from(this.#current.id);
     const iv = randomBytes(IV_BYTES);
     const cipher = createCipheriv('aes-256-gcm', this.#current.key, iv);
     cipher.setAAD(boundTo(place));
-    const ciphertext = Buffer.concat([cipher.update(plaintext, 'utf8'), cipher.final()]);
-    return Buffer.concat([Buffer.from([id.length]), id, iv, ciphertext, cipher.getAuthTag()]);
+    const bytes = typeof plaintext === 'string' ? Buffer.from(plaintext) : plaintext;
+    const ciphertext = [cipher.update(bytes), cipher.final()];
+    return Buffer.concat([Buffer.from([id.length]), id, iv, ...ciphertext, cipher.getAuthTag()]);
   }
 
   /** @throws Error when the key is not configured, or the value was altered or belongs elsewhere. */
   open(place: SealedPlace, sealed: Buffer): string {
+    return this.openBytes(place, sealed).toString('utf8');
+  }
+
+  /** @throws Error as {@link open} does. */
+  openBytes(place: SealedPlace, sealed: Buffer): Buffer {
     const id = sealedBy(sealed);
     const idEnd = 1 + (sealed[0] ?? 0);
     const key = this.#keys.get(id);
@@ -69,7 +75,7 @@ export class Sealer {
     decipher.setAAD(boundTo(place));
     decipher.setAuthTag(sealed.subarray(-TAG_BYTES));
     const ciphertext = sealed.subarray(idEnd + IV_BYTES, -TAG_BYTES);
-    return Buffer.concat([decipher.update(ciphertext), decipher.final()]).toString('utf8');
+    return Buffer.concat([decipher.update(ciphertext), decipher.final()]);
   }
 }
 

@@ -2,17 +2,12 @@ import { Inject, Injectable } from '@nestjs/common';
 import { PreparedStatements } from '#libs/database';
 import { CONFIG, Sealer, type Config } from '#libs/platform';
 import type { KeyToTake } from './onboarding.store.js';
+import { packed, unpacked, type KeptAnswer } from './packed-answer.js';
+import { SharedWrite } from './shared-write.js';
 import { ANSWER, FIND_KEY, FORGET_KEYS, RELEASE_KEY } from './statements/keys.js';
 
 /** Which request a key stands for. */
 export type KeyedRequest = Omit<KeyToTake, 'lockMs'>;
-
-/** An answer as it went out. */
-export interface KeptAnswer {
-  status: number;
-  headers: Record<string, string>;
-  body: string;
-}
 
 export interface KeptKey {
   fingerprint: string;
@@ -25,6 +20,14 @@ export interface KeptKey {
   erased: boolean;
 }
 
+interface NewAnswer {
+  caller: string;
+  route: string;
+  key: string;
+  takenBy: string;
+  sealedAnswer: Buffer;
+}
+
 /** A first request is given this much longer than it said that it would wait. */
 const ANSWERING_MS = 5_000;
 const DELETE_BATCH = 5_000;
@@ -35,6 +38,8 @@ const DELETE_BATCH = 5_000;
  */
 @Injectable()
 export class IdempotencyKeys {
+  readonly #answers = new SharedWrite<NewAnswer>((answers) => this.#write(answers));
+
   constructor(
     private readonly statements: PreparedStatements,
     private readonly sealer: Sealer,
@@ -50,10 +55,24 @@ export class IdempotencyKeys {
    * Keeps the first answer, and no other: only who took the key may answer for it. A request that was refused has
    * taken none: what is refused today may be done tomorrow. Sealed by the ring itself, as the row and its key are out
    * of reach by now; nobody has taken a key any more whose onboarding was erased.
+   *
+   * Answers that come while others are being written are written together: one commit, however many wait.
    */
-  async answer({ caller, route, key, id }: KeyedRequest, answer: KeptAnswer): Promise<void> {
-    const sealedAnswer = this.sealer.seal(placeOf({ caller, route, key, id }), JSON.stringify(answer));
-    await this.statements.run(ANSWER, ANSWER.bind({ caller, route, key, takenBy: id, sealedAnswer }));
+  answer(key: KeyedRequest, answer: KeptAnswer): Promise<void> {
+    const { caller, route, id } = key;
+    const sealedAnswer = this.sealer.seal(placeOf(key), packed(answer));
+    return this.#answers.add({ caller, route, key: key.key, takenBy: id, sealedAnswer });
+  }
+
+  async #write(answers: NewAnswer[]): Promise<void> {
+    const values = {
+      callers: answers.map(({ caller }) => caller),
+      routes: answers.map(({ route }) => route),
+      keys: answers.map(({ key }) => key),
+      takenBys: answers.map(({ takenBy }) => takenBy),
+      sealedAnswers: answers.map(({ sealedAnswer }) => sealedAnswer),
+    };
+    await this.statements.run(ANSWER, ANSWER.bind(values));
   }
 
   async find({ caller, route, key }: KeyedRequest): Promise<KeptKey | null> {
@@ -64,8 +83,8 @@ export class IdempotencyKeys {
     if (!found) return null;
     const { sealedAnswer, ...kept } = found;
     if (sealedAnswer === null || kept.takenBy === null) return { ...kept, answer: null };
-    const opened = this.sealer.open(placeOf({ caller, route, key, id: kept.takenBy }), sealedAnswer);
-    return { ...kept, answer: JSON.parse(opened) as KeptAnswer };
+    const opened = this.sealer.openBytes(placeOf({ caller, route, key, id: kept.takenBy }), sealedAnswer);
+    return { ...kept, answer: unpacked(opened) };
   }
 
   /** Gives back a key whose answer was lost and can be made again. */

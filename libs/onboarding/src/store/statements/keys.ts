@@ -1,11 +1,23 @@
 import { statement } from '../statement.js';
 
-/** Keeps the first answer, and no other. Locks the key's row. */
+/**
+ * Keeps the first answer of each key, and no other. Locks the keys' rows; one that another holds is being erased, and needs
+ * no answer.
+ */
 export const ANSWER = statement(
   'answer',
-  `UPDATE idempotency_keys k SET sealed_answer = $sealedAnswer::bytea
-  WHERE k.caller = $caller::text AND k.route = $route::text AND k.key = $key::text AND k.taken_by = $takenBy::uuid
-    AND k.sealed_answer IS NULL`,
+  `WITH given AS (
+    SELECT * FROM unnest(
+      $callers::text[], $routes::text[], $keys::text[], $takenBys::uuid[], $sealedAnswers::bytea[]
+    ) AS g (caller, route, key, taken_by, sealed_answer)
+  ),
+  target AS (
+    SELECT k.ctid AS place, g.sealed_answer FROM idempotency_keys k
+    JOIN given g ON g.caller = k.caller AND g.route = k.route AND g.key = k.key AND g.taken_by = k.taken_by
+    WHERE k.sealed_answer IS NULL
+    FOR UPDATE OF k SKIP LOCKED
+  )
+  UPDATE idempotency_keys k SET sealed_answer = t.sealed_answer FROM target t WHERE k.ctid = t.place`,
 );
 
 /** What is known of a key. Locks nothing. */

@@ -1,0 +1,44 @@
+import { describe, expect, it } from '@jest/globals';
+import { SharedWrite } from './shared-write.js';
+
+/** Writes that end when they are told to. */
+function held() {
+  const writes: { items: number[]; end(error?: Error): void }[] = [];
+  const shared = new SharedWrite<number>(
+    (items) =>
+      new Promise((resolve, reject) =>
+        writes.push({ items, end: (error) => (error ? reject(error) : resolve()) }),
+      ),
+  );
+  return { shared, writes };
+}
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+describe('a shared write', () => {
+  it('begins at once, and takes together what comes meanwhile', async () => {
+    const { shared, writes } = held();
+    const first = shared.add(1);
+    await turn();
+    const others = [shared.add(2), shared.add(3)];
+    await turn();
+    expect(writes.map(({ items }) => items)).toEqual([[1]]);
+    writes[0]!.end();
+    await first;
+    await turn();
+    expect(writes.map(({ items }) => items)).toEqual([[1], [2, 3]]);
+    writes[1]!.end();
+    await Promise.all(others);
+  });
+
+  it('that fails fails for its own items, and not for those after it', async () => {
+    const { shared, writes } = held();
+    const first = expect(shared.add(1)).rejects.toThrow('no');
+    await turn();
+    const second = shared.add(2);
+    writes[0]!.end(new Error('no'));
+    await first;
+    await turn();
+    writes[1]!.end();
+    await expect(second).resolves.toBeUndefined();
+  });
+});
