@@ -22,8 +22,13 @@ export function answerStep(
   done: HttpStatus = HttpStatus.OK,
 ): OnboardingResource {
   throwIfRefused(row, step);
-  const underWay = stepOfState(row.state) !== null || row.lastResult !== null;
-  if (underWay || done === HttpStatus.CREATED) reply.header('Location', `/v1/onboardings/${row.id}`);
-  reply.status(underWay ? HttpStatus.ACCEPTED : done);
+  const isNotDone = stepOfState(row.state) !== null || row.lastResult !== null;
+  if (isNotDone || done === HttpStatus.CREATED) reply.header('Location', `/v1/onboardings/${row.id}`);
+  reply.status(isNotDone ? HttpStatus.ACCEPTED : done);
   return answer(reply, row);
+}
+
+/** The end of a decision: one on a lost verification may have a new code sent, which may take its time. */
+export function answerDecision(reply: FastifyReply, row: Row): OnboardingResource {
+  return stepOfState(row.state) ? answerStep(reply, row, 'init-otp') : answer(reply, row);
 }

@@ -20,7 +20,7 @@ import {
   type Row,
   type StepName,
 } from '#libs/onboarding';
-import { answer, answerStep } from './answer.js';
+import { answer, answerDecision, answerStep } from './answer.js';
 import { callerOf } from './command.decorator.js';
 
 declare module 'fastify' {
@@ -38,7 +38,7 @@ const STEP_OF_ROUTE: Record<string, StepName> = {
   '/v1/onboardings/:id/otp/verify': 'verify-otp',
   '/v1/onboardings/:id/authenticators': 'create-authenticators',
 };
-const NOT_THEIRS: ReadonlySet<string> = new Set(['validation_failed', 'forbidden', 'not_found']);
+const NEVER_REPLAYED: ReadonlySet<string> = new Set(['validation_failed', 'forbidden', 'not_found']);
 const KEPT_HEADERS = ['content-type', 'etag', 'location', 'retry-after'];
 
 /**
@@ -81,7 +81,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
     const keyed = request.keyed!;
     keyed.keep = false;
     // Whoever may not ask for it now is not told what was answered when they might.
-    if (!(error instanceof ProblemError) || NOT_THEIRS.has(error.code)) throw error;
+    if (!(error instanceof ProblemError) || NEVER_REPLAYED.has(error.code)) throw error;
     const kept = await this.keys.find(keyed.request);
     // Refused, and nothing was done: the same may be asked again.
     if (!kept) throw error;
@@ -125,6 +125,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
     }
     keyed.keep = true;
     keyed.request.id = kept.takenBy ?? keyed.request.id;
+    if (route.endsWith('/resolve')) return answerDecision(reply, row);
     const step = STEP_OF_ROUTE[route];
     if (!step) return answer(reply, row);
     return answerStep(reply, row, step, route === '/v1/onboardings' ? 201 : 200);

@@ -17,11 +17,11 @@ import type { FastifyReply } from 'fastify';
 import { AuthenticatorsService, type SubmittedAuthenticator } from '#libs/authenticators';
 import { CallerGuard, Requires } from '#libs/callers';
 import { Secret, type Caller } from '#libs/kernel';
-import { OnboardingLists, OnboardingService, stepOfState, type Terms } from '#libs/onboarding';
+import { OnboardingLists, OnboardingService, type Terms } from '#libs/onboarding';
 import { OtpService } from '#libs/otp';
 import type { OtpProof } from '#libs/upstream';
 import { StartGate } from './start-gate.js';
-import { answer, answerStep } from './answer.js';
+import { answer, answerDecision, answerStep } from './answer.js';
 import {
   authenticatorsBody,
   optionsBody,
@@ -320,8 +320,7 @@ export class OnboardingController {
     @CommandTerms() terms: Terms,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
-    const row = await this.onboardings.resolve(id, body, terms);
-    return stepOfState(row.state) ? answerStep(reply, row, 'init-otp') : answer(reply, row);
+    return answerDecision(reply, await this.onboardings.resolve(id, body, terms));
   }
 
   @Post(':id/retry')

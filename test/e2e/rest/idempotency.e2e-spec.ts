@@ -179,6 +179,26 @@ describe('an idempotency key', () => {
     expect(again).toMatchObject({ status: 200, text: first.text });
   });
 
+  it('repeats a decision whose answer was lost as the decision would be answered now', async () => {
+    const { id, subject } = await story.sent();
+    const { userId } = subject;
+    story.sandbox.control.addFault({ route: 'otp-auth', match: { userId }, cut: 'after' });
+    expect((await story.verify(id, story.code(subject))).status).toBe(409);
+    story.sandbox.control.addFault({ route: 'init-otp', match: { userId }, status: 503, retryAfterS: 60 });
+    await mayResend(story, id);
+    const headers = withKey();
+    const path = `/v1/onboardings/${id}/resolve`;
+    const decision = { outcome: 'not_done', reason: 'asked the user' };
+    const first = await raw(story.serviceUrl, path, decision, headers);
+    expect(first.status).toBe(202);
+    await story.sql(
+      `UPDATE idempotency_keys SET sealed_answer = NULL, locked_until = clock_timestamp() WHERE key = $1`,
+      [headers['idempotency-key']],
+    );
+    const again = await raw(other, path, decision, headers);
+    expect([again.status, again.header('location')]).toEqual([202, `/v1/onboardings/${id}`]);
+  });
+
   it('gives one challenge however often the options are asked for', async () => {
     const { id } = await story.verified();
     const path = `/v1/onboardings/${id}/authenticators/options`;
