@@ -241,7 +241,6 @@ function coreOver(store: OneRow) {
     store as never,
     claims,
     outcome as never,
-    onboardings,
     INTEGRATIONS as never,
     challenges as never,
     NO_CREDENTIALS as never,
@@ -276,8 +275,8 @@ class OneRow {
     return Promise.resolve(this.#row);
   }
 
-  findWithChallenges() {
-    return Promise.resolve({ row: this.#row, outstanding: new Set<string>() });
+  findForPasskeys() {
+    return Promise.resolve({ row: this.#row, outstanding: new Set<string>(), registered: [] });
   }
 
   newClaim() {
@@ -448,7 +447,7 @@ function settled(before: Row, moved: Moved): Outcome {
   };
 }
 
-const NO_CREDENTIALS = { registered: () => Promise.resolve([]), taken: () => Promise.resolve(new Set()) };
+const NO_CREDENTIALS = { taken: () => Promise.resolve(new Set()) };
 
 async function succeeded(steps: Steps, row: Row): Promise<AttemptEnd> {
   const provider = PROVIDERS[row.provider as ProviderKind] as unknown as UpstreamProvider;

@@ -118,7 +118,6 @@ async function ofTheSteps(): Promise<PreparedStatement[]> {
   ];
   // Without rows, a refusal cannot be explained: what matters is that its statement was sent.
   await budget.mustHaveTry(subject).catch(() => undefined);
-  await credentials.registered(subject);
   await credentials.taken('byzantine', []);
   await challenges.charge('id', []);
   await challenges.forget();
@@ -159,7 +158,7 @@ const PLANS: Record<string, string[]> = {
   keep_requests: [ROW],
   find: [ROW],
   find_live: [BUDGET, ROW],
-  find_with_challenges: [ROW, CHALLENGES],
+  find_for_passkeys: [ROW, CHALLENGES, 'credentials_pkey'],
   parked: ['onboardings_parked'],
   parked_integrations: ['onboardings_parked'],
   kept_too_long: ['onboardings_kept'],
@@ -179,7 +178,6 @@ const PLANS: Record<string, string[]> = {
   forget_keys: ['idempotency_keys_created'],
   budget_usage: [BUDGET],
   forget_budgets: [BUDGET, ROW],
-  registered_credentials: ['credentials_pkey'],
   taken_credentials: ['credentials_registered'],
   issue_challenge: [KEY, ROW, CHALLENGES],
   charge_challenges: [CHALLENGES],

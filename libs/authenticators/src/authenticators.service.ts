@@ -5,7 +5,6 @@ import {
   Claims,
   DataKeys,
   Fingerprint,
-  OnboardingService,
   OnboardingStore,
   StepOutcome,
   notFound,
@@ -54,7 +53,6 @@ export class AuthenticatorsService {
     private readonly store: OnboardingStore,
     private readonly claims: Claims,
     private readonly outcome: StepOutcome,
-    private readonly onboardings: OnboardingService,
     private readonly integrations: Integrations,
     private readonly challenges: Challenges,
     private readonly credentials: Credentials,
@@ -71,10 +69,9 @@ export class AuthenticatorsService {
     user: PasskeyUser,
     terms: Terms,
   ): Promise<PublicKeyCredentialCreationOptionsJSON> {
-    const row = await this.onboardings.load(id, terms.caller);
+    const { row, registered: known } = await this.#find(id);
     this.claims.mustAllow(row, { ...CREATION, terms });
     const policy = this.#policy(row);
-    const known = await this.credentials.registered(row);
     if (known.length >= policy.maxAuthenticators) throw noRoomForAuthenticators();
     const challenge = await this.challenges.issue(id, terms.key);
     if (!challenge) {
@@ -92,9 +89,7 @@ export class AuthenticatorsService {
    *   upstream, and each challenge has lost one of its tries.
    */
   async submit(id: string, submission: Submitted, terms: Terms): Promise<Row> {
-    const found = await this.store.findWithChallenges(id);
-    if (!found) throw notFound(id);
-    const { row, outstanding } = found;
+    const { row, outstanding } = await this.#find(id);
     // A state that takes no passkeys is the better answer than what is wrong with them.
     this.claims.mustAllow(row, { ...CREATION, terms });
     const { submitted, device } = this.#read(row, submission);
@@ -118,6 +113,12 @@ export class AuthenticatorsService {
     });
     this.dataKeys.handOver(row, claimed.row);
     return this.outcome.runAndWait(claimed, terms.waitMs);
+  }
+
+  async #find(id: string) {
+    const found = await this.store.findForPasskeys(id);
+    if (!found) throw notFound(id);
+    return found;
   }
 
   /** The passkeys as they were given, or as the user's device has signed them. */
@@ -186,8 +187,8 @@ export class AuthenticatorsService {
   async #mustBeFree(row: Row, authenticators: NewAuthenticator[]): Promise<void> {
     const ids = authenticators.map(({ credentialId }) => credentialId);
     const taken = await this.credentials.taken(row.integration, ids);
-    const room = this.#policy(row).maxAuthenticators - (await this.credentials.registered(row)).length;
-    const outstanding = (await this.store.findWithChallenges(row.id))?.outstanding ?? new Set<string>();
+    const { outstanding, registered } = await this.#find(row.id);
+    const room = this.#policy(row).maxAuthenticators - registered.length;
     const faults = authenticators.flatMap(({ credentialId, challenge }, index): AttestationFault[] => {
       if (taken.has(credentialId)) return [{ index, code: 'credential_already_registered' }];
       if (index >= room) return [{ index, code: 'too_many_authenticators' }];

@@ -17,9 +17,7 @@ afterAll(() => authenticators.module.close());
 const insert = () =>
   anOnboarding(authenticators.dataSource, { state: 'otp_verified', session_ends_at: inMs(600_000) });
 const issue = async (id: string) => (await authenticators.challenges.issue(id))!;
-const outstanding = async (id: string) => [
-  ...(await authenticators.store.findWithChallenges(id))!.outstanding,
-];
+const outstanding = async (id: string) => [...(await authenticators.store.findForPasskeys(id))!.outstanding];
 const expire = (challenge: string) =>
   authenticators.dataSource.query(
     `UPDATE webauthn_challenges SET expires_at = clock_timestamp() - interval '1 ms' WHERE challenge = $1`,
@@ -127,12 +125,12 @@ describe('a challenge', () => {
 
 it('are found with their onboarding by its id, and with no other', async () => {
   const id = await insert();
-  expect((await authenticators.store.findWithChallenges(id))!.row).toMatchObject({
+  expect((await authenticators.store.findForPasskeys(id))!.row).toMatchObject({
     id,
     state: 'otp_verified',
     now: expect.any(Date),
   });
-  expect(await authenticators.store.findWithChallenges(randomUUID())).toBeNull();
+  expect(await authenticators.store.findForPasskeys(randomUUID())).toBeNull();
 });
 
 describe('challenges whose time is over', () => {

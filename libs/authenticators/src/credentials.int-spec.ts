@@ -20,9 +20,14 @@ const insert = (subjectKey: string, integration = 'byzantine') =>
     session_ends_at: inMs(600_000),
   });
 
-const subjectOf = (subjectKey: string) => ({ integration: 'byzantine', subjectKey });
 const registered = async (subjectKey: string) =>
-  (await authenticators.credentials.registered(subjectOf(subjectKey))).sort();
+  (
+    await authenticators.dataSource.query<{ id: string }[]>(
+      `SELECT credential_id AS id FROM credentials
+      WHERE integration = 'byzantine' AND subject_key = $1 AND registered ORDER BY credential_id`,
+      [subjectKey],
+    )
+  ).map(({ id }) => id);
 /** Claims a submission, if need be after an earlier one that was lost. @returns whether it was written. */
 async function reserve(id: string, ids: string[], atMost = 10): Promise<boolean> {
   const { dataSource, challenges } = authenticators;

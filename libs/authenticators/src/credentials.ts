@@ -1,12 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { OnboardingStore, statement, type SubjectRef } from '#libs/onboarding';
-
-/** The subject's registered credential ids. Locks nothing. */
-const REGISTERED = statement(
-  'registered_credentials',
-  `SELECT k.credential_id AS id FROM credentials k
-  WHERE k.integration = $integration::text AND k.subject_key = $subjectKey::text AND k.registered`,
-);
+import { OnboardingStore, statement } from '#libs/onboarding';
 
 /** Which credential ids are registered at an integration, for any subject. Locks nothing. */
 const TAKEN = statement(
@@ -23,12 +16,6 @@ const TAKEN = statement(
 @Injectable()
 export class Credentials {
   constructor(private readonly store: OnboardingStore) {}
-
-  /** The subject's registered credential ids. */
-  async registered({ integration, subjectKey }: SubjectRef): Promise<string[]> {
-    const rows = await this.store.run<{ id: string }>(REGISTERED, { integration, subjectKey });
-    return rows.map(({ id }) => id);
-  }
 
   /** @returns which of them are registered at the integration, for any subject. */
   async taken(integration: string, credentialIds: readonly string[]): Promise<Set<string>> {

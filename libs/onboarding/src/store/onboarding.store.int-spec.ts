@@ -619,13 +619,13 @@ describe('a read', () => {
     expect((await store.events(row.id, 2, 2)).map(({ seq }) => seq)).toEqual([3, 4]);
   });
 
-  it('with challenges leaves out those whose time is over', async () => {
+  it('for passkeys leaves out challenges whose time is over', async () => {
     const row = await inserted(VERIFIED);
     await issue(row.id, 'good');
     await issue(row.id, 'over', -1);
-    const found = (await store.findWithChallenges(row.id))!;
+    const found = (await store.findForPasskeys(row.id))!;
     expect([found.row.id, [...found.outstanding]]).toEqual([row.id, ['good']]);
-    expect(await store.findWithChallenges(randomUUID())).toBeNull();
+    expect(await store.findForPasskeys(randomUUID())).toBeNull();
   });
 
   it('of a subject’s live one finds none where none was started', async () => {

@@ -27,8 +27,8 @@ import { COMMAND } from './statements/command.js';
 import { DELETE_CHALLENGES, ERASE } from './statements/erase.js';
 import {
   FIND,
+  FIND_FOR_PASSKEYS,
   FIND_LIVE,
-  FIND_WITH_CHALLENGES,
   NOW,
   WAIT_FOR_STARTS,
   WAIT_FOR_WRITERS,
@@ -102,6 +102,15 @@ const SETTLE: Record<StepName, Statement> = {
   'create-authenticators': SETTLE_AUTHENTICATORS,
 };
 
+/** A row, and what a creation of passkeys hangs on. */
+interface ForPasskeys {
+  row: Row;
+  /** Challenges that were handed out and not used, unpadded base64url. */
+  outstanding: ReadonlySet<string>;
+  /** The credential ids that the subject has, unpadded base64url. */
+  registered: string[];
+}
+
 /** The only writer of onboardings and their timelines: one prepared statement a change. */
 @Injectable()
 export class OnboardingStore {
@@ -135,10 +144,14 @@ export class OnboardingStore {
     return this.#row(FIND, { id });
   }
 
-  /** The row with its outstanding challenges, in one round trip; null where there is no such onboarding. */
-  async findWithChallenges(id: string): Promise<{ row: Row; outstanding: ReadonlySet<string> } | null> {
-    const [raw] = await this.run<Raw & { challenges: string[] }>(FIND_WITH_CHALLENGES, { id });
-    return raw ? { row: readRow(raw, this.#callMs), outstanding: new Set(raw.challenges) } : null;
+  /** The row with what a creation of passkeys hangs on, in one round trip; null where there is no such onboarding. */
+  async findForPasskeys(id: string): Promise<ForPasskeys | null> {
+    const [raw] = await this.run<Raw & { challenges: string[]; registered: string[] }>(FIND_FOR_PASSKEYS, {
+      id,
+    });
+    if (!raw) return null;
+    const { challenges, registered, ...row } = raw;
+    return { row: readRow(row, this.#callMs), outstanding: new Set(challenges), registered };
   }
 
   /** @returns the onboarding that a start has to mind, live or not: its id, and the row if it is still there. */

@@ -42,12 +42,15 @@ export const FIND_LIVE = statement(
   WHERE b.integration = $integration::text AND b.subject_key = $subjectKey::text`,
 );
 
-/** One row with its outstanding challenges. Locks nothing. */
-export const FIND_WITH_CHALLENGES = statement(
-  'find_with_challenges',
+/** One row with its outstanding challenges, and the credentials that its subject has. Locks nothing. */
+export const FIND_FOR_PASSKEYS = statement(
+  'find_for_passkeys',
   `SELECT o.*, clock_timestamp() AS now, ARRAY(
     SELECT c.challenge FROM webauthn_challenges c
     WHERE c.onboarding_id = o.id AND c.expires_at > clock_timestamp()
-  ) AS challenges
+  ) AS challenges, ARRAY(
+    SELECT k.credential_id FROM credentials k
+    WHERE k.integration = o.integration AND k.subject_key = o.subject_key AND k.registered
+  ) AS registered
   FROM onboardings o WHERE o.id = $id::uuid`,
 );
