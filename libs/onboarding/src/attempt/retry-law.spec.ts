@@ -72,8 +72,8 @@ const TABLE: Record<
     misconfigured: { retries: 0, lastly: 'park', noTime: 'park' },
   },
   'verify-otp': {
-    not_sent: { ...always, noTime: 'deadline' },
-    throttled: { ...always, noTime: 'deadline' },
+    not_sent: { ...always, noTime: 'give_up' },
+    throttled: { ...always, noTime: 'give_up' },
     unavailable: { retries: 2, lastly: 'outcome_unknown', noTime: 'outcome_unknown' },
     no_answer: { retries: 0, lastly: 'outcome_unknown', noTime: 'outcome_unknown' },
     rejected: { retries: 0, lastly: 'rejected', noTime: 'rejected' },
@@ -81,8 +81,8 @@ const TABLE: Record<
     misconfigured: { retries: 0, lastly: 'park', noTime: 'park' },
   },
   'create-authenticators': {
-    not_sent: { ...always, noTime: 'deadline' },
-    throttled: { ...always, noTime: 'deadline' },
+    not_sent: { ...always, noTime: 'give_up' },
+    throttled: { ...always, noTime: 'give_up' },
     unavailable: { retries: 4, lastly: 'outcome_unknown', noTime: 'outcome_unknown' },
     no_answer: { retries: 1, lastly: 'outcome_unknown', noTime: 'outcome_unknown' },
     rejected: { retries: 0, lastly: 'rejected', noTime: 'rejected' },
@@ -239,7 +239,7 @@ describe('the time of a retry', () => {
       type: 'retry',
       delayMs: 20_000,
     });
-    expect(decide(circumstances({ ...told, timeLeftMs: 29_999 }), TIMING, 0)).toEqual({ type: 'deadline' });
+    expect(decide(circumstances({ ...told, timeLeftMs: 29_999 }), TIMING, 0)).toEqual({ type: 'give_up' });
   });
 
   it.each([

@@ -99,6 +99,6 @@ function delayOf(at: Circumstances, rule: Rule, timing: Timing, random: number):
   const ceiling = Math.min(timing.RETRY_CAP_MS, timing.RETRY_BASE_MS * 2 ** (at.calls - 1));
   const backoff = timing.RETRY_FLOOR_MS + random * Math.max(0, ceiling - timing.RETRY_FLOOR_MS);
   const told = Math.min(at.retryAfterMs ?? 0, timing.RETRY_AFTER_MAX_MS);
-  const cooldown = rule.wait === 'cooldown' ? at.cooldownLeftMs : 0;
+  const cooldown = rule.afterCooldown ? at.cooldownLeftMs : 0;
   return Math.ceil(Math.max(backoff, told, cooldown));
 }

@@ -112,8 +112,7 @@ export class Verdicts {
         );
       case 'rejected':
         return answered(row, step.rejected(row, error), refused(ended), at, facts.isDefinite);
-      case 'give_up':
-      case 'deadline': {
+      case 'give_up': {
         const to = step.gaveUp(row, { unanswered: facts.isIndefinite });
         return answered(row, to, refused(ended), at, facts.isDefinite);
       }

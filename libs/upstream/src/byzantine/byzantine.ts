@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { defineProvider } from '../define-provider.js';
-import { REFUSED, retry } from '../port/retry-law.js';
+import { AFTER_COOLDOWN, REFUSED, retry } from '../port/retry-law.js';
 import { ByzantineProvider } from './byzantine.provider.js';
 
 /** Byzantine has no idempotency and no read-back: every lost answer stays a doubt. */
@@ -11,25 +11,25 @@ export const byzantine = defineProvider({
   limitsSignatureAge: true,
   law: {
     'init-otp': {
-      not_sent: retry(null, 'backoff', 'give_up'),
-      throttled: retry(null, 'as_told', 'give_up'),
+      not_sent: retry(null, 'give_up'),
+      throttled: retry(null, 'give_up'),
       // Each try may send a mail and counts as a send, so that the subject's budget is the bound.
-      unavailable: retry(null, 'backoff', 'give_up'),
-      no_answer: retry(1, 'cooldown', 'give_up'),
+      unavailable: retry(null, 'give_up'),
+      no_answer: retry(1, 'give_up', AFTER_COOLDOWN),
       ...REFUSED,
     },
     'verify-otp': {
-      not_sent: retry(null, 'backoff', 'deadline'),
-      throttled: retry(null, 'as_told', 'deadline'),
-      unavailable: retry(2, 'backoff', 'outcome_unknown'),
-      no_answer: retry(0, 'backoff', 'outcome_unknown'),
+      not_sent: retry(null, 'give_up'),
+      throttled: retry(null, 'give_up'),
+      unavailable: retry(2, 'outcome_unknown'),
+      no_answer: retry(0, 'outcome_unknown'),
       ...REFUSED,
     },
     'create-authenticators': {
-      not_sent: retry(null, 'backoff', 'deadline'),
-      throttled: retry(null, 'as_told', 'deadline'),
-      unavailable: retry(4, 'backoff', 'outcome_unknown'),
-      no_answer: retry(1, 'backoff', 'outcome_unknown'),
+      not_sent: retry(null, 'give_up'),
+      throttled: retry(null, 'give_up'),
+      unavailable: retry(4, 'outcome_unknown'),
+      no_answer: retry(1, 'outcome_unknown'),
       ...REFUSED,
     },
   },

@@ -5,10 +5,10 @@ import type { StepCall } from './upstream-provider.js';
 export interface Rule {
   /** How many more calls this class allows within one submission; null where only time and budgets bound it. */
   retries: number | null;
-  /** `backoff`: jittered. `as_told`: no sooner than `Retry-After`. `cooldown`: no sooner than a resend may be. */
-  wait: 'backoff' | 'as_told' | 'cooldown';
+  /** Whether a retry waits until a resend would be allowed, besides its backoff and `Retry-After`. */
+  afterCooldown?: true;
   /** What it means when no retry is left, or none could end in time. */
-  otherwise: 'give_up' | 'deadline' | 'outcome_unknown' | 'rejected' | 'park';
+  otherwise: 'give_up' | 'outcome_unknown' | 'rejected' | 'park';
 }
 
 /** What follows each end of a step's call. */
@@ -20,17 +20,17 @@ export type StepLaw = Readonly<Record<FailureClass, Rule>>;
  */
 export type RetryLaw = Readonly<Record<StepCall, StepLaw>>;
 
-export const retry = (retries: number | null, wait: Rule['wait'], otherwise: Rule['otherwise']): Rule => ({
-  retries,
-  wait,
-  otherwise,
-});
+export const AFTER_COOLDOWN = { afterCooldown: true } as const;
 
-const rejected: Rule = { retries: 0, wait: 'backoff', otherwise: 'rejected' };
+export const retry = (
+  retries: number | null,
+  otherwise: Rule['otherwise'],
+  wait?: typeof AFTER_COOLDOWN,
+): Rule => ({ retries, otherwise, ...wait });
 
 /** Ends that tell for certain what became of the call: the same at every provider. */
 export const REFUSED = {
-  rejected,
-  rejected_unclear: rejected,
-  misconfigured: { retries: 0, wait: 'backoff', otherwise: 'park' },
+  rejected: retry(0, 'rejected'),
+  rejected_unclear: retry(0, 'rejected'),
+  misconfigured: retry(0, 'park'),
 } as const satisfies Partial<StepLaw>;

@@ -1,5 +1,5 @@
 import { defineProvider } from '../define-provider.js';
-import { REFUSED, retry } from '../port/retry-law.js';
+import { AFTER_COOLDOWN, REFUSED, retry } from '../port/retry-law.js';
 import { AuthProxyProvider } from './auth-proxy.provider.js';
 import { replayed } from './replayed.js';
 import { authProxySettings } from './settings.js';
@@ -12,18 +12,18 @@ export const authProxy = defineProvider({
   limitsSignatureAge: false,
   law: {
     'init-otp': {
-      not_sent: retry(null, 'backoff', 'give_up'),
-      throttled: retry(null, 'as_told', 'give_up'),
+      not_sent: retry(null, 'give_up'),
+      throttled: retry(null, 'give_up'),
       // Each try may send a mail and counts as a send, so that the subject's budget is the bound.
-      unavailable: retry(null, 'backoff', 'give_up'),
-      no_answer: retry(1, 'cooldown', 'give_up'),
+      unavailable: retry(null, 'give_up'),
+      no_answer: retry(1, 'give_up', AFTER_COOLDOWN),
       ...REFUSED,
     },
     'verify-otp': {
-      not_sent: retry(null, 'backoff', 'deadline'),
-      throttled: retry(null, 'as_told', 'deadline'),
-      unavailable: retry(2, 'backoff', 'outcome_unknown'),
-      no_answer: retry(0, 'backoff', 'outcome_unknown'),
+      not_sent: retry(null, 'give_up'),
+      throttled: retry(null, 'give_up'),
+      unavailable: retry(2, 'outcome_unknown'),
+      no_answer: retry(0, 'outcome_unknown'),
       ...REFUSED,
     },
     'create-authenticators': replayed('outcome_unknown'),

@@ -5,12 +5,11 @@ import { REFUSED, retry, type Rule, type StepLaw } from '../port/retry-law.js';
  * repeat is told is what became of it.
  */
 export function replayed(otherwise: Rule['otherwise']): StepLaw {
-  const unsent = otherwise === 'give_up' ? 'give_up' : 'deadline';
   return {
-    not_sent: retry(null, 'backoff', unsent),
-    throttled: retry(null, 'as_told', unsent),
-    unavailable: retry(null, 'backoff', otherwise),
-    no_answer: retry(null, 'backoff', otherwise),
+    not_sent: retry(null, 'give_up'),
+    throttled: retry(null, 'give_up'),
+    unavailable: retry(null, otherwise),
+    no_answer: retry(null, otherwise),
     ...REFUSED,
   };
 }
