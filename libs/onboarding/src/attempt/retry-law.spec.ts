@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { FAILURE_CLASSES, type FailureClass } from '#libs/upstream';
 import { STEPS, type StepName } from '../flow/table.js';
-import { INDEFINITE, decide, type Circumstances, type Decision, type Timing } from './retry-law.js';
+import { EFFECT_UNKNOWN, decide, type Circumstances, type Decision, type Timing } from './retry-law.js';
 
 const TIMING: Timing = {
   RETRY_FLOOR_MS: 250,
@@ -36,7 +36,7 @@ function after(step: StepName, failures: FailureClass[], more: Partial<Circumsta
     calls: failures.length,
     unavailableCount: count('unavailable'),
     noAnswerCount: count('no_answer'),
-    inDoubt: failures.slice(0, -1).some((each) => INDEFINITE.has(each)),
+    inDoubt: failures.slice(0, -1).some((each) => EFFECT_UNKNOWN.has(each)),
     ...more,
   });
   return decide(at, TIMING, 0.5);

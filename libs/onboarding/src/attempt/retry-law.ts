@@ -17,8 +17,8 @@ export const repeatsEffect = (
   step: StepName,
 ): boolean => isReplayable(row.provider, step) && row.unavailableCount + row.noAnswerCount > 0;
 
-/** Ends that say nothing about whether the call took effect. */
-export const INDEFINITE: ReadonlySet<FailureClass> = new Set(['unavailable', 'no_answer']);
+/** Ends that do not tell whether the call took effect. */
+export const EFFECT_UNKNOWN: ReadonlySet<FailureClass> = new Set(['unavailable', 'no_answer']);
 
 /** Ends after which upstream has certainly not acted. */
 export const WITHOUT_EFFECT: ReadonlySet<FailureClass> = new Set(['not_sent', 'throttled']);
@@ -34,7 +34,7 @@ export interface Circumstances {
   /** Of these, how many ended `unavailable` and `no_answer`, this one included. */
   unavailableCount: number;
   noAnswerCount: number;
-  /** Whether an earlier call of this submission ended without a definite answer. */
+  /** Whether an earlier call of this submission ended with an unknown effect. */
   inDoubt: boolean;
   /** Until the code, the session or the onboarding ends, whichever bounds the step. */
   timeLeftMs: number;

@@ -64,7 +64,7 @@ const first = (step: StepName, columns: Partial<Columns> = {}) =>
     ...columns,
   });
 
-/** The second one, after one that ended without a definite answer. */
+/** The second one, after one with an unknown effect. */
 const second = (step: StepName, before: 'unavailable' | 'no_answer', columns: Partial<Columns> = {}) =>
   first(step, {
     attempt: 3,

@@ -3,12 +3,12 @@ import { RANDOM, type Random } from '#libs/kernel';
 import { CONFIG, type Config } from '#libs/platform';
 import type { CallEvidence, FailureClass, UpstreamError } from '#libs/upstream';
 import type { ParkedReason } from '../flow/codes.js';
-import { endOf, park, refused, retryLater, succeeded, type AttemptFacts } from '../flow/attempt-end.js';
+import { endOf, park, retryLater, succeeded, type AttemptFacts } from '../flow/attempt-end.js';
 import { move, type Ended, type Moment, type Moved } from '../flow/move.js';
 import { deadlineOf, type Row } from '../flow/row.js';
 import { canLeaveDoubt, type Signal } from '../flow/table.js';
 import {
-  INDEFINITE,
+  EFFECT_UNKNOWN,
   WITHOUT_EFFECT,
   decide,
   isReplayable,
@@ -71,14 +71,14 @@ export class Verdicts {
       }
       case 'succeeded': {
         const facts = { ...factsOf(row, 'ok', ANSWERED), durationMs: end.durationMs };
-        return answered(row, end.end, succeeded(endOf(row, facts), at), at, true);
+        return answered(row, end.end, succeeded(endOf(row, facts), at), at);
       }
       case 'out_of_tries': {
         const isInDoubt = canLeaveDoubt(step.name) && row.doubtAttempt !== null;
         const to = isInDoubt
           ? outcomeLost({ detail: 'no time was left to try again' })
           : step.gaveUp(row, { unanswered: false });
-        return answered(row, to, undefined, at, false);
+        return unanswered(row, to, undefined, at);
       }
       case 'failed':
         return this.#failed(row, step, end, at);
@@ -99,22 +99,16 @@ export class Verdicts {
         };
       case 'park': {
         const to = step.misconfigured?.(row);
-        if (to) return answered(row, to, refused(ended), at, facts.isDefinite);
+        if (to) return unanswered(row, to, ended, at);
         return parked(park(row, ended, 'upstream_misconfigured', at), 'upstream_misconfigured');
       }
       case 'outcome_unknown':
-        return answered(
-          row,
-          outcomeLost({ ...error.evidence, detail: error.message }),
-          ended,
-          at,
-          facts.isDefinite,
-        );
+        return unanswered(row, outcomeLost({ ...error.evidence, detail: error.message }), ended, at);
       case 'rejected':
-        return answered(row, step.rejected(row, error), refused(ended), at, facts.isDefinite);
+        return answered(row, step.rejected(row, error), ended, at);
       case 'give_up': {
-        const to = step.gaveUp(row, { unanswered: facts.isIndefinite });
-        return answered(row, to, refused(ended), at, facts.isDefinite);
+        const to = step.gaveUp(row, { unanswered: facts.tells === 'nothing' });
+        return unanswered(row, to, ended, at);
       }
     }
   }
@@ -144,16 +138,15 @@ const UNANSWERED = { signal: null, answer: null, retryInMs: null, parked: null }
 
 const parked = (moved: Moved, reason: ParkedReason) => ({ ...UNANSWERED, moved, parked: reason });
 
-function answered(
-  row: Row,
-  { signal, facts }: StepEnd,
-  ended: Ended | undefined,
-  at: Moment,
-  isDefinite: boolean,
-) {
-  const moved = move(row, signal, facts as never, at, ended);
-  return { ...UNANSWERED, moved, signal, answer: isDefinite ? signal : null };
+/** The row moves on, though nothing definite was answered. */
+function unanswered(row: Row, { signal, facts }: StepEnd, ended: Ended | undefined, at: Moment) {
+  return { ...UNANSWERED, moved: move(row, signal, facts as never, at, ended), signal };
 }
+
+const answered = (row: Row, to: StepEnd, ended: Ended, at: Moment) => ({
+  ...unanswered(row, to, ended, at),
+  answer: to.signal,
+});
 
 /** PostgreSQL's time of the claim's answer, and the call's duration. It is early by what the answer took to come: the safe side. */
 function endedAt({ now }: Row, end: AttemptEnd): Date {
@@ -167,7 +160,6 @@ function factsOf(
   evidence: CallEvidence & { detail: string },
 ): AttemptFacts {
   const step = row.step!;
-  const isIndefinite = ended !== 'ok' && INDEFINITE.has(ended);
   return {
     class: ended,
     effect: repeatsEffect(row, step) ? 'repeated' : ended === 'not_sent' ? 'none' : 'counted',
@@ -175,8 +167,7 @@ function factsOf(
       unavailableCount: row.unavailableCount + (ended === 'unavailable' ? 1 : 0),
       noAnswerCount: row.noAnswerCount + (ended === 'no_answer' ? 1 : 0),
     },
-    isIndefinite,
-    isDefinite: ended === 'ok' || isDefinite(row, ended),
+    tells: toldBy(row, ended),
     evidence,
     durationMs: evidence.durationMs,
   };
@@ -191,13 +182,17 @@ function failedFacts(row: Row, { error, lapsed, durationMs }: Failed): AttemptFa
     durationMs: durationMs ?? evidence.durationMs,
     ...(lapsed && { isLapsed: true as const }),
     // A lost answer to `init-otp` may have mailed a code that fits nothing any more: the user is to use the newest.
-    mayHaveMailed: row.step === 'init-otp' && facts.isIndefinite && !isReplayable(row.provider, row.step),
+    mayHaveMailed:
+      row.step === 'init-otp' && facts.tells === 'nothing' && !isReplayable(row.provider, row.step),
   };
 }
 
-function isDefinite(row: Row, failure: FailureClass): boolean {
-  if (failure !== 'rejected' && failure !== 'rejected_unclear') return false;
-  return row.doubtAttempt === null || isReplayable(row.provider, row.step!);
+function toldBy(row: Row, ended: 'ok' | FailureClass): AttemptFacts['tells'] {
+  if (ended === 'ok') return 'all';
+  if (EFFECT_UNKNOWN.has(ended)) return 'nothing';
+  // What a replay is told is what became of the first call.
+  const isRefused = ended === 'rejected' || ended === 'rejected_unclear';
+  return isRefused && isReplayable(row.provider, row.step!) ? 'all' : 'itself';
 }
 
 /** If the provider asks for a captcha, it has sent no mail. */

@@ -12,10 +12,8 @@ export interface AttemptFacts {
   /** `none`: it certainly did nothing. `counted`: it may have, or did. `repeated`: only what an earlier one had done. */
   effect: 'none' | 'counted' | 'repeated';
   counts: Pick<Columns, 'unavailableCount' | 'noAnswerCount'>;
-  /** It ended without a definite answer. */
-  isIndefinite: boolean;
-  /** It was answered in a way that settles what came before it, too. */
-  isDefinite: boolean;
+  /** Of which attempts the end tells what became of them: of none, of this one alone, or of all of its submission. */
+  tells: 'nothing' | 'itself' | 'all';
   evidence: CallEvidence & { detail: string };
   durationMs: number | null;
   isLapsed?: true;
@@ -60,10 +58,10 @@ function countedOf({ step, otpSends, otpTriesLeft }: Row, effect: AttemptFacts['
   return {};
 }
 
-/** What stays open of this submission: the latest attempt without a definite answer, or nothing. */
-function doubtAfter(row: Row, { isIndefinite, isDefinite, evidence }: AttemptFacts): Patch {
+/** What stays open of this submission: the latest attempt with an unknown effect, or nothing. */
+function doubtAfter(row: Row, { tells, evidence }: AttemptFacts): Patch {
   if (!canLeaveDoubt(row.step!)) return {};
-  const doubtAttempt = isIndefinite ? row.attempt : isDefinite ? null : row.doubtAttempt;
+  const doubtAttempt = { nothing: row.attempt, itself: row.doubtAttempt, all: null }[tells];
   return { doubtAttempt, unresolved: unresolvedAfter(row, doubtAttempt, evidence) };
 }
 
@@ -91,12 +89,6 @@ export function succeeded(ended: Ended, { now, settings }: Moment): Ended {
   };
   return { ...ended, patch };
 }
-
-/** A definite no, after which nothing of the submission is in doubt. */
-export const refused = (ended: Ended): Ended => ({
-  ...ended,
-  patch: { ...ended.patch, ...('doubtAttempt' in ended.patch && { doubtAttempt: null }) },
-});
 
 /** The step waits for its next try. */
 export function retryLater(row: Row, ended: Ended, delayMs: number, { now }: Moment): Moved {

@@ -64,8 +64,7 @@ it('all events that the claims write by themselves fit their schemas', async () 
     class: 'unavailable',
     effect: 'counted',
     counts: { unavailableCount: 1, noAnswerCount: 0 },
-    isIndefinite: false,
-    isDefinite: false,
+    tells: 'itself',
     evidence: { bytesSent: true, headersSeen: true, status: 503, durationMs: 1, detail: 'away' },
     durationMs: 1,
   });

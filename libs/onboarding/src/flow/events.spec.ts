@@ -36,8 +36,7 @@ const ATTEMPT: AttemptFacts = {
   class: 'no_answer',
   effect: 'counted',
   counts: { unavailableCount: 0, noAnswerCount: 1 },
-  isIndefinite: true,
-  isDefinite: false,
+  tells: 'nothing',
   evidence: { bytesSent: true, headersSeen: false, status: null, durationMs: 12.5, detail: 'silence' },
   durationMs: 12.5,
 };
@@ -60,7 +59,7 @@ class Walk {
 
   /** The attempt in flight ends, and leads on. */
   succeeds<S extends Exclude<Signal, 'late_answer'>>(signal: S, facts: Facts[S]): this {
-    const ended = endOf(this.row, { ...ATTEMPT, class: 'ok', isIndefinite: false, isDefinite: true });
+    const ended = endOf(this.row, { ...ATTEMPT, class: 'ok', tells: 'all' });
     return this.signal(signal, facts, succeeded(ended, AT));
   }
 

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import type { ProblemError } from '#libs/kernel';
 import { aRow, after as inMs } from '#libs/testing';
 import type { NewEvent } from './events.js';
-import { endOf, park, refused, retryLater, succeeded, type AttemptFacts } from './attempt-end.js';
+import { endOf, park, retryLater, succeeded, type AttemptFacts } from './attempt-end.js';
 import { erase } from './erase.js';
 import {
   BY_TIME,
@@ -380,8 +380,7 @@ const ATTEMPT: AttemptFacts = {
   class: 'unavailable',
   effect: 'counted',
   counts: { unavailableCount: 1, noAnswerCount: 0 },
-  isIndefinite: false,
-  isDefinite: false,
+  tells: 'itself',
   evidence: { bytesSent: true, headersSeen: true, status: 503, durationMs: 5, detail: 'away' },
   durationMs: 5,
 };
@@ -410,7 +409,7 @@ describe('the end of an attempt', () => {
     expect(endOf({ ...ROWS.otp_submitted, otpTriesLeft: 0 }, ATTEMPT).patch.otpTriesLeft).toBe(0);
   });
 
-  it('leaves the latest attempt without a definite answer open, with its evidence, and earlier submissions', () => {
+  it('leaves the latest attempt with an unknown effect open, with its evidence, and earlier submissions', () => {
     const earlier = { step: 'create-authenticators', attempt: 2, at: NOW.toISOString() } as const;
     const [first] = open('verify-otp');
     const second = { ...first!, attempt: 5 };
@@ -421,12 +420,12 @@ describe('the end of an attempt', () => {
       doubtAttempt: 4,
     } as Row;
     const ended = (facts: Partial<AttemptFacts>) => endOf(row, { ...ATTEMPT, ...facts }).patch;
-    expect(ended({ isIndefinite: true })).toMatchObject({
+    expect(ended({ tells: 'nothing' })).toMatchObject({
       doubtAttempt: 5,
       unresolved: [earlier, { ...second, evidence: ATTEMPT.evidence }],
     });
     expect(ended({})).toMatchObject({ doubtAttempt: 4, unresolved: [earlier, first] });
-    expect(ended({ isDefinite: true })).toMatchObject({ doubtAttempt: null, unresolved: [earlier] });
+    expect(ended({ tells: 'all' })).toMatchObject({ doubtAttempt: null, unresolved: [earlier] });
     expect(endOf(ROWS.otp_requested, ATTEMPT).patch).not.toHaveProperty('unresolved');
   });
 
@@ -438,8 +437,6 @@ describe('the end of an attempt', () => {
       lastResult: null,
       idleEndsAt: IDLE_END,
     });
-    expect(refused(ended).patch).toMatchObject({ doubtAttempt: null });
-    expect(refused(endOf(ROWS.otp_requested, ATTEMPT)).patch).not.toHaveProperty('doubtAttempt');
   });
 
   it('has the step wait for its next try, until it or the deadline', () => {
@@ -464,7 +461,7 @@ describe('the end of an attempt', () => {
     'parks the step for %s, counts %i parkings, and leaves what was in doubt',
     (reason, parkings) => {
       const row = { ...ROWS.otp_submitted, doubtAttempt: 4 } as Row;
-      const ended = endOf(row, { ...ATTEMPT, isDefinite: true });
+      const ended = endOf(row, { ...ATTEMPT, tells: 'all' });
       const parked = after(row, park(row, ended, reason, AT), NOW);
       expect(parked).toMatchObject({
         parkedReason: reason,

@@ -58,7 +58,7 @@ export class Onboarding {
   /** How often this submission ended `unavailable`, and `no_answer`. */
   @Column('integer', { name: 'unavailable_count' }) unavailableCount!: number;
   @Column('integer', { name: 'no_answer_count' }) noAnswerCount!: number;
-  /** The latest attempt of this submission that ended without a definite answer. */
+  /** The latest attempt of this submission that ended with an unknown effect. */
   @Column('integer', { name: 'doubt_attempt', nullable: true }) doubtAttempt!: number | null;
   @Column('jsonb') unresolved!: UnresolvedAttempt[];
 

@@ -73,8 +73,7 @@ const verified = (row: Row): Moved => {
     class: 'ok',
     effect: 'counted',
     counts: { unavailableCount: 0, noAnswerCount: 0 },
-    isIndefinite: false,
-    isDefinite: true,
+    tells: 'all',
     evidence: { bytesSent: true, headersSeen: true, status: 200, durationMs: 1, detail: '' },
     durationMs: 1,
   });
