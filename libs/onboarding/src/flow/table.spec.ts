@@ -8,6 +8,7 @@ import {
   STATES,
   needs,
   nextState,
+  signalAtBound,
   type Signal,
   type Situation,
   type State,
@@ -108,16 +109,18 @@ describe('the state machine', () => {
   });
 
   it.each([
-    ['a state', () => nextState({ state: 'limbo' as State }, 'expired')],
-    ['a signal', () => nextState({ state: 'otp_sent' }, 'otp_eaten' as Signal)],
-    ['an inherited name', () => nextState({ state: 'toString' as State }, 'expired')],
+    ['unknown state "limbo"', () => nextState({ state: 'limbo' as State }, 'expired')],
+    ['unknown signal "otp_eaten"', () => nextState({ state: 'otp_sent' }, 'otp_eaten' as Signal)],
+    ['unknown state "toString"', () => nextState({ state: 'toString' as State }, 'expired')],
+    ['after step "init-otp"', () => nextState({ state: 'outcome_unknown', step: 'init-otp' }, 'expired')],
+    ['after step "undefined"', () => nextState({ state: 'outcome_unknown' }, 'expired')],
     [
-      'a step after which nothing is unknown',
-      () => nextState({ state: 'outcome_unknown', step: 'init-otp' }, 'expired'),
+      'needs the signal that it amounts to',
+      () => nextState({ state: 'outcome_unknown', step: 'verify-otp' }, 'late_answer'),
     ],
-    ['no step', () => nextState({ state: 'outcome_unknown' }, 'expired')],
-  ])('throws for %s that it does not know', (_name, act) => {
-    expect(act).toThrow();
+    ['nothing bounds "otp_needed"', () => signalAtBound('otp_needed', true)],
+  ])('throws, and names what it cannot take: %s', (message, act) => {
+    expect(act).toThrow(message);
   });
 
   it('never takes a late answer for another loss, an expiry or a cancellation', () => {

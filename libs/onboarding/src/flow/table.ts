@@ -185,10 +185,10 @@ export function nextState(situation: Situation, signal: Signal): State | null {
 }
 
 function nextStateByAnswer({ step, answer }: Situation): State | null {
-  if (!step || !answer) throw new Error('a late answer needs its step and what it says');
+  if (!answer) throw new Error('a late answer needs the signal that it amounts to');
   // A second loss is no answer, and an answer never ends an onboarding from outside.
   if (answer === 'outcome_lost' || answer === 'expired' || answer === 'cancelled') return null;
-  return nextState({ state: stateOfStep(step) }, answer);
+  return nextState({ state: stateOfStep(step!) }, answer);
 }
 
 function placeOf({ state, step }: Situation): Place {
@@ -220,7 +220,7 @@ export const stepOfState = (state: State): StepName | null =>
   isEnded(state) ? null : (IN[state].step ?? null);
 
 /** The column that bounds a state besides the onboarding's idle time and life. */
-export const boundOf = (state: State) => (isEnded(state) ? null : (IN[state].bound ?? null));
+export const boundOf = (state: LiveState) => IN[state].bound ?? null;
 
 /** What it means that a state's bound is over. In doubt, no answer is waited for any more. */
 export function signalAtBound(state: State, mayHaveActed: boolean): Signal {
@@ -233,6 +233,6 @@ export function signalAtBound(state: State, mayHaveActed: boolean): Signal {
 export const needs = (state: State, field: SealedField) => !isEnded(state) && IN[state].keeps.includes(field);
 
 /** Whether an onboarding's idle time ends it in this state. A doubt is waited for, as long as the onboarding lives. */
-export const countsIdleTime = (state: State) => !isEnded(state) && state !== 'outcome_unknown';
+export const countsIdleTime = (state: LiveState) => state !== 'outcome_unknown';
 
 export const canLeaveDoubt = (step: StepName): step is DoubtfulStep => step !== 'init-otp';
