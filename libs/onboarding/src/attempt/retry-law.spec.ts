@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { FAILURE_CLASSES, type FailureClass } from '#libs/upstream';
+import { FAILURE_CLASSES, type FailureClass, type ProviderKind } from '#libs/upstream';
 import { STEPS, type StepName } from '../flow/table.js';
 import { EFFECT_UNKNOWN, decide, type Circumstances, type Decision, type Timing } from './retry-law.js';
 
@@ -94,6 +94,7 @@ const TABLE: Record<
 const CELLS = STEPS.flatMap((step) =>
   FAILURE_CLASSES.map((failure) => ({ step, failure, ...TABLE[step][failure] })),
 );
+const PROVIDERS: ProviderKind[] = ['byzantine', 'turnkey', 'turnkey-auth-proxy'];
 const DOUBTFUL = ['verify-otp', 'create-authenticators'] as const;
 
 describe('the table', () => {
@@ -185,12 +186,14 @@ describe('limits', () => {
     ).toBe('outcome_unknown');
   });
 
-  it.each(STEPS)('%s: hold back no retry of what was not sent or throttled', (step) => {
-    const failures: FailureClass[] =
-      step === 'verify-otp' ? ['unavailable', 'unavailable'] : Array(4).fill('unavailable');
-    expect(after(step, [...failures, 'not_sent']).type).toBe('retry');
-    expect(after(step, [...failures, 'throttled']).type).toBe('retry');
-  });
+  it.each(PROVIDERS.flatMap((provider) => STEPS.map((step) => ({ provider, step }))))(
+    '$provider, $step: hold back no retry of what was not sent or throttled',
+    ({ provider, step }) => {
+      const failures: FailureClass[] = Array(9).fill('unavailable');
+      expect(after(step, [...failures, 'not_sent'], { provider }).type).toBe('retry');
+      expect(after(step, [...failures, 'throttled'], { provider }).type).toBe('retry');
+    },
+  );
 });
 
 describe('the time of a retry', () => {

@@ -30,6 +30,7 @@ import {
   stepOfState,
   type Signal,
   type State,
+  type StepName,
 } from './table.js';
 
 const MINUTE = 60_000;
@@ -97,7 +98,7 @@ const ROWS = {
     submission: 4,
     state: 'outcome_unknown',
     step: 'create-authenticators',
-    sessionEndsAt: inMs(-1),
+    sessionEndsAt: NOW,
     unresolved: open('create-authenticators'),
   }),
   completed: aRow({ state: 'completed' }),
@@ -288,6 +289,57 @@ describe.each(Object.entries(ROWS))('%s', (place, row) => {
   });
 });
 
+const WIPED: NewEvent = { type: 'secrets_wiped', actor: 'service' };
+const asked = (type: Moving, data?: object) => ({ type, actor: 'caller', ...(data && { data }) }) as NewEvent;
+const started = (step: StepName, attempt: number): NewEvent => ({
+  type: 'attempt_started',
+  actor: 'service',
+  data: { attempt, step, fingerprint: 'f' },
+});
+
+describe('what a command records', () => {
+  const [by, reason, fingerprint] = ['operator', 'no mail', 'f'];
+
+  // prettier-ignore
+  it.each<[Place, Moving, object, NewEvent[]]>([
+    ['otp_sent', 'otp_resend_asked', { fingerprint }, [asked('otp_resend_asked'), started('init-otp', 2)]],
+    ['otp_sent', 'otp_resend_asked', { fingerprint, reason }, [asked('otp_resend_asked', { reason }), started('init-otp', 2)]],
+    ['otp_sent', 'otp_submitted', FACTS.otp_submitted, [asked('otp_submitted'), started('verify-otp', 2)]],
+    ['otp_verified', 'authenticators_submitted', FACTS.authenticators_submitted, [asked('authenticators_submitted', { authenticators: 1 }), started('create-authenticators', 2)]],
+    ['otp_sent', 'cancelled', {}, [asked('cancelled'), WIPED]],
+    ['otp_sent', 'cancelled', { reason }, [asked('cancelled', { reason }), WIPED]],
+    ['otp_sent', 'cancelled', { by }, [asked('cancelled', { by }), WIPED]],
+    ['otp_sent', 'cancelled', { by, reason }, [asked('cancelled', { by, reason }), WIPED]],
+    ['outcome_unknown in a session', 'resolved_done', { decision }, [decision, asked('resolved_done'), WIPED]],
+    ['outcome_unknown in a session', 'resolved_done', { decision, by }, [decision, asked('resolved_done', { by }), WIPED]],
+    ['outcome_unknown in a session', 'resolved_not_done', { decision }, [decision, asked('resolved_not_done')]],
+    ['outcome_unknown in a session', 'resolved_not_done', { decision, by }, [decision, asked('resolved_not_done', { by })]],
+    ['outcome_unknown after verify-otp', 'resolved_not_done', { decision, fingerprint }, [decision, asked('resolved_not_done'), started('init-otp', 5)]],
+  ])('%s, %s', (place, signal, facts, events) => {
+    expect(move(ROWS[place], signal, facts as never, AT).events).toStrictEqual(events);
+  });
+});
+
+describe('when the next code may be asked for', () => {
+  const failure = result;
+
+  it.each<[Place, Moving, object, number | null]>([
+    ['otp_sent', 'otp_resend_asked', FACTS.otp_resend_asked, 60_000],
+    ['otp_sent', 'otp_submitted', FACTS.otp_submitted, 50_000],
+    ['otp_requested', 'send_gave_up', { codeLives: false, result }, null],
+    ['otp_requested', 'send_gave_up', { codeLives: false, result, maySendAtOnce: true }, 0],
+    ['otp_submitted', 'otp_verified', FACTS.otp_verified, 50_000],
+    ['otp_submitted', 'otp_expired', { result }, null],
+    ['otp_submitted', 'otp_expired', { result, refund: true }, 50_000],
+    ['otp_submitted', 'step_failed', { failure }, null],
+    ['otp_submitted', 'step_failed', { failure, refund: true }, 50_000],
+  ])('%s, %s, %j: in %p ms', (place, signal, facts, inFuture) => {
+    const row = { ...ROWS[place], otpSentAt: inMs(-10_000) } as Row;
+    const { otpResendAt } = move(row, signal, facts as never, AT).patch;
+    expect(otpResendAt).toEqual(inFuture === null ? undefined : inMs(inFuture));
+  });
+});
+
 describe('a move', () => {
   it('keeps the code that is still good where a sending gave up', () => {
     const { patch } = move(ROWS.otp_requested, 'send_gave_up', { codeLives: true, result }, AT);
@@ -336,6 +388,7 @@ describe('a move', () => {
           authenticators_submitted: ['verify-otp 4', 'create-authenticators 4', 'create-authenticators 7'],
         }[signal],
       );
+      expect(patch.unresolved!.every(({ at }) => at === NOW.toISOString())).toBe(true);
     },
   );
 
@@ -364,6 +417,22 @@ describe('a move', () => {
     const lost = move(ROWS.authenticators_submitted, 'outcome_lost', BY_TIME, AT);
     expect(lost.patch).not.toHaveProperty('pendingAuthenticators');
     expect(lost.also.credentials).toBeNull();
+  });
+
+  it('says how the onboarding failed, though no attempt has ended', () => {
+    const { failure } = move(ROWS.otp_submitted, 'step_failed', { failure: result }, AT).patch;
+    expect(failure).toStrictEqual({
+      step: 'verify-otp',
+      ...result,
+      at: NOW.toISOString(),
+      upstreamStatus: null,
+    });
+  });
+
+  it('leaves the row as it stands at that instant', () => {
+    const now = inMs(5);
+    const moved = move(ROWS.otp_sent, 'cancelled', {}, { ...AT, now });
+    expect(after(ROWS.otp_sent, moved, now)).toMatchObject({ now, updatedAt: now });
   });
 
   it('says who did it', () => {
@@ -477,12 +546,18 @@ describe('the end of an attempt', () => {
       });
       expect(after(parked, unpark(NOW), NOW)).toMatchObject({
         parkedReason: null,
+        parkedAt: null,
         nextAttemptAt: NOW,
         dueAt: NOW,
       });
       const now = retryNow(parked, 'verify-otp', { reason: 'mended' });
       expect(now.events.map(({ type }) => type)).toEqual(['unparked', 'retry_scheduled']);
-      expect(after(parked, now, NOW)).toMatchObject({ parkedReason: null, nextAttemptAt: NOW, dueAt: NOW });
+      expect(after(parked, now, NOW)).toMatchObject({
+        parkedReason: null,
+        parkedAt: null,
+        nextAttemptAt: NOW,
+        dueAt: NOW,
+      });
     },
   );
 });
@@ -601,6 +676,7 @@ const anyRow = fc
     return aRow({
       ...SEAL,
       ...columns,
+      updatedAt: inMs(-1),
       step: step as Row['step'],
       leaseUntil: isIn ? leaseUntil : null,
       nextAttemptAt: isIn && !leaseUntil ? nextAttemptAt : null,
@@ -629,6 +705,7 @@ describe('any row', () => {
         const last = moves.at(-1)?.to ?? row;
         expect(signalOfTime(last)).toBeNull();
         expect(last.version).toBe(row.version + moves.length);
+        expect(moves.map(({ signal }) => signal)).toEqual(moves.map(({ moved }) => moved.events[0]!.type));
         expect(last.lastSeq).toBe(row.lastSeq + moves.flatMap(({ moved }) => moved.events).length);
         const shown = asOfNow(row);
         expect({ ...shown, updatedAt: null }).toEqual({ ...last, updatedAt: null });

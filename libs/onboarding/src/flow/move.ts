@@ -157,7 +157,7 @@ export function after(row: Row, { patch, events }: Pick<Moved, 'patch' | 'events
   const moved: Columns = {
     ...row,
     ...patch,
-    version: patch.version ?? row.version + (patch.state !== undefined && patch.state !== row.state ? 1 : 0),
+    version: patch.version ?? row.version + (patch.state === undefined ? 0 : 1),
     lastSeq: row.lastSeq + events.length,
     updatedAt: now,
     now,
@@ -320,14 +320,11 @@ const EFFECTS = {
 
 /** What no state keeps from the one before it. */
 function left(state: State): Patch {
-  const isInStep = stepOfState(state) !== null;
+  // Kept requests are always those of the step before.
+  const over = SEALED.filter((field) => !needs(state, field) || field === 'sealedRequests');
   return {
     state,
-    ...Object.fromEntries(
-      SEALED.filter((field) => !needs(state, field) || (isInStep && field === 'sealedRequests')).map(
-        (field) => [field, null],
-      ),
-    ),
+    ...Object.fromEntries(over.map((field) => [field, null])),
     ...(state !== 'cancelled' && { reason: null }),
     step: stepOfState(state),
     leaseUntil: null,
