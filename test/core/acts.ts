@@ -132,7 +132,7 @@ const ACTS = {
       .get(StepHandler)
       .handlers()
       .find(({ job }) => job.name === row.step)!;
-    const payload = handler.job.payload.parse({ onboardingId: id, attempt: row.attempt + 1 });
+    const payload = handler.job.payload.parse({ onboardingId: id });
     return handler.handle(payload).then(
       (done) => (done as { outcome: string }).outcome,
       (error: unknown) => {

@@ -30,7 +30,7 @@ describe('a retry', () => {
     expect(at.journal().map(({ answer: status }) => status)).toEqual([503, 503, 200]);
   });
 
-  it.each(STEPS)('%s: is a job that carries ids only and says what became of it', async (step) => {
+  it.each(STEPS)('%s: is a job that carries an id only and says what became of it', async (step) => {
     const at = await StepUnderTest.before(story, step);
     await at.strike({ status: 503, times: 2 }).submit();
     const [first] = await at.eventsOf('attempt_started').then((events) => events.slice(-3));
@@ -38,11 +38,9 @@ describe('a retry', () => {
     const [none, second, third] = await Promise.all([0, 1, 2].map((more) => jobOf(at, number + more)));
     // The first attempt was the request's own: nothing of it was ever queued.
     expect(none).toBeUndefined();
-    expect(second).toMatchObject({ name: step, data: { onboardingId: at.id, attempt: number + 1 } });
-    expect(third).toMatchObject({ name: step, data: { onboardingId: at.id, attempt: number + 2 } });
     for (const job of [second!, third!]) {
-      expect(Object.keys(job.data as object).sort()).toEqual(['attempt', 'onboardingId']);
-      expect(Buffer.byteLength(JSON.stringify(job.data))).toBeLessThanOrEqual(512);
+      expect(job.name).toBe(step);
+      expect(job.data).toEqual({ onboardingId: at.id });
     }
     await finished(second!.id!, third!.id!);
     expect((await jobOf(at, number + 1))!.returnvalue).toMatchObject({

@@ -100,7 +100,7 @@ describe('an attempt that is still the row’s', () => {
     const [job] = onboardings.added;
     expect(job).toMatchObject({
       name: 'verify-otp',
-      payload: { onboardingId: row.id, attempt: 3 },
+      payload: { onboardingId: row.id },
       options: { id: `${row.id}_verify-otp_3` },
     });
     const dueInMs = settled.nextAttemptAt!.getTime() - settled.now.getTime();

@@ -39,11 +39,8 @@ export class Settlement {
     this.#count(row, end, verdict);
     logForOperators(row, end, verdict);
     if (verdict.retryInMs !== null) {
-      const payload = { onboardingId: row.id, attempt: row.attempt + 1 };
-      await this.jobs.add(stepJob(step), payload, {
-        id: stepJobId(step, payload),
-        delayMs: verdict.retryInMs,
-      });
+      const jobId = stepJobId(step, row.id, row.attempt + 1);
+      await this.jobs.add(stepJob(step), { onboardingId: row.id }, { id: jobId, delayMs: verdict.retryInMs });
     }
     return written.row;
   }

@@ -18,7 +18,7 @@ beforeAll(async () => {
     .get(StepHandler)
     .handlers()
     .find(({ job }) => job.name === 'verify-otp')!;
-  wake = (onboardingId) => handler.handle(handler.job.payload.parse({ onboardingId, attempt: 3 }));
+  wake = (onboardingId) => handler.handle(handler.job.payload.parse({ onboardingId }));
 });
 afterAll(() => onboardings.close());
 

@@ -146,8 +146,8 @@ export class OnboardingService {
       }
       return retryNow(seen, step, { ...by, reason });
     });
-    const payload = { onboardingId: id, attempt: row.attempt + 1 };
-    await this.jobs.wake(stepJob(row.step!), payload, stepJobId(row.step!, payload));
+    const step = row.step!;
+    await this.jobs.wake(stepJob(step), { onboardingId: id }, stepJobId(step, id, row.attempt + 1));
     return row;
   }
 

@@ -33,12 +33,12 @@ describe('the sweeper', () => {
     );
     expect(byId.get(due)).toEqual({
       name: 'verify-otp',
-      payload: { onboardingId: due, attempt: 3 },
+      payload: { onboardingId: due },
       options: { id: `${due}_verify-otp_3` },
     });
     expect(byId.get(lapsed)).toEqual({
       name: 'init-otp',
-      payload: { onboardingId: lapsed, attempt: 3 },
+      payload: { onboardingId: lapsed },
       options: { id: `${lapsed}_init-otp_3` },
     });
   });

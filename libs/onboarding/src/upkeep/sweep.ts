@@ -57,8 +57,8 @@ export class Sweeper {
   async #queue(rows: Due[]): Promise<{ taken: number; queued: number }> {
     let queued = 0;
     for (const [index, { id, step, attempt }] of rows.entries()) {
-      const payload = { onboardingId: id, attempt: attempt + 1 };
-      const woken = await this.jobs.wake(stepJob(step), payload, stepJobId(step, payload), WAKE_MS);
+      const jobId = stepJobId(step, id, attempt + 1);
+      const woken = await this.jobs.wake(stepJob(step), { onboardingId: id }, jobId, WAKE_MS);
       if (woken === 'refused') return { taken: index, queued };
       if (woken === 'queued') queued += 1;
     }
