@@ -186,6 +186,11 @@ describe('limits', () => {
     ).toBe('outcome_unknown');
   });
 
+  it.each(STEPS)('%s: bound no repeat of the same bytes', (step) => {
+    for (const failure of ['unavailable', 'no_answer'] as const)
+      expect(after(step, Array(9).fill(failure), { provider: 'turnkey' }).type).toBe('retry');
+  });
+
   it.each(PROVIDERS.flatMap((provider) => STEPS.map((step) => ({ provider, step }))))(
     '$provider, $step: hold back no retry of what was not sent or throttled',
     ({ provider, step }) => {

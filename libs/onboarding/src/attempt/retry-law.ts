@@ -20,9 +20,6 @@ export const repeatsEffect = (
 /** Ends that do not tell whether the call took effect. */
 export const EFFECT_UNKNOWN: ReadonlySet<FailureClass> = new Set(['unavailable', 'no_answer']);
 
-/** Ends after which upstream has certainly not acted. */
-export const WITHOUT_EFFECT: ReadonlySet<FailureClass> = new Set(['not_sent', 'throttled']);
-
 export interface Circumstances {
   provider: string;
   step: StepName;

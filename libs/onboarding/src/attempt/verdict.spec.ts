@@ -472,6 +472,9 @@ describe('an integration that an operator must mend', () => {
     expect(verdict.moved.events[0]).toMatchObject({
       data: { class: 'not_sent', upstreamStatus: null, durationMs: 0 },
     });
+    // Nor does a provider that no longer exists repeat anything.
+    const orphan = second('init-otp', 'unavailable', { provider: 'gone' });
+    expect(chargeOf(orphan, verdictOn(orphan, { type: 'integration_missing' }))).toBe('given back');
   });
 
   it('is not waited for if the step has a better end', () => {

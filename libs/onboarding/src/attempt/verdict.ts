@@ -7,14 +7,7 @@ import { endOf, park, retryLater, succeeded, type AttemptFacts } from '../flow/a
 import { move, type Ended, type Moment, type Moved } from '../flow/move.js';
 import { deadlineOf, type Row } from '../flow/row.js';
 import { canLeaveDoubt, type Signal } from '../flow/table.js';
-import {
-  EFFECT_UNKNOWN,
-  WITHOUT_EFFECT,
-  decide,
-  isReplayable,
-  repeatsEffect,
-  type Decision,
-} from './retry-law.js';
+import { EFFECT_UNKNOWN, decide, isReplayable, repeatsEffect, type Decision } from './retry-law.js';
 import { Steps, type Step, type StepEnd } from './step.js';
 
 /**
@@ -162,7 +155,7 @@ function factsOf(
   const step = row.step!;
   return {
     class: ended,
-    effect: repeatsEffect(row, step) ? 'repeated' : ended === 'not_sent' ? 'none' : 'counted',
+    effect: repeatsEffect(row, step) ? 'repeated' : evidence.bytesSent ? 'counted' : 'none',
     counts: {
       unavailableCount: row.unavailableCount + (ended === 'unavailable' ? 1 : 0),
       noAnswerCount: row.noAnswerCount + (ended === 'no_answer' ? 1 : 0),
@@ -178,7 +171,7 @@ function failedFacts(row: Row, { error, lapsed, durationMs }: Failed): AttemptFa
   const facts = factsOf(row, failure, { ...evidence, detail: message });
   return {
     ...facts,
-    effect: facts.effect === 'repeated' ? 'repeated' : hadNoEffect(error) ? 'none' : 'counted',
+    effect: facts.effect === 'counted' && refusedToAct(error) ? 'none' : facts.effect,
     durationMs: durationMs ?? evidence.durationMs,
     ...(lapsed && { isLapsed: true as const }),
     // A lost answer to `init-otp` may have mailed a code that fits nothing any more: the user is to use the newest.
@@ -195,9 +188,9 @@ function toldBy(row: Row, ended: 'ok' | FailureClass): AttemptFacts['tells'] {
   return isRefused && isReplayable(row.provider, row.step!) ? 'all' : 'itself';
 }
 
-/** If the provider asks for a captcha, it has sent no mail. */
-const hadNoEffect = ({ failure, reason, evidence }: UpstreamError) =>
-  WITHOUT_EFFECT.has(failure) || reason === 'captcha_required' || !evidence.bytesSent;
+/** Upstream has certainly not acted. If it asks for a captcha, it has sent no mail. */
+const refusedToAct = ({ failure, reason }: UpstreamError) =>
+  failure === 'throttled' || reason === 'captcha_required';
 
 function outcomeLost(evidence: object): StepEnd {
   return {
