@@ -274,6 +274,12 @@ describe('the time of a retry', () => {
     },
   );
 
+  it('is the floor, even if that is above the ceiling', () => {
+    const steep = { ...TIMING, RETRY_FLOOR_MS: 5_000 };
+    const decision = decide(circumstances({ failure: 'throttled' }), steep, 1 - Number.EPSILON);
+    expect(decision).toEqual({ type: 'retry', delayMs: 5_000 });
+  });
+
   it('is what Retry-After says where that is later, up to 120 s', () => {
     const delay = (retryAfterMs: number) =>
       decide(circumstances({ failure: 'throttled', retryAfterMs }), TIMING, 0);

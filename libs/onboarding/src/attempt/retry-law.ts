@@ -79,9 +79,9 @@ export function ruleOf(provider: string, step: StepName, failure: FailureClass):
   return law[step][failure];
 }
 
-/** After a call that was never answered there is one more call of its step, and no third; a replay is no other call. */
+/** After a call without an answer there is no third call of the step; the table bounds `no_answer` itself. A replay is no other call. */
 const calledAfterNoAnswer = ({ provider, step, noAnswerCount, failure }: Circumstances) =>
-  !isReplayable(provider, step) && noAnswerCount - (failure === 'no_answer' ? 1 : 0) > 0;
+  !isReplayable(provider, step) && failure !== 'no_answer' && noAnswerCount > 0;
 
 function mayRetry(at: Circumstances, rule: Rule): boolean {
   if (at.failure !== 'not_sent' && calledAfterNoAnswer(at)) return false;

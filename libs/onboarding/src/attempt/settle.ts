@@ -84,14 +84,14 @@ export class Settlement {
   #count(row: Row, end: AttemptEnd, { signal }: Verdict): void {
     const { integration } = row;
     if (end.type === 'succeeded' || end.type === 'failed') {
-      const durationMs = end.durationMs ?? (end.type === 'failed' ? end.error.evidence.durationMs : null);
+      const { durationMs } = end;
       const labels = {
         integration,
         step: row.step!,
         end: end.type === 'succeeded' ? 'ok' : end.error.failure,
       };
       // After a takeover, no duration of the call is known.
-      if (durationMs !== null) this.metrics.attempts.observe(labels, durationMs / 1000);
+      if (durationMs !== undefined) this.metrics.attempts.observe(labels, durationMs / 1000);
     }
     if (signal) this.metrics.signals.inc({ integration, signal });
   }

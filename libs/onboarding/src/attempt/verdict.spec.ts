@@ -246,7 +246,11 @@ describe('a retry', () => {
       leaseUntil: null,
       unavailableCount: 1,
       noAnswerCount: 0,
-      lastResult: { step: 'verify-otp', code: 'upstream_unavailable' },
+      lastResult: {
+        step: 'verify-otp',
+        code: 'upstream_unavailable',
+        detail: expect.stringContaining('(unavailable)'),
+      },
     });
     expect(moved.patch).not.toHaveProperty('state');
     expect(moved.events).toEqual([
@@ -279,14 +283,24 @@ describe('a retry', () => {
     expect(verdictOn(first('verify-otp'), throttled).retryInMs).toBe(90_000);
     const mailed = first('init-otp', { otpResendAt: after(45_000) });
     expect(verdictOn(mailed, failed('no_answer')).retryInMs).toBe(45_000 - 12);
-    const long = first('init-otp', { otpResendAt: after(-1) });
-    expect(verdictOn(long, failed('no_answer')).retryInMs).toBe(250);
+    for (const otpResendAt of [after(-1), null]) {
+      expect(verdictOn(first('init-otp', { otpResendAt }), failed('no_answer')).retryInMs).toBe(250);
+    }
+  });
+
+  it('waits for longer with each call of its submission', () => {
+    const most = { next: () => 1 - Number.EPSILON };
+    const verdicts = new Verdicts({ get: aStep } as unknown as Steps, config, most);
+    const waits = [first('verify-otp'), second('verify-otp', 'unavailable')].map(
+      (row) => verdicts.on(row, failed('not_sent')).retryInMs,
+    );
+    expect(waits).toEqual([1_000, 2_000]);
   });
 
   it('keeps the evidence of the attempt in doubt, and drops attempts without a doubt', () => {
     const row = second('create-authenticators', 'unavailable');
     expect(verdictOn(row, failed('unavailable', { status: 500 })).moved.patch.unresolved).toMatchObject([
-      { attempt: 3, evidence: { status: 500, bytesSent: true } },
+      { attempt: 3, evidence: { status: 500, bytesSent: true, detail: "a test's unavailable" } },
     ]);
     expect(verdictOn(row, failed('not_sent')).moved.patch.unresolved).toEqual([
       open('create-authenticators', 2),
@@ -451,7 +465,7 @@ describe('an integration that an operator must mend', () => {
       leaseUntil: null,
       nextAttemptAt: null,
       unresolved: [],
-      lastResult: { code: 'upstream_misconfigured' },
+      lastResult: { code: 'upstream_misconfigured', detail: expect.stringContaining('operator') },
     });
     expect(moved.events).toMatchObject([
       { type: 'attempt_ended', data: { class: 'misconfigured', upstreamStatus: 401 } },
@@ -462,6 +476,7 @@ describe('an integration that an operator must mend', () => {
   it('parks a row without its integration: not counted, the charge given back, the doubt kept', () => {
     const row = second('verify-otp', 'unavailable', { parkings: 1 });
     const verdict = verdictOn(row, { type: 'integration_missing' });
+    expect(verdict.parked).toBe('integration_missing');
     expect(left(row, verdict)).toMatchObject({
       parkedReason: 'integration_missing',
       parkings: 1,
@@ -511,8 +526,9 @@ describe('a step without budget', () => {
     expect(doubtful.moved.patch).toMatchObject({
       state: 'outcome_unknown',
       step: 'verify-otp',
-      lastResult: { code: 'outcome_unknown' },
+      lastResult: { code: 'outcome_unknown', detail: expect.stringContaining('resolve it') },
     });
+    expect(doubtful.moved.events).toMatchObject([{ data: { detail: 'no time was left to try again' } }]);
     // A code that may have been mailed twice is no doubt.
     expect(verdictOn(second('init-otp', 'no_answer'), outOfTries).signal).toBe('send_gave_up');
   });
@@ -521,9 +537,9 @@ describe('a step without budget', () => {
 describe('an attempt whose end was not seen', () => {
   it('is lapsed in the timeline, and counts as lost', () => {
     const error = failure('no_answer');
-    const { moved, signal } = verdictOn(first('verify-otp'), { type: 'failed', error, lapsed: true });
-    expect(signal).toBe('outcome_lost');
-    expect(moved.events[0]!.data).toMatchObject({ class: 'no_answer', lapsed: true });
+    const { moved, signal, now } = verdictOn(first('verify-otp'), { type: 'failed', error, lapsed: true });
+    expect([signal, now]).toEqual(['outcome_lost', after(0)]);
+    expect(moved.events[0]!.data).toMatchObject({ class: 'no_answer', lapsed: true, durationMs: null });
     expect(moved.events[1]).toMatchObject({
       type: 'outcome_lost',
       data: { bytesSent: true, status: null, detail: "a test's no_answer" },

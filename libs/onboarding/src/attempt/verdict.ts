@@ -6,7 +6,7 @@ import type { ParkedReason } from '../flow/codes.js';
 import { endOf, park, retryLater, succeeded, type AttemptFacts } from '../flow/attempt-end.js';
 import { move, type Ended, type Moment, type Moved } from '../flow/move.js';
 import { deadlineOf, type Row } from '../flow/row.js';
-import { canLeaveDoubt, type Signal } from '../flow/table.js';
+import type { Signal } from '../flow/table.js';
 import { EFFECT_UNKNOWN, decide, isReplayable, repeatsEffect, type Decision } from './retry-law.js';
 import { Steps, type Step, type StepEnd } from './step.js';
 
@@ -17,7 +17,7 @@ import { Steps, type Step, type StepEnd } from './step.js';
 export type AttemptEnd =
   /** How long the call took since the claim’s commit, in milliseconds. */
   | { type: 'succeeded'; end: StepEnd; durationMs: number }
-  /** A lapsed one has no duration: its end was not seen. */
+  /** Without a duration if its end was not seen. */
   | { type: 'failed'; error: UpstreamError; lapsed?: true; durationMs?: number }
   | { type: 'integration_missing' }
   | { type: 'out_of_tries' };
@@ -37,8 +37,8 @@ export interface Verdict {
 
 type Failed = AttemptEnd & { type: 'failed' };
 
-const NOTHING_SENT = { bytesSent: false, headersSeen: false, status: null, durationMs: 0, detail: '' };
-const ANSWERED = { bytesSent: true, headersSeen: true, status: 200, durationMs: null, detail: '' };
+const NOTHING_SENT = { bytesSent: false, status: null };
+const ANSWERED = { bytesSent: true, status: 200 };
 
 /** Says what an attempt's end means by the retry law: decides, and does no I/O. */
 @Injectable()
@@ -59,18 +59,18 @@ export class Verdicts {
     const step = this.steps.get(row.step!);
     switch (end.type) {
       case 'integration_missing': {
-        const ended = endOf(row, { ...factsOf(row, 'not_sent', NOTHING_SENT), durationMs: 0 });
+        const ended = endOf(row, factsOf(row, 'not_sent', NOTHING_SENT, 0));
         return parked(park(row, ended, 'integration_missing', at), 'integration_missing');
       }
       case 'succeeded': {
-        const facts = { ...factsOf(row, 'ok', ANSWERED), durationMs: end.durationMs };
-        return answered(row, end.end, succeeded(endOf(row, facts), at), at);
+        const ended = endOf(row, factsOf(row, 'ok', ANSWERED, end.durationMs));
+        return answered(row, end.end, succeeded(ended, at), at);
       }
       case 'out_of_tries': {
-        const isInDoubt = canLeaveDoubt(step.name) && row.doubtAttempt !== null;
-        const to = isInDoubt
-          ? outcomeLost({ detail: 'no time was left to try again' })
-          : step.gaveUp(row, { unanswered: false });
+        const to =
+          row.doubtAttempt === null
+            ? step.gaveUp(row, { unanswered: false })
+            : outcomeLost({ detail: 'no time was left to try again' });
         return unanswered(row, to, undefined, at);
       }
       case 'failed':
@@ -107,7 +107,7 @@ export class Verdicts {
   }
 
   #decide(row: Row, error: UpstreamError, { counts }: AttemptFacts, now: Date): Decision {
-    const until = (at: Date | null) => (at ? at.getTime() - now.getTime() : Infinity);
+    const until = (at: Date) => at.getTime() - now.getTime();
     return decide(
       {
         provider: row.provider,
@@ -117,9 +117,9 @@ export class Verdicts {
         calls: row.attempt - row.submission + 1,
         ...counts,
         inDoubt: row.doubtAttempt !== null,
-        timeLeftMs: until(deadlineOf(row)),
+        timeLeftMs: until(deadlineOf(row)!),
         retryAfterMs: error.retryAfterMs,
-        cooldownLeftMs: Math.max(0, until(row.otpResendAt)),
+        cooldownLeftMs: row.otpResendAt ? until(row.otpResendAt) : 0,
       },
       this.config,
       this.random.next(),
@@ -150,29 +150,30 @@ function endedAt({ now }: Row, end: AttemptEnd): Date {
 function factsOf(
   row: Row,
   ended: 'ok' | FailureClass,
-  evidence: CallEvidence & { detail: string },
+  call: Pick<CallEvidence, 'bytesSent' | 'status'>,
+  durationMs: number | null,
 ): AttemptFacts {
   const step = row.step!;
   return {
     class: ended,
-    effect: repeatsEffect(row, step) ? 'repeated' : evidence.bytesSent ? 'counted' : 'none',
+    effect: repeatsEffect(row, step) ? 'repeated' : call.bytesSent ? 'counted' : 'none',
     counts: {
       unavailableCount: row.unavailableCount + (ended === 'unavailable' ? 1 : 0),
       noAnswerCount: row.noAnswerCount + (ended === 'no_answer' ? 1 : 0),
     },
     tells: toldBy(row, ended),
-    evidence,
-    durationMs: evidence.durationMs,
+    upstreamStatus: call.status,
+    durationMs,
   };
 }
 
 function failedFacts(row: Row, { error, lapsed, durationMs }: Failed): AttemptFacts {
   const { failure, evidence, message } = error;
-  const facts = factsOf(row, failure, { ...evidence, detail: message });
+  const facts = factsOf(row, failure, evidence, durationMs ?? null);
   return {
     ...facts,
     effect: facts.effect === 'counted' && refusedToAct(error) ? 'none' : facts.effect,
-    durationMs: durationMs ?? evidence.durationMs,
+    evidence: { ...evidence, detail: message },
     ...(lapsed && { isLapsed: true as const }),
     // A lost answer to `init-otp` may have mailed a code that fits nothing any more: the user is to use the newest.
     mayHaveMailed:

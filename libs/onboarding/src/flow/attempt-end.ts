@@ -1,7 +1,7 @@
 import type { CallEvidence } from '#libs/upstream';
 import type { ParkedReason } from './codes.js';
 import type { NewEvent } from './events.js';
-import { NOTHING_ELSE, later, resultOf, type Ended, type Moment, type Moved } from './move.js';
+import { later, resultOf, type Ended, type Moment, type Moved } from './move.js';
 import type { Columns, Patch, Row, Explanation, UnresolvedAttempt } from './row.js';
 import { canLeaveDoubt } from './table.js';
 
@@ -14,7 +14,10 @@ export interface AttemptFacts {
   counts: Pick<Columns, 'unavailableCount' | 'noAnswerCount'>;
   /** Of which attempts the end tells what became of them: of none, of this one alone, or of all of its submission. */
   tells: 'nothing' | 'itself' | 'all';
-  evidence: CallEvidence & { detail: string };
+  upstreamStatus: number | null;
+  /** What is known of a call that failed. */
+  evidence?: CallEvidence & { detail: string };
+  /** Null if its end was not seen. */
   durationMs: number | null;
   isLapsed?: true;
   /** The mail may have gone out, with a code that fits nothing any more. */
@@ -23,7 +26,8 @@ export interface AttemptFacts {
 
 /** What every end of an attempt leaves: its count, its doubt, and what its claim charged. */
 export function endOf(row: Row, facts: AttemptFacts): Ended {
-  const { attempt, effect, evidence } = { ...facts, attempt: row.attempt };
+  const { effect, upstreamStatus } = facts;
+  const { attempt } = row;
   const step = row.step!;
   const ended: NewEvent = {
     type: 'attempt_ended',
@@ -32,7 +36,7 @@ export function endOf(row: Row, facts: AttemptFacts): Ended {
       step,
       attempt,
       class: facts.class,
-      upstreamStatus: evidence.status,
+      upstreamStatus,
       durationMs: facts.durationMs,
       ...(facts.isLapsed && { lapsed: true }),
     },
@@ -42,8 +46,8 @@ export function endOf(row: Row, facts: AttemptFacts): Ended {
     events: facts.mayHaveMailed
       ? [ended, { type: 'second_mail_possible', actor: 'service', data: { attempt } }]
       : [ended],
-    also: { ...NOTHING_ELSE, refund: step === 'init-otp' && effect === 'none' ? 'send' : null },
-    upstreamStatus: evidence.status,
+    also: { refund: step === 'init-otp' && effect === 'none' ? 'send' : null, credentials: null },
+    upstreamStatus,
   };
 }
 
@@ -62,22 +66,15 @@ function countedOf({ step, otpSends, otpTriesLeft }: Row, effect: AttemptFacts['
 function doubtAfter(row: Row, { tells, evidence }: AttemptFacts): Patch {
   if (!canLeaveDoubt(row.step!)) return {};
   const doubtAttempt = { nothing: row.attempt, itself: row.doubtAttempt, all: null }[tells];
-  return { doubtAttempt, unresolved: unresolvedAfter(row, doubtAttempt, evidence) };
+  const unresolved = openAfter(row, doubtAttempt).map((each) =>
+    each.attempt === row.attempt ? { ...each, evidence: evidence! } : each,
+  );
+  return { doubtAttempt, unresolved };
 }
 
-function unresolvedAfter(
-  row: Row,
-  doubt: number | null,
-  evidence: UnresolvedAttempt['evidence'] | null,
-): UnresolvedAttempt[] {
-  const earlier = row.unresolved.filter((each) => !isOfSubmission(row, each));
-  const open = row.unresolved.find((each) => isOfSubmission(row, each) && each.attempt === doubt);
-  if (!open) return earlier;
-  return [...earlier, evidence && doubt === row.attempt ? { ...open, evidence } : open];
-}
-
-const isOfSubmission = (row: Row, each: UnresolvedAttempt) =>
-  each.step === row.step && each.attempt >= row.submission;
+/** Attempts of earlier submissions, and of this one the attempt in doubt. */
+const openAfter = ({ unresolved, submission }: Row, doubt: number | null): UnresolvedAttempt[] =>
+  unresolved.filter(({ attempt }) => attempt < submission || attempt === doubt);
 
 /** An answer that leads on: nothing of the submission is open any more. */
 export function succeeded(ended: Ended, { now, settings }: Moment): Ended {
@@ -132,7 +129,7 @@ export function park(row: Row, ended: Ended, reason: ParkedReason, { now }: Mome
       parkedReason: reason,
       parkedAt: now,
       parkings: row.parkings + (reason === 'upstream_misconfigured' ? 1 : 0),
-      unresolved: unresolvedAfter(row, row.doubtAttempt, null),
+      unresolved: openAfter(row, row.doubtAttempt),
       lastResult: resultOf(row, result, now),
     },
     events: [...ended.events, { type: 'parked', actor: 'service', data: { reason, step: row.step! } }],

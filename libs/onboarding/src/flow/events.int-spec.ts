@@ -65,6 +65,7 @@ it('all events that the claims write by themselves fit their schemas', async () 
     effect: 'counted',
     counts: { unavailableCount: 1, noAnswerCount: 0 },
     tells: 'itself',
+    upstreamStatus: 503,
     evidence: { bytesSent: true, headersSeen: true, status: 503, durationMs: 1, detail: 'away' },
     durationMs: 1,
   });

@@ -37,6 +37,7 @@ const ATTEMPT: AttemptFacts = {
   effect: 'counted',
   counts: { unavailableCount: 0, noAnswerCount: 1 },
   tells: 'nothing',
+  upstreamStatus: null,
   evidence: { bytesSent: true, headersSeen: false, status: null, durationMs: 12.5, detail: 'silence' },
   durationMs: 12.5,
 };
@@ -97,7 +98,7 @@ const withPasskeys = () =>
   });
 const lost = () => {
   const walk = withPasskeys();
-  return walk.signal('outcome_lost', { result, evidence: ATTEMPT.evidence }, endOf(walk.row, ATTEMPT));
+  return walk.signal('outcome_lost', { result, evidence: ATTEMPT.evidence! }, endOf(walk.row, ATTEMPT));
 };
 const decision = (outcome: 'done' | 'not_done'): NewEvent => ({
   type: 'resolved',

@@ -450,6 +450,7 @@ const ATTEMPT: AttemptFacts = {
   effect: 'counted',
   counts: { unavailableCount: 1, noAnswerCount: 0 },
   tells: 'itself',
+  upstreamStatus: 503,
   evidence: { bytesSent: true, headersSeen: true, status: 503, durationMs: 5, detail: 'away' },
   durationMs: 5,
 };
@@ -470,7 +471,7 @@ describe('the end of an attempt', () => {
     const { patch, also } = endOf(row, { ...ATTEMPT, effect });
     const { otpSends, otpTriesLeft } = patch;
     expect({ ...(otpSends !== undefined && { otpSends }), ...(otpTriesLeft !== undefined && { otpTriesLeft }) }).toEqual(counted); // prettier-ignore
-    expect(also.refund).toBe(refund);
+    expect(also).toEqual({ refund, credentials: null });
     expect(patch).toMatchObject(ATTEMPT.counts);
   });
 
@@ -623,20 +624,21 @@ describe('an erasure', () => {
       subject: { contact: 'ana@example.com' },
       sealedContact: Buffer.from('ana'),
       sealedDataKey: Buffer.from('key'),
-      dataKeyId: 'k',
+      dataKeyId: 'ana',
       externalRef: 'ana',
       metadata: { name: 'ana' },
       fingerprint: 'ana',
       otpChoice: { channel: 'ana' } as never,
       otpHandle: 'ana',
       otpTargetBundle: 'ana',
+      deviceSigning: { publicKey: 'ana' } as never,
       authenticators: [{ ...PASSKEY, name: 'ana', id: null, createdAt: 'then' }],
       pendingAuthenticators: [{ ...PASSKEY, name: 'ana' }],
       unresolved: [{ step: 'verify-otp', attempt: 4, at: 'then', evidence: { detail: 'ana' } as never }],
       lastResult: { step: 'verify-otp', at: 'then', ...result, detail: 'ana', errors: [] },
       failure: { step: 'verify-otp', at: 'then', ...result, detail: 'ana', upstreamStatus: null },
     };
-    const full = { ...row, ...personal } as Row;
+    const full = { ...row, ...SEAL, ...personal } as Row;
     const moved = erase(full, 'caller', 'operator');
     const erased = after(full, moved, NOW);
     expect(JSON.stringify(erased)).not.toContain('ana');
@@ -648,6 +650,8 @@ describe('an erasure', () => {
       erasedAt: NOW,
       subjectKey: `erased:${row.id}`,
       unresolved: [{ step: 'verify-otp', attempt: 4, at: 'then' }],
+      lastResult: { code: result.code, detail: 'Erased.' },
+      failure: { code: result.code, detail: 'Erased.' },
       dueAt: NOW,
     });
     expect(moved.events.at(-1)).toEqual({ type: 'erased', actor: 'caller', data: { by: 'operator' } });

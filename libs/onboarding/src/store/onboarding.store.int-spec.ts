@@ -74,7 +74,7 @@ const verified = (row: Row): Moved => {
     effect: 'counted',
     counts: { unavailableCount: 0, noAnswerCount: 0 },
     tells: 'all',
-    evidence: { bytesSent: true, headersSeen: true, status: 200, durationMs: 1, detail: '' },
+    upstreamStatus: 200,
     durationMs: 1,
   });
   const facts = {
