@@ -9,7 +9,7 @@ import {
   OnboardingService,
   Steps,
   isEnded,
-  throwIfRefused,
+  throwUnlessLedOn,
   type Row,
   type StepName,
 } from '#libs/onboarding';
@@ -172,7 +172,7 @@ export const failed = (
 /** The answer to a caller that waits for the step; nothing if the onboarding says it all. */
 export function told(row: Row, step: StepName): string | null {
   try {
-    throwIfRefused(row, step);
+    throwUnlessLedOn(row, step);
     return null;
   } catch (error) {
     if (error instanceof ProblemError) return problemWords(error);

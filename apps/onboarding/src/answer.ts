@@ -1,6 +1,6 @@
 import { HttpStatus } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
-import { stepOfState, throwIfRefused, type Row, type StepName } from '#libs/onboarding';
+import { stepOfState, throwUnlessLedOn, type Row, type StepName } from '#libs/onboarding';
 import { toResource, type OnboardingResource } from './onboarding.dto.js';
 
 /** The onboarding, under its version. */
@@ -21,7 +21,7 @@ export function answerStep(
   step: StepName,
   done: HttpStatus = HttpStatus.OK,
 ): OnboardingResource {
-  throwIfRefused(row, step);
+  throwUnlessLedOn(row, step);
   const isNotDone = stepOfState(row.state) !== null || row.lastResult !== null;
   if (isNotDone || done === HttpStatus.CREATED) reply.header('Location', `/v1/onboardings/${row.id}`);
   reply.status(isNotDone ? HttpStatus.ACCEPTED : done);

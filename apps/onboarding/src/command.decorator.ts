@@ -16,7 +16,7 @@ export const AskedBy = createParamDecorator((_: unknown, context: ExecutionConte
   callerOf(context.switchToHttp().getRequest<FastifyRequest>()),
 );
 
-/** Reads what every command takes: `Prefer`, `If-Match`, and the key that is taken along. */
+/** Reads what every command takes: `Prefer`, `If-Match`, and the `Idempotency-Key` that the claim takes. */
 export const CommandTerms = createParamDecorator((_: unknown, context: ExecutionContext): Terms => {
   const http = context.switchToHttp();
   const request = http.getRequest<FastifyRequest>();

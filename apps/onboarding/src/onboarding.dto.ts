@@ -267,7 +267,7 @@ const iso = (at: Date | null) => at?.toISOString() ?? null;
 
 /** @param row as it stands now. */
 export function toResource(row: Row): OnboardingResource {
-  const live =
+  const mayHaveSession =
     row.state === 'otp_verified' ||
     row.state === 'authenticators_submitted' ||
     row.state === 'outcome_unknown';
@@ -295,8 +295,9 @@ export function toResource(row: Row): OnboardingResource {
       resendAvailableAt: iso(row.otpResendAt),
       targetBundle: row.state === 'otp_sent' ? row.otpTargetBundle : null,
     },
-    session: live && row.sessionExpiresAt ? { expiresAt: row.sessionExpiresAt.toISOString() } : null,
-    deviceSigning: live ? row.deviceSigning : null,
+    session:
+      mayHaveSession && row.sessionExpiresAt ? { expiresAt: row.sessionExpiresAt.toISOString() } : null,
+    deviceSigning: mayHaveSession ? row.deviceSigning : null,
     authenticators: row.authenticators,
     lastResult: row.lastResult,
     unresolved: unresolved ? { step: unresolved.step, attempt: unresolved.attempt, at: unresolved.at } : null,

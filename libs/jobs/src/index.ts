@@ -1,6 +1,6 @@
 export { Canary } from './canary.js';
 export {
-  EndedForGood,
+  EndedBadly,
   TooEarly,
   type JobDefinition,
   type JobHandler,

@@ -8,7 +8,7 @@ export const QUEUES = {
   steps: { keepFinished: KEPT, keepFailed: KEPT },
   /** Ends codes, sessions and onboardings that are due. */
   expiry: { keepFinished: KEPT, keepFailed: KEPT },
-  /** The sweeper and the probe. */
+  /** What runs by the clock, besides expiry: sweep, probe, retention, resealing, timelines. */
   upkeep: { keepFinished: KEPT, keepFailed: KEPT },
 } as const;
 
@@ -43,9 +43,9 @@ export class TooEarly extends Error {
 }
 
 /** Thrown by a handler whose work has ended badly for good: the job is shown as failed, and not run again. */
-export class EndedForGood extends Error {
+export class EndedBadly extends Error {
   constructor(reason: string) {
     super(reason);
-    this.name = 'EndedForGood';
+    this.name = 'EndedBadly';
   }
 }

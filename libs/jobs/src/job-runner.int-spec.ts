@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { testRedisUrl, until } from '#libs/testing';
 import { TcpProxy } from '../../../test/support/tcp-proxy.js';
 import { openJobs, type Jobs } from './fixtures/open-jobs.js';
-import { EndedForGood, TooEarly, type JobDefinition, type JobHandler } from './job-definition.js';
+import { EndedBadly, TooEarly, type JobDefinition, type JobHandler } from './job-definition.js';
 
 const step: JobDefinition<{ n: number }> = {
   queue: 'steps',
@@ -93,7 +93,7 @@ describe('with Redis there', () => {
   });
 
   it.each([
-    ['ended for good', 3, new EndedForGood('otp_locked: no tries left'), 'otp_locked: no tries left'],
+    ['ended for good', 3, new EndedBadly('otp_locked: no tries left'), 'otp_locked: no tries left'],
     ['met an error of ours', 4, new TypeError('a bug'), 'a bug'],
   ])('shows as failed, and does not repeat, what %s', async (_, n, error, reason) => {
     script.set(n, () => {

@@ -10,7 +10,7 @@ import { CLOCK, type Clock } from '#libs/kernel';
 import { CONFIG, type Config } from '#libs/platform';
 import { BoundedLog } from './bounded-log.js';
 import {
-  EndedForGood,
+  EndedBadly,
   QUEUE_NAMES,
   TooEarly,
   type JobHandler,
@@ -130,7 +130,7 @@ export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
         await job.moveToDelayed(Date.now() + error.waitMs, token);
         throw new DelayedError();
       }
-      if (error instanceof EndedForGood) throw new UnrecoverableError(error.message);
+      if (error instanceof EndedBadly) throw new UnrecoverableError(error.message);
       throw error;
     }
   }

@@ -174,7 +174,7 @@ export class OtpService {
    */
   async verify(id: string, proof: OtpProof, terms: Terms): Promise<Row> {
     const given = proof.type === 'code' ? proof.code.reveal() : proof.encryptedOtpBundle;
-    // By the ring, and not by the row's own key: nothing has to be read before it is claimed, and it lives for minutes.
+    // By the ring, not by the row's own key: that would need a read before the claim. It is kept for minutes only.
     const sealedOtpCode = this.ring.seal({ onboardingId: id, field: 'otp_code' }, given);
     const taking = this.#taking(proof);
     const claimed = await this.claims.submit({
@@ -183,7 +183,7 @@ export class OtpService {
       signal: 'otp_submitted',
       step: 'verify-otp',
       fingerprint: this.fingerprint.of(id, given),
-      write: (by) => this.store.claimVerify(by, sealedOtpCode, taking),
+      write: (given) => this.store.claimVerify(given, sealedOtpCode, taking),
       mustFit: (row) => this.#mustTake(row, proof),
     });
     return this.outcome.runAndWait(claimed, terms.waitMs);

@@ -33,7 +33,7 @@ export class VerifyOtpStep implements Step, OnModuleInit {
     this.steps.register(this);
   }
 
-  /** The day has the word before the code: a new code would not help. */
+  /** The day's limit comes before the tries of this code: where the day is used up, a new code would not help. */
   async mustHaveRoom(subject: SubjectRef, row?: Row): Promise<void> {
     await this.budget.mustHaveTry(subject, row);
     if (!row || row.otpTriesLeft > 0) return;
@@ -102,7 +102,7 @@ export class VerifyOtpStep implements Step, OnModuleInit {
     }
   }
 
-  /** The charge stays, here as where the code expires without a worker: nobody can tell the two ends apart. */
+  /** The try stays charged, as it does where the code expires by time: both ends look the same, and must cost the same. */
   gaveUp(): StepEnd {
     const detail = 'The code would have expired before the provider could be asked again.';
     return { signal: 'otp_expired', facts: { result: { code: 'otp_expired', detail } } };

@@ -2,8 +2,8 @@ import { Inject, Injectable } from '@nestjs/common';
 import { isDatabaseAway } from '#libs/database';
 import { CLOCK, type Caller, type Clock } from '#libs/kernel';
 import { asOfNow } from '../flow/move.js';
-import { mustTouch, touchedBy, type GivenBy } from '../flow/ownership.js';
-import { changing, ended, refusalOf, versionMismatch } from '../flow/refusal.js';
+import { mustTouch, touchedBy, type MayGive } from '../flow/ownership.js';
+import { changing, onboardingEnded, refusalOf, versionMismatch } from '../flow/refusal.js';
 import { signalOfTime, type Row, type RowInStep } from '../flow/row.js';
 import { isEnded, type Signal, type StepName } from '../flow/table.js';
 import { OnboardingStore, type ClaimTicket, type Given, type KeyToTake } from '../store/onboarding.store.js';
@@ -36,7 +36,7 @@ export interface Asked {
   step: StepName;
   terms: Pick<Terms, 'caller' | 'versions'>;
   /** Its owner, where nothing else is said. */
-  by?: GivenBy;
+  by?: MayGive;
 }
 
 export interface Submission extends Asked {
@@ -50,7 +50,7 @@ export interface Submission extends Asked {
   mustFit?(row: Row): void | Promise<void>;
 }
 
-/** A second try is for a row that had to be expired first, or that changed between write and explanation. */
+/** Another try is for a row that had to be expired first, or that changed meanwhile, and for a claim that came too late. */
 const TRIES = 3;
 
 /** The first of an attempt's two writes: everything about it is committed before a byte leaves. */
@@ -120,7 +120,7 @@ export class Claims {
   /** @throws ProblemError for a command that the row, as it is read, does not allow. */
   mustAllow(seen: Row, { signal, step, terms, by = 'owner' }: Asked): void {
     const row = asOfNow(mustTouch(seen, seen.id, terms.caller, by));
-    if (isEnded(row.state)) throw ended(row);
+    if (isEnded(row.state)) throw onboardingEnded(row);
     if (terms.versions?.includes(row.version) === false) throw versionMismatch(row);
     const refusal = refusalOf(row, signal, step);
     if (refusal) throw refusal;

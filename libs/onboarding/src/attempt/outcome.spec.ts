@@ -4,7 +4,7 @@ import { aRow } from '#libs/testing';
 import type { ResultCode } from '../flow/codes.js';
 import type { LastResult, Row } from '../flow/row.js';
 import { STEPS, stateOfStep, type StepName } from '../flow/table.js';
-import { throwIfRefused } from './outcome.js';
+import { throwUnlessLedOn } from './outcome.js';
 
 const result = (code: ResultCode, more: Partial<LastResult> = {}): LastResult => ({
   step: 'verify-otp',
@@ -16,7 +16,7 @@ const result = (code: ResultCode, more: Partial<LastResult> = {}): LastResult =>
 
 function refusalOf(row: Row, step: StepName = 'verify-otp'): ProblemError | null {
   try {
-    throwIfRefused(row, step);
+    throwUnlessLedOn(row, step);
     return null;
   } catch (error) {
     if (error instanceof ProblemError) return error;
@@ -24,7 +24,7 @@ function refusalOf(row: Row, step: StepName = 'verify-otp'): ProblemError | null
   }
 }
 
-describe('throwIfRefused', () => {
+describe('throwUnlessLedOn', () => {
   it.each(STEPS)('says nothing while %s is under way, whatever became of an earlier try', (step) => {
     const row = aRow({ state: stateOfStep(step), step, lastResult: result('upstream_unavailable') });
     expect(refusalOf(row)).toBeNull();

@@ -93,7 +93,7 @@ async function within<T>(promise: Promise<T>, ms: number): Promise<T | null> {
  * @returns nothing when the step moved the onboarding on, or is still under way.
  * @throws ProblemError for a step that ended badly, and for an onboarding that was cancelled meanwhile.
  */
-export function throwIfRefused(row: Row, step: StepName): void {
+export function throwUnlessLedOn(row: Row, step: StepName): void {
   if (stepOfState(row.state)) return;
   const extensions = { onboardingId: row.id, ...stateAndNextAction(row) };
   const result = row.failure ?? row.lastResult;
@@ -122,7 +122,7 @@ export function throwIfRefused(row: Row, step: StepName): void {
   }
 }
 
-/** Whether the row stands where only the step's success can have led it, or ended in a way that it tells itself. */
+/** Whether the step's success led the row to where it is, or the row itself says how the step ended. */
 function ledOnFrom(step: StepName, row: Row): boolean {
   const { state, lastResult } = row;
   if (step === 'init-otp' || lastResult?.step === step || state === 'completed') return true;

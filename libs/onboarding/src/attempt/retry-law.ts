@@ -63,11 +63,11 @@ export function decide(at: Circumstances, timing: Timing, random: number): Decis
     const delayMs = delayOf(at, rule, timing, random);
     if (delayMs + timing.CALL_TIMEOUT_MS <= at.timeLeftMs) return { type: 'retry', delayMs };
   }
-  // Doubt is never forgotten: after it, no later answer short of a whole 2xx says that nothing happened. But a repeat
-  // that cannot be another call is told what became of the first.
-  const told =
+  // Doubt is never forgotten: after it, no later answer short of a whole 2xx says that nothing happened. But where a
+  // repeat counts as the same call, its answer is the answer to the first.
+  const settlesDoubt =
     isReplayable(at.provider, at.step) && (rule.otherwise === 'rejected' || rule.otherwise === 'park');
-  if (canLeaveDoubt(at.step) && at.inDoubt && !told) return { type: 'outcome_unknown' };
+  if (canLeaveDoubt(at.step) && at.inDoubt && !settlesDoubt) return { type: 'outcome_unknown' };
   // Parked, it would be called again once the integration is mended: a third time.
   if (rule.otherwise === 'park' && at.sent && calledAfterNoAnswer(at)) return { type: 'give_up' };
   return { type: rule.otherwise };
@@ -95,7 +95,7 @@ function mayRetry(at: Circumstances, rule: Rule): boolean {
 function delayOf(at: Circumstances, rule: Rule, timing: Timing, random: number): number {
   const ceiling = Math.min(timing.RETRY_CAP_MS, timing.RETRY_BASE_MS * 2 ** (at.calls - 1));
   const backoff = timing.RETRY_FLOOR_MS + random * Math.max(0, ceiling - timing.RETRY_FLOOR_MS);
-  const told = Math.min(at.retryAfterMs ?? 0, timing.RETRY_AFTER_MAX_MS);
+  const retryAfter = Math.min(at.retryAfterMs ?? 0, timing.RETRY_AFTER_MAX_MS);
   const cooldown = rule.afterCooldown ? at.cooldownLeftMs : 0;
-  return Math.ceil(Math.max(backoff, told, cooldown));
+  return Math.ceil(Math.max(backoff, retryAfter, cooldown));
 }

@@ -14,8 +14,8 @@ import { Steps } from './step.js';
 import type { AttemptEnd } from './verdict.js';
 
 /**
- * Makes the call of a claimed attempt and settles it. The same for a request, a job and the sweeper, and
- * detached from whoever asked: a caller that hangs up changes nothing.
+ * Makes the call of a claimed attempt and settles it: a first one in a request, a later one in a job. Detached from the
+ * request: a caller that hangs up changes nothing.
  */
 @Injectable()
 export class StepRunner implements BeforeApplicationShutdown {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { EndedForGood, TooEarly } from '#libs/jobs';
+import { EndedBadly, TooEarly } from '#libs/jobs';
 import { aClaim, anOnboarding, inMs } from '#libs/testing';
 import { failure, VerifyStep } from '../fixtures/verify-step.js';
 import { openOnboardings, type Onboardings } from '../fixtures/open-onboardings.js';
@@ -77,7 +77,7 @@ describe('a wake-up call', () => {
       throw failure('no_answer');
     });
     await expect(wake(id)).rejects.toEqual(
-      new EndedForGood(
+      new EndedBadly(
         'outcome_unknown: The call may have taken effect, and nobody could be asked: find out and resolve it, or ask for a new code.',
       ),
     );
@@ -136,7 +136,7 @@ describe('a wake-up call', () => {
       lease_until: inMs(-10),
       unresolved: [{ step: 'verify-otp', attempt: 2, at: 'then' }],
     });
-    await expect(wake(id)).rejects.toThrow(EndedForGood);
+    await expect(wake(id)).rejects.toThrow(EndedBadly);
     expect(await onboardings.load(id)).toMatchObject({
       state: 'outcome_unknown',
       unresolved: [{ attempt: 2 }],

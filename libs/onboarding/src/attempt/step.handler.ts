@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { EndedForGood, TooEarly, type JobHandler, type JobOutcome } from '#libs/jobs';
+import { EndedBadly, TooEarly, type JobHandler, type JobOutcome } from '#libs/jobs';
 import { RANDOM, type Random } from '#libs/kernel';
 import { Metrics } from '#libs/platform';
 import { deadlineOf, type Row, type RowInStep } from '../flow/row.js';
@@ -79,7 +79,7 @@ export class StepHandler {
     }
     const bad = row.failure ?? row.lastResult;
     if (bad && !(isEnded(row.state) && row.state !== 'failed'))
-      throw new EndedForGood(`${bad.code}: ${bad.detail}`);
+      throw new EndedBadly(`${bad.code}: ${bad.detail}`);
     return { outcome: row.state, attempt: row.attempt };
   }
 }

@@ -9,7 +9,7 @@ import type { SubjectRef } from '../attempt/step.js';
 import { dataOf, type NewEvent } from '../flow/events.js';
 import { asOfNow, isOfDecision, move, recordDecision, retryNow, type Moved } from '../flow/move.js';
 import { mustSee, mustTouch } from '../flow/ownership.js';
-import { changing, ended, notFound, stateAndNextAction, versionMismatch } from '../flow/refusal.js';
+import { changing, onboardingEnded, notFound, stateAndNextAction, versionMismatch } from '../flow/refusal.js';
 import type { OnboardingEvent } from '../flow/onboarding-event.entity.js';
 import { signalOfTime, type Row } from '../flow/row.js';
 import { isEnded, nextState, stepOfState } from '../flow/table.js';
@@ -79,7 +79,7 @@ export class OnboardingService {
   /** Taken at once in any live state; a call in flight becomes evidence when its answer comes. */
   cancel(id: string, reason: string | undefined, terms: Terms): Promise<Row> {
     return this.#command(id, terms, (row, by) => {
-      if (isEnded(row.state)) throw ended(row);
+      if (isEnded(row.state)) throw onboardingEnded(row);
       const facts = { ...by, ...(reason !== undefined && reason !== '' && { reason }) };
       return this.#moved(row, 'cancelled', facts);
     });
@@ -106,7 +106,7 @@ export class OnboardingService {
         data: { ...by, ...resolution, step: step!, attempt: open?.attempt ?? row.attempt },
       };
       if (isEnded(row.state)) {
-        if (!open) throw ended(row);
+        if (!open) throw onboardingEnded(row);
         return recordDecision(row, decision, resolution.outcome === 'done', lateIds);
       }
       if (row.state !== 'outcome_unknown') {
@@ -138,7 +138,7 @@ export class OnboardingService {
   /** Has a step that waits or is parked tried now, and not when its time comes. */
   async retry(id: string, reason: string, terms: Terms): Promise<Row> {
     const row = await this.#command(id, terms, (seen, by) => {
-      if (isEnded(seen.state)) throw ended(seen);
+      if (isEnded(seen.state)) throw onboardingEnded(seen);
       const step = stepOfState(seen.state);
       if (!step || seen.leaseUntil !== null) {
         const detail = step ? 'The step is in flight.' : 'No step waits here.';

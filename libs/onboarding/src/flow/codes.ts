@@ -1,8 +1,8 @@
 import type { ProblemCode } from '#libs/kernel';
 
 /**
- * The codes by which a step can end without leading on, each with the problem that its caller is told. Null: the
- * onboarding itself tells of it.
+ * The codes by which a step can end without leading on, each with the problem that answers its caller. Null: the
+ * answer is the onboarding itself.
  */
 const RESULTS = {
   otp_invalid: 'otp_invalid',

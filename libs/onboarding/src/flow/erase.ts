@@ -1,4 +1,4 @@
-import { NONE, NOTHING_ELSE, move, type Moved } from './move.js';
+import { NO_SETTINGS, NOTHING_ELSE, move, type Moved } from './move.js';
 import type { Patch, Row } from './row.js';
 import { SEALED, isEnded } from './table.js';
 
@@ -7,7 +7,7 @@ export function erase(row: Row, actor: 'caller' | 'service', by?: string): Moved
   const { now } = row;
   const cancelled = isEnded(row.state)
     ? null
-    : move(row, 'cancelled', { ...(by && { by }) }, { now, settings: NONE });
+    : move(row, 'cancelled', { ...(by && { by }) }, { now, settings: NO_SETTINGS });
   return {
     patch: {
       ...(cancelled ? cancelled.patch : { version: row.version + 1 }),

@@ -132,7 +132,7 @@ export function move<S extends Exclude<Signal, 'late_answer'>>(
   const byTime = 'byTime' in facts;
   return {
     patch: {
-      ...left(state),
+      ...entering(state),
       ...(step && claimed(row, step, at)),
       ...ended?.patch,
       ...(byTime && { lastResult: resultOfTime(row, signal) }),
@@ -173,7 +173,7 @@ export function after(row: Row, { patch, events }: Pick<Moved, 'patch' | 'events
 export function movesOfTime(row: Row): { signal: Signal; moved: Moved; to: Row }[] {
   const signal = signalOfTime(row);
   if (signal === null) return [];
-  const moved = move(row, signal as 'expired', BY_TIME, { now: row.now, settings: NONE });
+  const moved = move(row, signal as 'expired', BY_TIME, { now: row.now, settings: NO_SETTINGS });
   const to = after(row, moved, row.now);
   return [{ signal, moved, to }, ...movesOfTime(to)];
 }
@@ -319,7 +319,7 @@ const EFFECTS = {
 };
 
 /** What no state keeps from the one before it. */
-function left(state: State): Patch {
+function entering(state: State): Patch {
   // Kept requests are always those of the step before.
   const over = SEALED.filter((field) => !needs(state, field) || field === 'sealedRequests');
   return {
@@ -471,7 +471,7 @@ function registered(row: Row, ids: string[] | null, now: Date): Patch {
 }
 
 /** Neither a cancellation nor the time itself measures by a setting. */
-export const NONE = {} as Settings;
+export const NO_SETTINGS = {} as Settings;
 
 const WIPED: NewEvent = { type: 'secrets_wiped', actor: 'service' };
 const isWiped = (row: Row, state: State) =>

@@ -5,7 +5,7 @@ import { notFound } from './refusal.js';
 type Owned = Pick<Onboarding, 'id' | 'caller' | 'integration'>;
 
 /** Whether a command may be given on anybody's onboarding by who operates, or by its owner only. */
-export type GivenBy = 'owner' | 'owner-or-operator';
+export type MayGive = 'owner' | 'owner-or-operator';
 
 const isWithin = ({ integrations }: Caller, row: Owned) =>
   integrations === null || integrations.has(row.integration);
@@ -26,7 +26,7 @@ export function mustSee<Row extends Owned>(row: Row | null, id: string, caller: 
 /**
  * @throws ProblemError `not_found` for whom the row is not there; `forbidden` for who may look at it and no more.
  */
-export function mustTouch<Row extends Owned>(row: Row | null, id: string, caller: Caller, by: GivenBy): Row {
+export function mustTouch<Row extends Owned>(row: Row | null, id: string, caller: Caller, by: MayGive): Row {
   const seen = mustSee(row, id, caller);
   if (owns(caller, seen) || (by === 'owner-or-operator' && operates(caller))) return seen;
   throw new ProblemError('forbidden', { detail: 'This onboarding is another caller’s.' });
@@ -37,7 +37,7 @@ export function mustTouch<Row extends Owned>(row: Row | null, id: string, caller
  *
  * @returns the caller and the integrations that a row must have; null for any.
  */
-export const touchedBy = (caller: Caller, by: GivenBy) => ({
+export const touchedBy = (caller: Caller, by: MayGive) => ({
   caller: by === 'owner-or-operator' && operates(caller) ? null : caller.name,
   integrations: caller.integrations === null ? null : [...caller.integrations],
 });

@@ -19,13 +19,13 @@ import {
  * @returns null where the row, as far as state and time go, allows it.
  */
 export function refusalOf(row: Row, signal: Signal, step: StepName): ProblemError | null {
-  if (isEnded(row.state)) return ended(row);
+  if (isEnded(row.state)) return onboardingEnded(row);
   if (!(statesFor(signal) as string[]).includes(row.state)) return illegal(row, signal);
   const bound = boundOf(stateOfStep(step));
   return hasTimeFor(row, bound && row[bound]) ? null : tooLate(row, step);
 }
 
-export const ended = (row: Row) =>
+export const onboardingEnded = (row: Row) =>
   new ProblemError('onboarding_ended', {
     detail: `The onboarding is ${row.state}.`,
     extensions: stateAndNextAction(row),

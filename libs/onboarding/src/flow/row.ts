@@ -116,7 +116,7 @@ export function signalOfTime(row: Columns): Signal | null {
   return signalAtBound(row.state, row.doubtAttempt !== null || leaseUntil !== null);
 }
 
-/** When the time changes a row, unless its step's settle does: until then, a command decides on what was read. */
+/** When the time changes a row: its deadline, or the end of its lease if that is later. Until then it stands as read. */
 export function changesAt(row: Columns): Date | null {
   const deadline = deadlineOf(row);
   return deadline && row.leaseUntil && row.leaseUntil > deadline ? row.leaseUntil : deadline;

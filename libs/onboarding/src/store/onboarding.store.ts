@@ -162,8 +162,8 @@ export class OnboardingStore {
   }
 
   /**
-   * A claim may be so old by PostgreSQL's clock, as its last answer tells it, and no older. What the answer took makes the
-   * instant a little early.
+   * From `claimBefore` on, the claim writes nothing. It is `CLAIM_MAX_AGE_MS` from now by PostgreSQL's clock, as the last
+   * answer told it: a little early, by the time that the answer took.
    */
   async newClaim(): Promise<ClaimTicket> {
     const heard = this.#heard ?? (await this.#hear());

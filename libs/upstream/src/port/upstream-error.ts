@@ -58,7 +58,7 @@ export interface UpstreamErrorOptions {
   cause?: unknown;
 }
 
-/** The end of a call that did not succeed. Thrown by providers and the HTTP client, and by nothing else. */
+/** The end of a call that did not succeed. */
 export class UpstreamError extends Error {
   readonly evidence: CallEvidence;
   readonly reason: RejectionReason | undefined;

@@ -55,7 +55,7 @@ export class OneTry {
 
   #asOfTheTry(error: UpstreamError): UpstreamError {
     const { failure, message, evidence, reason, retryAfterMs, mayBeOfSubject, heldBack, cause } = error;
-    // Said of the last request only; a text that could not be kept comes after one.
+    // Both speak of the last request only. An earlier one may have left.
     const withoutEffect = failure === 'throttled' || failure === 'not_sent';
     const left = this.#earlierLeft || (this.#thisLeft && failure !== 'throttled');
     return new UpstreamError(withoutEffect && left ? 'unavailable' : failure, {

@@ -73,11 +73,11 @@ export class SigningKeys {
     const first = this.#first;
     const end = await this.#sendWith(first, request);
     const other = this.signers.length > 1 ? 1 - first : null;
-    if (other === null || !isKeyRefused(end, request) || request.leftMs() <= 0) return settled(end);
+    if (other === null || !isKeyRefused(end, request) || request.leftMs() <= 0) return answerOrThrow(end);
     request.again?.();
     const second = await this.#sendWith(other, request);
-    if (isKeyRefused(second, request)) return settled(end);
-    const answer = settled(second);
+    if (isKeyRefused(second, request)) return answerOrThrow(end);
+    const answer = answerOrThrow(second);
     // A "no" of another kind may have been said before anybody looked at the key.
     if (answer.status >= 200 && answer.status <= 299) this.#use(other);
     return answer;
@@ -140,7 +140,7 @@ const unsigned = (failure: 'not_sent', cause: SignerError) =>
 const isKeyRefused = (end: End, { refusesKey }: SignedSending): boolean =>
   'error' in end || refusesKey(end.answer);
 
-function settled(end: End): HttpAnswer {
+function answerOrThrow(end: End): HttpAnswer {
   if ('error' in end) throw end.error;
   return end.answer;
 }

@@ -2,7 +2,7 @@ import { statement } from '../statement.js';
 
 /**
  * Settles a verification. Locks the onboarding, then the subject's budget row where the try is given back. Written only
- * if nothing has happened since the row was read. The budget is read before the refund: what is given back is left out.
+ * if nothing has happened since the row was read. The sums read the budget as it was before the refund, so each leaves out the try that is given back.
  */
 export const SETTLE_VERIFY = statement(
   'settle_verify',
@@ -13,7 +13,7 @@ export const SETTLE_VERIFY = statement(
       parked_reason = w.parked_reason, parked_at = w.parked_at, parkings = w.parkings,
       unavailable_count = w.unavailable_count, no_answer_count = w.no_answer_count,
       doubt_attempt = w.doubt_attempt, unresolved = w.unresolved,
-      -- The day's last wrong code leaves no try of this one, whatever it has left.
+      -- Where the day's wrong codes are used up, this code has no tries either.
       otp_tries_left = CASE WHEN w.state = 'otp_sent' AND EXISTS (
         SELECT 1 FROM otp_budgets b WHERE b.integration = o.integration AND b.subject_key = o.subject_key
           AND (SELECT count(*) FROM unnest(b.wrong_codes) t
@@ -43,7 +43,7 @@ export const SETTLE_VERIFY = statement(
       device_signing jsonb, session_expires_at timestamptz, session_ends_at timestamptz, last_result jsonb,
       failure jsonb, idle_ends_at timestamptz, keeps text[])
     WHERE o.id = $id::uuid AND o.attempt = $attempt::int AND o.version = $version::int AND o.last_seq = $lastSeq::int
-      -- A try is put off without an event.
+      -- Putting off a try changes only this column.
       AND date_trunc('milliseconds', o.next_attempt_at) IS NOT DISTINCT FROM $nextAttemptAt::timestamptz
     RETURNING o.*
   ),

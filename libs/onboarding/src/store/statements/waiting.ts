@@ -24,8 +24,8 @@ export const KEEP_REQUESTS = statement(
 );
 
 /**
- * Finds steps that no process holds, because their job was lost or their process is gone, and looks away from each until
- * its new job has had its time. Locks the onboardings; one that is being written now is not lost.
+ * Finds steps that no process holds, because their job was lost or their process is gone. Moves the `due_at` of each, so
+ * that it is not found again before its new job has had its time. Locks the onboardings; one that is being written now is not lost.
  */
 export const WAKE = statement(
   'wake',
