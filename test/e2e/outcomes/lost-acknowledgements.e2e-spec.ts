@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Client } from 'pg';
 import { until } from '#libs/testing';
-import { StepUnderTest, type Fault } from '../../support/step-under-test.js';
-import { Story } from '../../support/story.js';
+import { DONE_STATE, StepUnderTest, type Fault } from '../../support/step-under-test.js';
+import { Story, type Answer } from '../../support/story.js';
 import type { TcpProxy } from '../../support/tcp-proxy.js';
 
 /** PostgreSQL's word that the transaction is over: `ReadyForQuery`, idle. */
@@ -76,35 +77,78 @@ describe('the end of an attempt that was written, and whose acknowledgement was 
   });
 });
 
+/** The step's attempts, and what they cost: one that was not sent costs nothing. */
+async function expectOneCall(at: StepUnderTest, before: Answer['body']): Promise<void> {
+  expect(await at.attempts()).toEqual(['not_sent', 'ok']);
+  expect(at.calls).toBe(1);
+  const lapsed = (await at.eventsOf('attempt_ended')).filter(({ data }) => 'lapsed' in data);
+  expect(lapsed).toEqual([]);
+  const { body } = await story.get(at.id);
+  expect(body.unresolved).toBeNull();
+  // The one call that was made has used up a try of its code.
+  expect(body.otp.attemptsLeft).toBe(before.otp.attemptsLeft - (at.step === 'verify-otp' ? 1 : 0));
+  expect(body.otp.sends).toBe(before.otp.sends + (at.step === 'init-otp' ? 1 : 0));
+  const [budget] = await story.sql(
+    `SELECT cardinality(sends) AS sends, cardinality(wrong_codes) AS tries FROM otp_budgets WHERE subject_key LIKE $1`,
+    [`%${at.subject.userId}`],
+  );
+  expect(budget).toEqual({ sends: body.otp.sends, tries: 0 });
+}
+
 describe('the claim of an attempt that was written, and whose acknowledgement was lost', () => {
-  it('is settled as not sent: no try, no budget and no code is lost, and the step goes on', async () => {
-    const at = await StepUnderTest.before(story, 'verify-otp');
+  beforeAll(() => story.startWorker());
+
+  it.each([
+    ['resend', /gw_claim_send/, () => StepUnderTest.beforeResend(story)],
+    ['verification', /gw_claim_verify/, () => StepUnderTest.before(story, 'verify-otp')],
+    ['creation of passkeys', /gw_claim_auth/, () => StepUnderTest.before(story, 'create-authenticators')],
+  ])('costs nothing, and the step goes on: %s', async (_, claim, begin) => {
+    const at = await begin();
     const before = (await story.get(at.id)).body;
     let lost = 0;
-    database.intercept(/gw_claim_verify/, ({ loseAnswer }) => loseAnswer(READY, () => (lost += 1)));
-    const answer = await at.submit();
-    expect([answer.status, lost]).toEqual([503, 1]);
-    await until('it is settled', async () => (await at.eventsOf('retry_scheduled')).length > 0);
-    const { body } = await story.get(at.id);
-    expect(body).toMatchObject({ state: 'otp_submitted', unresolved: null });
-    expect(body.otp.attemptsLeft).toBe(before.otp.attemptsLeft);
-    expect((await at.events()).findLast(({ type }) => type === 'attempt_ended')?.data).toMatchObject({
-      class: 'not_sent',
-      upstreamStatus: null,
-    });
-    await story.startWorker();
-    await story.until(at.id, 'otp_verified');
+    database.intercept(claim, ({ loseAnswer }) => loseAnswer(READY, () => (lost += 1)));
+    expect([(await at.submit()).status, lost]).toEqual([503, 1]);
+    await until('the step has ended', async () => (await at.attempts()).length === 2);
+    expect((await story.get(at.id)).body.state).toBe(DONE_STATE[at.step]);
+    await expectOneCall(at, before);
   });
 
-  it('of a start leaves an onboarding whose code is still sent, and its caller finds it', async () => {
+  it('leaves an onboarding whose code is sent, and its caller finds it: start', async () => {
     const subject = story.newSubject();
     let lost = 0;
     database.intercept(/gw_start/, ({ loseAnswer }) => loseAnswer(READY, () => (lost += 1)));
     expect([(await story.start(subject)).status, lost]).toEqual([503, 1]);
     const again = await story.start(subject);
     expect(again).toMatchObject({ status: 409, body: { code: 'onboarding_live' } });
-    const id = (again.body as unknown as { onboardingId: string }).onboardingId;
+    const id = again.body.onboardingId;
     await story.until(id, 'otp_sent');
-    expect((await story.events(id)).map(({ type }) => type)).not.toContain('second_mail_possible');
+    const types = await story.eventTypes(id);
+    expect(types.filter((type) => type === 'attempt_started')).toHaveLength(2);
+    expect(types).not.toContain('second_mail_possible');
+    expect(story.calls(subject, 'init-otp')).toBe(1);
+  });
+
+  it('costs nothing if PostgreSQL writes it after the caller has heard 503', async () => {
+    const at = await StepUnderTest.before(story, 'verify-otp');
+    const before = (await story.get(at.id)).body;
+    const other = new Client({ connectionString: story.databaseUrl });
+    await other.connect();
+    try {
+      await other.query('BEGIN');
+      await other.query('SELECT 1 FROM onboardings WHERE id = $1 FOR UPDATE', [at.id]);
+      const submitted = at.submit();
+      await until('the claim waits for the row', async () => {
+        const { rowCount } = await other.query(
+          'SELECT 1 FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))',
+        );
+        return rowCount === 1;
+      });
+      database.cut();
+      expect((await submitted).status).toBe(503);
+    } finally {
+      await other.end();
+    }
+    await story.until(at.id, 'otp_verified');
+    await expectOneCall(at, before);
   });
 });
