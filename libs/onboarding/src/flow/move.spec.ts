@@ -291,10 +291,10 @@ describe.each(Object.entries(ROWS))('%s', (place, row) => {
 
 const WIPED: NewEvent = { type: 'secrets_wiped', actor: 'service' };
 const asked = (type: Moving, data?: object) => ({ type, actor: 'caller', ...(data && { data }) }) as NewEvent;
-const started = (step: StepName, attempt: number): NewEvent => ({
+const started = (step: StepName, attempt: number, fingerprint: string | null = 'f'): NewEvent => ({
   type: 'attempt_started',
   actor: 'service',
-  data: { attempt, step, fingerprint: 'f' },
+  data: { attempt, step, fingerprint },
 });
 
 describe('what a command records', () => {
@@ -314,6 +314,7 @@ describe('what a command records', () => {
     ['outcome_unknown in a session', 'resolved_done', { decision, by }, [decision, asked('resolved_done', { by }), WIPED]],
     ['outcome_unknown in a session', 'resolved_not_done', { decision }, [decision, asked('resolved_not_done')]],
     ['outcome_unknown in a session', 'resolved_not_done', { decision, by }, [decision, asked('resolved_not_done', { by })]],
+    ['outcome_unknown after verify-otp', 'resolved_not_done', { decision }, [decision, asked('resolved_not_done'), started('init-otp', 5, null)]],
     ['outcome_unknown after verify-otp', 'resolved_not_done', { decision, fingerprint }, [decision, asked('resolved_not_done'), started('init-otp', 5)]],
   ])('%s, %s', (place, signal, facts, events) => {
     expect(move(ROWS[place], signal, facts as never, AT).events).toStrictEqual(events);
@@ -552,7 +553,6 @@ describe('the end of an attempt', () => {
         dueAt: NOW,
       });
       const now = retryNow(parked, 'verify-otp', { reason: 'mended' });
-      expect(now.events.map(({ type }) => type)).toEqual(['unparked', 'retry_scheduled']);
       expect(after(parked, now, NOW)).toMatchObject({
         parkedReason: null,
         parkedAt: null,
@@ -561,6 +561,34 @@ describe('the end of an attempt', () => {
       });
     },
   );
+});
+
+describe('a step that goes on', () => {
+  const nothingElse = { refund: null, credentials: null };
+  const step = 'verify-otp';
+
+  it('by itself was unparked by the service', () => {
+    const { events, also } = unpark(NOW);
+    expect({ events, also }).toStrictEqual({
+      events: [{ type: 'unparked', actor: 'service' }],
+      also: nothingElse,
+    });
+  });
+
+  it.each([{ reason: 'mended' }, { reason: 'mended', by: 'operator' }])('by a command, for %j', (data) => {
+    const scheduled = {
+      type: 'retry_scheduled',
+      actor: 'caller',
+      data: { step, attempt: 5, inMs: 0, ...data },
+    };
+    const parked = { ...ROWS.otp_submitted, parkedReason: 'integration_missing' } as Row;
+    expect(retryNow(ROWS.otp_submitted, step, data).events).toStrictEqual([scheduled]);
+    const { events, also } = retryNow(parked, step, data);
+    expect({ events, also }).toStrictEqual({
+      events: [{ type: 'unparked', actor: 'caller', data }, scheduled],
+      also: nothingElse,
+    });
+  });
 });
 
 describe('a late answer', () => {
@@ -574,7 +602,12 @@ describe('a late answer', () => {
     const moved = lateAnswer(lost, inTime(), 'authenticators_created')!;
     expect(moved.patch).toMatchObject({ state: 'completed', unresolved: [] });
     expect(moved.also.credentials).toBe('confirm');
-    expect(moved.events.map(({ type }) => type)).toEqual(['attempt_ended', 'late_answer', 'secrets_wiped']);
+    const answer = 'authenticators_created';
+    expect(moved.events).toMatchObject([
+      { type: 'attempt_ended' },
+      { type: 'late_answer', actor: 'upstream', data: { answer } },
+      { type: 'secrets_wiped' },
+    ]);
   });
 
   it('is none where it says nothing new, or its onboarding is not in doubt', () => {
