@@ -576,6 +576,28 @@ describe('a start', () => {
     sql(`UPDATE onboardings SET otp_resend_at = clock_timestamp() WHERE id = $1`, [id]);
 });
 
+describe('a start that PostgreSQL did not answer', () => {
+  const tooLate = () => ({ claimId: randomUUID(), claimBefore: new Date(Date.now() - 1_000) });
+
+  it.each([
+    ['a new subject', false],
+    ['a subject with a budget', true],
+  ])('leaves nothing where it was not carried out: %s', async (_, hasBudget) => {
+    const subject = { integration: 'byzantine', subjectKey: randomUUID() };
+    if (hasBudget) {
+      await sql(`INSERT INTO otp_budgets (integration, subject_key, sends) VALUES ($1, $2, ARRAY[now()])`, [
+        subject.integration,
+        subject.subjectKey,
+      ]);
+    }
+    const budgets = () =>
+      sql('SELECT xmin, b.* FROM otp_budgets b WHERE b.subject_key = $1', [subject.subjectKey]);
+    const before = await budgets();
+    expect(await store.findClaimed(uuidV7(Date.now()), tooLate(), subject)).toBeNull();
+    expect(await budgets()).toEqual(before);
+  });
+});
+
 describe('an erasure', () => {
   it('leaves nothing personal in any table', async () => {
     const row = await inserted({ ...VERIFIED, external_ref: 'ref', metadata: { name: 'Ana' } });
