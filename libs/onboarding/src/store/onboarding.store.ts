@@ -188,7 +188,7 @@ export class OnboardingStore {
       await sleep(claimBefore.getTime() - now.getTime() + 1);
     }
     // It may have been carried out, and not be committed yet.
-    if (starts) await this.run(WAIT_FOR_STARTS, { ...starts });
+    if (starts) await this.#row(WAIT_FOR_STARTS, { ...starts });
     else await this.run(WAIT_FOR_WRITERS, { id });
     const row = await this.find(id);
     return row?.claimId === claimId ? row : null;

@@ -22,13 +22,16 @@ export const WAIT_FOR_WRITERS = statement(
 
 /**
  * Waits for whoever is starting an onboarding for the subject, also for the first one, whose budget row is not visible yet.
- * Locks the subject's budget row.
+ * Locks the subject's budget row, as a start does, and refuses in the end: nothing is written.
  */
 export const WAIT_FOR_STARTS = statement(
   'wait_for_starts',
-  `INSERT INTO otp_budgets AS b (integration, subject_key) VALUES ($integration::text, $subjectKey::text)
-  ON CONFLICT (integration, subject_key) DO UPDATE SET integration = excluded.integration
-  RETURNING 1`,
+  `WITH held AS (
+    INSERT INTO otp_budgets AS b (integration, subject_key) VALUES ($integration::text, $subjectKey::text)
+    ON CONFLICT (integration, subject_key) DO UPDATE SET integration = excluded.integration
+    RETURNING 1
+  )
+  SELECT 1 FROM held WHERE gangway_refuse('wait_for_starts')`,
 );
 
 /** PostgreSQL's time. Locks nothing. */
