@@ -67,6 +67,34 @@ describe('a count', () => {
   });
 });
 
+describe('a count that is taken from Redis in shares', () => {
+  const shared = (atOnce: number) => new Counter({ link, prefix, policy: 'shared', quota: 10, atOnce });
+
+  it('asks Redis once a share, and counts down as if each were asked for', async () => {
+    const [counter, key] = [shared(4), randomUUID()];
+    const sent = jest.spyOn(link.redis, 'sendCommand');
+    expect(await add(counter, key, 8)).toEqual([9, 8, 7, 6, 5, 4, 3, 2]);
+    expect(sent).toHaveBeenCalledTimes(2);
+  });
+
+  it('is never more than the quota over all processes, and a share less at most', async () => {
+    const [key, all] = [randomUUID(), [shared(3), shared(3)]];
+    const counts = await Promise.all(Array.from({ length: 40 }, (_, n) => all[n % 2]!.add(key)));
+    const good = counts.filter(({ over }) => !over).length;
+    expect(good).toBeGreaterThan(10 - 3);
+    expect(good).toBeLessThanOrEqual(10);
+    expect(await add(all[0]!, key, 1)).toEqual([-1]);
+  });
+
+  it('ends with its window', async () => {
+    const [counter, key] = [shared(5), randomUUID()];
+    await add(counter, key, 1);
+    jest.spyOn(performance, 'now').mockReturnValue(performance.now() + 60_001);
+    await link.redis.del(`${prefix}:limit:shared:${key}`);
+    expect(await add(counter, key, 1)).toEqual([9]);
+  });
+});
+
 describe('with Redis away', () => {
   it('each process counts for itself', async () => {
     const [one, other] = [aCounter(nowhere), aCounter(nowhere)];
