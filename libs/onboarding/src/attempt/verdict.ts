@@ -142,8 +142,7 @@ const answered = (row: Row, to: StepEnd, ended: Ended, at: Moment) => ({
 });
 
 /** PostgreSQL's time of the claim's answer, and the call's duration. It is early by what the answer took to come: the safe side. */
-function endedAt({ now }: Row, end: AttemptEnd): Date {
-  const durationMs = 'durationMs' in end ? (end.durationMs ?? 0) : 0;
+function endedAt({ now }: Row, { durationMs = 0 }: { type: string; durationMs?: number }): Date {
   return new Date(now.getTime() + durationMs);
 }
 

@@ -47,6 +47,7 @@ const NOW = inMs(0);
 const AT = { now: NOW, settings: SETTINGS };
 
 const SEAL = Object.fromEntries(SEALED.map((field) => [field, Buffer.from(field)]));
+const NO_SECRETS = Object.fromEntries(SEALED.map((field) => [field, null]));
 const PASSKEY = { name: 'x', credentialId: 'c', aaguid: '0', transports: [] };
 const open = (step: 'verify-otp' | 'create-authenticators') => [{ step, attempt: 4, at: NOW.toISOString() }];
 const IN_FLIGHT = { leaseUntil: inMs(30_000), attempt: 4, submission: 4 };
@@ -420,6 +421,21 @@ describe('a move', () => {
     expect(lost.also.credentials).toBeNull();
   });
 
+  it('that decides a doubt leaves those of earlier submissions', () => {
+    const row = ROWS['outcome_unknown in a session'];
+    const earlier = { ...row.unresolved[0]!, attempt: 3 };
+    for (const signal of ['resolved_done', 'resolved_not_done'] as const) {
+      const doubts = { ...row, unresolved: [earlier, ...row.unresolved] } as Row;
+      expect(move(doubts, signal, { decision }, AT).patch.unresolved).toEqual([earlier]);
+    }
+  });
+
+  it('wipes nothing where the next state needs all that there is', () => {
+    const row = { ...ROWS.authenticators_submitted, ...NO_SECRETS, sealedGrant: Buffer.from('grant') } as Row;
+    const { events } = move(row, 'outcome_lost', BY_TIME, AT);
+    expect(events.map(({ type }) => type)).toEqual(['outcome_lost']);
+  });
+
   it('says how the onboarding failed, though no attempt has ended', () => {
     const { failure } = move(ROWS.otp_submitted, 'step_failed', { failure: result }, AT).patch;
     expect(failure).toStrictEqual({
@@ -617,7 +633,11 @@ describe('a late answer', () => {
 
   it('that changes nothing is kept, and of an erased onboarding no more than that it came', () => {
     const data = { step: 'verify-otp', attempt: 4, class: 'ok' } as const;
-    expect(keepLateAnswer(ROWS.cancelled, data)).toMatchObject({ patch: {}, events: [{ data }] });
+    expect(keepLateAnswer(ROWS.cancelled, data)).toEqual({
+      patch: {},
+      events: [{ type: 'late_answer_kept', actor: 'upstream', data }],
+      also: { refund: null, credentials: null },
+    });
     const erased = { ...ROWS.cancelled, erasedAt: NOW };
     expect(keepLateAnswer(erased, data).events).toEqual([{ type: 'late_answer_kept', actor: 'upstream' }]);
   });
@@ -634,14 +654,25 @@ describe('a decision on what has ended', () => {
   });
 
   it('is recorded, and a passkey that is known to exist is on record', () => {
-    expect(recordDecision(row, decided, true, ['id'])).toMatchObject({
-      patch: { unresolved: [], authenticators: [{ ...PASSKEY, id: 'id' }], pendingAuthenticators: [] },
+    const earlier = open('verify-otp').map((each) => ({ ...each, attempt: 2 }));
+    const two = { ...row, unresolved: [...earlier, ...row.unresolved] };
+    expect(recordDecision(two, decided, true, ['id'])).toEqual({
+      patch: {
+        unresolved: earlier,
+        authenticators: [{ ...PASSKEY, id: 'id', createdAt: NOW.toISOString() }],
+        pendingAuthenticators: [],
+      },
       events: [decided],
-      also: { credentials: 'confirm' },
+      also: { refund: null, credentials: 'confirm' },
     });
     const not = recordDecision(row, decided, false, null);
     expect(not).toMatchObject({ patch: { unresolved: [] }, also: { credentials: null } });
     expect(not.patch).not.toHaveProperty('authenticators');
+  });
+
+  it('is of an earlier submission: the passkeys of a later one stay as they are', () => {
+    const { patch, also } = recordDecision({ ...row, submission: 5 }, decided, true, ['id']);
+    expect([patch, also.credentials]).toEqual([{ unresolved: [] }, null]);
   });
 
   it('writes nothing personal to an erased one', () => {

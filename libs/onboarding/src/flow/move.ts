@@ -448,8 +448,7 @@ export function recordDecision(
 }
 
 /** The attempts that the decision on an unknown outcome is about: an earlier submission's stays open. */
-export const isOfDecision = (row: Row, { step, attempt }: UnresolvedAttempt) =>
-  (row.step === null || step === row.step) && attempt >= row.submission;
+export const isOfDecision = ({ submission }: Row, { attempt }: UnresolvedAttempt) => attempt >= submission;
 
 const undecided = (row: Row) => row.unresolved.filter((each) => !isOfDecision(row, each));
 
