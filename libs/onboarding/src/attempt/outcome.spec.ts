@@ -64,7 +64,11 @@ describe('throwUnlessLedOn', () => {
   it('does not call a success what others have taken another way', () => {
     // Lost, resolved "not done", and a new code sent meanwhile.
     const overtaken = refusalOf(aRow({ state: 'otp_sent', lastResult: null }));
-    expect(overtaken).toMatchObject({ code: 'illegal_state', status: 409 });
+    expect(overtaken).toMatchObject({
+      code: 'illegal_state',
+      status: 409,
+      message: expect.stringContaining('another way'),
+    });
     expect(overtaken!.extensions).toMatchObject({ nextAction: { type: 'submit_otp' } });
     expect(refusalOf(aRow({ state: 'otp_verified' }), 'create-authenticators')).toMatchObject({
       code: 'illegal_state',
@@ -72,7 +76,11 @@ describe('throwUnlessLedOn', () => {
     expect(refusalOf(aRow({ state: 'otp_sent' }), 'init-otp')).toBeNull();
     // It did lead on, and what it led to has run out since.
     const over = aRow({ state: 'otp_needed', reason: 'session_expired' });
-    expect(refusalOf(over)).toMatchObject({ code: 'session_expired', status: 410 });
+    expect(refusalOf(over)).toMatchObject({
+      code: 'session_expired',
+      status: 410,
+      message: 'Ask for a new code.',
+    });
   });
 
   it('tells nobody how a later step ended', () => {
@@ -92,6 +100,7 @@ describe('throwUnlessLedOn', () => {
   it('carries what the caller goes on with', () => {
     const refusal = refusalOf(aRow({ otpTriesLeft: 1, lastResult: result('otp_invalid') }));
     expect(refusal!.extensions).toMatchObject({
+      onboardingId: aRow().id,
       state: 'otp_sent',
       attemptsLeft: 1,
       nextAction: { type: 'submit_otp' },
@@ -115,7 +124,11 @@ describe('throwUnlessLedOn', () => {
     expect(refusalOf(aRow({ state: 'failed', failure, lastResult: result('otp_invalid') }))).toMatchObject({
       code: 'otp_locked',
     });
-    expect(refusalOf(aRow({ state: 'cancelled' }))).toMatchObject({ code: 'onboarding_ended', status: 410 });
+    expect(refusalOf(aRow({ state: 'cancelled' }))).toMatchObject({
+      code: 'onboarding_ended',
+      status: 410,
+      message: 'The onboarding is cancelled meanwhile.',
+    });
     expect(refusalOf(aRow({ state: 'expired' }))).toMatchObject({ code: 'onboarding_ended' });
   });
 });

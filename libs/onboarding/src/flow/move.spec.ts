@@ -340,6 +340,11 @@ describe('when the next code may be asked for', () => {
     const { otpResendAt } = move(row, signal, facts as never, AT).patch;
     expect(otpResendAt).toEqual(inFuture === null ? undefined : inMs(inFuture));
   });
+
+  it('is no instant where no code was sent', () => {
+    const row = { ...ROWS.otp_sent, otpSentAt: null } as Row;
+    expect(move(row, 'otp_submitted', FACTS.otp_submitted, AT).patch.otpResendAt).toBeNull();
+  });
 });
 
 describe('a move', () => {
@@ -434,6 +439,12 @@ describe('a move', () => {
     const row = { ...ROWS.authenticators_submitted, ...NO_SECRETS, sealedGrant: Buffer.from('grant') } as Row;
     const { events } = move(row, 'outcome_lost', BY_TIME, AT);
     expect(events.map(({ type }) => type)).toEqual(['outcome_lost']);
+  });
+
+  it('says how a step ended whose time ran out', () => {
+    const { lastResult } = move(ROWS.otp_submitted, 'otp_expired', BY_TIME, AT).patch;
+    const detail = 'The time ran out before the step could end.';
+    expect(lastResult).toEqual({ step: 'verify-otp', code: 'otp_expired', detail, at: NOW.toISOString() });
   });
 
   it('says how the onboarding failed, though no attempt has ended', () => {
