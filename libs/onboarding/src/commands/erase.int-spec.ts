@@ -2,7 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { aCaller, anOnboarding, until } from '#libs/testing';
 import { openOnboardings, type Onboardings } from '../fixtures/open-onboardings.js';
-import { keepLateAnswer } from '../flow/move.js';
+import { EVENTS, EVENT_TYPES, type NewEvent } from '../flow/events.js';
+import { NOTHING_ELSE, keepLateAnswer } from '../flow/move.js';
+import { STEPS } from '../flow/table.js';
 import { IdempotencyKeys } from '../store/idempotency-keys.js';
 import { OnboardingService } from './onboarding.service.js';
 
@@ -104,5 +106,26 @@ describe('an erasure', () => {
     expect(await onboardings.store.findLive(integration, subjectKey)).toMatchObject({ id });
     await erase(id);
     expect(await onboardings.store.findLive(integration, subjectKey)).toBeNull();
+  });
+});
+
+describe('the timeline of an erased onboarding', () => {
+  /** An event with something in each member that its schema names. */
+  const telling = (type: (typeof EVENT_TYPES)[number]) => {
+    const data = Object.fromEntries(Object.keys(EVENTS[type].shape).map((name) => [name, 'Ana']));
+    return { type, actor: 'caller', data } as NewEvent;
+  };
+
+  it.each(['command', ...STEPS] as const)('takes no data of any event, whoever writes it: %s', async (by) => {
+    const id = await anOnboarding(onboardings.dataSource);
+    await erase(id);
+    const { store } = onboardings;
+    const row = await onboardings.load(id);
+    const moved = { patch: {}, events: EVENT_TYPES.map(telling), also: NOTHING_ELSE };
+    const written =
+      by === 'command' ? await store.command(row, moved) : await store.settle(by, row, moved, row.now);
+    expect(written).not.toBeNull();
+    const events = await store.events(id, row.lastSeq, EVENT_TYPES.length);
+    expect(events.map(({ type, data }) => [type, data])).toEqual(EVENT_TYPES.map((type) => [type, {}]));
   });
 });
