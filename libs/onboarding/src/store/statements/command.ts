@@ -47,7 +47,8 @@ export const COMMAND = statement(
   logged AS (
     INSERT INTO onboarding_events (onboarding_id, seq, type, actor, data)
     SELECT c.id, c.last_seq - jsonb_array_length($events::jsonb) + e.n, e.event ->> 'type', e.event ->> 'actor',
-      coalesce(e.event -> 'data', '{}')
+      -- An erased onboarding's events tell nothing.
+      CASE WHEN c.erased_at IS NULL THEN coalesce(e.event -> 'data', '{}') ELSE '{}' END
     FROM changed c, jsonb_array_elements($events::jsonb) WITH ORDINALITY AS e (event, n)
   )
   SELECT c.*, clock_timestamp() AS now FROM (SELECT 1) one LEFT JOIN changed c ON true
