@@ -95,6 +95,8 @@ export type Started = Pick<
 >;
 
 const FORGET_BATCH = 5_000;
+/** A statement that took longer may have waited for a lock: it tells little about when PostgreSQL read its clock. */
+const QUICK_MS = 100;
 
 const SETTLE: Record<StepName, Statement> = {
   'init-otp': SETTLE_SEND,
@@ -117,8 +119,8 @@ export class OnboardingStore {
   readonly #limits: Record<string, number>;
   readonly #callMs: number;
   readonly #claimMs: number;
-  /** PostgreSQL's time when it last answered, and when that was on the monotonic clock. */
-  #heard: { now: Date; atMs: number } | null = null;
+  /** How far PostgreSQL's clock is ahead of our monotonic one, at the most: in milliseconds of the epoch. */
+  #aheadMs: number | null = null;
 
   constructor(
     private readonly statements: PreparedStatements,
@@ -162,18 +164,19 @@ export class OnboardingStore {
   }
 
   /**
-   * From `claimBefore` on, the claim writes nothing. It is `CLAIM_MAX_AGE_MS` from now by PostgreSQL's clock, as the last
-   * answer told it: a little early, by the time that the answer took.
+   * From `claimBefore` on, the claim writes nothing: `CLAIM_MAX_AGE_MS` from now by PostgreSQL's clock, as its answers tell
+   * it. That may be a little late, by what a quick answer takes. Were it early, a slow network alone would have claims
+   * refused that PostgreSQL gets in time.
    */
   async newClaim(): Promise<ClaimTicket> {
-    const heard = this.#heard ?? (await this.#hear());
-    const sinceMs = this.clock.monotonicMs() - heard.atMs;
-    return { claimId: randomUUID(), claimBefore: new Date(heard.now.getTime() + sinceMs + this.#claimMs) };
+    if (this.#aheadMs === null) await this.#hear();
+    const nowMs = this.clock.monotonicMs() + this.#aheadMs!;
+    return { claimId: randomUUID(), claimBefore: new Date(nowMs + this.#claimMs) };
   }
 
   /** @returns whether a claim that was refused can have come too late by PostgreSQL's clock, whatever else refused it. */
   async isLate({ claimBefore }: ClaimTicket): Promise<boolean> {
-    return (await this.#hear()).now >= claimBefore;
+    return (await this.#hear()) >= claimBefore;
   }
 
   /** Waits until a claim that was not answered can write nothing any more, and sees what it has written. */
@@ -183,7 +186,7 @@ export class OnboardingStore {
     starts: SubjectRef | null,
   ): Promise<Row | null> {
     for (;;) {
-      const { now } = await this.#hear();
+      const now = await this.#hear();
       if (now > claimBefore) break;
       await sleep(claimBefore.getTime() - now.getTime() + 1);
     }
@@ -194,9 +197,18 @@ export class OnboardingStore {
     return row?.claimId === claimId ? row : null;
   }
 
-  async #hear(): Promise<{ now: Date; atMs: number }> {
+  async #hear(): Promise<Date> {
+    const askedAtMs = this.clock.monotonicMs();
     const [answer] = await this.run<{ now: Date }>(NOW, {});
-    return (this.#heard = { now: answer!.now, atMs: this.clock.monotonicMs() });
+    // Whatever was known before: PostgreSQL's clock may have been set.
+    this.#aheadMs = answer!.now.getTime() - askedAtMs;
+    return answer!.now;
+  }
+
+  #note(now: Date, askedAtMs: number): void {
+    const aheadMs = now.getTime() - askedAtMs;
+    const isQuick = this.clock.monotonicMs() - askedAtMs <= QUICK_MS;
+    if (this.#aheadMs === null || isQuick || aheadMs < this.#aheadMs) this.#aheadMs = aheadMs;
   }
 
   /** The timeline after an event's number, oldest first. */
@@ -436,9 +448,10 @@ export class OnboardingStore {
 
   /** @returns null where a condition did not hold, or a part of the statement refused: then nothing was written. */
   async #row(statement: Statement, values: Readonly<Record<string, unknown>>): Promise<Row | null> {
+    const askedAtMs = this.clock.monotonicMs();
     try {
       const [raw] = await this.run<Raw>(statement, { ...this.#limits, ...values });
-      if (raw) this.#heard = { now: raw['now'] as Date, atMs: this.clock.monotonicMs() };
+      if (raw) this.#note(raw['now'] as Date, askedAtMs);
       return raw ? readRow(raw, this.#callMs) : null;
     } catch (error) {
       if (isRefusal(error)) return null;
