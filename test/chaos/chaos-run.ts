@@ -11,7 +11,7 @@ import { SeededRandom } from '../support/drivers/seeded-random.js';
 import { startServers, type Servers } from '../support/drivers/servers.js';
 import { SANDBOX_LIVES, SETTINGS, envOf } from '../support/drivers/settings.js';
 import { LONGEST_DELAY_MS } from '../support/drivers/weather.js';
-import { TcpProxy } from '../support/tcp-proxy.js';
+import { POSTGRES_READY, TcpProxy } from '../support/tcp-proxy.js';
 
 export interface ChaosOptions {
   seed: string;
@@ -35,11 +35,15 @@ export interface ChaosResult {
   faults: string[];
   kills: Record<string, number>;
   events: Record<string, number>;
+  /** Claims that PostgreSQL carried out or refused, and whose process never heard of it. */
+  lostClaims: number;
   seconds: number;
 }
 
 /** How long the dust may take to settle: the lives of a lease, a retry and a wake-up, a few times over. */
 const SETTLE_MS = 60_000;
+/** The names of the statements that claim an attempt. */
+const CLAIM = /gw_(start|claim_|retry)/;
 const CALLER_EVERY_MS = 60;
 
 /** One run: servers, network, sandbox, replicas, callers, and a script that breaks them. */
@@ -53,6 +57,7 @@ export class ChaosRun {
   readonly #events: Record<string, number> = {};
   readonly #mending = new Set<Promise<unknown>>();
   #killed = 0;
+  #lostClaims = 0;
   #started = 0;
   #over = false;
   #servers!: Servers;
@@ -85,6 +90,7 @@ export class ChaosRun {
         faults: this.#faults,
         kills: this.#kills,
         events: this.#events,
+        lostClaims: this.#lostClaims,
         seconds: (Date.now() - startedAt) / 1_000,
       };
     } finally {
@@ -153,6 +159,10 @@ export class ChaosRun {
         return this.#mend(this.#killServer(event.server, event.forMs));
       case 'flush-redis':
         return this.#mend(this.#servers.flush().catch(() => undefined)); // it may be dead just now
+      case 'lose-claim':
+        return this.#links.postgres.intercept(CLAIM, ({ loseAnswer }) =>
+          loseAnswer(POSTGRES_READY, () => (this.#lostClaims += 1)),
+        );
       case 'cut':
         return this.#links[event.link].cut();
       case 'refuse':

@@ -16,6 +16,9 @@ export const CRASH_POINTS = [
   'before-claim',
   'in-claim',
   'after-claim',
+  'before-probe',
+  'in-probe',
+  'after-probe',
   'before-send',
   'after-send',
   'after-answer',
@@ -28,13 +31,14 @@ export const CRASH_POINTS = [
   'after-command',
 ];
 
-/** The store's writes, by what they are. */
+/** The store's writes, by what they are, and its look for a claim that was not answered. */
 const KIND_OF_WRITE = {
   start: 'claim',
   claimSend: 'claim',
   claimVerify: 'claim',
   claimAuthenticators: 'claim',
   retry: 'claim',
+  findClaimed: 'probe',
   settle: 'settle',
   command: 'command',
   erase: 'command',

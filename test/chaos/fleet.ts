@@ -12,12 +12,16 @@ const START_MS = 90_000;
 
 export type Kind = 'onboarding' | 'worker';
 
+/** Only a claim that was not answered leads here, so the first visit counts. */
+const PROBE_POINTS = { 'before-probe': 1, 'in-probe': 2, 'after-probe': 2 };
+
 /** How often a process dies where: settles and sends are where answers get lost. */
 const POINTS: Record<Kind, Record<string, number>> = {
   onboarding: {
     'before-claim': 1,
     'in-claim': 2,
     'after-claim': 3,
+    ...PROBE_POINTS,
     'before-send': 1,
     'after-send': 4,
     'after-answer': 3,
@@ -32,6 +36,7 @@ const POINTS: Record<Kind, Record<string, number>> = {
     'before-claim': 1,
     'in-claim': 2,
     'after-claim': 2,
+    ...PROBE_POINTS,
     'before-send': 1,
     'after-send': 3,
     'after-answer': 2,
@@ -200,9 +205,11 @@ export class Fleet {
   #plan({ name, kind, generation }: Replica) {
     const random = this.#options.random.stream(`${name}/${generation}`);
     if (random.chance(0.1)) return null;
+    const point = random.weighted(POINTS[kind]);
+    const visits = random.int(1, kind === 'worker' ? 5 : 3);
     return {
-      point: random.weighted(POINTS[kind]),
-      visits: random.int(1, kind === 'worker' ? 5 : 3),
+      point,
+      visits: point in PROBE_POINTS ? 1 : visits,
       jitter: random.next(),
     };
   }

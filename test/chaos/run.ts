@@ -9,6 +9,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { flagsOrExit } from '#launcher/flags';
+import { CRASH_POINTS } from './crash-points.mjs';
 import { ChaosRun, type ChaosResult } from './chaos-run.js';
 import { SEED, say } from '../support/drivers/report.js';
 import { INVARIANT_NAMES } from '../support/history/checker.js';
@@ -56,7 +57,7 @@ if (values.dump) writeFileSync(values.dump, JSON.stringify(result, null, 1));
 report(result);
 process.exit(result.violations.length + result.faults.length > 0 ? 1 : 0);
 
-function report({ history, violations, faults, kills, events, seconds }: ChaosResult): void {
+function report({ history, violations, faults, kills, events, lostClaims, seconds }: ChaosResult): void {
   const { onboardings } = history;
   const calls = onboardings.flatMap((each) => each.calls);
   const lost = calls.filter(({ answer }) => typeof answer !== 'number').length;
@@ -67,6 +68,8 @@ function report({ history, violations, faults, kills, events, seconds }: ChaosRe
   say('');
   say(`seed ${values.seed}: ${total} kills in ${Math.round(seconds)} s`);
   say(`kills by kind: ${counted(kills)}`);
+  say(`kills by point: ${CRASH_POINTS.map((point) => `${point} ${killsAt(kills, point)}`).join(', ')}`);
+  say(`claims whose acknowledgement was lost: ${lostClaims}`);
   say(`events: ${counted(events)}`);
   say(`onboardings: ${onboardings.length} (${counted(countBy(onboardings, ({ row }) => row.state))})`);
   say(`timeline events: ${onboardings.reduce((sum, each) => sum + each.events.length, 0)}`);
@@ -87,6 +90,11 @@ function report({ history, violations, faults, kills, events, seconds }: ChaosRe
     for (const line of story(onboarding)) say(`    ${line}`);
   }
   if (violations.length + faults.length > 0) say(`\nAgain: npm run test:chaos -- --seed ${values.seed} …`);
+}
+
+/** Of service and worker together; a point that was never met is shown with 0. */
+function killsAt(kills: Record<string, number>, point: string): number {
+  return Object.entries(kills).reduce((sum, [cause, n]) => sum + (cause.endsWith(` ${point}`) ? n : 0), 0);
 }
 
 function endsOf({ history }: ChaosResult): string[] {

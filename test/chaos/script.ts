@@ -7,6 +7,7 @@ export type ScriptedEvent =
   | { type: 'sleep'; kind: 'onboarding' | 'worker'; index: number; forMs: number }
   | { type: 'kill-server'; server: 'postgres' | 'redis'; forMs: number }
   | { type: 'flush-redis' }
+  | { type: 'lose-claim' }
   | { type: 'cut'; link: Link }
   | { type: 'refuse' | 'stall'; link: Link; forMs: number }
   | { type: 'slow'; link: Link; forMs: number; delayMs: number }
@@ -23,6 +24,7 @@ const WEIGHTS = {
   sleep: 2,
   'kill-server': 1.5,
   'flush-redis': 1.5,
+  'lose-claim': 8,
   cut: 5,
   refuse: 1.5,
   stall: 2,
@@ -50,6 +52,7 @@ function nextEvent(random: SeededRandom): ScriptedEvent {
     case 'kill-server':
       return { type, server: random.chance(0.5) ? 'postgres' : 'redis', forMs };
     case 'flush-redis':
+    case 'lose-claim':
       return { type };
     case 'cut':
       return { type, link };

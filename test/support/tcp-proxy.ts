@@ -3,6 +3,9 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { listenAnywhere, listenOn } from './ports.js';
 
+/** PostgreSQL's word that the transaction is over: `ReadyForQuery`, idle. */
+export const POSTGRES_READY = Buffer.from([0x5a, 0, 0, 0, 5, 0x49]);
+
 /** A client's connection through the proxy. */
 export interface Passage {
   cut(): void;

@@ -3,10 +3,7 @@ import { Client } from 'pg';
 import { until } from '#libs/testing';
 import { DONE_STATE, StepUnderTest, type Fault } from '../../support/step-under-test.js';
 import { Story, type Answer } from '../../support/story.js';
-import type { TcpProxy } from '../../support/tcp-proxy.js';
-
-/** PostgreSQL's word that the transaction is over: `ReadyForQuery`, idle. */
-const READY = Buffer.from([0x5a, 0, 0, 0, 5, 0x49]);
+import { POSTGRES_READY as READY, type TcpProxy } from '../../support/tcp-proxy.js';
 
 let database: TcpProxy;
 let story: Story;
