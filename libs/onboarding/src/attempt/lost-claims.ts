@@ -2,6 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable, Logger, type BeforeApplicationShutdown } from '@nestjs/common';
 import { isDatabaseAway } from '#libs/database';
 import { UpstreamError } from '#libs/upstream';
+import { keepLateAnswer } from '../flow/move.js';
+import type { Row } from '../flow/row.js';
 import { stepOfState } from '../flow/table.js';
 import { OnboardingStore, type ClaimTicket } from '../store/onboarding.store.js';
 import { Settlement } from './settle.js';
@@ -33,18 +35,30 @@ export class LostClaims implements BeforeApplicationShutdown {
   }
 
   async beforeApplicationShutdown(): Promise<void> {
-    await Promise.all(this.#open);
+    // More may be lost while these are settled.
+    while (this.#open.size > 0) await Promise.all(this.#open);
   }
 
   async #settle(id: string, claim: ClaimTicket, starts: SubjectRef | null): Promise<void> {
     const row = await this.#found(id, claim, starts);
-    if (!row || !stepOfState(row.state)) return;
+    if (!row) return;
+    if (!stepOfState(row.state)) return this.#tellOfDoubt(row);
     this.#logger.warn(`a claim of ${id} was written and not answered: it is settled as not sent`);
     const error = new UpstreamError('not_sent', {
       detail: 'the database did not answer in time, so nothing was sent',
       evidence: { bytesSent: false, headersSeen: false, status: null, durationMs: 0 },
     });
     await this.settlement.settle(row, { type: 'failed', error, durationMs: 0 });
+  }
+
+  /** PostgreSQL was away for longer than the lease: whoever decides on the doubt reads that nothing was sent. */
+  async #tellOfDoubt(row: Row): Promise<void> {
+    const { id, claimId, step, attempt } = row;
+    if (row.state !== 'outcome_unknown') return;
+    const evidence = { step: step!, attempt, class: 'not_sent', upstreamStatus: null };
+    if (await this.store.keepAnswer(row, keepLateAnswer(row, evidence))) return;
+    const fresh = await this.store.find(id);
+    if (fresh?.claimId === claimId) await this.#tellOfDoubt(fresh);
   }
 
   /** Until PostgreSQL answers, a standby's refusal being none. */

@@ -5,6 +5,7 @@ import { failure, VerifyStep } from '../fixtures/verify-step.js';
 import { openOnboardings, type Onboardings } from '../fixtures/open-onboardings.js';
 import type { OnboardingEvent } from '../flow/onboarding-event.entity.js';
 import { dueOf, type Row } from '../flow/row.js';
+import { LostClaims } from './lost-claims.js';
 import { StepRunner } from './run.js';
 import { Settlement } from './settle.js';
 import type { AttemptEnd } from './verdict.js';
@@ -348,6 +349,42 @@ describe('a lease that has lapsed', () => {
   it('is not taken over while it lives', async () => {
     const row = await inFlight();
     expect(await runner.takeOver(row)).toMatchObject({ state: 'otp_submitted', attempt: 2 });
+    expect(await timeline(row.id)).toEqual([]);
+  });
+});
+
+describe('a claim that PostgreSQL did not answer', () => {
+  const claim = { claimId: '0198a000-0000-4000-8000-00000000000c', claimBefore: new Date(0) };
+  let lost: LostClaims;
+  beforeAll(() => {
+    lost = onboardings.module.get(LostClaims);
+  });
+
+  it('is settled as not sent', async () => {
+    const row = await inFlight({ claim_id: claim.claimId });
+    lost.settleLater(row.id, claim, null);
+    await lost.beforeApplicationShutdown();
+    expect(await onboardings.load(row.id)).toMatchObject({ state: 'otp_submitted', unresolved: [] });
+    expect((await timeline(row.id))[0]).toMatchObject({ type: 'attempt_ended', data: { class: 'not_sent' } });
+  });
+
+  it('tells whoever decides that nothing was sent, where it was taken for lost meanwhile', async () => {
+    const row = await inFlight({ claim_id: claim.claimId });
+    await set(row.id, LAPSED);
+    await runner.takeOver(await onboardings.load(row.id));
+    lost.settleLater(row.id, claim, null);
+    await lost.beforeApplicationShutdown();
+    expect((await onboardings.load(row.id)).state).toBe('outcome_unknown');
+    expect((await timeline(row.id)).at(-1)).toEqual({
+      type: 'late_answer_kept',
+      data: { step: 'verify-otp', attempt: 2, class: 'not_sent', upstreamStatus: null },
+    });
+  });
+
+  it('is left alone where another claim was made since', async () => {
+    const row = await inFlight({ claim_id: '0198a000-0000-4000-8000-00000000000d' });
+    lost.settleLater(row.id, claim, null);
+    await lost.beforeApplicationShutdown();
     expect(await timeline(row.id)).toEqual([]);
   });
 });
