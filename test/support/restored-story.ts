@@ -58,7 +58,10 @@ export class RestoredStory {
 
   /** Starts service and worker on the restored database. */
   async restart(databaseUrl: string): Promise<void> {
-    this.story.env['DATABASE_URL'] = this.story.databaseUrl = databaseUrl;
+    // The apps' way to the server stays: it may lead through a pooler.
+    const { port } = new URL(this.story.env['DATABASE_URL']!);
+    this.story.env['DATABASE_URL'] = Object.assign(new URL(databaseUrl), { port }).href;
+    this.story.databaseUrl = databaseUrl;
     await this.story.startService();
   }
 
