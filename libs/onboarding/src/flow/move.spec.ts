@@ -23,6 +23,7 @@ import { deadlineOf, dueOf, signalOfTime, type Columns, type Row } from './row.j
 import {
   ENDED_STATES,
   LIVE_STATES,
+  OTP_NEEDED_REASONS,
   SEALED,
   SIGNALS,
   isEnded,
@@ -361,6 +362,7 @@ describe('a move', () => {
   ] as const)('says why a code is needed: %s', (signal, row) => {
     const reason = signal === 'send_gave_up' ? 'send_failed' : signal;
     expect(move(row, signal, FACTS[signal] as never, AT).patch.reason).toBe(reason);
+    expect(OTP_NEEDED_REASONS).toContain(reason);
   });
 
   it.each(['otp_resend_asked', 'otp_submitted', 'authenticators_submitted'] as const)(
