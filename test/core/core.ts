@@ -468,7 +468,7 @@ const DATA_KEYS = {
 const SUBJECTS = {
   keyOf: () => 'a/u',
   columnsOf: () => ({ subject: aRow().subject, subjectKey: 'a/u', sealedContact: null }),
-  shown: (row: Row) => row,
+  withContact: (row: Row) => row,
 };
 
 const SESSION_ENDS = new Date(aRow().now.getTime() + 900_000);

@@ -105,7 +105,7 @@ const familiesOf = (step: StepName): readonly Family[] => [
     ends: [
       {
         name: 'no try',
-        end: { type: 'out_of_tries' },
+        end: { type: 'no_next_attempt' },
         columns: { leaseUntil: null, nextAttemptAt: after(-1_000) },
       },
     ],

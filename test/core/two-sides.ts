@@ -4,7 +4,7 @@ import { DataSource } from 'typeorm';
 import { AuthenticatorsModule } from '#libs/authenticators';
 import { PreparedStatements, type PreparedStatement } from '#libs/database';
 import { JobProducer } from '#libs/jobs';
-import { StepOutcome, type Row } from '#libs/onboarding';
+import { FirstAttempt, type Row } from '#libs/onboarding';
 import { OtpModule } from '#libs/otp';
 import { PlatformModule } from '#libs/platform';
 import { testDatabaseUrl, testServersConfig, until } from '#libs/testing';
@@ -49,7 +49,7 @@ export class Side {
       .overrideProvider(PreparedStatements)
       .useFactory({ factory: (dataSource: DataSource) => new Savepoints(dataSource), inject: [DataSource] })
       // A claim is a statement of its own here: no call follows it.
-      .overrideProvider(StepOutcome)
+      .overrideProvider(FirstAttempt)
       .useValue({ runAndWait: ({ row }: { row: Row }) => Promise.resolve(row) })
       .overrideProvider(JobProducer)
       .useValue({ add: () => Promise.resolve(true), wake: () => Promise.resolve('queued') })

@@ -6,7 +6,7 @@ import {
   DataKeys,
   Fingerprint,
   OnboardingStore,
-  StepOutcome,
+  FirstAttempt,
   notFound,
   type AuthenticatorSummary,
   type Row,
@@ -52,7 +52,7 @@ export class AuthenticatorsService {
   constructor(
     private readonly store: OnboardingStore,
     private readonly claims: Claims,
-    private readonly outcome: StepOutcome,
+    private readonly outcome: FirstAttempt,
     private readonly integrations: Integrations,
     private readonly challenges: Challenges,
     private readonly credentials: Credentials,

@@ -34,8 +34,8 @@ export class CreateAuthenticatorsStep implements Step, OnModuleInit {
 
   async call(provider: UpstreamProvider, call: Call, row: Row): Promise<StepEnd> {
     const sealer = this.dataKeys.of(row);
-    const sealed = sealer.open({ onboardingId: row.id, field: 'authenticators' }, row.sealedAuthenticators!);
-    const { authenticators, device } = JSON.parse(sealed) as Content;
+    const opened = sealer.open({ onboardingId: row.id, field: 'authenticators' }, row.sealedAuthenticators!);
+    const { authenticators, device } = JSON.parse(opened) as Content;
     const grant = openGrant(sealer, row.id, row.sealedGrant!);
     const ids = await provider.createAuthenticators(call, row.subject, grant, authenticators, device);
     return { signal: 'authenticators_created', facts: { authenticatorIds: ids } };

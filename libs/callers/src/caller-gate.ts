@@ -22,7 +22,7 @@ declare module 'fastify' {
   }
 }
 
-/** Nothing was asked for by name: what RFC 6750 §3.1 wants where no token was given. */
+/** Without a token, the challenge has no error code (RFC 6750 §3.1). */
 const NO_TOKEN = 'Bearer realm="gangway"';
 const BAD_TOKEN = `${NO_TOKEN}, error="invalid_token", error_description="The token is not valid"`;
 

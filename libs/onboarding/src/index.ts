@@ -1,5 +1,5 @@
 export { Claims, type Asked, type Terms } from './attempt/claim.js';
-export { StepOutcome, throwUnlessLedOn } from './attempt/outcome.js';
+export { FirstAttempt, throwUnlessLedOn } from './attempt/first-attempt.js';
 export { repeatsEffect } from './attempt/retry-law.js';
 export { sealRequests } from './attempt/kept-requests.js';
 export { openGrant, sealGrant } from './attempt/grant.js';

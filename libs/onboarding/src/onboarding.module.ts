@@ -5,7 +5,7 @@ import { JobsModule } from '#libs/jobs';
 import { UpstreamModule } from '#libs/upstream';
 import { Claims } from './attempt/claim.js';
 import { LostClaims } from './attempt/lost-claims.js';
-import { StepOutcome } from './attempt/outcome.js';
+import { FirstAttempt } from './attempt/first-attempt.js';
 import { RetryBudget } from './attempt/retry-budget.js';
 import { RowWatch } from './attempt/row-watch.js';
 import { StepRunner } from './attempt/run.js';
@@ -69,7 +69,7 @@ import { Sweeper } from './upkeep/sweep.js';
     RowWatch,
     Settlement,
     StepHandler,
-    StepOutcome,
+    FirstAttempt,
     StepRunner,
     Steps,
     Subjects,
@@ -91,7 +91,7 @@ import { Sweeper } from './upkeep/sweep.js';
     Reseal,
     Retention,
     StepHandler,
-    StepOutcome,
+    FirstAttempt,
     Steps,
     Subjects,
     Timelines,

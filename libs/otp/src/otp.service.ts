@@ -6,7 +6,7 @@ import {
   Fingerprint,
   OnboardingService,
   OnboardingStore,
-  StepOutcome,
+  FirstAttempt,
   Steps,
   Subjects,
   isEnded,
@@ -46,7 +46,7 @@ const TRIES = 5;
 export class OtpService {
   constructor(
     private readonly claims: Claims,
-    private readonly outcome: StepOutcome,
+    private readonly outcome: FirstAttempt,
     private readonly store: OnboardingStore,
     private readonly onboardings: OnboardingService,
     private readonly steps: Steps,
@@ -173,16 +173,16 @@ export class OtpService {
    * @throws ProblemError `validation_failed` where the integration takes the other form.
    */
   async verify(id: string, proof: OtpProof, terms: Terms): Promise<Row> {
-    const given = proof.type === 'code' ? proof.code.reveal() : proof.encryptedOtpBundle;
+    const secretText = proof.type === 'code' ? proof.code.reveal() : proof.encryptedOtpBundle;
     // By the ring, not by the row's own key: that would need a read before the claim. It is kept for minutes only.
-    const sealedOtpCode = this.ring.seal({ onboardingId: id, field: 'otp_code' }, given);
+    const sealedOtpCode = this.ring.seal({ onboardingId: id, field: 'otp_code' }, secretText);
     const taking = this.#taking(proof);
     const claimed = await this.claims.submit({
       id,
       terms,
       signal: 'otp_submitted',
       step: 'verify-otp',
-      fingerprint: this.fingerprint.of(id, given),
+      fingerprint: this.fingerprint.of(id, secretText),
       write: (given) => this.store.claimVerify(given, sealedOtpCode, taking),
       mustFit: (row) => this.#mustTake(row, proof),
     });

@@ -46,15 +46,15 @@ export class VerifyOtpStep implements Step, OnModuleInit {
 
   async call(provider: UpstreamProvider, call: Call, row: Row): Promise<StepEnd> {
     const sealer = this.dataKeys.of(row);
-    const sealed = sealer.open({ onboardingId: row.id, field: 'otp_code' }, row.sealedOtpCode!);
+    const opened = sealer.open({ onboardingId: row.id, field: 'otp_code' }, row.sealedOtpCode!);
     const sent = {
       handle: row.otpHandle!,
       ...(row.otpTargetBundle !== null && { targetBundle: row.otpTargetBundle }),
     };
     // By what was given, and not by the custody of now: JSON is what a device has encrypted, a code never is.
-    const proof: OtpProof = sealed.startsWith('{')
-      ? { type: 'encrypted-code', encryptedOtpBundle: sealed }
-      : { type: 'code', code: new Secret(sealed) };
+    const proof: OtpProof = opened.startsWith('{')
+      ? { type: 'encrypted-code', encryptedOtpBundle: opened }
+      : { type: 'code', code: new Secret(opened) };
     const grant = await provider.verifyOtp(call, row.subject, sent, proof);
     return {
       signal: 'otp_verified',
@@ -69,7 +69,7 @@ export class VerifyOtpStep implements Step, OnModuleInit {
   rejected(row: Row, error: UpstreamError): StepEnd {
     switch (error.reason) {
       case 'otp_expired':
-        return expired({ code: 'otp_expired', detail: 'The provider says that the code has expired.' });
+        return needsNewCode({ code: 'otp_expired', detail: 'The provider says that the code has expired.' });
       case 'subject_not_found':
         return failed({ code: 'subject_not_found', detail: 'The provider knows no such account or user.' });
       case 'subject_ambiguous': {
@@ -84,7 +84,7 @@ export class VerifyOtpStep implements Step, OnModuleInit {
           error.reason === 'login_refused'
             ? 'The code was right and is spent, and the provider refused to open the session.'
             : 'The code was right and is spent; a limit at the provider keeps the session from being opened.';
-        return expired({ code: 'upstream_rejected', detail });
+        return needsNewCode({ code: 'upstream_rejected', detail });
       }
       case 'consensus_needed':
       case 'mfa_needed':
@@ -122,7 +122,7 @@ export class VerifyOtpStep implements Step, OnModuleInit {
 }
 
 /** It was certainly no wrong code: what the claim has charged is given back. */
-const expired = (result: Explanation): StepEnd => ({
+const needsNewCode = (result: Explanation): StepEnd => ({
   signal: 'otp_expired',
   facts: { result, refund: true },
 });

@@ -32,7 +32,8 @@ export class KeyOrSubject {
     try {
       return await this.#made(name, key, () => make(call));
     } catch (error) {
-      if (!isOpen(error) || !this.#worksElsewhere(name, key) || !(await this.#isGood(leftMs()))) throw error;
+      if (!isAmbiguous(error) || !this.#worksElsewhere(name, key) || !(await this.#isGood(leftMs())))
+        throw error;
       if (leftMs() <= 0) throw error;
       return await this.#again(() => this.#made(name, key, () => make({ ...call, timeoutMs: leftMs() })));
     }
@@ -66,7 +67,7 @@ export class KeyOrSubject {
     try {
       return await make();
     } catch (error) {
-      if (!isOpen(error)) throw error;
+      if (!isAmbiguous(error)) throw error;
       const detail = `${error.message}; it is of this subject, since our key works for another`;
       throw new UpstreamError('rejected_unclear', { detail, evidence: error.evidence, cause: error });
     }
@@ -77,5 +78,5 @@ export class KeyOrSubject {
 const fingerprint = (subject: Subject) =>
   createHash('sha256').update(JSON.stringify(subject)).digest('base64');
 
-const isOpen = (error: unknown): error is UpstreamError =>
+const isAmbiguous = (error: unknown): error is UpstreamError =>
   error instanceof UpstreamError && error.failure === 'misconfigured' && error.mayBeOfSubject;

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { isDatabaseAway } from '#libs/database';
-import { CLOCK, type Caller, type Clock } from '#libs/kernel';
+import { CLOCK, ProblemError, type Caller, type Clock } from '#libs/kernel';
 import { asOfNow } from '../flow/move.js';
 import { mustTouch, touchedBy, type MayGive } from '../flow/ownership.js';
 import { changing, onboardingEnded, refusalOf, versionMismatch } from '../flow/refusal.js';
@@ -35,7 +35,7 @@ export interface Asked {
   signal: Signal;
   step: StepName;
   terms: Pick<Terms, 'caller' | 'versions'>;
-  /** Its owner, where nothing else is said. */
+  /** Who may give the command: by default the row's caller alone. */
   by?: MayGive;
 }
 
@@ -50,8 +50,10 @@ export interface Submission extends Asked {
   mustFit?(row: Row): void | Promise<void>;
 }
 
-/** Another try is for a row that had to be expired first, or that changed meanwhile, and for a claim that came too late. */
+/** Another try is for a row that had to be expired first, or that changed meanwhile. */
 const TRIES = 3;
+/** PostgreSQL's clock may have been set before the first. */
+const LATE_TRIES = 2;
 
 /** The first of an attempt's two writes: everything about it is committed before a byte leaves. */
 @Injectable()
@@ -88,14 +90,14 @@ export class Claims {
    *
    * @param starts the subject, where the claim starts an onboarding.
    * @returns null where the claim was refused, and nothing was written.
-   * @throws ProblemError where it came too late each time.
+   * @throws ProblemError `not_ready` where it came too late each time.
    */
   async claim(
     id: string,
     starts: SubjectRef | null,
     write: (claim: ClaimTicket) => Promise<Row | null>,
   ): Promise<Claimed | null> {
-    for (let tries = 0; tries < TRIES; tries++) {
+    for (let tries = 0; tries < LATE_TRIES; tries++) {
       const claim = await this.store.newClaim();
       const claimedAtMs = this.clock.monotonicMs();
       try {
@@ -108,7 +110,10 @@ export class Claims {
       // It may have waited too long for a lock, or PostgreSQL's clock was set: that is no reason to refuse.
       if (!(await this.store.isLate(claim))) return null;
     }
-    throw changing();
+    throw new ProblemError('not_ready', {
+      detail: 'The database takes too long to write. Nothing was done.',
+      retryAfterS: 1,
+    });
   }
 
   /** Claims the next attempt of a step that waits for it. @returns null when it is not due, or not ours any more. */

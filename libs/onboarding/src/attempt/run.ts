@@ -54,7 +54,7 @@ export class StepRunner implements BeforeApplicationShutdown {
 
   /** Ends a step that waits for a try which nothing is left to pay for. */
   giveUp(row: Row): Promise<Row> {
-    return this.settlement.settle(row, { type: 'out_of_tries' });
+    return this.settlement.settle(row, { type: 'no_next_attempt' });
   }
 
   /** Drain: running attempts are finished, not cut. */

@@ -5,6 +5,7 @@ import { failure, VerifyStep } from '../fixtures/verify-step.js';
 import { openOnboardings, type Onboardings } from '../fixtures/open-onboardings.js';
 import type { OnboardingEvent } from '../flow/onboarding-event.entity.js';
 import { dueOf, type Row } from '../flow/row.js';
+import { Claims } from './claim.js';
 import { LostClaims } from './lost-claims.js';
 import { StepRunner } from './run.js';
 import { Settlement } from './settle.js';
@@ -350,6 +351,23 @@ describe('a lease that has lapsed', () => {
     const row = await inFlight();
     expect(await runner.takeOver(row)).toMatchObject({ state: 'otp_submitted', attempt: 2 });
     expect(await timeline(row.id)).toEqual([]);
+  });
+});
+
+describe('a claim that is refused', () => {
+  it.each([
+    { late: [false], writes: 1, end: null },
+    { late: [true, false], writes: 2, end: null },
+    { late: [true, true], writes: 2, end: { code: 'not_ready', retryable: true } },
+  ])('is tried again if it came too late ($late)', async ({ late, writes, end }) => {
+    const isLate = jest.spyOn(onboardings.store, 'isLate');
+    for (const each of late) isLate.mockResolvedValueOnce(each);
+    const write = jest.fn<() => Promise<null>>().mockResolvedValue(null);
+    const claimed = onboardings.module.get(Claims).claim('id', null, write);
+    if (end) await expect(claimed).rejects.toMatchObject(end);
+    else expect(await claimed).toBeNull();
+    expect(write).toHaveBeenCalledTimes(writes);
+    isLate.mockRestore();
   });
 });
 

@@ -71,7 +71,7 @@ export class Settlement {
 
   /** The row went on without this attempt: its answer changes nothing, but for the answer to the doubt itself. */
   async #late(seen: Row, row: Row, step: StepName, end: AttemptEnd, verdict: Verdict): Promise<Row | null> {
-    if (end.type === 'integration_missing' || end.type === 'out_of_tries') return seen;
+    if (end.type === 'integration_missing' || end.type === 'no_next_attempt') return seen;
     // A takeover that came too late has no answer to keep: another process settled the attempt.
     if (end.type === 'failed' && end.lapsed) return seen;
     const causedIt = seen.state === 'outcome_unknown' && seen.attempt === row.attempt;
@@ -125,13 +125,14 @@ export class Settlement {
 }
 
 /** Whether it ends an attempt of our own. A takeover and a step without budget end what was only read. */
-const isClaimed = (end: AttemptEnd) => end.type !== 'out_of_tries' && !(end.type === 'failed' && end.lapsed);
+const isClaimed = (end: AttemptEnd) =>
+  end.type !== 'no_next_attempt' && !(end.type === 'failed' && end.lapsed);
 
-/** An answer that says nothing must find the attempt as it left it; a definite one is welcome late, too. */
+/** An end that tells nothing is written only while the lease is held; an answer that tells what happened, later as well. */
 function isOpenTo(seen: Row, row: Row, step: StepName, { answer }: Verdict, end: AttemptEnd): boolean {
   if (seen.attempt !== row.attempt || seen.state !== stateOfStep(step)) return false;
   if (end.type === 'failed' && end.lapsed) return seen.leaseUntil !== null && seen.leaseUntil <= seen.now;
-  if (end.type === 'out_of_tries') {
+  if (end.type === 'no_next_attempt') {
     return seen.leaseUntil === null && seen.nextAttemptAt !== null && seen.nextAttemptAt <= seen.now;
   }
   return answer !== null || seen.leaseUntil !== null;

@@ -52,7 +52,7 @@ export class StepHandler {
     return this.#notClaimed(row);
   }
 
-  /** On the row too: the sweeper would wake it again before, and count it each time; a caller reads it there. */
+  /** Written to the row as well, so that the sweeper leaves it alone until then, and callers read it. */
   async #putOff(row: Row, waitMs: number): Promise<JobOutcome> {
     if (!(await this.store.putOff(row, waitMs))) return { outcome: 'lost_race' };
     throw new TooEarly(waitMs);

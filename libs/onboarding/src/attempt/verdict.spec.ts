@@ -513,7 +513,7 @@ describe('an integration that an operator must mend', () => {
 
 describe('a step without budget', () => {
   it('is given up, and its doubt becomes an unknown outcome', () => {
-    const outOfTries = { type: 'out_of_tries' } as const;
+    const outOfTries = { type: 'no_next_attempt' } as const;
     const lasts: object[] = [];
     const gaveUp: Step['gaveUp'] = (_row, last) => {
       lasts.push(last);
@@ -561,7 +561,7 @@ describe('every end', () => {
       (each) => failed(each),
     ),
     { type: 'integration_missing' },
-    { type: 'out_of_tries' },
+    { type: 'no_next_attempt' },
   ];
   const ROWS = (Object.keys(ENDS) as StepName[]).flatMap((step) =>
     [first(step, SECRETS), second(step, 'unavailable', SECRETS), second(step, 'no_answer', SECRETS)].flatMap(

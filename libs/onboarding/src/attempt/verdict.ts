@@ -11,7 +11,7 @@ import { EFFECT_UNKNOWN, decide, isReplayable, repeatsEffect, type Decision } fr
 import { Steps, type Step, type StepEnd } from './step.js';
 
 /**
- * How an attempt ended. `lapsed`: its end was not seen, the lease ran out. `out_of_tries`: no attempt was in
+ * How an attempt ended. `lapsed`: its end was not seen, the lease ran out. `no_next_attempt`: no attempt was in
  * flight, and the next one cannot be paid for.
  */
 export type AttemptEnd =
@@ -20,7 +20,7 @@ export type AttemptEnd =
   /** Without a duration if its end was not seen. */
   | { type: 'failed'; error: UpstreamError; lapsed?: true; durationMs?: number }
   | { type: 'integration_missing' }
-  | { type: 'out_of_tries' };
+  | { type: 'no_next_attempt' };
 
 /** What an attempt's end does to its row, and what is to be known of it besides. */
 export interface Verdict {
@@ -66,7 +66,7 @@ export class Verdicts {
         const ended = endOf(row, factsOf(row, 'ok', ANSWERED, end.durationMs));
         return answered(row, end.end, succeeded(ended, at), at);
       }
-      case 'out_of_tries': {
+      case 'no_next_attempt': {
         const to =
           row.doubtAttempt === null
             ? step.gaveUp(row, { unanswered: false })

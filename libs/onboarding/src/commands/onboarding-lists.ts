@@ -56,7 +56,9 @@ export class OnboardingLists {
       limit: limit + 1,
     });
     const found = await this.rows.query<Raw[]>(text, values);
-    const rows = found.map((raw) => this.subjects.shown(asOfNow(readRow(raw, this.config.CALL_TIMEOUT_MS))));
+    const rows = found.map((raw) =>
+      this.subjects.withContact(asOfNow(readRow(raw, this.config.CALL_TIMEOUT_MS))),
+    );
     const page = rows.slice(0, limit);
     return { rows: page, next: rows.length > limit ? page.at(-1)!.id : null };
   }

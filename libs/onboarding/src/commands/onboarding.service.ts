@@ -3,7 +3,7 @@ import { JobProducer } from '#libs/jobs';
 import { ProblemError, type Caller } from '#libs/kernel';
 import { CONFIG, type Config } from '#libs/platform';
 import { Claims, type Terms } from '../attempt/claim.js';
-import { StepOutcome } from '../attempt/outcome.js';
+import { FirstAttempt } from '../attempt/first-attempt.js';
 import { stepJob, stepJobId } from '../attempt/step.job.js';
 import type { SubjectRef } from '../attempt/step.js';
 import { dataOf, type NewEvent } from '../flow/events.js';
@@ -33,7 +33,7 @@ export class OnboardingService {
   constructor(
     private readonly store: OnboardingStore,
     private readonly claims: Claims,
-    private readonly outcome: StepOutcome,
+    private readonly outcome: FirstAttempt,
     private readonly fingerprint: Fingerprint,
     private readonly expiry: Expiry,
     private readonly jobs: JobProducer,
@@ -44,7 +44,7 @@ export class OnboardingService {
 
   /** @throws ProblemError `not_found`, also where it is another caller's. */
   async load(id: string, caller: Caller): Promise<Row> {
-    return this.subjects.shown(mustSee(asOfNow(await this.#read(id)), id, caller));
+    return this.subjects.withContact(mustSee(asOfNow(await this.#read(id)), id, caller));
   }
 
   /** @throws ProblemError `not_found` */
@@ -227,7 +227,7 @@ export class OnboardingService {
       const row = await this.#current(id, terms);
       if (terms.versions?.includes(row.version) === false) throw versionMismatch(row);
       const changed = await this.store.command(row, decide(row, givenBy(row, terms.caller)), terms.key);
-      if (changed) return this.subjects.shown(asOfNow(changed));
+      if (changed) return this.subjects.withContact(asOfNow(changed));
     }
     throw changing();
   }

@@ -178,7 +178,7 @@ export function movesOfTime(row: Row): { signal: Signal; moved: Moved; to: Row }
   return [{ signal, moved, to }, ...movesOfTime(to)];
 }
 
-/** A row as the clock has it: a read never shows as live what is past its instant. */
+/** A row as the clock has it, also before that is written. What is in flight stays as it is until its lease ends. */
 export function asOfNow(row: Row): Row {
   const last = movesOfTime(row).at(-1);
   return last ? { ...last.to, updatedAt: row.updatedAt } : row;

@@ -58,7 +58,7 @@ export class Subjects {
    * The row as callers see it. Where its contact cannot be opened it is told without: one such row must not hide a page of
    * others, nor a command that was carried out.
    */
-  shown<Kept extends Pick<Onboarding, 'id' | 'subject' | 'sealedContact' | 'sealedDataKey'>>(
+  withContact<Kept extends Pick<Onboarding, 'id' | 'subject' | 'sealedContact' | 'sealedDataKey'>>(
     row: Kept,
   ): Kept {
     try {

@@ -55,7 +55,7 @@ export class OneTry {
 
   #asOfTheTry(error: UpstreamError): UpstreamError {
     const { failure, message, evidence, reason, retryAfterMs, mayBeOfSubject, heldBack, cause } = error;
-    // Both speak of the last request only. An earlier one may have left.
+    // Both say what became of the last request. Where an earlier one has left, the try is `unavailable`.
     const withoutEffect = failure === 'throttled' || failure === 'not_sent';
     const left = this.#earlierLeft || (this.#thisLeft && failure !== 'throttled');
     return new UpstreamError(withoutEffect && left ? 'unavailable' : failure, {

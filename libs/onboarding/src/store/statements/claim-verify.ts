@@ -3,7 +3,7 @@ import { statement } from '../statement.js';
 /**
  * Claims the verification of a code. Locks, in this order: the key, the onboarding, the subject's budget row. What was
  * seen is written only if nothing has happened since: after a wait for the row, its attempt, version and last event are
- * compared again. The try is charged as if it were wrong, before it is made. Refused, nothing is written.
+ * compared again. The day's budget is charged here, as if the code were wrong; the tries of this code are counted at the settle. Refused, nothing is written.
  */
 export const CLAIM_VERIFY = statement(
   'claim_verify',

@@ -2,7 +2,7 @@ import { statement } from '../statement.js';
 
 /**
  * Settles a verification. Locks the onboarding, then the subject's budget row where the try is given back. Written only
- * if nothing has happened since the row was read. The sums read the budget as it was before the refund, so each leaves out the try that is given back.
+ * if nothing has happened since the row was read. The refund is not visible to the subqueries: the one on wrong codes skips an entry more.
  */
 export const SETTLE_VERIFY = statement(
   'settle_verify',
@@ -43,7 +43,7 @@ export const SETTLE_VERIFY = statement(
       device_signing jsonb, session_expires_at timestamptz, session_ends_at timestamptz, last_result jsonb,
       failure jsonb, idle_ends_at timestamptz, keeps text[])
     WHERE o.id = $id::uuid AND o.attempt = $attempt::int AND o.version = $version::int AND o.last_seq = $lastSeq::int
-      -- Putting off a try changes only this column.
+      -- A try is put off without an event.
       AND date_trunc('milliseconds', o.next_attempt_at) IS NOT DISTINCT FROM $nextAttemptAt::timestamptz
     RETURNING o.*
   ),

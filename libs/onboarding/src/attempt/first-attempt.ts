@@ -18,7 +18,7 @@ import { StepRunner } from './run.js';
 
 /** Runs a first attempt in the request, and waits for the step's end as long as the caller likes. */
 @Injectable()
-export class StepOutcome {
+export class FirstAttempt {
   constructor(
     private readonly runner: StepRunner,
     private readonly store: OnboardingStore,
@@ -39,7 +39,6 @@ export class StepOutcome {
     this.budget.firstTry(claimed.row.integration);
     const running = this.runner.run(claimed);
     let row = waitMs > 0 ? await within(running, waitMs) : null;
-    if (waitMs === 0) running.catch(() => undefined); // the runner logs it
     if (!row) return this.#shown(claimed, await this.#latest(claimed.row));
     for (let readAt = this.clock.monotonicMs(); isWaiting(asOfNow(row)); readAt = this.clock.monotonicMs()) {
       const left = until - readAt;
@@ -65,7 +64,7 @@ export class StepOutcome {
 
   #shown(claimed: Claimed, row: Row): Row {
     this.dataKeys.handOver(claimed.row, row);
-    return this.subjects.shown(asOfNow(row));
+    return this.subjects.withContact(asOfNow(row));
   }
 }
 
@@ -81,7 +80,6 @@ async function within<T>(promise: Promise<T>, ms: number): Promise<T | null> {
     return await Promise.race([promise, late]);
   } finally {
     stopped.abort();
-    promise.catch(() => undefined); // when it fails later, the runner logs it
   }
 }
 
@@ -89,7 +87,7 @@ async function within<T>(promise: Promise<T>, ms: number): Promise<T | null> {
  * What the caller of a step hears of it.
  *
  * @param row as it stands when the waiting is over; others may have taken it further by then.
- * @param step the caller's: how a later one ended is not its to hear.
+ * @param step the caller's: the end of a later one is not told to this caller.
  * @returns nothing when the step moved the onboarding on, or is still under way.
  * @throws ProblemError for a step that ended badly, and for an onboarding that was cancelled meanwhile.
  */

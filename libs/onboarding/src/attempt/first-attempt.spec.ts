@@ -4,7 +4,7 @@ import { aRow } from '#libs/testing';
 import type { ResultCode } from '../flow/codes.js';
 import type { LastResult, Row } from '../flow/row.js';
 import { STEPS, stateOfStep, type StepName } from '../flow/table.js';
-import { throwUnlessLedOn } from './outcome.js';
+import { throwUnlessLedOn } from './first-attempt.js';
 
 const result = (code: ResultCode, more: Partial<LastResult> = {}): LastResult => ({
   step: 'verify-otp',
