@@ -551,6 +551,17 @@ describe('I12 is broken', () => {
       'a call that arrives twice',
       ({ calls }) => calls.push({ ...calls[2]!, arrivedAt: 1_100, effect: null }),
     ],
+    [
+      'a call that arrives a third time after a refusal of the key',
+      ({ calls }) => {
+        const refused = { ...calls[0]!, answer: 401, effect: null };
+        calls.unshift(refused, refused);
+      },
+    ],
+    [
+      'a call that arrives again after a refusal that had an effect',
+      ({ calls }) => calls.unshift({ ...calls[0]!, answer: 401 }),
+    ],
     ['a call that nobody made', ({ calls }) => calls.push(call('init-otp', 7, 1_500))],
     ['a call that did arrive and is said not to', ({ events }) => (events[2]!.data.class = 'not_sent')],
     ['an effect that is said to be a no', ({ events }) => (events[10]!.data.class = 'rejected')],
@@ -558,6 +569,13 @@ describe('I12 is broken', () => {
     const straight = straightWay();
     lie(straight);
     expect(broken(straight)).toContain('I12');
+  });
+
+  it('not by a call that is made once more after a refusal of the key', () => {
+    const straight = straightWay();
+    const [first] = straight.calls;
+    straight.calls.unshift({ ...first!, answeredAt: first!.arrivedAt, answer: 401, effect: null });
+    expect(broken(straight)).toEqual([]);
   });
 
   it('by a code in the row that is not the last one sent', () => {
