@@ -6,20 +6,11 @@ jest.setTimeout(240_000);
 
 it('loses nothing while replicas die at every gap, and the network and upstream fail', async () => {
   const sizes = ['--callers', '8', '--services', '2', '--workers', '1'];
-  const report = await runCommand(
-    'chaos/run.ts',
-    '--seed',
-    '7',
-    '--kills',
-    '10',
-    '--seconds',
-    '150',
-    ...sizes,
-  );
+  const report = await runCommand('chaos/run.ts', '--seed', '7', '--kills', '6', '--seconds', '90', ...sizes);
   expect(report).toMatch(/ 0 violations, 0 faults/);
   // Something was broken, and somebody was there whom it could hurt.
   const figure = (pattern: RegExp) => Number(pattern.exec(report)?.[1]);
-  expect(figure(/: (\d+) kills in/)).toBeGreaterThan(4);
+  expect(figure(/: (\d+) kills in/)).toBeGreaterThan(2);
   expect(figure(/onboardings: (\d+)/)).toBeGreaterThan(8);
   expect(figure(/(\d+) without a whole answer/)).toBeGreaterThan(0);
 });

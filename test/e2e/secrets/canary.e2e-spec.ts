@@ -11,7 +11,7 @@ import { summaryOf } from './canary/summary.js';
 import { turnkeyFlows } from './canary/turnkey-flows.js';
 
 /** Known secrets are sent through every flow; then everything that somebody could read is searched for them. */
-jest.setTimeout(240_000);
+jest.setTimeout(480_000);
 
 let canary: Canary;
 let found: ReturnType<Canary['search']>;
@@ -30,7 +30,7 @@ beforeAll(async () => {
   await canary.collect();
   found = canary.search();
   process.stdout.write(summaryOf(found));
-}, 240_000);
+}, 480_000);
 
 afterAll(() => canary?.end());
 
