@@ -24,7 +24,6 @@ const UP = [
     caller text NOT NULL DEFAULT 'default',
     integration text NOT NULL,
     provider text NOT NULL,
-    -- the time of the id, so that lists find a time by the ids
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     life_ends_at timestamptz NOT NULL,
     subject jsonb NOT NULL,
@@ -100,16 +99,15 @@ const UP = [
   `CREATE INDEX onboardings_due ON onboardings (due_at) WHERE ${LIVE}`,
   `CREATE INDEX onboardings_unanchored ON onboardings (due_at) WHERE ${ENDED} AND due_at IS NOT NULL`,
   `CREATE INDEX onboardings_kept ON onboardings (updated_at) WHERE ${ENDED} AND erased_at IS NULL`,
-  `CREATE INDEX onboardings_parked ON onboardings (integration, id) WHERE parked_reason IS NOT NULL`,
+  `CREATE INDEX onboardings_parked ON onboardings (integration) WHERE parked_reason IS NOT NULL`,
   `CREATE INDEX onboardings_data_key ON onboardings (data_key_id) WHERE data_key_id IS NOT NULL`,
-  // For lists, which read them from the end: ids grow with time.
-  `CREATE INDEX onboardings_by_state ON onboardings (state, integration, id)`,
-  `CREATE INDEX onboardings_by_caller ON onboardings (caller, id)`,
-  `CREATE INDEX onboardings_by_caller_and_state ON onboardings (caller, state, integration, id)`,
-  `CREATE INDEX onboardings_by_contact ON onboardings (subject_key, id) WHERE starts_with(subject_key, 'blind:')`,
-  `CREATE INDEX onboardings_external_ref ON onboardings (external_ref, id) WHERE external_ref IS NOT NULL`,
-  `CREATE INDEX onboardings_account ON onboardings ((subject ->> 'accountId'), id)`,
-  `CREATE INDEX onboardings_user ON onboardings ((subject ->> 'userId'), id)`,
+  // For lists, newest first: ids grow with time.
+  `CREATE INDEX onboardings_by_state ON onboardings (state, id DESC)`,
+  `CREATE INDEX onboardings_by_caller ON onboardings (caller, id DESC)`,
+  `CREATE INDEX onboardings_by_contact ON onboardings (subject_key) WHERE starts_with(subject_key, 'blind:')`,
+  `CREATE INDEX onboardings_external_ref ON onboardings (external_ref) WHERE external_ref IS NOT NULL`,
+  `CREATE INDEX onboardings_account ON onboardings ((subject ->> 'accountId'))`,
+  `CREATE INDEX onboardings_user ON onboardings ((subject ->> 'userId'))`,
 
   `CREATE TABLE onboarding_events (
     onboarding_id uuid NOT NULL,

@@ -108,7 +108,7 @@ export class Claims {
         throw error;
       }
       // It may have waited too long for a lock, or PostgreSQL's clock was set: that is no reason to refuse.
-      if (!(await this.store.isLate(claim))) return null;
+      if (!(await this.store.isLate(claim, this.clock.monotonicMs()))) return null;
     }
     throw new ProblemError('not_ready', {
       detail: 'The database takes too long to write. Nothing was done.',

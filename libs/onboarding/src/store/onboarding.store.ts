@@ -174,9 +174,13 @@ export class OnboardingStore {
     return { claimId: randomUUID(), claimBefore: new Date(nowMs + this.#claimMs) };
   }
 
-  /** @returns whether a claim that was refused can have come too late by PostgreSQL's clock, whatever else refused it. */
-  async isLate({ claimBefore }: ClaimTicket): Promise<boolean> {
-    return (await this.#hear()) >= claimBefore;
+  /**
+   * @param answeredAtMs when the refusal came, on the monotonic clock.
+   * @returns whether the claim can have come too late by PostgreSQL's clock, whatever else refused it.
+   */
+  async isLate({ claimBefore }: ClaimTicket, answeredAtMs: number): Promise<boolean> {
+    await this.#hear();
+    return answeredAtMs + this.#aheadMs! >= claimBefore.getTime();
   }
 
   /** Waits until a claim that was not answered can write nothing any more, and sees what it has written. */
