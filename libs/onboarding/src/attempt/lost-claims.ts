@@ -26,7 +26,7 @@ export class LostClaims implements BeforeApplicationShutdown {
     private readonly settlement: Settlement,
   ) {}
 
-  /** Whoever was not answered does not wait for it. */
+  /** Returns at once: the request that made the claim has failed by now. */
   settleLater(id: string, claim: ClaimTicket, starts: SubjectRef | null): void {
     const settling = this.#settle(id, claim, starts)
       .catch((error: unknown) => this.#logger.error(error))
@@ -51,7 +51,7 @@ export class LostClaims implements BeforeApplicationShutdown {
     await this.settlement.settle(row, { type: 'failed', error, durationMs: 0 });
   }
 
-  /** PostgreSQL was away for longer than the lease: whoever decides on the doubt reads that nothing was sent. */
+  /** PostgreSQL was away for longer than the lease: an operator who decides on the doubt reads that nothing was sent. */
   async #tellOfDoubt(row: Row): Promise<void> {
     const { id, claimId, step, attempt } = row;
     if (row.state !== 'outcome_unknown') return;

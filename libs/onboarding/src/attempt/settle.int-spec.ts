@@ -386,7 +386,7 @@ describe('a claim that PostgreSQL did not answer', () => {
     expect((await timeline(row.id))[0]).toMatchObject({ type: 'attempt_ended', data: { class: 'not_sent' } });
   });
 
-  it('tells whoever decides that nothing was sent, where it was taken for lost meanwhile', async () => {
+  it('tells the operator that nothing was sent, where it was taken for a lost call meanwhile', async () => {
     const row = await inFlight({ claim_id: claim.claimId });
     await set(row.id, LAPSED);
     await runner.takeOver(await onboardings.load(row.id));

@@ -116,7 +116,7 @@ describe('the timeline of an erased onboarding', () => {
     return { type, actor: 'caller', data } as NewEvent;
   };
 
-  it.each(['command', ...STEPS] as const)('takes no data of any event, whoever writes it: %s', async (by) => {
+  it.each(['command', ...STEPS] as const)('takes no data of any event from a %s', async (by) => {
     const id = await anOnboarding(onboardings.dataSource);
     await erase(id);
     const { store } = onboardings;

@@ -21,7 +21,7 @@ export const WAIT_FOR_WRITERS = statement(
 );
 
 /**
- * Waits for whoever is starting an onboarding for the subject, also for the first one, whose budget row is not visible yet.
+ * Waits for a start of an onboarding for the subject, also for the first one, whose budget row is not visible yet.
  * Locks the subject's budget row, as a start does, and refuses in the end: nothing is written.
  */
 export const WAIT_FOR_STARTS = statement(
