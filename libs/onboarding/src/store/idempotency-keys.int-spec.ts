@@ -33,6 +33,28 @@ describe('a kept answer', () => {
     expect(await keys.find(request)).toMatchObject({ answer: { status: 201, body: '{"to": "ana"}' } });
   });
 
+  it('is taken only from the request that took the key', async () => {
+    const request = await answered();
+    const { key } = request;
+    await onboardings.dataSource.query('UPDATE idempotency_keys SET sealed_answer = NULL WHERE key = $1', [
+      key,
+    ]);
+    await keys.answer({ ...request, id: randomUUID() }, { status: 200, headers: {}, body: 'another' });
+    expect(await keys.find(request)).toMatchObject({ answer: null });
+  });
+
+  it('is kept once: a later one changes nothing', async () => {
+    const request = await answered();
+    await keys.answer(request, { status: 200, headers: {}, body: 'second' });
+    expect(await keys.find(request)).toMatchObject({ answer: { status: 201 } });
+  });
+
+  it('is kept for each of many requests at once', async () => {
+    const requests = await Promise.all(Array.from({ length: 20 }, answered));
+    for (const request of requests)
+      expect(await keys.find(request)).toMatchObject({ answer: { status: 201 } });
+  });
+
   it.each(['caller', 'route', 'key'] as const)(
     'does not open in a row copied under another %s',
     async (part) => {
