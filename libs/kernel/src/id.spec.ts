@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { isUuid, timeOfUuidV7, uuidV7 } from './id.js';
+import { isUuid, lowestUuidV7, timeOfUuidV7, uuidV7 } from './id.js';
 
 describe('uuidV7', () => {
   it('carries the time in its first 48 bits, the version and the variant', () => {
@@ -19,5 +19,14 @@ describe('uuidV7', () => {
 
   it.each([0, 1_000, 0x0198_0000_1234, 2 ** 48 - 1])('tells when it was made: %d', (ms) => {
     expect(timeOfUuidV7(uuidV7(ms))).toBe(ms);
+  });
+
+  it('has a lowest one for each millisecond, above all of the one before', () => {
+    const ms = 0x0198_0000_1234;
+    const lowest = lowestUuidV7(ms);
+    expect(lowest <= uuidV7(ms)).toBe(true);
+    expect(uuidV7(ms - 1) < lowest).toBe(true);
+    expect(uuidV7(0) >= lowestUuidV7(-1)).toBe(true);
+    expect(lowestUuidV7(2 ** 50)).toBe(lowestUuidV7(2 ** 48 - 1));
   });
 });

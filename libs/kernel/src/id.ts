@@ -21,6 +21,14 @@ export function timeOfUuidV7(id: string): number {
   return Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16);
 }
 
+const LATEST_MS = 2 ** 48 - 1;
+
+/** The UUID below which all of an earlier millisecond are, and none of this or a later one. */
+export function lowestUuidV7(ms: number): string {
+  const hex = Math.min(Math.max(ms, 0), LATEST_MS).toString(16).padStart(12, '0');
+  return `${hex.slice(0, 8)}-${hex.slice(8)}-7000-8000-000000000000`;
+}
+
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 /** Whether the text has the form of a UUID, any version, either case (RFC 9562 §4). */

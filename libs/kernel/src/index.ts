@@ -10,7 +10,7 @@ export {
 export { CLOCK, systemClock, type Clock } from './clock.js';
 export { hasDuplicateMembers } from './duplicate-members.js';
 export { isUncoded, listMembers, mediaTypes } from './header-fields.js';
-export { isUuid, timeOfUuidV7, uuidV7 } from './id.js';
+export { isUuid, lowestUuidV7, timeOfUuidV7, uuidV7 } from './id.js';
 export { requireNode } from './node-version.js';
 export { canonicalPassword, findPasswordFault, isOfAnyLength } from './password-rule.js';
 export { PROBLEM_CODES, PROBLEMS, ProblemError, type FieldError, type ProblemCode } from './problem.js';

@@ -24,6 +24,7 @@ const UP = [
     caller text NOT NULL DEFAULT 'default',
     integration text NOT NULL,
     provider text NOT NULL,
+    -- the time of the id, so that lists find a time by the ids
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     life_ends_at timestamptz NOT NULL,
     subject jsonb NOT NULL,
@@ -99,15 +100,16 @@ const UP = [
   `CREATE INDEX onboardings_due ON onboardings (due_at) WHERE ${LIVE}`,
   `CREATE INDEX onboardings_unanchored ON onboardings (due_at) WHERE ${ENDED} AND due_at IS NOT NULL`,
   `CREATE INDEX onboardings_kept ON onboardings (updated_at) WHERE ${ENDED} AND erased_at IS NULL`,
-  `CREATE INDEX onboardings_parked ON onboardings (integration) WHERE parked_reason IS NOT NULL`,
+  `CREATE INDEX onboardings_parked ON onboardings ((integration COLLATE "C"), id) WHERE parked_reason IS NOT NULL`,
   `CREATE INDEX onboardings_data_key ON onboardings (data_key_id) WHERE data_key_id IS NOT NULL`,
-  // For lists, newest first: ids grow with time.
-  `CREATE INDEX onboardings_by_state ON onboardings (state, id DESC)`,
-  `CREATE INDEX onboardings_by_caller ON onboardings (caller, id DESC)`,
-  `CREATE INDEX onboardings_by_contact ON onboardings (subject_key) WHERE starts_with(subject_key, 'blind:')`,
-  `CREATE INDEX onboardings_external_ref ON onboardings (external_ref) WHERE external_ref IS NOT NULL`,
-  `CREATE INDEX onboardings_account ON onboardings ((subject ->> 'accountId'))`,
-  `CREATE INDEX onboardings_user ON onboardings ((subject ->> 'userId'))`,
+  // For lists, which read them from the end: ids grow with time. In the order of bytes, keys of one beginning stand together.
+  `CREATE INDEX onboardings_by_state ON onboardings (((state || '/' || integration) COLLATE "C"), id)`,
+  `CREATE INDEX onboardings_by_caller ON onboardings
+    (((caller || '/' || state || '/' || integration) COLLATE "C"), id)`,
+  `CREATE INDEX onboardings_by_contact ON onboardings (subject_key, id) WHERE starts_with(subject_key, 'blind:')`,
+  `CREATE INDEX onboardings_external_ref ON onboardings (external_ref, id) WHERE external_ref IS NOT NULL`,
+  `CREATE INDEX onboardings_account ON onboardings ((subject ->> 'accountId'), id)`,
+  `CREATE INDEX onboardings_user ON onboardings ((subject ->> 'userId'), id)`,
 
   `CREATE TABLE onboarding_events (
     onboarding_id uuid NOT NULL,

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import type { Repository } from 'typeorm';
-import { ProblemError, type Caller } from '#libs/kernel';
+import { ProblemError, lowestUuidV7, type Caller } from '#libs/kernel';
 import { CONFIG, type Config } from '#libs/platform';
 import { Integrations } from '#libs/upstream';
 import { asOfNow } from '../flow/move.js';
@@ -9,7 +9,8 @@ import { Onboarding } from '../flow/onboarding.entity.js';
 import { seesAll } from '../flow/ownership.js';
 import type { Row } from '../flow/row.js';
 import type { State } from '../flow/table.js';
-import { isDueSql, showsState } from '../store/shown-state.js';
+import { listStatement } from '../store/list.js';
+import { readRow, type Raw } from '../store/read-row.js';
 import { Subjects } from '../store/subjects.js';
 
 export interface ListFilter {
@@ -29,8 +30,6 @@ export interface ListFilter {
   after?: string | undefined;
 }
 
-const isParked = `o.parked_reason IS NOT NULL AND (${isDueSql}) IS NOT TRUE`;
-
 /** Lists of onboardings, as a caller may see them. */
 @Injectable()
 export class OnboardingLists {
@@ -43,40 +42,25 @@ export class OnboardingLists {
 
   /** Newest first. Ids grow with time, so a page goes on below the last id of the page before. */
   async list(filter: ListFilter, caller: Caller): Promise<{ rows: Row[]; next: string | null }> {
-    const query = this.rows
-      .createQueryBuilder('o')
-      .orderBy('o.id', 'DESC')
-      .limit(filter.limit + 1);
-    const narrow = (condition: string, values: Record<string, unknown>) => {
-      if (Object.values(values).every((value) => value !== undefined)) query.andWhere(condition, values);
-    };
-    if (filter.state) narrow(showsState(filter.state), { state: filter.state });
-    narrow('o.caller = :caller', { caller: filter.caller });
-    if (!seesAll(caller)) narrow('o.caller = :own', { own: caller.name });
-    if (caller.integrations) narrow('o.integration = ANY (:within)', { within: [...caller.integrations] });
-    narrow('o.integration = :integration', { integration: filter.integration });
-    narrow(`o.subject ->> 'accountId' = :accountId`, { accountId: filter.accountId });
-    narrow(`o.subject ->> 'userId' = :userId`, { userId: filter.userId });
-    narrow('o.external_ref = :externalRef', { externalRef: filter.externalRef });
-    if (filter.contact !== undefined) {
-      // As the index onboardings_by_contact has it.
-      narrow(`starts_with(o.subject_key, 'blind:') AND o.subject_key = ANY (:keys)`, {
-        keys: this.#keysOf(filter.contact),
-      });
-    }
-    // A row whose time is over is no longer parked, although its end may not be written yet.
-    if (filter.parked !== undefined) query.andWhere(`${filter.parked ? '' : 'NOT '}(${isParked})`);
-    narrow('o.created_at > :createdAfter', { createdAfter: filter.createdAfter });
-    narrow('o.created_at < :createdBefore', { createdBefore: filter.createdBefore });
-    narrow('o.id < :after', { after: filter.after });
-    query.addSelect('clock_timestamp()', 'now');
-    const { entities, raw } = await query.getRawAndEntities<{ now: Date }>();
-    const callMs = this.config.CALL_TIMEOUT_MS;
-    const rows = entities.map((entity, index) =>
-      this.subjects.withContact(asOfNow({ ...entity, now: raw[index]!.now, callMs } as Row)),
+    const { state, accountId, userId, externalRef, contact, parked, limit } = filter;
+    const { text, values } = listStatement({
+      callers: narrowed(seesAll(caller) ? null : [caller.name], filter.caller),
+      integrations: narrowed(caller.integrations && [...caller.integrations], filter.integration),
+      state,
+      accountId,
+      userId,
+      externalRef,
+      subjectKeys: contact === undefined ? undefined : this.#keysOf(contact),
+      parked,
+      ...idsOf(filter),
+      limit: limit + 1,
+    });
+    const found = await this.rows.query<Raw[]>(text, values);
+    const rows = found.map((raw) =>
+      this.subjects.withContact(asOfNow(readRow(raw, this.config.CALL_TIMEOUT_MS))),
     );
-    const page = rows.slice(0, filter.limit);
-    return { rows: page, next: rows.length > filter.limit ? page.at(-1)!.id : null };
+    const page = rows.slice(0, limit);
+    return { rows: page, next: rows.length > limit ? page.at(-1)!.id : null };
   }
 
   /** @throws ProblemError if no configured provider identifies subjects by such a contact. */
@@ -89,4 +73,24 @@ export class OnboardingLists {
       errors: [{ pointer: '/contact', code: 'not_supported', detail }],
     });
   }
+}
+
+/** @returns what is both allowed and asked for; null for any. */
+function narrowed(allowed: string[] | null, asked: string | undefined): string[] | null {
+  if (asked === undefined) return allowed;
+  return allowed === null || allowed.includes(asked) ? [asked] : [];
+}
+
+const HIGHEST = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+
+/**
+ * An onboarding is as old as its id says. That time is cut to milliseconds, as the one that is shown: the onboarding itself
+ * comes after it.
+ */
+function idsOf({ createdAfter, createdBefore, after }: ListFilter) {
+  const ends = [createdBefore && lowestUuidV7(createdBefore.getTime()), after?.toLowerCase(), HIGHEST];
+  return {
+    from: lowestUuidV7(createdAfter?.getTime() ?? 0),
+    below: ends.filter((id) => id !== undefined).sort()[0]!,
+  };
 }

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { PreparedStatements, prepared } from '#libs/database';
 import type { BreakerState, FailureClass, TroubleName } from '#libs/upstream';
+import { isWritten } from '../store/list.js';
 
 /** A process that has not refreshed its views for this long is gone. */
 export const LIVE_MS = 10_000;
@@ -146,7 +147,7 @@ const READ = `
 const FIRST_COUNT = `
   INSERT INTO integration_counts (counted_at, counts) VALUES ('epoch', '[]') ON CONFLICT (singleton) DO NOTHING`;
 
-/** Both counts use an index. A process counts nothing while another one does. */
+/** Both counts have an index. A process counts nothing while another one does. */
 const COUNT = `
   WITH turn AS (
     SELECT singleton FROM integration_counts
@@ -160,7 +161,7 @@ const COUNT = `
       FROM onboardings WHERE parked_reason IS NOT NULL GROUP BY integration, parked_reason
       UNION ALL
       SELECT integration, 'outcome_unknown', NULL, count(*)::int, ${ms('min(updated_at)')}
-      FROM onboardings WHERE state = 'outcome_unknown' GROUP BY integration
+      FROM onboardings o WHERE ${isWritten('outcome_unknown')} GROUP BY integration
     ) n)
   FROM turn WHERE c.singleton = turn.singleton`;
 

@@ -12,6 +12,11 @@ const COLUMNS = getMetadataArgsStorage()
     ({ propertyName, options }) => [propertyName as keyof Onboarding, options.name ?? propertyName] as const,
   );
 
+/** The columns of a row that is only shown: none that holds a secret of a step. */
+export const SHOWN_COLUMNS = getMetadataArgsStorage()
+  .columns.filter((column) => column.target === Onboarding && column.options.select !== false)
+  .map(({ propertyName, options }) => options.name ?? propertyName);
+
 /** @param callMs how long one more call may take. */
 export function readRow(raw: Raw, callMs: number): Row {
   const row: Record<string, unknown> = { now: raw['now'], callMs };

@@ -28,7 +28,8 @@ const idleSql = `CASE WHEN o.state IN (${LIVE_STATES.filter(countsIdleTime)
   .map((state) => `'${state}'`)
   .join(', ')}) THEN o.idle_ends_at END`;
 
-const NOW = 'clock_timestamp()';
+/** One instant for a whole statement: a row that is due at it shows one state, wherever the statement asks. */
+const NOW = 'statement_timestamp()';
 
 /** Whether the row `o` shows another state than the one that is written: see `signalOfTime`. */
 export const isDueSql = `least(${boundSql}, ${idleSql}, o.life_ends_at) <= ${NOW}
@@ -58,10 +59,12 @@ const shownSql = `CASE WHEN NOT (${isDueSql}) THEN o.state
 /** The states that a row may show without being written in them; any other it shows as written, or not at all. */
 const SHOWN_BY_TIME: ReadonlySet<State> = new Set<State>(['expired', ...MOVES.map(({ to }) => to)]);
 
-/** Whether the row `o` shows the state that is bound to `:state`, by its index where that can tell. */
-export function showsState(state: State): string {
-  const written = 'o.state = :state';
-  if (isEnded(state) && !SHOWN_BY_TIME.has(state)) return written;
-  const shown = `(${shownSql}) = :state`;
-  return SHOWN_BY_TIME.has(state) ? shown : `${written} AND ${shown}`;
+export const isShownByTime = (state: State): boolean => SHOWN_BY_TIME.has(state);
+
+/** Whether the row `o` shows a state. @param value the state in SQL, as a parameter or a literal. */
+export function showsState(state: State, value: string): string {
+  const written = `o.state = ${value}`;
+  if (isEnded(state) && !isShownByTime(state)) return written;
+  const shown = `(${shownSql}) = ${value}`;
+  return isShownByTime(state) ? shown : `${written} AND ${shown}`;
 }

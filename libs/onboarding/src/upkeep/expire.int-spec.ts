@@ -82,7 +82,7 @@ async function shownStates(): Promise<Map<string, string[]>> {
   const shown = new Map<string, string[]>();
   for (const state of STATES) {
     const rows: { id: string }[] = await onboardings.dataSource.query(
-      `SELECT o.id FROM onboardings o WHERE ${showsState(state).replaceAll(':state', `'${state}'`)}`,
+      `SELECT o.id FROM onboardings o WHERE ${showsState(state, `'${state}'`)}`,
     );
     for (const { id } of rows) shown.set(id, [...(shown.get(id) ?? []), state]);
   }

@@ -10,7 +10,7 @@ export const PARKED_INTEGRATIONS = statement(
 export const PARKED = statement(
   'parked',
   `SELECT o.*, clock_timestamp() AS now FROM onboardings o
-  WHERE o.parked_reason IS NOT NULL AND o.integration = $integration::text
+  WHERE o.parked_reason IS NOT NULL AND o.integration COLLATE "C" = $integration::text
     AND (o.parkings <= 1 OR o.parked_at + $everyMs::float8 * power(2, least(o.parkings - 1, $doublings::int))
       * interval '1 millisecond' <= clock_timestamp())
   ORDER BY o.parked_at LIMIT $limit::int`,

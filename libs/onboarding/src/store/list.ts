@@ -1,0 +1,179 @@
+import { ENDED_STATES, STATES, isEnded, type State } from '../flow/table.js';
+import { SHOWN_COLUMNS } from './read-row.js';
+import { isDueSql, isShownByTime, showsState } from './shown-state.js';
+
+/** What a list is asked for. Null and undefined: any. */
+export interface Listed {
+  callers: readonly string[] | null;
+  integrations: readonly string[] | null;
+  state: State | undefined;
+  accountId: string | undefined;
+  userId: string | undefined;
+  externalRef: string | undefined;
+  subjectKeys: readonly string[] | undefined;
+  parked: boolean | undefined;
+  /** The ids: from this one on, and below that one. */
+  from: string;
+  below: string;
+  limit: number;
+}
+
+/** Adds a parameter. @returns it as SQL has it. */
+type Bind = (value: unknown, type: string) => string;
+
+/** An index that ends with the id, and what to look for in it. */
+interface Way {
+  /** What precedes the id in the index, in SQL. */
+  key: string;
+  keys: readonly string[];
+  /** The index is read for each key that begins with one of `keys`. */
+  areBeginnings?: true;
+  /** The condition of a partial index. */
+  only?: string;
+  /** The key names the state that is written. */
+  hasState?: true;
+}
+
+/**
+ * A list, newest first. The rows of one key are a stretch of an index. A page is read from the end of each stretch, and the
+ * newest of these rows are the page. So a list reads no more than a page per stretch, also if it finds nothing.
+ *
+ * PostgreSQL must not choose the index: it expects that two common values have rows in common, and then reads the table
+ * along the ids to find some. Only one index has the order of a key, and `CASE` hides the other conditions from its
+ * estimates. The oldest id bounds a page that was read, so that older rows are not passed over one by one. Locks nothing.
+ */
+export function listStatement(listed: Listed): { text: string; values: unknown[] } {
+  const values: unknown[] = [];
+  const bind: Bind = (value, type) => `$${values.push(value)}::${type}`;
+  const ids = `unnest(${bind([listed.from], 'uuid[]')}, ${bind([listed.below], 'uuid[]')}) AS ids (first, beyond)`;
+  const limit = bind(listed.limit, 'int');
+  const way = wayTo(listed);
+  const { written, byTime } = conditionsOf(listed, way, bind);
+  const text = `${way?.areBeginnings ? `WITH RECURSIVE ${stretchesOf(way, bind)}` : ''}
+SELECT ${SHOWN_COLUMNS.map((name) => `o.${name}`).join(', ')}, statement_timestamp() AS now
+FROM (
+  ${way ? pages(way, ids, limit, written, bind) : page(ids, limit, written)}
+  ${byTime ? `UNION ALL ${dueRows(ids, byTime)}` : ''}
+) o
+ORDER BY o.id DESC LIMIT ${limit}`;
+  return { text, values };
+}
+
+function pages(way: Way, ids: string, limit: string, conditions: readonly string[], bind: Bind): string {
+  const { key, keys, areBeginnings, only } = way;
+  return `SELECT o.* FROM ${areBeginnings ? 'stretches' : `unnest(${bind(keys, 'text[]')}) AS stretches (key)`}
+  CROSS JOIN ${ids} CROSS JOIN LATERAL (
+    SELECT o.* FROM onboardings o
+    WHERE (${key}, o.id) < (stretches.key, ids.beyond) AND ${key} >= stretches.key
+      ${only ? `AND ${only}` : ''} AND ${hidden(conditions)}
+    ORDER BY ${key} DESC, o.id DESC LIMIT ${limit}
+  ) o WHERE o.id >= ids.first`;
+}
+
+/** @returns the newest of all rows. */
+const page = (ids: string, limit: string, conditions: readonly string[]) => `
+  SELECT o.* FROM ${ids} CROSS JOIN LATERAL (
+    SELECT o.* FROM onboardings o WHERE o.id < ids.beyond AND ${hidden(conditions)}
+    ORDER BY o.id DESC LIMIT ${limit}
+  ) o WHERE o.id >= ids.first`;
+
+/** @returns the keys in an index that have one of the beginnings: from each one to the next. */
+function stretchesOf({ key, keys, only }: Way, bind: Bind): string {
+  return `stretches (beginning, key) AS (
+  SELECT beginning, beginning COLLATE "C" FROM unnest(${bind(keys, 'text[]')}) AS beginning
+  UNION ALL
+  SELECT stretches.beginning, next.key FROM stretches CROSS JOIN LATERAL (
+    SELECT ${key} AS key FROM onboardings o WHERE ${key} > stretches.key ${only ? `AND ${only}` : ''}
+    ORDER BY ${key} LIMIT 1
+  ) next
+  WHERE starts_with(next.key, stretches.beginning)
+)`;
+}
+
+/**
+ * @returns the index to read: first those of which a person, a reference or an account has few rows; null: the one of ids.
+ */
+function wayTo({ callers, integrations, state, ...listed }: Listed): Way | null {
+  const { userId, subjectKeys, externalRef, accountId, parked } = listed;
+  if (userId !== undefined) return { key: `(o.subject ->> 'userId')`, keys: [userId] };
+  if (subjectKeys) return { key: 'o.subject_key', keys: subjectKeys, only: IS_BLIND };
+  if (externalRef !== undefined) {
+    return { key: 'o.external_ref', keys: [externalRef], only: 'o.external_ref IS NOT NULL' };
+  }
+  if (accountId !== undefined) return { key: `(o.subject ->> 'accountId')`, keys: [accountId] };
+  if (parked) {
+    const any = { keys: [''], areBeginnings: true } as const;
+    const which = integrations ? { keys: integrations } : any;
+    return { key: '(o.integration COLLATE "C")', only: 'o.parked_reason IS NOT NULL', ...which };
+  }
+  if (!callers && !state && !integrations) return null;
+  const [key, owners] = callers ? [OF_CALLER, callers.map((caller) => `${caller}/`)] : [OF_STATE, ['']];
+  const ofStates = (states: readonly State[]) =>
+    owners.flatMap((owner) => states.map((each) => `${owner}${each}/`));
+  if (integrations) {
+    const keys = ofStates(state ? [state] : STATES).flatMap((begin) =>
+      integrations.map((each) => begin + each),
+    );
+    return { key, keys, hasState: true };
+  }
+  return { key, keys: state ? ofStates([state]) : owners, areBeginnings: true, hasState: true };
+}
+
+/** As the indexes `onboardings_by_state` and `onboardings_by_caller` have it. No claim, which names a state, can use them. */
+const OF_STATE = `((o.state || '/' || o.integration) COLLATE "C")`;
+const OF_CALLER = `((o.caller || '/' || o.state || '/' || o.integration) COLLATE "C")`;
+
+/** As the index `onboardings_by_contact` has it. */
+const IS_BLIND = `starts_with(o.subject_key, 'blind:')`;
+
+/** @returns whether the row `o` is written in a state, by the index of states. */
+export const isWritten = (state: State): string => `starts_with(${OF_STATE}, '${state}/')`;
+
+/** A row whose time is over is no longer parked, although its end may not be written yet. */
+const IS_PARKED = `o.parked_reason IS NOT NULL AND (${isDueSql}) IS NOT TRUE`;
+
+/**
+ * @returns the conditions on rows of the index, and on rows that only the time has brought into the state; null if there
+ *   are none, or the index does not have the state.
+ */
+function conditionsOf(listed: Listed, way: Way | null, bind: Bind) {
+  const { state } = listed;
+  const fits = filtersOf(listed, bind);
+  if (!state) return { written: fits, byTime: null };
+  const shows = () => showsState(state, bind(state, 'text'));
+  if (!way?.hasState) return { written: [...fits, shows()], byTime: null };
+  return {
+    written: isEnded(state) ? fits : [...fits, `NOT (${isDueSql})`],
+    byTime: isShownByTime(state) ? [...fits, shows()] : null,
+  };
+}
+
+/** All filters but the state and the ids. */
+function filtersOf(listed: Listed, bind: Bind): string[] {
+  const { callers, integrations, accountId, userId, externalRef, subjectKeys, parked } = listed;
+  return [
+    callers && `o.caller = ANY (${bind(callers, 'text[]')})`,
+    integrations && `o.integration = ANY (${bind(integrations, 'text[]')})`,
+    accountId !== undefined && `o.subject ->> 'accountId' = ${bind(accountId, 'text')}`,
+    userId !== undefined && `o.subject ->> 'userId' = ${bind(userId, 'text')}`,
+    externalRef !== undefined && `o.external_ref = ${bind(externalRef, 'text')}`,
+    subjectKeys && `${IS_BLIND} AND o.subject_key = ANY (${bind(subjectKeys, 'text[]')})`,
+    parked !== undefined && `${parked ? '' : 'NOT '}(${IS_PARKED})`,
+  ].filter((condition) => typeof condition === 'string');
+}
+
+/**
+ * Rows that the time has brought into a state, before their expiry was written: few, while a worker runs. A row that the
+ * expiry has pushed back is missing: the time cannot move it, so it shows no state. PostgreSQL expects few rows of a range
+ * whose ends it does not know.
+ */
+const dueRows = (ids: string, conditions: readonly string[]) => `
+  SELECT o.* FROM onboardings o CROSS JOIN ${ids}
+  WHERE o.state NOT IN (${ENDED_STATES.map((state) => `'${state}'`).join(', ')})
+    AND o.due_at BETWEEN '-infinity' AND (SELECT statement_timestamp())
+    AND ${hidden([isDueSql, 'o.id >= ids.first AND o.id < ids.beyond', ...conditions])}`;
+
+const hidden = (conditions: readonly string[]) =>
+  conditions.length === 0
+    ? 'true'
+    : `CASE WHEN ${conditions.map((each) => `(${each})`).join(' AND ')} THEN true END`;
