@@ -132,7 +132,7 @@ describe('any list', () => {
     row.subject['userId'] === (filter.userId ?? row.subject['userId']) &&
     row.externalRef === (filter.externalRef ?? row.externalRef) &&
     (row.parkedReason !== null) === (filter.parked ?? row.parkedReason !== null) &&
-    row.createdAt.getTime() >= (filter.createdAfter?.getTime() ?? 0) &&
+    row.createdAt.getTime() > (filter.createdAfter?.getTime() ?? 0) &&
     row.createdAt.getTime() < (filter.createdBefore?.getTime() ?? Infinity);
 
   async function pagesOf(filter: ListFilter, caller: Caller): Promise<Row[]> {

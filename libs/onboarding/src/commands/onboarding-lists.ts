@@ -83,14 +83,11 @@ function narrowed(allowed: string[] | null, asked: string | undefined): string[]
 
 const HIGHEST = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 
-/**
- * An onboarding is as old as its id says. That time is cut to milliseconds, as the one that is shown: the onboarding itself
- * comes after it.
- */
+/** An onboarding is as old as its id says, to the millisecond. */
 function idsOf({ createdAfter, createdBefore, after }: ListFilter) {
   const ends = [createdBefore && lowestUuidV7(createdBefore.getTime()), after?.toLowerCase(), HIGHEST];
   return {
-    from: lowestUuidV7(createdAfter?.getTime() ?? 0),
+    from: createdAfter ? lowestUuidV7(createdAfter.getTime() + 1) : lowestUuidV7(0),
     below: ends.filter((id) => id !== undefined).sort()[0]!,
   };
 }
