@@ -209,6 +209,39 @@ describe('I1 is broken', () => {
     expect(broken(straight)).toContain('I1');
   });
 
+  describe('by the code before a resend', () => {
+    const verifiedAfter = (resend: Partial<UpstreamCall>) =>
+      but(
+        [
+          ...SENT,
+          ['otp_resend_asked'],
+          started('init-otp', 2),
+          ended('init-otp', 2, 'rejected_unclear'),
+          ['send_gave_up'],
+          ['otp_submitted'],
+          started('verify-otp', 3),
+          ended('verify-otp', 3, 'rejected'),
+          ['otp_rejected'],
+        ],
+        { state: 'otp_sent', ...LIVE, attempt: 3, version: 6 },
+        {
+          calls: [
+            ...SENT_CALL,
+            call('init-otp', 2, 620, { answer: 400, ...resend }),
+            call('verify-otp', 3, 1_120, { answer: 400 }),
+          ],
+        },
+      );
+
+    it('if that mailed another', () => {
+      expect(broken(verifiedAfter({ effect: { type: 'otp_sent', otpId: 'otp-2' } }), [])).toContain('I1');
+    });
+
+    it('but not if that mailed nothing', () => {
+      expect(broken(verifiedAfter({}), [])).toEqual([]);
+    });
+  });
+
   it('by a passkey that is sent with the session of a code before', () => {
     const facts: Fact[] = [
       ...straightWay()

@@ -19,8 +19,8 @@ export interface Replayed {
 }
 
 /**
- * Runs a timeline through the machine. After `resolved_not_done` the state hangs on whether the session still
- * lived, which the timeline does not say: then both are possible, and what follows tells.
+ * Runs a timeline through the machine. Whether the session or an earlier code still lived, the timeline does not say: then
+ * both are possible, and what follows tells.
  *
  * @returns what was replayed, and where it went wrong if it did.
  */
@@ -47,8 +47,8 @@ export function replay({ events }: Pick<OnboardingHistory, 'events'>): {
 
 function targets(state: State, step: StepName | null, { type, data }: TimelineEntry): State[] {
   const answer = data.answer ? { answer: data.answer } : {};
-  return [true, false].flatMap((sessionLives) => {
-    const next = nextState({ state, step, sessionLives, ...answer }, type as Signal);
+  return [true, false].flatMap((lives) => {
+    const next = nextState({ state, step, sessionLives: lives, codeLives: lives, ...answer }, type as Signal);
     return next ? [next] : [];
   });
 }

@@ -2,9 +2,10 @@ import type { StepName } from '#libs/onboarding';
 import type { Invariant } from '../invariant.js';
 import { isSignal } from '../replay.js';
 
-/** The signal that a step must have been preceded by, and those that void it again. */
-const NEEDS: Partial<Record<StepName, { success: string; void: string[] }>> = {
-  'verify-otp': { success: 'otp_sent', void: ['otp_resend_asked', 'otp_expired', 'send_gave_up'] },
+/** The signal that a step must have been preceded by, those that void it again, and one that may take that back. */
+const NEEDS: Partial<Record<StepName, { success: string; void: string[]; restored?: string }>> = {
+  // A sending that is given up without an effect leaves the code that was sent before.
+  'verify-otp': { success: 'otp_sent', void: ['otp_resend_asked', 'otp_expired'], restored: 'send_gave_up' },
   'create-authenticators': {
     success: 'otp_verified',
     void: ['otp_resend_asked', 'session_expired', 'otp_expired'],
@@ -14,25 +15,30 @@ const NEEDS: Partial<Record<StepName, { success: string; void: string[] }>> = {
 export const stepOrder: Invariant = ({ events, calls }) => {
   const found: string[] = [];
   const succeeded = new Map<string, boolean>();
+  const beforeVoid = new Map<string, boolean>();
   for (const { seq, type, data } of events) {
     const fact = type === 'late_answer' ? data.answer! : type;
     if (isSignal(fact)) {
       for (const needed of Object.values(NEEDS)) {
         if (needed.success === fact) succeeded.set(needed.success, true);
-        if (needed.void.includes(fact)) succeeded.set(needed.success, false);
+        if (needed.void.includes(fact)) {
+          beforeVoid.set(needed.success, succeeded.get(needed.success) ?? false);
+          succeeded.set(needed.success, false);
+        }
+        if (needed.restored === fact) succeeded.set(needed.success, beforeVoid.get(needed.success) ?? false);
       }
     }
     const needed = type === 'attempt_started' ? NEEDS[data.step!] : undefined;
     if (needed && !succeeded.get(needed.success))
       found.push(`${seq}: ${data.step} without ${needed.success}`);
   }
-  const mailed = new Set<string>();
+  let mailed: string | null = null;
   let opened = false;
   for (const { step, attempt, otpId, effect } of calls) {
-    if (effect?.type === 'otp_sent' && effect.otpId) mailed.add(effect.otpId);
+    if (effect?.type === 'otp_sent' && effect.otpId) mailed = effect.otpId;
     if (effect?.type === 'session_opened') opened = true;
-    if (step === 'verify-otp' && !mailed.has(otpId ?? ''))
-      found.push(`call ${attempt}: no code ${otpId} was mailed`);
+    if (step === 'verify-otp' && otpId !== mailed)
+      found.push(`call ${attempt}: with code ${otpId}, and ${mailed ?? 'none'} was mailed last`);
     if (step === 'create-authenticators' && !opened) found.push(`call ${attempt}: no session was open`);
   }
   return found;
