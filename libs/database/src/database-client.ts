@@ -1,5 +1,6 @@
 import { Client, Query, type ClientConfig, type QueryConfig } from 'pg';
 import { isConnectionLost, isReadOnly } from './database-fault.js';
+import { NamedQuery, type RowDescriptions } from './named-query.js';
 import { ServerClock } from './server-clock.js';
 import { sessionSettings, type Pooler } from './session-settings.js';
 import { SettledQuery } from './settled-query.js';
@@ -27,6 +28,7 @@ export class DatabaseClient extends Base {
   readonly #pooler: Pooler;
   readonly #statementTimeoutMs: number;
   readonly #clock = new ServerClock();
+  readonly #rowDescriptions: RowDescriptions = new Map();
   #isSpent = false;
   /** The process of PostgreSQL that serves this session. */
   backendPid: number | null = null;
@@ -73,16 +75,18 @@ export class DatabaseClient extends Base {
   }
 
   #submit(config: QueryConfig, done: Done): void {
-    const query =
-      this.#pooler === 'transaction'
-        ? new SettledQuery(config, this.#statementTimeoutMs, this.#clock)
-        : new Query(config);
+    const query = this.#queryOf(config);
     const callback: Done = (error, result) => {
       if (error) this.#note(error);
       done(error, result);
     };
     Object.assign(query, { callback });
     super.query(query);
+  }
+
+  #queryOf(config: QueryConfig): Query {
+    if (this.#pooler === 'transaction') return new SettledQuery(config, this.#statementTimeoutMs, this.#clock);
+    return config.name ? new NamedQuery(config, this.#rowDescriptions) : new Query(config);
   }
 
   #note(error: Error): void {

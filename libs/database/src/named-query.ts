@@ -1,0 +1,63 @@
+import { Query, type QueryConfig } from 'pg';
+
+/** What node-postgres reads off a row description: the columns, their parsers, and a row without values. */
+interface Described {
+  fields: unknown[];
+  _parsers: unknown;
+  _prebuiltEmptyResultObject: unknown;
+}
+
+interface Connection {
+  /** Writes a chunk; each message is one. */
+  _send(chunk: Buffer): boolean;
+  /** Asks for a row description. */
+  describe(message: unknown): void;
+}
+
+/** Members of `Query` of node-postgres that its types lack. */
+interface Inside {
+  name: string;
+  _result: Described;
+  _accumulateRows: boolean;
+  prepare(connection: Connection): void;
+  handleCommandComplete(message: unknown, connection: Connection): void;
+}
+
+/** Typed with its internal names. If they change, the tests of prepared statements fail. */
+const Base = Query as unknown as new (config: QueryConfig) => Query & Inside;
+
+/** The row descriptions that a connection has had, by the names of its statements. */
+export type RowDescriptions = Map<string, Described>;
+
+/**
+ * A statement with a name. node-postgres asks for the description of its rows with each run, and writes each message as a
+ * chunk. This asks once per connection, and from then on writes one chunk.
+ */
+export class NamedQuery extends Base {
+  readonly #known: RowDescriptions;
+
+  constructor(config: QueryConfig, known: RowDescriptions) {
+    super(config);
+    this.#known = known;
+  }
+
+  override prepare(connection: Connection): void {
+    const described = this.#known.get(this.name);
+    if (!described) return super.prepare(connection);
+    Object.assign(this._result, described);
+    this._accumulateRows = true;
+    const chunks: Buffer[] = [];
+    const collecting = Object.create(connection) as Connection;
+    collecting._send = (chunk) => chunks.push(chunk) > 0;
+    collecting.describe = () => undefined;
+    super.prepare(collecting);
+    connection._send(Buffer.concat(chunks));
+  }
+
+  override handleCommandComplete(message: unknown, connection: Connection): void {
+    super.handleCommandComplete(message, connection);
+    if (this.#known.has(this.name)) return;
+    const { fields, _parsers, _prebuiltEmptyResultObject } = this._result;
+    this.#known.set(this.name, { fields, _parsers, _prebuiltEmptyResultObject });
+  }
+}
