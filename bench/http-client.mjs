@@ -88,10 +88,9 @@ async function ownClient() {
   if (!existsSync(built)) return null;
   await import('reflect-metadata');
   const { UpstreamHttpClient } = await import(built);
-  const { HttpService } = await import('@nestjs/axios');
   const clock = { nowMs: () => Date.now(), monotonicMs: () => performance.now() };
   const config = { UPSTREAM_CONNECTIONS: AT_ONCE, CONNECT_TIMEOUT_MS: 5_000 };
-  const client = new UpstreamHttpClient(new HttpService(axios.create()), config, clock);
+  const client = new UpstreamHttpClient(config, clock);
   const call = { timeoutMs: 10_000, beforeSend: () => {} };
   const request = { baseUrl: origin, lane: 'init-otp', method: 'POST', pathAndQuery: path, headers, body };
   return async () => (await client.send(call, request)).text;
@@ -112,7 +111,7 @@ const viaOwn = await ownClient();
 const variants = [
   ['undici Pool, bare', viaUndici],
   ['axios, adapter on an undici Pool', viaAdapter],
-  ...(viaOwn ? [["the service's client: that adapter, deadline, evidence", viaOwn]] : []),
+  ...(viaOwn ? [["the service's client: undici Pool, deadline, evidence", viaOwn]] : []),
   ['axios, its own http adapter, keep-alive agent', viaAxios],
   ['global fetch', viaFetch],
 ].map(([name, send]) => ({ name, run: keepBusy(send), count: 8_000 }));

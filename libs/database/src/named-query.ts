@@ -1,3 +1,4 @@
+/* oxlint-disable no-underscore-dangle -- the names are those of node-postgres */
 import { Query, type QueryConfig } from 'pg';
 
 /** What node-postgres reads off a row description: the columns, their parsers, and a row without values. */

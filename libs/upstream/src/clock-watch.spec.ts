@@ -1,7 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { HttpService } from '@nestjs/axios';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import axios from 'axios';
 import { Secret, systemClock } from '#libs/kernel';
 import { parsePrivateKey } from '#libs/signing';
 import { aCall, testConfig, until } from '#libs/testing';
@@ -30,7 +28,7 @@ beforeEach(async () => {
   aheadMs = 0;
   more = '';
   Object.assign(asked, { steps: 0, probes: 0 });
-  http = new UpstreamHttpClient(new HttpService(axios.create()), config, systemClock);
+  http = new UpstreamHttpClient(config, systemClock);
   server = await RawServer.listen(({ socket, received }) => {
     const probe = received.lastIndexOf('GET /v1/integrator/whoami') > received.lastIndexOf('POST ');
     asked[probe ? 'probes' : 'steps'] += 1;

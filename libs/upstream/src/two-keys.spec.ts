@@ -1,7 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { HttpService } from '@nestjs/axios';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import axios from 'axios';
 import { Secret, systemClock } from '#libs/kernel';
 import { parsePrivateKey } from '#libs/signing';
 import { aCall, testConfig } from '#libs/testing';
@@ -18,7 +16,7 @@ const JSON_TYPE = 'content-type: application/json\r\n';
 let http: RecordingClient;
 let server: RawServer;
 beforeEach(() => {
-  http = new RecordingClient(new HttpService(axios.create()), testConfig(), systemClock);
+  http = new RecordingClient(testConfig(), systemClock);
 });
 afterEach(async () => {
   await http.onApplicationShutdown();

@@ -1,8 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
-import { HttpService } from '@nestjs/axios';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import axios from 'axios';
 import { Secret, systemClock } from '#libs/kernel';
 import { parsePrivateKey } from '#libs/signing';
 import { aCall, testConfig, until } from '#libs/testing';
@@ -22,11 +20,7 @@ const MEGABYTE = 1024 * 1024;
 let http: UpstreamHttpClient;
 let server: RawServer | undefined;
 beforeEach(() => {
-  http = new UpstreamHttpClient(
-    new HttpService(axios.create()),
-    testConfig({ UPSTREAM_CONNECTIONS: '1' }),
-    systemClock,
-  );
+  http = new UpstreamHttpClient(testConfig({ UPSTREAM_CONNECTIONS: '1' }), systemClock);
 });
 afterEach(async () => {
   await http.onApplicationShutdown();

@@ -1,4 +1,3 @@
-import { HttpModule } from '@nestjs/axios';
 import { Logger, Module } from '@nestjs/common';
 import { CLOCK, type Clock } from '#libs/kernel';
 import { CONFIG, type Config, type IntegrationConfig } from '#libs/platform';
@@ -14,7 +13,6 @@ import { UpstreamHealth } from './upstream-health.js';
 
 /** Builds one provider per configured integration. */
 @Module({
-  imports: [HttpModule],
   providers: [
     ClockWatch,
     UpstreamHealth,

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import { isDatabaseAway } from '#libs/database';
 import { CLOCK, ProblemError, type Clock } from '#libs/kernel';
@@ -73,13 +72,16 @@ const msUntil = ({ now }: Row, at: Date | null) => (at ? at.getTime() - now.getT
 
 const isWaiting = (row: Row) => stepOfState(row.state) !== null && row.parkedReason === null;
 
+/** @returns null if that takes longer. */
 async function within<T>(promise: Promise<T>, ms: number): Promise<T | null> {
-  const stopped = new AbortController();
-  const late = sleep(ms, null, { signal: stopped.signal }).catch(() => null);
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<null>((resolve) => {
+    timer = setTimeout(resolve, ms, null);
+  });
   try {
     return await Promise.race([promise, late]);
   } finally {
-    stopped.abort();
+    clearTimeout(timer);
   }
 }
 

@@ -1,8 +1,6 @@
 import { createPublicKey, randomUUID, verify } from 'node:crypto';
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
-import { HttpService } from '@nestjs/axios';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import axios from 'axios';
 import { ProblemError, Secret, systemClock, type Clock } from '#libs/kernel';
 import { parsePrivateKey } from '#libs/signing';
 import { aCall, byzantineSchemas, testConfig, type ByzantineOperation } from '#libs/testing';
@@ -54,7 +52,7 @@ beforeAll(async () => {
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   baseUrl = `http://127.0.0.1:${(server.address() as { port: number }).port}`;
-  http = new UpstreamHttpClient(new HttpService(axios.create()), testConfig(), systemClock);
+  http = new UpstreamHttpClient(testConfig(), systemClock);
 });
 afterAll(async () => {
   await http.onApplicationShutdown();

@@ -1,6 +1,4 @@
-import { HttpService } from '@nestjs/axios';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import axios from 'axios';
 import { systemClock } from '#libs/kernel';
 import { testConfig, until } from '#libs/testing';
 import { answering, RawServer, type Incoming } from '../fixtures/raw-server.js';
@@ -12,11 +10,7 @@ let client: UpstreamHttpClient;
 const servers: RawServer[] = [];
 
 const open = (env: Record<string, string> = {}) =>
-  new UpstreamHttpClient(
-    new HttpService(axios.create()),
-    testConfig({ CONNECT_TIMEOUT_MS: '300', ...env }),
-    systemClock,
-  );
+  new UpstreamHttpClient(testConfig({ CONNECT_TIMEOUT_MS: '300', ...env }), systemClock);
 
 beforeEach(() => {
   client = open();

@@ -1,7 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { HttpService } from '@nestjs/axios';
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
-import { AxiosHeaders, type AxiosResponse, type InternalAxiosRequestConfig } from 'axios';
 import { Pool, buildConnector, type Dispatcher } from 'undici';
 import { CLOCK, type Clock } from '#libs/kernel';
 import { CONFIG, type Config } from '#libs/platform';
@@ -50,42 +48,21 @@ export interface HttpAnswer {
  * Sends signed requests. It never retries and never follows a redirect, and it tells apart what the retry law
  * must tell apart: a request of which no byte left, and one that may have taken effect.
  *
- * axios is what the code sees; beneath it an adapter speaks through undici pools, which tell the moment
- * before the first byte leaves (docs/decisions/0005-http-client.md).
+ * It speaks through undici's pools, which tell the moment before the first byte leaves
+ * (docs/decisions/0005-http-client.md).
  */
 @Injectable()
 export class UpstreamHttpClient implements OnApplicationShutdown {
   readonly #pools = new Map<string, Pool>();
 
   constructor(
-    private readonly http: HttpService,
     @Inject(CONFIG) private readonly config: Config,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
   /** @throws UpstreamError `not_sent` or `no_answer`; any whole answer is returned. */
-  async send(call: CallLimits, request: HttpRequest): Promise<HttpAnswer> {
-    const exchange = new Exchange(call, this.clock);
-    const response = await this.http.axiosRef.request<Buffer>({
-      method: request.method,
-      url: request.pathAndQuery,
-      headers: request.headers,
-      data: request.body,
-      // The bytes were signed: nothing may touch them on their way out, nor the answer on its way in.
-      transformRequest: (data: unknown) => data,
-      transformResponse: (data: unknown) => data,
-      validateStatus: null,
-      adapter: (config) => exchange.run(this.#pool(request), config),
-    });
-    return {
-      status: response.status,
-      headers: response.headers as HttpAnswer['headers'],
-      text: response.data.toString('utf8'),
-      ...(!isUtf8(response.data) && { garbled: true }),
-      evidence: exchange.evidence(),
-      sentAt: exchange.sentAt,
-      headAt: exchange.headAt,
-    };
+  send(call: CallLimits, request: HttpRequest): Promise<HttpAnswer> {
+    return new Exchange(call, this.clock).run(this.#pool(request), request);
   }
 
   async onApplicationShutdown(): Promise<void> {
@@ -93,11 +70,10 @@ export class UpstreamHttpClient implements OnApplicationShutdown {
   }
 
   #pool({ baseUrl, lane }: HttpRequest): Pool {
-    const { origin } = new URL(baseUrl);
-    const key = `${origin} ${lane}`;
+    const key = `${baseUrl} ${lane}`;
     let pool = this.#pools.get(key);
     if (!pool) {
-      pool = new Pool(origin, {
+      pool = new Pool(new URL(baseUrl).origin, {
         connections: this.config.UPSTREAM_CONNECTIONS,
         pipelining: 1,
         // HTTP/1.1 only: over HTTP/2, undici repeats requests that a closing server (GOAWAY) did not take.
@@ -120,18 +96,18 @@ class Exchange {
   readonly #startedAt: number;
   #bytesSent = false;
   #status: number | null = null;
-  sentAt: Instant;
-  headAt: Instant;
+  #sentAt: Instant;
+  #headAt: Instant;
 
   constructor(
     private readonly call: CallLimits,
     private readonly clock: Clock,
   ) {
-    this.sentAt = this.headAt = instantOf(clock);
-    this.#startedAt = this.sentAt.monotonicMs;
+    this.#sentAt = this.#headAt = instantOf(clock);
+    this.#startedAt = this.#sentAt.monotonicMs;
   }
 
-  evidence(): CallEvidence {
+  #evidence(): CallEvidence {
     return {
       bytesSent: this.#bytesSent,
       headersSeen: this.#status !== null,
@@ -140,11 +116,11 @@ class Exchange {
     };
   }
 
-  run(pool: Pool, config: InternalAxiosRequestConfig): Promise<AxiosResponse<Buffer>> {
+  run(pool: Pool, request: HttpRequest): Promise<HttpAnswer> {
     return new Promise((resolve, reject) => {
       const chunks: Buffer[] = [];
       let size = 0;
-      let headers: AxiosHeaders | undefined;
+      let headers: HttpAnswer['headers'] = {};
       let over = false;
       let controller: Dispatcher.DispatchController | undefined;
 
@@ -175,10 +151,10 @@ class Exchange {
 
       pool.dispatch(
         {
-          path: config.url ?? '/',
-          method: (config.method ?? 'get').toUpperCase() as Dispatcher.HttpMethod,
-          headers: AxiosHeaders.from(config.headers as AxiosHeaders).toJSON() as Record<string, string>,
-          body: (config.data as string | undefined) ?? null,
+          path: request.pathAndQuery,
+          method: request.method,
+          headers: request.headers,
+          body: request.body ?? null,
         },
         {
           onRequestStart: (started) => {
@@ -193,12 +169,12 @@ class Exchange {
               return started.abort(new Error('held back before it was sent'));
             }
             this.#bytesSent = true;
-            this.sentAt = instantOf(this.clock);
+            this.#sentAt = instantOf(this.clock);
           },
           onResponseStart: (_controller, status, raw) => {
             this.#status = status;
-            this.headAt = instantOf(this.clock);
-            headers = new AxiosHeaders(raw as Record<string, string>);
+            this.#headAt = instantOf(this.clock);
+            headers = raw;
           },
           onResponseData: (_controller, chunk) => {
             size += chunk.length;
@@ -209,12 +185,15 @@ class Exchange {
             if (over) return;
             over = true;
             clearTimeout(deadline);
+            const bytes = Buffer.concat(chunks);
             resolve({
               status: this.#status ?? 0,
-              statusText: '',
-              headers: headers ?? new AxiosHeaders(),
-              config,
-              data: Buffer.concat(chunks),
+              headers,
+              text: bytes.toString('utf8'),
+              ...(!isUtf8(bytes) && { garbled: true }),
+              evidence: this.#evidence(),
+              sentAt: this.#sentAt,
+              headAt: this.#headAt,
             });
           },
           onResponseError: (_controller, error) => fail(describe(error), { cause: error }),
@@ -225,7 +204,7 @@ class Exchange {
 
   /** What left the house may have taken effect; what did not, has not. */
   #failure(detail: string, more: Pick<UpstreamErrorOptions, 'cause' | 'heldBack'>): UpstreamError {
-    const evidence = this.evidence();
+    const evidence = this.#evidence();
     return new UpstreamError(evidence.bytesSent ? 'no_answer' : 'not_sent', { detail, evidence, ...more });
   }
 }

@@ -1,7 +1,5 @@
 import { once } from 'node:events';
-import { HttpService } from '@nestjs/axios';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import axios from 'axios';
 import fc from 'fast-check';
 import { systemClock } from '#libs/kernel';
 import { aCall, testConfig, until } from '#libs/testing';
@@ -15,11 +13,7 @@ const FINAL = answering(200, '{"sessionId":"s-1"}', 'x-final: yes\r\n');
 let client: UpstreamHttpClient;
 let server: RawServer;
 beforeEach(() => {
-  client = new UpstreamHttpClient(
-    new HttpService(axios.create()),
-    testConfig({ UPSTREAM_CONNECTIONS: '1' }),
-    systemClock,
-  );
+  client = new UpstreamHttpClient(testConfig({ UPSTREAM_CONNECTIONS: '1' }), systemClock);
 });
 afterEach(async () => {
   await client.onApplicationShutdown();

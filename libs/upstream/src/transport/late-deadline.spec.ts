@@ -1,8 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import tls from 'node:tls';
-import { HttpService } from '@nestjs/axios';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import axios from 'axios';
 import { systemClock } from '#libs/kernel';
 import { aCall, testConfig } from '#libs/testing';
 import { authority, certificate, keyPair, extension } from '../../../../test/passkeys/certificates.js';
@@ -39,7 +37,7 @@ describe.each(doors)('a process that stood still past the deadline, over %s', (_
   let client: UpstreamHttpClient;
   let server: Awaited<ReturnType<typeof answeringThread>>;
   beforeEach(() => {
-    client = new UpstreamHttpClient(new HttpService(axios.create()), testConfig(), systemClock);
+    client = new UpstreamHttpClient(testConfig(), systemClock);
   });
   afterEach(async () => {
     await client.onApplicationShutdown();
