@@ -604,10 +604,10 @@ describe('I12 is broken', () => {
     expect(broken(straight)).toContain('I12');
   });
 
-  it('not by a call that is made once more after a refusal of the key', () => {
+  it.each([0, 1, 2])('not by call %d, if it is made once more after a refusal of the key', (index) => {
     const straight = straightWay();
-    const [first] = straight.calls;
-    straight.calls.unshift({ ...first!, answeredAt: first!.arrivedAt, answer: 401, effect: null });
+    const made = straight.calls[index]!;
+    straight.calls.splice(index, 0, { ...made, answeredAt: made.arrivedAt, answer: 401, effect: null });
     expect(broken(straight)).toEqual([]);
   });
 

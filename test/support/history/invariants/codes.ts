@@ -8,6 +8,8 @@ const DEFINITE = new Set(['ok', 'rejected', 'rejected_unclear']);
 export const codes: Invariant = (onboarding) => {
   const found: string[] = [];
   const attempts = new Map(attemptsOf(onboarding).map((attempt) => [attempt.number, attempt]));
+  // An attempt may have two calls, the first of them refused for the key: its end is that of the last.
+  const lastCalls = new Map(onboarding.calls.map((call) => [call.attempt, call]));
   const answered = new Map<string, number>();
   for (const call of onboarding.calls) {
     if (call.step !== 'verify-otp') continue;
@@ -16,7 +18,8 @@ export const codes: Invariant = (onboarding) => {
     const before = answered.get(code);
     if (before !== undefined)
       found.push(`call ${call.attempt}: the code was answered for good by call ${before}`);
-    if (isDefinite(call) || DEFINITE.has(attempt?.end ?? '')) answered.set(code, call.attempt);
+    const end = call === lastCalls.get(call.attempt) ? attempt?.end : null;
+    if (isDefinite(call) || DEFINITE.has(end ?? '')) answered.set(code, call.attempt);
   }
   return found;
 };
