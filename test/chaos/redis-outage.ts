@@ -146,7 +146,10 @@ async function count(condition: string): Promise<number> {
   const { rows } = await database.query(`SELECT count(*)::int AS n FROM onboardings WHERE ${condition}`);
   return rows[0].n as number;
 }
-const unsent = () => count(`state = 'otp_requested'`);
+
+function unsent(): Promise<number> {
+  return count(`state = 'otp_requested'`);
+}
 
 /** Once no first attempt is in flight any more. */
 async function waitingForRetry(): Promise<number> {
