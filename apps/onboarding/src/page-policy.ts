@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
 import type { FastifyReply } from 'fastify';
+import { policyOf } from '#libs/platform';
 
 const SELF = ["'self'"];
 const NONE = ["'none'"];
 
 /** Of the console's own pages: a stylesheet and a form, and no script at all (CSP 3). */
-export const OWN_PAGES = policy({
+export const OWN_PAGES = policyOf({
   'default-src': NONE,
   'style-src': SELF,
   'img-src': SELF,
@@ -15,7 +16,7 @@ export const OWN_PAGES = policy({
 });
 
 /** The policy of a library's script files. A worker's script loads its parts under the policy of its own file. */
-export const SCRIPT_FILES = policy({
+export const SCRIPT_FILES = policyOf({
   'default-src': NONE,
   'script-src': SELF,
   'base-uri': NONE,
@@ -38,8 +39,9 @@ type WrittenStyles = readonly string[] | 'any';
 export function withPolicy(reply: FastifyReply, page: string, written: WrittenStyles): string {
   const elements = inPage(page, /<style>([\s\S]*?)<\/style>/g);
   const attributes = inPage(page, / style="([^"]*)"/g).map(hashOf);
-  reply.helmet(
-    policy({
+  reply.header(
+    'Content-Security-Policy',
+    policyOf({
       'default-src': NONE,
       'script-src': SELF,
       'worker-src': SELF,
@@ -65,7 +67,3 @@ const inPage = (page: string, pattern: RegExp) => [
 ];
 
 const hashOf = (text: string) => `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
-
-function policy(directives: Record<string, string[]>) {
-  return { contentSecurityPolicy: { useDefaults: false, directives } };
-}

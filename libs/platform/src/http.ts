@@ -2,7 +2,6 @@ import 'reflect-metadata';
 import { randomUUID } from 'node:crypto';
 import { STATUS_CODES, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import fastifyHelmet from '@fastify/helmet';
 import type { DynamicModule } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -13,10 +12,10 @@ import { bareForwardedFor } from './forwarded-for.js';
 import { Health } from './health.js';
 import { badHost } from './host-header.js';
 import { limitJsonValues } from './json-body.js';
-import { requestIdOf } from './logging.js';
+import { currentRequest, requestIdOf } from './logging.js';
 import { ProblemFilter, sendProblem, type OutageTest } from './problem.filter.js';
 import { RequestLog } from './request-log.js';
-import { BARE_HEADERS, HELMET, HSTS } from './security-headers.js';
+import { HSTS, SECURITY_HEADERS } from './security-headers.js';
 import { traceparentOf } from './trace-context.js';
 import { validationPipe } from './validation.pipe.js';
 import { refuseWrongMethods } from './wrong-methods.js';
@@ -54,7 +53,7 @@ export async function createHttpApp(
     clientErrorHandler: (error, socket) => answerClientError(error, socket, app.get(RequestLog)),
     // What fails before there is a route, such as a path that cannot be decoded, reaches neither Nest nor hooks.
     frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
-      reply.headers(BARE_HEADERS);
+      reply.headers(SECURITY_HEADERS);
       stamp(request, reply);
       filter.answer(error, request, reply);
       app.get(RequestLog).answered(request, reply);
@@ -73,7 +72,10 @@ export async function createHttpApp(
   const fastify = app.getHttpAdapter().getInstance();
   fastify.removeContentTypeParser('text/plain');
   limitJsonValues(fastify);
-  await fastify.register(fastifyHelmet, HELMET);
+  fastify.addHook('onRequest', (request, reply, done) => {
+    reply.headers(SECURITY_HEADERS);
+    currentRequest.run(request.raw, done);
+  });
   // Without a listener Node refuses it, without a body or a log line. It may be ignored (RFC 9110 §10.1.1).
   fastify.server.on('checkExpectation', (request, response) => {
     fastify.server.emit('request', request, response);
@@ -157,7 +159,7 @@ function answerClientError(error: Error & { code?: string }, socket: Socket, log
   socket.end(
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/problem+json\r\nCache-Control: no-store\r\n` +
       `X-Request-Id: ${traceId}\r\n` +
-      Object.entries(BARE_HEADERS)
+      Object.entries(SECURITY_HEADERS)
         .map(([name, value]) => `${name}: ${value}\r\n`)
         .join('') +
       `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,

@@ -19,3 +19,4 @@ export { PlatformModule } from './platform.module.js';
 export { PROCESS_NAME } from './process-name.js';
 export { Sealer, sealedBy } from './sealer.js';
 export { serve } from './serve.js';
+export { policyOf } from './security-headers.js';

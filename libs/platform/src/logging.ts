@@ -1,6 +1,6 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { RequestMethod } from '@nestjs/common';
 import type { Params } from 'nestjs-pino';
 import type { Config } from './config.js';
 import { shownPath } from './shown.js';
@@ -15,6 +15,9 @@ declare module 'node:http' {
   }
 }
 
+/** The request that the code works for. */
+export const currentRequest = new AsyncLocalStorage<IncomingMessage>();
+
 /** The caller's own `X-Request-Id`, or a new one. */
 export function requestIdOf(request: IncomingMessage): string {
   const given = request.headers['x-request-id'];
@@ -28,17 +31,12 @@ export function requestIdOf(request: IncomingMessage): string {
  */
 export function loggerOptions(config: Pick<Config, 'LOG_LEVEL'>): Params {
   return {
-    // nestjs-pino's own default has no leading slash, and under Nest 12 on Fastify it matches no path at all.
-    forRoutes: [{ path: '/{*splat}', method: RequestMethod.ALL }],
+    // A logger for each request would be made for lines that most of them never write.
+    forRoutes: [],
     pinoHttp: {
       level: config.LOG_LEVEL,
-      genReqId: (request: IncomingMessage) => request.id ?? requestIdOf(request),
-      autoLogging: false,
+      mixin: ofRequest,
       serializers: {
-        req: (request: { method: string; url: string }) => ({
-          method: request.method,
-          path: shownPath(request.url),
-        }),
         err: (error: Error & { code?: unknown }) => ({
           type: error.name,
           message: error.message,
@@ -46,7 +44,14 @@ export function loggerOptions(config: Pick<Config, 'LOG_LEVEL'>): Params {
           stack: error.stack,
         }),
       },
-      customProps: (request) => ({ traceId: request.id, ...(request as IncomingMessage).logged }),
     },
   };
+}
+
+/** What a line says of its request, unless it does so itself. */
+function ofRequest(line: object): object {
+  const request = currentRequest.getStore();
+  if (!request || 'traceId' in line) return {};
+  const { method, url = '', id, logged } = request;
+  return { req: { method, path: shownPath(url) }, traceId: id, ...logged };
 }

@@ -58,6 +58,7 @@ export class RequestLog implements OnApplicationShutdown {
   /** Writes the line of an answer, even if a plugin gave it. */
   answered(request: FastifyRequest, reply: FastifyReply): void {
     const { statusCode: status } = reply;
+    if (status < 400 && !PinoLogger.root.isLevelEnabled('debug')) return;
     const { caller, operator, address = request.ip, reason } = request.raw.logged ?? {};
     const route = request.routeOptions?.url;
     const line = {

@@ -66,7 +66,9 @@ export async function serveQueueBoard(scope: FastifyInstance, parts: BoardParts)
   scope.addHook('onSend', async (_request, reply, payload) => {
     const type = String(reply.getHeader('content-type'));
     // The board highlights errors and data in a worker.
-    if (/^(?:text|application)\/javascript\b/.test(type)) reply.helmet(SCRIPT_FILES);
+    if (/^(?:text|application)\/javascript\b/.test(type)) {
+      reply.header('Content-Security-Policy', SCRIPT_FILES);
+    }
     if (typeof payload !== 'string' || !type.startsWith('text/html')) return payload;
     return withPolicy(reply, payload.replaceAll(FROM_ELSEWHERE, ''), 'any');
   });
