@@ -85,7 +85,8 @@ export class DatabaseClient extends Base {
   }
 
   #queryOf(config: QueryConfig): Query {
-    if (this.#pooler === 'transaction') return new SettledQuery(config, this.#statementTimeoutMs, this.#clock);
+    if (this.#pooler === 'transaction')
+      return new SettledQuery(config, this.#statementTimeoutMs, this.#clock);
     return config.name ? new NamedQuery(config, this.#rowDescriptions) : new Query(config);
   }
 

@@ -7,6 +7,10 @@ export type Pooler = 'none' | 'transaction';
 /**
  * Settings that change what a statement reads, writes or waits for. A role or a database may have its own values, so
  * Gangway sets each of them.
+ *
+ * A connection keeps the plan of a statement. One that was made while a table was nearly empty would read the whole table,
+ * until statistics are renewed a minute later: so no plan may, where an index serves. Compiling takes longer than any of
+ * these statements runs.
  */
 const SETTINGS: Readonly<Record<string, string>> = {
   search_path: 'public, pg_temp',
@@ -19,6 +23,10 @@ const SETTINGS: Readonly<Record<string, string>> = {
   array_nulls: 'on',
   transform_null_equals: 'off',
   exit_on_error: 'off',
+  enable_seqscan: 'off',
+  enable_hashjoin: 'off',
+  enable_mergejoin: 'off',
+  jit: 'off',
   lock_timeout: '0',
   transaction_timeout: '0',
   idle_in_transaction_session_timeout: '0',

@@ -101,7 +101,7 @@ const UP = [
   `CREATE INDEX onboardings_unanchored ON onboardings (due_at) WHERE ${ENDED} AND due_at IS NOT NULL`,
   `CREATE INDEX onboardings_kept ON onboardings (updated_at) WHERE ${ENDED} AND erased_at IS NULL`,
   `CREATE INDEX onboardings_parked ON onboardings ((integration COLLATE "C"), id) WHERE parked_reason IS NOT NULL`,
-  `CREATE INDEX onboardings_data_key ON onboardings (data_key_id) WHERE data_key_id IS NOT NULL`,
+  `CREATE INDEX onboardings_data_key ON onboardings (data_key_id, id) WHERE data_key_id IS NOT NULL`,
   // For lists, which read them from the end: ids grow with time. In the order of bytes, keys of one beginning stand together.
   `CREATE INDEX onboardings_by_state ON onboardings (((state || '/' || integration) COLLATE "C"), id)`,
   `CREATE INDEX onboardings_by_caller ON onboardings
@@ -152,7 +152,7 @@ const UP = [
   )`,
   `CREATE INDEX credentials_of_onboarding ON credentials (onboarding_id)`,
   // Not unique: a settle must not fail, and two subjects may have had the same id in flight.
-  `CREATE INDEX credentials_registered ON credentials (integration, credential_id) WHERE registered`,
+  `CREATE INDEX credentials_registered ON credentials (credential_id, integration)`,
 
   `CREATE TABLE idempotency_keys (
     caller text NOT NULL,

@@ -16,9 +16,9 @@ export const FORGET_BUDGETS = statement(
     WHERE b.ctid = ANY (ARRAY(SELECT p.place FROM page p))
       AND NOT EXISTS (
         SELECT 1 FROM unnest(b.sends || b.wrong_codes) t WHERE t > clock_timestamp() - interval '1 day')
-      AND NOT EXISTS (
-        SELECT 1 FROM onboardings o
-        WHERE o.id = b.live_id AND o.state NOT IN ('completed', 'failed', 'expired', 'cancelled'))
+      AND (
+        SELECT o.state NOT IN ('completed', 'failed', 'expired', 'cancelled') FROM onboardings o WHERE o.id = b.live_id
+      ) IS NOT TRUE
     FOR UPDATE OF b SKIP LOCKED
   ),
   gone AS (

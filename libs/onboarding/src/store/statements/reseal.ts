@@ -33,7 +33,8 @@ export const OTHER_KEY_IDS = statement(
 export const SEALED_WITH = statement(
   'sealed_with',
   `SELECT o.id, o.sealed_data_key AS "sealedDataKey" FROM onboardings o
-  WHERE o.data_key_id = $keyId::text AND o.id > $after::uuid ORDER BY o.id LIMIT $limit::int`,
+  WHERE (o.data_key_id, o.id) > ($keyId::text, $after::uuid) AND o.data_key_id <= $keyId::text
+  ORDER BY o.data_key_id, o.id LIMIT $limit::int`,
 );
 
 /**

@@ -41,9 +41,8 @@ export const START = statement(
         SELECT t FROM unnest(b.wrong_codes) t WHERE t > clock_timestamp() - interval '1 day' ORDER BY t
       ),
       live_id = excluded.live_id
-    WHERE (b.live_id IS NULL OR b.live_id = $oldId::uuid OR b.live_id = $goneId::uuid OR EXISTS (
-        SELECT 1 FROM onboardings o
-        WHERE o.id = b.live_id AND o.state IN ('completed', 'failed', 'expired', 'cancelled')))
+    WHERE (b.live_id IS NULL OR b.live_id = $oldId::uuid OR b.live_id = $goneId::uuid OR (
+        SELECT o.state IN ('completed', 'failed', 'expired', 'cancelled') FROM onboardings o WHERE o.id = b.live_id))
       AND (SELECT count(*) FROM unnest(b.sends) t
         WHERE t > clock_timestamp() - $windowMs::float8 * interval '1 millisecond') < $sendsPerWindow::int
       AND (SELECT count(*) FROM unnest(b.sends) t
