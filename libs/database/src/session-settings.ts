@@ -9,8 +9,8 @@ export type Pooler = 'none' | 'transaction';
  * Gangway sets each of them.
  *
  * A connection keeps the plan of a statement. One that was made while a table was nearly empty would read the whole table,
- * until statistics are renewed a minute later: so no plan may, where an index serves. Compiling takes longer than any of
- * these statements runs.
+ * until statistics are renewed a minute later: so no plan may, where an index serves. No statement is worth a plan for its
+ * values, nor to be compiled: both take longer than it runs.
  */
 const SETTINGS: Readonly<Record<string, string>> = {
   search_path: 'public, pg_temp',
@@ -26,6 +26,7 @@ const SETTINGS: Readonly<Record<string, string>> = {
   enable_seqscan: 'off',
   enable_hashjoin: 'off',
   enable_mergejoin: 'off',
+  plan_cache_mode: 'force_generic_plan',
   jit: 'off',
   lock_timeout: '0',
   transaction_timeout: '0',
