@@ -236,7 +236,7 @@ function coreOver(store: OneRow) {
     config,
     STILL,
   );
-  const challenges = { charge: () => Promise.resolve(new Set()) };
+  const challenges = { submitted: () => store.findForPasskeys() };
   const authenticators = new AuthenticatorsService(
     store as never,
     claims,
@@ -276,7 +276,8 @@ class OneRow {
   }
 
   findForPasskeys() {
-    return Promise.resolve({ row: this.#row, outstanding: new Set<string>(), registered: [] });
+    const none = new Set<string>();
+    return Promise.resolve({ row: this.#row, outstanding: none, charged: none, registered: [] });
   }
 
   newClaim() {

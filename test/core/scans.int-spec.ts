@@ -136,7 +136,6 @@ async function ofTheSteps(): Promise<PreparedStatement[]> {
   // Without rows, a refusal cannot be explained: what matters is that its statement was sent.
   await budget.mustHaveTry(subject).catch(() => undefined);
   await credentials.taken('byzantine', []);
-  await challenges.charge('id', []);
   await challenges.forget();
   const sent = run.mock.calls.map(([statement]) => statement);
   run.mockRestore();
@@ -197,7 +196,6 @@ const PLANS: Record<string, string[]> = {
   forget_budgets: [BUDGET, ROW],
   taken_credentials: ['credentials_registered'],
   issue_challenge: [KEY, ROW, CHALLENGES],
-  charge_challenges: [CHALLENGES],
   forget_challenges: ['webauthn_challenges_expiry'],
 };
 /** Counts all that there is, once an hour in the background. */

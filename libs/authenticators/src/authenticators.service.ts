@@ -9,6 +9,7 @@ import {
   FirstAttempt,
   notFound,
   type AuthenticatorSummary,
+  type ForPasskeys,
   type Row,
   type Terms,
 } from '#libs/onboarding';
@@ -86,14 +87,17 @@ export class AuthenticatorsService {
 
   /**
    * @throws ProblemError `attestation_invalid` with the failed check of each passkey; then nothing was sent
-   *   upstream, and each challenge has lost one of its tries.
+   *   upstream, and each challenge has lost one of its tries, unless a cheap check failed.
    */
   async submit(id: string, submission: Submitted, terms: Terms): Promise<Row> {
-    const { row, outstanding } = await this.#find(id);
+    let found = await this.challenges.submitted(id, challengesOf(submission.authenticators ?? []), terms);
     // A state that takes no passkeys is the better answer than what is wrong with them.
-    this.claims.mustAllow(row, { ...CREATION, terms });
-    const { submitted, device } = this.#read(row, submission);
-    const checked = await this.#check(row, submitted, outstanding);
+    this.claims.mustAllow(found.row, { ...CREATION, terms });
+    const { submitted, device } = this.#read(found.row, submission);
+    // What a device has signed can be read with the row only.
+    if (device) found = await this.challenges.submitted(id, challengesOf(submitted), terms);
+    const { row } = found;
+    const checked = await this.#check(found, submitted);
     const content = JSON.stringify({ authenticators: checked.authenticators, ...(device && { device }) });
     const submittedAnew = {
       sealedAuthenticators: this.dataKeys
@@ -115,7 +119,7 @@ export class AuthenticatorsService {
     return this.outcome.runAndWait(claimed, terms.waitMs);
   }
 
-  async #find(id: string) {
+  async #find(id: string): Promise<ForPasskeys> {
     const found = await this.store.findForPasskeys(id);
     if (!found) throw notFound(id);
     return found;
@@ -144,17 +148,17 @@ export class AuthenticatorsService {
     return { submitted: read.map(asSubmitted), device };
   }
 
-  /** In two rounds: the cheap checks run before any attestation is decoded, and before a try is charged. */
+  /** In two rounds: the cheap checks run before any attestation is decoded. */
   async #check(
-    row: Row,
+    { row, outstanding, charged }: ForPasskeys,
     submitted: SubmittedAuthenticator[],
-    outstanding: ReadonlySet<string>,
   ): Promise<Checked> {
     const seen = new Set<string>();
     const answers = await eachPasskey(row, submitted, (each): Answered => {
-      const answer = readAnswer(asRegistration(each).response, outstanding);
+      const answer = readAnswer(asRegistration(each).response);
       const { challenge } = answer;
-      if ('challenge' in each && each.challenge !== challenge) {
+      check(outstanding.has(challenge), 'challenge_mismatch');
+      if (!isAsSubmitted(each, challenge)) {
         throw new PreflightError('challenge_mismatch', 'The challenge is not the one in the client data.');
       }
       check(!seen.has(challenge), 'credential_duplicate');
@@ -162,7 +166,6 @@ export class AuthenticatorsService {
       return answer;
     });
 
-    const charged = await this.challenges.charge(row.id, [...seen]);
     const ids = new Set<string>();
     const checked = await eachPasskey(row, submitted, async (each, index) => {
       const { challenge } = answers[index]!;
@@ -211,3 +214,23 @@ export class AuthenticatorsService {
     });
   }
 }
+
+/** @returns the challenges of passkeys that pass the cheap checks; none if one of them fails, so that nothing is charged. */
+function challengesOf(submitted: readonly SubmittedAuthenticator[]): string[] {
+  const challenges = new Set<string>();
+  for (const each of submitted) {
+    try {
+      const { challenge } = readAnswer(asRegistration(each).response);
+      if (!isAsSubmitted(each, challenge)) return [];
+      challenges.add(challenge);
+    } catch (error) {
+      if (!(error instanceof PreflightError)) throw error;
+      return [];
+    }
+  }
+  return challenges.size === submitted.length ? [...challenges] : [];
+}
+
+/** The provider's form repeats the challenge of its client data. */
+const isAsSubmitted = (each: SubmittedAuthenticator, challenge: string) =>
+  !('challenge' in each) || each.challenge === challenge;

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { anOnboarding, inMs } from '#libs/testing';
+import type { Terms } from '#libs/onboarding';
+import { aCaller, anOnboarding, inMs } from '#libs/testing';
 import { claimed, openAuthenticators, type Authenticators } from './fixtures/open-authenticators.js';
 
 const OUTSTANDING = 3;
@@ -18,6 +19,10 @@ const insert = () =>
   anOnboarding(authenticators.dataSource, { state: 'otp_verified', session_ends_at: inMs(600_000) });
 const issue = async (id: string) => (await authenticators.challenges.issue(id))!;
 const outstanding = async (id: string) => [...(await authenticators.store.findForPasskeys(id))!.outstanding];
+type By = Pick<Terms, 'caller' | 'versions'>;
+const charged = async (id: string, challenges: string[], by: By = { caller: aCaller() }) => [
+  ...(await authenticators.challenges.submitted(id, challenges, by)).charged,
+];
 const expire = (challenge: string) =>
   authenticators.dataSource.query(
     `UPDATE webauthn_challenges SET expires_at = clock_timestamp() - interval '1 ms' WHERE challenge = $1`,
@@ -83,11 +88,10 @@ describe('a challenge', () => {
   it('is charged five times, each time with the others that have a try left', async () => {
     const id = await insert();
     const [one, two] = [await issue(id), await issue(id)];
-    const charge = async (challenges: string[]) => [
-      ...(await authenticators.challenges.charge(id, challenges)),
-    ];
+    const charge = (challenges: string[]) => charged(id, challenges);
     for (let n = 0; n < 4; n++) expect(await charge([one])).toEqual([one]);
-    expect((await charge([one, two, 'never-issued'])).sort()).toEqual([one, two].sort());
+    expect(await charge([one, two, 'never-issued'])).toEqual([]);
+    expect((await charge([one, two])).sort()).toEqual([one, two].sort());
     expect(await charge([one, two])).toEqual([two]);
     await expire(two);
     expect(await charge([two])).toEqual([]);
@@ -97,7 +101,18 @@ describe('a challenge', () => {
   it('is charged for its own onboarding only', async () => {
     const [mine, theirs] = [await insert(), await insert()];
     const challenge = await issue(mine);
-    expect([...(await authenticators.challenges.charge(theirs, [challenge]))]).toEqual([]);
+    expect(await charged(theirs, [challenge])).toEqual([]);
+  });
+
+  it('is charged only to who may submit passkeys, and only while the onboarding takes some', async () => {
+    const id = await insert();
+    const challenge = await issue(id);
+    for (const terms of [{ caller: aCaller('another') }, { caller: aCaller(), versions: [99] }]) {
+      expect(await charged(id, [challenge], terms)).toEqual([]);
+    }
+    expect(await charged(id, [challenge])).toEqual([challenge]);
+    await authenticators.dataSource.query(`UPDATE onboardings SET state = 'otp_needed' WHERE id = $1`, [id]);
+    expect(await charged(id, [challenge])).toEqual([]);
   });
 
   it('is used with all others of its submission, or not at all', async () => {

@@ -1,6 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
-import { OnboardingStore, Retention, statement, type KeyToTake } from '#libs/onboarding';
+import {
+  OnboardingStore,
+  Retention,
+  notFound,
+  statement,
+  touchedBy,
+  type ForPasskeys,
+  type KeyToTake,
+  type Terms,
+} from '#libs/onboarding';
 import { CONFIG, type Config } from '#libs/platform';
 
 /** 32 random bytes, where WebAuthn asks for at least 16 (Level 3 §13.4.3). */
@@ -8,15 +17,6 @@ const CHALLENGE_BYTES = 32;
 const DELETE_BATCH = 5_000;
 /** How many submissions may use a challenge. After that, a browser needs a new one. */
 const TRIES = 5;
-
-/** Charges a try to each challenge that has one left. Locks their rows. */
-const CHARGE = statement(
-  'charge_challenges',
-  `UPDATE webauthn_challenges w SET tries = w.tries + 1
-  WHERE w.onboarding_id = $id::uuid AND w.challenge = ANY ($challenges::text[]) AND w.tries < $tries::int
-    AND w.expires_at > clock_timestamp()
-  RETURNING w.challenge`,
-);
 
 /**
  * Deletes challenges whose time is over, oldest first. Locks their rows; one that is being used is left to the next run. By
@@ -74,13 +74,19 @@ export class Challenges implements OnModuleInit {
   }
 
   /**
-   * Charges a try to each before any attestation is decoded. If a try were charged afterwards, many submissions at once
-   * would all be decoded.
+   * The onboarding of a submission. Charges a try to each of its challenges, before any attestation is decoded: if a try
+   * were charged afterwards, many submissions at once would all be decoded. Charges none where one of them is not outstanding.
    *
-   * @returns those that had one left.
+   * @throws ProblemError `not_found`
    */
-  async charge(id: string, challenges: readonly string[]): Promise<ReadonlySet<string>> {
-    const rows = await this.store.run<{ challenge: string }>(CHARGE, { id, challenges, tries: TRIES });
-    return new Set(rows.map(({ challenge }) => challenge));
+  async submitted(
+    id: string,
+    challenges: readonly string[],
+    { caller, versions }: Pick<Terms, 'caller' | 'versions'>,
+  ): Promise<ForPasskeys> {
+    const by = touchedBy(caller, 'owner');
+    const found = await this.store.findForPasskeys(id, { challenges, tries: TRIES, by, versions });
+    if (!found) throw notFound(id);
+    return found;
   }
 }

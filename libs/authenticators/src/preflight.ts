@@ -16,7 +16,7 @@ import { byteString } from './cbor.js';
 import { readClientData, type ClientData } from './client-data.js';
 import { algorithmOf, isUsableKey } from './public-key.js';
 
-/** Client data whose challenge is one of the onboarding's. */
+/** Client data with a challenge. */
 export type Answered = ClientData & { challenge: string };
 
 /** A passkey as the caller gave it. */
@@ -41,14 +41,13 @@ const ID_BYTES = { least: 16, most: 1023 };
  * The first, cheap steps of the registration ceremony (WebAuthn Level 3 §7.1). A passkey that fails here is refused before
  * its attestation is decoded.
  *
- * @param outstanding challenges that were issued for this onboarding, are not used and not too old.
- * @throws PreflightError by the first check that fails.
+ * @throws PreflightError by the first check that fails. Whether the challenge is an outstanding one, step 8, is left open.
  */
-export function readAnswer(response: RegistrationResponseJSON, outstanding: ReadonlySet<string>): Answered {
+export function readAnswer(response: RegistrationResponseJSON): Answered {
   const client = readClientData(response.response.clientDataJSON); // steps 5 and 6
   check(client.type === 'webauthn.create', 'type_mismatch'); // step 7
   const { challenge } = client;
-  check(typeof challenge === 'string' && outstanding.has(challenge), 'challenge_mismatch'); // step 8
+  check(typeof challenge === 'string', 'challenge_mismatch');
   return { ...client, challenge };
 }
 

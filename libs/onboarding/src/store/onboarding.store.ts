@@ -25,14 +25,8 @@ import { CLAIM_SEND } from './statements/claim-send.js';
 import { CLAIM_VERIFY } from './statements/claim-verify.js';
 import { COMMAND } from './statements/command.js';
 import { DELETE_CHALLENGES, ERASE } from './statements/erase.js';
-import {
-  FIND,
-  FIND_FOR_PASSKEYS,
-  FIND_LIVE,
-  NOW,
-  WAIT_FOR_STARTS,
-  WAIT_FOR_WRITERS,
-} from './statements/reads.js';
+import { FIND_FOR_PASSKEYS } from './statements/find-for-passkeys.js';
+import { FIND, FIND_LIVE, NOW, WAIT_FOR_STARTS, WAIT_FOR_WRITERS } from './statements/reads.js';
 import { RETRY, RETRY_SEND } from './statements/retry.js';
 import { SETTLE_AUTHENTICATORS } from './statements/settle-authenticators.js';
 import { SETTLE_SEND } from './statements/settle-send.js';
@@ -104,11 +98,16 @@ const SETTLE: Record<StepName, Statement> = {
   'create-authenticators': SETTLE_AUTHENTICATORS,
 };
 
+/** A reading for passkeys that are not there yet. */
+const NONE = { by: { caller: null, integrations: null }, versions: undefined, challenges: [], tries: 0 };
+
 /** A row, and what a creation of passkeys hangs on. */
-interface ForPasskeys {
+export interface ForPasskeys {
   row: Row;
   /** Challenges that were handed out and not used, unpadded base64url. */
   outstanding: ReadonlySet<string>;
+  /** Those of the given ones that had a try left, and have one less. */
+  charged: ReadonlySet<string>;
   /** The credential ids that the subject has, unpadded base64url. */
   registered: string[];
 }
@@ -146,14 +145,29 @@ export class OnboardingStore {
     return this.#row(FIND, { id });
   }
 
-  /** The row with what a creation of passkeys hangs on, in one round trip; null where there is no such onboarding. */
-  async findForPasskeys(id: string): Promise<ForPasskeys | null> {
-    const [raw] = await this.run<Raw & { challenges: string[]; registered: string[] }>(FIND_FOR_PASSKEYS, {
-      id,
-    });
+  /**
+   * The row with what a creation of passkeys hangs on, in one round trip.
+   *
+   * @param submitted challenges of which each loses a try, if all are outstanding and the caller may submit passkeys.
+   * @returns null where there is no such onboarding.
+   */
+  async findForPasskeys(
+    id: string,
+    submitted: Pick<Given, 'by' | 'versions'> & { challenges: readonly string[]; tries: number } = NONE,
+  ): Promise<ForPasskeys | null> {
+    const { by, versions = null, challenges: given, tries } = submitted;
+    const [raw] = await this.run<Raw & Record<'challenges' | 'charged' | 'registered', string[]>>(
+      FIND_FOR_PASSKEYS,
+      { id, ...by, versions, challenges: given, tries },
+    );
     if (!raw) return null;
-    const { challenges, registered, ...row } = raw;
-    return { row: readRow(row, this.#callMs), outstanding: new Set(challenges), registered };
+    const { challenges, charged, registered, ...row } = raw;
+    return {
+      row: readRow(row, this.#callMs),
+      outstanding: new Set(challenges),
+      charged: new Set(charged),
+      registered,
+    };
   }
 
   /** @returns the onboarding that a start has to mind, live or not: its id, and the row if it is still there. */

@@ -44,16 +44,3 @@ export const FIND_LIVE = statement(
   FROM otp_budgets b LEFT JOIN onboardings o ON o.id = b.live_id
   WHERE b.integration = $integration::text AND b.subject_key = $subjectKey::text`,
 );
-
-/** One row with its outstanding challenges, and the credentials that its subject has. Locks nothing. */
-export const FIND_FOR_PASSKEYS = statement(
-  'find_for_passkeys',
-  `SELECT o.*, clock_timestamp() AS now, ARRAY(
-    SELECT c.challenge FROM webauthn_challenges c
-    WHERE c.onboarding_id = o.id AND c.expires_at > clock_timestamp()
-  ) AS challenges, ARRAY(
-    SELECT k.credential_id FROM credentials k
-    WHERE k.integration = o.integration AND k.subject_key = o.subject_key AND k.registered
-  ) AS registered
-  FROM onboardings o WHERE o.id = $id::uuid`,
-);

@@ -1,0 +1,35 @@
+import { statement } from '../statement.js';
+
+/**
+ * One row with its outstanding challenges, and the credentials that its subject has. Charges a try to each of the given
+ * challenges that has one left, if all of them are outstanding and the row takes passkeys from this caller. Locks the
+ * challenges that it charges.
+ */
+export const FIND_FOR_PASSKEYS = statement(
+  'find_for_passkeys',
+  `WITH seen AS MATERIALIZED (
+    SELECT o.* FROM onboardings o WHERE o.id = $id::uuid
+  ),
+  charged AS (
+    UPDATE webauthn_challenges w SET tries = w.tries + 1
+    FROM seen o
+    WHERE w.onboarding_id = $id::uuid AND w.challenge = ANY ($challenges::text[]) AND w.tries < $tries::int
+      AND w.expires_at > clock_timestamp()
+      AND o.state = 'otp_verified'
+      AND ($caller::text IS NULL OR o.caller = $caller::text)
+      AND ($integrations::text[] IS NULL OR o.integration = ANY ($integrations::text[]))
+      AND ($versions::int[] IS NULL OR o.version = ANY ($versions::int[]))
+      AND (SELECT count(*) FROM webauthn_challenges c
+        WHERE c.onboarding_id = $id::uuid AND c.challenge = ANY ($challenges::text[])
+          AND c.expires_at > clock_timestamp()) = cardinality($challenges::text[])
+    RETURNING w.challenge
+  )
+  SELECT o.*, clock_timestamp() AS now, ARRAY(
+    SELECT c.challenge FROM webauthn_challenges c
+    WHERE c.onboarding_id = o.id AND c.expires_at > clock_timestamp()
+  ) AS challenges, ARRAY(
+    SELECT k.credential_id FROM credentials k
+    WHERE k.integration = o.integration AND k.subject_key = o.subject_key AND k.registered
+  ) AS registered, ARRAY(SELECT c.challenge FROM charged c) AS charged
+  FROM seen o`,
+);
