@@ -3,7 +3,7 @@ import type { Clock } from '#libs/kernel';
 import type { Config } from '#libs/platform';
 import { CallEnds } from './call-ends.js';
 import { KeyOrSubject } from './key-or-subject.js';
-import { UpstreamError } from './port/upstream-error.js';
+import { NOTHING_SENT, UpstreamError } from './port/upstream-error.js';
 import type {
   Call,
   CallLimits,
@@ -190,12 +190,7 @@ export class GuardedProvider implements UpstreamProvider {
       if ((error as { code?: unknown }).code !== 'EOPENBREAKER') throw error;
       throw new UpstreamError('not_sent', {
         detail: 'held back: too many calls to this provider failed',
-        evidence: {
-          bytesSent: false,
-          headersSeen: false,
-          status: null,
-          durationMs: Math.floor(this.clock.monotonicMs() - startedAt),
-        },
+        evidence: { ...NOTHING_SENT, durationMs: Math.floor(this.clock.monotonicMs() - startedAt) },
       });
     }
   }

@@ -6,6 +6,7 @@ export { PROVIDERS, findProvider, type ProviderKind } from './providers.js';
 export {
   FAILURE_CLASSES,
   UpstreamError,
+  NOTHING_SENT,
   type CallEvidence,
   type FailureClass,
   type RejectionReason,

@@ -1,5 +1,5 @@
 import type { Sealer } from '#libs/platform';
-import { UpstreamError } from '#libs/upstream';
+import { NOTHING_SENT, UpstreamError } from '#libs/upstream';
 import type { Row } from '../flow/row.js';
 import type { DataKeys } from '../store/data-keys.js';
 import type { OnboardingStore } from '../store/onboarding.store.js';
@@ -28,7 +28,7 @@ export class KeptRequests {
     if (await this.store.keepRequests(this.row, sealed)) return made;
     throw new UpstreamError('not_sent', {
       detail: 'the attempt is no longer the onboarding’s',
-      evidence: { bytesSent: false, headersSeen: false, status: null, durationMs: 0 },
+      evidence: NOTHING_SENT,
     });
   }
 

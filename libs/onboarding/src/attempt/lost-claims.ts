@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable, Logger, type BeforeApplicationShutdown } from '@nestjs/common';
 import { isDatabaseAway } from '#libs/database';
-import { UpstreamError } from '#libs/upstream';
+import { NOTHING_SENT, UpstreamError } from '#libs/upstream';
 import { keepLateAnswer } from '../flow/move.js';
 import type { Row } from '../flow/row.js';
 import { stepOfState } from '../flow/table.js';
@@ -46,7 +46,7 @@ export class LostClaims implements BeforeApplicationShutdown {
     this.#logger.warn(`a claim of ${id} was written and not answered: it is settled as not sent`);
     const error = new UpstreamError('not_sent', {
       detail: 'the database did not answer in time, so nothing was sent',
-      evidence: { bytesSent: false, headersSeen: false, status: null, durationMs: 0 },
+      evidence: NOTHING_SENT,
     });
     await this.settlement.settle(row, { type: 'failed', error, durationMs: 0 });
   }

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { RANDOM, type Random } from '#libs/kernel';
 import { CONFIG, type Config } from '#libs/platform';
-import type { CallEvidence, FailureClass, UpstreamError } from '#libs/upstream';
+import { NOTHING_SENT, type CallEvidence, type FailureClass, type UpstreamError } from '#libs/upstream';
 import type { ParkedReason } from '../flow/codes.js';
 import { endOf, park, retryLater, succeeded, type AttemptFacts } from '../flow/attempt-end.js';
 import { move, type Ended, type Moment, type Moved } from '../flow/move.js';
@@ -37,7 +37,6 @@ export interface Verdict {
 
 type Failed = AttemptEnd & { type: 'failed' };
 
-const NOTHING_SENT = { bytesSent: false, status: null };
 const ANSWERED = { bytesSent: true, status: 200 };
 
 /** Says what an attempt's end means by the retry law: decides, and does no I/O. */

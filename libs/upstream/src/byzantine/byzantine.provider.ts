@@ -7,7 +7,7 @@ import type { HttpAnswer, UpstreamHttpClient } from '../transport/http-client.js
 import type { ClockSkew } from '../transport/clock-skew.js';
 import { OneTry } from '../transport/one-try.js';
 import type { SigningKeys } from '../transport/signing-keys.js';
-import { UpstreamError, type RejectionReason } from '../port/upstream-error.js';
+import { NOTHING_SENT, UpstreamError, type RejectionReason } from '../port/upstream-error.js';
 import type {
   Call,
   CallLimits,
@@ -221,6 +221,6 @@ function textOf({ text }: HttpAnswer): string {
 function clocksApart(skewMs: number): UpstreamError {
   return new UpstreamError('misconfigured', {
     detail: `our clock and the provider's are ${Math.round(skewMs / 1000)} s apart`,
-    evidence: { bytesSent: false, headersSeen: false, status: null, durationMs: 0 },
+    evidence: NOTHING_SENT,
   });
 }

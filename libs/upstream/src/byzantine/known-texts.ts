@@ -1,8 +1,6 @@
 import { readPassedOn } from '../turnkey/known-texts.js';
 import type { RejectionReason } from '../port/upstream-error.js';
-
-/** An error's text is a sentence; a page that an adversary made long is not searched. */
-const READ_CHARACTERS = 500;
+import { beginningOf } from '../transport/http-answer.js';
 
 interface KnownText {
   text: RegExp;
@@ -42,9 +40,9 @@ const OF_THE_KEY = /public key|pubkey|signature|timestamp|credential|api key|rea
 
 /** @returns what the text means, or null if it is unknown. Byzantine uses Turnkey, and may pass its texts on. */
 export function readText(text: string): KnownText['means'] | null {
-  const start = text.slice(0, READ_CHARACTERS);
+  const start = beginningOf(text);
   return KNOWN_TEXTS.find((known) => known.text.test(start))?.means ?? readPassedOn(start);
 }
 
 /** Whether the text of a 401 or 403 is about our key, and so about every request. */
-export const speaksOfKey = (text: string): boolean => OF_THE_KEY.test(text.slice(0, READ_CHARACTERS));
+export const speaksOfKey = (text: string): boolean => OF_THE_KEY.test(beginningOf(text));

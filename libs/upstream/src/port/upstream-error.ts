@@ -44,6 +44,14 @@ export interface CallEvidence {
   durationMs: number | null;
 }
 
+/** Of a call of which no byte has left. */
+export const NOTHING_SENT: CallEvidence = {
+  bytesSent: false,
+  headersSeen: false,
+  status: null,
+  durationMs: 0,
+};
+
 export interface UpstreamErrorOptions {
   /** Prose for operators. Free of secrets: no body of ours, no answer's text that could echo one. */
   detail: string;

@@ -99,3 +99,8 @@ function isNestedDeeper(text: string, max: number): boolean {
   }
   return false;
 }
+
+const SENTENCE_CHARACTERS = 500;
+
+/** An error's text is a sentence; a page that an adversary made long is not searched. */
+export const beginningOf = (text: string): string => text.slice(0, SENTENCE_CHARACTERS);

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { SignerError, type RequestSigner } from '#libs/signing';
 import type { HttpAnswer } from './http-client.js';
-import { UpstreamError } from '../port/upstream-error.js';
+import { NOTHING_SENT, UpstreamError } from '../port/upstream-error.js';
 
 /** What is to be told of keys: to the log, and to whoever asks how an upstream is doing. */
 export interface KeyChange {
@@ -131,8 +131,6 @@ class RefusedBySigner extends UpstreamError {
     super('misconfigured', { detail: cause.message, evidence: NOTHING_SENT, cause });
   }
 }
-
-const NOTHING_SENT = { bytesSent: false, headersSeen: false, status: null, durationMs: 0 };
 
 const unsigned = (failure: 'not_sent', cause: SignerError) =>
   new UpstreamError(failure, { detail: cause.message, evidence: NOTHING_SENT, cause });

@@ -1,7 +1,5 @@
 import type { RejectionReason } from '../port/upstream-error.js';
-
-/** An error's text is a sentence; a page that an adversary made long is not searched. */
-const READ_CHARACTERS = 500;
+import { beginningOf } from '../transport/http-answer.js';
 
 /**
  * - `throttled`: not now
@@ -105,7 +103,7 @@ export type PassedOn = 'contact_invalid' | 'authenticator_limit' | 'resource_lim
 
 /** @returns the meaning of Turnkey's text inside another provider's text, or null if it has none. */
 export function readPassedOn(text: string): PassedOn | null {
-  const start = text.slice(0, READ_CHARACTERS);
+  const start = beginningOf(text);
   const known = KNOWN_REFUSALS.find(
     ({ code, text: words, means }) =>
       PASSED_ON.has(means) && (code ? new RegExp(`\\b${code}\\b`).test(start) : words?.test(start)),
@@ -115,7 +113,7 @@ export function readPassedOn(text: string): PassedOn | null {
 
 /** @returns what a refusal means, or null where it is not known. */
 export function readRefusal({ code, text }: { code: string | null; text: string }): Meaning | null {
-  const start = text.slice(0, READ_CHARACTERS);
+  const start = beginningOf(text);
   const known = KNOWN_REFUSALS.find((one) => (one.code ? one.code === code : one.text?.test(start)));
   return known?.means ?? null;
 }

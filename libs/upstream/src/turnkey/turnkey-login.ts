@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { encryptOtpCode, signClientSignature, type SigningKey } from '#libs/signing';
-import { UpstreamError } from '../port/upstream-error.js';
+import { NOTHING_SENT, UpstreamError } from '../port/upstream-error.js';
 import type { Secret } from '#libs/kernel';
 import type { Call, Grant, SentOtp } from '../port/upstream-provider.js';
 import { FILTER_TYPES, asSignedContact, asUserContact } from './contact.js';
@@ -283,6 +283,6 @@ function refusedSubject(
   detail: string,
   cause?: UpstreamError,
 ): UpstreamError {
-  const evidence = cause?.evidence ?? { bytesSent: false, headersSeen: false, status: null, durationMs: 0 };
+  const evidence = cause?.evidence ?? NOTHING_SENT;
   return new UpstreamError('rejected', { detail, evidence, reason, cause });
 }

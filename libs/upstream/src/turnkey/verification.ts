@@ -1,5 +1,5 @@
 import type { Secret } from '#libs/kernel';
-import { UpstreamError } from '../port/upstream-error.js';
+import { NOTHING_SENT, UpstreamError } from '../port/upstream-error.js';
 import type { Call, Grant, OtpProof, SentOtp } from '../port/upstream-provider.js';
 import { grantToDevice } from './device-grant.js';
 import type { OneTry } from '../transport/one-try.js';
@@ -40,7 +40,7 @@ export async function verifyBy(
 function codeOfOtherCustody(): UpstreamError {
   return new UpstreamError('rejected', {
     detail: 'the code was sent to be given in the clear, and came encrypted',
-    evidence: { bytesSent: false, headersSeen: false, status: null, durationMs: 0 },
+    evidence: NOTHING_SENT,
     reason: 'otp_expired',
   });
 }
