@@ -14,7 +14,13 @@ import { isNoisy, judge, shown, type Bounds, type Ratios, type Try } from './jud
 import { installPackages, prepare } from './prepare.js';
 import { Field, noiseOf, type Plan, type Result } from './rounds.js';
 
-const PLAN: Plan = { settings: [{ atOnce: 16, delayMs: 0 }], pairs: 2, warmMs: 500, windowMs: 1_200 };
+const PLAN: Plan = {
+  settings: [{ atOnce: 16, delayMs: 0 }],
+  pairs: 2,
+  firstWarmMs: 8_000,
+  warmMs: 500,
+  windowMs: 1_200,
+};
 const COMPARED = new Set<ContenderName>(['relay', 'usual', 'gangway']);
 const BOUNDS = join(CHECKOUT, 'bench', 'bounds.json');
 /** Outside the checkout, because the next run may use another checkout on the same noisy machine. */

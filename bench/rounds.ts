@@ -14,6 +14,9 @@ export interface Plan {
   settings: Setting[];
   /** How often all contenders take their two turns: once in order, and once in reverse. */
   pairs: number;
+  /** Of each contender, before the first turn: code that has not been compiled yet would be measured instead. */
+  firstWarmMs: number;
+  /** Before each turn. */
   warmMs: number;
   windowMs: number;
 }
@@ -74,8 +77,12 @@ export class Field {
   }
 
   /** Lets all take turns: A B C … C B A, so that a machine that becomes slower affects all of them. */
-  async play({ settings, pairs, warmMs, windowMs }: Plan, say: (line: string) => void): Promise<Result[]> {
+  async play(plan: Plan, say: (line: string) => void): Promise<Result[]> {
+    const { settings, pairs, firstWarmMs, warmMs, windowMs } = plan;
     const results: Result[] = [];
+    for (const contender of this.contenders) {
+      await this.#turn(contender, { atOnce: 16, warmMs: firstWarmMs, windowMs: 1 });
+    }
     for (const setting of settings) {
       await this.upstream.answerAfter(setting.delayMs);
       const of = new Map(this.contenders.map((contender) => [contender, [] as Sample[]]));
