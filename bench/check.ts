@@ -17,7 +17,7 @@ import { Field, noiseOf, type Plan, type Result } from './rounds.js';
 const PLAN: Plan = {
   settings: [{ atOnce: 16, delayMs: 0 }],
   pairs: 2,
-  firstWarmMs: 8_000,
+  firstWarmMs: 12_000,
   warmMs: 500,
   windowMs: 1_200,
 };

@@ -128,7 +128,7 @@ async function startGangway(
       encoding: 'utf8',
     });
   run('tools/migrate.js');
-  const scopes = 'onboardings:read,onboardings:write';
+  const scopes = 'onboardings:read,onboardings:write,operations:read';
   const made = run(
     'apps/cli/src/main.js',
     'keys',

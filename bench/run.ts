@@ -5,12 +5,14 @@
  *   npm run bench -- --quick         a first look, in under a minute
  *   npm run bench -- --write         all, and renews docs/performance.md with its data and chart
  *   npm run bench -- --profile       where the time of one onboarding goes in Gangway
+ *   npm run bench -- --growth        Gangway beside up to a million open onboardings
  *   npm run bench -- --only relay,gangway
  */
 import { flagsOrExit } from '../tools/launcher/flags.mjs';
 import { runTool, say, step, Plain } from '../tools/console.js';
 import { contenders } from './contenders.js';
 import { count } from './count.js';
+import { growth } from './growth.js';
 import { installPackages, prepare } from './prepare.js';
 import { profile } from './profile.js';
 import { loadBefore, markdown, reportOf, writeDocs, type Report } from './report.js';
@@ -22,6 +24,7 @@ const COMMAND = {
   flags: {
     quick: { is: 'switch', about: 'a first look, in under a minute' },
     profile: { is: 'switch', about: 'where the time of one onboarding goes in Gangway' },
+    growth: { is: 'switch', about: 'Gangway beside up to a million open onboardings' },
     write: { is: 'switch', about: 'renews docs/performance.md with its data and chart' },
     only: { is: 'text', about: 'some of them, such as relay,gangway' },
   },
@@ -49,6 +52,7 @@ await runTool(async () => {
   const load = loadBefore();
   installPackages();
   if (values.profile) return profile();
+  if (values.growth) return growth();
 
   const names = values.only?.split(',');
   const all = contenders().filter(
