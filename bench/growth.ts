@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { Client } from 'pg';
 import { Pool } from 'undici';
 import { say, step } from '../tools/console.js';
@@ -99,7 +98,6 @@ export async function growth(): Promise<void> {
   } finally {
     generator.disconnect();
     await stop();
-    await once(generator, 'exit').catch(() => undefined);
   }
 }
 
