@@ -87,14 +87,14 @@ export class AuthenticatorsService {
 
   /**
    * @throws ProblemError `attestation_invalid` with the failed check of each passkey; then nothing was sent
-   *   upstream, and each challenge has lost one of its tries, unless a cheap check failed.
+   *   upstream. If all passed the cheap checks, each challenge with a try left has lost one.
    */
   async submit(id: string, submission: Submitted, terms: Terms): Promise<Row> {
     let found = await this.challenges.submitted(id, challengesOf(submission.authenticators ?? []), terms);
     // A state that takes no passkeys is the better answer than what is wrong with them.
     this.claims.mustAllow(found.row, { ...CREATION, terms });
     const { submitted, device } = this.#read(found.row, submission);
-    // What a device has signed can be read with the row only.
+    // To read what a device has signed takes the row, so its challenges are charged in a second call.
     if (device) found = await this.challenges.submitted(id, challengesOf(submitted), terms);
     const { row } = found;
     const checked = await this.#check(found, submitted);

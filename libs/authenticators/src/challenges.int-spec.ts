@@ -104,7 +104,7 @@ describe('a challenge', () => {
     expect(await charged(theirs, [challenge])).toEqual([]);
   });
 
-  it('is charged only to who may submit passkeys, and only while the onboarding takes some', async () => {
+  it('is charged only if the caller may submit passkeys and the onboarding takes them', async () => {
     const id = await insert();
     const challenge = await issue(id);
     for (const terms of [{ caller: aCaller('another') }, { caller: aCaller(), versions: [99] }]) {

@@ -75,7 +75,7 @@ export class Challenges implements OnModuleInit {
 
   /**
    * The onboarding of a submission. Charges a try to each of its challenges, before any attestation is decoded: if a try
-   * were charged afterwards, many submissions at once would all be decoded. Charges none where one of them is not outstanding.
+   * were charged afterwards, many submissions at once would all be decoded. If one of them is not outstanding, none is charged.
    *
    * @throws ProblemError `not_found`
    */

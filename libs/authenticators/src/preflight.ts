@@ -41,7 +41,9 @@ const ID_BYTES = { least: 16, most: 1023 };
  * The first, cheap steps of the registration ceremony (WebAuthn Level 3 §7.1). A passkey that fails here is refused before
  * its attestation is decoded.
  *
- * @throws PreflightError by the first check that fails. Whether the challenge is an outstanding one, step 8, is left open.
+ * Does not check that the challenge is outstanding (step 8): the caller does.
+ *
+ * @throws PreflightError by the first check that fails.
  */
 export function readAnswer(response: RegistrationResponseJSON): Answered {
   const client = readClientData(response.response.clientDataJSON); // steps 5 and 6

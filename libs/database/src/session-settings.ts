@@ -8,9 +8,9 @@ export type Pooler = 'none' | 'transaction';
  * Settings that change what a statement reads, writes or waits for. A role or a database may have its own values, so
  * Gangway sets each of them.
  *
- * A connection keeps the plan of a statement. One that was made while a table was nearly empty would read the whole table,
- * until statistics are renewed a minute later: so no plan may, where an index serves. No statement is worth a plan for its
- * values, nor to be compiled: both take longer than it runs.
+ * A connection keeps the plan of a statement. A plan made while a table was nearly empty reads the whole table until the next
+ * ANALYZE. So sequential scans, hash joins and merge joins are off where an index can be used. To plan for each set of values,
+ * or to compile, takes longer than the statements themselves.
  */
 const SETTINGS: Readonly<Record<string, string>> = {
   search_path: 'public, pg_temp',

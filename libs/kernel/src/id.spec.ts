@@ -21,7 +21,7 @@ describe('uuidV7', () => {
     expect(timeOfUuidV7(uuidV7(ms))).toBe(ms);
   });
 
-  it('has a lowest one for each millisecond, above all of the one before', () => {
+  it('gives the lowest id of a millisecond', () => {
     const ms = 0x0198_0000_1234;
     const lowest = lowestUuidV7(ms);
     expect(lowest <= uuidV7(ms)).toBe(true);

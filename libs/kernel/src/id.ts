@@ -23,7 +23,7 @@ export function timeOfUuidV7(id: string): number {
 
 const LATEST_MS = 2 ** 48 - 1;
 
-/** The UUID below which all of an earlier millisecond are, and none of this or a later one. */
+/** The lowest UUIDv7 of a millisecond: those of earlier milliseconds sort below it. */
 export function lowestUuidV7(ms: number): string {
   const hex = Math.min(Math.max(ms, 0), LATEST_MS).toString(16).padStart(12, '0');
   return `${hex.slice(0, 8)}-${hex.slice(8)}-7000-8000-000000000000`;

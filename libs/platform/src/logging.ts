@@ -15,7 +15,7 @@ declare module 'node:http' {
   }
 }
 
-/** The request that the code works for. */
+/** The HTTP request that is being handled. */
 export const currentRequest = new AsyncLocalStorage<IncomingMessage>();
 
 /** The caller's own `X-Request-Id`, or a new one. */
@@ -31,7 +31,7 @@ export function requestIdOf(request: IncomingMessage): string {
  */
 export function loggerOptions(config: Pick<Config, 'LOG_LEVEL'>): Params {
   return {
-    // A logger for each request would be made for lines that most of them never write.
+    // No logger for each request: most requests write no line.
     forRoutes: [],
     pinoHttp: {
       level: config.LOG_LEVEL,
@@ -48,7 +48,7 @@ export function loggerOptions(config: Pick<Config, 'LOG_LEVEL'>): Params {
   };
 }
 
-/** What a line says of its request, unless it does so itself. */
+/** Adds the request to a line, unless the line has a `traceId` already. */
 function ofRequest(line: object): object {
   const request = currentRequest.getStore();
   if (!request || 'traceId' in line) return {};

@@ -19,8 +19,8 @@ export interface Replayed {
 }
 
 /**
- * Runs a timeline through the machine. Whether the session or an earlier code still lived, the timeline does not say: then
- * both are possible, and what follows tells.
+ * Runs a timeline through the machine. The timeline does not say whether the session or an earlier code was still
+ * good: then both are tried, and the next events decide.
  *
  * @returns what was replayed, and where it went wrong if it did.
  */

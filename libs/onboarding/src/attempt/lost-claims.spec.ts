@@ -13,7 +13,7 @@ function aStore() {
   return { store, searches };
 }
 
-it('lets a process end when no claim is open any more, also none that was lost while others were settled', async () => {
+it('delays the end of a process until every lost claim is settled, also one that is lost meanwhile', async () => {
   const { store, searches } = aStore();
   const lost = new LostClaims(store, {} as Settlement);
   lost.settleLater('one', aClaim(), null);

@@ -148,7 +148,7 @@ describe('any list', () => {
     }
   }
 
-  it('has, newest first, the rows that its filters leave of all as they show now', async () => {
+  it('returns exactly the rows that match its filters, newest first', async () => {
     const cases = fc.array(fc.tuple(anyFilter, anyCaller), { minLength: 40, maxLength: 40 });
     await fc.assert(
       fc.asyncProperty(fc.array(anyRow, { minLength: 20, maxLength: 40 }), cases, async (inserts, asked) => {

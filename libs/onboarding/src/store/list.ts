@@ -35,12 +35,13 @@ interface Way {
 }
 
 /**
- * A list, newest first. The rows of one key are a stretch of an index. A page is read from the end of each stretch, and the
- * newest of these rows are the page. So a list reads no more than a page per stretch, also if it finds nothing.
+ * A list, newest first. The rows of one key are a stretch of an index. The statement reads a page from the end of each
+ * stretch, and returns the newest of these rows. Filters that are not part of the key are checked on the way.
  *
- * PostgreSQL must not choose the index: it expects that two common values have rows in common, and then reads the table
- * along the ids to find some. Only one index has the order of a key, and `CASE` hides the other conditions from its
- * estimates. The oldest id bounds a page that was read, so that older rows are not passed over one by one. Locks nothing.
+ * PostgreSQL must not choose the index: it expects that two common values have rows in common, and reads the table along the
+ * ids to find some. Only one index can return this order, and `CASE` keeps the other conditions out of its estimates. The
+ * lower bound of the ids is checked after a page is read: in the scan, PostgreSQL would skip older rows one by one. Locks
+ * nothing.
  */
 export function listStatement(listed: Listed): { text: string; values: unknown[] } {
   const values: unknown[] = [];
@@ -70,14 +71,14 @@ function pages(way: Way, ids: string, limit: string, conditions: readonly string
   ) o WHERE o.id >= ids.first`;
 }
 
-/** @returns the newest of all rows. */
+/** @returns SQL for the newest of all rows. */
 const page = (ids: string, limit: string, conditions: readonly string[]) => `
   SELECT o.* FROM ${ids} CROSS JOIN LATERAL (
     SELECT o.* FROM onboardings o WHERE o.id < ids.beyond AND ${hidden(conditions)}
     ORDER BY o.id DESC LIMIT ${limit}
   ) o WHERE o.id >= ids.first`;
 
-/** @returns the keys in an index that have one of the beginnings: from each one to the next. */
+/** @returns SQL that finds the keys with one of the beginnings: it jumps in the index from one key to the next. */
 function stretchesOf({ key, keys, only }: Way, bind: Bind): string {
   return `stretches (beginning, key) AS (
   SELECT beginning, beginning COLLATE "C" FROM unnest(${bind(keys, 'text[]')}) AS beginning
@@ -91,7 +92,9 @@ function stretchesOf({ key, keys, only }: Way, bind: Bind): string {
 }
 
 /**
- * @returns the index to read: first those of which a person, a reference or an account has few rows; null: the one of ids.
+ * Chooses the index. Prefers a filter that few rows fit: user, contact, reference, account.
+ *
+ * @returns null if no filter has an index: the primary key is read then.
  */
 function wayTo({ callers, integrations, state, ...listed }: Listed): Way | null {
   const { userId, subjectKeys, externalRef, accountId, parked } = listed;
@@ -126,7 +129,7 @@ const OF_CALLER = `((o.caller || '/' || o.state || '/' || o.integration) COLLATE
 /** As the index `onboardings_by_contact` has it. */
 const IS_BLIND = `starts_with(o.subject_key, 'blind:')`;
 
-/** @returns whether the row `o` is written in a state, by the index of states. */
+/** @returns SQL for whether the row `o` is written in a state. It can use the index of states. */
 export const isWritten = (state: State): string => `starts_with(${OF_STATE}, '${state}/')`;
 
 /** A row whose time is over is no longer parked, although its end may not be written yet. */
@@ -163,9 +166,8 @@ function filtersOf(listed: Listed, bind: Bind): string[] {
 }
 
 /**
- * Rows that the time has brought into a state, before their expiry was written: few, while a worker runs. A row that the
- * expiry has pushed back is missing: the time cannot move it, so it shows no state. PostgreSQL expects few rows of a range
- * whose ends it does not know.
+ * Rows whose deadline has passed before the new state is written: few, while a worker runs. If the expiry could not move a
+ * row, it has set a later `due_at`, and the row is not listed. `BETWEEN` makes PostgreSQL expect few rows.
  */
 const dueRows = (ids: string, conditions: readonly string[]) => `
   SELECT o.* FROM onboardings o CROSS JOIN ${ids}

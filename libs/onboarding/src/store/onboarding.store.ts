@@ -146,9 +146,10 @@ export class OnboardingStore {
   }
 
   /**
-   * The row with what a creation of passkeys hangs on, in one round trip.
+   * Reads the row, its outstanding challenges and the subject's credentials in one round trip.
    *
-   * @param submitted challenges of which each loses a try, if all are outstanding and the caller may submit passkeys.
+   * @param submitted each of these challenges with a try left loses one, if all are outstanding and the row is `otp_verified`,
+   *   the caller's and of a version that is asked for.
    * @returns null where there is no such onboarding.
    */
   async findForPasskeys(

@@ -5,10 +5,8 @@ import { NOTHING_SENT, UpstreamError } from '../port/upstream-error.js';
 export type VerificationToken = ReturnType<TurnkeyVerifier['verificationToken']>;
 export type SessionToken = ReturnType<TurnkeyVerifier['sessionToken']>;
 
-/** Of the proof alone; the try adds what was sent. */
-
 /**
- * Reads what an enclave signed.
+ * Reads what an enclave signed. Its errors speak of the proof alone: the try adds what was sent.
  *
  * @throws UpstreamError `rejected` where it is not by the configured key, `no_answer` where it is of no use. Never
  *   `misconfigured`: what was proven has had its effect, and the probe, which knows nothing of these keys, would have it

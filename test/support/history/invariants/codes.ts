@@ -8,7 +8,7 @@ const DEFINITE = new Set(['ok', 'rejected', 'rejected_unclear']);
 export const codes: Invariant = (onboarding) => {
   const found: string[] = [];
   const attempts = new Map(attemptsOf(onboarding).map((attempt) => [attempt.number, attempt]));
-  // An attempt may have two calls, the first of them refused for the key: its end is that of the last.
+  // If the provider refuses the key, an attempt calls twice. Its end belongs to the second call.
   const lastCalls = new Map(onboarding.calls.map((call) => [call.attempt, call]));
   const answered = new Map<string, number>();
   for (const call of onboarding.calls) {

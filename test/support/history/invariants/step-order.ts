@@ -2,7 +2,7 @@ import type { StepName } from '#libs/onboarding';
 import type { Invariant } from '../invariant.js';
 import { isSignal } from '../replay.js';
 
-/** The signal that a step must have been preceded by, those that void it again, and one that may take that back. */
+/** The signal that a step needs before it, the signals that void it, and one that may restore it. */
 const NEEDS: Partial<Record<StepName, { success: string; void: string[]; restored?: string }>> = {
   // A sending that is given up without an effect leaves the code that was sent before.
   'verify-otp': { success: 'otp_sent', void: ['otp_resend_asked', 'otp_expired'], restored: 'send_gave_up' },
