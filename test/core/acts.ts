@@ -170,7 +170,7 @@ const ACTS = {
   'issue a challenge': async (side, { id }) =>
     (await side.get(Challenges).issue(id)) ? 'issued' : 'not issued',
   'charge a challenge': async (side, { id }) =>
-    `${(await side.get(Challenges).submitted(id, [CHALLENGE], terms)).charged.size} charged`,
+    `${(await side.get(Challenges).submitted(id, { challenges: [CHALLENGE], byDevice: false }, terms)).charged.size} charged`,
   'forget challenges': async (side) => `${await side.get(Challenges).forget()} forgotten`,
   'forget budgets': async (side) => `${await side.get(OnboardingStore).forgetBudgets()} forgotten`,
   'forget keys': async (side) => `${await side.get(IdempotencyKeys).forget()} forgotten`,

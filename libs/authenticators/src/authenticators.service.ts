@@ -90,12 +90,16 @@ export class AuthenticatorsService {
    *   upstream. If all passed the cheap checks, each challenge with a try left has lost one.
    */
   async submit(id: string, submission: Submitted, terms: Terms): Promise<Row> {
-    let found = await this.challenges.submitted(id, challengesOf(submission.authenticators ?? []), terms);
+    const given = { challenges: challengesOf(submission.authenticators ?? []), byDevice: false };
+    let found = await this.challenges.submitted(id, given, terms);
     // A state that takes no passkeys is the better answer than what is wrong with them.
     this.claims.mustAllow(found.row, { ...CREATION, terms });
     const { submitted, device } = this.#read(found.row, submission);
     // To read what a device has signed takes the row, so its challenges are charged in a second call.
-    if (device) found = await this.challenges.submitted(id, challengesOf(submitted), terms);
+    if (device) {
+      const signed = { challenges: challengesOf(submitted), byDevice: true };
+      found = await this.challenges.submitted(id, signed, terms);
+    }
     const { row } = found;
     const checked = await this.#check(found, submitted);
     const content = JSON.stringify({ authenticators: checked.authenticators, ...(device && { device }) });

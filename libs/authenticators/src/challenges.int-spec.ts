@@ -20,9 +20,12 @@ const insert = () =>
 const issue = async (id: string) => (await authenticators.challenges.issue(id))!;
 const outstanding = async (id: string) => [...(await authenticators.store.findForPasskeys(id))!.outstanding];
 type By = Pick<Terms, 'caller' | 'versions'>;
-const charged = async (id: string, challenges: string[], by: By = { caller: aCaller() }) => [
-  ...(await authenticators.challenges.submitted(id, challenges, by)).charged,
-];
+const charged = async (
+  id: string,
+  challenges: string[],
+  by: By = { caller: aCaller() },
+  byDevice = false,
+) => [...(await authenticators.challenges.submitted(id, { challenges, byDevice }, by)).charged];
 const expire = (challenge: string) =>
   authenticators.dataSource.query(
     `UPDATE webauthn_challenges SET expires_at = clock_timestamp() - interval '1 ms' WHERE challenge = $1`,
@@ -110,6 +113,7 @@ describe('a challenge', () => {
     for (const terms of [{ caller: aCaller('another') }, { caller: aCaller(), versions: [99] }]) {
       expect(await charged(id, [challenge], terms)).toEqual([]);
     }
+    expect(await charged(id, [challenge], undefined, true)).toEqual([]);
     expect(await charged(id, [challenge])).toEqual([challenge]);
     await authenticators.dataSource.query(`UPDATE onboardings SET state = 'otp_needed' WHERE id = $1`, [id]);
     expect(await charged(id, [challenge])).toEqual([]);

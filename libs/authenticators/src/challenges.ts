@@ -81,11 +81,11 @@ export class Challenges implements OnModuleInit {
    */
   async submitted(
     id: string,
-    challenges: readonly string[],
+    { challenges, byDevice }: { challenges: readonly string[]; byDevice: boolean },
     { caller, versions }: Pick<Terms, 'caller' | 'versions'>,
   ): Promise<ForPasskeys> {
     const by = touchedBy(caller, 'owner');
-    const found = await this.store.findForPasskeys(id, { challenges, tries: TRIES, by, versions });
+    const found = await this.store.findForPasskeys(id, { challenges, byDevice, tries: TRIES, by, versions });
     if (!found) throw notFound(id);
     return found;
   }

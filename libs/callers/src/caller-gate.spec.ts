@@ -55,7 +55,9 @@ const limits = {
 let app: FastifyInstance;
 beforeAll(async () => {
   app = fastify({ forceCloseConnections: true });
-  app.addHook('onRequest', async (request) => void (request.raw.logged = { address: request.ip }));
+  app.addHook('onRequest', async ({ raw, id, ip }) => {
+    raw.logged = { traceId: id, method: raw.method, url: raw.url, address: ip };
+  });
   app.addHook('onResponse', async (request) => void logged.push(request.raw.logged));
   app.setErrorHandler((error: ProblemError, _request, reply) =>
     reply.status(error.status).send(error.message),

@@ -74,7 +74,9 @@ export async function createHttpApp(
   limitJsonValues(fastify);
   fastify.addHook('onRequest', (request, reply, done) => {
     reply.headers(SECURITY_HEADERS);
-    currentRequest.run(request.raw, done);
+    const { method, url } = request.raw;
+    request.raw.logged = { traceId: request.id, method, url, address: request.ip };
+    currentRequest.run(request.raw.logged, done);
   });
   // Without a listener Node refuses it, without a body or a log line. It may be ignored (RFC 9110 §10.1.1).
   fastify.server.on('checkExpectation', (request, response) => {
@@ -97,7 +99,6 @@ export async function createHttpApp(
     });
   }
   fastify.addHook('onRequest', async (request, reply) => {
-    request.raw.logged = { address: request.ip };
     const detail = badHost(request.raw);
     if (!detail) return;
     return sendProblem(new ProblemError('validation_failed', { detail }), request, reply);

@@ -10,13 +10,25 @@ const REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/;
 
 declare module 'node:http' {
   interface IncomingMessage {
-    /** For the request's lines in the log: its address, and its caller once that is known. */
-    logged?: { address: string; caller?: string; operator?: string; reason?: string };
+    logged?: LoggedRequest;
   }
 }
 
-/** The HTTP request that is being handled. */
-export const currentRequest = new AsyncLocalStorage<IncomingMessage>();
+/** What a request's lines in the log say of it: no header, query or body. */
+interface LoggedRequest {
+  traceId: string;
+  method: string | undefined;
+  url: string | undefined;
+  address: string;
+  /** Once they are known. */
+  caller?: string;
+  operator?: string;
+  /** Why a token was refused. */
+  reason?: string;
+}
+
+/** The HTTP request that is being handled. A timer that serves many requests must be set outside of it. */
+export const currentRequest = new AsyncLocalStorage<LoggedRequest>();
 
 /** The caller's own `X-Request-Id`, or a new one. */
 export function requestIdOf(request: IncomingMessage): string {
@@ -37,6 +49,8 @@ export function loggerOptions(config: Pick<Config, 'LOG_LEVEL'>): Params {
       level: config.LOG_LEVEL,
       mixin: ofRequest,
       serializers: {
+        // As the library has read it: a path without a query counts as a URL.
+        req: ({ method, url }: { method: string; url: string }) => ({ method, path: url }),
         err: (error: Error & { code?: unknown }) => ({
           type: error.name,
           message: error.message,
@@ -52,6 +66,6 @@ export function loggerOptions(config: Pick<Config, 'LOG_LEVEL'>): Params {
 function ofRequest(line: object): object {
   const request = currentRequest.getStore();
   if (!request || 'traceId' in line) return {};
-  const { method, url = '', id, logged } = request;
-  return { req: { method, path: shownPath(url) }, traceId: id, ...logged };
+  const { method, url = '', ...more } = request;
+  return { req: { method, path: shownPath(url) }, ...more };
 }

@@ -237,6 +237,29 @@ describe('I1 is broken', () => {
       expect(broken(verifiedAfter({ effect: { type: 'otp_sent', otpId: 'otp-2' } }), [])).toContain('I1');
     });
 
+    it('if it was used before that', () => {
+      const used = but(
+        [
+          ...SENT,
+          ['otp_submitted'],
+          started('verify-otp', 2),
+          ended('verify-otp', 2, 'ok'),
+          ['otp_verified', { sessionExpiresAt: SESSION_ENDS }],
+          ['session_expired'],
+          ['otp_resend_asked'],
+          started('init-otp', 3),
+          ended('init-otp', 3, 'rejected_unclear'),
+          ['send_gave_up'],
+          ['otp_submitted'],
+          started('verify-otp', 4),
+        ],
+        { state: 'otp_submitted', ...LIVE, attempt: 4, version: 8 },
+        { calls: SENT_CALL },
+      );
+      const found = check({ onboardings: [used], passkeys: [] }, TERMS);
+      expect(found.map(({ detail }) => detail)).toContain('15: verify-otp without otp_sent');
+    });
+
     it('but not if that mailed nothing', () => {
       expect(broken(verifiedAfter({}), [])).toEqual([]);
     });

@@ -104,8 +104,9 @@ const UP = [
   `CREATE INDEX onboardings_data_key ON onboardings (data_key_id, id) WHERE data_key_id IS NOT NULL`,
   // For lists, which read them from the end: ids grow with time. In the order of bytes, keys of one beginning stand together.
   `CREATE INDEX onboardings_by_state ON onboardings (((state || '/' || integration) COLLATE "C"), id)`,
+  // A caller's name may have any printable character, and one name may begin with another.
   `CREATE INDEX onboardings_by_caller ON onboardings
-    (((caller || '/' || state || '/' || integration) COLLATE "C"), id)`,
+    (((caller || E'\\n' || state || '/' || integration) COLLATE "C"), id)`,
   `CREATE INDEX onboardings_by_contact ON onboardings (subject_key, id) WHERE starts_with(subject_key, 'blind:')`,
   `CREATE INDEX onboardings_external_ref ON onboardings (external_ref, id) WHERE external_ref IS NOT NULL`,
   `CREATE INDEX onboardings_account ON onboardings ((subject ->> 'accountId'), id)`,

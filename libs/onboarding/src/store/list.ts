@@ -110,7 +110,7 @@ function wayTo({ callers, integrations, state, ...listed }: Listed): Way | null 
     return { key: '(o.integration COLLATE "C")', only: 'o.parked_reason IS NOT NULL', ...which };
   }
   if (!callers && !state && !integrations) return null;
-  const [key, owners] = callers ? [OF_CALLER, callers.map((caller) => `${caller}/`)] : [OF_STATE, ['']];
+  const [key, owners] = callers ? [OF_CALLER, callers.map((caller) => `${caller}\n`)] : [OF_STATE, ['']];
   const ofStates = (states: readonly State[]) =>
     owners.flatMap((owner) => states.map((each) => `${owner}${each}/`));
   if (integrations) {
@@ -124,7 +124,7 @@ function wayTo({ callers, integrations, state, ...listed }: Listed): Way | null 
 
 /** As the indexes `onboardings_by_state` and `onboardings_by_caller` have it. No claim, which names a state, can use them. */
 const OF_STATE = `((o.state || '/' || o.integration) COLLATE "C")`;
-const OF_CALLER = `((o.caller || '/' || o.state || '/' || o.integration) COLLATE "C")`;
+const OF_CALLER = `((o.caller || E'\\n' || o.state || '/' || o.integration) COLLATE "C")`;
 
 /** As the index `onboardings_by_contact` has it. */
 const IS_BLIND = `starts_with(o.subject_key, 'blind:')`;

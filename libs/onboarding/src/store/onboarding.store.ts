@@ -98,8 +98,21 @@ const SETTLE: Record<StepName, Statement> = {
   'create-authenticators': SETTLE_AUTHENTICATORS,
 };
 
-/** A reading for passkeys that are not there yet. */
-const NONE = { by: { caller: null, integrations: null }, versions: undefined, challenges: [], tries: 0 };
+/** The challenges of a submission, and by whom and how it was made. */
+type ForChallenges = Pick<Given, 'by' | 'versions'> & {
+  challenges: readonly string[];
+  /** How many submissions may use a challenge. */
+  tries: number;
+  /** Whether the user's device has signed it. */
+  byDevice: boolean;
+};
+const NONE: ForChallenges = {
+  by: { caller: null, integrations: null },
+  versions: undefined,
+  challenges: [],
+  tries: 0,
+  byDevice: false,
+};
 
 /** A row, and what a creation of passkeys hangs on. */
 export interface ForPasskeys {
@@ -152,14 +165,11 @@ export class OnboardingStore {
    *   the caller's and of a version that is asked for.
    * @returns null where there is no such onboarding.
    */
-  async findForPasskeys(
-    id: string,
-    submitted: Pick<Given, 'by' | 'versions'> & { challenges: readonly string[]; tries: number } = NONE,
-  ): Promise<ForPasskeys | null> {
-    const { by, versions = null, challenges: given, tries } = submitted;
+  async findForPasskeys(id: string, submitted: ForChallenges = NONE): Promise<ForPasskeys | null> {
+    const { by, versions = null, challenges: given, tries, byDevice } = submitted;
     const [raw] = await this.run<Raw & Record<'challenges' | 'charged' | 'registered', string[]>>(
       FIND_FOR_PASSKEYS,
-      { id, ...by, versions, challenges: given, tries },
+      { id, ...by, versions, challenges: given, tries, byDevice, callMs: this.#callMs },
     );
     if (!raw) return null;
     const { challenges, charged, registered, ...row } = raw;

@@ -61,7 +61,7 @@ export class UpstreamHttpClient implements OnApplicationShutdown {
   ) {}
 
   /** @throws UpstreamError `not_sent` or `no_answer`; any whole answer is returned. */
-  send(call: CallLimits, request: HttpRequest): Promise<HttpAnswer> {
+  async send(call: CallLimits, request: HttpRequest): Promise<HttpAnswer> {
     return new Exchange(call, this.clock).run(this.#pool(request), request);
   }
 

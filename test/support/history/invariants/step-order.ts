@@ -5,7 +5,11 @@ import { isSignal } from '../replay.js';
 /** The signal that a step needs before it, the signals that void it, and one that may restore it. */
 const NEEDS: Partial<Record<StepName, { success: string; void: string[]; restored?: string }>> = {
   // A sending that is given up without an effect leaves the code that was sent before.
-  'verify-otp': { success: 'otp_sent', void: ['otp_resend_asked', 'otp_expired'], restored: 'send_gave_up' },
+  'verify-otp': {
+    success: 'otp_sent',
+    void: ['otp_resend_asked', 'otp_expired', 'otp_verified'],
+    restored: 'send_gave_up',
+  },
   'create-authenticators': {
     success: 'otp_verified',
     void: ['otp_resend_asked', 'session_expired', 'otp_expired'],
@@ -22,7 +26,8 @@ export const stepOrder: Invariant = ({ events, calls }) => {
       for (const needed of Object.values(NEEDS)) {
         if (needed.success === fact) succeeded.set(needed.success, true);
         if (needed.void.includes(fact)) {
-          beforeVoid.set(needed.success, succeeded.get(needed.success) ?? false);
+          if (fact === 'otp_resend_asked')
+            beforeVoid.set(needed.success, succeeded.get(needed.success) ?? false);
           succeeded.set(needed.success, false);
         }
         if (needed.restored === fact) succeeded.set(needed.success, beforeVoid.get(needed.success) ?? false);

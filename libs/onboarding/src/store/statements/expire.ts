@@ -27,7 +27,7 @@ export const EXPIRE = statement(
       last_seq int, due_at timestamptz, last_result jsonb, keeps text[], events jsonb)
   ),
   target AS (
-    SELECT o.id FROM onboardings o JOIN given g ON g.id = o.id
+    SELECT g.* FROM onboardings o JOIN given g ON g.id = o.id
     WHERE o.attempt = g.attempt AND o.version = g.seen_version AND o.last_seq = g.seen_seq
     ORDER BY o.id FOR UPDATE OF o SKIP LOCKED
   ),
@@ -40,8 +40,8 @@ export const EXPIRE = statement(
       sealed_authenticators = CASE WHEN 'sealedAuthenticators' = ANY (g.keeps) THEN o.sealed_authenticators END,
       sealed_requests = CASE WHEN 'sealedRequests' = ANY (g.keeps) THEN o.sealed_requests END,
       last_result = g.last_result, updated_at = clock_timestamp()
-    FROM given g, target t
-    WHERE o.id = g.id AND o.id = t.id
+    FROM target g
+    WHERE o.id = g.id
     RETURNING o.id, o.last_seq, g.events
   ),
   logged AS (

@@ -2,8 +2,8 @@ import { statement } from '../statement.js';
 
 /**
  * One row with its outstanding challenges, and the credentials that its subject has. Charges a try to each of the given
- * challenges that has one left, if all of them are outstanding and the row takes passkeys from this caller. Locks the
- * challenges that it charges.
+ * challenges that has one left, if all of them are outstanding and the row takes passkeys of this form from this caller.
+ * Locks the challenges that it charges.
  */
 export const FIND_FOR_PASSKEYS = statement(
   'find_for_passkeys',
@@ -15,7 +15,9 @@ export const FIND_FOR_PASSKEYS = statement(
     FROM seen o
     WHERE w.onboarding_id = $id::uuid AND w.challenge = ANY ($challenges::text[]) AND w.tries < $tries::int
       AND w.expires_at > clock_timestamp()
-      AND o.state = 'otp_verified'
+      AND o.state = 'otp_verified' AND (o.device_signing IS NOT NULL) = $byDevice::boolean
+      AND least(o.session_ends_at, o.idle_ends_at, o.life_ends_at) > clock_timestamp()
+      AND least(o.session_ends_at, o.life_ends_at) >= clock_timestamp() + $callMs::float8 * interval '1 millisecond'
       AND ($caller::text IS NULL OR o.caller = $caller::text)
       AND ($integrations::text[] IS NULL OR o.integration = ANY ($integrations::text[]))
       AND ($versions::int[] IS NULL OR o.version = ANY ($versions::int[]))

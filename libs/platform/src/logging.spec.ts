@@ -1,0 +1,39 @@
+import { Writable } from 'node:stream';
+import { expect, it } from '@jest/globals';
+import { pinoHttp, type Options } from 'pino-http';
+import { currentRequest, loggerOptions } from './logging.js';
+
+/** What the app's logger writes during a request. */
+function written(line: object): Record<string, unknown> {
+  const lines: string[] = [];
+  const sink = new Writable({
+    write(chunk, _encoding, done) {
+      lines.push(String(chunk));
+      done();
+    },
+  });
+  const { logger } = pinoHttp(loggerOptions({ LOG_LEVEL: 'info' }).pinoHttp as Options, sink);
+  const request = {
+    traceId: 'trace-1',
+    method: 'GET',
+    url: '/v1/onboardings?userId=secret',
+    address: '192.0.2.1',
+    caller: 'shop',
+  };
+  currentRequest.run(request, () => logger.info(line, 'said'));
+  return JSON.parse(lines[0]!) as Record<string, unknown>;
+}
+
+it('adds the request to a line that is written during it, without its query', () => {
+  const line = written({ step: 'init-otp' });
+  expect(line).toMatchObject({ traceId: 'trace-1', address: '192.0.2.1', caller: 'shop', step: 'init-otp' });
+  expect(line['req']).toEqual({ method: 'GET', path: '/v1/onboardings' });
+  expect(line).not.toHaveProperty('url');
+});
+
+it('adds nothing to a line that names its request', () => {
+  const line = written({ traceId: 'trace-2' });
+  expect(line).toMatchObject({ traceId: 'trace-2' });
+  expect(line).not.toHaveProperty('req');
+  expect(line).not.toHaveProperty('caller');
+});
