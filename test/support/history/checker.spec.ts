@@ -209,6 +209,31 @@ describe('I1 is broken', () => {
     expect(broken(straight)).toContain('I1');
   });
 
+  it('not by a call that was given up, and that arrives after the next code was mailed', () => {
+    const late = but(
+      [
+        ...SENT,
+        ['otp_submitted'],
+        started('verify-otp', 2),
+        ended('verify-otp', 2, 'no_answer'),
+        ['outcome_lost'],
+        ['otp_resend_asked'],
+        started('init-otp', 3),
+        ended('init-otp', 3, 'ok'),
+        ['otp_sent'],
+      ],
+      { state: 'otp_sent', ...LIVE, attempt: 3, version: 6, otpHandle: 'otp-2' },
+      {
+        calls: [
+          ...SENT_CALL,
+          call('init-otp', 3, 1_020, { effect: { type: 'otp_sent', otpId: 'otp-2' }, answeredAt: 1_100 }),
+          call('verify-otp', 2, 1_050, { sentAt: 620, answer: 'cut', answeredAt: 1_060 }),
+        ],
+      },
+    );
+    expect(broken(late, []).filter((number) => number === 'I1' || number === 'I2')).toEqual([]);
+  });
+
   describe('by the code before a resend', () => {
     const verifiedAfter = (resend: Partial<UpstreamCall>) =>
       but(

@@ -20,10 +20,10 @@ export const inFlight: Invariant = (onboarding) => {
   for (const [index, call] of onboarding.calls.entries()) {
     for (const earlier of onboarding.calls.slice(0, index)) {
       if (earlier.answeredAt !== null && earlier.answeredAt <= call.arrivedAt) continue;
-      const given = attempts.get(earlier.attempt);
-      const next = attempts.get(call.attempt);
-      const givenUp =
-        given && next && (given.end === 'no_answer' || given.end === null) && given.number < next.number;
+      // What was given up may still arrive, even after the attempt that follows it.
+      const [older, newer] = [earlier.attempt, call.attempt].sort((one, other) => one - other);
+      const end = attempts.get(older!)?.end;
+      const givenUp = older !== newer && attempts.has(newer!) && (end === 'no_answer' || end === null);
       if (!givenUp) found.push(`call ${call.attempt} arrived while ${earlier.attempt} was in flight`);
     }
   }

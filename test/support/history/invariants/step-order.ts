@@ -37,13 +37,17 @@ export const stepOrder: Invariant = ({ events, calls }) => {
     if (needed && !succeeded.get(needed.success))
       found.push(`${seq}: ${data.step} without ${needed.success}`);
   }
-  let mailed: string | null = null;
   let opened = false;
   for (const { step, attempt, otpId, effect } of calls) {
-    if (effect?.type === 'otp_sent' && effect.otpId) mailed = effect.otpId;
     if (effect?.type === 'session_opened') opened = true;
-    if (step === 'verify-otp' && otpId !== mailed)
-      found.push(`call ${attempt}: with code ${otpId}, and ${mailed ?? 'none'} was mailed last`);
+    // By the numbers of the attempts: a call that was given up may arrive after those that follow it.
+    const mailed = calls.flatMap((call) =>
+      call.effect?.type === 'otp_sent' && call.attempt < attempt ? [call] : [],
+    );
+    const last = mailed.toSorted((one, other) => one.attempt - other.attempt).at(-1)?.effect;
+    const code = last?.type === 'otp_sent' ? last.otpId : null;
+    if (step === 'verify-otp' && otpId !== code)
+      found.push(`call ${attempt}: with code ${otpId}, and ${code ?? 'none'} was mailed last before it`);
     if (step === 'create-authenticators' && !opened) found.push(`call ${attempt}: no session was open`);
   }
   return found;
