@@ -1,8 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { DataSource } from 'typeorm';
 import { testDatabaseUrl } from '#libs/testing';
 import { createDataSource } from './data-source.js';
-import { PreparedStatements } from './prepared-statements.js';
+import { PreparedStatements, poolOf } from './prepared-statements.js';
 
 const DOUBLE = { name: 'spec_double', text: 'SELECT $1::int * 2 AS double' };
 const SEEN = {
@@ -43,6 +43,17 @@ describe('PreparedStatements', () => {
       [DOUBLE.name],
     );
     expect(seen).toEqual([{ pid: before[0].pid, plans: '2' }]);
+  });
+
+  it('sends a statement that the connection knows as one chunk, and asks for no description of its rows', async () => {
+    await statements.run(DOUBLE, [1]);
+    const client = await poolOf(dataSource).take();
+    client.release();
+    const { connection } = client as unknown as { connection: Record<'_send' | 'describe', () => boolean> };
+    const [sent, asked] = [jest.spyOn(connection, '_send'), jest.spyOn(connection, 'describe')];
+    expect(await statements.run(DOUBLE, [3])).toEqual([{ double: 6 }]);
+    expect([sent.mock.calls.length, asked.mock.calls.length]).toEqual([1, 0]);
+    jest.restoreAllMocks();
   });
 
   it('refuses another text under a name that is taken', async () => {

@@ -1,0 +1,25 @@
+import { afterEach, expect, it, jest } from '@jest/globals';
+import { PinoLogger } from 'nestjs-pino';
+import type { Health } from './health.js';
+import { currentRequest } from './logging.js';
+import { RequestLog } from './request-log.js';
+
+afterEach(() => {
+  jest.useRealTimers();
+  jest.restoreAllMocks();
+});
+
+it('counts the lines of a flood in a line that belongs to no request', () => {
+  jest.useFakeTimers();
+  const lines: [message: string, request: unknown][] = [];
+  const info = (_line: object, message: string) => void lines.push([message, currentRequest.getStore()]);
+  Object.assign(PinoLogger, { root: { info, error: info } });
+  const log = new RequestLog({ draining: false } as Health);
+  const request = { traceId: 'one', method: 'GET', url: '/', address: '192.0.2.1' };
+  currentRequest.run(request, () => {
+    for (let n = 0; n < 62; n++) log.problem({ traceId: 'one', status: 401, code: 'unauthenticated' });
+  });
+  expect(lines).toHaveLength(60);
+  jest.advanceTimersByTime(60_000);
+  expect(lines.at(-1)).toEqual(['and 2 more: 401 unauthenticated', undefined]);
+});
