@@ -45,7 +45,7 @@ export class StepHandler {
     const overBudgetMs = await this.budget.take(row.integration);
     if (overBudgetMs > 0) {
       this.metrics.retriesPutOff.inc({ integration: row.integration });
-      return this.#putOff(row, overBudgetMs + this.random.next() * SPREAD_MS);
+      return this.#putOff(row, overBudgetMs + Math.ceil(this.random.next() * SPREAD_MS));
     }
     const claimed = await this.claims.retry(row);
     if (claimed) return this.#outcomeOf(row, await this.runner.run(claimed));
