@@ -1,3 +1,4 @@
+import type { Writable } from 'node:stream';
 import { Client, Query, type ClientConfig, type QueryConfig } from 'pg';
 import { isConnectionLost, isReadOnly } from './database-fault.js';
 import { NamedQuery, type RowDescriptions } from './named-query.js';
@@ -18,6 +19,11 @@ const Base = Client as unknown as new (config: ClientConfig) => Omit<Client, 'qu
   query(config: Asked, values?: unknown, callback?: unknown): unknown;
 };
 
+/** A member of `Client` that its types lack. */
+interface Inside {
+  connection: { stream: Writable };
+}
+
 type Done = (error: Error | null, result?: unknown) => void;
 
 /**
@@ -30,13 +36,14 @@ export class DatabaseClient extends Base {
   readonly #clock = new ServerClock();
   readonly #rowDescriptions: RowDescriptions = new Map();
   #isSpent = false;
+  #holdsWrites = false;
   /** The process of PostgreSQL that serves this session. */
   backendPid: number | null = null;
   /** Called when a server answers that it takes no writes. */
   onReadOnly: () => void = () => undefined;
 
   constructor({ pooler, statementTimeoutMs, ...config }: ClientTerms) {
-    super(config);
+    super({ ...config, pipeline: pooler === 'none' } as ClientConfig);
     this.#pooler = pooler;
     this.#statementTimeoutMs = statementTimeoutMs;
     // A connection that breaks while it is in use rejects its statement. Its error event must not end the process.
@@ -58,6 +65,18 @@ export class DatabaseClient extends Base {
     const { rows } = (await this.query(text)) as { rows: { pid: number; writable: boolean }[] };
     this.backendPid = rows[0]!.pid;
     if (!rows[0]!.writable) this.#isSpent = true;
+  }
+
+  /** Sends what is written from now until the event loop's next turn as one write. */
+  holdWrites(): void {
+    if (this.#holdsWrites) return;
+    this.#holdsWrites = true;
+    const { stream } = (this as unknown as Inside).connection;
+    stream.cork();
+    setImmediate(() => {
+      this.#holdsWrites = false;
+      stream.uncork();
+    });
   }
 
   override query(config: Asked, values?: unknown, callback?: unknown): unknown {

@@ -1,6 +1,7 @@
-import pg, { type PoolClient, type PoolConfig } from 'pg';
+import pg, { type PoolClient, type PoolConfig, type QueryConfig } from 'pg';
 import { DatabaseClient, type ClientTerms } from './database-client.js';
 import { noteNotConnected } from './database-fault.js';
+import { SharedConnections, type PooledClient } from './shared-connections.js';
 
 type Connected = Parameters<pg.Pool['connect']>[0];
 
@@ -14,10 +15,19 @@ export class DatabasePool extends pg.Pool {
   /** Connections that were open when a server was found to take no writes. */
   #stale = new WeakSet<DatabaseClient>();
   readonly #open = new Set<DatabaseClient>();
+  readonly #shared: SharedConnections | null;
 
   constructor(options: PoolConfig & ClientTerms) {
     const onConnect = (client: unknown) => (client as DatabaseClient).settle();
     super({ ...options, Client: DatabaseClient, onConnect } as unknown as PoolConfig);
+    // Behind a pooler in transaction mode, statements that share a connection would share one of its server.
+    this.#shared =
+      options.pooler === 'transaction'
+        ? null
+        : new SharedConnections(
+            () => this.take(),
+            (client) => this.#isUsable(client as unknown as DatabaseClient),
+          );
     this.on('connect', (client) => {
       const opened = client as unknown as DatabaseClient;
       this.#open.add(opened);
@@ -27,8 +37,8 @@ export class DatabasePool extends pg.Pool {
     this.on('release', (_error, client) => {
       const released = client as unknown as DatabaseClient;
       // The pool drops a connection that has ended.
-      if (released.isSpent || this.#stale.has(released)) void released.end();
-      else this.#idle.add(released);
+      if (this.#isUsable(released)) this.#idle.add(released);
+      else void released.end();
     });
     this.on('remove', (client) => {
       this.#idle.delete(client as unknown as DatabaseClient);
@@ -52,8 +62,20 @@ export class DatabasePool extends pg.Pool {
   }
 
   /** A connection of the pool. Release it without an error: the pool knows how its statements ended. */
-  take(): Promise<PoolClient & Pick<DatabaseClient, 'backendPid'>> {
-    return this.connect() as Promise<PoolClient & Pick<DatabaseClient, 'backendPid'>>;
+  take(): Promise<PooledClient> {
+    return this.connect() as Promise<PooledClient>;
+  }
+
+  /** Runs one statement that is a transaction by itself, on a connection that others may use too. */
+  async run<Row>(statement: QueryConfig): Promise<Row[]> {
+    if (this.#shared) return this.#shared.run(statement);
+    const client = await this.take();
+    try {
+      const { rows } = await client.query(statement);
+      return rows as Row[];
+    } finally {
+      client.release();
+    }
   }
 
   /** Closes each open connection: at once, or when its statement has ended. */
@@ -62,5 +84,9 @@ export class DatabasePool extends pg.Pool {
     // An idle connection that reports an error is taken out of the pool.
     for (const client of this.#idle) client.emit('error', new Error('given up: the server takes no writes'));
     this.#idle.clear();
+  }
+
+  #isUsable(client: DatabaseClient): boolean {
+    return !client.isSpent && !this.#stale.has(client);
   }
 }

@@ -43,16 +43,12 @@ export class PreparedStatements {
   async run<Row>(statement: PreparedStatement, values: unknown[]): Promise<Row[]> {
     const pool = poolOf(this.dataSource);
     for (let tries = 1, elsewhere = false; ; tries++) {
-      const client = await pool.take();
       try {
-        const { rows } = await client.query({ ...statement, values });
-        return rows as Row[];
+        return await pool.run<Row>({ ...statement, values });
       } catch (error) {
         const again = isReadOnly(error) ? !elsewhere : isConflict(error);
         if (!again || tries === TRIES) throw error;
         elsewhere ||= isReadOnly(error);
-      } finally {
-        client.release();
       }
     }
   }

@@ -1,0 +1,80 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { DataSource } from 'typeorm';
+import { testDatabaseUrl, until } from '#libs/testing';
+import { createDataSource } from './data-source.js';
+import { DatabasePool } from './database-pool.js';
+import { PreparedStatements, prepared } from './prepared-statements.js';
+
+const PID = prepared('SELECT pg_backend_pid() AS pid');
+const REFUSED = prepared(`SELECT 'none'::uuid`);
+const ENDED = prepared('SELECT pg_terminate_backend(pg_backend_pid())');
+const LOCK = prepared('UPDATE spec_shared SET n = n + 1');
+const WAITERS = 'SELECT 1 FROM pg_stat_activity WHERE $1::int = ANY (pg_blocking_pids(pid))';
+
+let dataSource: DataSource;
+let statements: PreparedStatements;
+
+beforeAll(async () => {
+  const url = await testDatabaseUrl();
+  dataSource = await createDataSource({ url, poolSize: 3, statementTimeoutMs: 5_000 }).initialize();
+  statements = new PreparedStatements(dataSource);
+  await dataSource.query('CREATE TABLE spec_shared AS SELECT 0 AS n');
+});
+afterAll(async () => {
+  await dataSource.query('DROP TABLE spec_shared');
+  await dataSource.destroy();
+});
+
+const pids = async (count: number): Promise<number[]> => {
+  const runs = Array.from({ length: count }, () => statements.run<{ pid: number }>(PID, []));
+  return (await Promise.all(runs)).map(([row]) => row!.pid);
+};
+
+describe('statements at the same time', () => {
+  it('share one connection', async () => {
+    expect(new Set(await pids(20)).size).toBe(1);
+  });
+
+  it('each end by themselves: a refused one takes no other with it', async () => {
+    const results = await Promise.allSettled([
+      statements.run(LOCK, []),
+      statements.run(REFUSED, []),
+      statements.run(LOCK, []),
+    ]);
+    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    expect(await dataSource.query('SELECT n FROM spec_shared')).toEqual([{ n: 2 }]);
+  });
+
+  it('go round a connection whose statement waits for a lock', async () => {
+    const holder = dataSource.createQueryRunner();
+    await holder.startTransaction();
+    const [{ pid }] = await holder.query('SELECT pg_backend_pid() AS pid FROM spec_shared FOR UPDATE');
+    const waiting = statements.run(LOCK, []);
+    await until('a statement that waits', async () => (await dataSource.query(WAITERS, [pid])).length > 0);
+    // The lock is waited for longer than others have patience.
+    await holder.query('SELECT pg_sleep(0.05)');
+    const [free] = await pids(1);
+    expect(free).not.toBe(pid);
+    await holder.commitTransaction();
+    await holder.release();
+    await waiting;
+  });
+
+  it('all fail where their connection breaks, and the next ones get another', async () => {
+    const [before] = await pids(1);
+    const runs = [statements.run(ENDED, []), statements.run(PID, []), statements.run(PID, [])];
+    const ended = await Promise.allSettled(runs);
+    expect(ended.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
+    expect(await pids(1)).not.toEqual([before]);
+  });
+
+  it('are all given up where no connection can be had', async () => {
+    const url = new URL(await testDatabaseUrl());
+    url.port = '1';
+    const nowhere = new DatabasePool({ connectionString: url.href, pooler: 'none', statementTimeoutMs: 0 });
+    const runs = [nowhere.run(PID), nowhere.run(PID)];
+    const ended = await Promise.allSettled(runs);
+    expect(ended.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    await nowhere.end();
+  });
+});

@@ -1,0 +1,93 @@
+import type { PoolClient, QueryConfig } from 'pg';
+import type { DatabaseClient } from './database-client.js';
+
+export type PooledClient = PoolClient & Pick<DatabaseClient, 'backendPid' | 'holdWrites'>;
+
+/** A statement joins others on a connection only if it is likely to wait less than this for them. */
+const PATIENCE_MS = 10;
+/** The mean time of a statement is that of about so many of the last ones. */
+const SAMPLES = 32;
+
+/** A connection, while statements use it. */
+interface Lane {
+  taken: Promise<PooledClient>;
+  client?: PooledClient;
+  /** How many statements have no answer yet. */
+  unanswered: number;
+  /** When the first of them could begin, by `performance.now()`. */
+  sinceMs: number;
+}
+
+/**
+ * Lets statements share connections. Each is sent at once; PostgreSQL carries out those of one connection one after the
+ * other, each in a transaction of its own. Statements that are sent together are one write to a socket, and a few
+ * busy backends cost less CPU than many that take turns (docs/decisions/0006).
+ *
+ * Where a statement would wait for others, be it for a lock or a slow disk, it takes another connection of the pool.
+ */
+export class SharedConnections {
+  readonly #lanes = new Set<Lane>();
+  #meanMs = 0;
+
+  /**
+   * @param take a connection of the pool.
+   * @param isUsable whether a connection may be given one more statement.
+   */
+  constructor(
+    private readonly take: () => Promise<PooledClient>,
+    private readonly isUsable: (client: PooledClient) => boolean,
+  ) {}
+
+  /** Runs one statement, which must not begin a transaction. */
+  async run<Row>(statement: QueryConfig): Promise<Row[]> {
+    const lane = this.#findLane() ?? this.#openLane();
+    lane.unanswered += 1;
+    try {
+      const client = lane.client ?? (await lane.taken);
+      client.holdWrites();
+      const { rows } = await client.query(statement);
+      return rows as Row[];
+    } finally {
+      this.#answered(lane);
+    }
+  }
+
+  #findLane(): Lane | undefined {
+    const nowMs = performance.now();
+    let found: Lane | undefined;
+    let shortestMs = PATIENCE_MS;
+    for (const lane of this.#lanes) {
+      if (lane.client && !this.isUsable(lane.client)) continue;
+      const waitMs = nowMs - lane.sinceMs + lane.unanswered * this.#meanMs;
+      if (waitMs >= shortestMs) continue;
+      found = lane;
+      shortestMs = waitMs;
+    }
+    return found;
+  }
+
+  #openLane(): Lane {
+    const lane: Lane = { taken: this.take(), unanswered: 0, sinceMs: performance.now() };
+    this.#lanes.add(lane);
+    lane.taken.then(
+      (client) => {
+        lane.client = client;
+        lane.sinceMs = performance.now();
+      },
+      () => this.#lanes.delete(lane),
+    );
+    return lane;
+  }
+
+  #answered(lane: Lane): void {
+    const nowMs = performance.now();
+    // One that waited for a lock says little about the others.
+    const tookMs = Math.min(nowMs - lane.sinceMs, PATIENCE_MS);
+    this.#meanMs += (tookMs - this.#meanMs) / SAMPLES;
+    lane.sinceMs = nowMs;
+    lane.unanswered -= 1;
+    if (lane.unanswered > 0) return;
+    this.#lanes.delete(lane);
+    lane.client?.release();
+  }
+}
