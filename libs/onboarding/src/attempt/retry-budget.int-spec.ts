@@ -15,17 +15,25 @@ afterAll(() => queues.onApplicationShutdown());
 /** A budget whose window is not about to change under the test. */
 async function budget(): Promise<RetryBudget> {
   await until('a window is young', () => Date.now() % 10_000 < 8_000);
-  return new RetryBudget(queues, await testServersConfig(limits));
+  return new RetryBudget(queues, await testServersConfig(limits), { next: () => 0.5 });
 }
 
 const allowed = (waits: number[]) => waits.filter((wait) => wait === 0).length;
 
 describe('RetryBudget', () => {
-  it('lets a burst through, and says until when the rest must wait', async () => {
+  it('lets a burst through, and spreads the rest over as many windows as it needs', async () => {
     const one = await budget();
-    const waits = await Promise.all(Array.from({ length: 12 }, () => one.take('burst')));
+    const from = Date.now();
+    const waits = await Promise.all(Array.from({ length: 17 }, () => one.take('burst')));
     expect(allowed(waits)).toBe(5);
-    for (const wait of waits) expect(wait).toBeLessThanOrEqual(10_000);
+    const windows = waits.filter((wait) => wait > 0).map((wait) => Math.floor((from + wait) / 10_000));
+    const first = Math.floor(from / 10_000);
+    expect(windows.map((window) => window - first).toSorted((a, b) => a - b)).toEqual([
+      ...Array.from({ length: 5 }, () => 1),
+      ...Array.from({ length: 5 }, () => 2),
+      3,
+      3,
+    ]);
   });
 
   it('is shared by all replicas, and grows by a tenth of the first tries of each', async () => {
@@ -55,7 +63,7 @@ describe('RetryBudget', () => {
   it('holds nobody up when Redis is away', async () => {
     const config = testConfig(limits);
     const away = new Queues(config, new Health(), new Metrics());
-    expect(await new RetryBudget(away, config).take('away')).toBe(0);
+    expect(await new RetryBudget(away, config, { next: () => 0 }).take('away')).toBe(0);
     await away.onApplicationShutdown();
   });
 });

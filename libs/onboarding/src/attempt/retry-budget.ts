@@ -6,15 +6,19 @@ import {
   type OnModuleDestroy,
 } from '@nestjs/common';
 import { Queues } from '#libs/jobs';
+import { RANDOM, type Random } from '#libs/kernel';
 import { CONFIG, type Config } from '#libs/platform';
 
 const WINDOW_MS = 10_000;
 const REPORT_EVERY_MS = 1_000;
 
 /**
- * Keeps retries from doubling the load on an upstream that is down for everybody: per integration and ten
- * seconds, a burst and a tenth of the first tries. All replicas share the count in Redis; first tries are
- * reported there once a second, so that no request waits for it. Without Redis no job runs that could overdo it.
+ * Keeps retries from doubling the load on an upstream that fails for all: per integration and ten seconds, a burst and a
+ * share of the first tries. What is over the budget is spread over as many later windows as it needs, so that a crowd of
+ * retries does not come back at once.
+ *
+ * All replicas share the count in Redis. First tries are reported there once a second, so that no request waits for it.
+ * Without Redis no job runs that could overdo it.
  */
 @Injectable()
 export class RetryBudget implements OnApplicationBootstrap, OnModuleDestroy {
@@ -25,6 +29,7 @@ export class RetryBudget implements OnApplicationBootstrap, OnModuleDestroy {
   constructor(
     private readonly queues: Queues,
     @Inject(CONFIG) private readonly config: Config,
+    @Inject(RANDOM) private readonly random: Random,
   ) {}
 
   onApplicationBootstrap(): void {
@@ -40,7 +45,7 @@ export class RetryBudget implements OnApplicationBootstrap, OnModuleDestroy {
     this.#firstTries.set(integration, (this.#firstTries.get(integration) ?? 0) + 1);
   }
 
-  /** @returns 0 when a retry may be made now, otherwise the milliseconds until the next window. */
+  /** @returns 0 if a retry may be made now, else the whole milliseconds until it may ask again. */
   async take(integration: string): Promise<number> {
     if (!this.queues.isReady()) return 0;
     const now = Date.now();
@@ -55,7 +60,9 @@ export class RetryBudget implements OnApplicationBootstrap, OnModuleDestroy {
       const retries = Number(results?.[0]?.[1] ?? 0);
       const firstTries = Number(results?.[2]?.[1] ?? 0);
       const allowed = this.config.RETRY_BUDGET_BURST + (this.config.RETRY_BUDGET_PERCENT / 100) * firstTries;
-      return retries <= allowed ? 0 : (window + 1) * WINDOW_MS - now;
+      if (retries <= allowed) return 0;
+      const windowsLater = Math.ceil((retries - allowed) / allowed);
+      return Math.ceil((window + windowsLater + this.random.next()) * WINDOW_MS - now);
     } catch (error) {
       this.#logger.warn(`the retry budget was not asked: ${(error as Error).message}`);
       return 0;

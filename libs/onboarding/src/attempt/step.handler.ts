@@ -1,6 +1,5 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { EndedBadly, TooEarly, type JobHandler, type JobOutcome } from '#libs/jobs';
-import { RANDOM, type Random } from '#libs/kernel';
 import { Metrics } from '#libs/platform';
 import { deadlineOf, type Row, type RowInStep } from '../flow/row.js';
 import { STEPS, isEnded, stepOfState, type StepName } from '../flow/table.js';
@@ -9,9 +8,6 @@ import { Claims } from './claim.js';
 import { RetryBudget } from './retry-budget.js';
 import { StepRunner } from './run.js';
 import { stepJob, type StepJobPayload } from './step.job.js';
-
-/** Retries that a budget put off do not all come back at its next window's first moment. */
-const SPREAD_MS = 1_000;
 
 /** Makes the later attempts of all three steps: the job wakes, the row decides. */
 @Injectable()
@@ -22,7 +18,6 @@ export class StepHandler {
     private readonly runner: StepRunner,
     private readonly budget: RetryBudget,
     private readonly metrics: Metrics,
-    @Inject(RANDOM) private readonly random: Random,
   ) {}
 
   handlers(): JobHandler<StepJobPayload>[] {
@@ -45,7 +40,7 @@ export class StepHandler {
     const overBudgetMs = await this.budget.take(row.integration);
     if (overBudgetMs > 0) {
       this.metrics.retriesPutOff.inc({ integration: row.integration });
-      return this.#putOff(row, overBudgetMs + Math.ceil(this.random.next() * SPREAD_MS));
+      return this.#putOff(row, overBudgetMs);
     }
     const claimed = await this.claims.retry(row);
     if (claimed) return this.#outcomeOf(row, await this.runner.run(claimed));
