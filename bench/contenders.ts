@@ -14,6 +14,8 @@ export interface Surroundings {
   between?: (databaseUrl: string) => Promise<string>;
   /** More arguments for the Node.js that runs the service. */
   nodeArgs?: string[];
+  /** More variables for Gangway's processes. */
+  env?: Record<string, string>;
 }
 
 export interface Running {
@@ -95,7 +97,7 @@ async function startReference(file: string, { servers, upstreamUrl, between, nod
  */
 async function startGangway(
   name: string,
-  { servers, upstreamUrl, between, nodeArgs }: Surroundings,
+  { servers, upstreamUrl, between, nodeArgs, env: wanted }: Surroundings,
   more: Record<string, string> = {},
 ): Promise<Running> {
   const database = await makeDatabase(servers, `bench_${name}`);
@@ -121,6 +123,7 @@ async function startGangway(
     // On a busy machine a late claim would become a retry, and the bench does not measure retries.
     CLAIM_MAX_AGE_MS: '9000',
     DRAIN_NOTICE_MS: '0',
+    ...wanted,
   };
   const run = (script: string, ...args: string[]) =>
     execFileSync(process.execPath, [`${CHECKOUT}/dist/${script}`, ...args], {

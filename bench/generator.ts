@@ -15,6 +15,8 @@ export interface Load {
   warmMs: number;
   /** The window lasts longer where that is too short for two rounds of onboardings. */
   windowMs: number;
+  /** Starts so many onboardings a second, if given, and not as many as can be. */
+  perSecond?: number;
 }
 
 export interface Loaded {
@@ -27,15 +29,18 @@ export interface Loaded {
 export type Said = 'begin' | 'end' | { loaded: Loaded } | { failed: string };
 const say = (said: Said) => process.send!(said);
 
-async function run({ url, token, atOnce, warmMs, windowMs }: Load): Promise<Loaded> {
+async function run({ url, token, atOnce, warmMs, windowMs, perSecond }: Load): Promise<Loaded> {
   const pool = new Pool(url, { connections: atOnce, pipelining: 1, headersTimeout: 60_000 });
   const latencies = Object.fromEntries(CALLS.map((name) => [name, [] as number[]])) as Loaded['latencies'];
   let phase: 'warm' | 'window' | 'over' = 'warm';
   let onboardings = 0;
   let failure: Error | undefined;
 
+  const startedAt = performance.now();
+  let begun = 0;
   const lane = async () => {
     while (phase !== 'over' && !failure) {
+      if (perSecond) await wait(Math.max(0, startedAt + (begun++ * 1_000) / perSecond - performance.now()));
       await walk(pool, token, (name, ms) => void (phase === 'window' && latencies[name].push(ms)));
       if (phase === 'window') onboardings += 1;
     }

@@ -92,7 +92,8 @@ function cpuNow({ service, beside }: Running, { postgresPid, redisPid }: Servers
   };
 }
 
-function rssMb(pid: number): number | null {
+/** Memory that a process has in use; null where the operating system does not say. */
+export function rssMb(pid: number): number | null {
   if (process.platform !== 'linux') return null;
   return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1_024;
 }
@@ -108,7 +109,7 @@ export async function takeSample(
   generator: ChildProcess,
   running: Running,
   servers: Servers,
-  load: Pick<Load, 'atOnce' | 'warmMs' | 'windowMs'>,
+  load: Omit<Load, 'url' | 'token'>,
 ): Promise<Sample> {
   let before: ReturnType<typeof cpuNow> = null;
   let after: ReturnType<typeof cpuNow> = null;

@@ -29,8 +29,10 @@ export async function prepare(statements = false): Promise<Prepared> {
     upstream.stop();
     await servers.stop();
   };
+  let stopping: Promise<void> | undefined;
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => void stop().finally(() => process.exit(130)));
+    // npm passes a signal on that the terminal has sent already.
+    process.on(signal, () => void (stopping ??= stop().finally(() => process.exit(130))));
   }
   return { surroundings: { servers, upstreamUrl: upstream.url }, upstream, stop };
 }

@@ -29,7 +29,8 @@ export interface Result {
 
 export interface Upstream {
   url: string;
-  answerAfter(delayMs: number): Promise<void>;
+  /** @returns the calls since the last change, by the second of the epoch in which they came. */
+  answerAfter(delayMs: number, fails?: boolean): Promise<Map<number, number>>;
   stop(): void;
 }
 
@@ -38,9 +39,10 @@ export async function startUpstream(): Promise<Upstream> {
   const [{ port }] = (await once(child, 'message')) as [{ port: number }];
   return {
     url: `http://127.0.0.1:${port}`,
-    async answerAfter(delayMs) {
-      child.send({ delayMs });
-      await once(child, 'message');
+    async answerAfter(delayMs, fails = false) {
+      child.send({ delayMs, fails });
+      const [{ calls }] = (await once(child, 'message')) as [{ calls: [number, number][] }];
+      return new Map(calls);
     },
     stop: () => child.disconnect(),
   };

@@ -6,6 +6,8 @@
  *   npm run bench -- --write         all, and renews docs/performance.md with its data and chart
  *   npm run bench -- --profile       where the time of one onboarding goes in Gangway
  *   npm run bench -- --growth        Gangway beside up to a million open onboardings
+ *   npm run bench -- --storm         twenty thousand retries when a provider comes back
+ *   npm run bench -- --soak          ten minutes at 80 % of what Gangway can do
  *   npm run bench -- --only relay,gangway
  */
 import { flagsOrExit } from '../tools/launcher/flags.mjs';
@@ -16,6 +18,8 @@ import { growth } from './growth.js';
 import { installPackages, prepare } from './prepare.js';
 import { profile } from './profile.js';
 import { loadBefore, markdown, reportOf, writeDocs, type Report } from './report.js';
+import { soak } from './soak.js';
+import { storm } from './storm.js';
 import { Field, type Plan } from './rounds.js';
 
 const COMMAND = {
@@ -25,6 +29,8 @@ const COMMAND = {
     quick: { is: 'switch', about: 'a first look, in under a minute' },
     profile: { is: 'switch', about: 'where the time of one onboarding goes in Gangway' },
     growth: { is: 'switch', about: 'Gangway beside up to a million open onboardings' },
+    storm: { is: 'switch', about: 'twenty thousand retries when a provider comes back' },
+    soak: { is: 'switch', about: 'ten minutes at 80 % of what it can do' },
     write: { is: 'switch', about: 'renews docs/performance.md with its data and chart' },
     only: { is: 'text', about: 'some of them, such as relay,gangway' },
   },
@@ -53,6 +59,8 @@ await runTool(async () => {
   installPackages();
   if (values.profile) return profile();
   if (values.growth) return growth();
+  if (values.storm) return storm();
+  if (values.soak) return soak();
 
   const names = values.only?.split(',');
   const all = contenders().filter(

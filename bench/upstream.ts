@@ -1,5 +1,5 @@
 /**
- * A stand-in for the provider that checks nothing and answers at once, or after a delay. It is a process of
+ * A stand-in for the provider that checks nothing and answers at once, or after a delay, or with 503. It is a process of
  * its own, so that its CPU does not count for a contender.
  */
 import { createServer } from 'node:http';
@@ -9,6 +9,9 @@ import { setTimeout as wait } from 'node:timers/promises';
 const SESSION_LIFE_MS = 900_000;
 const uuid = '0f8fad5b-d9cb-469f-a165-70867728950e';
 let delayMs = 0;
+let fails = false;
+/** Calls by the second of the epoch in which they came. */
+const calls = new Map<number, number>();
 
 function answer(path = ''): object {
   if (path === '/v1/submit/init-otp') return { otpId: uuid };
@@ -21,16 +24,21 @@ function answer(path = ''): object {
 }
 
 const server = createServer((request, response) => {
+  const second = Math.floor(Date.now() / 1_000);
+  calls.set(second, (calls.get(second) ?? 0) + 1);
   request.resume().once('end', async () => {
     if (delayMs > 0) await wait(delayMs);
-    const body = JSON.stringify(answer(request.url));
-    response.writeHead(200, { 'content-type': 'application/json', 'content-length': body.length }).end(body);
+    const body = JSON.stringify(fails ? { message: 'unavailable' } : answer(request.url));
+    response
+      .writeHead(fails ? 503 : 200, { 'content-type': 'application/json', 'content-length': body.length })
+      .end(body);
   });
 });
 server.keepAliveTimeout = 600_000;
 server.listen(0, '127.0.0.1', () => process.send!({ port: (server.address() as AddressInfo).port }));
-process.on('message', (message: { delayMs: number }) => {
-  delayMs = message.delayMs;
-  process.send!({ delayMs });
+process.on('message', (message: { delayMs: number; fails: boolean }) => {
+  ({ delayMs, fails } = message);
+  process.send!({ calls: [...calls] });
+  calls.clear();
 });
 process.once('disconnect', () => process.exit());

@@ -1,0 +1,18 @@
+/** A line as a Mermaid chart, which Markdown viewers draw and people can read as it is. At most sixty points: means of neighbours. */
+export function lineChart(title: string, unit: string, values: readonly number[], each = 1): string {
+  const size = Math.ceil(values.length / 60);
+  const points: number[] = [];
+  for (let n = 0; n < values.length; n += size) {
+    const some = values.slice(n, n + size);
+    points.push(Number((some.reduce((sum, value) => sum + value, 0) / some.length).toPrecision(3)));
+  }
+  return [
+    '```mermaid',
+    'xychart-beta',
+    `  title "${title}"`,
+    `  x-axis "${unit}" 0 --> ${values.length * each}`,
+    `  y-axis 0 --> ${Math.max(...points)}`,
+    `  line [${points.join(', ')}]`,
+    '```',
+  ].join('\n');
+}

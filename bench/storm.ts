@@ -1,0 +1,98 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as wait } from 'node:timers/promises';
+import { Client } from 'pg';
+import { Pool } from 'undici';
+import { say, step } from '../tools/console.js';
+import { contenders, type Running } from './contenders.js';
+import { lineChart } from './line-chart.js';
+import { forkHelper, takeSample } from './measure.js';
+import { prepare } from './prepare.js';
+
+/** How many onboardings wait for a retry when the provider comes back. */
+const WAITING = 20_000;
+/** Retries in ten seconds: what the integration's owner allows. */
+const BURST = 2_000;
+const PROVIDER_MS = 50;
+/** What other callers do meanwhile. */
+const CALM = { atOnce: 4, perSecond: 10, warmMs: 2_000, windowMs: 30_000 };
+
+const COUNT_WAITING = `SELECT count(*)::int AS waiting FROM onboardings WHERE state = 'otp_requested'`;
+
+/** Lets many starts fail at a provider that is down, and measures how they are made up for once it is back. */
+export async function storm(): Promise<void> {
+  const { surroundings, upstream, stop } = await prepare();
+  const generator = forkHelper('generator.ts');
+  try {
+    const env = { RETRY_BUDGET_BURST: String(BURST) };
+    const gangway = contenders().find(({ name }) => name === 'gangway')!;
+    const running = await gangway.start({ ...surroundings, env });
+    const database = new Client({ connectionString: running.databaseUrl });
+    await database.connect();
+    const waiting = async () => (await database.query<{ waiting: number }>(COUNT_WAITING)).rows[0]!.waiting;
+
+    await upstream.answerAfter(PROVIDER_MS);
+    const sample = (load: typeof CALM) => takeSample(generator, running, surroundings.servers, load);
+    const calm = await step('Measuring calm', () => sample({ ...CALM, warmMs: 15_000 }));
+    await upstream.answerAfter(0, true);
+    await step(`Starting ${WAITING} onboardings while the provider fails`, () => startMany(running));
+    await upstream.answerAfter(PROVIDER_MS);
+    const backAt = Date.now();
+    const before = await waiting();
+    // Until the breaker lets calls through, new ones wait as well.
+    while ((await waiting()) === before) await wait(100);
+    const leadS = (Date.now() - backAt) / 1_000;
+
+    const left: number[] = [];
+    const storming = sample(CALM);
+    for (let n = await waiting(); n > 0; n = await waiting()) {
+      left.push(n);
+      say(`  ${n} wait`);
+      await wait(5_000 - ((Date.now() - backAt) % 5_000));
+    }
+    const drainedS = (Date.now() - backAt) / 1_000;
+    const during = await storming;
+    const calls = await upstream.answerAfter(0);
+    const perSecond = [...calls.entries()].toSorted(([a], [b]) => a - b).map(([, count]) => count);
+
+    say(
+      `\n${before} waited; calls went through after ${leadS.toFixed(1)} s, and all after ${drainedS.toFixed(0)} s.`,
+    );
+    say(`p99 of other callers' calls: calm ${calm.p99.toFixed(0)} ms, meanwhile ${during.p99.toFixed(0)} ms`);
+    say(`p50: calm ${calm.p50.toFixed(0)} ms, meanwhile ${during.p50.toFixed(0)} ms`);
+    say(`\n${lineChart('Calls to the provider, by second', 's', perSecond)}`);
+    say(`\n${lineChart('Onboardings that wait, every 5 s', 's', left)}`);
+    const { rows } = await database.query(
+      'SELECT state, count(*)::int FROM onboardings GROUP BY 1 ORDER BY 1',
+    );
+    say(`\nIn the end: ${rows.map(({ state, count }) => `${count} ${state}`).join(', ')}`);
+    await database.end();
+    await running.stop();
+  } finally {
+    generator.disconnect();
+    await stop();
+  }
+}
+
+/** Starts onboardings of as many users, 64 at once. */
+async function startMany({ url, token }: Running): Promise<void> {
+  const pool = new Pool(url, { connections: 64, pipelining: 1 });
+  let left = WAITING;
+  const lane = async () => {
+    while (left-- > 0) {
+      const { statusCode, body } = await pool.request({
+        method: 'POST',
+        path: '/v1/onboardings',
+        headers: {
+          authorization: `Bearer ${token}`,
+          'content-type': 'application/json',
+          prefer: 'respond-async',
+        },
+        body: JSON.stringify({ subject: { accountId: randomUUID(), userId: randomUUID() } }),
+      });
+      await body.dump();
+      if (statusCode !== 202) throw new Error(`a start was answered ${statusCode}`);
+    }
+  };
+  await Promise.all(Array.from({ length: 64 }, lane));
+  await pool.close();
+}
