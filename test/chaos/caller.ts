@@ -6,6 +6,7 @@ import type { SeededRandom } from '../support/drivers/seeded-random.js';
 import { ServiceClient, type Answer, type Line } from './service-client.js';
 import { SETTINGS } from '../support/drivers/settings.js';
 import { LONGEST_DELAY_MS } from '../support/drivers/weather.js';
+import { momentsOf } from '../support/moments.js';
 
 export interface CallerOptions {
   /** Names it among all callers of all runs. */
@@ -117,7 +118,7 @@ export class Caller {
 
   async #type(onboarding: OnboardingResource): Promise<void> {
     const { id, otp } = onboarding;
-    if (this.#dawdles && this.#random.chance(0.5)) await this.#dawdle(onboarding.nextAction.before);
+    if (this.#dawdles && this.#random.chance(0.5)) await this.#dawdle(momentsOf(onboarding).before);
     const codes = this.#options.sandbox.mails({ email: this.#options.subject.email }).map(({ code }) => code);
     const untyped = codes.find((code) => !this.#typed.get(`${otp.sentAt} ${code}`)?.answered);
     let code = untyped;
@@ -142,8 +143,9 @@ export class Caller {
     if ((await Promise.all(asked)).some(isFinal)) typed.answered = true;
   }
 
-  async #resend({ id, nextAction, otp }: OnboardingResource): Promise<void> {
-    const waitMs = Date.parse(nextAction.notBefore ?? otp.resendAvailableAt ?? '') - Date.now();
+  async #resend(onboarding: OnboardingResource): Promise<void> {
+    const { id, otp } = onboarding;
+    const waitMs = Date.parse(momentsOf(onboarding).notBefore ?? otp.resendAvailableAt ?? '') - Date.now();
     if (waitMs > 0) await pause(Math.min(waitMs, 1_000));
     await this.#command(id, 'resend', (key) => ({ reason: key }), 'otp/resend');
   }
@@ -151,7 +153,7 @@ export class Caller {
   async #register(onboarding: OnboardingResource): Promise<void> {
     const { id } = onboarding;
     const path = `/v1/onboardings/${id}/authenticators`;
-    if (this.#dawdles && this.#random.chance(0.7)) await this.#dawdle(onboarding.nextAction.before);
+    if (this.#dawdles && this.#random.chance(0.7)) await this.#dawdle(momentsOf(onboarding).before);
     if (!this.#registering) {
       const options = await this.#client.ask({
         what: 'options',

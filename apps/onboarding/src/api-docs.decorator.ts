@@ -3,7 +3,7 @@ import { ApiHeader, ApiResponse } from '@nestjs/swagger';
 import type { z } from 'zod';
 import { PROBLEMS, type ProblemCode } from '#libs/kernel';
 import { onboardingResource } from './onboarding.dto.js';
-import { problem } from './problem.dto.js';
+import { problemSchema } from './problem.dto.js';
 
 /** Codes that any route can answer with. */
 const EVERYWHERE: ProblemCode[] = [
@@ -19,6 +19,37 @@ const EVERYWHERE: ProblemCode[] = [
 /** Codes that come with another status as well. */
 const ALSO: Partial<Record<ProblemCode, number>> = { otp_locked: 429 };
 
+const HEADERS = {
+  ETag: 'The version of the onboarding, in quotes, for `If-Match`.',
+  'Idempotent-Replayed':
+    '`true` if this answer is kept from the first request with the same `Idempotency-Key`.',
+  Location: 'The path of the onboarding.',
+  'Preference-Applied': 'What of `Prefer` the service applied.',
+  RateLimit: 'The policy, how many requests remain (`r`), and after how many seconds more are allowed (`t`).',
+  'RateLimit-Policy': 'The policy, how many requests it allows (`q`), and in how many seconds (`w`).',
+  'Retry-After': 'After how many seconds the request may be sent again.',
+  'WWW-Authenticate': 'How to authenticate (RFC 6750).',
+} as const;
+type Header = keyof typeof HEADERS;
+
+const headers = (names: readonly Header[]) =>
+  Object.fromEntries(
+    names.map((name) => [name, { description: HEADERS[name], schema: { type: 'string' as const } }]),
+  );
+
+/** Headers that come with a status, whatever the code. */
+const OF_STATUS: Partial<Record<number, Header[]>> = {
+  401: ['WWW-Authenticate'],
+  403: ['WWW-Authenticate'],
+  429: ['Retry-After', 'RateLimit', 'RateLimit-Policy'],
+  503: ['Retry-After'],
+};
+
+/** Headers of an answer that is an onboarding. */
+const OF_ONBOARDING: Header[] = ['ETag'];
+const headersOf = (schema: z.ZodType | null): Header[] =>
+  schema === onboardingResource ? OF_ONBOARDING : [];
+
 /** Documents a route: its answer, null where it has no body, and the problems that are its own. */
 export function Answers(
   status: number,
@@ -33,12 +64,21 @@ export function Answers(
     }
   }
   return applyDecorators(
-    ApiResponse({ status, description, ...(schema && { standardSchema: schema }) }),
+    ApiResponse({
+      status,
+      description,
+      headers: headers([
+        ...headersOf(schema),
+        ...(status === 201 && schema === onboardingResource ? (['Location'] as const) : []),
+      ]),
+      ...(schema && { standardSchema: schema }),
+    }),
     ...[...byStatus].map(([each, ofStatus]) =>
       ApiResponse({
         status: each,
         description: ofStatus.map((code) => `\`${code}\``).join(', '),
-        standardSchema: problem,
+        headers: headers(OF_STATUS[each] ?? []),
+        standardSchema: problemSchema(ofStatus),
       }),
     ),
   );
@@ -59,7 +99,7 @@ export const IfMatch = () =>
     name: 'If-Match',
     required: false,
     description:
-      'the ETag of the version that the caller saw, or a list of ETags; 412 if the version is another one now',
+      'The `ETag` of the version that the caller saw, or a list of them. If the version is another one now, the answer is 412.',
   });
 
 /** Documents a command: {@link Answers}, and the headers that every command takes. */
@@ -74,7 +114,8 @@ export function CommandAnswers(
       name: 'Idempotency-Key',
       required: false,
       description:
-        '1 to 255 visible ASCII characters: the same key and body give the first answer again for 48 hours, marked `Idempotent-Replayed: true`',
+        '1 to 255 visible ASCII characters. For 48 hours, the same key and body give the first answer again, ' +
+        'marked `Idempotent-Replayed: true`.',
     }),
     ...(status === 201 ? [] : [IfMatch()]),
     Answers(status, description, schema, ...codes, ...OF_COMMANDS),
@@ -90,14 +131,15 @@ export const RunsStep = () =>
     ApiResponse({
       status: 202,
       description:
-        'the step is still under way, or ended for no reason of the caller: see `state`, `nextAction` and `lastResult`',
+        'The step is still under way, or it ended without a fault of the caller: see `state`, `nextAction` and `lastResult`.',
+      headers: headers(['ETag', 'Location', 'Preference-Applied']),
       standardSchema: onboardingResource,
     }),
     ApiHeader({
       name: 'Prefer',
       required: false,
       description:
-        '`wait=N` (0 to 30 seconds, 10 by default; more is 30) or `respond-async`, or both for a wait of at most N; ' +
-        '`Preference-Applied` names what the service applied, and it ignores anything else',
+        '`wait=N`: wait up to N seconds for the end of the step (0 to 30, 10 by default). `respond-async`: do not wait. ' +
+        'The service ignores anything else.',
     }),
   );

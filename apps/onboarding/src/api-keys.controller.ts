@@ -17,7 +17,7 @@ import {
 } from './api-keys.dto.js';
 import { RefuseIdempotencyKey } from './refuse-idempotency-key.guard.js';
 
-/** The keys of callers, for whoever hands them out. */
+/** Manages the API keys of callers. */
 @ApiTags('administration')
 @UseGuards(CallerGuard, RefuseIdempotencyKey)
 @Controller('v1/admin/api-keys')
@@ -26,9 +26,12 @@ export class ApiKeysController {
 
   @Post()
   @Requires('admin')
-  @ApiOperation({ summary: 'Make an API key; its token is in this answer and nowhere else' })
-  @Answers(201, 'the key and its token', madeApiKey, 'payload_too_large', 'unsupported_media_type')
-  async createKey(@Body({ schema: createKeyBody }) body: CreateKeyBody, @Req() request: FastifyRequest) {
+  @ApiOperation({
+    summary: 'Create an API key',
+    description: 'The answer has the key’s token, which is shown this once.',
+  })
+  @Answers(201, 'The key and its token.', madeApiKey, 'payload_too_large', 'unsupported_media_type')
+  async createApiKey(@Body({ schema: createKeyBody }) body: CreateKeyBody, @Req() request: FastifyRequest) {
     const { caller, scopes, integrations = null, name = null, expiresInS } = body;
     const lifeMs = expiresInS === undefined ? null : expiresInS * 1_000;
     return toMadeKey(await this.keys.create({ caller, scopes, integrations, name, lifeMs }, whoIs(request)));
@@ -36,24 +39,27 @@ export class ApiKeysController {
 
   @Get()
   @Requires('admin')
-  @ApiOperation({ summary: 'List all API keys, newest first' })
-  @Answers(200, 'the keys, without what would open anything', apiKeyList)
-  async listKeys() {
+  @ApiOperation({ summary: 'List API keys', description: 'All of them, newest first, without tokens.' })
+  @Answers(200, 'The keys.', apiKeyList)
+  async listApiKeys() {
     return { items: (await this.keys.list()).map(toKeyResource) };
   }
 
   @Post(':id/rotate')
   @Requires('admin')
-  @ApiOperation({ summary: 'Make another key with the same rights; the old one works on for a while' })
+  @ApiOperation({
+    summary: 'Rotate an API key',
+    description: 'Creates a key with the same rights. The old one stays valid for `overlapS`.',
+  })
   @Answers(
     201,
-    'the new key and its token',
+    'The new key and its token.',
     madeApiKey,
     'illegal_state',
     'payload_too_large',
     'unsupported_media_type',
   )
-  async rotateKey(
+  async rotateApiKey(
     @Param('id', { schema: keyIdParam }) id: string,
     @Body({ schema: rotateKeyBody }) { overlapS }: RotateKeyBody,
     @Req() request: FastifyRequest,
@@ -64,9 +70,12 @@ export class ApiKeysController {
   @Post(':id/revoke')
   @HttpCode(HttpStatus.OK)
   @Requires('admin')
-  @ApiOperation({ summary: 'End an API key for good' })
-  @Answers(200, 'the key, revoked', apiKeyResource, 'payload_too_large', 'unsupported_media_type')
-  async revokeKey(@Param('id', { schema: keyIdParam }) id: string, @Req() request: FastifyRequest) {
+  @ApiOperation({
+    summary: 'Revoke an API key',
+    description: 'It stays in the list, and opens nothing any more.',
+  })
+  @Answers(200, 'The revoked key.', apiKeyResource, 'payload_too_large', 'unsupported_media_type')
+  async revokeApiKey(@Param('id', { schema: keyIdParam }) id: string, @Req() request: FastifyRequest) {
     return toKeyResource(await this.keys.revoke(id, whoIs(request)));
   }
 }

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import type { ApiKey, MadeApiKey } from '#libs/callers';
 import { SCOPES, isKeyCallerName } from '#libs/kernel';
-import { text } from './text.js';
+import { EXAMPLE } from './schema-marks.js';
+import { instant, text } from './text.js';
 
 const DAY_S = 86_400;
 const LONGEST_LIFE_S = 3_650 * DAY_S;
@@ -26,7 +27,10 @@ export const createKeyBody = z
       .optional()
       .meta({ description: 'For good where left out.' }),
   })
-  .meta({ id: 'NewApiKey' });
+  .meta({
+    id: 'NewApiKey',
+    [EXAMPLE]: { caller: 'shop', scopes: ['onboardings:read', 'onboardings:write'] },
+  });
 export type CreateKeyBody = z.output<typeof createKeyBody>;
 
 export const rotateKeyBody = z
@@ -35,10 +39,8 @@ export const rotateKeyBody = z
       description: 'How long the old key still works; 0 revokes it.',
     }),
   })
-  .meta({ id: 'RotateApiKey' });
+  .meta({ id: 'RotateApiKey', [EXAMPLE]: { overlapS: 3_600 } });
 export type RotateKeyBody = z.output<typeof rotateKeyBody>;
-
-const instant = z.iso.datetime();
 
 export const apiKeyResource = z
   .object({

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { EXACTLY_ONE, EXAMPLE } from './schema-marks.js';
 import { optional, text } from './text.js';
 
 /** Only the canonical form: upstream may read unused bits at the end in another way. */
@@ -18,7 +19,7 @@ export const optionsBody = z
     userName: text(64),
     userDisplayName: optional(text(64)),
   })
-  .meta({ id: 'AuthenticatorOptionsRequest' });
+  .meta({ id: 'AuthenticatorOptionsRequest', [EXAMPLE]: { userName: 'ana@example.com' } });
 export type OptionsBody = z.output<typeof optionsBody>;
 
 const authenticatorName = z.string().trim().pipe(text(64));
@@ -112,5 +113,5 @@ export const authenticatorsBody = z
     error: 'is neither {authenticators} nor {device}',
     path: ['authenticators'],
   })
-  .meta({ id: 'CreateAuthenticators' });
+  .meta({ id: 'CreateAuthenticators', [EXACTLY_ONE]: ['authenticators', 'device'] });
 export type AuthenticatorsBody = z.output<typeof authenticatorsBody>;

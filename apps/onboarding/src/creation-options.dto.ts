@@ -1,19 +1,30 @@
 import { z } from 'zod';
 
-/** `PublicKeyCredentialCreationOptionsJSON` (WebAuthn Level 3 §5.1.9), for the API's documentation. */
+const credentialType = z.literal('public-key');
+
+/** `PublicKeyCredentialCreationOptionsJSON` (WebAuthn Level 3 §5.1.9). The DOM's type takes each value of this one. */
 export const creationOptions = z
   .object({
     rp: z.object({ id: z.string(), name: z.string() }),
     user: z.object({ id: z.string(), name: z.string(), displayName: z.string() }),
     challenge: z.string(),
-    pubKeyCredParams: z.array(z.object({ type: z.literal('public-key'), alg: z.int() })),
-    timeout: z.int().min(1).describe('Milliseconds: a passkey that takes longer comes too late.'),
+    pubKeyCredParams: z.array(z.object({ type: credentialType, alg: z.int().min(-65_536).max(65_535) })),
+    timeout: z.int().min(1).max(3_600_000).meta({
+      description: 'Milliseconds. A passkey that takes longer comes too late.',
+    }),
     excludeCredentials: z
-      .array(z.object({ type: z.literal('public-key').optional(), id: z.string() }))
+      .array(z.object({ type: credentialType, id: z.string(), transports: z.array(z.string()).optional() }))
       .optional(),
-    authenticatorSelection: z.record(z.string(), z.unknown()).optional(),
-    attestation: z.string().optional(),
-    extensions: z.record(z.string(), z.unknown()).optional(),
-    hints: z.array(z.string()).optional(),
+    authenticatorSelection: z
+      .object({
+        authenticatorAttachment: z.enum(['platform', 'cross-platform']).optional(),
+        residentKey: z.enum(['discouraged', 'preferred', 'required']).optional(),
+        requireResidentKey: z.boolean().optional(),
+        userVerification: z.enum(['discouraged', 'preferred', 'required']).optional(),
+      })
+      .optional(),
+    attestation: z.enum(['none', 'indirect', 'direct', 'enterprise']).optional(),
+    extensions: z.object({ credProps: z.boolean().optional() }).optional(),
+    hints: z.array(z.enum(['security-key', 'client-device', 'hybrid'])).optional(),
   })
   .meta({ id: 'PublicKeyCredentialCreationOptions' });

@@ -24,26 +24,36 @@ export class EventStreamController {
 
   @Get()
   @Requires('onboardings:read', 'operations:read', 'operations:write')
-  @ApiOperation({ summary: 'Follow the timeline, as server-sent events' })
+  @ApiOperation({
+    summary: 'Follow the timeline',
+    description:
+      'Server-sent events (HTML Standard §9.2). Each has its number as `id` and an `OnboardingEvent` as `data`, and no type. ' +
+      'The stream ends after a while, and soon after the onboarding: connect again until the answer is 204.',
+  })
   @ApiHeader({
     name: 'Last-Event-ID',
     required: false,
     schema: { type: 'integer', minimum: 0, maximum: 2_147_483_647 },
     description:
-      'the id of the last event that was received: the stream goes on after it, whatever `after` says',
+      'The id of the last event that was received. The stream continues after it, and `after` is ignored.',
   })
   @ApiResponse({
     status: HttpStatus.OK,
-    description:
-      'each event as `id`, its number, and `data`, an `OnboardingEvent`, without a type; ends soon after the onboarding, and after a while anyway: connect again',
-    content: { [TYPE]: { schema: { type: 'string' } } },
+    description: 'The events.',
+    content: {
+      [TYPE]: {
+        schema: { type: 'string' },
+        example:
+          'id: 4\ndata: {"seq":4,"type":"otp_sent","at":"2026-11-28T12:00:00.000Z","actor":"upstream","data":{}}\n\n',
+      },
+    },
   })
   @Answers(
     HttpStatus.NO_CONTENT,
-    'the onboarding has ended and there is nothing after this number: do not connect again',
+    'The onboarding has ended, and there is no event after this number: do not connect again.',
     null,
   )
-  async stream(
+  async streamEvents(
     @Param('id', { schema: idParam }) id: string,
     @Query({ schema: streamQuery }) { after }: StreamQuery,
     @LastEventId() lastEventId: number | null,

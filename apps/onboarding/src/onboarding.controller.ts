@@ -73,11 +73,14 @@ export class OnboardingController {
   @Post()
   @Requires('onboardings:write')
   @UseInterceptors(StartGate)
-  @ApiOperation({ summary: 'Start an onboarding: has a code sent to the subject' })
+  @ApiOperation({
+    summary: 'Start an onboarding',
+    description: 'Creates the onboarding and has the provider send a code to the subject.',
+  })
   @RunsStep()
   @CommandAnswers(
     201,
-    'the code was sent',
+    'The code was sent.',
     onboardingResource,
     'onboarding_ended',
     'onboarding_live',
@@ -88,7 +91,7 @@ export class OnboardingController {
     'captcha_required',
     'upstream_rejected',
   )
-  async start(
+  async startOnboarding(
     @Body({ schema: startBody }) body: StartBody,
     @CommandTerms() terms: Terms,
     @Res({ passthrough: true }) reply: FastifyReply,
@@ -98,18 +101,27 @@ export class OnboardingController {
 
   @Get()
   @Requires('onboardings:read', 'operations:read', 'operations:write')
-  @ApiOperation({ summary: 'List onboardings, newest first' })
-  @Answers(200, 'a page', onboardingPage)
-  async list(@Query({ schema: listQuery }) { cursor, ...filter }: ListQuery, @AskedBy() caller: Caller) {
+  @ApiOperation({
+    summary: 'List onboardings',
+    description: 'Newest first. A caller with `operations:read` sees those of all callers.',
+  })
+  @Answers(200, 'A page.', onboardingPage)
+  async listOnboardings(
+    @Query({ schema: listQuery }) { cursor, ...filter }: ListQuery,
+    @AskedBy() caller: Caller,
+  ) {
     const { rows, next } = await this.lists.list({ ...filter, after: cursor }, caller);
     return { items: rows.map(toResource), nextCursor: next && Buffer.from(next).toString('base64url') };
   }
 
   @Get(':id')
   @Requires('onboardings:read', 'operations:read', 'operations:write')
-  @ApiOperation({ summary: 'Read one onboarding' })
-  @Answers(200, 'the onboarding', onboardingResource)
-  async get(
+  @ApiOperation({
+    summary: 'Read an onboarding',
+    description: 'Its state, what to do next, and how its last step ended.',
+  })
+  @Answers(200, 'The onboarding.', onboardingResource)
+  async getOnboarding(
     @Param('id', { schema: idParam }) id: string,
     @AskedBy() caller: Caller,
     @Res({ passthrough: true }) reply: FastifyReply,
@@ -119,9 +131,12 @@ export class OnboardingController {
 
   @Get(':id/events')
   @Requires('onboardings:read', 'operations:read', 'operations:write')
-  @ApiOperation({ summary: 'Read the timeline' })
-  @Answers(200, 'events after the given number, oldest first', eventPage)
-  async events(
+  @ApiOperation({
+    summary: 'Read the timeline',
+    description: 'All that happened to the onboarding, oldest first.',
+  })
+  @Answers(200, 'Events after the given number.', eventPage)
+  async listEvents(
     @Param('id', { schema: idParam }) id: string,
     @Query({ schema: eventsQuery }) { after, limit }: EventsQuery,
     @AskedBy() caller: Caller,
@@ -133,11 +148,15 @@ export class OnboardingController {
   @Post(':id/otp/resend')
   @Requires('onboardings:write')
   @HttpCode(HttpStatus.OK)
-  @ApiOperation({ summary: 'Have a new code sent; the old one is void, unless the new one was refused' })
+  @ApiOperation({
+    summary: 'Ask for a new code',
+    description:
+      'Has the provider send a new code. The old one is void, unless the provider refuses to send.',
+  })
   @RunsStep()
   @CommandAnswers(
     200,
-    'the code was sent',
+    'The code was sent.',
     onboardingResource,
     'otp_resend_too_soon',
     'otp_send_limit',
@@ -151,7 +170,7 @@ export class OnboardingController {
     'captcha_required',
     'upstream_rejected',
   )
-  async resend(
+  async resendOtp(
     @Param('id', { schema: idParam }) id: string,
     @Body({ schema: resendBody }) body: ResendBody,
     @CommandTerms() terms: Terms,
@@ -163,11 +182,14 @@ export class OnboardingController {
   @Post(':id/otp/verify')
   @Requires('onboardings:write')
   @HttpCode(HttpStatus.OK)
-  @ApiOperation({ summary: 'Exchange the code for a session' })
+  @ApiOperation({
+    summary: 'Verify the code',
+    description: 'Exchanges the code for a session at the provider.',
+  })
   @RunsStep()
   @CommandAnswers(
     200,
-    'the session is open',
+    'The session is open.',
     onboardingResource,
     'otp_invalid',
     'otp_expired',
@@ -182,7 +204,7 @@ export class OnboardingController {
     'contact_invalid',
     'upstream_rejected',
   )
-  async verify(
+  async verifyOtp(
     @Param('id', { schema: idParam }) id: string,
     @Body({ schema: verifyBody }) { code, encryptedOtpBundle }: VerifyBody,
     @CommandTerms() terms: Terms,
@@ -199,11 +221,12 @@ export class OnboardingController {
   @Requires('onboardings:write')
   @HttpCode(HttpStatus.OK)
   @ApiOperation({
-    summary: 'Options for navigator.credentials.create, with a fresh challenge for one passkey',
+    summary: 'Get options for a passkey',
+    description: 'Options for `navigator.credentials.create`, with a fresh challenge for one passkey.',
   })
   @CommandAnswers(
     200,
-    'PublicKeyCredentialCreationOptionsJSON',
+    'The options.',
     creationOptions,
     'attestation_invalid',
     'otp_expired',
@@ -214,7 +237,7 @@ export class OnboardingController {
     'onboarding_ended',
     'version_mismatch',
   )
-  options(
+  createPasskeyOptions(
     @Param('id', { schema: idParam }) id: string,
     @Body({ schema: optionsBody }) body: OptionsBody,
     @CommandTerms() terms: Terms,
@@ -225,11 +248,15 @@ export class OnboardingController {
   @Post(':id/authenticators')
   @Requires('onboardings:write')
   @HttpCode(HttpStatus.OK)
-  @ApiOperation({ summary: 'Register 1 to 10 passkeys; each is checked here before the session is spent' })
+  @ApiOperation({
+    summary: 'Register passkeys',
+    description:
+      'Checks 1 to 10 passkeys and registers them at the provider. The onboarding is then completed.',
+  })
   @RunsStep()
   @CommandAnswers(
     200,
-    'the onboarding is completed',
+    'The onboarding is completed.',
     onboardingResource,
     'attestation_invalid',
     'otp_expired',
@@ -241,7 +268,7 @@ export class OnboardingController {
     'version_mismatch',
     'upstream_rejected',
   )
-  async createAuthenticators(
+  async registerAuthenticators(
     @Param('id', { schema: idParam }) id: string,
     @Body({ schema: authenticatorsBody }) body: AuthenticatorsBody,
     @CommandTerms() terms: Terms,
@@ -256,16 +283,19 @@ export class OnboardingController {
   @Post(':id/cancel')
   @Requires('onboardings:write', 'operations:write')
   @HttpCode(HttpStatus.OK)
-  @ApiOperation({ summary: 'Cancel' })
+  @ApiOperation({
+    summary: 'Cancel an onboarding',
+    description: 'Ends it. A call that is under way is not waited for.',
+  })
   @CommandAnswers(
     200,
-    'the onboarding is cancelled',
+    'The onboarding is cancelled.',
     onboardingResource,
     'illegal_state',
     'onboarding_ended',
     'version_mismatch',
   )
-  async cancel(
+  async cancelOnboarding(
     @Param('id', { schema: idParam }) id: string,
     @Body({ schema: reasonBody }) body: ReasonBody,
     @CommandTerms() terms: Terms,
@@ -277,34 +307,41 @@ export class OnboardingController {
   @Delete(':id')
   @Requires('onboardings:erase')
   @HttpCode(HttpStatus.NO_CONTENT)
-  @ApiOperation({ summary: 'Erase what is personal of it; a live onboarding is cancelled' })
+  @ApiOperation({
+    summary: 'Erase an onboarding',
+    description: 'Erases what is personal of it. A live onboarding is cancelled first.',
+  })
   @IfMatch()
   @Answers(
     204,
-    'nothing personal is left',
+    'The onboarding is erased.',
     null,
     'illegal_state',
     'version_mismatch',
     'payload_too_large',
     'unsupported_media_type',
   )
-  async erase(@Param('id', { schema: idParam }) id: string, @CommandTerms() terms: Terms): Promise<void> {
+  async eraseOnboarding(
+    @Param('id', { schema: idParam }) id: string,
+    @CommandTerms() terms: Terms,
+  ): Promise<void> {
     await this.onboardings.erase(id, terms);
   }
 
   @Post(':id/resolve')
+  @ApiTags('operations')
   @Requires('onboardings:write', 'operations:write')
   @HttpCode(HttpStatus.OK)
   @ApiOperation({
-    summary: 'Say what became of a lost attempt',
+    summary: 'Decide a lost outcome',
     description:
-      'The first decision stands, also on an onboarding that has ended. Another one is refused, even where it says the same: ' +
-      '`illegal_state` where it lost the race, `onboarding_ended` where it comes later.',
+      'Says whether a call whose answer was lost took effect. The first decision stands. A later one is refused: ' +
+      'with `illegal_state` if both came at once, with `onboarding_ended` otherwise.',
   })
   @RunsStep()
   @CommandAnswers(
     200,
-    'the onboarding goes on',
+    'The onboarding continues.',
     onboardingResource,
     'step_in_progress',
     'outcome_unknown',
@@ -314,7 +351,7 @@ export class OnboardingController {
     'otp_send_limit',
     'otp_locked',
   )
-  async resolve(
+  async resolveOutcome(
     @Param('id', { schema: idParam }) id: string,
     @Body({ schema: resolveBody }) body: ResolveBody,
     @CommandTerms() terms: Terms,
@@ -324,18 +361,22 @@ export class OnboardingController {
   }
 
   @Post(':id/retry')
+  @ApiTags('operations')
   @Requires('operations:write')
   @HttpCode(HttpStatus.OK)
-  @ApiOperation({ summary: 'Have a step that waits or is parked tried now' })
+  @ApiOperation({
+    summary: 'Try a step now',
+    description: 'Makes a step due now that waits for its retry or is parked.',
+  })
   @CommandAnswers(
     200,
-    'the step is due',
+    'The step is due.',
     onboardingResource,
     'illegal_state',
     'onboarding_ended',
     'version_mismatch',
   )
-  async retry(
+  async retryStep(
     @Param('id', { schema: idParam }) id: string,
     @Body({ schema: retryBody }) body: RetryBody,
     @CommandTerms() terms: Terms,

@@ -2,8 +2,8 @@ import { z } from 'zod';
 import { isCallerName } from '#libs/kernel';
 import {
   ACTORS,
+  EVENTS,
   EVENT_TYPES,
-  NEXT_ACTION_TYPES,
   OTP_NEEDED_REASONS,
   PARKED_REASONS,
   RESULT_CODES,
@@ -14,7 +14,9 @@ import {
   type OnboardingEvent,
   type Row,
 } from '#libs/onboarding';
-import { isStorable, optional, text } from './text.js';
+import { nextAction } from './next-action.dto.js';
+import { BY_PROVIDER, EXACTLY_ONE, EXAMPLE } from './schema-marks.js';
+import { instant, isStorable, optional, text } from './text.js';
 
 export const idParam = z.uuid('the id in the path is not a UUID').transform((id) => id.toLowerCase());
 
@@ -24,18 +26,17 @@ const otpChoice = z
   .refine((otp) => isStorable(otp), { error: 'holds U+0000 or half of a surrogate pair', abort: true })
   .refine((otp) => JSON.stringify(otp).length <= 16_384, 'is larger than 16384 characters of JSON');
 
+/** What "Try it out" sends: any two ids, which the sandbox takes. */
+const SUBJECT = {
+  accountId: '550e8400-e29b-41d4-a716-446655440000',
+  userId: '6ba7b810-9dad-41d1-80b4-00c04fd430c8',
+};
+
 /** The body of `POST /v1/onboardings`. The subject's members are the provider's: it checks them itself. */
 export const startBody = z
   .strictObject({
     integration: optional(text(32)),
-    subject: z.record(z.string().max(64), z.unknown()).meta({
-      examples: [
-        {
-          accountId: '550e8400-e29b-41d4-a716-446655440000',
-          userId: '6ba7b810-9dad-41d1-80b4-00c04fd430c8',
-        },
-      ],
-    }),
+    subject: z.record(z.string().max(64), z.unknown()).meta({ [BY_PROVIDER]: 'subject' }),
     externalRef: optional(text(255)),
     metadata: optional(
       z
@@ -52,9 +53,10 @@ export const startBody = z
     supersede: optional(z.boolean()),
     otp: optional(otpChoice).meta({
       description: 'Options of the code, where the provider has a choice.',
+      [BY_PROVIDER]: 'otp',
     }),
   })
-  .meta({ id: 'StartOnboarding' });
+  .meta({ id: 'StartOnboarding', [EXAMPLE]: { subject: SUBJECT } });
 export type StartBody = z.output<typeof startBody>;
 
 const reason = text(500);
@@ -62,7 +64,7 @@ const reason = text(500);
 export const reasonBody = z
   .strictObject({ reason: optional(reason) })
   .optional()
-  .meta({ id: 'Reason' });
+  .meta({ id: 'Reason', [EXAMPLE]: { reason: 'The user gave up.' } });
 export type ReasonBody = z.output<typeof reasonBody>;
 
 export const resendBody = z
@@ -70,10 +72,11 @@ export const resendBody = z
     reason: optional(reason),
     otp: optional(otpChoice).meta({
       description: 'Options of this sending only: captchaToken, where the provider asks for a captcha.',
+      [BY_PROVIDER]: 'otp',
     }),
   })
   .optional()
-  .meta({ id: 'ResendOtp' });
+  .meta({ id: 'ResendOtp', [EXAMPLE]: { reason: 'No mail came.' } });
 export type ResendBody = z.output<typeof resendBody>;
 
 /** Six digits today; providers may send up to nine letters and digits. */
@@ -99,15 +102,17 @@ export const verifyBody = z
     error: 'is neither {code} nor {encryptedOtpBundle}',
     path: ['code'],
   })
-  .meta({ id: 'VerifyOtp' });
+  .meta({ id: 'VerifyOtp', [EXACTLY_ONE]: ['code', 'encryptedOtpBundle'], [EXAMPLE]: { code: '123456' } });
 export type VerifyBody = z.output<typeof verifyBody>;
 
 export const resolveBody = z
   .strictObject({ outcome: z.enum(['done', 'not_done']), reason })
-  .meta({ id: 'Resolve' });
+  .meta({ id: 'Resolve', [EXAMPLE]: { outcome: 'not_done', reason: 'The user got no mail.' } });
 export type ResolveBody = z.output<typeof resolveBody>;
 
-export const retryBody = z.strictObject({ reason }).meta({ id: 'Retry' });
+export const retryBody = z
+  .strictObject({ reason })
+  .meta({ id: 'Retry', [EXAMPLE]: { reason: 'The provider is back.' } });
 export type RetryBody = z.output<typeof retryBody>;
 
 const instantParam = z.iso
@@ -136,6 +141,7 @@ export const listQuery = z.strictObject({
   }),
   parked: z
     .stringbool({ truthy: ['true'], falsy: ['false'], case: 'sensitive', error: 'is neither true nor false' })
+    .meta({ type: 'boolean' })
     .optional(),
   createdAfter: instantParam.optional(),
   createdBefore: instantParam.optional(),
@@ -162,7 +168,6 @@ export type EventsQuery = z.output<typeof eventsQuery>;
 export const streamQuery = eventsQuery.pick({ after: true });
 export type StreamQuery = z.output<typeof streamQuery>;
 
-const instant = z.iso.datetime({ precision: 3 });
 const resultErrors = z.array(z.object({ pointer: z.string(), code: z.string(), detail: z.string() }));
 const lastResult = z.object({
   step: z.enum(STEPS),
@@ -179,23 +184,20 @@ export const onboardingResource = z
     caller: z.string(),
     integration: z.string(),
     provider: z.string(),
-    subject: z.record(z.string(), z.unknown()),
+    subject: z
+      .record(z.string(), z.unknown())
+      .meta({ description: 'As it was given. Without its contact after an erasure.' }),
     externalRef: z.string().nullable(),
     metadata: z.record(z.string(), z.unknown()),
     state: z.enum(STATES),
     reason: z.enum(OTP_NEEDED_REASONS).nullable(),
-    version: z.int(),
-    nextAction: z.object({
-      type: z.enum(NEXT_ACTION_TYPES),
-      until: instant.nullable().optional(),
-      notBefore: instant.nullable().optional(),
-      before: instant.nullable().optional(),
-    }),
+    version: z.int().min(1),
+    nextAction,
     otp: z.object({
-      sends: z.int(),
+      sends: z.int().min(0),
       sentAt: instant.nullable(),
       expiresAt: instant.nullable(),
-      attemptsLeft: z.int(),
+      attemptsLeft: z.int().min(0),
       resendAvailableAt: instant.nullable(),
       targetBundle: z
         .string()
@@ -217,7 +219,7 @@ export const onboardingResource = z
     authenticators: z.array(
       z.object({
         id: z.string().nullable(),
-        name: z.string(),
+        authenticatorName: z.string(),
         credentialId: z.string(),
         aaguid: z.string(),
         transports: z.array(z.string()),
@@ -225,14 +227,14 @@ export const onboardingResource = z
       }),
     ),
     lastResult: lastResult.nullable(),
-    unresolved: z.object({ step: z.enum(STEPS), attempt: z.int(), at: instant }).nullable(),
+    unresolved: z.object({ step: z.enum(STEPS), attempt: z.int().min(1), at: instant }).nullable(),
     parked: z.object({ reason: z.enum(PARKED_REASONS), since: instant }).nullable(),
     failure: z
       .object({
         code: z.enum(RESULT_CODES),
         detail: z.string(),
         step: z.enum(STEPS),
-        upstreamStatus: z.int().nullable(),
+        upstreamStatus: z.int().min(100).max(599).nullable(),
         at: instant,
         errors: resultErrors.optional(),
       })
@@ -242,7 +244,9 @@ export const onboardingResource = z
     erasedAt: instant
       .nullable()
       .meta({ description: 'From when on nothing personal is left of it: this is a tombstone.' }),
-    expiresAt: instant.nullable(),
+    expiresAt: instant
+      .nullable()
+      .meta({ description: 'When the onboarding ends by itself. Null once it has ended.' }),
   })
   .meta({ id: 'Onboarding' });
 export type OnboardingResource = z.output<typeof onboardingResource>;
@@ -251,15 +255,29 @@ export const onboardingPage = z
   .object({ items: z.array(onboardingResource), nextCursor: z.string().nullable() })
   .meta({ id: 'OnboardingPage' });
 
+/** The event of one type. Members of its data are missing after an erasure, which empties it. */
+const eventOf = (type: (typeof EVENT_TYPES)[number]) =>
+  z
+    .object({
+      seq: z.int().min(1),
+      type: z.literal(type),
+      at: instant,
+      actor: z.enum(ACTORS),
+      data: EVENTS[type].partial(),
+    })
+    .meta({ id: `${type.replaceAll(/(?:^|_)([a-z])/g, (_, letter: string) => letter.toUpperCase())}Event` });
+const [firstEvent, ...otherEvents] = EVENT_TYPES.map(eventOf);
+
 export const eventResource = z
-  .object({
-    seq: z.int(),
-    type: z.enum(EVENT_TYPES),
-    at: instant,
-    actor: z.enum(ACTORS),
-    data: z.record(z.string(), z.unknown()),
-  })
+  .discriminatedUnion('type', [firstEvent!, ...otherEvents])
   .meta({ id: 'OnboardingEvent' });
+export interface EventResource {
+  seq: number;
+  type: (typeof EVENT_TYPES)[number];
+  at: string;
+  actor: (typeof ACTORS)[number];
+  data: object;
+}
 
 export const eventPage = z.object({ items: z.array(eventResource) }).meta({ id: 'OnboardingEventPage' });
 
@@ -298,7 +316,7 @@ export function toResource(row: Row): OnboardingResource {
     session:
       mayHaveSession && row.sessionExpiresAt ? { expiresAt: row.sessionExpiresAt.toISOString() } : null,
     deviceSigning: mayHaveSession ? row.deviceSigning : null,
-    authenticators: row.authenticators,
+    authenticators: row.authenticators.map(({ name, ...each }) => ({ ...each, authenticatorName: name })),
     lastResult: row.lastResult,
     unresolved: unresolved ? { step: unresolved.step, attempt: unresolved.attempt, at: unresolved.at } : null,
     parked:
@@ -319,7 +337,7 @@ function endsAtOf({ state, idleEndsAt, lifeEndsAt }: Row): Date | null {
   return state === 'outcome_unknown' || lifeEndsAt < idleEndsAt ? lifeEndsAt : idleEndsAt;
 }
 
-export function toEventResource(event: OnboardingEvent): z.output<typeof eventResource> {
+export function toEventResource(event: OnboardingEvent): EventResource {
   const { seq, type, actor, data } = event;
   return { seq, type, at: event.at.toISOString(), actor, data };
 }

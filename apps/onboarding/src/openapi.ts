@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
 import { z } from 'zod';
 import { PROVIDERS } from '#libs/upstream';
+import { toJsonSchema } from './json-schema.js';
 import { withPolicy } from './page-policy.js';
 
 /** The document is made from the routes and their schemas; docs/openapi.json is its committed copy. */
@@ -14,24 +15,21 @@ export function openApiDocument(app: NestFastifyApplication): OpenAPIObject {
       'User onboarding at a wallet provider: mailed code, session, passkeys. Errors are RFC 9457 problems; switch on `code`.',
     )
     .setVersion('1')
-    .addBearerAuth()
+    .setLicense('Apache-2.0', 'https://www.apache.org/licenses/LICENSE-2.0')
+    .addServer('/', 'This service')
+    .addTag('onboardings', 'Onboard a user: send a code, check it, register passkeys.')
+    .addTag('operations', 'Decide about an onboarding that cannot go on by itself.')
+    .addTag('administration', 'Manage API keys.')
+    .addBearerAuth({
+      type: 'http',
+      scheme: 'bearer',
+      description: 'An API key, or a JWT of a trusted issuer.',
+    })
     .build();
   const document = SwaggerModule.createDocument(app, options, {
     operationIdFactory: (_controller, method) => method,
-    standardSchemaConverter: (schema, { schemaType }) => {
-      if (!(schema instanceof z.ZodType)) return undefined;
-      const {
-        $schema: _,
-        $defs = {},
-        ...converted
-      } = z.toJSONSchema(schema, {
-        target: 'draft-2020-12',
-        io: schemaType,
-        // An instant that arrives as text and is handed on as a Date is text to callers.
-        unrepresentable: 'any',
-      });
-      return { schema: converted, components: $defs };
-    },
+    standardSchemaConverter: (schema, { schemaType }) =>
+      schema instanceof z.ZodType ? toJsonSchema(schema, schemaType) : undefined,
   });
   mend(document);
   // What may be retried is part of the interface: the same tables that the service runs by.
@@ -54,7 +52,7 @@ function mend(document: OpenAPIObject): void {
       for (const response of Object.values(operation?.responses ?? {})) {
         if (!response || !('content' in response) || !response.content) continue;
         const { 'application/json': json } = response.content;
-        if (json && JSON.stringify(json).includes('#/components/schemas/Problem"')) {
+        if (json && /#\/components\/schemas\/\w+Problem"/.test(JSON.stringify(json))) {
           response.content = { 'application/problem+json': json };
         }
       }

@@ -1,18 +1,57 @@
 import { z } from 'zod';
-import { PROBLEM_CODES } from '#libs/kernel';
+import {
+  PROBLEMS,
+  PROBLEM_CODES,
+  SCOPES,
+  membersOf,
+  type ProblemCode,
+  type ProblemMember,
+} from '#libs/kernel';
+import { STATES } from '#libs/onboarding';
+import { nextAction } from './next-action.dto.js';
 
-/** RFC 9457. */
-export const problem = z
-  .object({
-    type: z.string(),
-    title: z.string(),
-    status: z.int(),
-    detail: z.string(),
-    instance: z.string(),
-    code: z.enum(PROBLEM_CODES),
-    traceId: z.string(),
-    retryable: z.boolean(),
-    errors: z.array(z.object({ pointer: z.string(), code: z.string(), detail: z.string() })).optional(),
-  })
-  .loose()
-  .meta({ id: 'Problem' });
+const fieldErrors = z.array(z.object({ pointer: z.string(), code: z.string(), detail: z.string() })).meta({
+  description: 'Where the request is wrong: `pointer` is a JSON pointer (RFC 6901).',
+});
+
+const MEMBERS = {
+  attemptsLeft: z.int().min(0).meta({ description: 'How often a code may still be tried.' }),
+  checks: z.record(z.string(), z.unknown()).meta({ description: 'What the service has found, by its part.' }),
+  errors: fieldErrors,
+  nextAction,
+  onboardingId: z.uuid(),
+  requiredScopes: z.array(z.enum(SCOPES)).meta({ description: 'One of them is enough.' }),
+  state: z.enum(STATES),
+  version: z.int().min(1).meta({ description: 'The present one.' }),
+} satisfies Record<ProblemMember, z.ZodType>;
+
+/** `otp_invalid` → `OtpInvalidProblem` */
+const nameOf = (code: ProblemCode) =>
+  `${code.replaceAll(/(?:^|_)([a-z])/g, (_, letter: string) => letter.toUpperCase())}Problem`;
+
+/** The problem of one code (RFC 9457 §3), with the members that are its own. */
+const problemOf = (code: ProblemCode) =>
+  z
+    .object({
+      type: z.string().meta({ description: 'Leads to the code’s entry in the list of errors.' }),
+      title: z.string(),
+      status: z.int().min(400).max(599),
+      detail: z.string().meta({ description: 'For people. It may change.' }),
+      instance: z.string(),
+      code: z.literal(code),
+      traceId: z.string(),
+      retryable: z.boolean().meta({ description: 'Whether the same request may succeed later.' }),
+      ...Object.fromEntries(membersOf(code).map((member) => [member, MEMBERS[member].optional()])),
+    })
+    .meta({ id: nameOf(code), description: `${PROBLEMS[code].cause} ${PROBLEMS[code].remedy}` });
+
+const problems = Object.fromEntries(PROBLEM_CODES.map((code) => [code, problemOf(code)])) as Record<
+  ProblemCode,
+  ReturnType<typeof problemOf>
+>;
+
+/** The schema of an answer that is a problem with one of these codes. */
+export function problemSchema(codes: readonly ProblemCode[]): z.ZodType {
+  const [first, ...more] = codes.map((code) => problems[code]);
+  return more.length > 0 ? z.discriminatedUnion('code', [first!, ...more]) : first!;
+}

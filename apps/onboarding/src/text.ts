@@ -23,3 +23,6 @@ export const optional = <T extends z.ZodType>(schema: T) =>
     .nullish()
     .transform((value): z.output<T> | undefined => value ?? undefined)
     .optional();
+
+/** An instant as the service writes it: UTC, with milliseconds. */
+export const instant = z.iso.datetime({ precision: 3 }).meta({ examples: ['2026-11-28T12:00:00.000Z'] });

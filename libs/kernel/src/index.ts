@@ -13,6 +13,15 @@ export { isUncoded, listMembers, mediaTypes } from './header-fields.js';
 export { isUuid, lowestUuidV7, timeOfUuidV7, uuidV7 } from './id.js';
 export { requireNode } from './node-version.js';
 export { canonicalPassword, findPasswordFault, isOfAnyLength } from './password-rule.js';
-export { PROBLEM_CODES, PROBLEMS, ProblemError, type FieldError, type ProblemCode } from './problem.js';
+export {
+  PROBLEM_CODES,
+  PROBLEMS,
+  ProblemError,
+  membersOf,
+  problemType,
+  type FieldError,
+  type ProblemCode,
+  type ProblemMember,
+} from './problem.js';
 export { RANDOM, systemRandom, type Random } from './random.js';
 export { Secret, equalInConstantTime } from './secret.js';

@@ -1,46 +1,253 @@
+/** Members that problems of some codes have besides the standard ones (RFC 9457 §3.2). */
+export type ProblemMember =
+  | 'attemptsLeft'
+  | 'checks'
+  | 'errors'
+  | 'nextAction'
+  | 'onboardingId'
+  | 'requiredScopes'
+  | 'state'
+  | 'version';
+
+interface ProblemType {
+  /** The usual HTTP status. */
+  status: number;
+  title: string;
+  /** What happened, and why. */
+  cause: string;
+  /** What the caller does. */
+  remedy: string;
+  members?: readonly ProblemMember[];
+}
+
+/** Of a refusal that the state of an onboarding causes. */
+const OF_STATE = ['state', 'nextAction'] as const;
+/** Of a step that ended without moving the onboarding on. */
+const OF_STEP = ['onboardingId', 'state', 'nextAction', 'errors'] as const;
+
 /**
- * Every error code that callers can meet, with its usual HTTP status and title (RFC 9457).
- * Callers switch on the code, so a code is never renamed and never changes its meaning.
+ * Every error code that callers can meet, with its usual HTTP status, its title (RFC 9457) and its entry in
+ * docs/reference/errors.md. Callers switch on the code, so a code keeps its name and its meaning.
  */
 export const PROBLEMS = {
-  validation_failed: { status: 400, title: 'The request has the wrong shape' },
-  unauthenticated: { status: 401, title: 'No valid credentials' },
-  forbidden: { status: 403, title: 'Not allowed for these credentials' },
-  not_found: { status: 404, title: 'Not found' },
-  method_not_allowed: { status: 405, title: 'The path does not take this method' },
-  illegal_state: { status: 409, title: 'Not possible in this state' },
-  onboarding_live: { status: 409, title: 'The subject has a live onboarding' },
-  step_in_progress: { status: 409, title: 'A step is in progress' },
-  outcome_unknown: { status: 409, title: 'The outcome of a step is unknown' },
-  onboarding_ended: { status: 410, title: 'The onboarding has ended' },
-  onboarding_erased: { status: 410, title: 'The onboarding was erased' },
-  version_mismatch: { status: 412, title: 'The onboarding has changed' },
-  payload_too_large: { status: 413, title: 'The body is too large' },
-  unsupported_media_type: { status: 415, title: 'The body is not JSON' },
-  subject_not_found: { status: 422, title: 'The provider does not know the subject' },
-  contact_invalid: { status: 422, title: 'No code can be sent to the contact' },
-  captcha_required: { status: 422, title: 'A captcha must be solved first' },
-  otp_invalid: { status: 422, title: 'Wrong code' },
-  otp_expired: { status: 410, title: 'The code has expired' },
-  otp_locked: { status: 409, title: 'No tries left for this code' },
-  otp_resend_too_soon: { status: 429, title: 'Too soon for another code' },
-  otp_send_limit: { status: 429, title: 'Too many codes sent' },
-  session_expired: { status: 410, title: 'The session has expired' },
-  attestation_invalid: { status: 422, title: 'A passkey failed a check' },
-  upstream_rejected: { status: 422, title: 'The provider refused the request' },
-  idempotency_key_reused: { status: 422, title: 'The idempotency key stands for another request' },
+  validation_failed: {
+    status: 400,
+    title: 'The request has the wrong shape',
+    cause:
+      'A member, a header or a parameter is missing, unknown, or has a value that the route does not take.',
+    remedy: 'Correct what `errors` points at. The same request fails again.',
+    members: ['errors'],
+  },
+  unauthenticated: {
+    status: 401,
+    title: 'No valid credentials',
+    cause: 'The request has no bearer token, or its token is unknown, expired or revoked.',
+    remedy: 'Send a valid token in `Authorization: Bearer …`.',
+  },
+  forbidden: {
+    status: 403,
+    title: 'Not allowed for these credentials',
+    cause: 'The token is valid, but it lacks a scope that the route needs, or may not use the integration.',
+    remedy: 'Ask an administrator for a key with one of `requiredScopes`, or for the integration.',
+    members: ['requiredScopes'],
+  },
+  not_found: {
+    status: 404,
+    title: 'Not found',
+    cause: 'The path leads nowhere, or the onboarding does not exist or belongs to another caller.',
+    remedy: 'Check the path, and that the key is of the caller that started the onboarding.',
+  },
+  method_not_allowed: {
+    status: 405,
+    title: 'The path does not take this method',
+    cause: 'The path exists, but not for this HTTP method.',
+    remedy: 'Use a method that `Allow` names.',
+  },
+  illegal_state: {
+    status: 409,
+    title: 'Not possible in this state',
+    cause: 'The onboarding is in a state that does not allow the command, or it has just changed.',
+    remedy: 'Do what `nextAction` says. If `retryable` is true, send the command again.',
+    members: OF_STATE,
+  },
+  onboarding_live: {
+    status: 409,
+    title: 'The subject has a live onboarding',
+    cause: 'A subject has one live onboarding at a time.',
+    remedy:
+      'Continue with `onboardingId`, or start with `"supersede": true`. Without `onboardingId` it is another caller’s: wait until it ends.',
+    members: ['onboardingId'],
+  },
+  step_in_progress: {
+    status: 409,
+    title: 'A step is in progress',
+    cause: 'A call to the provider is under way, or waits for its retry.',
+    remedy: 'Wait until `nextAction.until`, then read the onboarding.',
+    members: OF_STATE,
+  },
+  outcome_unknown: {
+    status: 409,
+    title: 'The outcome of a step is unknown',
+    cause: 'The provider’s answer was lost: the call may have taken effect.',
+    remedy:
+      'Find out what happened and resolve the onboarding, or ask for a new code where the step allows it.',
+    members: OF_STATE,
+  },
+  onboarding_ended: {
+    status: 410,
+    title: 'The onboarding has ended',
+    cause: 'The onboarding is completed, failed, expired or cancelled.',
+    remedy: 'Start a new one.',
+    members: ['onboardingId', ...OF_STATE],
+  },
+  onboarding_erased: {
+    status: 410,
+    title: 'The onboarding was erased',
+    cause: 'The answer to this `Idempotency-Key` was erased with the onboarding that it was about.',
+    remedy: 'Start a new onboarding with a new key.',
+  },
+  version_mismatch: {
+    status: 412,
+    title: 'The onboarding has changed',
+    cause: '`If-Match` names another version than the present one.',
+    remedy: 'Read the onboarding again, decide again, and send the new `ETag`.',
+    members: ['version'],
+  },
+  payload_too_large: {
+    status: 413,
+    title: 'The body is too large',
+    cause: 'The body is larger than 256 KiB.',
+    remedy: 'Send a smaller body.',
+  },
+  unsupported_media_type: {
+    status: 415,
+    title: 'The body is not JSON',
+    cause: 'The request has a body whose `Content-Type` is not `application/json`.',
+    remedy: 'Send JSON, and say so in `Content-Type`.',
+  },
+  subject_not_found: {
+    status: 422,
+    title: 'The provider does not know the subject',
+    cause: 'The provider has no such account or user.',
+    remedy: 'Check the ids of the subject. If they are right, create the user at the provider first.',
+    members: OF_STEP,
+  },
+  contact_invalid: {
+    status: 422,
+    title: 'No code can be sent to the contact',
+    cause: 'The provider does not take this e-mail address or phone number.',
+    remedy: 'Ask the user for another one, and start again.',
+    members: OF_STEP,
+  },
+  captcha_required: {
+    status: 422,
+    title: 'A captcha must be solved first',
+    cause: 'The provider asks for a captcha, and the token was missing, used or too old.',
+    remedy: 'Let the user solve one, and send the command again with `otp.captchaToken`.',
+    members: OF_STEP,
+  },
+  otp_invalid: {
+    status: 422,
+    title: 'Wrong code',
+    cause: 'The provider refused the code.',
+    remedy: 'Let the user try again while `attemptsLeft` is above 0. Then ask for a new code.',
+    members: ['attemptsLeft', ...OF_STEP],
+  },
+  otp_expired: {
+    status: 410,
+    title: 'The code has expired',
+    cause: 'The code was not used in time.',
+    remedy: 'Ask for a new code.',
+    members: ['attemptsLeft', ...OF_STEP],
+  },
+  otp_locked: {
+    status: 409,
+    title: 'No tries left for this code',
+    cause:
+      'The user has typed too many wrong codes: with status 409 of this code, with 429 of any code today.',
+    remedy: 'With 409, ask for a new code. With 429, wait as long as `Retry-After` says.',
+    members: ['attemptsLeft', ...OF_STEP],
+  },
+  otp_resend_too_soon: {
+    status: 429,
+    title: 'Too soon for another code',
+    cause: 'The last code was sent less than a minute ago, or as long ago as this installation sets.',
+    remedy: 'Wait as long as `Retry-After` says.',
+    members: OF_STATE,
+  },
+  otp_send_limit: {
+    status: 429,
+    title: 'Too many codes sent',
+    cause: 'The subject was sent as many codes as are allowed for now, over all its onboardings.',
+    remedy: 'Wait as long as `Retry-After` says.',
+    members: OF_STATE,
+  },
+  session_expired: {
+    status: 410,
+    title: 'The session has expired',
+    cause: 'The session of a right code is over before the passkeys were registered.',
+    remedy: 'Ask for a new code.',
+    members: OF_STEP,
+  },
+  attestation_invalid: {
+    status: 422,
+    title: 'A passkey failed a check',
+    cause:
+      'A passkey does not answer our challenge, is of another site, is known already, or breaks the policy.',
+    remedy: 'Read `errors[].code`. Let the user create another passkey with fresh options.',
+    members: OF_STEP,
+  },
+  upstream_rejected: {
+    status: 422,
+    title: 'The provider refused the request',
+    cause: 'The provider answered that it does not carry out this request.',
+    remedy: 'Read `detail`. The same request is refused again.',
+    members: OF_STEP,
+  },
+  idempotency_key_reused: {
+    status: 422,
+    title: 'The idempotency key stands for another request',
+    cause: 'The `Idempotency-Key` came with another route or body before.',
+    remedy: 'Use a new key for a new request.',
+  },
   idempotency_in_progress: {
     status: 409,
     title: 'The first request with this idempotency key is still running',
+    cause: 'An earlier request with this `Idempotency-Key` has no answer yet.',
+    remedy: 'Send the same request again after `Retry-After`.',
+    members: ['onboardingId', ...OF_STATE],
   },
-  rate_limited: { status: 429, title: 'Too many requests' },
-  not_ready: { status: 503, title: 'The service is not ready' },
-  internal: { status: 500, title: 'Something broke on our side' },
-} as const satisfies Record<string, { status: number; title: string }>;
+  rate_limited: {
+    status: 429,
+    title: 'Too many requests',
+    cause: 'The caller, or the address, has made more requests than are allowed in a minute.',
+    remedy: 'Wait as long as `Retry-After` says.',
+  },
+  not_ready: {
+    status: 503,
+    title: 'The service is not ready',
+    cause: 'PostgreSQL does not answer or takes no writes, or this replica is stopping.',
+    remedy: 'Send the same request again after `Retry-After`, with the same `Idempotency-Key`.',
+    members: ['checks'],
+  },
+  internal: {
+    status: 500,
+    title: 'Something broke on our side',
+    cause: 'A fault of the service.',
+    remedy: 'Report the `traceId` to the operators. With an `Idempotency-Key` the request may be repeated.',
+  },
+} as const satisfies Record<string, ProblemType>;
 
 export type ProblemCode = keyof typeof PROBLEMS;
 
 export const PROBLEM_CODES = Object.keys(PROBLEMS) as ProblemCode[];
+
+/** @returns a problem's `type`: its entry in the list of errors that the service shows (RFC 9457 §3.1.1). */
+export const problemType = (code: ProblemCode): string => `/docs/errors#${code}`;
+
+/** @returns the members that problems of a code may have besides the standard ones. */
+export const membersOf = (code: ProblemCode): readonly ProblemMember[] =>
+  (PROBLEMS[code] as ProblemType).members ?? [];
 
 /** One fault inside a request, located by an RFC 6901 JSON pointer. */
 export interface FieldError {
@@ -61,7 +268,7 @@ export interface ProblemOptions {
   rateLimit?: { policy: string; quota: number; windowS: number };
   errors?: FieldError[];
   /** Extension members of the problem (RFC 9457 §3.2), e.g. `attemptsLeft`. */
-  extensions?: Record<string, unknown>;
+  extensions?: Partial<Record<ProblemMember, unknown>>;
   cause?: unknown;
 }
 
@@ -73,7 +280,7 @@ export class ProblemError extends Error {
   readonly retryAfterS: number | undefined;
   readonly rateLimit: ProblemOptions['rateLimit'];
   readonly errors: FieldError[] | undefined;
-  readonly extensions: Record<string, unknown>;
+  readonly extensions: Partial<Record<ProblemMember, unknown>>;
 
   constructor(code: ProblemCode, options: ProblemOptions) {
     super(options.detail, { cause: options.cause });

@@ -9,8 +9,8 @@ export { EventFollower, type TimelineReader } from './commands/event-follower.js
 export { OnboardingLists } from './commands/onboarding-lists.js';
 export { OnboardingService } from './commands/onboarding.service.js';
 export { PARKED_REASONS, RESULT_CODES } from './flow/codes.js';
-export { ACTORS, EVENT_TYPES } from './flow/events.js';
-export { NEXT_ACTION_TYPES, nextActionOf } from './flow/next-action.js';
+export { ACTORS, EVENTS, EVENT_TYPES } from './flow/events.js';
+export { nextActionOf } from './flow/next-action.js';
 export type { OnboardingEvent } from './flow/onboarding-event.entity.js';
 export { move } from './flow/move.js';
 export { touchedBy } from './flow/ownership.js';

@@ -88,7 +88,7 @@ describe('every refusal is a problem', () => {
     expect(status).toBe(PROBLEMS[code].status);
     expect(headers['content-type']).toMatch(/^application\/problem\+json/);
     expect(problem).toEqual({
-      type: `urn:gangway:problem:${code}`,
+      type: `/docs/errors#${code}`,
       title: PROBLEMS[code].title,
       status,
       detail: 'because',

@@ -7,7 +7,7 @@ import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Logger } from 'nestjs-pino';
-import { PROBLEMS, ProblemError, isUncoded } from '#libs/kernel';
+import { PROBLEMS, ProblemError, isUncoded, problemType } from '#libs/kernel';
 import { bareForwardedFor } from './forwarded-for.js';
 import { Health } from './health.js';
 import { badHost } from './host-header.js';
@@ -148,7 +148,7 @@ function answerClientError(error: Error & { code?: string }, socket: Socket, log
     address: socket.remoteAddress,
   });
   const body = JSON.stringify({
-    type: 'urn:gangway:problem:validation_failed',
+    type: problemType('validation_failed'),
     title: PROBLEMS.validation_failed.title,
     status,
     detail: tooLarge ? 'The headers are too large.' : 'This is no HTTP request.',

@@ -1,6 +1,6 @@
 import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { PROBLEMS, ProblemError, type ProblemCode } from '#libs/kernel';
+import { PROBLEMS, ProblemError, problemType, type ProblemCode } from '#libs/kernel';
 import { shownPath } from './shown.js';
 
 /** A sentence for an outage of something we need, which is 503 and not 500; null for any other error. */
@@ -101,7 +101,7 @@ export function sendProblem(
     .status(problem.status)
     .type('application/problem+json')
     .send({
-      type: `urn:gangway:problem:${problem.code}`,
+      type: problemType(problem.code),
       title: PROBLEMS[problem.code].title,
       status: problem.status,
       detail: problem.message,

@@ -24,6 +24,8 @@ export interface Provider extends ProviderSettings {
   /** Whether its signatures are good for a short time only: no step is sent while the clocks are apart. */
   limitsSignatureAge: boolean;
   law: RetryLaw;
+  /** What callers give as `subject` and as `otp`, for the API's documentation; null where the provider takes none. */
+  schemas: { subject: z.ZodType; otp: z.ZodType | null };
   /** Steps that upstream does once, however often it is sent the same bytes. */
   replayable: readonly StepCall[];
   /** @throws Error that names the variable of a setting which the provider cannot use. */

@@ -7,6 +7,7 @@ import { closedPort } from '../../support/ports.js';
 import { DONE_STATE, STEPS, StepUnderTest, WAITING_STATE } from '../../support/step-under-test.js';
 import { Story } from '../../support/story.js';
 import { runOut } from '../../support/time-travel.js';
+import { momentsOf } from '../../support/moments.js';
 
 // Told times are waited for.
 jest.setTimeout(240_000);
@@ -78,8 +79,8 @@ describe('a retry', () => {
     at.strike({ status: 429, retryAfterS: 60 });
     const waiting = await at.submit({ headers: { prefer: 'respond-async' } });
     expect(waiting.status).toBe(202);
-    const { nextAction } = await at.until((each) => each.lastResult?.code === 'upstream_unavailable');
-    expect(Date.parse(nextAction.until!)).toBeGreaterThan(Date.now() + 50_000);
+    const waited = await at.until((each) => each.lastResult?.code === 'upstream_unavailable');
+    expect(Date.parse(momentsOf(waited).until!)).toBeGreaterThan(Date.now() + 50_000);
     for (const refused of [await story.verify(at.id, '123456'), await story.resend(at.id)]) {
       expect(refused).toMatchObject({
         status: 409,
@@ -219,7 +220,7 @@ describe('an upstream that nobody can reach', () => {
       all.map(async ({ id }) => {
         if (!id) return null;
         const { body } = await story.call('GET', `/v1/onboardings/${id}`, undefined, {}, refusing);
-        return body.nextAction.before;
+        return momentsOf(body).before ?? null;
       }),
     );
     const ends = await Promise.all(

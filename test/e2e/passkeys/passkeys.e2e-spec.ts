@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createPasskey, type PasskeyOptions } from '../../../tools/passkey.js';
 import { ORIGIN, RP_ID, Story, type Answer, type Subject } from '../../support/story.js';
 import { elapse } from '../../support/time-travel.js';
+import { momentsOf } from '../../support/moments.js';
 
 const ROUTE = 'create-authenticators-otp';
 
@@ -262,7 +263,7 @@ describe('options', () => {
     };
     expect(await timeout()).toBe(300_000);
     await elapse(story, id, subject, 720_000);
-    const left = Date.parse((await story.get(id)).body.nextAction.before!) - Date.now();
+    const left = Date.parse(momentsOf((await story.get(id)).body).before!) - Date.now();
     const given = await timeout();
     expect(given).toBeGreaterThan(left - 30_000);
     expect(given).toBeLessThan(left + 2_000);

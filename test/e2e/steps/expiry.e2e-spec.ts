@@ -4,6 +4,7 @@ import { emptyDatabase, until } from '#libs/testing';
 import { SITUATIONS, isInDoubt, stateOf, type Situation } from '../../support/situations.js';
 import { Story, type Answer } from '../../support/story.js';
 import { type Life, mayResend, runOut } from '../../support/time-travel.js';
+import { momentsOf } from '../../support/moments.js';
 
 interface Outcome {
   state: string;
@@ -266,7 +267,7 @@ describe('lives as configured', () => {
     const { body } = await story.get(id);
     const end = Date.parse(body.otp.expiresAt!);
     expect(end - Date.parse(body.otp.sentAt!)).toBe(4_500);
-    const lastCall = Date.parse(body.nextAction.before!);
+    const lastCall = Date.parse(momentsOf(body).before!);
     expect(end - lastCall).toBe(2_000);
     const over = await until('the end of the code', async () => {
       const beganAt = Date.now();
@@ -283,7 +284,7 @@ describe('lives as configured', () => {
   it('end a session by its margin before upstream does', async () => {
     const { id } = await story.verified();
     const { body } = await story.get(id);
-    expect(Date.parse(body.session!.expiresAt) - Date.parse(body.nextAction.before!)).toBe(57_500);
+    expect(Date.parse(body.session!.expiresAt) - Date.parse(momentsOf(body).before!)).toBe(57_500);
     await story.until(id, 'otp_needed');
     expect((await story.get(id)).body).toMatchObject({ reason: 'session_expired', session: null });
   });

@@ -44,7 +44,7 @@ describe.each(DOORS)('%s, the session’s key kept here', (door) => {
       unresolved: null,
       deviceSigning: null,
     });
-    expect(body.authenticators).toMatchObject([{ id: expect.any(String), name: "Ana's phone" }]);
+    expect(body.authenticators).toMatchObject([{ id: expect.any(String), authenticatorName: "Ana's phone" }]);
     expect(person.effects('authenticators_created')).toBe(1);
   });
 

@@ -29,10 +29,12 @@ import {
 } from './byzantine.wire.js';
 import { readText, speaksOfKey } from './known-texts.js';
 
-const subjectSchema = z.strictObject({
-  accountId: z.guid('is not a UUID').transform((id) => id.toLowerCase()),
-  userId: z.guid('is not a UUID').transform((id) => id.toLowerCase()),
-});
+export const subjectSchema = z
+  .strictObject({
+    accountId: z.guid('is not a UUID').transform((id) => id.toLowerCase()),
+    userId: z.guid('is not a UUID').transform((id) => id.toLowerCase()),
+  })
+  .meta({ id: 'ByzantineSubject', description: 'At Byzantine.' });
 
 /** Byzantine's Integrator API: every request signed with the integrator's key, JSON both ways. */
 export class ByzantineProvider implements UpstreamProvider {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { defineProvider } from '../define-provider.js';
 import { AFTER_COOLDOWN, REFUSED, retry } from '../port/retry-law.js';
-import { ByzantineProvider } from './byzantine.provider.js';
+import { ByzantineProvider, subjectSchema } from './byzantine.provider.js';
 
 /** Byzantine has no idempotency and no read-back: every lost answer stays a doubt. */
 export const byzantine = defineProvider({
@@ -33,6 +33,7 @@ export const byzantine = defineProvider({
       ...REFUSED,
     },
   },
+  schemas: { subject: subjectSchema, otp: null },
   replayable: [],
   create: (integration, { keys, http, clock, skew }) =>
     new ByzantineProvider(integration, keys, http, clock, skew),

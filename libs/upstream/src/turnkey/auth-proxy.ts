@@ -1,8 +1,10 @@
 import { defineProvider } from '../define-provider.js';
 import { AFTER_COOLDOWN, REFUSED, retry } from '../port/retry-law.js';
 import { AuthProxyProvider } from './auth-proxy.provider.js';
+import { authProxyChoice } from './otp-choice.js';
 import { replayed } from './replayed.js';
 import { authProxySettings } from './settings.js';
+import { turnkeySubjectSchema } from './turnkey-subject.js';
 
 /** Turnkey by its Auth Proxy, which makes its activities itself: a repeat is another one. Passkeys go past it. */
 export const authProxy = defineProvider({
@@ -28,6 +30,7 @@ export const authProxy = defineProvider({
     },
     'create-authenticators': replayed('outcome_unknown'),
   },
+  schemas: { subject: turnkeySubjectSchema, otp: authProxyChoice },
   replayable: ['create-authenticators'],
   create: (integration, parts) => new AuthProxyProvider(integration, parts),
 });

@@ -23,15 +23,19 @@ export const emailSchema = z
 export const contactSchema = z.discriminatedUnion(
   'type',
   [
-    z.strictObject({
-      type: z.literal('email'),
-      // Upstream compares without regard to case: two spellings must not be two subjects.
-      value: emailSchema.transform((value) => value.toLowerCase()),
-    }),
-    z.strictObject({
-      type: z.literal('phone'),
-      value: z.string().regex(/^\+[1-9]\d{6,14}$/, 'is not a phone number in E.164, such as +33612345678'),
-    }),
+    z
+      .strictObject({
+        type: z.literal('email'),
+        // Upstream compares without regard to case: two spellings must not be two subjects.
+        value: emailSchema.transform((value) => value.toLowerCase()),
+      })
+      .meta({ id: 'EmailContact' }),
+    z
+      .strictObject({
+        type: z.literal('phone'),
+        value: z.string().regex(/^\+[1-9]\d{6,14}$/, 'is not a phone number in E.164, such as +33612345678'),
+      })
+      .meta({ id: 'PhoneContact' }),
   ],
   { error: 'is not {"type": "email" or "phone", "value": …}' },
 );

@@ -41,10 +41,13 @@ const initOtpMembers = {
   replyToEmailAddress: emailSchema,
 };
 
-const initOtpChoice = z.strictObject(initOtpMembers).partial();
+export const initOtpChoice = z
+  .strictObject(initOtpMembers)
+  .partial()
+  .meta({ id: 'TurnkeyOtpOptions', description: 'At Turnkey’s public API.' });
 export type InitOtpChoice = z.output<typeof initOtpChoice>;
 
-const authProxyChoice = z
+export const authProxyChoice = z
   .strictObject({
     emailCustomization: initOtpMembers.emailCustomization.pick({ templateId: true }).strict(),
     /** Good for one call, from the user's browser. */
@@ -56,7 +59,8 @@ const authProxyChoice = z
         'is not a web origin such as https://app.example.com',
       ),
   })
-  .partial();
+  .partial()
+  .meta({ id: 'AuthProxyOtpOptions', description: 'At Turnkey’s Auth Proxy.' });
 export type AuthProxyChoice = z.output<typeof authProxyChoice>;
 
 /** @throws ProblemError `validation_failed` that points at the wrong member of the caller's `otp`. */

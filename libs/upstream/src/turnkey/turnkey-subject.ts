@@ -27,13 +27,21 @@ const optionalId = () =>
 
 const NEEDED = 'is needed, because the user’s device signs it';
 const SCHEMAS = {
-  server: z.strictObject({
-    organizationId: optionalId(),
-    userId: optionalId(),
-    contact: contactSchema,
-  }),
+  server: z
+    .strictObject({
+      organizationId: optionalId(),
+      userId: optionalId(),
+      contact: contactSchema,
+    })
+    .meta({
+      id: 'TurnkeySubject',
+      description: 'At Turnkey and its Auth Proxy. In client custody both ids are needed.',
+    }),
   client: z.strictObject({ organizationId: id(NEEDED), userId: id(NEEDED), contact: contactSchema }),
 };
+
+/** For the API's documentation. */
+export const turnkeySubjectSchema = SCHEMAS.server;
 
 /**
  * Reads the caller's `subject`. In client custody the ids are needed from the start: the device signs them, and a

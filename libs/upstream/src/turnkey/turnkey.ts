@@ -1,6 +1,8 @@
 import { defineProvider } from '../define-provider.js';
+import { initOtpChoice } from './otp-choice.js';
 import { replayed } from './replayed.js';
 import { turnkeySettings } from './settings.js';
+import { turnkeySubjectSchema } from './turnkey-subject.js';
 import { TurnkeyProvider } from './turnkey.provider.js';
 
 /** Turnkey by its public API, which takes the same bytes for the same activity. */
@@ -14,6 +16,7 @@ export const turnkey = defineProvider({
     'verify-otp': replayed('outcome_unknown'),
     'create-authenticators': replayed('outcome_unknown'),
   },
+  schemas: { subject: turnkeySubjectSchema, otp: initOtpChoice },
   replayable: ['init-otp', 'verify-otp', 'create-authenticators'],
   create: (integration, { keys, ...parts }) => new TurnkeyProvider(integration, keys, parts),
 });

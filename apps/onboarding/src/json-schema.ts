@@ -1,0 +1,94 @@
+import { z } from 'zod';
+import { PROVIDERS } from '#libs/upstream';
+import { BY_PROVIDER, EXACTLY_ONE, EXAMPLE } from './schema-marks.js';
+
+type JsonSchema = z.core.JSONSchema.BaseSchema;
+
+export interface Converted {
+  schema: JsonSchema;
+  /** The named schemas that it refers to. */
+  components: Record<string, JsonSchema>;
+}
+
+/** Converts a schema for the OpenAPI document (JSON Schema 2020-12). @param io whether it is of a request or an answer. */
+export function toJsonSchema(schema: z.ZodType, io: 'input' | 'output'): Converted {
+  const components: Record<string, JsonSchema> = {};
+  const {
+    $schema: _,
+    $defs = {},
+    ...converted
+  } = z.toJSONSchema(schema, {
+    target: 'draft-2020-12',
+    io,
+    // An instant that arrives as text and is handed on as a Date is text to callers.
+    unrepresentable: 'any',
+    override: (at) => {
+      mend(at.zodSchema, at.jsonSchema, components);
+    },
+  });
+  return { schema: converted, components: Object.assign(components, $defs as typeof components) };
+}
+
+function mend(schema: z.core.$ZodTypes, json: JsonSchema, components: Record<string, JsonSchema>): void {
+  // The bounds of what JavaScript counts exactly are no bounds of ours: generators take them for examples.
+  if (json.minimum === Number.MIN_SAFE_INTEGER) delete json.minimum;
+  if (json.maximum === Number.MAX_SAFE_INTEGER) delete json.maximum;
+  // Generators invent instants from the pattern, and fail at it.
+  if (json.format === 'date-time') delete json.pattern;
+  if (schema instanceof z.ZodDiscriminatedUnion) json['discriminator'] = discriminatorOf(schema);
+  if (json[EXAMPLE]) {
+    json.examples = [json[EXAMPLE]];
+    delete json[EXAMPLE];
+  }
+  if (json[EXACTLY_ONE]) exactlyOne(json);
+  if (json[BY_PROVIDER]) byProvider(json, components);
+}
+
+/** Says which value stands for which schema (OpenAPI 3.1 §4.8.25). */
+function discriminatorOf({ def }: z.ZodDiscriminatedUnion) {
+  const { discriminator: propertyName } = def;
+  const mapping: Record<string, string> = {};
+  for (const option of def.options as z.ZodObject[]) {
+    const { value } = option.shape[propertyName] as z.ZodLiteral<string>;
+    mapping[value] = `#/components/schemas/${option.meta()?.id}`;
+  }
+  return { propertyName, mapping };
+}
+
+/** As a choice of objects, because generators make no types of two members of which one is required. */
+function exactlyOne(json: JsonSchema): void {
+  const names = json[EXACTLY_ONE] as string[];
+  const { properties = {}, additionalProperties = false } = json;
+  json.oneOf = names.map((name) => ({
+    type: 'object',
+    properties: { [name]: withoutNull(properties[name] as JsonSchema) },
+    required: [name],
+    additionalProperties,
+  }));
+  for (const member of [EXACTLY_ONE, 'type', 'properties', 'required', 'additionalProperties'])
+    delete json[member];
+}
+
+/** A member that must be given is not null. */
+const withoutNull = ({ anyOf, ...json }: JsonSchema): JsonSchema => {
+  const kinds = anyOf?.filter((each) => (each as JsonSchema).type !== 'null') as JsonSchema[] | undefined;
+  return kinds?.length === 1 ? { ...json, ...kinds[0] } : { ...json, ...(kinds && { anyOf: kinds }) };
+};
+
+/** Each provider says what it takes. */
+function byProvider(json: JsonSchema, components: Record<string, JsonSchema>): void {
+  const member = json[BY_PROVIDER] as 'subject' | 'otp';
+  const schemas = new Set(PROVIDERS.map(({ schemas: of }) => of[member]).filter((each) => each !== null));
+  const refs: JsonSchema[] = [];
+  for (const schema of schemas) {
+    const { id } = schema.meta()!;
+    Object.assign(components, toJsonSchema(schema, 'input').components);
+    refs.push({ $ref: `#/components/schemas/${id}` });
+  }
+  const { description, examples } = json;
+  for (const key of Object.keys(json)) delete json[key];
+  // One subject is of one provider; options of a code may be such as two providers take.
+  Object.assign(json, description && { description }, examples && { examples }, {
+    [member === 'subject' ? 'oneOf' : 'anyOf']: refs,
+  });
+}

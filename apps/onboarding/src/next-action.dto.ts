@@ -1,0 +1,29 @@
+import { z } from 'zod';
+import { instant } from './text.js';
+
+const nullable = (description: string) => instant.nullable().meta({ description });
+const lastMoment = nullable('The last instant at which the command is accepted.');
+
+/** What the caller does next. */
+export const nextAction = z
+  .discriminatedUnion('type', [
+    z
+      .object({
+        type: z.literal('wait'),
+        until: nullable('When the next try is due. Null while an operator must act first.'),
+      })
+      .meta({ id: 'Wait' }),
+    z.object({ type: z.literal('submit_otp'), before: lastMoment }).meta({ id: 'SubmitOtp' }),
+    z
+      .object({
+        type: z.literal('resend_otp'),
+        notBefore: nullable('When a new code may be asked for. Null for at once.'),
+      })
+      .meta({ id: 'AskForNewOtp' }),
+    z
+      .object({ type: z.literal('submit_authenticators'), before: lastMoment })
+      .meta({ id: 'SubmitAuthenticators' }),
+    z.object({ type: z.literal('resolve') }).meta({ id: 'ResolveOutcome' }),
+    z.object({ type: z.literal('none') }).meta({ id: 'NothingToDo' }),
+  ])
+  .meta({ id: 'NextAction' });

@@ -1,0 +1,8 @@
+/** The instants that a next action of any type may have. */
+export interface Moments {
+  until?: string | null;
+  before?: string | null;
+  notBefore?: string | null;
+}
+
+export const momentsOf = ({ nextAction }: { nextAction: object }): Moments => nextAction;
