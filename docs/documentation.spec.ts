@@ -2,10 +2,11 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { ATTESTATION_CODES } from '#libs/authenticators';
-import { PROBLEM_CODES } from '#libs/kernel';
+import { PROBLEM_CODES, problemType } from '#libs/kernel';
 import { SIGNALS, STATES, nextState, type State, type StepName } from '#libs/onboarding';
-import { parseConfig } from '#libs/platform';
+import { configurationMarkdown, parseConfig } from '#libs/platform';
 import { PROVIDERS } from '#libs/upstream';
+import { errorsMarkdown } from '../apps/onboarding/src/error-list.js';
 import { pastedFiles } from '../test/support/demo/integrate-guide.js';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -70,24 +71,32 @@ const REQUIRED = {
   INTEGRATION_BYZANTINE_ORIGINS: 'http://localhost',
 };
 
-describe('README.md', () => {
-  it('lists every variable with its default, in the order of config.ts', () => {
-    const rows = [...read('README.md').matchAll(/^\| `([A-Z_]+)` +\| (?:`([^`]+)`|(required|–)) +\|/gm)];
-    const documented = rows.map(([, name, fallback, required]) => [name, fallback ?? required]);
-    const actual = Object.entries(parseConfig(REQUIRED, PROVIDERS)).map(([name, value]) => [
-      name,
-      name in REQUIRED ? 'required' : String(value ?? '') || '–',
-    ]);
-    expect(documented).toEqual(actual);
+describe('docs/reference', () => {
+  it('has the pages that come from the code', () => {
+    expect(read('docs/reference/configuration.md')).toBe(configurationMarkdown(PROVIDERS));
+    expect(read('docs/reference/errors.md')).toBe(errorsMarkdown());
   });
 
-  it.each(PROVIDERS)('lists $kind and each of its settings', ({ kind, settings }) => {
-    const readme = read('README.md');
-    expect(readme).toMatch(new RegExp(`^\\| \`INTEGRATION_<NAME>_PROVIDER\` .*\`${kind}\``, 'm'));
-    const variables = Object.keys(settings.shape).map((setting) =>
-      setting.replaceAll(/[A-Z]/g, (capital) => `_${capital}`).toUpperCase(),
+  it.each(PROVIDERS)('describes each variable, and those of $kind, by itself', (provider) => {
+    const rows = [
+      ...configurationMarkdown([provider]).matchAll(/^\| `([^`]+)` \| (.*) \| (.*) \| (.*) \| (.*) \|$/gm),
+    ];
+    const names = rows.map(([, name]) => name);
+    for (const name of Object.keys(parseConfig(REQUIRED, PROVIDERS))) expect(names).toContain(name);
+    expect(new Set(names).size).toBe(names.length);
+    expect(rows.filter(([, , ...cells]) => cells.some((cell) => cell === '' || cell === '`…`'))).toEqual([]);
+  });
+
+  it('asks most installations to look at some 25 variables', () => {
+    const [settings = ''] = read('docs/reference/configuration.md').split('## Integrations');
+    expect(settings.match(/^\| `/gm)!.length).toBeLessThanOrEqual(27);
+  });
+
+  it('has an entry for each problem, where its type leads', () => {
+    const headings = [...read('docs/reference/errors.md').matchAll(/^## (.+)$/gm)].map(
+      ([, code]) => `/docs/errors#${code}`,
     );
-    expect(variables.filter((name) => !readme.includes(`| \`INTEGRATION_<NAME>_${name}\` `))).toEqual([]);
+    expect(headings).toEqual(PROBLEM_CODES.map(problemType));
   });
 });
 

@@ -4,7 +4,8 @@ import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swag
 import { z } from 'zod';
 import { PROVIDERS } from '#libs/upstream';
 import { toJsonSchema } from './json-schema.js';
-import { withPolicy } from './page-policy.js';
+import { errorsPage } from './error-list.js';
+import { OWN_PAGES, withPolicy } from './page-policy.js';
 
 /** The document is made from the routes and their schemas; docs/openapi.json is its committed copy. */
 export function openApiDocument(app: NestFastifyApplication): OpenAPIObject {
@@ -65,16 +66,18 @@ const PAGES: ReadonlySet<string> = new Set(['/docs', '/docs/', '/docs/index.html
 /** Of Swagger's logo. */
 const WRITTEN_STYLES = ['.logo_small_svg__cls-2{fill:#fff}.logo_small_svg__cls-3{fill:#85ea2d}'];
 
-/** Serves the document at /openapi.json, and a page to browse it at /docs. */
+/** Serves the document at /openapi.json, a page to browse it at /docs, and the list of errors at /docs/errors. */
 export function serveDocs(app: NestFastifyApplication): void {
-  app
-    .getHttpAdapter()
-    .getInstance()
-    .addHook('onRoute', (route) => {
-      if (!PAGES.has(route.url)) return;
-      route.onSend = async (_request: FastifyRequest, reply: FastifyReply, page: unknown) =>
-        typeof page === 'string' ? withPolicy(reply, page, WRITTEN_STYLES) : page;
-    });
+  const fastify = app.getHttpAdapter().getInstance();
+  const errors = errorsPage();
+  fastify.get('/docs/errors', async (_request: FastifyRequest, reply: FastifyReply) =>
+    reply.type('text/html; charset=utf-8').header('Content-Security-Policy', OWN_PAGES).send(errors),
+  );
+  fastify.addHook('onRoute', (route) => {
+    if (!PAGES.has(route.url)) return;
+    route.onSend = async (_request: FastifyRequest, reply: FastifyReply, page: unknown) =>
+      typeof page === 'string' ? withPolicy(reply, page, WRITTEN_STYLES) : page;
+  });
   SwaggerModule.setup('docs', app, () => openApiDocument(app), {
     jsonDocumentUrl: 'openapi.json',
     raw: ['json'],

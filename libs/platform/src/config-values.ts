@@ -5,15 +5,85 @@ import { Secret } from '#libs/kernel';
 /** Settings that cannot be used, by variable; never with a secret's value. */
 export type Faults = { variable: string; detail: string }[];
 
-export const count = (fallback: number, min = 1, max = 1_000_000) =>
-  z.coerce
-    .number({ error: 'is not a number' })
-    .int('is not a whole number')
-    .min(min, `is less than ${min}`)
-    .max(max, `is more than ${max}`)
-    .default(fallback);
+/** What the reference says of a variable: see docs/reference/configuration.md. */
+export interface About {
+  description: string;
+  /** A value, as it is written in the environment. */
+  example?: string;
+  /** What it may be, where the schema does not say. */
+  values?: string;
+}
 
-export const durationMs = (fallback: number, max = 7 * 86_400_000) => count(fallback, 1, max);
+/** A variable that most installations look at. */
+export const setting = <S extends z.ZodType>(
+  description: string,
+  schema: S,
+  more: Omit<About, 'description'> = {},
+): S => schema.meta({ description, ...more, group: 'setting' });
+
+/** A timing or a limit whose default suits nearly all installations. */
+export const tuning = <S extends z.ZodType>(description: string, schema: S): S =>
+  schema.meta({ description, group: 'tuning' });
+
+const withRange = <S extends z.ZodType>(
+  schema: S,
+  fallback: number,
+  values: string,
+  example = String(fallback),
+): S => schema.meta({ values, example, fallback: example });
+
+/** A whole number. */
+export const count = (fallback: number, min = 1, max = 1_000_000) =>
+  withRange(
+    z.coerce
+      .number({ error: 'is not a number' })
+      .int('is not a whole number')
+      .min(min, `is less than ${min}`)
+      .max(max, `is more than ${max}`)
+      .default(fallback),
+    fallback,
+    `${min} to ${max}`,
+  );
+
+const UNITS_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+type Unit = keyof typeof UNITS_MS;
+
+/** A duration as `250ms`, `30s`, `5m`, `12h` or `2d`, or as a number of `unit`. @returns a schema of a number of `unit`. */
+const duration = (unit: 'ms' | 's', fallback: number, min: number, max: number) =>
+  withRange(
+    z
+      .string()
+      .transform((text, context) => {
+        const [, number, given = unit] = /^(-?\d+(?:\.\d+)?) ?(ms|s|m|h|d)?$/.exec(text.trim()) ?? [];
+        if (number !== undefined) return (Number(number) * UNITS_MS[given as Unit]) / UNITS_MS[unit];
+        context.addIssue('is no duration, such as 250ms, 30s or 5m');
+        return z.NEVER;
+      })
+      .pipe(
+        z
+          .int(`is not a whole number of ${unit}`)
+          .min(min, `is less than ${min}`)
+          .max(max, `is more than ${max}`),
+      )
+      .default(fallback),
+    fallback,
+    `${written(min, unit)} to ${written(max, unit)}`,
+    written(fallback, unit),
+  );
+
+export const durationMs = (fallback: number, max = 7 * UNITS_MS.d, min = 1) =>
+  duration('ms', fallback, min, max);
+
+export const durationS = (fallback: number, max: number, min = 0) => duration('s', fallback, min, max);
+
+/** With the largest unit that gives a whole number: 300000 ms is `5m`. */
+function written(value: number, unit: 'ms' | 's'): string {
+  const ms = value * UNITS_MS[unit];
+  const [name, size] = Object.entries(UNITS_MS)
+    .toReversed()
+    .find(([, each]) => ms % each === 0)!;
+  return ms === 0 ? `0${unit}` : `${ms / size}${name}`;
+}
 
 export const secret = (minimum: number) =>
   z

@@ -1,8 +1,20 @@
 import { getConfigToken } from '@nestjs/config';
 import { z } from 'zod';
-import { addresses, count, durationMs, parse, secret, url, type Faults } from './config-values.js';
+import {
+  addresses,
+  count,
+  durationMs,
+  durationS,
+  parse,
+  secret,
+  setting,
+  tuning,
+  url,
+  type Faults,
+} from './config-values.js';
 import { cheapHashes, productionFaults } from './production.js';
 import { databaseUrl, redisUrl } from './server-urls.js';
+import { similarName } from './similar-names.js';
 import {
   parseIntegration,
   unknownVariables,
@@ -43,113 +55,299 @@ const hashKey = z.string({ error: 'is missing' }).transform((value, ctx) => {
   return key;
 });
 
-/** One entry a variable; the README's configuration table follows this order. */
-const environment = z.object({
-  NODE_ENV: z
-    .enum(['development', 'test', 'production'], { error: 'is none of development, test, production' })
-    .default('development'),
-  LOG_LEVEL: z
-    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], { error: 'is no level of pino' })
-    .default('info'),
-  HOST: z.string().min(1, 'is empty').default('127.0.0.1'),
-  PORT: count(3000, 0, 65_535),
-  WORKER_PORT: count(3001, 0, 65_535),
-  TRUSTED_PROXIES: addresses(),
-  DATABASE_URL: databaseUrl(),
-  DATABASE_POOL_SIZE: count(10, 1, 200),
-  DATABASE_POOLER: z
-    .enum(['none', 'transaction'], { error: 'is neither none nor transaction' })
-    .default('none'),
-  MIGRATION_DATABASE_URL: databaseUrl().optional(),
-  REDIS_URL: redisUrl(),
-  QUEUE_PREFIX: z
-    .string()
-    .regex(
-      /^\{[A-Za-z0-9_-]{1,64}\}$/,
-      'is not of the form {name}: the braces keep a queue on one Redis Cluster slot',
-    )
-    .default('{gangway}'),
-  API_KEY: secret(16).optional(),
-  API_KEY_CACHE_MS: count(5_000, 0, 60_000),
-  JWT_ISSUER: z.string().min(1, 'is empty').optional(),
-  JWT_AUDIENCE: z.string().min(1, 'is empty').optional(),
-  JWT_JWKS_URL: url('https:', 'http:').optional(),
-  JWT_TYPE: z.string().min(1, 'is empty').optional(),
-  JWT_CALLER_CLAIM: z.string().min(1, 'is empty').default('sub'),
-  JWT_SCOPE_CLAIM: z.string().min(1, 'is empty').default('scope'),
-  JWT_CLOCK_TOLERANCE_S: count(30, 0, 300),
-  JWT_JWKS_COOLDOWN_MS: count(30_000, 0, 3_600_000),
-  LOGIN_FAILURES_PER_MINUTE: count(20),
-  RATE_LIMIT_CALLER_PER_MINUTE: count(6_000),
-  RATE_LIMIT_SUBJECT_PER_MINUTE: count(60),
-  SEALING_KEYS: sealingKeys,
-  HASH_KEY: hashKey,
-  OPS_USER: z.string().min(1, 'is empty').default('ops'),
-  OPS_PASSWORD: secret(12).optional(),
-  OPS_SESSION_IDLE_MS: durationMs(1_800_000),
-  OPS_SESSION_LIFE_MS: durationMs(43_200_000),
-  OPS_LOGIN_TRIES: count(10, 1, 1_000),
-  OPS_LOGIN_WINDOW_MS: durationMs(300_000),
-  OPS_SCRYPT_LOG_N: count(17, 10, 18),
-  INTEGRATIONS: z
-    .string({ error: 'is missing' })
-    .transform((value) => value.split(',').map((name) => name.trim()))
-    .refine(
-      (names) => names.every((name) => /^[a-z][a-z0-9-]{0,31}$/.test(name)),
-      'is not a comma separated list of names (a-z, 0-9 and -)',
-    )
-    .refine((names) => new Set(names).size === names.length, 'names one integration twice'),
+/** One entry a variable. The reference (docs/reference/configuration.md) is made from it, in this order. */
+export const environment = z.object({
+  NODE_ENV: setting(
+    'The kind of installation. `production` refuses settings that are for development only.',
+    z
+      .enum(['development', 'test', 'production'], { error: 'is none of development, test, production' })
+      .default('development'),
+    { example: 'production' },
+  ),
+  LOG_LEVEL: setting(
+    'The least important lines that are logged. 4xx answers are at `info`, 5xx at `error`, others at `debug`.',
+    z
+      .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], { error: 'is no level of pino' })
+      .default('info'),
+    { example: 'warn' },
+  ),
+  HOST: setting(
+    'The address that the service and the worker listen on.',
+    z.string().min(1, 'is empty').default('127.0.0.1'),
+    { example: '0.0.0.0', values: 'an IP address or a host name' },
+  ),
+  PORT: setting('The port of the service.', count(3000, 0, 65_535)),
+  WORKER_PORT: setting('The port of the worker, for its health and metrics.', count(3001, 0, 65_535)),
+  TRUSTED_PROXIES: setting('Proxies whose `X-Forwarded-…` headers are believed.', addresses(), {
+    example: '10.0.0.0/8',
+    values: 'IP addresses, ranges, `loopback`, `linklocal`, `uniquelocal`, with commas between',
+  }),
+  DATABASE_URL: setting('The PostgreSQL database.', databaseUrl(), {
+    example: 'postgres://gangway@db/gangway?sslmode=verify-full',
+    values: '`postgres://…`, see [its parameters](../operations.md#addresses-of-the-servers)',
+  }),
+  DATABASE_POOL_SIZE: setting('Connections of each process to PostgreSQL.', count(10, 1, 200)),
+  DATABASE_POOLER: setting(
+    'What stands before PostgreSQL: `transaction` for a pooler in transaction mode. See [poolers](../operations.md#poolers).',
+    z.enum(['none', 'transaction'], { error: 'is neither none nor transaction' }).default('none'),
+    { example: 'transaction' },
+  ),
+  MIGRATION_DATABASE_URL: setting(
+    'The database for migrations, if `DATABASE_URL` leads through a pooler in transaction mode.',
+    databaseUrl().optional(),
+    { example: 'postgres://gangway@db/gangway', values: '`postgres://…`' },
+  ),
+  REDIS_URL: setting('The Redis of the queues. Its `maxmemory-policy` must be `noeviction`.', redisUrl(), {
+    example: 'rediss://cache:6379',
+    values: '`redis://…` or `rediss://…`',
+  }),
+  QUEUE_PREFIX: setting(
+    'The prefix of all keys in Redis. The braces keep a queue on one slot of a Redis Cluster.',
+    z
+      .string()
+      .regex(
+        /^\{[A-Za-z0-9_-]{1,64}\}$/,
+        'is not of the form {name}: the braces keep a queue on one Redis Cluster slot',
+      )
+      .default('{gangway}'),
+    { example: '{gangway-eu}', values: '`{name}`, of letters, digits, `_` and `-`' },
+  ),
+  API_KEY: setting(
+    'One key with all scopes, as caller `default`: for development, and while callers get keys of their own.',
+    secret(16).optional(),
+    { example: 'a-key-for-development', values: '16 characters or more' },
+  ),
+  API_KEY_CACHE_MS: tuning(
+    'How long a process remembers a key that it has read. A revoked key stays valid elsewhere for at most this long.',
+    durationMs(5_000, 60_000, 0),
+  ),
+  JWT_ISSUER: setting(
+    'The `iss` that an access token must have. Set all of `JWT_ISSUER`, `JWT_AUDIENCE` and `JWT_JWKS_URL`, or none.',
+    z.string().min(1, 'is empty').optional(),
+    { example: 'https://login.example.com/', values: 'text' },
+  ),
+  JWT_AUDIENCE: setting(
+    'The `aud` that an access token must have.',
+    z.string().min(1, 'is empty').optional(),
+    { example: 'gangway', values: 'text' },
+  ),
+  JWT_JWKS_URL: setting('Where the issuer publishes its keys.', url('https:', 'http:').optional(), {
+    example: 'https://login.example.com/.well-known/jwks.json',
+    values: '`https://…`; `http://…` outside production',
+  }),
+  JWT_TYPE: setting(
+    'The `typ` that an access token must have. Set it if the issuer sets it.',
+    z.string().min(1, 'is empty').optional(),
+    { example: 'at+jwt', values: 'text' },
+  ),
+  JWT_CALLER_CLAIM: setting(
+    'The claim that names the caller, compared exactly.',
+    z.string().min(1, 'is empty').default('sub'),
+    { example: 'client_id', values: 'the name of a claim' },
+  ),
+  JWT_SCOPE_CLAIM: setting(
+    'The claim with the scopes, as text with spaces between or as an array. Unknown scopes are ignored.',
+    z.string().min(1, 'is empty').default('scope'),
+    { example: 'permissions', values: 'the name of a claim' },
+  ),
+  JWT_CLOCK_TOLERANCE_S: tuning('How early or late an access token may be.', durationS(30, 300)),
+  JWT_JWKS_COOLDOWN_MS: tuning(
+    'The issuer’s keys are fetched at most this often because of a token with an unknown key.',
+    durationMs(30_000, 3_600_000, 0),
+  ),
+  LOGIN_FAILURES_PER_MINUTE: tuning(
+    'Invalid tokens per client address in a minute. Beyond them, the address gets 429 for unknown keys.',
+    count(20),
+  ),
+  RATE_LIMIT_CALLER_PER_MINUTE: setting(
+    'Requests of one caller in a minute. Each process takes a hundredth of them at once.',
+    count(6_000),
+  ),
+  RATE_LIMIT_SUBJECT_PER_MINUTE: tuning(
+    'Commands of one caller about one subject or onboarding in a minute.',
+    count(60),
+  ),
+  SEALING_KEYS: setting(
+    'The keys that encrypt secrets in the database. The first encrypts, all decrypt. See [rotation](../operations.md#keys).',
+    sealingKeys,
+    { example: 'k1:$(openssl rand -base64 32)', values: '`id:base64` of 32 bytes each, with commas between' },
+  ),
+  HASH_KEY: setting(
+    'The key of the hashes of API keys, contacts and submissions. See [keys](../operations.md#keys).',
+    hashKey,
+    { example: '$(openssl rand -base64 32)', values: 'base64 of 32 bytes' },
+  ),
+  OPS_USER: setting(
+    'The name of the console’s account from the environment.',
+    z.string().min(1, 'is empty').default('ops'),
+    { example: 'emergency', values: 'text' },
+  ),
+  OPS_PASSWORD: setting(
+    'The password of `OPS_USER`. Without it, there is no such account.',
+    secret(12).optional(),
+    { example: 'four words by chance', values: '12 characters or more' },
+  ),
+  OPS_SESSION_IDLE_MS: tuning(
+    'A login to the console ends this long after its last use.',
+    durationMs(1_800_000),
+  ),
+  OPS_SESSION_LIFE_MS: tuning(
+    'A login to the console ends this long after it was made.',
+    durationMs(43_200_000),
+  ),
+  OPS_LOGIN_TRIES: tuning(
+    'Failed logins per account within `OPS_LOGIN_WINDOW_MS`. An address has three times as many.',
+    count(10, 1, 1_000),
+  ),
+  OPS_LOGIN_WINDOW_MS: tuning(
+    'The time in which failed logins are counted, rounded up to seconds.',
+    durationMs(300_000),
+  ),
+  OPS_SCRYPT_LOG_N: tuning(
+    'The cost of a password’s hash is 2 to this power. At 17 a login takes 128 MiB, the least in production.',
+    count(17, 10, 18),
+  ),
+  INTEGRATIONS: setting(
+    'The names of the integrations. Each has its own variables, see below.',
+    z
+      .string({ error: 'is missing' })
+      .transform((value) => value.split(',').map((name) => name.trim()))
+      .refine(
+        (names) => names.every((name) => /^[a-z][a-z0-9-]{0,31}$/.test(name)),
+        'is not a comma separated list of names (a-z, 0-9 and -)',
+      )
+      .refine((names) => new Set(names).size === names.length, 'names one integration twice'),
+    { example: 'byzantine', values: 'names of `a-z`, `0-9` and `-`, with commas between' },
+  ),
 
-  CONNECT_TIMEOUT_MS: durationMs(2_000),
-  CALL_TIMEOUT_MS: durationMs(10_000),
-  CLAIM_MAX_AGE_MS: durationMs(2_000),
-  LEASE_MS: durationMs(30_000),
-  UPSTREAM_CONNECTIONS: count(64, 1, 1_000),
-  BREAKER_CALLS: count(20, 1, 10_000),
-  BREAKER_WINDOW_MS: durationMs(10_000),
-  BREAKER_OPEN_MS: durationMs(5_000),
-  CLOCK_SKEW_WARN_MS: durationMs(10_000),
-  CLOCK_SKEW_STOP_MS: durationMs(30_000),
-  RETRY_BUDGET_BURST: count(20, 1, 1_000_000),
-  RETRY_BUDGET_PERCENT: count(10, 0, 100),
-  RETRY_FLOOR_MS: durationMs(250),
-  RETRY_BASE_MS: durationMs(1_000),
-  RETRY_CAP_MS: durationMs(30_000),
-  RETRY_AFTER_MAX_MS: durationMs(120_000),
-  WORKER_CONCURRENCY: count(16, 1, 500),
-  EXPIRY_EVERY_MS: durationMs(1_000),
-  EXPIRY_BATCH: count(500, 1, 10_000),
-  SWEEP_EVERY_MS: durationMs(15_000),
-  WAKE_AGAIN_MS: durationMs(40_000),
-  PROBE_EVERY_MS: durationMs(60_000),
-  CANARY_EVERY_MS: durationMs(15_000),
-  RESEAL_EVERY_MS: durationMs(3_600_000),
-  ANCHOR_EVERY_MS: durationMs(60_000),
-  RETENTION_EVERY_MS: durationMs(3_600_000),
-  RETENTION_DAYS: count(90, 0, 36_500),
-  AUDIT_KEEP_DAYS: count(400, 0, 36_500),
-  IDEMPOTENCY_KEEP_MS: durationMs(172_800_000),
-  DRAIN_NOTICE_MS: count(1_000, 0, 60_000),
-  DRAIN_TIMEOUT_MS: durationMs(25_000),
-  EVENTS_POLL_MS: durationMs(250, 60_000),
-  EVENTS_HEARTBEAT_MS: durationMs(15_000),
-  EVENTS_STREAM_LIFE_MS: durationMs(300_000),
-  EVENTS_STREAMS: count(1_000, 1, 100_000),
-  EVENTS_STREAMS_PER_CALLER: count(500, 1, 100_000),
+  CONNECT_TIMEOUT_MS: tuning('The time to connect to a provider.', durationMs(2_000)),
+  CALL_TIMEOUT_MS: tuning(
+    'The time of one call to a provider, from the name lookup to the last byte. No call begins with less time left.',
+    durationMs(10_000),
+  ),
+  CLAIM_MAX_AGE_MS: tuning(
+    'An attempt that waited longer than this for its connection is not sent.',
+    durationMs(2_000),
+  ),
+  LEASE_MS: tuning(
+    'How long an attempt belongs to its process: longer than `CALL_TIMEOUT_MS` and `CLAIM_MAX_AGE_MS` together.',
+    durationMs(30_000),
+  ),
+  UPSTREAM_CONNECTIONS: tuning('Connections per process, integration and step.', count(64, 1, 1_000)),
+  BREAKER_CALLS: tuning(
+    'After this many calls within `BREAKER_WINDOW_MS`, the breaker of an integration opens if half of them failed.',
+    count(20, 1, 10_000),
+  ),
+  BREAKER_WINDOW_MS: tuning('The time in which the breaker counts calls.', durationMs(10_000)),
+  BREAKER_OPEN_MS: tuning(
+    'How long the breaker stays open before it lets one call through.',
+    durationMs(5_000),
+  ),
+  CLOCK_SKEW_WARN_MS: tuning(
+    'The service is degraded if its clock differs from the provider’s by more.',
+    durationMs(10_000),
+  ),
+  CLOCK_SKEW_STOP_MS: tuning(
+    'Nothing is sent to Byzantine while the clocks differ by more: onboardings are parked.',
+    durationMs(30_000),
+  ),
+  RETRY_BUDGET_BURST: tuning(
+    'Retries per integration in ten seconds, over all processes.',
+    count(20, 1, 1_000_000),
+  ),
+  RETRY_BUDGET_PERCENT: tuning(
+    'Retries that are allowed besides, as a percentage of first tries.',
+    count(10, 0, 100),
+  ),
+  RETRY_FLOOR_MS: tuning('The shortest wait before a retry.', durationMs(250)),
+  RETRY_BASE_MS: tuning(
+    'The longest wait before the first retry. It doubles with each call.',
+    durationMs(1_000),
+  ),
+  RETRY_CAP_MS: tuning('The longest wait before any retry.', durationMs(30_000)),
+  RETRY_AFTER_MAX_MS: tuning(
+    'The longest `Retry-After` of a provider that is believed.',
+    durationMs(120_000),
+  ),
+  WORKER_CONCURRENCY: tuning('Jobs at once per queue and worker.', count(16, 1, 500)),
+  EXPIRY_EVERY_MS: tuning('How often the worker expires codes, sessions and onboardings.', durationMs(1_000)),
+  EXPIRY_BATCH: tuning('Onboardings that one statement expires.', count(500, 1, 10_000)),
+  SWEEP_EVERY_MS: tuning('How often the worker looks for steps whose job was lost.', durationMs(15_000)),
+  WAKE_AGAIN_MS: tuning('A lost step gets a new job at most this often.', durationMs(40_000)),
+  PROBE_EVERY_MS: tuning('How often an integration with parked onboardings is tested.', durationMs(60_000)),
+  CANARY_EVERY_MS: tuning(
+    'How often a test job runs. After four that did not, `worker` is down.',
+    durationMs(15_000),
+  ),
+  RESEAL_EVERY_MS: tuning('How often data under an old key is re-encrypted.', durationMs(3_600_000)),
+  ANCHOR_EVERY_MS: tuning('How often timelines of ended onboardings get their anchor.', durationMs(60_000)),
+  RETENTION_EVERY_MS: tuning('How often data that is kept too long is deleted.', durationMs(3_600_000)),
+  RETENTION_DAYS: setting(
+    'An onboarding is erased this many days after its end. `0` keeps it.',
+    count(90, 0, 36_500),
+  ),
+  AUDIT_KEEP_DAYS: tuning(
+    'A row of `audit_events` is deleted after this many days. `0` keeps it.',
+    count(400, 0, 36_500),
+  ),
+  IDEMPOTENCY_KEEP_MS: tuning(
+    'How long an `Idempotency-Key` gives its first answer again.',
+    durationMs(172_800_000),
+  ),
+  DRAIN_NOTICE_MS: tuning(
+    'After `SIGTERM`, requests are taken for this long while `ready` says 503. Give your load balancer time to notice.',
+    durationMs(1_000, 60_000, 0),
+  ),
+  DRAIN_TIMEOUT_MS: tuning('This long after `SIGTERM` the process ends in any case.', durationMs(25_000)),
+  EVENTS_POLL_MS: tuning(
+    'How often a process reads new events while a client follows a timeline.',
+    durationMs(250, 60_000),
+  ),
+  EVENTS_HEARTBEAT_MS: tuning(
+    'How often a stream sends a comment. A connection that takes nothing for this long is cut.',
+    durationMs(15_000),
+  ),
+  EVENTS_STREAM_LIFE_MS: tuning(
+    'A stream ends after this time. The client reconnects, and its key is checked again.',
+    durationMs(300_000),
+  ),
+  EVENTS_STREAMS: tuning(
+    'Streams at once per process. Beyond them the answer is 503.',
+    count(1_000, 1, 100_000),
+  ),
+  EVENTS_STREAMS_PER_CALLER: tuning(
+    'Streams at once of one caller per process. Beyond them the answer is 429.',
+    count(500, 1, 100_000),
+  ),
 
-  OTP_LIFE_MS: durationMs(300_000, 600_000),
-  OTP_TRIES: count(3, 1, 10),
-  OTP_WRONG_PER_ONBOARDING: count(6, 1, 100),
-  OTP_WRONG_PER_DAY: count(15, 1, 1_000),
-  OTP_RESEND_COOLDOWN_MS: durationMs(60_000),
-  OTP_SENDS_PER_WINDOW: count(3, 1, 1_000),
-  OTP_SEND_WINDOW_MS: durationMs(600_000),
-  OTP_SENDS_PER_DAY: count(10, 1, 1_000),
-  SESSION_MARGIN_MS: durationMs(30_000),
-  CHALLENGE_LIFE_MS: durationMs(300_000),
-  CHALLENGES_OUTSTANDING: count(10, 1, 100),
-  ONBOARDING_IDLE_MS: durationMs(1_800_000),
-  ONBOARDING_LIFE_MS: durationMs(86_400_000),
+  OTP_LIFE_MS: tuning(
+    'The life of a code, if the provider does not name a shorter one.',
+    durationMs(300_000, 600_000),
+  ),
+  OTP_TRIES: tuning('Tries of one code.', count(3, 1, 10)),
+  OTP_WRONG_PER_ONBOARDING: tuning('Wrong codes until the onboarding fails.', count(6, 1, 100)),
+  OTP_WRONG_PER_DAY: tuning('Wrong codes per subject in 24 hours.', count(15, 1, 1_000)),
+  OTP_RESEND_COOLDOWN_MS: tuning('The time between two codes of an onboarding.', durationMs(60_000)),
+  OTP_SENDS_PER_WINDOW: tuning(
+    'Codes per subject within `OTP_SEND_WINDOW_MS`. Retries that may have mailed one count.',
+    count(3, 1, 1_000),
+  ),
+  OTP_SEND_WINDOW_MS: tuning('The time in which `OTP_SENDS_PER_WINDOW` counts.', durationMs(600_000)),
+  OTP_SENDS_PER_DAY: tuning('Codes per subject in 24 hours.', count(10, 1, 1_000)),
+  SESSION_MARGIN_MS: tuning(
+    'A session ends for Gangway this long before it ends at the provider.',
+    durationMs(30_000),
+  ),
+  CHALLENGE_LIFE_MS: tuning('The life of a passkey challenge.', durationMs(300_000)),
+  CHALLENGES_OUTSTANDING: tuning(
+    'Challenges per onboarding. A new one replaces the oldest.',
+    count(10, 1, 100),
+  ),
+  ONBOARDING_IDLE_MS: tuning(
+    'An onboarding expires this long after the last accepted command or successful step.',
+    durationMs(1_800_000),
+  ),
+  ONBOARDING_LIFE_MS: tuning('An onboarding expires this long after its start.', durationMs(86_400_000)),
 });
 
 type Environment = z.output<typeof environment>;
@@ -184,13 +382,23 @@ export function parseConfig(
   const integrations = names
     .map((name) => parseIntegration(name, env, providers, faults))
     .filter((one) => one !== null);
-  faults.push(...unknownVariables(names, env, providers));
+  faults.push(...misspelt(env), ...unknownVariables(names, env, providers));
   if (settings) faults.push(...contradictions(settings));
   if (!settings || faults.length > 0) throw new ConfigError(faults);
   const config = Object.freeze({ ...settings, INTEGRATIONS: Object.freeze(integrations) });
   const unfit = productionFaults(config);
   if (unfit.length > 0) throw new ConfigError(unfit);
   return config;
+}
+
+/** A variable that is close to one of ours is one of ours, with a mistake. Other programs' variables are left alone. */
+function misspelt(env: Record<string, string | undefined>): Faults {
+  const known = Object.keys(environment.shape);
+  return Object.keys(env).flatMap((variable) => {
+    if (!env[variable] || known.includes(variable)) return [];
+    const similar = similarName(variable, known);
+    return similar === null ? [] : [{ variable, detail: `is unknown; do you mean ${similar}?` }];
+  });
 }
 
 const STORE = {

@@ -6,7 +6,8 @@ export {
   parseStoreConfig,
   type Config,
 } from './config.js';
-export { count, origin } from './config-values.js';
+export { configurationMarkdown } from './config-reference.js';
+export { durationS, origin, setting } from './config-values.js';
 export type { IntegrationConfig, ProviderSettings } from './integration-config.js';
 export { fieldErrors, memberErrors, pointerOf } from './field-errors.js';
 export { createHttpApp } from './http.js';

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { origin, parse, type Faults } from './config-values.js';
+import { origin, parse, setting, type Faults } from './config-values.js';
+import { suggestion } from './similar-names.js';
 import { keyEnvironment, readKeys, type KeySource } from './key-config.js';
 import { passkeyEnvironment, passkeyPolicyOf, type PasskeyPolicy } from './passkey-policy.js';
 
@@ -29,10 +30,17 @@ export interface ProviderSettings {
 function commonEnvironment(providers: readonly ProviderSettings[]) {
   const kinds = providers.map(({ kind }) => kind);
   return z.object({
-    PROVIDER: z.enum(kinds, {
-      error: `is missing or names a provider that does not exist (there are: ${kinds.join(', ')})`,
+    PROVIDER: setting(
+      'The kind of provider.',
+      z.enum(kinds, {
+        error: `is missing or names a provider that does not exist (there are: ${kinds.join(', ')})`,
+      }),
+      { example: 'byzantine' },
+    ),
+    BASE_URL: setting('The provider’s API.', origin('it'), {
+      values: 'scheme, host and port; `https://…` in production',
+      example: 'https://api.example.com',
     }),
-    BASE_URL: origin('it'),
     ...passkeyEnvironment,
   });
 }
@@ -42,6 +50,14 @@ const prefixOf = (name: string) => `INTEGRATION_${name.toUpperCase().replaceAll(
 /** `appName` is `APP_NAME`. */
 const variableOf = (setting: string) =>
   setting.replaceAll(/[A-Z]/g, (capital) => `_${capital}`).toUpperCase();
+
+/** The variables that integrations of each kind have, by their names without the prefix. */
+export const variablesOf = (providers: readonly ProviderSettings[]): [string, z.ZodType][] =>
+  Object.entries({ ...commonEnvironment(providers).shape, ...keyEnvironment });
+
+/** Those that a kind of provider adds. */
+export const settingsOf = ({ settings }: ProviderSettings): [string, z.ZodType][] =>
+  Object.entries(settings.shape).map(([name, schema]) => [variableOf(name), schema as z.ZodType]);
 
 /** Reads one integration's variables. @returns null where anything is wrong with them. */
 export function parseIntegration(
@@ -61,7 +77,8 @@ export function parseIntegration(
 }
 
 /**
- * What is set for an integration and read by nobody: a list of models whose name is misspelt is no list.
+ * Finds variables under `INTEGRATION_` that no integration has. A complete integration that `INTEGRATIONS` does not name is
+ * left alone: it may be used later.
  *
  * @param names of all integrations.
  */
@@ -71,20 +88,31 @@ export function unknownVariables(
   providers: readonly ProviderSettings[],
 ): Faults {
   const configured = new Set(names.map(prefixOf));
-  // The longest first: INTEGRATION_ACME_EU_… is none of an integration acme's, whether that other one is used or not.
+  // The longest first: INTEGRATION_ACME_EU_… is none of an integration acme's, whether acme-eu is used or not.
   const prefixes = Object.keys(env)
     .flatMap((variable) => /^(INTEGRATION_.+_)PROVIDER$/.exec(variable)?.[1] ?? [])
     .sort((a, b) => b.length - a.length);
   const common = Object.keys(commonEnvironment(providers).shape);
+  const all = names.flatMap((name) => {
+    const provider = providers.find(({ kind }) => kind === env[`${prefixOf(name)}PROVIDER`]);
+    return [...common, ...(provider ? ownVariables(provider) : [])].map((each) => prefixOf(name) + each);
+  });
   return Object.keys(env).flatMap((variable): Faults => {
-    const prefix = env[variable] ? prefixes.find((each) => variable.startsWith(each)) : undefined;
-    if (!prefix || !configured.has(prefix)) return [];
+    if (!env[variable] || !variable.startsWith('INTEGRATION_')) return [];
+    const prefix = prefixes.find((each) => variable.startsWith(each));
+    if (prefix && !configured.has(prefix)) return [];
     const provider = providers.find(({ kind }) => kind === env[`${prefix}PROVIDER`]);
-    // Without a provider that is told already.
-    if (!provider) return [];
-    const known = [...common, ...ownVariables(provider)];
-    if (known.includes(variable.slice(prefix.length))) return [];
-    return [{ variable, detail: `is no setting of an integration at ${provider.kind}` }];
+    if (prefix && provider) {
+      const known = [...common, ...ownVariables(provider)];
+      if (known.includes(variable.slice(prefix.length))) return [];
+    } else if (prefix ?? [...configured].some((each) => variable.startsWith(each))) {
+      // The missing or unknown provider is reported already.
+      return [];
+    }
+    const of = provider
+      ? `no setting of an integration at ${provider.kind}`
+      : 'of no integration in INTEGRATIONS';
+    return [{ variable, detail: `is ${of}${suggestion(variable, all)}` }];
   });
 }
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { Secret } from '#libs/kernel';
-import { origin, parse, type Faults } from './config-values.js';
+import { origin, parse, setting, type Faults } from './config-values.js';
 
 /** Where a signing key is, and the variable that says so, for error messages. */
 export type KeySource = LocalKeySource | RemoteKeySource;
@@ -33,18 +33,37 @@ const kmsKeyId = z
   .optional();
 
 /** What every integration needs that signs. */
+const FILE = { values: 'a path', example: '/run/secrets/byzantine.pem' };
+const KMS = { values: 'an ARN, an id or an alias', example: 'alias/gangway' };
+const KEY = { values: '64 hex digits, PKCS#8 PEM or JWK', example: '$(cat byzantine.pem)' };
+
 export const keyEnvironment = {
-  PRIVATE_KEY: z.string().optional(),
-  PRIVATE_KEY_FILE: z.string().optional(),
-  KMS_KEY_ID: kmsKeyId,
-  SECOND_PRIVATE_KEY: z.string().optional(),
-  SECOND_PRIVATE_KEY_FILE: z.string().optional(),
-  SECOND_KMS_KEY_ID: kmsKeyId,
-  KMS_REGION: z
-    .string()
-    .regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'is no name of a region, such as eu-central-1')
-    .optional(),
-  KMS_ENDPOINT: origin('it').optional(),
+  PRIVATE_KEY: setting(
+    'The P-256 key that signs. Set one of this and the next two.',
+    z.string().optional(),
+    KEY,
+  ),
+  PRIVATE_KEY_FILE: setting('A file with the key that signs.', z.string().optional(), FILE),
+  KMS_KEY_ID: setting(
+    'The key that signs, at AWS KMS: of spec `ECC_NIST_P256` and usage `SIGN_VERIFY`. The AWS SDK finds the credentials.',
+    kmsKeyId,
+    KMS,
+  ),
+  SECOND_PRIVATE_KEY: setting('A second key while keys are rotated.', z.string().optional(), KEY),
+  SECOND_PRIVATE_KEY_FILE: setting('A file with the second key.', z.string().optional(), FILE),
+  SECOND_KMS_KEY_ID: setting('The second key, at AWS KMS.', kmsKeyId, KMS),
+  KMS_REGION: setting(
+    'The region of the keys at AWS KMS. Needed with them.',
+    z
+      .string()
+      .regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'is no name of a region, such as eu-central-1')
+      .optional(),
+    { values: 'the name of a region', example: 'eu-central-1' },
+  ),
+  KMS_ENDPOINT: setting('A VPC endpoint for AWS KMS.', origin('it').optional(), {
+    values: 'scheme, host and port',
+    example: 'https://vpce-1.kms.eu-central-1.vpce.amazonaws.com',
+  }),
 };
 type KeyEnvironment = z.output<z.ZodObject<typeof keyEnvironment>>;
 

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import { count, type Faults } from './config-values.js';
+import { count, type Faults, setting } from './config-values.js';
 
 /** What the providers take, by COSE algorithm identifier (RFC 9053 §2, RFC 8812 §2). */
 const ALGORITHMS = new Map([
@@ -73,37 +73,71 @@ const aaguids = z
   .refine(isUnique, 'names an AAGUID twice');
 
 export const passkeyEnvironment = {
-  RP_ID: hostname,
-  RP_NAME: z.string({ error: 'is missing' }).min(1, 'is empty').max(64, 'is longer than 64 characters'),
-  ORIGINS: z
-    .string({ error: 'is missing' })
-    .transform(listed)
-    .refine((origins) => origins.every((each) => isOfApp(each) || URL.parse(each)?.origin === each), {
-      error:
-        'is not a comma separated list of web origins such as https://app.example.com (no path, no slash at the end), or of android:apk-key-hash: with the 43 characters of a SHA-256 in base64url',
-      abort: true,
-    })
-    .refine((origins) => origins.every((each) => isOfApp(each) || isSecure(new URL(each))), {
-      error: 'has an origin that is not https, as browsers want it for passkeys: only localhost may be http',
-      abort: true,
-    })
-    .refine(isUnique, 'names an origin twice'),
-  USER_VERIFICATION: oneOf(REQUIREMENTS, 'required'),
-  RESIDENT_KEY: oneOf(REQUIREMENTS, 'preferred'),
-  ATTESTATION: oneOf(ATTESTATIONS, 'none'),
-  ALGORITHMS: z
-    .string()
-    .default('ES256,RS256')
-    .transform(listed)
-    .refine((names) => names.every((name) => ALGORITHMS.has(name)), {
-      error: 'is not a comma separated list of ES256 and RS256: the providers take no other',
-      abort: true,
-    })
-    .refine(isUnique, 'names an algorithm twice')
-    .transform((names) => names.flatMap((name) => ALGORITHMS.get(name) ?? [])),
-  AAGUID_ALLOW: aaguids,
-  AAGUID_DENY: aaguids,
-  MAX_AUTHENTICATORS: count(10, 1, 10),
+  RP_ID: setting('The relying party that passkeys are created for.', hostname, {
+    values: 'a domain name',
+    example: 'example.com',
+  }),
+  RP_NAME: setting(
+    'The relying party’s name, as users see it.',
+    z.string({ error: 'is missing' }).min(1, 'is empty').max(64, 'is longer than 64 characters'),
+    { values: '1 to 64 characters', example: 'Example Wallet' },
+  ),
+  ORIGINS: setting(
+    'Where passkeys may come from: web origins and Android apps.',
+    z
+      .string({ error: 'is missing' })
+      .transform(listed)
+      .refine((origins) => origins.every((each) => isOfApp(each) || URL.parse(each)?.origin === each), {
+        error:
+          'is not a comma separated list of web origins such as https://app.example.com (no path, no slash at the end), or of android:apk-key-hash: with the 43 characters of a SHA-256 in base64url',
+        abort: true,
+      })
+      .refine((origins) => origins.every((each) => isOfApp(each) || isSecure(new URL(each))), {
+        error:
+          'has an origin that is not https, as browsers want it for passkeys: only localhost may be http',
+        abort: true,
+      })
+      .refine(isUnique, 'names an origin twice'),
+    {
+      values: '`https://…` or `android:apk-key-hash:…`, with commas between',
+      example: 'https://app.example.com',
+    },
+  ),
+  USER_VERIFICATION: setting('Whether the device must verify the user.', oneOf(REQUIREMENTS, 'required'), {
+    example: 'preferred',
+  }),
+  RESIDENT_KEY: setting('Whether a passkey can be found without its id.', oneOf(REQUIREMENTS, 'preferred'), {
+    example: 'required',
+  }),
+  ATTESTATION: setting('The attestation that devices are asked for.', oneOf(ATTESTATIONS, 'none'), {
+    example: 'direct',
+  }),
+  ALGORITHMS: setting(
+    'The signature algorithms of passkeys, the preferred one first.',
+    z
+      .string()
+      .default('ES256,RS256')
+      .transform(listed)
+      .refine((names) => names.every((name) => ALGORITHMS.has(name)), {
+        error: 'is not a comma separated list of ES256 and RS256: the providers take no other',
+        abort: true,
+      })
+      .refine(isUnique, 'names an algorithm twice')
+      .transform((names) => names.flatMap((name) => ALGORITHMS.get(name) ?? [])),
+    {
+      values: '`ES256`, `RS256`, or both with a comma between',
+      example: 'ES256',
+    },
+  ),
+  AAGUID_ALLOW: setting('Only these authenticator models are taken, and only with a certificate.', aaguids, {
+    values: 'UUIDs, with commas between',
+    example: 'ee882879-721c-4913-9775-3dfcce97072a',
+  }),
+  AAGUID_DENY: setting('These authenticator models are refused.', aaguids, {
+    values: 'UUIDs, with commas between',
+    example: 'ee882879-721c-4913-9775-3dfcce97072a',
+  }),
+  MAX_AUTHENTICATORS: setting('Passkeys that a subject may have through Gangway.', count(10, 1, 10)),
 };
 
 /** @param prefix of the variables, for what is noted in `faults` where they contradict each other. */

@@ -76,7 +76,7 @@ describe('the settings of turnkey', () => {
     ['AUTH_PROXY_URL', 'http://127.0.0.1:1', 'is no setting of an integration at $kind'],
   ])('refuse %s=%s by name', (variable, value, detail) => {
     expect(faultsOf({ ...api, [variable]: value })).toEqual({
-      [variable]: detail.replace('$kind', 'turnkey'),
+      [variable]: expect.stringContaining(detail.replace('$kind', 'turnkey')),
     });
   });
 
@@ -117,7 +117,7 @@ describe('the settings of turnkey-auth-proxy', () => {
     ['APP_NAME', 'Acme', 'is no setting of an integration at $kind'],
   ])('refuse %s=%s by name', (variable, value, detail) => {
     const told = detail.replace('$kind', 'turnkey-auth-proxy');
-    expect(faultsOf({ ...proxy, [variable]: value })).toEqual({ [variable]: told });
+    expect(faultsOf({ ...proxy, [variable]: value })).toEqual({ [variable]: expect.stringContaining(told) });
   });
 });
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { count, origin, type IntegrationConfig } from '#libs/platform';
+import { durationS, origin, setting, type IntegrationConfig } from '#libs/platform';
 
 const publicKeyHex = z
   .string()
@@ -23,25 +23,45 @@ const jsonObject = z.string().transform((value, context): Record<string, unknown
 
 /** What both doors of Turnkey need. */
 const common = {
-  /** Who holds the key of a user's session. */
-  custody: z.enum(['server', 'client'], { error: 'is neither server nor client' }).default('server'),
-  /** The parent organization's. */
-  organizationId: z.guid({ error: 'is missing or not a UUID' }).transform((id) => id.toLowerCase()),
-  /** Turnkey's production keys where left out. */
-  signerPublicKey: publicKeyHex.optional(),
-  notarizerPublicKey: publicKeyHex.optional(),
-  /** What a start's `otp` is laid over. */
-  otpDefaults: jsonObject.default({}),
+  custody: setting(
+    'Who holds the key of a user’s session: the service, or the user’s device.',
+    z.enum(['server', 'client'], { error: 'is neither server nor client' }).default('server'),
+    { example: 'client' },
+  ),
+  organizationId: setting(
+    'The parent organization.',
+    z.guid({ error: 'is missing or not a UUID' }).transform((id) => id.toLowerCase()),
+    { values: 'a UUID', example: '0f8fad5b-d9cb-469f-a165-70867728950e' },
+  ),
+  signerPublicKey: setting(
+    'The key of the enclave that codes are encrypted to. Without it, the one of Turnkey’s production.',
+    publicKeyHex.optional(),
+    { values: 'a P-256 public key in hex', example: '04…' },
+  ),
+  notarizerPublicKey: setting(
+    'The key of the enclave that signs sessions. Without it, the one of Turnkey’s production.',
+    publicKeyHex.optional(),
+    { values: 'a P-256 public key in hex', example: '04…' },
+  ),
+  otpDefaults: setting('Options of codes, which a start’s `otp` overrides.', jsonObject.default({}), {
+    values: 'a JSON object',
+    example: '{"otpLength":8}',
+  }),
 };
 
 export const turnkeySettings = z
   .object({
     ...common,
-    /** In the mails that Turnkey sends. */
-    appName: text(64),
-    /** The activity that sends a code: V3 gives a bundle to encrypt it to, V1 is the older one. */
-    initOtp: z.enum(['V3', 'V1'], { error: 'is neither V3 nor V1' }).default('V3'),
-    sessionLifeS: count(900, 60, 86_400),
+    appName: setting('The name of the app in Turnkey’s mails.', text(64), {
+      values: '1 to 64 characters',
+      example: 'Example Wallet',
+    }),
+    initOtp: setting(
+      'The activity that sends a code. With `V1`, the older one, codes are encrypted by TLS alone.',
+      z.enum(['V3', 'V1'], { error: 'is neither V3 nor V1' }).default('V3'),
+      { example: 'V1' },
+    ),
+    sessionLifeS: setting('The life of a session.', durationS(900, 86_400, 60)),
   })
   .refine(({ custody, initOtp }) => custody !== 'client' || initOtp !== 'V1', {
     path: ['initOtp'],
@@ -50,8 +70,14 @@ export const turnkeySettings = z
 
 export const authProxySettings = z.object({
   ...common,
-  authProxyUrl: origin('it'),
-  authProxyConfigId: text(128),
+  authProxyUrl: setting('The Auth Proxy. `BASE_URL` is the public API.', origin('it'), {
+    values: 'scheme, host and port',
+    example: 'https://authproxy.turnkey.com',
+  }),
+  authProxyConfigId: setting('The id of its configuration, from Turnkey’s dashboard.', text(128), {
+    values: '1 to 128 characters',
+    example: '0f8fad5b-d9cb-469f-a165-70867728950e',
+  }),
 });
 
 type Common = Pick<IntegrationConfig, 'name' | 'baseUrl'>;

@@ -1,17 +1,16 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { parseConfig } from '#libs/platform';
+import { configurationMarkdown, parseConfig } from '#libs/platform';
 import { PROVIDERS } from '#libs/upstream';
 import { AppModule } from './app.module.js';
+import { errorsMarkdown } from './error-list.js';
 import { openApiDocument } from './openapi.js';
 
 /**
- * Writes the committed copy of the OpenAPI document, or with `--check` compares it: a change to the interface
- * is then never an accident. Nothing is connected to: Nest only looks at the routes (preview mode).
+ * Writes the pages of reference that come from the code, or with `--check` compares them: a change to the interface is then
+ * never an accident. It connects to nothing: Nest only looks at the routes (preview mode).
  */
-const COPY = 'docs/openapi.json';
-
 /** Any values that pass will do: the document depends on none of them. */
 const config = parseConfig(
   {
@@ -38,13 +37,21 @@ const app = await NestFactory.create<NestFastifyApplication>(
     logger: false,
   },
 );
-const document = `${JSON.stringify(openApiDocument(app), null, 2)}\n`;
+const PAGES: Record<string, string> = {
+  'docs/openapi.json': `${JSON.stringify(openApiDocument(app), null, 2)}\n`,
+  'docs/reference/errors.md': errorsMarkdown(),
+  'docs/reference/configuration.md': configurationMarkdown(PROVIDERS),
+};
 
-if (!process.argv.includes('--check')) {
-  await writeFile(COPY, document);
-} else if (document !== (await readFile(COPY, 'utf8').catch(() => ''))) {
-  process.stderr.write(
-    `${COPY} is not what the code says. If the interface was meant to change: npm run openapi\n`,
-  );
-  process.exitCode = 1;
+const isCheck = process.argv.includes('--check');
+if (!isCheck) await mkdir('docs/reference', { recursive: true });
+for (const [path, text] of Object.entries(PAGES)) {
+  if (!isCheck) {
+    await writeFile(path, text);
+  } else if (text !== (await readFile(path, 'utf8').catch(() => ''))) {
+    process.stderr.write(
+      `${path} is not what the code says. If the interface was meant to change: npm run openapi\n`,
+    );
+    process.exitCode = 1;
+  }
 }

@@ -1,0 +1,69 @@
+import { PROBLEMS, PROBLEM_CODES, membersOf, type ProblemCode } from '#libs/kernel';
+import { html } from './console/html.js';
+import { page } from './console/layout.js';
+
+interface Entry {
+  code: ProblemCode;
+  status: string;
+  title: string;
+  cause: string;
+  remedy: string;
+  /** Its own members, in backquotes; empty for none. */
+  members: string;
+}
+
+/** One code has two statuses. */
+const STATUS: Partial<Record<ProblemCode, string>> = { otp_locked: '409 or 429' };
+
+const ENTRIES: readonly Entry[] = PROBLEM_CODES.map((code) => {
+  const { status, title, cause, remedy } = PROBLEMS[code];
+  const members = membersOf(code)
+    .map((member) => `\`${member}\``)
+    .join(', ');
+  return { code, status: STATUS[code] ?? String(status), title, cause, remedy, members };
+});
+
+/** The list of errors in Markdown: docs/reference/errors.md. */
+export function errorsMarkdown(): string {
+  const entries = ENTRIES.map(({ code, status, title, cause, remedy, members }) =>
+    [
+      `## ${code}`,
+      `**${status}** ${title}.`,
+      `- Why: ${cause}`,
+      `- What to do: ${remedy}`,
+      ...(members ? [`- Members: ${members}`] : []),
+    ].join('\n'),
+  );
+  return `${INTRODUCTION}\n\n${entries
+    .join('\n\n')
+    .replaceAll(/(\*\*.*\*\* .*\.)\n- /g, '$1\n\n- ')
+    .replaceAll(/^(## .*)\n/gm, '$1\n\n')}\n`;
+}
+
+const INTRODUCTION = `# Errors
+
+Every answer that is not 2xx is a problem (RFC 9457), of type \`application/problem+json\`. Its \`code\` is one of these; its \`type\` leads
+to the code's entry here. Switch on \`code\`: it keeps its meaning. \`detail\` is for people and may change. If \`retryable\` is true, the
+same request may succeed later. \`traceId\` finds the request in the logs.`;
+
+/** The same as a page, at /docs/errors. */
+export function errorsPage(): string {
+  const entries = ENTRIES.map(
+    ({ code, status, title, cause, remedy, members }) =>
+      html`<section class="card" id="${code}">
+        <h2>${code}</h2>
+        <p>${status}: ${title}.</p>
+        <p>Why: ${plain(cause)}</p>
+        <p>What to do: ${plain(remedy)}</p>
+        ${members ? html`<p class="quiet">Members: ${plain(members)}</p>` : ''}
+      </section>`,
+  );
+  const body = html`<main>
+    <h1>Errors</h1>
+    <p>Switch on <code>code</code>: it keeps its meaning. <a href="/docs">All routes</a></p>
+    ${entries}
+  </main>`;
+  return page('Errors', body);
+}
+
+const plain = (text: string) => text.replaceAll('`', '');

@@ -1,0 +1,87 @@
+import { z } from 'zod';
+import { environment } from './config.js';
+import { settingsOf, variablesOf, type ProviderSettings } from './integration-config.js';
+import type { About } from './config-values.js';
+
+interface Described extends Partial<About> {
+  group?: 'setting' | 'tuning';
+  fallback?: string;
+}
+
+/** The reference of all variables in Markdown: docs/reference/configuration.md. */
+export function configurationMarkdown(providers: readonly ProviderSettings[]): string {
+  const entries = Object.entries(environment.shape);
+  const of = (group: Described['group']) => entries.filter(([, schema]) => aboutOf(schema).group === group);
+  return [
+    INTRODUCTION,
+    table(of('setting')),
+    '## Integrations',
+    'Each name in `INTEGRATIONS` has variables of its own. `<NAME>` is the name in capitals, with `_` for `-`.',
+    table(prefixed(variablesOf(providers))),
+    ...providers.flatMap((provider) => ofProvider(provider)),
+    '## Tuning',
+    'The defaults suit nearly all installations. Change one only for a reason, and measure.',
+    table(of('tuning')),
+    '',
+  ].join('\n\n');
+}
+
+const INTRODUCTION = `# Configuration
+
+Environment variables configure Gangway. A process reads and checks all of them once. If it cannot use one, it names the variable and
+does not start. The same happens for a name that is unknown under \`INTEGRATION_\` or a few letters from a known one.
+
+- An empty variable counts as unset.
+- A duration is a number with a unit, such as \`250ms\`, \`30s\`, \`5m\`, \`12h\` or \`2d\`. Without a unit it is in milliseconds, or in seconds
+  if the variable ends in \`_S\`.
+- \`npm start\` gives each variable a value for development. A value that you set wins over it.
+
+## Settings`;
+
+function ofProvider(provider: ProviderSettings): string[] {
+  const own = settingsOf(provider);
+  return own.length > 0 ? [`### ${provider.kind}`, table(prefixed(own))] : [];
+}
+
+const prefixed = (variables: [string, z.ZodType][]): [string, z.ZodType][] =>
+  variables.map(([name, schema]) => [`INTEGRATION_<NAME>_${name}`, schema]);
+
+function table(variables: [string, z.ZodType][]): string {
+  const rows = variables.map(([name, schema]) => {
+    const { description = '', example, values } = aboutOf(schema);
+    const cells = [
+      code(name),
+      description,
+      values ?? valuesOf(schema),
+      defaultOf(schema),
+      example ? code(example) : '–',
+    ];
+    return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  });
+  return [
+    '| Variable | Meaning | Values | Default | Example |',
+    '| --- | --- | --- | --- | --- |',
+    ...rows,
+  ].join('\n');
+}
+
+const code = (text: string) => `\`${text}\``;
+const aboutOf = (schema: z.ZodType) => (schema.meta() ?? {}) as Described;
+
+/** The words of an enumeration. */
+function valuesOf(schema: z.ZodType): string {
+  const { enum: words } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as {
+    enum?: string[];
+  };
+  return words?.map(code).join(', ') ?? 'text';
+}
+
+function defaultOf(schema: z.ZodType): string {
+  const { fallback } = aboutOf(schema);
+  if (fallback !== undefined) return code(fallback);
+  if (schema.safeParse(undefined).success) {
+    const json = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
+    return typeof json.default === 'string' && json.default ? code(json.default) : '–';
+  }
+  return 'required';
+}

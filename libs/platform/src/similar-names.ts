@@ -1,0 +1,33 @@
+/** Names that differ by more letters are different names. */
+const MOST_EDITS = 2;
+/** Shorter names are close to names of other programs: `HOST` to `HOME`. */
+const SHORTEST = 6;
+
+/** @returns a known name that was probably meant by an unknown one; null if there is none. */
+export function similarName(name: string, known: readonly string[]): string | null {
+  const near = known
+    .filter((each) => each.length >= SHORTEST && Math.abs(each.length - name.length) <= MOST_EDITS)
+    .map((each) => ({ each, edits: edits(name, each) }))
+    .filter((one) => one.edits <= MOST_EDITS)
+    .toSorted((a, b) => a.edits - b.edits);
+  return near[0]?.each ?? null;
+}
+
+/** @returns the end of an error that names the similar name, or nothing. */
+export function suggestion(name: string, known: readonly string[]): string {
+  const similar = similarName(name, known);
+  return similar === null ? '' : `; do you mean ${similar}?`;
+}
+
+/** How many letters must be changed, added or removed to make one text of the other (Levenshtein). */
+function edits(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, n) => n);
+  for (const [i, letter] of [...from].entries()) {
+    const next = [i + 1];
+    for (const [j, other] of [...to].entries()) {
+      next.push(Math.min(next[j]! + 1, row[j + 1]! + 1, row[j]! + Number(letter !== other)));
+    }
+    row = next;
+  }
+  return row[to.length]!;
+}
