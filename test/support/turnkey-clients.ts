@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process';
-import { readFile, rm, stat } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { installClients } from './client-folder.js';
 
 const exec = promisify(execFile);
 
@@ -20,23 +21,8 @@ const NATIVE = [
   '@turnkey/react-native-passkey-stamper',
 ];
 
-/**
- * Installs the clients as the lock file has them, once.
- *
- * @returns whether they are there
- */
-export async function installTurnkeyClients(): Promise<boolean> {
-  const timeOf = (file: string) => stat(join(FOLDER, file)).then(({ mtimeMs }) => mtimeMs, () => 0); // prettier-ignore
-  if ((await timeOf('node_modules/.package-lock.json')) >= (await timeOf('package-lock.json'))) return true;
-  try {
-    await exec('npm', ['ci'], { cwd: FOLDER, timeout: 280_000 });
-    return true;
-  } catch (error) {
-    const { stderr } = error as { stderr?: string };
-    process.stderr.write(`\nNOT TRIED: Turnkey's clients, as npm ci failed in ${FOLDER}\n${stderr}\n\n`);
-    return false;
-  }
-}
+/** @returns whether the clients are installed. */
+export const installTurnkeyClients = (): Promise<boolean> => installClients(FOLDER);
 
 /**
  * Runs `server.mjs`, a backend with `@turnkey/sdk-server`.
