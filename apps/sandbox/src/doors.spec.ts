@@ -31,7 +31,12 @@ const DOORS: readonly Door[] = [
   { form: 'byzantine', method: 'GET', route: '/v1/health', unknown: '/v1/otp' },
   { form: 'byzantine', method: 'GET', route: '/v1/integrator/whoami', unknown: '/favicon.ico' },
   { form: 'turnkey', method: 'POST', route: '/public/v1/submit/init_otp', unknown: '/public/v1/submit/fly' },
-  { form: 'turnkey', method: 'POST', route: '/public/v1/query/whoami', unknown: '/public/v1/query/get_policies' },
+  {
+    form: 'turnkey',
+    method: 'POST',
+    route: '/public/v1/query/whoami',
+    unknown: '/public/v1/query/get_policies',
+  },
   { form: 'turnkey', method: 'POST', route: '/public/v1/query/get_user', unknown: '/public/v2/anything' },
   { form: 'turnkey', method: 'POST', route: '/v1/otp_init_v2', unknown: '/v1/fly', headers: CONFIG },
   { form: 'turnkey', method: 'POST', route: '/v1/wallet_kit_config', unknown: '/v1/oauth_login' },
@@ -39,7 +44,7 @@ const DOORS: readonly Door[] = [
   { form: 'turnkey', method: 'POST', route: '/v1/signup', unknown: '/v1/account/', headers: CONFIG },
   { form: 'byzantine', method: 'POST', route: '/_sandbox/faults', unknown: '/_sandbox/fly' },
   { form: 'byzantine', method: 'GET', route: '/_sandbox/journal', unknown: '/_sandbox/journal/1' },
-]; // prettier-ignore
+];
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];
 
 async function ask(method: string, path: string, headers: Record<string, string> = {}, body?: string) {
@@ -47,8 +52,13 @@ async function ask(method: string, path: string, headers: Record<string, string>
   const response = await fetch(`${t.sandbox.url}${path}`, init);
   const text = await response.text();
   const type = response.headers.get('content-type');
-  return { status: response.status, type, allow: response.headers.get('allow'), body: text && JSON.parse(text) };
-} // prettier-ignore
+  return {
+    status: response.status,
+    type,
+    allow: response.headers.get('allow'),
+    body: text && JSON.parse(text),
+  };
+}
 
 describe.each(DOORS)('at $route', ({ form, route, method, unknown, headers }) => {
   it.each(METHODS)(`%s ${unknown} is unknown, in the door's own form`, async (verb) => {
@@ -89,9 +99,11 @@ describe.each(DOORS)('at $route', ({ form, route, method, unknown, headers }) =>
     expect(type).toBe(JSON_TYPE);
     const code = (answer as { code: number }).code;
     expect(answer).toEqual(
-      form === 'turnkey' ? FORMS.turnkey(code, expect.any(String)) : FORMS.byzantine(status, expect.any(String)),
+      form === 'turnkey'
+        ? FORMS.turnkey(code, expect.any(String))
+        : FORMS.byzantine(status, expect.any(String)),
     );
-  }); // prettier-ignore
+  });
 });
 
 describe("a path that looks like the router's patterns", () => {
@@ -113,7 +125,10 @@ describe('a path written in another way', () => {
     ['/%70ublic/v1/query/whoami', 400],
     ['/v1/otp_init?x=%zz', 400],
   ])('%s is the same door', async (path, status) => {
-    const headers = { 'content-type': 'application/json', 'x-auth-proxy-config-id': t.sandbox.turnkey.authProxyConfigId }; // prettier-ignore
+    const headers = {
+      'content-type': 'application/json',
+      'x-auth-proxy-config-id': t.sandbox.turnkey.authProxyConfigId,
+    };
     const answer = await post(`${t.sandbox.url}${path}`, 'no json', headers);
     expect(answer).toMatchObject({ status, body: { code: 3 } });
   });

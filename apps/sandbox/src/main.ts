@@ -33,7 +33,14 @@ if (sandbox.credential) {
   console.log(`  private key ${sandbox.credential.privateKeyHex}`);
   console.log(`  X-Pubkey    ${sandbox.credential.pubkey}`);
 }
-const { organizationId, apiPublicKey, apiPrivateKeyHex, signerPublicKey, notarizerPublicKey, authProxyConfigId } = sandbox.turnkey; // prettier-ignore
+const {
+  organizationId,
+  apiPublicKey,
+  apiPrivateKeyHex,
+  signerPublicKey,
+  notarizerPublicKey,
+  authProxyConfigId,
+} = sandbox.turnkey;
 console.log('Turnkey:');
 console.log(`  organization      ${organizationId}`);
 if (apiPrivateKeyHex !== null) console.log(`  API private key   ${apiPrivateKeyHex}`);

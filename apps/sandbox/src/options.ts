@@ -153,7 +153,9 @@ function organizationId({ name, value }: Setting): string | undefined {
 function points({ name, value }: Setting): string[] {
   return list(value ?? '').map((key) => {
     if (!COMPRESSED_POINT.test(key)) {
-      throw new OptionError(`${name}: "${key}" is no public key: 33 bytes of a compressed P-256 point in lower-case hex are needed`); // prettier-ignore
+      throw new OptionError(
+        `${name}: "${key}" is no public key: 33 bytes of a compressed P-256 point in lower-case hex are needed`,
+      );
     }
     try {
       importCompressedPoint(key);

@@ -61,7 +61,13 @@ export function makePasskey(flaws: PasskeyFlaws = {}) {
 
   const format = flaws.format ?? 'none';
   const signature = sign('sha256', Buffer.concat([authData, sha256(clientData)]), keys.privateKey);
-  const statement: [CborKey, unknown][] = format === 'packed' ? [['alg', algorithm], ['sig', signature]] : []; // prettier-ignore
+  const statement: [CborKey, unknown][] =
+    format === 'packed'
+      ? [
+          ['alg', algorithm],
+          ['sig', signature],
+        ]
+      : [];
   const attestationObject = encode(
     new Map<string, unknown>([
       ['fmt', format],

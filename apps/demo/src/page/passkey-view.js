@@ -19,7 +19,11 @@ export function passkeyView(onboarding, page) {
     'aria-describedby': 'name-help problem',
   });
   const create = el('button', { class: 'primary' });
-  const finish = el('button', { type: 'button', class: 'secondary', hidden: true, click: page.onClick(keep) }, 'Finish with the passkey you have'); // prettier-ignore
+  const finish = el(
+    'button',
+    { type: 'button', class: 'secondary', hidden: true, click: page.onClick(keep) },
+    'Finish with the passkey you have',
+  );
   const left = el('p', { class: 'help' });
 
   /** A passkey that waits in the page is lost with it, so it is submitted as soon as it is made. */

@@ -46,7 +46,9 @@ describe('/_sandbox/mailbox', () => {
     const mine = await t.control('GET', `mailbox?email=${email}`);
     expect(mine.body).toMatchObject([{ otpId: second.otpId }, { otpId: first.otpId }]);
     const one = await t.control('GET', `mailbox?otpId=${other.otpId}`);
-    expect(one.body).toEqual([{ otpId: other.otpId, email: other.email, code: other.code, at: '2026-11-20T10:00:00.000Z' }]); // prettier-ignore
+    expect(one.body).toEqual([
+      { otpId: other.otpId, email: other.email, code: other.code, at: '2026-11-20T10:00:00.000Z' },
+    ]);
   });
 });
 

@@ -86,9 +86,15 @@ export function activityKinds({ organizations, otp, login, passkeys, signUp }: O
   };
 
   return [
-    kind('INIT_OTP', 'init_otp', 'initOtpIntent', 'initOtpResult', 'either', initOtpFirst, (call) => init(call, false)),
-    kind('INIT_OTP_V2', 'init_otp', 'initOtpIntentV2', 'initOtpResult', 'either', initOtp, (call) => init(call, false)),
-    kind('INIT_OTP_V3', 'init_otp', 'initOtpIntentV3', 'initOtpResultV2', 'either', initOtp, (call) => init(call, true)),
+    kind('INIT_OTP', 'init_otp', 'initOtpIntent', 'initOtpResult', 'either', initOtpFirst, (call) =>
+      init(call, false),
+    ),
+    kind('INIT_OTP_V2', 'init_otp', 'initOtpIntentV2', 'initOtpResult', 'either', initOtp, (call) =>
+      init(call, false),
+    ),
+    kind('INIT_OTP_V3', 'init_otp', 'initOtpIntentV3', 'initOtpResultV2', 'either', initOtp, (call) =>
+      init(call, true),
+    ),
     kind('VERIFY_OTP', 'verify_otp', 'verifyOtpIntent', 'verifyOtpResult', 'either', verifyOtpPlain, (call) =>
       otp.verifyPlain(tokenOrder(call), call.parameters.otpCode, call.parameters.publicKey ?? null),
     ),
@@ -96,29 +102,84 @@ export function activityKinds({ organizations, otp, login, passkeys, signUp }: O
       otp.verifyEncrypted(tokenOrder(call), call.parameters.encryptedOtpBundle),
     ),
     kind('OTP_LOGIN', 'otp_login', 'otpLoginIntent', 'otpLoginResult', 'either', otpLoginFirst, (call) =>
-      login.byToken({ ...call.parameters, organization: call.organization, lifeMs: msOf(call.parameters), encryptedOnly: false }),
+      login.byToken({
+        ...call.parameters,
+        organization: call.organization,
+        lifeMs: msOf(call.parameters),
+        encryptedOnly: false,
+      }),
     ),
     kind('OTP_LOGIN_V2', 'otp_login', 'otpLoginIntentV2', 'otpLoginResult', 'either', otpLogin, (call) =>
-      login.byToken({ ...call.parameters, organization: call.organization, lifeMs: msOf(call.parameters), encryptedOnly: true }),
+      login.byToken({
+        ...call.parameters,
+        organization: call.organization,
+        lifeMs: msOf(call.parameters),
+        encryptedOnly: true,
+      }),
     ),
     {
-      ...kind('STAMP_LOGIN', 'stamp_login', 'stampLoginIntent', 'stampLoginResult', 'self', stampLogin, (call) =>
-        login.byStamp(call.stamper, { ...call.parameters, lifeMs: msOf(call.parameters) }, call.stamper.token),
+      ...kind(
+        'STAMP_LOGIN',
+        'stamp_login',
+        'stampLoginIntent',
+        'stampLoginResult',
+        'self',
+        stampLogin,
+        (call) =>
+          login.byStamp(
+            call.stamper,
+            { ...call.parameters, lifeMs: msOf(call.parameters) },
+            call.stamper.token,
+          ),
       ),
       attested: true,
     },
-    kind('CREATE_AUTHENTICATORS', 'create_authenticators', 'createAuthenticatorsIntent', 'createAuthenticatorsResult', 'member', createAuthenticatorsFirst, (call) =>
-      passkeys.create(member(call, call.parameters.userId), call.parameters.authenticators),
+    kind(
+      'CREATE_AUTHENTICATORS',
+      'create_authenticators',
+      'createAuthenticatorsIntent',
+      'createAuthenticatorsResult',
+      'member',
+      createAuthenticatorsFirst,
+      (call) => passkeys.create(member(call, call.parameters.userId), call.parameters.authenticators),
     ),
-    kind('CREATE_AUTHENTICATORS_V2', 'create_authenticators', 'createAuthenticatorsIntentV2', 'createAuthenticatorsResult', 'member', createAuthenticators, (call) =>
-      passkeys.create(member(call, call.parameters.userId), call.parameters.authenticators),
+    kind(
+      'CREATE_AUTHENTICATORS_V2',
+      'create_authenticators',
+      'createAuthenticatorsIntentV2',
+      'createAuthenticatorsResult',
+      'member',
+      createAuthenticators,
+      (call) => passkeys.create(member(call, call.parameters.userId), call.parameters.authenticators),
     ),
-    kind('DELETE_AUTHENTICATORS', 'delete_authenticators', 'deleteAuthenticatorsIntent', 'deleteAuthenticatorsResult', 'member', deleteAuthenticators, (call) =>
-      passkeys.remove(member(call, call.parameters.userId), call.parameters.authenticatorIds),
+    kind(
+      'DELETE_AUTHENTICATORS',
+      'delete_authenticators',
+      'deleteAuthenticatorsIntent',
+      'deleteAuthenticatorsResult',
+      'member',
+      deleteAuthenticators,
+      (call) => passkeys.remove(member(call, call.parameters.userId), call.parameters.authenticatorIds),
     ),
-    kind('CREATE_SUB_ORGANIZATION_V7', 'create_sub_organization', 'createSubOrganizationIntentV7', 'createSubOrganizationResultV7', 'parent', createSubOrganization, (call) => create(call, false)),
-    kind('CREATE_SUB_ORGANIZATION_V8', 'create_sub_organization', 'createSubOrganizationIntentV8', 'createSubOrganizationResultV8', 'parent', createSubOrganization, (call) => create(call, true)),
-  ]; // prettier-ignore
+    kind(
+      'CREATE_SUB_ORGANIZATION_V7',
+      'create_sub_organization',
+      'createSubOrganizationIntentV7',
+      'createSubOrganizationResultV7',
+      'parent',
+      createSubOrganization,
+      (call) => create(call, false),
+    ),
+    kind(
+      'CREATE_SUB_ORGANIZATION_V8',
+      'create_sub_organization',
+      'createSubOrganizationIntentV8',
+      'createSubOrganizationResultV8',
+      'parent',
+      createSubOrganization,
+      (call) => create(call, true),
+    ),
+  ];
 }
 
 function kind<Schema extends z.ZodType>(

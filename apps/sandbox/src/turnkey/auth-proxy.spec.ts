@@ -7,7 +7,15 @@ import { generateP256 } from '../p256.js';
 const ORIGIN = 'https://app.example';
 let t: TurnkeyUnderTest;
 beforeAll(async () => {
-  t = await turnkeyUnderTest({ turnkey: { allowedOrigins: [ORIGIN], captcha: true, accountNeedsToken: true, otpLength: 6, otpAlphanumeric: false } }); // prettier-ignore
+  t = await turnkeyUnderTest({
+    turnkey: {
+      allowedOrigins: [ORIGIN],
+      captcha: true,
+      accountNeedsToken: true,
+      otpLength: 6,
+      otpAlphanumeric: false,
+    },
+  });
 });
 beforeEach(() => t.sandbox.control.reset());
 afterAll(() => t.sandbox.close());
@@ -28,10 +36,19 @@ async function verified(contact: string) {
   const { otpId, otpEncryptionTargetBundle } = body as Record<string, string>;
   const [mail] = t.sandbox.control.mails({ contact });
   const session = generateP256();
-  const bundle = await sealed(mail?.code ?? '', otpEncryptionTargetBundle ?? '', session, t.sandbox.turnkey.signerPublicKey); // prettier-ignore
+  const bundle = await sealed(
+    mail?.code ?? '',
+    otpEncryptionTargetBundle ?? '',
+    session,
+    t.sandbox.turnkey.signerPublicKey,
+  );
   const answer = await call('otp_verify_v2', { otpId, encryptedOtpBundle: bundle });
   const { verificationToken = '' } = answer.body as Record<string, string>;
-  return { session, token: verificationToken, again: () => call('otp_verify_v2', { otpId, encryptedOtpBundle: bundle }) }; // prettier-ignore
+  return {
+    session,
+    token: verificationToken,
+    again: () => call('otp_verify_v2', { otpId, encryptedOtpBundle: bundle }),
+  };
 }
 
 describe('the door', () => {
@@ -45,7 +62,12 @@ describe('the door', () => {
   ])('with %s answers', async (_name, headers, status) => {
     const answer = await call('otp_init_v2', order(), headers as Record<string, string | null>);
     expect(answer.status).toBe(status);
-    if (status !== 200) expect(answer.body).toEqual({ code: status === 401 ? 16 : 7, message: expect.any(String), details: [] }); // prettier-ignore
+    if (status !== 200)
+      expect(answer.body).toEqual({
+        code: status === 401 ? 16 : 7,
+        message: expect.any(String),
+        details: [],
+      });
     expect(t.sandbox.control.mails()).toHaveLength(status === 200 ? 1 : 0);
   });
 
@@ -61,9 +83,12 @@ describe('the door', () => {
       expect(await call(route, {})).toMatchObject({ status: 200, body: await withNone.json() });
       expect(await call(route, { colour: 'red' })).toMatchObject({ status: 400, body: { code: 3 } });
     }
-    const withNone = await fetch(`${t.sandbox.url}/v1/otp_init_v2`, { method: 'POST', headers: { ...headers, 'x-captcha-token': 'any' } });
+    const withNone = await fetch(`${t.sandbox.url}/v1/otp_init_v2`, {
+      method: 'POST',
+      headers: { ...headers, 'x-captcha-token': 'any' },
+    });
     expect(withNone.status).toBe(400);
-  }); // prettier-ignore
+  });
 
   it('gives the site key of a widget while it asks for a captcha', async () => {
     const noCaptcha = { 'x-captcha-token': null };
@@ -126,17 +151,26 @@ describe('the proxy', () => {
     expect((await call('account', { ...filter, verificationToken: token })).body).toEqual({ organizationId });
     const other = { ...filter, filterValue: t.newContact(), verificationToken: token };
     expect(await call('account', other)).toMatchObject({ status: 400 });
-    expect((await call('account', { filterType: 'PUBLIC_KEY', filterValue: session.compressed })).body).toEqual({}); // prettier-ignore
+    expect(
+      (await call('account', { filterType: 'PUBLIC_KEY', filterValue: session.compressed })).body,
+    ).toEqual({});
 
     const { body } = await call('otp_login_v2', t.loginOrder(token, session));
     expect(claimsOf((body as Record<string, string>)['session'] ?? '')).toMatchObject({
       user_id: subject.userId,
     });
-    expect((await call('account', { filterType: 'PUBLIC_KEY', filterValue: session.compressed })).body).toEqual({ organizationId }); // prettier-ignore
+    expect(
+      (await call('account', { filterType: 'PUBLIC_KEY', filterValue: session.compressed })).body,
+    ).toEqual({ organizationId });
     expect(await call('otp_login_v2', t.loginOrder(token, session))).toMatchObject({ status: 400 });
     expect(t.sandbox.control.requests({ userId: subject.userId }).map(({ route }) => route)).toEqual([
-      'otp_init_v2', 'otp_verify_v2', 'account', 'account', 'otp_login_v2', 'otp_login_v2',
-    ]); // prettier-ignore
+      'otp_init_v2',
+      'otp_verify_v2',
+      'account',
+      'account',
+      'otp_login_v2',
+      'otp_login_v2',
+    ]);
   });
 
   it('speaks the first generation, too', async () => {
@@ -152,7 +186,10 @@ describe('the proxy', () => {
     const signup = { userEmail: contact, ...parts, verificationToken };
     expect(await call('signup_v2', signup)).toMatchObject({ status: 400 });
     const made = await call('signup', signup);
-    expect(made).toMatchObject({ status: 200, body: { organizationId: expect.any(String), userId: expect.any(String) } }); // prettier-ignore
+    expect(made).toMatchObject({
+      status: 200,
+      body: { organizationId: expect.any(String), userId: expect.any(String) },
+    });
     const login = { verificationToken, publicKey: session.compressed };
     expect(await call('otp_login', login)).toMatchObject({
       status: 200,

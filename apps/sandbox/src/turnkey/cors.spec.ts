@@ -70,13 +70,20 @@ describe('a preflight', () => {
 
   it('of the public API names the stamps', async () => {
     for (const t of [open, listed]) {
-      expect(await preflight(url(t, '/public/v1/submit/stamp_login'), 'https://other.example')).toMatchObject({
-        status: 204,
-        origin: '*',
-        headers: expect.arrayContaining(['x-stamp', 'x-stamp-webauthn', 'x-stamp-attested', 'x-client-version']),
-      });
+      expect(await preflight(url(t, '/public/v1/submit/stamp_login'), 'https://other.example')).toMatchObject(
+        {
+          status: 204,
+          origin: '*',
+          headers: expect.arrayContaining([
+            'x-stamp',
+            'x-stamp-webauthn',
+            'x-stamp-attested',
+            'x-client-version',
+          ]),
+        },
+      );
     }
-  }); // prettier-ignore
+  });
 
   it.each(['/v1/submit/init-otp', '/v1/health', '/_sandbox/faults', '/_sandbox/', '/'])(
     'of %s is refused: no browser calls it',
@@ -98,8 +105,10 @@ describe('a preflight', () => {
 describe('an answer', () => {
   const call = async (t: TurnkeyUnderTest, origin: string | null, headers: Record<string, string> = {}) => {
     const given = { 'content-type': 'application/json', ...headers, ...(origin !== null && { origin }) };
-    return corsOf(await fetch(url(t, '/v1/wallet_kit_config'), { method: 'POST', headers: given, body: '{}' }));
-  }; // prettier-ignore
+    return corsOf(
+      await fetch(url(t, '/v1/wallet_kit_config'), { method: 'POST', headers: given, body: '{}' }),
+    );
+  };
   const config = (t: TurnkeyUnderTest) => ({ 'x-auth-proxy-config-id': t.sandbox.turnkey.authProxyConfigId });
 
   it('can be read by pages that are let in, a refusal, too', async () => {

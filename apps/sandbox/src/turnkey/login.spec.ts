@@ -75,23 +75,37 @@ describe('otp_login', () => {
       [{ ...good, scheme: 'SIGNATURE_SCHEME_TK_API_P256' }, /scheme/],
     ];
     for (const [clientSignature, message] of bad) {
-      expect(await login({ clientSignature })).toMatchObject({ status: 400, body: { message: expect.stringMatching(message) } });
+      expect(await login({ clientSignature })).toMatchObject({
+        status: 400,
+        body: { message: expect.stringMatching(message) },
+      });
     }
     expect(await login({ clientSignature: undefined })).toMatchObject({ status: 400 });
-    expect(await login({ clientSignature: undefined }, 'OTP_LOGIN')).toMatchObject({ body: { message: 'missing client signature' } });
+    expect(await login({ clientSignature: undefined }, 'OTP_LOGIN')).toMatchObject({
+      body: { message: 'missing client signature' },
+    });
     // What none of these did is spend the token.
     expect(await login()).toMatchObject({ status: 200 });
-  }); // prettier-ignore
+  });
 
   it('takes a token once, while it lives, and only a genuine one', async () => {
     const [spent, late] = [await ready(), await ready()];
     expect(await spent.login()).toMatchObject({ status: 200 });
-    expect(await spent.login()).toMatchObject({ status: 400, body: { message: 'verification token already used' } });
+    expect(await spent.login()).toMatchObject({
+      status: 400,
+      body: { message: 'verification token already used' },
+    });
     const forged = { verificationToken: late.token.replace(/.$/, (last) => (last === 'A' ? 'Q' : 'A')) };
-    expect(await late.login(forged)).toMatchObject({ status: 400, body: { message: 'invalid verification token' } });
+    expect(await late.login(forged)).toMatchObject({
+      status: 400,
+      body: { message: 'invalid verification token' },
+    });
     t.sandbox.control.advanceClock(3_600_000, true);
-    expect(await late.login()).toMatchObject({ status: 400, body: { message: 'expired verification token' } });
-  }); // prettier-ignore
+    expect(await late.login()).toMatchObject({
+      status: 400,
+      body: { message: 'expired verification token' },
+    });
+  });
 
   it('goes to the organization of the contact only', async () => {
     const { login, token, session } = await ready();
@@ -124,7 +138,10 @@ describe('a session', () => {
     const nextUser = t.parent.as(next.privateKeyHex, subject.organizationId);
     const end = { publicKey: next.compressed, invalidateExisting: true };
     expect(await nextUser.submit('stamp_login', 'STAMP_LOGIN', end)).toMatchObject({ status: 200 });
-    expect(await user.query('whoami')).toMatchObject({ status: 401, body: { details: [{ turnkeyErrorCode: 'PUBLIC_KEY_NOT_FOUND' }] } }); // prettier-ignore
+    expect(await user.query('whoami')).toMatchObject({
+      status: 401,
+      body: { details: [{ turnkeyErrorCode: 'PUBLIC_KEY_NOT_FOUND' }] },
+    });
     expect(await nextUser.query('whoami')).toMatchObject({ status: 200 });
   });
 
@@ -140,15 +157,25 @@ describe('a session', () => {
 });
 
 describe('authenticators', () => {
-  const create = (user: Awaited<ReturnType<TurnkeyUnderTest['loggedIn']>>['user'], userId: string, authenticators: object[]) =>
-    user.submit('create_authenticators', 'CREATE_AUTHENTICATORS_V2', { userId, authenticators }); // prettier-ignore
+  const create = (
+    user: Awaited<ReturnType<TurnkeyUnderTest['loggedIn']>>['user'],
+    userId: string,
+    authenticators: object[],
+  ) => user.submit('create_authenticators', 'CREATE_AUTHENTICATORS_V2', { userId, authenticators });
 
   it('are stored with their key, read back, and taken away', async () => {
     const { user, subject } = await t.loggedIn();
     const [passkey, rsa] = [turnkeyPasskey({ format: 'packed' }), turnkeyPasskey({ algorithm: -257 })];
     const answer = await create(user, subject.userId, [passkey, rsa]);
-    const { authenticatorIds } = resultOf(answer.body, 'createAuthenticatorsResult') as unknown as { authenticatorIds: string[] }; // prettier-ignore
-    const read = () => t.parent.query('get_authenticators', { userId: subject.userId }, { organizationId: subject.organizationId }); // prettier-ignore
+    const { authenticatorIds } = resultOf(answer.body, 'createAuthenticatorsResult') as unknown as {
+      authenticatorIds: string[];
+    };
+    const read = () =>
+      t.parent.query(
+        'get_authenticators',
+        { userId: subject.userId },
+        { organizationId: subject.organizationId },
+      );
     expect((await read()).body).toMatchObject({
       authenticators: [
         {
@@ -156,18 +183,28 @@ describe('authenticators', () => {
           credentialId: passkey.attestation.credentialId,
           attestationType: 'packed',
           transports: ['AUTHENTICATOR_TRANSPORT_INTERNAL'],
-          credential: { publicKey: expect.stringMatching(/^0[23][0-9a-f]{64}$/), type: 'CREDENTIAL_TYPE_WEBAUTHN_AUTHENTICATOR' }, // prettier-ignore
+          credential: {
+            publicKey: expect.stringMatching(/^0[23][0-9a-f]{64}$/),
+            type: 'CREDENTIAL_TYPE_WEBAUTHN_AUTHENTICATOR',
+          },
           createdAt: { seconds: String(t.clock.nowMs() / 1000), nanos: '0' },
         },
         { authenticatorId: authenticatorIds[1], attestationType: 'none' },
       ],
     });
-    expect(t.sandbox.control.authenticators(subject.userId)).toMatchObject([{ accountId: subject.organizationId }, {}]); // prettier-ignore
+    expect(t.sandbox.control.authenticators(subject.userId)).toMatchObject([
+      { accountId: subject.organizationId },
+      {},
+    ]);
     const remove = { userId: subject.userId, authenticatorIds: authenticatorIds.slice(0, 1) };
     const removed = await user.submit('delete_authenticators', 'DELETE_AUTHENTICATORS', remove);
-    expect(resultOf(removed.body, 'deleteAuthenticatorsResult')).toEqual({ authenticatorIds: remove.authenticatorIds }); // prettier-ignore
+    expect(resultOf(removed.body, 'deleteAuthenticatorsResult')).toEqual({
+      authenticatorIds: remove.authenticatorIds,
+    });
     expect((await read()).body).toMatchObject({ authenticators: [{ authenticatorId: authenticatorIds[1] }] });
-    expect(await user.submit('delete_authenticators', 'DELETE_AUTHENTICATORS', remove)).toMatchObject({ status: 404 }); // prettier-ignore
+    expect(await user.submit('delete_authenticators', 'DELETE_AUTHENTICATORS', remove)).toMatchObject({
+      status: 404,
+    });
     expect(await create(user, subject.userId, [passkey])).toMatchObject({ status: 200 });
   });
 
@@ -207,7 +244,10 @@ describe('authenticators', () => {
       [[{ ...good, attestation: { ...good.attestation, transports: ['Unknown'] } }], /transports/],
     ];
     for (const [authenticators, message] of bad) {
-      expect(await create(user, subject.userId, authenticators)).toMatchObject({ status: 400, body: { message: expect.stringMatching(message) } }); // prettier-ignore
+      expect(await create(user, subject.userId, authenticators)).toMatchObject({
+        status: 400,
+        body: { message: expect.stringMatching(message) },
+      });
     }
     expect(await create(user, 'nobody', [good])).toMatchObject({ status: 404 });
     expect(t.sandbox.control.authenticators()).toEqual([]);

@@ -40,20 +40,42 @@ describe('a code', () => {
   });
 
   it('arrives with what its message was to look like', async () => {
-    const emailCustomization = { templateVariables: '{"name":"Ana"}', templateId: 't-1', magicLinkTemplate: 'https://a.example/%s' };
+    const emailCustomization = {
+      templateVariables: '{"name":"Ana"}',
+      templateId: 't-1',
+      magicLinkTemplate: 'https://a.example/%s',
+    };
     const sender = { sendFromEmailSenderName: 'Acme', replyToEmailAddress: 'help@acme.example' };
     await init({ contact: 'Ana@example.com', emailCustomization, ...sender });
     await init({ contact: 'ana@example.com', sendFromEmailAddress: 'no@acme.example', ...sender });
-    await init({ otpType: 'OTP_TYPE_SMS', contact: '+33612345678', smsCustomization: { template: 'Code {{.OtpCode}}' } });
+    await init({
+      otpType: 'OTP_TYPE_SMS',
+      contact: '+33612345678',
+      smsCustomization: { template: 'Code {{.OtpCode}}' },
+    });
     const { body } = await t.control('GET', 'mailbox?contact=%2B33612345678');
     expect(body).toEqual([
-      { otpId: expect.any(String), email: '', code: expect.any(String), at: '2026-11-20T10:00:00.000Z', contact: '+33612345678', channel: 'sms', message: { appName: 'Acme', smsCustomization: { template: 'Code {{.OtpCode}}' } } },
+      {
+        otpId: expect.any(String),
+        email: '',
+        code: expect.any(String),
+        at: '2026-11-20T10:00:00.000Z',
+        contact: '+33612345678',
+        channel: 'sms',
+        message: { appName: 'Acme', smsCustomization: { template: 'Code {{.OtpCode}}' } },
+      },
     ]);
     expect(t.sandbox.control.mails({ email: 'ana@example.com' })).toMatchObject([
-      { channel: 'email', message: { appName: 'Acme', sender: { name: 'Acme', address: 'no@acme.example', replyTo: 'help@acme.example' } } },
+      {
+        channel: 'email',
+        message: {
+          appName: 'Acme',
+          sender: { name: 'Acme', address: 'no@acme.example', replyTo: 'help@acme.example' },
+        },
+      },
       { contact: 'Ana@example.com', message: { emailCustomization, sender: { name: 'Notifications' } } },
     ]);
-  }); // prettier-ignore
+  });
 
   it.each([
     [{ otpLength: 5 }, /otpLength/],
@@ -75,14 +97,18 @@ describe('a code', () => {
   });
 
   it('is sent three times in three minutes to one identifier', async () => {
-    for (let call = 0; call < 3; call += 1) expect(await init({ userIdentifier: 'u-1' })).toMatchObject({ status: 200 });
+    for (let call = 0; call < 3; call += 1)
+      expect(await init({ userIdentifier: 'u-1' })).toMatchObject({ status: 200 });
     const fourth = await init({ userIdentifier: 'u-1' });
-    expect(fourth).toMatchObject({ status: 429, body: { code: 8, message: RATE_LIMITED, details: [{ turnkeyErrorCode: 'RATE_LIMIT_EXCEEDED' }] } });
+    expect(fourth).toMatchObject({
+      status: 429,
+      body: { code: 8, message: RATE_LIMITED, details: [{ turnkeyErrorCode: 'RATE_LIMIT_EXCEEDED' }] },
+    });
     expect(fourth.headers.get('retry-after')).toBeNull();
     expect(await init({ userIdentifier: 'u-2' })).toMatchObject({ status: 200 });
     t.sandbox.control.advanceClock(180_000, true);
     expect(await init({ userIdentifier: 'u-1' })).toMatchObject({ status: 200 });
-  }); // prettier-ignore
+  });
 
   it('is refused where three live ones are out, until one has died', async () => {
     const contact = t.newContact();
@@ -111,32 +137,49 @@ describe('verify_otp', () => {
   it('locks a code by its third miss, and counts a replayed miss once', async () => {
     const { otpId, code, seal } = await t.sent(t.newContact());
     const session = generateP256();
-    const miss = t.parent.activity('VERIFY_OTP_V2', { otpId, encryptedOtpBundle: await seal(wrong(code), session) });
+    const miss = t.parent.activity('VERIFY_OTP_V2', {
+      otpId,
+      encryptedOtpBundle: await seal(wrong(code), session),
+    });
     const invalid = { status: 400, body: { code: 3, message: 'invalid OTP code', details: [] } };
-    for (let call = 0; call < 5; call += 1) expect(await t.parent.send('submit/verify_otp', miss)).toMatchObject(invalid);
+    for (let call = 0; call < 5; call += 1)
+      expect(await t.parent.send('submit/verify_otp', miss)).toMatchObject(invalid);
     expect(await verify(otpId, await seal(wrong(code), session))).toMatchObject(invalid);
     expect(t.sandbox.control.requests().at(-1)?.effect).toEqual({ type: 'otp_missed', otpId, triesLeft: 1 });
     expect(await verify(otpId, await seal(wrong(code), session))).toMatchObject(invalid);
     const locked = await verify(otpId, await seal(code, session));
     expect(locked).toMatchObject({ status: 400, body: { message: 'OTP code is locked: too many attempts' } });
-  }); // prettier-ignore
+  });
 
   it('takes a code until it expires, and once', async () => {
-    const [late, used] = [await t.sent(t.newContact(), { expirationSeconds: '600' }), await t.sent(t.newContact())];
+    const [late, used] = [
+      await t.sent(t.newContact(), { expirationSeconds: '600' }),
+      await t.sent(t.newContact()),
+    ];
     const session = generateP256();
     expect(await verify(used.otpId, await used.seal(used.code, session))).toMatchObject({ status: 200 });
-    expect(await verify(used.otpId, await used.seal(used.code, session))).toMatchObject({ body: { message: 'OTP code already used' } });
+    expect(await verify(used.otpId, await used.seal(used.code, session))).toMatchObject({
+      body: { message: 'OTP code already used' },
+    });
     t.sandbox.control.advanceClock(599_999, true);
-    expect(await verify(late.otpId, 'x')).toMatchObject({ body: { message: expect.stringContaining('bundle') } });
+    expect(await verify(late.otpId, 'x')).toMatchObject({
+      body: { message: expect.stringContaining('bundle') },
+    });
     t.sandbox.control.advanceClock(1, true);
-    expect(await verify(late.otpId, await late.seal(late.code, session))).toMatchObject({ status: 400, body: { message: 'expired OTP code' } });
+    expect(await verify(late.otpId, await late.seal(late.code, session))).toMatchObject({
+      status: 400,
+      body: { message: 'expired OTP code' },
+    });
     expect(await verify('x', 'x')).toMatchObject({ status: 400, body: { message: 'OTP not found' } });
-  }); // prettier-ignore
+  });
 
   it('refuses a bundle that cannot be opened, without costing a try', async () => {
     const [mine, other] = [await t.sent(t.newContact()), await t.sent(t.newContact())];
     const session = generateP256();
-    const good = JSON.parse(await mine.seal(mine.code, session)) as { encappedPublic: string; ciphertext: string };
+    const good = JSON.parse(await mine.seal(mine.code, session)) as {
+      encappedPublic: string;
+      ciphertext: string;
+    };
     const flipped = good.ciphertext.replace(/^./, (digit) => (digit === '0' ? '1' : '0'));
     const bad = [
       JSON.stringify({ ...good, ciphertext: flipped }),
@@ -147,10 +190,13 @@ describe('verify_otp', () => {
     ];
     for (const bundle of bad) {
       const answer = await verify(mine.otpId, bundle);
-      expect(answer).toMatchObject({ status: 400, body: { message: expect.stringMatching(/^invalid encrypted OTP bundle/) } });
+      expect(answer).toMatchObject({
+        status: 400,
+        body: { message: expect.stringMatching(/^invalid encrypted OTP bundle/) },
+      });
     }
     expect(await verify(mine.otpId, JSON.stringify(good))).toMatchObject({ status: 200 });
-  }); // prettier-ignore
+  });
 
   it('keeps the generations apart', async () => {
     const session = generateP256();

@@ -41,15 +41,35 @@ describe('a stamp', () => {
   it.each([
     ['missing', () => null, 'no valid authentication signature found for request', 'SIGNATURE_MISSING'],
     ['no base64url', () => '{}', 'malformed activity stamp', 'SIGNATURE_INVALID'],
-    ['of another scheme', () => json({ ...parts(), scheme: 'X' }), 'malformed activity stamp', 'SIGNATURE_INVALID'],
-    ['of no hex', () => json({ ...parts(), signature: 'zz' }), 'malformed activity stamp', 'SIGNATURE_INVALID'],
-    ['over other bytes', () => stampOf(`${body()} `, t.parent.keys), 'could not verify api key signature', 'SIGNATURE_INVALID'],
-    ['by an unknown key', () => stampOf(body(), generateP256()), /could not find public key/, 'PUBLIC_KEY_NOT_FOUND'],
+    [
+      'of another scheme',
+      () => json({ ...parts(), scheme: 'X' }),
+      'malformed activity stamp',
+      'SIGNATURE_INVALID',
+    ],
+    [
+      'of no hex',
+      () => json({ ...parts(), signature: 'zz' }),
+      'malformed activity stamp',
+      'SIGNATURE_INVALID',
+    ],
+    [
+      'over other bytes',
+      () => stampOf(`${body()} `, t.parent.keys),
+      'could not verify api key signature',
+      'SIGNATURE_INVALID',
+    ],
+    [
+      'by an unknown key',
+      () => stampOf(body(), generateP256()),
+      /could not find public key/,
+      'PUBLIC_KEY_NOT_FOUND',
+    ],
   ])('that is %s is refused', async (_name, stamp, message, code) => {
     const answer = await t.parent.send('query/whoami', body(), { headers: { 'x-stamp': stamp() } });
     expect(answer).toMatchObject({ status: 401, body: error(16, message, code) });
     expect(t.sandbox.control.requests().at(-1)?.headers.signatureOk).toBe(false);
-  }); // prettier-ignore
+  });
 
   it('of an organization that is unknown, or no id, is not even looked at', async () => {
     const unknown = await t.parent.query('whoami', {}, { organizationId: randomUUID() });
@@ -71,7 +91,12 @@ describe('a stamp', () => {
     const keys = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     const jwk = keys.publicKey.export({ format: 'jwk' });
     const coordinate = (part = '') => Buffer.from(part, 'base64url');
-    const passkey = turnkeyPasskey({ cose: [[-2, coordinate(jwk.x)], [-3, coordinate(jwk.y)]] }); // prettier-ignore
+    const passkey = turnkeyPasskey({
+      cose: [
+        [-2, coordinate(jwk.x)],
+        [-3, coordinate(jwk.y)],
+      ],
+    });
     const creation = { userId: subject.userId, authenticators: [passkey] };
     await user.submit('create_authenticators', 'CREATE_AUTHENTICATORS_V2', creation);
 
@@ -156,7 +181,10 @@ describe('a query', () => {
     const { user, subject, session } = await t.loggedIn();
     const { organizationId, userId, contact } = subject;
     const passkey = turnkeyPasskey();
-    await user.submit('create_authenticators', 'CREATE_AUTHENTICATORS_V2', { userId, authenticators: [passkey] });
+    await user.submit('create_authenticators', 'CREATE_AUTHENTICATORS_V2', {
+      userId,
+      authenticators: [passkey],
+    });
     const expected = {
       userId,
       userEmail: contact,
@@ -177,9 +205,14 @@ describe('a query', () => {
     const byParent = { organizationId };
     expect((await t.parent.query('get_user', { userId }, byParent)).body).toMatchObject({ user: expected });
     expect((await t.parent.query('list_users', {}, byParent)).body).toMatchObject({ users: [expected] });
-    expect(await user.query('get_user', { userId: randomUUID() })).toMatchObject({ status: 404, body: { code: 5 } });
+    expect(await user.query('get_user', { userId: randomUUID() })).toMatchObject({
+      status: 404,
+      body: { code: 5 },
+    });
     const parents = await t.parent.query('list_users');
-    expect(parents.body).toMatchObject({ users: [{ apiKeys: [{ credential: { type: 'CREDENTIAL_TYPE_API_KEY_P256' } }] }] });
+    expect(parents.body).toMatchObject({
+      users: [{ apiKeys: [{ credential: { type: 'CREDENTIAL_TYPE_API_KEY_P256' } }] }],
+    });
   });
 
   it('lists sub-organizations by data of their users', async () => {
@@ -187,7 +220,10 @@ describe('a query', () => {
     const { organizationId, userId, contact } = subject;
     t.sandbox.control.addTurnkeySubject({ contact: t.newContact() });
     const passkey = turnkeyPasskey();
-    await user.submit('create_authenticators', 'CREATE_AUTHENTICATORS_V2', { userId, authenticators: [passkey] });
+    await user.submit('create_authenticators', 'CREATE_AUTHENTICATORS_V2', {
+      userId,
+      authenticators: [passkey],
+    });
     for (const [filterType, filterValue] of [
       ['EMAIL', contact.toUpperCase()],
       ['NAME', organizationId],
@@ -203,7 +239,7 @@ describe('a query', () => {
     expect((await t.parent.query('list_suborgs')).body).toMatchObject({ organizationIds: { length: 2 } });
     expect(await user.query('list_suborgs')).toMatchObject({ status: 403 });
   });
-}); // prettier-ignore
+});
 
 describe('an activity', () => {
   it('comes in its envelope', async () => {
@@ -282,14 +318,22 @@ describe('an activity', () => {
     const { organizationId, userId } = subject;
     const creation = { userId, authenticators: [turnkeyPasskey()] };
     const forbidden = { status: 403, body: error(7, 'request not authorized', 'REQUEST_NOT_AUTHORIZED') };
-    const byParent = t.parent.submit('create_authenticators', 'CREATE_AUTHENTICATORS_V2', creation, { organizationId });
+    const byParent = t.parent.submit('create_authenticators', 'CREATE_AUTHENTICATORS_V2', creation, {
+      organizationId,
+    });
     expect(await byParent).toMatchObject(forbidden);
     const other = await t.loggedIn();
     const stranger = { organizationId: other.subject.organizationId };
     expect(await user.query('get_authenticators', { userId }, stranger)).toMatchObject({ status: 401 });
     const list = { filterType: 'EMAIL', filterValue: subject.contact };
     expect(await user.query('list_verified_suborgs', list)).toMatchObject(forbidden);
-    const signUp = { subOrganizationName: 'A', rootUsers: [{ userName: 'A', apiKeys: [], authenticators: [], oauthProviders: [] }], rootQuorumThreshold: 1 };
-    expect(await user.submit('create_sub_organization', 'CREATE_SUB_ORGANIZATION_V8', signUp)).toMatchObject(forbidden);
-  }); // prettier-ignore
+    const signUp = {
+      subOrganizationName: 'A',
+      rootUsers: [{ userName: 'A', apiKeys: [], authenticators: [], oauthProviders: [] }],
+      rootQuorumThreshold: 1,
+    };
+    expect(await user.submit('create_sub_organization', 'CREATE_SUB_ORGANIZATION_V8', signUp)).toMatchObject(
+      forbidden,
+    );
+  });
 });

@@ -57,7 +57,9 @@ export class PublicApi {
   /** @throws TurnkeyRefusal */
   async submit(submission: Submission): Promise<Submitted> {
     const request = checked(envelope, jsonObject(submission.rawBody));
-    const kind = this.kinds.find(({ type, path }) => request.type === `ACTIVITY_TYPE_${type}` && path === submission.path); // prettier-ignore
+    const kind = this.kinds.find(
+      ({ type, path }) => request.type === `ACTIVITY_TYPE_${type}` && path === submission.path,
+    );
     if (!kind) throw refusals.badRequest(`type: ${request.type} is none of ${submission.path}`);
     authorize(kind, submission);
     this.#checkTimestamp(Number(request.timestampMs));

@@ -54,9 +54,15 @@ describe('create_sub_organization', () => {
     expect(await owners()).toEqual([organizationId]);
     expect(t.sandbox.control.authenticators(userId)).toHaveLength(1);
     const login = t.loginOrder(token, session);
-    expect(await t.parent.submit('otp_login', 'OTP_LOGIN_V2', login, { organizationId })).toMatchObject({ status: 200 });
-    expect(t.sandbox.control.requests({ contact, userId }).map(({ route }) => route)).toEqual(['create_sub_organization', 'list_verified_suborgs', 'otp_login']);
-  }); // prettier-ignore
+    expect(await t.parent.submit('otp_login', 'OTP_LOGIN_V2', login, { organizationId })).toMatchObject({
+      status: 200,
+    });
+    expect(t.sandbox.control.requests({ contact, userId }).map(({ route }) => route)).toEqual([
+      'create_sub_organization',
+      'list_verified_suborgs',
+      'otp_login',
+    ]);
+  });
 
   it('refuses a client signature that says something else, and a second signup by one token', async () => {
     const { create, owners, signed, usage, user } = await ready();

@@ -27,7 +27,10 @@ describe('faults strike Turnkey too', () => {
     const contact = t.newContact();
     t.sandbox.control.addFault({ route: 'init_otp', status: 429 });
     const limited = await send(request(contact));
-    expect(limited).toMatchObject({ status: 429, body: { code: 8, message: RATE_LIMITED, details: [{ turnkeyErrorCode: 'RATE_LIMIT_EXCEEDED' }] } }); // prettier-ignore
+    expect(limited).toMatchObject({
+      status: 429,
+      body: { code: 8, message: RATE_LIMITED, details: [{ turnkeyErrorCode: 'RATE_LIMIT_EXCEEDED' }] },
+    });
     expect(limited.headers.get('retry-after')).toBeNull();
     t.sandbox.control.addFault({ route: 'init_otp', status: 502, body: '<html>', contentType: 'text/html' });
     expect(await send(request(contact))).toMatchObject({ status: 502, type: 'text/html', body: '<html>' });
@@ -104,7 +107,10 @@ describe('an activity on demand', () => {
       const contact = t.newContact();
       t.sandbox.control.addFault({ route: 'init_otp', activity: { status } });
       const answer = await send(request(contact));
-      expect(answer).toMatchObject({ status: 200, body: { activity: { status: `ACTIVITY_STATUS_${status}`, result: {} } } }); // prettier-ignore
+      expect(answer).toMatchObject({
+        status: 200,
+        body: { activity: { status: `ACTIVITY_STATUS_${status}`, result: {} } },
+      });
       expect('failure' in activityOf(answer.body)).toBe(status === 'FAILED');
       t.sandbox.control.addFault({ route: 'init_otp', activity: { status, polls: 1 } });
       const { id, status: first } = activityOf((await send(request(contact))).body);
@@ -153,7 +159,10 @@ describe('the journal', () => {
     const contact = t.newContact();
     const { subject, user, token, session } = await t.loggedIn({}, contact);
     const passkey = turnkeyPasskey();
-    await user.submit('create_authenticators', 'CREATE_AUTHENTICATORS_V2', { userId: subject.userId, authenticators: [passkey] }); // prettier-ignore
+    await user.submit('create_authenticators', 'CREATE_AUTHENTICATORS_V2', {
+      userId: subject.userId,
+      authenticators: [passkey],
+    });
     await user.query('whoami');
     await t.loggedIn();
     const { organizationId } = t.parent;
@@ -189,10 +198,14 @@ describe('/_sandbox/turnkey', () => {
 
   it('makes subjects known, by the ids given or new ones', async () => {
     const made = await t.control('POST', 'turnkey/subjects', { contact: '+33612345678' });
-    expect(made).toEqual({ status: 201, body: { organizationId: expect.any(String), userId: expect.any(String), contact: '+33612345678' } }); // prettier-ignore
+    expect(made).toEqual({
+      status: 201,
+      body: { organizationId: expect.any(String), userId: expect.any(String), contact: '+33612345678' },
+    });
     const moved = { ...(made.body as object), contact: 'ana@example.com' };
     expect((await t.control('POST', 'turnkey/subjects', moved)).body).toEqual(moved);
-    const owners = async (filterType: string, filterValue: string) => (await t.parent.query('list_verified_suborgs', { filterType, filterValue })).body; // prettier-ignore
+    const owners = async (filterType: string, filterValue: string) =>
+      (await t.parent.query('list_verified_suborgs', { filterType, filterValue })).body;
     expect(await owners('PHONE_NUMBER', '+33612345678')).toEqual({ organizationIds: [] });
     const { organizationId } = made.body as { organizationId: string };
     expect(await owners('EMAIL', 'ANA@example.com')).toEqual({ organizationIds: [organizationId] });
@@ -201,7 +214,11 @@ describe('/_sandbox/turnkey', () => {
 
   it('is forgotten by a reset, but for the parent and the keys', async () => {
     const { subject, user, order, token } = await t.loggedIn();
-    const body = t.parent.activity('INIT_OTP_V3', { otpType: 'OTP_TYPE_EMAIL', contact: subject.contact, appName: 'A' }); // prettier-ignore
+    const body = t.parent.activity('INIT_OTP_V3', {
+      otpType: 'OTP_TYPE_EMAIL',
+      contact: subject.contact,
+      appName: 'A',
+    });
     const before = await send(body);
     t.sandbox.control.reset();
     expect(await t.parent.query('whoami')).toMatchObject({ status: 200 });
@@ -210,7 +227,12 @@ describe('/_sandbox/turnkey', () => {
     expect(await t.parent.query('get_activity', { activityId: id })).toMatchObject({ status: 404 });
     t.sandbox.control.addTurnkeySubject(subject);
     const { organizationId } = subject;
-    const again = await t.parent.submit('otp_login', 'OTP_LOGIN_V2', { ...order, verificationToken: token }, { organizationId }); // prettier-ignore
+    const again = await t.parent.submit(
+      'otp_login',
+      'OTP_LOGIN_V2',
+      { ...order, verificationToken: token },
+      { organizationId },
+    );
     expect(again).toMatchObject({ status: 400, body: { message: 'invalid verification token' } });
     await send(body);
     expect(mailsTo(subject.contact)).toBe(1);

@@ -8,7 +8,15 @@ export interface TurnkeyError {
 }
 
 /** gRPC codes by HTTP status, as documented (405: as gRPC gateways have it); 2 is gRPC's "unknown". */
-const GRPC_CODES: Readonly<Record<number, number>> = { 400: 3, 401: 16, 403: 7, 404: 5, 405: 12, 429: 8, 500: 13 }; // prettier-ignore
+const GRPC_CODES: Readonly<Record<number, number>> = {
+  400: 3,
+  401: 16,
+  403: 7,
+  404: 5,
+  405: 12,
+  429: 8,
+  500: 13,
+};
 const UNKNOWN = 2;
 
 /** Turnkey's text for an organization that exceeds its rate. */

@@ -55,13 +55,19 @@ describe('the vectors', () => {
 
   it('of targets say the same, signed over the bytes of their data', () => {
     const signer = keyOf('signer');
-    const bundle = JSON.parse(new OtpTarget(keyOf('target')).bundle(signer, vectors.organizationId)) as Record<string, string>; // prettier-ignore
+    const bundle = JSON.parse(
+      new OtpTarget(keyOf('target')).bundle(signer, vectors.organizationId),
+    ) as Record<string, string>;
     expect(bundle).toMatchObject({
       data: vectors.otp.targetBundleData,
       enclaveQuorumPublic: signer.uncompressed,
     });
-    const [data, signature] = [bundle['data'], bundle['dataSignature']].map((hex) => Buffer.from(hex ?? '', 'hex')); // prettier-ignore
-    expect(verify('sha256', data ?? Buffer.of(), createPublicKey(signer.privateKey), signature ?? Buffer.of())).toBe(true); // prettier-ignore
+    const [data, signature] = [bundle['data'], bundle['dataSignature']].map((hex) =>
+      Buffer.from(hex ?? '', 'hex'),
+    );
+    expect(
+      verify('sha256', data ?? Buffer.of(), createPublicKey(signer.privateKey), signature ?? Buffer.of()),
+    ).toBe(true);
   });
 
   it('of tokens are read, and made alike but for the signature', () => {
