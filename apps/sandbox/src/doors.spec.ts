@@ -19,9 +19,10 @@ type Form = keyof typeof FORMS;
 
 interface Door {
   form: Form;
-  /** A route that exists, and one beside it that does not. */
+  /** A route that exists. */
   route: string;
   method: string;
+  /** A similar path that does not exist. */
   unknown: string;
   headers?: Record<string, string>;
 }
@@ -61,7 +62,7 @@ async function ask(method: string, path: string, headers: Record<string, string>
 }
 
 describe.each(DOORS)('at $route', ({ form, route, method, unknown, headers }) => {
-  it.each(METHODS)(`%s ${unknown} is unknown, in the door's own form`, async (verb) => {
+  it.each(METHODS)(`answers %s ${unknown} with 404 in the door's own form`, async (verb) => {
     const { status, type, body } = await ask(verb, unknown, headers);
     expect({ status, type }).toEqual({ status: 404, type: JSON_TYPE });
     const text = expect.not.stringMatching(/cannot/i);
@@ -71,7 +72,7 @@ describe.each(DOORS)('at $route', ({ form, route, method, unknown, headers }) =>
   it("answers another method with 405 and Allow, in the door's own form", async () => {
     for (const verb of METHODS.filter((one) => one !== method)) {
       const { status, type, allow, body } = await ask(verb, route, headers);
-      // `/_sandbox/faults` has more methods than one.
+      // `/_sandbox/faults` accepts several methods.
       if (route === '/_sandbox/faults' && [200, 204].includes(status)) continue;
       expect({ status, type }).toEqual({ status: 405, type: JSON_TYPE });
       expect(allow?.split(', ')).toContain(method);
@@ -83,14 +84,18 @@ describe.each(DOORS)('at $route', ({ form, route, method, unknown, headers }) =>
   it.each([
     ['no body', undefined, {}],
     ['an empty body', '', { 'content-type': 'application/json' }],
-    ['half a JSON', '{"a":', { 'content-type': 'application/json' }],
-    ['a JSON that is no object', '[]', { 'content-type': 'application/json' }],
-    ['bytes that are no UTF-8', '\xff', { 'content-type': 'application/json' }],
+    ['incomplete JSON', '{"a":', { 'content-type': 'application/json' }],
+    ['JSON that is no object', '[]', { 'content-type': 'application/json' }],
+    ['bytes that are not UTF-8', '\xff', { 'content-type': 'application/json' }],
     ['another type', '{}', { 'content-type': 'text/plain' }],
     ['a form', 'a=b', { 'content-type': 'application/x-www-form-urlencoded' }],
     ['a multipart form without a boundary', 'x', { 'content-type': 'multipart/form-data' }],
-    ['a type that is none', '{}', { 'content-type': ';;' }],
-    ['too large a body', JSON.stringify('x'.repeat(1_100_000)), { 'content-type': 'application/json' }],
+    ['a malformed type', '{}', { 'content-type': ';;' }],
+    [
+      'a body that is too large',
+      JSON.stringify('x'.repeat(1_100_000)),
+      { 'content-type': 'application/json' },
+    ],
   ])("answers %s in the door's own form", async (_what, body, given) => {
     if (method !== 'POST') return;
     const { status, type, body: answer } = await ask(method, route, { ...given, ...headers } as never, body);
@@ -118,13 +123,13 @@ describe("a path that looks like the router's patterns", () => {
   });
 });
 
-describe('a path written in another way', () => {
+describe('a path with percent-encoding', () => {
   it.each([
     ['/v1/otp%5Finit', 400],
     ['/public/v1/submit/init%5Fotp', 400],
     ['/%70ublic/v1/query/whoami', 400],
     ['/v1/otp_init?x=%zz', 400],
-  ])('%s is the same door', async (path, status) => {
+  ])('%s comes to the same door', async (path, status) => {
     const headers = {
       'content-type': 'application/json',
       'x-auth-proxy-config-id': t.sandbox.turnkey.authProxyConfigId,
@@ -136,7 +141,7 @@ describe('a path written in another way', () => {
   it.each([
     ['/v1/%zz', { error: expect.any(String), status: 400 }],
     ['/public/v1/%zz', FORMS.turnkey(3, expect.any(String))],
-  ])('%s is no path, in the form of its door', async (path, body) => {
+  ])("%s is refused as malformed, in the door's own form", async (path, body) => {
     const answer = await ask('POST', path);
     expect(answer).toMatchObject({ status: 400, type: JSON_TYPE, body });
   });

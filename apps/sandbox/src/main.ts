@@ -29,7 +29,7 @@ async function startOrExit(options: SandboxOptions): Promise<Sandbox> {
 
 const sandbox = await startOrExit(optionsOrExit());
 if (sandbox.credential) {
-  console.log('no key was given, so here is a fresh one, good until the sandbox stops:');
+  console.log('no key was given; this new one is valid until the sandbox stops:');
   console.log(`  private key ${sandbox.credential.privateKeyHex}`);
   console.log(`  X-Pubkey    ${sandbox.credential.pubkey}`);
 }

@@ -30,7 +30,7 @@ const call = (route: string, body: object, headers: Record<string, string | null
   });
 const order = (contact = t.newContact()) => ({ otpType: 'OTP_TYPE_EMAIL', contact });
 
-/** A token by way of the proxy. */
+/** Gets a token through the proxy. */
 async function verified(contact: string) {
   const { body } = await call('otp_init_v2', order(contact));
   const { otpId, otpEncryptionTargetBundle } = body as Record<string, string>;
@@ -51,7 +51,7 @@ async function verified(contact: string) {
   };
 }
 
-describe('the door', () => {
+describe('the door of the Auth Proxy', () => {
   it.each([
     ['no config id', { 'x-auth-proxy-config-id': null }, 401],
     ['another config id', { 'x-auth-proxy-config-id': 'x' }, 401],
@@ -59,7 +59,7 @@ describe('the door', () => {
     ['no origin', { origin: null }, 403],
     ['no captcha', { 'x-captcha-token': null }, 403],
     ['its origin', { origin: ORIGIN }, 200],
-  ])('with %s answers', async (_name, headers, status) => {
+  ])('answers a request with %s', async (_name, headers, status) => {
     const answer = await call('otp_init_v2', order(), headers as Record<string, string | null>);
     expect(answer.status).toBe(status);
     if (status !== 200)
@@ -71,7 +71,7 @@ describe('the door', () => {
     expect(t.sandbox.control.mails()).toHaveLength(status === 200 ? 1 : 0);
   });
 
-  it('answers its configuration without a body, and with an empty object', async () => {
+  it('answers its configuration to no body and to an empty object', async () => {
     const headers = {
       'content-type': 'application/json',
       'x-auth-proxy-config-id': t.sandbox.turnkey.authProxyConfigId,
@@ -90,7 +90,7 @@ describe('the door', () => {
     expect(withNone.status).toBe(400);
   });
 
-  it('gives the site key of a widget while it asks for a captcha', async () => {
+  it('answers a site key only while it requires a captcha', async () => {
     const noCaptcha = { 'x-captcha-token': null };
     expect((await call('wallet_kit_client_params', {}, noCaptcha)).body).toEqual({
       turnstileSiteKey: expect.stringMatching(/^1x0+AA$/),
@@ -103,7 +103,7 @@ describe('the door', () => {
     expect(answer.body).toEqual({});
   });
 
-  it('asks a signup for a captcha only where it brings no verification token', async () => {
+  it('requires a captcha for a signup only without a verification token', async () => {
     const signUp = { userEmail: t.newContact(), apiKeys: [], authenticators: [], oauthProviders: [] };
     for (const route of ['signup', 'signup_v2']) {
       const refused = await call(route, signUp, { 'x-captcha-token': null });
@@ -116,7 +116,7 @@ describe('the door', () => {
     }
   });
 
-  it('says what it is configured to', async () => {
+  it('answers its configured settings', async () => {
     expect((await call('wallet_kit_config', {}, { 'x-captcha-token': null })).body).toEqual({
       organizationId: t.sandbox.turnkey.organizationId,
       enabledProviders: ['email', 'sms', 'passkey'],
@@ -127,8 +127,8 @@ describe('the door', () => {
   });
 });
 
-describe('the proxy', () => {
-  it('sends a code each time, and verifies it once', async () => {
+describe('the Auth Proxy', () => {
+  it('sends a code for each request, and accepts each code once', async () => {
     const contact = t.newContact();
     for (let times = 0; times < 2; times += 1) {
       expect(await call('otp_init_v2', order(contact))).toMatchObject({ status: 200 });
@@ -142,7 +142,7 @@ describe('the proxy', () => {
     expect(await call('otp_init_v2', { ...order(), otpLength: 6 })).toMatchObject({ status: 400 });
   });
 
-  it('finds the sub-organization of a contact, with a token of it', async () => {
+  it('finds the sub-organization of a contact only with a token of that contact', async () => {
     const subject = t.sandbox.control.addTurnkeySubject({ contact: t.newContact() });
     const { token, session } = await verified(subject.contact);
     const filter = { filterType: 'EMAIL', filterValue: subject.contact };
@@ -173,7 +173,7 @@ describe('the proxy', () => {
     ]);
   });
 
-  it('speaks the first generation, too', async () => {
+  it('supports the first generation of routes', async () => {
     const contact = t.newContact();
     const { body } = await call('otp_init', order(contact));
     expect(body).toEqual({ otpId: expect.any(String) });

@@ -11,7 +11,7 @@ beforeAll(async () => {
 beforeEach(() => t.sandbox.control.reset());
 afterAll(() => t.sandbox.close());
 
-/** A subject with a token, and a way to log in with changes. */
+/** A subject with a token, and a login whose order can be changed. */
 async function ready() {
   const subject = t.sandbox.control.addTurnkeySubject({ contact: t.newContact() });
   const { session, token, tokenId } = await t.verified(subject.contact);
@@ -22,7 +22,7 @@ async function ready() {
 }
 
 describe('otp_login', () => {
-  it('registers the key, and says so in the session', async () => {
+  it('registers the key and names it in the session', async () => {
     const { subject, session, login } = await ready();
     const answer = await login({ expirationSeconds: '60' });
     const { session: jwt = '' } = resultOf(answer.body, 'otpLoginResult');
@@ -49,7 +49,7 @@ describe('otp_login', () => {
     });
   });
 
-  it('may be for another key than the token, which still signs', async () => {
+  it('accepts another key than the token key, if the token key signs', async () => {
     const { session, token, tokenId, login } = await ready();
     const other = generateP256();
     const message = { login: { publicKey: other.compressed }, tokenId, type: 'USAGE_TYPE_LOGIN' };
@@ -59,7 +59,7 @@ describe('otp_login', () => {
     expect(answer).toMatchObject({ status: 200 });
   });
 
-  it('refuses a client signature that does not fit', async () => {
+  it('refuses a client signature that does not match', async () => {
     const { session, tokenId, login } = await ready();
     const message = { login: { publicKey: session.compressed }, tokenId, type: 'USAGE_TYPE_LOGIN' };
     const signed = (changes: object) => clientSignatureOf({ ...message, ...changes }, session);
@@ -67,8 +67,8 @@ describe('otp_login', () => {
     const bad: [object, RegExp][] = [
       [signed({ tokenId: 'other' }), /tokenId/],
       [signed({ type: 'USAGE_TYPE_SIGNUP' }), /type/],
-      [signed({ login: { publicKey: generateP256().compressed } }), /does not say/],
-      [signed({ more: 1 }), /does not say/],
+      [signed({ login: { publicKey: generateP256().compressed } }), /does not match the request/],
+      [signed({ more: 1 }), /does not match the request/],
       [{ ...good, message: `${good.message} ` }, /does not verify/],
       [{ ...good, signature: `3045${good.signature}` }, /64 bytes/],
       [{ ...good, publicKey: generateP256().compressed }, /not the key/],
@@ -84,11 +84,11 @@ describe('otp_login', () => {
     expect(await login({ clientSignature: undefined }, 'OTP_LOGIN')).toMatchObject({
       body: { message: 'missing client signature' },
     });
-    // What none of these did is spend the token.
+    // None of these spent the token.
     expect(await login()).toMatchObject({ status: 200 });
   });
 
-  it('takes a token once, while it lives, and only a genuine one', async () => {
+  it('refuses a used, forged or expired token', async () => {
     const [spent, late] = [await ready(), await ready()];
     expect(await spent.login()).toMatchObject({ status: 200 });
     expect(await spent.login()).toMatchObject({
@@ -107,7 +107,7 @@ describe('otp_login', () => {
     });
   });
 
-  it('goes to the organization of the contact only', async () => {
+  it('refuses an organization that does not have the contact', async () => {
     const { login, token, session } = await ready();
     const other = t.sandbox.control.addTurnkeySubject({ contact: t.newContact() });
     const order = t.loginOrder(token, session);
@@ -118,7 +118,7 @@ describe('otp_login', () => {
     expect(await login()).toMatchObject({ status: 200 });
   });
 
-  it('replayed opens no second session, and spends nothing', async () => {
+  it('answers a replay with the same activity', async () => {
     const { subject, session, token } = await ready();
     const order = t.loginOrder(token, session);
     const body = t.parent.activity('OTP_LOGIN_V2', order, { organizationId: subject.organizationId });
@@ -129,7 +129,7 @@ describe('otp_login', () => {
 });
 
 describe('a session', () => {
-  it('ends by another that invalidates it, and not by one that does not', async () => {
+  it('ends when a login invalidates existing sessions, and not otherwise', async () => {
     const { subject, user } = await t.loggedIn();
     const next = generateP256();
     const stay = { publicKey: next.compressed };
@@ -145,7 +145,7 @@ describe('a session', () => {
     expect(await nextUser.query('whoami')).toMatchObject({ status: 200 });
   });
 
-  it('falls as the oldest of eleven', async () => {
+  it('ends as the oldest of eleven', async () => {
     const { user } = await t.loggedIn();
     for (let login = 0; login < 9; login += 1) {
       await user.submit('stamp_login', 'STAMP_LOGIN', { publicKey: generateP256().compressed });
@@ -163,7 +163,7 @@ describe('authenticators', () => {
     authenticators: object[],
   ) => user.submit('create_authenticators', 'CREATE_AUTHENTICATORS_V2', { userId, authenticators });
 
-  it('are stored with their key, read back, and taken away', async () => {
+  it('are stored with their key, read and deleted', async () => {
     const { user, subject } = await t.loggedIn();
     const [passkey, rsa] = [turnkeyPasskey({ format: 'packed' }), turnkeyPasskey({ algorithm: -257 })];
     const answer = await create(user, subject.userId, [passkey, rsa]);
@@ -208,7 +208,7 @@ describe('authenticators', () => {
     expect(await create(user, subject.userId, [passkey])).toMatchObject({ status: 200 });
   });
 
-  it('come in the first form as well', async () => {
+  it('are accepted in their first form', async () => {
     const { user, subject } = await t.loggedIn();
     const { attestation, ...passkey } = turnkeyPasskey();
     const { credentialId, transports, ...response } = attestation;
@@ -231,7 +231,7 @@ describe('authenticators', () => {
     expect(t.sandbox.control.authenticators(subject.userId)).toMatchObject([{ credentialId }]);
   });
 
-  it('are refused where they do not hold, all of them', async () => {
+  it('are all refused if one is invalid', async () => {
     const { user, subject } = await t.loggedIn();
     const good = turnkeyPasskey();
     const bad: [object[], RegExp][] = [
@@ -249,14 +249,14 @@ describe('authenticators', () => {
         body: { message: expect.stringMatching(message) },
       });
     }
-    expect(await create(user, 'nobody', [good])).toMatchObject({ status: 404 });
+    expect(await create(user, 'unknown', [good])).toMatchObject({ status: 404 });
     expect(t.sandbox.control.authenticators()).toEqual([]);
     expect(await create(user, subject.userId, [good])).toMatchObject({ status: 200 });
     const other = await t.loggedIn();
     expect(await create(other.user, other.subject.userId, [good])).toMatchObject({ status: 400 });
   });
 
-  it('are ten at most', async () => {
+  it('are limited to ten per user', async () => {
     const { user, subject } = await t.loggedIn();
     const ten = Array.from({ length: 10 }, () => turnkeyPasskey());
     expect(await create(user, subject.userId, ten)).toMatchObject({ status: 200 });

@@ -15,7 +15,7 @@ import type { P256KeyPair } from '../p256.js';
 
 let t: SandboxUnderTest;
 beforeAll(async () => {
-  // The official code compares a token's end with the wall clock.
+  // The official code compares a token's expiry with the wall clock.
   t = await sandboxUnderTest({ clock: { nowMs: () => Date.now() } });
 });
 afterAll(() => t.sandbox.close());
@@ -45,7 +45,7 @@ describe('the official packages', () => {
   it.each([
     ['a known contact', true],
     ['a new contact', false],
-  ])('carry %s through the public API, from the code to the passkey', async (_name, known) => {
+  ])('take %s through the public API, from the code to the passkey', async (_name, known) => {
     const { organizationId, apiPublicKey, apiPrivateKeyHex, signerPublicKey, notarizerPublicKey } =
       t.sandbox.turnkey;
     const contact = `ana.${known}@example.com`;
@@ -150,7 +150,7 @@ describe('the official packages', () => {
     expect(again.activity.result).toEqual(activity.result);
   });
 
-  it('carry a new contact through the Auth Proxy', async () => {
+  it('take a new contact through the Auth Proxy', async () => {
     const { authProxyConfigId, signerPublicKey, notarizerPublicKey } = t.sandbox.turnkey;
     const contact = 'bob@example.com';
     const session = generateP256();

@@ -4,7 +4,7 @@ import { resultOf, turnkeyUnderTest } from '../../test/turnkey-under-test.js';
 import type { TurnkeyUnderTest } from '../../test/turnkey-under-test.js';
 import { generateP256 } from '../p256.js';
 
-/** The whole sentence, as documented. */
+/** The documented text. */
 const RATE_LIMITED =
   'this organization cannot execute activities because it has been rate limited. ' +
   'Please reach out to the Turnkey team (help@turnkey.com) for more information.';
@@ -34,12 +34,12 @@ describe('a code', () => {
     [{ otpLength: 8 }, /^[0-9A-HJKMNP-TV-Z]{8}$/],
     [{ otpLength: 6, alphanumeric: false, contact: 'user@example.com' }, /^000000$/],
     [{ otpType: 'OTP_TYPE_SMS', contact: '+19999999999', otpLength: 6, alphanumeric: false }, /^000000$/],
-  ])('made by %j is as told', async (parameters, pattern) => {
+  ])('made with %j has that form', async (parameters, pattern) => {
     expect(await init(parameters)).toMatchObject({ status: 200 });
     expect(t.sandbox.control.mails()[0]?.code).toMatch(pattern);
   });
 
-  it('arrives with what its message was to look like', async () => {
+  it('arrives with the requested appearance of its message', async () => {
     const emailCustomization = {
       templateVariables: '{"name":"Ana"}',
       templateId: 't-1',
@@ -82,7 +82,7 @@ describe('a code', () => {
     [{ otpLength: 10 }, /otpLength/],
     [{ expirationSeconds: '601' }, /expirationSeconds/],
     [{ expirationSeconds: 300 }, /expirationSeconds/],
-    [{ contact: 'nobody' }, /^invalid email address$/],
+    [{ contact: 'ana' }, /^invalid email address$/],
     [{ otpType: 'OTP_TYPE_SMS' }, /contact/],
     [{ emailCustomization: { templateVariables: { name: 'Ana' } } }, /templateVariables/],
     [{ emailCustomization: { templateVariables: 'name' } }, /templateVariables/],
@@ -90,13 +90,13 @@ describe('a code', () => {
     [{ emailCustomization: { appName: 'Acme' } }, /emailCustomization/],
     [{ smsCustomization: { template: 'Code' } }, /smsCustomization/],
     [{ sendFromEmailAddress: 'acme' }, /^invalid email address$/],
-  ])('asked for by %j is refused', async (parameters, message) => {
+  ])('requested with %j is refused', async (parameters, message) => {
     const answer = await init(parameters);
     expect(answer).toMatchObject({ status: 400, body: { code: 3, message: expect.stringMatching(message) } });
     expect(t.sandbox.control.mails()).toEqual([]);
   });
 
-  it('is sent three times in three minutes to one identifier', async () => {
+  it('is refused to an identifier that asked three times in three minutes', async () => {
     for (let call = 0; call < 3; call += 1)
       expect(await init({ userIdentifier: 'u-1' })).toMatchObject({ status: 200 });
     const fourth = await init({ userIdentifier: 'u-1' });
@@ -110,7 +110,7 @@ describe('a code', () => {
     expect(await init({ userIdentifier: 'u-1' })).toMatchObject({ status: 200 });
   });
 
-  it('is refused where three live ones are out, until one has died', async () => {
+  it('is refused while the contact has three live codes', async () => {
     const contact = t.newContact();
     for (let call = 0; call < 3; call += 1) expect(await init({ contact })).toMatchObject({ status: 200 });
     const fourth = { status: 400, body: { code: 3, details: [{ turnkeyErrorCode: 'MAX_OTP_INITIATED' }] } };
@@ -121,7 +121,7 @@ describe('a code', () => {
 });
 
 describe('verify_otp', () => {
-  it('gives a token that says what was verified', async () => {
+  it('answers a token that names the verified contact', async () => {
     const contact = t.newContact();
     const { token, session } = await t.verified(contact, generateP256(), '60');
     expect(claimsOf(token)).toEqual({
@@ -134,7 +134,7 @@ describe('verify_otp', () => {
     });
   });
 
-  it('locks a code by its third miss, and counts a replayed miss once', async () => {
+  it('locks a code at its third miss, and counts a replayed miss once', async () => {
     const { otpId, code, seal } = await t.sent(t.newContact());
     const session = generateP256();
     const miss = t.parent.activity('VERIFY_OTP_V2', {
@@ -151,7 +151,7 @@ describe('verify_otp', () => {
     expect(locked).toMatchObject({ status: 400, body: { message: 'OTP code is locked: too many attempts' } });
   });
 
-  it('takes a code until it expires, and once', async () => {
+  it('refuses a used, expired or unknown code', async () => {
     const [late, used] = [
       await t.sent(t.newContact(), { expirationSeconds: '600' }),
       await t.sent(t.newContact()),
@@ -198,7 +198,7 @@ describe('verify_otp', () => {
     expect(await verify(mine.otpId, JSON.stringify(good))).toMatchObject({ status: 200 });
   });
 
-  it('keeps the generations apart', async () => {
+  it('refuses the code of another generation', async () => {
     const session = generateP256();
     const { otpId, code } = await t.sent(t.newContact());
     const plain = { otpId, otpCode: code };

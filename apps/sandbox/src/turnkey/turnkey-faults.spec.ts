@@ -3,7 +3,7 @@ import { post } from '../../test/turnkey-caller.js';
 import { activityOf, turnkeyPasskey, turnkeyUnderTest } from '../../test/turnkey-under-test.js';
 import type { TurnkeyUnderTest } from '../../test/turnkey-under-test.js';
 
-/** The whole sentence, as documented. */
+/** The documented text. */
 const RATE_LIMITED =
   'this organization cannot execute activities because it has been rate limited. ' +
   'Please reach out to the Turnkey team (help@turnkey.com) for more information.';
@@ -22,8 +22,8 @@ const poll = async (activityId: string) =>
   activityOf((await t.parent.query('get_activity', { activityId })).body);
 const mailsTo = (contact: string) => t.sandbox.control.mails({ contact }).length;
 
-describe('faults strike Turnkey too', () => {
-  it('with its own form of errors, and no header that it does not send', async () => {
+describe('a fault at Turnkey', () => {
+  it('answers in the form of Turnkey, without a Retry-After header', async () => {
     const contact = t.newContact();
     t.sandbox.control.addFault({ route: 'init_otp', status: 429 });
     const limited = await send(request(contact));
@@ -37,7 +37,7 @@ describe('faults strike Turnkey too', () => {
     expect(mailsTo(contact)).toBe(0);
   });
 
-  it('between the effect and its answer, which a replay then gives', async () => {
+  it('after the effect leaves the answer to a replay', async () => {
     const contact = t.newContact();
     const body = request(contact);
     t.sandbox.control.addFault({ route: 'init_otp', status: 500, afterEffect: true });
@@ -48,7 +48,7 @@ describe('faults strike Turnkey too', () => {
     expect(mailsTo(contact)).toBe(1);
   });
 
-  it('at the Auth Proxy, where a repeated request counts again', async () => {
+  it('at the Auth Proxy leads to a second mail when the request is repeated', async () => {
     const contact = t.newContact();
     const { authProxyConfigId } = t.sandbox.turnkey;
     const init = () =>
@@ -61,7 +61,7 @@ describe('faults strike Turnkey too', () => {
     expect(mailsTo(contact)).toBe(2);
   });
 
-  it('by organization, contact and whole path', async () => {
+  it('can be set by organization, contact and whole path', async () => {
     const [mine, other] = [t.newContact(), t.newContact()];
     t.sandbox.control.addFault({ route: 'init_otp', status: 503, match: { contact: mine.toUpperCase() } });
     expect(await send(request(other))).toMatchObject({ status: 200 });
@@ -76,7 +76,7 @@ describe('faults strike Turnkey too', () => {
   });
 });
 
-describe('an activity on demand', () => {
+describe('a scripted activity', () => {
   it.each(['PENDING', 'ACTIVITY_STATUS_CREATED'])('is %s for some polls', async (status) => {
     const contact = t.newContact();
     const body = request(contact);
@@ -94,7 +94,7 @@ describe('an activity on demand', () => {
     expect(mailsTo(contact)).toBe(1);
   });
 
-  it('stays PENDING where no polls are named', async () => {
+  it('stays PENDING without a number of polls', async () => {
     t.sandbox.control.addFault({ route: 'init_otp', activity: { status: 'PENDING' } });
     const { id } = activityOf((await send(request(t.newContact()))).body);
     for (let polls = 0; polls < 5; polls += 1)
@@ -102,7 +102,7 @@ describe('an activity on demand', () => {
   });
 
   it.each(['CONSENSUS_NEEDED', 'AUTHENTICATORS_NEEDED', 'FAILED', 'REJECTED'])(
-    'ends %s, with nothing done, at once or after polls',
+    'ends %s without effect, at once or after polls',
     async (status) => {
       const contact = t.newContact();
       t.sandbox.control.addFault({ route: 'init_otp', activity: { status } });
@@ -123,7 +123,7 @@ describe('an activity on demand', () => {
     },
   );
 
-  it('fails as told', async () => {
+  it('fails with the scripted failure', async () => {
     const failure = { status: 400, message: 'could not reach email', turnkeyErrorCode: 'INVALID_EMAIL' };
     t.sandbox.control.addFault({ route: 'init_otp', activity: { status: 'FAILED', failure } });
     expect((await send(request(t.newContact()))).body).toMatchObject({
@@ -133,7 +133,7 @@ describe('an activity on demand', () => {
     });
   });
 
-  it('nests its result', async () => {
+  it('can nest its result', async () => {
     t.sandbox.control.addFault({ route: 'init_otp', activity: { nested: true } });
     expect((await send(request(t.newContact()))).body).toMatchObject({
       activity: { result: { activity: { result: { initOtpResultV2: { otpId: expect.any(String) } } } } },
@@ -149,13 +149,13 @@ describe('an activity on demand', () => {
     [{ route: 'init_otp', cut: 'before' as const, activity: { status: 'PENDING' } }, 'activity'],
     [{ route: 'init_otp', activity: { status: 'PENDING', failure: {} } }, 'failure'],
     [{ route: 'init_otp', status: 500, match: {} }, 'match'],
-  ])('that contradicts itself is refused: %j', (fault, field) => {
+  ])('is refused if its script is contradictory: %j', (fault, field) => {
     expect(() => t.sandbox.control.addFault(fault)).toThrow(field);
   });
 });
 
 describe('the journal', () => {
-  it('tells the whole story of a user, without code, bundle, token or signature', async () => {
+  it('lists all requests of a user, without code, bundle, token or signature', async () => {
     const contact = t.newContact();
     const { subject, user, token, session } = await t.loggedIn({}, contact);
     const passkey = turnkeyPasskey();
@@ -190,13 +190,13 @@ describe('the journal', () => {
 });
 
 describe('/_sandbox/turnkey', () => {
-  it('tells what to configure, and nothing secret', async () => {
+  it('answers the facts for a configuration, and no secret', async () => {
     const { apiPrivateKeyHex, ...facts } = t.sandbox.turnkey;
     expect(apiPrivateKeyHex).toMatch(/^[0-9a-f]{64}$/);
     expect((await t.control('GET', 'turnkey')).body).toEqual(facts);
   });
 
-  it('makes subjects known, by the ids given or new ones', async () => {
+  it('registers subjects with the given ids or new ones', async () => {
     const made = await t.control('POST', 'turnkey/subjects', { contact: '+33612345678' });
     expect(made).toEqual({
       status: 201,
@@ -212,7 +212,7 @@ describe('/_sandbox/turnkey', () => {
     expect(await t.control('POST', 'turnkey/subjects', { contact: 'ana' })).toMatchObject({ status: 400 });
   });
 
-  it('is forgotten by a reset, but for the parent and the keys', async () => {
+  it('is reset, except for the parent and the keys', async () => {
     const { subject, user, order, token } = await t.loggedIn();
     const body = t.parent.activity('INIT_OTP_V3', {
       otpType: 'OTP_TYPE_EMAIL',
