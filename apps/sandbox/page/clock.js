@@ -15,7 +15,9 @@ export class ClockView {
   #text = byId('clock', HTMLElement);
   #back = byId('clock-back', HTMLElement);
 
-  /** @param {(change: () => Promise<void>, done: string) => Promise<void>} act makes a change, then refreshes */
+  /**
+   * @param {(change: () => Promise<void>, done: string) => Promise<void>} act makes a change, then refreshes
+   */
   constructor(act) {
     const advance = (/** @type {number} */ advanceMs, /** @type {string} */ done) =>
       void act(() => change('POST', 'clock', { advanceMs, livesOnly: true }), done);

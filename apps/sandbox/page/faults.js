@@ -14,7 +14,9 @@ export class FaultsView {
   #empty = byId('no-faults', HTMLElement);
   #route = byId('route', HTMLSelectElement);
 
-  /** @param {(change: () => Promise<void>, done: string) => Promise<void>} act makes a change, then refreshes */
+  /**
+   * @param {(change: () => Promise<void>, done: string) => Promise<void>} act makes a change, then refreshes
+   */
   constructor(act) {
     this.#act = act;
     this.#list = new KeyedList(

@@ -9,7 +9,8 @@ import { Refusal } from './refusal.js';
  * It runs after the guards, on the bytes whose signature they checked. A body parser runs before them, and
  * would answer 400 where upstream answers 401 or 403.
  *
- * @param uuids `text`: refuse a malformed UUID with a bare string, as upstream does, not with `{error, status}`
+ * @param uuids `text`: refuse a malformed UUID with a bare string, as upstream does, not with `{error,
+ *   status}`
  */
 export class JsonBody<Schema extends z.ZodType> implements PipeTransform<unknown, z.output<Schema>> {
   constructor(

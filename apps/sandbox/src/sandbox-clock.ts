@@ -10,8 +10,8 @@ const END_OF_TIME_MS = Date.UTC(10_000, 0);
  * The sandbox's clock: a time source plus the offset that `POST /_sandbox/clock` sets.
  *
  * It has two times. `nowMs` is for the lives of codes and sessions; `headerNowMs` is for the window of
- * X-Timestamp and the `Date` header. They move together unless `livesOnly` is set. A caller that only wants an
- * expired code sets it: its own clock does not move, and its later signatures would be stale.
+ * X-Timestamp and the `Date` header. They move together unless `livesOnly` is set. A caller that only wants
+ * an expired code sets it: its own clock does not move, and its later signatures would be stale.
  */
 export class SandboxClock {
   #livesOffsetMs = 0;

@@ -23,7 +23,7 @@ interface Envelope {
 export const resultOf = (body: unknown, name: string) => (body as Envelope).activity.result[name] ?? {};
 export const activityOf = (body: unknown) => (body as Envelope).activity;
 
-/** Starts a sandbox with a client that stamps as Turnkey's parent organization, and helpers up to a session. */
+/** Starts a sandbox with a client that stamps as the parent organization, and helpers up to a session. */
 export async function turnkeyUnderTest(options: SandboxOptions = {}) {
   const t = await sandboxUnderTest(options);
   const { organizationId, apiPrivateKeyHex, signerPublicKey } = t.sandbox.turnkey;

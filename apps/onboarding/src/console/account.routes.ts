@@ -9,7 +9,7 @@ import { PASSWORD_FIELD, TOKEN_FIELD, checkToken, parsed } from './forms.js';
 import { PATHS, within } from './paths.js';
 import { SESSION_COOKIE } from './session-cookie.js';
 
-/** Fits three passwords of 128 characters: a character has up to four bytes, and a form writes a byte as `%xx`. */
+/** Fits three passwords of 128 characters. A character has up to four bytes, each written as `%xx`. */
 const PASSWORDS_LIMIT_BYTES = 6_144;
 
 const passwordForm = z.strictObject({
@@ -27,7 +27,7 @@ const sessionsForm = z.strictObject({
 /** The texts about a finished action, by a word in the query: the page never shows text from a URL. */
 const DONE: ReadonlyMap<unknown, string> = new Map([
   ['password', 'Your password is changed. Your other sessions have ended.'],
-  ['sessions', 'The session has ended, or all your other sessions.'],
+  ['sessions', 'The sessions that you chose have ended.'],
 ]);
 
 export interface AccountParts {

@@ -12,7 +12,8 @@ export class ConsoleAnswers {
 
   page(reply: FastifyReply, text: string): FastifyReply {
     reply.header('Content-Security-Policy', OWN_PAGES);
-    // With `no-referrer`, a browser sends our own forms with `Origin: null` (Fetch §3.2), and we would refuse them.
+    // With `no-referrer`, a browser sends our own forms with `Origin: null` (Fetch §3.2), and we would refuse
+    // them.
     reply.header('Referrer-Policy', 'same-origin');
     return reply.type('text/html; charset=utf-8').send(text);
   }
@@ -35,7 +36,8 @@ export class ConsoleAnswers {
   }
 
   refuse(request: FastifyRequest, reply: FastifyReply, problem: ProblemError): FastifyReply {
-    // RFC 9110 §15.5.2 requires a challenge. Browsers do not know this scheme, so they do not ask for a password.
+    // RFC 9110 §15.5.2 requires a challenge. Browsers do not know this scheme, so they do not ask for a
+    // password.
     if (problem.status === 401) reply.header('WWW-Authenticate', 'Cookie realm="Gangway operations"');
     if (!isForPerson(request)) return sendProblem(problem, request, reply);
     this.stamp(request, reply, problem);

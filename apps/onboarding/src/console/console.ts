@@ -15,8 +15,8 @@ import { PATHS } from './paths.js';
 import { serveQueueBoard } from './queue-board.js';
 
 /**
- * The operators' console. Bull Board has no login, and Nest's guards do not reach it. So the console is one Fastify
- * scope with a gate before all its routes, including assets and unknown paths.
+ * The operators' console. Bull Board has no login, and Nest's guards do not reach it. So the console is one
+ * Fastify scope with a gate before all its routes, including assets and unknown paths.
  */
 export async function serveConsole(app: NestFastifyApplication): Promise<void> {
   const filter = new ProblemFilter(findOutage);

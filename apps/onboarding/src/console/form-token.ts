@@ -5,8 +5,9 @@ import type { KeyedHash } from '#libs/platform';
 import { FORM_COOKIE, SESSION_COOKIE } from './session-cookie.js';
 
 /**
- * Tokens of the console's forms. A token is a keyed hash of the session's token; before a session exists, of a
- * cookie that the login form sets. Another site can neither read nor set them (OWASP: signed double submit).
+ * Tokens of the console's forms. A token is a keyed hash of the session's token; before a session exists, of
+ * a cookie that the login form sets. Another site can neither read nor set them (OWASP: signed double
+ * submit).
  */
 export class FormTokens {
   constructor(private readonly hash: KeyedHash) {}

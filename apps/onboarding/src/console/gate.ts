@@ -20,8 +20,8 @@ declare module 'fastify' {
 }
 
 /**
- * Guards all routes of a Fastify scope, and its unknown paths. It checks routes, not paths, because a path has
- * several spellings.
+ * Guards all routes of a Fastify scope, and its unknown paths. It checks routes, not paths, because a path
+ * has several spellings.
  *
  * @param problemOf turns an error into the problem to show, in place of the error handlers of libraries
  */

@@ -10,7 +10,7 @@ export interface LoginPage {
   next: string;
   /** The error of the last try; null for none. */
   error: string | null;
-  /** Whether a link of another site led here: its request carries no cookie, even if the operator is logged in. */
+  /** Whether a link of another site led here: then the request carries no cookie, even after a login. */
   fromElsewhere: boolean;
 }
 

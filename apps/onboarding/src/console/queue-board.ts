@@ -32,7 +32,8 @@ export async function serveQueueBoard(scope: FastifyInstance, parts: BoardParts)
     options: {
       uiConfig: {
         boardTitle: 'Gangway',
-        // The board accepts only links, and a link must not log out an operator: it leads to a page with a form.
+        // The board accepts only links, and a link must not log out an operator: it leads to a page with a
+        // form.
         miscLinks: [
           { text: 'Your account', url: PATHS.account },
           { text: 'Log out', url: PATHS.logout },

@@ -10,8 +10,9 @@ const originOf = (url: string) =>
   /^https?:\/\/[^/?#@\\]+$/i.test(url) && URL.canParse(url) ? new URL(url).origin : url;
 
 /**
- * The reason to refuse a request as not from our own pages; null if it is. Browsers send `Origin` (Fetch §3.2) and,
- * over TLS and to localhost, `Sec-Fetch-Site`; no page can choose either. Current browsers always send one of them.
+ * The reason to refuse a request as not from our own pages; null if it is. Browsers send `Origin` (Fetch
+ * §3.2) and, over TLS and to localhost, `Sec-Fetch-Site`; no page can choose either. Current browsers always
+ * send one of them.
  */
 export function foreignOrigin(request: FastifyRequest): string | null {
   const { origin, 'sec-fetch-site': site } = request.headers;

@@ -5,8 +5,9 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 const isOverTls = (request: FastifyRequest) => request.protocol === 'https';
 
 /**
- * Cookies of the console. Over TLS their names begin with `__Host-`, so no other host, subdomain or plain connection
- * can set one (RFC 6265bis §4.1.3.2). Scripts cannot read them, and requests from other sites do not carry them.
+ * Cookies of the console. Over TLS their names begin with `__Host-`, so no other host, subdomain or plain
+ * connection can set one (RFC 6265bis §4.1.3.2). Scripts cannot read them, and requests from other sites do
+ * not carry them.
  */
 class ConsoleCookie {
   constructor(private readonly name: string) {}

@@ -28,7 +28,8 @@ p { margin: 0 0 1rem; }
 .error { color: var(--bad); font-weight: 600; }
 label { display: block; font-weight: 600; margin-bottom: .25rem; }
 input { display: block; width: 100%; min-height: 2.75rem; padding: .5rem .75rem; margin-bottom: 1rem;
-  font: inherit; color: inherit; background: var(--ground); border: 1px solid var(--line); border-radius: .5rem; }
+  font: inherit; color: inherit; background: var(--ground);
+  border: 1px solid var(--line); border-radius: .5rem; }
 button { min-height: 2.75rem; padding: .5rem 1.25rem; font: inherit; font-weight: 600; cursor: pointer;
   color: var(--on-accent); background: var(--accent); border: 1px solid var(--accent); border-radius: .5rem; }
 form.login button { width: 100%; }

@@ -64,7 +64,7 @@ export class IntegratorApi {
     return { answer: opened, effect: { type: 'session_opened', otpId, expiresAt: opened.expiresAt } };
   }
 
-  /** create-authenticators-otp: stores all of the passkeys or none. The session stays open until it expires. */
+  /** create-authenticators-otp: stores all passkeys or none. The session stays open until it expires. */
   createAuthenticators(request: CreateAuthenticatorsRequest): Outcome<{ authenticatorIds: string[] }> {
     const subject = this.subjects.load(request.accountId, request.userId);
     this.#sessions.require(subject, request.sessionId);

@@ -28,9 +28,9 @@ export interface SignatureVerdict {
 }
 
 /**
- * Checks the three headers of Byzantine's Integrator API ("Request signing"). The signature is ECDSA with P-256
- * and SHA-256, in DER, over timestamp, method, path with query, and body, joined without separators. High and low S
- * are both accepted.
+ * Checks the three headers of Byzantine's Integrator API ("Request signing"). The signature is ECDSA with
+ * P-256 and SHA-256, in DER, over timestamp, method, path with query, and body, joined without separators.
+ * High and low S are both accepted.
  *
  * - 400: a missing or malformed header, as upstream's own tests observe for X-Pubkey.
  * - 401: an unknown key.

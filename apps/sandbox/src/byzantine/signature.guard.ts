@@ -7,8 +7,8 @@ import { Refusal } from '../refusal.js';
 import { errorTexts } from './error-texts.js';
 
 /**
- * Checks the signature headers and the scope of the key. It refuses a read-only key on every mutation before the
- * body is read: upstream answers 403, not 400, even to an empty body.
+ * Checks the signature headers and the scope of the key. It refuses a read-only key on every mutation before
+ * the body is read: upstream answers 403, not 400, even to an empty body.
  */
 @Injectable()
 export class SignatureGuard implements CanActivate {

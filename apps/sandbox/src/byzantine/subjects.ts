@@ -12,7 +12,10 @@ export interface Subject {
 export class Subjects {
   readonly #emails = new Map<string, Map<string, string>>();
 
-  /** @param acceptAny whether to accept unknown accounts and users; their address is `<userId>@sandbox.example` */
+  /**
+   * @param acceptAny whether to accept unknown accounts and users; their address is
+   *   `<userId>@sandbox.example`
+   */
   constructor(private readonly acceptAny: boolean) {}
 
   /** Registers an account and user; for a known pair, changes the address. */

@@ -19,9 +19,9 @@ const ELSEWHERE = 'the request comes from another website';
 const PRIVATE_NAME = /^(?:[^.]+|.+\.(?:localhost|local|internal|test))$/i;
 
 /**
- * Keeps other websites away from `/_sandbox`, which has no login. A developer's browser reaches the loopback, so
- * any page that it shows can send requests there. This is a guard and not a hook on the path, because a path has
- * several spellings (`/%5Fsandbox`).
+ * Keeps other websites away from `/_sandbox`, which has no login. A developer's browser reaches the loopback,
+ * so any page that it shows can send requests there. This is a guard and not a hook on the path, because a
+ * path has several spellings (`/%5Fsandbox`).
  */
 @Injectable()
 export class BrowserGuard implements CanActivate {
@@ -34,7 +34,7 @@ export class BrowserGuard implements CanActivate {
   }
 }
 
-/** The reason to refuse a request as another website's; null if it is not. Curl and tests send neither header. */
+/** Why to refuse a request as another website's; null if it is not. Curl and tests send neither header. */
 function foreign({ method, headers, hostname, host }: FastifyRequest): string | null {
   // DNS rebinding: a foreign name that resolves to this machine makes a foreign page same-origin.
   if (!isOwnName(hostname)) return 'the Host is a public name: use an IP address or localhost';

@@ -14,7 +14,7 @@ export interface FaultAnswer {
 export interface ActivityScript {
   /** Its end, or CREATED or PENDING for one that completes later; null: it completes as usual. */
   status: NonNullable<ParsedActivityScript['status']> | null;
-  /** The number of `get_activity` calls that see it pending first; null: none, or all for CREATED and PENDING. */
+  /** The number of `get_activity` calls that see it pending; null: none, or all for CREATED and PENDING. */
   polls: number | null;
   /** Whether the activity takes effect. */
   effect: boolean;

@@ -25,7 +25,7 @@ export interface JournalEntry {
   };
   /** The effect, e.g. `{type: 'otp_sent', otpId}`; null if there was none. */
   effect: object | null;
-  /** The status of the answer; `cut` by a fault; `client_gone` if the caller hung up first; null while in flight. */
+  /** The status; `cut` by a fault; `client_gone` if the caller hung up first; null while in flight. */
   answer: number | 'cut' | 'client_gone' | null;
   /** The time right before the answer's first byte. ISO 8601, by the sandbox's clock. */
   answeredAt: string | null;

@@ -26,8 +26,8 @@ export class SandboxControl {
   ) {}
 
   /**
-   * Forgets everything except the keys and Turnkey's parent organization: subjects, codes, sessions, passkeys,
-   * mails, faults, journal, clock.
+   * Forgets everything except the keys and Turnkey's parent organization: subjects, codes, sessions,
+   * passkeys, mails, faults, journal, clock.
    */
   reset(): void {
     for (const part of [this.byzantine, this.turnkey, this.mailbox, this.journal, this.clock]) part.reset();

@@ -21,9 +21,9 @@ export interface UpstreamHooksContext {
 }
 
 /**
- * Writes every upstream request to the journal, and lets faults strike it before its route or between its effect
- * and its answer. These are Fastify hooks, because a fault must also replace the answers of guards, pipes and
- * filters, and must be able to cut the connection.
+ * Writes every upstream request to the journal, and lets faults strike it before its route or between its
+ * effect and its answer. These are Fastify hooks, because a fault must also replace the answers of guards,
+ * pipes and filters, and must be able to cut the connection.
  */
 export function installUpstreamHooks(fastify: FastifyInstance, context: UpstreamHooksContext): void {
   fastify.addHook('preHandler', async (request, reply) => {

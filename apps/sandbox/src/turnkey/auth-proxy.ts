@@ -18,7 +18,7 @@ export interface AuthProxyConfig {
   configId: string;
   /** Exact origins; null: any or no `Origin`. With a list, a request without `Origin` is refused. */
   allowedOrigins: readonly string[] | null;
-  /** Whether `otp_init*`, and `signup*` without a verification token, need an `X-Captcha-Token` of any value. */
+  /** Whether `otp_init*`, and `signup*` without a verification token, need a captcha token (any value). */
   captcha: boolean;
   /** Whether `account` by contact needs a verification token of that contact. */
   accountNeedsToken: boolean;

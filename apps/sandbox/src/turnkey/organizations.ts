@@ -48,7 +48,7 @@ export interface Member {
   user: TurnkeyUser;
 }
 
-/** A sub-organization with one user and one verified contact: an e-mail address, or a phone number (E.164). */
+/** A sub-organization with one user and one verified contact: an e-mail address or a phone number. */
 export interface TurnkeySubject {
   organizationId: string;
   userId: string;

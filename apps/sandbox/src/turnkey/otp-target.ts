@@ -39,7 +39,8 @@ export class OtpTarget {
   }
 
   /**
-   * Opens `encryptedOtpBundle`: `{"encappedPublic","ciphertext"}` in hex. Both public keys are the additional data.
+   * Opens `encryptedOtpBundle`: `{"encappedPublic","ciphertext"}` in hex. Both public keys are the additional
+   * data.
    *
    * @throws TurnkeyRefusal 400 for a malformed bundle, or one encrypted to another key
    */

@@ -39,9 +39,9 @@ const envelope = z.strictObject({
 });
 
 /**
- * Submissions of the public API. The same bytes are the same activity: while their timestamp is valid, a repeat
- * is answered from memory and has no second effect. A refusal with an effect is remembered too: a wrong code
- * costs one try, however often it arrives. A repeat of any other refused request runs again.
+ * Submissions of the public API. The same bytes are the same activity: while their timestamp is valid, a
+ * repeat is answered from memory and has no second effect. A refusal with an effect is remembered too: a
+ * wrong code costs one try, however often it arrives. A repeat of any other refused request runs again.
  */
 export class PublicApi {
   readonly activities: Activities;

@@ -63,7 +63,7 @@ export class TurnkeyReader implements UpstreamReader {
     }
   }
 
-  /** The ids in the body, the ids behind its code or token, and the stamper. Never the code or token itself. */
+  /** The ids in the body, those behind its code or token, and the stamper. Never the code or token. */
   #idsOf(body: Json, stamper: Stamper | null): Arrival['ids'] {
     const parameters = body?.['parameters'] ?? body;
     const organizationId = textIn(body, 'organizationId')?.toLowerCase() ?? null;

@@ -25,7 +25,7 @@ export interface TurnkeyOptions {
   signerPrivateKey?: string | undefined;
   notarizerPrivateKey?: string | undefined;
   authProxyConfigId?: string | undefined;
-  /** Origins that the Auth Proxy accepts; default any or none. With a list, a request without `Origin` is refused. */
+  /** Origins that the Auth Proxy accepts; default any or none. A list requires an `Origin`. */
   allowedOrigins?: readonly string[] | undefined;
   /** Whether the Auth Proxy requires an `X-Captcha-Token` on the routes where upstream can. */
   captcha?: boolean | undefined;

@@ -34,8 +34,8 @@ export interface VerifiedCredential {
 }
 
 /**
- * Checks a passkey's registration (WebAuthn Level 3, 7.1). The challenge must equal the one in the client data, as
- * Byzantine's and Turnkey's create-authenticators require.
+ * Checks a passkey's registration (WebAuthn Level 3, 7.1). The challenge must equal the one in the client
+ * data, as Byzantine's and Turnkey's create-authenticators require.
  *
  * @throws Error whose message says which check failed
  */
@@ -116,7 +116,7 @@ function parseAttestationObject(bytes: Buffer): AttestationObject {
   return { format, statement, authData: Buffer.from(authData) };
 }
 
-/** WebAuthn Level 3, 8.2: the certificate's key signed; without one (self attestation) the credential's key. */
+/** WebAuthn Level 3, 8.2: the signer is the certificate's key, or without one the credential's key. */
 function checkPackedStatement(
   statement: Map<unknown, unknown>,
   signed: Buffer,
