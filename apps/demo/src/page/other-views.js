@@ -47,7 +47,7 @@ export function waitView(onboarding, page) {
 
 const PARKED =
   'We must fix something on our side first. ' +
-  'You can leave this page open: it continues by itself as soon as we have.';
+  'You can leave this page open: it continues by itself as soon as this is done.';
 const RETRYING =
   'The wallet provider has problems at the moment. We are still trying. ' +
   'You can leave this page open: it continues by itself.';

@@ -160,7 +160,7 @@ describe('a code', () => {
   const login = (ids: object, otpId: string, otpCode: string) =>
     t.integrator.submit('otp-auth', { ...ids, otpId, otpCode });
 
-  it('is locked after three misses, until a new code is sent', async () => {
+  it('is locked after three misses, and a new code works', async () => {
     const { ids, email, otpId, code } = await t.mailed();
     for (let miss = 0; miss < 3; miss += 1)
       refused(await login(ids, otpId, otherThan(code)), 400, 'invalid OTP code');
@@ -172,7 +172,7 @@ describe('a code', () => {
     good('otp-auth', await login(ids, next?.otpId ?? '', next?.code ?? ''));
   });
 
-  it('is spent by success', async () => {
+  it('can be used only once', async () => {
     const { ids, otpId, code } = await t.mailed();
     good('otp-auth', await login(ids, otpId, code));
     refused(await login(ids, otpId, code), 400, 'OTP code already used');
