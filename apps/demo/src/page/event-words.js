@@ -62,7 +62,7 @@ const WORDS = {
   late_answer_kept: () => 'A late answer was noted',
   parked: () => 'Waiting until the set-up is fixed',
   unparked: () => 'The set-up is fixed: continuing',
-  resolved: () => 'An operator decided how the lost call ended',
+  resolved: () => 'The outcome of the lost call was decided',
   secrets_wiped: () => 'Code and session were wiped',
   erased: () => 'All personal data was erased',
 };

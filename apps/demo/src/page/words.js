@@ -49,7 +49,7 @@ const WORDS = {
   passkey_exists: 'This device has a passkey for you already. Finish with it, or use another device.',
   device_unsuitable:
     'This device cannot make the passkey we need: set up a screen lock, fingerprint or PIN first.',
-  wrong_site: 'This page has another address than its passkeys. Open it at the address that you were given.',
+  wrong_site: 'Passkeys do not work at this address. Open the page at the address that you were given.',
   passkey_failed: 'Your device could not create the passkey. Try again, or use another device.',
 };
 
