@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 
 const TRIES = 3;
-/** Nobody looks at a button that does nothing for longer: all tries together. */
+/** The limit for all tries together: users do not wait longer for a button. */
 const ANSWER_MS = 10_000;
 
-/** What Gangway refused, by its code (RFC 9457), or why it could not be asked. */
+/** A refusal by Gangway, with its code (RFC 9457), or a failure to reach it. */
 export class GangwayProblem extends Error {
   /**
    * @param {number} status
@@ -20,7 +20,7 @@ export class GangwayProblem extends Error {
   }
 }
 
-/** Gangway's REST interface, as far as an onboarding needs it. Only your back end holds the API key. */
+/** The part of Gangway's REST API that an onboarding needs. Only your back end has the API key. */
 export class Gangway {
   /** @param {{url: string, apiKey: string}} options */
   constructor({ url, apiKey }) {
@@ -40,7 +40,7 @@ export class Gangway {
   cancel = (/** @type {string} */ id) => this.#post(`/${id}/cancel`, {});
 
   /**
-   * The timeline as server-sent events, from where the browser was cut off.
+   * The timeline as server-sent events, from the last event that the browser received.
    *
    * @param {string} id @param {string | undefined} lastEventId
    */
@@ -50,7 +50,7 @@ export class Gangway {
   }
 
   /**
-   * One key for all tries: however often the request arrives, it is carried out once.
+   * Uses one key for all tries: Gangway runs the request once, however often it arrives.
    *
    * @param {string} path @param {object} body
    */
@@ -66,7 +66,7 @@ export class Gangway {
       try {
         return await this.#json('POST', path, { headers, body: JSON.stringify(body), signal });
       } catch (error) {
-        if (!(error instanceof GangwayProblem) || !PASSING.has(error.problem.code)) throw error;
+        if (!(error instanceof GangwayProblem) || !TEMPORARY.has(error.problem.code)) throw error;
         if (tried === TRIES || signal.aborted) throw error;
         await pause(500 * tried);
       }
@@ -96,8 +96,8 @@ export class Gangway {
   }
 }
 
-/** Codes after which the very same request may do better in a moment. */
-const PASSING = new Set(['service_unreachable', 'not_ready', 'idempotency_in_progress']);
+/** Codes after which the same request may succeed in a moment. */
+const TEMPORARY = new Set(['service_unreachable', 'not_ready', 'idempotency_in_progress']);
 
 /** @param {unknown} cause @returns {never} */
 function noAnswer(cause) {

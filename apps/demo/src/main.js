@@ -12,13 +12,13 @@ function setting(name, fallback) {
 /** @param {string} name @param {string} [fallback] */
 function address(name, fallback) {
   const value = setting(name, fallback);
-  if (!/^https?:\/\//.test(value) || !URL.canParse(value)) throw new Error(`${name} is no http(s) address`);
+  if (!/^https?:\/\//.test(value) || !URL.canParse(value)) throw new Error(`${name} is not an http(s) URL`);
   return value;
 }
 
 async function main() {
   const port = Number(setting('DEMO_PORT', '3100'));
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new Error('DEMO_PORT is no port');
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new Error('DEMO_PORT is not a port');
   const sandboxUrl = address('SANDBOX_URL', 'http://127.0.0.1:4000');
   const integration = setting('GANGWAY_INTEGRATION', 'byzantine');
   const gangway = new Gangway({

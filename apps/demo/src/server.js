@@ -10,7 +10,7 @@ import { Sessions, notStartedProblem } from './sessions.js';
 const PAGE = fileURLToPath(new URL('page', import.meta.url));
 const WEBAUTHN = dirname(fileURLToPath(import.meta.resolve('@simplewebauthn/browser')));
 
-/** Nothing but our own files: a script that gets into the page could register a passkey of its own. */
+/** The page may load only our own files: an injected script could register an attacker's passkey. */
 const HEADERS = {
   'Content-Security-Policy':
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
@@ -21,17 +21,17 @@ const HEADERS = {
   'X-Content-Type-Options': 'nosniff',
 };
 
-/** What the page is told of an onboarding; the subject's ids and your metadata stay here. */
+/** The members of an onboarding that the page gets; the subject's ids and your metadata stay here. */
 const SHOWN = `state reason nextAction otp session authenticators lastResult unresolved parked
   version provider createdAt updatedAt now`.split(/\s+/);
 
-/** What it is told of an event's data. Reasons are what operators tell each other, and no business of the user's. */
+/** The data of an event that the page gets. Operators' reasons are not for users. */
 const TOLD = 'step class durationMs inMs authenticators'.split(' ');
 
 /** @param {string[]} names @param {any} from */
 const only = (names, from) => Object.fromEntries(names.map((name) => [name, from[name]]));
 
-/** @param {Record<string, object>} properties what the body of a route must have */
+/** @param {Record<string, object>} properties the members that the body of a route must have */
 const takes = (properties) => ({
   schema: { body: { type: 'object', required: Object.keys(properties), properties } },
 });
@@ -40,8 +40,8 @@ const CODE = { type: 'string', pattern: '^[A-Za-z0-9]{6,9}$' };
 const CREDENTIALS = { type: 'array', minItems: 1, maxItems: 10, items: { type: 'object' } };
 
 /**
- * The page, and the routes that it speaks: each finds the browser's own onboarding by its cookie, makes one call
- * to Gangway, and answers how the onboarding stands.
+ * Serves the page and its routes. Each route finds the browser's onboarding by its cookie, makes one call to
+ * Gangway, and answers the state of the onboarding.
  *
  * @param {import('./gangway.js').Gangway} gangway
  * @param {import('./users.js').Users} users
@@ -55,21 +55,21 @@ export function createServer(gangway, users, { integration, mailboxUrl } = {}) {
   const shown = (onboarding, { email, of }) => ({ ...only(SHOWN, onboarding), email, of, mailboxUrl });
   const notStarted = { state: 'not_started', nextAction: { type: 'start' }, mailboxUrl };
 
-  app.removeContentTypeParser('text/plain'); // of what has a body, JSON alone is read: no form can send it
+  app.removeContentTypeParser('text/plain'); // only JSON bodies are read, and no HTML form can send JSON
   app.register(files, { root: PAGE });
   app.register(files, { root: WEBAUTHN, prefix: '/vendor/simplewebauthn/', decorateReply: false });
 
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(HEADERS);
     if (request.routeOptions.url?.startsWith('/api/')) reply.header('Cache-Control', 'no-store');
-    // WebAuthn takes "localhost" for a secure site, but no address.
+    // WebAuthn works at "localhost", but not at an IP address.
     const byAddress = /^(?:127[.\d]+|\[::1\])(:\d+)?$/.exec(request.host);
     if (request.url === '/' && byAddress) return reply.redirect(`http://localhost${byAddress[1] ?? ''}/`);
-    // The cookie keeps other sites away, but not a sibling of ours: to browsers, that is the same site.
+    // SameSite stops other sites, but not another origin on our site, such as a subdomain.
     if (!['GET', 'HEAD'].includes(request.method) && !isOfOurPage(request)) {
       throw new GangwayProblem(400, {
         code: 'validation_failed',
-        detail: 'Only our own page may ask for this.',
+        detail: 'Only our own page may send this request.',
       });
     }
   });
@@ -89,7 +89,7 @@ export function createServer(gangway, users, { integration, mailboxUrl } = {}) {
     try {
       return shown(await gangway.get(session.id), session);
     } catch (error) {
-      // It is there no longer, or no longer ours: a browser that was held to it could do nothing, ever.
+      // It does not exist any more, or is not ours any more: the user must be able to start again.
       if (!(error instanceof GangwayProblem) || error.problem.code !== 'not_found') throw error;
       reply.header('Set-Cookie', sessions.end(request));
       return notStarted;
@@ -150,7 +150,7 @@ export function createServer(gangway, users, { integration, mailboxUrl } = {}) {
 }
 
 /**
- * The timeline, as server-sent events, without what is for your eyes only.
+ * The timeline as server-sent events, without the data that users must not see.
  *
  * @param {ReadableStream} events
  */
@@ -170,7 +170,8 @@ async function* told(events) {
 }
 
 /**
- * Browsers say where a request comes from, older ones by its Origin alone; what is no browser has no cookie to misuse.
+ * Whether our own page sent the request. Older browsers send only Origin, and other clients have no cookie to
+ * misuse.
  *
  * @param {import('fastify').FastifyRequest} request
  */
@@ -179,7 +180,7 @@ function isOfOurPage({ headers, host }) {
   return site === 'same-origin' && (origin ?? `//${host}`).replace(/^https?:/, '') === `//${host}`;
 }
 
-/** Our own faults are no business of the browser's, and neither is an API key that Gangway refuses. */
+/** Hides our own errors from the browser, and also that Gangway refuses our API key. */
 function toProblem(/** @type {any} */ error) {
   if (error instanceof GangwayProblem) {
     if (error.problem.code === 'not_found') return notStartedProblem();

@@ -3,17 +3,17 @@ import { GangwayProblem } from './gangway.js';
 
 /**
  * @typedef {object} Session
- * @property {string} id the onboarding's, which the browser is not told
+ * @property {string} id the onboarding's id; the browser never gets it
  * @property {string} email
- * @property {string} of what a tab says that it shows: all tabs have one cookie, and it may be about another one by now
+ * @property {string} of names the onboarding that a tab shows: all tabs share one cookie, which may be newer
  */
 
-/** Nobody fills the memory by starting: the oldest are forgotten. */
+/** The most sessions in memory; the oldest is dropped. */
 const MOST = 10_000;
 
 /**
- * Stands in for your own login: binds a browser, by a cookie that no script reads, to the one onboarding that it
- * may see. The browser never names an onboarding, so that it cannot name another's.
+ * Stands in for your own login. A cookie that scripts cannot read binds a browser to the one onboarding that
+ * it may see. The browser never sends an onboarding's id, so it cannot send that of another user.
  */
 export class Sessions {
   /** @type {Map<string, Session>} */
@@ -38,18 +38,21 @@ export class Sessions {
 
   /**
    * @param {import('fastify').FastifyRequest} request
-   * @throws GangwayProblem where nothing was started, or something else than this tab shows
+   * @throws GangwayProblem if the browser started no onboarding, or another one than this tab shows
    */
   load(request) {
     const session = this.find(request);
     if (!session) throw notStartedProblem();
     const of = request.headers['x-onboarding'] ?? /** @type {any} */ (request.query).of;
     if (of === session.of) return session;
-    const detail = 'This browser has started another onboarding since, in another tab perhaps.';
+    const detail = 'This browser has started another onboarding since, perhaps in another tab.';
     throw new GangwayProblem(409, { code: 'other_onboarding', detail });
   }
 
-  /** @param {import('fastify').FastifyRequest} request @returns {string} the cookie that takes its own away */
+  /**
+   * @param {import('fastify').FastifyRequest} request
+   * @returns {string} a cookie that deletes the session's cookie
+   */
   end(request) {
     this.#sessions.delete(tokenOf(request));
     return `${cookie(request, '')}; Max-Age=0`;
@@ -57,14 +60,14 @@ export class Sessions {
 }
 
 export const notStartedProblem = () =>
-  new GangwayProblem(404, { code: 'not_started', detail: 'Nothing was started in this browser.' });
+  new GangwayProblem(404, { code: 'not_started', detail: 'This browser has not started an onboarding.' });
 
 /** @param {import('fastify').FastifyRequest} request @param {string} token */
 const cookie = (request, token) => `${nameOf(request)}=${token}; Path=/; HttpOnly; SameSite=Strict`;
 
 /**
- * Cookies know no port (RFC 6265 §8.5): of two servers on localhost, each would throw out the other's. Behind TLS it
- * is `__Host-onboarding`, and Secure.
+ * The port is in the name, because cookies ignore ports (RFC 6265 §8.5): two servers on localhost would
+ * overwrite each other's cookie. Behind TLS, use `__Host-onboarding` with `Secure`.
  */
 const nameOf = (/** @type {import('fastify').FastifyRequest} */ { socket }) =>
   `onboarding-${socket.localPort}`;

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { GangwayProblem } from './gangway.js';
 
 /**
- * Stands in for your own table of users, whom the wallet provider knows already. Here anybody is a user: the
- * sandbox, which plays the provider, is told of whoever comes.
+ * Stands in for your own table of users, whom the wallet provider already knows. Here every address is a
+ * user, and the demo registers each one at the sandbox, which plays the provider.
  */
 export class Users {
   /** @param {{sandboxUrl: string, integration: string}} options */
@@ -17,15 +17,15 @@ export class Users {
     const accountId = idOf(`account ${email}`);
     const userId = idOf(`user ${email}`);
     if (this.turnkey) {
-      await this.#makeKnown('/turnkey/subjects', { organizationId: accountId, userId, contact: email });
+      await this.#register('/turnkey/subjects', { organizationId: accountId, userId, contact: email });
       return { contact: { type: 'email', value: email } };
     }
-    await this.#makeKnown('/subjects', { accountId, userId, email });
+    await this.#register('/subjects', { accountId, userId, email });
     return { accountId, userId };
   }
 
   /** @param {string} path @param {object} user */
-  async #makeKnown(path, user) {
+  async #register(path, user) {
     const response = await fetch(new URL(`/_sandbox${path}`, this.sandboxUrl), {
       method: 'POST',
       body: JSON.stringify(user),
@@ -34,14 +34,14 @@ export class Users {
     if (response.status === 400) {
       throw new GangwayProblem(400, {
         code: 'validation_failed',
-        detail: 'Nobody is mailed at such an address.',
+        detail: 'The address cannot receive mail.',
       });
     }
     if (!response.ok) throw new Error(`the sandbox answered ${response.status} to POST /_sandbox${path}`);
   }
 }
 
-/** The same address has the same id, restarts or not: a UUID of version 8 (RFC 9562 §5.8). */
+/** A UUID of version 8 (RFC 9562 §5.8). The same address has the same id, also after a restart. */
 function idOf(/** @type {string} */ name) {
   const hex = createHash('sha256').update(name).digest('hex');
   return hex.replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12}).*$/, '$1-$2-8$3-8$4-$5');

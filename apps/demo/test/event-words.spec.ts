@@ -18,7 +18,7 @@ const event = (type: string, data: Record<string, unknown> = {}) => ({
 });
 
 describe('the words of an event', () => {
-  it.each(TYPES)('%s has some, with data or without', (type) => {
+  it.each(TYPES)('exist for %s, with and without data', (type) => {
     for (const data of [{}, { step: 'init-otp', class: 'ok', durationMs: 3, inMs: 20, authenticators: 2 }]) {
       const { text } = eventWords(event(type, data));
       expect(text).toMatch(/^[A-Z\d]/);
@@ -26,12 +26,12 @@ describe('the words of an event', () => {
     }
   });
 
-  it('tell a call that failed from one that did what it should', () => {
+  it('mark a failed call as bad', () => {
     expect(eventWords(event('attempt_ended', { class: 'ok' })).tone).toBe('plain');
     expect(eventWords(event('attempt_ended', { class: 'unavailable' })).tone).toBe('bad');
   });
 
-  it('of a type that nobody knew are its own name', () => {
+  it('are the type itself for an unknown type', () => {
     expect(eventWords(event('made_up_later'))).toEqual({ text: 'made_up_later', tone: 'plain' });
   });
 });

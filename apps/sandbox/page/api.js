@@ -1,14 +1,14 @@
 /** @import { Glance } from '../src/control/glance.js' */
 
-/** A loopback answers at once; past this, whatever holds the connection is no sandbox. */
+/** A sandbox on loopback answers at once. After this time, something else holds the connection. */
 const TIMEOUT_MS = 5_000;
 
 /**
- * What there is to see.
+ * Fetches mails, requests and faults for the page.
  *
  * @param {{ address: string, userId: string }} filter empty: everything
  * @returns {Promise<Glance>}
- * @throws {Error} if the sandbox is away, or refuses
+ * @throws {Error} if the sandbox cannot be reached, or refuses
  */
 export async function glance({ address, userId }) {
   const query = new URLSearchParams({
@@ -20,12 +20,12 @@ export async function glance({ address, userId }) {
 }
 
 /**
- * Asks for a change.
+ * Asks the sandbox for a change.
  *
  * @param {'POST' | 'DELETE'} method
  * @param {string} path under `/_sandbox/`
  * @param {object} [body]
- * @throws {Error} with words for a person
+ * @throws {Error} with a message that the page can show
  */
 export async function change(method, path, body) {
   await send(method, path, body);

@@ -3,16 +3,21 @@ import { byId, setText } from './dom.js';
 import { exactTime } from './times.js';
 /** @import { Glance } from '../src/control/glance.js' */
 
-/** Less is the way of the answer and not a clock that was moved. */
+/** A smaller difference is the answer's time on the wire, not a moved clock. */
 const MOVED_MS = 5_000;
 
-/** The sandbox's clock, and what moves it. Only lives move: a caller's own clock stays, and with it its signatures. */
+/**
+ * Shows and moves the sandbox's clock. It moves only the lives of codes and sessions:
+ * the caller's clock does not move, so its signatures must stay valid.
+ */
 export class ClockView {
   #aheadMs = 0;
   #text = byId('clock', HTMLElement);
   #back = byId('clock-back', HTMLElement);
 
-  /** @param {(change: () => Promise<void>, done: string) => Promise<void>} act makes a change and looks at once */
+  /**
+   * @param {(change: () => Promise<void>, done: string) => Promise<void>} act makes a change, then refreshes
+   */
   constructor(act) {
     const advance = (/** @type {number} */ advanceMs, /** @type {string} */ done) =>
       void act(() => change('POST', 'clock', { advanceMs, livesOnly: true }), done);
@@ -21,7 +26,7 @@ export class ClockView {
       button.addEventListener('click', () => advance(advanceMs, 'The clock is moved'));
     }
     this.#back.addEventListener('click', () => {
-      // The button hides once the clock is back.
+      // The button disappears with the next refresh, so focus moves first.
       byId('clock-title', HTMLElement).focus();
       advance(-this.#aheadMs, 'The clock is back');
     });

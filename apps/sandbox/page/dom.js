@@ -13,7 +13,7 @@ export function byId(id, type) {
 }
 
 /**
- * Makes an element. Strings become text, never HTML: mails carry addresses that anybody may have chosen.
+ * Makes an element. Strings become text, never HTML: a caller chooses the addresses in mails.
  *
  * @template {keyof HTMLElementTagNameMap} Tag
  * @param {Tag} tag
@@ -41,7 +41,7 @@ export function makeButton(className, text, act) {
 }
 
 /**
- * Changes a text only where it differs: a text that is written again loses what was selected in it.
+ * Changes a text only if it differs: to write the same text again would lose the reader's selection.
  *
  * @param {HTMLElement} element
  * @param {string} text
@@ -57,6 +57,6 @@ export function setText(element, text) {
  */
 export function say(text) {
   const said = byId('said', HTMLElement);
-  // The same text again would be no change, and so not be read out.
+  // Screen readers do not read an unchanged text, so a repeated one gets a trailing space.
   said.textContent = said.textContent === text ? `${text}\u00a0` : text;
 }

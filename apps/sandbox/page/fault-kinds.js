@@ -1,7 +1,7 @@
 /** @import { FaultSpec } from '../src/control/fault.dto.js' */
 
 /**
- * What can happen to a request, for the form.
+ * The kinds of fault that the form offers.
  *
  * @type {readonly { name: string, text: string, answers: boolean, spec: Partial<FaultSpec> }[]}
  */
@@ -19,7 +19,11 @@ export const KINDS = [
   { name: 'slow', text: 'Only the delay', answers: false, spec: {} },
 ];
 
-/** Each provider's own routes for the same three steps. @type {Readonly<Record<string, [string, string, string]>>} */
+/**
+ * Each provider's routes for the three steps.
+ *
+ * @type {Readonly<Record<string, [string, string, string]>>}
+ */
 const STEPS = {
   byzantine: ['init-otp', 'otp-auth', 'create-authenticators-otp'],
   turnkey: ['init_otp', 'verify_otp', 'create_authenticators'],
@@ -27,7 +31,7 @@ const STEPS = {
 };
 
 /**
- * The faults that a person asks for most, in a person's words.
+ * The most common faults, with a label for their button.
  *
  * @param {string} provider
  * @returns {{ text: string, spec: FaultSpec }[]}

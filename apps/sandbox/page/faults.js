@@ -7,14 +7,16 @@ import { faultWords, routeWords, shortId } from './words.js';
 /** @import { Fault } from '../src/control/faults.js' */
 /** @import { Glance } from '../src/control/glance.js' */
 
-/** The faults that wait, and what sets more of them. */
+/** Shows the pending faults, and sets new ones. */
 export class FaultsView {
   #act;
   #list;
   #empty = byId('no-faults', HTMLElement);
   #route = byId('route', HTMLSelectElement);
 
-  /** @param {(change: () => Promise<void>, done: string) => Promise<void>} act makes a change and looks at once */
+  /**
+   * @param {(change: () => Promise<void>, done: string) => Promise<void>} act makes a change, then refreshes
+   */
   constructor(act) {
     this.#act = act;
     this.#list = new KeyedList(
@@ -58,7 +60,7 @@ export class FaultsView {
   #makeRow(fault) {
     const left = make('span', 'quiet');
     const takeBack = makeButton('plain', 'Take back', () => {
-      // The button goes with its fault, and focus must not fall back to the top of the page.
+      // The button disappears with its fault. Focus must not jump to the top of the page.
       byId('faults-title', HTMLElement).focus();
       void this.#act(() => change('DELETE', `faults?id=${fault.id}`), 'Taken back');
     });

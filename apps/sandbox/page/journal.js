@@ -9,14 +9,21 @@ import { answerWords, counted, effectWords, faultWords, routeWords, shortId } fr
 /** @import { JournalEntry } from '../src/control/journal.js' */
 /** @import { Series } from './series.js' */
 
-/** @typedef {{ request: JournalEntry, before: JournalEntry | undefined, fault: Fault | undefined, now: string }} Try */
+/**
+ * @typedef {{
+ *   request: JournalEntry,
+ *   before: JournalEntry | undefined,
+ *   fault: Fault | undefined,
+ *   now: string,
+ * }} Try
+ */
 /** @typedef {{ series: Series, who: string, tries: Try[] }} Step */
 
-/** The requests, by the step that they try. */
+/** Shows the requests, grouped by step. */
 export class JournalView {
   #list;
   #empty = byId('no-requests', HTMLElement);
-  /** Addresses by user: the journal has none, but a mail of the same code has. @type {Map<string, string>} */
+  /** Addresses by user. The journal has none; the mail with the same code has. @type {Map<string, string>} */
   #addresses = new Map();
 
   /** @param {(userId: string) => void} pick shows the requests of one user only */
@@ -30,7 +37,7 @@ export class JournalView {
 
   /**
    * @param {Glance} glance
-   * @param {string} userId whose requests they are; empty: everybody's
+   * @param {string} userId the user whose requests they are; empty: all users
    */
   show(glance, userId) {
     this.#learn(glance);
@@ -56,7 +63,7 @@ export class JournalView {
   }
 
   /**
-   * The address of a user where it is known, else the beginning of the id.
+   * The user's address if it is known, otherwise the beginning of the id.
    *
    * @param {string | null} userId
    * @param {string | null} [contact]

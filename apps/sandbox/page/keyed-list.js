@@ -1,13 +1,13 @@
 /**
- * A row of a list and how it takes on a newer state of its item.
+ * A row of a list; `update` shows a newer state of its item.
  *
  * @template Item
  * @typedef {{ element: HTMLElement, update: (item: Item) => void }} Row
  */
 
 /**
- * Shows items as rows and touches only what has changed: a row that stays is neither made again nor moved, so that
- * focus, selection and scroll position outlive the next look.
+ * Shows items as rows and touches only changed ones. A row that stays keeps its element and place,
+ * so focus, selection and scroll position survive a refresh.
  *
  * @template Item
  */
@@ -29,7 +29,7 @@ export class KeyedList {
     this.#makeRow = makeRow;
   }
 
-  /** @param {readonly Item[]} items in the order to show; no two may have one key */
+  /** @param {readonly Item[]} items in the order to show; keys must be unique */
   show(items) {
     const keys = new Set(items.map(this.#keyOf));
     for (const [key, row] of this.#rows) {

@@ -18,7 +18,7 @@ export class MailboxView {
 
   /**
    * @param {Glance} glance
-   * @param {string} address what the mails were narrowed down to; empty: nothing
+   * @param {string} address the filter of these mails; empty: no filter
    */
   show({ mails, now }, address) {
     this.#list.show(mails.map((mail) => ({ ...mail, now })));
@@ -38,7 +38,7 @@ export class MailboxView {
    */
   #announce(mail, now) {
     const newest = mail ? keyOf(mail) : '';
-    // What the page opens on is no news, nor is an old mail that a wider filter lets in.
+    // Mails that are there at the start are not news. Neither is an old mail that a wider filter shows.
     const isNews = mail && this.#newest !== null && Date.parse(now) - Date.parse(mail.at) < 5_000;
     if (isNews && newest !== this.#newest) say(`New mail to ${recipientOf(mail)}`);
     this.#newest = newest;
@@ -76,7 +76,7 @@ async function copyCode(code, shown, button) {
   try {
     await navigator.clipboard.writeText(code);
   } catch {
-    // Refused, or absent because the page came over plain HTTP from another machine.
+    // The browser refused, or has no clipboard because the page came over plain HTTP from another machine.
     getSelection()?.selectAllChildren(shown);
     say('The code is selected: copy it with the keyboard.');
     return;

@@ -6,7 +6,7 @@ import { JournalView } from './journal.js';
 import { MailboxView } from './mailbox.js';
 import { Poll } from './poll.js';
 
-/** What is shown, as the address of the page has it: a link can lead to one user's mails. */
+/** The filter comes from the page's address, so a link can lead to one user's mails. */
 const query = new URLSearchParams(location.search);
 const filter = { address: query.get('email') ?? '', userId: query.get('userId') ?? '' };
 
@@ -31,7 +31,7 @@ const poll = new Poll(
   },
   (error) => {
     away.hidden = error === null;
-    if (error !== null) setText(away, 'The sandbox is away. This page goes on by itself once it is back.');
+    if (error !== null) setText(away, 'The sandbox does not answer. This page continues as soon as it does.');
   },
 );
 
@@ -52,11 +52,11 @@ async function act(make, done) {
   await poll.now();
 }
 
-/** @param {string} userId empty: everybody */
+/** @param {string} userId empty: all users */
 function pickUser(userId) {
   filter.userId = userId;
   filterChanged();
-  // What was pressed may be gone with what is no longer shown.
+  // The pressed button may disappear with its row, so focus moves to one that stays.
   byId(userId === '' ? 'journal-title' : 'user-filter-off', HTMLElement).focus();
 }
 

@@ -1,21 +1,19 @@
 const EVERY_MS = 1_000;
 const LONGEST_MS = 10_000;
 
-/**
- * Looks again and again: every second while somebody can see it, less often while looking fails.
- */
+/** Polls every second while the page is visible, and less often while polling fails. */
 export class Poll {
   #look;
   #failed;
   #failures = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
-  /** Looks are counted, so that a slow one cannot put its old news over those of a later one. */
+  /** Numbers the polls, so that a slow one cannot overwrite the result of a later one. */
   #count = 0;
 
   /**
-   * @param {() => Promise<() => void>} look fetches, and gives back what shows it
-   * @param {(error: Error | null) => void} failed is told of every failure, and with null that it is over
+   * @param {() => Promise<() => void>} look fetches, and returns a function that shows the result
+   * @param {(error: Error | null) => void} failed called with every failure, and with null after a success
    */
   constructor(look, failed) {
     this.#look = look;
@@ -26,7 +24,7 @@ export class Poll {
     });
   }
 
-  /** Looks at once, and then goes on as ever. */
+  /** Polls at once, then continues at the usual pace. */
   async now() {
     clearTimeout(this.#timer);
     this.#count += 1;
@@ -47,7 +45,7 @@ export class Poll {
       const waitMs = Math.min(EVERY_MS * 2 ** this.#failures, LONGEST_MS);
       this.#timer = setTimeout(() => void this.now(), waitMs);
     }
-    // Last, and not under `try`: a mistake of ours is to be seen as one, and not as a sandbox that is away.
+    // Last and outside `try`: a bug in the page must not look like a sandbox that does not answer.
     show();
   }
 }

@@ -1,20 +1,20 @@
 /** @import { JournalEntry } from '../src/control/journal.js' */
 
 /**
- * The tries of one user's one step: a request, and those that came because it was not answered for good.
+ * The tries of one step by one user: a request, and its retries until a final answer.
  *
  * @typedef {{ key: string, route: string, first: JournalEntry, tries: JournalEntry[] }} Series
  */
 
-/** Answers that say nothing about the request itself, so that it may well be sent again. */
-const AGAIN = new Set([408, 425, 429]);
+/** The caller may send the same request again after these answers. */
+const RETRYABLE = new Set([408, 425, 429]);
 
 /** @param {JournalEntry['answer']} answer */
-const isForGood = (answer) => typeof answer === 'number' && answer < 500 && !AGAIN.has(answer);
+const isFinal = (answer) => typeof answer === 'number' && answer < 500 && !RETRYABLE.has(answer);
 
 /**
- * Puts the tries of a step together, oldest first; the steps stand by their first try, newest first, so that a
- * step does not move when it is tried again.
+ * Groups requests by step. Tries within a step are oldest first. Steps are sorted by their first try,
+ * newest first, so that a retry does not move its step.
  *
  * @param {readonly JournalEntry[]} requests newest first
  * @returns {Series[]}
@@ -30,7 +30,7 @@ export function seriesOf(requests) {
     if (before) before.tries.push(request);
     const series = before ?? { key: keyOf(request), route: request.route, first: request, tries: [request] };
     if (!before) all.push(series);
-    if (isForGood(request.answer)) open.delete(step);
+    if (isFinal(request.answer)) open.delete(step);
     else open.set(step, series);
   }
   return all.reverse();
@@ -42,7 +42,7 @@ function stepOf({ route, userId, accountId, organizationId, contact, otpId }) {
 }
 
 /**
- * The number alone counts from 1 again after a reset.
+ * The key of a request. `seq` alone would repeat: it starts from 1 again after a reset.
  *
  * @param {JournalEntry} request
  */

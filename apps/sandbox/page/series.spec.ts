@@ -19,16 +19,16 @@ const request = (answer: JournalEntry['answer'], ids: Partial<JournalEntry> = {}
   answer,
 });
 
-/** The answers by step, both in the order shown, of requests in the order they came. */
+/** The answers grouped by step, as the page orders them; takes requests oldest first. */
 const stepsOf = (...requests: JournalEntry[]) =>
   seriesOf(requests.toReversed()).map(({ tries }) => tries.map(({ answer }) => answer));
 
-describe('the tries of a step', () => {
-  it.each([503, 500, 429, 408, 'cut', 'client_gone', null] as const)('go on after %s', (answer) => {
+describe('a step in the journal', () => {
+  it.each([503, 500, 429, 408, 'cut', 'client_gone', null] as const)('stays open after %s', (answer) => {
     expect(stepsOf(request(answer), request(200))).toEqual([[answer, 200]]);
   });
 
-  it.each([200, 400, 404])('are over with %s: what comes then is another step, above it', (answer) => {
+  it.each([200, 400, 404])('ends with %s: the next request starts a new step above it', (answer) => {
     expect(stepsOf(request(503), request(answer), request(503))).toEqual([[503], [503, answer]]);
   });
 
@@ -39,11 +39,11 @@ describe('the tries of a step', () => {
     { otpId: 'code' },
     { organizationId: 'org' },
     { contact: 'ben@example.com' },
-  ])('are of one: %j is another’s', (other) => {
+  ])('does not include a request with %j', (other) => {
     expect(stepsOf(request(503), request(503, other), request(200))).toEqual([[503], [503, 200]]);
   });
 
-  it('keep their step’s key, so that it stays where it is', () => {
+  it('keeps its key when it is retried, so that it does not move', () => {
     const [first, second] = [request(503), request(200)];
     expect(seriesOf([second, first])[0]!.key).toBe(seriesOf([first])[0]!.key);
   });

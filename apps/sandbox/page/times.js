@@ -8,7 +8,7 @@ const DAY = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' });
 const AGO = new Intl.RelativeTimeFormat('en', { numeric: 'auto' });
 
 /**
- * The time of day, with the date where it is not today's.
+ * The time of day, with the date if it is not today.
  *
  * @param {string} at ISO 8601
  * @param {string} now ISO 8601
@@ -20,14 +20,14 @@ export function exactTime(at, now) {
 }
 
 /**
- * How long ago, in words; what is ahead, because the clock was set back, is said to be so.
+ * How long ago, in words. An instant may lie in the future, because the clock can be set back.
  *
  * @param {string} at ISO 8601
  * @param {string} now ISO 8601
  */
 export function timeAgo(at, now) {
   const s = Math.round((Date.parse(at) - Date.parse(now)) / 1000);
-  // Counting seconds aloud every second would make the page restless.
+  // A text that changes every second would make the page restless.
   if (Math.abs(s) < 10) return 'just now';
   if (Math.abs(s) < 60) return AGO.format(Math.trunc(s / 10) * 10, 'second');
   if (Math.abs(s) < 3_600) return AGO.format(Math.trunc(s / 60), 'minute');

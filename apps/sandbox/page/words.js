@@ -39,7 +39,7 @@ const STATUSES = {
 };
 
 /**
- * What a request was answered, and in which of the colours.
+ * The answer to a request in words, and its colour.
  *
  * @param {JournalEntry['answer']} answer
  * @returns {{ text: string, tone: 'good' | 'refused' | 'bad' | 'waiting' }}
@@ -53,7 +53,7 @@ export function answerWords(answer) {
 }
 
 /**
- * What a request did; empty if nothing.
+ * The effect of a request in words; empty if it had none.
  *
  * @param {JournalEntry['effect']} effect
  */
@@ -72,7 +72,7 @@ export function effectWords(effect) {
 }
 
 /**
- * What a fault does to the request that it strikes.
+ * What a fault does to its request, in words.
  *
  * @param {Fault} fault
  */

@@ -20,17 +20,17 @@ describe('times', () => {
     expect(timeAgo(at, NOW)).toBe(words);
   });
 
-  it('tell the wait before a try', () => {
+  it('show the wait before a try', () => {
     expect(gapWords('2026-11-20T09:59:58.500Z', NOW)).toBe('+1.5 s');
     expect(gapWords('2026-11-20T09:57:55.000Z', NOW)).toBe('+2 min 5 s');
   });
 });
 
-describe('what a fault does', () => {
+describe('a fault', () => {
   const wordsOf = (spec: FaultSpec) => faultWords(new Faults().add(faultSpec.parse(spec)));
 
   it.each(['byzantine', 'turnkey', 'auth-proxy'])(
-    'is taken and has words, each preset’s of %s',
+    'is accepted and described for each preset of %s',
     (provider) => {
       const words = presetsOf(provider).map(({ spec }) => wordsOf(spec));
       expect(words).toEqual([
@@ -43,13 +43,13 @@ describe('what a fault does', () => {
     },
   );
 
-  it.each(KINDS)('is taken and has words of its own: $text', ({ answers, spec }) => {
+  it.each(KINDS)('is accepted and described for the kind "$text"', ({ answers, spec }) => {
     const words = wordsOf({ route: '*', delayMs: 500, ...spec, ...(answers && { status: 500 }) });
     expect(words).toMatch(/^0\.5 s late/);
   });
 });
 
-describe('what became of a request', () => {
+describe('the outcome of a request', () => {
   it.each([
     [200, '200 OK', 'good'],
     [400, '400 Bad request', 'refused'],
@@ -59,7 +59,7 @@ describe('what became of a request', () => {
     ['cut', 'Connection dropped', 'bad'],
     ['client_gone', 'Caller hung up', 'bad'],
     [null, 'In flight …', 'waiting'],
-  ] as const)('%s is %s', (answer, text, tone) => {
+  ] as const)('with answer %s reads "%s"', (answer, text, tone) => {
     expect(answerWords(answer)).toEqual({ text, tone });
   });
 
@@ -69,7 +69,7 @@ describe('what became of a request', () => {
     [{ type: 'otp_missed', triesLeft: 1 }, 'wrong code, 1 try left'],
     [{ type: 'authenticators_created', authenticatorIds: ['a', 'b'] }, '2 passkeys stored'],
     [{ type: 'sub_organization_created' }, 'sub organization created'],
-  ])('%j is %s', (effect, words) => {
+  ])('with effect %j reads "%s"', (effect, words) => {
     expect(effectWords(effect)).toBe(words);
   });
 });

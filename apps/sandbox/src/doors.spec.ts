@@ -19,9 +19,10 @@ type Form = keyof typeof FORMS;
 
 interface Door {
   form: Form;
-  /** A route that exists, and one beside it that does not. */
+  /** A route that exists. */
   route: string;
   method: string;
+  /** A similar path that does not exist. */
   unknown: string;
   headers?: Record<string, string>;
 }
@@ -31,7 +32,12 @@ const DOORS: readonly Door[] = [
   { form: 'byzantine', method: 'GET', route: '/v1/health', unknown: '/v1/otp' },
   { form: 'byzantine', method: 'GET', route: '/v1/integrator/whoami', unknown: '/favicon.ico' },
   { form: 'turnkey', method: 'POST', route: '/public/v1/submit/init_otp', unknown: '/public/v1/submit/fly' },
-  { form: 'turnkey', method: 'POST', route: '/public/v1/query/whoami', unknown: '/public/v1/query/get_policies' },
+  {
+    form: 'turnkey',
+    method: 'POST',
+    route: '/public/v1/query/whoami',
+    unknown: '/public/v1/query/get_policies',
+  },
   { form: 'turnkey', method: 'POST', route: '/public/v1/query/get_user', unknown: '/public/v2/anything' },
   { form: 'turnkey', method: 'POST', route: '/v1/otp_init_v2', unknown: '/v1/fly', headers: CONFIG },
   { form: 'turnkey', method: 'POST', route: '/v1/wallet_kit_config', unknown: '/v1/oauth_login' },
@@ -39,7 +45,7 @@ const DOORS: readonly Door[] = [
   { form: 'turnkey', method: 'POST', route: '/v1/signup', unknown: '/v1/account/', headers: CONFIG },
   { form: 'byzantine', method: 'POST', route: '/_sandbox/faults', unknown: '/_sandbox/fly' },
   { form: 'byzantine', method: 'GET', route: '/_sandbox/journal', unknown: '/_sandbox/journal/1' },
-]; // prettier-ignore
+];
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];
 
 async function ask(method: string, path: string, headers: Record<string, string> = {}, body?: string) {
@@ -47,11 +53,16 @@ async function ask(method: string, path: string, headers: Record<string, string>
   const response = await fetch(`${t.sandbox.url}${path}`, init);
   const text = await response.text();
   const type = response.headers.get('content-type');
-  return { status: response.status, type, allow: response.headers.get('allow'), body: text && JSON.parse(text) };
-} // prettier-ignore
+  return {
+    status: response.status,
+    type,
+    allow: response.headers.get('allow'),
+    body: text && JSON.parse(text),
+  };
+}
 
 describe.each(DOORS)('at $route', ({ form, route, method, unknown, headers }) => {
-  it.each(METHODS)(`%s ${unknown} is unknown, in the door's own form`, async (verb) => {
+  it.each(METHODS)(`answers %s ${unknown} with 404 in the door's own form`, async (verb) => {
     const { status, type, body } = await ask(verb, unknown, headers);
     expect({ status, type }).toEqual({ status: 404, type: JSON_TYPE });
     const text = expect.not.stringMatching(/cannot/i);
@@ -61,7 +72,7 @@ describe.each(DOORS)('at $route', ({ form, route, method, unknown, headers }) =>
   it("answers another method with 405 and Allow, in the door's own form", async () => {
     for (const verb of METHODS.filter((one) => one !== method)) {
       const { status, type, allow, body } = await ask(verb, route, headers);
-      // `/_sandbox/faults` has more methods than one.
+      // `/_sandbox/faults` accepts several methods.
       if (route === '/_sandbox/faults' && [200, 204].includes(status)) continue;
       expect({ status, type }).toEqual({ status: 405, type: JSON_TYPE });
       expect(allow?.split(', ')).toContain(method);
@@ -73,14 +84,18 @@ describe.each(DOORS)('at $route', ({ form, route, method, unknown, headers }) =>
   it.each([
     ['no body', undefined, {}],
     ['an empty body', '', { 'content-type': 'application/json' }],
-    ['half a JSON', '{"a":', { 'content-type': 'application/json' }],
-    ['a JSON that is no object', '[]', { 'content-type': 'application/json' }],
-    ['bytes that are no UTF-8', '\xff', { 'content-type': 'application/json' }],
+    ['incomplete JSON', '{"a":', { 'content-type': 'application/json' }],
+    ['JSON that is no object', '[]', { 'content-type': 'application/json' }],
+    ['bytes that are not UTF-8', '\xff', { 'content-type': 'application/json' }],
     ['another type', '{}', { 'content-type': 'text/plain' }],
     ['a form', 'a=b', { 'content-type': 'application/x-www-form-urlencoded' }],
     ['a multipart form without a boundary', 'x', { 'content-type': 'multipart/form-data' }],
-    ['a type that is none', '{}', { 'content-type': ';;' }],
-    ['too large a body', JSON.stringify('x'.repeat(1_100_000)), { 'content-type': 'application/json' }],
+    ['a malformed type', '{}', { 'content-type': ';;' }],
+    [
+      'a body that is too large',
+      JSON.stringify('x'.repeat(1_100_000)),
+      { 'content-type': 'application/json' },
+    ],
   ])("answers %s in the door's own form", async (_what, body, given) => {
     if (method !== 'POST') return;
     const { status, type, body: answer } = await ask(method, route, { ...given, ...headers } as never, body);
@@ -89,9 +104,11 @@ describe.each(DOORS)('at $route', ({ form, route, method, unknown, headers }) =>
     expect(type).toBe(JSON_TYPE);
     const code = (answer as { code: number }).code;
     expect(answer).toEqual(
-      form === 'turnkey' ? FORMS.turnkey(code, expect.any(String)) : FORMS.byzantine(status, expect.any(String)),
+      form === 'turnkey'
+        ? FORMS.turnkey(code, expect.any(String))
+        : FORMS.byzantine(status, expect.any(String)),
     );
-  }); // prettier-ignore
+  });
 });
 
 describe("a path that looks like the router's patterns", () => {
@@ -106,14 +123,17 @@ describe("a path that looks like the router's patterns", () => {
   });
 });
 
-describe('a path written in another way', () => {
+describe('a path with percent-encoding', () => {
   it.each([
     ['/v1/otp%5Finit', 400],
     ['/public/v1/submit/init%5Fotp', 400],
     ['/%70ublic/v1/query/whoami', 400],
     ['/v1/otp_init?x=%zz', 400],
-  ])('%s is the same door', async (path, status) => {
-    const headers = { 'content-type': 'application/json', 'x-auth-proxy-config-id': t.sandbox.turnkey.authProxyConfigId }; // prettier-ignore
+  ])('%s comes to the same door', async (path, status) => {
+    const headers = {
+      'content-type': 'application/json',
+      'x-auth-proxy-config-id': t.sandbox.turnkey.authProxyConfigId,
+    };
     const answer = await post(`${t.sandbox.url}${path}`, 'no json', headers);
     expect(answer).toMatchObject({ status, body: { code: 3 } });
   });
@@ -121,7 +141,7 @@ describe('a path written in another way', () => {
   it.each([
     ['/v1/%zz', { error: expect.any(String), status: 400 }],
     ['/public/v1/%zz', FORMS.turnkey(3, expect.any(String))],
-  ])('%s is no path, in the form of its door', async (path, body) => {
+  ])("%s is refused as malformed, in the door's own form", async (path, body) => {
     const answer = await ask('POST', path);
     expect(answer).toMatchObject({ status: 400, type: JSON_TYPE, body });
   });

@@ -7,7 +7,7 @@ export type Door = 'byzantine' | 'public-api' | 'auth-proxy' | 'sandbox';
 const CONFIG_ID = 'x-auth-proxy-config-id';
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 
-/** A URL's path, without its query and percent-decoded, as the router reads it. */
+/** A URL's path as the router reads it: percent-decoded, without the query. */
 export function pathOf(url: string): string {
   const path = url.split('?', 1)[0] ?? url;
   try {
@@ -18,8 +18,8 @@ export function pathOf(url: string): string {
 }
 
 /**
- * The door that a request came to. Byzantine and the Auth Proxy share `/v1`: a path that neither knows belongs to the
- * Auth Proxy if the request carries its header, or if a preflight asks for that header.
+ * The door that a request came to. Byzantine and the Auth Proxy share `/v1`. A path unknown to both belongs
+ * to the Auth Proxy if the request carries its header, or if a preflight asks for that header.
  */
 export function doorOf(request: FastifyRequest): Door {
   const { headers } = request;
@@ -32,10 +32,10 @@ export function doorOf(request: FastifyRequest): Door {
   return meantForProxy && methodsOf(request).length === 0 ? 'auth-proxy' : 'byzantine';
 }
 
-/** The methods that a path takes; none for an unknown path. */
+/** The methods that a path accepts; none for an unknown path. */
 export function methodsOf({ url, server }: FastifyRequest): string[] {
   const path = pathOf(url);
-  // No path of ours looks like a pattern of the router.
+  // The router would read ':' and '*' as patterns; no path of ours has them.
   if (!/^[\w/.-]+$/.test(path)) return [];
   const pattern = isPublicApi(path) && isEmulated(path) ? path.replace(/[^/]+$/, ':path') : path;
   return METHODS.filter((method) => server.hasRoute({ method, url: pattern }));

@@ -4,12 +4,13 @@ import { errorTexts } from './byzantine/error-texts.js';
 import { Refusal } from './refusal.js';
 
 /**
- * Parses the raw body bytes as JSON and checks them against a zod schema; refuses with 400.
+ * Parses the body's bytes as JSON and checks them against a zod schema; refuses with 400.
  *
- * It runs after the guards, on the very bytes whose signature they checked: a body parser before them would
- * answer 400 where upstream answers 401 or 403.
+ * It runs after the guards, on the bytes whose signature they checked. A body parser runs before them, and
+ * would answer 400 where upstream answers 401 or 403.
  *
- * @param uuids how a malformed UUID is refused: upstream answers a bare string there, not `{error, status}`
+ * @param uuids `text`: refuse a malformed UUID with a bare string, as upstream does, not with `{error,
+ *   status}`
  */
 export class JsonBody<Schema extends z.ZodType> implements PipeTransform<unknown, z.output<Schema>> {
   constructor(

@@ -29,11 +29,18 @@ async function startOrExit(options: SandboxOptions): Promise<Sandbox> {
 
 const sandbox = await startOrExit(optionsOrExit());
 if (sandbox.credential) {
-  console.log('no key was given, so here is a fresh one, good until the sandbox stops:');
+  console.log('no key was given; this new one is valid until the sandbox stops:');
   console.log(`  private key ${sandbox.credential.privateKeyHex}`);
   console.log(`  X-Pubkey    ${sandbox.credential.pubkey}`);
 }
-const { organizationId, apiPublicKey, apiPrivateKeyHex, signerPublicKey, notarizerPublicKey, authProxyConfigId } = sandbox.turnkey; // prettier-ignore
+const {
+  organizationId,
+  apiPublicKey,
+  apiPrivateKeyHex,
+  signerPublicKey,
+  notarizerPublicKey,
+  authProxyConfigId,
+} = sandbox.turnkey;
 console.log('Turnkey:');
 console.log(`  organization      ${organizationId}`);
 if (apiPrivateKeyHex !== null) console.log(`  API private key   ${apiPrivateKeyHex}`);

@@ -18,7 +18,8 @@ describe('the options', () => {
   it('are read from flags', () => {
     const line =
       `--host ::1 --port 0 --pubkey ${KEY}:read_only:audit --pubkey ${OTHER} --accept-any-subject ` +
-      '--code-life-ms 1000 --session-life-ms 2000 --rp-id example.com --origins https://a.example,https://b.example';
+      '--code-life-ms 1000 --session-life-ms 2000 --rp-id example.com ' +
+      '--origins https://a.example,https://b.example';
     expect(parseOptions(line.split(' '), {})).toEqual({
       host: '::1',
       port: 0,
@@ -32,7 +33,7 @@ describe('the options', () => {
     });
   });
 
-  it('are read from the environment where no flag stands', () => {
+  it('are read from the environment where no flag is given', () => {
     const env = {
       SANDBOX_HOST: '0.0.0.0',
       SANDBOX_PORT: '4001',
@@ -87,24 +88,32 @@ describe('the options', () => {
     [[], { SANDBOX_PORT: 'x' }, /^SANDBOX_PORT/],
     [['--code-life-ms', '0'], {}, /^--code-life-ms/],
     [[], { SANDBOX_SESSION_LIFE_MS: '1.5' }, /^SANDBOX_SESSION_LIFE_MS/],
-    [['--pubkey', 'abc'], {}, /^--pubkey: "abc" is no public key/],
-    [[], { SANDBOX_PUBKEYS: `${KEY},0x02${'0'.repeat(63)}1` }, /^SANDBOX_PUBKEYS: .* no point of the curve/],
+    [['--pubkey', 'abc'], {}, /^--pubkey: "abc" is not a public key/],
+    [
+      [],
+      { SANDBOX_PUBKEYS: `${KEY},0x02${'0'.repeat(63)}1` },
+      /^SANDBOX_PUBKEYS: .* not a point of the curve/,
+    ],
     [[], { SANDBOX_ACCEPT_ANY_SUBJECT: 'yes' }, /^SANDBOX_ACCEPT_ANY_SUBJECT/],
-    [['--origins', 'example.com'], {}, /^--origins: "example.com" is no origin/],
-    [['--turnkey-organization', 'x'], {}, /^--turnkey-organization: "x" is no UUID/],
-    [['--turnkey-api-keys', KEY], {}, /^--turnkey-api-keys: .* is no public key/],
-    [['--turnkey-api-keys', `02${'0'.repeat(63)}1`], {}, /^--turnkey-api-keys: .* no point of the curve/],
+    [['--origins', 'example.com'], {}, /^--origins: "example.com" is not an origin/],
+    [['--turnkey-organization', 'x'], {}, /^--turnkey-organization: "x" is not a UUID/],
+    [['--turnkey-api-keys', KEY], {}, /^--turnkey-api-keys: .* is not a public key/],
+    [['--turnkey-api-keys', `02${'0'.repeat(63)}1`], {}, /^--turnkey-api-keys: .* not a point of the curve/],
     [[], { SANDBOX_TURNKEY_SIGNER_KEY: 'secret' }, /^SANDBOX_TURNKEY_SIGNER_KEY: (?!.*secret)/],
-    [[], { SANDBOX_TURNKEY_NOTARIZER_KEY: '0'.repeat(64) }, /^SANDBOX_TURNKEY_NOTARIZER_KEY: .* no scalar/],
-    [['--turnkey-origins', 'a.example'], {}, /^--turnkey-origins: "a.example" is no origin/],
+    [
+      [],
+      { SANDBOX_TURNKEY_NOTARIZER_KEY: '0'.repeat(64) },
+      /^SANDBOX_TURNKEY_NOTARIZER_KEY: .* not a scalar/,
+    ],
+    [['--turnkey-origins', 'a.example'], {}, /^--turnkey-origins: "a.example" is not an origin/],
     [['--colour', 'red'], {}, /--colour/],
     [['stray'], {}, /stray/],
-  ])('%j with %j are refused, by name', (argv, env, message) => {
+  ])('%j with %j are refused, and the message names the option', (argv, env, message) => {
     expect(() => parseOptions(argv, env)).toThrow(OptionError);
     expect(() => parseOptions(argv, env)).toThrow(message);
   });
 
-  it('can be explained', () => {
+  it('ask for help with --help and -h', () => {
     expect(parseOptions(['--help'], { SANDBOX_PORT: 'x' })).toBe('help');
     expect(parseOptions(['-h'], {})).toBe('help');
   });

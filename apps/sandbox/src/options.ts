@@ -10,28 +10,29 @@ export const USAGE = `Usage: sandbox [options]
 
   --host <address>         SANDBOX_HOST                where to listen (127.0.0.1)
   --port <number>          SANDBOX_PORT                where to listen (4000; 0: any free port)
-  --pubkey <key>           SANDBOX_PUBKEYS             0x…[:read_only|:read_write][:label]; repeatable, or separated
-                                                       by commas; without any, a fresh key pair is made and printed
-  --accept-any-subject     SANDBOX_ACCEPT_ANY_SUBJECT  accounts and users need not be made known first
+  --pubkey <key>           SANDBOX_PUBKEYS             0x…[:read_only|:read_write][:label]; repeatable, or
+                                                       separated by commas (a new key pair, printed)
+  --accept-any-subject     SANDBOX_ACCEPT_ANY_SUBJECT  accept accounts and users that were not registered
   --code-life-ms <ms>      SANDBOX_CODE_LIFE_MS        life of a code (300000)
   --session-life-ms <ms>   SANDBOX_SESSION_LIFE_MS     life of a session (900000)
   --rp-id <id>             SANDBOX_RP_ID               refuse attestations for another relying party
-  --origins <list>         SANDBOX_ORIGINS             refuse attestations from other origins (separated by commas)
+  --origins <list>         SANDBOX_ORIGINS             refuse attestations from other origins; separated by
+                                                       commas
 
 Turnkey: each flag has its variable, e.g. SANDBOX_TURNKEY_ORGANIZATION; keys are hex without 0x.
 
-  --turnkey-organization <id>        the parent organization (a fresh UUID)
-  --turnkey-api-keys <list>          compressed public keys of the parent; without any, a fresh pair is made and printed
-  --turnkey-signer-key <key>         private key that signs OTP bundles and verification tokens (a fresh one)
-  --turnkey-notarizer-key <key>      private key that signs sessions (a fresh one)
-  --turnkey-auth-proxy-config <id>   what X-Auth-Proxy-Config-Id must say (a fresh UUID)
-  --turnkey-origins <list>           origins that the Auth Proxy lets in, by CORS and by its own check (any);
+  --turnkey-organization <id>        the parent organization (a new UUID)
+  --turnkey-api-keys <list>          compressed public keys of the parent (a new key pair, printed)
+  --turnkey-signer-key <key>         private key that signs OTP bundles and verification tokens (a new one)
+  --turnkey-notarizer-key <key>      private key that signs sessions (a new one)
+  --turnkey-auth-proxy-config <id>   required value of X-Auth-Proxy-Config-Id (a new UUID)
+  --turnkey-origins <list>           origins that the Auth Proxy accepts, by CORS and by its own check (any);
                                      with a list, a request without Origin is refused
   --turnkey-captcha                  the Auth Proxy asks for an X-Captcha-Token
 
   --help, -h
 
-A flag wins over its variable.`;
+Defaults are in parentheses. A flag wins over its variable.`;
 
 const FLAGS = {
   host: { type: 'string' },
@@ -56,7 +57,7 @@ const FLAGS = {
  * Reads the command line and, where a flag is missing, the environment.
  *
  * @param argv the arguments after the script's name
- * @returns the options, or `help` if that is what was asked for
+ * @returns the options, or `help` if the command line asks for help
  * @throws OptionError naming the flag or variable that cannot be understood
  */
 export function parseOptions(argv: readonly string[], env: NodeJS.ProcessEnv): SandboxOptions | 'help' {
@@ -147,13 +148,15 @@ function keys(name: string, value: string): string[] {
 
 function organizationId({ name, value }: Setting): string | undefined {
   if (value === undefined || /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i.test(value)) return value;
-  throw new OptionError(`${name}: "${value}" is no UUID`);
+  throw new OptionError(`${name}: "${value}" is not a UUID`);
 }
 
 function points({ name, value }: Setting): string[] {
   return list(value ?? '').map((key) => {
     if (!COMPRESSED_POINT.test(key)) {
-      throw new OptionError(`${name}: "${key}" is no public key: 33 bytes of a compressed P-256 point in lower-case hex are needed`); // prettier-ignore
+      throw new OptionError(
+        `${name}: "${key}" is not a public key: give a compressed P-256 point, 33 bytes of lower-case hex`,
+      );
     }
     try {
       importCompressedPoint(key);
@@ -178,6 +181,6 @@ function origins({ name, value }: Setting): string[] | undefined {
   if (value === undefined) return undefined;
   return list(value).map((origin) => {
     if (URL.canParse(origin) && new URL(origin).origin === origin) return origin;
-    throw new OptionError(`${name}: "${origin}" is no origin; scheme://host[:port] is`);
+    throw new OptionError(`${name}: "${origin}" is not an origin: give scheme://host[:port]`);
   });
 }

@@ -1,7 +1,7 @@
 import { createPrivateKey, createPublicKey, ECDH, generateKeyPairSync } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 
-/** A P-256 key pair in every spelling that the upstreams use; all hex is lower case and without 0x. */
+/** A P-256 key pair in every encoding that the upstreams use; all hex is lower case, without 0x. */
 export interface P256KeyPair {
   privateKey: KeyObject;
   /** The scalar, 32 bytes. */
@@ -15,7 +15,7 @@ export interface P256KeyPair {
 /** A compressed SEC1 point as hex, without 0x. */
 export const COMPRESSED_POINT = /^0[23][0-9a-f]{64}$/;
 
-/** A fresh key pair. */
+/** Generates a key pair. */
 export function generateP256(): P256KeyPair {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   return describe(privateKey);
@@ -24,23 +24,23 @@ export function generateP256(): P256KeyPair {
 /**
  * The key pair of a private scalar, 64 hex digits.
  *
- * @throws Error if it is no scalar of the curve
+ * @throws Error if it is not a scalar of the curve
  */
 export function p256FromScalar(privateKeyHex: string): P256KeyPair {
-  if (!/^[0-9a-fA-F]{64}$/.test(privateKeyHex)) throw new Error('no private key: 64 hex digits are needed');
+  if (!/^[0-9a-fA-F]{64}$/.test(privateKeyHex)) throw new Error('not a private key: give 64 hex digits');
   try {
-    // SEC1 (RFC 5915): OpenSSL works the public point out for itself.
+    // SEC1 (RFC 5915) without the public point: OpenSSL computes it.
     const der = Buffer.from(`30310201010420${privateKeyHex}a00a06082a8648ce3d030107`, 'hex');
     return describe(createPrivateKey({ key: der, format: 'der', type: 'sec1' }));
   } catch (cause) {
-    throw new Error('the private key is no scalar of the curve P-256', { cause });
+    throw new Error('the private key is not a scalar of the curve P-256', { cause });
   }
 }
 
 /**
  * The public key of a compressed SEC1 point, as hex without 0x.
  *
- * @throws Error if it is no point of the curve
+ * @throws Error if it is not a point of the curve
  */
 export function importCompressedPoint(hex: string): KeyObject {
   try {
@@ -48,7 +48,7 @@ export function importCompressedPoint(hex: string): KeyObject {
     const [x, y] = [point.subarray(1, 33), point.subarray(33, 65)].map((half) => half.toString('base64url'));
     return createPublicKey({ format: 'jwk', key: { kty: 'EC', crv: 'P-256', x: x ?? '', y: y ?? '' } });
   } catch (cause) {
-    throw new Error(`"${hex}" is no point of the curve P-256`, { cause });
+    throw new Error(`"${hex}" is not a point of the curve P-256`, { cause });
   }
 }
 

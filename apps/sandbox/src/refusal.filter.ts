@@ -8,7 +8,7 @@ import { Refusal } from './refusal.js';
 import { refusals } from './turnkey/refusals.js';
 import { TurnkeyRefusal } from './turnkey/turnkey-refusal.js';
 
-/** Every answer that is not 2xx, in its upstream's form: `{error, status}`, bare text, or a gRPC status. */
+/** Answers every error in its upstream's form: `{error, status}`, bare text, or a gRPC status. */
 @Catch()
 export class RefusalFilter implements ExceptionFilter {
   catch(error: unknown, host: ArgumentsHost): void {
@@ -40,7 +40,7 @@ function asRefusal(error: unknown, request: FastifyRequest): Refusal {
   if (typeof status === 'number' && status >= 400 && status < 500) {
     return new Form(status, (error as Error).message);
   }
-  // Nobody else would see it: the sandbox runs without a logger.
+  // The sandbox runs without a logger, so print it here.
   console.error(error);
   return turnkey ? refusals.internal() : new Refusal(500, errorTexts.internal);
 }

@@ -1,4 +1,4 @@
-/** Whatever tells the time; the project's `Clock` fits. */
+/** A source of the time; the project's `Clock` fits. */
 export interface TimeSource {
   nowMs(): number;
 }
@@ -7,11 +7,11 @@ export interface TimeSource {
 const END_OF_TIME_MS = Date.UTC(10_000, 0);
 
 /**
- * The sandbox's clock: a time source plus what `POST /_sandbox/clock` moved it by.
+ * The sandbox's clock: a time source plus the offset that `POST /_sandbox/clock` sets.
  *
- * There are two hands. `nowMs` rules the lives of codes and sessions; `headerNowMs` rules the window of
- * X-Timestamp and the `Date` header. They move together unless told otherwise: a caller whose own clock
- * stays where it is would find every later signature stale, when all it wanted was an expired code.
+ * It has two times. `nowMs` is for the lives of codes and sessions; `headerNowMs` is for the window of
+ * X-Timestamp and the `Date` header. They move together unless `livesOnly` is set. A caller that only wants
+ * an expired code sets it: its own clock does not move, and its later signatures would be stale.
  */
 export class SandboxClock {
   #livesOffsetMs = 0;
@@ -29,7 +29,7 @@ export class SandboxClock {
     return this.source.nowMs() + this.#headersOffsetMs;
   }
 
-  /** Whether both hands can move that far: what answers say of a time has no words for another year. */
+  /** Whether both times stay in the years that answers can express. */
   canAdvance(advanceMs: number): boolean {
     return [this.nowMs(), this.headerNowMs()].every(
       (now) => now + advanceMs >= 0 && now + advanceMs < END_OF_TIME_MS,

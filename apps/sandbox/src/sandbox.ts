@@ -26,9 +26,9 @@ export interface SandboxOptions {
   host?: string | undefined;
   /** Default 0: any free port. */
   port?: number | undefined;
-  /** `0x…[:read_only|:read_write][:label]` each; without any, a fresh key pair is made. */
+  /** `0x…[:read_only|:read_write][:label]` each; default a new key pair. */
   pubkeys?: readonly string[] | undefined;
-  /** Whether accounts and users need not be made known first. */
+  /** Whether to accept accounts and users that were not registered. */
   acceptAnySubject?: boolean | undefined;
   /** Default 5 minutes. */
   codeLifeMs?: number | undefined;
@@ -38,7 +38,7 @@ export interface SandboxOptions {
   rpId?: string | undefined;
   /** If given, an attestation must come from one of these origins. */
   origins?: readonly string[] | undefined;
-  /** What the sandbox's clock starts from; default the wall clock. */
+  /** The time source under the sandbox's clock; default the wall clock. */
   clock?: TimeSource | undefined;
   turnkey?: TurnkeyOptions | undefined;
 }
@@ -47,18 +47,18 @@ export interface SandboxOptions {
 export interface Sandbox {
   url: string;
   control: SandboxControl;
-  /** The key pair that was made because no key was given, else null. */
+  /** The new key pair if no key was given, otherwise null. */
   credential: { privateKeyHex: string; pubkey: string } | null;
-  /** Turnkey's side; the private key (hex) is the one made because no API key was given, else null. */
+  /** Turnkey's side; `apiPrivateKeyHex` is the new key if no API key was given, otherwise null. */
   turnkey: TurnkeyFacts & { apiPrivateKeyHex: string | null };
-  /** Closes the port and drops every connection, held answers included. */
+  /** Closes the port and drops every connection, also those with a delayed answer. */
   close(): Promise<void>;
 }
 
 /**
  * Starts the emulator on a port of this process.
  *
- * @throws Error if a key cannot be read or the port cannot be had
+ * @throws Error if a key cannot be read or the port is taken
  */
 export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
   const { host = '127.0.0.1', port = 0 } = options;
@@ -123,7 +123,7 @@ async function createApp(
     frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) =>
       refuse(error, request, reply),
   });
-  // Signatures cover the bytes as sent, so bytes are all that a route is given.
+  // Signatures cover the bytes as sent, so routes receive the raw bytes.
   adapter.getInstance().removeAllContentTypeParsers();
   adapter
     .getInstance()

@@ -1,7 +1,7 @@
 import { createPrivateKey, createECDH, sign } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 
-/** The answer as it came: `body` is parsed where it is JSON. */
+/** An answer; `body` is parsed if it is JSON. */
 export interface Answer {
   status: number;
   type: string | null;
@@ -9,17 +9,17 @@ export interface Answer {
   body: unknown;
 }
 
-/** What a test changes about an otherwise good request; null leaves a header out. */
+/** A test's changes to a good request; null omits a header. */
 export interface Deviation {
   headers?: Record<string, string | null>;
-  /** Signed in place of what is sent. */
+  /** Signed instead of the sent body. */
   signedBody?: string;
   signedPath?: string;
   skewS?: number;
   signal?: AbortSignal;
 }
 
-/** A client of the Integrator API for tests, that signs with node:crypto and can be made to err. */
+/** A test client of the Integrator API. It signs with node:crypto, and can send wrong requests. */
 export class Integrator {
   readonly pubkey: string;
   readonly #key: KeyObject;
@@ -44,13 +44,13 @@ export class Integrator {
     return this.#exchange('GET', path, '', deviation);
   }
 
-  /** Posts to `/v1/submit/<step>`; a string goes out as it stands. */
+  /** Posts to `/v1/submit/<step>`; a string is sent unchanged. */
   submit(step: string, body: unknown, deviation: Deviation = {}): Promise<Answer> {
     const text = typeof body === 'string' ? body : JSON.stringify(body);
     return this.#exchange('POST', `/v1/submit/${step}`, text, deviation);
   }
 
-  /** Signs and sends; the body of the answer is still to be read. */
+  /** Signs and sends; the caller reads the answer's body. */
   send(method: string, path: string, body: string, deviation: Deviation = {}): Promise<Response> {
     const timestamp = String(Math.floor(this.nowMs() / 1000) + (deviation.skewS ?? 0));
     const signed = deviation.signedBody ?? body;

@@ -3,7 +3,7 @@ import { encode } from 'cborg';
 
 type CborKey = number | string;
 
-/** What a test changes about an otherwise good registration. */
+/** A test's changes to a good registration. */
 export interface PasskeyFlaws {
   algorithm?: -7 | -257;
   format?: string;
@@ -14,7 +14,7 @@ export interface PasskeyFlaws {
   /** Replaces the flags byte: UP 1, UV 4, BE 8, BS 16, AT 64, ED 128. */
   flags?: number;
   credentialId?: Buffer;
-  /** The id the outside names, where it is not the one inside. */
+  /** Sent as `credentialId` in place of the id in the authenticator data. */
   claimedCredentialId?: string;
   /** Entries that replace those of the COSE key. */
   cose?: [number, unknown][];
@@ -25,7 +25,7 @@ export interface PasskeyFlaws {
   modulusLength?: number;
 }
 
-/** A registration in the wire's words, made by a key pair of its own. */
+/** Makes a registration as sent, with a new key pair. */
 export function makePasskey(flaws: PasskeyFlaws = {}) {
   const challenge = randomBytes(32).toString('base64url');
   const algorithm = flaws.algorithm ?? -7;
@@ -61,7 +61,7 @@ export function makePasskey(flaws: PasskeyFlaws = {}) {
 
   const format = flaws.format ?? 'none';
   const signature = sign('sha256', Buffer.concat([authData, sha256(clientData)]), keys.privateKey);
-  const statement: [CborKey, unknown][] = format === 'packed' ? [['alg', algorithm], ['sig', signature]] : []; // prettier-ignore
+  const statement = Object.entries<unknown>(format === 'packed' ? { alg: algorithm, sig: signature } : {});
   const attestationObject = encode(
     new Map<string, unknown>([
       ['fmt', format],

@@ -6,7 +6,7 @@ import { Integrator } from './integrator.js';
 export const INTEGRATOR_KEY = '01'.repeat(32);
 export const READER_KEY = '05'.repeat(32);
 
-/** A clock that stands still until it is moved. */
+/** A clock that moves only when a test moves it. */
 export class StillClock {
   #nowMs = Date.UTC(2026, 10, 20, 10, 0, 0);
   nowMs = () => this.#nowMs;
@@ -15,7 +15,7 @@ export class StillClock {
   }
 }
 
-/** A sandbox in this process, with a client that may write and one that may only read. */
+/** Starts a sandbox in this process, with a client that may write and one that may only read. */
 export async function sandboxUnderTest(options: SandboxOptions = {}) {
   const clock = new StillClock();
   const pubkey = (key: string) => new Integrator('', key).pubkey;
@@ -27,7 +27,7 @@ export async function sandboxUnderTest(options: SandboxOptions = {}) {
   const integrator = new Integrator(sandbox.url, INTEGRATOR_KEY, clock.nowMs);
   const reader = new Integrator(sandbox.url, READER_KEY, clock.nowMs);
 
-  /** A subject the sandbox knows. */
+  /** Registers a subject. */
   const newSubject = () => {
     const ids = { accountId: randomUUID(), userId: randomUUID() };
     const email = `${ids.userId}@example.com`;
@@ -61,7 +61,7 @@ export async function sandboxUnderTest(options: SandboxOptions = {}) {
 
 export type SandboxUnderTest = Awaited<ReturnType<typeof sandboxUnderTest>>;
 
-/** Waits, turn by turn of the event loop, until the condition holds; jest's own limit ends it. */
+/** Checks the condition in each turn of the event loop until it holds; jest's timeout ends the wait. */
 export async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setImmediate(resolve));
 }

@@ -4,16 +4,16 @@ import type { P256KeyPair } from '../src/p256.js';
 import { p256FromScalar } from '../src/p256.js';
 import type { Answer } from './integrator.js';
 
-/** What a test changes about an otherwise good request; null leaves the header out. */
+/** A test's changes to a good request; null omits a header. */
 export interface CallerDeviation {
   headers?: Record<string, string | null>;
-  /** Stamped in place of what is sent. */
+  /** Stamped instead of the sent body. */
   stampedBody?: string;
   skewMs?: number;
   organizationId?: string;
 }
 
-/** A client of Turnkey's public API for tests, that stamps with node:crypto and can be made to err. */
+/** A test client of Turnkey's public API. It stamps with node:crypto, and can send wrong requests. */
 export class TurnkeyCaller {
   #lastMs = 0;
 
@@ -29,7 +29,7 @@ export class TurnkeyCaller {
     return new TurnkeyCaller(this.url, p256FromScalar(privateKeyHex), organizationId, this.nowMs);
   }
 
-  /** The text of an activity's request: a new one every time, for no two have the same timestamp. */
+  /** The text of an activity's request. Each call gives another text, because each has a new timestamp. */
   activity(type: string, parameters: object, deviation: CallerDeviation = {}): string {
     this.#lastMs = Math.max(this.#lastMs + 1, this.nowMs());
     return JSON.stringify({
@@ -49,7 +49,7 @@ export class TurnkeyCaller {
     return this.send(`query/${path}`, JSON.stringify({ organizationId, ...parameters }), deviation);
   }
 
-  /** Stamps and sends a text as it stands. */
+  /** Stamps and sends a text unchanged. */
   async send(path: string, body: string, deviation: CallerDeviation = {}): Promise<Answer> {
     const headers: Record<string, string | null> = {
       'content-type': 'application/json',
@@ -79,20 +79,20 @@ export function clientSignatureOf(message: object, { privateKey, compressed }: P
   };
 }
 
-/** A code sealed into a bundle by the official package. */
+/** Encrypts a code to a bundle with the official package. */
 export function sealed(code: string, bundle: string, keys: P256KeyPair, signer: string): Promise<string> {
   return encryptOtpCodeToBundle(code, bundle, keys.compressed, signer);
 }
 
-/** What a JWT claims, unchecked. */
+/** The claims of a JWT, unverified. */
 export function claimsOf(jwt: string): Record<string, unknown> {
   return JSON.parse(Buffer.from(jwt.split('.')[1] ?? '', 'base64url').toString()) as Record<string, unknown>;
 }
 
-/** `sha256:` and hex. */
+/** `sha256:` and the hash in hex. */
 export const fingerprint = (body: string) => `sha256:${createHash('sha256').update(body).digest('hex')}`;
 
-/** Posts a text; the answer's body is parsed where it is JSON. */
+/** Posts a text, and parses the answer's body if it is JSON. */
 export async function post(
   url: string,
   body: string,

@@ -23,7 +23,7 @@ interface Envelope {
 export const resultOf = (body: unknown, name: string) => (body as Envelope).activity.result[name] ?? {};
 export const activityOf = (body: unknown) => (body as Envelope).activity;
 
-/** A sandbox with a client that stamps as Turnkey's parent organization, and the steps up to a session. */
+/** Starts a sandbox with a client that stamps as the parent organization, and helpers up to a session. */
 export async function turnkeyUnderTest(options: SandboxOptions = {}) {
   const t = await sandboxUnderTest(options);
   const { organizationId, apiPrivateKeyHex, signerPublicKey } = t.sandbox.turnkey;
@@ -31,7 +31,7 @@ export async function turnkeyUnderTest(options: SandboxOptions = {}) {
   const parent = new TurnkeyCaller(t.sandbox.url, keys, organizationId, t.clock.nowMs);
 
   const newContact = () => `${randomUUID()}@example.com`;
-  /** A code sent to a contact. */
+  /** Sends a code to a contact. */
   const sent = async (contact: string, parameters: object = {}) => {
     const order = { otpType: 'OTP_TYPE_EMAIL', contact, appName: 'Acme', ...parameters };
     const answer = await parent.submit('init_otp', 'INIT_OTP_V3', order);
@@ -41,7 +41,7 @@ export async function turnkeyUnderTest(options: SandboxOptions = {}) {
       sealed(text, otpEncryptionTargetBundle, session, signerPublicKey);
     return { answer, otpId, code, bundle: otpEncryptionTargetBundle, seal };
   };
-  /** A verification token of a contact, bound to a session key. */
+  /** Gets a verification token of a contact, bound to a session key. */
   const verified = async (contact: string, session = generateP256(), expirationSeconds = '3600') => {
     const { otpId, code, seal } = await sent(contact);
     const parameters = { otpId, encryptedOtpBundle: await seal(code, session), expirationSeconds };
@@ -49,7 +49,7 @@ export async function turnkeyUnderTest(options: SandboxOptions = {}) {
     const token = resultOf(answer.body, 'verifyOtpResult')['verificationToken'] ?? '';
     return { session, token, tokenId: String(claimsOf(token)['id']) };
   };
-  /** What a login asks for, properly signed. */
+  /** The parameters of a login, correctly signed. */
   const loginOrder = (token: string, session: P256KeyPair, publicKey = session.compressed) => {
     const message = { login: { publicKey }, tokenId: claimsOf(token)['id'], type: 'USAGE_TYPE_LOGIN' };
     return { verificationToken: token, publicKey, clientSignature: clientSignatureOf(message, session) };

@@ -199,7 +199,7 @@ describe('a browser', () => {
         headers: { cookie: browser.cookie, ...headers },
       });
       const { detail } = (await response.json()) as { detail: string };
-      expect({ path, detail }).toEqual({ path, detail: 'Only our own page may ask for this.' });
+      expect({ path, detail }).toEqual({ path, detail: 'Only our own page may send this request.' });
     }
     expect((await browser.get()).body).toMatchObject({ state: 'otp_sent', otp: { sends: 1 } });
   });
@@ -320,8 +320,8 @@ describe('the timeline', () => {
 describe('a demo that cannot work', () => {
   it.each([
     [{}, 'GANGWAY_API_KEY is not set'],
-    [{ GANGWAY_API_KEY: 'k', GANGWAY_URL: 'here' }, 'GANGWAY_URL is no http(s) address'],
-    [{ GANGWAY_API_KEY: 'k', DEMO_PORT: '99999' }, 'DEMO_PORT is no port'],
+    [{ GANGWAY_API_KEY: 'k', GANGWAY_URL: 'here' }, 'GANGWAY_URL is not an http(s) URL'],
+    [{ GANGWAY_API_KEY: 'k', DEMO_PORT: '99999' }, 'DEMO_PORT is not a port'],
   ])('does not start, and says why: %j', async (env, why) => {
     const child = spawn(process.execPath, [MAIN], { env });
     let said = '';

@@ -156,10 +156,10 @@ describeInBrowser('that a person can read the sandbox’s mails and watch a step
     await page.goto(`${gone.url}/_sandbox/`);
     await page.getByText('No mail yet').waitFor();
     await gone.close();
-    await page.getByRole('alert').getByText('The sandbox is away').waitFor();
+    await page.getByRole('alert').getByText('The sandbox does not answer').waitFor();
     const back = await startSandbox({ port: Number(new URL(gone.url).port) });
     try {
-      await page.getByText('The sandbox is away').waitFor({ state: 'hidden' });
+      await page.getByText('The sandbox does not answer').waitFor({ state: 'hidden' });
     } finally {
       await back.close();
     }

@@ -1,8 +1,10 @@
 import { browserSupportsWebAuthn, startRegistration } from '/vendor/simplewebauthn/index.js';
 
-/** What our server refused, or why a passkey could not be made: `code` says it to programs. */
+/** @typedef {{pointer: string, code: string, detail: string}} FieldError */
+
+/** A refusal by our server, or the reason why no passkey was made; `code` is for programs. */
 export class Refusal extends Error {
-  /** @param {{code: string, detail?: string, errors?: {pointer: string, code: string, detail: string}[]}} problem */
+  /** @param {{code: string, detail?: string, errors?: FieldError[]}} problem */
   constructor(problem, retryAfterS = 0) {
     super(problem.detail ?? problem.code);
     this.code = problem.code;
@@ -12,21 +14,21 @@ export class Refusal extends Error {
   }
 }
 
-/** Which onboarding this tab shows: in another one the browser may have started another since. */
+/** The onboarding that this tab shows. Another tab of the browser may have started a newer one. */
 let of = '';
 
-/** The timeline of that one. */
+/** Opens the timeline of the onboarding that this tab shows. */
 export const openEvents = () => new EventSource(`/api/onboarding/events?of=${of}`);
 
 /**
- * Asks our own server, and nobody else: with a body it is a POST.
+ * Calls our own server: a POST with a body, otherwise a GET.
  *
  * @param {string} path @param {object} [body]
- * @returns {Promise<any>} how the onboarding stands
+ * @returns {Promise<any>} the state of the onboarding
  */
 export async function call(path, body) {
   const headers = { 'Content-Type': 'application/json', 'X-Onboarding': of };
-  // A read that hangs is repeated. A request is not, and it is sent even if the user leaves the page meanwhile.
+  // The page repeats a read that times out. A POST has no timeout, and survives leaving the page.
   const init = body
     ? { method: 'POST', keepalive: true, headers, body: JSON.stringify(body) }
     : { signal: AbortSignal.timeout(30_000) };
@@ -42,10 +44,10 @@ export async function call(path, body) {
 }
 
 /**
- * Has the user's device make a passkey, for a fresh challenge (WebAuthn Level 3 §5.1.3).
+ * Asks the user's device to make a passkey for a new challenge (WebAuthn Level 3 §5.1.3).
  *
- * @param {{id: string}[]} others made just now and not registered yet: their devices are not to make another
- * @returns the passkey, and how long it can be registered: until its challenge is over, by the server's clock
+ * @param {{id: string}[]} others unregistered new passkeys, whose devices must not make another
+ * @returns the passkey; it can be registered until `before`, when its challenge expires by the server's clock
  */
 export async function makePasskey(others = []) {
   if (!window.isSecureContext) throw new Refusal({ code: 'insecure_context' });
@@ -63,7 +65,7 @@ export async function makePasskey(others = []) {
   return { credential, rpId: options.rp.id, before };
 }
 
-/** What the library found out, where a person can do something about it. @type {Record<string, string>} */
+/** Errors of the library that a user can do something about. @type {Record<string, string>} */
 const CODES = {
   ERROR_CEREMONY_ABORTED: 'passkey_cancelled',
   ERROR_AUTHENTICATOR_PREVIOUSLY_REGISTERED: 'passkey_exists',
@@ -74,7 +76,10 @@ const CODES = {
   ERROR_AUTHENTICATOR_NO_SUPPORTED_PUBKEYCREDPARAMS_ALG: 'device_unsuitable',
 };
 
-/** @param {{name: string, code?: string}} error @param {boolean} timedOut browsers do not tell it from a "no" */
+/**
+ * @param {{name: string, code?: string}} error
+ * @param {boolean} timedOut browsers report a timeout in the same way as a "no"
+ */
 function codeOf({ name, code = '' }, timedOut) {
   if (name === 'NotAllowedError') return timedOut ? 'passkey_timed_out' : 'passkey_cancelled';
   return CODES[code] ?? 'passkey_failed';

@@ -1,17 +1,20 @@
 let aheadMs = 0;
 
 /**
- * Sets our watch by the server's: a user's clock may be minutes off, and a countdown with it.
+ * Sets the page's clock by the server's: a user's clock may be minutes off, and countdowns would be too.
  *
- * @param {string | undefined} now of the server, in whole seconds: at most one second behind
- * @param {string} [past] an instant, more exact, that was before: right after it no countdown shows a second too much
+ * @param {string | undefined} now the server's time in whole seconds, so up to one second behind
+ * @param {string} [past] a more exact instant in the past, so that no countdown shows one second too many
  */
 export function setClock(now, past) {
   const at = Math.max(Date.parse(now ?? ''), Date.parse(past ?? now ?? ''));
   if (!Number.isNaN(at)) aheadMs = at - Date.now();
 }
 
-/** @param {string | null | undefined} at RFC 3339 @returns {number} whole seconds until then, 0 once it is past */
+/**
+ * @param {string | null | undefined} at RFC 3339
+ * @returns {number} whole seconds until then, 0 once it is past
+ */
 export function secondsUntil(at) {
   if (!at) return 0;
   return Math.max(0, Math.ceil((Date.parse(at) - Date.now() - aheadMs) / 1000));
@@ -23,7 +26,10 @@ export function duration(s) {
   return `${Math.floor(s / 60)}:${String(s % 60).padStart(2, '0')} min`;
 }
 
-/** @param {string | null | undefined} at RFC 3339 @returns {string} as the user's own clock shows it */
+/**
+ * @param {string | null | undefined} at RFC 3339
+ * @returns {string} the time of day in the user's time zone
+ */
 export function timeOfDay(at) {
   return at ? new Date(at).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' }) : '';
 }

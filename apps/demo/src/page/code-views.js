@@ -27,7 +27,7 @@ export function startView(_, page) {
     el(
       'p',
       { id: 'email-help', class: 'help' },
-      'In this demo any address works: no mail leaves your machine.',
+      'In this demo, any address works: no mail leaves your machine.',
     ),
     page.problem,
     el('button', { class: 'primary' }, 'Send me a code'),
@@ -43,7 +43,7 @@ export function startView(_, page) {
 
 /** @param {any} onboarding @param {Page} page @returns {View} */
 export function codeView(onboarding, page) {
-  // Byzantine's codes are digits; others have letters, and a phone must not hide them.
+  // Byzantine's codes have only digits. Other codes have letters, so the phone's keyboard must show them.
   const digits = onboarding.provider === 'byzantine';
   const code = el('input', {
     id: 'code',
@@ -79,7 +79,7 @@ export function codeView(onboarding, page) {
         { class: 'lead' },
         `We have mailed a ${isNew ? 'new ' : ''}code to `,
         address(onboarding.email, '.'),
-        isNew && ' The codes before it do not work any more.',
+        isNew && ' The older codes do not work any more.',
       ),
       form,
       again.element,
@@ -112,9 +112,9 @@ export function resendView(onboarding, page) {
 }
 
 /**
- * The button for a new code, with the wait until it may be pressed, by the server's clock.
+ * The button for a new code, with a countdown by the server's clock until it is enabled.
  *
- * @param {any} onboarding @param {Page} page @param {string} [question] where it is not the main thing to do
+ * @param {any} onboarding @param {Page} page @param {string} [question] if another action is the main one
  */
 export function resend(onboarding, page, question) {
   let from = notBefore(onboarding);

@@ -1,9 +1,9 @@
 /**
- * Makes an element. Text is always text: nothing that came from elsewhere is read as HTML.
+ * Makes an element. Text is always text, never HTML, because it may come from other parties.
  *
  * @template {keyof HTMLElementTagNameMap} Tag
  * @param {Tag} tag
- * @param {Record<string, string | boolean | undefined | ((event: Event) => void)>} [attributes] a function listens
+ * @param {Record<string, string | boolean | undefined | ((event: Event) => void)>} [attributes] and listeners
  * @param {...(Node | string | false | undefined)} children
  * @returns {HTMLElementTagNameMap[Tag]}
  */
@@ -17,7 +17,7 @@ export function el(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** @param {string} id @returns {HTMLElement} of the page itself */
+/** @param {string} id @returns {HTMLElement} the element of index.html with this id */
 export function byId(id) {
   const element = document.getElementById(id);
   if (!element) throw new Error(`the page has no #${id}`);
@@ -25,7 +25,7 @@ export function byId(id) {
 }
 
 /**
- * An address in running text, with the text after it. It may break after "@" and dots, but never before its last letter.
+ * An address in a text, with the text after it. It may break after "@" and dots, but not before its end.
  *
  * @param {string} text @param {string} [after]
  */

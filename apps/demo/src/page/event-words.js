@@ -1,4 +1,11 @@
-/** @typedef {{seq: number, type: string, at: string, actor: string, data: Record<string, any>}} TimelineEvent */
+/**
+ * @typedef {object} TimelineEvent
+ * @property {number} seq
+ * @property {string} type
+ * @property {string} at
+ * @property {string} actor
+ * @property {Record<string, any>} data
+ */
 
 /** @type {Record<string, string>} */
 const CALLS = {
@@ -7,7 +14,7 @@ const CALLS = {
   'create-authenticators': 'to register the passkey',
 };
 
-/** How a call ended, by its class in the retry law. @type {Record<string, string>} */
+/** The end of a call, by its class in the retry law. @type {Record<string, string>} */
 const ENDS = {
   ok: 'The provider did it',
   not_sent: 'The provider was not reached',
@@ -21,26 +28,30 @@ const ENDS = {
 
 const seconds = (/** @type {number} */ ms) => `${(ms / 1000).toFixed(1)} s`;
 
-/** One for each event type of the OpenAPI document. @type {Record<string, (data: Record<string, any>) => string>} */
+/**
+ * One for each event type of the OpenAPI document.
+ *
+ * @type {Record<string, (data: Record<string, any>) => string>}
+ */
 const WORDS = {
-  created: () => 'The onboarding began',
+  created: () => 'The onboarding started',
   otp_sent: () => 'A code was mailed',
   send_gave_up: () => 'The code could not be mailed',
   otp_submitted: () => 'A code was entered',
-  otp_resend_asked: () => 'A new code was asked for',
+  otp_resend_asked: () => 'A new code was requested',
   otp_expired: () => 'The code expired',
   otp_verified: () => 'The code was right',
   otp_rejected: () => 'The code was wrong',
   authenticators_submitted: ({ authenticators }) =>
-    authenticators > 1 ? `${authenticators} passkeys were handed in` : 'A passkey was handed in',
+    authenticators > 1 ? `${authenticators} passkeys were submitted` : 'A passkey was submitted',
   authenticators_created: () => 'The provider has the passkey',
   authenticators_rejected: () => 'The provider refused the passkey',
   session_expired: () => 'The time for the passkey ran out',
-  outcome_lost: () => 'Nobody knows whether it was done',
+  outcome_lost: () => 'The outcome is not known',
   resolved_done: () => 'Decided: it was done',
   resolved_not_done: () => 'Decided: it was not done',
   late_answer: () => 'The lost answer came after all',
-  step_failed: () => 'It cannot go on',
+  step_failed: () => 'It cannot continue',
   expired: () => 'The onboarding expired',
   cancelled: () => 'Cancelled',
   attempt_started: ({ step }) => `Asking the provider ${CALLS[step] ?? ''}`.trim(),
@@ -49,11 +60,11 @@ const WORDS = {
   retry_scheduled: ({ inMs }) => (inMs >= 100 ? `Next try in ${seconds(inMs)}` : 'Trying again'),
   second_mail_possible: () => 'Two codes may have been mailed: the newest counts',
   late_answer_kept: () => 'A late answer was noted',
-  parked: () => 'Waiting until the set-up is mended',
-  unparked: () => 'The set-up is mended: going on',
-  resolved: () => 'Somebody decided what became of the lost call',
+  parked: () => 'Waiting until the set-up is fixed',
+  unparked: () => 'The set-up is fixed: continuing',
+  resolved: () => 'The outcome of the lost call was decided',
   secrets_wiped: () => 'Code and session were wiped',
-  erased: () => 'All that is personal was erased',
+  erased: () => 'All personal data was erased',
 };
 
 const GOOD = new Set(['otp_sent', 'otp_verified', 'authenticators_created', 'resolved_done', 'unparked']);
@@ -73,7 +84,7 @@ const BAD = new Set([
 ]);
 
 /**
- * An event as a person would tell it. A type that came into the world after this page is told by its own name.
+ * Describes an event for a person. An event type that this page does not know keeps its name.
  *
  * @param {TimelineEvent} event
  * @returns {{text: string, tone: 'good' | 'bad' | 'plain'}}

@@ -1,6 +1,6 @@
 import { call, makePasskey, openEvents } from './ceremony.js';
 
-/** What the user does about each `nextAction.type`. @type {Record<string, (form: FormData) => Promise<any>>} */
+/** The user's action for each `nextAction.type`. @type {Record<string, (form: FormData) => Promise<any>>} */
 const ACTIONS = {
   start: (form) => call('', { email: form.get('email') }),
   submit_otp: (form) => call('/code', { code: String(form.get('code')).trim() }),
@@ -12,14 +12,14 @@ const ACTIONS = {
   cancel: () => call('/cancel', {}),
 };
 
-/** What is shown. @type {{createdAt?: string, version?: number}} */
+/** The onboarding on the page. @type {{createdAt?: string, version?: number}} */
 let shown = {};
 /** @type {EventSource | undefined} */
 let events;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let later;
 
-/** Shows where the onboarding stands; without an answer, again in a moment. */
+/** Shows the state of the onboarding; without an answer, it tries again in a moment. */
 async function refresh(refused = '') {
   clearTimeout(later);
   try {
@@ -30,12 +30,12 @@ async function refresh(refused = '') {
   }
 }
 
-/** Shows the form of the next action, and nothing that the page would have to remember. */
+/** Shows the form of the next action. The page keeps no state of its own. */
 function show(/** @type {any} */ now, /** @type {string} */ refused) {
   const { createdAt, version, state, nextAction, lastResult, mailboxUrl } = now;
-  // An answer that was overtaken by a newer one.
+  // A newer answer came first.
   if (createdAt === shown.createdAt && version < (shown.version ?? 0)) return;
-  // Another one than before, from another tab perhaps.
+  // Another onboarding, perhaps from another tab.
   if (createdAt !== shown.createdAt) events = void events?.close();
   shown = now;
   for (const form of document.forms) form.hidden = form.id !== nextAction.type;
@@ -48,12 +48,12 @@ function show(/** @type {any} */ now, /** @type {string} */ refused) {
 
 const say = (/** @type {string} */ text) => document.querySelector('#status')?.replaceChildren(text);
 
-/** What happens without the user (a retry, an expiry, an operator) arrives by itself. */
+/** The stream reports changes that the user did not make: a retry, an expiry, an operator. */
 function follow() {
   const stream = openEvents();
   stream.addEventListener('message', () => void refresh());
   stream.addEventListener('error', () => {
-    // EventSource tries again by itself, but not after an answer that is no stream: that is its last word.
+    // EventSource reconnects by itself, except after an answer that is not a stream.
     if (stream.readyState !== EventSource.CLOSED || stream !== events) return;
     events = undefined;
     later = setTimeout(refresh, 3_000);

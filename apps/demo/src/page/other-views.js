@@ -6,14 +6,18 @@ import { address, el } from './elements.js';
 /** @typedef {import('./page.js').Page} Page */
 /** @typedef {import('./page.js').View} View */
 
-/** What we are at, by the state. @type {Record<string, {title: string, step: number}>} */
+/** The current work, by state. @type {Record<string, {title: string, step: number}>} */
 const WAITS = {
   otp_requested: { title: 'Mailing your code', step: 2 },
   otp_submitted: { title: 'Checking your code', step: 2 },
   authenticators_submitted: { title: 'Saving your passkey', step: 3 },
 };
 
-/** A step is under way, or waits for its next try: the timeline tells when it is over. @param {any} onboarding @param {Page} page @returns {View} */
+/**
+ * A step is running, or waits for its next try. The timeline reports its end.
+ *
+ * @param {any} onboarding @param {Page} page @returns {View}
+ */
 export function waitView(onboarding, page) {
   const lead = el('p', { class: 'lead' });
   const next = el('p', { class: 'help' });
@@ -24,11 +28,7 @@ export function waitView(onboarding, page) {
   };
   const update = (/** @type {any} */ now) => {
     shown = now;
-    const text = now.parked
-      ? 'Something at our side must be mended first. We are on it. You may leave this page open: it goes on by itself.'
-      : now.lastResult
-        ? 'The wallet provider does not answer well at the moment. We are still trying; you may leave this page open, and it goes on by itself.'
-        : 'This takes a moment.';
+    const text = now.parked ? PARKED : now.lastResult ? RETRYING : 'This takes a moment.';
     if (lead.textContent !== text) {
       lead.textContent = text;
       if (now.parked || now.lastResult) page.say(text);
@@ -45,12 +45,19 @@ export function waitView(onboarding, page) {
   };
 }
 
-/** Nobody knows whether the last step was done. @param {any} onboarding @param {Page} page @returns {View} */
+const PARKED =
+  'We must fix something on our side first. ' +
+  'You can leave this page open: it continues by itself as soon as this is done.';
+const RETRYING =
+  'The wallet provider has problems at the moment. We are still trying. ' +
+  'You can leave this page open: it continues by itself.';
+
+/** The outcome of the last step is unknown. @param {any} onboarding @param {Page} page @returns {View} */
 export function unknownView(onboarding, page) {
   const ofPasskey = onboarding.unresolved?.step === 'create-authenticators' || onboarding.session !== null;
   const why = ofPasskey
-    ? 'Your passkey was handed over, but the confirmation was lost on the way. It may be saved already, or not.'
-    : 'Your code was handed over, but the answer was lost on the way. It cannot be used a second time.';
+    ? 'We sent your passkey to the provider, but no confirmation came back. It may or may not be saved.'
+    : 'We sent your code to the provider, but no answer came back. You cannot use this code a second time.';
   const again = resend(onboarding, page);
   return {
     title: 'We are not sure that it worked',
@@ -60,7 +67,8 @@ export function unknownView(onboarding, page) {
       el(
         'p',
         {},
-        'If the answer still comes, this page goes on by itself. Otherwise take a new code: that is always safe.',
+        'If the answer still comes, this page continues by itself. ' +
+          'Otherwise, ask for a new code: that is always safe.',
       ),
       page.problem,
       again.element,
@@ -110,7 +118,11 @@ export function keptView({ email }, page) {
   };
 }
 
-/** Each passkey is saved as soon as it is made, so another one needs another code. @param {string} email @param {Page} page */
+/**
+ * Each passkey is saved as soon as it is made, so another one needs a new code.
+ *
+ * @param {string} email @param {Page} page
+ */
 function another(email, page) {
   const click = page.onClick(() => call('', { email }));
   return el(
@@ -124,11 +136,11 @@ function another(email, page) {
 const kept = (/** @type {string[]} */ transports) =>
   transports.some((each) => /internal$/i.test(each)) ? 'on this device' : 'on another device';
 
-/** What became of it, by its last state. @type {Record<string, {title: string, why: string}>} */
+/** The end of the onboarding, by its last state. @type {Record<string, {title: string, why: string}>} */
 const ENDS = {
-  failed: { title: 'That did not work', why: 'It cannot go on from here.' },
-  expired: { title: 'Time is up', why: 'This was left alone for too long, and was closed to keep you safe.' },
-  cancelled: { title: 'This was stopped', why: 'Somebody, perhaps you in another window, began anew.' },
+  failed: { title: 'That did not work', why: 'It cannot continue from here.' },
+  expired: { title: 'Time is up', why: 'Nothing happened here for too long. We closed it to keep you safe.' },
+  cancelled: { title: 'This was stopped', why: 'It was cancelled, perhaps by you in another window.' },
 };
 
 /** @param {any} onboarding @param {Page} page @returns {View} */
@@ -142,6 +154,6 @@ export function endedView({ state }, page) {
   return {
     title,
     step: 1,
-    body: [el('p', { class: 'lead' }, why, ' Nothing was lost: begin again.'), page.problem, again],
+    body: [el('p', { class: 'lead' }, why, ' Nothing was lost: start again.'), page.problem, again],
   };
 }

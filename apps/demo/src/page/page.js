@@ -8,27 +8,27 @@ import { Timeline } from './timeline.js';
 import { faultWords } from './words.js';
 
 /**
- * @typedef {object} View one thing that the user is to do, or to know
+ * @typedef {object} View one thing for the user to do or to know
  * @property {string} title
  * @property {number} step 1 to 3; 4 once all are done
  * @property {(Node | undefined)[]} body
- * @property {HTMLInputElement} [field] what is typed into first, and typed again when it was wrong
- * @property {string | undefined} [announcement] read to users of a screen reader, instead of the title
- * @property {boolean} [heading] whether to begin with reading instead of typing
- * @property {(onboarding: any) => void} [update] the onboarding has moved, and this is still the thing to do
- * @property {() => void} [tick] every second
+ * @property {HTMLInputElement} [field] the main input; it gets the focus at first and after a wrong value
+ * @property {string | undefined} [announcement] for screen readers, instead of the title
+ * @property {boolean} [heading] whether the title gets the focus first, instead of the field
+ * @property {(onboarding: any) => void} [update] called when the onboarding changed, but this view stays
+ * @property {() => void} [tick] called every second
  */
 
 /**
- * @typedef {object} Page what a view may use of the page
- * @property {HTMLElement} problem where it says what went wrong
- * @property {(text: string) => void} say to those who do not see
- * @property {(text: string) => void} tell what went wrong
+ * @typedef {object} Page the parts of the page that a view may use
+ * @property {HTMLElement} problem the element that shows what went wrong
+ * @property {(text: string) => void} say tells screen readers
+ * @property {(text: string) => void} tell shows what went wrong
  * @property {(work: () => Promise<any>) => (event: Event) => void} onSubmit
  * @property {(work: () => Promise<any>) => (event: Event) => void} onClick
  */
 
-/** One view for each `nextAction.type`: the page has no idea of its own where the user is. */
+/** One view for each `nextAction.type`. The page itself does not know where the user is. */
 const VIEWS = {
   start: startView,
   submit_otp: codeView,
@@ -65,7 +65,7 @@ const page = {
   onClick: (work) => (event) => void act(work, /** @type {HTMLElement} */ (event.currentTarget)),
 };
 
-/** Does what the user asked for, and shows where that has led: to a fault, perhaps. */
+/** Runs a user's action, and shows its result or its error. */
 async function act(/** @type {() => Promise<any>} */ work, /** @type {HTMLElement | null} */ button) {
   if (busy) return;
   setBusy(true);
@@ -94,13 +94,13 @@ function setBusy(now) {
 }
 
 function tell(/** @type {string} */ text) {
-  // What is still so is not read out again, every second.
+  // Do not set an unchanged text: screen readers would read it again every second.
   if (problem.textContent !== text) problem.textContent = text;
   problem.hidden = text === '';
   view?.field?.toggleAttribute('aria-invalid', false);
 }
 
-/** After a wrong code it is typed again; after anything else it is what happened that is read. */
+/** After a wrong value, the field gets the focus again. After any other error, the user reads the message. */
 function refocus(/** @type {string} */ code) {
   const { field } = view ?? {};
   if (!field || !['otp_invalid', 'validation_failed'].includes(code)) return;
@@ -112,9 +112,9 @@ function refocus(/** @type {string} */ code) {
 let asking = false;
 let askAgain = false;
 
-/** Reads where the onboarding stands. Many events at once are one question, and the last one is not lost. */
+/** Reads the onboarding. Many events at once lead to one read, and the last event is not lost. */
 async function refresh() {
-  // What the user has just asked for gives an answer of its own: nothing flickers on the way there.
+  // A running action brings its own answer. To read before it would make the page flicker.
   askAgain = busy || asking;
   if (askAgain) return;
   asking = true;
@@ -122,21 +122,21 @@ async function refresh() {
   if (askAgain) await refresh();
 }
 
-/** Whether the last question went unanswered: it is asked again until it is. */
+/** Whether the last read got no answer. If so, the page reads again until one comes. */
 let unreachable = false;
 
 async function read() {
   const of = followed;
   try {
     const now = await call('');
-    if (followed !== of) return; // the user has gone on to another onboarding, or to none
+    if (followed !== of) return; // the page shows another onboarding by now, or none
     if (unreachable) tell('');
     unreachable = false;
     show(now);
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     unreachable = true;
-    // Nobody is left without anything to press.
+    // The user must always have a button to press.
     if (!view && !problem.isConnected) byId('view').replaceChildren(problem, startOver(page, 'Start again'));
     tell(faultWords(error));
   }
@@ -145,7 +145,7 @@ async function read() {
 function show(/** @type {any} */ now) {
   const before = onboarding;
   follow(now);
-  // An answer that was overtaken by a newer one.
+  // A newer answer came first.
   if (before?.createdAt === now.createdAt && before?.version > now.version) return;
   onboarding = now;
   setClock(now.now, now.updatedAt);
@@ -159,7 +159,7 @@ function show(/** @type {any} */ now) {
   }
   view?.update?.(now);
   view?.tick?.();
-  // What a step that ended behind the user's back has to say; a wait says it in its own words.
+  // Show the result of a step that ended in the background. The wait view has its own text for it.
   const { lastResult } = now;
   if (lastResult && nextAction.type !== 'wait' && lastResult.at !== before?.lastResult?.at) {
     tell(faultWords(lastResult, otp));
@@ -167,7 +167,7 @@ function show(/** @type {any} */ now) {
   }
 }
 
-/** The timeline of this onboarding, and of no other that was shown before. */
+/** Follows the timeline of this onboarding, and stops that of an earlier one. */
 function follow(/** @type {any} */ { createdAt = '', nextAction }) {
   if (createdAt !== followed) {
     followed = createdAt;
@@ -191,7 +191,7 @@ function draw(next, first) {
     byId(`step-${index + 1}`).textContent = index + 1 < next.step ? ' (done)' : '';
   }
   page.say(next.announcement ?? (inside ? '' : next.title));
-  // Nobody is torn away from what they read elsewhere on the page.
+  // Do not move the focus if the user reads another part of the page.
   if (first || !inside) return;
   if (next.field && !next.heading) next.field.focus();
   else byId('title').focus();
@@ -200,9 +200,8 @@ function draw(next, first) {
 let ticks = 0;
 setInterval(() => {
   view?.tick?.();
-  // A proxy may hold the stream back, and let it look open: a wait does not depend on it.
+  // A proxy may buffer the stream while it looks open, so a wait also polls.
   const waits = onboarding?.nextAction.type === 'wait' && ++ticks % 3 === 0;
-  // And a page that got no answer tries again.
   if (!onboarding || unreachable || waits) void refresh();
 }, 1_000);
 window.addEventListener('pageshow', (event) => void (event.persisted && refresh()));

@@ -7,7 +7,7 @@ import { el } from './elements.js';
 
 /** @param {any} onboarding @param {import('./page.js').Page} page @returns {import('./page.js').View} */
 export function passkeyView(onboarding, page) {
-  /** Submitted, without an answer yet. @type {Made | undefined} */
+  /** The new passkey that is not saved yet. @type {Made | undefined} */
   let made;
   const name = el('input', {
     id: 'passkey-name',
@@ -19,10 +19,14 @@ export function passkeyView(onboarding, page) {
     'aria-describedby': 'name-help problem',
   });
   const create = el('button', { class: 'primary' });
-  const finish = el('button', { type: 'button', class: 'secondary', hidden: true, click: page.onClick(keep) }, 'Finish with the passkey you have'); // prettier-ignore
+  const finish = el(
+    'button',
+    { type: 'button', class: 'secondary', hidden: true, click: page.onClick(keep) },
+    'Finish with the passkey you have',
+  );
   const left = el('p', { class: 'help' });
 
-  /** A passkey that waits in the page is lost with it, so it is submitted as soon as it is made. */
+  /** Submits the passkey as soon as it is made: one that waits in the page would be lost with the page. */
   async function add() {
     if (dropStale()) return;
     try {
@@ -39,13 +43,17 @@ export function passkeyView(onboarding, page) {
     }
   }
 
-  /** Adds nothing: the passkey of this device works as before. */
+  /** Adds no passkey: the one of this device works as before. */
   async function keep() {
     await call('/cancel', {});
     return { state: 'kept', nextAction: { type: 'finish' }, email: onboarding.email };
   }
 
-  /** @returns {boolean} whether a passkey was not saved before its challenge expired: it is of no use any more */
+  /**
+   * Drops a passkey whose challenge expired before it was saved.
+   *
+   * @returns {boolean} whether it dropped one
+   */
   function dropStale() {
     if (!made || secondsUntil(made.before) > 0) return false;
     page.tell(`${made.name}: not saved in time. Create it again.`);
@@ -68,14 +76,15 @@ export function passkeyView(onboarding, page) {
     { submit: page.onSubmit(add) },
     el('label', { for: 'passkey-name' }, 'Name of this passkey'),
     name,
-    el('p', { id: 'name-help', class: 'help' }, 'So that you know it again, in a list of several.'),
+    el('p', { id: 'name-help', class: 'help' }, 'It helps you to recognize the passkey in a list.'),
     page.problem,
     create,
     finish,
   );
   draw();
   const lead =
-    'A passkey takes the place of a password. Your device makes it, and asks for your fingerprint, your face or your PIN.';
+    'A passkey replaces a password. ' +
+    'Your device makes it, and asks for your fingerprint, your face or your PIN.';
   return {
     title: 'Create your passkey',
     step: 3,
@@ -92,7 +101,7 @@ export function passkeyView(onboarding, page) {
   };
 }
 
-/** Has the device forget a passkey that will never be of use (WebAuthn Level 3 §5.1.10), where it can. */
+/** Asks the device to forget a passkey that will never work, if it can (WebAuthn Level 3 §5.1.10). */
 function takeBack(/** @type {Made} */ { rpId, credential }) {
   /** @type {any} */
   const { signalUnknownCredential } = PublicKeyCredential;

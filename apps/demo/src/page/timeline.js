@@ -2,10 +2,10 @@ import { openEvents } from './ceremony.js';
 import { byId, el } from './elements.js';
 import { eventWords } from './event-words.js';
 
-/** How long a stream that broke off is left alone. */
+/** The wait after a closed stream. */
 const AGAIN_MS = 3_000;
 
-/** Shows the timeline while it grows, and tells of each event. */
+/** Shows the timeline as it grows, and reports each event. */
 export class Timeline {
   #list = byId('timeline');
   #empty = byId('timeline-empty');
@@ -13,21 +13,21 @@ export class Timeline {
   /** @type {EventSource | undefined} */
   #stream;
 
-  /** @param {() => void} onChange something happened, or may have while the stream was away */
+  /** @param {() => void} onChange called after each event, and when events may have been missed */
   constructor(onChange) {
     this.onChange = onChange;
-    // A window that is turned shows the newest all the same.
+    // Keep the newest event visible when the window changes its size.
     if (this.#list.parentElement) new ResizeObserver(() => this.#toEnd()).observe(this.#list.parentElement);
   }
 
-  /** Follows the browser's own onboarding from its first event on. */
+  /** Follows the onboarding of this tab from its first event. */
   follow() {
     this.stop();
     const stream = openEvents();
     this.#stream = stream;
     stream.addEventListener('message', ({ data }) => this.#add(JSON.parse(data)));
     stream.addEventListener('error', () => {
-      // EventSource itself tries again, with Last-Event-ID, unless it was told that all has been sent.
+      // EventSource reconnects by itself, with Last-Event-ID, except after an answer that is not a stream.
       if (stream.readyState !== EventSource.CLOSED || this.#stream !== stream) return;
       setTimeout(() => this.#stream === stream && this.onChange(), AGAIN_MS);
     });
@@ -41,7 +41,7 @@ export class Timeline {
     this.#empty.hidden = false;
   }
 
-  /** Goes on where the stream was closed, after an error that EventSource takes for the last word. */
+  /** Opens the stream again after an error for which EventSource does not reconnect. */
   revive() {
     if (this.#stream?.readyState !== EventSource.CLOSED) return;
     const seen = this.#lastSeq;

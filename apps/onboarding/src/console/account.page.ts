@@ -7,9 +7,9 @@ export interface AccountPage {
   operator: Operator;
   formToken: string;
   sessions: OperatorSession[];
-  /** What was done last. */
+  /** A text about the last action; null for none. */
   done?: string | null;
-  /** What was wrong with the last try, and with which form. */
+  /** The error of the last try, and its form. */
   wrong?: { form: 'password' | 'sessions'; error: string } | null;
 }
 
@@ -41,14 +41,14 @@ export function accountPage({
 }
 
 const ENVIRONMENT = html`<p>
-  This account is not one of the table’s: its name and password are <code>OPS_USER</code> and
-  <code>OPS_PASSWORD</code> of the service’s environment. They are changed there, with a restart, which ends
-  all of its sessions.
+  This account comes from the service’s environment: its name is <code>OPS_USER</code>, its password
+  <code>OPS_PASSWORD</code>. To change them, change the environment and restart the service. This ends all
+  sessions of the account.
 </p>`;
 
 function passwordForm({ name, mustChange }: Operator, formToken: string, error: string | null): Html {
   const first = html`<p>
-    Your password was chosen by somebody else. Choose your own: nothing else is open until then.
+    Another person chose your password. Choose your own now: until then, all other pages are closed.
   </p>`;
   return html`${mustChange ? first : NOTHING}
     <form method="post" action="${PATHS.password}">
@@ -57,20 +57,21 @@ function passwordForm({ name, mustChange }: Operator, formToken: string, error: 
       <input type="text" value="${name}" autocomplete="username" readonly hidden />
       ${passwordField('current', 'Current password', 'current-password', error && 'password-error')}
       <p class="quiet" id="rule">
-        12 to 128 characters, any of them. Several words that you made up are good.
+        12 to 128 characters of any kind. Several words of your own choice make a good password.
       </p>
       ${passwordField('wanted', 'New password', 'new-password', 'rule')}
       ${passwordField('again', 'New password, once more', 'new-password', null)}
       <button type="submit">Change the password</button>
-      <p class="quiet after">You stay logged in here, and nowhere else.</p>
+      <p class="quiet after">You stay logged in here. All your other sessions end.</p>
     </form>`;
 }
 
 function sessionsForm(formToken: string, sessions: OperatorSession[], error: string | null): Html {
   const others = sessions.length > 1;
-  // The browser takes the first button for the Enter key: in the field it must not be that of some one session.
+  const describedBy = error && 'sessions-error';
+  // The Enter key presses the first button: this must be "all others", not that of one session.
   const ending = html`<input type="hidden" name="token" value="${formToken}" />
-    ${passwordField('password', 'Your password, to end others', 'current-password', error && 'sessions-error')}
+    ${passwordField('password', 'Your password, to end sessions', 'current-password', describedBy)}
     <button type="submit" name="session" value="others">End all others</button>`;
   return html`<form method="post" action="${PATHS.sessions}">
     ${alertOf(error, 'sessions-error')} ${others ? ending : NOTHING}
@@ -85,13 +86,13 @@ function sessionItem({ id, address, beganAt, lastUsedAt, isThis }: OperatorSessi
     type="submit"
     name="session"
     value="${id}"
-    aria-label="End the one from ${address} since ${readable(beganAt)}"
+    aria-label="End the session from ${address} since ${readable(beganAt)}"
   >
     End
   </button>`;
   return html`<li>
     <div>
-      <strong>${address}</strong> ${isThis ? html`<span class="up">this one</span>` : NOTHING}<br />
+      <strong>${address}</strong> ${isThis ? html`<span class="up">this session</span>` : NOTHING}<br />
       <span class="quiet">since ${time(beganAt)}, last used ${time(lastUsedAt)}</span>
     </div>
     ${isThis ? NOTHING : end}
@@ -111,6 +112,6 @@ function passwordField(id: string, label: string, autocomplete: string, describe
     />`;
 }
 
-/** Without script nobody knows the reader's time zone. */
+/** In UTC: without script, the page does not know the reader's time zone. */
 const readable = (at: Date) => `${at.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
 const time = (at: Date) => html`<time datetime="${at.toISOString()}">${readable(at)}</time>`;

@@ -9,7 +9,7 @@ import { PASSWORD_FIELD, TOKEN_FIELD, checkToken, parsed } from './forms.js';
 import { PATHS, within } from './paths.js';
 import { SESSION_COOKIE } from './session-cookie.js';
 
-/** Three passwords of 128 characters, each of up to four bytes, which a form writes as `%xx`. */
+/** Fits three passwords of 128 characters. A character has up to four bytes, each written as `%xx`. */
 const PASSWORDS_LIMIT_BYTES = 6_144;
 
 const passwordForm = z.strictObject({
@@ -24,10 +24,10 @@ const sessionsForm = z.strictObject({
   token: TOKEN_FIELD,
 });
 
-/** What a page may say that was done: texts of ours, by a word in the path. */
+/** The texts about a finished action, by a word in the query: the page never shows text from a URL. */
 const DONE: ReadonlyMap<unknown, string> = new Map([
   ['password', 'Your password is changed. Your other sessions have ended.'],
-  ['sessions', 'Ended.'],
+  ['sessions', 'The sessions that you chose have ended.'],
 ]);
 
 export interface AccountParts {
@@ -35,11 +35,11 @@ export interface AccountParts {
   sessions: OperatorSessions;
   answers: ConsoleAnswers;
   tokens: FormTokens;
-  /** What is said about an error. */
+  /** Turns an error into the problem to show. */
   problemOf(error: unknown): ProblemError;
 }
 
-/** The page of one's own account, in a scope that takes forms. */
+/** The page of the operator's own account, in a scope that accepts forms. */
 export function serveAccount(scope: FastifyInstance, parts: AccountParts): void {
   const { account, sessions, answers, tokens, problemOf } = parts;
   const open = { withFirstPassword: true };
@@ -55,7 +55,7 @@ export function serveAccount(scope: FastifyInstance, parts: AccountParts): void 
     checkToken(tokens, request, token);
     return orAgain(request, reply, 'password', async () => {
       if (wanted !== again) {
-        throw new ProblemError('validation_failed', { detail: 'The new password was typed in two ways.' });
+        throw new ProblemError('validation_failed', { detail: 'The two new passwords differ.' });
       }
       const renewed = await account.changePassword(actOf(request), { current, wanted });
       SESSION_COOKIE.set(request, reply, renewed);
@@ -80,12 +80,12 @@ export function serveAccount(scope: FastifyInstance, parts: AccountParts): void 
       await act();
     } catch (error) {
       const problem = problemOf(error);
-      // The session has ended: there is nothing to try again with.
+      // The session has ended, so the operator cannot try again on this page.
       if (problem.status === 401) throw problem;
       answers.stamp(request, reply, problem);
       return show(request, reply, { wrong: { form, error: problem.message } });
     }
-    // By another request: a page that is loaded anew must not send the form again.
+    // Redirect: a reload of the page must not send the form again.
     return reply.redirect(`${PATHS.account}?done=${form}`, 303);
   }
 

@@ -6,13 +6,14 @@ import { FormTokens } from './form-token.js';
 import { loginPage, refusalPage } from './pages.js';
 import { PATHS, goingOnTo } from './paths.js';
 
-/** How the console answers: pages for people who go somewhere, problems for everything else. */
+/** Answers of the console: pages for navigations in a browser, problems for all other requests. */
 export class ConsoleAnswers {
   constructor(private readonly tokens: FormTokens) {}
 
   page(reply: FastifyReply, text: string): FastifyReply {
     reply.header('Content-Security-Policy', OWN_PAGES);
-    // With `no-referrer` a browser sends our own forms with `Origin: null` (Fetch §3.2), and they would be refused.
+    // With `no-referrer`, a browser sends our own forms with `Origin: null` (Fetch §3.2), and we would refuse
+    // them.
     reply.header('Referrer-Policy', 'same-origin');
     return reply.type('text/html; charset=utf-8').send(text);
   }
@@ -27,7 +28,7 @@ export class ConsoleAnswers {
     return this.page(reply, loginPage({ formToken, next: goingOnTo(next), error, fromElsewhere }));
   }
 
-  /** Marks an answer as a problem, for a page that shows the problem in its own way. */
+  /** Sets status, headers and log entry of a problem that a page shows. */
   stamp(request: FastifyRequest, reply: FastifyReply, problem: ProblemError): FastifyReply {
     request.problem = problem;
     if (problem.retryAfterS !== undefined) reply.header('Retry-After', String(problem.retryAfterS));
@@ -35,7 +36,8 @@ export class ConsoleAnswers {
   }
 
   refuse(request: FastifyRequest, reply: FastifyReply, problem: ProblemError): FastifyReply {
-    // RFC 9110 §15.5.2 asks for a challenge; of a scheme that no browser knows, so that none asks for a password itself.
+    // RFC 9110 §15.5.2 requires a challenge. Browsers do not know this scheme, so they do not ask for a
+    // password.
     if (problem.status === 401) reply.header('WWW-Authenticate', 'Cookie realm="Gangway operations"');
     if (!isForPerson(request)) return sendProblem(problem, request, reply);
     this.stamp(request, reply, problem);
@@ -46,7 +48,7 @@ export class ConsoleAnswers {
 
 const pathOf = (request: FastifyRequest) => request.url.split('?', 1)[0] ?? '';
 
-/** Whether the answer will fill a window. Browsers that do not say so name HTML before anything else. */
+/** Whether a person will see the answer as a page. A browser without `Sec-Fetch-Mode` accepts HTML first. */
 function isForPerson({ headers }: FastifyRequest): boolean {
   const mode = headers['sec-fetch-mode'];
   if (mode !== undefined) return mode === 'navigate';

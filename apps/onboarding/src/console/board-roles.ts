@@ -1,9 +1,9 @@
 import type { Role } from '#libs/operators';
 
 /**
- * What an operator may do on the board: set going what waits, and stop it for a while. Everything else that changes
- * something (jobs of one's own making, changed data, deletion, limits) is an admin's, and so is whatever a later
- * version of the board brings.
+ * The changes that an operator may make on the board: run or retry existing jobs, and pause and resume
+ * queues. All other changes need an admin: new jobs, changed data, deletion, limits, and any route that a
+ * later version adds.
  */
 const OPERATORS: ReadonlySet<string> = new Set([
   'PUT /api/queues/pause',
@@ -17,7 +17,7 @@ const OPERATORS: ReadonlySet<string> = new Set([
   'PUT /api/queues/:queueName/job-schedulers/:schedulerId/run',
 ]);
 
-/** @param route pattern of a route of the board, without its prefix. */
+/** @param route the pattern of a route of the board, without its prefix */
 export function roleFor(method: string, route: string): Role {
   if (method === 'GET' || method === 'HEAD') return 'viewer';
   return OPERATORS.has(`${method} ${route}`) ? 'operator' : 'admin';

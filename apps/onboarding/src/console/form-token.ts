@@ -5,18 +5,19 @@ import type { KeyedHash } from '#libs/platform';
 import { FORM_COOKIE, SESSION_COOKIE } from './session-cookie.js';
 
 /**
- * Tokens of the console's forms: a keyed hash of the session's token, or before there is a session of a cookie that
- * the form came with. Neither can be read or set from another site (OWASP: signed double submit).
+ * Tokens of the console's forms. A token is a keyed hash of the session's token; before a session exists, of
+ * a cookie that the login form sets. Another site can neither read nor set them (OWASP: signed double
+ * submit).
  */
 export class FormTokens {
   constructor(private readonly hash: KeyedHash) {}
 
-  /** For a form of whoever is logged in. */
+  /** For the forms of a logged-in operator. */
   ofSession(request: FastifyRequest): string {
     return this.#of(SESSION_COOKIE.of(request) ?? '');
   }
 
-  /** For a login form; gives the browser its cookie where it has none yet. */
+  /** For a login form; sets the form's cookie if the browser has none. */
   ofLogin(request: FastifyRequest, reply: FastifyReply): string {
     const known = FORM_COOKIE.of(request);
     if (known) return this.#of(known);

@@ -8,22 +8,22 @@ import { SESSION_COOKIE } from './session-cookie.js';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Served without a login. What does not say so is not. */
+    /** Whether the route is open without a login; default no. */
     withoutLogin?: boolean;
-    /** Open to whoever has yet to choose a password of their own. What does not say so is not. */
+    /** Whether the route is open to an operator who must first choose their own password; default no. */
     withFirstPassword?: boolean;
   }
   interface FastifyRequest {
-    /** Who is logged in to the console; null outside of it. */
+    /** The operator who is logged in to the console; null if none is. */
     operator: Operator | null;
   }
 }
 
 /**
- * Guards a Fastify scope: by its routes rather than by paths, which can be spelt in many ways, and all that
- * is not found in it as well.
+ * Guards all routes of a Fastify scope, and its unknown paths. It checks routes, not paths, because a path
+ * has several spellings.
  *
- * @param problemOf what is said about an error; the scopes of libraries would say it in their own words.
+ * @param problemOf turns an error into the problem to show, in place of the error handlers of libraries
  */
 export function guard(
   scope: FastifyInstance,
@@ -52,20 +52,20 @@ export function guard(
     const { withoutLogin, withFirstPassword } = request.routeOptions.config;
     if (request.operator?.mustChange && !withoutLogin && !withFirstPassword) {
       throw new ProblemError('forbidden', {
-        detail: `Choose a password of your own first, at ${PATHS.account}.`,
+        detail: `First choose your own password at ${PATHS.account}.`,
       });
     }
     if (foreign) throw new ProblemError('forbidden', { detail: foreign });
   }
 
   scope.setNotFoundHandler((request, reply) =>
-    answers.refuse(request, reply, new ProblemError('not_found', { detail: 'There is nothing here.' })),
+    answers.refuse(request, reply, new ProblemError('not_found', { detail: 'This page does not exist.' })),
   );
   scope.setErrorHandler((error, request: FastifyRequest, reply: FastifyReply) =>
     answers.refuse(request, reply, problemOf(error)),
   );
 }
 
-/** The board asks for its data every few seconds, whether anybody looks at it or not. */
+/** Reading the board's data is no use of the session: the board polls even if no person looks at it. */
 const isUse = (request: FastifyRequest) =>
   changesSomething(request) || !request.routeOptions.url?.startsWith(`${PATHS.queues}/api/`);

@@ -7,7 +7,7 @@ import { homePage } from './pages.js';
 import { PATHS, within } from './paths.js';
 import { STYLESHEET } from './stylesheet.js';
 
-/** The console's first page, and the stylesheet of all of them. */
+/** The console's first page, and the stylesheet of all its pages. */
 export function serveHome(
   scope: FastifyInstance,
   { health, answers, tokens }: { health: Health; answers: ConsoleAnswers; tokens: FormTokens },

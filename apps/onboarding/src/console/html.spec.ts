@@ -3,7 +3,7 @@ import { html } from './html.js';
 import { goingOnTo } from './paths.js';
 
 describe('html', () => {
-  it('writes texts as texts, and HTML as HTML', () => {
+  it('escapes texts, and keeps HTML', () => {
     const inner = html`<b>${`<i title="x">&'</i>`}</b>`;
     expect(html`<p>${inner}${[inner, inner]}</p>`.text).toBe(
       `<p>${'<b>&lt;i title=&quot;x&quot;&gt;&amp;&#39;&lt;/i&gt;</b>'.repeat(3)}</p>`,
@@ -12,7 +12,7 @@ describe('html', () => {
 });
 
 describe('goingOnTo', () => {
-  it.each(['/ops', '/ops/queues', '/ops/queues/queue/steps'])('takes %s', (path) => {
+  it.each(['/ops', '/ops/queues', '/ops/queues/queue/steps'])('accepts %s', (path) => {
     expect(goingOnTo(path)).toBe(path);
   });
 
@@ -25,7 +25,7 @@ describe('goingOnTo', () => {
     '/ops/queues/../..',
     '/ops/queues\n',
     '/OPS',
-  ])('does not take %j', (path) => {
+  ])('replaces %j by the home page', (path) => {
     expect(goingOnTo(path)).toBe('/ops');
   });
 });

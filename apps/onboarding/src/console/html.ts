@@ -1,4 +1,4 @@
-/** A piece of HTML that is safe as it stands. */
+/** HTML that is already escaped. */
 export class Html {
   constructor(readonly text: string) {}
 }
@@ -11,7 +11,7 @@ const ENTITIES: Readonly<Record<string, string>> = {
   "'": '&#39;',
 };
 
-/** Writes HTML; whatever is put in is text, or HTML that was written in the same way. */
+/** Writes HTML. It escapes the inserted strings, and keeps inserted `Html`. */
 export function html(texts: TemplateStringsArray, ...values: (string | Html | Html[])[]): Html {
   return new Html(texts.reduce((before, text, n) => before + write(values[n - 1]!) + text));
 }

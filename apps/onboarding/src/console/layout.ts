@@ -4,7 +4,7 @@ import { PATHS } from './paths.js';
 
 export const NOTHING = new Html('');
 
-/** @returns a whole document. */
+/** @returns a whole document */
 export function page(title: string, body: Html): string {
   return html`<!doctype html>
     <html lang="en">
@@ -22,7 +22,7 @@ export function page(title: string, body: Html): string {
     </html> `.text;
 }
 
-/** Who is in, and the way out. */
+/** The header: the operator's name and role, and the logout. */
 export function masthead({ name, role }: Operator, formToken: string): Html {
   return html`<header>
     <p class="name">Gangway</p>
@@ -38,6 +38,6 @@ export function logoutForm(formToken: string): Html {
   </form>`;
 }
 
-/** What was wrong with the last try, read out at once. Fields name it by its id. */
+/** The error of the last try; screen readers read it at once. Fields refer to it by its id. */
 export const alertOf = (error: string | null, id: string) =>
   error === null ? NOTHING : html`<p class="error" id="${id}" role="alert">${error}</p>`;

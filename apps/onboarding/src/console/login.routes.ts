@@ -23,11 +23,11 @@ export interface LoginParts {
   audit: OperatorAudit;
   answers: ConsoleAnswers;
   tokens: FormTokens;
-  /** What is said about an error. */
+  /** Turns an error into the problem to show. */
   problemOf(error: unknown): ProblemError;
 }
 
-/** Login and logout, in a scope that takes forms. */
+/** Login and logout, in a scope that accepts forms. */
 export function serveLogin(scope: FastifyInstance, parts: LoginParts): void {
   const { login, sessions, audit, answers, tokens, problemOf } = parts;
   const withoutLogin = { config: { withoutLogin: true } };
@@ -43,7 +43,7 @@ export function serveLogin(scope: FastifyInstance, parts: LoginParts): void {
       return answers.login(request, reply, { error: problem.message, next });
     };
     if (!tokens.isOfLogin(request, token)) {
-      return again(new ProblemError('forbidden', { detail: 'This form had grown old. Please try again.' }));
+      return again(new ProblemError('forbidden', { detail: 'This form has expired. Please try again.' }));
     }
     try {
       const { operator, token: session } = await login.logIn({
@@ -58,7 +58,7 @@ export function serveLogin(scope: FastifyInstance, parts: LoginParts): void {
     }
   });
 
-  /** A token is new with every login: one that somebody planted or saw before opens nothing (CWE-384). */
+  /** Every login gets a new token: one that an attacker planted or saw before it opens nothing (CWE-384). */
   async function openTo(request: FastifyRequest, reply: FastifyReply, session: string, next: string) {
     const old = SESSION_COOKIE.of(request);
     if (old) await sessions.end(old);

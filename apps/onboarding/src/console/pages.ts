@@ -6,18 +6,18 @@ import { PATHS } from './paths.js';
 
 export interface LoginPage {
   formToken: string;
-  /** Where to go on afterwards: one of our own paths. */
+  /** The page to show after the login: one of our own paths. */
   next: string;
-  /** What was wrong with the last try. */
+  /** The error of the last try; null for none. */
   error: string | null;
-  /** A link from elsewhere carries no cookie, whoever is logged in. */
+  /** Whether a link of another site led here: then the request carries no cookie, even after a login. */
   fromElsewhere: boolean;
 }
 
-/** Nothing that was typed before is filled in again: it may be a password in the wrong field. */
+/** Never fills in what was typed before: it may be a password in the wrong field. */
 export function loginPage({ formToken, next, error, fromElsewhere }: LoginPage): string {
   const described = error === null ? NOTHING : new Html('aria-describedby="error"');
-  const again = html`<p class="quiet"><a href="${next}">Already logged in? Go on.</a></p>`;
+  const again = html`<p class="quiet"><a href="${next}">Already logged in? Continue.</a></p>`;
   return page(
     'Log in',
     html`<main class="narrow">
@@ -94,7 +94,7 @@ export function homePage({ operator, formToken, status, checks }: HomePage): str
   );
 }
 
-/** Where links that cannot send a form lead to, such as the queue board's. */
+/** The target of logout links that cannot send a form, such as the queue board's. */
 export function logoutPage({ operator, formToken }: { operator: Operator; formToken: string }): string {
   return page(
     'Log out',
@@ -109,7 +109,7 @@ export function logoutPage({ operator, formToken }: { operator: Operator; formTo
   );
 }
 
-/** What could not be done, for a person to read. */
+/** A problem, as a page. */
 export function refusalPage(title: string, detail: string, operator: Operator | null): string {
   const onward = operator?.mustChange
     ? html`<a href="${PATHS.account}">Choose a password</a>`

@@ -1,4 +1,4 @@
-/** Where the console is. */
+/** The paths of the console. */
 export const PATHS = {
   home: '/ops',
   login: '/ops/login',
@@ -10,13 +10,13 @@ export const PATHS = {
   queues: '/ops/queues',
 } as const;
 
-/** A path as the routes of the console's scope have it, whose prefix is the console's home. */
+/** A path for the routes of the console's scope: without the scope's prefix, which is the console's home. */
 export const within = (path: string) => path.slice(PATHS.home.length) || '/';
 
-/** Of ours, and nobody else's: a place to go on to that is taken from a request must not lead away. */
+/** Our own pages: a target that comes from a request must not lead to another site. */
 const OWN = /^\/ops(?:\/account|\/queues(?:\/[\w-]+)*)?$/;
 
-/** @returns the path where it is one that a login may go on to, and the console's home otherwise. */
+/** @returns the path if a login may lead there, otherwise the console's home */
 export function goingOnTo(path: string): string {
   return OWN.test(path) ? path : PATHS.home;
 }

@@ -15,14 +15,14 @@ export interface BoardParts {
   queues: Queues;
   audit: OperatorAudit;
   answers: ConsoleAnswers;
-  /** What is said about an error. */
+  /** Turns an error into the problem to show. */
   problemOf(error: unknown): ProblemError;
 }
 
-/** Fonts from elsewhere, which the policy would keep out anyway: the page's own do. */
+/** Links to fonts of other hosts; the policy would block them, and the browser's fonts suffice. */
 const FROM_ELSEWHERE = /<link [^>]*href="https?:[^>]*>\s*/g;
 
-/** Bull Board, in a scope whose gate has asked for a login; here it is asked whether the role will do. */
+/** Bull Board. The scope's gate has checked the login; the hook here checks the role. */
 export async function serveQueueBoard(scope: FastifyInstance, parts: BoardParts): Promise<void> {
   const { queues, audit, answers, problemOf } = parts;
   const adapter = new FastifyAdapter().setBasePath(PATHS.queues);
@@ -32,7 +32,8 @@ export async function serveQueueBoard(scope: FastifyInstance, parts: BoardParts)
     options: {
       uiConfig: {
         boardTitle: 'Gangway',
-        // Links are all that it takes, and by a link nobody is to be logged out: the page behind it has a form.
+        // The board accepts only links, and a link must not log out an operator: it leads to a page with a
+        // form.
         miscLinks: [
           { text: 'Your account', url: PATHS.account },
           { text: 'Log out', url: PATHS.logout },
@@ -40,7 +41,7 @@ export async function serveQueueBoard(scope: FastifyInstance, parts: BoardParts)
       },
     },
   });
-  // The board's own would tell the error's words.
+  // The board's own handler would show the error's message.
   adapter.setErrorHandler((error) => {
     const { status, message } = problemOf(error);
     return { status: status as 500, body: { error: message } };
@@ -59,13 +60,14 @@ export async function serveQueueBoard(scope: FastifyInstance, parts: BoardParts)
     }
     const { accepts, isConnected, trouble } = queues.link;
     if (accepts || (isConnected && !changesSomething(request))) return null;
-    const why = `Redis ${trouble?.words ?? 'is away'}. Requests are taken all the same; retries wait until it is back.`;
+    const redis = `Redis ${trouble?.words ?? 'is away'}`;
+    const why = `${redis}. The service still accepts requests; retries wait until Redis is back.`;
     return new ProblemError('not_ready', { detail: why, retryAfterS: 2 });
   }
 
   scope.addHook('onSend', async (_request, reply, payload) => {
     const type = String(reply.getHeader('content-type'));
-    // The board highlights errors and data in a worker.
+    // The board's scripts start a worker that highlights errors and data.
     if (/^(?:text|application)\/javascript\b/.test(type)) {
       reply.header('Content-Security-Policy', SCRIPT_FILES);
     }

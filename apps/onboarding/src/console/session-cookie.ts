@@ -1,12 +1,13 @@
 import type { CookieSerializeOptions } from '@fastify/cookie';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
-/** Over TLS, by the connection itself or by the word of a trusted proxy (`TRUSTED_PROXIES`). */
+/** Whether the connection has TLS, or a trusted proxy (`TRUSTED_PROXIES`) says so. */
 const isOverTls = (request: FastifyRequest) => request.protocol === 'https';
 
 /**
- * Cookies of the console. Over TLS their names begin with `__Host-`: no other host, subdomain or plain connection can
- * set one (RFC 6265bis §4.1.3.2). Script never sees them, and no other site's request carries them.
+ * Cookies of the console. Over TLS their names begin with `__Host-`, so no other host, subdomain or plain
+ * connection can set one (RFC 6265bis §4.1.3.2). Scripts cannot read them, and requests from other sites do
+ * not carry them.
  */
 class ConsoleCookie {
   constructor(private readonly name: string) {}
@@ -34,5 +35,5 @@ class ConsoleCookie {
 
 export const SESSION_COOKIE = new ConsoleCookie('gangway_ops');
 
-/** What the token of a login form belongs to, before there is a session. */
+/** Binds the token of a login form to its browser, before a session exists. */
 export const FORM_COOKIE = new ConsoleCookie('gangway_ops_form');

@@ -1,4 +1,4 @@
-/** The console's one stylesheet. In code rather than beside it: the compiler carries nothing else along. */
+/** The console's stylesheet. It is code and not a file, because the compiler copies no other files. */
 export const STYLESHEET = `
 :root {
   color-scheme: light dark;
@@ -27,8 +27,9 @@ p { margin: 0 0 1rem; }
 .quiet { color: var(--quiet); }
 .error { color: var(--bad); font-weight: 600; }
 label { display: block; font-weight: 600; margin-bottom: .25rem; }
-input { display: block; width: 100%; min-height: 2.75rem; padding: .5rem .75rem; margin-bottom: 1rem; font: inherit;
-  color: inherit; background: var(--ground); border: 1px solid var(--line); border-radius: .5rem; }
+input { display: block; width: 100%; min-height: 2.75rem; padding: .5rem .75rem; margin-bottom: 1rem;
+  font: inherit; color: inherit; background: var(--ground);
+  border: 1px solid var(--line); border-radius: .5rem; }
 button { min-height: 2.75rem; padding: .5rem 1.25rem; font: inherit; font-weight: 600; cursor: pointer;
   color: var(--on-accent); background: var(--accent); border: 1px solid var(--accent); border-radius: .5rem; }
 form.login button { width: 100%; }
@@ -45,8 +46,8 @@ th, td { text-align: start; vertical-align: top; padding: .5rem .5rem .5rem 0; o
 th { font-weight: 400; }
 tr + tr > * { border-top: 1px solid color-mix(in srgb, var(--line) 35%, transparent); }
 p.after { margin: .75rem 0 0; }
-.sessions li { display: flex; flex-wrap: wrap; gap: .5rem 1rem; align-items: center; justify-content: space-between;
-  padding-block: .75rem; }
+.sessions li { display: flex; flex-wrap: wrap; gap: .5rem 1rem; padding-block: .75rem;
+  align-items: center; justify-content: space-between; }
 .sessions li + li { border-top: 1px solid color-mix(in srgb, var(--line) 35%, transparent); }
 .sessions li > div { flex: 1 1 12rem; overflow-wrap: anywhere; }
 .sessions button { color: var(--accent); background: transparent; }

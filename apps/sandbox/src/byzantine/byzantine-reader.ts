@@ -4,7 +4,7 @@ import type { SandboxClock } from '../sandbox-clock.js';
 import type { IntegratorKey } from './integrator-keys.js';
 import { checkSignature } from './request-signature.js';
 
-/** Reads what arrives for Byzantine: everything that is no other upstream's. */
+/** Reads the requests for Byzantine: all that belong to no other upstream. */
 export class ByzantineReader implements UpstreamReader {
   constructor(
     private readonly keys: ReadonlyMap<string, IntegratorKey>,
@@ -27,7 +27,7 @@ export class ByzantineReader implements UpstreamReader {
   }
 }
 
-/** The ids a body names, for the journal only: a body that is no JSON names none. */
+/** The ids in a body, for the journal; none if the body is not JSON. */
 function idsOf(rawBody: Buffer): Arrival['ids'] {
   let body: Record<string, unknown> | null;
   try {

@@ -9,7 +9,7 @@ import { IntegratorApi } from './integrator-api.js';
 import type { IntegratorKey } from './integrator-keys.js';
 import { SignatureGuard } from './signature.guard.js';
 
-/** Byzantine's Integrator API, its OTP part; every route but health is signed. */
+/** The OTP part of Byzantine's Integrator API; every route except health is signed. */
 @Controller('v1')
 export class ByzantineController {
   constructor(private readonly api: IntegratorApi) {}
@@ -56,7 +56,7 @@ export class ByzantineController {
   }
 }
 
-/** The effect goes into the journal at once: its answer may be held back, or never leave. */
+/** Writes the effect to the journal at once: a fault may delay or drop the answer. */
 function settle<Answer extends object>(request: FastifyRequest, { answer, effect }: Outcome<Answer>): Answer {
   visitOf(request)?.took(effect);
   return answer;

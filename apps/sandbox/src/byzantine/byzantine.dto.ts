@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** Any 8-4-4-4-12 hex id: upstream parses UUIDs without asking for a version; ids compare in lower case. */
+/** Any 8-4-4-4-12 hex id, because upstream accepts UUIDs of any version. Ids are compared in lower case. */
 export const uuid = z.guid().transform((id) => id.toLowerCase());
 
 const transport = z.enum([

@@ -13,28 +13,28 @@ beforeAll(async () => {
 });
 afterAll(() => t.sandbox.close());
 
-/** A success in Byzantine's own words. */
+/** Expects a success that fits Byzantine's schema. */
 function good(operation: ByzantineOperation, answer: Answer): Record<string, string> {
   expect(answer.status).toBe(200);
   expect(byzantineSchemas.check(operation, 'response', answer.body)).toEqual([]);
   return answer.body as Record<string, string>;
 }
 
-/** A refusal in Byzantine's own words. */
+/** Expects a refusal that fits Byzantine's schema. */
 function refused(answer: Answer, status: number, error: string): void {
   expect({ status: answer.status, body: answer.body }).toEqual({ status, body: { error, status } });
   expect(byzantineSchemas.check('error', 'response', answer.body)).toEqual([]);
 }
 
-/** Another user of the same account. */
+/** Registers another user of the same account. */
 function colleagueOf({ accountId }: { accountId: string }) {
   const ids = { accountId, userId: randomUUID() };
   t.sandbox.control.addSubject({ ...ids, email: 'colleague@example.com' });
   return ids;
 }
 
-describe('the straight way', () => {
-  it('goes from a mailed code over a session to stored passkeys', async () => {
+describe('the Integrator API', () => {
+  it('leads from a mailed code through a session to stored passkeys', async () => {
     const { ids, email } = t.newSubject();
     expect(byzantineSchemas.check('init-otp', 'request', ids)).toEqual([]);
     const { otpId } = good('init-otp', await t.integrator.submit('init-otp', ids));
@@ -67,7 +67,7 @@ describe('the straight way', () => {
     );
   });
 
-  it('is healthy without a signature, and says whose key signed', async () => {
+  it('answers health without a signature, and names the key that signed', async () => {
     const unsigned = { headers: { 'x-pubkey': null, 'x-timestamp': null, 'x-signature': null } };
     good('health', await t.integrator.get('/v1/health', unsigned));
 
@@ -89,7 +89,7 @@ describe('the straight way', () => {
 });
 
 describe('a request is refused', () => {
-  it('by its headers before its body is looked at', async () => {
+  it('for its headers before its body is read', async () => {
     const broken = '{';
     refused(await t.reader.submit('init-otp', broken), 403, 'credential is read-only');
     refused(
@@ -109,7 +109,7 @@ describe('a request is refused', () => {
     );
   });
 
-  it('when the query was left out of the signature', async () => {
+  it('if its signature does not cover the query', async () => {
     const answer = await t.integrator.get('/v1/integrator/whoami?a=1', {
       signedPath: '/v1/integrator/whoami',
     });
@@ -140,7 +140,7 @@ describe('a request is refused', () => {
     expect(answer.body).toBe('Failed to deserialize the JSON body: userId: UUID parsing failed');
   });
 
-  it('for an account or a user nobody knows, on every step', async () => {
+  it('for an unknown account or user, on every step', async () => {
     const { ids } = t.newSubject();
     const rest = { otpId: 'x', otpCode: '123456', sessionId: randomUUID(), authenticators: [makePasskey()] };
     for (const step of ['init-otp', 'otp-auth', 'create-authenticators-otp']) {
@@ -151,7 +151,7 @@ describe('a request is refused', () => {
     }
   });
 
-  it('on a path that is none', async () => {
+  it('on an unknown path', async () => {
     expect(await t.integrator.get('/v1/nothing')).toMatchObject({ status: 404, body: { status: 404 } });
   });
 });
@@ -160,7 +160,7 @@ describe('a code', () => {
   const login = (ids: object, otpId: string, otpCode: string) =>
     t.integrator.submit('otp-auth', { ...ids, otpId, otpCode });
 
-  it('locks after three misses, for the right one too; a new one helps', async () => {
+  it('is locked after three misses, and a new code works', async () => {
     const { ids, email, otpId, code } = await t.mailed();
     for (let miss = 0; miss < 3; miss += 1)
       refused(await login(ids, otpId, otherThan(code)), 400, 'invalid OTP code');
@@ -172,7 +172,7 @@ describe('a code', () => {
     good('otp-auth', await login(ids, next?.otpId ?? '', next?.code ?? ''));
   });
 
-  it('is spent by success', async () => {
+  it('can be used only once', async () => {
     const { ids, otpId, code } = await t.mailed();
     good('otp-auth', await login(ids, otpId, code));
     refused(await login(ids, otpId, code), 400, 'OTP code already used');
@@ -193,7 +193,7 @@ describe('a code', () => {
     refused(await login(colleagueOf(mine.ids), mine.otpId, mine.code), 400, 'OTP not found');
   });
 
-  it('is one of three at most: the fourth makes the oldest fall, the others stay good', async () => {
+  it('expires as the oldest of four, and the others stay valid', async () => {
     const { ids, email } = t.newSubject();
     for (let send = 0; send < 4; send += 1) await t.integrator.submit('init-otp', ids);
     const [, , third, oldest] = t.sandbox.control.mails({ email });
@@ -207,7 +207,7 @@ describe('passkeys', () => {
     t.integrator.submit('create-authenticators-otp', { ...ids, sessionId, authenticators });
   const countOf = (ids: { userId: string }) => t.sandbox.control.authenticators(ids.userId).length;
 
-  it('need a session of this very subject that is still open', async () => {
+  it('need an open session of the same subject', async () => {
     const [mine, other] = [await t.loggedIn(), await t.loggedIn()];
     refused(await create(mine.ids, other.sessionId, makePasskey()), 404, 'session not found');
     refused(await create(mine.ids, randomUUID(), makePasskey()), 404, 'session not found');
@@ -219,7 +219,7 @@ describe('passkeys', () => {
     refused(await create(mine.ids, mine.sessionId, makePasskey()), 400, 'session expired');
   });
 
-  it('are stored all or none', async () => {
+  it('are all refused if one is invalid', async () => {
     const { ids, sessionId } = await t.loggedIn();
     const bad = makePasskey({ challengeInClientData: 'AAAA' });
     refused(
@@ -231,7 +231,7 @@ describe('passkeys', () => {
     refused(await create(ids, sessionId), 400, 'at least one authenticator is required');
   });
 
-  it('are registered once, whoever comes with them', async () => {
+  it('are registered only once, for any user', async () => {
     const [mine, other] = [await t.loggedIn(), await t.loggedIn()];
     const passkey = makePasskey();
     refused(await create(mine.ids, mine.sessionId, passkey, passkey), 400, 'credential already registered');
@@ -241,7 +241,7 @@ describe('passkeys', () => {
     expect([countOf(mine.ids), countOf(other.ids)]).toEqual([1, 0]);
   });
 
-  it('are ten at most', async () => {
+  it('are limited to ten per user', async () => {
     const { ids, sessionId } = await t.loggedIn();
     const nine = Array.from({ length: 9 }, () => makePasskey());
     good('create-authenticators-otp', await create(ids, sessionId, ...nine));
@@ -287,7 +287,7 @@ describe('options', () => {
     }
   });
 
-  it('make a key pair where none is given', async () => {
+  it('without a key give a new key pair', async () => {
     const { startSandbox } = await import('../sandbox.js');
     const { Integrator } = await import('../../test/integrator.js');
     const sandbox = await startSandbox();

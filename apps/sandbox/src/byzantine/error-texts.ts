@@ -1,9 +1,9 @@
 /**
- * The texts of the emulator's refusals, all in one place.
+ * The texts of all the emulator's refusals.
  *
  * Byzantine documents the statuses and the form `{error, status}`, not the texts. **Every text here is an
- * assumption of this sandbox**: a client that tells refusals apart by text must keep its own list, and must
- * expect other texts from the real API.
+ * assumption of this sandbox**: a client that reads the texts must keep its own list, and must expect other
+ * texts from the real API.
  */
 export const errorTexts = {
   noRoute: 'not found',

@@ -22,7 +22,7 @@ export interface IntegratorApiOptions {
   relyingParty: RelyingParty;
 }
 
-/** What the OTP routes of the Integrator API do, once the request is known to be genuine and well formed. */
+/** The OTP part of the Integrator API, for requests that were checked. */
 export class IntegratorApi {
   readonly integratorId = randomUUID();
   readonly subjects: Subjects;
@@ -56,7 +56,7 @@ export class IntegratorApi {
     return { answer: { otpId }, effect: { type: 'otp_sent', otpId } };
   }
 
-  /** otp-auth: the code is spent by success. */
+  /** otp-auth: success spends the code. */
   otpAuth({ accountId, userId, otpId, otpCode }: OtpAuthRequest): Outcome<OpenedSession> {
     const subject = this.subjects.load(accountId, userId);
     this.#codes.redeem(subject, otpId, otpCode);
@@ -64,7 +64,7 @@ export class IntegratorApi {
     return { answer: opened, effect: { type: 'session_opened', otpId, expiresAt: opened.expiresAt } };
   }
 
-  /** create-authenticators-otp: all of the passkeys or none. The session stays open until it expires. */
+  /** create-authenticators-otp: stores all passkeys or none. The session stays open until it expires. */
   createAuthenticators(request: CreateAuthenticatorsRequest): Outcome<{ authenticatorIds: string[] }> {
     const subject = this.subjects.load(request.accountId, request.userId);
     this.#sessions.require(subject, request.sessionId);

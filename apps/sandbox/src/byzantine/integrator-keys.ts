@@ -24,7 +24,7 @@ export function parseIntegratorKey(text: string): IntegratorKey {
   const [pubkey = '', ...rest] = text.trim().split(':');
   if (!PUBKEY_PATTERN.test(pubkey)) {
     throw new Error(
-      `"${pubkey}" is no public key: 0x and 33 bytes of a compressed P-256 point in lower-case hex are needed`,
+      `"${pubkey}" is not a public key: give 0x and a compressed P-256 point, 33 bytes of lower-case hex`,
     );
   }
   const scoped = rest[0] === 'read_only' || rest[0] === 'read_write';
@@ -32,7 +32,7 @@ export function parseIntegratorKey(text: string): IntegratorKey {
   return { pubkey, accessScope, label: rest.join(':') || null, publicKey: toKeyObject(pubkey) };
 }
 
-/** A fresh P-256 key pair, for a sandbox that was given no key: the private scalar as 64 hex digits, and X-Pubkey. */
+/** Generates a key pair for a sandbox without configured keys: the scalar as 64 hex digits, and X-Pubkey. */
 export function generateCredential(): { privateKeyHex: string; pubkey: string } {
   const { privateKeyHex, compressed } = generateP256();
   return { privateKeyHex, pubkey: `0x${compressed}` };
@@ -42,6 +42,6 @@ function toKeyObject(pubkey: string): KeyObject {
   try {
     return importCompressedPoint(pubkey.slice(2));
   } catch (cause) {
-    throw new Error(`"${pubkey}" is no point of the curve P-256`, { cause });
+    throw new Error(`"${pubkey}" is not a point of the curve P-256`, { cause });
   }
 }

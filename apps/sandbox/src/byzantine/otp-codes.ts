@@ -4,11 +4,11 @@ import { Refusal } from '../refusal.js';
 import { errorTexts } from './error-texts.js';
 import type { Subject } from './subjects.js';
 
-/** Wrong tries that lock a code: an assumption, from Turnkey's limits beneath Byzantine. */
+/** The number of wrong tries that locks a code: an assumption, from the limits of Turnkey under Byzantine. */
 export const TRIES_PER_CODE = 3;
-/** Live codes a user may have at once, likewise assumed; a further one makes the oldest fall. */
+/** The most live codes of a user, also an assumption; a further code expires the oldest. */
 export const LIVE_CODES_PER_USER = 3;
-/** How long an expired code is remembered, so that it is refused as expired and not as unknown. */
+/** How long an expired code is kept, so that it is refused as expired and not as unknown. */
 const REMEMBERED_MS = 60 * 60_000;
 
 interface OtpCode {
@@ -21,7 +21,7 @@ interface OtpCode {
   used: boolean;
 }
 
-/** The mailed codes: 6 digits, some minutes of life, three tries, one use. */
+/** The mailed codes: each has 6 digits, lives some minutes, and has three tries and one use. */
 export class OtpCodes {
   readonly #codes = new Map<string, OtpCode>();
   readonly #liveByUser = new Map<string, OtpCode[]>();
@@ -31,7 +31,7 @@ export class OtpCodes {
     private readonly lifeMs: number,
   ) {}
 
-  /** Makes a code for the subject; earlier ones stay good up to {@link LIVE_CODES_PER_USER}. */
+  /** Makes a code for the subject; up to {@link LIVE_CODES_PER_USER} codes stay valid. */
   issue({ accountId, userId }: Subject): { otpId: string; code: string } {
     this.#forgetOld();
     const now = this.clock.nowMs();
@@ -53,7 +53,7 @@ export class OtpCodes {
   }
 
   /**
-   * Spends a code. A wrong one costs a try, and the third locks the code for good.
+   * Spends a code. A wrong one costs a try, and the third wrong one locks the code.
    *
    * @throws Refusal 400 if the code is unknown, another user's, used, expired, locked or wrong
    */
@@ -76,7 +76,7 @@ export class OtpCodes {
     this.#liveByUser.clear();
   }
 
-  /** The map is in order of issue, so what is old stands in front. */
+  /** The map is in order of issue, so the oldest codes come first. */
   #forgetOld(): void {
     const horizon = this.clock.nowMs() - REMEMBERED_MS;
     for (const [otpId, otp] of this.#codes) {

@@ -4,10 +4,10 @@ import { Refusal } from '../refusal.js';
 import { errorTexts } from './error-texts.js';
 import type { Subject } from './subjects.js';
 
-/** How long an expired session is remembered, so that it is refused as expired and not as unknown. */
+/** How long an expired session is kept, so that it is refused as expired and not as unknown. */
 const REMEMBERED_MS = 60 * 60_000;
 
-/** An opened session in the wire's words; `session` is opaque to everybody, here too. */
+/** An opened session as sent; `session` is opaque, here too. */
 export interface OpenedSession {
   session: string;
   sessionId: string;
@@ -15,7 +15,7 @@ export interface OpenedSession {
   expiresAt: string;
 }
 
-/** The sessions that codes were exchanged for, each bound to its account and user, good until it expires. */
+/** The sessions that codes opened; each is bound to its account and user, and is valid until it expires. */
 export class OtpSessions {
   readonly #sessions = new Map<string, { accountId: string; userId: string; expiresAtMs: number }>();
 

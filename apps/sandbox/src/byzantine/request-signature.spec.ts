@@ -63,7 +63,7 @@ describe.each(vectors.cases)('golden vector $name', (vector) => {
 });
 
 describe('the signature', () => {
-  it('is refused with any bit of it flipped, without a crash of the DER parser', () => {
+  it('is refused with any one bit flipped', () => {
     const der = Buffer.from(initOtp.signatureDerRfc6979.slice(2), 'hex');
     for (let bit = 0; bit < der.length * 8; bit += 1) {
       const flipped = Buffer.from(der);
@@ -87,7 +87,7 @@ describe('the headers', () => {
     ['x-pubkey', 'X-Pubkey'],
     ['x-timestamp', 'X-Timestamp'],
     ['x-signature', 'X-Signature'],
-  ])('%s missing is 400', (name, label) => {
+  ])('answer 400 if %s is missing', (name, label) => {
     expect(refusal(withHeader(name, undefined))).toMatchObject({
       status: 400,
       message: `missing ${label} header`,
@@ -104,19 +104,19 @@ describe('the headers', () => {
     ['x-signature', initOtp.signatureDerRfc6979.slice(2)],
     ['x-signature', '0xzz'],
     ['x-signature', '0x123'],
-  ])('%s malformed as %s is 400', (name, value) => {
+  ])('answer 400 if %s is malformed: %s', (name, value) => {
     expect(refusal(withHeader(name, value))).toMatchObject({ status: 400 });
     expect(refusal(withHeader(name, value))?.message).toMatch(/^malformed X-/);
   });
 
-  it('an unknown key is 401', () => {
+  it('answer 401 for an unknown key', () => {
     expect(checkSignature(requestOf(initOtp), new Map(), signedAtMs).refusal).toMatchObject({
       status: 401,
       message: 'unknown public key',
     });
   });
 
-  it('a timestamp is good for a minute on either side of the clock, and no longer', () => {
+  it('may have a timestamp up to a minute before or after the clock', () => {
     for (const skewMs of [-60_000, 0, 60_000]) {
       expect(refusal(requestOf(initOtp), signedAtMs + skewMs)).toBeNull();
     }
@@ -131,7 +131,7 @@ describe('the headers', () => {
 });
 
 describe('a key of the configuration', () => {
-  it('carries its scope and label, read_write without a label by default', () => {
+  it('has a scope and a label, by default read_write and none', () => {
     expect(parseIntegratorKey(vectors.xPubkey)).toMatchObject({ accessScope: 'read_write', label: null });
     expect(parseIntegratorKey(`${vectors.xPubkey}:read_only:audit`)).toMatchObject({
       accessScope: 'read_only',
@@ -143,9 +143,9 @@ describe('a key of the configuration', () => {
     });
   });
 
-  it('is refused off the curve or of another form', () => {
+  it('is refused if it is malformed or not on the curve', () => {
     // x = 1 has no point on P-256.
-    expect(() => parseIntegratorKey(`0x02${'0'.repeat(63)}1`)).toThrow(/no point of the curve/);
-    expect(() => parseIntegratorKey('abc')).toThrow(/no public key/);
+    expect(() => parseIntegratorKey(`0x02${'0'.repeat(63)}1`)).toThrow(/not a point of the curve/);
+    expect(() => parseIntegratorKey('abc')).toThrow(/not a public key/);
   });
 });

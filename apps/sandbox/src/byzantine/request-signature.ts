@@ -4,23 +4,23 @@ import { errorTexts } from './error-texts.js';
 import { PUBKEY_PATTERN } from './integrator-keys.js';
 import type { IntegratorKey } from './integrator-keys.js';
 
-/** How far X-Timestamp may be from the server's clock, either way; the contract says "within 1 minute". */
+/** The allowed difference between X-Timestamp and the server's clock; the contract says "within 1 minute". */
 export const TIMESTAMP_WINDOW_MS = 60_000;
 
-/** What arrived, before anything interpreted it. */
+/** A request as it arrived. */
 export interface SignedRequest {
   method: string;
   /** Path and query exactly as sent. */
   pathAndQuery: string;
   headers: Record<string, string | string[] | undefined>;
-  /** The body's bytes; empty where there was none. */
+  /** The body's bytes; empty if there was none. */
   rawBody: Buffer;
 }
 
-/** What the headers turned out to be; `refusal` is the answer they deserve, null if they are good. */
+/** The result of checking the headers; `refusal` is null if they are valid. */
 export interface SignatureVerdict {
   pubkey: string | null;
-  /** X-Timestamp less our clock, in milliseconds; null if it is no timestamp. */
+  /** X-Timestamp minus our clock, in milliseconds; null if it is not a timestamp. */
   timestampSkewMs: number | null;
   signatureOk: boolean;
   key: IntegratorKey | null;
@@ -28,10 +28,13 @@ export interface SignatureVerdict {
 }
 
 /**
- * Checks the three headers of Byzantine's Integrator API ("Request signing"): ECDSA over P-256 and SHA-256,
- * DER, of timestamp, method, path with query, and body, joined without separators. High and low S both pass.
- * Missing and malformed headers are 400, as upstream's own tests observe for X-Pubkey; an unknown key is 401;
- * 401 for a stale timestamp or a wrong signature is this sandbox's assumption.
+ * Checks the three headers of Byzantine's Integrator API ("Request signing"). The signature is ECDSA with
+ * P-256 and SHA-256, in DER, over timestamp, method, path with query, and body, joined without separators.
+ * High and low S are both accepted.
+ *
+ * - 400: a missing or malformed header, as upstream's own tests observe for X-Pubkey.
+ * - 401: an unknown key.
+ * - 401: a stale timestamp or a wrong signature; this is an assumption of the sandbox.
  *
  * @param nowMs the server's time in milliseconds since the Unix epoch
  */

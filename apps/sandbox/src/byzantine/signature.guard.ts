@@ -7,15 +7,15 @@ import { Refusal } from '../refusal.js';
 import { errorTexts } from './error-texts.js';
 
 /**
- * Lets a request pass whose signature headers are good, and whose key may do what it asks. A read-only key is
- * refused on every mutation before the body is looked at: upstream answers 403, not 400, to an empty body.
+ * Checks the signature headers and the scope of the key. It refuses a read-only key on every mutation before
+ * the body is read: upstream answers 403, not 400, even to an empty body.
  */
 @Injectable()
 export class SignatureGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean {
     const request = context.switchToHttp().getRequest<FastifyRequest>();
     const verdict = visitOf(request)?.verdict;
-    // A route that no hook has seen has no verdict; letting it pass would be an unsigned way in.
+    // Without a verdict of the hook the request must not pass: it would be unsigned.
     if (!verdict) throw new Refusal(400, errorTexts.missingHeader('X-Pubkey'));
     if (verdict.refusal) throw verdict.refusal;
     if (request.method === 'GET') return true;

@@ -8,14 +8,17 @@ export interface Subject {
   email: string;
 }
 
-/** The accounts and users the emulator knows. */
+/** The registered accounts and users. */
 export class Subjects {
   readonly #emails = new Map<string, Map<string, string>>();
 
-  /** @param acceptAny whether an unknown account and user count as known, mailed at `<userId>@sandbox.example` */
+  /**
+   * @param acceptAny whether to accept unknown accounts and users; their address is
+   *   `<userId>@sandbox.example`
+   */
   constructor(private readonly acceptAny: boolean) {}
 
-  /** Makes an account and user known; the same pair again changes the address. */
+  /** Registers an account and user; for a known pair, changes the address. */
   add({ accountId, userId, email }: Subject): void {
     const users = this.#emails.get(accountId) ?? new Map<string, string>();
     this.#emails.set(accountId, users.set(userId, email));

@@ -1,4 +1,4 @@
-/** Entries in order of arrival, the oldest forgotten beyond a limit: a sandbox may run for weeks. */
+/** Entries in order of arrival. Over the limit it drops the oldest, because a sandbox may run for weeks. */
 export class BoundedLog<Entry> {
   readonly #entries: Entry[] = [];
 

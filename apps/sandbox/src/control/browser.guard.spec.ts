@@ -10,7 +10,7 @@ beforeAll(async () => {
 beforeEach(() => t.sandbox.control.reset());
 afterAll(() => t.sandbox.close());
 
-/** The status of an answer. Not by fetch, which chooses Host and Origin itself. */
+/** The status of an answer. Not with fetch, which sets Host and Origin itself. */
 function statusOf(method: string, path: string, headers: Record<string, string>): Promise<number> {
   return new Promise((resolve, reject) => {
     const sent = request(`${t.sandbox.url}${path}`, { method, headers }, (response) => {
@@ -20,7 +20,7 @@ function statusOf(method: string, path: string, headers: Record<string, string>)
   });
 }
 
-/** Sets a fault, sends, and tells whether it was taken for a person's own request and done. */
+/** Sets a fault, asks for a reset, and returns whether the reset was done. */
 async function forgets(headers: Record<string, string>, path = '/_sandbox/reset'): Promise<boolean> {
   t.sandbox.control.addFault({ route: '*', status: 503 });
   const status = await statusOf('POST', path, headers);
@@ -29,13 +29,13 @@ async function forgets(headers: Record<string, string>, path = '/_sandbox/reset'
   return isDone;
 }
 
-describe('what changes something', () => {
-  it('is done for curl and tests, who say nothing of where they come from', async () => {
+describe('a request that changes something', () => {
+  it('is accepted without an origin, as from curl and tests', async () => {
     expect(await forgets({})).toBe(true);
     expect(await forgets({ 'content-type': 'application/x-www-form-urlencoded' })).toBe(true);
   });
 
-  it('is done for the page', async () => {
+  it('is accepted from the page of the sandbox', async () => {
     const { host, origin } = new URL(t.sandbox.url);
     expect(await forgets({ host, origin, 'sec-fetch-site': 'same-origin' })).toBe(true);
   });
@@ -46,11 +46,11 @@ describe('what changes something', () => {
     { origin: 'http://127.0.0.1:1' },
     { 'sec-fetch-site': 'cross-site' },
     { 'sec-fetch-site': 'same-site' },
-  ])('is not done for a page elsewhere: %j', async (headers) => {
+  ])('is refused from another website: %j', async (headers) => {
     expect(await forgets(headers)).toBe(false);
   });
 
-  it('is not done for a page elsewhere that writes the path in another way', async () => {
+  it('is refused from another website that percent-encodes the path', async () => {
     const origin = { origin: 'http://evil.example' };
     expect(await forgets(origin, '/%5Fsandbox/reset')).toBe(false);
     expect(t.sandbox.control.requests()).toEqual([]);
@@ -70,7 +70,7 @@ describe('the Host', () => {
   });
 
   it.each(['evil.example', '127.0.0.1.evil.example:4000', 'evil.internal.example', 'localhost.'])(
-    'may not be %s, which could have come to mean this machine',
+    'may not be %s, a name that could resolve to this machine',
     async (host) => {
       for (const path of ['mailbox', 'glance', '', 'main.js']) {
         expect(await statusOf('GET', `/_sandbox/${path}`, { host })).toBe(403);

@@ -4,7 +4,7 @@ import type { CanActivate, ExecutionContext } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Refusal } from '../refusal.js';
 
-/** Of every answer under `/_sandbox`: nobody else's page may read it, frame it or take it for a script. */
+/** For every answer under `/_sandbox`: no other page may read it, frame it or run it as a script. */
 const HEADERS = {
   'cache-control': 'no-store',
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
@@ -19,9 +19,9 @@ const ELSEWHERE = 'the request comes from another website';
 const PRIVATE_NAME = /^(?:[^.]+|.+\.(?:localhost|local|internal|test))$/i;
 
 /**
- * Keeps other people's websites away from `/_sandbox`, which has no login: a developer's browser reaches the
- * loopback, and any page that it shows can send requests there. A guard and not a hook on the path, which can be
- * written in more than one way (`/%5Fsandbox`).
+ * Keeps other websites away from `/_sandbox`, which has no login. A developer's browser reaches the loopback,
+ * so any page that it shows can send requests there. This is a guard and not a hook on the path, because a
+ * path has several spellings (`/%5Fsandbox`).
  */
 @Injectable()
 export class BrowserGuard implements CanActivate {
@@ -34,11 +34,11 @@ export class BrowserGuard implements CanActivate {
   }
 }
 
-/** Why a request is not taken for a person's own; null where it is. Curl and tests send neither header. */
+/** Why to refuse a request as another website's; null if it is not. Curl and tests send neither header. */
 function foreign({ method, headers, hostname, host }: FastifyRequest): string | null {
-  // DNS rebinding: a foreign name that has come to mean this machine makes a foreign page same-origin.
+  // DNS rebinding: a foreign name that resolves to this machine makes a foreign page same-origin.
   if (!isOwnName(hostname)) return 'the Host is a public name: use an IP address or localhost';
-  // Reading needs no more: without CORS headers, the browser keeps the answer from other origins.
+  // Reading needs no further check: without CORS headers, the browser hides the answer from other origins.
   if (method === 'GET' || method === 'HEAD') return null;
   const { origin, 'sec-fetch-site': site } = headers;
   if (site !== undefined && site !== 'same-origin') return ELSEWHERE;
@@ -46,7 +46,7 @@ function foreign({ method, headers, hostname, host }: FastifyRequest): string | 
   return null;
 }
 
-/** Without the scheme, which a proxy may have changed; null for the origin `null`. */
+/** The host of an origin; null for the origin `null`. It leaves out the scheme, which a proxy may change. */
 function hostOf(origin: string): string | null {
   return URL.canParse(origin) ? new URL(origin).host : null;
 }

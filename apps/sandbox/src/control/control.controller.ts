@@ -32,10 +32,10 @@ const clockMove = z.strictObject({ advanceMs: z.int(), livesOnly: z.boolean().op
 
 const wholeNumber = new ParseIntPipe({
   optional: true,
-  exceptionFactory: () => new Refusal(400, 'id: a whole number is needed'),
+  exceptionFactory: () => new Refusal(400, 'id: give a whole number'),
 });
 
-/** A parameter that is given twice arrives as a list. */
+/** Refuses a parameter that is given twice: it arrives as a list. */
 const once: PipeTransform<unknown, string | undefined> = {
   transform(value, { data }) {
     if (value === undefined || typeof value === 'string') return value;
@@ -43,7 +43,7 @@ const once: PipeTransform<unknown, string | undefined> = {
   },
 };
 
-/** `/_sandbox`: the sandbox's own routes, without any key: it is for loopback and CI. */
+/** The sandbox's own routes, under `/_sandbox`. They need no key: the sandbox is for loopback and CI. */
 @Controller('_sandbox')
 @UseGuards(BrowserGuard)
 export class ControlController {
@@ -120,7 +120,7 @@ export class ControlController {
   @HttpCode(200)
   advanceClock(@Body(new JsonBody(clockMove)) { advanceMs, livesOnly }: z.output<typeof clockMove>): object {
     if (!this.control.canAdvanceClock(advanceMs)) {
-      throw new Refusal(400, 'advanceMs: the clock goes from 1970 to 9999');
+      throw new Refusal(400, 'advanceMs: the clock must stay between 1970 and 9999');
     }
     return this.control.advanceClock(advanceMs, livesOnly);
   }

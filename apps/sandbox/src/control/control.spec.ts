@@ -13,7 +13,7 @@ beforeEach(() => t.sandbox.control.reset());
 afterAll(() => t.sandbox.close());
 
 describe('/_sandbox/subjects', () => {
-  it('makes a subject known, and changes its address', async () => {
+  it('registers a subject, and changes its address', async () => {
     const subject = { accountId: randomUUID(), userId: randomUUID(), email: 'ana@example.com' };
     const { email, ...ids } = subject;
     expect(await t.integrator.submit('init-otp', ids)).toMatchObject({ status: 404 });
@@ -24,7 +24,7 @@ describe('/_sandbox/subjects', () => {
     expect((await t.control('GET', 'mailbox?email=ANA@example.org')).body).toHaveLength(1);
   });
 
-  it('refuses what is none, by field', async () => {
+  it('refuses a malformed subject and names the field', async () => {
     const good = { accountId: randomUUID(), userId: randomUUID(), email: 'ana@example.com' };
     for (const field of Object.keys(good)) {
       const answer = await t.control('POST', 'subjects', { ...good, [field]: 'x' });
@@ -37,7 +37,7 @@ describe('/_sandbox/subjects', () => {
 });
 
 describe('/_sandbox/mailbox', () => {
-  it('shows the newest mail first, of an address or of a code', async () => {
+  it('shows the mails of an address or a code, newest first', async () => {
     const { ids, email } = t.newSubject();
     const first = (await t.integrator.submit('init-otp', ids)).body as { otpId: string };
     const second = (await t.integrator.submit('init-otp', ids)).body as { otpId: string };
@@ -46,12 +46,14 @@ describe('/_sandbox/mailbox', () => {
     const mine = await t.control('GET', `mailbox?email=${email}`);
     expect(mine.body).toMatchObject([{ otpId: second.otpId }, { otpId: first.otpId }]);
     const one = await t.control('GET', `mailbox?otpId=${other.otpId}`);
-    expect(one.body).toEqual([{ otpId: other.otpId, email: other.email, code: other.code, at: '2026-11-20T10:00:00.000Z' }]); // prettier-ignore
+    expect(one.body).toEqual([
+      { otpId: other.otpId, email: other.email, code: other.code, at: '2026-11-20T10:00:00.000Z' },
+    ]);
   });
 });
 
 describe('/_sandbox/journal', () => {
-  it('tells the whole story of a user, without code or session', async () => {
+  it('lists all requests of a user, without code or session', async () => {
     const { ids, email, otpId, code } = await t.mailed();
     await t.integrator.submit('otp-auth', { ...ids, otpId, otpCode: otherThan(code) });
     const login = (await t.integrator.submit('otp-auth', { ...ids, otpId, otpCode: code })).body as Record<
@@ -114,14 +116,14 @@ describe('/_sandbox/journal', () => {
     ]);
   });
 
-  it('knows nothing of control routes', async () => {
+  it('does not list requests to control routes', async () => {
     await t.control('GET', 'mailbox');
     expect((await t.control('GET', 'journal')).body).toEqual([]);
   });
 });
 
 describe('/_sandbox/clock', () => {
-  it('moves lives and the header window together, and the Date header with them', async () => {
+  it('moves lives, the header window and the Date header together', async () => {
     const { ids, otpId, code } = await t.mailed();
     expect((await t.control('POST', 'clock', { advanceMs: 300_000 })).body).toEqual({
       now: '2026-11-20T10:05:00.000Z',
@@ -135,7 +137,7 @@ describe('/_sandbox/clock', () => {
     expect(late).toMatchObject({ status: 400, body: { error: 'OTP code expired' } });
   });
 
-  it('moves lives alone, for callers whose own clock stays', async () => {
+  it('moves only lives, for callers whose own clock does not move', async () => {
     const { ids, otpId, code } = await t.mailed();
     expect((await t.control('POST', 'clock', { advanceMs: 300_000, livesOnly: true })).body).toEqual({
       now: '2026-11-20T10:05:00.000Z',
@@ -146,7 +148,7 @@ describe('/_sandbox/clock', () => {
   });
 
   it.each([Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER, -2_000_000_000_000, 300_000_000_000_000])(
-    'refuses a move that ends in no year of four digits, %d ms, and stays where it was',
+    'refuses to move %d ms, which ends outside the years 1970 to 9999',
     async (advanceMs) => {
       const answer = await t.control('POST', 'clock', { advanceMs });
       expect(answer).toMatchObject({ status: 400, body: { error: expect.stringContaining('advanceMs') } });
@@ -155,7 +157,7 @@ describe('/_sandbox/clock', () => {
     },
   );
 
-  it('refuses what is no move', async () => {
+  it('refuses a malformed move', async () => {
     const answer = await t.control('POST', 'clock', { advanceMs: 'soon' });
     expect(answer).toMatchObject({ status: 400, body: { error: expect.stringContaining('advanceMs') } });
   });
@@ -168,14 +170,14 @@ describe('a parameter that is given twice', () => {
     ['journal', 'userId'],
     ['glance', 'address'],
     ['authenticators', 'userId'],
-  ])('of %s is refused by its name, %s', async (path, name) => {
+  ])('of %s is refused with its name, %s', async (path, name) => {
     const answer = await t.control('GET', `${path}?${name}=a&${name}=b`);
     expect(answer).toMatchObject({ status: 400, body: { error: `${name}: give it once` } });
   });
 });
 
 describe('/_sandbox/faults', () => {
-  it('lists what is to strike, and takes it back', async () => {
+  it('lists pending faults, and takes them back', async () => {
     const outage = await t.control('POST', 'faults', { route: 'otp-auth', status: 503, times: 0 });
     const cut = await t.control('POST', 'faults', { route: 'init-otp', cut: 'after', times: 2 });
     expect(outage).toMatchObject({ status: 201, body: { remaining: null, effectFirst: false } });
@@ -189,7 +191,7 @@ describe('/_sandbox/faults', () => {
     expect((await t.control('GET', 'faults')).body).toEqual([]);
   });
 
-  it('takes nothing back for an id that is none', async () => {
+  it('takes nothing back for a malformed id', async () => {
     await t.control('POST', 'faults', { route: 'otp-auth', status: 503 });
     expect(await t.control('DELETE', 'faults?id=x')).toMatchObject({ status: 400 });
     expect((await t.control('GET', 'faults')).body).toHaveLength(1);
@@ -197,7 +199,7 @@ describe('/_sandbox/faults', () => {
 });
 
 describe('/_sandbox/reset', () => {
-  it('forgets everything but the keys', async () => {
+  it('forgets everything except the keys', async () => {
     const { ids, sessionId } = await t.loggedIn();
     const creation = { ...ids, sessionId, authenticators: [makePasskey()] };
     await t.integrator.submit('create-authenticators-otp', creation);
@@ -220,7 +222,7 @@ describe('/_sandbox/reset', () => {
 });
 
 describe('a bounded log', () => {
-  it('forgets the oldest beyond its limit', () => {
+  it('drops the oldest entries over its limit', () => {
     const log = new BoundedLog<number>(3);
     for (const entry of [1, 2, 3, 4, 5]) log.add(entry);
     expect(log.filter(() => true)).toEqual([3, 4, 5]);

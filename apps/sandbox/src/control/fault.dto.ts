@@ -13,18 +13,18 @@ export const FAULT_ROUTES: readonly string[] = [
   '*',
 ];
 
-/** What is to become of a Turnkey activity; a status may go by its whole name. */
+/** The script for a Turnkey activity; a status may have the prefix `ACTIVITY_STATUS_`. */
 const activityScript = z.strictObject({
   status: z
     .string()
     .transform((status) => status.replace(/^ACTIVITY_STATUS_/, ''))
     .pipe(z.enum(['CREATED', 'PENDING', 'CONSENSUS_NEEDED', 'AUTHENTICATORS_NEEDED', 'FAILED', 'REJECTED']))
     .optional(),
-  /** How many `get_activity` see it pending before it is what it is to be. */
+  /** The number of `get_activity` calls that see it pending before its end. */
   polls: z.int().min(1).optional(),
-  /** The result inside another activity. */
+  /** Whether to put the result inside another activity. */
   nested: z.boolean().optional(),
-  /** What a FAILED one says; `status` is the HTTP status whose gRPC code it has. */
+  /** The failure of a FAILED activity; its gRPC code is the one for the HTTP `status`. */
   failure: z
     .strictObject({
       status: z.int().min(400).max(599).optional(),
@@ -34,15 +34,15 @@ const activityScript = z.strictObject({
     .optional(),
 });
 
-/** Ten minutes: a longer wait is a typing error, and no client waits for it. */
+/** Ten minutes: no client waits longer, so a longer delay is a typing error. */
 const MAX_DELAY_MS = 600_000;
 
 const id = z.guid().transform((text) => text.toLowerCase());
 
-/** A scripted fault, as `POST /_sandbox/faults` takes it. */
+/** A scripted fault, as sent to `POST /_sandbox/faults`. */
 export const faultSpec = z
   .strictObject({
-    /** The operation, or its whole path where a name is that of two. */
+    /** The operation, or its whole path if two operations have the same name. */
     route: z.string().transform((route, context) => {
       const name = FAULT_ROUTES.find((known) => route === known || route.endsWith(`/${known}`));
       if (name === undefined) {
@@ -51,7 +51,7 @@ export const faultSpec = z
       }
       return { route: name, path: route.startsWith('/') ? route : null };
     }),
-    /** How many requests it strikes; 0 is every one until it is taken back. */
+    /** The number of requests that it strikes; 0: all, until it is taken back. */
     times: z.int().min(0).default(1),
     /** Only requests of this user, or about this organization or contact. */
     match: z
@@ -59,7 +59,7 @@ export const faultSpec = z
       .refine((match) => Object.keys(match).length > 0, 'userId, organizationId or contact')
       .optional(),
     status: z.int().min(200).max(599).optional(),
-    /** A string goes out as it stands; anything else as JSON. */
+    /** A string is sent unchanged; anything else as JSON. */
     body: z.json().optional(),
     contentType: z.string().min(1).optional(),
     retryAfterS: z.int().min(0).optional(),
@@ -82,7 +82,7 @@ export const faultSpec = z
       complain('activity', 'needs a status, polls or nested');
     if (activity?.failure && activity.status !== 'FAILED') complain('activity.failure', 'needs FAILED');
     if (activity && (fault.cut === 'before' || (answers && fault.afterEffect !== true))) {
-      complain('activity', 'comes about only if the request takes effect: see afterEffect and cut');
+      complain('activity', 'needs a request that takes effect: see afterEffect and cut');
     }
     if (activity && ![...SUBMISSIONS, '*'].includes(fault.route.route)) {
       complain('activity', `only of ${SUBMISSIONS.join(', ')}`);

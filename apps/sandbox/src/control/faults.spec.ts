@@ -10,7 +10,7 @@ beforeAll(async () => {
 afterEach(() => t.sandbox.control.removeFaults());
 afterAll(async () => {
   await t.sandbox.close();
-  // A fault that trips the server itself up would show here, as an answer of 500 that nobody reads.
+  // Fails if a fault made the server itself throw, which no test above may notice.
   expect(complaints).not.toHaveBeenCalled();
 });
 
@@ -19,7 +19,7 @@ const mailsOf = (email: string) => t.sandbox.control.mails({ email }).length;
 const lastEntry = (userId: string) => t.sandbox.control.requests({ userId }).at(-1);
 
 describe('a scripted answer', () => {
-  it('stands in for the true one, before any effect', async () => {
+  it('replaces the true answer, before any effect', async () => {
     const { ids, email } = t.newSubject();
     const fault = t.sandbox.control.addFault({ route: 'init-otp', status: 503, retryAfterS: 7 });
     const answer = await t.integrator.submit('init-otp', ids);
@@ -32,7 +32,7 @@ describe('a scripted answer', () => {
     expect(lastEntry(ids.userId)).toMatchObject({ answer: 200, fault: null });
   });
 
-  it('after the effect leaves the effect', async () => {
+  it('after the effect does not undo it', async () => {
     const { ids, email } = t.newSubject();
     t.sandbox.control.addFault({ route: 'init-otp', status: 500, afterEffect: true });
     expect(await t.integrator.submit('init-otp', ids)).toMatchObject({ status: 500 });
@@ -68,7 +68,7 @@ describe('a scripted answer', () => {
     }
   });
 
-  it('replaces a refusal too, and strikes what is not even signed', async () => {
+  it('replaces a refusal too, even of a request with a bad signature', async () => {
     t.sandbox.control.addFault({ route: '*', status: 429, afterEffect: true });
     const answer = await t.integrator.get('/v1/integrator/whoami', { headers: { 'x-signature': '0x00' } });
     expect(answer.status).toBe(429);
@@ -76,7 +76,7 @@ describe('a scripted answer', () => {
 });
 
 describe('a cut connection', () => {
-  it('before the effect leaves nothing behind', async () => {
+  it('before the effect prevents it', async () => {
     const { ids, email } = t.newSubject();
     t.sandbox.control.addFault({ route: 'init-otp', cut: 'before' });
     await expect(t.integrator.submit('init-otp', ids)).rejects.toThrow('fetch failed');
@@ -84,7 +84,7 @@ describe('a cut connection', () => {
     expect(lastEntry(ids.userId)).toMatchObject({ answer: 'cut', effect: null });
   });
 
-  it('after the effect leaves the effect and no byte of an answer', async () => {
+  it('after the effect does not undo it, and sends no byte', async () => {
     const { ids, email } = t.newSubject();
     t.sandbox.control.addFault({ route: 'init-otp', cut: 'after' });
     await expect(t.integrator.submit('init-otp', ids)).rejects.toThrow('fetch failed');
@@ -92,7 +92,7 @@ describe('a cut connection', () => {
     expect(lastEntry(ids.userId)).toMatchObject({ answer: 'cut', effect: { type: 'otp_sent' } });
   });
 
-  it('in mid-response leaves the effect, the head and half of the body', async () => {
+  it('in mid-response does not undo the effect, and sends the head and half of the body', async () => {
     const { ids, email } = t.newSubject();
     t.sandbox.control.addFault({ route: 'init-otp', cut: 'mid-response' });
     const got = await readCut(ids);
@@ -107,7 +107,7 @@ describe('a cut connection', () => {
     expect(lastEntry(ids.userId)).toMatchObject({ answer: 'cut', effect: { type: 'otp_sent' } });
   });
 
-  it('in the middle of a scripted answer, effect or none', async () => {
+  it('can be in the middle of a scripted answer, with or without the effect', async () => {
     for (const afterEffect of [false, true]) {
       const { ids, email } = t.newSubject();
       t.sandbox.control.addFault({
@@ -122,7 +122,7 @@ describe('a cut connection', () => {
     }
   });
 
-  /** Reads as far as the bytes go. */
+  /** Reads until the body ends or breaks. */
   async function readCut(ids: object) {
     const response = await t.integrator.send('POST', '/v1/submit/init-otp', JSON.stringify(ids));
     const got = {
@@ -141,7 +141,7 @@ describe('a cut connection', () => {
 });
 
 describe('a delay', () => {
-  it('holds the answer with the effect done, until the caller hangs up', async () => {
+  it('holds the answer after the effect, until the caller hangs up', async () => {
     const { ids, email } = t.newSubject();
     t.sandbox.control.addFault({ route: 'init-otp', delayMs: LONG_MS, afterEffect: true });
     const hangUp = new AbortController();
@@ -154,7 +154,7 @@ describe('a delay', () => {
     await until(() => lastEntry(ids.userId)?.answer === 'client_gone');
   });
 
-  it('holds the request without an effect', async () => {
+  it('holds the request before its effect', async () => {
     const { ids, email } = t.newSubject();
     t.sandbox.control.addFault({ route: 'init-otp', delayMs: LONG_MS });
     const hangUp = new AbortController();
@@ -167,7 +167,7 @@ describe('a delay', () => {
   });
 
   it.each([{}, { status: 503 }, { afterEffect: true }, { status: 503, afterEffect: true }])(
-    'outlasts a caller that hangs up: %j',
+    'goes on after the caller hangs up: %j',
     async (fault) => {
       const { ids, email } = t.newSubject();
       t.sandbox.control.addFault({ route: 'init-otp', delayMs: 30, times: 2, ...fault });
@@ -178,7 +178,7 @@ describe('a delay', () => {
       await expect(answer).rejects.toThrow('aborted');
       await until(() => lastEntry(ids.userId)?.answer === 'client_gone');
 
-      // The same delay begun later ends later, so that the first request is through with everything by then.
+      // A second request with the same delay ends later, so the first one is finished by then.
       expect(await t.integrator.submit('init-otp', ids)).toMatchObject({ status: fault.status ?? 200 });
       const effective = fault.status === undefined || fault.afterEffect === true;
       expect(mailsOf(email)).toBe(effective ? 2 : 0);
@@ -186,7 +186,7 @@ describe('a delay', () => {
     },
   );
 
-  it('goes before a true answer, a scripted one and a cut', async () => {
+  it('comes before a true answer, a scripted one and a cut', async () => {
     const delayMs = 30;
     const timed = async (fault: object) => {
       t.sandbox.control.addFault({ route: 'init-otp', delayMs, ...fault });
@@ -206,7 +206,7 @@ describe('a delay', () => {
     expect(await timed({ cut: 'after' })).toBe('cut');
   });
 
-  it('does not hold up the close', async () => {
+  it('does not delay the close', async () => {
     const other = await sandboxUnderTest();
     const { ids } = other.newSubject();
     other.sandbox.control.addFault({ route: 'init-otp', delayMs: LONG_MS, afterEffect: true });
@@ -219,7 +219,7 @@ describe('a delay', () => {
 });
 
 describe('faults', () => {
-  it('strike in the order added, each as often as told', async () => {
+  it('strike in the order added, each the given number of times', async () => {
     const { ids } = t.newSubject();
     t.sandbox.control.addFault({ route: 'init-otp', status: 503, times: 2 });
     t.sandbox.control.addFault({ route: '*', status: 500 });
@@ -229,7 +229,7 @@ describe('faults', () => {
     expect(statuses).toEqual([503, 503, 500, 200]);
   });
 
-  it('strike without end with times 0, until taken back', async () => {
+  it('with times 0 strike until they are taken back', async () => {
     const { ids } = t.newSubject();
     const outage = t.sandbox.control.addFault({ route: 'init-otp', status: 503, times: 0 });
     for (let call = 0; call < 5; call += 1) {
@@ -239,7 +239,7 @@ describe('faults', () => {
     expect(await t.integrator.submit('init-otp', ids)).toMatchObject({ status: 200 });
   });
 
-  it('strike their route only, named short or whole, and their user only', async () => {
+  it('strike only their route and their user', async () => {
     const [mine, other] = [t.newSubject(), t.newSubject()];
     t.sandbox.control.addFault({ route: '/v1/submit/otp-auth', status: 500 });
     t.sandbox.control.addFault({
@@ -263,7 +263,7 @@ describe('faults', () => {
     [{ route: 'init-otp', status: 500, contentType: 'text/html' }, 'contentType'],
     [{ route: 'init-otp', status: 99 }, 'status'],
     [{ route: 'init-otp', staus: 500, delayMs: 1 }, 'staus'],
-  ])('that contradict themselves are refused: %j', async (fault, field) => {
+  ])('are refused if they are contradictory: %j', async (fault, field) => {
     expect(() => t.sandbox.control.addFault(fault)).toThrow(field);
     const answer = await t.control('POST', 'faults', fault);
     expect(answer).toMatchObject({

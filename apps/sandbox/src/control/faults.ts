@@ -1,30 +1,30 @@
 import { BoundedLog } from './bounded-log.js';
 import type { ParsedActivityScript, ParsedFaultSpec } from './fault.dto.js';
 
-/** The answer a fault gives in place of the true one. */
+/** The answer of a fault, in place of the true one. */
 export interface FaultAnswer {
   status: number;
-  /** Null: the upstream's own form of an error. */
+  /** Null: an error in the upstream's form. */
   body: string | null;
   contentType: string;
   retryAfterS: number | null;
 }
 
-/** What is to become of a Turnkey activity. */
+/** The script for a Turnkey activity. */
 export interface ActivityScript {
-  /** How it ends, or CREATED or PENDING, which end well; null: as it does by itself. */
+  /** Its end, or CREATED or PENDING for one that completes later; null: it completes as usual. */
   status: NonNullable<ParsedActivityScript['status']> | null;
-  /** How many `get_activity` see it pending first; null: none, or for CREATED and PENDING all. */
+  /** The number of `get_activity` calls that see it pending; null: none, or all for CREATED and PENDING. */
   polls: number | null;
-  /** Whether it is carried out. */
+  /** Whether the activity takes effect. */
   effect: boolean;
-  /** Whether the result stands inside another activity: `activity.result.activity.result`. */
+  /** Whether the result is inside another activity: `activity.result.activity.result`. */
   nested: boolean;
-  /** What a FAILED one says; null: some error. */
+  /** The failure of a FAILED activity; null: a default error. */
   failure: NonNullable<ParsedActivityScript['failure']> | null;
 }
 
-/** What a fault looks at to tell whether it strikes a request. */
+/** The facts of a request that decide whether a fault strikes it. */
 export interface Target {
   route: string;
   path: string;
@@ -33,16 +33,16 @@ export interface Target {
   contact?: string | null;
 }
 
-/** A fault made ready to strike. */
+/** A parsed fault. */
 export interface Fault {
   id: number;
   route: string;
-  /** The one path it strikes, where it was given a whole one. */
+  /** The one path that it strikes; null if the fault names only an operation. */
   path: string | null;
   userId: string | null;
   organizationId: string | null;
   contact: string | null;
-  /** How many requests it has yet to strike; null: every one until it is taken back. */
+  /** The number of requests that it will still strike; null: all, until it is taken back. */
   remaining: number | null;
   /** Whether the request takes effect before the fault strikes. */
   effectFirst: boolean;
@@ -52,14 +52,14 @@ export interface Fault {
   activity: ActivityScript | null;
 }
 
-/** The scripted faults: a request is struck by the oldest one that fits it, and by no other. */
+/** The scripted faults. Only the oldest fault that matches a request strikes it. */
 export class Faults {
   #faults: Fault[] = [];
-  /** The spent ones, too: a journal names them. */
+  /** Includes spent faults, because the journal names them. */
   readonly #known = new BoundedLog<Fault>();
   #lastId = 0;
 
-  /** Puts a fault behind those that wait already. */
+  /** Adds a fault after the pending ones. */
   add(spec: ParsedFaultSpec): Fault {
     this.#lastId += 1;
     const answer = answerOf(spec);
@@ -70,7 +70,7 @@ export class Faults {
       organizationId: spec.match?.organizationId ?? null,
       contact: spec.match?.contact?.toLowerCase() ?? null,
       remaining: spec.times === 0 ? null : spec.times,
-      // A true answer cut in its middle can only come from a request that was carried out.
+      // To cut a true answer in its middle, the request must run first.
       effectFirst:
         spec.afterEffect ?? (spec.cut === 'after' || (spec.cut === 'mid-response' && answer === null)),
       delayMs: spec.delayMs ?? 0,
@@ -83,7 +83,7 @@ export class Faults {
     return fault;
   }
 
-  /** The fault that strikes this request, one strike of it used up; null if none does. */
+  /** Uses up one strike of the fault that strikes this request, and returns it; null if none does. */
   take(target: Target): Fault | null {
     const fault = this.#faults.find((one) => fits(one, target));
     if (!fault) return null;
@@ -98,7 +98,7 @@ export class Faults {
     return this.#faults;
   }
 
-  /** A fault by its id, spent or taken back as it may be; null if there never was one or long ago. */
+  /** A fault by its id, also if it is spent or taken back; null if it is unknown or was dropped long ago. */
   find(id: number | null): Fault | null {
     return this.#known.find((fault) => fault.id === id) ?? null;
   }

@@ -2,10 +2,10 @@ import type { Fault } from './faults.js';
 import type { JournalEntry } from './journal.js';
 import type { Mail } from './mailbox.js';
 
-/** How much of each a person looks at. */
+/** The most mails and requests that the page shows. */
 export const GLANCE_LIMIT = 200;
 
-/** What the page shows, in one answer, so that its parts are of one moment. */
+/** Everything that the page shows, in one answer, so that all its parts are of the same moment. */
 export interface Glance {
   /** ISO 8601, by the sandbox's clock. */
   now: string;
@@ -15,25 +15,25 @@ export interface Glance {
   requests: JournalEntry[];
   /** The faults with strikes left, in the order they strike. */
   faults: readonly Fault[];
-  /** Those that struck one of the requests. */
+  /** The faults that struck one of the requests. */
   struck: Fault[];
-  /** What a fault can strike. */
+  /** The routes that a fault can strike. */
   routes: readonly string[];
 }
 
 export interface GlanceFilter {
-  /** A part of the address or phone number that mails went to. */
+  /** Part of the recipient's address or phone number. */
   address?: string | undefined;
-  /** Whose requests to show. */
+  /** The user whose requests to show. */
   userId?: string | undefined;
 }
 
-/** Whether a mail went to an address that has this part in it. */
+/** Whether the recipient's address contains this part. */
 export function isTo(mail: Mail, part = ''): boolean {
   return (mail.contact ?? mail.email).toLowerCase().includes(part.toLowerCase());
 }
 
-/** Supervisors ask for health every other second: two hundred of those would be all there is to see. */
+/** Hides health checks: supervisors send one every other second, which would push out all other requests. */
 export function isWorthAGlance({ route, fault }: JournalEntry): boolean {
   return route !== 'health' || fault !== null;
 }

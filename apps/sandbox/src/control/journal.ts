@@ -1,12 +1,12 @@
 import { BoundedLog } from './bounded-log.js';
 
-/** One upstream request as the sandbox saw it. Never a code, never a session. */
+/** One upstream request as the sandbox saw it. It never contains a code or a session. */
 export interface JournalEntry {
-  /** Counts from 1, gapless, again from 1 after a reset. */
+  /** Counts from 1 without gaps; starts from 1 again after a reset. */
   seq: number;
   /** ISO 8601, by the sandbox's clock. */
   at: string;
-  /** The operation, e.g. `init-otp`; the path where it is none. */
+  /** The operation, e.g. `init-otp`; the path of an unknown one. */
   route: string;
   method: string;
   userId: string | null;
@@ -14,26 +14,26 @@ export interface JournalEntry {
   otpId: string | null;
   /** Turnkey's only: the organization that the body names. */
   organizationId?: string | null;
-  /** Turnkey's only: the address or phone number it is about, named by the body or known of its code or token. */
+  /** Turnkey's only: the address or phone number, from the body or from the code or token that it names. */
   contact?: string | null;
   headers: {
     pubkey: string | null;
     timestampSkewMs: number | null;
     signatureOk: boolean;
-    /** `X-Request-Id`, by which a caller may find its own request again. */
+    /** `X-Request-Id`, with which a caller can find its request. */
     requestId: string | null;
   };
-  /** What was done, e.g. `{type: 'otp_sent', otpId}`; null if nothing was. */
+  /** The effect, e.g. `{type: 'otp_sent', otpId}`; null if there was none. */
   effect: object | null;
-  /** The status answered; `cut` by a fault; `client_gone` if the caller hung up first; null while in flight. */
+  /** The status; `cut` by a fault; `client_gone` if the caller hung up first; null while in flight. */
   answer: number | 'cut' | 'client_gone' | null;
-  /** When that was, right before the answer's first byte. ISO 8601, by the sandbox's clock. */
+  /** The time right before the answer's first byte. ISO 8601, by the sandbox's clock. */
   answeredAt: string | null;
   /** The id of the fault that struck. */
   fault: number | null;
 }
 
-/** Which requests to show; what is missing does not narrow them down. */
+/** A filter for requests; a missing member matches all. */
 export interface JournalFilter {
   userId?: string | undefined;
   organizationId?: string | undefined;
@@ -41,12 +41,12 @@ export interface JournalFilter {
   route?: string | undefined;
 }
 
-/** Every upstream request seen, in order of arrival. */
+/** All upstream requests, in order of arrival. */
 export class Journal {
   readonly #entries = new BoundedLog<JournalEntry>();
   #lastSeq = 0;
 
-  /** Writes down an arrival; the entry is the caller's to complete. */
+  /** Adds an arrival; the caller completes the entry. */
   open(arrival: Omit<JournalEntry, 'seq' | 'effect' | 'answer' | 'answeredAt' | 'fault'>): JournalEntry {
     this.#lastSeq += 1;
     const entry = {
@@ -61,7 +61,7 @@ export class Journal {
     return entry;
   }
 
-  /** The requests of one user, organization, contact or route, oldest first; all of them without a filter. */
+  /** The requests that match, oldest first. */
   list({ userId, organizationId, contact, route }: JournalFilter = {}): JournalEntry[] {
     const lower = (value: string | null | undefined) => value?.toLowerCase();
     return this.#entries

@@ -1,6 +1,6 @@
 import { BoundedLog } from './bounded-log.js';
 
-/** A mail that a real upstream would have sent, or a text message; `at` is ISO 8601 by the sandbox's clock. */
+/** A mail or text message that a real upstream would send; `at` is ISO 8601, by the sandbox's clock. */
 export interface Mail {
   otpId: string;
   /** Empty for a text message. */
@@ -10,11 +10,11 @@ export interface Mail {
   /** Turnkey's only: the address, or the phone number (E.164). */
   contact?: string;
   channel?: 'email' | 'sms';
-  /** Turnkey's only: how the message was to look, and who was to have sent it. */
+  /** Turnkey's only: the requested appearance and sender of the message. */
   message?: object;
 }
 
-/** Which mails to show; what is missing does not narrow them down. */
+/** A filter for mails; a missing member matches all. */
 export interface MailFilter {
   email?: string | undefined;
   otpId?: string | undefined;
@@ -22,7 +22,7 @@ export interface MailFilter {
   contact?: string | undefined;
 }
 
-/** The mails sent, for a test or a demo to read codes from. */
+/** The sent mails, from which tests and demos read codes. */
 export class Mailbox {
   readonly #mails = new BoundedLog<Mail>();
 
@@ -30,7 +30,7 @@ export class Mailbox {
     this.#mails.add(mail);
   }
 
-  /** The mails to an address or phone number, or of one code, newest first; all of them without a filter. */
+  /** The mails that match, newest first. */
   list({ email, otpId, contact }: MailFilter = {}): Mail[] {
     const address = email?.toLowerCase();
     const recipient = contact?.toLowerCase();

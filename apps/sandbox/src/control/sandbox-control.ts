@@ -13,7 +13,7 @@ import type { Glance, GlanceFilter } from './glance.js';
 import type { Journal, JournalEntry } from './journal.js';
 import type { Mail, Mailbox } from './mailbox.js';
 
-/** What tests and demos do to the sandbox: over `/_sandbox`, or as calls in the same process. */
+/** Controls the sandbox for tests and demos: over `/_sandbox`, or by calls in the same process. */
 export class SandboxControl {
   constructor(
     private readonly clock: SandboxClock,
@@ -25,13 +25,16 @@ export class SandboxControl {
     private readonly integratorKeys: Map<string, IntegratorKey>,
   ) {}
 
-  /** Forgets everything but the keys and Turnkey's parent organization: subjects, codes, sessions, passkeys, mails, faults, journal, clock. */
+  /**
+   * Forgets everything except the keys and Turnkey's parent organization: subjects, codes, sessions,
+   * passkeys, mails, faults, journal, clock.
+   */
   reset(): void {
     for (const part of [this.byzantine, this.turnkey, this.mailbox, this.journal, this.clock]) part.reset();
     this.faults.remove();
   }
 
-  /** Makes an account and one of its users known. */
+  /** Registers an account and one of its users. */
   addSubject(subject: Subject): void {
     this.byzantine.subjects.add({
       ...subject,
@@ -40,28 +43,28 @@ export class SandboxControl {
     });
   }
 
-  /** Makes a Turnkey sub-organization, one of its users and their verified contact known. */
+  /** Registers a Turnkey sub-organization, one of its users and their verified contact. */
   addTurnkeySubject(subject: NewTurnkeySubject): TurnkeySubject {
     return this.turnkey.addSubject(subject);
   }
 
-  /** Has Byzantine know these keys of the integrator and no other, as its operators do where keys change. */
+  /** Makes these the only keys of the integrator at Byzantine, as when its operators change keys. */
   registerKeys(keys: readonly string[]): void {
     this.integratorKeys.clear();
     for (const key of keys.map(parseIntegratorKey)) this.integratorKeys.set(key.pubkey, key);
   }
 
-  /** The same of the API keys of Turnkey's parent organization. */
+  /** Makes these the only API keys of Turnkey's parent organization. */
   registerTurnkeyKeys(publicKeys: readonly string[]): void {
     this.turnkey.state.organizations.registerParentKeys(publicKeys);
   }
 
-  /** What a client of the emulated Turnkey is configured with. */
+  /** The configuration for a client of the emulated Turnkey. */
   turnkeyFacts(): TurnkeyFacts {
     return this.turnkey.facts;
   }
 
-  /** The mails sent, newest first. */
+  /** The sent mails, newest first. */
   mails(filter?: Parameters<Mailbox['list']>[0]): Mail[] {
     return this.mailbox.list(filter);
   }
@@ -69,7 +72,7 @@ export class SandboxControl {
   /**
    * Scripts a fault.
    *
-   * @throws ZodError for a fault that contradicts itself
+   * @throws ZodError for a contradictory fault
    */
   addFault(spec: FaultSpec): Fault {
     return this.putFault(faultSpec.parse(spec));
@@ -79,7 +82,7 @@ export class SandboxControl {
     return this.faults.add(spec);
   }
 
-  /** The faults that have strikes left, in the order they strike. */
+  /** The faults with strikes left, in the order they strike. */
   pendingFaults(): readonly Fault[] {
     return this.faults.list();
   }
@@ -89,12 +92,12 @@ export class SandboxControl {
     this.faults.remove(id);
   }
 
-  /** The upstream requests seen, oldest first. */
+  /** The upstream requests, oldest first. */
   requests(filter?: Parameters<Journal['list']>[0]): JournalEntry[] {
     return this.journal.list(filter);
   }
 
-  /** The newest of everything, for a person to look at. */
+  /** The newest mails and requests, and the faults, for the page. */
   glance({ address, userId }: GlanceFilter = {}): Glance {
     const requests = this.journal.list({ userId }).filter(isWorthAGlance).slice(-GLANCE_LIMIT).reverse();
     const struck = [...new Set(requests.map(({ fault }) => fault))].map((id) => this.faults.find(id));
@@ -111,7 +114,7 @@ export class SandboxControl {
     };
   }
 
-  /** The passkeys of a user, or of everybody, at either upstream. */
+  /** The passkeys of a user, or of all users, at both upstreams. */
   authenticators(userId?: string): StoredAuthenticator[] {
     const id = userId?.toLowerCase();
     return [...this.byzantine.authenticators.list(id), ...this.turnkey.state.passkeys.list(id)];
@@ -121,7 +124,7 @@ export class SandboxControl {
     return this.clock.canAdvance(advanceMs);
   }
 
-  /** Moves the clock; with `livesOnly` the window for X-Timestamp stays where it is. */
+  /** Moves the clock; with `livesOnly`, the window of X-Timestamp does not move. */
   advanceClock(advanceMs: number, livesOnly = false): { now: string; headerNow: string } {
     this.clock.advance(advanceMs, livesOnly);
     const iso = (ms: number) => new Date(ms).toISOString();

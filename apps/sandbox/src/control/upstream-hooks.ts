@@ -9,21 +9,21 @@ import type { UpstreamReader } from './upstream-reader.js';
 import { recordVisit, visitOf } from './visits.js';
 import type { Visit } from './visits.js';
 
-/** What the hooks work on. */
+/** The parts that the hooks use. */
 export interface UpstreamHooksContext {
   clock: SandboxClock;
   faults: Faults;
   journal: Journal;
   /** The emulated upstreams; the first one that owns a request reads it. */
   readers: readonly UpstreamReader[];
-  /** Aborted when the sandbox closes, so that a held answer does not hold it up. */
+  /** Aborted when the sandbox closes, so that a delayed answer does not delay the close. */
   closing: AbortSignal;
 }
 
 /**
- * Writes every upstream request into the journal and lets faults strike it: before a route sees it, or between
- * its effect and its answer. They are Fastify hooks because a fault must also replace the answers of guards,
- * pipes and filters, and cut connections beneath all of them.
+ * Writes every upstream request to the journal, and lets faults strike it before its route or between its
+ * effect and its answer. These are Fastify hooks, because a fault must also replace the answers of guards,
+ * pipes and filters, and must be able to cut the connection.
  */
 export function installUpstreamHooks(fastify: FastifyInstance, context: UpstreamHooksContext): void {
   fastify.addHook('preHandler', async (request, reply) => {
@@ -37,7 +37,7 @@ export function installUpstreamHooks(fastify: FastifyInstance, context: Upstream
   fastify.addHook('onSend', async (request, reply, payload: unknown) => {
     const visit = visitOf(request);
     if (!visit) return payload;
-    // Callers measure the skew of their clock by this header.
+    // Callers measure their clock skew with this header.
     reply.header('date', new Date(context.clock.headerNowMs()).toUTCString());
     const body = visit.fault?.effectFirst
       ? await strike(visit.fault, visit, reply, payload, context.closing)
@@ -48,10 +48,10 @@ export function installUpstreamHooks(fastify: FastifyInstance, context: Upstream
 }
 
 /**
- * Lets a fault do what it is for.
+ * Runs a fault.
  *
- * @param payload the true answer's body, null where there is none yet
- * @returns the body to answer with, or never if the connection was cut
+ * @param payload the true answer's body; null if there is none yet
+ * @returns the body to answer; never resolves if the connection was cut
  */
 async function strike<Payload>(
   fault: Fault,
@@ -108,7 +108,7 @@ function requestIdOf({ headers }: FastifyRequest): string | null {
   return typeof id === 'string' ? id : null;
 }
 
-/** The body is bytes, because Fastify would add a charset to the type of a string. */
+/** Returns bytes, because Fastify would add a charset to the type of a string. */
 function apply(answer: FaultAnswer, upstream: UpstreamReader, reply: FastifyReply): Buffer {
   reply.code(answer.status).type(answer.contentType).removeHeader('content-length');
   if (answer.retryAfterS !== null) reply.header('retry-after', String(answer.retryAfterS));
@@ -116,8 +116,8 @@ function apply(answer: FaultAnswer, upstream: UpstreamReader, reply: FastifyRepl
 }
 
 /**
- * Ends the connection here. The hook never returns: Fastify would go on to write an answer, and fail at it.
- * (Nothing holds on to the promise, so nothing leaks.)
+ * Drops the connection. The hook never returns, because Fastify would then write an answer and fail. Nothing
+ * keeps the promise, so nothing leaks.
  */
 function drop(visit: Visit, reply: FastifyReply): Promise<never> {
   visit.answered('cut');
@@ -125,7 +125,7 @@ function drop(visit: Visit, reply: FastifyReply): Promise<never> {
   return new Promise<never>(() => undefined);
 }
 
-/** Sends the head, promising the whole body, and half of it; resolves once those bytes have left. */
+/** Sends the head with the full content length, and half of the body; resolves once these bytes have left. */
 async function sendHalf(reply: FastifyReply, payload: unknown): Promise<void> {
   const bytes = Buffer.isBuffer(payload) ? payload : Buffer.from(typeof payload === 'string' ? payload : '');
   const headers = { ...reply.getHeaders(), 'content-length': bytes.length } as OutgoingHttpHeaders;

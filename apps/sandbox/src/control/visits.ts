@@ -3,15 +3,15 @@ import type { Fault } from './faults.js';
 import type { JournalEntry } from './journal.js';
 import type { Arrival, UpstreamReader } from './upstream-reader.js';
 
-/** What is known of an upstream request while it is answered. */
+/** An upstream request while it is answered. */
 export interface Visit extends Pick<Arrival, 'verdict' | 'stamped'> {
   entry: JournalEntry;
-  /** Whose request it is. */
+  /** The upstream that the request came to. */
   upstream: UpstreamReader;
   fault: Fault | null;
-  /** Writes down how the request ended. Its first end counts, unless the caller turns out to have gone. */
+  /** Records how the request ended. The first end counts, but `client_gone` overrides it. */
   answered(answer: NonNullable<JournalEntry['answer']>): void;
-  /** Writes down what was done, and to whom if only that tells. */
+  /** Records the effect, and its user if the request named none. */
   took(effect: object | null): void;
 }
 

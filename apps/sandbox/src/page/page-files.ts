@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { dirname, extname, join } from 'node:path';
 
-/** A file of the page, as it goes out. */
+/** A file of the page, as it is sent. */
 export interface PageFile {
   type: string;
   bytes: Buffer;
@@ -15,10 +15,10 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 
 /**
- * The files of apps/sandbox/page by their names. They are served as they lie there, from source and from dist
- * alike: there is nothing to build, and so no copy to go stale.
+ * The files of apps/sandbox/page by name. The sandbox serves them without a build, from source and from dist
+ * alike, so there is no copy that could be stale.
  *
- * @throws Error if the folder is not there, which an image can be built without
+ * @throws Error if the folder is missing, as in an image built without it
  */
 export function loadPageFiles(): ReadonlyMap<string, PageFile> {
   const folder = findFolder(import.meta.dirname);
@@ -29,7 +29,7 @@ export function loadPageFiles(): ReadonlyMap<string, PageFile> {
   return new Map(files);
 }
 
-/** Compiled, this file lies a level deeper than its source. */
+/** Searches upwards: the compiled file lies one level deeper than its source. */
 function findFolder(from: string): string {
   const folder = join(from, 'apps', 'sandbox', 'page');
   if (existsSync(folder)) return folder;

@@ -3,7 +3,7 @@ import type { FastifyReply } from 'fastify';
 import { BrowserGuard } from '../control/browser.guard.js';
 import { loadPageFiles } from './page-files.js';
 
-/** Files of our own and nothing else; and no text may become HTML, whatever a mistake may try (Trusted Types). */
+/** The page loads only its own files. Trusted Types stop a bug from turning text into HTML. */
 const POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -28,7 +28,7 @@ export class PageController {
     this.file('', reply);
   }
 
-  /** Last of all routes under `/_sandbox/`; what follows the slash is nothing for the page itself, or a file's name. */
+  /** The last route under `/_sandbox/`; the name is that of a file, or empty for the page itself. */
   @Get('*')
   file(@Param('*') name: string, @Res() reply: FastifyReply): void {
     const file = this.#files.get(name === '' ? 'index.html' : name);

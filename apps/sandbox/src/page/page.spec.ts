@@ -22,7 +22,7 @@ describe('the page', () => {
     expect(await response.text()).toContain('<title>Sandbox</title>');
   });
 
-  it('may load files of its own and nothing else, and is framed by nobody', async () => {
+  it('may load only its own files, and may not be framed', async () => {
     const { headers } = await get('/');
     const policy = headers.get('content-security-policy') ?? '';
     expect(policy).toContain("default-src 'none'");
@@ -34,7 +34,7 @@ describe('the page', () => {
     expect(headers.get('cross-origin-resource-policy')).toBe('same-origin');
   });
 
-  it('names only files that are there, by their right types', async () => {
+  it('names only files that exist, and they have the right types', async () => {
     const page = await (await get('/')).text();
     const named = [...page.matchAll(/(?:src|href)="\/_sandbox(\/[^"]+)"/g)].map(([, path = '']) => path);
     const imported = readdirSync(FOLDER)

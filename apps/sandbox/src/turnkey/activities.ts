@@ -4,15 +4,15 @@ import type { SandboxClock } from '../sandbox-clock.js';
 import type { TurnkeyError } from './turnkey-refusal.js';
 import { turnkeyError } from './turnkey-refusal.js';
 
-/** Activities remembered, and requests to be replayed; the oldest fall. */
+/** The number of activities and of replayable requests that are kept; the oldest are dropped. */
 export const REMEMBERED = 10_000;
 
-/** What an activity is, whatever it shows of itself yet. */
+/** An activity with its real outcome; a script may hide that for a while. */
 export interface NewActivity {
   organizationId: string;
   type: string;
   intent: object;
-  /** Under its right name; null if nothing was done. */
+  /** Under its documented name; null if nothing was done. */
   result: object | null;
   fingerprint: string;
   script: ActivityScript | null;
@@ -22,7 +22,7 @@ interface Activity extends NewActivity {
   id: string;
   createdAtMs: number;
   updatedAtMs: number;
-  /** How many polls are yet to see it pending; null: all of them. */
+  /** The number of polls that will still see it pending; null: all polls. */
   pollsLeft: number | null;
 }
 
@@ -31,7 +31,7 @@ export function fingerprintOf(rawBody: Buffer): string {
   return `sha256:${createHash('sha256').update(rawBody).digest('hex')}`;
 }
 
-/** The activities, as `get_activity` and replays of their requests show them. */
+/** The activities, as `get_activity` and replayed requests show them. */
 export class Activities {
   readonly #byId = new Map<string, Activity>();
 
@@ -50,12 +50,12 @@ export class Activities {
     return id;
   }
 
-  /** Where an activity belongs to; null for an unknown one. */
+  /** The organization of an activity; null for an unknown one. */
   organizationOf(id: string): string | null {
     return this.#byId.get(id)?.organizationId ?? null;
   }
 
-  /** An activity on the wire, and one poll nearer to its end. */
+  /** Shows an activity as the wire has it, and counts the poll. */
   poll(id: string): object {
     const activity = this.#byId.get(id);
     const answer = this.show(id);
@@ -66,7 +66,7 @@ export class Activities {
     return answer;
   }
 
-  /** An activity on the wire. */
+  /** Shows an activity as the wire has it, without counting a poll. */
   show(id: string): object {
     const activity = this.#byId.get(id);
     if (!activity) return {};
@@ -108,7 +108,7 @@ function failureOf({ script }: Activity): TurnkeyError {
 const isPending = (status: ActivityScript['status'] | undefined): status is 'CREATED' | 'PENDING' =>
   status === 'CREATED' || status === 'PENDING';
 
-/** Whole seconds and the nanoseconds over them, both as text. */
+/** Whole seconds, and the remaining nanoseconds, both as text. */
 export function timestamp(ms: number): { seconds: string; nanos: string } {
   return { seconds: String(Math.floor(ms / 1000)), nanos: String((ms % 1000) * 1_000_000) };
 }

@@ -18,10 +18,13 @@ import { createSubOrganization } from './sign-up.dto.js';
 import type { SignUpOperations } from './sign-up-operations.js';
 import type { Stamper } from './stamps.js';
 
-/** Who may submit an activity: the parent's key, a credential of that organization, either, or any credential. */
+/**
+ * Who may submit an activity: `parent` is the parent's key, `member` a credential of the organization named,
+ * `either` one of the two, and `self` also a sub-organization's credential that names the parent.
+ */
 export type Submitter = 'parent' | 'member' | 'either' | 'self';
 
-/** An activity to be carried out, its request found genuine and well formed. */
+/** An activity to run; its request was checked. */
 export interface ActivityCall<Parameters> {
   parameters: Parameters;
   organization: TurnkeyOrganization;
@@ -34,17 +37,17 @@ export interface ActivityKind {
   type: string;
   /** The last segment of its path. */
   path: string;
-  /** What its intent and its result are called in the envelope. */
+  /** The names of its intent and its result in the envelope. */
   intent: string;
   result: string;
   submitter: Submitter;
-  /** Whether it takes an attested stamp. */
+  /** Whether it accepts an attested stamp. */
   attested: boolean;
   schema: z.ZodType;
   run: (call: ActivityCall<unknown>) => Outcome<object> | Promise<Outcome<object>>;
 }
 
-/** What the activities are done with. */
+/** The operations that run the activities. */
 export interface Operations {
   organizations: Organizations;
   otp: OtpOperations;
@@ -53,7 +56,7 @@ export interface Operations {
   signUp: SignUpOperations;
 }
 
-/** Every activity that the emulator knows, old types and current ones side by side on their path. */
+/** Every emulated activity; old and current types share a path. */
 export function activityKinds({ organizations, otp, login, passkeys, signUp }: Operations): ActivityKind[] {
   const member = ({ organization }: ActivityCall<unknown>, userId: string) => ({
     organization,
@@ -86,9 +89,15 @@ export function activityKinds({ organizations, otp, login, passkeys, signUp }: O
   };
 
   return [
-    kind('INIT_OTP', 'init_otp', 'initOtpIntent', 'initOtpResult', 'either', initOtpFirst, (call) => init(call, false)),
-    kind('INIT_OTP_V2', 'init_otp', 'initOtpIntentV2', 'initOtpResult', 'either', initOtp, (call) => init(call, false)),
-    kind('INIT_OTP_V3', 'init_otp', 'initOtpIntentV3', 'initOtpResultV2', 'either', initOtp, (call) => init(call, true)),
+    kind('INIT_OTP', 'init_otp', 'initOtpIntent', 'initOtpResult', 'either', initOtpFirst, (call) =>
+      init(call, false),
+    ),
+    kind('INIT_OTP_V2', 'init_otp', 'initOtpIntentV2', 'initOtpResult', 'either', initOtp, (call) =>
+      init(call, false),
+    ),
+    kind('INIT_OTP_V3', 'init_otp', 'initOtpIntentV3', 'initOtpResultV2', 'either', initOtp, (call) =>
+      init(call, true),
+    ),
     kind('VERIFY_OTP', 'verify_otp', 'verifyOtpIntent', 'verifyOtpResult', 'either', verifyOtpPlain, (call) =>
       otp.verifyPlain(tokenOrder(call), call.parameters.otpCode, call.parameters.publicKey ?? null),
     ),
@@ -96,29 +105,84 @@ export function activityKinds({ organizations, otp, login, passkeys, signUp }: O
       otp.verifyEncrypted(tokenOrder(call), call.parameters.encryptedOtpBundle),
     ),
     kind('OTP_LOGIN', 'otp_login', 'otpLoginIntent', 'otpLoginResult', 'either', otpLoginFirst, (call) =>
-      login.byToken({ ...call.parameters, organization: call.organization, lifeMs: msOf(call.parameters), encryptedOnly: false }),
+      login.byToken({
+        ...call.parameters,
+        organization: call.organization,
+        lifeMs: msOf(call.parameters),
+        encryptedOnly: false,
+      }),
     ),
     kind('OTP_LOGIN_V2', 'otp_login', 'otpLoginIntentV2', 'otpLoginResult', 'either', otpLogin, (call) =>
-      login.byToken({ ...call.parameters, organization: call.organization, lifeMs: msOf(call.parameters), encryptedOnly: true }),
+      login.byToken({
+        ...call.parameters,
+        organization: call.organization,
+        lifeMs: msOf(call.parameters),
+        encryptedOnly: true,
+      }),
     ),
     {
-      ...kind('STAMP_LOGIN', 'stamp_login', 'stampLoginIntent', 'stampLoginResult', 'self', stampLogin, (call) =>
-        login.byStamp(call.stamper, { ...call.parameters, lifeMs: msOf(call.parameters) }, call.stamper.token),
+      ...kind(
+        'STAMP_LOGIN',
+        'stamp_login',
+        'stampLoginIntent',
+        'stampLoginResult',
+        'self',
+        stampLogin,
+        (call) =>
+          login.byStamp(
+            call.stamper,
+            { ...call.parameters, lifeMs: msOf(call.parameters) },
+            call.stamper.token,
+          ),
       ),
       attested: true,
     },
-    kind('CREATE_AUTHENTICATORS', 'create_authenticators', 'createAuthenticatorsIntent', 'createAuthenticatorsResult', 'member', createAuthenticatorsFirst, (call) =>
-      passkeys.create(member(call, call.parameters.userId), call.parameters.authenticators),
+    kind(
+      'CREATE_AUTHENTICATORS',
+      'create_authenticators',
+      'createAuthenticatorsIntent',
+      'createAuthenticatorsResult',
+      'member',
+      createAuthenticatorsFirst,
+      (call) => passkeys.create(member(call, call.parameters.userId), call.parameters.authenticators),
     ),
-    kind('CREATE_AUTHENTICATORS_V2', 'create_authenticators', 'createAuthenticatorsIntentV2', 'createAuthenticatorsResult', 'member', createAuthenticators, (call) =>
-      passkeys.create(member(call, call.parameters.userId), call.parameters.authenticators),
+    kind(
+      'CREATE_AUTHENTICATORS_V2',
+      'create_authenticators',
+      'createAuthenticatorsIntentV2',
+      'createAuthenticatorsResult',
+      'member',
+      createAuthenticators,
+      (call) => passkeys.create(member(call, call.parameters.userId), call.parameters.authenticators),
     ),
-    kind('DELETE_AUTHENTICATORS', 'delete_authenticators', 'deleteAuthenticatorsIntent', 'deleteAuthenticatorsResult', 'member', deleteAuthenticators, (call) =>
-      passkeys.remove(member(call, call.parameters.userId), call.parameters.authenticatorIds),
+    kind(
+      'DELETE_AUTHENTICATORS',
+      'delete_authenticators',
+      'deleteAuthenticatorsIntent',
+      'deleteAuthenticatorsResult',
+      'member',
+      deleteAuthenticators,
+      (call) => passkeys.remove(member(call, call.parameters.userId), call.parameters.authenticatorIds),
     ),
-    kind('CREATE_SUB_ORGANIZATION_V7', 'create_sub_organization', 'createSubOrganizationIntentV7', 'createSubOrganizationResultV7', 'parent', createSubOrganization, (call) => create(call, false)),
-    kind('CREATE_SUB_ORGANIZATION_V8', 'create_sub_organization', 'createSubOrganizationIntentV8', 'createSubOrganizationResultV8', 'parent', createSubOrganization, (call) => create(call, true)),
-  ]; // prettier-ignore
+    kind(
+      'CREATE_SUB_ORGANIZATION_V7',
+      'create_sub_organization',
+      'createSubOrganizationIntentV7',
+      'createSubOrganizationResultV7',
+      'parent',
+      createSubOrganization,
+      (call) => create(call, false),
+    ),
+    kind(
+      'CREATE_SUB_ORGANIZATION_V8',
+      'create_sub_organization',
+      'createSubOrganizationIntentV8',
+      'createSubOrganizationResultV8',
+      'parent',
+      createSubOrganization,
+      (call) => create(call, true),
+    ),
+  ];
 }
 
 function kind<Schema extends z.ZodType>(
@@ -130,13 +194,13 @@ function kind<Schema extends z.ZodType>(
   schema: Schema,
   run: (call: ActivityCall<z.output<Schema>>) => Outcome<object> | Promise<Outcome<object>>,
 ): ActivityKind {
-  // The runner hands over what this very schema let through.
+  // Safe: the runner passes only what this schema parsed.
   return { type, path, intent, result, submitter, attested: false, schema, run: run as ActivityKind['run'] };
 }
 
 const msOf = ({ expirationSeconds }: { expirationSeconds: string }) => Number(expirationSeconds) * 1000;
 
-/** Upstream takes the sender's name and the reply address only along with a sender's address. */
+/** Upstream uses the sender's name and the reply address only together with a sender's address. */
 function messageOf(parameters: InitOtp): object {
   const { emailCustomization, smsCustomization, sendFromEmailAddress, otpType } = parameters;
   const appName = 'appName' in parameters ? parameters.appName : undefined;

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { ApiKey, TurnkeyUser } from './organizations.js';
 
-/** Expiring API keys a user may have; a login beyond them evicts one. */
+/** The most expiring API keys of a user; the next login evicts one. */
 export const EXPIRING_KEYS_PER_USER = 10;
 
-/** A login session's key, from now on good for stamps of this user. */
+/** A login session's key, which may stamp for its user. */
 export interface SessionKey {
   /** Compressed SEC1 point, hex without 0x. */
   publicKey: string;
@@ -35,7 +35,7 @@ export function registerSessionKey(user: TurnkeyUser, session: SessionKey, nowMs
   user.apiKeys = [...lasting, ...expiring, newApiKey(key)];
 }
 
-/** A key with an id of its own. */
+/** Gives a key its id. */
 export function newApiKey(key: Omit<ApiKey, 'apiKeyId'>): ApiKey {
   return { apiKeyId: randomUUID(), ...key };
 }

@@ -8,7 +8,7 @@ import * as dto from './auth-proxy.dto.js';
 import { checked, jsonObject } from './json-of.js';
 import { Turnkey } from './turnkey.js';
 
-/** Turnkey's Auth Proxy: known by its config id, without stamps. */
+/** Turnkey's Auth Proxy: requests carry its config id, and no stamps. */
 @Controller('v1')
 @UseGuards(AuthProxyGuard)
 export class AuthProxyController {
@@ -83,7 +83,7 @@ export class AuthProxyController {
   }
 }
 
-/** @param missing the body that is assumed if there is none; null if a body is required */
+/** @param missing the default for a missing body; null if a body is required */
 function bodyOf<Schema extends z.ZodType>(
   { body }: FastifyRequest,
   schema: Schema,
@@ -93,7 +93,7 @@ function bodyOf<Schema extends z.ZodType>(
   return checked(schema, jsonObject(empty && missing !== null ? Buffer.from(missing) : body));
 }
 
-/** The effect goes into the journal at once: its answer may be held back, or never leave. */
+/** Writes the effect to the journal at once: a fault may delay or drop the answer. */
 function settle(request: FastifyRequest, { answer, effect }: Outcome<object>): object {
   visitOf(request)?.took(effect);
   return answer;

@@ -5,7 +5,7 @@ import { SUB_ORGANIZATION_FILTERS } from './sub-organization-filters.js';
 
 export { signUp } from './sign-up.dto.js';
 
-/** Length, charset and lives are the configuration's, and none of the caller's. */
+/** The configuration sets length, charset and lives; the caller cannot. */
 export const proxyInit = z
   .strictObject({
     otpType: z.enum(['OTP_TYPE_EMAIL', 'OTP_TYPE_SMS']),

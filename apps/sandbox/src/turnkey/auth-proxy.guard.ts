@@ -5,7 +5,7 @@ import { jsonObject, textIn } from './json-of.js';
 import { refusals } from './refusals.js';
 import { Turnkey } from './turnkey.js';
 
-/** Lets a request into the Auth Proxy by its config id, and by its origin and captcha where the configuration asks. */
+/** Checks the config id of a request, and its origin and captcha if the configuration requires them. */
 @Injectable()
 export class AuthProxyGuard implements CanActivate {
   constructor(private readonly turnkey: Turnkey) {}
@@ -25,7 +25,7 @@ export class AuthProxyGuard implements CanActivate {
   }
 }
 
-/** A signup with a verification token had its captcha when the code was sent. */
+/** A signup with a verification token needs none: sending the code required one. */
 function wantsCaptcha(url: string, body: unknown): boolean {
   if (/\/otp_init/.test(url)) return true;
   return /\/signup/.test(url) && textIn(jsonObject(body), 'verificationToken') === null;

@@ -7,7 +7,15 @@ import { generateP256 } from '../p256.js';
 const ORIGIN = 'https://app.example';
 let t: TurnkeyUnderTest;
 beforeAll(async () => {
-  t = await turnkeyUnderTest({ turnkey: { allowedOrigins: [ORIGIN], captcha: true, accountNeedsToken: true, otpLength: 6, otpAlphanumeric: false } }); // prettier-ignore
+  t = await turnkeyUnderTest({
+    turnkey: {
+      allowedOrigins: [ORIGIN],
+      captcha: true,
+      accountNeedsToken: true,
+      otpLength: 6,
+      otpAlphanumeric: false,
+    },
+  });
 });
 beforeEach(() => t.sandbox.control.reset());
 afterAll(() => t.sandbox.close());
@@ -22,19 +30,28 @@ const call = (route: string, body: object, headers: Record<string, string | null
   });
 const order = (contact = t.newContact()) => ({ otpType: 'OTP_TYPE_EMAIL', contact });
 
-/** A token by way of the proxy. */
+/** Gets a token through the proxy. */
 async function verified(contact: string) {
   const { body } = await call('otp_init_v2', order(contact));
   const { otpId, otpEncryptionTargetBundle } = body as Record<string, string>;
   const [mail] = t.sandbox.control.mails({ contact });
   const session = generateP256();
-  const bundle = await sealed(mail?.code ?? '', otpEncryptionTargetBundle ?? '', session, t.sandbox.turnkey.signerPublicKey); // prettier-ignore
+  const bundle = await sealed(
+    mail?.code ?? '',
+    otpEncryptionTargetBundle ?? '',
+    session,
+    t.sandbox.turnkey.signerPublicKey,
+  );
   const answer = await call('otp_verify_v2', { otpId, encryptedOtpBundle: bundle });
   const { verificationToken = '' } = answer.body as Record<string, string>;
-  return { session, token: verificationToken, again: () => call('otp_verify_v2', { otpId, encryptedOtpBundle: bundle }) }; // prettier-ignore
+  return {
+    session,
+    token: verificationToken,
+    again: () => call('otp_verify_v2', { otpId, encryptedOtpBundle: bundle }),
+  };
 }
 
-describe('the door', () => {
+describe('the door of the Auth Proxy', () => {
   it.each([
     ['no config id', { 'x-auth-proxy-config-id': null }, 401],
     ['another config id', { 'x-auth-proxy-config-id': 'x' }, 401],
@@ -42,14 +59,19 @@ describe('the door', () => {
     ['no origin', { origin: null }, 403],
     ['no captcha', { 'x-captcha-token': null }, 403],
     ['its origin', { origin: ORIGIN }, 200],
-  ])('with %s answers', async (_name, headers, status) => {
+  ])('answers a request with %s', async (_name, headers, status) => {
     const answer = await call('otp_init_v2', order(), headers as Record<string, string | null>);
     expect(answer.status).toBe(status);
-    if (status !== 200) expect(answer.body).toEqual({ code: status === 401 ? 16 : 7, message: expect.any(String), details: [] }); // prettier-ignore
+    if (status !== 200)
+      expect(answer.body).toEqual({
+        code: status === 401 ? 16 : 7,
+        message: expect.any(String),
+        details: [],
+      });
     expect(t.sandbox.control.mails()).toHaveLength(status === 200 ? 1 : 0);
   });
 
-  it('answers its configuration without a body, and with an empty object', async () => {
+  it('answers its configuration to no body and to an empty object', async () => {
     const headers = {
       'content-type': 'application/json',
       'x-auth-proxy-config-id': t.sandbox.turnkey.authProxyConfigId,
@@ -61,11 +83,14 @@ describe('the door', () => {
       expect(await call(route, {})).toMatchObject({ status: 200, body: await withNone.json() });
       expect(await call(route, { colour: 'red' })).toMatchObject({ status: 400, body: { code: 3 } });
     }
-    const withNone = await fetch(`${t.sandbox.url}/v1/otp_init_v2`, { method: 'POST', headers: { ...headers, 'x-captcha-token': 'any' } });
+    const withNone = await fetch(`${t.sandbox.url}/v1/otp_init_v2`, {
+      method: 'POST',
+      headers: { ...headers, 'x-captcha-token': 'any' },
+    });
     expect(withNone.status).toBe(400);
-  }); // prettier-ignore
+  });
 
-  it('gives the site key of a widget while it asks for a captcha', async () => {
+  it('answers a site key only while it requires a captcha', async () => {
     const noCaptcha = { 'x-captcha-token': null };
     expect((await call('wallet_kit_client_params', {}, noCaptcha)).body).toEqual({
       turnstileSiteKey: expect.stringMatching(/^1x0+AA$/),
@@ -78,7 +103,7 @@ describe('the door', () => {
     expect(answer.body).toEqual({});
   });
 
-  it('asks a signup for a captcha only where it brings no verification token', async () => {
+  it('requires a captcha for a signup only without a verification token', async () => {
     const signUp = { userEmail: t.newContact(), apiKeys: [], authenticators: [], oauthProviders: [] };
     for (const route of ['signup', 'signup_v2']) {
       const refused = await call(route, signUp, { 'x-captcha-token': null });
@@ -91,7 +116,7 @@ describe('the door', () => {
     }
   });
 
-  it('says what it is configured to', async () => {
+  it('answers its configured settings', async () => {
     expect((await call('wallet_kit_config', {}, { 'x-captcha-token': null })).body).toEqual({
       organizationId: t.sandbox.turnkey.organizationId,
       enabledProviders: ['email', 'sms', 'passkey'],
@@ -102,8 +127,8 @@ describe('the door', () => {
   });
 });
 
-describe('the proxy', () => {
-  it('sends a code each time, and verifies it once', async () => {
+describe('the Auth Proxy', () => {
+  it('sends a code for each request, and accepts each code once', async () => {
     const contact = t.newContact();
     for (let times = 0; times < 2; times += 1) {
       expect(await call('otp_init_v2', order(contact))).toMatchObject({ status: 200 });
@@ -117,7 +142,7 @@ describe('the proxy', () => {
     expect(await call('otp_init_v2', { ...order(), otpLength: 6 })).toMatchObject({ status: 400 });
   });
 
-  it('finds the sub-organization of a contact, with a token of it', async () => {
+  it('finds the sub-organization of a contact only with a token of that contact', async () => {
     const subject = t.sandbox.control.addTurnkeySubject({ contact: t.newContact() });
     const { token, session } = await verified(subject.contact);
     const filter = { filterType: 'EMAIL', filterValue: subject.contact };
@@ -126,20 +151,29 @@ describe('the proxy', () => {
     expect((await call('account', { ...filter, verificationToken: token })).body).toEqual({ organizationId });
     const other = { ...filter, filterValue: t.newContact(), verificationToken: token };
     expect(await call('account', other)).toMatchObject({ status: 400 });
-    expect((await call('account', { filterType: 'PUBLIC_KEY', filterValue: session.compressed })).body).toEqual({}); // prettier-ignore
+    expect(
+      (await call('account', { filterType: 'PUBLIC_KEY', filterValue: session.compressed })).body,
+    ).toEqual({});
 
     const { body } = await call('otp_login_v2', t.loginOrder(token, session));
     expect(claimsOf((body as Record<string, string>)['session'] ?? '')).toMatchObject({
       user_id: subject.userId,
     });
-    expect((await call('account', { filterType: 'PUBLIC_KEY', filterValue: session.compressed })).body).toEqual({ organizationId }); // prettier-ignore
+    expect(
+      (await call('account', { filterType: 'PUBLIC_KEY', filterValue: session.compressed })).body,
+    ).toEqual({ organizationId });
     expect(await call('otp_login_v2', t.loginOrder(token, session))).toMatchObject({ status: 400 });
     expect(t.sandbox.control.requests({ userId: subject.userId }).map(({ route }) => route)).toEqual([
-      'otp_init_v2', 'otp_verify_v2', 'account', 'account', 'otp_login_v2', 'otp_login_v2',
-    ]); // prettier-ignore
+      'otp_init_v2',
+      'otp_verify_v2',
+      'account',
+      'account',
+      'otp_login_v2',
+      'otp_login_v2',
+    ]);
   });
 
-  it('speaks the first generation, too', async () => {
+  it('supports the first generation of routes', async () => {
     const contact = t.newContact();
     const { body } = await call('otp_init', order(contact));
     expect(body).toEqual({ otpId: expect.any(String) });
@@ -152,7 +186,10 @@ describe('the proxy', () => {
     const signup = { userEmail: contact, ...parts, verificationToken };
     expect(await call('signup_v2', signup)).toMatchObject({ status: 400 });
     const made = await call('signup', signup);
-    expect(made).toMatchObject({ status: 200, body: { organizationId: expect.any(String), userId: expect.any(String) } }); // prettier-ignore
+    expect(made).toMatchObject({
+      status: 200,
+      body: { organizationId: expect.any(String), userId: expect.any(String) },
+    });
     const login = { verificationToken, publicKey: session.compressed };
     expect(await call('otp_login', login)).toMatchObject({
       status: 200,

@@ -10,17 +10,15 @@ import type { SignUpOperations } from './sign-up-operations.js';
 import { findSubOrganizations } from './sub-organization-filters.js';
 import type { TurnkeyState } from './turnkey-state.js';
 
-/** Cloudflare's public site key for tests: its widget always passes, on any host. */
+/** Cloudflare's public test key: its widget always passes, on any host. */
 const TURNSTILE_TEST_KEY = '1x00000000000000000000AA';
 
-/** What upstream keeps in its dashboard. */
+/** The settings that upstream keeps in its dashboard. */
 export interface AuthProxyConfig {
   configId: string;
-  /** Exact origins; null: any, and none. A list refuses a request without an `Origin`, too. */
+  /** Exact origins; null: any or no `Origin`. With a list, a request without `Origin` is refused. */
   allowedOrigins: readonly string[] | null;
-  /**
-   * Whether `otp_init*`, and `signup*` without a verification token, need an `X-Captcha-Token`; any value will do.
-   */
+  /** Whether `otp_init*`, and `signup*` without a verification token, need a captcha token (any value). */
   captcha: boolean;
   /** Whether `account` by contact needs a verification token of that contact. */
   accountNeedsToken: boolean;
@@ -32,7 +30,7 @@ export interface AuthProxyConfig {
   sessionLifeMs: number;
 }
 
-/** The Auth Proxy: flat answers, no stamps, and every request counts, a repeated one too. */
+/** The Auth Proxy: its answers are flat, it has no stamps, and a repeated request runs again. */
 export class AuthProxy {
   constructor(
     readonly config: AuthProxyConfig,
@@ -107,7 +105,7 @@ export class AuthProxy {
     return { answer: { organizationId, userId: userIds[0], ...(wallet && { wallet }) }, effect };
   }
 
-  /** @returns an empty object where nobody is found */
+  /** @returns an empty object if no account is found */
   account(body: z.output<typeof dto.account>): { organizationId?: string } {
     const found = this.#find(body);
     return found ? { organizationId: found.organizationId } : {};

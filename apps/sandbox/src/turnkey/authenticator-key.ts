@@ -1,7 +1,7 @@
 import { createPublicKey } from 'node:crypto';
 import type { StoredAuthenticator } from '../webauthn/authenticators.js';
 
-/** A passkey's public key as `get_authenticators` has it: compressed SEC1 hex for ES256, SPKI DER hex for RS256. */
+/** A passkey's public key as `get_authenticators` shows it, in hex: compressed SEC1 or, for RS256, SPKI. */
 export function authenticatorKeyHex({ publicKeySpki, algorithm }: StoredAuthenticator): string {
   const der = Buffer.from(publicKeySpki, 'base64url');
   if (algorithm !== -7) return der.toString('hex');

@@ -5,7 +5,7 @@ import { jsonObject } from './json-of.js';
 import { refusals } from './refusals.js';
 import type { VerificationToken } from './verification-tokens.js';
 
-/** `clientSignature` as the wire has it. */
+/** `clientSignature` as sent. */
 export interface ClientSignature {
   publicKey: string;
   scheme: string;
@@ -15,12 +15,11 @@ export interface ClientSignature {
 }
 
 /**
- * Checks that the holder of a token's key asked for this very use of it. The signing key is always the token's;
- * the message's members must say what the request says, in whatever order (that upstream asks for one is not
- * documented).
+ * Checks that the holder of the token's key asked for this use of it. The signing key must be the token's.
+ * The message must have the request's members, in any order (upstream documents no order).
  *
- * @param usages what the message may say besides `tokenId` and `type`
- * @throws TurnkeyRefusal 400 naming what does not fit
+ * @param usages the accepted members besides `tokenId` and `type`
+ * @throws TurnkeyRefusal 400 that names the mismatch
  */
 export function checkClientSignature(
   given: ClientSignature | undefined,
@@ -28,7 +27,7 @@ export function checkClientSignature(
   type: 'USAGE_TYPE_LOGIN' | 'USAGE_TYPE_SIGNUP',
   usages: readonly object[],
 ): void {
-  // A token without a key has nobody who could sign for it.
+  // A token without a key has no signer.
   if (token.publicKey === null) return;
   if (!given) throw refusals.clientSignatureMissing();
   if (given.publicKey !== token.publicKey) throw refusals.clientSignatureInvalid('not the key of the token');
@@ -42,11 +41,11 @@ export function checkClientSignature(
   }
 
   const message = jsonObject(Buffer.from(given.message));
-  if (message === null) throw refusals.clientSignatureInvalid('message is no JSON object');
+  if (message === null) throw refusals.clientSignatureInvalid('message is not a JSON object');
   if (message['tokenId'] !== token.tokenId) throw refusals.clientSignatureInvalid('tokenId');
   if (message['type'] !== type) throw refusals.clientSignatureInvalid('type');
   const { tokenId: _id, type: _type, ...usage } = message;
   if (!usages.some((expected) => isDeepStrictEqual(usage, expected))) {
-    throw refusals.clientSignatureInvalid('message does not say what the request says');
+    throw refusals.clientSignatureInvalid('message does not match the request');
   }
 }

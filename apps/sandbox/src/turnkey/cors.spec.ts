@@ -12,7 +12,7 @@ beforeAll(async () => {
 beforeEach(() => [open, listed].forEach(({ sandbox }) => sandbox.control.reset()));
 afterAll(() => Promise.all([open, listed].map(({ sandbox }) => sandbox.close())));
 
-/** A question as a browser asks it; null leaves the header out. */
+/** Sends a preflight as a browser does; null omits the header. */
 async function preflight(url: string, origin: string | null, wants: string | null = 'content-type') {
   const headers = {
     ...(origin !== null && { origin }),
@@ -36,7 +36,7 @@ const url = (t: TurnkeyUnderTest, path: string) => `${t.sandbox.url}${path}`;
 
 describe('a preflight', () => {
   it.each(['/v1/otp_init_v2', '/v1/wallet_kit_config', '/v1/signup_v2', '/v1/oauth_login'])(
-    'of %s names what the clients send, to any origin',
+    'of %s allows the headers that the clients send, from any origin',
     async (path) => {
       for (const origin of [ORIGIN, 'null', null]) {
         expect(await preflight(url(open, path), origin)).toMatchObject({
@@ -58,28 +58,35 @@ describe('a preflight', () => {
     ['http://app.example', null],
     ['null', null],
     [null, null],
-  ])('with a list of origins, from %s, is given %s', async (origin, allowed) => {
+  ])('from %s allows %s if origins are listed', async (origin, allowed) => {
     const answer = await preflight(url(listed, '/v1/otp_init_v2'), origin);
     expect(answer).toMatchObject({ status: 204, origin: allowed, credentials: null, variesByOrigin: true });
   });
 
-  it('of an unknown route belongs to the Auth Proxy if it asks for its header', async () => {
+  it('of an unknown route belongs to the Auth Proxy if it asks for the config id header', async () => {
     const answer = await preflight(url(open, '/v1/fly'), ORIGIN, 'content-type,x-auth-proxy-config-id');
     expect(answer).toMatchObject({ status: 204, origin: '*' });
   });
 
-  it('of the public API names the stamps', async () => {
+  it('of the public API allows the stamp headers', async () => {
     for (const t of [open, listed]) {
-      expect(await preflight(url(t, '/public/v1/submit/stamp_login'), 'https://other.example')).toMatchObject({
-        status: 204,
-        origin: '*',
-        headers: expect.arrayContaining(['x-stamp', 'x-stamp-webauthn', 'x-stamp-attested', 'x-client-version']),
-      });
+      expect(await preflight(url(t, '/public/v1/submit/stamp_login'), 'https://other.example')).toMatchObject(
+        {
+          status: 204,
+          origin: '*',
+          headers: expect.arrayContaining([
+            'x-stamp',
+            'x-stamp-webauthn',
+            'x-stamp-attested',
+            'x-client-version',
+          ]),
+        },
+      );
     }
-  }); // prettier-ignore
+  });
 
   it.each(['/v1/submit/init-otp', '/v1/health', '/_sandbox/faults', '/_sandbox/', '/'])(
-    'of %s is refused: no browser calls it',
+    'of %s is refused, because other pages must not call it',
     async (path) => {
       const { status, origin } = await preflight(url(open, path), ORIGIN);
       expect({ refused: [404, 405].includes(status), origin }).toEqual({ refused: true, origin: null });
@@ -98,23 +105,25 @@ describe('a preflight', () => {
 describe('an answer', () => {
   const call = async (t: TurnkeyUnderTest, origin: string | null, headers: Record<string, string> = {}) => {
     const given = { 'content-type': 'application/json', ...headers, ...(origin !== null && { origin }) };
-    return corsOf(await fetch(url(t, '/v1/wallet_kit_config'), { method: 'POST', headers: given, body: '{}' }));
-  }; // prettier-ignore
+    return corsOf(
+      await fetch(url(t, '/v1/wallet_kit_config'), { method: 'POST', headers: given, body: '{}' }),
+    );
+  };
   const config = (t: TurnkeyUnderTest) => ({ 'x-auth-proxy-config-id': t.sandbox.turnkey.authProxyConfigId });
 
-  it('can be read by pages that are let in, a refusal, too', async () => {
+  it('can be read by pages of an allowed origin, even if it is a refusal', async () => {
     expect(await call(open, ORIGIN, config(open))).toMatchObject({ status: 200, origin: '*' });
     expect(await call(open, ORIGIN)).toMatchObject({ status: 401, origin: '*' });
     expect(await call(listed, ORIGIN, config(listed))).toMatchObject({ status: 200, origin: ORIGIN });
     expect(await call(listed, ORIGIN)).toMatchObject({ status: 401, origin: ORIGIN, variesByOrigin: true });
   });
 
-  it.each(['https://evil.example', 'null', null])('is kept from %s where there is a list', async (origin) => {
+  it.each(['https://evil.example', 'null', null])('is kept from %s if origins are listed', async (origin) => {
     const answer = await call(listed, origin, config(listed));
     expect(answer).toMatchObject({ status: 403, origin: null, variesByOrigin: true });
   });
 
-  it('that a fault made can be read, too', async () => {
+  it('from a fault can be read by a page', async () => {
     open.sandbox.control.addFault({ route: 'wallet_kit_config', status: 503 });
     expect(await call(open, ORIGIN, config(open))).toMatchObject({ status: 503, origin: '*' });
   });
@@ -122,7 +131,7 @@ describe('an answer', () => {
   it.each([
     ['an unknown route', '/public/v1/submit/fly', 404, '{}'],
     ['a missing stamp', '/public/v1/query/whoami', 400, '{}'],
-    ['too large a body', '/public/v1/query/whoami', 413, JSON.stringify('x'.repeat(1_100_000))],
+    ['a body that is too large', '/public/v1/query/whoami', 413, JSON.stringify('x'.repeat(1_100_000))],
   ])('of the public API to %s can be read by any page', async (_what, path, status, body) => {
     const answer = await fetch(url(open, path), { method: 'POST', headers: { origin: ORIGIN }, body });
     expect(corsOf(answer)).toMatchObject({ status, origin: '*' });

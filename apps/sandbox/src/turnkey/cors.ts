@@ -15,9 +15,12 @@ const STAMPED = ['Content-Type', 'X-Client-Version', 'X-Stamp', 'X-Stamp-WebAuth
 const PROXIED = ['Content-Type', 'X-Client-Version', 'X-Auth-Proxy-Config-Id', 'X-Captcha-Token'];
 
 /**
- * CORS for the doors that pages call. The public API allows any origin, because each request's stamp proves who made it.
- * The Auth Proxy allows the origins of its configuration. Cookies are never allowed. Byzantine's API is for servers, and
- * `/_sandbox` for its own page.
+ * CORS for the doors that pages call:
+ * - The public API allows any origin, because each request's stamp proves its sender.
+ * - The Auth Proxy allows the origins of its configuration.
+ * - Byzantine's API is for servers, and `/_sandbox` for its own page: they allow none.
+ *
+ * Cookies are never allowed.
  *
  * @param allowedOrigins of the Auth Proxy; null: any
  */

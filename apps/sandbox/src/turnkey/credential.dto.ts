@@ -22,7 +22,7 @@ export const authenticator = z.strictObject({
   }),
 });
 
-/** CREATE_AUTHENTICATORS has it as a browser's `PublicKeyCredential`, and the user once more. */
+/** CREATE_AUTHENTICATORS takes a browser's `PublicKeyCredential`, and repeats the user. */
 const authenticatorFirst = z.strictObject({
   authenticatorName: z.string(),
   userId: z.string(),

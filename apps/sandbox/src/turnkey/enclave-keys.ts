@@ -2,8 +2,8 @@ import { generateP256, p256FromScalar } from '../p256.js';
 import type { P256KeyPair } from '../p256.js';
 
 /**
- * Stand-ins for two keys of Turnkey's enclaves. Their public halves, uncompressed hex, are what the official
- * clients take as `dangerouslyOverrideSignerPublicKey` and `dangerouslyOverrideNotarizerPublicKey`.
+ * Stand-ins for two keys of Turnkey's enclaves. The official clients take their public halves (uncompressed
+ * hex) as `dangerouslyOverrideSignerPublicKey` and `dangerouslyOverrideNotarizerPublicKey`.
  */
 export interface EnclaveKeys {
   /** Signs OTP encryption targets and verification tokens (upstream: the TLS fetcher's sign key). */
@@ -12,7 +12,7 @@ export interface EnclaveKeys {
   notarizer: P256KeyPair;
 }
 
-/** The keys of these scalars (64 hex digits), fresh ones where there is none. */
+/** The keys of these scalars (64 hex digits); a new key for a missing scalar. */
 export function enclaveKeys({
   signer,
   notarizer,

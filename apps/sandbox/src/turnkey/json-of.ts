@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { refusals } from './refusals.js';
 
-/** The JSON object in a body's bytes; null if they are something else. */
+/** The JSON object in a body's bytes; null if they are not one. */
 export function jsonObject(raw: unknown): Record<string, unknown> | null {
   if (!Buffer.isBuffer(raw)) return null;
   try {
@@ -14,16 +14,16 @@ export function jsonObject(raw: unknown): Record<string, unknown> | null {
   }
 }
 
-/** A text member of an object, else null. */
+/** A non-empty text member of an object, otherwise null. */
 export function textIn(object: unknown, name: string): string | null {
   const value = (object as Record<string, unknown> | null | undefined)?.[name];
   return typeof value === 'string' && value !== '' ? value : null;
 }
 
 /**
- * A value checked against a schema.
+ * Checks a value against a schema.
  *
- * @throws TurnkeyRefusal 400 that names the field; `invalid email address` where that is what is wrong
+ * @throws TurnkeyRefusal 400 that names the field, or `invalid email address`
  */
 export function checked<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
   const result = schema.safeParse(value);

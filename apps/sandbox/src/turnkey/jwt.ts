@@ -2,26 +2,28 @@ import { createHash, createPublicKey, sign, verify } from 'node:crypto';
 import type { P256KeyPair } from '../p256.js';
 import { jsonObject } from './json-of.js';
 
-/** Raw r‖s, 64 bytes, as JOSE has it (RFC 7518, 3.4). */
+/** Raw r‖s, 64 bytes, as JOSE requires (RFC 7518, 3.4). */
 const dsaEncoding = 'ieee-p1363';
 
-/** An ES256 JWT (RFC 7519) with these claims, header and all as upstream's verification tokens have it. */
+/** An ES256 JWT (RFC 7519) with these claims; its header equals that of upstream's verification tokens. */
 export function mintJwt(claims: object, { privateKey }: P256KeyPair): string {
   const input = signingInput({ typ: 'JWT', alg: 'ES256' }, claims);
-  return `${input}.${sign('sha256', Buffer.from(input), { key: privateKey, dsaEncoding }).toString('base64url')}`;
+  const signature = sign('sha256', Buffer.from(input), { key: privateKey, dsaEncoding });
+  return `${input}.${signature.toString('base64url')}`;
 }
 
 /**
- * What looks like an ES256 JWT, but is signed over the SHA-256 of the SHA-256: upstream's session tokens. A
- * standard library refuses them, and is meant to.
+ * Makes a session token as upstream does. It looks like an ES256 JWT, but the signature covers the SHA-256 of
+ * the SHA-256. A standard library must refuse it.
  */
 export function mintDoubleHashedJwt(claims: object, { privateKey }: P256KeyPair): string {
   const input = signingInput({ alg: 'ES256', typ: 'JWT' }, claims);
   const once = createHash('sha256').update(input).digest();
-  return `${input}.${sign('sha256', once, { key: privateKey, dsaEncoding }).toString('base64url')}`;
+  const signature = sign('sha256', once, { key: privateKey, dsaEncoding });
+  return `${input}.${signature.toString('base64url')}`;
 }
 
-/** The claims of a JWT that {@link mintJwt} made with this key; null for any other text. */
+/** The claims of a JWT that {@link mintJwt} signed with this key; null for any other text. */
 export function readJwt(jwt: string, { privateKey }: P256KeyPair): Record<string, unknown> | null {
   const [header = '', payload = '', signature = '', ...rest] = jwt.split('.');
   if (rest.length > 0) return null;

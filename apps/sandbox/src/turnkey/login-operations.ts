@@ -8,9 +8,9 @@ import { refusals } from './refusals.js';
 import type { TurnkeyState } from './turnkey-state.js';
 import type { VerificationToken } from './verification-tokens.js';
 
-/** The session asked for. */
+/** The requested session. */
 export interface SessionOrder {
-  /** The key that will stamp, compressed SEC1 hex. */
+  /** The session's key for stamps, compressed SEC1 hex. */
   publicKey: string;
   lifeMs: number;
   invalidateExisting: boolean;
@@ -23,15 +23,15 @@ export interface TokenLogin extends SessionOrder {
   clientSignature?: ClientSignature | undefined;
   /** Null: the sub-organization is found by the token's contact. */
   organization: TurnkeyOrganization | null;
-  /** Whether only a token of an encrypted code will do. */
+  /** Whether to accept only a token of an encrypted code. */
   encryptedOnly: boolean;
 }
 
-/** Logging in: a key becomes good for stamps of a user, until it expires. */
+/** Logins: each registers a key that may stamp for a user until it expires. */
 export class LoginOperations {
   constructor(private readonly state: TurnkeyState) {}
 
-  /** Every token is good for one login. */
+  /** Logs in by a verification token; each token is valid for one login. */
   byToken(login: TokenLogin): Outcome<{ session: string }> {
     const token = this.state.tokens.require(login.verificationToken, 'login');
     if (login.encryptedOnly && !token.encrypted) throw refusals.tokenGeneration();
@@ -44,9 +44,9 @@ export class LoginOperations {
   }
 
   /**
-   * A login by whoever stamped.
+   * Logs in the stamper of the request.
    *
-   * @param token of an attested stamp, spent by this; null for other stamps
+   * @param token the token of an attested stamp, which this spends; null for other stamps
    */
   byStamp(
     member: Member,
@@ -58,7 +58,7 @@ export class LoginOperations {
     const { organization, user } = member;
     const { publicKey, lifeMs, invalidateExisting, sessionProfileId } = order;
     const now = clock.nowMs();
-    // The claim counts whole seconds; the key lives as long as the claim says.
+    // The claim counts whole seconds, and the key expires with the claim.
     const exp = Math.floor((now + lifeMs) / 1000);
     registerSessionKey(user, { publicKey, expiresAtMs: exp * 1000, invalidateExisting }, now);
     const session = mintDoubleHashedJwt(
@@ -77,7 +77,7 @@ export class LoginOperations {
     return { answer: { session }, effect: { type: 'session_opened', ...ids, expiresAt } };
   }
 
-  /** A token of the parent is good in every sub-organization; one of a sub-organization in that one only. */
+  /** A parent's token is valid in every sub-organization; a sub-organization's token only in that one. */
   #memberOf(token: VerificationToken, wanted: TurnkeyOrganization | null): Member {
     const { organizations } = this.state;
     if (!wanted) {

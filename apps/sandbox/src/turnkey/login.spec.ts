@@ -11,7 +11,7 @@ beforeAll(async () => {
 beforeEach(() => t.sandbox.control.reset());
 afterAll(() => t.sandbox.close());
 
-/** A subject with a token, and a way to log in with changes. */
+/** A subject with a token, and a login whose order can be changed. */
 async function ready() {
   const subject = t.sandbox.control.addTurnkeySubject({ contact: t.newContact() });
   const { session, token, tokenId } = await t.verified(subject.contact);
@@ -22,7 +22,7 @@ async function ready() {
 }
 
 describe('otp_login', () => {
-  it('registers the key, and says so in the session', async () => {
+  it('registers the key and names it in the session', async () => {
     const { subject, session, login } = await ready();
     const answer = await login({ expirationSeconds: '60' });
     const { session: jwt = '' } = resultOf(answer.body, 'otpLoginResult');
@@ -49,7 +49,7 @@ describe('otp_login', () => {
     });
   });
 
-  it('may be for another key than the token, which still signs', async () => {
+  it('accepts another key than the token key, if the token key signs', async () => {
     const { session, token, tokenId, login } = await ready();
     const other = generateP256();
     const message = { login: { publicKey: other.compressed }, tokenId, type: 'USAGE_TYPE_LOGIN' };
@@ -59,7 +59,7 @@ describe('otp_login', () => {
     expect(answer).toMatchObject({ status: 200 });
   });
 
-  it('refuses a client signature that does not fit', async () => {
+  it('refuses a client signature that does not match', async () => {
     const { session, tokenId, login } = await ready();
     const message = { login: { publicKey: session.compressed }, tokenId, type: 'USAGE_TYPE_LOGIN' };
     const signed = (changes: object) => clientSignatureOf({ ...message, ...changes }, session);
@@ -67,33 +67,47 @@ describe('otp_login', () => {
     const bad: [object, RegExp][] = [
       [signed({ tokenId: 'other' }), /tokenId/],
       [signed({ type: 'USAGE_TYPE_SIGNUP' }), /type/],
-      [signed({ login: { publicKey: generateP256().compressed } }), /does not say/],
-      [signed({ more: 1 }), /does not say/],
+      [signed({ login: { publicKey: generateP256().compressed } }), /does not match the request/],
+      [signed({ more: 1 }), /does not match the request/],
       [{ ...good, message: `${good.message} ` }, /does not verify/],
       [{ ...good, signature: `3045${good.signature}` }, /64 bytes/],
       [{ ...good, publicKey: generateP256().compressed }, /not the key/],
       [{ ...good, scheme: 'SIGNATURE_SCHEME_TK_API_P256' }, /scheme/],
     ];
     for (const [clientSignature, message] of bad) {
-      expect(await login({ clientSignature })).toMatchObject({ status: 400, body: { message: expect.stringMatching(message) } });
+      expect(await login({ clientSignature })).toMatchObject({
+        status: 400,
+        body: { message: expect.stringMatching(message) },
+      });
     }
     expect(await login({ clientSignature: undefined })).toMatchObject({ status: 400 });
-    expect(await login({ clientSignature: undefined }, 'OTP_LOGIN')).toMatchObject({ body: { message: 'missing client signature' } });
-    // What none of these did is spend the token.
+    expect(await login({ clientSignature: undefined }, 'OTP_LOGIN')).toMatchObject({
+      body: { message: 'missing client signature' },
+    });
+    // None of these spent the token.
     expect(await login()).toMatchObject({ status: 200 });
-  }); // prettier-ignore
+  });
 
-  it('takes a token once, while it lives, and only a genuine one', async () => {
+  it('refuses a used, forged or expired token', async () => {
     const [spent, late] = [await ready(), await ready()];
     expect(await spent.login()).toMatchObject({ status: 200 });
-    expect(await spent.login()).toMatchObject({ status: 400, body: { message: 'verification token already used' } });
+    expect(await spent.login()).toMatchObject({
+      status: 400,
+      body: { message: 'verification token already used' },
+    });
     const forged = { verificationToken: late.token.replace(/.$/, (last) => (last === 'A' ? 'Q' : 'A')) };
-    expect(await late.login(forged)).toMatchObject({ status: 400, body: { message: 'invalid verification token' } });
+    expect(await late.login(forged)).toMatchObject({
+      status: 400,
+      body: { message: 'invalid verification token' },
+    });
     t.sandbox.control.advanceClock(3_600_000, true);
-    expect(await late.login()).toMatchObject({ status: 400, body: { message: 'expired verification token' } });
-  }); // prettier-ignore
+    expect(await late.login()).toMatchObject({
+      status: 400,
+      body: { message: 'expired verification token' },
+    });
+  });
 
-  it('goes to the organization of the contact only', async () => {
+  it('refuses an organization that does not have the contact', async () => {
     const { login, token, session } = await ready();
     const other = t.sandbox.control.addTurnkeySubject({ contact: t.newContact() });
     const order = t.loginOrder(token, session);
@@ -104,7 +118,7 @@ describe('otp_login', () => {
     expect(await login()).toMatchObject({ status: 200 });
   });
 
-  it('replayed opens no second session, and spends nothing', async () => {
+  it('answers a replay with the same activity', async () => {
     const { subject, session, token } = await ready();
     const order = t.loginOrder(token, session);
     const body = t.parent.activity('OTP_LOGIN_V2', order, { organizationId: subject.organizationId });
@@ -115,7 +129,7 @@ describe('otp_login', () => {
 });
 
 describe('a session', () => {
-  it('ends by another that invalidates it, and not by one that does not', async () => {
+  it('ends when a login invalidates existing sessions, and not otherwise', async () => {
     const { subject, user } = await t.loggedIn();
     const next = generateP256();
     const stay = { publicKey: next.compressed };
@@ -124,11 +138,14 @@ describe('a session', () => {
     const nextUser = t.parent.as(next.privateKeyHex, subject.organizationId);
     const end = { publicKey: next.compressed, invalidateExisting: true };
     expect(await nextUser.submit('stamp_login', 'STAMP_LOGIN', end)).toMatchObject({ status: 200 });
-    expect(await user.query('whoami')).toMatchObject({ status: 401, body: { details: [{ turnkeyErrorCode: 'PUBLIC_KEY_NOT_FOUND' }] } }); // prettier-ignore
+    expect(await user.query('whoami')).toMatchObject({
+      status: 401,
+      body: { details: [{ turnkeyErrorCode: 'PUBLIC_KEY_NOT_FOUND' }] },
+    });
     expect(await nextUser.query('whoami')).toMatchObject({ status: 200 });
   });
 
-  it('falls as the oldest of eleven', async () => {
+  it('ends as the oldest of eleven', async () => {
     const { user } = await t.loggedIn();
     for (let login = 0; login < 9; login += 1) {
       await user.submit('stamp_login', 'STAMP_LOGIN', { publicKey: generateP256().compressed });
@@ -140,15 +157,25 @@ describe('a session', () => {
 });
 
 describe('authenticators', () => {
-  const create = (user: Awaited<ReturnType<TurnkeyUnderTest['loggedIn']>>['user'], userId: string, authenticators: object[]) =>
-    user.submit('create_authenticators', 'CREATE_AUTHENTICATORS_V2', { userId, authenticators }); // prettier-ignore
+  const create = (
+    user: Awaited<ReturnType<TurnkeyUnderTest['loggedIn']>>['user'],
+    userId: string,
+    authenticators: object[],
+  ) => user.submit('create_authenticators', 'CREATE_AUTHENTICATORS_V2', { userId, authenticators });
 
-  it('are stored with their key, read back, and taken away', async () => {
+  it('are stored with their key, read and deleted', async () => {
     const { user, subject } = await t.loggedIn();
     const [passkey, rsa] = [turnkeyPasskey({ format: 'packed' }), turnkeyPasskey({ algorithm: -257 })];
     const answer = await create(user, subject.userId, [passkey, rsa]);
-    const { authenticatorIds } = resultOf(answer.body, 'createAuthenticatorsResult') as unknown as { authenticatorIds: string[] }; // prettier-ignore
-    const read = () => t.parent.query('get_authenticators', { userId: subject.userId }, { organizationId: subject.organizationId }); // prettier-ignore
+    const { authenticatorIds } = resultOf(answer.body, 'createAuthenticatorsResult') as unknown as {
+      authenticatorIds: string[];
+    };
+    const read = () =>
+      t.parent.query(
+        'get_authenticators',
+        { userId: subject.userId },
+        { organizationId: subject.organizationId },
+      );
     expect((await read()).body).toMatchObject({
       authenticators: [
         {
@@ -156,22 +183,32 @@ describe('authenticators', () => {
           credentialId: passkey.attestation.credentialId,
           attestationType: 'packed',
           transports: ['AUTHENTICATOR_TRANSPORT_INTERNAL'],
-          credential: { publicKey: expect.stringMatching(/^0[23][0-9a-f]{64}$/), type: 'CREDENTIAL_TYPE_WEBAUTHN_AUTHENTICATOR' }, // prettier-ignore
+          credential: {
+            publicKey: expect.stringMatching(/^0[23][0-9a-f]{64}$/),
+            type: 'CREDENTIAL_TYPE_WEBAUTHN_AUTHENTICATOR',
+          },
           createdAt: { seconds: String(t.clock.nowMs() / 1000), nanos: '0' },
         },
         { authenticatorId: authenticatorIds[1], attestationType: 'none' },
       ],
     });
-    expect(t.sandbox.control.authenticators(subject.userId)).toMatchObject([{ accountId: subject.organizationId }, {}]); // prettier-ignore
+    expect(t.sandbox.control.authenticators(subject.userId)).toMatchObject([
+      { accountId: subject.organizationId },
+      {},
+    ]);
     const remove = { userId: subject.userId, authenticatorIds: authenticatorIds.slice(0, 1) };
     const removed = await user.submit('delete_authenticators', 'DELETE_AUTHENTICATORS', remove);
-    expect(resultOf(removed.body, 'deleteAuthenticatorsResult')).toEqual({ authenticatorIds: remove.authenticatorIds }); // prettier-ignore
+    expect(resultOf(removed.body, 'deleteAuthenticatorsResult')).toEqual({
+      authenticatorIds: remove.authenticatorIds,
+    });
     expect((await read()).body).toMatchObject({ authenticators: [{ authenticatorId: authenticatorIds[1] }] });
-    expect(await user.submit('delete_authenticators', 'DELETE_AUTHENTICATORS', remove)).toMatchObject({ status: 404 }); // prettier-ignore
+    expect(await user.submit('delete_authenticators', 'DELETE_AUTHENTICATORS', remove)).toMatchObject({
+      status: 404,
+    });
     expect(await create(user, subject.userId, [passkey])).toMatchObject({ status: 200 });
   });
 
-  it('come in the first form as well', async () => {
+  it('are accepted in their first form', async () => {
     const { user, subject } = await t.loggedIn();
     const { attestation, ...passkey } = turnkeyPasskey();
     const { credentialId, transports, ...response } = attestation;
@@ -194,7 +231,7 @@ describe('authenticators', () => {
     expect(t.sandbox.control.authenticators(subject.userId)).toMatchObject([{ credentialId }]);
   });
 
-  it('are refused where they do not hold, all of them', async () => {
+  it('are all refused if one is invalid', async () => {
     const { user, subject } = await t.loggedIn();
     const good = turnkeyPasskey();
     const bad: [object[], RegExp][] = [
@@ -207,16 +244,19 @@ describe('authenticators', () => {
       [[{ ...good, attestation: { ...good.attestation, transports: ['Unknown'] } }], /transports/],
     ];
     for (const [authenticators, message] of bad) {
-      expect(await create(user, subject.userId, authenticators)).toMatchObject({ status: 400, body: { message: expect.stringMatching(message) } }); // prettier-ignore
+      expect(await create(user, subject.userId, authenticators)).toMatchObject({
+        status: 400,
+        body: { message: expect.stringMatching(message) },
+      });
     }
-    expect(await create(user, 'nobody', [good])).toMatchObject({ status: 404 });
+    expect(await create(user, 'unknown', [good])).toMatchObject({ status: 404 });
     expect(t.sandbox.control.authenticators()).toEqual([]);
     expect(await create(user, subject.userId, [good])).toMatchObject({ status: 200 });
     const other = await t.loggedIn();
     expect(await create(other.user, other.subject.userId, [good])).toMatchObject({ status: 400 });
   });
 
-  it('are ten at most', async () => {
+  it('are limited to ten per user', async () => {
     const { user, subject } = await t.loggedIn();
     const ten = Array.from({ length: 10 }, () => turnkeyPasskey());
     expect(await create(user, subject.userId, ten)).toMatchObject({ status: 200 });

@@ -15,7 +15,7 @@ import type { P256KeyPair } from '../p256.js';
 
 let t: SandboxUnderTest;
 beforeAll(async () => {
-  // The official code compares a token's end with the wall clock.
+  // The official code compares a token's expiry with the wall clock.
   t = await sandboxUnderTest({ clock: { nowMs: () => Date.now() } });
 });
 afterAll(() => t.sandbox.close());
@@ -45,8 +45,9 @@ describe('the official packages', () => {
   it.each([
     ['a known contact', true],
     ['a new contact', false],
-  ])('carry %s through the public API, from the code to the passkey', async (_name, known) => {
-    const { organizationId, apiPublicKey, apiPrivateKeyHex, signerPublicKey, notarizerPublicKey } = t.sandbox.turnkey; // prettier-ignore
+  ])('take %s through the public API, from the code to the passkey', async (_name, known) => {
+    const { organizationId, apiPublicKey, apiPrivateKeyHex, signerPublicKey, notarizerPublicKey } =
+      t.sandbox.turnkey;
     const contact = `ana.${known}@example.com`;
     const subject = known ? t.sandbox.control.addTurnkeySubject({ contact }) : null;
     const parent = clientOf(new ApiKeyStamper({ apiPublicKey, apiPrivateKey: apiPrivateKeyHex as string }));
@@ -60,7 +61,10 @@ describe('the official packages', () => {
     });
     expect(init.activity.status).toBe('ACTIVITY_STATUS_COMPLETED');
     const { otpId = '', otpEncryptionTargetBundle = '' } = init.activity.result.initOtpResultV2 ?? {};
-    expect(newestMail(contact)).toMatchObject({ otpId, code: expect.stringMatching(/^[0-9A-HJKMNP-TV-Z]{9}$/) }); // prettier-ignore
+    expect(newestMail(contact)).toMatchObject({
+      otpId,
+      code: expect.stringMatching(/^[0-9A-HJKMNP-TV-Z]{9}$/),
+    });
 
     const verified = await parent.verifyOtp({
       type: 'ACTIVITY_TYPE_VERIFY_OTP_V2',
@@ -79,7 +83,11 @@ describe('the official packages', () => {
     const token = await verifyOtpVerificationToken(verificationToken, signerPublicKey);
     expect(token).toMatchObject({ contact, organization_id: organizationId, public_key: session.compressed });
 
-    const found = await parent.getVerifiedSubOrgIds({ organizationId, filterType: 'EMAIL', filterValue: contact }); // prettier-ignore
+    const found = await parent.getVerifiedSubOrgIds({
+      organizationId,
+      filterType: 'EMAIL',
+      filterValue: contact,
+    });
     expect(found.organizationIds).toEqual(subject ? [subject.organizationId] : []);
     let [subOrganizationId] = found.organizationIds;
     if (subOrganizationId === undefined) {
@@ -98,7 +106,11 @@ describe('the official packages', () => {
         },
       });
       subOrganizationId = created.activity.result.createSubOrganizationResultV8?.subOrganizationId ?? '';
-      const now = await parent.getVerifiedSubOrgIds({ organizationId, filterType: 'EMAIL', filterValue: contact }); // prettier-ignore
+      const now = await parent.getVerifiedSubOrgIds({
+        organizationId,
+        filterType: 'EMAIL',
+        filterValue: contact,
+      });
       expect(now.organizationIds).toEqual([subOrganizationId]);
     }
 
@@ -138,7 +150,7 @@ describe('the official packages', () => {
     expect(again.activity.result).toEqual(activity.result);
   });
 
-  it('carry a new contact through the Auth Proxy', async () => {
+  it('take a new contact through the Auth Proxy', async () => {
     const { authProxyConfigId, signerPublicKey, notarizerPublicKey } = t.sandbox.turnkey;
     const contact = 'bob@example.com';
     const session = generateP256();
@@ -153,7 +165,10 @@ describe('the official packages', () => {
       return (await answer.json()) as Record<string, string>;
     };
 
-    const { otpId, otpEncryptionTargetBundle = '' } = await proxy('otp_init_v2', { otpType: 'OTP_TYPE_EMAIL', contact }); // prettier-ignore
+    const { otpId, otpEncryptionTargetBundle = '' } = await proxy('otp_init_v2', {
+      otpType: 'OTP_TYPE_EMAIL',
+      contact,
+    });
     const encryptedOtpBundle = await encryptOtpCodeToBundle(
       newestMail(contact).code,
       otpEncryptionTargetBundle,
@@ -176,10 +191,17 @@ describe('the official packages', () => {
     expect(await proxy('account', filter)).toEqual({ organizationId });
 
     const message = { login: { publicKey: session.compressed }, tokenId, type: 'USAGE_TYPE_LOGIN' };
-    const login = { verificationToken, publicKey: session.compressed, clientSignature: await signed(message, session) }; // prettier-ignore
+    const login = {
+      verificationToken,
+      publicKey: session.compressed,
+      clientSignature: await signed(message, session),
+    };
     const { session: jwt = '' } = await proxy('otp_login_v2', login);
     expect(await verifySessionJwtSignature(jwt, notarizerPublicKey)).toBe(true);
-    expect(await clientOf(stamperOf(session)).getWhoami({ organizationId })).toMatchObject({ organizationId, userId }); // prettier-ignore
+    expect(await clientOf(stamperOf(session)).getWhoami({ organizationId })).toMatchObject({
+      organizationId,
+      userId,
+    });
     expect(t.sandbox.control.authenticators(userId)).toHaveLength(1);
   });
 });

@@ -3,10 +3,10 @@ import type { TimeSource } from '../sandbox-clock.js';
 import { newApiKey } from './api-keys.js';
 import { refusals } from './refusals.js';
 
-/** How a code reaches somebody; also how a contact may be looked up. */
+/** The channel of a code and of the contact that it goes to. */
 export type Channel = 'email' | 'sms';
 
-/** An API key of a user: set up for good, or registered by a login until it expires. */
+/** An API key of a user: a permanent one, or one that a login registered until it expires. */
 export interface ApiKey {
   apiKeyId: string;
   name: string;
@@ -29,7 +29,7 @@ export interface TurnkeyUser {
 /** A user to create. */
 export type NewUser = Omit<TurnkeyUser, 'createdAtMs'>;
 
-/** The parent organization, or one of its sub-organizations: `parentId` tells. */
+/** The parent organization (its `parentId` is null) or a sub-organization. */
 export interface TurnkeyOrganization {
   organizationId: string;
   name: string;
@@ -42,27 +42,27 @@ export interface NewOrganization extends Pick<TurnkeyOrganization, 'organization
   users: readonly NewUser[];
 }
 
-/** A user, and where. */
+/** A user and the organization. */
 export interface Member {
   organization: TurnkeyOrganization;
   user: TurnkeyUser;
 }
 
-/** A sub-organization with one user and one verified contact: an e-mail address, or a phone number (E.164). */
+/** A sub-organization with one user and one verified contact: an e-mail address or a phone number. */
 export interface TurnkeySubject {
   organizationId: string;
   userId: string;
   contact: string;
 }
 
-/** A subject to be, whose missing ids are made up. */
+/** A subject to create; missing ids are generated. */
 export interface NewTurnkeySubject {
   organizationId?: string | undefined;
   userId?: string | undefined;
   contact: string;
 }
 
-/** What the one user of the parent organization is called by. */
+/** The parent organization, and the API keys of its one user. */
 export interface ParentOrganization {
   organizationId: string;
   /** Compressed SEC1 points, hex without 0x. */
@@ -71,7 +71,7 @@ export interface ParentOrganization {
 
 const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/;
 
-/** E-mail addresses compare without regard to case. */
+/** E-mail addresses are compared without case. */
 export const normalContact = (contact: string) => contact.trim().toLowerCase();
 export const channelOf = (contact: string): Channel => (contact.includes('@') ? 'email' : 'sms');
 
@@ -81,7 +81,7 @@ export class Organizations {
   readonly #subs = new Map<string, TurnkeyOrganization>();
   readonly #byContact = new Map<string, Set<Member>>();
 
-  /** @param acceptAny whether unknown organizations, users and contacts are made on first sight */
+  /** @param acceptAny whether to create unknown organizations, users and contacts when they are first used */
   constructor(
     { organizationId, apiPublicKeys }: ParentOrganization,
     private readonly acceptAny: boolean,
@@ -104,7 +104,7 @@ export class Organizations {
     this.parent.users[0]!.apiKeys = publicKeys.map((publicKey) => newApiKey({ publicKey, ...common }));
   }
 
-  /** @throws TurnkeyRefusal 400 for what is no id, 404 for an unknown one */
+  /** @throws TurnkeyRefusal 400 for a malformed id, 404 for an unknown one */
   require(organizationId: string): TurnkeyOrganization {
     const id = organizationId.toLowerCase();
     if (!UUID.test(id)) throw refusals.malformedOrganizationId();
@@ -143,7 +143,7 @@ export class Organizations {
     return user;
   }
 
-  /** Makes a subject known; the same ids again change the contact. */
+  /** Registers a subject; for known ids, replaces the contact. */
   addSubject({ organizationId, userId, contact }: TurnkeySubject): void {
     const contacts = [{ channel: channelOf(contact), value: contact, verified: true }];
     const organization =
@@ -161,12 +161,12 @@ export class Organizations {
     this.#index({ organization, user });
   }
 
-  /** The users who are known to own a contact, without making one. */
+  /** The users who own a verified contact; creates none. */
   knownOwners(contact: string): Member[] {
     return [...(this.#byContact.get(normalContact(contact)) ?? [])];
   }
 
-  /** The users who own a contact, verifiably. */
+  /** The users who own a verified contact; creates one if any subject is accepted. */
   owners(contact: string): Member[] {
     const known = this.knownOwners(contact);
     if (known.length > 0 || !this.acceptAny) return known;
@@ -174,7 +174,7 @@ export class Organizations {
     return this.knownOwners(contact);
   }
 
-  /** The user of an organization who owns a contact. */
+  /** The user of an organization who owns a verified contact; creates one if any subject is accepted. */
   ownerIn(organization: TurnkeyOrganization, contact: string): TurnkeyUser | null {
     const known = this.knownOwners(contact).find((member) => member.organization === organization);
     if (known) return known.user;
@@ -183,7 +183,6 @@ export class Organizations {
     return this.addUser(organization, { userId: randomUUID(), userName: contact, contacts, apiKeys: [] });
   }
 
-  /** The sub-organizations. */
   subs(): Iterable<TurnkeyOrganization> {
     return this.#subs.values();
   }

@@ -4,22 +4,22 @@ import { normalContact } from './organizations.js';
 import type { OtpTarget } from './otp-target.js';
 import { refusals } from './refusals.js';
 
-/** Wrong tries that lock a code. */
+/** The number of wrong tries that locks a code. */
 export const TRIES_PER_CODE = 3;
-/** Live codes a contact may have at once: documented per user, here per contact. */
+/** The most live codes of a contact. Upstream documents it per user; here it is per contact. */
 export const LIVE_CODES_PER_CONTACT = 3;
-/** Requests per `userIdentifier`, and in which time. */
+/** The most requests per `userIdentifier` within the window. */
 export const REQUESTS_PER_IDENTIFIER = 3;
 export const IDENTIFIER_WINDOW_MS = 3 * 60_000;
-/** How long an expired code is remembered, so that it is refused as expired and not as unknown. */
+/** How long an expired code is kept, so that it is refused as expired and not as unknown. */
 const REMEMBERED_MS = 60 * 60_000;
 
 const CROCKFORD = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 const DIGITS = '0123456789';
-/** Upstream's own sandbox: to these contacts a code of six digits is always six zeros. */
+/** Upstream's test contacts: their code of six digits is always 000000. */
 const TEST_CONTACTS = new Set(['user@example.com', '+19999999999']);
 
-/** How a code is to be made. */
+/** The order for a code. */
 export interface OtpRequest {
   organizationId: string;
   otpType: 'OTP_TYPE_EMAIL' | 'OTP_TYPE_SMS';
@@ -27,9 +27,9 @@ export interface OtpRequest {
   length: number;
   alphanumeric: boolean;
   lifeMs: number;
-  /** Counts requests; null: not counted. */
+  /** The key of the request limit; null: no limit. */
   userIdentifier: string | null;
-  /** Null for the first generation, whose codes come back in the clear. */
+  /** Null for the first generation, whose codes are returned unencrypted. */
   target: OtpTarget | null;
 }
 
@@ -41,7 +41,7 @@ export interface OtpCode extends Omit<OtpRequest, 'length' | 'alphanumeric' | 'l
   used: boolean;
 }
 
-/** The codes sent: some minutes of life, three tries, one use. */
+/** The sent codes: each lives some minutes, and has three tries and one use. */
 export class OtpCodes {
   readonly #codes = new Map<string, OtpCode>();
   readonly #byContact = new Map<string, OtpCode[]>();
@@ -49,7 +49,7 @@ export class OtpCodes {
 
   constructor(private readonly clock: SandboxClock) {}
 
-  /** @throws TurnkeyRefusal 429 beyond the rate, 400 beyond the live codes */
+  /** @throws TurnkeyRefusal 429 over the request limit, 400 over the limit of live codes */
   issue(request: OtpRequest): OtpCode {
     this.#forgetOld();
     const now = this.clock.nowMs();
@@ -72,12 +72,12 @@ export class OtpCodes {
     return otp;
   }
 
-  /** A code in any state: for the journal. */
+  /** A code in any state, for the journal. */
   peek(otpId: string): OtpCode | null {
     return this.#codes.get(otpId) ?? null;
   }
 
-  /** @throws TurnkeyRefusal 400 if the code is unknown there, used, expired or locked */
+  /** @throws TurnkeyRefusal 400 if the code is unknown in this organization, used, expired or locked */
   require(organizationId: string, otpId: string): OtpCode {
     const otp = this.#codes.get(otpId);
     if (otp?.organizationId !== organizationId) throw refusals.otpNotFound();
@@ -88,7 +88,7 @@ export class OtpCodes {
   }
 
   /**
-   * Spends a code. A wrong one costs a try, and the third locks the code for good.
+   * Spends a code. A wrong one costs a try, and the third wrong one locks the code.
    *
    * @throws TurnkeyRefusal 400
    */
@@ -111,7 +111,7 @@ export class OtpCodes {
     return !used && misses < TRIES_PER_CODE && expiresAtMs > nowMs;
   }
 
-  /** The map is in order of issue: the oldest stand in front, and lives differ by minutes only. */
+  /** The map is in order of issue, and lives differ only by minutes, so the oldest codes come first. */
   #forgetOld(): void {
     const horizon = this.clock.nowMs() - REMEMBERED_MS;
     for (const [otpId, otp] of this.#codes) {

@@ -5,26 +5,26 @@ import { OtpTarget } from './otp-target.js';
 import { refusals } from './refusals.js';
 import type { TurnkeyState } from './turnkey-state.js';
 
-/** What is to be sent, and whether its code is to come back encrypted. */
+/** The order for a code, and whether the code must be returned encrypted. */
 export interface OtpOrder extends Omit<OtpRequest, 'target'> {
   encrypted: boolean;
-  /** What the mail was told to look like, for the mailbox. */
+  /** The requested appearance of the mail, for the mailbox. */
   message: object;
 }
 
-/** What a verified code is turned into. */
+/** The order for a verification token. */
 export interface TokenOrder {
-  /** Where the code was asked for. */
+  /** The organization that asked for the code. */
   organizationId: string;
   otpId: string;
   lifeMs: number;
 }
 
-/** Sending a code and verifying it: what the two doors do alike. */
+/** Sends and verifies codes, for both doors. */
 export class OtpOperations {
   constructor(private readonly state: TurnkeyState) {}
 
-  /** Sends a code; `otpEncryptionTargetBundle` is null for a code that comes back in the clear. */
+  /** Sends a code; `otpEncryptionTargetBundle` is null for a code that is returned unencrypted. */
   init(order: OtpOrder): Outcome<{ otpId: string; otpEncryptionTargetBundle: string | null }> {
     const { clock, codes, keys, mailbox } = this.state;
     const { encrypted, message, ...request } = order;
@@ -44,7 +44,7 @@ export class OtpOperations {
     return { answer: { otpId, otpEncryptionTargetBundle }, effect: { type: 'otp_sent', otpId } };
   }
 
-  /** First generation: the code as it is, and a key to bind the token to, or none. */
+  /** First generation: a plain code, and optionally a key to bind the token to. */
   verifyPlain(
     order: TokenOrder,
     otpCode: string,
@@ -55,7 +55,7 @@ export class OtpOperations {
     return this.#grant(order, codes.redeem(order.organizationId, order.otpId, otpCode), publicKey, false);
   }
 
-  /** Second generation: code and key in one bundle. One that cannot be opened costs no try. */
+  /** Second generation: code and key in one bundle. A bundle that cannot be opened costs no try. */
   async verifyEncrypted(order: TokenOrder, bundle: string): Promise<Outcome<{ verificationToken: string }>> {
     const { codes } = this.state;
     const { target } = codes.require(order.organizationId, order.otpId);

@@ -13,20 +13,20 @@ const SUITE = new CipherSuite({
 });
 const INFO = Buffer.from('turnkey_hpke');
 
-/** What an encrypted code turned out to be. */
+/** The content of an encrypted bundle. */
 export interface OpenedCode {
   code: string;
-  /** The key that the token is to be bound to, compressed SEC1 hex. */
+  /** The key to bind the token to, compressed SEC1 hex. */
   publicKey: string;
 }
 
-/** A key pair that one code is encrypted to: each OTP has its own. */
+/** The key pair that a code is encrypted to; each OTP has its own. */
 export class OtpTarget {
   constructor(private readonly keys: P256KeyPair = generateP256()) {}
 
   /**
-   * `otpEncryptionTargetBundle`: a string of JSON, with the target's public key (65 bytes: to a compressed one,
-   * clients encrypt what nobody can open) in signed `data`.
+   * `otpEncryptionTargetBundle`: JSON as text, with the target's public key in signed `data`. The key must be
+   * uncompressed (65 bytes): with a compressed key, clients produce bundles that cannot be opened.
    */
   bundle(signer: P256KeyPair, organizationId: string): string {
     const data = Buffer.from(JSON.stringify({ targetPublic: this.keys.uncompressed, organizationId }));
@@ -39,9 +39,10 @@ export class OtpTarget {
   }
 
   /**
-   * Opens `encryptedOtpBundle`, `{"encappedPublic","ciphertext"}` in hex; the additional data is both public keys.
+   * Opens `encryptedOtpBundle`: `{"encappedPublic","ciphertext"}` in hex. Both public keys are the additional
+   * data.
    *
-   * @throws TurnkeyRefusal 400 for what is no bundle, or was sealed to another key
+   * @throws TurnkeyRefusal 400 for a malformed bundle, or one encrypted to another key
    */
   async open(encryptedOtpBundle: string): Promise<OpenedCode> {
     const bundle = jsonObject(Buffer.from(encryptedOtpBundle));
@@ -86,5 +87,5 @@ function isPoint(hex: string): boolean {
   }
 }
 
-/** A buffer of its own: Node's small buffers share one, which WebCrypto would read from its beginning. */
+/** Copies the bytes: small Node buffers share one ArrayBuffer, and WebCrypto would read it from its start. */
 const bytes = (buffer: Buffer) => new Uint8Array(buffer).buffer;

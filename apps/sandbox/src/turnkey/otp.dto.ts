@@ -34,14 +34,14 @@ const initOtpFields = {
   replyToEmailAddress: emailAddress.optional(),
 };
 
-/** INIT_OTP; the application's name stands inside the customization. */
+/** INIT_OTP; the application's name is inside the customization. */
 export const initOtpFirst = z
   .strictObject({
     ...initOtpFields,
     emailCustomization: customization.extend({ appName: z.string().min(1).optional() }).optional(),
   })
   .superRefine(contactOfType);
-/** INIT_OTP_V2 and INIT_OTP_V3 take the same. */
+/** INIT_OTP_V2 and INIT_OTP_V3. */
 export const initOtp = z
   .strictObject({
     ...initOtpFields,
@@ -50,7 +50,7 @@ export const initOtp = z
   })
   .superRefine(contactOfType);
 
-/** One day: the most that a verification token may live. */
+/** A verification token lives at most one day. */
 const MAX_TOKEN_S = 86_400;
 export const verifyOtpPlain = z.strictObject({
   otpId: z.string(),
@@ -66,7 +66,7 @@ export const verifyOtp = z.strictObject({
 
 export type InitOtp = z.output<typeof initOtp> | z.output<typeof initOtpFirst>;
 
-/** Refuses a contact that is not of the type given; an address is checked as one. */
+/** Refuses a contact that is not a valid address or phone number, as `otpType` requires. */
 export function contactOfType(
   value: { otpType: 'OTP_TYPE_EMAIL' | 'OTP_TYPE_SMS'; contact: string },
   context: z.RefinementCtx,

@@ -4,7 +4,7 @@ import { resultOf, turnkeyUnderTest } from '../../test/turnkey-under-test.js';
 import type { TurnkeyUnderTest } from '../../test/turnkey-under-test.js';
 import { generateP256 } from '../p256.js';
 
-/** The whole sentence, as documented. */
+/** The documented text. */
 const RATE_LIMITED =
   'this organization cannot execute activities because it has been rate limited. ' +
   'Please reach out to the Turnkey team (help@turnkey.com) for more information.';
@@ -34,33 +34,55 @@ describe('a code', () => {
     [{ otpLength: 8 }, /^[0-9A-HJKMNP-TV-Z]{8}$/],
     [{ otpLength: 6, alphanumeric: false, contact: 'user@example.com' }, /^000000$/],
     [{ otpType: 'OTP_TYPE_SMS', contact: '+19999999999', otpLength: 6, alphanumeric: false }, /^000000$/],
-  ])('made by %j is as told', async (parameters, pattern) => {
+  ])('made with %j has that form', async (parameters, pattern) => {
     expect(await init(parameters)).toMatchObject({ status: 200 });
     expect(t.sandbox.control.mails()[0]?.code).toMatch(pattern);
   });
 
-  it('arrives with what its message was to look like', async () => {
-    const emailCustomization = { templateVariables: '{"name":"Ana"}', templateId: 't-1', magicLinkTemplate: 'https://a.example/%s' };
+  it('arrives with the requested appearance of its message', async () => {
+    const emailCustomization = {
+      templateVariables: '{"name":"Ana"}',
+      templateId: 't-1',
+      magicLinkTemplate: 'https://a.example/%s',
+    };
     const sender = { sendFromEmailSenderName: 'Acme', replyToEmailAddress: 'help@acme.example' };
     await init({ contact: 'Ana@example.com', emailCustomization, ...sender });
     await init({ contact: 'ana@example.com', sendFromEmailAddress: 'no@acme.example', ...sender });
-    await init({ otpType: 'OTP_TYPE_SMS', contact: '+33612345678', smsCustomization: { template: 'Code {{.OtpCode}}' } });
+    await init({
+      otpType: 'OTP_TYPE_SMS',
+      contact: '+33612345678',
+      smsCustomization: { template: 'Code {{.OtpCode}}' },
+    });
     const { body } = await t.control('GET', 'mailbox?contact=%2B33612345678');
     expect(body).toEqual([
-      { otpId: expect.any(String), email: '', code: expect.any(String), at: '2026-11-20T10:00:00.000Z', contact: '+33612345678', channel: 'sms', message: { appName: 'Acme', smsCustomization: { template: 'Code {{.OtpCode}}' } } },
+      {
+        otpId: expect.any(String),
+        email: '',
+        code: expect.any(String),
+        at: '2026-11-20T10:00:00.000Z',
+        contact: '+33612345678',
+        channel: 'sms',
+        message: { appName: 'Acme', smsCustomization: { template: 'Code {{.OtpCode}}' } },
+      },
     ]);
     expect(t.sandbox.control.mails({ email: 'ana@example.com' })).toMatchObject([
-      { channel: 'email', message: { appName: 'Acme', sender: { name: 'Acme', address: 'no@acme.example', replyTo: 'help@acme.example' } } },
+      {
+        channel: 'email',
+        message: {
+          appName: 'Acme',
+          sender: { name: 'Acme', address: 'no@acme.example', replyTo: 'help@acme.example' },
+        },
+      },
       { contact: 'Ana@example.com', message: { emailCustomization, sender: { name: 'Notifications' } } },
     ]);
-  }); // prettier-ignore
+  });
 
   it.each([
     [{ otpLength: 5 }, /otpLength/],
     [{ otpLength: 10 }, /otpLength/],
     [{ expirationSeconds: '601' }, /expirationSeconds/],
     [{ expirationSeconds: 300 }, /expirationSeconds/],
-    [{ contact: 'nobody' }, /^invalid email address$/],
+    [{ contact: 'ana' }, /^invalid email address$/],
     [{ otpType: 'OTP_TYPE_SMS' }, /contact/],
     [{ emailCustomization: { templateVariables: { name: 'Ana' } } }, /templateVariables/],
     [{ emailCustomization: { templateVariables: 'name' } }, /templateVariables/],
@@ -68,23 +90,27 @@ describe('a code', () => {
     [{ emailCustomization: { appName: 'Acme' } }, /emailCustomization/],
     [{ smsCustomization: { template: 'Code' } }, /smsCustomization/],
     [{ sendFromEmailAddress: 'acme' }, /^invalid email address$/],
-  ])('asked for by %j is refused', async (parameters, message) => {
+  ])('requested with %j is refused', async (parameters, message) => {
     const answer = await init(parameters);
     expect(answer).toMatchObject({ status: 400, body: { code: 3, message: expect.stringMatching(message) } });
     expect(t.sandbox.control.mails()).toEqual([]);
   });
 
-  it('is sent three times in three minutes to one identifier', async () => {
-    for (let call = 0; call < 3; call += 1) expect(await init({ userIdentifier: 'u-1' })).toMatchObject({ status: 200 });
+  it('is refused to an identifier that asked three times in three minutes', async () => {
+    for (let call = 0; call < 3; call += 1)
+      expect(await init({ userIdentifier: 'u-1' })).toMatchObject({ status: 200 });
     const fourth = await init({ userIdentifier: 'u-1' });
-    expect(fourth).toMatchObject({ status: 429, body: { code: 8, message: RATE_LIMITED, details: [{ turnkeyErrorCode: 'RATE_LIMIT_EXCEEDED' }] } });
+    expect(fourth).toMatchObject({
+      status: 429,
+      body: { code: 8, message: RATE_LIMITED, details: [{ turnkeyErrorCode: 'RATE_LIMIT_EXCEEDED' }] },
+    });
     expect(fourth.headers.get('retry-after')).toBeNull();
     expect(await init({ userIdentifier: 'u-2' })).toMatchObject({ status: 200 });
     t.sandbox.control.advanceClock(180_000, true);
     expect(await init({ userIdentifier: 'u-1' })).toMatchObject({ status: 200 });
-  }); // prettier-ignore
+  });
 
-  it('is refused where three live ones are out, until one has died', async () => {
+  it('is refused while the contact has three live codes', async () => {
     const contact = t.newContact();
     for (let call = 0; call < 3; call += 1) expect(await init({ contact })).toMatchObject({ status: 200 });
     const fourth = { status: 400, body: { code: 3, details: [{ turnkeyErrorCode: 'MAX_OTP_INITIATED' }] } };
@@ -95,7 +121,7 @@ describe('a code', () => {
 });
 
 describe('verify_otp', () => {
-  it('gives a token that says what was verified', async () => {
+  it('answers a token that names the verified contact', async () => {
     const contact = t.newContact();
     const { token, session } = await t.verified(contact, generateP256(), '60');
     expect(claimsOf(token)).toEqual({
@@ -108,35 +134,52 @@ describe('verify_otp', () => {
     });
   });
 
-  it('locks a code by its third miss, and counts a replayed miss once', async () => {
+  it('locks a code at its third miss, and counts a replayed miss once', async () => {
     const { otpId, code, seal } = await t.sent(t.newContact());
     const session = generateP256();
-    const miss = t.parent.activity('VERIFY_OTP_V2', { otpId, encryptedOtpBundle: await seal(wrong(code), session) });
+    const miss = t.parent.activity('VERIFY_OTP_V2', {
+      otpId,
+      encryptedOtpBundle: await seal(wrong(code), session),
+    });
     const invalid = { status: 400, body: { code: 3, message: 'invalid OTP code', details: [] } };
-    for (let call = 0; call < 5; call += 1) expect(await t.parent.send('submit/verify_otp', miss)).toMatchObject(invalid);
+    for (let call = 0; call < 5; call += 1)
+      expect(await t.parent.send('submit/verify_otp', miss)).toMatchObject(invalid);
     expect(await verify(otpId, await seal(wrong(code), session))).toMatchObject(invalid);
     expect(t.sandbox.control.requests().at(-1)?.effect).toEqual({ type: 'otp_missed', otpId, triesLeft: 1 });
     expect(await verify(otpId, await seal(wrong(code), session))).toMatchObject(invalid);
     const locked = await verify(otpId, await seal(code, session));
     expect(locked).toMatchObject({ status: 400, body: { message: 'OTP code is locked: too many attempts' } });
-  }); // prettier-ignore
+  });
 
-  it('takes a code until it expires, and once', async () => {
-    const [late, used] = [await t.sent(t.newContact(), { expirationSeconds: '600' }), await t.sent(t.newContact())];
+  it('refuses a used, expired or unknown code', async () => {
+    const [late, used] = [
+      await t.sent(t.newContact(), { expirationSeconds: '600' }),
+      await t.sent(t.newContact()),
+    ];
     const session = generateP256();
     expect(await verify(used.otpId, await used.seal(used.code, session))).toMatchObject({ status: 200 });
-    expect(await verify(used.otpId, await used.seal(used.code, session))).toMatchObject({ body: { message: 'OTP code already used' } });
+    expect(await verify(used.otpId, await used.seal(used.code, session))).toMatchObject({
+      body: { message: 'OTP code already used' },
+    });
     t.sandbox.control.advanceClock(599_999, true);
-    expect(await verify(late.otpId, 'x')).toMatchObject({ body: { message: expect.stringContaining('bundle') } });
+    expect(await verify(late.otpId, 'x')).toMatchObject({
+      body: { message: expect.stringContaining('bundle') },
+    });
     t.sandbox.control.advanceClock(1, true);
-    expect(await verify(late.otpId, await late.seal(late.code, session))).toMatchObject({ status: 400, body: { message: 'expired OTP code' } });
+    expect(await verify(late.otpId, await late.seal(late.code, session))).toMatchObject({
+      status: 400,
+      body: { message: 'expired OTP code' },
+    });
     expect(await verify('x', 'x')).toMatchObject({ status: 400, body: { message: 'OTP not found' } });
-  }); // prettier-ignore
+  });
 
   it('refuses a bundle that cannot be opened, without costing a try', async () => {
     const [mine, other] = [await t.sent(t.newContact()), await t.sent(t.newContact())];
     const session = generateP256();
-    const good = JSON.parse(await mine.seal(mine.code, session)) as { encappedPublic: string; ciphertext: string };
+    const good = JSON.parse(await mine.seal(mine.code, session)) as {
+      encappedPublic: string;
+      ciphertext: string;
+    };
     const flipped = good.ciphertext.replace(/^./, (digit) => (digit === '0' ? '1' : '0'));
     const bad = [
       JSON.stringify({ ...good, ciphertext: flipped }),
@@ -147,12 +190,15 @@ describe('verify_otp', () => {
     ];
     for (const bundle of bad) {
       const answer = await verify(mine.otpId, bundle);
-      expect(answer).toMatchObject({ status: 400, body: { message: expect.stringMatching(/^invalid encrypted OTP bundle/) } });
+      expect(answer).toMatchObject({
+        status: 400,
+        body: { message: expect.stringMatching(/^invalid encrypted OTP bundle/) },
+      });
     }
     expect(await verify(mine.otpId, JSON.stringify(good))).toMatchObject({ status: 200 });
-  }); // prettier-ignore
+  });
 
-  it('keeps the generations apart', async () => {
+  it('refuses the code of another generation', async () => {
     const session = generateP256();
     const { otpId, code } = await t.sent(t.newContact());
     const plain = { otpId, otpCode: code };

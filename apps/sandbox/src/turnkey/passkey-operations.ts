@@ -6,11 +6,11 @@ import type { Member } from './organizations.js';
 import { refusals } from './refusals.js';
 import type { TurnkeyState } from './turnkey-state.js';
 
-/** A user's passkeys: adding and taking away. */
+/** Adds and removes a user's passkeys. */
 export class PasskeyOperations {
   constructor(private readonly state: TurnkeyState) {}
 
-  /** All of the passkeys or none. */
+  /** Adds all of the passkeys or none. */
   create(member: Member, inputs: readonly AuthenticatorInput[]): Outcome<{ authenticatorIds: string[] }> {
     if (inputs.length === 0) throw refusals.noAuthenticators();
     const { passkeys, clock } = this.state;
@@ -23,7 +23,7 @@ export class PasskeyOperations {
     };
   }
 
-  /** All of them or none. */
+  /** Removes all of the passkeys or none. */
   remove({ user }: Member, authenticatorIds: string[]): Outcome<{ authenticatorIds: string[] }> {
     const { passkeys } = this.state;
     const own = new Set(passkeys.list(user.userId).map(({ authenticatorId }) => authenticatorId));
@@ -32,7 +32,7 @@ export class PasskeyOperations {
     return { answer: { authenticatorIds }, effect: { type: 'authenticators_deleted', authenticatorIds } };
   }
 
-  /** @throws TurnkeyRefusal 400 for an attestation that does not hold */
+  /** @throws TurnkeyRefusal 400 for an invalid attestation */
   verified(inputs: readonly AuthenticatorInput[]): NewAuthenticator[] {
     return inputs.map(({ authenticatorName, challenge, attestation }) => {
       try {
@@ -45,7 +45,7 @@ export class PasskeyOperations {
   }
 }
 
-/** Whose a stored passkey is: what Turnkey calls sub-organization is an account to those above it. */
+/** The owner of a stored passkey. Turnkey's sub-organization is the `accountId` there. */
 const ownerOf = ({ organization, user }: Member) => ({
   accountId: organization.organizationId,
   userId: user.userId,

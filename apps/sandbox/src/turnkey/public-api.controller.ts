@@ -17,7 +17,7 @@ export class PublicApiController {
     const visit = visitOf(request);
     const script = visit?.fault?.activity ?? null;
     const { answer, effect } = await this.turnkey.publicApi.submit({ path, ...genuine(request), script });
-    // At once: its answer may be held back, or never leave.
+    // At once: a fault may delay or drop the answer.
     visit?.took(effect);
     return answer;
   }
@@ -30,11 +30,11 @@ export class PublicApiController {
   }
 }
 
-/** @throws TurnkeyRefusal for a request whose stamp or organization is no good */
+/** @throws TurnkeyRefusal for a request with an invalid stamp or organization */
 function genuine(request: FastifyRequest) {
   const { stamper, organization, refusal } = visitOf(request)?.stamped ?? {};
   if (refusal) throw refusal;
-  // A route that no hook has seen has no verdict; letting it pass would be an unsigned way in.
+  // Without a verdict of the hook the request must not pass: it would be unsigned.
   if (!stamper || !organization) throw refusals.stampMissing();
   return { stamper, organization, rawBody: request.body as Buffer };
 }

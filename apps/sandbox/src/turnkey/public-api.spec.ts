@@ -27,7 +27,7 @@ describe('a stamp', () => {
   const parts = () =>
     JSON.parse(Buffer.from(stampOf(body(), t.parent.keys), 'base64url').toString()) as object;
 
-  it('by the parent key is taken, and names who stamped', async () => {
+  it('by the parent key is accepted and identifies the stamper', async () => {
     const answer = await t.parent.query('whoami');
     expect(answer).toMatchObject({
       status: 200,
@@ -40,18 +40,38 @@ describe('a stamp', () => {
 
   it.each([
     ['missing', () => null, 'no valid authentication signature found for request', 'SIGNATURE_MISSING'],
-    ['no base64url', () => '{}', 'malformed activity stamp', 'SIGNATURE_INVALID'],
-    ['of another scheme', () => json({ ...parts(), scheme: 'X' }), 'malformed activity stamp', 'SIGNATURE_INVALID'],
-    ['of no hex', () => json({ ...parts(), signature: 'zz' }), 'malformed activity stamp', 'SIGNATURE_INVALID'],
-    ['over other bytes', () => stampOf(`${body()} `, t.parent.keys), 'could not verify api key signature', 'SIGNATURE_INVALID'],
-    ['by an unknown key', () => stampOf(body(), generateP256()), /could not find public key/, 'PUBLIC_KEY_NOT_FOUND'],
+    ['not base64url', () => '{}', 'malformed activity stamp', 'SIGNATURE_INVALID'],
+    [
+      'of another scheme',
+      () => json({ ...parts(), scheme: 'X' }),
+      'malformed activity stamp',
+      'SIGNATURE_INVALID',
+    ],
+    [
+      'with a signature that is not hex',
+      () => json({ ...parts(), signature: 'zz' }),
+      'malformed activity stamp',
+      'SIGNATURE_INVALID',
+    ],
+    [
+      'over other bytes',
+      () => stampOf(`${body()} `, t.parent.keys),
+      'could not verify api key signature',
+      'SIGNATURE_INVALID',
+    ],
+    [
+      'by an unknown key',
+      () => stampOf(body(), generateP256()),
+      /could not find public key/,
+      'PUBLIC_KEY_NOT_FOUND',
+    ],
   ])('that is %s is refused', async (_name, stamp, message, code) => {
     const answer = await t.parent.send('query/whoami', body(), { headers: { 'x-stamp': stamp() } });
     expect(answer).toMatchObject({ status: 401, body: error(16, message, code) });
     expect(t.sandbox.control.requests().at(-1)?.headers.signatureOk).toBe(false);
-  }); // prettier-ignore
+  });
 
-  it('of an organization that is unknown, or no id, is not even looked at', async () => {
+  it('is not checked if the organization is unknown or malformed', async () => {
     const unknown = await t.parent.query('whoami', {}, { organizationId: randomUUID() });
     expect(unknown).toMatchObject({
       status: 404,
@@ -66,12 +86,17 @@ describe('a stamp', () => {
     expect(await t.parent.query('get_policies')).toMatchObject({ status: 404, body: error(5, 'Not Found') });
   });
 
-  it('by a passkey is taken over the very body, and over no other', async () => {
+  it('by a passkey is accepted only over the exact body', async () => {
     const { user, subject } = await t.loggedIn();
     const keys = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     const jwk = keys.publicKey.export({ format: 'jwk' });
     const coordinate = (part = '') => Buffer.from(part, 'base64url');
-    const passkey = turnkeyPasskey({ cose: [[-2, coordinate(jwk.x)], [-3, coordinate(jwk.y)]] }); // prettier-ignore
+    const passkey = turnkeyPasskey({
+      cose: [
+        [-2, coordinate(jwk.x)],
+        [-3, coordinate(jwk.y)],
+      ],
+    });
     const creation = { userId: subject.userId, authenticators: [passkey] };
     await user.submit('create_authenticators', 'CREATE_AUTHENTICATORS_V2', creation);
 
@@ -93,7 +118,7 @@ describe('a stamp', () => {
     const send = (stamp: string) =>
       t.parent.send('query/whoami', text, { headers: { 'x-stamp': null, 'X-Stamp-WebAuthn': stamp } });
     expect(await send(stampFor(text))).toMatchObject({ status: 200, body: { userId: subject.userId } });
-    // The official clients name the parent where they do not know the user's sub-organization.
+    // The official clients name the parent while they do not know the user's sub-organization.
     const session = generateP256();
     const login = t.parent.activity('STAMP_LOGIN', { publicKey: session.compressed });
     const headers = { 'x-stamp': null, 'X-Stamp-WebAuthn': stampFor(login) };
@@ -115,7 +140,7 @@ describe('a stamp', () => {
     expect(await send('{}')).toMatchObject({ status: 401, body: { message: 'malformed activity stamp' } });
   });
 
-  it('by a token logs in, once, and does nothing else', async () => {
+  it('by a token allows one login and nothing else', async () => {
     const subject = t.sandbox.control.addTurnkeySubject({ contact: t.newContact() });
     const { session, token } = await t.verified(subject.contact);
     const { organizationId } = subject;
@@ -156,7 +181,10 @@ describe('a query', () => {
     const { user, subject, session } = await t.loggedIn();
     const { organizationId, userId, contact } = subject;
     const passkey = turnkeyPasskey();
-    await user.submit('create_authenticators', 'CREATE_AUTHENTICATORS_V2', { userId, authenticators: [passkey] });
+    await user.submit('create_authenticators', 'CREATE_AUTHENTICATORS_V2', {
+      userId,
+      authenticators: [passkey],
+    });
     const expected = {
       userId,
       userEmail: contact,
@@ -177,9 +205,14 @@ describe('a query', () => {
     const byParent = { organizationId };
     expect((await t.parent.query('get_user', { userId }, byParent)).body).toMatchObject({ user: expected });
     expect((await t.parent.query('list_users', {}, byParent)).body).toMatchObject({ users: [expected] });
-    expect(await user.query('get_user', { userId: randomUUID() })).toMatchObject({ status: 404, body: { code: 5 } });
+    expect(await user.query('get_user', { userId: randomUUID() })).toMatchObject({
+      status: 404,
+      body: { code: 5 },
+    });
     const parents = await t.parent.query('list_users');
-    expect(parents.body).toMatchObject({ users: [{ apiKeys: [{ credential: { type: 'CREDENTIAL_TYPE_API_KEY_P256' } }] }] });
+    expect(parents.body).toMatchObject({
+      users: [{ apiKeys: [{ credential: { type: 'CREDENTIAL_TYPE_API_KEY_P256' } }] }],
+    });
   });
 
   it('lists sub-organizations by data of their users', async () => {
@@ -187,7 +220,10 @@ describe('a query', () => {
     const { organizationId, userId, contact } = subject;
     t.sandbox.control.addTurnkeySubject({ contact: t.newContact() });
     const passkey = turnkeyPasskey();
-    await user.submit('create_authenticators', 'CREATE_AUTHENTICATORS_V2', { userId, authenticators: [passkey] });
+    await user.submit('create_authenticators', 'CREATE_AUTHENTICATORS_V2', {
+      userId,
+      authenticators: [passkey],
+    });
     for (const [filterType, filterValue] of [
       ['EMAIL', contact.toUpperCase()],
       ['NAME', organizationId],
@@ -203,7 +239,7 @@ describe('a query', () => {
     expect((await t.parent.query('list_suborgs')).body).toMatchObject({ organizationIds: { length: 2 } });
     expect(await user.query('list_suborgs')).toMatchObject({ status: 403 });
   });
-}); // prettier-ignore
+});
 
 describe('an activity', () => {
   it('comes in its envelope', async () => {
@@ -238,7 +274,7 @@ describe('an activity', () => {
     [-3_600_100, 400, 'activity timestamp is not current'],
     [299_900, 200, null],
     [300_100, 400, 'activity timestamp is in the future'],
-  ])('stamped %i ms from now is answered %i', async (skewMs, status, message) => {
+  ])('with a timestamp %i ms from now is answered %i', async (skewMs, status, message) => {
     const fresh = await turnkeyUnderTest();
     const answer = await fresh.parent.submit('init_otp', 'INIT_OTP_V3', mail(), { skewMs });
     await fresh.sandbox.close();
@@ -246,7 +282,7 @@ describe('an activity', () => {
     if (message) expect(answer.body).toMatchObject(error(3, message, 'REQUEST_INVALID'));
   });
 
-  it('replayed byte for byte is the same, and done once', async () => {
+  it('that is replayed byte for byte has one effect and one answer', async () => {
     const contact = t.newContact();
     const body = t.parent.activity('INIT_OTP_V3', mail(contact));
     const answers = await Promise.all([1, 2].map(() => t.parent.send('submit/init_otp', body)));
@@ -267,9 +303,9 @@ describe('an activity', () => {
   });
 
   it.each([
-    ['of another path', 'VERIFY_OTP_V2', {}, /none of init_otp/],
-    ['of no type', 'FLY', {}, /none of init_otp/],
-    ['with a field too many', 'INIT_OTP_V3', { colour: 'red' }, /colour/],
+    ['of another path', 'VERIFY_OTP_V2', {}, /not a type of init_otp/],
+    ['of an unknown type', 'FLY', {}, /not a type of init_otp/],
+    ['with an unknown field', 'INIT_OTP_V3', { colour: 'red' }, /colour/],
     ['without a name for the application', 'INIT_OTP_V3', { appName: undefined }, /appName/],
   ])('%s is refused', async (_name, type, parameters, message) => {
     const answer = await t.parent.submit('init_otp', type, { ...mail(), ...parameters });
@@ -277,19 +313,27 @@ describe('an activity', () => {
     expect(t.sandbox.control.mails()).toEqual([]);
   });
 
-  it('is not for everybody', async () => {
+  it('is refused to a credential that may not submit it', async () => {
     const { user, subject } = await t.loggedIn();
     const { organizationId, userId } = subject;
     const creation = { userId, authenticators: [turnkeyPasskey()] };
     const forbidden = { status: 403, body: error(7, 'request not authorized', 'REQUEST_NOT_AUTHORIZED') };
-    const byParent = t.parent.submit('create_authenticators', 'CREATE_AUTHENTICATORS_V2', creation, { organizationId });
+    const byParent = t.parent.submit('create_authenticators', 'CREATE_AUTHENTICATORS_V2', creation, {
+      organizationId,
+    });
     expect(await byParent).toMatchObject(forbidden);
     const other = await t.loggedIn();
     const stranger = { organizationId: other.subject.organizationId };
     expect(await user.query('get_authenticators', { userId }, stranger)).toMatchObject({ status: 401 });
     const list = { filterType: 'EMAIL', filterValue: subject.contact };
     expect(await user.query('list_verified_suborgs', list)).toMatchObject(forbidden);
-    const signUp = { subOrganizationName: 'A', rootUsers: [{ userName: 'A', apiKeys: [], authenticators: [], oauthProviders: [] }], rootQuorumThreshold: 1 };
-    expect(await user.submit('create_sub_organization', 'CREATE_SUB_ORGANIZATION_V8', signUp)).toMatchObject(forbidden);
-  }); // prettier-ignore
+    const signUp = {
+      subOrganizationName: 'A',
+      rootUsers: [{ userName: 'A', apiKeys: [], authenticators: [], oauthProviders: [] }],
+      rootQuorumThreshold: 1,
+    };
+    expect(await user.submit('create_sub_organization', 'CREATE_SUB_ORGANIZATION_V8', signUp)).toMatchObject(
+      forbidden,
+    );
+  });
 });

@@ -9,24 +9,24 @@ import { refusals } from './refusals.js';
 import type { Stamper } from './stamps.js';
 import type { TurnkeyState } from './turnkey-state.js';
 
-/** How old an activity may be at submission, and how far ahead. */
+/** The limits of an activity's timestamp: how old, and how far ahead it may be. */
 export const OLDEST_MS = 60 * 60_000;
 export const FURTHEST_AHEAD_MS = 5 * 60_000;
 
-/** An answer of 200, and what was done for it: nothing, where a request was replayed. */
+/** An answer of 200 and its effect; a replayed request has none. */
 export interface Submitted {
   answer: { activity: object };
   effect: object | null;
 }
 
-/** A submission whose stamp is good. */
+/** A submission with a valid stamp. */
 export interface Submission {
   /** The last segment of the path. */
   path: string;
   rawBody: Buffer;
   stamper: Stamper;
   organization: TurnkeyOrganization;
-  /** What a fault makes of the activity; null: what it is. */
+  /** A fault's script for the activity; null: no fault. */
   script: ActivityScript | null;
 }
 
@@ -39,9 +39,9 @@ const envelope = z.strictObject({
 });
 
 /**
- * Submissions of the public API. The same bytes are the same activity: they are answered from memory, as long as
- * their timestamp is good, and nothing is done twice. A refusal is remembered likewise if it had an effect (a wrong
- * code costs one try, however often it arrives); any other is made anew.
+ * Submissions of the public API. The same bytes are the same activity: while their timestamp is valid, a
+ * repeat is answered from memory and has no second effect. A refusal with an effect is remembered too: a
+ * wrong code costs one try, however often it arrives. A repeat of any other refused request runs again.
  */
 export class PublicApi {
   readonly activities: Activities;
@@ -57,8 +57,10 @@ export class PublicApi {
   /** @throws TurnkeyRefusal */
   async submit(submission: Submission): Promise<Submitted> {
     const request = checked(envelope, jsonObject(submission.rawBody));
-    const kind = this.kinds.find(({ type, path }) => request.type === `ACTIVITY_TYPE_${type}` && path === submission.path); // prettier-ignore
-    if (!kind) throw refusals.badRequest(`type: ${request.type} is none of ${submission.path}`);
+    const kind = this.kinds.find(
+      ({ type, path }) => request.type === `ACTIVITY_TYPE_${type}` && path === submission.path,
+    );
+    if (!kind) throw refusals.badRequest(`type: ${request.type} is not a type of ${submission.path}`);
     authorize(kind, submission);
     this.#checkTimestamp(Number(request.timestampMs));
 
@@ -82,7 +84,7 @@ export class PublicApi {
   }
 
   /**
-   * An activity, as long as it is pending one poll nearer to its end.
+   * Shows an activity, and counts the poll if it is pending.
    *
    * @throws TurnkeyRefusal 404
    */
@@ -98,7 +100,7 @@ export class PublicApi {
     this.#answers.clear();
   }
 
-  /** Every activity has a request, so that none is forgotten before the request that would ask for it. */
+  /** Every activity has a request in this map, so an activity is never dropped before its request. */
   #forgetOldest(): void {
     for (const oldest of this.#answers.keys()) {
       if (this.#answers.size <= REMEMBERED) return;
@@ -106,7 +108,7 @@ export class PublicApi {
     }
   }
 
-  /** The timestamp is the caller's, so it is the clock of request headers that rules it. */
+  /** The caller sets the timestamp, so it is checked against the header clock. */
   #checkTimestamp(timestampMs: number): void {
     const now = this.state.clock.headerNowMs();
     if (timestampMs < now - OLDEST_MS) throw refusals.timestampPast();
@@ -135,8 +137,10 @@ export class PublicApi {
 }
 
 /**
- * The parent's key may not do what is a user's own; a sub-organization's credential may not act for the parent; an
- * attested stamp is good for a login and nothing else.
+ * Refuses three kinds of stamp:
+ * - the parent's key for an activity that only a user may submit;
+ * - a sub-organization's credential for an activity of the parent;
+ * - an attested stamp for anything but a login.
  *
  * @throws TurnkeyRefusal 403
  */

@@ -9,7 +9,7 @@ import { findSubOrganizations, SUB_ORGANIZATION_FILTERS } from './sub-organizati
 import type { TurnkeyState } from './turnkey-state.js';
 import { authenticatorOnTheWire, userOnTheWire } from './users.js';
 
-/** A query whose stamp is good. */
+/** A query with a valid stamp. */
 export interface Query {
   rawBody: Buffer;
   stamper: Stamper;
@@ -34,7 +34,7 @@ const listVerifiedSubOrganizations = z.strictObject({
 });
 const whoami = z.strictObject({ organizationId: z.string() });
 
-/** The queries of the public API; the parent's key may read its sub-organizations. */
+/** The queries of the public API. The parent's key may read its sub-organizations. */
 export class Queries {
   readonly #byPath: Readonly<Record<string, (query: Query) => object>> = {
     get_activity: (query) => this.#getActivity(query),
@@ -84,7 +84,7 @@ export class Queries {
     return { users: organization.users.map((user) => userOnTheWire(user, passkeys.list(user.userId))) };
   }
 
-  /** Contacts count here whether they are verified or not. */
+  /** Unverified contacts match too. */
   #listSubOrganizations(query: Query): object {
     requireParent(query);
     const { filterType, filterValue } = checked(listSubOrganizations, jsonObject(query.rawBody));

@@ -13,14 +13,14 @@ import type { RootUser, Wallet } from './sign-up.dto.js';
 import type { TurnkeyState } from './turnkey-state.js';
 import type { VerificationToken } from './verification-tokens.js';
 
-/** A sub-organization to be. */
+/** A sub-organization to create. */
 export interface SignUp {
   name: string;
   rootUsers: readonly RootUser[];
   verificationToken?: string | undefined;
   clientSignature?: ClientSignature | undefined;
   wallet?: Wallet | undefined;
-  /** Whether only a token of an encrypted code will do, and only the newer form of the signed message. */
+  /** Whether to accept only a token of an encrypted code, and only the newer form of the signed message. */
   encryptedOnly: boolean;
 }
 
@@ -30,7 +30,7 @@ export interface SignedUp {
   wallet?: { walletId: string; addresses: string[] };
 }
 
-/** Making a sub-organization with its root users, whose passkeys come with them; all of it or nothing. */
+/** Creates a sub-organization with its root users and their passkeys; all of it or nothing. */
 export class SignUpOperations {
   constructor(
     private readonly state: TurnkeyState,
@@ -67,7 +67,7 @@ export class SignUpOperations {
     return { answer, effect: { type: 'sub_organization_created', organizationId, userId: userIds[0] } };
   }
 
-  /** The first root user is who the token and its signature speak for. */
+  /** The token and its signature must belong to the first root user. */
   #tokenOf(order: SignUp): VerificationToken | null {
     if (order.verificationToken === undefined) return null;
     const token = this.state.tokens.require(order.verificationToken, 'signup');
@@ -111,7 +111,7 @@ function toUser(input: RootUser, token: VerificationToken | null, nowMs: number)
 const isOf = (token: VerificationToken, contact: string) =>
   normalContact(token.contact) === normalContact(contact);
 
-/** Addresses that nobody holds a key of: enough for what only hands them on. */
+/** Random addresses without a key: enough for a caller that only passes them on. */
 function makeWallet({ accounts }: Wallet): { walletId: string; addresses: string[] } {
   return { walletId: randomUUID(), addresses: accounts.map(() => `0x${randomBytes(20).toString('hex')}`) };
 }

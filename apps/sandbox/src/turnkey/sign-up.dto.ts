@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { emailAddress } from './otp.dto.js';
 import { apiKey, authenticator, clientSignature } from './credential.dto.js';
 
-/** Not emulated: told apart only. */
+/** Accepted and ignored. */
 const oauthProvider = z.record(z.string(), z.json());
 
 export const wallet = z.object({ walletName: z.string(), accounts: z.array(z.record(z.string(), z.json())) });
@@ -16,7 +16,7 @@ const rootUser = z.strictObject({
   oauthProviders: z.array(oauthProvider),
 });
 
-/** CREATE_SUB_ORGANIZATION_V7 and V8, which differ in OAuth providers and in the tokens they take. */
+/** CREATE_SUB_ORGANIZATION_V7 and V8; they differ in OAuth providers and in the tokens they accept. */
 export const createSubOrganization = z.strictObject({
   subOrganizationName: z.string().min(1),
   rootUsers: z.array(rootUser).min(1),

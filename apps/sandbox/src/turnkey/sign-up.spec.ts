@@ -10,7 +10,7 @@ beforeAll(async () => {
 beforeEach(() => t.sandbox.control.reset());
 afterAll(() => t.sandbox.close());
 
-/** A verified contact without a sub-organization, and a way to make one with changes. */
+/** A verified contact without a sub-organization, and a signup whose order can be changed. */
 async function ready() {
   const contact = t.newContact();
   const { session, token, tokenId } = await t.verified(contact);
@@ -42,7 +42,7 @@ async function ready() {
 }
 
 describe('create_sub_organization', () => {
-  it('makes the contact verified, with its passkeys, and its token still logs in', async () => {
+  it('creates a verified contact with its passkeys, and the token can still log in', async () => {
     const { create, owners, contact, session, token } = await ready();
     expect(await owners()).toEqual([]);
     const wallet = { walletName: 'Main', accounts: [{ curve: 'CURVE_SECP256K1' }] };
@@ -54,11 +54,17 @@ describe('create_sub_organization', () => {
     expect(await owners()).toEqual([organizationId]);
     expect(t.sandbox.control.authenticators(userId)).toHaveLength(1);
     const login = t.loginOrder(token, session);
-    expect(await t.parent.submit('otp_login', 'OTP_LOGIN_V2', login, { organizationId })).toMatchObject({ status: 200 });
-    expect(t.sandbox.control.requests({ contact, userId }).map(({ route }) => route)).toEqual(['create_sub_organization', 'list_verified_suborgs', 'otp_login']);
-  }); // prettier-ignore
+    expect(await t.parent.submit('otp_login', 'OTP_LOGIN_V2', login, { organizationId })).toMatchObject({
+      status: 200,
+    });
+    expect(t.sandbox.control.requests({ contact, userId }).map(({ route }) => route)).toEqual([
+      'create_sub_organization',
+      'list_verified_suborgs',
+      'otp_login',
+    ]);
+  });
 
-  it('refuses a client signature that says something else, and a second signup by one token', async () => {
+  it('refuses a client signature that does not match, and a second signup with one token', async () => {
     const { create, owners, signed, usage, user } = await ready();
     const bad = [
       { clientSignature: undefined },
@@ -78,7 +84,7 @@ describe('create_sub_organization', () => {
     expect(await owners()).toHaveLength(1);
   });
 
-  it('asks for the contact of the token', async () => {
+  it('refuses another contact than that of the token', async () => {
     const { create, signed, usage, user } = await ready();
     const eve = { ...user, userEmail: 'eve@example.com' };
     const clientSignature = signed({ signupV2: { ...usage, email: eve.userEmail } });
@@ -89,14 +95,14 @@ describe('create_sub_organization', () => {
     });
   });
 
-  it('verifies nothing without a token', async () => {
+  it('leaves the contact unverified without a token', async () => {
     const { create, owners } = await ready();
     const none = { verificationToken: undefined, clientSignature: undefined };
     expect(await create(none)).toMatchObject({ status: 200 });
     expect(await owners()).toEqual([]);
   });
 
-  it('is all or nothing', async () => {
+  it('stores nothing if one passkey is refused', async () => {
     const { create, user } = await ready();
     const [taken] = user.authenticators;
     const fresh = turnkeyPasskey();
@@ -109,8 +115,8 @@ describe('create_sub_organization', () => {
   });
 });
 
-describe('any subject', () => {
-  it('is made on first sight, where that is asked for', async () => {
+describe('an unknown subject', () => {
+  it('is created when it is first used, with acceptAnySubject', async () => {
     const any = await turnkeyUnderTest({ acceptAnySubject: true });
     const contact = any.newContact();
     const { session, token } = await any.verified(contact);

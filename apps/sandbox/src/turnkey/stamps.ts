@@ -9,13 +9,13 @@ import { TurnkeyRefusal } from './turnkey-refusal.js';
 import type { TurnkeyState } from './turnkey-state.js';
 import type { VerificationToken } from './verification-tokens.js';
 
-/** Who stamped a request. */
+/** The user who stamped a request. */
 export interface Stamper extends Member {
-  /** The token of an attested stamp, which is good for a login only; null for other stamps. */
+  /** The token of an attested stamp, valid only for a login; null for other stamps. */
   token: VerificationToken | null;
 }
 
-/** What the stamp turned out to be; `refusal` is the answer it deserves, null if it is good. */
+/** The result of checking a stamp; `refusal` is null if it is valid. */
 export interface StampVerdict {
   pubkey: string | null;
   signatureOk: boolean;
@@ -23,12 +23,12 @@ export interface StampVerdict {
   refusal: TurnkeyRefusal | null;
 }
 
-/** What arrived: header names in lower case, the body's bytes, the organization that the body names. */
+/** A request to check: header names in lower case, the body's bytes, the organization that the body names. */
 export interface StampedRequest {
   headers: Record<string, string | string[] | undefined>;
   rawBody: Buffer;
   organization: TurnkeyOrganization;
-  /** Whether a sub-organization's credential may stamp for its parent: a login and `whoami` look it up there. */
+  /** Whether to look in the sub-organizations too, as a stamped login and `whoami` of the parent do. */
   lookUpBelow: boolean;
 }
 
@@ -43,9 +43,12 @@ interface Found {
 }
 
 /**
- * Checks a stamp: of an API key (`X-Stamp`, base64url of JSON without padding), a passkey (`X-Stamp-WebAuthn`,
- * plain JSON) or a verification token (`X-Stamp-Attested`, base64url of JSON as the official code has it). A stamp
- * covers the body's bytes and nothing else; DER, high and low S both pass.
+ * Checks a stamp of one of three kinds:
+ * - an API key's: `X-Stamp`, base64url of JSON without padding;
+ * - a passkey's: `X-Stamp-WebAuthn`, plain JSON;
+ * - a verification token's: `X-Stamp-Attested`, base64url of JSON as in the official code.
+ *
+ * A stamp covers only the body's bytes. Signatures are DER; high and low S are both accepted.
  */
 export function checkStamp(request: StampedRequest, state: TurnkeyState): StampVerdict {
   let found: Found;

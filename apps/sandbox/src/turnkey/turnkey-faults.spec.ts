@@ -3,7 +3,7 @@ import { post } from '../../test/turnkey-caller.js';
 import { activityOf, turnkeyPasskey, turnkeyUnderTest } from '../../test/turnkey-under-test.js';
 import type { TurnkeyUnderTest } from '../../test/turnkey-under-test.js';
 
-/** The whole sentence, as documented. */
+/** The documented text. */
 const RATE_LIMITED =
   'this organization cannot execute activities because it has been rate limited. ' +
   'Please reach out to the Turnkey team (help@turnkey.com) for more information.';
@@ -22,19 +22,22 @@ const poll = async (activityId: string) =>
   activityOf((await t.parent.query('get_activity', { activityId })).body);
 const mailsTo = (contact: string) => t.sandbox.control.mails({ contact }).length;
 
-describe('faults strike Turnkey too', () => {
-  it('with its own form of errors, and no header that it does not send', async () => {
+describe('a fault at Turnkey', () => {
+  it('answers in the form of Turnkey, without a Retry-After header', async () => {
     const contact = t.newContact();
     t.sandbox.control.addFault({ route: 'init_otp', status: 429 });
     const limited = await send(request(contact));
-    expect(limited).toMatchObject({ status: 429, body: { code: 8, message: RATE_LIMITED, details: [{ turnkeyErrorCode: 'RATE_LIMIT_EXCEEDED' }] } }); // prettier-ignore
+    expect(limited).toMatchObject({
+      status: 429,
+      body: { code: 8, message: RATE_LIMITED, details: [{ turnkeyErrorCode: 'RATE_LIMIT_EXCEEDED' }] },
+    });
     expect(limited.headers.get('retry-after')).toBeNull();
     t.sandbox.control.addFault({ route: 'init_otp', status: 502, body: '<html>', contentType: 'text/html' });
     expect(await send(request(contact))).toMatchObject({ status: 502, type: 'text/html', body: '<html>' });
     expect(mailsTo(contact)).toBe(0);
   });
 
-  it('between the effect and its answer, which a replay then gives', async () => {
+  it('after the effect leaves the answer to a replay', async () => {
     const contact = t.newContact();
     const body = request(contact);
     t.sandbox.control.addFault({ route: 'init_otp', status: 500, afterEffect: true });
@@ -45,7 +48,7 @@ describe('faults strike Turnkey too', () => {
     expect(mailsTo(contact)).toBe(1);
   });
 
-  it('at the Auth Proxy, where a repeated request counts again', async () => {
+  it('at the Auth Proxy leads to a second mail when the request is repeated', async () => {
     const contact = t.newContact();
     const { authProxyConfigId } = t.sandbox.turnkey;
     const init = () =>
@@ -58,7 +61,7 @@ describe('faults strike Turnkey too', () => {
     expect(mailsTo(contact)).toBe(2);
   });
 
-  it('by organization, contact and whole path', async () => {
+  it('can be set by organization, contact and whole path', async () => {
     const [mine, other] = [t.newContact(), t.newContact()];
     t.sandbox.control.addFault({ route: 'init_otp', status: 503, match: { contact: mine.toUpperCase() } });
     expect(await send(request(other))).toMatchObject({ status: 200 });
@@ -73,7 +76,7 @@ describe('faults strike Turnkey too', () => {
   });
 });
 
-describe('an activity on demand', () => {
+describe('a scripted activity', () => {
   it.each(['PENDING', 'ACTIVITY_STATUS_CREATED'])('is %s for some polls', async (status) => {
     const contact = t.newContact();
     const body = request(contact);
@@ -91,7 +94,7 @@ describe('an activity on demand', () => {
     expect(mailsTo(contact)).toBe(1);
   });
 
-  it('stays PENDING where no polls are named', async () => {
+  it('stays PENDING without a number of polls', async () => {
     t.sandbox.control.addFault({ route: 'init_otp', activity: { status: 'PENDING' } });
     const { id } = activityOf((await send(request(t.newContact()))).body);
     for (let polls = 0; polls < 5; polls += 1)
@@ -99,12 +102,15 @@ describe('an activity on demand', () => {
   });
 
   it.each(['CONSENSUS_NEEDED', 'AUTHENTICATORS_NEEDED', 'FAILED', 'REJECTED'])(
-    'ends %s, with nothing done, at once or after polls',
+    'ends %s without effect, at once or after polls',
     async (status) => {
       const contact = t.newContact();
       t.sandbox.control.addFault({ route: 'init_otp', activity: { status } });
       const answer = await send(request(contact));
-      expect(answer).toMatchObject({ status: 200, body: { activity: { status: `ACTIVITY_STATUS_${status}`, result: {} } } }); // prettier-ignore
+      expect(answer).toMatchObject({
+        status: 200,
+        body: { activity: { status: `ACTIVITY_STATUS_${status}`, result: {} } },
+      });
       expect('failure' in activityOf(answer.body)).toBe(status === 'FAILED');
       t.sandbox.control.addFault({ route: 'init_otp', activity: { status, polls: 1 } });
       const { id, status: first } = activityOf((await send(request(contact))).body);
@@ -117,7 +123,7 @@ describe('an activity on demand', () => {
     },
   );
 
-  it('fails as told', async () => {
+  it('fails with the scripted failure', async () => {
     const failure = { status: 400, message: 'could not reach email', turnkeyErrorCode: 'INVALID_EMAIL' };
     t.sandbox.control.addFault({ route: 'init_otp', activity: { status: 'FAILED', failure } });
     expect((await send(request(t.newContact()))).body).toMatchObject({
@@ -127,7 +133,7 @@ describe('an activity on demand', () => {
     });
   });
 
-  it('nests its result', async () => {
+  it('can nest its result', async () => {
     t.sandbox.control.addFault({ route: 'init_otp', activity: { nested: true } });
     expect((await send(request(t.newContact()))).body).toMatchObject({
       activity: { result: { activity: { result: { initOtpResultV2: { otpId: expect.any(String) } } } } },
@@ -143,17 +149,20 @@ describe('an activity on demand', () => {
     [{ route: 'init_otp', cut: 'before' as const, activity: { status: 'PENDING' } }, 'activity'],
     [{ route: 'init_otp', activity: { status: 'PENDING', failure: {} } }, 'failure'],
     [{ route: 'init_otp', status: 500, match: {} }, 'match'],
-  ])('that contradicts itself is refused: %j', (fault, field) => {
+  ])('is refused if its script is contradictory: %j', (fault, field) => {
     expect(() => t.sandbox.control.addFault(fault)).toThrow(field);
   });
 });
 
 describe('the journal', () => {
-  it('tells the whole story of a user, without code, bundle, token or signature', async () => {
+  it('lists all requests of a user, without code, bundle, token or signature', async () => {
     const contact = t.newContact();
     const { subject, user, token, session } = await t.loggedIn({}, contact);
     const passkey = turnkeyPasskey();
-    await user.submit('create_authenticators', 'CREATE_AUTHENTICATORS_V2', { userId: subject.userId, authenticators: [passkey] }); // prettier-ignore
+    await user.submit('create_authenticators', 'CREATE_AUTHENTICATORS_V2', {
+      userId: subject.userId,
+      authenticators: [passkey],
+    });
     await user.query('whoami');
     await t.loggedIn();
     const { organizationId } = t.parent;
@@ -181,27 +190,35 @@ describe('the journal', () => {
 });
 
 describe('/_sandbox/turnkey', () => {
-  it('tells what to configure, and nothing secret', async () => {
+  it('answers the facts for a configuration, and no secret', async () => {
     const { apiPrivateKeyHex, ...facts } = t.sandbox.turnkey;
     expect(apiPrivateKeyHex).toMatch(/^[0-9a-f]{64}$/);
     expect((await t.control('GET', 'turnkey')).body).toEqual(facts);
   });
 
-  it('makes subjects known, by the ids given or new ones', async () => {
+  it('registers subjects with the given ids or new ones', async () => {
     const made = await t.control('POST', 'turnkey/subjects', { contact: '+33612345678' });
-    expect(made).toEqual({ status: 201, body: { organizationId: expect.any(String), userId: expect.any(String), contact: '+33612345678' } }); // prettier-ignore
+    expect(made).toEqual({
+      status: 201,
+      body: { organizationId: expect.any(String), userId: expect.any(String), contact: '+33612345678' },
+    });
     const moved = { ...(made.body as object), contact: 'ana@example.com' };
     expect((await t.control('POST', 'turnkey/subjects', moved)).body).toEqual(moved);
-    const owners = async (filterType: string, filterValue: string) => (await t.parent.query('list_verified_suborgs', { filterType, filterValue })).body; // prettier-ignore
+    const owners = async (filterType: string, filterValue: string) =>
+      (await t.parent.query('list_verified_suborgs', { filterType, filterValue })).body;
     expect(await owners('PHONE_NUMBER', '+33612345678')).toEqual({ organizationIds: [] });
     const { organizationId } = made.body as { organizationId: string };
     expect(await owners('EMAIL', 'ANA@example.com')).toEqual({ organizationIds: [organizationId] });
     expect(await t.control('POST', 'turnkey/subjects', { contact: 'ana' })).toMatchObject({ status: 400 });
   });
 
-  it('is forgotten by a reset, but for the parent and the keys', async () => {
+  it('is reset, except for the parent and the keys', async () => {
     const { subject, user, order, token } = await t.loggedIn();
-    const body = t.parent.activity('INIT_OTP_V3', { otpType: 'OTP_TYPE_EMAIL', contact: subject.contact, appName: 'A' }); // prettier-ignore
+    const body = t.parent.activity('INIT_OTP_V3', {
+      otpType: 'OTP_TYPE_EMAIL',
+      contact: subject.contact,
+      appName: 'A',
+    });
     const before = await send(body);
     t.sandbox.control.reset();
     expect(await t.parent.query('whoami')).toMatchObject({ status: 200 });
@@ -210,7 +227,12 @@ describe('/_sandbox/turnkey', () => {
     expect(await t.parent.query('get_activity', { activityId: id })).toMatchObject({ status: 404 });
     t.sandbox.control.addTurnkeySubject(subject);
     const { organizationId } = subject;
-    const again = await t.parent.submit('otp_login', 'OTP_LOGIN_V2', { ...order, verificationToken: token }, { organizationId }); // prettier-ignore
+    const again = await t.parent.submit(
+      'otp_login',
+      'OTP_LOGIN_V2',
+      { ...order, verificationToken: token },
+      { organizationId },
+    );
     expect(again).toMatchObject({ status: 400, body: { message: 'invalid verification token' } });
     await send(body);
     expect(mailsTo(subject.contact)).toBe(1);

@@ -9,7 +9,7 @@ import type { Stamper } from './stamps.js';
 import { scriptedTurnkeyError, TurnkeyRefusal } from './turnkey-refusal.js';
 import type { TurnkeyState } from './turnkey-state.js';
 
-/** What a request to the public API proved to be; `refusal` is the answer it deserves, null if it is genuine. */
+/** The result of checking a request to the public API; `refusal` is null if it is genuine. */
 export interface StampedArrival {
   organization: TurnkeyOrganization | null;
   stamper: Stamper | null;
@@ -18,7 +18,7 @@ export interface StampedArrival {
 
 type Json = Record<string, unknown> | null;
 
-/** Reads what arrives at either of Turnkey's doors. */
+/** Reads the requests to both of Turnkey's doors. */
 export class TurnkeyReader implements UpstreamReader {
   constructor(private readonly state: TurnkeyState) {}
 
@@ -53,7 +53,7 @@ export class TurnkeyReader implements UpstreamReader {
       if (typeof id !== 'string')
         throw refusals.badRequest('organizationId: a JSON object with one is needed');
       const organization = this.state.organizations.require(id);
-      // The official clients name the parent where they do not know the user's sub-organization yet.
+      // The official clients name the parent while they do not know the user's sub-organization.
       const lookUpBelow = organization.parentId === null && /\/(?:whoami|stamp_login)$/.test(pathOf(url));
       const verdict = checkStamp({ headers, rawBody, organization, lookUpBelow }, this.state);
       return { organization, ...verdict };
@@ -63,7 +63,7 @@ export class TurnkeyReader implements UpstreamReader {
     }
   }
 
-  /** What a body names itself, what a code or token in it stands for, and who stamped. Never the code or token. */
+  /** The ids in the body, those behind its code or token, and the stamper. Never the code or token. */
   #idsOf(body: Json, stamper: Stamper | null): Arrival['ids'] {
     const parameters = body?.['parameters'] ?? body;
     const organizationId = textIn(body, 'organizationId')?.toLowerCase() ?? null;

@@ -1,14 +1,22 @@
 import { Refusal } from '../refusal.js';
 
-/** Turnkey's error body: a gRPC status, whose `code` is on its way out. */
+/** Turnkey's error body: a gRPC status; Turnkey is phasing out its `code`. */
 export interface TurnkeyError {
   code: number;
   message: string;
   details: { '@type': string; turnkeyErrorCode: string }[];
 }
 
-/** gRPC codes by HTTP status, as documented (405: as gRPC gateways have it); 2 is gRPC's "unknown". */
-const GRPC_CODES: Readonly<Record<number, number>> = { 400: 3, 401: 16, 403: 7, 404: 5, 405: 12, 429: 8, 500: 13 }; // prettier-ignore
+/** gRPC codes by HTTP status, as documented (405: as in gRPC gateways); 2 is gRPC's "unknown". */
+const GRPC_CODES: Readonly<Record<number, number>> = {
+  400: 3,
+  401: 16,
+  403: 7,
+  404: 5,
+  405: 12,
+  429: 8,
+  500: 13,
+};
 const UNKNOWN = 2;
 
 /** Turnkey's text for an organization that exceeds its rate. */
@@ -16,7 +24,7 @@ export const RATE_LIMITED =
   'this organization cannot execute activities because it has been rate limited. ' +
   'Please reach out to the Turnkey team (help@turnkey.com) for more information.';
 
-/** What a scripted fault of that status says where it is given no body. */
+/** The text and code of a scripted fault without a body, by status. */
 const SCRIPTED: Readonly<Record<number, [string, string]>> = {
   429: [RATE_LIMITED, 'RATE_LIMIT_EXCEEDED'],
   500: ['internal server error', 'INTERNAL'],
@@ -43,7 +51,7 @@ export function scriptedTurnkeyError(status: number): TurnkeyError {
   return turnkeyError(status, message, errorCode);
 }
 
-/** A request that Turnkey, either door, says no to. */
+/** A request that one of Turnkey's doors refuses. */
 export class TurnkeyRefusal extends Refusal {
   constructor(
     status: number,

@@ -9,7 +9,7 @@ import { OtpCodes } from './otp-codes.js';
 import { refusals } from './refusals.js';
 import { VerificationTokens } from './verification-tokens.js';
 
-/** Everything that the two doors of the emulated Turnkey know in common. */
+/** The state that the two doors of the emulated Turnkey share. */
 export class TurnkeyState {
   readonly organizations: Organizations;
   readonly passkeys = new Authenticators(refusals);
@@ -29,7 +29,7 @@ export class TurnkeyState {
     this.tokens = new VerificationTokens(keys.signer, clock);
   }
 
-  /** Forgets everything but the parent organization and the keys. */
+  /** Forgets everything except the parent organization and the keys. */
   reset(): void {
     for (const part of [this.organizations, this.passkeys, this.codes, this.tokens]) part.reset();
   }

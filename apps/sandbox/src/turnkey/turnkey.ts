@@ -15,32 +15,32 @@ import { Queries } from './queries.js';
 import { SignUpOperations } from './sign-up-operations.js';
 import { TurnkeyState } from './turnkey-state.js';
 
-/** How Turnkey is emulated; what is missing is made afresh or has upstream's default. All hex is without 0x. */
+/** Options of the emulated Turnkey. Missing ids and keys are generated. All hex is without 0x. */
 export interface TurnkeyOptions {
   /** The parent organization, a UUID. */
   organizationId?: string | undefined;
-  /** The parent's API keys, compressed P-256 points; without any, a fresh pair is made. */
+  /** The parent's API keys, compressed P-256 points; default a new key pair. */
   apiPublicKeys?: readonly string[] | undefined;
   /** Scalars of the stand-ins for the enclaves' keys, 64 hex digits each. */
   signerPrivateKey?: string | undefined;
   notarizerPrivateKey?: string | undefined;
   authProxyConfigId?: string | undefined;
-  /** Origins that the Auth Proxy lets in; default any, and none. A list refuses a request without an `Origin`. */
+  /** Origins that the Auth Proxy accepts; default any or none. A list requires an `Origin`. */
   allowedOrigins?: readonly string[] | undefined;
-  /** Whether the Auth Proxy asks for an `X-Captcha-Token` where upstream can. */
+  /** Whether the Auth Proxy requires an `X-Captcha-Token` on the routes where upstream can. */
   captcha?: boolean | undefined;
-  /** Whether `/v1/account` by contact asks for a verification token. */
+  /** Whether `/v1/account` by contact requires a verification token. */
   accountNeedsToken?: boolean | undefined;
-  /** The Auth Proxy's codes: 9 characters, letters too, unless told. */
+  /** The Auth Proxy's codes; default 9 characters, with letters. */
   otpLength?: number | undefined;
   otpAlphanumeric?: boolean | undefined;
-  /** Lives of what the Auth Proxy hands out: 5 minutes, 1 hour, 15 minutes. */
+  /** Lives of the Auth Proxy's codes, tokens and sessions; default 5 minutes, 1 hour, 15 minutes. */
   otpLifeMs?: number | undefined;
   tokenLifeMs?: number | undefined;
   sessionLifeMs?: number | undefined;
 }
 
-/** What a client of the emulated Turnkey is configured with. */
+/** The configuration for a client of the emulated Turnkey. */
 export interface TurnkeyFacts {
   organizationId: string;
   /** The first of the parent's API keys, compressed hex. */
@@ -52,7 +52,7 @@ export interface TurnkeyFacts {
   authProxyConfigId: string;
 }
 
-/** What lies around Turnkey in the sandbox. */
+/** The parts of the sandbox that Turnkey uses. */
 export interface TurnkeySurroundings {
   acceptAnySubject: boolean;
   relyingParty: RelyingParty;
@@ -63,7 +63,7 @@ export interface TurnkeySurroundings {
 /** The emulated Turnkey: one state behind two doors. */
 export class Turnkey {
   readonly facts: TurnkeyFacts;
-  /** The parent's private key that was made because none was given, else null. */
+  /** The parent's new private key if no API key was given, otherwise null. */
   readonly apiPrivateKeyHex: string | null;
   readonly state: TurnkeyState;
   readonly publicApi: PublicApi;
@@ -112,7 +112,7 @@ export class Turnkey {
     this.authProxy = new AuthProxy(config, this.state, otp, login, signUp);
   }
 
-  /** Makes a sub-organization with a user and a verified contact known; ids that are missing are made up. */
+  /** Registers a sub-organization with a user and a verified contact; generates missing ids. */
   addSubject({ organizationId, userId, contact }: NewTurnkeySubject): TurnkeySubject {
     const subject = {
       organizationId: (organizationId ?? randomUUID()).toLowerCase(),
@@ -123,7 +123,7 @@ export class Turnkey {
     return subject;
   }
 
-  /** Forgets everything but the parent organization and the keys. */
+  /** Forgets everything except the parent organization and the keys. */
   reset(): void {
     this.state.reset();
     this.publicApi.reset();

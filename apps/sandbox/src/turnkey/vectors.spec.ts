@@ -11,7 +11,7 @@ import { mintDoubleHashedJwt, mintJwt, readJwt } from './jwt.js';
 import { OtpTarget } from './otp-target.js';
 import type { VerificationToken } from './verification-tokens.js';
 
-/** Made with the official packages, from private keys of one repeated byte. */
+/** Made with the official packages; each private key is one repeated byte. */
 const vectors = JSON.parse(
   readFileSync(join(import.meta.dirname, '../../test/fixtures/turnkey-vectors.json'), 'utf8'),
 ) as {
@@ -26,7 +26,7 @@ const vectors = JSON.parse(
 const keyOf = (name: keyof typeof vectors.keys) => p256FromScalar(vectors.keys[name]);
 
 describe('the vectors', () => {
-  it('of stamps are taken, low and high S, and give one activity', async () => {
+  it('of stamps with low and high S are accepted and give one activity', async () => {
     const { body, fingerprint, deterministic, random } = vectors.stamp;
     const { timestampMs } = JSON.parse(body) as { timestampMs: string };
     const { organizationId } = vectors;
@@ -43,7 +43,7 @@ describe('the vectors', () => {
     await sandbox.close();
   });
 
-  it('of encrypted codes open', async () => {
+  it('of encrypted codes can be opened', async () => {
     const target = new OtpTarget(keyOf('target'));
     for (const bundle of vectors.otp.encryptedOtpBundles) {
       expect(await target.open(bundle)).toEqual({
@@ -53,18 +53,24 @@ describe('the vectors', () => {
     }
   });
 
-  it('of targets say the same, signed over the bytes of their data', () => {
+  it('of targets equal our bundles, whose signature covers the data', () => {
     const signer = keyOf('signer');
-    const bundle = JSON.parse(new OtpTarget(keyOf('target')).bundle(signer, vectors.organizationId)) as Record<string, string>; // prettier-ignore
+    const bundle = JSON.parse(
+      new OtpTarget(keyOf('target')).bundle(signer, vectors.organizationId),
+    ) as Record<string, string>;
     expect(bundle).toMatchObject({
       data: vectors.otp.targetBundleData,
       enclaveQuorumPublic: signer.uncompressed,
     });
-    const [data, signature] = [bundle['data'], bundle['dataSignature']].map((hex) => Buffer.from(hex ?? '', 'hex')); // prettier-ignore
-    expect(verify('sha256', data ?? Buffer.of(), createPublicKey(signer.privateKey), signature ?? Buffer.of())).toBe(true); // prettier-ignore
+    const [data, signature] = [bundle['data'], bundle['dataSignature']].map((hex) =>
+      Buffer.from(hex ?? '', 'hex'),
+    );
+    expect(
+      verify('sha256', data ?? Buffer.of(), createPublicKey(signer.privateKey), signature ?? Buffer.of()),
+    ).toBe(true);
   });
 
-  it('of tokens are read, and made alike but for the signature', () => {
+  it('of tokens are read, and equal our tokens except for the signature', () => {
     const { jwt, claims } = vectors.verificationToken;
     expect(readJwt(jwt, keyOf('signer'))).toEqual(claims);
     expect(readJwt(jwt, keyOf('notarizer'))).toBeNull();
@@ -80,7 +86,7 @@ describe('the vectors', () => {
     }
   });
 
-  it('of client signatures hold, until a digit changes', () => {
+  it('of client signatures verify, and fail with one digit changed', () => {
     const { clientSignature, verificationToken } = vectors;
     const { id: tokenId = '', public_key: publicKey = '' } = verificationToken.claims;
     const token = { tokenId, publicKey } as VerificationToken;

@@ -4,25 +4,25 @@ import type { SandboxClock } from '../sandbox-clock.js';
 import { mintJwt, readJwt } from './jwt.js';
 import { refusals } from './refusals.js';
 
-/** What a code that was right entitles to. */
+/** A token that proves a correct code. */
 export interface VerificationToken {
-  /** The claim `id`, which a client signature names. */
+  /** The claim `id`; a client signature names it. */
   tokenId: string;
-  /** Where the code was asked for: the parent, or the one sub-organization it is good for. */
+  /** The organization that asked for the code: the parent, or the one sub-organization it is valid in. */
   organizationId: string;
   contact: string;
   /** The key bound into it, compressed SEC1 hex; null if the caller bound none (first generation only). */
   publicKey: string | null;
   expiresAtMs: number;
-  /** Whether it came from an encrypted code: what the newer activities ask for. */
+  /** Whether it came from an encrypted code, as the newer activities require. */
   encrypted: boolean;
   usedFor: Set<'login' | 'signup'>;
 }
 
-/** How long an expired token is remembered, so that it is refused as expired and not as invalid. */
+/** How long an expired token is kept, so that it is refused as expired and not as invalid. */
 const REMEMBERED_MS = 60 * 60_000;
 
-/** The verification tokens handed out: ES256 JWTs, good for one login and one signup each. */
+/** The issued verification tokens: ES256 JWTs, each valid for one login and one signup. */
 export class VerificationTokens {
   readonly #tokens = new Map<string, VerificationToken>();
 
@@ -48,13 +48,13 @@ export class VerificationTokens {
     return mintJwt(claims, this.signer);
   }
 
-  /** Whose a token is, good or not: for the journal. */
+  /** A token, valid or not, for the journal. */
   peek(jwt: string): VerificationToken | null {
     const id = readJwt(jwt, this.signer)?.['id'];
     return (typeof id === 'string' && this.#tokens.get(id)) || null;
   }
 
-  /** @throws TurnkeyRefusal 400 for a token that is no good, or no good any more */
+  /** @throws TurnkeyRefusal 400 for a token that is invalid, expired or already used */
   require(jwt: string, use?: 'login' | 'signup'): VerificationToken {
     const token = this.peek(jwt);
     if (!token) throw refusals.tokenInvalid();

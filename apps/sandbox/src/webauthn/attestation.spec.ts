@@ -15,7 +15,7 @@ describe('a good registration', () => {
     ['none', -257],
     ['packed', -7],
     ['packed', -257],
-  ] as const)('of format %s with algorithm %s is accepted, key and all', (format, algorithm) => {
+  ] as const)('of format %s with algorithm %s is accepted, with its key', (format, algorithm) => {
     const passkey = makePasskey({ format, algorithm });
     const credential = verifyPasskey(passkey, { rpId: 'localhost', origins: ['http://localhost:3000'] });
     expect(credential).toMatchObject({
@@ -47,9 +47,9 @@ describe('a registration is refused', () => {
     ['over another challenge', { challengeInClientData: 'AAAA' }, /challenge does not match/],
     ['without user presence', { flags: 0x44 }, /user was not present/],
     ['without a credential', { flags: 0x05 }, /no attested credential/],
-    ['backed up, yet not eligible', { flags: 0x55 }, /not eligible for backup/],
+    ['backed up but not eligible for backup', { flags: 0x55 }, /not eligible for backup/],
     ['with bytes left over', { trailing: Buffer.from([0]) }, /bytes left over/],
-    ['with extensions announced, none there', { flags: 0xc5 }, /extensions is not CBOR/],
+    ['with extensions announced but missing', { flags: 0xc5 }, /extensions is not CBOR/],
     [
       'with extensions that are no map',
       { flags: 0xc5, trailing: Buffer.from([1]) },
@@ -65,7 +65,7 @@ describe('a registration is refused', () => {
     ['with a coordinate too short', { cose: [[-2, Buffer.alloc(31, 7)]] }, /bad length/],
     ['with a coordinate missing', { cose: [[-2, 'text']] }, /lacks a part/],
     ['with a short RSA key', { algorithm: -257, modulusLength: 1024 }, /too short/],
-    ['of a format nobody checks', { format: 'tpm' }, /format tpm is not supported/],
+    ['of an unsupported format', { format: 'tpm' }, /format tpm is not supported/],
     ['of format none with a statement', { statement: [['alg', -7]] }, /not empty/],
     ['packed without a signature', { format: 'packed', statement: [['sig', 0]] }, /no signature/],
     [
@@ -83,12 +83,12 @@ describe('a registration is refused', () => {
     expect(() => verifyFlawed(flaws)).toThrow(message);
   });
 
-  it('for another relying party or origin, where these are configured', () => {
+  it('for another relying party or origin than the configured one', () => {
     expect(() => verifyFlawed({}, { rpId: 'example.com' })).toThrow(/relying party id/);
     expect(() => verifyFlawed({}, { origins: ['https://example.com'] })).toThrow(/origin is not allowed/);
   });
 
-  it('with an attestation object cut anywhere, or that is something else', () => {
+  it('with an attestation object that is truncated anywhere or of another type', () => {
     const { challenge, attestation } = makePasskey();
     const bytes = Buffer.from(attestation.attestationObject, 'base64url');
     for (let length = 1; length < bytes.length; length += 1) {
@@ -103,10 +103,10 @@ describe('a registration is refused', () => {
     }
   });
 
-  it('with a key that stands twice in a map', () => {
+  it('with a duplicate key in a map', () => {
     const { challenge, attestation } = makePasskey();
     const bytes = Buffer.from(attestation.attestationObject, 'base64url');
-    // 0xa3 begins a map of three entries: one more, "fmt": "none" again, in front.
+    // 0xa3 begins a map of three entries. This puts "fmt": "none" in front as a fourth (0xa4).
     const twice = Buffer.concat([Buffer.from([0xa4]), encode('fmt'), encode('none'), bytes.subarray(1)]);
     const attestationObject = twice.toString('base64url');
     expect(() => verifyAttestation({ challenge, ...attestation, attestationObject }, {})).toThrow(/not CBOR/);

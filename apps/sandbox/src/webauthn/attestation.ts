@@ -5,7 +5,7 @@ import { parseAuthenticatorData } from './authenticator-data.js';
 import { importCoseKey } from './cose-key.js';
 import type { CoseAlgorithm } from './cose-key.js';
 
-/** A new passkey's attestation, as the wire spells it; all base64url without padding. */
+/** A new passkey's attestation as sent; all base64url without padding. */
 export interface AttestationInput {
   challenge: string;
   credentialId: string;
@@ -13,13 +13,13 @@ export interface AttestationInput {
   attestationObject: string;
 }
 
-/** Checks beyond the contract, made where they are configured. */
+/** Optional checks beyond the contract. */
 export interface RelyingParty {
   rpId?: string | undefined;
   origins?: readonly string[] | undefined;
 }
 
-/** What a good attestation vouches for. */
+/** The credential that a good attestation proves. */
 export interface VerifiedCredential {
   /** base64url without padding. */
   credentialId: string;
@@ -34,8 +34,8 @@ export interface VerifiedCredential {
 }
 
 /**
- * Checks a passkey's registration, top to bottom (WebAuthn Level 3, 7.1; the challenge as Byzantine's and Turnkey's
- * create-authenticators want it: as it stands inside the client data).
+ * Checks a passkey's registration (WebAuthn Level 3, 7.1). The challenge must equal the one in the client
+ * data, as Byzantine's and Turnkey's create-authenticators require.
  *
  * @throws Error whose message says which check failed
  */
@@ -52,7 +52,7 @@ export function verifyAttestation(input: AttestationInput, relyingParty: Relying
   }
   if (!data.flags.userPresent) throw new Error('user was not present');
   const named = fromBase64url(input.credentialId, 'credentialId');
-  // The contract says "CBOR encoded"; upstream takes that, and the id itself.
+  // The contract says "CBOR encoded"; upstream accepts that form and the bare id.
   if (![data.credentialId, encode(data.credentialId)].some((form) => named.equals(form))) {
     throw new Error('credentialId is not the one in the authenticator data');
   }
@@ -116,7 +116,7 @@ function parseAttestationObject(bytes: Buffer): AttestationObject {
   return { format, statement, authData: Buffer.from(authData) };
 }
 
-/** WebAuthn Level 3, 8.2: with a certificate its key signed, without one (self attestation) the credential's own. */
+/** WebAuthn Level 3, 8.2: the signer is the certificate's key, or without one the credential's key. */
 function checkPackedStatement(
   statement: Map<unknown, unknown>,
   signed: Buffer,
@@ -133,7 +133,7 @@ function checkPackedStatement(
   if (!verify('sha256', signed, key, signature)) throw new Error('attestation signature is wrong');
 }
 
-/** The chain itself is not followed: the sandbox keeps no list of authenticator makers. */
+/** Does not verify the chain: the sandbox has no list of trusted roots. */
 function leafKey(chain: unknown): KeyObject {
   try {
     return new X509Certificate((chain as Uint8Array[])[0] as Uint8Array).publicKey;
@@ -143,7 +143,7 @@ function leafKey(chain: unknown): KeyObject {
 }
 
 function fromBase64url(text: string, field: string): Buffer {
-  // Buffer.from would skip what it does not know, and so accept what upstream cannot.
+  // Buffer.from skips invalid characters, so it would accept what upstream refuses.
   if (!/^[A-Za-z0-9_-]+$/.test(text) || text.length % 4 === 1) throw new Error(`${field} is not base64url`);
   return Buffer.from(text, 'base64url');
 }

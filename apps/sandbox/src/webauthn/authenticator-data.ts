@@ -30,7 +30,7 @@ const ATTESTED_FIXED_BYTES = 18;
 const MAX_CREDENTIAL_ID_BYTES = 1023;
 
 /**
- * Takes authenticator data apart, down to its last byte.
+ * Parses authenticator data; no byte may be left over.
  *
  * @throws Error saying what is wrong with the bytes
  */
@@ -69,7 +69,7 @@ export function parseAuthenticatorData(bytes: Buffer): AuthenticatorData {
 function decodeMap(bytes: Uint8Array, what: string): [Map<unknown, unknown>, Uint8Array] {
   let decoded: [unknown, Uint8Array];
   try {
-    // A map with a key twice means one thing to one parser and another to the next.
+    // Parsers read a map with a duplicate key in different ways, so refuse it.
     decoded = decodeFirst(bytes, { useMaps: true, rejectDuplicateMapKeys: true });
   } catch (cause) {
     throw new Error(`${what} is not CBOR`, { cause });

@@ -17,14 +17,14 @@ export interface StoredAuthenticator extends Omit<VerifiedCredential, 'publicKey
   createdAt: string;
 }
 
-/** A passkey whose attestation was checked, with what its owner calls it. */
+/** A passkey with a verified attestation and the name that its owner chose. */
 export interface NewAuthenticator {
   authenticatorName: string;
   transports: string[];
   credential: VerifiedCredential;
 }
 
-/** What an upstream answers where a passkey cannot be stored. */
+/** An upstream's refusals of a passkey that cannot be stored. */
 export interface AuthenticatorRefusals {
   credentialRegistered(): Refusal;
   tooManyAuthenticators(): Refusal;
@@ -38,10 +38,10 @@ export class Authenticators {
   constructor(private readonly refusals: AuthenticatorRefusals) {}
 
   /**
-   * Stores all of them or none.
+   * Stores all passkeys or none.
    *
    * @param nowMs the instant of creation, in milliseconds since the Unix epoch
-   * @throws Refusal for a credential that is registered already or given twice, and for too many
+   * @throws Refusal for a credential that is registered or given twice, and for too many passkeys
    */
   register(
     subject: { accountId: string; userId: string },
@@ -75,17 +75,17 @@ export class Authenticators {
     return stored;
   }
 
-  /** A user's passkeys in order of registration; everybody's without `userId`. */
+  /** A user's passkeys in order of registration; without `userId`, those of all users. */
   list(userId?: string): StoredAuthenticator[] {
     return userId === undefined ? [...this.#byUser.values()].flat() : (this.#byUser.get(userId) ?? []);
   }
 
-  /** The passkey of a credential id (base64url without padding), whoever's it is. */
+  /** The passkey of any user with this credential id (base64url without padding). */
   find(credentialId: string): StoredAuthenticator | undefined {
     return this.#byCredentialId.get(credentialId);
   }
 
-  /** Forgets those of a user's passkeys that are named. */
+  /** Removes the named passkeys of a user. */
   remove(userId: string, authenticatorIds: readonly string[]): void {
     const own = this.list(userId);
     this.#byUser.set(

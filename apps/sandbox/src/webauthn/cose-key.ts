@@ -1,20 +1,20 @@
 import { createPublicKey } from 'node:crypto';
 import type { JsonWebKey, KeyObject } from 'node:crypto';
 
-/** COSE algorithm ids that upstream takes: ES256 and RS256. */
+/** COSE algorithm ids that upstream accepts: ES256 and RS256. */
 export type CoseAlgorithm = -7 | -257;
 
 const KTY = 1;
 const ALG = 3;
-// The same labels mean other things per key type (RFC 9053, 7.1.1; RFC 8230, 4).
+// A label's meaning depends on the key type (RFC 9053, 7.1.1; RFC 8230, 4).
 const EC2 = { kty: 2, crv: -1, x: -2, y: -3, p256: 1 };
 const RSA = { kty: 3, n: -1, e: -2 };
 const MIN_RSA_BITS = 2048;
 
 /**
- * Turns a COSE_Key into a key that node:crypto verifies with, ES256 on P-256 or RS256.
+ * Turns a COSE_Key into a key of node:crypto: ES256 on P-256, or RS256.
  *
- * @throws Error for another algorithm, a point that is not on the curve, or a key that is malformed or too short
+ * @throws Error for another algorithm, a point off the curve, or a key that is malformed or too short
  */
 export function importCoseKey(cose: Map<unknown, unknown>): {
   algorithm: CoseAlgorithm;
