@@ -29,7 +29,9 @@ export function readAttestationObject(attestationObject: string): AttestationObj
   const bytes = Buffer.from(attestationObject, 'base64url');
   const [object, rest] = decoding('attestation_malformed', () => decodeItem(bytes));
   check(object instanceof Map, 'attestation_malformed');
-  const [format, statement, authData] = ['fmt', 'attStmt', 'authData'].map((name) => object.get(name) as unknown); // prettier-ignore
+  const [format, statement, authData] = ['fmt', 'attStmt', 'authData'].map(
+    (name) => object.get(name) as unknown,
+  );
   check(typeof format === 'string' && authData instanceof Uint8Array, 'attestation_malformed');
   // An unknown format may have another kind of statement: that of compound is a list (§8.9).
   check(statement instanceof Map || !FORMATS.has(format), 'attestation_malformed');

@@ -11,7 +11,15 @@ import {
   withClientData,
   withKey,
 } from '../../../test/passkeys/altered.js';
-import { ROOT, androidKey, androidSafetyNet, apple, fidoU2f, packed, tpm } from '../../../test/passkeys/attestations.js'; // prettier-ignore
+import {
+  ROOT,
+  androidKey,
+  androidSafetyNet,
+  apple,
+  fidoU2f,
+  packed,
+  tpm,
+} from '../../../test/passkeys/attestations.js';
 import { BAD_PASSKEYS } from '../../../test/passkeys/bad-passkeys.js';
 import { outdated } from '../../../test/passkeys/certificates.js';
 import { trustRoot } from '../../../test/passkeys/trusted-root.js';
@@ -52,7 +60,10 @@ describe('an honest passkey', () => {
     ['ES256 in a TPM', { attestation: tpm() }],
     ['RS256 in a TPM', { alg: -257, attestation: tpm() }],
     ['Android’s key', { attestation: androidKey() }],
-    ['Android’s key, with the root of before', { attestation: androidKey({ chain: (leaf) => [leaf, outdated(ROOT)] }) }], // prettier-ignore
+    [
+      'Android’s key, with the root of before',
+      { attestation: androidKey({ chain: (leaf) => [leaf, outdated(ROOT)] }) },
+    ],
     ['Android’s SafetyNet', { attestation: androidSafetyNet() }],
     ['Apple’s', { attestation: apple() }],
     ['U2F', { attestation: fidoU2f() }],
@@ -174,21 +185,43 @@ describe('the policy', () => {
 
   const uncertified: Attest = ({ authenticatorData, clientDataHash, privateKey }) => {
     const sig = sign('sha256', Buffer.concat([authenticatorData, clientDataHash]), privateKey);
-    return { fmt: 'packed', statement: new Map<string, Cbor>([['alg', -7], ['sig', sig], ['x5c', '']]) }; // prettier-ignore
+    return {
+      fmt: 'packed',
+      statement: new Map<string, Cbor>([
+        ['alg', -7],
+        ['sig', sig],
+        ['x5c', ''],
+      ]),
+    };
   };
 
   it.each<[string, AttestationCode | null, Partial<PasskeyPolicy>, Partial<PasskeyOptions>]>([
     ['takes whom it did not ask to verify', null, { userVerification: 'preferred' }, { userVerified: false }],
     ['takes whom it asked not to verify', null, { userVerification: 'discouraged' }, { userVerified: false }],
-    ['wants somebody there all the same', 'user_not_present', { userVerification: 'discouraged' }, { wrong: { flags: 0x40 } }], // prettier-ignore
+    [
+      'wants somebody there all the same',
+      'user_not_present',
+      { userVerification: 'discouraged' },
+      { wrong: { flags: 0x40 } },
+    ],
     ['takes RS256 alone', 'algorithm_not_allowed', { algorithms: [-257] }, { alg: -7 }],
     ['takes ES256 alone', 'algorithm_not_allowed', { algorithms: [-7] }, { alg: -257 }],
     ['denies a model', 'aaguid_denied', { aaguidDeny: [zero, model] }, ofModel],
     ['denies who says no model', 'aaguid_denied', { aaguidDeny: [zero] }, {}],
     ['denies no other', null, { aaguidDeny: [zero] }, ofModel],
-    ['denies a model whose certificate is good', 'aaguid_denied', { aaguidDeny: [model] }, { ...ofModel, attestation: packed() }], // prettier-ignore
+    [
+      'denies a model whose certificate is good',
+      'aaguid_denied',
+      { aaguidDeny: [model] },
+      { ...ofModel, attestation: packed() },
+    ],
     ['allows a model', null, only, { ...ofModel, attestation: packed() }],
-    ['allows no other', 'aaguid_not_allowed', only, { wrong: { aaguid: randomBytes(16) }, attestation: packed() }], // prettier-ignore
+    [
+      'allows no other',
+      'aaguid_not_allowed',
+      only,
+      { wrong: { aaguid: randomBytes(16) }, attestation: packed() },
+    ],
     ['allows nobody without a model', 'aaguid_not_allowed', only, { attestation: fidoU2f() }],
     ['allows U2F by its zeros', null, { ...only, aaguidAllow: [zero] }, { attestation: fidoU2f() }],
     ['allows no model that nobody vouches for', 'attestation_required', only, ofModel],

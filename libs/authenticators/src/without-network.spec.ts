@@ -2,7 +2,12 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { aPasskeyPolicy } from '#libs/testing';
-import { androidKey, apple, androidSafetyNet, type StatementLies } from '../../../test/passkeys/attestations.js'; // prettier-ignore
+import {
+  androidKey,
+  apple,
+  androidSafetyNet,
+  type StatementLies,
+} from '../../../test/passkeys/attestations.js';
 import { authority, revocationListAt } from '../../../test/passkeys/certificates.js';
 import { trustRoot } from '../../../test/passkeys/trusted-root.js';
 import { createPasskey, type Attest } from '../../../tools/passkey.js';

@@ -45,7 +45,7 @@ afterEach(async () => {
 
 function begin() {
   const skew = new ClockSkew(systemClock, { warnMs: 10_000, stopMs: 30_000 });
-  const provider = new ByzantineProvider({ name: 'b', baseUrl: server.url }, keys, http, systemClock, skew); // prettier-ignore
+  const provider = new ByzantineProvider({ name: 'b', baseUrl: server.url }, keys, http, systemClock, skew);
   const guarded = new GuardedProvider(provider, config, systemClock);
   watch = new ClockWatch(
     new Integrations([{ name: 'b', provider: guarded, skew, keys, config: {} as never }]),

@@ -2,7 +2,17 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { aCall } from '#libs/testing';
 import type { FaultSpec } from '../../../apps/sandbox/src/control/fault.dto.js';
-import { DOOR_NAMES, Doors, aPasskey, deviceRequest, type Door, type DoorName, type Passkey, type Somebody, type StepOfDoor } from './fixtures/doors.js'; // prettier-ignore
+import {
+  DOOR_NAMES,
+  Doors,
+  aPasskey,
+  deviceRequest,
+  type Door,
+  type DoorName,
+  type Passkey,
+  type Somebody,
+  type StepOfDoor,
+} from './fixtures/doors.js';
 import { endOf } from './fixtures/end-of.js';
 import type { FailureClass } from './port/upstream-error.js';
 import type { Call, Grant, SentOtp } from './port/upstream-provider.js';
@@ -100,7 +110,6 @@ describe.each(DOOR_NAMES)('through the door of %s', (name: DoorName) => {
       [401, 'misconfigured'],
       [503, 'unavailable'],
     ] as const) {
-      // prettier-ignore
       doors.sandbox.control.addFault({ route: door.probeRoute, status });
       expect(await endOf(door.provider.probe(aCall()))).toMatchObject({ failure });
     }

@@ -29,13 +29,23 @@ const bothKeys = () => new SigningKeys([signerOf('01'), signerOf('02')]);
 /** Both providers in front of answers, one after the other. */
 const DOORS = {
   byzantine: (keys: SigningKeys) => {
-    const provider = new ByzantineProvider({ name: 'b', baseUrl: server.url }, keys, http, systemClock, new ClockSkew(systemClock)); // prettier-ignore
+    const provider = new ByzantineProvider(
+      { name: 'b', baseUrl: server.url },
+      keys,
+      http,
+      systemClock,
+      new ClockSkew(systemClock),
+    );
     const subject = { accountId: randomUUID(), userId: randomUUID() };
     return (call: Call) => provider.initOtp(call, subject);
   },
   turnkey: (keys: SigningKeys) => {
     const settings = { custody: 'server', initOtp: 'V1', otpDefaults: {}, sessionLifeS: 900 } as const;
-    const provider = new TurnkeyProvider({ name: 't', baseUrl: server.url, organizationId: randomUUID(), appName: 'Acme', ...settings }, keys, { http, clock: systemClock, skew: new ClockSkew(systemClock) }); // prettier-ignore
+    const provider = new TurnkeyProvider(
+      { name: 't', baseUrl: server.url, organizationId: randomUUID(), appName: 'Acme', ...settings },
+      keys,
+      { http, clock: systemClock, skew: new ClockSkew(systemClock) },
+    );
     const contact = { type: 'email', value: 'ana@example.com' };
     return (call: Call) => provider.initOtp(call, { contact }, {});
   },

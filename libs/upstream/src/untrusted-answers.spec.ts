@@ -33,7 +33,13 @@ const subject = { accountId: randomUUID(), userId: randomUUID() };
 /** The steps against an upstream that answers with these bytes, whatever is asked. */
 async function byzantine(behave: (incoming: Incoming, count: number) => void) {
   server = await RawServer.listen(behave);
-  const provider = new ByzantineProvider({ name: 'b', baseUrl: server.url }, keys, http, systemClock, new ClockSkew(systemClock)); // prettier-ignore
+  const provider = new ByzantineProvider(
+    { name: 'b', baseUrl: server.url },
+    keys,
+    http,
+    systemClock,
+    new ClockSkew(systemClock),
+  );
   return {
     init: (timeoutMs = 1_000) => provider.initOtp(aCall({ timeoutMs }), subject),
     verify: () =>
@@ -52,7 +58,11 @@ async function turnkey(behave: (incoming: Incoming, count: number) => void) {
   server = await RawServer.listen(behave);
   const { url: baseUrl } = server;
   const settings = { custody: 'server', initOtp: 'V1', otpDefaults: {}, sessionLifeS: 900 } as const;
-  const provider = new TurnkeyProvider({ name: 't', baseUrl, organizationId: randomUUID(), appName: 'Acme', ...settings }, keys, { http, clock: systemClock, skew: new ClockSkew(systemClock) }); // prettier-ignore
+  const provider = new TurnkeyProvider(
+    { name: 't', baseUrl, organizationId: randomUUID(), appName: 'Acme', ...settings },
+    keys,
+    { http, clock: systemClock, skew: new ClockSkew(systemClock) },
+  );
   const contact = { type: 'email', value: 'ana@example.com' };
   return { init: () => provider.initOtp(aCall(), { contact }, {}) };
 }
@@ -77,7 +87,10 @@ describe('a yes that cannot be read is a lost answer', () => {
     ['that names its type twice', says(good, `${JSON_TYPE}content-type: text/html\r\n`)],
     ['of no type', says(good, 'content-type:\r\n')],
     ['of a type that only begins so', says(good, 'content-type: application/json-patch\r\n')],
-    ['that is compressed twice', says(good, `${JSON_TYPE}content-encoding: identity\r\ncontent-encoding: gzip\r\n`)], // prettier-ignore
+    [
+      'that is compressed twice',
+      says(good, `${JSON_TYPE}content-encoding: identity\r\ncontent-encoding: gzip\r\n`),
+    ],
     ['that is compressed', says(gzipSync(good), `${JSON_TYPE}content-encoding: gzip\r\n`)],
     [
       'that unpacks to a gigabyte',
@@ -85,7 +98,10 @@ describe('a yes that cannot be read is a lost answer', () => {
     ],
     ['that says it is compressed and is not', says(good, `${JSON_TYPE}content-encoding: gzip\r\n`)],
     ['of bytes that are no UTF-8', says(Buffer.from('{"otpId":"otp-\xff"}', 'latin1'))],
-    ['of which a part that nobody reads is no UTF-8', says(Buffer.from('{"otpId":"otp-1","more":"\xff"}', 'latin1'))], // prettier-ignore
+    [
+      'of which a part that nobody reads is no UTF-8',
+      says(Buffer.from('{"otpId":"otp-1","more":"\xff"}', 'latin1')),
+    ],
     ['with a member twice', says('{"otpId":"otp-1","otpId":"otp-2"}')],
     ['with a prototype for a body', says('{"__proto__":{"otpId":"otp-2"}}')],
     ['that is nested deeply', says(`{"otpId":"otp-1","more":${'['.repeat(100_000)}${']'.repeat(100_000)}}`)],
@@ -167,7 +183,10 @@ it.each(['1e300', '315360001', '"Infinity"', '-1', '0.5'])(
     );
     const { url: baseUrl } = server;
     const settings = { authProxyConfigId: 'c', custody: 'server', otpDefaults: {} } as const;
-    const provider = new AuthProxyProvider({ name: 'p', baseUrl, authProxyUrl: baseUrl, organizationId, ...settings }, { http, clock: systemClock, skew: new ClockSkew(systemClock) }); // prettier-ignore
+    const provider = new AuthProxyProvider(
+      { name: 'p', baseUrl, authProxyUrl: baseUrl, organizationId, ...settings },
+      { http, clock: systemClock, skew: new ClockSkew(systemClock) },
+    );
     expect(await endOf(provider.probe(aCall()))).toMatchObject({ failure: 'no_answer' });
   },
 );
@@ -191,7 +210,10 @@ describe('an answer that does not come to its end', () => {
       'a body until the connection ends',
       endlessly(`HTTP/1.1 200 OK\r\n${JSON_TYPE}\r\n`, 'x'.repeat(0x10000)),
     ],
-    ['a body that announces a gigabyte', endlessly(`HTTP/1.1 200 OK\r\ncontent-length: 1073741824\r\n${JSON_TYPE}\r\n`, 'x'.repeat(0x10000))], // prettier-ignore
+    [
+      'a body that announces a gigabyte',
+      endlessly(`HTTP/1.1 200 OK\r\ncontent-length: 1073741824\r\n${JSON_TYPE}\r\n`, 'x'.repeat(0x10000)),
+    ],
     ['a drip', endlessly(chunked, '1\r\nx\r\n', 10)],
     ['a dripping head', endlessly('HTTP/1.1 200 OK\r\n', 'x: y\r\n', 10)],
     ['headers without end', endlessly('HTTP/1.1 200 OK\r\n', `x-flood: ${'y'.repeat(1_000)}\r\n`)],
@@ -199,17 +221,35 @@ describe('an answer that does not come to its end', () => {
     ['chunk extensions without end', endlessly(`${chunked}1;`, 'x'.repeat(0x1000))],
     ['trailers without end', endlessly(`${chunked}0\r\n`, `x-flood: ${'y'.repeat(1_000)}\r\n`)],
     ['early hints without end', endlessly('', 'HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n', 1)],
-    ['less than it announces', ({ socket }) => socket.end(`HTTP/1.1 200 OK\r\ncontent-length: 100\r\n${JSON_TYPE}\r\n${good}`)], // prettier-ignore
-    ['two lengths', ({ socket }) => socket.end(`HTTP/1.1 200 OK\r\ncontent-length: 17\r\ncontent-length: 3\r\n${JSON_TYPE}\r\n${good}`)], // prettier-ignore
-    ['a length and chunks', ({ socket }) => socket.end(`HTTP/1.1 200 OK\r\ncontent-length: 17\r\ntransfer-encoding: chunked\r\n${JSON_TYPE}\r\n${good}`)], // prettier-ignore
-    ['another protocol', ({ socket }) => socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n')], // prettier-ignore
+    [
+      'less than it announces',
+      ({ socket }) => socket.end(`HTTP/1.1 200 OK\r\ncontent-length: 100\r\n${JSON_TYPE}\r\n${good}`),
+    ],
+    [
+      'two lengths',
+      ({ socket }) =>
+        socket.end(`HTTP/1.1 200 OK\r\ncontent-length: 17\r\ncontent-length: 3\r\n${JSON_TYPE}\r\n${good}`),
+    ],
+    [
+      'a length and chunks',
+      ({ socket }) =>
+        socket.end(
+          `HTTP/1.1 200 OK\r\ncontent-length: 17\r\ntransfer-encoding: chunked\r\n${JSON_TYPE}\r\n${good}`,
+        ),
+    ],
+    [
+      'another protocol',
+      ({ socket }) =>
+        socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n'),
+    ],
   ])('%s is none, and costs little memory', async (what, behave) => {
     const steps = await byzantine(behave);
     const before = process.memoryUsage();
     const end = await endOf(steps.init(500));
     expect(end).toMatchObject({ failure: 'no_answer', evidence: { bytesSent: true } });
     // It is cut off when there is too much of it, and not when its time is over.
-    if (what.startsWith('a body')) expect(end).toHaveProperty('message', expect.stringContaining('larger than')); // prettier-ignore
+    if (what.startsWith('a body'))
+      expect(end).toHaveProperty('message', expect.stringContaining('larger than'));
     const { heapUsed, external } = process.memoryUsage();
     // Both ends are in this process, and what either has let go of may not be collected yet.
     expect(heapUsed + external - before.heapUsed - before.external).toBeLessThan(96 * MEGABYTE);
@@ -238,7 +278,12 @@ describe('a no', () => {
     ['in HTML', 404, 'content-type: text/html\r\n', 'rejected'],
     ['that says again in a million years', 503, 'retry-after: 99999999999999999999999999\r\n', 'throttled'],
     ['that says again at no time', 503, 'retry-after: Xyz, 99 Abc\r\n', 'unavailable'],
-    ['with the headers of JavaScript', 404, '__proto__: x\r\nconstructor: x\r\nget: x\r\nset: x\r\nhas: x\r\n', 'rejected'], // prettier-ignore
+    [
+      'with the headers of JavaScript',
+      404,
+      '__proto__: x\r\nconstructor: x\r\nget: x\r\nset: x\r\nhas: x\r\n',
+      'rejected',
+    ],
   ])('%s is told by its status', async (_, status, headers, failure) => {
     const steps = await byzantine(says('{"error":"\\u0000\\ud800"}', headers, status));
     const end = await endOf(steps.init());

@@ -31,7 +31,10 @@ const moduleOf = (more: Record<string, string> = {}) =>
 
 it('builds the provider that each integration names, with Turnkey’s production keys where none are given', async () => {
   const module = await moduleOf();
-  const built = module.get(Integrations).all().map(({ name, provider }) => [name, provider.kind, provider.custody]); // prettier-ignore
+  const built = module
+    .get(Integrations)
+    .all()
+    .map(({ name, provider }) => [name, provider.kind, provider.custody]);
   expect(built).toEqual([
     ['byzantine', 'byzantine', 'provider'],
     ['turnkey', 'turnkey', 'client'],

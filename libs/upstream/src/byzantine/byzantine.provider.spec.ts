@@ -303,8 +303,18 @@ describe('a refusal', () => {
     [403, 'the user is not owned by this integrator', 'rejected', 'subject_not_found'],
     [400, { error: 'Turnkey error 3: invalid email address (Details: [])' }, 'rejected', 'contact_invalid'],
     [400, { error: 'bad request: [{"turnkeyErrorCode":"INVALID_FQDN"}]' }, 'rejected', 'contact_invalid'],
-    [400, { error: 'Turnkey error 8: user has exceeded maximum authenticators (10)' }, 'rejected', 'authenticator_limit'], // prettier-ignore
-    [429, { error: 'Turnkey error 8: user has exceeded maximum authenticators (10)' }, 'rejected', 'authenticator_limit'], // prettier-ignore
+    [
+      400,
+      { error: 'Turnkey error 8: user has exceeded maximum authenticators (10)' },
+      'rejected',
+      'authenticator_limit',
+    ],
+    [
+      429,
+      { error: 'Turnkey error 8: user has exceeded maximum authenticators (10)' },
+      'rejected',
+      'authenticator_limit',
+    ],
     [429, { error: 'user has exceeded maximum api keys' }, 'rejected', 'resource_limit'],
     [429, { error: 'exceeded the maximum number of requests per minute' }, 'throttled'],
     [400, { error: 'Max number of OTPs have been initiated please wait and try again' }, 'throttled'],

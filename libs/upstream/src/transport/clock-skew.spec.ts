@@ -184,7 +184,6 @@ describe('what tells nothing', () => {
       },
     ],
   ])('%s', (_, tell) => {
-    // prettier-ignore
     const two = between();
     tell(two);
     expect(two.skew.ms()).toBe(0);

@@ -66,8 +66,20 @@ describe.each(doors)('a process that stood still past the deadline, over %s', (_
 
   it.each<[string, Packet[]]>([
     ['in one packet', [{ afterMs: 50, bytes: ANSWER }]],
-    ['in two', [{ afterMs: 50, bytes: HEAD }, { afterMs: 50, bytes: BODY }]], // prettier-ignore
-    ['after an interim answer', [{ afterMs: 50, bytes: `HTTP/1.1 100 Continue\r\n\r\n` }, { afterMs: 50, bytes: ANSWER }]], // prettier-ignore
+    [
+      'in two',
+      [
+        { afterMs: 50, bytes: HEAD },
+        { afterMs: 50, bytes: BODY },
+      ],
+    ],
+    [
+      'after an interim answer',
+      [
+        { afterMs: 50, bytes: `HTTP/1.1 100 Continue\r\n\r\n` },
+        { afterMs: 50, bytes: ANSWER },
+      ],
+    ],
   ])('reads the answer that is already in the socket %s', async (_name, packets) => {
     const answer = await sendAndStandStill(packets);
     expect(answer).toMatchObject({ status: 200, text: BODY });

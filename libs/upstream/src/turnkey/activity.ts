@@ -69,6 +69,8 @@ function unnested(result: Record<string, unknown>): Record<string, unknown> {
 
 /** A result by its name, whichever version of it: `initOtpResult`, `initOtpResultV2`. Undefined where there is none. */
 export function resultNamed(result: Readonly<Record<string, unknown>>, name: string): unknown {
-  const key = Object.keys(result).find((each) => each === name || /^V\d+$/.test(each.slice(name.length)) && each.startsWith(name)); // prettier-ignore
+  const key = Object.keys(result).find(
+    (each) => each === name || (/^V\d+$/.test(each.slice(name.length)) && each.startsWith(name)),
+  );
   return key === undefined ? undefined : result[key];
 }

@@ -149,7 +149,10 @@ describe('the choice of a code', () => {
     expect(once).toEqual({ captchaToken: '0.turnstile' });
     expect(choice).not.toHaveProperty('captchaToken');
     const sent = await provider.initOtp(await keeping(once), subject, choice);
-    expect(doors.http.sent[0]!.headers).toMatchObject({ 'x-captcha-token': '0.turnstile', origin: 'https://app.example.com' }); // prettier-ignore
+    expect(doors.http.sent[0]!.headers).toMatchObject({
+      'x-captcha-token': '0.turnstile',
+      origin: 'https://app.example.com',
+    });
     const [mail] = doors.sandbox.control.mails({ otpId: sent.handle });
     expect(mail!.message).toMatchObject({ emailCustomization: { templateId: 'tpl-1' } });
     expect(JSON.parse(doors.http.sent[0]!.body!)).not.toHaveProperty('captchaToken');
@@ -165,7 +168,9 @@ describe('the choice of a code', () => {
       const origin = 'https://app.example.com';
       const noCaptcha = { failure: 'rejected', reason: 'captcha_required' };
       expect(await endOf(at.initOtp(aCall(), subject, { origin }))).toMatchObject(noCaptcha);
-      expect(await endOf(at.initOtp(await keeping({ captchaToken }), subject, { origin: 'https://evil.example' }))).toMatchObject(refused); // prettier-ignore
+      expect(
+        await endOf(at.initOtp(await keeping({ captchaToken }), subject, { origin: 'https://evil.example' })),
+      ).toMatchObject(refused);
       expect(await endOf(at.initOtp(await keeping({ captchaToken }), subject, {}))).toMatchObject({
         failure: 'misconfigured',
       });
@@ -188,7 +193,8 @@ describe('an origin of the integration', () => {
     const name = custody === 'client' ? 'auth proxy, client custody' : 'auth proxy';
     const proxy = at.authProxy({ custody, otpDefaults: { origin: ours } });
     const door = at.door(name);
-    const { subject, device } = custody === 'client' ? door.somebody() : { ...door.somebody(), ...somebody(false) }; // prettier-ignore
+    const { subject, device } =
+      custody === 'client' ? door.somebody() : { ...door.somebody(), ...somebody(false) };
     const sent = await proxy.initOtp(aCall(), subject, { origin: theirs });
     const proof = await door.proof({ subject, device }, sent, at.codeOf(sent));
     at.sandbox.control.addFault({ route: 'otp_login_v2', cut: 'after' });

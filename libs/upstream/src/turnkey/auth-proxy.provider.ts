@@ -90,7 +90,12 @@ export class AuthProxyProvider implements UpstreamProvider {
         contact: contact.value,
         ...(emailCustomization && { emailCustomization }),
       };
-      const { otpId, otpEncryptionTargetBundle: targetBundle } = await this.#proxy.post(oneTry, 'otp_init_v2', request, { browser }); // prettier-ignore
+      const { otpId, otpEncryptionTargetBundle: targetBundle } = await this.#proxy.post(
+        oneTry,
+        'otp_init_v2',
+        request,
+        { browser },
+      );
       this.#check.otpTarget(targetBundle);
       return { handle: otpId, targetBundle };
     });
@@ -128,7 +133,9 @@ export class AuthProxyProvider implements UpstreamProvider {
             organizationId,
           }),
           send: async (body) => {
-            const { session } = await this.#proxy.post(oneTry, 'otp_login_v2', body, { tokenOver: 'session_expired' }); // prettier-ignore
+            const { session } = await this.#proxy.post(oneTry, 'otp_login_v2', body, {
+              tokenOver: 'session_expired',
+            });
             return session;
           },
         }),

@@ -12,5 +12,13 @@ export function grantToDevice({ organizationId, userId }: TurnkeySubject, { jwt,
   // Upstream compares the text of keys: one spelt otherwise would be another.
   mustBe(/^0[23][0-9a-f]{64}$/.test(publicKey), 'a token whose key the device did not write compressed');
   const loginMessage = loginMessageOf(id, publicKey);
-  return { type: 'device-key', organizationId, userId, publicKey, verificationToken: new Secret(jwt), loginMessage, expiresAt }; // prettier-ignore
+  return {
+    type: 'device-key',
+    organizationId,
+    userId,
+    publicKey,
+    verificationToken: new Secret(jwt),
+    loginMessage,
+    expiresAt,
+  };
 }

@@ -62,15 +62,31 @@ describe('a body', () => {
     ['with a member more', (body) => ({ ...body, apiKeys: [] }), '/apiKeys'],
     ['with a parameter more', withParameters({ tags: [] }), '/parameters/tags'],
     ['of no passkey', withParameters({ authenticators: [] }), '/parameters/authenticators'],
-    ['of eleven passkeys', withParameters({ authenticators: Array.from({ length: 11 }, () => params[0]) }), '/parameters/authenticators'], // prettier-ignore
-    ['of a passkey without a name', withFirst({ authenticatorName: '' }), '/parameters/authenticators/0/authenticatorName'], // prettier-ignore
+    [
+      'of eleven passkeys',
+      withParameters({ authenticators: Array.from({ length: 11 }, () => params[0]) }),
+      '/parameters/authenticators',
+    ],
+    [
+      'of a passkey without a name',
+      withFirst({ authenticatorName: '' }),
+      '/parameters/authenticators/0/authenticatorName',
+    ],
     [
       'with a challenge that is padded',
       withFirst({ challenge: 'YQ==' }),
       '/parameters/authenticators/0/challenge',
     ],
-    ['with a credential of none', withAttestation({ credentialId: '' }), '/parameters/authenticators/0/attestation/credentialId'], // prettier-ignore
-    ['with a transport of Byzantine’s', withAttestation({ transports: ['Unknown'] }), '/parameters/authenticators/0/attestation/transports/0'], // prettier-ignore
+    [
+      'with a credential of none',
+      withAttestation({ credentialId: '' }),
+      '/parameters/authenticators/0/attestation/credentialId',
+    ],
+    [
+      'with a transport of Byzantine’s',
+      withAttestation({ transports: ['Unknown'] }),
+      '/parameters/authenticators/0/attestation/transports/0',
+    ],
   ])('%s is refused, and pointed at', async (_what, change, pointer) => {
     expect(pointersOf(await device.request(signing, params, change))).toEqual([`/device/body${pointer}`]);
   });
@@ -101,7 +117,9 @@ describe('a proof', () => {
   it('by another device is refused, each for itself', async () => {
     const other = await new Device().request(signing, params);
     const own = await good();
-    expect(faultsOf({ ...own, clientSignature: other.clientSignature })).toEqual([['/device/clientSignature', 'bad_signature']]); // prettier-ignore
+    expect(faultsOf({ ...own, clientSignature: other.clientSignature })).toEqual([
+      ['/device/clientSignature', 'bad_signature'],
+    ]);
     expect(faultsOf({ ...other, clientSignature: own.clientSignature })).toEqual([
       ['/device/stamp', 'wrong_key'],
     ]);
@@ -110,7 +128,9 @@ describe('a proof', () => {
   it('over something else is refused', async () => {
     const own = await good();
     const login = await device.signed(loginMessageOf('token-2', device.publicKey), own.body);
-    expect(faultsOf({ ...own, clientSignature: login.clientSignature })).toEqual([['/device/clientSignature', 'bad_signature']]); // prettier-ignore
+    expect(faultsOf({ ...own, clientSignature: login.clientSignature })).toEqual([
+      ['/device/clientSignature', 'bad_signature'],
+    ]);
     expect(faultsOf({ ...own, body: `${own.body} ` })).toEqual([['/device/stamp', 'bad_signature']]);
   });
 

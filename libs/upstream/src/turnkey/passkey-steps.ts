@@ -69,7 +69,15 @@ export class PasskeySteps {
     const stamper = sessionStamper(openSessionKey(privateKey));
     const credentialIds = authenticators.map(({ credentialId }) => credentialId);
     const reader = this.parent ?? stamper;
-    return this.#passkeys.create(oneTry, { organizationId, userId, credentialIds, body, stamper, reader, repeated: !first }); // prettier-ignore
+    return this.#passkeys.create(oneTry, {
+      organizationId,
+      userId,
+      credentialIds,
+      body,
+      stamper,
+      reader,
+      repeated: !first,
+    });
   }
 
   /**

@@ -81,6 +81,7 @@ export class Passkeys {
 
 function mayHaveBeenDone({ failure, reason, evidence }: UpstreamError, { repeated }: NewPasskeys): boolean {
   // Who may not ask is refused before anybody looks whether the bytes are known.
-  const unheard = reason === 'session_expired' || (repeated && failure === 'rejected' && evidence.status === 403); // prettier-ignore
+  const unheard =
+    reason === 'session_expired' || (repeated && failure === 'rejected' && evidence.status === 403);
   return failure === 'unavailable' || failure === 'no_answer' || unheard;
 }

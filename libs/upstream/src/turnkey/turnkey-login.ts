@@ -84,10 +84,14 @@ export class TurnkeyLogin {
   ): Promise<Grant> {
     const publicKey = key.publicKeyCompressedHex;
     const organizationId = await this.#organization(oneTry, call, subject, types.signUp, key, token);
-    const body = await call.kept(
-      'otp-login',
-      () =>
-      this.loginBody(types.logIn, organizationId, token.jwt, publicKey, signClientSignature(key, { tokenId: token.token.id, login: { publicKey } })), // prettier-ignore
+    const body = await call.kept('otp-login', () =>
+      this.loginBody(
+        types.logIn,
+        organizationId,
+        token.jwt,
+        publicKey,
+        signClientSignature(key, { tokenId: token.token.id, login: { publicKey } }),
+      ),
     );
     const jwt = await this.logIn(oneTry, body, 'otp_expired');
     const session = this.check.session(jwt, { organizationId, publicKey });

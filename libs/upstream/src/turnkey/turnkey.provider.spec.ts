@@ -141,7 +141,15 @@ describe('init_otp', () => {
     });
     expect(sent.lifeMs).toBe(120_000);
     const [mail] = doors.sandbox.control.mails({ otpId: sent.handle });
-    expect(mail).toMatchObject({ contact, code: expect.stringMatching(/^[0-9A-Z]{8}$/), message: { appName: 'Acme', emailCustomization: customization, sender: { name: 'Acme codes', address: 'codes@app.example.com', replyTo: 'help@app.example.com' } } }); // prettier-ignore
+    expect(mail).toMatchObject({
+      contact,
+      code: expect.stringMatching(/^[0-9A-Z]{8}$/),
+      message: {
+        appName: 'Acme',
+        emailCustomization: customization,
+        sender: { name: 'Acme codes', address: 'codes@app.example.com', replyTo: 'help@app.example.com' },
+      },
+    });
   });
 
   it('sends a text message to a phone', async () => {
@@ -153,17 +161,28 @@ describe('init_otp', () => {
   });
 
   it('has the application’s name inside the customization in its first version', async () => {
-    const { sent } = await sentTo({ at: doors.turnkey({ initOtp: 'V1' }), choice: { emailCustomization: { templateId: 't' } } }); // prettier-ignore
+    const { sent } = await sentTo({
+      at: doors.turnkey({ initOtp: 'V1' }),
+      choice: { emailCustomization: { templateId: 't' } },
+    });
     const [mail] = doors.sandbox.control.mails({ otpId: sent.handle });
     expect(mail!.message).toMatchObject({ emailCustomization: { appName: 'Acme', templateId: 't' } });
   });
 
   it('has the caller’s choice laid over the defaults, member by member', async () => {
-    const otpDefaults = { otpLength: 7, alphanumeric: false, emailCustomization: { templateId: 't', logoUrl: customization.logoUrl } }; // prettier-ignore
+    const otpDefaults = {
+      otpLength: 7,
+      alphanumeric: false,
+      emailCustomization: { templateId: 't', logoUrl: customization.logoUrl },
+    };
     const choice = { otpLength: 9, emailCustomization: { templateId: 'other' } };
     await sentTo({ at: doors.turnkey({ otpDefaults }), choice });
     expect(JSON.parse(doors.http.bodies('init_otp')[0]!)).toMatchObject({
-      parameters: { otpLength: 9, alphanumeric: false, emailCustomization: { templateId: 'other', logoUrl: customization.logoUrl } }, // prettier-ignore
+      parameters: {
+        otpLength: 9,
+        alphanumeric: false,
+        emailCustomization: { templateId: 'other', logoUrl: customization.logoUrl },
+      },
     });
   });
 
@@ -250,12 +269,27 @@ describe('an activity', () => {
     },
     { what: 'was voted down', activity: { status: 'REJECTED' }, failure: 'rejected' },
     { what: 'failed by itself', activity: { status: 'FAILED' }, failure: 'rejected_unclear' },
-    { what: 'failed for its attestation', activity: failed(400, 'Invalid Authenticator attestation'), failure: 'rejected', reason: 'attestation_invalid' }, // prettier-ignore
-    { what: 'failed for an unknown user', activity: failed(404, 'no user found'), failure: 'rejected', reason: 'subject_not_found' }, // prettier-ignore
+    {
+      what: 'failed for its attestation',
+      activity: failed(400, 'Invalid Authenticator attestation'),
+      failure: 'rejected',
+      reason: 'attestation_invalid',
+    },
+    {
+      what: 'failed for an unknown user',
+      activity: failed(404, 'no user found'),
+      failure: 'rejected',
+      reason: 'subject_not_found',
+    },
     // The same bytes are this activity for ever: no repeat would find it otherwise.
     { what: 'failed for a limit', activity: failed(429, 'rate limited'), failure: 'rejected_unclear' },
     { what: 'failed for a policy', activity: failed(403, 'request not authorized'), failure: 'rejected' },
-    { what: 'failed for the session’s key', activity: failed(401, 'expired api key'), failure: 'rejected', reason: 'session_expired' }, // prettier-ignore
+    {
+      what: 'failed for the session’s key',
+      activity: failed(401, 'expired api key'),
+      failure: 'rejected',
+      reason: 'session_expired',
+    },
   ])('that $what is final', async ({ activity, failure, reason }) => {
     const { create, grant } = await toCreate();
     fault({ route: 'create_authenticators', activity });
@@ -270,17 +304,29 @@ describe('an activity', () => {
     const other = (await sentTo({ subject })).sent.handle;
     const fingerprint = activityFingerprint('something else');
     const result = { initOtpResult: { otpId: other, otpEncryptionTargetBundle: '{}' } };
-    const activity = { id: 'a', organizationId: 'o', status: 'ACTIVITY_STATUS_COMPLETED', fingerprint, result }; // prettier-ignore
+    const activity = {
+      id: 'a',
+      organizationId: 'o',
+      status: 'ACTIVITY_STATUS_COMPLETED',
+      fingerprint,
+      result,
+    };
     if (route === 'get_activity') fault({ route: 'init_otp', activity: { polls: 1 } });
     fault({ route, status: 200, body: { activity } });
     const { kept } = aCall();
     const init = () => provider.initOtp(aCall({ kept }), subject, {});
-    expect(await endOf(init())).toMatchObject({ failure: 'no_answer', message: expect.stringContaining('another activity') }); // prettier-ignore
+    expect(await endOf(init())).toMatchObject({
+      failure: 'no_answer',
+      message: expect.stringContaining('another activity'),
+    });
     expect((await init()).handle).not.toBe(other);
   });
 
   it('of ours that failed for our rights is final, too', async () => {
-    fault({ route: 'init_otp', activity: { status: 'FAILED', failure: { status: 403, message: 'request not authorized' } } }); // prettier-ignore
+    fault({
+      route: 'init_otp',
+      activity: { status: 'FAILED', failure: { status: 403, message: 'request not authorized' } },
+    });
     expect(await endOf(provider.initOtp(aCall(), known().subject, {}))).toMatchObject({
       failure: 'rejected_unclear',
     });
@@ -348,7 +394,12 @@ describe('step 2', () => {
 
   it('keeps no token that is not good', async () => {
     const { verify, call } = await toVerify();
-    const activity = { id: 'a', organizationId: 'o', status: 'ACTIVITY_STATUS_COMPLETED', result: { verifyOtpResult: { verificationToken: 'no token' } } }; // prettier-ignore
+    const activity = {
+      id: 'a',
+      organizationId: 'o',
+      status: 'ACTIVITY_STATUS_COMPLETED',
+      result: { verifyOtpResult: { verificationToken: 'no token' } },
+    };
     fault({ route: 'verify_otp', status: 200, body: { activity } });
     expect(await endOf(verify())).toMatchObject({ failure: 'no_answer' });
     expect(await verify(aCall({ kept: call.kept }))).toMatchObject({ type: 'session-key' });
@@ -372,10 +423,15 @@ describe('step 2', () => {
     };
     const { subject, contact } = known();
     await (await toVerify({ subject })).verify();
-    const { verificationToken } = (JSON.parse(doors.http.bodies('otp_login')[0]!) as { parameters: { verificationToken: string } }).parameters; // prettier-ignore
+    const { verificationToken } = (
+      JSON.parse(doors.http.bodies('otp_login')[0]!) as { parameters: { verificationToken: string } }
+    ).parameters;
     const otherKey = await toVerify({ subject });
     answering('verify_otp', { verifyOtpResult: { verificationToken } });
-    expect(await endOf(otherKey.verify())).toMatchObject({ failure: 'no_answer', message: expect.stringMatching(/another key/) }); // prettier-ignore
+    expect(await endOf(otherKey.verify())).toMatchObject({
+      failure: 'no_answer',
+      message: expect.stringMatching(/another key/),
+    });
 
     const client = doors.turnkey({ custody: 'client' });
     const sent = await client.initOtp(aCall(), byEmail(), {});
@@ -383,12 +439,18 @@ describe('step 2', () => {
     const proof: OtpProof = { type: 'encrypted-code', encryptedOtpBundle: '{}' };
     const named = { ...byEmail(), organizationId: randomUUID(), userId: randomUUID() };
     const otherContact = client.verifyOtp(aCall(), named, sent, proof);
-    expect(await endOf(otherContact)).toMatchObject({ failure: 'no_answer', message: expect.stringMatching(/another contact/) }); // prettier-ignore
+    expect(await endOf(otherContact)).toMatchObject({
+      failure: 'no_answer',
+      message: expect.stringMatching(/another contact/),
+    });
 
     const session = await sessionOf(contact);
     const otherSession = await toVerify({ subject });
     answering('otp_login', { otpLoginResult: { session } });
-    expect(await endOf(otherSession.verify())).toMatchObject({ failure: 'no_answer', message: expect.stringMatching(/a session of another key/) }); // prettier-ignore
+    expect(await endOf(otherSession.verify())).toMatchObject({
+      failure: 'no_answer',
+      message: expect.stringMatching(/a session of another key/),
+    });
   });
 
   /** A session's token, as upstream answers the bytes of its login once more. */
@@ -409,7 +471,10 @@ describe('step 2', () => {
       if (++requests > 1) throw new Error('too old');
     };
     const { verify } = await toVerify();
-    expect(await endOf(verify(aCall({ beforeSend })))).toMatchObject({ failure: 'unavailable', evidence: { bytesSent: true } }); // prettier-ignore
+    expect(await endOf(verify(aCall({ beforeSend })))).toMatchObject({
+      failure: 'unavailable',
+      evidence: { bytesSent: true },
+    });
 
     const another = await toVerify();
     fault({ route: 'otp_login', status: 429, retryAfterS: 3 });
@@ -514,7 +579,9 @@ describe('step 3', () => {
     const { create, grant } = await toCreate();
     fault({ route: 'create_authenticators', cut: 'after' });
     const ids = await create();
-    expect(ids).toEqual(doors.sandbox.control.authenticators(grant.userId).map(({ authenticatorId }) => authenticatorId)); // prettier-ignore
+    expect(ids).toEqual(
+      doors.sandbox.control.authenticators(grant.userId).map(({ authenticatorId }) => authenticatorId),
+    );
     expect(ids).toHaveLength(1);
   });
 
@@ -536,7 +603,9 @@ describe('step 3', () => {
     doors.sandbox.control.advanceClock(20 * 60_000, true);
     // The session is over, and that it was open then cannot be asked: "no" would be a guess.
     expect(await endOf(create(aCall({ kept })))).toMatchObject({ failure: 'no_answer' });
-    expect(await create(aCall({ kept }))).toEqual(doors.sandbox.control.authenticators(grant.userId).map(({ authenticatorId }) => authenticatorId)); // prettier-ignore
+    expect(await create(aCall({ kept }))).toEqual(
+      doors.sandbox.control.authenticators(grant.userId).map(({ authenticatorId }) => authenticatorId),
+    );
   });
 
   const refusal = (turnkeyErrorCode: string | null) => ({
@@ -581,7 +650,9 @@ describe('step 3', () => {
     fault({ route: 'get_authenticators', status: 503, times: 2 });
     expect(await endOf(create(aCall({ kept })))).toMatchObject({ failure: 'no_answer' });
     expect(await endOf(create(aCall({ kept })))).toMatchObject({ failure: 'no_answer' });
-    expect(await create(aCall({ kept }))).toEqual(doors.sandbox.control.authenticators(grant.userId).map(({ authenticatorId }) => authenticatorId)); // prettier-ignore
+    expect(await create(aCall({ kept }))).toEqual(
+      doors.sandbox.control.authenticators(grant.userId).map(({ authenticatorId }) => authenticatorId),
+    );
   });
 
   it('that was never done says so once its session is over', async () => {
@@ -637,8 +708,12 @@ describe('in client custody', () => {
   it('the grant is the token, bound to the device’s key, until the token ends', async () => {
     const { device, grant, organizationId, userId } = await opened();
     expect(grant).toMatchObject({ type: 'device-key', organizationId, userId, publicKey: device.publicKey });
-    const { id } = JSON.parse(Buffer.from(grant.verificationToken.reveal().split('.')[1]!, 'base64url').toString()) as { id: string }; // prettier-ignore
-    expect(grant.loginMessage).toBe(`{"login":{"publicKey":"${device.publicKey}"},"tokenId":"${id}","type":"USAGE_TYPE_LOGIN"}`); // prettier-ignore
+    const { id } = JSON.parse(
+      Buffer.from(grant.verificationToken.reveal().split('.')[1]!, 'base64url').toString(),
+    ) as { id: string };
+    expect(grant.loginMessage).toBe(
+      `{"login":{"publicKey":"${device.publicKey}"},"tokenId":"${id}","type":"USAGE_TYPE_LOGIN"}`,
+    );
     expect(Math.abs(grant.expiresAt.getTime() - Date.now() - 3_600_000)).toBeLessThan(30_000);
     expect(doors.http.bodies('otp_login')).toEqual([]);
   });
@@ -693,14 +768,20 @@ describe('in client custody', () => {
     laterMs = 20 * 60_000;
     doors.sandbox.control.advanceClock(laterMs, true);
     expect(await endOf(create())).toMatchObject({ failure: 'no_answer' });
-    expect(await create()).toEqual(doors.sandbox.control.authenticators(userId).map(({ authenticatorId }) => authenticatorId)); // prettier-ignore
+    expect(await create()).toEqual(
+      doors.sandbox.control.authenticators(userId).map(({ authenticatorId }) => authenticatorId),
+    );
   });
 
   it('a code that was sent in the clear asks for a new one', async () => {
     const { at, subject } = await opened();
     const sent = { handle: randomUUID() };
     const end = at.verifyOtp(aCall(), subject, sent, { type: 'encrypted-code', encryptedOtpBundle: '{}' });
-    expect(await endOf(end)).toMatchObject({ failure: 'rejected', reason: 'otp_expired', evidence: { bytesSent: false } }); // prettier-ignore
+    expect(await endOf(end)).toMatchObject({
+      failure: 'rejected',
+      reason: 'otp_expired',
+      evidence: { bytesSent: false },
+    });
   });
 });
 
