@@ -3,12 +3,12 @@ import { authProxy } from './turnkey/auth-proxy.js';
 import { byzantine } from './byzantine/byzantine.js';
 import { PROVIDERS, findProvider } from './providers.js';
 
-it('finds each kind of provider, and none for a kind that does not exist', () => {
+it('finds each kind of provider, and nothing for an unknown kind', () => {
   expect(PROVIDERS.map(({ kind }) => findProvider(kind))).toEqual(PROVIDERS);
   expect(findProvider('of-the-past')).toBeUndefined();
 });
 
-it.each(['init-otp', 'verify-otp'] as const)('retries %s at the Auth Proxy as at Byzantine', (step) => {
+it.each(['init-otp', 'verify-otp'] as const)('retries %s the same way at the Auth Proxy and at Byzantine', (step) => {
   // docs/retry-law.md has one table for both.
   expect(authProxy.law[step]).toEqual(byzantine.law[step]);
 });

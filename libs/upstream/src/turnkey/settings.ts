@@ -15,31 +15,31 @@ const jsonObject = z.string().transform((value, context): Record<string, unknown
       return parsed as Record<string, unknown>;
     }
   } catch {
-    // said below
+    // Reported below.
   }
   context.addIssue({ code: 'custom', message: 'is not a JSON object' });
   return z.NEVER;
 });
 
-/** What both doors of Turnkey need. */
+/** Settings that both ways to Turnkey need. */
 const common = {
   /** Who holds the key of a user's session. */
   custody: z.enum(['server', 'client'], { error: 'is neither server nor client' }).default('server'),
-  /** The parent organization's. */
+  /** The id of the parent organization. */
   organizationId: z.guid({ error: 'is missing or not a UUID' }).transform((id) => id.toLowerCase()),
-  /** Turnkey's production keys where left out. */
+  /** Turnkey's production keys if left out. */
   signerPublicKey: publicKeyHex.optional(),
   notarizerPublicKey: publicKeyHex.optional(),
-  /** What a start's `otp` is laid over. */
+  /** The defaults for a start's `otp`. */
   otpDefaults: jsonObject.default({}),
 };
 
 export const turnkeySettings = z
   .object({
     ...common,
-    /** In the mails that Turnkey sends. */
+    /** Turnkey writes it in its mails. */
     appName: text(64),
-    /** The activity that sends a code: V3 gives a bundle to encrypt it to, V1 is the older one. */
+    /** The activity that sends a code. V3 gives a bundle to encrypt the code to, V1 is the older one. */
     initOtp: z.enum(['V3', 'V1'], { error: 'is neither V3 nor V1' }).default('V3'),
     sessionLifeS: count(900, 60, 86_400),
   })
@@ -56,6 +56,6 @@ export const authProxySettings = z.object({
 
 type Common = Pick<IntegrationConfig, 'name' | 'baseUrl'>;
 
-/** What a provider is told of its integration. */
+/** The settings that a provider gets. */
 export type TurnkeyIntegration = Common & z.output<typeof turnkeySettings>;
 export type AuthProxyIntegration = Common & z.output<typeof authProxySettings>;
