@@ -19,7 +19,8 @@ const FAULTS = {
   rp_id_mismatch: 'The passkey belongs to another relying party.',
   user_not_present: 'The authenticator did not check that a user is present.',
   user_not_verified: 'The authenticator did not verify its user.',
-  backup_state_invalid: 'The flags contradict each other: the passkey is backed up, but not eligible for backup.',
+  backup_state_invalid:
+    'The flags contradict each other: the passkey is backed up, but not eligible for backup.',
   algorithm_not_allowed: 'This integration does not allow the key’s algorithm.',
   public_key_malformed:
     'The public key does not fit its algorithm, has extra members, or is RSA of an unsupported size.',

@@ -58,7 +58,7 @@ export class CallEnds {
     // PostgreSQL answered the claim too late. The provider did nothing wrong.
     if (error.heldBack) return;
     switch (error.failure) {
-      // The provider works and knows our key, because it has read the request. A rejected probe proves neither.
+      // The provider has read the request, so it works and knows our key. A rejected probe proves neither.
       case 'rejected':
         return call === 'probe' ? undefined : this.succeeded(call);
       // This end does not show whether the provider works.

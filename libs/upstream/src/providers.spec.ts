@@ -8,7 +8,7 @@ it('finds each kind of provider, and nothing for an unknown kind', () => {
   expect(findProvider('of-the-past')).toBeUndefined();
 });
 
-it.each(['init-otp', 'verify-otp'] as const)('retries %s the same way at the Auth Proxy and at Byzantine', (step) => {
+it.each(['init-otp', 'verify-otp'] as const)('retries %s at the Auth Proxy as at Byzantine', (step) => {
   // docs/retry-law.md has one table for both.
   expect(authProxy.law[step]).toEqual(byzantine.law[step]);
 });

@@ -32,13 +32,13 @@ import { UpstreamHealth } from './upstream-health.js';
 })
 export class UpstreamModule {}
 
-interface ConnectParts {
+interface Parts {
   config: Config;
   http: UpstreamHttpClient;
   clock: Clock;
 }
 
-async function connect(integration: IntegrationConfig, { config, http, clock }: ConnectParts): Promise<Integration> {
+async function connect(integration: IntegrationConfig, { config, http, clock }: Parts): Promise<Integration> {
   // The configuration accepts only known kinds.
   const definition = findProvider(integration.provider)!;
   const keys = await openKeys(integration, config);

@@ -242,7 +242,7 @@ describe('a distance ends', () => {
     expect(skew.stops).toBe(true);
   });
 
-  it.each([HOUR, -HOUR])('and is not measured from an answer during which our clock was set by %d ms', (step) => {
+  it.each([HOUR, -HOUR])('and none is measured while our clock is set by %d ms', (step) => {
     const { skew, clock, pass } = between();
     for (let n = 0; n < 4; n++) {
       const sentAt = { wallMs: clock.wall, monotonicMs: clock.monotonic };

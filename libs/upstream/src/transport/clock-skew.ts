@@ -29,10 +29,10 @@ export interface SkewLimits {
 
 /**
  * Measures how far an upstream's clock is from ours, by the `Date` of its answers (RFC 9110 §6.6.1, whole
- * seconds). Signatures may be valid for one minute only: with clocks far apart, upstream would refuse every call.
+ * seconds). Upstream may accept a signature for one minute only, and then refuses every call if clocks differ.
  *
- * A cache, a proxy or one node of many may write a wrong `Date`. So a distance counts only once two answers with
- * different seconds agree on it. One answer that disagrees cancels it.
+ * A cache, a proxy or one node of many may write a wrong `Date`. So a distance counts only once two answers
+ * with different seconds agree on it. One answer that disagrees cancels it.
  */
 export class ClockSkew {
   #last: Reading | null = null;

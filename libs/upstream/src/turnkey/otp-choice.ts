@@ -106,7 +106,7 @@ function parse<Schema extends z.ZodType>(schema: Schema, value: unknown, taker: 
   const parsed = schema.safeParse(withoutNulls(value ?? {}));
   if (parsed.success && value !== null) return parsed.data;
   throw new ProblemError('validation_failed', {
-    detail: `${taker} does not accept this choice of a code.`,
+    detail: `The choice of a code does not fit ${taker}.`,
     errors: parsed.error
       ? memberErrors(parsed.error.issues, '/otp')
       : [{ pointer: '/otp', code: 'invalid_type', detail: 'is null' }],

@@ -124,6 +124,7 @@ describe('the settings of turnkey-auth-proxy', () => {
 it('an unknown provider is refused with the names of the known ones', () => {
   expect(faultsOf({ ...api, PROVIDER: 'acme' })).toEqual({
     PROVIDER:
-      'is missing or names a provider that does not exist (there are: byzantine, turnkey, turnkey-auth-proxy)',
+      'is missing or names a provider that does not exist ' +
+      '(there are: byzantine, turnkey, turnkey-auth-proxy)',
   });
 });

@@ -299,7 +299,7 @@ describe('an activity', () => {
     expect(doors.sandbox.control.authenticators(grant.userId)).toEqual([]);
   });
 
-  it.each(['init_otp', 'get_activity'])('with another fingerprint, answered by %s, is not accepted', async (route) => {
+  it.each(['init_otp', 'get_activity'])('from %s with another fingerprint is refused', async (route) => {
     const { subject } = known();
     const other = (await sentTo({ subject })).sent.handle;
     const fingerprint = activityFingerprint('something else');
