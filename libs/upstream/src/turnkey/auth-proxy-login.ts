@@ -164,7 +164,7 @@ export class AuthProxyLogin {
 
   /**
    * Finds out whether a login with a lost answer opened the session: then `whoami` works with the session's
-   * key. Only the lost answer told when the session ends. It lives as long as the proxy's configuration
+   * key. Only the lost answer said when the session ends. It lives as long as the proxy's configuration
    * says, from the first login request at the earliest.
    *
    * @returns null if it is not open, or if the service cannot tell.

@@ -71,7 +71,7 @@ function bodySchema({ organizationId, userId }: DeviceSigning, nowMs: number) {
       .regex(/^\d{1,16}$/, 'is not milliseconds since the Unix epoch, as text')
       .refine(
         (text) => Number(text) >= nowMs - OLDEST_MS && Number(text) <= nowMs + FURTHEST_AHEAD_MS,
-        'is not of this hour: is the device’s clock right?',
+        'is too old or in the future: check the device’s clock',
       ),
     organizationId: same(organizationId, 'organization'),
     parameters: z.strictObject({
@@ -79,7 +79,7 @@ function bodySchema({ organizationId, userId }: DeviceSigning, nowMs: number) {
       authenticators: z
         .array(authenticatorParams)
         .min(1, 'is empty')
-        .max(10, 'has more than a user may have'),
+        .max(10, 'has more than 10'),
     }),
     generateAppProofs: z.boolean().optional(),
   });
