@@ -66,10 +66,7 @@ export class KmsSigner implements RequestSigner {
       throw signerErrorOf(error);
     }
     if (this.keyArn && answer.KeyId && answer.KeyId !== this.keyArn) {
-      throw new SignerError(
-        'refused',
-        'AWS KMS signs with another key than at boot: was its alias moved?',
-      );
+      throw new SignerError('refused', 'AWS KMS signs with another key than at boot: was its alias moved?');
     }
     const der = answer.Signature;
     // A wrong signature must not leave: upstream would refuse it as if our key were wrong.

@@ -29,7 +29,7 @@ export interface SkewLimits {
 
 /**
  * Measures how far an upstream's clock is from ours, by the `Date` of its answers (RFC 9110 §6.6.1, whole
- * seconds). Upstream may accept a signature for a minute only. If the clocks differ by more, every call fails.
+ * seconds). Upstream may accept a signature for one minute only. With clocks further apart, all calls fail.
  *
  * A cache, a proxy or one node of many may write a wrong `Date`. So a distance counts only once two answers
  * with different seconds agree on it. One answer that disagrees cancels it.

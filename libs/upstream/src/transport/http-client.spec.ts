@@ -51,8 +51,8 @@ async function failureOf(sent: Promise<unknown>): Promise<UpstreamError> {
   throw error;
 }
 
-describe('a whole answer', () => {
-  it('is returned with any status, together with the evidence of the call', async () => {
+describe('the client', () => {
+  it('returns a whole answer with any status, and the evidence of the call', async () => {
     const server = await listen(({ socket }) =>
       socket.write(answering(418, '{"error":"☕"}', 'x-a: 1\r\nretry-after: 9\r\n')),
     );
@@ -66,7 +66,7 @@ describe('a whole answer', () => {
     expect(answer.evidence.durationMs).toBeGreaterThanOrEqual(0);
   });
 
-  it('comes after exactly the signed bytes were sent', async () => {
+  it('sends exactly the signed bytes', async () => {
     const server = await listen(({ socket }) => socket.write(answering(200, '{}')));
     const { body } = request(server);
     await client.send(call(), request(server));
@@ -78,7 +78,7 @@ describe('a whole answer', () => {
     expect(sent).toBe(body);
   });
 
-  it('to a GET comes without a body in the request', async () => {
+  it('sends a GET without a body', async () => {
     const server = await listen(({ socket }) => socket.write(answering(200, 'ok')));
     const { body: _, ...rest } = request(server, { method: 'GET', pathAndQuery: '/v1/integrator/whoami' });
     await client.send(call(), rest);
@@ -86,7 +86,7 @@ describe('a whole answer', () => {
     expect(server.connections[0]!.received).toMatch(/\r\n\r\n$/);
   });
 
-  it.each([301, 302, 307, 308])('that redirects (%d) is not followed', async (status) => {
+  it.each([301, 302, 307, 308])('does not follow a redirect (%d)', async (status) => {
     const elsewhere = await listen(({ socket }) => socket.write(answering(200, '{}')));
     const server = await listen(({ socket }) =>
       socket.write(answering(status, '', `location: ${elsewhere.url}/x\r\n`)),
@@ -95,7 +95,7 @@ describe('a whole answer', () => {
     expect(elsewhere.connections).toHaveLength(0);
   });
 
-  it('is returned as text, even if it claims to be JSON', async () => {
+  it('returns an answer as text, even if it claims to be JSON', async () => {
     const server = await listen(({ socket }) =>
       socket.write(answering(200, '{"a":1', 'content-type: application/json\r\n')),
     );

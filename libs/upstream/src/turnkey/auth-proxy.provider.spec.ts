@@ -57,16 +57,13 @@ it('logs in to the organization that the subject names, without a lookup', async
 });
 
 describe('a right code', () => {
-  it.each(['account', 'signup_v2', 'otp_login_v2'])(
-    'is not verified twice if %s fails',
-    async (route) => {
-      const { verify } = await toVerify(false);
-      fault({ route, status: 503 });
-      expect(await endOf(verify())).toMatchObject({ failure: 'unavailable', evidence: { bytesSent: true } });
-      expect(await verify()).toMatchObject({ type: 'session-key' });
-      expect(requests('otp_verify_v2')).toHaveLength(1);
-    },
-  );
+  it.each(['account', 'signup_v2', 'otp_login_v2'])('is not verified twice if %s fails', async (route) => {
+    const { verify } = await toVerify(false);
+    fault({ route, status: 503 });
+    expect(await endOf(verify())).toMatchObject({ failure: 'unavailable', evidence: { bytesSent: true } });
+    expect(await verify()).toMatchObject({ type: 'session-key' });
+    expect(requests('otp_verify_v2')).toHaveLength(1);
+  });
 
   it.each([
     ['account', {}],

@@ -72,11 +72,7 @@ describe('a body', () => {
       withFirst({ authenticatorName: '' }),
       '/parameters/authenticators/0/authenticatorName',
     ],
-    [
-      'with a padded challenge',
-      withFirst({ challenge: 'YQ==' }),
-      '/parameters/authenticators/0/challenge',
-    ],
+    ['with a padded challenge', withFirst({ challenge: 'YQ==' }), '/parameters/authenticators/0/challenge'],
     [
       'with an empty credential id',
       withAttestation({ credentialId: '' }),

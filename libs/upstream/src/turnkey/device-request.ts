@@ -76,10 +76,7 @@ function bodySchema({ organizationId, userId }: DeviceSigning, nowMs: number) {
     organizationId: same(organizationId, 'organization'),
     parameters: z.strictObject({
       userId: same(userId, 'user'),
-      authenticators: z
-        .array(authenticatorParams)
-        .min(1, 'is empty')
-        .max(10, 'has more than 10'),
+      authenticators: z.array(authenticatorParams).min(1, 'is empty').max(10, 'has more than 10'),
     }),
     generateAppProofs: z.boolean().optional(),
   });
