@@ -93,8 +93,8 @@ describe('a boot stops and names the variable if', () => {
   });
 
   it.each<[string, RegExp]>([
-    ['the key does not exist', /refuses to tell .*NotFoundException/],
-    ['access is denied', /refuses to tell .*AccessDeniedException/],
+    ['the key does not exist', /refuses to give .*NotFoundException/],
+    ['access is denied', /refuses to give .*AccessDeniedException/],
     ['KMS is broken', /could not be asked/],
   ])('%s', async (what, message) => {
     if (what === 'access is denied') kms.meet({ error: 'AccessDeniedException', status: 400 });
