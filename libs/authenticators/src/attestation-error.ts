@@ -1,41 +1,42 @@
 import { ProblemError } from '#libs/kernel';
 
-/** Every check that a passkey can fail, and what is said then. */
+/** Every check that a passkey can fail, and its error text. */
 const FAULTS = {
-  client_data_malformed: 'The client data is no JSON object, or one with a member twice.',
-  type_mismatch: 'The client data is not of a registration.',
+  client_data_malformed: 'The client data is not a JSON object, or has a member twice.',
+  type_mismatch: 'The client data is not from a registration.',
   challenge_mismatch:
     'The challenge was not issued for this onboarding, was used, is too old, or was tried five times.',
-  origin_not_allowed: 'The origin is none that this integration allows.',
+  origin_not_allowed: 'This integration does not allow the origin.',
   cross_origin_not_allowed: 'The passkey was made in a frame of another origin.',
-  top_origin_not_allowed: 'The client data names the page around a frame, where no frame is allowed.',
+  top_origin_not_allowed: 'The client data names the page around a frame, but frames are not allowed.',
   attestation_too_large: 'The attestation object is larger than 16384 bytes.',
   attestation_malformed:
-    'The attestation object is no CBOR map of fmt, attStmt and authData, or holds more than an authenticator needs.',
-  attestation_trailing_bytes: 'The attestation object goes on after its end.',
+    'The attestation object is not a CBOR map of fmt, attStmt and authData, or holds too much.',
+  attestation_trailing_bytes: 'The attestation object has extra bytes at its end.',
   authenticator_data_malformed: 'The authenticator data cannot be read.',
-  authenticator_data_trailing_bytes: 'The authenticator data goes on after its end.',
-  attested_credential_missing: 'The authenticator data has no credential in it.',
-  rp_id_mismatch: 'The passkey is of another relying party.',
-  user_not_present: 'Nobody touched the authenticator.',
+  authenticator_data_trailing_bytes: 'The authenticator data has extra bytes at its end.',
+  attested_credential_missing: 'The authenticator data contains no credential.',
+  rp_id_mismatch: 'The passkey belongs to another relying party.',
+  user_not_present: 'The authenticator did not check that a user is present.',
   user_not_verified: 'The authenticator did not verify its user.',
-  backup_state_invalid: 'The passkey is backed up, and cannot be: its flags contradict each other.',
-  algorithm_not_allowed: 'The key’s algorithm is none that this integration allows.',
+  backup_state_invalid:
+    'The flags contradict each other: the passkey is backed up, but not eligible for backup.',
+  algorithm_not_allowed: 'This integration does not allow the key’s algorithm.',
   public_key_malformed:
-    'The public key is none of its algorithm, has more in it, or is RSA of a size that is not taken.',
-  credential_not_discoverable: 'The passkey can only be found by its id, and this integration wants others.',
-  attestation_format_unknown: 'The attestation is of a format that cannot be verified here.',
-  attestation_statement_unexpected: 'The attestation is of format none, and has a statement.',
-  attestation_not_trusted: 'The attestation’s certificates do not lead to a root of its format.',
+    'The public key does not fit its algorithm, has extra members, or is RSA of an unsupported size.',
+  credential_not_discoverable: 'The passkey is not discoverable, but this integration requires it.',
+  attestation_format_unknown: 'The service cannot verify this attestation format.',
+  attestation_statement_unexpected: 'The attestation has format none, but contains a statement.',
+  attestation_not_trusted: 'The attestation’s certificates do not lead to a trusted root of its format.',
   attestation_not_verified: 'The attestation statement does not verify.',
-  attestation_required: 'This integration takes a passkey only with a certificate for its model.',
-  aaguid_denied: 'This integration does not take authenticators of this model.',
-  aaguid_not_allowed: 'The model is none that this integration takes.',
+  attestation_required: 'This integration accepts a passkey only with a certificate for its model.',
+  aaguid_denied: 'This integration does not accept authenticators of this model.',
+  aaguid_not_allowed: 'The model is not on the integration’s list of allowed models.',
   credential_id_too_short: 'The credential id is shorter than 16 bytes.',
   credential_id_too_long: 'The credential id is longer than 1023 bytes.',
-  credential_id_mismatch: 'The credential id is not the one that the authenticator data names.',
-  credential_duplicate: 'Each passkey needs a challenge of its own, and is given once.',
-  // Says nothing of whose it is.
+  credential_id_mismatch: 'The credential id differs from the one in the authenticator data.',
+  credential_duplicate: 'Each passkey needs its own challenge, and may be submitted only once.',
+  // It does not say who owns the passkey.
   credential_already_registered: 'A passkey with this credential id is registered already.',
   too_many_authenticators: 'The subject would have more passkeys than this integration allows.',
   upstream_refused: 'The provider did not accept the passkey.',
@@ -44,7 +45,7 @@ const FAULTS = {
 export type AttestationCode = keyof typeof FAULTS;
 export const ATTESTATION_CODES = Object.keys(FAULTS) as AttestationCode[];
 
-/** A check that a passkey did not pass. */
+/** A check that a passkey failed. */
 export class PreflightError extends Error {
   constructor(
     readonly code: AttestationCode,
@@ -55,12 +56,15 @@ export class PreflightError extends Error {
   }
 }
 
-/** @throws PreflightError where it does not hold. */
+/** @throws PreflightError if the condition is false. */
 export function check(holds: boolean, code: AttestationCode): asserts holds {
   if (!holds) throw new PreflightError(code);
 }
 
-/** A decoder's own words name its insides; ours name the fault. @throws PreflightError */
+/**
+ * Replaces a decoder's own error, which shows internals, by ours.
+ * @throws PreflightError
+ */
 export function decoding<T>(code: AttestationCode, work: () => T): T {
   try {
     return work();
@@ -69,19 +73,20 @@ export function decoding<T>(code: AttestationCode, work: () => T): T {
   }
 }
 
-/** A passkey that did not pass, and where. */
+/** A passkey that failed a check, and its place. */
 export interface AttestationFault {
-  /** Its place in the submission. */
+  /** Its index in the submission. */
   index: number;
   code: AttestationCode;
-  /** Instead of the code's own. */
+  /** Replaces the default text of the code. */
   detail?: string;
 }
 
 /**
- * One problem for all that is wrong with a submission's passkeys.
+ * One problem for all faults of a submission's passkeys.
  *
- * @param signed whether they came in what the user's device signed: the submission has no list to point into then.
+ * @param signed whether the passkeys came in the request that the user's device signed. Then the submission
+ *   has no list to point into.
  */
 export function attestationInvalid(faults: AttestationFault[], signed: boolean): ProblemError {
   return new ProblemError('attestation_invalid', {
@@ -94,7 +99,7 @@ export function attestationInvalid(faults: AttestationFault[], signed: boolean):
   });
 }
 
-/** Before any passkey is made: the subject has as many as it may have. */
+/** Thrown before a challenge is issued: the subject already has as many passkeys as it may have. */
 export function noRoomForAuthenticators(): ProblemError {
   const code = 'too_many_authenticators';
   return new ProblemError('attestation_invalid', {

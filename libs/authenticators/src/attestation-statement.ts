@@ -3,7 +3,7 @@ import { EXTENSION, LeafCertificate } from './certificate.js';
 import { isOwnSigningKey } from './key-description.js';
 import { algorithmOf, type CoseKey } from './public-key.js';
 
-/** A statement, and the parts that it must agree with. */
+/** A statement, and the parts that must agree with it. */
 interface Claim {
   statement: AttestationObject['statement'];
   key: CoseKey;
@@ -11,8 +11,9 @@ interface Claim {
 }
 
 /**
- * Clauses of WebAuthn Level 3 §8 that @simplewebauthn/server does not check, or not as strictly. docs/passkeys.md lists all.
- * `none` needs no further check. The library checks all of `apple` and `android-safetynet`.
+ * Clauses of WebAuthn Level 3 §8 that @simplewebauthn/server does not check, or checks less strictly.
+ * docs/passkeys.md lists them all. `none` needs no further check, and the library fully checks `apple` and
+ * `android-safetynet`.
  */
 const CLAUSES = new Map<string, (claim: Claim) => boolean>([
   ['packed', (claim) => (claim.statement.has('x5c') ? isCertifiedPacked(claim) : isOfOwnAlgorithm(claim))],
@@ -22,9 +23,9 @@ const CLAUSES = new Map<string, (claim: Claim) => boolean>([
 ]);
 
 /**
- * @param key the passkey's own.
- * @param chain as it was given: DER, the leaf first, and empty for self attestation.
- * @returns false too if a part cannot be read.
+ * @param key the passkey's own key.
+ * @param chain as submitted: DER, the leaf first. Empty for self attestation.
+ * @returns false also if a part cannot be read.
  */
 export function meetsClauses(
   { format, statement }: AttestationObject,
@@ -38,7 +39,7 @@ export function meetsClauses(
   }
 }
 
-/** §8.2, self attestation: signed by the passkey's own key, so by its algorithm. */
+/** §8.2, self attestation: the passkey's own key signs, so the algorithm must be its own. */
 const isOfOwnAlgorithm = ({ statement, key }: Pick<Claim, 'statement' | 'key'>): boolean =>
   statement.get('alg') === algorithmOf(key);
 
@@ -49,7 +50,7 @@ function isCertifiedPacked({ statement, chain }: Claim): boolean {
   return leaf.version === 3 && leaf.isEndEntity && !model?.critical && isSigner(leaf, statement.get('alg'));
 }
 
-/** §8.3 and §8.3.1. The name must use the hash that `pubArea` asks for. */
+/** §8.3 and §8.3.1. The name must use the hash algorithm of `pubArea`. */
 function isTpm({ statement, chain }: Claim): boolean {
   const leaf = leafOf(chain);
   const [area, attested] = [statement.get('pubArea'), statement.get('certInfo')].map((each) =>
@@ -64,7 +65,7 @@ function isTpm({ statement, chain }: Claim): boolean {
   );
 }
 
-/** §8.4: the certificate is of the passkey's own key. */
+/** §8.4: the certificate is for the passkey's own key. */
 function isAndroidKey({ statement, key, chain }: Claim): boolean {
   const description = leafOf(chain).extension(EXTENSION.keyDescription);
   return isOfOwnAlgorithm({ statement, key }) && !!description && isOwnSigningKey(description.value);
@@ -79,21 +80,24 @@ function isFidoU2f({ key, chain }: Claim): boolean {
 
 const ES256 = -7;
 
-/** Types of keys by the algorithms that a statement may name (RFC 9053 §2, RFC 8812 §2). */
+/** Key types by the algorithms that a statement may name (RFC 9053 §2, RFC 8812 §2). */
 const KEY_TYPES = new Map<unknown, string>([
   ...[-7, -35, -36].map((alg): [number, string] => [alg, 'ec']),
   ...[-37, -38, -39, -257, -258, -259, -65535].map((alg): [number, string] => [alg, 'rsa']),
   [-8, 'ed25519'],
 ]);
 
-/** The library reads only the hash from the algorithm, so RS256 with a key on P-256 would pass. */
+/** The library takes only the hash from the algorithm, so it would accept RS256 with a key on P-256. */
 const isSigner = ({ x509 }: LeafCertificate, alg: unknown): boolean =>
   x509.publicKey.asymmetricKeyType === KEY_TYPES.get(alg);
 
-/** @throws Error where there is none. */
+/** @throws Error if there is no leaf. */
 const leafOf = ([der]: readonly Uint8Array[]): LeafCertificate => new LeafCertificate(der!);
 
-/** The name in a TPMS_ATTEST (TPM 2.0 part 2, §10.12.8): after magic, type, two sized fields, clock and firmware. */
+/**
+ * The name in a TPMS_ATTEST (TPM 2.0 part 2, §10.12.8). It follows magic, type, two sized fields, clock and
+ * firmware.
+ */
 function nameIn(attested: Buffer): Buffer {
   const sized = (at: number) => at + 2 + attested.readUInt16BE(at);
   const at = sized(sized(6)) + 25;

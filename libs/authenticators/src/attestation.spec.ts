@@ -8,7 +8,7 @@ import { completeChain } from './certificate-chain.js';
 import { endOf as ceremonyOf } from './fixtures/ceremony.js';
 import { GOOGLE_ROOT_OF_2026, rootsOf } from './trusted-roots.js';
 
-/** What came of a real device's passkey, had it come at that time: its model, or the check that it failed. */
+/** The result for a real device's passkey at a given time: its model, or the check that fails. */
 async function endOf({ rpId, origin, challenge, response }: RealAttestation, at: Date): Promise<string> {
   const rest = [
     'hrtime',
@@ -29,11 +29,11 @@ afterEach(() => {
   jest.useRealTimers();
 });
 
-describe('a real device, whose certificates lead to the root of its vendor', () => {
+describe('a real device with certificates under the root of its vendor', () => {
   it.each<[string, RealAttestation, string]>([
     ['an iPhone', IPHONE, '00000000-0000-0000-0000-000000000000'],
     ['a Pixel', PIXEL, 'b93fd961-f2e6-462f-b122-82002247de78'],
-  ])('%s passes while they are good, and neither before nor after', async (_, device, model) => {
+  ])('%s passes only while its certificates are valid', async (_, device, model) => {
     expect(await endOf(device, device.at)).toBe(model);
     for (const year of ['2019', '2030']) {
       expect(await endOf(device, new Date(`${year}-01-01T00:00:00Z`))).toBe('attestation_not_trusted');
@@ -41,7 +41,7 @@ describe('a real device, whose certificates lead to the root of its vendor', () 
   });
 });
 
-describe('Google’s root, which was renewed with its key', () => {
+describe('Google’s root, which was renewed with the same key', () => {
   const { format, statement, authData } = readAttestationObject(PIXEL.response.response.attestationObject);
   const x5c = statement.get('x5c') as Uint8Array[];
   const pems = rootsOf('android-key');
@@ -49,11 +49,11 @@ describe('Google’s root, which was renewed with its key', () => {
 
   const leads = (...given: Parameters<typeof completeChain>) => completeChain(...given) !== null;
 
-  it('ended for the one of 2016, and not for the devices that carry it', () => {
+  it('stays valid for devices with the root of 2016, although that root has expired', () => {
     const [first] = roots;
     const later = new Date('2027-01-01T00:00:00Z');
     expect(first!.validToDate.getTime()).toBeLessThan(later.getTime());
-    const issuer = x5c.at(-2)!; // of Google’s own, until 2037
+    const issuer = x5c.at(-2)!; // Google’s own, valid until 2037
     expect(leads([issuer, first!.raw], pems, later)).toBe(true);
     expect(leads([issuer, first!.raw], [pems[0]!], later)).toBe(false);
     expect(leads([x5c[0]!, ...x5c.slice(1, -1), first!.raw], pems, later)).toBe(false);
@@ -61,7 +61,7 @@ describe('Google’s root, which was renewed with its key', () => {
 
   const ofOneKey = roots.filter(({ publicKey }) => publicKey.equals(roots[0]!.publicKey));
   it.each(ofOneKey.map((root): [string, X509Certificate] => [root.validFrom, root]))(
-    'is taken from a device as it was made: %s',
+    'is accepted in each version that devices carry: %s',
     async (_, root) => {
       const chained = new Map(statement).set('x5c', [...x5c.slice(0, -1), root.raw]);
       const object = encode({ fmt: format, attStmt: chained, authData });
@@ -75,18 +75,18 @@ describe('Google’s root, which was renewed with its key', () => {
   );
 });
 
-describe('Google’s root of 2026, which has another key', () => {
+describe('Google’s root of 2026, which has a new key', () => {
   const roots = rootsOf('android-key');
   const root = new X509Certificate(GOOGLE_ROOT_OF_2026);
   const today = new Date('2026-11-28T00:00:00Z');
 
-  it('is the one that Google publishes, and signs itself', () => {
+  it('is the published one, and signs itself', () => {
     const digest = createHash('sha256').update(root.raw).digest('hex');
     expect(digest).toBe('6d9db4ce6c5c0b293166d08986e05774a8776ceb525d9e4329520de12ba4bcc0');
     expect(root.verify(root.publicKey)).toBe(true);
   });
 
-  it('completes a chain that ends below it, which no other root does', () => {
+  it('is the only root that completes a chain below it', () => {
     expect(completeChain([DROID_CA2], roots, today)?.at(-1)).toEqual(root.raw);
     expect(completeChain([DROID_CA2, root.raw], roots, today)).toHaveLength(2);
     expect(completeChain([DROID_CA2], roots.slice(0, -1), today)).toBeNull();
@@ -94,10 +94,10 @@ describe('Google’s root of 2026, which has another key', () => {
   });
 });
 
-describe('a chain that ends below a root that is known', () => {
+describe('a chain without its known root', () => {
   const { format, statement, authData } = readAttestationObject(PIXEL.response.response.attestationObject);
 
-  it('is taken without it, as phones send it since April 2026', async () => {
+  it('is accepted, because phones send it so since April 2026', async () => {
     const x5c = (statement.get('x5c') as Uint8Array[]).slice(0, -1);
     const object = encode({ fmt: format, attStmt: new Map(statement).set('x5c', x5c), authData });
     const attestationObject = Buffer.from(object).toString('base64url');

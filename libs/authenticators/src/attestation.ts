@@ -9,11 +9,11 @@ import { decodeItem } from './cbor.js';
 import { ROOTED, rootsOf, type RootedFormat } from './trusted-roots.js';
 import { withoutNetwork } from './without-network.js';
 
-/** Formats of WebAuthn Level 3 §8 that can be verified. */
+/** Formats of WebAuthn Level 3 §8 that the service can verify. */
 const FORMATS: ReadonlySet<string> = new Set(['none', 'packed', 'tpm', 'fido-u2f', ...ROOTED]);
 const isRooted = (format: string): format is RootedFormat => (ROOTED as readonly string[]).includes(format);
 
-/** Twice as large as the largest real ones: with a chain of RSA certificates they have some 7 KiB. */
+/** Twice the size of the largest real ones, which have some 7 KiB with a chain of RSA certificates. */
 const MOST_BYTES = 16_384;
 
 /** WebAuthn Level 3 §6.5.4. */
@@ -23,15 +23,20 @@ export interface AttestationObject {
   authData: Uint8Array;
 }
 
-/** @param attestationObject base64url. @throws PreflightError `attestation_…` where it cannot be read. */
+/**
+ * @param attestationObject base64url.
+ * @throws PreflightError `attestation_…` if it cannot be read.
+ */
 export function readAttestationObject(attestationObject: string): AttestationObject {
   check(Buffer.byteLength(attestationObject, 'base64url') <= MOST_BYTES, 'attestation_too_large');
   const bytes = Buffer.from(attestationObject, 'base64url');
   const [object, rest] = decoding('attestation_malformed', () => decodeItem(bytes));
   check(object instanceof Map, 'attestation_malformed');
-  const [format, statement, authData] = ['fmt', 'attStmt', 'authData'].map((name) => object.get(name) as unknown); // prettier-ignore
+  const [format, statement, authData] = ['fmt', 'attStmt', 'authData'].map(
+    (name) => object.get(name) as unknown,
+  );
   check(typeof format === 'string' && authData instanceof Uint8Array, 'attestation_malformed');
-  // An unknown format may have another kind of statement: that of compound is a list (§8.9).
+  // An unknown format may have another kind of statement. The one of compound is a list (§8.9).
   check(statement instanceof Map || !FORMATS.has(format), 'attestation_malformed');
   check(rest.length === 0, 'attestation_trailing_bytes');
   return { format, statement: statement instanceof Map ? statement : new Map(), authData };
@@ -39,14 +44,14 @@ export function readAttestationObject(attestationObject: string): AttestationObj
 
 export const isKnownFormat = ({ format }: AttestationObject): boolean => FORMATS.has(format);
 
-/** Whether a certificate, and not the new key itself, speaks for the authenticator's model (WebAuthn §6.5.4). */
+/** Whether a certificate, and not the new key itself, proves the authenticator's model (WebAuthn §6.5.4). */
 export const isCertified = ({ format, statement }: AttestationObject): boolean =>
   format !== 'none' && (format !== 'packed' || statement.has('x5c'));
 
 /**
- * The statement's certificates, DER, the leaf first; an empty list if its format has none.
+ * The statement's certificates: DER, the leaf first. Empty if its format has none.
  *
- * @throws PreflightError `attestation_not_verified` if it must have certificates that cannot be read.
+ * @throws PreflightError `attestation_not_verified` if required certificates cannot be read.
  */
 export function certificatesOf(object: AttestationObject): Uint8Array[] {
   if (!isCertified(object)) return [];
@@ -56,7 +61,10 @@ export function certificatesOf(object: AttestationObject): Uint8Array[] {
   );
 }
 
-/** SafetyNet's are in its JWS's header, in base64 (RFC 7515 §4.1.6). Decoded like the library, so that both see the same. */
+/**
+ * SafetyNet has them in the header of its JWS, in base64 (RFC 7515 §4.1.6). This decodes like the library,
+ * so that both read the same.
+ */
 function x5cOfJws(response: unknown): Uint8Array[] {
   const [header = ''] = isoUint8Array.toUTF8String(response as Uint8Array<ArrayBuffer>).split('.');
   const { x5c } = JSON.parse(isoBase64URL.toUTF8String(header)) as { x5c: string[] };
@@ -64,8 +72,8 @@ function x5cOfJws(response: unknown): Uint8Array[] {
 }
 
 /**
- * The certificates, with the vendor's root that they lead to. For packed, tpm and fido-u2f no roots are configured, so
- * their certificates are returned unchanged.
+ * The certificates with the vendor's root that they lead to. For packed, tpm and fido-u2f no roots are
+ * configured, so their certificates are returned unchanged.
  *
  * @throws PreflightError `attestation_not_trusted`
  */
@@ -76,9 +84,9 @@ export function trusted({ format }: AttestationObject, chain: Uint8Array[]): Uin
 }
 
 /**
- * The last check: the library runs each format's own procedure (WebAuthn §8), without a network.
+ * The last check: the library runs each format's own procedure (WebAuthn §8), without network access.
  *
- * @param chain that {@link trusted} has completed.
+ * @param chain completed by {@link trusted}.
  */
 export async function isVerified(
   response: RegistrationResponseJSON,
@@ -103,7 +111,10 @@ export async function isVerified(
   }
 }
 
-/** For android-key, the library needs a valid root in the list. Nothing signs the list, so it may be completed. */
+/**
+ * For android-key, the library needs a valid root in the list. Nothing signs the list, so we may complete
+ * it.
+ */
 function asLibraryTakes(
   response: RegistrationResponseJSON,
   { format, statement, authData }: AttestationObject,

@@ -15,7 +15,7 @@ export interface AuthenticatorData {
   key: CoseKey;
 }
 
-/** Where what is in authenticator data begins: hash, flags and counter are 37 bytes, AAGUID and a length 18 more. */
+/** Offsets in authenticator data. Hash, flags and counter take 37 bytes, AAGUID and a length 18 more. */
 const FLAGS = 32;
 const AAGUID = 37;
 const ID_LENGTH = 53;

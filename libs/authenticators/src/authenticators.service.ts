@@ -47,7 +47,7 @@ interface Checked {
 
 const CREATION = { signal: 'authenticators_submitted', step: 'create-authenticators' } as const;
 
-/** Step 3: challenges, the check before the session is spent, creation. */
+/** Step 3: challenges, the checks before the session is used, and the registration. */
 @Injectable()
 export class AuthenticatorsService {
   constructor(
@@ -62,8 +62,8 @@ export class AuthenticatorsService {
   ) {}
 
   /**
-   * @returns what `navigator.credentials.create` takes, with a fresh challenge: one call per passkey.
-   * @throws ProblemError `attestation_invalid` where the subject has as many as it may have.
+   * @returns the argument of `navigator.credentials.create`, with a fresh challenge: one call per passkey.
+   * @throws ProblemError `attestation_invalid` if the subject already has as many passkeys as it may have.
    */
   async options(
     id: string,
@@ -86,16 +86,16 @@ export class AuthenticatorsService {
   }
 
   /**
-   * @throws ProblemError `attestation_invalid` with the failed check of each passkey; then nothing was sent
-   *   upstream. If all passed the cheap checks, each challenge with a try left has lost one.
+   * @throws ProblemError `attestation_invalid` with the failed check of each passkey. Then nothing was sent
+   *   upstream. If all passkeys passed the cheap checks, each challenge with a try left has lost one.
    */
   async submit(id: string, submission: Submitted, terms: Terms): Promise<Row> {
     const given = { challenges: challengesOf(submission.authenticators ?? []), byDevice: false };
     let found = await this.challenges.submitted(id, given, terms);
-    // A state that takes no passkeys is the better answer than what is wrong with them.
+    // If the state accepts no passkeys, that is a better answer than the faults of the passkeys.
     this.claims.mustAllow(found.row, { ...CREATION, terms });
     const { submitted, device } = this.#read(found.row, submission);
-    // To read what a device has signed takes the row, so its challenges are charged in a second call.
+    // Reading a device's request needs the row, so a second call charges its challenges.
     if (device) {
       const signed = { challenges: challengesOf(submitted), byDevice: true };
       found = await this.challenges.submitted(id, signed, terms);
@@ -103,7 +103,7 @@ export class AuthenticatorsService {
     const { row } = found;
     const checked = await this.#check(found, submitted);
     const content = JSON.stringify({ authenticators: checked.authenticators, ...(device && { device }) });
-    const submittedAnew = {
+    const toWrite = {
       sealedAuthenticators: this.dataKeys
         .of(row)
         .seal({ onboardingId: id, field: 'authenticators' }, content),
@@ -116,7 +116,7 @@ export class AuthenticatorsService {
       terms,
       ...CREATION,
       fingerprint: this.fingerprint.of(id, content),
-      write: (given) => this.store.claimAuthenticators(given, submittedAnew),
+      write: (given) => this.store.claimAuthenticators(given, toWrite),
       mustFit: () => this.#mustBeFree(row, checked.authenticators),
     });
     this.dataKeys.handOver(row, claimed.row);
@@ -129,12 +129,12 @@ export class AuthenticatorsService {
     return found;
   }
 
-  /** The passkeys as they were given, or as the user's device has signed them. */
+  /** The passkeys as submitted, or from the request that the user's device has signed. */
   #read(
     row: Row,
     { authenticators, device }: Submitted,
   ): { submitted: SubmittedAuthenticator[]; device?: DeviceRequest } {
-    // The row says who holds its session's key: the integration may have been configured otherwise since.
+    // The row knows who holds its session's key. The integration's setting may have changed since.
     if (!row.deviceSigning && authenticators) return { submitted: authenticators };
     if (!row.deviceSigning || !device) {
       const detail = row.deviceSigning
@@ -152,7 +152,7 @@ export class AuthenticatorsService {
     return { submitted: read.map(asSubmitted), device };
   }
 
-  /** In two rounds: the cheap checks run before any attestation is decoded. */
+  /** Two rounds: all cheap checks run before any attestation is decoded. */
   async #check(
     { row, outstanding, charged }: ForPasskeys,
     submitted: SubmittedAuthenticator[],
@@ -190,7 +190,10 @@ export class AuthenticatorsService {
     };
   }
 
-  /** The claim was refused: a credential is taken, there is no room, or a faster submission used a challenge. */
+  /**
+   * Finds out why the claim was refused: a credential is taken, there is no room, or a faster submission
+   * used a challenge.
+   */
   async #mustBeFree(row: Row, authenticators: NewAuthenticator[]): Promise<void> {
     const ids = authenticators.map(({ credentialId }) => credentialId);
     const taken = await this.credentials.taken(row.integration, ids);
@@ -204,7 +207,7 @@ export class AuthenticatorsService {
     if (faults.length > 0) throw attestationInvalid(faults, row.deviceSigning !== null);
   }
 
-  /** The policy as configured now. It may differ from the one of the options. */
+  /** The policy as configured now. It may differ from the policy of the options. */
   #policy(row: Row): PasskeyPolicy {
     return this.#integration(row).config.passkeys;
   }
@@ -219,7 +222,10 @@ export class AuthenticatorsService {
   }
 }
 
-/** @returns the challenges of passkeys that pass the cheap checks; none if one of them fails, so that nothing is charged. */
+/**
+ * @returns the challenges if all passkeys pass the cheap checks. Otherwise none, so that nothing is
+ *   charged.
+ */
 function challengesOf(submitted: readonly SubmittedAuthenticator[]): string[] {
   const challenges = new Set<string>();
   for (const each of submitted) {

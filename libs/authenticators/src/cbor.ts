@@ -1,15 +1,15 @@
 import { Tokenizer, Type, decodeFirst, type Token } from 'cborg';
 
-/** Real attestations have some 30 items. Each item costs the decoder time and memory, even if it has few bytes. */
+/** Real attestations have some 30 items. Each item costs the decoder time and memory, even a short one. */
 const MOST_ITEMS = 256;
 /** How deep maps and arrays may be nested. */
 const DEEPEST = 8;
 
 /**
- * Decodes one item of CBOR (RFC 8949) and returns what follows it.
+ * Decodes one item of CBOR (RFC 8949) and returns the bytes after it.
  *
- * Strict, as WebAuthn Level 3 §2.1 asks: lengths and integers in their shortest form, no indefinite length, no tag, no
- * key twice. Upstream could read these in another way.
+ * Strict, as WebAuthn Level 3 §2.1 requires: shortest form of lengths and integers, no indefinite length,
+ * no tag, no duplicate key. Upstream could read these differently.
  *
  * @throws Error for anything else, and for more items or levels than an authenticator needs.
  */
@@ -27,10 +27,10 @@ const STRICT = {
   allowUndefined: false,
 };
 
-/** Counts while it reads, so that it stops before it builds more of a large document. */
+/** Counts while it reads, so it stops before it builds a large document. */
 class BoundedTokenizer extends Tokenizer {
   #items = 0;
-  /** How many items each open map or array still lacks, the outermost first. */
+  /** The number of missing items of each open map or array, the outermost first. */
   readonly #open: number[] = [];
 
   override next(): Token {
@@ -48,7 +48,7 @@ class BoundedTokenizer extends Tokenizer {
       if (this.#open.push(within) > DEEPEST) throw new Error('too deep');
       return;
     }
-    // An item without items completes each map or array that lacked only this one.
+    // An item without inner items completes each map or array that lacked only this one.
     while (this.#open.length > 0 && --this.#open[this.#open.length - 1]! === 0) this.#open.pop();
   }
 }

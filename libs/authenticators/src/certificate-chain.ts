@@ -1,13 +1,13 @@
 import { X509Certificate } from 'node:crypto';
 
 /**
- * The chain with the root that it ends at, or null if it leads to none. Each certificate is issued by the next one, the
- * last one is a root or issued by a root, and all are valid now (RFC 5280 §6.1).
+ * The chain with its root, or null if it leads to no root. The next certificate issues each one, the last
+ * one is a root or issued by a root, and all are valid now (RFC 5280 §6.1).
  *
- * @simplewebauthn/server looks at signatures alone: an app on any Android phone gets a certificate under Google's root, and
- * could issue others with its key. So an issuer must be a CA here.
+ * @simplewebauthn/server only checks signatures. But an app on any Android phone gets a certificate under
+ *   Google's root, and could issue others with its key. So an issuer must be a CA here.
  *
- * @param chain DER, the leaf first. Its root may be left out, as phones do since 2026.
+ * @param chain DER, the leaf first. Its root may be missing, as on phones since 2026.
  * @param roots PEM.
  */
 export function completeChain(
@@ -22,7 +22,7 @@ export function completeChain(
     if (!last) return null;
     const root = known.find((each) => isSame(last, each)) ?? known.find((each) => isIssued(last, each));
     if (!root) return null;
-    // A self-signed certificate with a root's key is that root: its own dates do not count.
+    // A self-signed certificate with a root's key is that root. Its own dates do not count.
     const below = isSame(last, root) ? given.slice(0, -1) : given;
     return isPath([...below, root], now) ? [...below, root].map(({ raw }) => raw) : null;
   } catch {
@@ -31,8 +31,8 @@ export function completeChain(
 }
 
 /**
- * From the root down, so that only keys of verified certificates are used: a key that was made to verify slowly would block
- * the service.
+ * Starts at the root, so that it uses only keys of verified certificates. A key that is made to verify
+ * slowly would block the service.
  */
 function isPath(path: X509Certificate[], now: Date): boolean {
   if (!path.every((each) => isOf(each, now))) return false;
@@ -42,7 +42,10 @@ function isPath(path: X509Certificate[], now: Date): boolean {
   return true;
 }
 
-/** Vendors renew a root with the same key, and devices keep the older one. Google's of 2016 expired in May 2026. */
+/**
+ * Vendors renew a root with the same key, and devices keep the old one. Google's root of 2016 expired in
+ * May 2026.
+ */
 const isSame = (last: X509Certificate, root: X509Certificate): boolean =>
   last.raw.equals(root.raw) || (last.publicKey.equals(root.publicKey) && isIssued(last, root));
 

@@ -15,7 +15,7 @@ const TAG = {
   extensions: 0xa3,
 };
 
-/** Ids of extensions, as DER has them. */
+/** Ids of extensions, as DER encodes them. */
 export const EXTENSION = {
   /** 2.5.29.19 */
   basicConstraints: '551d13',
@@ -31,9 +31,9 @@ export interface Extension {
 }
 
 /**
- * A chain as a statement gives it, the leaf first.
+ * Reads a statement's chain, the leaf first.
  *
- * @throws Error if it is no list of certificates, or exceeds a limit.
+ * @throws Error if it is not a list of certificates, or exceeds a limit.
  */
 export function readChain(x5c: unknown): Uint8Array[] {
   if (!Array.isArray(x5c) || x5c.length > MOST_CERTIFICATES) throw new Error('no certificates');
@@ -51,7 +51,7 @@ export class LeafCertificate {
   readonly version: number;
   readonly #extensions: ReadonlyMap<string, Extension>;
 
-  /** @throws Error where it cannot be read, or has an extension twice. */
+  /** @throws Error if it cannot be read, or has an extension twice. */
   constructor(der: Uint8Array) {
     this.x509 = new X509Certificate(der);
     const [body] = inside(elementsOf(der)[0], TAG.sequence);
@@ -65,7 +65,7 @@ export class LeafCertificate {
     return this.#extensions.get(id);
   }
 
-  /** Whether it has basic constraints that say that it is no CA. DER leaves a false out. */
+  /** Whether its basic constraints say that it is not a CA. DER omits a false value. */
   get isEndEntity(): boolean {
     const constraints = this.extension(EXTENSION.basicConstraints);
     return constraints !== undefined && !this.x509.ca;

@@ -32,18 +32,21 @@ const expire = (challenge: string) =>
     [challenge],
   );
 
-/** Claims a submission with the challenges. @returns whether it was written. */
+/**
+ * Claims a submission with the challenges.
+ * @returns whether it was written.
+ */
 async function use(id: string, challenges: string[], credentials = [randomUUID()]): Promise<boolean> {
   if (!(await claimed(authenticators, id, credentials, { challenges }))) return false;
   await goBack(id);
   return true;
 }
-/** As if its submission had been refused: another one may follow. */
+/** Acts as if the submission had been refused, so that another may follow. */
 const goBack = (id: string) =>
   authenticators.dataSource.query(`UPDATE onboardings SET state = 'otp_verified' WHERE id = $1`, [id]);
 
 describe('a challenge', () => {
-  it('is 32 fresh bytes that belong to their onboarding alone', async () => {
+  it('is 32 fresh bytes for one onboarding only', async () => {
     const [one, other] = [await insert(), await insert()];
     const challenges = [await issue(one), await issue(one)];
     for (const challenge of challenges) expect(Buffer.from(challenge, 'base64url')).toHaveLength(32);
@@ -52,14 +55,14 @@ describe('a challenge', () => {
     expect(await use(other, [challenges[0]!])).toBe(false);
   });
 
-  it('makes the oldest go where too many are outstanding', async () => {
+  it('replaces the oldest one if too many are outstanding', async () => {
     const id = await insert();
     const challenges = [];
     for (let n = 0; n < OUTSTANDING + 2; n++) challenges.push(await issue(id));
     expect((await outstanding(id)).sort()).toEqual(challenges.slice(-OUTSTANDING).sort());
   });
 
-  it('is not outstanding past its life, and is swept away by the next', async () => {
+  it('is not outstanding after its expiry, and the next one deletes it', async () => {
     const id = await insert();
     const old = await issue(id);
     await expire(old);
@@ -73,7 +76,7 @@ describe('a challenge', () => {
     expect(rows).toEqual([{ challenge: fresh }]);
   });
 
-  it('is used once', async () => {
+  it('can be used once', async () => {
     const id = await insert();
     const [used, kept] = [await issue(id), await issue(id)];
     expect(await use(id, [used])).toBe(true);
@@ -81,14 +84,14 @@ describe('a challenge', () => {
     expect(await outstanding(id)).toEqual([kept]);
   });
 
-  it('is used by one of many submissions that come at once', async () => {
+  it('can be used by only one of many simultaneous submissions', async () => {
     const id = await insert();
     const challenge = await issue(id);
     const used = await Promise.all(Array.from({ length: 10 }, () => use(id, [challenge])));
     expect(used.filter(Boolean)).toHaveLength(1);
   });
 
-  it('is charged five times, each time with the others that have a try left', async () => {
+  it('is charged five times, together with the others that have a try left', async () => {
     const id = await insert();
     const [one, two] = [await issue(id), await issue(id)];
     const charge = (challenges: string[]) => charged(id, challenges);
@@ -107,7 +110,7 @@ describe('a challenge', () => {
     expect(await charged(theirs, [challenge])).toEqual([]);
   });
 
-  it('is charged only if the caller may submit passkeys and the onboarding takes them', async () => {
+  it('is charged only if the caller may submit passkeys and the onboarding accepts them', async () => {
     const id = await insert();
     const challenge = await issue(id);
     for (const terms of [{ caller: aCaller('another') }, { caller: aCaller(), versions: [99] }]) {
@@ -119,7 +122,7 @@ describe('a challenge', () => {
     expect(await charged(id, [challenge])).toEqual([]);
   });
 
-  it('is used with all others of its submission, or not at all', async () => {
+  it('is used together with all others of its submission, or not at all', async () => {
     const id = await insert();
     const [one, two] = [await issue(id), await issue(id)];
     expect(await use(id, [one, 'never-issued'])).toBe(false);
@@ -128,7 +131,7 @@ describe('a challenge', () => {
     expect(await outstanding(id)).toEqual([one]);
   });
 
-  it('is not used by a submission that is refused for something else', async () => {
+  it('is not used up by a submission that is refused for another reason', async () => {
     const id = await insert();
     const challenge = await issue(id);
     const taken = randomUUID();
@@ -142,7 +145,7 @@ describe('a challenge', () => {
   });
 });
 
-it('are found with their onboarding by its id, and with no other', async () => {
+it('are found only with the onboarding of that id', async () => {
   const id = await insert();
   expect((await authenticators.store.findForPasskeys(id))!.row).toMatchObject({
     id,
@@ -152,8 +155,8 @@ it('are found with their onboarding by its id, and with no other', async () => {
   expect(await authenticators.store.findForPasskeys(randomUUID())).toBeNull();
 });
 
-describe('challenges whose time is over', () => {
-  it('are forgotten, and no others', async () => {
+describe('expired challenges', () => {
+  it('are deleted, and no others', async () => {
     const id = await insert();
     const [over, live] = [await issue(id), await issue(id)];
     await expire(over);
@@ -167,10 +170,11 @@ describe('challenges whose time is over', () => {
 });
 
 describe('an erased onboarding', () => {
-  it('is given no challenge any more, and keeps nothing that would come along', async () => {
+  it('gets no challenge any more', async () => {
     const id = await insert();
     await authenticators.dataSource.query(
-      `UPDATE onboardings SET state = 'cancelled', subject = '{}', subject_key = 'erased:' || id, otp_handle = NULL,
+      `UPDATE onboardings SET state = 'cancelled', subject = '{}', subject_key = 'erased:' || id,
+           otp_handle = NULL,
          erased_at = clock_timestamp() WHERE id = $1`,
       [id],
     );

@@ -12,15 +12,15 @@ import {
 } from '#libs/onboarding';
 import { CONFIG, type Config } from '#libs/platform';
 
-/** 32 random bytes, where WebAuthn asks for at least 16 (Level 3 §13.4.3). */
+/** 32 random bytes. WebAuthn requires at least 16 (Level 3 §13.4.3). */
 const CHALLENGE_BYTES = 32;
 const DELETE_BATCH = 5_000;
-/** How many submissions may use a challenge. After that, a browser needs a new one. */
+/** How many submissions may use a challenge. After that, the browser needs a new one. */
 const TRIES = 5;
 
 /**
- * Deletes challenges whose time is over, oldest first. Locks their rows; one that is being used is left to the next run. By
- * their place: whatever PostgreSQL makes of the limit, it reads no other rows.
+ * Deletes expired challenges, oldest first. Locks their rows, and skips a row in use until the next run. It
+ * selects by `ctid`, so PostgreSQL reads no other rows, whatever plan it chooses for the limit.
  */
 const FORGET = statement(
   'forget_challenges',
@@ -30,7 +30,7 @@ const FORGET = statement(
   )) RETURNING 1`,
 );
 
-/** Challenges that were handed out for an onboarding: each good for one passkey, once, for a few minutes. */
+/** The challenges of an onboarding. Each is good for one passkey, once, for a few minutes. */
 @Injectable()
 export class Challenges implements OnModuleInit {
   constructor(
@@ -43,12 +43,15 @@ export class Challenges implements OnModuleInit {
     this.retention.register('challenges', () => this.forget());
   }
 
-  /** Of one that is issued now. */
+  /** The lifetime of a new challenge. */
   get lifeMs(): number {
     return this.config.CHALLENGE_LIFE_MS;
   }
 
-  /** Deletes those whose time is over. @returns how many. */
+  /**
+   * Deletes the expired ones.
+   * @returns how many.
+   */
   async forget(): Promise<number> {
     for (let forgotten = 0; ;) {
       const rows = await this.store.run(FORGET, { limit: DELETE_BATCH });
@@ -58,8 +61,8 @@ export class Challenges implements OnModuleInit {
   }
 
   /**
-   * @param key to be taken with it.
-   * @returns a fresh challenge, unpadded base64url; null where the onboarding is gone or the key is taken.
+   * @param key the idempotency key to take with it.
+   * @returns a fresh challenge, unpadded base64url. Null if the onboarding is gone or the key is taken.
    */
   issue(id: string, key?: KeyToTake): Promise<string | null> {
     return this.store.issueChallenge(
@@ -74,8 +77,9 @@ export class Challenges implements OnModuleInit {
   }
 
   /**
-   * The onboarding of a submission. Charges a try to each of its challenges, before any attestation is decoded: if a try
-   * were charged afterwards, many submissions at once would all be decoded. If one of them is not outstanding, none is charged.
+   * Finds the onboarding of a submission, and charges a try to each of its challenges. If one of them is not
+   * outstanding, none is charged. This happens before any attestation is decoded. Otherwise many simultaneous
+   * submissions would all be decoded.
    *
    * @throws ProblemError `not_found`
    */

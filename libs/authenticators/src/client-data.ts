@@ -1,7 +1,10 @@
 import { hasDuplicateMembers } from '#libs/kernel';
 import { decoding } from './attestation-error.js';
 
-/** What a browser says of a registration (WebAuthn Level 3 §5.8.1), as far as it is checked; nothing is of a sure type. */
+/**
+ * The checked parts of a browser's client data for a registration (WebAuthn Level 3 §5.8.1). All types are
+ * unchecked.
+ */
 export interface ClientData {
   type?: unknown;
   challenge?: unknown;
@@ -11,7 +14,8 @@ export interface ClientData {
 }
 
 /**
- * Strict where upstream may read otherwise than we do: whole UTF-8 without a byte order mark, no member twice.
+ * Reads client data. It is strict where upstream may read differently: valid UTF-8 without a byte order
+ * mark, no member twice.
  *
  * @param clientDataJson base64url.
  * @throws PreflightError `client_data_malformed`

@@ -45,7 +45,7 @@ const row = aRow({
   pendingAuthenticators: pending,
 });
 
-/** What an end of the step does. */
+/** The move that an end of the step causes. */
 const moved = (seen: Row, { signal, facts }: StepEnd) =>
   move(seen, signal, facts as never, { now: seen.now, settings: config });
 
@@ -71,7 +71,7 @@ const refusal = (reason?: RejectionReason) =>
   });
 
 describe('step 3', () => {
-  it('sends what was sealed, in the session that was sealed, and maps the ids in the order sent', async () => {
+  it('sends the sealed passkeys in the sealed session, and maps the ids in the order sent', async () => {
     const seen: unknown[] = [];
     const end = await step.call(providerThatAnswers(['id-a', 'id-b'], seen), call, row);
     expect(seen).toEqual(['session-1', passkeys]);
@@ -92,7 +92,7 @@ describe('step 3', () => {
     expect(JSON.stringify([end, events])).not.toContain('session-1');
   });
 
-  it('completes without ids where their number was another, and says so', async () => {
+  it('completes without ids if their number differs, and records that', async () => {
     const { patch, events } = moved(row, await step.call(providerThatAnswers(null), call, row));
     expect(events[0]!.data).toEqual({ authenticatorIds: null, unmapped: true });
     expect(patch.authenticators).toMatchObject([
@@ -101,7 +101,7 @@ describe('step 3', () => {
     ]);
   });
 
-  it('is registered without ids where an operator says that it was done', () => {
+  it('completes without ids if an operator resolves it as done', () => {
     const lost = aRow({ ...row, state: 'outcome_unknown', step: 'create-authenticators' });
     const decision = { type: 'resolved', actor: 'caller' } as const;
     const { patch, also } = move(lost, 'resolved_done', { decision }, { now: lost.now, settings: config });
@@ -109,14 +109,14 @@ describe('step 3', () => {
     expect(also.credentials).toBe('confirm');
   });
 
-  it('keeps passkeys that were registered before', async () => {
+  it('keeps earlier passkeys', async () => {
     const earlier = { ...pending[0]!, id: 'id-0', createdAt: 'then' };
     const seen = { ...row, authenticators: [earlier] };
     const { patch } = moved(seen, await step.call(providerThatAnswers(['id-a', 'id-b']), call, seen));
     expect(patch.authenticators).toMatchObject([earlier, { id: 'id-a' }, { id: 'id-b' }]);
   });
 
-  it('does not open what was sealed for another onboarding', async () => {
+  it('does not open secrets of another onboarding', async () => {
     await expect(step.call(providerThatAnswers([]), call, { ...row, id: 'onboarding-2' })).rejects.toThrow();
   });
 
@@ -138,7 +138,7 @@ describe('step 3', () => {
       { code: 'attestation_invalid', errors: [{ code: 'upstream_refused' }] },
     ],
     [undefined, 'authenticators_rejected', { code: 'upstream_rejected' }],
-  ])('refused for %s', (reason, signal, result) => {
+  ])('ends after a refusal for %s', (reason, signal, result) => {
     const end = step.rejected(row, refusal(reason));
     expect(end).toMatchObject({ signal, facts: { result } });
     const { patch, also } = moved(row, end);
@@ -149,12 +149,12 @@ describe('step 3', () => {
   it.each([
     ['/authenticators', { deviceSigning: null }],
     ['/device', { deviceSigning: { publicKey: 'k' } as Row['deviceSigning'] }],
-  ])('refused points at what was submitted: %s', (pointer, more) => {
+  ])('points its refusal at the submitted member: %s', (pointer, more) => {
     const end = step.rejected({ ...row, ...more }, refusal('attestation_invalid'));
     expect(end).toMatchObject({ facts: { result: { errors: [{ pointer, code: 'upstream_refused' }] } } });
   });
 
-  it('that found no time goes back to a new code', () => {
+  it('asks for a new code if it ran out of time', () => {
     const end = step.gaveUp();
     expect(end.signal).toBe('session_expired');
     const { patch, also } = moved(row, end);

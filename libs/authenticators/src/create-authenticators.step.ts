@@ -18,7 +18,7 @@ import type {
 } from '#libs/upstream';
 import type { AttestationCode } from './attestation-error.js';
 
-/** Step 3: registers the passkeys in the session. A lost answer may have added them. */
+/** Step 3: registers the passkeys in the session. After a lost answer, they may be registered. */
 @Injectable()
 export class CreateAuthenticatorsStep implements Step, OnModuleInit {
   readonly name = 'create-authenticators';
@@ -52,7 +52,7 @@ export class CreateAuthenticatorsStep implements Step, OnModuleInit {
   }
 }
 
-/** What is submitted, as it is sealed on its row. */
+/** The content of a submission, as sealed on its row. */
 interface Content {
   authenticators: NewAuthenticator[];
   device?: DeviceRequest;
@@ -86,9 +86,9 @@ const REFUSALS: Partial<Record<RejectionReason, { code: AttestationCode; detail:
     code: 'credential_already_registered',
     detail: 'The provider has this passkey already.',
   },
-  subject_not_found: { code: 'upstream_refused', detail: 'The provider knows no such user (any more).' },
+  subject_not_found: { code: 'upstream_refused', detail: 'The provider does not know this user (any more).' },
   authenticator_limit: {
     code: 'upstream_refused',
-    detail: 'The provider takes no more passkeys for this user.',
+    detail: 'The provider accepts no more passkeys for this user.',
   },
 };

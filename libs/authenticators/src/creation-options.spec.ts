@@ -4,25 +4,25 @@ import { timeoutOf } from './creation-options.js';
 
 const LIFE_MS = 300_000;
 
-describe('the time that a browser may take for a passkey', () => {
+describe('the timeout for a browser', () => {
   const verified = (sessionMs: number, more: object = {}) =>
     timeoutOf(aRow({ state: 'otp_verified', sessionEndsAt: after(sessionMs), ...more }), LIFE_MS);
 
-  it('is its challenge’s, where the session lasts longer', () => {
+  it('is the lifetime of the challenge if the session lasts longer', () => {
     expect(verified(900_000)).toBe(LIFE_MS);
   });
 
-  it('is what is left of the session less the call that it is for, or of the idle time', () => {
+  it('is the rest of the session minus the time of the call, or the rest of the idle time', () => {
     expect(verified(130_000)).toBe(120_000);
     expect(verified(900_000, { idleEndsAt: after(60_000) })).toBe(60_000);
   });
 
-  it('is never none, which would be the browser’s own choice', () => {
+  it('is never 0, because browsers would use their own default', () => {
     expect(verified(10_000)).toBe(1);
     expect(timeoutOf(aRow({ state: 'otp_verified', sessionEndsAt: after(900_000) }), 0.5)).toBe(1);
   });
 
-  it('is whole', () => {
+  it('is a whole number', () => {
     expect(timeoutOf(aRow({ state: 'otp_verified', sessionEndsAt: after(900_000) }), 1500.7)).toBe(1500);
   });
 });

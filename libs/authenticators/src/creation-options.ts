@@ -6,7 +6,7 @@ import {
 import { nextActionOf, type Row, type SubjectRef } from '#libs/onboarding';
 import type { PasskeyPolicy } from '#libs/platform';
 
-/** What a browser shows beside a passkey. */
+/** Names that a browser shows with a passkey. */
 export interface PasskeyUser {
   userName: string;
   userDisplayName?: string | undefined;
@@ -18,13 +18,16 @@ export interface CreationWish {
   user: PasskeyUser;
   /** Unpadded base64url. */
   challenge: string;
-  /** Credential ids that the subject has: no authenticator makes a second one beside them. */
+  /** The subject's credential ids. No authenticator with one of them makes another. */
   known: readonly string[];
   /** Whole milliseconds, see {@link timeoutOf}. */
   timeout: number;
 }
 
-/** @returns what `navigator.credentials.create` takes: of the policy, what one can ask a browser for. */
+/**
+ * @returns the argument of `navigator.credentials.create`, with the parts of the policy that a browser
+ *   understands.
+ */
 export async function creationOptions({
   policy,
   subject,
@@ -45,17 +48,17 @@ export async function creationOptions({
     excludeCredentials: known.map((id) => ({ id })),
     authenticatorSelection: { residentKey: policy.residentKey, userVerification: policy.userVerification },
   });
-  // By itself, as the library does not know `indirect`.
+  // Set here, because the library does not know `indirect`.
   return { ...options, attestation: policy.attestation };
 }
 
 /**
- * How long a browser may ask its user: as long as what comes of it could be handed in. The library's minute would be too short
- * for who looks for a security key (WebAuthn Level 3 §15.1).
+ * How long a browser may ask its user: until the passkey could no longer be submitted. The library's minute
+ * is too short for a user who looks for a security key (WebAuthn Level 3 §15.1).
  *
- * @param row that takes passkeys now.
+ * @param row that accepts passkeys now.
  * @param challengeLifeMs of a challenge that is issued now.
- * @returns whole milliseconds, at least 1: browsers take their own default for less.
+ * @returns whole milliseconds, at least 1: for less, browsers use their own default.
  */
 export function timeoutOf(row: Row, challengeLifeMs: number): number {
   const next = nextActionOf(row);
@@ -65,8 +68,8 @@ export function timeoutOf(row: Row, challengeLifeMs: number): number {
 }
 
 /**
- * The user's `user.id`: stable for ever, or an authenticator would take the subject for another, and without a
- * meaning of its own (WebAuthn Level 3 §14.6.1).
+ * The user's `user.id`. It never changes, otherwise an authenticator would take the subject for another
+ * user. It reveals nothing about the user (WebAuthn Level 3 §14.6.1).
  */
 function userHandleOf({ integration, subjectKey }: SubjectRef): Uint8Array<ArrayBuffer> {
   const digest = createHash('sha256').update(`gangway user handle\n${integration}\n${subjectKey}`).digest();

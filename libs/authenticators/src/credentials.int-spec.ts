@@ -9,7 +9,7 @@ beforeAll(async () => {
   authenticators = await openAuthenticators();
 });
 afterAll(() => authenticators.module.close());
-/** One id is one passkey, whoever has it. */
+/** A credential id is unique across subjects, so each test begins without any. */
 beforeEach(() => authenticators.dataSource.query('DELETE FROM credentials'));
 
 const insert = (subjectKey: string, integration = 'byzantine') =>
@@ -28,7 +28,10 @@ const registered = async (subjectKey: string) =>
       [subjectKey],
     )
   ).map(({ id }) => id);
-/** Claims a submission, if need be after an earlier one that was lost. @returns whether it was written. */
+/**
+ * Claims a submission, if necessary after an earlier one that was lost.
+ * @returns whether it was written.
+ */
 async function reserve(id: string, ids: string[], atMost = 10): Promise<boolean> {
   const { dataSource, challenges } = authenticators;
   await dataSource.query(`UPDATE onboardings SET state = 'otp_verified' WHERE id = $1`, [id]);
@@ -50,12 +53,12 @@ async function settle(id: string, credentials: 'confirm' | 'release', ids: strin
   const moved = { patch, events: [], also: { refund: null, credentials } };
   return (await authenticators.store.settle('create-authenticators', seen, moved, seen.now)) !== null;
 }
-/** What the row then says is registered. */
+/** Settles with these credentials as registered on the row. */
 const confirm = (id: string, ids: string[]) => settle(id, 'confirm', ids);
 const release = (id: string) => settle(id, 'release');
 
 describe('a credential', () => {
-  it('is reserved, and registered once its submission succeeded', async () => {
+  it('is reserved, and registered after its submission succeeds', async () => {
     const key = randomUUID();
     const id = await insert(key);
     expect(await reserve(id, ['a', 'b'])).toBe(true);
@@ -64,7 +67,7 @@ describe('a credential', () => {
     expect(await registered(key)).toEqual(['a', 'b']);
   });
 
-  it('is one of as many as the subject may have, those that were registered before included', async () => {
+  it('counts towards the subject’s limit, together with earlier ones', async () => {
     const key = randomUUID();
     const [first, second] = [await insert(key), await insert(key)];
     expect(await reserve(first, ['a', 'b', 'c'], 2)).toBe(false);
@@ -77,7 +80,7 @@ describe('a credential', () => {
     expect(await reserve(await insert(key, 'other'), ['c', 'd'], 2)).toBe(true);
   });
 
-  it('that is registered refuses the whole submission, and reserves nothing of it', async () => {
+  it('that is registered makes the whole submission fail without a reservation', async () => {
     const key = randomUUID();
     const [first, second] = [await insert(key), await insert(key)];
     await reserve(first, ['a']);
@@ -91,7 +94,7 @@ describe('a credential', () => {
     expect(await reserve(second, ['b'])).toBe(true);
   });
 
-  it('that is only reserved stands in nobody’s way', async () => {
+  it('that is only reserved does not block others', async () => {
     const key = randomUUID();
     const [lost, next] = [await insert(key), await insert(key)];
     await reserve(lost, ['a']);
@@ -100,7 +103,7 @@ describe('a credential', () => {
     expect(await registered(key)).toEqual(['a']);
   });
 
-  it('that is registered is nobody’s else at that integration (WebAuthn Level 3 §7.1, step 27)', async () => {
+  it('that is registered is unique at its integration (WebAuthn Level 3 §7.1, step 27)', async () => {
     const [key, otherKey] = [randomUUID(), randomUUID()];
     const [id, fresh] = [randomUUID(), randomUUID()];
     const first = await insert(key);
@@ -114,7 +117,7 @@ describe('a credential', () => {
     expect([...(await taken('other'))]).toEqual([]);
   });
 
-  it('that two subjects submit at once is what the provider makes of it: no settle fails, and no third gets it', async () => {
+  it('of two simultaneous submissions settles as the provider decides, and blocks a third', async () => {
     const [key, otherKey] = [randomUUID(), randomUUID()];
     const id = randomUUID();
     const [first, second] = [await insert(key), await insert(otherKey)];
@@ -124,7 +127,7 @@ describe('a credential', () => {
     expect(await reserve(await insert(randomUUID()), [id])).toBe(false);
   });
 
-  it('that two subjects submit at once, and the provider refuses one of them, stays the other’s', async () => {
+  it('of two simultaneous submissions stays with the one that the provider accepts', async () => {
     const [key, otherKey] = [randomUUID(), randomUUID()];
     const id = randomUUID();
     const [first, second] = [await insert(key), await insert(otherKey)];
@@ -133,7 +136,7 @@ describe('a credential', () => {
     expect([await registered(key), await registered(otherKey)]).toEqual([[id], []]);
   });
 
-  it('is registered where its row says so: a reservation of a lost submission stays one', async () => {
+  it('of a lost submission stays a reservation', async () => {
     const key = randomUUID();
     const id = await insert(key);
     await reserve(id, ['lost']);
@@ -142,7 +145,7 @@ describe('a credential', () => {
     expect(await registered(key)).toEqual(['a']);
   });
 
-  it('is free again when its submission was refused, and never once it is registered', async () => {
+  it('is free again after a refusal, but not once it is registered', async () => {
     const key = randomUUID();
     const [first, second] = [await insert(key), await insert(key)];
     await reserve(first, ['a']);
@@ -157,7 +160,7 @@ describe('a credential', () => {
     expect(rows).toEqual([{ id: 'a' }, { id: 'c' }]);
   });
 
-  it('is reserved by one of two submissions that come at once and register it', async () => {
+  it('is registered once by many simultaneous submissions', async () => {
     const key = randomUUID();
     const ids = await Promise.all(Array.from({ length: 6 }, () => insert(key)));
     const outcomes = await Promise.all(
@@ -167,7 +170,7 @@ describe('a credential', () => {
     expect(await registered(key)).toEqual(['a']);
   });
 
-  it('is found by its id among many, whoever has it', async () => {
+  it('is found among many by an index on its id', async () => {
     const { dataSource, module, credentials } = authenticators;
     const [key, id] = [randomUUID(), randomUUID()];
     const onboarding = await insert(key);

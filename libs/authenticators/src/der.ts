@@ -1,4 +1,4 @@
-/** An element of DER (X.690). Its tag is the first byte, followed by the bytes of a long tag number. */
+/** An element of DER (X.690). Its tag consists of the first byte and the bytes of a long tag number. */
 export interface Element {
   tag: number;
   content: Buffer;
@@ -21,20 +21,26 @@ export function elementsOf(bytes: Uint8Array): Element[] {
   return elements;
 }
 
-/** The elements inside an element with that tag. @throws Error if it has another tag. */
+/**
+ * The elements inside an element with that tag.
+ * @throws Error if it has another tag.
+ */
 export function inside(element: Element | undefined, tag: number): Element[] {
   if (element?.tag !== tag) throw new Error('another element');
   return elementsOf(element.content);
 }
 
-/** The content of the only element. @throws Error if it has another tag, or if there are more elements. */
+/**
+ * The content of the only element.
+ * @throws Error if it has another tag, or if there are more elements.
+ */
 export function only(bytes: Uint8Array, tag: number): Buffer {
   const [element, ...others] = elementsOf(bytes);
   if (element?.tag !== tag || others.length > 0) throw new Error('another element');
   return element.content;
 }
 
-/** @throws Error if there are more elements, or more levels, than a certificate needs. */
+/** @throws Error if there are more elements or levels than a certificate needs. */
 export function checkSize(bytes: Uint8Array): void {
   let left = MOST_ELEMENTS;
   const visit = (content: Uint8Array, depth: number): void => {
@@ -47,7 +53,7 @@ export function checkSize(bytes: Uint8Array): void {
   visit(bytes, 0);
 }
 
-/** In a tag of several bytes, the first one has the flag. */
+/** In a tag of several bytes, the first byte contains the flag. */
 const isConstructed = (tag: number): boolean => {
   let first = tag;
   while (first > 0xff) first >>= 8;
@@ -58,7 +64,7 @@ function elementAt(buffer: Buffer, start: number): { element: Element; end: numb
   let at = start;
   let tag = buffer.readUInt8(at++);
   if ((tag & 0x1f) === 0x1f) {
-    // A number of up to two bytes: key descriptions of Android go to 724.
+    // A number of up to two bytes: Android's key descriptions go up to 724.
     for (let more = 0x80, n = 0; more === 0x80; n++) {
       if (n === 2) throw new Error('a tag too long');
       const byte = buffer.readUInt8(at++);

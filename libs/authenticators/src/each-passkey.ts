@@ -3,8 +3,8 @@ import type { Row } from '#libs/onboarding';
 import { PreflightError, attestationInvalid, type AttestationFault } from './attestation-error.js';
 
 /**
- * Checks one passkey after the other, and reports all faults of a submission together. Other requests have their turn before
- * each passkey, or a submission of ten would hold them up ten times as long.
+ * Checks one passkey after the other, and reports all faults of a submission together. Other requests get a
+ * turn before each passkey. Otherwise a submission of ten would block them ten times as long.
  *
  * @throws ProblemError `attestation_invalid` if one or more failed.
  */

@@ -1,6 +1,9 @@
 import { elementsOf, inside, only, type Element } from './der.js';
 
-/** Indexes in Android's KeyDescription. Before them are two versions with their levels, challenge and unique id. */
+/**
+ * Indexes in Android's KeyDescription. They follow two versions with their levels, the challenge and the
+ * unique id.
+ */
 const SOFTWARE_ENFORCED = 6;
 const HARDWARE_ENFORCED = 7;
 /** Explicit tags of an AuthorizationList: 1, 600 and 702. */
@@ -13,11 +16,11 @@ const SIGN = 2;
 const GENERATED = 0;
 
 /**
- * Whether the key is the authenticator's own: bound to this app, made in the device, for signing alone
- * (WebAuthn Level 3 §8.4). Reads both lists, because keys that are kept in software only are taken too.
+ * Whether the key is the authenticator's own: bound to this app, made in the device, and for signing only
+ * (WebAuthn Level 3 §8.4). It reads both lists, because keys in software only are also accepted.
  *
  * @param extension the certificate's key description.
- * @throws Error where it cannot be read.
+ * @throws Error if it cannot be read.
  */
 export function isOwnSigningKey(extension: Uint8Array): boolean {
   const parts = elementsOf(only(extension, TAG.sequence));

@@ -11,7 +11,15 @@ import {
   withClientData,
   withKey,
 } from '../../../test/passkeys/altered.js';
-import { ROOT, androidKey, androidSafetyNet, apple, fidoU2f, packed, tpm } from '../../../test/passkeys/attestations.js'; // prettier-ignore
+import {
+  ROOT,
+  androidKey,
+  androidSafetyNet,
+  apple,
+  fidoU2f,
+  packed,
+  tpm,
+} from '../../../test/passkeys/attestations.js';
 import { BAD_PASSKEYS } from '../../../test/passkeys/bad-passkeys.js';
 import { outdated } from '../../../test/passkeys/certificates.js';
 import { trustRoot } from '../../../test/passkeys/trusted-root.js';
@@ -52,11 +60,14 @@ describe('an honest passkey', () => {
     ['ES256 in a TPM', { attestation: tpm() }],
     ['RS256 in a TPM', { alg: -257, attestation: tpm() }],
     ['Android’s key', { attestation: androidKey() }],
-    ['Android’s key, with the root of before', { attestation: androidKey({ chain: (leaf) => [leaf, outdated(ROOT)] }) }], // prettier-ignore
+    [
+      'Android’s key, with the previous root',
+      { attestation: androidKey({ chain: (leaf) => [leaf, outdated(ROOT)] }) },
+    ],
     ['Android’s SafetyNet', { attestation: androidSafetyNet() }],
     ['Apple’s', { attestation: apple() }],
     ['U2F', { attestation: fidoU2f() }],
-    ['one of another allowed origin', { origin: policy.origins[1] }],
+    ['one with another allowed origin', { origin: policy.origins[1] }],
     ['one with the shortest credential id', { credentialId: randomBytes(16) }],
     ['one with the longest credential id', { credentialId: randomBytes(1023) }],
     ['one that is backed up', { wrong: { flags: 0x5d } }],
@@ -71,7 +82,7 @@ describe('an honest passkey', () => {
     expect(await faultOf(passkey)).toBeNull();
   });
 
-  it('says what it is', async () => {
+  it('gives its model and its id', async () => {
     const aaguid = Buffer.from('ea9b8d664d011d213ce4b6b48cb575d4', 'hex');
     const passkey = createPasskey({ ...honest, wrong: { aaguid } });
     expect(await ceremony(passkey, policy, outstanding)).toEqual({
@@ -80,12 +91,12 @@ describe('an honest passkey', () => {
     });
   });
 
-  it('may carry client data that nobody knows yet (WebAuthn §5.8.1)', async () => {
+  it('may have unknown members in its client data (WebAuthn §5.8.1)', async () => {
     const passkey = withClientData(honest, (data) => JSON.stringify({ ...data, newerMember: { a: 1 } }));
     expect(await faultOf(passkey)).toBeNull();
   });
 
-  it('may carry extensions that nobody asked for (§7.1, step 21)', async () => {
+  it('may have extensions that were not requested (§7.1, step 21)', async () => {
     const passkey = withAuthenticatorData(honest, (data) => {
       data[32]! |= 0x80;
       return Buffer.concat([data, Buffer.from('a16b6372656450726f7465637402', 'hex')]);
@@ -93,7 +104,7 @@ describe('an honest passkey', () => {
     expect(await faultOf(passkey)).toBeNull();
   });
 
-  it('is not judged by what a browser repeats of it: nobody reads that', async () => {
+  it('is not checked by the values that a browser repeats', async () => {
     const passkey = createPasskey(honest);
     Object.assign(passkey.response, { authenticatorData: 'AQID', publicKey: 'AQID', publicKeyAlgorithm: -8 });
     expect(await faultOf(passkey)).toBeNull();
@@ -108,40 +119,37 @@ describe('a credential id in a provider’s form', () => {
   };
   const first = (byte: number, length: number) => Buffer.concat([Buffer.of(byte), randomBytes(length - 1)]);
 
-  it.each([16, 23, 24, 255, 256, 1023])(
-    'may be a CBOR byte string, and is known by its %d bytes',
-    async (n) => {
-      const id = randomBytes(n);
-      const credentialId = id.toString('base64url');
-      expect(await given(id, byteString(id))).toMatchObject({ credentialId });
-      expect(await given(id, id)).toMatchObject({ credentialId });
-    },
-  );
+  it.each([16, 23, 24, 255, 256, 1023])('may be a CBOR byte string of %d bytes', async (n) => {
+    const id = randomBytes(n);
+    const credentialId = id.toString('base64url');
+    expect(await given(id, byteString(id))).toMatchObject({ credentialId });
+    expect(await given(id, id)).toMatchObject({ credentialId });
+  });
 
-  it('is taken as it is if it only begins like a byte string', async () => {
+  it('is read as raw bytes if it only begins like a byte string', async () => {
     const id = first(0x50, 17);
     expect(await given(id, id)).toMatchObject({ credentialId: id.toString('base64url') });
     expect(await given(id, id.subarray(1))).toBe('credential_id_mismatch');
   });
 
   it.each<[string, (id: Buffer) => Buffer]>([
-    ['a longer head than it needs', (id) => Buffer.concat([Buffer.of(0x59, 0, 32), id])],
-    ['another length', (id) => Buffer.concat([Buffer.of(0x58, 31), id])],
+    ['a byte string with a long head', (id) => Buffer.concat([Buffer.of(0x59, 0, 32), id])],
+    ['a byte string of another length', (id) => Buffer.concat([Buffer.of(0x58, 31), id])],
     ['two byte strings', (id) => byteString(byteString(id))],
     ['text', (id) => Buffer.concat([Buffer.of(0x78, 32), id])],
-    ['something behind it', (id) => Buffer.concat([byteString(id), Buffer.of(0)])],
-  ])('is not %s', async (_, change) => {
+    ['a byte string with a byte after it', (id) => Buffer.concat([byteString(id), Buffer.of(0)])],
+  ])('may not be %s', async (_, change) => {
     const id = randomBytes(32);
     expect(await given(id, change(id))).toBe('credential_id_mismatch');
   });
 });
 
-describe('each check has a code of its own', () => {
+describe('each check has its own code', () => {
   it.each(BAD_PASSKEYS)('%s: %s', async (code, _, make) => {
     expect(await faultOf(make(honest))).toBe(code);
   });
 
-  it('and no code is left without a check here, but for those that need the policy, the database or the provider', () => {
+  it('and each code has a check here, except those of the policy, the database or the provider', () => {
     const elsewhere = [
       'credential_not_discoverable',
       'attestation_required',
@@ -158,7 +166,7 @@ describe('each check has a code of its own', () => {
 });
 
 describe('the policy', () => {
-  it('takes an app of Android’s by the hash of its certificate, and no other', async () => {
+  it('accepts only Android apps whose certificate hash it lists', async () => {
     const [ours, another] = [1, 2].map(
       (n) => `android:apk-key-hash:${Buffer.alloc(32, n).toString('base64url')}`,
     );
@@ -174,27 +182,64 @@ describe('the policy', () => {
 
   const uncertified: Attest = ({ authenticatorData, clientDataHash, privateKey }) => {
     const sig = sign('sha256', Buffer.concat([authenticatorData, clientDataHash]), privateKey);
-    return { fmt: 'packed', statement: new Map<string, Cbor>([['alg', -7], ['sig', sig], ['x5c', '']]) }; // prettier-ignore
+    return {
+      fmt: 'packed',
+      statement: new Map<string, Cbor>([
+        ['alg', -7],
+        ['sig', sig],
+        ['x5c', ''],
+      ]),
+    };
   };
 
   it.each<[string, AttestationCode | null, Partial<PasskeyPolicy>, Partial<PasskeyOptions>]>([
-    ['takes whom it did not ask to verify', null, { userVerification: 'preferred' }, { userVerified: false }],
-    ['takes whom it asked not to verify', null, { userVerification: 'discouraged' }, { userVerified: false }],
-    ['wants somebody there all the same', 'user_not_present', { userVerification: 'discouraged' }, { wrong: { flags: 0x40 } }], // prettier-ignore
-    ['takes RS256 alone', 'algorithm_not_allowed', { algorithms: [-257] }, { alg: -7 }],
-    ['takes ES256 alone', 'algorithm_not_allowed', { algorithms: [-7] }, { alg: -257 }],
-    ['denies a model', 'aaguid_denied', { aaguidDeny: [zero, model] }, ofModel],
-    ['denies who says no model', 'aaguid_denied', { aaguidDeny: [zero] }, {}],
-    ['denies no other', null, { aaguidDeny: [zero] }, ofModel],
-    ['denies a model whose certificate is good', 'aaguid_denied', { aaguidDeny: [model] }, { ...ofModel, attestation: packed() }], // prettier-ignore
-    ['allows a model', null, only, { ...ofModel, attestation: packed() }],
-    ['allows no other', 'aaguid_not_allowed', only, { wrong: { aaguid: randomBytes(16) }, attestation: packed() }], // prettier-ignore
-    ['allows nobody without a model', 'aaguid_not_allowed', only, { attestation: fidoU2f() }],
-    ['allows U2F by its zeros', null, { ...only, aaguidAllow: [zero] }, { attestation: fidoU2f() }],
-    ['allows no model that nobody vouches for', 'attestation_required', only, ofModel],
-    ['… nor the passkey for itself', 'attestation_required', only, { ...ofModel, attestation: 'packed' }],
     [
-      '… nor that with a certificate that is empty',
+      'accepts an unverified user if it prefers verification',
+      null,
+      { userVerification: 'preferred' },
+      { userVerified: false },
+    ],
+    [
+      'accepts an unverified user if it discourages verification',
+      null,
+      { userVerification: 'discouraged' },
+      { userVerified: false },
+    ],
+    [
+      'requires a present user without verification, too',
+      'user_not_present',
+      { userVerification: 'discouraged' },
+      { wrong: { flags: 0x40 } },
+    ],
+    ['accepts RS256 only', 'algorithm_not_allowed', { algorithms: [-257] }, { alg: -7 }],
+    ['accepts ES256 only', 'algorithm_not_allowed', { algorithms: [-7] }, { alg: -257 }],
+    ['denies a model', 'aaguid_denied', { aaguidDeny: [zero, model] }, ofModel],
+    ['denies an authenticator without a model', 'aaguid_denied', { aaguidDeny: [zero] }, {}],
+    ['does not deny other models', null, { aaguidDeny: [zero] }, ofModel],
+    [
+      'denies a model with a good certificate',
+      'aaguid_denied',
+      { aaguidDeny: [model] },
+      { ...ofModel, attestation: packed() },
+    ],
+    ['allows a model', null, only, { ...ofModel, attestation: packed() }],
+    [
+      'allows no other model',
+      'aaguid_not_allowed',
+      only,
+      { wrong: { aaguid: randomBytes(16) }, attestation: packed() },
+    ],
+    ['allows no authenticator without a model', 'aaguid_not_allowed', only, { attestation: fidoU2f() }],
+    ['allows U2F by its zeros', null, { ...only, aaguidAllow: [zero] }, { attestation: fidoU2f() }],
+    ['allows no model without a certificate', 'attestation_required', only, ofModel],
+    [
+      'allows no model with self attestation',
+      'attestation_required',
+      only,
+      { ...ofModel, attestation: 'packed' },
+    ],
+    [
+      'allows no model with an empty certificate',
       'attestation_not_verified',
       only,
       { ...ofModel, attestation: uncertified },
@@ -204,34 +249,34 @@ describe('the policy', () => {
   });
 });
 
-describe('a passkey of which the browser says that it cannot be found without its id', () => {
+describe('a passkey that the browser reports as not discoverable', () => {
   const saying = (credProps: unknown) =>
     altered(honest, (passkey) => Object.assign(passkey.clientExtensionResults, { credProps }));
 
-  it('is refused where that is required', async () => {
+  it('is refused if discoverable ones are required', async () => {
     expect(await faultOf(saying({ rk: false }), { residentKey: 'required' })).toBe(
       'credential_not_discoverable',
     );
   });
 
-  it.each(['preferred', 'discouraged'] as const)('is taken where that is %s', async (residentKey) => {
+  it.each(['preferred', 'discouraged'] as const)('is accepted if the policy is %s', async (residentKey) => {
     expect(await faultOf(saying({ rk: false }), { residentKey })).toBeNull();
   });
 
   it.each([[{ rk: true }], [{}], [null], ['rk'], [undefined], [{ rk: null }]])(
-    'is not one that says %j',
+    'is not one with credProps %j',
     async (credProps) => {
       expect(await faultOf(saying(credProps), { residentKey: 'required' })).toBeNull();
     },
   );
 });
 
-describe('whatever comes', () => {
-  it('a challenge that is not outstanding any more refuses an honest passkey', async () => {
+describe('any input', () => {
+  it('is refused if its challenge is no longer outstanding', async () => {
     expect(await faultOf(createPasskey(honest), {}, new Set())).toBe('challenge_mismatch');
   });
 
-  it('is refused by a code and never by a crash: any bytes for the attestation, any JSON for the client data', async () => {
+  it('is refused by a code and never by a crash', async () => {
     const { length } = Buffer.from(createPasskey(honest).response.attestationObject, 'base64url');
     const damage = fc.oneof(
       fc.uint8Array({ maxLength: 200 }).map((bytes) => () => bytes),

@@ -19,29 +19,32 @@ import { algorithmOf, isUsableKey } from './public-key.js';
 /** Client data with a challenge. */
 export type Answered = ClientData & { challenge: string };
 
-/** A passkey as the caller gave it. */
+/** A passkey in the caller's form. */
 export interface Registration {
   response: RegistrationResponseJSON;
-  /** Whether the credential id may also be a CBOR byte string, as providers describe it and browsers never give it. */
+  /**
+   * Whether the credential id may also be a CBOR byte string. Providers describe that form, browsers never
+   * use it.
+   */
   idMayBeCbor: boolean;
 }
 
-/** What a passkey that passed says of itself. */
+/** The facts about a passkey that passed. */
 export interface Passed {
   /** Lower case UUID. */
   aaguid: string;
-  /** Of the bytes that the authenticator signed, in either form. */
+  /** The bytes that the authenticator signed, in base64url. */
   credentialId: string;
 }
 
-/** WebAuthn Level 3 §4, "Credential ID": 100 bits of entropy in at least 16 bytes; and §7.1, step 26. */
+/** WebAuthn Level 3 §4, "Credential ID": 100 bits of entropy in at least 16 bytes. See also §7.1, step 26. */
 const ID_BYTES = { least: 16, most: 1023 };
 
 /**
- * The first, cheap steps of the registration ceremony (WebAuthn Level 3 §7.1). A passkey that fails here is refused before
- * its attestation is decoded.
+ * The first, cheap steps of the registration ceremony (WebAuthn Level 3 §7.1). A passkey that fails here is
+ * refused before its attestation is decoded.
  *
- * Does not check that the challenge is outstanding (step 8): the caller does.
+ * The caller checks that the challenge is outstanding (step 8).
  *
  * @throws PreflightError by the first check that fails.
  */
@@ -54,11 +57,11 @@ export function readAnswer(response: RegistrationResponseJSON): Answered {
 }
 
 /**
- * The rest of the ceremony, before the one session that upstream gives is spent on it. Each check has a code of its own.
- * `authenticatorData`, `publicKey` and `publicKeyAlgorithm`, which browsers repeat out of the attestation object, are not
- * read, and not sent.
+ * The rest of the ceremony, before the passkey uses upstream's session. Each check has its own code.
+ * Browsers repeat `authenticatorData`, `publicKey` and `publicKeyAlgorithm` from the attestation object.
+ * These copies are neither read nor sent.
  *
- * @param policy as configured now: the policy at the time of the challenge does not count.
+ * @param policy as configured now. The policy at the time of the challenge does not count.
  * @throws PreflightError by the first check that fails.
  */
 export async function preflight(
@@ -78,12 +81,12 @@ export async function preflight(
   check(data.backupEligible || !data.backedUp, 'backup_state_invalid'); // step 17
   check(policy.algorithms.includes(algorithmOf(data.key) as number), 'algorithm_not_allowed'); // step 20
   check(isUsableKey(data.key), 'public_key_malformed');
-  // Step 26, before the attestation: what vouches for another id vouches for nothing.
+  // Step 26, before the attestation: an attestation for another id proves nothing.
   check(data.credentialId.length >= ID_BYTES.least, 'credential_id_too_short');
   check(data.credentialId.length <= ID_BYTES.most, 'credential_id_too_long');
   check(isNamed(response, data, idMayBeCbor), 'credential_id_mismatch');
 
-  // Step 21: the options ask for credProps alone; other extensions are ignored, as it allows.
+  // Step 21: the options ask for credProps only. Other extensions are ignored, as the step allows.
   check(policy.residentKey !== 'required' || !deniesDiscovery(response), 'credential_not_discoverable');
   check(isKnownFormat(attestation), 'attestation_format_unknown'); // step 22
   check(
@@ -101,7 +104,7 @@ export async function preflight(
   return { aaguid: data.aaguid, credentialId: data.credentialId.toString('base64url') };
 }
 
-/** Compares instead of decoding: a raw id may begin like a byte string. */
+/** Compares instead of decoding, because a raw id may begin like a byte string. */
 function isNamed(
   { id, rawId }: RegistrationResponseJSON,
   { credentialId }: AuthenticatorData,
@@ -111,7 +114,10 @@ function isNamed(
   return id === rawId && forms.some((form) => form.toString('base64url') === id);
 }
 
-/** The browser's word, which nobody signs (Level 3 §10.1.3); many say nothing of it. It catches who is honest. */
+/**
+ * The browser's claim (Level 3 §10.1.3). It is unsigned, and many browsers make none. So it only catches
+ * honest clients.
+ */
 function deniesDiscovery({ clientExtensionResults }: RegistrationResponseJSON): boolean {
   const results = clientExtensionResults as { credProps?: { rk?: unknown } | null } | null | undefined;
   return results?.credProps?.rk === false;

@@ -27,7 +27,7 @@ const providers = (transports: string[]): SubmittedAuthenticator => ({
 });
 
 describe('a submitted authenticator', () => {
-  it('is the same to the provider in either of its forms', () => {
+  it('is the same for the provider in both forms', () => {
     const expected = {
       name: 'Phone',
       challenge,
@@ -42,14 +42,14 @@ describe('a submitted authenticator', () => {
     ).toEqual(expected);
   });
 
-  it('goes to the provider with its raw id, even if a CBOR byte string names it', () => {
+  it('goes to the provider with its raw id, even if it came as a CBOR byte string', () => {
     const named = providers([]) as Extract<SubmittedAuthenticator, { attestation: object }>;
     const credentialId = byteString(Buffer.from(credential.id, 'base64url')).toString('base64url');
     const given = { ...named, attestation: { ...named.attestation, credentialId } };
     expect(asNewAuthenticator(given).credentialId).toBe(credential.id);
   });
 
-  it('is checked in the form that browsers give', () => {
+  it('is checked in the browser’s form', () => {
     expect(asRegistration(browsers)).toEqual({ response: credential, idMayBeCbor: false });
     expect(asRegistration(providers([]))).toMatchObject({
       response: {
@@ -84,7 +84,7 @@ describe('a submitted authenticator', () => {
     ],
     [['hybrid', 'cable'], ['hybrid']],
     [undefined, []],
-  ])('translates what browsers call them: %j as %j', (transports, expected) => {
+  ])('translates the browsers’ names: %j as %j', (transports, expected) => {
     const { transports: _, ...response } = credential.response;
     const given = {
       ...credential,
@@ -93,7 +93,7 @@ describe('a submitted authenticator', () => {
     expect(asNewAuthenticator({ authenticatorName: 'x', credential: given }).transports).toEqual(expected);
   });
 
-  it('goes by the challenge inside the client data: that is what providers compare', () => {
+  it('uses the challenge of the client data, because providers compare that', () => {
     expect(
       asNewAuthenticator({ ...providers([]), challenge: 'another' } as SubmittedAuthenticator).challenge,
     ).toBe(challenge);

@@ -2,7 +2,7 @@ import type { RegistrationResponseJSON } from '@simplewebauthn/server';
 import type { AuthenticatorTransport, NewAuthenticator } from '#libs/upstream';
 import type { Registration } from './preflight.js';
 
-/** An authenticator as callers may send it, in either of its two forms. */
+/** An authenticator in one of the two forms that callers may send. */
 export type SubmittedAuthenticator =
   | { authenticatorName: string; credential: RegistrationResponseJSON }
   | {
@@ -16,7 +16,7 @@ export type SubmittedAuthenticator =
       };
     };
 
-/** The browser's form of it, which is what can be checked. */
+/** Its form from a browser, which is the form for the checks. */
 export function asRegistration(submitted: SubmittedAuthenticator): Registration {
   if ('credential' in submitted) return { response: submitted.credential, idMayBeCbor: false };
   const { credentialId, clientDataJson, attestationObject } = submitted.attestation;
@@ -31,7 +31,7 @@ export function asRegistration(submitted: SubmittedAuthenticator): Registration 
 }
 
 /**
- * The port's form of it.
+ * Its form for the port.
  *
  * @param checked the challenge of the client data, which providers compare, and the raw credential id.
  */
@@ -50,7 +50,7 @@ export function asNewAuthenticator(
   };
 }
 
-/** An authenticator that a provider has read from what a device signed, in the form that is checked. */
+/** Turns an authenticator from a device's signed request into the form for the checks. */
 export function asSubmitted(read: NewAuthenticator): SubmittedAuthenticator {
   const { name, challenge, credentialId, clientDataJson, attestationObject, transports } = read;
   return {
@@ -63,13 +63,13 @@ export function asSubmitted(read: NewAuthenticator): SubmittedAuthenticator {
 const BY_BROWSER = new Map<string, AuthenticatorTransport>([
   ['ble', 'ble'],
   ['hybrid', 'hybrid'],
-  ['cable', 'hybrid'], // what browsers called it before WebAuthn Level 3
+  ['cable', 'hybrid'], // its name before WebAuthn Level 3
   ['internal', 'internal'],
   ['nfc', 'nfc'],
   ['usb', 'usb'],
 ]);
 
-/** What a browser or a provider calls a transport, in our words; what neither of us knows is `unknown`. */
+/** Translates the transport names of browsers and providers into ours. Unknown ones become `unknown`. */
 function transportsOf(submitted: SubmittedAuthenticator): AuthenticatorTransport[] {
   const given =
     'credential' in submitted

@@ -5,10 +5,11 @@ export const ROOTED = ['android-key', 'android-safetynet', 'apple'] as const;
 export type RootedFormat = (typeof ROOTED)[number];
 
 /**
- * "Key Attestation CA1": Google's root since February 2026, beside those that the library has. SHA-256 of its DER is
- * 6d9db4ce6c5c0b293166d08986e05774a8776ceb525d9e4329520de12ba4bcc0.
+ * "Key Attestation CA1": Google's root since February 2026, in addition to the library's roots. SHA-256 of
+ * its DER is 6d9db4ce6c5c0b293166d08986e05774a8776ceb525d9e4329520de12ba4bcc0.
  *
- * From Google's page on key attestation, developer.android.com/privacy-and-security/security-key-attestation.
+ * From Google's page on key attestation,
+ * developer.android.com/privacy-and-security/security-key-attestation.
  */
 export const GOOGLE_ROOT_OF_2026 = `-----BEGIN CERTIFICATE-----
 MIICIjCCAaigAwIBAgIRAISp0Cl7DrWK5/8OgN52BgUwCgYIKoZIzj0EAwMwUjEc
@@ -30,11 +31,11 @@ const asDer = (pem: string) => new Uint8Array(Buffer.from(pem.replaceAll(/-----.
 
 SettingsService.setRootCertificates({
   identifier: 'android-key',
-  // The library compares PEM texts, and two of its own roots are formatted in another way than it formats one.
+  // DER, because the library compares PEM texts, and two of its own roots are formatted differently.
   certificates: [...rootsOf('android-key'), GOOGLE_ROOT_OF_2026].map(asDer),
 });
 
-/** PEM: Google's, Apple's and GlobalSign's of @simplewebauthn/server, and Google's of 2026. */
+/** PEM: the roots of Google, Apple and GlobalSign from @simplewebauthn/server, and Google's root of 2026. */
 export function rootsOf(format: RootedFormat): string[] {
   return SettingsService.getRootCertificates({ identifier: format });
 }

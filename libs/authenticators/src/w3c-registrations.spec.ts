@@ -10,7 +10,7 @@ import {
 import type { AttestationCode } from './attestation-error.js';
 import { endOf } from './fixtures/ceremony.js';
 
-/** As the vectors are: some of their users are not verified. */
+/** Fits the vectors: some of their users are not verified. */
 const policy = aPasskeyPolicy({
   rpId: 'example.org',
   origins: ['https://example.org'],
@@ -22,7 +22,7 @@ const codeOf = async ({ challenge, response }: W3cRegistration): Promise<Attesta
   return typeof end === 'string' ? end : null;
 };
 
-/** What comes of each registration of WebAuthn Level 3, "Test Vectors". */
+/** The result of each registration of WebAuthn Level 3, "Test Vectors". */
 const ENDS: Record<string, AttestationCode | null> = {
   'none.ES256': null,
   'packed-self.ES256': null,
@@ -30,13 +30,13 @@ const ENDS: Record<string, AttestationCode | null> = {
   'none.ES256.topOrigin': 'cross_origin_not_allowed',
   'none.ES256.long-credential-id': null,
   'packed.ES256': null,
-  // Neither provider takes these.
+  // Neither provider accepts these.
   'packed.ES384': 'algorithm_not_allowed',
   'packed.ES512': 'algorithm_not_allowed',
   'packed.RS256': null,
   'packed.EdDSA': 'algorithm_not_allowed',
   'packed.Ed448': 'algorithm_not_allowed',
-  // Its TPM is made by id:00000000, see below.
+  // Its TPM has the maker id:00000000, see below.
   'tpm.ES256': 'attestation_not_verified',
   'android-key.ES256': null,
   'apple.ES256': null,
@@ -52,7 +52,7 @@ afterAll(() => distrust());
 
 const named = (name: string): W3cRegistration => W3C_REGISTRATIONS.find((each) => each.name === name)!;
 
-/** @param change of the attestation object, as latin1 text of its bytes. */
+/** @param change the change to the attestation object, as Latin-1 text of its bytes. */
 function changed(name: string, change: (object: string) => string): W3cRegistration {
   const { challenge, response } = named(name);
   const object = Buffer.from(response.response.attestationObject, 'base64url').toString('latin1');
@@ -72,17 +72,17 @@ describe('the registrations of WebAuthn Level 3, section "Test Vectors"', () => 
     },
   );
 
-  it('are all there', () => {
+  it('are complete', () => {
     expect(W3C_REGISTRATIONS.map(({ name }) => name)).toEqual(Object.keys(ENDS));
   });
 
-  it('fail only for a maker that no TPM has: with a maker of the TCG’s list, it passes', async () => {
+  it('fail only for the maker of a TPM: with a maker of the TCG’s list, the passkey passes', async () => {
     expect(
       await codeOf(changed('tpm.ES256', (object) => object.replace('id:00000000', 'id:414D4400'))),
     ).toBeNull();
   });
 
-  it('fail only for an AAGUID, which a U2F key does not have: with zeros, it passes', async () => {
+  it('fail only for the AAGUID of a U2F key: with zeros, the passkey passes', async () => {
     const aaguid = Buffer.from('afb3c2efc054df425013d5c88e79c3c1', 'hex').toString('latin1');
     expect(
       await codeOf(changed('fido-u2f.ES256', (object) => object.replace(aaguid, '\0'.repeat(16)))),

@@ -2,7 +2,12 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { aPasskeyPolicy } from '#libs/testing';
-import { androidKey, apple, androidSafetyNet, type StatementLies } from '../../../test/passkeys/attestations.js'; // prettier-ignore
+import {
+  androidKey,
+  apple,
+  androidSafetyNet,
+  type StatementLies,
+} from '../../../test/passkeys/attestations.js';
 import { authority, revocationListAt } from '../../../test/passkeys/certificates.js';
 import { trustRoot } from '../../../test/passkeys/trusted-root.js';
 import { createPasskey, type Attest } from '../../../tools/passkey.js';
@@ -13,7 +18,7 @@ const rpId = 'app.example.com';
 const origin = `https://${rpId}`;
 const challenge = 'Y2hhbGxlbmdlLW9mLWEtdGVzdA';
 
-/** Where certificates have revocation lists fetched from. */
+/** The server of the certificates' revocation lists. */
 let server: Server;
 let url: string;
 let asked = 0;
@@ -43,33 +48,33 @@ const verified = (attestation: Attest) => {
   return isVerified(response, object, certificatesOf(object), { policy, challenge });
 };
 
-describe('a certificate that says where a revocation list is', () => {
+describe('a certificate with the address of a revocation list', () => {
   const listed = (): StatementLies => ({ leaf: { extensions: [revocationListAt(url)] } });
 
   it.each<[string, (lies: StatementLies) => Attest]>([
     ['android-safetynet', (lies) => androidSafetyNet(lies)],
     ['apple', (lies) => apple(lies)],
-  ])('sends nobody there: %s', async (_, make) => {
+  ])('causes no request: %s', async (_, make) => {
     await verified(make(listed()));
     expect(asked).toBe(0);
   });
 
-  it('and in a root of a user’s own neither, whom @simplewebauthn/server alone would ask', async () => {
+  it('causes no request from a user’s own root, as @simplewebauthn/server alone would', async () => {
     const root = authority([revocationListAt(url)]);
     const attestation = androidKey({ root });
     expect(await verified(attestation)).toBe(false);
     expect(asked).toBe(0);
     const object = readAttestationObject(made(attestation).response.attestationObject);
-    expect(() => trusted(object, certificatesOf(object))).toThrow('do not lead to a root');
+    expect(() => trusted(object, certificatesOf(object))).toThrow('do not lead to a trusted root');
   });
 
-  it('is taken although its list cannot be had', async () => {
+  it('is accepted without its list', async () => {
     expect(await verified(androidSafetyNet(listed()))).toBe(true);
     expect(asked).toBe(0);
   });
 });
 
-it('the network is away for what runs without it, and for nobody else at the same time', async () => {
+it('blocks the network only for the given work', async () => {
   const [inside, outside] = await Promise.allSettled([
     withoutNetwork(async () => {
       await Promise.resolve();

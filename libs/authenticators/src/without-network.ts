@@ -3,14 +3,15 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 const inside = new AsyncLocalStorage<true>();
 const { fetch } = globalThis;
 
-// Called at every request, so it has to be the global one that is stopped.
+// The library calls the global `fetch` at every request, so that one must be replaced.
 globalThis.fetch = (...request) =>
   inside.getStore() ? Promise.reject(new Error('no network here')) : fetch(...request);
 
 /**
- * Runs what must not reach out: `fetch` fails at once for it, and for nobody else.
+ * Runs work that must not use the network: `fetch` fails at once for it, and only for it.
  *
- * @simplewebauthn/server downloads revocation lists from wherever a certificate says, for android-key before it knows whose the
- * certificate is, and without a time limit. A list that it cannot have does not count, and the certificate passes.
+ * @simplewebauthn/server downloads revocation lists from any address in a certificate, without a time
+ *   limit. For android-key it does so before it knows the issuer. If a list is missing, the library accepts
+ *   the certificate.
  */
 export const withoutNetwork = <T>(work: () => Promise<T>): Promise<T> => inside.run(true, work);

@@ -9,7 +9,7 @@ import { parsePrivateKey } from './private-key.js';
 
 const key = parsePrivateKey(new Secret(vectors.privateKeyHex), 'VECTORS');
 
-/** Node's own reading of a compressed key: the SPKI prefix of P-256 (RFC 5480 §2), then the 33 bytes. */
+/** Node.js's own reading of a compressed key: the SPKI prefix of P-256 (RFC 5480 §2), then the 33 bytes. */
 const publicKey = createPublicKey({
   key: Buffer.concat([
     bytesOf('3039301306072a8648ce3d020106082a8648ce3d030107032200'),
@@ -37,7 +37,7 @@ describe.each(vectors.cases)('vector $name', (vector) => {
     expect(createHash('sha256').update(input).digest('hex')).toBe(vector.sha256Hex);
   });
 
-  it('gives the very headers of the vector with its nonce', async () => {
+  it('gives exactly the headers of the vector with its nonce', async () => {
     expect(await signByzantineRequest(rfc6979Key(vectors.privateKeyHex), request)).toEqual({
       'X-Pubkey': vectors.xPubkey,
       'X-Timestamp': vectors.timestamp,
@@ -60,7 +60,7 @@ describe('any request', () => {
     body: fc.oneof(fc.json(), fc.string({ unit: 'grapheme' })),
   });
 
-  it('has headers of the form the upstream reads, over the exact bytes sent', async () => {
+  it('has well-formed headers, signed over the exact bytes sent', async () => {
     await fc.assert(
       fc.asyncProperty(anyRequest, async (request) => {
         const headers = await signByzantineRequest(key, request);
@@ -79,15 +79,15 @@ describe('any request', () => {
     );
   });
 
-  // The composed and the decomposed é are different bytes: nothing may normalise them.
-  it.each(['NFC', 'NFD'])('signs the UTF-8 of the body, white space and %s included', (form) => {
+  // The composed and the decomposed é are different bytes, so nothing may normalize them.
+  it.each(['NFC', 'NFD'])('signs the exact UTF-8 of the body, with white space and %s', (form) => {
     const body = '{ "authenticatorName" : "Clé de Zoé 🔑" }\n'.normalize(form);
     const utf8 = new TextEncoder().encode(body);
     expect(byzantineSigningInput({ ...GOOD, body }).subarray(-utf8.length)).toEqual(Buffer.from(utf8));
   });
 });
 
-describe('refuses what would be signed otherwise than it is sent', () => {
+describe('refuses a request that would not be sent as signed:', () => {
   it.each([1760375826123, 1760375826.5, 0, -1, Number.NaN])('timestamp %s', async (timestampS) => {
     await expect(signByzantineRequest(key, { ...GOOD, timestampS })).rejects.toThrow(/timestampS/);
   });

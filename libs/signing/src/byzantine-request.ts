@@ -1,13 +1,16 @@
 import type { RequestSigner } from './request-signer.js';
 
-/** What a signature covers, as it will stand on the wire. */
+/** The signed parts of a request, in their wire form. */
 export interface ByzantineRequest {
-  /** Unix time in whole seconds. The upstream takes one minute either way, so sign each attempt anew. */
+  /**
+   * Unix time in whole seconds. Upstream allows one minute in both directions, so each attempt needs a new
+   * signature.
+   */
   timestampS: number;
   method: string;
   /** Request target: path and query exactly as sent, e.g. `/v1/submit/init-otp`. */
   pathAndQuery: string;
-  /** The very text of the body, sent as UTF-8; empty for none. */
+  /** The exact text of the body, sent as UTF-8. Empty if there is none. */
   body: string;
 }
 
@@ -18,12 +21,12 @@ export interface ByzantineHeaders {
 }
 
 /**
- * Signs one request (Byzantine Integrator API, request signing): ECDSA P-256 with SHA-256, DER, over timestamp,
- * upper-case method, path with query and body, joined without separators.
+ * Signs one request (Byzantine Integrator API, request signing): ECDSA P-256 with SHA-256, DER. The
+ * signature covers timestamp, upper-case method, path with query, and body, joined without separators.
  *
- * @returns the three headers, both hex values with `0x`, in lower case.
- * @throws RangeError for a timestamp that is not in seconds or a target that could not be sent as it stands.
- * @throws SignerError where no signature came in time.
+ * @returns the three headers. Both hex values have `0x` and are in lower case.
+ * @throws RangeError for a timestamp that is not in seconds, or a target that would change on its way.
+ * @throws SignerError if no signature came in time.
  */
 export async function signByzantineRequest(
   signer: RequestSigner,
@@ -38,18 +41,19 @@ export async function signByzantineRequest(
   };
 }
 
-/** The bytes under the signature. Serialise a body once, then sign and send that same value. */
+/** The signed bytes. Serialize a body once, then sign and send that same value. */
 export function byzantineSigningInput({
   timestampS,
   method,
   pathAndQuery,
   body,
 }: ByzantineRequest): Uint8Array {
-  // 1e11 s is the year 5138, 1e11 ms is 1973: milliseconds given by mistake always fall outside.
+  // 1e11 s is the year 5138, and 1e11 ms is 1973. So milliseconds given by mistake always exceed the limit.
   if (!Number.isInteger(timestampS) || timestampS <= 0 || timestampS >= 1e11) {
     throw new RangeError('timestampS must be Unix time in whole seconds');
   }
-  // Anything else is escaped or cut off by the HTTP client after signing, and upstream then sees a bad signature.
+  // The HTTP client would escape or cut other targets after signing, and upstream would see a bad
+  // signature.
   if (!/^\/[!-~]*$/.test(pathAndQuery) || pathAndQuery.includes('#')) {
     throw new RangeError(
       'pathAndQuery must be a request target: starts with "/", visible ASCII, no fragment',

@@ -1,4 +1,7 @@
-/** node:crypto and @noble/curves share no code: each verifies what the other signs, and refuses what is wrong. */
+/**
+ * node:crypto and @noble/curves share no code. Each must verify the other's signatures, and refuse wrong
+ * ones.
+ */
 import { createPublicKey, verify } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
@@ -26,7 +29,7 @@ const sOf = (raw: Uint8Array): bigint => BigInt(`0x${Buffer.from(raw).subarray(3
 describe.each(vectors.cases)('vector $name', (vector) => {
   const message = Buffer.from(vector.message);
 
-  it('is signed by @noble/curves to the very same bytes', () => {
+  it('is signed by @noble/curves with exactly the same bytes', () => {
     expect(Buffer.from(byNoble.sign(message)).toString('hex')).toBe(vector.signatureDerRfc6979.slice(2));
   });
 
@@ -37,7 +40,7 @@ describe.each(vectors.cases)('vector $name', (vector) => {
     }
   });
 
-  it('is signed by us so that a check passes that shares no code with ours', () => {
+  it('is signed by us so that an independent check passes', () => {
     const publicKey = createPublicKey({
       key: Buffer.concat([
         bytesOf('3039301306072a8648ce3d020106082a8648ce3d030107032200'),
@@ -92,7 +95,7 @@ describe('for any key and message', () => {
     );
   });
 
-  it('bytes that are no signature are refused, not thrown over', () => {
+  it('bytes that are no signature are refused without an error', () => {
     fc.assert(
       fc.property(
         fc.uint8Array({ maxLength: 80 }),
@@ -111,11 +114,11 @@ describe('for any key and message', () => {
 it.each([
   ['node:crypto', key],
   ['@noble/curves', byNoble],
-])('%s leaves s as it falls: high about every other time', (_, { sign }) => {
+])('%s does not normalize s: it is high about every other time', (_, { sign }) => {
   const high = Array.from({ length: 64 }, (_, i) => sign(Buffer.of(i), 'raw')).filter(
     (raw) => sOf(raw) > ORDER / 2n,
   );
-  // 64 even coins all on one side: once in 10^19 runs
+  // 64 even coins all on one side: once in 10^19 runs.
   expect(high.length).toBeGreaterThan(0);
   expect(high.length).toBeLessThan(64);
 });

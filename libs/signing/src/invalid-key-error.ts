@@ -1,7 +1,7 @@
 /**
- * A key that must not be used. The message names where the key came from and what is wrong with it.
- * It has no `cause`: parsers quote their input (`JSON.parse` and node:crypto's JWK import both do), and here
- * the input is a private key, or may be one by mistake.
+ * A key that must not be used. The message names the source of the key and the fault. It has no `cause`:
+ * parsers quote their input (`JSON.parse` and node:crypto's JWK import both do), and here the input is a
+ * private key, or may be one by mistake.
  */
 export class InvalidKeyError extends Error {
   /** The variable or file that held the key. */

@@ -1,25 +1,25 @@
 import { createPrivateKey } from 'node:crypto';
 import { InvalidKeyError } from './invalid-key-error.js';
 
-/** An elliptic curve private key as RFC 7518 §6.2 spells it, before it is checked. */
+/** An elliptic curve private key in the form of RFC 7518 §6.2, before any check. */
 type Jwk = Readonly<Record<string, unknown>>;
 
-/** What a key's encoding says, before it is checked to be a key of P-256. */
+/** A decoded key, before the check that it is a key of P-256. */
 export interface DecodedKey {
-  /** Big-endian, as many bytes as the source gave. */
+  /** Big-endian, with as many bytes as the source gave. */
   scalar: Uint8Array;
-  /** Uncompressed SEC1 point (65 bytes), where the encoding carries the public key too. */
+  /** Uncompressed SEC1 point (65 bytes), if the encoding also contains the public key. */
   claimedPublicKey?: Uint8Array;
 }
 
 const FORMS = 'give 64 hex digits (with or without 0x), a PKCS#8 PEM, or a JWK';
 
 /**
- * Tells the three forms of a private key apart and decodes the one it meets: hex, PKCS#8 PEM (also with its
- * line ends written as `\n`, as one-line environment files need it), or a JWK.
+ * Decodes a private key in any of three forms: hex, PKCS#8 PEM, or a JWK. The line ends of a PEM may be
+ * written as `\n`, for one-line environment files.
  *
  * @param source names the variable or file in errors.
- * @throws InvalidKeyError where the form is none of them, or where it names another curve.
+ * @throws InvalidKeyError if the form is none of them, or if it names another curve.
  */
 export function decodeKeyMaterial(material: string, source: string): DecodedKey {
   const text = material.trim();
@@ -40,7 +40,7 @@ function decodeHex(text: string, source: string): DecodedKey {
   return { scalar: Buffer.from(digits, 'hex') };
 }
 
-/** Why a PEM that holds something else was refused, so that the remedy stands in the error. */
+/** Why another kind of PEM is refused, with the remedy. */
 const OTHER_PEMS: Record<string, string> = {
   'EC PRIVATE KEY': 'it is a SEC1 PEM; convert it with "openssl pkcs8 -topk8 -nocrypt"',
   'EC PARAMETERS': 'it is a SEC1 PEM; convert it with "openssl pkcs8 -topk8 -nocrypt"',
@@ -78,13 +78,13 @@ function parseJson(text: string, source: string): Jwk {
   }
 }
 
-/** The only curve names that an error repeats: anything else in that place might be a misplaced secret. */
+/** The only curve names that an error repeats. Any other text there may be a misplaced secret. */
 const KNOWN_CURVES = new Set(['P-384', 'P-521', 'secp256k1', 'Ed25519', 'X25519']);
 
 function decodeJwk(jwk: Jwk, source: string): DecodedKey {
   if (jwk['kty'] !== 'EC' || jwk['crv'] !== 'P-256') {
     const curve = String(jwk['crv']);
-    const found = KNOWN_CURVES.has(curve) ? `it is on ${curve}` : 'its "kty" or "crv" is another';
+    const found = KNOWN_CURVES.has(curve) ? `it is on ${curve}` : 'its "kty" or "crv" differs';
     throw new InvalidKeyError(source, `${found}; a JWK needs "kty":"EC" and "crv":"P-256"`);
   }
   return jwkNumbers(jwk, source);
@@ -94,7 +94,8 @@ function jwkNumbers(jwk: Jwk, source: string): DecodedKey {
   const number = (member: 'd' | 'x' | 'y'): Buffer => {
     const value = jwk[member];
     const bytes = Buffer.from(typeof value === 'string' ? value : '', 'base64url');
-    // RFC 7518 §6.2.1.2 and §6.2.2.1: always the full 32 bytes; Buffer alone would skip what it cannot read.
+    // RFC 7518 §6.2.1.2 and §6.2.2.1: always the full 32 bytes. Buffer alone would skip characters that it
+    // cannot read.
     if (bytes.length !== 32 || bytes.toString('base64url') !== value) {
       throw new InvalidKeyError(source, `its JWK member "${member}" is not 32 bytes of unpadded base64url`);
     }

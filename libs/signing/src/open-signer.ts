@@ -4,18 +4,19 @@ import { parsePrivateKey } from './private-key.js';
 import type { RequestSigner } from './request-signer.js';
 import { checkSignatures } from './self-check.js';
 
-/** Where a key is, and the variable or file that says so, for error messages. */
+/** The place of a key, and the variable or file that names it, for error messages. */
 export type KeySource = { source: string } & ({ privateKey: Secret } | { kms: KmsKey });
 
 /**
- * Opens a key at boot: a local one is parsed and its signatures are checked; KMS is asked for the public key of a
- * remote one.
+ * Opens a key at boot. It parses a local key and checks its signatures. For a remote key, it asks KMS for
+ * the public key.
  *
- * @throws InvalidKeyError or RemoteKeyError for a bad key, Error for bad signatures. Each is meant to stop the boot.
+ * @throws InvalidKeyError or RemoteKeyError for a bad key, Error for bad signatures. Each should stop the
+ *   boot.
  */
 export async function openSigner(key: KeySource): Promise<RequestSigner> {
   if ('kms' in key) {
-    // Loaded for those who need it: the SDK costs a start some 100 ms, and memory for good.
+    // Loaded only if needed: the SDK costs a start some 100 ms, and permanent memory.
     const { openKmsSigner } = await import('./kms/kms-signer.js');
     return openKmsSigner(key.kms, key.source);
   }

@@ -14,7 +14,7 @@ const generate = (namedCurve: string): KeyObject => generateKeyPairSync('ec', { 
 const pem = (key: KeyObject): string => key.export({ type: 'pkcs8', format: 'pem' }).toString();
 const parse = (text: string) => parsePrivateKey(new Secret(text), SOURCE);
 
-/** As node:crypto derives it. */
+/** The public key as node:crypto derives it. */
 function publicPoint(privateKeyHex: string): Buffer {
   const pair = createECDH('prime256v1');
   pair.setPrivateKey(privateKeyHex, 'hex');
@@ -32,14 +32,14 @@ const jwk = {
 };
 const goodPem = pem(createPrivateKey({ key: jwk, format: 'jwk' }));
 
-/** The same PKCS#8 with its private number (bytes 36–67 of a P-256 key) replaced, its public key left. */
+/** The same PKCS#8 with another private number (bytes 36–67 of a P-256 key) and the old public key. */
 function pemWithScalar(hex: string): string {
   const der = createPrivateKey(goodPem).export({ type: 'pkcs8', format: 'der' });
   Buffer.from(hex, 'hex').copy(der, 36);
   return `-----BEGIN PRIVATE KEY-----\n${der.toString('base64')}\n-----END PRIVATE KEY-----`;
 }
 
-describe('parsePrivateKey takes', () => {
+describe('parsePrivateKey accepts', () => {
   it.each<[string, string]>([
     ['hex', vectors.privateKeyHex],
     ['hex with 0x, spaces around it', ` 0x${vectors.privateKeyHex}\n`],
@@ -51,7 +51,7 @@ describe('parsePrivateKey takes', () => {
     expect(`0x${parse(material).publicKeyCompressedHex}`).toBe(vectors.xPubkey);
   });
 
-  it('upper-case hex, and the largest number there is: n − 1', () => {
+  it('upper-case hex, and the largest number: n − 1', () => {
     const largest = ORDER_HEX.replace(/51$/, '50');
     const expected = publicPoint(largest);
     const sign = expected.at(-1)! % 2 === 0 ? '02' : '03';
@@ -60,7 +60,7 @@ describe('parsePrivateKey takes', () => {
     );
   });
 
-  it('whatever node:crypto makes, with the same public key', () => {
+  it('a key that node:crypto makes, with the same public key', () => {
     const key = generate('P-256');
     const { x } = key.export({ format: 'jwk' });
     const { publicKeyCompressedHex } = parse(pem(key));
@@ -76,7 +76,7 @@ describe('parsePrivateKey refuses', () => {
     ['nothing', '  ', /empty/],
     ['hex that is too short', vectors.privateKeyHex.slice(1), /63 hex digits/],
     ['hex that is too long', `${vectors.privateKeyHex}01`, /66 hex digits/],
-    ['what is no hex', 'correct horse battery staple', /neither hex nor PEM nor JSON/],
+    ['a text that is not hex', 'correct horse battery staple', /neither hex nor PEM nor JSON/],
     ['zero', '0'.repeat(64), /is zero/],
     ['n', ORDER_HEX, /not below the order n/],
     ['all ones', 'f'.repeat(64), /not below the order n/],
@@ -95,7 +95,7 @@ describe('parsePrivateKey refuses', () => {
     ['a public key', goodPem.replaceAll('PRIVATE', 'PUBLIC'), /is a public key/],
     ['a secp256k1 JWK', secp256k1.export({ format: 'jwk' }), /on secp256k1/],
     ['a JWK of another type', { kty: 'OKP', crv: 'Ed25519', d: jwk.d, x: jwk.x }, /on Ed25519/],
-    ['a JWK with the public key of another', { ...jwk, x: stranger.x, y: stranger.y }, /does not belong/],
+    ['a JWK with the public key of another key', { ...jwk, x: stranger.x, y: stranger.y }, /does not belong/],
     ['a JWK with y negated', { ...jwk, y: jwk.x }, /does not belong/],
     ['a public JWK', { ...jwk, d: undefined }, /"d" is not 32 bytes/],
     ['a JWK without its public key', { ...jwk, x: undefined }, /"x" is not 32 bytes/],
@@ -104,7 +104,7 @@ describe('parsePrivateKey refuses', () => {
     ['a JWK in base64 with padding', { ...jwk, d: `${jwk.d}=` }, /"d" is not 32 bytes/],
     ['a JWK holding zero', { ...jwk, d: base64url(Buffer.alloc(32)) }, /is zero/],
     ['broken JSON', `{"d":"${jwk.d}",`, /not valid JSON/],
-    ['a JWK whose curve is the key by mistake', { ...jwk, crv: jwk.d }, /"crv" is another/],
+    ['a JWK with the key as its curve by mistake', { ...jwk, crv: jwk.d }, /"crv" differs/],
   ])('%s', (_, given, reason) => {
     const material = typeof given === 'string' ? given : JSON.stringify(given);
     const error = thrownBy(() => parse(material));
@@ -115,7 +115,7 @@ describe('parsePrivateKey refuses', () => {
   });
 });
 
-it('makes keys that parse, each another one, and shows none', () => {
+it('makes a new valid key each time, and never shows it', () => {
   const made = Array.from({ length: 20 }, newPrivateKey);
   const publicKeys = made.map((each) => parsePrivateKey(each, SOURCE).publicKeyCompressedHex);
   expect(new Set(publicKeys).size).toBe(20);
@@ -135,7 +135,10 @@ function thrownBy(run: () => unknown): Error {
   throw new Error('nothing was thrown');
 }
 
-/** Every run of 12 characters and more out of the material (PEM lines, JWK members, hex). */
+/**
+ * The first and last 12 characters of every run of 12 or more in the material (PEM lines, JWK members,
+ * hex).
+ */
 function wordsOfKey(material: string): string[] {
   return material.match(/[\w+/-]{12,}/g)?.flatMap((word) => [word.slice(0, 12), word.slice(-12)]) ?? [];
 }

@@ -8,12 +8,12 @@ import type { SigningKey } from './request-signer.js';
 import { DSA_ENCODING } from './signature-encoding.js';
 
 /**
- * Reads a private key (hex, PKCS#8 PEM or JWK) and proves that it is one of P-256: @noble/curves checks the number
- * and derives the public key, which must be the one that the encoding claims, if it claims one. OpenSSL would not do:
- * it takes a PEM whose number is zero, above n, or of another key than its public half.
+ * Reads a private key (hex, PKCS#8 PEM or JWK) and proves that it is a key of P-256. @noble/curves checks
+ * the number and derives the public key, which must match any public key in the encoding. OpenSSL is not
+ * enough: it accepts a PEM whose number is zero, above n, or of another key than its public half.
  *
  * @param source names the variable or file in errors.
- * @throws InvalidKeyError saying what is wrong, without a byte of the key.
+ * @throws InvalidKeyError that says what is wrong, without a byte of the key.
  */
 export function parsePrivateKey(privateKey: Secret, source: string): SigningKey {
   const { scalar, claimedPublicKey } = decodeKeyMaterial(privateKey.reveal(), source);
@@ -28,10 +28,10 @@ export function parsePrivateKey(privateKey: Secret, source: string): SigningKey 
   return signingKeyOf(scalar, point);
 }
 
-/** Signs by node:crypto: in constant time, with a random nonce, and s is high or low as it falls. */
+/** Signs by node:crypto: in constant time and with a random nonce. s is not normalized. */
 function signingKeyOf(scalar: Uint8Array, point: Uint8Array): SigningKey {
   const jwk = { ...publicJwk(point), d: Buffer.from(scalar).toString('base64url') };
-  // Made once: a key that is parsed for each signature costs twice as much.
+  // Made once: parsing the key for each signature would cost twice as much.
   const key = createPrivateKey({ key: jwk, format: 'jwk' });
   return {
     publicKeyCompressedHex: p256.Point.fromBytes(point).toHex(true),
@@ -40,7 +40,7 @@ function signingKeyOf(scalar: Uint8Array, point: Uint8Array): SigningKey {
   };
 }
 
-/** @returns a new private key, 64 hex digits (FIPS 186-5 §A.2.1), for {@link parsePrivateKey}. */
+/** @returns a new private key for {@link parsePrivateKey}: 64 hex digits (FIPS 186-5 §A.2.1). */
 export function newPrivateKey(): Secret {
   return new Secret(Buffer.from(p256.utils.randomSecretKey()).toString('hex'));
 }

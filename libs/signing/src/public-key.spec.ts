@@ -11,7 +11,7 @@ describe.each(names)('the public key of %s', (name) => {
     turnkeyVectors.keys[name];
 
   it.each([compressed, uncompressed, compressed.toUpperCase(), uncompressed.toUpperCase()])(
-    'is the same key however written: %s',
+    'is the same key in every form: %s',
     (text) => {
       const key = decodePublicKey(text)!;
       expect(key.compressedHex).toBe(compressed);
@@ -19,7 +19,7 @@ describe.each(names)('the public key of %s', (name) => {
     },
   );
 
-  it('verifies what its private half signed, and nothing else', () => {
+  it('verifies only signatures by its private half', () => {
     for (const encoding of ['der', 'raw'] as const) {
       const signature = testKey(name).sign(message, encoding);
       expect(decodePublicKey(uncompressed)!.verify(message, signature, encoding)).toBe(true);
@@ -37,23 +37,23 @@ const { publicKeyCompressedHex: good, publicKeyUncompressedHex: long } = turnkey
 
 it.each<[string, unknown]>([
   ['nothing', undefined],
-  ['no text', 2],
+  ['a number', 2],
   ['an empty text', ''],
   ['0x before it', `0x${good}`],
-  ['a digit too few', good.slice(0, -1)],
+  ['one digit too few', good.slice(0, -1)],
   ['a space after it', `${good} `],
-  ['a letter that is no hex', good.replace(/.$/, 'g')],
+  ['a letter that is not hex', good.replace(/.$/, 'g')],
   ['the uncompressed mark on a compressed key', `04${good.slice(2)}`],
   ['the hybrid form', `06${long.slice(2)}`],
   ['the point at infinity', '00'],
   ['x above the prime', `02${'f'.repeat(64)}`],
-  ['an x that no point has', `02${'0'.repeat(63)}1`],
-  ['a point beside the curve', long.replace(/.$/, (digit) => (digit === '0' ? '1' : '0'))],
+  ['an x without a point', `02${'0'.repeat(63)}1`],
+  ['a point off the curve', long.replace(/.$/, (digit) => (digit === '0' ? '1' : '0'))],
 ])('refuses %s', (_, text) => {
   expect(decodePublicKey(text)).toBeUndefined();
 });
 
-it('makes one key object for all that it verifies, and none to be compared', async () => {
+it('makes one key object for all verifications, and none for comparing', async () => {
   const signature = testKey('turnkeyApi').sign(message);
   let key!: NonNullable<ReturnType<typeof decodePublicKey>>;
   const compared = await keyObjectsMade(() => {

@@ -2,24 +2,27 @@ import { createPublicKey, verify, type KeyObject } from 'node:crypto';
 import { p256 } from '@noble/curves/nist.js';
 import { DSA_ENCODING, type SignatureEncoding } from './signature-encoding.js';
 
-/** A public key of P-256 that was proven to be a point of the curve. */
+/** A public key that is proven to be a point of P-256. */
 export class P256PublicKey {
-  /** SEC1 compressed: 66 lowercase hex digits. The same for one key however it was written, so compare by it. */
+  /**
+   * SEC1 compressed: 66 lowercase hex digits. It is the same for every form of a key, so use it to compare
+   * keys.
+   */
   readonly compressedHex: string;
   /** SEC1 uncompressed: 65 bytes. */
   readonly uncompressed: Uint8Array;
   /** Made for the first signature to verify, because most keys are only compared. */
   #key: KeyObject | undefined;
 
-  /** Use {@link decodePublicKey}: nothing is checked here. */
+  /** Use {@link decodePublicKey}: the constructor checks nothing. */
   constructor(compressedHex: string, uncompressed: Uint8Array) {
     this.compressedHex = compressedHex;
     this.uncompressed = uncompressed;
   }
 
   /**
-   * ECDSA with SHA-256 over the exact bytes given. Takes either value of s, as every peer does; false for
-   * anything that is no signature.
+   * ECDSA with SHA-256 over these exact bytes. Accepts a low and a high s, as every peer does. Returns
+   * false for bytes that are not a signature.
    */
   verify(message: Uint8Array, signature: Uint8Array, encoding: SignatureEncoding): boolean {
     this.#key ??= createPublicKey({ key: publicJwk(this.uncompressed), format: 'jwk' });
@@ -27,7 +30,10 @@ export class P256PublicKey {
   }
 }
 
-/** @param uncompressed 65 bytes. @returns the key as RFC 7518 §6.2.1 spells it. */
+/**
+ * @param uncompressed 65 bytes.
+ * @returns the key in the form of RFC 7518 §6.2.1.
+ */
 export function publicJwk(uncompressed: Uint8Array) {
   const text = (from: number, to: number) =>
     Buffer.from(uncompressed.subarray(from, to)).toString('base64url');
@@ -35,10 +41,10 @@ export function publicJwk(uncompressed: Uint8Array) {
 }
 
 /**
- * Reads a public key as peers write them: hex in either case, without `0x`, of the SEC1 compressed (33 bytes) or
- * uncompressed (65 bytes) form (SEC1 §2.3.4).
+ * Reads a public key: hex in either case, without `0x`, of the SEC1 compressed (33 bytes) or uncompressed
+ * (65 bytes) form (SEC1 §2.3.4).
  *
- * @returns undefined for anything else, a point off the curve above all.
+ * @returns undefined for anything else, including a point off the curve.
  */
 export function decodePublicKey(text: unknown): P256PublicKey | undefined {
   if (typeof text !== 'string' || !/^(0[23][0-9a-f]{64}|04[0-9a-f]{128})$/i.test(text)) return undefined;

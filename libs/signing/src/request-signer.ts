@@ -1,13 +1,11 @@
 import type { SignatureEncoding } from './signature-encoding.js';
 
-/**
- * The port: signs upstream requests with a key that is here or elsewhere. Code that holds one does not know which.
- */
+/** The port: signs upstream requests with a local or a remote key. Its users do not know which. */
 export interface RequestSigner {
   /** SEC1 compressed P-256 public key: 66 lowercase hex digits, no `0x`. */
   readonly publicKeyCompressedHex: string;
   /**
-   * ECDSA with SHA-256 over the exact bytes given; DER unless `raw` (r‖s, 64 bytes) is asked for.
+   * ECDSA with SHA-256 over these exact bytes. The result is DER, or r‖s (64 bytes) for `raw`.
    *
    * @param timeoutMs how long a remote signature may take. A local key signs at once.
    * @throws SignerError if no good signature came in time.
@@ -17,22 +15,25 @@ export interface RequestSigner {
     encoding?: SignatureEncoding,
     timeoutMs?: number,
   ): Uint8Array | Promise<Uint8Array>;
-  /** Closes the connections of a remote one. */
+  /** Closes the connections of a remote signer. */
   close?(): void;
 }
 
-/** A key of this process. It never gives up its private half. */
+/** A key in this process. It never reveals its private half. */
 export interface SigningKey extends RequestSigner {
   sign(message: Uint8Array, encoding?: SignatureEncoding): Uint8Array;
 }
 
 /**
- * - `unavailable`: not now; later it may.
- * - `refused`: not until an operator has mended key, permission or setting.
+ * - `unavailable`: it cannot sign now, but may later
+ * - `refused`: it cannot sign until an operator fixes key, permission or setting
  */
 export type SignerFailure = 'unavailable' | 'refused';
 
-/** No signature came about, so nothing was sent. The message holds no name of a key and no message of the signer. */
+/**
+ * There is no signature, so nothing was sent. The message contains no name of a key and no text of the
+ * signer.
+ */
 export class SignerError extends Error {
   constructor(
     readonly failure: SignerFailure,

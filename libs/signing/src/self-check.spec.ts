@@ -9,7 +9,7 @@ const SOURCE = 'INTEGRATION_ACME_PRIVATE_KEY';
 const good = parsePrivateKey(new Secret(vectors.privateKeyHex), SOURCE);
 const other = parsePrivateKey(new Secret('05'.repeat(32)), SOURCE);
 
-it('passes a key that signs well', () => {
+it('accepts a key that signs well', () => {
   expect(() => checkSignatures(good, SOURCE)).not.toThrow();
 });
 
@@ -28,7 +28,7 @@ it.each<[string, SigningKey['sign'], string]>([
   ['another key signs', (message, encoding) => other.sign(message, encoding), 'der'],
   ['another message is signed', (_message, encoding) => good.sign(Buffer.from('x'), encoding), 'der'],
   ['nothing comes', () => new Uint8Array(), 'der'],
-])('stops where %s, and names the key’s source', (_, sign, encoding) => {
+])('stops if %s, and names the key’s source', (_, sign, encoding) => {
   expect(() => checkSignatures({ ...good, sign }, SOURCE)).toThrow(
     `refuses what node:crypto signed with the key of ${SOURCE} (${encoding})`,
   );

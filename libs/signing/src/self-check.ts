@@ -5,11 +5,11 @@ import type { SignatureEncoding } from './signature-encoding.js';
 const FORMAT = { der: 'der', raw: 'compact' } as const satisfies Record<SignatureEncoding, string>;
 
 /**
- * Has @noble/curves verify what node:crypto signs with a key, so that a broken build of either stops the boot. An
- * upstream would answer it with a 401, hours later.
+ * Lets @noble/curves verify a signature of node:crypto, so a broken build of either stops the boot.
+ * Otherwise an upstream would answer with a 401, hours later.
  *
  * @param source names the variable or file of the key.
- * @throws Error naming the source and the encoding.
+ * @throws Error that names the source and the encoding.
  */
 export function checkSignatures(key: SigningKey, source: string): void {
   const message = Buffer.from(`gangway signing check ${key.publicKeyCompressedHex}`);
@@ -25,8 +25,8 @@ export function checkSignatures(key: SigningKey, source: string): void {
 }
 
 /**
- * ECDSA with SHA-256 by @noble/curves, which shares no code with node:crypto. It is some 30 times as slow, so it
- * checks at boot only.
+ * ECDSA with SHA-256 by @noble/curves, which shares no code with node:crypto. It is some 30 times slower,
+ * so it runs at boot only.
  *
  * @param publicKeyHex SEC1, compressed or uncompressed.
  */
@@ -36,11 +36,11 @@ export function verifyByNoble(
   signature: Uint8Array,
   encoding: SignatureEncoding,
 ): boolean {
-  // node:crypto leaves s as it falls, low or high, and upstreams take both.
+  // node:crypto does not normalize s, and upstreams accept both.
   const options = { lowS: false, prehash: true, format: FORMAT[encoding] };
   try {
     return p256.verify(signature, message, Buffer.from(publicKeyHex, 'hex'), options);
   } catch {
-    return false; // It throws on bytes that are no signature at all.
+    return false; // it throws on bytes that are not a signature
   }
 }

@@ -25,7 +25,7 @@ function fail(
   ends.failed(call, new UpstreamError(failure, { detail: 'x', evidence, ...more }));
 }
 
-/** Which trouble an end is, and whether it ends the troubles before it. */
+/** The trouble that an end adds to, and whether it clears the earlier failures. */
 const MEANS: Record<FailureClass, { trouble: 'verify-otp' | 'access' | null; mends: boolean }> = {
   not_sent: { trouble: 'verify-otp', mends: false },
   throttled: { trouble: 'verify-otp', mends: false },
@@ -37,7 +37,7 @@ const MEANS: Record<FailureClass, { trouble: 'verify-otp' | 'access' | null; men
 };
 
 describe('CallEnds', () => {
-  it.each(FAILURE_CLASSES)('knows what a call means that ends %s', (failure) => {
+  it.each(FAILURE_CLASSES)('classifies a call that ends %s', (failure) => {
     fail(failure);
     const { trouble, mends } = MEANS[failure];
     expect([...ends.untold().keys()]).toEqual(trouble ? [trouble] : []);
@@ -46,13 +46,13 @@ describe('CallEnds', () => {
     expect(ends.refused).toEqual(trouble === 'access' ? { sinceMs: now, status: null } : null);
   });
 
-  it('blames the provider for no call that this process held back', () => {
+  it('does not count a call that this process held back', () => {
     const evidence = { bytesSent: false, headersSeen: false, status: null, durationMs: 1 };
     ends.failed('verify-otp', new UpstreamError('not_sent', { detail: 'x', evidence, heldBack: true }));
     expect([ends.untold().size, ends.okAtMs('verify-otp')]).toEqual([0, -Infinity]);
   });
 
-  it('counts failures in a row, and forgets them once a call of the kind succeeds', () => {
+  it('counts failures in a row until such a call succeeds', () => {
     fail('unavailable', { status: 500 });
     now += 10;
     fail('unavailable', { status: 503 });
@@ -67,7 +67,7 @@ describe('CallEnds', () => {
     expect(ends.untold().size).toBe(0);
   });
 
-  it('keeps the failures that come while it tells the others', () => {
+  it('keeps failures that come during a report', () => {
     fail('unavailable');
     const told = ends.untold();
     fail('unavailable');
@@ -77,7 +77,7 @@ describe('CallEnds', () => {
     expect(ends.untold().size).toBe(0);
   });
 
-  it('reports once that upstream refuses requests, and once that it takes them again', () => {
+  it('reports once that upstream refuses requests, and once that it accepts them again', () => {
     fail('misconfigured', { status: 401 });
     fail('misconfigured', { status: 403 });
     expect(ends.refused).toEqual({ sinceMs: 1_000, status: 403 });
@@ -87,8 +87,8 @@ describe('CallEnds', () => {
     expect(access).toEqual([401, 'accepted']);
   });
 
-  // A 404 for the question itself: it says nothing of our key.
-  it('takes a rejected probe for no proof that our key is taken again', () => {
+  // A 404 for the probe itself tells nothing about our key.
+  it('does not treat a rejected probe as proof that our key works again', () => {
     fail('misconfigured', { status: 401 });
     fail('rejected', { status: 404 }, 'probe');
     expect(ends.refused).toEqual({ sinceMs: now, status: 401 });
@@ -102,7 +102,7 @@ describe('CallEnds', () => {
     ['a wait of ten seconds', { retryAfterMs: 10_000 }, 90_000],
     ['a wait of two minutes', { retryAfterMs: 120_000 }, 150_000],
     ['a wait of an hour', { retryAfterMs: 3_600_000 }, 150_000],
-  ])('knows how long %s counts', (_, more, goodForMs) => {
+  ])('limits how long %s counts', (_, more, goodForMs) => {
     fail('throttled', more);
     expect(ends.untold().get('verify-otp')!.goodForMs).toBe(goodForMs);
   });

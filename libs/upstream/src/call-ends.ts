@@ -16,19 +16,19 @@ export interface Failures {
   goodForMs: number | null;
 }
 
-/** How long a failed step counts: longer than the wait between two attempts. */
+/** How long a failed step counts. It is longer than the wait between two attempts. */
 const STEP_GOOD_FOR_MS = 90_000;
-/** Added to the wait that a provider has asked for. */
+/** Added to the wait that a provider asks for. */
 const AFTER_WAIT_MS = 30_000;
 
 /**
- * How the calls of an integration have ended in this process: the failures that it has not reported to the others yet, and
- * when each kind of call last succeeded.
+ * How the calls of an integration ended in this process: failures that are not reported to the other
+ * processes yet, and when each kind of call last succeeded.
  */
 export class CallEnds {
   /** Runs after an end that changes the report. */
   changed: (() => void) | null = null;
-  /** Runs when upstream begins to refuse our key or clock, and when it takes a request again. */
+  /** Runs when upstream begins to refuse our key or clock, and when it accepts a request again. */
   accessChanged: ((refused: { status: number | null } | null) => void) | null = null;
   readonly #okAt = new Map<TroubleName, number>();
   readonly #untold = new Map<TroubleName, Failures>();
@@ -39,7 +39,7 @@ export class CallEnds {
     private readonly limits: { probeGoodForMs: number; retryAfterMaxMs: number },
   ) {}
 
-  /** Since when upstream refuses this process's key, its scope or its clock. */
+  /** Since when upstream refuses this process's key, scope or clock. */
   get refused(): { sinceMs: number; status: number | null } | null {
     return this.#refused;
   }
@@ -55,13 +55,13 @@ export class CallEnds {
   }
 
   failed(call: CallName, error: UpstreamError): void {
-    // A claim that came too late from PostgreSQL is no trouble of the provider's.
+    // PostgreSQL answered the claim too late. The provider did nothing wrong.
     if (error.heldBack) return;
     switch (error.failure) {
-      // The provider works and knows our key, because it has read the request. A rejected probe proves neither.
+      // The provider has read the request, so it works and knows our key. A rejected probe proves neither.
       case 'rejected':
         return call === 'probe' ? undefined : this.succeeded(call);
-      // Does not show whether the provider works.
+      // This end does not show whether the provider works.
       case 'rejected_unclear':
         return;
       case 'misconfigured':
@@ -76,7 +76,7 @@ export class CallEnds {
     return new Map(this.#untold);
   }
 
-  /** @param told as `untold()` gave them. Failures since then stay untold. */
+  /** @param told the result of `untold()`. Later failures stay untold. */
   told(told: ReadonlyMap<TroubleName, Failures>): void {
     for (const [name, { count, firstAtMs }] of told) {
       const now = this.#untold.get(name);

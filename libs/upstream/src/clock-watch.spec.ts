@@ -19,7 +19,7 @@ const config = testConfig({ PROBE_EVERY_MS: '20' });
 let http: UpstreamHttpClient;
 let server: RawServer;
 let watch: ClockWatch;
-/** What the provider's clock is ahead of ours, and what else its head says. */
+/** How far the provider's clock is ahead of ours, and further header lines of its answers. */
 let aheadMs = 0;
 let more = '';
 const asked = { steps: 0, probes: 0 };
@@ -45,7 +45,7 @@ afterEach(async () => {
 
 function begin() {
   const skew = new ClockSkew(systemClock, { warnMs: 10_000, stopMs: 30_000 });
-  const provider = new ByzantineProvider({ name: 'b', baseUrl: server.url }, keys, http, systemClock, skew); // prettier-ignore
+  const provider = new ByzantineProvider({ name: 'b', baseUrl: server.url }, keys, http, systemClock, skew);
   const guarded = new GuardedProvider(provider, config, systemClock);
   watch = new ClockWatch(
     new Integrations([{ name: 'b', provider: guarded, skew, keys, config: {} as never }]),
@@ -57,7 +57,7 @@ function begin() {
 }
 
 describe('clocks that are apart', () => {
-  it('stop the steps once a second answer agrees, and let them go on by themselves', async () => {
+  it('stop the steps after a second answer that agrees, and release them on their own', async () => {
     aheadMs = 60_000;
     const { skew, init } = begin();
     await init();
@@ -69,7 +69,7 @@ describe('clocks that are apart', () => {
       evidence: { bytesSent: false },
     });
     aheadMs = 0;
-    await until('a probe says that it is over', () => !skew.stops);
+    await until('a probe shows that the clocks agree again', () => !skew.stops);
     await init();
     expect(asked.steps).toBe(2);
     const { probes } = asked;
@@ -77,7 +77,7 @@ describe('clocks that are apart', () => {
     expect(asked.probes).toBe(probes);
   });
 
-  it('do not count after one answer, but then nothing is unparked', async () => {
+  it('do not stop the steps after one answer, but fail the probe', async () => {
     const { skew, init, probe } = begin();
     aheadMs = -600_000;
     expect(await endOf(probe())).toMatchObject({ failure: 'misconfigured' });
@@ -87,7 +87,7 @@ describe('clocks that are apart', () => {
     expect(skew.lastMs()).toBe(0);
   });
 
-  it('are not measured by an answer from a cache', async () => {
+  it('are not measured with an answer from a cache', async () => {
     aheadMs = -600_000;
     more = 'age: 600\r\n';
     const { skew, init } = begin();

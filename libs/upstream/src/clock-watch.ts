@@ -2,12 +2,12 @@ import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShut
 import { CONFIG, type Config } from '#libs/platform';
 import { Integrations, type Integration } from './integrations.js';
 
-/** Short, so that the clocks do not stop steps for longer than they must. */
+/** Short, so that steps go on soon after the clocks agree again. */
 const LOOK_EVERY_MS = 5_000;
 
 /**
- * Asks a provider for its time while the clocks stop the steps, or while a distance needs a second answer. So no step has
- * to be sent to find out.
+ * Probes a provider while a clock difference stops the steps, or while one needs a second answer. So no
+ * step must be sent to find out.
  */
 @Injectable()
 export class ClockWatch implements OnApplicationBootstrap, OnApplicationShutdown {

@@ -7,28 +7,28 @@ import type { RetryLaw } from './port/retry-law.js';
 import type { SigningKeys } from './transport/signing-keys.js';
 import type { StepCall, UpstreamProvider } from './port/upstream-provider.js';
 
-/** What every provider works with. */
+/** The parts that every provider needs. */
 export interface ProviderParts {
   http: UpstreamHttpClient;
   clock: Clock;
   skew: ClockSkew;
 }
 
-/** What a provider works with whose requests a key of ours signs. */
+/** The parts of a provider whose requests we sign with a key of ours. */
 export interface SigningParts extends ProviderParts {
   keys: SigningKeys;
 }
 
-/** All that the service knows of one kind of provider. */
+/** All that the service knows about one kind of provider. */
 export interface Provider extends ProviderSettings {
-  /** Whether its signatures are good for a short time only: no step is sent while the clocks are apart. */
+  /** Whether its signatures expire soon. Then no step is sent while the clocks differ. */
   limitsSignatureAge: boolean;
   law: RetryLaw;
   /** What callers give as `subject` and as `otp`, for the API's documentation; null where the provider takes none. */
   schemas: { subject: z.ZodType; otp: z.ZodType | null };
-  /** Steps that upstream does once, however often it is sent the same bytes. */
+  /** Steps that upstream does once, however often it receives the same bytes. */
   replayable: readonly StepCall[];
-  /** @throws Error that names the variable of a setting which the provider cannot use. */
+  /** @throws Error that names the variable of an unusable setting. */
   create(integration: IntegrationConfig, parts: ProviderParts): UpstreamProvider;
 }
 
@@ -46,7 +46,7 @@ interface Definition<
   ): UpstreamProvider;
 }
 
-/** Types `create` by the settings and the keys that the configuration reads for this kind. */
+/** Derives the type of `create` from the settings and keys of this kind. */
 export const defineProvider = <
   const Kind extends string,
   Settings extends z.ZodObject,

@@ -12,7 +12,7 @@ const failing = (failure: FailureClass) => new UpstreamError(failure, { detail: 
 let guarded: GuardedProvider;
 afterEach(() => guarded.shutdown());
 
-/** A provider of which each `init-otp` ends as told, over a breaker that opens for 20 ms. */
+/** A provider whose `init-otp` ends as given, behind a breaker that opens for 20 ms. */
 function guard(ends: () => Promise<SentOtp>) {
   let calls = 0;
   const upstream = { down: false };
@@ -60,7 +60,7 @@ const opened = () => guarded.state === 'half_open';
 
 describe('GuardedProvider', () => {
   it.each(['unavailable', 'no_answer'] as const)(
-    'opens after twenty calls of which half end %s',
+    'opens after twenty calls if half of them end %s',
     async (failure) => {
       let n = 0;
       const { end, calls } = guard(() =>
@@ -84,7 +84,7 @@ describe('GuardedProvider', () => {
     },
   );
 
-  it('lets one call through when half open, closes on its success and opens again on its failure', async () => {
+  it('lets one call through when half open, and follows the end of that call', async () => {
     let ends = () => Promise.reject<SentOtp>(failing('unavailable'));
     const { end, calls } = guard(() => ends());
     await times(20, end);
@@ -103,7 +103,7 @@ describe('GuardedProvider', () => {
     expect(guarded.state).toBe('closed');
   });
 
-  it('closes a half open breaker after a probe, once no call has come for the longest wait of a retry', async () => {
+  it('closes when half open after a good probe, if no call has come for RETRY_CAP_MS', async () => {
     const { end, upstream } = guard(() => Promise.reject(failing('unavailable')));
     await times(20, end);
     const limits = { timeoutMs: 1_000, beforeSend: () => undefined };
@@ -125,7 +125,7 @@ describe('GuardedProvider', () => {
     expect(guarded.notClosedSinceMs).toBeNull();
   });
 
-  it('says since when the breaker is not closed, through every trial that fails', async () => {
+  it('keeps the time since when it is not closed while trial calls fail', async () => {
     const { end } = guard(() => Promise.reject(failing('unavailable')));
     expect(guarded.notClosedSinceMs).toBeNull();
     await times(20, end);
@@ -137,7 +137,7 @@ describe('GuardedProvider', () => {
     expect(guarded.notClosedSinceMs).toBe(since);
   });
 
-  it('counts no call that the breaker held back', async () => {
+  it('does not count calls that the breaker held back', async () => {
     const { end } = guard(() => Promise.reject(failing('unavailable')));
     await times(25, end);
     expect(guarded.ends.untold().get('init-otp')).toMatchObject({

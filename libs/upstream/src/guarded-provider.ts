@@ -34,20 +34,20 @@ export type GuardConfig = Pick<
   | 'RETRY_CAP_MS'
 >;
 
-/** A probe that failed counts until two more could have been made. */
+/** A failed probe counts until two more probes could have run. */
 const PROBES_MISSED = 2;
-/** Health checks only every few seconds whether a probe is due. */
+/** Health looks only every few seconds whether a probe is due. */
 const PROBE_SLACK_MS = 5_000;
 
 /**
- * A provider behind a circuit breaker. While too many calls fail, the next ones are not made at all: they end
- * `not_sent`, cost nobody a try, and are made later. Only ends that may be the upstream's own failing count;
- * a "no" is an answer like any other.
+ * A provider behind a circuit breaker. While too many calls fail, it makes no further calls: they end
+ * `not_sent`, cost no try, and are made later. Only ends that may be upstream's own failure count. A "no"
+ * is a normal answer.
  */
 export class GuardedProvider implements UpstreamProvider {
   readonly kind;
   readonly custody;
-  /** How calls have ended in this process, without those that the breaker held back. */
+  /** How calls ended in this process, without those that the breaker held back. */
   readonly ends: CallEnds;
   /** Runs whenever the breaker changes. */
   breakerChanged: ((state: BreakerState) => void) | null = null;
@@ -73,7 +73,7 @@ export class GuardedProvider implements UpstreamProvider {
       timeout: false, // each call has its own deadline
       volumeThreshold: config.BREAKER_CALLS,
       rollingCountTimeout: config.BREAKER_WINDOW_MS,
-      errorThresholdPercentage: 49.9, // opossum opens above its threshold, and half of the calls is enough
+      errorThresholdPercentage: 49.9, // opossum opens above its threshold, and we open at half of the calls
       resetTimeout: config.BREAKER_OPEN_MS,
       errorFilter: (error: unknown) => !isFailing(error),
     });
@@ -87,7 +87,7 @@ export class GuardedProvider implements UpstreamProvider {
     return this.#breaker.halfOpen ? 'half_open' : 'open';
   }
 
-  /** Since when the breaker is not closed, on the monotonic clock; null while it is. */
+  /** Since when the breaker is not closed, on the monotonic clock. Null while it is closed. */
   get notClosedSinceMs(): number | null {
     return this.#notClosedSinceMs;
   }
@@ -135,7 +135,7 @@ export class GuardedProvider implements UpstreamProvider {
     );
   }
 
-  /** Not guarded: it is asked when everything else is stopped. */
+  /** Not guarded: probes also run while the breaker stops the steps. */
   async probe(call: CallLimits): Promise<void> {
     this.#lastProbeAtMs = this.clock.monotonicMs();
     await this.#noted('probe', () => this.provider.probe(call));
@@ -148,8 +148,8 @@ export class GuardedProvider implements UpstreamProvider {
   }
 
   /**
-   * Without calls, a half open breaker would never close. After the longest wait of a retry, no call is to be expected, and
-   * the answer to a probe is enough.
+   * Without calls, a half open breaker would never close. After the longest wait of a retry
+   * (`RETRY_CAP_MS`) we expect no more calls, so a successful probe is enough.
    */
   #closeWhenIdle(): void {
     const idleMs = this.clock.monotonicMs() - this.#halfOpenSinceMs;

@@ -8,12 +8,12 @@ export interface Integration {
   name: string;
   provider: GuardedProvider;
   skew: ClockSkew;
-  /** Null where requests are not signed by a key of ours. */
+  /** Null if no key of ours signs its requests. */
   keys: SigningKeys | null;
   config: IntegrationConfig;
 }
 
-/** The configured upstreams by name. A row may name one that the configuration no longer has. */
+/** The configured upstreams by name. A row may name one that is no longer configured. */
 export class Integrations implements OnApplicationShutdown {
   readonly #byName: ReadonlyMap<string, Integration>;
 
@@ -29,7 +29,7 @@ export class Integrations implements OnApplicationShutdown {
     return this.#byName.get(name) ?? null;
   }
 
-  /** The one that a caller means who names none: there is no such thing where several are configured. */
+  /** The integration of a caller that names none. Null if several are configured. */
   only(): Integration | null {
     const [first] = this.#byName.values();
     return this.#byName.size === 1 && first ? first : null;

@@ -10,7 +10,7 @@ const refused = (mayBeOfSubject = true) =>
 const ANN = { userId: 'ann' };
 const BOB = { userId: 'bob' };
 
-/** A key at a provider whose probe ends as told, over a clock that is moved by hand. */
+/** A key at a provider whose probe ends as given, on a clock that the test moves. */
 function world(probe: () => Promise<void> = () => Promise.resolve()) {
   let now = 0;
   const probes: number[] = [];
@@ -37,8 +37,8 @@ function world(probe: () => Promise<void> = () => Promise.resolve()) {
 const ok = () => 'ok';
 const no = () => refused();
 
-describe('a refusal that may be of the key or of the subject', () => {
-  it('is of the subject where the key has just worked for another, and is refused again', async () => {
+describe('a refusal that may be about the key or the subject', () => {
+  it('is about the subject if the key has just worked for another, and is repeated', async () => {
     const { run, probes, calls } = world();
     await run(ANN, [ok]);
     expect(await endOf(run(BOB, [no, no]))).toMatchObject({ failure: 'rejected_unclear', evidence });
@@ -46,7 +46,7 @@ describe('a refusal that may be of the key or of the subject', () => {
     expect(probes).toHaveLength(1);
   });
 
-  it('is forgotten where the second answer is good', async () => {
+  it('is forgotten if the second answer is good', async () => {
     const { run } = world();
     await run(ANN, [ok]);
     expect(await run(BOB, [no, ok])).toBe('ok');
@@ -54,10 +54,10 @@ describe('a refusal that may be of the key or of the subject', () => {
 
   it.each<[string, (at: ReturnType<typeof world>) => Promise<unknown>]>([
     ['nothing has worked yet', () => Promise.resolve()],
-    ['only the same subject has', ({ run }) => run(BOB, [ok])],
-    ['only another call has', ({ run }) => run(ANN, [ok], 'verify-otp')],
-    ['that was long ago', async ({ run, pass }) => (await run(ANN, [ok]), pass(60_001))],
-  ])('is ours where %s', async (_, before) => {
+    ['only the same subject has worked', ({ run }) => run(BOB, [ok])],
+    ['only another call has worked', ({ run }) => run(ANN, [ok], 'verify-otp')],
+    ['another subject worked long ago', async ({ run, pass }) => (await run(ANN, [ok]), pass(60_001))],
+  ])('is about our key if %s', async (_, before) => {
     const at = world();
     await before(at);
     expect(await endOf(at.run(BOB, [no]))).toMatchObject({ failure: 'misconfigured' });
@@ -65,7 +65,7 @@ describe('a refusal that may be of the key or of the subject', () => {
     expect(at.probes).toEqual([]);
   });
 
-  it('is ours if the probe is refused too, or proves nothing', async () => {
+  it('is about our key if the probe fails too', async () => {
     for (const failure of ['misconfigured', 'rejected', 'unavailable'] as const) {
       const at = world(() => Promise.reject(new UpstreamError(failure, { detail: 'no', evidence })));
       await at.run(ANN, [ok]);
@@ -74,14 +74,14 @@ describe('a refusal that may be of the key or of the subject', () => {
     }
   });
 
-  it('causes no second call if its text is about the key', async () => {
+  it('causes no second call if its text names the key', async () => {
     const { run, probes } = world();
     await run(ANN, [ok]);
     expect(await endOf(run(BOB, [() => refused(false)]))).toMatchObject({ failure: 'misconfigured' });
     expect(probes).toEqual([]);
   });
 
-  it('is what the second answer says', async () => {
+  it('gives way to the second answer', async () => {
     const { run } = world();
     await run(ANN, [ok]);
     const lost = () => new UpstreamError('no_answer', { detail: 'cut', evidence });

@@ -12,11 +12,12 @@ interface Success {
 }
 
 /**
- * Distinguishes a refusal of our key from that of a single subject if the answer does not say which. It is about the
- * subject if the key has just worked for another one, the probe succeeds, and the same call is refused once more.
+ * Decides whether a refusal is about our key or about one subject, if the answer does not say which. It is
+ * about the subject if the key has just worked for another one, the probe succeeds, and upstream refuses
+ * the same call once more.
  */
 export class KeyOrSubject {
-  /** By the name of the call: the last successes with two different subjects. */
+  /** Per name of a call: the last successes with two different subjects. */
   readonly #successes = new Map<string, Success[]>();
 
   constructor(
@@ -24,7 +25,7 @@ export class KeyOrSubject {
     private readonly probe: (limits: CallLimits) => Promise<void>,
   ) {}
 
-  /** @throws UpstreamError `rejected_unclear` for a refusal of the subject. */
+  /** @throws UpstreamError `rejected_unclear` if the refusal is about the subject. */
   async run<T>(name: string, call: Call, subject: Subject, make: (call: Call) => Promise<T>): Promise<T> {
     const startedAtMs = this.clock.monotonicMs();
     const leftMs = () => call.timeoutMs - (this.clock.monotonicMs() - startedAtMs);
@@ -62,19 +63,19 @@ export class KeyOrSubject {
     }
   }
 
-  /** Repeats a call that was refused before it had an effect. One server with old data may have refused it. */
+  /** Repeats a call whose refusal came before any effect. One server with old data may have refused it. */
   async #again<T>(make: () => Promise<T>): Promise<T> {
     try {
       return await make();
     } catch (error) {
       if (!isAmbiguous(error)) throw error;
-      const detail = `${error.message}; it is of this subject, since our key works for another`;
+      const detail = `${error.message}; it concerns this subject, because our key works for another`;
       throw new UpstreamError('rejected_unclear', { detail, evidence: error.evidence, cause: error });
     }
   }
 }
 
-/** Stays in memory when the onboarding is erased: no address or id of the user. */
+/** Stays in memory after the onboarding is erased, so it contains no address or id of the user. */
 const fingerprint = (subject: Subject) =>
   createHash('sha256').update(JSON.stringify(subject)).digest('base64');
 

@@ -2,7 +2,17 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { aCall } from '#libs/testing';
 import type { FaultSpec } from '../../../apps/sandbox/src/control/fault.dto.js';
-import { DOOR_NAMES, Doors, aPasskey, deviceRequest, type Door, type DoorName, type Passkey, type Somebody, type StepOfDoor } from './fixtures/doors.js'; // prettier-ignore
+import {
+  DOOR_NAMES,
+  Doors,
+  aPasskey,
+  deviceRequest,
+  type Door,
+  type DoorName,
+  type Passkey,
+  type DoorUser,
+  type StepOfDoor,
+} from './fixtures/doors.js';
 import { endOf } from './fixtures/end-of.js';
 import type { FailureClass } from './port/upstream-error.js';
 import type { Call, Grant, SentOtp } from './port/upstream-provider.js';
@@ -17,8 +27,8 @@ afterAll(() => doors.close());
 const STEPS: readonly StepOfDoor[] = ['init', 'verify', 'create'];
 
 /**
- * A user on the way through a door, step by step. What the user's device made for a submission is stored with it: a
- * step that is tried again with what its call has kept gets the same.
+ * A user on the way through a door, step by step. Like a stored submission, each step keeps what the user's
+ * device made for it, so a retry of the same call gets the same.
  */
 class Story {
   readonly passkeys: Passkey[];
@@ -28,7 +38,7 @@ class Story {
 
   constructor(
     readonly door: Door,
-    readonly who: Somebody = door.somebody(),
+    readonly who: DoorUser = door.newUser(),
     passkeys: Passkey[] = [aPasskey()],
   ) {
     this.passkeys = passkeys;
@@ -65,7 +75,7 @@ class Story {
     return this.#submitted.get(kept) as T;
   }
 
-  /** All steps before this one. */
+  /** Runs all steps before this one. */
   async upTo(step: StepOfDoor): Promise<this> {
     for (const earlier of STEPS.slice(0, STEPS.indexOf(step))) await this[earlier]();
     return this;
@@ -82,8 +92,8 @@ describe.each(DOOR_NAMES)('through the door of %s', (name: DoorName) => {
     door = doors.door(name);
   });
 
-  it('a user is led from the code to the passkeys', async () => {
-    const story = new Story(door, door.somebody(), [aPasskey(), aPasskey()]);
+  it('leads a user from the code to the passkeys', async () => {
+    const story = new Story(door, door.newUser(), [aPasskey(), aPasskey()]);
     await story.upTo('create');
     expect(story.grant.expiresAt.getTime()).toBeGreaterThan(Date.now() + 60_000);
     const ids = await story.create();
@@ -94,19 +104,18 @@ describe.each(DOOR_NAMES)('through the door of %s', (name: DoorName) => {
     );
   });
 
-  it('the probe succeeds, and says what is wrong where it does not', async () => {
+  it('probes with success, or tells what is wrong', async () => {
     await door.provider.probe(aCall());
     for (const [status, failure] of [
       [401, 'misconfigured'],
       [503, 'unavailable'],
     ] as const) {
-      // prettier-ignore
       doors.sandbox.control.addFault({ route: door.probeRoute, status });
       expect(await endOf(door.provider.probe(aCall()))).toMatchObject({ failure });
     }
   });
 
-  it('a wrong code is told, and the third locks it', async () => {
+  it('reports a wrong code, and a locked code after the third', async () => {
     const story = await new Story(door).upTo('verify');
     const code = doors.codeOf(story.sent);
     const reasons: unknown[] = [];
@@ -121,42 +130,42 @@ describe.each(DOOR_NAMES)('through the door of %s', (name: DoorName) => {
     expect(await endOf(story.verify(aCall(), code))).toMatchObject({ reason: 'otp_locked' });
   });
 
-  it('an expired code is told', async () => {
+  it('reports an expired code', async () => {
     const story = await new Story(door).upTo('verify');
     doors.sandbox.control.advanceClock(10 * 60_000, true);
     expect(await endOf(story.verify())).toMatchObject({ failure: 'rejected', reason: 'otp_expired' });
   });
 
-  it('an unknown subject is told, before there is a session', async () => {
-    const story = new Story(door, door.somebody(false));
+  it('reports an unknown subject before a session opens', async () => {
+    const story = new Story(door, door.newUser(false));
     let end = await endOf(story.init());
     if (end === 'well') end = await endOf(story.verify());
-    // A device logs in by itself, so that only its login finds out.
+    // A device logs in by itself, so only its login finds out.
     if (end === 'well') end = await endOf(story.create());
     expect(end).toMatchObject({ failure: 'rejected', reason: 'subject_not_found' });
   });
 
-  it('a refused attestation is told, and another passkey is taken', async () => {
-    const story = await new Story(door, door.somebody(), [aPasskey({ type: 'webauthn.get' })]).upTo('create');
+  it('reports a refused attestation, and then accepts another passkey', async () => {
+    const story = await new Story(door, door.newUser(), [aPasskey({ type: 'webauthn.get' })]).upTo('create');
     expect(await endOf(story.create())).toMatchObject({ failure: 'rejected', reason: 'attestation_invalid' });
     story.passkeys[0] = aPasskey();
     expect(await endOf(story.create())).toBe('well');
   });
 
-  it('a passkey that is somebody’s already is told', async () => {
+  it('reports a passkey that another user has', async () => {
     const first = await new Story(door).upTo('create');
     await first.create();
-    const second = await new Story(door, door.somebody(), first.passkeys).upTo('create');
+    const second = await new Story(door, door.newUser(), first.passkeys).upTo('create');
     expect(await endOf(second.create())).toMatchObject({
       failure: 'rejected',
       reason: 'credential_already_registered',
     });
   });
 
-  it('an eleventh passkey is told, and is not tried again', async () => {
+  it('rejects an eleventh passkey for good', async () => {
     const story = await new Story(
       door,
-      door.somebody(),
+      door.newUser(),
       Array.from({ length: 10 }, () => aPasskey()),
     ).upTo('create');
     await story.create();
@@ -164,13 +173,13 @@ describe.each(DOOR_NAMES)('through the door of %s', (name: DoorName) => {
     expect(await endOf(story.create())).toMatchObject({ failure: 'rejected', reason: 'authenticator_limit' });
   });
 
-  it('a session that is over is told', async () => {
+  it('reports an expired session', async () => {
     const story = await new Story(door).upTo('create');
     doors.sandbox.control.advanceClock(25 * 60 * 60_000, true);
     expect(await endOf(story.create())).toMatchObject({ failure: 'rejected', reason: 'session_expired' });
   });
 
-  it('nothing leaves where the call is held back', async () => {
+  it('sends nothing if the call is held back', async () => {
     const beforeSend = () => {
       throw new Error('too old');
     };
@@ -185,7 +194,7 @@ describe.each(DOOR_NAMES)('through the door of %s', (name: DoorName) => {
     }
   });
 
-  /** A fault, what it ends in, and whether upstream had done what was asked for. */
+  /** A fault, the failure it causes, and whether the request took effect upstream. */
   const faults: [string, Omit<FaultSpec, 'route'>, FailureClass, { done?: true; retryAfterMs?: number }?][] =
     [
       ['a 500 before the effect', { status: 500 }, 'unavailable'],
@@ -231,7 +240,7 @@ describe.each(DOOR_NAMES)('through the door of %s', (name: DoorName) => {
     if (done && step === 'create' && door.readsBack) {
       expect(end).toBe('well');
     } else {
-      // The device's login has left before: nobody may say that nothing did.
+      // The device's login has left before, so the end must not say that nothing left.
       const loggedIn = step === 'create' && door.provider.custody === 'client' && failure === 'throttled';
       expect(end).toMatchObject({
         failure: loggedIn ? 'unavailable' : failure,
@@ -242,7 +251,7 @@ describe.each(DOOR_NAMES)('through the door of %s', (name: DoorName) => {
     expect(effects(route)).toHaveLength(done ? 1 : 0);
     if (!isRepeatable || !door.replayable.includes(step)) return;
 
-    // Again, with what the call has kept: the same request, and so the same effect.
+    // Try again with the same kept texts: the same request, and so the same effect.
     const bytes = doors.http.bodies(route);
     expect(await endOf(story[step](aCall({ kept: call.kept })))).toBe('well');
     expect(effects(route)).toHaveLength(1);
@@ -252,7 +261,7 @@ describe.each(DOOR_NAMES)('through the door of %s', (name: DoorName) => {
   });
 
   it.each(['a text that is new', 'invalid verification token', 'verification token already used'])(
-    'in client custody a repeated login that is refused with "%s" says nothing of an earlier try',
+    'in client custody, a repeated login refused with "%s" tells nothing about an earlier try',
     async (message) => {
       if (door.provider.custody !== 'client') return;
       const story = await new Story(door).upTo('create');
@@ -264,7 +273,7 @@ describe.each(DOOR_NAMES)('through the door of %s', (name: DoorName) => {
       doors.sandbox.control.addFault({ route: 'get_authenticators', status: 503, times: 2 });
       expect(await endOf(story.create(aCall({ kept })))).toMatchObject({ failure: 'no_answer' });
 
-      // The device's session is over, and nobody here can ask: "no" would be a guess.
+      // The device's session is over, and the service cannot ask upstream. A "no" would be a guess.
       refuse();
       doors.sandbox.control.addFault({ route: 'create_authenticators', status: 401 });
       expect(await endOf(story.create(aCall({ kept })))).toMatchObject({ failure: 'no_answer' });
@@ -272,7 +281,7 @@ describe.each(DOOR_NAMES)('through the door of %s', (name: DoorName) => {
       doors.sandbox.control.addFault({ route: 'create_authenticators', status: 400 });
       expect(await endOf(story.create(aCall({ kept })))).toMatchObject({ failure: 'no_answer' });
 
-      // It is open still, or the passkeys can be asked after.
+      // The session is still open, or the service can read the passkeys back.
       refuse();
       if (door.readsBack) doors.sandbox.control.addFault({ route: 'create_authenticators', status: 401 });
       expect(await story.create(aCall({ kept }))).toEqual(
@@ -282,7 +291,7 @@ describe.each(DOOR_NAMES)('through the door of %s', (name: DoorName) => {
     },
   );
 
-  it('in client custody a session of another user is told, and nothing is registered', async () => {
+  it('in client custody, refuses a session of another user and registers nothing', async () => {
     if (door.provider.custody !== 'client') return;
     const story = await new Story(door).upTo('create');
     const { userId } = story.grant as Grant & { type: 'device-key' };
@@ -294,7 +303,7 @@ describe.each(DOOR_NAMES)('through the door of %s', (name: DoorName) => {
     expect(doors.sandbox.control.authenticators(userId)).toEqual([]);
   });
 
-  it.each(STEPS)('a 401, at %s', async (step) => {
+  it.each(STEPS)('classifies a 401 at %s', async (step) => {
     const story = await new Story(door).upTo(step);
     doors.sandbox.control.addFault({ route: door.routes[step], status: 401 });
     const bySession = step === 'create' && door.name !== 'byzantine';

@@ -26,16 +26,26 @@ afterEach(async () => {
 const signerOf = (byte: string) => parsePrivateKey(new Secret(byte.repeat(32)), 'SPEC');
 const bothKeys = () => new SigningKeys([signerOf('01'), signerOf('02')]);
 
-/** Both providers in front of answers, one after the other. */
+/** Both providers in front of a server that gives the listed answers in order. */
 const DOORS = {
   byzantine: (keys: SigningKeys) => {
-    const provider = new ByzantineProvider({ name: 'b', baseUrl: server.url }, keys, http, systemClock, new ClockSkew(systemClock)); // prettier-ignore
+    const provider = new ByzantineProvider(
+      { name: 'b', baseUrl: server.url },
+      keys,
+      http,
+      systemClock,
+      new ClockSkew(systemClock),
+    );
     const subject = { accountId: randomUUID(), userId: randomUUID() };
     return (call: Call) => provider.initOtp(call, subject);
   },
   turnkey: (keys: SigningKeys) => {
     const settings = { custody: 'server', initOtp: 'V1', otpDefaults: {}, sessionLifeS: 900 } as const;
-    const provider = new TurnkeyProvider({ name: 't', baseUrl: server.url, organizationId: randomUUID(), appName: 'Acme', ...settings }, keys, { http, clock: systemClock, skew: new ClockSkew(systemClock) }); // prettier-ignore
+    const provider = new TurnkeyProvider(
+      { name: 't', baseUrl: server.url, organizationId: randomUUID(), appName: 'Acme', ...settings },
+      keys,
+      { http, clock: systemClock, skew: new ClockSkew(systemClock) },
+    );
     const contact = { type: 'email', value: 'ana@example.com' };
     return (call: Call) => provider.initOtp(call, { contact }, {});
   },
@@ -51,8 +61,8 @@ const listen = async (...answers: (string | null)[]) => {
 const refusal = (status: number, code = '') =>
   answering(status, JSON.stringify({ message: '', details: [{ turnkeyErrorCode: code }] }), JSON_TYPE);
 
-describe.each(Object.entries(DOORS))('at %s, a key that is refused', (_, door) => {
-  it('has the same body sent again, signed by the other one', async () => {
+describe.each(Object.entries(DOORS))('at %s, a refused key', (_, door) => {
+  it('leads to the same body signed by the other key', async () => {
     await listen(refusal(401), answering(404, '{}', JSON_TYPE));
     expect(await endOf(door(bothKeys())(aCall()))).toHaveProperty('evidence.status', 404);
     const [first, second] = http.sent;
@@ -61,7 +71,7 @@ describe.each(Object.entries(DOORS))('at %s, a key that is refused', (_, door) =
     expect(second!.headers).not.toEqual(first!.headers);
   });
 
-  it('leaves nothing behind: where the other is held back, nothing was sent', async () => {
+  it('counts as nothing sent if the other request is held back', async () => {
     await listen(refusal(401));
     let sent = 0;
     const beforeSend = () => {
@@ -75,7 +85,7 @@ describe.each(Object.entries(DOORS))('at %s, a key that is refused', (_, door) =
     expect(server.requests).toBe(1);
   });
 
-  it('and the other, which is cut off, are in doubt', async () => {
+  it('leads to no_answer if the other request is cut off', async () => {
     await listen(refusal(401), null);
     expect(await endOf(door(bothKeys())(aCall()))).toMatchObject({
       failure: 'no_answer',
@@ -84,13 +94,13 @@ describe.each(Object.entries(DOORS))('at %s, a key that is refused', (_, door) =
     expect(server.requests).toBe(2);
   });
 
-  it('and the other too, are our fault', async () => {
+  it('is misconfigured if the other key is refused, too', async () => {
     await listen(refusal(401), refusal(401));
     expect(await endOf(door(bothKeys())(aCall()))).toMatchObject({ failure: 'misconfigured' });
     expect(server.requests).toBe(2);
   });
 
-  it('slowly, leaves the other what is left of the one deadline', async () => {
+  it('leaves the other request only the rest of the deadline', async () => {
     server = await RawServer.listen(({ socket }, count) => {
       if (count === 1) setTimeout(() => socket.write(refusal(401)), 400);
     });
@@ -108,13 +118,13 @@ it.each([
   [403, '', 1],
   [401, 'ORGANIZATION_NOT_FOUND', 1],
   [400, 'PUBLIC_KEY_NOT_FOUND', 1],
-])('Turnkey’s %d %s is of the key, or not', async (status, code, requests) => {
+])('classifies Turnkey’s %d %s as about the key, or not', async (status, code, requests) => {
   await listen(refusal(status, code), refusal(status, code));
   await endOf(DOORS.turnkey(bothKeys())(aCall()));
   expect(server.requests).toBe(requests);
 });
 
-it('Byzantine’s 401 about the account is not of the key', async () => {
+it('Byzantine’s 401 about the account is not about the key', async () => {
   await listen(answering(401, '{"error":"Account does not belong to integrator"}', JSON_TYPE));
   expect(await endOf(DOORS.byzantine(bothKeys())(aCall()))).toHaveProperty('reason', 'subject_not_found');
   expect(server.requests).toBe(1);
@@ -125,7 +135,7 @@ it.each([
   [403, 2],
   [400, 1],
   [500, 1],
-])('Byzantine’s %d is of the key, or not', async (status, requests) => {
+])('classifies Byzantine’s %d as about the key, or not', async (status, requests) => {
   await listen(refusal(status), refusal(status));
   await endOf(DOORS.byzantine(bothKeys())(aCall()));
   expect(server.requests).toBe(requests);

@@ -30,10 +30,16 @@ afterEach(async () => {
 const keys = new SigningKeys([parsePrivateKey(new Secret('01'.repeat(32)), 'SPEC')]);
 const subject = { accountId: randomUUID(), userId: randomUUID() };
 
-/** The steps against an upstream that answers with these bytes, whatever is asked. */
+/** The steps against an upstream that answers every request with these bytes. */
 async function byzantine(behave: (incoming: Incoming, count: number) => void) {
   server = await RawServer.listen(behave);
-  const provider = new ByzantineProvider({ name: 'b', baseUrl: server.url }, keys, http, systemClock, new ClockSkew(systemClock)); // prettier-ignore
+  const provider = new ByzantineProvider(
+    { name: 'b', baseUrl: server.url },
+    keys,
+    http,
+    systemClock,
+    new ClockSkew(systemClock),
+  );
   return {
     init: (timeoutMs = 1_000) => provider.initOtp(aCall({ timeoutMs }), subject),
     verify: () =>
@@ -52,7 +58,11 @@ async function turnkey(behave: (incoming: Incoming, count: number) => void) {
   server = await RawServer.listen(behave);
   const { url: baseUrl } = server;
   const settings = { custody: 'server', initOtp: 'V1', otpDefaults: {}, sessionLifeS: 900 } as const;
-  const provider = new TurnkeyProvider({ name: 't', baseUrl, organizationId: randomUUID(), appName: 'Acme', ...settings }, keys, { http, clock: systemClock, skew: new ClockSkew(systemClock) }); // prettier-ignore
+  const provider = new TurnkeyProvider(
+    { name: 't', baseUrl, organizationId: randomUUID(), appName: 'Acme', ...settings },
+    keys,
+    { http, clock: systemClock, skew: new ClockSkew(systemClock) },
+  );
   const contact = { type: 'email', value: 'ana@example.com' };
   return { init: () => provider.initOtp(aCall(), { contact }, {}) };
 }
@@ -69,35 +79,38 @@ const activity = (otpId: string, more = '') =>
   `{"activity":{"id":"a-1","organizationId":"o-1","status":"ACTIVITY_STATUS_COMPLETED",` +
   `"result":{"initOtpResult":{"otpId":${otpId}}}${more}}}`;
 
-describe('a yes that cannot be read is a lost answer', () => {
+describe('a 2xx that cannot be read is a lost answer', () => {
   it.each<[string, (incoming: Incoming) => unknown]>([
     ['that is HTML', says('<html>fine</html>', 'content-type: text/html\r\n')],
-    ['that is JSON and says it is HTML', says(good, 'content-type: text/html\r\n')],
-    ['that does not say what it is', says(good, '')],
-    ['that names its type twice', says(good, `${JSON_TYPE}content-type: text/html\r\n`)],
-    ['of no type', says(good, 'content-type:\r\n')],
-    ['of a type that only begins so', says(good, 'content-type: application/json-patch\r\n')],
-    ['that is compressed twice', says(good, `${JSON_TYPE}content-encoding: identity\r\ncontent-encoding: gzip\r\n`)], // prettier-ignore
+    ['that is JSON but claims to be HTML', says(good, 'content-type: text/html\r\n')],
+    ['without a content type', says(good, '')],
+    ['with two content types', says(good, `${JSON_TYPE}content-type: text/html\r\n`)],
+    ['with an empty content type', says(good, 'content-type:\r\n')],
+    ['of a type that only begins with JSON’s', says(good, 'content-type: application/json-patch\r\n')],
+    [
+      'that is compressed twice',
+      says(good, `${JSON_TYPE}content-encoding: identity\r\ncontent-encoding: gzip\r\n`),
+    ],
     ['that is compressed', says(gzipSync(good), `${JSON_TYPE}content-encoding: gzip\r\n`)],
     [
       'that unpacks to a gigabyte',
       says(brotliCompressSync(Buffer.alloc(64 * MEGABYTE)), `${JSON_TYPE}content-encoding: br\r\n`),
     ],
-    ['that says it is compressed and is not', says(good, `${JSON_TYPE}content-encoding: gzip\r\n`)],
-    ['of bytes that are no UTF-8', says(Buffer.from('{"otpId":"otp-\xff"}', 'latin1'))],
-    ['of which a part that nobody reads is no UTF-8', says(Buffer.from('{"otpId":"otp-1","more":"\xff"}', 'latin1'))], // prettier-ignore
+    ['that claims to be compressed but is not', says(good, `${JSON_TYPE}content-encoding: gzip\r\n`)],
+    ['that is not UTF-8', says(Buffer.from('{"otpId":"otp-\xff"}', 'latin1'))],
+    ['that is not UTF-8 in an unused member', says(Buffer.from('{"otpId":"otp-1","more":"\xff"}', 'latin1'))],
     ['with a member twice', says('{"otpId":"otp-1","otpId":"otp-2"}')],
-    ['with a prototype for a body', says('{"__proto__":{"otpId":"otp-2"}}')],
+    ['with only a prototype', says('{"__proto__":{"otpId":"otp-2"}}')],
     ['that is nested deeply', says(`{"otpId":"otp-1","more":${'['.repeat(100_000)}${']'.repeat(100_000)}}`)],
     ['with U+0000 in its id', says('{"otpId":"otp\\u0000"}')],
     ['with half a character in its id', says('{"otpId":"otp\\ud800"}')],
     ['with a line end in its id', says('{"otpId":"otp\\r\\nx: y"}')],
     ['with an id that is too long', says(`{"otpId":"${'x'.repeat(513)}"}`)],
     ['with an empty id', says('{"otpId":""}')],
-    ['with a number for its id', says('{"otpId":1e999}')],
+    ['with a number as its id', says('{"otpId":1e999}')],
     ['with a list', says(`[${good}]`)],
-    ['with nothing', says('')],
-    ['with white space', says(' '.repeat(1000))],
+    ['with an empty body', says('')],
+    ['with only white space', says(' '.repeat(1000))],
     ['that is null', says('null')],
     ['204', says('', '', 204)],
   ])('%s', async (_, behave) => {
@@ -116,12 +129,12 @@ describe('a yes that cannot be read is a lost answer', () => {
     'application/json, application/json',
     'application/json\r\ncontent-encoding: Identity',
     'application/json\r\ncontent-encoding:',
-  ])('but of type %j it is read', async (type) => {
+  ])('but reads type %j', async (type) => {
     const steps = await byzantine(says(good, `content-type: ${type}\r\n`));
     expect(await steps.init()).toEqual({ handle: 'otp-1' });
   });
 
-  it('with a prototype is read without it', async () => {
+  it('ignores a prototype in the body', async () => {
     const steps = await byzantine(says('{"otpId":"otp-1","__proto__":{"otpId":"otp-2","polluted":1}}'));
     expect(await steps.init()).toEqual({ handle: 'otp-1' });
     expect({}).not.toHaveProperty('polluted');
@@ -132,7 +145,7 @@ describe('a yes that cannot be read is a lost answer', () => {
     '-000001-01-01T00:00:00Z',
     '2026-02-05T12:00:00Z\u0000',
     'x'.repeat(100_000),
-  ])('of a session until %#', async (expiresAt) => {
+  ])('with the session expiry %#', async (expiresAt) => {
     const steps = await byzantine(says(JSON.stringify({ session: 'x', sessionId: 's-1', expiresAt })));
     expect(await endOf(steps.verify())).toMatchObject({ failure: 'no_answer' });
   });
@@ -141,7 +154,7 @@ describe('a yes that cannot be read is a lost answer', () => {
     ['U+0000', '["a\\u0000"]'],
     ['half a character', '["a\\udfff"]'],
     ['thousands', JSON.stringify(Array.from({ length: 5_000 }, (_, n) => `id-${n}`))],
-  ])('of passkeys by ids of %s', async (_, ids) => {
+  ])('with passkey ids of %s', async (_, ids) => {
     const steps = await byzantine(says(`{"authenticatorIds":${ids}}`));
     expect(await endOf(steps.create())).toMatchObject({ failure: 'no_answer' });
   });
@@ -159,7 +172,7 @@ describe('a yes that cannot be read is a lost answer', () => {
 });
 
 it.each(['1e300', '315360001', '"Infinity"', '-1', '0.5'])(
-  'a yes of the Auth Proxy with sessions of %s seconds is a lost answer',
+  'a 2xx of the Auth Proxy with sessions of %s seconds is a lost answer',
   async (seconds) => {
     const organizationId = randomUUID();
     server = await RawServer.listen(
@@ -167,14 +180,17 @@ it.each(['1e300', '315360001', '"Infinity"', '-1', '0.5'])(
     );
     const { url: baseUrl } = server;
     const settings = { authProxyConfigId: 'c', custody: 'server', otpDefaults: {} } as const;
-    const provider = new AuthProxyProvider({ name: 'p', baseUrl, authProxyUrl: baseUrl, organizationId, ...settings }, { http, clock: systemClock, skew: new ClockSkew(systemClock) }); // prettier-ignore
+    const provider = new AuthProxyProvider(
+      { name: 'p', baseUrl, authProxyUrl: baseUrl, organizationId, ...settings },
+      { http, clock: systemClock, skew: new ClockSkew(systemClock) },
+    );
     expect(await endOf(provider.probe(aCall()))).toMatchObject({ failure: 'no_answer' });
   },
 );
 
-describe('an answer that does not come to its end', () => {
+describe('an answer without an end', () => {
   const chunked = `HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n${JSON_TYPE}\r\n`;
-  /** Writes again and again, as fast as it is taken, or slowly. */
+  /** Writes the piece again and again: as fast as the client reads, or every `everyMs`. */
   const endlessly =
     (head: string, piece: string, everyMs = 0) =>
     ({ socket }: Incoming) => {
@@ -186,42 +202,63 @@ describe('an answer that does not come to its end', () => {
     };
 
   it.each<[string, (incoming: Incoming) => unknown]>([
-    ['a body without end', endlessly(chunked, `10000\r\n${'x'.repeat(0x10000)}\r\n`)],
+    ['a body that never ends', endlessly(chunked, `10000\r\n${'x'.repeat(0x10000)}\r\n`)],
     [
       'a body until the connection ends',
       endlessly(`HTTP/1.1 200 OK\r\n${JSON_TYPE}\r\n`, 'x'.repeat(0x10000)),
     ],
-    ['a body that announces a gigabyte', endlessly(`HTTP/1.1 200 OK\r\ncontent-length: 1073741824\r\n${JSON_TYPE}\r\n`, 'x'.repeat(0x10000))], // prettier-ignore
-    ['a drip', endlessly(chunked, '1\r\nx\r\n', 10)],
-    ['a dripping head', endlessly('HTTP/1.1 200 OK\r\n', 'x: y\r\n', 10)],
-    ['headers without end', endlessly('HTTP/1.1 200 OK\r\n', `x-flood: ${'y'.repeat(1_000)}\r\n`)],
-    ['one header without end', endlessly('HTTP/1.1 200 OK\r\nx-flood: ', 'y'.repeat(0x1000))],
-    ['chunk extensions without end', endlessly(`${chunked}1;`, 'x'.repeat(0x1000))],
-    ['trailers without end', endlessly(`${chunked}0\r\n`, `x-flood: ${'y'.repeat(1_000)}\r\n`)],
-    ['early hints without end', endlessly('', 'HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n', 1)],
-    ['less than it announces', ({ socket }) => socket.end(`HTTP/1.1 200 OK\r\ncontent-length: 100\r\n${JSON_TYPE}\r\n${good}`)], // prettier-ignore
-    ['two lengths', ({ socket }) => socket.end(`HTTP/1.1 200 OK\r\ncontent-length: 17\r\ncontent-length: 3\r\n${JSON_TYPE}\r\n${good}`)], // prettier-ignore
-    ['a length and chunks', ({ socket }) => socket.end(`HTTP/1.1 200 OK\r\ncontent-length: 17\r\ntransfer-encoding: chunked\r\n${JSON_TYPE}\r\n${good}`)], // prettier-ignore
-    ['another protocol', ({ socket }) => socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n')], // prettier-ignore
-  ])('%s is none, and costs little memory', async (what, behave) => {
+    [
+      'a body that announces a gigabyte',
+      endlessly(`HTTP/1.1 200 OK\r\ncontent-length: 1073741824\r\n${JSON_TYPE}\r\n`, 'x'.repeat(0x10000)),
+    ],
+    ['a slow body', endlessly(chunked, '1\r\nx\r\n', 10)],
+    ['a slow head', endlessly('HTTP/1.1 200 OK\r\n', 'x: y\r\n', 10)],
+    ['headers that never ends', endlessly('HTTP/1.1 200 OK\r\n', `x-flood: ${'y'.repeat(1_000)}\r\n`)],
+    ['one header that never ends', endlessly('HTTP/1.1 200 OK\r\nx-flood: ', 'y'.repeat(0x1000))],
+    ['chunk extensions that never ends', endlessly(`${chunked}1;`, 'x'.repeat(0x1000))],
+    ['trailers that never ends', endlessly(`${chunked}0\r\n`, `x-flood: ${'y'.repeat(1_000)}\r\n`)],
+    ['early hints that never ends', endlessly('', 'HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n', 1)],
+    [
+      'a shorter body than announced',
+      ({ socket }) => socket.end(`HTTP/1.1 200 OK\r\ncontent-length: 100\r\n${JSON_TYPE}\r\n${good}`),
+    ],
+    [
+      'two lengths',
+      ({ socket }) =>
+        socket.end(`HTTP/1.1 200 OK\r\ncontent-length: 17\r\ncontent-length: 3\r\n${JSON_TYPE}\r\n${good}`),
+    ],
+    [
+      'a length and chunks',
+      ({ socket }) =>
+        socket.end(
+          `HTTP/1.1 200 OK\r\ncontent-length: 17\r\ntransfer-encoding: chunked\r\n${JSON_TYPE}\r\n${good}`,
+        ),
+    ],
+    [
+      'another protocol',
+      ({ socket }) =>
+        socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n'),
+    ],
+  ])('%s ends in no_answer, and costs little memory', async (what, behave) => {
     const steps = await byzantine(behave);
     const before = process.memoryUsage();
     const end = await endOf(steps.init(500));
     expect(end).toMatchObject({ failure: 'no_answer', evidence: { bytesSent: true } });
-    // It is cut off when there is too much of it, and not when its time is over.
-    if (what.startsWith('a body')) expect(end).toHaveProperty('message', expect.stringContaining('larger than')); // prettier-ignore
+    // The size limit ends it, not the deadline.
+    if (what.startsWith('a body'))
+      expect(end).toHaveProperty('message', expect.stringContaining('larger than'));
     const { heapUsed, external } = process.memoryUsage();
-    // Both ends are in this process, and what either has let go of may not be collected yet.
+    // Both ends are in this process, and their garbage may not be collected yet.
     expect(heapUsed + external - before.heapUsed - before.external).toBeLessThan(96 * MEGABYTE);
     await until('the connection is gone', () => server!.connections.every(({ socket }) => socket.destroyed));
   });
 
-  it('of which the end is the next answer: nobody is given that', async () => {
+  it('followed by a second answer does not give that to the next call', async () => {
     const poison = answering(200, '{"otpId":"poison"}', JSON_TYPE);
     const steps = await byzantine(({ socket }, count) => {
       socket.write(answering(200, `{"otpId":"otp-${count}"}`, JSON_TYPE) + (count === 1 ? poison : ''));
     });
-    // The second waits for the only connection, and is next on it.
+    // The second call waits for the only connection, and uses it next.
     const [first, second] = await Promise.all([steps.init(), steps.init()]);
     expect(first).toEqual({ handle: 'otp-1' });
     expect(second).toEqual({ handle: 'otp-2' });
@@ -229,24 +266,29 @@ describe('an answer that does not come to its end', () => {
   });
 });
 
-describe('a no', () => {
+describe('a refusal', () => {
   it.each<[string, number, string, FailureClass]>([
-    ['of a redirect', 302, 'location: http://127.0.0.1:1/\r\n', 'misconfigured'],
-    ['of a redirect without a place', 307, '', 'misconfigured'],
+    ['by a redirect', 302, 'location: http://127.0.0.1:1/\r\n', 'misconfigured'],
+    ['by a redirect without a location', 307, '', 'misconfigured'],
     ['that is compressed', 500, 'content-encoding: gzip\r\n', 'unavailable'],
-    ['of a status of nobody’s', 599, '', 'unavailable'],
+    ['with an unknown status', 599, '', 'unavailable'],
     ['in HTML', 404, 'content-type: text/html\r\n', 'rejected'],
-    ['that says again in a million years', 503, 'retry-after: 99999999999999999999999999\r\n', 'throttled'],
-    ['that says again at no time', 503, 'retry-after: Xyz, 99 Abc\r\n', 'unavailable'],
-    ['with the headers of JavaScript', 404, '__proto__: x\r\nconstructor: x\r\nget: x\r\nset: x\r\nhas: x\r\n', 'rejected'], // prettier-ignore
-  ])('%s is told by its status', async (_, status, headers, failure) => {
+    ['with a Retry-After of a million years', 503, `retry-after: ${'9'.repeat(26)}\r\n`, 'throttled'],
+    ['with an invalid Retry-After', 503, 'retry-after: Xyz, 99 Abc\r\n', 'unavailable'],
+    [
+      'with headers named like JavaScript properties',
+      404,
+      '__proto__: x\r\nconstructor: x\r\nget: x\r\nset: x\r\nhas: x\r\n',
+      'rejected',
+    ],
+  ])('%s is classified by its status', async (_, status, headers, failure) => {
     const steps = await byzantine(says('{"error":"\\u0000\\ud800"}', headers, status));
     const end = await endOf(steps.init());
     expect(end).toMatchObject({ failure });
     expect(JSON.stringify(end)).not.toContain('u0000');
   });
 
-  it('of Turnkey repeats nothing of what upstream wrote', async () => {
+  it('of Turnkey repeats no text of upstream', async () => {
     const code = JSON.stringify('EVIL\u0000\ud800'.repeat(1_000));
     for (const [body, status] of [
       [`{"code":3,"message":${code},"details":[{"turnkeyErrorCode":${code}}]}`, 400],

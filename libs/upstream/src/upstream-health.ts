@@ -7,8 +7,8 @@ import { Integrations, type Integration } from './integrations.js';
 const OPENNESS = { closed: 0, half_open: 0.5, open: 1 };
 
 /**
- * What this process itself sees of each upstream, as metrics and log lines. Readiness shows what all processes see together
- * (`libs/onboarding/src/integrations/integration-health.ts`).
+ * This process's own view of each upstream, as metrics and log lines. Readiness shows the common view of
+ * all processes (`libs/onboarding/src/integrations/integration-health.ts`).
  */
 @Injectable()
 export class UpstreamHealth implements OnApplicationShutdown {
@@ -37,7 +37,7 @@ export class UpstreamHealth implements OnApplicationShutdown {
     );
     metrics.gauge(
       'gangway_signing_key_in_use',
-      'Which key of the integration is used first: 1, or 2 while keys are changed',
+      'Which key of the integration is used first: 1, or 2 during a key change',
       label,
       () =>
         Object.fromEntries(
@@ -55,13 +55,13 @@ export class UpstreamHealth implements OnApplicationShutdown {
     const about = { integration: name, process: this.process };
     let told: BreakerState = 'closed';
     provider.breakerChanged = (breaker) => {
-      // A failed trial needs no line: there is one every few seconds during an outage.
+      // A failed trial call is no news: during an outage there is one every few seconds.
       const news = (breaker === 'closed') !== (told === 'closed');
       told = breaker;
       const line = { ...about, breaker };
       if (!news) this.#logger.debug(line, `${name}: the breaker is ${breaker}`);
       else if (breaker === 'closed')
-        this.#logger.log(line, `${name}: the breaker closed, calls are made again`);
+        this.#logger.log(line, `${name}: the breaker closed, calls go out again`);
       else this.#logger.warn(line, `${name}: the breaker opened, too many calls failed`);
     };
     let refusedAtMs = 0;
@@ -70,12 +70,12 @@ export class UpstreamHealth implements OnApplicationShutdown {
       if (refused) {
         refusedAtMs = now;
         const { status } = refused;
-        const why = status === null ? 'our clock or signer is not in order' : `upstream answers ${status}`;
+        const why = status === null ? 'our clock or signer does not work' : `upstream answers ${status}`;
         this.#logger.error({ ...about, access: 'refused', status }, `${name} refuses our requests: ${why}`);
       } else {
         const afterS = Math.round((now - refusedAtMs) / 1000);
         const line = { ...about, access: 'accepted', afterS };
-        this.#logger.log(line, `${name} takes our requests again, after ${afterS} s`);
+        this.#logger.log(line, `${name} accepts our requests again, after ${afterS} s`);
       }
     };
   }

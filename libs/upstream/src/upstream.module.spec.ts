@@ -29,9 +29,12 @@ const moduleOf = (more: Record<string, string> = {}) =>
     imports: [PlatformModule.forRoot(testConfig({ ...env, ...more })), UpstreamModule],
   }).compile();
 
-it('builds the provider that each integration names, with Turnkey’s production keys where none are given', async () => {
+it('builds the provider of each integration, with Turnkey’s production keys by default', async () => {
   const module = await moduleOf();
-  const built = module.get(Integrations).all().map(({ name, provider }) => [name, provider.kind, provider.custody]); // prettier-ignore
+  const built = module
+    .get(Integrations)
+    .all()
+    .map(({ name, provider }) => [name, provider.kind, provider.custody]);
   expect(built).toEqual([
     ['byzantine', 'byzantine', 'provider'],
     ['turnkey', 'turnkey', 'client'],
@@ -40,7 +43,7 @@ it('builds the provider that each integration names, with Turnkey’s production
   await module.close();
 });
 
-it('sends nothing by a wrong clock to Byzantine alone, whose signatures age', async () => {
+it('stops steps for a wrong clock only at Byzantine, whose signatures expire', async () => {
   const module = await moduleOf();
   const stopped = module
     .get(Integrations)
@@ -69,18 +72,18 @@ it.each([
     '{"captchaToken":"x"}',
     /^INTEGRATION_PROXY_OTP_DEFAULTS: captchaToken is not known/,
   ],
-])('does not start with a %s that is not good', async (name, value, message) => {
+])('does not start with an invalid %s', async (name, value, message) => {
   await expect(moduleOf({ [name]: value })).rejects.toThrow(message);
 });
 
-it('does not start with a second key that is the first', async () => {
+it('does not start if both keys are the same', async () => {
   const second = { INTEGRATION_TURNKEY_SECOND_PRIVATE_KEY: `0x${'02'.repeat(32)}` };
   await expect(moduleOf(second)).rejects.toThrow(
     'INTEGRATION_TURNKEY_SECOND_PRIVATE_KEY is the same key as INTEGRATION_TURNKEY_PRIVATE_KEY',
   );
 });
 
-it('does not start where KMS is away, and names the variable', async () => {
+it('does not start without KMS, and names the variable', async () => {
   const kms = {
     INTEGRATION_TURNKEY_PRIVATE_KEY: '',
     INTEGRATION_TURNKEY_KMS_KEY_ID: 'alias/acme',

@@ -32,14 +32,14 @@ import { UpstreamHealth } from './upstream-health.js';
 })
 export class UpstreamModule {}
 
-interface Means {
+interface Parts {
   config: Config;
   http: UpstreamHttpClient;
   clock: Clock;
 }
 
-async function connect(integration: IntegrationConfig, { config, http, clock }: Means): Promise<Integration> {
-  // The configuration takes no other kind.
+async function connect(integration: IntegrationConfig, { config, http, clock }: Parts): Promise<Integration> {
+  // The configuration accepts only known kinds.
   const definition = findProvider(integration.provider)!;
   const keys = await openKeys(integration, config);
   const skew = new ClockSkew(clock, {
@@ -56,7 +56,7 @@ async function connect(integration: IntegrationConfig, { config, http, clock }: 
   };
 }
 
-/** @throws Error naming the variable of a bad key, or of a second key that is the first. */
+/** @throws Error that names the variable of a bad key, or of a second key that equals the first. */
 async function openKeys({ name, keys }: IntegrationConfig, config: Config): Promise<SigningKeys | null> {
   if (keys.length === 0) return null;
   const signers = await Promise.all(keys.map(openSigner));
@@ -67,6 +67,6 @@ async function openKeys({ name, keys }: IntegrationConfig, config: Config): Prom
   return new SigningKeys(signers, {
     signatureTimeoutMs: config.CLAIM_MAX_AGE_MS,
     changed: ({ from, to }) =>
-      logger.warn(`${name} refuses the key ${from} and takes the key ${to}, which is used first from now on`),
+      logger.warn(`${name} refuses the key ${from} and accepts the key ${to}, which comes first from now on`),
   });
 }

@@ -195,7 +195,7 @@ describe.each(DOORS)('client custody at %s', (door) => {
           {
             pointer: '/device',
             code: 'origin_not_allowed',
-            detail: 'Passkey 2 in it: The origin is none that this integration allows.',
+            detail: 'Passkey 2 in it: This integration does not allow the origin.',
           },
         ],
       },

@@ -4,10 +4,11 @@ import { decodePublicKey, type P256PublicKey } from '../public-key.js';
 import { RemoteKeyError } from './remote-key-error.js';
 
 /**
- * Reads what `GetPublicKey` answers: the key as DER of an X.509 SubjectPublicKeyInfo (RFC 5280 §4.1.2.7, RFC 5480 §2).
+ * Reads the answer of `GetPublicKey`: DER of an X.509 SubjectPublicKeyInfo (RFC 5280 §4.1.2.7, RFC 5480
+ * §2).
  *
  * @param source the variable that names the key.
- * @throws RemoteKeyError for a key that is not for signing, or is none of P-256.
+ * @throws RemoteKeyError for a key that is not for signing, or not on P-256.
  */
 export function readKmsPublicKey(
   { KeyUsage, SigningAlgorithms, PublicKey }: Partial<GetPublicKeyCommandOutput>,
@@ -28,7 +29,7 @@ export function readKmsPublicKey(
   const { x = '', y = '' } = key.export({ format: 'jwk' });
   const point = Buffer.concat([Buffer.of(4), Buffer.from(x, 'base64url'), Buffer.from(y, 'base64url')]);
   const read = decodePublicKey(point.toString('hex'));
-  if (!read) throw new RemoteKeyError(source, 'its public key is no point of P-256');
+  if (!read) throw new RemoteKeyError(source, 'its public key is not a point of P-256');
   return read;
 }
 

@@ -29,7 +29,7 @@ afterAll(async () => {
   process.env = before;
 });
 
-/** Node's own reading of a compressed key: the SPKI prefix of P-256 (RFC 5480 §2), then the 33 bytes. */
+/** Node.js's own reading of a compressed key: the SPKI prefix of P-256 (RFC 5480 §2), then the 33 bytes. */
 const publicKey = () =>
   createPublicKey({
     key: Buffer.from(`3039301306072a8648ce3d020106082a8648ce3d030107032200${key.publicKeyHex}`, 'hex'),
@@ -63,15 +63,15 @@ describe('a key at KMS', () => {
     expect(verify('sha256', message, publicKey(), der)).toBe(true);
     expect(raw).toHaveLength(64);
     expect(verify('sha256', message, { key: publicKey(), dsaEncoding: 'ieee-p1363' }, raw)).toBe(true);
-    // Whatever the length, KMS sees the digest only: neither a code nor an address.
+    // KMS sees the digest only, whatever the length: no code and no address.
     for (const { body } of kms.callsOf('Sign')) {
       expect(body).toMatchObject({ MessageType: 'DIGEST', SigningAlgorithm: 'ECDSA_SHA_256' });
       expect(Buffer.from(String(body['Message']), 'base64')).toHaveLength(32);
     }
   });
 
-  it('gives raw numbers their 32 bytes, however short they are', async () => {
-    // One in 128 has a leading zero that DER leaves out.
+  it('pads the raw numbers to 32 bytes', async () => {
+    // One number in 128 has a leading zero, which DER leaves out.
     for (let n = 0; n < 300; n++) {
       const message = Buffer.from(`message ${n}`);
       const raw = await signer.sign(message, 'raw');
@@ -80,7 +80,7 @@ describe('a key at KMS', () => {
   });
 });
 
-describe('a boot is stopped, by the name of the variable, where', () => {
+describe('a boot stops and names the variable if', () => {
   it.each([
     ['ECC_SECG_P256K1', 'it is secp256k1, not on P-256'],
     ['RSA_2048', 'it is rsa, not on P-256'],
@@ -93,25 +93,25 @@ describe('a boot is stopped, by the name of the variable, where', () => {
   });
 
   it.each<[string, RegExp]>([
-    ['there is no such key', /refuses to tell .*NotFoundException/],
-    ['access is denied', /refuses to tell .*AccessDeniedException/],
+    ['the key does not exist', /refuses to give .*NotFoundException/],
+    ['access is denied', /refuses to give .*AccessDeniedException/],
     ['KMS is broken', /could not be asked/],
   ])('%s', async (what, message) => {
     if (what === 'access is denied') kms.meet({ error: 'AccessDeniedException', status: 400 });
     if (what === 'KMS is broken') kms.meet({ status: 500 });
-    const opened = open(what === 'there is no such key' ? 'alias/nobody' : key.arn);
+    const opened = open(what === 'the key does not exist' ? 'alias/unknown' : key.arn);
     await expect(opened).rejects.toThrow(message);
     await expect(opened).rejects.toThrow('INTEGRATION_ACME_KMS_KEY_ID');
   });
 
-  it('nobody answers there', async () => {
+  it('no server answers', async () => {
     await expect(open(key.arn, 'http://127.0.0.1:1')).rejects.toThrow(
       /^INTEGRATION_ACME_KMS_KEY_ID .* could not be asked/,
     );
   });
 });
 
-describe('no signature comes of', () => {
+describe('signing fails after', () => {
   it.each<[string, KmsTrouble, SignerError['failure']]>([
     ['silence', 'silence', 'unavailable'],
     ['half an answer', 'half an answer', 'unavailable'],
@@ -123,7 +123,7 @@ describe('no signature comes of', () => {
     ['a disabled key', { error: 'DisabledException', status: 400 }, 'refused'],
     ['a key that is being deleted', { error: 'KMSInvalidStateException', status: 400 }, 'refused'],
     ['a deleted key', { error: 'NotFoundException', status: 400 }, 'refused'],
-    ['credentials that are over', { error: 'ExpiredTokenException', status: 400 }, 'refused'],
+    ['expired credentials', { error: 'ExpiredTokenException', status: 400 }, 'refused'],
     ['a corrupted signature', 'corrupted', 'unavailable'],
     ['a signature by another key', 'foreign', 'unavailable'],
     ['an alias that was moved', 'moved alias', 'refused'],
@@ -134,8 +134,8 @@ describe('no signature comes of', () => {
     if (trouble === 'silence' || trouble === 'half an answer') {
       expect(error.message).toBe('AWS KMS did not sign within 400 ms');
     }
-    // Their message names account and user.
-    expect(error.message).not.toMatch(/arn:|somebody|111122223333/);
+    // AWS's message names account and user.
+    expect(error.message).not.toMatch(/arn:|user\/|111122223333/);
     kms.mend();
     expect(await signer.sign(Buffer.from('x'))).toBeInstanceOf(Uint8Array);
   });
@@ -153,18 +153,19 @@ describe('no signature comes of', () => {
     });
   });
 
-  it('a trouble that passes, if time is left to try again', async () => {
+  it('but tries again after a short trouble, if time is left', async () => {
     kms.meet({ error: 'KMSInternalException', status: 500 }, 1);
     expect(await signer.sign(Buffer.from('x'), 'der', 3_000)).toBeInstanceOf(Uint8Array);
     expect(kms.callsOf('Sign')).toHaveLength(2);
   });
 
-  it('a hung KMS, for whoever waits for a socket either; and the sockets stay few', async () => {
+  it('a hung KMS, also while waiting for a socket, and opens few sockets', async () => {
     kms.meet('silence');
     const all = Array.from({ length: 200 }, () => failureOf(signer.sign(Buffer.from('x'), 'der', 300)));
     expect(new Set((await Promise.all(all)).map(({ failure }) => failure))).toEqual(new Set(['unavailable']));
     expect(kms.mostSockets).toBeLessThanOrEqual(64);
-    // Those that waited were never asked for: the next signature is not behind 168 that nobody wants any more.
+    // Calls that only waited were never sent, so the next signature does not wait behind 168 abandoned
+    // ones.
     kms.mend();
     await signer.sign(Buffer.from('x'));
     expect(kms.calls.length).toBeLessThan(150);

@@ -8,35 +8,38 @@ import { signerErrorOf } from './kms-failure.js';
 import { readKmsPublicKey } from './kms-public-key.js';
 import { RemoteKeyError } from './remote-key-error.js';
 
-/** Where a key lies at AWS KMS. Credentials come from the SDK's own default chain. */
+/** The address of a key at AWS KMS. Credentials come from the SDK's own default chain. */
 export interface KmsKey {
   /** ARN, id or alias. */
   keyId: string;
   region: string;
-  /** Origin of a VPC endpoint or a stand-in; AWS's own where left out. */
+  /** Origin of a VPC endpoint or a stand-in. AWS's own endpoint if left out. */
   endpoint?: string;
 }
 
-/** Of the boot's one question, tries and waits included, in milliseconds. */
+/** Limit of the one request at boot, with its tries and waits. Milliseconds. */
 const BOOT_TIMEOUT_MS = 10_000;
-/** Of a signature that was asked for without a limit, in milliseconds. */
+/** Limit of a signature without a limit of its own. Milliseconds. */
 const SIGN_TIMEOUT_MS = 2_000;
-/** One try may take so long before the next is made, if time is left: a hung connection costs one of them. */
+/**
+ * Limit of one try. If time is left, another follows, so a hung connection costs only this much.
+ * Milliseconds.
+ */
 const TRY_TIMEOUT_MS = 1_000;
-/** Tries of one signature, the first included. A repeat signs the same digest, and nothing else comes of it. */
+/** Tries of one signature, including the first. A repeat signs the same digest and has no other effect. */
 const TRIES = 3;
-/** Sockets to KMS per key. More requests than that wait, each for its own time limit. */
+/** Sockets to KMS per key. Further requests wait, each within its own time limit. */
 const SOCKETS = 32;
 
 /** Signs with a key that never leaves AWS KMS. */
 export class KmsSigner implements RequestSigner {
   readonly publicKeyCompressedHex: string;
 
-  /** Use {@link openKmsSigner}, which asks for the public key. */
+  /** Use {@link openKmsSigner}, which fetches the public key. */
   constructor(
     private readonly client: KMSClient,
     private readonly keyId: string,
-    /** The ARN behind the id or alias, as it was at boot. */
+    /** The ARN behind the id or alias, at boot. */
     private readonly keyArn: string | undefined,
     private readonly publicKey: P256PublicKey,
   ) {
@@ -51,7 +54,7 @@ export class KmsSigner implements RequestSigner {
   ): Promise<Uint8Array> {
     const request = new SignCommand({
       KeyId: this.keyId,
-      // Hashed here whatever its length: of a message itself, KMS takes 4096 bytes.
+      // Always hashed here: KMS accepts at most 4096 bytes of a message.
       Message: createHash('sha256').update(message).digest(),
       MessageType: 'DIGEST',
       SigningAlgorithm: 'ECDSA_SHA_256',
@@ -63,15 +66,12 @@ export class KmsSigner implements RequestSigner {
       throw signerErrorOf(error);
     }
     if (this.keyArn && answer.KeyId && answer.KeyId !== this.keyArn) {
-      throw new SignerError(
-        'refused',
-        'AWS KMS signs with another key than at the start: was its alias moved?',
-      );
+      throw new SignerError('refused', 'AWS KMS signs with another key than at boot: was its alias moved?');
     }
     const der = answer.Signature;
-    // A signature that is wrong would be refused upstream as if our key were: it must not leave.
+    // A wrong signature must not leave: upstream would refuse it as if our key were wrong.
     if (!der || !this.publicKey.verify(message, der, 'der')) {
-      throw new SignerError('unavailable', 'AWS KMS answered with a signature that is not one by its key');
+      throw new SignerError('unavailable', 'AWS KMS answered with a signature that is not by its key');
     }
     return encoding === 'der' ? der : p256.Signature.fromBytes(der, 'der').toBytes('compact');
   }
@@ -82,10 +82,10 @@ export class KmsSigner implements RequestSigner {
 }
 
 /**
- * Asks KMS for the public key once. Without it no signature could be checked, and no request could say whose it is.
+ * Fetches the public key once. It is needed to check signatures, and requests must name it.
  *
  * @param source the variable that names the key.
- * @throws RemoteKeyError where the key cannot be used, or KMS cannot be asked: it is meant to stop the boot.
+ * @throws RemoteKeyError if the key cannot be used, or KMS cannot be asked. It should stop the boot.
  */
 export async function openKmsSigner(key: KmsKey, source: string): Promise<KmsSigner> {
   const client = new KMSClient(settingsOf(key));
@@ -99,7 +99,7 @@ export async function openKmsSigner(key: KmsKey, source: string): Promise<KmsSig
     const why = (error as Error).name;
     const detail =
       signerErrorOf(error).failure === 'refused'
-        ? `AWS KMS refuses to tell its public key (${why})`
+        ? `AWS KMS refuses to give its public key (${why})`
         : `AWS KMS could not be asked for its public key (${why})`;
     throw new RemoteKeyError(source, detail, { cause: error });
   }
@@ -117,13 +117,14 @@ function settingsOf({ region, endpoint }: KmsKey): KMSClientConfig {
       throwOnRequestTimeout: true,
       httpAgent: agent,
       httpsAgent: agent,
-      // It would write to the console when requests wait for a socket; each has given up long before.
+      // Off in effect: it would write to the console when requests wait for a socket. Each gives up long
+      // before.
       socketAcquisitionWarningTimeout: 60_000,
     },
   };
 }
 
-/** The time limit over all of it: the SDK's tries, its waits between them, and its fetching of credentials. */
+/** Limits the whole work: the SDK's tries, its waits, and its fetching of credentials. */
 async function within<T>(timeoutMs: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
   let timer: NodeJS.Timeout | undefined;

@@ -1,4 +1,7 @@
-/** A key at AWS KMS that cannot be used. The message names the variable that names the key, and says why. */
+/**
+ * A key at AWS KMS that cannot be used. The message contains the variable that names the key, and the
+ * reason.
+ */
 export class RemoteKeyError extends Error {
   constructor(
     /** The variable that names the key. */

@@ -6,17 +6,17 @@ import { activityFingerprint } from './activity-fingerprint.js';
 
 const { body, bodySha256Hex, activityFingerprint: expected } = turnkeyVectors.stamp;
 
-it('gives the vector', () => {
+it('matches the vector', () => {
   expect(activityFingerprint(body)).toBe(expected);
   expect(expected).toBe(`sha256:${bodySha256Hex}`);
 });
 
-it('tells bodies apart that differ in a space or in the order of members', () => {
+it('differs for bodies with another space or another order of members', () => {
   const bodies = [body, `${body} `, '{"a":1,"b":2}', '{"b":2,"a":1}', ''];
   expect(new Set(bodies.map(activityFingerprint)).size).toBe(bodies.length);
 });
 
-it('is what @turnkey/crypto computes for any body', () => {
+it('equals the fingerprint of @turnkey/crypto for any body', () => {
   fc.assert(
     fc.property(fc.oneof(fc.json(), fc.string({ unit: 'binary' })), (any) => {
       expect(activityFingerprint(any)).toBe(computeActivityFingerprint(any));

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 
 /**
- * The name by which Turnkey knows an activity, whoever stamps it (Turnkey public API, idempotency): the same body is
- * the same activity, its result included. A body that differs by one space is another activity.
+ * Turnkey's name for an activity, independent of its stamp (Turnkey public API, idempotency). The same body
+ * is the same activity with the same result. A body with one more space is another activity.
  *
- * @param body exactly as sent. Serialise it once and keep it.
+ * @param body exactly as sent. Serialize it once and keep it.
  * @returns `sha256:` and 64 lowercase hex digits.
  */
 export function activityFingerprint(body: string): string {

@@ -13,14 +13,14 @@ const stamp = JSON.parse(decodedJson) as { publicKey: string; scheme: string; si
 const other = turnkeyVectors.keys.clientSession;
 
 describe('stamping', () => {
-  it('gives the very header of the vector with its nonce', async () => {
+  it('gives exactly the header of the vector with its nonce', async () => {
     expect(await stampTurnkeyRequest(deterministicTestKey('turnkeyApi'), body)).toEqual({
       'X-Stamp': purejs,
     });
     expect(stamp.signature).toBe(rfc6979DerHex);
   });
 
-  it('gives what our verifier takes', async () => {
+  it('makes stamps that our verifier accepts', async () => {
     const header = await stampTurnkeyRequest(testKey('turnkeyApi'), body);
     expect(header['X-Stamp']).not.toMatch(/[^A-Za-z0-9_-]/);
     expect(Object.keys(fromBase64url(header['X-Stamp']))).toEqual(['publicKey', 'scheme', 'signature']);
@@ -29,11 +29,11 @@ describe('stamping', () => {
 });
 
 describe('verifying', () => {
-  it.each([purejs, ...nodeSamples])('takes the vector %#', (value) => {
+  it.each([purejs, ...nodeSamples])('accepts the vector %#', (value) => {
     expect(verifyTurnkeyStamp(value, body)).toEqual({ 'X-Stamp': value });
   });
 
-  it('takes the attested stamp of the vectors for one of its body, once its scheme is the common one', () => {
+  it('accepts the signature of the vectors’ attested stamp under the common scheme', () => {
     const { publicKey, signature } = fromBase64url(turnkeyVectors.attestedStamp.value);
     const value = base64url({ publicKey, scheme: stamp.scheme, signature });
     expect(verifyTurnkeyStamp(value, turnkeyVectors.attestedStamp.body)).toEqual({ 'X-Stamp': value });
@@ -52,7 +52,7 @@ describe('verifying', () => {
     ['nothing', 'malformed', ''],
     ['padding', 'malformed', `${purejs}=`],
     ['plain JSON', 'malformed', decodedJson],
-    ['what is no JSON', 'malformed', base64url('stamp')],
+    ['a text that is not JSON', 'malformed', base64url('stamp')],
     ['a list', 'malformed', base64url([stamp])],
     ['another scheme', 'wrong_algorithm', changed({ scheme: 'SIGNATURE_SCHEME_TK_API_SECP256K1' })],
     ['no scheme', 'wrong_algorithm', changed({ scheme: undefined })],
@@ -63,9 +63,9 @@ describe('verifying', () => {
       changed({ publicKey: turnkeyVectors.keys.turnkeyApi.publicKeyUncompressedHex }),
     ],
     ['a key off the curve', 'malformed', changed({ publicKey: `02${'0'.repeat(63)}1` })],
-    ['a signature that is no hex', 'malformed', changed({ signature: `0x${stamp.signature}` })],
+    ['a signature that is not hex', 'malformed', changed({ signature: `0x${stamp.signature}` })],
     ['no signature', 'malformed', changed({ signature: undefined })],
-    ['the key of another', 'bad_signature', changed({ publicKey: other.publicKeyCompressedHex })],
+    ['another key', 'bad_signature', changed({ publicKey: other.publicKeyCompressedHex })],
     ['a signature cut short', 'bad_signature', changed({ signature: stamp.signature.slice(0, -2) })],
     ['a byte after the signature', 'bad_signature', changed({ signature: `${stamp.signature}00` })],
     [
@@ -75,7 +75,7 @@ describe('verifying', () => {
         signature: Buffer.from(testKey('turnkeyApi').sign(Buffer.from(body), 'raw')).toString('hex'),
       }),
     ],
-    ['a body with a space more', 'bad_signature', purejs, `${body} `],
+    ['a body with an extra space', 'bad_signature', purejs, `${body} `],
     ['no body', 'bad_signature', purejs, ''],
   ])('refuses %s as %s', (_, reason, value, of = body) => {
     expect(() => verifyTurnkeyStamp(value, of)).toThrow(
@@ -83,7 +83,7 @@ describe('verifying', () => {
     );
   });
 
-  it('refuses the signature with any one bit turned, or a body with one', () => {
+  it('refuses one flipped bit in the signature or the body', () => {
     const der = Buffer.from(stamp.signature, 'hex');
     for (let bit = 0; bit < der.length * 8; bit += 5) {
       const turned = Buffer.from(der);

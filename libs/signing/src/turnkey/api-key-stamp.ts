@@ -10,11 +10,11 @@ export interface ApiKeyStampHeader {
 const SCHEME = 'SIGNATURE_SCHEME_TK_API_P256';
 
 /**
- * Stamps a request (Turnkey public API, stamps): ECDSA P-256 with SHA-256, DER, over the bytes of the body. Path
- * and headers are not covered, and time only as far as the body has a `timestampMs`.
+ * Stamps a request (Turnkey public API, stamps): ECDSA P-256 with SHA-256, DER, over the bytes of the body.
+ * It does not cover path and headers. It covers the time only if the body has a `timestampMs`.
  *
- * @returns the header, its value unpadded base64url of JSON.
- * @throws SignerError where no signature came in time.
+ * @returns the header. Its value is unpadded base64url of JSON.
+ * @throws SignerError if no signature came in time.
  */
 export async function stampTurnkeyRequest(
   signer: RequestSigner,
@@ -26,10 +26,11 @@ export async function stampTurnkeyRequest(
 }
 
 /**
- * Verifies an `X-Stamp` that a client made over the body: the upstream would answer a bad one with 401.
+ * Verifies an `X-Stamp` that a client made over the body. Upstream would answer a bad one with 401.
  *
  * @param value unpadded base64url of JSON.
- * @returns the header, built from what was checked: if a member came twice, the upstream might read the other one.
+ * @returns the header, rebuilt from the checked members. If a member came twice, upstream might read the
+ *   other one.
  * @throws InvalidProofError `malformed`, `wrong_algorithm` or `bad_signature`.
  */
 export function verifyTurnkeyStamp(value: string, body: string): ApiKeyStampHeader {
@@ -43,7 +44,7 @@ export function verifyTurnkeyStamp(value: string, body: string): ApiKeyStampHead
   const signature = hexBytes(stamp['signature']);
   if (!signature) refuse('malformed', 'its signature is not hex');
   if (!key.verify(Buffer.from(body), signature, 'der')) {
-    refuse('bad_signature', 'its signature is not one by its key over this body');
+    refuse('bad_signature', 'its signature is not by its key over this body');
   }
   return header(key.compressedHex, signature);
 }

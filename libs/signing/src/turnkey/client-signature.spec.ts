@@ -27,11 +27,11 @@ describe('the message', () => {
   it.each<[string, TokenUsage, string]>([
     ['login', loginUsage, login.message],
     ['signup', signupUsage, signupMessage],
-  ])('of a %s is the one of the vector', (_, usage, message) => {
+  ])('of a %s matches the vector', (_, usage, message) => {
     expect(clientSignatureMessage(usage)).toBe(message);
   });
 
-  it('has its members in the same order however they were given, and absent ones left out', () => {
+  it('has its members in a fixed order, without absent ones', () => {
     const phoneNumber = '+19999999999';
     const signupV2 = { phoneNumber, email: undefined, oauthProviders: [], authenticators: [{ b: 1, a: 2 }] };
     expect(clientSignatureMessage({ signupV2: { ...signupV2, apiKeys: [] }, tokenId })).toBe(
@@ -42,7 +42,7 @@ describe('the message', () => {
 });
 
 describe('signing', () => {
-  it('gives the very object of the login vector with its nonce', () => {
+  it('gives exactly the object of the login vector with its nonce', () => {
     const signed = signClientSignature(deterministicTestKey('clientSession'), loginUsage);
     expect(signed).toEqual(login);
     expect(Object.keys(signed)).toEqual(['publicKey', 'scheme', 'message', 'signature']);
@@ -53,7 +53,7 @@ describe('signing', () => {
     expect(signature).toBe(signupSignatureRawHex);
   });
 
-  it('gives what our verifier and the official one take', async () => {
+  it('makes signatures that our verifier and the official one accept', async () => {
     const signed = signClientSignature(testKey('clientSession'), signupUsage);
     expect(verifyClientSignature(signed, { publicKey, usage: signupUsage })).toEqual(signed);
     const der = toDerSignature(signed.signature);
@@ -65,7 +65,7 @@ describe('signing', () => {
 describe('verifying', () => {
   const expected: { publicKey: string; usage: TokenUsage } = { publicKey, usage: loginUsage };
 
-  it('takes the vectors, whichever way the keys are written', () => {
+  it('accepts the vectors with every form of the keys', () => {
     expect(verifyClientSignature(login, expected)).toEqual(login);
     expect(
       verifyClientSignature({ ...login, more: 1 }, { ...expected, publicKey: publicKeyUncompressedHex }),
@@ -76,7 +76,7 @@ describe('verifying', () => {
     expect(verifyClientSignature(signup, { publicKey, usage: signupUsage })).toEqual(signup);
   });
 
-  it('takes what the official stamper signs, over any message', async () => {
+  it('accepts signatures of the official stamper over any message', async () => {
     const stampers = (['node', 'purejs'] as const).map(
       (runtimeOverride) =>
         new ApiKeyStamper({ apiPublicKey: publicKey, apiPrivateKey: privateKeyHex, runtimeOverride }),
@@ -111,7 +111,7 @@ describe('verifying', () => {
     ['an empty object', 'wrong_algorithm', {}],
     ['a stamp’s scheme', 'wrong_algorithm', { ...login, scheme: 'SIGNATURE_SCHEME_TK_API_P256' }],
     ['no key', 'malformed', { ...login, publicKey: undefined }],
-    ['a key that is none', 'malformed', { ...login, publicKey: `0x${publicKey}` }],
+    ['an invalid key', 'malformed', { ...login, publicKey: `0x${publicKey}` }],
     ['another key', 'wrong_key', { ...login, publicKey: other }],
     ['a token bound to another key', 'wrong_key', login, { publicKey: other }],
     ['a token bound to no key', 'wrong_key', login, { publicKey: '' }],
@@ -125,7 +125,7 @@ describe('verifying', () => {
     ['a signature with 0x', 'malformed', { ...login, signature: `0x${login.signature.slice(2)}` }],
     ['no signature', 'malformed', { ...login, signature: undefined }],
     ['the signature of another message', 'bad_signature', { ...login, signature: signupSignatureRawHex }],
-    ['zeros for a signature', 'bad_signature', { ...login, signature: '0'.repeat(128) }],
+    ['a signature of zeros', 'bad_signature', { ...login, signature: '0'.repeat(128) }],
     [
       'r and s swapped',
       'bad_signature',

@@ -3,12 +3,12 @@ import type { SigningKey } from '../request-signer.js';
 import { InvalidProofError, type ProofFault } from './invalid-proof-error.js';
 import { hexBytes } from './strict-decoding.js';
 
-/** What a verification token is used for: to log in with a session key, or to sign up. */
+/** The use of a verification token: to log in with a session key, or to sign up. */
 export type TokenUsage = { tokenId: string } & (
   { login: { publicKey: string } } | { signupV2: SignupContent }
 );
 
-/** The members that the request has, too; the upstream compares them. */
+/** These members are also in the request, and upstream compares them. */
 export interface SignupContent {
   apiKeys: readonly object[];
   authenticators: readonly object[];
@@ -29,8 +29,8 @@ export interface ClientSignature {
 const SCHEME = 'CLIENT_SIGNATURE_SCHEME_API_P256';
 
 /**
- * The text under a client signature: JSON without spaces, its members in this order, absent ones left out. Turnkey's
- * own client writes it so, and nobody says that another order would do.
+ * The signed text of a client signature: JSON without spaces, with its members in this order and without
+ * absent ones. Turnkey's own client writes it this way, and no documentation allows another order.
  */
 export function clientSignatureMessage({ tokenId, ...usage }: TokenUsage): string {
   if ('login' in usage) {
@@ -43,10 +43,10 @@ export function clientSignatureMessage({ tokenId, ...usage }: TokenUsage): strin
 }
 
 /**
- * Shows that who uses a verification token holds the key it is bound to (Turnkey public API, `clientSignature`):
- * ECDSA P-256 with SHA-256 over the message, raw, where stamps are DER.
+ * Proves that the user of a verification token holds the key that the token is bound to (Turnkey public
+ * API, `clientSignature`). ECDSA P-256 with SHA-256 over the message, raw. Stamps are DER instead.
  *
- * @param key the one whose public half is the token's `public_key`.
+ * @param key the key whose public half is the token's `public_key`.
  */
 export function signClientSignature(key: SigningKey, usage: TokenUsage): ClientSignature {
   const message = clientSignatureMessage(usage);
@@ -55,12 +55,13 @@ export function signClientSignature(key: SigningKey, usage: TokenUsage): ClientS
 }
 
 /**
- * Takes a client signature that a client made.
+ * Verifies a client signature.
  *
- * @param given as it came: nothing about it is taken for granted.
- * @param expected the `public_key` of the verification token (hex), and what the token is about to be used for.
- * @returns its four members and no more.
- * @throws InvalidProofError `malformed`, `wrong_algorithm`, `wrong_key`, `wrong_message` or `bad_signature`.
+ * @param given unchecked input.
+ * @param expected the `public_key` of the verification token (hex), and the intended use of the token.
+ * @returns its four members only.
+ * @throws InvalidProofError `malformed`, `wrong_algorithm`, `wrong_key`, `wrong_message` or
+ *   `bad_signature`.
  */
 export function verifyClientSignature(
   given: unknown,
@@ -72,14 +73,14 @@ export function verifyClientSignature(
   const key = decodePublicKey(publicKey);
   if (!key) refuse('malformed', 'its publicKey is not a P-256 key in hex');
   if (key.compressedHex !== decodePublicKey(expected.publicKey)?.compressedHex) {
-    refuse('wrong_key', 'it is by another key than the token is bound to');
+    refuse('wrong_key', 'it is not by the key that the token is bound to');
   }
   const expectedMessage = clientSignatureMessage(expected.usage);
   if (message !== expectedMessage) refuse('wrong_message', 'its message is not the expected one');
   const raw = hexBytes(signature);
   if (raw?.length !== 64) refuse('malformed', 'its signature is not r‖s in 128 hex digits');
   if (!key.verify(Buffer.from(expectedMessage), raw, 'raw')) {
-    refuse('bad_signature', 'its signature is not one by its key over its message');
+    refuse('bad_signature', 'its signature is not by its key over its message');
   }
   return { publicKey: key.compressedHex, scheme, message: expectedMessage, signature: raw.toString('hex') };
 }

@@ -4,9 +4,9 @@ import { base64urlBytes, jsonObject } from './strict-decoding.js';
 export type Claims = Record<string, unknown>;
 
 /**
- * Opens a token in the compact form of RFC 7515 §7.1 that says of itself it is ES256 (RFC 7518 §3.4). The algorithm
- * is pinned, never taken from the token; what exactly is under the signature is for `isSigned` to know, because one
- * of the two tokens departs from the standard there.
+ * Opens a token in the compact form of RFC 7515 §7.1 with ES256 (RFC 7518 §3.4). The algorithm is fixed and
+ * never taken from the token. `isSigned` decides which bytes are signed, because one of the two tokens
+ * differs from the standard.
  *
  * @param isSigned gets the ASCII of `header.payload` and the signature, r‖s in 64 bytes.
  * @throws InvalidProofError `malformed`, `wrong_algorithm` or `bad_signature`.
@@ -29,12 +29,12 @@ export function openToken(
   if (header['alg'] !== 'ES256') return refuse('wrong_algorithm', 'its alg is not ES256');
   if (signature.length !== 64) return refuse('malformed', 'its signature is not r‖s in 64 bytes');
   if (!isSigned(Buffer.from(`${headerText}.${payloadText}`, 'ascii'), signature)) {
-    return refuse('bad_signature', 'its signature is not one by the configured key');
+    return refuse('bad_signature', 'its signature is not by the configured key');
   }
   return claims;
 }
 
-/** @throws InvalidProofError `missing_claims` naming those that are absent, empty or no text. */
+/** @throws InvalidProofError `missing_claims` that names claims that are absent, empty or not a text. */
 export function textClaims<Name extends string>(
   proof: Proof,
   claims: Claims,
@@ -49,11 +49,11 @@ export function textClaims<Name extends string>(
 
 /**
  * @param nowMs Unix time in milliseconds.
- * @returns when the token ends; that instant itself is too late (RFC 7519 §4.1.4).
- * @throws InvalidProofError `missing_claims` where there is no such instant, `expired`.
+ * @returns when the token expires. That instant itself is too late (RFC 7519 §4.1.4).
+ * @throws InvalidProofError `missing_claims` if there is no such instant, `expired`.
  */
 export function expiryOf(proof: Proof, expiresAtMs: number, nowMs: number): Date {
-  // Beyond 1e14 ms (the year 5138) somebody took one unit for another, and the token would never end.
+  // A value above 1e14 ms (the year 5138) is in the wrong unit, and the token would never expire.
   if (!(expiresAtMs > 0 && expiresAtMs < 1e14)) {
     throw new InvalidProofError(proof, 'missing_claims', 'its exp is not in the unit of this token');
   }

@@ -16,13 +16,15 @@ const SUITE = new CipherSuite({
 const INFO = Buffer.from('turnkey_hpke', 'ascii');
 
 /**
- * Encrypts to a key of Turnkey's enclave: HPKE in base mode (RFC 9180 §5.1.1), one message, `info` as they chose it,
- * and both public keys as associated data, which are known only once the encapsulated key is made; hence a context
- * rather than the single-shot call.
+ * Encrypts to a key of Turnkey's enclave: HPKE in base mode (RFC 9180 §5.1.1), one message, with Turnkey's
+ * `info`. The associated data is both public keys. They are known only after the encapsulated key is made,
+ * so it uses a context instead of the single-shot call.
  *
  * @param target uncompressed, 65 bytes.
- * @param ephemeral for the vectors only: two messages under one ephemeral key share key and nonce, and are readable.
- * @returns JSON with `encappedPublic` (65 bytes) and `ciphertext` (16 bytes of tag at its end), both hex.
+ * @param ephemeral for the vectors only. Two messages under one ephemeral key share key and nonce, which
+ *   breaks the encryption.
+ * @returns JSON with `encappedPublic` (65 bytes) and `ciphertext` (with a tag of 16 bytes at its end), both
+ *   hex.
  */
 export async function encryptToEnclave(
   target: Uint8Array,

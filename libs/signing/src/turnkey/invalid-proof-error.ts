@@ -1,4 +1,4 @@
-/** What somebody else made and signed, and we were asked to trust or to pass on. */
+/** Proofs that another party made and signed, and that we must trust or pass on. */
 export type Proof =
   | 'client stamp'
   | 'API key stamp'
@@ -8,13 +8,13 @@ export type Proof =
   | 'session token';
 
 /**
- * - `malformed`: not of the form that the proof has
- * - `wrong_algorithm`: of a scheme or algorithm other than the one there is
+ * - `malformed`: not in the form of the proof
+ * - `wrong_algorithm`: another scheme or algorithm than the expected one
  * - `wrong_key`: by or for another key than the expected one
- * - `wrong_message`: about something else than what it is to prove
- * - `bad_signature`: well-formed, and not a signature by that key over that message
+ * - `wrong_message`: about something else than expected
+ * - `bad_signature`: well-formed, but not a signature by that key over that message
  * - `missing_claims`: signed, but a claim is absent, empty or of another type
- * - `expired`: was good once
+ * - `expired`: no longer valid
  */
 export type ProofFault =
   | 'malformed'
@@ -26,8 +26,8 @@ export type ProofFault =
   | 'expired';
 
 /**
- * A proof that is refused. Its message is made of fixed words and repeats nothing of the proof, and it has no
- * `cause`, because `JSON.parse` quotes its input: tokens and codes must not reach a log this way.
+ * A refused proof. Its message consists of fixed words and repeats nothing of the proof. It has no `cause`,
+ * because `JSON.parse` quotes its input. So tokens and codes cannot reach a log this way.
  */
 export class InvalidProofError extends Error {
   readonly proof: Proof;

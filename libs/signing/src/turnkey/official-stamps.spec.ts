@@ -1,4 +1,7 @@
-/** Stamps against Turnkey's own packages, which share no code with ours: each takes what the other made. */
+/**
+ * Compares stamps with Turnkey's own packages, which share no code with ours. Each side accepts the other's
+ * stamps.
+ */
 import { describe, expect, it } from '@jest/globals';
 import { ApiKeyStamper } from '@turnkey/api-key-stamper';
 import { verifyStampSignature } from '@turnkey/crypto';
@@ -25,7 +28,7 @@ const acceptedByThem = (header: string, body: string): Promise<boolean> => {
   return verifyStampSignature(publicKey, signature, body);
 };
 
-it('1000 bodies that we stamp are accepted by verifyStampSignature', async () => {
+it('makes stamps of 1000 bodies that verifyStampSignature accepts', async () => {
   const key = testKey('turnkeyApi');
   await fc.assert(
     fc.asyncProperty(anyBody, async (body) => {
@@ -36,7 +39,7 @@ it('1000 bodies that we stamp are accepted by verifyStampSignature', async () =>
   );
 });
 
-it('and are refused by it over another body', async () => {
+it('makes stamps that it refuses over another body', async () => {
   const header = await stampTurnkeyRequest(testKey('turnkeyApi'), '{"a":1}');
   expect(await acceptedByThem(header['X-Stamp'], '{"a":2}')).toBe(false);
 });
@@ -51,7 +54,7 @@ describe.each([
     runtimeOverride,
   });
 
-  it(`stamps ${numRuns} bodies as we take them, over no other body`, async () => {
+  it(`stamps ${numRuns} bodies so that we accept the stamp over that body only`, async () => {
     await fc.assert(
       fc.asyncProperty(anyBody, async (body) => {
         const stamp = await stamper.stamp(body);
@@ -67,14 +70,14 @@ describe.each([
     );
   });
 
-  it('stamps a request of @turnkey/http, which is sent on as it is', async () => {
+  it('stamps a request of @turnkey/http, which we pass on unchanged', async () => {
     const client = new TurnkeyClient({ baseUrl: 'https://upstream.invalid' }, stamper);
     const { stamp, body } = await client.stampGetWhoami({ organizationId: 'o-1' });
     expect(verifyTurnkeyStamp(stamp.stampHeaderValue, body)).toEqual({ 'X-Stamp': stamp.stampHeaderValue });
   });
 });
 
-it('our stamp with the nonce of RFC 6979 is the purejs runtime’s, byte for byte', async () => {
+it('our stamp with the nonce of RFC 6979 equals the purejs runtime’s byte for byte', async () => {
   const purejs = new ApiKeyStamper({
     apiPublicKey: publicKeyCompressedHex,
     apiPrivateKey: privateKeyHex,

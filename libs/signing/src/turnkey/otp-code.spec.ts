@@ -22,17 +22,17 @@ const suite = new CipherSuite({
   aead: new Aes256Gcm(),
 });
 
-interface Sealed {
+interface Bundle {
   encappedPublic: string;
   ciphertext: string;
 }
 
 const bytesOf = (sealed: string) => {
-  const { encappedPublic, ciphertext } = JSON.parse(sealed) as Sealed;
+  const { encappedPublic, ciphertext } = JSON.parse(sealed) as Bundle;
   return { enc: Buffer.from(encappedPublic, 'hex'), ciphertext: Buffer.from(ciphertext, 'hex') };
 };
 
-/** Opens as the enclave does, by @hpke/core. */
+/** Decrypts like the enclave, with @hpke/core. */
 async function open(sealed: string, info = 'turnkey_hpke'): Promise<string> {
   const { enc, ciphertext } = bytesOf(sealed);
   const recipientKey = await suite.kem.deserializePrivateKey(Buffer.from(enclaveTarget.privateKeyHex, 'hex'));
@@ -41,7 +41,7 @@ async function open(sealed: string, info = 'turnkey_hpke'): Promise<string> {
   return Buffer.from(await suite.open(params, ciphertext, aad)).toString();
 }
 
-/** Opens as the enclave does, by Turnkey's own package. */
+/** Decrypts like the enclave, with Turnkey's own package. */
 function openByTheirs(sealed: string): string {
   const { enc, ciphertext } = bytesOf(sealed);
   const receiverPriv = enclaveTarget.privateKeyHex;
@@ -49,7 +49,7 @@ function openByTheirs(sealed: string): string {
   return Buffer.from(opened).toString();
 }
 
-/** The key pair of the vector, in the form that the library's test-only option wants. */
+/** The key pair of the vector, in the form of the library's test-only option. */
 async function fixedKeyPair() {
   const text = (hex: string) => Buffer.from(hex, 'hex').toString('base64url');
   const { privateKeyHex, publicKeyUncompressedHex: point } = hpkeFixedSender;
@@ -61,7 +61,7 @@ async function fixedKeyPair() {
 }
 
 describe('HPKE', () => {
-  it('gives the very text of the vector under its ephemeral key', async () => {
+  it('gives exactly the text of the vector under its ephemeral key', async () => {
     const sealed = await encryptToEnclave(
       target.publicKey.uncompressed,
       Buffer.from(plaintext),
@@ -70,7 +70,7 @@ describe('HPKE', () => {
     expect(sealed).toBe(fixedEphemeral.encryptedOtpBundle);
   });
 
-  it('of the vector opens with its key and nonce by node:crypto alone', () => {
+  it('text of the vector can be decrypted with its key and nonce by node:crypto alone', () => {
     const { enc, ciphertext } = bytesOf(fixedEphemeral.encryptedOtpBundle);
     const key = Buffer.from(fixedEphemeral.aesKeyHex, 'hex');
     const decipher = createDecipheriv('aes-256-gcm', key, Buffer.from(fixedEphemeral.nonceHex, 'hex'));
@@ -80,19 +80,19 @@ describe('HPKE', () => {
     expect(opened.toString()).toBe(plaintext);
   });
 
-  it.each([sdkSample, fixedEphemeral.encryptedOtpBundle])('opens the vector %#', async (sealed) => {
+  it.each([sdkSample, fixedEphemeral.encryptedOtpBundle])('decrypts the vector %#', async (sealed) => {
     expect(await open(sealed)).toBe(plaintext);
     expect(openByTheirs(sealed)).toBe(plaintext);
   });
 
-  it('does not open under another info, nor with a byte changed', async () => {
+  it('decrypts neither under another info nor with a changed byte', async () => {
     await expect(open(sdkSample, 'turnkey_hpkf')).rejects.toThrow();
     await expect(open(sdkSample.replace(/..("})$/, '00$1'))).rejects.toThrow();
   });
 });
 
 describe('encryptOtpCode', () => {
-  it('encrypts the code and the key, members in this order, afresh each time', async () => {
+  it('encrypts code and key in this order, with a new ephemeral key each time', async () => {
     const sealed = await encryptOtpCode(target, new Secret(code), publicKeyHex);
     expect(Object.keys(JSON.parse(sealed) as object)).toEqual(['encappedPublic', 'ciphertext']);
     expect(bytesOf(sealed).enc).toHaveLength(65);
@@ -102,7 +102,7 @@ describe('encryptOtpCode', () => {
     expect(bytesOf(again).enc).not.toEqual(bytesOf(sealed).enc);
   });
 
-  it('and @turnkey/crypto encrypt to the same for any code, each opened by the other’s means', async () => {
+  it('and @turnkey/crypto encrypt any code so that the other side can decrypt it', async () => {
     await fc.assert(
       fc.asyncProperty(fc.string({ unit: 'grapheme', maxLength: 12 }), async (any) => {
         const ours = await encryptOtpCode(target, new Secret(any), publicKeyHex);
@@ -116,7 +116,7 @@ describe('encryptOtpCode', () => {
   });
 
   it.each(['', `0x${publicKeyHex}`, publicKeyHex.toUpperCase(), clientSession.publicKeyUncompressedHex])(
-    'refuses the key %j, without a word of the code',
+    'refuses the key %j, without showing the code',
     async (key) => {
       const failed = encryptOtpCode(target, new Secret('secret-code'), key);
       await expect(failed).rejects.toThrow(RangeError);

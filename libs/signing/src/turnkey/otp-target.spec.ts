@@ -8,7 +8,7 @@ const { enclaveTarget, tlsFetcherSigner, notarizer } = turnkeyVectors.keys;
 const signer = decodePublicKey(tlsFetcherSigner.publicKeyUncompressedHex)!;
 const bundle = JSON.parse(targetBundle) as Record<string, string>;
 
-/** A bundle over the data, signed as the enclave signs. */
+/** A bundle over the data, signed like the enclave's. */
 function bundleOf(data: string | Buffer, change: object = {}, by = testKey('tlsFetcherSigner')): string {
   const bytes = Buffer.from(data);
   const dataSignature = Buffer.from(by.sign(bytes)).toString('hex');
@@ -16,7 +16,7 @@ function bundleOf(data: string | Buffer, change: object = {}, by = testKey('tlsF
 }
 
 describe('reading', () => {
-  it('takes the vector, whichever way the signer is configured', () => {
+  it('accepts the vector with every form of the signer', () => {
     for (const hex of [tlsFetcherSigner.publicKeyUncompressedHex, tlsFetcherSigner.publicKeyCompressedHex]) {
       const { publicKey } = readOtpTarget(targetBundle, decodePublicKey(hex)!);
       expect(publicKey.compressedHex).toBe(enclaveTarget.publicKeyCompressedHex);
@@ -24,7 +24,7 @@ describe('reading', () => {
     expect(Buffer.from(dataHex, 'hex').toString()).toBe(dataJson);
   });
 
-  it('takes a signer written compressed, and members it does not know', () => {
+  it('accepts a compressed signer and unknown members', () => {
     const enclaveQuorumPublic = tlsFetcherSigner.publicKeyCompressedHex;
     const made = bundleOf(dataJson.replace('{', '{"userId":"ü",'), { enclaveQuorumPublic, more: [1] });
     expect(readOtpTarget(made, signer).publicKey.compressedHex).toBe(enclaveTarget.publicKeyCompressedHex);
@@ -39,13 +39,13 @@ describe('reading', () => {
     ['JSON in JSON', 'malformed', JSON.stringify(targetBundle)],
     ['no signer', 'wrong_key', bundleOf(dataJson, { enclaveQuorumPublic: undefined })],
     [
-      'another signer that signed truly',
+      'another signer with a valid signature',
       'wrong_key',
       bundleOf(dataJson, { enclaveQuorumPublic: notarizer.publicKeyUncompressedHex }, testKey('notarizer')),
     ],
-    ['another signer under the good name', 'bad_signature', bundleOf(dataJson, {}, testKey('notarizer'))],
+    ['another signer under the expected name', 'bad_signature', bundleOf(dataJson, {}, testKey('notarizer'))],
     ['no data', 'malformed', bundleOf(dataJson, { data: undefined })],
-    ['data that is no hex', 'malformed', bundleOf(dataJson, { data: dataJson })],
+    ['data that is not hex', 'malformed', bundleOf(dataJson, { data: dataJson })],
     ['no signature', 'malformed', bundleOf(dataJson, { dataSignature: '' })],
     [
       'a signature with 0x',
@@ -53,7 +53,7 @@ describe('reading', () => {
       bundleOf(dataJson, { dataSignature: `0x${bundle['dataSignature']}` }),
     ],
     [
-      'data changed by a digit',
+      'data with a changed digit',
       'bad_signature',
       JSON.stringify({ ...bundle, data: dataHex.replace(/7d$/, '7e') }),
     ],
@@ -64,8 +64,8 @@ describe('reading', () => {
         dataSignature: Buffer.from(testKey('tlsFetcherSigner').sign(Buffer.from(dataHex))).toString('hex'),
       }),
     ],
-    ['signed data that is no JSON', 'malformed', bundleOf('target')],
-    ['signed data that is no UTF-8', 'malformed', bundleOf(Buffer.of(0x7b, 0xff, 0x7d))],
+    ['signed data that is not JSON', 'malformed', bundleOf('target')],
+    ['signed data that is not UTF-8', 'malformed', bundleOf(Buffer.of(0x7b, 0xff, 0x7d))],
     ['no target', 'malformed', target(undefined)],
     ['a compressed target', 'malformed', target(enclaveTarget.publicKeyCompressedHex)],
     ['a target off the curve', 'malformed', target(uncompressed.replace(/.$/, '1'))],

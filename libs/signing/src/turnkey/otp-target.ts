@@ -2,17 +2,17 @@ import { decodePublicKey, type P256PublicKey } from '../public-key.js';
 import { InvalidProofError, type ProofFault } from './invalid-proof-error.js';
 import { hexBytes, jsonObject } from './strict-decoding.js';
 
-/** Where a code is to be encrypted to: a key that the enclave made for this one code. */
+/** The target of a code's encryption: a key that the enclave made for this one code. */
 export interface OtpTarget {
   readonly publicKey: P256PublicKey;
 }
 
 /**
- * Reads an `otpEncryptionTargetBundle` (Turnkey public API, init OTP): JSON whose `data` is hex of JSON, signed by
- * the enclave. Without this check, whoever stands between could have the code encrypted to a key of their own.
- * Members it does not need are ignored: sibling bundles carry more.
+ * Reads an `otpEncryptionTargetBundle` (Turnkey public API, init OTP): JSON whose `data` is hex of JSON,
+ * signed by the enclave. Without this check, an attacker in the middle could have the code encrypted to
+ * their own key. It ignores members that it does not need, because similar bundles have more.
  *
- * @param bundle as it came from the upstream.
+ * @param bundle unchecked, from upstream.
  * @param signer the enclave's key that signs such bundles.
  * @throws InvalidProofError `malformed`, `wrong_key` or `bad_signature`.
  */
@@ -26,11 +26,12 @@ export function readOtpTarget(bundle: string, signer: P256PublicKey): OtpTarget 
   const signature = hexBytes(outer['dataSignature']);
   if (!data || !signature) refuse('malformed', 'its data or its dataSignature is not hex');
   if (!signer.verify(data, signature, 'der')) {
-    refuse('bad_signature', 'its dataSignature is not one by the signer over its data');
+    refuse('bad_signature', 'its dataSignature is not by the signer over its data');
   }
   const targetPublic = jsonObject(data)?.['targetPublic'];
   const publicKey = decodePublicKey(targetPublic);
-  // To a compressed key one can encrypt, too; but the enclave then authenticates other bytes and never decrypts.
+  // Encrypting to a compressed key works, but the enclave then authenticates other bytes and cannot
+  // decrypt.
   if (!publicKey || String(targetPublic).length !== 130) {
     refuse('malformed', 'its targetPublic is not an uncompressed P-256 key in hex');
   }

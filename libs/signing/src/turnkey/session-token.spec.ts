@@ -12,7 +12,7 @@ const END_S = 4102444800;
 const NOW_MS = END_S * 1000 - 1;
 const HEADER = { alg: 'ES256', typ: 'JWT' };
 
-/** A session over the claims, signed as the enclave signs: over the hash of the hash. */
+/** A session over the claims, signed like the enclave's: over the hash of the hash. */
 function sessionOf(payload: unknown, header: object = HEADER): string {
   const input = `${base64url(header)}.${base64url(payload)}`;
   const once = createHash('sha256').update(input).digest();
@@ -20,7 +20,7 @@ function sessionOf(payload: unknown, header: object = HEADER): string {
 }
 
 describe('reading', () => {
-  it('gives the claims of the vector, whichever way the notarizer is configured', () => {
+  it('gives the claims of the vector with every form of the notarizer', () => {
     for (const hex of [notarizer.publicKeyUncompressedHex, notarizer.publicKeyCompressedHex]) {
       expect(readSessionToken(jwt, decodePublicKey(hex)!, NOW_MS)).toEqual({
         publicKey: claims['public_key'],
@@ -32,7 +32,7 @@ describe('reading', () => {
     }
   });
 
-  it('takes and refuses as @turnkey/crypto does', async () => {
+  it('accepts and refuses the same tokens as @turnkey/crypto', async () => {
     const token = sessionOf({ ...claims, session_profile_id: 'p-1' });
     expect(readSessionToken(token, signer, NOW_MS).userId).toBe(claims['user_id']);
     expect(await verifySessionJwtSignature(token, notarizer.publicKeyUncompressedHex)).toBe(true);
@@ -40,7 +40,7 @@ describe('reading', () => {
     expect(await verifySessionJwtSignature(jwt, notarizer.publicKeyUncompressedHex)).toBe(true);
   });
 
-  it('ends with the very second', () => {
+  it('expires at the exact second', () => {
     expect(() => readSessionToken(jwt, signer, END_S * 1000)).toThrow(
       expect.objectContaining({ proof: 'session token', reason: 'expired' }),
     );
@@ -63,7 +63,7 @@ describe('reading', () => {
     ['no key', 'missing_claims', without('public_key')],
     ['no type', 'missing_claims', without('session_type')],
     ['no user', 'missing_claims', without('user_id')],
-    ['an organization that is no text', 'missing_claims', sessionOf({ ...claims, organization_id: 1 })],
+    ['an organization that is not a text', 'missing_claims', sessionOf({ ...claims, organization_id: 1 })],
     ['no exp', 'missing_claims', without('exp')],
     ['exp as a text', 'missing_claims', sessionOf({ ...claims, exp: String(END_S) })],
     ['exp in milliseconds', 'missing_claims', sessionOf({ ...claims, exp: END_S * 1000 })],

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import type { P256PublicKey } from '../public-key.js';
 import { expiryOf, openToken, textClaims } from './compact-token.js';
 
-/** Whose session it is, and until when. It opens nothing by itself: the key that it names does, by stamps. */
+/** The owner and the expiry of a session. The token gives no access: stamps by the key that it names do. */
 export interface SessionToken {
-  /** The session key, in hex as it was given at login. */
+  /** The session key, in the hex form given at login. */
   publicKey: string;
   /** E.g. `SESSION_TYPE_READ_WRITE`. */
   sessionType: string;
@@ -16,8 +16,9 @@ export interface SessionToken {
 const PROOF = 'session token';
 
 /**
- * Reads the `session` of a login (Turnkey public API, OTP login). It looks like a JWT and is none: its signature is
- * over SHA-256 of SHA-256 of `header.payload`, which every JWT library refuses. `exp` is a number of epoch seconds.
+ * Reads the `session` of a login (Turnkey public API, OTP login). It looks like a JWT but is not one: its
+ * signature covers SHA-256 of SHA-256 of `header.payload`, which every JWT library refuses. `exp` is a
+ * number of epoch seconds.
  *
  * @param notarizer the enclave's key that signs sessions.
  * @param nowMs Unix time in milliseconds.
@@ -25,7 +26,7 @@ const PROOF = 'session token';
  */
 export function readSessionToken(token: string, notarizer: P256PublicKey, nowMs: number): SessionToken {
   const claims = openToken(PROOF, token, (input, signature) => {
-    // the second hash is the one that ECDSA begins with
+    // ECDSA itself makes the second hash.
     const once = createHash('sha256').update(input).digest();
     return notarizer.verify(once, signature, 'raw');
   });

@@ -1,6 +1,7 @@
 /**
- * What peers wrote, read strictly. `Buffer.from` skips what it cannot read and takes padding, stray bits and both
- * alphabets, so that many texts would stand for the same bytes and a damaged one for others.
+ * Strict decoding of texts from peers. `Buffer.from` skips characters that it cannot read, and accepts
+ * padding, stray bits and both alphabets. So many texts would give the same bytes, and a damaged text would
+ * give other bytes.
  */
 
 /** @returns undefined unless it is a text of whole bytes in hex, either case, without `0x`. */
@@ -8,7 +9,7 @@ export function hexBytes(text: unknown): Buffer | undefined {
   return typeof text === 'string' && /^(?:[0-9a-f]{2})+$/i.test(text) ? Buffer.from(text, 'hex') : undefined;
 }
 
-/** @returns undefined unless it is a text in unpadded base64url (RFC 4648 §5, §3.2, §3.5) of one byte or more. */
+/** @returns undefined unless it is unpadded base64url (RFC 4648 §5, §3.2, §3.5) of at least one byte. */
 export function base64urlBytes(text: unknown): Buffer | undefined {
   if (typeof text !== 'string' || text === '') return undefined;
   const bytes = Buffer.from(text, 'base64url');
@@ -17,7 +18,7 @@ export function base64urlBytes(text: unknown): Buffer | undefined {
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** @returns undefined unless it is JSON text (UTF-8, if bytes are given) of an object. */
+/** @returns undefined unless it is JSON text (UTF-8, for bytes) of an object. */
 export function jsonObject(json: string | Uint8Array | undefined): Record<string, unknown> | undefined {
   if (json === undefined) return undefined;
   try {

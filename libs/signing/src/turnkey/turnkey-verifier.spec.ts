@@ -20,7 +20,7 @@ it('reads each proof with the key that signs it', () => {
   expect(verifier.sessionToken(tokens.session.jwt, NOW_MS).userId).toBe(tokens.session.claims['user_id']);
 });
 
-it('trusts the production keys where none is given, and no other', () => {
+it('trusts only the production keys by default', () => {
   expect(PRODUCTION_ENCLAVE_KEYS).toEqual({
     signer: official.PRODUCTION_TLS_FETCHER_SIGN_PUBLIC_KEY,
     notarizer: official.PRODUCTION_NOTARIZER_SIGN_PUBLIC_KEY,
@@ -31,13 +31,13 @@ it('trusts the production keys where none is given, and no other', () => {
   expect(() => verifier.verificationToken(tokens.verification.jwt, NOW_MS)).toThrow(refused('bad_signature'));
   expect(() => verifier.sessionToken(tokens.session.jwt, NOW_MS)).toThrow(refused('bad_signature'));
 
-  // the production signer's name on a bundle lets nobody else's signature pass
+  // A forged bundle that names the production signer does not pass.
   const enclaveQuorumPublic = PRODUCTION_ENCLAVE_KEYS.signer;
   const forged = JSON.stringify({ ...(JSON.parse(otp.targetBundle) as object), enclaveQuorumPublic });
   expect(() => verifier.otpTarget(forged)).toThrow(refused('bad_signature'));
 });
 
-it('stops on a key that is none, and names which', () => {
+it('stops at an invalid key and names it', () => {
   const broken = signerPublicKey.slice(2);
   expect(() => turnkeyVerifier({ signerPublicKey: broken })).toThrow(InvalidKeyError);
   expect(() => turnkeyVerifier({ signerPublicKey: broken })).toThrow(/^signerPublicKey .* public key/);

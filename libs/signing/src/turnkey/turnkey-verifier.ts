@@ -5,7 +5,7 @@ import { readOtpTarget, type OtpTarget } from './otp-target.js';
 import { readSessionToken, type SessionToken } from './session-token.js';
 import { readVerificationToken, type VerificationToken } from './verification-token.js';
 
-/** What Turnkey's enclaves signed, read with the keys of this deployment. */
+/** Reads the proofs of Turnkey's enclaves with the keys of this deployment. */
 export interface TurnkeyVerifier {
   /** See {@link readOtpTarget}. */
   otpTarget(bundle: string): OtpTarget;
@@ -16,10 +16,10 @@ export interface TurnkeyVerifier {
 }
 
 /**
- * Takes the enclaves' public keys once, at boot: hex, compressed or uncompressed; Turnkey's production keys where
- * none is given. Others are for an emulator.
+ * Opens the enclaves' public keys once, at boot: hex, compressed or uncompressed. The default is Turnkey's
+ * production keys. Other keys are for an emulator.
  *
- * @throws InvalidKeyError naming the key that is none.
+ * @throws InvalidKeyError that names the invalid key.
  */
 export function turnkeyVerifier(
   keys: { signerPublicKey?: string | undefined; notarizerPublicKey?: string | undefined } = {},

@@ -13,7 +13,7 @@ const END_MS = 4102444800000;
 const NOW_MS = END_MS - 1;
 const HEADER = { typ: 'JWT', alg: 'ES256' };
 
-/** A token over the claims, signed as the enclave signs. */
+/** A token over the claims, signed like the enclave's. */
 function tokenOf(payload: unknown, header: object = HEADER) {
   const input = `${base64url(header)}.${base64url(payload)}`;
   const signature = testKey('tlsFetcherSigner').sign(Buffer.from(input), 'raw');
@@ -21,7 +21,7 @@ function tokenOf(payload: unknown, header: object = HEADER) {
 }
 
 describe('reading', () => {
-  it('gives the claims of the vector, whichever way the signer is configured', () => {
+  it('gives the claims of the vector with every form of the signer', () => {
     for (const hex of [tlsFetcherSigner.publicKeyUncompressedHex, tlsFetcherSigner.publicKeyCompressedHex]) {
       expect(readVerificationToken(jwt, decodePublicKey(hex)!, NOW_MS)).toEqual({
         id: claims['id'],
@@ -34,7 +34,7 @@ describe('reading', () => {
     }
   });
 
-  it('takes what @turnkey/crypto takes', async () => {
+  it('accepts the same tokens as @turnkey/crypto', async () => {
     const contact = 'zoé+🔑@example.com';
     const token = tokenOf({ ...claims, contact, more: [1] });
     expect(readVerificationToken(token, signer, NOW_MS).contact).toBe(contact);
@@ -45,7 +45,7 @@ describe('reading', () => {
     );
   });
 
-  it('ends with the very millisecond', () => {
+  it('expires at the exact millisecond', () => {
     expect(() => readVerificationToken(jwt, signer, END_MS)).toThrow(
       expect.objectContaining({ proof: 'verification token', reason: 'expired' }),
     );
@@ -55,7 +55,8 @@ describe('reading', () => {
   const without = (name: string) => tokenOf({ ...claims, [name]: undefined });
   const twiceHashed = () => {
     const once = createHash('sha256').update(`${header}.${payload}`).digest();
-    return `${header}.${payload}.${Buffer.from(testKey('tlsFetcherSigner').sign(once, 'raw')).toString('base64url')}`;
+    const raw = Buffer.from(testKey('tlsFetcherSigner').sign(once, 'raw'));
+    return `${header}.${payload}.${raw.toString('base64url')}`;
   };
 
   it.each<[string, string, string]>([
@@ -64,8 +65,8 @@ describe('reading', () => {
     ['four parts', 'malformed', `${jwt}.`],
     ['padding', 'malformed', `${jwt}==`],
     ['a space after it', 'malformed', `${jwt} `],
-    ['claims that are no object', 'malformed', tokenOf([claims])],
-    ['claims that are no JSON', 'malformed', tokenOf('claims')],
+    ['claims that are not an object', 'malformed', tokenOf([claims])],
+    ['claims that are not JSON', 'malformed', tokenOf('claims')],
     ['a short signature', 'malformed', `${header}.${payload}.${signature.slice(0, -4)}`],
     ['alg none', 'wrong_algorithm', tokenOf(claims, { typ: 'JWT', alg: 'none' })],
     ['alg HS256', 'wrong_algorithm', tokenOf(claims, { typ: 'JWT', alg: 'HS256' })],
@@ -91,7 +92,7 @@ describe('reading', () => {
     );
   });
 
-  it('refuses the vector for another signer, and shows nothing of the token', () => {
+  it('refuses the vector for another signer without showing the token', () => {
     const stranger = decodePublicKey(notarizer.publicKeyCompressedHex)!;
     let thrown: unknown;
     try {

@@ -1,16 +1,16 @@
 import type { P256PublicKey } from '../public-key.js';
 import { expiryOf, openToken, textClaims } from './compact-token.js';
 
-/** What the enclave vouches for once the code was right. */
+/** The enclave's statement that a code was right, after its check. */
 export interface VerificationToken {
   /** The `tokenId` of client signatures. */
   id: string;
   organizationId: string;
   /** E.g. `OTP_TYPE_EMAIL`. */
   verificationType: string;
-  /** The address that the code went to. */
+  /** The address that got the code. */
   contact: string;
-  /** The key that the token is bound to, in hex as it was encrypted with the code. */
+  /** The key that the token is bound to, in the hex form that was encrypted with the code. */
   publicKey: string;
   expiresAt: Date;
 }
@@ -18,8 +18,8 @@ export interface VerificationToken {
 const PROOF = 'verification token';
 
 /**
- * Reads a verification token (Turnkey public API, verify OTP): a JWT signed with ES256 as RFC 7518 §3.4 has it, but
- * for its `exp`, a text of epoch milliseconds.
+ * Reads a verification token (Turnkey public API, verify OTP): a JWT signed with ES256 of RFC 7518 §3.4.
+ * Only its `exp` differs: a text of epoch milliseconds.
  *
  * @param signer the enclave's key that signs such tokens.
  * @param nowMs Unix time in milliseconds.
@@ -45,7 +45,7 @@ export function readVerificationToken(
     verificationType: text.verification_type,
     contact: text.contact,
     publicKey: text.public_key,
-    // Number alone would read '', ' 1e3 ' and '0x10' as well
+    // Number alone would also read '', ' 1e3 ' and '0x10'.
     expiresAt: expiryOf(PROOF, /^[0-9]+$/.test(text.exp) ? Number(text.exp) : Number.NaN, nowMs),
   };
 }

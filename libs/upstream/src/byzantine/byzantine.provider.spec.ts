@@ -68,7 +68,7 @@ const providerOf = () =>
 
 const call = () => aCall();
 
-/** The three steps and the probe, each with an answer that is good. */
+/** The three steps, each with a good answer. */
 const VERBS = {
   'init-otp': {
     path: '/v1/submit/init-otp',
@@ -105,7 +105,7 @@ async function failureOf(verb: Verb, provider = providerOf()): Promise<UpstreamE
   throw error;
 }
 
-describe('what is sent', () => {
+describe('a request', () => {
   /** Reads the compressed point from the header: RFC 5480's prefix for P-256, then the 33 bytes. */
   const publicKeyOf = (header: string) =>
     createPublicKey({
@@ -123,7 +123,7 @@ describe('what is sent', () => {
     expect(verify('sha256', signed, publicKeyOf(String(headers['x-pubkey'])), signature)).toBe(true);
   }
 
-  it.each(NAMES)('to %s has the form of its schema and a signature over its very bytes', async (verb) => {
+  it.each(NAMES)('to %s matches its schema and has a signature over its exact bytes', async (verb) => {
     answers(200, VERBS[verb].good);
     await VERBS[verb].run(providerOf());
     expect(received).toHaveLength(1);
@@ -137,7 +137,7 @@ describe('what is sent', () => {
     expectSigned(request!);
   });
 
-  it('as a probe is a signed GET without a body', async () => {
+  it('for a probe is a signed GET without a body', async () => {
     answers(200, {
       integratorId: 'i',
       accessScope: 'read_write',
@@ -150,8 +150,8 @@ describe('what is sent', () => {
   });
 });
 
-describe('what is sent', () => {
-  it('carries the code, the session and each passkey as they were given', async () => {
+describe('a request', () => {
+  it('carries the code, the session and each passkey unchanged', async () => {
     answers(200, VERBS['otp-auth'].good);
     await VERBS['otp-auth'].run(providerOf());
     expect(JSON.parse(received[0]!.body)).toEqual({ ...subject, otpId: 'otp-1', otpCode: '012345' });
@@ -183,7 +183,7 @@ describe('what is sent', () => {
     });
   });
 
-  it('does not leave when the call is held back', async () => {
+  it('does not leave if the call is held back', async () => {
     const held: Call = {
       ...call(),
       beforeSend: () => {
@@ -208,7 +208,7 @@ describe('a good answer', () => {
     ['2026-02-05T12:00:00.123456789', '2026-02-05T12:00:00.123Z'],
     ['2026-02-05T14:00:00+02:00', '2026-02-05T12:00:00.000Z'],
     ['2026-02-05T07:00:00-0500', '2026-02-05T12:00:00.000Z'],
-  ])('of otp-auth expires at %s, which is %s whatever zone we are in', async (expiresAt, instant) => {
+  ])('to otp-auth expires at %s: read as %s in every time zone', async (expiresAt, instant) => {
     answers(200, { ...VERBS['otp-auth'].good, expiresAt, more: 'is upstream’s freedom' });
     const granted = await VERBS['otp-auth'].run(providerOf());
     expect(granted).toMatchObject({ type: 'upstream-session', expiresAt: new Date(instant) });
@@ -217,7 +217,7 @@ describe('a good answer', () => {
     );
   });
 
-  it('names the passkeys in the order sent, and none where their number is another', async () => {
+  it('names the passkeys in the order sent, or none if their number differs', async () => {
     answers(200, { authenticatorIds: ['id-1'] });
     expect(await VERBS['create-authenticators-otp'].run(providerOf())).toEqual(['id-1']);
     answers(200, { authenticatorIds: ['id-1', 'id-2'] });
@@ -225,7 +225,7 @@ describe('a good answer', () => {
   });
 });
 
-describe('an answer that says yes and cannot be read may have taken effect', () => {
+describe('a 2xx answer that cannot be read counts as lost', () => {
   /** What we read of each; `session` is opaque to us. */
   const read: Record<Verb, string[]> = {
     'init-otp': ['otpId'],
@@ -233,7 +233,7 @@ describe('an answer that says yes and cannot be read may have taken effect', () 
     'create-authenticators-otp': ['authenticatorIds'],
   };
 
-  it.each(NAMES)('of %s', async (verb) => {
+  it.each(NAMES)('to %s', async (verb) => {
     const bad = [
       '<html>ok</html>',
       '',
@@ -254,12 +254,12 @@ describe('an answer that says yes and cannot be read may have taken effect', () 
     }
   });
 
-  it('of a registration that names no passkey', async () => {
+  it('to a registration, if it names no passkey', async () => {
     answers(200, { authenticatorIds: [] });
     expect((await failureOf('create-authenticators-otp')).failure).toBe('no_answer');
   });
 
-  it('of otp-auth, where it does not say until when', async () => {
+  it('to otp-auth, if its expiry is no instant', async () => {
     for (const expiresAt of ['soon', '', '2026-13-45T99:00:00Z']) {
       answers(200, { ...VERBS['otp-auth'].good, expiresAt });
       expect((await failureOf('otp-auth')).failure).toBe('no_answer');
@@ -303,8 +303,18 @@ describe('a refusal', () => {
     [403, 'the user is not owned by this integrator', 'rejected', 'subject_not_found'],
     [400, { error: 'Turnkey error 3: invalid email address (Details: [])' }, 'rejected', 'contact_invalid'],
     [400, { error: 'bad request: [{"turnkeyErrorCode":"INVALID_FQDN"}]' }, 'rejected', 'contact_invalid'],
-    [400, { error: 'Turnkey error 8: user has exceeded maximum authenticators (10)' }, 'rejected', 'authenticator_limit'], // prettier-ignore
-    [429, { error: 'Turnkey error 8: user has exceeded maximum authenticators (10)' }, 'rejected', 'authenticator_limit'], // prettier-ignore
+    [
+      400,
+      { error: 'Turnkey error 8: user has exceeded maximum authenticators (10)' },
+      'rejected',
+      'authenticator_limit',
+    ],
+    [
+      429,
+      { error: 'Turnkey error 8: user has exceeded maximum authenticators (10)' },
+      'rejected',
+      'authenticator_limit',
+    ],
     [429, { error: 'user has exceeded maximum api keys' }, 'rejected', 'resource_limit'],
     [429, { error: 'exceeded the maximum number of requests per minute' }, 'throttled'],
     [400, { error: 'Max number of OTPs have been initiated please wait and try again' }, 'throttled'],
@@ -315,7 +325,7 @@ describe('a refusal', () => {
   );
 
   it.each(cases)(
-    'of $verb with $status $body is $failure, $reason',
+    'of $verb with $status $body ends $failure, $reason',
     async ({ verb, status, body, failure, reason }) => {
       answers(status, body);
       const error = await failureOf(verb);
@@ -330,7 +340,7 @@ describe('a refusal', () => {
     ['init-otp', 'subject_not_found'],
     ['otp-auth', 'subject_not_found'],
     ['create-authenticators-otp', 'session_expired'],
-  ])('of %s with 404 is %s, whatever its text', async (verb, reason) => {
+  ])('of %s with 404 means %s, whatever its text', async (verb, reason) => {
     for (const body of [
       { error: 'account not found', status: 404 },
       'nothing here',
@@ -347,23 +357,23 @@ describe('a refusal', () => {
     [403, 'credential is read-only', false],
     [401, 'Unauthorized', true],
     [403, 'forbidden', true],
-  ])('of %d "%s" may be of the subject: %s', async (status, error, mayBeOfSubject) => {
+  ])('of %d "%s" may be about the subject: %s', async (status, error, mayBeOfSubject) => {
     answers(status, { error, status });
     expect(await failureOf('init-otp')).toMatchObject({ failure: 'misconfigured', mayBeOfSubject });
   });
 
-  it('that says when to come again is heard', async () => {
+  it('with Retry-After carries the time to wait', async () => {
     answers(503, '', { 'retry-after': '3' });
     expect(await failureOf('init-otp')).toMatchObject({ failure: 'throttled', retryAfterMs: 3000 });
   });
 
-  it('never repeats what upstream said: it could echo a code', async () => {
+  it('never repeats the text of upstream, which could echo a code', async () => {
     answers(400, { error: 'code 012345 is wrong for session abc', status: 400 });
     const { message } = await failureOf('otp-auth');
     expect(message).not.toMatch(/012345|abc/);
   });
 
-  it('of the probe tells that the integration is not in order', async () => {
+  it('of the probe shows what is wrong with the integration', async () => {
     answers(401, { error: 'unknown public key', status: 401 });
     await expect(providerOf().probe(call())).rejects.toMatchObject({ failure: 'misconfigured' });
     answers(503, '');
@@ -372,7 +382,7 @@ describe('a refusal', () => {
 });
 
 describe('parseSubject', () => {
-  it('takes the two ids in any case, and gives equal subjects one key', () => {
+  it('accepts the two ids in upper and lower case, and gives equal subjects one key', () => {
     const upper = { accountId: subject.accountId.toUpperCase(), userId: subject.userId.toUpperCase() };
     expect(providerOf().parseSubject(upper)).toEqual({
       subject,
@@ -397,11 +407,11 @@ describe('parseSubject', () => {
       expect((error as ProblemError).errors!.map(({ pointer }) => pointer)).toEqual(pointers);
       return;
     }
-    throw new Error('it was taken');
+    throw new Error('it was accepted');
   });
 });
 
-it('refuses a proof and a grant that are another provider’s', async () => {
+it('refuses a proof and a grant of another provider', async () => {
   const provider = providerOf();
   const encrypted = { type: 'encrypted-code', encryptedOtpBundle: '{}' } as const;
   await expect(provider.verifyOtp(call(), subject, { handle: 'otp-1' }, encrypted)).rejects.toThrow(
@@ -421,7 +431,7 @@ it('refuses a proof and a grant that are another provider’s', async () => {
 });
 
 describe('parseOtpChoice', () => {
-  it('takes nothing for a choice', () => {
+  it('accepts an absent or empty choice', () => {
     for (const nothing of [undefined, {}]) {
       expect(providerOf().parseOtpChoice(nothing)).toEqual({ choice: {}, once: {} });
     }

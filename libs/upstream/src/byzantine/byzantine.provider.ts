@@ -36,7 +36,7 @@ export const subjectSchema = z
   })
   .meta({ id: 'ByzantineSubject', description: 'At Byzantine.' });
 
-/** Byzantine's Integrator API: every request signed with the integrator's key, JSON both ways. */
+/** Byzantine's Integrator API: JSON both ways, and every request is signed with the integrator's key. */
 export class ByzantineProvider implements UpstreamProvider {
   readonly kind = 'byzantine';
   readonly custody = 'provider';
@@ -58,7 +58,7 @@ export class ByzantineProvider implements UpstreamProvider {
       });
     }
     const { accountId, userId } = parsed.data;
-    // Random ids, which mean nobody to whoever cannot ask the provider.
+    // Random ids. Only the provider can link them to a person.
     return { subject: parsed.data, key: `${accountId}/${userId}`, personal: [] };
   }
 
@@ -66,7 +66,7 @@ export class ByzantineProvider implements UpstreamProvider {
     return null;
   }
 
-  /** Byzantine decides everything about its codes. */
+  /** The caller has no choice: Byzantine decides everything about its codes. */
   parseOtpChoice(value: unknown): ParsedChoice {
     const names = typeof value === 'object' && value !== null ? Object.keys(value) : [];
     if (
@@ -76,11 +76,11 @@ export class ByzantineProvider implements UpstreamProvider {
       return { choice: {}, once: {} };
     const paths = names.length > 0 ? names.map((name) => [name]) : [[]];
     throw new ProblemError('validation_failed', {
-      detail: 'Byzantine lets nobody choose anything about its codes.',
+      detail: 'Byzantine offers no choice about its codes.',
       errors: paths.map((path) => ({
         pointer: `/otp${pointerOf(path)}`,
         code: 'not_supported',
-        detail: 'is not for the caller to choose at Byzantine',
+        detail: 'cannot be chosen at Byzantine',
       })),
     });
   }
@@ -100,8 +100,8 @@ export class ByzantineProvider implements UpstreamProvider {
 
   readDeviceRequest(): never {
     throw new ProblemError('validation_failed', {
-      detail: 'Byzantine keeps the session itself: give the passkeys, and no request of the device.',
-      errors: [{ pointer: '/device', code: 'not_supported', detail: 'is not taken at Byzantine' }],
+      detail: 'Byzantine keeps the session itself: send the passkeys, and no request of the device.',
+      errors: [{ pointer: '/device', code: 'not_supported', detail: 'is not supported at Byzantine' }],
     });
   }
 
@@ -126,7 +126,8 @@ export class ByzantineProvider implements UpstreamProvider {
   async probe(call: CallLimits): Promise<void> {
     const answer = await this.#send(call, 'probe', 'GET', '/v1/integrator/whoami');
     if (answer.status < 200 || answer.status > 299) throw this.#refusal(answer, 'probe');
-    // A wrong probe would release all parked rows, so a single answer is enough to doubt the clock here.
+    // A false success of the probe would release all parked rows, so one answer is enough to doubt the
+    // clock here.
     if (this.skew.stops || this.skew.mayStop) throw clocksApart(this.skew.lastMs());
     const { capabilities } = this.#read(answer, whoamiAnswer);
     if (!capabilities.canWrite)
@@ -140,7 +141,7 @@ export class ByzantineProvider implements UpstreamProvider {
   }
 
   async #send(call: CallLimits, lane: string, method: 'GET' | 'POST', pathAndQuery: string, body?: string) {
-    // Every signature would be refused as too old or too new; the probe goes on, to see whether that is over.
+    // Upstream would refuse every signature as too old or too new. Probes go on, to see when that ends.
     if (lane !== 'probe' && this.skew.stops) throw clocksApart(this.skew.ms());
     const oneTry = new OneTry(call, this.clock);
     const headers = { accept: 'application/json', ...(body && { 'content-type': 'application/json' }) };
@@ -171,7 +172,7 @@ export class ByzantineProvider implements UpstreamProvider {
   #read<T>(answer: HttpAnswer, schema: z.ZodType<T>): T {
     const parsed = schema.safeParse(wholeJson(answer));
     if (parsed.success) return parsed.data;
-    // It said yes and we cannot read to what: it may have taken effect.
+    // A 2xx that we cannot read: the request may have taken effect.
     throw failureOf(answer, 'no_answer', `upstream answered ${answer.status} with a body of the wrong shape`);
   }
 
@@ -182,7 +183,7 @@ export class ByzantineProvider implements UpstreamProvider {
     const rejected = (reason: RejectionReason) =>
       failureOf(answer, 'rejected', `upstream answered ${status}: ${reason}`, reason);
     if (refused && means === 'subject_not_found') return rejected(means);
-    // A limit on what a user may have comes with the status of a rate limit.
+    // A limit on what a user may have also comes as a 429.
     if (status === 429 && (means === 'authenticator_limit' || means === 'resource_limit'))
       return rejected(means);
     if (refused) {
@@ -197,7 +198,7 @@ export class ByzantineProvider implements UpstreamProvider {
     }
     if (means === 'throttled')
       return failureOf(answer, 'throttled', `upstream answered ${status}: throttled`);
-    // In step 3 a 404 stands for an unknown session as well: a new code mends either.
+    // In step 3, a 404 may also mean an unknown session. A new code helps in both cases.
     const missing = lane === 'create-authenticators' ? 'session_expired' : 'subject_not_found';
     const reason = status === 404 ? missing : means;
     if (reason) return rejected(reason);
@@ -210,7 +211,10 @@ export class ByzantineProvider implements UpstreamProvider {
   }
 }
 
-/** Upstream checks key, signature and scope before the body, so nothing was done. It checks the subject later. */
+/**
+ * Upstream checks key, signature and scope before the body, so the request had no effect. It checks the
+ * subject later.
+ */
 const refusesKey = (answer: HttpAnswer): boolean =>
   (answer.status === 401 || answer.status === 403) && readText(textOf(answer)) !== 'subject_not_found';
 

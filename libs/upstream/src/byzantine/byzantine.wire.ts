@@ -2,9 +2,9 @@ import { z } from 'zod';
 import { opaqueId, opaqueIds } from '../transport/opaque.js';
 import type { AuthenticatorTransport, NewAuthenticator } from '../port/upstream-provider.js';
 
-/** Byzantine's answers, as far as they are read. Unknown members are upstream's freedom to add. */
+/** The parts of Byzantine's answers that we read. Upstream may add other members. */
 
-/** `otpId` has no documented form: the example has a prefix, the recorded answer is a UUID. */
+/** `otpId` has no documented form. The example has a prefix, the recorded answer is a UUID. */
 export const initOtpAnswer = z.object({ otpId: opaqueId });
 
 export const otpAuthAnswer = z.object({
@@ -18,16 +18,16 @@ export const otpAuthAnswer = z.object({
   }),
 });
 
-/** A request always has passkeys, so an answer with an empty list says nothing about them. */
+/** Every request has passkeys, so an answer with an empty list tells nothing about them. */
 export const createAuthenticatorsAnswer = z.object({ authenticatorIds: opaqueIds.min(1) });
 
-/** A key that can only read passes every probe and fails every step. */
+/** A read-only key passes every probe and fails every step. */
 export const whoamiAnswer = z.object({ capabilities: z.object({ canWrite: z.boolean() }) });
 
-/** ISO 8601 with a year of four digits: JavaScript knows years that PostgreSQL does not. */
+/** ISO 8601 with a year of four digits. JavaScript accepts years that PostgreSQL does not. */
 const INSTANT = /^\d{4}-\d{2}-\d{2}[t ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?(z|[+-]\d{2}:?\d{2})?$/i;
 
-/** Some of this API's instants lack a zone; they are UTC. */
+/** Some instants of this API lack a zone. They are UTC. */
 function parseInstant(text: string): Date | null {
   if (!INSTANT.test(text)) return null;
   const zoned = /(z|[+-]\d{2}:?\d{2})$/i.test(text) ? text : `${text}Z`;
@@ -44,7 +44,7 @@ const TRANSPORTS: Record<AuthenticatorTransport, string> = {
   unknown: 'Unknown',
 };
 
-/** An authenticator as `create-authenticators-otp` wants it. */
+/** An authenticator in the form of `create-authenticators-otp`. */
 export function toAuthenticatorParam(authenticator: NewAuthenticator) {
   return {
     authenticatorName: authenticator.name,

@@ -3,7 +3,7 @@ import { errorTexts } from '../../../../apps/sandbox/src/byzantine/error-texts.j
 import { KNOWN_TEXTS, readText } from './known-texts.js';
 
 describe('readText', () => {
-  // All that is known today is what our own sandbox says; these are its very words.
+  // So far we only know the texts of our own sandbox.
   it.each([
     [errorTexts.missingHeader('X-Pubkey'), 'misconfigured'],
     [errorTexts.missingHeader('X-Timestamp'), 'misconfigured'],
@@ -18,7 +18,7 @@ describe('readText', () => {
     [errorTexts.invalidAttestation('origin'), 'attestation_invalid'],
     [errorTexts.accountNotFound, 'subject_not_found'],
     [errorTexts.userNotFound, 'subject_not_found'],
-  ])('knows "%s" as %s, in any case', (text, means) => {
+  ])('reads "%s" as %s, in upper and lower case', (text, means) => {
     expect(readText(text)).toBe(means);
     expect(readText(text.toUpperCase())).toBe(means);
     expect(readText(`Error: ${text}.`)).toBe(means);
@@ -33,16 +33,16 @@ describe('readText', () => {
     errorTexts.otpUsed,
     errorTexts.otpNotFound,
     errorTexts.noAuthenticators,
-  ])('makes nothing of "%s": better unclear than guessed', (text) => {
+  ])('does not guess what "%s" means', (text) => {
     expect(readText(text)).toBeNull();
   });
 
-  it('reads a sentence, and searches no page', () => {
+  it('reads only the first 500 characters', () => {
     expect(readText(`${'x'.repeat(480)} invalid OTP code`)).toBe('otp_invalid');
     expect(readText(`${'x'.repeat(600)} invalid OTP code`)).toBeNull();
   });
 
-  it('says of each text where it was seen', () => {
+  it('records the source of each text', () => {
     for (const { seen } of KNOWN_TEXTS) expect(['upstream', 'documented', 'sandbox']).toContain(seen);
   });
 });

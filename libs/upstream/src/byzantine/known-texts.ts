@@ -6,16 +6,20 @@ interface KnownText {
   text: RegExp;
   means: RejectionReason | 'misconfigured' | 'throttled';
   /**
-   * `upstream`: seen from Byzantine itself. `documented`: by Byzantine, of other routes. `sandbox`: only our sandbox's
-   * own words so far.
+   * The source of the text.
+   * - `upstream`: an answer of Byzantine itself
+   * - `documented`: Byzantine's documentation of other routes
+   * - `sandbox`: only our own sandbox so far
    */
   seen: 'upstream' | 'documented' | 'sandbox';
 }
 
 /**
- * What the free text of a Byzantine 400 means. The texts are not documented, and one status stands for wrong
- * code, expired code, locked code, expired session, duplicate passkey and bad payload alike, so a text that is
- * not here stays `rejected_unclear`: better unclear than guessed. The first match counts.
+ * What the free text of a Byzantine 400 means. The first match counts.
+ *
+ * Byzantine does not document its texts. A 400 may mean a wrong, expired or locked code, an expired
+ * session, a duplicate passkey or a bad payload. So an unknown text stays `rejected_unclear`, and we do not
+ * guess.
  */
 export const KNOWN_TEXTS: readonly KnownText[] = [
   { text: /missing .{0,40}x-(pubkey|timestamp|signature)/i, means: 'misconfigured', seen: 'sandbox' },
@@ -38,11 +42,13 @@ export const KNOWN_TEXTS: readonly KnownText[] = [
 /** Texts of a 401 or 403 about our key, its scope or our clock. */
 const OF_THE_KEY = /public key|pubkey|signature|timestamp|credential|api key|read.only/i;
 
-/** @returns what the text means, or null if it is unknown. Byzantine uses Turnkey, and may pass its texts on. */
+/**
+ * @returns what the text means, or null if it is unknown. Byzantine uses Turnkey and may pass on its texts.
+ */
 export function readText(text: string): KnownText['means'] | null {
   const start = beginningOf(text);
   return KNOWN_TEXTS.find((known) => known.text.test(start))?.means ?? readPassedOn(start);
 }
 
-/** Whether the text of a 401 or 403 is about our key, and so about every request. */
+/** Whether the text of a 401 or 403 is about our key, and so concerns every request. */
 export const speaksOfKey = (text: string): boolean => OF_THE_KEY.test(beginningOf(text));

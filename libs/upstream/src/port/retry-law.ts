@@ -3,11 +3,11 @@ import type { StepCall } from './upstream-provider.js';
 
 /** What follows one end of a call. */
 export interface Rule {
-  /** How many more calls this class allows within one submission; null where only time and budgets bound it. */
+  /** How many more calls this class allows within one submission. Null: only time and budgets limit them. */
   retries: number | null;
-  /** Whether a retry waits until a resend would be allowed, besides its backoff and `Retry-After`. */
+  /** Whether a retry also waits until a resend would be allowed, besides its backoff and `Retry-After`. */
   afterCooldown?: true;
-  /** What it means when no retry is left, or none could end in time. */
+  /** What the end means if no retry is left, or none could end in time. */
   otherwise: 'give_up' | 'outcome_unknown' | 'rejected' | 'park';
 }
 
@@ -15,8 +15,8 @@ export interface Rule {
 export type StepLaw = Readonly<Record<FailureClass, Rule>>;
 
 /**
- * What may be retried at a provider, when, and what a lost answer means, as data. docs/retry-law.md explains the
- * cells.
+ * A provider's retries as data: what may be retried, when, and what a lost answer means. docs/retry-law.md
+ * explains the cells.
  */
 export type RetryLaw = Readonly<Record<StepCall, StepLaw>>;
 
@@ -28,7 +28,7 @@ export const retry = (
   wait?: typeof AFTER_COOLDOWN,
 ): Rule => ({ retries, otherwise, ...wait });
 
-/** Ends that tell for certain what became of the call: the same at every provider. */
+/** Ends that say for certain what happened to the call. They are the same at every provider. */
 export const REFUSED = {
   rejected: retry(0, 'rejected'),
   rejected_unclear: retry(0, 'rejected'),

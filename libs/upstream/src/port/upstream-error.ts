@@ -1,4 +1,4 @@
-/** How a call upstream can end other than well. Every end is exactly one of these (docs/retry-law.md). */
+/** How a call upstream can fail. Every failure is exactly one of these (docs/retry-law.md). */
 export const FAILURE_CLASSES = [
   'not_sent',
   'throttled',
@@ -10,16 +10,16 @@ export const FAILURE_CLASSES = [
 ] as const;
 export type FailureClass = (typeof FAILURE_CLASSES)[number];
 
-/** Why upstream said no, where its answer is understood. */
+/** Why upstream said no, if we understand its answer. */
 export type RejectionReason =
   | 'subject_not_found'
-  /** The contact belongs to several users, and nobody here can tell which is meant. */
+  /** The contact belongs to several users, and the service cannot tell which one is meant. */
   | 'subject_ambiguous'
   /** No code can be sent to the contact. */
   | 'contact_invalid'
-  /** The provider wants a captcha solved, or refused the one that was. */
+  /** The provider wants a captcha, or refused the one that was sent. */
   | 'captcha_required'
-  /** The code was right and is spent; what should have followed was refused. */
+  /** The code was right and is used up, but upstream refused the login after it. */
   | 'login_refused'
   | 'otp_invalid'
   | 'otp_expired'
@@ -30,12 +30,12 @@ export type RejectionReason =
   | 'authenticator_limit'
   /** Another limit that the provider sets for its customer. Waiting does not help. */
   | 'resource_limit'
-  /** A policy of the provider's customer asks for more people's votes. */
+  /** A policy of the provider's customer asks for more votes. */
   | 'consensus_needed'
   /** A policy of the provider's customer asks for more factors. */
   | 'mfa_needed';
 
-/** What is known of a call for certain: kept with an outcome that stays unknown. */
+/** The facts about a call. They stay with an attempt of unknown outcome. */
 export interface CallEvidence {
   /** Whether any byte of the request may have left. */
   bytesSent: boolean;
@@ -44,7 +44,7 @@ export interface CallEvidence {
   durationMs: number | null;
 }
 
-/** Of a call of which no byte has left. */
+/** For a call that has sent no byte. */
 export const NOTHING_SENT: CallEvidence = {
   bytesSent: false,
   headersSeen: false,
@@ -53,15 +53,18 @@ export const NOTHING_SENT: CallEvidence = {
 };
 
 export interface UpstreamErrorOptions {
-  /** Prose for operators. Free of secrets: no body of ours, no answer's text that could echo one. */
+  /**
+   * Prose for operators. It contains no secrets: no body of ours, and no text of an answer, which could
+   * echo one.
+   */
   detail: string;
   evidence: CallEvidence;
   reason?: RejectionReason;
-  /** What `Retry-After` said, in milliseconds from now. */
+  /** The wait that `Retry-After` asks for, in milliseconds from now. */
   retryAfterMs?: number;
-  /** With `misconfigured`: the answer does not say whether it refuses our key or this one subject. */
+  /** With `misconfigured`: the answer does not say whether it refuses our key or only this subject. */
   mayBeOfSubject?: boolean;
-  /** With `not_sent`: this process sent nothing on purpose, which says nothing of the provider. */
+  /** With `not_sent`: this process held the call back, so the end tells nothing about the provider. */
   heldBack?: boolean;
   cause?: unknown;
 }

@@ -5,7 +5,7 @@ import { ClockSkew } from './clock-skew.js';
 const START = Date.UTC(2026, 10, 20, 12, 0, 0, 400);
 const HOUR = 3_600_000;
 
-/** Our two clocks, the provider's, and answers that are read by them. */
+/** Our two clocks, the provider's clock, and answers that carry its time. */
 function between({ warnMs = 10_000, stopMs = 30_000 } = {}) {
   const clock = {
     wall: START,
@@ -23,7 +23,10 @@ function between({ warnMs = 10_000, stopMs = 30_000 } = {}) {
     clock,
     skew,
     pass,
-    /** An answer of which the date is written so far from our time, after `before` and followed by `after`. */
+    /**
+     * An answer whose date is `aheadMs` from our time. It is written `before` ms after sending and arrives
+     * `after` ms later.
+     */
     saw(
       aheadMs: number,
       {
@@ -59,7 +62,7 @@ describe('two answers that agree', () => {
     expect(skew.stops).toBe(expected >= 30_000);
   });
 
-  it('never tell a distance that is not there, nor miss one by more than the answers took and a second', () => {
+  it('never exceed the real distance, and come within a second and the time of the answers', () => {
     const delay = fc.integer({ min: 0, max: 15_000 });
     const call = fc.record({ before: delay, after: delay, pause: fc.integer({ min: 1_000, max: 20_000 }) });
     const ahead = fc.integer({ min: -2 * HOUR, max: 2 * HOUR });
@@ -78,7 +81,7 @@ describe('two answers that agree', () => {
   });
 });
 
-describe('what tells nothing', () => {
+describe('no distance is measured from', () => {
   it.each<[string, (two: ReturnType<typeof between>) => void]>([
     ['one answer alone', ({ saw }) => saw(-600_000)],
     [
@@ -102,7 +105,7 @@ describe('what tells nothing', () => {
       },
     ],
     [
-      'pages of a cache, each of another time',
+      'pages of a cache, each from a different time',
       ({ saw, pass }) => {
         for (const ahead of [-600_000, -580_000, -900_000, -70_000]) {
           saw(ahead);
@@ -175,7 +178,7 @@ describe('what tells nothing', () => {
       },
     ],
     [
-      'a clock that does not go',
+      'a clock that stands still',
       ({ sawDate, pass }) => {
         for (let n = 0; n < 5; n++) {
           sawDate('Thu, 01 Jan 1970 00:00:00 GMT');
@@ -184,7 +187,6 @@ describe('what tells nothing', () => {
       },
     ],
   ])('%s', (_, tell) => {
-    // prettier-ignore
     const two = between();
     tell(two);
     expect(two.skew.ms()).toBe(0);
@@ -192,7 +194,7 @@ describe('what tells nothing', () => {
   });
 });
 
-/** Clocks that two answers found to be an hour apart. */
+/** Clocks that two answers have found an hour apart. */
 function anHourApart() {
   const two = between();
   two.saw(-HOUR);
@@ -202,7 +204,7 @@ function anHourApart() {
   return two;
 }
 
-describe('a distance is over', () => {
+describe('a distance ends', () => {
   it('with one answer that disagrees', () => {
     const { skew, saw, pass } = anHourApart();
     pass(1_000);
@@ -211,7 +213,7 @@ describe('a distance is over', () => {
     expect(skew.lastMs()).toBe(0);
   });
 
-  it('when our clock was set right', () => {
+  it('when our clock is set right', () => {
     const { skew, clock } = anHourApart();
     clock.wall -= HOUR;
     expect(skew.ms()).toBe(0);
@@ -219,7 +221,7 @@ describe('a distance is over', () => {
     expect(skew.ms()).toBe(0);
   });
 
-  it('when the machine slept: the monotonic clock stood still', () => {
+  it('when the machine sleeps, so that the monotonic clock stands still', () => {
     const { skew, clock } = anHourApart();
     clock.wall += 10 * 60_000;
     expect(skew.ms()).toBe(0);
@@ -234,13 +236,13 @@ describe('a distance is over', () => {
     expect(skew.ms()).toBe(0);
   });
 
-  it.each([500, -500])('but not for a clock that is corrected by %d ms', (ms) => {
+  it.each([500, -500])('but not when a clock is corrected by %d ms', (ms) => {
     const { skew, clock } = anHourApart();
     clock.wall += ms;
     expect(skew.stops).toBe(true);
   });
 
-  it.each([HOUR, -HOUR])('and an answer during which our clock was set by %d ms tells nothing', (step) => {
+  it.each([HOUR, -HOUR])('and none is measured while our clock is set by %d ms', (step) => {
     const { skew, clock, pass } = between();
     for (let n = 0; n < 4; n++) {
       const sentAt = { wallMs: clock.wall, monotonicMs: clock.monotonic };
@@ -260,7 +262,7 @@ describe('another answer is wanted', () => {
     ['not after two that are', [12_000, 12_000], false],
     ['after one that would stop', [40_000], true],
     ['after two that stop, until it is over', [40_000, 40_000], true],
-    ['not where all is well', [0, 0], false],
+    ['not while the clocks agree', [0, 0], false],
     ['not after one that says it is over', [40_000, 40_000, 0], false],
   ])('%s', (_, readings, wanted) => {
     const { skew, saw, pass } = between();

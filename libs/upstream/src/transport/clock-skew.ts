@@ -2,12 +2,18 @@ import type { Clock } from '#libs/kernel';
 import type { HttpAnswer, Instant } from './http-client.js';
 import { httpDate } from './http-date.js';
 
-/** How long a reading counts. While it stops the steps, the clock watch renews it. */
+/** How long a reading counts. While the reading stops the steps, the clock watch renews it. */
 const TRUSTED_MS = 60_000;
-/** If our two clocks differ by more during a reading's life, the wall clock was set or the machine slept. */
+/**
+ * If our two clocks move apart by more than this during a reading's life, the wall clock was set or the
+ * machine slept.
+ */
 const PARTED_MS = 1_000;
 
-/** What one answer says: the provider's clock is between `leastMs` and `mostMs` ahead of ours (negative: behind). */
+/**
+ * One answer's reading: the provider's clock is between `leastMs` and `mostMs` ahead of ours (negative:
+ * behind).
+ */
 interface Reading {
   dateMs: number;
   leastMs: number;
@@ -15,18 +21,18 @@ interface Reading {
   at: Instant;
 }
 
-/** From `warnMs` on, a reading needs a second one. From `stopMs` on, nothing is sent. Milliseconds. */
+/** Milliseconds. From `warnMs` on, a reading needs a second one. From `stopMs` on, nothing is sent. */
 export interface SkewLimits {
   warnMs: number;
   stopMs: number;
 }
 
 /**
- * How far an upstream's clock is from ours, by the `Date` of its answers (RFC 9110 §6.6.1, whole seconds). Signatures
- * are good for a minute: with clocks far apart, every call would be refused.
+ * Measures how far an upstream's clock is from ours, by the `Date` of its answers (RFC 9110 §6.6.1, whole
+ * seconds). Upstream may accept a signature for one minute only. With clocks further apart, all calls fail.
  *
- * A cache, a proxy or one node of many may write a wrong `Date`. So a distance counts once two answers of different
- * seconds agree on it, and one answer that disagrees takes it back.
+ * A cache, a proxy or one node of many may write a wrong `Date`. So a distance counts only once two answers
+ * with different seconds agree on it. One answer that disagrees cancels it.
  */
 export class ClockSkew {
   #last: Reading | null = null;
@@ -38,30 +44,30 @@ export class ClockSkew {
     private readonly limits: SkewLimits = { warnMs: Infinity, stopMs: Infinity },
   ) {}
 
-  /** Reads an answer that has just come. */
+  /** Reads a new answer. */
   saw(answer: Pick<HttpAnswer, 'headers' | 'sentAt' | 'headAt'>): void {
     const reading = readingOf(answer);
     if (!reading) return;
     const before = this.#current();
-    // The same second is no second reading: a page from a cache always has the same `Date`.
+    // An answer with the same second does not confirm: a page from a cache always has the same `Date`.
     if (before?.dateMs === reading.dateMs) return;
     const agrees = before !== null && overlap(before, reading);
     this.#agreedMs = agrees ? Math.min(distance(before), distance(reading)) : 0;
     this.#last = reading;
   }
 
-  /** @returns the distance in milliseconds, never negative; 0 while nothing is known. */
+  /** @returns the distance in milliseconds, never negative. 0 while none is confirmed. */
   ms(): number {
     return this.#current() ? this.#agreedMs : 0;
   }
 
-  /** @returns the distance by the last answer alone, whether or not another agrees. */
+  /** @returns the distance by the last answer alone, confirmed or not. */
   lastMs(): number {
     const last = this.#current();
     return last ? distance(last) : 0;
   }
 
-  /** Whether the clocks are too far apart for a step to be sent. */
+  /** Whether the clocks are too far apart to send a step. */
   get stops(): boolean {
     return this.ms() >= this.limits.stopMs;
   }
@@ -71,7 +77,7 @@ export class ClockSkew {
     return this.lastMs() >= this.limits.stopMs;
   }
 
-  /** Whether another answer is needed: to confirm a distance, or to see that it is over. */
+  /** Whether another answer is needed: to confirm a distance, or to see that it has ended. */
   get wantsAnswer(): boolean {
     const { warnMs } = this.limits;
     return this.stops || this.mayStop || (this.lastMs() >= warnMs && this.ms() < warnMs);
@@ -97,7 +103,7 @@ function readingOf({ headers, sentAt, headAt }: Pick<HttpAnswer, 'headers' | 'se
   return { dateMs, leastMs: dateMs - headAt.wallMs, mostMs, at: headAt };
 }
 
-/** The least distance that a reading allows. */
+/** The smallest distance that fits a reading. */
 const distance = ({ leastMs, mostMs }: Reading): number => Math.max(0, leastMs, -mostMs);
 
 const overlap = (one: Reading, other: Reading): boolean =>

@@ -27,7 +27,7 @@ describe('commonFailure', () => {
     [304, 'misconfigured'],
     [307, 'misconfigured'],
     [308, 'misconfigured'],
-  ])('takes %d for %s', (status, failure) => {
+  ])('classifies %d as %s', (status, failure) => {
     const error = commonFailure(answer(status));
     expect(error).toMatchObject({ failure, evidence: { status, bytesSent: true, durationMs: 7 } });
     expect(error!.retryAfterMs).toBeUndefined();
@@ -37,7 +37,7 @@ describe('commonFailure', () => {
     expect(commonFailure(answer(status))).toBeNull();
   });
 
-  it('takes a 503 that says when to come again for a wait, and another 5xx for what it is', () => {
+  it('classifies a 503 with Retry-After as throttled, and any other 5xx as unavailable', () => {
     const told = { 'retry-after': '7' };
     expect(commonFailure(answer(503, told))).toMatchObject({ failure: 'throttled', retryAfterMs: 7000 });
     expect(commonFailure(answer(500, told))).toMatchObject({ failure: 'unavailable', retryAfterMs: 7000 });
@@ -69,7 +69,7 @@ describe('retryAfter', () => {
   });
 
   it.each(['-1', '1.5', '1e3', '10 s', '5,', 'Fri', 'Fri, 20 Nov 2026 10:00:30 +0100'])(
-    'makes nothing of %p, which is neither seconds nor a date',
+    'ignores %p, which is neither seconds nor a date',
     (header) => {
       expect(retryAfter({ headers: { 'retry-after': header } }, NOW)).toBeNull();
     },

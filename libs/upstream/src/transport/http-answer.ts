@@ -3,7 +3,7 @@ import { httpDate } from './http-date.js';
 import { UpstreamError, type FailureClass, type RejectionReason } from '../port/upstream-error.js';
 import type { HttpAnswer } from './http-client.js';
 
-/** The failure that an answer amounts to, built with the answer's own evidence. */
+/** The failure for an answer, with the answer's own evidence. */
 export function failureOf(
   answer: HttpAnswer,
   failure: FailureClass,
@@ -22,7 +22,7 @@ export function failureOf(
 /**
  * What any HTTP answer means before the provider reads its text.
  *
- * @returns the failure for the statuses that mean the same everywhere, or null where the provider must look.
+ * @returns the failure for statuses that mean the same everywhere, or null if the provider must decide.
  */
 export function commonFailure(answer: HttpAnswer): UpstreamError | null {
   const { status } = answer;
@@ -31,7 +31,7 @@ export function commonFailure(answer: HttpAnswer): UpstreamError | null {
   if (status === 429) return is('throttled');
   if (status === 408) return is('no_answer');
   if (status === 401 || status === 403) return is('misconfigured');
-  // A redirect is never followed: it would send a signed request and a user's code to another place.
+  // A redirect is never followed: it would send a signed request and a user's code elsewhere.
   if (status >= 300 && status < 400) return is('misconfigured');
   return null;
 }
@@ -39,9 +39,9 @@ export function commonFailure(answer: HttpAnswer): UpstreamError | null {
 const SECONDS = /^[\t ]*\d+(?:[\t ]*,[\t ]*\d+)*[\t ]*$/;
 
 /**
- * `Retry-After` in both of its forms (RFC 9110 §10.2.3).
+ * Reads `Retry-After` in both of its forms (RFC 9110 §10.2.3).
  *
- * @returns milliseconds from now, or null where the header is absent or makes no sense.
+ * @returns milliseconds from now, or null if the header is absent or malformed.
  */
 export function retryAfter(answer: Pick<HttpAnswer, 'headers'>, nowMs = Date.now()): number | null {
   const waits = [answer.headers['retry-after'] ?? []].flat().flatMap((value) => {
@@ -49,11 +49,11 @@ export function retryAfter(answer: Pick<HttpAnswer, 'headers'>, nowMs = Date.now
     const at = httpDate(value);
     return at === null ? [] : [Math.max(0, at - nowMs)];
   });
-  // Given twice, the longer wait is the safe one.
+  // If it is given twice, the longer wait is the safe one.
   return waits.length === 0 ? null : Math.max(...waits);
 }
 
-/** The parsed JSON, or undefined where the text is none. */
+/** The parsed JSON, or undefined if the text is not JSON. */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
@@ -64,21 +64,21 @@ export function parseJson(text: string): unknown {
 
 const JSON_TYPE = /^application\/(?:[\w!#$&^.+-]+\+)?json$/;
 
-/** No answer that we read is nested deeper than ten levels. */
+/** No answer that we need is nested deeper than ten levels. */
 const MAX_DEPTH = 32;
 
 /**
- * The JSON of an answer that says yes, if it is whole: what it claims to be, uncompressed, of whole characters, and with
- * one meaning only. Compression is never asked for, and what is small on the wire may be endless in memory.
+ * The JSON of a 2xx answer, if it is whole: declared as JSON, uncompressed, valid UTF-8, and unambiguous.
+ * We never ask for compression, because a small compressed body may be huge in memory.
  *
- * @returns undefined where it is not.
+ * @returns undefined if it is not whole.
  */
 export function wholeJson({ headers, text, garbled }: HttpAnswer): unknown {
   if (garbled || !isUncoded(headers['content-encoding'])) return undefined;
-  // Given twice, both must be JSON: then it has one meaning.
+  // If the type is given twice, both must be JSON.
   const types = mediaTypes(headers['content-type']);
   if (types.length === 0 || !types.every((type) => JSON_TYPE.test(type))) return undefined;
-  // Before it is parsed: whoever walks over the value afterwards would run out of stack.
+  // Checked before parsing: code that walks over a deep value would run out of stack.
   if (isNestedDeeper(text, MAX_DEPTH)) return undefined;
   const value = parseJson(text);
   return hasDuplicateMembers(text, value) ? undefined : value;
@@ -102,5 +102,5 @@ function isNestedDeeper(text: string, max: number): boolean {
 
 const SENTENCE_CHARACTERS = 500;
 
-/** An error's text is a sentence; a page that an adversary made long is not searched. */
+/** An error's text is a sentence. We do not search the rest, which an attacker could make very long. */
 export const beginningOf = (text: string): string => text.slice(0, SENTENCE_CHARACTERS);

@@ -51,8 +51,8 @@ async function failureOf(sent: Promise<unknown>): Promise<UpstreamError> {
   throw error;
 }
 
-describe('a whole answer', () => {
-  it('is returned whatever its status, with the evidence of the call', async () => {
+describe('the client', () => {
+  it('returns a whole answer with any status, and the evidence of the call', async () => {
     const server = await listen(({ socket }) =>
       socket.write(answering(418, '{"error":"☕"}', 'x-a: 1\r\nretry-after: 9\r\n')),
     );
@@ -66,7 +66,7 @@ describe('a whole answer', () => {
     expect(answer.evidence.durationMs).toBeGreaterThanOrEqual(0);
   });
 
-  it('follows upon exactly the bytes that were signed', async () => {
+  it('sends exactly the signed bytes', async () => {
     const server = await listen(({ socket }) => socket.write(answering(200, '{}')));
     const { body } = request(server);
     await client.send(call(), request(server));
@@ -78,7 +78,7 @@ describe('a whole answer', () => {
     expect(sent).toBe(body);
   });
 
-  it('to a GET has no body before it', async () => {
+  it('sends a GET without a body', async () => {
     const server = await listen(({ socket }) => socket.write(answering(200, 'ok')));
     const { body: _, ...rest } = request(server, { method: 'GET', pathAndQuery: '/v1/integrator/whoami' });
     await client.send(call(), rest);
@@ -86,7 +86,7 @@ describe('a whole answer', () => {
     expect(server.connections[0]!.received).toMatch(/\r\n\r\n$/);
   });
 
-  it.each([301, 302, 307, 308])('that redirects (%d) is not followed', async (status) => {
+  it.each([301, 302, 307, 308])('does not follow a redirect (%d)', async (status) => {
     const elsewhere = await listen(({ socket }) => socket.write(answering(200, '{}')));
     const server = await listen(({ socket }) =>
       socket.write(answering(status, '', `location: ${elsewhere.url}/x\r\n`)),
@@ -95,7 +95,7 @@ describe('a whole answer', () => {
     expect(elsewhere.connections).toHaveLength(0);
   });
 
-  it('that is JSON is left as text, also where it is none', async () => {
+  it('returns an answer as text, even if it claims to be JSON', async () => {
     const server = await listen(({ socket }) =>
       socket.write(answering(200, '{"a":1', 'content-type: application/json\r\n')),
     );
@@ -105,9 +105,9 @@ describe('a whole answer', () => {
 
 describe('nothing was sent', () => {
   it.each([
-    ['nobody listens', 'http://127.0.0.1:1'],
-    ['there is no such host', 'http://nowhere.invalid'],
-  ])('where %s', async (_, url) => {
+    ['no server listens', 'http://127.0.0.1:1'],
+    ['the host does not exist', 'http://nowhere.invalid'],
+  ])('if %s', async (_, url) => {
     const error = await failureOf(client.send(call(), request({ url })));
     expect(error).toMatchObject({
       failure: 'not_sent',
@@ -116,8 +116,8 @@ describe('nothing was sent', () => {
     });
   });
 
-  it('where no connection comes about in time', async () => {
-    // An https request to a server that never greets: the TCP connection is there, the TLS one is not.
+  it('if no connection opens in time', async () => {
+    // An https request to a server that never answers the TLS handshake: TCP connects, TLS does not.
     const server = await listen(() => undefined);
     const error = await failureOf(
       client.send(call(), request({ url: server.url.replace('http:', 'https:') })),
@@ -126,7 +126,7 @@ describe('nothing was sent', () => {
     expect(server.requests).toBe(0);
   });
 
-  it('where TLS fails', async () => {
+  it('if TLS fails', async () => {
     const server = await listen(() => undefined);
     const url = server.url.replace('http:', 'https:');
     const sent = failureOf(client.send(call(), request({ url })));
@@ -138,7 +138,7 @@ describe('nothing was sent', () => {
     expect(error.failure).toBe('not_sent');
   });
 
-  it('where the call is held back in the last moment: not one byte arrives', async () => {
+  it('if the call is held back in the last moment', async () => {
     const server = await listen(({ socket }) => socket.write(answering(200, '{}')));
     const held = call({
       beforeSend: () => {
@@ -152,12 +152,12 @@ describe('nothing was sent', () => {
       heldBack: true,
       evidence: { bytesSent: false },
     });
-    // The next call shows that whatever was to arrive has arrived.
+    // The next call shows that nothing else is still on its way.
     await client.send(call(), request(server));
     expect(server.requests).toBe(1);
   });
 
-  it('where a request waited for a connection until its deadline; nor is it sent afterwards', async () => {
+  it('if a request waits for a connection until its deadline, not even afterwards', async () => {
     await client.onApplicationShutdown();
     client = open({ UPSTREAM_CONNECTIONS: '1' });
     let release = () => undefined as void;
@@ -180,7 +180,7 @@ describe('nothing was sent', () => {
   });
 });
 
-describe('it was sent, and no whole answer came', () => {
+describe('a request without a whole answer may have taken effect', () => {
   it.each<[string, (incoming: Incoming) => unknown, Partial<UpstreamError['evidence']>]>([
     [
       'the connection is reset',
@@ -206,14 +206,14 @@ describe('it was sent, and no whole answer came', () => {
       ({ socket }) => socket.write('HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{'),
       { headersSeen: true, status: 200 },
     ],
-  ])('where %s', async (_, behave, evidence) => {
+  ])('if %s', async (_, behave, evidence) => {
     const server = await listen(behave);
     const error = await failureOf(client.send(call({ timeoutMs: 1_000 }), request(server)));
     expect(error).toMatchObject({ failure: 'no_answer', evidence: { bytesSent: true, ...evidence } });
     expect(server.requests).toBe(1);
   });
 
-  it('where the answer is larger than is read, told or not', async () => {
+  it('if the answer is too large, with or without a declared length', async () => {
     const page = 'x'.repeat(256 * 1024 + 1);
     const told = await listen(({ socket }) => socket.write(answering(200, page)));
     const untold = await listen(({ socket }) => {
@@ -229,14 +229,14 @@ describe('it was sent, and no whole answer came', () => {
     expect((await client.send(call(), request(exact))).text).toHaveLength(256 * 1024);
   });
 
-  it('is not repeated by itself, for a GET neither', async () => {
+  it('is not repeated by the client, not even a GET', async () => {
     const server = await listen(({ socket }) => socket.destroy());
     const { body: _, ...get } = request(server, { method: 'GET' });
     expect((await failureOf(client.send(call(), get))).failure).toBe('no_answer');
     expect(server.requests).toBe(1);
   });
 
-  it('says nothing of the request', async () => {
+  it('leaves no trace of the request in the error', async () => {
     const server = await listen(({ socket }) => socket.destroy());
     const error = await failureOf(client.send(call(), request(server, { body: '{"otpCode":"123456"}' })));
     expect(`${error.message}${JSON.stringify(error.evidence)}`).not.toMatch(/123456|otpCode|X-Timestamp/i);
@@ -248,11 +248,11 @@ describe('connections', () => {
     const server = await listen(({ socket }) => socket.write(answering(200, '{}')));
     for (let n = 0; n < 20; n++) await client.send(call(), request(server));
     expect(server.requests).toBe(20);
-    // One is not free again in the very moment that its answer is handed out.
+    // A connection may not be free yet at the moment when its answer is returned.
     expect(server.connections.length).toBeLessThanOrEqual(2);
   });
 
-  it('of a lane that hangs take none from another lane', async () => {
+  it('of a lane that hangs do not block another lane', async () => {
     await client.onApplicationShutdown();
     client = open({ UPSTREAM_CONNECTIONS: '2' });
     const server = await listen(({ socket, received }) => {
@@ -277,7 +277,7 @@ describe('connections', () => {
     ]);
   });
 
-  it('that a call gave up are not used for the next: its late answer is nobody else’s', async () => {
+  it('of an abandoned call are closed, so that its late answer reaches no other call', async () => {
     await client.onApplicationShutdown();
     client = open({ UPSTREAM_CONNECTIONS: '1' });
     const late: (() => void)[] = [];
@@ -291,7 +291,7 @@ describe('connections', () => {
     expect(server.connections).toHaveLength(2);
   });
 
-  it('are gone after shutdown, and what was in flight has its end', async () => {
+  it('are gone after shutdown, and calls in flight end', async () => {
     const server = await listen(() => undefined);
     const sent = failureOf(client.send(call(), request(server)));
     const arrived = setInterval(() => server.requests > 0 && void client.onApplicationShutdown(), 5);

@@ -7,21 +7,24 @@ import { withoutInterimAnswers } from './interim-answers.js';
 import { UpstreamError, type CallEvidence, type UpstreamErrorOptions } from '../port/upstream-error.js';
 import type { CallLimits } from '../port/upstream-provider.js';
 
-/** An answer larger than this is not read: nothing that we ask for comes near it. */
+/** A larger answer is not read. Every answer that we need is far smaller. */
 const MAX_ANSWER_BYTES = 256 * 1024;
 
-/** At most this many rounds of I/O follow a deadline. A round follows only if the one before has read something. */
+/**
+ * At most this many rounds of I/O follow a deadline. Another round follows only if the last one read
+ * something.
+ */
 const LAST_ROUNDS = 16;
 
 export interface HttpRequest {
   /** Scheme, host and port. */
   baseUrl: string;
-  /** Requests of one lane share connections, and a lane that hangs takes none from another. */
+  /** Requests of one lane share connections. A lane that hangs takes none from another lane. */
   lane: string;
   method: 'GET' | 'POST';
   pathAndQuery: string;
   headers: Record<string, string>;
-  /** The exact text to send; it was signed as it is. */
+  /** The exact text to send. It was signed in this form. */
   body?: string;
 }
 
@@ -36,7 +39,7 @@ export interface HttpAnswer {
   status: number;
   headers: Record<string, string | string[] | undefined>;
   text: string;
-  /** Whether its bytes were no UTF-8: the text then has replacements in it. */
+  /** Whether its bytes are not valid UTF-8. The text then contains replacement characters. */
   garbled?: boolean;
   evidence: CallEvidence;
   /** When the request began to leave, and when the head of the answer arrived. */
@@ -45,10 +48,10 @@ export interface HttpAnswer {
 }
 
 /**
- * Sends signed requests. It never retries and never follows a redirect, and it tells apart what the retry law
- * must tell apart: a request of which no byte left, and one that may have taken effect.
+ * Sends signed requests. It never retries and never follows a redirect. It separates requests of which no
+ * byte left from those that may have taken effect, because the retry law treats them differently.
  *
- * It speaks through undici's pools, which tell the moment before the first byte leaves
+ * It uses undici's pools, which report the moment before the first byte leaves
  * (docs/decisions/0005-http-client.md).
  */
 @Injectable()
@@ -60,7 +63,7 @@ export class UpstreamHttpClient implements OnApplicationShutdown {
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
-  /** @throws UpstreamError `not_sent` or `no_answer`; any whole answer is returned. */
+  /** @throws UpstreamError `not_sent` or `no_answer`. Any whole answer is returned. */
   async send(call: CallLimits, request: HttpRequest): Promise<HttpAnswer> {
     return new Exchange(call, this.clock).run(this.#pool(request), request);
   }
@@ -81,7 +84,7 @@ export class UpstreamHttpClient implements OnApplicationShutdown {
           buildConnector({ timeout: this.config.CONNECT_TIMEOUT_MS, allowH2: false }),
         ),
         allowH2: false,
-        // The exchange's own deadline covers the whole call, so that there is one clock to reason about.
+        // The deadline of the exchange covers the whole call, so undici's own timeouts are off.
         headersTimeout: 0,
         bodyTimeout: 0,
       });
@@ -135,7 +138,8 @@ class Exchange {
         controller?.abort(new Error(detail));
       };
       const tooLate = () => cutOff(`no whole answer within ${Math.round(this.call.timeoutMs)} ms`);
-      // Timers run before sockets are read. If this process was stopped, the answer may be in the socket already.
+      // Timers run before sockets are read. If this process was suspended, the answer may already be in the
+      // socket.
       const readWhatIsThere = (roundsLeft: number) => {
         const before = `${this.#status} ${size}`;
         setImmediate(() => {
@@ -159,7 +163,7 @@ class Exchange {
         {
           onRequestStart: (started) => {
             controller = started;
-            // It waited for a connection until nobody was waiting for it any more.
+            // The call ended while this request waited for a connection.
             if (over) return started.abort(new Error('abandoned before it was sent'));
             try {
               this.call.beforeSend();
@@ -202,7 +206,7 @@ class Exchange {
     });
   }
 
-  /** What left the house may have taken effect; what did not, has not. */
+  /** A request that left may have taken effect. One that did not leave has not. */
   #failure(detail: string, more: Pick<UpstreamErrorOptions, 'cause' | 'heldBack'>): UpstreamError {
     const evidence = this.#evidence();
     return new UpstreamError(evidence.bytesSent ? 'no_answer' : 'not_sent', { detail, evidence, ...more });
@@ -211,7 +215,7 @@ class Exchange {
 
 const instantOf = (clock: Clock): Instant => ({ wallMs: clock.nowMs(), monotonicMs: clock.monotonicMs() });
 
-/** The code of a network error says what happened and holds nothing of the request. */
+/** The code of a network error says what happened, and contains nothing of the request. */
 function describe(error: Error): string {
   const code = (error as NodeJS.ErrnoException).code;
   return code ? `the connection failed (${code})` : 'the connection failed';

@@ -18,7 +18,7 @@ describe('an HTTP date', () => {
     ['Thu, 29 Feb 2024 12:00:00 GMT', Date.UTC(2024, 1, 29, 12)],
     [`Monday, 02-Jan-${String((thisYear + 50) % 100).padStart(2, '0')} 03:04:05 GMT`, century(thisYear + 50)],
     [`Monday, 02-Jan-${String((thisYear + 51) % 100).padStart(2, '0')} 03:04:05 GMT`, century(thisYear - 49)],
-  ])('%j is read', (text, expected) => expect(httpDate(text)).toBe(expected));
+  ])('reads %j', (text, expected) => expect(httpDate(text)).toBe(expected));
 
   it.each<[string | string[] | undefined]>([
     [undefined],
@@ -43,5 +43,5 @@ describe('an HTTP date', () => {
     [['Sun, 06 Nov 1994 08:49:37 GMT', 'Sun, 06 Nov 1994 08:49:37 GMT']],
     ['1994-11-06T08:49:37Z'],
     ['Sun Nov 6 08:49:37 1994'],
-  ])('%j is none', (text) => expect(httpDate(text)).toBeNull());
+  ])('refuses %j', (text) => expect(httpDate(text)).toBeNull());
 });

@@ -48,7 +48,7 @@ describe('interim answers', () => {
     ['100, then 103', [CONTINUE + HINTS, FINAL]],
     ['a status that has no name', [`HTTP/1.1 142 x\r\n\r\n${FINAL}`]],
     ['100 byte by byte', [...(CONTINUE + FINAL)]],
-  ])('%s: the answer after it is read', async (_, packets) => {
+  ])('%s: the client reads the answer after it', async (_, packets) => {
     await listen(async ({ socket }) => {
       socket.setNoDelay();
       for (const packet of packets) {
@@ -63,13 +63,13 @@ describe('interim answers', () => {
     expect(server.requests).toBe(1);
   });
 
-  it('leaves the connection good for the next request', async () => {
+  it('leave the connection usable for the next request', async () => {
     await listen(({ socket }) => socket.write(CONTINUE + FINAL));
     for (let n = 0; n < 5; n++) expect((await send()).status).toBe(200);
     expect(server.connections).toHaveLength(1);
   });
 
-  it('can be cut anywhere', async () => {
+  it('can be split anywhere', async () => {
     const bytes = HINTS + CONTINUE + FINAL;
     let cuts: number[] = [];
     await listen(async ({ socket }) => {
@@ -109,7 +109,7 @@ describe('interim answers', () => {
     await expect(send()).rejects.toMatchObject({ failure: 'no_answer' });
   });
 
-  it('looks at no byte of a body', async () => {
+  it('are not looked for in a body', async () => {
     const body = CONTINUE + FINAL;
     await listen(async ({ socket }) => {
       socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${body.length}\r\n\r\n`);
@@ -119,7 +119,7 @@ describe('interim answers', () => {
     expect((await send()).text).toBe(body);
   });
 
-  it('that nothing was asked for end the connection', async () => {
+  it('end the connection if no request is pending', async () => {
     await listen(({ socket }, count) => {
       socket.write(FINAL);
       if (count === 1) setImmediate(() => socket.write(CONTINUE));
@@ -130,7 +130,7 @@ describe('interim answers', () => {
     expect(server.connections).toHaveLength(2);
   });
 
-  it('are skipped in the time of the call, however many come', async () => {
+  it('do not extend the deadline, however many come', async () => {
     await listen(({ socket }) => {
       const more = setInterval(() => socket.write(CONTINUE), 1);
       void once(socket, 'close').then(() => clearInterval(more));

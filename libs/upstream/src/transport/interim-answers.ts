@@ -1,18 +1,19 @@
 import type { Socket } from 'node:net';
 import type { buildConnector } from 'undici';
 
-/** The length of `HTTP/1.1 100 `. Fewer bytes do not show the status. */
+/** The length of `HTTP/1.1 100 `. Fewer bytes do not contain the whole status. */
 const STATUS_LINE_BYTES = 13;
-/** 101 is no interim answer: the server goes on in another protocol (RFC 9110 §15.2.2). */
+/** 101 is no interim answer: after it, the server speaks another protocol (RFC 9110 §15.2.2). */
 const INTERIM = /^HTTP\/1\.[01] 1(?!01)\d\d[ \r]/;
 const HEAD_END = '\r\n\r\n';
-/** The size of a head that undici accepts. */
+/** The largest head that undici accepts. */
 const MAX_HEAD_BYTES = 16 * 1024;
 const NOTHING = Buffer.alloc(0);
 
 /**
- * Wraps a connector so that interim answers (1xx) never reach undici. A client must skip them even if it did not ask for
- * them (RFC 9110 §15.2), but undici destroys the connection at a `100 Continue` (nodejs/undici#197).
+ * Wraps a connector so that interim answers (1xx) never reach undici. A client must skip them even if it
+ * did not ask for them (RFC 9110 §15.2). But undici destroys the connection at a `100 Continue`
+ * (nodejs/undici#197).
  */
 export function withoutInterimAnswers(connect: buildConnector.connector): buildConnector.connector {
   return (options, callback) =>

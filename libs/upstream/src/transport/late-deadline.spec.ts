@@ -13,7 +13,7 @@ const BODY = JSON.stringify({ sessionId: 'x'.repeat(200_000) });
 const ANSWER = answering(200, BODY);
 const HEAD = ANSWER.slice(0, ANSWER.indexOf('\r\n\r\n') + 4);
 
-/** A certificate for 127.0.0.1, that this process trusts from here on. */
+/** A certificate for 127.0.0.1, which this process trusts from now on. */
 function ownCertificate(): { cert: string; key: string } {
   const issuer = authority();
   const { publicKey, privateKey } = keyPair();
@@ -26,14 +26,14 @@ function ownCertificate(): { cert: string; key: string } {
   };
 }
 
-/** Node has it since 22.19 and 24.5. */
+/** Node.js has it since 22.19 and 24.5. */
 const canTrust = 'setDefaultCACertificates' in tls;
 const doors: [string, { cert: string; key: string } | undefined][] = [
   ['HTTP', undefined],
   ...(canTrust ? ([['TLS', ownCertificate()]] as [string, { cert: string; key: string }][]) : []),
 ];
 
-describe.each(doors)('a process that stood still past the deadline, over %s', (_, certificates) => {
+describe.each(doors)('a process that was suspended past the deadline, over %s', (_, certificates) => {
   let client: UpstreamHttpClient;
   let server: Awaited<ReturnType<typeof answeringThread>>;
   beforeEach(() => {
@@ -44,7 +44,7 @@ describe.each(doors)('a process that stood still past the deadline, over %s', (_
     await server.close();
   });
 
-  /** Sends, and stands still from the moment when the request has left. */
+  /** Sends, and blocks this thread once the request has left. */
   async function sendAndStandStill(packets: Packet[]) {
     server = await answeringThread(packets, certificates);
     let left = () => undefined as void;
@@ -66,21 +66,33 @@ describe.each(doors)('a process that stood still past the deadline, over %s', (_
 
   it.each<[string, Packet[]]>([
     ['in one packet', [{ afterMs: 50, bytes: ANSWER }]],
-    ['in two', [{ afterMs: 50, bytes: HEAD }, { afterMs: 50, bytes: BODY }]], // prettier-ignore
-    ['after an interim answer', [{ afterMs: 50, bytes: `HTTP/1.1 100 Continue\r\n\r\n` }, { afterMs: 50, bytes: ANSWER }]], // prettier-ignore
-  ])('reads the answer that is already in the socket %s', async (_name, packets) => {
+    [
+      'in two',
+      [
+        { afterMs: 50, bytes: HEAD },
+        { afterMs: 50, bytes: BODY },
+      ],
+    ],
+    [
+      'after an interim answer',
+      [
+        { afterMs: 50, bytes: `HTTP/1.1 100 Continue\r\n\r\n` },
+        { afterMs: 50, bytes: ANSWER },
+      ],
+    ],
+  ])('reads an answer that is already in the socket, %s', async (_name, packets) => {
     const answer = await sendAndStandStill(packets);
     expect(answer).toMatchObject({ status: 200, text: BODY });
   });
 
-  it('cuts at once if there is no answer', async () => {
+  it('gives up at once if there is no answer', async () => {
     await expect(sendAndStandStill([])).rejects.toMatchObject({
       failure: 'no_answer',
       evidence: { headersSeen: false },
     });
   });
 
-  it('cuts half an answer', async () => {
+  it('gives up on half an answer', async () => {
     await expect(sendAndStandStill([{ afterMs: 20, bytes: HEAD }])).rejects.toMatchObject({
       failure: 'no_answer',
       evidence: { headersSeen: true, status: 200 },

@@ -4,7 +4,7 @@ import { OneTry } from './one-try.js';
 
 const evidence = (bytesSent: boolean) => ({ bytesSent, headersSeen: false, status: null, durationMs: 1 });
 
-/** A try of 1000 ms, on a clock that is moved by hand. */
+/** A try of 1000 ms, on a clock that the test moves. */
 function aTry() {
   const clock = { now: 5_000, nowMs: () => 0, monotonicMs: () => clock.now };
   const oneTry = new OneTry({ timeoutMs: 1_000, beforeSend: () => undefined }, clock);
@@ -12,7 +12,7 @@ function aTry() {
 }
 
 describe('one try of several requests', () => {
-  it('gives each what is left of the one deadline, and sends none after it', () => {
+  it('gives each request the time left until the common deadline, and sends none after it', () => {
     const { clock, oneTry } = aTry();
     expect(oneTry.limits(true).timeoutMs).toBe(1_000);
     clock.now += 700;
@@ -21,7 +21,7 @@ describe('one try of several requests', () => {
     expect(() => oneTry.limits(true).beforeSend()).toThrow(/no time was left/);
   });
 
-  /** What left, in order, `-` for one that did not; how the last one ended; what the try ended in. */
+  /** The requests in order (`-` for one that did not leave), how the last one ended, and how the try ends. */
   it.each<[string[], FailureClass, boolean, FailureClass, boolean]>([
     [['-'], 'not_sent', false, 'not_sent', false],
     [['effect', '-'], 'not_sent', false, 'unavailable', true],
@@ -35,7 +35,7 @@ describe('one try of several requests', () => {
     [['effect', 'effect'], 'rejected', true, 'rejected', true],
     [['effect', 'query'], 'misconfigured', true, 'misconfigured', true],
     [['effect'], 'no_answer', true, 'no_answer', true],
-  ])('%j that ended %s ends %s', async (requests, last, lastSent, failure, bytesSent) => {
+  ])('with %j whose last request ends %s', async (requests, last, lastSent, failure, bytesSent) => {
     const { clock, oneTry } = aTry();
     const ending = oneTry.run(() => {
       for (const request of requests) {
@@ -60,7 +60,7 @@ describe('one try of several requests', () => {
     });
   });
 
-  it('leaves a bug what it is', async () => {
+  it('passes a bug on unchanged', async () => {
     await expect(aTry().oneTry.run(() => Promise.reject(new TypeError('bug')))).rejects.toThrow(TypeError);
   });
 });

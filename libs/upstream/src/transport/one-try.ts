@@ -3,12 +3,12 @@ import { UpstreamError } from '../port/upstream-error.js';
 import type { CallLimits } from '../port/upstream-provider.js';
 
 /**
- * The several requests of one try, under the one deadline of its call. What it ends with is told of all of them: once
- * a request that may have an effect has left, no later one may claim that nothing did.
+ * The requests of one try, under the one deadline of its call. The end covers all of them: once a request
+ * with a possible effect has left, no later end may say that nothing was sent.
  */
 export class OneTry {
   readonly #startedAt: number;
-  /** Whether a request that may have an effect has left: the one under way, or one before it. */
+  /** Whether a request with a possible effect has left: the current one, or an earlier one. */
   #thisLeft = false;
   #earlierLeft = false;
 
@@ -19,19 +19,22 @@ export class OneTry {
     this.#startedAt = clock.monotonicMs();
   }
 
-  /** Milliseconds; negative once the deadline is over. */
+  /** Milliseconds. Negative after the deadline. */
   get leftMs(): number {
     return this.call.timeoutMs - (this.clock.monotonicMs() - this.#startedAt);
   }
 
-  /** The limits of its next request. @param hasEffect whether that request changes anything upstream. */
+  /**
+   * @param hasEffect whether the next request changes anything upstream.
+   * @returns the limits of that request.
+   */
   limits(hasEffect: boolean): CallLimits {
     this.#earlierLeft ||= this.#thisLeft;
     this.#thisLeft = false;
     return {
       timeoutMs: Math.max(1, this.leftMs),
       beforeSend: () => {
-        // A request that nobody has time to hear the answer of would only be lost.
+        // There would be no time left to read the answer.
         if (this.leftMs <= 0) throw new Error('no time was left to send it');
         this.call.beforeSend();
         this.#thisLeft = hasEffect;
@@ -39,12 +42,15 @@ export class OneTry {
     };
   }
 
-  /** The last request was refused before anybody looked at what it asks for: it had no effect. */
+  /** Upstream refused the last request before it looked at its content, so it had no effect. */
   refused(): void {
     this.#thisLeft = false;
   }
 
-  /** Makes the requests. @throws UpstreamError as of the whole try. */
+  /**
+   * Makes the requests.
+   * @throws UpstreamError for the whole try.
+   */
   async run<T>(requests: () => Promise<T>): Promise<T> {
     try {
       return await requests();
@@ -55,7 +61,7 @@ export class OneTry {
 
   #asOfTheTry(error: UpstreamError): UpstreamError {
     const { failure, message, evidence, reason, retryAfterMs, mayBeOfSubject, heldBack, cause } = error;
-    // Both say what became of the last request. Where an earlier one has left, the try is `unavailable`.
+    // Both classes describe the last request only. If an earlier one has left, the try is `unavailable`.
     const withoutEffect = failure === 'throttled' || failure === 'not_sent';
     const left = this.#earlierLeft || (this.#thisLeft && failure !== 'throttled');
     return new UpstreamError(withoutEffect && left ? 'unavailable' : failure, {

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 
 /**
- * What upstream makes up and we only keep. It is printable ASCII, which nothing chokes on: PostgreSQL stores neither
- * U+0000 nor half a surrogate pair, so that a settle with one in it could never be written. And it has an end.
+ * Values that upstream makes and we only keep. They must be printable ASCII of limited length. PostgreSQL
+ * stores neither U+0000 nor half a surrogate pair, so a settle with one of these could never be written.
  */
 const printable = (max: number) =>
   z
@@ -16,5 +16,5 @@ export const opaqueId = printable(512);
 /** A token, or a bundle of keys. */
 export const opaqueText = printable(16_384);
 
-/** Ids of what was made by one request: more than anybody asks for at once. */
+/** Ids that one request made. The limit is more than any request asks for. */
 export const opaqueIds = z.array(opaqueId).max(100);

@@ -23,7 +23,7 @@ const answer = (status: number, text = ''): HttpAnswer => ({
 });
 const lost = (failure: FailureClass) => new UpstreamError(failure, { detail: failure, evidence });
 
-/** What becomes of a request, by the key that signed it. */
+/** The end of a request, by the key that signed it. */
 type Upstream = Record<string, number | UpstreamError>;
 
 function aSending(upstream: Upstream, leftMs = 1_000) {
@@ -46,7 +46,7 @@ function aSending(upstream: Upstream, leftMs = 1_000) {
 }
 
 describe('two keys', () => {
-  it('are tried in their order, and what worked is first from then on', async () => {
+  it('are tried in order, and the one that works comes first afterwards', async () => {
     const changes: KeyChange[] = [];
     const keys = new SigningKeys([first, second], { changed: (change) => changes.push(change) });
     const upstream: Upstream = { first: 401, second: 200 };
@@ -56,14 +56,14 @@ describe('two keys', () => {
     expect(keys.inUse).toBe(2);
     expect(changes).toEqual([{ from: fingerprintOf(first), to: fingerprintOf(second) }]);
 
-    // And back, where the new one is taken away again.
+    // And back, if the new key is removed again.
     Object.assign(upstream, { first: 200, second: 401 });
     expect((await keys.send(sending)).status).toBe(200);
     expect(keys.inUse).toBe(1);
     expect(changes).toHaveLength(2);
   });
 
-  it('that are both refused end as one would: with the first answer, and each sent once', async () => {
+  it('are each used once if both are refused, and the first answer counts', async () => {
     const keys = new SigningKeys([first, second]);
     const { sent, sending } = aSending({ first: 401, second: 401 });
     expect(await keys.send(sending)).toEqual(answer(401, 'first'));
@@ -72,7 +72,7 @@ describe('two keys', () => {
   });
 
   it.each([200, 302, 400, 403, 404, 408, 409, 418, 422, 429, 500, 502, 503])(
-    'of which the first meets %d: the other sends nothing',
+    'send nothing with the second key if the first gets %d',
     async (status) => {
       const { sent, sending } = aSending({ first: status, second: 200 });
       expect((await new SigningKeys([first, second]).send(sending)).status).toBe(status);
@@ -81,7 +81,7 @@ describe('two keys', () => {
   );
 
   it.each<FailureClass>(['no_answer', 'not_sent', 'unavailable'])(
-    'of which the first ends %s: the other sends nothing',
+    'send nothing with the second key if the first ends %s',
     async (failure) => {
       const { sent, sending } = aSending({ first: lost(failure), second: 200 });
       expect(await endOf(new SigningKeys([first, second]).send(sending))).toMatchObject({ failure });
@@ -89,14 +89,14 @@ describe('two keys', () => {
     },
   );
 
-  it.each([400, 404, 429, 500])('of which the other meets %d stay in their order', async (status) => {
+  it.each([400, 404, 429, 500])('keep their order if the second gets %d', async (status) => {
     const keys = new SigningKeys([first, second]);
     const { sending } = aSending({ first: 401, second: status });
     expect((await keys.send(sending)).status).toBe(status);
     expect(keys.inUse).toBe(1);
   });
 
-  it('of which the other is cut off are in doubt, and nothing is sent a third time', async () => {
+  it('end in no_answer if the second is cut off, without a third request', async () => {
     const { sent, sending } = aSending({ first: 401, second: lost('no_answer') });
     expect(await endOf(new SigningKeys([first, second]).send(sending))).toMatchObject({
       failure: 'no_answer',
@@ -104,14 +104,14 @@ describe('two keys', () => {
     expect(sent).toEqual(['first', 'second']);
   });
 
-  it('are not both tried where no time is left', async () => {
+  it('are not both tried if no time is left', async () => {
     const { sent, sending } = aSending({ first: 401, second: 200 }, 0);
     expect((await new SigningKeys([first, second]).send(sending)).status).toBe(401);
     expect(sent).toEqual(['first']);
   });
 });
 
-it('a key alone is not tried twice', async () => {
+it('does not try a single key twice', async () => {
   const { sent, sending } = aSending({ first: 401 });
   expect((await new SigningKeys([first]).send(sending)).status).toBe(401);
   expect(sent).toEqual(['first']);
@@ -126,7 +126,7 @@ describe('a signer that does not sign', () => {
   it.each([
     ['unavailable', 'not_sent'],
     ['refused', 'misconfigured'],
-  ] as const)('because it is %s: the attempt is %s, and nothing was sent', async (why, failure) => {
+  ] as const)('because it is %s: the attempt ends %s, and nothing is sent', async (why, failure) => {
     const { sent, sending } = aSending({ first: 200 });
     const keys = new SigningKeys([failing(why)]);
     expect(await endOf(keys.send(sending))).toMatchObject({
@@ -138,7 +138,7 @@ describe('a signer that does not sign', () => {
     expect(keys.trouble?.failure).toBe(why);
   });
 
-  it('leaves it to the other key where its own is refused to us, and only there', async () => {
+  it('makes room for the other key if it refuses to sign, but not if it is unavailable', async () => {
     const refused = aSending({ second: 200 });
     expect((await new SigningKeys([failing('refused'), second]).send(refused.sending)).status).toBe(200);
     expect(refused.sent).toEqual(['second']);
@@ -149,7 +149,7 @@ describe('a signer that does not sign', () => {
     expect(away.sent).toEqual([]);
   });
 
-  it('is told of until it signs again', async () => {
+  it('is reported until it signs again', async () => {
     let works = false;
     const signer: RequestSigner = {
       ...first,
@@ -163,7 +163,7 @@ describe('a signer that does not sign', () => {
     expect(keys.trouble).toBeNull();
   });
 
-  it('has the time that is left, and no more than a claim stays fresh', async () => {
+  it('gets the time that is left, up to the age limit of a claim', async () => {
     const given: number[] = [];
     const signer: RequestSigner = {
       ...first,

@@ -3,17 +3,17 @@ import { SignerError, type RequestSigner } from '#libs/signing';
 import type { HttpAnswer } from './http-client.js';
 import { NOTHING_SENT, UpstreamError } from '../port/upstream-error.js';
 
-/** What is to be told of keys: to the log, and to whoever asks how an upstream is doing. */
+/** A change of the key in use, for the log and for health. */
 export interface KeyChange {
-  /** Of public keys, see {@link fingerprintOf}. */
+  /** Fingerprints of public keys, see {@link fingerprintOf}. */
   from: string;
   to: string;
 }
 
 export interface SigningKeysOptions {
-  /** A signature that takes longer than this is of no use: the claim would be too old to send. */
+  /** Longer signatures are of no use: the claim would be too old to send. */
   signatureTimeoutMs?: number;
-  /** Another key is used first from now on. */
+  /** Runs when another key comes first from now on. */
   changed?: (change: KeyChange) => void;
 }
 
@@ -21,21 +21,24 @@ export interface SigningKeysOptions {
 export interface SignedSending {
   /** Milliseconds left of the whole call. */
   leftMs: () => number;
-  /** Signs and sends it once. What it throws ends the request. */
+  /** Signs and sends the request once. Any error ends the request. */
   send: (sign: Sign) => Promise<HttpAnswer>;
-  /** Whether an answer refuses the key itself, so that for certain nothing was done. */
+  /** Whether an answer refuses the key itself, so that the request certainly had no effect. */
   refusesKey: (answer: HttpAnswer) => boolean;
   /** Runs before the request is signed with the other key. */
   again?: () => void;
 }
 
-/** Makes a signature by the key that it gives. @throws UpstreamError where none came about. */
+/**
+ * Makes a signature with the key that it passes to `make`.
+ * @throws UpstreamError if there is no signature.
+ */
 export type Sign = <T>(make: (signer: RequestSigner, timeoutMs: number) => Promise<T>) => Promise<T>;
 
 /**
- * The key of an integration, or the two that it has while they change places. Upstream may know either: where it
- * refuses one as a key, the same request is signed with the other, once. After any other end it never is: that could
- * have had its effect.
+ * The key of an integration, or both keys during a key change. Upstream may know either one. If it refuses
+ * one as a key, the same request is signed with the other, once. After any other end it is not: the first
+ * request may have taken effect.
  */
 export class SigningKeys {
   #first = 0;
@@ -46,7 +49,7 @@ export class SigningKeys {
     private readonly options: SigningKeysOptions = {},
   ) {}
 
-  /** The key that is used first, counted from 1. */
+  /** The number of the key that comes first, counted from 1. */
   get inUse(): number {
     return this.#first + 1;
   }
@@ -55,19 +58,20 @@ export class SigningKeys {
     return this.signers.length;
   }
 
-  /** Of the public key that is used first. */
+  /** The fingerprint of the key that comes first. */
   get fingerprint(): string {
     return fingerprintOf(this.signers[this.#first]!);
   }
 
-  /** Why the last signature did not come about; null where it did. */
+  /** Why the last signature failed. Null if it succeeded. */
   get trouble(): SignerError | null {
     return this.#trouble;
   }
 
   /**
-   * @returns the last answer; where both keys are refused, that to the first.
-   * @throws UpstreamError `not_sent` where no signature came in time, `misconfigured` where the signer refuses to sign.
+   * @returns the last answer. If both keys are refused, the answer to the first.
+   * @throws UpstreamError `not_sent` if no signature came in time, `misconfigured` if the signer refuses to
+   *   sign.
    */
   async send(request: SignedSending): Promise<HttpAnswer> {
     const first = this.#first;
@@ -78,12 +82,12 @@ export class SigningKeys {
     const second = await this.#sendWith(other, request);
     if (isKeyRefused(second, request)) return answerOrThrow(end);
     const answer = answerOrThrow(second);
-    // A "no" of another kind may have been said before anybody looked at the key.
+    // Another "no" may come before upstream checks the key, so only a 2xx proves that the key works.
     if (answer.status >= 200 && answer.status <= 299) this.#use(other);
     return answer;
   }
 
-  /** Closes the connections of keys that are elsewhere. */
+  /** Closes the connections to remote keys. */
   close(): void {
     for (const signer of this.signers) signer.close?.();
   }
@@ -125,7 +129,7 @@ export class SigningKeys {
 
 type End = { answer: HttpAnswer } | { error: UpstreamError };
 
-/** Whoever keeps the key does not sign with it: nothing left, and the other key may be the good one. */
+/** The signer (such as a KMS) refuses to sign: nothing left, and the other key may be the good one. */
 class RefusedBySigner extends UpstreamError {
   constructor(cause: SignerError) {
     super('misconfigured', { detail: cause.message, evidence: NOTHING_SENT, cause });
@@ -143,7 +147,7 @@ function answerOrThrow(end: End): HttpAnswer {
   return end.answer;
 }
 
-/** Tells keys apart for operators: 16 hex digits of the SHA-256 of the compressed public key. */
+/** Identifies a key for operators: 16 hex digits of the SHA-256 of the compressed public key. */
 export function fingerprintOf({ publicKeyCompressedHex }: RequestSigner): string {
   return createHash('sha256').update(Buffer.from(publicKeyCompressedHex, 'hex')).digest('hex').slice(0, 16);
 }

@@ -4,11 +4,11 @@ import type { HttpAnswer } from '../transport/http-client.js';
 import { opaqueId } from '../transport/opaque.js';
 import { failedActivity, type Asked } from './refusal.js';
 
-/** What becomes of a submission (Turnkey public API, activities). Other members are upstream's freedom. */
+/** The result of a submission (Turnkey public API, activities). Upstream may add other members. */
 export interface Activity {
   id: string;
   organizationId: string;
-  /** Null while it is still going on. */
+  /** Null while the activity is in progress. */
   result: Readonly<Record<string, unknown>> | null;
 }
 
@@ -25,14 +25,15 @@ const envelope = z.object({
 });
 
 /**
- * Reads an activity, of a submission or of `get_activity`. Its status is the end of it: HTTP says 200 to a failed one.
+ * Reads an activity, from a submission or from `get_activity`. Only its status tells the end: HTTP answers
+ * 200 to a failed activity, too.
  *
- * @param fingerprint of what was submitted: an activity that has another is not what became of it.
- * @throws UpstreamError where it ended other than well, or cannot be read.
+ * @param fingerprint of the submitted bytes. An activity with another fingerprint is not theirs.
+ * @throws UpstreamError if the activity failed, or cannot be read.
  */
 export function readActivity(answer: HttpAnswer, asked: Asked, fingerprint: string): Activity {
   const parsed = envelope.safeParse(wholeJson(answer));
-  // It said yes and we cannot read to what: it may have taken effect.
+  // A 2xx that we cannot read: the request may have taken effect.
   if (!parsed.success) {
     throw failureOf(answer, 'no_answer', `upstream answered ${answer.status} with a body of the wrong shape`);
   }
@@ -61,14 +62,16 @@ export function readActivity(answer: HttpAnswer, asked: Asked, fingerprint: stri
   }
 }
 
-/** Some answers have the result inside another activity: `activity.result.activity.result`. */
+/** Some answers nest the result in another activity: `activity.result.activity.result`. */
 function unnested(result: Record<string, unknown>): Record<string, unknown> {
   const inner = z.object({ activity: z.object({ result: members }) }).safeParse(result);
   return inner.success ? inner.data.activity.result : result;
 }
 
-/** A result by its name, whichever version of it: `initOtpResult`, `initOtpResultV2`. Undefined where there is none. */
+/** A result by its name, in any version: `initOtpResult`, `initOtpResultV2`. Undefined if there is none. */
 export function resultNamed(result: Readonly<Record<string, unknown>>, name: string): unknown {
-  const key = Object.keys(result).find((each) => each === name || /^V\d+$/.test(each.slice(name.length)) && each.startsWith(name)); // prettier-ignore
+  const key = Object.keys(result).find(
+    (each) => each === name || (/^V\d+$/.test(each.slice(name.length)) && each.startsWith(name)),
+  );
   return key === undefined ? undefined : result[key];
 }

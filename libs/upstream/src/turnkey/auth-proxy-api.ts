@@ -8,10 +8,13 @@ import { refusalOf, type Asked } from './refusal.js';
 import type { AuthProxyIntegration } from './settings.js';
 import { isSuccess, read } from './turnkey-api.js';
 
-/** Ten years: an instant that is further off may be none. */
+/** Ten years. A much longer life could exceed what a `Date` holds. */
 const MAX_SESSION_S = 315_360_000;
 
-/** The routes, what they answer as far as it is read, and whether they change anything (Turnkey's Auth Proxy). */
+/**
+ * The routes of Turnkey's Auth Proxy: whether they change anything, and the parts of their answers that we
+ * read.
+ */
 const ROUTES = {
   otp_init_v2: {
     hasEffect: true,
@@ -32,22 +35,25 @@ const ROUTES = {
 type Route = keyof typeof ROUTES;
 type AnswerOf<R extends Route> = z.output<(typeof ROUTES)[R]['answer']>;
 
-/** What a caller gives for one call, from the user's browser. */
+/** Values from the user's browser, which the caller passes on for one call. */
 export interface FromBrowser {
   captchaToken?: string | undefined;
   origin?: string | undefined;
 }
 
 /**
- * Turnkey's Auth Proxy: unsigned JSON, known by its config id. It makes its activities itself, so that a repeated
- * request is another one.
+ * Turnkey's Auth Proxy: unsigned JSON, identified by its config id. The proxy makes its activities itself,
+ * so a repeated request is a new activity.
  */
 export class AuthProxyApi {
   constructor(
     private readonly integration: Pick<AuthProxyIntegration, 'name' | 'authProxyUrl' | 'authProxyConfigId'>,
     private readonly http: UpstreamHttpClient,
     private readonly skew: ClockSkew,
-    /** Of the integration, for every call that has none of its own: a list of origins may refuse one without. */
+    /**
+     * The integration's origin, for calls without one of their own. A proxy with a list of origins may
+     * require it.
+     */
     private readonly origin?: string,
   ) {}
 
@@ -81,10 +87,10 @@ export class AuthProxyApi {
     if (isSuccess(answer)) {
       return read(answer, ROUTES[route].answer as unknown as z.ZodType<AnswerOf<R>>, wholeJson(answer));
     }
-    // The organization that its requests name, if any, is the subject's.
+    // If its requests name an organization, it is the subject's.
     const withOrigin = origin !== this.origin;
     throw refusalOf(answer, {
-      signedBy: 'nobody',
+      signedBy: 'none',
       organization: 'sub',
       tokenOver,
       ageMs: null,

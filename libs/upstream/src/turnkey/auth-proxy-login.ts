@@ -18,8 +18,8 @@ import type { TurnkeySubject } from './turnkey-subject.js';
 const whoami = z.object({ organizationId: opaqueId, userId: opaqueId });
 
 /**
- * From a code to a session, by the Auth Proxy. Nothing here can be repeated for the same: what a request gave is kept
- * as soon as it is there, and what was lost is asked for where there is somebody to ask.
+ * Leads from a code to a session by the Auth Proxy. No request here can be repeated with the same result.
+ * So each result is kept at once, and a lost answer is looked up where upstream can be asked.
  */
 export class AuthProxyLogin {
   constructor(
@@ -30,7 +30,7 @@ export class AuthProxyLogin {
     private readonly parentId: string,
   ) {}
 
-  /** In server custody, where the session's key is ours. */
+  /** In server custody: the session's key is ours. */
   async byCode(
     oneTry: OneTry,
     call: Call,
@@ -51,7 +51,7 @@ export class AuthProxyLogin {
       }),
     );
     if (subject.userId && session.userId.toLowerCase() !== subject.userId) {
-      throw notFound('the contact is that of another user of the sub-organization');
+      throw notFound('the contact belongs to another user of the sub-organization');
     }
     return {
       type: 'session-key',
@@ -73,7 +73,7 @@ export class AuthProxyLogin {
     return this.#verify(oneTry, call, subject, sent, bundle);
   }
 
-  /** A code is good for one token: once there, it is not asked for again. */
+  /** A code gives one token. Once the token is kept, it is not requested again. */
   async #verify(
     oneTry: OneTry,
     call: Call,
@@ -90,7 +90,7 @@ export class AuthProxyLogin {
     return { jwt, token: this.check.verification(jwt, expected) };
   }
 
-  /** The contact's sub-organization, made where there is none. */
+  /** Finds the contact's sub-organization, or makes it. */
   async #organization(
     oneTry: OneTry,
     subject: TurnkeySubject,
@@ -99,7 +99,7 @@ export class AuthProxyLogin {
   ): Promise<string> {
     const found = await this.#account(oneTry, subject, verified);
     if (found) return found;
-    // A new user would be another one.
+    // A new user would not be the user that the subject names.
     if (subject.userId) {
       throw notFound('no sub-organization has the contact, and the subject names a user');
     }
@@ -163,10 +163,11 @@ export class AuthProxyLogin {
   }
 
   /**
-   * Whether a login whose answer was lost did open the session: its key then answers for a user. When it ends only the
-   * lost answer said; it lives as long as the configuration says, from no sooner than the login was first sent.
+   * Finds out whether a login with a lost answer opened the session: then `whoami` works with the session's
+   * key. Only the lost answer said when the session ends. It lives as long as the proxy's configuration
+   * says, from the first login request at the earliest.
    *
-   * @returns null where it is not open, or nobody could tell.
+   * @returns null if it is not open, or if the service cannot tell.
    */
   async #lostSession(oneTry: OneTry, organizationId: string, key: SigningKey, firstLoginMs: number) {
     try {
@@ -188,8 +189,8 @@ export class AuthProxyLogin {
 }
 
 /**
- * What comes after a token that is kept. A lost answer is no reason to give up: a later try goes on with the token,
- * and spends no code.
+ * Makes the requests after a token is kept. A lost answer is no reason to give up: a later try goes on with
+ * the token and uses no further code.
  *
  * @throws UpstreamError `unavailable` in place of `no_answer`.
  */

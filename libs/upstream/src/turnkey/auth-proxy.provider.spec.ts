@@ -16,7 +16,7 @@ beforeAll(async () => {
 afterEach(() => doors.reset());
 afterAll(() => doors.close());
 
-const somebody = (known: boolean) => {
+const newSubject = (known: boolean) => {
   const contact = `${randomUUID()}@example.com`;
   const added = known ? doors.sandbox.control.addTurnkeySubject({ contact }) : null;
   const subject: Subject = { contact: { type: 'email', value: contact } };
@@ -28,7 +28,7 @@ const fault = (spec: Parameters<typeof doors.sandbox.control.addFault>[0]) =>
 const requests = (route: string) => doors.sandbox.control.requests({ route });
 
 async function toVerify(known = true) {
-  const { subject, contact, userId } = somebody(known);
+  const { subject, contact, userId } = newSubject(known);
   const sent = await provider.initOtp(aCall(), subject, {});
   const { kept } = aCall();
   const verify = (call: Partial<Call> = {}) =>
@@ -36,7 +36,7 @@ async function toVerify(known = true) {
   return { subject, contact, userId, verify };
 }
 
-it('signs a new user up, and registers passkeys past the proxy', async () => {
+it('signs a new user up, and registers passkeys without the proxy', async () => {
   const { subject, contact, verify } = await toVerify(false);
   const grant = await verify();
   const ids = await provider.createAuthenticators(aCall(), subject, grant, [aPasskey().authenticator]);
@@ -44,7 +44,7 @@ it('signs a new user up, and registers passkeys past the proxy', async () => {
   expect(requests('signup_v2')).toMatchObject([{ contact, answer: 200 }]);
 });
 
-it('goes where the subject says, without asking', async () => {
+it('logs in to the organization that the subject names, without a lookup', async () => {
   const contact = `${randomUUID()}@example.com`;
   const { organizationId, userId } = doors.sandbox.control.addTurnkeySubject({ contact });
   const subject: Subject = { organizationId, contact: { type: 'email', value: contact } };
@@ -56,27 +56,24 @@ it('goes where the subject says, without asking', async () => {
   expect(requests('account')).toEqual([]);
 });
 
-describe('a code that was right', () => {
-  it.each(['account', 'signup_v2', 'otp_login_v2'])(
-    'is not verified twice, though %s fails',
-    async (route) => {
-      const { verify } = await toVerify(false);
-      fault({ route, status: 503 });
-      expect(await endOf(verify())).toMatchObject({ failure: 'unavailable', evidence: { bytesSent: true } });
-      expect(await verify()).toMatchObject({ type: 'session-key' });
-      expect(requests('otp_verify_v2')).toHaveLength(1);
-    },
-  );
+describe('a right code', () => {
+  it.each(['account', 'signup_v2', 'otp_login_v2'])('is not verified twice if %s fails', async (route) => {
+    const { verify } = await toVerify(false);
+    fault({ route, status: 503 });
+    expect(await endOf(verify())).toMatchObject({ failure: 'unavailable', evidence: { bytesSent: true } });
+    expect(await verify()).toMatchObject({ type: 'session-key' });
+    expect(requests('otp_verify_v2')).toHaveLength(1);
+  });
 
   it.each([
     ['account', {}],
     ['signup_v2', {}],
     ['signup_v2', { cut: 'after' }],
     ['otp_login_v2', {}],
-  ] as const)('is worth another try, though an answer of %s was lost: %j', async (route, more) => {
+  ] as const)('allows another try if an answer of %s is lost: %j', async (route, more) => {
     const { verify } = await toVerify(false);
     fault({ route, cut: 'before', ...more });
-    // Nor can it be asked after.
+    // The lookup fails, too.
     if (route === 'signup_v2') {
       fault({ route: 'account', status: 200, body: {} });
       fault({ route: 'account', cut: 'before' });
@@ -86,7 +83,7 @@ describe('a code that was right', () => {
     expect(requests('otp_verify_v2')).toHaveLength(1);
   });
 
-  it('is spent where its token was lost, and the repeat says so', async () => {
+  it('is used up if its token is lost, and the repeat says so', async () => {
     const { verify } = await toVerify();
     fault({ route: 'otp_verify_v2', cut: 'after' });
     expect(await endOf(verify())).toMatchObject({ failure: 'no_answer' });
@@ -94,19 +91,19 @@ describe('a code that was right', () => {
   });
 });
 
-describe('what was lost', () => {
-  it('of a login is asked of the public API, with the session’s key', async () => {
+describe('a lost answer', () => {
+  it('of a login is looked up by whoami, with the session’s key', async () => {
     const { verify, userId } = await toVerify();
     fault({ route: 'otp_login_v2', cut: 'after' });
     const grant = await verify();
     expect(grant).toMatchObject({ type: 'session-key', userId });
-    // Counted from before the login: no later than the session really ends.
+    // Counted from before the login, so it is never later than the real end of the session.
     const lifeMs = grant.expiresAt.getTime() - Date.now();
     expect(lifeMs).toBeLessThanOrEqual(900_000);
     expect(lifeMs).toBeGreaterThan(870_000);
   });
 
-  it('of a login is found out by a later try, too', async () => {
+  it('of a login can be looked up by a later try', async () => {
     const { verify, userId } = await toVerify();
     fault({ route: 'otp_login_v2', cut: 'after' });
     fault({ route: 'whoami', status: 503 });
@@ -115,14 +112,14 @@ describe('what was lost', () => {
     expect(requests('otp_login_v2').map(({ answer }) => answer)).toEqual(['cut', 400]);
   });
 
-  it('of a login that did not arrive stays lost, until it is made again', async () => {
+  it('of a login that did not arrive stays lost until the login is repeated', async () => {
     const { verify } = await toVerify();
     fault({ route: 'otp_login_v2', cut: 'before' });
     expect(await endOf(verify())).toMatchObject({ failure: 'unavailable' });
     expect(await verify()).toMatchObject({ type: 'session-key' });
   });
 
-  it('of a signup is asked of the accounts', async () => {
+  it('of a signup is looked up by the account route', async () => {
     const { verify } = await toVerify(false);
     fault({ route: 'signup_v2', cut: 'after' });
     expect(await verify()).toMatchObject({ type: 'session-key' });
@@ -130,7 +127,7 @@ describe('what was lost', () => {
   });
 });
 
-/** A call whose submission keeps texts already. */
+/** A call whose submission has kept these texts already. */
 async function keeping(texts: Readonly<Record<string, string>>): Promise<Call> {
   const call = aCall();
   for (const [name, text] of Object.entries(texts)) await call.kept(name, () => text);
@@ -138,24 +135,27 @@ async function keeping(texts: Readonly<Record<string, string>>): Promise<Call> {
 }
 
 describe('the choice of a code', () => {
-  it('relays what the browser gave, and the template', async () => {
-    const { subject } = somebody(true);
+  it('passes on the captcha token, the origin and the template', async () => {
+    const { subject } = newSubject(true);
     const { choice, once } = provider.parseOtpChoice({
       emailCustomization: { templateId: 'tpl-1' },
       captchaToken: '0.turnstile',
       origin: 'https://app.example.com',
     });
-    // The captcha's token is good once, and no business of the row's.
+    // The captcha's token is valid once, and does not belong in the row.
     expect(once).toEqual({ captchaToken: '0.turnstile' });
     expect(choice).not.toHaveProperty('captchaToken');
     const sent = await provider.initOtp(await keeping(once), subject, choice);
-    expect(doors.http.sent[0]!.headers).toMatchObject({ 'x-captcha-token': '0.turnstile', origin: 'https://app.example.com' }); // prettier-ignore
+    expect(doors.http.sent[0]!.headers).toMatchObject({
+      'x-captcha-token': '0.turnstile',
+      origin: 'https://app.example.com',
+    });
     const [mail] = doors.sandbox.control.mails({ otpId: sent.handle });
     expect(mail!.message).toMatchObject({ emailCustomization: { templateId: 'tpl-1' } });
     expect(JSON.parse(doors.http.sent[0]!.body!)).not.toHaveProperty('captchaToken');
   });
 
-  it('without the captcha that is asked for, or from a foreign origin, is the caller’s to mend', async () => {
+  it('is rejected without the required captcha, or with a foreign origin', async () => {
     const strict = await Doors.open({ captcha: true, allowedOrigins: ['https://app.example.com'] });
     try {
       const at = strict.authProxy();
@@ -165,7 +165,9 @@ describe('the choice of a code', () => {
       const origin = 'https://app.example.com';
       const noCaptcha = { failure: 'rejected', reason: 'captcha_required' };
       expect(await endOf(at.initOtp(aCall(), subject, { origin }))).toMatchObject(noCaptcha);
-      expect(await endOf(at.initOtp(await keeping({ captchaToken }), subject, { origin: 'https://evil.example' }))).toMatchObject(refused); // prettier-ignore
+      expect(
+        await endOf(at.initOtp(await keeping({ captchaToken }), subject, { origin: 'https://evil.example' })),
+      ).toMatchObject(refused);
       expect(await endOf(at.initOtp(await keeping({ captchaToken }), subject, {}))).toMatchObject({
         failure: 'misconfigured',
       });
@@ -182,13 +184,14 @@ describe('an origin of the integration', () => {
   const strict = Doors.open({ allowedOrigins: [ours, theirs] });
   afterAll(async () => (await strict).close());
 
-  it.each(['server', 'client'] as const)('goes with every call, in %s custody', async (custody) => {
+  it.each(['server', 'client'] as const)('is sent with every call, in %s custody', async (custody) => {
     const at = await strict;
     at.reset();
     const name = custody === 'client' ? 'auth proxy, client custody' : 'auth proxy';
     const proxy = at.authProxy({ custody, otpDefaults: { origin: ours } });
     const door = at.door(name);
-    const { subject, device } = custody === 'client' ? door.somebody() : { ...door.somebody(), ...somebody(false) }; // prettier-ignore
+    const { subject, device } =
+      custody === 'client' ? door.newUser() : { ...door.newUser(), ...newSubject(false) };
     const sent = await proxy.initOtp(aCall(), subject, { origin: theirs });
     const proof = await door.proof({ subject, device }, sent, at.codeOf(sent));
     at.sandbox.control.addFault({ route: 'otp_login_v2', cut: 'after' });
@@ -206,31 +209,31 @@ describe('an origin of the integration', () => {
     expect(origins).toEqual([['otp_init_v2', theirs], ...routes.map((route) => [route, ours])]);
   });
 
-  it('that the list lacks is ours to mend, at every call', async () => {
+  it('that is not in the proxy’s list is misconfigured, at every call', async () => {
     const at = (await strict).authProxy({ otpDefaults: { origin: 'https://old.example.com' } });
-    expect(await endOf(at.initOtp(aCall(), somebody(false).subject, {}))).toMatchObject({
+    expect(await endOf(at.initOtp(aCall(), newSubject(false).subject, {}))).toMatchObject({
       failure: 'misconfigured',
     });
     expect(await endOf(at.probe(aCall()))).toMatchObject({ failure: 'misconfigured' });
   });
 });
 
-describe('what is misconfigured', () => {
-  it('is told at the first call: an unknown config id', async () => {
+describe('a wrong configuration', () => {
+  it('shows at the first call if the config id is unknown', async () => {
     const at = doors.authProxy({ authProxyConfigId: randomUUID() });
-    expect(await endOf(at.initOtp(aCall(), somebody(true).subject, {}))).toMatchObject({
+    expect(await endOf(at.initOtp(aCall(), newSubject(true).subject, {}))).toMatchObject({
       failure: 'misconfigured',
     });
     expect(await endOf(at.probe(aCall()))).toMatchObject({ failure: 'misconfigured' });
   });
 
-  it('is told by the probe: a config id of another organization', async () => {
+  it('shows at the probe if the config id belongs to another organization', async () => {
     const at = doors.authProxy({ organizationId: randomUUID() });
     expect(await endOf(at.probe(aCall()))).toMatchObject({ failure: 'misconfigured' });
   });
 });
 
-it('leaves a registration open that its session is too old to ask after', async () => {
+it('leaves a registration unanswered if its session has expired before the lookup', async () => {
   const { subject, verify } = await toVerify();
   const grant = await verify();
   const { kept } = aCall();

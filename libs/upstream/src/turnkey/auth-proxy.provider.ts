@@ -36,8 +36,8 @@ import { keyOfContact, parseTurnkeySubject, turnkeySubject } from './turnkey-sub
 import { verifyBy } from './verification.js';
 
 /**
- * Turnkey without a key of the parent organization: codes and sessions by the Auth Proxy, passkeys by the public API
- * with the session's own key. Codes look and live as the dashboard says.
+ * Turnkey without a key of the parent organization. Codes and sessions go through the Auth Proxy, passkeys
+ * through the public API with the session's own key. The dashboard sets the form and lifetime of codes.
  */
 export class AuthProxyProvider implements UpstreamProvider {
   readonly kind = 'turnkey-auth-proxy';
@@ -48,7 +48,7 @@ export class AuthProxyProvider implements UpstreamProvider {
   readonly #passkeys: PasskeySteps;
   readonly #otpDefaults: AuthProxyChoice;
 
-  /** @throws Error naming the integration where its defaults of a code are not good. */
+  /** @throws Error that names the integration if its defaults for codes are invalid. */
   constructor(
     private readonly integration: AuthProxyIntegration,
     private readonly parts: ProviderParts,
@@ -72,7 +72,7 @@ export class AuthProxyProvider implements UpstreamProvider {
     return keyOfContact(contact);
   }
 
-  /** `emailCustomization.templateId`, and what the user's browser gave: `captchaToken` and `origin`. */
+  /** `emailCustomization.templateId`, and two values from the user's browser: `captchaToken` and `origin`. */
   parseOtpChoice(value: unknown): ParsedChoice {
     const { captchaToken, ...choice } = parseAuthProxyChoice(value);
     return { choice, once: captchaToken === undefined ? {} : { captchaToken } };
@@ -90,7 +90,12 @@ export class AuthProxyProvider implements UpstreamProvider {
         contact: contact.value,
         ...(emailCustomization && { emailCustomization }),
       };
-      const { otpId, otpEncryptionTargetBundle: targetBundle } = await this.#proxy.post(oneTry, 'otp_init_v2', request, { browser }); // prettier-ignore
+      const { otpId, otpEncryptionTargetBundle: targetBundle } = await this.#proxy.post(
+        oneTry,
+        'otp_init_v2',
+        request,
+        { browser },
+      );
       this.#check.otpTarget(targetBundle);
       return { handle: otpId, targetBundle };
     });
@@ -128,7 +133,9 @@ export class AuthProxyProvider implements UpstreamProvider {
             organizationId,
           }),
           send: async (body) => {
-            const { session } = await this.#proxy.post(oneTry, 'otp_login_v2', body, { tokenOver: 'session_expired' }); // prettier-ignore
+            const { session } = await this.#proxy.post(oneTry, 'otp_login_v2', body, {
+              tokenOver: 'session_expired',
+            });
             return session;
           },
         }),
@@ -136,12 +143,12 @@ export class AuthProxyProvider implements UpstreamProvider {
     );
   }
 
-  /** Asks for the public part of the configuration: no key of ours is there to be tried. */
+  /** Asks for the public part of the configuration. There is no key of ours to test. */
   async probe(call: CallLimits): Promise<void> {
     const { organizationId } = await this.#proxy.post(this.#try(call), 'wallet_kit_config', {});
     if (organizationId.toLowerCase() === this.integration.organizationId) return;
     throw new UpstreamError('misconfigured', {
-      detail: 'the config id is that of another organization',
+      detail: 'the config id belongs to another organization',
       evidence: { bytesSent: true, headersSeen: true, status: 200, durationMs: 0 },
     });
   }

@@ -6,7 +6,10 @@ import { replayed } from './replayed.js';
 import { authProxySettings } from './settings.js';
 import { turnkeySubjectSchema } from './turnkey-subject.js';
 
-/** Turnkey by its Auth Proxy, which makes its activities itself: a repeat is another one. Passkeys go past it. */
+/**
+ * Turnkey by its Auth Proxy. The proxy makes its activities itself, so a repeat is a new one. Passkeys do
+ * not use it.
+ */
 export const authProxy = defineProvider({
   kind: 'turnkey-auth-proxy',
   signs: false,
@@ -16,7 +19,7 @@ export const authProxy = defineProvider({
     'init-otp': {
       not_sent: retry(null, 'give_up'),
       throttled: retry(null, 'give_up'),
-      // Each try may send a mail and counts as a send, so that the subject's budget is the bound.
+      // Each try may send a mail and counts as a send, so the subject's budget is the limit.
       unavailable: retry(null, 'give_up'),
       no_answer: retry(1, 'give_up', AFTER_COOLDOWN),
       ...REFUSED,

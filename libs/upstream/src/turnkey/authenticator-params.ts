@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { AuthenticatorTransport, NewAuthenticator } from '../port/upstream-provider.js';
 
-/** Turnkey has no word for an unknown transport: it is left out. */
+/** Turnkey has no name for an unknown transport, so it is left out. */
 const TRANSPORTS: Record<Exclude<AuthenticatorTransport, 'unknown'>, string> = {
   ble: 'AUTHENTICATOR_TRANSPORT_BLE',
   hybrid: 'AUTHENTICATOR_TRANSPORT_HYBRID',
@@ -13,7 +13,7 @@ const NAMES = new Map(
   Object.entries(TRANSPORTS).map(([name, wire]) => [wire, name as AuthenticatorTransport]),
 );
 
-/** An authenticator as `create_authenticators` wants it. */
+/** An authenticator in the form of `create_authenticators`. */
 export function toAuthenticatorParams(authenticator: NewAuthenticator) {
   const { name, challenge, credentialId, clientDataJson, attestationObject } = authenticator;
   const transports = authenticator.transports.flatMap((each) =>
@@ -33,7 +33,7 @@ const base64url = z
     'is not unpadded base64url',
   );
 
-/** Reads what a device wrote for `create_authenticators`. */
+/** Reads an authenticator that a device wrote for `create_authenticators`. */
 export const authenticatorParams = z
   .strictObject({
     authenticatorName: z.string().min(1, 'is empty').max(64, 'is longer than 64'),

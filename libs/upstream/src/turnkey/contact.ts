@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** Where a code goes: an e-mail address in lower case, or a phone number (E.164). */
+/** The address for a code: an e-mail address in lower case, or a phone number (E.164). */
 export interface Contact {
   type: 'email' | 'phone';
   value: string;
@@ -26,7 +26,7 @@ export const contactSchema = z.discriminatedUnion(
     z
       .strictObject({
         type: z.literal('email'),
-        // Upstream compares without regard to case: two spellings must not be two subjects.
+        // Upstream ignores case, so two spellings must not be two subjects.
         value: emailSchema.transform((value) => value.toLowerCase()),
       })
       .meta({ id: 'EmailContact' }),
@@ -43,10 +43,10 @@ export const contactSchema = z.discriminatedUnion(
 export const OTP_TYPES = { email: 'OTP_TYPE_EMAIL', phone: 'OTP_TYPE_SMS' } as const;
 export const FILTER_TYPES = { email: 'EMAIL', phone: 'PHONE_NUMBER' } as const;
 
-/** A contact as a user to be has it. */
+/** A contact in the form of a new user. */
 export const asUserContact = ({ type, value }: Contact) =>
   type === 'email' ? { userEmail: value } : { userPhoneNumber: value };
 
-/** A contact as the signed message of a signup has it. */
+/** A contact in the form of a signup's signed message. */
 export const asSignedContact = ({ type, value }: Contact) =>
   type === 'email' ? { email: value } : { phoneNumber: value };

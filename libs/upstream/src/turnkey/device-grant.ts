@@ -5,12 +5,23 @@ import { mustBe } from './proofs.js';
 import type { Verified } from './turnkey-login.js';
 import type { TurnkeySubject } from './turnkey-subject.js';
 
-/** In client custody: the token, whose key the device holds, and what the device signs to open the session with it. */
+/**
+ * The grant in client custody: the token, whose key the device holds, and the message that the device signs
+ * to log in.
+ */
 export function grantToDevice({ organizationId, userId }: TurnkeySubject, { jwt, token }: Verified): Grant {
   const { id, publicKey, expiresAt } = token;
   if (!organizationId || !userId) throw new Error('in client custody the subject has its ids');
-  // Upstream compares the text of keys: one spelt otherwise would be another.
+  // Upstream compares keys as text, so the same key in another form would be another key.
   mustBe(/^0[23][0-9a-f]{64}$/.test(publicKey), 'a token whose key the device did not write compressed');
   const loginMessage = loginMessageOf(id, publicKey);
-  return { type: 'device-key', organizationId, userId, publicKey, verificationToken: new Secret(jwt), loginMessage, expiresAt }; // prettier-ignore
+  return {
+    type: 'device-key',
+    organizationId,
+    userId,
+    publicKey,
+    verificationToken: new Secret(jwt),
+    loginMessage,
+    expiresAt,
+  };
 }

@@ -17,7 +17,7 @@ const passkeys = [aPasskey(), aPasskey()];
 const params = passkeys.map((passkey) => passkey.params);
 const good = () => device.request(signing, params);
 
-/** Where it finds fault, and how it calls it. */
+/** The pointers and codes of the errors. */
 function faultsOf(request: DeviceRequest): [string, string][] {
   try {
     readDeviceRequest(request, signing, Date.now());
@@ -25,11 +25,11 @@ function faultsOf(request: DeviceRequest): [string, string][] {
     expect(error).toMatchObject({ code: 'validation_failed' });
     return (error as ProblemError).errors!.map(({ pointer, code }) => [pointer, code]);
   }
-  throw new Error('it was taken');
+  throw new Error('it was accepted');
 }
 const pointersOf = (request: DeviceRequest) => faultsOf(request).map(([pointer]) => pointer);
 
-it('reads the passkeys that a device’s own packages signed for', async () => {
+it('reads the passkeys of a request that Turnkey’s packages signed', async () => {
   expect(readDeviceRequest(await good(), signing, Date.now())).toEqual(
     passkeys.map(({ authenticator }) => authenticator),
   );
@@ -59,19 +59,31 @@ describe('a body', () => {
     ],
     ['of the future', (body) => ({ ...body, timestampMs: String(Date.now() + 600_000) }), '/timestampMs'],
     ['whose time is a number', (body) => ({ ...body, timestampMs: Date.now() }), '/timestampMs'],
-    ['with a member more', (body) => ({ ...body, apiKeys: [] }), '/apiKeys'],
-    ['with a parameter more', withParameters({ tags: [] }), '/parameters/tags'],
+    ['with an extra member', (body) => ({ ...body, apiKeys: [] }), '/apiKeys'],
+    ['with an extra parameter', withParameters({ tags: [] }), '/parameters/tags'],
     ['of no passkey', withParameters({ authenticators: [] }), '/parameters/authenticators'],
-    ['of eleven passkeys', withParameters({ authenticators: Array.from({ length: 11 }, () => params[0]) }), '/parameters/authenticators'], // prettier-ignore
-    ['of a passkey without a name', withFirst({ authenticatorName: '' }), '/parameters/authenticators/0/authenticatorName'], // prettier-ignore
     [
-      'with a challenge that is padded',
-      withFirst({ challenge: 'YQ==' }),
-      '/parameters/authenticators/0/challenge',
+      'of eleven passkeys',
+      withParameters({ authenticators: Array.from({ length: 11 }, () => params[0]) }),
+      '/parameters/authenticators',
     ],
-    ['with a credential of none', withAttestation({ credentialId: '' }), '/parameters/authenticators/0/attestation/credentialId'], // prettier-ignore
-    ['with a transport of Byzantine’s', withAttestation({ transports: ['Unknown'] }), '/parameters/authenticators/0/attestation/transports/0'], // prettier-ignore
-  ])('%s is refused, and pointed at', async (_what, change, pointer) => {
+    [
+      'of a passkey without a name',
+      withFirst({ authenticatorName: '' }),
+      '/parameters/authenticators/0/authenticatorName',
+    ],
+    ['with a padded challenge', withFirst({ challenge: 'YQ==' }), '/parameters/authenticators/0/challenge'],
+    [
+      'with an empty credential id',
+      withAttestation({ credentialId: '' }),
+      '/parameters/authenticators/0/attestation/credentialId',
+    ],
+    [
+      'with a transport of Byzantine',
+      withAttestation({ transports: ['Unknown'] }),
+      '/parameters/authenticators/0/attestation/transports/0',
+    ],
+  ])('%s is refused with a pointer', async (_what, change, pointer) => {
     expect(pointersOf(await device.request(signing, params, change))).toEqual([`/device/body${pointer}`]);
   });
 
@@ -80,7 +92,7 @@ describe('a body', () => {
     expect(pointers.every((pointer) => pointer.startsWith('/device/body'))).toBe(true);
   });
 
-  it('that names a member twice is refused: we and upstream might read another one of them', async () => {
+  it('that names a member twice is refused, because upstream might read the other one', async () => {
     const { body } = await good();
     const twice = body.replace(
       '"parameters":',
@@ -89,7 +101,7 @@ describe('a body', () => {
     expect(pointersOf(await device.signed(signing.loginMessage, twice))).toEqual(['/device/body']);
   });
 
-  it('may be spelt as another language’s packages spell it', async () => {
+  it('may be formatted in another way', async () => {
     const { body } = await good();
     const spelt = JSON.stringify(JSON.parse(body), null, 2);
     const request = await device.signed(signing.loginMessage, spelt);
@@ -98,30 +110,34 @@ describe('a body', () => {
 });
 
 describe('a proof', () => {
-  it('by another device is refused, each for itself', async () => {
+  it('by another device is refused, for the login and the stamp alike', async () => {
     const other = await new Device().request(signing, params);
     const own = await good();
-    expect(faultsOf({ ...own, clientSignature: other.clientSignature })).toEqual([['/device/clientSignature', 'bad_signature']]); // prettier-ignore
+    expect(faultsOf({ ...own, clientSignature: other.clientSignature })).toEqual([
+      ['/device/clientSignature', 'bad_signature'],
+    ]);
     expect(faultsOf({ ...other, clientSignature: own.clientSignature })).toEqual([
       ['/device/stamp', 'wrong_key'],
     ]);
   });
 
-  it('over something else is refused', async () => {
+  it('over another text is refused', async () => {
     const own = await good();
     const login = await device.signed(loginMessageOf('token-2', device.publicKey), own.body);
-    expect(faultsOf({ ...own, clientSignature: login.clientSignature })).toEqual([['/device/clientSignature', 'bad_signature']]); // prettier-ignore
+    expect(faultsOf({ ...own, clientSignature: login.clientSignature })).toEqual([
+      ['/device/clientSignature', 'bad_signature'],
+    ]);
     expect(faultsOf({ ...own, body: `${own.body} ` })).toEqual([['/device/stamp', 'bad_signature']]);
   });
 
-  it('that is none is refused', async () => {
+  it('in a wrong format is refused', async () => {
     const own = await good();
     expect(faultsOf({ ...own, clientSignature: 'ab' })).toEqual([['/device/clientSignature', 'malformed']]);
     expect(faultsOf({ ...own, stamp: 'e30' })[0]![0]).toBe('/device/stamp');
     expect(faultsOf({ ...own, stamp: '' })).toEqual([['/device/stamp', 'malformed']]);
   });
 
-  it('is told together with all else that is wrong', async () => {
+  it('is reported together with all other errors', async () => {
     const own = await good();
     expect(pointersOf({ body: own.body.replace('_V2', '_V9'), clientSignature: '', stamp: '' })).toEqual([
       '/device/body/type',

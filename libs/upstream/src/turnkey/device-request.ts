@@ -7,16 +7,18 @@ import type { DeviceRequest, DeviceSigning, NewAuthenticator } from '../port/ups
 import { authenticatorParams } from './authenticator-params.js';
 import { readLoginProof } from './login-proof.js';
 
-/** How old a request may be upstream, with time left to send it, and how far ahead; milliseconds. */
+/** How old a request may be, with time left to send it, and how far in the future. Milliseconds. */
 const OLDEST_MS = 55 * 60_000;
 const FURTHEST_AHEAD_MS = 5 * 60_000;
 
 /**
- * Reads step 3 as a user's device has signed it, and refuses here, by name, what upstream would refuse.
+ * Reads step 3 as a user's device has signed it. It refuses here, with exact errors, what upstream would
+ * refuse.
  *
  * @param nowMs Unix time in milliseconds.
  * @returns the passkeys that it registers.
- * @throws ProblemError `validation_failed` with pointers into `/device`; those beyond `/device/body` into its JSON.
+ * @throws ProblemError `validation_failed` with pointers into `/device`. After `/device/body` they point
+ *   into its JSON.
  */
 export function readDeviceRequest(
   device: DeviceRequest,
@@ -34,15 +36,15 @@ export function readDeviceRequest(
   ];
   if (faults.length === 0 && request.success) return request.data.parameters.authenticators;
   throw new ProblemError('validation_failed', {
-    detail: 'The device’s request is not one that the provider would take for this session.',
+    detail: 'The provider would refuse the device’s request in this session.',
     errors: faults,
   });
 }
 
 /**
- * The stamp's header, made anew of what was checked.
+ * The stamp's header, rebuilt from its checked content.
  *
- * @throws InvalidProofError where it is not by the session's key over this very body.
+ * @throws InvalidProofError if it is not by the session's key over this exact body.
  */
 export function deviceStamp(
   { body, stamp }: Pick<DeviceRequest, 'body' | 'stamp'>,
@@ -56,7 +58,7 @@ export function deviceStamp(
   return { ...header };
 }
 
-/** The request that there is for this: another type, organization or user is another request. */
+/** The only acceptable request: its type, organization and user are fixed. */
 function bodySchema({ organizationId, userId }: DeviceSigning, nowMs: number) {
   const same = (expected: string, whose: string) =>
     z
@@ -69,15 +71,12 @@ function bodySchema({ organizationId, userId }: DeviceSigning, nowMs: number) {
       .regex(/^\d{1,16}$/, 'is not milliseconds since the Unix epoch, as text')
       .refine(
         (text) => Number(text) >= nowMs - OLDEST_MS && Number(text) <= nowMs + FURTHEST_AHEAD_MS,
-        'is not of this hour: is the device’s clock right?',
+        'is too old or in the future: check the device’s clock',
       ),
     organizationId: same(organizationId, 'organization'),
     parameters: z.strictObject({
       userId: same(userId, 'user'),
-      authenticators: z
-        .array(authenticatorParams)
-        .min(1, 'is empty')
-        .max(10, 'has more than a user may have'),
+      authenticators: z.array(authenticatorParams).min(1, 'is empty').max(10, 'has more than 10'),
     }),
     generateAppProofs: z.boolean().optional(),
   });

@@ -6,11 +6,11 @@ import type { TurnkeySubject } from './turnkey-subject.js';
 export interface InitOtpRequest {
   type: string;
   parameters: Readonly<Record<string, unknown>>;
-  /** How long the code lives, in milliseconds. */
+  /** How long the code is valid, in milliseconds. */
   lifeMs: number;
 }
 
-/** @throws ProblemError where the caller asks for a mail to a phone, or a text message to an address. */
+/** @throws ProblemError if the caller wants a mail to a phone, or a text message to an e-mail address. */
 export function mustFit({ otpType }: InitOtpChoice, { type }: Contact): void {
   if (otpType === undefined || otpType === OTP_TYPES[type]) return;
   const detail = `does not fit the contact, which is of type ${type}`;
@@ -21,8 +21,8 @@ export function mustFit({ otpType }: InitOtpChoice, { type }: Contact): void {
 }
 
 /**
- * What `init_otp` is told (Turnkey public API, init OTP). The two versions differ in where the application's name
- * stands, and in whether a key to encrypt the code to comes back.
+ * The request of `init_otp` (Turnkey public API, init OTP). The two versions place the application's name
+ * differently, and only V3 returns a key to encrypt the code to.
  */
 export function initOtpRequest(
   version: 'V3' | 'V1',

@@ -38,13 +38,13 @@ describe('readRefusal', () => {
     [new TurnkeyRefusal(400, 'captcha verification failed'), 'captcha_required'],
     [new TurnkeyRefusal(429, 'user has exceeded maximum api keys (10)'), 'resource_limit'],
     [refusals.originNotAllowed(), 'origin_refused'],
-  ])('knows "%s" as %s, by its text alone, in any case', ({ message, errorCode }, means) => {
+  ])('reads "%s" as %s, also by its text alone, in upper and lower case', ({ message, errorCode }, means) => {
     expect(readRefusal({ code: errorCode, text: message })).toBe(means);
     expect(readRefusal({ code: null, text: message.toUpperCase() })).toBe(means);
     expect(readRefusal({ code: null, text: `error: ${message}.` })).toBe(means);
   });
 
-  it('goes by the code where the text is another', () => {
+  it('reads the code, whatever the text', () => {
     expect(readRefusal({ code: 'MAX_OTP_INITIATED', text: 'please be patient' })).toBe('throttled');
     expect(readRefusal({ code: 'ORGANIZATION_NOT_FOUND', text: '' })).toBe('organization_unknown');
     expect(readRefusal({ code: 'REQUEST_NOT_AUTHORIZED', text: '' })).toBe('not_permitted');
@@ -67,11 +67,11 @@ describe('readRefusal', () => {
     refusals.keyNotFound().message,
     refusals.notAuthorized().message,
     refusals.noRoute().message,
-  ])('makes nothing of "%s"', (text) => {
+  ])('does not guess what "%s" means', (text) => {
     expect(readRefusal({ code: 'REQUEST_INVALID', text })).toBeNull();
   });
 
-  it('reads a sentence, and searches no page', () => {
+  it('reads only the first 500 characters', () => {
     expect(readRefusal({ code: null, text: `${'x'.repeat(480)} invalid OTP code` })).toBe('otp_invalid');
     expect(readRefusal({ code: null, text: `${'x'.repeat(600)} invalid OTP code` })).toBeNull();
   });

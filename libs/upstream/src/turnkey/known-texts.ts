@@ -2,13 +2,14 @@ import type { RejectionReason } from '../port/upstream-error.js';
 import { beginningOf } from '../transport/http-answer.js';
 
 /**
- * - `throttled`: not now
- * - `misconfigured`: the fault is ours, and every call would meet it
- * - `organization_unknown`: ours or the subject's, as the request names one or the other
- * - `token_over`, `token_used`: of the verification token, which only a new code replaces
- * - `key_refused`, `not_permitted`: of the key that stamped: not a good one, or a policy forbids it the request
- * - `not_current`: the request's `timestampMs` is out of the window
- * - `origin_refused`: the caller's, or that we have none
+ * - `throttled`: upstream asks us to wait
+ * - `misconfigured`: the error is ours, and concerns every call
+ * - `organization_unknown`: the organization of the request, which may be ours or the subject's
+ * - `token_over`, `token_used`: the verification token is invalid. Only a new code gives another one
+ * - `key_refused`: the key of the stamp is not valid
+ * - `not_permitted`: a policy forbids the request to the key of the stamp
+ * - `not_current`: the request's `timestampMs` is outside the window
+ * - `origin_refused`: the caller's origin is refused, or the integration has none
  */
 export type Meaning =
   | RejectionReason
@@ -23,21 +24,24 @@ export type Meaning =
   | 'origin_refused';
 
 interface Known {
-  /** Of `details`, exactly. */
+  /** The exact `turnkeyErrorCode` in `details`. */
   code?: string;
   text?: RegExp;
   means: Meaning;
   /**
-   * `documented` by Turnkey. `reported`: seen by others from Turnkey itself. `sandbox`: only our sandbox's own words so
-   * far.
+   * The source.
+   * - `documented`: by Turnkey
+   * - `reported`: others have seen it from Turnkey
+   * - `sandbox`: only our own sandbox so far
    */
   seen: 'documented' | 'reported' | 'sandbox';
 }
 
 /**
- * What Turnkey's refusals mean, besides what their status says: version 1, of Turnkey's error reference in August 2026.
- * Codes come before texts, which are compared without regard to case: Turnkey's clients spell them otherwise than its
- * servers. The first match counts, and what is not here stays `rejected_unclear`: better unclear than guessed.
+ * What Turnkey's refusals mean beyond their status: version 1, from Turnkey's error reference of August
+ * 2026. The first match counts, and codes come before texts. Texts match in upper and lower case, since
+ * Turnkey's clients and servers spell them differently. An unknown refusal stays `rejected_unclear`: we do
+ * not guess.
  */
 export const KNOWN_REFUSALS: readonly Known[] = [
   { code: 'MAX_OTP_INITIATED', means: 'throttled', seen: 'reported' },
@@ -48,15 +52,16 @@ export const KNOWN_REFUSALS: readonly Known[] = [
   { code: 'EMAIL_SENDING_DISABLED', means: 'misconfigured', seen: 'documented' },
   { code: 'INVALID_EMAIL', means: 'contact_invalid', seen: 'documented' },
   { code: 'INVALID_FQDN', means: 'contact_invalid', seen: 'documented' },
-  // SIGNATURE_INVALID and SIGNATURE_MISSING are of a client signature as well: there the status decides.
+  // SIGNATURE_INVALID and SIGNATURE_MISSING may also be about a client signature, so there the status
+  // decides.
   { code: 'PUBLIC_KEY_NOT_FOUND', means: 'key_refused', seen: 'documented' },
   { code: 'API_KEY_EXPIRED', means: 'key_refused', seen: 'documented' },
   { code: 'REQUEST_NOT_AUTHORIZED', means: 'not_permitted', seen: 'documented' },
 
-  // Resource limits come with the status of rate limits, and no wait helps.
+  // Resource limits come with the status of rate limits, but waiting does not help.
   { text: /exceeded maximum authenticators/i, means: 'authenticator_limit', seen: 'documented' },
   {
-    // "user has exceeded maximum api keys". Too many requests are a rate limit, and a wait helps.
+    // Such as "user has exceeded maximum api keys". For too many requests, waiting helps.
     text: /exceeded (the )?maximum(?!.*\b(requests?|rate|calls)\b)/i,
     means: 'resource_limit',
     seen: 'documented',
@@ -92,7 +97,7 @@ export const KNOWN_REFUSALS: readonly Known[] = [
   { text: /origin is not allowed/i, means: 'origin_refused', seen: 'sandbox' },
 ];
 
-/** Refusals that a provider which uses Turnkey passes on. They are about the user, not about our key. */
+/** Refusals that a provider based on Turnkey passes on. They are about the user, not about our key. */
 const PASSED_ON: ReadonlySet<Meaning> = new Set([
   'contact_invalid',
   'authenticator_limit',
@@ -101,7 +106,7 @@ const PASSED_ON: ReadonlySet<Meaning> = new Set([
 ]);
 export type PassedOn = 'contact_invalid' | 'authenticator_limit' | 'resource_limit' | 'throttled';
 
-/** @returns the meaning of Turnkey's text inside another provider's text, or null if it has none. */
+/** @returns the meaning of Turnkey's text inside another provider's text, or null if there is none. */
 export function readPassedOn(text: string): PassedOn | null {
   const start = beginningOf(text);
   const known = KNOWN_REFUSALS.find(
@@ -111,7 +116,7 @@ export function readPassedOn(text: string): PassedOn | null {
   return (known?.means as PassedOn | undefined) ?? null;
 }
 
-/** @returns what a refusal means, or null where it is not known. */
+/** @returns the meaning of a refusal, or null if it is unknown. */
 export function readRefusal({ code, text }: { code: string | null; text: string }): Meaning | null {
   const start = beginningOf(text);
   const known = KNOWN_REFUSALS.find((one) => (one.code ? one.code === code : one.text?.test(start)));

@@ -1,11 +1,12 @@
 import { clientSignatureMessage, verifyClientSignature } from '#libs/signing';
 
 /**
- * A device's signature over the message that opens its session (Turnkey public API, `clientSignature`).
+ * Checks a device's signature over the message that opens its session (Turnkey public API,
+ * `clientSignature`).
  *
- * @param signing whose key it must be by (compressed, hex), and the message as its grant has it.
+ * @param signing the device's public key (compressed, hex), and the grant's message.
  * @param signature raw r‖s, hex.
- * @throws InvalidProofError where it is not by that key over that message.
+ * @throws InvalidProofError if it is not by that key over that message.
  */
 export function readLoginProof(
   { publicKey, loginMessage }: { publicKey: string; loginMessage: string },
@@ -18,6 +19,6 @@ export function readLoginProof(
   );
 }
 
-/** What a device signs to open a session with its key. */
+/** The message that a device signs to open a session with its key. */
 export const loginMessageOf = (tokenId: string, publicKey: string): string =>
   clientSignatureMessage({ tokenId, login: { publicKey } });

@@ -6,7 +6,7 @@ import { emailSchema } from './contact.js';
 
 /** Upstream's own limits (Turnkey public API, init OTP). */
 const CODE_LIFE_MAX_S = 600;
-/** Ours: a shorter one would be over before anybody has read the mail, and typed the code, and it was checked. */
+/** Our own limit. A shorter life would end before the user has read the mail and typed the code. */
 const CODE_LIFE_MIN_S = 30;
 export const CODE_LIFE_DEFAULT_S = 300;
 
@@ -16,7 +16,7 @@ const initOtpMembers = {
   otpType: z.enum(['OTP_TYPE_EMAIL', 'OTP_TYPE_SMS'], 'is neither OTP_TYPE_EMAIL nor OTP_TYPE_SMS'),
   otpLength: z.int('is not a whole number').min(6, 'is less than 6').max(9, 'is more than 9'),
   alphanumeric: z.boolean('is neither true nor false'),
-  /** Upstream takes text. */
+  /** Text, as upstream requires. */
   expirationSeconds: z
     .union([z.int(), z.string().regex(/^[1-9]\d{0,3}$/)], 'is not a whole number of seconds')
     .transform(String)
@@ -50,7 +50,7 @@ export type InitOtpChoice = z.output<typeof initOtpChoice>;
 export const authProxyChoice = z
   .strictObject({
     emailCustomization: initOtpMembers.emailCustomization.pick({ templateId: true }).strict(),
-    /** Good for one call, from the user's browser. */
+    /** Valid for one call, from the user's browser. */
     captchaToken: text(4_096).regex(/^[\x21-\x7e]+$/, 'is not printable ASCII'),
     origin: z
       .string()
@@ -66,14 +66,17 @@ export type AuthProxyChoice = z.output<typeof authProxyChoice>;
 /** @throws ProblemError `validation_failed` that points at the wrong member of the caller's `otp`. */
 export const parseInitOtpChoice = (value: unknown) => parse(initOtpChoice, value, 'init_otp');
 
-/** The rest is set in the dashboard. @throws ProblemError `validation_failed` as above. */
+/**
+ * The dashboard sets everything else.
+ * @throws ProblemError `validation_failed` as above.
+ */
 export const parseAuthProxyChoice = (value: unknown) => parse(authProxyChoice, value, 'the Auth Proxy');
 
-/** What of it an integration can have for all its calls. */
+/** The members that an integration can set for all its calls. */
 export const parseAuthProxyDefaults = (value: unknown): AuthProxyChoice =>
   parse(authProxyChoice.omit({ captchaToken: true }).strict(), value, 'the Auth Proxy');
 
-/** The kind of message is the contact's to say: it is no default. */
+/** Without `otpType`: it depends on the contact, so it is no default. */
 export const parseInitOtpDefaults = (value: unknown): InitOtpChoice =>
   parse(initOtpChoice.omit({ otpType: true }).strict(), value, 'init_otp');
 
@@ -93,7 +96,7 @@ export function checkedDefaults<T>(name: string, parseChoice: (value: unknown) =
   }
 }
 
-/** Lays a choice over the defaults, the customizations member by member. */
+/** Merges a choice into the defaults. Customizations merge member by member. */
 export function overlaid<T extends OtpChoice>(defaults: T, choice: T): T {
   const merged: Record<string, unknown> = { ...defaults };
   for (const [name, value] of Object.entries(choice)) {
@@ -107,14 +110,14 @@ function parse<Schema extends z.ZodType>(schema: Schema, value: unknown, taker: 
   const parsed = schema.safeParse(withoutNulls(value ?? {}));
   if (parsed.success && value !== null) return parsed.data;
   throw new ProblemError('validation_failed', {
-    detail: `The choice of a code is not one that ${taker} takes.`,
+    detail: `The choice of a code does not fit ${taker}.`,
     errors: parsed.error
       ? memberErrors(parsed.error.issues, '/otp')
       : [{ pointer: '/otp', code: 'invalid_type', detail: 'is null' }],
   });
 }
 
-/** Many clients write each member that they know: null means absent. */
+/** Many clients write every member that they know, so null means absent. */
 function withoutNulls(value: unknown): unknown {
   if (!isObject(value) || Array.isArray(value)) return value;
   const given = Object.entries(value).filter(([, member]) => member !== null);

@@ -9,7 +9,7 @@ const organizationId = '550e8400-e29b-41d4-a716-446655440000';
 const userId = '6ba7b810-9dad-41d1-80b4-00c04fd430c8';
 const email = { type: 'email', value: 'ana@example.com' };
 
-/** Where a parser finds fault. */
+/** The pointers of a parser's errors. */
 function pointersOf(parse: () => unknown): string[] {
   try {
     parse();
@@ -17,13 +17,13 @@ function pointersOf(parse: () => unknown): string[] {
     expect(error).toMatchObject({ code: 'validation_failed' });
     return (error as ProblemError).errors!.map(({ pointer }) => pointer);
   }
-  throw new Error('it was taken');
+  throw new Error('it was accepted');
 }
 
 describe('a subject', () => {
   const server = (value: unknown) => parseTurnkeySubject(value, 'server', PARENT);
 
-  it('is its contact, however that is spelt and whatever ids come with it', () => {
+  it('is identified by its contact, in any spelling and with any ids', () => {
     const contact = { type: 'email', value: 'Ana@Example.COM' };
     expect(server({ contact })).toEqual({
       subject: { contact: email },
@@ -43,7 +43,7 @@ describe('a subject', () => {
     expect(server({ contact: { type: 'phone', value: '+33612345678' } }).key).toBe('phone:+33612345678');
   });
 
-  it('takes an id that is null for one that is absent', () => {
+  it('treats a null id as absent', () => {
     const { subject } = server({ contact: email, organizationId: null, userId: null });
     expect(JSON.parse(JSON.stringify(subject))).toEqual({ contact: email });
     const ids = { organizationId: null, userId };
@@ -71,7 +71,7 @@ describe('a subject', () => {
     [{ contact: email, 'a/b~c': 1 }, ['/subject/a~1b~0c']],
     [{ contact: email, organizationId: 'x', userId: 7 }, ['/subject/organizationId', '/subject/userId']],
     [{ contact: email, organizationId: PARENT }, ['/subject/organizationId']],
-  ])('%j is refused, and pointed at', (value, pointers) => {
+  ])('%j is refused with a pointer', (value, pointers) => {
     expect(pointersOf(() => server(value))).toEqual(pointers);
   });
 
@@ -86,7 +86,7 @@ describe('a subject', () => {
     'ann@[IPv6:2001:db8::1]',
     `${'a'.repeat(64)}@${'b'.repeat(63)}.example`,
     'ann@123.example',
-  ])('takes the address %s (RFC 5321)', (value) => {
+  ])('accepts the address %s (RFC 5321)', (value) => {
     expect(server({ contact: { type: 'email', value } }).key).toBe(`email:${value.toLowerCase()}`);
   });
 
@@ -118,7 +118,7 @@ describe('a subject', () => {
     );
   });
 
-  it('has its ids in client custody, because the device signs them', () => {
+  it('needs its ids in client custody, because the device signs them', () => {
     const client = (value: unknown) => parseTurnkeySubject(value, 'client', PARENT);
     expect(client({ contact: email, organizationId, userId }).key).toBe('email:ana@example.com');
     expect(pointersOf(() => client({ contact: email }))).toEqual([
@@ -130,7 +130,7 @@ describe('a subject', () => {
 });
 
 describe('a choice of code', () => {
-  it('takes a member that is null for one that is absent', () => {
+  it('treats a null member as absent', () => {
     const nulls = { captchaToken: null, origin: null, emailCustomization: { templateId: null } };
     expect(parseAuthProxyChoice(nulls)).toEqual({ emailCustomization: {} });
     expect(parseInitOtpChoice({ otpType: null, otpLength: 6, smsCustomization: null })).toEqual({
@@ -145,7 +145,7 @@ describe('a choice of code', () => {
     }
   });
 
-  it('has its life as text, however it was given', () => {
+  it('stores its life as text, from a number or from text', () => {
     expect(parseInitOtpChoice({ expirationSeconds: 600 })).toEqual({ expirationSeconds: '600' });
     expect(parseInitOtpChoice({ expirationSeconds: '60' })).toEqual({ expirationSeconds: '60' });
   });
@@ -177,7 +177,7 @@ describe('a choice of code', () => {
     [{ replyToEmailAddress: 'acme' }, ['/otp/replyToEmailAddress']],
     [{ sendFromEmailSenderName: 7 }, ['/otp/sendFromEmailSenderName']],
     [{ contact: 'b@example.com', appName: 'Evil' }, ['/otp/contact', '/otp/appName']],
-  ])('%j is refused, and pointed at', (value, pointers) => {
+  ])('%j is refused with a pointer', (value, pointers) => {
     expect(pointersOf(() => parseInitOtpChoice(value))).toEqual(pointers);
   });
 
@@ -191,18 +191,18 @@ describe('a choice of code', () => {
     [{ captchaToken: 'a\r\nx-stamp: b' }, ['/otp/captchaToken']],
     [{ origin: 'https://app.example.com/path' }, ['/otp/origin']],
     [{ origin: 'app' }, ['/otp/origin']],
-  ])('%j is refused at the Auth Proxy, and pointed at', (value, pointers) => {
+  ])('%j is refused at the Auth Proxy with a pointer', (value, pointers) => {
     expect(pointersOf(() => parseAuthProxyChoice(value))).toEqual(pointers);
   });
 
-  it('of an integration is checked at boot, and named', () => {
+  it('of an integration is checked at boot, with the name of the variable', () => {
     expect(() => checkedDefaults('wallet', parseInitOtpChoice, { otpLength: 5, x: 1 })).toThrow(
       /^INTEGRATION_WALLET_OTP_DEFAULTS: otpLength .*; x is not known$/,
     );
     expect(checkedDefaults('wallet', parseInitOtpChoice, { otpLength: 6 })).toEqual({ otpLength: 6 });
   });
 
-  it('is laid over the defaults, and changes neither', () => {
+  it('is merged into the defaults without changing them', () => {
     const defaults = { otpLength: 6, emailCustomization: { templateId: 'a' } };
     expect(overlaid<OtpChoice>(defaults, { emailCustomization: { logoUrl: 'b' } })).toEqual({
       otpLength: 6,

@@ -14,7 +14,7 @@ import { notFound } from './turnkey-login.js';
 type SessionKeyGrant = Grant & { type: 'session-key' };
 type DeviceKeyGrant = Grant & { type: 'device-key' };
 
-/** Opens the session with a login that the device signed. @returns the session's token. */
+/** Opens the session with a login that the device signed. `send` resolves to the session's token. */
 export type DeviceLogin = (
   grant: DeviceKeyGrant,
   clientSignature: object,
@@ -23,11 +23,11 @@ export type DeviceLogin = (
   send: (body: string) => Promise<string>;
 };
 
-/** Step 3 in either custody. */
+/** Step 3 in both custodies. */
 export class PasskeySteps {
   readonly #passkeys: Passkeys;
 
-  /** @param parent the key that may read every sub-organization, where we have it. */
+  /** @param parent the key that may read every sub-organization, if we have it. */
   constructor(
     private readonly api: TurnkeyApi,
     private readonly parent: Stamper | null,
@@ -36,7 +36,7 @@ export class PasskeySteps {
     this.#passkeys = new Passkeys(api);
   }
 
-  /** @param login of a session whose key the device holds. */
+  /** @param login makes the login of a session whose key the device holds. */
   create(
     oneTry: OneTry,
     call: Call,
@@ -52,7 +52,7 @@ export class PasskeySteps {
     throw new Error('Turnkey takes a key of a session, or a device’s request');
   }
 
-  /** The session's key is ours: the body is made once, and stamped for each try. */
+  /** The session's key is ours. The body is made once, and stamped again for each try. */
   async #byServer(
     oneTry: OneTry,
     call: Call,
@@ -69,16 +69,25 @@ export class PasskeySteps {
     const stamper = sessionStamper(openSessionKey(privateKey));
     const credentialIds = authenticators.map(({ credentialId }) => credentialId);
     const reader = this.parent ?? stamper;
-    return this.#passkeys.create(oneTry, { organizationId, userId, credentialIds, body, stamper, reader, repeated: !first }); // prettier-ignore
+    return this.#passkeys.create(oneTry, {
+      organizationId,
+      userId,
+      credentialIds,
+      body,
+      stamper,
+      reader,
+      repeated: !first,
+    });
   }
 
   /**
-   * The session's key is the device's: it is logged in by its signature, and its request goes on byte for byte.
+   * The session's key is the device's. Its signature logs in, and its request is forwarded byte for byte.
    *
-   * A login that was lost, or that an earlier submission has had, may have opened the session all the same: the
-   * passkeys then tell. So may one that a repeat is refused: an earlier try may have had it, and the passkeys with it.
+   * If the login's answer is lost, or an earlier submission has used the token, the session may still be
+   * open. Then the passkey request shows it. A repeat whose login is refused proves nothing either: an
+   * earlier try may have logged in and registered the passkeys.
    *
-   * @throws UpstreamError `no_answer` where a repeat is refused its login, and its passkeys too.
+   * @throws UpstreamError `no_answer` if a repeat gets both its login and its passkeys refused.
    */
   async #byDevice(
     oneTry: OneTry,
@@ -112,16 +121,16 @@ export class PasskeySteps {
     }
   }
 
-  /** The contact may be that of another user, whom the passkeys are not for. */
+  /** The session may belong to another user, who must not get these passkeys. */
   #mustBeOf({ organizationId, userId, publicKey }: DeviceKeyGrant, token: string): void {
     const session = this.check.deviceSession(token, { organizationId, publicKey });
     if (session.userId.toLowerCase() !== userId.toLowerCase()) {
-      throw notFound('the session that the device opened is that of another user of the sub-organization');
+      throw notFound('the session that the device opened belongs to another user of the sub-organization');
     }
   }
 }
 
-/** @returns the session's token, or why it is not certain that there is a session. */
+/** @returns the session's token, or the error that leaves it uncertain whether there is a session. */
 async function openedSession(
   oneTry: OneTry,
   repeated: boolean,
@@ -143,11 +152,11 @@ const isRefusal = ({ failure }: UpstreamError): boolean =>
   failure === 'rejected' || failure === 'rejected_unclear';
 
 function untold(error: UpstreamError): UpstreamError {
-  const detail = `a repeat was refused, which says nothing of an earlier try (${error.message})`;
+  const detail = `a repeat was refused, which tells nothing about an earlier try (${error.message})`;
   return new UpstreamError('no_answer', { detail, evidence: error.evidence, cause: error });
 }
 
-/** A kept text, and whether this is the try that made it. */
+/** A kept text, and whether this try made it. */
 async function keptText(call: Call, name: string, make: () => string) {
   let first = false;
   const text = await call.kept(name, () => {

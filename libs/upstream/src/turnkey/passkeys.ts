@@ -4,32 +4,32 @@ import { opaqueId, opaqueIds } from '../transport/opaque.js';
 import type { OneTry } from '../transport/one-try.js';
 import type { Stamper, TurnkeyApi } from './turnkey-api.js';
 
-/** A request of step 3, ready to be sent. */
+/** A request of step 3, ready to send. */
 export interface NewPasskeys {
   organizationId: string;
   userId: string;
-  /** Of the passkeys in the body, in their order: unpadded base64url. */
+  /** The ids of the passkeys in the body, in their order: unpadded base64url. */
   credentialIds: readonly string[];
   /** The exact text. */
   body: string;
   stamper: Stamper;
-  /** Who may ask what became of it; null where nobody here can. */
+  /** A key that may read the result. Null if the service has none. */
   reader: Stamper | null;
   /** Whether an earlier try may have sent these bytes. */
   repeated: boolean;
 }
 
-/** A request always has passkeys, so an answer with an empty list says nothing about them. */
+/** Every request has passkeys, so an answer with an empty list tells nothing about them. */
 const created = z.object({ authenticatorIds: opaqueIds.min(1) });
 const stored = z.object({
   authenticators: z.array(z.object({ authenticatorId: opaqueId, credentialId: z.string() })),
 });
 
-/** Registers passkeys by the public API, and finds out what became of a lost answer. */
+/** Registers passkeys by the public API, and reads back the result of a lost answer. */
 export class Passkeys {
   constructor(private readonly api: TurnkeyApi) {}
 
-  /** @returns upstream's ids in the order of the passkeys, or null where it answered another number of them. */
+  /** @returns upstream's ids in the order of the passkeys, or null if their number differs. */
   async create(oneTry: OneTry, passkeys: NewPasskeys): Promise<string[] | null> {
     const { body, stamper, reader, credentialIds } = passkeys;
     try {
@@ -48,15 +48,15 @@ export class Passkeys {
       if (!(error instanceof UpstreamError) || !mayHaveBeenDone(error, passkeys)) throw error;
       const found = await this.#readBack(oneTry, passkeys);
       if (Array.isArray(found)) return found;
-      // A session that is over, or a policy, says nothing of an earlier try, which it may have been open for.
+      // An expired session or a policy tells nothing about an earlier try, which may have been allowed.
       if (error.failure !== 'rejected' || !passkeys.repeated || found === 'absent') throw error;
       const detail =
-        'the session may not do it now, and whether an earlier try registered the passkeys could not be asked';
+        'the session may not do it now, and the service could not find out whether an earlier try did it';
       throw new UpstreamError('no_answer', { detail, evidence: error.evidence, cause: error });
     }
   }
 
-  /** @returns the ids where upstream has every one of the passkeys. */
+  /** @returns the ids if upstream has all of the passkeys. */
   async #readBack(oneTry: OneTry, passkeys: NewPasskeys): Promise<string[] | 'absent' | 'unknown'> {
     const { organizationId, userId, credentialIds, reader } = passkeys;
     if (!reader || oneTry.leftMs <= 0) return 'unknown';
@@ -72,7 +72,7 @@ export class Passkeys {
       const found = credentialIds.flatMap((credentialId) => ids.get(credentialId) ?? []);
       return found.length === credentialIds.length ? found : 'absent';
     } catch (error) {
-      // That it cannot be asked says nothing about what was lost.
+      // The read failed. That tells nothing about the lost answer.
       if (error instanceof UpstreamError) return 'unknown';
       throw error;
     }
@@ -80,7 +80,8 @@ export class Passkeys {
 }
 
 function mayHaveBeenDone({ failure, reason, evidence }: UpstreamError, { repeated }: NewPasskeys): boolean {
-  // Who may not ask is refused before anybody looks whether the bytes are known.
-  const unheard = reason === 'session_expired' || (repeated && failure === 'rejected' && evidence.status === 403); // prettier-ignore
+  // Upstream checks the session's rights before it looks whether it knows the bytes.
+  const unheard =
+    reason === 'session_expired' || (repeated && failure === 'rejected' && evidence.status === 403);
   return failure === 'unavailable' || failure === 'no_answer' || unheard;
 }

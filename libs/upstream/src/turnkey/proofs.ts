@@ -1,16 +1,16 @@
 import { InvalidProofError, type TurnkeyVerifier } from '#libs/signing';
 import { NOTHING_SENT, UpstreamError } from '../port/upstream-error.js';
 
-/** What a verification token vouches for. */
+/** The content of a verification token, after its check. */
 export type VerificationToken = ReturnType<TurnkeyVerifier['verificationToken']>;
 export type SessionToken = ReturnType<TurnkeyVerifier['sessionToken']>;
 
 /**
- * Reads what an enclave signed. Its errors speak of the proof alone: the try adds what was sent.
+ * Reads a proof that an enclave signed. Its errors are about the proof alone: the try adds what was sent.
  *
- * @throws UpstreamError `rejected` where it is not by the configured key, `no_answer` where it is of no use. Never
- *   `misconfigured`: what was proven has had its effect, and the probe, which knows nothing of these keys, would have it
- *   tried again and again.
+ * @throws UpstreamError `rejected` if the proof is not by the configured key, `no_answer` if it is
+ *   unusable. Never `misconfigured`: the request has had its effect. The probe does not test these keys, so
+ *   a parked row would be tried again and again.
  */
 export function proven<T>(readProof: () => T): T {
   try {
@@ -23,14 +23,14 @@ export function proven<T>(readProof: () => T): T {
     }
     if (reason === 'wrong_key' || reason === 'bad_signature') {
       const key = proof === 'session token' ? 'NOTARIZER_PUBLIC_KEY' : 'SIGNER_PUBLIC_KEY';
-      const named = `${detail}; the integration’s ${key} is not that of the enclave`;
+      const named = `${detail}; the integration’s ${key} is not the enclave’s key`;
       throw new UpstreamError('rejected', { detail: named, evidence: NOTHING_SENT });
     }
     throw new UpstreamError('no_answer', { detail, evidence: NOTHING_SENT });
   }
 }
 
-/** @throws UpstreamError `no_answer` where a proof is a good one, and of something else than was asked for. */
+/** @throws UpstreamError `no_answer` if a valid proof is about something else than the request. */
 export function mustBe(holds: boolean, what: string): asserts holds {
   if (!holds)
     throw new UpstreamError('no_answer', {

@@ -4,33 +4,33 @@ import type { HttpAnswer } from '../transport/http-client.js';
 import { UpstreamError, type RejectionReason } from '../port/upstream-error.js';
 import { readRefusal, type Meaning } from './known-texts.js';
 
-/** What a request was, as far as the meaning of its refusal depends on it. */
+/** The facts about a request that decide what its refusal means. */
 export interface Asked {
-  /** Whose signature it has: ours, that of a user's session, or none. */
-  signedBy: 'parent' | 'session' | 'nobody';
-  /** Whose organization it names: the one we are configured with, or the subject's. */
+  /** Whose signature the request has: ours, a session's, or none. */
+  signedBy: 'parent' | 'session' | 'none';
+  /** Which organization it names: our configured one, or the subject's. */
   organization: 'parent' | 'sub';
-  /** Where a verification token that is over leads: to a new code, whichever way this step has there. */
+  /** The rejection reason for an invalid verification token. In each step, it leads to a new code. */
   tokenOver: 'otp_expired' | 'session_expired';
-  /** How old its `timestampMs` is, in milliseconds; null where it has none. */
+  /** The age of its `timestampMs` in milliseconds. Null if it has none. */
   ageMs: number | null;
-  /** Whether it has a web origin of the caller's, and not the integration's. */
+  /** Whether its web origin is the caller's, and not the integration's. */
   withOrigin?: boolean;
-  /** Whether it can take the token of a captcha. */
+  /** Whether it can carry a captcha token. */
   takesCaptcha?: boolean;
 }
 
-/** gRPC's codes, which a failed activity has in place of an HTTP status (Turnkey public API, errors). */
+/** gRPC codes, which a failed activity has instead of an HTTP status (Turnkey public API, errors). */
 const STATUS_OF_GRPC: Readonly<Record<number, number>> = { 3: 400, 5: 404, 7: 403, 8: 429, 16: 401 };
 
-/** What a status says where neither code nor text is known. */
+/** What a status means if code and text are unknown. */
 const OF_STATUS: Readonly<Record<number, Meaning>> = {
   401: 'key_refused',
   403: 'not_permitted',
   429: 'throttled',
 };
 
-/** The older end of the window for `timestampMs` is an hour; what was refused younger than this met another clock. */
+/** Upstream accepts a `timestampMs` for an hour. If it refuses a younger one, the clocks differ. */
 const REPEATABLE_MS = 55 * 60_000;
 
 const errorBody = z.object({
@@ -48,17 +48,21 @@ interface Said {
   means: Meaning | null;
 }
 
-/** The failure that an answer other than 2xx amounts to. */
+/** The failure for an answer that is not 2xx. */
 export function refusalOf(answer: HttpAnswer, asked: Asked): UpstreamError {
   const { status } = answer;
   const said = read(parseJson(answer.text), status);
   const common = commonFailure(answer);
-  // A limit on what a user may have comes as 429, and a proxy's page of any status may hold any text.
+  // A limit on what a user may have comes as 429. For any other status, a proxy's page may contain any
+  // text.
   if (common && status !== 429 && status !== 401 && status !== 403) return common;
   return meant(answer, said, asked, `upstream answered ${status}`);
 }
 
-/** Whether the key that stamped is refused, be it unknown, over or not the signature's: nothing was looked at further. */
+/**
+ * Whether upstream refuses the key of the stamp: unknown, expired, or a wrong signature. It checked nothing
+ * else.
+ */
 export function refusesApiKey({ status, text }: HttpAnswer): boolean {
   if (status !== 401 && status !== 403) return false;
   const { means } = read(parseJson(text), status);
@@ -66,10 +70,10 @@ export function refusesApiKey({ status, text }: HttpAnswer): boolean {
 }
 
 /**
- * What an activity that failed amounts to. The same bytes are this activity for ever: nothing that a repeat could
- * mend is said of it.
+ * The failure for a failed activity. The same bytes always name this activity, so the failure is never one
+ * that a repeat could cure.
  *
- * @param failure of the activity: a status of gRPC's.
+ * @param failure of the activity: a gRPC status.
  */
 export function failedActivity(answer: HttpAnswer, failure: unknown, asked: Asked): UpstreamError {
   const grpc = (failure as { code?: unknown } | null | undefined)?.code;
@@ -82,7 +86,7 @@ export function failedActivity(answer: HttpAnswer, failure: unknown, asked: Aske
 function read(body: unknown, status: number): Said {
   const { message = '', details } = errorBody.safeParse(body).data ?? {};
   const given = details?.find((one) => one.turnkeyErrorCode)?.turnkeyErrorCode ?? null;
-  // It is repeated in details, which go into the timeline: PostgreSQL stores not every text there is.
+  // The code appears in details, which go into the timeline. PostgreSQL cannot store every text.
   const code = given !== null && /^[A-Z0-9_]{1,64}$/.test(given) ? given : null;
   return { status, code, means: readRefusal({ code, text: message }) };
 }
@@ -115,11 +119,13 @@ function meant(
     case 'key_refused':
       if (bySession) return rejected('session_expired');
       if (means === null) return keyOrSubject('our credentials are refused');
-      // The key is not in the subject's organization, nor in its parent: the organization may be another customer's.
+      // Neither the subject's organization nor its parent has the key, so it may belong to another
+      // customer.
       return asked.signedBy === 'parent' && asked.organization === 'sub' && code === 'PUBLIC_KEY_NOT_FOUND'
         ? new ForeignKey(misconfigured('our key is not known in the organization'))
         : misconfigured('our credentials are refused');
-    // The session is open: a policy of the customer's forbids its user the request, and no new code helps.
+    // The session is open, but a policy of the customer forbids the request to its user. A new code does
+    // not help.
     case 'not_permitted':
       return bySession
         ? failureOf(answer, 'rejected', `${detail}: a policy forbids it`)
@@ -138,23 +144,23 @@ function meant(
     case 'token_used':
       return new TokenRefusal(rejected(asked.tokenOver), meaning);
     case 'not_current':
-      // Too old to be repeated, what became of the first cannot be asked this way any more.
+      // The request is too old to repeat, so a repeat cannot show the result of the first try.
       return (asked.ageMs ?? 0) > REPEATABLE_MS
         ? failureOf(answer, 'no_answer', `${detail}: the request is too old to be repeated`)
-        : misconfigured('our clock is not the provider’s');
+        : misconfigured('our clock differs from the provider’s');
     default:
       return rejected(meaning);
   }
 }
 
-/** A subject's organization does not know our key. The probe shows whether our own does. */
+/** The subject's organization does not know our key. The probe shows whether our own organization does. */
 export class ForeignKey extends UpstreamError {
   constructor({ failure, message, evidence }: UpstreamError) {
     super(failure, { detail: message, evidence });
   }
 }
 
-/** A verification token that upstream takes no more. One that was used may have opened the session it was for. */
+/** Upstream refuses the verification token. A used token may have opened its session. */
 export class TokenRefusal extends UpstreamError {
   constructor(
     { failure, message, evidence, reason }: UpstreamError,

@@ -1,8 +1,8 @@
 import { REFUSED, retry, type Rule, type StepLaw } from '../port/retry-law.js';
 
 /**
- * Of a step where the same bytes are the same activity: what was lost is repeated until it is told, and what the
- * repeat is told is what became of it.
+ * The rules of a step whose repeat, with the same bytes, is the same activity. A lost answer leads to a
+ * repeat, and the answer to the repeat is the result of the first try.
  */
 export function replayed(otherwise: Rule['otherwise']): StepLaw {
   return {

@@ -2,7 +2,7 @@ import { expect, it } from '@jest/globals';
 import { aCall, keyObjectsMade } from '#libs/testing';
 import { keptSessionKey } from './session-keys.js';
 
-it('makes one key object of a session’s key, and of one that was kept before', async () => {
+it('creates one key object per use, for a new and for a kept session key', async () => {
   const call = aCall();
   const sessionKey = () => keptSessionKey(call);
   let first!: Awaited<ReturnType<typeof sessionKey>>;

@@ -5,7 +5,7 @@ import { SigningKeys } from '../transport/signing-keys.js';
 import { refusesApiKey } from './refusal.js';
 import type { Stamper } from './turnkey-api.js';
 
-/** The key of a user's session, in server custody: made once per submission, and the same for each of its tries. */
+/** The key of a user's session in server custody. It is made once per submission, and shared by its tries. */
 export async function keptSessionKey(
   call: Pick<Call, 'kept'>,
 ): Promise<{ key: SigningKey; privateKey: Secret }> {
@@ -14,13 +14,13 @@ export async function keptSessionKey(
 }
 
 /**
- * Its signatures are not checked as those of a boot are: that holds up the event loop for milliseconds, and this
- * process has passed the check.
+ * Opens the key without the signature check of a boot. The check would block the event loop for
+ * milliseconds, and this process has passed it.
  */
 export const openSessionKey = (privateKey: Secret): SigningKey =>
   parsePrivateKey(privateKey, 'the session key');
 
-/** Stamps with the key of the parent organization, or with the other one where upstream refuses that. */
+/** Stamps with the key of the parent organization, or with the second key if upstream refuses the first. */
 export const parentStamper = (keys: SigningKeys): Stamper => stamperOf('parent', keys);
 
 /** Stamps with the key of a session, which is in this process. */
@@ -38,7 +38,7 @@ const stamperOf = (whose: Stamper['whose'], keys: SigningKeys): Stamper => ({
     }),
 });
 
-/** Passes on what the user's device has stamped. */
+/** Passes on the stamp of the user's device. */
 export const deviceStamper = (stamp: Record<string, string>): Stamper => ({
   whose: 'session',
   send: (_oneTry, _body, send) => send(stamp),

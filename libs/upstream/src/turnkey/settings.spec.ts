@@ -23,7 +23,7 @@ const proxy = {
 
 const parse = (own: Record<string, string>) => testConfig({ INTEGRATIONS: 'acme', ...prefixed(own) });
 
-/** What is wrong, by variables without their prefix. */
+/** The errors by variable, without the prefix. */
 function faultsOf(own: Record<string, string>): Record<string, string> {
   try {
     parse(own);
@@ -80,7 +80,7 @@ describe('the settings of turnkey', () => {
     });
   });
 
-  it('refuse V1 in client custody, which has nothing to encrypt a code to', () => {
+  it('refuse V1 in client custody, because V1 gives no key to encrypt a code to', () => {
     expect(faultsOf({ ...api, CUSTODY: 'client', INIT_OTP: 'V1' })).toEqual({
       INIT_OTP: 'is V1, which has nothing to encrypt a code to: client custody needs V3',
     });
@@ -121,9 +121,10 @@ describe('the settings of turnkey-auth-proxy', () => {
   });
 });
 
-it('a provider that does not exist is refused with the names of those that do', () => {
+it('an unknown provider is refused with the names of the known ones', () => {
   expect(faultsOf({ ...api, PROVIDER: 'acme' })).toEqual({
     PROVIDER:
-      'is missing or names a provider that does not exist (there are: byzantine, turnkey, turnkey-auth-proxy)',
+      'is missing or names a provider that does not exist ' +
+      '(there are: byzantine, turnkey, turnkey-auth-proxy)',
   });
 });

@@ -15,13 +15,13 @@ const jsonObject = z.string().transform((value, context): Record<string, unknown
       return parsed as Record<string, unknown>;
     }
   } catch {
-    // said below
+    // Reported below.
   }
   context.addIssue({ code: 'custom', message: 'is not a JSON object' });
   return z.NEVER;
 });
 
-/** What both doors of Turnkey need. */
+/** Settings that both ways to Turnkey need. */
 const common = {
   custody: setting(
     'Who holds the key of a user’s session: the service, or the user’s device.',
@@ -82,6 +82,6 @@ export const authProxySettings = z.object({
 
 type Common = Pick<IntegrationConfig, 'name' | 'baseUrl'>;
 
-/** What a provider is told of its integration. */
+/** The settings that a provider gets. */
 export type TurnkeyIntegration = Common & z.output<typeof turnkeySettings>;
 export type AuthProxyIntegration = Common & z.output<typeof authProxySettings>;

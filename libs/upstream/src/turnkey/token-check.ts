@@ -7,21 +7,24 @@ interface ExpectedSession {
   publicKey: string;
 }
 
-/** What of Turnkey's answers its enclaves sign, checked against what was asked for. */
+/** Checks the parts of Turnkey's answers that its enclaves sign, against the request. */
 export class TokenCheck {
   constructor(
     private readonly verifier: TurnkeyVerifier,
     private readonly nowMs: () => number,
   ) {}
 
-  /** @throws UpstreamError where the bundle is not the enclave's: a code encrypted to it would be read by another. */
+  /**
+   * @throws UpstreamError if the bundle is not the enclave's: another party could read a code encrypted to
+   *   it.
+   */
   otpTarget(bundle: string) {
     return proven(() => this.verifier.otpTarget(bundle));
   }
 
   /**
-   * @param expected the parent organization, the contact that the code went to, and the key that was encrypted with
-   *   the code, where it was ours.
+   * @param expected the parent organization, and the contact that got the code. Also the public key that
+   *   was encrypted with the code, if it is ours.
    */
   verification(
     token: string,
@@ -38,7 +41,10 @@ export class TokenCheck {
     return this.#session(token, expected, this.nowMs());
   }
 
-  /** That of a device's login, which a repeat may be told of when it is over: its next request finds that out. */
+  /**
+   * The token of a device's login. A repeat may get it after it has expired. The next request will show
+   * that.
+   */
   deviceSession(token: string, expected: ExpectedSession): SessionToken {
     return this.#session(token, expected, 0);
   }

@@ -10,11 +10,11 @@ import { readActivity, resultNamed, type Activity } from './activity.js';
 import type { OneTry } from '../transport/one-try.js';
 import { refusalOf, type Asked } from './refusal.js';
 
-/** Who signs requests: the parent organization's key, or that of a user's session. */
+/** The key that signs requests: the parent organization's, or a user session's. */
 export interface Stamper {
   whose: 'parent' | 'session';
   /**
-   * Stamps a request and sends it. The stamp is not under the request's name: with another, it is the same activity.
+   * Stamps a request and sends it. The stamp does not change which activity the request is.
    *
    * @param body the exact text that is sent.
    * @param send gets the header of the stamp.
@@ -29,10 +29,10 @@ export interface Stamper {
 export interface Submission<T> {
   /** The last segment of the path, e.g. `init_otp`. */
   path: string;
-  /** The exact text: the same bytes are the same activity (Turnkey public API, idempotency). */
+  /** The exact text. The same bytes are the same activity (Turnkey public API, idempotency). */
   body: string;
   stamper: Stamper;
-  /** Who may ask what becomes of it; null where nobody here can. */
+  /** A key that may read the result. Null if the service has none. */
   reader: Stamper | null;
   /** The result's name without its version. */
   result: string;
@@ -49,11 +49,11 @@ export interface Query<T> {
   organization: Asked['organization'];
 }
 
-/** How soon to ask again for an activity that is still going on, in milliseconds, and how long to wait at most. */
+/** The first and the longest wait before the service asks again for a pending activity. Milliseconds. */
 const POLL_FIRST_MS = 250;
 const POLL_LAST_MS = 2_000;
 
-/** Turnkey's public API: stamped POSTs, submissions that are activities, and queries. */
+/** Turnkey's public API: stamped POSTs. Submissions make activities, queries change nothing. */
 export class TurnkeyApi {
   #lastTimestampMs = 0;
 
@@ -65,8 +65,8 @@ export class TurnkeyApi {
   ) {}
 
   /**
-   * Writes the body of an activity. No two have the same `timestampMs`: otherwise a second code for the same address
-   * within a millisecond would be the first one.
+   * Writes the body of an activity. Each has its own `timestampMs`. Otherwise two codes for one address
+   * within a millisecond would be one activity.
    *
    * @param type e.g. `ACTIVITY_TYPE_INIT_OTP_V3`.
    */
@@ -78,7 +78,7 @@ export class TurnkeyApi {
   /**
    * Submits an activity and waits for its end.
    *
-   * @throws UpstreamError `no_answer` where it was still going on at the deadline: its bytes can be sent again.
+   * @throws UpstreamError `no_answer` if it is still pending at the deadline. Its bytes can be sent again.
    */
   async submit<T>(oneTry: OneTry, submission: Submission<T>): Promise<T> {
     const { path, body, stamper, reader, organization, tokenOver = 'otp_expired' } = submission;
@@ -106,7 +106,7 @@ export class TurnkeyApi {
     throw refusalOf(answer, { signedBy: stamper.whose, organization, tokenOver: 'otp_expired', ageMs: null });
   }
 
-  /** @returns null where the question failed: what it says then is said of the question, not of the activity. */
+  /** @returns null if the query failed. Its error is about the query, not about the activity. */
   async #poll(oneTry: OneTry, { id, organizationId }: Activity, reader: Stamper): Promise<HttpAnswer | null> {
     const body = JSON.stringify({ organizationId, activityId: id });
     try {
@@ -149,7 +149,7 @@ export class TurnkeyApi {
 
 export const isSuccess = ({ status }: HttpAnswer): boolean => status >= 200 && status <= 299;
 
-/** @throws UpstreamError `no_answer`: it said yes and we cannot read to what, so it may have taken effect. */
+/** @throws UpstreamError `no_answer`: a 2xx that we cannot read may have taken effect. */
 export function read<T>(answer: HttpAnswer, schema: z.ZodType<T>, value: unknown): T {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;

@@ -18,13 +18,16 @@ const loggedIn = z.object({ session: opaqueText });
 const organizations = z.object({ organizationIds: z.array(opaqueId) });
 const signedUp = z.object({ subOrganizationId: opaqueId });
 
-/** Activities of one generation: never mixed, since bundle, token and key belong together (Turnkey's migration notes). */
+/**
+ * Activities of one generation. They are never mixed: bundle, token and key belong together (Turnkey's
+ * migration notes).
+ */
 const GENERATIONS = {
   encrypted: { verify: 'VERIFY_OTP_V2', signUp: 'CREATE_SUB_ORGANIZATION_V8', logIn: 'OTP_LOGIN_V2' },
   plain: { verify: 'VERIFY_OTP', signUp: 'CREATE_SUB_ORGANIZATION_V7', logIn: 'OTP_LOGIN' },
 } as const;
 
-/** Of the code itself, not of the configuration, which may have changed since it was sent. */
+/** Depends on the code itself: the configuration may have changed since the code was sent. */
 const generationOf = (sent: SentOtp) => (sent.targetBundle === undefined ? 'plain' : 'encrypted');
 
 export interface TurnkeyLoginOptions {
@@ -33,13 +36,13 @@ export interface TurnkeyLoginOptions {
   sessionLifeS: number;
 }
 
-/** A token, and the way to use it. */
+/** A verification token as text, and its checked content. */
 export interface Verified {
   jwt: string;
   token: VerificationToken;
 }
 
-/** From a code to a session: verified, its sub-organization found or made, logged in. */
+/** Leads from a code to a session: verifies the code, finds or makes the sub-organization, and logs in. */
 export class TurnkeyLogin {
   constructor(
     private readonly api: TurnkeyApi,
@@ -47,7 +50,7 @@ export class TurnkeyLogin {
     private readonly options: TurnkeyLoginOptions,
   ) {}
 
-  /** In server custody, where the session's key is ours. */
+  /** In server custody: the session's key is ours. */
   async byCode(
     oneTry: OneTry,
     call: Call,
@@ -72,7 +75,7 @@ export class TurnkeyLogin {
     return afterTheCode(() => this.#open(oneTry, call, subject, types, key, privateKey, token));
   }
 
-  /** From a token to a session. */
+  /** Leads from a token to a session. */
   async #open(
     oneTry: OneTry,
     call: Call,
@@ -84,15 +87,19 @@ export class TurnkeyLogin {
   ): Promise<Grant> {
     const publicKey = key.publicKeyCompressedHex;
     const organizationId = await this.#organization(oneTry, call, subject, types.signUp, key, token);
-    const body = await call.kept(
-      'otp-login',
-      () =>
-      this.loginBody(types.logIn, organizationId, token.jwt, publicKey, signClientSignature(key, { tokenId: token.token.id, login: { publicKey } })), // prettier-ignore
+    const body = await call.kept('otp-login', () =>
+      this.loginBody(
+        types.logIn,
+        organizationId,
+        token.jwt,
+        publicKey,
+        signClientSignature(key, { tokenId: token.token.id, login: { publicKey } }),
+      ),
     );
     const jwt = await this.logIn(oneTry, body, 'otp_expired');
     const session = this.check.session(jwt, { organizationId, publicKey });
     if (subject.userId && session.userId.toLowerCase() !== subject.userId) {
-      throw notFound('the contact is that of another user of the sub-organization');
+      throw notFound('the contact belongs to another user of the sub-organization');
     }
     const { userId, expiresAt } = session;
     return { type: 'session-key', organizationId, userId, privateKey, expiresAt };
@@ -163,7 +170,7 @@ export class TurnkeyLogin {
     }
   }
 
-  /** A token is kept once it is there and good: a later try goes on with it. Until then its request is repeated. */
+  /** A good token is kept, and a later try goes on with it. Until then, each try repeats the request. */
   async #verify(
     oneTry: OneTry,
     call: Call,
@@ -216,14 +223,14 @@ export class TurnkeyLogin {
       organization: 'parent',
     });
     const [found, ...more] = organizationIds;
-    // Which of them is meant, nobody here can tell: a passkey in the wrong wallet is worse than none.
+    // The service cannot tell which one is meant. A passkey in the wrong wallet is worse than none.
     if (more.length > 0)
       throw refusedSubject(
         'subject_ambiguous',
         'several sub-organizations have the contact: name one in the subject',
       );
     if (found) return found;
-    // A new user would be another one.
+    // A new user would not be the user that the subject names.
     if (userId) throw notFound('no sub-organization has the contact, and the subject names a user');
     const body = await call.kept('create-sub-organization', () =>
       this.api.activity(`ACTIVITY_TYPE_${type}`, parentId, signUpParameters({ contact }, key, token)),
@@ -241,7 +248,10 @@ export class TurnkeyLogin {
   }
 }
 
-/** A sub-organization of one root user without credentials: the session's key, then the passkeys, are its first. */
+/**
+ * A sub-organization with one root user without credentials. The first ones are the session's key, then the
+ * passkeys.
+ */
 function signUpParameters(
   { contact }: Pick<TurnkeySubject, 'contact'>,
   key: SigningKey,
@@ -259,9 +269,10 @@ function signUpParameters(
 }
 
 /**
- * What follows the code. A refusal that says nothing of itself is not the code's: it was right, and is spent.
+ * Runs the requests after the code. The code was right and is used up, so a refusal without a reason is not
+ * about the code.
  *
- * @throws UpstreamError with reason `login_refused` for such a one.
+ * @throws UpstreamError with reason `login_refused` for such a refusal.
  */
 export async function afterTheCode<T>(work: () => Promise<T>): Promise<T> {
   try {
@@ -274,7 +285,7 @@ export async function afterTheCode<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** The subject is not one that can be onboarded. What was sent, the try adds. */
+/** The subject cannot be onboarded. The try adds to the evidence what was sent. */
 export const notFound = (detail: string, cause?: UpstreamError) =>
   refusedSubject('subject_not_found', detail, cause);
 

@@ -4,7 +4,10 @@ import { memberErrors } from '#libs/platform';
 import type { ParsedSubject, Subject } from '../port/upstream-provider.js';
 import { contactSchema, type Contact } from './contact.js';
 
-/** A user of Turnkey's: by contact, which a code proves, and by ids where these are known. Ids in lower case. */
+/**
+ * A user at Turnkey: the contact, which a code proves, and the ids if they are known. Ids are in lower
+ * case.
+ */
 export interface TurnkeySubject {
   /** The sub-organization. */
   organizationId?: string | undefined;
@@ -12,13 +15,13 @@ export interface TurnkeySubject {
   contact: Contact;
 }
 
-/** @param needed why a missing one is refused; null where it may be missing. */
+/** @param needed the error for a missing id. Null if it may be missing. */
 const id = (needed: string | null) =>
   z
     .guid({ error: ({ input }) => ((input ?? null) === null && needed) || 'is not a UUID' })
     .transform((text) => text.toLowerCase());
 
-/** Null means absent, as in the whole of a request. */
+/** Null means absent, as everywhere in a request. */
 const optionalId = () =>
   id(null)
     .nullish()
@@ -44,10 +47,10 @@ const SCHEMAS = {
 export const turnkeySubjectSchema = SCHEMAS.server;
 
 /**
- * Reads the caller's `subject`. In client custody the ids are needed from the start: the device signs them, and a
- * sub-organization cannot be made without its signature.
+ * Reads the caller's `subject`. In client custody the ids are needed from the start: the device signs them,
+ * and only its signature could make a sub-organization.
  *
- * @param parentId the organization that no user is in.
+ * @param parentId the parent organization, which contains no user.
  * @throws ProblemError `validation_failed` that points at the wrong member.
  */
 export function parseTurnkeySubject(
@@ -63,10 +66,11 @@ export function parseTurnkeySubject(
     })
     .safeParse(value);
   if (!parsed.success) {
+    const ids = custody === 'client' ? 'needed, because the device signs them' : 'optional';
     throw new ProblemError('validation_failed', {
       detail:
         'The subject of a Turnkey onboarding is {"contact": {"type": "email" or "phone", "value": …}, ' +
-        `"organizationId": UUID, "userId": UUID}; the ids are ${custody === 'client' ? 'needed, since the device signs them' : 'optional'}.`,
+        `"organizationId": UUID, "userId": UUID}; the ids are ${ids}.`,
       errors: memberErrors(parsed.error.issues, '/subject'),
     });
   }
@@ -77,15 +81,17 @@ export function parseTurnkeySubject(
   };
 }
 
-/** The contact alone: whoever names it is mailed, by whatever organization, and budgets are for who is mailed. */
+/** Only the contact: budgets protect the person who gets the mail, whichever organization sends it. */
 const keyOf = ({ type, value }: Contact) => `${type}:${value}`;
 
-/** @returns the key of the subject with that contact; null where it is neither e-mail address nor phone number. */
+/**
+ * @returns the key of the subject with that contact. Null if it is neither e-mail address nor phone number.
+ */
 export function keyOfContact(contact: string): string | null {
   const type = contact.includes('@') ? 'email' : 'phone';
   const parsed = contactSchema.safeParse({ type, value: contact });
   return parsed.success ? keyOf(parsed.data) : null;
 }
 
-/** What {@link parseTurnkeySubject} let through, from its row. */
+/** A subject that {@link parseTurnkeySubject} accepted, as stored in its row. */
 export const turnkeySubject = (subject: Subject) => subject as unknown as TurnkeySubject;

@@ -29,7 +29,7 @@ const fault = (spec: Parameters<typeof doors.sandbox.control.addFault>[0]) =>
   doors.sandbox.control.addFault(spec);
 const effects = (route: string) =>
   doors.sandbox.control.requests({ route }).filter(({ effect }) => effect !== null);
-/** What a body was, as far as it names itself. */
+/** The activity types in the bodies sent to a path. */
 const typesOf = (path: string) =>
   doors.http
     .bodies(path)
@@ -44,13 +44,13 @@ async function sentTo({ at = provider, subject = known().subject, choice = {} }:
   const sent = await at.initOtp(aCall(), subject, choice);
   return { at, subject, sent };
 }
-/** A code that was sent, and step 2 to be tried with one call. */
+/** A sent code, and step 2 to try with one call. */
 async function toVerify(terms: Terms = {}, call: Call = aCall()) {
   const { at, subject, sent } = await sentTo(terms);
   const proof = codeFor(sent);
   return { subject, sent, call, verify: (using = call) => at.verifyOtp(using, subject, sent, proof) };
 }
-/** An open session, and step 3 to be tried with one call. */
+/** An open session, and step 3 to try with one call. */
 async function toCreate(terms: Terms = {}, call: Call = aCall()) {
   const { subject, verify } = await toVerify(terms);
   const grant = await verify();
@@ -66,7 +66,7 @@ async function toCreate(terms: Terms = {}, call: Call = aCall()) {
 describe('the older generation', () => {
   const older = () => doors.turnkey({ initOtp: 'V1' });
 
-  it('takes the code in the clear, and its activities all the way', async () => {
+  it('sends the code in plain text, and uses its own activities throughout', async () => {
     const { subject, sent, verify } = await toVerify({ at: older() });
     expect(sent).toEqual({ handle: expect.any(String), lifeMs: 300_000 });
     const grant = await verify();
@@ -79,7 +79,7 @@ describe('the older generation', () => {
     expect(created).toHaveLength(1);
   });
 
-  it('signs a new user up by its own activity', async () => {
+  it('signs a new user up with its own activity', async () => {
     const { verify } = await toVerify({ at: older(), subject: byEmail() });
     expect(await verify()).toMatchObject({ type: 'session-key' });
     expect(typesOf('create_sub_organization')).toEqual(['CREATE_SUB_ORGANIZATION_V7']);
@@ -89,7 +89,7 @@ describe('the older generation', () => {
     ['V1', 'V3', 'VERIFY_OTP', 'OTP_LOGIN'],
     ['V3', 'V1', 'VERIFY_OTP_V2', 'OTP_LOGIN_V2'],
   ] as const)(
-    'of a code goes with the code: sent by %s, verified when %s is configured',
+    'stays with the code: sent by %s, verified when %s is configured',
     async (before, after, ...types) => {
       const { subject, sent } = await sentTo({ at: doors.turnkey({ initOtp: before }) });
       await doors.turnkey({ initOtp: after }).verifyOtp(aCall(), subject, sent, codeFor(sent));
@@ -97,7 +97,7 @@ describe('the older generation', () => {
     },
   );
 
-  it('of a send goes with what was kept of it', async () => {
+  it('stays with a kept send', async () => {
     const call = aCall();
     const { subject } = known();
     fault({ route: 'init_otp', cut: 'after' });
@@ -128,7 +128,7 @@ describe('init_otp', () => {
     replyToEmailAddress: 'help@app.example.com',
   };
 
-  it('is told everything that it documents, as it documents it', async () => {
+  it('gets every documented parameter in its documented form', async () => {
     const contact = newEmail();
     const subject = byEmail(contact);
     const { choice } = provider.parseOtpChoice(all, subject);
@@ -141,7 +141,15 @@ describe('init_otp', () => {
     });
     expect(sent.lifeMs).toBe(120_000);
     const [mail] = doors.sandbox.control.mails({ otpId: sent.handle });
-    expect(mail).toMatchObject({ contact, code: expect.stringMatching(/^[0-9A-Z]{8}$/), message: { appName: 'Acme', emailCustomization: customization, sender: { name: 'Acme codes', address: 'codes@app.example.com', replyTo: 'help@app.example.com' } } }); // prettier-ignore
+    expect(mail).toMatchObject({
+      contact,
+      code: expect.stringMatching(/^[0-9A-Z]{8}$/),
+      message: {
+        appName: 'Acme',
+        emailCustomization: customization,
+        sender: { name: 'Acme codes', address: 'codes@app.example.com', replyTo: 'help@app.example.com' },
+      },
+    });
   });
 
   it('sends a text message to a phone', async () => {
@@ -152,22 +160,33 @@ describe('init_otp', () => {
     expect(message).toMatchObject({ channel: 'sms', contact: '+33612345678', message: { smsCustomization } });
   });
 
-  it('has the application’s name inside the customization in its first version', async () => {
-    const { sent } = await sentTo({ at: doors.turnkey({ initOtp: 'V1' }), choice: { emailCustomization: { templateId: 't' } } }); // prettier-ignore
+  it('has the application’s name inside the customization in version 1', async () => {
+    const { sent } = await sentTo({
+      at: doors.turnkey({ initOtp: 'V1' }),
+      choice: { emailCustomization: { templateId: 't' } },
+    });
     const [mail] = doors.sandbox.control.mails({ otpId: sent.handle });
     expect(mail!.message).toMatchObject({ emailCustomization: { appName: 'Acme', templateId: 't' } });
   });
 
-  it('has the caller’s choice laid over the defaults, member by member', async () => {
-    const otpDefaults = { otpLength: 7, alphanumeric: false, emailCustomization: { templateId: 't', logoUrl: customization.logoUrl } }; // prettier-ignore
+  it('merges the caller’s choice into the defaults, member by member', async () => {
+    const otpDefaults = {
+      otpLength: 7,
+      alphanumeric: false,
+      emailCustomization: { templateId: 't', logoUrl: customization.logoUrl },
+    };
     const choice = { otpLength: 9, emailCustomization: { templateId: 'other' } };
     await sentTo({ at: doors.turnkey({ otpDefaults }), choice });
     expect(JSON.parse(doors.http.bodies('init_otp')[0]!)).toMatchObject({
-      parameters: { otpLength: 9, alphanumeric: false, emailCustomization: { templateId: 'other', logoUrl: customization.logoUrl } }, // prettier-ignore
+      parameters: {
+        otpLength: 9,
+        alphanumeric: false,
+        emailCustomization: { templateId: 'other', logoUrl: customization.logoUrl },
+      },
     });
   });
 
-  it('refuses an otpType that the contact is not of, by name, and takes none for a default', () => {
+  it('refuses an otpType that does not fit the contact, and any default otpType', () => {
     const { subject } = known();
     expect(() => provider.parseOtpChoice({ otpType: 'OTP_TYPE_SMS' }, subject)).toThrow(
       expect.objectContaining({ errors: [expect.objectContaining({ pointer: '/otp/otpType' })] }),
@@ -178,14 +197,14 @@ describe('init_otp', () => {
     expect(() => doors.turnkey({ otpDefaults: { otpType: 'OTP_TYPE_SMS' } })).toThrow(/otpType/);
   });
 
-  it('is another activity each time that it is asked for anew, even within a millisecond', async () => {
+  it('is a new activity for each request, even within a millisecond', async () => {
     const still = doors.turnkey({}, { ...systemClock, nowMs: () => Date.now() - (Date.now() % 60_000) });
     const { subject } = known();
     const [first, second] = [await sentTo({ at: still, subject }), await sentTo({ at: still, subject })];
     expect(first.sent.handle).not.toBe(second.sent.handle);
   });
 
-  it('beyond what upstream lets live at once is throttled', async () => {
+  it('is throttled when too many codes are alive', async () => {
     const { subject } = known();
     for (let codes = 0; codes < 3; codes += 1) await provider.initOtp(aCall(), subject, {});
     expect(await endOf(provider.initOtp(aCall(), subject, {}))).toMatchObject({ failure: 'throttled' });
@@ -194,7 +213,7 @@ describe('init_otp', () => {
 
 describe('an activity', () => {
   const routes = ['init_otp', 'verify_otp', 'create_sub_organization', 'otp_login', 'create_authenticators'];
-  /** The whole way of a new user. */
+  /** All steps of a new user. */
   const wholeWay = async (call: (step: string) => Call = () => aCall()) => {
     const subject = byEmail();
     const sent = await provider.initOtp(call('init'), subject, {});
@@ -202,20 +221,20 @@ describe('an activity', () => {
     return provider.createAuthenticators(call('create'), subject, grant, [aPasskey().authenticator]);
   };
 
-  it.each(routes)('%s may have its result inside another', async (route) => {
+  it.each(routes)('%s may nest its result in another activity', async (route) => {
     fault({ route, activity: { nested: true } });
     expect(await wholeWay()).toHaveLength(1);
   });
 
-  it.each(routes)('%s that is not done at once is asked after', async (route) => {
+  it.each(routes)('%s that is pending is polled', async (route) => {
     fault({ route, activity: { status: 'PENDING', polls: 1 } });
     expect(await wholeWay()).toHaveLength(1);
-    // The first question sees it pending, the second done.
+    // The first poll sees it pending, the second completed.
     expect(doors.sandbox.control.requests({ route: 'get_activity' })).toHaveLength(2);
     expect(effects(route)).toHaveLength(1);
   });
 
-  it('that cannot be asked after once is asked after again: a refused question says nothing of it', async () => {
+  it('is polled again after a refused poll', async () => {
     fault({ route: 'init_otp', activity: { polls: 1 } });
     fault({ route: 'get_activity', status: 429 });
     await sentTo();
@@ -223,7 +242,7 @@ describe('an activity', () => {
   });
 
   it.each(['CREATED', 'PENDING'])(
-    'that stays %s ends as one that was not answered, and is there for a repeat',
+    'that stays %s ends in no_answer, and a repeat finds it',
     async (status) => {
       fault({ route: 'init_otp', activity: { status, polls: 2 } });
       const call = aCall({ timeoutMs: 800 });
@@ -250,13 +269,28 @@ describe('an activity', () => {
     },
     { what: 'was voted down', activity: { status: 'REJECTED' }, failure: 'rejected' },
     { what: 'failed by itself', activity: { status: 'FAILED' }, failure: 'rejected_unclear' },
-    { what: 'failed for its attestation', activity: failed(400, 'Invalid Authenticator attestation'), failure: 'rejected', reason: 'attestation_invalid' }, // prettier-ignore
-    { what: 'failed for an unknown user', activity: failed(404, 'no user found'), failure: 'rejected', reason: 'subject_not_found' }, // prettier-ignore
-    // The same bytes are this activity for ever: no repeat would find it otherwise.
+    {
+      what: 'failed for its attestation',
+      activity: failed(400, 'Invalid Authenticator attestation'),
+      failure: 'rejected',
+      reason: 'attestation_invalid',
+    },
+    {
+      what: 'failed for an unknown user',
+      activity: failed(404, 'no user found'),
+      failure: 'rejected',
+      reason: 'subject_not_found',
+    },
+    // The same bytes always name this activity, so a repeat would get the same end.
     { what: 'failed for a limit', activity: failed(429, 'rate limited'), failure: 'rejected_unclear' },
     { what: 'failed for a policy', activity: failed(403, 'request not authorized'), failure: 'rejected' },
-    { what: 'failed for the session’s key', activity: failed(401, 'expired api key'), failure: 'rejected', reason: 'session_expired' }, // prettier-ignore
-  ])('that $what is final', async ({ activity, failure, reason }) => {
+    {
+      what: 'failed for the session’s key',
+      activity: failed(401, 'expired api key'),
+      failure: 'rejected',
+      reason: 'session_expired',
+    },
+  ])('that $what ends for good', async ({ activity, failure, reason }) => {
     const { create, grant } = await toCreate();
     fault({ route: 'create_authenticators', activity });
     const end = await endOf(create());
@@ -265,28 +299,40 @@ describe('an activity', () => {
     expect(doors.sandbox.control.authenticators(grant.userId)).toEqual([]);
   });
 
-  it.each(['init_otp', 'get_activity'])('of another fingerprint, answered by %s, is none', async (route) => {
+  it.each(['init_otp', 'get_activity'])('from %s with another fingerprint is refused', async (route) => {
     const { subject } = known();
     const other = (await sentTo({ subject })).sent.handle;
     const fingerprint = activityFingerprint('something else');
     const result = { initOtpResult: { otpId: other, otpEncryptionTargetBundle: '{}' } };
-    const activity = { id: 'a', organizationId: 'o', status: 'ACTIVITY_STATUS_COMPLETED', fingerprint, result }; // prettier-ignore
+    const activity = {
+      id: 'a',
+      organizationId: 'o',
+      status: 'ACTIVITY_STATUS_COMPLETED',
+      fingerprint,
+      result,
+    };
     if (route === 'get_activity') fault({ route: 'init_otp', activity: { polls: 1 } });
     fault({ route, status: 200, body: { activity } });
     const { kept } = aCall();
     const init = () => provider.initOtp(aCall({ kept }), subject, {});
-    expect(await endOf(init())).toMatchObject({ failure: 'no_answer', message: expect.stringContaining('another activity') }); // prettier-ignore
+    expect(await endOf(init())).toMatchObject({
+      failure: 'no_answer',
+      message: expect.stringContaining('another activity'),
+    });
     expect((await init()).handle).not.toBe(other);
   });
 
-  it('of ours that failed for our rights is final, too', async () => {
-    fault({ route: 'init_otp', activity: { status: 'FAILED', failure: { status: 403, message: 'request not authorized' } } }); // prettier-ignore
+  it('that failed because our key lacks rights also ends for good', async () => {
+    fault({
+      route: 'init_otp',
+      activity: { status: 'FAILED', failure: { status: 403, message: 'request not authorized' } },
+    });
     expect(await endOf(provider.initOtp(aCall(), known().subject, {}))).toMatchObject({
       failure: 'rejected_unclear',
     });
   });
 
-  it('is the same for the same bytes, which each try stamps anew', async () => {
+  it('is the same for the same bytes, although each try makes a new stamp', async () => {
     const kept = aCall().kept;
     const { create } = await toCreate();
     for (let tries = 0; tries < 2; tries += 1) {
@@ -308,21 +354,21 @@ describe('step 2', () => {
     expect(doors.http.bodies('create_sub_organization')).toEqual([]);
   });
 
-  it('goes where the subject says, without asking', async () => {
+  it('logs in to the organization that the subject names, without a lookup', async () => {
     const { organizationId, userId, subject } = known();
     const { verify } = await toVerify({ subject: { ...subject, organizationId, userId } });
     expect(await verify()).toMatchObject({ organizationId, userId });
     expect(doors.http.bodies('list_verified_suborgs')).toEqual([]);
   });
 
-  it('gives a session that lives as long as configured', async () => {
+  it('opens a session with the configured lifetime', async () => {
     const { verify } = await toVerify({ at: doors.turnkey({ sessionLifeS: 3_600 }) });
     const { expiresAt } = await verify();
     expect(Math.abs(expiresAt.getTime() - Date.now() - 3_600_000)).toBeLessThan(30_000);
   });
 
   it.each(['create_sub_organization', 'otp_login', 'verify_otp'])(
-    'loses an answer of %s, and nothing by it',
+    'recovers from a lost answer of %s',
     async (route) => {
       const { verify, call } = await toVerify({ subject: byEmail() });
       fault({ route, cut: 'after' });
@@ -337,7 +383,7 @@ describe('step 2', () => {
     ['list_verified_suborgs', byEmail],
     ['create_sub_organization', byEmail],
     ['otp_login', () => known().subject],
-  ] as const)('goes on where %s held it up, without verifying once more', async (route, subject) => {
+  ] as const)('goes on at %s after a 429 there, without a second verification', async (route, subject) => {
     const { verify, call } = await toVerify({ subject: subject() });
     fault({ route, status: 429 });
     expect(await endOf(verify())).toMatchObject({ failure: 'unavailable' });
@@ -346,16 +392,21 @@ describe('step 2', () => {
     expect(doors.http.bodies('verify_otp')).toHaveLength(1);
   });
 
-  it('keeps no token that is not good', async () => {
+  it('does not keep an invalid token', async () => {
     const { verify, call } = await toVerify();
-    const activity = { id: 'a', organizationId: 'o', status: 'ACTIVITY_STATUS_COMPLETED', result: { verifyOtpResult: { verificationToken: 'no token' } } }; // prettier-ignore
+    const activity = {
+      id: 'a',
+      organizationId: 'o',
+      status: 'ACTIVITY_STATUS_COMPLETED',
+      result: { verifyOtpResult: { verificationToken: 'no token' } },
+    };
     fault({ route: 'verify_otp', status: 200, body: { activity } });
     expect(await endOf(verify())).toMatchObject({ failure: 'no_answer' });
     expect(await verify(aCall({ kept: call.kept }))).toMatchObject({ type: 'session-key' });
     expect(new Set(doors.http.bodies('verify_otp')).size).toBe(1);
   });
 
-  it('makes one sub-organization, though the list of them lags behind', async () => {
+  it('makes one sub-organization, even if the list of them lags behind', async () => {
     const { verify, call } = await toVerify({ subject: byEmail() });
     fault({ route: 'create_sub_organization', cut: 'after' });
     await endOf(verify());
@@ -365,17 +416,22 @@ describe('step 2', () => {
     expect(effects('create_sub_organization')).toHaveLength(1);
   });
 
-  it('takes no token and no session that is another one’s', async () => {
+  it('refuses a token or a session of another contact or key', async () => {
     const answering = (route: string, result: Record<string, Record<string, string>>) => {
       const activity = { id: 'a', organizationId: 'o', status: 'ACTIVITY_STATUS_COMPLETED', result };
       fault({ route, status: 200, body: { activity } });
     };
     const { subject, contact } = known();
     await (await toVerify({ subject })).verify();
-    const { verificationToken } = (JSON.parse(doors.http.bodies('otp_login')[0]!) as { parameters: { verificationToken: string } }).parameters; // prettier-ignore
+    const { verificationToken } = (
+      JSON.parse(doors.http.bodies('otp_login')[0]!) as { parameters: { verificationToken: string } }
+    ).parameters;
     const otherKey = await toVerify({ subject });
     answering('verify_otp', { verifyOtpResult: { verificationToken } });
-    expect(await endOf(otherKey.verify())).toMatchObject({ failure: 'no_answer', message: expect.stringMatching(/another key/) }); // prettier-ignore
+    expect(await endOf(otherKey.verify())).toMatchObject({
+      failure: 'no_answer',
+      message: expect.stringMatching(/another key/),
+    });
 
     const client = doors.turnkey({ custody: 'client' });
     const sent = await client.initOtp(aCall(), byEmail(), {});
@@ -383,15 +439,21 @@ describe('step 2', () => {
     const proof: OtpProof = { type: 'encrypted-code', encryptedOtpBundle: '{}' };
     const named = { ...byEmail(), organizationId: randomUUID(), userId: randomUUID() };
     const otherContact = client.verifyOtp(aCall(), named, sent, proof);
-    expect(await endOf(otherContact)).toMatchObject({ failure: 'no_answer', message: expect.stringMatching(/another contact/) }); // prettier-ignore
+    expect(await endOf(otherContact)).toMatchObject({
+      failure: 'no_answer',
+      message: expect.stringMatching(/another contact/),
+    });
 
     const session = await sessionOf(contact);
     const otherSession = await toVerify({ subject });
     answering('otp_login', { otpLoginResult: { session } });
-    expect(await endOf(otherSession.verify())).toMatchObject({ failure: 'no_answer', message: expect.stringMatching(/a session of another key/) }); // prettier-ignore
+    expect(await endOf(otherSession.verify())).toMatchObject({
+      failure: 'no_answer',
+      message: expect.stringMatching(/a session of another key/),
+    });
   });
 
-  /** A session's token, as upstream answers the bytes of its login once more. */
+  /** A session's token, from a repeat of the bytes of its login. */
   async function sessionOf(contact: string): Promise<string> {
     doors.http.sent.length = 0;
     await (await toVerify({ subject: byEmail(contact) })).verify();
@@ -403,27 +465,30 @@ describe('step 2', () => {
     return activity.result.otpLoginResult.session;
   }
 
-  it('never says that nothing left once the code has', async () => {
+  it('never claims that nothing was sent once the code has left', async () => {
     let requests = 0;
     const beforeSend = () => {
       if (++requests > 1) throw new Error('too old');
     };
     const { verify } = await toVerify();
-    expect(await endOf(verify(aCall({ beforeSend })))).toMatchObject({ failure: 'unavailable', evidence: { bytesSent: true } }); // prettier-ignore
+    expect(await endOf(verify(aCall({ beforeSend })))).toMatchObject({
+      failure: 'unavailable',
+      evidence: { bytesSent: true },
+    });
 
     const another = await toVerify();
     fault({ route: 'otp_login', status: 429, retryAfterS: 3 });
     expect(await endOf(another.verify())).toMatchObject({ failure: 'unavailable', retryAfterMs: 3_000 });
   });
 
-  it('keeps a text that could not be kept from being sent', async () => {
+  it('sends nothing if a text could not be kept', async () => {
     const { verify } = await toVerify();
     const kept: Call['kept'] = () => Promise.reject(new Error('the row is gone'));
     await expect(verify(aCall({ kept }))).rejects.toThrow('the row is gone');
     expect(doors.http.bodies('verify_otp')).toEqual([]);
   });
 
-  it('refuses a contact that several sub-organizations have, or that is another user’s', async () => {
+  it('refuses a contact of several sub-organizations, and a contact of another user', async () => {
     const contact = newEmail();
     const [one] = [known(contact), known(contact)];
     const { verify } = await toVerify({ subject: byEmail(contact) });
@@ -438,17 +503,17 @@ describe('step 2', () => {
   it.each([
     ['signerPublicKey', 'SIGNER_PUBLIC_KEY'],
     ['notarizerPublicKey', 'NOTARIZER_PUBLIC_KEY'],
-  ] as const)('with another %s configured is refused, and says so', async (name, variable) => {
+  ] as const)('with a wrong %s is rejected, and the error names the setting', async (name, variable) => {
     const at = doors.turnkey({ [name]: new Device().publicKey });
     const whole = async () => (await toVerify({ at })).verify();
     const end = await endOf(whole());
-    // Parked, it would be tried again, and mail again, each time that the probe succeeds.
+    // If it were parked, it would be tried again, with another mail, each time that the probe succeeds.
     expect(end).toMatchObject({ failure: 'rejected', message: expect.stringContaining(` ${variable} `) });
     expect(end).toHaveProperty('reason', name === 'signerPublicKey' ? undefined : 'login_refused');
   });
 
   it.each(['list_verified_suborgs', 'otp_login'])(
-    'refused at %s says that the code was right',
+    'refused at %s is login_refused, since the code was right',
     async (route) => {
       const contact = newEmail();
       known(contact);
@@ -467,7 +532,7 @@ describe('step 2', () => {
     expect(doors.http.bodies('create_sub_organization')).toEqual([]);
   });
 
-  it('in client custody refuses a subject without ids before the code is spent', async () => {
+  it('in client custody, refuses a subject without ids before it uses the code', async () => {
     const client = doors.turnkey({ custody: 'client' });
     const encrypted = { type: 'encrypted-code', encryptedOtpBundle: '{}' } as const;
     const sent = { handle: 'otp-1', targetBundle: '{}' };
@@ -487,7 +552,7 @@ describe('step 2', () => {
 });
 
 describe('clocks', () => {
-  it('that disagree are misconfigured', async () => {
+  it('that differ are misconfigured', async () => {
     for (const ahead of [-70, 70]) {
       const at = doors.turnkey({}, { ...systemClock, nowMs: () => Date.now() + ahead * 60_000 });
       expect(await endOf(at.initOtp(aCall(), known().subject, {}))).toMatchObject({
@@ -496,7 +561,7 @@ describe('clocks', () => {
     }
   });
 
-  it('that agree make a request of an hour ago one of which nobody can tell', async () => {
+  it('that agree leave a repeat after an hour without an answer', async () => {
     let nowMs = Date.now();
     const at = doors.turnkey({}, { ...systemClock, nowMs: () => nowMs });
     const call = aCall();
@@ -510,15 +575,17 @@ describe('clocks', () => {
 });
 
 describe('step 3', () => {
-  it('whose answer is lost is read back by the credential ids', async () => {
+  it('reads a lost answer back by the credential ids', async () => {
     const { create, grant } = await toCreate();
     fault({ route: 'create_authenticators', cut: 'after' });
     const ids = await create();
-    expect(ids).toEqual(doors.sandbox.control.authenticators(grant.userId).map(({ authenticatorId }) => authenticatorId)); // prettier-ignore
+    expect(ids).toEqual(
+      doors.sandbox.control.authenticators(grant.userId).map(({ authenticatorId }) => authenticatorId),
+    );
     expect(ids).toHaveLength(1);
   });
 
-  it('of which only a part is there was not done', async () => {
+  it('does not accept a partial registration as done', async () => {
     const { subject, grant, authenticator, create } = await toCreate();
     await create();
     fault({ route: 'create_authenticators', cut: 'before' });
@@ -527,20 +594,22 @@ describe('step 3', () => {
     expect(end).toMatchObject({ failure: 'no_answer' });
   });
 
-  it('that a repeat finds without its session is read back, or stays unanswered', async () => {
+  it('is read back if the session has expired before a repeat, or stays unanswered', async () => {
     const { create, grant } = await toCreate();
     const { kept } = aCall();
     fault({ route: 'create_authenticators', cut: 'after' });
     fault({ route: 'get_authenticators', status: 503, times: 2 });
     expect(await endOf(create(aCall({ kept })))).toMatchObject({ failure: 'no_answer' });
     doors.sandbox.control.advanceClock(20 * 60_000, true);
-    // The session is over, and that it was open then cannot be asked: "no" would be a guess.
+    // The session is over, and whether it was open then is unknown. A "no" would be a guess.
     expect(await endOf(create(aCall({ kept })))).toMatchObject({ failure: 'no_answer' });
-    expect(await create(aCall({ kept }))).toEqual(doors.sandbox.control.authenticators(grant.userId).map(({ authenticatorId }) => authenticatorId)); // prettier-ignore
+    expect(await create(aCall({ kept }))).toEqual(
+      doors.sandbox.control.authenticators(grant.userId).map(({ authenticatorId }) => authenticatorId),
+    );
   });
 
   const refusal = (turnkeyErrorCode: string | null) => ({
-    message: 'words that are new',
+    message: 'unknown words',
     details: turnkeyErrorCode === null ? [] : [{ turnkeyErrorCode }],
   });
   it.each([
@@ -552,7 +621,7 @@ describe('step 3', () => {
     [404, 'PUBLIC_KEY_NOT_FOUND', 'session_expired'],
     [400, 'API_KEY_EXPIRED', 'session_expired'],
     [401, 'SIGNATURE_INVALID', 'session_expired'],
-  ])('under the session’s key, refused with %s and %s, is %s', async (status, code, reason) => {
+  ])('under the session’s key, refused with %s and %s, ends with reason %s', async (status, code, reason) => {
     const { create } = await toCreate();
     fault({ route: 'create_authenticators', status, body: refusal(code) });
     const end = await endOf(create());
@@ -567,13 +636,13 @@ describe('step 3', () => {
     [401, 'API_KEY_EXPIRED', 'misconfigured'],
     [401, 'SIGNATURE_INVALID', 'misconfigured'],
     [400, 'SIGNATURE_INVALID', 'rejected_unclear'],
-  ])('under our own key, a request refused with %s and %s is %s', async (status, code, failure) => {
+  ])('under our own key, a request refused with %s and %s ends %s', async (status, code, failure) => {
     fault({ route: 'init_otp', status, body: refusal(code) });
     const end = await endOf(provider.initOtp(aCall(), known().subject, {}));
     expect(end).toMatchObject({ failure });
   });
 
-  it('that a repeat finds forbidden by a policy is read back, or stays unanswered', async () => {
+  it('is read back if a policy forbids the repeat, or stays unanswered', async () => {
     const { create, grant } = await toCreate();
     const { kept } = aCall();
     fault({ route: 'create_authenticators', cut: 'after' });
@@ -581,10 +650,12 @@ describe('step 3', () => {
     fault({ route: 'get_authenticators', status: 503, times: 2 });
     expect(await endOf(create(aCall({ kept })))).toMatchObject({ failure: 'no_answer' });
     expect(await endOf(create(aCall({ kept })))).toMatchObject({ failure: 'no_answer' });
-    expect(await create(aCall({ kept }))).toEqual(doors.sandbox.control.authenticators(grant.userId).map(({ authenticatorId }) => authenticatorId)); // prettier-ignore
+    expect(await create(aCall({ kept }))).toEqual(
+      doors.sandbox.control.authenticators(grant.userId).map(({ authenticatorId }) => authenticatorId),
+    );
   });
 
-  it('that was never done says so once its session is over', async () => {
+  it('that was not done is rejected once its session is over', async () => {
     const { create } = await toCreate();
     const { kept } = aCall();
     fault({ route: 'create_authenticators', cut: 'before' });
@@ -596,7 +667,7 @@ describe('step 3', () => {
     });
   });
 
-  it('leaves out a transport that Turnkey has no word for', async () => {
+  it('leaves out a transport that Turnkey has no name for', async () => {
     const { subject, grant, authenticator } = await toCreate();
     const strange = { ...authenticator, transports: ['unknown', 'usb'] as const };
     await provider.createAuthenticators(aCall(), subject, grant, [
@@ -607,13 +678,13 @@ describe('step 3', () => {
     ]);
   });
 
-  it('answered by another number of ids names none', async () => {
+  it('returns no ids if upstream answers a different number of them', async () => {
     const { create } = await toCreate();
     fault({ route: 'create_authenticators', status: 200, body: created(['a', 'b']) });
     expect(await create()).toBeNull();
   });
 
-  it('answered by no id at all is read back, and no success where nothing is found', async () => {
+  it('is read back after an answer without ids, and fails if nothing is found', async () => {
     const { create } = await toCreate();
     fault({ route: 'create_authenticators', status: 200, body: created([]) });
     expect(await endOf(create())).toMatchObject({ failure: 'no_answer' });
@@ -634,16 +705,20 @@ describe('in client custody', () => {
     return { at, device, subject, organizationId, userId, grant, who: { subject, device } };
   };
 
-  it('the grant is the token, bound to the device’s key, until the token ends', async () => {
+  it('grants the token, bound to the device’s key, until the token expires', async () => {
     const { device, grant, organizationId, userId } = await opened();
     expect(grant).toMatchObject({ type: 'device-key', organizationId, userId, publicKey: device.publicKey });
-    const { id } = JSON.parse(Buffer.from(grant.verificationToken.reveal().split('.')[1]!, 'base64url').toString()) as { id: string }; // prettier-ignore
-    expect(grant.loginMessage).toBe(`{"login":{"publicKey":"${device.publicKey}"},"tokenId":"${id}","type":"USAGE_TYPE_LOGIN"}`); // prettier-ignore
+    const { id } = JSON.parse(
+      Buffer.from(grant.verificationToken.reveal().split('.')[1]!, 'base64url').toString(),
+    ) as { id: string };
+    expect(grant.loginMessage).toBe(
+      `{"login":{"publicKey":"${device.publicKey}"},"tokenId":"${id}","type":"USAGE_TYPE_LOGIN"}`,
+    );
     expect(Math.abs(grant.expiresAt.getTime() - Date.now() - 3_600_000)).toBeLessThan(30_000);
     expect(doors.http.bodies('otp_login')).toEqual([]);
   });
 
-  it('the device’s body goes on byte for byte, under the device’s stamp', async () => {
+  it('forwards the device’s body byte for byte, under the device’s stamp', async () => {
     const { at, subject, grant, who } = await opened();
     const passkey = aPasskey();
     const device = (await deviceRequest(who, grant, [passkey]))!;
@@ -655,7 +730,7 @@ describe('in client custody', () => {
     expect(request!.headers['X-Stamp']).toBe(device.stamp);
   });
 
-  it('a lost login is passed over where the passkeys are taken', async () => {
+  it('ignores a lost login if the passkeys are accepted', async () => {
     const { at, subject, grant, who } = await opened();
     const passkey = aPasskey();
     const device = await deviceRequest(who, grant, [passkey]);
@@ -665,7 +740,7 @@ describe('in client custody', () => {
     ).toHaveLength(1);
   });
 
-  it('a login that did not arrive is told as what it was, and made by a repeat', async () => {
+  it('reports the end of a login that did not arrive, and repeats the login', async () => {
     const { at, subject, grant, who } = await opened();
     const passkey = aPasskey();
     const device = await deviceRequest(who, grant, [passkey]);
@@ -678,7 +753,7 @@ describe('in client custody', () => {
     expect(new Set(doors.http.bodies('otp_login')).size).toBe(1);
   });
 
-  it('a session that a repeat finds over is asked after, by its passkeys', async () => {
+  it('reads the passkeys back if the session has expired before a repeat', async () => {
     let laterMs = 0;
     const clock = { ...systemClock, nowMs: () => Date.now() + laterMs };
     const { at, subject, userId, grant, who } = await opened(doors.turnkey({ custody: 'client' }, clock));
@@ -693,18 +768,24 @@ describe('in client custody', () => {
     laterMs = 20 * 60_000;
     doors.sandbox.control.advanceClock(laterMs, true);
     expect(await endOf(create())).toMatchObject({ failure: 'no_answer' });
-    expect(await create()).toEqual(doors.sandbox.control.authenticators(userId).map(({ authenticatorId }) => authenticatorId)); // prettier-ignore
+    expect(await create()).toEqual(
+      doors.sandbox.control.authenticators(userId).map(({ authenticatorId }) => authenticatorId),
+    );
   });
 
-  it('a code that was sent in the clear asks for a new one', async () => {
+  it('asks for a new code if the code was not sent for encryption', async () => {
     const { at, subject } = await opened();
     const sent = { handle: randomUUID() };
     const end = at.verifyOtp(aCall(), subject, sent, { type: 'encrypted-code', encryptedOtpBundle: '{}' });
-    expect(await endOf(end)).toMatchObject({ failure: 'rejected', reason: 'otp_expired', evidence: { bytesSent: false } }); // prettier-ignore
+    expect(await endOf(end)).toMatchObject({
+      failure: 'rejected',
+      reason: 'otp_expired',
+      evidence: { bytesSent: false },
+    });
   });
 });
 
-/** A registration that is completed, as it is answered. */
+/** The answer to a completed registration. */
 const created = (authenticatorIds: string[]) => ({
   activity: {
     id: 'a',
@@ -714,7 +795,7 @@ const created = (authenticatorIds: string[]) => ({
   },
 });
 
-describe('a key that the subject’s organization does not know', () => {
+describe('a refusal because the subject’s organization does not know our key', () => {
   const refusal = {
     status: 401,
     body: {

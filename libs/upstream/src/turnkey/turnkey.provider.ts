@@ -41,8 +41,8 @@ const sentWithBundle = sent.extend({ otpEncryptionTargetBundle: opaqueText });
 const whoami = z.object({ organizationId: z.string() });
 
 /**
- * Turnkey's public API, by the key of the parent organization. Every submission is an activity that its bytes name:
- * they are kept before they are sent, so that a repeat is the same one.
+ * Turnkey's public API, with the key of the parent organization. The bytes of a submission name its
+ * activity. They are kept before they are sent, so a repeat is the same activity.
  */
 export class TurnkeyProvider implements UpstreamProvider {
   readonly kind = 'turnkey';
@@ -54,7 +54,7 @@ export class TurnkeyProvider implements UpstreamProvider {
   readonly #passkeys: PasskeySteps;
   readonly #otpDefaults: InitOtpChoice;
 
-  /** @throws Error naming the integration where its defaults of a code are not good. */
+  /** @throws Error that names the integration if its defaults for codes are invalid. */
   constructor(
     private readonly integration: TurnkeyIntegration,
     keys: SigningKeys,
@@ -83,7 +83,7 @@ export class TurnkeyProvider implements UpstreamProvider {
     return keyOfContact(contact);
   }
 
-  /** In the words of `init_otp`; what is left out is the integration's to say. */
+  /** The choice has the members of `init_otp`. The integration's defaults fill in the rest. */
   parseOtpChoice(value: unknown, subject: Subject): ParsedChoice {
     const choice = parseInitOtpChoice(value);
     mustFit(choice, turnkeySubject(subject).contact);
@@ -110,7 +110,7 @@ export class TurnkeyProvider implements UpstreamProvider {
         result: 'initOtpResult',
         organization: 'parent',
       } as const;
-      // What was kept says which version it is: the configuration may have changed between two tries.
+      // The kept body decides the version: the configuration may have changed between two tries.
       if (isFirstVersion(body)) {
         const { otpId } = await this.#api.submit(oneTry, { ...submission, schema: sent });
         return { handle: otpId, lifeMs };

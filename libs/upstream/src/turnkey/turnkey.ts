@@ -5,7 +5,7 @@ import { turnkeySettings } from './settings.js';
 import { turnkeySubjectSchema } from './turnkey-subject.js';
 import { TurnkeyProvider } from './turnkey.provider.js';
 
-/** Turnkey by its public API, which takes the same bytes for the same activity. */
+/** Turnkey by its public API, where the same bytes are the same activity. */
 export const turnkey = defineProvider({
   kind: 'turnkey',
   signs: true,

@@ -6,7 +6,7 @@ import type { OneTry } from '../transport/one-try.js';
 import { notFound, type Verified } from './turnkey-login.js';
 import type { TurnkeySubject } from './turnkey-subject.js';
 
-/** How a door takes a code: itself, up to the session, or as the user's device has encrypted it, up to the token. */
+/** Takes a code: in plain text up to the session, or encrypted by the user's device up to the token. */
 export interface CodeTaker {
   byCode(oneTry: OneTry, call: Call, subject: TurnkeySubject, sent: SentOtp, code: Secret): Promise<Grant>;
   byDevice(
@@ -18,7 +18,10 @@ export interface CodeTaker {
   ): Promise<Verified>;
 }
 
-/** Step 2 by either door. What a device cannot go on with is refused before the code is spent. */
+/**
+ * Step 2 in both custodies. It refuses, before the code is used up, a subject that a device cannot sign
+ * for.
+ */
 export async function verifyBy(
   door: CodeTaker,
   oneTry: OneTry,
@@ -29,17 +32,17 @@ export async function verifyBy(
 ): Promise<Grant> {
   if (proof.type === 'code') return door.byCode(oneTry, call, subject, sent, proof.code);
   if (sent.targetBundle === undefined) throw codeOfOtherCustody();
-  // Begun in server custody by a contact alone: the device would have nothing to sign.
+  // It began in server custody with a contact only, so the device has no ids to sign.
   if (!subject.organizationId || !subject.userId) {
     throw notFound('the device signs for a sub-organization and a user, which the subject does not name');
   }
   return grantToDevice(subject, await door.byDevice(oneTry, call, subject, sent, proof.encryptedOtpBundle));
 }
 
-/** A code that was sent before the device held the key: it has nothing to be encrypted to. */
+/** The code was sent before the device held the key, so there is no key to encrypt it to. */
 function codeOfOtherCustody(): UpstreamError {
   return new UpstreamError('rejected', {
-    detail: 'the code was sent to be given in the clear, and came encrypted',
+    detail: 'the code was sent for plain text, and came encrypted',
     evidence: NOTHING_SENT,
     reason: 'otp_expired',
   });
