@@ -1,6 +1,7 @@
 /**
- * Who may import whom (ARCHITECTURE.md). Libs meet at their index only: the `#libs/*` imports of package.json
- * cannot name any other file of a lib, and a relative path out of one's own lib or app is forbidden here.
+ * Which part may import which (ARCHITECTURE.md). Libs meet only at their index: the `#libs/*` imports of
+ * package.json cannot name any other file of a lib, and these rules forbid a relative path out of a lib or
+ * app.
  */
 const MAY_IMPORT = {
   kernel: [],
@@ -35,8 +36,9 @@ const except = (names) => (names.length > 0 ? `^libs/(?!(${names.join('|')})/)` 
 const libRules = Object.entries(MAY_IMPORT).map(([lib, allowed]) => ({
   name: `libs-${lib}`,
   comment:
-    `libs/${lib} may import ${allowed.length > 0 ? allowed.map((name) => `#libs/${name}`).join(', ') : 'no other lib'}. ` +
-    'Move what you need down into one of these, or turn the dependency round: let the upper lib register with the lower one.',
+    `libs/${lib} may import ${allowed.map((name) => `#libs/${name}`).join(', ') || 'no other lib'}. ` +
+    'Move what you need down into one of these, or turn the dependency round: ' +
+    'let the upper lib register with the lower one.',
   severity: 'error',
   from: { path: `^libs/${lib}/`, pathNot: SPEC },
   to: { path: except([lib, ...allowed]) },
@@ -56,27 +58,29 @@ export default {
     appRule(
       '(onboarding|worker)',
       APP_LIBS,
-      'An app speaks to libs/signing only through libs/upstream: add a verb to the provider port.',
+      'An app uses libs/signing only through libs/upstream: add a verb to the provider port.',
     ),
     appRule(
       'cli',
       ['kernel', 'platform', 'database', 'callers', 'operators', 'onboarding'],
-      'The command line writes rows and reads them; it speaks to no upstream and runs no job.',
+      'The command line only reads and writes rows: it calls no upstream and runs no job.',
     ),
     appRule(
       'sandbox',
       ['kernel', 'platform'],
-      'The sandbox reads the upstream contract for itself: a shared signer or type would let one misreading pass on both sides. Write it again here.',
+      'The sandbox reads the upstream contract by itself: a shared signer or type would let one misreading ' +
+        'pass on both sides. Write it again here.',
     ),
     appRule(
       'demo',
       [],
-      'The demo is an example of a caller, to be copied: it knows the service by its REST interface, and nothing of ours.',
+      'The demo is an example of a caller that others copy: it uses only the REST interface of the service.',
     ),
     {
       name: 'only-the-registry-names-vendors',
       comment:
-        'Of libs/upstream, only providers.ts names a vendor. Add what you need to the definition of a provider (define-provider.ts), and read it there.',
+        'In libs/upstream, only providers.ts names a vendor. Add what you need to the definition of a ' +
+        'provider (define-provider.ts), and read it there.',
       severity: 'error',
       from: {
         path: '^libs/upstream/src/',
@@ -87,7 +91,8 @@ export default {
     {
       name: 'libs-through-their-index',
       comment:
-        'Import another lib as #libs/<name>; what its index does not list is its own business. List it there, or do without.',
+        'Import another lib as #libs/<name>. Names that its index does not list are private: ' +
+        'list them there, or do without.',
       severity: 'error',
       from: { path: '^(libs|apps)/([^/]+)/' },
       to: { path: '^libs/', pathNot: ['^$1/$2/', '^libs/[^/]+/src/index\\.ts$'] },
@@ -109,7 +114,7 @@ export default {
     {
       name: 'tools-know-the-database-only',
       comment:
-        'Tools start things and migrate; they speak to the apps over HTTP. Use #libs/database, or nothing.',
+        'Tools start programs and migrate. They use the apps over HTTP, and import only #libs/database.',
       severity: 'error',
       from: { path: '^tools/', pathNot: SPEC },
       to: { path: '^libs/(?!database/)' },
@@ -131,16 +136,16 @@ export default {
     },
     {
       name: 'nothing-unresolvable',
-      comment: 'The import leads nowhere: a lib is imported as #libs/<name> and has no other door.',
+      comment: 'The import does not resolve. Import a lib as #libs/<name>: no other path exists.',
       severity: 'error',
       from: {},
-      // What the demo's server serves from node_modules, by the address that the browser asks for.
+      // The demo's server serves this from node_modules, under the path that the browser requests.
       to: { couldNotResolve: true, pathNot: '^/vendor/simplewebauthn/' },
     },
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
-    // The clients' packages are installed by the one test that uses them.
+    // Only one test uses the clients' packages, and installs them itself.
     exclude: { path: '(^|/)dist/|^test/clients/' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },

@@ -1,9 +1,9 @@
-# One image for service, worker, sandbox, demo and migration; the command says which.
+# One image for service, worker, sandbox, demo and migration. The command chooses.
 
 FROM node:24-trixie-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-# The optional ones are binaries for development without containers.
+# The optional packages are binaries for development without containers.
 RUN npm ci --omit=optional --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
 COPY apps apps
@@ -22,10 +22,10 @@ WORKDIR /app
 COPY --from=dependencies /app/node_modules node_modules
 COPY --from=build /app/dist dist
 COPY package.json ./
-# The demo and the sandbox's page are plain JavaScript, which nobody builds.
+# The demo and the sandbox's page are plain JavaScript, which needs no build.
 COPY apps/demo/src apps/demo/src
 COPY apps/sandbox/page apps/sandbox/page
 USER node
 EXPOSE 3000
-# No shell and no npm in between: SIGTERM reaches the process that drains.
+# Without a shell or npm in between, so that SIGTERM reaches the process that drains.
 CMD ["node", "--enable-source-maps", "dist/apps/onboarding/src/main.js"]

@@ -1,8 +1,8 @@
 /**
- * Four sizes of test: unit beside the code, int against real servers, e2e for whole stories, and long for tests that
- * need programs which `npm test` does not.
+ * Four sizes of test: unit beside the code, int with real servers, e2e for whole stories, and long for
+ * tests that need more programs than `npm test` does.
  */
-// A bug with instants that lack a zone does not show in UTC.
+// In UTC, a bug with times that lack a zone would not show.
 process.env.TZ = 'Asia/Kolkata';
 
 const base = {
@@ -20,9 +20,9 @@ const base = {
 const project = (displayName, testMatch, more = {}) => ({ ...base, displayName, testMatch, ...more });
 
 export default {
-  // A worker that has run a story restarts: what the story left running must not affect the next one.
+  // Restarts a worker after a story, because leftovers of one story must not affect the next.
   workerIdleMemoryLimit: '300MB',
-  // Nothing is timed; this only ends a test that hangs, on the slowest of machines.
+  // Tests do not measure time. This only ends a test that hangs, on the slowest machine too.
   testTimeout: 120_000,
   projects: [
     project('unit', ['<rootDir>/{apps,bench,libs,tools,docs,test}/**/*.spec.ts']),

@@ -1,6 +1,7 @@
 /**
- * `npm run bench:check` finds out whether an onboarding became more expensive. It compares counts and ratios with
- * bounds.json. Ratios are those to references in the same run, because absolute figures would judge the machine.
+ * `npm run bench:check` finds out whether an onboarding became more expensive. It compares counts and
+ * ratios with bounds.json. Ratios are those to references in the same run, because absolute figures would
+ * judge the machine.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -44,7 +45,7 @@ await runTool(async () => {
   const { passes, lines, noisyInARow } = judge({ counted, bounds, tries, onMain: isMain(), noisyBefore });
   if (noisyInARow !== noisyBefore) writeNoisyBefore(noisyInARow);
 
-  for (const line of lines) say(`!!! ${line}`);
+  for (const line of lines) say(`WARNING: ${line}`);
   const each = Object.entries(counted).map(([name, n]) => `${name} ${n}`);
   say(`per onboarding: ${each.join(', ')}, redisCommands ${counts.redisCommands} (not judged)`);
   const { ratios, noise } = tries.at(-1)!;
@@ -55,14 +56,14 @@ await runTool(async () => {
       `${shown(ratios.rateOfUsual)} of the usual Nest way's${cpu}; ` +
       `the references varied by ${Math.round(noise * 100)} %`,
   );
-  if (!passes) throw new Plain('bench:check: a figure is not within its bound in bench/bounds.json.');
+  if (!passes) throw new Plain('bench:check: a figure breaks its bound in bench/bounds.json.');
 });
 
 async function checkTypes(): Promise<void> {
   const tsc = join(CHECKOUT, 'node_modules', 'typescript', 'bin', 'tsc');
   const args = [tsc, '--noEmit', '-p', join(CHECKOUT, 'bench', 'tsconfig.json')];
   const { status } = spawnSync(process.execPath, args, { stdio: 'inherit' });
-  if (status !== 0) throw new Plain('bench:check: the types of bench/ do not fit.');
+  if (status !== 0) throw new Plain('bench:check: bench/ has type errors.');
 }
 
 async function measure(): Promise<{ counts: Counts; tries: Try[] }> {

@@ -1,6 +1,6 @@
 /**
- * Runs variants side by side: each is warmed up, then they take turns, and the best round of each counts, since
- * noise from the rest of the machine only ever slows a round down.
+ * Compares variants: each warms up, then they take turns. The best round of each counts, because noise from
+ * the rest of the machine only makes a round slower.
  */
 import { availableParallelism, cpus } from 'node:os';
 

@@ -10,7 +10,7 @@ import { ORIGIN, RP_ID } from './walk.js';
 export interface Surroundings {
   servers: Servers;
   upstreamUrl: string;
-  /** Puts something between a contender's service and its database; the database itself if left out. */
+  /** Puts a proxy between a contender's service and its database. Without it, they connect directly. */
   between?: (databaseUrl: string) => Promise<string>;
   /** More arguments for the Node.js that runs the service. */
   nodeArgs?: string[];
@@ -38,7 +38,7 @@ export interface Contender {
 const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const PRIVATE_KEY_PEM = privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
 const PRIVATE_KEY_HEX = Buffer.from(privateKey.export({ format: 'jwk' }).d!, 'base64url').toString('hex');
-const NO_LIMIT = '1000000'; // the most that the setting takes
+const NO_LIMIT = '1000000'; // the highest value of the setting
 
 const TITLES = {
   relay: 'bare relay, no persistence',
@@ -59,7 +59,7 @@ const STARTS: Record<ContenderName, Contender['start']> = {
   pooled: startPooled,
 };
 
-/** All that can run on this machine, the references first. */
+/** All that can run on this machine; the references come first. */
 export function contenders(): Contender[] {
   return (Object.keys(TITLES) as ContenderName[])
     .filter((name) => name !== 'pooled' || findPgBouncer())
@@ -67,7 +67,7 @@ export function contenders(): Contender[] {
 }
 
 const children = new Set<ChildProcess>();
-/** Ends what still runs, after a failure too. */
+/** Ends the contenders that still run, after a failure too. */
 export const killContenders = () => children.forEach((child) => child.kill('SIGKILL'));
 process.once('exit', killContenders);
 
@@ -92,8 +92,8 @@ async function startReference(file: string, { servers, upstreamUrl, between, nod
 }
 
 /**
- * The service and its worker as production runs them. Only the limit per caller is lifted: it is one
- * caller here.
+ * Runs the service and its worker as in production. The limit per caller is higher, because the bench is a
+ * single caller.
  */
 async function startGangway(
   name: string,

@@ -6,18 +6,18 @@ import { Pool } from 'undici';
 import type { Contender, Surroundings } from './contenders.js';
 import { CALLS, walk, type CallName } from './walk.js';
 
-/** The countable costs of one onboarding. They do not depend on noise. */
+/** The costs of one onboarding that can be counted, so noise does not change them. */
 export interface Counts {
   /** How often the service waits for PostgreSQL. */
   roundTrips: number;
   roundTripsByCall: Record<CallName, number>;
-  /** Statements that the service sends, BEGIN and COMMIT among them. */
+  /** Statements that the service sends, including BEGIN and COMMIT. */
   statements: number;
   /** Transactions that write. */
   commits: number;
   /** Bytes of write-ahead log. */
   walBytes: number;
-  /** Commands that Redis runs, those within scripts among them. */
+  /** Commands that Redis runs, including those within scripts. */
   redisCommands: number;
 }
 
@@ -62,7 +62,7 @@ export async function count(contender: Contender, surroundings: Surroundings, ti
       await proxy!.quiet();
       byCall.authenticators.push(byCall.authenticators.pop()! + proxy!.roundTrips - last);
       statements.push(now().statements - before.statements);
-      redisCommands.push((await server.redisCommands()) - redisBefore - 1); // the INFO of the count itself is one
+      redisCommands.push((await server.redisCommands()) - redisBefore - 1); // without the INFO of this count
       commits.push((await server.writes()) - writesBefore);
       walBytes.push((await server.walBytes()) - walBefore);
     }
@@ -86,14 +86,14 @@ export async function count(contender: Contender, surroundings: Surroundings, ti
   }
 }
 
-/** The middle one; of an even number, half way between the two. */
+/** The middle value; for an even number of values, the mean of the two middle ones. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const at = (index: number) => sorted[Math.floor(index)] ?? NaN;
   return (at((sorted.length - 1) / 2) + at(sorted.length / 2)) / 2;
 }
 
-/** What the servers themselves have counted. */
+/** Reads the counters of the servers. */
 class Server {
   private constructor(
     private readonly database: Client,
@@ -126,12 +126,12 @@ class Server {
   }
 }
 
-/** The messages of a client that PostgreSQL answers with ReadyForQuery, and those that run a statement. */
+/** The client messages that PostgreSQL answers with ReadyForQuery, and those that run a statement. */
 const WAITS = new Set(['Q', 'S']);
 const RUNS = new Set(['Q', 'E']);
 const QUIET_MS = 15;
 
-/** Passes a client's bytes on and counts its messages (PostgreSQL, "Message Formats"). */
+/** Forwards a client's bytes and counts its messages (PostgreSQL, "Message Formats"). */
 class Proxy {
   roundTrips = 0;
   statements = 0;
@@ -147,7 +147,7 @@ class Proxy {
     const to = new URL(databaseUrl);
     const server = createServer({ noDelay: true }, (client) => proxy.#accept(client, to));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    server.unref(); // A contender that does not start must not hold this process.
+    server.unref(); // A contender that does not start must not keep this process alive.
     const own = new URL(databaseUrl);
     own.port = String((server.address() as AddressInfo).port);
     const proxy = new Proxy(own.href, () => server.close());
@@ -155,8 +155,8 @@ class Proxy {
   }
 
   /**
-   * Waits until the service has sent nothing for a moment: what it does after its answer belongs to the
-   * call.
+   * Waits until the service has sent nothing for a moment, because its work after the answer belongs to the
+   * call too.
    */
   async quiet(): Promise<void> {
     const since = performance.now();
@@ -178,7 +178,7 @@ class Proxy {
     client.on('data', (bytes) => {
       rest = Buffer.concat([rest, bytes]);
       for (;;) {
-        // The first message has no type. A client that asks for TLS would send another; none does here.
+        // The first message has no type byte. A TLS client would send another one before; none does here.
         const head = started ? 1 : 0;
         if (rest.length < head + 4) break;
         const length = head + rest.readUInt32BE(head);

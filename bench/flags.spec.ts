@@ -4,7 +4,7 @@ import { expect, it } from '@jest/globals';
 it.each([
   ['bench/run.ts', 'npm run bench'],
   ['bench/check.ts', 'npm run bench:check'],
-])('%s helps, and refuses a flag that it does not know, before it measures anything', (entry, name) => {
+])('%s shows its help, and refuses an unknown flag before it measures anything', (entry, name) => {
   const run = (...args: string[]) =>
     spawnSync(process.execPath, ['--import', './bench/load.mjs', entry, ...args], {
       encoding: 'utf8',

@@ -1,7 +1,7 @@
 /**
- * The load: a closed loop in a process of its own. A fixed number of onboardings is always under way; a new
- * one starts when another ends. It reports when its window begins and ends, and counts only the onboardings
- * that were completed in between.
+ * Makes the load, as a closed loop in a separate process. A fixed number of onboardings is always under
+ * way: a new one starts when another ends. It reports the begin and the end of its window, and counts only
+ * the onboardings that complete in between.
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { Pool } from 'undici';
@@ -13,9 +13,9 @@ export interface Load {
   atOnce: number;
   /** Before the window. */
   warmMs: number;
-  /** The window lasts longer where that is too short for two rounds of onboardings. */
+  /** The window lasts longer if this is too short for two rounds of onboardings. */
   windowMs: number;
-  /** Starts so many onboardings a second, if given, and not as many as can be. */
+  /** Starts this many onboardings a second. Without it, starts as many as possible. */
   perSecond?: number;
 }
 

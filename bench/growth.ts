@@ -10,22 +10,27 @@ const SIZES = [10_000, 100_000, 1_000_000];
 const LOAD = { atOnce: 16, warmMs: 5_000, windowMs: 8_000 };
 /** How often each read is repeated, one after the other. */
 const READS = 21;
-/** An account that every tenth onboarding has, and one that has a single onboarding. */
+/** An account with every tenth onboarding, and an account with a single one. */
 const [COMMON, RARE] = ['00000000-0000-4000-8000-000000000000', '00000000-0000-4000-8000-000000000007'];
 
 /**
- * Rows that lie open: with a sent code that is good for a day, of the caller that makes the load, and of others. Each has a budget,
- * an idempotency key and the events of its sending. PostgreSQL makes them from its own numbers.
+ * Inserts open onboardings: their code was sent and lasts a day. They belong to the caller of the load and to
+ * others. Each has a budget, an idempotency key and its first events. PostgreSQL numbers them itself.
  */
 const FILL = [
-  `INSERT INTO onboardings (id, created_at, caller, integration, provider, subject, subject_key, external_ref, data_key_id,
-     state, version, last_seq, attempt, submission, otp_handle, otp_sends, otp_sent_at, otp_expires_at, otp_tries_left,
+  `INSERT INTO onboardings (id, created_at, caller, integration, provider, subject, subject_key, external_ref,
+     data_key_id,
+     state, version, last_seq, attempt, submission, otp_handle, otp_sends, otp_sent_at, otp_expires_at,
+     otp_tries_left,
      idle_ends_at, life_ends_at, due_at)
-   SELECT (lpad(to_hex(ms), 12, '0') || '7000' || '8000' || lpad(to_hex(n), 12, '0'))::uuid, to_timestamp(ms / 1000.0),
-     CASE n % 4 WHEN 0 THEN 'bench' WHEN 1 THEN 'shop' WHEN 2 THEN 'bank' ELSE 'desk' END, 'byzantine', 'byzantine',
-     jsonb_build_object('accountId', CASE WHEN n = 7 THEN '${RARE}' WHEN n % 10 = 0 THEN '${COMMON}' ELSE gen_random_uuid()::text END,
-       'userId', gen_random_uuid()),
-     'growth/' || n, 'growth-' || n, 'k1', 'otp_sent', 2, 4, 1, 1, gen_random_uuid(), 1, t, t + interval '1 day', 3,
+   SELECT (lpad(to_hex(ms), 12, '0') || '7000' || '8000' || lpad(to_hex(n), 12, '0'))::uuid,
+     to_timestamp(ms / 1000.0),
+     CASE n % 4 WHEN 0 THEN 'bench' WHEN 1 THEN 'shop' WHEN 2 THEN 'bank' ELSE 'desk' END,
+     'byzantine', 'byzantine',
+     jsonb_build_object('accountId', CASE WHEN n = 7 THEN '${RARE}' WHEN n % 10 = 0 THEN '${COMMON}'
+       ELSE gen_random_uuid()::text END, 'userId', gen_random_uuid()),
+     'growth/' || n, 'growth-' || n, 'k1', 'otp_sent', 2, 4, 1, 1, gen_random_uuid(), 1,
+     t, t + interval '1 day', 3,
      t + interval '1 day', t + interval '1 day', t + interval '1 day'
    FROM generate_series($1::bigint, $2::bigint) n, clock_timestamp() t,
      LATERAL (SELECT (extract(epoch FROM t) * 1000)::bigint - 3600000 + n / 1000 AS ms) a`,
@@ -44,10 +49,11 @@ const FILL = [
 const FILL_BATCH = 100_000;
 
 const DUE = `SELECT o.* FROM onboardings o
-  WHERE o.state NOT IN ('completed', 'failed', 'expired', 'cancelled') AND o.due_at <= (SELECT clock_timestamp())
+  WHERE o.state NOT IN ('completed', 'failed', 'expired', 'cancelled')
+    AND o.due_at <= (SELECT clock_timestamp())
   ORDER BY o.due_at LIMIT 500`;
 
-/** What operators and services read. */
+/** The requests of operators and services that read. */
 const PATHS: Record<string, string> = {
   'first page': '/v1/onboardings',
   'by state': '/v1/onboardings?state=otp_sent',
@@ -81,7 +87,7 @@ export async function growth(): Promise<void> {
     const database = new Client({ connectionString: running.databaseUrl });
     await database.connect();
     const pool = new Pool(running.url);
-    // What is compiled and cached at first must not count as growth.
+    // Compiling and filling caches must not count as growth.
     await takeSample(generator, running, surroundings.servers, { ...LOAD, warmMs: 15_000 });
     const found: Figures[] = [];
     let rows = 0;

@@ -1,8 +1,8 @@
 /**
- * What one outbound request costs by each client: a signed POST of an init-otp body, its answer read as text,
- * 16 at once over kept connections, against a server in another process.
+ * Measures one outbound request with each HTTP client: a signed POST of an init-otp body whose answer is read
+ * as text, 16 at once over kept connections, against a server in another process.
  *
- *     node bench/http-client.mjs        (after `npm run build`, to have the service's own client in the table)
+ *     node bench/http-client.mjs        (after `npm run build`, which adds the service's own client)
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -58,7 +58,7 @@ const viaUndici = async () => {
 
 const viaFetch = async () => (await fetch(origin + path, { method: 'POST', headers, body })).text();
 
-/** The least that an axios adapter on a pool can be. */
+/** The smallest possible axios adapter on a pool. */
 function dispatch(pool, config) {
   return new Promise((resolve, reject) => {
     const chunks = [];
@@ -82,7 +82,7 @@ function dispatch(pool, config) {
   });
 }
 
-/** The service's own client, as it was built last. */
+/** The service's own client, from the last build. */
 async function ownClient() {
   const built = new URL('../dist/libs/upstream/src/transport/http-client.js', import.meta.url);
   if (!existsSync(built)) return null;
@@ -126,5 +126,5 @@ printTable(
     (1e6 / wallUs).toFixed(0),
   ]),
 );
-if (!viaOwn) console.log("The service's own client is not in the table: it is not built (npm run build).");
+if (!viaOwn) console.log("The table lacks the service's own client. Build it with: npm run build");
 process.exit();

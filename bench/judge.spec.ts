@@ -18,20 +18,20 @@ describe('judge', () => {
   it.each<[Try[], 'good' | 'bad', boolean, number, boolean, number, string]>([
     // tries, counts, on main, noisy runs before, passes, noisy runs after
     [[QUIET], 'good', true, 0, true, 0, 'all bounds are kept'],
-    [[QUIET], 'good', true, 2, true, 0, 'a quiet run ends the row'],
-    [[QUIET], 'good', false, 2, true, 2, 'a branch does not end the row of main'],
+    [[QUIET], 'good', true, 2, true, 0, 'a quiet run ends the series'],
+    [[QUIET], 'good', false, 2, true, 2, 'a branch does not end the series of main'],
     [[SLOW_QUIET], 'good', true, 0, false, 0, 'a ratio is too low'],
     [[SLOW_QUIET], 'good', false, 1, false, 1, 'a ratio is too low on a branch'],
     [[QUIET], 'bad', true, 1, false, 0, 'a count is too high'],
     [[NOISY, QUIET], 'good', true, 1, true, 0, 'the second try was quiet'],
     [[NOISY, SLOW_QUIET], 'good', true, 0, false, 0, 'the quiet try is judged'],
     [[SLOW_NOISY, QUIET], 'good', true, 0, true, 0, 'the noisy try is not judged'],
-    [[SLOW_NOISY, SLOW_NOISY], 'good', true, 0, true, 1, 'noise is not held against a change'],
+    [[SLOW_NOISY, SLOW_NOISY], 'good', true, 0, true, 1, 'noise does not fail a change'],
     [[NOISY, NOISY], 'good', true, 1, true, 2, 'two noisy runs in a row are bad luck'],
-    [[NOISY, NOISY], 'good', true, 2, false, 3, 'three noisy runs in a row judge nothing'],
-    [[NOISY, NOISY], 'good', true, 7, false, 8, 'more noisy runs in a row judge nothing'],
-    [[NOISY, NOISY], 'good', false, 7, true, 7, 'a branch does not pay for main'],
-    [[NOISY, NOISY], 'bad', true, 0, false, 1, 'counts are judged in noise'],
+    [[NOISY, NOISY], 'good', true, 2, false, 3, 'three noisy runs in a row fail'],
+    [[NOISY, NOISY], 'good', true, 7, false, 8, 'more noisy runs in a row fail too'],
+    [[NOISY, NOISY], 'good', false, 7, true, 7, 'a branch does not fail for noisy runs of main'],
+    [[NOISY, NOISY], 'bad', true, 0, false, 1, 'counts are judged in a noisy run too'],
     [[NOISY, NOISY], 'bad', false, 0, false, 0, 'counts are judged on branches'],
   ])('of %p with %s counts, on main: %p, %d noisy before: passes %p, %d noisy: %s', (...row) => {
     const [tries, counts, onMain, noisyBefore, passes, noisyInARow] = row;

@@ -17,7 +17,7 @@ export interface Ratios {
   rateOfRelay: number;
   /** Onboardings a second, against the usual Nest way. */
   rateOfUsual: number;
-  /** CPU of the service per onboarding, against the bare relay; null where the system does not say. */
+  /** CPU of the service per onboarding, against the bare relay; null if the system does not report it. */
   cpuOfRelay: number | null;
 }
 
@@ -27,7 +27,7 @@ export interface Bounds {
   atLeast: { rateOfRelay: number; rateOfUsual: number };
 }
 
-/** One measuring of the ratios. */
+/** One measurement of the ratios. */
 export interface Try {
   ratios: Ratios;
   /** How much the references varied between turns: the largest distance, as a share of the median. */
@@ -77,7 +77,7 @@ export function judge({ counted, bounds, tries, onMain, noisyBefore }: Evidence)
   if (!onMain) return { passes: countsPass, lines, noisyInARow: noisyBefore };
   const noisyInARow = noisyBefore + 1;
   const tooOften = noisyInARow >= NOISY_RUNS;
-  if (tooOften) lines.push(`${noisyInARow} noisy runs in a row on main: give the check a quieter machine`);
+  if (tooOften) lines.push(`${noisyInARow} noisy runs in a row on main: use a quieter machine for the check`);
   return { passes: countsPass && !tooOften, lines, noisyInARow };
 }
 
@@ -94,11 +94,11 @@ function ratioFaults(
   ];
 }
 
-// A missing figure is NaN, and NaN keeps no bound.
+// A missing figure is NaN, which breaks every bound.
 const moreThan = (what: string, value: number, bound: number): string[] =>
   value <= bound ? [] : [`${what}: ${shown(value)}, at most ${shown(bound)} allowed`];
 const lessThan = (what: string, value: number, bound: number): string[] =>
   value >= bound ? [] : [`${what}: ${shown(value)}, at least ${shown(bound)} wanted`];
 
-/** A measurement has no more than three good digits. */
+/** Measurements are good for three digits at most. */
 export const shown = (value: number): string => String(Number(value.toPrecision(3)));

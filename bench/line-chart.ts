@@ -1,4 +1,4 @@
-/** A line as a Mermaid chart, which Markdown viewers draw and people can read as it is. At most sixty points: means of neighbours. */
+/** Draws a line as a Mermaid chart of at most sixty points, each the mean of neighbours. */
 export function lineChart(title: string, unit: string, values: readonly number[], each = 1): string {
   const size = Math.ceil(values.length / 60);
   const points: number[] = [];

@@ -1,6 +1,6 @@
 /**
- * Lets Node.js run the TypeScript of this folder, including decorators. Other files of the project are
- * loaded as `npm run build` has compiled them.
+ * Lets Node.js run the TypeScript of this folder, including decorators. It loads other files of the project
+ * from dist/, where `npm run build` compiles them.
  *
  *   node --import ./bench/load.mjs bench/run.ts
  */

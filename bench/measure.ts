@@ -8,8 +8,8 @@ import type { Servers } from './servers.js';
 import type { CallName } from './walk.js';
 
 /**
- * One contender's turn. CPU is per onboarding, in milliseconds; null where the operating system does not
- * say.
+ * One contender's turn. CPU is per onboarding, in milliseconds; null if the operating system does not
+ * report it.
  */
 export interface Sample {
   perSecond: number;
@@ -25,7 +25,7 @@ const TICK_MS = 10; // Linux reports CPU in hundredths of a second, with any ker
 
 interface Cpu {
   ms: number;
-  /** The part of it in the kernel: sockets, files. */
+  /** The kernel's part: sockets, files. */
   systemMs: number;
   parent: number;
 }
@@ -45,7 +45,7 @@ function cpuOf(pid: number): Cpu {
   };
 }
 
-/** The same for a process and those that it has started. */
+/** CPU time in milliseconds of a process and its children. */
 const cpuOfFamily = (pid: number) => family(pid).reduce((sum, { ms }) => sum + ms, 0);
 
 function family(pid: number): (Cpu & { pid: number })[] {
@@ -63,15 +63,15 @@ function family(pid: number): (Cpu & { pid: number })[] {
 }
 
 /**
- * CPU time of PostgreSQL so far, by the titles of its processes: `walwriter`, `checkpointer` and so on. Those that serve
- * clients are `backends`. Empty if the operating system does not show it.
+ * CPU time of PostgreSQL so far, by the titles of its processes, such as `walwriter` and `checkpointer`.
+ * `backends` are the processes that serve clients. Empty if the operating system does not show it.
  */
 export function postgresCpu(postmaster: number): Map<string, Pick<Cpu, 'ms' | 'systemMs'>> {
   const sums = new Map<string, Pick<Cpu, 'ms' | 'systemMs'>>();
   if (process.platform !== 'linux') return sums;
   for (const { pid, ms, systemMs } of family(postmaster)) {
     const title = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
-    // A backend's has its client's address.
+    // The title of a backend contains its client's address.
     const own = /^postgres: (?!.*\d\(\d+\))([a-z ]+?)(?: launcher| worker|$| {2,})/.exec(
       title.trimEnd(),
     )?.[1];
@@ -92,19 +92,19 @@ function cpuNow({ service, beside }: Running, { postgresPid, redisPid }: Servers
   };
 }
 
-/** Memory that a process has in use; null where the operating system does not say. */
+/** Memory that a process uses; null if the operating system does not report it. */
 export function rssMb(pid: number): number | null {
   if (process.platform !== 'linux') return null;
   return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1_024;
 }
 
-/** A helper of the bench in a process of its own. */
+/** Starts a helper of the bench in a separate process. */
 export const forkHelper = (file: string): ChildProcess => {
   const execArgv = ['--import', fileURLToPath(new URL('load.mjs', import.meta.url))];
   return fork(fileURLToPath(new URL(file, import.meta.url)), [], { execArgv });
 };
 
-/** Loads one contender for a while. */
+/** Loads one contender, and measures it meanwhile. */
 export async function takeSample(
   generator: ChildProcess,
   running: Running,
@@ -151,7 +151,7 @@ function percentiles(sorted: number[]) {
 }
 
 /**
- * Stops or continues the processes of a contender whose turn it is not: its timers must not disturb the
+ * Stops or continues the processes of a contender between its turns, because its timers must not disturb the
  * others.
  */
 export function pause({ service, beside }: Running, signal: 'SIGSTOP' | 'SIGCONT'): void {

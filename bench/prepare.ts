@@ -5,7 +5,7 @@ import { killContenders, type Surroundings } from './contenders.js';
 import { startUpstream, type Upstream } from './rounds.js';
 import { startServers } from './servers.js';
 
-/** Installs the packages of the references, the first time and after a change of the lock file. */
+/** Installs the packages of the references if they are missing or the lock file has changed. */
 export function installPackages(): void {
   install(join(CHECKOUT, 'bench'), 'all');
 }
@@ -17,7 +17,7 @@ export interface Prepared {
 }
 
 /**
- * Brings up PostgreSQL, Redis and the provider's stand-in. Ctrl-C takes them down again.
+ * Starts PostgreSQL, Redis and the provider's stand-in. Ctrl-C stops them again.
  *
  * @param statements whether PostgreSQL also counts by statement
  */
@@ -31,7 +31,7 @@ export async function prepare(statements = false): Promise<Prepared> {
   };
   let stopping: Promise<void> | undefined;
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    // npm passes a signal on that the terminal has sent already.
+    // The process may get a signal twice: from the terminal, and again from npm.
     process.on(signal, () => void (stopping ??= stop().finally(() => process.exit(130))));
   }
   return { surroundings: { servers, upstreamUrl: upstream.url }, upstream, stop };

@@ -72,7 +72,7 @@ interface Statement {
   wal: number;
 }
 
-/** What PostgreSQL has counted by statement since the last reset, planning included. */
+/** Reads what PostgreSQL has counted by statement since the last reset, including planning. */
 async function statements(database: Client): Promise<Statement[]> {
   const { rows } = await database.query<Statement>(`
     SELECT query, calls::int, total_exec_time + total_plan_time AS ms, total_plan_time AS "planMs",
@@ -85,7 +85,7 @@ async function statements(database: Client): Promise<Statement[]> {
 
 type PostgresCpu = ReturnType<typeof postgresCpu>;
 
-/** Statements are what backends execute and plan. The rest of a backend is parsing, commits and the protocol. */
+/** Backends execute and plan statements. They also parse, commit and handle the protocol. */
 function printProcesses(before: PostgresCpu, after: PostgresCpu, onboardings: number): void {
   say('\nPostgreSQL by process, of which in the kernel (sockets, WAL files):');
   const spent = [...after].map(([kind, { ms: total, systemMs }]) => ({
@@ -104,7 +104,8 @@ function printStatements(rows: Statement[], onboardings: number): void {
   const wal = sum((row) => row.wal).toFixed(0);
   const planned = ms(sum((row) => row.planMs));
   say(
-    `\nPostgreSQL by statement: ${ms(sum((row) => row.ms))} ms, planning ${planned} ms of it, ${wal} bytes of WAL`,
+    `\nPostgreSQL by statement: ${ms(sum((row) => row.ms))} ms, ` +
+      `planning ${planned} ms of it, ${wal} bytes of WAL`,
   );
   say('       ms  WAL bytes  calls  statement');
   for (const { query, calls, ms: time, wal } of rows.slice(0, 25)) {
@@ -117,7 +118,7 @@ function printStatements(rows: Statement[], onboardings: number): void {
   }
 }
 
-/** The tables that a statement writes, in order, or else how it begins. */
+/** The tables that a statement writes, in order; without any, the statement's beginning. */
 function labelOf(query: string): string {
   const writes = [...query.matchAll(/\b(INSERT INTO|UPDATE|DELETE FROM)\s+"?([a-z_]+)/g)];
   const beginning = query.replaceAll(/\s+/g, ' ').trim().slice(0, 60);
@@ -126,14 +127,14 @@ function labelOf(query: string): string {
   return `${[...new Set(words)].join(', ')}: ${beginning}`;
 }
 
-/** What V8's profiler writes (Chrome DevTools Protocol, "Profiler.Profile"). Times in microseconds. */
+/** The profile that V8 writes (Chrome DevTools Protocol, "Profiler.Profile"). Times in microseconds. */
 interface CpuProfile {
   nodes: { id: number; callFrame: { functionName: string; url: string }; children?: number[] }[];
   samples: number[];
   timeDeltas: number[];
 }
 
-/** Microseconds by package. Time in Node.js counts for the package that called it, or else for Node.js. */
+/** Microseconds by package. Time in Node.js counts for the package that called it, if there is one. */
 function byPackage({ nodes, samples, timeDeltas }: CpuProfile): Map<string, number> {
   const self = new Map<number, number>();
   samples.forEach((id, i) => self.set(id, (self.get(id) ?? 0) + timeDeltas[i]!));
@@ -151,7 +152,7 @@ function byPackage({ nodes, samples, timeDeltas }: CpuProfile): Map<string, numb
   return sums;
 }
 
-/** Its own start and stop. */
+/** The profiler's own start and stop. */
 const PROFILER = 'the profiler';
 
 function packageOf({ functionName, url }: { functionName: string; url: string }): string | undefined {

@@ -1,6 +1,6 @@
 /**
- * Loaded into the service by `npm run bench -- --profile`: the first SIGUSR2 starts V8's CPU profiler on
- * the main thread, the second writes the profile to the file that the query of this module's URL names.
+ * `npm run bench -- --profile` loads this into the service. The first SIGUSR2 starts V8's CPU profiler on the
+ * main thread; the second writes the profile to the file that the query of this module's URL names.
  */
 import { renameSync, writeFileSync } from 'node:fs';
 import { Session } from 'node:inspector/promises';

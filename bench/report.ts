@@ -104,7 +104,7 @@ const table = (head: string[], rows: string[][]): string =>
 const or = (value: number | null | undefined, digits?: number): string =>
   value == null ? '–' : digits === undefined ? shown(value) : value.toFixed(digits);
 
-/** The report in Markdown, which reads well in a terminal too. */
+/** The report in Markdown, for the terminal too. */
 export function markdown(report: Report): string {
   const { machine, titles } = report;
   const varied = `the references varied by ${Math.round(report.noise * 100)} % between turns`;
@@ -115,7 +115,7 @@ export function markdown(report: Report): string {
     ` Calls with an \`Idempotency-Key\`: ${report.keyedCalls.join(', ')}; without: ${unkeyed.join(', ')}.`,
     report.noisy
       ? ` **This run was noisy**: the load was ${machine.loadBefore.toFixed(1)} before it, and ${varied}.` +
-        ' Believe the counts, and the ratios only roughly.'
+        ' Trust the counts. Take the ratios as rough figures.'
       : ` The run was quiet: ${varied}.`,
   ];
   const settings = [...new Map(report.rows.map((row) => [nameOf(row), row])).keys()];

@@ -12,9 +12,9 @@ export interface Setting {
 
 export interface Plan {
   settings: Setting[];
-  /** How often all contenders take their two turns: once in order, and once in reverse. */
+  /** How often all contenders take two turns: one in order, one in reverse. */
   pairs: number;
-  /** Of each contender, before the first turn: code that has not been compiled yet would be measured instead. */
+  /** Of each contender, before the first turn, so that its code is compiled when the turn begins. */
   firstWarmMs: number;
   /** Before each turn. */
   warmMs: number;
@@ -29,7 +29,7 @@ export interface Result {
 
 export interface Upstream {
   url: string;
-  /** @returns the calls since the last change, by the second of the epoch in which they came. */
+  /** @returns the calls since the last change, by the second in which they came (Unix time). */
   answerAfter(delayMs: number, fails?: boolean): Promise<Map<number, number>>;
   stop(): void;
 }
@@ -48,7 +48,7 @@ export async function startUpstream(): Promise<Upstream> {
   };
 }
 
-/** Contenders that are started and wait for their turns, stopped by a signal. */
+/** Contenders that are started and wait for their turns; a signal stops them meanwhile. */
 export class Field {
   readonly #generator: ChildProcess = forkHelper('generator.ts');
 
@@ -78,7 +78,7 @@ export class Field {
     return new Field(contenders, running, surroundings, upstream);
   }
 
-  /** Lets all take turns: A B C … C B A, so that a machine that becomes slower affects all of them. */
+  /** Lets all take turns: A B C … C B A. A machine that becomes slower then affects all of them. */
   async play(plan: Plan, say: (line: string) => void): Promise<Result[]> {
     const { settings, pairs, firstWarmMs, warmMs, windowMs } = plan;
     const results: Result[] = [];
@@ -122,7 +122,7 @@ export class Field {
 export const nameOf = ({ atOnce, delayMs }: Setting) => `${atOnce} at once, provider ${delayMs} ms`;
 const rounded = ({ perSecond }: Sample) => perSecond.toFixed(0);
 
-/** The references that show the noise of the machine, because their own work does not vary. */
+/** The references show the noise of the machine, because their own work does not vary. */
 const STEADY = new Set<string>(['relay', 'usual']);
 
 /**

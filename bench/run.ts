@@ -3,7 +3,7 @@
  *
  *   npm run bench                    all, in some twenty minutes
  *   npm run bench -- --quick         a first look, in under a minute
- *   npm run bench -- --write         all, and renews docs/performance.md with its data and chart
+ *   npm run bench -- --write         all, and updates docs/performance.md with its data and chart
  *   npm run bench -- --profile       where the time of one onboarding goes in Gangway
  *   npm run bench -- --growth        Gangway beside up to a million open onboardings
  *   npm run bench -- --storm         twenty thousand retries when a provider comes back
@@ -24,15 +24,15 @@ import { Field, type Plan } from './rounds.js';
 
 const COMMAND = {
   name: 'npm run bench',
-  summary: 'Measures Gangway beside what it could be replaced by, in some twenty minutes.',
+  summary: 'Compares Gangway with other ways to build the service, in some twenty minutes.',
   flags: {
     quick: { is: 'switch', about: 'a first look, in under a minute' },
     profile: { is: 'switch', about: 'where the time of one onboarding goes in Gangway' },
     growth: { is: 'switch', about: 'Gangway beside up to a million open onboardings' },
     storm: { is: 'switch', about: 'twenty thousand retries when a provider comes back' },
     soak: { is: 'switch', about: 'ten minutes at 80 % of what it can do' },
-    write: { is: 'switch', about: 'renews docs/performance.md with its data and chart' },
-    only: { is: 'text', about: 'some of them, such as relay,gangway' },
+    write: { is: 'switch', about: 'updates docs/performance.md with its data and chart' },
+    only: { is: 'text', about: 'a few contenders, such as relay,gangway' },
   },
 } as const;
 
@@ -54,7 +54,7 @@ const QUICK: Plan = {
 
 await runTool(async () => {
   const values = flagsOrExit(COMMAND, process.argv.slice(2));
-  if (values.write && (values.quick || values.only)) throw new Plain('--write wants the whole bench.');
+  if (values.write && (values.quick || values.only)) throw new Plain('--write needs the whole bench.');
   const load = loadBefore();
   installPackages();
   if (values.profile) return profile();
@@ -82,7 +82,7 @@ await runTool(async () => {
       say(`\n${markdown(report)}\n`);
       say(`As JSON:\n${JSON.stringify(report)}`);
       if (values.write) writeDocs(report);
-      if (report.noisy) say('\nTHIS RUN WAS NOISY: see above.');
+      if (report.noisy) say('\nThis run was noisy: see above.');
     } finally {
       await field.stop();
     }

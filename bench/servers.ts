@@ -21,7 +21,7 @@ import { askRedis, startRedis } from '../tools/embedded/redis.js';
 import { removeServers } from '../tools/servers.js';
 
 export interface Servers {
-  /** Of PostgreSQL, without a database's name. */
+  /** The URL of a database. */
   databaseUrl(database: string): string;
   redisUrl: string;
   postgresPid: number;
@@ -32,8 +32,8 @@ export interface Servers {
 const PASSWORD = 'only-for-one-bench-run';
 
 /**
- * Starts a PostgreSQL and a Redis for one run, writing to disk as in production: fsync on, the append-
- * only file synced every second.
+ * Starts a PostgreSQL and a Redis for one run. They write to disk as in production: fsync is on, and Redis
+ * syncs its append-only file every second.
  *
  * @param statements whether PostgreSQL also counts by statement, which makes it a little slower
  */
@@ -63,7 +63,7 @@ export async function startServers(statements: boolean): Promise<Servers> {
   };
 }
 
-/** Prevents checkpoints during a turn: one contender would pay for the pages of all. */
+/** Prevents checkpoints during a turn, where one contender would pay for the pages of all. */
 async function settle(url: string, statements: boolean): Promise<void> {
   const settings: Record<string, string> = { checkpoint_timeout: '1h', max_wal_size: '16GB' };
   if (statements) {
@@ -88,7 +88,7 @@ export async function makeDatabase(servers: Servers, name: string): Promise<stri
   return servers.databaseUrl(name);
 }
 
-/** The program, where the machine has one. */
+/** The program, if the machine has one. */
 export function findPgBouncer(): string | undefined {
   const folders = [...(process.env['PATH'] ?? '').split(':'), '/usr/sbin', '/usr/local/sbin'];
   return folders.map((folder) => join(folder, 'pgbouncer')).find(existsSync);
@@ -120,8 +120,8 @@ export async function startPgBouncer(program: string, databaseUrl: string) {
       '',
     ].join('\n'),
   );
-  // It refuses to run as root.
-  const asRoot = process.getuid?.() === 0 ? { uid: idOfNobody('-u'), gid: idOfNobody('-g') } : {};
+  // PgBouncer refuses to run as root.
+  const asRoot = process.getuid?.() === 0 ? { uid: unprivileged('-u'), gid: unprivileged('-g') } : {};
   if (asRoot.uid) execFileSync('chown', ['-R', String(asRoot.uid), folder]);
   const child = spawn(program, ['-q', config], { stdio: 'ignore', cwd: '/', ...asRoot });
   await untilListens(own);
@@ -138,8 +138,8 @@ export async function startPgBouncer(program: string, databaseUrl: string) {
 }
 
 /**
- * A port of 127.0.0.1 on which nothing listens, returned only once: contenders start at the same time. It is outside of
- * the range for outgoing connections, because one of these could take it meanwhile.
+ * A port of 127.0.0.1 on which nothing listens. No port is returned twice, because contenders start at the
+ * same time. It is outside the range for outgoing connections, because one of these could take it.
  */
 export async function freePort(): Promise<number> {
   for (;;) {
@@ -164,7 +164,7 @@ async function isFree(port: number): Promise<boolean> {
   }
 }
 
-const idOfNobody = (flag: string) => Number(execFileSync('id', [flag, 'nobody'], { encoding: 'utf8' }));
+const unprivileged = (flag: string) => Number(execFileSync('id', [flag, 'nobody'], { encoding: 'utf8' }));
 
 async function untilListens(port: number): Promise<void> {
   for (const until = Date.now() + 10_000; Date.now() < until; await wait(20)) {

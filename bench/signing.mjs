@@ -1,5 +1,5 @@
 /**
- * What one ECDSA P-256 signature, and one check of it, costs by each way that Node offers.
+ * Measures one ECDSA P-256 signature, and one verification, with each library that Node offers.
  *
  *     node bench/signing.mjs
  */
@@ -29,7 +29,7 @@ const webPublic = await subtle.importKey(
   ['verify'],
 );
 
-/** As long as a real one: timestamp, method, path and an otp-auth body. */
+/** A message of the usual length: timestamp, method, path and an otp-auth body. */
 const message = Buffer.from(`1760375826POST/v1/submit/otp-auth${'x'.repeat(166)}`);
 const der = sign('sha256', message, privateKey);
 const raw = sign('sha256', message, { key: privateKey, dsaEncoding: 'ieee-p1363' });

@@ -6,8 +6,8 @@ export const RP_ID = 'bench.example.com';
 export const ORIGIN = `https://${RP_ID}`;
 
 /**
- * The calls of an onboarding, in order. `options` reaches no provider; the other three are one call there
- * each.
+ * The calls of an onboarding, in order. `options` does not reach the provider; each of the other three is one
+ * call there.
  */
 export const CALLS = ['start', 'verify', 'options', 'authenticators'] as const;
 export type CallName = (typeof CALLS)[number];
@@ -19,8 +19,8 @@ export const KEYED: readonly CallName[] = ['start', 'verify', 'authenticators'];
 export type OnCall = (name: CallName, ms: number) => void | Promise<void>;
 
 /**
- * Takes one new user through a whole onboarding, as a caller and the user's browser do: the passkey
- * answers the challenge that the service gave.
+ * Takes one new user through a whole onboarding, as a caller and the user's browser do. The passkey answers
+ * the challenge that the service gave.
  *
  * @throws Error on any answer that does not lead on at once
  */

@@ -8,40 +8,40 @@ import { Plain } from './console.js';
 import { INHERITED_PORTS, type InheritedPort } from './inherited-ports.js';
 import { letGo, type HeldPort } from './ports.js';
 
-/** An app drains for up to 25 s by design; past this it hangs. */
+/** An app drains for up to 25 s by design. After this time, it hangs. */
 const STOP_MS = 30_000;
 const LAST_LINES = 15;
 
-/** One of our apps as a child process, its output in .gangway/logs. */
+/** One of our apps as a child process, with its output in .gangway/logs. */
 export interface AppProcess {
   readonly name: string;
   readonly pid: number;
   readonly log: string;
-  /** Settles when the process has ended, with the code or signal. */
+  /** Settles when the process has ended, with its code or signal. */
   readonly ended: Promise<string>;
-  /** Waits until a GET of the address answers 2xx; throws Plain if the app dies or time runs out first. */
+  /** Waits until a GET of the address answers 2xx. Throws Plain if the app dies or takes too long. */
   ready(url: string, withinMs: number): Promise<void>;
-  /** Asks it to drain and waits until it is gone. */
+  /** Asks the app to drain, and waits until it has ended. */
   stop(): Promise<void>;
   lastWords(): string;
 }
 
-/** The entry file of an app: compiled, but for the demo, which is plain JavaScript. */
+/** The entry file of an app. All are compiled, except the demo, which is plain JavaScript. */
 export const entryOf = (app: string): string =>
   join(CHECKOUT, app === 'demo' ? 'apps' : 'dist/apps', app, 'src', 'main.js');
 
 const PRELOADED = join(CHECKOUT, 'dist', 'tools', 'inherited-ports.js');
-/** After standard input, output and error. */
+/** The first descriptor after standard input, output and error. */
 const FIRST_FD = 3;
 
-/** The only place where Node.js shows the descriptor of a listening socket. */
+/** Node.js shows the descriptor of a listening socket only here. */
 function descriptorOf(socket: Server): number {
   const { _handle: handle } = socket as unknown as { _handle: { fd: number } };
   return handle.fd;
 }
 
 /**
- * Starts an app with its output in a log file of its own. It inherits the port that it listens on.
+ * Starts an app with its own log file. It inherits the port that it listens on.
  *
  * @param app a folder of apps/
  * @param env the whole environment of the process
@@ -54,7 +54,7 @@ export function startApp(app: string, env: NodeJS.ProcessEnv, held: HeldPort): A
     const { address, port } = socket.address() as AddressInfo;
     return { address, port, fd: FIRST_FD + index };
   });
-  // A group of its own: Ctrl-C at the terminal must reach the starter only, which stops the apps in order.
+  // In its own process group, because Ctrl-C must reach only the starter, which stops the apps in order.
   const child = spawn(process.execPath, ['--enable-source-maps', '--import', PRELOADED, entryOf(app)], {
     cwd: CHECKOUT,
     detached: true,
@@ -96,7 +96,8 @@ async function untilReady(
     if (response) answer = `${response.status} ${(await response.text()).slice(0, 300)}`;
   }
   throw new Plain(
-    `The ${app} was not ready within ${withinMs / 1_000} s: GET ${url}: ${answer}. Its last lines:\n${lastWords()}`,
+    `The ${app} was not ready within ${withinMs / 1_000} s: GET ${url}: ${answer}. ` +
+      `Its last lines:\n${lastWords()}`,
   );
 }
 

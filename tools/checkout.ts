@@ -5,20 +5,20 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Plain } from './console.js';
 
-/** The folder that holds package.json: compiled, this file lies a level deeper than its source. */
+/** The folder of package.json. The compiled form of this file is one level deeper than its source. */
 export const CHECKOUT = findCheckout(dirname(fileURLToPath(import.meta.url)));
 
-/** Everything that Gangway keeps between runs and git does not: logs, secrets, data. */
+/** Files that Gangway keeps between runs, outside of git: logs, secrets, data. */
 export const STATE = join(CHECKOUT, '.gangway');
 
-/** PostgreSQL refuses to run as root, so there it runs as somebody else. */
+/** PostgreSQL refuses to run as root. Then it runs as another user. */
 export const AS_ROOT = process.getuid?.() === 0;
 
 /**
- * The folder for the data of embedded servers: inside the checkout, unless PostgreSQL could not live there.
- * As root it runs as `nobody`, who may be unable to pass a folder above the checkout; and some file systems
- * (a Windows disk under WSL) cannot keep a folder to its owner. Then it is under /var/tmp, by the checkout's
- * path, so that each checkout keeps its own.
+ * The folder for the data of embedded servers. It is inside the checkout if PostgreSQL can use it there.
+ * Otherwise it is under /var/tmp, with a name from the checkout's path. That happens in two cases: the user
+ * is root, so that PostgreSQL runs as another user, who may be unable to enter a folder above the checkout;
+ * or the file system (a Windows disk under WSL) cannot restrict a folder to its owner.
  *
  * @returns an absolute path; the folder exists and belongs to this user
  */
@@ -29,17 +29,17 @@ export function serversFolder(): string {
   }
   const id = createHash('sha256').update(CHECKOUT).digest('hex').slice(0, 12);
   const outside = join('/var/tmp', `gangway-${userInfo().username}-${id}`);
-  // A root whose umask is 077 would make folders that `nobody` cannot pass. Secrets are written with their own mode.
+  // With umask 077, PostgreSQL's user could not enter the folders. Secrets get a mode of their own.
   if (AS_ROOT) process.umask(0o022);
   mkdirSync(outside, { recursive: true });
-  // Anybody may make a folder in /var/tmp: data must not go into one that somebody else waits in.
+  // Everyone may create folders in /var/tmp, so data must not go into a folder of another user.
   if (statSync(outside).uid !== process.getuid?.()) {
     throw new Plain(`${outside} belongs to another user: remove it, or set DATABASE_URL and REDIS_URL.`);
   }
   return outside;
 }
 
-/** All checkouts of this user share this folder. It may be deleted at any time. */
+/** A cache that all checkouts of this user share. It may be deleted at any time. */
 export function cacheFolder(): string {
   const base = process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache');
   return join(base, 'gangway');

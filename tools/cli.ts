@@ -12,8 +12,8 @@ const CLI = join(CHECKOUT, 'dist', 'apps', 'cli', 'src', 'main.js');
 const HELP = new Set(['--help', '-h', 'help']);
 
 /**
- * `npm run gangway -- …`: the command line, over the database of `npm start` where DATABASE_URL names no other. Then
- * HASH_KEY is taken from nowhere: with a key of ours, what it wrote could never be found by a service with another.
+ * `npm run gangway -- …`: the command line. Without DATABASE_URL, it uses the database of `npm start`. With
+ * it, HASH_KEY must be set too: keys that are hashed with another HASH_KEY would not work at the service.
  */
 await runTool(async () => {
   const [first, ...rest] = process.argv.slice(2);
@@ -32,8 +32,8 @@ await runTool(async () => {
   if (error) throw error;
   process.exitCode = status ?? 1;
   if (first === undefined || HELP.has(first)) {
-    say('\nIn a folder where npm start serves, this command also takes:\n  env [--json]');
-    say('      Prints its addresses and key: eval "$(npm run -s gangway -- env)"');
+    say('\nIn a folder with a running npm start, this command also takes:\n  env [--json]');
+    say('      Prints the addresses and the key: eval "$(npm run -s gangway -- env)"');
   }
 });
 
@@ -43,7 +43,7 @@ async function development(): Promise<{ DATABASE_URL: string; HASH_KEY: string }
   const url = secrets && (await findPostgres(folder, secrets.databasePassword));
   if (!url) {
     throw new Plain(
-      'No database runs in this checkout: npm start brings one up. For another, set DATABASE_URL and HASH_KEY.',
+      'No database runs for this checkout. Run npm start, or set DATABASE_URL and HASH_KEY for another one.',
     );
   }
   return { DATABASE_URL: url, HASH_KEY: process.env['HASH_KEY'] || secrets.hashKey };

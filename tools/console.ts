@@ -1,6 +1,6 @@
-/** What a person at the terminal reads. Plain lines: no cursor tricks, so that a log of it reads the same. */
+/** Output for people at the terminal: plain lines without cursor control, so that a log looks the same. */
 
-// Whoever read this is gone (`npm start | head`): end as on a closed terminal, tidying up, instead of falling over.
+// The reader has gone (`npm start | head`): stop in order, as if the terminal had closed.
 process.stdout.once('error', () => {
   process.stdout.on('error', () => undefined);
   process.kill(process.pid, 'SIGHUP');
@@ -12,9 +12,9 @@ export function say(line: string): void {
 }
 
 /**
- * Says what is being done, does it, and says how long it took.
+ * Prints the work, does it, and prints how long it took.
  *
- * @param what the work, as the reader would name it
+ * @param what a name of the work for the reader
  * @returns what the work returns; its error passes through
  */
 export async function step<T>(what: string, work: () => Promise<T>): Promise<T> {
@@ -26,8 +26,8 @@ export async function step<T>(what: string, work: () => Promise<T>): Promise<T> 
 }
 
 /**
- * Runs a tool to its end: an error becomes one readable message and exit code 1. Only an error that nobody
- * meant for a reader's eyes brings its stack along.
+ * Runs a tool to its end. An error becomes one readable message and exit code 1. Unexpected errors also show
+ * their stack.
  */
 export async function runTool(main: () => Promise<void>): Promise<void> {
   try {
@@ -40,7 +40,7 @@ export async function runTool(main: () => Promise<void>): Promise<void> {
   }
 }
 
-/** An error whose message is all there is to say: what is wrong, and what to do about it. */
+/** An error whose message is complete for its reader: what is wrong, and what to do. */
 export class Plain extends Error {
   override readonly name = 'Plain';
 }

@@ -16,14 +16,14 @@ describe('loadDevSecrets', () => {
 
   afterEach(() => rmSync(folder, { recursive: true }));
 
-  it('makes them once, for the owner’s eyes only', () => {
+  it('makes the secrets once, for their owner only', () => {
     const secrets = loadDevSecrets(file);
     expect(loadDevSecrets(file)).toEqual(secrets);
     expect(statSync(file).mode & 0o777).toBe(0o600);
     expect(Buffer.from(secrets.sealingKeys.split(':')[1]!, 'base64')).toHaveLength(32);
   });
 
-  it('adds what an older file lacks and keeps the rest', () => {
+  it('adds secrets that an older file lacks, and keeps the rest', () => {
     const { opsPassword, ...older } = loadDevSecrets(file);
     writeFileSync(file, JSON.stringify(older));
     const renewed = loadDevSecrets(file);
@@ -32,7 +32,7 @@ describe('loadDevSecrets', () => {
     expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual(renewed);
   });
 
-  it('does not throw away a file that it cannot read', () => {
+  it('keeps a file that it cannot read', () => {
     writeFileSync(file, '{"apiKey": "gw_');
     expect(() => loadDevSecrets(file)).toThrow(/dev\.json is not JSON/);
     expect(readFileSync(file, 'utf8')).toBe('{"apiKey": "gw_');
@@ -50,7 +50,7 @@ describe('publicKeyOf', () => {
   });
 
   it.each(['', '00'.repeat(32), 'ff'.repeat(32), '-----BEGIN PRIVATE KEY-----'])(
-    'knows no key in "%s"',
+    'finds no key in "%s"',
     (text) => {
       expect(publicKeyOf(text)).toBeUndefined();
     },

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { Plain } from './console.js';
 import { STATE } from './checkout.js';
 
-/** Secrets of one checkout's development servers; made once, worth nothing elsewhere. */
+/** Secrets of one checkout's development servers. They are made once, and useless elsewhere. */
 export interface DevSecrets {
   apiKey: string;
   /** `id:base64` of 32 bytes. */
@@ -20,17 +20,17 @@ export interface DevSecrets {
   /** A UUID. */
   turnkeyOrganizationId: string;
   opsPassword: string;
-  /** Of both embedded servers. */
+  /** The password of both embedded servers. */
   databasePassword: string;
 }
 
-/** Where they are kept. */
+/** The file that keeps them. */
 export const DEV_SECRETS = join(STATE, 'dev.json');
 
 /**
- * Reads the development secrets, making what is missing; the file is readable by its owner only.
+ * Reads the development secrets, and makes the missing ones. Only the owner may read the file.
  *
- * @param file only tests name another
+ * @param file another file, for tests
  * @throws Plain if the file is not JSON
  */
 export function loadDevSecrets(file = DEV_SECRETS): DevSecrets {
@@ -50,7 +50,7 @@ export function loadDevSecrets(file = DEV_SECRETS): DevSecrets {
   };
   if (Object.keys(secrets).every((name) => name in kept)) return secrets;
   mkdirSync(dirname(file), { recursive: true });
-  // Written to another file, then renamed, so that another command reads the whole file or none.
+  // Renamed into place, so that another command reads the whole file or none.
   const aside = `${file}.${process.pid}`;
   writeFileSync(aside, `${JSON.stringify(secrets, null, 2)}\n`, { mode: 0o600 });
   renameSync(aside, file);
@@ -67,8 +67,8 @@ function readKept(file: string): Partial<DevSecrets> {
   try {
     return JSON.parse(text) as Partial<DevSecrets>;
   } catch {
-    // Without the secrets in it the data beside it cannot be opened: not ours to throw away.
-    throw new Plain(`${file} is not JSON. Mend it, or delete it and run: npm run reset`);
+    // Keep the file: without its secrets, the data beside it cannot be opened.
+    throw new Plain(`${file} is not JSON. Correct it, or delete it and run: npm run reset`);
   }
 }
 
@@ -79,11 +79,11 @@ function newP256PrivateKey(): string {
 }
 
 /**
- * The public key that the sandbox must know for a private key, as the header `X-Pubkey` has it: `0x` and the
+ * The public key of a private key, for the sandbox. It has the form of the header `X-Pubkey`: `0x` and the
  * compressed point in hex (SEC 1 §2.3.3).
  *
  * @param privateKey hex, with or without `0x`
- * @returns undefined where it is no such hex; the service's own check then says what is wrong with it
+ * @returns undefined if the text is not such a key; the service's own check reports the fault
  */
 export function publicKeyOf(privateKey: string): string | undefined {
   const pair = createECDH('prime256v1');

@@ -21,23 +21,23 @@ const ports = { service: 3005, worker: 3006, sandbox: 4005, demo: 3105 };
 const of = (own: NodeJS.ProcessEnv) => developmentEnv(secrets, servers, ports, own);
 
 describe('developmentEnv', () => {
-  it('lets the sandbox know the key that the service signs with, the generated one or one’s own', () => {
+  it('gives the sandbox the public key of the service, from the generated key or your own', () => {
     const own = '02'.repeat(32);
     expect(of({}).env['SANDBOX_PUBKEYS']).toBe(publicKeyOf(secrets.integratorPrivateKey));
     expect(of({ INTEGRATION_BYZANTINE_PRIVATE_KEY: own }).env['SANDBOX_PUBKEYS']).toBe(publicKeyOf(own));
   });
 
-  it('takes one’s own settings, and uses the same key for the self check', () => {
+  it('takes your own settings, and uses the same API key for the self check', () => {
     const { env, apiKey } = of({ API_KEY: 'gw_own', OTP_LIFE_MS: '1000' });
     expect(env).toMatchObject({ API_KEY: 'gw_own', OTP_LIFE_MS: '1000' });
     expect(apiKey).toBe('gw_own');
   });
 
-  it('takes an empty variable for an unset one', () => {
+  it('treats an empty variable as unset', () => {
     expect(of({ API_KEY: '' }).apiKey).toBe(secrets.apiKey);
   });
 
-  it('keeps the addresses that were decided, whatever was asked for', () => {
+  it('keeps the chosen addresses, even if variables say otherwise', () => {
     const { env } = of({ PORT: '3000', DATABASE_URL: '', HOST: '0.0.0.0' });
     expect(env).toMatchObject({
       PORT: '3005',
@@ -46,7 +46,7 @@ describe('developmentEnv', () => {
     });
   });
 
-  it('configures the integration that was asked for, with keys that the sandbox’s Turnkey knows', () => {
+  it('configures the chosen integration with keys that the sandbox’s Turnkey knows', () => {
     const { env } = developmentEnv(secrets, servers, ports, {}, 'turnkey-auth-proxy');
     const config = parseConfig(env, PROVIDERS);
     expect(config.INTEGRATIONS).toMatchObject([
@@ -59,7 +59,7 @@ describe('developmentEnv', () => {
     expect(env['SANDBOX_TURNKEY_API_KEYS']).toMatch(/^0[23][0-9a-f]{64}$/);
   });
 
-  it('lets the demo’s page in under the port that it has, unless one has origins of one’s own', () => {
+  it('allows the origin of the demo’s page, unless you have origins of your own', () => {
     const { env, demoEnv, origin } = of({});
     expect(parseConfig(env, PROVIDERS).INTEGRATIONS).toMatchObject([{ passkeys: { origins: [origin] } }]);
     expect(origin).toBe('http://localhost:3105');
@@ -78,7 +78,7 @@ describe('developmentEnv', () => {
     expect(origins(elsewhere)).toBe('https://own.example');
   });
 
-  it('names the variable, not the key, when it can make nothing of it', () => {
+  it('names the variable of an unusable key, but not the key', () => {
     expect(() => of({ INTEGRATION_BYZANTINE_PRIVATE_KEY: 'zz-secret' })).toThrow(
       expect.objectContaining({
         message: expect.stringMatching(/^INTEGRATION_BYZANTINE_PRIVATE_KEY(?!.*zz-secret)/),

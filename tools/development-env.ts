@@ -7,30 +7,30 @@ const HOST = '127.0.0.1';
 const AUTH_PROXY_CONFIG_ID = 'gangway-development';
 
 export interface DevelopmentEnv {
-  /** For service, worker and sandbox. */
+  /** For the service, the worker and the sandbox. */
   env: NodeJS.ProcessEnv;
-  /** For the demo, which knows the service as any caller does: by its address and a key. */
+  /** For the demo. Like any caller, it gets only the service's address and a key. */
   demoEnv: NodeJS.ProcessEnv;
   serviceUrl: string;
   workerUrl: string;
   sandboxUrl: string;
-  /** By its name, which the relying party has. */
+  /** With the host name `localhost`, which is the relying party. */
   demoUrl: string;
   apiKey: string;
   opsUser: string;
   opsPassword: string;
   rpId: string;
   origin: string;
-  /** Of the integration, where one may choose. */
+  /** The integration's custody, if it has that setting. */
   custody: string | undefined;
 }
 
-/** An empty variable means an unset one, here as in the apps. */
+/** Drops empty variables, because an empty one counts as unset, as in the apps. */
 function set(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
 }
 
-/** The variables of one integration, all for one relying party. */
+/** The variables of one integration. All have the same relying party. */
 function integrationEnv(name: string, origin: string, own: Record<string, string>): Record<string, string> {
   const all = {
     RP_ID: 'localhost',
@@ -43,7 +43,7 @@ function integrationEnv(name: string, origin: string, own: Record<string, string
   );
 }
 
-/** Of a private key: 65 bytes, in hex. */
+/** The public key of a private key: 65 bytes, in hex. */
 function uncompressed(privateKeyHex: string): string {
   const pair = createECDH('prime256v1');
   pair.setPrivateKey(privateKeyHex, 'hex');
@@ -51,11 +51,11 @@ function uncompressed(privateKeyHex: string): string {
 }
 
 /**
- * The environment that the apps get under `npm start`: this process's own wins over the development values, so
- * that any setting can be tried, except for the addresses that were just decided.
+ * The environment of the apps under `npm start`. This process's own variables override the development
+ * values, so that you can try any setting. Only the addresses are fixed.
  *
- * @param integration the one that is configured, and leads to its provider's door of the sandbox.
- * @throws Plain if INTEGRATION_BYZANTINE_PRIVATE_KEY is set to something the sandbox could not know
+ * @param integration the configured one; the sandbox stands in for its provider.
+ * @throws Plain if the sandbox cannot derive a public key from INTEGRATION_BYZANTINE_PRIVATE_KEY
  */
 export function developmentEnv(
   secrets: DevSecrets,
@@ -91,17 +91,17 @@ export function developmentEnv(
       AUTH_PROXY_URL: sandboxUrl,
       AUTH_PROXY_CONFIG_ID: AUTH_PROXY_CONFIG_ID,
     }),
-    // Nobody balances load here: Ctrl-C need not wait for somebody to notice.
+    // Without a load balancer, Ctrl-C need not wait until one notices the stop.
     DRAIN_NOTICE_MS: '0',
     ...(set(own) as Record<string, string>),
   };
   const publicKey = publicKeyOf(settings['INTEGRATION_BYZANTINE_PRIVATE_KEY']!);
   if (publicKey === undefined) {
-    throw new Plain('INTEGRATION_BYZANTINE_PRIVATE_KEY: npm start wants it as 64 hex digits of a P-256 key.');
+    throw new Plain('INTEGRATION_BYZANTINE_PRIVATE_KEY: npm start needs 64 hex digits of a P-256 key.');
   }
   const prefix = `INTEGRATION_${integration.toUpperCase().replaceAll('-', '_')}_`;
   const origins = settings[`${prefix}ORIGINS`]!.split(',');
-  // The demo's origin is added to your own ones, because its port may change.
+  // The demo's origin is always added, because its port may change.
   if (settings[`${prefix}RP_ID`] === 'localhost' && !origins.includes(demoUrl)) origins.push(demoUrl);
   const env = {
     ...settings,

@@ -6,16 +6,16 @@ import { addressesOfRunning } from './running.js';
 const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 
 /**
- * `npm run -s gangway -- env` prints the addresses of this folder's `npm start` as shell assignments. After an error,
- * standard output is empty, so that `eval` changes nothing.
+ * `npm run -s gangway -- env` prints the addresses of this folder's `npm start` as shell assignments. After
+ * an error, standard output is empty, so that `eval` changes nothing.
  *
- * @throws Plain where no `npm start` serves in this folder
+ * @throws Plain if no `npm start` serves in this folder
  */
 export function printEnv(args: string[]): void {
   const { json } = flagsOrExit(COMMANDS.env, args);
   const addresses = addressesOfRunning();
   if (!addresses)
-    throw new Plain('npm start does not serve in this folder. Start it, and ask again once it serves.');
+    throw new Plain('npm start does not serve in this folder. Start it, and try again when it serves.');
   if (json) return say(JSON.stringify(addresses, null, 2));
   for (const [name, value] of Object.entries(addresses)) say(`export ${name}=${quoted(value)}`);
 }

@@ -1,13 +1,13 @@
 #!/usr/bin/env node
 /**
- * What every npm script goes through. It runs on Node.js ≥ 20.19 with nothing installed, so it is plain
- * JavaScript and imports nothing but node: modules and its own folder: it installs the dependencies, finds a
- * Node.js 24, builds what is stale, and hands over to the compiled tool.
+ * The entry of all npm scripts. It runs on Node.js ≥ 20.19 before anything is installed, so it is plain
+ * JavaScript and imports only node: modules and its own folder. It installs the dependencies, finds a
+ * Node.js 24, builds if the build is stale, and runs the compiled tool.
  *
  *   node tools/gangway.mjs start | reset | test [unit|int|e2e|long] | …   a tool, dist/tools/<name>.js
- *   node tools/gangway.mjs run <app> …                               an app, dist/apps/<app>/src/main.js
- *   node tools/gangway.mjs exec <bin> …                              a program of node_modules/.bin, or Node.js 24
- *   node tools/gangway.mjs install                                   the dependencies alone
+ *   node tools/gangway.mjs run <app> …                        an app, dist/apps/<app>/src/main.js
+ *   node tools/gangway.mjs exec <bin> …                       a program of node_modules/.bin, or Node.js 24
+ *   node tools/gangway.mjs install                            only the dependencies
  */
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -29,18 +29,18 @@ const USES_SERVERS = new Set(['start', 'reset']);
 /** These commands need the packages of tests and checks; the others run with fewer. */
 const extent = ['test', 'exec', 'install'].includes(command) ? 'all' : 'runtime';
 
-/** Programs that neither `npm start` nor `npm test` needs have a folder and a lock file of their own. */
+/** Programs that neither `npm start` nor `npm test` needs have their own folder and lock file. */
 const checks = join(checkout, 'tools', 'checks');
 const isCheck = command === 'exec' && ['depcruise', 'nest', 'oxlint'].includes(args[0] ?? '');
 
-/** This command as people type it. */
+/** This command as users type it. */
 function typed() {
   const script = process.env.npm_lifecycle_event;
   if (script === undefined) return `node tools/gangway.mjs ${command}`;
   return ['start', 'test'].includes(script) ? `npm ${script}` : `npm run ${script}`;
 }
 
-/** The source of the tool or app, if the build compiles it. A name without a source is refused before any work. */
+/** The source of the tool or app, if the build compiles it. A missing source is reported before any work. */
 function sourceOf() {
   if (command === 'run') return join('apps', args[0] ?? '', 'src', 'main.ts');
   return ['exec', 'install'].includes(command) ? undefined : join('tools', `${command}.ts`);
@@ -50,9 +50,7 @@ const source = sourceOf();
 if (command === '' || command.startsWith('-'))
   fail('Which command? For example: npm start, npm test, npm run sandbox.');
 if (source !== undefined && !existsSync(join(checkout, source))) {
-  fail(
-    `Gangway knows no ${command === 'run' ? 'app' : 'command'} "${(command === 'run' ? args[0] : command) ?? ''}".`,
-  );
+  fail(command === 'run' ? `Gangway has no app "${args[0] ?? ''}".` : `Gangway has no command "${command}".`);
 }
 if (Object.hasOwn(COMMANDS, command)) flagsOrExit(COMMANDS[/** @type {keyof COMMANDS} */ (command)], args);
 
@@ -75,9 +73,9 @@ function run(node) {
   const bin = join(isCheck ? checks : checkout, 'node_modules', '.bin');
   const env = {
     ...process.env,
-    // Everything below, however deep, must find Node.js 24 under the name `node`.
+    // Every child process must find Node.js 24 under the name `node`.
     PATH: [dirname(node), bin, process.env.PATH].join(':'),
-    // Parsed modules are kept between starts: the second one is under 5 s because of it.
+    // Keeps parsed modules between starts, so that the second start takes less than 5 s.
     NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? join(checkout, '.gangway', 'compile-cache'),
   };
   if (command === 'exec') {
@@ -96,6 +94,6 @@ function run(node) {
       cwd: command === 'run' ? undefined : checkout,
     },
   );
-  // The child uses the data and may outlive this process, so the lock is the child's.
+  // The child uses the data and may outlive this process, so it gets the lock.
   if (child.pid !== undefined) handLockTo?.(child.pid);
 }

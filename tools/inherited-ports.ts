@@ -1,7 +1,7 @@
 /**
- * Loaded into each app of `npm start` before its own code. If the starter already holds the app's port, the app listens on
- * the inherited socket. So no other program can take the port between the starter's choice and the app's start. The code of
- * the apps does not know of this; elsewhere they bind their ports themselves.
+ * `npm start` loads this into each app before the app's own code. If the starter holds the app's port, the
+ * app listens on the inherited socket, so that no other program can take the port in between. The apps'
+ * code does not know this: elsewhere, the apps bind their ports themselves.
  */
 import { Server } from 'node:net';
 
@@ -14,14 +14,14 @@ export interface InheritedPort {
 }
 
 const inherited = JSON.parse(process.env[INHERITED_PORTS] ?? '[]') as InheritedPort[];
-// Only this process has the socket: a process that it starts must not look for it.
+// Only this process has the socket, so its own child processes must not look for it.
 delete process.env[INHERITED_PORTS];
 
 type Listen = (this: Server, ...args: unknown[]) => Server;
 const prototype = Server.prototype as { listen: Listen };
 const listen = prototype.listen;
 
-/** Found by its address, or the first one of the port if the app names none. "localhost" stands for all. */
+/** By address; without one, the first socket of the port. "localhost" means all addresses. */
 function take(port: unknown, host: unknown): InheritedPort | undefined {
   const named = inherited.findIndex((socket) => socket.port === Number(port) && socket.address === host);
   const index =

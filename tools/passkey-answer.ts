@@ -1,13 +1,13 @@
 import type { PublicKeyCredentialCreationOptionsJSON } from '@simplewebauthn/server';
 import { createPasskey, type PasskeyAlgorithm, type PasskeyOptions } from './passkey.js';
 
-/** The part of the creation options (WebAuthn §5.1.8) that decides what a passkey looks like. */
+/** The part of the creation options (WebAuthn §5.1.8) that determines a passkey. */
 type CreationOptions = Partial<
   Pick<PublicKeyCredentialCreationOptionsJSON, 'challenge' | 'rp' | 'pubKeyCredParams'>
 >;
 
 export interface AnswerChoices {
-  /** The page that asks; `https://` and the rp id of the options if left out. */
+  /** The origin of the page. Without it, `https://` and the options' rp id. */
   origin?: string | undefined;
   authenticatorName?: string | undefined;
   alg?: PasskeyAlgorithm | undefined;
@@ -17,12 +17,12 @@ export interface AnswerChoices {
 const ALGORITHMS: readonly PasskeyAlgorithm[] = [-7, -257, -8];
 
 /**
- * Answers the creation options of `POST …/authenticators/options` with a new software passkey, made for the
- * first algorithm of the options that it can make.
+ * Answers the creation options of `POST …/authenticators/options` with a new software passkey. Its
+ * algorithm is the first supported one of the options.
  *
- * @param input what that route answered, as JSON text.
- * @returns the body that `POST …/authenticators` takes.
- * @throws Error saying what is missing, or repeating the problem that was given instead of options.
+ * @param input the answer of that route, as JSON text.
+ * @returns the body for `POST …/authenticators`.
+ * @throws Error that says what is missing, or repeats the problem that was given instead of options.
  */
 export function answerCreationOptions(input: string, choices: AnswerChoices = {}) {
   const { challenge, rp, pubKeyCredParams = [] } = parseOptions(input);

@@ -2,32 +2,32 @@ import { createHash, generateKeyPairSync, randomBytes, sign, type KeyObject } fr
 import type { RegistrationResponseJSON } from '@simplewebauthn/server';
 
 /**
- * A software authenticator: what a browser and a platform passkey would answer to
- * `navigator.credentials.create()`, made with node:crypto. For the self check, demos and tests; its private
- * key is thrown away, so nobody can ever sign in with what it registers.
+ * A software authenticator for the self check, demos and tests. With node:crypto, it makes the answer that
+ * a browser and a platform passkey would give to `navigator.credentials.create()`. It does not keep the
+ * private key, so the passkey can never sign in.
  */
 
-/** COSE algorithms it can make (RFC 9053 §2, RFC 8812 §2): ES256, EdDSA, RS256. */
+/** The supported COSE algorithms (RFC 9053 §2, RFC 8812 §2): ES256, EdDSA, RS256. */
 export type PasskeyAlgorithm = -7 | -8 | -257;
 
 export interface PasskeyOptions {
   rpId: string;
-  /** The page that asks, e.g. `https://app.example.com`. */
+  /** The origin of the page, e.g. `https://app.example.com`. */
   origin: string;
-  /** As the options carry it: base64url. */
+  /** From the options: base64url. */
   challenge: string;
   alg?: PasskeyAlgorithm;
   userVerified?: boolean;
-  /** `packed` is self attestation: signed by the new key itself (WebAuthn §8.2). Or a statement of one's own. */
+  /** `packed` is self attestation, signed by the new key itself (WebAuthn §8.2). Or your own statement. */
   attestation?: 'none' | 'packed' | Attest;
   transports?: string[];
-  /** 32 random bytes if left out. */
+  /** Without it, 32 random bytes. */
   credentialId?: Uint8Array;
-  /** Lies to tell, for tests of whoever checks the answer. */
+  /** Wrong values, for tests of the check. */
   wrong?: PasskeyLies;
 }
 
-/** What an attestation statement is made of. */
+/** The parts of an attestation statement. */
 export interface Attestable {
   alg: PasskeyAlgorithm;
   authenticatorData: Buffer;
@@ -41,7 +41,7 @@ export interface Attestable {
 /** Makes an attestation object's `fmt` and `attStmt` (WebAuthn §6.5.4). */
 export type Attest = (passkey: Attestable) => { fmt: string; statement: Map<string, Cbor> };
 
-/** Each replaces one value that an honest authenticator would have computed. */
+/** Each one replaces a value that an honest authenticator would compute. */
 export interface PasskeyLies {
   /** `type` of the client data. */
   type?: string;
@@ -49,11 +49,11 @@ export interface PasskeyLies {
   topOrigin?: string;
   /** The whole flags byte of the authenticator data (WebAuthn §6.1). */
   flags?: number;
-  /** 32 bytes in the place of SHA-256 of the rpId. */
+  /** 32 bytes instead of the SHA-256 of the rpId. */
   rpIdHash?: Uint8Array;
   /** The algorithm that the public key claims. */
   alg?: number;
-  /** 16 bytes; zero otherwise, as browsers give it without attestation. */
+  /** 16 bytes. Zero by default, as browsers send it without attestation. */
   aaguid?: Uint8Array;
   /** The signature of a `packed` attestation. */
   signature?: Uint8Array;
@@ -64,7 +64,7 @@ const FLAG = { userPresent: 0x01, userVerified: 0x04, backupEligible: 0x08, back
 /**
  * Registers a new passkey in software.
  *
- * @returns the answer as @simplewebauthn/browser gives it: binary values in base64url without padding.
+ * @returns the answer in the form of @simplewebauthn/browser: binary values in base64url without padding.
  */
 export function createPasskey(options: PasskeyOptions): RegistrationResponseJSON {
   const { rpId, origin, challenge, alg = -7, userVerified = true, wrong = {} } = options;
@@ -89,7 +89,8 @@ export function createPasskey(options: PasskeyOptions): RegistrationResponseJSON
     cbor(coseKey(publicKey, wrong.alg ?? alg)),
   ]);
 
-  const attestable = { alg, authenticatorData, credentialId, publicKey, privateKey, clientDataHash: sha256(clientData) }; // prettier-ignore
+  const clientDataHash = sha256(clientData);
+  const attestable = { alg, authenticatorData, credentialId, publicKey, privateKey, clientDataHash };
   const { fmt, statement } = attestation(options)(attestable);
   const attestationObject = cbor(
     new Map<string, Cbor>([
@@ -107,7 +108,7 @@ export function createPasskey(options: PasskeyOptions): RegistrationResponseJSON
       clientDataJSON: base64url(clientData),
       attestationObject: base64url(attestationObject),
       transports: options.transports ?? ['internal', 'hybrid'],
-      // browsers repeat these three out of the attestation object (WebAuthn §5.2.1.1)
+      // Browsers repeat these three from the attestation object (WebAuthn §5.2.1.1).
       authenticatorData: base64url(authenticatorData),
       publicKey: base64url(publicKey.export({ type: 'spki', format: 'der' })),
       publicKeyAlgorithm: wrong.alg ?? alg,
@@ -123,7 +124,11 @@ function attestation({ attestation: asked = 'none', wrong = {} }: PasskeyOptions
   return ({ alg, authenticatorData, clientDataHash, privateKey }) => {
     const signed = Buffer.concat([authenticatorData, clientDataHash]);
     const sig = wrong.signature ?? sign(alg === -8 ? null : 'sha256', signed, privateKey);
-    return { fmt: 'packed', statement: new Map<string, Cbor>([['alg', alg], ['sig', sig]]) }; // prettier-ignore
+    const entries: [string, Cbor][] = [
+      ['alg', alg],
+      ['sig', sig],
+    ];
+    return { fmt: 'packed', statement: new Map(entries) };
   };
 }
 
@@ -155,7 +160,7 @@ function coseKey(publicKey: KeyObject, alg: number): Map<number, Cbor> {
 
 export type Cbor = number | string | Uint8Array | Cbor[] | Map<number | string, Cbor>;
 
-/** The part of CBOR (RFC 8949) that an attestation needs, in CTAP2's canonical form: shortest heads, sorted keys. */
+/** The part of CBOR (RFC 8949) for attestations, in CTAP2's canonical form: shortest heads, sorted keys. */
 function cbor(value: Cbor): Buffer {
   if (typeof value === 'number') return value >= 0 ? head(0, value) : head(1, -1 - value);
   if (typeof value === 'string')

@@ -22,7 +22,7 @@ describe('holdPort', () => {
   });
   afterEach(() => void neighbour.close());
 
-  it('goes on from a taken port and says so', async () => {
+  it('skips a taken port, and says so', async () => {
     const held = await holdPort('the service', taken);
     expect(held.port).toBeGreaterThan(taken);
     expect(said.join('')).toContain(`port ${taken} is taken: the service uses ${held.port}`);
@@ -35,13 +35,13 @@ describe('holdPort', () => {
     await letGo(held);
   });
 
-  it('leaves out an address that this machine lacks', async () => {
+  it('skips an address that this machine lacks', async () => {
     const held = await holdPort('the demo', taken, ['127.0.0.1', '192.0.2.1']);
     expect(held.sockets).toHaveLength(1);
     await letGo(held);
   });
 
-  it('gives a port to one of many that want it at once, and no other program gets it', async () => {
+  it('gives each port to one of many processes at once, and to no other program', async () => {
     const all = await Promise.all(Array.from({ length: 8 }, () => holdPort('each', taken)));
     expect(new Set(all.map(({ port }) => port)).size).toBe(8);
     const rival = `require('net').createServer().listen(${all[0]!.port}, '127.0.0.1')`;
@@ -67,7 +67,7 @@ describe('onFreePort', () => {
     expect(said).toEqual(['  port 63790 is taken: Redis uses 63792\n']);
   });
 
-  it('gives up after 50 ports, and at once for any other reason', async () => {
+  it('gives up after 50 ports, or at any other error', async () => {
     const none = onFreePort('Redis', 65_530, () => Promise.reject(new PortTaken('always')));
     await expect(none).rejects.toThrow('none of the ports 65530 to 65535 is free');
     await expect(onFreePort('Redis', 1, () => Promise.reject(new Error('no disk')))).rejects.toThrow(
@@ -81,11 +81,11 @@ describe('portFromEnv', () => {
     delete process.env['SOME_PORT'];
   });
 
-  it('takes the fallback where nothing is set', () => {
+  it('returns the fallback if the variable is not set', () => {
     expect(portFromEnv('SOME_PORT', 3000)).toBe(3000);
   });
 
-  it.each(['http', '0', '65536', '30.5', '-1'])('refuses "%s", naming the variable', (text) => {
+  it.each(['http', '0', '65536', '30.5', '-1'])('refuses "%s" and names the variable', (text) => {
     process.env['SOME_PORT'] = text;
     expect(() => portFromEnv('SOME_PORT', 3000)).toThrow(/SOME_PORT must be a port/);
   });

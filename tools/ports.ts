@@ -4,22 +4,22 @@ import { Plain, say } from './console.js';
 const TRIES = 50;
 const LOOPBACK = '127.0.0.1';
 
-/** A port that this process already listens on, so that it can give it to a child and no other program gets it. */
+/** A port that this process listens on already, to give it to a child before another program takes it. */
 export interface HeldPort {
   readonly port: number;
-  /** For the child's stdio. The child inherits them, and this process closes its own. */
+  /** For the child's stdio. The child inherits them, and this process closes its own ones. */
   readonly sockets: readonly Server[];
 }
 
-/** A server did not start because another program has its port. */
+/** A server did not start because another program uses its port. */
 export class PortTaken extends Error {
   override readonly name = 'PortTaken';
 }
 
-/** Listens on the port of one address. @returns undefined where this machine has no such address */
+/** Listens on the port of one address. @returns undefined if this machine has no such address */
 function listen(port: number, host: string): Promise<Server | undefined> {
   return new Promise((resolve, reject) => {
-    // A client that connects before the child runs is refused instead of kept waiting.
+    // A client that connects before the child runs is refused, so that it does not wait.
     const server = createServer((socket) => socket.destroy());
     server.once('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'EADDRNOTAVAIL' || error.code === 'EAFNOSUPPORT') resolve(undefined);
@@ -29,7 +29,7 @@ function listen(port: number, host: string): Promise<Server | undefined> {
   });
 }
 
-/** Closes this process's sockets. Those that a child inherited stay open. */
+/** Closes this process's sockets. The copies that a child inherited stay open. */
 export async function letGo({ sockets }: HeldPort): Promise<void> {
   await Promise.all(sockets.map((socket) => new Promise((resolve) => socket.close(resolve))));
 }
@@ -49,9 +49,9 @@ async function hold(port: number, hosts: readonly string[]): Promise<HeldPort> {
 }
 
 /**
- * Runs `start` with the preferred port, or else with the next free one, and prints which.
+ * Runs `start` with the preferred port, or with the next free one, and prints the port if it differs.
  *
- * @param who the name that the message uses
+ * @param who the name for the message
  * @param preferred 1 to 65535
  * @param start throws PortTaken to be called again with the next port
  * @throws Plain if none of the 50 ports from the preferred one on is free
@@ -77,7 +77,7 @@ export async function onFreePort<T>(
 /**
  * Takes a port for a child process that inherits its sockets.
  *
- * @param hosts the addresses that it listens on, without those that this machine lacks
+ * @param hosts the addresses to listen on; those that this machine lacks are skipped
  */
 export const holdPort = (
   who: string,
@@ -86,8 +86,8 @@ export const holdPort = (
 ): Promise<HeldPort> => onFreePort(who, preferred, (port) => hold(port, hosts));
 
 /**
- * Checks that a port of 127.0.0.1 is free now, for a server that inherits no sockets. Another program may still take it
- * before the server listens.
+ * Checks that a port of 127.0.0.1 is free now, for a server that inherits no sockets. Another program may
+ * still take it before the server listens.
  *
  * @throws PortTaken
  */
@@ -96,7 +96,7 @@ export const ensureFree = async (port: number): Promise<void> => letGo(await hol
 /**
  * Reads a port from the environment.
  *
- * @throws Plain if the variable is set to anything but a port
+ * @throws Plain if the variable is set, but not to a port
  */
 export function portFromEnv(variable: string, fallback: number): number {
   const text = process.env[variable];

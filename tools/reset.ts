@@ -2,12 +2,12 @@ import { runTool, say } from './console.js';
 import { stopLeftApps } from './running.js';
 import { devServersFolder, removeServers } from './servers.js';
 
-/** `npm run reset`: forgets the data of the embedded servers; servers that were given are not touched. */
+/** `npm run reset`: deletes the data of the embedded servers. Servers that variables name keep theirs. */
 await runTool(async () => {
   await stopLeftApps();
   await removeServers(devServersFolder());
-  say('Forgotten: the data of the embedded PostgreSQL and Redis. The development keys stay.');
+  say('Deleted: the data of the embedded PostgreSQL and Redis. The development keys stay.');
   if (process.env['DATABASE_URL'] || process.env['REDIS_URL']) {
-    say('Not touched: the servers that DATABASE_URL and REDIS_URL name.');
+    say('Not changed: the servers that DATABASE_URL and REDIS_URL name.');
   }
 });

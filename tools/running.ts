@@ -17,14 +17,14 @@ export interface Addresses {
   API_KEY: string;
 }
 
-/** What `npm start` records about itself. */
+/** The file in which `npm start` describes itself. */
 interface Running {
   apps: { name: string; pid: number; entry: string }[];
-  /** Present once it serves. */
+  /** Present when it serves. */
   addresses?: Addresses;
 }
 
-/** Records which apps this process has started, and their addresses once they serve. */
+/** Records the apps that this process has started, and their addresses when they serve. */
 export function noteRunning(running: Running): void {
   mkdirSync(STATE, { recursive: true });
   const aside = `${FILE}.${process.pid}`;
@@ -36,15 +36,15 @@ export function noteStopped(): void {
   rmSync(FILE, { force: true });
 }
 
-/** Where the `npm start` of this folder serves. @returns undefined where none does */
+/** The addresses of this folder's `npm start`. @returns undefined if none serves */
 export function addressesOfRunning(): Addresses | undefined {
   return serversHolder(CHECKOUT) && read()?.addresses;
 }
 
-/** Stops the apps that a killed start left behind: two workers of different builds must not share a database. */
+/** Stops apps of a killed start, because workers of different builds must not share a database. */
 export async function stopLeftApps(): Promise<void> {
   for (const { name, pid, entry } of read()?.apps ?? []) {
-    // The number may belong to another program now: only the command line shows whose process it is.
+    // Another program may have the number now: the command line shows whether it is our process.
     if (!commandOf(pid)?.includes(entry)) continue;
     say(`  the ${name} of an earlier start still runs: stopping it`);
     process.kill(pid, 'SIGTERM');
@@ -65,7 +65,7 @@ function read(): Running | undefined {
   }
 }
 
-/** The command line of a live process, or undefined. A bare Linux has no ps, macOS has no /proc. */
+/** The command line of a live process, or undefined. A minimal Linux has no ps, macOS has no /proc. */
 function commandOf(pid: number): string | undefined {
   try {
     if (existsSync('/proc/self')) return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');

@@ -5,14 +5,14 @@ import { Plain, runTool, say } from './console.js';
 import { walkOnboarding } from './walk-onboarding.js';
 
 /**
- * Walks one onboarding against a service and a sandbox that already run, for example in containers:
- * `node tools/gangway.mjs self-check --service http://127.0.0.1:3000 --sandbox http://127.0.0.1:4000`, with the
- * key in API_KEY. Exit code 0 if it completed.
+ * Walks one onboarding with a running service and a running sandbox, for example in containers:
+ * `node tools/gangway.mjs self-check --service http://127.0.0.1:3000 --sandbox http://127.0.0.1:4000`.
+ * Needs the key in API_KEY. Exits with code 0 if the onboarding completes.
  */
 async function main(): Promise<void> {
   const values = flagsOrExit(COMMANDS['self-check'], process.argv.slice(2));
   const apiKey = process.env['API_KEY'];
-  if (!apiKey) throw new Plain('API_KEY is not set: which key does the service take?');
+  if (!apiKey) throw new Plain('API_KEY is not set. Set it to a key that the service accepts.');
   await walkOnboarding({
     serviceUrl: values.service,
     sandboxUrl: values.sandbox,

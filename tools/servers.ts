@@ -14,7 +14,7 @@ const ANSWER_MS = 5_000;
 export interface Servers {
   databaseUrl: string;
   redisUrl: string;
-  /** Stops the embedded ones; servers that were given go on. */
+  /** Stops the embedded servers. Servers that variables name keep running. */
   stop(): Promise<void>;
 }
 
@@ -23,7 +23,7 @@ export interface ServersOptions {
   password: string;
   /** See {@link EmbeddedOptions.throwaway}. */
   throwaway?: boolean;
-  /** Servers to use instead of embedded ones, each on its own. */
+  /** Servers to use instead of embedded ones; either may be missing. */
   given: Given;
 }
 
@@ -32,15 +32,15 @@ export interface Given {
   redisUrl: string | undefined;
 }
 
-/** The servers that DATABASE_URL and REDIS_URL name; a variable set to nothing names none. */
+/** The servers that DATABASE_URL and REDIS_URL name. An empty variable counts as unset. */
 export function givenServers(env: NodeJS.ProcessEnv = process.env): Given {
   return { databaseUrl: env['DATABASE_URL'] || undefined, redisUrl: env['REDIS_URL'] || undefined };
 }
 
 /**
- * Brings up PostgreSQL and Redis, each embedded unless it is given.
+ * Starts PostgreSQL and Redis, unless they are given.
  *
- * @throws Plain if one cannot be had, or a given one does not answer; the other is stopped again
+ * @throws Plain if one does not start, or a given one does not answer; the other one is stopped again
  */
 export async function startServers(options: ServersOptions): Promise<Servers> {
   const { databaseUrl, redisUrl } = options.given;
@@ -61,14 +61,14 @@ export async function startServers(options: ServersOptions): Promise<Servers> {
     await stop();
     throw first.status === 'rejected' ? first.reason : (second as PromiseRejectedResult).reason;
   }
-  if (first.value.adopted) say('  PostgreSQL still ran from an earlier time: taken over');
-  if (second.value.adopted) say('  Redis still ran from an earlier time: taken over');
+  if (first.value.adopted) say('  PostgreSQL still runs from an earlier time: using it');
+  if (second.value.adopted) say('  Redis still runs from an earlier time: using it');
   return { databaseUrl: first.value.url, redisUrl: second.value.url, stop };
 }
 
 /**
- * Data outside the checkout outlives it: a fresh clone at the same path, or one whose .gangway was deleted, has
- * other keys and could open nothing of what it finds, so it begins anew.
+ * Data outside the checkout outlives it. A new clone at the same path, or one without its .gangway, has
+ * other keys and cannot open the data it finds, so it deletes that data.
  */
 async function claim({ folder, password }: ServersOptions): Promise<void> {
   const file = join(folder, 'keys');
@@ -76,14 +76,14 @@ async function claim({ folder, password }: ServersOptions): Promise<void> {
   const found = await readFile(file, 'utf8').catch(() => undefined);
   if (found === keys) return;
   if (found !== undefined) {
-    say('  the servers here hold data of an earlier checkout, whose keys are gone: beginning anew');
+    say('  the servers here hold data of an earlier checkout without its keys: starting with empty data');
     await removeServers(folder);
   }
   await mkdir(folder, { recursive: true });
   await writeFile(file, keys);
 }
 
-/** Clients read a host or a path into anything, and fail with words about that. The service checks the rest. */
+/** Clients accept almost any text as a URL, and fail with misleading errors. The service checks the rest. */
 function checkUrl(variable: string, url: string | undefined, starts: string[]): void {
   if (url === undefined || starts.some((start) => url.startsWith(start))) return;
   throw new Plain(`${variable} is not a URL that starts with ${starts.join(' or ')}.`);
@@ -92,13 +92,13 @@ function checkUrl(variable: string, url: string | undefined, starts: string[]): 
 const untouched = (url: string) => ({ url, adopted: false, stop: async () => undefined });
 
 async function givenPostgres(url: string) {
-  say('  PostgreSQL: the one that DATABASE_URL names');
+  say('  PostgreSQL: the one in DATABASE_URL');
   const client = new Client({ connectionString: url, connectionTimeoutMillis: ANSWER_MS });
   try {
     await client.connect();
     await client.query('SELECT 1');
   } catch (error) {
-    throw new Plain(`DATABASE_URL: PostgreSQL does not let us in: ${(error as Error).message}`);
+    throw new Plain(`DATABASE_URL: PostgreSQL refuses the connection: ${(error as Error).message}`);
   } finally {
     await client.end().catch(() => undefined);
   }
@@ -106,16 +106,16 @@ async function givenPostgres(url: string) {
 }
 
 async function givenRedis(url: string) {
-  say('  Redis: the one that REDIS_URL names');
+  say('  Redis: the one in REDIS_URL');
   try {
     await askRedis(url, (client) => client.ping());
   } catch (error) {
-    throw new Plain(`REDIS_URL: Redis does not let us in: ${(error as Error).message}`);
+    throw new Plain(`REDIS_URL: Redis refuses the connection: ${(error as Error).message}`);
   }
   return untouched(url);
 }
 
-/** Where `npm start` keeps the data of its servers. */
+/** The folder for the data of the servers of `npm start`. */
 export const devServersFolder = (): string => join(serversFolder(), 'dev');
 
 /** Stops the embedded servers of a folder, if they run, and deletes their data. */

@@ -14,14 +14,14 @@ import { noteRunning, noteStopped, stopLeftApps } from './running.js';
 import { devServersFolder, givenServers, startServers } from './servers.js';
 import { walkOnboarding, type Walked } from './walk-onboarding.js';
 
-/** Only for a child that hangs: a child that ends is noticed at once. Long, because a machine may be busy. */
+/** Only for a child that hangs, because an exit is noticed at once. Long, because a machine may be busy. */
 const READY_MS = 120_000;
 
-/** `npm start`: everything up, one onboarding as a self check, then it serves until Ctrl-C. */
+/** `npm start`: starts everything, walks one onboarding as a self check, and serves until Ctrl-C. */
 async function main(): Promise<void> {
   const flags = flagsOrExit(COMMANDS.start, process.argv.slice(2));
   const interrupted = interruption();
-  // What was started last is stopped first: the apps before the servers they drain into.
+  // Last started, first stopped: apps stop before the servers that they need to drain.
   const cleanups: (() => Promise<void>)[] = [];
   try {
     await serve(flags, cleanups, interrupted);
@@ -35,7 +35,7 @@ async function main(): Promise<void> {
   }
 }
 
-/** Somebody pressed Ctrl-C, or sent the signal of a supervisor. */
+/** The user pressed Ctrl-C, or a supervisor sent a signal. */
 class Interrupted extends Error {
   served = false;
 }
@@ -80,7 +80,7 @@ async function serve(
     noteStopped();
   });
 
-  // In client custody a device encrypts the code and signs: the demo's page does neither.
+  // In client custody, a device encrypts the code and signs. The demo's page does neither.
   const withDemo = development.custody !== 'client';
   const names = withDemo ? 'sandbox, service, worker and demo' : 'sandbox, service and worker';
   await step(`Starting ${names}`, async () => {
@@ -102,13 +102,13 @@ async function serve(
       throw new Plain(`The ${app.name} ended with ${how}. Its last lines (${app.log}):\n${app.lastWords()}`);
     }),
   );
-  died.catch(() => undefined); // It is raced below; while stopping, an app's end is no news.
+  died.catch(() => undefined); // It is raced below. While stopping, an app's end is expected.
 
   let walked: Walked | null = null;
   if (development.custody === 'client') {
-    // Only a device could walk: that its key comes from nowhere else is what this custody is about.
+    // In this custody only the user's device has the key, so this process cannot walk the steps.
     if (flags.once)
-      throw new Plain('--once walks with a key of its own: unset the integration’s CUSTODY for it.');
+      throw new Plain('--once cannot act as the user’s device: unset CUSTODY of the integration.');
     say('\nNo self check: in client custody a user’s device makes the key (docs/client-custody.md).\n');
   } else {
     const walk = walkOnboarding({
@@ -134,14 +134,14 @@ async function serve(
 
 const notesOf = (apps: AppProcess[]) => apps.map(({ name, pid }) => ({ name, pid, entry: entryOf(name) }));
 
-/** The addresses of `localhost`: browsers try all of them. */
+/** The addresses of `localhost`, because browsers try all of them. */
 async function addressesOfLocalhost(): Promise<string[]> {
   return (await lookup('localhost', { all: true })).map(({ address }) => address);
 }
 
 /**
- * Rejects once the process is asked to end. Only waits are raced against it: what is half started is let finish,
- * so that it can be stopped.
+ * Rejects when the process is asked to end. Only waits are raced against it. A start that is under way
+ * finishes, so that it can be stopped.
  */
 function interruption(): Promise<never> {
   const asked = new Promise<never>((_, reject) => {
@@ -177,13 +177,13 @@ function printAddresses(development: DevelopmentEnv, walked: Walked | null, inte
   );
 }
 
-/** A path as it is typed in this folder. */
+/** A path relative to this folder, for typing. */
 const shown = (path: string): string => path.replace(`${CHECKOUT}/`, '');
 
 function whereDataLies(): string {
   const { databaseUrl, redisUrl } = givenServers();
   const given = [databaseUrl && 'DATABASE_URL', redisUrl && 'REDIS_URL'].filter(Boolean).join(' and ');
-  const embedded = `${shown(devServersFolder())}   (it stays until npm run reset)`;
+  const embedded = `${shown(devServersFolder())}   (kept until npm run reset)`;
   if (databaseUrl && redisUrl) return `on the servers that ${given} name`;
   return given ? `${embedded}, and on the server that ${given} names` : embedded;
 }
@@ -197,7 +197,7 @@ function byHand(
     `curl -s -X POST ${serviceUrl}${path} -H 'Authorization: Bearer ${apiKey}' ` +
     `-H 'Content-Type: application/json' -d '${body}'`;
   return [
-    'Go on by hand (put the id of the first answer and the code of the second into the third):',
+    'Continue by hand (copy the id of the first answer and the code of the second one into the third):',
     `  ${post('/v1/onboardings', JSON.stringify({ integration, subject }))}`,
     `  curl -s '${sandboxUrl}/_sandbox/mailbox?email=${encodeURIComponent(email)}'`,
     `  ${post('/v1/onboardings/<id>/otp/verify', '{"code":"<code>"}')}`,

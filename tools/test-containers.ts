@@ -10,10 +10,10 @@ const NEAR_MS = 500;
 const POSTGRES = 'postgres:17';
 const REDIS = 'redis:8';
 
-/** testcontainers takes half a second to load: only when it is its turn. */
+/** testcontainers takes half a second to load, so it is loaded only if needed. */
 const testcontainers = () => import('testcontainers');
 
-/** Whether a Docker engine answers, by testcontainers' own way of looking for one. */
+/** Whether testcontainers finds a Docker engine that answers. */
 export async function containersAnswer(): Promise<boolean> {
   const { getContainerRuntimeClient } = await testcontainers();
   return getContainerRuntimeClient().then(
@@ -25,7 +25,7 @@ export async function containersAnswer(): Promise<boolean> {
 /**
  * Starts PostgreSQL and Redis as containers on free ports.
  *
- * @throws Plain if no engine answers or a container does not come up; the other one is removed again
+ * @throws Plain if no engine answers or a container does not start; the other one is removed again
  */
 export async function startContainers(): Promise<BareServers> {
   if (!(await containersAnswer())) {
@@ -54,7 +54,7 @@ export async function startContainers(): Promise<BareServers> {
   try {
     if (postgres.status === 'rejected') throw new Plain(`${POSTGRES} did not start: ${postgres.reason}`);
     if (redis.status === 'rejected') throw new Plain(`${REDIS} did not start: ${redis.reason}`);
-    // A proxy in between would cost a tenth of the run. Redis is ready; PostgreSQL may not be yet.
+    // Direct connections, because a proxy would cost a tenth of the run. PostgreSQL may not be ready yet.
     const near = await answers(redis.value.getIpAddress('bridge'), 6379);
     const at = (container: StartedTestContainer, port: number) =>
       near
@@ -69,7 +69,7 @@ export async function startContainers(): Promise<BareServers> {
   }
 }
 
-/** Whether this machine reaches a container by its own address. A Mac or Windows does not. */
+/** Whether this machine reaches a container by the container's own address. macOS and Windows do not. */
 function answers(host: string, port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host, port, timeout: NEAR_MS });
@@ -83,12 +83,12 @@ function answers(host: string, port: number): Promise<boolean> {
   });
 }
 
-/** The port opens before the image's first-start scripts have made the user. */
+/** PostgreSQL's port opens before the image has created the user. */
 async function untilAnswers(url: string): Promise<void> {
   let reason: unknown;
   for (const endAt = Date.now() + READY_MS; Date.now() < endAt; await wait(100)) {
     const client = new Client({ connectionString: url });
-    client.on('error', () => undefined); // The image restarts the server once; a query says it too.
+    client.on('error', () => undefined); // The image restarts the server once; the query fails then too.
     try {
       await client.connect();
       await client.query('SELECT 1');

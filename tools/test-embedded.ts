@@ -8,8 +8,8 @@ import type { BareServers } from './test-servers.js';
 const NAME = /^test-(\d+)$/;
 
 /**
- * Starts embedded servers for one test run, in a folder by this process's number, apart from those of `npm start`;
- * what is given is not started. Servers of a run that was killed are stopped and removed first.
+ * Starts embedded servers for one test run, except those that are given. Their folder has this process's
+ * number, apart from the servers of `npm start`. Servers of killed runs are stopped and removed first.
  */
 export async function startEmbedded(given: Given): Promise<BareServers> {
   const base = serversFolder();
@@ -38,7 +38,7 @@ function isAlive(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    // Somebody else's process: alive, but not ours to signal.
+    // EPERM: the process is alive, but belongs to another user.
     return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }

@@ -10,7 +10,7 @@ import { startEmbedded } from './test-embedded.js';
 const KINDS = ['auto', 'containers', 'embedded', 'given'] as const;
 type Kind = (typeof KINDS)[number];
 
-/** A PostgreSQL whose user may make databases, and a Redis, for the length of one test run. */
+/** A PostgreSQL whose user may create databases, and a Redis, for one test run. */
 export interface BareServers {
   databaseUrl: string;
   redisUrl: string;
@@ -18,16 +18,16 @@ export interface BareServers {
 }
 
 export interface TestServers {
-  /** What libs/testing reads, in each worker of jest. */
+  /** The variables for libs/testing in each jest worker. */
   env: Record<string, string>;
   stop(): Promise<void>;
 }
 
 /**
- * Brings up what integration and end-to-end tests run against, as TEST_INFRA says, and one migrated database that
- * each worker of jest clones. Nothing of it is left behind after {@link TestServers.stop}, on given servers too.
+ * Starts the servers for integration and end-to-end tests, as TEST_INFRA says, and a migrated database that
+ * each jest worker clones. {@link TestServers.stop} leaves nothing behind, on given servers too.
  *
- * @throws Plain if TEST_INFRA names no kind, or the kind it names cannot be had
+ * @throws Plain if TEST_INFRA has a wrong value, or its servers do not start
  */
 export async function startTestServers(): Promise<TestServers> {
   const servers = await bareServers();
@@ -68,14 +68,14 @@ async function bareServers(): Promise<BareServers> {
 
   if (kind === 'given' && !both) throw new Plain('TEST_INFRA=given needs both DATABASE_URL and REDIS_URL.');
   if (kind === 'given' || (kind === 'auto' && !none)) {
-    say(`Tests run against the given ${both ? 'servers' : 'server, and an embedded one'}.`);
+    say(`Tests use the given ${both ? 'servers' : 'server, and an embedded one'}.`);
     return startEmbedded(given);
   }
   if (kind === 'containers' || (kind === 'auto' && (await containersAnswer()))) {
-    say('Tests run against containers (testcontainers: postgres:17, redis:8).');
+    say('Tests use containers (testcontainers: postgres:17, redis:8).');
     return step('Starting the containers', startContainers);
   }
-  say(`Tests run against embedded servers${kind === 'auto' ? ', because no Docker engine answers' : ''}.`);
+  say(`Tests use embedded servers${kind === 'auto' ? ', because no Docker engine answers' : ''}.`);
   return startEmbedded({ databaseUrl: undefined, redisUrl: undefined });
 }
 
@@ -103,7 +103,9 @@ async function query(url: string, sql: string, values: unknown[] = []) {
     return await client.query(sql, values);
   } catch (error) {
     const { message } = error as Error;
-    throw new Plain(`The tests' PostgreSQL refused (its user must be allowed to make databases): ${message}`);
+    throw new Plain(
+      `The tests' PostgreSQL refused. Its user must be allowed to create databases. ${message}`,
+    );
   } finally {
     await client.end();
   }

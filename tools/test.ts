@@ -5,13 +5,13 @@ import { CHECKOUT } from './checkout.js';
 import { Plain, runTool } from './console.js';
 import { startTestServers, type TestServers } from './test-servers.js';
 
-/** What `npm test` runs. */
+/** The sizes that `npm test` runs by default. */
 const USUAL = ['unit', 'int', 'e2e'];
 const SIZES = new Set([...USUAL, 'long']);
 
 /**
- * `npm test [unit|int|e2e|long] [-- jest’s own arguments]`: brings up what the tests run against, runs jest, and takes
- * everything down again, also after a failure or Ctrl-C. Unit tests run against nothing.
+ * `npm test [unit|int|e2e|long] [-- arguments for jest]`: starts the servers for the tests, runs jest, and
+ * stops everything again, also after a failure or Ctrl-C. Unit tests need no servers.
  */
 async function main(): Promise<void> {
   const args = process.argv.slice(2);
@@ -31,7 +31,7 @@ async function main(): Promise<void> {
 
 /** @returns jest's exit code */
 function runJest(size: string | undefined, args: string[], env: Record<string, string>): Promise<number> {
-  // By default, jest would start one worker on two cores.
+  // jest's own default is one worker on two cores.
   const parallel = `--maxWorkers=${Math.max(2, Math.floor(availableParallelism() / 2))}`;
   const own = args.some((arg) => /^(-i|-w|--runInBand|--maxWorkers)/.test(arg)) ? [] : [parallel];
   const projects = ['--selectProjects', ...(size === undefined ? USUAL : [size])];
@@ -41,7 +41,7 @@ function runJest(size: string | undefined, args: string[], env: Record<string, s
     stdio: 'inherit',
     env: { ...process.env, ...env },
   });
-  // A signal to this process alone must reach jest as well; twice does no harm.
+  // A signal to this process alone must reach jest too. A second one does no harm.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
   return new Promise((resolve, reject) => {
     child.once('error', (error) => reject(new Plain(`jest could not run: ${error.message}`)));

@@ -14,11 +14,11 @@ export interface WalkOptions {
   rpId: string;
   origin: string;
   print(line: string): void;
-  /** Whether the intended service has made the onboarding. Left out if there is no way to know. */
+  /** Whether the intended service made the onboarding. Left out if that cannot be known. */
   isOurs?(onboardingId: string): Promise<boolean>;
 }
 
-/** What of an onboarding, as the REST interface answers it, the walk looks at. */
+/** The part of an onboarding's REST representation that the walk reads. */
 interface Onboarding {
   id: string;
   state: string;
@@ -33,20 +33,20 @@ interface TimelineEvent {
   data: Record<string, unknown> | null;
 }
 
-/** The subject that the walk made and took through. */
+/** The new subject of the walk. */
 export interface Walked {
   onboardingId: string;
-  /** As a start takes it. */
+  /** In the form that a start takes. */
   subject: Record<string, unknown>;
   email: string;
 }
 
 /**
- * Takes a new subject of the sandbox through all three steps over the REST interface alone, as a caller and its
- * user would: the code comes from the sandbox's mailbox, a software passkey stands in for the browser. Prints
- * the timeline while it grows.
+ * Takes a new subject of the sandbox through all three steps, as a caller and its user would, over the REST
+ * interface alone. The code comes from the sandbox's mailbox; a software passkey stands in for the browser.
+ * Prints the timeline while it grows.
  *
- * @throws Plain if any step does not get where it must
+ * @throws Plain if a step does not reach its state
  */
 export async function walkOnboarding(options: WalkOptions): Promise<Walked> {
   const email = `ana.${randomBytes(3).toString('hex')}@example.com`;
@@ -60,7 +60,8 @@ export async function walkOnboarding(options: WalkOptions): Promise<Walked> {
   });
   if (options.isOurs && !(await options.isOurs(id))) {
     throw new Plain(
-      `${options.serviceUrl} is not the service of this folder: its onboarding is not in this folder’s database.`,
+      `${options.serviceUrl} is not the service of this folder: ` +
+        'its onboarding is not in this folder’s database.',
     );
   }
   const path = `/v1/onboardings/${id}`;
@@ -69,7 +70,7 @@ export async function walkOnboarding(options: WalkOptions): Promise<Walked> {
 
   await reach('otp_sent');
   const [mail] = await sandbox.get<Mail[]>(`/_sandbox/mailbox?email=${encodeURIComponent(email)}`);
-  if (!mail) throw new Plain(`The sandbox has mailed nothing to ${email}, though the code counts as sent.`);
+  if (!mail) throw new Plain(`The sandbox sent no mail to ${email}, but the onboarding is otp_sent.`);
   options.print(`  … the user reads the code in the mail`);
 
   await timeline.during(service.post(`${path}/otp/verify`, { code: mail.code }));
@@ -88,7 +89,7 @@ export async function walkOnboarding(options: WalkOptions): Promise<Walked> {
   return { onboardingId: id, subject, email };
 }
 
-/** Makes somebody known to the sandbox, in the words of the provider. @returns the subject of a start. */
+/** Registers a new user at the sandbox, as the provider requires. @returns the subject of a start. */
 async function newSubject(
   sandbox: Caller,
   integration: string,
@@ -112,7 +113,7 @@ interface CreationOptions {
   challenge: string;
 }
 
-/** Speaks JSON with one address. */
+/** A client for JSON at one address. */
 class Caller {
   constructor(
     private readonly base: string,
@@ -144,7 +145,7 @@ class Caller {
   }
 }
 
-/** Follows one onboarding's timeline, printing each event once. */
+/** Follows one onboarding's timeline, and prints each event once. */
 class Timeline {
   private seen = 0;
 
@@ -154,7 +155,7 @@ class Timeline {
     private readonly print: (line: string) => void,
   ) {}
 
-  /** Shows what happens while a request is under way, and once more when it has been answered or refused. */
+  /** Prints the events during a request, and once more after its answer. */
   async during<T>(request: Promise<T>): Promise<T> {
     let answered = false;
     const end = request.then(
@@ -168,7 +169,9 @@ class Timeline {
     return request;
   }
 
-  /** Waits for a state, retries by the worker included; gives up when the onboarding stands somewhere else. */
+  /**
+   * Waits for a state, also through the worker's retries. Throws if the onboarding ends up in another one.
+   */
   async untilState(state: string): Promise<void> {
     for (const endAt = Date.now() + STEP_MS; Date.now() < endAt; await wait(POLL_MS)) {
       const onboarding = await this.service.get<Onboarding>(this.path);
@@ -196,7 +199,7 @@ class Timeline {
 function summary(data: Record<string, unknown> | null): string {
   return (
     Object.entries(data ?? {})
-      // A fingerprint compares attempts; to the eye it is noise.
+      // A fingerprint only compares attempts; for a reader it is noise.
       .filter(([name, value]) => name !== 'fingerprint' && value !== null && typeof value !== 'object')
       .map(([name, value]) => `${name}=${String(value)}`)
       .join(' ')

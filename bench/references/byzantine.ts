@@ -6,7 +6,7 @@ const { x, y } = createPublicKey(privateKey).export({ format: 'jwk' });
 const isOdd = Buffer.from(y!, 'base64url').at(-1)! & 1;
 const PUBKEY = `0x${isOdd ? '03' : '02'}${Buffer.from(x!, 'base64url').toString('hex')}`;
 
-/** The headers that Byzantine asks of each request: a signature over time, method, path and body. */
+/** The headers that Byzantine requires: a signature over time, method, path and body. */
 export function signedHeaders(path: string, body: string): Record<string, string> {
   const timestamp = String(Math.floor(Date.now() / 1_000));
   const signature = sign('sha256', Buffer.from(`${timestamp}POST${path}${body}`), privateKey).toString('hex');
@@ -38,7 +38,7 @@ export interface Subject {
   userId: string;
 }
 
-/** A passkey as browsers give it. */
+/** A passkey in the form that browsers give. */
 export interface GivenPasskey {
   authenticatorName: string;
   credential: {
@@ -47,7 +47,7 @@ export interface GivenPasskey {
   };
 }
 
-/** The same in Byzantine's words. */
+/** The same passkey in Byzantine's form. */
 export function toByzantine({ authenticatorName, credential: { id, response } }: GivenPasskey): object {
   const clientData = Buffer.from(response.clientDataJSON, 'base64url').toString('utf8');
   return {
@@ -62,7 +62,7 @@ export function toByzantine({ authenticatorName, credential: { id, response } }:
   };
 }
 
-/** What a browser needs to make a passkey, with a fresh challenge. */
+/** The options for a browser to make a passkey, with a fresh challenge. */
 export function creationOptions(challenge: string, userName: string): object {
   return {
     challenge,

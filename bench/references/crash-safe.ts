@@ -1,6 +1,6 @@
 /**
- * The relay with crash-safe persistence: each call to the provider is claimed before its bytes leave and
- * settled after its answer, each by one named statement that writes the row and its timeline event.
+ * The relay with crash-safe persistence: it claims each call to the provider before it sends the bytes, and
+ * settles it after the answer. Each is one named statement that writes the row and its timeline event.
  */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { fastify } from 'fastify';

@@ -1,7 +1,7 @@
 /**
- * DBOS Transact: each call of the provider is a durable workflow, named by the request's idempotency key
- * and awaited in this process. DBOS keeps its input, the result of each step and its output; the
- * onboarding is a row of one table.
+ * DBOS Transact: each call to the provider is a durable workflow, named by the request's idempotency key and
+ * awaited in this process. DBOS keeps its input, its output and the result of each step. The onboarding is a
+ * row of one table.
  */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { DBOS } from '@dbos-inc/dbos-sdk';
@@ -82,7 +82,7 @@ const workflows = {
   register: DBOS.registerWorkflow(register, { name: 'register' }),
 };
 
-/** The workflow's name, so that a repeated request finds the first one's result. */
+/** Names the workflow, so that a repeated request finds the result of the first one. */
 const named = (request: FastifyRequest) => ({ workflowID: String(request.headers['idempotency-key']) });
 
 const app = fastify();

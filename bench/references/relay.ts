@@ -1,6 +1,6 @@
 /**
- * The bare relay: the least that can be between a caller and the provider. It signs and forwards, keeps in
- * memory what the next call needs, and checks nothing. Any design must do at least this.
+ * The bare relay: the least that a design between a caller and the provider must do. It signs and forwards,
+ * and checks nothing. Memory keeps the data for the next call.
  */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { fastify } from 'fastify';

@@ -1,7 +1,6 @@
 /**
- * The usual Nest way: Express, class-validator, TypeORM repositories, and a BullMQ job for each call of
- * the provider, whose end the request waits for. Producer and worker share this process, as most
- * tutorials have it.
+ * The usual Nest way: Express, class-validator, TypeORM repositories, and a BullMQ job for each call to the
+ * provider. The request waits for the job. Producer and worker share this process, as in most tutorials.
  */
 import 'reflect-metadata';
 import { randomBytes } from 'node:crypto';
@@ -105,7 +104,7 @@ class AuthenticatorsDto {
   authenticators!: AuthenticatorDto[];
 }
 
-/** What a job does: the states before, during and after, the path, and which answer is kept. */
+/** A job: the states before, during and after the call, its path, and the field of the answer to keep. */
 interface Call {
   onboardingId: string;
   during: string;

@@ -1,16 +1,16 @@
-/** A PostgreSQL or Redis that Gangway started itself, or found running from an earlier time. */
+/** A PostgreSQL or Redis that Gangway started now, or found running from an earlier run. */
 export interface EmbeddedServer {
   readonly url: string;
-  /** It was left behind by a run that could not stop it. */
+  /** Whether an earlier run left it behind. */
   readonly adopted: boolean;
   stop(): Promise<void>;
 }
 
 export interface EmbeddedOptions {
-  /** The server's own folder; made if missing. */
+  /** The server's own folder. It is created if missing. */
   folder: string;
   password: string;
   port: number;
-  /** The data lives for one test run: no fsync, because losing it to a power cut costs nothing. */
+  /** The data is for one test run: it needs no fsync, because it may be lost in a power cut. */
   throwaway?: boolean;
 }

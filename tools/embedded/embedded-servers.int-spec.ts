@@ -36,7 +36,7 @@ async function sql<T>(url: string, statement: string): Promise<T[]> {
 describe('the embedded PostgreSQL', () => {
   const start = () => startPostgres({ folder: join(folder, 'postgres'), password, port: PORT });
 
-  it('is taken over when it still runs, and keeps its data over a stop', async () => {
+  it('is used again while it still runs, and keeps its data over a stop', async () => {
     const first = await start();
     expect(first.adopted).toBe(false);
     await sql(first.url, 'CREATE TABLE kept AS SELECT 42 AS answer');
@@ -50,7 +50,7 @@ describe('the embedded PostgreSQL', () => {
     expect(await sql(third.url, 'SELECT answer FROM kept')).toEqual([{ answer: 42 }]);
   });
 
-  it('lets nobody in without the password, and is not reachable from other machines', async () => {
+  it('refuses a wrong password, and listens only on 127.0.0.1', async () => {
     const { url } = await start();
     await expect(sql(url.replace(password, 'wrong'), 'SELECT 1')).rejects.toThrow(
       /password authentication failed/,
@@ -62,7 +62,7 @@ describe('the embedded PostgreSQL', () => {
 describe('the embedded Redis', () => {
   const start = () => startRedis({ folder: join(folder, 'redis'), password, port: PORT + 100 });
 
-  it('is taken over when it still runs, and keeps its data over a stop', async () => {
+  it('is used again while it still runs, and keeps its data over a stop', async () => {
     const first = await start();
     await askRedis(first.url, (client) => client.set('kept', '42'));
     expect(await start()).toMatchObject({ adopted: true, url: first.url });
@@ -74,7 +74,7 @@ describe('the embedded Redis', () => {
     expect(await askRedis(third.url, (client) => client.get('kept'))).toBe('42');
   });
 
-  it('of another folder is left alone, though it has the same port and password', async () => {
+  it('is not touched if it belongs to another folder, despite the same port and password', async () => {
     const other = await start();
     const mine = join(folder, 'mine');
     await mkdir(mine);

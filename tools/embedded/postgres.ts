@@ -15,16 +15,16 @@ const DATABASE = 'gangway';
 
 interface Installation {
   bin: string;
-  /** Whom the server runs as where this process is root. */
+  /** The user that runs the server if this process is root. */
   runAs: { uid: number; gid: number } | undefined;
 }
 
 /**
- * Starts PostgreSQL on 127.0.0.1 from the binaries that npm installed, making the cluster and the database
- * `gangway` at first; a server that already runs on the same data is taken over. It lives on in a session of
- * its own until {@link EmbeddedServer.stop}.
+ * Starts PostgreSQL on 127.0.0.1 from the binaries that npm installed. It creates the cluster and the
+ * database `gangway` if they are missing. If a server already runs on the same data, it uses that one. The
+ * server runs in its own session until {@link EmbeddedServer.stop}.
  *
- * @throws Plain where the platform has no such binaries, or with the server's own words where it will not start
+ * @throws Plain if the platform has no such binaries, or with the server's own message if it does not start
  */
 export async function startPostgres(options: EmbeddedOptions): Promise<EmbeddedServer> {
   const data = join(options.folder, 'data');
@@ -41,16 +41,16 @@ export async function startPostgres(options: EmbeddedOptions): Promise<EmbeddedS
     await makeDatabase(url);
   } catch (error) {
     await stop();
-    throw new Plain(`The embedded PostgreSQL refuses us: ${words(error)}${adviceOn(error)}`);
+    throw new Plain(`The embedded PostgreSQL refuses the connection: ${words(error)}${adviceOn(error)}`);
   }
   return { url, adopted, stop };
 }
 
-/** The only reason to give up data: no remaining key opens it. */
+/** Advises to give up the data only if no remaining password opens it. */
 function adviceOn(error: unknown): string {
   const wrongPassword = (error as { code?: string }).code === '28P01';
   return wrongPassword
-    ? '\nThe password in .gangway/dev.json is another one. npm run reset begins with empty data.'
+    ? '\nThe password in .gangway/dev.json does not fit. npm run reset starts with empty data.'
     : '';
 }
 
@@ -101,7 +101,7 @@ async function makeCluster(
   options: EmbeddedOptions,
 ): Promise<void> {
   const passwordFile = join(options.folder, 'initial-password');
-  // A half-made cluster of an interrupted start cannot be used; a whole one has PG_VERSION.
+  // A cluster without PG_VERSION is incomplete, because an earlier start was interrupted.
   await rm(data, { recursive: true, force: true });
   await mkdir(data, { mode: 0o700 });
   await rm(passwordFile, { force: true });
@@ -150,8 +150,8 @@ async function portOf(data: string): Promise<number> {
 }
 
 /**
- * Runs pg_ctl. It has no pipes, because the server it starts would hold them open, and a process group of its
- * own, because a Ctrl-C in its middle would leave a server that nobody stops.
+ * Runs pg_ctl. It gets no pipes, because the server would hold them open. It gets its own process group,
+ * because a Ctrl-C in the middle would leave a server that nothing stops.
  */
 function control(installation: Installation, args: string[]): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -175,8 +175,8 @@ function words(error: unknown): string {
 }
 
 /**
- * Makes the npm package's binaries usable: its libraries want their short names, which a script of the package
- * would link if scripts ran, and root needs a copy that `nobody` can reach.
+ * Makes the npm package's binaries usable. Its libraries need links with short names, because npm does not
+ * run the package's own script. For root, it makes a copy that PostgreSQL's user can reach.
  */
 async function install(): Promise<Installation> {
   const platform = `${process.platform}-${process.arch}`;
@@ -196,31 +196,31 @@ async function install(): Promise<Installation> {
     const unfinished = `${copy}.${process.pid}`;
     await cp(packaged, unfinished, { recursive: true, verbatimSymlinks: true });
     await linkLibraries(unfinished);
-    await run('chmod', ['-R', 'go+rX', unfinished]); // npm obeyed the umask of whoever installed.
+    await run('chmod', ['-R', 'go+rX', unfinished]); // npm applied the umask of the installing user.
     await rename(unfinished, copy).catch(() => rm(unfinished, { recursive: true }));
   }
-  return { bin: join(copy, 'native', 'bin'), runAs: nobody() };
+  return { bin: join(copy, 'native', 'bin'), runAs: unprivilegedUser() };
 }
 
 async function versionOf(packaged: string): Promise<string> {
   return (JSON.parse(await readFile(join(packaged, 'package.json'), 'utf8')) as { version: string }).version;
 }
 
-/** Makes the links that native/pg-symlinks.json lists, relative, so that a copy keeps them. */
+/** Makes the links that native/pg-symlinks.json lists. They are relative, so that a copy keeps them. */
 async function linkLibraries(packaged: string): Promise<void> {
   const list = await readFile(join(packaged, 'native', 'pg-symlinks.json'), 'utf8');
   for (const { source, target } of JSON.parse(list) as { source: string; target: string }[]) {
     const link = join(packaged, target);
     const to = relative(dirname(link), join(packaged, source));
     if ((await readlink(link).catch(() => undefined)) === to) continue;
-    // Renamed into place, because two starts at once may both make it.
+    // Renamed into place, because two starts may do this at the same time.
     const made = `${link}.${process.pid}`;
     await symlink(to, made);
     await rename(made, link);
   }
 }
 
-function nobody(): { uid: number; gid: number } {
+function unprivilegedUser(): { uid: number; gid: number } {
   const id = (flag: string) => Number(execFileSync('id', [flag, 'nobody'], { encoding: 'utf8' }).trim());
   return { uid: id('-u'), gid: id('-g') };
 }

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { serversFolder } from '../checkout.js';
 import { findRedis, unpackedFolder } from './redis-binary.js';
 
-describe('the folder that Redis is unpacked into', () => {
+describe('the folder for the unpacked Redis', () => {
   const kept = process.env['XDG_CACHE_HOME'];
   let folder: string;
 
@@ -24,7 +24,7 @@ describe('the folder that Redis is unpacked into', () => {
   });
 
   it('is beside PostgreSQL’s files if the user may not write to the cache folder', async () => {
-    // Not even root can make a folder in a file, or write to sysfs.
+    // Even root cannot make a folder inside a file, or write to sysfs.
     writeFileSync(join(folder, 'file'), '');
     for (const closed of [join(folder, 'file', 'cache'), '/sys/kernel']) {
       process.env['XDG_CACHE_HOME'] = closed;
@@ -69,7 +69,7 @@ describe('a Redis of the distribution’s packages', () => {
     rmSync(folder, { recursive: true });
   });
 
-  it('is unpacked without a folder for temporary files, and nothing else is left', async () => {
+  it('is unpacked without the system’s temporary folder, and leaves no other files', async () => {
     const { program: found } = await findRedis();
     const cache = join(folder, 'cache', 'gangway');
     expect(found.startsWith(cache)).toBe(true);

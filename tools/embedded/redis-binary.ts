@@ -8,10 +8,10 @@ import { Plain, step } from '../console.js';
 
 const run = promisify(execFile);
 
-/** redis-server is a link into redis-tools; the others are the libraries that a bare system lacks. */
+/** redis-server is a link into redis-tools. The others are libraries that a minimal system lacks. */
 const PACKAGES = ['redis-server', 'redis-tools', 'liblzf1', 'libjemalloc2', 'libatomic1'];
 const WAYS_OUT = [
-  'Gangway needs Redis (or Valkey) and found none. Any one of these will do:',
+  'Gangway needs Redis (or Valkey) and found none. Do one of these:',
   '  - set REDIS_URL to a Redis 7 or newer, for example REDIS_URL=redis://127.0.0.1:6379',
   '  - install one: apt-get install redis-server, or on macOS: brew install redis',
   '  - use the containers: docker compose up --wait',
@@ -19,15 +19,15 @@ const WAYS_OUT = [
 
 export interface RedisBinary {
   program: string;
-  /** For LD_LIBRARY_PATH, where the system has not all that the program links to. */
+  /** For LD_LIBRARY_PATH, if the system lacks some of the libraries. */
   libraries: string | undefined;
 }
 
 /**
- * Finds a Redis to run: one on the path; or, on Debian and Ubuntu, one unpacked from the distribution's
- * packages, for which no one needs to be root.
+ * Finds a Redis to run: one on the PATH, or, on Debian and Ubuntu, one unpacked from the distribution's
+ * packages, which needs no root.
  *
- * @throws Plain, naming the ways out, where there is neither
+ * @throws Plain with what to do, if there is neither
  */
 export async function findRedis(): Promise<RedisBinary> {
   const installed = onPath('valkey-server') ?? onPath('redis-server');
@@ -57,8 +57,8 @@ function onPath(name: string): string | undefined {
 }
 
 /**
- * Where a program is unpacked: in the user's cache folder, which all checkouts share. If this user may not write there, it
- * is the folder of PostgreSQL's files.
+ * Where a program is unpacked: the user's cache folder, which all checkouts share. If this user may not
+ * write there, it is the folder of PostgreSQL's files.
  */
 export async function unpackedFolder(name: string): Promise<string> {
   const cache = cacheFolder();
@@ -73,7 +73,7 @@ export async function unpackedFolder(name: string): Promise<string> {
   }
 }
 
-/** Such as debian-12: an upgraded system needs binaries of its own. */
+/** For example debian-12. An upgraded system needs other binaries. */
 async function distribution(): Promise<string> {
   const text = await readFile('/etc/os-release', 'utf8').catch(() => '');
   const value = (key: string) => new RegExp(`^${key}="?([^"\\n]*)`, 'm').exec(text)?.[1] ?? 'unknown';
@@ -81,12 +81,12 @@ async function distribution(): Promise<string> {
 }
 
 async function unpack(target: string): Promise<void> {
-  // Not in the system's folder for temporary files, which may be missing or take no programs.
+  // The system's temporary folder may be missing, or forbid programs.
   const work = await mkdtemp(`${target}.`);
   try {
     const download = (flags: string[]) => run('apt-get', [...flags, 'download', ...PACKAGES], { cwd: work });
     await download(['-qq']).catch(async () => {
-      // No package lists here, or stale ones, and only root may renew the system's: fetch lists of our own.
+      // The system's package lists are missing or old, and only root may update them: fetch our own lists.
       const flags = await privateLists(work);
       await run('apt-get', [...flags, 'update'], { cwd: work });
       await download(flags);
@@ -99,7 +99,7 @@ async function unpack(target: string): Promise<void> {
     await run(join(root, 'usr', 'bin', 'redis-server'), ['--version'], {
       env: { ...process.env, LD_LIBRARY_PATH: await libraryFolders(root) },
     });
-    // Another start may have been faster.
+    // Another start may have been faster: then its folder is used.
     await rename(root, target).catch(() => undefined);
   } catch (error) {
     const { stderr, message } = error as { stderr?: string; message: string };
@@ -116,7 +116,7 @@ async function privateLists(work: string): Promise<string[]> {
   const cache = join(work, 'cache');
   await mkdir(join(lists, 'partial'), { recursive: true });
   await mkdir(join(cache, 'archives', 'partial'), { recursive: true });
-  // The sandbox user of apt could not write into a folder that is this user's alone.
+  // apt's sandbox user could not write into a folder that only this user may use.
   const options = [`Dir::State::lists=${lists}`, `Dir::Cache=${cache}`, 'APT::Sandbox::User='];
   return ['-qq', ...options.flatMap((option) => ['-o', option])];
 }

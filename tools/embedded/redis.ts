@@ -12,10 +12,10 @@ import { findRedis, type RedisBinary } from './redis-binary.js';
 const START_MS = 60_000;
 
 /**
- * Starts Redis on 127.0.0.1, keeping its data in an append-only file; one that already runs on the same folder
- * is taken over. It lives on in a session of its own until {@link EmbeddedServer.stop}.
+ * Starts Redis on 127.0.0.1, with its data in an append-only file. If one already runs on the same folder,
+ * it uses that one. The server runs in its own session until {@link EmbeddedServer.stop}.
  *
- * @throws Plain where no Redis can be had, or with the server's own words where it will not start
+ * @throws Plain if no Redis can be found, or with the server's own message if it does not start
  */
 export async function startRedis(options: EmbeddedOptions): Promise<EmbeddedServer> {
   const { folder } = options;
@@ -32,7 +32,7 @@ export async function startRedis(options: EmbeddedOptions): Promise<EmbeddedServ
   return { url, adopted: false, stop };
 }
 
-/** @throws PortTaken, or Plain with the server's own words */
+/** @throws PortTaken, or Plain with the server's own message */
 async function launch(
   { program, libraries }: RedisBinary,
   port: number,
@@ -67,7 +67,7 @@ async function launch(
   );
 }
 
-/** Stops the Redis of this folder, if one runs there, and waits until its process is gone. */
+/** Stops the Redis of this folder, if one runs there, and waits until its process has ended. */
 export async function stopRedis(folder: string): Promise<void> {
   const left = await findLeft(folder);
   if (!left) return;
@@ -78,7 +78,7 @@ export async function stopRedis(folder: string): Promise<void> {
 const configFile = (folder: string) => join(folder, 'redis.conf');
 const urlOf = (port: number, password: string) => `redis://:${password}@127.0.0.1:${port}`;
 
-/** A file and not flags: the password would stand in the list of processes. */
+/** A file instead of flags, because the list of processes would show the password. */
 function settings(options: EmbeddedOptions, port: number): string {
   return [
     'bind 127.0.0.1',
@@ -93,8 +93,8 @@ function settings(options: EmbeddedOptions, port: number): string {
 }
 
 /**
- * The Redis that an earlier run left behind on this folder: it answers on the port and to the password of the
- * folder's own configuration, and names that file as its own. Any other that took the port since is not ours.
+ * Finds the Redis that an earlier run left behind on this folder. It must answer on the port and to the
+ * password of the folder's configuration, and name that file as its own, because another may use the port.
  */
 async function findLeft(folder: string): Promise<{ url: string; pid: number } | undefined> {
   const config = configFile(folder);
@@ -108,13 +108,13 @@ async function findLeft(folder: string): Promise<{ url: string; pid: number } | 
 }
 
 /**
- * Asks a Redis one thing over a connection of its own.
+ * Sends one request to a Redis over its own connection.
  *
- * @throws Error as the connection or the server has it; nothing is tried twice
+ * @throws Error of the connection or the server; there is no retry
  */
 export async function askRedis<T>(url: string, ask: (client: Redis) => Promise<T>): Promise<T> {
   const client = new Redis(url, { lazyConnect: true, retryStrategy: () => null, connectTimeout: 1_000 });
-  // connect() rejects with a bare "Connection is closed."; why it closed is said here only.
+  // connect() rejects only with "Connection is closed."; this event carries the reason.
   let reason: Error | undefined;
   client.on('error', (error: Error) => (reason = error));
   try {
@@ -123,14 +123,14 @@ export async function askRedis<T>(url: string, ask: (client: Redis) => Promise<T
   } catch (error) {
     throw reason ?? error;
   } finally {
-    // On a connection that has ended already, it would hold the process for two seconds more.
+    // If the connection has ended already, disconnect() would keep the process alive for two seconds.
     if (client.status !== 'end') client.disconnect();
   }
 }
 
 async function untilReady(url: string, over: AbortSignal): Promise<undefined | string> {
   for (const endAt = Date.now() + START_MS; Date.now() < endAt && !over.aborted; await wait(20)) {
-    // While it loads its data it answers PING with an error.
+    // A Redis that still loads its data answers PING with an error.
     const answer = await askRedis(url, (client) => client.ping()).catch(() => undefined);
     if (answer === 'PONG') return undefined;
   }

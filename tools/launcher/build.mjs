@@ -9,7 +9,7 @@ const SETTINGS = ['package-lock.json', 'tsconfig.json', 'tsconfig.build.json'];
 const STAMP = join('dist', '.built');
 const COMPILER = join(dirname(fileURLToPath(import.meta.url)), 'compile.mjs');
 
-/** As in tsconfig.build.json: files that only tests use are not built. */
+/** As in tsconfig.build.json: files for tests only are not built. */
 const LEFT_OUT = /spec\.ts$|\.d\.m?ts$|\/(fixtures|node_modules)\/|^apps\/[^/]+\/test\/|^libs\/testing\//;
 
 /** @param {string} checkout @returns {string[]} paths from the checkout */
@@ -22,8 +22,8 @@ export function sourcesOf(checkout) {
 }
 
 /**
- * A fingerprint of all files that the build reads: path, size and time of each. Another fingerprint means a stale build,
- * even after a file was only deleted.
+ * A fingerprint of all files that the build reads: their paths, sizes and times. If it differs, the build
+ * is stale. A deleted file changes it too.
  *
  * @param {string} checkout
  */
@@ -35,7 +35,7 @@ export function fingerprint(checkout) {
   return createHash('sha256').update(lines.join('\n')).digest('hex');
 }
 
-/** Holds the fingerprint of what was built. @param {string} checkout */
+/** The file with the fingerprint of the last build. @param {string} checkout */
 export const stampOf = (checkout) => join(checkout, STAMP);
 
 /**
@@ -49,8 +49,8 @@ export function isBuilt(checkout) {
 }
 
 /**
- * Compiles the sources into dist/ without a check of types, which takes thirty times as long. The editor and
- * `npm run typecheck` check types.
+ * Compiles the sources into dist/ without checking types, which would take thirty times as long. The editor
+ * and `npm run typecheck` check types.
  *
  * @param {string} checkout
  * @param {string} node the Node.js to compile with

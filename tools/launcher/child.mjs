@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 
 /**
- * Says what is wrong and what to do about it, and ends with code 1.
+ * Prints what is wrong and what to do, and exits with code 1.
  *
  * @param {string} message
  * @returns {never}
@@ -12,10 +12,10 @@ export function fail(message) {
 }
 
 /**
- * Runs a program to its end; ends this process if it fails. All it says goes to standard error: standard output
- * belongs to the command, which may be in a pipe.
+ * Runs a program to its end, and exits if it fails. All output goes to standard error, because standard
+ * output belongs to the command and may go into a pipe.
  *
- * @param {string} what the work, as the user would name it
+ * @param {string} what a name of the work for the user
  * @param {string} program
  * @param {string[]} args
  * @param {import('node:child_process').SpawnSyncOptions} options
@@ -29,12 +29,12 @@ export function runToEnd(what, program, args, options) {
   });
   if (error) fail(`${what}: could not run ${program} (${error.message}).`);
   if (signal) process.exit(130);
-  if (status !== 0) fail(`${what} failed with code ${status}; the reason stands above.`);
+  if (status !== 0) fail(`${what} failed with code ${status}. See the reason above.`);
   console.error(`✓ ${what} (${((Date.now() - startedAt) / 1000).toFixed(1)} s)`);
 }
 
 /**
- * Runs a program in this one's place: its output, its signals and its exit code are ours.
+ * Runs a program in place of this one: it gets the signals and the terminal, and its exit code is returned.
  *
  * @param {string} program
  * @param {string[]} args
@@ -43,7 +43,7 @@ export function runToEnd(what, program, args, options) {
  */
 export function handOver(program, args, options) {
   const child = spawn(program, args, { stdio: 'inherit', ...options });
-  // Ctrl-C reaches the whole foreground group anyway; this one stays until the child has tidied up.
+  // Ctrl-C reaches the whole foreground group; this process stays until the child has ended.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   const orphaned = watchForNpm(() => child.kill('SIGTERM'));
   child.on('error', (error) => fail(`could not run ${program} (${error.message}).`));
@@ -55,8 +55,8 @@ export function handOver(program, args, options) {
 }
 
 /**
- * npm hands a SIGTERM to the shell between it and us, and that dies without a word: all there is to notice is
- * another parent. Started without npm, this process may outlive its parent as it likes.
+ * npm passes a SIGTERM to the shell between npm and this process, and the shell dies silently. Only the
+ * changed parent shows it. A process that was started without npm may outlive its parent.
  *
  * @param {() => void} onGone
  */

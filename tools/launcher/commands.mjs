@@ -1,13 +1,13 @@
 /**
- * The commands that take flags, in plain JavaScript, because the launcher answers `--help` and refuses a misspelt flag
- * before it installs anything. Each tool reads the same table.
+ * The commands that take flags. This is plain JavaScript, because the launcher answers `--help` and refuses
+ * wrong flags before it installs anything. Each tool reads the same table.
  */
 export const COMMANDS = {
   start: {
     name: 'npm start',
     summary:
-      'Starts PostgreSQL, Redis, sandbox, service, worker and demo, walks one onboarding as a self check, and\n' +
-      'serves until Ctrl-C.',
+      'Starts PostgreSQL, Redis, sandbox, service, worker and demo, walks one onboarding as a self check,\n' +
+      'and serves until Ctrl-C.',
     flags: {
       once: { is: 'switch', about: 'ends after the self check; the exit code is 0 if it completed' },
       integration: {
@@ -26,23 +26,23 @@ export const COMMANDS = {
   env: {
     name: 'npm run -s gangway -- env',
     summary:
-      'Prints SERVICE, SANDBOX, DEMO and API_KEY of the npm start that serves in this folder, for the shell:\n' +
-      'eval "$(npm run -s gangway -- env)"',
+      'Prints SERVICE, SANDBOX, DEMO and API_KEY of the npm start that serves in this folder, for the\n' +
+      'shell: eval "$(npm run -s gangway -- env)"',
     flags: { json: { is: 'switch', about: 'prints them as JSON' } },
   },
   'passkey-cli': {
     name: 'npm run passkey',
     summary:
-      'Makes a software passkey: reads the answer of POST …/authenticators/options from standard input, prints the\n' +
-      'body for POST …/authenticators.',
+      'Makes a software passkey. Reads the answer of POST …/authenticators/options from standard input,\n' +
+      'and prints the body for POST …/authenticators.',
     flags: {
       options: { is: 'text', about: 'a file with the options, instead of standard input' },
-      origin: { is: 'text', about: 'the page that asks (default: https://<rp.id of the options>)' },
+      origin: { is: 'text', about: 'origin of the page (default: https://<rp.id of the options>)' },
       name: { is: 'text', about: 'authenticatorName (default: "Software passkey")' },
       alg: {
         is: 'choice',
         of: ['ES256', 'RS256', 'EdDSA'],
-        about: 'default: the first of the options that it can make',
+        about: 'default: the first supported one of the options',
       },
       attestation: {
         is: 'choice',
@@ -54,14 +54,13 @@ export const COMMANDS = {
   },
   'self-check': {
     name: 'node tools/gangway.mjs self-check',
-    summary:
-      'Walks one onboarding against a service and a sandbox that run already, with the key in API_KEY.',
+    summary: 'Walks one onboarding with a running service and a running sandbox. Needs the key in API_KEY.',
     flags: {
       service: { is: 'text', default: 'http://127.0.0.1:3000', about: 'address of the service' },
       sandbox: { is: 'text', default: 'http://127.0.0.1:4000', about: 'address of the sandbox' },
       integration: { is: 'text', default: 'byzantine', about: 'name of the integration' },
-      'rp-id': { is: 'text', default: 'localhost', about: 'relying party that the integration has' },
-      origin: { is: 'text', default: 'http://localhost:3100', about: 'origin that the integration takes' },
+      'rp-id': { is: 'text', default: 'localhost', about: 'relying party of the integration' },
+      origin: { is: 'text', default: 'http://localhost:3100', about: 'an origin of the integration' },
     },
   },
 };

@@ -1,6 +1,7 @@
 /**
- * `node tools/launcher/compile.mjs` compiles the sources of this folder into dist/, one file at a time, as
- * tsconfig.build.json would. It is a process of its own, because the launcher starts before its compiler is installed.
+ * `node tools/launcher/compile.mjs` compiles the sources of this folder into dist/, one file at a time,
+ * with the settings of tsconfig.build.json. It is a separate process, because the launcher starts before
+ * its compiler exists.
  */
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
@@ -9,12 +10,12 @@ import { fail } from './child.mjs';
 import { SWC } from './swc.mjs';
 
 const { transform } = await import('@swc/core').catch((/** @type {Error} */ error) => {
-  // It unpacks itself into a folder, and says so at the end of a long stack.
+  // It unpacks itself into a folder. The reason of a failure is at the end of a long stack.
   if (!hasCode(error, 'ERR_SWC_NATIVE_CACHE')) throw error;
-  fail('The compiler needs a folder of its own: HOME or TMPDIR must name one that this user may write to.');
+  fail('The compiler needs a folder for its files: set HOME or TMPDIR to one that this user may write to.');
 });
 
-/** @param {any} error @param {string} code @returns {boolean} in its causes, too */
+/** @param {any} error @param {string} code @returns {boolean} also for the error's causes */
 function hasCode(error, code) {
   return error?.code === code || [error?.cause ?? []].flat().some((cause) => hasCode(cause, code));
 }
@@ -22,7 +23,12 @@ function hasCode(error, code) {
 const checkout = process.cwd();
 const dist = join(checkout, 'dist');
 
-/** A running process may load a file at any time, so an unchanged file is not written. @param {string} file @param {string} text */
+/**
+ * Leaves an unchanged file alone, because a running process may load it at any time.
+ *
+ * @param {string} file
+ * @param {string} text
+ */
 function write(file, text) {
   if (existsSync(file) && readFileSync(file, 'utf8') === text) return;
   mkdirSync(dirname(file), { recursive: true });
@@ -52,7 +58,7 @@ const sources = sourcesOf(checkout);
 await Promise.all(sources.map(compile));
 const targets = new Set(sources.map(targetOf));
 for (const path of readdirSync(dist, { recursive: true, encoding: 'utf8' })) {
-  // A file without a source must be deleted.
+  // A file without a source is a leftover.
   const file = join(dist, path);
   if (/\.js(\.map)?$/.test(file) && !targets.has(file.replace(/\.map$/, ''))) rmSync(file);
 }

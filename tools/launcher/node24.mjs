@@ -9,8 +9,8 @@ const NEEDED_MAJOR = 24;
 const major = (version) => Number(/^v?(\d+)/.exec(version)?.[1] ?? 0);
 
 /**
- * Finds a Node.js new enough to run Gangway: the one that runs this, or else the one that came with the
- * dependencies for this platform.
+ * Finds a Node.js that is new enough to run Gangway: the one that runs this, or the one that the dependencies
+ * bring for this platform.
  *
  * @param {string} checkout
  * @returns {string} the program's absolute path
@@ -24,8 +24,8 @@ export function findNode24(checkout) {
     if (!error && major(stdout) >= NEEDED_MAJOR) return bundled;
   }
   return fail(
-    `Gangway runs on Node.js ${NEEDED_MAJOR}; this is ${process.version}, and no npm package brings a newer one ` +
-      `that works on ${platform}.\nInstall it and try again, for example: nvm install ${NEEDED_MAJOR} ` +
-      `(or fnm, or nodejs.org), or use the containers: docker compose up --wait`,
+    `Gangway needs Node.js ${NEEDED_MAJOR}. This is ${process.version}, and no npm package brings a newer ` +
+      `one that works on ${platform}.\nInstall it and try again, for example: nvm install ${NEEDED_MAJOR} ` +
+      `(or fnm, or nodejs.org). Or use the containers: docker compose up --wait`,
   );
 }

@@ -1,5 +1,5 @@
 /**
- * How sources become JavaScript, as tsconfig.build.json would have it: for the build, and for tests (test/runner).
+ * The compiler's settings, as in tsconfig.build.json. The build and the tests (test/runner) use them.
  *
  * @type {import('@swc/core').Options}
  */

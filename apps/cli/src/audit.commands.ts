@@ -2,11 +2,11 @@ import type { Group } from './command.js';
 import { Misuse } from './command.js';
 import { optional, text } from './options.js';
 
-/** The audit: what people and tools did to keys and accounts, and who was refused. */
+/** The audit: what people and tools did to keys and accounts, and which logins were refused. */
 export const AUDIT: Group = {
   list: {
     usage: '[--limit 50]',
-    summary: 'Lists what was put on record last.',
+    summary: 'Lists the latest events of the audit.',
     options: { limit: text },
     positionals: 0,
     plan({ values }) {
@@ -17,7 +17,7 @@ export const AUDIT: Group = {
         const lines = items.map(({ at, actor, action, target, address, data }) =>
           [at.toISOString(), actor, action, target ?? '–', address ?? '–', JSON.stringify(data)].join('  '),
         );
-        return { lines: lines.length > 0 ? lines : ['Nothing is on record.'], json: { items } };
+        return { lines: lines.length > 0 ? lines : ['The audit has no events.'], json: { items } };
       };
     },
   },

@@ -24,7 +24,7 @@ interface Ended {
   err: string;
 }
 
-/** Runs the compiled command line, with nothing in its environment but what it is said to need. */
+/** Runs the compiled command line, with only the variables that it is documented to need. */
 function gangway(args: string[], env: Record<string, string> = {}, typed = ''): Promise<Ended> {
   const cache = process.env['NODE_COMPILE_CACHE'];
   const child = spawn(process.execPath, [MAIN, ...args], {
@@ -51,7 +51,7 @@ const json = async (...args: string[]) => {
 };
 
 describe('keys', () => {
-  it('are made, listed, rotated and revoked, each on record', async () => {
+  it('makes, lists, rotates and revokes keys, and audits each change', async () => {
     const made = await json(
       'keys',
       'create',
@@ -91,7 +91,7 @@ describe('keys', () => {
 });
 
 describe('operators', () => {
-  it('are made with a password of their own, changed and disabled, each on record', async () => {
+  it('makes an account, changes its password and role, disables it, and audits each change', async () => {
     const made = (await json(
       'operators',
       'create',
@@ -132,12 +132,12 @@ describe('operators', () => {
       'operator_created operator:ana',
     ]);
     const told = await gangway(['operators', 'create', '--name', 'uma', '--role', 'viewer']);
-    expect(told.out).toMatch(/^uma .* first password .*\n[^]*another one has to be chosen at \/ops\/account/);
+    expect(told.out).toMatch(/^uma .* first password .*\n[^]*choose another password at \/ops\/account/);
   }, 180_000);
 });
 
 describe('timelines', () => {
-  it('are verified, one or all; one that was touched is named, and the exit code says so', async () => {
+  it('verifies one timeline or all, names the changed ones, and exits with code 1', async () => {
     const client = new Client({ connectionString: databaseUrl });
     await client.connect();
     const [whole, cut, forged] = [
@@ -172,15 +172,15 @@ describe('timelines', () => {
   }, 180_000);
 });
 
-describe('what cannot be done', () => {
-  it('is code 1, and a line that shows no secret', async () => {
+describe('a command that fails', () => {
+  it('exits with code 1 and shows no secret', async () => {
     const away = await gangway(['keys', 'list'], { DATABASE_URL: 'postgres://x:tiny-secret@127.0.0.1:1/x' });
     expect([away.code, away.err]).toEqual([
       1,
       expect.stringContaining('DATABASE_URL): The database is away.'),
     ]);
     expect(away.err).not.toContain('tiny-secret');
-    const nobody = await gangway(['keys', 'revoke', '0'.repeat(20)]);
-    expect([nobody.code, nobody.err]).toEqual([1, expect.stringContaining('There is no API key')]);
+    const unknown = await gangway(['keys', 'revoke', '0'.repeat(20)]);
+    expect([unknown.code, unknown.err]).toEqual([1, expect.stringContaining('There is no API key')]);
   }, 180_000);
 });

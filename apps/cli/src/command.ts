@@ -1,10 +1,10 @@
 import type { ParseArgsOptionsConfig } from 'node:util';
 import type { Store } from './store.js';
 
-/** Exit codes, as scripts read them. */
+/** Exit codes, for scripts. */
 export const DONE = 0;
 export const FAILED = 1;
-/** The command line or the configuration is at fault: the same will never work. */
+/** The command line or the configuration is wrong: a retry cannot help. */
 export const MISUSED = 2;
 
 export type Values = Record<string, string | boolean | undefined>;
@@ -24,15 +24,15 @@ export interface Answer {
 }
 
 export interface Command {
-  /** What stands after its name, e.g. `<id> [--overlap 24h]`. */
+  /** Follows the command's name, e.g. `<id> [--overlap 24h]`. */
   usage: string;
   summary: string;
-  /** Besides `--json` and `--help`, which every command takes. */
+  /** In addition to `--json` and `--help`, which every command takes. */
   options: ParseArgsOptionsConfig;
-  /** How many words it takes. */
+  /** How many words the command takes. */
   positionals: number;
   /**
-   * Reads the command line; what it returns does the work. A line that makes no sense touches no database.
+   * Reads the command line and returns the work to do. A wrong command line never reaches the database.
    *
    * @throws Misuse.
    */
@@ -42,7 +42,7 @@ export interface Command {
 /** By its second word. */
 export type Group = Record<string, Command>;
 
-/** The answer is bad news: it is told all the same, and the exit code says so. */
+/** The command ran, but its answer is bad news: print the answer, and exit with an error code. */
 export class NotAsItShould extends Error {
   override readonly name = 'NotAsItShould';
 
@@ -51,7 +51,7 @@ export class NotAsItShould extends Error {
   }
 }
 
-/** The command line makes no sense; the message says what would. */
+/** The command line is wrong; the message says how to correct it. */
 export class Misuse extends Error {
   override readonly name = 'Misuse';
 }

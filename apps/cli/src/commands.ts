@@ -4,7 +4,7 @@ import { KEYS } from './keys.commands.js';
 import { OPERATORS } from './operators.commands.js';
 import { TIMELINE } from './timeline.commands.js';
 
-/** By the first word: a new group is one line here and a file beside it. */
+/** By the first word. To add a group, add a line here and a file beside this one. */
 export const COMMANDS: Readonly<Record<string, Group>> = {
   keys: KEYS,
   operators: OPERATORS,
@@ -12,7 +12,7 @@ export const COMMANDS: Readonly<Record<string, Group>> = {
   audit: AUDIT,
 };
 
-/** What there is, a line per command. */
+/** Lists all commands. */
 export function usage(): string {
   const lines = Object.entries(COMMANDS).flatMap(([group, commands]) =>
     Object.entries(commands).flatMap(([name, { usage, summary }]) => [
@@ -21,12 +21,12 @@ export function usage(): string {
     ]),
   );
   return [
-    'gangway <what> <verb> …',
+    'gangway <group> <command> …',
     '',
     ...lines,
     '',
-    'Each takes --json (the answer for programs) and --help.',
-    'It wants DATABASE_URL and HASH_KEY, and nothing else of the configuration.',
-    'Exit codes: 0 done, 1 not done, 2 the command line or the configuration is at fault.',
+    'Every command takes --json (the answer for programs) and --help.',
+    'Set DATABASE_URL and HASH_KEY; the commands need no other configuration.',
+    'Exit codes: 0 done, 1 failed, 2 wrong command line or configuration.',
   ].join('\n');
 }

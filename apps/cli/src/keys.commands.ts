@@ -8,7 +8,7 @@ import { optional, required, text } from './options.js';
 export const KEYS: Group = {
   create: {
     usage: '--caller <name> --scopes a,b [--integrations x,y] [--expires-in 90d] [--name <text>]',
-    summary: `Makes a key and prints its token, this once. Scopes: ${SCOPES.join(', ')}.`,
+    summary: `Makes a key and prints its token, only once. Scopes: ${SCOPES.join(', ')}.`,
     options: { caller: text, scopes: text, integrations: text, 'expires-in': text, name: text },
     positionals: 0,
     plan({ values, actor }) {
@@ -38,7 +38,7 @@ export const KEYS: Group = {
   },
   rotate: {
     usage: '<id> [--overlap 24h]',
-    summary: 'Makes another key with the same rights; the old one works for as long as --overlap says.',
+    summary: 'Makes a new key with the same rights. The old key works for the time of --overlap.',
     options: { overlap: text },
     positionals: 1,
     plan(call) {
@@ -50,7 +50,7 @@ export const KEYS: Group = {
   },
   revoke: {
     usage: '<id>',
-    summary: 'Ends a key for good; processes that remember it hear of it within API_KEY_CACHE_MS.',
+    summary: 'Ends a key for good. Processes that cache it refuse it after at most API_KEY_CACHE_MS.',
     options: {},
     positionals: 1,
     plan(call) {
@@ -68,7 +68,7 @@ function made({ key, token }: MadeApiKey): Answer {
   return {
     lines: [
       `API key ${key.id} of ${key.caller}: ${key.scopes.join(', ')}; ${expires}.`,
-      'Its token, which is shown this once:',
+      'Its token, which is shown only once:',
       token.reveal(),
     ],
     json: { ...key, token: token.reveal() },
@@ -92,15 +92,15 @@ function scopesOf(list: string): Scope[] {
   const words = listOf(list) ?? [];
   const unknown = words.filter((word) => !isScope(word));
   if (unknown.length > 0) {
-    throw new Misuse(`--scopes: there is no ${unknown.join(', ')}. There are: ${SCOPES.join(', ')}.`);
+    throw new Misuse(`--scopes: there is no ${unknown.join(', ')}. The scopes are: ${SCOPES.join(', ')}.`);
   }
   return words.filter(isScope);
 }
 
-/** Whoever pastes a whole token here must not find it again in an error. */
+/** The error does not repeat the text, because it may be a whole token that was pasted by mistake. */
 function idOf({ positionals: [id = ''] }: Call): string {
   if (/^[0-9a-f]{20}$/.test(id)) return id;
-  throw new Misuse('the id of a key is 20 hex digits, as keys list shows it; a token is none.');
+  throw new Misuse('give the id of a key (20 hex digits, see keys list), not a token.');
 }
 
 function positive(lifeMs: number): number {

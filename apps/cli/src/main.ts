@@ -4,7 +4,7 @@ requireNode();
 const { Logger } = await import('@nestjs/common');
 const { run } = await import('./run.js');
 
-// Standard output is the answer, which may be in a pipe; what the libs log is for servers.
+// Standard output carries only the answer, because it may go into a pipe.
 Logger.overrideLogger(false);
 process.exitCode = await run(process.argv.slice(2), process.env, {
   out: (text) => process.stdout.write(`${text}\n`),

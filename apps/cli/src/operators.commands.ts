@@ -8,12 +8,12 @@ import type { Store } from './store.js';
 const PASSWORD_STDIN = { 'password-stdin': { type: 'boolean' } } as const;
 const STANDARD_INPUT = 0;
 
-/** Accounts of the console: the people who operate. */
+/** The operators' accounts of the console. */
 export const OPERATORS: Group = {
   create: {
     usage: '--name <name> --role viewer|operator|admin [--password-stdin]',
     summary:
-      'Makes an account. Its first password is made up and printed, this once, unless it comes on standard input.',
+      'Makes an account and prints a random first password, only once. --password-stdin reads one instead.',
     options: { name: text, role: text, ...PASSWORD_STDIN },
     positionals: 0,
     plan({ values, actor }) {
@@ -39,7 +39,7 @@ export const OPERATORS: Group = {
   },
   'set-password': {
     usage: '<name> [--password-stdin]',
-    summary: 'Gives an account another first password, as create does, and ends its sessions.',
+    summary: 'Gives an account a new first password, as create does, and ends its sessions.',
     options: PASSWORD_STDIN,
     positionals: 1,
     plan({ values, positionals: [name = ''], actor }) {
@@ -52,7 +52,7 @@ export const OPERATORS: Group = {
   },
   'set-role': {
     usage: '<name> --role viewer|operator|admin',
-    summary: 'Gives an account another role, and ends its sessions.',
+    summary: 'Changes the role of an account, and ends its sessions.',
     options: { role: text },
     positionals: 1,
     plan({ values, positionals: [name = ''], actor }) {
@@ -61,8 +61,8 @@ export const OPERATORS: Group = {
         changed(store, actor, 'operator_role_set', await store.operators.setRole(name, role));
     },
   },
-  disable: switching('Lets nobody in by an account any more, and ends its sessions.', 'disable'),
-  enable: switching('Opens an account again.', 'enable'),
+  disable: switching('Blocks all logins to an account, and ends its sessions.', 'disable'),
+  enable: switching('Allows logins to an account again.', 'enable'),
 };
 
 function switching(summary: string, verb: 'disable' | 'enable'): Command {
@@ -79,11 +79,11 @@ function switching(summary: string, verb: 'disable' | 'enable'): Command {
 
 interface Password {
   text: string;
-  /** Nobody has seen it yet. */
+  /** This process chose it, so it must be printed. */
   isMadeUp: boolean;
 }
 
-/** On no command line: those are read by everybody on the machine, and kept. */
+/** Never an argument: other users of the machine can read the command line, and shells keep it. */
 function passwordOf(values: Values): Password {
   if (!values['password-stdin']) return { text: randomBytes(18).toString('base64url'), isMadeUp: true };
   return { text: readFileSync(STANDARD_INPUT, 'utf8').replace(/\r?\n$/, ''), isMadeUp: false };
@@ -98,7 +98,7 @@ async function changed(
 ): Promise<Answer> {
   const data = { role: account.role };
   await audit.record({ actor, action, target: `operator:${account.name}`, address: null, data });
-  const told = password?.isMadeUp ? ['Its first password, which is shown this once:', password.text] : [];
+  const told = password?.isMadeUp ? ['Its first password, which is shown only once:', password.text] : [];
   return {
     lines: [lineOf(account), ...told, ...(password ? [FIRST] : [])],
     json: { ...account, ...(password?.isMadeUp && { password: password.text }) },
@@ -106,8 +106,8 @@ async function changed(
 }
 
 const FIRST =
-  'At the first login, within ' +
-  `${FIRST_PASSWORD_DAYS} days, another one has to be chosen at /ops/account: until then nothing else is open.`;
+  `The operator must log in within ${FIRST_PASSWORD_DAYS} days ` +
+  'and choose another password at /ops/account. Until then, no other page opens.';
 
 function lineOf({ name, role, disabledAt, lastLoginAt, mustChange }: OperatorAccount): string {
   const state = disabledAt ? 'disabled' : mustChange ? 'first password' : 'active';

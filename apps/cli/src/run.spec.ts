@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { run } from './run.js';
 
-/** Nothing listens there: what gets as far as the database ends with code 1. */
+/** Nothing listens at this port: a command that reaches the database exits with code 1. */
 const ENV = { DATABASE_URL: 'postgres://127.0.0.1:1/x', HASH_KEY: Buffer.alloc(32, 9).toString('base64') };
 
 async function gangway(args: string[], env: NodeJS.ProcessEnv = ENV) {
@@ -12,9 +12,9 @@ async function gangway(args: string[], env: NodeJS.ProcessEnv = ENV) {
 
 const CREATE = ['keys', 'create', '--caller', 'till', '--scopes', 'admin'];
 
-describe('a command line that makes no sense', () => {
+describe('a wrong command line', () => {
   it.each([
-    [[], 'gangway <what> <verb>'],
+    [[], 'gangway <group> <command>'],
     [['keys'], 'there is no command'],
     [['keys', 'constructor'], 'there is no command'],
     [['constructor', 'name'], 'there is no command'],
@@ -27,8 +27,8 @@ describe('a command line that makes no sense', () => {
     [[...CREATE, 'more'], 'it takes 0 word'],
     [['keys', 'rotate', '0'.repeat(20), '--overlap', '1y'], '--overlap takes a duration'],
     [['keys', 'revoke'], 'it takes 1 word'],
-    [['keys', 'revoke', `gw_${'0'.repeat(20)}_secret`], 'a token is none'],
-  ])('%j is code 2, with what would make some', async (args, words) => {
+    [['keys', 'revoke', `gw_${'0'.repeat(20)}_secret`], 'not a token'],
+  ])('%j exits with code 2 and says how to correct it', async (args, words) => {
     const { code, out, err } = await gangway(args);
     expect([code, out + err]).toEqual([2, expect.stringContaining(words)]);
     expect(out + err).not.toMatch(/_secret/);
@@ -36,7 +36,7 @@ describe('a command line that makes no sense', () => {
 });
 
 describe('a command', () => {
-  it('explains itself, and needs no configuration for that', async () => {
+  it('shows its help without any configuration', async () => {
     const { code, out } = await gangway(['keys', 'rotate', '--help'], {});
     expect([code, out]).toEqual([0, expect.stringContaining('gangway keys rotate <id> [--overlap 24h]')]);
     for (const args of [['--help'], ['-h'], ['help'], ['keys', '--help'], ['keys', '-h']]) {
@@ -45,7 +45,7 @@ describe('a command', () => {
     expect(await gangway(['keys', 'rotate', '-h'], {})).toEqual({ code, out, err: '' });
   });
 
-  it('names the setting that is missing', async () => {
+  it('names a missing setting', async () => {
     const { code, err } = await gangway(['keys', 'list'], { ...ENV, HASH_KEY: '' });
     expect([code, err]).toEqual([2, expect.stringContaining('HASH_KEY: is missing')]);
   });

@@ -12,7 +12,7 @@ export interface Output {
   err(text: string): void;
 }
 
-/** PostgreSQL's word for a table that is not there (SQLSTATE). */
+/** PostgreSQL's SQLSTATE undefined_table. */
 const UNDEFINED_TABLE = '42P01';
 
 const HELP: ReadonlySet<string> = new Set(['--help', '-h', 'help']);
@@ -58,7 +58,7 @@ async function runCommand(
     return DONE;
   }
   if (positionals.length !== command.positionals) {
-    throw new Misuse(`it takes ${command.positionals} word(s), and there are ${positionals.length}.`);
+    throw new Misuse(`it takes ${command.positionals} word(s), and you gave ${positionals.length}.`);
   }
   const work = command.plan({ values, positionals, actor: `cli:${userInfo().username}` });
   const store = await openStore(env);
@@ -90,13 +90,13 @@ function parsed({ options }: Command, args: string[]) {
   }
 }
 
-/** No stack, and no value of a setting: a terminal's history is read by others. */
+/** Without stacks and values of settings, because others may read the terminal's history. */
 function explain(error: unknown): [code: number, message: string] {
   if (error instanceof Misuse || error instanceof ConfigError) return [MISUSED, error.message];
   if (error instanceof ProblemError) return [FAILED, error.message];
   const outage = findOutage(error);
   if (outage !== null) return [FAILED, `PostgreSQL cannot do this now (see DATABASE_URL): ${outage}`];
   const { code, message } = error as { code?: unknown; message?: string };
-  if (code === UNDEFINED_TABLE) return [FAILED, 'The schema is older than this program: run the migration.'];
+  if (code === UNDEFINED_TABLE) return [FAILED, 'The schema is too old for this program: run the migration.'];
   return [FAILED, message ?? String(error)];
 }

@@ -5,7 +5,7 @@ import { Timelines } from '#libs/onboarding';
 import { EnvironmentAccount, OperatorAccounts, PasswordHashes } from '#libs/operators';
 import { KeyedHash, parseStoreConfig } from '#libs/platform';
 
-/** What commands work on: the rows, without a server around them. */
+/** Gives the commands access to the tables, without a server. */
 export interface Store {
   keys: ApiKeys;
   operators: OperatorAccounts;
@@ -14,7 +14,7 @@ export interface Store {
   close(): Promise<void>;
 }
 
-/** @throws ConfigError, or what PostgreSQL says when it cannot be reached. */
+/** @throws ConfigError, or PostgreSQL's error if it is not available. */
 export async function openStore(env: NodeJS.ProcessEnv): Promise<Store> {
   const { DATABASE_URL, DATABASE_POOLER, HASH_KEY, OPS_SCRYPT_LOG_N } = parseStoreConfig(env);
   const connecting = { url: DATABASE_URL, poolSize: 1, pooler: DATABASE_POOLER };
@@ -22,7 +22,7 @@ export async function openStore(env: NodeJS.ProcessEnv): Promise<Store> {
   const statements = new PreparedStatements(dataSource);
   const hash = new KeyedHash(HASH_KEY);
   const audit = new Audit(statements);
-  // So that nobody is given the name of the account that the service's environment has, where it is the same here.
+  // An account must not take the name of the environment's account.
   const { OPS_USER = 'ops', OPS_PASSWORD } = env;
   const ops = { OPS_USER, OPS_PASSWORD: OPS_PASSWORD ? new Secret(OPS_PASSWORD) : undefined };
   const environment = new EnvironmentAccount(ops, hash);

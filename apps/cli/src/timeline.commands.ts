@@ -6,16 +6,15 @@ const PAGE = 200;
 
 type Report = Awaited<ReturnType<Timelines['verifyTimeline']>>;
 
-/** Timelines: what happened to whom, and whether anybody has changed it since. */
+/** Timelines: finds events that were changed after they were written. */
 export const TIMELINE: Group = {
   verify: {
     usage: '<onboarding>|all',
-    summary:
-      'Says of one timeline, or of all, whether it is as it was written; exit code 1 where one is not.',
+    summary: 'Checks that a timeline, or every timeline, is as it was written. Exit code 1 if one is not.',
     options: {},
     positionals: 1,
     plan({ positionals: [which = ''] }) {
-      if (which !== 'all' && !isUuid(which)) throw new Misuse('it takes the id of an onboarding, or "all".');
+      if (which !== 'all' && !isUuid(which)) throw new Misuse('give the id of an onboarding, or "all".');
       return async ({ timelines }) => {
         const counts = { timelines: 0, events: 0, anchored: 0 };
         const broken: Report[] = [];
@@ -32,7 +31,8 @@ export const TIMELINE: Group = {
           ...(isOtherKey(counts.anchored, broken)
             ? ['No anchor fits: is HASH_KEY the key that this database was written with?']
             : []),
-          `${counts.timelines} timelines of ${counts.events} events, ${counts.anchored} of them anchored: ${broken.length} broken.`,
+          `${counts.timelines} timelines of ${counts.events} events, ` +
+            `${counts.anchored} of them anchored: ${broken.length} broken.`,
         ];
         const answer = { lines, json: { ...counts, broken } };
         if (broken.length > 0) throw new NotAsItShould(answer);

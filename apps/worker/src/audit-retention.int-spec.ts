@@ -12,7 +12,7 @@ describe('the retention job of the worker', () => {
   it.each([
     ['400', 1],
     ['0', 0],
-  ])('forgets what the audit has that is older than AUDIT_KEEP_DAYS=%s', async (days, forgotten) => {
+  ])('deletes events that are older than AUDIT_KEEP_DAYS=%s', async (days, forgotten) => {
     const config = await testServersConfig({ AUDIT_KEEP_DAYS: days });
     worker = await Test.createTestingModule({ imports: [WorkerModule.forRoot(config)] }).compile();
     worker.useLogger(false);
@@ -21,7 +21,8 @@ describe('the retention job of the worker', () => {
     await dataSource.query('DELETE FROM audit_events');
     await dataSource.query(
       `INSERT INTO audit_events (at, actor, action) VALUES
-         (clock_timestamp() - interval '401 days', 'nobody', 'a'), (clock_timestamp() - interval '399 days', 'nobody', 'b')`,
+         (clock_timestamp() - interval '401 days', 'nobody', 'a'),
+         (clock_timestamp() - interval '399 days', 'nobody', 'b')`,
     );
     expect(await worker.get(Retention).run()).toMatchObject({ auditEvents: forgotten });
     expect(await dataSource.query('SELECT action FROM audit_events ORDER BY id DESC LIMIT 1')).toEqual([

@@ -5,7 +5,7 @@ import { CONFIG, type Config } from '#libs/platform';
 
 const DAY_MS = 86_400_000;
 
-/** Has the audit forgotten by the retention job: neither of the libs knows the other. */
+/** Lets the retention job delete old events of the audit. Neither lib knows the other. */
 @Injectable()
 export class AuditRetention implements OnModuleInit {
   constructor(

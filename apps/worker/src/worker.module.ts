@@ -7,7 +7,7 @@ import { OtpModule } from '#libs/otp';
 import { PlatformModule, type Config } from '#libs/platform';
 import { AuditRetention } from './audit-retention.js';
 
-/** The same steps as the service has, run by jobs. */
+/** Runs as jobs the same steps that the service runs. */
 @Module({})
 export class WorkerModule {
   static forRoot(config: Config): DynamicModule {
@@ -20,7 +20,7 @@ export class WorkerModule {
         OtpModule,
         AuthenticatorsModule,
       ],
-      // Not the whole module of the callers: none comes here.
+      // Without the rest of the callers' module, because the worker has no callers.
       providers: [Audit, AuditRetention],
     };
   }

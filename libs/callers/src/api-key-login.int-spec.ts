@@ -23,7 +23,7 @@ beforeAll(async () => {
 });
 afterAll(() => dataSource.destroy());
 
-/** A process of its own, with a clock that stands still. */
+/** A simulated process with its own cache, whose clock stands still. */
 function aProcess(of = statements) {
   let nowMs = 0;
   const clock: Clock = { nowMs: () => nowMs, monotonicMs: () => nowMs };
@@ -45,7 +45,7 @@ async function aToken(keys: ApiKeys, more: Partial<NewApiKey> = {}): Promise<Api
   return parseApiKeyToken((await keys.create({ ...rights, ...more }, WHO)).token.reveal())!;
 }
 
-/** How often a statement is sent while something is done. */
+/** How often a statement runs during the work. */
 async function sentDuring(work: () => Promise<unknown>, { name } = LOAD_KEY): Promise<number> {
   const run = jest.spyOn(statements, 'run');
   await work();
@@ -60,7 +60,7 @@ const lastUse = async (id: string): Promise<Date | null> => {
 };
 
 describe('a key', () => {
-  it('is read once for as long as it is remembered, however many ask at once', async () => {
+  it('is read once per cache life, however many requests come at once', async () => {
     const { keys, login, pass } = aProcess();
     const token = await aToken(keys);
     const ask = () => Promise.all(Array.from({ length: 50 }, () => login.login(token)));
@@ -71,7 +71,7 @@ describe('a key', () => {
     expect(await readsDuring(ask)).toBe(1);
   });
 
-  it('revoked elsewhere works until it is forgotten; revoked here, not once more', async () => {
+  it('that is revoked stops at once here, and elsewhere when its cache entry ends', async () => {
     const here = aProcess();
     const elsewhere = aProcess();
     const token = await aToken(here.keys);
@@ -84,7 +84,7 @@ describe('a key', () => {
     expect(await elsewhere.login.login(token)).toBeNull();
   });
 
-  it('that is revoked while it is being read is not remembered', async () => {
+  it('that is revoked during its read is not cached', async () => {
     const { keys, login } = aProcess();
     const token = await aToken(keys);
     const another = new PreparedStatements(dataSource);
@@ -92,7 +92,7 @@ describe('a key', () => {
     let revoked: Promise<unknown> | undefined;
     run.mockImplementation(async (statement, values) => {
       const rows = await another.run(statement, values);
-      // The row was there when it was read, and is gone when it arrives.
+      // The key is revoked between the read and its answer.
       if (statement.name === LOAD_KEY.name) await (revoked ??= keys.revoke(token.id, WHO));
       return rows as never;
     });
@@ -101,7 +101,7 @@ describe('a key', () => {
     expect(await login.login(token)).toBeNull();
   });
 
-  it('that nobody has is asked for each time, and pushes nothing out', async () => {
+  it('that does not exist is looked up each time, and pushes no other out of the cache', async () => {
     const { keys, login } = aProcess();
     const token = await aToken(keys);
     await login.login(token);
@@ -111,7 +111,7 @@ describe('a key', () => {
     expect(await readsDuring(() => login.login(token))).toBe(0);
   });
 
-  it('opens only with its own secret, remembered or not', async () => {
+  it('opens only with its own secret, cached or not', async () => {
     const { keys, login } = aProcess();
     const token = await aToken(keys);
     const other = { id: token.id, secret: new Secret('A'.repeat(43)) };
@@ -120,7 +120,7 @@ describe('a key', () => {
     expect(await login.login(other)).toBeNull();
   });
 
-  it('gives its caller its scopes, without those that this version does not know', async () => {
+  it('gives its caller the scopes that this version knows', async () => {
     const { keys, login } = aProcess();
     const token = await aToken(keys, { scopes: ['onboardings:read'], integrations: ['byzantine'] });
     await dataSource.query(`UPDATE api_keys SET scopes = scopes || '{of:tomorrow}' WHERE id = $1`, [
@@ -133,7 +133,7 @@ describe('a key', () => {
     });
   });
 
-  it('is not remembered for longer than it lives', async () => {
+  it('is not cached for longer than it lives', async () => {
     const { keys, login, pass } = aProcess();
     const token = await aToken(keys, { lifeMs: 2_000 });
     expect(await readsDuring(() => login.login(token))).toBe(1);
@@ -159,7 +159,7 @@ describe('a key', () => {
     await until('its use is noted again', async () => (await lastUse(token.id))! > first);
   });
 
-  it('is familiar for ten minutes after it opened, until it is revoked', async () => {
+  it('is familiar for ten minutes after a login, or until it is revoked', async () => {
     const { keys, login, pass } = aProcess();
     const [token, other] = [await aToken(keys), await aToken(keys)];
     const isFamiliar = () => [login.isFamiliar(token), login.isFamiliar(other)];
@@ -176,7 +176,7 @@ describe('a key', () => {
     expect(isFamiliar()).toEqual([false, false]);
   });
 
-  it('cannot be checked while PostgreSQL is away, unless it is remembered', async () => {
+  it('cannot be checked while PostgreSQL is away, unless it is cached', async () => {
     const away = await createDataSource({ url: await testDatabaseUrl(), poolSize: 1 }).initialize();
     const { keys, login, pass } = aProcess(new PreparedStatements(away));
     const token = await aToken(keys);

@@ -7,10 +7,10 @@ import { LOAD_KEY, NOTE_USE } from './api-key-statements.js';
 import { hashOf, type ApiKeyToken } from './api-key-token.js';
 import { ApiKeys } from './api-keys.js';
 
-/** More callers than this in five seconds share the cache; the others are read from PostgreSQL. */
+/** The cache holds this many keys; it drops the oldest one for a new one. */
 const KEYS_CACHED = 10_000;
 const FAMILIAR_MS = 600_000;
-/** Compared where there is no key of that id, so that its absence takes as long. */
+/** Compared if no key has the id, so that an unknown id takes as long as a known one. */
 const NO_HASH = Buffer.alloc(32);
 
 interface Row {
@@ -18,7 +18,7 @@ interface Row {
   hash: Buffer;
   scopes: string[];
   integrations: string[] | null;
-  /** Until it expires; null for never. */
+  /** Time left until it expires; null for never. */
   leftMs: number | null;
   useIsNews: boolean;
 }
@@ -32,17 +32,17 @@ interface Known {
 }
 
 /**
- * Says whose key it is, from memory for `API_KEY_CACHE_MS` after it was read: a request costs no round trip to
- * PostgreSQL for it. Only keys that exist are remembered; an id that nobody has would push a real one out.
+ * Finds the caller of an API key. It caches a key for `API_KEY_CACHE_MS`, so that most requests cost no
+ * round trip to PostgreSQL. It does not cache unknown ids, because they would push the real ones out.
  */
 @Injectable()
 export class ApiKeyLogin {
   readonly #logger = new Logger(ApiKeyLogin.name);
   readonly #known = new Map<string, Known>();
-  /** Until when a key counts as one that has opened here, on the monotonic clock. */
+  /** Until when a key counts as familiar: it logged in here lately. On the monotonic clock. */
   readonly #familiar = new Map<string, number>();
   readonly #reading = new Map<string, Promise<Known | null>>();
-  /** Grows with every key that ends here: what was read before may be out of date. */
+  /** Counts the keys that ended here. A read that began before the last change may be out of date. */
   #changes = 0;
 
   constructor(
@@ -56,8 +56,8 @@ export class ApiKeyLogin {
   }
 
   /**
-   * @returns null where there is no such key, or it is over, or its secret is another.
-   * @throws where PostgreSQL is away and the key is not remembered: nobody can tell then.
+   * @returns null if no live key has this id, or the secret differs.
+   * @throws Error if PostgreSQL is not available and the key is not cached.
    */
   async login(token: ApiKeyToken): Promise<Caller | null> {
     const given = hashOf(token, this.hash);
@@ -69,7 +69,7 @@ export class ApiKeyLogin {
     return known.caller;
   }
 
-  /** Whether a key of that id has opened here lately: looking it up again is no work that a stranger made us do. */
+  /** Whether a key with this id logged in here lately: a stranger cannot cause its look-up. */
   isFamiliar({ id }: ApiKeyToken): boolean {
     return (this.#familiar.get(id) ?? -Infinity) > this.clock.monotonicMs();
   }
@@ -82,7 +82,7 @@ export class ApiKeyLogin {
     return null;
   }
 
-  /** A hundred requests at once with one key read it once. */
+  /** Requests with the same key share one read. */
   #read(id: string): Promise<Known | null> {
     const underWay = this.#reading.get(id);
     if (underWay) return underWay;
@@ -103,14 +103,14 @@ export class ApiKeyLogin {
       hash: row.hash,
       caller: {
         name: row.caller,
-        // A later version may know more of them.
+        // Ignores the scopes that only a later version knows.
         scopes: new Set(row.scopes.filter(isScope)),
         integrations: row.integrations && new Set(row.integrations),
       },
       untilMs: readAtMs + lifeMs,
       useIsNews: row.useIsNews,
     };
-    // A key that was revoked while it was being read would be remembered for longer than it lives.
+    // Otherwise a key that is revoked during this read would stay in the cache.
     if (changes === this.#changes) remember(this.#known, id, known);
     return known;
   }
@@ -122,16 +122,16 @@ export class ApiKeyLogin {
     this.#reading.delete(id);
   }
 
-  /** Nobody waits for it, and it may be lost. */
+  /** Best effort, in the background. */
   #noteUse(id: string, known: Known): void {
     known.useIsNews = false;
     this.statements.run(NOTE_USE, [id]).catch((error: Error) => {
-      this.#logger.warn(`the use of API key ${id} was not noted: ${error.message}`);
+      this.#logger.warn(`could not record the use of API key ${id}: ${error.message}`);
     });
   }
 }
 
-/** The oldest makes room. */
+/** Makes room by dropping the oldest. */
 function remember<Value>(map: Map<string, Value>, id: string, value: Value): void {
   map.delete(id);
   const [oldest] = map.keys();

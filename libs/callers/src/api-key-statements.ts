@@ -1,19 +1,21 @@
 import type { PreparedStatement } from '#libs/database';
 
-/** `$1` the key's id, `$2` the actor and `$3` the address, in every statement that changes something. */
+/** In every statement that changes something, `$1` is the key's id, `$2` the actor, `$3` the address. */
 
 const IS_OVER = `expires_at IS NOT NULL AND expires_at <= clock_timestamp()`;
 
 const SHOWN = `
   id, caller, name, scopes, integrations, created_at AS "createdAt", created_by AS "createdBy",
-  expires_at AS "expiresAt", last_used_at AS "lastUsedAt", revoked_at AS "revokedAt", rotated_to AS "rotatedTo",
+  expires_at AS "expiresAt", last_used_at AS "lastUsedAt", revoked_at AS "revokedAt",
+  rotated_to AS "rotatedTo",
   CASE WHEN revoked_at IS NOT NULL THEN 'revoked' WHEN ${IS_OVER} THEN 'expired' ELSE 'active' END AS state`;
 
-/** The audit's row is part of the statement: no key changes without one. */
+/** The statement itself writes the audit's row, so that no key changes without one. */
 const audited = (action: string, from: string, data: string) => `
   audited AS (
     INSERT INTO audit_events (actor, action, target, address, data)
-    SELECT $2::text, '${action}', $1::text, $3::text, jsonb_build_object('caller', ${from}.caller, ${data}) FROM ${from}
+    SELECT $2::text, '${action}', $1::text, $3::text, jsonb_build_object('caller', ${from}.caller, ${data})
+    FROM ${from}
   )`;
 
 const RIGHTS = `'scopes', made.scopes, 'integrations', made.integrations, 'expiresAt', made.expires_at`;
@@ -23,7 +25,8 @@ export const INSERT_KEY: PreparedStatement = {
   text: `
     WITH made AS (
       INSERT INTO api_keys (id, created_by, caller, name, secret_hash, scopes, integrations, expires_at)
-      VALUES ($1::text, $2::text, $4, $5, $6, $7, $8, clock_timestamp() + $9::float8 * interval '1 millisecond')
+      VALUES ($1::text, $2::text, $4, $5, $6, $7, $8,
+        clock_timestamp() + $9::float8 * interval '1 millisecond')
       RETURNING *
     ), ${audited('api_key_created', 'made', RIGHTS)}
     SELECT ${SHOWN} FROM made`,
@@ -39,7 +42,7 @@ export const STATE_OF_KEY: PreparedStatement = {
   text: `SELECT ${SHOWN} FROM api_keys WHERE id = $1`,
 };
 
-/** The lock makes a second rotation wait, and then find that the first has been. */
+/** The lock makes a second rotation wait; it then finds the key rotated. */
 export const ROTATE_KEY: PreparedStatement = {
   name: 'api_key_rotate',
   text: `
@@ -49,7 +52,8 @@ export const ROTATE_KEY: PreparedStatement = {
       FOR UPDATE
     ), made AS (
       INSERT INTO api_keys (id, created_by, caller, name, secret_hash, scopes, integrations, expires_at)
-      SELECT $4::text, $2::text, caller, name, $5::bytea, scopes, integrations, clock_timestamp() + (expires_at - created_at)
+      SELECT $4::text, $2::text, caller, name, $5::bytea, scopes, integrations,
+        clock_timestamp() + (expires_at - created_at)
       FROM old
       RETURNING *
     ), ended AS (
@@ -65,12 +69,13 @@ export const REVOKE_KEY: PreparedStatement = {
   name: 'api_key_revoke',
   text: `
     WITH made AS (
-      UPDATE api_keys SET revoked_at = clock_timestamp() WHERE id = $1::text AND revoked_at IS NULL RETURNING *
+      UPDATE api_keys SET revoked_at = clock_timestamp() WHERE id = $1::text AND revoked_at IS NULL
+      RETURNING *
     ), ${audited('api_key_revoked', 'made', `'name', made.name`)}
     SELECT ${SHOWN} FROM made`,
 };
 
-/** Only a key that works: what cannot be seen cannot be let in. */
+/** Finds only a live key, so that no other can be admitted by mistake. */
 export const LOAD_KEY: PreparedStatement = {
   name: 'api_key_load',
   text: `
@@ -80,7 +85,7 @@ export const LOAD_KEY: PreparedStatement = {
     FROM api_keys WHERE id = $1 AND revoked_at IS NULL AND NOT (${IS_OVER})`,
 };
 
-/** Once a minute, however many processes have seen it used. */
+/** Writes once a minute, however many processes see the key in use. */
 export const NOTE_USE: PreparedStatement = {
   name: 'api_key_note_use',
   text: `

@@ -6,7 +6,7 @@ import { hashOf, newApiKeyToken, parseApiKeyToken, tokenOf } from './api-key-tok
 const hash = new KeyedHash(Buffer.alloc(32, 9));
 
 describe('a token', () => {
-  it('is read back as it was made, and no two are alike', () => {
+  it('is parsed back to the same values, and no two are alike', () => {
     const made = newApiKeyToken();
     const parsed = parseApiKeyToken(tokenOf(made).reveal());
     expect(parsed?.id).toBe(made.id);
@@ -20,7 +20,7 @@ describe('a token', () => {
     expect(JSON.stringify(token) + String(tokenOf(token))).not.toContain(token.secret.reveal());
   });
 
-  it('is hashed with its id, by a key of its own purpose', () => {
+  it('is hashed together with its id, under a key for this purpose only', () => {
     const secret = new Secret('A'.repeat(43));
     const one = hashOf({ id: '0'.repeat(20), secret }, hash);
     expect(one).toHaveLength(32);

@@ -6,17 +6,17 @@ const ID_BYTES = 10;
 const SECRET_BYTES = 32;
 const TOKEN = /^gw_([0-9a-f]{20})_([A-Za-z0-9_-]{43})$/;
 
-/** What every API key begins with, so that scanners for leaked secrets know one. */
+/** The prefix of every API key. Scanners for leaked secrets look for it. */
 export const TOKEN_PREFIX = 'gw_';
 
 export interface ApiKeyToken {
-  /** 20 hex digits: may be seen, and stands in lists and logs. */
+  /** 20 hex digits. Not a secret: it appears in lists and logs. */
   id: string;
   /** 32 bytes, base64url without padding (RFC 4648 §5). */
   secret: Secret;
 }
 
-/** A key that nobody has seen yet. */
+/** A new random key. */
 export function newApiKeyToken(): ApiKeyToken {
   return {
     id: randomBytes(ID_BYTES).toString('hex'),
@@ -29,14 +29,14 @@ export function tokenOf({ id, secret }: ApiKeyToken): Secret {
   return new Secret(`${TOKEN_PREFIX}${id}_${secret.reveal()}`);
 }
 
-/** @returns null for what has not exactly the form of a key. */
+/** @returns null if the text does not have exactly the form of a key. */
 export function parseApiKeyToken(text: string): ApiKeyToken | null {
   const [, id, secret] = TOKEN.exec(text) ?? [];
   return id && secret ? { id, secret: new Secret(secret) } : null;
 }
 
 /**
- * What is stored of a key. The id is part of it: a hash that was copied to another row opens nothing.
+ * The stored form of a key. It includes the id, so a hash that is copied to another row opens nothing.
  *
  * @returns 32 bytes.
  */

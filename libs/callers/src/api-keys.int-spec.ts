@@ -38,7 +38,7 @@ const end = (id: string) =>
   dataSource.query(`UPDATE api_keys SET expires_at = clock_timestamp() WHERE id = $1`, [id]);
 
 describe('a new key', () => {
-  it('has the requested scopes, once each, and is on record', async () => {
+  it('has the requested scopes, once each, and is audited', async () => {
     const { key, token } = await keys.create(
       wanted({
         scopes: ['admin', 'onboardings:read', 'admin'],
@@ -81,7 +81,7 @@ describe('a new key', () => {
     expect(JSON.stringify(key)).not.toContain('hash');
   });
 
-  it('may have integrations, once each', async () => {
+  it('may be restricted to integrations, once each', async () => {
     expect(await make({ integrations: ['b', 'a', 'b'] })).toMatchObject({ integrations: ['b', 'a'] });
   });
 
@@ -91,10 +91,10 @@ describe('a new key', () => {
     ['a caller without a name', { caller: '' }, ['/caller']],
     ['no scope', { scopes: [] }, ['/scopes']],
     ['no integration', { integrations: [] }, ['/integrations']],
-    ['an integration that none can be', { integrations: ['byzantine', 'No!'] }, ['/integrations']],
-    ['a restriction that admin takes away', { scopes: ['admin'], integrations: ['a'] }, ['/integrations']],
+    ['an impossible name of an integration', { integrations: ['byzantine', 'No!'] }, ['/integrations']],
+    ['the scope admin and a restriction', { scopes: ['admin'], integrations: ['a'] }, ['/integrations']],
     ['several faults', { caller: '', scopes: [] }, ['/caller', '/scopes']],
-  ])('is refused with %s, and none is made', async (_, more, pointers) => {
+  ])('is refused with %s, and not made', async (_, more, pointers) => {
     const before = (await keys.list()).length;
     const error = await keys.create(wanted(more), WHO).catch((reason: unknown) => reason);
     expect(error).toMatchObject({
@@ -106,7 +106,7 @@ describe('a new key', () => {
 });
 
 describe('the list', () => {
-  it('has the newest first, of all callers or of one', async () => {
+  it('has the newest keys first, of all callers or of one', async () => {
     const [first, second] = [await make({ caller: 'lister' }), await make({ caller: 'lister' })];
     await make({ caller: 'another' });
     expect((await keys.list('lister')).map(({ id }) => id)).toEqual([second.id, first.id]);
@@ -136,7 +136,7 @@ describe('a rotation', () => {
     });
   });
 
-  it('never gives the old key more time than it had', async () => {
+  it('does not prolong the life of the old key', async () => {
     const old = await make({ lifeMs: 1_000 });
     await keys.rotate(old.id, HOUR_MS, WHO);
     expect((await find(old.id)).expiresAt).toEqual(old.expiresAt);
@@ -148,14 +148,14 @@ describe('a rotation', () => {
     expect(await find(old.id)).toMatchObject({ state: 'revoked' });
   });
 
-  it('is done once, even if many ask for it at once', async () => {
+  it('happens once, even if several are requested at the same time', async () => {
     const old = await make({ caller: 'twice' });
     const ends = await Promise.allSettled(Array.from({ length: 6 }, () => keys.rotate(old.id, 0, WHO)));
     expect(ends.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
     expect(await keys.list('twice')).toHaveLength(2);
   });
 
-  it('is refused for a key that is over, with the reason', async () => {
+  it('is refused for a key that has ended, with the reason', async () => {
     const [revoked, expired, rotated] = [await make(), await make(), await make()];
     await keys.revoke(revoked.id, WHO);
     await end(expired.id);
@@ -172,13 +172,13 @@ describe('a rotation', () => {
     }
   });
 
-  it('is refused for a key that is not there', async () => {
+  it('is refused for an unknown key', async () => {
     await expect(keys.rotate('0'.repeat(20), 0, WHO)).rejects.toMatchObject({ code: 'not_found' });
   });
 });
 
 describe('a revocation', () => {
-  it('ends a key at once, is on record, and is announced in this process', async () => {
+  it('ends a key at once, is audited, and is announced in this process', async () => {
     const { id } = await make();
     expect(await keys.revoke(id, WHO)).toMatchObject({ id, state: 'revoked' });
     expect(changed.at(-1)).toBe(id);
@@ -193,7 +193,7 @@ describe('a revocation', () => {
     expect((await audit.latest(1))[0]).toEqual(before);
   });
 
-  it('is refused for a key that is not there', async () => {
+  it('is refused for an unknown key', async () => {
     await expect(keys.revoke('0'.repeat(20), WHO)).rejects.toMatchObject({ code: 'not_found' });
   });
 });

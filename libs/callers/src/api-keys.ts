@@ -6,11 +6,11 @@ import { hashOf, newApiKeyToken, tokenOf } from './api-key-token.js';
 import { INSERT_KEY, LIST_KEYS, REVOKE_KEY, ROTATE_KEY, STATE_OF_KEY } from './api-key-statements.js';
 import { Audit, type Who } from './audit.js';
 
-/** A key as it may be shown: neither its secret nor the hash of it. */
+/** A key as users may see it, without its secret and its hash. */
 export interface ApiKey {
   id: string;
   caller: string;
-  /** What its owner calls it. */
+  /** The owner's own label. */
   name: string | null;
   scopes: Scope[];
   /** Null for all. */
@@ -21,7 +21,7 @@ export interface ApiKey {
   expiresAt: Date | null;
   lastUsedAt: Date | null;
   revokedAt: Date | null;
-  /** The key that takes its place. */
+  /** The key that replaces it. */
   rotatedTo: string | null;
 }
 
@@ -34,7 +34,7 @@ export interface NewApiKey {
   lifeMs: number | null;
 }
 
-/** A key and its token, which nobody can be told a second time. */
+/** A key and its token. The token cannot be shown a second time. */
 export interface MadeApiKey {
   key: ApiKey;
   token: Secret;
@@ -51,12 +51,15 @@ export class ApiKeys {
     private readonly audit: Audit,
   ) {}
 
-  /** Has somebody told of every key that is revoked or rotated by this process. */
+  /** Calls the listener for each key that this process creates, revokes or rotates. */
   whenChanged(listener: (id: string) => void): void {
     this.#listeners.push(listener);
   }
 
-  /** @throws ProblemError `validation_failed` where the caller's name or the scopes will not do. */
+  /**
+   * @throws ProblemError `validation_failed` if the caller's name, the scopes or the integrations are
+   *   wrong.
+   */
   async create(wanted: NewApiKey, who: Who): Promise<MadeApiKey> {
     refuseBad(wanted);
     const token = newApiKeyToken();
@@ -72,16 +75,16 @@ export class ApiKeys {
     return { key: key!, token: tokenOf(token) };
   }
 
-  /** All keys there ever were, newest first; or those of one caller. */
+  /** All keys ever made, newest first, or those of one caller. */
   list(caller: string | null = null): Promise<ApiKey[]> {
     return this.statements.run<ApiKey>(LIST_KEYS, [caller]);
   }
 
   /**
-   * Makes another key with the same rights, and as long a life.
+   * Makes another key with the same rights and the same lifetime.
    *
-   * @param overlapMs how long the old one still works; 0 revokes it.
-   * @throws ProblemError `not_found`, or `illegal_state` for a key that is over or rotated already.
+   * @param overlapMs how long the old key still works; 0 revokes it.
+   * @throws ProblemError `not_found`, or `illegal_state` if the key has ended or was rotated before.
    */
   async rotate(id: string, overlapMs: number, who: Who): Promise<MadeApiKey> {
     const token = newApiKeyToken();
@@ -92,7 +95,7 @@ export class ApiKeys {
   }
 
   /**
-   * Ends a key at once here, and within `API_KEY_CACHE_MS` in other processes. Twice is as good as once.
+   * Ends a key at once here, and within `API_KEY_CACHE_MS` in other processes. A repetition changes nothing.
    *
    * @throws ProblemError `not_found`.
    */
@@ -126,7 +129,7 @@ export class ApiKeys {
   }
 }
 
-/** As INTEGRATIONS has them. */
+/** The form of the names in INTEGRATIONS. */
 const INTEGRATION = /^[a-z][a-z0-9-]{0,31}$/;
 
 function refuseBad({ caller, scopes, integrations }: NewApiKey): void {
@@ -134,9 +137,9 @@ function refuseBad({ caller, scopes, integrations }: NewApiKey): void {
     ...(isKeyCallerName(caller) ? [] : [['/caller', 'is not 1 to 64 of a-z, 0-9, ".", "_" and "-"']]),
     ...(scopes.length > 0 ? [] : [['/scopes', 'is empty: such a key opens nothing']]),
     ...(integrations?.every((name) => INTEGRATION.test(name)) === false
-      ? [['/integrations', 'names none: a name is 1 to 32 of a-z, 0-9 and "-"']]
+      ? [['/integrations', 'has a wrong name: a name is 1 to 32 of a-z, 0-9 and "-"']]
       : []),
-    // Who makes keys can make one without the restriction.
+    // With the scope admin, the key could make another key without the restriction.
     ...(integrations && scopes.includes('admin')
       ? [['/integrations', 'restricts nothing together with the scope admin']]
       : []),

@@ -21,12 +21,13 @@ afterAll(() => dataSource.destroy());
 const insert = (target: string, count: number, days: number) =>
   dataSource.query(
     `INSERT INTO audit_events (at, actor, action, target)
-     SELECT clock_timestamp() - $3::float8 * interval '1 day', 'nobody', 'tried', $1 FROM generate_series(1, $2)`,
+     SELECT clock_timestamp() - $3::float8 * interval '1 day', 'nobody', 'tried', $1
+     FROM generate_series(1, $2)`,
     [target, count, days],
   );
 
 describe('the audit', () => {
-  it('forgets what is older than that, in batches, and nothing younger', async () => {
+  it('deletes older events in batches, and keeps the younger ones', async () => {
     await insert('old', 5_001, 31);
     await insert('young', 3, 29);
     const run = jest.spyOn(statements, 'run');
@@ -35,7 +36,7 @@ describe('the audit', () => {
     const [statement, values] = run.mock.calls[0]!;
     run.mockRestore();
     expect((await audit.latest(10)).map(({ target }) => target)).toEqual(['young', 'young', 'young']);
-    // By the index on their instant, and not by reading all of them.
+    // The index on `at` finds them, without a scan of the whole table.
     await insert('young', 20_000, 1);
     await dataSource.query('ANALYZE audit_events');
     const plan = await dataSource.query(`EXPLAIN (FORMAT JSON) ${statement.text}`, values);

@@ -1,20 +1,20 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { PreparedStatements, type PreparedStatement } from '#libs/database';
 
-/** Who did it, and from where. */
+/** The actor, and the actor's address. */
 export interface Who {
   /** `caller:<name>`, `operator:<name>`, `cli:<user of the machine>`, or `nobody`. */
   actor: string;
-  /** The client's address, where there is one. */
+  /** The client's address, if there is one. */
   address: string | null;
 }
 
 export interface AuditEvent extends Who {
   /** In the past tense, e.g. `api_key_created`. */
   action: string;
-  /** What it was done to. */
+  /** The key, account or other object that was changed. */
   target: string | null;
-  /** No secret, and no personal data: it is kept for long. */
+  /** Without secrets and personal data, because it is kept for long. */
   data: Record<string, unknown>;
 }
 
@@ -30,40 +30,45 @@ const LATEST: PreparedStatement = {
 
 const FORGET_BATCH = 5_000;
 
-/** One instant for the whole statement, by which the index on `at` can look. */
+/** A single time for the whole statement, so that PostgreSQL can use the index on `at`. */
 const FORGET: PreparedStatement = {
   name: 'audit_events_forget',
   text: `
     DELETE FROM audit_events WHERE id IN (
-      SELECT id FROM audit_events WHERE at < (SELECT clock_timestamp()) - $1::float8 * interval '1 millisecond'
+      SELECT id FROM audit_events
+      WHERE at < (SELECT clock_timestamp()) - $1::float8 * interval '1 millisecond'
       ORDER BY at LIMIT $2 FOR UPDATE SKIP LOCKED
     ) RETURNING 1`,
 };
 
-/** What somebody may one day have to answer for: a row in `audit_events`, and a line in the log. */
+/** The record of security events: a row in `audit_events` and a log line for each. */
 @Injectable()
 export class Audit {
   readonly #logger = new Logger(Audit.name);
 
   constructor(private readonly statements: PreparedStatements) {}
 
-  /** Writes both. @throws where PostgreSQL is away: what must not happen unseen waits for this. */
+  /**
+   * Writes both.
+   *
+   * @throws Error if PostgreSQL is not available: the caller must not go on without a record.
+   */
   async record(event: AuditEvent): Promise<void> {
     await this.write(event);
     this.say(event);
   }
 
-  /** Writes the row alone, for who has its own words in the log. */
+  /** Writes only the row, for callers that log in their own words. */
   async write({ actor, action, target, address, data }: AuditEvent): Promise<void> {
     await this.statements.run(INSERT, [actor, action, target, address, JSON.stringify(data)]);
   }
 
-  /** What was put on record last, newest first. */
+  /** The latest events, newest first. */
   latest(limit: number): Promise<(AuditEvent & { at: Date })[]> {
     return this.statements.run(LATEST, [limit]);
   }
 
-  /** Deletes the rows that are older, in batches. @returns how many. */
+  /** Deletes older rows, in batches. @returns how many. */
   async forget(keptMs: number): Promise<number> {
     for (let forgotten = 0; ;) {
       const rows = await this.statements.run(FORGET, [keptMs, FORGET_BATCH]);
@@ -72,7 +77,7 @@ export class Audit {
     }
   }
 
-  /** Writes the line alone, for an event whose row is part of another statement. */
+  /** Writes only the log line, for an event whose row another statement writes. */
   say(event: AuditEvent): void {
     this.#logger.log({ audit: event }, `audit: ${event.action} by ${event.actor}`);
   }

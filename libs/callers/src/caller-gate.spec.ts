@@ -16,7 +16,7 @@ import type { RateLimits } from './rate-limits.js';
 const ID = '0198a000-0000-7000-8000-00000000abcd';
 const BARE = 'Bearer realm="gangway"';
 
-/** What was asked of the gate's parts, in order. */
+/** The calls to the gate's parts, in order. */
 let asked: string[];
 let shutOut: boolean;
 let logged: FastifyRequest['raw']['logged'][];
@@ -122,7 +122,7 @@ describe('the gate', () => {
     ['another scheme', 'Basic c2hvcDpzZWNyZXQ=', BARE, ['failed: no bearer token']],
     ['two tokens in one header', 'Bearer good good', BARE, ['failed: no bearer token']],
     [
-      'a token that opens nothing',
+      'an invalid token',
       'Bearer bad',
       expect.stringContaining('error="invalid_token"'),
       ['failed: it is bad'],
@@ -137,7 +137,7 @@ describe('the gate', () => {
     const answer = await ask(authorization);
     expect([answer.status, answer.headers['www-authenticate']]).toEqual([401, challenge]);
     expect(asked.filter((each) => each.startsWith('failed'))).toEqual(failed);
-    // A client that sends no credentials guesses none.
+    // A client without credentials does not guess.
     expect(asked).not.toContain('body');
     expect(answer.body).not.toContain('it is bad');
     expect(logged[0]?.caller).toBeUndefined();
@@ -155,7 +155,7 @@ describe('the gate', () => {
     },
   );
 
-  it('refuses an address that is shut out, unless its token is worth a look', async () => {
+  it('refuses a shut-out address, except for tokens that are worth a look', async () => {
     shutOut = true;
     for (const given of [undefined, 'Basic x', 'Bearer good', 'Bearer bad']) {
       expect((await ask(given)).status).toBe(429);
@@ -164,7 +164,7 @@ describe('the gate', () => {
     expect((await ask('Bearer familiar')).status).toBe(200);
   });
 
-  it('answers 503 while it cannot check a token, and counts no failed login', async () => {
+  it('answers 503 if it cannot check a token, and counts no failed login', async () => {
     const answer = await ask('Bearer away');
     expect(answer.status).toBe(503);
     expect(answer.headers).not.toHaveProperty('www-authenticate');
@@ -179,7 +179,7 @@ describe('a command', () => {
     ['POST', '/things/none', []],
     ['GET', `/things/${ID}`, []],
     ['HEAD', `/things/${ID}`, []],
-  ])('is counted for its onboarding too: %s %s', async (method, path, counted) => {
+  ])('is also counted for its onboarding: %s %s', async (method, path, counted) => {
     await ask('Bearer good', { method, path });
     expect(asked.filter((each) => each.startsWith('command'))).toEqual(counted);
   });

@@ -11,9 +11,9 @@ import { RateLimits } from './rate-limits.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Who asks; there for every route that a scope opens. */
+    /** Set on every route that requires a scope. */
     caller?: Caller;
-    /** What this request was counted for. They are waited for by the guard, while the body is being read. */
+    /** The limits that count this request. The guard waits for them after the body is read. */
     counts?: Promise<Count>[];
   }
   interface FastifyContextConfig {
@@ -26,7 +26,7 @@ declare module 'fastify' {
 const NO_TOKEN = 'Bearer realm="gangway"';
 const BAD_TOKEN = `${NO_TOKEN}, error="invalid_token", error_description="The token is not valid"`;
 
-/** Asks who it is before the body is read: a stranger's 256 KiB are nobody's work. */
+/** Authenticates a request before its body is read, so that strangers cannot make us read 256 KiB. */
 @Injectable()
 export class CallerGate {
   constructor(
@@ -40,7 +40,7 @@ export class CallerGate {
     if (!request.routeOptions.config.requires) return;
     const { authorization } = request.headers;
     const token = /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1];
-    // Many services may share one address: the expired key of one must not shut out the others.
+    // Many services may share an address: an expired key of one must not shut out the others.
     if (!token || !this.logins.isWorthALook(token)) this.failures.refuseShutOut(request.ip);
     try {
       if (!token) throw new BadToken('no bearer token');
@@ -48,9 +48,9 @@ export class CallerGate {
       request.caller = await this.logins.login(token);
     } catch (error) {
       if (!(error instanceof BadToken)) throw error;
-      // The answer gives no reason: it would help a guesser. The request's line in the log does.
+      // The answer gives no reason, because it would help an attacker. The log line does.
       if (request.raw.logged) request.raw.logged.reason = error.message;
-      // A client that sends no credentials guesses none, so it is not counted.
+      // A request without credentials is not a guess, so it is not counted.
       if (authorization) await this.failures.note(request.ip, error.message);
       reply.header('WWW-Authenticate', token ? BAD_TOKEN : NO_TOKEN);
       throw new ProblemError('unauthenticated', {
@@ -70,19 +70,19 @@ export class CallerGate {
   }
 }
 
-/** Node takes the first; a proxy in front may have looked at the second. */
+/** Node.js takes the first header, but a proxy in front may have checked the second. */
 const isGivenTwice = ({ raw }: FastifyRequest, header: string) =>
   raw.rawHeaders.filter((text, index) => index % 2 === 0 && text.toLowerCase() === header).length > 1;
 
-/** The onboarding that a command is about, if the path names it. */
+/** The onboarding of a command, if the path names one. */
 function onboardingOf({ method, params }: FastifyRequest): string | null {
   const { id } = (params ?? {}) as { id?: unknown };
   const reads = method === 'GET' || method === 'HEAD';
-  // Either case of a UUID is the same onboarding, and must be the same count.
+  // Both cases of a UUID name the same onboarding, so they share one count.
   return !reads && typeof id === 'string' && isUuid(id) ? id.toLowerCase() : null;
 }
 
-/** Puts the gate before the routes; without it, the guard lets nobody in. */
+/** Puts the gate before the routes. Without the gate, the guard refuses every request. */
 export function admitCallers(app: NestFastifyApplication): void {
   const gate = app.get(CallerGate);
   const fastify = app.getHttpAdapter().getInstance();

@@ -22,7 +22,7 @@ const counted = (over: boolean): Count => ({
   over,
 });
 
-/** What the guard does with a request, and the challenge that it leaves. */
+/** The guard's decision on a request, and its challenge. */
 function ask(request: { caller?: Caller; counts?: Promise<Count>[] }, method: 'read' | 'open' = 'read') {
   const headers: Record<string, string> = {};
   const context = {

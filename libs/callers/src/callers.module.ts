@@ -14,7 +14,7 @@ import { Logins } from './logins.js';
 import { RateLimits } from './rate-limits.js';
 import { RefusedLogins } from './refused-logins.js';
 
-/** Who may come in, to which routes, and how often. An app that imports it calls `admitCallers`. */
+/** Authenticates callers, and limits their routes and rates. An app that imports it calls `admitCallers`. */
 @Module({
   imports: [DatabaseModule, DiscoveryModule],
   providers: [

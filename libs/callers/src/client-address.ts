@@ -1,12 +1,12 @@
 import ipaddr from 'ipaddr.js';
 
-/** A /64: a network gives one to each customer (RFC 6177), so a client with IPv6 has 2^64 addresses. */
+/** A /64. A provider gives one to each customer (RFC 6177), so a client with IPv6 has 2^64 addresses. */
 const HEXTETS_OF_NETWORK = 4;
 
 /**
- * What failures are counted by: an address of IPv4, or the network of one of IPv6.
+ * The key for counting failures: an IPv4 address, or the network of an IPv6 address.
  *
- * @param address as the socket or a trusted proxy gives it.
+ * @param address from the socket or a trusted proxy.
  */
 export function networkOf(address: string): string {
   if (!ipaddr.isValid(address)) return address;

@@ -19,11 +19,11 @@ afterAll(() => {
 });
 afterEach(() => void jest.restoreAllMocks());
 
-/** As each process makes one. */
+/** A counter as each process makes one. */
 const aCounter = (of = link) => new Counter({ link: of, prefix, policy: 'spec', quota: QUOTA });
 const keyOf = (key: string) => `${prefix}:limit:spec:${key}`;
 
-/** What is left after each, and -1 where it was too many. */
+/** The rest after each request; -1 if it exceeded the quota. */
 async function add(counter: Counter, key: string, times: number): Promise<number[]> {
   const left: number[] = [];
   for (let n = 0; n < times; n++) {
@@ -34,7 +34,7 @@ async function add(counter: Counter, key: string, times: number): Promise<number
 }
 
 describe('a count', () => {
-  it('is one for all processes, and each key has its own', async () => {
+  it('is shared by all processes, and separate for each key', async () => {
     const [one, other] = [aCounter(), aCounter()];
     const key = randomUUID();
     expect(await add(one, key, 2)).toEqual([2, 1]);
@@ -60,7 +60,7 @@ describe('a count', () => {
     expect(await add(counter, key, 1)).toEqual([2]);
   });
 
-  it('loses none of many that come at once', async () => {
+  it('counts all requests that come at once', async () => {
     const [counter, key] = [aCounter(), randomUUID()];
     const counts = await Promise.all(Array.from({ length: 20 }, () => counter.add(key)));
     expect(counts.filter(({ over }) => !over)).toHaveLength(QUOTA);
@@ -70,14 +70,14 @@ describe('a count', () => {
 describe('a count that is taken from Redis in shares', () => {
   const shared = (atOnce: number) => new Counter({ link, prefix, policy: 'shared', quota: 10, atOnce });
 
-  it('asks Redis once a share, and counts down as if each were asked for', async () => {
+  it('asks Redis once per share, and counts down by one', async () => {
     const [counter, key] = [shared(4), randomUUID()];
     const sent = jest.spyOn(link.redis, 'sendCommand');
     expect(await add(counter, key, 8)).toEqual([9, 8, 7, 6, 5, 4, 3, 2]);
     expect(sent).toHaveBeenCalledTimes(2);
   });
 
-  it('is never more than the quota over all processes, and a share less at most', async () => {
+  it('never exceeds the quota over all processes, and wastes at most a share', async () => {
     const [key, all] = [randomUUID(), [shared(3), shared(3)]];
     const counts = await Promise.all(Array.from({ length: 40 }, (_, n) => all[n % 2]!.add(key)));
     const good = counts.filter(({ over }) => !over).length;
@@ -103,17 +103,17 @@ describe('with Redis away', () => {
     expect(await add(other, key, 1)).toEqual([2]);
   });
 
-  it('a Redis that is known to refuse is not asked', async () => {
+  it('does not ask a Redis that refuses writes', async () => {
     const sent = jest.spyOn(link.redis, 'sendCommand');
     jest.spyOn(link, 'accepts', 'get').mockReturnValue(false);
     expect(await add(aCounter(), randomUUID(), 1)).toEqual([2]);
     expect(sent).not.toHaveBeenCalled();
   });
 
-  it('goes on with its own count if Redis fails in the middle', async () => {
+  it('continues with its own count if Redis fails in between', async () => {
     const [counter, key] = [aCounter(), randomUUID()];
     expect(await add(counter, key, 1)).toEqual([2]);
-    // Of another type than a count: the script fails.
+    // The script fails, because the key's type is a list.
     await link.redis.del(keyOf(key));
     await link.redis.lpush(keyOf(key), 'x');
     expect(await add(counter, key, 2)).toEqual([2, 1]);

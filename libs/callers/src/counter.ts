@@ -3,21 +3,21 @@ import type { RedisLink } from '#libs/jobs';
 
 export const WINDOW_S = 60;
 
-/** Where a count stands after one more was added. */
+/** The state of a count after one more request. */
 export interface Count {
   /** Name of the limit, for the headers. */
   policy: string;
   quota: number;
   remaining: number;
-  /** Until the window ends and the count begins anew. */
+  /** Until the window ends and the count starts again. */
   resetMs: number;
-  /** Whether this one was too many. */
+  /** Whether this request exceeds the quota. */
   over: boolean;
 }
 
 /**
- * Adds to a key, and has it expire from its first count on. The library's own script does the same with a command more, for
- * Redis before 7.
+ * Adds to a key, and lets it expire one window after its first count. The library's own script does the
+ * same for Redis before 7, with one more command.
  */
 const ADD = `
 local count = redis.call('incrby', KEYS[1], ARGV[1])
@@ -30,26 +30,27 @@ return {count, ttl}`;
 
 export interface CounterOptions {
   link: RedisLink;
-  /** Of its keys. */
+  /** Prefix of the keys in Redis. */
   prefix: string;
   policy: string;
   quota: number;
-  /** How many a process takes from Redis at once, to give them out itself. */
+  /** How many counts a process takes from Redis at once, to use them without further commands. */
   atOnce?: number;
 }
 
-/** What a process has taken from Redis for one key, and not given out yet. */
+/** The counts that a process has taken from Redis for one key and not used yet. */
 interface Share {
   left: number;
-  /** What Redis has left beside it. */
+  /** The counts that Redis has left in addition. */
   beside: number;
   /** When the window ends, on the monotonic clock. */
   endsAtMs: number;
 }
 
 /**
- * Counts in windows of a minute, in Redis for all processes. While Redis is away, hangs or refuses writes, each process
- * counts for itself: a limit is then as many times as high as there are processes, and no caller is shut out.
+ * Counts in windows of a minute, in Redis for all processes. If Redis is away, hangs or refuses writes,
+ * each process counts for itself. The limit is then higher by the number of processes, and no caller is
+ * shut out.
  */
 export class Counter {
   readonly #limiter: RateLimiterRedis;
@@ -63,7 +64,7 @@ export class Counter {
     this.#own = new RateLimiterMemory({ keyPrefix, points, duration: WINDOW_S });
     this.#limiter = new RateLimiterRedis({
       storeClient: link.redis,
-      // Without it, ioredis would be asked for what it cannot do, and its error would come late.
+      // Otherwise commands would wait in ioredis, and fail late.
       rejectIfRedisNotReady: true,
       keyPrefix,
       points,
@@ -73,7 +74,7 @@ export class Counter {
     });
   }
 
-  /** Adds one. Never throws. @param key nothing that says who it is: Redis is no place for it. */
+  /** Adds one. Never throws. @param key contains no personal data, because it is stored in Redis. */
   async add(key: string): Promise<Count> {
     const { atOnce = 1 } = this.options;
     if (atOnce === 1) return this.#take(key, 1);
@@ -90,7 +91,7 @@ export class Counter {
     }
   }
 
-  /** @returns one of this process's share; null if it has none. */
+  /** Takes one from this process's share. @returns null if the share is used up. */
   #give(key: string): Count | null {
     const share = this.#shares.get(key);
     const resetMs = Math.ceil((share?.endsAtMs ?? 0) - performance.now());
@@ -111,12 +112,12 @@ export class Counter {
   }
 
   async #take(key: string, points: number): Promise<Count> {
-    // A Redis that is known to refuse is not asked: the question could take all the time that a request has.
+    // A Redis that refuses writes is not asked, because the attempt could use up the request's time.
     const limiter = this.options.link.accepts ? this.#limiter : this.#own;
     try {
       return this.#count(await limiter.consume(key, points), false);
     } catch (refused) {
-      // Anything but a count that is full is a fault of the limiter's own: better one request more than none at all.
+      // Any other error is the limiter's own fault: one request too many is better than none.
       if (!(refused instanceof RateLimiterRes)) return this.#count(null, false);
       return this.#count(refused, true);
     }

@@ -40,13 +40,13 @@ const isShutOut = async (address: string) =>
   (await problemOf(() => failures.refuseShutOut(address))) !== null;
 const fail = (address: string) => problemOf(() => failures.note(address, 'unknown'));
 
-describe('tokens that open nothing', () => {
+describe('invalid tokens', () => {
   it('shut their address out once there are too many, for the rest of the minute', async () => {
     for (let n = 1; n < QUOTA; n++) {
       expect(await fail('192.0.2.1')).toBeNull();
       expect(await isShutOut('192.0.2.1')).toBe(false);
     }
-    // The last one is still told that it is not valid, and none after it.
+    // The last token is still refused as not valid; later ones are not checked.
     expect(await fail('192.0.2.1')).toBeNull();
     expect(await problemOf(() => failures.refuseShutOut('192.0.2.1'))).toMatchObject({
       code: 'rate_limited',
@@ -62,7 +62,7 @@ describe('tokens that open nothing', () => {
     expect(await fail('192.0.2.3')).toMatchObject({ code: 'rate_limited' });
   });
 
-  it('count for the network of an IPv6 address, and for one IPv4 address however it is written', async () => {
+  it('count for the network of an IPv6 address, and for one IPv4 address in any spelling', async () => {
     for (let n = 0; n < QUOTA; n++) await fail(`2001:db8:0:1::${n}`);
     expect(await isShutOut('2001:db8:0:1:ffff::1')).toBe(true);
     expect(await isShutOut('2001:db8:0:2::1')).toBe(false);
@@ -70,7 +70,7 @@ describe('tokens that open nothing', () => {
     expect(await isShutOut('192.0.2.4')).toBe(true);
   });
 
-  it('are forgotten when the window ends, and not a moment before', async () => {
+  it('are forgotten exactly when the window ends', async () => {
     for (let n = 0; n < QUOTA; n++) await fail('192.0.2.5');
     const { retryAfterS = 0 } = (await problemOf(() => failures.refuseShutOut('192.0.2.5')))!;
     nowMs = 50_000;
@@ -80,12 +80,12 @@ describe('tokens that open nothing', () => {
     expect(await isShutOut('192.0.2.5')).toBe(false);
   });
 
-  it('are put on record, each with its reason', async () => {
+  it('are audited, each with its reason', async () => {
     await fail('::ffff:192.0.2.6');
     expect(noted).toEqual([['192.0.2.6', 'unknown']]);
   });
 
-  it('forget the oldest address when there are very many', async () => {
+  it('make room for new addresses by forgetting the oldest one', async () => {
     const address = (n: number) => `10.${n >> 16}.${(n >> 8) & 255}.${n & 255}`;
     const one = new FailedLogins(
       redis,

@@ -6,18 +6,18 @@ import { Counter, WINDOW_S } from './counter.js';
 import { LimitRedis } from './limit-redis.js';
 import { RefusedLogins } from './refused-logins.js';
 
-/** Addresses that are remembered at once; a flood from more of them makes the oldest forgotten. */
+/** How many addresses are remembered. A flood from more of them removes the oldest. */
 const ADDRESSES = 10_000;
 
 /**
- * Tokens that open nothing, by client address: too many, and nothing more of that address is looked at. They are
- * counted over all processes; that an address is shut out is known to those where it was seen to fail, so that
- * nobody who behaves pays a round trip for it.
+ * Counts failed tokens by client address, over all processes. Too many shut the address out: its tokens are
+ * no longer checked. Only the processes that see the failures shut it out, so that other clients cost no
+ * round trip.
  */
 @Injectable()
 export class FailedLogins {
   readonly #counter: Counter;
-  /** Until when, on the monotonic clock. */
+  /** The end of each shut-out, on the monotonic clock. */
   readonly #shutOut = new Map<string, number>();
 
   constructor(
@@ -35,7 +35,7 @@ export class FailedLogins {
     });
   }
 
-  /** @throws ProblemError `rate_limited` before anything is looked up for the token. */
+  /** @throws ProblemError `rate_limited` before the token is looked up. */
   refuseShutOut(address: string): void {
     const network = networkOf(address);
     const untilMs = this.#shutOut.get(network);
@@ -45,7 +45,7 @@ export class FailedLogins {
     this.#shutOut.delete(network);
   }
 
-  /** Counts one more. @throws ProblemError `rate_limited` where it was one too many. */
+  /** Counts one more. @throws ProblemError `rate_limited` if it exceeds the quota. */
   async note(address: string, reason: string): Promise<void> {
     const network = networkOf(address);
     this.refused.note(network, reason);

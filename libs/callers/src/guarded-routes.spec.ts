@@ -58,13 +58,13 @@ class BelowTheCallersPath {
 }
 
 @Controller('health')
-class NobodysBusiness {
+class PublicRoute {
   @Get()
   read() {}
 }
 
 describe('an app boots', () => {
-  it.each([Good, NobodysBusiness])('with %p', async (controller) => {
+  it.each([Good, PublicRoute])('with %p', async (controller) => {
     await expect(boot(controller)).resolves.toBeUndefined();
   });
 

@@ -4,10 +4,10 @@ import { DiscoveryService, MetadataScanner } from '@nestjs/core';
 import { CallerGuard } from './caller.guard.js';
 import { REQUIRES } from './requires.decorator.js';
 
-/** Everything below it is the callers'. */
+/** Every route below this path needs a scope. */
 const CALLERS_PATH = /^\/?v\d+(\/|$)/;
 
-/** Stops the boot of an app with a route that a scope should open, and none does. */
+/** Stops the boot of an app if a route that needs a scope has none. */
 @Injectable()
 export class GuardedRoutes implements OnModuleInit {
   constructor(
@@ -15,7 +15,7 @@ export class GuardedRoutes implements OnModuleInit {
     private readonly scanner: MetadataScanner,
   ) {}
 
-  /** @throws Error that names every route that was forgotten. */
+  /** @throws Error that names every such route. */
   onModuleInit(): void {
     const forgotten = this.discovery
       .getControllers()

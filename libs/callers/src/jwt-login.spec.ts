@@ -21,7 +21,7 @@ beforeEach(() => {
   issuer.published = [key.publicJwk];
 });
 
-/** A process that has asked for no keys yet. */
+/** A process that has not fetched any keys yet. */
 function aLogin(env: Record<string, string> = {}): JwtLogin {
   const clock: Clock = { nowMs: () => Date.now(), monotonicMs: () => nowMs };
   const config = testConfig({ ...issuer.env, JWT_JWKS_COOLDOWN_MS: String(COOLDOWN_MS), ...env });
@@ -40,11 +40,11 @@ describe('the caller of a JWT', () => {
       { scopes: new Set(['admin', 'onboardings:read']) },
     ],
     ['scopes in a list', { scope: ['admin'] }, { scopes: new Set(['admin']) }],
-    ['scopes that are not ours left out', { scope: 'openid admin' }, { scopes: new Set(['admin']) }],
-    ['no scopes where none are given', { scope: undefined }, { scopes: new Set() }],
+    ['only the scopes that we know', { scope: 'openid admin' }, { scopes: new Set(['admin']) }],
+    ['no scopes if none are given', { scope: undefined }, { scopes: new Set() }],
     ['integrations in a list', { integrations: ['a', 'b'] }, { integrations: new Set(['a', 'b']) }],
     ['integrations in a text', { integrations: 'a b' }, { integrations: new Set(['a', 'b']) }],
-    // An empty list is none, and never all.
+    // An empty list grants no integration, and never all.
     ['no integration', { integrations: [] }, { integrations: new Set() }],
   ])('has %s', async (_, claims, caller) => {
     expect(await aLogin().login(await issuer.token(key, claims))).toMatchObject(caller);
@@ -57,7 +57,7 @@ describe('the caller of a JWT', () => {
   });
 });
 
-describe('a JWT that opens nothing', () => {
+describe('an invalid JWT', () => {
   it.each<[string, object, Record<string, unknown>?]>([
     ['the token has expired', { exp: nowS() - 60 }],
     ['claim exp is missing', { exp: undefined }],
@@ -75,11 +75,11 @@ describe('a JWT that opens nothing', () => {
     ['claim integrations is no list of names', { integrations: null }],
     ['claim integrations is no list of names', { integrations: { byzantine: true } }],
     ['the issuer publishes no key for its kid and alg', {}, { kid: 'unknown' }],
-  ])('says why: %s', async (reason, claims, header = {}) => {
+  ])('is refused with the reason: %s', async (reason, claims, header = {}) => {
     expect(await endOf(aLogin(), await issuer.token(key, claims, header))).toEqual(new BadToken(reason));
   });
 
-  it('says that its type is wrong, if one is configured', async () => {
+  it('is refused for its type if JWT_TYPE is set', async () => {
     const login = aLogin({ JWT_TYPE: 'at+jwt' });
     expect(await endOf(login, await issuer.token(key))).toEqual(new BadToken('claim typ is not JWT_TYPE'));
     expect(await endOf(login, await issuer.token(key, {}, { typ: 'at+jwt' }))).toMatchObject({
@@ -87,7 +87,7 @@ describe('a JWT that opens nothing', () => {
     });
   });
 
-  it('repeats nothing of the token', async () => {
+  it('is refused in words that repeat nothing of the token', async () => {
     const token = await issuer.token(key, { aud: 'word-of-the-token' });
     expect(String(((await endOf(aLogin(), token)) as Error).message)).not.toContain('word-of-the-token');
   });
@@ -107,11 +107,11 @@ describe('a JWT that opens nothing', () => {
           .encode(),
     ],
     ['is no JWT', async () => 'a.b.c'],
-  ])('%s', async (_, token) => {
+  ])('is refused if it %s', async (_, token) => {
     expect(await endOf(aLogin(), await token())).toBeInstanceOf(BadToken);
   });
 
-  it('finds no issuer where none is configured', async () => {
+  it('is refused if no issuer is configured', async () => {
     const login = new JwtLogin(testConfig(), { nowMs: () => 0, monotonicMs: () => 0 });
     expect(await endOf(login, 'a.b.c')).toEqual(new BadToken('no issuer is configured'));
   });
@@ -133,7 +133,7 @@ describe('a JWT without a key id', () => {
     expect(end).toEqual(new BadToken('the signature is wrong'));
   });
 
-  it('is refused by its claims as soon as one key fits', async () => {
+  it('is refused for its claims as soon as one key fits', async () => {
     await issuer.newKey('other');
     const end = await endOf(aLogin(), await issuer.token(key, { aud: 'another' }, withoutId));
     expect(end).toEqual(new BadToken('claim aud is not JWT_AUDIENCE'));
@@ -141,7 +141,7 @@ describe('a JWT without a key id', () => {
 });
 
 describe('an issuer that fails', () => {
-  it('is no fault of the token, and is asked again only after the cooldown', async () => {
+  it('answers not_ready, and asks the issuer again only after the cooldown', async () => {
     const login = aLogin();
     const token = await issuer.token(key);
     issuer.failing = true;
@@ -158,13 +158,13 @@ describe('an issuer that fails', () => {
     expect(issuer.asked - before).toBe(2);
   });
 
-  it('leaves the keys that are known as they are', async () => {
+  it('does not lose the keys that were fetched before', async () => {
     const login = aLogin();
     const token = await issuer.token(key);
     await login.login(token);
     issuer.failing = true;
     expect(await endOf(login, token)).toMatchObject({ name: 'shop' });
-    // Its keys are known, and this one is not among them: the token is at fault.
+    // The fetched keys do not contain this one, so the token is at fault.
     expect(await endOf(login, await issuer.token(key, {}, { kid: 'unknown' }))).toBeInstanceOf(BadToken);
   });
 });

@@ -11,7 +11,7 @@ import {
 import { CLOCK, ProblemError, isCallerName, isScope, type Caller, type Clock } from '#libs/kernel';
 import { CONFIG, type Config } from '#libs/platform';
 
-/** Public keys only: with HMAC, whoever may check a token could sign one, and the public key would be the secret. */
+/** Public keys only. With HMAC, a service that can check a token can also sign one. */
 const ALGORITHMS = 'RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA Ed25519'.split(' ');
 const JWKS_TIMEOUT_MS = 2_000;
 const JWKS_CACHE_MS = 600_000;
@@ -29,7 +29,7 @@ const OF_TOKEN: Readonly<Record<string, string>> = {
   ERR_JWKS_NO_MATCHING_KEY: 'the issuer publishes no key for its kid and alg',
 };
 
-/** Claims whose wanted value is configured. */
+/** The claims whose values the configuration sets. */
 const WANTED: Readonly<Record<string, string>> = {
   iss: 'is not JWT_ISSUER',
   aud: 'is not JWT_AUDIENCE',
@@ -40,12 +40,12 @@ const WANTED: Readonly<Record<string, string>> = {
 /** How many keys are tried for a token without a key id. */
 const KEYS_TRIED = 10;
 
-/** A token that is not let in, with the reason for those who operate the service. */
+/** A refused token. The reason is for operators. */
 export class BadToken extends Error {
   override readonly name = 'BadToken';
 }
 
-/** Says whose JWT it is (RFC 7519, RFC 8725), by the keys that its issuer publishes. */
+/** Finds the caller of a JWT (RFC 7519, RFC 8725), with the keys that its issuer publishes. */
 @Injectable()
 export class JwtLogin {
   readonly #keys: ReturnType<typeof createRemoteJWKSet> | null;
@@ -61,7 +61,7 @@ export class JwtLogin {
     this.#keys = JWT_JWKS_URL
       ? createRemoteJWKSet(new URL(JWT_JWKS_URL), {
           timeoutDuration: JWKS_TIMEOUT_MS,
-          // A token with a key id that nobody knows makes us ask for the keys, and must not do so with every request.
+          // An unknown key id makes us fetch the keys, and must not do so with every request.
           cooldownDuration: JWT_JWKS_COOLDOWN_MS,
           cacheMaxAge: JWKS_CACHE_MS,
           [customFetch]: (...request) => this.#fetchKeys(...request),
@@ -70,8 +70,8 @@ export class JwtLogin {
   }
 
   /**
-   * @throws BadToken where the token is not one of ours, or is over.
-   * @throws ProblemError `not_ready` where the issuer's keys cannot be had: nobody can tell then.
+   * @throws BadToken if the token is not valid.
+   * @throws ProblemError `not_ready` if the issuer's keys are not available.
    */
   async login(token: string): Promise<Caller> {
     if (!this.#keys) throw new BadToken('no issuer is configured');
@@ -91,17 +91,17 @@ export class JwtLogin {
       const reason = reasonOf(error);
       if (reason) throw new BadToken(reason, { cause: error });
       throw new ProblemError('not_ready', {
-        detail: 'The keys of the token’s issuer cannot be had.',
+        detail: 'The keys of the token’s issuer are not available.',
         retryAfterS: RETRY_AFTER_S,
         cause: error,
       });
     }
   }
 
-  /** jose's own cooldown begins with an answer: an issuer that fails would be asked for every token that comes. */
+  /** jose's own cooldown begins only with a good answer, so it would ask a failing issuer for each token. */
   async #fetchKeys(url: string, init: RequestInit): Promise<Response> {
     if (this.clock.monotonicMs() < this.#askAgainAtMs)
-      throw new Error('the issuer has just failed to answer');
+      throw new Error('the issuer failed to answer a moment ago');
     this.#askAgainAtMs = this.clock.monotonicMs() + this.config.JWT_JWKS_COOLDOWN_MS;
     const response = await fetch(url, init);
     if (response.ok) this.#askAgainAtMs = -Infinity;
@@ -116,14 +116,18 @@ export class JwtLogin {
     const scopes = wordsOf(claims[this.config.JWT_SCOPE_CLAIM] ?? []);
     if (!scopes) throw new BadToken(`claim ${this.config.JWT_SCOPE_CLAIM} is no list of scopes`);
     const integrations = claims['integrations'];
-    // What cannot be read must not mean all.
+    // A claim that cannot be read must not grant all integrations.
     const names = integrations === undefined ? null : wordsOf(integrations);
     if (integrations !== undefined && !names) throw new BadToken('claim integrations is no list of names');
     return { name, scopes: new Set(scopes.filter(isScope)), integrations: names && new Set(names) };
   }
 }
 
-/** @throws as jose does. A token without a key id is tried with every key that fits its algorithm (RFC 7515 §4.1.4). */
+/**
+ * Tries a token without a key id with every key that fits its algorithm (RFC 7515 §4.1.4).
+ *
+ * @throws as jose does.
+ */
 async function verified(
   token: string,
   keys: JWTVerifyGetKey,
@@ -147,8 +151,8 @@ async function verified(
 }
 
 /**
- * Why a token is refused; null if the token is not at fault. jose's own message may repeat parts of the token, which must
- * not go on record.
+ * Why a token is refused; null if the token is not at fault. jose's own message may repeat parts of the
+ * token, and those must not be logged.
  */
 function reasonOf(error: unknown): string | null {
   const { code, claim, reason } = error as { code?: unknown; claim?: unknown; reason?: unknown };

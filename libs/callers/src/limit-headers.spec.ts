@@ -24,7 +24,7 @@ function aReply(given: Record<string, string> = {}) {
 }
 
 describe('the headers of limits', () => {
-  it('have an item for each policy, with what is left and until when', () => {
+  it('have an item for each policy, with the rest and the time until the reset', () => {
     const { reply, read } = aReply();
     stampLimits(reply, [count(), count({ policy: 'subject', quota: 60, remaining: 0, resetMs: 1_001 })]);
     expect(read()).toEqual([
@@ -33,7 +33,7 @@ describe('the headers of limits', () => {
     ]);
   });
 
-  it('keep the item that a refusal has set for its own policy', () => {
+  it('keep the item that a refusal set for its own policy', () => {
     const { reply, read } = aReply({
       'RateLimit-Policy': '"caller";q=100;w=60',
       RateLimit: '"caller";r=0;t=9',
@@ -52,7 +52,7 @@ describe('the headers of limits', () => {
     [1_000, 1],
     [1_001, 2],
     [60_000, 60],
-  ])('say whole seconds, never zero and never too few: %d ms are %d s', (resetMs, seconds) => {
+  ])('round up to whole seconds, at least one: %d ms are %d s', (resetMs, seconds) => {
     const { reply, read } = aReply();
     stampLimits(reply, [count({ resetMs })]);
     expect(read()[1]).toBe(`"caller";r=40;t=${seconds}`);
@@ -78,7 +78,7 @@ describe('a request over its limit', () => {
     );
   });
 
-  it.each([[[]], [[count(), count({ remaining: 0 })]]])('passes where no count is over: %j', (counts) => {
+  it.each([[[]], [[count(), count({ remaining: 0 })]]])('passes if no count is exceeded: %j', (counts) => {
     expect(() => throwIfOver(counts)).not.toThrow();
   });
 });

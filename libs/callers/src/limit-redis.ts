@@ -2,10 +2,10 @@ import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { RedisLink } from '#libs/jobs';
 import { CONFIG, type Config } from '#libs/platform';
 
-/** A request waits for Redis for so long, and then goes on by what this process has counted. */
+/** A request waits this long for Redis. Then this process uses its own count. */
 const COMMAND_TIMEOUT_MS = 150;
 
-/** The connection of the limits. BullMQ's own would be patient for longer than a request may be held up. */
+/** The limits' own connection to Redis. BullMQ's connection would wait longer than a request may. */
 @Injectable()
 export class LimitRedis implements OnApplicationShutdown {
   readonly link: RedisLink;

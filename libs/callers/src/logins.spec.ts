@@ -11,7 +11,7 @@ const ID = '0123456789abcdef0123';
 const KEY = `gw_${ID}_${'A'.repeat(43)}`;
 const caller = (name: string): Caller => ({ name, scopes: new Set(), integrations: null });
 
-/** Each kind of login knows one token, and says which kind it is. */
+/** Each login knows one token, and returns a caller that is named after the login. */
 function logins(env: Record<string, string> = {}) {
   const asked: string[] = [];
   const keys = {
@@ -36,7 +36,7 @@ describe('a bearer token', () => {
     ['head.claims.signature', 'jwt', ['jwt']],
     ['..', 'jwt', ['jwt']],
     [API_KEY, 'default', []],
-  ])('is checked by the login that its form names: %s', async (token, name, asked) => {
+  ])('is checked by the login for its form: %s', async (token, name, asked) => {
     const made = logins();
     expect((await made.logins.login(token)).name).toBe(name);
     expect(made.asked).toEqual(asked);
@@ -44,17 +44,17 @@ describe('a bearer token', () => {
 
   it.each([
     [
-      'of a key that does not open',
+      'of an unknown key',
       `gw_${'f'.repeat(20)}_${'A'.repeat(43)}`,
       `no live API key ${'f'.repeat(20)} with this secret`,
     ],
     ['of a key of the wrong form', 'gw_1_2', 'misshapen API key'],
-    // A key never goes to the issuer, whatever it looks like.
+    // A text with the prefix of a key never goes to the issuer.
     ['of a key with two dots', 'gw_a.b.c', 'misshapen API key'],
     ['with one dot', 'a.b', 'neither an API key nor a JWT'],
     ['with three dots', 'a.b.c.d', 'neither an API key nor a JWT'],
-    ['that is nearly the development key', `${API_KEY}0`, 'neither an API key nor a JWT'],
-  ])('%s opens nothing', async (_, token, reason) => {
+    ['that resembles the development key', `${API_KEY}0`, 'neither an API key nor a JWT'],
+  ])('%s is refused', async (_, token, reason) => {
     const made = logins();
     await expect(made.logins.login(token)).rejects.toEqual(new BadToken(reason));
     expect(made.asked).not.toContain('jwt');
@@ -69,11 +69,11 @@ describe('a bearer token', () => {
   });
 });
 
-describe('from an address that is shut out', () => {
+describe('from a shut-out address', () => {
   it.each([
-    ['a key that has opened here lately', KEY, true],
-    ['a key that has not', `gw_${'f'.repeat(20)}_${'A'.repeat(43)}`, false],
-    ['what is no key', 'gw_', false],
+    ['a key that logged in here lately', KEY, true],
+    ['a key that did not', `gw_${'f'.repeat(20)}_${'A'.repeat(43)}`, false],
+    ['a misshapen key', 'gw_', false],
     ['a JWT, which costs no look-up', 'a.b.c', true],
     ['anything else', 'a.b', false],
     ['the development key', API_KEY, false],

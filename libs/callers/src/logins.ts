@@ -7,7 +7,7 @@ import { BadToken, JwtLogin } from './jwt-login.js';
 
 const DEVELOPMENT: Caller = { name: DEFAULT_CALLER, scopes: new Set(SCOPES), integrations: null };
 
-/** The kinds of bearer token, side by side; its form says which one it is. */
+/** Chooses the login by the form of the bearer token. */
 @Injectable()
 export class Logins {
   constructor(
@@ -17,8 +17,8 @@ export class Logins {
   ) {}
 
   /**
-   * Whether a token is worth a look although others of its address were not valid: an API key that has opened here
-   * lately, or a JWT, which costs no look-up.
+   * Whether a token is checked although its address is shut out. That is so for an API key that logged in
+   * here lately, and for a JWT, which costs no look-up.
    */
   isWorthALook(token: string): boolean {
     if (!token.startsWith(TOKEN_PREFIX)) return isJwt(token);
@@ -27,8 +27,8 @@ export class Logins {
   }
 
   /**
-   * @throws BadToken where it opens nothing.
-   * @throws where PostgreSQL or the issuer's keys would have to be asked, and are away.
+   * @throws BadToken if the token is not valid.
+   * @throws Error if PostgreSQL or the issuer's keys are needed and not available.
    */
   async login(token: string): Promise<Caller> {
     const { API_KEY } = this.config;

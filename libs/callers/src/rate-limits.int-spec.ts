@@ -13,7 +13,7 @@ afterAll(() => {
   for (const redis of opened) redis.onApplicationShutdown();
 });
 
-/** A process of its own. */
+/** A simulated process. */
 async function aProcess(): Promise<RateLimits> {
   const config = await testServersConfig({ ...QUOTAS, QUEUE_PREFIX: prefix });
   const redis = new LimitRedis(config);
@@ -38,13 +38,13 @@ describe('the limits', () => {
     expect(await limits.addRequest(`caller-${randomUUID()}`)).toMatchObject({ over: false });
   });
 
-  it('count a subject’s commands for each caller by itself', async () => {
+  it('count a subject’s commands separately for each caller', async () => {
     const [mine, theirs, subject] = [randomUUID(), randomUUID(), randomUUID()];
     for (let n = 0; n < 2; n++) expect((await limits.addCommand(mine, subject)).over).toBe(false);
     expect(await limits.addCommand(mine, subject)).toMatchObject({ policy: 'subject', quota: 2, over: true });
     expect((await limits.addCommand(theirs, subject)).over).toBe(false);
     expect((await limits.addCommand(mine, randomUUID())).over).toBe(false);
-    // Commands are no requests: those are counted apart.
+    // Commands about a subject do not count as requests of the caller.
     expect(await limits.addRequest(mine)).toMatchObject({ remaining: 4 });
   });
 

@@ -5,7 +5,7 @@ import { LimitRedis } from './limit-redis.js';
 
 const MOST_AT_ONCE = 100;
 
-/** How much a caller may ask for in a minute, and how much of it about one subject. */
+/** Limits the requests of a caller in a minute, and its commands about one subject. */
 @Injectable()
 export class RateLimits {
   readonly #callers: Counter;
@@ -18,7 +18,7 @@ export class RateLimits {
   ) {
     const shared = { link: redis.link, prefix: config.QUEUE_PREFIX };
     const perCaller = config.RATE_LIMIT_CALLER_PER_MINUTE;
-    // A hundredth of a caller's minute may be left in a process that gets no more of its requests.
+    // A process without further requests of a caller keeps at most a hundredth of the caller's quota.
     const atOnce = Math.max(1, Math.min(MOST_AT_ONCE, Math.floor(perCaller / 100)));
     this.#callers = new Counter({ ...shared, policy: 'caller', quota: perCaller, atOnce });
     this.#subjects = new Counter({
@@ -33,14 +33,14 @@ export class RateLimits {
   }
 
   /**
-   * @param caller whose commands are counted: nobody can use up what is another's by guessing an id.
+   * @param caller has its own count, so that guessing an id does not use up another caller's quota.
    * @param subject an onboarding's id, or the subject of a start.
    */
   addCommand(caller: string, subject: string): Promise<Count> {
     return this.#subjects.add(this.#keyOf(`${caller}\n${subject}`));
   }
 
-  /** A subject may hold a mail address, and a caller's name is nobody's business either. */
+  /** Hashed, because a subject may contain a mail address, and Redis must not learn callers' names. */
   #keyOf(text: string): string {
     return this.hash.of('rate limit', text).toString('base64url');
   }

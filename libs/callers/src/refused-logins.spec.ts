@@ -23,7 +23,7 @@ const flood = (addresses: number, times = 1) => {
 const counted = () => rows.reduce((sum, { data }) => sum + (data['count'] as number), 0);
 
 describe('refused logins', () => {
-  it('of one address are a row at once, and one with their number when the minute is over', () => {
+  it('of one address are audited at once, and their number after a minute', () => {
     flood(1, 7);
     expect(rows).toEqual([{ address: '192.0.2.0', data: { count: 1, reason: 'unknown' } }]);
     jest.advanceTimersByTime(60_000);
@@ -32,18 +32,18 @@ describe('refused logins', () => {
     ]);
   });
 
-  it('of ever so many addresses are 60 rows a minute and one that counts the others', () => {
+  it('of very many addresses are 60 rows a minute and one that counts the others', () => {
     flood(25_000);
     expect(rows).toHaveLength(60);
     jest.advanceTimersByTime(60_000);
     expect(rows.length).toBeLessThanOrEqual(60 + 1 + 60);
     jest.advanceTimersByTime(600_000);
-    // None is lost: each is in one row.
+    // Each refusal is counted in exactly one row.
     expect(counted()).toBe(25_000);
     expect(rows.length).toBeLessThanOrEqual(60 + 1 + 60 + 1);
   });
 
-  it('have room again in the next minute', () => {
+  it('are audited again in the next minute', () => {
     flood(100);
     jest.advanceTimersByTime(600_000);
     rows = [];
@@ -51,7 +51,7 @@ describe('refused logins', () => {
     expect(rows).toMatchObject([{ address: '198.51.100.1' }]);
   });
 
-  it('that no row has told of yet are one row when the process stops', async () => {
+  it('without a row yet are counted in one row when the process stops', async () => {
     flood(500, 3);
     rows = [];
     await refused.onApplicationShutdown();

@@ -1,22 +1,22 @@
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { Audit } from './audit.js';
 
-/** Addresses whose bursts are counted at once; of more than that, refusals are counted together. */
+/** Addresses with a count of their own. Further addresses share one count. */
 const ADDRESSES = 10_000;
 const BURST_MS = 60_000;
 const ROWS_PER_MINUTE = 60;
 
 interface Burst {
   count: number;
-  /** How many of them a row tells of. */
+  /** How many of them are in the audit already. */
   told: number;
   reason: string;
   timer: NodeJS.Timeout;
 }
 
 /**
- * Puts refused tokens on record: the first of an address at once, and how many there were when a minute is over. Strangers
- * cost nothing to be many, so that only so many rows a minute are written, and one more that counts the rest.
+ * Audits refused tokens: the first of an address at once, and their number after a minute. Attacks from many
+ * addresses are cheap, so the rows per minute are limited, and one more row counts the rest.
  */
 @Injectable()
 export class RefusedLogins implements OnApplicationShutdown {
@@ -45,7 +45,7 @@ export class RefusedLogins implements OnApplicationShutdown {
     this.#bursts.set(address, { count: 1, told, reason, timer });
   }
 
-  /** One row at most: a process that stops has other things to do. */
+  /** Writes one row at most, because a stopping process must not wait long. */
   async onApplicationShutdown(): Promise<void> {
     clearTimeout(this.#minute);
     let count = this.#rest;
@@ -65,7 +65,7 @@ export class RefusedLogins implements OnApplicationShutdown {
     if (!this.#tell(address, { count, reason, withinMs: BURST_MS })) this.#countOnly(count - told);
   }
 
-  /** @returns whether there was room for a row. */
+  /** @returns whether the limit of rows allowed it. */
   #tell(address: string, data: Record<string, unknown>): boolean {
     this.#beginMinute();
     if (this.#rows >= ROWS_PER_MINUTE) return false;
@@ -91,8 +91,8 @@ export class RefusedLogins implements OnApplicationShutdown {
     try {
       await this.audit.record({ actor: 'nobody', action: 'login_refused', target: null, address, data });
     } catch (error) {
-      const whose = address ?? 'several addresses';
-      this.#logger.warn(`a refused login of ${whose} was not audited: ${(error as Error).message}`);
+      const from = address ?? 'several addresses';
+      this.#logger.warn(`could not audit a refused login from ${from}: ${(error as Error).message}`);
     }
   }
 }

@@ -6,14 +6,15 @@ import type { Scope } from '#libs/kernel';
 export const REQUIRES = Symbol('scopes that a route requires');
 
 /**
- * Says which scopes open a route; any one of them will do. A route under the `CallerGuard` without it stops the boot.
+ * Names the scopes of a route; any one of them opens it. Without it, a route under the `CallerGuard` stops
+ * the boot.
  */
 export function Requires(...scopes: [Scope, ...Scope[]]) {
   return applyDecorators(
     SetMetadata(REQUIRES, scopes),
-    // For the hook that asks who it is before the body is read, where Nest's metadata are out of reach.
+    // For the gate's hook, which runs before the body is read and cannot see Nest's metadata.
     RouteConfig({ requires: scopes }),
-    // Alternatives in OpenAPI are entries of their own.
+    // OpenAPI lists alternatives as separate entries.
     ...scopes.map((scope) => ApiSecurity('bearer', [scope])),
     ApiExtension('x-required-scopes', scopes),
   );

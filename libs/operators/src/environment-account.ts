@@ -5,12 +5,12 @@ import { canonicalName, type Operator } from './operator.js';
 
 type Settings = Pick<Config, 'OPS_USER' | 'OPS_PASSWORD'>;
 
-/** The admin that the environment names (`OPS_USER`, `OPS_PASSWORD`): whoever makes the first account. */
+/** The admin account of the environment (`OPS_USER`, `OPS_PASSWORD`). It makes the first other account. */
 @Injectable()
 export class EnvironmentAccount {
   /** Absent without `OPS_PASSWORD`. */
   readonly operator: Operator | null;
-  /** Keyed hash of name and password: a session that was opened with another password has another. */
+  /** Keyed hash of name and password: it changes with the password, which ends the account's sessions. */
   readonly mark: Buffer | null;
   readonly #password: string;
 

@@ -10,17 +10,17 @@ import { Queues } from '#libs/jobs';
 import { ProblemError } from '#libs/kernel';
 import { CONFIG, KeyedHash, type Config } from '#libs/platform';
 
-/** A Redis that hangs holds no login longer; memory of this process counts meanwhile. */
+/** A Redis that hangs delays a login by this much at most. Then this process uses its own count. */
 const REDIS_TIMEOUT_MS = 150;
-/** Behind one address there may be an office. */
+/** Higher per address, because an office may share one. */
 const TRIES_PER_ADDRESS = 3;
 
 type Limiter = Pick<RLWrapperTimeouts, 'consume' | 'reward'>;
 
 /**
- * Counts tries per account and per address, over all processes. They are counted before the password is looked at,
- * so that a hundred at once are a hundred, and given back where it was right. Nobody is locked out for longer than
- * the window.
+ * Counts tries per account and per address, over all processes. It counts them before the password is
+ * checked, so that parallel tries count too, and takes right ones back. It locks an account for one window
+ * at most.
  */
 @Injectable()
 export class LoginThrottle {
@@ -41,7 +41,7 @@ export class LoginThrottle {
         timeoutMs: REDIS_TIMEOUT_MS,
         insuranceLimiter: own,
       });
-      // A Redis that is known to refuse is not asked.
+      // A Redis that refuses writes is not asked.
       return () => (this.queues.isReady() ? shared : own);
     };
     this.#perAccount = limiter('account', OPS_LOGIN_TRIES);
@@ -50,12 +50,12 @@ export class LoginThrottle {
 
   /** @throws ProblemError `rate_limited` with the seconds until the next try. */
   async take(name: string, address: string): Promise<void> {
-    // One after the other: an address that is over its limit must not use up the tries of every account it names.
+    // The address first: one that exceeds its limit must not use up the tries of accounts.
     await consumed(this.#perAddress(), this.#keyOf(networkOf(address)));
     await consumed(this.#perAccount(), this.#keyOf(name));
   }
 
-  /** Of a try that was right. Others' wrong tries stay counted. */
+  /** Takes back a try that was right. Wrong tries of others stay counted. */
   async giveBack(name: string, address: string): Promise<void> {
     await Promise.allSettled([
       this.#perAccount().reward(this.#keyOf(name)),
@@ -63,7 +63,7 @@ export class LoginThrottle {
     ]);
   }
 
-  /** What is typed as a name may be a password, and those never reach Redis. */
+  /** Hashed, because users may type a password as their name, and passwords must not reach Redis. */
   #keyOf(text: string): string {
     return this.hash.of('login throttle', text).toString('base64url');
   }

@@ -4,7 +4,7 @@ import { EnvironmentAccount } from './environment-account.js';
 import { OperatorAccounts } from './operator-accounts.js';
 import { PasswordHashes } from './password-hashes.js';
 
-/** The accounts alone, for whoever manages them from a command line: PostgreSQL is all that it needs. */
+/** Only the accounts, for command lines: it needs only PostgreSQL. */
 @Module({
   imports: [DatabaseModule],
   providers: [EnvironmentAccount, OperatorAccounts, PasswordHashes],

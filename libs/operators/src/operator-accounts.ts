@@ -8,8 +8,8 @@ import { checkNewPassword } from './new-password.js';
 import { CREATE, DISABLE, ENABLE, LIST, SET_PASSWORD, SET_ROLE } from './statements.js';
 
 /**
- * The operators' accounts. A change of password or role, and disabling, end the account's sessions with it.
- * Every verb but `list` throws ProblemError: `validation_failed` for what cannot be, `not_found` for an unknown name.
+ * The operators' accounts. Disabling an account, or changing its password or role, ends its sessions. Every
+ * method except `list` throws ProblemError: `validation_failed` for bad input, `not_found` for no account.
  */
 @Injectable()
 export class OperatorAccounts {
@@ -20,7 +20,7 @@ export class OperatorAccounts {
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
-  /** @throws ProblemError `validation_failed` with status 409 where the name is taken. */
+  /** @throws ProblemError `validation_failed` with status 409 if the name is taken. */
   async create(given: { name: string; role: Role; password: string }): Promise<OperatorAccount> {
     const name = canonicalName(given.name);
     if (!isOperatorName(name)) {
@@ -31,7 +31,7 @@ export class OperatorAccounts {
     checkRole(given.role);
     checkNewPassword(name, given.password);
     const taken = new ProblemError('validation_failed', { status: 409, detail: `"${name}" is taken.` });
-    // Two accounts of one name would make it a matter of chance whose password opens.
+    // With two accounts of one name, it would be unclear which password counts.
     if (this.environment.isNamed(name)) throw taken;
     const hash = await this.hashes.hash(given.password);
     const values = [uuidV7(this.clock.nowMs()), name, given.role, hash];

@@ -2,22 +2,22 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import { Audit } from '#libs/callers';
 import { CLOCK, type Clock } from '#libs/kernel';
 
-/** What was done on the console, by whom. No secret is in it: no password, no token, no body. */
+/** What an operator did on the console. It contains no password, no token and no body. */
 export interface AuditEntry {
   action: string;
-  /** An account's name; null where nobody is known. */
+  /** An account's name; null for an unknown one. */
   operator: string | null;
-  /** What it was done to, e.g. a queue or a job; null where there is nothing. */
+  /** The object of the action, e.g. a queue or a job; null if there is none. */
   target: string | null;
   outcome: 'done' | 'refused' | 'failed';
   address: string;
-  /** Id of the request, as in `X-Request-Id`. */
+  /** The request's id, as in `X-Request-Id`. */
   traceId: string;
 }
 
 const REFUSALS_PER_MINUTE = 60;
 
-/** Writes down what operators do: a line in the log, and a row in `audit_events`. */
+/** Records what operators do: a log line, and a row in `audit_events`. */
 @Injectable()
 export class OperatorAudit {
   readonly #logger = new Logger('OperatorAudit');
@@ -30,8 +30,9 @@ export class OperatorAudit {
   ) {}
 
   /**
-   * Refusals cost a stranger nothing: only so many a minute are written, and the next one says how many were not.
-   * Whatever has a name is written: the throttle bounds failed logins per name, and the rest needs a session.
+   * Strangers can cause refusals at no cost. So only some are written each minute, and the next minute
+   * counts the rest. Entries with a name are always written: the throttle limits failed logins per name,
+   * and all other actions need a session.
    */
   record(entry: AuditEntry): void {
     const minute = Math.floor(this.clock.monotonicMs() / 60_000);
@@ -48,14 +49,14 @@ export class OperatorAudit {
     void this.#keep(entry);
   }
 
-  /** A console that stands still with PostgreSQL would be of no help: the line is in the log already. */
+  /** Best effort: the console must work while PostgreSQL is away, and the log has the line already. */
   async #keep({ action, operator, target, outcome, address, traceId }: AuditEntry): Promise<void> {
     const actor = operator === null ? 'nobody' : `operator:${operator}`;
     const event = { actor, action: `console: ${action}`, target, address, data: { outcome, traceId } };
     try {
       await this.audit.write(event);
     } catch (error) {
-      this.#logger.warn(`an entry of the audit was not kept: ${(error as Error).message}`);
+      this.#logger.warn(`an entry of the audit was not stored: ${(error as Error).message}`);
     }
   }
 }

@@ -21,14 +21,14 @@ interface Checked {
   passwordHash: string | null;
 }
 
-/** A login that was let in. */
+/** A successful login. */
 export interface Login {
   operator: Operator;
   /** Of the new session. */
   token: string;
 }
 
-/** The way in to the console. */
+/** Logs operators in to the console. */
 @Injectable()
 export class OperatorLogin {
   constructor(
@@ -41,7 +41,7 @@ export class OperatorLogin {
   ) {}
 
   /**
-   * @throws ProblemError `unauthenticated`, in the same words for an unknown name as for a wrong password;
+   * @throws ProblemError `unauthenticated`, with the same text for an unknown name and a wrong password;
    *   `rate_limited` with `retryAfterS`.
    */
   async logIn({ password, address, traceId, ...typed }: LoginTry): Promise<Login> {
@@ -58,7 +58,7 @@ export class OperatorLogin {
       this.audit.record({ ...entry, operator: known, outcome: 'done' });
       return { operator: checked.operator, token };
     } catch (error) {
-      // A name that is nobody's is not written down: people type their password there.
+      // An unknown name is not recorded, because it may be a password that was typed into the wrong field.
       const outcome = error instanceof ProblemError ? 'refused' : 'failed';
       this.audit.record({ ...entry, operator: known, outcome });
       throw error;
@@ -70,9 +70,9 @@ export class OperatorLogin {
     const environment = this.environment.isNamed(name) ? this.environment.operator : null;
     const operator = environment ?? account?.operator ?? null;
     if (operator) isKnown(operator);
-    // Nothing so long is anybody's password, whoever is asked for: that it is not hashed tells of no name.
+    // No account has such a long password, so this early return reveals no name.
     if (!isOfAnyLength(password)) return null;
-    // One scrypt for everybody: known, unknown, disabled, and the environment's.
+    // One scrypt in every case, so that the time reveals nothing about the account.
     const passwordHash = environment ? null : (account?.passwordHash ?? null);
     const isRight = await this.hashes.isRight(password, passwordHash);
     if (environment)

@@ -38,20 +38,17 @@ describe('a session', () => {
     ['another password', 'race1', (name: string) => accounts.setPassword(name, 'eight wild geese')],
     ['another role', 'race2', (name: string) => accounts.setRole(name, 'viewer')],
     ['being disabled', 'race3', (name: string) => accounts.disable(name)],
-  ])(
-    'does not begin where the account changed after its password was checked: %s',
-    async (_, name, change) => {
-      const { id } = await accounts.create({ name, role: 'admin', password: PASSWORD });
-      const checked = await hashOf(name);
-      const operator = { id, name, role: 'admin' as Role, mustChange: true };
-      expect(await sessions.begin(operator, checked, '192.0.2.1')).toMatch(/^[\w-]{43}$/);
-      await change(name);
-      expect(await sessions.begin(operator, checked, '192.0.2.1')).toBeNull();
-    },
-  );
+  ])('does not begin if the account changed after its password was checked: %s', async (_, name, change) => {
+    const { id } = await accounts.create({ name, role: 'admin', password: PASSWORD });
+    const checked = await hashOf(name);
+    const operator = { id, name, role: 'admin' as Role, mustChange: true };
+    expect(await sessions.begin(operator, checked, '192.0.2.1')).toMatch(/^[\w-]{43}$/);
+    await change(name);
+    expect(await sessions.begin(operator, checked, '192.0.2.1')).toBeNull();
+  });
 });
 
-describe('a session that is being begun', () => {
+describe('a session that begins during a change', () => {
   it.each([
     ['another password', 'wait1', (name: string) => accounts.setPassword(name, 'eight wild geese')],
     [
@@ -62,7 +59,7 @@ describe('a session that is being begun', () => {
         await accounts.enable(name);
       },
     ],
-  ])('does not outlive what waited for it: %s', async (_, name, change) => {
+  ])('ends with the change that waited for it: %s', async (_, name, change) => {
     const { id } = await accounts.create({ name, role: 'admin', password: PASSWORD });
     const checked = await hashOf(name);
     const dataSource = module.get(DataSource);
@@ -73,7 +70,8 @@ describe('a session that is being begun', () => {
     const changed = change(name);
     await until('the change waits', async () => {
       const [{ waiting }] = await dataSource.query(
-        `SELECT count(*)::int AS waiting FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`,
+        `SELECT count(*)::int AS waiting FROM pg_stat_activity
+         WHERE wait_event_type = 'Lock' AND datname = current_database()`,
       );
       return waiting > 0;
     });
@@ -86,7 +84,7 @@ describe('a session that is being begun', () => {
 });
 
 describe('an account', () => {
-  it('has a name of its own, in one spelling', async () => {
+  it('has a unique name in canonical spelling', async () => {
     expect(await accounts.create({ name: ' Vera ', role: 'viewer', password: PASSWORD })).toMatchObject({
       name: 'vera',
       role: 'viewer',
@@ -111,15 +109,15 @@ describe('an account', () => {
     expect(text).not.toMatch(/scrypt|passwordHash/);
   });
 
-  it('must be known to be changed, and is not the environment’s', async () => {
-    await expect(accounts.disable('nobody')).rejects.toMatchObject({ code: 'not_found' });
+  it('cannot be changed if it is unknown or the environment’s', async () => {
+    await expect(accounts.disable('stranger')).rejects.toMatchObject({ code: 'not_found' });
     await expect(accounts.setPassword('ops', PASSWORD)).rejects.toThrow('OPS_PASSWORD');
     await expect(accounts.setRole('vera', 'god' as Role)).rejects.toMatchObject({
       code: 'validation_failed',
     });
   });
 
-  it('is no longer disabled once it is enabled', async () => {
+  it('works again after it is enabled', async () => {
     expect((await accounts.disable('vera')).disabledAt).toBeInstanceOf(Date);
     expect((await accounts.enable('vera')).disabledAt).toBeNull();
   });

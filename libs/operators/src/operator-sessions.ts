@@ -16,10 +16,10 @@ import {
 /** OWASP ASVS 5.0 §7.2.3 asks for 128 bits. */
 const TOKEN_BYTES = 32;
 const TOKEN = /^[A-Za-z0-9_-]{43}$/;
-/** A row is written at most this many times within an idle life: a page has many assets. */
+/** At most this many writes of a row per idle time, because a page loads many assets. */
 const WRITES_PER_LIFE = 30;
 
-/** Logins to the console. The table has a keyed hash of each token; the token itself only its browser has. */
+/** Logins to the console. The table stores a keyed hash of each token; only the browser has the token. */
 @Injectable()
 export class OperatorSessions {
   constructor(
@@ -30,8 +30,8 @@ export class OperatorSessions {
   ) {}
 
   /**
-   * @param passwordHash the one that was checked; null for the environment's account.
-   * @returns a new token, base64url; null where the account has changed since its password was checked.
+   * @param passwordHash the hash that was checked; null for the environment's account.
+   * @returns a new token, base64url; null if the account changed after its password was checked.
    */
   async begin(operator: Operator, passwordHash: string | null, address: string): Promise<string | null> {
     const token = newToken();
@@ -43,8 +43,9 @@ export class OperatorSessions {
   }
 
   /**
-   * @param inUse whether a person is behind it: what a page asks by itself, again and again, keeps no session alive.
-   * @returns null for a token that is unknown, has expired, lay idle, or whose account has changed.
+   * @param inUse whether a person caused the request. Requests that a page repeats by itself keep no
+   *   session alive.
+   * @returns null if the token is unknown, expired or idle too long, or its account has changed.
    */
   async find(token: string, inUse: boolean): Promise<Operator | null> {
     if (!TOKEN.test(token)) return null;
@@ -63,26 +64,26 @@ export class OperatorSessions {
     if (TOKEN.test(token)) await this.statements.run(END_SESSION, [this.#hashOf(token)]);
   }
 
-  /** @returns the operator's live sessions, the last used one first. */
+  /** @returns the operator's live sessions, the last used first. */
   list(operator: Operator, token: string): Promise<OperatorSession[]> {
     const values = [...this.#ownOf(operator), this.#hashOf(token), this.config.OPS_SESSION_IDLE_MS];
     return this.statements.run<OperatorSession>(LIST_SESSIONS, values);
   }
 
   /**
-   * Ends an operator's other sessions, and never that of the token.
+   * Ends an operator's other sessions, never the token's own one.
    *
-   * @param id of one of them, as {@link list} has it; null for all. Anybody else's is none of them.
+   * @param id of one session, from {@link list}; null for all. Sessions of other operators stay.
    */
   async endOthers(operator: Operator, token: string, id: string | null): Promise<void> {
     await this.statements.run(END_OTHER_SESSIONS, [...this.#ownOf(operator), this.#hashOf(token), id]);
   }
 
   /**
-   * Gives the account another password, ends its other sessions, and this one goes on under another token.
+   * Changes the password, ends the account's other sessions, and gives this session a new token.
    *
-   * @param password the hash that was checked, and the one to come.
-   * @returns the new token; null where the account or the session has changed meanwhile.
+   * @param password the hash that was checked, and the new one.
+   * @returns the new token; null if the account or the session changed meanwhile.
    */
   async renew(
     token: string,

@@ -1,25 +1,25 @@
-/** What an operator may do on the console: each may do what those before may. */
+/** What an operator may do on the console. Each role includes the roles before it. */
 export const ROLES = ['viewer', 'operator', 'admin'] as const;
 export type Role = (typeof ROLES)[number];
 
-/** Whether a role is enough where another is asked for. */
+/** Whether a role suffices for what needs another one. */
 export function mayActAs(role: Role, needed: Role): boolean {
   return ROLES.indexOf(role) >= ROLES.indexOf(needed);
 }
 
-/** Who is logged in to the console. */
+/** An operator who is logged in to the console. */
 export interface Operator {
   /** UUID; null for the environment's own account (`OPS_USER`). */
   readonly id: string | null;
   readonly name: string;
   readonly role: Role;
-  /** Whether the password is somebody else's choice: nothing is open until another one has been chosen. */
+  /** Whether another person chose the password: the operator must replace it before anything else. */
   readonly mustChange: boolean;
 }
 
-/** One of an operator's logins, as they see it. */
+/** One of an operator's logins, as the operator sees it. */
 export interface OperatorSession {
-  /** Names it in a form; opens nothing. */
+  /** Identifies the session in a form. It is not a token. */
   id: string;
   address: string;
   beganAt: Date;
@@ -27,14 +27,14 @@ export interface OperatorSession {
   isThis: boolean;
 }
 
-/** An account as it is listed. */
+/** An account in the list. */
 export interface OperatorAccount {
   id: string;
   name: string;
   role: Role;
   createdAt: Date;
   passwordSetAt: Date;
-  /** Whether it has yet to be replaced by one of the operator's own. */
+  /** Whether the operator must still choose an own password. */
   mustChange: boolean;
   lastLoginAt: Date | null;
   disabledAt: Date | null;
@@ -42,7 +42,7 @@ export interface OperatorAccount {
 
 const NAME = /^[a-z0-9][a-z0-9._@-]{0,63}$/;
 
-/** The one spelling of an account's name: compatibility forms folded (NFKC), lower case, no spaces around it. */
+/** The canonical spelling of an account's name: NFKC, lower case, trimmed. */
 export const canonicalName = (name: string) => name.normalize('NFKC').trim().toLowerCase();
 
 /** Whether an account may have this name: 1 to 64 of a-z, 0-9, `.`, `_`, `@` and `-`. */

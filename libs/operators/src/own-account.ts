@@ -10,19 +10,19 @@ import type { Operator } from './operator.js';
 import { PasswordHashes } from './password-hashes.js';
 import { FIND_OWN_PASSWORD } from './statements.js';
 
-/** Who does something to the own account, in which session, and from where. */
+/** An operator's action on the own account: its session and address. */
 export interface OwnAct {
   operator: Operator;
-  /** Of the session. */
+  /** The session's token. */
   token: string;
   address: string;
   traceId: string;
 }
 
 /**
- * What operators do to their own account. Each act asks for the password again: a screen that was left open, or a
- * token that was stolen, is not enough. Wrong ones count as failed logins do.
- * Verbs throw ProblemError: `forbidden` for a wrong password, `rate_limited` with `retryAfterS`.
+ * Lets operators change their own account. Each action needs the password again, so that an open screen or
+ * a stolen token is not enough. Wrong passwords count as failed logins. Methods throw ProblemError:
+ * `forbidden` for a wrong password, `rate_limited` with `retryAfterS`.
  */
 @Injectable()
 export class OwnAccount {
@@ -36,11 +36,11 @@ export class OwnAccount {
   ) {}
 
   /**
-   * Ends the account's other sessions, and gives this one another token.
+   * Ends the account's other sessions, and gives this one a new token.
    *
    * @returns the new token.
-   * @throws ProblemError also `validation_failed` where the new password breaks the rule or is the old one;
-   *   `unauthenticated` where the account has changed meanwhile.
+   * @throws ProblemError also `validation_failed` if the new password breaks the rule or equals the old one;
+   *   `unauthenticated` if the account changed meanwhile.
    */
   async changePassword(
     act: OwnAct,
@@ -64,7 +64,7 @@ export class OwnAccount {
     });
   }
 
-  /** @param id of a session, as the list has it; null for all of the account's but this one. Never ends this one. */
+  /** Ends other sessions, never this one. @param id of one session, from the list; null for all others. */
   async endSessions(act: OwnAct, password: string, id: string | null): Promise<void> {
     const action = id === null ? 'end other sessions' : 'end session';
     await this.#confirmed(action, act, password, () => this.sessions.endOthers(act.operator, act.token, id));
@@ -90,7 +90,7 @@ export class OwnAccount {
     }
   }
 
-  /** @returns the hash that the password fits; null for the environment's account. */
+  /** @returns the hash that the password matches; null for the environment's account. */
   async #check({ id }: Operator, password: string): Promise<string | null> {
     const wrong = new ProblemError('forbidden', { detail: 'Your current password is another one.' });
     if (!isOfAnyLength(password)) throw wrong;

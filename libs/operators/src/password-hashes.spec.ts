@@ -5,7 +5,7 @@ import { PasswordHashes } from './password-hashes.js';
 
 const hashesAt = (logN = 10) => new PasswordHashes({ OPS_SCRYPT_LOG_N: logN });
 
-/** A hash that was made when hashes were cheaper. */
+/** A hash with cheap parameters, as from earlier times. */
 function cheap(password: string): string {
   const salt = Buffer.alloc(16, 1);
   const bare = (bytes: Buffer) => bytes.toString('base64').replace(/=+$/, '');
@@ -14,7 +14,7 @@ function cheap(password: string): string {
 }
 
 describe('PasswordHashes', () => {
-  it('hashes with N = 2^17, r = 8, p = 1 and a salt of its own, and knows the password again', async () => {
+  it('hashes with N = 2^17, r = 8, p = 1 and a random salt, and recognizes the password', async () => {
     const hashes = hashesAt(17);
     const [one, two] = await Promise.all([
       hashes.hash('caf\u00e9 au lait'),
@@ -26,11 +26,11 @@ describe('PasswordHashes', () => {
     expect(await hashes.isRight('cafe au lait', one)).toBe(false);
   });
 
-  it('goes by the parameters that are stored, so that they can be raised later', async () => {
+  it('checks a password with the stored parameters, so that they can be raised later', async () => {
     expect(await hashesAt().isRight('old', cheap('old'))).toBe(true);
   });
 
-  it.each([10, 11])('is right for nobody, at the cost of somebody: 2^%i', async (logN) => {
+  it.each([10, 11])('refuses every password of an unknown account, at the same cost: 2^%i', async (logN) => {
     const hashes = hashesAt(logN);
     expect(await hashes.isRight('', null)).toBe(false);
     expect(hashes.work).toBe(2 ** logN * 8);
@@ -39,11 +39,11 @@ describe('PasswordHashes', () => {
     expect(hashes.work).toBe(3 * 2 ** logN * 8);
   });
 
-  it('takes no part of what is no hash for one', async () => {
-    await expect(hashesAt().isRight('x', '$scrypt$ln=99')).rejects.toThrow('no scrypt hash');
+  it('refuses a stored text that is not a hash', async () => {
+    await expect(hashesAt().isRight('x', '$scrypt$ln=99')).rejects.toThrow('not a scrypt hash');
   });
 
-  it('sends a flood away rather than queue it, and is well afterwards', async () => {
+  it('refuses a flood instead of queueing it, and works again afterwards', async () => {
     const hashes = hashesAt();
     const stored = cheap('x');
     const ends = await Promise.allSettled(Array.from({ length: 50 }, () => hashes.isRight('x', stored)));

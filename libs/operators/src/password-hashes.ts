@@ -6,15 +6,15 @@ import { CONFIG, type Config } from '#libs/platform';
 
 const derive = promisify<string, Buffer, number, ScryptOptions, Buffer>(scrypt);
 
-/** With N = 2^17, what OWASP's Password Storage Cheat Sheet asks for: 128 MiB and some 400 ms each. */
+/** With N = 2^17, the parameters of OWASP's Password Storage Cheat Sheet: 128 MiB and some 400 ms each. */
 const R = 8;
 const P = 1;
 const SALT_BYTES = 16;
 const HASH_BYTES = 32;
 
-/** Each takes 128 MiB and a thread of libuv's four, which name lookups and files need too. */
+/** Each hash takes 128 MiB and one of libuv's four threads, which name lookups and files need too. */
 const AT_ONCE = 2;
-/** Who comes later than so many is sent away: a flood of logins must not become a queue of minutes. */
+/** Refuses more waiting logins than this, so that a flood does not become a queue of minutes. */
 const WAITING = 16;
 
 const STORED = /^\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d)\$([A-Za-z0-9+/]{22,86})\$([A-Za-z0-9+/]{43,86})$/;
@@ -25,16 +25,16 @@ export class PasswordHashes {
   #running = 0;
   readonly #waiting: (() => void)[] = [];
   readonly #logN: number;
-  /** Nobody's: the same work for a name that there is not. */
-  readonly #nobodys: string;
+  /** Compared for an unknown name, at the same cost. No password matches it. */
+  readonly #dummy: string;
   #work = 0;
 
   constructor(@Inject(CONFIG) { OPS_SCRYPT_LOG_N }: Pick<Config, 'OPS_SCRYPT_LOG_N'>) {
     this.#logN = OPS_SCRYPT_LOG_N;
-    this.#nobodys = `${this.#parameters}$${'A'.repeat(22)}$${'A'.repeat(43)}`;
+    this.#dummy = `${this.#parameters}$${'A'.repeat(22)}$${'A'.repeat(43)}`;
   }
 
-  /** N × r × p of every scrypt so far: what a test can compare where a stopwatch could not. */
+  /** The sum of N × r × p of all hashes so far. Tests compare it, because times vary. */
   get work(): number {
     return this.#work;
   }
@@ -47,13 +47,13 @@ export class PasswordHashes {
   }
 
   /**
-   * @param stored what {@link hash} gave; null where there is no such account, which costs the same.
-   * @throws ProblemError `rate_limited` where too many wait already.
-   * @throws Error where what is stored is no hash.
+   * @param stored a result of {@link hash}; null for an unknown account, at the same cost.
+   * @throws ProblemError `rate_limited` if too many logins wait already.
+   * @throws Error if the stored text is not a hash.
    */
   async isRight(password: string, stored: string | null): Promise<boolean> {
-    const parsed = STORED.exec(stored ?? this.#nobodys);
-    if (!parsed) throw new Error('a stored password is no scrypt hash');
+    const parsed = STORED.exec(stored ?? this.#dummy);
+    if (!parsed) throw new Error('a stored password is not a scrypt hash');
     const [, ln, r, p, salt = '', hash = ''] = parsed;
     const expected = Buffer.from(hash, 'base64');
     const cost = { logN: Number(ln), r: Number(r), p: Number(p) };
@@ -78,7 +78,7 @@ export class PasswordHashes {
       return await derive(canonicalPassword(password), salt, bytes, { N, r, p, maxmem: 128 * N * r * 2 });
     } finally {
       const next = this.#waiting.shift();
-      // The turn goes from hand to hand: given back first, a newcomer could take it.
+      // Passes the turn on directly, because a newcomer could take a turn that is given back.
       if (next) next();
       else this.#running -= 1;
     }

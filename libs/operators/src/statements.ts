@@ -1,15 +1,16 @@
 import type { PreparedStatement } from '#libs/database';
 
-/** In a statement that looks for many rows: `clock_timestamp()` itself would be asked anew for each. */
+/** For statements that scan many rows: PostgreSQL evaluates it once, and not for each row. */
 const NOW = '(SELECT clock_timestamp())';
 const ms = (parameter: string) => `${parameter}::float8 * interval '1 millisecond'`;
 
-const ACCOUNT = `id, name, role, created_at AS "createdAt", password_set_at AS "passwordSetAt", must_change AS "mustChange",
+const ACCOUNT = `id, name, role, created_at AS "createdAt", password_set_at AS "passwordSetAt",
+  must_change AS "mustChange",
   last_login_at AS "lastLoginAt", disabled_at AS "disabledAt"`;
 
 /**
- * A change of an account that ends its sessions. What is deleted are those that the statement can see: one that was
- * committed while it waited for the account is of an older generation, and opens nothing either.
+ * A change of an account that ends its sessions. The DELETE misses a session that commits while the
+ * statement waits for the account. That session has an older generation, so it opens nothing.
  */
 const endingSessions = (name: string, change: string): PreparedStatement => ({
   name,
@@ -44,7 +45,7 @@ export const DISABLE = endingSessions(
 );
 export const ENABLE = endingSessions('operator_enable', 'disabled_at = NULL');
 
-/** A first password that nobody has used by then is one that lies about somewhere. */
+/** An unused first password expires, because it may lie around somewhere. */
 export const FIRST_PASSWORD_DAYS = 7;
 
 export const FIND_FOR_LOGIN: PreparedStatement = {
@@ -60,8 +61,8 @@ export const FIND_OWN_PASSWORD: PreparedStatement = {
 };
 
 /**
- * The password that was checked must still be the account's when its session begins: a check takes long enough for
- * an account to be disabled, or given another password, meanwhile.
+ * The checked password must still be the account's when its session begins. The check takes long enough for
+ * the account to be disabled or to get another password meanwhile.
  */
 export const BEGIN_SESSION: PreparedStatement = {
   name: 'operator_session_begin',
@@ -73,14 +74,15 @@ export const BEGIN_SESSION: PreparedStatement = {
     ), swept AS (
       DELETE FROM operator_sessions WHERE expires_at < ${NOW}
     )
-    INSERT INTO operator_sessions (token_hash, operator_id, environment_account, address, expires_at, generation)
+    INSERT INTO operator_sessions
+      (token_hash, operator_id, environment_account, address, expires_at, generation)
     SELECT $1, account.id, $4, $5, clock_timestamp() + ${ms('$6')}, coalesce(account.generation, 0)
     FROM (SELECT 1) one LEFT JOIN account ON true
     WHERE num_nonnulls(account.id, $4::bytea) = 1
     RETURNING 1`,
 };
 
-/** Who a token stands for; whether it was used counts as use is up to $5. At most one write in a while. */
+/** Finds a token's operator. $5 says whether this is use, which is written once in $4 ms at most. */
 export const FIND_SESSION: PreparedStatement = {
   name: 'operator_session_find',
   text: `
@@ -105,7 +107,7 @@ export const END_SESSION: PreparedStatement = {
   text: `DELETE FROM operator_sessions WHERE token_hash = $1 RETURNING 1`,
 };
 
-/** Whose sessions: an account's, or those that were begun with what the environment says now. */
+/** Sessions of an account, or of the environment's account with its present name and password. */
 const OWN = '(operator_id = $1 OR environment_account = $2)';
 
 export const LIST_SESSIONS: PreparedStatement = {
@@ -126,8 +128,8 @@ export const END_OTHER_SESSIONS: PreparedStatement = {
 };
 
 /**
- * Another password for the account of a live session, which alone goes on, under another token. Nothing is changed
- * where the password that was checked is no longer the account's.
+ * Changes the password and the session's token, and ends the account's other sessions. Changes nothing if the
+ * checked password is no longer the account's.
  */
 export const RENEW_SESSION: PreparedStatement = {
   name: 'operator_session_renew',
@@ -141,7 +143,8 @@ export const RENEW_SESSION: PreparedStatement = {
     ), ended AS (
       DELETE FROM operator_sessions s USING changed WHERE s.operator_id = changed.id AND s.token_hash <> $4
     ), renewed AS (
-      UPDATE operator_sessions s SET token_hash = $5, last_seen_at = clock_timestamp(), generation = changed.generation
+      UPDATE operator_sessions s
+      SET token_hash = $5, last_seen_at = clock_timestamp(), generation = changed.generation
       FROM changed WHERE s.token_hash = $4
     )
     SELECT 1 FROM changed`,

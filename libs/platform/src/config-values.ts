@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import { z } from 'zod';
 import { Secret } from '#libs/kernel';
 
-/** Settings that cannot be used, by variable; never with a secret's value. */
+/** Unusable settings, by variable; without the values of secrets. */
 export type Faults = { variable: string; detail: string }[];
 
 /** What the reference says of a variable: see docs/reference/configuration.md. */
@@ -100,7 +100,7 @@ export const url = (...protocols: string[]) =>
     `is not a URL that starts with ${protocols.map((p) => `${p}//`).join(' or ')}`,
   );
 
-/** Names of ranges that Fastify's `trustProxy` knows. */
+/** The names of ranges in Fastify's `trustProxy`. */
 const ADDRESS_RANGES: ReadonlySet<string> = new Set(['loopback', 'linklocal', 'uniquelocal']);
 
 /** A comma separated list of addresses, ranges (`10.0.0.0/8`) and names of ranges. */
@@ -116,7 +116,8 @@ export const addresses = () =>
     )
     .refine(
       (list) => list.every(isAddressRange),
-      'is not a comma separated list of IP addresses, ranges such as 10.0.0.0/8, loopback, linklocal and uniquelocal',
+      'is not a comma separated list of IP addresses, ranges such as 10.0.0.0/8, ' +
+        'loopback, linklocal and uniquelocal',
     );
 
 function isAddressRange(text: string): boolean {
@@ -124,11 +125,11 @@ function isAddressRange(text: string): boolean {
   const [address = '', bits, ...more] = text.split('/');
   const family = isIP(address);
   if (family === 0 || more.length > 0) return false;
-  // Everybody's proxy is nobody's: with /0 any client could say that it came over TLS, and from where.
+  // With /0, every client could claim any address, and TLS.
   return bits === undefined || (/^[1-9]\d{0,2}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
 }
 
-/** A URL of scheme, host and port alone. @param name of it in the error. */
+/** A URL with only scheme, host and port. @param name of it in the error. */
 export const origin = (name: string) =>
   url('http:', 'https:')
     .transform((value) => value.replace(/\/$/, ''))
@@ -138,9 +139,9 @@ export const origin = (name: string) =>
     );
 
 /**
- * Reads the variables of a schema, and notes what is wrong with them. @returns null where anything is.
+ * Reads the variables of a schema, and adds their faults to `faults`. @returns null if there is any.
  *
- * @param variableOf gives a member's variable, without the prefix.
+ * @param variableOf returns a member's variable without the prefix.
  */
 export function parse<S extends z.ZodObject>(
   schema: S,
@@ -152,7 +153,7 @@ export function parse<S extends z.ZodObject>(
   const values = Object.fromEntries(
     Object.keys(schema.shape).map((member) => {
       const value = env[prefix + variableOf(member)];
-      // An empty variable means an unset one: compose files and shells cannot say the difference well.
+      // An empty variable counts as unset, because compose files and shells cannot tell the two apart well.
       return [member, value === '' ? undefined : value];
     }),
   );

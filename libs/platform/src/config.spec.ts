@@ -63,7 +63,8 @@ describe('parseConfig', () => {
       (list): [string, string, string] => [
         'TRUSTED_PROXIES',
         list,
-        'is not a comma separated list of IP addresses, ranges such as 10.0.0.0/8, loopback, linklocal and uniquelocal',
+        'is not a comma separated list of IP addresses, ranges such as 10.0.0.0/8, ' +
+          'loopback, linklocal and uniquelocal',
       ],
     ),
     ['HASH_KEY', 'c2VjcmV0', 'is base64 of 6 bytes where 32 are needed'],
@@ -78,7 +79,8 @@ describe('parseConfig', () => {
     [
       'LEASE_MS',
       '9000',
-      'is not longer than CALL_TIMEOUT_MS and CLAIM_MAX_AGE_MS together: a lease would lapse under a running call',
+      'is not longer than CALL_TIMEOUT_MS and CLAIM_MAX_AGE_MS together: ' +
+        'a lease would lapse under a running call',
     ],
     [
       'INTEGRATION_BYZANTINE_ORIGINS',
@@ -109,11 +111,11 @@ describe('parseConfig', () => {
     expect(Object.keys(faults)[0]).toBe(variable.replace('_KEY_FILE', '_KEY'));
   });
 
-  it('ignores a variable that it does not know and that is of no integration', () => {
+  it('ignores an unknown variable that does not begin like an integration’s', () => {
     expect(parse({ ...good, PORTS: 'http' })).toEqual(parse(good));
   });
 
-  it('takes proxies by address, range and name, and an environment without an account for the console', () => {
+  it('takes proxies by address, range and name, and needs no account for the console', () => {
     const { OPS_PASSWORD: _, ...rest } = good;
     const config = parse({ ...rest, TRUSTED_PROXIES: '10.0.0.0/8, ::1,loopback' });
     expect(config.TRUSTED_PROXIES).toEqual(['10.0.0.0/8', '::1', 'loopback']);
@@ -124,12 +126,12 @@ describe('parseConfig', () => {
     [['JWT_ISSUER'], ['JWT_AUDIENCE', 'JWT_JWKS_URL']],
     [['JWT_ISSUER', 'JWT_AUDIENCE'], ['JWT_JWKS_URL']],
     [['JWT_JWKS_URL'], ['JWT_AUDIENCE', 'JWT_ISSUER']],
-  ])('refuses half of what JWTs are checked by: %j alone', (given, missing) => {
+  ])('refuses an incomplete configuration of JWTs: %j', (given, missing) => {
     const env = Object.fromEntries(given.map((variable) => [variable, 'https://issuer.example.com']));
     expect(Object.keys(faultsOf({ ...good, ...env })).sort()).toEqual(missing);
   });
 
-  it('takes the keys of JWTs over TLS alone in production', () => {
+  it('takes the keys of JWTs only over TLS in production', () => {
     const jwt = { JWT_ISSUER: 'x', JWT_AUDIENCE: 'y', JWT_JWKS_URL: 'http://issuer/keys' };
     expect(faultsOf({ ...good, ...jwt })).toEqual({});
     for (const url of ['http://issuer/keys', 'HTTP://issuer/keys']) {
@@ -138,7 +140,7 @@ describe('parseConfig', () => {
     }
   });
 
-  it('gives a tool what it needs of it, and asks for nothing else', () => {
+  it('reads only the settings that the command line needs', () => {
     const { DATABASE_URL, HASH_KEY } = good;
     expect(Object.keys(parseStoreConfig({ DATABASE_URL, HASH_KEY })).sort()).toEqual([
       'DATABASE_POOLER',
@@ -152,7 +154,7 @@ describe('parseConfig', () => {
     expect(() => parseStoreConfig({ DATABASE_URL })).toThrow('HASH_KEY: is missing');
   });
 
-  it('gives migrations a way without the pooler, and refuses to send them through it', () => {
+  it('requires a URL without the pooler for migrations', () => {
     const [DATABASE_URL, MIGRATION_DATABASE_URL] = ['postgres://u@pooler/db', 'postgres://u@server/db'];
     const DATABASE_POOLER = 'transaction';
     expect(parseMigrationUrl({ DATABASE_URL })).toBe(DATABASE_URL);
@@ -173,26 +175,26 @@ describe('parseConfig', () => {
   it.each([
     ['misspelt', 'INTEGRATION_BYZANTINE_AAGUID_ALOW'],
     ['another provider’s', 'INTEGRATION_BYZANTINE_APP_NAME'],
-  ])('names a setting of an integration that nobody reads: %s', (_, variable) => {
+  ])('names a setting of an integration that nothing reads: %s', (_, variable) => {
     expect(faultsOf({ ...good, [variable]: 'x' })).toEqual({
       [variable]: expect.stringContaining('is no setting of an integration at byzantine'),
     });
     expect(() => parse({ ...good, [variable]: '' })).not.toThrow();
   });
 
-  it('takes one integration’s settings for no other’s, though their names begin alike', () => {
+  it('tells integrations apart whose names begin alike', () => {
     const ofOther = Object.entries(good)
       .filter(([variable]) => variable.startsWith('INTEGRATION_BYZANTINE_'))
       .map(([variable, value]) => [variable.replace('BYZANTINE', 'BYZANTINE_EU'), value]);
     const env = { ...good, INTEGRATIONS: 'byzantine,byzantine-eu', ...Object.fromEntries(ofOther) };
     expect(parse(env).INTEGRATIONS.map(({ name }) => name)).toEqual(['byzantine', 'byzantine-eu']);
     const misspelt = { ...env, INTEGRATION_BYZANTINE_EU_ATESTATION: 'direct' };
-    // One that is not used now is none of our business.
+    // Unused integrations are not checked.
     expect(parse({ ...misspelt, INTEGRATIONS: 'byzantine' }).INTEGRATIONS).toHaveLength(1);
     expect(Object.keys(faultsOf(misspelt))).toEqual(['INTEGRATION_BYZANTINE_EU_ATESTATION']);
   });
 
-  it('names a key file that cannot be read, and why', () => {
+  it('names a key file that cannot be read, and the reason', () => {
     const { INTEGRATION_BYZANTINE_PRIVATE_KEY: _, ...rest } = good;
     expect(faultsOf({ ...rest, INTEGRATION_BYZANTINE_PRIVATE_KEY_FILE: '/nowhere/key' })).toEqual({
       INTEGRATION_BYZANTINE_PRIVATE_KEY_FILE: 'cannot be read (ENOENT)',
@@ -226,13 +228,13 @@ describe('parseConfig', () => {
 
   it.each<[string, Record<string, string>, string, string]>([
     [
-      'two ways to a key',
+      'two first keys',
       { ...KMS, INTEGRATION_BYZANTINE_PRIVATE_KEY: '01'.repeat(32) },
       'PRIVATE_KEY',
       'is set together with INTEGRATION_BYZANTINE_KMS_KEY_ID; set one',
     ],
     [
-      'two ways to a second key',
+      'two second keys',
       {
         INTEGRATION_BYZANTINE_SECOND_PRIVATE_KEY: '02'.repeat(32),
         INTEGRATION_BYZANTINE_SECOND_PRIVATE_KEY_FILE: '/x',
@@ -241,19 +243,19 @@ describe('parseConfig', () => {
       'is set together with INTEGRATION_BYZANTINE_SECOND_PRIVATE_KEY_FILE; set one',
     ],
     [
-      'a second key alone',
+      'only a second key',
       { INTEGRATION_BYZANTINE_PRIVATE_KEY: '', INTEGRATION_BYZANTINE_SECOND_PRIVATE_KEY: '02'.repeat(32) },
       'PRIVATE_KEY',
       'is missing (or set INTEGRATION_BYZANTINE_PRIVATE_KEY_FILE or INTEGRATION_BYZANTINE_KMS_KEY_ID)',
     ],
     [
-      'no region',
+      'a missing region',
       { ...KMS, INTEGRATION_BYZANTINE_KMS_REGION: '' },
       'KMS_REGION',
       'is missing: INTEGRATION_BYZANTINE_KMS_KEY_ID needs it',
     ],
     [
-      'a region that is none',
+      'an impossible region',
       { ...KMS, INTEGRATION_BYZANTINE_KMS_REGION: 'Frankfurt' },
       'KMS_REGION',
       'is no name of a region, such as eu-central-1',
@@ -271,7 +273,7 @@ describe('parseConfig', () => {
       'is set, and no INTEGRATION_BYZANTINE_KMS_KEY_ID is',
     ],
     [
-      'a private key for an id',
+      'a private key in place of an id',
       { ...KMS, INTEGRATION_BYZANTINE_KMS_KEY_ID: '01'.repeat(32) },
       'KMS_KEY_ID',
       'is no ARN, id or alias of a key at AWS KMS',
@@ -292,7 +294,7 @@ describe('parseConfig', () => {
 
   const PLAIN =
     'is http:// where NODE_ENV is production: give https://, or an address of this machine itself';
-  /** What production asks of keys besides is in production.spec.ts. */
+  /** production.spec.ts tests the other rules for keys in production. */
   const fit = {
     ...good,
     NODE_ENV: 'production',
@@ -310,15 +312,15 @@ describe('parseConfig', () => {
       ['BASE_URL'],
     ],
     [
-      'an address that only looks local',
+      'a name that begins like a local address',
       { INTEGRATION_BYZANTINE_BASE_URL: 'http://127.0.0.1.example.com' },
       ['BASE_URL'],
     ],
     ['a signer', { ...KMS, INTEGRATION_BYZANTINE_KMS_ENDPOINT: 'http://10.0.0.1:8080' }, ['KMS_ENDPOINT']],
-    ['itself', { INTEGRATION_BYZANTINE_BASE_URL: 'http://localhost:4000' }, []],
-    ['itself by IPv6', { INTEGRATION_BYZANTINE_BASE_URL: 'http://[::1]:4000' }, []],
-    ['TLS', { INTEGRATION_BYZANTINE_BASE_URL: 'https://api.example.com' }, []],
-  ])('in production, of %s without TLS: %j', (_, env, refused) => {
+    ['the machine itself', { INTEGRATION_BYZANTINE_BASE_URL: 'http://localhost:4000' }, []],
+    ['the machine itself by IPv6', { INTEGRATION_BYZANTINE_BASE_URL: 'http://[::1]:4000' }, []],
+    ['an upstream over TLS', { INTEGRATION_BYZANTINE_BASE_URL: 'https://api.example.com' }, []],
+  ])('in production, refuses the URL of %s without TLS: %j', (_, env, refused) => {
     const named = Object.fromEntries(refused.map((name) => [`INTEGRATION_BYZANTINE_${name}`, PLAIN]));
     expect(faultsOf({ ...fit, ...env })).toEqual(named);
     expect(faultsOf({ ...good, ...env })).toEqual({});

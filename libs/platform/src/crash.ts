@@ -1,19 +1,19 @@
 /**
- * Has the process end at a fault that nobody caught, with the fault's message and stack, and nothing that hangs on it.
- * Node itself would print every member of the error and of its causes: of a failed request to a provider that is the
- * body, with the code in it. Nor does Node's report of a process, where somebody asks for one, tell the environment.
+ * Ends the process on an uncaught error, and prints only its message and stack. Node.js itself would print
+ * every member of the error and its causes. After a failed request to a provider, these contain the body
+ * with the code. Diagnostic reports of Node.js also leave out the environment.
  */
 export function crashWithoutSecrets(): void {
-  // Of Node 22.13 on; before that a report is of a process that somebody has started with a flag for it.
+  // Since Node.js 22.13. Before that, a process makes reports only if it is started with a flag for them.
   if (process.report) Object.assign(process.report, { excludeEnv: true });
   process.on('uncaughtException', end);
-  // By itself a rejection becomes an exception whose message shows what it was rejected with.
+  // Otherwise Node.js makes an exception of it whose message shows the rejected value.
   process.on('unhandledRejection', end);
 }
 
 function end(fault: unknown): void {
   const told =
-    fault instanceof Error ? (fault.stack ?? fault.name) : `${typeof fault} that is no Error was thrown`;
+    fault instanceof Error ? (fault.stack ?? fault.name) : `${typeof fault} that is not an Error was thrown`;
   process.stderr.write(`gangway crashed: ${told}\n`);
   process.exit(1);
 }

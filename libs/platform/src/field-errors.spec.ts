@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
 import { fieldErrors } from './field-errors.js';
 
-/** What callers are told of a value, by pointer. */
+/** The details that a caller gets for a value, by pointer. */
 function told(schema: z.ZodType, value: unknown): Record<string, string> {
   const { error } = schema.safeParse(value);
   return Object.fromEntries(fieldErrors(error!.issues).map(({ pointer, detail }) => [pointer, detail]));
@@ -17,32 +17,32 @@ describe('the words for a fault', () => {
     ['a list', z.strictObject({}), [], 'is an array: it must be an object'],
     ['an object', z.boolean(), {}, 'is an object: it must be true or false'],
     ['a fraction', z.int(), 1.5, 'is a number: it must be a whole number'],
-    ['a query that is no number', z.coerce.number(), 'x', 'must be a number'],
+    ['a query that is not a number', z.coerce.number(), 'x', 'must be a number'],
     ['another constant', z.literal('public-key'), 'x', 'must be "public-key"'],
-    ['no constant', z.literal('public-key'), undefined, 'is missing: it must be "public-key"'],
-    ['none of a list', z.enum(['done', 'not_done']), 'x', 'must be one of "done", "not_done"'],
+    ['a missing constant', z.literal('public-key'), undefined, 'is missing: it must be "public-key"'],
+    ['a value outside a list', z.enum(['done', 'not_done']), 'x', 'must be one of "done", "not_done"'],
     ['a long text', z.string().max(3), 'four', 'must have at most 3 characters'],
     ['an empty text', z.string().min(1), '', 'must not be empty'],
     ['a short text', z.string().min(2), 'a', 'must have at least 2 characters'],
     ['the wrong length', z.string().length(2), 'a', 'must have exactly 2 characters'],
     ['a long list', z.array(z.int()).max(1), [1, 2], 'must have at most 1 entry'],
     ['an empty list', z.array(z.int()).min(1), [], 'must not be empty'],
-    ['a great number', z.int().max(200), 201, 'must be at most 200'],
-    ['a small number', z.int().min(1), 0, 'must be at least 1'],
-    ['a number at an open end', z.number().gt(0), 0, 'must be more than 0'],
-    ['a number at the other', z.number().lt(0), 0, 'must be less than 0'],
-    ['no multiple', z.int().multipleOf(5), 7, 'must be a multiple of 5'],
-    ['no UUID', z.uuid(), 'x', 'must be a UUID'],
-    ['no instant', z.iso.datetime(), 'x', 'must be an RFC 3339 instant'],
-    ['no match', z.string().regex(/^a$/), 'x', 'has the wrong format'],
-    ['a rule without words', z.string().refine(() => false), 'x', 'is not allowed'],
-    ['a rule with words', z.string().refine(() => false, 'is no hex'), 'x', 'is no hex'],
+    ['a number that is too big', z.int().max(200), 201, 'must be at most 200'],
+    ['a number that is too small', z.int().min(1), 0, 'must be at least 1'],
+    ['an open lower limit', z.number().gt(0), 0, 'must be more than 0'],
+    ['an open upper limit', z.number().lt(0), 0, 'must be less than 0'],
+    ['a number that is not a multiple', z.int().multipleOf(5), 7, 'must be a multiple of 5'],
+    ['a text that is not a UUID', z.uuid(), 'x', 'must be a UUID'],
+    ['a text that is not an instant', z.iso.datetime(), 'x', 'must be an RFC 3339 instant'],
+    ['a text that does not match', z.string().regex(/^a$/), 'x', 'has the wrong format'],
+    ['a rule without a message', z.string().refine(() => false), 'x', 'is not allowed'],
+    ['a rule with a message', z.string().refine(() => false, 'is no hex'), 'x', 'is no hex'],
     ['a set', z.set(z.int()), new Set(['x']), 'is a string: it must be a number'],
     ['another date', z.date(), 'x', 'is a string: it must be a date'],
     ['both of two', z.xor([z.string(), z.string()]), 'x', 'has none of the allowed forms'],
   ])('%s', (_, schema, value, detail) => expect(Object.values(told(schema, value))).toEqual([detail]));
 
-  it('names unknown members and those that are known, and hides what may be a secret', () => {
+  it('names unknown members and the known ones, and hides possible secrets', () => {
     const schema = z.strictObject({ code: z.string() });
     expect(told(schema, { code: 'x', cod: 'y', CANARYXYZ: 1, '123456': 1 })).toEqual({
       '': 'has unknown members: *, cod; it may have code',
@@ -92,21 +92,21 @@ describe('a value that fits no form of a union', () => {
     ],
     ['of both forms', { name: 'x', credential: {}, challenge: 'x' }, { '/list/0': own }],
     [
-      'of either form, with a member that both have wrong',
+      'of either form, with a member that is wrong in both',
       { name: 7 },
       { '/list/0': own, '/list/0/name': 'is a number: it must be a string' },
     ],
     ['of no form', {}, { '/list/0': own, '/list/0/name': 'is missing: it must be a string' }],
   ])('%s', (_, value, faults) => expect(told(list, { list: [value] })).toEqual(faults));
 
-  it('of the type of one form only is told the faults of that one', () => {
+  it('of the type of one form only gets the faults of that form', () => {
     const schema = z.union([z.string().max(2), z.object({ code: z.string() })]);
     expect(told(schema, { code: 7 })).toEqual({ '/code': 'is a number: it must be a string' });
     expect(told(schema, 'long')).toEqual({ '': 'must have at most 2 characters' });
     expect(told(schema, 7)).toEqual({ '': 'has none of the allowed forms' });
   });
 
-  it('of no kind there is says which kinds there are', () => {
+  it('of an unknown kind gets the list of kinds', () => {
     const kind = (type: string) => z.object({ type: z.literal(type), value: z.string() });
     const schema = z.discriminatedUnion('type', [kind('email'), kind('phone')]);
     expect(told(schema, { type: 'fax' })).toEqual({ '/type': 'must be one of "email", "phone"' });

@@ -6,10 +6,10 @@ import { shownMember } from './shown.js';
 type Issue = z.core.$ZodIssue;
 
 /**
- * The faults that a schema found, each located by JSON pointer (RFC 6901). If no form of a union fits, these are the
- * faults of the form that the sender meant.
+ * The faults that a schema found, each with its JSON pointer (RFC 6901). If no form of a union fits, these
+ * are the faults of the form that the sender meant.
  *
- * @param root where the value stands in the request, e.g. `/subject`.
+ * @param root the value's place in the request, e.g. `/subject`.
  */
 export const fieldErrors = (issues: readonly Issue[], root = ''): FieldError[] =>
   faultsIn(issues).map(({ path, code, message }) => ({
@@ -18,7 +18,7 @@ export const fieldErrors = (issues: readonly Issue[], root = ''): FieldError[] =
     detail: message,
   }));
 
-/** As {@link fieldErrors}, but a member that is not known is named itself, and not the object that it is in. */
+/** As {@link fieldErrors}, but points at an unknown member itself instead of its object. */
 export const memberErrors = (issues: readonly Issue[], root: string): FieldError[] =>
   faultsIn(issues).flatMap((issue) =>
     issue.code === 'unrecognized_keys'

@@ -4,11 +4,11 @@ import ipaddr from 'ipaddr.js';
 const PORT = /:(?:\d{1,5}|_[\w.-]+)?$/;
 
 /**
- * The addresses of an `X-Forwarded-For` header, without ports, quotes, brackets and zones: the form that the check of
- * trusted proxies needs. A member that is no address is dropped, with all members left of it. The proxy that wrote it
- * then counts as the client, because its address is the last known one.
+ * The addresses of an `X-Forwarded-For` header, without ports, quotes, brackets and zones. The check of
+ * trusted proxies needs this form. A member that is not an address is dropped, with all members to its
+ * left. The proxy that wrote it then counts as the client, because its address is the last known one.
  *
- * @returns a header of bare addresses, or null where none is left.
+ * @returns a header of bare addresses; null if none is left.
  */
 export function bareForwardedFor(header: string): string | null {
   const addresses: string[] = [];

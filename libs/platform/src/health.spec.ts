@@ -17,19 +17,19 @@ const refused = (health: Health) =>
   );
 
 describe('Health', () => {
-  it('is good where all is, and where there is nothing to check', async () => {
+  it('is ready if all parts are up, or if there are none', async () => {
     expect(await healthOf().ready()).toEqual({ status: 'ok', checks: {} });
     expect(await healthOf(['a', true, up], ['b', false, up]).ready()).toMatchObject({ status: 'ok' });
   });
 
-  it('is degraded, and still ready, where something is down that it can do without', async () => {
+  it('is degraded but ready while a part is down that it can do without', async () => {
     expect(await healthOf(['postgresql', true, up], ['redis', false, down]).ready()).toEqual({
       status: 'degraded',
       checks: { postgresql: { status: 'up' }, redis: { status: 'down', detail: 'on holiday' } },
     });
   });
 
-  it('is not ready without what it lives by, and names all that it found', async () => {
+  it('is not ready without a vital part, and names all findings', async () => {
     expect(await refused(healthOf(['redis', false, down], ['postgresql', true, down]))).toMatchObject({
       code: 'not_ready',
       status: 503,
@@ -44,14 +44,14 @@ describe('Health', () => {
     expect(await health.gauges()).toEqual({ postgresql: 1, redis: 0 });
   });
 
-  it('takes a check that throws for a part that is down, and repeats its code only', async () => {
+  it('takes a part for down if its check throws, and shows only the error’s code', async () => {
     const error = Object.assign(new Error('password "hunter2" refused'), { code: '28P01' });
     const refusal = await refused(healthOf(['postgresql', true, () => Promise.reject(error)]));
     expect(refusal!.extensions).toEqual({ checks: { postgresql: { status: 'down', detail: '28P01' } } });
     expect(JSON.stringify([refusal!.message, refusal!.extensions])).not.toContain('hunter2');
   });
 
-  it('waits two seconds for a check, and no longer', async () => {
+  it('waits two seconds for a check', async () => {
     jest.useFakeTimers();
     try {
       const ready = healthOf(['redis', false, () => new Promise(() => undefined)]).ready();
@@ -62,7 +62,7 @@ describe('Health', () => {
     }
   });
 
-  it('is not ready while it stops, whatever is up', async () => {
+  it('is not ready while it stops, even if all parts are up', async () => {
     const health = healthOf(['postgresql', true, up]);
     health.drain();
     expect(health.draining).toBe(true);

@@ -2,7 +2,7 @@ import { Controller, Get, Injectable } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
 import { ProblemError } from '#libs/kernel';
 
-/** What a check found. `detail` is for operators: no URL, no secret. */
+/** The result of a check. `detail` is for operators: it contains no URL and no secret. */
 export interface Finding {
   status: 'up' | 'down';
   detail?: string;
@@ -10,7 +10,7 @@ export interface Finding {
 
 export interface HealthCheck {
   name: string;
-  /** Whether nothing works without it: then the service is not ready, rather than degraded. */
+  /** Whether the service needs it. Without a vital part it is not ready; without another, degraded. */
   vital: boolean;
   check(): Promise<Finding>;
 }
@@ -22,10 +22,10 @@ export interface HealthChecks {
   check(): Promise<Record<string, Finding>>;
 }
 
-/** A check that does not answer in this time has found its part down. */
+/** A part whose check takes longer than this is down. */
 const CHECK_TIMEOUT_MS = 2_000;
 
-/** What the libs have to say about their parts of the whole, and whether the process is on its way out. */
+/** Collects the checks of all libs, and knows whether the process is stopping. */
 @Injectable()
 export class Health {
   readonly #checks: HealthCheck[] = [];
@@ -42,12 +42,12 @@ export class Health {
     this.#groups.push(group);
   }
 
-  /** @param whyDead why only a restart can help; null where none is needed. One that throws says nothing. */
+  /** @param whyDead why only a restart helps; null if none is needed. An error counts as null. */
   registerLiveness(whyDead: () => Promise<string | null>): void {
     this.#liveness.push(whyDead);
   }
 
-  /** @throws ProblemError `not_ready` where the process answers and yet does not do its work. */
+  /** @throws ProblemError `not_ready` if only a restart helps. */
   async live(): Promise<{ status: 'ok' }> {
     if (this.#draining) return { status: 'ok' };
     const found = await Promise.all(
@@ -58,12 +58,12 @@ export class Health {
     return { status: 'ok' };
   }
 
-  /** Not ready any more: whoever spreads requests is to send the next ones elsewhere. They are still taken. */
+  /** Reports not ready, so that load balancers send requests elsewhere. The process still takes requests. */
   drain(): void {
     this.#draining = true;
   }
 
-  /** From here on nothing new is taken, and nobody is kept waiting for others. */
+  /** The process takes no new work from now on, and clients no longer wait for a result. */
   close(): void {
     this.#draining = true;
     this.#closed = true;
@@ -133,7 +133,7 @@ function inTime<T>(work: Promise<T>, late: T): Promise<T> {
   return Promise.race([work, timeout]);
 }
 
-/** Liveness says that a restart would not help; readiness, that the process is of use. */
+/** `live` fails if the process needs a restart; `ready` fails if it cannot serve requests now. */
 @ApiExcludeController()
 @Controller('health')
 export class HealthController {

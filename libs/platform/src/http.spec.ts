@@ -10,7 +10,7 @@ import { PlatformModule } from './platform.module.js';
 
 class Outage extends Error {}
 
-/** What the routes below throw. */
+/** The error that the routes below throw. */
 let thrown: () => unknown = () => new Error('nothing to throw');
 
 const body = z.strictObject({
@@ -79,7 +79,7 @@ async function whatComesOf(error: unknown) {
 }
 
 describe('every refusal is a problem', () => {
-  it.each(PROBLEM_CODES)('with the status, the title and the code of %s', async (code) => {
+  it.each(PROBLEM_CODES)('has the status, the title and the code of %s', async (code) => {
     const {
       status,
       headers,
@@ -100,7 +100,7 @@ describe('every refusal is a problem', () => {
     expect(headers['www-authenticate']).toBe(status === 401 ? 'Bearer' : undefined);
   });
 
-  it('carries what its thrower says: another status, when to come again, errors, members of its own', async () => {
+  it('has its thrower’s status, time to wait, errors and extensions', async () => {
     const errors = [{ pointer: '/authenticators/0', code: 'challenge_mismatch', detail: 'no' }];
     const {
       status,
@@ -123,15 +123,15 @@ describe('every refusal is a problem', () => {
     ['a bug', new TypeError('cannot read secret-of-ours')],
     ['a thrown text', 'secret-of-ours'],
     ['nothing at all', null],
-    ['a status that is none of ours', new ConflictException('secret-of-ours')],
-    ['a status that is no number', Object.assign(new Error('secret-of-ours'), { statusCode: 'no' })],
-  ])('also %s, which says nothing of our insides', async (_, error) => {
+    ['a status without a code of ours', new ConflictException('secret-of-ours')],
+    ['a status that is not a number', Object.assign(new Error('secret-of-ours'), { statusCode: 'no' })],
+  ])('hides the details of %s', async (_, error) => {
     const { status, body: problem, text } = await whatComesOf(error);
     expect([status, problem['code']]).toEqual([500, 'internal']);
     expect(text).not.toMatch(/secret-of-ours|\.ts|at /);
   });
 
-  it('says 503 and when to come again where what we need is away', async () => {
+  it('answers 503 with the time to wait if a server that we need is away', async () => {
     const { status, headers, body: problem } = await whatComesOf(new Outage('ECONNREFUSED 10.1.2.3:5432'));
     expect([status, headers['retry-after'], problem['code'], problem['retryable']]).toEqual([
       503,
@@ -145,20 +145,20 @@ describe('every refusal is a problem', () => {
   it.each([
     ['no route', () => ask('/nowhere'), 404, 'not_found'],
     ['a path that cannot be decoded', () => ask('/spec/item/%zz'), 400, 'validation_failed'],
-    ['a body that is no JSON', () => post('{"code": 1234567'), 400, 'validation_failed'],
+    ['a body that is not JSON', () => post('{"code": 1234567'), 400, 'validation_failed'],
     ['no body at all', () => post(''), 400, 'validation_failed'],
-    ['a body that is no object', () => post('[]'), 400, 'validation_failed'],
+    ['a body that is not an object', () => post('[]'), 400, 'validation_failed'],
     [
       'a body of another type',
       () => post('<code/>', { 'content-type': 'text/xml' }),
       415,
       'unsupported_media_type',
     ],
-    ['a body of too many values', () => post({ code: '012345', list: Array(9000).fill(0) }), 413, 'payload_too_large'], // prettier-ignore
+    ['a body of too many values', () => post({ list: Array(9000).fill(0) }), 413, 'payload_too_large'],
     ['a body of too many levels', () => post(`{"code":${'['.repeat(9000)}`), 413, 'payload_too_large'],
     ['a body that is too large', () => post({ code: 'x'.repeat(256 * 1024) }), 413, 'payload_too_large'],
     ['a body with a prototype in it', () => post('{"__proto__": {"admin": true}}'), 400, 'validation_failed'],
-  ])('also %s', async (_, asked, status, code) => {
+  ])('refuses %s with a problem', async (_, asked, status, code) => {
     const answer = await asked();
     expect(answer.status).toBe(status);
     expect(answer.headers['content-type']).toMatch(/^application\/problem\+json/);
@@ -174,7 +174,7 @@ describe('the detail of a body that cannot be read', () => {
     ['two bodies', '{}{}', 'application/json', /^The body is not valid JSON/],
     ['a prototype', '{"__proto__": {}}', 'application/json', /__proto__/],
     ['another type', '{}', 'application/merge-patch+json', /takes "application\/json"/],
-  ])('says what to mend in %s', async (_, sent, type, words) => {
+  ])('says what to correct: %s', async (_, sent, type, words) => {
     expect((await post(sent, { 'content-type': type })).body['detail']).toMatch(words);
   });
 });
@@ -183,7 +183,7 @@ describe('the scheme that a trusted proxy names', () => {
   @Module({ imports: [PlatformModule.forRoot(testConfig())] })
   class SpecModule {}
 
-  it.each(['https', 'HTTPS', 'http, Https'])('is compared without regard to case: %s', async (scheme) => {
+  it.each(['https', 'HTTPS', 'http, Https'])('may be in any case: %s', async (scheme) => {
     const behind = await createHttpApp({ module: SpecModule }, () => null, ['127.0.0.1']);
     await behind.init();
     const headers = { 'x-forwarded-proto': scheme };
@@ -193,7 +193,7 @@ describe('the scheme that a trusted proxy names', () => {
   });
 });
 
-describe('a path that is known', () => {
+describe('a known path', () => {
   it.each([
     ['DELETE', '/spec/body', 'POST'],
     ['GET', '/spec/body', 'POST'],
@@ -204,7 +204,7 @@ describe('a path that is known', () => {
     ['PATCH', '/spec/item/%2F', 'GET, HEAD'],
     ['TRACE', '/health/live', 'GET, HEAD'],
     ['PROPFIND', '/metrics', 'GET, HEAD'],
-  ])('refuses %s %s and says what it takes', async (method, url, allow) => {
+  ])('refuses %s %s and names its methods', async (method, url, allow) => {
     const answer = await app.inject({ method: method as 'GET', url });
     expect([answer.statusCode, answer.headers['allow']]).toEqual([405, allow]);
     expect(answer.headers).toMatchObject({ 'cache-control': 'no-store', 'x-request-id': expect.any(String) });
@@ -219,7 +219,7 @@ describe('a path that is known', () => {
     '/spec/item/a/b',
     '/spec%2Ffine',
     '/specxfine',
-  ])('is another one than %s', async (url) => {
+  ])('does not include %s', async (url) => {
     const answer = await app.inject({ method: 'DELETE', url });
     expect([answer.statusCode, answer.headers['allow']]).toEqual([404, undefined]);
   });
@@ -240,7 +240,7 @@ describe('validation', () => {
     ]);
   });
 
-  it('hands on what the schema made of a good request', async () => {
+  it('passes on the values that the schema returns', async () => {
     const id = '0198a000-0000-7000-8000-000000000001';
     expect((await ask(`/spec/item/${id}?limit=3`)).body).toEqual({ id, query: { limit: 3 } });
     expect((await ask(`/spec/item/${id}`)).body).toEqual({ id, query: { limit: 1 } });
@@ -256,25 +256,25 @@ describe('a request', () => {
     ['', false],
     ['Identity', false],
     ['identity, identity', false],
-  ])('with the content encoding %j is refused for it: %j', async (coding, refused) => {
+  ])('with the content encoding %j is refused: %j', async (coding, refused) => {
     const headers = { 'content-type': 'application/json', 'content-encoding': coding };
     expect((await post({}, headers)).status === 415).toBe(refused);
   });
 
-  it('arrives within half a minute, or is not waited for', () => {
+  it('must arrive within half a minute', () => {
     expect(app.getHttpServer()).toMatchObject({ requestTimeout: 30_000 });
   });
 });
 
 describe('every answer', () => {
-  it('has the request’s id and trace, the caller’s where they are good', async () => {
+  it('has the request’s id and trace, from the caller if they are valid', async () => {
     const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
     const { headers } = await ask('/spec/fine', { headers: { 'x-request-id': 'caller-1', traceparent } });
     expect(headers).toMatchObject({ 'x-request-id': 'caller-1', traceparent, 'cache-control': 'no-store' });
   });
 
   it.each(['', 'with space', 'x'.repeat(129), 'a\u00e9', '<script>'])(
-    'has an id of our own instead of %p',
+    'has a new id instead of %p',
     async (given) => {
       const { headers } = await ask('/spec/fine', { headers: { 'x-request-id': given } });
       expect(headers['x-request-id']).toMatch(/^[0-9a-f]{8}-[0-9a-f-]{27}$/);
@@ -287,14 +287,14 @@ describe('every answer', () => {
     '00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01',
     '01-4bf92f35',
     'x',
-  ])('has a trace of our own instead of %p', async (given) => {
+  ])('has a new trace instead of %p', async (given) => {
     const { headers } = await ask('/spec/fine', { headers: { traceparent: given } });
     expect(headers['traceparent']).toMatch(/^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-00$/);
   });
 });
 
 describe('a service that stops', () => {
-  it('says so first, and takes what still comes; then it takes nothing new, and still answers reads', async () => {
+  it('first reports not ready and still takes requests, then takes only reads', async () => {
     @Module({ imports: [PlatformModule.forRoot(testConfig())], controllers: [SpecController] })
     class SpecModule {}
     const stopping = await createHttpApp({ module: SpecModule }, () => null);

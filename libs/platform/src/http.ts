@@ -21,15 +21,15 @@ import { validationPipe } from './validation.pipe.js';
 import { refuseWrongMethods } from './wrong-methods.js';
 
 const BODY_LIMIT_BYTES = 256 * 1024;
-/** For the whole request to arrive. */
+/** A whole request must arrive within this time. */
 const REQUEST_TIMEOUT_MS = 30_000;
 
 /**
- * A Nest application on Fastify as all of ours are: problems for errors, schemas at the edge, no cached
- * answer, the request's id on the way out.
+ * A Nest application on Fastify. Every app answers errors as problems, checks input by schemas, forbids
+ * caching and returns the request's id.
  *
- * @param findOutage which errors mean that something we need is away (503 rather than 500).
- * @param trustedProxies whose `X-Forwarded-…` says where a request came from, and whether over TLS.
+ * @param findOutage tells errors of a server that is away (503) from others (500).
+ * @param trustedProxies the proxies whose `X-Forwarded-…` give the client's address and scheme.
  */
 export async function createHttpApp(
   module: DynamicModule,
@@ -39,19 +39,19 @@ export async function createHttpApp(
   const filter = new ProblemFilter(findOutage);
   const adapter = new FastifyAdapter({
     bodyLimit: BODY_LIMIT_BYTES,
-    // Who sends a body byte by byte holds a connection; Node looks every 30 s.
+    // A client could hold a connection by sending byte by byte. Node.js checks this every 30 s.
     requestTimeout: REQUEST_TIMEOUT_MS,
-    // Node's own refusal has no body, and nothing logs it; badHost gives ours.
+    // Node.js would refuse without a body or a log line; badHost does both.
     http: { requireHostHeader: false },
-    // An id that is too long is a wrong id, and said to be one by who reads it.
+    // A long id gets the same error as any other wrong id.
     routerOptions: { maxParamLength: 16_384 },
-    // Fastify asks first; the logger then finds the id on the raw request, so that both speak of one.
+    // Fastify calls this first. The logger then reads the id from the raw request, so both use the same one.
     genReqId: (request: IncomingMessage) => String((request.id = requestIdOf(request))),
     forceCloseConnections: 'idle',
-    // An empty list would trust nobody as well, but so that Fastify looks at the headers for nothing.
+    // Without trusted proxies, Fastify need not look at the headers.
     ...(trustedProxies.length > 0 && { trustProxy: [...trustedProxies] }),
     clientErrorHandler: (error, socket) => answerClientError(error, socket, app.get(RequestLog)),
-    // What fails before there is a route, such as a path that cannot be decoded, reaches neither Nest nor hooks.
+    // Errors before routing, such as a path that cannot be decoded, reach neither Nest nor its hooks.
     frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
       reply.headers(SECURITY_HEADERS);
       stamp(request, reply);
@@ -60,10 +60,10 @@ export async function createHttpApp(
     },
   });
   const app = await NestFactory.create<NestFastifyApplication>(module, adapter, {
-    // The boot's own lines are nobody's to read; what stops it is said by whoever called.
+    // The boot logs nothing itself: the caller reports an error that stops it.
     logger: false,
     abortOnError: false,
-    bodyParser: false, // Fastify's own takes JSON, and nothing here takes forms
+    bodyParser: false, // Fastify's own parser takes JSON, and the API takes no forms
   });
   app.useLogger(app.get(Logger));
   app.useGlobalPipes(validationPipe);
@@ -78,22 +78,24 @@ export async function createHttpApp(
     request.raw.logged = { traceId: request.id, method, url, address: request.ip };
     currentRequest.run(request.raw.logged, done);
   });
-  // Without a listener Node refuses it, without a body or a log line. It may be ignored (RFC 9110 §10.1.1).
+  // Without a listener, Node.js refuses it without a body or a log line.
+  // It may be ignored (RFC 9110 §10.1.1).
   fastify.server.on('checkExpectation', (request, response) => {
     fastify.server.emit('request', request, response);
   });
-  // Without a listener Node hangs up, and says nothing: nobody is connected to anywhere from here (RFC 9110 §9.3.6).
+  // Without a listener, Node.js closes the connection silently.
+  // The service opens no tunnels (RFC 9110 §9.3.6).
   fastify.server.on('connect', (_request, socket) =>
     answerClientError(new Error('CONNECT'), socket as Socket, requestLog),
   );
   if (trustedProxies.length > 0) {
-    // For Fastify, an address with a port would be another address with each connection.
+    // Fastify would count an address with a port as a new address for each connection.
     fastify.addHook('onRequest', async ({ headers }) => {
       const given = [headers['x-forwarded-for'] ?? []].flat().join(',');
       const bare = bareForwardedFor(given);
       if (bare === null) delete headers['x-forwarded-for'];
       else headers['x-forwarded-for'] = bare;
-      // A scheme in capitals is the same scheme (RFC 3986 §3.1).
+      // Schemes are case-insensitive (RFC 3986 §3.1).
       const scheme = headers['x-forwarded-proto'];
       if (scheme !== undefined) headers['x-forwarded-proto'] = String(scheme).toLowerCase();
     });
@@ -105,7 +107,7 @@ export async function createHttpApp(
   });
   fastify.addHook('onRequest', async (request, reply) => {
     const { headers } = request;
-    // A client that names JSON and sends nothing means no body.
+    // Some clients name JSON but send no body.
     const empty = headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0;
     if (empty) {
       delete headers['content-type'];
@@ -121,20 +123,20 @@ export async function createHttpApp(
     return sendProblem(new ProblemError('not_ready', { detail, retryAfterS: 1 }), request, reply);
   });
   refuseWrongMethods(fastify);
-  // For plugins that answer errors by themselves, such as the queue board.
+  // For plugins that answer errors themselves, such as the queue board.
   fastify.addHook('onError', async (request, _reply, error) => {
     request.problem = filter.problemOf(error);
   });
   fastify.addHook('onResponse', async (request, reply) => requestLog.answered(request, reply));
   fastify.addHook('onSend', async (request, reply) => {
     stamp(request, reply);
-    // A connection that is kept alive would be closed under the next request on it.
+    // A kept connection would close during the client's next request.
     if (health.draining) reply.header('Connection', 'close');
   });
   return app;
 }
 
-/** A request that Node could not make sense of has no route, no id and no reply: only its socket. */
+/** Answers a request that Node.js cannot parse. It has only a socket: no route, no id and no reply. */
 function answerClientError(error: Error & { code?: string }, socket: Socket, log: RequestLog): void {
   if (error.code === 'ECONNRESET' || !socket.writable) return;
   const tooLarge = error.code === 'HPE_HEADER_OVERFLOW';
@@ -158,7 +160,8 @@ function answerClientError(error: Error & { code?: string }, socket: Socket, log
     retryable: false,
   });
   socket.end(
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/problem+json\r\nCache-Control: no-store\r\n` +
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n` +
+      'Content-Type: application/problem+json\r\nCache-Control: no-store\r\n' +
       `X-Request-Id: ${traceId}\r\n` +
       Object.entries(SECURITY_HEADERS)
         .map(([name, value]) => `${name}: ${value}\r\n`)
@@ -167,7 +170,7 @@ function answerClientError(error: Error & { code?: string }, socket: Socket, log
   );
 }
 
-/** What every answer carries, whoever gives it. */
+/** Adds the headers of every answer, also of those that come before the routes. */
 function stamp(request: FastifyRequest, reply: FastifyReply): void {
   reply.header('Cache-Control', 'no-store');
   reply.header('X-Request-Id', request.id);

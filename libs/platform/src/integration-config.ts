@@ -4,7 +4,7 @@ import { suggestion } from './similar-names.js';
 import { keyEnvironment, readKeys, type KeySource } from './key-config.js';
 import { passkeyEnvironment, passkeyPolicyOf, type PasskeyPolicy } from './passkey-policy.js';
 
-/** What every integration has. Its provider's own settings are beside it. */
+/** The common settings of every integration. The provider adds its own. */
 export interface IntegrationConfig {
   /** As in `INTEGRATIONS`. */
   name: string;
@@ -13,20 +13,20 @@ export interface IntegrationConfig {
   /** Scheme, host and port. */
   baseUrl: string;
   passkeys: PasskeyPolicy;
-  /** The first signs. Two while one takes the other's place, none where no key of ours signs. */
+  /** The first key signs. Two during a change of keys; none if none of our keys signs. */
   keys: readonly KeySource[];
 }
 
 /** The settings that a kind of provider adds to those of every integration. */
 export interface ProviderSettings {
   kind: string;
-  /** Whether a key of ours signs its requests. */
+  /** Whether one of our keys signs its requests. */
   signs: boolean;
-  /** By their names in the code: `appName` is read from `INTEGRATION_<NAME>_APP_NAME`. */
+  /** By their names in the code: variable `INTEGRATION_<NAME>_APP_NAME` is `appName`. */
   settings: z.ZodObject;
 }
 
-/** What every integration needs. */
+/** The variables that every integration needs. */
 function commonEnvironment(providers: readonly ProviderSettings[]) {
   const kinds = providers.map(({ kind }) => kind);
   return z.object({
@@ -47,7 +47,7 @@ function commonEnvironment(providers: readonly ProviderSettings[]) {
 
 const prefixOf = (name: string) => `INTEGRATION_${name.toUpperCase().replaceAll('-', '_')}_`;
 
-/** `appName` is `APP_NAME`. */
+/** Turns `appName` into `APP_NAME`. */
 const variableOf = (setting: string) =>
   setting.replaceAll(/[A-Z]/g, (capital) => `_${capital}`).toUpperCase();
 
@@ -59,7 +59,7 @@ export const variablesOf = (providers: readonly ProviderSettings[]): [string, z.
 export const settingsOf = ({ settings }: ProviderSettings): [string, z.ZodType][] =>
   Object.entries(settings.shape).map(([name, schema]) => [variableOf(name), schema as z.ZodType]);
 
-/** Reads one integration's variables. @returns null where anything is wrong with them. */
+/** Reads one integration's variables. @returns null if any of them is wrong. */
 export function parseIntegration(
   name: string,
   env: Record<string, string | undefined>,
@@ -80,7 +80,7 @@ export function parseIntegration(
  * Finds variables under `INTEGRATION_` that no integration has. A complete integration that `INTEGRATIONS` does not name is
  * left alone: it may be used later.
  *
- * @param names of all integrations.
+ * @param names of all configured integrations.
  */
 export function unknownVariables(
   names: readonly string[],
@@ -88,7 +88,7 @@ export function unknownVariables(
   providers: readonly ProviderSettings[],
 ): Faults {
   const configured = new Set(names.map(prefixOf));
-  // The longest first: INTEGRATION_ACME_EU_… is none of an integration acme's, whether acme-eu is used or not.
+  // The longest prefix first: INTEGRATION_ACME_EU_… belongs to acme-eu and not to acme, even if only acme is in use.
   const prefixes = Object.keys(env)
     .flatMap((variable) => /^(INTEGRATION_.+_)PROVIDER$/.exec(variable)?.[1] ?? [])
     .sort((a, b) => b.length - a.length);
@@ -122,12 +122,12 @@ const ownVariables = ({ signs, settings }: ProviderSettings): string[] => [
 ];
 
 /**
- * What goes to an upstream are codes, sessions and signatures: none of them may cross a network in the clear. To the
- * machine itself is no network.
+ * Requests to an upstream contain codes, sessions and signatures, so they must not cross a network
+ * unencrypted. Addresses of the machine itself are allowed.
  */
 export function plainUrls(integration: IntegrationConfig): Faults {
   const remote = integration.keys.find((key) => 'kms' in key);
-  // Any setting that is a URL: a provider cannot forget to name one of its own.
+  // Checks every setting that is a URL, so that providers need not name theirs.
   return Object.entries({ ...integration, kmsEndpoint: remote?.kms.endpoint })
     .filter(([, value]) => typeof value === 'string' && isPlain(value))
     .map(([setting]) => ({

@@ -1,16 +1,16 @@
 import type { FastifyInstance } from 'fastify';
 import { ProblemError } from '#libs/kernel';
 
-/** Ten passkeys have some 300. Each value costs parser and schema time, even if it has few bytes. */
+/** Ten passkeys have some 300 values. Each value costs time to parse and check, however short it is. */
 const MOST_VALUES = 8192;
 
-/** Nest passes Fastify's own error on without its code, and its words may repeat the body. */
+/** Replaces Fastify's own error: Nest passes it on without its code, and its text may repeat the body. */
 const notJson = () =>
   new ProblemError('validation_failed', {
     detail: 'The body is not valid JSON, or it has a member "__proto__".',
   });
 
-/** Fastify's own parser, but it refuses bodies with too many values. */
+/** Uses Fastify's own parser, but refuses bodies with too many values. */
 export function limitJsonValues(fastify: FastifyInstance): void {
   const parse = fastify.getDefaultJsonParser('error', 'error');
   fastify.removeContentTypeParser('application/json');
@@ -23,7 +23,7 @@ export function limitJsonValues(fastify: FastifyInstance): void {
   });
 }
 
-/** Each value after the first follows one of three characters. Those inside texts count too, but no valid text has so many. */
+/** Each value after the first follows one of three characters. Some are inside texts, but never so many. */
 function hasTooManyValues(json: string): boolean {
   let left = MOST_VALUES;
   for (let at = 0; at < json.length; at++) {

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { Secret } from '#libs/kernel';
 import { origin, parse, setting, type Faults } from './config-values.js';
 
-/** Where a signing key is, and the variable that says so, for error messages. */
+/** Where a signing key is, and its variable for error messages. */
 export type KeySource = LocalKeySource | RemoteKeySource;
 
 export interface LocalKeySource {
@@ -18,7 +18,7 @@ export interface RemoteKeySource {
     /** ARN, id or alias. */
     keyId: string;
     region: string;
-    /** Scheme, host and port; AWS's own where left out. */
+    /** Scheme, host and port; without it, AWS's own address. */
     endpoint?: string;
   };
   source: string;
@@ -32,11 +32,11 @@ const kmsKeyId = z
   .refine((value) => KMS_ARN.test(value) || KMS_ID.test(value), 'is no ARN, id or alias of a key at AWS KMS')
   .optional();
 
-/** What every integration needs that signs. */
 const FILE = { values: 'a path', example: '/run/secrets/byzantine.pem' };
 const KMS = { values: 'an ARN, an id or an alias', example: 'alias/gangway' };
 const KEY = { values: '64 hex digits, PKCS#8 PEM or JWK', example: '$(cat byzantine.pem)' };
 
+/** The variables of every integration that signs. */
 export const keyEnvironment = {
   PRIVATE_KEY: setting(
     'The P-256 key that signs. Set one of this and the next two.',
@@ -70,7 +70,11 @@ type KeyEnvironment = z.output<z.ZodObject<typeof keyEnvironment>>;
 const WAYS = ['PRIVATE_KEY', 'PRIVATE_KEY_FILE', 'KMS_KEY_ID'] as const;
 const SECOND = 'SECOND_';
 
-/** Reads the keys of an integration: the first, which it must have, and the second. @returns null where one is wrong. */
+/**
+ * Reads the keys of an integration: the required first one, and the second.
+ *
+ * @returns null if one is wrong.
+ */
 export function readKeys(
   env: Record<string, string | undefined>,
   prefix: string,
@@ -136,13 +140,13 @@ function remoteKey(
   variable: string,
   faults: Faults,
 ): RemoteKeySource | null {
-  const lies = KMS_ARN.exec(keyId)?.[1];
+  const keyRegion = KMS_ARN.exec(keyId)?.[1];
   if (!region) {
     faults.push({ variable: `${prefix}KMS_REGION`, detail: `is missing: ${variable} needs it` });
     return null;
   }
-  if (lies !== undefined && lies !== region) {
-    faults.push({ variable, detail: `is in ${lies}, and ${prefix}KMS_REGION is ${region}` });
+  if (keyRegion !== undefined && keyRegion !== region) {
+    faults.push({ variable, detail: `is in ${keyRegion}, and ${prefix}KMS_REGION is ${region}` });
     return null;
   }
   return { kms: { keyId, region, ...(endpoint && { endpoint }) }, source: variable };

@@ -10,7 +10,7 @@ describe('KeyedHash', () => {
     expect(keyed(1).of('codes', '123456')).toEqual(keyed(1).of('codes', '123456'));
   });
 
-  it('differs by content, by purpose and by key, whatever these are', () => {
+  it('differs by content, by purpose and by key', () => {
     const text = fc.string({ minLength: 1 });
     fc.assert(
       fc.property(text, text, text, text, (purpose, other, content, another) => {

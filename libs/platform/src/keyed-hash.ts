@@ -1,13 +1,13 @@
 import { createHmac, createSecretKey, hkdfSync, type KeyObject } from 'node:crypto';
 
 /**
- * Hashes that nobody can guess their way back from without `HASH_KEY`: of codes, API keys and contacts, which are
- * too short or too well known for a plain hash. Each purpose has a key of its own (HKDF-SHA-256, RFC 5869), so that
- * equal contents under two purposes do not look alike.
+ * Keyed hashes: without `HASH_KEY`, guessing does not reveal the content. Codes and contacts need this,
+ * because they are too short or too well known for a plain hash. Each purpose has its own key (HKDF-SHA-256,
+ * RFC 5869), so that equal contents under two purposes have different hashes.
  */
 export class KeyedHash {
   readonly #root: Buffer;
-  /** By purpose, and kept: making a key object costs more than a hash. */
+  /** By purpose. Kept, because making a key object costs more than a hash. */
   readonly #keys = new Map<string, KeyObject>();
 
   /** @param key 32 bytes. */

@@ -3,7 +3,7 @@ import { expect, it } from '@jest/globals';
 import { pinoHttp, type Options } from 'pino-http';
 import { currentRequest, loggerOptions } from './logging.js';
 
-/** What the app's logger writes during a request. */
+/** The line that the app's logger writes during a request. */
 function written(line: object): Record<string, unknown> {
   const lines: string[] = [];
   const sink = new Writable({

@@ -5,7 +5,7 @@ import type { Params } from 'nestjs-pino';
 import type { Config } from './config.js';
 import { shownPath } from './shown.js';
 
-/** A request id that a caller gives is taken over when it is harmless in a header and a log line. */
+/** A caller's request id is used if it is harmless in a header and a log line. */
 const REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/;
 
 declare module 'node:http' {
@@ -14,20 +14,20 @@ declare module 'node:http' {
   }
 }
 
-/** What a request's lines in the log say of it: no header, query or body. */
+/** The facts of a request in its log lines, without header, query and body. */
 interface LoggedRequest {
   traceId: string;
   method: string | undefined;
   url: string | undefined;
   address: string;
-  /** Once they are known. */
+  /** Set when known, like the operator. */
   caller?: string;
   operator?: string;
   /** Why a token was refused. */
   reason?: string;
 }
 
-/** The HTTP request that is being handled. A timer that serves many requests must be set outside of it. */
+/** The HTTP request that is being handled. Set a timer that serves many requests outside of it. */
 export const currentRequest = new AsyncLocalStorage<LoggedRequest>();
 
 /** The caller's own `X-Request-Id`, or a new one. */
@@ -37,9 +37,9 @@ export function requestIdOf(request: IncomingMessage): string {
 }
 
 /**
- * JSON lines by pino. A line that is written during a request has its `traceId`, method and path. Headers, query and body
- * are never logged, because a code, a session or a key would sooner or later be in one. `RequestLog` writes the request's
- * own line, because it also sees requests that are refused before this logger.
+ * JSON lines by pino. A line that is written during a request has its `traceId`, method and path. Headers,
+ * queries and bodies are never logged, because codes, sessions and keys occur in them. `RequestLog` writes
+ * the request's own line, because it also sees requests that are refused before this logger.
  */
 export function loggerOptions(config: Pick<Config, 'LOG_LEVEL'>): Params {
   return {
@@ -49,7 +49,7 @@ export function loggerOptions(config: Pick<Config, 'LOG_LEVEL'>): Params {
       level: config.LOG_LEVEL,
       mixin: ofRequest,
       serializers: {
-        // As the library has read it: a path without a query counts as a URL.
+        // pino-http's own serializer runs first, and renames `path` to `url`.
         req: ({ method, url }: { method: string; url: string }) => ({ method, path: url }),
         err: (error: Error & { code?: unknown }) => ({
           type: error.name,

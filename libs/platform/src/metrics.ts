@@ -3,7 +3,7 @@ import { ApiExcludeController } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 
-/** What the process counts, for Prometheus. Labels are names out of fixed sets: no id, no address, no text. */
+/** Metrics of the process, for Prometheus. Labels come from fixed sets: no ids, addresses or texts. */
 @Injectable()
 export class Metrics {
   readonly registry = new Registry();
@@ -34,7 +34,7 @@ export class Metrics {
     collectDefaultMetrics({ register: this.registry, prefix: 'gangway_process_' });
   }
 
-  /** A value that each scrape reads. A scrape shows only the labels that it finds. */
+  /** A value that each scrape reads again. A scrape shows only the labels that exist then. */
   gauge(
     name: string,
     help: string,
@@ -48,7 +48,7 @@ export class Metrics {
       registers: [this.registry],
       collect: async () => {
         const found = await read();
-        // A label that is gone must not keep its last value.
+        // A label that no longer exists must not keep its last value.
         gauge.reset();
         for (const [value, number] of Object.entries(found)) gauge.set({ [label]: value }, number);
       },

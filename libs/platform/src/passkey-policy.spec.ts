@@ -29,7 +29,7 @@ const policyOf = (own: Record<string, string>): PasskeyPolicy =>
   parseConfig({ ...good, ...prefixed(own) }, PROVIDERS).INTEGRATIONS[0]!.passkeys;
 
 describe('the policy of an integration', () => {
-  it('has a default for all but the relying party', () => {
+  it('has a default for everything except the relying party', () => {
     expect(policyOf({})).toEqual({
       rpId: 'example.com',
       rpName: 'Acme',
@@ -44,7 +44,7 @@ describe('the policy of an integration', () => {
     });
   });
 
-  it('is what its variables say, the algorithms in their order', () => {
+  it('has the values of its variables, with the algorithms in their order', () => {
     expect(
       policyOf({
         ORIGINS: 'https://app.example.com, https://example.com:8443',
@@ -69,7 +69,7 @@ describe('the policy of an integration', () => {
     expect(policyOf({ ALGORITHMS: 'ES256' }).algorithms).toEqual([-7]);
   });
 
-  it('takes an Android app, and http from localhost alone', () => {
+  it('takes an Android app, and http only from localhost', () => {
     expect(policyOf({ ORIGINS: `https://example.com,${ANDROID}` }).origins).toEqual([
       'https://example.com',
       ANDROID,
@@ -78,19 +78,43 @@ describe('the policy of an integration', () => {
     expect(policyOf({ RP_ID: 'localhost', ORIGINS: origins.join(',') }).origins).toEqual(origins);
   });
 
-  const noAddress = 'is an IP address, and no passkey is made for one: give a domain name, or localhost';
+  const noAddress = 'is an IP address, which passkeys do not allow: give a domain name, or localhost';
   const noOrigins =
-    'is not a comma separated list of web origins such as https://app.example.com (no path, no slash at the end), or of android:apk-key-hash: with the 43 characters of a SHA-256 in base64url';
+    'is not a comma separated list of web origins such as https://app.example.com (no path, no slash at ' +
+    'the end), or of android:apk-key-hash: with the 43 characters of a SHA-256 in base64url';
   const insecure =
-    'has an origin that is not https, as browsers want it for passkeys: only localhost may be http';
+    'has an origin that is not https, which browsers require for passkeys: only localhost may be http';
   const foreign = `has 1 of 3 that are neither at the host of ${PREFIX}RP_ID nor below it`;
-  const noAlgorithms = 'is not a comma separated list of ES256 and RS256: the providers take no other';
+  const noAlgorithms = 'is not a comma separated list of ES256 and RS256: the providers accept no other';
   const noAaguids = 'is not a comma separated list of AAGUIDs, which are written as UUIDs';
+  const ADDRESSES = ['127.0.0.1', '127.1', '2130706433', '0x7f.0.0.1'];
+  const WRONG_ORIGINS = [
+    'app.example.com',
+    'https://example.com/',
+    'https://example.com:443',
+    'https://EXAMPLE.com',
+    ANDROID.slice(0, -1),
+    `${ANDROID}A`,
+    `${ANDROID.slice(0, -1)}B`,
+    `${ANDROID}=`,
+    'ios:bundle-id:x',
+    `https://example.com,${ANDROID}/`,
+  ];
+  const INSECURE_ORIGINS = [
+    'http://example.com',
+    'ftp://example.com',
+    'wss://example.com',
+    'http://127.0.0.1',
+    'http://notlocalhost',
+    'http://localhost.example.com',
+  ];
   it.each<[variable: string, value: string, detail: string, more?: Record<string, string>]>([
     ['RP_ID', 'https://x', 'is not a domain name'],
-    ...['127.0.0.1', '127.1', '2130706433', '0x7f.0.0.1'].map((host): [string, string, string] => ['RP_ID', host, noAddress]), // prettier-ignore
-    ...['app.example.com', 'https://example.com/', 'https://example.com:443', 'https://EXAMPLE.com', ANDROID.slice(0, -1), `${ANDROID}A`, `${ANDROID.slice(0, -1)}B`, `${ANDROID}=`, 'ios:bundle-id:x', `https://example.com,${ANDROID}/`].map((origin): [string, string, string] => ['ORIGINS', origin, noOrigins]), // prettier-ignore
-    ...['http://example.com', 'ftp://example.com', 'wss://example.com', 'http://127.0.0.1', 'http://notlocalhost', 'http://localhost.example.com'].map((origin): [string, string, string] => ['ORIGINS', `https://example.com,${origin}`, insecure]), // prettier-ignore
+    ...ADDRESSES.map((host) => ['RP_ID', host, noAddress] as [string, string, string]),
+    ...WRONG_ORIGINS.map((origin) => ['ORIGINS', origin, noOrigins] as [string, string, string]),
+    ...INSECURE_ORIGINS.map(
+      (origin) => ['ORIGINS', `https://example.com,${origin}`, insecure] as [string, string, string],
+    ),
     ['ORIGINS', 'https://example.com, https://example.com', 'names an origin twice'],
     ['ORIGINS', `${ANDROID},https://example.com,${ANDROID}`, 'names an origin twice'],
     ['ORIGINS', `https://example.com,https://example.org,${ANDROID}`, foreign],
@@ -116,7 +140,7 @@ describe('the policy of an integration', () => {
     [
       'ATTESTATION',
       'none',
-      `is none, but ${PREFIX}AAGUID_ALLOW takes a passkey on its attestation alone: every one would be refused`,
+      `is none, but ${PREFIX}AAGUID_ALLOW requires an attestation: it would refuse all passkeys`,
       { AAGUID_ALLOW: IPHONE },
     ],
   ])('refuses %s=%s at boot, by name: %s', (variable, value, detail, more = {}) => {

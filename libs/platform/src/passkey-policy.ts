@@ -2,32 +2,32 @@ import { isIP } from 'node:net';
 import { z } from 'zod';
 import { count, type Faults, setting } from './config-values.js';
 
-/** What the providers take, by COSE algorithm identifier (RFC 9053 §2, RFC 8812 §2). */
+/** The algorithms that the providers accept, by COSE identifier (RFC 9053 §2, RFC 8812 §2). */
 const ALGORITHMS = new Map([
   ['ES256', -7],
   ['RS256', -257],
 ]);
 
-/** Asked for by nobody (`none`), or more and more of it (WebAuthn Level 3 §5.4.7). */
+/** How much attestation browsers are asked for, in ascending order (WebAuthn Level 3 §5.4.7). */
 const ATTESTATIONS = ['none', 'indirect', 'direct', 'enterprise'] as const;
 const REQUIREMENTS = ['required', 'preferred', 'discouraged'] as const;
 
-/** Which passkeys an integration takes: what browsers are asked for and what comes back is checked by the same object. */
+/** The rules for an integration's passkeys. They shape the request to the browser, and check its answer. */
 export interface PasskeyPolicy {
   rpId: string;
   rpName: string;
-  /** What client data may name, letter by letter: web origins, and `android:apk-key-hash:…` of apps. */
+  /** Allowed origins in client data, compared exactly: web origins, and `android:apk-key-hash:…` of apps. */
   origins: readonly string[];
   userVerification: (typeof REQUIREMENTS)[number];
   residentKey: (typeof REQUIREMENTS)[number];
   attestation: (typeof ATTESTATIONS)[number];
-  /** COSE identifiers, the most wanted first. */
+  /** COSE identifiers, the preferred one first. */
   algorithms: readonly number[];
-  /** Lower case. With any in it, only these models, and only where their attestation says so. */
+  /** Lower case. If not empty, only these models are allowed, and the attestation must prove the model. */
   aaguidAllow: readonly string[];
   /** Lower case. */
   aaguidDeny: readonly string[];
-  /** Of one subject through us, registered before and in a submission together. */
+  /** Per subject, counting the passkeys registered through us and those of the submission. */
   maxAuthenticators: number;
 }
 
@@ -37,14 +37,14 @@ const hostname = z
     error: 'is not a domain name',
     abort: true,
   })
-  // As a browser reads it: 127.1 and 2130706433 are addresses, too.
+  // Parsed as in a browser, where 127.1 and 2130706433 are addresses too.
   .refine((host) => URL.parse(`https://${host}`)?.hostname === host && isIP(host) === 0, {
-    error: 'is an IP address, and no passkey is made for one: give a domain name, or localhost',
+    error: 'is an IP address, which passkeys do not allow: give a domain name, or localhost',
   });
 
 const APK_KEY_HASH = 'android:apk-key-hash:';
 
-/** What Android's Credential Manager writes into client data: SHA-256 of the certificate that the app is signed with. */
+/** Android's Credential Manager names an app by the SHA-256 of its signing certificate. */
 function isOfApp(origin: string): boolean {
   if (!origin.startsWith(APK_KEY_HASH)) return false;
   const hash = origin.slice(APK_KEY_HASH.length);
@@ -52,7 +52,7 @@ function isOfApp(origin: string): boolean {
   return bytes.length === 32 && bytes.toString('base64url') === hash;
 }
 
-/** Where browsers have `navigator.credentials` (Secure Contexts §3.1). */
+/** Browsers offer `navigator.credentials` only to secure origins (Secure Contexts §3.1). */
 const isSecure = ({ protocol, hostname }: URL): boolean =>
   protocol === 'https:' || (protocol === 'http:' && isWithin('localhost', hostname));
 
@@ -89,12 +89,13 @@ export const passkeyEnvironment = {
       .transform(listed)
       .refine((origins) => origins.every((each) => isOfApp(each) || URL.parse(each)?.origin === each), {
         error:
-          'is not a comma separated list of web origins such as https://app.example.com (no path, no slash at the end), or of android:apk-key-hash: with the 43 characters of a SHA-256 in base64url',
+          'is not a comma separated list of web origins such as https://app.example.com (no path, no slash ' +
+          'at the end), or of android:apk-key-hash: with the 43 characters of a SHA-256 in base64url',
         abort: true,
       })
       .refine((origins) => origins.every((each) => isOfApp(each) || isSecure(new URL(each))), {
         error:
-          'has an origin that is not https, as browsers want it for passkeys: only localhost may be http',
+          'has an origin that is not https, which browsers require for passkeys: only localhost may be http',
         abort: true,
       })
       .refine(isUnique, 'names an origin twice'),
@@ -119,7 +120,7 @@ export const passkeyEnvironment = {
       .default('ES256,RS256')
       .transform(listed)
       .refine((names) => names.every((name) => ALGORITHMS.has(name)), {
-        error: 'is not a comma separated list of ES256 and RS256: the providers take no other',
+        error: 'is not a comma separated list of ES256 and RS256: the providers accept no other',
         abort: true,
       })
       .refine(isUnique, 'names an algorithm twice')
@@ -140,7 +141,7 @@ export const passkeyEnvironment = {
   MAX_AUTHENTICATORS: setting('Passkeys that a subject may have through Gangway.', count(10, 1, 10)),
 };
 
-/** @param prefix of the variables, for what is noted in `faults` where they contradict each other. */
+/** @param prefix of the variables' names in `faults`, which lists settings that contradict each other. */
 export function passkeyPolicyOf(
   own: z.output<z.ZodObject<typeof passkeyEnvironment>>,
   prefix: string,
@@ -156,7 +157,7 @@ export function passkeyPolicyOf(
     refuse('ORIGINS', `has ${those} that are neither at the host of ${prefix}RP_ID nor below it`);
   }
   if (own.AAGUID_ALLOW.length > 0 && own.ATTESTATION === 'none') {
-    const detail = `is none, but ${prefix}AAGUID_ALLOW takes a passkey on its attestation alone: every one would be refused`;
+    const detail = `is none, but ${prefix}AAGUID_ALLOW requires an attestation: it would refuse all passkeys`;
     refuse('ATTESTATION', detail);
   }
   const both = own.AAGUID_ALLOW.filter((aaguid) => own.AAGUID_DENY.includes(aaguid));
@@ -176,7 +177,7 @@ export function passkeyPolicyOf(
 }
 
 /**
- * A passkey's relying party is the page's host or a domain above it (WebAuthn Level 3 §5.1.3). Related origins (§5.11), which a
- * relying party can allow beyond that, are not taken here.
+ * A passkey's relying party is the page's host or a domain above it (WebAuthn Level 3 §5.1.3). Related
+ * origins (§5.11), which a relying party can allow in addition, are not supported.
  */
 const isWithin = (rpId: string, host: string) => host === rpId || host.endsWith(`.${rpId}`);

@@ -11,7 +11,7 @@ import { PROCESS_NAME, processNameOf, type AppRole } from './process-name.js';
 import { RequestLog } from './request-log.js';
 import { Sealer } from './sealer.js';
 
-/** What every app stands on: the settings, the clock, the logger and the sealer. */
+/** The base of every app: settings, clock, logger, sealer, health and metrics. */
 @Global()
 @Module({})
 export class PlatformModule {

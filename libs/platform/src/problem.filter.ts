@@ -3,13 +3,13 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { PROBLEMS, ProblemError, problemType, type ProblemCode } from '#libs/kernel';
 import { shownPath } from './shown.js';
 
-/** A sentence for an outage of something we need, which is 503 and not 500; null for any other error. */
+/** Describes the outage of a server that we need, which is 503 and not 500; null for any other error. */
 export type OutageTest = (error: unknown) => string | null;
 
-/** Seconds after which a caller may ask again when we are not ready. */
+/** Seconds after which a caller may retry if we are not ready. */
 const RETRY_AFTER_S = 2;
 
-/** What frameworks throw by themselves, in our words. */
+/** Our codes for the frameworks' own errors. */
 const CODE_OF_STATUS: Record<number, ProblemCode> = {
   400: 'validation_failed',
   401: 'unauthenticated',
@@ -21,7 +21,7 @@ const CODE_OF_STATUS: Record<number, ProblemCode> = {
   503: 'not_ready',
 };
 
-/** What to do, where the title does not say so. */
+/** Says what to do, if the title does not. */
 const WORDS_OF_CODE: Partial<Record<ProblemCode, string>> = {
   unsupported_media_type: 'The path does not take this Content-Type; the API takes "application/json".',
 };
@@ -30,7 +30,7 @@ const WORDS_OF_CODE: Partial<Record<ProblemCode, string>> = {
 export const codeOfStatus = (status: number): ProblemCode | undefined =>
   CODE_OF_STATUS[status] ?? (status >= 500 ? 'internal' : undefined);
 
-/** The one place that speaks to the outside about errors: every one becomes a problem (RFC 9457). */
+/** Turns every error into a problem (RFC 9457). Errors reach clients only through this class. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
   constructor(private readonly findOutage: OutageTest) {}
@@ -59,7 +59,7 @@ export class ProblemFilter implements ExceptionFilter {
         ...(status === 503 && { retryAfterS: RETRY_AFTER_S }),
       });
     }
-    // Some other refusal of the framework's, e.g. 414 for a path that is too long: the request's fault.
+    // Any other refusal by Fastify, e.g. 414 for a path that is too long: the request is at fault.
     if (status !== null && status >= 400 && status < 500 && isFastify(error)) {
       return new ProblemError('validation_failed', { status, detail: 'The request cannot be taken.' });
     }
@@ -67,7 +67,7 @@ export class ProblemFilter implements ExceptionFilter {
   }
 }
 
-/** Of Fastify's own words, those that repeat nothing of the request; others have its path, query or headers in them. */
+/** Fastify's texts that repeat nothing of the request. Its other texts contain the path, query or headers. */
 const FIXED_WORDS: ReadonlySet<unknown> = new Set([
   'FST_ERR_CTP_BODY_TOO_LARGE',
   'FST_ERR_CTP_EMPTY_JSON_BODY',
@@ -90,7 +90,7 @@ export function sendProblem(
   request.problem = problem;
   if (problem.retryAfterS !== undefined) reply.header('Retry-After', String(problem.retryAfterS));
   if (problem.rateLimit) {
-    // draft-ietf-httpapi-ratelimit-headers: nothing remains, until it is as late as Retry-After says.
+    // draft-ietf-httpapi-ratelimit-headers: nothing is left until the time in Retry-After.
     const { policy, quota, windowS } = problem.rateLimit;
     reply.header('RateLimit-Policy', `"${policy}";q=${quota};w=${windowS}`);
     reply.header('RateLimit', `"${policy}";r=0;t=${problem.retryAfterS ?? 0}`);
@@ -114,7 +114,7 @@ export function sendProblem(
     });
 }
 
-/** Nest's own exceptions, and Fastify's errors (a body that is no JSON, too large, of another type). */
+/** The status of Nest's exceptions and of Fastify's errors (a body of the wrong form, size or type). */
 function statusOf(error: unknown): number | null {
   if (error instanceof HttpException) return error.getStatus();
   const { statusCode } = (error ?? {}) as { statusCode?: unknown };

@@ -6,7 +6,7 @@ import { ConfigError, parseConfig } from './config.js';
 
 const random = () => randomBytes(32).toString('base64');
 
-/** Fit for production, as far as these rules go. */
+/** An environment that passes the rules below. */
 const GOOD = {
   NODE_ENV: 'production',
   DATABASE_URL: 'postgres://gangway:s3cret-enough@db/gangway',
@@ -23,7 +23,7 @@ const GOOD = {
   INTEGRATION_BYZANTINE_ORIGINS: 'https://app.provider.tld',
 };
 
-/** The variables that the boot stops at. */
+/** The variables for which the boot is refused. */
 function refused(env: Record<string, string>): string[] {
   try {
     parseConfig({ ...GOOD, ...env }, PROVIDERS);
@@ -35,7 +35,7 @@ function refused(env: Record<string, string>): string[] {
   }
 }
 
-/** The development values that docker-compose.yml has for everybody to read. */
+/** The public development values in docker-compose.yml. */
 const published = Object.fromEntries(
   [...readFileSync('docker-compose.yml', 'utf8').matchAll(/^ {2}([A-Z_]+): \$\{\1:-([^}]+)\}$/gm)].map(
     ([, name, value]) => [name!, value!],
@@ -43,17 +43,17 @@ const published = Object.fromEntries(
 );
 
 describe('production', () => {
-  it('boots on keys of its own', () => {
+  it('boots with keys of its own', () => {
     expect(refused({})).toEqual([]);
   });
 
-  it('takes an API_KEY that is random, and passwords with any character in them', () => {
+  it('takes a random API_KEY, and passwords with any character', () => {
     expect(refused({ API_KEY: randomBytes(24).toString('base64url') })).toEqual([]);
     expect(refused({ DATABASE_URL: 'postgres://gangway:a%25zz@db/gangway' })).toEqual([]);
   });
 
   it.each(['API_KEY', 'SEALING_KEYS', 'HASH_KEY', 'OPS_PASSWORD', 'INTEGRATION_BYZANTINE_PRIVATE_KEY'])(
-    'refuses the %s of docker-compose.yml, which development takes',
+    'refuses the %s of docker-compose.yml; development takes it',
     (name) => {
       const value = published[name]!;
       expect(value.length).toBeGreaterThan(8);
@@ -62,7 +62,7 @@ describe('production', () => {
     },
   );
 
-  it('refuses the key of docker-compose.yml however it is spelt', () => {
+  it('refuses the key of docker-compose.yml in any spelling', () => {
     const pair = createECDH('prime256v1');
     const d = published['INTEGRATION_BYZANTINE_PRIVATE_KEY']!;
     pair.setPrivateKey(d, 'hex');
@@ -89,11 +89,11 @@ describe('production', () => {
     ['DATABASE_URL', 'postgres://gangway:development-only@db/gangway'],
     ['REDIS_URL', 'redis://:changeme@redis:6379'],
     ['INTEGRATION_BYZANTINE_PRIVATE_KEY', '01'.repeat(32)],
-  ])('refuses %s that is a development value', (name, value) => {
+  ])('refuses a development value of %s', (name, value) => {
     expect(refused({ [name]: value })).toEqual([name]);
   });
 
-  it('holds OPS_PASSWORD against the rule of the console’s accounts; development takes it', () => {
+  it('checks OPS_PASSWORD by the rule of the console’s accounts; development does not', () => {
     expect(refused({ OPS_USER: 'chief.officer', OPS_PASSWORD: 'Chief.Officer26' })).toEqual(['OPS_PASSWORD']);
     expect(refused({ OPS_PASSWORD: 'Password1234', NODE_ENV: 'development' })).toEqual([]);
   });

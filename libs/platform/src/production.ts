@@ -5,13 +5,13 @@ import type { Faults } from './config-values.js';
 import { plainUrls } from './integration-config.js';
 import { passwordIn } from './server-urls.js';
 
-/** SHA-256 of private keys that anybody can read in docker-compose.yml. */
+/** SHA-256 of the private keys in docker-compose.yml, which are public. */
 const PUBLISHED_KEYS = new Set(['80363c419a9af803363c2fdc2007378ab87ad26aec6eca2df959c945c8e6b88b']);
 
-/** Words that only a development value has in it. */
+/** Words that mark a development value. */
 const DEVELOPMENT = /\b(dev|development|test|tests|example|changeme)\b/i;
 
-/** A key that somebody typed, repeated or counted up is no random one: 32 random bytes are never so. */
+/** A typed, repeated or counted key is not random: 32 random bytes never look like that. */
 function isMadeUp(key: Buffer): boolean {
   const isText = key.every((byte) => byte >= 0x20 && byte < 0x7f);
   return isText || new Set(key).size < 12;
@@ -25,7 +25,7 @@ function isKnown(privateKey: string): boolean {
   );
 }
 
-/** The number that a key is, however it is spelt: 64 hex digits. Null where it is no key; somebody else says so. */
+/** The private key as 64 hex digits, from any spelling. Null for another text, which is refused elsewhere. */
 function scalarOf(text: string): string | null {
   if (/^(0x)?[0-9a-f]{64}$/i.test(text)) return text.slice(-64).toLowerCase();
   try {
@@ -38,15 +38,15 @@ function scalarOf(text: string): string | null {
   }
 }
 
-/** Passwords that are cheap to guess from their hashes: OWASP's least for scrypt with r = 8, p = 1 is N = 2^17. */
+/** Cheap hashes let attackers guess passwords. OWASP's minimum for scrypt with r = 8, p = 1 is N = 2^17. */
 export function cheapHashes(config: Pick<Config, 'NODE_ENV' | 'OPS_SCRYPT_LOG_N'>): Faults {
   if (config.NODE_ENV !== 'production' || config.OPS_SCRYPT_LOG_N >= 17) return [];
-  return [{ variable: 'OPS_SCRYPT_LOG_N', detail: 'is less than 17, which production asks for' }];
+  return [{ variable: 'OPS_SCRYPT_LOG_N', detail: 'is less than 17, the minimum in production' }];
 }
 
 const words = (value: string) => value.replaceAll('_', '-');
 
-/** What must not go into production: keys and passwords that are as good as known, and upstreams without TLS. */
+/** Faults in production: keys and passwords that are public or guessable, and upstreams without TLS. */
 export function productionFaults(config: Config): Faults {
   if (config.NODE_ENV !== 'production') return [];
   const faults: Faults = [...config.INTEGRATIONS.flatMap(plainUrls), ...cheapHashes(config)];
@@ -71,7 +71,7 @@ export function productionFaults(config: Config): Faults {
   for (const integration of config.INTEGRATIONS) {
     for (const key of integration.keys) {
       if ('privateKey' in key && isKnown(key.privateKey.reveal())) {
-        refuse(key.source, 'is a development key that anybody knows');
+        refuse(key.source, 'is a public development key');
       }
     }
   }

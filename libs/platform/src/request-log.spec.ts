@@ -7,9 +7,9 @@ import { RequestLog } from './request-log.js';
 
 afterEach(() => void jest.restoreAllMocks());
 
-it('counts the lines of a flood in a line that belongs to no request', () => {
+it('counts the rest of a flood in a line without a request', () => {
   let end = () => {};
-  // A real timer keeps the context that it is set in.
+  // A real timer keeps the async context in which it is set.
   jest.spyOn(globalThis, 'setTimeout').mockImplementation((work) => {
     end = AsyncLocalStorage.bind(work as () => void);
     return { unref: () => undefined } as unknown as NodeJS.Timeout;

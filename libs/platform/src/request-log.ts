@@ -35,7 +35,7 @@ interface ProblemLine {
 const WINDOW_MS = 60_000;
 /** For one kind of problem and caller, where lines are bounded. */
 const LINES_PER_WINDOW = 60;
-/** An outage, or a caller's own flood, gives these to each of its requests. */
+/** An outage or a caller's own flood causes one of these for each request. */
 const REPEATED: ReadonlySet<unknown> = new Set(['not_ready', 'rate_limited']);
 
 interface Count {
@@ -45,9 +45,9 @@ interface Count {
 }
 
 /**
- * Writes one line for each answered request: a 4xx at `info`, a 5xx at `error`, anything else at `debug`. Lines that a
- * sender can cause without a valid token, or in a flood, are bounded: some lines a minute, then one with the number of the
- * others.
+ * Writes one line for each answered request: a 4xx at `info`, a 5xx at `error`, anything else at `debug`.
+ * Lines that a sender can cause without a valid token, or in a flood, are limited: some lines a minute,
+ * then one with the number of the others.
  */
 @Injectable()
 export class RequestLog implements OnApplicationShutdown {
@@ -73,7 +73,7 @@ export class RequestLog implements OnApplicationShutdown {
       caller,
       operator,
       address,
-      // Why a token was refused. The answer does not say it.
+      // The log says why a token was refused; the answer does not.
       reason,
       onboardingId: onboardingOf(request, route),
       durationMs: Math.round(reply.elapsedTime),
@@ -95,7 +95,7 @@ export class RequestLog implements OnApplicationShutdown {
   /** Writes the line of a problem, or counts it. */
   problem(line: ProblemLine): void {
     const { status, code, method = '', route = '' } = line;
-    // A stopping process refuses requests as planned: that is no outage.
+    // A stopping process refuses requests on purpose: that is not an outage.
     const planned = code === 'not_ready' && this.health.draining;
     const level = status >= 500 && !planned ? 'error' : 'info';
     if (!this.#hasRoom(line, level)) return;

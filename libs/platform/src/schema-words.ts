@@ -50,7 +50,7 @@ function typeOf(value: unknown): string {
 
 function wrongType(expected: string, input: unknown): string {
   if (input === undefined) return `is missing: it must be ${nameOf(expected)}`;
-  // A query parameter is already converted to a number here, but its sender wrote a text.
+  // A query parameter was converted to a number before, but its sender wrote a text.
   if (Number.isNaN(input)) return `must be ${nameOf(expected)}`;
   return `is ${nameOf(typeOf(input))}: it must be ${nameOf(expected)}`;
 }
@@ -84,7 +84,7 @@ function unknownMembers(issue: RawIssue & { code: 'unrecognized_keys' }): string
   return known.length === 0 ? said : `${said}; it may have ${known.join(', ')}`;
 }
 
-/** Says in plain English what is wrong and what is wanted, for a check that has no words of its own. */
+/** Says what is wrong and what is needed, for a check without a message of its own. */
 function schemaWords(issue: RawIssue): string {
   switch (issue.code) {
     case 'invalid_type':
@@ -113,5 +113,5 @@ function schemaWords(issue: RawIssue): string {
   }
 }
 
-// zod's own words are for its users, not for callers. Every schema of the process speaks like this.
+// zod's own messages are for developers, not for callers. This applies to every schema of the process.
 z.config({ localeError: schemaWords });

@@ -8,7 +8,7 @@ const key = (id: string) => ({ id, key: randomBytes(32) });
 const place = { onboardingId: '0198-a', field: 'otp_code' };
 
 describe('Sealer', () => {
-  it('opens what it sealed, whatever the text', () => {
+  it('opens every text that it sealed', () => {
     const sealer = new Sealer([key('a')]);
     fc.assert(
       fc.property(
@@ -30,7 +30,7 @@ describe('Sealer', () => {
     expect(() => sealer.open({ ...place, onboardingId: '0198-b' }, sealed)).toThrow();
   });
 
-  it('does not open a value of which any one bit was changed', () => {
+  it('does not open a value with any bit changed', () => {
     const sealer = new Sealer([key('a')]);
     const sealed = sealer.seal(place, '123456');
     fc.assert(
@@ -49,7 +49,7 @@ describe('Sealer', () => {
     expect(() => new Sealer([fresh]).open(place, sealed)).toThrow(/"old", which SEALING_KEYS does not have/);
   });
 
-  it('makes one key object of each key, for all that it seals and opens', async () => {
+  it('makes one key object per key, for all its work', async () => {
     const made = await keyObjectsMade(() => {
       const sealer = new Sealer([key('a'), key('b')]);
       for (let n = 0; n < 3; n++) sealer.open(place, sealer.seal(place, 'x'));

@@ -6,7 +6,7 @@ export interface SealingKey {
   key: Buffer;
 }
 
-/** Where a sealed value belongs. It is bound in, so a value moved to another row or column does not open. */
+/** The place of a sealed value. A value that is moved to another row or column does not open. */
 export interface SealedPlace {
   onboardingId: string;
   field: string;
@@ -16,16 +16,16 @@ const IV_BYTES = 12;
 const TAG_BYTES = 16;
 
 /**
- * Encrypts what must not lie open in the database: AES-256-GCM with a random 96-bit IV (NIST SP 800-38D
- * §8.2.2), the place as additional data. The form is `id-length (1 byte) ‖ key id ‖ IV ‖ ciphertext ‖ tag`.
+ * Encrypts secret columns: AES-256-GCM with a random 96-bit IV (NIST SP 800-38D §8.2.2), and the place as
+ * additional data. The form is `id-length (1 byte) ‖ key id ‖ IV ‖ ciphertext ‖ tag`.
  *
- * Each key is kept as a `KeyObject`: making one for each operation would cost more than the operation.
+ * Each key is kept as a `KeyObject`, because making one costs more than an operation.
  */
 export class Sealer {
   readonly #keys: ReadonlyMap<string, KeyObject>;
   readonly #current: { id: string; key: KeyObject };
 
-  /** @param keys the first seals; all of them open. */
+  /** @param keys the first one seals; each of them opens. */
   constructor(keys: readonly (SealingKey | { id: string; key: KeyObject })[]) {
     const [first] = keys;
     if (!first) throw new Error('a sealer needs at least one key');
@@ -38,12 +38,12 @@ export class Sealer {
     return this.#current.id;
   }
 
-  /** The ids of all keys, the one that seals first. */
+  /** The ids of all keys; the sealing key comes first. */
   get ids(): string[] {
     return [...this.#keys.keys()];
   }
 
-  /** These keys with another before them, which seals from then on. */
+  /** A sealer with the given key before these: it seals from then on. */
   behind(key: SealingKey): Sealer {
     return new Sealer([key, ...[...this.#keys].map(([id, each]) => ({ id, key: each }))]);
   }
@@ -58,7 +58,7 @@ export class Sealer {
     return Buffer.concat([Buffer.from([id.length]), id, iv, ...ciphertext, cipher.getAuthTag()]);
   }
 
-  /** @throws Error when the key is not configured, or the value was altered or belongs elsewhere. */
+  /** @throws Error if the key is not configured, or the value was altered or belongs elsewhere. */
   open(place: SealedPlace, sealed: Buffer): string {
     return this.openBytes(place, sealed).toString('utf8');
   }
@@ -79,7 +79,7 @@ export class Sealer {
   }
 }
 
-/** The id of the key that a value is sealed with. */
+/** The id of the key that sealed a value. */
 export const sealedBy = (sealed: Buffer) => sealed.subarray(1, 1 + (sealed[0] ?? 0)).toString();
 
 function boundTo(place: SealedPlace): Buffer {

@@ -9,16 +9,16 @@ import type { ProviderSettings } from './integration-config.js';
 export interface Serving {
   /** The kinds of provider that an integration may name. */
   providers: readonly ProviderSettings[];
-  /** Builds the app, once the configuration is known to be good. */
+  /** Builds the app, after the configuration was checked. */
   create(config: Config): Promise<NestFastifyApplication>;
   port(config: Config): number;
-  /** What begins when the app listens. */
+  /** Called when the app listens. */
   started?(app: NestFastifyApplication): void | Promise<void>;
 }
 
 /**
- * Runs an app until it is told to stop. `SIGTERM` and `SIGINT` drain it: not ready first, then nothing new, what
- * runs is finished, exit 0; with a hard deadline for what will not end.
+ * Runs an app until `SIGTERM` or `SIGINT`. It then reports not ready, takes no new work, finishes the
+ * running work, and exits with 0. After a deadline it exits with 1.
  */
 export async function serve({ providers, create, port, started }: Serving): Promise<void> {
   crashWithoutSecrets();
@@ -49,7 +49,7 @@ async function stop(app: NestFastifyApplication): Promise<void> {
   process.exit(0);
 }
 
-/** A bad value stops the boot and names its variable, before anything else is touched. */
+/** A bad setting stops the boot before anything else happens. The message names its variable. */
 function configOrExit(providers: readonly ProviderSettings[]): Config {
   try {
     return parseConfig(process.env, providers);

@@ -20,11 +20,11 @@ describe('DATABASE_URL', () => {
     'postgres://u@db/gangway?sslmode=require&uselibpqcompat=true',
     'postgres://u@db/gangway?ssl=true',
     'postgres://u@db/gangway?options=endpoint%3Done',
-  ])('takes %s as it stands', (value) => {
+  ])('takes %s unchanged', (value) => {
     expect(databaseUrl().parse(value)).toBe(value);
   });
 
-  it.each(['require', 'verify-ca'])('takes sslmode=%s for what node-postgres does of it', (mode) => {
+  it.each(['require', 'verify-ca'])('takes sslmode=%s as verify-full, like node-postgres', (mode) => {
     expect(databaseUrl().parse(`postgres://u@db/gangway?sslmode=${mode}`)).toBe(
       'postgres://u@db/gangway?sslmode=verify-full',
     );
@@ -46,7 +46,7 @@ describe('DATABASE_URL', () => {
     ['postgres://u@db:0/gangway', 'has port 0'],
     ['postgres://u:p#ss@db/gangway', 'percent-encode each of'],
     ['postgres://u:secret@db/gang#way', 'has a #'],
-    ['postgres://u:p%ss@db/gangway', 'has a % that begins no code'],
+    ['postgres://u:p%ss@db/gangway', 'has a % without two hex digits'],
     [
       'postgres://u@db/gangway?sslmode=prefer',
       'has sslmode=prefer: the driver does not fall back to plain text',
@@ -81,7 +81,7 @@ describe('REDIS_URL', () => {
     'rediss://:p%40ss@cache.example.com:6380/15',
     'redis://u:p@[::1]:6379/2',
     'redis://cache/0?family=6',
-  ])('takes %s as it stands', (value) => {
+  ])('takes %s unchanged', (value) => {
     expect(redisUrl().parse(value)).toBe(value);
   });
 
@@ -100,7 +100,7 @@ describe('REDIS_URL', () => {
     ['redis://a?keyPrefix=x', 'has the parameter keyPrefix'],
     ['redis://a?family=5', 'has a family that is none of'],
     ['redis://:p#ss@a', 'percent-encode each of'],
-    ['redis://:p%ss@a', 'has a % that begins no code'],
+    ['redis://:p%ss@a', 'has a % without two hex digits'],
   ])('refuses %s', (value, fault) => {
     expect(faultOf(redisUrl(), value)).toContain(fault);
   });

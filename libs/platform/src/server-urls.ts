@@ -1,7 +1,7 @@
 import { accessSync, constants } from 'node:fs';
 import { z } from 'zod';
 
-/** The fault of a URL, in words that follow the variable's name. It shows no part that may be secret. */
+/** The fault of a URL, to follow the variable's name. It shows no part that may be secret. */
 type Fault = string | null;
 
 const NO_HOST = '-';
@@ -30,19 +30,22 @@ function findUrlFault(value: string, protocols: string[], findFault: (parsed: UR
   }
   const parsed = parsedUrl(value);
   if (parsed === null) {
-    return 'is not a URL: its port must be a number up to 65535; in a user or password, percent-encode each of / ? # @ :';
+    return (
+      'is not a URL: its port must be a number up to 65535; ' +
+      'in a user or password, percent-encode each of / ? # @ :'
+    );
   }
   if (parsed.hash !== '' || value.endsWith('#')) return 'has a #: in a password, write %23 for it';
   if (parsed.port === '0') return 'has port 0, which no server listens on';
   if (![parsed.username, parsed.password, parsed.hostname, parsed.pathname].every(isEncoded)) {
-    return 'has a % that begins no code: in a password, write %25 for it';
+    return 'has a % without two hex digits: in a password, write %25 for it';
   }
   const twice = [...parsed.searchParams.keys()].find((name, at, all) => all.indexOf(name) !== at);
   if (twice !== undefined) return `has the parameter ${shown(twice)} twice`;
   return findFault(parsed);
 }
 
-/** Node cannot parse a URL with a user and no host, which names a socket. So it gets a host that no server has. */
+/** Node.js cannot parse a URL with a user and no host (a socket), so it gets a host that cannot exist. */
 function parsedUrl(value: string): URL | null {
   return URL.parse(value) ?? URL.parse(value.replace('@/', `@${NO_HOST}/`));
 }
@@ -65,7 +68,7 @@ function isEncoded(part: string): boolean {
   }
 }
 
-/** Shows only names that look like one: a misplaced ? makes a parameter of half a password. */
+/** Shows only names that look like one: behind a misplaced ?, a parameter is half a password. */
 const shown = (name: string) => (/^[A-Za-z_]{1,40}$/.test(name) ? name : 'with an odd name');
 
 /** Parameters that Gangway sets itself for each connection. */
@@ -89,7 +92,8 @@ function findDatabaseFault({ hostname, pathname, searchParams }: URL): Fault {
   for (const name of searchParams.keys()) {
     if (OURS.has(name)) return `has the parameter ${name}, which Gangway sets by itself`;
     if (!TAKEN.has(name)) {
-      return `has the parameter ${shown(name)}, which would have no effect: known are ${[...TAKEN].join(', ')}`;
+      const known = [...TAKEN].join(', ');
+      return `has the parameter ${shown(name)}, which would have no effect: known are ${known}`;
     }
   }
   const host = searchParams.get('host');
@@ -137,7 +141,7 @@ function isReadable(path: string): boolean {
   }
 }
 
-/** node-postgres treats both modes as verify-full, and warns that a later version will not. So verify-full is named. */
+/** node-postgres treats both modes as verify-full. A later version will not, so the URL says verify-full. */
 function asVerified(value: string): string {
   const { searchParams } = parsedUrl(value)!;
   if (!/^(require|verify-ca)$/.test(searchParams.get('sslmode') ?? '')) return value;

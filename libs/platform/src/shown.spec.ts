@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { shownMember, shownPath } from './shown.js';
 
-describe('what is shown of what somebody sent', () => {
+describe('a text from a sender, in logs and answers', () => {
   it.each([
     [
       '/v1/onboardings/018f6d1c-0000-7000-8000-000000000000/otp/verify?code=1',
@@ -16,7 +16,7 @@ describe('what is shown of what somebody sent', () => {
     ['/ops-aOSONqHmRIfybYqNCOIbvzyv', '/*'],
     ['/aOSONqHm', '/*'],
     [`/${'a'.repeat(25)}`, '/*'],
-  ])('of the path %s it is %s', (url, shown) => expect(shownPath(url)).toBe(shown));
+  ])('path %s is shown as %s', (url, shown) => expect(shownPath(url)).toBe(shown));
 
   it.each([
     ['accountId', 'accountId'],
@@ -26,5 +26,5 @@ describe('what is shown of what somebody sent', () => {
     ['CANARYXYZ', '*'],
     ['aOSONqHmRIfybYqNCOIbvzyvdX', '*'],
     ['gw_x', '*'],
-  ])('of the member %s it is %s', (name, shown) => expect(shownMember(name)).toBe(shown));
+  ])('member %s is shown as %s', (name, shown) => expect(shownMember(name)).toBe(shown));
 });

@@ -1,4 +1,4 @@
 import { randomUUID } from 'node:crypto';
 
-/** What a claim is known by; it may be written within the hour. */
+/** The identity of a claim that may be written within the next hour. */
 export const aClaim = () => ({ claimId: randomUUID(), claimBefore: new Date(Date.now() + 3_600_000) });

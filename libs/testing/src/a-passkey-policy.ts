@@ -1,6 +1,6 @@
 import type { PasskeyPolicy } from '#libs/platform';
 
-/** What an integration asks for that says nothing but its relying party, `app.example.com`. */
+/** The default policy of an integration whose relying party is `app.example.com`. */
 export const aPasskeyPolicy = (own: Partial<PasskeyPolicy> = {}): PasskeyPolicy => ({
   rpId: 'app.example.com',
   rpName: 'Acme',

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { timeOfUuidV7, uuidV7 } from '#libs/kernel';
 
-/** An instant by the database's clock, so that a test and SQL mean the same now. */
+/** A time by the database's clock, so that a test and SQL agree on the present. */
 export interface FromNow {
   inMs: number;
 }
 
-/** An instant that lies so many milliseconds ahead, or behind where negative. */
+/** A time that many milliseconds ahead; negative for the past. */
 export const inMs = (ms: number): FromNow => ({ inMs: ms });
 
 /** Anything that runs SQL: a data source, a query runner, a client. */
@@ -15,9 +15,9 @@ export interface Database {
 }
 
 /**
- * Inserts an onboarding that waits for its code, with room in every limit.
+ * Inserts an onboarding that waits for its code and has reached no limit.
  *
- * @param columns by the table's own names; an instant may be given with {@link inMs}.
+ * @param columns by the table's own names; times may be given with {@link inMs}.
  * @returns its id.
  */
 export async function anOnboarding(
@@ -59,8 +59,8 @@ export async function anOnboarding(
 }
 
 /**
- * Sets what the store sets with each write, for rows that a test has written by itself: when a worker must look at them
- * again, and which onboarding is the subject's live one.
+ * Sets for a test's own rows what the store sets with each write: when a worker must look at them again,
+ * and which onboarding is the subject's live one.
  */
 export async function lookAgain(database: Database, id: string | null = null): Promise<void> {
   await database.query(
@@ -80,7 +80,8 @@ export async function lookAgain(database: Database, id: string | null = null): P
   await database.query(
     `INSERT INTO otp_budgets AS b (integration, subject_key, live_id)
     SELECT o.integration, o.subject_key, o.id FROM onboardings o
-    WHERE o.state NOT IN ('completed', 'failed', 'expired', 'cancelled') AND ($1::uuid IS NULL OR o.id = $1::uuid)
+    WHERE o.state NOT IN ('completed', 'failed', 'expired', 'cancelled')
+      AND ($1::uuid IS NULL OR o.id = $1::uuid)
     ON CONFLICT (integration, subject_key) DO UPDATE SET live_id = excluded.live_id`,
     [id],
   );

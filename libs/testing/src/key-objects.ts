@@ -3,7 +3,7 @@ import { syncBuiltinESMExports } from 'node:module';
 
 const MAKERS = ['createPrivateKey', 'createPublicKey', 'createSecretKey'] as const;
 
-/** How often each function of `node:crypto` that makes a key object is called while something is done. */
+/** Counts the calls of the functions of `node:crypto` that make a key object, while the work runs. */
 export async function keyObjectsMade(
   work: () => unknown,
 ): Promise<Partial<Record<(typeof MAKERS)[number], number>>> {
@@ -16,7 +16,7 @@ export async function keyObjectsMade(
       return original(...args);
     };
   }
-  // Modules that have imported them by name must call these too.
+  // Modules that imported them by name must call these too.
   syncBuiltinESMExports();
   try {
     await work();

@@ -2,22 +2,22 @@ import { createECDH, createPublicKey, generateKeyPairSync, randomUUID, type KeyO
 import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
-/** What the stand-in does with a call instead of answering well. */
+/** A way in which the stand-in fails a call. */
 export type KmsTrouble =
-  /** An error by its code, as AWS KMS words it: HTTP status and `__type`. */
+  /** An error with the code of AWS KMS: HTTP status and `__type`. */
   | { error: string; status: number }
-  /** A broken service or proxy: a status with a body that is none of theirs. */
+  /** A broken service or proxy: a status with a body that KMS never sends. */
   | { status: number }
-  /** Nothing at all. */
+  /** No answer. */
   | 'silence'
-  /** The head of an answer, and never the rest. */
+  /** The head of an answer without the rest. */
   | 'half an answer'
   | 'cut'
-  /** A signature with one bit turned. */
+  /** A signature with one wrong bit. */
   | 'corrupted'
-  /** A good signature over the digest, by another key, which the answer does not name. */
+  /** A valid signature by another key. The answer does not name that key. */
   | 'foreign'
-  /** The same, as after an alias was moved: the answer names the other key. */
+  /** The same after an alias was moved: the answer names the other key. */
   | 'moved alias';
 
 export interface KmsCall {
@@ -29,7 +29,7 @@ export interface KmsCall {
 const REGION = 'eu-central-1';
 const ACCOUNT = '111122223333';
 
-/** A key of AWS KMS, with its private half where tests need it. */
+/** A key of AWS KMS. Tests also have its private half. */
 interface StoredKey {
   arn: string;
   privateKey: KeyObject;
@@ -39,9 +39,9 @@ interface StoredKey {
 }
 
 /**
- * AWS KMS as far as signing goes, written from its API reference and its JSON protocol (`X-Amz-Target`,
- * `application/x-amz-json-1.1`, Signature Version 4), with node:crypto and nothing of this project: one misreading must
- * not pass on both sides.
+ * Stands in for the signing part of AWS KMS. It is written from the API reference and its JSON protocol
+ * (`X-Amz-Target`, `application/x-amz-json-1.1`, Signature Version 4), with node:crypto and without code of
+ * this project: one misreading must not pass on both sides.
  */
 export class KmsStandIn {
   readonly calls: KmsCall[] = [];
@@ -50,11 +50,11 @@ export class KmsStandIn {
   readonly #server: Server;
   readonly #foreign = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
   #trouble: { what: KmsTrouble; times: number } | null = null;
-  /** The most connections that were open at once. */
+  /** The highest number of connections that were open at once. */
   mostSockets = 0;
   url = '';
 
-  /** For the default chain of whoever calls; a profile of the developer's would come before them. */
+  /** For the caller's default chain. A developer's AWS profile would come before them. */
   static readonly credentials = {
     AWS_PROFILE: '',
     AWS_ACCESS_KEY_ID: 'AKIAIOSFODNN7EXAMPLE',
@@ -75,7 +75,7 @@ export class KmsStandIn {
     });
   }
 
-  /** @param port 0: any free one. */
+  /** @param port 0 means any free one. */
   static async listen(port = 0): Promise<KmsStandIn> {
     const standIn = new KmsStandIn();
     await new Promise<void>((resolve) => standIn.#server.listen(port, '127.0.0.1', resolve));
@@ -89,9 +89,9 @@ export class KmsStandIn {
   }
 
   /**
-   * Makes a key. @param kind of key, as `KeySpec` has it.
+   * Makes a key. @param kind of key, as in `KeySpec`.
    *
-   * @returns its ARN, and its public half: the point, compressed, hex.
+   * @returns its ARN, and its public key: the compressed point in hex.
    */
   createKey(
     kind: 'ECC_NIST_P256' | 'ECC_SECG_P256K1' | 'RSA_2048' | 'ECC_NIST_P256 for ECDH' = 'ECC_NIST_P256',
@@ -116,12 +116,12 @@ export class KmsStandIn {
     return { arn, publicKeyHex: sign + Buffer.from(jwk.x ?? '', 'base64url').toString('hex') };
   }
 
-  /** Has a key answer to an alias, too. */
+  /** Gives a key an alias. */
   alias(name: string, arn: string): void {
     this.#keys.set(name, this.#keys.get(arn)!);
   }
 
-  /** What the next calls meet. @param times how many of them; all where left out. */
+  /** Lets the next calls fail. @param times how many calls; without it, all. */
   meet(what: KmsTrouble, times = Infinity): void {
     this.#trouble = { what, times };
   }
@@ -188,7 +188,7 @@ export class KmsStandIn {
       return fails(response, 400, 'InvalidKeyUsageException');
     }
     const digest = Buffer.from(String(Message), 'base64');
-    // Of DIGEST, KMS takes what the algorithm's hash gives, and no other length.
+    // For DIGEST, KMS accepts only the length of the algorithm's hash.
     if (MessageType !== 'DIGEST' || digest.length !== 32) return fails(response, 400, 'ValidationException');
     const other = what === 'foreign' || what === 'moved alias';
     const signature = signDigest(digest, other ? this.#foreign : key.privateKey);
@@ -207,8 +207,8 @@ export class KmsStandIn {
 const ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
 
 /**
- * ECDSA over what is a digest already (FIPS 186-5 §6.4.1), in DER: node:crypto would hash it once more. The point k·G is
- * what its ECDH calls the public key of k.
+ * ECDSA over a digest (FIPS 186-5 §6.4.1), in DER, because node:crypto would hash the digest again. ECDH of
+ * node:crypto gives the point k·G, as the public key of k.
  */
 function signDigest(digest: Buffer, key: KeyObject): Buffer {
   const d = bigint(Buffer.from(key.export({ format: 'jwk' }).d!, 'base64url'));
@@ -230,7 +230,7 @@ function power(base: bigint, exponent: bigint): bigint {
   return result;
 }
 
-/** As few bytes as there are, and one more where the first would make it negative (X.690 §8.3). */
+/** The shortest form, with a leading zero if the first bit is set (X.690 §8.3). */
 function derInteger(value: bigint): Buffer {
   const digits = value.toString(16);
   const bytes = Buffer.from(digits.length % 2 === 0 ? digits : `0${digits}`, 'hex');
@@ -243,7 +243,7 @@ function succeeds(response: ServerResponse, body: object): void {
 }
 
 function fails(response: ServerResponse, status: number, type: string): void {
-  const message = `User: arn:aws:iam::${ACCOUNT}:user/somebody is told ${type}`;
+  const message = `User: arn:aws:iam::${ACCOUNT}:user/caller gets ${type}`;
   response
     .writeHead(status, { 'content-type': 'application/x-amz-json-1.1', 'x-amzn-errortype': type })
     .end(JSON.stringify({ __type: type, message }));

@@ -3,11 +3,11 @@ import { PROVIDERS } from '#libs/upstream';
 import { testDatabaseEnv } from './test-database.js';
 import { testQueuePrefix, testRedisUrl } from './test-redis.js';
 
-/** A whole environment that is good, and reaches no server: nobody listens on port 1. */
+/** A complete, valid environment that reaches no server: nothing listens on port 1. */
 export const TEST_ENV: Readonly<Record<string, string>> = {
   NODE_ENV: 'test',
   LOG_LEVEL: 'silent',
-  DATABASE_URL: 'postgres://nobody@127.0.0.1:1/nothing',
+  DATABASE_URL: 'postgres://gangway@127.0.0.1:1/nothing',
   REDIS_URL: 'redis://127.0.0.1:1',
   API_KEY: 'key-of-the-tests-0123456789',
   SEALING_KEYS: `test:${Buffer.alloc(32, 7).toString('base64')}`,
@@ -23,13 +23,13 @@ export const TEST_ENV: Readonly<Record<string, string>> = {
   INTEGRATION_BYZANTINE_ORIGINS: 'https://app.example.com',
 };
 
-/** The settings of a test that needs no server. */
+/** Settings for a test without servers. */
 export function testConfig(env: Record<string, string> = {}): Config {
   return parseConfig({ ...TEST_ENV, ...env }, PROVIDERS);
 }
 
 /**
- * The settings of a test against this worker's own database and queues.
+ * Settings for a test with this worker's own database and queues.
  *
  * @throws Error without `npm test`
  */

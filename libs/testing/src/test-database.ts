@@ -4,8 +4,8 @@ import { fromTestRun, workerName } from './test-run.js';
 let made: Promise<string> | undefined;
 
 /**
- * The database of this worker of jest, cloned from the migrated template at first and empty of rows at the start
- * of each test file. `npm test` drops it at the end of the run.
+ * The database of this jest worker, cloned from the migrated template. It is empty at the start of each
+ * test file. `npm test` drops it at the end of the run.
  *
  * @returns a connection URL
  * @throws Error without `npm test`
@@ -16,8 +16,8 @@ export function testDatabaseUrl(): Promise<string> {
 }
 
 /**
- * How apps reach this worker's database: directly, or through the pooler of a long test. A test's own statements always go
- * directly.
+ * How apps reach this worker's database: directly, or through the pooler of a long test. A test's own
+ * statements always go directly.
  */
 export async function testDatabaseEnv(): Promise<Record<string, string>> {
   const url = new URL(await testDatabaseUrl());
@@ -26,9 +26,9 @@ export async function testDatabaseEnv(): Promise<Record<string, string>> {
 }
 
 /**
- * Deletes all rows of this worker's database but the record of migrations.
+ * Deletes all rows of this worker's database, except the list of migrations.
  *
- * @throws Error if a transaction that a test left open holds a lock for 10 s
+ * @throws Error if an open transaction of a test holds a lock for 10 s
  */
 export async function emptyDatabase(): Promise<void> {
   await truncate(await testDatabaseUrl());

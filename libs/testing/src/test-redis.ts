@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { fromTestRun, workerName } from './test-run.js';
 
 /**
- * The Redis of this test run. All workers of jest share it: keys go under {@link testQueuePrefix}.
+ * The Redis of this test run. All jest workers share it, so keys need {@link testQueuePrefix}.
  *
  * @returns a connection URL
  * @throws Error without `npm test`
@@ -12,14 +12,14 @@ export function testRedisUrl(): string {
 }
 
 /**
- * The prefix of BullMQ's keys for this worker of jest. In braces, so that a cluster keeps a queue's keys in one
- * slot; `npm test` deletes the keys at the end of the run.
+ * The prefix of BullMQ's keys for this jest worker. The braces keep a queue in one slot of a cluster.
+ * `npm test` deletes the keys at the end of the run.
  */
 export function testQueuePrefix(): string {
   return `{gangway-test-${workerName('-')}}`;
 }
 
-/** A prefix of one story alone: jobs, pauses and counts of another story must not be in its Redis. */
+/** A prefix for a single story, without jobs, pauses and counts of other stories. */
 export function ownQueuePrefix(): string {
   return testQueuePrefix().replace('}', `-${randomBytes(4).toString('hex')}}`);
 }

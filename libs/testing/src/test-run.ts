@@ -1,8 +1,8 @@
 /**
- * What `npm test` hands to each worker of jest about the servers it brought up.
+ * Reads a variable about the test servers, which `npm test` passes to each jest worker.
  *
  * @param variable set by tools/test-servers.ts
- * @throws Error where jest was started without it
+ * @throws Error if jest runs without `npm test`
  */
 export function fromTestRun(variable: string): string {
   const value = process.env[variable];
@@ -14,7 +14,7 @@ export function fromTestRun(variable: string): string {
   return value;
 }
 
-/** Tells apart what the workers of one run make, e.g. `mb2k1x9a4f_2`. jest counts its workers from 1. */
+/** A name for this jest worker within the run, e.g. `mb2k1x9a4f_2`. jest counts its workers from 1. */
 export function workerName(separator: string): string {
   return `${fromTestRun('GANGWAY_TEST_RUN')}${separator}${process.env['JEST_WORKER_ID'] ?? '1'}`;
 }

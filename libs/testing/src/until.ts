@@ -1,10 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
 
 /**
- * Waits for a condition, and not for a time.
+ * Waits for a condition instead of a fixed time.
  *
- * @returns what the condition gave as soon as it is neither false, null nor undefined.
- * @throws Error that repeats what was waited for, when it has not come within the time.
+ * @returns the condition's result, as soon as it is neither false, null nor undefined.
+ * @throws Error that names the condition if it takes longer than `withinMs`.
  */
 export async function until<T>(
   what: string,

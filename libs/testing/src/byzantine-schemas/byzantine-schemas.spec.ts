@@ -21,13 +21,13 @@ const creation = {
 };
 
 describe("Byzantine's schemas", () => {
-  it('find nothing wrong with good bodies', () => {
+  it('find no fault in good bodies', () => {
     expect(byzantineSchemas.check('init-otp', 'request', { accountId: uuid, userId: uuid })).toEqual([]);
     expect(byzantineSchemas.check('create-authenticators-otp', 'request', creation)).toEqual([]);
     expect(byzantineSchemas.check('error', 'response', { error: 'no', status: 400 })).toEqual([]);
   });
 
-  it('name all that is wrong with bad ones', () => {
+  it('name all faults of bad bodies', () => {
     expect(byzantineSchemas.check('init-otp', 'request', { accountId: 'x' })).toEqual([
       "must have required property 'userId'",
       '/accountId must match format "uuid"',
@@ -41,7 +41,7 @@ describe("Byzantine's schemas", () => {
     expect(byzantineSchemas.check('error', 'response', { error: 'no', status: 4e9 })).toHaveLength(1);
   });
 
-  it('say so where an operation has no such body', () => {
+  it('throw if an operation has no such body', () => {
     expect(() => byzantineSchemas.check('health', 'request', {})).toThrow('health has no request body');
   });
 });

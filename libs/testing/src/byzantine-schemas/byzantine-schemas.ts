@@ -18,7 +18,7 @@ const schemaNames = {
     request: 'CreateAuthenticatorsOtpRequest',
     response: 'CreateAuthenticatorsOtpResponse',
   },
-  /** Any refusal that is JSON. */
+  /** Any refusal with a JSON body. */
   error: { response: 'ErrorResponse' },
 } as const;
 
@@ -26,15 +26,15 @@ export type ByzantineOperation = keyof typeof schemaNames;
 
 const compiled = new Map<string, ValidateFunction>();
 const ajv = addFormats(new Ajv({ allErrors: true, strictTypes: false }));
-// The document is no JSON Schema itself, only what lies under components/schemas is.
+// Only the parts under components/schemas are JSON Schemas.
 ajv.addKeyword('components').addSchema({ $id: 'byzantine', components: document.components });
 
-/** Byzantine's own schemas of its OTP operations (its published OpenAPI document), as a check for tests. */
+/** Byzantine's schemas of its OTP operations (from its OpenAPI document). Tests check bodies with them. */
 export const byzantineSchemas = {
   /**
    * Checks a parsed JSON body against the schema of an operation.
    *
-   * @returns what is wrong with it, e.g. `/userId must match format "uuid"`; empty if nothing is
+   * @returns the faults, e.g. `/userId must match format "uuid"`; empty if there are none
    * @throws Error if the operation has no such body
    */
   check(operation: ByzantineOperation, direction: 'request' | 'response', body: unknown): string[] {
