@@ -7,9 +7,9 @@ import { promisify } from 'node:util';
 
 const exec = promisify(execFile);
 
-/** Turnkey's official clients have a folder and a lock file of their own: `npm start` installs none of them. */
+/** Turnkey's official clients have their own folder and lock file. `npm start` installs none of them. */
 const FOLDER = join(import.meta.dirname, '..', 'clients', 'turnkey');
-/** The key that `@turnkey/crypto` expects OTP bundles to be signed with; `@turnkey/core` has no option for another. */
+/** The key of the OTP bundles' signatures in `@turnkey/crypto`. `@turnkey/core` has no option for another. */
 const PRODUCTION_SIGNER =
   '046b4f88421f76b6ba418afc2ea1d8ced671337d7db6b80478a60d8531bf8f17' +
   'fa9a512f0fef96fc0c9b4cd9dff70b34992e520ce04c79d931f6ff6296b547d201';
@@ -21,19 +21,23 @@ const NATIVE = [
 ];
 
 /**
- * Installs the clients as the lock file has them, once.
+ * Installs the clients by their lock file, once.
  *
- * @returns whether they are there
+ * @returns whether they are installed
  */
 export async function installTurnkeyClients(): Promise<boolean> {
-  const timeOf = (file: string) => stat(join(FOLDER, file)).then(({ mtimeMs }) => mtimeMs, () => 0); // prettier-ignore
+  const timeOf = (file: string) =>
+    stat(join(FOLDER, file)).then(
+      ({ mtimeMs }) => mtimeMs,
+      () => 0,
+    );
   if ((await timeOf('node_modules/.package-lock.json')) >= (await timeOf('package-lock.json'))) return true;
   try {
     await exec('npm', ['ci'], { cwd: FOLDER, timeout: 280_000 });
     return true;
   } catch (error) {
     const { stderr } = error as { stderr?: string };
-    process.stderr.write(`\nNOT TRIED: Turnkey's clients, as npm ci failed in ${FOLDER}\n${stderr}\n\n`);
+    process.stderr.write(`\nNOT TESTED: Turnkey's clients, because npm ci failed in ${FOLDER}\n${stderr}\n\n`);
     return false;
   }
 }
@@ -41,16 +45,16 @@ export async function installTurnkeyClients(): Promise<boolean> {
 /**
  * Runs `server.mjs`, a backend with `@turnkey/sdk-server`.
  *
- * @returns what it saw
+ * @returns its report
  */
 export async function runBackend(settings: object): Promise<unknown> {
   const { stdout } = await exec(process.execPath, ['server.mjs', JSON.stringify(settings)], { cwd: FOLDER });
   return JSON.parse(stdout);
 }
 
-/** A web site whose page is `page.js`, with `@turnkey/core` in it. */
+/** A website whose page is `page.js`, which uses `@turnkey/core`. */
 export class ClientSite {
-  /** The key that the page takes for the one that signs OTP bundles. */
+  /** The key that the page expects OTP bundles to be signed with. */
   signerPublicKey = PRODUCTION_SIGNER;
 
   private constructor(
@@ -69,7 +73,7 @@ export class ClientSite {
     );
     const script = await readFile(file, 'utf8');
     await rm(file);
-    if (!script.includes(PRODUCTION_SIGNER)) throw new Error('the key of the signer is not where it was');
+    if (!script.includes(PRODUCTION_SIGNER)) throw new Error('the signer's key is not in the script');
 
     const server = createServer((request, response) => {
       const isScript = request.url === '/page.js';

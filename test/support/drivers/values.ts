@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import type { SeededRandom } from './seeded-random.js';
 import type { Interface, Schema } from './interface.js';
 
-/** Texts that have broken somebody's parser, store or log before. */
+/** Texts that are known to break parsers, stores or logs. */
 export const ODD_TEXTS = [
   '',
   ' ',
@@ -52,7 +52,7 @@ export const ODD_VALUES: readonly unknown[] = [
 
 const MAX_DEPTH = 6;
 
-/** Makes values that a schema allows, each choice out of the seed. */
+/** Makes values that a schema allows, with choices from the seed. */
 export class Values {
   readonly #described: Interface;
   readonly #random: SeededRandom;
@@ -98,7 +98,7 @@ export class Values {
   text(schema: Schema): string {
     const random = this.#random;
     if (schema.pattern) {
-      // What the pattern allows may still be too long: the schema has the word.
+      // A text that matches the pattern may still be longer than the schema allows.
       const seed = random.int(0, 2 ** 31 - 1);
       const [text = ''] = fc.sample(fc.stringMatching(new RegExp(schema.pattern)), { numRuns: 1, seed });
       return text.slice(0, schema.maxLength ?? text.length);

@@ -1,6 +1,6 @@
 import type { OnboardingHistory } from './history.js';
 
-/** An onboarding's history as lines in the order of time: what we wrote, what upstream saw, what callers heard. */
+/** Prints an onboarding's history in order of time: events, upstream calls, and callers' answers. */
 export function story({ row, events, calls, told }: OnboardingHistory): string[] {
   const lines = [
     ...events.map(({ at, seq, type, actor, data }) => ({
