@@ -1,7 +1,9 @@
 import { OperatorAccounts, type OperatorAccount, type Role } from '#libs/operators';
 import type { Story } from './story.js';
 
-/** Makes an account without the first login, which would cost three scrypts. The password counts as chosen. */
+/**
+ * Makes an account without the first login, which would cost three scrypts. The password counts as chosen.
+ */
 export async function makeOperator(
   story: Story,
   account: { name: string; role: Role; password: string },

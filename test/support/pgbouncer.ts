@@ -30,9 +30,7 @@ function findPgBouncer(): string | null {
 
 const program = findPgBouncer();
 if (program === null) {
-  process.stderr.write(
-    'NOT TESTED: PgBouncer is not on the PATH. On Debian: apt-get install pgbouncer\n',
-  );
+  process.stderr.write('NOT TESTED: PgBouncer is not on the PATH. On Debian: apt-get install pgbouncer\n');
 }
 
 /** Tests that need PgBouncer. They are skipped where it is not installed. */

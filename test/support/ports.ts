@@ -9,8 +9,8 @@ export async function listenOn(server: Server, port: number): Promise<void> {
 }
 
 /**
- * Listens on a random port. It is outside the range for outgoing connections, because one of these could take the
- * port while the server is stopped.
+ * Listens on a random port. It is outside the range for outgoing connections, because one of these could take
+ * the port while the server is stopped.
  */
 export async function listenAnywhere(server: Server): Promise<number> {
   for (;;) {

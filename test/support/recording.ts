@@ -6,10 +6,14 @@ import { masked } from './masked.js';
 
 const FOLDER = join(import.meta.dirname, '../recordings');
 
-/** Minutes are rounded. With this, a story may take 23 s longer than on the fastest machine without a change. */
+/**
+ * Minutes are rounded. With this, a story may take 23 s longer than on the fastest machine without a change.
+ */
 const SLACK_MS = 20_000;
 
-/** Set to accept a difference: `name: reason`. The name `unsteady` stops the comparison of tests that differ. */
+/**
+ * Set to accept a difference: `name: reason`. The name `unsteady` stops the comparison of tests that differ.
+ */
 const wanted = process.env['ACCEPT_RECORDINGS'];
 
 /** Replaces the lines of a test whose answers depend on timing. */
@@ -102,9 +106,14 @@ class Recording {
       return unknown.length > 0 ? [`# ${test}`, ...unknown] : [];
     });
     if (news.length === 0) return;
-    const command = `ACCEPT_RECORDINGS='name of the change: its reason' npm run test:e2e -- /${this.name}.e2e-spec`;
+    const test = `npm run test:e2e -- /${this.name}.e2e-spec`;
+    const command = `ACCEPT_RECORDINGS='name of the change: its reason' ${test}`;
     throw new Error(
-      `test/recordings/${this.name}.txt does not have these lines. If they are right, accept them:\n${command}\n\n${news.join('\n')}`,
+      [
+        `test/recordings/${this.name}.txt does not have these lines. If they are right, accept them:`,
+        `${command}\n`,
+        ...news,
+      ].join('\n'),
     );
   }
 

@@ -7,13 +7,15 @@ type StandsAlone = (text: string, at: number, length: number) => boolean;
 interface Form {
   text: string;
   needle: number;
-  /** Six digits also occur inside instants, ids, numbers and hex keys. They count only if they stand alone. */
+  /**
+   * Six digits also occur inside instants, ids, numbers and hex keys. They count only if they stand alone.
+   */
   standsAlone?: StandsAlone;
 }
 
 /**
- * Searches text for secrets, in all forms in which text and bytes are written. It needs one pass over the text,
- * for any number of secrets.
+ * Searches text for secrets, in all forms in which text and bytes are written. It needs one pass over the
+ * text, for any number of secrets.
  */
 export class SecretHunt {
   readonly #names: string[] = [];

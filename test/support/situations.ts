@@ -21,8 +21,8 @@ const breakDown = (story: Story, route: string, { userId }: Subject) =>
   story.sandbox.control.addFault({ route, match: { userId }, status: 500, retryAfterS: MUCH_LATER_S });
 
 /**
- * Ways to bring a new onboarding into each live state, and to hold it there. They need no worker, and a running one
- * changes nothing.
+ * Ways to bring a new onboarding into each live state, and to hold it there. They need no worker, and a
+ * running one changes nothing.
  */
 export const SITUATIONS = {
   'otp_requested, waiting for its retry': async (story) => {

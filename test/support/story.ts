@@ -358,7 +358,10 @@ export class Story extends World {
     }
   }
 
-  /** The key of a subject that is identified by its contact, computed as documented, without the service's code. */
+  /**
+   * The key of a subject that is identified by its contact, computed as documented, without the service's
+   * code.
+   */
   blind(key: string): string {
     const hash = new KeyedHash(Buffer.from(this.env['HASH_KEY']!, 'base64'));
     return `blind:${hash.of('subject key', key).toString('base64url')}`;

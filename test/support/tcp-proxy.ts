@@ -19,8 +19,8 @@ interface Interception {
 }
 
 /**
- * A network in front of a server. It forwards all bytes, and can fail in the ways in which a network fails. Drivers
- * run this file with Node.js alone, so Node.js must be able to strip its types.
+ * A network in front of a server. It forwards all bytes, and can fail in the ways in which a network fails.
+ * Drivers run this file with Node.js alone, so Node.js must be able to strip its types.
  */
 export class TcpProxy {
   readonly #sockets = new Set<Socket>();

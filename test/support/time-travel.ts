@@ -2,8 +2,8 @@ import { lookAgain } from '#libs/testing';
 import type { Story, Subject } from './story.js';
 
 /**
- * Lets time pass for an onboarding and its subject's budgets: it moves all their timestamps back. The database's
- * clock rules every life and cooldown, so no test has to wait.
+ * Lets time pass for an onboarding and its subject's budgets: it moves all their timestamps back. The
+ * database's clock rules every life and cooldown, so no test has to wait.
  */
 export async function elapse(
   story: Story,
@@ -16,10 +16,8 @@ export async function elapse(
      WHERE table_name = 'onboardings' AND data_type LIKE 'timestamp%' AND is_generated = 'NEVER'`,
   );
   const by = `interval '${ms} milliseconds'`;
-  await story.sql(
-    `UPDATE onboardings SET ${columns.map(({ name }) => `${name} = ${name} - ${by}`).join(', ')} WHERE id = $1`,
-    [id],
-  );
+  const earlier = columns.map(({ name }) => `${name} = ${name} - ${by}`).join(', ');
+  await story.sql(`UPDATE onboardings SET ${earlier} WHERE id = $1`, [id]);
   await story.sql(`UPDATE webauthn_challenges SET expires_at = expires_at - ${by} WHERE onboarding_id = $1`, [
     id,
   ]);

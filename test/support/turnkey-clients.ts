@@ -37,7 +37,9 @@ export async function installTurnkeyClients(): Promise<boolean> {
     return true;
   } catch (error) {
     const { stderr } = error as { stderr?: string };
-    process.stderr.write(`\nNOT TESTED: Turnkey's clients, because npm ci failed in ${FOLDER}\n${stderr}\n\n`);
+    process.stderr.write(
+      `\nNOT TESTED: Turnkey's clients, because npm ci failed in ${FOLDER}\n${stderr}\n\n`,
+    );
     return false;
   }
 }
@@ -73,7 +75,8 @@ export class ClientSite {
     );
     const script = await readFile(file, 'utf8');
     await rm(file);
-    if (!script.includes(PRODUCTION_SIGNER)) throw new Error('the signer's key is not in the script');
+    if (!script.includes(PRODUCTION_SIGNER))
+      throw new Error('the script does not contain the key of the signer');
 
     const server = createServer((request, response) => {
       const isScript = request.url === '/page.js';

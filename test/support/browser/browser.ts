@@ -5,7 +5,10 @@ import { chromium, type Browser, type BrowserContextOptions, type Page } from 'p
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
 
-/** Finds Chromium. If `CHROMIUM` is set, only that path counts; if not, the PATH is searched. Null if there is none. */
+/**
+ * Finds Chromium. If `CHROMIUM` is set, only that path counts; if not, the PATH is searched. Null if there is
+ * none.
+ */
 export function findChromium(): string | null {
   const given = process.env['CHROMIUM'];
   if (given) return isProgram(given) ? given : null;
@@ -23,12 +26,12 @@ function isProgram(path: string): boolean {
 }
 
 /**
- * Describes stories that need a real browser. Without Chromium they are skipped with a warning, or they fail if
- * `REQUIRE_CHROMIUM=1` is set, so that an installed browser cannot go unused.
+ * Describes stories that need a real browser. Without Chromium they are skipped with a warning, or they fail
+ * if `REQUIRE_CHROMIUM=1` is set, so that an installed browser cannot go unused.
  */
 export function describeInBrowser(what: string, stories: () => void): void {
   const wanted = findChromium() !== null || process.env['REQUIRE_CHROMIUM'] === '1';
-  if (!wanted) process.stderr.write(`\nNOT TESTED: ${what}, because there is no Chromium. Install one, or set CHROMIUM.\n\n`);
+  if (!wanted) process.stderr.write(`\nNOT TESTED: ${what}: there is no Chromium (set CHROMIUM)\n\n`);
   const describeOrSkip = wanted ? describe : describe.skip;
   describeOrSkip(what, () => stories());
 }
@@ -37,8 +40,8 @@ export function describeInBrowser(what: string, stories: () => void): void {
 export interface WatchedPage {
   page: Page;
   /**
-   * Violations of a policy, errors that a script or worker threw or wrote to the console, and requests to other hosts
-   * than this machine. A 4xx is no fault.
+   * Violations of a policy, errors that a script or worker threw or wrote to the console, and requests to
+   * other hosts than this machine. A 4xx is no fault.
    */
   complaints: string[];
 }
@@ -78,7 +81,8 @@ async function complaintsOf(page: Page): Promise<string[]> {
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(`thrown: ${error.stack ?? error.message}`));
   page.on('console', (message) => {
-    // The browser's own messages have no arguments: a failed request, or a violation, which is collected below.
+    // The browser's own messages have no arguments: a failed request, or a violation, which is collected
+    // below.
     if (message.type() === 'error' && message.args().length > 0)
       complaints.push(`console: ${message.text()}`);
   });

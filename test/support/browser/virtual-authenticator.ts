@@ -42,8 +42,9 @@ export interface KeptPasskey {
 }
 
 /**
- * An authenticator that Chromium plays for one page: WebDriver's virtual authenticator (WebAuthn Level 3 §11),
- * over the DevTools protocol. While one is plugged in, Chromium asks no real one. It ends with its page.
+ * An authenticator that Chromium plays for one page: WebDriver's virtual authenticator (WebAuthn Level 3
+ * §11), over the DevTools protocol. While one is plugged in, Chromium asks no real one. It ends with its
+ * page.
  */
 export class VirtualAuthenticator {
   readonly #devTools: CDPSession;

@@ -53,7 +53,10 @@ export class DemoPage {
     throw new Error(`the Tab key does not lead to ${control}`);
   }
 
-  /** Lists controls without a label, without a name or too small for a finger, a page that is too wide, and extra h1s. */
+  /**
+   * Lists controls without a label, without a name or too small for a finger, a page that is too wide, and
+   * extra h1s.
+   */
   faultsOfAccess(): Promise<string[]> {
     return this.page.evaluate<string[]>(`[
       ...[...document.querySelectorAll('input')].filter(({ labels }) => !labels.length),
@@ -116,7 +119,10 @@ export class DemoPage {
     return this.page.evaluate<Assertion>(`navigator.credentials.get({ publicKey: {
       rpId: 'localhost',
       challenge: crypto.getRandomValues(new Uint8Array(32)),
-      allowCredentials: [{ type: 'public-key', id: Uint8Array.fromBase64('${credentialId}', { alphabet: 'base64url' }) }],
+      allowCredentials: [{
+        type: 'public-key',
+        id: Uint8Array.fromBase64('${credentialId}', { alphabet: 'base64url' }),
+      }],
       userVerification: 'required',
       timeout: 5000,
     } }).then((assertion) => assertion.toJSON())`);

@@ -24,7 +24,8 @@ export class DemoWorld {
   ) {}
 
   static async begin(env: Record<string, string> = {}): Promise<DemoWorld> {
-    // The service must know the demo's origin, and the demo the service's URL: so the demo's port is chosen first.
+    // The service must know the demo's origin, and the demo the service's URL: so the demo's port is chosen
+    // first.
     const [byzantine, attested] = [await closedPort(), await closedPort()];
     const origins = [byzantine, attested].map((port) => `http://localhost:${port}`);
     const story = await Story.begin({

@@ -22,7 +22,11 @@ export function pastedFiles(): PastedFile[] {
   return [...blocks].map(([, name = '', source = '', text = '']) => ({ name, source, text }));
 }
 
-/** Pastes all files into a new folder, and deletes it when the story ends. @returns the path of its `main.js`. */
+/**
+ * Pastes all files into a new folder, and deletes it when the story ends.
+ *
+ * @returns the path of its `main.js`.
+ */
 export function pasteGuide(story: Story): string {
   const folder = mkdtempSync(join(tmpdir(), 'gangway-guide-'));
   story.atEnd(() => rm(folder, { recursive: true }));

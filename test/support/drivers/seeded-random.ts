@@ -1,6 +1,6 @@
 /**
- * Random choices that a seed repeats. Each actor gets its own stream, by its name. So its choices do not depend on
- * how the operating system interleaves the actors.
+ * Random choices that a seed repeats. Each actor gets its own stream, by its name. So its choices do not
+ * depend on how the operating system interleaves the actors.
  */
 export class SeededRandom {
   readonly seed: string;

@@ -7,7 +7,9 @@ import { startPostgres } from '../../../tools/embedded/postgres.js';
 import { askRedis, startRedis } from '../../../tools/embedded/redis.js';
 import { removeServers } from '../../../tools/servers.js';
 
-/** A server of the run. Its URL changes with each start, because the port of a killed one may still be taken. */
+/**
+ * A server of the run. Its URL changes with each start, because the port of a killed one may still be taken.
+ */
 export interface Server {
   readonly url: string;
   /** Sends SIGKILL. Null for a server that DATABASE_URL or REDIS_URL names. */
@@ -26,9 +28,9 @@ export interface Servers {
 }
 
 /**
- * Provides a migrated PostgreSQL and a Redis for one run. Servers that DATABASE_URL and REDIS_URL name are used, and
- * never killed. Otherwise embedded ones start. They write to disk as in production (fsync; AOF every second),
- * because runs kill them and check what is left.
+ * Provides a migrated PostgreSQL and a Redis for one run. Servers that DATABASE_URL and REDIS_URL name are
+ * used, and never killed. Otherwise embedded ones start. They write to disk as in production (fsync; AOF
+ * every second), because runs kill them and check what is left.
  */
 export async function startServers(run: string): Promise<Servers> {
   const { DATABASE_URL, REDIS_URL, QUEUE_PREFIX: queuePrefix = `{${run}}` } = process.env;

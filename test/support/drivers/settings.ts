@@ -63,7 +63,7 @@ export const envOf = (
 });
 
 /**
- * Lives at the sandbox. A code lives longer there than in the service, so that the sandbox's answer decides. The
- * service has no setting for a session's life.
+ * Lives at the sandbox. A code lives longer there than in the service, so that the sandbox's answer decides.
+ * The service has no setting for a session's life.
  */
 export const SANDBOX_LIVES = { codeLifeMs: 15_000, sessionLifeMs: 9_000 };

@@ -112,7 +112,8 @@ export class Values {
 
   uuid(): string {
     const hex = Array.from({ length: 32 }, () => this.#random.int(0, 15).toString(16)).join('');
-    return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20)}`;
+    const [a, b, c] = [hex.slice(0, 8), hex.slice(8, 12), hex.slice(13, 16)];
+    return `${a}-${b}-4${c}-8${hex.slice(17, 20)}-${hex.slice(20)}`;
   }
 
   #object(schema: Schema, depth: number): Record<string, unknown> {

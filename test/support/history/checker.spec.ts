@@ -408,7 +408,7 @@ describe('I5 is broken', () => {
     ).toEqual(['I5']);
   });
 
-  it('by an end that differs from the one in a caller's answer', () => {
+  it('by an end that differs from what a caller was answered', () => {
     const straight = straightWay();
     straight.told.push(told({ version: 7, state: 'expired' }));
     expect(broken(straight)).toEqual(expect.arrayContaining(['I5', 'I7']));
@@ -644,7 +644,10 @@ describe('I12 is broken', () => {
       ({ calls }) => calls.unshift({ ...calls[0]!, answer: 401 }),
     ],
     ['a call that no attempt made', ({ calls }) => calls.push(call('init-otp', 7, 1_500))],
-    ['a call that arrived although the timeline says that it was not sent', ({ events }) => (events[2]!.data.class = 'not_sent')],
+    [
+      'a call that arrived although the timeline says that it was not sent',
+      ({ events }) => (events[2]!.data.class = 'not_sent'),
+    ],
     ['an effect that the timeline calls a refusal', ({ events }) => (events[10]!.data.class = 'rejected')],
   ])('by %s', (_, lie) => {
     const straight = straightWay();

@@ -11,7 +11,10 @@ const STEP_OF_ROUTE: Record<string, StepName> = {
   'create-authenticators-otp': 'create-authenticators',
 };
 
-/** Keeps entries that the sandbox's bounded journal drops. They are the sandbox's objects, so it still adds answers. */
+/**
+ * Keeps entries that the sandbox's bounded journal drops. They are the sandbox's objects, so it still adds
+ * answers.
+ */
 export class JournalKeeper {
   readonly #entries = new Map<number, JournalEntry>();
   readonly #sandbox: SandboxControl;

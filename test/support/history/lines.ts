@@ -14,10 +14,11 @@ export function story({ row, events, calls, told }: OnboardingHistory): string[]
       },
       { at: answeredAt ?? Infinity, line: `     ← ${step} ${attempt} answered ${answer}` },
     ]),
-    ...told.map(({ at, what, key, status, code, state, version, attemptsLeft, replayed }) => ({
-      at,
-      line: `          ${what} ${key ?? ''}: ${status} ${code ?? `${state} v${version} left ${attemptsLeft}`}${replayed ? ' (again)' : ''}`,
-    })),
+    ...told.map(({ at, what, key, status, code, state, version, attemptsLeft, replayed }) => {
+      const answer = code ?? `${state} v${version} left ${attemptsLeft}`;
+      const again = replayed ? ' (again)' : '';
+      return { at, line: `          ${what} ${key ?? ''}: ${status} ${answer}${again}` };
+    }),
   ];
   lines.sort((a, b) => a.at - b.at);
   return [...lines.map(({ at, line }) => `${time(at)} ${line}`), `row: ${json(row)}`];

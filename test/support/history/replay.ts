@@ -19,8 +19,8 @@ export interface Replayed {
 }
 
 /**
- * Runs a timeline through the machine. The timeline does not say whether the session or an earlier code was still
- * valid. So the replay follows both cases, and later events decide.
+ * Runs a timeline through the machine. The timeline does not say whether the session or an earlier code was
+ * still valid. So the replay follows both cases, and later events decide.
  *
  * @returns the replayed steps, and the first illegal event if there is one.
  */

@@ -2,8 +2,8 @@ import type { Invariant } from '../invariant.js';
 import { attemptsOf } from '../replay.js';
 
 /**
- * By the timeline, no attempt begins while another is open. By the sandbox's journal, no call arrives while another
- * is unanswered. The exception is a call that was given up: the next attempt begins after that.
+ * By the timeline, no attempt begins while another is open. By the sandbox's journal, no call arrives while
+ * another is unanswered. The exception is a call that was given up: the next attempt begins after that.
  */
 export const inFlight: Invariant = (onboarding) => {
   const found: string[] = [];

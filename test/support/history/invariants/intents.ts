@@ -13,8 +13,8 @@ const SHOWS_AS: Partial<Record<Command, { types: string[]; byReason: boolean }>>
 const isAccepted = ({ status }: Told) => status >= 200 && status < 300;
 
 /**
- * An accepted command survives every crash. It is carried out exactly once for each key, however often a caller
- * repeats it.
+ * An accepted command survives every crash. It is carried out exactly once for each key, however often a
+ * caller repeats it.
  */
 export const intents: Invariant = ({ row, events, told }) => {
   const found: string[] = [];
@@ -44,7 +44,9 @@ export const intents: Invariant = ({ row, events, told }) => {
   return found;
 };
 
-/** A start's key is also its `externalRef`. So two onboardings of one key show even if their answers got lost. */
+/**
+ * A start's key is also its `externalRef`. So two onboardings of one key show even if their answers got lost.
+ */
 export function oneOnboardingPerKey({ onboardings }: History): { onboardingId: string; detail: string }[] {
   const found: { onboardingId: string; detail: string }[] = [];
   const owners = new Map<string, string>();

@@ -47,7 +47,9 @@ export const stepOrder: Invariant = ({ events, calls }) => {
     const last = mailed.toSorted((one, other) => one.attempt - other.attempt).at(-1)?.effect;
     const code = last?.type === 'otp_sent' ? last.otpId : null;
     if (step === 'verify-otp' && otpId !== code)
-      found.push(`call ${attempt}: with code ${otpId}, but the last code mailed before was ${code ?? 'none'}`);
+      found.push(
+        `call ${attempt}: with code ${otpId}, but the last code mailed before was ${code ?? 'none'}`,
+      );
     if (step === 'create-authenticators' && !opened) found.push(`call ${attempt}: no session was open`);
   }
   return found;

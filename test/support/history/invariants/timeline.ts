@@ -20,7 +20,8 @@ export const timeline: Invariant = ({ row, events, told }) => {
   for (const { version, state } of told) {
     if (version === null || state === null) continue;
     const before = states.get(version);
-    if (before && before !== state) found.push(`version ${version} was answered as ${before} and as ${state}`);
+    if (before && before !== state)
+      found.push(`version ${version} was answered as ${before} and as ${state}`);
     states.set(version, state);
   }
   return found;
