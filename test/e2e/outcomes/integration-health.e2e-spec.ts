@@ -190,7 +190,7 @@ describe('the health of an integration', () => {
   });
 
   it('shows onboardings of a removed integration, in the same order everywhere', async () => {
-    const second = Object.entries({ PROVIDER: 'byzantine', RP_ID: 'b.example.com', RP_NAME: 'B', ORIGINS: 'https://b.example.com' }); // prettier-ignore
+    const second = Object.entries({ PROVIDER: 'byzantine', RP_ID: 'b.example.com', RP_NAME: 'B', ORIGINS: 'https://b.example.com' });
     story = await Story.begin({
       env: (sandbox) => ({
         INTEGRATIONS: 'byzantine,another',

@@ -78,8 +78,7 @@ describe('everything that a passkey can have wrong', () => {
 
 describe('a policy of its own', () => {
   const ask = (id: string) =>
-    story.call<Record<string, unknown> & { errors: unknown }>('POST', `/v1/onboardings/${id}/authenticators/options`, { userName: 'ana' }); // prettier-ignore
-
+    story.call<Record<string, unknown> & { errors: unknown }>('POST', `/v1/onboardings/${id}/authenticators/options`, { userName: 'ana' });
   it('is what its options ask for, and the other integration’s are its own', async () => {
     const [strict, usual] = [await verified('strict'), await verified()];
     expect((await ask(strict.id)).body).toMatchObject({
@@ -109,7 +108,7 @@ describe('a policy of its own', () => {
 
   it('is what its passkeys are checked by', async () => {
     const { id, subject } = await verified('strict');
-    const made = async (more: Partial<PasskeyOptions>) => named(createPasskey({ ...honest(await story.challenge(id)), alg: -257, ...more })); // prettier-ignore
+    const made = async (more: Partial<PasskeyOptions>) => named(createPasskey({ ...honest(await story.challenge(id)), alg: -257, ...more }));
     const bad: [code: string, Partial<PasskeyOptions>][] = [
       ['algorithm_not_allowed', { alg: -7, wrong: { aaguid }, attestation: packed() }],
       ['attestation_required', { wrong: { aaguid } }],
@@ -130,7 +129,7 @@ describe('a policy of its own', () => {
   it('has one room for all passkeys of a subject, and says so before one is made', async () => {
     const { id, subject } = await verified();
     const short = await story.startService({ INTEGRATION_BYZANTINE_MAX_AUTHENTICATORS: '2' });
-    const post = (path: string, body: object) => story.call('POST', `/v1/onboardings/${path}`, body, {}, short.url); // prettier-ignore
+    const post = (path: string, body: object) => story.call('POST', `/v1/onboardings/${path}`, body, {}, short.url);
     const make = async (onboarding: string) =>
       named(createPasskey(honest(await story.challenge(onboarding))));
     const three = [await make(id), await make(id), await make(id)];
