@@ -128,8 +128,8 @@ async function outage(): Promise<void> {
   const [settledMb, lastMb] = [mean(samples.slice(third, 2 * third)), mean(samples.slice(2 * third))];
   say(`Redis away for ${seconds} s: starts ${JSON.stringify(statuses)}`);
   say(
-    `memory of two services and two workers: ${before} MB before, ${settledMb} MB in the second third of the ` +
-      `outage, ${lastMb} MB in the last`,
+    `memory of two services and two workers: ${before} MB before, ${settledMb} MB in the second third of ` +
+      `the outage, ${lastMb} MB in the last`,
   );
   say(`backlog of ${backlog} retries: drained ${inSeconds(tookMs)} after Redis was back`);
   if (Object.keys(statuses).some((status) => !['201', '202'].includes(status)))

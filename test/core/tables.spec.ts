@@ -44,10 +44,10 @@ const TABLES: Record<string, { about: string; table: () => string | Promise<stri
   },
 };
 
-const HOW_TO_READ = `Equal cells stand together. "a | b" means either. A dimension without a difference is left out.
-An outcome begins with state and next action. Of the row it lists the differences: counters by their change,
-times by their distance from now, attempts relative to the previous one (this, next, earlier, or older than the
-submission).`;
+const HOW_TO_READ = `Equal cells stand together. "a | b" means either. A dimension without a difference is
+left out. An outcome begins with state and next action. Of the row it lists the differences: counters by their
+change, times by their distance from now, attempts relative to the previous one (this, next, earlier, or older
+than the submission).`;
 
 describe('the core matches its table', () => {
   it.each(Object.entries(TABLES))('%s', async (name, { about, table }) => {

@@ -74,6 +74,7 @@ export const BAD_PASSKEYS: BadPasskey[] = [
     'client data with two challenges',
     clientData((data) => JSON.stringify(data).replace('{', '{"challenge":"AQID",')),
   ],
+
   ['type_mismatch', 'an assertion', lying({ type: 'webauthn.get' })],
   ['type_mismatch', 'no type', member('type', undefined)],
 
@@ -92,6 +93,7 @@ export const BAD_PASSKEYS: BadPasskey[] = [
     'a challenge that is a list',
     clientData((data) => JSON.stringify({ ...data, challenge: [data['challenge']] })),
   ],
+
   ['origin_not_allowed', 'another site', origin(() => 'https://evil.com')],
   ['origin_not_allowed', 'an origin that only begins like ours', origin((ours) => `${ours}.evil.com`)],
   ['origin_not_allowed', 'an origin below ours', origin((ours) => ours.replace('https://', 'https://evil.'))],
@@ -304,6 +306,7 @@ export const BAD_PASSKEYS: BadPasskey[] = [
     'two ids',
     (honest) => altered(honest, (passkey) => (passkey.rawId = 'b3RoZXI')),
   ],
+
   ...BAD_STATEMENTS,
 ];
 
@@ -314,6 +317,7 @@ const extended = (data: Buffer, extensions: Uint8Array): Buffer =>
 /** A CBOR byte string of 32 bytes. @param id base64url. */
 const byteString = (id: string): string =>
   Buffer.concat([Buffer.of(0x58, 32), Buffer.from(id, 'base64url')]).toString('base64url');
+
 function modulusOf(modulusLength: number): Buffer {
   const { publicKey } = generateKeyPairSync('rsa', { modulusLength });
   return Buffer.from(publicKey.export({ format: 'jwk' }).n!, 'base64url');

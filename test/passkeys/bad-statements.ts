@@ -64,6 +64,7 @@ export const BAD_STATEMENTS: BadPasskey[] = [
     'none: a statement that is not empty',
     attested(() => ({ fmt: 'none', statement: new Map([['sig', Buffer.of(1)]]) })),
   ],
+
   [
     'attestation_not_verified',
     'packed: random bytes as signature',
@@ -147,6 +148,7 @@ export const BAD_STATEMENTS: BadPasskey[] = [
     'packed, certified: eleven certificates',
     attested(packed({ chain: (leaf) => Array.from({ length: 11 }, () => leaf) })),
   ],
+
   ['attestation_not_verified', 'tpm: for other client data', attested(tpm(elsewhere))],
   [
     'attestation_not_verified',
@@ -180,6 +182,7 @@ export const BAD_STATEMENTS: BadPasskey[] = [
     'tpm: a name whose hash differs from nameAlg',
     attested(tpm({ nameAlg: '000c' })),
   ],
+
   [
     'attestation_not_verified',
     'android-key: an imported key',
@@ -313,6 +316,7 @@ const attestedWith = (honest: PasskeyOptions, attestation: Attest): PasskeyOptio
   ...honest,
   attestation,
 });
+
 function statementOfAnother(honest: PasskeyOptions): unknown {
   let statement: unknown;
   withMembers(attestedWith(honest, tpm()), (map) => (statement = map.get('attStmt')));
