@@ -9,21 +9,21 @@ import { LONGEST_DELAY_MS } from '../support/drivers/weather.js';
 import { momentsOf } from '../support/moments.js';
 
 export interface CallerOptions {
-  /** Names it among all callers of all runs. */
+  /** The caller's name, unique over all runs. */
   name: string;
   random: SeededRandom;
   line: Line;
   sandbox: SandboxControl;
   subject: { accountId: string; userId: string; email: string };
-  /** Whether the run wants to come to its end. */
+  /** Whether the run is ending. */
   over(): boolean;
 }
 
-/** After this, no call that was ever made can still take effect. */
+/** After this time, no earlier call can still take effect. */
 const CALM_MS =
   2 * LONGEST_DELAY_MS + Number(SETTINGS.CALL_TIMEOUT_MS) + 2 * Number(SETTINGS.CLAIM_MAX_AGE_MS);
 const PATIENCE_MS = 90_000;
-/** When the run is over, for so long. */
+/** How long a caller goes on after the end of the run. */
 const FAREWELL_MS = 10_000;
 
 interface Sent {
@@ -31,7 +31,7 @@ interface Sent {
   body: object;
 }
 
-/** A user and the service that takes them through, with what users do: mistypes, dawdles, changes of mind. */
+/** A caller of the service with its user, who mistypes, dawdles and changes their mind. */
 export class Caller {
   readonly #options: CallerOptions;
   readonly #client: ServiceClient;
@@ -40,11 +40,11 @@ export class Caller {
   /** How many wrong codes this user still types. */
   #mistypes: number;
   readonly #dawdles: boolean;
-  /** What was typed for which mailed code, so that the same is asked again under the same key. */
+  /** The codes typed so far. A repeated code is sent with the same key. */
   readonly #typed = new Map<string, { key: string; answered: boolean }>();
   #registering: Sent | null = null;
   #leavesAt: number | undefined;
-  /** The passkeys that were submitted, with when that was first tried. */
+  /** The submitted passkeys, with the time of the first try. */
   readonly #submitted: { at: number; credentialId: string }[] = [];
   #started: Sent | null = null;
 
@@ -64,7 +64,7 @@ export class Caller {
       if (this.#options.over()) this.#leavesAt ??= Date.now() + FAREWELL_MS;
       if (seen?.status !== 200) continue;
       if (seen.body.nextAction.type === 'none') return this.#afterwards(seen.body);
-      // Who waits looks often, and changes its mind no more often than others.
+      // A waiting caller reads often, so each read has a lower chance of a change of mind.
       const moody = seen.body.nextAction.type === 'wait' ? 0.003 : 0.02;
       if (this.#random.chance(moody)) return; // gone for lunch
       const cancels = this.#random.chance(moody);
@@ -93,7 +93,7 @@ export class Caller {
       });
       const id = answer?.body?.id ?? answer?.body?.onboardingId;
       if (id) return id;
-      if (answer && answer.status < 500) return null; // the user gives up on a service that says no
+      if (answer && answer.status < 500) return null; // the user gives up after a refusal
       supersede = false;
     }
     return null;
@@ -138,7 +138,7 @@ export class Caller {
       key: typed.key,
       id,
     } as const;
-    // An impatient user presses the button twice; any replica may get either.
+    // An impatient user presses the button more than once. Any replica may get each request.
     const asked = Array.from({ length: this.#random.chance(0.1) ? 3 : 1 }, () => this.#client.ask(ask));
     if ((await Promise.all(asked)).some(isFinal)) typed.answered = true;
   }
@@ -184,7 +184,7 @@ export class Caller {
     if (isFinal(answer)) this.#registering = null;
   }
 
-  /** Finds out what became of the lost call, as an operator would, and says so; or asks for a new code; or waits. */
+  /** Resolves a lost call as an operator would, or asks for a new code, or waits. */
   async #decide(onboarding: OnboardingResource): Promise<void> {
     const choice = this.#random.weighted({ resolve: 7, resend: 2, wait: 1 });
     if (choice === 'wait') return void (await pause(1_000));
@@ -193,7 +193,7 @@ export class Caller {
     await this.#resolve(onboarding);
   }
 
-  /** What came too late to matter may still be put on record. */
+  /** Resolves an open doubt after the end, in some runs. */
   async #afterwards(onboarding: OnboardingResource): Promise<void> {
     const { unresolved, state } = onboarding;
     if (!unresolved || state === 'completed' || !this.#random.chance(0.5)) return;
@@ -206,7 +206,9 @@ export class Caller {
     await this.#command(id, 'resolve', (key) => ({ outcome: done ? 'done' : 'not_done', reason: key }));
   }
 
-  /** What became of the attempt that was claimed then: its passkey is the last one submitted before. */
+  /**
+   * Whether the attempt claimed at this time had its effect. Its passkey is the last one submitted before.
+   */
   async #isRegistered(claimedAt: number): Promise<boolean> {
     await pause(Math.max(0, claimedAt + CALM_MS - Date.now()));
     const submitted = this.#submitted.findLast(({ at }) => at <= claimedAt)?.credentialId;
@@ -231,7 +233,7 @@ export class Caller {
     });
   }
 
-  /** Until almost too late, or a little later than that. */
+  /** Waits until shortly before or after the deadline. */
   async #dawdle(before: string | null | undefined): Promise<void> {
     const ms = Date.parse(before ?? '') - Date.now() + this.#random.int(-1_500, 300);
     if (ms > 0) await pause(ms);
@@ -243,5 +245,5 @@ export class Caller {
   }
 }
 
-/** Whether asking the same again would only be told the same. */
+/** Whether repeating the request would only bring the same answer. */
 const isFinal = (answer: Answer | null) => answer !== null && answer.body?.retryable !== true;

@@ -15,32 +15,32 @@ import { POSTGRES_READY, TcpProxy } from '../support/tcp-proxy.js';
 
 export interface ChaosOptions {
   seed: string;
-  /** The run comes to its end after so many kills, or seconds. */
+  /** The run ends after so many kills or seconds. */
   kills: number;
   seconds: number;
-  /** How many onboardings are under way at once, and how many there may be in all. */
+  /** How many onboardings run at once, and how many may run in all. */
   callers: number;
   onboardings: number;
   services: number;
   workers: number;
   say(line: string): void;
-  /** Each event of the script as it happens; null for silence. */
+  /** Prints each event of the script when it happens; null prints none. */
   sayEvent: ((line: string) => void) | null;
 }
 
 export interface ChaosResult {
   history: History;
   violations: Violation[];
-  /** What no answer and no process may do. */
+  /** Wrong answers, and processes that ended by themselves. */
   faults: string[];
   kills: Record<string, number>;
   events: Record<string, number>;
-  /** Claims that PostgreSQL carried out or refused, and whose process never heard of it. */
+  /** Claims whose answer from PostgreSQL did not reach the process. */
   lostClaims: number;
   seconds: number;
 }
 
-/** How long the dust may take to settle: the lives of a lease, a retry and a wake-up, a few times over. */
+/** How long the onboardings may take to come to rest: several times a lease, a retry and a wake-up. */
 const SETTLE_MS = 60_000;
 /** The names of the statements that claim an attempt. */
 const CLAIM = /gw_(start|claim_|retry)/;
@@ -142,7 +142,7 @@ export class ChaosRun {
     this.#fleet.disarm();
     this.#sandbox.control.removeFaults();
     clearInterval(reporting);
-    this.#options.say(`  broken enough: ${this.#killed} kills; now everything must come to rest`);
+    this.#options.say(`  the script has ended: ${this.#killed} kills; now all onboardings must come to rest`);
     await Promise.all(this.#mending);
     await callers;
   }
@@ -158,7 +158,7 @@ export class ChaosRun {
       case 'kill-server':
         return this.#mend(this.#killServer(event.server, event.forMs));
       case 'flush-redis':
-        return this.#mend(this.#servers.flush().catch(() => undefined)); // it may be dead just now
+        return this.#mend(this.#servers.flush().catch(() => undefined)); // Redis may be down right now
       case 'lose-claim':
         return this.#links.postgres.intercept(CLAIM, ({ loseAnswer }) =>
           loseAnswer(POSTGRES_READY, () => (this.#lostClaims += 1)),
@@ -172,7 +172,7 @@ export class ChaosRun {
       case 'slow':
         return this.#forAWhile(event.forMs, (on) => this.#links[event.link].slow(on ? event.delayMs : 0));
       case 'fault':
-        // What nobody has met yet is enough.
+        // Some faults still wait for a call, so no more are needed.
         if (this.#sandbox.control.pendingFaults().length < 8) this.#sandbox.control.addFault(event.fault);
     }
   }
@@ -203,7 +203,7 @@ export class ChaosRun {
     this.#mending.add(mending);
   }
 
-  /** So many callers at once, the next one when one has ended. */
+  /** Runs so many callers at once. When one ends, the next one starts. */
   async #keepCalling(): Promise<void> {
     await Promise.all(
       Array.from({ length: this.#options.callers }, async (_, slot) => {
@@ -213,7 +213,7 @@ export class ChaosRun {
         }
       }),
     );
-    // With none left the rest of the script would break what nobody uses.
+    // Without callers, the rest of the script has no purpose.
     this.#over = true;
   }
 
@@ -257,7 +257,7 @@ export class ChaosRun {
     this.#options.say(`  ${this.#killed} kills, ${this.#started} callers, ${this.#faults.length} faults`);
   }
 
-  /** Takes everything down, at any moment. */
+  /** Stops everything. It may be called at any time. */
   async end(): Promise<void> {
     this.#over = true;
     await this.#fleet?.stop();

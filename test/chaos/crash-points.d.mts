@@ -2,9 +2,9 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 
 export interface CrashPlan {
   point: string;
-  /** It is the n-th time there that kills. */
+  /** The number of the visit that kills. */
   visits: number;
-  /** In [0, 1): how long a kill in the middle of something waits. */
+  /** In [0, 1): scales the delay of a kill in the middle of a call. */
   jitter: number;
 }
 

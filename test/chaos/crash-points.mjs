@@ -1,9 +1,9 @@
 /**
- * Faults inside a process, for tests only: nothing of this is in apps/ or libs/. An app that was built by its own
- * `createApp` has a few instances of its container wrapped, so that
+ * Faults inside a process, for tests only: apps/ and libs/ contain none of this. Some instances in the
+ * container of an app are wrapped, so that
  *
- * - the process kills itself at one chosen gap of the way from claim to answer, and
- * - each upstream request names its attempt in `X-Request-Id`, by which the sandbox's journal is matched.
+ * - the process kills itself at one chosen point between claim and answer, and
+ * - each upstream request names its attempt in `X-Request-Id`, to match the sandbox's journal.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { writeSync } from 'node:fs';
@@ -11,7 +11,7 @@ import { writeSync } from 'node:fs';
 /** @typedef {import('@nestjs/platform-fastify').NestFastifyApplication} App */
 /** @typedef {{ point: string, visits: number, jitter: number }} CrashPlan */
 
-/** Every gap, in the order of the way. */
+/** All points, in their order during a request. */
 export const CRASH_POINTS = [
   'before-claim',
   'in-claim',
@@ -31,7 +31,7 @@ export const CRASH_POINTS = [
   'after-command',
 ];
 
-/** The store's writes, by what they are, and its look for a claim that was not answered. */
+/** The kinds of the store's writes, and of its probe for a claim without an answer. */
 const KIND_OF_WRITE = {
   start: 'claim',
   claimSend: 'claim',
@@ -46,7 +46,8 @@ const KIND_OF_WRITE = {
 
 /**
  * @param {App} app
- * @param {{ OnboardingStore: unknown, Steps: unknown, Integrations: unknown, IdempotencyKeys: unknown }} tokens
+ * @param {{ OnboardingStore: unknown, Steps: unknown, Integrations: unknown, IdempotencyKeys: unknown }}
+ *   tokens
  */
 export function nameAttempts(app, { Steps, Integrations }) {
   /** @type {AsyncLocalStorage<{ id: string, number: number }>} */
@@ -74,8 +75,9 @@ export function nameAttempts(app, { Steps, Integrations }) {
 
 /**
  * @param {App} app
- * @param {{ OnboardingStore: unknown, Steps: unknown, Integrations: unknown, IdempotencyKeys: unknown }} tokens
- * @param {() => CrashPlan | null} planned where to die now; it may change while the app runs
+ * @param {{ OnboardingStore: unknown, Steps: unknown, Integrations: unknown, IdempotencyKeys: unknown }}
+ *   tokens
+ * @param {() => CrashPlan | null} planned the current plan; it may change while the app runs
  */
 export function plantCrashPoints(app, { OnboardingStore, Integrations, IdempotencyKeys }, planned) {
   const visits = new Map();
@@ -93,7 +95,7 @@ export function plantCrashPoints(app, { OnboardingStore, Integrations, Idempoten
   const around = async (write, kind) => {
     pass(`before-${kind}`);
     const written = write();
-    // The statement is on its way, and nobody will ever read what became of it.
+    // The statement is on its way. The process dies before its result arrives.
     if (isHere(`in-${kind}`)) setTimeout(() => die(`in-${kind}`), planned().jitter);
     const row = await written;
     if (row !== null && typeof row === 'object') pass(`after-${kind}`);
@@ -133,7 +135,7 @@ export function plantCrashPoints(app, { OnboardingStore, Integrations, Idempoten
   };
 }
 
-/** Says where, straight into the pipe, and is gone in the middle of whatever else was going on. */
+/** Prints the point synchronously, and kills the process. */
 function die(point) {
   writeSync(1, `crashed ${point}\n`);
   process.kill(process.pid, 'SIGKILL');

@@ -7,15 +7,15 @@ import type { SeededRandom } from '../support/drivers/seeded-random.js';
 
 const REPLICA = fileURLToPath(new URL('replica.mjs', import.meta.url));
 
-/** How long a start may take, on a busy machine and with its servers just killed. */
+/** How long a start may take on a busy machine whose servers were just killed. */
 const START_MS = 90_000;
 
 export type Kind = 'onboarding' | 'worker';
 
-/** Only a claim that was not answered leads here, so the first visit counts. */
+/** Only claims without an answer reach these points, so the first visit counts. */
 const PROBE_POINTS = { 'before-probe': 1, 'in-probe': 2, 'after-probe': 2 };
 
-/** How often a process dies where: settles and sends are where answers get lost. */
+/** Weights of the crash points. Most answers get lost at settles and sends. */
 const POINTS: Record<Kind, Record<string, number>> = {
   onboarding: {
     'before-claim': 1,
@@ -53,7 +53,7 @@ interface Replica {
   child: ChildProcess | null;
   url: string | null;
   paused: boolean;
-  /** Why the next exit is expected. */
+  /** The reason why the next exit is expected. */
   expecting: 'kill' | 'term' | null;
 }
 
@@ -62,9 +62,9 @@ export interface FleetOptions {
   env: Record<string, string>;
   services: number;
   workers: number;
-  /** Each death counts, by what caused it. */
+  /** Called for each death, with its cause. */
   onKill(cause: string): void;
-  /** Something that must not happen: a process that ended by itself, or would not drain. */
+  /** Called for a process that ended by itself, or did not drain. */
   onFault(detail: string): void;
 }
 
@@ -90,18 +90,18 @@ export class Fleet {
     await this.untilUp();
   }
 
-  /** Where a replica of the service listens; null while none does. */
+  /** The URL of a random replica of the service; null while none is up. */
   serviceUrl(random: SeededRandom): string | null {
     const up = this.#replicas.filter(({ kind, url }) => kind === 'onboarding' && url !== null);
     return up.length > 0 ? random.pick(up).url : null;
   }
 
-  /** Where all replicas listen, workers too. */
+  /** The URLs of all replicas, including workers. */
   urls(): string[] {
     return this.#replicas.flatMap(({ url }) => url ?? []);
   }
 
-  /** From outside, at any moment. */
+  /** Kills a replica from outside, at any moment. */
   kill(kind: Kind, index: number): void {
     const replica = this.#of(kind, index);
     if (!replica.url || replica.expecting) return;
@@ -109,7 +109,7 @@ export class Fleet {
     replica.child!.kill('SIGKILL');
   }
 
-  /** Asks one to drain, as a rolling restart does. */
+  /** Asks a replica to drain, as a rolling restart does. */
   term(kind: Kind, index: number): void {
     const replica = this.#of(kind, index);
     if (!replica.url || replica.expecting || replica.paused) return;
@@ -119,7 +119,7 @@ export class Fleet {
     replica.child!.kill('SIGTERM');
   }
 
-  /** As a machine that sleeps: its sockets stay, its clock goes on. */
+  /** Acts as a machine that sleeps: the sockets stay open, and the clock goes on. */
   async sleep(kind: Kind, index: number, ms: number): Promise<void> {
     const replica = this.#of(kind, index);
     const { child } = replica;
@@ -131,13 +131,13 @@ export class Fleet {
     replica.paused = false;
   }
 
-  /** No process dies by its plan any more. */
+  /** Ends all crash plans. */
   disarm(): void {
     this.#armed = false;
     for (const { child } of this.#replicas) if (child?.connected) child.send('disarm');
   }
 
-  /** @throws Error with what a replica said last that does not start. */
+  /** @throws Error with the last output of a replica that does not start. */
   async untilUp(): Promise<void> {
     for (
       const until = Date.now() + START_MS;
@@ -146,7 +146,7 @@ export class Fleet {
     ) {
       if (Date.now() > until) {
         const missing = this.#replicas.filter(({ url }) => url === null).map(({ name }) => name);
-        throw new Error(`${missing.join(', ')} did not start: ${this.#lastWords || 'no word of why'}`);
+        throw new Error(`${missing.join(', ')} did not start: ${this.#lastWords || 'no output'}`);
       }
     }
   }
@@ -185,19 +185,19 @@ export class Fleet {
         const [word, what] = line.split(' ');
         if (word === 'ready') {
           replica.url = what!;
-          // It may have been armed before the run was over.
+          // It may have started before the plans ended.
           if (!this.#armed && child.connected) child.send('disarm');
         } else if (word === 'crashed') crashedAt = what!;
         else if (!line.includes('failed with status code 503')) said.push(line.slice(0, 1_000));
       });
     }
-    child.on('error', () => undefined); // a message to a process that is dying
+    child.on('error', () => undefined); // for example a message to a dying process
     child.once('close', (code, signal) => {
       const wasUp = replica.url !== null || replica.expecting !== null;
       replica.url = null;
       if (this.#stopping) return;
       this.#account(replica, { code, signal, crashedAt, wasUp, said: said.slice(-20).join('\n') });
-      // What cannot start now is not asked again at once.
+      // A replica that failed to start waits before its next start.
       setTimeout(() => this.#stopping || this.#spawn(replica), wasUp ? 0 : 250);
     });
   }
@@ -228,12 +228,12 @@ export class Fleet {
     if (end.signal === 'SIGKILL')
       return onKill(end.crashedAt ? `${kind} ${end.crashedAt}` : `${kind} SIGKILL`);
     if (expecting === 'term' && end.code === 0) return onKill(`${kind} SIGTERM`);
-    // A database that was away for the whole time that a start waits for it.
+    // The database was down for longer than a start waits for it.
     if (!end.wasUp && end.code === 1 && end.said.includes('did not start')) {
       this.#failedStarts += 1;
       this.#lastWords = end.said;
       if (this.#failedStarts % 20 === 0)
-        onFault(`${this.#failedStarts} starts failed, the last one so:\n${end.said}`);
+        onFault(`${this.#failedStarts} starts failed, the last one with:\n${end.said}`);
       return;
     }
     onFault(`${name} ended by itself with ${end.code ?? end.signal}:\n${end.said}`);

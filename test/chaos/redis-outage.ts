@@ -1,11 +1,11 @@
 /**
- * Measures what a loss of Redis costs, with the times that the configuration has by default: first a FLUSHALL while
- * steps wait for their retries, then a Redis that is killed and stays away while users go on to start.
+ * Measures the cost of losing Redis with the default times. First a FLUSHALL while steps wait for their
+ * retries. Then Redis is killed and stays down while users go on to start.
  *
- *   npm run test:outage -- [--seconds N] [--waiting N] [--rate N]
+ * npm run test:outage -- [--seconds N] [--waiting N] [--rate N]
  *
- * Ends with 1 where a start was refused, where something had not gone on a minute after the flush, or where the
- * backlog of an outage of N seconds was not drained within twice that time.
+ * Exits with 1 if a start was refused, if a step had not gone on one minute after the flush, or if the
+ * backlog of an outage of N seconds took longer than twice that time.
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -20,7 +20,7 @@ import { SETTINGS, envOf } from '../support/drivers/settings.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 
 const GOES_ON_WITHIN_MS = 60_000;
-/** Memory that is "flat" still breathes with the garbage collector, of four processes here. */
+/** Memory that does not grow still varies with the garbage collectors of the four processes. */
 const FLAT_MB = 48;
 
 const { seconds, waiting, rate } = flagsOrExit(
@@ -36,11 +36,22 @@ const { seconds, waiting, rate } = flagsOrExit(
   process.argv.slice(2),
 );
 
-/** Who and where, and nothing of the times. */
-const NAMES =
-  /^(NODE_ENV|LOG_LEVEL|HOST|QUEUE_PREFIX|DATABASE_URL|API_KEY|SEALING_KEYS|HASH_KEY|OPS_PASSWORD|INTEGRATION|RATE_LIMIT)/;
+/** Beginnings of the settings that are kept. Times are left at their defaults. */
+const KEPT = [
+  'NODE_ENV',
+  'LOG_LEVEL',
+  'HOST',
+  'QUEUE_PREFIX',
+  'DATABASE_URL',
+  'API_KEY',
+  'SEALING_KEYS',
+  'HASH_KEY',
+  'OPS_PASSWORD',
+  'INTEGRATION',
+  'RATE_LIMIT',
+];
 const withoutTimes = (env: Record<string, string>) =>
-  Object.fromEntries(Object.entries(env).filter(([name]) => NAMES.test(name)));
+  Object.fromEntries(Object.entries(env).filter(([name]) => KEPT.some((start) => name.startsWith(start))));
 
 const servers = await startServers('outage');
 const sandbox = await startSandbox({ acceptAnySubject: true });
@@ -54,7 +65,7 @@ const fleet = new Fleet({
   env: {
     ...withoutTimes(envOf(servers, sandbox)),
     REDIS_URL: link.url,
-    // So many retries at once are the point here.
+    // This run needs so many retries at once.
     RETRY_BUDGET_BURST: '100000',
     BREAKER_CALLS: '10000',
   },
@@ -86,7 +97,7 @@ async function flushed(): Promise<void> {
   const tookMs = await drained(GOES_ON_WITHIN_MS);
   say(`FLUSHALL with ${before} of ${waiting} sends waiting for a retry: all sent ${inSeconds(tookMs)} later`);
   await allSent(waiting);
-  if (before < waiting / 2) faults.push('too few sends were waiting to show anything');
+  if (before < waiting / 2) faults.push('too few sends were waiting, so this run shows nothing');
 }
 
 async function outage(): Promise<void> {
@@ -97,7 +108,7 @@ async function outage(): Promise<void> {
   const running: Promise<void>[] = [];
   const until = performance.now() + seconds * 1_000;
   for (let n = 0; performance.now() < until; n++) {
-    // One in ten is refused at first, and needs a retry that nobody can be woken for.
+    // The first try of one start in ten fails. Its retry gets no wake-up while Redis is down.
     if (n % 10 === 0) sandbox.control.addFault({ route: 'init-otp', status: 503, times: 1 });
     running.push(
       start()
@@ -112,19 +123,19 @@ async function outage(): Promise<void> {
   await servers.redis.start();
   link.leadTo(servers.redis.url);
   const tookMs = await drained(2_000 * seconds);
-  // New processes grow whatever they do: what counts is whether they still do when they have settled.
+  // New processes always grow. The check is whether they still grow after the first third.
   const third = Math.floor(samples.length / 3);
   const [settledMb, lastMb] = [mean(samples.slice(third, 2 * third)), mean(samples.slice(2 * third))];
   say(`Redis away for ${seconds} s: starts ${JSON.stringify(statuses)}`);
   say(
-    `memory of two services and two workers: ${before} MB before; meanwhile ${settledMb} MB in the second third ` +
-      `of the time, ${lastMb} MB in the last`,
+    `memory of two services and two workers: ${before} MB before, ${settledMb} MB in the second third of ` +
+      `the outage, ${lastMb} MB in the last`,
   );
   say(`backlog of ${backlog} retries: drained ${inSeconds(tookMs)} after Redis was back`);
   if (Object.keys(statuses).some((status) => !['201', '202'].includes(status)))
     faults.push('a start was refused');
   await allSent(waiting + running.length);
-  if (backlog === 0) faults.push('no retry was left waiting: nothing is shown');
+  if (backlog === 0) faults.push('no retry was waiting, so this run shows nothing');
   if (!(lastMb - settledMb <= FLAT_MB)) faults.push(`memory grows: ${samples.join(', ')} MB`);
 }
 
@@ -151,17 +162,17 @@ function unsent(): Promise<number> {
   return count(`state = 'otp_requested'`);
 }
 
-/** Once no first attempt is in flight any more. */
+/** Waits until no attempt is in flight, and counts the waiting ones. */
 async function waitingForRetry(): Promise<number> {
   while ((await count('lease_until IS NOT NULL')) > 0) await pause(10);
   return count('next_attempt_at IS NOT NULL');
 }
 
-/** Nobody that was let in gave up or was lost. */
+/** Checks that every accepted start got its code. */
 async function allSent(started: number): Promise<void> {
-  // A code may have run out while others were waited for.
+  // A code may have expired while the run waited for others.
   const sent = await count(`state = 'otp_sent' OR reason = 'otp_expired'`);
-  if (sent !== started) faults.push(`${started} starts, and ${sent} codes sent`);
+  if (sent !== started) faults.push(`${started} starts, but ${sent} codes sent`);
 }
 
 /** @returns how long it took, in milliseconds. */
@@ -177,7 +188,7 @@ async function drained(withinMs: number): Promise<number> {
   return performance.now() - from;
 }
 
-/** Of all replicas together, in MB. */
+/** The memory of all replicas together, in MB. */
 async function memory(): Promise<number> {
   const texts = fleet.urls().map(async (url) => (await fetch(`${url}/metrics`)).text());
   const bytes = (await Promise.all(texts)).map((text) =>

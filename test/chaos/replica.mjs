@@ -1,11 +1,11 @@
 /**
- * One replica of the service or the worker, as its main.js runs it, with crash points planted: a test's own
- * entry, which no build contains.
+ * One replica of the service or the worker, with crash points. It runs the app as its main.js does. This file
+ * is for tests only: no build contains it.
  *
- *   node test/chaos/replica.mjs onboarding|worker      CRASH_PLAN={"point", "visits", "jitter"} or nothing
+ * node test/chaos/replica.mjs onboarding|worker      CRASH_PLAN={"point", "visits", "jitter"} (optional)
  *
- * Prints `ready <url>` when it listens, and `crashed <point>` when it dies by its plan. The message `disarm` takes
- * the plan back.
+ * Prints `ready <url>` when it listens, and `crashed <point>` when it dies by its plan. The message `disarm`
+ * ends the plan.
  */
 import { writeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -24,7 +24,7 @@ let plan = JSON.parse(process.env.CRASH_PLAN ?? 'null');
 process.on('message', (message) => {
   if (message === 'disarm') plan = null;
 });
-// The driver is gone: nobody would ever stop this process.
+// Without its driver, nothing would stop this process.
 process.on('disconnect', () => process.exit(2));
 
 const config = parseConfig(process.env, PROVIDERS);
@@ -35,7 +35,7 @@ const make = async () => {
 let app;
 try {
   app = await make();
-  await app.init(); // the steps are registered by then
+  await app.init(); // this registers the steps
   nameAttempts(app, tokens);
   plantCrashPoints(app, tokens, () => plan);
   await app.listen(0, config.HOST);

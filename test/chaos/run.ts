@@ -1,11 +1,12 @@
 /**
  * Breaks Gangway by a seeded script, and checks its history afterwards.
  *
- *   npm run test:chaos -- [--seed S] [--kills N] [--seconds N] [--callers N] [--onboardings N]
- *                         [--services N] [--workers N] [--events]
+ * npm run test:chaos -- [--seed S] [--kills N] [--seconds N] [--callers N] [--onboardings N] [--services N]
+ * [--workers N] [--events]
  *
- * The same seed gives the same events, crash plans and callers' choices; when exactly each strikes is up to the
- * operating system. With DATABASE_URL and REDIS_URL set these servers are used, and not killed.
+ * The same seed gives the same events, crash plans and callers' choices. The operating system decides when
+ * exactly each happens. If DATABASE_URL and REDIS_URL are set, the run uses these servers, and does not kill
+ * them.
  */
 import { writeFileSync } from 'node:fs';
 import { flagsOrExit } from '#launcher/flags';
@@ -22,7 +23,7 @@ const values = flagsOrExit(
     flags: {
       seed: SEED,
       kills: { is: 'count', default: 100, about: 'processes to kill' },
-      seconds: { is: 'count', default: 1500, about: 'the run ends after these, kills left or not' },
+      seconds: { is: 'count', default: 1500, about: 'the run ends after these, even if kills are left' },
       callers: { is: 'count', default: 30, about: 'callers at once' },
       onboardings: { is: 'count', default: 100_000, about: 'onboardings at most' },
       services: { is: 'count', default: 4, about: 'processes of the service' },
@@ -73,9 +74,9 @@ function report({ history, violations, faults, kills, events, lostClaims, second
   say(`events: ${counted(events)}`);
   say(`onboardings: ${onboardings.length} (${counted(countBy(onboardings, ({ row }) => row.state))})`);
   say(`timeline events: ${onboardings.reduce((sum, each) => sum + each.events.length, 0)}`);
-  say(`upstream calls: ${calls.length}, ${lost} without a whole answer`);
+  say(`upstream calls: ${calls.length}, ${lost} without a complete answer`);
   say(`passkeys upstream: ${history.passkeys.length}`);
-  say(`answers heard: ${onboardings.reduce((sum, each) => sum + each.told.length, 0)}`);
+  say(`answers received: ${onboardings.reduce((sum, each) => sum + each.told.length, 0)}`);
   say(`attempts by end: ${counted(countBy(endsOf(result), (end) => end))}`);
   say(
     `invariants: ${INVARIANT_NAMES.length} checked, ${violations.length} violations, ${faults.length} faults`,
@@ -92,7 +93,7 @@ function report({ history, violations, faults, kills, events, lostClaims, second
   if (violations.length + faults.length > 0) say(`\nAgain: npm run test:chaos -- --seed ${values.seed} …`);
 }
 
-/** Of service and worker together; a point that was never met is shown with 0. */
+/** Kills at a point, of service and worker together. */
 function killsAt(kills: Record<string, number>, point: string): number {
   return Object.entries(kills).reduce((sum, [cause, n]) => sum + (cause.endsWith(` ${point}`) ? n : 0), 0);
 }

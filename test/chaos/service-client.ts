@@ -20,28 +20,28 @@ export interface Ask {
   method: 'GET' | 'POST';
   path: string;
   body?: object;
-  /** Sent as Idempotency-Key, the same at every try. */
+  /** The Idempotency-Key, the same for each try. */
   key?: string;
-  /** Whose onboarding it is, where the path does not say. */
+  /** The id of the onboarding, if the path does not have it. */
   id?: string;
 }
 
-/** Where a caller's requests go, and who listens to what it hears. */
+/** The service's URL for a caller, and the listeners to its answers. */
 export interface Line {
   serviceUrl(random: SeededRandom): string | null;
   /** An answer about an onboarding. */
   heard(id: string, told: Told): void;
-  /** An answer that nobody should ever get. */
+  /** An answer that must never happen. */
   fault(detail: string): void;
 }
 
 const TRIES = 12;
-/** Longer than any answer takes that is on its way. */
+/** Longer than any answer takes. */
 const ANSWER_MS = 8_000;
 
 /**
- * A client as one should be: it asks another replica when one is gone, waits as it is told, and repeats a command
- * with the key that it has.
+ * A client as it should be. It asks another replica when one is down, waits when it is told to, and repeats a
+ * command with the same key.
  */
 export class ServiceClient {
   readonly #line: Line;
@@ -52,7 +52,7 @@ export class ServiceClient {
     this.#random = random;
   }
 
-  /** @returns null when no answer could be had. */
+  /** @returns null if no answer came. */
   async ask(ask: Ask): Promise<Answer | null> {
     for (let tries = 0; tries < TRIES; tries++) {
       const answer = await this.#once(ask);
@@ -87,7 +87,7 @@ export class ServiceClient {
       this.#note(ask, answer, response.headers.get('idempotent-replayed') === 'true');
       return answer;
     } catch {
-      return null; // refused, reset, timed out: whoever answered, we did not hear it
+      return null; // refused, reset or timed out: no answer arrived
     }
   }
 

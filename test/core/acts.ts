@@ -29,20 +29,20 @@ import { Sweeper } from '../../libs/onboarding/src/upkeep/sweep.js';
 import { failed } from './core.js';
 import type { Side } from './two-sides.js';
 
-/** An onboarding that both sides have read before either writes. */
+/** An onboarding, as both sides read it before either writes. */
 export interface Seen {
   id: string;
   row: Row;
 }
 
-/** A statement of the store, or the few of one command. @returns what its caller hears, in a word or two. */
+/** Runs one statement of the store, or those of one command. @returns the caller's answer, in a few words. */
 export type Act = (side: Side, seen: Seen) => Promise<string>;
 
 const OLD_KEY = { id: 'test', key: Buffer.alloc(32, 7) };
 const NEW_KEY = { id: 'new', key: Buffer.alloc(32, 8) };
 const DAY_MS = 86_400_000;
 
-/** The settings of both sides: one key is on its way out, and ended onboardings are kept for a day. */
+/** The settings of both sides. The sealing key is being rotated, and ended onboardings are kept for a day. */
 export const ENV = {
   SEALING_KEYS: [NEW_KEY, OLD_KEY].map(({ id, key }) => `${id}:${key.toString('base64')}`).join(','),
   RETENTION_DAYS: '1',
@@ -67,7 +67,7 @@ const verify = (side: Side, { id }: Seen, key?: KeyToTake) =>
 const start = (side: Side, { row }: Seen, supersede: boolean) =>
   stateAfter(side.get(OtpService).start({ subject: row.subject, supersede }, terms));
 
-/** Settles what the claim returned: of an outcome that is unknown by now, that is the late answer. */
+/** Settles the row that the claim returned. If its outcome is unknown by now, this is the late answer. */
 const settle = (end: (side: Side, row: Row) => AttemptEnd): Act => {
   return (side, { row }) => {
     const sinceThen = row.state === 'outcome_unknown' ? 1 : 0;
@@ -82,7 +82,7 @@ const settle = (end: (side: Side, row: Row) => AttemptEnd): Act => {
   };
 };
 
-/** A whole answer to the step that the row is in. */
+/** A complete answer to the row's step. */
 function success(_side: Side, row: Row): AttemptEnd {
   const verified: StepEnd = {
     signal: 'otp_verified',
@@ -169,8 +169,11 @@ const ACTS = {
   reseal: async (side) => `${(await side.get(Reseal).run()).resealed} resealed`,
   'issue a challenge': async (side, { id }) =>
     (await side.get(Challenges).issue(id)) ? 'issued' : 'not issued',
-  'charge a challenge': async (side, { id }) =>
-    `${(await side.get(Challenges).submitted(id, { challenges: [CHALLENGE], byDevice: false }, terms)).charged.size} charged`,
+  'charge a challenge': async (side, { id }) => {
+    const submission = { challenges: [CHALLENGE], byDevice: false };
+    const { charged } = await side.get(Challenges).submitted(id, submission, terms);
+    return `${charged.size} charged`;
+  },
   'forget challenges': async (side) => `${await side.get(Challenges).forget()} forgotten`,
   'forget budgets': async (side) => `${await side.get(OnboardingStore).forgetBudgets()} forgotten`,
   'forget keys': async (side) => `${await side.get(IdempotencyKeys).forget()} forgotten`,
@@ -185,7 +188,7 @@ const ACTS = {
 } satisfies Record<string, Act>;
 export type ActName = keyof typeof ACTS;
 
-/** The answer to an act: its word, or the code of its refusal. */
+/** The answer to an act, or the code of its refusal. */
 export async function heard(act: ActName, side: Side, seen: Seen): Promise<string> {
   try {
     return await (ACTS[act] as Act)(side, seen);
@@ -234,7 +237,7 @@ const ENDED_LONG_AGO = {
   updated_at: inMs(-2 * DAY_MS),
 };
 
-/** Onboardings that acts meet, by name. */
+/** The onboardings that acts start from, by name. */
 export const SITUATIONS = {
   otp_sent: { otp_resend_at: PAST },
   'otp_sent, the code is over': { otp_resend_at: PAST, otp_expires_at: PAST },
@@ -279,10 +282,10 @@ export const SITUATIONS = {
 } satisfies Record<string, Record<string, unknown>>;
 export type Situation = keyof typeof SITUATIONS;
 
-/** Of a process that does not have the new key yet. */
+/** The data keys of a process that does not have the new sealing key yet. */
 const OLD_DATA_KEYS = new DataKeys(new Sealer([OLD_KEY]));
 
-/** Begins an onboarding, with all that lies beside it in other tables. */
+/** Begins an onboarding, with its rows in other tables. */
 export async function begin(side: Side, situation: Situation): Promise<Seen> {
   const { dataSource } = side;
   const id = uuidV7(Date.now());
@@ -303,12 +306,14 @@ export async function begin(side: Side, situation: Situation): Promise<Seen> {
   );
   await dataSource.query(
     `INSERT INTO webauthn_challenges (onboarding_id, challenge, expires_at)
-     VALUES ($1, $2, clock_timestamp() + interval '5 minutes'), ($1, 'old', clock_timestamp() - interval '1 second')`,
+     VALUES ($1, $2, clock_timestamp() + interval '5 minutes'),
+       ($1, 'old', clock_timestamp() - interval '1 second')`,
     [id, CHALLENGE],
   );
   if (row.step === 'create-authenticators') {
     await dataSource.query(
-      `INSERT INTO credentials (integration, subject_key, credential_id, onboarding_id) VALUES ($1, $2, $3, $4)`,
+      `INSERT INTO credentials (integration, subject_key, credential_id, onboarding_id)
+       VALUES ($1, $2, $3, $4)`,
       [integration, subjectKey, PASSKEY.credentialId, id],
     );
   }

@@ -5,7 +5,7 @@ import { AN_EARLIER_TRY, LOST, UNDER_WAY, VERIFIED, openAttempt, rowAt } from '.
 import { grouped, outcomeWords, type Cell } from './words.js';
 
 const PAST = after(-1_000);
-/** Too soon for a call that takes up to ten seconds. */
+/** Too early for a call, which may take ten seconds. */
 const SOON = after(9_000);
 const RESTING = { leaseUntil: null, nextAttemptAt: after(5_000) };
 const PARKED = { leaseUntil: null, parkedReason: 'upstream_misconfigured', parkedAt: PAST } as const;
@@ -107,7 +107,7 @@ const SITUATIONS: Readonly<Record<string, [Partial<Columns>, Surroundings?]>> = 
   erased: [{ ...ENDED, state: 'cancelled', subject: {}, sealedDataKey: null, erasedAt: PAST }],
 };
 
-/** Every command × every situation: what is written, or with what it is refused. */
+/** Every command × every situation: the outcome, or the refusal. */
 export async function commandsTable(): Promise<string> {
   const dimensions = { situation: Object.keys(SITUATIONS) };
   const sections: string[] = [];
@@ -123,7 +123,7 @@ export async function commandsTable(): Promise<string> {
   return sections.join('\n\n');
 }
 
-/** `state (detail; detail)`, or the state alone where all its situations are meant. */
+/** `state (detail; detail)`, or the state alone if it stands for all its situations. */
 function situationWords(situations: ReadonlySet<string>): string {
   const all = Object.groupBy(Object.keys(SITUATIONS), stateOf);
   return Object.entries(all)
@@ -169,7 +169,7 @@ const ATTEMPTS: Readonly<Record<string, Partial<Columns>>> = {
   'the lease has lapsed': { leaseUntil: after(-3_000) },
 };
 
-/** Every state × what is over × what is known of its attempt. */
+/** Every state × the life that is over × the state of the attempt. */
 export function timeTable(): string {
   const dimensions = { where: Object.keys(WHERE), over: Object.keys(OVER), attempt: Object.keys(ATTEMPTS) };
   const cells: Cell[] = [];

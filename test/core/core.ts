@@ -1,6 +1,7 @@
 /**
- * The core as the tables drive it. The input is the end of an attempt, a command or the time; the output is a row with its
- * events, or a refusal. A rebuilt core replaces this file and `meanings.ts`; the tables and their output stay.
+ * Drives the core for the tables. The input is the end of an attempt, a command or the time. The output is a
+ * row with its events, or a refusal. If the core is rebuilt, this file changes; the tables and their output
+ * stay.
  */
 import { AuthenticatorsService } from '#libs/authenticators';
 import { ProblemError, Secret, type Caller } from '#libs/kernel';
@@ -38,7 +39,7 @@ import type { Outcome } from './words.js';
 
 export type { AttemptEnd };
 
-/** The shortest wait of the law: the wait has a table of its own. */
+/** The law's shortest waits. Waits have their own table. */
 const NO_JITTER = { next: () => 0 };
 const STILL = { nowMs: () => 0, monotonicMs: () => 0 };
 /** The tables print times and limits by these settings. */
@@ -61,7 +62,7 @@ export const config = testConfig({
   ONBOARDING_LIFE_MS: '86400000',
 });
 
-/** What the end of an attempt does to the row that its claim returned. */
+/** The effect of an attempt's end on the row that its claim returned. */
 export async function endOfAttempt(row: Row, end: AttemptEnd | 'success'): Promise<Outcome> {
   const { verdicts, steps } = coreOver(new OneRow(row));
   const ended = end === 'success' ? await succeeded(steps, row) : end;
@@ -72,14 +73,14 @@ export async function endOfAttempt(row: Row, end: AttemptEnd | 'success'): Promi
     ...outcome,
     class: ended.type === 'failed' ? ended.error.failure : ended.type === 'succeeded' ? 'ok' : 'not_sent',
     also: [
-      heard && `told ${heard}`,
+      heard && `answers ${heard}`,
       retryInMs === null ? null : `woken in ${retryInMs} ms`,
-      answer && (answer === moved.events.at(1)?.type ? 'also if late' : `if late ${answer}`),
+      answer && (answer === moved.events.at(1)?.type ? 'also if late' : `if late: ${answer}`),
     ],
   };
 }
 
-/** What the time does to a due row. */
+/** The effect of time on a due row. */
 export function timesWork(row: Row): Outcome {
   const moves = movesOfTime(row);
   return {
@@ -90,7 +91,7 @@ export function timesWork(row: Row): Outcome {
   };
 }
 
-/** What the retry law says of the last of a submission's calls. @param random in [0, 1), for the jitter. */
+/** The retry law's decision about the last call of a submission. @param random in [0, 1), for the jitter. */
 export const decision = (at: Circumstances, random = 0): Decision => decide(at, config, random);
 
 export const COMMANDS = [
@@ -107,7 +108,7 @@ export const COMMANDS = [
 ] as const;
 export type Command = (typeof COMMANDS)[number];
 
-/** What prevents or allows a command, besides the row. */
+/** The facts besides the row that prevent or allow a command. */
 export interface Surroundings {
   caller?: Caller;
   versions?: number[];
@@ -115,7 +116,7 @@ export interface Surroundings {
   usage?: { sends: Date[]; wrongCodes: Date[] };
 }
 
-/** @returns what a command does to the row, or its refusal. */
+/** @returns the effect of a command on the row, or its refusal. */
 export async function command(
   row: Row,
   name: Command,
@@ -151,7 +152,7 @@ export async function command(
   return { ...store.written, also: woken.map((job) => `the job ${job} is woken`) };
 }
 
-/** An end of a call that upstream or the network has caused. */
+/** A failed call: upstream or the network caused its end. */
 export const failed = (
   failure: FailureClass,
   more: { status?: number; reason?: RejectionReason; unsent?: true; lapsed?: true } = {},
@@ -169,7 +170,7 @@ export const failed = (
   return more.lapsed ? { type: 'failed', error, lapsed: true } : { type: 'failed', error, durationMs: 0 };
 };
 
-/** The answer to a caller that waits for the step; nothing if the onboarding says it all. */
+/** The problem for a caller that waits for the step; null if the answer is the onboarding. */
 export function told(row: Row, step: StepName): string | null {
   try {
     throwUnlessLedOn(row, step);
@@ -193,7 +194,7 @@ function problemWords({ code, status, retryable, retryAfterS, errors, extensions
   return words.join(', ');
 }
 
-/** The parts of the core that decide, wired by hand over one row in memory. */
+/** The deciding parts of the core, wired by hand over one row in memory. */
 function coreOver(store: OneRow) {
   const steps = new Steps();
   const usage = { run: () => Promise.resolve([store.used]) };
@@ -251,9 +252,9 @@ function coreOver(store: OneRow) {
 }
 
 /**
- * Replaces the store, for one row. It refuses a write at first, so that the core gives its reason. If the core finds none,
- * the write is what `move` says. That the claims' SQL says the same is held by `claims.int-spec.ts`, and the conditions in
- * SQL by `interleavings.int-spec.ts`.
+ * Replaces the store, for one row. It refuses the first write, so that the core gives a reason. If the core
+ * finds none, the second write is what `move` returns. `claims.int-spec.ts` checks that the SQL of claims
+ * does the same. `interleavings.int-spec.ts` checks the conditions in SQL.
  */
 class OneRow {
   written: Outcome | null = null;
@@ -365,7 +366,7 @@ class OneRow {
   #claim(limits: string, notes: Outcome['notes'] & object, claimed: () => Moved): Promise<Row | null> {
     return this.#write(() => {
       const outcome = applied(this.#row, claimed());
-      // The fingerprint and the number are the row's own.
+      // The row already shows the fingerprint and the number.
       const events = outcome.events.map((event) =>
         event.type === 'attempt_started' ? { ...event, data: {} } : event,
       );
@@ -392,7 +393,7 @@ const byOf = (events: NewEvent[]) => {
   return by === undefined ? {} : { by };
 };
 
-/** Nothing was there before a start. */
+/** The row before a start: nothing. */
 const BLANK = aRow({
   caller: '',
   integration: '',
@@ -431,7 +432,7 @@ function applied(before: Row, moved: Moved): Outcome {
   };
 }
 
-/** With what the statements of a settle work out by the subject's budgets. */
+/** Adds notes on values that the SQL of a settle computes from the subject's budgets. */
 function settled(before: Row, moved: Moved): Outcome {
   const { patch, also } = moved;
   const counted = also.refund ? `, -1 ${also.refund} counted` : '';
@@ -456,10 +457,10 @@ async function succeeded(steps: Steps, row: Row): Promise<AttemptEnd> {
   return { type: 'succeeded', end, durationMs: 0 };
 }
 
-/** A sealed value only has to look different from one that is not sealed. */
+/** Sealing here only makes a value look different. */
 const SEALER = {
-  seal: (_place: unknown, text: string) => Buffer.from(`anew ${text}`),
-  open: (_place: unknown, sealed: Buffer) => sealed.toString().replace(/^anew /, ''),
+  seal: (_place: unknown, text: string) => Buffer.from(`sealed ${text}`),
+  open: (_place: unknown, sealed: Buffer) => sealed.toString().replace(/^sealed /, ''),
 };
 const DATA_KEYS = {
   handOver: () => undefined,

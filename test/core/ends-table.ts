@@ -7,7 +7,7 @@ import { grouped, outcomeWords, type Cell } from './words.js';
 
 export const PROVIDERS: readonly ProviderKind[] = ['byzantine', 'turnkey', 'turnkey-auth-proxy'];
 
-/** A way for an attempt to end, and what the row needs for it. */
+/** An end of an attempt, and the columns that the row needs for it. */
 interface End {
   name: string;
   end: AttemptEnd | 'success';
@@ -112,7 +112,7 @@ const familiesOf = (step: StepName): readonly Family[] => [
   },
 ];
 
-/** How the calls before of the same submission ended. */
+/** The ends of earlier calls of the same submission. */
 const EARLIER: Readonly<Record<string, readonly FailureClass[]>> = {
   'first call': [],
   'after not_sent': ['not_sent'],
@@ -120,14 +120,14 @@ const EARLIER: Readonly<Record<string, readonly FailureClass[]>> = {
   'after no_answer': ['no_answer'],
 };
 
-/** So many that the step has no retry of this class left. */
+/** So many earlier calls that the step has no retry of this class left. */
 const USED_UP: Record<StepName, Readonly<Record<string, readonly FailureClass[]>>> = {
   'init-otp': {},
   'verify-otp': { 'after 2 unavailable': ['unavailable', 'unavailable'] },
   'create-authenticators': { 'after 4 unavailable': Array(4).fill('unavailable') },
 };
 
-/** The code that a resend would replace. */
+/** The code that a send would replace. */
 const CODE: Readonly<Record<string, Partial<Columns>>> = {
   'no code before': { otpSentAt: null, otpHandle: null, otpExpiresAt: null, otpTriesLeft: 0, otpSends: 0 },
   'the code before lives': { otpTriesLeft: 2 },
@@ -135,7 +135,7 @@ const CODE: Readonly<Record<string, Partial<Columns>>> = {
 };
 const ANY_CODE = { '': {} };
 
-/** Ten seconds are too few for another call. */
+/** Ten seconds are too short for another call. */
 const SOON = after(10_000);
 const SHORT: Record<StepName, Partial<Columns>> = {
   'init-otp': { lifeEndsAt: SOON },
@@ -143,7 +143,7 @@ const SHORT: Record<StepName, Partial<Columns>> = {
   'create-authenticators': { sessionEndsAt: SOON },
 };
 
-/** Every end of a step's attempt × provider × what came before × the code before × the time that is left. */
+/** Every end of a step's attempt × provider × earlier calls × previous code × time left. */
 export async function endsTable(step: StepName): Promise<string> {
   const sections: string[] = [];
   for (const family of familiesOf(step)) sections.push(await sectionOf(step, family));
@@ -178,7 +178,7 @@ async function sectionOf(step: StepName, { title, ends, mayRetry }: Family): Pro
   return `${title}\n${grouped(dimensions, cells)}`;
 }
 
-/** An attempt in flight, with an older doubt that none of its ends may touch. */
+/** An attempt in flight, with an older doubt that no end may change. */
 function attemptOf(step: StepName, earlier: readonly FailureClass[], columns: Partial<Columns>): Row {
   const submission = 2;
   const attempt = submission + earlier.length;

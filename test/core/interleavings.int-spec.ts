@@ -30,7 +30,7 @@ const TABLES = [
   'onboardings',
 ];
 beforeEach(async () => {
-  // For a test before this one that failed in the middle of it.
+  // In case the previous test failed inside a transaction.
   await Promise.all([one.end('ROLLBACK'), other.end('ROLLBACK')]);
   for (const table of TABLES) await watcher.query(`DELETE FROM ${table}`);
   await Promise.all([one.meet(), other.meet()]);
@@ -43,7 +43,7 @@ interface Course {
   left: string;
 }
 
-/** The second statement begins while the first has written and not committed. */
+/** Begins the second statement after the first has written, and before it commits. */
 async function interleaved(
   situation: Situation,
   [first, second]: readonly [ActName, ActName],
@@ -59,7 +59,7 @@ async function interleaved(
   return { met, first: firstHeard, second: secondHeard, left: await standing(seen) };
 }
 
-/** All onboardings of the subject, with their events and what is left beside them. */
+/** All onboardings of the subject, with their events, and the rows of other tables. */
 async function standing({ row: { integration, subjectKey }, id }: Seen): Promise<string> {
   const rows = await watcher.query<{ id: string; state: string; last_seq: number; types: string[] }>(
     `SELECT o.id, o.state, o.last_seq, ARRAY(
@@ -97,13 +97,13 @@ const told = (row: Interleaving, { met, first, second, left }: Course) =>
 
 const table = new RecordedTable(
   'interleavings',
-  `What two statements do to one onboarding under READ COMMITTED, where the first is not committed when the second begins.
-The second waits for the first, or passes by it. Then: what each caller hears, all onboardings of the subject with their
-events, and what lies beside them in other tables.`,
+  `The effects of two statements on one onboarding under READ COMMITTED, if the second begins before the first
+commits. The second waits for the first, or passes without waiting. Each entry then has the answers of both
+callers, all onboardings of the subject with their events, and the counts of rows in other tables.`,
   'ACCEPT_TABLES=1 npm run test:int -- test/core',
 );
 
-describe('two statements, of which the first is not committed when the second begins', () => {
+describe('two statements, the second of which begins before the first commits', () => {
   it.each(INTERLEAVINGS)('$situation: $first, then $second', async (row) => {
     const course = await interleaved(row.situation, [row.first, row.second]);
     table.compare(told(row, course));
@@ -112,7 +112,7 @@ describe('two statements, of which the first is not committed when the second be
   it('are all in the table, and no others', () => table.end());
 
   it('never deadlock', async () => {
-    // A connection tells PostgreSQL's statistics of its deadlocks at its end at the latest.
+    // A connection reports its deadlocks to PostgreSQL's statistics when it ends, at the latest.
     for (const side of [one, other]) await watcher.end(side);
     expect(await watcher.deadlocks()).toBe(deadlocksBefore);
   });

@@ -1,6 +1,6 @@
 import type { ActName, Situation } from './acts.js';
 
-/** Pairs of statements that may meet, each to be run in both orders. */
+/** Pairs of statements that may meet. Each pair runs in both orders. */
 const PAIRS: Readonly<Record<Situation, readonly (readonly [ActName, ActName])[]>> = {
   otp_sent: [
     ['verify', 'verify'],

@@ -14,7 +14,7 @@ const PLACES: readonly { state: State; step: StepName | null }[] = STATES.flatMa
       : [{ state, step: null }],
 );
 
-/** Every state × signal, by the facts that decide the signal's target. */
+/** Every state × signal, by the facts that decide its target. */
 export function machineTable(): string {
   return PLACES.map(({ state, step }) => {
     const moves = ALL_SIGNALS.map(({ signal, answer }) => {
@@ -39,7 +39,7 @@ export function machineTable(): string {
   }).join('\n\n');
 }
 
-/** A late answer by each signal that it can amount to. */
+/** All signals. A late answer has one entry for each signal that it can carry. */
 const ALL_SIGNALS: readonly { signal: Signal; answer?: Signal }[] = [
   ...SIGNALS.filter((signal) => signal !== 'late_answer').map((signal) => ({ signal })),
   ...SIGNALS.filter((signal) => signal !== 'late_answer').map(
@@ -51,7 +51,7 @@ const EVERY_LATE_ANSWER = ALL_SIGNALS.flatMap(({ answer }) => (answer ? [`late_a
   ', ',
 );
 
-/** The calls before the one that the law decides about. */
+/** The calls before the last one, which the law decides about. */
 const EARLIER: Readonly<Record<string, readonly FailureClass[]>> = {
   'first call': [],
   'after not_sent': ['not_sent'],
@@ -67,7 +67,7 @@ const EARLIER: Readonly<Record<string, readonly FailureClass[]>> = {
 
 const HOUR = 3_600_000;
 
-/** Every provider × step × class × what came before: again, or what else. */
+/** Every provider × step × class × earlier calls: the decision. */
 export function lawTable(): string {
   const dimensions = {
     provider: PROVIDERS,
@@ -106,7 +106,7 @@ const CALLS = [1, 2, 3, 5, 6, 40];
 const LEAST = 0;
 const MOST = 1 - Number.EPSILON;
 
-/** How long the law waits, from the least to the most, by the number of the call that failed. */
+/** The shortest and longest wait of the law, by the number of the failed call. */
 export function waitsTable(): string {
   const dimensions = {
     step: STEPS,
@@ -134,7 +134,7 @@ export function waitsTable(): string {
   return grouped(dimensions, cells);
 }
 
-/** Whether a retry still fits: to the last millisecond, and not beyond. */
+/** Shows the last millisecond at which a retry still fits. */
 export function lastMomentsTable(): string {
   const decided = (timeLeftMs: number) =>
     decision({ ...circumstancesOf('verify-otp', ['not_sent']), timeLeftMs }).type;

@@ -10,15 +10,15 @@ import { openWithSteps } from '../../libs/onboarding/src/fixtures/open-with-step
 
 const THIRD = 100_000;
 const LIMIT = 50;
-/** A stretch of an index costs three or four pages, of a table that has many thousands. */
+/** Reading part of an index costs three or four pages. The table has many thousands. */
 const MOST_BUFFERS = 200;
 
 let module: TestingModule;
-/** Without the timeout of the service's own statements: so many rows take their time. */
+/** Has no statement timeout, because so many rows take time. */
 let client: Client;
 const told: string[] = [];
 
-/** When the middle and the newest third begin: ids say when a row was made. */
+/** The beginning of each third. An id holds the time of its row. */
 const [OLDEST_MS, MIDDLE_MS, NEWEST_MS] = [0, 1, 2].map((n) => Date.UTC(2026, 9, 1 + n)) as [
   number,
   number,
@@ -26,14 +26,17 @@ const [OLDEST_MS, MIDDLE_MS, NEWEST_MS] = [0, 1, 2].map((n) => Date.UTC(2026, 9,
 ];
 
 /**
- * Three thirds by age, each the only one with its caller, integration or state, so that two common values have no row in
- * common: `bank`, byzantine, failed; `shop`, byzantine, completed; `bank`, turnkey, otp_sent. The oldest rows have all that
- * is rare: an integration, a caller, and rows that only the time has brought into their states.
+ * Three thirds by age. Each has its own caller, integration or state, so that some pairs of common values
+ * share no row: `bank`, byzantine, failed; `shop`, byzantine, completed; `bank`, turnkey, otp_sent. The
+ * oldest rows have all rare values: an integration, a caller, and states that a row only has because time has
+ * passed.
  */
 const FILL = `
-  INSERT INTO onboardings (id, created_at, caller, integration, provider, subject, subject_key, external_ref, state, step,
-    otp_expires_at, session_ends_at, idle_ends_at, life_ends_at, doubt_attempt, parked_reason, parked_at, due_at)
-  SELECT (lpad(to_hex(ms), 12, '0') || '7000' || '8000' || lpad(to_hex(n), 12, '0'))::uuid, to_timestamp(ms / 1000.0),
+  INSERT INTO onboardings (id, created_at, caller, integration, provider, subject, subject_key,
+    external_ref, state, step, otp_expires_at, session_ends_at, idle_ends_at, life_ends_at,
+    doubt_attempt, parked_reason, parked_at, due_at)
+  SELECT (lpad(to_hex(ms), 12, '0') || '7000' || '8000' || lpad(to_hex(n), 12, '0'))::uuid,
+    to_timestamp(ms / 1000.0),
     CASE WHEN n <= 5 THEN 'rare' WHEN third = 1 THEN 'shop' ELSE 'bank' END,
     CASE WHEN n <= 5 THEN 'rare' WHEN third = 2 THEN 'turnkey' ELSE 'byzantine' END, 'byzantine',
     jsonb_build_object('accountId', CASE third WHEN 0 THEN 'common' ELSE n::text END, 'userId', n::text),
@@ -47,7 +50,8 @@ const FILL = `
       ELSE t + interval '1 hour' END
   FROM generate_series(1, ${3 * THIRD}) n, LATERAL (SELECT (n - 1) / ${THIRD} AS third) a,
     LATERAL (SELECT ${OLDEST_MS} + third * 86400000::bigint + n AS ms,
-      CASE WHEN n BETWEEN 11 AND 50 THEN CASE WHEN n BETWEEN 21 AND 30 OR n > 40 THEN 'otp_submitted' ELSE 'otp_sent' END
+      CASE WHEN n BETWEEN 11 AND 50
+          THEN CASE WHEN n BETWEEN 21 AND 30 OR n > 40 THEN 'otp_submitted' ELSE 'otp_sent' END
         WHEN third = 0 THEN 'failed' WHEN third = 1 THEN 'completed' ELSE 'otp_sent' END AS state) b,
     clock_timestamp() t`;
 
@@ -69,7 +73,7 @@ beforeAll(async () => {
   await client.query(sessionSettings(0));
   await client.query(FILL);
   await client.query('VACUUM (ANALYZE) onboardings');
-  // So many rows and indexes take their time on a busy machine.
+  // So many rows and indexes take time on a busy machine.
 }, 300_000);
 afterAll(async () => {
   process.stdout.write(`${told.join('\n')}\n`);
@@ -82,13 +86,13 @@ interface Cost {
   ms: number;
 }
 
-/** What PostgreSQL read for the list, warm. */
+/** The pages that PostgreSQL reads for a list. */
 async function costOf(filter: Partial<ListFilter>, caller: Caller): Promise<Cost & { rows: number }> {
   const log = jest.spyOn(module.get(DataSource).logger, 'logQuery');
   try {
     const { rows } = await module.get(OnboardingLists).list({ limit: LIMIT, ...filter }, caller);
     const [text, values] = log.mock.calls.at(-1)!;
-    // As the service's connections do: with a plan that is good for any values.
+    // As the service's connections do: with a generic plan.
     await client.query(`PREPARE list AS ${text}`);
     const given = (values as ListValue[]).map(literal).join(', ');
     const { rows: plans } = await client.query<{ 'QUERY PLAN': [Explained] }>(
@@ -123,9 +127,9 @@ const CASES: [name: string, filter: Partial<ListFilter>, rows: number, caller?: 
   ['a state, ended', { state: 'failed' }, LIMIT],
   ['a state, live', { state: 'otp_sent' }, LIMIT],
   ['a state without a row', { state: 'cancelled' }, 0],
-  ['otp_needed, by time only', { state: 'otp_needed' }, 10],
-  ['outcome_unknown, by time only', { state: 'outcome_unknown' }, 10],
-  ['expired, by time only', { state: 'expired' }, 10],
+  ['otp_needed, because of time only', { state: 'otp_needed' }, 10],
+  ['outcome_unknown, because of time only', { state: 'outcome_unknown' }, 10],
+  ['expired, because of time only', { state: 'expired' }, 10],
   ['a caller', { caller: 'shop' }, LIMIT],
   ['a rare caller', { caller: 'rare' }, 5],
   ['an integration', { integration: 'turnkey' }, LIMIT],
@@ -159,7 +163,7 @@ const CASES: [name: string, filter: Partial<ListFilter>, rows: number, caller?: 
 ];
 
 describe('a list among 300 000 rows', () => {
-  it.each(CASES)('by %s reads little', async (name, filter, rows, caller = aCaller()) => {
+  it.each(CASES)('by %s reads few pages', async (name, filter, rows, caller = aCaller()) => {
     await costOf(filter, caller);
     const cost = await costOf(filter, caller);
     told.push(`list by ${name}: ${cost.buffers} buffers, ${cost.ms.toFixed(1)} ms`);

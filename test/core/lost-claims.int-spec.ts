@@ -12,11 +12,11 @@ import { ENV, begin, heard, type ActName, type Seen, type Situation } from './ac
 import { Side, Watcher } from './two-sides.js';
 
 /**
- * Claims that PostgreSQL carries out, or refuses, after their process has given them up. No call was sent for them, so their
- * end must be the same as if they had never been made: the row as it was, or a step that waits for its next try.
+ * Claims that PostgreSQL carries out, or refuses, after their process has given them up. No call was sent for
+ * them. So the row must end as if there had been no claim, or its step must wait for the next try.
  */
 
-/** Time for a claim to be written after its connection broke, and too little of it. */
+/** Maximum ages of a claim: long enough to be written after its connection broke, and too short. */
 const PATIENT = '2000';
 const HASTY = '300';
 /** The lock that {@link PAUSE_COMMITS} waits for. */
@@ -71,7 +71,7 @@ const KEY: KeyToTake = {
 };
 const WITH_KEY = { caller: aCaller(), waitMs: 0, key: KEY };
 
-/** Each way to begin an attempt, and what lies before it. */
+/** Each way to begin an attempt, and the situation before it. */
 const CLAIMS = {
   start: { situation: 'cancelled long ago, in doubt', claim: act('start') },
   'superseding start': { situation: 'otp_sent', claim: act('superseding start') },
@@ -90,7 +90,7 @@ async function lockOnboarding(id: string): Promise<void> {
   await holder.query('SELECT 1 FROM onboardings WHERE id = $1 FOR UPDATE', [id]);
 }
 
-/** Locks the one row that a claim and its probe lock both. */
+/** Locks the one row that both a claim and its probe lock. */
 async function lockRow(name: ClaimName, { id, row }: Seen): Promise<void> {
   if (isStart(name)) {
     await holder.query('BEGIN');
@@ -103,14 +103,14 @@ async function lockRow(name: ClaimName, { id, row }: Seen): Promise<void> {
 
 const pauseCommits = () => holder.query(`BEGIN; SELECT pg_advisory_xact_lock(${COMMITS})`);
 
-/** Takes the key before the claim does, which then waits without a lock on any row. */
+/** Takes the key before the claim does. The claim then waits without a lock on any row. */
 const takeKey = () =>
   holder.query(`BEGIN; INSERT INTO idempotency_keys (caller, route, key, fingerprint, taken_by)
     VALUES ('default', 'r', 'k', 'other', gen_random_uuid())`);
 
 const release = () => holder.query('ROLLBACK');
 
-/** PostgreSQL's processes that wait for a lock of another one, its own queue included. */
+/** PostgreSQL's processes that wait for a lock of another process, or behind it in a queue. */
 async function waitingFor(pid: number): Promise<number[]> {
   const rows = await watcher.query<{ pid: number }>(
     `SELECT pid FROM pg_stat_activity
@@ -123,7 +123,11 @@ async function waitingFor(pid: number): Promise<number[]> {
 const isGone = async (pid: number) =>
   (await watcher.query('SELECT 1 FROM pg_stat_activity WHERE pid = $1', [pid])).length === 0;
 
-/** Has a claim reach PostgreSQL, where it is held, and cuts its connection. @returns the process that still works on it. */
+/**
+ * Lets a claim reach PostgreSQL and wait there, and cuts its connection.
+ *
+ * @returns PostgreSQL's process for it.
+ */
 async function giveUp(side: Side, seen: Seen, claim: Claim): Promise<number> {
   const outcome = claim(side, seen).then(
     (word) => `heard ${word}`,
@@ -136,20 +140,20 @@ async function giveUp(side: Side, seen: Seen, claim: Claim): Promise<number> {
   return pid;
 }
 
-/** The instant of the claim is over once its probe waits for the same row. */
+/** Waits until the claim's probe waits for the same row. By then, a hasty claim is too old. */
 const probeWaits = (claimPid: number) =>
   until('the probe waits for the row', async () => {
     const waiting = [...(await waitingFor(holderPid)), ...(await waitingFor(claimPid))];
     return waiting.some((pid) => pid !== claimPid);
   });
 
-/** Waits until the process has settled all that was not answered, and PostgreSQL has ended the claim. */
+/** Waits until PostgreSQL has ended the claim, and the process has settled all unanswered claims. */
 async function over(side: Side, claimPid: number): Promise<void> {
   await until('PostgreSQL has ended the claim', () => isGone(claimPid));
   await side.get(LostClaims).beforeApplicationShutdown();
 }
 
-/** All that a claim can write, for the only subject there is. */
+/** All that a claim can write. There is only one subject. */
 async function standing() {
   const rows = await watcher.query('SELECT to_jsonb(o) AS row FROM onboardings o ORDER BY id');
   const events = await watcher.query(
@@ -163,7 +167,7 @@ async function standing() {
   return { rows, events, budgets, beside };
 }
 
-/** The attempt was settled as not sent: its step waits for the next try, and nothing was paid for. */
+/** The attempt was settled as not sent: its step waits for the next try, and no send is charged. */
 async function expectNotSent(side: Side, name: ClaimName, seen: Seen): Promise<void> {
   const { integration, subjectKey } = seen.row;
   const store = side.get(OnboardingStore);
@@ -182,16 +186,17 @@ async function expectNotSent(side: Side, name: ClaimName, seen: Seen): Promise<v
   expect(events.map(({ type }) => type)).toEqual(['attempt_started', 'attempt_ended', 'retry_scheduled']);
   expect(events[1]!.data).toMatchObject({ attempt: row.attempt, class: 'not_sent', upstreamStatus: null });
   expect(events[1]!.data).not.toHaveProperty('lapsed');
-  // A send is paid for with each attempt. A verification is paid for once, until its end is known.
+  // Each attempt of a send is charged. A verification is charged once, until its end is known.
   const [budget] = await watcher.query(
     `SELECT cardinality(wrong_codes) AS tries, cardinality(ARRAY(
-       SELECT t FROM unnest(sends) t WHERE t > clock_timestamp() - interval '1 day')) AS sends FROM otp_budgets`,
+       SELECT t FROM unnest(sends) t WHERE t > clock_timestamp() - interval '1 day')) AS sends
+     FROM otp_budgets`,
   );
   expect(budget).toEqual({ tries: name === 'verification' ? 1 : 0, sends: 0 });
 }
 
 describe('a claim that waits for its row when its connection breaks', () => {
-  // A superseding start is here its first try, which finds the live onboarding.
+  // For a superseding start, this is its first try, which finds the live onboarding.
   it.each(ALL)('writes nothing if it gets the row too late: %s', async (name) => {
     const { situation, claim } = CLAIMS[name];
     const seen = await begin(hasty, situation);
@@ -218,7 +223,7 @@ describe('a claim that waits for its row when its connection breaks', () => {
   );
 });
 
-/** Claims that wait for something else before they come to the row that their probe locks. */
+/** Claims that wait for something else before they reach the row that their probe locks. */
 const EARLY = {
   'start with a key': {
     name: 'start',
@@ -249,21 +254,21 @@ const EARLY = {
 >;
 const EARLY_NAMES = Object.keys(EARLY) as (keyof typeof EARLY)[];
 
-describe('a claim that has not come to its row when its connection breaks', () => {
+describe('a claim that has not reached its row when its connection breaks', () => {
   it.each(EARLY_NAMES)('writes nothing once the probe has looked: %s', async (early) => {
     const { name, hold, claim } = EARLY[early];
     const seen = await begin(hasty, CLAIMS[name].situation);
     const before = await standing();
     await hold(seen);
     const pid = await giveUp(hasty, seen, claim);
-    // The row is free: the probe passes, and finds nothing.
+    // The row is not locked, so the probe passes and finds nothing.
     await hasty.get(LostClaims).beforeApplicationShutdown();
     await release();
     await over(hasty, pid);
     expect(await standing()).toEqual(before);
   });
 
-  it.each(EARLY_NAMES)('is settled as not sent if it comes there in time: %s', async (early) => {
+  it.each(EARLY_NAMES)('is settled as not sent if it reaches the row in time: %s', async (early) => {
     const { name, hold, claim } = EARLY[early];
     const seen = await begin(patient, CLAIMS[name].situation);
     await hold(seen);
@@ -281,7 +286,7 @@ describe('a claim that has not come to its row when its connection breaks', () =
   });
 });
 
-describe('a claim that is carried out and not committed when its connection breaks', () => {
+describe('a claim that is written but not committed when its connection breaks', () => {
   beforeAll(() => watcher.query(PAUSE_COMMITS));
   afterAll(() => watcher.query('DROP FUNCTION pause_commits CASCADE'));
 

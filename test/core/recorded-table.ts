@@ -2,16 +2,18 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from '@jest/globals';
 
-/** Set where a change of the tables is wanted. */
+/** Set to accept a change of the tables. */
 const isAccepted = process.env['ACCEPT_TABLES'] === '1';
 
-/** A committed file in `tables`, entry by entry. Entries begin with their titles; empty lines separate them. */
+/**
+ * A committed file in `tables`, entry by entry. Entries begin with their titles; empty lines separate them.
+ */
 export class RecordedTable {
   readonly #file: string;
   readonly #committed: ReadonlyMap<string, string>;
   readonly #seen = new Map<string, string>();
 
-  /** @param command writes the file again. */
+  /** @param command the command that rewrites the file */
   constructor(
     private readonly name: string,
     private readonly about: string,
@@ -19,7 +21,7 @@ export class RecordedTable {
   ) {
     this.#file = join(import.meta.dirname, 'tables', `${name}.txt`);
     const text = existsSync(this.#file) ? readFileSync(this.#file, 'utf8').trimEnd() : '';
-    // The first entry says what the file is about.
+    // The first entry describes the file.
     const [, ...entries] = text.split(/\n\n+(?=\S)/);
     this.#committed = new Map(entries.map((entry) => [titleOf(entry), entry]));
   }
@@ -30,14 +32,17 @@ export class RecordedTable {
     if (!isAccepted) this.#explained(() => expect(entry).toBe(this.#committed.get(titleOf(entry)) ?? ''));
   }
 
-  /** Call it after all entries: none may be left over. Writes the file if a change is wanted, but never in CI. */
+  /**
+   * Call it after all entries. Fails if the file has more. Writes the file if changes are accepted, but never
+   * in CI.
+   */
   end(): void {
     if (!isAccepted) {
       this.#explained(() => expect([...this.#seen.keys()]).toEqual([...this.#committed.keys()]));
       return;
     }
     if (process.env['CI']) throw new Error('CI compares the tables and never writes them.');
-    const text = [this.about, `Where a change is wanted, this writes it: ${this.command}`];
+    const text = [this.about, `To accept a change: ${this.command}`];
     writeFileSync(this.#file, `${[text.join('\n'), ...this.#seen.values()].join('\n\n')}\n`);
   }
 
@@ -45,7 +50,8 @@ export class RecordedTable {
     try {
       compare();
     } catch (error) {
-      const hint = `test/core/tables/${this.name}.txt says otherwise. Is the change wanted?\n${this.command}`;
+      const file = `test/core/tables/${this.name}.txt`;
+      const hint = `${file} differs. If the change is right, accept it:\n${this.command}`;
       throw new Error(`${hint}\n\n${(error as Error).message}`, { cause: error });
     }
   }

@@ -1,7 +1,7 @@
 import type { Columns, Row, StepName } from '#libs/onboarding';
 import { aRow, after } from '#libs/testing';
 
-/** An instant that no change writes, so that a written one differs. */
+/** Times that no change writes, so that a written time differs. */
 const THIRTY_SECONDS_OLD: Partial<Columns> = {
   sealedDataKey: Buffer.from('key'),
   otpSentAt: after(-30_000),
@@ -21,7 +21,7 @@ export const AN_EARLIER_TRY: Partial<Columns> = {
   },
 };
 
-/** A row as it is read. */
+/** A row, as it is read. */
 export const rowAt = (columns: Partial<Columns>): Row => aRow({ ...THIRTY_SECONDS_OLD, ...columns });
 
 /** An attempt that may have had an effect, and whose answer was lost. */
@@ -37,7 +37,7 @@ export const openAttempt = (step: StepName, attempt: number, evidence = true): R
 const SECRET = Buffer.from('sealed');
 const PENDING = { name: 'p', credentialId: 'credential-1', aaguid: '0', transports: [] };
 
-/** The columns that each step has while it is under way, in flight. */
+/** The columns of each step while its attempt is in flight. */
 export const UNDER_WAY: Record<StepName, Partial<Columns>> = {
   'init-otp': {
     state: 'otp_requested',

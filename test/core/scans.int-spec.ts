@@ -27,9 +27,9 @@ const LARGE = [
 ];
 
 let module: TestingModule;
-/** What each statement looks for in which index, while the tables are empty. */
+/** The index lookups of each statement while the tables are empty. */
 const plansWhenEmpty = new Map<string, string[]>();
-/** Without the timeout of the service's own statements: so many rows take their time. */
+/** Has no statement timeout, because so many rows take time. */
 let client: Client;
 beforeAll(async () => {
   module = await openWithSteps();
@@ -38,13 +38,17 @@ beforeAll(async () => {
   await client.query(sessionSettings(0));
   const all = await statements();
   for (const { name, text } of all) plansWhenEmpty.set(name, lookupsIn(await explained(text)));
-  // Ids grow with time. Most have ended and are vouched for. Of the others some are due; a few are parked, in doubt or not vouched for.
+  // Ids grow with time. Most rows have ended and are anchored. Of the others, some are due, and a few are
+  // parked or not anchored.
   await client.query(`
-    INSERT INTO onboardings (id, integration, provider, subject, subject_key, data_key_id, state, step, last_seq,
+    INSERT INTO onboardings (
+      id, integration, provider, subject, subject_key, data_key_id, state, step, last_seq,
       otp_expires_at, session_ends_at, lease_until, next_attempt_at, parked_reason, parked_at, due_at, anchor,
       anchored_seq, external_ref, idle_ends_at, life_ends_at, updated_at)
-    SELECT (lpad(to_hex(n), 8, '0') || '-0000-7000-8000-000000000000')::uuid, 'byzantine', 'byzantine', jsonb_build_object('accountId', n::text, 'userId', n::text),
-      'scans-' || n, CASE WHEN n % 500 = 0 THEN 'old' ELSE 'test' END, s, CASE WHEN s = 'otp_submitted' THEN 'verify-otp' END, 1,
+    SELECT (lpad(to_hex(n), 8, '0') || '-0000-7000-8000-000000000000')::uuid, 'byzantine', 'byzantine',
+      jsonb_build_object('accountId', n::text, 'userId', n::text),
+      'scans-' || n, CASE WHEN n % 500 = 0 THEN 'old' ELSE 'test' END, s,
+      CASE WHEN s = 'otp_submitted' THEN 'verify-otp' END, 1,
       t + interval '5 minutes', t + interval '10 minutes', NULL,
       CASE WHEN s = 'otp_submitted' AND n % 100 <> 0 THEN t + n * interval '1 second' END,
       CASE WHEN s = 'otp_submitted' AND n % 100 = 0 THEN 'upstream_misconfigured' END,
@@ -54,10 +58,14 @@ beforeAll(async () => {
       CASE WHEN s = 'completed' AND n % 1000 <> 0 THEN 1 END,
       'ref-' || n, t + interval '30 minutes', t + interval '1 day', t - n * interval '1 second'
     FROM generate_series(1, ${ROWS}) n, clock_timestamp() t,
-      LATERAL (SELECT CASE n % 10 WHEN 0 THEN 'otp_submitted' WHEN 5 THEN 'otp_sent' ELSE 'completed' END AS s) AS of_row`);
+      LATERAL (
+        SELECT CASE n % 10 WHEN 0 THEN 'otp_submitted' WHEN 5 THEN 'otp_sent' ELSE 'completed' END AS s
+      ) AS of_row`);
   for (const fill of [
-    `INSERT INTO onboarding_events (onboarding_id, seq, type, actor) SELECT id, 1, 'created', 'caller' FROM onboardings`,
-    `INSERT INTO otp_budgets (integration, subject_key, live_id) SELECT integration, subject_key, id FROM onboardings`,
+    `INSERT INTO onboarding_events (onboarding_id, seq, type, actor)
+     SELECT id, 1, 'created', 'caller' FROM onboardings`,
+    `INSERT INTO otp_budgets (integration, subject_key, live_id)
+     SELECT integration, subject_key, id FROM onboardings`,
     `INSERT INTO webauthn_challenges (onboarding_id, challenge, expires_at)
      SELECT id, 'challenge', updated_at + interval '1 day' FROM onboardings`,
     `INSERT INTO credentials (integration, subject_key, credential_id, onboarding_id, registered)
@@ -68,7 +76,7 @@ beforeAll(async () => {
   ]) {
     await client.query(fill);
   }
-  // So many rows and indexes take their time on a busy machine.
+  // So many rows and indexes take time on a busy machine.
 }, 300_000);
 afterAll(async () => {
   await client.query(`TRUNCATE ${LARGE.join(', ')}`);
@@ -104,7 +112,7 @@ const scansIn = (nodes: Plan[]) =>
     .filter((node) => node['Node Type'] === 'Seq Scan' && LARGE.includes(node['Relation Name']!))
     .map((node) => node['Relation Name']);
 
-/** The indexes of a plan, and the columns that it looks for in each. */
+/** The indexes of a plan, and the columns that it looks up in each. */
 const lookupsIn = (nodes: Plan[]) =>
   nodes
     .flatMap(({ 'Index Name': index, 'Index Cond': condition = '' }) => {
@@ -115,7 +123,7 @@ const lookupsIn = (nodes: Plan[]) =>
     })
     .sort();
 
-/** The statements of the store, and those that the libs of the steps send. */
+/** The statements of the store and of the steps' libraries. */
 async function statements(): Promise<PreparedStatement[]> {
   const folder = join(import.meta.dirname, '../../libs/onboarding/src/store/statements');
   const modules = await Promise.all(
@@ -133,7 +141,7 @@ async function ofTheSteps(): Promise<PreparedStatement[]> {
     module.get(Credentials),
     module.get(Challenges),
   ];
-  // Without rows, a refusal cannot be explained: what matters is that its statement was sent.
+  // Without rows this fails. The test only needs the statement that it sends.
   await budget.mustHaveTry(subject).catch(() => undefined);
   await credentials.taken('byzantine', []);
   await challenges.forget();
@@ -142,7 +150,7 @@ async function ofTheSteps(): Promise<PreparedStatement[]> {
   return sent;
 }
 
-/** The indexes of each statement's generic plan; of two with "|" either will do, as both lead to the one row. */
+/** The indexes of each statement's generic plan. Of two with "|", one is enough: both find the row. */
 const ROW = 'onboardings_pkey';
 const KEY = 'idempotency_keys_pkey';
 const BUDGET = 'otp_budgets_pkey';
@@ -198,11 +206,11 @@ const PLANS: Record<string, string[]> = {
   issue_challenge: [KEY, ROW, CHALLENGES],
   forget_challenges: ['webauthn_challenges_expiry'],
 };
-/** Counts all that there is, once an hour in the background. */
+/** Counts all rows, once an hour in the background. */
 const READS_ALL = ['key_use'];
 
-describe('each statement, whatever its values', () => {
-  it('is known here', async () => {
+describe('each statement, for any values', () => {
+  it('is listed in this file', async () => {
     const names = (await statements()).map(({ name }) => name.slice('gw_'.length));
     expect(names.sort()).toEqual([...Object.keys(PLANS), ...READS_ALL].sort());
   });
@@ -218,15 +226,15 @@ describe('each statement, whatever its values', () => {
   });
 });
 
-// A connection keeps its plans, and a table may have grown a thousand times before its statistics are renewed.
-describe('a plan that was made when the tables were empty', () => {
-  it.each(Object.keys(PLANS))('still serves %s', async (name) => {
+// A connection keeps its plans. A table may grow a thousandfold before its statistics are renewed.
+describe('a plan made while the tables were empty', () => {
+  it.each(Object.keys(PLANS))('is still right for %s', async (name) => {
     const { text } = (await statements()).find((each) => each.name === `gw_${name}`)!;
     expect(plansWhenEmpty.get(`gw_${name}`)).toEqual(lookupsIn(await explained(text)));
   });
 });
 
-describe('among many rows that are not due', () => {
+describe('with many rows that are not due', () => {
   it.each([
     ['due', 'onboardings_due', 'due_at <='],
     ['wake', 'onboardings_due', 'due_at <='],
@@ -234,15 +242,15 @@ describe('among many rows that are not due', () => {
     ['kept_too_long', 'onboardings_kept', 'updated_at <'],
     ['forget_keys', 'idempotency_keys_created', 'created_at <'],
     ['forget_challenges', 'webauthn_challenges_expiry', 'expires_at <='],
-  ])('"%s" finds by %s what is due, and reads nothing else for it', async (name, index, condition) => {
+  ])('"%s" finds the due rows by %s, and reads no others', async (name, index, condition) => {
     const { text } = (await statements()).find((each) => each.name === `gw_${name}`)!;
     const scan = (await explained(text)).find((node) => node['Index Name'] === index);
     expect(scan?.['Index Cond']).toContain(condition);
   });
 });
 
-describe('the count of what waits for an operator', () => {
-  it('reads no other onboardings', async () => {
+describe('the count of onboardings that wait for an operator', () => {
+  it('reads no others', async () => {
     const run = jest.spyOn(module.get(PreparedStatements), 'run').mockResolvedValue([]);
     await module.get(IntegrationReports).count(60_000);
     const [statement, values] = run.mock.calls.find(([{ text }]) => text.includes('parked_reason'))!;

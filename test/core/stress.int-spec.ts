@@ -17,15 +17,15 @@ import { SeededRandom } from '../support/drivers/seeded-random.js';
 import { failed } from './core.js';
 import { Side, Watcher } from './two-sides.js';
 
-/** Many workers at once on a few subjects, through the services: what each pair of statements does, all of them do. */
+/** Many workers act at once on a few subjects, through the services. */
 const SEED = 'stress/7';
 const SUBJECTS = 6;
 const WORKERS = 8;
 const ACTS = 2_500;
-/** A slow machine ends with fewer acts. */
+/** A slow machine does fewer acts. */
 const AT_MOST_MS = 12_000;
 
-/** Everything ends soon, so that the time itself takes part. */
+/** All lives are short, so that expiry takes part. */
 const ENV = {
   DATABASE_POOL_SIZE: '8',
   OTP_RESEND_COOLDOWN_MS: '1',
@@ -38,7 +38,9 @@ const ENV = {
   LEASE_MS: '1200',
 };
 
-/** Holds each budget row for a while before the statement takes its next lock: else wrong orders would rarely meet. */
+/**
+ * Holds each budget row for a while before the next lock. Without this, wrong lock orders would rarely meet.
+ */
 const HOLD_BUDGETS = `
   CREATE FUNCTION hold_budgets() RETURNS trigger LANGUAGE plpgsql AS
     'BEGIN PERFORM pg_sleep(0.003); RETURN NEW; END';
@@ -76,7 +78,7 @@ const WEIGHTS = {
 };
 type Act = keyof typeof WEIGHTS;
 
-/** How often each act was carried out, and was refused by what. */
+/** Counts how often each act was done, and how often each refusal came. */
 class Tally {
   readonly counts = new Map<string, number>();
   add(what: string): void {
@@ -87,7 +89,7 @@ class Tally {
   }
 }
 
-/** Works on whatever the subject has, as one process does. */
+/** Acts on the subjects' onboardings, as one process does. */
 class Worker {
   readonly #random: SeededRandom;
 
@@ -103,7 +105,7 @@ class Worker {
     const subject = this.#random.pick(subjects);
     tally.add(act);
     if (act !== 'meet') return this.#try(act, subject, tally);
-    // What meets in one moment takes its locks in that moment.
+    // Calls that start at one moment also take their locks at one moment.
     await this.#try('supersede', subject, tally);
     await this.#try('settle', subject, tally);
     await Promise.all(
@@ -124,11 +126,11 @@ class Worker {
       if (await this.#do(act, subject)) tally.add(`${act} done`);
     } catch (error) {
       if (!(error instanceof ProblemError)) throw error;
-      tally.add(error.code); // refused by the rules
+      tally.add(error.code); // the rules refused it
     }
   }
 
-  /** @returns false where there was nothing to do it to. */
+  /** @returns false if there was no onboarding to act on. */
   async #do(act: Act, subject: (typeof subjects)[number]): Promise<unknown> {
     const { side } = this;
     const otp = side.get(OtpService);
@@ -152,7 +154,7 @@ class Worker {
     return side.get(Settlement).settle(row, this.#end(row));
   }
 
-  /** Steps end well, badly, or in silence. */
+  /** Steps end with a success, a failure, or no answer. */
   #end(row: Row) {
     const how = this.#random.int(1, 15);
     if (how === 1) return failed('no_answer');
@@ -168,7 +170,7 @@ class Worker {
   }
 }
 
-/** Looks while the workers work: two live ones must not be there for a moment. */
+/** Runs while the workers act: two live onboardings must not exist at any moment. */
 async function subjectsWithTwoLive(): Promise<unknown[]> {
   return watcher.query(
     `SELECT subject_key, array_agg(id) AS ids FROM onboardings WHERE NOT state = ANY ($1)
@@ -177,7 +179,7 @@ async function subjectsWithTwoLive(): Promise<unknown[]> {
   );
 }
 
-it('never deadlocks, has two live onboardings of a subject, or leaves a gap in a timeline', async () => {
+it('has no deadlock, no two live onboardings of a subject, and no gap in a timeline', async () => {
   const deadlocksBefore = await watcher.deadlocks();
   const tally = new Tally();
   const endsAt = performance.now() + AT_MOST_MS;
@@ -194,12 +196,13 @@ it('never deadlocks, has two live onboardings of a subject, or leaves a gap in a
 
   const rows = await watcher.query<{ id: string; last_seq: number; seqs: number[] }>(
     `SELECT o.id, o.last_seq, ARRAY(
-       SELECT e.seq FROM onboarding_events e WHERE e.onboarding_id = o.id ORDER BY e.seq) AS seqs FROM onboardings o`,
+       SELECT e.seq FROM onboarding_events e WHERE e.onboarding_id = o.id ORDER BY e.seq) AS seqs
+     FROM onboardings o`,
   );
   for (const { last_seq: last, seqs } of rows)
     expect(seqs).toEqual(Array.from({ length: last }, (_, n) => n + 1));
 
-  // PostgreSQL's statistics know a connection's deadlocks at its end at the latest.
+  // A connection reports its deadlocks to PostgreSQL's statistics when it ends, at the latest.
   await Promise.all(sides.splice(0).map((side) => side.close()));
   await until('the connections have ended', async () => {
     const open = await watcher.query(
@@ -209,7 +212,7 @@ it('never deadlocks, has two live onboardings of a subject, or leaves a gap in a
   });
   expect(await watcher.deadlocks()).toBe(deadlocksBefore);
 
-  // Each act took part, or this test shows less than it says.
+  // Each act must have taken part.
   for (const act of Object.keys(WEIGHTS).filter((name) => name !== 'meet'))
     expect([act, tally.of(`${act} done`)]).not.toEqual([act, 0]);
 }, 60_000);

@@ -5,47 +5,51 @@ import { lastMomentsTable, lawTable, machineTable, waitsTable } from './law-tabl
 import { RecordedTable } from './recorded-table.js';
 import { toldTable } from './told-table.js';
 
-/** Rewrites the tables, where a change of them is wanted. */
+/** Rewrites the tables, to accept a change. */
 const ACCEPT = 'ACCEPT_TABLES=1 npm run test:unit -- test/core';
 
-/** By the name of the file: what it holds, and what it is. */
+/** By the name of the file: its description and its table. */
 const TABLES: Record<string, { about: string; table: () => string | Promise<string> }> = {
-  machine: { about: 'Where each signal leads from each state.', table: machineTable },
+  machine: { about: 'The state after each signal, from each state.', table: machineTable },
   'retry-law': {
-    about: 'What the retry law says of the last call of a submission, whatever the row.',
+    about: 'The decision of the retry law about the last call of a submission.',
     table: () =>
       [lawTable(), `how long it waits\n${waitsTable()}`, `the last moments\n${lastMomentsTable()}`].join(
         '\n\n',
       ),
   },
-  'ends-of-init-otp': { about: 'What each end of sending a code does.', table: () => endsTable('init-otp') },
+  'ends-of-init-otp': {
+    about: 'The effect of each end of an attempt to send a code.',
+    table: () => endsTable('init-otp'),
+  },
   'ends-of-verify-otp': {
-    about: 'What each end of verifying a code does.',
+    about: 'The effect of each end of an attempt to verify a code.',
     table: () => endsTable('verify-otp'),
   },
   'ends-of-create-authenticators': {
-    about: 'What each end of registering passkeys does.',
+    about: 'The effect of each end of an attempt to register passkeys.',
     table: () => endsTable('create-authenticators'),
   },
   commands: {
-    about: 'What each command does in each situation, or with what it is refused.',
+    about: 'The effect of each command in each situation, or its refusal.',
     table: commandsTable,
   },
   told: {
-    about: 'What the caller of a step hears at the end of its wait, even if another process moved the row.',
+    about: 'The answer to the caller of a step after its wait, even if another process changed the row.',
     table: toldTable,
   },
   time: {
-    about: 'What the time does to an onboarding, by its state, what is over, and its last attempt.',
+    about: 'The effect of time on an onboarding, by its state, the life that is over, and its last attempt.',
     table: timeTable,
   },
 };
 
-const HOW_TO_READ = `Equal cells stand together. "a | b" is either; a dimension that makes no difference is left out. An outcome begins with state
-and next action. Of the row it tells what differs from before: counters by how much, instants from now, attempts from the one
-before (this, next, earlier, or older than the submission).`;
+const HOW_TO_READ = `Equal cells stand together. "a | b" means either. A dimension without a difference is
+left out. An outcome begins with state and next action. Of the row it lists the differences: counters by their
+change, times by their distance from now, attempts relative to the previous one (this, next, earlier, or older
+than the submission).`;
 
-describe('the core does what its table says', () => {
+describe('the core matches its table', () => {
   it.each(Object.entries(TABLES))('%s', async (name, { about, table }) => {
     const recorded = new RecordedTable(name, `${about}\n${HOW_TO_READ}`, ACCEPT);
     for (const entry of (await table()).split('\n\n')) recorded.compare(entry);

@@ -12,7 +12,7 @@ import { IntegrationHealth } from '../../libs/onboarding/src/integrations/integr
 import { KeyChecks } from '../../libs/onboarding/src/upkeep/key-checks.js';
 import { RetryBudget } from '../../libs/onboarding/src/attempt/retry-budget.js';
 
-/** A refused statement must not undo the others of its transaction: in the service, each is its own transaction. */
+/** A refused statement must not undo the others: in the service, each is its own transaction. */
 class Savepoints extends PreparedStatements {
   isHeld = false;
 
@@ -48,7 +48,7 @@ export class Side {
     })
       .overrideProvider(PreparedStatements)
       .useFactory({ factory: (dataSource: DataSource) => new Savepoints(dataSource), inject: [DataSource] })
-      // A claim is a statement of its own here: no call follows it.
+      // Here a claim is only a statement: no call follows it.
       .overrideProvider(FirstAttempt)
       .useValue({ runAndWait: ({ row }: { row: Row }) => Promise.resolve(row) })
       .overrideProvider(JobProducer)
@@ -70,7 +70,7 @@ export class Side {
     return this.module.get<T>(token);
   }
 
-  /** The process of PostgreSQL that serves it. */
+  /** The PostgreSQL process of this side's connection. */
   get backend(): number {
     return this.#backend;
   }
@@ -96,7 +96,7 @@ export class Side {
 /** How the second of two statements met the first, which was not committed yet. */
 export type Met = 'waits' | 'passes';
 
-/** Watches from outside, with statements of its own. */
+/** Watches both sides over its own connection. */
 export class Watcher {
   private constructor(private readonly client: Client) {}
 

@@ -1,17 +1,17 @@
 import { nextActionOf, type Row } from '#libs/onboarding';
 
-/** What a core does with a row: the shape that every table prints, whatever core made it. */
+/** The effect of the core on a row, in the shape that every table prints. */
 export interface Outcome {
   before: Row;
   after: Row;
-  /** By member: a note that the value alone does not give, such as a limit that PostgreSQL checks when it writes. */
+  /** Notes by member, such as a limit that PostgreSQL checks when it writes. */
   notes?: Partial<Record<keyof Row, string>>;
   events: { type: string; actor: string; data?: Record<string, unknown> }[];
   /** What happens to budgets, credentials and other rows. */
   limits: string[];
-  /** The class of the end that it is about: not told again. */
+  /** The class of the attempt's end. It is not printed again. */
   class?: string;
-  /** More that the first line tells. */
+  /** More words for the first line. */
   also?: (string | null)[];
 }
 
@@ -52,7 +52,7 @@ const SEALED = [
   'sealedContact',
 ] as const;
 
-/** The members that count, in the order in which they are printed. State comes first, by itself. */
+/** The printed members, in their order. State comes first, on its own line. */
 const WORDS: Partial<Record<Member, Word>> = {
   caller: plain,
   integration: plain,
@@ -81,7 +81,7 @@ const WORDS: Partial<Record<Member, Word>> = {
   externalRef: plain,
   metadata: (value: object) => Object.keys(value).join(' + ') || 'blank',
   otpChoice: (value: object) => Object.keys(value).join(' + ') || 'blank',
-  ...all(SEALED, (value: Buffer | null) => (value ? 'sealed anew' : 'wiped')),
+  ...all(SEALED, (value: Buffer | null) => (value ? 'sealed' : 'wiped')),
   sealedDataKey: (value: unknown) => (value ? 'kept' : 'destroyed'),
   pendingAuthenticators: (list: unknown[]) => String(list.length),
   authenticators: (list: Row['authenticators']) =>
@@ -90,7 +90,7 @@ const WORDS: Partial<Record<Member, Word>> = {
   failure: result,
 };
 
-/** What differs in the row, and no more. */
+/** Only the differences in the row. */
 function rowWords(outcome: Outcome): string {
   const { before, after, notes = {} } = outcome;
   const words = (Object.entries(WORDS) as [Member, Word][])
@@ -102,7 +102,7 @@ function rowWords(outcome: Outcome): string {
   return words.join(', ') || 'unchanged';
 }
 
-/** State, next action, and what is told of the rest, one thought a line. */
+/** State and next action, then row, events and limits on a line each. */
 export function outcomeWords(outcome: Outcome): string {
   const { after, events, limits, also = [] } = outcome;
   const head = [stateOf(after), nextActionOf(after).type, ...also.filter((each) => each)];
@@ -114,7 +114,7 @@ export function outcomeWords(outcome: Outcome): string {
   ].join('\n');
 }
 
-/** An instant as its distance from now, e.g. `+250ms`, `-2s`. */
+/** An instant as its distance from now, for example `+250ms`, `-2s`. */
 export function offset(at: Date, now: Date): string {
   const ms = at.getTime() - now.getTime();
   const size = Math.abs(ms);
@@ -137,7 +137,7 @@ type Group = Record<string, Set<string>>;
 /**
  * Cells with the same text become one entry, if lists of values can describe them.
  *
- * @param dimensions all values of each; one that makes no difference is not printed.
+ * @param dimensions all values of each dimension; one that makes no difference is not printed
  */
 export function grouped(
   dimensions: Readonly<Record<string, readonly string[]>>,
@@ -172,7 +172,7 @@ function merged(groups: Group[], names: string[]): Group[] {
   return left;
 }
 
-/** Groups that differ in one dimension alone are one. */
+/** Merges groups that differ in one dimension only. */
 function mergedBy(name: string, groups: Group[], names: string[]): Group[] {
   const rest = names.filter((each) => each !== name);
   const byRest = new Map<string, Group>();
@@ -203,7 +203,7 @@ function plain(value: unknown): string {
 
 const signed = (by: number) => (by < 0 ? String(by) : `+${by}`);
 
-/** An attempt's number, told from the attempt that the row had before. */
+/** An attempt's number, relative to the row's attempt before. */
 function nth(number: number | null, { before }: Outcome): string {
   if (number === null) return 'none';
   const by = number - before.attempt;
@@ -220,7 +220,7 @@ function result(value: Row['lastResult'] | Row['failure']): string {
   return `${value.code} of ${value.step}${more.length > 0 ? ` (${more.join(', ')})` : ''}`;
 }
 
-/** Each actor is named where it takes over. */
+/** Names an actor only if it is not the actor of the event before. */
 function eventsWords(outcome: Outcome): string {
   const { events } = outcome;
   return events
@@ -231,7 +231,7 @@ function eventsWords(outcome: Outcome): string {
     .join('; ');
 }
 
-/** An event with its data, less what each has and what is prose. */
+/** An event with its data, without members that every event has, and without prose. */
 function eventWords({ type, data = {} }: Outcome['events'][number], outcome: Outcome): string {
   const words = Object.entries(data)
     .filter(([name]) => !['step', 'durationMs', 'detail', 'headersSeen'].includes(name))

@@ -4,15 +4,15 @@ import type { Interface, Operation } from '../support/drivers/interface.js';
 import { ODD_TEXTS, ODD_VALUES, type Values } from '../support/drivers/values.js';
 
 export interface FuzzRequest {
-  /** What the request is for; null where it was spoiled so far that it is for nothing that is documented. */
+  /** The operation that the request is for; null if it matches none of the document. */
   operation: Operation | null;
   method: string;
   path: string;
   headers: Record<string, string>;
   body?: string | Buffer;
-  /** Whose onboarding it is about, where that is known. */
+  /** The user whose onboarding it is about, if known. */
   someone?: Someone;
-  /** How it was spoiled. */
+  /** The names of the tricks that spoiled it. */
   tricks: string[];
 }
 
@@ -34,7 +34,7 @@ const IDS = [
 type Trick = (request: FuzzRequest, random: SeededRandom) => void;
 
 const parsed = (request: FuzzRequest): Record<string, unknown> | null => {
-  // What is nested that deep can be read, but not written again.
+  // Such deep JSON can be parsed, but not written again.
   if (typeof request.body !== 'string' || request.body.includes(DEEP.slice(0, 100))) return null;
   try {
     const body: unknown = JSON.parse(request.body);
@@ -45,7 +45,7 @@ const parsed = (request: FuzzRequest): Record<string, unknown> | null => {
 };
 const rewritten = (request: FuzzRequest, body: unknown) => (request.body = JSON.stringify(body));
 
-/** Somewhere in the body, however deep. */
+/** A random member of the body, at any depth. */
 function anywhere(
   body: Record<string, unknown>,
   random: SeededRandom,
@@ -88,7 +88,7 @@ const header =
 
 const VISIBLE = ['"', '*', '"1"', 'W/"1"', '"-1"', '"99999999999999999999"', ',', '1', '""', '"a b"', '"\t"'];
 
-/** What may be wrong with a request of a documented route. */
+/** Ways to spoil a request to a documented route. */
 const TRICKS: Record<string, Trick> = {
   'value of another kind': inBody((within, name, random) => (within[name] = random.pick(ODD_VALUES))),
   'odd text': inBody((within, name, random) => (within[name] = random.pick(ODD_TEXTS))),
@@ -185,7 +185,7 @@ const TRICKS: Record<string, Trick> = {
     void (request.path += `?${random.pick(['%', '&&=', 'limit=%zz', 'a=b=c', 'limit=1&limit=2', '?', ';'])}`),
 };
 
-/** Ways to leave what is documented altogether. */
+/** Ways to leave the documented routes. */
 const STRAYS: Record<string, Trick> = {
   method: (request, random) => {
     const others = ['PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'PROPFIND', 'QUERY'].filter(
@@ -213,7 +213,7 @@ const STRAYS: Record<string, Trick> = {
     ])),
 };
 
-/** Requests of every kind: as documented in an onboarding's life, as any schema allows, and spoiled. */
+/** Makes requests: steps of an onboarding's life, random values by the schemas, and spoiled ones. */
 export class Requests {
   readonly #ids = new Map<string, string[]>();
 
@@ -237,7 +237,7 @@ export class Requests {
     this.#authorization = authorization;
   }
 
-  /** Something that there is, by what stands before ids of its kind in a path. */
+  /** Keeps an existing id, by the path before ids of its kind. */
   learn(kind: string, id: string): void {
     const known = this.#ids.get(kind) ?? [];
     this.#ids.set(kind, known);
@@ -265,7 +265,7 @@ export class Requests {
     request.tricks.push(name);
   }
 
-  /** A step of somebody's onboarding, as callers would make it. */
+  /** A step of a user's onboarding, as a caller makes it. */
   #lived(): FuzzRequest {
     const { someone, call } = this.#calls.next();
     if (someone.id) this.learn(kindOf(call.route), someone.id);
@@ -276,7 +276,7 @@ export class Requests {
     return { ...this.#request(operation, call.path, call.headers, call.body), someone };
   }
 
-  /** Whatever the schemas of an operation allow. */
+  /** Random values that the schemas of an operation allow. */
   #made(operation: Operation): FuzzRequest {
     const [random, values] = [this.#random, this.#values];
     const headers: Record<string, string> = {};
@@ -322,7 +322,7 @@ export class Requests {
     return which === 'odd' ? random.pick(IDS) : this.#values.uuid();
   }
 
-  /** A stray may have met another route. */
+  /** A stray request may match another route. */
   #operationOf({ method, path }: FuzzRequest): Operation | null {
     const [plain = ''] = path.split('?', 1);
     const found = this.#described.operations.find(
@@ -333,5 +333,5 @@ export class Requests {
   }
 }
 
-/** What stands before the ids of a route. */
+/** The path before the ids of a route. */
 export const kindOf = (route: string) => route.split('/{', 1)[0]!;

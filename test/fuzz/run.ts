@@ -1,5 +1,5 @@
 /**
- * Sends the service requests of every kind, made from its own OpenAPI document, and holds each answer against it.
+ * Sends the service all kinds of requests, made from its OpenAPI document, and checks each answer against it.
  *
  *   npm run test:fuzz -- [--seed S] [--requests N] [--parallel N]
  *
@@ -33,13 +33,13 @@ const flags = flagsOrExit(
 );
 const { requests: total, parallel } = flags;
 
-/** From so many requests on, each route must have been got into, and have refused. */
+/** After so many requests, each route must have succeeded and refused. */
 const MANY = 10_000;
 
 const findings = new Findings();
-/** Requests that never left. */
+/** Requests that were not sent. */
 let unsent = 0;
-/** How often each route answered what. */
+/** The statuses of each route, with their counts. */
 const answers = new Map<string, Map<number, number>>();
 
 say(`fuzzing with --seed ${flags.seed} --requests ${total}`);
@@ -55,7 +55,7 @@ async function run(servers: Servers, random: SeededRandom): Promise<void> {
       CALL_TIMEOUT_MS: '300',
       CLAIM_MAX_AGE_MS: '250',
       LEASE_MS: '700',
-      // Each answer is read to its end.
+      // Streams end soon, because each answer is read to its end.
       EVENTS_POLL_MS: '5',
       EVENTS_STREAM_LIFE_MS: '50',
     }),
@@ -108,12 +108,12 @@ async function make(
   try {
     answer = await send(url, agent, request);
   } catch (error) {
-    // Node's own client refuses to send some of this; the raw requests make up for it.
+    // Node.js refuses to send some requests. The raw requests cover these.
     if ((error as NodeJS.ErrnoException).code?.startsWith('ERR_')) {
       unsent += 1;
       return;
     }
-    // A body that is too large is answered before it was read; its sender may see no more than the closed door.
+    // The service refuses a large body before it has read it. The sender may only see a closed connection.
     if (
       request.tricks.includes('large body') &&
       /ECONNRESET|EPIPE/.test(String((error as NodeJS.ErrnoException).code))
@@ -135,7 +135,7 @@ async function make(
   learn(request, answer, requests, calls);
 }
 
-/** What later requests build upon. */
+/** Keeps the parts of an answer that later requests need. */
 function learn(
   { someone, operation }: FuzzRequest,
   answer: Answer,
@@ -153,7 +153,7 @@ function learn(
 
 function send(url: string, agent: Agent, { method, path, headers, body }: FuzzRequest): Promise<Answer> {
   const { hostname, port } = new URL(url);
-  // Node sends the body of some methods without it, as if it were the next request.
+  // Without this header, Node.js sends the body of some methods as if it were the next request.
   const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) };
   return new Promise((resolve, reject) => {
     const sent = httpRequest(
@@ -176,7 +176,7 @@ function send(url: string, agent: Agent, { method, path, headers, body }: FuzzRe
   });
 }
 
-/** @returns how many tricks were answered, each by one refusal at most, and never by a 5xx. */
+/** Checks that each trick gets at most one answer, a 4xx. @returns the number of tricks. */
 async function smuggle(url: string): Promise<number> {
   for (const [name, bytes] of Object.entries(SMUGGLED)) {
     const statuses = await sendRaw(url, bytes);
@@ -201,7 +201,7 @@ function report(described: Interface, smuggled: number, seconds: number): void {
     const by = [...statuses].sort(([a], [b]) => a - b).map(([status, n]) => `${status} ${n}`);
     say(`  ${name}: ${by.join(', ')}`);
   }
-  // A route that nothing got into, or that refused nothing, was not tried.
+  // A route that never succeeded, or never refused, was not tested.
   for (const { method, route } of described.operations) {
     const statuses = [...(answers.get(`${method} ${route}`)?.keys() ?? [])];
     if (made >= MANY && !statuses.some((status) => status < 300))

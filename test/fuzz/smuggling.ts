@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 const CRLF = '\r\n';
 const lines = (...all: string[]) => all.join(CRLF);
 
-/** Requests that two parsers may read as different ones (RFC 9112 §6 and §11.2). Each is one answer, and no more. */
+/** Requests that two parsers may read differently (RFC 9112 §6 and §11.2). Each gets one answer at most. */
 export const SMUGGLED: Record<string, string> = {
   'two lengths': lines(
     'POST /v1/onboardings HTTP/1.1',
@@ -99,9 +99,9 @@ export const SMUGGLED: Record<string, string> = {
 };
 
 /**
- * Sends bytes as they are, and then nothing more.
+ * Sends bytes unchanged, and nothing after them.
  *
- * @returns the status of each answer on the connection, once the other side has closed it or fallen silent.
+ * @returns the status of each answer, once the service has closed the connection or sent nothing for a while.
  */
 export function sendRaw(url: string, bytes: string, silenceMs = 300): Promise<number[]> {
   const { hostname, port } = new URL(url);

@@ -11,14 +11,14 @@ import { testDatabaseUrl } from '#libs/testing';
 import { RestoredStory } from '../support/restored-story.js';
 import { Story } from '../support/story.js';
 
-// A container starts, leases lapse.
+// A container must start, and leases must lapse.
 jest.setTimeout(180_000);
 
-/** A PostgreSQL server, and the programs of a version that can dump it. */
+/** A PostgreSQL server, with programs of a version that can dump it. */
 interface Server {
-  /** Where the service and the test find it. */
+  /** The URL for the service and the test. */
   url: string;
-  /** Where the programs find it. */
+  /** The URL for the programs. */
   urlOfPrograms: string;
   /** A folder that the programs may write to. */
   folder: string;
@@ -40,7 +40,8 @@ async function inContainer(image: string): Promise<Server | undefined> {
     .withCommand(['postgres', '-c', 'fsync=off'])
     .withExposedPorts(5432)
     .start();
-  const url = `postgres://gangway:${PASSWORD}@${container.getHost()}:${container.getMappedPort(5432)}/gangway`;
+  const host = `${container.getHost()}:${container.getMappedPort(5432)}`;
+  const url = `postgres://gangway:${PASSWORD}@${host}/gangway`;
   return {
     url,
     urlOfPrograms: `postgres://gangway:${PASSWORD}@127.0.0.1:5432/gangway`,
@@ -54,7 +55,7 @@ async function inContainer(image: string): Promise<Server | undefined> {
   };
 }
 
-/** The programs of the PATH, where they are no older than the server of this run. */
+/** The programs on the PATH, if they are not older than the server of this run. */
 async function onThisMachine(): Promise<Server | undefined> {
   const exec = promisify(execFile);
   const url = await testDatabaseUrl();
@@ -99,7 +100,7 @@ function backups({ url: sourceUrl, urlOfPrograms, folder, run, stop }: Server): 
   const psql = (to: string, name: string) =>
     run('psql', '-v', 'ON_ERROR_STOP=1', '-q', '-d', to, '-f', `${folder}/${name}`);
 
-  /** An empty database, whose owner is no superuser. */
+  /** Creates an empty database. Its owner is not a superuser. */
   async function create(name: string) {
     const full = `${source}_${name}`;
     await sql(sourceUrl, `CREATE DATABASE ${escapeIdentifier(full)} OWNER ${owner} TEMPLATE template0`);
@@ -184,7 +185,7 @@ function backups({ url: sourceUrl, urlOfPrograms, folder, run, stop }: Server): 
     await restored.story.stop();
   });
 
-  it('restores a full dump under another name and owner, and live onboardings go on', async () => {
+  it('restores a full dump under another name and owner, and live onboardings continue', async () => {
     const to = await create('full');
     await restore(to.urlOfPrograms, 'full.dump', '--no-owner', '--no-privileges');
     expect(await migrate(to.url)).toEqual([]);
@@ -196,14 +197,14 @@ function backups({ url: sourceUrl, urlOfPrograms, folder, run, stop }: Server): 
 
 if (!server) {
   process.stderr.write(
-    '\nSKIPPED: backup.long-spec.ts needs a Docker engine, or a pg_dump that is no older than the server.\n\n',
+    '\nNOT TESTED: backups. This needs a Docker engine, or a pg_dump that is not older than the server.\n\n',
   );
 }
 const describeOrSkip = server ? describe : describe.skip;
 
 describeOrSkip('a backup', () => {
   if (server) backups(server);
-  // Jest refuses a file without tests.
+  // Jest fails for a file without tests.
   else it('is restored', () => undefined);
 });
 

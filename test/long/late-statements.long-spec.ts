@@ -7,7 +7,7 @@ import { Story, type Answer } from '../support/story.js';
 import { behindPgBouncer, describeWithPgBouncer } from '../support/pgbouncer.js';
 import type { TcpProxy } from '../support/tcp-proxy.js';
 
-// Each command waits for longer than PostgreSQL may take.
+// Each command waits longer than PostgreSQL may take.
 jest.setTimeout(60_000);
 
 type Headers = Record<string, string>;
@@ -15,7 +15,7 @@ type Headers = Record<string, string>;
 /** A command, the state that it needs, and the write that the pooler holds back. */
 interface Late {
   from: Situation | 'nothing' | 'cancelled';
-  /** Brings what the command needs, and returns the command. */
+  /** Prepares the command, and returns it. */
   prepare(brought: Brought): Promise<(headers: Headers) => Promise<Answer>>;
   write: RegExp;
   /** The answer to the same command when it is sent again. */
@@ -26,9 +26,9 @@ const CHANGE = /UPDATE onboardings o SET/;
 
 let story: Story;
 let proxy: TcpProxy;
-/** The one that holds the pooler's only connection to PostgreSQL. */
+/** A client that holds the pooler's only connection to PostgreSQL. */
 let holder: Client;
-/** At the pooler's own console. */
+/** A client of the pooler's console. */
 let pooler: Client;
 let stopped: Promise<void>;
 let stop: () => void;
@@ -160,7 +160,7 @@ const TABLES = [
   'audit_events',
 ];
 
-/** All that commands write. */
+/** All rows that commands may write. */
 async function written(): Promise<unknown[]> {
   const rows = TABLES.map((table) => `SELECT '${table}' AS name, to_jsonb(t) AS row FROM ${table} t`);
   return story.sql(`SELECT * FROM (${rows.join(' UNION ALL ')}) all_rows ORDER BY name, row::text`);
@@ -174,7 +174,7 @@ async function bring(from: Late['from']): Promise<Brought> {
   return sent;
 }
 
-/** Keeps the next such statement in the pooler. */
+/** Holds the next matching statement in the pooler. */
 function keep(write: RegExp): Promise<unknown[]> {
   return new Promise((resolve) => {
     proxy.intercept(write, async () => {
@@ -184,18 +184,18 @@ function keep(write: RegExp): Promise<unknown[]> {
   });
 }
 
-/** Lets the pooler pass on all that it has kept, and waits until PostgreSQL has carried it out. */
+/** Lets the pooler forward all held statements, and waits until PostgreSQL has executed them. */
 async function letGo(): Promise<void> {
   await holder.query('COMMIT');
   await until('the pooler keeps nothing', async () => {
     const { rows } = await pooler.query<{ cl_waiting: string }>('SHOW POOLS');
     return rows.every(({ cl_waiting }) => Number(cl_waiting) === 0);
   });
-  // There is one connection: what it carries out now ends first.
+  // There is one connection, so this waits for the statements before it.
   await holder.query('SELECT 1');
 }
 
-describeWithPgBouncer('a statement that a pooler keeps for too long', () => {
+describeWithPgBouncer('a statement that a pooler holds for too long', () => {
   beforeAll(async () => {
     const running = new Promise<void>((resolve) => (stop = resolve));
     await new Promise<void>((ready, failed) => {
@@ -222,7 +222,7 @@ describeWithPgBouncer('a statement that a pooler keeps for too long', () => {
     await stopped;
   });
 
-  it.each(Object.entries(COMMANDS))('does not carry out %s after the caller was told', async (_, late) => {
+  it.each(Object.entries(COMMANDS))('does not execute %s after the caller got a 503', async (_, late) => {
     const brought = await bring(late.from);
     const command = await late.prepare(brought);
     const headers = { 'idempotency-key': randomUUID() };
@@ -242,7 +242,7 @@ describeWithPgBouncer('a statement that a pooler keeps for too long', () => {
     const kept = keep(/attempt_ended/);
     const verified = story.verify(id, story.code(subject));
     await kept;
-    // A read meets the same pooler: when it is given up, so is the statement that came before.
+    // A read waits in the same pooler. When it times out, the earlier statement has timed out, too.
     expect(await story.get(id)).toMatchObject({ status: 503 });
     await letGo();
 

@@ -7,13 +7,16 @@ import { describeInBrowser, RealBrowser } from '../support/browser/browser.js';
 import { VirtualAuthenticator } from '../support/browser/virtual-authenticator.js';
 import { ClientSite, installTurnkeyClients, runBackend } from '../support/turnkey-clients.js';
 
-// The clients are large: their installation, bundle and start take their time.
+// The clients are large, so installing, bundling and starting them takes time.
 jest.setTimeout(180_000);
 
 const describeWithClients = (await installTurnkeyClients()) ? describe : describe.skip;
 const UUID = /^[0-9a-f-]{36}$/;
 
-describeWithClients.each([['off', false], ['on', true]] as const)("with captcha %s, Turnkey's official clients", (_name, captcha) => {
+describeWithClients.each([
+  ['off', false],
+  ['on', true],
+] as const)("with captcha %s, Turnkey's official clients", (_name, captcha) => {
   let sandbox: Sandbox;
   let site: ClientSite;
   beforeAll(async () => {
@@ -26,7 +29,7 @@ describeWithClients.each([['off', false], ['on', true]] as const)("with captcha 
     await site?.close();
   });
 
-  it('@turnkey/sdk-server carries a new contact from the code to the passkey', async () => {
+  it('@turnkey/sdk-server takes a new contact from the code to the passkey', async () => {
     const contact = 'ana@example.com';
     const made = makePasskey();
     const transports = ['AUTHENTICATOR_TRANSPORT_INTERNAL'];
@@ -36,11 +39,21 @@ describeWithClients.each([['off', false], ['on', true]] as const)("with captcha 
       apiPrivateKey: sandbox.turnkey.apiPrivateKeyHex,
       contact,
       passkey: { ...made, attestation: { ...made.attestation, transports } },
-    })) as Record<string, unknown> & { subOrganizationId: string; userId: string; authenticatorIds: string[] };
+    })) as Record<string, unknown> & {
+      subOrganizationId: string;
+      userId: string;
+      authenticatorIds: string[];
+    };
 
     const { subOrganizationId, userId, authenticatorIds } = seen;
     const passkey = { authenticatorId: authenticatorIds[0], credentialId: made.attestation.credentialId };
-    const user = { userId, userName: 'Ana', userEmail: contact, authenticators: [passkey], apiKeys: [{ credential: { type: 'CREDENTIAL_TYPE_LOGIN' } }] };
+    const user = {
+      userId,
+      userName: 'Ana',
+      userEmail: contact,
+      authenticators: [passkey],
+      apiKeys: [{ credential: { type: 'CREDENTIAL_TYPE_LOGIN' } }],
+    };
     expect(seen).toMatchObject({
       whoami: { organizationId: sandbox.turnkey.organizationId },
       contact,
@@ -48,7 +61,10 @@ describeWithClients.each([['off', false], ['on', true]] as const)("with captcha 
       sessionIsGenuine: true,
       userId: expect.stringMatching(UUID),
       authenticatorIds: [expect.stringMatching(UUID)],
-      activity: { status: 'ACTIVITY_STATUS_COMPLETED', result: { createAuthenticatorsResult: { authenticatorIds } } },
+      activity: {
+        status: 'ACTIVITY_STATUS_COMPLETED',
+        result: { createAuthenticatorsResult: { authenticatorIds } },
+      },
       authenticators: [passkey],
       user,
       users: [user],
@@ -77,22 +93,40 @@ describeWithClients.each([['off', false], ['on', true]] as const)("with captcha 
 
     const run = (name: string, more: object = {}, { url, turnkey }: Sandbox = sandbox) => {
       const { organizationId, authProxyConfigId } = turnkey;
-      const settings = { url, organizationId, authProxyConfigId, ...(captcha && { captchaToken: 'a token' }) };
+      const settings = {
+        url,
+        organizationId,
+        authProxyConfigId,
+        ...(captcha && { captchaToken: 'a token' }),
+      };
       const all = { ...settings, ...more };
       return page.evaluate(`${name}(${JSON.stringify(all)})`);
     };
 
-    it('starts, signs up, adds a passkey and logs in with all it has', async () => {
+    it('signs up, adds a passkey, and logs in in each way', async () => {
       const contact = 'ben@example.com';
-      const seen = (await run('runOnboarding', { contact })) as Record<string, unknown> & { organizationId: string; userId: string; authenticatorIds: string[] };
+      const seen = (await run('runOnboarding', { contact })) as Record<string, unknown> & {
+        organizationId: string;
+        userId: string;
+        authenticatorIds: string[];
+      };
       const { organizationId, userId, authenticatorIds } = seen;
-      const config = { organizationId: sandbox.turnkey.organizationId, otpLength: '9', otpAlphanumeric: true, enabledProviders: expect.arrayContaining(['email', 'passkey']) };
+      const config = {
+        organizationId: sandbox.turnkey.organizationId,
+        otpLength: '9',
+        otpAlphanumeric: true,
+        enabledProviders: expect.arrayContaining(['email', 'passkey']),
+      };
       expect(seen).toMatchObject({
         config,
         proxyConfig: config,
         clientParams: captcha ? { turnstileSiteKey: expect.any(String) } : {},
         actions: ['SIGNUP', 'LOGIN'],
-        user: { userId, userEmail: contact, authenticators: [{ authenticatorId: authenticatorIds[0], authenticatorName: 'Phone' }] },
+        user: {
+          userId,
+          userEmail: contact,
+          authenticators: [{ authenticatorId: authenticatorIds[0], authenticatorName: 'Phone' }],
+        },
         byPasskey: { organizationId, userId },
         removed: authenticatorIds,
       });
@@ -100,22 +134,22 @@ describeWithClients.each([['off', false], ['on', true]] as const)("with captcha 
       expect(complaints).toEqual([]);
     });
 
-    it('signs up with a passkey alone', async () => {
+    it('signs up with only a passkey', async () => {
       expect(await run('runPasskeySignUp')).toEqual({ userName: 'Bob', passkeys: 1 });
     });
 
-    it('reads why it is refused', async () => {
+    it('gets the reason of a refusal', async () => {
       expect(await run('runRefusals', { contact: 'eve@example.com' })).toEqual({
         withoutCaptcha: captcha ? expect.stringMatching(/captcha/i) : null,
         wrongCode: expect.stringMatching(/invalid OTP code/i),
       });
     });
 
-    it('cannot start where its origin is not let in', async () => {
+    it('cannot start if its origin is not allowed', async () => {
       const other = await startSandbox({ turnkey: { allowedOrigins: ['https://app.example'] } });
       expect(await run('runStart', {}, other)).toMatch(/failed to fetch/i);
       await other.close();
       expect(await run('runStart')).toBe('started');
     });
   });
-}); // prettier-ignore
+});

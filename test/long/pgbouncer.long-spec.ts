@@ -8,15 +8,15 @@ import { behindPgBouncer, describeWithPgBouncer } from '../support/pgbouncer.js'
 
 const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url));
 
-// The whole suite of stories, once for each mode.
+// Runs all stories, once for each mode.
 jest.setTimeout(3_600_000);
 
-/** Stories that do not go through a pooler, each with the reason. */
+/** Stories that cannot run behind a pooler, with the reason. */
 const LEFT_OUT: Record<string, string> = {
-  canary: 'makes a role of its own, which PgBouncer does not know',
-  chaos: 'runs a fleet that cuts its own way to PostgreSQL and kills its backends',
-  fuzz: 'runs a command that reaches PostgreSQL by itself, to try requests and not connections',
-  'lost-acknowledgements': 'puts a proxy of its own before PostgreSQL, which reads the protocol',
+  canary: 'makes its own role, which PgBouncer does not know',
+  chaos: 'runs a fleet that cuts its own connections to PostgreSQL and kills its backends',
+  fuzz: 'runs a command that connects to PostgreSQL directly, because it tests requests and not connections',
+  'lost-acknowledgements': 'puts its own proxy in front of PostgreSQL, which reads the protocol',
   'cost-of-a-request': 'counts the connections of one process at PostgreSQL',
 };
 
@@ -44,21 +44,21 @@ describeWithPgBouncer('behind PgBouncer', () => {
     });
   });
 
-  it('refuses DATABASE_POOLER=transaction where there is no pooler', async () => {
+  it('refuses DATABASE_POOLER=transaction without a pooler', async () => {
     const url = await testDatabaseUrl();
     await expect(openDataSource(dataSourceOptions({ url, pooler: 'transaction' }))).rejects.toThrow(
       'DATABASE_POOLER: is transaction, and connections go to PostgreSQL without a pooler: use none',
     );
   });
 
-  it('migrates in session mode, and refuses to in transaction mode', async () => {
+  it('migrates in session mode, and refuses to migrate in transaction mode', async () => {
     await behindPgBouncer('session', async (url) => expect(await migrate(url)).toEqual([]));
     await behindPgBouncer('transaction', async (url) => {
       await expect(migrate(url)).rejects.toThrow('MIGRATION_DATABASE_URL');
     });
   });
 
-  it('treats a statement that waited too long in PgBouncer as an outage', async () => {
+  it('treats a query_wait_timeout of PgBouncer as an outage', async () => {
     const work = async (url: string) => {
       const dataSource = await openDataSource(dataSourceOptions({ url, pooler: 'transaction' }));
       const holder = new Client({ connectionString: url });
@@ -77,7 +77,7 @@ describeWithPgBouncer('behind PgBouncer', () => {
   it.each([
     ['session', 'none'],
     ['transaction', 'transaction'],
-  ] as const)('in %s mode every story holds', async (mode, pooler) => {
+  ] as const)('passes every story in %s mode', async (mode, pooler) => {
     for (const [story, why] of Object.entries(LEFT_OUT)) {
       process.stderr.write(`NOT TESTED behind PgBouncer: ${story}, because it ${why}\n`);
     }
@@ -85,7 +85,7 @@ describeWithPgBouncer('behind PgBouncer', () => {
       runStories({
         GANGWAY_TEST_POOLER: pooler,
         GANGWAY_TEST_POOLER_PORT: String(port),
-        // Databases of their own, which the end of this run drops along with the others.
+        // Gives the stories their own databases. The end of this run drops them, too.
         GANGWAY_TEST_RUN: `${process.env['GANGWAY_TEST_RUN']}${mode[0]}`,
       }),
     );
@@ -93,7 +93,7 @@ describeWithPgBouncer('behind PgBouncer', () => {
   });
 });
 
-/** GANGWAY_TEST_STORIES narrows them down to a pattern. @returns jest's exit code */
+/** Runs the stories, or those that match GANGWAY_TEST_STORIES. @returns jest's exit code. */
 function runStories(env: Record<string, string>): Promise<number | null> {
   const jestFile = `${CHECKOUT}node_modules/jest/bin/jest.js`;
   const pattern = process.env['GANGWAY_TEST_STORIES'];

@@ -11,7 +11,7 @@ import { Story } from '../support/story.js';
 jest.setTimeout(180_000);
 
 const READ_ONLY = /READONLY|UNBLOCKED/;
-/** The real ones: nothing here depends on a short time. */
+/** The times of production. This test needs no short times. */
 const AS_DEPLOYED = {
   SWEEP_EVERY_MS: '15000',
   WAKE_AGAIN_MS: '40000',
@@ -23,7 +23,7 @@ const AS_DEPLOYED = {
   RETRY_CAP_MS: '5000',
 };
 
-describe('a failover between two Redis servers behind a proxy that closes no connection', () => {
+describe('a failover between two Redis servers behind a proxy that keeps connections open', () => {
   let servers: [PrivateRedis, PrivateRedis];
   let proxy: TcpProxy;
   let story: Story;
@@ -57,13 +57,13 @@ describe('a failover between two Redis servers behind a proxy that closes no con
   const lines = (app: AppProcess) =>
     app.said.split('\n').filter((line) => /"level":"?(warn|40|error|50)/.test(line));
 
-  /** The old master follows the new one. Once a proxy has noticed, it leads only new connections to the new one. */
+  /** Makes the old master follow the new one. The proxy then leads only new connections to the new one. */
   async function failOver(from: PrivateRedis, to: PrivateRedis): Promise<void> {
     await to.admin.replicaof('NO', 'ONE');
     await from.admin.replicaof('127.0.0.1', to.port);
   }
 
-  it('is reported while it lasts, needs no restart, and costs no retry', async () => {
+  it('is reported while it lasts, needs no restart, and loses no retry', async () => {
     const [first, second] = servers;
     const subjects = Array.from({ length: 20 }, () => story.newSubject());
     for (const { userId } of subjects)
@@ -75,12 +75,12 @@ describe('a failover between two Redis servers behind a proxy that closes no con
     const failedAt = performance.now();
     await failOver(first, second);
     await Promise.all([untilSaid(service.url, READ_ONLY), untilSaid(worker.url, READ_ONLY)]);
-    told.push(`failover → both say degraded: ${ms(failedAt)}`);
+    told.push(`failover → both report degraded: ${ms(failedAt)}`);
     const during = await Promise.all(
       subjects.slice(10).map((subject) => story.start(subject, {}, { prefer: 'wait=0' })),
     );
     expect([...before, ...during].map(({ status }) => status)).toEqual(Array(20).fill(202));
-    // As long as a managed failover takes.
+    // A managed failover takes about this long.
     await until('ten seconds have passed', () => performance.now() - failedAt > 10_000, 15_000);
     for (const { url } of [service, worker]) {
       expect((await readyAt(url)).body.status).toBe('degraded');
@@ -103,16 +103,16 @@ describe('a failover between two Redis servers behind a proxy that closes no con
     told.push(`mended → first retry: ${ms(mendedAt)}`);
     for (const { url } of [service, worker])
       await until('it is well', async () => (await readyAt(url)).body.checks['redis']!.status === 'up');
-    told.push(`mended → both say that Redis is up: ${ms(mendedAt)}`);
+    told.push(`mended → both report Redis up: ${ms(mendedAt)}`);
     for (const { body } of [...before, ...during]) await story.until(body.id, 'otp_sent', 60_000);
     told.push(`mended → all 20 retries made: ${ms(mendedAt)}`);
     for (const subject of subjects) expect(story.calls(subject, 'init-otp')).toBe(2);
     for (const { url } of [service, worker])
       await until('all is well', async () => (await readyAt(url)).body.status === 'ok', 90_000);
-    told.push(`mended → both say ok: ${ms(mendedAt)}`);
+    told.push(`mended → both report ok: ${ms(mendedAt)}`);
   });
 
-  it('goes back as well, with the new connections leading there at once', async () => {
+  it('can fail back, with new connections to the right server at once', async () => {
     const [first, second] = servers;
     await until('the old master follows', async () => /master_link_status:up/.test(await first.admin.info()));
     const subject = story.newSubject();
@@ -123,7 +123,7 @@ describe('a failover between two Redis servers behind a proxy that closes no con
     await failOver(second, first);
     const { body } = await story.start(subject, {}, { prefer: 'wait=0' });
     await story.until(body.id, 'otp_sent', 30_000);
-    told.push(`a failover that is over at once → a retry made: ${ms(failedAt)}`);
+    told.push(`fail back → a retry made: ${ms(failedAt)}`);
     const names = String(await second.admin.client('LIST')).match(/name=\S*gangway\S*/g) ?? [];
     expect(names).toEqual([]);
   });

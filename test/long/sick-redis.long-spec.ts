@@ -7,7 +7,7 @@ import { Story } from '../support/story.js';
 
 jest.setTimeout(120_000);
 
-describe('a Redis that is there and of no use', () => {
+describe('a Redis that answers but cannot be used', () => {
   let redis: PrivateRedis;
   let story: Story;
   let workerUrl: string;
@@ -24,13 +24,10 @@ describe('a Redis that is there and of no use', () => {
     process.stdout.write(`${times.join('\n')}\n`);
   });
 
-  it.each(SICKNESSES)(
-    'because it $name: is reported, holds up no request, loses no retry',
-    async (sickness) => {
-      const { seenMs, retriedMs } = await endure(story, workerUrl, redis, sickness);
-      times.push(
-        `${sickness.name}: said after ${Math.round(seenMs)} ms, retried ${Math.round(retriedMs)} ms after`,
-      );
-    },
-  );
+  it.each(SICKNESSES)('is reported, delays no request and loses no retry if it $name', async (sickness) => {
+    const { seenMs, retriedMs } = await endure(story, workerUrl, redis, sickness);
+    times.push(
+      `${sickness.name}: reported after ${Math.round(seenMs)} ms, retried ${Math.round(retriedMs)} ms after`,
+    );
+  });
 });

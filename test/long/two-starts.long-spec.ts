@@ -21,7 +21,7 @@ const COPIED = [
 ];
 let home: string;
 
-/** A folder of its own, as a clone of this project with the build of this one. */
+/** Makes a folder like a clone of this project, with this project's build. */
 function folder(name: string): string {
   const path = join(home, name);
   for (const entry of COPIED) {
@@ -54,7 +54,7 @@ async function start(path: string) {
   return { code, said: launched.said };
 }
 
-/** What a shell in the folder prints once it has taken the addresses over. */
+/** Runs a command in a shell that has loaded the addresses in a folder. */
 async function inShell(path: string, command: string) {
   const cli = `'${process.execPath}' tools/gangway.mjs cli env`;
   return promisify(execFile)('bash', ['-c', `eval "$(${cli})"; ${command}`], {
@@ -79,22 +79,23 @@ afterEach(async () => {
 const COMPLETED = { code: 0, said: expect.stringContaining('✓ completed') };
 
 describe('npm start', () => {
-  it('completes in two folders at once, each with its own ports', async () => {
+  it('completes in two folders at once, with separate ports', async () => {
     const ends = await Promise.all([folder('one'), folder('other')].map(start));
     expect(ends).toEqual([COMPLETED, COMPLETED]);
   }, 240_000);
 
-  it('completes once if it runs twice at once in a folder, and the other one says so and proposes nothing that costs data', async () => {
+  it('completes once if it runs twice in one folder, and the second one suggests no reset', async () => {
     const path = folder('one');
     const [completed, refused] = (await Promise.all([start(path), start(path)])).toSorted(
       (a, b) => a.code - b.code,
     );
     expect(completed).toEqual(COMPLETED);
-    expect(refused).toEqual({ code: 1, said: expect.stringMatching(/^\ngangway: .* already runs in this folder \(process \d+\)\. .*\n$/) }); // prettier-ignore
+    const running = /^\ngangway: .* already runs in this folder \(process \d+\)\. .*\n$/;
+    expect(refused).toEqual({ code: 1, said: expect.stringMatching(running) });
     expect(refused?.said).not.toContain('reset');
   }, 240_000);
 
-  it('lends its addresses and key to a shell in its folder, and to none elsewhere', async () => {
+  it('gives its addresses and key to a shell in its folder, and to no other shell', async () => {
     const [one, other] = [folder('one'), folder('other')];
     const serving = launch(one);
     try {

@@ -1,5 +1,5 @@
 /**
- * Makes calls to the service in random orders, and checks each answer and, at the end, every timeline.
+ * Calls the service in random orders. Checks each answer, and at the end every timeline.
  *
  *   npm run test:orders -- [--seed S] [--calls N] [--people N] [--parallel N]
  *
@@ -38,7 +38,7 @@ const values = flagsOrExit(
 );
 const { calls } = values;
 
-/** Everything ends within seconds, so that orders meet ends as well. */
+/** All lives end within seconds, so that calls also meet expired onboardings. */
 const ENV = {
   CALL_TIMEOUT_MS: '300',
   CLAIM_MAX_AGE_MS: '250',
@@ -58,7 +58,7 @@ const ENV = {
   ONBOARDING_LIFE_MS: '12000',
 };
 const SETTLE_MS = 30_000;
-/** This run lies about outcomes, and types the same code twice. */
+/** This run resolves outcomes wrongly, and sends the same code twice. */
 const NOT_KEPT = ['I3', 'I10'];
 
 const findings = new Findings();
@@ -68,7 +68,7 @@ say(`random orders with --seed ${values.seed} --calls ${calls}`);
 const violations = await withServers('orders', (servers) => run(servers, new SeededRandom(values.seed)));
 process.exit(findings.size + violations > 0 ? 1 : 0);
 
-/** @returns how many histories are illegal. */
+/** @returns the number of violations. */
 async function run(servers: Servers, random: SeededRandom): Promise<number> {
   const startedAt = Date.now();
   const name = `orders-${startedAt.toString(36)}-`;
@@ -142,7 +142,7 @@ async function make(world: World, described: Interface, orders: RandomCalls): Pr
           text,
         });
   if (fault) findings.add(fault, `${JSON.stringify(call).slice(0, 600)} → ${text.slice(0, 600)}`);
-  // The subject has used its budgets up: somebody else takes the place.
+  // The subject has used up its budgets, so a new user takes its place.
   if (code === 'otp_send_limit' || (code === 'otp_locked' && statusCode === 429)) orders.replace(someone);
   else if (statusCode < 300 && method === 'POST') orders.learn(someone, route, answer!);
 }

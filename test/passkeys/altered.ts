@@ -4,7 +4,7 @@ import { createPasskey, type PasskeyOptions } from '../../tools/passkey.js';
 
 const base64url = (data: string | Uint8Array): string => Buffer.from(data).toString('base64url');
 
-/** An honest passkey of which something was changed afterwards. */
+/** Makes an honest passkey, and changes it afterwards. */
 export function altered(
   honest: PasskeyOptions,
   change: (passkey: RegistrationResponseJSON) => void,
@@ -14,17 +14,17 @@ export function altered(
   return passkey;
 }
 
-/** @param change from honest client data to what is given instead, text or bytes. */
+/** @param change makes other client data, text or bytes, from the honest data. */
 export const withClientData = (
   honest: PasskeyOptions,
   change: (data: Record<string, unknown>) => string | Uint8Array,
 ): RegistrationResponseJSON =>
   altered(honest, ({ response }) => {
-    const data = JSON.parse(Buffer.from(response.clientDataJSON, 'base64url').toString()) as Record<string, unknown>; // prettier-ignore
-    response.clientDataJSON = base64url(change(data));
+    const text = Buffer.from(response.clientDataJSON, 'base64url').toString();
+    response.clientDataJSON = base64url(change(JSON.parse(text) as Record<string, unknown>));
   });
 
-/** @param change from the honest attestation object to what is given instead. */
+/** @param change makes another attestation object from the honest one. */
 export const withAttestation = (
   honest: PasskeyOptions,
   change: (object: Buffer) => Uint8Array,
@@ -33,7 +33,7 @@ export const withAttestation = (
     response.attestationObject = base64url(change(Buffer.from(response.attestationObject, 'base64url')));
   });
 
-/** @param change of the members of the attestation object. */
+/** @param change changes the members of the attestation object. */
 export const withMembers = (
   honest: PasskeyOptions,
   change: (members: Map<string, unknown>) => void,
@@ -44,7 +44,7 @@ export const withMembers = (
     return encode(members);
   });
 
-/** @param change from the honest authenticator data to what is given instead. */
+/** @param change makes other authenticator data from the honest data. */
 export const withAuthenticatorData = (
   honest: PasskeyOptions,
   change: (data: Buffer) => Uint8Array,
@@ -53,7 +53,7 @@ export const withAuthenticatorData = (
     members.set('authData', change(Buffer.from(members.get('authData') as Uint8Array)));
   });
 
-/** @param change of the public key, a COSE_Key. */
+/** @param change changes the public key, a COSE_Key. */
 export const withKey = (
   honest: PasskeyOptions,
   change: (key: Map<number, unknown>) => void,

@@ -11,41 +11,41 @@ import {
 } from './certificates.js';
 import { enumerated, int, octets, oid, seq, set, tagged, utf8 } from './der.js';
 
-/** What is not as it should be; see where each is read. */
+/** The parts of an attestation that a test makes wrong. */
 export interface StatementLies {
-  /** Instead of the roots' own. */
+  /** Replaces {@link ROOT}. */
   root?: Authority;
   leaf?: Partial<CertificateOptions>;
-  /** Between the leaf and the root. */
+  /** Makes the certificate chain from the leaf. */
   chain?: (leaf: Buffer) => Buffer[];
-  /** Is signed, or certified, in the place of what was made. */
+  /** The hash that is signed or certified instead of the right one. */
   clientDataHash?: Buffer;
   /** Replaces members of the statement. */
   statement?: [string, Cbor][];
-  /** Of the leaf, where it is not the passkey's own. */
+  /** The key of the leaf. */
   key?: KeyPair;
 }
 
 type KeyPair = ReturnType<typeof keyPair>;
 
-/** The root of all statements here; android-key, android-safetynet and apple have to be told of it. */
+/** The root of all statements here. For android-key, android-safetynet and apple, tests must trust it. */
 export const ROOT = authority();
 
 const sha256 = (...data: Uint8Array[]) => createHash('sha256').update(Buffer.concat(data)).digest();
 const asSigned = ({ authenticatorData, clientDataHash }: Attestable, lies: StatementLies) =>
   Buffer.concat([authenticatorData, lies.clientDataHash ?? clientDataHash]);
 
-interface Vouched {
+interface Certified {
   x5c: Buffer[];
-  /** Of the leaf. */
+  /** The key of the leaf. */
   privateKey: KeyObject;
 }
 
-function vouched(
+function certified(
   lies: StatementLies,
   own: Partial<CertificateOptions>,
   key = lies.key ?? keyPair(),
-): Vouched {
+): Certified {
   const root = lies.root ?? ROOT;
   const leaf = certificate({ publicKey: key.publicKey, issuer: root, ...own, ...lies.leaf });
   return { x5c: lies.chain?.(leaf) ?? [leaf], privateKey: key.privateKey };
@@ -55,14 +55,15 @@ const statementOf = (members: Record<string, Cbor>, { statement = [] }: Statemen
   new Map<string, Cbor>([...Object.entries(members), ...statement]);
 
 const AUTHENTICATOR = nameOf({ C: 'FI', O: 'Tests', OU: 'Authenticator Attestation', CN: 'Key' });
-export const aaguidExtension = (aaguid: Uint8Array, critical = false): Buffer => extension('1.3.6.1.4.1.45724.1.1.4', octets(aaguid), critical); // prettier-ignore
+export const aaguidExtension = (aaguid: Uint8Array, critical = false): Buffer =>
+  extension('1.3.6.1.4.1.45724.1.1.4', octets(aaguid), critical);
 
 /** WebAuthn Level 3 §8.2, with a certificate. */
 export const packed =
   (lies: StatementLies = {}): Attest =>
   (made) => {
     const aaguid = aaguidExtension(made.authenticatorData.subarray(37, 53));
-    const { x5c, privateKey } = vouched(lies, { subject: AUTHENTICATOR, extensions: [aaguid] });
+    const { x5c, privateKey } = certified(lies, { subject: AUTHENTICATOR, extensions: [aaguid] });
     const sig = sign('sha256', asSigned(made, lies), privateKey);
     return { fmt: 'packed', statement: statementOf({ alg: -7, sig, x5c }, lies) };
   };
@@ -73,24 +74,28 @@ export const tpm =
   (made) => {
     const TCG = '2.23.133';
     const names = [`${TCG}.2.1`, `${TCG}.2.2`, `${TCG}.2.3`];
-    const [vendor, model, version] = names.map((id, at) => set(seq(oid(id), utf8(['id:414D4400', 'x', 'id:1'][at]!)))); // prettier-ignore
+    const texts = ['id:414D4400', 'x', 'id:1'];
+    const [vendor, model, version] = names.map((id, at) => set(seq(oid(id), utf8(texts[at]!))));
     const alternative = extension('2.5.29.17', seq(tagged(4, seq(vendor!, model!, version!))), true);
     const usage = extension('2.5.29.37', seq(oid(`${TCG}.8.3`)));
-    const { x5c, privateKey } = vouched(lies, { subject: seq(), extensions: [alternative, usage] });
+    const { x5c, privateKey } = certified(lies, { subject: seq(), extensions: [alternative, usage] });
     const { x, y, n } = made.publicKey.export({ format: 'jwk' });
-    const [RSA, ECC, SHA256, NULL, P256] = ['0001', '0023', '000b', '0010', '0003'].map((word) => Buffer.from(word, 'hex')); // prettier-ignore
-    const attributes = Buffer.from('000404720000', 'hex'); // and no policy
+    const words = ['0001', '0023', '000b', '0010', '0003'];
+    const [RSA, ECC, SHA256, NULL, P256] = words.map((word) => Buffer.from(word, 'hex'));
+    const attributes = Buffer.from('000404720000', 'hex'); // no policy
     const nameAlg = Buffer.from(lies.nameAlg ?? '000b', 'hex');
     const pubArea = n
       ? Buffer.concat([RSA!, nameAlg, attributes, NULL!, NULL!, Buffer.from('080000000000', 'hex'), sized(n)])
       : Buffer.concat([ECC!, nameAlg, attributes, NULL!, NULL!, P256!, NULL!, sized(x!), sized(y!)]);
     const magicAndType = Buffer.from('ff5443478017', 'hex');
-    const certInfo = Buffer.concat([magicAndType, sized(''), sized(sha256(asSigned(made, lies))), Buffer.alloc(25), sized(Buffer.concat([SHA256!, sha256(pubArea)])), sized('')]); // prettier-ignore
+    const name = sized(Buffer.concat([SHA256!, sha256(pubArea)]));
+    const extraData = sized(sha256(asSigned(made, lies)));
+    const certInfo = Buffer.concat([magicAndType, sized(''), extraData, Buffer.alloc(25), name, sized('')]);
     const sig = sign('sha256', certInfo, privateKey);
     return { fmt: 'tpm', statement: statementOf({ ver: '2.0', alg: -7, x5c, sig, certInfo, pubArea }, lies) };
   };
 
-/** With its length before it. @param value base64url where it is text. */
+/** Puts the length before the value. @param value bytes, or base64url text. */
 function sized(value: string | Buffer): Buffer {
   const bytes = typeof value === 'string' ? Buffer.from(value, 'base64url') : value;
   return Buffer.concat([Buffer.of(bytes.length >> 8, bytes.length & 0xff), bytes]);
@@ -107,7 +112,8 @@ const SIGN = 2;
 const GENERATED = 0;
 
 function authorizationList({ purposes, allApplications, origin }: Authorizations): Buffer {
-  const long = (tag: string, content: Buffer) => Buffer.concat([Buffer.from(tag, 'hex'), Buffer.of(content.length), content]); // prettier-ignore
+  const long = (tag: string, content: Buffer) =>
+    Buffer.concat([Buffer.from(tag, 'hex'), Buffer.of(content.length), content]);
   return seq(
     ...(purposes ? [tagged(1, set(...purposes.map(int)))] : []),
     ...(allApplications ? [long('bf8458', Buffer.from('0500', 'hex'))] : []),
@@ -115,10 +121,10 @@ function authorizationList({ purposes, allApplications, origin }: Authorizations
   );
 }
 
-/** The list of a key as an authenticator should make it. */
+/** The list of a key that an honest authenticator makes. */
 const OF_HARDWARE: Authorizations = { purposes: [SIGN], origin: GENERATED };
 
-/** §8.4: the certificate is of the passkey's own key, and names the ceremony. */
+/** §8.4: the certificate has the passkey's key, and names the ceremony. */
 export const androidKey =
   (lies: StatementLies = {}, hardware = OF_HARDWARE, software: Authorizations = {}): Attest =>
   (made) => {
@@ -134,41 +140,44 @@ export const androidKey =
     const extensions = [extension('1.3.6.1.4.1.11129.2.1.17', description)];
     const chain = (leaf: Buffer) => [leaf, (lies.root ?? ROOT).certificate];
     const own = { subject: nameOf({ CN: 'Android Keystore Key' }), extensions };
-    const { x5c } = vouched({ chain, ...lies }, own, made);
+    const { x5c } = certified({ chain, ...lies }, own, made);
     const sig = sign('sha256', asSigned(made, {}), made.privateKey);
     return { fmt: 'android-key', statement: statementOf({ alg: -7, sig, x5c }, lies) };
   };
 
-/** §8.5: a JWS of Google's about the phone. */
+/** §8.5: a JWS by Google about the phone. */
 export const androidSafetyNet =
   (lies: StatementLies = {}, payload: object = {}): Attest =>
   (made) => {
     const own = { subject: nameOf({ CN: 'attest.android.com' }) };
     const key = generateKeyPairSync('rsa', { modulusLength: 2048 });
-    const { x5c, privateKey } = vouched(lies, own, key);
+    const { x5c, privateKey } = certified(lies, own, key);
     const nonce = sha256(asSigned(made, lies)).toString('base64');
-    const told = { nonce, ctsProfileMatch: true, timestampMs: Date.now() - 1000, ...payload };
+    const claims = { nonce, ctsProfileMatch: true, timestampMs: Date.now() - 1000, ...payload };
     const header = { alg: 'RS256', x5c: x5c.map((each) => each.toString('base64')) };
-    const signed = [header, told].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.'); // prettier-ignore
-    const response = Buffer.from(`${signed}.${sign('sha256', Buffer.from(signed), privateKey).toString('base64url')}`); // prettier-ignore
+    const signed = [header, claims]
+      .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
+      .join('.');
+    const signature = sign('sha256', Buffer.from(signed), privateKey).toString('base64url');
+    const response = Buffer.from(`${signed}.${signature}`);
     return { fmt: 'android-safetynet', statement: statementOf({ ver: '1', response }, lies) };
   };
 
-/** §8.8: the certificate is of the passkey's own key, and has a hash of the ceremony. */
+/** §8.8: the certificate has the passkey's key, and a hash of the ceremony. */
 export const apple =
   (lies: StatementLies = {}): Attest =>
   (made) => {
     const nonce = seq(tagged(1, octets(sha256(asSigned(made, lies)))));
     const extensions = [extension('1.2.840.113635.100.8.2', nonce)];
-    const { x5c } = vouched(lies, { subject: nameOf({ CN: 'Passkey' }), extensions }, made);
+    const { x5c } = certified(lies, { subject: nameOf({ CN: 'Passkey' }), extensions }, made);
     return { fmt: 'apple', statement: statementOf({ x5c }, lies) };
   };
 
-/** §8.6: signed over parts of the authenticator data, as U2F had them. */
+/** §8.6: the signature covers parts of the authenticator data, as in U2F. */
 export const fidoU2f =
   (lies: StatementLies = {}): Attest =>
   ({ authenticatorData, clientDataHash, credentialId, publicKey }) => {
-    const { x5c, privateKey } = vouched(lies, { subject: nameOf({ CN: 'U2F' }) });
+    const { x5c, privateKey } = certified(lies, { subject: nameOf({ CN: 'U2F' }) });
     const point = publicKey.export({ type: 'spki', format: 'der' }).subarray(-65);
     const hash = lies.clientDataHash ?? clientDataHash;
     const signed = [Buffer.of(0), authenticatorData.subarray(0, 32), hash, credentialId, point];

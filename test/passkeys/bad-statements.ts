@@ -15,18 +15,21 @@ import {
 import type { BadPasskey, Make } from './bad-passkeys.js';
 import { authority, certificate, extension, keyPair, nameOf, outdated } from './certificates.js';
 
-const attested = (attestation: PasskeyOptions['attestation'], more: Partial<PasskeyOptions> = {}): Make => (honest) => createPasskey({ ...honest, ...more, attestation: attestation! }); // prettier-ignore
+const attested =
+  (attestation: PasskeyOptions['attestation'], more: Partial<PasskeyOptions> = {}): Make =>
+  (honest) =>
+    createPasskey({ ...honest, ...more, attestation: attestation! });
 const format = (fmt: string): Make => attested(() => ({ fmt, statement: new Map() }));
-/** Nothing changed but that it is signed for other client data. */
+/** Only the signature is wrong: it covers other client data. */
 const elsewhere: StatementLies = { clientDataHash: randomBytes(32) };
 const stranger: StatementLies = { root: authority() };
 const late: StatementLies = { leaf: { validFor: -1 } };
 const another = authority();
 
-/** The leaf was issued by somebody whom the root has given a certificate, but not to issue any. */
+/** The leaf's issuer has a certificate of the root, but is not a CA. */
 const byNoAuthority = (make: (lies: StatementLies) => Attest, withRoot = false): Attest => {
   const { publicKey, privateKey } = keyPair();
-  const name = nameOf({ CN: 'An app on somebody’s phone' });
+  const name = nameOf({ CN: 'An app on a phone' });
   const middle = certificate({ publicKey, issuer: ROOT, subject: name });
   const chain = (leaf: Buffer) => [leaf, middle, ...(withRoot ? [ROOT.certificate] : [])];
   return make({ leaf: { issuer: { name, privateKey } }, chain });
@@ -35,99 +38,284 @@ const byNoAuthority = (make: (lies: StatementLies) => Attest, withRoot = false):
 /** Android's description of a good key: for signing, and generated in the device. */
 const OWN = { purposes: [2], origin: 0 };
 
-/** Self attestation with a signature that holds, by the other algorithm that is allowed. */
+/** Self attestation with a valid signature, and the other allowed algorithm. */
 const otherAlgorithm: Attest = ({ authenticatorData, clientDataHash, privateKey }) => {
   const sig = sign('sha256', Buffer.concat([authenticatorData, clientDataHash]), privateKey);
-  return { fmt: 'packed', statement: new Map<string, Cbor>([['alg', -257], ['sig', sig]]) }; // prettier-ignore
+  return {
+    fmt: 'packed',
+    statement: new Map<string, Cbor>([
+      ['alg', -257],
+      ['sig', sig],
+    ]),
+  };
 };
 
-/** What is wrong with attestations, by their formats. ROOT is trusted here, as far as a format asks for it. */
+/** All faults of attestations, by format. Formats that need a trusted root trust ROOT. */
 export const BAD_STATEMENTS: BadPasskey[] = [
-  ['attestation_format_unknown', 'a format of somebody’s own', format('acme')],
-  ['attestation_format_unknown', 'compound, whose statement is a list', (honest) => withMembers(honest, (map) => map.set('fmt', 'compound').set('attStmt', []))], // prettier-ignore
+  ['attestation_format_unknown', 'an unknown format', format('acme')],
+  [
+    'attestation_format_unknown',
+    'compound, whose statement is a list',
+    (honest) => withMembers(honest, (map) => map.set('fmt', 'compound').set('attStmt', [])),
+  ],
   ['attestation_format_unknown', 'a format in capitals', format('None')],
-  ['attestation_statement_unexpected', 'a statement to no attestation', attested(() => ({ fmt: 'none', statement: new Map([['sig', Buffer.of(1)]]) }))], // prettier-ignore
-
-  ['attestation_not_verified', 'packed: a signature that is none', attested('packed', { wrong: { signature: randomBytes(70) } })], // prettier-ignore
-  ['attestation_not_verified', 'packed: client data changed under its signature', (honest) => withClientData({ ...honest, attestation: 'packed' }, (data) => JSON.stringify({ ...data, extra: 1 }))], // prettier-ignore
-  ['attestation_not_verified', 'packed: no statement', format('packed')],
-  ['attestation_not_verified', 'packed, certified: for other client data', attested(packed(elsewhere))],
-  ['attestation_not_verified', 'packed, certified: an outdated certificate', attested(packed(late))],
-  ['attestation_not_verified', 'packed, certified: a certificate of another kind', attested(packed({ leaf: { subject: nameOf({ C: 'FI', O: 'Tests', OU: 'Sales', CN: 'Key' }) } }))], // prettier-ignore
-  ['attestation_not_verified', 'packed, certified: by a CA itself', attested(packed({ leaf: { ca: true } }))],
-  ['attestation_not_verified', 'packed, certified: for another model', attested(packed({ leaf: { extensions: [aaguidExtension(randomBytes(16))] } }))], // prettier-ignore
-  ['attestation_not_verified', 'packed, certified: no certificate', attested(packed({ chain: () => [] }))],
+  [
+    'attestation_statement_unexpected',
+    'none: a statement that is not empty',
+    attested(() => ({ fmt: 'none', statement: new Map([['sig', Buffer.of(1)]]) })),
+  ],
 
   [
     'attestation_not_verified',
-    'packed: the statement names another algorithm than the key has',
-    attested(otherAlgorithm),
+    'packed: random bytes as signature',
+    attested('packed', { wrong: { signature: randomBytes(70) } }),
   ],
-  ['attestation_not_verified', 'packed: no certificates where there is a member for them', attested((made) => { const { fmt, statement } = packed()(made); return { fmt, statement: statement.set('x5c', '') }; })], // prettier-ignore
-  ['attestation_not_verified', 'packed, certified: an algorithm that its key cannot have', attested(packed({ statement: [['alg', -257]] }))], // prettier-ignore
-  ['attestation_not_verified', 'packed, certified: no basic constraints', attested(packed({ leaf: { constraints: false } }))], // prettier-ignore
-  ['attestation_not_verified', 'packed, certified: a critical extension for its model', attested((made) => packed({ leaf: { extensions: [aaguidExtension(made.authenticatorData.subarray(37, 53), true)] } })(made))], // prettier-ignore
-  ['attestation_not_verified', 'packed, certified: a certificate of more than 4096 bytes', attested(packed({ leaf: { extensions: [extension('1.2.3', Buffer.alloc(4000))] } }))], // prettier-ignore
-  ['attestation_not_verified', 'packed, certified: a certificate of 150 extensions', attested(packed({ leaf: { extensions: Array.from({ length: 150 }, (_, n) => extension(`1.2.${n}`, Buffer.alloc(2))) } }))], // prettier-ignore
-  ['attestation_not_verified', 'packed, certified: an extension twice', attested(packed({ leaf: { extensions: [1, 2].map(() => extension('1.2.3', Buffer.alloc(2))) } }))], // prettier-ignore
-  ['attestation_not_verified', 'packed, certified: eleven certificates', attested(packed({ chain: (leaf) => Array.from({ length: 11 }, () => leaf) }))], // prettier-ignore
+  [
+    'attestation_not_verified',
+    'packed: client data changed under its signature',
+    (honest) =>
+      withClientData({ ...honest, attestation: 'packed' }, (data) => JSON.stringify({ ...data, extra: 1 })),
+  ],
+  ['attestation_not_verified', 'packed: no statement', format('packed')],
+  ['attestation_not_verified', 'packed, certified: for other client data', attested(packed(elsewhere))],
+  ['attestation_not_verified', 'packed, certified: an outdated certificate', attested(packed(late))],
+  [
+    'attestation_not_verified',
+    'packed, certified: a certificate of another kind',
+    attested(packed({ leaf: { subject: nameOf({ C: 'FI', O: 'Tests', OU: 'Sales', CN: 'Key' }) } })),
+  ],
+  [
+    'attestation_not_verified',
+    'packed, certified: a CA certificate',
+    attested(packed({ leaf: { ca: true } })),
+  ],
+  [
+    'attestation_not_verified',
+    'packed, certified: for another model',
+    attested(packed({ leaf: { extensions: [aaguidExtension(randomBytes(16))] } })),
+  ],
+  ['attestation_not_verified', 'packed, certified: no certificate', attested(packed({ chain: () => [] }))],
+
+  ['attestation_not_verified', 'packed: another algorithm than the key has', attested(otherAlgorithm)],
+  [
+    'attestation_not_verified',
+    'packed: an empty member for certificates',
+    attested((made) => {
+      const { fmt, statement } = packed()(made);
+      return { fmt, statement: statement.set('x5c', '') };
+    }),
+  ],
+  [
+    'attestation_not_verified',
+    'packed, certified: an algorithm that its key cannot have',
+    attested(packed({ statement: [['alg', -257]] })),
+  ],
+  [
+    'attestation_not_verified',
+    'packed, certified: no basic constraints',
+    attested(packed({ leaf: { constraints: false } })),
+  ],
+  [
+    'attestation_not_verified',
+    'packed, certified: a critical extension for its model',
+    attested((made) =>
+      packed({ leaf: { extensions: [aaguidExtension(made.authenticatorData.subarray(37, 53), true)] } })(
+        made,
+      ),
+    ),
+  ],
+  [
+    'attestation_not_verified',
+    'packed, certified: a certificate of more than 4096 bytes',
+    attested(packed({ leaf: { extensions: [extension('1.2.3', Buffer.alloc(4000))] } })),
+  ],
+  [
+    'attestation_not_verified',
+    'packed, certified: a certificate of 150 extensions',
+    attested(
+      packed({
+        leaf: { extensions: Array.from({ length: 150 }, (_, n) => extension(`1.2.${n}`, Buffer.alloc(2))) },
+      }),
+    ),
+  ],
+  [
+    'attestation_not_verified',
+    'packed, certified: an extension twice',
+    attested(packed({ leaf: { extensions: [1, 2].map(() => extension('1.2.3', Buffer.alloc(2))) } })),
+  ],
+  [
+    'attestation_not_verified',
+    'packed, certified: eleven certificates',
+    attested(packed({ chain: (leaf) => Array.from({ length: 11 }, () => leaf) })),
+  ],
 
   ['attestation_not_verified', 'tpm: for other client data', attested(tpm(elsewhere))],
-  ['attestation_not_verified', 'tpm: of another key', (honest) => withMembers(attestedWith(honest, tpm()), (map) => map.set('attStmt', statementOfAnother(honest)))], // prettier-ignore
+  [
+    'attestation_not_verified',
+    'tpm: of another key',
+    (honest) =>
+      withMembers(attestedWith(honest, tpm()), (map) => map.set('attStmt', statementOfAnother(honest))),
+  ],
   ['attestation_not_verified', 'tpm: version 1', attested(tpm({ statement: [['ver', '1.2']] }))],
-  ['attestation_not_verified', 'tpm: a certificate that is not for attestation', attested(tpm({ leaf: { extensions: [] } }))], // prettier-ignore
-
-  ['attestation_not_verified', 'tpm: a certificate with a subject', attested(tpm({ leaf: { subject: nameOf({ serialNumber: '1' }) } }))], // prettier-ignore
-  ['attestation_not_verified', 'tpm: a certificate without basic constraints', attested(tpm({ leaf: { constraints: false } }))], // prettier-ignore
-  ['attestation_not_verified', 'tpm: an algorithm that its key cannot have', attested(tpm({ statement: [['alg', -257]] }))], // prettier-ignore
-  ['attestation_not_verified', 'tpm: a name by another hash than its key asks for', attested(tpm({ nameAlg: '000c' }))], // prettier-ignore
+  [
+    'attestation_not_verified',
+    'tpm: a certificate that is not for attestation',
+    attested(tpm({ leaf: { extensions: [] } })),
+  ],
+  [
+    'attestation_not_verified',
+    'tpm: a certificate with a subject',
+    attested(tpm({ leaf: { subject: nameOf({ serialNumber: '1' }) } })),
+  ],
+  [
+    'attestation_not_verified',
+    'tpm: a certificate without basic constraints',
+    attested(tpm({ leaf: { constraints: false } })),
+  ],
+  [
+    'attestation_not_verified',
+    'tpm: an algorithm that its key cannot have',
+    attested(tpm({ statement: [['alg', -257]] })),
+  ],
+  [
+    'attestation_not_verified',
+    'tpm: a name whose hash differs from nameAlg',
+    attested(tpm({ nameAlg: '000c' })),
+  ],
 
   [
     'attestation_not_verified',
     'android-key: an imported key',
     attested(androidKey({}, { ...OWN, origin: 2 })),
   ],
-  ['attestation_not_verified', 'android-key: a key that software says is imported', attested(androidKey({}, OWN, { origin: 2 }))], // prettier-ignore
-  ['attestation_not_verified', 'android-key: a key of no known origin', attested(androidKey({}, { purposes: [2] }))], // prettier-ignore
-  ['attestation_not_verified', 'android-key: a key for encryption', attested(androidKey({}, { ...OWN, purposes: [0, 1] }))], // prettier-ignore
-  ['attestation_not_verified', 'android-key: a key for signing and more', attested(androidKey({}, { ...OWN, purposes: [2, 3] }))], // prettier-ignore
-  ['attestation_not_verified', 'android-key: a key for more by software', attested(androidKey({}, OWN, { purposes: [2, 1] }))], // prettier-ignore
+  [
+    'attestation_not_verified',
+    'android-key: an imported key in the software list',
+    attested(androidKey({}, OWN, { origin: 2 })),
+  ],
+  [
+    'attestation_not_verified',
+    'android-key: a key of no known origin',
+    attested(androidKey({}, { purposes: [2] })),
+  ],
+  [
+    'attestation_not_verified',
+    'android-key: a key for encryption',
+    attested(androidKey({}, { ...OWN, purposes: [0, 1] })),
+  ],
+  [
+    'attestation_not_verified',
+    'android-key: a key for signing and more',
+    attested(androidKey({}, { ...OWN, purposes: [2, 3] })),
+  ],
+  [
+    'attestation_not_verified',
+    'android-key: more purposes in the software list',
+    attested(androidKey({}, OWN, { purposes: [2, 1] })),
+  ],
   ['attestation_not_verified', 'android-key: a key for nothing', attested(androidKey({}, { origin: 0 }))],
-  ['attestation_not_verified', 'android-key: a key of all apps', attested(androidKey({}, { ...OWN, allApplications: true }))], // prettier-ignore
-  ['attestation_not_verified', 'android-key: a key of all apps by software', attested(androidKey({}, OWN, { allApplications: true }))], // prettier-ignore
-  ['attestation_not_verified', 'android-key: another algorithm than the key has', attested(androidKey({ statement: [['alg', -257]] }))], // prettier-ignore
+  [
+    'attestation_not_verified',
+    'android-key: a key of all apps',
+    attested(androidKey({}, { ...OWN, allApplications: true })),
+  ],
+  [
+    'attestation_not_verified',
+    'android-key: a key of all apps in the software list',
+    attested(androidKey({}, OWN, { allApplications: true })),
+  ],
+  [
+    'attestation_not_verified',
+    'android-key: another algorithm than the key has',
+    attested(androidKey({ statement: [['alg', -257]] })),
+  ],
   ['attestation_not_verified', 'android-key: for other client data', attested(androidKey(elsewhere))],
-  ['attestation_not_verified', 'android-key: a certificate of another key', attested(androidKey({ leaf: { publicKey: keyPair().publicKey } }))], // prettier-ignore
+  [
+    'attestation_not_verified',
+    'android-key: a certificate of another key',
+    attested(androidKey({ leaf: { publicKey: keyPair().publicKey } })),
+  ],
   ['attestation_not_verified', 'android-key: no certificate', format('android-key')],
-  ['attestation_not_trusted', 'android-key: by a stranger', attested(androidKey(stranger))],
-  ['attestation_not_trusted', 'android-key: by somebody whom the root knows, and who is no CA', attested(byNoAuthority(androidKey, true))], // prettier-ignore
-  ['attestation_not_trusted', 'android-key: by a stranger whose root is outdated', attested(androidKey({ root: another, chain: (leaf) => [leaf, outdated(another)] }))], // prettier-ignore
-  ['attestation_not_trusted', 'android-key: by a stranger, with the root of before at its end', attested(androidKey({ root: another, chain: (leaf) => [leaf, outdated(ROOT)] }))], // prettier-ignore
-  ['attestation_not_trusted', 'android-key: an outdated certificate before the root of before', attested(androidKey({ ...late, chain: (leaf) => [leaf, outdated(ROOT)] }))], // prettier-ignore
+  ['attestation_not_trusted', 'android-key: by an unknown CA', attested(androidKey(stranger))],
+  [
+    'attestation_not_trusted',
+    'android-key: by an issuer that is no CA',
+    attested(byNoAuthority(androidKey, true)),
+  ],
+  [
+    'attestation_not_trusted',
+    'android-key: by an unknown CA whose root is outdated',
+    attested(androidKey({ root: another, chain: (leaf) => [leaf, outdated(another)] })),
+  ],
+  [
+    'attestation_not_trusted',
+    'android-key: by an unknown CA, with our outdated root at the end',
+    attested(androidKey({ root: another, chain: (leaf) => [leaf, outdated(ROOT)] })),
+  ],
+  [
+    'attestation_not_trusted',
+    'android-key: an outdated certificate below an outdated root',
+    attested(androidKey({ ...late, chain: (leaf) => [leaf, outdated(ROOT)] })),
+  ],
   ['attestation_not_trusted', 'android-key: an outdated certificate', attested(androidKey(late))],
 
-  ['attestation_not_verified', 'android-safetynet: for other client data', attested(androidSafetyNet(elsewhere))], // prettier-ignore
-  ['attestation_not_verified', 'android-safetynet: of yesterday', attested(androidSafetyNet({}, { timestampMs: Date.now() - 86_400_000 }))], // prettier-ignore
-  ['attestation_not_verified', 'android-safetynet: a phone that was tampered with', attested(androidSafetyNet({}, { ctsProfileMatch: false }))], // prettier-ignore
-  ['attestation_not_verified', 'android-safetynet: a certificate for another site', attested(androidSafetyNet({ leaf: { subject: nameOf({ CN: 'evil.com' }) } }))], // prettier-ignore
+  [
+    'attestation_not_verified',
+    'android-safetynet: for other client data',
+    attested(androidSafetyNet(elsewhere)),
+  ],
+  [
+    'attestation_not_verified',
+    'android-safetynet: from yesterday',
+    attested(androidSafetyNet({}, { timestampMs: Date.now() - 86_400_000 })),
+  ],
+  [
+    'attestation_not_verified',
+    'android-safetynet: a phone that was tampered with',
+    attested(androidSafetyNet({}, { ctsProfileMatch: false })),
+  ],
+  [
+    'attestation_not_verified',
+    'android-safetynet: a certificate for another site',
+    attested(androidSafetyNet({ leaf: { subject: nameOf({ CN: 'evil.com' }) } })),
+  ],
   ['attestation_not_verified', 'android-safetynet: no answer', format('android-safetynet')],
-  ['attestation_not_trusted', 'android-safetynet: by a stranger', attested(androidSafetyNet(stranger))],
+  ['attestation_not_trusted', 'android-safetynet: by an unknown CA', attested(androidSafetyNet(stranger))],
 
   ['attestation_not_verified', 'apple: for other client data', attested(apple(elsewhere))],
-  ['attestation_not_verified', 'apple: a certificate of another key', attested(apple({ leaf: { publicKey: keyPair().publicKey } }))], // prettier-ignore
-  ['attestation_not_trusted', 'apple: by a stranger', attested(apple(stranger))],
-  ['attestation_not_trusted', 'apple: by somebody whom the root knows, and who is no CA', attested(byNoAuthority(apple))], // prettier-ignore
-  ['attestation_not_trusted', 'apple: no certificate at all', attested(apple({ chain: () => [] }))],
+  [
+    'attestation_not_verified',
+    'apple: a certificate of another key',
+    attested(apple({ leaf: { publicKey: keyPair().publicKey } })),
+  ],
+  ['attestation_not_trusted', 'apple: by an unknown CA', attested(apple(stranger))],
+  ['attestation_not_trusted', 'apple: by an issuer that is no CA', attested(byNoAuthority(apple))],
+  ['attestation_not_trusted', 'apple: no certificate', attested(apple({ chain: () => [] }))],
 
   ['attestation_not_verified', 'fido-u2f: for other client data', attested(fidoU2f(elsewhere))],
-  ['attestation_not_verified', 'fido-u2f: with a model, which U2F does not know', attested(fidoU2f(), { wrong: { aaguid: randomBytes(16) } })], // prettier-ignore
-  ['attestation_not_verified', 'fido-u2f: two certificates', attested(fidoU2f({ chain: (leaf) => [leaf, ROOT.certificate] }))], // prettier-ignore
-  ['attestation_not_verified', 'fido-u2f: a certificate on another curve', attested(fidoU2f({ key: keyPair('P-384') }))], // prettier-ignore
+  [
+    'attestation_not_verified',
+    'fido-u2f: with an AAGUID, which U2F does not have',
+    attested(fidoU2f(), { wrong: { aaguid: randomBytes(16) } }),
+  ],
+  [
+    'attestation_not_verified',
+    'fido-u2f: two certificates',
+    attested(fidoU2f({ chain: (leaf) => [leaf, ROOT.certificate] })),
+  ],
+  [
+    'attestation_not_verified',
+    'fido-u2f: a certificate on another curve',
+    attested(fidoU2f({ key: keyPair('P-384') })),
+  ],
   ['attestation_not_verified', 'fido-u2f: of an RSA key', attested(fidoU2f(), { alg: -257 })],
   ['attestation_not_verified', 'fido-u2f: no certificate', format('fido-u2f')],
 ];
 
-const attestedWith = (honest: PasskeyOptions, attestation: Attest): PasskeyOptions => ({ ...honest, attestation }); // prettier-ignore
+const attestedWith = (honest: PasskeyOptions, attestation: Attest): PasskeyOptions => ({
+  ...honest,
+  attestation,
+});
 
 function statementOfAnother(honest: PasskeyOptions): unknown {
   let statement: unknown;

@@ -1,7 +1,7 @@
 import { createPublicKey, generateKeyPairSync, randomInt, sign, type KeyObject } from 'node:crypto';
 import { bits, der, int, octets, oid, seq, set, tagged, time, utf8, yes } from './der.js';
 
-/** A certificate authority of the tests' own. */
+/** A certificate authority for tests. */
 export interface Authority {
   name: Buffer;
   privateKey: KeyObject;
@@ -12,7 +12,7 @@ export interface Authority {
 export interface CertificateOptions {
   publicKey: KeyObject;
   issuer: Pick<Authority, 'name' | 'privateKey'>;
-  /** As {@link nameOf} makes it. */
+  /** Made by {@link nameOf}. */
   subject?: Buffer;
   extensions?: Buffer[];
   ca?: boolean;
@@ -65,11 +65,12 @@ export function authority(extensions: Buffer[] = []): Authority {
   const { privateKey, publicKey } = keyPair();
   const name = nameOf({ C: 'FI', O: 'Tests', CN: 'Root of the tests' });
   const made = certificate({ publicKey, issuer: { name, privateKey }, subject: name, ca: true, extensions });
-  const pem = `-----BEGIN CERTIFICATE-----\n${made.toString('base64').replaceAll(/.{64}/g, '$&\n')}\n-----END CERTIFICATE-----\n`;
+  const base64 = made.toString('base64').replaceAll(/.{64}/g, '$&\n');
+  const pem = `-----BEGIN CERTIFICATE-----\n${base64}\n-----END CERTIFICATE-----\n`;
   return { name, privateKey, certificate: made, pem };
 }
 
-/** Of the authority's name and key, as it was before it was renewed: over since yesterday. */
+/** A certificate with the authority's name and key that expired yesterday, as before a renewal. */
 export const outdated = (root: Authority): Buffer =>
   certificate({
     publicKey: createPublicKey(root.privateKey),

@@ -1,4 +1,4 @@
-/** The part of DER (X.690) that certificates need. */
+/** The parts of DER (X.690) that certificates need. */
 
 export function der(tag: number, ...parts: Uint8Array[]): Buffer {
   const content = Buffer.concat(parts);
@@ -17,15 +17,15 @@ export const octets = (content: Uint8Array): Buffer => der(0x04, content);
 export const bits = (content: Uint8Array): Buffer => der(0x03, Buffer.of(0), content);
 export const utf8 = (text: string): Buffer => der(0x0c, Buffer.from(text));
 export const yes = der(0x01, Buffer.of(0xff));
-/** Of one byte. */
+/** An integer of one byte. */
 export const int = (n: number): Buffer => der(0x02, Buffer.of(n));
 export const enumerated = (n: number): Buffer => der(0x0a, Buffer.of(n));
-/** Constructed, of the context. */
+/** A constructed value with a context-specific tag. */
 export const tagged = (n: number, ...parts: Uint8Array[]): Buffer => der(0xa0 | n, ...parts);
 export const time = (at: Date): Buffer =>
   der(0x18, Buffer.from(at.toISOString().replaceAll(/[-:T]|\.\d+/g, '')));
 
-/** @param dotted e.g. `2.5.4.3`. */
+/** @param dotted for example `2.5.4.3`. */
 export function oid(dotted: string): Buffer {
   const [first = 0, second = 0, ...rest] = dotted.split('.').map(Number);
   return der(0x06, Buffer.from([first * 40 + second, ...rest].flatMap(base128)));

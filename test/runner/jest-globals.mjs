@@ -1,7 +1,10 @@
-/** Stands in for `@jest/globals`, whose own module works inside jest’s loader only. Its bindings follow the test file. */
+/**
+ * Replaces `@jest/globals`, which works only inside jest’s loader. Its bindings belong to the current test
+ * file.
+ */
 export let afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest, test;
 
-/** @param {typeof import('@jest/globals')} globals of the file that runs next */
+/** @param {typeof import('@jest/globals')} globals the globals of the next test file */
 export function use(globals) {
   ({ afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest, test } = globals);
 }

@@ -1,6 +1,7 @@
 /**
- * Lets Node.js itself load what the tests import. jest would evaluate every package again for each test file, which takes a
- * core some four seconds per story. Here a worker loads packages and `libs/` once, and test files each time.
+ * Lets Node.js load what the tests import. jest would evaluate every package again for each test file, which
+ * costs about four seconds of a core for each story. Here a worker loads packages and `libs/` once, and test
+ * files each time.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { registerHooks } from 'node:module';
@@ -39,7 +40,7 @@ registerHooks({
   },
 });
 
-/** @returns where a module of this checkout lies, or undefined for every other specifier */
+/** @returns the URL of a module of this checkout, or undefined for other specifiers */
 function sourceUrl(specifier, parentURL) {
   const lib = /^#libs\/([\w-]+)$/.exec(specifier);
   if (lib !== null) return `${CHECKOUT}libs/${lib[1]}/src/index.ts`;

@@ -6,19 +6,19 @@ import { use } from './jest-globals.mjs';
 const ofCircus = createRequire(createRequire(import.meta.url).resolve('jest-circus/runner'));
 const circus = ofCircus('./runner.js').default;
 const { ModernFakeTimers } = ofCircus('@jest/fake-timers');
-// The `expect` that jest makes for a test file compares with String and Date of another realm than the tests use.
+// jest’s own `expect` for a test file compares with String and Date of another realm.
 const { jestExpect: expect } = ofCircus('@jest/expect');
 
 let files = 0;
 
 /**
- * jest’s own test runner with one change: Node.js loads the test file and all its imports. Parameters and result are those
- * of `jest-circus/runner`.
+ * jest’s test runner with one change: Node.js loads the test file and all its imports. Parameters and result
+ * are those of `jest-circus/runner`.
  */
 export default async function run(globalConfig, config, environment, runtime, testPath, sendMessageToJest) {
   const env = { ...process.env };
   environment.fakeTimersModern = new ModernFakeTimers({ config, global: globalThis });
-  // jest maps only stacks of files that it has transformed. Here Node.js maps them.
+  // jest maps only the stacks of files that it transforms itself. Here Node.js maps them.
   Error.prepareStackTrace = undefined;
   process.setSourceMapsEnabled(true);
   runtime.unstable_shouldLoadAsEsm = () => true;
@@ -42,7 +42,7 @@ export default async function run(globalConfig, config, environment, runtime, te
   }
 }
 
-/** As jest prints it, without the root block. */
+/** The name as jest prints it, without the root block. */
 function fullName({ name, parent }) {
   return parent?.parent ? `${fullName(parent)} ${name}` : name;
 }

@@ -5,13 +5,13 @@ const COMPILE_CACHE = process.env['NODE_COMPILE_CACHE']
   ? { NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] }
   : {};
 const LISTENING = /listening on (http:\/\/[^"\s]+)["\s]/;
-/** Nothing is timed: this only ends the wait for one that hangs. */
+/** Only bounds the wait for a program that hangs. */
 const READY_MS = 60_000;
 
-/** A program in a process of its own, which can be killed, paused and told to stop. */
+/** A program in its own process. A test can kill, pause and stop it. */
 export class AppProcess {
   #said = '';
-  /** Where it listens. */
+  /** The URL where it listens. */
   url!: string;
 
   private constructor(private readonly child: ChildProcess) {
@@ -24,7 +24,7 @@ export class AppProcess {
    * Starts a program and waits until it says where it listens.
    *
    * @param main its file
-   * @throws Error with all that it said if it ends before or is not ready in time
+   * @throws Error with the end of its output, if the program ends early or is not ready in time
    */
   static async start(main: string, env: Record<string, string>): Promise<AppProcess> {
     const child = spawn(process.execPath, [main], {
@@ -59,7 +59,7 @@ export class AppProcess {
     });
   }
 
-  /** All that it has written to its two outputs so far. */
+  /** Its output so far, stdout and stderr. */
   get said(): string {
     return this.#said;
   }
@@ -77,10 +77,10 @@ export class AppProcess {
   }
 
   /**
-   * Sends a signal and waits for its end.
+   * Sends a signal and waits until the process ends.
    *
-   * @returns its exit code, or the signal that it died of
-   * @throws Error if it has ended before
+   * @returns the exit code, or the signal that ended the process
+   * @throws Error if the process has ended before
    */
   async dieOf(signal: NodeJS.Signals): Promise<number | string> {
     if (this.hasEnded) throw new Error(`it had ended before ${signal}:\n${this.#said.slice(-3_000)}`);
@@ -90,7 +90,7 @@ export class AppProcess {
     return code ?? diedOf!;
   }
 
-  /** No drain, no goodbye: as when the machine is gone. */
+  /** Ends it without a drain, as when the machine fails. */
   async kill(): Promise<void> {
     await this.dieOf('SIGKILL');
   }
@@ -100,12 +100,12 @@ export class AppProcess {
     if (!this.hasEnded) await this.kill();
   }
 
-  /** Asks it to drain. @returns its exit code, or the signal that it died of. */
+  /** Asks it to drain. @returns the exit code, or the signal that ended it. */
   stop(): Promise<number | string> {
     return this.dieOf('SIGTERM');
   }
 
-  /** As a machine that sleeps: its sockets stay, its clock goes on. */
+  /** Acts as a machine that sleeps: its sockets stay open, and its clock goes on. */
   pause(): void {
     this.signal('SIGSTOP');
   }

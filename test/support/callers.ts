@@ -16,7 +16,7 @@ export interface Refusal {
 
 export const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
 
-/** A key by the admin route, asked for with the development key. */
+/** Makes a key over the admin route, with the development key. */
 export async function makeKey(
   story: Story,
   scopes: readonly Scope[],
@@ -28,6 +28,6 @@ export async function makeKey(
   return answer.body;
 }
 
-/** A read that changes nothing, with a token. */
+/** Reads with a token, and changes nothing. */
 export const readWith = (story: Story, token: string, serviceUrl?: string): Promise<Answer<Refusal>> =>
   story.call<Refusal>('GET', '/v1/onboardings?limit=1', undefined, bearer(token), serviceUrl);

@@ -22,7 +22,7 @@ export async function installClients(folder: string): Promise<boolean> {
     return true;
   } catch (error) {
     const { stderr } = error as { stderr?: string };
-    process.stderr.write(`\nNOT TRIED: clients, as npm ci failed in ${folder}\n${stderr}\n\n`);
+    process.stderr.write(`\nNOT TESTED: clients, because npm ci failed in ${folder}\n${stderr}\n\n`);
     return false;
   }
 }

@@ -4,15 +4,15 @@ import { OPS_PASSWORD, type Story } from './story.js';
 
 type Headers = Record<string, string>;
 
-/** What a browser does at the console: it keeps cookies, and says where a request comes from. */
+/** Acts as a browser at the console: it keeps cookies, and sends the headers that name a request's origin. */
 export class ConsoleBrowser {
   readonly cookies = new Map<string, string>();
   readonly #story: Pick<Story, 'serviceUrl'>;
   readonly #always: Headers;
 
   /**
-   * @param overTls whether a proxy in between ends TLS, and says so.
-   * @param via the address that such a proxy says the browser has.
+   * @param overTls whether a proxy in between ends TLS, and says so in a header.
+   * @param via the browser's address, by the header of such a proxy.
    */
   constructor(story: Pick<Story, 'serviceUrl'>, { overTls = false, via = '' } = {}) {
     this.#story = story;
@@ -25,19 +25,19 @@ export class ConsoleBrowser {
   }
 
   readonly origin: string;
-  /** As the console knows it. */
+  /** The browser's address, as the console knows it. */
   readonly address: string;
 
   get cookie(): string {
     return [...this.cookies].map(([name, value]) => `${name}=${value}`).join('; ');
   }
 
-  /** The session's cookie, where there is one. */
+  /** The session's cookie, if there is one. */
   get session(): [name: string, value: string] | undefined {
     return [...this.cookies].find(([name]) => name.endsWith('gangway_ops'));
   }
 
-  /** Opens a page, as by a link of our own. */
+  /** Opens a page, as by a link on the console. */
   visit(path: string, headers: Headers = {}): Promise<Reply> {
     return this.#send('GET', path, {
       'sec-fetch-mode': 'navigate',
@@ -46,7 +46,7 @@ export class ConsoleBrowser {
     });
   }
 
-  /** What a page's script or stylesheet asks for. */
+  /** Makes a request as a page's script does. */
   fetch(method: string, path: string, headers: Headers = {}, body?: string): Promise<Reply> {
     const from = { 'sec-fetch-mode': 'cors', 'sec-fetch-site': 'same-origin', origin: this.origin };
     return this.#send(method, path, { ...from, ...headers }, body);

@@ -3,16 +3,16 @@ import { request, type IncomingMessage } from 'node:http';
 import { API_KEY, type TimelineEvent } from './story.js';
 import { until } from '#libs/testing';
 
-/** Reads a stream as the HTML Living Standard has it (§9.2.6), and connects again only when it is told to. */
+/** Reads a stream by the HTML Living Standard (§9.2.6). It reconnects only when a test says so. */
 export class EventReader {
   readonly events: TimelineEvent[] = [];
   /** Comments, which are heartbeats. */
   beats = 0;
   retryMs: number | null = null;
   lastEventId: string | null = null;
-  /** Whether the stream came to its end, or broke off; null while it goes on. */
+  /** How the stream ended; null while it is open. */
   closed: 'ended' | 'broken' | null = null;
-  /** What is no server-sent event of the service's. */
+  /** Lines that are not part of a server-sent event. */
   readonly oddLines: string[] = [];
 
   private constructor(private readonly response: IncomingMessage) {
@@ -67,7 +67,7 @@ export class EventReader {
     return this.events.map(({ type }) => type);
   }
 
-  /** Where whoever connects again goes on. */
+  /** Options for a reader that goes on after the last event. */
   get resumed(): { headers: Record<string, string> } {
     return { headers: { 'last-event-id': this.lastEventId! } };
   }

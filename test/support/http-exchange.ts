@@ -8,7 +8,7 @@ export interface Reply {
   text: string;
 }
 
-/** A request whose path goes out exactly as it is given, which `fetch` would not do. */
+/** Sends a path exactly as given. `fetch` would normalize it. */
 export function send(
   story: Story,
   method: string,
@@ -29,7 +29,7 @@ export function send(
         }),
       );
     });
-    // A server that refuses a large body may answer before it has read it all.
+    // A server may refuse a large body before it has read all of it.
     sent.on('error', reject);
     sent.end(body);
   });
@@ -46,7 +46,7 @@ export interface Problem {
   nextAction: { until: string };
 }
 
-/** Every member that a problem has, and none that it must not have. */
+/** Checks that a reply is a complete problem without internals. */
 export function expectProblem(reply: Reply, status: number, code: string): Problem {
   expect({ status: reply.status, type: reply.headers['content-type'] }).toEqual({
     status,

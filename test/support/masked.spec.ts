@@ -6,7 +6,7 @@ import { masked } from './masked.js';
 const bytes = fc.integer({ min: 16, max: 64 }).map((length) => randomBytes(length).toString('base64url'));
 
 describe('masked', () => {
-  it('hides random bytes, those whose base64url looks like a word too', () => {
+  it('hides random bytes, even if their base64url looks like a word', () => {
     expect(masked(0, { credentialId: 'JUAfFsnnPmYNqOouSXaqzQ' })).toBe('{credentialId: ~}');
     fc.assert(
       fc.property(bytes, (credentialId) => masked(0, { credentialId }) === '{credentialId: ~}'),
@@ -16,7 +16,7 @@ describe('masked', () => {
     );
   });
 
-  it('leaves words', () => {
+  it('keeps words', () => {
     expect(masked(0, { code: 'credential_already_registered' })).toBe(
       '{code: credential_already_registered}',
     );

@@ -2,20 +2,27 @@ const UUID = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/gi;
 const INSTANT = /\d{4}-\d\d-\d\dT[\d:.]+Z/g;
 const CHOSEN = /(127\.0\.0\.1:|[?&]cursor=)[^/&]+/g;
 /**
- * Keys, challenges, hashes and values of tests: no word of ours is that long and has digits. The first
- * form takes all words of 20 characters and more. Without its bounds, the second form would take a time
- * that grows with the cube of a text's length.
+ * Keys, challenges, hashes and values of tests. None of the service's words is that long and has digits. The
+ * first form takes all words of 20 characters and more. The second form has bounds, because without them its
+ * time would grow with the cube of a text's length.
  */
-const RANDOM =
-  /(?=[A-Za-z_-]*\d)[\w-]{20,}|\w{0,19}(?=[a-f]{0,19}\d)[0-9a-f]{12,}|^[\w+/=.~-]{40,}$|^\d{6}$|\b\d+(?= ms\b)/gi;
-/** Random bytes in base64url. One in forty of 16 bytes has no digit, and looks like a word. */
+const RANDOM_FORMS = [
+  /(?=[A-Za-z_-]*\d)[\w-]{20,}/,
+  /\w{0,19}(?=[a-f]{0,19}\d)[0-9a-f]{12,}/,
+  /^[\w+/=.~-]{40,}$/,
+  /^\d{6}$/,
+  /\b\d+(?= ms\b)/,
+];
+const RANDOM = new RegExp(RANDOM_FORMS.map(({ source }) => source).join('|'), 'gi');
+/** Random bytes in base64url. Of 16 bytes, one in forty has no digit and looks like a word. */
 const RANDOM_BYTES = /^(?=.*[a-z])(?=.*[A-Z])[\w-]{20,}$/;
 /** Values that depend on timing. */
 const MEASURED = /(Ms|Seconds)$|^(retryAfter|seq|traceId)$/;
 
 /**
- * Writes values on one line, without the parts that differ in each run. Ids become numbers in the order in which they occur,
- * instants become minutes after `base`, random texts and measured numbers become `~`. Empty members are left out.
+ * Writes values on one line, without the parts that differ in each run. Ids become numbers, in the order of
+ * their first use. Instants become minutes after `base`. Random texts and measured numbers become `~`. Empty
+ * members are left out.
  */
 export function masked(base: number, ...values: unknown[]): string {
   const ids = new Map<string, string>();
@@ -34,7 +41,8 @@ export function masked(base: number, ...values: unknown[]): string {
     if (Array.isArray(each)) return `[${each.map(write).join(', ')}]`;
     if (typeof each !== 'object' || each === null) return String(each);
     const members = Object.entries(each).filter(([, member]) => !isEmpty(member));
-    return `{${members.map(([key, member]) => `${key}: ${MEASURED.test(key) ? '~' : write(member)}`).join(', ')}}`;
+    const written = members.map(([key, member]) => `${key}: ${MEASURED.test(key) ? '~' : write(member)}`);
+    return `{${written.join(', ')}}`;
   };
   return values.map(write).join(' ');
 }

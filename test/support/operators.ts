@@ -1,7 +1,9 @@
 import { OperatorAccounts, type OperatorAccount, type Role } from '#libs/operators';
 import type { Story } from './story.js';
 
-/** Makes an account whose operator has chosen the password: without the first login, which would cost three scrypts. */
+/**
+ * Makes an account without the first login, which would cost three scrypts. The password counts as chosen.
+ */
 export async function makeOperator(
   story: Story,
   account: { name: string; role: Role; password: string },

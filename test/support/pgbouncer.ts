@@ -15,7 +15,7 @@ export interface PgBouncer {
   stop(): Promise<void>;
 }
 
-/** The program on the PATH, if there is one. */
+/** Finds the program on the PATH. */
 function findPgBouncer(): string | null {
   const path = `${process.env['PATH'] ?? ''}:/usr/sbin:/usr/local/sbin`;
   try {
@@ -30,9 +30,7 @@ function findPgBouncer(): string | null {
 
 const program = findPgBouncer();
 if (program === null) {
-  process.stderr.write(
-    'NOT TESTED: PgBouncer, which is not on the PATH. Debian has it: apt-get install pgbouncer\n',
-  );
+  process.stderr.write('NOT TESTED: PgBouncer is not on the PATH. On Debian: apt-get install pgbouncer\n');
 }
 
 /** Tests that need PgBouncer. They are skipped where it is not installed. */
@@ -58,7 +56,7 @@ export async function behindPgBouncer<T>(
 /**
  * Starts PgBouncer in front of a server, with its default configuration except for the mode.
  *
- * @param more settings on top.
+ * @param more additional settings.
  */
 export async function startPgBouncer(
   server: string,
@@ -91,7 +89,7 @@ export async function startPgBouncer(
   ] as const) {
     await chmod(path as string, mask as number);
   }
-  // It refuses to run as root.
+  // PgBouncer refuses to run as root.
   const asRoot = process.getuid?.() === 0 ? { uid: idOf('-u'), gid: idOf('-g') } : {};
   const child = spawn(program!, [join(folder, 'pgbouncer.ini')], { stdio: 'ignore', cwd: '/', ...asRoot });
   await until('PgBouncer listens', () => answers(own));

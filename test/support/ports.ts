@@ -4,13 +4,13 @@ import { createServer, type Server } from 'node:net';
 
 /** @throws Error if the port is taken. */
 export async function listenOn(server: Server, port: number): Promise<void> {
-  server.listen(port, '127.0.0.1').unref(); // what a test leaves open must not keep jest running
+  server.listen(port, '127.0.0.1').unref(); // a server that a test leaves open must not keep jest running
   await once(server, 'listening');
 }
 
 /**
- * Listens on a random port. It is not in the range for outgoing connections: one of these could take the port while the
- * server is stopped.
+ * Listens on a random port. It is outside the range for outgoing connections, because one of these could take
+ * the port while the server is stopped.
  */
 export async function listenAnywhere(server: Server): Promise<number> {
   for (;;) {

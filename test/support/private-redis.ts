@@ -5,19 +5,19 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { startRedis } from '../../tools/embedded/redis.js';
 
-/** A Redis for one test, which may change it in any way. */
+/** A Redis for one test, which may change anything in it. */
 export interface PrivateRedis {
   url: string;
   port: number;
-  /** A connection that no password rotation and no pause ends. */
+  /** A connection that survives password rotations and pauses. */
   admin: Redis;
   pid: number;
-  /** Where it saves to. */
+  /** The folder that it saves to. */
   folder: string;
   stop(): Promise<void>;
 }
 
-/** @param password that of its replicas, where it has some. */
+/** @param password also the password of its replicas, if it has some. */
 export async function startPrivateRedis(password = randomBytes(12).toString('hex')): Promise<PrivateRedis> {
   const folder = await mkdtemp(join(tmpdir(), 'gangway-redis-'));
   const server = await startRedis({
@@ -46,7 +46,7 @@ export async function startPrivateRedis(password = randomBytes(12).toString('hex
 
 export interface Sickness {
   name: string;
-  /** What `ready` says of it. */
+  /** The text in the answer of `/health/ready`. */
   says: RegExp;
   strike(redis: PrivateRedis): Promise<unknown>;
   mend(redis: PrivateRedis): Promise<unknown>;
@@ -59,7 +59,7 @@ export const READ_ONLY: Sickness = {
   mend: ({ admin }) => admin.replicaof('NO', 'ONE'),
 };
 
-/** Ways in which a Redis answers and cannot be used. */
+/** Ways in which a Redis answers but cannot be used. */
 export const SICKNESSES: Sickness[] = [
   READ_ONLY,
   {
@@ -125,7 +125,7 @@ export const SICKNESSES: Sickness[] = [
     says: /^Redis is held up by a script \(BUSY\)$/,
     strike: async ({ admin }) => {
       await admin.config('SET', 'busy-reply-threshold', '50');
-      // On a connection of its own: this one must be able to end it.
+      // The script has its own connection, so that this one can end it.
       const script = admin.duplicate();
       script.on('error', () => undefined);
       void script.eval('while true do end', 0).catch(() => script.disconnect());

@@ -6,10 +6,14 @@ import { masked } from './masked.js';
 
 const FOLDER = join(import.meta.dirname, '../recordings');
 
-/** Minutes are rounded: with this, nothing changes where a story takes up to 23 s longer than the fastest machine. */
+/**
+ * Minutes are rounded. With this, a story may take 23 s longer than on the fastest machine without a change.
+ */
 const SLACK_MS = 20_000;
 
-/** Set if a difference is wanted: `name: reason`. The name `unsteady` stops the comparison of tests that differ. */
+/**
+ * Set to accept a difference: `name: reason`. The name `unsteady` stops the comparison of tests that differ.
+ */
 const wanted = process.env['ACCEPT_RECORDINGS'];
 
 /** Replaces the lines of a test whose answers depend on timing. */
@@ -22,7 +26,7 @@ interface Event {
   data: object;
 }
 
-/** A story, as long as its servers run. */
+/** A story whose servers still run. */
 interface Teller {
   events(id: string): Promise<Event[]>;
 }
@@ -54,7 +58,7 @@ class Recording {
     return join(FOLDER, `${this.name}.txt`);
   }
 
-  /** A test file without a recording is not compared, unless one is to be made. */
+  /** Test files without a recording are not compared. */
   get #isNeeded(): boolean {
     return Boolean(wanted) || existsSync(this.#file);
   }
@@ -67,7 +71,7 @@ class Recording {
     if (resource.id && method === 'POST' && path === '/v1/onboardings') {
       this.#started.set(resource.id, { test, story });
     }
-    // Timing decides how far a step has come whose caller does not wait.
+    // If the caller does not wait, the answer depends on timing.
     if (/respond-async|wait=0/.test(headers['prefer'] ?? '')) return;
     const base = resource.createdAt ? Date.parse(resource.createdAt) + SLACK_MS : Date.now();
     this.#add(test, masked(base, `${method} ${path}`, status, body));
@@ -86,7 +90,7 @@ class Recording {
   }
 
   /**
-   * Compares. Missing lines do not fail, since a run may leave tests out.
+   * Compares. Missing lines do not fail, because a run may leave tests out.
    * @throws Error with the lines that the committed recording lacks, and how to accept them.
    */
   async end(): Promise<void> {
@@ -102,9 +106,14 @@ class Recording {
       return unknown.length > 0 ? [`# ${test}`, ...unknown] : [];
     });
     if (news.length === 0) return;
-    const command = `ACCEPT_RECORDINGS='name of the change: its reason' npm run test:e2e -- /${this.name}.e2e-spec`;
+    const test = `npm run test:e2e -- /${this.name}.e2e-spec`;
+    const command = `ACCEPT_RECORDINGS='name of the change: its reason' ${test}`;
     throw new Error(
-      `test/recordings/${this.name}.txt does not have these. Are they wanted?\n${command}\n\n${news.join('\n')}`,
+      [
+        `test/recordings/${this.name}.txt does not have these lines. If they are right, accept them:`,
+        `${command}\n`,
+        ...news,
+      ].join('\n'),
     );
   }
 
@@ -135,7 +144,7 @@ const newLines = (lines: Set<string>, committed = new Set<string>()) =>
 
 const nameOf = (line: string) => createHash('sha256').update(line).digest('hex').slice(0, 8);
 
-/** Lists each test's lines by name, then each line once: most tests see the same answers on their way. */
+/** Lists each test's lines by name, then each line once, because tests share many answers. */
 function written(tests: Lines): string {
   const told = new Set([...tests.values()].flatMap((lines) => [...lines]));
   told.delete(UNSTEADY);
@@ -160,7 +169,7 @@ function read(file: string): Lines {
   return tests;
 }
 
-/** The recording of the current test file: each file loads this module again. */
+/** The recording of the current test file. Each test file loads this module again. */
 export const recording = new Recording();
 
 afterAll(() => recording.end());

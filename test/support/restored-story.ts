@@ -4,7 +4,7 @@ import { Timelines } from '#libs/onboarding';
 import { StepUnderTest } from './step-under-test.js';
 import type { Story, Subject, TimelineEvent } from './story.js';
 
-/** Longer than a call may take: its attempt is in flight at the dump. */
+/** Longer than a call may take, so that the attempt is in flight at the dump. */
 const HANGS = { delayMs: 60_000, cut: 'before' } as const;
 
 const BY_THE_STORY = { actor: 'story', address: null, target: null, data: {} };
@@ -58,7 +58,7 @@ export class RestoredStory {
 
   /** Starts service and worker on the restored database. */
   async restart(databaseUrl: string): Promise<void> {
-    // The apps' way to the server stays: it may lead through a pooler.
+    // The port stays, because it may be a pooler's.
     const { port } = new URL(this.story.env['DATABASE_URL']!);
     this.story.env['DATABASE_URL'] = Object.assign(new URL(databaseUrl), { port }).href;
     this.story.databaseUrl = databaseUrl;
@@ -78,14 +78,14 @@ export class RestoredStory {
     }
   }
 
-  /** Finishes the onboardings that were live at the dump, and checks that the restore has not broken them. */
+  /** Finishes the onboardings that were live at the dump, to check that the restore has not broken them. */
   async goOn(): Promise<void> {
     const { story } = this;
     await story.startWorker();
     await this.#register(this.#verified.id);
     expect((await story.verify(this.#sent.id, story.code(this.#sent.subject))).status).toBe(200);
     await this.#register(this.#sent.id);
-    await this.#asksForANewCode(this.#codeUsedLater);
+    await this.#asksForAnotherCode(this.#codeUsedLater);
     await this.#resolves(this.#inFlight);
     await this.#complete();
     await story.service.get(Audit).record({ ...BY_THE_STORY, action: 'restored' });
@@ -105,8 +105,8 @@ export class RestoredStory {
     await this.story.until(id, 'completed');
   }
 
-  /** The provider took this code after the dump. It refuses the code now, and mails another one. */
-  async #asksForANewCode({ id, subject }: Known): Promise<void> {
+  /** The provider took this code after the dump. Now it refuses the code, and mails another one. */
+  async #asksForAnotherCode({ id, subject }: Known): Promise<void> {
     const { story } = this;
     const used = story.code(subject);
     expect((await story.verify(id, used)).status).not.toBe(200);
@@ -117,7 +117,7 @@ export class RestoredStory {
     await this.#register(id);
   }
 
-  /** The provider has this passkey since a call after the dump, so the operator decides. */
+  /** A call after the dump gave the provider this passkey, so the operator decides. */
   async #resolves(inFlight: StepUnderTest): Promise<void> {
     await inFlight.until('outcome_unknown');
     expect(await inFlight.attempts()).toEqual(['no_answer', 'rejected']);

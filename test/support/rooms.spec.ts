@@ -11,18 +11,18 @@ const filesIn = (folder: string) =>
   );
 const stories = filesIn('e2e').filter((file) => file.endsWith(STORY));
 
-describe('the rooms of test/e2e', () => {
-  it('hold stories, and folders with the parts of one story', () => {
+describe('the folders of test/e2e', () => {
+  it('hold stories, and subfolders with the parts of one story', () => {
     const others = filesIn('e2e').filter((file) => !/^[a-z]+\/(?:[\w-]+\.e2e-spec\.ts|[\w-]+\/)/.test(file));
     expect(others).toEqual([]);
   });
 
-  it('have no two stories of one name, because a recording has the name of its story', () => {
+  it('have no two stories with the same name, because a recording is named after its story', () => {
     const names = stories.map((file) => basename(file));
     expect(names.filter((name, index) => names.indexOf(name) !== index)).toEqual([]);
   });
 
-  it('have the story of each recording', () => {
+  it('have a story for each recording', () => {
     const names = new Set(stories.map((file) => basename(file, STORY)));
     const recordings = filesIn('recordings').filter((file) => file.endsWith('.txt'));
     expect(recordings.filter((file) => !names.has(basename(file, '.txt')))).toEqual([]);

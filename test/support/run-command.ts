@@ -7,8 +7,8 @@ const TESTS = fileURLToPath(new URL('../', import.meta.url));
 /**
  * Runs one of the long tests' commands against this worker's servers.
  *
- * @param command its file under test/, e.g. `chaos/run.ts`.
- * @throws Error with its report when it fails.
+ * @param command its file under test/, for example `chaos/run.ts`.
+ * @throws Error with the command's output if it fails.
  */
 export async function runCommand(command: string, ...flags: string[]): Promise<string> {
   const child = spawn(

@@ -1,4 +1,4 @@
-/** How much of a form is looked up at once; nothing shorter is hunted. */
+/** The number of characters that are looked up at once. Shorter secrets cannot be found. */
 const HEAD = 6;
 const TABLE = 1 << 20;
 
@@ -7,13 +7,15 @@ type StandsAlone = (text: string, at: number, length: number) => boolean;
 interface Form {
   text: string;
   needle: number;
-  /** Six digits also occur inside instants, ids, numbers and hex keys. They count only if they stand alone. */
+  /**
+   * Six digits also occur inside instants, ids, numbers and hex keys. They count only if they stand alone.
+   */
   standsAlone?: StandsAlone;
 }
 
 /**
- * Looks for secrets in what was left behind, in any of the forms that text and bytes are written in. One pass over the
- * text, however many there are.
+ * Searches text for secrets, in all forms in which text and bytes are written. It needs one pass over the
+ * text, for any number of secrets.
  */
 export class SecretHunt {
   readonly #names: string[] = [];
@@ -23,10 +25,10 @@ export class SecretHunt {
 
   /**
    * @param secret as it goes over the wire
-   * @param bytes what it stands for, where that is not its text
+   * @param bytes its bytes, if they are not the bytes of its text
    */
   add(name: string, secret: string, bytes: Uint8Array = Buffer.from(secret)): this {
-    if (secret.length < HEAD) throw new Error(`${name} is too short to be told from other text`);
+    if (secret.length < HEAD) throw new Error(`${name} is too short: other text could match it`);
     if (this.#seen.has(secret)) return this;
     this.#seen.add(secret);
     const needle = this.#names.push(name) - 1;
@@ -40,8 +42,8 @@ export class SecretHunt {
       JSON.stringify(secret).slice(1, -1),
       hex,
       hex.toUpperCase(),
-      hex.replace(/..(?=.)/g, '$& '), // as Node shows a Buffer
-      raw.join(','), // and as JSON does
+      hex.replace(/..(?=.)/g, '$& '), // as Node.js prints a Buffer
+      raw.join(','), // as JSON prints its bytes
       ...base64Forms(raw),
     ];
     for (const text of new Set(forms)) {
@@ -55,12 +57,12 @@ export class SecretHunt {
     return this.#names;
   }
 
-  /** @returns where each secret was found that was found, with what stands around it. */
+  /** @returns for each secret found, the text around it. */
   in(haystack: string): string[] {
     return [...this.finds(haystack)].map(([name, around]) => `${name}: …${around}…`);
   }
 
-  /** By the secret's name: what stands around it. */
+  /** @returns the text around each secret found, by the secret's name. */
   finds(haystack: string): Map<string, string> {
     const found = new Map<string, string>();
     for (let at = 0; at + HEAD <= haystack.length; at += 1) {
@@ -99,11 +101,11 @@ const inHex: StandsAlone = (text, at, length) => {
   return around.every((byte) => !/\w/.test(Buffer.from(byte, 'hex').toString()));
 };
 
-/** What bytes look like inside of base64 and base64url, wherever in a longer text they begin. */
+/** How bytes look in base64 and base64url, at any place in a longer text. */
 function base64Forms(bytes: Uint8Array): string[] {
   return [0, 1, 2].flatMap((before) => {
     const all = Buffer.concat([Buffer.alloc(before), bytes]);
-    // The characters that also hold bits of what stands before and after say nothing.
+    // The characters at the edges also hold bits of other bytes, so they are left out.
     const from = Math.ceil((before * 8) / 6);
     const to = Math.floor((all.length * 8) / 6);
     return [all.toString('base64').slice(from, to), all.toString('base64url').slice(from, to)];

@@ -5,7 +5,7 @@ import type { PrivateRedis, Sickness } from './private-redis.js';
 import type { Story } from './story.js';
 import { runOut } from './time-travel.js';
 
-/** @returns milliseconds until the health of a process says so. */
+/** @returns the milliseconds until a process reports the fault in its health. */
 export async function untilSaid(url: string, says: RegExp): Promise<number> {
   const from = performance.now();
   await until(
@@ -16,7 +16,7 @@ export async function untilSaid(url: string, says: RegExp): Promise<number> {
   return performance.now() - from;
 }
 
-/** Checks the rules for every Redis that answers and cannot be used. @returns the milliseconds until it is seen. */
+/** Checks how the apps behave with a Redis that answers but cannot be used. @returns how long they took. */
 export async function endure(
   story: Story,
   workerUrl: string,
@@ -27,7 +27,7 @@ export async function endure(
   try {
     const seen = await Promise.all([untilSaid(story.serviceUrl, says), untilSaid(workerUrl, says)]);
 
-    // Requests go on, and none is held up.
+    // Requests go on without a delay.
     const failing = story.newSubject();
     const { userId } = failing;
     story.sandbox.control.addFault({ route: 'init-otp', status: 503, match: { userId }, times: 1 });
@@ -35,7 +35,7 @@ export async function endure(
     const waiting = await story.start(failing, {}, { prefer: 'wait=0' });
     expect(waiting.status).toBe(202);
     expect((await story.start(story.newSubject())).status).toBe(201);
-    // Each would wait for two seconds until its command has timed out.
+    // With a delay, each would wait two seconds for its command to time out.
     expect(performance.now() - from).toBeLessThan(3_500);
 
     // `ready` is degraded, liveness asks for no restart, and scheduled work goes on.

@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 import { Redis } from 'ioredis';
 import type { Story } from './story.js';
 
-/** Where a secret could come to lie: what Redis holds and was sent, and every row of PostgreSQL. */
+/** Places where a secret could end up: Redis's data and commands, and every row of PostgreSQL. */
 export class Sinks {
   readonly #sent: string[] = [];
 
@@ -19,7 +19,7 @@ export class Sinks {
     const url = story.env['REDIS_URL']!;
     const { monitor, lines } = await monitorRedis(url);
     const sinks = new Sinks(story, new Redis(url), monitor);
-    // Other workers of jest have queues of their own here.
+    // Other jest workers have their own queues in this Redis.
     const own = story.env['QUEUE_PREFIX']!.slice(0, -1);
     lines.on('line', (command: string) => {
       if (command.includes(own) || !command.includes('{gangway-test-')) sinks.#sent.push(command);
@@ -32,12 +32,12 @@ export class Sinks {
     this.redis.disconnect();
   }
 
-  /** Every command that Redis was sent, but those about other stories' queues. */
+  /** Every command that Redis received, except those about other stories' queues. */
   sentToRedis(): string {
     return this.#sent.join('\n');
   }
 
-  /** The keys that lie in Redis under the prefix of the story, with all that they hold. */
+  /** The story's keys in Redis, with their values. */
   async redisDump(): Promise<string> {
     const prefix = this.story.env['QUEUE_PREFIX']!;
     const found: string[] = [];
@@ -47,7 +47,7 @@ export class Sinks {
     return found.join('\n');
   }
 
-  /** Every column of every row, the sealed ones as hex. */
+  /** Every column of every row. Sealed columns are in hex. */
   async databaseDump(): Promise<string> {
     const tables = await this.story.sql<{ name: string }>(
       `SELECT format('%I', tablename) AS name FROM pg_tables WHERE schemaname = 'public'`,
@@ -58,7 +58,7 @@ export class Sinks {
     return (await Promise.all(dumps)).flatMap((rows) => rows.map(({ row }) => row)).join('\n');
   }
 
-  /** The text of each statement that PostgreSQL was last sent by each connection, as its administrator sees it. */
+  /** The last statement of each connection, as the administrator of PostgreSQL sees it. */
   async statements(): Promise<string> {
     const rows = await this.story.sql<{ query: string }>(
       'SELECT query FROM pg_stat_activity WHERE datname = current_database()',
@@ -81,12 +81,12 @@ export class Sinks {
       case 'stream':
         return this.redis.xrange(key, '-', '+');
       default:
-        return null; // it has gone meanwhile
+        return null; // it is gone by now
     }
   }
 }
 
-/** By hand: ioredis loses count where the first command comes in one packet with the answer to MONITOR. */
+/** Without ioredis, which loses count if the first command shares a packet with the answer to MONITOR. */
 async function monitorRedis(url: string) {
   const { hostname, port, username, password } = new URL(url);
   const monitor = connect(Number(port || 6379), hostname);

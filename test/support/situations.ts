@@ -1,28 +1,28 @@
 import type { Story, Subject } from './story.js';
 import { mayResend, runOut } from './time-travel.js';
 
-/** An onboarding and whom it is for. */
+/** An onboarding and its subject. */
 export interface Brought {
   id: string;
   subject: Subject;
 }
 
-/** A try is told to come back after this long: far beyond any test, so that a step stays where it waits. */
+/** The Retry-After of faults. It is longer than any test, so that a step keeps waiting. */
 const MUCH_LATER_S = 60;
 
 type Bring = (story: Story) => Promise<Brought>;
 
-/** Refused for now and certainly without effect. */
+/** Refuses a call for now, certainly without an effect. */
 const throttle = (story: Story, route: string, { userId }: Subject) =>
   story.sandbox.control.addFault({ route, match: { userId }, status: 503, retryAfterS: MUCH_LATER_S });
 
-/** A server error: the call may have taken effect. */
+/** Answers with a server error: the call may have taken effect. */
 const breakDown = (story: Story, route: string, { userId }: Subject) =>
   story.sandbox.control.addFault({ route, match: { userId }, status: 500, retryAfterS: MUCH_LATER_S });
 
 /**
- * Ways to bring a fresh onboarding into each live state, and to hold it there. No worker is needed, and one that
- * runs changes nothing.
+ * Ways to bring a new onboarding into each live state, and to hold it there. They need no worker, and a
+ * running one changes nothing.
  */
 export const SITUATIONS = {
   'otp_requested, waiting for its retry': async (story) => {
@@ -36,7 +36,7 @@ export const SITUATIONS = {
 
   'otp_needed, after a resend that was refused': async (story) => {
     const { id, subject } = await story.sent();
-    // A code that still lives would outlive the refusal.
+    // A valid code would stay valid after the refusal, so it ends first.
     await mayResend(story, id);
     await runOut(story, id, 'code');
     story.sandbox.control.addFault({ route: 'init-otp', match: { userId: subject.userId }, status: 422 });
@@ -84,7 +84,7 @@ export const SITUATIONS = {
   'outcome_unknown, after create-authenticators': async (story) => {
     const { id, subject } = await story.verified();
     const passkey = await story.passkey(id);
-    // Time enough for a call, and when that has ended, for no replay.
+    // There is time for one call, but not for a replay after it.
     const [spareMs, delayMs] = [1600, 1700];
     await runOut(story, id, 'session', Number(story.env['CALL_TIMEOUT_MS']) + spareMs);
     const { userId } = subject;
@@ -102,7 +102,7 @@ export const SITUATIONS = {
 export type Situation = keyof typeof SITUATIONS;
 export const SITUATION_NAMES = Object.keys(SITUATIONS) as Situation[];
 
-/** The state of a situation: its name's first word. */
+/** The state of a situation is the first word of its name. */
 export const stateOf = (situation: Situation): string => situation.split(',', 1)[0]!;
 
 export const isInDoubt = (situation: Situation): boolean => /doubt|unknown/.test(situation);

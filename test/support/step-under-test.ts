@@ -12,14 +12,14 @@ const ROUTES = {
 
 export { STEPS, type StepName };
 
-/** Where each step leads when all goes well. */
+/** The state after each step, if all goes well. */
 export const DONE_STATE = {
   'init-otp': 'otp_sent',
   'verify-otp': 'otp_verified',
   'create-authenticators': 'completed',
 } as const satisfies Record<StepName, string>;
 
-/** Where each step's call is in flight or waits for its next try. */
+/** The state in which each step's call is in flight or waits for its next try. */
 export const WAITING_STATE = {
   'init-otp': 'otp_requested',
   'verify-otp': 'otp_submitted',
@@ -28,9 +28,9 @@ export const WAITING_STATE = {
 
 export type Fault = Omit<FaultSpec, 'route' | 'match'>;
 
-/** An onboarding right before one of its steps, and what becomes of that step under scripted faults. */
+/** An onboarding right before one of its steps, for which a test scripts faults. */
 export class StepUnderTest {
-  /** Known from the start of `init-otp` on. */
+  /** Known once the onboarding has started. */
   id!: string;
   #callsBefore = 0;
   #seenSeq = 0;
@@ -64,7 +64,7 @@ export class StepUnderTest {
     return new StepUnderTest(story, step, subject, request).#of(id);
   }
 
-  /** A second sending of a code, which `init-otp` makes too. */
+  /** A resend, which also runs `init-otp`. */
   static async beforeResend(story: Story): Promise<StepUnderTest> {
     const { id, subject } = await story.sent();
     await story.cooledDown(id);
@@ -82,7 +82,7 @@ export class StepUnderTest {
     return this;
   }
 
-  /** Scripts what the step's calls meet, one after the other. */
+  /** Scripts the faults that the step's calls meet, in order. */
   strike(...faults: Fault[]): this {
     for (const fault of faults) {
       this.story.sandbox.control.addFault({
@@ -94,7 +94,7 @@ export class StepUnderTest {
     return this;
   }
 
-  /** @param at the URL of the replica that is to make the first attempt. */
+  /** @param at the URL of the replica that makes the first attempt. */
   async submit({ headers, at }: { headers?: Record<string, string>; at?: string } = {}): Promise<Answer> {
     const { path, body } = this.request;
     const answer = await this.story.call<Answer['body']>('POST', path, body, headers, at);
@@ -102,7 +102,7 @@ export class StepUnderTest {
     return answer;
   }
 
-  /** Waits for a submission whose caller is gone, which for a start leaves no id behind. */
+  /** Finds the id of an onboarding whose start did not return it, because its caller hung up. */
   async findId(): Promise<string> {
     if (this.id) return this.id;
     const { body } = await this.story.call<{ items: { id: string }[] }>(
@@ -126,14 +126,14 @@ export class StepUnderTest {
     return (await this.events()).filter((event) => event.type === type);
   }
 
-  /** How the attempts of the step ended, by the timeline. */
+  /** How the step's attempts ended, by the timeline. */
   async attempts(): Promise<unknown[]> {
     return (await this.eventsOf('attempt_ended'))
       .filter(({ data }) => data['step'] === this.step)
       .map(({ data }) => data['class']);
   }
 
-  /** What arrived at the step's route, by the sandbox's journal. */
+  /** The requests at the step's route, by the sandbox's journal. */
   journal(): JournalEntry[] {
     const { userId } = this.subject;
     return this.story.sandbox.control.requests({ userId, route: ROUTES[this.step] }).slice(this.#callsBefore);

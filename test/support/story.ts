@@ -12,7 +12,7 @@ import { recording } from './recording.js';
 import { World, type Env, type WorldOptions } from './world.js';
 
 const CHECKOUT = join(import.meta.dirname, '../..');
-/** What each process runs. */
+/** The main file of each process. */
 const MAIN = {
   onboarding: join(CHECKOUT, 'dist/apps/onboarding/src/main.js'),
   worker: join(CHECKOUT, 'dist/apps/worker/src/main.js'),
@@ -24,10 +24,10 @@ export const OPS_PASSWORD = 'password-of-the-tests';
 export const RP_ID = 'app.example.com';
 export const ORIGIN = 'https://app.example.com';
 
-/** What scrypt does for one password, by N and r. */
+/** The cost of one scrypt: N times r. */
 export const ONE_SCRYPT = 2 ** 10 * 8;
 
-/** What all stories share, with times short enough to be waited for. The lease is longer than call and claim together, as it must be. */
+/** Settings of all stories, with short times. The lease must be longer than call and claim together. */
 const SHORT = {
   NODE_ENV: 'test',
   LOG_LEVEL: process.env['TEST_LOG_LEVEL'] ?? 'silent',
@@ -55,9 +55,9 @@ const SHORT = {
   OTP_RESEND_COOLDOWN_MS: '50',
   OTP_SENDS_PER_WINDOW: '20',
   OTP_SENDS_PER_DAY: '40',
-  // A millisecond, and not half a second, for each login.
+  // Each login takes a millisecond instead of half a second.
   OPS_SCRYPT_LOG_N: '10',
-  // Stories poll, and share one address and one Redis. Five digits: what is left must not look like a code of six.
+  // Stories poll from one address. The limits have five digits, because six would look like a code.
   LOGIN_FAILURES_PER_MINUTE: '90000',
   RATE_LIMIT_CALLER_PER_MINUTE: '90000',
   RATE_LIMIT_SUBJECT_PER_MINUTE: '90000',
@@ -79,7 +79,7 @@ export interface Answer<Body = OnboardingResource & Problem> {
   body: Body;
 }
 
-/** The members of a problem that stories look at. */
+/** The members of a problem that stories read. */
 interface Problem {
   code: string;
   detail: string;
@@ -109,14 +109,14 @@ interface Website {
 }
 
 export interface StoryOptions extends WorldOptions {
-  /** Another database than the one of this jest worker. */
+  /** A database other than this jest worker's. */
   databaseUrl?: string;
   sandbox?: Omit<SandboxOptions, 'rpId' | 'origins'>;
-  /** The website that passkeys are made at, if it is not {@link ORIGIN}. */
+  /** The website where passkeys are made, if it is not {@link ORIGIN}. */
   website?: Website;
 }
 
-/** The one way to set up what a test is about: a world over real PostgreSQL and Redis, and what its callers do. */
+/** The setup of all e2e tests: a world with real PostgreSQL and Redis, and the calls of its callers. */
 export class Story extends World {
   #database: Pool | undefined;
 
@@ -124,7 +124,7 @@ export class Story extends World {
     super();
   }
 
-  /** Starts sandbox, service and worker. On top of the environment come short times. */
+  /** Starts sandbox, service and worker, with short times. `env` overrides settings. */
   static override async begin(options: StoryOptions = {}): Promise<Story> {
     const { databaseUrl, website = { rpId: RP_ID, origins: [ORIGIN] }, env = {}, ...more } = options;
     const story = new Story(databaseUrl ?? (await testDatabaseUrl()));
@@ -147,7 +147,7 @@ export class Story extends World {
     return story;
   }
 
-  /** Starts the compiled service or worker, which `npm run test:e2e` has built, in a process of its own. */
+  /** Starts the compiled service or worker in its own process. `npm run test:e2e` builds them. */
   async startProcess(app: 'onboarding' | 'worker', env: Env = {}): Promise<AppProcess> {
     const started = await AppProcess.start(MAIN[app], { ...this.env, LOG_LEVEL: 'info', ...env });
     this.atEnd(() => started.end());
@@ -155,7 +155,7 @@ export class Story extends World {
     return started;
   }
 
-  /** Starts the demo as `node apps/demo/src/main.js` does. @param main another copy of it */
+  /** Starts the demo as `node apps/demo/src/main.js` does. @param main the path of another copy */
   async startDemo(env: Env = {}, main: string = MAIN.demo): Promise<AppProcess> {
     const started = await AppProcess.start(main, {
       DEMO_PORT: '0',
@@ -179,7 +179,7 @@ export class Story extends World {
     this.#database = undefined;
   }
 
-  /** A subject that the sandbox knows, never seen before. */
+  /** A new subject that the sandbox knows. */
   newSubject(): Subject {
     const subject = { accountId: randomUUID(), userId: randomUUID() };
     const email = `${subject.userId}@example.com`;
@@ -187,13 +187,13 @@ export class Story extends World {
     return { ...subject, email };
   }
 
-  /** Calls the API, and has the answer recorded. */
+  /** Calls the API, and records the answer. */
   async call<Body = OnboardingResource & Problem>(
     method: string,
     path: string,
     body?: unknown,
     headers: Record<string, string> = {},
-    /** Another replica's, where it matters which one is asked. */
+    /** The URL of another replica, if it matters which one answers. */
     serviceUrl = this.serviceUrl,
   ): Promise<Answer<Body>> {
     const answer = await this.ask<Body>(method, path, body, headers, serviceUrl);
@@ -265,7 +265,7 @@ export class Story extends World {
     return body.challenge;
   }
 
-  /** A software passkey for a fresh challenge, as the browser gives it. */
+  /** A software passkey for a new challenge, as a browser returns it. */
   async passkey(id: string, lies: Partial<PasskeyOptions> = {}) {
     const challenge = await this.challenge(id);
     return {
@@ -285,7 +285,7 @@ export class Story extends World {
     return mail.code;
   }
 
-  /** A code that is surely wrong. */
+  /** A code that is certainly wrong. */
   wrongCode(subject: Subject): string {
     return this.code(subject) === '000000' ? '000001' : '000000';
   }
@@ -298,14 +298,14 @@ export class Story extends World {
     return body;
   }
 
-  /** Starts and has the code sent. */
+  /** Starts an onboarding whose code is sent. */
   async sent(subject = this.newSubject()): Promise<{ id: string; subject: Subject }> {
     const { status, body } = await this.start(subject);
     if (status !== 201) throw new Error(`start answered ${status}: ${JSON.stringify(body)}`);
     return { id: body.id, subject };
   }
 
-  /** Starts and verifies. */
+  /** Starts an onboarding and verifies its code. */
   async verified(subject = this.newSubject()): Promise<{ id: string; subject: Subject }> {
     const { id } = await this.sent(subject);
     const { status, body } = await this.verify(id, this.code(subject));
@@ -325,7 +325,7 @@ export class Story extends World {
     return (await this.events(id)).map((event) => event.type);
   }
 
-  /** Upstream requests of the subject that arrived, by route and what was answered. */
+  /** The subject's requests at the provider, with their answers. */
   journal({ userId }: Subject): { route: string; effect: object | null; answer: unknown }[] {
     return this.sandbox.control
       .requests({ userId })
@@ -358,19 +358,22 @@ export class Story extends World {
     }
   }
 
-  /** The key that a subject which is its contact is kept under, by the document and not by the code. */
+  /**
+   * The key of a subject that is identified by its contact, computed as documented, without the service's
+   * code.
+   */
   blind(key: string): string {
     const hash = new KeyedHash(Buffer.from(this.env['HASH_KEY']!, 'base64'));
     return `blind:${hash.of('subject key', key).toString('base64url')}`;
   }
 
-  /** Looks into the database, as only a test does. */
+  /** Queries the database, as only tests may. */
   async sql<Row>(text: string, values: unknown[] = []): Promise<Row[]> {
     const before = this.#database;
     if (before?.options.connectionString !== this.databaseUrl) {
-      // Stories poll: a connection for each question would cost the server a process each.
+      // Stories poll. A new connection for each query would cost the server a process each.
       this.#database = new Pool({ connectionString: this.databaseUrl, max: 4, idleTimeoutMillis: 1_000 });
-      this.#database.on('error', () => undefined); // cut by an outage: the next question opens another
+      this.#database.on('error', () => undefined); // an outage cut a connection; the next query opens another
       await before?.end();
     }
     return (await this.#database!.query(text, values)).rows as Row[];

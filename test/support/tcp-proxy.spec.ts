@@ -5,7 +5,7 @@ import { until } from '#libs/testing';
 import { closedPort, listenAnywhere } from './ports.js';
 import { TcpProxy } from './tcp-proxy.js';
 
-/** Answers each piece of data with its own name and the same data. */
+/** Answers each chunk with its own name and the same data. */
 async function startEcho(name: string): Promise<{ url: string; server: Server }> {
   const server = createServer((socket) => {
     socket.on('error', () => undefined);
@@ -77,7 +77,7 @@ describe('a TCP proxy', () => {
     await behind.close();
   });
 
-  it('passes bytes on, and the end of a connection', async () => {
+  it('forwards bytes, and the end of a connection', async () => {
     const client = await greeted();
     client.socket.end();
     expect(await client.ends()).toBe('closed');
@@ -93,14 +93,14 @@ describe('a TCP proxy', () => {
     await after.hears('other:hello');
   });
 
-  it('resets open connections, and takes new ones', async () => {
+  it('resets open connections, and accepts new ones', async () => {
     const client = await greeted();
     proxy.cut();
     expect(await client.ends()).toBe('ECONNRESET');
     await greeted();
   });
 
-  it('refuses connections, and takes them again', async () => {
+  it('refuses connections, and accepts them again', async () => {
     const client = await greeted();
     proxy.refuse();
     expect(await client.ends()).toBe('ECONNRESET');
@@ -120,7 +120,7 @@ describe('a TCP proxy', () => {
     await greeted();
   });
 
-  it('holds the bytes of all connections back while it stalls', async () => {
+  it('holds back the bytes of all connections while it stalls', async () => {
     const client = await greeted();
     proxy.stall();
     const late = connected();
@@ -133,7 +133,7 @@ describe('a TCP proxy', () => {
     for (const each of [client, late]) await each.hears('one:stalled');
   });
 
-  it('forgets open connections, and takes new ones', async () => {
+  it('drops the bytes of open connections, and serves new ones', async () => {
     const client = await greeted();
     proxy.forget();
     client.socket.write('forgotten');
@@ -154,7 +154,7 @@ describe('a TCP proxy', () => {
     expect(client.heard).toMatch(/slow.*fast/);
   });
 
-  it('acts once, before the bytes that match pass on', async () => {
+  it('acts once, before it forwards the matching bytes', async () => {
     const client = await greeted();
     let heardBefore: string | null = null;
     proxy.intercept(/^wanted/, async () => (heardBefore = client.heard));
@@ -178,7 +178,7 @@ describe('a TCP proxy', () => {
     await bystander.hears('one:wanted');
   });
 
-  it('loses the answer to bytes that match', async () => {
+  it('loses the answer to matching bytes', async () => {
     const client = await greeted();
     let lost = 0;
     proxy.intercept(/wanted/, ({ loseAnswer }) => loseAnswer(Buffer.from('!'), () => (lost += 1)));
@@ -188,7 +188,7 @@ describe('a TCP proxy', () => {
     expect([client.heard, lost]).toEqual(['one:hello', 1]);
   });
 
-  it('ends each fault when it is mended', async () => {
+  it('ends all faults when it is mended', async () => {
     proxy.refuse();
     proxy.stall();
     proxy.slow(60_000);

@@ -3,13 +3,13 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { listenAnywhere, listenOn } from './ports.js';
 
-/** PostgreSQL's word that the transaction is over: `ReadyForQuery`, idle. */
+/** PostgreSQL's message that the transaction is over: `ReadyForQuery`, idle. */
 export const POSTGRES_READY = Buffer.from([0x5a, 0, 0, 0, 5, 0x49]);
 
 /** A client's connection through the proxy. */
 export interface Passage {
   cut(): void;
-  /** Drops what the server sends. Breaks the connection, and calls `lost`, when the server has sent these bytes last. */
+  /** Drops what the server sends. When a chunk ends in `end`, calls `lost` and breaks the connection. */
   loseAnswer(end: Buffer, lost: () => void): void;
 }
 
@@ -19,8 +19,8 @@ interface Interception {
 }
 
 /**
- * The network before a server: it passes everything on, and fails in each way that a network does. The drivers run this
- * file with Node.js alone, so its types must be such that Node.js can strip them.
+ * A network in front of a server. It forwards all bytes, and can fail in the ways in which a network fails.
+ * Drivers run this file with Node.js alone, so Node.js must be able to strip its types.
  */
 export class TcpProxy {
   readonly #sockets = new Set<Socket>();
@@ -66,7 +66,7 @@ export class TcpProxy {
     if (isRefusing) this.cut();
   }
 
-  /** Holds all bytes back, those of new connections too. */
+  /** Holds back all bytes, also those of new connections. */
   stall(isStalled = true): void {
     this.#isStalled = isStalled;
     for (const socket of this.#sockets) {
@@ -75,7 +75,7 @@ export class TcpProxy {
     }
   }
 
-  /** Holds the bytes of the open connections back for good. New connections pass. */
+  /** Holds back the bytes of open connections for good. New connections pass. */
   forget(): void {
     for (const socket of this.#sockets) socket.pause();
   }
@@ -85,7 +85,7 @@ export class TcpProxy {
     this.#delayMs = delayMs;
   }
 
-  /** Acts once, on the next bytes of a client that match. They pass on when the act has ended. */
+  /** Acts once, on a client's next matching bytes. It forwards them when the act has ended. */
   intercept(pattern: RegExp, act: Interception['act']): void {
     this.#interception = { pattern, act };
   }
@@ -109,7 +109,7 @@ export class TcpProxy {
     this.#server = server;
   }
 
-  /** Ends each fault that lasts. */
+  /** Ends all lasting faults. */
   async mend(): Promise<void> {
     this.refuse(false);
     this.stall(false);

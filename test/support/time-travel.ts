@@ -2,8 +2,8 @@ import { lookAgain } from '#libs/testing';
 import type { Story, Subject } from './story.js';
 
 /**
- * Makes as much time pass for an onboarding and for its subject's budgets, as if all of it had been written that
- * much earlier. The database's clock rules every life and cooldown, so nobody has to wait for it.
+ * Lets time pass for an onboarding and its subject's budgets: it moves all their timestamps back. The
+ * database's clock rules every life and cooldown, so no test has to wait.
  */
 export async function elapse(
   story: Story,
@@ -16,10 +16,8 @@ export async function elapse(
      WHERE table_name = 'onboardings' AND data_type LIKE 'timestamp%' AND is_generated = 'NEVER'`,
   );
   const by = `interval '${ms} milliseconds'`;
-  await story.sql(
-    `UPDATE onboardings SET ${columns.map(({ name }) => `${name} = ${name} - ${by}`).join(', ')} WHERE id = $1`,
-    [id],
-  );
+  const earlier = columns.map(({ name }) => `${name} = ${name} - ${by}`).join(', ');
+  await story.sql(`UPDATE onboardings SET ${earlier} WHERE id = $1`, [id]);
   await story.sql(`UPDATE webauthn_challenges SET expires_at = expires_at - ${by} WHERE onboarding_id = $1`, [
     id,
   ]);
@@ -32,7 +30,7 @@ export async function elapse(
   );
 }
 
-/** What an onboarding can run out of. */
+/** The lives of an onboarding, which can end. */
 export type Life = 'code' | 'session' | 'idle' | 'whole';
 
 const ENDS: Record<Life, string> = {
@@ -42,7 +40,7 @@ const ENDS: Record<Life, string> = {
   whole: 'life_ends_at',
 };
 
-/** Has one of its lives end so many milliseconds from now, or at this very instant. */
+/** Makes one of its lives end in so many milliseconds, or now. */
 export async function runOut(story: Story, id: string, life: Life, inMs = 0): Promise<void> {
   const at = `clock_timestamp() + interval '${inMs} milliseconds'`;
   await story.sql(`UPDATE onboardings SET ${ENDS[life]} = ${at} WHERE id = $1`, [id]);
@@ -60,12 +58,12 @@ export async function lapseLeases(story: Story): Promise<void> {
   await storyLooksAgain(story);
 }
 
-/** Has the next try of its step be due at this very instant, whatever the provider asked for. */
+/** Makes the next try of its step due now, even if the provider asked for a wait. */
 export async function retryNow(story: Story, id: string): Promise<void> {
   await story.sql('UPDATE onboardings SET next_attempt_at = clock_timestamp() WHERE id = $1', [id]);
   await storyLooksAgain(story, id);
 }
 
-/** As the store does with each write: the instants that a test has set are when somebody looks at the row again. */
+/** Updates when the worker looks at the row again, as the store does with each write. */
 export const storyLooksAgain = (story: Story, id: string | null = null): Promise<void> =>
   lookAgain({ query: (text, values) => story.sql(text, values) }, id);

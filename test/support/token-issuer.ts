@@ -8,15 +8,15 @@ interface Key {
   publicJwk: JWK;
 }
 
-/** An issuer of access tokens with its key server, as an identity provider is one. */
+/** An issuer of access tokens with its key server, as an identity provider has. */
 export class TokenIssuer {
   readonly name = 'https://issuer.example.com';
   readonly audience = 'gangway';
-  /** What the key server answers with. */
+  /** The keys that the key server answers with. */
   published: JWK[] = [];
   /** Whether the key server answers 500. */
   failing = false;
-  /** How often it was asked. */
+  /** How often the key server was asked. */
   asked = 0;
   #server!: Server;
 
@@ -48,7 +48,7 @@ export class TokenIssuer {
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
-  /** A new pair; published unless told otherwise. */
+  /** Makes a new key pair, and publishes it unless `publish` is false. */
   async newKey(id: string, { alg = 'ES256', publish = true } = {}): Promise<Key> {
     const { privateKey, publicKey } = await generateKeyPair(alg, { extractable: true });
     const publicJwk = { ...(await exportJWK(publicKey)), kid: id, alg, use: 'sig' };
@@ -56,7 +56,7 @@ export class TokenIssuer {
     return { id, privateKey, publicJwk };
   }
 
-  /** @param lies on top of claims that are good. */
+  /** @param lies overrides of the valid claims. */
   token(key: Key, lies: object = {}, header: Record<string, unknown> = {}): Promise<string> {
     const nowS = Math.floor(Date.now() / 1_000);
     const claims = {

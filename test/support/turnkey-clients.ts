@@ -8,9 +8,9 @@ import { installClients } from './client-folder.js';
 
 const exec = promisify(execFile);
 
-/** Turnkey's official clients have a folder and a lock file of their own: `npm start` installs none of them. */
+/** Turnkey's official clients have their own folder and lock file. `npm start` installs none of them. */
 const FOLDER = join(import.meta.dirname, '..', 'clients', 'turnkey');
-/** The key that `@turnkey/crypto` expects OTP bundles to be signed with; `@turnkey/core` has no option for another. */
+/** The key of the OTP bundles' signatures in `@turnkey/crypto`. `@turnkey/core` has no option for another. */
 const PRODUCTION_SIGNER =
   '046b4f88421f76b6ba418afc2ea1d8ced671337d7db6b80478a60d8531bf8f17' +
   'fa9a512f0fef96fc0c9b4cd9dff70b34992e520ce04c79d931f6ff6296b547d201';
@@ -27,16 +27,16 @@ export const installTurnkeyClients = (): Promise<boolean> => installClients(FOLD
 /**
  * Runs `server.mjs`, a backend with `@turnkey/sdk-server`.
  *
- * @returns what it saw
+ * @returns its report
  */
 export async function runBackend(settings: object): Promise<unknown> {
   const { stdout } = await exec(process.execPath, ['server.mjs', JSON.stringify(settings)], { cwd: FOLDER });
   return JSON.parse(stdout);
 }
 
-/** A web site whose page is `page.js`, with `@turnkey/core` in it. */
+/** A website whose page is `page.js`, which uses `@turnkey/core`. */
 export class ClientSite {
-  /** The key that the page takes for the one that signs OTP bundles. */
+  /** The key that the page expects OTP bundles to be signed with. */
   signerPublicKey = PRODUCTION_SIGNER;
 
   private constructor(
@@ -55,7 +55,8 @@ export class ClientSite {
     );
     const script = await readFile(file, 'utf8');
     await rm(file);
-    if (!script.includes(PRODUCTION_SIGNER)) throw new Error('the key of the signer is not where it was');
+    if (!script.includes(PRODUCTION_SIGNER))
+      throw new Error('the script does not contain the key of the signer');
 
     const server = createServer((request, response) => {
       const isScript = request.url === '/page.js';

@@ -5,7 +5,7 @@ import { ORIGIN, RP_ID, type Story } from './story.js';
 export const DOORS = ['turnkey', 'turnkey-auth-proxy'] as const;
 export type Door = (typeof DOORS)[number];
 
-/** The variables of one integration that leads to the sandbox's Turnkey by one of its doors. */
+/** The variables of one integration for the sandbox's Turnkey, through one of its doors. */
 export const throughDoor =
   (door: Door, custody: 'server' | 'client' = 'server') =>
   ({ url, turnkey }: Sandbox): Record<string, string> => {
@@ -30,7 +30,7 @@ export const throughDoor =
     };
   };
 
-/** Somebody with a verified address at the sandbox's Turnkey, or with none yet. */
+/** A user with a verified address at the sandbox's Turnkey, or not yet known there. */
 export class Person {
   readonly email = `ana.${randomBytes(6).toString('hex')}@example.com`;
   readonly subject: Record<string, unknown>;
@@ -59,7 +59,7 @@ export class Person {
     return mail.code;
   }
 
-  /** How often something was done upstream for this person. */
+  /** How often an effect happened upstream for this person. */
   effects(type: string): number {
     return this.requests().filter(({ effect }) => (effect as { type?: string } | null)?.type === type).length;
   }

@@ -8,7 +8,7 @@ import { TcpProxy } from './tcp-proxy.js';
 
 export type Env = Record<string, string>;
 
-/** A server that a proxy can stand before: the variable that names it, or the service itself. */
+/** A server that can have a proxy in front: the variable with its URL, or the service itself. */
 type Proxied = 'DATABASE_URL' | 'REDIS_URL' | 'INTEGRATION_BYZANTINE_BASE_URL' | 'service';
 
 export interface WorldOptions {
@@ -21,11 +21,11 @@ export interface WorldOptions {
   worker?: boolean;
   /** Servers that all apps reach through a proxy: see {@link World.proxyTo}. */
   proxied?: Exclude<Proxied, 'service'>[];
-  /** Changes each app before it listens. */
+  /** Prepares each app before it listens. */
   prepare?: (app: NestFastifyApplication) => void;
 }
 
-/** Sandbox, service and worker in this process, each on its own port. Node.js loads this file as it is, without jest. */
+/** Sandbox, service and worker in this process, each on its own port. Drivers load this file without jest. */
 export class World {
   readonly #proxies = new Map<Proxied, TcpProxy>();
   readonly #closers: (() => Promise<unknown>)[] = [];
@@ -52,12 +52,12 @@ export class World {
       if (options.service !== false) await this.startService();
       if (options.worker !== false) await this.startWorker();
     } catch (error) {
-      await this.end(); // or what was opened would keep jest from ending
+      await this.end(); // otherwise the open servers would keep jest running
       throw error;
     }
   }
 
-  /** Starts a service. If none runs, it becomes the one that is called. */
+  /** Starts a service. If none runs, the story calls this one. */
   async startService(env: Env = {}): Promise<{ app: NestFastifyApplication; url: string }> {
     const app = await this.#listen(createApp, env);
     const url = await app.getUrl();
@@ -81,7 +81,7 @@ export class World {
     return app;
   }
 
-  /** The proxy before a server. The first call starts it. Apps that start with its URL go through it. */
+  /** The proxy in front of a server. The first call starts it. Apps that start with its URL go through it. */
   async proxyTo(server: Proxied): Promise<TcpProxy> {
     const started = this.#proxies.get(server);
     if (started) return started;
@@ -95,12 +95,12 @@ export class World {
     for (const proxy of this.#proxies.values()) await proxy.mend();
   }
 
-  /** Closes something more at the end, before what is there already. */
+  /** Adds something to close at the end, before all that was added earlier. */
   atEnd(close: () => Promise<unknown>): void {
     this.#closers.unshift(close);
   }
 
-  /** Stops service and workers, as for an outage. Sandbox and proxies stay. */
+  /** Stops service and workers, as in an outage. Sandbox and proxies stay. */
   async stop(): Promise<void> {
     for (const close of this.#closers.splice(0)) await close();
     this.service = undefined!;
@@ -108,7 +108,7 @@ export class World {
   }
 
   async end(): Promise<void> {
-    await this.mend(); // apps stop cleanly only if they reach their servers
+    await this.mend(); // apps stop cleanly only if they can reach their servers
     await this.stop();
     for (const proxy of this.#proxies.values()) await proxy.close();
     await this.sandbox.close();

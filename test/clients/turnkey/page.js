@@ -1,10 +1,10 @@
 /**
- * What a page does with `@turnkey/core`, for `test/long/official-turnkey-clients.long-spec.ts`. The spec bundles it,
- * serves it and calls `run…` in Chromium.
+ * A page that uses `@turnkey/core`, for `test/long/official-turnkey-clients.long-spec.ts`. The spec bundles
+ * and serves it, and calls `run…` in Chromium.
  */
 import { getAuthProxyConfig, getClientParams, OtpType, TurnkeyClient } from '@turnkey/core';
 
-/** A client that is ready to work, and what it was told at its start. */
+/** A client that is ready, and the answers to its first requests. */
 async function start({ url, organizationId, authProxyConfigId }) {
   const config = await getAuthProxyConfig(authProxyConfigId, url);
   const clientParams = await getClientParams(authProxyConfigId, url);
@@ -19,10 +19,10 @@ async function start({ url, organizationId, authProxyConfigId }) {
   return { client, config, clientParams };
 }
 
-/** A widget's token is good once: each call has its own. */
+/** A widget's token is valid once, so each call has its own. */
 const captchaOf = (token) => token && { captchaToken: `${token} ${crypto.randomUUID()}` };
 
-/** Sends a code, takes it out of the mailbox and logs in or signs up with it. */
+/** Sends a code, reads it from the mailbox, and logs in or signs up with it. */
 async function complete(client, contact, captchaToken) {
   const captcha = captchaOf(captchaToken);
   const sent = await client.initOtp({ otpType: OtpType.Email, contact, ...captcha });
@@ -70,11 +70,15 @@ async function runPasskeySignUp({ captchaToken, ...settings }) {
   return { userName: user.userName, passkeys: user.authenticators.length };
 }
 
-/** What a page reads of a refusal: the whole chain of causes. */
+/** The texts of refusals, with their causes. */
 async function runRefusals({ contact, captchaToken, ...settings }) {
   const { client } = await start(settings);
   const captcha = captchaOf(captchaToken);
-  const refusalOf = (promise) => promise.then(() => null, (error) => `${error} ${error.cause ?? ''}`); // prettier-ignore
+  const refusalOf = (promise) =>
+    promise.then(
+      () => null,
+      (error) => `${error} ${error.cause ?? ''}`,
+    );
   const withoutCaptcha = await refusalOf(client.initOtp({ otpType: OtpType.Email, contact }));
   const sent = await client.initOtp({ otpType: OtpType.Email, contact, ...captcha });
   const wrongCode = await refusalOf(client.verifyOtp({ ...sent, otpCode: 'AAAAAAAAA' }));
@@ -82,6 +86,10 @@ async function runRefusals({ contact, captchaToken, ...settings }) {
 }
 
 /** Whether the client can start at all. */
-const runStart = (settings) => start(settings).then(() => 'started', (error) => String(error)); // prettier-ignore
+const runStart = (settings) =>
+  start(settings).then(
+    () => 'started',
+    (error) => String(error),
+  );
 
 Object.assign(window, { runOnboarding, runPasskeySignUp, runRefusals, runStart });

@@ -1,6 +1,7 @@
 /**
- * What a backend does with `@turnkey/sdk-server`, for `test/long/official-turnkey-clients.long-spec.ts`: from the code
- * to the passkey and its removal. It takes its settings as JSON in its one argument and prints what it saw.
+ * A backend that uses `@turnkey/sdk-server`, for `test/long/official-turnkey-clients.long-spec.ts`: from the
+ * code to the passkey and its removal. Its one argument holds its settings as JSON. It prints its report as
+ * JSON.
  */
 import { Turnkey } from '@turnkey/sdk-server';
 import {

@@ -33,7 +33,7 @@ const base64url = (value: unknown) => Buffer.from(JSON.stringify(value)).toStrin
 const nowS = () => Math.floor(Date.now() / 1_000);
 
 describe('a JWT of the issuer', () => {
-  it('opens what its scopes are for, beside API keys', async () => {
+  it('permits what its scopes name, beside API keys', async () => {
     expect(await statusOf(await issuer.token(key))).toBe(200);
     expect(await statusOf(await issuer.token(rsa))).toBe(200);
     expect(await statusOf((await makeKey(story, ['onboardings:read'])).token)).toBe(200);
@@ -52,13 +52,13 @@ describe('a JWT of the issuer', () => {
   it.each<Case>([
     { what: 'no scope', claims: { scope: undefined } },
     { what: 'scopes of another service', claims: { scope: 'read write of:another' } },
-    { what: 'a scope that only looks like ours', claims: { scope: 'onboardings:readx,onboardings:read' } },
-  ])('with $what opens nothing', async ({ claims }) => {
+    { what: 'a scope that only resembles ours', claims: { scope: 'onboardings:readx,onboardings:read' } },
+  ])('is forbidden with $what', async ({ claims }) => {
     const answer = await readWith(story, await issuer.token(key, claims));
     expect(answer).toMatchObject({ status: 403, body: { code: 'forbidden' } });
   });
 
-  it('keeps to its integrations', async () => {
+  it('is limited to its integrations', async () => {
     const subject = story.newSubject();
     for (const [integrations, status] of [
       [['elsewhere'], 403],
@@ -71,7 +71,7 @@ describe('a JWT of the issuer', () => {
     }
   });
 
-  it('may be a little late, as clocks are, and no more', async () => {
+  it('may be off by ten seconds, but not by forty', async () => {
     expect(await statusOf(await issuer.token(key, { exp: nowS() - 10 }))).toBe(200);
     expect(await statusOf(await issuer.token(key, { nbf: nowS() + 10 }))).toBe(200);
     expect(await statusOf(await issuer.token(key, { exp: nowS() - 40 }))).toBe(401);
@@ -79,7 +79,7 @@ describe('a JWT of the issuer', () => {
   });
 });
 
-/** As the documentation of each issuer shows them. */
+/** Subjects as in the documentation of each issuer. */
 const SUBJECTS = {
   'Auth0, a machine': 'dGhpcyBpcyBub3QgYSBrZXk@clients',
   'Auth0, a user': 'auth0|64b0f1e2a3',
@@ -106,7 +106,7 @@ describe('the name of a JWT’s caller', () => {
     return { as, started: await story.start(story.newSubject(), {}, as) };
   };
 
-  it.each(Object.entries(SUBJECTS))('is taken as it stands: %s', async (_, sub) => {
+  it.each(Object.entries(SUBJECTS))('is kept unchanged: %s', async (_, sub) => {
     const { as, started } = await startAs(sub, { 'idempotency-key': crypto.randomUUID() });
     expect(started).toMatchObject({ status: 201, body: { caller: sub } });
     const path = `/v1/onboardings/${started.body.id}`;
@@ -127,7 +127,7 @@ describe('the name of a JWT’s caller', () => {
     ['another case', 'Shop@clients', 'shop@clients'],
     ['another normal form', 'caf\u00e9', 'cafe\u0301'],
     ['a space at its end', 'till', 'till '],
-    ['a like-looking letter', 'till-a', 'till-\u0430'],
+    ['a lookalike letter', 'till-a', 'till-\u0430'],
   ])('is compared exactly: %s is another caller', async (_, one, other) => {
     const { started } = await startAs(one);
     const as = bearer(await issuer.token(key, { sub: other, scope }));
@@ -136,7 +136,7 @@ describe('the name of a JWT’s caller', () => {
     expect((await story.call('POST', `${path}/cancel`, {}, as)).status).toBe(404);
   });
 
-  it('stays what an API key cannot have, unless it has the form of a key’s', async () => {
+  it('can have forms that an API key’s caller cannot', async () => {
     for (const caller of ['Shop', 'a@clients', 'auth0|x', 'a b', 'x'.repeat(65)]) {
       const made = await story.call('POST', '/v1/admin/api-keys', { caller, scopes: ['admin'] });
       expect(made.status).toBe(400);
@@ -145,20 +145,27 @@ describe('the name of a JWT’s caller', () => {
 });
 
 describe('keys as issuers publish them', () => {
-  it.each(['RS256', 'PS256', 'ES256', 'EdDSA'])('open with %s, beside keys for other uses', async (alg) => {
-    const own = await TokenIssuer.start();
-    story.atEnd(() => own.close());
-    const mine = await own.newKey('mine', { alg });
-    const { alg: _, use: __, ...bare } = mine.publicJwk;
-    own.published = [{ kty: 'unheard-of', kid: 'mine' }, { ...rsa.publicJwk, kid: 'mine', use: 'enc' }, bare];
-    const { url } = await story.startService(own.env);
-    expect(await statusOf(await own.token(mine), url)).toBe(200);
-    // RFC 7515 §4.1.4: the id is optional.
-    expect(await statusOf(await own.token(mine, {}, { kid: undefined }), url)).toBe(200);
-    expect(await statusOf(await own.token(mine, { aud: ['another', own.audience] }), url)).toBe(200);
-  });
+  it.each(['RS256', 'PS256', 'ES256', 'EdDSA'])(
+    'are accepted with %s, beside keys for other uses',
+    async (alg) => {
+      const own = await TokenIssuer.start();
+      story.atEnd(() => own.close());
+      const mine = await own.newKey('mine', { alg });
+      const { alg: _, use: __, ...bare } = mine.publicJwk;
+      own.published = [
+        { kty: 'unheard-of', kid: 'mine' },
+        { ...rsa.publicJwk, kid: 'mine', use: 'enc' },
+        bare,
+      ];
+      const { url } = await story.startService(own.env);
+      expect(await statusOf(await own.token(mine), url)).toBe(200);
+      // RFC 7515 §4.1.4: the id is optional.
+      expect(await statusOf(await own.token(mine, {}, { kid: undefined }), url)).toBe(200);
+      expect(await statusOf(await own.token(mine, { aud: ['another', own.audience] }), url)).toBe(200);
+    },
+  );
 
-  it('open without a key id while two are published, and a third opens nothing', async () => {
+  it('are accepted without a key id while two are published, and an unpublished key is refused', async () => {
     const own = await TokenIssuer.start();
     story.atEnd(() => own.close());
     const keys = [await own.newKey('old'), await own.newKey('new')];
@@ -186,7 +193,7 @@ describe('scopes in another claim', () => {
 });
 
 describe('the log', () => {
-  it('says why a token was refused, by the answer’s traceId, and repeats nothing of the token', async () => {
+  it('has the reason of a refused token under the answer’s traceId, and nothing of the token', async () => {
     const service = await story.startProcess('onboarding', { ...issuer.env, LOG_LEVEL: 'info' });
     const stranger = await issuer.newKey('first', { publish: false });
     const unheardOf = await issuer.newKey('unheard-of', { publish: false });
@@ -220,8 +227,8 @@ describe('the log', () => {
   });
 });
 
-describe('an issuer whose keys cannot be had', () => {
-  it('is not asked again for every token that comes', async () => {
+describe('an issuer whose keys cannot be loaded', () => {
+  it('is not asked again for every token', async () => {
     const broken = await TokenIssuer.start();
     story.atEnd(() => broken.close());
     const { url } = await story.startService({ ...broken.env, JWT_JWKS_COOLDOWN_MS: '60000' });
@@ -233,14 +240,14 @@ describe('an issuer whose keys cannot be had', () => {
   });
 });
 
-describe('what is no JWT of the issuer', () => {
+describe('an invalid JWT', () => {
   it.each<Case>([
     { what: 'for another service', claims: { aud: 'another' } },
-    { what: 'for nobody', claims: { aud: undefined } },
+    { what: 'without an audience', claims: { aud: undefined } },
     { what: 'of another issuer', claims: { iss: 'https://other.example.com' } },
-    { what: 'of no issuer', claims: { iss: undefined } },
-    { what: 'for good', claims: { exp: undefined } },
-    { what: 'of nobody', claims: { sub: undefined } },
+    { what: 'without an issuer', claims: { iss: undefined } },
+    { what: 'without an expiry', claims: { exp: undefined } },
+    { what: 'without a subject', claims: { sub: undefined } },
     { what: 'of an empty name', claims: { sub: '' } },
     { what: 'of a blank name', claims: { sub: '   ' } },
     { what: 'of a name that is a number', claims: { sub: 7 } },
@@ -260,7 +267,7 @@ describe('what is no JWT of the issuer', () => {
     expect(answer.headers.get('www-authenticate')).toContain('error="invalid_token"');
   });
 
-  it('is refused: of another type, where one is asked for (RFC 9068 §4)', async () => {
+  it('is refused: of another type than JWT_TYPE (RFC 9068 §4)', async () => {
     const { url } = await story.startService({ ...issuer.env, JWT_TYPE: 'at+jwt' });
     const of = async (typ?: string) =>
       (await readWith(story, await issuer.token(key, {}, typ ? { typ } : {}), url)).status;
@@ -269,7 +276,7 @@ describe('what is no JWT of the issuer', () => {
     for (const typ of ['JWT', 'id_token', undefined]) expect(await of(typ)).toBe(401);
   });
 
-  it('is refused: unsigned, signed with what is public, by somebody else, or changed', async () => {
+  it('is refused: unsigned, signed with public data, signed with another key, or changed', async () => {
     const claims = {
       iss: issuer.name,
       aud: issuer.audience,
@@ -299,32 +306,36 @@ describe('what is no JWT of the issuer', () => {
       ),
       'HS256 with an empty secret': hmac({ alg: 'HS256', kid: 'rsa' }, ''),
       'a key of the same id': await issuer.token(stranger),
-      'a key that nobody published': await issuer.token(unheardOf),
-      'a key that it brings along': await issuer.token(unheardOf, {}, { jwk: unheardOf.publicJwk }),
-      'a key from an address that it names': await issuer.token(unheardOf, {}, { jku: issuer.url }),
+      'a key that is not published': await issuer.token(unheardOf),
+      'a key in its own header': await issuer.token(unheardOf, {}, { jwk: unheardOf.publicJwk }),
+      'a key from an address in its header': await issuer.token(unheardOf, {}, { jku: issuer.url }),
       'other claims': `${header}.${base64url(claims)}.${signature}`,
       'no signature': `${header}.${base64url(claims)}.`,
       'no JSON': 'a.b.c',
-      'an unknown critical extension': `${base64url({ alg: 'ES256', kid: 'first', crit: ['x'], x: 1 })}.${base64url(claims)}.${signature}`,
+      'an unknown critical extension': [
+        base64url({ alg: 'ES256', kid: 'first', crit: ['x'], x: 1 }),
+        base64url(claims),
+        signature,
+      ].join('.'),
     };
     for (const [what, token] of Object.entries(forged)) {
       expect([what, await statusOf(token)]).toEqual([what, 401]);
     }
   });
 
-  it('is refused: signed by an algorithm that is not on our list, though the issuer publishes its key', async () => {
+  it('is refused: signed by an algorithm that is not allowed, although its key is published', async () => {
     const unlisted = await issuer.newKey('unlisted', { alg: 'ML-DSA-44' });
     expect(await statusOf(await issuer.token(unlisted))).toBe(401);
   });
 
-  it('is refused where no issuer is configured', async () => {
+  it('is refused without a configured issuer', async () => {
     const { url } = await story.startService({ JWT_ISSUER: '', JWT_AUDIENCE: '', JWT_JWKS_URL: '' });
     expect(await statusOf(await issuer.token(key), url)).toBe(401);
   });
 });
 
 describe('keys of the issuer', () => {
-  it('may be exchanged: a new one is found by its id, one that is gone opens nothing', async () => {
+  it('may be rotated: a new key is found by its id, and a removed key is refused', async () => {
     const old = await issuer.newKey('old');
     expect(await statusOf(await issuer.token(old))).toBe(200);
     const next = await issuer.newKey('next', { publish: false });
@@ -333,7 +344,7 @@ describe('keys of the issuer', () => {
     expect(await statusOf(await issuer.token(old))).toBe(401);
   });
 
-  it('are not asked for with every token that names an unknown one', async () => {
+  it('are not loaded again for every token with an unknown key id', async () => {
     const { url } = await story.startService({ JWT_JWKS_COOLDOWN_MS: '60000' });
     expect(await statusOf(await issuer.token(key), url)).toBe(200);
     const before = issuer.asked;
@@ -342,18 +353,21 @@ describe('keys of the issuer', () => {
     expect(issuer.asked).toBe(before);
   });
 
-  it.each(['away', 'no key server at all'])('%s: 503 and never 401, until there are some', async (what) => {
-    const elsewhere = `http://127.0.0.1:${await closedPort()}/jwks.json`;
-    const { url } = await story.startService({
-      JWT_JWKS_URL: what === 'away' ? elsewhere : `${story.sandbox.url}/nothing`,
-    });
-    const answer = await readWith(story, await issuer.token(key), url);
-    expect(answer).toMatchObject({ status: 503, body: { code: 'not_ready' } });
-    expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
-    expect((await story.call<Refusal>('GET', '/v1/onboardings', undefined, {}, url)).status).toBe(200);
-  });
+  it.each(['away', 'no key server at all'])(
+    '%s: answers 503, never 401, until there are keys',
+    async (what) => {
+      const elsewhere = `http://127.0.0.1:${await closedPort()}/jwks.json`;
+      const { url } = await story.startService({
+        JWT_JWKS_URL: what === 'away' ? elsewhere : `${story.sandbox.url}/nothing`,
+      });
+      const answer = await readWith(story, await issuer.token(key), url);
+      expect(answer).toMatchObject({ status: 503, body: { code: 'not_ready' } });
+      expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
+      expect((await story.call<Refusal>('GET', '/v1/onboardings', undefined, {}, url)).status).toBe(200);
+    },
+  );
 
-  it('away: those that are known go on', async () => {
+  it('away: known keys still work', async () => {
     const own = await TokenIssuer.start();
     const mine = await own.newKey('mine');
     const { url } = await story.startService(own.env);

@@ -11,9 +11,9 @@ afterEach(() => story.end());
 
 const begin = (env: Record<string, string>) => Story.begin({ worker: false, env });
 
-const BAD = 'no-token-of-anybody';
+const BAD = 'not-a-valid-token';
 
-/** The draft's headers, by policy. */
+/** The draft's rate limit headers, by policy. */
 function limitsOf({
   headers,
 }: Pick<Answer<unknown>, 'headers'>): Record<string, { q: number; r: number; t: number }> {
@@ -35,8 +35,8 @@ const isOver = (answer: Answer<Refusal>) => {
   return answer;
 };
 
-describe('tokens that open nothing', () => {
-  it('shut their address out before anything is looked at, and good ones are not counted', async () => {
+describe('invalid tokens', () => {
+  it('lock out their address before any lookup, and valid tokens are not counted', async () => {
     story = await begin({ LOGIN_FAILURES_PER_MINUTE: '4', TRUSTED_PROXIES: 'loopback' });
     const from = (address: string, token: string) =>
       story.call<Refusal>('GET', '/v1/onboardings?limit=1', undefined, {
@@ -52,7 +52,7 @@ describe('tokens that open nothing', () => {
     expect((await from('192.0.2.2', API_KEY)).status).toBe(200);
     expect((await from('192.0.2.2', BAD)).status).toBe(401);
 
-    // A network of IPv6 is one customer's.
+    // An IPv6 network belongs to one customer.
     for (let n = 0; n < 4; n++) expect((await from(`2001:db8:0:1::${n}`, BAD)).status).toBe(401);
     isOver(await from('2001:db8:0:1:ffff::1', API_KEY));
     expect((await from('2001:db8:0:2::1', API_KEY)).status).toBe(200);
@@ -63,10 +63,10 @@ describe('tokens that open nothing', () => {
     ['in quotes with a port', (n) => `"192.0.2.7:${40_000 + n}"`],
     ['of IPv6 with a port', (n) => `[2001:DB8:0:7::${n}]:${40_000 + n}`],
     ['of IPv6 mapped to IPv4, with a port', (n) => `[::ffff:192.0.2.7]:${40_000 + n}`],
-    ['that is none', (n) => `_hidden${n}`],
-    ['behind one that is none', (n) => `192.0.2.${n}, unknown`],
-    ['behind one that a client made up', (n) => `192.0.2.${n + 10}, nonsense${n}, 192.0.2.7:${n}`],
-  ])('are counted by an address %s', async (_, written) => {
+    ['that is not an address', (n) => `_hidden${n}`],
+    ['behind an entry that is not an address', (n) => `192.0.2.${n}, unknown`],
+    ['behind an entry that a client made up', (n) => `192.0.2.${n + 10}, nonsense${n}, 192.0.2.7:${n}`],
+  ])('are counted for an address %s', async (_, written) => {
     story = await begin({ LOGIN_FAILURES_PER_MINUTE: '3', TRUSTED_PROXIES: 'loopback' });
     const from = (address: string) =>
       story.call<Refusal>('GET', '/v1/onboardings?limit=1', undefined, {
@@ -77,10 +77,10 @@ describe('tokens that open nothing', () => {
     isOver(await from(written(4)));
   });
 
-  it('do not shut out the keys and tokens that share their address and are good', async () => {
+  it('do not lock out valid keys and tokens at the same address', async () => {
     const issuer = await TokenIssuer.start();
     const jwtKey = await issuer.newKey('k1');
-    // Nothing is remembered: what is let in is looked up.
+    // Without a cache, each request looks up its key.
     story = await begin({ LOGIN_FAILURES_PER_MINUTE: '2', API_KEY_CACHE_MS: '0', ...issuer.env });
     story.atEnd(() => issuer.close());
     const [used, unused] = [
@@ -99,7 +99,7 @@ describe('tokens that open nothing', () => {
     expect((await list(await issuer.token(jwtKey))).status).toBe(200);
   });
 
-  it('are counted over all processes, and no address is believed that nobody vouches for', async () => {
+  it('are counted over all processes, and X-Forwarded-For is not trusted by default', async () => {
     story = await begin({ LOGIN_FAILURES_PER_MINUTE: '3' });
     const { url } = await story.startService();
     await until('Redis counts', async () => (await readyAt(story.serviceUrl)).status === 200);
@@ -118,7 +118,7 @@ describe('tokens that open nothing', () => {
     isOver(await ask('192.0.2.5'));
   });
 
-  it('are audited once a burst, and the others by their number when the process stops', async () => {
+  it('are audited once for each burst, and the rest as a number when the process stops', async () => {
     story = await begin({});
     const service = await story.startService();
     const [last] = await story.sql<{ id: string }>('SELECT coalesce(max(id), 0) AS id FROM audit_events');
@@ -135,7 +135,7 @@ describe('tokens that open nothing', () => {
     expect(JSON.stringify(events)).not.toContain(BAD);
   });
 
-  it('are not who sends none', async () => {
+  it('do not count requests without a token', async () => {
     story = await begin({ LOGIN_FAILURES_PER_MINUTE: '1' });
     for (let n = 0; n < 5; n++) {
       expect((await story.call('GET', '/v1/onboardings', undefined, { authorization: '' })).status).toBe(401);
@@ -145,20 +145,20 @@ describe('tokens that open nothing', () => {
 });
 
 describe('a caller', () => {
-  it('is told with every answer what is left, and 429 when nothing is, over all processes', async () => {
+  it('gets its remaining limit with each answer, then 429, over all processes', async () => {
     story = await begin({ RATE_LIMIT_CALLER_PER_MINUTE: '8' });
     const { token } = await makeKey(story, ['onboardings:read', 'onboardings:write']);
     const { url } = await story.startService();
     await until('Redis counts', async () => (await readyAt(url)).status === 200);
-    const nobodys = '/v1/onboardings/018f6d1c-0000-7000-8000-000000000000';
+    const unknown = '/v1/onboardings/018f6d1c-0000-7000-8000-000000000000';
     const answers = [
       await readWith(story, token),
       await readWith(story, token, url),
-      await story.call<Refusal>('GET', nobodys, undefined, bearer(token)),
+      await story.call<Refusal>('GET', unknown, undefined, bearer(token)),
       await story.call<Refusal>('GET', '/v1/admin/api-keys', undefined, bearer(token)),
       await story.call<Refusal>('POST', '/v1/onboardings', '{', bearer(token)),
       await story.call<Refusal>('POST', '/v1/onboardings', { no: 1 }, bearer(token)),
-      await story.call<Refusal>('POST', `${nobodys}/cancel`, {}, bearer(token)),
+      await story.call<Refusal>('POST', `${unknown}/cancel`, {}, bearer(token)),
     ];
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 404, 403, 400, 400, 404]);
     expect(answers.map((answer) => limitsOf(answer)['caller'])).toEqual(
@@ -178,13 +178,13 @@ describe('a caller', () => {
     expect((await readWith(story, others)).status).toBe(200);
   });
 
-  /** The development key is a caller of its own. */
+  /** Makes a key with the development key, which counts as its own caller. */
   const makeKeyElsewhere = async (caller: string) =>
     (await makeKey(story, ['onboardings:read'], { caller })).token;
 });
 
 describe('a subject', () => {
-  it('is not to be asked for too often: by its onboarding, and by its starts', async () => {
+  it('has a limit of requests, by its onboarding and by its starts', async () => {
     story = await begin({ RATE_LIMIT_SUBJECT_PER_MINUTE: '3' });
     const { id, subject } = await story.sent();
     const path = `/v1/onboardings/${id}/otp/verify`;
@@ -194,7 +194,7 @@ describe('a subject', () => {
       expect(limitsOf(answer)['subject']).toMatchObject({ q: 3, r: left });
       expect(limitsOf(answer)['caller']).toBeDefined();
     }
-    // The same id, spelt in capitals.
+    // The same id, in capitals.
     const over = await story.call<Refusal>('POST', path.replace(id, id.toUpperCase()), {
       code: story.code(subject),
     });
@@ -206,14 +206,14 @@ describe('a subject', () => {
     expect(again.map(({ status }) => status)).toEqual([409, 409]);
     expect(await story.start(subject)).toMatchObject({ status: 429, body: { code: 'rate_limited' } });
     expect((await story.start(story.newSubject())).status).toBe(201);
-    // Not another caller's, who could shut the owner out by guessing.
+    // Another caller's requests do not count. Otherwise it could lock out the owner by guessing ids.
     const { token } = await makeKey(story, ['operations:write']);
     expect((await story.call('POST', `/v1/onboardings/${id}/cancel`, { no: 1 }, bearer(token))).status).toBe(
       400,
     );
   });
 
-  it('is no word in Redis', async () => {
+  it('does not appear in Redis', async () => {
     story = await begin({});
     const { subject } = await story.sent();
     const { Redis } = await import('ioredis');
@@ -225,8 +225,8 @@ describe('a subject', () => {
   });
 });
 
-describe('Redis', () => {
-  it('away: each process counts for itself', async () => {
+describe('limits while Redis', () => {
+  it('is down: each process counts for itself', async () => {
     const dead = `redis://127.0.0.1:${await closedPort()}`;
     story = await begin({
       RATE_LIMIT_CALLER_PER_MINUTE: '3',
@@ -245,7 +245,7 @@ describe('Redis', () => {
     }
   });
 
-  it('hanging: holds no request up', async () => {
+  it('hangs: delay no request', async () => {
     story = await begin({});
     const redis = await story.proxyTo('REDIS_URL');
     const { url } = await story.startService({ REDIS_URL: redis.url, RATE_LIMIT_CALLER_PER_MINUTE: '3' });

@@ -8,7 +8,7 @@ import { API_KEY, Story } from '../../support/story.js';
 const KEYS = '/v1/admin/api-keys';
 
 let story: Story;
-/** Another replica, which forgets keys sooner. */
+/** Another replica, which caches keys for a shorter time. */
 let replica: string;
 beforeAll(async () => {
   story = await Story.begin({ worker: false, env: { API_KEY_CACHE_MS: '60000' } });
@@ -19,7 +19,7 @@ afterAll(() => story.end());
 const statusOf = async (token: string, url?: string) => (await readWith(story, token, url)).status;
 
 describe('an API key', () => {
-  it('is shown once, opens what it is for, and lies nowhere', async () => {
+  it('is shown once, permits its scopes, and is stored nowhere', async () => {
     const { token, id } = await makeKey(story, ['onboardings:read'], { name: 'till 3' });
     expect(token).toMatch(new RegExp(`^gw_${id}_[A-Za-z0-9_-]{43}$`));
     expect(await statusOf(token)).toBe(200);
@@ -34,7 +34,8 @@ describe('an API key', () => {
     });
     const secret = token.slice(-43);
     const [row] = await story.sql<{ dump: string }>(
-      `SELECT (SELECT string_agg(k::text, ' ') FROM api_keys k) || (SELECT string_agg(a::text, ' ') FROM audit_events a) AS dump`,
+      `SELECT (SELECT string_agg(k::text, ' ') FROM api_keys k)
+         || (SELECT string_agg(a::text, ' ') FROM audit_events a) AS dump`,
     );
     const hex = Buffer.from(secret, 'base64url').toString('hex');
     for (const sink of [JSON.stringify(body), row!.dump]) {
@@ -45,7 +46,7 @@ describe('an API key', () => {
     expect(JSON.stringify(listed)).not.toMatch(/hash/i);
   });
 
-  it('opens nothing when anything about it is wrong', async () => {
+  it('is refused if any part of it is wrong', async () => {
     const { token, id } = await makeKey(story, ['onboardings:read']);
     const other = await makeKey(story, ['onboardings:read']);
     const [row] = await story.sql<{ hash: string }>(
@@ -80,7 +81,7 @@ describe('an API key', () => {
     expect(nothing.headers.get('www-authenticate')).toBe('Bearer realm="gangway"');
   });
 
-  it('is sent as a bearer token, and in no other way', async () => {
+  it('is accepted only as a bearer token', async () => {
     const { token } = await makeKey(story, ['onboardings:read']);
     const ask = async (authorization: string) =>
       (await story.call('GET', '/v1/onboardings?limit=1', undefined, { authorization })).status;
@@ -104,9 +105,9 @@ describe('an API key', () => {
     expect(inQuery.status).toBe(401);
   });
 
-  it('is over when it expires, though it was remembered', async () => {
+  it('is refused once it has expired, although it was cached', async () => {
     const { token, id } = await makeKey(story, ['onboardings:read'], { expiresInS: 3_600 });
-    const soon = `UPDATE api_keys SET expires_at = clock_timestamp() + interval '600 milliseconds' WHERE id = $1`;
+    const soon = `UPDATE api_keys SET expires_at = clock_timestamp() + interval '600 ms' WHERE id = $1`;
     await story.sql(soon, [id]);
     expect(await statusOf(token)).toBe(200);
     await until('it is over', async () => (await statusOf(token)) === 401);
@@ -114,7 +115,7 @@ describe('an API key', () => {
     expect(body.items.find((item) => item.id === id)).toMatchObject({ state: 'expired' });
   });
 
-  it('is over at once where it is revoked, and soon elsewhere', async () => {
+  it('is refused at once by the replica that revokes it, and soon by others', async () => {
     const { token, id } = await makeKey(story, ['onboardings:read']);
     expect([await statusOf(token), await statusOf(token, replica)]).toEqual([200, 200]);
     const revoked = await story.call('POST', `${KEYS}/${id}/revoke`);
@@ -124,7 +125,7 @@ describe('an API key', () => {
     expect((await story.call('POST', `${KEYS}/${id}/revoke`)).status).toBe(200);
   });
 
-  it('notes its last use, and not with every request', async () => {
+  it('records its last use, but not with every request', async () => {
     const { token, id } = await makeKey(story, ['onboardings:read']);
     const lastUse = async () =>
       (
@@ -151,7 +152,7 @@ describe('an API key', () => {
 });
 
 describe('a rotation', () => {
-  it('makes a key with the same rights, and leaves the old one for as long as was said', async () => {
+  it('makes a key with the same rights, and keeps the old one for the overlap', async () => {
     const old = await makeKey(story, ['operations:read'], {
       integrations: ['byzantine'],
       expiresInS: 86_400,
@@ -173,7 +174,7 @@ describe('a rotation', () => {
     });
   });
 
-  it('ends the old key where no time is left to it', async () => {
+  it('ends the old key at once without an overlap', async () => {
     const old = await makeKey(story, ['operations:read']);
     expect(await statusOf(old.token)).toBe(200);
     const { body } = await story.call<MadeKey>('POST', `${KEYS}/${old.id}/rotate`, { overlapS: 0 });
@@ -181,7 +182,7 @@ describe('a rotation', () => {
     expect(body.expiresAt).toBeNull();
   });
 
-  it('asked for twice at once is done once', async () => {
+  it('is done once if requested many times at once', async () => {
     const old = await makeKey(story, ['operations:read']);
     const answers = await Promise.all(
       Array.from({ length: 5 }, () => story.call('POST', `${KEYS}/${old.id}/rotate`, {})),
@@ -191,7 +192,7 @@ describe('a rotation', () => {
 });
 
 describe('administration', () => {
-  it('keeps no token for an Idempotency-Key, and says why', async () => {
+  it('refuses an Idempotency-Key, because the answer holds a token', async () => {
     const { id } = await makeKey(story, ['onboardings:read']);
     const before = (await story.sql('SELECT 1 FROM api_keys')).length;
     for (const path of [KEYS, `${KEYS}/${id}/rotate`]) {
@@ -214,14 +215,14 @@ describe('administration', () => {
     expect(answer).toMatchObject({ status: 400, body: { errors: [{ pointer }] } });
   });
 
-  it('knows no key that is not there', async () => {
+  it('answers 404 for an unknown key', async () => {
     for (const command of ['rotate', 'revoke']) {
       const answer = await story.call('POST', `${KEYS}/${'0'.repeat(20)}/${command}`, {});
       expect(answer).toMatchObject({ status: 404, body: { code: 'not_found' } });
     }
   });
 
-  it('is on record: who, what, to which key, from where; and never the secret', async () => {
+  it('is audited with actor, action, key and address, and without the secret', async () => {
     const { id, token } = await makeKey(story, ['onboardings:read'], { caller: 'audited' });
     const { body } = await story.call<MadeKey>('POST', `${KEYS}/${id}/rotate`, {});
     await story.call('POST', `${KEYS}/${body.id}/revoke`);
@@ -250,7 +251,7 @@ interface Operation {
 }
 
 describe('scopes', () => {
-  it('open what the contract says, and nothing else, at every route of it', async () => {
+  it('permit what the contract says, and nothing else, at every route', async () => {
     const { body } = await story.call<{ paths: Record<string, Record<string, Operation>> }>(
       'GET',
       '/openapi.json',
@@ -270,10 +271,10 @@ describe('scopes', () => {
       expect([path, needed.length > 0]).toEqual([path, true]);
       expect(operation.security).toEqual(needed.map((scope) => ({ bearer: [scope] })));
       for (const [scope, token] of keys) {
-        const nobodys = path.includes('admin') ? '0'.repeat(20) : '018f6d1c-0000-7000-8000-000000000000';
-        // A body of the wrong shape: where the scope opens, the request gets as far as that, and changes nothing.
+        const unknownId = path.includes('admin') ? '0'.repeat(20) : '018f6d1c-0000-7000-8000-000000000000';
+        // A wrong body: with the right scope, the request fails there and changes nothing.
         const content = method === 'GET' ? undefined : { no: 'such member' };
-        const url = path.replace('{id}', nobodys);
+        const url = path.replace('{id}', unknownId);
         const answer = await story.call<Refusal>(method, url, content, bearer(token));
         const open = answer.status !== 403;
         expect([method, path, scope, open]).toEqual([method, path, scope, needed.includes(scope)]);
@@ -286,20 +287,20 @@ describe('scopes', () => {
     }
   });
 
-  it('the development key has all of them', async () => {
+  it('are all given to the development key', async () => {
     expect((await story.call('GET', KEYS, undefined, bearer(API_KEY))).status).toBe(200);
   });
 });
 
 describe('integrations', () => {
-  it('that are not the caller’s cannot be started at, named or not', async () => {
+  it('refuse starts by callers without access, named or not', async () => {
     const { token } = await makeKey(story, ['onboardings:write'], { integrations: ['elsewhere'] });
     const subject = story.newSubject();
     for (const more of [{}, { integration: 'byzantine' }, { integration: 'nowhere' }]) {
       const answer = await story.start(subject, more, bearer(token));
       expect(answer).toMatchObject({ status: 403, body: { code: 'forbidden' } });
     }
-    // Its own, which is not configured here: no secret to it.
+    // Its own integration, which is not configured here. The caller may know that.
     const own = await story.start(subject, { integration: 'elsewhere' }, bearer(token));
     expect(own).toMatchObject({ status: 400, body: { code: 'validation_failed' } });
     expect(story.calls(subject, 'init-otp')).toBe(0);
@@ -309,15 +310,15 @@ describe('integrations', () => {
   });
 });
 
-describe('with PostgreSQL away', () => {
-  it('a key that is remembered is known, any other is 503 and never 401', async () => {
+describe('while PostgreSQL is down', () => {
+  it('a cached key still works, and any other gets 503, never 401', async () => {
     const database = await story.proxyTo('DATABASE_URL');
     const { url } = await story.startService({ DATABASE_URL: database.url });
     const known = await makeKey(story, ['onboardings:read']);
     const unknown = await makeKey(story, ['onboardings:read']);
     expect(await statusOf(known.token, url)).toBe(200);
     await database.close();
-    // Asked for a scope that it lacks: the answer needs no database but to know whose key it is.
+    // The key lacks the scope, so the answer needs the database only to identify the key.
     const ask = (token: string) => story.call<Refusal>('GET', KEYS, undefined, bearer(token), url);
     expect(await ask(known.token)).toMatchObject({ status: 403, body: { code: 'forbidden' } });
     expect(await ask(unknown.token)).toMatchObject({ status: 503, body: { code: 'not_ready' } });
@@ -328,7 +329,7 @@ describe('with PostgreSQL away', () => {
 });
 
 describe('two tokens in one request', () => {
-  it('are none, whichever comes first', async () => {
+  it('are refused in any order', async () => {
     const { token } = await makeKey(story, ['onboardings:read']);
     const { hostname, port } = new URL(story.serviceUrl);
     for (const order of [
@@ -355,7 +356,7 @@ async function rawAnswer(port: number, host: string, bytes: string): Promise<str
 }
 
 describe('the log', () => {
-  it('says whose request it was, and from where', async () => {
+  it('names the caller and the address of a request', async () => {
     const service = await story.startProcess('onboarding', { LOG_LEVEL: 'info' });
     const { token } = await makeKey(story, ['onboardings:read'], { caller: 'till' });
     expect((await readWith(story, token, service.url)).status).toBe(200);

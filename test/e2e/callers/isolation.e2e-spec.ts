@@ -9,7 +9,7 @@ import { Story, type Answer } from '../../support/story.js';
 const WHOLE: Scope[] = ['onboardings:read', 'onboardings:write', 'onboardings:erase'];
 const UNKNOWN = '01980000-0000-7000-8000-000000000000';
 
-/** Where the schema alone does not tell a good body. */
+/** Bodies that the schema alone does not describe well enough. */
 const BODIES: Record<string, unknown> = {
   '/v1/onboardings/{id}/otp/verify': { code: '123456' },
   '/v1/onboardings/{id}/authenticators': {
@@ -48,7 +48,7 @@ beforeAll(async () => {
       OTP_TRIES: '9',
       OTP_WRONG_PER_ONBOARDING: '90',
       OTP_WRONG_PER_DAY: '900',
-      // Every route is read to its end.
+      // Streams end soon, because each answer is read to its end.
       EVENTS_STREAM_LIFE_MS: '100',
     },
   });
@@ -66,7 +66,7 @@ const as = (who: string, more: Record<string, string> = {}) => ({
   ...more,
 });
 
-/** Every route that is about one onboarding, as the service itself lists them. */
+/** Every route about one onboarding, from the service's OpenAPI document. */
 const ofOne = () => described.operations.filter(({ route }) => route.startsWith('/v1/onboardings/{id}'));
 
 function call(
@@ -97,19 +97,21 @@ async function ofShop(): Promise<Record<string, string>> {
 
 const whole = (id: string) =>
   story.sql(
-    `SELECT to_jsonb(o) AS row, (SELECT jsonb_agg(e ORDER BY e.seq) FROM onboarding_events e WHERE e.onboarding_id = o.id) AS events
+    `SELECT to_jsonb(o) AS row, (
+       SELECT jsonb_agg(e ORDER BY e.seq) FROM onboarding_events e WHERE e.onboarding_id = o.id
+     ) AS events
      FROM onboardings o WHERE o.id = $1`,
     [id],
   );
 
-/** Without what differs between any two requests. */
+/** An answer without the parts that differ in each request. */
 const plain = ({ status, body }: Answer, id: string) => {
   const { traceId: _, ...rest } = body as unknown as { traceId: string };
   return { status, body: JSON.parse(JSON.stringify(rest).replaceAll(id, '{id}')) as unknown };
 };
 
 describe('another caller', () => {
-  it('gets 404 on every route, in every state, as for an id that does not exist; and nothing is touched', async () => {
+  it('gets 404 on every route in every state, as for an unknown id, and changes nothing', async () => {
     const operations = ofOne();
     expect(operations.length).toBeGreaterThan(8);
     for (const [state, id] of Object.entries(await ofShop())) {
@@ -133,7 +135,7 @@ describe('another caller', () => {
     }
   });
 
-  it('is refused for the owner’s reasons only where the owner is: the calls are good ones', async () => {
+  it('is not refused because of a bad request: the owner’s same calls are valid', async () => {
     const { otp_sent: id } = await ofShop();
     for (const operation of ofOne()) {
       const { status, body } = await call(operation, id!, as('shop'));
@@ -142,7 +144,7 @@ describe('another caller', () => {
     }
   });
 
-  it('finds none of it in lists, by whatever filter', async () => {
+  it('finds none of them in lists, with any filter', async () => {
     const { otp_sent: id } = await ofShop();
     for (const filter of [
       '',
@@ -169,7 +171,7 @@ describe('another caller', () => {
     expect(body.items.map((item) => item.id)).toContain(id);
   });
 
-  it('is told of a live onboarding of its subject, but not which, and cannot supersede it', async () => {
+  it('learns that its subject has a live onboarding, but not its id, and cannot supersede it', async () => {
     const subject = story.newSubject();
     const mine = await story.start(subject, {}, as('shop'));
     for (const more of [{}, { supersede: true }]) {
@@ -187,7 +189,7 @@ describe('another caller', () => {
     expect((await story.start(subject, {}, as('shop'))).body.onboardingId).toBe(mine.body.id);
   });
 
-  it('gets no answer of somebody else’s idempotency key', async () => {
+  it('gets no answer of another caller’s idempotency key', async () => {
     const key = { 'idempotency-key': 'one-key-of-both' };
     const subject = story.newSubject();
     const mine = await story.start(subject, {}, as('shop', key));
@@ -201,8 +203,8 @@ describe('another caller', () => {
   });
 });
 
-describe('who operates', () => {
-  it('sees all; reading alone lets nobody act on another caller’s', async () => {
+describe('an operator', () => {
+  it('sees all onboardings, but cannot act on them with the read scope only', async () => {
     const { otp_sent: id } = await ofShop();
     expect((await story.call('GET', `/v1/onboardings/${id!}`, undefined, as('reader'))).body).toMatchObject({
       id,
@@ -219,7 +221,7 @@ describe('who operates', () => {
     expect(await whole(id!)).toEqual(before);
   });
 
-  it('acts as operator on anybody’s, and the timeline says who', async () => {
+  it('can act on any onboarding, and the timeline names the operator', async () => {
     const { otp_sent: id } = await ofShop();
     const verify = await story.call(
       'POST',
@@ -240,7 +242,7 @@ describe('who operates', () => {
   });
 });
 
-describe('a key that is for another integration', () => {
+describe('a key for another integration', () => {
   it('does not reach its own caller’s onboardings of this one', async () => {
     const { otp_sent: id } = await ofShop();
     for (const operation of ofOne()) {

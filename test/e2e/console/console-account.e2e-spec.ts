@@ -27,10 +27,10 @@ beforeAll(async () => {
 afterAll(() => story.end());
 
 let made = 0;
-/** An address of its own each, since failed tries count per address as well. */
+/** Each browser has its own address, because failed tries also count per address. */
 const browse = () => new ConsoleBrowser(story, { via: `198.51.100.${++made}` });
 const someone = async (name: string) => {
-  // With the hash that is there already: another one of the same password would cost another scrypt.
+  // Reuses the template's hash, because a new one would cost another scrypt.
   await story.sql(
     `INSERT INTO operators (id, name, role, password_hash, must_change)
      SELECT gen_random_uuid(), $1, role, password_hash, false FROM operators WHERE name = 'template'`,
@@ -58,8 +58,8 @@ async function end(browser: ConsoleBrowser, session: string, fields: Fields = {}
 /** The sessions that a page has a button for. */
 const endableOn = ({ text }: Reply) => [...text.matchAll(/value="([0-9a-f]{64})"/g)].map(([, id = '']) => id);
 
-describe('one’s own password', () => {
-  it('is changed with the current one: this session goes on under a new token, all others end', async () => {
+describe('an operator’s password', () => {
+  it('can be changed with the current one: this session gets a new token, and all others end', async () => {
     const name = await someone('ada');
     const [here, there] = [await logIn(name), await logIn(name)];
     const thief = browse();
@@ -84,7 +84,7 @@ describe('one’s own password', () => {
     expect(Number(row!.n)).toBe(1);
   });
 
-  it('stays as it is without the current one, and tries are throttled as logins are', async () => {
+  it('is not changed without the current one, and failed tries count as failed logins', async () => {
     const name = await someone('bea');
     const [here, there] = [await logIn(name), await logIn(name)];
     audited.splice(0);
@@ -98,12 +98,12 @@ describe('one’s own password', () => {
     );
     const limited = await change(here);
     expect([limited.status, Number(limited.headers['retry-after']) > 0]).toEqual([429, true]);
-    // What is counted here counts there.
+    // These tries also count for logins.
     expect((await browse().tryLogIn(name, PASSWORD)).status).toBe(429);
     expect([await isIn(here), await isIn(there)]).toEqual([true, true]);
   });
 
-  it('is refused where the new one breaks the rule, is the one before, or was typed in two ways', async () => {
+  it('cannot be changed to one that breaks the rules, is the current one, or is mistyped', async () => {
     const here = await logIn(await someone('cia'));
     const cases: [Fields, string][] = [
       [{ wanted: 'short' }, 'shorter than 12'],
@@ -118,14 +118,14 @@ describe('one’s own password', () => {
     await logIn('cia');
   });
 
-  it('takes the longest passwords that there are', async () => {
+  it('can have the maximum length', async () => {
     const [name, long] = [await someone('dan'), '🦆🐎🐄🐖🐐🐑🐓🦃'.repeat(16)];
     const here = await logIn(name);
     expect((await change(here, { wanted: long })).status).toBe(303);
     expect((await change(here, { current: long, wanted: `${long.slice(2)}🐇` })).status).toBe(303);
   });
 
-  it('is the environment’s where the account is: there is no form, and none is taken', async () => {
+  it('cannot be changed for the account of the environment, which has no form', async () => {
     const ops = await logIn('ops', OPS_PASSWORD);
     const page = await account(ops);
     expect(page.text).toContain('OPS_PASSWORD');
@@ -136,8 +136,8 @@ describe('one’s own password', () => {
   });
 });
 
-describe('one’s own sessions', () => {
-  it('are listed: from where, and which one this is; nobody else’s, and none that is over', async () => {
+describe('an operator’s sessions', () => {
+  it('are listed with their addresses and the current one, without others’ or expired sessions', async () => {
     const name = await someone('eli');
     await logIn(await someone('fay'));
     const [here, over] = [await logIn(name), await logIn(name)];
@@ -152,10 +152,10 @@ describe('one’s own sessions', () => {
     expect(endableOn({ text } as Reply)).toHaveLength(1);
   });
 
-  it('are ended one by one, or all others, with the password', async () => {
+  it('can be ended one by one, or all others at once, with the password', async () => {
     const name = await someone('gil');
     const [here, one, another] = [await logIn(name), await logIn(name), await logIn(name)];
-    // The last used one comes first.
+    // The session that was used last comes first.
     await story.sql(
       `UPDATE operator_sessions SET last_seen_at = clock_timestamp() + interval '1s' WHERE address = $1`,
       [one.address],
@@ -169,7 +169,7 @@ describe('one’s own sessions', () => {
     expect([await isIn(here), await isIn(another)]).toEqual([true, false]);
   });
 
-  it('are nobody else’s to end', async () => {
+  it('cannot be ended by another operator', async () => {
     const [mine, other] = [await logIn(await someone('hal')), await logIn(await someone('ida'))];
     const second = await logIn('ida');
     const [id = ''] = endableOn(await account(second));
@@ -178,7 +178,7 @@ describe('one’s own sessions', () => {
     expect([await isIn(other), await isIn(second)]).toEqual([true, true]);
   });
 
-  it('of the environment’s account are listed and ended as well', async () => {
+  it('are also listed and ended for the account of the environment', async () => {
     const [here, there] = [await logIn('ops', OPS_PASSWORD), await logIn('ops', OPS_PASSWORD)];
     expect((await end(here, 'others', { password: PASSWORD })).status).toBe(403);
     expect(await isIn(there)).toBe(true);
@@ -188,7 +188,7 @@ describe('one’s own sessions', () => {
 });
 
 describe('the account’s forms', () => {
-  it('are taken with their token, from our own pages, by whoever is logged in', async () => {
+  it('are accepted only with their token, from our own pages, and with a login', async () => {
     const here = await logIn(await someone('jon'));
     const forms = [
       ['/ops/account/password', { current: PASSWORD, wanted: OTHER, again: OTHER }],
@@ -211,7 +211,7 @@ describe('the account’s forms', () => {
     await logIn('jon');
   });
 
-  it('are on pages without script or style of their own', async () => {
+  it('are on pages without inline script or style', async () => {
     const here = await logIn(await someone('kim'));
     for (const path of ['/ops/account', '/ops/logout']) {
       const { text, headers } = await here.visit(path);
@@ -234,7 +234,7 @@ describe('a first password', () => {
     return browser;
   };
 
-  it('opens nothing but the page where another one is chosen, and the logout', async () => {
+  it('opens only the page to choose a new one, and the logout', async () => {
     const browser = await firstLogIn(await first('lea'));
     for (const path of ['/ops', '/ops/', '/ops/queues', '/ops/queues/api/queues', '/ops/nothing']) {
       const page = await browser.visit(path);
@@ -254,7 +254,7 @@ describe('a first password', () => {
     expect((await browse().tryLogIn('lea', OTHER)).headers['location']).toBe('/ops');
   });
 
-  it('is what an administrator’s change makes of any password', async () => {
+  it('is any password that an administrator sets', async () => {
     const name = await someone('max');
     await story.service.get(OperatorAccounts).setPassword(name, PASSWORD);
     const browser = await firstLogIn(name);
@@ -264,7 +264,7 @@ describe('a first password', () => {
     expect(browser.session).toBeUndefined();
   });
 
-  it('is good for seven days, and one’s own for ever', async () => {
+  it('expires after seven days, and a chosen password never', async () => {
     const [name, settled] = [await first('ned'), await someone('ora')];
     const age = (days: number) =>
       story.sql(
@@ -281,7 +281,7 @@ describe('a first password', () => {
 });
 
 describe('the logout', () => {
-  it('is on each of our pages, and one link from the board: a page that asks, and a form that does it', async () => {
+  it('is on each of our pages, and one link away from the board', async () => {
     const here = await logIn(await someone('pia'));
     const home = await here.visit('/ops');
     expect(home.text).toContain('href="/ops/account"');

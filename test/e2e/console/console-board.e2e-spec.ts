@@ -29,7 +29,7 @@ async function assets(): Promise<string[]> {
 }
 
 describe('the queue board', () => {
-  it('opens to whoever is logged in: its page, its data and its assets', async () => {
+  it('serves its page, data and assets to operators who are logged in', async () => {
     const page = await browsers.viewer.visit('/ops/queues');
     expect(page.status).toBe(200);
     expect(page.text).toContain('Gangway');
@@ -42,7 +42,7 @@ describe('the queue board', () => {
     }
   });
 
-  it('has no script in the page, loads nothing from elsewhere, and is not framed', async () => {
+  it('has no inline script, loads nothing from other hosts, and cannot be framed', async () => {
     const { text, headers } = await browsers.viewer.visit('/ops/queues');
     const scripts = [...text.matchAll(/<script([^>]*)>/g)].map(([, attributes = '']) => attributes);
     expect(scripts.length).toBeGreaterThan(1);
@@ -55,7 +55,7 @@ describe('the queue board', () => {
     expect(headers['x-frame-options']).toBe('DENY');
   });
 
-  it('opens to nobody else, however the path is spelt', async () => {
+  it('serves nothing without a login, for any spelling of the path', async () => {
     const basic = `Basic ${Buffer.from(`ops:${OPS_PASSWORD}`).toString('base64')}`;
     const strangers = [
       {},
@@ -97,7 +97,7 @@ describe('the queue board', () => {
         }
       }
       for (const method of ['GET', 'HEAD', 'PUT', 'POST', 'DELETE', 'PATCH', 'OPTIONS', 'TRACE']) {
-        // A method that a path does not have is told without a login, as everywhere.
+        // A wrong method gets its 405 without a login, as everywhere.
         const allowed = method === 'GET' || method === 'HEAD' ? [401] : [401, 405];
         const { status } = await send(story, method, path);
         expect([method, path, allowed.includes(status)]).toEqual([method, path, true]);
@@ -110,7 +110,7 @@ describe('the queue board', () => {
     }
   });
 
-  it('without a login, the login page and its stylesheet are there, and nothing more', async () => {
+  it('serves only the login page and its stylesheet without a login', async () => {
     const page = await send(story, 'GET', '/ops/login');
     const linked = [...page.text.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, path]) => path);
     expect(linked).toEqual(['/ops/console.css']);
@@ -121,14 +121,14 @@ describe('the queue board', () => {
     expect(page.headers['content-security-policy']).not.toMatch(/script-src|unsafe/);
   });
 
-  it('takes no bearer key, and the API no session', async () => {
+  it('accepts no bearer key, and the API no session', async () => {
     expect((await send(story, 'GET', '/ops/queues', { headers: KEY })).status).toBe(401);
     const { cookie } = browsers.admin;
     expect((await send(story, 'GET', '/v1/onboardings', { headers: { cookie } })).status).toBe(401);
   });
 });
 
-/** Every route of the board that changes something, as the board itself lists them, and who may use it. */
+/** Every route of the board that changes something, with the role that it needs. */
 const ACTIONS: [method: string, path: string, needed: Role][] = [
   ['PUT', 'pause', 'operator'],
   ['PUT', 'resume', 'operator'],
@@ -156,9 +156,9 @@ const ACTIONS: [method: string, path: string, needed: Role][] = [
 ];
 
 describe('roles on the board', () => {
-  it('the table has every route of the board that changes something', () => {
+  it('the table above has every route of the board that changes something', () => {
     const fastify = story.service.getHttpAdapter().getInstance();
-    // The API has neither method; the board's one POST is beside them.
+    // The API has neither method. The board's one POST is not checked here.
     for (const method of ['PUT', 'PATCH'] as const) {
       const routes = [...fastify.printRoutes({ commonPrefix: false, method }).matchAll(/\((?:PUT|PATCH)\)/g)];
       expect([method, routes.length]).toEqual([method, ACTIONS.filter(([each]) => each === method).length]);
@@ -178,7 +178,7 @@ describe('roles on the board', () => {
     }
   });
 
-  it('a refused action does nothing, and an allowed one is done', async () => {
+  it('a refused action does nothing, and an allowed one takes effect', async () => {
     const steps = story.service.get(Queues).get('steps');
     const pause = (role: Role) => browsers[role].fetch('PUT', '/ops/queues/api/queues/steps/pause');
     await pause('viewer');
@@ -189,7 +189,7 @@ describe('roles on the board', () => {
     expect(await steps.isPaused()).toBe(false);
   });
 
-  it('each action is written down: by whom, what, and how it ended', async () => {
+  it('each action is audited with operator, action and outcome', async () => {
     audited.splice(0);
     await browsers.viewer.fetch('PUT', '/ops/queues/api/queues/steps/none/retry');
     await browsers.operator.fetch('PUT', '/ops/queues/api/queues/steps/none/retry');
@@ -217,14 +217,18 @@ describe('a request that changes something', () => {
   };
   const cases: [string, () => Record<string, string>, number][] = [
     [
-      'our own page in a browser of today',
+      'our own page in a current browser',
       () => ({ origin: story.serviceUrl, 'sec-fetch-site': 'same-origin' }),
       200,
     ],
     ['our own page without TLS', () => ({ origin: story.serviceUrl }), 200],
-    ['our own page, in other letters', () => ({ origin: story.serviceUrl.replace('http', 'HTTP') }), 200],
-    ['our own page, of which only the browser tells', () => ({ 'sec-fetch-site': 'same-origin' }), 200],
-    ['nobody knows where', () => ({}), 403],
+    [
+      'our own page, with its scheme in capitals',
+      () => ({ origin: story.serviceUrl.replace('http', 'HTTP') }),
+      200,
+    ],
+    ['our own page, by Sec-Fetch-Site only', () => ({ 'sec-fetch-site': 'same-origin' }), 200],
+    ['an unknown place', () => ({}), 403],
     ['another site', () => ({ origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' }), 403],
     ['another site in an older browser', () => ({ origin: 'https://evil.example' }), 403],
     ['a neighbour of our host', () => ({ origin: story.serviceUrl, 'sec-fetch-site': 'same-site' }), 403],
@@ -233,7 +237,7 @@ describe('a request that changes something', () => {
     ['a sandboxed frame', () => ({ origin: 'null' }), 403],
     ['an address that was typed', () => ({ 'sec-fetch-site': 'none' }), 403],
     [
-      'a site that says so twice',
+      'a request with two values of Sec-Fetch-Site',
       () => ({ origin: story.serviceUrl, 'sec-fetch-site': 'same-origin, cross-site' }),
       403,
     ],
@@ -242,7 +246,7 @@ describe('a request that changes something', () => {
     expect((await pause(headers())).status).toBe(status);
   });
 
-  it('such as the login is refused from elsewhere, too', async () => {
+  it('is also refused from another origin if it is the login', async () => {
     const browser = new ConsoleBrowser(story);
     const refused = await browser.tryLogIn('an-admin', PASSWORD);
     expect(refused.status).toBe(303);

@@ -4,7 +4,7 @@ import { RealBrowser, describeInBrowser, type WatchedPage } from '../../support/
 import { keepScreenshots } from '../../support/browser/screenshots.js';
 import { OPS_PASSWORD, Story } from '../../support/story.js';
 
-describeInBrowser('that the console’s pages work under their Content-Security-Policy', () => {
+describeInBrowser('the console’s pages under their Content-Security-Policy', () => {
   let story: Story;
   let browser: RealBrowser;
   let watched: WatchedPage;
@@ -21,7 +21,7 @@ describeInBrowser('that the console’s pages work under their Content-Security-
     await story?.end();
   });
 
-  it('an operator logs in, works on the board and logs out, and nothing breaks its policy', async () => {
+  it('let an operator log in, use the board and log out, without a violation', async () => {
     const { page, complaints } = watched;
     await page.goto('/ops');
     expect(await keepScreenshots(page, 'console-login')).toEqual([]);
@@ -30,7 +30,7 @@ describeInBrowser('that the console’s pages work under their Content-Security-
     await page.click('form.login button');
     await page.waitForSelector('header form[action="/ops/logout"]');
     await keepScreenshots(page, 'console');
-    // Drawn by the stylesheet: a policy that keeps it out would leave the browser's own margin.
+    // Set by the stylesheet. A policy that blocks it would leave the browser's default margin.
     expect(await page.evaluate('getComputedStyle(document.body).margin')).toBe('0px');
 
     await page.goto('/ops/queues/queue/upkeep');
@@ -47,17 +47,19 @@ describeInBrowser('that the console’s pages work under their Content-Security-
     expect(complaints).toEqual([]);
   });
 
-  it('the API’s routes can be browsed, and nothing breaks their policy', async () => {
+  it('show the API’s routes without a violation', async () => {
     await watched.page.goto('/docs');
     await watched.page.waitForSelector('.swagger-ui .opblock');
     expect(watched.complaints).toEqual([]);
   });
 
-  it('a script that got into a page is not run, and is heard of here', async () => {
+  it('do not run an injected script, and the violation is reported', async () => {
     const { page, complaints } = watched;
     await page.goto('/ops/login');
     await page.evaluate(
-      `document.body.append(Object.assign(document.createElement('script'), { textContent: 'globalThis.ran = 1' }))`,
+      `document.body.append(
+        Object.assign(document.createElement('script'), { textContent: 'globalThis.ran = 1' }),
+      )`,
     );
     expect(await page.evaluate('globalThis.ran ?? null')).toBeNull();
     await until('a complaint', () => complaints.some((each) => each.startsWith('policy: ')));

@@ -29,7 +29,7 @@ async function replica(env: Record<string, string>): Promise<Pick<Story, 'servic
 const home = (browser: ConsoleBrowser) => browser.visit('/ops');
 
 describe('a session', () => {
-  it('has a new token with each login, whatever cookie the browser brings', async () => {
+  it('gets a new token with each login, for any cookie that the browser sends', async () => {
     const browser = new ConsoleBrowser(story);
     const planted = 'A'.repeat(43);
     browser.cookies.set('gangway_ops', planted);
@@ -43,11 +43,11 @@ describe('a session', () => {
     form.cookies.set('gangway_ops', first);
     await form.post('/ops/login', { name: 'vera', password: PASSWORD, token: formToken });
     expect(form.session![1]).not.toBe(first);
-    // The one before has ended with it.
+    // The previous session has ended.
     expect((await home(browser)).status).toBe(401);
   });
 
-  it('is known to the table by a hash alone', async () => {
+  it('is stored only as a hash', async () => {
     const [, token] = (await new ConsoleBrowser(story).logIn()).session!;
     const rows = await story.sql<{ row: string }>('SELECT s::text AS row FROM operator_sessions s');
     expect(rows.length).toBeGreaterThan(0);
@@ -56,7 +56,7 @@ describe('a session', () => {
     expect(text).not.toContain(Buffer.from(token, 'base64url').toString('hex'));
   });
 
-  it('ends on the server when its operator logs out', async () => {
+  it('ends on the server at logout', async () => {
     const browser = await new ConsoleBrowser(story).logIn('vera', PASSWORD);
     const thief = new ConsoleBrowser(story);
     thief.cookies.set(...browser.session!);
@@ -74,7 +74,7 @@ describe('a session', () => {
     ['another password', 'eve1', (name: string) => accounts.setPassword(name, OTHER), OTHER, 303],
     ['another role', 'eve2', (name: string) => accounts.setRole(name, 'operator'), PASSWORD, 303],
     ['being disabled', 'eve3', (name: string) => accounts.disable(name), PASSWORD, 401],
-  ])('ends with its account’s change: %s', async (_, name, change, password, then) => {
+  ])('ends when its account changes: %s', async (_, name, change, password, then) => {
     await makeOperator(story, { name, role: 'admin', password: PASSWORD });
     const browser = await new ConsoleBrowser(story).logIn(name, PASSWORD);
     await change(name);
@@ -82,7 +82,7 @@ describe('a session', () => {
     expect((await new ConsoleBrowser(story).tryLogIn(name, password)).status).toBe(then);
   });
 
-  it('of the environment’s account ends when its password changes', async () => {
+  it('of the account of the environment ends when OPS_PASSWORD changes', async () => {
     const browser = await new ConsoleBrowser(story).logIn();
     const changed = new ConsoleBrowser(await replica({ OPS_PASSWORD: 'another password' }));
     changed.cookies.set(...browser.session!);
@@ -90,7 +90,7 @@ describe('a session', () => {
     expect((await home(browser)).status).toBe(200);
   });
 
-  it('ends after its life, however much it is used', async () => {
+  it('ends after its life, even if it is used', async () => {
     const browser = new ConsoleBrowser(
       await replica({ OPS_SESSION_LIFE_MS: '2500', OPS_SESSION_IDLE_MS: '2500' }),
     );
@@ -98,7 +98,7 @@ describe('a session', () => {
     await until('the session is over', async () => (await home(browser)).status === 401);
   });
 
-  it('ends when nobody uses it: what the board asks by itself is no use', async () => {
+  it('ends when it is idle: the board’s own polling does not count', async () => {
     const browser = new ConsoleBrowser(await replica({ OPS_SESSION_IDLE_MS: '2500' }));
     await browser.logIn('vera', PASSWORD);
     const asked = async () => (await browser.fetch('GET', '/ops/queues/api/queues')).status;
@@ -107,7 +107,7 @@ describe('a session', () => {
     expect((await home(browser)).status).toBe(401);
   });
 
-  it('goes on while it is used', async () => {
+  it('lives on while it is used', async () => {
     const browser = new ConsoleBrowser(await replica({ OPS_SESSION_IDLE_MS: '2500' }));
     await browser.logIn('vera', PASSWORD);
     const since = performance.now();

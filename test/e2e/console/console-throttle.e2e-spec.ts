@@ -20,7 +20,7 @@ const statusesOf = async (tries: number, name = 'ops', target: Pick<Story, 'serv
 };
 
 describe('failed logins', () => {
-  it('are counted per account, over all replicas and however many at once', async () => {
+  it('are counted per account, over all replicas, even if they come at once', async () => {
     story = await Story.begin({
       worker: false,
       env: { OPS_LOGIN_TRIES: '2', OPS_LOGIN_WINDOW_MS: '60000' },
@@ -37,7 +37,7 @@ describe('failed logins', () => {
     expect(Number(limited.headers['retry-after'])).toBeLessThanOrEqual(60);
     expect(limited.text).toMatch(/role="alert">Too many tries/);
 
-    // The right password is refused without a look at it, and another account is not.
+    // The right password is refused without a hash. Another account is not affected.
     const hashes = story.service.get(PasswordHashes);
     const before = hashes.work;
     expect((await new ConsoleBrowser(story).tryLogIn(name, OPS_PASSWORD)).status).toBe(429);
@@ -46,13 +46,13 @@ describe('failed logins', () => {
     await new ConsoleBrowser(story).logIn('vera', PASSWORD);
   });
 
-  it('lock nobody out for longer than the window', async () => {
+  it('lock an account for no longer than the window', async () => {
     story = await Story.begin({
       worker: false,
       env: { OPS_LOGIN_TRIES: '1', OPS_LOGIN_WINDOW_MS: '1500' },
     });
     const name = 'ops';
-    // At once: a hash may take longer than the window, and what is counted is counted before it.
+    // Both at once: a hash may take longer than the window, and a try counts before its hash.
     const tooMany = async () =>
       (await Promise.all([statusesOf(1, name), statusesOf(1, name)])).flat().includes(429);
     await until('a try too many', tooMany);
@@ -60,7 +60,7 @@ describe('failed logins', () => {
     await until('the window is over', async () => (await right()).status === 303);
   });
 
-  it('are counted per address, whoever is tried; a right one is not counted', async () => {
+  it('are counted per address over all accounts, without the successful ones', async () => {
     story = await Story.begin({
       worker: false,
       env: { OPS_LOGIN_TRIES: '1', OPS_LOGIN_WINDOW_MS: '60000', TRUSTED_PROXIES: '127.0.0.1' },
@@ -74,33 +74,30 @@ describe('failed logins', () => {
     const random = Math.random().toString(36).slice(2);
     for (const n of [1, 2, 3]) expect(await from(`${net}::${n}`, `a${random}${n}`)).toBe(401);
     expect(await from(`${net}:ffff::9`, `a${random}4`)).toBe(429);
-    // Gateways write the port as well: each connection has another one.
+    // Gateways also write the port, which differs for each connection.
     for (const n of [1, 2, 3]) expect(await from(`198.51.100.7:${50_000 + n}`, `b${random}${n}`)).toBe(401);
     expect(await from('198.51.100.7:50004', `b${random}4`)).toBe(429);
-    // What was refused for its address used up no try of the account that it named.
+    // A try that is refused because of its address does not count for its account.
     expect(await from(net.replace(/1$/, '2::9'), `a${random}4`)).toBe(401);
   });
 
-  it.each(['hangs', 'is away'])(
-    'are counted in memory while Redis %s, and no login waits for it',
-    async (how) => {
-      story = await Story.begin({
-        worker: false,
-        proxied: ['REDIS_URL'],
-        env: { OPS_LOGIN_TRIES: '2', OPS_LOGIN_WINDOW_MS: '60000' },
-      });
-      const redis = await story.proxyTo('REDIS_URL');
-      const warm = `w${Math.random().toString(36).slice(2)}`;
-      await statusesOf(1, warm);
-      if (how === 'hangs') redis.stall();
-      else redis.refuse();
-      const name = `x${warm}`;
-      expect(await statusesOf(4, name)).toEqual([401, 401, 429, 429]);
-      await redis.mend();
-    },
-  );
+  it.each(['hangs', 'is down'])('are counted in memory while Redis %s, and delay no login', async (how) => {
+    story = await Story.begin({
+      worker: false,
+      proxied: ['REDIS_URL'],
+      env: { OPS_LOGIN_TRIES: '2', OPS_LOGIN_WINDOW_MS: '60000' },
+    });
+    const redis = await story.proxyTo('REDIS_URL');
+    const warm = `w${Math.random().toString(36).slice(2)}`;
+    await statusesOf(1, warm);
+    if (how === 'hangs') redis.stall();
+    else redis.refuse();
+    const name = `x${warm}`;
+    expect(await statusesOf(4, name)).toEqual([401, 401, 429, 429]);
+    await redis.mend();
+  });
 
-  it('are written down, without a password, and without what is nobody’s name', async () => {
+  it('are audited, without the password, and without an unknown name', async () => {
     story = await Story.begin({ worker: false });
     const service = await story.startProcess('onboarding');
     const target = { serviceUrl: service.url };

@@ -26,7 +26,7 @@ async function replica(env: Record<string, string>): Promise<Pick<Story, 'servic
 const home = (browser: ConsoleBrowser) => browser.visit('/ops');
 
 describe('logging in', () => {
-  it('opens the console, which says who is in and what is up', async () => {
+  it('opens the console, which shows the operator and the health', async () => {
     const browser = new ConsoleBrowser(story);
     expect((await home(browser)).status).toBe(401);
     await browser.logIn('vera', PASSWORD);
@@ -38,7 +38,7 @@ describe('logging in', () => {
     for (const link of ['/ops/queues', '/docs']) expect(page.text).toContain(`href="${link}"`);
   });
 
-  it('takes a name in any case, and a password from any keyboard (NFKC)', async () => {
+  it('accepts a name in any case, and a password from any keyboard (NFKC)', async () => {
     await makeOperator(story, {
       name: 'Zoë@Example.com'.replace('ë', 'e'),
       role: 'viewer',
@@ -49,12 +49,12 @@ describe('logging in', () => {
 
   it.each([
     ['a wrong password', 'vera', 'wrong'],
-    ['an unknown name', 'nobody', PASSWORD],
-    ['a name that nobody can have', '<b>"name"', PASSWORD],
+    ['an unknown name', 'unknown', PASSWORD],
+    ['an impossible name', '<b>"name"', PASSWORD],
     ['the environment’s name', 'ops', PASSWORD],
     ['a password of another account', 'vera', OPS_PASSWORD],
     ['no password', 'vera', ''],
-  ])('is refused with %s: one answer, one scrypt', async (_, name, password) => {
+  ])('is refused with %s: the same answer, and one scrypt', async (_, name, password) => {
     const browser = new ConsoleBrowser(story);
     const hashes = story.service.get(PasswordHashes);
     const before = hashes.work;
@@ -67,7 +67,7 @@ describe('logging in', () => {
     expect(browser.session).toBeUndefined();
   });
 
-  it('costs one scrypt where it succeeds, too, whoever it is', async () => {
+  it('costs one scrypt on success, too, for each account', async () => {
     const hashes = story.service.get(PasswordHashes);
     for (const [name, password] of [
       ['vera', PASSWORD],
@@ -79,7 +79,7 @@ describe('logging in', () => {
     }
   });
 
-  it('hashes nothing that is too long to be anybody’s password', async () => {
+  it('does not hash a password that is too long', async () => {
     const hashes = story.service.get(PasswordHashes);
     const before = hashes.work;
     expect((await new ConsoleBrowser(story).tryLogIn('vera', 'x'.repeat(129))).status).toBe(401);
@@ -90,14 +90,14 @@ describe('logging in', () => {
     const without = await replica({ OPS_PASSWORD: '' });
     expect((await new ConsoleBrowser(without).tryLogIn('ops', OPS_PASSWORD)).status).toBe(401);
     expect((await new ConsoleBrowser(without).tryLogIn('ops', 'undefined')).status).toBe(401);
-    // Nor is a session good that was opened with it elsewhere.
+    // A session that another replica opened with it is also invalid.
     const browser = await new ConsoleBrowser(story).logIn();
     const there = new ConsoleBrowser(without);
     there.cookies.set(...browser.session!);
     expect((await home(there)).status).toBe(401);
   });
 
-  it('goes on to where one was going, and nowhere else', async () => {
+  it('leads to the requested page, but never to another site', async () => {
     const refused = await new ConsoleBrowser(story).visit('/ops/queues/queue/steps');
     expect(refused.text).toContain('name="next" value="/ops/queues/queue/steps"');
     const on = async (next: string) =>
@@ -108,13 +108,13 @@ describe('logging in', () => {
 });
 
 describe('the cookies', () => {
-  it('are for this host alone over TLS, and never for script or another site', async () => {
+  it('are limited to this host over TLS, and hidden from scripts and other sites', async () => {
     const browser = new ConsoleBrowser(story, { overTls: true });
     const login = await browser.tryLogIn();
     const session = setCookies(login).find((line) => line.startsWith('__Host-gangway_ops=')) ?? '';
     expect(session.split('; ').slice(1).sort()).toEqual(['HttpOnly', 'Path=/', 'SameSite=Strict', 'Secure']);
     expect((await home(browser)).headers['strict-transport-security']).toMatch(/max-age=\d{8}/);
-    // The same token under the plain name is none: anybody on the way could have set that.
+    // The plain name is not accepted over TLS: an attacker on the network could have set it.
     const other = new ConsoleBrowser(story, { overTls: true });
     other.cookies.set('gangway_ops', browser.session![1]);
     expect((await home(other)).status).toBe(401);
@@ -127,7 +127,7 @@ describe('the cookies', () => {
     expect(login.headers['strict-transport-security']).toBeUndefined();
   });
 
-  it('believe nobody who is no proxy of ours that there is TLS', async () => {
+  it('count as without TLS if the proxy is not trusted', async () => {
     const direct = new ConsoleBrowser(await replica({ TRUSTED_PROXIES: '10.0.0.0/8' }));
     const page = await direct.visit('/ops/login', { 'x-forwarded-proto': 'https' });
     expect(setCookies(page).join()).not.toMatch(/__Host-|Secure/);
@@ -136,7 +136,7 @@ describe('the cookies', () => {
 });
 
 describe('forms', () => {
-  it('are taken with their token only', async () => {
+  it('are accepted only with their token', async () => {
     const browser = new ConsoleBrowser(story);
     const fields = { name: 'vera', password: PASSWORD };
     const others = tokenOf(await new ConsoleBrowser(story).visit('/ops/login'));
@@ -151,7 +151,7 @@ describe('forms', () => {
     expect((await browser.post('/ops/login', { ...fields, token: good })).status).toBe(303);
   });
 
-  it('are taken with their own fields only, and small', async () => {
+  it('are accepted only with their own fields, and small', async () => {
     const browser = new ConsoleBrowser(story);
     const token = tokenOf(await browser.visit('/ops/login'));
     const fields = { name: 'vera', password: PASSWORD, token };
@@ -162,7 +162,7 @@ describe('forms', () => {
     expect((await browser.fetch('POST', '/ops/login', json, JSON.stringify(fields))).status).toBe(415);
   });
 
-  it('are no way to the API', async () => {
+  it('are not accepted by the API', async () => {
     const form = {
       authorization: 'Bearer key-of-the-tests-0123456789',
       'content-type': 'application/x-www-form-urlencoded',

@@ -9,7 +9,7 @@ import { Story } from '../../support/story.js';
 
 const PASSWORD = 'seven wild geese';
 const REASON = 'no handler for job "of-the-past"';
-/** The board shows each run of each job: few of them are enough. */
+/** Rare jobs, because the board shows each run of each job. */
 const SELDOM = {
   EXPIRY_EVERY_MS: '30000',
   SWEEP_EVERY_MS: '30000',
@@ -20,7 +20,7 @@ const SELDOM = {
 const TIMEOUT_MS = 90_000;
 const JOB = '/ops/queues/queue/steps/unknown';
 
-describeInBrowser('that the queue board works under its Content-Security-Policy', () => {
+describeInBrowser('the queue board under its Content-Security-Policy', () => {
   let story: Story;
   let browser: RealBrowser;
   let watched: WatchedPage;
@@ -51,7 +51,7 @@ describeInBrowser('that the queue board works under its Content-Security-Policy'
     await page.waitForSelector('header form[action="/ops/logout"]');
   }
 
-  /** Waits until the panel that is open shows a text: its highlighting comes from a worker. */
+  /** Waits until the open panel shows a text. A worker adds the highlighting. */
   const shows = (text: string) => watched.page.locator('pre', { hasText: text }).first().waitFor();
 
   async function tab(name: string): Promise<void> {

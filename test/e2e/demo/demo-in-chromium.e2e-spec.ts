@@ -13,7 +13,7 @@ const COOLDOWN_MS = 60_000;
 
 let world: DemoWorld;
 
-/** The time goes by until another code may be mailed. */
+/** Lets time pass until another code may be mailed. */
 async function coolDown(demo: DemoPage, email: string): Promise<void> {
   await demo.page.getByText(/^possible in/).waitFor();
   expect(await demo.button('Send a new code').isDisabled()).toBe(true);
@@ -21,7 +21,7 @@ async function coolDown(demo: DemoPage, email: string): Promise<void> {
   await demo.page.reload();
 }
 
-describeInBrowser('that the demo takes a person from an e-mail to a passkey', () => {
+describeInBrowser('the demo takes a user from an e-mail to a passkey', () => {
   beforeAll(async () => {
     world = await DemoWorld.begin({ OTP_RESEND_COOLDOWN_MS: String(COOLDOWN_MS) });
   });
@@ -31,42 +31,39 @@ describeInBrowser('that the demo takes a person from an e-mail to a passkey', ()
   it.each([
     ['byzantine', 'none'],
     ['attested', 'packed'],
-  ] as const)(
-    'by the straight way (%s: %s), with the very passkey that Chromium made',
-    async (integration, format) => {
-      const email = world.newEmail();
-      const demo = await world.visit({ integration });
-      const phone = await demo.plug();
-      await demo.start(email);
-      await demo.enter(world.code(email));
-      await demo.at('Create your passkey');
-      await demo.create('Ana’s phone');
-      await demo.at('You are all set');
-      expect(await demo.passkeys('Your passkeys')).toEqual(['Ana’s phone']);
-      await demo.timeline('The provider has the passkey').waitFor();
-      await demo.timeline('Code and session were wiped').waitFor();
-      if (format === 'none') expect(await keepScreenshots(demo.page, 'demo-done')).toEqual([]);
+  ] as const)('without faults (%s: %s), with the passkey that Chromium made', async (integration, format) => {
+    const email = world.newEmail();
+    const demo = await world.visit({ integration });
+    const phone = await demo.plug();
+    await demo.start(email);
+    await demo.enter(world.code(email));
+    await demo.at('Create your passkey');
+    await demo.create('Ana’s phone');
+    await demo.at('You are all set');
+    expect(await demo.passkeys('Your passkeys')).toEqual(['Ana’s phone']);
+    await demo.timeline('The provider has the passkey').waitFor();
+    await demo.timeline('Code and session were wiped').waitFor();
+    if (format === 'none') expect(await keepScreenshots(demo.page, 'demo-done')).toEqual([]);
 
-      const [made] = await phone.passkeys();
-      const [stored] = world.stored(email);
-      expect(world.stored(email)).toMatchObject([
-        {
-          credentialId: made!.credentialId,
-          publicKeySpki: made!.publicKeySpki,
-          authenticatorName: 'Ana’s phone',
-          userVerified: true,
-          format,
-        },
-      ]);
-      expect(await world.onboarding(email)).toMatchObject({ state: 'completed' });
-      expect(world.creations(email)).toBe(1);
-      const signIn = await demo.signIn(made!.credentialId);
-      expect(signIn.id).toBe(made!.credentialId);
-      expect(isSignedBy(stored!.publicKeySpki, signIn)).toBe(true);
-    },
-  );
+    const [made] = await phone.passkeys();
+    const [stored] = world.stored(email);
+    expect(world.stored(email)).toMatchObject([
+      {
+        credentialId: made!.credentialId,
+        publicKeySpki: made!.publicKeySpki,
+        authenticatorName: 'Ana’s phone',
+        userVerified: true,
+        format,
+      },
+    ]);
+    expect(await world.onboarding(email)).toMatchObject({ state: 'completed' });
+    expect(world.creations(email)).toBe(1);
+    const signIn = await demo.signIn(made!.credentialId);
+    expect(signIn.id).toBe(made!.credentialId);
+    expect(isSignedBy(stored!.publicKeySpki, signIn)).toBe(true);
+  });
 
-  it('past a wrong code, with the tries that are left', async () => {
+  it('after a wrong code, and shows the tries that are left', async () => {
     const email = world.newEmail();
     const demo = await world.visit();
     await demo.at('Set up your wallet');
@@ -88,7 +85,7 @@ describeInBrowser('that the demo takes a person from an e-mail to a passkey', ()
     expect(world.story.calls(world.subject(email), 'otp-auth')).toBe(2);
   });
 
-  it('with a new code, once the countdown has ended; the old one is of no use', async () => {
+  it('with a new code after the countdown, which replaces the old one', async () => {
     const email = world.newEmail();
     const demo = await world.visit();
     await demo.start(email);
@@ -105,7 +102,7 @@ describeInBrowser('that the demo takes a person from an e-mail to a passkey', ()
     expect(await world.onboarding(email)).toMatchObject({ state: 'otp_verified', otp: { sends: 2 } });
   });
 
-  it('with a button that shows that it is at work, until there is an answer', async () => {
+  it('with a button that shows its work until the answer comes', async () => {
     const email = world.newEmail();
     const demo = await world.visit();
     await demo.start(email);
@@ -123,14 +120,15 @@ describeInBrowser('that the demo takes a person from an e-mail to a passkey', ()
     expect(await demo.page.locator('button.works').count()).toBe(0);
   });
 
-  it('with an address that no window breaks before its last letter', async () => {
+  it('with an address that does not wrap within its last letters', async () => {
     const email = `ana.of-the-${world.newEmail()}`;
     const demo = await world.visit();
     await demo.start(email);
     for (let width = 320; width <= 480; width += 8) {
       await demo.page.setViewportSize({ width, height: 700 });
       const tops = await demo.page.evaluate<number[]>(`(() => {
-        const letters = document.createTreeWalker(document.querySelector('.lead .address'), NodeFilter.SHOW_TEXT);
+        const address = document.querySelector('.lead .address');
+        const letters = document.createTreeWalker(address, NodeFilter.SHOW_TEXT);
         const tops = [];
         for (let node; (node = letters.nextNode()); )
           for (let at = 0; at < node.length; at++) {
@@ -145,7 +143,7 @@ describeInBrowser('that the demo takes a person from an e-mail to a passkey', ()
     }
   });
 
-  it('past a session that ends in the middle: it says so by itself, and a new code leads on', async () => {
+  it('after an expired session: the page says so by itself, and a new code continues', async () => {
     const email = world.newEmail();
     const demo = await world.visit();
     const phone = await demo.plug();
@@ -170,7 +168,7 @@ describeInBrowser('that the demo takes a person from an e-mail to a passkey', ()
     expect(world.creations(email)).toBe(1);
   });
 
-  it('past a service that was away: the page finds it again, and misses nothing', async () => {
+  it('after an outage of the service: the page reconnects, and misses nothing', async () => {
     const email = world.newEmail();
     const demo = await world.visit();
     await demo.start(email);
@@ -188,7 +186,7 @@ describeInBrowser('that the demo takes a person from an e-mail to a passkey', ()
     await demo.timeline('The code expired').waitFor();
   });
 
-  it('past an onboarding that is not there any more, and a first look that fails', async () => {
+  it('after a deleted onboarding, and after a first load that fails', async () => {
     const email = world.newEmail();
     const demo = await world.visit();
     await demo.start(email);
@@ -209,7 +207,7 @@ describeInBrowser('that the demo takes a person from an e-mail to a passkey', ()
     await demo.start(email);
   });
 
-  it('and shows where it was, in another tab and after it was loaded again', async () => {
+  it('and shows the same step in another tab and after a reload', async () => {
     const email = world.newEmail();
     const demo = await world.visit();
     await demo.plug();
@@ -233,7 +231,7 @@ describeInBrowser('that the demo takes a person from an e-mail to a passkey', ()
     await demo.timeline('The provider has the passkey').waitFor();
   });
 
-  it('by keyboard alone, heard as well as seen, and on a very small phone', async () => {
+  it('with the keyboard only, with accessible controls, on a very small phone', async () => {
     const email = world.newEmail();
     const demo = await world.visit({ viewport: { width: 320, height: 640 } });
     const { page } = demo;
@@ -266,7 +264,10 @@ describeInBrowser('that the demo takes a person from an e-mail to a passkey', ()
 const isRefused = (path: string) => (response: Response) =>
   new URL(response.url()).pathname === path && response.status() === 503;
 
-/** What a website does to let somebody in (WebAuthn Level 3 §7.2, step 22), by the public key that it keeps. */
+/**
+ * Checks a signature as a website does at a login (WebAuthn Level 3 §7.2, step 22), with the stored public
+ * key.
+ */
 function isSignedBy(spki: string, { response }: Assertion): boolean {
   const { authenticatorData, clientDataJSON, signature } = response;
   const key = createPublicKey({ key: Buffer.from(spki, 'base64url'), format: 'der', type: 'spki' });

@@ -12,7 +12,7 @@ jest.setTimeout(240_000);
 
 let world: DemoWorld;
 
-/** Up to the view where a passkey is made. */
+/** Goes to the view where a passkey is made. */
 async function verified(email = world.newEmail()): Promise<{ demo: DemoPage; email: string }> {
   const demo = await world.visit();
   await verify(demo, email);
@@ -24,20 +24,20 @@ async function verify(demo: DemoPage, email: string): Promise<void> {
   await demo.at('Create your passkey');
 }
 
-/** Nothing of it has reached the provider, and the session is there for another try. */
+/** Checks that nothing reached the provider, and that the session permits another try. */
 async function expectKeptBack(email: string, creations = 0): Promise<void> {
   expect(world.creations(email)).toBe(creations);
   expect(await world.onboarding(email)).toMatchObject({ state: 'otp_verified' });
 }
 
-describeInBrowser('what the demo says of passkeys that are not made, not accepted, or more than one', () => {
+describeInBrowser('the demo, with passkeys that are not made, not accepted, or more than one', () => {
   beforeAll(async () => {
     world = await DemoWorld.begin();
   });
   afterEach(async () => expect(await world.leave()).toEqual([]));
   afterAll(() => world?.end());
 
-  it('a device that does not know its user makes none, and a person is told', async () => {
+  it('shows a message if the device does not verify its user', async () => {
     const { demo, email } = await verified();
     const phone = await demo.plug({ isUserVerified: false });
     await demo.create();
@@ -50,7 +50,7 @@ describeInBrowser('what the demo says of passkeys that are not made, not accepte
     await demo.at('You are all set');
   });
 
-  it('a passkey without its user’s proof, wheedled out of a device, is refused before the provider', async () => {
+  it('refuses a passkey without user verification before the provider sees it', async () => {
     const { demo, email } = await verified();
     await demo.tamper(({ authenticatorSelection }) => ({
       authenticatorSelection: { ...authenticatorSelection, userVerification: 'discouraged' },
@@ -66,7 +66,7 @@ describeInBrowser('what the demo says of passkeys that are not made, not accepte
     ).not.toContain('authenticators_submitted');
   });
 
-  it('a device that was not touched in time, and one that was', async () => {
+  it('shows a message if the device is not touched in time, and permits another try', async () => {
     const { demo, email } = await verified();
     const end = await demo.tamper(() => ({ timeout: 500 }));
     const key = await demo.plug({ transport: 'usb', automaticPresenceSimulation: false });
@@ -81,7 +81,7 @@ describeInBrowser('what the demo says of passkeys that are not made, not accepte
     await demo.at('You are all set');
   });
 
-  it('a passkey is handed in as soon as it is made: a page that is reloaded right after loses none', async () => {
+  it('submits a passkey as soon as it is made, so that a reload loses none', async () => {
     const { demo, email } = await verified();
     const phone = await demo.plug();
     const handedIn = demo.page.waitForRequest('**/api/onboarding/passkeys');
@@ -94,7 +94,7 @@ describeInBrowser('what the demo says of passkeys that are not made, not accepte
     expect(world.stored(email)).toHaveLength(1);
   });
 
-  it('a passkey whose answer is lost is saved by the next press, and the device makes no other', async () => {
+  it('saves a passkey with the next press if the answer was lost, without a new passkey', async () => {
     const { demo, email } = await verified();
     const phone = await demo.plug();
     await demo.page.route('**/api/onboarding/passkeys', (route) => route.abort(), { times: 1 });
@@ -106,7 +106,7 @@ describeInBrowser('what the demo says of passkeys that are not made, not accepte
     expect(world.stored(email)).toHaveLength(1);
   });
 
-  it('a passkey that is not saved while its challenge lasts is dropped, here and on the device', async () => {
+  it('drops a passkey whose challenge expires before it is saved, also on the device', async () => {
     const { demo, email } = await verified();
     const phone = await demo.plug();
     const end = await demo.tamper(() => ({ timeout: 12_000 }));
@@ -125,7 +125,7 @@ describeInBrowser('what the demo says of passkeys that are not made, not accepte
     expect(await phone.passkeys()).toHaveLength(1);
   });
 
-  it('a browser without passkeys', async () => {
+  it('shows a message in a browser without passkeys', async () => {
     const demo = await world.visit({
       before: ({ page }) => page.addInitScript('delete window.PublicKeyCredential'),
     });
@@ -136,7 +136,7 @@ describeInBrowser('what the demo says of passkeys that are not made, not accepte
     await expectKeptBack(email);
   });
 
-  it('the same device a second time: it refuses by itself; what gets past it is refused before the provider', async () => {
+  it('refuses the same passkey a second time, on the device and before the provider', async () => {
     const { demo, email } = await verified();
     await demo.plug();
     await demo.create();
@@ -164,7 +164,7 @@ describeInBrowser('what the demo says of passkeys that are not made, not accepte
     expect(stored).toContain(first!.credentialId);
   });
 
-  it('a user who comes back on the same device finishes with the passkey that it has', async () => {
+  it('lets a user finish with the passkey that the device already has', async () => {
     const { demo, email } = await verified();
     const phone = await demo.plug();
     await demo.create();
@@ -184,7 +184,7 @@ describeInBrowser('what the demo says of passkeys that are not made, not accepte
     expect(await world.onboarding(email)).toMatchObject({ state: 'cancelled' });
   });
 
-  it('another one of another device is added beside it, with a code of its own', async () => {
+  it('adds a passkey of another device, with a new code', async () => {
     const { demo, email } = await verified();
     await demo.timeline('The code was right').waitFor();
     expect(await keepScreenshots(demo.page, 'demo-passkey')).toEqual([]);
@@ -211,7 +211,7 @@ describeInBrowser('what the demo says of passkeys that are not made, not accepte
     expect(made).toHaveLength(2);
   });
 
-  it('a provider that is down, and a service that is away meanwhile: the page arrives by itself', async () => {
+  it('completes by itself after the provider and the service were down', async () => {
     const { demo, email } = await verified();
     const { id } = await world.onboarding(email);
     await demo.plug();
@@ -244,7 +244,7 @@ describeInBrowser('what the demo says of passkeys that are not made, not accepte
 
 const isStream = (response: Response) => response.ok() && response.url().includes('/api/onboarding/events');
 
-/** Hands in a passkey under the id of one that is registered, as no device of the person does. */
+/** Submits a passkey under the id of a registered one, as no real device does. */
 async function replay(demo: DemoPage, credentialId: string): Promise<{ status: number; body: unknown }> {
   const { request } = demo.page.context();
   const { origin } = new URL(demo.page.url());

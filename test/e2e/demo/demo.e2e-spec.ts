@@ -35,7 +35,7 @@ const passkey = async (browser: DemoBrowser, lies: Partial<PasskeyOptions> = {})
   const { challenge } = (await browser.post('/passkeys/options')).body as unknown as { challenge: string };
   return { name: 'My phone', credential: createPasskey({ rpId: RP_ID, origin: ORIGIN, challenge, ...lies }) };
 };
-/** Reads until the stream ends, or holds what is waited for. */
+/** Reads until the stream ends, or contains a text. */
 async function read(response: Response, until?: string): Promise<string> {
   let text = '';
   const decoder = new TextDecoder();
@@ -66,7 +66,7 @@ describe('the demo', () => {
     expect(Object.keys(body)).not.toContain('subject');
   });
 
-  it('gives an address the same user again, after a restart too', async () => {
+  it('gives an address the same user again, also after a restart', async () => {
     const email = newEmail();
     await started(email);
     const again = await story.startDemo();
@@ -79,7 +79,7 @@ describe('the demo', () => {
     expect(body.items[0]!.subject.userId).toBe(body.items[1]!.subject.userId);
   });
 
-  it('begins anew, also after the end', async () => {
+  it('can start again, also after the end', async () => {
     const { browser } = await started();
     expect((await browser.post('/cancel')).body.state).toBe('not_started');
     expect((await browser.get()).body.state).toBe('not_started');
@@ -93,14 +93,14 @@ const newestId = async () =>
   (await story.call<{ items: { id: string }[] }>('GET', '/v1/onboardings?limit=1')).body.items[0]!.id;
 
 describe('an address', () => {
-  it('that the provider cannot mail to is refused as such', async () => {
+  it('is refused if the provider cannot mail to it', async () => {
     const { status, body } = await new DemoBrowser(demo.url).post('', { email: 'ana@-ex.com' });
     expect({ status, code: body.code }).toEqual({ status: 400, code: 'validation_failed' });
   });
 });
 
 describe('a browser', () => {
-  it('whose tab shows another onboarding than it has by now does nothing to that one', async () => {
+  it('cannot change its onboarding from a tab that shows an older one', async () => {
     const { browser, email } = await started();
     const [shown, theirs] = [browser.of, code(email)];
     await browser.post('', { email: newEmail() });
@@ -117,7 +117,7 @@ describe('a browser', () => {
     expect((await browser.events()).status).toBe(200);
   });
 
-  it('is not told what operators tell each other', async () => {
+  it('does not see the operators’ reasons', async () => {
     const { browser } = await started();
     const reason = 'suspected of fraud, ticket 4711';
     await story.call('POST', `/v1/onboardings/${await newestId()}/cancel`, { reason });
@@ -128,7 +128,7 @@ describe('a browser', () => {
       expect(stream).not.toContain(inside);
   });
 
-  it('has a cookie that no script reads and no other site sends', async () => {
+  it('has a cookie that scripts cannot read and other sites do not send', async () => {
     const response = await fetch(`${demo.url}/api/onboarding`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
@@ -154,7 +154,7 @@ describe('a browser', () => {
     }
   });
 
-  it('has another cookie for another server of its host, as cookies know no port', async () => {
+  it('has another cookie for another server of its host, because cookies ignore the port', async () => {
     const { browser } = await started();
     const other = new DemoBrowser((await story.startDemo()).url);
     await other.post('', { email: newEmail() });
@@ -164,7 +164,7 @@ describe('a browser', () => {
     expect((await browser.get()).body.state).toBe('otp_sent');
   });
 
-  it('whose onboarding is not there any more begins anew', async () => {
+  it('starts again if its onboarding was deleted', async () => {
     const { browser } = await started();
     await story.sql('DELETE FROM onboardings WHERE id = $1', [await newestId()]);
     const late = await browser.post('/resend');
@@ -176,7 +176,7 @@ describe('a browser', () => {
     expect((await browser.post('', { email: newEmail() })).body.state).toBe('otp_sent');
   });
 
-  it('speaks JSON only, as no form of another site can', async () => {
+  it('must send JSON, which a form of another site cannot', async () => {
     const response = await fetch(`${demo.url}/api/onboarding`, {
       method: 'POST',
       headers: { 'content-type': 'text/plain' },
@@ -186,12 +186,12 @@ describe('a browser', () => {
   });
 
   it.each([
-    ['by a sibling of our site, which the cookie is sent with', { 'sec-fetch-site': 'same-site' }],
-    ['by another site', { 'sec-fetch-site': 'cross-site' }],
-    ['by nobody knows whom', { 'sec-fetch-site': 'none' }],
-    ['by an old browser’s page of a sibling', { origin: 'http://localhost:1' }],
-    ['by an old browser’s page of no origin', { origin: 'null' }],
-  ])('is asked nothing %s', async (_, headers) => {
+    ['from a sibling of our site, which gets the cookie', { 'sec-fetch-site': 'same-site' }],
+    ['from another site', { 'sec-fetch-site': 'cross-site' }],
+    ['from an unknown place', { 'sec-fetch-site': 'none' }],
+    ['from a sibling in an old browser', { origin: 'http://localhost:1' }],
+    ['from a page without an origin in an old browser', { origin: 'null' }],
+  ])('is refused a request %s', async (_, headers) => {
     const { browser } = await started();
     for (const path of ['', '/code', '/resend', '/passkeys/options', '/passkeys', '/cancel']) {
       const response = await fetch(`${demo.url}/api/onboarding${path}`, {
@@ -204,7 +204,7 @@ describe('a browser', () => {
     expect((await browser.get()).body).toMatchObject({ state: 'otp_sent', otp: { sends: 1 } });
   });
 
-  it('is asked by our own page, as an old browser’s says too', async () => {
+  it('may send requests from our own page, also with headers of an old browser', async () => {
     const { browser } = await started();
     const response = await fetch(`${demo.url}/api/onboarding/cancel`, {
       method: 'POST',
@@ -218,7 +218,7 @@ describe('a browser', () => {
     expect(response.status).toBe(200);
   });
 
-  it('gets pages that run our own scripts alone, at the name that passkeys are for', async () => {
+  it('gets pages that run only our own scripts, on the host of the passkeys', async () => {
     const response = await fetch(demo.url);
     expect(response.headers.get('content-security-policy')).toMatch(/default-src 'none'; script-src 'self';/);
     expect(response.headers.get('content-security-policy')).toMatch(
@@ -235,7 +235,7 @@ describe('a browser', () => {
 });
 
 describe('a problem', () => {
-  it('passes through with what the page has use for, and nothing else', async () => {
+  it('is forwarded with the members that the page uses, and no others', async () => {
     const { browser, email } = await started();
     const wrong = await browser.post('/code', { code: code(email) === '000000' ? '000001' : '000000' });
     expect(wrong).toMatchObject({ status: 422, body: { code: 'otp_invalid', attemptsLeft: 2 } });
@@ -247,7 +247,7 @@ describe('a problem', () => {
     expect(Number(soon.headers.get('retry-after'))).toBeGreaterThan(0);
   });
 
-  it('with a passkey says which one, and the good one is good for another try', async () => {
+  it('names the bad passkey, and the good one can be sent again', async () => {
     const { browser } = await verified();
     const [good, bad] = [await passkey(browser), await passkey(browser, { userVerified: false })];
     const { status, body } = await browser.post('/passkeys', { credentials: [good, bad] });
@@ -256,10 +256,10 @@ describe('a problem', () => {
     expect((await browser.post('/passkeys', { credentials: [good] })).body.state).toBe('completed');
   });
 
-  it('with the request is told before anybody else is bothered', async () => {
+  it('is answered by the demo itself if the request is invalid', async () => {
     const { browser } = await started();
     for (const [path, body] of [
-      ['', { email: 'nobody' }],
+      ['', { email: 'no-address' }],
       ['/code', { code: '1' }],
       ['/passkeys', { credentials: [] }],
     ] as const) {
@@ -270,7 +270,7 @@ describe('a problem', () => {
     }
   });
 
-  it('of ours is none of the browser’s: a key that is refused, a service that is away', async () => {
+  it('hides internals: a refused key, or a service that is down', async () => {
     const refused = await story.startDemo({ GANGWAY_API_KEY: 'gw_not_a_key_of_theirs' });
     const { status, body } = await new DemoBrowser(refused.url).post('', { email: newEmail() });
     expect({ status, code: body.code }).toEqual({ status: 502, code: 'internal' });
@@ -283,7 +283,7 @@ describe('a problem', () => {
     expect(JSON.stringify(away.body)).not.toMatch(/127\.0\.0\.1|ECONN/);
   });
 
-  it('of an answer that is lost is none: the same request is carried out once', async () => {
+  it('is avoided if an answer is lost: the request is carried out once', async () => {
     const service = await story.proxyTo('service');
     let lost = 0;
     service.intercept(/^POST /, ({ loseAnswer }) => loseAnswer(Buffer.from('}'), () => (lost += 1)));
@@ -322,7 +322,7 @@ describe('a demo that cannot work', () => {
     [{}, 'GANGWAY_API_KEY is not set'],
     [{ GANGWAY_API_KEY: 'k', GANGWAY_URL: 'here' }, 'GANGWAY_URL is not an http(s) URL'],
     [{ GANGWAY_API_KEY: 'k', DEMO_PORT: '99999' }, 'DEMO_PORT is not a port'],
-  ])('does not start, and says why: %j', async (env, why) => {
+  ])('does not start, and names the reason: %j', async (env, why) => {
     const child = spawn(process.execPath, [MAIN], { env });
     let said = '';
     child.stderr.on('data', (chunk: Buffer) => (said += String(chunk)));

@@ -13,8 +13,8 @@ beforeAll(async () => {
 });
 afterAll(() => story.end());
 
-describe('what a reader of docs/integrate.md has pasted', () => {
-  it('takes a user from an e-mail to completed, the provider failing in between', async () => {
+describe('the code of docs/integrate.md', () => {
+  it('completes an onboarding although the provider fails for a while', async () => {
     const mine = await story.startDemo({}, main);
     const browser = new DemoBrowser(mine.url);
     const email = 'ana@example.com';
@@ -32,7 +32,7 @@ describe('what a reader of docs/integrate.md has pasted', () => {
     expect((await browser.get()).body.authenticators).toMatchObject([{ name: 'My device' }]);
   });
 
-  it('serves a page whose scripts are all there', async () => {
+  it('serves a page with all its scripts', async () => {
     const mine = await story.startDemo({}, main);
     const seen = new Set<string>();
     const follow = async (url: string) => {

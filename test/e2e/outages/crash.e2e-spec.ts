@@ -10,24 +10,24 @@ import {
 import { Story } from '../../support/story.js';
 import { lapseLeases } from '../../support/time-travel.js';
 
-// Processes start, leases lapse.
+// Processes must start, and leases must lapse.
 jest.setTimeout(240_000);
 
-/** Long enough for all calls to be in flight at once, however busy the machine is. */
+/** Long enough for all calls to be in flight at once, also on a busy machine. */
 const ENV = { CALL_TIMEOUT_MS: '30000', CLAIM_MAX_AGE_MS: '10000', LEASE_MS: '60000' };
 
-/** A call that is held for longer than any process here lives. */
+/** A fault that holds a call for longer than any process here lives. */
 const hangs: Fault = { delayMs: 60_000, cut: 'before' };
 const actsAndHangs: Fault = { delayMs: 60_000, afterEffect: true };
 
-/** What becomes of a call whose process died, by whether upstream had acted. */
+/** The end of a call whose process died, by whether upstream had acted. */
 const LAW: { step: StepName; acted: boolean; state: string; attempts: string[] }[] = [
   { step: 'init-otp', acted: false, state: 'otp_sent', attempts: ['no_answer', 'ok'] },
   { step: 'init-otp', acted: true, state: 'otp_sent', attempts: ['no_answer', 'ok'] },
   { step: 'verify-otp', acted: false, state: 'outcome_unknown', attempts: ['no_answer'] },
   { step: 'verify-otp', acted: true, state: 'outcome_unknown', attempts: ['no_answer'] },
   { step: 'create-authenticators', acted: false, state: 'completed', attempts: ['no_answer', 'ok'] },
-  // The replay finds the passkey there, which says nothing about who put it there.
+  // The replay finds the passkey, which does not prove who stored it.
   {
     step: 'create-authenticators',
     acted: true,
@@ -41,16 +41,16 @@ describe('kill -9 of the worker', () => {
   beforeAll(async () => {
     story = await Story.begin({
       worker: false,
-      // Long enough for all of them to be between the same two attempts.
+      // Long enough for all steps to be between the same two attempts.
       env: { ...ENV, RETRY_FLOOR_MS: '2500', RETRY_BASE_MS: '2500', RETRY_CAP_MS: '2600' },
     });
   });
   afterAll(() => story.end());
 
-  it('between two attempts of a retry: each step goes on when a worker is there again', async () => {
+  it('between two attempts: each step goes on with the next worker', async () => {
     const worker = await story.startProcess('worker');
     const all = await prepared(STEPS);
-    // The first attempt is the service's, the second the worker's, and the third is what the kill comes before.
+    // The service makes the first attempt, and the worker the second. The kill comes before the third.
     for (const at of all)
       await at.strike({ status: 503, times: 2 }).submit({ headers: { prefer: 'wait=0' } });
     for (const at of all)
@@ -67,7 +67,7 @@ describe('kill -9 of the worker', () => {
     expect(await next.stop()).toBe(0);
   });
 
-  it('with a call in flight: each step ends as the law says', async () => {
+  it('with a call in flight: each step ends by the retry law', async () => {
     const worker = await story.startProcess('worker');
     const all = await prepared(LAW.map(({ step }) => step));
     for (const [index, at] of all.entries()) {
@@ -94,7 +94,7 @@ describe('kill -9 of the service', () => {
   });
   afterAll(() => story.end());
 
-  it('with the first attempt in flight: the worker ends each step as the law says', async () => {
+  it('with the first attempt in flight: the worker ends each step by the retry law', async () => {
     const service = await story.startProcess('onboarding');
     const all = await Promise.all(LAW.map(({ step }) => StepUnderTest.before(story, step)));
     const callers = all.map((at, index) =>
@@ -112,7 +112,7 @@ describe('kill -9 of the service', () => {
   });
 });
 
-/** @param before how earlier attempts of the step ended. */
+/** @param before the ends of earlier attempts of the step. */
 async function endsByLaw(at: StepUnderTest, index: number, before: string[]): Promise<void> {
   const { step, acted, state, attempts } = LAW[index]!;
   const onboarding = await at.until((each) => each.state === state && each.nextAction.type !== 'wait');

@@ -4,7 +4,7 @@ import { Timelines } from '#libs/onboarding';
 import { testDatabaseUrl } from '#libs/testing';
 import { Story } from '../../support/story.js';
 
-/** Each would change what some statement reads, writes or waits for. */
+/** Each setting would change what some statement reads, writes or waits for. */
 const ADVERSE: Record<string, string> = {
   DateStyle: 'SQL, DMY',
   IntervalStyle: 'iso_8601',
@@ -56,13 +56,14 @@ afterAll(async () => {
 const owners = () => [`ALTER DATABASE ${database}`, `ALTER ROLE ${role} IN DATABASE ${database}`];
 
 describe('settings of the role and of the database', () => {
-  // default_transaction_isolation cannot be set by us behind a pooler in transaction mode: there it stops the boot.
+  // Behind a pooler in transaction mode, the service cannot set default_transaction_isolation: there it stops
+  // the boot.
   const pooled = process.env['GANGWAY_TEST_POOLER'] === 'transaction';
   const adverse = Object.entries(ADVERSE).filter(
     ([name]) => !(pooled && name === 'default_transaction_isolation'),
   );
 
-  it.each([0, 1])('change nothing that is read or written (%d)', async (which) => {
+  it.each([0, 1])('do not change what the service reads or writes (%d)', async (which) => {
     await admin.query('CREATE SCHEMA IF NOT EXISTS hostile');
     await admin.query('CREATE TABLE IF NOT EXISTS hostile.onboardings (id uuid, state text)');
     const whose = owners()[which]!;
@@ -70,7 +71,7 @@ describe('settings of the role and of the database', () => {
       const values = value.split(', ').map((one) => escapeLiteral(one));
       await admin.query(`${whose} SET ${name} = ${values.join(', ')}`);
     }
-    // A machine that stands still for seconds is no fault of the settings.
+    // Long times, because the machine may stand still for seconds.
     const story = await Story.begin({ env: { CALL_TIMEOUT_MS: '20000', LEASE_MS: '60000' } });
     try {
       const before = Date.now();

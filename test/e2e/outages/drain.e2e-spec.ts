@@ -3,7 +3,7 @@ import { until } from '#libs/testing';
 import { DONE_STATE, STEPS, StepUnderTest } from '../../support/step-under-test.js';
 import { Story } from '../../support/story.js';
 
-// Processes start.
+// Processes must start.
 jest.setTimeout(240_000);
 
 let story: Story;
@@ -15,7 +15,7 @@ afterAll(() => story.end());
 const slow = { delayMs: 600 };
 
 describe('SIGTERM to the service', () => {
-  it('with calls in flight: each caller gets its answer, then it exits with 0', async () => {
+  it('lets each caller in flight get its answer, and exits with 0', async () => {
     const service = await story.startProcess('onboarding');
     const all = await Promise.all(STEPS.map((step) => StepUnderTest.before(story, step)));
     const callers = all.map((at) => at.strike(slow).submit({ at: service.url }));
@@ -29,7 +29,7 @@ describe('SIGTERM to the service', () => {
     await expect(fetch(`${service.url}/health/live`)).rejects.toThrow();
   });
 
-  it('finishes the call of a caller who did not wait for it', async () => {
+  it('finishes the call of a caller that did not wait', async () => {
     const service = await story.startProcess('onboarding');
     const at = await StepUnderTest.before(story, 'init-otp');
     await at.strike(slow).submit({ at: service.url, headers: { prefer: 'respond-async' } });
@@ -41,7 +41,7 @@ describe('SIGTERM to the service', () => {
 });
 
 describe('SIGTERM to the worker', () => {
-  it('with calls in flight: each is finished and written down, then it exits with 0', async () => {
+  it('finishes and settles each call in flight, and exits with 0', async () => {
     const worker = await story.startProcess('worker');
     const all = await Promise.all(STEPS.map((step) => StepUnderTest.before(story, step)));
     for (const at of all) await at.strike({ status: 503 }, slow).submit({ headers: { prefer: 'wait=0' } });

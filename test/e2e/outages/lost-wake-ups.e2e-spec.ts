@@ -6,10 +6,10 @@ import { closedPort } from '../../support/ports.js';
 import { DONE_STATE, STEPS, StepUnderTest } from '../../support/step-under-test.js';
 import { Story } from '../../support/story.js';
 
-// The sweeper has its grace and its period.
+// The sweeper needs its grace and its period.
 jest.setTimeout(240_000);
 
-describe('Redis flushed in the middle of retries', () => {
+describe('a flush of Redis between retries', () => {
   let story: Story;
   beforeAll(async () => {
     story = await Story.begin({
@@ -44,7 +44,7 @@ describe('Redis flushed in the middle of retries', () => {
     ]);
   });
 
-  /** Deletes whatever lies under this story's prefix: the server itself is shared with other tests. */
+  /** Deletes all keys under this story's prefix, because other tests share the server. */
   async function flush(): Promise<number> {
     const { redis } = story.service.get(Queues);
     const keys = await redis.keys(`${story.env['QUEUE_PREFIX']}:*`);
@@ -61,10 +61,10 @@ describe('Redis flushed in the middle of retries', () => {
   }
 });
 
-/** BullMQ waits for its first connection without end. No step takes so long, on a busy machine neither. */
+/** BullMQ waits for its first connection forever. No step takes this long, even on a busy machine. */
 const HELD_UP_MS = 5_000;
 
-describe('a replica whose Redis is away', () => {
+describe('a replica whose Redis is down', () => {
   let story: Story;
   let cutOff: string;
   beforeAll(async () => {
@@ -73,7 +73,7 @@ describe('a replica whose Redis is away', () => {
   });
   afterAll(() => story.end());
 
-  it('makes first attempts as ever, and holds up nobody', async () => {
+  it('makes first attempts as usual, without a delay', async () => {
     for (const step of STEPS) {
       const at = await StepUnderTest.before(story, step);
       const began = performance.now();
@@ -97,7 +97,7 @@ describe('a replica whose Redis is away', () => {
     }
   });
 
-  it('says so, and stays in service', async () => {
+  it('reports it, and stays in service', async () => {
     expect(await readyAt(cutOff)).toMatchObject({
       status: 200,
       body: { status: 'degraded', checks: { redis: { status: 'down' } } },

@@ -6,7 +6,7 @@ import { Story } from '../../support/story.js';
 import type { TcpProxy } from '../../support/tcp-proxy.js';
 import { runOut } from '../../support/time-travel.js';
 
-describe('PostgreSQL away and back', () => {
+describe('an outage of PostgreSQL', () => {
   let story: Story;
   let database: TcpProxy;
   let replica: string;
@@ -19,7 +19,7 @@ describe('PostgreSQL away and back', () => {
 
   const ask = (method: string, path: string, body?: unknown) => story.call(method, path, body, {}, replica);
 
-  it('is a 503 that says when to ask again, at every route, and then over', async () => {
+  it('is a 503 with Retry-After at every route, until PostgreSQL is back', async () => {
     const { id, subject } = await story.sent();
     expect((await ask('GET', `/v1/onboardings/${id}`)).status).toBe(200);
     await database.close();
@@ -46,7 +46,7 @@ describe('PostgreSQL away and back', () => {
     ).toBe(200);
   });
 
-  it('carries out nothing that it was too slow for, once nobody listens any more', async () => {
+  it('carries out no claim after its caller got a 503', async () => {
     const { id, subject } = await story.sent();
     const blocker = new Client({ connectionString: story.databaseUrl });
     await blocker.connect();
@@ -58,13 +58,13 @@ describe('PostgreSQL away and back', () => {
     });
     await blocker.query('COMMIT');
     await blocker.end();
-    // The claim would have been written by now, with nobody to make its call.
+    // Without the limit, the claim would be written by now, but no process would make its call.
     expect((await story.verify(id, story.code(subject))).status).toBe(200);
     const events = (await story.eventTypes(id)).slice(before.length);
     expect(events.filter((type) => type === 'otp_submitted')).toHaveLength(1);
   });
 
-  it('loses no answer that came meanwhile', async () => {
+  it('loses no answer of the provider that came meanwhile', async () => {
     const subject = story.newSubject();
     story.sandbox.control.addFault({ route: 'init-otp', delayMs: 300, match: { userId: subject.userId } });
     const answer = ask('POST', '/v1/onboardings', {
@@ -78,7 +78,7 @@ describe('PostgreSQL away and back', () => {
     expect(story.calls(subject, 'init-otp')).toBe(1);
   });
 
-  it('is a 202 with what is known, for a caller whose call is under way when its wait ends', async () => {
+  it('is a 202 for a caller whose call is in flight when its wait ends', async () => {
     const { accountId, userId, ...subject } = story.newSubject();
     story.sandbox.control.addFault({ route: 'init-otp', delayMs: 500, match: { userId } });
     const start = { subject: { accountId, userId } };
@@ -94,7 +94,7 @@ describe('PostgreSQL away and back', () => {
   });
 });
 
-describe('Redis away and back', () => {
+describe('an outage of Redis', () => {
   let story: Story;
   let redis: TcpProxy;
   beforeAll(async () => {
@@ -103,7 +103,7 @@ describe('Redis away and back', () => {
   });
   afterAll(() => story.end());
 
-  it('takes starts all the while, expires by itself, and catches up', async () => {
+  it('accepts starts and writes expiry meanwhile, and makes all retries afterwards', async () => {
     await redis.close();
     const failing = Array.from({ length: 20 }, () => story.newSubject());
     for (const { userId } of failing)

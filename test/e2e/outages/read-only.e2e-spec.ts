@@ -5,7 +5,7 @@ import { until } from '#libs/testing';
 import { readyAt } from '../../support/health.js';
 import { Story } from '../../support/story.js';
 
-/** The database of this file, made read-only as a managed server does when its disk is nearly full. */
+/** The tests make this file's database read-only, as a managed server does when its disk is nearly full. */
 let story: Story;
 let admin: Client;
 beforeAll(async () => {
@@ -24,20 +24,20 @@ afterAll(async () => {
 const alter = (what: string) =>
   admin.query(`ALTER DATABASE ${escapeIdentifier(new URL(story.databaseUrl).pathname.slice(1))} ${what}`);
 
-/** What is connected is cut: all that is opened from here on is read-only, and stays so. */
+/** Cuts all connections. New ones are read-only, and stay so. */
 async function makeReadOnly(): Promise<void> {
   await alter('SET default_transaction_read_only = on');
   await admin.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()`);
 }
 
-/** Cuts nothing: the connections that were opened meanwhile stay read-only. */
+/** Cuts no connection: those opened meanwhile stay read-only. */
 async function makeWritable(): Promise<void> {
   await alter('RESET default_transaction_read_only');
   if (process.env['GANGWAY_TEST_POOLER_PORT']) await reconnectPooler();
 }
 
-/** What an operator does after a read-only time: a pooler keeps its connections to PostgreSQL. */
+/** Does what an operator must do then, because a pooler keeps its connections to PostgreSQL. */
 async function reconnectPooler(): Promise<void> {
   const console = new URL(story.env['DATABASE_URL']!);
   console.pathname = '/pgbouncer';
@@ -50,8 +50,8 @@ async function reconnectPooler(): Promise<void> {
 
 const ready = () => readyAt(story.serviceUrl);
 
-describe('a PostgreSQL that takes no writes', () => {
-  it('is a 503 that says when to ask again, at each command; reads go on; all is over at once', async () => {
+describe('a PostgreSQL that accepts no writes', () => {
+  it('is a 503 with Retry-After for each command, serves reads, and recovers at once', async () => {
     const { id, subject } = await story.sent();
     await makeReadOnly();
     await until('a read is answered', async () => (await story.get(id)).status === 200);
@@ -67,18 +67,18 @@ describe('a PostgreSQL that takes no writes', () => {
       });
       expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
     }
-    // The first look may still meet a connection that was cut.
+    // The first check may still use a cut connection.
     await until('the health says why', async () => {
       const { status, body } = await ready();
       const why = { status: 'down', detail: 'it takes no writes: default_transaction_read_only is on' };
       return status === 503 && isDeepStrictEqual(body.checks['postgresql'], why);
     });
-    // As many connections as there may be, all of them read-only.
+    // Opens as many connections as allowed, all read-only.
     const reads = await Promise.all(Array.from({ length: 20 }, () => story.get(id)));
     expect(reads.map(({ status }) => status)).toEqual(reads.map(() => 200));
 
     await makeWritable();
-    // None of those is used again: not one request fails.
+    // None of these is used again, so no request fails.
     const { status, body } = await story.verify(id, story.code(subject));
     expect([status, body.state]).toEqual([200, 'otp_verified']);
     expect((await ready()).status).toBe(200);
@@ -87,7 +87,7 @@ describe('a PostgreSQL that takes no writes', () => {
     expect(types.filter((type) => type === 'otp_submitted')).toHaveLength(1);
   });
 
-  it('loses no answer that came meanwhile', async () => {
+  it('loses no answer of the provider that came meanwhile', async () => {
     const { id, subject } = await story.sent();
     story.sandbox.control.addFault({ route: 'otp-auth', delayMs: 500, match: { userId: subject.userId } });
     const answer = story.verify(id, story.code(subject));

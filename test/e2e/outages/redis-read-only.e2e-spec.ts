@@ -8,7 +8,7 @@ import { Story } from '../../support/story.js';
 jest.setTimeout(240_000);
 
 const CANARY_EVERY_MS = 500;
-/** A worker asks for a restart where Redis has refused it for so long: four canaries. */
+/** A worker asks for a restart after Redis has refused it for this long: four canaries. */
 const GRACE_MS = 4 * CANARY_EVERY_MS;
 
 describe('a Redis that has become a read-only replica behind open connections', () => {
@@ -34,20 +34,20 @@ describe('a Redis that has become a read-only replica behind open connections', 
     await redis?.stop();
   });
 
-  it('is told by service and worker, holds up no request, and loses no retry', async () => {
+  it('is reported by service and worker, delays no request, and loses no retry', async () => {
     await endure(story, workerUrl, redis, READ_ONLY);
   });
 
-  it('leaves no key of the question behind', async () => {
+  it('is left without keys of the check', async () => {
     expect(await redis.admin.keys('*writable*')).toEqual([]);
   });
 
-  it('is asked neither without end nor for more than a few connections', async () => {
+  it('gets few commands and few connections', async () => {
     const asked = async () =>
       Number(/^total_commands_processed:(\d+)/m.exec(await redis.admin.info('stats'))![1]);
     const connected = async () =>
       Number(/^total_connections_received:(\d+)/m.exec(await redis.admin.info('stats'))![1]);
-    // A backlog that its worker has not drained asks for the next job at once.
+    // With a backlog, the worker asks for the next job at once.
     const steps = `${story.env['QUEUE_PREFIX']}:steps`;
     await redis.admin.hset(`${steps}:meta`, 'paused', '1');
     await Promise.all(Array.from({ length: 50 }, (_, n) => redis.admin.lpush(`${steps}:wait`, `gone-${n}`)));
@@ -64,7 +64,7 @@ describe('a Redis that has become a read-only replica behind open connections', 
     }
   });
 
-  it('has its worker restarted once, and not again when that does not help', async () => {
+  it('makes its worker ask for one restart, and not again if that does not help', async () => {
     await until('the worker is well', async () => (await liveAt(workerUrl)) === 200);
     await READ_ONLY.strike(redis);
     try {
@@ -81,10 +81,10 @@ describe('a Redis that has become a read-only replica behind open connections', 
     } finally {
       await READ_ONLY.mend(redis);
     }
-    await until('the first one needs no restart any more', async () => (await liveAt(workerUrl)) === 200);
+    await until('the first one no longer needs a restart', async () => (await liveAt(workerUrl)) === 200);
   });
 
-  it('leaves each process to count its own callers', async () => {
+  it('makes each process count its own callers', async () => {
     await READ_ONLY.strike(redis);
     try {
       const { url } = await story.startService({ RATE_LIMIT_CALLER_PER_MINUTE: '3' });

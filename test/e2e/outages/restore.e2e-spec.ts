@@ -3,10 +3,10 @@ import { Client, escapeIdentifier } from 'pg';
 import { RestoredStory } from '../../support/restored-story.js';
 import { Story } from '../../support/story.js';
 
-// A lease lapses.
+// A lease must lapse.
 jest.setTimeout(240_000);
 
-/** In an order that foreign keys allow, as `pg_dump --data-only` finds it. */
+/** These tables come first, because foreign keys need it. `pg_dump --data-only` has the same order. */
 const FIRST = ['onboardings', 'operators'];
 
 let restored: RestoredStory;
@@ -27,7 +27,7 @@ afterAll(async () => {
   await admin.end();
 });
 
-/** What `pg_dump --data-only --inserts` and its restore do: plain inserts, no search path. */
+/** Copies as `pg_dump --data-only --inserts` and its restore do: plain inserts, no search path. */
 async function copyRows(): Promise<void> {
   const to = new Client({ connectionString: target.href });
   await to.connect();
@@ -49,7 +49,7 @@ async function copyInto(to: Client): Promise<void> {
     [FIRST],
   );
   for (const { name, columns } of tables) {
-    // Backwards, because an updated row moves to the end of its table.
+    // In reverse, because an updated row moves to the end of its table.
     const { rows } = await admin.query<{ row: string }>(
       `SELECT row_to_json(t)::text AS row FROM public.${name} t ORDER BY ctid DESC`,
     );
@@ -71,7 +71,7 @@ async function copyInto(to: Client): Promise<void> {
 }
 
 describe('a restore of data only', () => {
-  it('keeps each timeline as it was, and the service goes on', async () => {
+  it('keeps each timeline, and the service goes on', async () => {
     await restored.act();
     await copyRows();
     await restored.moveOnAndStop();

@@ -2,18 +2,18 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Story, type Subject } from '../../support/story.js';
 
-// Eight processes start, one after the other, under load.
+// Eight processes must start, one after the other, under load.
 jest.setTimeout(300_000);
 
-/** Enough that a call is always in flight, and not so many that processes cannot start beside them. */
+/** Enough for a call in flight at all times, but few enough for processes to start. */
 const AT_ONCE = 3;
-/** Longer than the balancer below takes to notice, on a busy machine too. */
+/** Longer than the balancer below needs to notice, also on a busy machine. */
 const NOTICE = { DRAIN_NOTICE_MS: '3000' };
 const POLL_MS = 50;
 
 let story: Story;
 beforeAll(async () => {
-  // Processes that start take the time of those that work: only a fault may lose an answer.
+  // Long times, because starting processes slow down the others. Only a fault may lose an answer.
   story = await Story.begin({
     worker: false,
     env: { CALL_TIMEOUT_MS: '20000', CLAIM_MAX_AGE_MS: '9000', LEASE_MS: '30000' },
@@ -21,7 +21,7 @@ beforeAll(async () => {
 });
 afterAll(() => story.end());
 
-/** What a load balancer does: asks each replica whether it is ready, and sends to those that are. */
+/** A load balancer. It asks each replica whether it is ready, and sends requests to the ready ones. */
 class Balancer {
   readonly #ready = new Map<string, boolean>();
   #next = 0;
@@ -83,7 +83,7 @@ describe('a rolling restart of two services and two workers under load', () => {
     const user = async () => {
       while (rolling) {
         const subject = story.newSubject();
-        // Each code takes a retry, so that there is always something for a worker to do.
+        // Each code takes a retry, so that the workers always have work.
         story.sandbox.control.addFault({ route: 'init-otp', status: 503, match: { userId: subject.userId } });
         await onboard(subject);
       }

@@ -3,7 +3,7 @@ import { StepUnderTest } from '../../support/step-under-test.js';
 import { Story, type Answer } from '../../support/story.js';
 import { runOut } from '../../support/time-travel.js';
 
-/** Upstream acts, then says that it failed: what looks like nothing has happened. */
+/** Upstream acts, but answers that it failed. */
 const actedThenFailed = { status: 500, afterEffect: true } as const;
 
 let story: Story;
@@ -13,7 +13,7 @@ beforeAll(async () => {
 afterAll(() => story.end());
 
 describe('init-otp, failing after the mail is out', () => {
-  it('sends again: the newest code counts, the timeline warns of a second mail, both are counted', async () => {
+  it('sends again: the newest code counts, the timeline warns, and both mails are charged', async () => {
     const at = await StepUnderTest.before(story, 'init-otp');
     const answer = await at.strike(actedThenFailed).submit();
     expect(answer).toMatchObject({
@@ -42,7 +42,7 @@ describe('init-otp, failing after the mail is out', () => {
 });
 
 describe('verify-otp, failing after the code is spent', () => {
-  it('is outcome unknown when the replay is refused, and never a wrong code', async () => {
+  it('has an unknown outcome if the replay is refused, and never counts as a wrong code', async () => {
     const at = await StepUnderTest.before(story, 'verify-otp');
     const answer = await at.strike(actedThenFailed).submit();
     expect(answer).toMatchObject({ status: 409, body: { code: 'outcome_unknown' } });
@@ -53,7 +53,7 @@ describe('verify-otp, failing after the code is spent', () => {
       state: 'outcome_unknown',
       nextAction: { type: 'resolve' },
       session: null,
-      // The attempt whose answer was lost, not the refusal of its replay.
+      // This names the attempt whose answer was lost, not its replay.
       unresolved: { step: 'verify-otp', attempt: 2 },
       lastResult: { step: 'verify-otp', code: 'outcome_unknown' },
       otp: { attemptsLeft: 1 },
@@ -61,7 +61,7 @@ describe('verify-otp, failing after the code is spent', () => {
     expect(await story.eventTypes(at.id)).not.toContain('otp_rejected');
   });
 
-  it('says nothing of a wrong code either, when the first answer to it was lost', async () => {
+  it('also has an unknown outcome for a wrong code if its first answer was lost', async () => {
     const { id, subject } = await story.sent();
     const route = { route: 'otp-auth', match: { userId: subject.userId } };
     story.sandbox.control.addFault({ ...route, ...actedThenFailed });
@@ -73,7 +73,7 @@ describe('verify-otp, failing after the code is spent', () => {
     expect(row!.otp_wrong).toBe(0);
   });
 
-  it('goes on with a new code: by resend, or by the word that it was not done', async () => {
+  it('goes on with a new code: by a resend, or by resolving as not done', async () => {
     for (const leave of [(id: string) => story.resend(id), (id: string) => story.resolve(id, 'not_done')]) {
       const at = await lost('verify-otp');
       await story.cooledDown(at.id);
@@ -86,7 +86,7 @@ describe('verify-otp, failing after the code is spent', () => {
     }
   });
 
-  it('cannot be said to be done: there is no session to go on with', async () => {
+  it('cannot be resolved as done, because there is no session', async () => {
     const at = await lost('verify-otp');
     expect(await story.resolve(at.id, 'done')).toMatchObject({
       status: 409,
@@ -100,7 +100,7 @@ describe('verify-otp, failing after the code is spent', () => {
 });
 
 describe('create-authenticators, failing after the passkey is stored', () => {
-  it('is outcome unknown when the replay finds the passkey there', async () => {
+  it('has an unknown outcome if the replay finds the passkey', async () => {
     const at = await StepUnderTest.before(story, 'create-authenticators');
     const answer = await at.strike(actedThenFailed).submit();
     expect(answer).toMatchObject({ status: 409, body: { code: 'outcome_unknown' } });
@@ -114,7 +114,7 @@ describe('create-authenticators, failing after the passkey is stored', () => {
     });
   });
 
-  it('resolved as done: completed, with a passkey whose id nobody knows', async () => {
+  it('completes when resolved as done, with a passkey without an id', async () => {
     const at = await lost('create-authenticators');
     const { status, body } = await story.resolve(at.id, 'done');
     expect(status).toBe(200);
@@ -130,7 +130,7 @@ describe('create-authenticators, failing after the passkey is stored', () => {
     });
   });
 
-  it('resolved as not done: back into the session, where another passkey completes it', async () => {
+  it('returns to the session when resolved as not done, and another passkey completes it', async () => {
     const at = await lost('create-authenticators');
     const { body } = await story.resolve(at.id, 'not_done');
     expect(body).toMatchObject({
@@ -143,7 +143,7 @@ describe('create-authenticators, failing after the passkey is stored', () => {
     expect(done.body).toMatchObject({ state: 'completed', authenticators: [{ name: "Ana's phone" }] });
   });
 
-  it('knows the passkey that it confirmed, and not the lost one before it', async () => {
+  it('excludes the confirmed passkey, but not the lost one', async () => {
     const at = await lost('create-authenticators');
     await story.resolve(at.id, 'not_done');
     const passkey = await story.passkey(at.id);
@@ -175,7 +175,7 @@ describe('create-authenticators, failing after the passkey is stored', () => {
     expect((await at.eventsOf('resolved')).map(({ data }) => data['attempt'])).toEqual([7]);
   });
 
-  it('resolved as not done after the session: a new code is needed', async () => {
+  it('needs a new code when resolved as not done after the session', async () => {
     const at = await lost('create-authenticators');
     await runOut(story, at.id, 'session');
     const { body } = await story.resolve(at.id, 'not_done');
@@ -188,7 +188,7 @@ describe('create-authenticators, failing after the passkey is stored', () => {
     });
   });
 
-  it('keeps the doubt through a resend, to the end and beyond', async () => {
+  it('keeps the doubt through a resend, and after the end', async () => {
     const at = await lost('create-authenticators');
     await story.cooledDown(at.id);
     const doubt = { step: 'create-authenticators', attempt: 3 };
@@ -196,7 +196,7 @@ describe('create-authenticators, failing after the passkey is stored', () => {
     expect((await story.verify(at.id, story.code(at.subject))).body).toMatchObject({ unresolved: doubt });
     const done = await story.register(at.id, [await story.passkey(at.id)]);
     expect(done.body).toMatchObject({ state: 'completed', unresolved: doubt });
-    // It is a fact of an onboarding that has ended, which may still be set down, and changes nothing else.
+    // After the end, an operator may still resolve the doubt. It changes nothing else.
     const { body } = await story.resolve(at.id, 'done');
     expect(body).toMatchObject({ state: 'completed', version: done.body.version, unresolved: null });
     expect((await at.eventsOf('resolved')).at(-1)!.data).toMatchObject({ outcome: 'done', ...doubt });
@@ -220,12 +220,12 @@ describe('create-authenticators, failing after the passkey is stored', () => {
     });
   });
 
-  it('has nothing to resolve where nothing is unknown', async () => {
+  it('cannot be resolved if nothing is unknown', async () => {
     const { id } = await story.verified();
     expect(await story.resolve(id, 'done')).toMatchObject({ status: 409, body: { code: 'illegal_state' } });
   });
 
-  it('takes no passkey and no code while the outcome is unknown', async () => {
+  it('accepts no passkey and no code while the outcome is unknown', async () => {
     const at = await lost('create-authenticators');
     const refused: Answer[] = [
       await story.verify(at.id, '123456'),
@@ -238,7 +238,7 @@ describe('create-authenticators, failing after the passkey is stored', () => {
   });
 });
 
-/** An onboarding whose step was acted on and reported as failed, so that nobody knows. */
+/** An onboarding whose step took effect but was reported as failed, so that its outcome is unknown. */
 async function lost(step: 'verify-otp' | 'create-authenticators'): Promise<StepUnderTest> {
   const at = await StepUnderTest.before(story, step);
   await at.strike(actedThenFailed).submit();

@@ -10,9 +10,9 @@ const ready = () => readyAt(story.serviceUrl);
 const metric = (name: string) => metricsAt(story.serviceUrl, name);
 
 describe('the breaker', () => {
-  it('holds calls back while upstream fails, says so, and lets everything go on when it is over', async () => {
-    // Without a worker, so that nothing but the first attempts below is counted.
-    // A window that twenty calls fit into on a busy machine, and no trial call before the next one was held back.
+  it('stops calls while upstream fails, reports it, and lets all steps go on afterwards', async () => {
+    // Without a worker, so that only the first attempts below count. The window is long enough for twenty
+    // calls on a busy machine. The breaker stays open until the next call.
     const env = { BREAKER_CALLS: '20', BREAKER_WINDOW_MS: '60000', BREAKER_OPEN_MS: '12000' };
     story = await Story.begin({ env, worker: false });
     story.sandbox.control.addFault({ route: 'init-otp', status: 500, times: 0 });
@@ -40,7 +40,7 @@ describe('the breaker', () => {
 });
 
 describe('clock skew', () => {
-  it('is told from ten seconds on, parks from thirty on, and unparks when it is over', async () => {
+  it('is reported from 10 s, parks onboardings from 30 s, and unparks them when it ends', async () => {
     story = await Story.begin();
     await story.sent();
     // Degraded until the worker has run its first job.
@@ -52,7 +52,7 @@ describe('clock skew', () => {
         return status === 'down' && seconds.test(detail);
       });
     story.sandbox.control.advanceClock(15_000);
-    await story.sent(); // the answer to this one says how far the clocks are apart, and a probe agrees
+    await story.sent(); // its answer shows the skew, and a probe confirms it
     await toldApart(/ 1[45] s apart/);
 
     story.sandbox.control.advanceClock(25_000);
@@ -72,7 +72,7 @@ describe('clock skew', () => {
 });
 
 describe('retry on demand', () => {
-  it('tries a waiting step now, and refuses what waits for nothing', async () => {
+  it('tries a waiting step now, and is refused if no step waits', async () => {
     story = await Story.begin({
       env: { RETRY_FLOOR_MS: '600000', RETRY_BASE_MS: '600000', RETRY_CAP_MS: '600000' },
     });

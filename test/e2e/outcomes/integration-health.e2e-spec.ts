@@ -5,13 +5,13 @@ import { ConsoleBrowser } from '../../support/console-browser.js';
 import { metricsAt, readyAt, type Ready } from '../../support/health.js';
 import { OPS_PASSWORD, Story } from '../../support/story.js';
 
-// Stories of several processes, and the time until one that was killed has lapsed.
+// Several processes must start, and the views of a killed one must lapse.
 jest.setTimeout(240_000);
 
-/** Within this time an outage must be seen in each process. */
+/** Each process must see an outage within this time. */
 const SEEN_MS = 15_000;
 const CHECK = 'upstream byzantine';
-/** As without a configuration. */
+/** The defaults. */
 const DEFAULT_RETRIES = {
   RETRY_FLOOR_MS: '250',
   RETRY_BASE_MS: '1000',
@@ -22,7 +22,7 @@ const DEFAULT_RETRIES = {
 let story: Story;
 afterEach(async () => {
   await story.end();
-  // What one story left parked, unknown or refused would be told in the next one.
+  // Parked, unknown or refused rows of one story would show in the next one.
   for (const table of ['onboardings', 'integration_views', 'integration_troubles', 'integration_counts'])
     await story.sql(`DELETE FROM ${table}`);
 });
@@ -32,7 +32,7 @@ async function metricAt(url: string, name: string): Promise<number> {
   return Number(line?.split(' ')[1]);
 }
 
-/** Two replicas of the service and a worker. @returns where each listens. */
+/** Two replicas of the service and a worker. @returns their URLs. */
 async function fleet(env: Record<string, string> = {}): Promise<string[]> {
   story = await Story.begin({ worker: false, env });
   const worker = await story.startWorker();
@@ -85,7 +85,7 @@ describe('the health of an integration', () => {
     expect(await metricAt(urls[1]!, 'gangway_integration_failures_in_a_row')).toBe(0);
   });
 
-  it('shows that our key is refused for as long as it is, and since when', async () => {
+  it('shows a refusal of our key while it lasts, and since when', async () => {
     const urls = await fleet();
     story.sandbox.control.addFault({ route: '*', status: 401, times: 0 });
     for (let n = 0; n < 8; n++) await story.start(story.newSubject());
@@ -107,7 +107,7 @@ describe('the health of an integration', () => {
     for (const url of urls) await until('all is well again', () => isOk(url));
   });
 
-  it('finds out by itself that a key is taken again, without a worker and without a call', async () => {
+  it('finds out by itself that a key is accepted again, without a worker and without a call', async () => {
     story = await Story.begin({ worker: false });
     story.sandbox.control.addFault({ route: '*', status: 401, times: 0 });
     const { body } = await story.start(story.newSubject());
@@ -117,19 +117,19 @@ describe('the health of an integration', () => {
     await until('it is up', async () => (await finding(story.serviceUrl)).status === 'up', SEEN_MS);
   });
 
-  it('does not take a probe that proves nothing for the end of a refusal', async () => {
+  it('still shows a refusal after a probe that proves nothing', async () => {
     story = await Story.begin({ worker: false });
     story.sandbox.control.addFault({ route: 'init-otp', status: 401, times: 0 });
     story.sandbox.control.addFault({ route: 'whoami', status: 404, times: 0 });
     const { body } = await story.start(story.newSubject());
     await story.cancel(body.id);
     const probes = () => story.sandbox.control.requests({ route: 'whoami' }).length;
-    // The second one shows that the answer to the first was read.
+    // The second probe shows that the first answer was read.
     await until('it was probed twice', () => probes() >= 2, SEEN_MS);
     expect(await finding(story.serviceUrl)).toMatchObject({ status: 'down', refused: { status: 401 } });
   });
 
-  it('keeps that a key is refused when the process that met it is gone', async () => {
+  it('keeps a refusal when the process that met it stops', async () => {
     story = await Story.begin({ worker: false, env: { PROBE_EVERY_MS: '600000' } });
     const met = await story.startService();
     story.sandbox.control.addFault({ route: '*', status: 403, times: 0 });
@@ -157,7 +157,7 @@ describe('the health of an integration', () => {
     expect(await metricAt(story.serviceUrl, 'gangway_integration_outcome_unknown')).toBe(1);
   });
 
-  it('forgets the open breaker of a process that was killed', async () => {
+  it('forgets the open breaker of a killed process', async () => {
     story = await Story.begin({ worker: false });
     const doomed = await story.startProcess('onboarding', {
       BREAKER_CALLS: '2',
@@ -190,7 +190,12 @@ describe('the health of an integration', () => {
   });
 
   it('shows onboardings of a removed integration, in the same order everywhere', async () => {
-    const second = Object.entries({ PROVIDER: 'byzantine', RP_ID: 'b.example.com', RP_NAME: 'B', ORIGINS: 'https://b.example.com' }); // prettier-ignore
+    const second = Object.entries({
+      PROVIDER: 'byzantine',
+      RP_ID: 'b.example.com',
+      RP_NAME: 'B',
+      ORIGINS: 'https://b.example.com',
+    });
     story = await Story.begin({
       env: (sandbox) => ({
         INTEGRATIONS: 'byzantine,another',
@@ -202,7 +207,8 @@ describe('the health of an integration', () => {
     const other = await story.startService({ INTEGRATIONS: 'another,byzantine' });
     const { body } = await story.start(story.newSubject(), { integration: 'byzantine' });
     await story.sql(
-      `UPDATE onboardings SET integration = 'gone', parked_reason = 'integration_missing', parked_at = clock_timestamp()
+      `UPDATE onboardings SET integration = 'gone', parked_reason = 'integration_missing',
+         parked_at = clock_timestamp()
        WHERE id = $1`,
       [body.id],
     );
@@ -220,7 +226,7 @@ describe('the health of an integration', () => {
     }
   });
 
-  it('answers in time, with what is known, while PostgreSQL does not', async () => {
+  it('answers in time with known data while PostgreSQL does not', async () => {
     story = await Story.begin({ worker: false });
     story.sandbox.control.addFault({ route: '*', status: 401, times: 0 });
     await story.start(story.newSubject());
@@ -237,7 +243,7 @@ describe('the health of an integration', () => {
     }
   });
 
-  it('is degraded while a lock on the onboardings keeps it from being shared', async () => {
+  it('is degraded while a lock on the onboardings prevents sharing it', async () => {
     story = await Story.begin({ worker: false });
     const shared = async () => (await readyAt(story.serviceUrl)).body.checks['upstreams'];
     expect(await shared()).toBeUndefined();

@@ -5,20 +5,20 @@ import { Story, type Answer } from '../../support/story.js';
 import type { TcpProxy } from '../../support/tcp-proxy.js';
 import { lapseLeases } from '../../support/time-travel.js';
 
-// Leases lapse here.
+// Leases must lapse.
 jest.setTimeout(240_000);
 
 const ENV = { SWEEP_EVERY_MS: '100' };
 
-/** Long enough to cut the replica from its database before the answer is there. */
+/** Long enough to cut the replica from its database before the answer comes. */
 const delayMs = 1_500;
 const held: Fault = { delayMs, afterEffect: true };
 
 /**
- * A replica of the service that loses its database while its call is in flight: it holds the answer and cannot
- * write it down, until the lease has lapsed and the worker has taken over.
+ * A replica of the service loses its database while its call is in flight. It gets the answer, but cannot
+ * write it until the lease has lapsed and the worker has taken over.
  */
-describe('an answer that could not be written until somebody else had taken over', () => {
+describe('an answer that cannot be written until the worker has taken over', () => {
   let story: Story;
   let database: TcpProxy;
   let cutOff: string;
@@ -30,7 +30,7 @@ describe('an answer that could not be written until somebody else had taken over
   beforeEach(() => database.open());
   afterAll(() => story.end());
 
-  /** @returns what the replica's caller hears in the end. */
+  /** @returns the answer to the replica's caller. */
   async function answeredLate(
     at: StepUnderTest,
     fault: Fault,
@@ -47,7 +47,7 @@ describe('an answer that could not be written until somebody else had taken over
     return caller;
   }
 
-  it('yes to the code: the session is there, and the doubt is gone', async () => {
+  it('accepts the code: opens the session, and ends the doubt', async () => {
     const at = await StepUnderTest.before(story, 'verify-otp');
     const answer = await answeredLate(at, held, () => at.until('outcome_unknown'));
     expect(answer).toMatchObject({
@@ -65,7 +65,7 @@ describe('an answer that could not be written until somebody else had taken over
     expect((await story.register(at.id, [await story.passkey(at.id)])).body.state).toBe('completed');
   });
 
-  it('no to the code: it was wrong, and is counted once', async () => {
+  it('rejects the code: counts once as a wrong code', async () => {
     const at = await StepUnderTest.before(story, 'verify-otp');
     const wrong: Fault = { delayMs, status: 400, body: { error: 'invalid OTP code' } };
     const answer = await answeredLate(at, wrong, () => at.until('outcome_unknown'));
@@ -74,7 +74,7 @@ describe('an answer that could not be written until somebody else had taken over
     expect(await at.eventsOf('late_answer')).toMatchObject([{ data: { answer: 'otp_rejected' } }]);
   });
 
-  it('a failure is no answer: the doubt stays, the failure is kept', async () => {
+  it('is a failure: keeps the doubt, and records the failure', async () => {
     const at = await StepUnderTest.before(story, 'verify-otp');
     await answeredLate(at, { delayMs, status: 500 }, () => at.until('outcome_unknown'));
     expect((await story.get(at.id)).body).toMatchObject({
@@ -86,7 +86,7 @@ describe('an answer that could not be written until somebody else had taken over
     ]);
   });
 
-  it('to the first of two mails: kept, and the newer code counts', async () => {
+  it('is for the first of two mails: is recorded, and the newer code counts', async () => {
     const at = await StepUnderTest.before(story, 'init-otp');
     await answeredLate(at, held, () => at.until('otp_sent'));
     const [newest] = story.sandbox.control.mails({ email: at.subject.email });
@@ -96,7 +96,7 @@ describe('an answer that could not be written until somebody else had taken over
     expect((await story.verify(at.id, newest!.code)).body.state).toBe('otp_verified');
   });
 
-  it('to the passkeys whose replay left them in doubt: kept with the ids, for whoever resolves it', async () => {
+  it('is for passkeys in doubt after a replay: is recorded with their ids, for the operator', async () => {
     const at = await StepUnderTest.before(story, 'create-authenticators');
     await answeredLate(at, held, () => at.until('outcome_unknown'));
     const [stored] = story.sandbox.control.authenticators(at.subject.userId);
@@ -109,7 +109,7 @@ describe('an answer that could not be written until somebody else had taken over
     ]);
   });
 
-  it('after a resend: nothing but evidence', async () => {
+  it('comes after a resend: is only recorded', async () => {
     const at = await StepUnderTest.before(story, 'verify-otp');
     await answeredLate(at, held, async () => {
       await at.until('outcome_unknown');
@@ -125,7 +125,7 @@ describe('an answer that could not be written until somebody else had taken over
   });
 });
 
-describe('an answer to an onboarding that was cancelled meanwhile', () => {
+describe('an answer to a cancelled onboarding', () => {
   let story: Story;
   beforeAll(async () => {
     story = await Story.begin({ worker: false });
@@ -141,7 +141,7 @@ describe('an answer to an onboarding that was cancelled meanwhile', () => {
       unresolved: { step: 'create-authenticators', attempt: 3 },
     },
   ] satisfies { step: StepName; answer: string; unresolved: object | null }[])(
-    '$step: the caller is told 410, the answer is kept',
+    '$step: the caller gets 410, and the answer is recorded',
     async ({ step, answer, unresolved }) => {
       const at = await StepUnderTest.before(story, step);
       const caller = at.strike(held).submit();
@@ -151,13 +151,13 @@ describe('an answer to an onboarding that was cancelled meanwhile', () => {
       expect(await caller).toMatchObject({ status: 410, body: { code: 'onboarding_ended' } });
       const kept = await at.eventsOf('late_answer_kept');
       expect(kept).toMatchObject([{ data: { step, class: 'ok', answer } }]);
-      // After step 3 the row says that a passkey may exist.
+      // After step 3, the row shows that a passkey may exist.
       expect((await story.get(at.id)).body).toMatchObject({ state: 'cancelled', unresolved });
     },
   );
 });
 
-describe('a process that slept through its lease', () => {
+describe('a process that sleeps beyond its lease', () => {
   let story: Story;
   beforeAll(async () => {
     story = await Story.begin({ env: ENV });
@@ -166,7 +166,7 @@ describe('a process that slept through its lease', () => {
 
   const first = async (at: StepUnderTest, type: string) => (await at.eventsOf(type))[0];
 
-  it('gives its answer to the doubt alone when it wakes', async () => {
+  it('writes its late answer only to the doubt after it wakes', async () => {
     const service = await story.startProcess('onboarding');
     const send = await StepUnderTest.before(story, 'init-otp');
     const verify = await StepUnderTest.before(story, 'verify-otp');
@@ -174,7 +174,7 @@ describe('a process that slept through its lease', () => {
     const callers = [send, verify].map((at) =>
       at.strike({ ...held, delayMs: 2_000 }).submit({ at: service.url }),
     );
-    await until('it came to that', () => send.calls === 1 && verify.calls === 1);
+    await until('both calls are in flight', () => send.calls === 1 && verify.calls === 1);
     service.pause();
     await send.findId();
     const sent = await send.until('otp_sent');
@@ -182,11 +182,11 @@ describe('a process that slept through its lease', () => {
     service.resume();
     await Promise.all(callers);
 
-    // A caller that waited too long is answered before the late answer is written.
-    const kept = await until('the newer send outlives the answer', () => first(send, 'late_answer_kept'));
+    // A caller that waited too long gets its answer before the late answer is written.
+    const kept = await until('the late answer is recorded', () => first(send, 'late_answer_kept'));
     expect(kept).toMatchObject({ data: { step: 'init-otp', attempt: 1 } });
     expect((await story.get(send.id)).body).toMatchObject({ state: 'otp_sent', version: sent.version });
-    // The answer lay in the socket all the time, and it ends the very doubt that it caused.
+    // The answer waited in the socket. It ends the doubt about its own call.
     const late = await until('the answer ends the doubt', () => first(verify, 'late_answer'));
     expect(late).toMatchObject({ data: { answer: 'otp_verified' } });
     expect((await story.get(verify.id)).body).toMatchObject({ state: 'otp_verified', unresolved: null });

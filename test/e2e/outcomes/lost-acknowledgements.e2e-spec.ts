@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => story.end());
 
-/** Time enough to ask for the loss while the call is in flight. */
+/** Long enough to script the loss while the call is in flight. */
 const delayMs = 1_500;
 const UNKNOWN_KEY = { status: 401, body: { error: 'unknown public key', status: 401 }, times: 2 };
 
@@ -25,10 +25,10 @@ interface Case {
   event: string;
 }
 
-describe('the end of an attempt that was written, and whose acknowledgement was lost', () => {
+describe('the end of an attempt whose acknowledgement is lost', () => {
   it.each<Case>([
     {
-      what: 'moved the row on',
+      what: 'moved the row',
       fault: { afterEffect: true },
       status: 200,
       state: 'otp_verified',
@@ -56,7 +56,7 @@ describe('the end of an attempt that was written, and whose acknowledgement was 
       state: 'outcome_unknown',
       event: 'outcome_lost',
     },
-  ])('is written once, and its caller is answered: it $what', async ({ fault, status, state, event }) => {
+  ])('is written once, and its caller gets an answer: it $what', async ({ fault, status, state, event }) => {
     const at = await StepUnderTest.before(story, 'verify-otp');
     const submitted = at.strike({ ...fault, delayMs }).submit({ headers: { prefer: 'wait=5' } });
     await at.until('otp_submitted');
@@ -74,7 +74,7 @@ describe('the end of an attempt that was written, and whose acknowledgement was 
   });
 });
 
-/** The step's attempts, and what they cost: one that was not sent costs nothing. */
+/** Checks the step's attempts and charges. An attempt that was not sent costs nothing. */
 async function expectOneCall(at: StepUnderTest, before: Answer['body']): Promise<void> {
   expect(await at.attempts()).toEqual(['not_sent', 'ok']);
   expect(at.calls).toBe(1);
@@ -82,17 +82,18 @@ async function expectOneCall(at: StepUnderTest, before: Answer['body']): Promise
   expect(lapsed).toEqual([]);
   const { body } = await story.get(at.id);
   expect(body.unresolved).toBeNull();
-  // The one call that was made has used up a try of its code.
+  // The one call has used a try of its code.
   expect(body.otp.attemptsLeft).toBe(before.otp.attemptsLeft - (at.step === 'verify-otp' ? 1 : 0));
   expect(body.otp.sends).toBe(before.otp.sends + (at.step === 'init-otp' ? 1 : 0));
   const [budget] = await story.sql(
-    `SELECT cardinality(sends) AS sends, cardinality(wrong_codes) AS tries FROM otp_budgets WHERE subject_key LIKE $1`,
+    `SELECT cardinality(sends) AS sends, cardinality(wrong_codes) AS tries
+     FROM otp_budgets WHERE subject_key LIKE $1`,
     [`%${at.subject.userId}`],
   );
   expect(budget).toEqual({ sends: body.otp.sends, tries: 0 });
 }
 
-describe('the claim of an attempt that was written, and whose acknowledgement was lost', () => {
+describe('the claim of an attempt whose acknowledgement is lost', () => {
   beforeAll(() => story.startWorker());
 
   it.each([
@@ -110,7 +111,7 @@ describe('the claim of an attempt that was written, and whose acknowledgement wa
     await expectOneCall(at, before);
   });
 
-  it('leaves an onboarding whose code is sent, and its caller finds it: start', async () => {
+  it('leaves an onboarding whose code is sent, and its caller can find it: start', async () => {
     const subject = story.newSubject();
     let lost = 0;
     database.intercept(/gw_start/, ({ loseAnswer }) => loseAnswer(READY, () => (lost += 1)));
@@ -125,7 +126,7 @@ describe('the claim of an attempt that was written, and whose acknowledgement wa
     expect(story.calls(subject, 'init-otp')).toBe(1);
   });
 
-  it('costs nothing if PostgreSQL writes it after the caller has heard 503', async () => {
+  it('costs nothing if PostgreSQL writes it after the caller got a 503', async () => {
     const at = await StepUnderTest.before(story, 'verify-otp');
     const before = (await story.get(at.id)).body;
     const other = new Client({ connectionString: story.databaseUrl });

@@ -2,15 +2,17 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { STEPS, StepUnderTest, type Fault, type StepName } from '../../support/step-under-test.js';
 import { Story } from '../../support/story.js';
 
-/** How long a call may take where its answer comes later than that. */
+/** The call timeout for faults whose answer comes later. */
 const SHORT_CALL_MS = 1_500;
 
-/** Everything that a call can meet besides a whole and well-shaped answer, each on every call of the step. */
+/**
+ * All that a call can meet instead of a complete and valid answer. Each fault hits every call of the step.
+ */
 const UNANSWERED: Record<string, Fault> = {
   'cut before the effect': { cut: 'before' },
   'cut after the effect': { cut: 'after' },
   'cut in the middle of the answer': { cut: 'mid-response' },
-  'an answer later than the call may take': { delayMs: 60_000, cut: 'before' },
+  'an answer after the call timeout': { delayMs: 60_000, cut: 'before' },
   'an effect whose answer comes too late': { delayMs: SHORT_CALL_MS + 400, afterEffect: true },
   '408': { status: 408 },
   'a 2xx of half a JSON': {
@@ -45,7 +47,7 @@ const CASES = STEPS.flatMap((step) =>
   Object.entries(UNANSWERED).map(([meets, fault]) => ({ step, meets, fault })),
 );
 
-/** How often each step is called in all, and where it ends. */
+/** How often each step is called, and how it ends. */
 const ENDS: Record<
   StepName,
   { calls: number; status: number; state: string; reason?: string; code: string }
@@ -63,7 +65,7 @@ const ENDS: Record<
 
 describe('a call without an answer', () => {
   let story: Story;
-  /** A replica that waits for no answer that comes too late. What goes well is called with the usual time. */
+  /** A replica with a short call timeout, for late answers. Other calls use the usual timeout. */
   let impatient: string;
   beforeAll(async () => {
     const short = { CALL_TIMEOUT_MS: String(SHORT_CALL_MS), CLAIM_MAX_AGE_MS: '1400' };
@@ -96,7 +98,7 @@ describe('a call without an answer', () => {
     }
   });
 
-  it('is judged by what came: the evidence says whether bytes left and a head was seen', async () => {
+  it('leaves evidence: whether bytes were sent, and whether a status came', async () => {
     const cut = await StepUnderTest.before(story, 'verify-otp');
     await cut.strike({ cut: 'mid-response' }).submit();
     const [lost] = await cut.eventsOf('outcome_lost');
@@ -107,7 +109,7 @@ describe('a call without an answer', () => {
     expect(gone!.data).toMatchObject({ bytesSent: true, headersSeen: false, status: null });
   });
 
-  it('offers a new code after a lost verification, and the old doubt is gone with it', async () => {
+  it('permits a new code after a lost verification, which ends the doubt', async () => {
     const at = await StepUnderTest.before(story, 'verify-otp');
     const answer = await at.strike({ cut: 'after' }).submit();
     expect(answer.body).toMatchObject({ code: 'outcome_unknown', nextAction: { type: 'resolve' } });
@@ -118,7 +120,7 @@ describe('a call without an answer', () => {
   });
 });
 
-describe('the second sending after a lost one', () => {
+describe('the second send after a lost one', () => {
   let story: Story;
   beforeAll(async () => {
     story = await Story.begin({ env: { OTP_RESEND_COOLDOWN_MS: '1500' } });

@@ -25,7 +25,7 @@ const CASES = STEPS.flatMap((step) =>
   Object.entries(OUR_FAULT).map(([meets, fault]) => ({ step, meets, fault })),
 );
 
-describe('an integration that is out of order', () => {
+describe('a misconfigured integration', () => {
   let story: Story;
   beforeAll(async () => {
     story = await Story.begin({ env: { PROBE_EVERY_MS: '100', SWEEP_EVERY_MS: '100' } });
@@ -34,7 +34,7 @@ describe('an integration that is out of order', () => {
 
   const probes = () => story.sandbox.control.requests({ route: 'whoami' }).length;
 
-  it.each(CASES)('$step: $meets parks it, until the probe finds it mended', async ({ step, fault }) => {
+  it.each(CASES)('$step: $meets parks it until the probe succeeds', async ({ step, fault }) => {
     const broken = story.sandbox.control.addFault({ route: 'whoami', status: 401, times: 0 });
     const at = await StepUnderTest.before(story, step);
     const answer = await at.strike(fault).submit();
@@ -47,7 +47,7 @@ describe('an integration that is out of order', () => {
       unresolved: null,
     });
 
-    // The fault was for one call only: a second one would go through.
+    // The fault hits only one call: a second one would succeed.
     const before = probes();
     await at.until(() => probes() >= before + 3);
     expect(at.calls).toBe(1);
@@ -61,7 +61,7 @@ describe('an integration that is out of order', () => {
     expect(types.filter((type) => type === 'parked' || type === 'unparked')).toEqual(['parked', 'unparked']);
   });
 
-  it.each([404, 405, 503])('goes on although its probe ends %d, which proves nothing', async (status) => {
+  it.each([404, 405, 503])('goes on although its probe answers %d, which proves nothing', async (status) => {
     const useless = story.sandbox.control.addFault({ route: 'whoami', status, times: 0 });
     const at = await StepUnderTest.before(story, 'init-otp');
     at.strike({ status: 401, body: { error: 'unknown public key', status: 401 }, times: 2 });
@@ -71,7 +71,7 @@ describe('an integration that is out of order', () => {
     story.sandbox.control.removeFaults(useless.id);
   });
 
-  it.each([401, 403])('is not thought to be out of order for a %d to one subject', async (status) => {
+  it.each([401, 403])('does not count as misconfigured after a %d to one subject', async (status) => {
     await story.sent();
     const at = await StepUnderTest.before(story, 'init-otp');
     const answer = await at.strike({ status, times: 0 }).submit();
@@ -80,7 +80,7 @@ describe('an integration that is out of order', () => {
     expect((await story.get(at.id)).body).toMatchObject({ state: 'failed', parked: null });
   });
 
-  it('can be cancelled while it is parked, and stays so', async () => {
+  it('leaves a parked onboarding cancelled after a cancel', async () => {
     const broken = story.sandbox.control.addFault({ route: 'whoami', status: 401, times: 0 });
     const at = await StepUnderTest.before(story, 'init-otp');
     await at.strike({ status: 401 }).submit();
@@ -109,7 +109,7 @@ describe('a redirect', () => {
     await story.end();
   });
 
-  it('is never followed: a signed request goes nowhere else', async () => {
+  it('is never followed: a signed request goes to no other host', async () => {
     const url = `http://127.0.0.1:${(elsewhere.address() as AddressInfo).port}`;
     const replica = await story.startService({ INTEGRATION_BYZANTINE_BASE_URL: url });
     const at = await StepUnderTest.before(story, 'init-otp');
@@ -120,7 +120,7 @@ describe('a redirect', () => {
   });
 });
 
-describe('an integration that the configuration does not have any more', () => {
+describe('an integration that is removed from the configuration', () => {
   let story: Story;
   beforeAll(async () => {
     const other = Object.entries({
@@ -140,7 +140,7 @@ describe('an integration that the configuration does not have any more', () => {
   });
   afterAll(() => story.end());
 
-  it('parks its rows, and lets them go on when it is back', async () => {
+  it('parks its onboardings, and lets them go on when it is back', async () => {
     const lacking = {
       INTEGRATIONS: 'other',
       INTEGRATION_OTHER_BASE_URL: story.sandbox.url,
@@ -165,7 +165,7 @@ describe('an integration that the configuration does not have any more', () => {
 
     await story.startWorker();
     for (const at of [verify, ...retried]) await at.until(DONE_STATE[at.step]);
-    // A call that could not be made was none: neither a send nor a try.
+    // A call that could not be made counts neither as a send nor as a try.
     expect((await story.get(retried[0]!.id)).body.otp.sends).toBe(2);
   });
 });

@@ -8,7 +8,7 @@ beforeAll(async () => {
 });
 afterAll(() => story.end());
 
-/** Where each step ends after a no that nobody understands. */
+/** The state of each step after an unclear refusal. */
 const UNCLEAR: Record<StepName, string> = {
   'init-otp': 'failed',
   'verify-otp': 'otp_sent',
@@ -21,7 +21,7 @@ const FORMS: Record<string, Fault> = {
   'a bare string': { status: 400, body: 'Failed to deserialize the JSON body', contentType: 'text/plain' },
   HTML: { status: 400, body: '<html><body><h1>400 Bad Request</h1></body></html>', contentType: 'text/html' },
   nothing: { status: 400, body: '' },
-  'a status of its own': { status: 418, body: { error: 'teapot', status: 418 } },
+  'an unusual status': { status: 418, body: { error: 'teapot', status: 418 } },
   'an unknown text that hides a known one far down': {
     status: 400,
     body: { error: `${'x'.repeat(600)} invalid OTP code` },
@@ -30,7 +30,7 @@ const FORMS: Record<string, Fault> = {
 
 const CASES = STEPS.flatMap((step) => Object.entries(FORMS).map(([form, fault]) => ({ step, form, fault })));
 
-describe('a refusal that nobody understands', () => {
+describe('an unclear refusal', () => {
   it.each(CASES)('$step: $form', async ({ step, fault }) => {
     const at = await StepUnderTest.before(story, step);
     const answer = await at.strike(fault).submit();
@@ -39,28 +39,28 @@ describe('a refusal that nobody understands', () => {
     expect(body).toMatchObject({ state: UNCLEAR[step], unresolved: null, parked: null });
     expect((body.failure ?? body.lastResult)!.code).toBe('upstream_rejected');
     expect(await at.attempts()).toEqual(['rejected_unclear']);
-    // What upstream said may echo a code: no word of it reaches the caller or the timeline.
+    // Upstream's text may echo a code, so none of it reaches the caller or the timeline.
     expect(JSON.stringify([answer.body, body, await at.events()])).not.toMatch(
       /the moon|deserialize|<h1>|teapot/,
     );
   });
 
-  it('counts as a try of the code, which is not spent by it', async () => {
+  it('counts as a try of the code, which stays valid', async () => {
     const at = await StepUnderTest.before(story, 'verify-otp');
     const answer = await at.strike(FORMS['an unknown text']!).submit();
     expect(answer.body).toMatchObject({ code: 'upstream_rejected', attemptsLeft: 2 });
     expect((await story.verify(at.id, story.code(at.subject))).body.state).toBe('otp_verified');
   });
 
-  it('leaves the session for another passkey', async () => {
+  it('keeps the session for another passkey', async () => {
     const at = await StepUnderTest.before(story, 'create-authenticators');
     await at.strike(FORMS['HTML']!).submit();
     expect((await story.register(at.id, [await story.passkey(at.id)])).body.state).toBe('completed');
   });
 });
 
-describe('a refusal that is understood', () => {
-  it('as 404: an unknown subject fails a start, an unknown session needs a new code', async () => {
+describe('a clear refusal', () => {
+  it('by 404: fails a start, and asks for a new code if the session is unknown', async () => {
     const unknown = { accountId: crypto.randomUUID(), userId: crypto.randomUUID(), email: '' };
     const start = await story.start(unknown);
     expect(start).toMatchObject({ status: 422, body: { code: 'subject_not_found', state: 'failed' } });
@@ -75,7 +75,7 @@ describe('a refusal that is understood', () => {
     });
   });
 
-  it('as a duplicate: says so, and keeps the session', async () => {
+  it('of a duplicate: names it, and keeps the session', async () => {
     const at = await StepUnderTest.before(story, 'create-authenticators');
     const answer = await at
       .strike({ status: 400, body: { error: 'Credential already registered' } })
@@ -87,7 +87,7 @@ describe('a refusal that is understood', () => {
     expect((await story.get(at.id)).body).toMatchObject({ state: 'otp_verified', authenticators: [] });
   });
 
-  it('in any case of its letters: the third wrong code locks, whatever the text', async () => {
+  it('in capitals or not: the third wrong code locks', async () => {
     const { id, subject } = await story.sent();
     const fault = { route: 'otp-auth', match: { userId: subject.userId }, status: 400, times: 3 };
     story.sandbox.control.addFault({ ...fault, body: { error: 'INVALID otp CODE' } });

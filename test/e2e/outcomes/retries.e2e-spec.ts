@@ -9,7 +9,7 @@ import { Story } from '../../support/story.js';
 import { runOut } from '../../support/time-travel.js';
 import { momentsOf } from '../../support/moments.js';
 
-// Told times are waited for.
+// Retry-After must pass.
 jest.setTimeout(240_000);
 
 describe('a retry', () => {
@@ -22,7 +22,7 @@ describe('a retry', () => {
   const jobOf = (at: StepUnderTest, attempt: number) =>
     story.service.get(Queues).get('steps').getJob(`${at.id}_${at.step}_${attempt}`);
 
-  it.each(STEPS)('%s: two 503 and then success reach the waiting caller as success', async (step) => {
+  it.each(STEPS)('%s: a waiting caller gets the success after two 503', async (step) => {
     const at = await StepUnderTest.before(story, step);
     const answer = await at.strike({ status: 503, times: 2 }).submit();
     expect(answer.status).toBe(step === 'init-otp' ? 201 : 200);
@@ -31,13 +31,13 @@ describe('a retry', () => {
     expect(at.journal().map(({ answer: status }) => status)).toEqual([503, 503, 200]);
   });
 
-  it.each(STEPS)('%s: is a job that carries an id only and says what became of it', async (step) => {
+  it.each(STEPS)('%s: is a job that carries only an id, and returns its outcome', async (step) => {
     const at = await StepUnderTest.before(story, step);
     await at.strike({ status: 503, times: 2 }).submit();
     const [first] = await at.eventsOf('attempt_started').then((events) => events.slice(-3));
     const number = first!.data['attempt'] as number;
     const [none, second, third] = await Promise.all([0, 1, 2].map((more) => jobOf(at, number + more)));
-    // The first attempt was the request's own: nothing of it was ever queued.
+    // The request made the first attempt itself, so it has no job.
     expect(none).toBeUndefined();
     for (const job of [second!, third!]) {
       expect(job.name).toBe(step);
@@ -54,7 +54,7 @@ describe('a retry', () => {
     });
   });
 
-  it.each(STEPS)('%s: goes on behind a caller that does not wait', async (step) => {
+  it.each(STEPS)('%s: goes on for a caller that does not wait', async (step) => {
     const at = await StepUnderTest.before(story, step);
     const answer = await at.strike({ status: 503, times: 2 }).submit({ headers: { prefer: 'wait=0' } });
     expect(answer.status).toBe(202);
@@ -64,7 +64,7 @@ describe('a retry', () => {
     expect(at.calls).toBe(3);
   });
 
-  it('fails its job, with the reason, when the step ends for good', async () => {
+  it('fails its job with a reason if the step fails for good', async () => {
     const at = await StepUnderTest.before(story, 'verify-otp');
     await at.strike({ status: 500, times: 0 }).submit();
     await finished(`${at.id}_verify-otp_4`);
@@ -74,7 +74,7 @@ describe('a retry', () => {
     expect(job.attemptsMade).toBe(1);
   });
 
-  it('refuses all but cancel while it waits, and says until when', async () => {
+  it('permits only cancel while it waits, and names the time of the next try', async () => {
     const at = await StepUnderTest.before(story, 'verify-otp');
     at.strike({ status: 429, retryAfterS: 60 });
     const waiting = await at.submit({ headers: { prefer: 'respond-async' } });
@@ -90,7 +90,7 @@ describe('a retry', () => {
     expect((await story.cancel(at.id)).body.state).toBe('cancelled');
   });
 
-  /** A job's return value is written a moment after the row that its caller waits for. */
+  /** Waits for the jobs. A job's result is written a moment after the row. */
   async function finished(...ids: string[]): Promise<void> {
     const steps = story.service.get(Queues).get('steps');
     for (const id of ids) {
@@ -112,7 +112,7 @@ describe('Retry-After', () => {
   });
 
   it.each([429, 503])(
-    'of %i, in seconds, is waited for and costs neither a send nor a try',
+    'of %i, in seconds, is respected, and costs neither a send nor a try',
     async (status) => {
       const send = await StepUnderTest.before(story, 'init-otp');
       const sent = await send.strike({ status, retryAfterS: 1 }).submit();
@@ -134,8 +134,8 @@ describe('Retry-After', () => {
     },
   );
 
-  it('as a date is waited for as well', async () => {
-    // An HTTP date has whole seconds: up to one of them is lost in its writing.
+  it('as a date is also respected', async () => {
+    // An HTTP date has whole seconds, so up to one second is lost.
     const inTwoSeconds = () => new Date(Date.now() + 2_000).toUTCString();
     upstream = createServer((_, response) =>
       response.writeHead(429, { 'retry-after': inTwoSeconds() }).end(),
@@ -147,11 +147,11 @@ describe('Retry-After', () => {
 
     const at = await StepUnderTest.before(story, 'init-otp');
     expect((await at.submit({ at: busy.url })).body).toMatchObject({ state: 'otp_sent', otp: { sends: 1 } });
-    // The date is read a moment after it was written, and a retry by the backoff would come after 100 ms.
+    // The date is read a moment after it was written. A retry by the backoff would come after 100 ms.
     expect((await pauses(at))[0]).toBeGreaterThanOrEqual(500);
   });
 
-  it('beyond the life of the code ends the step at once and says what to do instead', async () => {
+  it('beyond the code’s life ends the step at once, and names the next action', async () => {
     const { url } = await story.startService({ OTP_LIFE_MS: '20000' });
     const { id, subject } = await startedAt(url);
     story.sandbox.control.addFault({
@@ -168,7 +168,7 @@ describe('Retry-After', () => {
     expect(story.calls(subject, 'otp-auth')).toBe(1);
   });
 
-  it('or not: a 5xx after which no call could end in time leaves a doubt, not an expired code', async () => {
+  it('is not needed: a 5xx with no time for another call leaves a doubt, not an expired code', async () => {
     const { id, subject } = await story.sent();
     const [spareMs, delayMs] = [2_400, 2_500];
     story.sandbox.control.addFault({
@@ -177,7 +177,7 @@ describe('Retry-After', () => {
       delayMs,
       status: 500,
     });
-    // The code lives long enough for one slow call, and no other.
+    // The code lives long enough for only one slow call.
     await runOut(story, id, 'code', Number(story.env['CALL_TIMEOUT_MS']) + spareMs);
     const answer = await story.verify(id, story.code(subject));
     expect(answer).toMatchObject({ status: 409, body: { code: 'outcome_unknown' } });
@@ -192,11 +192,12 @@ describe('Retry-After', () => {
   }
 });
 
-describe('an upstream that nobody can reach', () => {
+describe('an unreachable upstream', () => {
   let story: Story;
   let unreachable: Record<string, string>;
   beforeAll(async () => {
-    // What bounds the retries: the onboarding for the first step, the code, the session less its margin.
+    // Retries end with the onboarding's life (first step), the code's life, or the session's life less its
+    // margin.
     story = await Story.begin({
       worker: false,
       sandbox: { sessionLifeMs: 15_000 },
@@ -211,10 +212,10 @@ describe('an upstream that nobody can reach', () => {
   });
   afterAll(() => story.end());
 
-  it('is tried again and again at no cost, until no try could end in time', async () => {
+  it('is tried at no cost until no try could end in time', async () => {
     const { url: refusing } = await story.startService(unreachable);
     const all = await Promise.all(STEPS.map((step) => StepUnderTest.before(story, step)));
-    // Not before: it would take up a retry of what is prepared, and it reaches no upstream.
+    // The worker starts last. Otherwise it would take retries of the preparation, without an upstream.
     await story.startWorker(unreachable);
     const lastCalls = await Promise.all(
       all.map(async ({ id }) => {
@@ -226,7 +227,7 @@ describe('an upstream that nobody can reach', () => {
     const ends = await Promise.all(
       all.map(async (at) => {
         const answer = await at.submit({ at: refusing, headers: { prefer: 'wait=30' } });
-        // At once: soon after, the onboarding has been idle for too long. The first step's answer is the onboarding.
+        // Read at once, before the onboarding expires. The first step's answer is the onboarding.
         const body = answer.status === 202 ? answer.body : (await story.get(at.id)).body;
         return { answer, body, endedAt: Date.parse((await at.events()).at(-1)!.at) };
       }),
@@ -237,7 +238,7 @@ describe('an upstream that nobody can reach', () => {
       expect(new Set(attempts)).toEqual(new Set(['not_sent']));
       expect(attempts.length).toBeGreaterThan(5);
       expect(at.calls).toBe(0);
-      // The law ended it, ahead of the instant at which time would have: a call later than the last to begin.
+      // The retry law ended the step, before its time was over.
       const lastCall = lastCalls[index];
       if (lastCall) expect(ends[index]!.endedAt).toBeLessThan(Date.parse(lastCall) + 2_000);
     }
@@ -261,19 +262,19 @@ describe('an upstream that nobody can reach', () => {
       unresolved: null,
     });
     expect(await budget(story, all[0]!)).toEqual({ sends: 0, wrong: 0 });
-    // Nobody can tell it from one that the expiry ended: the charge stays (decision 10).
+    // It looks like one that expiry ended, so the charge stays (decision 10).
     expect(await budget(story, all[1]!)).toEqual({ sends: 1, wrong: 1 });
   });
 });
 
-describe('an upstream that fails for long', () => {
+describe('an upstream that fails for a long time', () => {
   let story: Story;
   beforeAll(async () => {
     story = await Story.begin({ env: { OTP_SENDS_PER_WINDOW: '3' } });
   });
   afterAll(() => story.end());
 
-  it('is asked for a mail as often as the subject may be sent one, and no more', async () => {
+  it('gets no more requests for mails than the subject’s send limit', async () => {
     const at = await StepUnderTest.before(story, 'init-otp');
     const answer = await at.strike({ status: 500, times: 0, afterEffect: true }).submit();
     expect(answer).toMatchObject({
@@ -285,7 +286,7 @@ describe('an upstream that fails for long', () => {
     expect(story.sandbox.control.mails({ email: at.subject.email })).toHaveLength(3);
     const resent = await story.resend(at.id);
     expect(resent).toMatchObject({ status: 429, body: { code: 'otp_send_limit' } });
-    // What to do next says the same as the refusal: not before the window has room again.
+    // The next action agrees with the refusal: not before the window has room again.
     const { otp, createdAt } = answer.body;
     expect(resent.body.nextAction).toEqual({ type: 'resend_otp', notBefore: otp.resendAvailableAt });
     const windowMs = Date.parse(otp.resendAvailableAt!) - Date.parse(createdAt);
@@ -301,10 +302,11 @@ async function pauses(at: StepUnderTest): Promise<number[]> {
   return starts.slice(1).map(({ at: start }, index) => Date.parse(start) - Date.parse(ends[index]!.at));
 }
 
-/** What is on the subject's account. */
+/** The charges of the subject's budget. */
 async function budget(story: Story, { subject }: StepUnderTest): Promise<{ sends: number; wrong: number }> {
   const [row] = await story.sql<{ sends: number; wrong: number }>(
-    'SELECT cardinality(sends) AS sends, cardinality(wrong_codes) AS wrong FROM otp_budgets WHERE subject_key = $1',
+    `SELECT cardinality(sends) AS sends, cardinality(wrong_codes) AS wrong
+     FROM otp_budgets WHERE subject_key = $1`,
     [`${subject.accountId}/${subject.userId}`],
   );
   return row!;

@@ -4,17 +4,17 @@ import { StepUnderTest, WAITING_STATE, type Fault, type StepName } from '../../s
 import { Story } from '../../support/story.js';
 
 /**
- * Every cell of the retry law's table, met by real faults. What is expected is written out by hand, so that a
- * changed cell fails here, whatever the code that reads it thinks.
+ * Every cell of the retry law's table, with real faults. The expected results are written by hand, so that
+ * any change of a cell fails here.
  */
 interface Cell {
   step: StepName;
-  /** What the step's calls meet. */
+  /** The faults that the step's calls meet, in words. */
   meets: string;
   faults: Fault[];
-  /** How its attempts end, in order. */
+  /** The ends of its attempts, in order. */
   attempts: string[];
-  /** What the caller is told. */
+  /** The status that the caller gets. */
   status: number;
   state: string;
   code?: string;
@@ -128,7 +128,7 @@ const CELLS: Cell[] = [
   {
     ...INIT,
     resend: true,
-    meets: 'rejected (404), while a code lives',
+    meets: 'rejected (404), while a code is valid',
     faults: [said('user not found', 404)],
     attempts: ['rejected'],
     status: 422,
@@ -138,7 +138,7 @@ const CELLS: Cell[] = [
   {
     ...INIT,
     resend: true,
-    meets: 'rejected_unclear, while a code lives',
+    meets: 'rejected_unclear, while a code is valid',
     faults: [unclear],
     attempts: ['rejected_unclear'],
     status: 422,
@@ -148,7 +148,7 @@ const CELLS: Cell[] = [
   {
     ...INIT,
     resend: true,
-    meets: 'rejected after a 5xx, while a code lived',
+    meets: 'rejected after a 5xx, while a code was valid',
     faults: [serverError, unclear],
     attempts: ['unavailable', 'rejected_unclear'],
     status: 422,
@@ -158,7 +158,7 @@ const CELLS: Cell[] = [
   {
     ...INIT,
     resend: true,
-    meets: 'no_answer, while a code lived',
+    meets: 'no_answer, while a code was valid',
     faults: [{ ...cut, ...always }],
     attempts: ['no_answer', 'no_answer'],
     status: 202,
@@ -168,7 +168,7 @@ const CELLS: Cell[] = [
   {
     ...INIT,
     resend: true,
-    meets: 'misconfigured, while a code lives',
+    meets: 'misconfigured, while a code is valid',
     faults: [{ status: 401, ...always }],
     attempts: ['misconfigured'],
     status: 202,
@@ -384,7 +384,7 @@ const CELLS: Cell[] = [
   },
 ];
 
-/** After doubt no refusal, of whatever kind, is taken for a definite no. */
+/** After a doubt, no kind of refusal is definite. */
 const REFUSALS = [
   { meets: 'a known 400', fault: said('invalid OTP code'), failure: 'rejected' },
   { meets: 'an unknown 400', fault: unclear, failure: 'rejected_unclear' },
@@ -410,10 +410,10 @@ let story: Story;
 let refusing: string;
 beforeAll(async () => {
   story = await Story.begin();
-  // Nothing is to be unparked here.
+  // Keeps the probe from unparking.
   story.sandbox.control.addFault({ route: 'whoami', status: 401, times: 0 });
-  const nobody = `http://127.0.0.1:${await closedPort()}`;
-  refusing = (await story.startService({ INTEGRATION_BYZANTINE_BASE_URL: nobody })).url;
+  const closed = `http://127.0.0.1:${await closedPort()}`;
+  refusing = (await story.startService({ INTEGRATION_BYZANTINE_BASE_URL: closed })).url;
 });
 afterAll(() => story.end());
 
@@ -433,7 +433,7 @@ describe('the retry law, cell by cell', () => {
     expect(answer.status).toBe(cell.status);
     expect(answer.status >= 400 ? answer.body.code : onboarding.lastResult?.code).toBe(cell.code);
     expect((onboarding.failure ?? onboarding.lastResult)?.code).toBe(cell.code);
-    // Never more calls than the timeline owns up to.
+    // The timeline has all calls.
     expect(at.calls).toBe(cell.attempts.filter((each) => each !== 'not_sent').length);
     expect(await at.eventsOf('retry_scheduled')).toHaveLength(cell.attempts.length - 1);
 

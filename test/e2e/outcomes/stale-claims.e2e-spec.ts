@@ -4,12 +4,12 @@ import { DONE_STATE, STEPS, StepUnderTest, WAITING_STATE } from '../../support/s
 import { Story } from '../../support/story.js';
 import type { TcpProxy } from '../../support/tcp-proxy.js';
 
-/** PostgreSQL answers after twice as long: later than a claim may be sent. */
+/** Each direction is this slow, so a claim's answer comes after CLAIM_MAX_AGE_MS. */
 const SLOW_MS = 600;
 
 let database: TcpProxy;
 let story: Story;
-/** The replica whose way to PostgreSQL is slow. */
+/** The URL of the replica whose connection to PostgreSQL is slow. */
 let slow: string;
 beforeEach(async () => {
   story = await Story.begin({ worker: false });
@@ -25,9 +25,9 @@ beforeEach(async () => {
 afterEach(() => story.end());
 
 describe('a claim whose acknowledgement comes late', () => {
-  it.each(STEPS)('is not sent, costs nothing, and is made again later: %s', async (step) => {
+  it.each(STEPS)('is not sent, costs nothing, and is repeated later: %s', async (step) => {
     const at = await StepUnderTest.before(story, step);
-    // Connections are made in time: only what goes through them is slow.
+    // Opens the connections first. Only the traffic is slow.
     const read = () => story.call('GET', '/v1/onboardings', undefined, {}, slow);
     await Promise.all(Array.from({ length: 4 }, read));
     database.slow(SLOW_MS);

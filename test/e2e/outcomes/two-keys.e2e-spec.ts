@@ -51,7 +51,7 @@ describe('Byzantine, while its keys change', () => {
     return (await metricsAt(story.serviceUrl, name))[0]?.slice(name.length);
   };
 
-  it('under load nobody is parked, and nothing is done twice', async () => {
+  it('parks no onboarding and repeats no effect under load', async () => {
     register(old, fresh);
     const before = await parked();
     let stop = false;
@@ -69,14 +69,14 @@ describe('Byzantine, while its keys change', () => {
     const walkers = [walk(), walk(), walk(), walk()];
     const some = async (more: number) => {
       const from = finished.length;
-      await until('some more are through', () => finished.length >= from + more);
+      await until('some more are completed', () => finished.length >= from + more);
     };
     await some(4);
     expect(await metric()).toBe('1');
-    register(fresh); // the old one is taken away upstream
+    register(fresh); // upstream removes the old key
     await some(8);
     expect(await metric()).toBe('2');
-    register(old); // and back, which nobody does on purpose
+    register(old); // and back, which should not happen in practice
     await some(8);
     expect(await metric()).toBe('1');
     stop = true;
@@ -89,7 +89,7 @@ describe('Byzantine, while its keys change', () => {
     });
   });
 
-  it.each(STEPS)('%s: both refused is parked, until one of them is known', async (step) => {
+  it.each(STEPS)('%s: parks it while both keys are refused', async (step) => {
     const at = await StepUnderTest.before(story, step);
     register(newKey());
     const { status, body } = await at.submit();
@@ -101,10 +101,10 @@ describe('Byzantine, while its keys change', () => {
   });
 });
 
-describe('an attempt that may have had its effect', () => {
+describe('an attempt that may have had an effect', () => {
   let story: Story;
   beforeAll(async () => {
-    // Without a worker there is one attempt of each step, and every call is of it.
+    // Without a worker, each step has one attempt, which makes all its calls.
     story = await Story.begin({
       worker: false,
       sandbox: { pubkeys: [old, fresh].map(({ publicKey }) => `0x${publicKey}`) },
@@ -125,7 +125,7 @@ describe('an attempt that may have had its effect', () => {
     ['a 400', { status: 400, body: { error: 'some new text' } }],
   ];
   it.each(STEPS.flatMap((step) => FAULTS.map(([what, fault]) => ({ step, what, fault }))))(
-    '$step: after $what the other key is not tried',
+    '$step: does not try the other key after $what',
     async ({ step, fault }) => {
       const at = await StepUnderTest.before(story, step);
       await at.strike({ ...fault, times: 0 }).submit({ headers: { prefer: 'wait=0' } });
@@ -150,7 +150,7 @@ describe('Turnkey, while its keys change', () => {
   });
   afterAll(() => story.end());
 
-  it('a repeat by the other key has the same body, and is the same activity', async () => {
+  it('repeats a request with the other key and the same body, which is the same activity', async () => {
     const { control } = story.sandbox;
     const person = new Person(story);
     control.addFault({ route: 'init_otp', status: 503, afterEffect: true });
@@ -161,14 +161,14 @@ describe('Turnkey, while its keys change', () => {
     await story.until(body.id, 'otp_sent');
     const sent = control.requests({ route: 'init_otp' });
     expect(sent.map(keyOf)).toEqual([old.publicKey, old.publicKey, fresh.publicKey]);
-    // The same bytes are the same activity: another body would have sent another mail.
+    // The same bytes are the same activity. Another body would have sent another mail.
     expect(control.mails({ email: person.email })).toHaveLength(1);
 
     expect((await story.verify(body.id, person.code())).body.state).toBe('otp_verified');
     const done = await story.register(body.id, [await story.passkey(body.id)]);
     expect(done.body.state).toBe('completed');
     const refused = control.requests().filter(({ answer }) => answer === 401);
-    // Service and worker find out by themselves, once each.
+    // Service and worker each find out once.
     expect(refused.map(({ route }) => route)).toEqual(['init_otp', 'verify_otp']);
   });
 });

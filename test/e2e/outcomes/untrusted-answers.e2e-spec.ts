@@ -3,7 +3,7 @@ import { Story } from '../../support/story.js';
 import { StepUnderTest } from '../../support/step-under-test.js';
 import { Person, throughDoor } from '../../support/turnkey-door.js';
 
-/** Answers that say yes, and hold what PostgreSQL cannot store or nobody can read. */
+/** Successful answers with values that PostgreSQL cannot store, or that are too large. */
 const ANSWERS: [string, (id: string) => string][] = [
   [
     'U+0000',
@@ -12,41 +12,41 @@ const ANSWERS: [string, (id: string) => string][] = [
   ],
   ['half a character', () => '{"otpId":"\\ud800","sessionId":"\\ud800","authenticatorIds":["\\ud800"]}'],
   [
-    'an id without end',
+    'a very long id',
     () => JSON.stringify({ otpId: 'x'.repeat(100_000), authenticatorIds: ['x'.repeat(100_000)] }),
   ],
-  ['a nest', () => `{"a":${'['.repeat(50_000)}${']'.repeat(50_000)}}`],
+  ['deep nesting', () => `{"a":${'['.repeat(50_000)}${']'.repeat(50_000)}}`],
 ];
 
-describe('at Byzantine, an answer that cannot be kept ends as a lost one', () => {
+describe('at Byzantine, an answer that cannot be stored counts as a lost one', () => {
   let story: Story;
   beforeAll(async () => {
     story = await Story.begin();
   });
   afterAll(() => story.end());
 
-  it.each(ANSWERS)('init-otp: %s is tried again', async (_, body) => {
+  it.each(ANSWERS)('init-otp: tries again after %s', async (_, body) => {
     const at = await StepUnderTest.before(story, 'init-otp');
     await at.strike({ status: 200, body: body('otp'), contentType: 'application/json' }).submit();
     await at.until('otp_sent');
     expect(await at.attempts()).toEqual(['no_answer', 'ok']);
   });
 
-  it.each(ANSWERS)('verify-otp: %s leaves the outcome unknown', async (_, body) => {
+  it.each(ANSWERS)('verify-otp: has an unknown outcome after %s', async (_, body) => {
     const at = await StepUnderTest.before(story, 'verify-otp');
     await at.strike({ status: 200, body: body('session'), contentType: 'application/json' }).submit();
     await at.until('outcome_unknown');
     expect(await at.attempts()).toEqual(['no_answer']);
   });
 
-  it.each(ANSWERS)('create-authenticators: %s is replayed once', async (_, body) => {
+  it.each(ANSWERS)('create-authenticators: replays once after %s', async (_, body) => {
     const at = await StepUnderTest.before(story, 'create-authenticators');
     await at.strike({ status: 200, body: body('passkey'), contentType: 'application/json' }).submit();
     await at.until('completed');
     expect(await at.attempts()).toEqual(['no_answer', 'ok']);
   });
 
-  it('a refusal may say what it likes', async () => {
+  it('but a refusal may have any text', async () => {
     const at = await StepUnderTest.before(story, 'verify-otp');
     await at
       .strike({ status: 400, body: '{"error":"\\u0000\\ud800"}', contentType: 'application/json' })
@@ -56,7 +56,7 @@ describe('at Byzantine, an answer that cannot be kept ends as a lost one', () =>
   });
 });
 
-describe('at Turnkey, an answer that cannot be kept', () => {
+describe('at Turnkey, an answer that cannot be stored', () => {
   let story: Story;
   beforeAll(async () => {
     story = await Story.begin({ env: throughDoor('turnkey') });
@@ -68,7 +68,7 @@ describe('at Turnkey, an answer that cannot be kept', () => {
     result +
     '}}';
 
-  it('is asked for again by the same bytes, and an error’s code goes nowhere', async () => {
+  it('is requested again with the same bytes, and an error’s code is dropped', async () => {
     const { control } = story.sandbox;
     const person = new Person(story);
     control.addFault({

@@ -18,7 +18,7 @@ const made = (challenge: string, lies: Partial<PasskeyOptions> = {}) => ({
   credential: createPasskey({ rpId: RP_ID, origin: ORIGIN, challenge, ...lies }),
 });
 
-/** Passkeys of one submission failed their checks, and the provider was not asked. */
+/** Checks that passkeys of one submission failed, and that the provider was not called. */
 async function expectRefused(answer: Answer, subject: Subject, ...faults: [index: number, code: string][]) {
   expect(answer.status).toBe(422);
   expect(answer.body).toMatchObject({ code: 'attestation_invalid', retryable: false });
@@ -34,7 +34,7 @@ async function expectRefused(answer: Answer, subject: Subject, ...faults: [index
 }
 
 describe('a passkey that fails a check', () => {
-  it('is named by its place, and keeps the good ones back', async () => {
+  it('is named by its index, and the good ones are not sent either', async () => {
     const { id, subject } = await story.verified();
     const challenges = [];
     for (let n = 0; n < 4; n++) challenges.push(await story.challenge(id));
@@ -51,7 +51,7 @@ describe('a passkey that fails a check', () => {
     expect(story.sandbox.control.authenticators(subject.userId)).toHaveLength(2);
   });
 
-  it('is the wrong shape where it is no passkey at all', async () => {
+  it('is a 400 if it is no passkey at all', async () => {
     const { id, subject } = await story.verified();
     const challenge = await story.challenge(id);
     const { authenticatorName, credential } = made(challenge);
@@ -74,13 +74,13 @@ describe('a passkey that fails a check', () => {
 });
 
 describe('a challenge', () => {
-  it('is good for its own onboarding only', async () => {
+  it('is valid only for its own onboarding', async () => {
     const [mine, theirs] = [await story.verified(), await story.verified()];
     const refused = await story.register(mine.id, [made(await story.challenge(theirs.id))]);
     await expectRefused(refused, mine.subject, [0, 'challenge_mismatch']);
   });
 
-  it('is used up by the call, whatever the provider says to it', async () => {
+  it('is used up by the call, even if the provider refuses', async () => {
     const { id, subject } = await story.verified();
     const [used, other] = [await story.challenge(id), await story.challenge(id)];
     story.sandbox.control.addFault({ route: ROUTE, match: { userId: subject.userId }, status: 422 });
@@ -94,14 +94,14 @@ describe('a challenge', () => {
     expect((await story.register(id, [made(other)])).body.state).toBe('completed');
   });
 
-  it('is good for one passkey of a submission', async () => {
+  it('is valid for one passkey of a submission', async () => {
     const { id, subject } = await story.verified();
     const challenge = await story.challenge(id);
     const refused = await story.register(id, [made(challenge), made(challenge)]);
     await expectRefused(refused, subject, [1, 'credential_duplicate']);
   });
 
-  it('that comes twice is refused before any attestation is read, and loses no try', async () => {
+  it('that comes twice is refused before any attestation is read, and costs no try', async () => {
     const { id, subject } = await story.verified();
     const challenge = await story.challenge(id);
     const unverified = made(challenge, { userVerified: false });
@@ -112,7 +112,7 @@ describe('a challenge', () => {
     expect((await story.register(id, [made(challenge)])).body.state).toBe('completed');
   });
 
-  it('is good for five submissions, and another one for five more', async () => {
+  it('is valid for five submissions, and a new one for five more', async () => {
     const { id, subject } = await story.verified();
     const challenge = await story.challenge(id);
     for (let n = 0; n < 5; n++) {
@@ -123,7 +123,7 @@ describe('a challenge', () => {
     expect((await story.register(id, [made(await story.challenge(id))])).body.state).toBe('completed');
   });
 
-  it('is good for five submissions, however many come at once', async () => {
+  it('is valid for five submissions, even if twenty come at once', async () => {
     const { id, subject } = await story.verified();
     const unverified = made(await story.challenge(id), { userVerified: false });
     const refused = await Promise.all(Array.from({ length: 20 }, () => story.register(id, [unverified])));
@@ -132,7 +132,7 @@ describe('a challenge', () => {
     expect(story.calls(subject, ROUTE)).toBe(0);
   });
 
-  it('is over after its five minutes', async () => {
+  it('expires after five minutes', async () => {
     const { id, subject } = await story.verified();
     const old = await story.challenge(id);
     await elapse(story, id, subject, 200_000);
@@ -142,7 +142,7 @@ describe('a challenge', () => {
     expect((await story.register(id, [made(young)])).body.state).toBe('completed');
   });
 
-  it('makes room for the eleventh when it is the oldest', async () => {
+  it('is dropped if it is the oldest of eleven', async () => {
     const { id, subject } = await story.verified();
     const challenges: string[] = [];
     for (let n = 0; n < 11; n++) challenges.push(await story.challenge(id));
@@ -159,7 +159,7 @@ describe('a challenge', () => {
 });
 
 describe('a credential', () => {
-  it('may be named by a CBOR byte string, and is known by its raw id', async () => {
+  it('may be named by a CBOR byte string, and is stored by its raw id', async () => {
     const { id, subject } = await story.verified();
     const challenge = await story.challenge(id);
     const credentialId = randomBytes(16);
@@ -173,7 +173,7 @@ describe('a credential', () => {
     expect(story.calls(subject, ROUTE)).toBe(1);
   });
 
-  it('is given once in a submission', async () => {
+  it('may come only once in a submission', async () => {
     const { id, subject } = await story.verified();
     const credentialId = randomBytes(32);
     const passkeys = [await story.challenge(id), await story.challenge(id)].map((challenge) =>
@@ -182,7 +182,7 @@ describe('a credential', () => {
     await expectRefused(await story.register(id, passkeys), subject, [1, 'credential_duplicate']);
   });
 
-  it('that the subject has registered is excluded, and refused when it comes all the same', async () => {
+  it('that the subject has registered is excluded, and refused if it still comes', async () => {
     const first = await story.verified();
     const passkey = await story.passkey(first.id);
     expect((await story.register(first.id, [passkey])).body.state).toBe('completed');
@@ -209,7 +209,7 @@ describe('a credential', () => {
     expect((await story.register(id, [made(options.challenge)])).body.state).toBe('completed');
   });
 
-  it('that another subject has registered is refused, whatever key comes with it, and costs no session', async () => {
+  it('that another subject has registered is refused with any key, and the session stays', async () => {
     const theirs = await story.verified();
     const passkey = await story.passkey(theirs.id);
     expect((await story.register(theirs.id, [passkey])).body.state).toBe('completed');
@@ -223,7 +223,7 @@ describe('a credential', () => {
     expect((await story.register(id, [made(challenge)])).body.state).toBe('completed');
   });
 
-  it('that was never registered, because the provider refused it, may come again', async () => {
+  it('that the provider refused may come again', async () => {
     const { id, subject } = await story.verified();
     const credentialId = randomBytes(32);
     story.sandbox.control.addFault({ route: ROUTE, match: { userId: subject.userId }, status: 422 });
@@ -234,7 +234,7 @@ describe('a credential', () => {
 });
 
 describe('options', () => {
-  it('ask for what is checked', async () => {
+  it('ask for all that is checked', async () => {
     const { id } = await story.verified();
     const ask = () =>
       story.call<Record<string, unknown> & { user: { id: string } }>(
@@ -255,7 +255,7 @@ describe('options', () => {
     expect(again['challenge']).not.toBe(body['challenge']);
   });
 
-  it('give a browser as long as the passkey could be handed in', async () => {
+  it('give the browser as much time as there is for a submission', async () => {
     const { id, subject } = await story.verified();
     const timeout = async () => {
       const path = `/v1/onboardings/${id}/authenticators/options`;

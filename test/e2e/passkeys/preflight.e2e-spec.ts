@@ -51,8 +51,8 @@ async function verified(
   return { id: body.id, subject };
 }
 
-describe('everything that a passkey can have wrong', () => {
-  it('is refused by its own name, without one call upstream, and leaves room for an honest passkey', async () => {
+describe('each fault of a passkey', () => {
+  it('is refused with its own code before any upstream call, and an honest passkey still works', async () => {
     const { id, subject } = await verified();
     for (const [code, what, make] of BAD_PASSKEYS) {
       const challenge = await story.challenge(id);
@@ -66,9 +66,9 @@ describe('everything that a passkey can have wrong', () => {
     expect(story.calls(subject, ROUTE)).toBe(1);
   }, 120_000);
 
-  it('is not in a passkey whose attestation verifies', async () => {
+  it('is absent from a passkey with a valid attestation', async () => {
     for (const attestation of [tpm(), androidKey(), apple(), fidoU2f()]) {
-      // The sandbox knows none and packed, as it reads the contract: what comes back is its refusal, and so it was asked.
+      // By its contract, the sandbox accepts only none and packed. Its refusal shows that it was called.
       const { id, subject } = await verified();
       await story.register(id, [named(createPasskey({ ...honest(await story.challenge(id)), attestation }))]);
       expect(story.calls(subject, ROUTE)).toBe(1);
@@ -76,11 +76,15 @@ describe('everything that a passkey can have wrong', () => {
   });
 });
 
-describe('a policy of its own', () => {
+describe('an integration’s own policy', () => {
   const ask = (id: string) =>
-    story.call<Record<string, unknown> & { errors: unknown }>('POST', `/v1/onboardings/${id}/authenticators/options`, { userName: 'ana' }); // prettier-ignore
+    story.call<Record<string, unknown> & { errors: unknown }>(
+      'POST',
+      `/v1/onboardings/${id}/authenticators/options`,
+      { userName: 'ana' },
+    );
 
-  it('is what its options ask for, and the other integration’s are its own', async () => {
+  it('sets its own options, and not those of another integration', async () => {
     const [strict, usual] = [await verified('strict'), await verified()];
     expect((await ask(strict.id)).body).toMatchObject({
       rp: { id: RP_ID, name: 'Strict' },
@@ -107,9 +111,10 @@ describe('a policy of its own', () => {
     });
   });
 
-  it('is what its passkeys are checked by', async () => {
+  it('decides how its passkeys are checked', async () => {
     const { id, subject } = await verified('strict');
-    const made = async (more: Partial<PasskeyOptions>) => named(createPasskey({ ...honest(await story.challenge(id)), alg: -257, ...more })); // prettier-ignore
+    const made = async (more: Partial<PasskeyOptions>) =>
+      named(createPasskey({ ...honest(await story.challenge(id)), alg: -257, ...more }));
     const bad: [code: string, Partial<PasskeyOptions>][] = [
       ['algorithm_not_allowed', { alg: -7, wrong: { aaguid }, attestation: packed() }],
       ['attestation_required', { wrong: { aaguid } }],
@@ -127,10 +132,11 @@ describe('a policy of its own', () => {
     expect(story.calls(subject, ROUTE)).toBe(0);
   });
 
-  it('has one room for all passkeys of a subject, and says so before one is made', async () => {
+  it('limits all passkeys of a subject, and refuses options beyond the limit', async () => {
     const { id, subject } = await verified();
     const short = await story.startService({ INTEGRATION_BYZANTINE_MAX_AUTHENTICATORS: '2' });
-    const post = (path: string, body: object) => story.call('POST', `/v1/onboardings/${path}`, body, {}, short.url); // prettier-ignore
+    const post = (path: string, body: object) =>
+      story.call('POST', `/v1/onboardings/${path}`, body, {}, short.url);
     const make = async (onboarding: string) =>
       named(createPasskey(honest(await story.challenge(onboarding))));
     const three = [await make(id), await make(id), await make(id)];
@@ -141,7 +147,7 @@ describe('a policy of its own', () => {
     const two = await post(`${id}/authenticators`, { authenticators: three.slice(1) });
     expect(two.body.state).toBe('completed');
 
-    // The replica that is configured otherwise gives options; what is asked for later is the rule of who checks.
+    // The replica with the higher limit gives options. The replica that checks applies its own rule.
     const again = await verified('byzantine', subject);
     const third = await make(again.id);
     expect(codesOf(await post(`${again.id}/authenticators`, { authenticators: [third] }))).toEqual([
@@ -154,7 +160,7 @@ describe('a policy of its own', () => {
     expect((await story.register(again.id, [third])).body.state).toBe('completed');
   });
 
-  it('holds as it is when the passkey comes, and not as it was when it was asked for', async () => {
+  it('applies when the passkey is submitted, not when its options are made', async () => {
     const { id, subject } = await verified();
     const passkey = createPasskey({ ...honest(await story.challenge(id)), userVerified: false });
     const lenient = await story.startService({ INTEGRATION_BYZANTINE_USER_VERIFICATION: 'preferred' });

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/gl
 import { RealBrowser, describeInBrowser, type WatchedPage } from '../../support/browser/browser.js';
 import { VirtualAuthenticator } from '../../support/browser/virtual-authenticator.js';
 
-/** The least of a ceremony; it answers with what came of it, or the name of its error. */
+/** A minimal ceremony. It returns the credential's id, or the name of its error. */
 const create = (user: string, exclude: string[] = []) => `
   navigator.credentials.create({ publicKey: {
     rp: { id: 'localhost', name: 'Acme' },
@@ -13,11 +13,14 @@ const create = (user: string, exclude: string[] = []) => `
     challenge: new Uint8Array(32),
     pubKeyCredParams: [{ type: 'public-key', alg: -7 }],
     authenticatorSelection: { residentKey: 'required', userVerification: 'required' },
-    excludeCredentials: ${JSON.stringify(exclude)}.map((id) => ({ type: 'public-key', id: Uint8Array.fromBase64(id, { alphabet: 'base64url' }) })),
+    excludeCredentials: ${JSON.stringify(exclude)}.map((id) => ({
+      type: 'public-key',
+      id: Uint8Array.fromBase64(id, { alphabet: 'base64url' }),
+    })),
     timeout: 2000,
   } }).then(({ id }) => id, ({ name }) => name)`;
 
-describeInBrowser('that a page’s ceremony meets the authenticator that a story plugged in', () => {
+describeInBrowser('the authenticator that a story plugs into a page', () => {
   let server: Server;
   let browser: RealBrowser;
   let watched: WatchedPage;
@@ -36,7 +39,7 @@ describeInBrowser('that a page’s ceremony meets the authenticator that a story
     server.close();
   });
 
-  it('makes passkeys that it keeps, and refuses to hold two of one account that names the first', async () => {
+  it('makes and keeps passkeys, and refuses a second one if the first is excluded', async () => {
     const phone = await VirtualAuthenticator.plugInto(watched.page);
     const id = await watched.page.evaluate<string>(create('ana'));
     expect(await phone.passkeys()).toMatchObject([
@@ -47,7 +50,7 @@ describeInBrowser('that a page’s ceremony meets the authenticator that a story
     expect(await phone.passkeys()).toHaveLength(2);
   });
 
-  it('makes none where nobody proves who they are, or nobody touches it', async () => {
+  it('makes none without user verification, and none without a touch', async () => {
     const key = await VirtualAuthenticator.plugInto(watched.page, {
       transport: 'usb',
       isUserVerified: false,
@@ -68,7 +71,7 @@ describeInBrowser('that a page’s ceremony meets the authenticator that a story
     expect(await watched.page.evaluate(create('ana'))).toBe('NotAllowedError');
   });
 
-  it('what the page throws or writes as an error is heard', async () => {
+  it('lets a story see the page’s exceptions and console errors', async () => {
     await watched.page.evaluate(`console.error('of the page')`);
     await watched.page.evaluate(`void Promise.reject(new Error('of a promise'))`);
     await watched.page.waitForFunction('true');

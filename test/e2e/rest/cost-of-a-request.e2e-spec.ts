@@ -6,7 +6,7 @@ import { Person, throughDoor } from '../../support/turnkey-door.js';
 
 let story: Story;
 
-describe('a request that is refused', () => {
+describe('a refused request', () => {
   beforeAll(async () => {
     story = await Story.begin({
       worker: false,
@@ -15,22 +15,24 @@ describe('a request that is refused', () => {
   });
   afterAll(() => story.end());
 
-  /** The processes of PostgreSQL that serve the service: one, unless it has thrown a connection away. */
+  /** The PostgreSQL processes of the service. There is one, unless the service has dropped a connection. */
   const backends = async () =>
     (
       await story.sql<{ pid: number }>(
-        `SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'gangway'`,
+        `SELECT pid FROM pg_stat_activity
+         WHERE datname = current_database() AND application_name = 'gangway'`,
       )
     ).map(({ pid }) => pid);
 
   const keyed = () => ({ 'idempotency-key': randomUUID() });
 
-  it('keeps its connection to PostgreSQL, whatever it was refused for', async () => {
+  it('keeps its connection to PostgreSQL, for any reason of the refusal', async () => {
     const { id, subject } = await story.sent();
     const before = await backends();
     expect(before).toHaveLength(1);
     for (let n = 0; n < 20; n++) {
-      // By a unique index; by a clause, and by one that takes back the key before it; by the row's own state.
+      // Refused by a unique index, by a condition, by a condition after a key was taken, and by the row's
+      // state.
       expect((await story.start(subject)).body.code).toBe('onboarding_live');
       expect((await story.start(subject, {}, keyed())).body.code).toBe('onboarding_live');
       const { code } = (await story.call('POST', `/v1/onboardings/${id}/retry`, { reason: 'x' }, keyed()))
@@ -47,13 +49,13 @@ describe('a request that is refused', () => {
   });
 });
 
-describe('a request that needs what is sealed', () => {
+describe('a request that needs sealed data', () => {
   afterEach(async () => {
     jest.restoreAllMocks();
     await story.end();
   });
 
-  /** How often the key of an onboarding is opened while something is done. */
+  /** How often an onboarding's data key is opened during the work. */
   async function openedBy(work: () => Promise<unknown>): Promise<number> {
     const open = jest.spyOn(Sealer.prototype, 'open');
     try {
@@ -64,7 +66,7 @@ describe('a request that needs what is sealed', () => {
     }
   }
 
-  it('opens the key of its onboarding once, and the next one opens it again', async () => {
+  it('opens the data key of its onboarding once, and the next request opens it again', async () => {
     story = await Story.begin({ worker: false });
     const subject = story.newSubject();
     expect(await openedBy(() => story.sent(subject))).toBe(0);
@@ -77,7 +79,7 @@ describe('a request that needs what is sealed', () => {
     expect(await openedBy(() => story.register(id, [passkey]))).toBe(1);
   });
 
-  it('does so too where it keeps what it sends, and shows a contact', async () => {
+  it('also opens it once if it stores upstream requests, and shows a contact', async () => {
     story = await Story.begin({ worker: false, env: throughDoor('turnkey') });
     const person = new Person(story, { known: false });
     expect(await openedBy(() => person.start())).toBe(0);

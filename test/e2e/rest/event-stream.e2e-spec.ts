@@ -10,7 +10,7 @@ import { Story, type Subject } from '../../support/story.js';
 import type { TcpProxy } from '../../support/tcp-proxy.js';
 import { runOut } from '../../support/time-travel.js';
 
-// Processes start.
+// Processes must start.
 jest.setTimeout(240_000);
 
 const readers: EventReader[] = [];
@@ -23,7 +23,7 @@ afterEach(() => {
   for (const reader of readers.splice(0)) reader.hangUp();
 });
 
-describe('over two replicas and a worker', () => {
+describe('an event stream over two replicas and a worker', () => {
   let story: Story;
   let redis: TcpProxy;
   let one: AppProcess;
@@ -40,7 +40,7 @@ describe('over two replicas and a worker', () => {
   });
   afterAll(() => story.end());
 
-  /** Its code is sent by the worker: the service's own try failed. */
+  /** Starts an onboarding whose code the worker sends, because the service's try fails. */
   async function startedByTheWorker(): Promise<{ id: string; subject: Subject }> {
     const subject = story.newSubject();
     story.sandbox.control.addFault({ route: 'init-otp', status: 503, match: { userId: subject.userId } });
@@ -48,7 +48,7 @@ describe('over two replicas and a worker', () => {
     return { id: body.id, subject };
   }
 
-  it('brings what another replica and the worker write, in order, whole, each once; then ends, for good', async () => {
+  it('sends all events of another replica and the worker once, in order, then ends for good', async () => {
     const { id, subject } = await startedByTheWorker();
     const reader = await follow(other.url, id);
     await reader.has('otp_sent');
@@ -64,7 +64,7 @@ describe('over two replicas and a worker', () => {
     for (const { url } of [one, other]) expect((await follow(url, id, reader.resumed)).status).toBe(204);
   });
 
-  it('is resumed at another replica when its own was killed', async () => {
+  it('can be resumed at another replica when its own was killed', async () => {
     const { id, subject } = await startedByTheWorker();
     const doomed = await story.startProcess('onboarding');
     const first = await follow(doomed.url, id);
@@ -80,7 +80,7 @@ describe('over two replicas and a worker', () => {
     expect(second.types).not.toContain('otp_sent');
   });
 
-  it('needs no Redis', async () => {
+  it('works without Redis', async () => {
     const { id, subject } = await story.sent();
     await redis.close();
     const reader = await follow(other.url, id);
@@ -90,7 +90,7 @@ describe('over two replicas and a worker', () => {
     expect(reader.events).toEqual(await story.events(id));
   });
 
-  it('ends when its replica stops, which it does not hold up, and goes on elsewhere', async () => {
+  it('ends when its replica stops, without a delay, and goes on at another', async () => {
     const { id } = await story.sent();
     const stopping = await story.startProcess('onboarding');
     const reader = await follow(stopping.url, id);
@@ -105,7 +105,7 @@ describe('over two replicas and a worker', () => {
   });
 });
 
-describe('of one service', () => {
+describe('an event stream of one service', () => {
   let story: Story;
   let database: TcpProxy;
   beforeAll(async () => {
@@ -129,7 +129,7 @@ describe('of one service', () => {
       expect(await counts()).toEqual({ streams: 0, onboardings: 0 }),
     );
 
-  it('is an event stream that nobody keeps or gathers, and that beats', async () => {
+  it('is not cached or buffered, and has heartbeats', async () => {
     const { id } = await story.sent();
     const reader = await open(id);
     expect(reader.status).toBe(200);
@@ -143,7 +143,7 @@ describe('of one service', () => {
     expect(reader.oddLines).toEqual([]);
   });
 
-  it('begins after the number in the query; Last-Event-ID goes first', async () => {
+  it('begins after the number in the query, but Last-Event-ID has priority', async () => {
     const { id } = await story.sent();
     const all = await story.events(id);
     const byQuery = await open(id, { query: '?after=2' });
@@ -170,7 +170,7 @@ describe('of one service', () => {
     expectProblem(await send(story, 'GET', path(id) + query, { headers: KEY }), 400, 'validation_failed');
   });
 
-  it('is not there for another caller, nor without an onboarding, nor for who may not read', async () => {
+  it('is refused to another caller, for an unknown onboarding, and without the read scope', async () => {
     const { id } = await story.sent();
     const [bank, writer] = await Promise.all([
       makeKey(story, ['onboardings:read'], { caller: 'bank' }),
@@ -185,7 +185,7 @@ describe('of one service', () => {
     await none();
   });
 
-  it('of an onboarding that has ended brings what is left, and then nothing: 204', async () => {
+  it('of an ended onboarding sends the remaining events, and then answers 204', async () => {
     const { id } = await story.sent();
     await story.cancel(id);
     const all = await story.events(id);
@@ -197,7 +197,7 @@ describe('of one service', () => {
     expect((await open(id, { query: `?after=${all.length}` })).status).toBe(204);
   });
 
-  it('of an onboarding whose time is over brings its end, which is written later, and ends', async () => {
+  it('of an onboarding whose life ends sends the expiry, and ends', async () => {
     const { id } = await story.sent();
     const reader = await open(id);
     await reader.has('otp_sent');
@@ -207,7 +207,7 @@ describe('of one service', () => {
     expect(reader.types.at(-1)).toBe('expired');
   });
 
-  it('brings the erasure and ends; whoever comes again is told of it once, and has no personal data', async () => {
+  it('sends the erasure and ends, and a new one has no personal data', async () => {
     const { id, subject } = await story.sent();
     const reader = await open(id);
     await reader.has('otp_sent');
@@ -223,7 +223,7 @@ describe('of one service', () => {
     }
   });
 
-  it('of an onboarding that is erased after its end is not kept open for that', async () => {
+  it('of an ended onboarding does not stay open for its erasure', async () => {
     const { id } = await story.sent();
     await story.cancel(id);
     const reader = await open(id);
@@ -241,7 +241,7 @@ describe('of one service', () => {
     await none();
   });
 
-  it('leaves nothing behind when its reader hangs up, be it at once', async () => {
+  it('leaves nothing behind when its reader hangs up, even at once', async () => {
     const { id } = await story.sent();
     const [first, second] = [await open(id), await open(id)];
     await until('both are open', async () => (await counts()).streams === 2);
@@ -262,7 +262,7 @@ describe('of one service', () => {
     await none();
   });
 
-  it('has as many places as the settings say; then it is 503 for a while', async () => {
+  it('is limited in number by EVENTS_STREAMS, then refused with 503', async () => {
     const { id } = await story.sent();
     const all = await Promise.all([open(id), open(id), open(id)]);
     const reply = await send(story, 'GET', path(id), { headers: KEY });
@@ -273,7 +273,7 @@ describe('of one service', () => {
     await until('a place is free', async () => (await open(id)).status === 200);
   });
 
-  it('has a share of them for each caller; then it is 429, and others are let in', async () => {
+  it('is limited for each caller, then refused with 429, and others still get one', async () => {
     const { id } = await story.sent();
     const { url } = await story.startService({ EVENTS_STREAMS_PER_CALLER: '1' });
     const statusFor = async (caller: string) => {
@@ -285,15 +285,16 @@ describe('of one service', () => {
     expect(await statusFor('shop')).toBe(200);
   });
 
-  it('is cut off where its reader takes nothing, and resumed where it had got to', async () => {
+  it('is cut if its reader does not read, and can be resumed at the same place', async () => {
     const EVENTS = 300;
     const dataSource = new DataSource({ type: 'postgres', url: story.databaseUrl });
     await dataSource.initialize();
     const id = await anOnboarding(dataSource, { last_seq: EVENTS });
-    // More than sockets hold.
+    // More data than sockets buffer.
     await dataSource.query(
       `INSERT INTO onboarding_events (onboarding_id, seq, type, actor, data)
-       SELECT $1, n, 'retry_scheduled', 'service', jsonb_build_object('reason', repeat('x', 60000)) FROM generate_series(1, ${EVENTS}) n`,
+       SELECT $1, n, 'retry_scheduled', 'service', jsonb_build_object('reason', repeat('x', 60000))
+       FROM generate_series(1, ${EVENTS}) n`,
       [id],
     );
     await dataSource.destroy();
@@ -305,7 +306,7 @@ describe('of one service', () => {
     await none();
     socket.destroy();
     const seqs: number[] = [];
-    // On a busy machine whoever does read may be too slow as well.
+    // On a busy machine, this reader may also be too slow.
     for (let last = 0; last < EVENTS; last = seqs.at(-1) ?? 0) {
       const reader = await open(id, { headers: { 'last-event-id': String(last) } });
       await until('it gets on', () => reader.closed ?? reader.events.at(-1)?.seq === EVENTS);
@@ -315,7 +316,7 @@ describe('of one service', () => {
     expect(seqs).toEqual(Array.from({ length: EVENTS }, (_, index) => index + 1));
   });
 
-  it('ends by itself after its life, so that a revoked key reads no longer than that', async () => {
+  it('ends after its life, so that a revoked key can read no longer', async () => {
     const { id } = await story.sent();
     const key = await makeKey(story, ['operations:read'], { caller: 'desk' });
     const { url } = await story.startService({ EVENTS_STREAM_LIFE_MS: '700' });
@@ -326,7 +327,7 @@ describe('of one service', () => {
     expect(again.status).toBe(401);
   });
 
-  it('stays open while PostgreSQL is away, and goes on by itself', async () => {
+  it('stays open while PostgreSQL is down, and goes on by itself', async () => {
     const { id, subject } = await story.sent();
     const { url } = await story.startService({ DATABASE_URL: database.url });
     const reader = await follow(url, id);

@@ -11,7 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => story.end());
 
-/** Bytes as they are, on a connection of their own. */
+/** Sends bytes unchanged, on a new connection. */
 function raw(bytes: string): Promise<string> {
   const { hostname, port } = new URL(story.serviceUrl);
   return new Promise((resolve, reject) => {
@@ -38,7 +38,7 @@ function expectGuarded({ headers }: Pick<Reply, 'headers'>): void {
   expect(headers).not.toHaveProperty('strict-transport-security');
 }
 
-describe('every answer is guarded', () => {
+describe('every answer has the security headers', () => {
   it.each([
     '/health/live',
     '/metrics',
@@ -58,7 +58,7 @@ describe('every answer is guarded', () => {
     expectGuarded(await send({ serviceUrl: workerUrl } as Story, 'GET', path));
   });
 
-  it('and of an API’s answer, nothing is ever run, loaded, sent or framed', async () => {
+  it('and an API answer may not run, load, send or frame anything', async () => {
     for (const path of ['/v1/onboardings', '/health/live', '/nowhere', '/%zz']) {
       const { headers } = await send(story, 'GET', path, { headers: KEY });
       expect(headers['content-security-policy']).toBe(
@@ -68,7 +68,7 @@ describe('every answer is guarded', () => {
     }
   });
 
-  it('the routes’ page runs scripts of ours alone, and names each inline style by its hash', async () => {
+  it('and the page of the routes runs only our scripts, and hashes its inline styles', async () => {
     const { text, headers } = await send(story, 'GET', '/docs');
     expect(text).not.toMatch(/<script>|\son\w+=/);
     const policy = String(headers['content-security-policy']);
@@ -78,7 +78,7 @@ describe('every answer is guarded', () => {
   });
 });
 
-describe('what is no decent request gets a clean refusal', () => {
+describe('a malformed request gets a clean refusal', () => {
   it.each(['TRACE', 'OPTIONS', 'PROPFIND', 'PUT'])('the method %s', async (method) => {
     const reply = await send(story, method, '/v1/onboardings', { headers: KEY });
     expectProblem(reply, 405, 'method_not_allowed');
@@ -86,7 +86,7 @@ describe('what is no decent request gets a clean refusal', () => {
   });
 
   it.each([
-    ['a method that there is not', 'BREW / HTTP/1.1\r\nHost: a\r\n\r\n'],
+    ['an unknown method', 'BREW / HTTP/1.1\r\nHost: a\r\n\r\n'],
     ['CONNECT', 'CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n'],
     ['no Host', 'GET /health/live HTTP/1.1\r\nConnection: close\r\n\r\n'],
     ...['a/b', 'a b', 'u@a', 'a,b', 'a:b', 'a:1:2', '[::1', '<a>', 'a?b', 'a#b', '', '%61', 'ä'].map(
@@ -102,7 +102,7 @@ describe('what is no decent request gets a clean refusal', () => {
     expect(answer).toContain('validation_failed');
   });
 
-  it('but not an expectation that is not known', async () => {
+  it('but not an unknown expectation', async () => {
     const answer = await raw(
       'GET /health/live HTTP/1.1\r\nHost: a\r\nExpect: more\r\nConnection: close\r\n\r\n',
     );

@@ -13,7 +13,7 @@ afterAll(() => story.end());
 
 const withKey = (key = randomUUID()) => ({ 'idempotency-key': key });
 
-/** The answer as it went over the wire. */
+/** Sends a request, and returns the answer's exact text. */
 async function raw(base: string, path: string, body: unknown, headers: Record<string, string>) {
   const response = await fetch(base + path, {
     method: 'POST',
@@ -25,7 +25,7 @@ async function raw(base: string, path: string, body: unknown, headers: Record<st
 }
 
 describe('an idempotency key', () => {
-  it('gives the first answer again, byte for byte, from any replica', async () => {
+  it('repeats the first answer, byte for byte, from any replica', async () => {
     const subject = story.newSubject();
     const body = { subject: { accountId: subject.accountId, userId: subject.userId } };
     const headers = withKey();
@@ -40,7 +40,7 @@ describe('an idempotency key', () => {
     expect(story.calls(subject, 'init-otp')).toBe(1);
   });
 
-  it('gives the first answer even when the onboarding has moved on', async () => {
+  it('repeats the first answer even if the onboarding has changed', async () => {
     const { id, subject } = await story.sent();
     const headers = withKey();
     const code = story.code(subject);
@@ -52,7 +52,7 @@ describe('an idempotency key', () => {
     expect(story.calls(subject, 'otp-auth')).toBe(1);
   });
 
-  it('repeats a refusal and takes no second try for it', async () => {
+  it('repeats a refusal without a second try', async () => {
     const { id, subject } = await story.sent();
     const headers = withKey();
     const wrong = story.wrongCode(subject);
@@ -64,7 +64,7 @@ describe('an idempotency key', () => {
     expect((await story.get(id)).body.otp.attemptsLeft).toBe(2);
   });
 
-  it('is refused for another body, and for another onboarding', async () => {
+  it('is refused with another body, and for another onboarding', async () => {
     const one = await story.sent();
     const two = await story.sent();
     const headers = withKey();
@@ -77,7 +77,7 @@ describe('an idempotency key', () => {
     expect(story.calls(two.subject, 'otp-auth')).toBe(0);
   });
 
-  it('makes one onboarding of fifty starts at once over two replicas', async () => {
+  it('makes one onboarding from fifty starts at once over two replicas', async () => {
     const subject = story.newSubject();
     const body = { subject: { accountId: subject.accountId, userId: subject.userId } };
     const headers = withKey();
@@ -100,7 +100,7 @@ describe('an idempotency key', () => {
     expect((await raw(other, '/v1/onboardings', body, headers)).status).toBe(201);
   });
 
-  it('is answered from the onboarding when the process that did the work did not live to answer', async () => {
+  it('is answered from the onboarding if the process died before it answered', async () => {
     const subject = story.newSubject();
     const headers = withKey();
     const first = await story.start(subject, {}, headers);
@@ -108,7 +108,7 @@ describe('an idempotency key', () => {
     const key = headers['idempotency-key'];
     const inAMinute = new Date(Date.now() + 60_000);
     await story.sql(crash, [key, inAMinute]);
-    // It has ended just now, and does so for as long as the next request takes.
+    // The step looks as if it ended just now, for as long as the next request takes.
     await story.sql(`UPDATE onboardings SET updated_at = clock_timestamp() + interval '10 s' WHERE id = $1`, [
       first.body.id,
     ]);
@@ -120,7 +120,7 @@ describe('an idempotency key', () => {
         nextAction: { type: 'submit_otp' },
       },
     });
-    // The step ended a while ago: whoever wanted to answer has done so.
+    // The step ended long enough ago: a living process would have answered.
     await story.sql(
       `UPDATE onboardings SET updated_at = clock_timestamp() - interval '1100 ms' WHERE id = $1`,
       [first.body.id],
@@ -130,7 +130,7 @@ describe('an idempotency key', () => {
     expect(story.calls(subject, 'init-otp')).toBe(1);
   });
 
-  it('does not keep what waiting or mending the request changes', async () => {
+  it('does not keep an answer that waiting or a corrected request would change', async () => {
     const { id, subject } = await story.sent();
     const headers = withKey();
     expect((await story.verify(id, 'not a code', headers)).status).toBe(400);
@@ -140,7 +140,7 @@ describe('an idempotency key', () => {
       "UPDATE onboardings SET otp_resend_at = clock_timestamp() + interval '1 hour' WHERE id = $1",
       [id],
     );
-    // Too early, and nothing was done: the same is asked again once its time has come.
+    // Too early: nothing was done, so the same request works later.
     const early = withKey();
     expect((await story.resend(id, early)).status).toBe(409);
     await runOut(story, id, 'session');
@@ -155,7 +155,7 @@ describe('an idempotency key', () => {
     expect(verified.status).toBe(200);
   });
 
-  it.each(['', 'a'.repeat(256), 'schlüssel'])('is refused when it is no key: %j', async (key) => {
+  it.each(['', 'a'.repeat(256), 'schlüssel'])('is refused if it is malformed: %j', async (key) => {
     const { id } = await story.sent();
     const answer = await story
       .cancel(id)
@@ -170,7 +170,7 @@ describe('an idempotency key', () => {
     expect(answer.status).toBe(400);
   });
 
-  it('works on cancel and resolve, too', async () => {
+  it('also works for cancel', async () => {
     const { id } = await story.sent();
     const headers = withKey();
     const first = await raw(story.serviceUrl, `/v1/onboardings/${id}/cancel`, {}, headers);
@@ -179,7 +179,7 @@ describe('an idempotency key', () => {
     expect(again).toMatchObject({ status: 200, text: first.text });
   });
 
-  it('repeats a decision whose answer was lost as the decision would be answered now', async () => {
+  it('answers a repeated decision from the current state if its answer was lost', async () => {
     const { id, subject } = await story.sent();
     const { userId } = subject;
     story.sandbox.control.addFault({ route: 'otp-auth', match: { userId }, cut: 'after' });
@@ -199,7 +199,7 @@ describe('an idempotency key', () => {
     expect([again.status, again.header('location')]).toEqual([202, `/v1/onboardings/${id}`]);
   });
 
-  it('gives one challenge however often the options are asked for', async () => {
+  it('gives one challenge for repeated requests of options', async () => {
     const { id } = await story.verified();
     const path = `/v1/onboardings/${id}/authenticators/options`;
     const headers = withKey();

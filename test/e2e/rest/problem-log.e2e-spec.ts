@@ -26,11 +26,11 @@ beforeAll(async () => {
     worker: false,
     env: {
       EVENTS_STREAMS_PER_CALLER: '1',
-      // Retries wait until the story runs them.
+      // Retries wait longer than the story.
       RETRY_FLOOR_MS: '60000',
       RETRY_BASE_MS: '60000',
       RETRY_CAP_MS: '60000',
-      // On a slow machine, only a fault loses an answer.
+      // Long times, so that only a fault loses an answer on a slow machine.
       CALL_TIMEOUT_MS: '20000',
       CLAIM_MAX_AGE_MS: '9000',
       LEASE_MS: '30000',
@@ -43,19 +43,19 @@ afterAll(() => story.end());
 const linesOf = (app: AppProcess) =>
   app.said.split('\n').flatMap((line) => (line.startsWith('{') ? [JSON.parse(line) as Line] : []));
 
-/** Every line of a kind that has the text in it, once there is one. */
+/** Waits for lines with the text, and returns them. */
 async function search(text: string, app = service, isWanted = isNoAudit): Promise<Line[]> {
   const found = () => linesOf(app).filter((line) => isWanted(line) && JSON.stringify(line).includes(text));
   await until(`a line with ${text}`, () => found().length > 0);
   return found();
 }
 
-/** The audit has lines of its own, with the same trace id. */
+/** Audit lines have the same trace id. */
 const isNoAudit = (line: Line): boolean => line['audit'] === undefined;
 
 const traceIdOf = ({ text }: Pick<Reply, 'text'>) => (JSON.parse(text) as { traceId: string }).traceId;
 
-/** Bytes as they are, on a connection of their own. @returns the body of the answer. */
+/** Sends bytes unchanged, on a new connection. @returns the body of the answer. */
 async function raw(bytes: string): Promise<string> {
   const { hostname, port } = new URL(service.url);
   const socket = connect(Number(port), hostname, () => socket.write(bytes));
@@ -91,17 +91,17 @@ describe('the traceId of a problem', () => {
       { status: 401, code: 'unauthenticated' },
     ],
     [
-      'an onboarding that is not there',
+      'an unknown onboarding',
       () => send(story, 'GET', `/v1/onboardings/${none}`, { headers: KEY }),
       { status: 404, code: 'not_found', route: '/v1/onboardings/:id', onboardingId: none, caller: 'default' },
     ],
     [
-      'a path that leads nowhere',
+      'an unknown path',
       () => send(story, 'GET', `/v1/${SECRET}?x=${SECRET}`, { headers: KEY }),
       { status: 404, code: 'not_found', path: '/v1/*' },
     ],
     [
-      'a method that the path does not have',
+      'a wrong method',
       () => send(story, 'PUT', '/v1/onboardings', { headers: KEY }),
       { status: 405, code: 'method_not_allowed', method: 'PUT' },
     ],
@@ -121,12 +121,12 @@ describe('the traceId of a problem', () => {
       { status: 415, code: 'unsupported_media_type' },
     ],
     [
-      'a Host header that is none',
+      'a malformed Host header',
       async () => ({ text: await raw('GET / HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n') }),
       { status: 400, code: 'validation_failed' },
     ],
     [
-      'what is no HTTP',
+      'bytes that are no HTTP',
       async () => ({ text: await raw(`${SECRET}\r\n\r\n`) }),
       { status: 400, code: 'validation_failed' },
     ],
@@ -188,7 +188,7 @@ describe('the traceId of a problem', () => {
         }),
       ]);
     }
-    // The kept answer has the traceId of the first; the request of the repetition has an id of its own.
+    // The kept answer has the first request's traceId. The repeated request has its own id.
     expect(traceIdOf(replayed)).toBe(traceIdOf(wrong));
     expect(await search(String(replayed.headers['x-request-id']))).toEqual([
       expect.objectContaining({ level: INFO, status: 422, code: 'otp_invalid', replayed: true }),
@@ -248,10 +248,10 @@ describe('a flood', () => {
       text: await answer.text(),
     }));
 
-  it('of strangers is sixty lines, and the number of the others', async () => {
+  it('of unauthenticated requests is sixty lines, and the number of the others', async () => {
     const flooded = await story.startProcess('onboarding');
     await Promise.all(Array.from({ length: FLOOD }, () => ask(flooded)));
-    // Another problem has room of its own.
+    // Another problem has its own limit.
     await fetch(`${flooded.url}/nowhere`);
     await until('the other problem', () => linesOf(flooded).some(({ code }) => code === 'not_found'));
     await flooded.stop();
@@ -291,17 +291,17 @@ describe('a flood', () => {
   });
 });
 
-describe('what an operator may have to look after', () => {
+describe('the log for operators', () => {
   const integration = 'byzantine';
   const eventsOf = (id: string, app = service) => search(id, app, ({ event }) => event !== undefined);
 
-  it('has one line where the provider refuses our key, and one where it takes it again', async () => {
+  it('has one line when the provider refuses our key, and one when it accepts it again', async () => {
     const told = () => linesOf(service).filter(({ access }) => access !== undefined);
     story.sandbox.control.addFault({ route: '*', status: 401, times: 0 });
     for (let n = 0; n < 3; n++) await story.start(story.newSubject());
     story.sandbox.control.removeFaults();
     await story.sent();
-    await until('both are told', () => told().length >= 2);
+    await until('both lines are there', () => told().length >= 2);
     expect(told()).toEqual([
       expect.objectContaining({ level: ERROR, integration, access: 'refused', status: 401 }),
       expect.objectContaining({ level: INFO, integration, access: 'accepted' }),
@@ -327,7 +327,7 @@ describe('what an operator may have to look after', () => {
     story.sandbox.control.removeFaults(broken.id);
   });
 
-  it('has one line for an answer that was lost', async () => {
+  it('has one line for a lost answer', async () => {
     const at = await StepUnderTest.before(story, 'verify-otp');
     await at.strike({ cut: 'after' }).submit();
     expect(await eventsOf(at.id)).toEqual([
@@ -344,9 +344,9 @@ describe('what an operator may have to look after', () => {
     ]);
   });
 
-  it('has one line of the worker for an attempt whose process did not see its end', async () => {
+  it('has one line of the worker for an attempt whose lease lapsed', async () => {
     const at = await StepUnderTest.before(story, 'verify-otp');
-    // Its process has died, as far as the lease can tell.
+    // By its lapsed lease, its process has died.
     const submitted = at.strike({ delayMs: 15_000, cut: 'before' }).submit();
     submitted.catch(() => undefined);
     await at.until('otp_submitted');
@@ -363,7 +363,7 @@ describe('what an operator may have to look after', () => {
     ]);
   });
 
-  it('has one line of the worker for an outcome that the end of the code gave up', async () => {
+  it('has one line of the worker for a doubt that stays when the code expires', async () => {
     const at = await StepUnderTest.before(story, 'verify-otp');
     await at.strike({ status: 503 }).submit();
     await runOut(story, at.id, 'code');

@@ -11,7 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => story.end());
 
-/** Commands that are well formed: only the onboarding's state can refuse them. */
+/** Valid commands: only the onboarding's state can refuse them. */
 const COMMANDS = {
   verify: (id: string) => story.verify(id, '123456'),
   resend: (id: string) => story.resend(id),
@@ -54,7 +54,7 @@ const TABLE: Record<string, { bring: (of: Story) => Promise<Brought>; refused: R
       otp_verified: { ...NO_STEP, verify: '409 illegal_state', resend: '409 illegal_state' },
       'authenticators_submitted, waiting for its retry': UNDER_WAY,
       'authenticators_submitted, waiting for its retry in doubt': UNDER_WAY,
-      // A code that is spent leads nowhere.
+      // A used code permits no resolve as done.
       'outcome_unknown, after verify-otp': { ...LOST, resolve: '409 outcome_unknown' },
       'outcome_unknown, after create-authenticators': LOST,
     } satisfies Record<keyof typeof SITUATIONS, Refused>).map(([name, refused]) => [
@@ -66,7 +66,7 @@ const TABLE: Record<string, { bring: (of: Story) => Promise<Brought>; refused: R
     bring: async () => {
       const brought = await story.sent();
       await runOut(story, brought.id, 'code');
-      await story.verify(brought.id, '123456'); // writes what is due
+      await story.verify(brought.id, '123456'); // writes the expiry
       return brought;
     },
     refused: {
@@ -108,8 +108,8 @@ const TABLE: Record<string, { bring: (of: Story) => Promise<Brought>; refused: R
   },
 };
 
-describe('a command that the state does not take', () => {
-  it.each(Object.entries(TABLE))('is refused by its name, and does nothing: %s', async (name, row) => {
+describe('a command that the state does not permit', () => {
+  it.each(Object.entries(TABLE))('is refused with its code, and does nothing: %s', async (name, row) => {
     const { id, subject } = await row.bring(story);
     const before = (await story.get(id)).body;
     expect(before.state).toBe(name.split(',', 1)[0]);
@@ -118,9 +118,9 @@ describe('a command that the state does not take', () => {
     for (const command of Object.keys(row.refused) as Command[]) {
       const { status, body } = await COMMANDS[command](id);
       refused[command] = `${status} ${body.code}`;
-      // With it comes what the caller goes on with.
+      // The refusal holds the state and the next action.
       expect([command, body.state, body.nextAction]).toEqual([command, before.state, before.nextAction]);
-      // Only a step that is under way ends by itself.
+      // Only a running step ends by itself.
       expect([command, body.retryable]).toEqual([command, body.code === 'step_in_progress']);
     }
     expect(refused).toEqual(row.refused);

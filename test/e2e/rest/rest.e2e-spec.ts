@@ -13,14 +13,14 @@ afterAll(() => story.end());
 const post = (path: string, body: unknown, headers: Record<string, string> = {}) =>
   send(story, 'POST', path, { headers: { ...JSON_KEY, ...headers }, body: JSON.stringify(body) });
 
-describe('who asks', () => {
+describe('a request', () => {
   it.each([
     ['no token', {}],
     ['another token', { authorization: 'Bearer not-the-key-of-the-tests' }],
     ['a longer token', { authorization: `Bearer ${API_KEY}x` }],
     ['another scheme', { authorization: `Basic ${Buffer.from(`ops:${API_KEY}`).toString('base64')}` }],
     ['the token without its scheme', { authorization: API_KEY }],
-  ])('with %s is nobody, on every route', async (_, headers) => {
+  ])('with %s is not authenticated, on every route', async (_, headers) => {
     const { id } = await story.sent();
     const routes = [
       ['POST', ''],
@@ -41,7 +41,7 @@ describe('who asks', () => {
   });
 });
 
-describe('what is asked', () => {
+describe('a bad request', () => {
   it.each([
     ['GET', '/'],
     ['GET', '/v1'],
@@ -49,7 +49,7 @@ describe('what is asked', () => {
     ['GET', '/v1/onboardings/'],
     ['GET', '/V1/Onboardings'],
     ['DELETE', '/v1/onboardings/018f6d1c-0000-7000-8000-000000000000'],
-  ])('%s %s is no route', async (method, path) => {
+  ])('%s %s is an unknown route', async (method, path) => {
     const problem = expectProblem(await send(story, method, path, { headers: KEY }), 404, 'not_found');
     expect(problem.instance).toBe(path);
   });
@@ -65,22 +65,22 @@ describe('what is asked', () => {
     ['POST', '/openapi.json', 'GET, HEAD'],
     ['POST', '/docs', 'GET, HEAD'],
     ['DELETE', '/ops/login', 'GET, HEAD, POST'],
-  ])('%s %s is no method of the path, which is told without a login', async (method, path, allow) => {
+  ])('%s %s is not allowed on the path, also without a login', async (method, path, allow) => {
     const reply = await send(story, method, path, {});
     const problem = expectProblem(reply, 405, 'method_not_allowed');
     expect(reply.headers['allow']).toBe(allow);
     expect(problem.instance).toBe(path.split('?', 1)[0]);
   });
 
-  it('an id that nobody has is not found; one that is none is refused', async () => {
-    const nobody = `/v1/onboardings/${randomUUID()}`;
-    for (const path of [nobody, `${nobody}/events`, `${nobody}/events?after=1`]) {
+  it('with an unknown id gets 404, and with a malformed id 400', async () => {
+    const unknown = `/v1/onboardings/${randomUUID()}`;
+    for (const path of [unknown, `${unknown}/events`, `${unknown}/events?after=1`]) {
       expectProblem(await send(story, 'GET', path, { headers: KEY }), 404, 'not_found');
     }
     for (const command of ['otp/resend', 'cancel']) {
-      expectProblem(await post(`${nobody}/${command}`, {}), 404, 'not_found');
+      expectProblem(await post(`${unknown}/${command}`, {}), 404, 'not_found');
     }
-    expectProblem(await post(`${nobody}/otp/verify`, { code: '123456' }), 404, 'not_found');
+    expectProblem(await post(`${unknown}/otp/verify`, { code: '123456' }), 404, 'not_found');
     expectProblem(await send(story, 'GET', '/v1/onboardings/42', { headers: KEY }), 400, 'validation_failed');
     expectProblem(
       await send(story, 'GET', '/v1/onboardings/%ZZ', { headers: KEY }),
@@ -89,7 +89,7 @@ describe('what is asked', () => {
     );
   });
 
-  it('a body that is no JSON, of another type, or too large is refused', async () => {
+  it('is refused if its body is no JSON, has another type, or is too large', async () => {
     const path = '/v1/onboardings';
     for (const body of ['{"subject":', '\u0000', '{"a":1}}', 'null', '[]', '"text"']) {
       expectProblem(await send(story, 'POST', path, { headers: JSON_KEY, body }), 400, 'validation_failed');
@@ -116,7 +116,7 @@ describe('what is asked', () => {
     );
   });
 
-  it('unknown and misshapen fields are named', async () => {
+  it('gets the names of its unknown and malformed fields', async () => {
     const { accountId, userId } = story.newSubject();
     const subject = { accountId, userId };
     const bad: [object, string][] = [
@@ -155,16 +155,17 @@ describe('what is asked', () => {
     }
   });
 
-  it('a prototype key in a body is data or refused, never obeyed', async () => {
+  it('cannot set a prototype by a key in its body', async () => {
     const { accountId, userId } = story.newSubject();
-    const body = `{"subject":{"accountId":"${accountId}","userId":"${userId}"},"__proto__":{"supersede":true}}`;
+    const subject = JSON.stringify({ accountId, userId });
+    const body = `{"subject":${subject},"__proto__":{"supersede":true}}`;
     const reply = await send(story, 'POST', '/v1/onboardings', { headers: JSON_KEY, body });
     expectProblem(reply, 400, 'validation_failed');
   });
 });
 
 describe('headers', () => {
-  it('ETag names the version, and If-Match holds a command to it', async () => {
+  it('ETag names the version, and If-Match limits a command to it', async () => {
     const { id, subject } = await story.sent();
     const { headers, body } = await story.get(id);
     const etag = `"${body.version}"`;
@@ -191,7 +192,7 @@ describe('headers', () => {
       );
       expect(problem.version).toBe(verified.body.version);
     }
-    // A weak tag matches nothing (RFC 9110 §13.1.1); what is no tag at all is refused.
+    // A weak tag matches nothing (RFC 9110 §13.1.1). A malformed tag is refused.
     const weak = { 'if-match': `W/"${verified.body.version}"` };
     expectProblem(await post(`${path}/cancel`, {}, weak), 412, 'version_mismatch');
     expectProblem(await post(`${path}/cancel`, {}, { 'if-match': '3' }), 400, 'validation_failed');
@@ -200,7 +201,7 @@ describe('headers', () => {
   });
 
   it.each([['respond-async'], ['wait=0'], ['handling=lenient, respond-async']])(
-    'Prefer: %s is answered 202, and the step ends all the same',
+    'Prefer: %s gets a 202, and the step still ends',
     async (prefer) => {
       const subject = story.newSubject();
       const { userId } = subject;
@@ -263,7 +264,7 @@ describe('headers', () => {
   ])('Prefer: %s is applied as %s', async (prefer, applied) => {
     const reply = await story.start(story.newSubject(), {}, { prefer });
     expect([reply.status, reply.headers.get('preference-applied')]).toEqual([201, applied]);
-    // There is nothing to wait for.
+    // A cancel has nothing to wait for.
     const cancelled = await story.call('POST', `/v1/onboardings/${reply.body.id}/cancel`, {}, { prefer });
     expect([cancelled.status, cancelled.headers.get('preference-applied')]).toEqual([200, null]);
   });
@@ -287,7 +288,7 @@ describe('headers', () => {
     expect((await story.start(story.newSubject(), {}, both)).status).toBe(201);
   });
 
-  it('If-Match may name several versions, and takes what the list of RFC 9110 takes', async () => {
+  it('If-Match may name several versions, in the list syntax of RFC 9110', async () => {
     const { id, version } = await story
       .sent()
       .then(({ id: sent }) => story.get(sent).then(({ body }) => body));
@@ -306,7 +307,7 @@ describe('headers', () => {
     expect((await cancel(`,"998" ,W/"1",  "${version}",`)).status).toBe(200);
   });
 
-  it('a request id and a trace are taken over, or made', async () => {
+  it('a request id and a trace are kept if valid, or made', async () => {
     const given = {
       ...KEY,
       'x-request-id': 'caller-42',
@@ -327,7 +328,7 @@ describe('headers', () => {
 });
 
 describe('the codes of a state', () => {
-  it('say what is possible instead', async () => {
+  it('name the possible next action', async () => {
     const sent = await story.sent();
     const passkey = await story.passkey((await story.verified()).id);
     const early = await post(`/v1/onboardings/${sent.id}/authenticators`, { authenticators: [passkey] });
@@ -362,7 +363,7 @@ describe('the codes of a state', () => {
     expectProblem(done, 409, 'outcome_unknown');
   });
 
-  it('an unknown subject is a problem of the start, and the row says so for good', async () => {
+  it('show an unknown subject in the answer to the start, and in the onboarding', async () => {
     const subject = { accountId: randomUUID(), userId: randomUUID() };
     const problem = expectProblem(await post('/v1/onboardings', { subject }), 422, 'subject_not_found');
     const { body } = await story.get(problem.onboardingId);

@@ -9,8 +9,8 @@ beforeAll(async () => {
 });
 afterAll(() => story.end());
 
-describe('around the onboardings', () => {
-  it('the contract is OpenAPI 3.1 and names all routes, with their problems', async () => {
+describe('the service', () => {
+  it('serves an OpenAPI 3.1 contract with all routes and their problems', async () => {
     const reply = await send(story, 'GET', '/openapi.json');
     expect(reply.status).toBe(200);
     const document = JSON.parse(reply.text) as {
@@ -64,13 +64,13 @@ describe('around the onboardings', () => {
     );
   });
 
-  it('the contract can be browsed', async () => {
+  it('serves a page of the contract', async () => {
     const page = await send(story, 'GET', '/docs');
     expect(page.status).toBe(200);
     expect(page.headers['content-type']).toMatch(/^text\/html/);
   });
 
-  it('health needs no key, and names what it looked at', async () => {
+  it('reports its health without a key, with the names of its checks', async () => {
     const live = await send(story, 'GET', '/health/live');
     expect([live.status, JSON.parse(live.text)]).toEqual([200, { status: 'ok' }]);
     // Degraded until the worker has run its first job.

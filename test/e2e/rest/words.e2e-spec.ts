@@ -7,7 +7,7 @@ interface Problem {
   errors?: { pointer: string; code: string; detail: string }[];
 }
 
-/** How zod speaks to those who write schemas. */
+/** Words of zod's own messages, for authors of schemas. */
 const OF_ZOD =
   /expected|received|invalid (input|option|string|number|key|value|uuid|iso)|unrecognized|too (big|small)/i;
 const WRONG: readonly unknown[] = [
@@ -34,7 +34,7 @@ beforeAll(async () => {
 });
 afterAll(() => story.end());
 
-/** Bodies that have one thing wrong, at any depth. */
+/** Bodies with one fault, at any depth. */
 function* wrongOnes(given: Schema): Generator<unknown> {
   const schema = service.resolve(given);
   yield* WRONG;
@@ -51,8 +51,8 @@ async function faultsOf({ method, route }: Operation, body: unknown, query = '')
   return answer.body.code === 'validation_failed' ? (answer.body.errors ?? []) : [];
 }
 
-describe('what is wrong with a request', () => {
-  it('is told in plain English, for each fault in each place', async () => {
+describe('the faults of a request', () => {
+  it('are described in plain English, each with its place', async () => {
     const details = new Set<string>();
     const inBodies = service.operations.filter(({ requestBody }) => requestBody);
     expect(inBodies.length).toBeGreaterThan(8);

@@ -6,10 +6,10 @@ import { RealBrowser, describeInBrowser, type WatchedPage } from '../../support/
 import { keepScreenshots } from '../../support/browser/screenshots.js';
 import { Story } from '../../support/story.js';
 
-/** Whatever a page did with it as HTML, it would throw or complain. */
+/** If a page treated this as HTML, its browser would throw or complain. */
 const HOSTILE = '<img src=x onerror="throw new Error(1)">@example.com';
 
-describeInBrowser('that a person can read the sandbox’s mails and watch a step being tried again', () => {
+describeInBrowser('the sandbox’s page', () => {
   let story: Story;
   let browser: RealBrowser;
   let watched: WatchedPage;
@@ -53,7 +53,7 @@ describeInBrowser('that a person can read the sandbox’s mails and watch a step
     expect(await keepScreenshots(page, 'sandbox-mails')).toEqual([]);
   });
 
-  it('shows who asks by a link, or by typing, one address’s mails only', async () => {
+  it('shows the mails of one address, by a link or by typing', async () => {
     const [ana, ben] = [story.newSubject(), story.newSubject()];
     for (const subject of [ana, ben]) await story.start(subject);
     await page.goto(`${story.sandbox.url}/_sandbox/?email=${encodeURIComponent(ana.email)}`);
@@ -66,7 +66,7 @@ describeInBrowser('that a person can read the sandbox’s mails and watch a step
     expect(new URL(page.url()).searchParams.get('email')).toBe(ben.email);
   });
 
-  it('shows a 503 being tried again, as one step of one user, until it is taken', async () => {
+  it('shows the tries after a 503 as one step of one user', async () => {
     await button('Answer 503 twice to the next code mail').click();
     await page.getByText('2 × to come').waitFor();
     const ana = story.newSubject();
@@ -96,7 +96,7 @@ describeInBrowser('that a person can read the sandbox’s mails and watch a step
     await steps().getByText(ben.email).waitFor();
   });
 
-  it('sets a fault by hand, refuses a bad one in words, and takes it back', async () => {
+  it('sets a fault, explains a bad one, and takes a fault back', async () => {
     const ana = story.newSubject();
     await page.getByText('Another fault').click();
     await page.getByLabel('Strikes').selectOption('otp-auth');
@@ -117,7 +117,7 @@ describeInBrowser('that a person can read the sandbox’s mails and watch a step
     expect(story.sandbox.control.pendingFaults()).toEqual([]);
   });
 
-  it('takes nothing that was selected or had focus away while news come in', async () => {
+  it('keeps selection and focus when new mails arrive', async () => {
     const ana = story.newSubject();
     await story.start(ana);
     await button(`Copy the code for ${ana.email}`).focus();
@@ -129,7 +129,7 @@ describeInBrowser('that a person can read the sandbox’s mails and watch a step
     expect(await page.evaluate(`document.activeElement.getAttribute('aria-label')`)).toContain(ana.email);
   });
 
-  it('shows as text what an address has of HTML', async () => {
+  it('shows HTML in an address as text', async () => {
     const subject = { ...story.newSubject(), userId: randomUUID(), email: HOSTILE };
     story.sandbox.control.addSubject(subject);
     await story.start(subject);
@@ -138,7 +138,7 @@ describeInBrowser('that a person can read the sandbox’s mails and watch a step
     expect(await page.locator('main img').count()).toBe(0);
   });
 
-  it('forgets everything once that is confirmed, and not before', async () => {
+  it('forgets everything, but only after a confirmation', async () => {
     await story.start(story.newSubject());
     await mails().first().waitFor();
     await button('Forget everything').click();
@@ -151,7 +151,7 @@ describeInBrowser('that a person can read the sandbox’s mails and watch a step
     expect(story.sandbox.control.mails()).toEqual([]);
   });
 
-  it('says that the sandbox is away, and goes on once it is back', async () => {
+  it('shows that the sandbox is down, and continues when it is back', async () => {
     const gone = await startSandbox();
     await page.goto(`${gone.url}/_sandbox/`);
     await page.getByText('No mail yet').waitFor();
@@ -165,7 +165,7 @@ describeInBrowser('that a person can read the sandbox’s mails and watch a step
     }
   });
 
-  it('has no control that is too small for a finger', async () => {
+  it('has only controls that are large enough for a finger', async () => {
     await story.start(story.newSubject());
     await mails().first().waitFor();
     await page.getByText('Another fault').click();

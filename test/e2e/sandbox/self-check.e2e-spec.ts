@@ -26,13 +26,13 @@ function walk(isOurs: NonNullable<WalkOptions['isOurs']>) {
 }
 
 describe('the self check of npm start', () => {
-  it('walks through the service that writes into the database of its folder', async () => {
+  it('completes at the service that writes to the database of its folder', async () => {
     const { onboardingId } = await walk((id) => hasOnboarding(story.databaseUrl, id));
     expect((await story.get(onboardingId)).body.state).toBe('completed');
     expect(said.at(-1)).toContain('secrets_wiped');
   });
 
-  it('stops at its first answer from a service of another folder', async () => {
+  it('stops after its first answer from a service of another folder', async () => {
     const refused = walk(async () => hasOnboarding(story.databaseUrl, randomUUID()));
     await expect(refused).rejects.toThrow(`${story.serviceUrl} is not the service of this folder`);
     expect(said).toEqual([]);

@@ -10,7 +10,7 @@ import { misplacedFlows } from './canary/misplaced-flows.js';
 import { summaryOf } from './canary/summary.js';
 import { turnkeyFlows } from './canary/turnkey-flows.js';
 
-/** Known secrets are sent through every flow; then everything that somebody could read is searched for them. */
+/** Sends known secrets through every flow. Then searches all readable data for them. */
 jest.setTimeout(480_000);
 
 let canary: Canary;
@@ -19,7 +19,7 @@ let ends: Awaited<ReturnType<typeof crashes>>;
 
 beforeAll(async () => {
   canary = await Canary.begin();
-  // Not all at once: a code that is lost to a slow machine proves nothing.
+  // In groups, because a code that a slow machine loses proves nothing.
   await byzantineFlows(canary);
   await turnkeyFlows(canary);
   await Promise.all([callerFlows(canary), misplacedFlows(canary)]);
@@ -40,13 +40,13 @@ const hitsIn = (...sinks: string[]) => {
 };
 
 describe('no code, session, passkey, key, password, token or contact', () => {
-  it('lies in Redis, or was ever sent there', () => {
+  it('is in Redis, or was ever sent there', () => {
     expect(canary.textOf('keys in Redis')).toMatch(/"name":"create-authenticators"/);
     expect(canary.textOf('sent to Redis')).toMatch(/onboardingId/);
     expect(hitsIn('keys in Redis', 'sent to Redis')).toEqual([]);
   });
 
-  it('lies open in PostgreSQL', async () => {
+  it('is readable in PostgreSQL', async () => {
     const [sealed] = await canary.story.sql<{ count: number }>(
       `SELECT count(sealed_otp_code)::int + count(sealed_authenticators)::int + count(sealed_grant)::int
          + count(sealed_contact)::int AS count FROM onboardings`,
@@ -56,12 +56,12 @@ describe('no code, session, passkey, key, password, token or contact', () => {
     expect(hitsIn('rows of PostgreSQL', 'statements at PostgreSQL')).toEqual([]);
   });
 
-  it('is in what service and worker log, whatever the level', () => {
+  it('is in the logs of service and worker, at the debug level', () => {
     expect(canary.textOf('log of the service')).toMatch(/"path":"\/v1\/onboardings/);
     expect(hitsIn('log of the service', 'log of the worker')).toEqual([]);
   });
 
-  it('is in what a caller is told', () => {
+  it('is in an answer to a caller', () => {
     const told = canary.textOf('error bodies');
     for (const code of [
       'otp_invalid',
@@ -92,12 +92,12 @@ describe('no code, session, passkey, key, password, token or contact', () => {
     expect(hitsIn('console', 'queue board', 'contract and its page')).toEqual([]);
   });
 
-  it('is printed by the command line, but what it makes', () => {
+  it('is printed by the command line, except what it creates', () => {
     expect(canary.textOf('command line')).toMatch(/api_key_revoked/);
     expect(hitsIn('command line')).toEqual([]);
   });
 
-  it('is said by a boot that fails: variables are named, and no value', () => {
+  it('is printed by a failed boot, which names variables but no values', () => {
     expect(canary.textOf('output of a boot that failed')).toMatch(/SEALING_KEYS/);
     expect(hitsIn('output of a boot that failed')).toEqual([]);
   });
@@ -114,30 +114,30 @@ describe('no code, session, passkey, key, password, token or contact', () => {
     expect(canary.hunt.in(said)).toEqual([]);
   });
 
-  it('is in the report that Node writes about a process', () => {
+  it('is in Node’s diagnostic report', () => {
     expect(hitsIn("Node's diagnostic report")).toEqual([]);
   });
 
-  it('is in a trace: there is no exporter, and the headers of requests upstream say nothing', () => {
+  it('is in a trace: there is no exporter, and the headers of upstream requests hold nothing', () => {
     const { dependencies } = JSON.parse(
       readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'),
     ) as {
       dependencies: Record<string, string>;
     };
-    // WHOEVER ADDS A TRACER makes what it exports a sink here.
+    // If you add a tracer, add its export as a sink here.
     expect(
       Object.keys(dependencies).filter((name) => /telemetry|trace|zipkin|jaeger|sentry/i.test(name)),
     ).toEqual([]);
     expect(hitsIn('headers upstream')).toEqual([]);
   });
 
-  it('is in a webhook: THERE ARE NONE YET, and whoever builds them makes them a sink here', () => {
+  it('is in a webhook: there are none yet, and a new one must become a sink here', () => {
     expect(canary.textOf('contract and its page')).not.toMatch(/webhook|"callbacks"/i);
   });
 });
 
-describe('the hunt', () => {
-  it('knows secrets of every kind, and looked into every sink', () => {
+describe('the search', () => {
+  it('knows secrets of every kind, and covers every sink', () => {
     expect([...found.kinds.keys()].toSorted()).toEqual(
       [
         'API key',
@@ -170,7 +170,7 @@ describe('the hunt', () => {
     expect(found.finds).toEqual([]);
   });
 
-  it('finds each in all of its forms', () => {
+  it('finds a secret in all of its forms', () => {
     const secret = 'a secret of 24 characters';
     const one = new SecretHunt().add('secret', secret);
     const forms = [
@@ -189,7 +189,7 @@ describe('the hunt', () => {
     expect(code.in('12:00:00.123456+00 99123456 0123456-7')).toEqual([]);
     const inHex = (text: string) => code.in(Buffer.from(text).toString('hex'));
     expect(inHex('{"otp":"123456"}')).toHaveLength(1);
-    // Six digits of a key, and text whose own hex has them.
+    // Six digits inside a key, and text whose hex contains them.
     expect(inHex('{"key":"04a123456f"} \x124V')).toEqual([]);
   });
 });

@@ -19,7 +19,7 @@ afterAll(async () => {
 
 const word = () => `w${randomBytes(8).toString('hex')}`;
 
-/** Somebody, with all that is told of them. */
+/** A user, with all their personal data. */
 class Told {
   readonly subject: Subject = story.newSubject();
   readonly externalRef = word();
@@ -85,17 +85,18 @@ class Told {
 const erase = (id: string, headers: Record<string, string> = {}) =>
   story.call<{ code: string } | null>('DELETE', `/v1/onboardings/${id}`, undefined, headers);
 
-/** What the worker runs by a schedule, now. */
+/** Runs a scheduled job of the worker now. */
 async function runJob(name: string): Promise<void> {
   const handlers = story.service.get(UpkeepHandlers).handlers();
   await handlers.find(({ job }) => job.name === name)!.handle({});
 }
 
-/** Nothing personal lies anywhere, once the limits have been forgotten, too. */
+/** Checks that no personal data is left, after the budgets have been forgotten. */
 async function expectGone(id: string, { hunt, subject }: Told): Promise<void> {
   await story.sql(
     `UPDATE otp_budgets SET sends = ARRAY(SELECT t - interval '25 hours' FROM unnest(sends) t),
-       wrong_codes = ARRAY(SELECT t - interval '25 hours' FROM unnest(wrong_codes) t) WHERE subject_key LIKE $1`,
+       wrong_codes = ARRAY(SELECT t - interval '25 hours' FROM unnest(wrong_codes) t)
+     WHERE subject_key LIKE $1`,
     [`%${subject.userId}`],
   );
   await runJob('retention');
@@ -109,8 +110,8 @@ async function expectGone(id: string, { hunt, subject }: Told): Promise<void> {
   expect(fault).toBeNull();
 }
 
-describe('an onboarding that is erased', () => {
-  it('leaves a tombstone and nothing else, after it was completed', async () => {
+describe('an erased onboarding', () => {
+  it('leaves only a tombstone after it was completed', async () => {
     const told = new Told();
     const id = await told.completed();
     expect(told.hunt.in(await sinks.databaseDump()).length).toBeGreaterThan(4);
@@ -134,7 +135,7 @@ describe('an onboarding that is erased', () => {
     await expectGone(id, told);
   });
 
-  it('is cancelled by it while it is live', async () => {
+  it('is cancelled first if it is live', async () => {
     const told = new Told();
     const id = await told.verified();
     await story.challenge(id);
@@ -148,7 +149,7 @@ describe('an onboarding that is erased', () => {
     await expectGone(id, told);
   });
 
-  it('is erased once, however often that is asked, one after the other and at once', async () => {
+  it('is erased once, for repeated requests one after the other and at once', async () => {
     const told = new Told();
     const id = await told.sent();
     const answers = await Promise.all([erase(id), erase(id), erase(id), erase(id)]);
@@ -157,7 +158,7 @@ describe('an onboarding that is erased', () => {
     expect((await story.eventTypes(id)).filter((type) => type === 'erased')).toHaveLength(1);
   });
 
-  it('is so at the version that the caller saw, and at no other', async () => {
+  it('is erased only at the version in If-Match', async () => {
     const told = new Told();
     const id = await told.sent();
     expect(await erase(id, { 'if-match': '"1"' })).toMatchObject({
@@ -167,18 +168,18 @@ describe('an onboarding that is erased', () => {
     expect((await story.get(id)).body.erasedAt).toBeNull();
     const { version } = (await story.get(id)).body;
     expect((await erase(id, { 'if-match': `"${version}"` })).status).toBe(204);
-    // The same again, by a caller who did not hear of it.
+    // The same request again, by a caller that lost the answer.
     expect((await erase(id, { 'if-match': `"${version}"` })).status).toBe(204);
   });
 
-  it('is unknown where it never was', async () => {
+  it('is a 404 if it never existed', async () => {
     expect(await erase('0198a000-0000-7000-8000-000000000001')).toMatchObject({
       status: 404,
       body: { code: 'not_found' },
     });
   });
 
-  it('is found by nothing that it was found by', async () => {
+  it('can no longer be found by its filters', async () => {
     const told = new Told();
     const id = await told.completed();
     const { accountId, userId } = told.subject;
@@ -192,7 +193,7 @@ describe('an onboarding that is erased', () => {
     expect(await Promise.all(queries.map(found))).toEqual([0, 0, 0]);
   });
 
-  it('does not stand in the way of another one of its subject, whose limits go on', async () => {
+  it('does not block another one of its subject, whose budgets stay', async () => {
     const told = new Told();
     const id = await told.sent();
     await erase(id);
@@ -204,7 +205,7 @@ describe('an onboarding that is erased', () => {
     expect(budget).toEqual({ sends: 2 });
   });
 
-  it('answers a repetition by idempotency key with a problem, and does nothing for it', async () => {
+  it('answers a repeated idempotency key with a problem, and does nothing', async () => {
     const told = new Told();
     const id = await told.sent();
     expect((await told.start()).headers.get('idempotent-replayed')).toBe('true');
@@ -215,7 +216,7 @@ describe('an onboarding that is erased', () => {
     expect(rows).toEqual([]);
   });
 
-  it('keeps the codes of how it failed, and no text', async () => {
+  it('keeps the codes of its failure, but no text', async () => {
     const told = new Told();
     told.fault('init-otp', { status: 404, body: { error: 'user not found', status: 404 } });
     const { id } = (await story.call('GET', `/v1/onboardings/${(await told.start()).body.onboardingId}`))
@@ -227,7 +228,7 @@ describe('an onboarding that is erased', () => {
     await expectGone(id, told);
   });
 
-  it('keeps a doubt that nobody resolved, which can be resolved without a word of it', async () => {
+  it('keeps an unresolved doubt, which can be resolved without personal data', async () => {
     const told = new Told();
     const id = await told.verified();
     told.fault('create-authenticators-otp', { cut: 'mid-response', times: 3 });
@@ -271,14 +272,14 @@ describe('an onboarding that is erased', () => {
     ],
   ];
 
-  it.each(IN_FLIGHT)('takes nothing from an answer of %s that comes after it', async (route, begin) => {
+  it.each(IN_FLIGHT)('stores nothing of an answer of %s that comes later', async (route, begin) => {
     const told = new Told();
     told.fault(route, { delayMs: 1_200 });
     const { id, call } = await begin(told);
     await until('the call is in flight', () => story.calls(told.subject, route) === 1);
     expect((await erase(id)).status).toBe(204);
     expect(await call).toMatchObject({ status: 410 });
-    await until('the answer is on record', async () =>
+    await until('the answer is recorded', async () =>
       (await story.eventTypes(id)).includes('late_answer_kept'),
     );
     expect((await story.events(id)).at(-1)).toMatchObject({ type: 'late_answer_kept', data: {} });
@@ -287,7 +288,7 @@ describe('an onboarding that is erased', () => {
   });
 
   it.each(['init-otp', 'otp-auth', 'create-authenticators-otp'])(
-    'is not taken up again by a retry of %s that was due',
+    'is not changed by a retry of %s that was due',
     async (route) => {
       const told = new Told();
       told.fault(route, { status: 503, times: 0, retryAfterS: 1 });
@@ -297,7 +298,7 @@ describe('an onboarding that is erased', () => {
       await erase(id);
       await call;
       const calls = story.calls(told.subject, route);
-      await until('the retry was looked at', async () => {
+      await until('the retry has run', async () => {
         const dump = await sinks.redisDump();
         return dump.includes(id) && dump.includes('not_needed');
       });
@@ -307,7 +308,7 @@ describe('an onboarding that is erased', () => {
     },
   );
 
-  it('is sealed by an anchor again', async () => {
+  it('is anchored again', async () => {
     const told = new Told();
     const id = await told.completed();
     await erase(id);
@@ -319,7 +320,7 @@ describe('an onboarding that is erased', () => {
     });
   });
 
-  it('cannot be written to again, by whomever', async () => {
+  it('cannot be written again by any statement', async () => {
     const told = new Told();
     const id = await told.completed();
     await erase(id);

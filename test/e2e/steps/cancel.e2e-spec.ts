@@ -18,7 +18,7 @@ async function sealed(id: string): Promise<number> {
   return row!.count;
 }
 
-/** The answer that came too late, as the timeline keeps it. */
+/** The late answer, as the timeline records it. */
 async function lateAnswer(id: string) {
   const kept = await until('late_answer_kept', async () =>
     (await story.events(id)).find(({ type }) => type === 'late_answer_kept'),
@@ -26,13 +26,13 @@ async function lateAnswer(id: string) {
   return kept.data;
 }
 
-describe('cancelling what waits', () => {
+describe('cancelling a waiting onboarding', () => {
   beforeAll(async () => {
     story = await Story.begin({ worker: false });
   });
   afterAll(() => story.end());
 
-  it.each(SITUATION_NAMES)('%s: at once, once, and with its doubt kept', async (situation) => {
+  it.each(SITUATION_NAMES)('%s: works at once and only once, and keeps the doubt', async (situation) => {
     const { id, subject } = await SITUATIONS[situation](story);
     const before = (await story.get(id)).body;
     expect(before.state).toBe(stateOf(situation));
@@ -75,7 +75,7 @@ describe('cancelling what waits', () => {
     expect(story.journal(subject)).toHaveLength(calls);
   });
 
-  it('leaves the fact of an unresolved attempt to be recorded, once', async () => {
+  it('permits an unresolved attempt to be resolved once', async () => {
     const { id } = await SITUATIONS['outcome_unknown, after create-authenticators'](story);
     await story.cancel(id);
     const resolved = await story.resolve(id, 'done');
@@ -90,15 +90,15 @@ describe('cancelling what waits', () => {
 
   it.each([
     ['contradict each other', ['done', 'not_done', 'done', 'not_done']],
-    ['say the same', ['done', 'done', 'done', 'done']],
-  ] as const)('takes one decision on it, where four at once %s', async (_, outcomes) => {
+    ['agree', ['done', 'done', 'done', 'done']],
+  ] as const)('accepts one decision if four at once %s', async (_, outcomes) => {
     const { id } = await SITUATIONS['outcome_unknown, after create-authenticators'](story);
     await story.cancel(id);
     const replies = await Promise.all(outcomes.map((outcome) => story.resolve(id, outcome)));
     const taken = replies.flatMap(({ status }, n) => (status === 200 ? [outcomes[n]] : []));
     expect(taken).toHaveLength(1);
     for (const { status, body } of replies.filter((reply) => reply.status !== 200)) {
-      // 410 where the request came after the decision, 409 where it lost the race.
+      // 410 if the request came after the decision, 409 if it lost the race.
       expect([
         [409, 'illegal_state'],
         [410, 'onboarding_ended'],
@@ -119,13 +119,13 @@ describe('cancelling what waits', () => {
   });
 });
 
-/** Long enough for a cancel to come between, short enough to be waited for. */
+/** Long enough for a cancel in between, and short enough to wait for. */
 const HELD_MS = 1_200;
 
 const hold = (route: string, userId: string) =>
   story.sandbox.control.addFault({ route, match: { userId }, delayMs: HELD_MS, afterEffect: true });
 
-/** Cancels while the call that `submit` leads to is held by the sandbox. */
+/** Cancels while the sandbox holds the call of `submit`. */
 async function cancelUnder(
   route: string,
   { id, subject }: Brought,
@@ -144,13 +144,13 @@ function expectEnded({ status, body }: Answer): void {
   expect(body).toMatchObject({ code: 'onboarding_ended', state: 'cancelled', nextAction: { type: 'none' } });
 }
 
-describe('cancelling under a call in flight', () => {
+describe('cancelling with a call in flight', () => {
   beforeAll(async () => {
     story = await Story.begin();
   });
   afterAll(() => story.end());
 
-  it('start: its caller hears that it was cancelled, and the mail is evidence', async () => {
+  it('start: its caller learns of the cancel, and the mail is recorded', async () => {
     const subject = story.newSubject();
     hold('init-otp', subject.userId);
     const inline = story.start(subject);
@@ -174,7 +174,7 @@ describe('cancelling under a call in flight', () => {
     });
   });
 
-  it('resend: likewise', async () => {
+  it('resend: its caller learns of the cancel, and the mail is recorded', async () => {
     const { id, subject } = await story.sent();
     await mayResend(story, id);
     expectEnded(await cancelUnder('init-otp', { id, subject }, () => story.resend(id)));
@@ -182,7 +182,7 @@ describe('cancelling under a call in flight', () => {
     expect((await story.get(id)).body.state).toBe('cancelled');
   });
 
-  it('verify: the session that was opened is not kept', async () => {
+  it('verify: the opened session is not stored', async () => {
     const { id, subject } = await story.sent();
     const inline = await cancelUnder('otp-auth', { id, subject }, () =>
       story.verify(id, story.code(subject)),
@@ -196,7 +196,7 @@ describe('cancelling under a call in flight', () => {
     });
   });
 
-  it('verify: a wrong code that is told too late changes nothing either', async () => {
+  it('verify: a late refusal of a wrong code changes nothing', async () => {
     const { id, subject } = await story.sent();
     const inline = await cancelUnder('otp-auth', { id, subject }, () =>
       story.verify(id, story.wrongCode(subject)),
@@ -210,7 +210,7 @@ describe('cancelling under a call in flight', () => {
     expect((await story.get(id)).body).toMatchObject({ state: 'cancelled', lastResult: null, failure: null });
   });
 
-  it('authenticators: the row says that a passkey may exist, and it does', async () => {
+  it('authenticators: the row shows that a passkey may exist, and it does', async () => {
     const { id, subject } = await story.verified();
     const passkey = await story.passkey(id);
     const inline = await cancelUnder('create-authenticators-otp', { id, subject }, () =>
@@ -232,7 +232,7 @@ describe('cancelling under a call in flight', () => {
   });
 });
 
-describe('cancelling in the middle of a retry', () => {
+describe('cancelling during retries', () => {
   let steps: Queue;
   beforeAll(async () => {
     // Slow enough for a cancel between two tries.
@@ -255,10 +255,10 @@ describe('cancelling in the middle of a retry', () => {
     return at;
   }
 
-  /** Nobody but the subject minds a mail too many. */
+  /** An extra mail leaves no doubt on the row. */
   const doubtOf = (step: StepName) => (step === 'init-otp' ? null : expect.objectContaining({ step }));
 
-  it.each(STEPS)('%s: between two tries, the next one is not made', async (step) => {
+  it.each(STEPS)('%s: between two tries, prevents the next one', async (step) => {
     const at = await failing(step);
     const waiting = await at.until(({ lastResult }) => lastResult?.code === 'upstream_unavailable');
     expect(waiting.nextAction.type).toBe('wait');
@@ -272,7 +272,7 @@ describe('cancelling in the middle of a retry', () => {
     expect((await story.get(at.id)).body.unresolved).toEqual(doubtOf(step));
   });
 
-  it.each(STEPS)('%s: with the retry in flight, its answer is evidence', async (step) => {
+  it.each(STEPS)('%s: with the retry in flight, only records its answer', async (step) => {
     const at = await failing(step, { delayMs: HELD_MS, afterEffect: true });
     await until('the retry', () => at.calls === 2);
     expect((await story.cancel(at.id)).status).toBe(200);

@@ -24,7 +24,7 @@ const captcha = () => ({ otp: { captchaToken: `0.turnstile-${++tokens}` } });
 const resend = (id: string, body: object = {}) =>
   story.call('POST', `/v1/onboardings/${id}/otp/resend`, body);
 
-/** A code was mailed, and another may be asked for. */
+/** Starts an onboarding whose code is sent, and ends its cooldown. */
 async function sent(known = true) {
   const person = new Person(story, { known });
   const { status, body } = await person.start(captcha());
@@ -36,7 +36,7 @@ const mails = (person: Person) => story.sandbox.control.mails({ email: person.em
 const failed = { status: 400, body: { code: 3, message: 'captcha verification failed', details: [] } };
 
 describe('behind a captcha', () => {
-  it('a start without a token can be taken up at once by a resend with one, by new users too', async () => {
+  it('a start without a token can continue at once with a resend with one, also for new users', async () => {
     const person = new Person(story, { known: false });
     const { status, body } = await person.start();
     expect(status).toBe(422);
@@ -53,7 +53,7 @@ describe('behind a captcha', () => {
     await story.until(id, 'completed');
   });
 
-  it('a resend without a token leaves the code as it was', async () => {
+  it('a resend without a token leaves the code valid', async () => {
     const { person, id } = await sent();
     const before = (await story.get(id)).body;
     const refused = await resend(id);
@@ -77,12 +77,13 @@ describe('behind a captcha', () => {
     expect((await story.verify(id, person.code())).body.state).toBe('otp_verified');
   });
 
-  it('a refused token costs no send and no wait', async () => {
+  it('a refused token costs no send and no cooldown', async () => {
     const { person, id } = await sent();
     story.sandbox.control.addFault({ route: 'otp_init_v2', match: { contact: person.email }, ...failed });
     expect((await resend(id, captcha())).body.code).toBe('captcha_required');
     const [{ sends }] = (await story.sql(
-      'SELECT cardinality(sends) AS sends FROM otp_budgets b JOIN onboardings o USING (subject_key) WHERE o.id = $1',
+      `SELECT cardinality(sends) AS sends FROM otp_budgets b JOIN onboardings o USING (subject_key)
+       WHERE o.id = $1`,
       [id],
     )) as { sends: number }[] as [{ sends: number }];
     expect(sends).toBe(1);
@@ -90,7 +91,7 @@ describe('behind a captcha', () => {
     expect(mails(person)).toBe(2);
   });
 
-  it('a retry that finds the token spent ends so, and the code before is void', async () => {
+  it('a retry whose token is used up ends the step, and the previous code is void', async () => {
     const { person, id } = await sent();
     const of = { route: 'otp_init_v2', match: { contact: person.email } };
     story.sandbox.control.addFault({ ...of, status: 503, afterEffect: true });
@@ -102,7 +103,7 @@ describe('behind a captcha', () => {
     expect((await story.verify(id, person.code())).status).toBe(409);
   });
 
-  it('the token of a resend lies nowhere, during the sending and after', async () => {
+  it('the token of a resend is stored nowhere, during the send and after it', async () => {
     const { person, id } = await sent();
     const { otp } = captcha();
     const hunt = new SecretHunt().add('captcha token', otp.captchaToken);
@@ -131,7 +132,7 @@ describe('behind a captcha', () => {
     [{ otp: { captchaToken: 'a b' } }, '/otp/captchaToken'],
     [{ otp: { otpLength: 6 } }, '/otp/otpLength'],
     [{ captchaToken: 'x' }, '/captchaToken'],
-  ])('a resend with %j is refused by name, and changes nothing', async (body, pointer) => {
+  ])('a resend with %j is refused with the member’s name, and changes nothing', async (body, pointer) => {
     const { id } = await sent();
     const answer = await resend(id, body);
     expect(answer).toMatchObject({ status: 400, body: { code: 'validation_failed' } });

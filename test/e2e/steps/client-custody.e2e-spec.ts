@@ -10,7 +10,7 @@ import { Sinks } from '../../support/sinks.js';
 import { ORIGIN, RP_ID, Story } from '../../support/story.js';
 import { DOORS, Person, throughDoor, type Door } from '../../support/turnkey-door.js';
 
-/** The user's device runs Turnkey's own packages; the caller passes on what it makes. */
+/** The user's device runs Turnkey's own packages. The caller forwards its requests. */
 let story: Story;
 let service: AppProcess;
 let worker: AppProcess;
@@ -28,7 +28,7 @@ async function begin(door: Door): Promise<void> {
   ]);
 }
 
-/** Starts, and has the device encrypt the code. */
+/** Starts an onboarding, and lets the device encrypt the code. */
 async function encrypted(person = new Person(story, { named: true })) {
   const { status, body } = await person.start();
   expect([status, body.nextAction.type]).toEqual([201, 'submit_otp']);
@@ -48,7 +48,7 @@ const verify = (id: string, body: object, headers: Record<string, string> = {}) 
   story.call('POST', `/v1/onboardings/${id}/otp/verify`, body, headers);
 const AT_ONCE = { prefer: 'respond-async' };
 
-/** The passkey as Turnkey spells it, for a fresh challenge of ours. */
+/** A passkey in Turnkey's form, for a new challenge of the service. */
 async function passkey(id: string, origin = ORIGIN) {
   const challenge = await story.challenge(id);
   const { response, rawId } = createPasskey({ rpId: RP_ID, origin, challenge });
@@ -67,7 +67,7 @@ async function passkey(id: string, origin = ORIGIN) {
 const register = (id: string, device: object, headers: Record<string, string> = {}) =>
   story.call('POST', `/v1/onboardings/${id}/authenticators`, { device }, headers);
 
-/** What lies sealed on the row now, opened with the key that only service and worker have. */
+/** The sealed columns of the row, opened with the sealing key. */
 async function opened(id: string): Promise<string> {
   const fields = {
     otp_code: 'sealed_otp_code',
@@ -96,10 +96,10 @@ describe.each(DOORS)('client custody at %s', (door) => {
     await story.end();
   });
 
-  it('goes all the way, through failures, and neither code nor key ever comes here', async () => {
+  it('completes in spite of failures, and neither code nor key reaches the service', async () => {
     const { id, person, device, verification } = await encrypted();
     const { control } = story.sandbox;
-    // Of the proxy a verification that had its effect is lost for good; one that had none is tried again.
+    // At the proxy, a lost verification with an effect is final. One without an effect is retried.
     const afterEffect = door === 'turnkey';
     control.addFault({ route: VERIFY[door], status: 503, retryAfterS: 1, afterEffect });
     await verify(id, verification, AT_ONCE);
@@ -125,7 +125,7 @@ describe.each(DOORS)('client custody at %s', (door) => {
     expect(completed).toMatchObject({ deviceSigning: null, authenticators: [{ id: expect.any(String) }] });
     expect(control.authenticators(deviceSigning!.userId)).toHaveLength(1);
 
-    // Forwarded as they are: the activity's fingerprint is the hash of the device's own bytes.
+    // Forwarded unchanged: the activity's fingerprint is the hash of the device's bytes.
     expect(person.effects('authenticators_created')).toBe(1);
     expect(await sinks.redisDump()).toContain(id);
     for (const sink of [await sinks.redisDump(), sinks.sentToRedis(), await sinks.databaseDump()]) {
@@ -135,7 +135,7 @@ describe.each(DOORS)('client custody at %s', (door) => {
     expect(service.said).toContain(id);
   });
 
-  it('does not take the code itself, in whatever place, and says what to give instead', async () => {
+  it('refuses the code itself in any place, and names the right member', async () => {
     const { id, person } = await encrypted();
     const code = person.code();
     const cases = [
@@ -163,7 +163,7 @@ describe.each(DOORS)('client custody at %s', (door) => {
     expect(person.effects('otp_missed')).toBe(0);
   });
 
-  it('refuses passkeys that nobody has signed for, and a request that is not the device’s, before any call', async () => {
+  it('refuses unsigned passkeys and requests of another device before any call', async () => {
     const { id, person, device, verification } = await encrypted();
     const { deviceSigning } = (await verify(id, verification)).body;
     const calls = person.requests().length;
@@ -172,7 +172,7 @@ describe.each(DOORS)('client custody at %s', (door) => {
 
     const good = await device.request(deviceSigning!, [await passkey(id)]);
     const stranger = await new Device().request(deviceSigning!, [await passkey(id)]);
-    const elsewhere = await device.request({ ...deviceSigning!, userId: 'somebody-else' }, [
+    const elsewhere = await device.request({ ...deviceSigning!, userId: 'another-user' }, [
       await passkey(id),
     ]);
     const cases: [object, RegExp][] = [
@@ -204,7 +204,7 @@ describe.each(DOORS)('client custody at %s', (door) => {
     expect((await register(id, good)).body.state).toBe('completed');
   });
 
-  it('wants to know the sub-organization: only its user’s device could sign for a new one', async () => {
+  it('requires the sub-organization, because only its user’s device could sign for a new one', async () => {
     const refused = await new Person(story, { known: false }).start();
     expect(refused).toMatchObject({ status: 400, body: { code: 'validation_failed' } });
     expect(refused.body.errors.map(({ pointer }) => pointer)).toContain('/subject/organizationId');

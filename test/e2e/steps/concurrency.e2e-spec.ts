@@ -7,7 +7,7 @@ let story: Story;
 /** Two replicas of the service, over one database. */
 let urls: string[];
 beforeAll(async () => {
-  // A crowd on a small machine may take a second; no call is to time out for that.
+  // Many requests on a small machine may take a second. No call may time out for that.
   story = await Story.begin({
     env: { CALL_TIMEOUT_MS: '5000', CLAIM_MAX_AGE_MS: '4000', LEASE_MS: '10000' },
   });
@@ -15,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => story.end());
 
-/** Sends one request many times at once, to the replicas in turn. */
+/** Sends one request many times at once, to alternating replicas. */
 function crowd(times: number, path: string, body: object): Promise<Answer[]> {
   return Promise.all(
     Array.from({ length: times }, (_, n) =>
@@ -24,7 +24,7 @@ function crowd(times: number, path: string, body: object): Promise<Answer[]> {
   );
 }
 
-/** How many answers of each kind there were. */
+/** Counts the answers of each kind. */
 function tally(answers: Answer[]): Record<string, number> {
   const kinds = answers.map(({ status, body }) => `${status} ${body.code ?? body.state}`);
   return Object.fromEntries(
@@ -34,18 +34,18 @@ function tally(answers: Answer[]): Record<string, number> {
 
 const mails = ({ email }: Subject) => story.sandbox.control.mails({ email }).length;
 
-/** Cancels, again where it is told to: a command that others overtake three times says so, and is to be repeated. */
+/** Cancels, and repeats a retryable 409, which a command gets if others overtake it three times. */
 const cancelled = (id: string) =>
-  until('a cancel that nobody overtook', async () => {
+  until('a cancel that no other command overtook', async () => {
     const answer = await story.cancel(id);
     return answer.status === 409 && answer.body.retryable ? null : answer;
   });
 
-/** Holds the first call while the crowd is told, so that next to nobody comes after it. */
+/** Holds the first call, so that nearly all other requests come during it. */
 const hold = (route: string, { userId }: Subject) =>
   story.sandbox.control.addFault({ route, match: { userId }, delayMs: 1_500, afterEffect: true });
 
-/** One got through; all others were told to wait or, if they came after it, that it is done. */
+/** One request succeeded. All others were told to wait, or came after it and got another refusal. */
 function expectOne(answers: Answer[], done: string, ...late: string[]): void {
   const { [done]: through, '409 step_in_progress': waiting = 0, ...others } = tally(answers);
   expect(through).toBe(1);
@@ -72,7 +72,7 @@ describe('at once, over two replicas', () => {
     expect(await claims(id, 'otp_submitted')).toBe(1);
   });
 
-  it('a hundred verifies of a wrong code use up its tries, and not one more', async () => {
+  it('a hundred verifies of a wrong code use up its tries, but no more', async () => {
     const { id, subject } = await story.sent();
     const answers = await crowd(100, `/v1/onboardings/${id}/otp/verify`, { code: story.wrongCode(subject) });
     const { '422 otp_invalid': wrong = 0, ...others } = tally(answers);
@@ -85,7 +85,7 @@ describe('at once, over two replicas', () => {
     expect((await story.get(id)).body.otp.attemptsLeft).toBe(3 - wrong);
   });
 
-  it('two starts for one subject make one onboarding, and the other is told which', async () => {
+  it('two starts for one subject make one onboarding, and the other answer names it', async () => {
     for (let round = 0; round < 10; round++) {
       const subject = story.newSubject();
       const { accountId, userId } = subject;
@@ -97,7 +97,7 @@ describe('at once, over two replicas', () => {
     }
   });
 
-  it('starts that supersede leave one live, the last one', async () => {
+  it('superseding starts leave one live onboarding, the last one', async () => {
     const { id, subject } = await story.sent();
     const { accountId, userId } = subject;
     const answers = await crowd(4, '/v1/onboardings', { subject: { accountId, userId }, supersede: true });
@@ -131,13 +131,13 @@ describe('at once, over two replicas', () => {
     const passkey = await story.passkey(id);
     hold('create-authenticators-otp', subject);
     const answers = await crowd(20, `/v1/onboardings/${id}/authenticators`, { authenticators: [passkey] });
-    // A challenge is good for five submissions: the others hear that, or that it is done.
+    // A challenge is valid for five submissions. The others are refused for that, or come after the end.
     expectOne(answers, '200 completed', '410 onboarding_ended', '422 attestation_invalid');
     expect(story.calls(subject, 'create-authenticators-otp')).toBe(1);
     expect(story.sandbox.control.authenticators(subject.userId)).toHaveLength(1);
   });
 
-  it('a verify, a resend and a cancel end in a state that one of them explains', async () => {
+  it('a verify, a resend and a cancel end in the state cancelled', async () => {
     for (let round = 0; round < 10; round++) {
       const { id, subject } = await story.sent();
       await mayResend(story, id);

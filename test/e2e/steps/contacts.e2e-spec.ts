@@ -27,7 +27,7 @@ describe.each(DOORS)('a contact at %s', (door) => {
     await story.end();
   });
 
-  it('lies nowhere in the clear, from the first code to the passkey', async () => {
+  it('is stored nowhere in plain text, from the first code to the passkey', async () => {
     const person = new Person(story, { known: false });
     const hunt = new SecretHunt().add('contact', person.email).add('its name', person.email.split('@')[0]!);
     const headers = { 'idempotency-key': randomUUID() };
@@ -43,7 +43,7 @@ describe.each(DOORS)('a contact at %s', (door) => {
     expect(await look()).toEqual([]);
     expect(hunt.in(sinks.sentToRedis())).toEqual([]);
 
-    // Its reader sees it, now and in the answer that is given again.
+    // A reader sees it, also in the replayed answer.
     expect((await story.get(id)).body.subject).toEqual(person.subject);
     expect(started.body.subject).toEqual(person.subject);
     const again = await story.call('POST', '/v1/onboardings', { subject: person.subject }, headers);
@@ -51,7 +51,7 @@ describe.each(DOORS)('a contact at %s', (door) => {
     expect(again.body).toEqual(started.body);
   });
 
-  it('finds its onboardings, however it is spelt, and no others', async () => {
+  it('finds its onboardings in any case of letters, and no others', async () => {
     const [person, other] = [new Person(story), new Person(story)];
     const { id } = (await person.start()).body;
     await other.start();
@@ -62,18 +62,18 @@ describe.each(DOORS)('a contact at %s', (door) => {
       expect(items.map((each) => each.id)).toEqual([next, id]);
       expect(items[0]!.subject).toEqual(person.subject);
     }
-    expect(await found('nobody@example.com')).toEqual([]);
+    expect(await found('unknown@example.com')).toEqual([]);
     expect(await found('+33612345678')).toEqual([]);
   });
 
-  it('is refused where it is none', async () => {
+  it('is refused if it is malformed', async () => {
     expect(await story.call('GET', '/v1/onboardings?contact=ana')).toMatchObject({
       status: 400,
       body: { code: 'validation_failed', errors: [{ pointer: '/contact' }] },
     });
   });
 
-  it('has one live onboarding, in whatever letters', async () => {
+  it('has one live onboarding for any case of letters', async () => {
     const person = new Person(story);
     const { id } = (await person.start()).body;
     const shout = { contact: { type: 'email', value: person.email.toUpperCase() } };
@@ -86,7 +86,7 @@ describe.each(DOORS)('a contact at %s', (door) => {
     expect(answers.filter(({ status }) => status === 201 || status === 202)).toHaveLength(1);
   });
 
-  it('is gone with its onboarding', async () => {
+  it('is erased with its onboarding', async () => {
     const person = new Person(story);
     const { id } = (await person.start()).body;
     expect(await found(person.email)).toHaveLength(1);

@@ -17,7 +17,7 @@ const CODE_GONE: Outcome = { state: 'otp_needed', reason: 'otp_expired', signal:
 const SESSION_GONE: Outcome = { state: 'otp_needed', reason: 'session_expired', signal: 'session_expired' };
 const LOST: Outcome = { state: 'outcome_unknown', reason: null, signal: 'outcome_lost' };
 
-/** What the end of each life means in each live state. */
+/** The outcome of the end of each life, in each live state. */
 const ENDS: [Situation, Life, Outcome][] = [
   ['otp_requested, waiting for its retry', 'idle', EXPIRED],
   ['otp_requested, waiting for its retry', 'whole', EXPIRED],
@@ -45,7 +45,7 @@ const ENDS: [Situation, Life, Outcome][] = [
   ['outcome_unknown, after create-authenticators', 'whole', EXPIRED],
 ];
 
-/** Lives that a decision of the caller outlasts. */
+/** Lives whose end changes nothing, because the caller must decide. */
 const OUTLASTED: [Situation, Life][] = [
   ['outcome_unknown, after verify-otp', 'code'],
   ['outcome_unknown, after verify-otp', 'idle'],
@@ -72,7 +72,7 @@ async function sealedFields(id: string): Promise<string[]> {
 
 const told = ({ status, body }: Answer) => `${status} ${body.code}`;
 
-/** What each command that the end forbids is told. */
+/** The refusals of the commands that the end forbids. */
 async function refusals(id: string): Promise<Record<string, string>> {
   const passkey = {
     authenticatorName: 'none',
@@ -98,7 +98,7 @@ describe('without a worker', () => {
   afterAll(() => story.end());
 
   it.each(ENDS)(
-    '%s: the end of its %s life shows at once',
+    '%s: shows the end of its %s life at once',
     async (situation, life, { state, reason, signal }) => {
       const { id, subject } = await SITUATIONS[situation](story);
       const before = (await story.get(id)).body;
@@ -133,7 +133,7 @@ describe('without a worker', () => {
           expect(told(answer)).toBe(refusal);
       }
 
-      // A refused command wrote down what it saw, under the version that the read had promised.
+      // A refused command wrote the expiry, with the version that the read had shown.
       expect((await story.get(id)).body).toMatchObject({ state, reason, version: body.version });
       expect((await story.eventTypes(id)).filter((type) => type === signal)).toEqual([signal]);
       expect(await sealedFields(id)).toEqual(
@@ -142,7 +142,7 @@ describe('without a worker', () => {
     },
   );
 
-  it.each(OUTLASTED)('%s: the end of its %s life changes nothing', async (situation, life) => {
+  it.each(OUTLASTED)('%s: does not change at the end of its %s life', async (situation, life) => {
     const { id, subject } = await SITUATIONS[situation](story);
     const { body: before } = await story.get(id);
     await runOut(story, id, life);
@@ -158,7 +158,7 @@ describe('without a worker', () => {
     ['otp_verified', 'session', 'authenticators', '410 session_expired', { type: 'resend_otp' }],
     ['otp_verified', 'whole', 'authenticators', '410 onboarding_ended', { type: 'none' }],
   ])(
-    '%s: with less %s life than a call may take, %s sends nothing and says what to do',
+    '%s: with less %s life than a call may take, %s sends nothing and names the next action',
     async (state, life, command, refusal, nextAction) => {
       const { id, subject } = await SITUATIONS[state](story);
       const passkey = state === 'otp_verified' ? await story.passkey(id) : null;
@@ -181,21 +181,21 @@ describe('without a worker', () => {
     },
   );
 
-  it('a code whose end is too near for a call is replaced at once', async () => {
+  it('replaces a code at once if too little time is left for a call', async () => {
     const { id } = await story.sent();
     await mayResend(story, id);
     await runOut(story, id, 'code', Number(story.env['CALL_TIMEOUT_MS']) - 100);
     expect((await story.resend(id)).body).toMatchObject({ state: 'otp_sent', otp: { attemptsLeft: 3 } });
   });
 
-  it('a subject whose onboarding has ended by itself may start another at once', async () => {
+  it('permits another start at once if the onboarding has expired', async () => {
     const { id, subject } = await story.sent();
     await runOut(story, id, 'idle');
     expect((await story.start(subject)).status).toBe(201);
     expect((await story.eventTypes(id)).slice(-1)).toEqual(['expired']);
   });
 
-  it('a code that is over may be replaced, and a session as well', async () => {
+  it('permits a resend after an expired code, and after an expired session', async () => {
     const { id, subject } = await story.sent();
     await runOut(story, id, 'code');
     await mayResend(story, id);
@@ -206,7 +206,7 @@ describe('without a worker', () => {
     expect((await story.resend(id)).body).toMatchObject({ state: 'otp_sent', session: null });
   });
 
-  it('a call in flight is left alone until it is answered', async () => {
+  it('waits for the answer of a call in flight', async () => {
     const { id, subject } = await story.sent();
     const { userId } = subject;
     story.sandbox.control.addFault({ route: 'otp-auth', match: { userId }, delayMs: 2_500, status: 500 });
@@ -219,12 +219,12 @@ describe('without a worker', () => {
     });
     expect(told(await story.verify(id, story.code(subject)))).toBe('409 step_in_progress');
 
-    // The server error leaves a doubt, and there is no time left to settle it.
+    // The server error leaves a doubt, and no time is left for a retry.
     const { unresolved } = await story.until(id, 'outcome_unknown');
     expect(unresolved).toMatchObject({ step: 'verify-otp' });
   });
 
-  it('time that a command was accepted in starts idleness anew, and the whole life does not', async () => {
+  it('restarts the idle time with each accepted command, but not the whole life', async () => {
     const { id, subject } = await story.sent();
     await story.sql(
       `UPDATE onboardings SET idle_ends_at = clock_timestamp() + interval '30 s',
@@ -246,7 +246,7 @@ describe('without a worker', () => {
   });
 });
 
-describe('lives as configured', () => {
+describe('configured lives', () => {
   beforeAll(async () => {
     story = await Story.begin({
       worker: false,
@@ -262,7 +262,7 @@ describe('lives as configured', () => {
   });
   afterAll(() => story.end());
 
-  it('end a code no sooner and no later than it said', async () => {
+  it('end a code exactly when the answer said', async () => {
     const { id } = await story.sent();
     const { body } = await story.get(id);
     const end = Date.parse(body.otp.expiresAt!);
@@ -273,7 +273,7 @@ describe('lives as configured', () => {
       const beganAt = Date.now();
       const { state, nextAction } = (await story.get(id)).body;
       if (state !== 'otp_sent') return { state };
-      // The clocks are one; a millisecond is lost to rounding.
+      // Both use one clock. Rounding loses a millisecond.
       expect(beganAt).toBeLessThanOrEqual((nextAction.type === 'submit_otp' ? lastCall : end) + 1);
       return null;
     });
@@ -281,7 +281,7 @@ describe('lives as configured', () => {
     expect(Date.now()).toBeGreaterThanOrEqual(end);
   });
 
-  it('end a session by its margin before upstream does', async () => {
+  it('end a session earlier than upstream, by its margin', async () => {
     const { id } = await story.verified();
     const { body } = await story.get(id);
     expect(Date.parse(body.session!.expiresAt) - Date.parse(momentsOf(body).before!)).toBe(57_500);
@@ -305,7 +305,7 @@ describe('with a worker', () => {
     await story.end();
   });
 
-  it('each end is written, secrets are wiped, and the jobs of the queue say how many', async () => {
+  it('writes each end, wipes secrets, and counts the ends in its jobs’ results', async () => {
     const brought = await Promise.all(
       ENDS.map(async ([situation, life, outcome]) => ({
         life,
@@ -319,7 +319,7 @@ describe('with a worker', () => {
       await runOut(story, id, life);
     }
     const startedAt = Date.now();
-    // Time enough for the job to come before the worker's own clock, whose runs no job tells of.
+    // A long interval, so that the job runs before the worker's own timer, which has no job results.
     await story.startWorker({ EXPIRY_EVERY_MS: '2000' });
     for (const { id, life, outcome } of brought) {
       const types = await until(`${outcome.signal} of ${id}`, async () => {

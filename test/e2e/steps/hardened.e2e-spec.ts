@@ -16,8 +16,8 @@ const rowsOf = (userId: string) =>
     [`%${userId}`],
   );
 
-describe('starts that supersede, all at once', () => {
-  it('leave one live onboarding, and each answer is true of the row that it names', async () => {
+describe('superseding starts, all at once', () => {
+  it('leave one live onboarding, and get 201, 409 or 410', async () => {
     const { id, subject } = await story.sent();
     const answers = await Promise.all([1, 2, 3, 4].map(() => story.start(subject, { supersede: true })));
     const rows = await rowsOf(subject.userId);
@@ -26,7 +26,7 @@ describe('starts that supersede, all at once', () => {
     for (const { status } of answers) expect([201, 409, 410]).toContain(status);
   });
 
-  it('with one key make one onboarding, and every repetition gives its answer', async () => {
+  it('with one key make one onboarding, and repeat its answer', async () => {
     const { subject } = await story.sent();
     const headers = withKey();
     const start = () => story.start(subject, { supersede: true }, headers);
@@ -39,7 +39,7 @@ describe('starts that supersede, all at once', () => {
     expect((await rowsOf(subject.userId)).map(({ state }) => state)).toEqual(['cancelled', 'otp_sent']);
   });
 
-  it('keep the live onboarding where a budget refuses the new one', async () => {
+  it('keep the live onboarding if a budget refuses the new one', async () => {
     const { id, subject } = await story.sent();
     await story.sql(
       `UPDATE otp_budgets SET sends = array_fill(clock_timestamp(), ARRAY[8]) WHERE subject_key LIKE $1`,
@@ -50,8 +50,8 @@ describe('starts that supersede, all at once', () => {
   });
 });
 
-describe('a key whose command was refused by a limit', () => {
-  it('is not used up: when the limit is over, the command is carried out', async () => {
+describe('an idempotency key whose command was refused by a limit', () => {
+  it('is not used up: the command works after the limit', async () => {
     const { id, subject } = await story.sent();
     const budget = (sql: string) =>
       story.sql(`UPDATE otp_budgets SET ${sql} WHERE subject_key LIKE $1`, [`%${subject.userId}`]);
@@ -69,7 +69,7 @@ describe('a key whose command was refused by a limit', () => {
     expect(story.calls(subject, 'otp-auth')).toBe(1);
   });
 
-  it('nor at a start', async () => {
+  it('is not used up at a start either', async () => {
     const { id, subject } = await story.sent();
     await story.cancel(id);
     const headers = withKey();
@@ -82,10 +82,10 @@ describe('a key whose command was refused by a limit', () => {
   });
 });
 
-describe('what no database can store', () => {
+describe('text that PostgreSQL cannot store', () => {
   const bad = ['a\u0000', '\ud800'];
 
-  it.each(bad)('is a 400 in every text: %j', async (text) => {
+  it.each(bad)('is a 400 in every member: %j', async (text) => {
     const { accountId, userId } = story.newSubject();
     const subject = { accountId, userId };
     const { id } = await story.sent();
@@ -117,7 +117,7 @@ describe('what no database can store', () => {
     }
   });
 
-  it('is a problem for an id of any length', async () => {
+  it('is a problem as an id of any length', async () => {
     for (const length of [1, 100, 101, 5_000]) {
       const { status, body } = await story.call('GET', `/v1/onboardings/${'a'.repeat(length)}`);
       expect([400, 404, 414]).toContain(status);
@@ -126,8 +126,8 @@ describe('what no database can store', () => {
   });
 });
 
-describe('a passkey whose answer came after the cancel', () => {
-  it('is on record once somebody says that it was done, with the id that the late answer told', async () => {
+describe('a passkey whose answer comes after the cancel', () => {
+  it('is recorded when resolved as done, with the id of the late answer', async () => {
     const { id, subject } = await story.verified();
     const passkey = await story.passkey(id);
     const match = { userId: subject.userId };
@@ -162,7 +162,7 @@ describe('a passkey whose answer came after the cancel', () => {
 });
 
 describe('If-Match', () => {
-  it('holds at the write, not only at the read', async () => {
+  it('is checked at the write, not only at the read', async () => {
     const { id } = await story.sent();
     const cancel = (tag: string) =>
       story.call('POST', `/v1/onboardings/${id}/cancel`, {}, { 'if-match': tag });

@@ -36,7 +36,7 @@ async function resendLater(id: string, subject: Subject): Promise<Answer> {
 }
 
 describe('a mailed code', () => {
-  it('takes three tries, is locked, and a resend makes a new one of it', async () => {
+  it('is locked after three wrong tries, until a resend', async () => {
     const { id, subject } = await story.sent();
     for (const attemptsLeft of [2, 1, 0]) {
       const wrong = await story.verify(id, story.wrongCode(subject));
@@ -97,7 +97,7 @@ describe('a mailed code', () => {
   });
 
   it.each([['12345'], ['1234567890'], ['12 456'], ['123-56'], ['１２３４５６'], [''], [123456], [null]])(
-    'is not even tried when it is %j',
+    'is not tried if it is %j',
     async (code) => {
       const { id, subject } = await story.sent();
       const { status, body } = await story.call('POST', `/v1/onboardings/${id}/otp/verify`, { code });
@@ -109,8 +109,8 @@ describe('a mailed code', () => {
   );
 });
 
-describe("a subject's wrong codes of a day", () => {
-  it('once used up, refuse verify, resend and start, until as much time has passed as told', async () => {
+describe('a subject’s wrong codes of a day', () => {
+  it('once used up, refuse verify, resend and start until Retry-After has passed', async () => {
     const { id, subject } = await story.sent();
     await mistype(id, subject, 3);
     await resendLater(id, subject);
@@ -118,11 +118,11 @@ describe("a subject's wrong codes of a day", () => {
 
     await elapse(story, id, subject, WINDOW_MS);
     const second = await story.sent(subject);
-    expect((await story.verify(second.id, story.code(subject))).status).toBe(200); // a right code costs nothing
+    expect((await story.verify(second.id, story.code(subject))).status).toBe(200);
     await story.cancel(second.id);
 
     const third = await story.sent(subject);
-    // The eighth of the day: the code has a try left, and the subject has none.
+    // The eighth of the day. The code has a try left, but the subject has none.
     const last = await mistype(third.id, subject, 2);
     expect(last.body).toMatchObject({ code: 'otp_invalid', attemptsLeft: 0, nextAction: { type: 'none' } });
     const { otp, nextAction } = (await story.get(third.id)).body;
@@ -138,7 +138,7 @@ describe("a subject's wrong codes of a day", () => {
     };
     await story.cancel(third.id);
     const start = await story.start(subject);
-    // What would have to be waited for is longer than the onboarding lives.
+    // The wait would be longer than the onboarding's life.
     for (const refused of [refusals.verify, refusals.resend]) {
       expect(refused.body).toMatchObject({ state: 'otp_sent', nextAction: { type: 'none' } });
     }
@@ -159,8 +159,8 @@ describe("a subject's wrong codes of a day", () => {
   });
 });
 
-describe('sending again', () => {
-  it('waits out the cooldown that the answer names, and no longer', async () => {
+describe('a resend', () => {
+  it('waits for the cooldown in the answer, and no longer', async () => {
     const { id, subject } = await story.sent();
     const early = await story.resend(id);
     expect(early.status).toBe(429);
@@ -178,7 +178,7 @@ describe('sending again', () => {
     expect(mails(subject)).toBe(2);
   });
 
-  it('is limited within a window, for a start as well, and a superseded onboarding stays', async () => {
+  it('is limited within a window, as is a start, which then supersedes nothing', async () => {
     const { id, subject } = await story.sent();
     await resendLater(id, subject);
     await resendLater(id, subject);
@@ -205,7 +205,7 @@ describe('sending again', () => {
     expect((await story.get(id)).body.state).toBe('otp_sent');
     expect(mails(subject)).toBe(3);
 
-    // Whoever lost the answer to the first start is told which onboarding it began, all the same.
+    // A caller that lost the answer to the first start still learns the onboarding's id.
     expect(await story.start(subject)).toMatchObject({
       status: 409,
       body: { code: 'onboarding_live', onboardingId: id },
@@ -217,7 +217,7 @@ describe('sending again', () => {
     expect((await story.resend(id)).status).toBe(200);
   });
 
-  it('is limited over the day, whatever the window allows', async () => {
+  it('is limited over the day, even if the window has room', async () => {
     const { id, subject } = await story.sent();
     for (let sends = 2; sends <= 6; sends++) {
       await elapse(story, id, subject, WINDOW_MS);
@@ -230,13 +230,13 @@ describe('sending again', () => {
     expect(Math.abs(retryAfterMs(seventh) - (DAY_MS - 6 * WINDOW_MS))).toBeLessThan(30_000);
     expect(mails(subject)).toBe(6);
 
-    // By then the onboarding has long ended by itself, which frees the subject for another.
+    // By then the onboarding has expired, which permits another start.
     await elapse(story, id, subject, retryAfterMs(seventh));
     expect((await story.start(subject)).status).toBe(201);
     expect((await story.get(id)).body.state).toBe('expired');
   });
 
-  it("counts nobody else's codes", async () => {
+  it('does not count the codes of other subjects', async () => {
     const { id, subject } = await story.sent();
     await resendLater(id, subject);
     await resendLater(id, subject);

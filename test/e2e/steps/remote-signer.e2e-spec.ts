@@ -20,7 +20,7 @@ afterAll(async () => {
   process.env = before;
 });
 
-/** A key at KMS in place of one of the environment. */
+/** A key at KMS instead of one in the environment. */
 const atKms = (name: string): Record<string, string> => ({
   [`INTEGRATION_${name}_PRIVATE_KEY`]: '',
   [`INTEGRATION_${name}_KMS_KEY_ID`]: key.arn,
@@ -38,7 +38,7 @@ describe('Byzantine, with a key that stays at KMS', () => {
   });
   afterAll(() => story.end());
 
-  it('an onboarding completes, each request signed there', async () => {
+  it('completes an onboarding, with each request signed at KMS', async () => {
     kms.calls.length = 0;
     const { id } = await story.verified();
     const { body } = await story.register(id, [await story.passkey(id)]);
@@ -46,30 +46,27 @@ describe('Byzantine, with a key that stays at KMS', () => {
     expect(kms.callsOf('Sign')).toHaveLength(3);
   });
 
-  it.each(STEPS)(
-    '%s: a signer that is away for a while delays it, and nothing is sent meanwhile',
-    async (step) => {
-      const at = await StepUnderTest.before(story, step);
-      kms.meet({ error: 'KMSInternalException', status: 500 });
-      const { status, body } = await at.submit({ headers: { prefer: 'wait=1' } });
-      expect(status).toBe(202);
-      expect(body.parked).toBeNull();
-      expect(at.calls).toBe(0);
-      const health = await readyAt(story.serviceUrl);
-      expect(health.body.checks['upstream byzantine']).toMatchObject({
-        status: 'down',
-        detail: expect.stringContaining('AWS KMS'),
-      });
-      kms.mend();
-      await at.until(DONE_STATE[step]);
-      expect(at.calls).toBe(1);
-      const attempts = await at.attempts();
-      expect(attempts.at(-1)).toBe('ok');
-      expect(new Set(attempts.slice(0, -1))).toEqual(new Set(['not_sent']));
-    },
-  );
+  it.each(STEPS)('%s: waits while the signer is down, and sends nothing meanwhile', async (step) => {
+    const at = await StepUnderTest.before(story, step);
+    kms.meet({ error: 'KMSInternalException', status: 500 });
+    const { status, body } = await at.submit({ headers: { prefer: 'wait=1' } });
+    expect(status).toBe(202);
+    expect(body.parked).toBeNull();
+    expect(at.calls).toBe(0);
+    const health = await readyAt(story.serviceUrl);
+    expect(health.body.checks['upstream byzantine']).toMatchObject({
+      status: 'down',
+      detail: expect.stringContaining('AWS KMS'),
+    });
+    kms.mend();
+    await at.until(DONE_STATE[step]);
+    expect(at.calls).toBe(1);
+    const attempts = await at.attempts();
+    expect(attempts.at(-1)).toBe('ok');
+    expect(new Set(attempts.slice(0, -1))).toEqual(new Set(['not_sent']));
+  });
 
-  it('a signature that was corrupted on its way is not sent', async () => {
+  it('does not send a corrupted signature', async () => {
     const at = await StepUnderTest.before(story, 'init-otp');
     kms.meet('corrupted', 1);
     await at.submit();
@@ -78,7 +75,7 @@ describe('Byzantine, with a key that stays at KMS', () => {
     expect(await at.attempts()).toEqual(['not_sent', 'ok']);
   });
 
-  it('a key that is disabled parks the onboarding, until it is enabled again', async () => {
+  it('parks the onboarding while the key is disabled', async () => {
     const at = await StepUnderTest.before(story, 'verify-otp');
     kms.meet({ error: 'DisabledException', status: 400 });
     const { status, body } = await at.submit();
@@ -90,7 +87,7 @@ describe('Byzantine, with a key that stays at KMS', () => {
     expect(at.calls).toBe(1);
   });
 
-  it('a service whose key is not to be had does not start, and names the variable', async () => {
+  it('does not start if the key is not accessible, and names the variable', async () => {
     kms.meet({ error: 'AccessDeniedException', status: 400 });
     await expect(story.startService()).rejects.toThrow('INTEGRATION_BYZANTINE_KMS_KEY_ID');
   });
@@ -106,7 +103,7 @@ describe('Turnkey, with a key that stays at KMS', () => {
   });
   afterAll(() => story.end());
 
-  it('an onboarding completes; the session’s own key is here', async () => {
+  it('completes an onboarding, with the session’s key in the service', async () => {
     kms.calls.length = 0;
     const person = new Person(story);
     const { body: started } = await person.start();

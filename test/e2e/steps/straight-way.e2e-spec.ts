@@ -7,7 +7,7 @@ beforeAll(async () => {
 });
 afterAll(() => story.end());
 
-describe('the straight way', () => {
+describe('an onboarding without faults', () => {
   it('takes a subject from a mailed code to a registered passkey', async () => {
     const subject = story.newSubject();
     const started = await story.start(subject, { externalRef: 'signup-42', metadata: { plan: 'pro' } });
@@ -71,7 +71,7 @@ describe('the straight way', () => {
     ]);
   });
 
-  it("takes passkeys in the provider's own form, the transport Unknown included", async () => {
+  it("accepts passkeys in the provider's own form, including the transport Unknown", async () => {
     const { id, subject } = await story.verified();
     const { credential } = await story.passkey(id);
     const clientData = JSON.parse(
@@ -95,7 +95,7 @@ describe('the straight way', () => {
     });
   });
 
-  it('tells of no call that it took longer than its two events are apart', async () => {
+  it('reports no call as longer than the time between its two events', async () => {
     const stories = await Promise.all(Array.from({ length: 10 }, () => story.verified()));
     for (const { id } of stories) {
       const events = await story.events(id);

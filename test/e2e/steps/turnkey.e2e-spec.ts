@@ -5,7 +5,7 @@ import { DOORS, Person, throughDoor, type Door } from '../../support/turnkey-doo
 
 let story: Story;
 
-/** Takes a person all the way. @returns the onboarding. */
+/** Completes an onboarding of a person. @returns its id. */
 async function allTheWay(person: Person): Promise<string> {
   const started = await person.start();
   expect([201, 202]).toContain(started.status);
@@ -23,17 +23,17 @@ const BEHIND: Record<Door, { init: string; verify: string; login: string }> = {
   'turnkey-auth-proxy': { init: 'otp_init_v2', verify: 'otp_verify_v2', login: 'otp_login_v2' },
 };
 
-describe.each(DOORS)('%s, the session’s key kept here', (door) => {
+describe.each(DOORS)('%s, with the session’s key in the service', (door) => {
   beforeAll(async () => {
     story = await Story.begin({ env: throughDoor(door) });
   });
   afterAll(() => story.end());
 
   it.each([
-    ['somebody who has a sub-organization', { known: true }],
-    ['somebody who is named by it', { known: true, named: true }],
-    ['somebody who has none yet', { known: false }],
-  ])('takes %s all the way', async (_, who) => {
+    ['a user with a sub-organization', { known: true }],
+    ['a user who is named by it', { known: true, named: true }],
+    ['a user without one', { known: false }],
+  ])('completes for %s', async (_, who) => {
     const person = new Person(story, who);
     const id = await allTheWay(person);
     const { body } = await story.get(id);
@@ -48,7 +48,7 @@ describe.each(DOORS)('%s, the session’s key kept here', (door) => {
     expect(person.effects('authenticators_created')).toBe(1);
   });
 
-  it('tells of a wrong code, and takes the right one after it', async () => {
+  it('reports a wrong code, and accepts the right one afterwards', async () => {
     const person = new Person(story);
     const { id } = (await person.start()).body;
     const wrong = await story.verify(id, person.code().startsWith('A') ? 'B00000000' : 'A00000000');
@@ -56,7 +56,7 @@ describe.each(DOORS)('%s, the session’s key kept here', (door) => {
     expect((await story.verify(id, person.code())).status).toBe(200);
   });
 
-  it('is one subject by whatever ids the contact is named with', async () => {
+  it('treats a contact as one subject, with any ids', async () => {
     const person = new Person(story, { named: true });
     expect((await person.start()).status).toBe(201);
     const { contact } = person.subject;
@@ -69,7 +69,7 @@ describe.each(DOORS)('%s, the session’s key kept here', (door) => {
     expect(person.effects('otp_sent')).toBe(1);
   });
 
-  it('takes no device’s request: no device holds the key', async () => {
+  it('refuses a device’s request, because no device holds the key', async () => {
     const person = new Person(story);
     const { id } = (await person.start()).body;
     await story.verify(id, person.code());
@@ -80,7 +80,7 @@ describe.each(DOORS)('%s, the session’s key kept here', (door) => {
     });
   });
 
-  it('refuses a choice that it does not have by name, and nothing is sent', async () => {
+  it('refuses an unknown choice with its name, and sends nothing', async () => {
     const person = new Person(story);
     const refused = await person.start({ otp: { otpColour: 'green' } });
     expect(refused).toMatchObject({
@@ -90,18 +90,18 @@ describe.each(DOORS)('%s, the session’s key kept here', (door) => {
     expect(person.requests()).toEqual([]);
   });
 
-  it('refuses a code that a device has encrypted: it takes the code itself', async () => {
+  it('refuses a code that a device has encrypted, and accepts only the code itself', async () => {
     const person = new Person(story);
     const { id } = (await person.start()).body;
     const bundle = { encappedPublic: `04${'ab'.repeat(64)}`, ciphertext: 'cd'.repeat(40) };
     const refused = await story.call('POST', `/v1/onboardings/${id}/otp/verify`, {
       encryptedOtpBundle: JSON.stringify(bundle),
     });
-    // One integration, one custody: the other form is refused without a look at the onboarding.
+    // With one integration there is one custody, so the other form is refused without reading the onboarding.
     expect(refused).toMatchObject({ status: 400, body: { errors: [{ pointer: '/encryptedOtpBundle' }] } });
   });
 
-  it('resumes a lost login without spending the code again', async () => {
+  it('resumes a lost login without using the code again', async () => {
     const person = new Person(story);
     const { id } = (await person.start()).body;
     story.sandbox.control.addFault({
@@ -131,13 +131,13 @@ describe('turnkey', () => {
   const CALLS = ['init_otp', 'verify_otp', '/public/v1/submit/otp_login', 'create_authenticators'];
 
   it.each(CALLS.flatMap((route) => Object.keys(LOSSES).map((loss) => [route, loss] as const)))(
-    '%s met by %s: the same bytes again, one activity, one passkey',
+    '%s after %s: sends the same bytes again, for one activity and one passkey',
     async (route, loss) => {
       const person = new Person(story, { named: true });
       const spec = LOSSES[loss as keyof typeof LOSSES];
       const { organizationId } = person.subject as { organizationId: string };
       const match = route === 'init_otp' ? { contact: person.email } : { organizationId };
-      // verify_otp names the parent organization alone: its first call of this person is found by its turn.
+      // verify_otp names only the parent organization, so this fault matches its next calls.
       story.sandbox.control.addFault({
         route,
         ...(route !== 'verify_otp' && { match }),
@@ -150,10 +150,11 @@ describe('turnkey', () => {
       expect((await story.get(id)).body).toMatchObject({ state: 'completed', unresolved: null });
       expect(await story.eventTypes(id)).not.toContain('outcome_lost');
       expect(await story.eventTypes(id)).not.toContain('second_mail_possible');
-      // Repeats cost nobody a try, a send or a place in a budget.
+      // Repeats cost no try, no send and no place in a budget.
       expect((await story.get(id)).body.otp).toMatchObject({ sends: 1, attemptsLeft: 2 });
       const [budget] = await story.sql(
-        'SELECT cardinality(sends) AS sends, cardinality(wrong_codes) AS wrong FROM otp_budgets WHERE subject_key = $1',
+        `SELECT cardinality(sends) AS sends, cardinality(wrong_codes) AS wrong
+         FROM otp_budgets WHERE subject_key = $1`,
         [story.blind(`email:${person.email}`)],
       );
       expect(budget).toEqual({ sends: 1, wrong: 0 });
@@ -166,7 +167,7 @@ describe('turnkey', () => {
     },
   );
 
-  it.each(Object.keys(LOSSES))('a new sub-organization met by %s is made once', async (loss) => {
+  it.each(Object.keys(LOSSES))('makes a new sub-organization once after %s', async (loss) => {
     const person = new Person(story, { known: false });
     const spec = LOSSES[loss as keyof typeof LOSSES];
     story.sandbox.control.addFault({
@@ -207,7 +208,7 @@ describe('turnkey', () => {
     expect((await story.get(id)).body).toMatchObject({ state: 'failed', failure: { code } });
   });
 
-  it('waits for an activity that is pending', async () => {
+  it('waits for a pending activity', async () => {
     const person = new Person(story);
     story.sandbox.control.addFault({
       route: 'init_otp',

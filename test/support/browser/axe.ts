@@ -8,15 +8,15 @@ const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 const WIDTHS = [320, 1280];
 
 /**
- * The faults that axe finds in a page, light and dark, on a small phone and a laptop, and the widths at which the page is
- * wider than its window. Restores the page's own window afterwards.
+ * Lists the faults that axe finds in a page: light and dark, on a small phone and a laptop. It also lists the
+ * widths at which the page is wider than its window. Restores the page's window size afterwards.
  *
  * @returns a line for each finding
  */
 export async function faultsByAxe(page: Page): Promise<string[]> {
   const before = page.viewportSize();
   const faults: string[] = [];
-  // Like a developer tool, this is not subject to the page's policy.
+  // This works as a developer tool does: the page's policy does not block it.
   await page.evaluate(AXE);
   for (const width of WIDTHS) {
     await page.setViewportSize({ width, height: 800 });

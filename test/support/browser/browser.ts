@@ -5,7 +5,10 @@ import { chromium, type Browser, type BrowserContextOptions, type Page } from 'p
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
 
-/** The path of a Chromium: the one that `CHROMIUM` names and no other, or one in the PATH; null where there is none. */
+/**
+ * Finds Chromium. If `CHROMIUM` is set, only that path counts; if not, the PATH is searched. Null if there is
+ * none.
+ */
 export function findChromium(): string | null {
   const given = process.env['CHROMIUM'];
   if (given) return isProgram(given) ? given : null;
@@ -23,22 +26,22 @@ function isProgram(path: string): boolean {
 }
 
 /**
- * What can be seen in a real browser only. Where there is none it is left out with one loud line, or fails where
- * `REQUIRE_CHROMIUM=1`: who has installed one wants to hear that it went unused.
+ * Describes stories that need a real browser. Without Chromium they are skipped with a warning, or they fail
+ * if `REQUIRE_CHROMIUM=1` is set, so that an installed browser cannot go unused.
  */
 export function describeInBrowser(what: string, stories: () => void): void {
   const wanted = findChromium() !== null || process.env['REQUIRE_CHROMIUM'] === '1';
-  if (!wanted) process.stderr.write(`\n!!! NO CHROMIUM: ${what} is NOT checked (set CHROMIUM)\n\n`);
+  if (!wanted) process.stderr.write(`\nNOT TESTED: ${what}: there is no Chromium (set CHROMIUM)\n\n`);
   const describeOrSkip = wanted ? describe : describe.skip;
   describeOrSkip(what, () => stories());
 }
 
-/** A page, and what its browser had to complain about. */
+/** A page, and the complaints of its browser. */
 export interface WatchedPage {
   page: Page;
   /**
-   * Violations of a policy, errors that a script or worker threw or wrote to the console, and requests to other hosts
-   * than this machine. A 4xx is no fault.
+   * Violations of a policy, errors that a script or worker threw or wrote to the console, and requests to
+   * other hosts than this machine. A 4xx is no fault.
    */
   complaints: string[];
 }
@@ -51,7 +54,7 @@ export class RealBrowser {
     this.#browser = browser;
   }
 
-  /** @throws Error where there is no Chromium, or it does not start. */
+  /** @throws Error if there is no Chromium, or it does not start. */
   static async launch(): Promise<RealBrowser> {
     const executablePath = findChromium();
     if (executablePath === null) throw new Error('there is no Chromium: install one, or set CHROMIUM');
@@ -60,7 +63,7 @@ export class RealBrowser {
     return new RealBrowser(await chromium.launch({ executablePath, chromiumSandbox }));
   }
 
-  /** Opens a page in a context of its own: no cookie is shared with the others. */
+  /** Opens a page in its own context. It shares no cookies with other pages. */
   async open(options: BrowserContextOptions = {}): Promise<WatchedPage> {
     // An animated spinner takes a whole core of a machine without a GPU.
     const context = await this.#browser.newContext({ reducedMotion: 'reduce', ...options });
@@ -78,7 +81,8 @@ async function complaintsOf(page: Page): Promise<string[]> {
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(`thrown: ${error.stack ?? error.message}`));
   page.on('console', (message) => {
-    // What the browser itself writes has no arguments: a failed request, or a violation, which is told below.
+    // The browser's own messages have no arguments: a failed request, or a violation, which is collected
+    // below.
     if (message.type() === 'error' && message.args().length > 0)
       complaints.push(`console: ${message.text()}`);
   });

@@ -13,11 +13,11 @@ const WINDOWS = [
 type Scheme = 'light' | 'dark';
 
 /**
- * Keeps a state of a page for somebody to look at, as `<state>-<width>-<scheme>.png`, from its top to its end, in
- * `SCREENSHOTS` or `.gangway/screenshots`. The page has its own window again afterwards.
+ * Saves screenshots of the whole page as `<state>-<width>-<scheme>.png`, for people to look at. The folder is
+ * `SCREENSHOTS` or `.gangway/screenshots`. Restores the page's window size afterwards.
  *
  * @param state in kebab-case, such as `demo-code-asked`.
- * @returns the pictures in which the page is wider than its window: none, where nobody has to scroll sideways.
+ * @returns the pictures in which the page is wider than its window, so that users must scroll sideways.
  */
 export async function keepScreenshots(
   page: Page,

@@ -3,15 +3,15 @@ import type { CDPSession, Page } from 'playwright-core';
 
 /** Members of WebAuthn.VirtualAuthenticatorOptions in the DevTools protocol. */
 export interface AuthenticatorKind {
-  /** `internal`: the device itself, of which a page has one at most. `usb`: a security key. */
+  /** `internal`: the device itself; a page has at most one. `usb`: a security key. */
   transport: 'internal' | 'usb';
   hasUserVerification: boolean;
   /** Whether the person proves who they are when asked. */
   isUserVerified: boolean;
   hasResidentKey: boolean;
-  /** False: nobody touches it, and the ceremony waits. */
+  /** If false, no person touches it, and the ceremony waits. */
   automaticPresenceSimulation: boolean;
-  /** The BE and BS flags of what it makes. */
+  /** The BE and BS flags of its passkeys. */
   defaultBackupEligibility: boolean;
   defaultBackupState: boolean;
 }
@@ -31,19 +31,20 @@ const PHONE: AuthenticatorKind = {
 export interface KeptPasskey {
   /** base64url without padding, as pages and the REST interface have it. */
   credentialId: string;
-  /** Absent where it is not discoverable. */
+  /** Absent if the passkey is not discoverable. */
   rpId: string | undefined;
   isResidentCredential: boolean;
   signCount: number;
-  /** What it signs with. */
+  /** The key that the passkey signs with. */
   privateKey: KeyObject;
   /** SPKI, DER, base64url, as the sandbox's store has it. */
   publicKeySpki: string;
 }
 
 /**
- * An authenticator that Chromium plays for one page (WebDriver's virtual authenticator, WebAuthn Level 3 §11, by the
- * DevTools protocol). As long as one is plugged in, no real one is asked. It goes with its page.
+ * An authenticator that Chromium plays for one page: WebDriver's virtual authenticator (WebAuthn Level 3
+ * §11), over the DevTools protocol. While one is plugged in, Chromium asks no real one. It ends with its
+ * page.
  */
 export class VirtualAuthenticator {
   readonly #devTools: CDPSession;
@@ -54,7 +55,7 @@ export class VirtualAuthenticator {
     this.#authenticatorId = authenticatorId;
   }
 
-  /** @param kind what is not told is as with {@link PHONE}. */
+  /** @param kind overrides members of {@link PHONE}. */
   static async plugInto(page: Page, kind: Partial<AuthenticatorKind> = {}): Promise<VirtualAuthenticator> {
     const devTools = await devToolsOf(page);
     const options = { protocol: 'ctap2', ctap2Version: 'ctap2_1', ...PHONE, ...kind } as const;
@@ -62,7 +63,7 @@ export class VirtualAuthenticator {
     return new VirtualAuthenticator(devTools, authenticatorId);
   }
 
-  /** With the last one gone, and nothing plugged in, the page's ceremonies find no authenticator. */
+  /** Once the last one is unplugged, the page's ceremonies find no authenticator. */
   async unplug(): Promise<void> {
     await this.#devTools.send('WebAuthn.removeVirtualAuthenticator', this.#self);
   }
@@ -72,7 +73,7 @@ export class VirtualAuthenticator {
     await this.#devTools.send('WebAuthn.setUserVerified', { ...this.#self, isUserVerified });
   }
 
-  /** Whether somebody touches it from now on; what waits for a touch goes on. */
+  /** Whether a person touches it from now on. A ceremony that waits for a touch then goes on. */
   async touch(enabled: boolean): Promise<void> {
     await this.#devTools.send('WebAuthn.setAutomaticPresenceSimulation', { ...this.#self, enabled });
   }
@@ -104,7 +105,7 @@ export class VirtualAuthenticator {
 
 const sessions = new WeakMap<Page, Promise<CDPSession>>();
 
-/** One for a page: what is plugged in is known to the session that did it, and to no other. */
+/** One session for each page: an authenticator is known only to the session that added it. */
 function devToolsOf(page: Page): Promise<CDPSession> {
   const open = async () => {
     const devTools = await page.context().newCDPSession(page);

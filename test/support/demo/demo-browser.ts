@@ -1,7 +1,7 @@
 import type { OnboardingResource } from '../../../apps/onboarding/src/onboarding.dto.js';
 import type { Answer } from '../story.js';
 
-/** What the demo's page is answered: a part of the onboarding, or a problem. */
+/** An answer to the demo's page: a part of the onboarding, or a problem. */
 export type DemoAnswer = Answer<
   OnboardingResource & {
     code: string;
@@ -13,10 +13,10 @@ export type DemoAnswer = Answer<
   }
 >;
 
-/** Somebody's browser at the demo, with a cookie of its own. */
+/** A user's browser at the demo, with its own cookie. */
 export class DemoBrowser {
   cookie = '';
-  /** Which onboarding its tab shows. */
+  /** The onboarding that its tab shows. */
   of = '';
 
   constructor(private readonly url: string) {}
@@ -32,7 +32,7 @@ export class DemoBrowser {
     });
   }
 
-  /** As EventSource asks; the answer's body is still under way. */
+  /** Opens the stream as EventSource does. The body of the answer is still arriving. */
   events(lastEventId?: string, signal?: AbortSignal): Promise<Response> {
     return fetch(`${this.url}/api/onboarding/events?of=${this.of}`, {
       headers: { cookie: this.cookie, ...(lastEventId && { 'last-event-id': lastEventId }) },

@@ -6,7 +6,7 @@ export interface Submission {
   credentials: { name: string; credential: { id: string } }[];
 }
 
-/** What the demo answers to a request for options, as far as stories tamper with it. */
+/** The demo's answer to a request for options: the members that stories change. */
 export interface CreationOptions {
   challenge: string;
   timeout?: number;
@@ -14,37 +14,37 @@ export interface CreationOptions {
   authenticatorSelection: Record<string, string>;
 }
 
-/** What Chromium signed to prove that somebody has a passkey; all base64url. */
+/** Chromium's proof that the user has a passkey. All members are base64url. */
 export interface Assertion {
   id: string;
   response: { authenticatorData: string; clientDataJSON: string; signature: string };
 }
 
-/** The demo's page, by what a person sees and hears of it: roles, names and labels, and no selector. */
+/** The demo's page, by roles, names and labels, as a person sees and hears it. */
 export class DemoPage {
   constructor(readonly page: Page) {}
 
-  /** The one thing to do, or to know, at the moment. */
+  /** Waits for a heading: the one thing to do now. */
   async at(title: string | RegExp): Promise<void> {
     await this.page.getByRole('heading', { level: 1, name: title }).waitFor();
   }
 
-  /** What went wrong, once it says so. */
+  /** Waits until the page names a problem. */
   async problem(words: string | RegExp): Promise<void> {
     await this.page.getByRole('alert').getByText(words).waitFor();
   }
 
-  /** What the user asked for has been answered. */
+  /** Waits until the page has handled the user's request. */
   async settled(): Promise<void> {
     await this.page.locator('[aria-busy="true"]').waitFor({ state: 'detached' });
   }
 
-  /** That what is typed or pressed next goes there. */
+  /** Waits until a control has the focus. */
   async focused(control: Locator): Promise<void> {
     await control.and(this.page.locator(':focus')).waitFor();
   }
 
-  /** Goes there by the Tab key. */
+  /** Moves the focus to a control by the Tab key. */
   async tabTo(control: Locator): Promise<void> {
     for (let presses = 0; presses < 20; presses++) {
       if (await control.and(this.page.locator(':focus')).isVisible()) return;
@@ -53,7 +53,10 @@ export class DemoPage {
     throw new Error(`the Tab key does not lead to ${control}`);
   }
 
-  /** Controls without a name or too small for a finger, what is unlabelled, and whatever is wider than the window. */
+  /**
+   * Lists controls without a label, without a name or too small for a finger, a page that is too wide, and
+   * extra h1s.
+   */
   faultsOfAccess(): Promise<string[]> {
     return this.page.evaluate<string[]>(`[
       ...[...document.querySelectorAll('input')].filter(({ labels }) => !labels.length),
@@ -91,7 +94,7 @@ export class DemoPage {
     await this.button('Create passkey').click();
   }
 
-  /** Asks for a new code, as soon as that is possible. */
+  /** Asks for a new code as soon as the page permits it. */
   async resend(): Promise<void> {
     await this.page.getByRole('button', { name: 'Send a new code', disabled: false }).click();
     await this.at('Check your mail');
@@ -111,12 +114,15 @@ export class DemoPage {
     return this.page.getByRole('region', { name: 'Timeline' }).getByText(words);
   }
 
-  /** Has the passkey sign a challenge, as a website does that lets its owner in. */
+  /** Has the passkey sign a challenge, as a website does at a login. */
   signIn(credentialId: string): Promise<Assertion> {
     return this.page.evaluate<Assertion>(`navigator.credentials.get({ publicKey: {
       rpId: 'localhost',
       challenge: crypto.getRandomValues(new Uint8Array(32)),
-      allowCredentials: [{ type: 'public-key', id: Uint8Array.fromBase64('${credentialId}', { alphabet: 'base64url' }) }],
+      allowCredentials: [{
+        type: 'public-key',
+        id: Uint8Array.fromBase64('${credentialId}', { alphabet: 'base64url' }),
+      }],
       userVerification: 'required',
       timeout: 5000,
     } }).then((assertion) => assertion.toJSON())`);
@@ -126,7 +132,7 @@ export class DemoPage {
     return VirtualAuthenticator.plugInto(this.page, kind);
   }
 
-  /** Somebody between server and page changes what the device is asked for, until the end that is returned. */
+  /** Changes the options on their way to the page. @returns a function that ends this. */
   async tamper(change: (options: CreationOptions) => object): Promise<() => Promise<void>> {
     await this.page.route('**/passkeys/options', async (route) => {
       const response = await route.fetch();

@@ -7,10 +7,10 @@ import { closedPort } from '../ports.js';
 import { Story, type Subject } from '../story.js';
 import type { TcpProxy } from '../tcp-proxy.js';
 
-/** `attested` asks for the attestation of a passkey's maker, as `byzantine` does not; there is a demo for each. */
+/** `attested` asks for attestation, `byzantine` does not. Each has its own demo. */
 export type DemoIntegration = 'byzantine' | 'attested';
 
-/** Everything that a person at the demo's page meets: demo, service, worker, sandbox, and a real Chromium. */
+/** All that a user of the demo needs: demo, service, worker, sandbox, and a real Chromium. */
 export class DemoWorld {
   #emails = 0;
   readonly #open: WatchedPage[] = [];
@@ -24,7 +24,8 @@ export class DemoWorld {
   ) {}
 
   static async begin(env: Record<string, string> = {}): Promise<DemoWorld> {
-    // The service must know the demo's origin, and the demo the service: one of them has to know a port beforehand.
+    // The service must know the demo's origin, and the demo the service's URL: so the demo's port is chosen
+    // first.
     const [byzantine, attested] = [await closedPort(), await closedPort()];
     const origins = [byzantine, attested].map((port) => `http://localhost:${port}`);
     const story = await Story.begin({
@@ -65,7 +66,7 @@ export class DemoWorld {
     return `ana.${++this.#emails}@example.com`;
   }
 
-  /** Somebody opens the page in a browser that was never there. */
+  /** Opens the page in a new browser profile. */
   async visit({
     integration = 'byzantine' as DemoIntegration,
     ...options
@@ -78,7 +79,7 @@ export class DemoWorld {
     return demo;
   }
 
-  /** Closes the pages of a story. @returns what their browser had to complain about. */
+  /** Closes the pages of a story. @returns the complaints of their browser. */
   async leave(): Promise<string[]> {
     await this.service.open(); // a story that failed may have left it closed
     const pages = this.#open.splice(0);
@@ -91,7 +92,7 @@ export class DemoWorld {
     return this.story.code(this.subject(email));
   }
 
-  /** Who the demo has made of an address, by what reached the provider. */
+  /** The subject that the demo made for an address, by the provider's journal. */
   subject(email: string): Subject {
     const { control } = this.story.sandbox;
     const [mail] = control.mails({ email });
@@ -102,7 +103,7 @@ export class DemoWorld {
     return { accountId: sent.accountId!, userId: sent.userId!, email };
   }
 
-  /** The address's newest onboarding, as the service has it. */
+  /** The newest onboarding of an address, from the service. */
   async onboarding(email: string): Promise<OnboardingResource> {
     const { userId } = this.subject(email);
     const { body } = await this.story.call<{ items: OnboardingResource[] }>(
@@ -112,12 +113,12 @@ export class DemoWorld {
     return body.items[0]!;
   }
 
-  /** The passkeys that the provider keeps of the address. */
+  /** The passkeys that the provider keeps for an address. */
   stored(email: string): StoredAuthenticator[] {
     return this.story.sandbox.control.authenticators(this.subject(email).userId);
   }
 
-  /** How often the provider was asked to register passkeys of the address. */
+  /** How often the provider was asked to register passkeys for an address. */
   creations(email: string): number {
     return this.story.calls(this.subject(email), 'create-authenticators-otp');
   }
@@ -129,6 +130,6 @@ export class DemoWorld {
 
 interface VisitOptions extends BrowserContextOptions {
   integration?: DemoIntegration;
-  /** What is done to the page before it is loaded. */
+  /** Prepares the page before it loads. */
   before?: (demo: DemoPage) => Promise<unknown>;
 }

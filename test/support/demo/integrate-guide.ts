@@ -8,21 +8,25 @@ const ROOT = join(import.meta.dirname, '../../..');
 const GUIDE = join(ROOT, 'docs', 'integrate.md');
 
 export interface PastedFile {
-  /** Where the reader saves it. */
+  /** The name under which the reader saves it. */
   name: string;
-  /** The file of ours that it is, from the top of the checkout. */
+  /** The project's file with the same text, relative to the root. */
   source: string;
   text: string;
 }
 
-/** What a reader of docs/integrate.md pastes, in order. */
+/** The files that a reader of docs/integrate.md pastes, in order. */
 export function pastedFiles(): PastedFile[] {
   const guide = readFileSync(GUIDE, 'utf8');
   const blocks = guide.matchAll(/^Save as \[`([^`]+)`\]\(\.\.\/([^)]+)\)[\s\S]*?\n```\w+\n([\s\S]*?)^```$/gm);
   return [...blocks].map(([, name = '', source = '', text = '']) => ({ name, source, text }));
 }
 
-/** Pastes all of it into an empty folder, which goes with the story. @returns the path of its `main.js`. */
+/**
+ * Pastes all files into a new folder, and deletes it when the story ends.
+ *
+ * @returns the path of its `main.js`.
+ */
 export function pasteGuide(story: Story): string {
   const folder = mkdtempSync(join(tmpdir(), 'gangway-guide-'));
   story.atEnd(() => rm(folder, { recursive: true }));

@@ -1,7 +1,7 @@
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
 
-/** A JSON Schema, as far as the generator reads one. */
+/** The parts of a JSON Schema that the generator reads. */
 export interface Schema {
   $ref?: string;
   type?: string | string[];
@@ -58,7 +58,7 @@ export interface Answer {
 
 const escaped = (part: string) => part.replaceAll('~', '~0').replaceAll('/', '~1');
 
-/** What the service says of itself, and whether its answers keep to it. */
+/** The service's OpenAPI document, which checks the service's answers. */
 export class Interface {
   readonly operations: readonly Operation[];
   readonly #ajv = new Ajv2020({ strict: false, allErrors: false });
@@ -92,7 +92,7 @@ export class Interface {
     return this.resolve(target);
   }
 
-  /** @returns what the document does not allow of the answer, or null. */
+  /** @returns how the answer breaks the document, or null. */
   fault(operation: Operation, answer: Answer): string | null {
     const { method, route } = operation;
     const name = `${method} ${route} answered ${answer.status}`;
@@ -125,7 +125,7 @@ export class Interface {
     return null;
   }
 
-  /** @returns what is wrong with an answer to what is no route of the document, or null. */
+  /** @returns what is wrong with the answer to an unknown route, or null. */
   strayFault(answer: Answer): string | null {
     if (answer.status < 400 || answer.status >= 500) return `answered ${answer.status}`;
     const type = String(answer.headers['content-type'] ?? '');
@@ -133,13 +133,13 @@ export class Interface {
     return this.#misshapen('components/schemas/Problem', answer);
   }
 
-  /** Heartbeats, `retry`, and events under their numbers, none left out. */
+  /** A stream holds heartbeats, `retry`, and events under their numbers without a gap. */
   #streamFault(text: string): string | null {
     let last: number | null = null;
     for (const block of text.split('\n\n')) {
       if (block === '' || block === ':' || /^retry: \d+$/.test(block)) continue;
       const [, id, data] = /^id: (\d+)\ndata: (.+)$/.exec(block) ?? [];
-      if (id === undefined || data === undefined) return `what is no event of ours: ${block.slice(0, 100)}`;
+      if (id === undefined || data === undefined) return `an unknown event: ${block.slice(0, 100)}`;
       const fault = this.#misshapen('components/schemas/OnboardingEvent', { text: data });
       if (fault) return fault;
       if ((JSON.parse(data) as { seq: number }).seq !== Number(id)) return `an event under another's number`;

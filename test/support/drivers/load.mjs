@@ -1,6 +1,6 @@
 /**
- * Lets Node.js run the TypeScript of test/ as it is, with imports as everywhere else in the project: a
- * file under test/ is its own source, and everything of apps/, libs/ and tools/ is what `npm run build` made.
+ * Lets Node.js run the TypeScript of test/ directly. Imports look as everywhere else in the project:
+ * files under test/ are loaded as source; files of apps/, libs/ and tools/ come from `npm run build`.
  *
  *   node --import ./test/support/drivers/load.mjs test/chaos/run.ts
  */

@@ -13,7 +13,7 @@ export interface RandomCall {
   body?: unknown;
 }
 
-/** One of the users whose onboardings everything happens to, in any order. */
+/** One of the users. Random calls go to their onboardings in any order. */
 export interface Someone {
   subject: { accountId: string; userId: string; email: string };
   id: string | null;
@@ -66,12 +66,12 @@ export class RandomCalls {
     return { someone, call };
   }
 
-  /** The subject has been sent too much, or mistaken too often: somebody else takes the place. */
+  /** Puts a new user in place of one whose budgets are used up. */
   replace(someone: Someone): void {
     Object.assign(someone, this.#newcomer());
   }
 
-  /** Takes from a good answer what later calls build upon. */
+  /** Keeps the parts of a good answer that later calls need. */
   learn(someone: Someone, route: string, answer: Record<string, unknown>): void {
     if (typeof answer['challenge'] === 'string') someone.challenge = answer['challenge'];
     if (typeof answer['version'] !== 'number') return;

@@ -7,7 +7,7 @@ export const SEED = {
 
 export const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
-/** What must not happen: each kind once, with the first call that met it. */
+/** The faults of a run: each kind once, with the first call that showed it. */
 export class Findings {
   readonly #found = new Map<string, string>();
 

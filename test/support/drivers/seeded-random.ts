@@ -1,6 +1,6 @@
 /**
- * Random choices that a seed repeats. Each actor gets a stream of its own, named by what it is: how the operating
- * system interleaves the actors then changes nothing of what each of them chooses.
+ * Random choices that a seed repeats. Each actor gets its own stream, by its name. So its choices do not
+ * depend on how the operating system interleaves the actors.
  */
 export class SeededRandom {
   readonly seed: string;
@@ -11,7 +11,7 @@ export class SeededRandom {
     this.#state = hashOf(seed);
   }
 
-  /** A stream that depends on this seed and the name, and not on what was drawn before. */
+  /** A stream that depends on this seed and the name only, not on earlier draws. */
   stream(name: string): SeededRandom {
     return new SeededRandom(`${this.seed}/${name}`);
   }
@@ -37,7 +37,7 @@ export class SeededRandom {
     return items[this.int(0, items.length - 1)]!;
   }
 
-  /** One of the keys, as often as its weight says. */
+  /** Picks one of the keys, by their weights. */
   weighted<K extends string>(weights: Readonly<Record<K, number>>): K {
     const entries = Object.entries<number>(weights) as [K, number][];
     let left = this.next() * entries.reduce((sum, [, weight]) => sum + weight, 0);

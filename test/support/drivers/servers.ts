@@ -7,12 +7,14 @@ import { startPostgres } from '../../../tools/embedded/postgres.js';
 import { askRedis, startRedis } from '../../../tools/embedded/redis.js';
 import { removeServers } from '../../../tools/servers.js';
 
-/** A server of the run. Its URL changes when it is started again: the port of a killed one may not be free yet. */
+/**
+ * A server of the run. Its URL changes with each start, because the port of a killed one may still be taken.
+ */
 export interface Server {
   readonly url: string;
-  /** SIGKILL; null for a server that was given. */
+  /** Sends SIGKILL. Null for a server that DATABASE_URL or REDIS_URL names. */
   kill: (() => Promise<void>) | null;
-  /** After a kill. */
+  /** Starts it again after a kill. */
   start(): Promise<void>;
 }
 
@@ -20,14 +22,15 @@ export interface Servers {
   postgres: Server;
   redis: Server;
   queuePrefix: string;
-  /** Deletes what the queues keep, all of it. */
+  /** Deletes all data of the queues. */
   flush(): Promise<void>;
   stop(): Promise<void>;
 }
 
 /**
- * A migrated PostgreSQL and a Redis for one run: those that DATABASE_URL and REDIS_URL name, which nobody may kill, or embedded
- * ones that write to disk as in production (fsync; AOF every second), since what a kill leaves behind is the point.
+ * Provides a migrated PostgreSQL and a Redis for one run. Servers that DATABASE_URL and REDIS_URL name are
+ * used, and never killed. Otherwise embedded ones start. They write to disk as in production (fsync; AOF
+ * every second), because runs kill them and check what is left.
  */
 export async function startServers(run: string): Promise<Servers> {
   const { DATABASE_URL, REDIS_URL, QUEUE_PREFIX: queuePrefix = `{${run}}` } = process.env;
@@ -42,7 +45,7 @@ export async function startServers(run: string): Promise<Servers> {
   return servers;
 }
 
-/** Stops the servers after the work. */
+/** Runs the work with servers, and stops them afterwards. */
 export async function withServers<T>(run: string, work: (servers: Servers) => Promise<T>): Promise<T> {
   const servers = await startServers(run);
   try {
@@ -85,7 +88,7 @@ async function embedded(queuePrefix: string): Promise<Servers> {
       const [pid] = readFileSync(join(folder, 'postgres', 'data', 'postmaster.pid'), 'utf8').split('\n');
       await killed(Number(pid));
     },
-    // The dead one's children hold on to its shared memory until they notice.
+    // The children of a killed server keep its shared memory for a while.
     start: async () => void (postgresUrl = (await patiently(() => startPostgres(options('postgres')))).url),
   };
   const redis: Server = {

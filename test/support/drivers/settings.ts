@@ -62,5 +62,8 @@ export const envOf = (
   INTEGRATION_BYZANTINE_PRIVATE_KEY: credential!.privateKeyHex,
 });
 
-/** Lives at the sandbox: a code's is longer than ours, so that the answer decides; a session's is the one there is. */
+/**
+ * Lives at the sandbox. A code lives longer there than in the service, so that the sandbox's answer decides.
+ * The service has no setting for a session's life.
+ */
 export const SANDBOX_LIVES = { codeLifeMs: 15_000, sessionLifeMs: 9_000 };

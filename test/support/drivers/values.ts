@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import type { SeededRandom } from './seeded-random.js';
 import type { Interface, Schema } from './interface.js';
 
-/** Texts that have broken somebody's parser, store or log before. */
+/** Texts that are known to break parsers, stores or logs. */
 export const ODD_TEXTS = [
   '',
   ' ',
@@ -52,7 +52,7 @@ export const ODD_VALUES: readonly unknown[] = [
 
 const MAX_DEPTH = 6;
 
-/** Makes values that a schema allows, each choice out of the seed. */
+/** Makes values that a schema allows, with choices from the seed. */
 export class Values {
   readonly #described: Interface;
   readonly #random: SeededRandom;
@@ -98,7 +98,7 @@ export class Values {
   text(schema: Schema): string {
     const random = this.#random;
     if (schema.pattern) {
-      // What the pattern allows may still be too long: the schema has the word.
+      // A text that matches the pattern may still be longer than the schema allows.
       const seed = random.int(0, 2 ** 31 - 1);
       const [text = ''] = fc.sample(fc.stringMatching(new RegExp(schema.pattern)), { numRuns: 1, seed });
       return text.slice(0, schema.maxLength ?? text.length);
@@ -112,7 +112,8 @@ export class Values {
 
   uuid(): string {
     const hex = Array.from({ length: 32 }, () => this.#random.int(0, 15).toString(16)).join('');
-    return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20)}`;
+    const [a, b, c] = [hex.slice(0, 8), hex.slice(8, 12), hex.slice(13, 16)];
+    return `${a}-${b}-4${c}-8${hex.slice(17, 20)}-${hex.slice(20)}`;
   }
 
   #object(schema: Schema, depth: number): Record<string, unknown> {

@@ -11,7 +11,7 @@ const ROUTES = [
   'create-authenticators-otp',
 ] as const;
 
-/** No request is held back for longer, by the network or by a fault. */
+/** The longest time for which the network or a fault holds a request back. */
 export const LONGEST_DELAY_MS = 2_500;
 
 const FAULTS: Record<string, { weight: number; make(random: SeededRandom): Omit<FaultSpec, 'route'> }> = {
@@ -42,7 +42,7 @@ const FAULTS: Record<string, { weight: number; make(random: SeededRandom): Omit<
   'bad key': { weight: 0.5, make: () => ({ status: 401 }) },
 };
 
-/** One of the ways in which an upstream fails, for a few calls. */
+/** A random fault of the upstream, for a few calls. */
 export function nextFault(random: SeededRandom): FaultSpec {
   const weights = Object.fromEntries(Object.entries(FAULTS).map(([name, { weight }]) => [name, weight]));
   const fault = FAULTS[random.weighted(weights)]!.make(random);
@@ -54,7 +54,7 @@ interface Calls {
   parallel: number;
   weather: SeededRandom;
   sandbox: SandboxControl;
-  /** Ends the calls early. */
+  /** Ends the run early. */
   isEnough(): boolean;
 }
 

@@ -7,7 +7,7 @@ const SESSION_ENDS = new Date(20_000).toISOString();
 
 type Fact = [type: string, data?: TimelineEntry['data'], at?: number];
 
-/** Events, numbered, 100 ms apart unless told. */
+/** Numbers events, and sets them 100 ms apart unless a fact has its own time. */
 const events = (...facts: Fact[]): TimelineEntry[] =>
   facts.map(([type, data = {}, at], index) => ({
     seq: index + 1,
@@ -53,7 +53,7 @@ const told = (more: Partial<Told>): Told => ({
   ...more,
 });
 
-/** The straight way, told by everybody in the same words. */
+/** A run without faults, on which row, timeline, sandbox and caller agree. */
 function straightWay(): OnboardingHistory {
   return {
     row: {
@@ -124,13 +124,13 @@ function straightWay(): OnboardingHistory {
 
 const PASSKEYS = [{ userId: 'ana', credentialId: 'c-1', authenticatorId: 'a-1' }];
 
-/** The numbers of the invariants that a history breaks, e.g. `I4`. */
+/** The numbers of the invariants that a history breaks, for example `I4`. */
 function broken(onboarding: OnboardingHistory, passkeys: History['passkeys'] = PASSKEYS): string[] {
   const found = check({ onboardings: [onboarding], passkeys }, TERMS);
   return [...new Set(found.map(({ invariant }) => invariant.split(' ', 1)[0]!))];
 }
 
-/** The straight way, but for what is given; the row's counters follow its events unless they are given, too. */
+/** Changes parts of {@link straightWay}. The row's `lastSeq` follows the events unless the test sets it. */
 function but(
   facts: Fact[] | null,
   row: Partial<FinalRow> = {},
@@ -156,11 +156,11 @@ const SENT_CALL = straightWay().calls.slice(0, 1);
 const LIVE: Pick<FinalRow, 'authenticators' | 'dueAt'> = { authenticators: [], dueAt: 2_000_000 };
 
 describe('the checker', () => {
-  it('finds nothing in what went well', () => {
+  it('finds nothing in a run without faults', () => {
     expect(broken(straightWay())).toEqual([]);
   });
 
-  it('finds nothing in what went badly, as the law has it', () => {
+  it('finds nothing in a run with faults that keeps the retry law', () => {
     const lost = but(
       [
         ...SENT,
@@ -179,7 +179,7 @@ describe('the checker', () => {
     expect(broken(lost, [])).toEqual([]);
   });
 
-  it('has a history for each invariant below', () => {
+  it('has tests for each invariant below', () => {
     const numbers = INVARIANT_NAMES.map((name) => name.split(' ', 1)[0]);
     expect([...new Set(numbers)].sort()).toEqual(
       ['I1', 'I2', 'I3', 'I4', 'I5', 'I6', 'I7', 'I8', 'I9', 'I10', 'I11', 'I12'].sort(),
@@ -203,13 +203,13 @@ describe('I1 is broken', () => {
     ).toContain('I1');
   });
 
-  it('by a call with a code that was never mailed to it, whatever the timeline says', () => {
+  it('by a call with a code that was never mailed, even if the timeline looks right', () => {
     const straight = straightWay();
-    straight.calls[1]!.otpId = 'otp-of-somebody-else';
+    straight.calls[1]!.otpId = 'otp-of-another';
     expect(broken(straight)).toContain('I1');
   });
 
-  it('not by a call that was given up, and that arrives after the next code was mailed', () => {
+  it('not by an abandoned call that arrives after the next code was mailed', () => {
     const late = but(
       [
         ...SENT,
@@ -234,7 +234,7 @@ describe('I1 is broken', () => {
     expect(broken(late, []).filter((number) => number === 'I1' || number === 'I2')).toEqual([]);
   });
 
-  describe('by the code before a resend', () => {
+  describe('by a code from before a resend', () => {
     const verifiedAfter = (resend: Partial<UpstreamCall>) =>
       but(
         [
@@ -258,11 +258,11 @@ describe('I1 is broken', () => {
         },
       );
 
-    it('if that mailed another', () => {
+    it('if the resend mailed another code', () => {
       expect(broken(verifiedAfter({ effect: { type: 'otp_sent', otpId: 'otp-2' } }), [])).toContain('I1');
     });
 
-    it('if it was used before that', () => {
+    it('if the code was used before', () => {
       const used = but(
         [
           ...SENT,
@@ -285,12 +285,12 @@ describe('I1 is broken', () => {
       expect(found.map(({ detail }) => detail)).toContain('15: verify-otp without otp_sent');
     });
 
-    it('but not if that mailed nothing', () => {
+    it('but not if the resend mailed nothing', () => {
       expect(broken(verifiedAfter({}), [])).toEqual([]);
     });
   });
 
-  it('by a passkey that is sent with the session of a code before', () => {
+  it('by a passkey that is sent with an expired session', () => {
     const facts: Fact[] = [
       ...straightWay()
         .events.slice(0, 8)
@@ -303,7 +303,7 @@ describe('I1 is broken', () => {
 });
 
 describe('I2 is broken', () => {
-  it('by an attempt that begins before the one before has ended', () => {
+  it('by an attempt that begins before the last one has ended', () => {
     const facts: Fact[] = [
       ['created'],
       started('init-otp', 1),
@@ -322,7 +322,7 @@ describe('I2 is broken', () => {
     expect(broken(straight)).toEqual(['I2']);
   });
 
-  it('not by a call whose predecessor had been given up', () => {
+  it('not by a call after an abandoned one', () => {
     const retried = but(
       [
         ['created'],
@@ -368,11 +368,11 @@ describe('I3 is broken', () => {
       },
     );
 
-  it('by the same code again after an answer', () => {
+  it('by a code that is sent again after an answer', () => {
     expect(broken(twice({}), [])).toEqual(['I3']);
   });
 
-  it('not by another code', () => {
+  it('not by a different code', () => {
     expect(broken(twice({}, 'another'), [])).toEqual([]);
   });
 });
@@ -392,7 +392,7 @@ describe('I4 is broken', () => {
     ).toContain('I4');
   });
 
-  it('by a code with more tries than it had before', () => {
+  it('by a code whose number of tries grows', () => {
     const straight = straightWay();
     straight.told[1]!.attemptsLeft = 4;
     expect(broken(straight)).toEqual(['I4']);
@@ -408,13 +408,13 @@ describe('I5 is broken', () => {
     ).toEqual(['I5']);
   });
 
-  it('by an end that a caller was told of and that is another now', () => {
+  it('by an end that differs from what a caller was answered', () => {
     const straight = straightWay();
     straight.told.push(told({ version: 7, state: 'expired' }));
     expect(broken(straight)).toEqual(expect.arrayContaining(['I5', 'I7']));
   });
 
-  it('by secrets that outlive it', () => {
+  it('by secrets that outlive the onboarding', () => {
     expect(broken(but(null, { holdsSecrets: true }))).toEqual(['I5']);
   });
 });
@@ -443,7 +443,7 @@ describe('I6 is broken', () => {
     ).toEqual(['I6']);
   });
 
-  it('by one version that was told as two states', () => {
+  it('by one version that callers saw in two states', () => {
     const straight = straightWay();
     straight.told.push(told({ version: 2, state: 'otp_needed' }));
     expect(broken(straight)).toEqual(['I6']);
@@ -469,13 +469,13 @@ describe('I7 is broken', () => {
     expect(broken(but(resent, row, { calls, told: [accepted] }), [])).toEqual([]);
   });
 
-  it('by one that was accepted and is gone', () => {
+  it('by a resend that was accepted and is gone', () => {
     expect(
       broken(but(resent, row, { calls, told: [accepted, told({ what: 'resend', key: 'key-3' })] }), []),
     ).toEqual(['I7']);
   });
 
-  it('by one that was carried out twice', () => {
+  it('by a resend that was carried out twice', () => {
     const again: Fact[] = [
       ...resent,
       ['otp_resend_asked', { reason: 'key-2' }],
@@ -498,13 +498,13 @@ describe('I7 is broken', () => {
     expect(broken(straight)).toEqual(['I7']);
   });
 
-  it('by a version that a caller was told of and that was lost', () => {
+  it('by a version that a caller saw and that is lost', () => {
     const straight = straightWay();
     straight.told.push(told({ version: 8 }));
     expect(broken(straight)).toEqual(['I7']);
   });
 
-  it('by a step that nobody ends', () => {
+  it('by a step that never ends', () => {
     const facts: Fact[] = [['created'], started('init-otp', 1)];
     expect(
       broken(
@@ -535,7 +535,7 @@ describe('I8 is broken', () => {
   it.each([
     { sentAt: 19_001, arrivedAt: 19_010 },
     { sentAt: 18_999, arrivedAt: 19_200 },
-  ])('by a passkey that is on its way too late: %j', (late) => {
+  ])('by a passkey that is sent too late: %j', (late) => {
     const straight = straightWay();
     Object.assign(straight.calls[2]!, late, { answeredAt: 19_300 });
     expect(broken(straight)).toEqual(['I8']);
@@ -561,23 +561,23 @@ describe('I10 is broken', () => {
     ['cancelled'],
   ];
 
-  it('by a passkey that the row knows nothing of', () => {
+  it('by a passkey that is not in the row', () => {
     expect(broken(but(facts, lost))).toEqual(['I10']);
   });
 
   it.each<[string, Partial<FinalRow>, Fact[]]>([
     ['in doubt', { unresolved: [{ step: 'create-authenticators', attempt: 3 }] }, []],
     ['resolved', {}, [['resolved', { step: 'create-authenticators', outcome: 'done' }]]],
-  ])('not by one that is %s', (_, row, more) => {
+  ])('not by a passkey that is %s', (_, row, more) => {
     expect(broken(but([...facts, ...more], { ...lost, ...row }))).toEqual([]);
   });
 
-  it('by a passkey that no call of ours made', () => {
+  it('by a passkey that no call of the run created', () => {
     const stranger = { userId: 'ana', credentialId: 'c-2', authenticatorId: 'a-2' };
     expect(broken(straightWay(), [...PASSKEYS, stranger])).toEqual(['I10']);
   });
 
-  it('by a passkey that upstream never made, or calls by another name', () => {
+  it('by a passkey that upstream never created, or has under another id', () => {
     expect(broken(but(null, { authenticators: [{ id: null, credentialId: 'c-9' }] }))).toContain('I10');
     expect(broken(but(null, { authenticators: [{ id: 'a-9', credentialId: 'c-1' }] }))).toEqual(['I10']);
   });
@@ -593,12 +593,12 @@ describe('I11 is broken', () => {
   const row = { state: 'otp_sent', ...LIVE, attempt: 2, version: 4 } as const;
   const cut = [...SENT_CALL, call('verify-otp', 2, 620, { answer: 'cut' })];
 
-  it('by a lost answer that is taken for a no', () => {
+  it('by a lost answer that counts as a refusal', () => {
     const facts = verifying(ended('verify-otp', 2, 'no_answer'), ['otp_rejected']);
     expect(broken(but(facts, row, { calls: cut }), [])).toEqual(['I11']);
   });
 
-  it('by a code that is sent again after one', () => {
+  it('by a code that is sent again after a lost answer', () => {
     const facts = verifying(
       ended('verify-otp', 2, 'no_answer'),
       started('verify-otp', 3),
@@ -626,8 +626,8 @@ describe('I11 is broken', () => {
 
 describe('I12 is broken', () => {
   it.each<[string, (straight: OnboardingHistory) => void]>([
-    ['a success that upstream knows nothing of', ({ calls }) => (calls[0]!.effect = null)],
-    ['a call that arrives before it is written down', ({ calls }) => (calls[0]!.arrivedAt = 150)],
+    ['a success without an effect upstream', ({ calls }) => (calls[0]!.effect = null)],
+    ['a call that arrives before its claim is written', ({ calls }) => (calls[0]!.arrivedAt = 150)],
     [
       'a call that arrives twice',
       ({ calls }) => calls.push({ ...calls[2]!, arrivedAt: 1_100, effect: null }),
@@ -643,23 +643,26 @@ describe('I12 is broken', () => {
       'a call that arrives again after a refusal that had an effect',
       ({ calls }) => calls.unshift({ ...calls[0]!, answer: 401 }),
     ],
-    ['a call that nobody made', ({ calls }) => calls.push(call('init-otp', 7, 1_500))],
-    ['a call that did arrive and is said not to', ({ events }) => (events[2]!.data.class = 'not_sent')],
-    ['an effect that is said to be a no', ({ events }) => (events[10]!.data.class = 'rejected')],
+    ['a call that no attempt made', ({ calls }) => calls.push(call('init-otp', 7, 1_500))],
+    [
+      'a call that arrived although the timeline says that it was not sent',
+      ({ events }) => (events[2]!.data.class = 'not_sent'),
+    ],
+    ['an effect that the timeline calls a refusal', ({ events }) => (events[10]!.data.class = 'rejected')],
   ])('by %s', (_, lie) => {
     const straight = straightWay();
     lie(straight);
     expect(broken(straight)).toContain('I12');
   });
 
-  it.each([0, 1, 2])('not by call %d, if it is made once more after a refusal of the key', (index) => {
+  it.each([0, 1, 2])('not by call %d, if it is repeated once after a refusal of the key', (index) => {
     const straight = straightWay();
     const made = straight.calls[index]!;
     straight.calls.splice(index, 0, { ...made, answeredAt: made.arrivedAt, answer: 401, effect: null });
     expect(broken(straight)).toEqual([]);
   });
 
-  it('by a code in the row that is not the last one sent', () => {
+  it('by a row whose code is not the last one sent', () => {
     const facts: Fact[] = SENT;
     expect(
       broken(

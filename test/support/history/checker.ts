@@ -19,7 +19,7 @@ export interface Violation {
   detail: string;
 }
 
-/** What must hold of every onboarding, whatever was killed, cut, flushed or lied to. */
+/** What must hold for every onboarding, even after kills, cuts, flushes and wrong answers. */
 export const INVARIANTS = {
   'I1 no step without the success of the one before': stepOrder,
   'I2 at most one call in flight': inFlight,
@@ -39,7 +39,7 @@ const I9 = 'I9 one idempotency key, one onboarding';
 
 export const INVARIANT_NAMES = [...Object.keys(INVARIANTS), I9];
 
-/** Holds a history against every invariant, but for those that the run itself did not mean to keep. */
+/** Checks a history against every invariant except those that the run broke on purpose. */
 export function check(history: History, terms: Terms, except: readonly string[] = []): Violation[] {
   const found: Violation[] = oneOnboardingPerKey(history).map((each) => ({ invariant: I9, ...each }));
   for (const onboarding of history.onboardings) {
@@ -59,7 +59,7 @@ export function check(history: History, terms: Terms, except: readonly string[] 
   );
   for (const { credentialId, userId } of history.passkeys) {
     if (owned.has(credentialId)) continue;
-    const detail = `passkey ${credentialId} of user ${userId} came from no call of ours`;
+    const detail = `passkey ${credentialId} of user ${userId} came from no call of this run`;
     found.push({ invariant: 'I10 every passkey is ours or in doubt', onboardingId: '-', detail });
   }
   return found;

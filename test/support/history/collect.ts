@@ -11,7 +11,10 @@ const STEP_OF_ROUTE: Record<string, StepName> = {
   'create-authenticators-otp': 'create-authenticators',
 };
 
-/** Keeps the sandbox's journal beyond its bound. Entries are the sandbox's own: their ends are written into them. */
+/**
+ * Keeps entries that the sandbox's bounded journal drops. They are the sandbox's objects, so it still adds
+ * answers.
+ */
 export class JournalKeeper {
   readonly #entries = new Map<number, JournalEntry>();
   readonly #sandbox: SandboxControl;
@@ -22,7 +25,7 @@ export class JournalKeeper {
     this.#timer = setInterval(() => this.#keep(), 2_000);
   }
 
-  /** Calls by the onboarding that made them. Each names its attempt in X-Request-Id: see crash-points.mjs. */
+  /** @returns the calls of each onboarding. X-Request-Id names the attempt of each: see crash-points.mjs. */
   close(): Map<string, UpstreamCall[]> {
     clearInterval(this.#timer);
     this.#keep();
@@ -62,10 +65,10 @@ const EVENTS = `
   SELECT onboarding_id AS id, seq, type, at, actor, data
   FROM onboarding_events WHERE onboarding_id = ANY ($1) ORDER BY onboarding_id, seq`;
 
-/** Ids of the onboardings of a run, by the prefix that all of its keys have. */
+/** Ids of a run's onboardings. All keys of a run have the same prefix. */
 const IDS = `SELECT id FROM onboardings WHERE starts_with(external_ref, $1)`;
 
-/** Reads what is left of a run. */
+/** Reads the history of a run. */
 export async function collect(
   databaseUrl: string,
   run: string,
@@ -74,7 +77,7 @@ export async function collect(
   told: Map<string, Told[]>,
 ): Promise<History> {
   return connected(databaseUrl, async (client) => {
-    // Rows and events as of one instant: what is live goes on meanwhile.
+    // One snapshot for rows and events, because live onboardings still change.
     await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
     const ids = (await client.query<{ id: string }>(IDS, [run])).rows.map(({ id }) => id);
     const rows = await client.query<FinalRow & Record<string, unknown>>(ROWS, [ids]);

@@ -1,25 +1,25 @@
 import type { Signal, State, StepName } from '#libs/onboarding';
 
-/** What is known of a run when it is over, from four sides that do not copy from each other. Instants are ms. */
+/** The facts about a finished run, from four independent sources. Instants are in ms. */
 export interface History {
   onboardings: OnboardingHistory[];
   passkeys: Passkey[];
 }
 
-/** One onboarding: what we wrote, what upstream saw, what its caller was told. */
+/** One onboarding: the service's row and timeline, the sandbox's journal, and the callers' answers. */
 export interface OnboardingHistory {
   row: FinalRow;
   events: TimelineEntry[];
   /** Upstream requests of this onboarding, in order of arrival. */
   calls: UpstreamCall[];
-  /** In the order in which callers heard them. */
+  /** In the order in which callers received them. */
   told: Told[];
 }
 
 export interface FinalRow {
   id: string;
   userId: string;
-  /** The caller's own name for the start that made it. */
+  /** The caller's name for the start that made the onboarding. */
   externalRef: string | null;
   state: State;
   step: StepName | null;
@@ -58,11 +58,11 @@ export interface TimelineEntry {
 export interface UpstreamCall {
   step: StepName;
   attempt: number;
-  /** When the process that made it began to send, by its own clock. */
+  /** When the sending process began to send, by its own clock. */
   sentAt: number;
   arrivedAt: number;
   answeredAt: number | null;
-  /** A status, or how it ended without one. */
+  /** The status, or how the call ended without one. */
   answer: number | 'cut' | 'client_gone' | null;
   otpId: string | null;
   effect: Effect | null;
@@ -82,10 +82,10 @@ export interface Passkey {
   authenticatorId: string;
 }
 
-/** What a caller asks for; each with a key and, where the route takes one, with the key as its reason. */
+/** A caller's commands. Each has a key, which is also its reason if the route takes one. */
 export type Command = 'start' | 'verify' | 'resend' | 'authenticators' | 'cancel' | 'resolve' | 'retry';
 
-/** One answer that arrived. */
+/** An answer that reached its caller. */
 export interface Told {
   at: number;
   what: Command | 'get' | 'options';
@@ -94,7 +94,7 @@ export interface Told {
   status: number;
   /** Of a problem. */
   code: string | null;
-  /** Whether it is an earlier answer given again. */
+  /** Whether it repeats an earlier answer. */
   replayed: boolean;
   /** Of an onboarding. */
   version: number | null;

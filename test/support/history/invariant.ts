@@ -1,10 +1,10 @@
 import type { OnboardingHistory } from './history.js';
 
-/** What the checker must know of a run besides its history. */
+/** The facts about a run that its history does not hold. */
 export interface Terms {
   /** SESSION_MARGIN_MS of the run. */
   sessionMarginMs: number;
-  /** For how long the network of the run may have held a request back. */
+  /** The longest time for which the run's network may have held a request back. */
   networkDelayMs: number;
   /** When the history was read. */
   readAt: number;

@@ -1,6 +1,6 @@
 import type { OnboardingHistory } from './history.js';
 
-/** An onboarding's history as lines in the order of time: what we wrote, what upstream saw, what callers heard. */
+/** Prints an onboarding's history in order of time: events, upstream calls, and callers' answers. */
 export function story({ row, events, calls, told }: OnboardingHistory): string[] {
   const lines = [
     ...events.map(({ at, seq, type, actor, data }) => ({
@@ -14,10 +14,11 @@ export function story({ row, events, calls, told }: OnboardingHistory): string[]
       },
       { at: answeredAt ?? Infinity, line: `     ← ${step} ${attempt} answered ${answer}` },
     ]),
-    ...told.map(({ at, what, key, status, code, state, version, attemptsLeft, replayed }) => ({
-      at,
-      line: `          ${what} ${key ?? ''}: ${status} ${code ?? `${state} v${version} left ${attemptsLeft}`}${replayed ? ' (again)' : ''}`,
-    })),
+    ...told.map(({ at, what, key, status, code, state, version, attemptsLeft, replayed }) => {
+      const answer = code ?? `${state} v${version} left ${attemptsLeft}`;
+      const again = replayed ? ' (again)' : '';
+      return { at, line: `          ${what} ${key ?? ''}: ${status} ${answer}${again}` };
+    }),
   ];
   lines.sort((a, b) => a.at - b.at);
   return [...lines.map(({ at, line }) => `${time(at)} ${line}`), `row: ${json(row)}`];

@@ -11,7 +11,7 @@ import type { OnboardingHistory, TimelineEntry } from './history.js';
 
 export const isSignal = (type: string): type is Signal => (SIGNALS as readonly string[]).includes(type);
 
-/** One step of the replay: the event, and the states that the onboarding may have been in before and after. */
+/** One step of the replay: an event, and the possible states before and after it. */
 export interface Replayed {
   event: TimelineEntry;
   before: readonly State[];
@@ -19,10 +19,10 @@ export interface Replayed {
 }
 
 /**
- * Runs a timeline through the machine. The timeline does not say whether the session or an earlier code was still
- * good: then both are tried, and the next events decide.
+ * Runs a timeline through the machine. The timeline does not say whether the session or an earlier code was
+ * still valid. So the replay follows both cases, and later events decide.
  *
- * @returns what was replayed, and where it went wrong if it did.
+ * @returns the replayed steps, and the first illegal event if there is one.
  */
 export function replay({ events }: Pick<OnboardingHistory, 'events'>): {
   steps: Replayed[];
@@ -55,7 +55,7 @@ function targets(state: State, step: StepName | null, { type, data }: TimelineEn
 
 export const hasEnded = (states: readonly State[]) => states.every(isEnded);
 
-/** Attempts as the timeline tells them: each with how it ended, and the signal with which the step was left. */
+/** An attempt, by the timeline. */
 export interface Attempt {
   number: number;
   step: StepName;

@@ -11,10 +11,10 @@ import { runToEnd } from './run-to-end.js';
 const PRELOAD = new URL('crash-on-signal.mjs', import.meta.url).href;
 export const CRASHES = ['exception', 'rejection', 'rejection of no error'] as const;
 
-/** Boots that fail: a secret in each variable, of the wrong form; and good ones that others refuse. */
+/** Boots that fail: malformed secrets in each variable, and valid secrets that a server refuses. */
 export async function badBoots(canary: Canary): Promise<void> {
   const { LOG_LEVEL: _, ...env } = canary.story.env;
-  // As easily as not it looks like an id, a name or a host; a clipped one is one, too.
+  // The value looks like an id, a name or a host. A clipped value is also a secret.
   const made = (secret = unique().replace(/\W/g, '').toLowerCase()): string => {
     canary.secret('value at boot', secret.slice(0, 24));
     return secret.slice(0, 30);
@@ -39,15 +39,15 @@ export async function badBoots(canary: Canary): Promise<void> {
     if (code === 0 || code === null) throw new Error(`it booted, or hung (${code}): ${said}`);
     canary.put('output of a boot that failed', said);
   }
-  // Redis refuses the password: the service runs on, and says so.
+  // Redis refuses the password. The service keeps running, and reports it.
   const password = unique();
   canary.secret('Redis password', password);
   const refused = await canary.story.startProcess('onboarding', {
-    REDIS_URL: withPassword(env['REDIS_URL']!, 'canary-nobody', password),
+    REDIS_URL: withPassword(env['REDIS_URL']!, 'canary-unknown', password),
     LOG_LEVEL: 'debug',
   });
   await until(
-    'Redis is told to be away',
+    'the service reports Redis as down',
     async () => {
       const text = await (await fetch(`${refused.url}/health/ready`)).text();
       canary.put('output of a boot that failed', text);
@@ -59,7 +59,7 @@ export async function badBoots(canary: Canary): Promise<void> {
   canary.put('output of a boot that failed', refused.said);
 }
 
-/** What a dying service leaves: its two outputs, and Node's own report where somebody has asked for one. */
+/** Crashes services, and keeps their outputs and one diagnostic report of Node.js. */
 export async function crashes(canary: Canary): Promise<Map<string, { code: number | string; said: string }>> {
   const ends = new Map<string, { code: number | string; said: string }>();
   const start = (env: Record<string, string>, ...flags: string[]) =>
@@ -99,7 +99,7 @@ export async function crashes(canary: Canary): Promise<Map<string, { code: numbe
   return ends;
 }
 
-/** What every user of the machine sees of a process. */
+/** Keeps the process data that every user of the machine can see. */
 export async function processTitles(canary: Canary): Promise<void> {
   for (const { pid } of [canary.service, canary.worker]) {
     if (process.platform === 'linux') {

@@ -28,7 +28,7 @@ async function verified(canary: Canary, more: object = {}) {
   return begun;
 }
 
-/** All three steps, each failing first, each asked twice with one key; then erased. */
+/** All three steps. Each fails first, and is sent twice with one key. Then an erasure. */
 async function retries(canary: Canary): Promise<void> {
   const { story } = canary;
   const subject = story.newSubject();
@@ -62,7 +62,7 @@ async function retries(canary: Canary): Promise<void> {
   await story.get(id);
 }
 
-/** Wrong codes, until there are no tries left; a resend with another code; a cancel. */
+/** Wrong codes until no tries are left, then a resend with another code, and a cancel. */
 async function refusals(canary: Canary): Promise<void> {
   const { story } = canary;
   const { id, subject } = await sent(canary);
@@ -77,7 +77,7 @@ async function refusals(canary: Canary): Promise<void> {
   await story.verify(id, canary.code(subject));
 }
 
-/** A verification lost to an upstream that tells in its errors what it was sent; nobody resolves it. */
+/** A lost verification at an upstream that echoes requests in its errors. It stays unresolved. */
 async function loss(canary: Canary): Promise<void> {
   const { story } = canary;
   const { id, subject, code } = await sent(canary);
@@ -87,7 +87,7 @@ async function loss(canary: Canary): Promise<void> {
   await story.events(id);
 }
 
-/** Step 3 refused, then lost, then resolved; then parked for a while. */
+/** Step 3: refused, lost, resolved, and then parked for a while. */
 async function doubt(canary: Canary): Promise<void> {
   const { story } = canary;
   const { id, subject } = await verified(canary);
@@ -107,11 +107,11 @@ async function doubt(canary: Canary): Promise<void> {
     body: { error: attestationObject, status: 401 },
   });
   await story.register(id, [await passkey(canary, id)], { prefer: 'wait=1' });
-  await story.until(id, 'completed'); // parked, probed and taken up again
+  await story.until(id, 'completed'); // parked, probed and unparked
   await story.events(id);
 }
 
-/** Codes, sessions and the onboarding itself run out. */
+/** A code, a session and an onboarding expire. */
 async function expiry(canary: Canary): Promise<void> {
   const { story } = canary;
   const [code, session, whole] = await Promise.all([sent(canary), verified(canary), verified(canary)]);
@@ -126,7 +126,7 @@ async function expiry(canary: Canary): Promise<void> {
   await story.until(whole.id, 'expired');
 }
 
-/** What waits: a code and a passkey that lie on their rows, sealed, until the run is over. */
+/** A code and a passkey that stay sealed on their rows until the run ends. */
 async function waiting(canary: Canary): Promise<void> {
   const { story } = canary;
   const [first, second] = await Promise.all([sent(canary), verified(canary)]);
@@ -136,7 +136,7 @@ async function waiting(canary: Canary): Promise<void> {
   await story.register(second.id, [await passkey(canary, second.id)], { prefer: 'respond-async' });
 }
 
-/** An upstream that answers with all that it was sent, once in each way and step. */
+/** An upstream that echoes requests, once in each way and step. */
 async function echoed(canary: Canary): Promise<void> {
   const { story } = canary;
   await Promise.all(
@@ -160,7 +160,7 @@ async function echoed(canary: Canary): Promise<void> {
   );
 }
 
-/** A signer elsewhere that tells in its errors what it was sent. */
+/** A remote signer that echoes requests in its errors. */
 async function remoteSigner(canary: Canary): Promise<void> {
   const { story, kms } = canary;
   const { id, code } = await sent(canary, { integration: 'kms' });
@@ -174,7 +174,7 @@ async function remoteSigner(canary: Canary): Promise<void> {
   await story.events(id);
 }
 
-/** Half of them at once: more starts than connections in the pool would be refused by a slow machine. */
+/** In two groups: a slow machine would refuse more starts at once than the pool has connections. */
 export async function byzantineFlows(canary: Canary): Promise<void> {
   await Promise.all([retries, refusals, loss, doubt, expiry].map((flow) => flow(canary)));
   await Promise.all([waiting, echoed, remoteSigner].map((flow) => flow(canary)));

@@ -3,13 +3,13 @@ import { bearer, type MadeKey } from '../../../support/callers.js';
 import { unique, type Canary } from './canary.js';
 import { runToEnd } from './run-to-end.js';
 
-/** A key's token, whole and its secret half alone. */
+/** Adds a key's token, as a whole and its secret half. */
 function know(canary: Canary, { token }: { token: string }): void {
   canary.secret('API key', token);
   canary.secret('API key', token.slice(-43));
 }
 
-/** Keys made by the admin route: used, rotated, revoked, refused, and used where they may not be. */
+/** Keys of the admin route: used, rotated, revoked, refused, and used without the scope. */
 async function keys(canary: Canary): Promise<void> {
   const { story } = canary;
   const make = async (body: object) => {
@@ -32,14 +32,14 @@ async function keys(canary: Canary): Promise<void> {
   await list(rotated.body.token);
   await story.call('GET', '/v1/admin/api-keys');
 
-  // Nobody's: of the right form, nearly right, and as somebody types it.
-  const nobodys = `gw_${randomBytes(10).toString('hex')}_${randomBytes(32).toString('base64url')}`;
-  know(canary, { token: nobodys });
+  // Invalid tokens: well formed, nearly well formed, and mistyped.
+  const unknown = `gw_${randomBytes(10).toString('hex')}_${randomBytes(32).toString('base64url')}`;
+  know(canary, { token: unknown });
   const typed = unique('typed');
   canary.secret('refused token', typed);
   for (const authorization of [
-    `Bearer ${nobodys}`,
-    `bearer  ${nobodys}`,
+    `Bearer ${unknown}`,
+    `bearer  ${unknown}`,
     `Basic ${btoa(`x:${typed}`)}`,
     `Bearer ${typed}`,
     typed,
@@ -48,7 +48,7 @@ async function keys(canary: Canary): Promise<void> {
   }
   await story.call('GET', '/v1/admin/api-keys', undefined, bearer(`${canary.apiKey.slice(0, -1)}!`));
 
-  // A stranger to whom none of it belongs, contacts least of all.
+  // Another caller, which must see none of this, above all no contacts.
   const other = await make({ caller: 'stranger' });
   const { body: all } = await story.call<{
     items: { id: string; subject: { contact?: { value: string } } }[];
@@ -63,17 +63,17 @@ async function keys(canary: Canary): Promise<void> {
   await strange(`/v1/onboardings?contact=${encodeURIComponent(foreign?.subject.contact?.value ?? '')}`);
 }
 
-/** Tokens of the issuer, good ones and bad ones. */
+/** Valid and invalid tokens of the issuer. */
 async function tokens(canary: Canary): Promise<void> {
   const { story, issuer } = canary;
   const [good, foreign] = [await issuer.newKey('good'), await issuer.newKey('foreign', { publish: false })];
   const made = await Promise.all([
     issuer.token(good),
     issuer.token(good, { exp: 1 }),
-    issuer.token(good, { aud: 'somebody else' }),
+    issuer.token(good, { aud: 'another service' }),
     issuer.token(good, { scope: 7, sub: { not: 'a name' } }),
     issuer.token(foreign),
-    issuer.token(good, {}, { kid: 'nobody' }),
+    issuer.token(good, {}, { kid: 'unknown' }),
   ]);
   for (const token of made) {
     const [, payload = '', signature = ''] = token.split('.');
@@ -84,7 +84,7 @@ async function tokens(canary: Canary): Promise<void> {
   }
 }
 
-/** The command line: what it prints is for whoever runs it, once, and nothing of it is anywhere else. */
+/** The command line. It prints its secrets once, and they must be nowhere else. */
 async function commandLine(canary: Canary): Promise<void> {
   const { DATABASE_URL = '', DATABASE_POOLER = '', HASH_KEY = '' } = canary.story.env;
   const gangway = async (args: string[], input?: string, env: Record<string, string> = {}) =>
@@ -119,7 +119,7 @@ async function commandLine(canary: Canary): Promise<void> {
     canary.put('command line', ended.said);
   }
   await story.call('GET', '/v1/onboardings?limit=1', undefined, bearer(key.token));
-  // As after the first login, where a password of one's own is chosen.
+  // As after the first login, when the operator has chosen a password.
   await story.sql(`UPDATE operators SET must_change = false WHERE name = 'ana'`);
   canary.operator = { name: 'ana', password };
 }

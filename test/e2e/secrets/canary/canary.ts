@@ -13,16 +13,16 @@ import { integrations, newKey, type Keys } from './integrations.js';
 import { openRoles, type Roles } from './roles.js';
 import { UpstreamMirror, type Echo } from './upstream-mirror.js';
 
-/** As long as a code may be, and like nothing else. */
+/** A code of the maximum length that looks like nothing else. */
 export const WRONG_CODE = 'Canary7X9';
 
-/** What the sinks are sampled by while flows run: a secret that lay open for a moment lay open. */
+/** The interval of samples while flows run. A secret must not be readable even for a moment. */
 const SAMPLE_EVERY_MS = 1_000;
 const PATIENCE_MS = 30_000;
 
 interface Sink {
   texts: Set<string>;
-  /** Kinds of secrets that are given out here, to those whose they are. */
+  /** Kinds of secrets that this sink may show, to their owners. */
   may: ReadonlySet<string>;
 }
 
@@ -32,10 +32,10 @@ export interface Find {
   around: string;
 }
 
-/** 256 bits that are nothing else. */
+/** A random value that occurs nowhere else. */
 export const unique = (name = 'canary') => `${name}-${randomBytes(24).toString('base64url')}`;
 
-/** Known secrets, the system that they are sent through, and everything that could have kept one. */
+/** Known secrets, the system that they go through, and all places that could hold one. */
 export class Canary {
   readonly hunt = new SecretHunt();
   readonly #sinks = new Map<string, Sink>();
@@ -50,7 +50,7 @@ export class Canary {
   service!: AppProcess;
   worker!: AppProcess;
   databaseSinks!: Sinks;
-  /** An account of the console, made by the command line. */
+  /** A console account that the command line made. */
   operator: { name: string; password: string } | null = null;
   #sampling = true;
   #sampler!: Promise<void>;
@@ -67,18 +67,18 @@ export class Canary {
     return canary;
   }
 
-  /** Notes a secret of a kind, to be found nowhere. */
+  /** Adds a secret that must be found nowhere. */
   secret(kind: string, secret: string, bytes?: Uint8Array): void {
     this.hunt.add(kind, secret, bytes);
   }
 
-  /** Keeps what somebody could read. @param may kinds that are given out here. */
+  /** Keeps readable text of a sink. @param may the kinds of secrets that this sink may show. */
   put(sink: string, text: string, ...may: string[]): void {
     const { texts } = this.#sinkOf(sink, may);
     texts.add(text);
   }
 
-  /** Keeps an answer of the API, a good one apart from an error. */
+  /** Keeps an answer of the API. Errors go to their own sink. */
   told(status: number, headers: Iterable<[string, unknown]>, body: string): void {
     const text = `${JSON.stringify([...headers])} ${body}`;
     if (status >= 400) this.put('error bodies', text);
@@ -91,12 +91,12 @@ export class Canary {
     return reply;
   }
 
-  /** Everything of a sink. */
+  /** All text of a sink. */
   textOf(sink: string): string {
     return [...(this.#sinks.get(sink)?.texts ?? [])].join('\n');
   }
 
-  /** A mailed code of Byzantine's, known from now on. */
+  /** Returns a code that Byzantine mailed, and adds it as a secret. */
   code(subject: Subject): string {
     const code = this.story.code(subject);
     this.secret('mailed code', code);
@@ -111,7 +111,7 @@ export class Canary {
     this.mirror.echo(word, echo);
   }
 
-  /** Ends the sampling, and takes what is left to take. */
+  /** Ends the sampling, and collects the rest. */
   async collect(): Promise<void> {
     this.#sampling = false;
     await this.#sampler;
@@ -122,7 +122,7 @@ export class Canary {
     this.put('headers upstream', this.mirror.headers.join('\n'));
   }
 
-  /** Looks for every secret in every sink. */
+  /** Searches every sink for every secret. */
   search(): {
     finds: Find[];
     sinks: { name: string; bytes: number; hits: number }[];
@@ -189,12 +189,12 @@ export class Canary {
         OPS_PASSWORD: this.opsPassword,
         SEALING_KEYS: sealing.map((key, n) => `canary-${n}:${key.toString('base64')}`).join(),
         HASH_KEY: hashKey.toString('base64'),
-        // On a slow machine, too, what is lost is lost by a fault of ours.
+        // Long times, so that only scripted faults lose an answer on a slow machine.
         CONNECT_TIMEOUT_MS: '10000',
         CALL_TIMEOUT_MS: '20000',
         CLAIM_MAX_AGE_MS: '9000',
         LEASE_MS: '30000',
-        // Streams are read to their end.
+        // Streams end soon, because each one is read to its end.
         EVENTS_STREAM_LIFE_MS: '500',
       }),
     });
@@ -208,7 +208,7 @@ export class Canary {
       this.story.startProcess('worker', { LOG_LEVEL: 'debug' }),
     ]);
     this.#listen();
-    this.#sampler = this.#sampleOnAndOn();
+    this.#sampler = this.#keepSampling();
   }
 
   async #closing<T extends { close(): unknown }>(what: T): Promise<T> {
@@ -229,13 +229,13 @@ export class Canary {
     this.secret('credential of AWS', awsSecret);
     this.secret('credential of AWS', this.awsSessionToken);
     this.secret('wrong code', WRONG_CODE);
-    // What every attestation object and every client data of a passkey begins with.
+    // The beginnings of every attestation object and of all client data.
     const attestation = Buffer.from('a363666d74646e6f6e65', 'hex');
     this.secret('attestation', attestation.toString('base64url'), attestation);
     this.secret('client data', '{"type":"webauthn.create"');
   }
 
-  /** Every call of the story's is by our own key, and its answer is kept. */
+  /** Makes every call of the story with the canary's key, and keeps its answer. */
   #listen(): void {
     const { story, apiKey } = this;
     const { ask, events, start, until } = story;
@@ -250,7 +250,7 @@ export class Canary {
     ) {
       const all = { authorization: `Bearer ${apiKey}`, ...headers };
       const answer = (await ask.call(this, method, path, body, all, url)) as Answer<Body>;
-      // The one answer that shows a key's token is for whoever asked for it.
+      // The answer that creates a key may show its token.
       const given = (answer.body as { token?: string } | null)?.token ?? '\0';
       told(answer.status, answer.headers, (JSON.stringify(answer.body) ?? '').replace(given, ''));
       return answer;
@@ -265,7 +265,7 @@ export class Canary {
     };
   }
 
-  async #sampleOnAndOn(): Promise<void> {
+  async #keepSampling(): Promise<void> {
     while (this.#sampling) {
       await this.#sample();
       await pause(SAMPLE_EVERY_MS);
@@ -289,16 +289,17 @@ export class Canary {
     ] as const) {
       for (const path of ['/metrics', '/health/ready']) {
         const text = await (await fetch(app.url + path)).text();
-        // The process's own numbers may be anything, six digits as well.
+        // The process's own numbers may have any digits, also six.
         this.put(`${path.slice(1)} of the ${name}`, text.replace(/^(gangway_process_\S+) \S+$/gm, '$1'));
       }
     }
   }
 
-  /** Learns what lies sealed: each row's own key, and the session that it opens. */
+  /** Adds sealed secrets: each row's data key, and the session keys that it opens. */
   async #openRows(): Promise<void> {
     const rows = await this.story.sql<Record<string, Buffer> & { id: string }>(
-      'SELECT id, sealed_data_key, sealed_grant, sealed_requests FROM onboardings WHERE sealed_data_key IS NOT NULL',
+      `SELECT id, sealed_data_key, sealed_grant, sealed_requests
+       FROM onboardings WHERE sealed_data_key IS NOT NULL`,
     );
     for (const { id, sealed_data_key: sealed, sealed_grant: grant, sealed_requests: requests } of rows) {
       const key = this.#ring.open({ onboardingId: id, field: 'data_key' }, sealed!);

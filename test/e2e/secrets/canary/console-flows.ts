@@ -2,7 +2,7 @@ import { ConsoleBrowser, tokenOf } from '../../../support/console-browser.js';
 import { send } from '../../../support/http-exchange.js';
 import { unique, type Canary } from './canary.js';
 
-/** Logs in and out, rightly and wrongly, and opens every page and answer that there is. */
+/** Logs in and out, with right and wrong input, and opens every page and answer. */
 export async function consoleFlows(canary: Canary): Promise<void> {
   const { story } = canary;
   const page = (reply: Awaited<ReturnType<typeof send>>) => canary.page(reply);
@@ -16,7 +16,7 @@ export async function consoleFlows(canary: Canary): Promise<void> {
   page(await stranger.visit('/ops/queues'));
   for (const [name, password] of [
     ['ops', wrong],
-    ['nobody', wrong],
+    ['unknown', wrong],
     [wrong, wrong],
     [canary.opsPassword, 'twelve characters'],
     ['ops', wrong.repeat(40)],
@@ -66,7 +66,7 @@ interface Board {
   queues: { name: string; jobs: { id: string }[] }[];
 }
 
-/** Every list of the queue board, every job with its data and logs. */
+/** Reads every list of the queue board, and jobs with their data and logs. */
 async function board(canary: Canary, browser: ConsoleBrowser): Promise<void> {
   const read = async (path: string) => {
     const reply = await browser.fetch('GET', `/ops/queues/api/${path}`);

@@ -1,4 +1,4 @@
-/** Loaded before the service: has it die of a fault of its own, with all that it knows hanging on the error. */
+/** Loaded before the service. Makes it crash on SIGUSR2, with all that it knows attached to the error. */
 function laden() {
   const known = { ...process.env };
   const error = new Error('crashed as told', { cause: new Error('the cause', { cause: known }) });

@@ -26,7 +26,7 @@ export function newKey(): KeyPair {
   };
 }
 
-/** One integration of each kind, key and custody, all of them behind one address. */
+/** One integration of each kind, key and custody, all at one address. */
 export function integrations(
   sandbox: Sandbox,
   url: string,

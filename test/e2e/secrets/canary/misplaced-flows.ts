@@ -3,7 +3,9 @@ import { connect } from 'node:net';
 import { once } from 'node:events';
 import { WRONG_CODE, type Canary } from './canary.js';
 
-/** Secrets where they do not belong: paths, queries, headers, names of headers and members, bodies of other kinds. */
+/**
+ * Secrets in wrong places: paths, queries, headers, names of headers and members, and bodies of other types.
+ */
 export async function misplacedFlows(canary: Canary): Promise<void> {
   const { story } = canary;
   const { id, subject } = await story.sent();
@@ -16,7 +18,7 @@ async function misplace(canary: Canary, id: string, secret: string): Promise<voi
   const { story } = canary;
   const path = `/v1/onboardings/${id}/otp/verify`;
   const { accountId, userId } = story.newSubject();
-  const contact = { type: 'email', value: 'somebody@example.com' };
+  const contact = { type: 'email', value: 'ana@example.com' };
   for (const body of [
     `{"code": ${secret}}`,
     `{"code": "${secret}`,
@@ -121,7 +123,7 @@ async function misplace(canary: Canary, id: string, secret: string): Promise<voi
   }
 }
 
-/** A path that goes out as it is, and an answer that may be no JSON. */
+/** Sends a path unchanged. The answer may be no JSON. */
 function raw(
   canary: Canary,
   method: string,
@@ -144,7 +146,7 @@ function raw(
   });
 }
 
-/** What is no HTTP at all. */
+/** Sends bytes that are no HTTP. */
 async function bareBytes(canary: Canary, bytes: string): Promise<void> {
   const { hostname, port } = new URL(canary.service.url);
   const socket = connect(Number(port), hostname);

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { Client, escapeIdentifier, escapeLiteral } from 'pg';
 
-/** A user of PostgreSQL and one of Redis whose passwords are known, and are nothing else. */
+/** A PostgreSQL user and a Redis user with known, unique passwords. */
 export interface Roles {
   databaseUrl: string;
   databasePassword: string;
@@ -11,7 +11,7 @@ export interface Roles {
   close(): Promise<void>;
 }
 
-/** Makes both on the tests' servers. @param databaseUrl whose user may make roles. */
+/** Makes both on the tests' servers. @param databaseUrl its user may create roles. */
 export async function openRoles(databaseUrl: string, redisUrl: string): Promise<Roles> {
   const name = `canary_${randomBytes(6).toString('hex')}`;
   const [databasePassword, redisPassword] = [1, 2].map(() => randomBytes(24).toString('base64url')) as [

@@ -1,6 +1,6 @@
 import type { Canary } from './canary.js';
 
-/** The search of a run, for people: how many secrets of which kinds, which sinks, and what was found. */
+/** The result of a search, for people: kinds of secrets, sinks, and finds. */
 export function summaryOf({ finds, sinks, kinds }: ReturnType<Canary['search']>): string {
   const secrets = [...kinds.values()].reduce((sum, count) => sum + count, 0);
   const kilobytes = (bytes: number) => `${Math.ceil(bytes / 1024)} kB`.padStart(9);
@@ -10,7 +10,7 @@ export function summaryOf({ finds, sinks, kinds }: ReturnType<Canary['search']>)
     ...sinks.map(
       ({ name, bytes, hits }) => `  ${name.padEnd(32)}${kilobytes(bytes)}${String(hits).padStart(6)} hits`,
     ),
-    '  webhooks                           not built; traces: no exporter, headers are among answers and upstream requests',
+    '  webhooks                           none; traces: no exporter, headers are among answers and requests',
     ...finds.map(({ kind, sink, around }) => `  HIT ${kind} in ${sink}: …${around}…`),
     '',
   ].join('\n');

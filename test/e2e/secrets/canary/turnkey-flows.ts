@@ -22,7 +22,7 @@ function contactOf(canary: Canary, type: 'email' | 'phone'): Contact {
   return { type, value };
 }
 
-/** Somebody at Turnkey. @param known whether there is a sub-organization yet. */
+/** A user at Turnkey. @param known whether the user has a sub-organization yet. */
 function person(canary: Canary, type: 'email' | 'phone', known = true) {
   const contact = contactOf(canary, type);
   if (!known) return { contact, subject: { contact } };
@@ -63,7 +63,7 @@ async function passkey(canary: Canary, id: string) {
   return made;
 }
 
-/** All the way, with a wrong code first; found by its contact; erased or not. */
+/** A complete onboarding with a wrong code first. It is listed by its contact, and erased if new. */
 async function server(canary: Canary, door: Door, type: 'email' | 'phone', known: boolean): Promise<void> {
   const { story } = canary;
   const who = person(canary, type, known);
@@ -82,7 +82,7 @@ async function server(canary: Canary, door: Door, type: 'email' | 'phone', known
   if (!known) await story.call('DELETE', `/v1/onboardings/${id}`);
 }
 
-/** The user's device holds the key; what it must never have told comes in the wrong places, too. */
+/** The user's device holds the key. The code is also sent in wrong places. */
 async function device(canary: Canary, door: Door): Promise<void> {
   const { story } = canary;
   const who = person(canary, 'email');
@@ -134,7 +134,7 @@ async function device(canary: Canary, door: Door): Promise<void> {
   await story.events(id);
 }
 
-/** What Turnkey is sent, and tells again: contacts at the first step, tokens at the login, passkeys at the last. */
+/** Turnkey echoes requests: contacts at the first step, and tokens at the login. */
 async function echoed(canary: Canary, door: Door, echo: Echo): Promise<void> {
   const { story } = canary;
   const who = person(canary, 'email');
@@ -159,7 +159,7 @@ export async function turnkeyFlows(canary: Canary): Promise<void> {
       device(canary, door),
     ]),
   );
-  // One after the other: a token is not known before it is sent, and is told apart by its name alone.
+  // One after the other: a token is unknown before it is sent, so the mirror finds it by its member's name.
   for (const echo of Object.keys(ECHOES) as Echo[]) {
     for (const door of DOORS) await echoed(canary, door, echo);
   }

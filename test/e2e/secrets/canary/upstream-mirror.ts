@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** Ways to tell somebody everything that they have said. */
+/** Ways to echo a request in an answer. */
 export const ECHOES = {
   'in every member of JSON': (response, raw) =>
     json(response, 400, {
@@ -45,18 +45,18 @@ const json = (response: ServerResponse, status: number, body: object) =>
   response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
 const oneLine = (text: string) => text.replace(/[^\x20-\x7e]/g, ' ').slice(0, 4_000);
 
-/** What a provider gives away in its answers, by member. */
+/** Secrets in a provider's answers, by member. */
 const GIVEN = /"(sessionId|session|sessionToken|verificationToken)":"([^"\\]{16,})"/g;
 
 /**
- * Stands before the sandbox. It passes everything on, hears which sessions and tokens are given, and answers in the
- * provider's place, where it is told to, with all that it was sent.
+ * A proxy in front of the sandbox. It forwards requests, and reports the sessions and tokens in answers. If a
+ * test orders it, it answers itself, and echoes the request.
  */
 export class UpstreamMirror {
   readonly #echoes: { word: string; echo: Echo; times: number }[] = [];
-  /** How often it answered. */
+  /** How often it echoed a request. */
   echoed = 0;
-  /** Of all requests, but those that are there to carry a secret. */
+  /** The headers of all requests, without those that must carry a secret. */
   readonly headers: string[] = [];
 
   private constructor(
@@ -76,7 +76,7 @@ export class UpstreamMirror {
     return mirror;
   }
 
-  /** Has the next requests answered that have a word in them. */
+  /** Echoes the next requests that contain a word. */
   echo(word: string, echo: Echo, times = 1): void {
     this.#echoes.push({ word, echo, times });
   }
@@ -95,7 +95,7 @@ export class UpstreamMirror {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const body = Buffer.concat(chunks);
-    // Signatures and tokens are what it is for; anything else is for whoever follows requests.
+    // These two headers must carry a secret. All others may be logged on the way.
     const { 'x-stamp': _stamp, 'x-captcha-token': _captcha, ...followed } = request.headers;
     this.headers.push(JSON.stringify(followed));
     const raw = `${request.url} ${JSON.stringify(request.headers)} ${body.toString()}`;

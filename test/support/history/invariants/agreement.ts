@@ -8,7 +8,7 @@ const EFFECT_OF: Record<string, Effect['type']> = {
   'create-authenticators': 'authenticators_created',
 };
 
-/** What an attempt is said to have ended with is what the sandbox did. */
+/** The end of each attempt in the timeline agrees with the sandbox's journal. */
 export const agreement: Invariant = (onboarding) => {
   const found: string[] = [];
   const { row, calls } = onboarding;
@@ -23,7 +23,7 @@ export const agreement: Invariant = (onboarding) => {
   }
   for (const call of calls) {
     if (!attempts.some(({ number, step }) => number === call.attempt && step === call.step)) {
-      found.push(`${call.step} ${call.attempt} arrived, and the timeline knows nothing of it`);
+      found.push(`${call.step} ${call.attempt} arrived, and is not in the timeline`);
     }
   }
   for (const { number, step, end } of attempts) {
@@ -40,7 +40,7 @@ export const agreement: Invariant = (onboarding) => {
   return found;
 };
 
-/** A refusal of the key is asked once more: one server with old data may have given it, before the call had an effect. */
+/** After a refusal of the key, the same attempt calls once more: one upstream server may have old data. */
 const isRefusedFirst = ([first]: UpstreamCall[]) =>
   first !== undefined && (first.answer === 401 || first.answer === 403) && first.effect === null;
 

@@ -1,6 +1,6 @@
 import type { Invariant } from '../invariant.js';
 
-/** Attempt numbers count by one; what is left of a code never grows, in the order in which the row changed. */
+/** Attempt numbers count by one. A code's tries never grow, in the order of the row's changes. */
 export const attempts: Invariant = ({ row, events, told }) => {
   const found: string[] = [];
   let last = 0;
@@ -16,7 +16,7 @@ export const attempts: Invariant = ({ row, events, told }) => {
     .filter(({ replayed, updatedAt, otpSentAt }) => !replayed && updatedAt !== null && otpSentAt !== null)
     .sort((a, b) => a.updatedAt! - b.updatedAt! || a.version! - b.version!);
   for (const { attemptsLeft, otpSentAt, state, updatedAt } of inOrder) {
-    // While a code is being sent there is none; the last one's instant still stands in the row.
+    // While a code is being sent, none is valid. The row still has the time of the last one.
     if (attemptsLeft === null || state === 'otp_requested' || state === 'otp_needed') continue;
     const before = left.get(otpSentAt!);
     if (before && attemptsLeft > before.left) {

@@ -4,7 +4,7 @@ import { attemptsOf } from '../replay.js';
 
 const DEFINITE = new Set(['ok', 'rejected', 'rejected_unclear']);
 
-/** A code is the same where the row's keyed hash of it is, and the `otpId` that it was sent with. */
+/** Two codes are the same if they have the same keyed hash and the same `otpId`. */
 export const codes: Invariant = (onboarding) => {
   const found: string[] = [];
   const attempts = new Map(attemptsOf(onboarding).map((attempt) => [attempt.number, attempt]));
@@ -17,14 +17,14 @@ export const codes: Invariant = (onboarding) => {
     const code = `${call.otpId} ${attempt?.fingerprint}`;
     const before = answered.get(code);
     if (before !== undefined)
-      found.push(`call ${call.attempt}: the code was answered for good by call ${before}`);
+      found.push(`call ${call.attempt}: call ${before} got a definite answer for this code`);
     const end = call === lastCalls.get(call.attempt) ? attempt?.end : null;
     if (isDefinite(call) || DEFINITE.has(end ?? '')) answered.set(code, call.attempt);
   }
   return found;
 };
 
-/** What left the sandbox whole: after it, a code may not be sent again even where the answer was lost on its way. */
+/** A complete answer of the sandbox. After it the code may not be sent again, even if the answer got lost. */
 function isDefinite({ answer }: UpstreamCall): boolean {
   return (
     typeof answer === 'number' && answer >= 200 && answer < 500 && ![401, 403, 408, 429].includes(answer)

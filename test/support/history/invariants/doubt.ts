@@ -14,7 +14,7 @@ const RETRIES: Record<string, { unavailable: number; no_answer: number }> = {
   'init-otp': { unavailable: Infinity, no_answer: 1 },
 };
 
-/** Every lost answer ends as the law has it, and stays on the row until somebody decides. */
+/** Every lost answer follows the retry law, and stays on the row until an operator decides. */
 export const doubt: Invariant = (onboarding) => {
   const found: string[] = [];
   const submissions = Map.groupBy(attemptsOf(onboarding), ({ submission }) => submission);
@@ -35,11 +35,11 @@ export const doubt: Invariant = (onboarding) => {
   }
   const { row } = onboarding;
   if (row.state === 'outcome_unknown' && !row.unresolved.some(({ step }) => step === row.step)) {
-    found.push(`the outcome of ${row.step} is unknown, and the row names no attempt`);
+    found.push(`the outcome of ${row.step} is unknown, but the row names no attempt`);
   }
   for (const { attempt, step } of row.unresolved) {
     if (!isOpen(attemptsOf(onboarding), attempt))
-      found.push(`${step} ${attempt} is unresolved, and was answered`);
+      found.push(`${step} ${attempt} is unresolved, but was answered`);
   }
   return found;
 };

@@ -2,8 +2,8 @@ import type { Invariant } from '../invariant.js';
 import { attemptsOf } from '../replay.js';
 
 /**
- * By the timeline no attempt begins while another is open. By the sandbox's journal no call arrives while
- * another is unanswered, but for one whose answer was already given up: the next attempt began only after that.
+ * By the timeline, no attempt begins while another is open. By the sandbox's journal, no call arrives while
+ * another is unanswered. The exception is a call that was given up: the next attempt begins after that.
  */
 export const inFlight: Invariant = (onboarding) => {
   const found: string[] = [];
@@ -20,7 +20,7 @@ export const inFlight: Invariant = (onboarding) => {
   for (const [index, call] of onboarding.calls.entries()) {
     for (const earlier of onboarding.calls.slice(0, index)) {
       if (earlier.answeredAt !== null && earlier.answeredAt <= call.arrivedAt) continue;
-      // What was given up may still arrive, even after the attempt that follows it.
+      // An abandoned call may still arrive, even after the next attempt.
       const [older, newer] = [earlier.attempt, call.attempt].sort((one, other) => one - other);
       const end = attempts.get(older!)?.end;
       const givenUp = older !== newer && attempts.has(newer!) && (end === 'no_answer' || end === null);
@@ -30,5 +30,5 @@ export const inFlight: Invariant = (onboarding) => {
   return found;
 };
 
-/** The attempt's deadline, or its caller, ended it without an answer. */
+/** These events end an attempt without an answer: by its deadline or by its caller. */
 const CLOSES = new Set(['outcome_lost', 'otp_expired', 'session_expired', 'expired', 'cancelled']);

@@ -1,7 +1,7 @@
 import type { Invariant } from '../invariant.js';
 import type { Command, History, Told } from '../history.js';
 
-/** The event in which an accepted command shows, and whether it carries the caller's reason. */
+/** The events that an accepted command leaves, and whether they carry the caller's reason. */
 const SHOWS_AS: Partial<Record<Command, { types: string[]; byReason: boolean }>> = {
   verify: { types: ['otp_submitted'], byReason: false },
   authenticators: { types: ['authenticators_submitted'], byReason: false },
@@ -13,8 +13,8 @@ const SHOWS_AS: Partial<Record<Command, { types: string[]; byReason: boolean }>>
 const isAccepted = ({ status }: Told) => status >= 200 && status < 300;
 
 /**
- * What was accepted was written, and is still there after every crash: exactly once for each key, however often
- * it was asked.
+ * An accepted command survives every crash. It is carried out exactly once for each key, however often a
+ * caller repeats it.
  */
 export const intents: Invariant = ({ row, events, told }) => {
   const found: string[] = [];
@@ -34,24 +34,26 @@ export const intents: Invariant = ({ row, events, told }) => {
       for (const { data } of shown)
         if (data.reason) reasons.set(data.reason, (reasons.get(data.reason) ?? 0) + 1);
       for (const key of accepted)
-        if (!reasons.has(key)) found.push(`${what} ${key} was accepted, and left no event`);
+        if (!reasons.has(key)) found.push(`${what} ${key} was accepted, but left no event`);
       for (const [key, times] of reasons)
         if (times > 1) found.push(`${what} ${key} was carried out ${times} times`);
     } else if (shown.length < accepted.size) {
-      found.push(`${accepted.size} times ${what} was accepted, and it shows ${shown.length} times`);
+      found.push(`${what} was accepted ${accepted.size} times, but left ${shown.length} events`);
     }
   }
   return found;
 };
 
-/** A start's key is its `externalRef`, too: two onboardings of one key show even where no caller heard of them. */
+/**
+ * A start's key is also its `externalRef`. So two onboardings of one key show even if their answers got lost.
+ */
 export function oneOnboardingPerKey({ onboardings }: History): { onboardingId: string; detail: string }[] {
   const found: { onboardingId: string; detail: string }[] = [];
   const owners = new Map<string, string>();
   const own = (key: string, onboardingId: string) => {
     const owner = owners.get(key);
     if (owner !== undefined && owner !== onboardingId) {
-      found.push({ onboardingId, detail: `key ${key} belongs to ${owner}, too` });
+      found.push({ onboardingId, detail: `key ${key} also belongs to ${owner}` });
     }
     owners.set(key, onboardingId);
   };

@@ -14,7 +14,7 @@ export const passkeys: Invariant = ({ row, events, calls }) => {
     for (const [index, credentialId] of (effect.credentialIds ?? []).entries()) {
       created.add(credentialId);
       if (!known.has(credentialId) && !inDoubt && !resolvedDone) {
-        found.push(`call ${attempt} created ${credentialId}, and the row says nothing of it`);
+        found.push(`call ${attempt} created ${credentialId}, which is not in the row`);
       }
       const id = known.get(credentialId);
       if (id && id !== effect.authenticatorIds?.[index]) {
@@ -23,7 +23,7 @@ export const passkeys: Invariant = ({ row, events, calls }) => {
     }
   }
   for (const credentialId of known.keys()) {
-    if (!created.has(credentialId)) found.push(`the row has ${credentialId}, which upstream never made`);
+    if (!created.has(credentialId)) found.push(`the row has ${credentialId}, which upstream never created`);
   }
   if (row.state === 'completed' && known.size === 0) found.push('completed without a passkey');
   return found;

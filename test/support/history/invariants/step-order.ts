@@ -2,9 +2,9 @@ import type { StepName } from '#libs/onboarding';
 import type { Invariant } from '../invariant.js';
 import { isSignal } from '../replay.js';
 
-/** The signal that a step needs before it, the signals that void it, and one that may restore it. */
+/** The signal that a step needs, the signals that void it, and one that may restore it. */
 const NEEDS: Partial<Record<StepName, { success: string; void: string[]; restored?: string }>> = {
-  // A sending that is given up without an effect leaves the code that was sent before.
+  // If a send is given up without an effect, the previous code stays valid.
   'verify-otp': {
     success: 'otp_sent',
     void: ['otp_resend_asked', 'otp_expired', 'otp_verified'],
@@ -40,14 +40,16 @@ export const stepOrder: Invariant = ({ events, calls }) => {
   let opened = false;
   for (const { step, attempt, otpId, effect } of calls) {
     if (effect?.type === 'session_opened') opened = true;
-    // By the numbers of the attempts: a call that was given up may arrive after those that follow it.
+    // Sorted by attempt, because an abandoned call may arrive after later ones.
     const mailed = calls.flatMap((call) =>
       call.effect?.type === 'otp_sent' && call.attempt < attempt ? [call] : [],
     );
     const last = mailed.toSorted((one, other) => one.attempt - other.attempt).at(-1)?.effect;
     const code = last?.type === 'otp_sent' ? last.otpId : null;
     if (step === 'verify-otp' && otpId !== code)
-      found.push(`call ${attempt}: with code ${otpId}, and ${code ?? 'none'} was mailed last before it`);
+      found.push(
+        `call ${attempt}: with code ${otpId}, but the last code mailed before was ${code ?? 'none'}`,
+      );
     if (step === 'create-authenticators' && !opened) found.push(`call ${attempt}: no session was open`);
   }
   return found;

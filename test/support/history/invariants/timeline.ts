@@ -1,7 +1,7 @@
 import type { Invariant } from '../invariant.js';
 import { replay } from '../replay.js';
 
-/** The row is what its timeline says: numbers without a gap, each change of state with its event, and no other. */
+/** The row agrees with its timeline: no gap in the numbers, and one event for each change of state. */
 export const timeline: Invariant = ({ row, events, told }) => {
   const found: string[] = [];
   for (const [index, { seq }] of events.entries()) {
@@ -14,13 +14,14 @@ export const timeline: Invariant = ({ row, events, told }) => {
   if (row.version !== changes + 1) found.push(`version ${row.version} after ${changes} changes of state`);
   const last = steps.at(-1)?.after ?? [];
   if (!last.includes(row.state))
-    found.push(`the row is ${row.state}, its timeline ends in ${last.join(' or ')}`);
+    found.push(`the row is ${row.state}, but its timeline ends in ${last.join(' or ')}`);
 
   const states = new Map<number, string>();
   for (const { version, state } of told) {
     if (version === null || state === null) continue;
     const before = states.get(version);
-    if (before && before !== state) found.push(`version ${version} was told as ${before} and as ${state}`);
+    if (before && before !== state)
+      found.push(`version ${version} was answered as ${before} and as ${state}`);
     states.set(version, state);
   }
   return found;
