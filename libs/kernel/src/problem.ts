@@ -1,6 +1,6 @@
 /**
- * Every error code that callers can meet, with its usual HTTP status and title (RFC 9457).
- * Callers switch on the code, so a code is never renamed and never changes its meaning.
+ * Every error code that callers can receive, with its usual HTTP status and title (RFC 9457).
+ * Callers switch on the code, so its name and meaning never change.
  */
 export const PROBLEMS = {
   validation_failed: { status: 400, title: 'The request has the wrong shape' },
@@ -51,9 +51,9 @@ export interface FieldError {
 
 export interface ProblemOptions {
   detail: string;
-  /** Where the usual status of the code does not fit, e.g. `otp_locked` for a whole day is 429. */
+  /** Replaces the code's usual status, e.g. `otp_locked` for a whole day is 429. */
   status?: number;
-  /** Whether the very same request may succeed later without anybody doing anything else. */
+  /** Whether the same request may succeed later without any other action. */
   retryable?: boolean;
   /** Whole seconds, sent as `Retry-After`. */
   retryAfterS?: number;
@@ -65,7 +65,7 @@ export interface ProblemOptions {
   cause?: unknown;
 }
 
-/** A refusal with a meaning for the caller. Thrown anywhere, spoken by the one problem filter. */
+/** A refusal with a meaning for the caller. The problem filter turns it into the response. */
 export class ProblemError extends Error {
   readonly code: ProblemCode;
   readonly status: number;
