@@ -5,9 +5,9 @@ import { eventWords } from '../src/page/event-words.js';
 
 const OPENAPI = join(import.meta.dirname, '..', '..', '..', 'docs', 'openapi.json');
 const document = JSON.parse(readFileSync(OPENAPI, 'utf8')) as {
-  components: { schemas: { OnboardingEvent: { properties: { type: { enum: string[] } } } } };
+  components: { schemas: { OnboardingEvent: { discriminator: { mapping: Record<string, string> } } } };
 };
-const TYPES = document.components.schemas.OnboardingEvent.properties.type.enum;
+const TYPES = Object.keys(document.components.schemas.OnboardingEvent.discriminator.mapping);
 
 const event = (type: string, data: Record<string, unknown> = {}) => ({
   seq: 1,

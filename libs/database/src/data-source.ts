@@ -6,14 +6,14 @@ import { MIGRATIONS } from './migrations/index.js';
 import { findPoolerFault } from './pooler.js';
 import type { Pooler } from './session-settings.js';
 
-/** A connection that cannot be had in this time is refused, so that a caller hears 503 and not silence. */
+/** A connection that takes longer fails, so that the caller gets a 503 instead of no answer. */
 const CONNECT_TIMEOUT_MS = 3_000;
 
 export interface Connecting {
   url: string;
   poolSize?: number;
   pooler?: Pooler;
-  /** PostgreSQL gives up a statement after this long. By default it never does. */
+  /** PostgreSQL cancels a statement after this long. By default it never does. */
   statementTimeoutMs?: number;
   /** The driver stops waiting for an answer after this long. By default it never does. */
   queryTimeoutMs?: number;
@@ -47,13 +47,13 @@ export function dataSourceOptions({
   };
 }
 
-/** A data source of its own, for tools and tests. The apps get theirs from `DatabaseModule`. */
+/** A separate data source, for tools and tests. The apps get theirs from `DatabaseModule`. */
 export function createDataSource(options: Connecting): DataSource {
   return new DataSource(dataSourceOptions(options));
 }
 
 /**
- * Opens a data source, after it has checked that its connections are as `DATABASE_POOLER` says.
+ * Checks that connections are as `DATABASE_POOLER` says, then opens the data source.
  *
  * @throws ConfigError if they are not.
  */

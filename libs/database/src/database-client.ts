@@ -8,7 +8,7 @@ import { SettledQuery } from './settled-query.js';
 
 export interface ClientTerms extends ClientConfig {
   pooler: Pooler;
-  /** PostgreSQL gives up a statement after this long; 0 for never. */
+  /** PostgreSQL cancels a statement after this long; 0 for never. */
   statementTimeoutMs: number;
 }
 
@@ -27,8 +27,8 @@ interface Inside {
 type Done = (error: Error | null, result?: unknown) => void;
 
 /**
- * A connection whose statements run under our own settings, not under those of the role or database. It knows whether it
- * may be used again.
+ * A connection whose statements run under our own settings, not under those of the role or database. It knows
+ * whether it may be used again.
  */
 export class DatabaseClient extends Base {
   readonly #pooler: Pooler;
@@ -46,7 +46,7 @@ export class DatabaseClient extends Base {
     super({ ...config, pipeline: pooler === 'none' } as ClientConfig);
     this.#pooler = pooler;
     this.#statementTimeoutMs = statementTimeoutMs;
-    // A connection that breaks while it is in use rejects its statement. Its error event must not end the process.
+    // A broken connection rejects its statement. Its error event must not end the process.
     this.on('error', () => undefined);
   }
 
@@ -67,7 +67,7 @@ export class DatabaseClient extends Base {
     if (!rows[0]!.writable) this.#isSpent = true;
   }
 
-  /** Sends what is written from now until the event loop's next turn as one write. */
+  /** Joins all writes until the event loop's next turn into one. */
   holdWrites(): void {
     if (this.#holdsWrites) return;
     this.#holdsWrites = true;

@@ -11,9 +11,9 @@ const BUSY = 'The database is busy.';
 const READ_ONLY = 'The database takes no writes at the moment.';
 const REFUSED = 'The database refuses this service.';
 
-describe('what an error of PostgreSQL means', () => {
+describe('an error of PostgreSQL', () => {
   it.each([
-    // SQLSTATE, what it is, what callers are told (null: an error), whether the connection is given up
+    // SQLSTATE, cause, sentence for callers (null: an error), whether the connection is closed
     ['08006', 'connection failure', AWAY, true],
     ['08P01', 'a pooler refuses', AWAY, true],
     ['25006', 'a server that takes no writes', READ_ONLY, false],
@@ -58,19 +58,19 @@ describe('what an error of PostgreSQL means', () => {
 });
 
 describe('isDatabaseAway', () => {
-  it('looks into the errors of a host with several addresses', () => {
+  it('finds an outage in the errors of a host with several addresses', () => {
     expect(isDatabaseAway(new AggregateError([withCode('EINVAL'), withCode('ECONNREFUSED')]))).toBe(true);
     expect(isDatabaseAway(new AggregateError([withCode('EINVAL')]))).toBe(false);
   });
 
   it.each([undefined, null, 'ECONNREFUSED', { code: 'ECONNREFUSED' }, new Error('no')])(
-    'is not fooled by %p',
+    'does not report an outage for %p',
     (error) => {
       expect(isDatabaseAway(error)).toBe(false);
     },
   );
 
-  it('knows what the driver itself throws at a closed port', async () => {
+  it('reports an outage for a closed port', async () => {
     const error = await createDataSource({ url: 'postgres://x@127.0.0.1:1/x' })
       .initialize()
       .catch((reason: unknown) => reason);
@@ -80,7 +80,7 @@ describe('isDatabaseAway', () => {
   it.each([
     ['hangs up', (server: Server) => server.on('connection', (socket) => socket.destroy())],
     ['never answers', (server: Server) => server.on('connection', (socket) => socket.resume())],
-  ])('knows what the driver itself throws at a server that %s', async (_, behave) => {
+  ])('reports an outage for a server that %s', async (_, behave) => {
     const server = createServer();
     behave(server);
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

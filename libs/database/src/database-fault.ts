@@ -6,13 +6,13 @@ const BUSY = 'The database is busy.';
 const REFUSED = 'The database refuses this service.';
 
 /**
- * SQLSTATEs, and classes of them, that mean "not now": nothing is wrong with the statement. A whole state wins over its
- * class. All others are errors of the statement, of its values, or of the data (XX).
+ * SQLSTATEs, and classes of them, that mean "not now": the statement itself is fine. A whole state wins over
+ * its class. All others are errors of the statement, its values, or the data (XX).
  */
 const NOT_NOW: Readonly<Record<string, string>> = {
   '08': AWAY, // the connection, a pooler's refusals among them
   '25006': READ_ONLY, // a standby, or default_transaction_read_only
-  '25P03': AWAY, // the session was ended while it was idle in a transaction
+  '25P03': AWAY, // PostgreSQL ended the session while it was idle in a transaction
   '25P04': BUSY, // … because its transaction took too long
   '26000': REFUSED, // a prepared statement is gone: a pooler has changed the session
   '28': REFUSED, // user, password, pg_hba.conf
@@ -36,20 +36,34 @@ const SOCKET_CODES = new Set([
   'EHOSTUNREACH',
   'ENETUNREACH',
 ]);
-const DRIVER_TEXTS =
-  /connection terminated|timeout exceeded when trying to connect|timeout expired|query read timeout|cannot use a pool after|not queryable/i;
+const DRIVER_TEXTS = new RegExp(
+  [
+    'connection terminated',
+    'timeout exceeded when trying to connect',
+    'timeout expired',
+    'query read timeout',
+    'cannot use a pool after',
+    'not queryable',
+  ].join('|'),
+  'i',
+);
 
-/** Errors of connections that were never of use. Their SQLSTATEs mean other things in answer to a statement. */
+/**
+ * Errors of connections that never took a statement. An answer to a statement gives their SQLSTATEs other
+ * meanings.
+ */
 const NOT_CONNECTED = new WeakSet<Error>();
 
-/** Notes that a connection failed before it took a statement, whatever the error is: no statement is at fault. */
+/**
+ * Notes that a connection failed before it took a statement: no statement is at fault, whatever the error.
+ */
 export function noteNotConnected(error: unknown): void {
   if (types.isNativeError(error)) NOT_CONNECTED.add(error);
 }
 
 /**
- * A sentence for callers that says why PostgreSQL cannot carry out a statement now. Null for an error of the statement
- * itself.
+ * A sentence for callers that says why PostgreSQL cannot carry out a statement now. Null if the statement
+ * itself is wrong.
  */
 export function findOutage(error: unknown): string | null {
   // Not instanceof: node:net's errors may come from another realm, as they do under jest.
@@ -68,13 +82,13 @@ export function findOutage(error: unknown): string | null {
 /** Whether PostgreSQL cannot carry out statements now. The same statement may work later. */
 export const isDatabaseAway = (error: unknown): boolean => findOutage(error) !== null;
 
-/** Whether a clause of a statement refused (`gangway_refuse`): then nothing of the statement was written. */
+/** Whether a clause of the statement refused it (`gangway_refuse`). Then the statement wrote nothing. */
 export const isRefusal = (error: unknown): boolean => stateOf(error) === 'GW001';
 
-/** Whether the server takes no writes: it is a standby, or made read-only. */
+/** Whether the server takes no writes: it is a standby or read-only. */
 export const isReadOnly = (error: unknown): boolean => stateOf(error) === '25006';
 
-/** Whether PostgreSQL undid the statement in favor of another one: a repetition may go through. */
+/** Whether PostgreSQL rolled the statement back in favor of another one. A repetition may succeed. */
 export const isConflict = (error: unknown): boolean => ['40P01', '40001'].includes(stateOf(error) ?? '');
 
 /** Classes and states after which a connection is broken, or in another state than before. */

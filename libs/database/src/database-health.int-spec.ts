@@ -24,7 +24,7 @@ const notReady = (health: Health) =>
   );
 
 describe('the health of PostgreSQL', () => {
-  it('is good where the schema is this code’s, or a later one', async () => {
+  it('is good with this code’s schema or a later one', async () => {
     const { health, dataSource } = await healthOf(await testDatabaseUrl());
     await dataSource.query(
       `INSERT INTO migrations (timestamp, name) VALUES (9999999999999, 'Later9999999999999')`,
@@ -36,7 +36,7 @@ describe('the health of PostgreSQL', () => {
     }
   });
 
-  it('is not ready while a migration is missing, and ready once it ran', async () => {
+  it('is not ready until all migrations have run', async () => {
     const { health, dataSource } = await healthOf(await testDatabaseUrl());
     const [last] = await dataSource
       .query(`DELETE FROM migrations WHERE id = (SELECT max(id) FROM migrations) RETURNING *`)
@@ -56,7 +56,7 @@ describe('the health of PostgreSQL', () => {
     expect(await health.ready()).toMatchObject({ status: 'ok' });
   });
 
-  it('is not ready in a database without any schema, nor without its server', async () => {
+  it('is not ready in an empty database or without a server', async () => {
     const bare = new URL(await testDatabaseUrl());
     bare.pathname = '/postgres';
     const { health, dataSource } = await healthOf(bare.href);

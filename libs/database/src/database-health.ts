@@ -12,10 +12,10 @@ interface Server {
   pid: number;
 }
 
-const SERVER = `SELECT pg_is_in_recovery() AS standby, current_setting('transaction_read_only') = 'on' AS "readOnly",
-  pg_backend_pid() AS pid`;
+const SERVER = `SELECT pg_is_in_recovery() AS standby, pg_backend_pid() AS pid,
+  current_setting('transaction_read_only') = 'on' AS "readOnly"`;
 
-/** Ready means: PostgreSQL takes writes, and its schema is the one that this code was written for. */
+/** Ready means that PostgreSQL takes writes and has all migrations of this code. */
 @Injectable()
 export class DatabaseHealth {
   #migrated = false;
@@ -43,7 +43,9 @@ export class DatabaseHealth {
     }
   }
 
-  /** A bad first answer is checked again: the connection may still lead to the server before a failover. */
+  /**
+   * Called twice if the first answer is bad: after a failover, a connection may still lead to the old server.
+   */
   async #findTrouble(): Promise<string | null> {
     const pool = poolOf(this.dataSource);
     const client = await pool.take();
@@ -60,7 +62,7 @@ export class DatabaseHealth {
     }
   }
 
-  /** Later migrations than ours are fine: each is compatible with the version before. */
+  /** Later migrations are fine: each is compatible with the version before it. */
   async #isMigrated(): Promise<boolean> {
     const [table] = await this.dataSource.query<{ name: string | null }[]>(
       `SELECT to_regclass('migrations')::text AS name`,

@@ -5,23 +5,23 @@ import { createDataSource } from './data-source.js';
 import { findOutage } from './database-fault.js';
 import { PreparedStatements } from './prepared-statements.js';
 
-/** What PostgreSQL refuses of a statement, and nothing else. */
+/** Errors of a statement only. */
 const REFUSED = {
   'a clause that refuses': [`SELECT gangway_refuse('spec')`, 'GW001'],
   'a value that is taken': [`INSERT INTO spec_pool VALUES (1)`, '23505'],
-  'a value that is none': [`SELECT 'none'::uuid`, '22P02'],
+  'an invalid value': [`SELECT 'none'::uuid`, '22P02'],
   'a value that is too large': ['SELECT 1 / 0', '22012'],
-  'a table that is not there': ['SELECT 1 FROM spec_nowhere', '42P01'],
-  'a lock that is not to be had': [`DO $$ BEGIN RAISE lock_not_available; END $$`, '55P03'],
+  'a missing table': ['SELECT 1 FROM spec_nowhere', '42P01'],
+  'a lock that is not available': [`DO $$ BEGIN RAISE lock_not_available; END $$`, '55P03'],
 } as const;
 
-/** After these, nothing is known of the connection, or it leads to the wrong server. */
+/** Errors after which the connection's state is unknown, or it leads to the wrong server. */
 const LOST = {
   'a server that takes no writes': [`DO $$ BEGIN RAISE SQLSTATE '25006'; END $$`, '25006'],
   'a statement that takes too long': ['SELECT pg_sleep(9)', '57014'],
   'a server that has no room': [`DO $$ BEGIN RAISE SQLSTATE '53200'; END $$`, '53200'],
   'a backend that was ended': ['SELECT pg_terminate_backend(pg_backend_pid())', '57P01'],
-  'data that is damaged': [`DO $$ BEGIN RAISE SQLSTATE 'XX001'; END $$`, 'XX001'],
+  'damaged data': [`DO $$ BEGIN RAISE SQLSTATE 'XX001'; END $$`, 'XX001'],
 } as const;
 
 describe.each(['none', 'transaction'] as const)('a connection, with DATABASE_POOLER=%s', (pooler) => {
@@ -39,7 +39,7 @@ describe.each(['none', 'transaction'] as const)('a connection, with DATABASE_POO
     await dataSource.destroy();
   });
 
-  /** The one backend that the pool has. */
+  /** The pool's only backend. */
   const backend = async (): Promise<number> =>
     (await dataSource.query('SELECT pg_backend_pid() AS pid'))[0].pid;
 
@@ -53,22 +53,22 @@ describe.each(['none', 'transaction'] as const)('a connection, with DATABASE_POO
     expect(await backend()).toBe(before);
   });
 
-  it('can be used after a transaction that failed', async () => {
+  it('can be used after a failed transaction', async () => {
     const failing = dataSource.transaction((manager) => manager.query('SELECT 1 / 0'));
     await expect(failing).rejects.toMatchObject({ code: '22012' });
     expect(await dataSource.query('SELECT 1 AS one')).toEqual([{ one: 1 }]);
   });
 
-  it.each(Object.entries(LOST))('is given up after %s', async (_, [text, code]) => {
+  it.each(Object.entries(LOST))('is closed after %s', async (_, [text, code]) => {
     const before = await backend();
     await expect(dataSource.query(text)).rejects.toMatchObject({ code });
     expect(await backend()).not.toBe(before);
   });
 
-  it('is given up with all others where one meets a server that takes no writes', async () => {
+  it('is closed with all others if one meets a server that takes no writes', async () => {
     const wide = createDataSource({ url: await testDatabaseUrl(), pooler, poolSize: 3 });
     await wide.initialize();
-    /** The backends of three connections that are in use at once. */
+    /** The backends of three connections in use at once. */
     const backends = async () => {
       const runners = [1, 2, 3].map(() => wide.createQueryRunner());
       await Promise.all(runners.map((runner) => runner.connect()));

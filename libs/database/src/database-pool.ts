@@ -6,9 +6,9 @@ import { SharedConnections, type PooledClient } from './shared-connections.js';
 type Connected = Parameters<pg.Pool['connect']>[0];
 
 /**
- * The pool below TypeORM. It closes a connection only if it must not be used again: an ordinary error of a statement costs
- * no connection. When a connection meets a server that takes no writes, the pool closes all open ones, because a new one
- * may lead to another server.
+ * The pool below TypeORM. It closes only connections that must not be used again: an ordinary statement error
+ * costs none. If a connection meets a server that takes no writes, the pool closes all open ones, because a
+ * new one may lead to another server.
  */
 export class DatabasePool extends pg.Pool {
   readonly #idle = new Set<DatabaseClient>();
@@ -20,7 +20,8 @@ export class DatabasePool extends pg.Pool {
   constructor(options: PoolConfig & ClientTerms) {
     const onConnect = (client: unknown) => (client as DatabaseClient).settle();
     super({ ...options, Client: DatabaseClient, onConnect } as unknown as PoolConfig);
-    // Behind a pooler in transaction mode, statements that share a connection would share one of its server.
+    // Behind a pooler in transaction mode, statements that share a connection would share a server
+    // connection.
     this.#shared =
       options.pooler === 'transaction'
         ? null
@@ -61,7 +62,7 @@ export class DatabasePool extends pg.Pool {
     });
   }
 
-  /** A connection of the pool. Release it without an error: the pool knows how its statements ended. */
+  /** Takes a connection of the pool. Release it without an error: the pool knows how its statements ended. */
   take(): Promise<PooledClient> {
     return this.connect() as Promise<PooledClient>;
   }
@@ -81,7 +82,7 @@ export class DatabasePool extends pg.Pool {
   /** Closes each open connection: at once, or when its statement has ended. */
   giveUpAll(): void {
     for (const client of this.#open) this.#stale.add(client);
-    // An idle connection that reports an error is taken out of the pool.
+    // The pool drops an idle connection that reports an error.
     for (const client of this.#idle) client.emit('error', new Error('given up: the server takes no writes'));
     this.#idle.clear();
   }

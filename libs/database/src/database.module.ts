@@ -5,11 +5,11 @@ import { dataSourceOptions, openDataSource } from './data-source.js';
 import { DatabaseHealth } from './database-health.js';
 import { PreparedStatements } from './prepared-statements.js';
 
-/** A server that takes queries and answers none is as good as away. */
+/** A server that does not answer a query in this time counts as away. */
 const QUERY_TIMEOUT_MS = 5_000;
 /**
- * The server gives up before we do: a claim that it carried out after we had stopped listening would stand for a call that
- * nobody makes.
+ * The server must give up before we do. If it carried out a claim after we stopped waiting, the claim would
+ * stand without a call.
  */
 const STATEMENT_TIMEOUT_MS = 4_000;
 

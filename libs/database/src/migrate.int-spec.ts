@@ -4,7 +4,7 @@ import { testDatabaseUrl } from '#libs/testing';
 import { migrate } from './migrate.js';
 import { MIGRATIONS } from './migrations/index.js';
 
-/** A database with nothing in it, beside the worker's own. */
+/** An empty database, besides the worker's own. */
 let empty: URL;
 let admin: Client;
 
@@ -34,18 +34,18 @@ async function inEmpty<Row>(text: string): Promise<Row[]> {
 }
 
 describe('migrate', () => {
-  it('runs each migration once, in order, whoever starts at the same time', async () => {
+  it('runs each migration once, in order, also if several replicas start together', async () => {
     const ran = await Promise.all([migrate(empty.href), migrate(empty.href), migrate(empty.href)]);
     expect(ran.flat()).toEqual(names);
     expect(await inEmpty('SELECT name FROM migrations ORDER BY id')).toEqual(names.map((name) => ({ name })));
   });
 
-  it('finds nothing to do in a schema that is up to date, and gives its lock back', async () => {
+  it('does nothing if the schema is up to date, and releases its lock', async () => {
     expect(await migrate(empty.href)).toEqual([]);
     expect(await inEmpty(`SELECT 1 FROM pg_locks WHERE locktype = 'advisory'`)).toEqual([]);
   });
 
-  it('goes back to nothing, and forth again', async () => {
+  it('can be reverted and run again', async () => {
     const { createDataSource } = await import('./data-source.js');
     const dataSource = await createDataSource({ url: empty.href }).initialize();
     for (const _ of names) await dataSource.undoLastMigration();

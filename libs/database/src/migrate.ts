@@ -4,17 +4,17 @@ import { ConfigError } from '#libs/platform';
 import { createDataSource } from './data-source.js';
 import { hasSessions } from './pooler.js';
 
-/** Any number will do, as long as every replica takes the same. */
+/** Any number, the same in every replica. */
 const MIGRATION_LOCK = 7_166_121;
 const ASK_EVERY_MS = 200;
 
 /**
- * Brings the schema up to date. Replicas that start at once take turns: an advisory lock is held meanwhile.
+ * Brings the schema up to date under an advisory lock, so that replicas that start together take turns.
  *
  * @param databaseUrl PostgreSQL connection URL.
- * @returns the names of the migrations that ran now, in order; none when the schema was up to date.
+ * @returns the names of the migrations that it ran, in order; none if the schema was up to date.
  * @throws ConfigError if a pooler may give each transaction another connection.
- * @throws Error where a table was not to be had within seconds; what ran before that stays, and the rest may be run again.
+ * @throws Error if a migration fails. The migrations before it stay; run this again for the rest.
  */
 export async function migrate(databaseUrl: string): Promise<string[]> {
   if (!(await hasSessions(databaseUrl))) {
@@ -38,8 +38,8 @@ export async function migrate(databaseUrl: string): Promise<string[]> {
 }
 
 /**
- * Asks again and again, and does not wait in PostgreSQL: `CREATE INDEX CONCURRENTLY` waits for every statement that runs,
- * and so for one that waits for its own turn, for ever.
+ * Polls instead of waiting in PostgreSQL. `CREATE INDEX CONCURRENTLY` waits for every running statement, so
+ * it would wait forever for a replica that waits for its turn.
  */
 async function takeTurn(lock: QueryRunner): Promise<void> {
   for (;;) {

@@ -1,7 +1,7 @@
 /* oxlint-disable no-underscore-dangle -- the names are those of node-postgres */
 import { Query, type QueryConfig } from 'pg';
 
-/** What node-postgres reads off a row description: the columns, their parsers, and a row without values. */
+/** The parts of a row description that node-postgres keeps: columns, their parsers, a row without values. */
 interface Described {
   fields: unknown[];
   _parsers: unknown;
@@ -27,12 +27,12 @@ interface Inside {
 /** Typed with its internal names. If they change, the tests of prepared statements fail. */
 const Base = Query as unknown as new (config: QueryConfig) => Query & Inside;
 
-/** The row descriptions that a connection has had, by the names of its statements. */
+/** The row descriptions that a connection has received, by statement name. */
 export type RowDescriptions = Map<string, Described>;
 
 /**
- * A statement with a name. node-postgres asks for the description of its rows with each run, and writes each message as a
- * chunk. This asks once per connection, and from then on writes one chunk.
+ * A statement with a name. node-postgres asks for the description of its rows with each run, and writes each
+ * message as a chunk. This asks once per connection, and then writes one chunk per run.
  */
 export class NamedQuery extends Base {
   readonly #known: RowDescriptions;

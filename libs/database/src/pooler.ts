@@ -2,10 +2,10 @@ import { Client } from 'pg';
 import type { Pooler } from './session-settings.js';
 
 const ANSWER_MS = 3_000;
-/** A busy pooler hardly hands out the same server connection so often in a row by chance. */
+/** A busy pooler hardly assigns the same server connection this many times in a row. */
 const LOOKS = 10;
 
-/** How connections reach PostgreSQL: straight, or through a pooler of that mode. */
+/** How connections reach PostgreSQL: directly, or through a pooler in this mode. */
 type Way = 'direct' | 'session' | 'transaction' | 'statement';
 
 export interface ConnectionFault {
@@ -14,9 +14,10 @@ export interface ConnectionFault {
 }
 
 /**
- * Finds out how connections reach PostgreSQL, and whether role or database have a setting that Gangway cannot override.
+ * Finds out how connections reach PostgreSQL, and whether role or database have a setting that Gangway cannot
+ * override.
  *
- * @returns what does not fit `DATABASE_POOLER`, else null.
+ * @returns the first such fault, or null.
  */
 export async function findPoolerFault(url: string, pooler: Pooler): Promise<ConnectionFault | null> {
   return connected(url, async (client) => {
@@ -25,18 +26,20 @@ export async function findPoolerFault(url: string, pooler: Pooler): Promise<Conn
     const fits = pooler === 'transaction' ? way === 'transaction' : way === 'direct' || way === 'session';
     if (!fits) return { variable: 'DATABASE_POOLER', detail: MISMATCH[way] };
     if (session.triggers !== 'origin') {
-      const detail = `its role or database sets session_replication_role to ${session.triggers}: triggers would not fire`;
+      const setting = `session_replication_role to ${session.triggers}`;
+      const detail = `its role or database sets ${setting}: triggers would not fire`;
       return { variable: 'DATABASE_URL', detail };
     }
     if (pooler === 'transaction' && session.isolation !== 'read committed') {
-      const detail = `its role or database sets default_transaction_isolation to ${session.isolation}: use read committed`;
+      const setting = `default_transaction_isolation to ${session.isolation}`;
+      const detail = `its role or database sets ${setting}: use read committed`;
       return { variable: 'DATABASE_URL', detail };
     }
     return null;
   });
 }
 
-/** Whether migrations can hold a lock there, for which they need a session. */
+/** Whether each connection keeps its session. Migrations need that for their lock. */
 export async function hasSessions(url: string): Promise<boolean> {
   const way = await connected(url, async (client) => wayOf(client, (await sessionOf(client)).pid, url));
   return way === 'direct' || way === 'session';
@@ -65,8 +68,9 @@ async function sessionOf(client: Client): Promise<Session> {
 const pidOf = async (client: Client) => (await sessionOf(client)).pid;
 
 /**
- * The cancel key names the PostgreSQL process that serves a client, but a pooler sends a key of its own. In transaction
- * mode, the process of the first client then serves a second one, or changes while that one holds another process.
+ * The cancel key names the PostgreSQL process that serves a client; a pooler sends its own key. In
+ * transaction mode, the first client's process then serves the second one, or changes while the second holds
+ * another one.
  */
 async function wayOf(first: Client, pid: number, url: string): Promise<Way> {
   if ((first as unknown as { processID: number }).processID === pid) return 'direct';
@@ -74,7 +78,7 @@ async function wayOf(first: Client, pid: number, url: string): Promise<Way> {
     const begun = await begin(second);
     if (begun === 'refused') return 'statement';
     if (begun === pid || (await changes(first, pid))) return 'transaction';
-    // In session mode each client keeps its server connection. If there is only one, the second client waits for it.
+    // In session mode each client keeps its server connection. If there is only one, the second client waits.
     if (begun === 'waits') return 'session';
     await second.query('COMMIT');
     return (await changes(first, pid)) ? 'transaction' : 'session';

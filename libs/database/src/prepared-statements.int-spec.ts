@@ -10,7 +10,7 @@ const SEEN = {
   text: 'SELECT name, statement FROM pg_prepared_statements WHERE name = $1',
 };
 
-/** Writes one row and then the other, with time enough between for somebody who does it the other way round. */
+/** Writes one row and then the other, with time between for a statement that does it in reverse. */
 const lockBoth = (first: number, second: number) => ({
   name: `spec_lock_${first}_${second}`,
   text: `
@@ -39,13 +39,14 @@ describe('PreparedStatements', () => {
       { name: DOUBLE.name, statement: DOUBLE.text },
     ]);
     const seen = await dataSource.query(
-      'SELECT pg_backend_pid() AS pid, generic_plans + custom_plans AS plans FROM pg_prepared_statements WHERE name = $1',
+      `SELECT pg_backend_pid() AS pid, generic_plans + custom_plans AS plans
+      FROM pg_prepared_statements WHERE name = $1`,
       [DOUBLE.name],
     );
     expect(seen).toEqual([{ pid: before[0].pid, plans: '2' }]);
   });
 
-  it('sends a statement that the connection knows as one chunk, and asks for no description of its rows', async () => {
+  it('sends a known statement as one chunk, and does not ask for a row description', async () => {
     await statements.run(DOUBLE, [1]);
     const client = await poolOf(dataSource).take();
     client.release();
@@ -56,19 +57,19 @@ describe('PreparedStatements', () => {
     jest.restoreAllMocks();
   });
 
-  it('refuses another text under a name that is taken', async () => {
+  it('refuses another text under the same name', async () => {
     await expect(statements.run({ name: DOUBLE.name, text: 'SELECT 1' }, [])).rejects.toThrow(
       /must be unique/,
     );
   });
 
-  it('hands on what PostgreSQL refuses, with its code', async () => {
+  it('passes on PostgreSQL’s errors with their codes', async () => {
     const broken = { name: 'spec_broken', text: 'SELECT $1::uuid' };
     await expect(statements.run(broken, ['no uuid'])).rejects.toMatchObject({ code: '22P02' });
     expect(await statements.run(DOUBLE, [1])).toEqual([{ double: 2 }]);
   });
 
-  it('runs a statement again that PostgreSQL broke a deadlock with', async () => {
+  it('runs a statement again after a deadlock', async () => {
     const others = await createDataSource({ url: await testDatabaseUrl(), poolSize: 1 }).initialize();
     try {
       await dataSource.query('CREATE TABLE spec_deadlock AS SELECT id, 0 AS n FROM generate_series(1, 2) id');
@@ -83,7 +84,7 @@ describe('PreparedStatements', () => {
     }
   });
 
-  it('says so when the inside of the driver is not what it was', async () => {
+  it('throws if the driver’s internals have changed', async () => {
     const changed = new PreparedStatements({ driver: {} } as DataSource);
     await expect(changed.run(DOUBLE, [1])).rejects.toThrow(/no pool named master/);
   });

@@ -5,7 +5,7 @@ import { DataSource } from 'typeorm';
 import { isConflict, isReadOnly } from './database-fault.js';
 import { DatabasePool } from './database-pool.js';
 
-/** How often a statement is run before its caller gets the error of a conflict with another one. */
+/** Runs of a statement before its caller gets the error of a conflict. */
 const TRIES = 5;
 
 /** A statement that is sent by name: PostgreSQL parses and plans it once per connection. */
@@ -28,17 +28,17 @@ export function prepared(text: string): PreparedStatement {
 }
 
 /**
- * Runs prepared statements through the pool below TypeORM, for the hot path: TypeORM has no way to name a
- * statement, and the name saves more than half of the server's time for it (docs/decisions/0006). Behind a pooler in
- * transaction mode the name is left out.
+ * Runs prepared statements through the pool below TypeORM, for the hot path. TypeORM cannot name a statement,
+ * and the name saves more than half of the server's time for it (docs/decisions/0006). Behind a pooler in
+ * transaction mode, statements have no name.
  */
 @Injectable()
 export class PreparedStatements {
   constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
 
   /**
-   * Runs a statement again that PostgreSQL rolled back for a conflict: each is a transaction by itself, so it wrote nothing.
-   * Runs it once more after a server that takes no writes: a new connection may lead to another server.
+   * Runs a statement again after a conflict: each is its own transaction, so PostgreSQL rolled all of it
+   * back. Runs it once more if the server takes no writes: a new connection may lead to another server.
    */
   async run<Row>(statement: PreparedStatement, values: unknown[]): Promise<Row[]> {
     const pool = poolOf(this.dataSource);
@@ -54,7 +54,7 @@ export class PreparedStatements {
   }
 }
 
-/** @throws Error when the driver's inside is not what it was: better at the first call than a wrong guess. */
+/** @throws Error if the driver's internals have changed: a clear failure at the first call. */
 export function poolOf(dataSource: DataSource): DatabasePool {
   const { master } = dataSource.driver as unknown as { master?: unknown };
   if (!(master instanceof DatabasePool))

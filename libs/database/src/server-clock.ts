@@ -1,15 +1,15 @@
-/** After an answer that took longer, it is unclear when PostgreSQL read its clock. */
+/** If an answer took longer, it is unclear when PostgreSQL read its clock. */
 const QUICK_MS = 500;
 
 /**
- * PostgreSQL's clock, estimated from its answers. The estimate is never ahead of the clock, unless the clock was set back
- * since the last quick answer.
+ * PostgreSQL's clock, estimated from its answers. The estimate is never ahead of the clock, unless the clock
+ * was set back since the last quick answer.
  */
 export class ServerClock {
   #aheadMs: number | null = null;
 
   /**
-   * @param shownMs what PostgreSQL's clock showed while it answered, in milliseconds of the epoch.
+   * @param shownMs PostgreSQL's clock in the answer, in milliseconds since the epoch.
    * @param askedAtMs when the statement was sent, on our monotonic clock.
    */
   note(shownMs: number, askedAtMs: number, nowMs = performance.now()): void {
@@ -18,7 +18,7 @@ export class ServerClock {
     if (this.#aheadMs === null || isQuick || aheadMs > this.#aheadMs) this.#aheadMs = aheadMs;
   }
 
-  /** The instant on PostgreSQL's clock in that many milliseconds; null before its first answer. */
+  /** The instant on PostgreSQL's clock `ms` from now; null before its first answer. */
   in(ms: number, nowMs = performance.now()): number | null {
     return this.#aheadMs === null ? null : nowMs + this.#aheadMs + ms;
   }

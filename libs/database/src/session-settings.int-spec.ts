@@ -3,7 +3,10 @@ import type { DataSource } from 'typeorm';
 import { testDatabaseUrl } from '#libs/testing';
 import { createDataSource } from './data-source.js';
 
-/** What a connection begins with, as after ALTER ROLE … SET, and what a statement of ours sees. */
+/**
+ * A setting's value at the connection's start, as after ALTER ROLE … SET, and the one that our statement
+ * sees.
+ */
 const SETTINGS: readonly (readonly [name: string, begins: string, sees: string])[] = [
   ['search_path', 'hostile', 'public, pg_temp'],
   ['datestyle', 'German', 'ISO, MDY'],
@@ -29,7 +32,7 @@ const SETTINGS: readonly (readonly [name: string, begins: string, sees: string])
   ['synchronous_commit', 'local', 'local'],
   ['synchronous_commit', 'remote_apply', 'remote_apply'],
 ];
-/** Behind a pooler in transaction mode, it stops the boot instead. */
+/** Behind a pooler in transaction mode, this setting stops the boot instead. */
 const ISOLATION = ['default_transaction_isolation', 'serializable', 'read committed'] as const;
 
 let dataSource: DataSource | undefined;
@@ -45,7 +48,7 @@ describe.each([
     const options = { url: url.href, pooler, poolSize: 1, statementTimeoutMs: 9_000 };
     dataSource = await createDataSource(options).initialize();
     const text = 'SELECT current_setting($1) AS seen';
-    // The clock of the server is known from the second statement on.
+    // The server's clock is known from the second statement on.
     for (let n = 0; n < 2; n++) {
       const [{ seen }] = await dataSource.query(text, [name]);
       if (pooler === 'transaction' && name === 'statement_timeout') expect(seen).toMatch(/^(9s|\d{4}ms)$/);

@@ -1,16 +1,16 @@
 /**
- * What stands between Gangway and PostgreSQL. `none`: nothing, or a pooler in session mode. `transaction`: a pooler that
- * may give each transaction another server connection.
+ * The pooler between Gangway and PostgreSQL. `none`: no pooler, or one in session mode. `transaction`: a
+ * pooler that may give each transaction another server connection.
  */
 export type Pooler = 'none' | 'transaction';
 
 /**
- * Settings that change what a statement reads, writes or waits for. A role or a database may have its own values, so
- * Gangway sets each of them.
+ * Settings that change what a statement reads, writes or waits for. A role or a database may have its own
+ * values, so Gangway sets each of them.
  *
- * A connection keeps the plan of a statement. A plan made while a table was nearly empty reads the whole table until the next
- * ANALYZE. So sequential scans, hash joins and merge joins are off where an index can be used. To plan for each set of values,
- * or to compile, takes longer than the statements themselves.
+ * A connection keeps the plan of a statement. A plan made while a table was nearly empty reads the whole
+ * table until the next ANALYZE. So sequential scans, hash joins and merge joins are off where an index can be
+ * used. Planning for each set of values, or compiling, takes longer than the statements themselves.
  */
 const SETTINGS: Readonly<Record<string, string>> = {
   search_path: 'public, pg_temp',
@@ -34,7 +34,7 @@ const SETTINGS: Readonly<Record<string, string>> = {
   idle_session_timeout: '0',
 };
 
-/** If a crash lost the commit of a claim, its request could be sent twice. Values other than `off` stay. */
+/** Never `off`: if a crash lost the commit of a claim, its request could be sent twice. Other values stay. */
 const DURABLE = `CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on'
   ELSE current_setting('synchronous_commit') END`;
 
@@ -44,18 +44,18 @@ const TOO_LATE = 'too late';
 /** How many milliseconds are left until the instant `$1` on PostgreSQL's clock. */
 const LEFT = `$1::float8 - extract(epoch FROM clock_timestamp())::float8 * 1000`;
 
-/** The statement that makes all settings of a session. */
+/** The statement that sets all settings of a session. */
 export function sessionSettings(statementTimeoutMs: number): string {
   const isolation = ['default_transaction_isolation', `'read committed'`] as const;
   return settingsText(`'${statementTimeoutMs}'`, false, [isolation]);
 }
 
 /**
- * The statement that makes all settings of the transaction that it is in. Its last column is PostgreSQL's clock, in
- * milliseconds of the epoch.
+ * The statement that sets all settings of its transaction. Its last column is PostgreSQL's clock, in
+ * milliseconds since the epoch.
  *
- * @param until `deadline`: the transaction's next statement must end by the instant `$1` on that clock, and this one fails
- *   after that: see {@link isTooLate}.
+ * @param until `deadline`: the transaction's next statement must end by the instant `$1` on that clock. After
+ *   that instant, this statement fails: see {@link isTooLate}.
  */
 export function transactionSettings(until: { timeoutMs: number } | 'deadline'): string {
   const timeout =
@@ -65,7 +65,10 @@ export function transactionSettings(until: { timeoutMs: number } | 'deadline'): 
   return `${settingsText(timeout, true)}, (extract(epoch FROM clock_timestamp()) * 1000)::bigint`;
 }
 
-/** Whether the settings failed because their deadline is over. PostgreSQL has not carried out the statement after them. */
+/**
+ * Whether the settings failed because the deadline has passed. PostgreSQL has not run the statement after
+ * them.
+ */
 export const isTooLate = (error: { code?: unknown; message: string }): boolean =>
   error.code === '22023' && error.message.includes(`"${TOO_LATE}"`);
 

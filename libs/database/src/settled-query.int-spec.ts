@@ -7,7 +7,7 @@ import { poolOf } from './prepared-statements.js';
 const LIMIT_MS = 1_000;
 const SLEEP = 'SELECT pg_sleep(0.7)';
 
-/** As behind a pooler in transaction mode. The queue of one connection stands for that of a pooler. */
+/** As behind a pooler in transaction mode. The queue of one connection stands for the pooler's queue. */
 let dataSource: DataSource;
 beforeAll(async () => {
   const options = { url: await testDatabaseUrl(), pooler: 'transaction', poolSize: 1 } as const;
@@ -19,7 +19,7 @@ afterAll(async () => {
   await dataSource.destroy();
 });
 
-/** Sends them all at once: each waits until those before it have ended. */
+/** Sends all statements at once: each waits for the ones before it. */
 async function inOneQueue(...texts: string[]) {
   const client = await poolOf(dataSource).take();
   const results = await Promise.allSettled(texts.map((text) => client.query(text)));
@@ -28,16 +28,16 @@ async function inOneQueue(...texts: string[]) {
 }
 
 describe('a statement behind a pooler in transaction mode', () => {
-  it('is carried out with its values, and with an error of its own', async () => {
+  it('runs with its values, and reports its own error', async () => {
     expect(await dataSource.query('SELECT $1::int * 2 AS double', [21])).toEqual([{ double: 42 }]);
     await expect(dataSource.query('SELECT $1::uuid', ['none'])).rejects.toMatchObject({ code: '22P02' });
-    // An error that looks like a missed deadline, and is none.
+    // This error only looks like a missed deadline.
     await expect(
       dataSource.query(`SELECT set_config('statement_timeout', 'too late', true)`),
     ).rejects.toMatchObject({ code: '22023' });
   });
 
-  it('is given up when its time is over, and not carried out after that', async () => {
+  it('fails at its deadline, and does not run after that', async () => {
     const [, second, third] = await inOneQueue(SLEEP, SLEEP, `INSERT INTO spec_late VALUES ('late')`);
     expect(second).toMatchObject({ code: '57014' });
     expect(third).toMatchObject({ code: '57014', message: expect.stringContaining('kept it for too long') });
@@ -47,7 +47,7 @@ describe('a statement behind a pooler in transaction mode', () => {
     expect(await dataSource.query('SELECT said FROM spec_late')).toEqual([{ said: 'in time' }]);
   });
 
-  it('waits as long as it takes if no limit is set', async () => {
+  it('waits without limit if none is set', async () => {
     const patient = createDataSource({ url: await testDatabaseUrl(), pooler: 'transaction' });
     await patient.initialize();
     expect(await patient.query(`SELECT current_setting('statement_timeout') AS limit`)).toEqual([

@@ -22,11 +22,12 @@ const Base = Query as unknown as new (config: QueryConfig) => Query & Inside;
 const WITH_DEADLINE = transactionSettings('deadline');
 
 /**
- * A statement with the settings that it needs, in one transaction and one round trip: both are sent before the one
- * `Sync` that ends the transaction. The statement has no name, because its next run may meet another server connection.
+ * A statement with the settings that it needs, in one transaction and one round trip: both are sent before
+ * the `Sync` that ends the transaction. The statement has no name, because its next run may meet another
+ * server connection.
  *
- * It has a deadline on PostgreSQL's clock. A pooler queues statements that wait for a server connection, and passes them on
- * even if their client is gone. PostgreSQL must not carry out a statement that we have given up.
+ * It has a deadline on PostgreSQL's clock. A pooler queues statements that wait for a server connection, and
+ * forwards them even if their client is gone. PostgreSQL must not run a statement that we have given up.
  */
 export class SettledQuery extends Base {
   readonly #timeoutMs: number;
@@ -35,7 +36,7 @@ export class SettledQuery extends Base {
   readonly #deadline: number | null;
   #settled = false;
 
-  /** @param timeoutMs PostgreSQL gives up the statement after this long; 0 for never. */
+  /** @param timeoutMs PostgreSQL cancels the statement after this long; 0 for never. */
   constructor({ text, values }: QueryConfig, timeoutMs: number, clock: ServerClock) {
     super({ text, ...(values && { values }) });
     this.#timeoutMs = timeoutMs;

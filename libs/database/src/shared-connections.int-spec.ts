@@ -35,7 +35,7 @@ describe('statements at the same time', () => {
     expect(new Set(await pids(20)).size).toBe(1);
   });
 
-  it('each end by themselves: a refused one takes no other with it', async () => {
+  it('end separately: a refused one does not fail another', async () => {
     const results = await Promise.allSettled([
       statements.run(LOCK, []),
       statements.run(REFUSED, []),
@@ -45,13 +45,13 @@ describe('statements at the same time', () => {
     expect(await dataSource.query('SELECT n FROM spec_shared')).toEqual([{ n: 2 }]);
   });
 
-  it('go round a connection whose statement waits for a lock', async () => {
+  it('avoid a connection whose statement waits for a lock', async () => {
     const holder = dataSource.createQueryRunner();
     await holder.startTransaction();
     const [{ pid }] = await holder.query('SELECT pg_backend_pid() AS pid FROM spec_shared FOR UPDATE');
     const waiting = statements.run(LOCK, []);
     await until('a statement that waits', async () => (await dataSource.query(WAITERS, [pid])).length > 0);
-    // The lock is waited for longer than others have patience.
+    // The wait for the lock is longer than others would wait.
     await holder.query('SELECT pg_sleep(0.05)');
     const [free] = await pids(1);
     expect(free).not.toBe(pid);
@@ -60,7 +60,7 @@ describe('statements at the same time', () => {
     await waiting;
   });
 
-  it('all fail where their connection breaks, and the next ones get another', async () => {
+  it('all fail if their connection breaks, and the next ones get another', async () => {
     const [before] = await pids(1);
     const runs = [statements.run(ENDED, []), statements.run(PID, []), statements.run(PID, [])];
     const ended = await Promise.allSettled(runs);
@@ -68,7 +68,7 @@ describe('statements at the same time', () => {
     expect(await pids(1)).not.toEqual([before]);
   });
 
-  it('are all given up where no connection can be had', async () => {
+  it('all fail if no connection is available', async () => {
     const url = new URL(await testDatabaseUrl());
     url.port = '1';
     const nowhere = new DatabasePool({ connectionString: url.href, pooler: 'none', statementTimeoutMs: 0 });

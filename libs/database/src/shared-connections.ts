@@ -5,7 +5,7 @@ export type PooledClient = PoolClient & Pick<DatabaseClient, 'backendPid' | 'hol
 
 /** A statement joins others on a connection only if it is likely to wait less than this for them. */
 const PATIENCE_MS = 10;
-/** The mean time of a statement is that of about so many of the last ones. */
+/** A statement's mean time is taken over about this many recent ones. */
 const SAMPLES = 32;
 
 /** A connection, while statements use it. */
@@ -14,16 +14,17 @@ interface Lane {
   client?: PooledClient;
   /** How many statements have no answer yet. */
   unanswered: number;
-  /** When the first of them could begin, by `performance.now()`. */
+  /** When the first unanswered one could begin, by `performance.now()`. */
   sinceMs: number;
 }
 
 /**
- * Lets statements share connections. Each is sent at once; PostgreSQL carries out those of one connection one after the
- * other, each in a transaction of its own. Statements that are sent together are one write to a socket, and a few
- * busy backends cost less CPU than many that take turns (docs/decisions/0006).
+ * Lets statements share connections. Each is sent at once. PostgreSQL runs those of a connection one after
+ * the other, each in its own transaction. Statements sent together are one write to a socket, and a few busy
+ * backends cost less CPU than many that take turns (docs/decisions/0006).
  *
- * Where a statement would wait for others, be it for a lock or a slow disk, it takes another connection of the pool.
+ * A statement takes another connection of the pool if it would wait long for others, e.g. for a lock or a
+ * slow disk.
  */
 export class SharedConnections {
   readonly #lanes = new Set<Lane>();
@@ -81,7 +82,7 @@ export class SharedConnections {
 
   #answered(lane: Lane): void {
     const nowMs = performance.now();
-    // One that waited for a lock says little about the others.
+    // A statement that waited for a lock says little about the others.
     const tookMs = Math.min(nowMs - lane.sinceMs, PATIENCE_MS);
     this.#meanMs += (tookMs - this.#meanMs) / SAMPLES;
     lane.sinceMs = nowMs;

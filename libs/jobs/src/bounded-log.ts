@@ -3,7 +3,7 @@ import type { Logger } from '@nestjs/common';
 const EVERY_MS = 60_000;
 const TEXTS = 50;
 
-/** For faults that repeat with every job or every second: writes each text once a minute, with the number of repetitions. */
+/** For faults that repeat often: writes each text once a minute, with the number of repetitions. */
 export class BoundedLog {
   readonly #said = new Map<string, { atMs: number; left: number }>();
 
@@ -12,12 +12,12 @@ export class BoundedLog {
     private readonly everyMs = EVERY_MS,
   ) {}
 
-  /** @returns whether it was written, instead of counted. */
+  /** @returns whether the text was written; otherwise it was only counted. */
   warn(text: string): boolean {
     return this.#say('warn', text);
   }
 
-  /** For good news. @returns as {@link warn}. */
+  /** Like {@link warn}, at level `log`. */
   log(text: string): boolean {
     return this.#say('log', text);
   }
@@ -27,7 +27,7 @@ export class BoundedLog {
     const key = text.replace(/[0-9a-f-]{8,}|\d+/gi, '#').slice(0, 200);
     const now = performance.now();
     const last = this.#said.get(key);
-    // The least recent is dropped first, so that a text that repeats keeps its count.
+    // Moves the text to the end: the oldest is dropped first, so a repeating text keeps its count.
     this.#said.delete(key);
     if (last && now - last.atMs < this.everyMs) {
       this.#said.set(key, { ...last, left: last.left + 1 });

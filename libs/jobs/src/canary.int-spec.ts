@@ -14,7 +14,7 @@ const handlerOf = (queue: QueueName, name: string, handle = async () => ({})): J
 
 let jobs: Jobs;
 let letGo: () => void;
-/** Resolves when the job that holds its worker up has begun. */
+/** Resolves when the job that blocks its worker has begun. */
 let held: Promise<void>;
 
 function start(): void {
@@ -34,7 +34,7 @@ function start(): void {
   ]);
 }
 
-/** Deletes whatever lies under this test's prefix: the server itself is shared with other tests. */
+/** Deletes all keys with this test's prefix: other tests share the server. */
 async function forgetAll(): Promise<void> {
   const { redis } = jobs.queues;
   const keys = await redis.keys(`${jobs.prefix.replace(/[{}]/g, '\\$&')}*`);
@@ -53,14 +53,14 @@ describe('the canary', () => {
     await jobs.close();
   });
 
-  it('is missed by everybody until a worker has run it', async () => {
+  it('is down in every process until a worker has run it', async () => {
     expect(await worker()).toEqual({ status: 'down', detail: 'no worker has run a job for 1 s' });
     start();
     await until('it sings', async () => (await worker())!.status === 'up');
     expect(await live()).toEqual({ status: 'ok' });
   });
 
-  it('falls silent in a worker that takes no jobs, which is then as good as dead', async () => {
+  it('reports a worker that takes no jobs as not alive', async () => {
     start();
     await until('it sings', async () => (await worker())!.status === 'up');
     await jobs.queues.get('upkeep').add('hold', {});
@@ -72,7 +72,7 @@ describe('the canary', () => {
     expect(await live()).toEqual({ status: 'ok' });
   });
 
-  it('that a flush has made everybody forget is no reason for a restart', async () => {
+  it('does not ask for a restart after a flush of Redis', async () => {
     start();
     await until('it sings', async () => (await worker())!.status === 'up');
     await forgetAll();
@@ -83,7 +83,7 @@ describe('the canary', () => {
     });
   });
 
-  it('is no reason for a restart where somebody has paused its queue, and the detail says so', async () => {
+  it('does not ask for a restart while its queue is paused, and the detail says so', async () => {
     start();
     await until('it sings', async () => (await worker())!.status === 'up');
     await jobs.queues.get('upkeep').pause();
@@ -95,7 +95,7 @@ describe('the canary', () => {
 });
 
 describe('while Redis is away', () => {
-  it('nobody is restarted for it, and a worker has time to go on when it is back', async () => {
+  it('no process asks for a restart, and a worker has time to go on afterwards', async () => {
     const proxy = await TcpProxy.start(testRedisUrl());
     jobs = await openJobs(proxy.url, { wait: true, env: ENV });
     try {

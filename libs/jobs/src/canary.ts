@@ -6,21 +6,24 @@ import type { JobHandler } from './job-definition.js';
 import { Queues } from './queues.js';
 
 const QUEUE = 'upkeep';
-/** So many canary jobs may be late before it is said that none are run: one may have been lost with its worker. */
+/** This many canary jobs may be late before the check reports it: one may be lost with its worker. */
 const LATE = 4;
 
 /**
- * A job that does nothing but prove that jobs are run, all the way from the schedule in Redis to a worker's handler.
- * It leaves a key that lives for as long as the proof is good, so that no two clocks have to agree.
+ * A job that only proves that jobs run, from the schedule in Redis to a worker's handler. It sets a key in
+ * Redis that expires when the proof is too old, so that no clocks are compared.
  */
 @Injectable()
 export class Canary {
   readonly #key: string;
   readonly #lateMs: number;
-  /** Since when this process has seen no proof, on the monotonic clock; null while there is one, or none to expect. */
+  /**
+   * Since when this process misses the proof, on the monotonic clock; null while there is one or none is due.
+   */
   #silentSince: number | null = null;
-  /** Whether Redis ever took a write of this process, and since when it refuses them. */
+  /** Whether Redis ever took a write of this process. */
   #wasAccepted = false;
+  /** Since when Redis refuses writes, on the monotonic clock. */
   #refusedSince: number | null = null;
 
   constructor(
@@ -35,7 +38,7 @@ export class Canary {
     queues.link.onChange(() => this.#note());
   }
 
-  /** For a process that runs jobs: from now on it asks for a restart when no worker has run any for long. */
+  /** For a process that runs jobs: it asks for a restart from now on if no worker runs a job for long. */
   handler(): JobHandler {
     this.health.registerLiveness(async () => this.#whyStuck());
     return {
@@ -67,20 +70,21 @@ export class Canary {
   }
 
   /**
-   * Asks for one restart, in case this process is at fault. The next process asks for none until it has seen Redis take a
-   * write. A Redis that is away is no reason for a restart.
+   * Asks for one restart, in case this process is at fault. The next process does not ask until Redis has
+   * taken one of its writes. An unreachable Redis is no reason for a restart.
    */
   #whyRefused(since: number): string | null {
     this.#silentSince = null;
     const forMs = this.clock.monotonicMs() - since;
     if (!this.#wasAccepted || forMs <= this.#lateMs) return null;
     const { trouble } = this.queues.link;
-    return `for ${Math.round(forMs / 1_000)} s Redis ${trouble?.words}; one restart may help, a second one will not`;
+    const refusal = `for ${Math.round(forMs / 1_000)} s Redis ${trouble?.words}`;
+    return `${refusal}; one restart may help, a second one will not`;
   }
 
   /**
-   * Counts the time without a proof from when this process first missed it: a flushed Redis has lost the proof and the
-   * schedule, and needs no restart. Nor would a restart resume a queue that an operator has paused.
+   * Counts from when this process first missed the proof: a flushed Redis has lost proof and schedule, and
+   * needs no restart. A restart would not resume a queue that an operator has paused either.
    */
   async #whySilent(): Promise<string | null> {
     if (!this.queues.isReady() || (await this.#sings()) || (await this.#isPaused())) {
@@ -90,7 +94,8 @@ export class Canary {
     const now = this.clock.monotonicMs();
     this.#silentSince ??= now;
     if (now - this.#silentSince <= this.#lateMs) return null;
-    return `no worker has run a job for ${Math.round((now - this.#silentSince) / 1000)} s, although Redis is there`;
+    const silentS = Math.round((now - this.#silentSince) / 1000);
+    return `no worker has run a job for ${silentS} s, although Redis is there`;
   }
 
   async #sings(): Promise<boolean> {

@@ -1,40 +1,41 @@
 import type { z } from 'zod';
 
-/** The queues that operators see, each with its policy. Finished jobs are kept a day or 1 000, whichever is less. */
+/** Finished jobs are kept for a day, and at most 1 000 of them. */
 const KEPT = { age: 86_400, count: 1_000 };
 
+/** The queues that operators see, each with its policy. */
 export const QUEUES = {
   /** Retries of the three steps: jobs are named by step. */
   steps: { keepFinished: KEPT, keepFailed: KEPT },
   /** Ends codes, sessions and onboardings that are due. */
   expiry: { keepFinished: KEPT, keepFailed: KEPT },
-  /** What runs by the clock, besides expiry: sweep, probe, retention, resealing, timelines. */
+  /** Other work by the clock: sweep, probe, retention, resealing, timelines. */
   upkeep: { keepFinished: KEPT, keepFailed: KEPT },
 } as const;
 
 export type QueueName = keyof typeof QUEUES;
 export const QUEUE_NAMES = Object.keys(QUEUES) as QueueName[];
 
-/** A kind of job: its name on its queue, and a parser for what comes back from Redis. */
+/** A kind of job: its name on its queue, and a parser for its payload in Redis. */
 export interface JobDefinition<Payload> {
   queue: QueueName;
   name: string;
   payload: z.ZodType<Payload>;
 }
 
-/** Says what a handler made of a job, shown as the job's return value: ids, counts and instants only. */
+/** A handler's result, shown as the job's return value: ids, counts and instants only. */
 export type JobOutcome = Record<string, unknown>;
 
 export interface JobHandler<Payload = unknown> {
   job: JobDefinition<Payload>;
-  /** Runs again and again by itself, by a BullMQ job scheduler. */
+  /** Runs periodically, by a BullMQ job scheduler. */
   everyMs?: number;
-  /** Means nothing unless it is run as a job: while Redis is away it is not run at all. */
+  /** Runs as a job only, so not at all while Redis is away. */
   onlyAsJob?: true;
   handle(payload: Payload): Promise<JobOutcome>;
 }
 
-/** Thrown by a handler whose job came too early: the job goes back to sleep until then. */
+/** A handler throws it if its job is not due yet: the job is delayed until then. */
 export class TooEarly extends Error {
   constructor(readonly waitMs: number) {
     super(`too early by ${waitMs} ms`);
@@ -42,7 +43,9 @@ export class TooEarly extends Error {
   }
 }
 
-/** Thrown by a handler whose work has ended badly for good: the job is shown as failed, and not run again. */
+/**
+ * A handler throws it if its work has failed for good: the job is shown as failed, and does not run again.
+ */
 export class EndedBadly extends Error {
   constructor(reason: string) {
     super(reason);

@@ -13,7 +13,9 @@ const step: JobDefinition<{ n: number }> = {
   payload: z.strictObject({ n: z.int() }),
 };
 
-/** The producer waits 200 ms; this leaves room for a busy machine, and none for a connection's own timeouts. */
+/**
+ * The producer waits 200 ms. This leaves room for a busy machine, but not for a connection's own timeouts.
+ */
 const SOON_MS = 1_000;
 
 describe('with Redis there', () => {
@@ -30,7 +32,7 @@ describe('with Redis there', () => {
     expect(await job.getState()).toBe('delayed');
   });
 
-  it('adds an id once, and takes it for done the second time', async () => {
+  it('adds an id once, and ignores it the second time', async () => {
     expect(await jobs.producer.add(step, { n: 2 }, { id: 'a_2' })).toBe(true);
     expect(await jobs.producer.add(step, { n: 3 }, { id: 'a_2' })).toBe(true);
     expect((await jobs.queues.get('steps').getJob('a_2'))!.data).toEqual({ n: 2 });
@@ -39,19 +41,19 @@ describe('with Redis there', () => {
     expect(await jobs.queues.get('steps').count()).toBe(before + 2);
   });
 
-  it('never delays into the past', async () => {
+  it('takes a negative delay as none', async () => {
     await jobs.producer.add(step, { n: 5 }, { id: 'a_5', delayMs: -10 });
     expect(await (await jobs.queues.get('steps').getJob('a_5'))!.getState()).toBe('waiting');
   });
 
   describe('waking', () => {
     const queue = () => jobs.queues.get('steps');
-    /** Jobs of an intent that a worker would still run. */
+    /** Jobs for the same try that a worker would still run. */
     const toCome = async (id: string) =>
       (await queue().getJobs(['waiting', 'delayed', 'prioritized'])).filter((job) => job.id!.startsWith(id));
     const taken = async (id: string) => {
       const worker = new Worker('steps', null, { connection: { url: testRedisUrl() }, prefix: jobs.prefix });
-      // The others of this file stand before it.
+      // The other jobs of this file are before it.
       const others: Job[] = [];
       for (;;) {
         const job = (await worker.getNextJob('token', { block: false }))!;
@@ -64,7 +66,7 @@ describe('with Redis there', () => {
       }
     };
 
-    /** A busy machine may take longer than a request may. */
+    /** On a busy machine, this may take longer than a request waits. */
     const wake = (id: string) => jobs.producer.wake(step, { n: 1 }, id, 10_000);
 
     it('queues a job once, and not again while it waits', async () => {
@@ -82,7 +84,7 @@ describe('with Redis there', () => {
       expect(await queue().getJobState('w_2')).toBe('waiting');
     });
 
-    it('queues a job although a finished one with its id is still kept', async () => {
+    it('queues a job even if a finished one with its id is still kept', async () => {
       await jobs.producer.add(step, { n: 1 }, { id: 'w_3' });
       for (const id of ['w_3', 'w_3_wake1', 'w_3_wake1']) {
         const { job, close } = await taken(id);
@@ -104,7 +106,7 @@ describe('with Redis there', () => {
     });
   });
 
-  it('keeps finished jobs for a day or a thousand of them, and repeats none by itself', () => {
+  it('keeps at most a thousand finished jobs, for a day, and repeats none', () => {
     for (const name of QUEUE_NAMES) {
       expect(jobs.queues.get(name).defaultJobOptions).toMatchObject({
         attempts: 1,
@@ -115,7 +117,7 @@ describe('with Redis there', () => {
     expect(() => jobs.queues.get('letters' as never)).toThrow('there is no queue "letters"');
   });
 
-  it('is healthy, and says so where Redis would evict jobs', async () => {
+  it('is healthy, and reports a Redis that would evict jobs', async () => {
     expect((await jobs.health.ready()).checks).toMatchObject({ redis: { status: 'up' } });
   });
 });
@@ -134,7 +136,7 @@ describe('with Redis away', () => {
     return { added, tookMs: performance.now() - from, jobs };
   }
 
-  /** Something that takes connections and behaves. */
+  /** A server that takes connections and behaves as given. */
   async function listening(behave: (socket: Socket) => void): Promise<string> {
     const sockets = new Set<Socket>();
     const server: Server = createServer((socket) => {
@@ -151,10 +153,10 @@ describe('with Redis away', () => {
   }
 
   it.each([
-    ['nobody listens', async () => 'redis://127.0.0.1:1'],
+    ['no server listens', async () => 'redis://127.0.0.1:1'],
     ['connections are cut', () => listening((socket) => socket.destroy())],
     ['no command is answered', () => listening((socket) => socket.resume())],
-  ])('does not hold up its caller and does not throw, where %s', async (_, url) => {
+  ])('returns soon and does not throw if %s', async (_, url) => {
     const { added, tookMs, jobs } = await addTo(await url());
     expect(added).toBe(false);
     expect(tookMs).toBeLessThan(SOON_MS);
@@ -162,7 +164,7 @@ describe('with Redis away', () => {
     expect(status).toBe('degraded');
   });
 
-  it('stops waiting for a Redis that falls silent in the middle', async () => {
+  it('stops waiting for a Redis that stops answering', async () => {
     const redis = await TcpProxy.start(testRedisUrl());
     closers.push(() => redis.close());
     const jobs = await openJobs(redis.url);
@@ -190,8 +192,8 @@ describe('with Redis away', () => {
     await until('it is back', () => jobs.producer.add(step, { n: 1 }));
   });
 
-  it('adds once Redis is back that went in the very moment it came', async () => {
-    // The first INFO is ioredis asking whether it is loaded; BullMQ would ask once more, and never again.
+  it('adds once Redis is back that had gone just after it came', async () => {
+    // ioredis sends the first INFO to see whether Redis is loaded. BullMQ would ask only once more.
     const redis = await TcpProxy.start(testRedisUrl());
     redis.intercept(/\r\ninfo\r\n/i, ({ cut }) => cut());
     const jobs = await openJobs(redis.url, { wait: true });
@@ -202,7 +204,7 @@ describe('with Redis away', () => {
     await until('a job is taken', () => jobs.producer.add(step, { n: 1 }));
   });
 
-  it('adds once a Redis is there that was not when the process began', async () => {
+  it('adds once Redis appears after the process has started', async () => {
     const redis = await TcpProxy.start(testRedisUrl());
     await redis.close();
     const jobs = await openJobs(redis.url, { wait: false });

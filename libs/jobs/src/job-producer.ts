@@ -4,16 +4,16 @@ import { BoundedLog } from './bounded-log.js';
 import type { JobDefinition } from './job-definition.js';
 import { Queues } from './queues.js';
 
-/** A queue that is away never holds up a request for longer than this. */
+/** An unreachable queue delays a request for at most this long. */
 const ADD_TIMEOUT_MS = 200;
-/** Jobs whose worker died stay active for a while; as many may be woken past them. */
+/** A job whose worker died stays active for a while. At most this many more are queued beside it. */
 const WAKES = 3;
 const WAITING: ReadonlySet<string> = new Set(['waiting', 'prioritized', 'waiting-children']);
 
-/** How a wake-up call ended: a job was queued, one waits already, or Redis took none. */
+/** The result of a wake-up call: a job was queued, one already waits, or Redis took none. */
 export type Woken = 'queued' | 'waits' | 'refused';
 
-/** Adds wake-up calls. A job carries ids only; to lose one costs time until the sweeper finds its row. */
+/** Adds wake-up calls. A job carries ids only. If one is lost, its row waits for the sweeper. */
 @Injectable()
 export class JobProducer {
   readonly #log = new BoundedLog(new Logger(JobProducer.name));
@@ -21,7 +21,7 @@ export class JobProducer {
   constructor(private readonly queues: Queues) {}
 
   /**
-   * @param options.id BullMQ's custom job id, without ":"; adding an id that is still kept does nothing.
+   * @param options.id BullMQ's custom job id, without ":". BullMQ ignores a job whose id it still keeps.
    * @returns whether Redis took the job. Never throws if Redis is away or refuses.
    */
   async add<Payload>(
@@ -39,12 +39,12 @@ export class JobProducer {
   }
 
   /**
-   * Runs a job now, unless one with the same id waits already. Promotes a delayed one. BullMQ adds no id that it still
-   * keeps as finished, and an active job may have lost its worker. Then the new job gets an id that is derived from this
-   * one.
+   * Runs a job now, unless one with the same id already waits. Promotes a delayed one. If a job with this id
+   * is finished but kept, BullMQ would ignore a new one; if it is active, its worker may be dead. In both
+   * cases the new job gets a derived id.
    *
    * @param id as for {@link add}.
-   * @param withinMs how long the caller waits at most.
+   * @param withinMs the caller waits at most this long.
    */
   async wake<Payload>(
     job: JobDefinition<Payload>,
@@ -75,15 +75,15 @@ export class JobProducer {
       await (await queue.getJob(id))?.promote();
       return 'queued';
     } catch (error) {
-      // It may have become due meanwhile.
+      // The job may have become due meanwhile.
       if ((await queue.getJobState(id)) === 'delayed') throw error;
       return 'waits';
     }
   }
 
-  /** @returns null where Redis took nothing. */
+  /** @returns null if Redis took nothing. */
   async #inTime<T>(name: string, work: () => Promise<T>, withinMs = ADD_TIMEOUT_MS): Promise<T | null> {
-    // BullMQ waits for the very first connection without end: what it would add then, the sweeper has long woken.
+    // BullMQ would wait without limit for its first connection, and add the job long after the sweeper has.
     if (!this.queues.isReady()) return this.#notAdded(name, 'Redis takes no jobs');
     const working = work();
     let timer: NodeJS.Timeout | undefined;
@@ -94,7 +94,7 @@ export class JobProducer {
       return await Promise.race([working, late]);
     } catch (error) {
       working.catch(() => undefined); // it may still fail after we stopped waiting
-      void this.queues.link.ask(); // it may refuse: the next one need not find out
+      void this.queues.link.ask(); // Redis may refuse writes: then the next job is not tried
       return this.#notAdded(name, (error as Error).message);
     } finally {
       clearTimeout(timer);

@@ -13,7 +13,7 @@ const step: JobDefinition<{ n: number }> = {
 const sweep: JobDefinition<unknown> = { queue: 'upkeep', name: 'sweep', payload: z.object({}) };
 const EVERY_MS = 60;
 
-/** What the step's handler does with each payload. */
+/** The step handler's behaviour by payload. */
 const script = new Map<number, () => unknown>();
 const handled: { n: number; atMs: number }[] = [];
 let ticks = 0;
@@ -37,7 +37,7 @@ const handlers = (): JobHandler[] => [
 
 const runsOf = (n: number) => handled.filter((run) => run.n === n);
 
-/** Has the handler of a payload wait until it is let go. */
+/** Makes the handler of a payload wait until it is released. */
 function hold(n: number): () => void {
   const { promise, resolve } = Promise.withResolvers<void>();
   script.set(n, () => promise);
@@ -64,7 +64,7 @@ describe('with Redis there', () => {
       return job?.finishedOn ? job : null;
     });
 
-  it('runs a job once and keeps what it returned', async () => {
+  it('runs a job once and keeps its result', async () => {
     await jobs.producer.add(step, { n: 1 }, { id: 'one' });
     const job = await ended('one');
     expect(await job.getState()).toBe('completed');
@@ -72,13 +72,13 @@ describe('with Redis there', () => {
     expect(runsOf(1)).toHaveLength(1);
   });
 
-  it('keeps to its connections: one for each queue to wait on, besides the two that are shared', async () => {
+  it('uses one waiting connection per queue, and two shared ones', async () => {
     const list = String(await jobs.queues.redis.client('LIST'));
     const names = [...list.matchAll(/ name=(\S*)/g)].map(([, name]) => name!);
     expect(names.filter((name) => name.startsWith(jobs.prefix))).toHaveLength(jobs.queues.all().length);
   });
 
-  it('puts back to sleep what came too early, and runs it when it is time', async () => {
+  it('delays a job that came too early, and runs it when it is due', async () => {
     let early = true;
     script.set(2, () => {
       if (!early) return 'in time';
@@ -95,7 +95,7 @@ describe('with Redis there', () => {
   it.each([
     ['ended for good', 3, new EndedBadly('otp_locked: no tries left'), 'otp_locked: no tries left'],
     ['met an error of ours', 4, new TypeError('a bug'), 'a bug'],
-  ])('shows as failed, and does not repeat, what %s', async (_, n, error, reason) => {
+  ])('shows as failed, and does not repeat, a job that %s', async (_, n, error, reason) => {
     script.set(n, () => {
       throw error;
     });
@@ -106,7 +106,7 @@ describe('with Redis there', () => {
     expect(runsOf(n)).toHaveLength(1);
   });
 
-  it('refuses a payload that is not the job’s', async () => {
+  it('refuses a payload that does not fit the job', async () => {
     await steps().add('init-otp', { n: 'five', code: '123456' }, { jobId: 'junk' });
     const job = await ended('junk');
     expect(await job.getState()).toBe('failed');
@@ -114,12 +114,12 @@ describe('with Redis there', () => {
     expect(handled.some(({ n }) => typeof n !== 'number')).toBe(false);
   });
 
-  it('fails a job that nobody knows, and says why', async () => {
+  it('fails a job without a handler, and says why', async () => {
     await steps().add('of-the-past', {}, { jobId: 'unknown' });
     expect((await ended('unknown')).failedReason).toMatch(/no handler for job "of-the-past"/);
   });
 
-  it('keeps a schedule, and writes it again when Redis has forgotten everything', async () => {
+  it('writes a schedule again after Redis has lost everything', async () => {
     await until('the schedule runs', () => ticks >= 2);
     expect(await jobs.queues.get('expiry').getJobSchedulersCount()).toBe(1);
     const [completed] = await until('a run is kept', async () => {
@@ -142,7 +142,7 @@ describe('with Redis there', () => {
   });
 });
 
-describe('with a schedule whose job is not run', () => {
+describe('with a schedule whose job does not run', () => {
   let jobs: Jobs;
   beforeEach(async () => {
     jobs = await openJobs(undefined, { env: { WORKER_CONCURRENCY: '1' } });
@@ -157,20 +157,20 @@ describe('with a schedule whose job is not run', () => {
       return (run?.returnvalue as { ticks: number } | undefined)?.ticks === ticks;
     });
 
-  it('does its work by its own clock while its queue is paused, and leaves it to BullMQ after a resume', async () => {
+  it('works by its own clock while the queue is paused, and by BullMQ after a resume', async () => {
     jobs.runner.start(handlers());
     await runs();
     await expiry().pause();
     const before = ticks;
     await until('it ticks by itself', () => ticks >= before + 10);
-    // None is heaped up meanwhile.
+    // No jobs have piled up meanwhile.
     const { waiting, delayed } = await expiry().getJobCounts('waiting', 'delayed');
     expect(waiting! + delayed!).toBeLessThanOrEqual(2);
     await expiry().resume();
     await followed();
   });
 
-  it('does its work by its own clock while the queue’s worker is stuck', async () => {
+  it('works by its own clock while the queue’s worker is stuck', async () => {
     const { promise, resolve: letGo } = Promise.withResolvers<void>();
     const stuck: JobHandler = {
       job: { queue: 'expiry', name: 'stuck', payload: z.object({}) },
@@ -208,7 +208,7 @@ describe('with a schedule whose job is not run', () => {
 });
 
 describe('with a Redis that refuses', () => {
-  it('does what is scheduled by itself', async () => {
+  it('runs schedules by its own clock', async () => {
     const jobs = await openJobs();
     jest.spyOn(jobs.queues.get('expiry'), 'getJobScheduler').mockRejectedValue(new Error('OOM'));
     try {
@@ -222,7 +222,7 @@ describe('with a Redis that refuses', () => {
 });
 
 describe('with Redis away', () => {
-  it('does what is scheduled by itself, and stops at once all the same', async () => {
+  it('runs schedules by its own clock, and still stops at once', async () => {
     const jobs = await openJobs('redis://127.0.0.1:1');
     const before = ticks;
     jobs.runner.start(handlers());
@@ -233,7 +233,7 @@ describe('with Redis away', () => {
     expect(ticks).toBe(stopped);
   });
 
-  it('ticks by itself from when Redis goes, and takes jobs again when it is back', async () => {
+  it('runs schedules by its own clock during the outage, and takes jobs again after it', async () => {
     const redis = await TcpProxy.start(testRedisUrl());
     const jobs = await openJobs(redis.url);
     try {
@@ -257,7 +257,7 @@ describe('with Redis away', () => {
   });
 });
 
-describe('with a Redis that hangs and closes nothing', () => {
+describe('with a Redis that hangs and keeps connections open', () => {
   let redis: TcpProxy;
   let jobs: Jobs;
   beforeEach(async () => {
@@ -272,7 +272,7 @@ describe('with a Redis that hangs and closes nothing', () => {
     await redis.close();
   });
 
-  it('ticks by itself and heaps up no commands, and takes jobs again when it goes on', async () => {
+  it('runs schedules by its own clock, piles up no commands, and takes jobs again afterwards', async () => {
     redis.stall();
     let mostWaiting = 0;
     const adding = () => {
@@ -284,7 +284,7 @@ describe('with a Redis that hangs and closes nothing', () => {
       await until('it is seen to hang', () => !jobs.queues.isReady());
       for (let round = 0; round < 3; round += 1) {
         const before = ticks;
-        // Each period, and not only when the runner looks after its schedules: that would take 50 s.
+        // In each period, not only when the runner checks its schedules: that would take 50 s.
         await until('it ticks by itself', () => ticks >= before + 10, 200 * EVERY_MS);
       }
     } finally {
@@ -302,13 +302,13 @@ describe('with a Redis that hangs and closes nothing', () => {
     });
   });
 
-  it('finds Redis again whose connections are lost for good', async () => {
+  it('finds Redis again after its connections are lost for good', async () => {
     redis.forget();
     await until('a job is taken', () => jobs.producer.add(step, { n: 301 }));
     await until('and run', () => runsOf(301).length === 1);
   });
 
-  it('stops all the same, with a job running', async () => {
+  it('still stops while a job runs', async () => {
     const letGo = hold(302);
     await jobs.producer.add(step, { n: 302 });
     await until('the job runs', () => runsOf(302).length === 1);
@@ -320,8 +320,8 @@ describe('with a Redis that hangs and closes nothing', () => {
   });
 });
 
-describe('told to stop', () => {
-  it('takes no more jobs at once, and lets the running one end', async () => {
+describe('a stopping runner', () => {
+  it('stops taking jobs at once, and lets the running one end', async () => {
     const jobs = await openJobs();
     const letGo = hold(400);
     try {
@@ -330,7 +330,7 @@ describe('told to stop', () => {
       await until('the job runs', () => runsOf(400).length === 1);
 
       jobs.runner.onModuleDestroy();
-      await periods(5); // what was being fetched is still run
+      await periods(5); // a job that was being fetched still runs
       await jobs.producer.add(step, { n: 401 }, { id: 'late' });
       await jobs.producer.add(sweep, {}, { id: 'late' });
       const ticked = ticks;

@@ -29,7 +29,7 @@ describe('a worker refuses to boot', () => {
     );
   });
 
-  it('with a handler for a queue that there is not', () => {
+  it('with a handler for an unknown queue', () => {
     expect(() => start(handlerOf('letters', 'send'))).toThrow('there is no queue "letters"');
   });
 });

@@ -26,7 +26,7 @@ const lostAfterMs = (everyMs: number) => Math.min(2 * everyMs, 10_000);
 const LOOK_EVERY_MS = 5_000;
 /** BullMQ's default of 15 s would prolong every outage. */
 const FETCH_AGAIN_MS = 1_000;
-/** A worker will run a job in one of these states: another one would only wait behind it. */
+/** A job in one of these states will still run, so another one is not needed. */
 const STILL_TO_COME: ReadonlySet<string> = new Set(['waiting', 'prioritized', 'delayed']);
 
 interface Scheduled {
@@ -34,14 +34,14 @@ interface Scheduled {
   everyMs: number;
   /** When this process last ran it as a job, on the monotonic clock. */
   lastJobMs: number;
-  /** When it last ran it by its own clock. */
+  /** When this process last ran it by its own clock. */
   lastOwnMs: number;
   running: Promise<void> | undefined;
 }
 
 /**
- * Runs jobs: one BullMQ worker per queue. It runs a schedule by its own clock if the schedule's job has not been run for
- * some seconds, because Redis is away or refuses, the queue is paused, or its workers are stuck.
+ * Runs jobs: one BullMQ worker per queue. It runs a schedule by its own clock if the schedule's job has not
+ * run for some seconds, because Redis is away or refuses, the queue is paused, or its workers are stuck.
  */
 @Injectable()
 export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
@@ -58,7 +58,7 @@ export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
-  /** @throws Error at boot when a job has two handlers, or a queue has none. */
+  /** @throws Error at boot if a job has two handlers, or a queue has none. */
   start(handlers: readonly JobHandler[]): void {
     const byQueue = group(handlers);
     const link = RedisLink.patient(this.config.REDIS_URL, {
@@ -74,25 +74,25 @@ export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
   }
 
   /**
-   * Takes no more jobs, and does not wait for the running ones. It comes before all waits for running work, which would
-   * never end while new jobs are taken.
+   * Takes no more jobs, and does not wait for the running ones. It must come before all waits for running
+   * work: those would not end while new jobs start.
    */
   onModuleDestroy(): void {
     this.#timers.forEach(clearInterval);
-    // A worker whose Redis is away waits for it in order to close; the attempts that it runs are awaited by their runner.
+    // Without Redis, a graceful close would wait for it. The step runner itself waits for running attempts.
     const away = !this.#link?.isConnected;
     this.#closed = Promise.all(this.#workers.map((worker) => worker.close(away)));
   }
 
-  /** Resolves when the running jobs have ended, or Redis is lost and cannot be told. */
+  /** Resolves when the running jobs have ended, or when Redis is lost and cannot take their results. */
   async beforeApplicationShutdown(): Promise<void> {
     await Promise.all([this.#closed, ...[...this.#scheduled.values()].map(({ running }) => running)]);
     this.#link?.disconnect();
   }
 
   /**
-   * BullMQ repeats a refused command at once, without end. So a worker takes no jobs while Redis refuses, and goes on when
-   * Redis accepts again. While Redis is away, BullMQ waits by itself.
+   * BullMQ repeats a refused command at once, without limit. So a worker takes no jobs while Redis refuses,
+   * and continues when Redis accepts again. While Redis is away, BullMQ itself waits.
    */
   #rest(link: RedisLink): void {
     if (this.#closed) return;
@@ -168,10 +168,11 @@ export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
   }
 
   /**
-   * Asks Redis, because another worker may run the schedule's jobs. Writes a schedule again if Redis has lost it or its next
-   * job. Leaves it alone if its next job waits: then its queue is paused, or its workers are busy or gone.
+   * Asks Redis, because another worker may run the schedule's jobs. Writes the schedule again if Redis has
+   * lost it or its next job. Leaves it alone if its next job waits: then its queue is paused, or its workers
+   * are busy or gone.
    *
-   * @returns whether the schedule's job is run in time.
+   * @returns whether the schedule's job runs in time.
    */
   async #follow(entry: Scheduled): Promise<boolean> {
     const { everyMs, handler } = entry;

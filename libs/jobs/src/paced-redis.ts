@@ -4,12 +4,12 @@ import { NO_DATABASE, troubleOf } from './redis-trouble.js';
 /** A connection reconnects after refusals at most this often: the next server may refuse as well. */
 const PACE_MS = 1_000;
 
-/** The longest pause between two tries: a server without the database will most likely refuse it again. */
+/** The longest pause between two tries: a server without the database will probably refuse it again. */
 const NO_DATABASE_PAUSE_MS = 2_000;
 
 /**
- * Reconnects if the server refuses a command that another server may take. Each copy has its own pace: BullMQ makes copies
- * for blocking reads, and a failover hits all of them at the same moment.
+ * Reconnects if the server refuses a command that another server may take. Each copy has its own pace: BullMQ
+ * makes copies for blocking reads, and a failover hits all of them at once.
  */
 export class PacedRedis extends Redis {
   #hasDatabase = true;

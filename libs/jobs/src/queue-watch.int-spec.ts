@@ -20,7 +20,7 @@ const check = async (name: string) => (await jobs.health.ready()).checks[name]!;
 const metrics = () => jobs.metrics.registry.metrics();
 
 describe('each queue', () => {
-  it('is checked by its name, and up while nothing waits too long', async () => {
+  it('has its own check, which is up while no job waits too long', async () => {
     jobs.runner.start(handlers());
     await jobs.queues.get('steps').add('of-steps', {});
     await until('its job has ended', async () => /last finished/.test((await check('queue steps')).detail!));
@@ -48,7 +48,7 @@ describe('each queue', () => {
     await until('it is up', async () => (await check('queue expiry')).status === 'up');
   });
 
-  it('is down when no worker takes a due job', async () => {
+  it('is down if no worker takes a due job', async () => {
     const queue = jobs.queues.get('steps');
     await queue.add('of-steps', {}, { timestamp: Date.now() - 30_000 });
     const { detail } = await until('it is seen', async () => {
@@ -56,13 +56,13 @@ describe('each queue', () => {
       return found.status === 'down' && found;
     });
     expect(detail).toMatch(/^1 waiting, the oldest for 3\d s; none finished yet$/);
-    // The same for a retry that slept until a while ago.
+    // The same holds for a retry that has been due for a while.
     await queue.drain();
     await queue.add('of-steps', {}, { timestamp: Date.now() - 30_000, delay: 10_000 });
     await until('it is seen', async () => /the oldest for 2\d s/.test((await check('queue steps')).detail!));
   });
 
-  it('counts the age of a long retry from the time when it was due', async () => {
+  it('counts the age of a delayed retry from its due time', async () => {
     await jobs.queues.get('steps').add('of-steps', {}, { timestamp: Date.now() - 600_000, delay: 599_000 });
     await until('it is seen', async () =>
       /the oldest for [1-9] s/.test((await check('queue steps')).detail!),

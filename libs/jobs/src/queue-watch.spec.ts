@@ -4,7 +4,7 @@ import { findingOf } from './queue-watch.js';
 const NOW = Date.parse('2026-11-28T12:00:00Z');
 const quiet = { paused: false, pausedAt: null, waiting: 0, oldestDueAt: null, lastFinishedAt: NOW - 2_000 };
 
-describe('what a queue is found to be', () => {
+describe('the finding about a queue', () => {
   it.each([
     ['quiet', {}, 'up', 'none waiting; last finished 2 s ago'],
     ['new', { lastFinishedAt: null }, 'up', 'none waiting; none finished yet'],
@@ -30,7 +30,8 @@ describe('what a queue is found to be', () => {
       'paused',
       { paused: true, pausedAt: NOW - 5_000, waiting: 1, oldestDueAt: NOW - 4_000 },
       'down',
-      'paused since 2026-11-28T11:59:55Z, its jobs are not run; 1 waiting, the oldest for 4 s; last finished 2 s ago',
+      'paused since 2026-11-28T11:59:55Z, its jobs are not run; ' +
+        '1 waiting, the oldest for 4 s; last finished 2 s ago',
     ],
     [
       'paused long ago',

@@ -15,7 +15,7 @@ interface Seen {
   /** When it was paused, if its events still show it. */
   pausedAt: number | null;
   waiting: number;
-  /** Since when the oldest job could have been taken. */
+  /** When the oldest waiting job became due. */
   oldestDueAt: number | null;
   lastFinishedAt: number | null;
 }
@@ -26,7 +26,7 @@ export class QueueWatch {
   readonly #seen = new Map<QueueName, { atMs: number; seen: Promise<Seen> }>();
   readonly #pausedAt = new Map<QueueName, number | null>();
   readonly #logger = new Logger(QueueWatch.name);
-  /** The queues that this process's log has as down. */
+  /** The queues that this process has logged as down. */
   readonly #logged = new Set<QueueName>();
 
   constructor(
@@ -53,7 +53,7 @@ export class QueueWatch {
     return this.queues.unlessAway(async () => findingOf(await this.#look(name)));
   }
 
-  /** Empty without Redis, because an old number would look like a new one. */
+  /** Empty without Redis: an old number would look current. */
   async #read(read: (seen: Seen) => number): Promise<Record<string, number>> {
     if (!this.queues.link.isConnected) return {};
     const each = QUEUE_NAMES.map(async (name) => [name, read(await this.#look(name))] as const);
@@ -97,7 +97,7 @@ export class QueueWatch {
     return seen;
   }
 
-  /** One line per change, in each process, so that each log tells of it. */
+  /** Each process logs one line per change. */
   #logChange(name: QueueName, { status, detail }: Finding): void {
     if (status === 'down' && !this.#logged.has(name)) {
       this.#logged.add(name);
@@ -107,7 +107,7 @@ export class QueueWatch {
     }
   }
 
-  /** BullMQ does not keep the instant. Its events show it, unless too many have followed. */
+  /** BullMQ does not keep the instant of a pause. Its events show it, unless too many have followed. */
   async #pauseOf(name: QueueName, paused: boolean, queue: Queue): Promise<number | null> {
     if (!paused) {
       this.#pausedAt.delete(name);
@@ -123,7 +123,7 @@ export class QueueWatch {
   }
 }
 
-/** A pure function, so that a table can test its cases. */
+/** A queue's health by its state. */
 export function findingOf(seen: Seen, now = Date.now()): Finding {
   const oldestMs = ageOf(seen.oldestDueAt, now);
   const since = seen.pausedAt === null ? '' : ` since ${instant(seen.pausedAt)}`;
@@ -144,7 +144,7 @@ const ageOf = (at: number | null, now = Date.now()) => (at === null ? 0 : Math.m
 const seconds = (ms: number) => ms / 1_000;
 const instant = (ms: number) => new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
 
-/** A job that was delayed again was due at its last run at the earliest. */
+/** A job that was delayed again is due no earlier than its last run. */
 function dueAtOf(job: Job): number {
   return Math.max(job.timestamp + (job.delay || (job.opts.delay ?? 0)), job.processedOn ?? 0);
 }

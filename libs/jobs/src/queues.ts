@@ -8,12 +8,12 @@ import { QUEUE_NAMES, QUEUES, type QueueName } from './job-definition.js';
 import { RedisLink } from './redis-link.js';
 import { troubleOf } from './redis-trouble.js';
 
-/** BullMQ keeps a stream of events per queue; nothing here reads far back in it. */
+/** Events that BullMQ keeps per queue. We read only the latest. */
 const EVENTS_KEPT = 1_000;
-/** The check waits this long for an answer, and then uses what the link knows. */
+/** The check waits this long for an answer, then uses the link's state. */
 const ANSWER_MS = 1_000;
 
-/** All queues, over one connection that never holds up a request. */
+/** All queues, over one connection that fails fast instead of delaying requests. */
 @Injectable()
 export class Queues implements OnApplicationShutdown {
   readonly #log = new BoundedLog(new Logger(Queues.name));
@@ -56,12 +56,12 @@ export class Queues implements OnApplicationShutdown {
     return this.link.accepts;
   }
 
-  /** Counts one more connection in what the check `redis` says. */
+  /** Adds a connection to the check `redis`. */
   watch(link: RedisLink): void {
     this.#links.push(link);
   }
 
-  /** For checks that read from Redis. If Redis does not answer the read, the check is down. */
+  /** For checks that read from Redis: without its answer, the check is down. */
   async unlessAway(check: () => Promise<Finding>): Promise<Finding> {
     if (!this.link.isConnected) return { status: 'down', detail: 'unknown without Redis' };
     try {
@@ -104,7 +104,7 @@ export class Queues implements OnApplicationShutdown {
     const queue = new Queue(name, {
       prefix,
       connection: this.redis,
-      // BullMQ asks for the version once, and a queue whose question was lost would refuse every job for good.
+      // BullMQ asks for the version only once. Without the answer, the queue would refuse every job for good.
       skipVersionCheck: true,
       streams: { events: { maxLen: EVENTS_KEPT } },
       defaultJobOptions: { attempts: 1, removeOnComplete: keepFinished, removeOnFail: keepFailed },

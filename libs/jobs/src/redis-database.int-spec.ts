@@ -7,7 +7,7 @@ import { RedisDatabase } from './redis-database.js';
 const boot = (url: string) => new RedisDatabase(testConfig({ REDIS_URL: url })).onModuleInit();
 const withIndex = (index: number) => Object.assign(new URL(testRedisUrl()), { pathname: `/${index}` }).href;
 
-describe('the database that REDIS_URL names', () => {
+describe('the database of REDIS_URL', () => {
   it('is refused if Redis has no database of that number', async () => {
     const fault = await boot(withIndex(9_999)).catch((error: unknown) => error);
     expect(fault).toBeInstanceOf(ConfigError);
@@ -19,12 +19,12 @@ describe('the database that REDIS_URL names', () => {
     ]);
   });
 
-  it('is taken where Redis has it', async () => {
+  it('is accepted if Redis has it', async () => {
     await boot(withIndex(3));
     await boot(testRedisUrl());
   });
 
-  it('stops no boot while Redis is away, or does not answer', async () => {
+  it('does not stop the boot while Redis is away or silent', async () => {
     await boot('redis://127.0.0.1:1/9999');
     const silent = createServer((socket) => void socket.resume().on('error', () => undefined));
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));

@@ -5,12 +5,12 @@ import { NO_DATABASE } from './redis-trouble.js';
 
 const ANSWER_MS = 2_000;
 
-/** Asks Redis at boot for the database that `REDIS_URL` names. A Redis that is away does not stop the boot. */
+/** Checks at boot that Redis has the database of `REDIS_URL`. An unreachable Redis does not stop the boot. */
 @Injectable()
 export class RedisDatabase implements OnModuleInit {
   constructor(@Inject(CONFIG) private readonly config: Config) {}
 
-  /** @throws ConfigError where Redis answers, and refuses this database. */
+  /** @throws ConfigError if Redis refuses this database. */
   async onModuleInit(): Promise<void> {
     const fault = await findDatabaseFault(this.config.REDIS_URL);
     if (fault !== null) throw new ConfigError([{ variable: 'REDIS_URL', detail: fault }]);
@@ -36,13 +36,13 @@ async function findDatabaseFault(url: string): Promise<string | null> {
     await redis.select(index);
     return null;
   } catch (error) {
-    // `ready` shows other refusals, such as those of a Redis that loads its data or wants another password.
+    // Readiness reports other refusals, e.g. while Redis loads its data or if it wants another password.
     return NO_DATABASE.test((error as Error).message) ? refused(index, error as Error) : null;
   } finally {
     redis.disconnect();
   }
 }
 
-/** In Redis's own words, which name nothing but the number. */
+/** Redis's own message is safe to show: it names only the number. */
 const refused = (index: number, { message }: Error) =>
   `names database ${index}, and Redis refuses it: ${message.replace(/^ERR /, '')}`;

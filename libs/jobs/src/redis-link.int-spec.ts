@@ -32,7 +32,7 @@ it('does not use database 0 if the server refuses the one of the URL', async () 
   }
 });
 
-it('keeps a connection on which one answer was read too late', async () => {
+it('keeps a connection after one late answer', async () => {
   const commandTimeout = 400;
   const link = RedisLink.impatient(testRedisUrl(), { name, prefix: testQueuePrefix(), commandTimeout });
   try {
@@ -40,7 +40,7 @@ it('keeps a connection on which one answer was read too late', async () => {
     let closed = 0;
     link.redis.on('close', () => closed++);
     const asked = jest.spyOn(link.redis, 'set');
-    // After this, timers run before sockets are read: the command times out, although its answer is there.
+    // After this, timers run before sockets are read: the command times out although its answer has arrived.
     await new Promise((resolve) => setImmediate(resolve));
     void link.ask();
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1.5 * commandTimeout);

@@ -6,34 +6,37 @@ import { CLOSED, LOADING, NOT_YET, SILENT, SILENT_TO_WRITES, troubleOf } from '.
 import type { RedisTrouble } from './redis-trouble.js';
 
 const BEAT_MS = 1_000;
-/** Beats, not milliseconds: however long a process was too busy to read an answer, it counts one beat. */
+/** In beats, because a process that is too busy to read an answer also misses beats. */
 const BEATS_WITHOUT_ANSWER = 2;
 const CHANGE_LOG_MS = 10_000;
 
 const SHARED: RedisOptions = {
   connectTimeout: 2_000,
-  /** ioredis keeps the process alive this long after a socket that never opened. Its default is two seconds. */
+  /**
+   * ioredis keeps the process alive this long after a socket that never opened. Its default is two seconds.
+   */
   disconnectTimeout: 200,
   maxLoadingRetryTime: 1_000,
 };
 
-/** Waits a little longer with each try, two seconds at the most: a Redis that is back is found soon. */
+/** Waits a little longer with each try, at most two seconds, to find a restored Redis soon. */
 const retryStrategy = (times: number) => Math.min(50 * times, 2_000);
 
 export interface LinkOptions {
   /** The connection's name, as `CLIENT LIST` shows it. */
   name: string;
-  /** Of all keys of this installation. */
+  /** The prefix of all keys of this installation. */
   prefix: string;
 }
 
 /**
- * A connection to Redis that knows whether Redis takes its writes. Once a second it sends a write that changes nothing,
- * and it reconnects if no answer comes. Otherwise each command would wait for ever after a server hangs or the network
- * loses the connection, because nothing closes it. Not for a connection that makes blocking reads.
+ * A connection to Redis that knows whether Redis takes its writes. Once a second it sends a write that
+ * changes nothing, and reconnects if no answer comes. Otherwise, if the server hangs or the network drops the
+ * connection, nothing closes it and each command waits forever. Not for a connection that makes blocking
+ * reads.
  *
- * ioredis has `socketTimeout` for this, but its timer outlives its connection. It then cuts the next, healthy connection,
- * or keeps a finished process alive.
+ * ioredis has `socketTimeout` for this, but its timer outlives its connection: it then cuts the next, healthy
+ * connection, or keeps a finished process alive.
  */
 export class RedisLink {
   readonly #log: BoundedLog;
@@ -44,13 +47,13 @@ export class RedisLink {
   #changedAtMs = 0;
   #isTold = true;
   #asking: Promise<void> | undefined;
-  /** Beats since the question that has no answer yet. The handshake of a new connection counts as a question. */
+  /** Beats since the unanswered question. The handshake of a new connection counts as a question. */
   #unanswered: number | undefined;
 
   /**
-   * A link that fails at once when Redis is away, and soon when it hangs: for requests, which must not be held up.
+   * For requests, which must not be delayed: fails at once if Redis is away, and soon if it hangs.
    *
-   * @param options.commandTimeout milliseconds after which a command has failed.
+   * @param options.commandTimeout a command fails after this many milliseconds.
    */
   static impatient(
     url: string,
@@ -68,10 +71,10 @@ export class RedisLink {
   }
 
   /**
-   * A link that waits for Redis as long as it takes: BullMQ's workers want that. BullMQ watches over the copies of
-   * it that it makes for blocking reads.
+   * For BullMQ's workers: waits for Redis without limit. BullMQ itself watches the copies that it makes for
+   * blocking reads.
    *
-   * @param options.isWanted once it is false, a lost connection is not opened again, and commands that wait for it fail.
+   * @param options.isWanted once false, a lost connection stays closed, and commands that wait for it fail.
    */
   static patient(url: string, { isWanted, ...options }: LinkOptions & { isWanted(): boolean }): RedisLink {
     const redis = new PacedRedis(url, {
@@ -97,7 +100,7 @@ export class RedisLink {
     });
     redis.on('close', () => {
       this.#unanswered = undefined;
-      this.#asking = undefined; // the next connection is asked for itself
+      this.#asking = undefined; // the next connection gets its own question
       if (!this.#trouble) this.#found(CLOSED);
     });
     redis.on('error', (error: Error) => this.#found(troubleOf(error)));
@@ -107,17 +110,17 @@ export class RedisLink {
 
   readonly name: string;
 
-  /** Whether a write that is sent now would be taken. */
+  /** Whether Redis would take a write now. */
   get accepts(): boolean {
     return this.#trouble === null && this.isConnected;
   }
 
-  /** Whether a command that is sent now would reach Redis, which may yet refuse it. */
+  /** Whether a command would reach Redis now. Redis may still refuse it. */
   get isConnected(): boolean {
     return this.redis.status === 'ready';
   }
 
-  /** Why Redis is of no use now; null while it is. */
+  /** Why Redis takes no writes now; null while it does. */
   get trouble(): RedisTrouble | null {
     return this.#trouble;
   }
@@ -126,7 +129,10 @@ export class RedisLink {
     this.#listeners.push(listener);
   }
 
-  /** Asks at once instead of with the next beat. Never throws; resolves with the answer, or with the connection. */
+  /**
+   * Asks at once instead of at the next beat. Never rejects. Resolves with the answer or the connection's
+   * end.
+   */
   ask(): Promise<void> {
     if (!this.isConnected) return Promise.resolve();
     this.#asking ??= this.#write().finally(() => (this.#asking = undefined));
@@ -136,11 +142,13 @@ export class RedisLink {
   disconnect(): void {
     clearInterval(this.#timer);
     this.#listeners.splice(0);
-    this.#trouble ??= CLOSED; // without a word in the log
+    this.#trouble ??= CLOSED; // set here, it is not logged
     this.redis.disconnect();
   }
 
-  /** The key never exists, so this write changes, copies and keeps nothing. What stops other writes stops it too. */
+  /**
+   * The key never exists, so this write changes and replicates nothing. It fails whenever other writes fail.
+   */
   async #write(): Promise<void> {
     this.#unanswered ??= 0;
     try {
@@ -148,7 +156,7 @@ export class RedisLink {
       this.#unanswered = undefined;
       this.#found(null);
     } catch (error) {
-      // Without an answer, the beats go on counting.
+      // Without an answer, the count of beats goes on.
       if ((error as Error).name !== 'ReplyError') return;
       this.#unanswered = undefined;
       this.#found(troubleOf(error as Error));
@@ -188,7 +196,7 @@ export class RedisLink {
     this.#listeners.forEach((tell) => tell());
   }
 
-  /** One line per change. If the bounded log leaves it out, a beat writes it later, if the state has lasted. */
+  /** Logs one line per change. If the bounded log omits it and the state lasts, a beat logs it later. */
   #tell(): void {
     if (this.#isTold) return;
     this.#isTold = this.#trouble

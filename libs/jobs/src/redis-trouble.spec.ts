@@ -42,7 +42,7 @@ describe('what an error says about Redis', () => {
     expect(trouble.words).not.toContain('argument');
   });
 
-  it.each(['ECONNREFUSED', 'ENOTFOUND', 'ETIMEDOUT'])('%s is no refusal: Redis said nothing', (code) => {
+  it.each(['ECONNREFUSED', 'ENOTFOUND', 'ETIMEDOUT'])('%s is no refusal: Redis did not answer', (code) => {
     expect(troubleOf(system(code))).toEqual({
       words: `cannot be reached (${code})`,
       refused: false,
@@ -50,7 +50,7 @@ describe('what an error says about Redis', () => {
     });
   });
 
-  it('of a lost connection is in words of ours', async () => {
+  it('has our own words for a lost connection', async () => {
     const redis = new Redis('redis://127.0.0.1:1', { maxRetriesPerRequest: 0, retryStrategy: () => 60_000 });
     redis.on('error', () => undefined);
     const error = await redis.ping().catch((reason: Error) => reason);

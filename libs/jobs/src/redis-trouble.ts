@@ -1,9 +1,9 @@
 /** Why Redis cannot be used now, in words that follow "Redis". */
 export interface RedisTrouble {
   words: string;
-  /** Redis answered with a refusal. Otherwise it cannot be reached. */
+  /** Whether Redis answered with a refusal. Otherwise it cannot be reached. */
   refused: boolean;
-  /** A new connection may lead to a server that does not refuse: after a failover behind a proxy or a name. */
+  /** Whether a new connection may lead to a working server, after a failover behind a proxy or a name. */
   elsewhere: boolean;
 }
 
@@ -24,7 +24,7 @@ const REFUSALS: Record<string, [words: string, elsewhere: boolean]> = {
   BUSY: ['is held up by a script', false],
 };
 
-/** In the error of a script, the code is in the middle. */
+/** A script's error has the code in the middle. */
 const CODE = new RegExp(`\\b(${Object.keys(REFUSALS).join('|')})\\b`);
 
 /** How Redis, Redis Cluster and common proxies refuse the database of a URL. */
@@ -45,7 +45,7 @@ export function troubleOf(error: Error): RedisTrouble {
     const words = `refuses writes (${error.message.split(' ', 1)[0]})`;
     return { words, refused: true, elsewhere: false };
   }
-  // It comes while the client connects anew, and its own words are about an option of the client.
+  // ioredis reports it while it reconnects, and its message is about an option of the client.
   if (error.name === 'MaxRetriesPerRequestError') return LOST;
   const why = (error as NodeJS.ErrnoException).code ?? error.message;
   return { words: `cannot be reached (${why})`, refused: false, elsewhere: false };

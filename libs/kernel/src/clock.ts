@@ -1,4 +1,4 @@
-/** Where rules get the time from, so that a test can hold it still. SQL uses the database's own clock. */
+/** The rules read the time here, so that a test can stop it. SQL uses the database's own clock. */
 export interface Clock {
   /** Milliseconds since the Unix epoch, as the wall clock has it. */
   nowMs(): number;

@@ -1,8 +1,8 @@
 /**
- * Whether JSON has an object with a member twice. We would read the last one, and who gets the same bytes after us
- * might read the first.
+ * Whether an object in the JSON has a member twice. We read the last one. A later reader of the same bytes
+ * may read the first.
  *
- * @param value of the text, by `JSON.parse`.
+ * @param value the result of `JSON.parse(text)`.
  */
 export function hasDuplicateMembers(text: string, value: unknown): boolean {
   const colons = text.replace(/"(?:[^"\\]|\\.)*"/g, '').split(':').length - 1;

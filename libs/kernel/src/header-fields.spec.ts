@@ -38,5 +38,5 @@ describe('a header field', () => {
     ['gzip', false],
     ['identity, gzip', false],
     [['identity', 'br'], false],
-  ])('%j: as it is? %j', (field, uncoded) => expect(isUncoded(field)).toBe(uncoded));
+  ])('%j means uncoded: %j', (field, uncoded) => expect(isUncoded(field)).toBe(uncoded));
 });

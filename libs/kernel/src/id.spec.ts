@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { isUuid, lowestUuidV7, timeOfUuidV7, uuidV7 } from './id.js';
 
 describe('uuidV7', () => {
-  it('carries the time in its first 48 bits, the version and the variant', () => {
+  it('has the time in its first 48 bits, and version and variant', () => {
     const id = uuidV7(0x0198_0000_1234);
     expect(id.slice(0, 13)).toBe('01980000-1234');
     expect(id[14]).toBe('7');
@@ -17,7 +17,7 @@ describe('uuidV7', () => {
     expect(new Set(Array.from({ length: 1_000 }, () => uuidV7(5))).size).toBe(1_000);
   });
 
-  it.each([0, 1_000, 0x0198_0000_1234, 2 ** 48 - 1])('tells when it was made: %d', (ms) => {
+  it.each([0, 1_000, 0x0198_0000_1234, 2 ** 48 - 1])('shows when it was made: %d', (ms) => {
     expect(timeOfUuidV7(uuidV7(ms))).toBe(ms);
   });
 

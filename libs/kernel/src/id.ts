@@ -1,8 +1,8 @@
 import { randomFillSync } from 'node:crypto';
 
 /**
- * Makes a UUID version 7 (RFC 9562 §5.7): 48 bits of Unix milliseconds, then 74 random bits, so that ids
- * made later sort later and a primary key index grows at its end.
+ * Makes a UUID version 7 (RFC 9562 §5.7): 48 bits of Unix milliseconds, then 74 random bits. Later ids sort
+ * later, so a primary key index grows at its end.
  *
  * @param nowMs Unix time in milliseconds.
  * @returns the lowercase 36-character form.

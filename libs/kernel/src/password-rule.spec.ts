@@ -10,7 +10,7 @@ describe('a new password', () => {
     ['with spaces', 'seven wild geese'],
     ['with a name as a small part', 'vera sees a gangway of ships'],
     ['in any script', 'двенадцать гусей'],
-    ['of characters outside of the first plane, counted as people do', '🦆🐎🐄🐖🐐🐑🐓🦃🐇🐈🐕🐁'],
+    ['of characters outside the first plane, each counted once', '🦆🐎🐄🐖🐐🐑🐓🦃🐇🐈🐕🐁'],
   ])('may be %s', (_, password) => {
     expect(findPasswordFault('vera', password)).toBeNull();
   });
@@ -20,8 +20,8 @@ describe('a new password', () => {
     ['six characters of two units each', '🦆🐎🐄🐖🐐🐑', 'is shorter than 12 characters'],
     ['longer', 'aB3$x'.repeat(26), 'is longer than 128 characters'],
     ['longer once it is folded', '\ufdfa'.repeat(20), 'is longer than 128 characters'],
-    ['known to everybody', 'Password1234', 'is one of those that everybody tries first'],
-    ['known in other widths', 'ｐａｓｓｗｏｒｄ１２３４', 'is one of those that everybody tries first'],
+    ['a common one', 'Password1234', 'is a common password'],
+    ['a common one in other widths', 'ｐａｓｓｗｏｒｄ１２３４', 'is a common password'],
     ['two characters again and again', 'abababababab', 'is made of less than four different characters'],
     ['the name and a bit', 'Vera.Vermeer1', NAMES],
     ['the product’s name and a bit', 'Gangway-2026!', NAMES],

@@ -1,12 +1,12 @@
-/** Characters, as people count them; OWASP ASVS 5.0 §6.2.1 asks for 8 and recommends 15, without rules of composition. */
+/** In code points. OWASP ASVS 5.0 §6.2.1 requires 8 and recommends 15, without rules of composition. */
 const SHORTEST = 12;
-/** Characters beside names that everybody knows: ASVS's shortest password, by itself. */
+/** Characters besides the name of the account and of the product: ASVS's shortest password. */
 const SHORTEST_BESIDE_NAMES = 8;
 const PRODUCT = 'gangway';
-/** A text that is hashed for 400 ms has an end. ASVS 5.0 §6.2.9: at least 64. */
+/** Limits the text to hash, which takes 400 ms. ASVS 5.0 §6.2.9 requires at least 64. */
 const LONGEST = 128;
 
-/** What people choose who are asked for twelve characters. Longer ones made of them are no better. */
+/** Common passwords of twelve or more characters. */
 const COMMON = [
   '123456789012',
   '1234567890123',
@@ -52,16 +52,16 @@ const COMMON = [
 ];
 const REFUSED: ReadonlySet<string> = new Set(COMMON);
 
-/** The one form of a password whose keys were pressed on different keyboards (Unicode NFKC; NIST SP 800-63B §3.1.1.2). */
+/** One form of a password for all keyboards (Unicode NFKC; NIST SP 800-63B §3.1.1.2). */
 export const canonicalPassword = (password: string) => password.normalize('NFKC');
 
-/** Whether a typed password can be anybody's: nothing longer is ever hashed. */
+/** Whether a typed password is short enough to be hashed. No account has a longer one. */
 export const isOfAnyLength = (password: string) => [...canonicalPassword(password)].length <= LONGEST;
 
 /**
- * The one rule for passwords of people, whether they are typed or stand in the environment.
+ * The one rule for people's passwords, typed or in the environment.
  *
- * @returns what is wrong with it, to follow "The password" or a variable's name, and never the password; null where nothing is.
+ * @returns the fault without the password, to follow "The password" or a variable's name; null if none.
  */
 export function findPasswordFault(name: string, password: string): string | null {
   const canonical = canonicalPassword(password);
@@ -71,8 +71,8 @@ export function findPasswordFault(name: string, password: string): string | null
   if (characters.length > LONGEST) return `is longer than ${LONGEST} characters`;
   if (!canonical.isWellFormed()) return 'holds half of a surrogate pair';
   if (new Set(folded).size < 4) return 'is made of less than four different characters';
-  if (REFUSED.has(folded)) return 'is one of those that everybody tries first';
-  // Both taken out before the rest is counted: each of them must not make up for the other.
+  if (REFUSED.has(folded)) return 'is a common password';
+  // Remove both names before counting, so that neither makes up for the other.
   const rest = folded.replaceAll(canonicalPassword(name).trim().toLowerCase(), '').replaceAll(PRODUCT, '');
   if (rest !== folded && [...rest].length < SHORTEST_BESIDE_NAMES)
     return 'is little more than the name of its account or of the product';

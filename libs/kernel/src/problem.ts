@@ -260,7 +260,7 @@ export interface ProblemOptions {
   detail: string;
   /** Where the usual status of the code does not fit, e.g. `otp_locked` for a whole day is 429. */
   status?: number;
-  /** Whether the very same request may succeed later without anybody doing anything else. */
+  /** Whether the same request may succeed later, without any other action. */
   retryable?: boolean;
   /** Whole seconds, sent as `Retry-After`. */
   retryAfterS?: number;

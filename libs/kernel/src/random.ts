@@ -1,4 +1,4 @@
-/** Where the retry law's jitter comes from: injected so that a test can choose it. */
+/** The source of the retry law's jitter, injected so that a test can choose it. */
 export interface Random {
   /** A number in [0, 1). */
   next(): number;

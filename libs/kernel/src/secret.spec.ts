@@ -5,7 +5,7 @@ import { Secret, equalInConstantTime } from './secret.js';
 describe('Secret', () => {
   const secret = new Secret('hunter2');
 
-  it('shows itself to nobody but reveal()', () => {
+  it('shows its value only through reveal()', () => {
     const seen = [
       `${secret}`,
       JSON.stringify({ secret }),

@@ -37,7 +37,7 @@ import { Trials } from './upkeep/trials.js';
 import { UpkeepHandlers } from './upkeep/upkeep.handlers.js';
 import { Sweeper } from './upkeep/sweep.js';
 
-/** The state machine at work: store, runner, retry law, expiry, sweeper. */
+/** The state machine: store, runner, retry law, expiry, sweeper. */
 @Module({
   imports: [
     DatabaseModule,

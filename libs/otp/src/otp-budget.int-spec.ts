@@ -39,7 +39,7 @@ const aSubject = (): SubjectRef => ({ integration: 'byzantine', subjectKey: rand
 const rowOf = ({ integration, subjectKey }: SubjectRef, columns: Record<string, unknown> = {}) =>
   anOnboarding(dataSource, { integration, subject_key: subjectKey, ...columns });
 
-/** What every claim is given; whose the onboarding is does not matter here. */
+/** The terms of every claim. The owner does not matter here. */
 const given = (id: string) => ({
   id,
   by: { caller: null, integrations: null },
@@ -55,7 +55,7 @@ async function charge(subject: SubjectRef): Promise<boolean> {
   return (await store.claimSend(given(id), { states: ['otp_needed'], events: [] })) !== null;
 }
 
-/** @returns the row whose verification was claimed; null where it was refused. */
+/** @returns the row after the claim of a verification; null if it was refused. */
 const claimTry = async (subject: SubjectRef) =>
   store.claimVerify(given(await rowOf(subject, { otp_sent_at: inMs(-HOUR) })), Buffer.from('sealed'), null);
 const chargeTry = async (subject: SubjectRef) => (await claimTry(subject)) !== null;
@@ -65,7 +65,7 @@ const IN_STEP = {
   'verify-otp': { state: 'otp_submitted', step: 'verify-otp', otp_sent_at: inMs(-HOUR) },
 } as const;
 
-/** Settles an attempt whose claim was charged, and gives back what it is told to. @returns the row as it is then. */
+/** Settles an attempt with the given refund. @returns the row after that. */
 async function settle(
   subject: SubjectRef,
   step: keyof typeof IN_STEP,
@@ -79,7 +79,7 @@ async function settle(
   return store.settle(step, seen!, { patch, events: [], also: { refund, credentials: null } }, seen!.now);
 }
 
-/** @returns the id of the onboarding that was started; null where it was refused. */
+/** @returns the id of the started onboarding; null if the start was refused. */
 async function start({ integration, subjectKey }: SubjectRef): Promise<string | null> {
   const id = uuidV7(Date.now());
   const started = {
@@ -101,7 +101,7 @@ async function start({ integration, subjectKey }: SubjectRef): Promise<string | 
   return (await store.start(started, aClaim(), undefined, {})) && id;
 }
 
-/** As if so much time had passed. */
+/** Ages the entries by this much time. */
 const wait = ({ integration, subjectKey }: SubjectRef, ms: number) =>
   dataSource.query(
     `UPDATE otp_budgets SET
@@ -111,17 +111,20 @@ const wait = ({ integration, subjectKey }: SubjectRef, ms: number) =>
     [integration, subjectKey, ms],
   );
 
-/** A budget that was used so many milliseconds ago. */
+/** A budget with entries of these ages in milliseconds. */
 async function used(
   { integration, subjectKey }: SubjectRef,
   sends: number[],
   wrongCodes: number[] = [],
 ): Promise<void> {
   const ago = (n: number) =>
-    `ARRAY(SELECT clock_timestamp() - ms * interval '1 millisecond' FROM unnest($${n}::float8[]) ms ORDER BY ms DESC)`;
+    `ARRAY(SELECT clock_timestamp() - ms * interval '1 millisecond'
+      FROM unnest($${n}::float8[]) ms ORDER BY ms DESC)`;
   await dataSource.query(
-    `INSERT INTO otp_budgets (integration, subject_key, sends, wrong_codes) VALUES ($1, $2, ${ago(3)}, ${ago(4)})
-     ON CONFLICT (integration, subject_key) DO UPDATE SET sends = excluded.sends, wrong_codes = excluded.wrong_codes`,
+    `INSERT INTO otp_budgets (integration, subject_key, sends, wrong_codes)
+     VALUES ($1, $2, ${ago(3)}, ${ago(4)})
+     ON CONFLICT (integration, subject_key)
+       DO UPDATE SET sends = excluded.sends, wrong_codes = excluded.wrong_codes`,
     [integration, subjectKey, sends, wrongCodes],
   );
 }
@@ -133,13 +136,13 @@ const refusalOf = (explained: Promise<void>) =>
   );
 
 describe('a budget', () => {
-  it('lets exactly as many sends through as it has, however many come at once', async () => {
+  it('allows exactly its number of sends, also for concurrent ones', async () => {
     const subject = aSubject();
     const charged = await Promise.all(Array.from({ length: 20 }, () => charge(subject)));
     expect(charged.filter(Boolean)).toHaveLength(LIMITS.window);
   });
 
-  it('does so for starts too, of which one at a time is let through', async () => {
+  it('allows exactly its number of starts, one live at a time', async () => {
     const subject = aSubject();
     const started: string[][] = [];
     for (let round = 0; round <= LIMITS.window; round++) {
@@ -152,15 +155,15 @@ describe('a budget', () => {
     expect(started.map((ids) => ids.length)).toEqual([...Array(LIMITS.window).fill(1), 0]);
   });
 
-  it('lets exactly as many tries through as the day has', async () => {
+  it('allows exactly the day’s number of tries', async () => {
     const subject = aSubject();
     const charged = await Promise.all(Array.from({ length: 20 }, () => chargeTry(subject)));
     expect(charged.filter(Boolean)).toHaveLength(LIMITS.wrong);
-    // And then no mail goes out either.
+    // After that, no mail goes out either.
     expect(await charge(subject)).toBe(false);
   });
 
-  it('is one per integration and subject', async () => {
+  it('is separate for each integration and subject', async () => {
     const subject = aSubject();
     for (let n = 0; n < LIMITS.window; n++) await charge(subject);
     expect(await charge(subject)).toBe(false);
@@ -168,37 +171,38 @@ describe('a budget', () => {
     expect(await charge({ ...subject, integration: 'other' })).toBe(true);
   });
 
-  it('slides: what is older than its window counts no more', async () => {
+  it('slides: entries older than the window do not count', async () => {
     const subject = aSubject();
     await used(subject, [11 * MINUTE, 9 * MINUTE, 1 * MINUTE]);
     expect(await charge(subject)).toBe(true);
     expect(await charge(subject)).toBe(false);
     await wait(subject, 2 * MINUTE);
     expect(await charge(subject)).toBe(true);
-    // Five in the day by now.
+    // Five on this day by now.
     await wait(subject, 11 * MINUTE);
     expect(await charge(subject)).toBe(false);
     await wait(subject, 24 * HOUR);
     expect(await charge(subject)).toBe(true);
   });
 
-  it('forgets what counts no more, so that its row does not grow', async () => {
+  it('drops old entries, so that its row does not grow', async () => {
     const subject = aSubject();
     await used(subject, Array(50).fill(25 * HOUR), Array(50).fill(25 * HOUR));
     await charge(subject);
     const [row] = await dataSource.query(
-      'SELECT cardinality(sends) AS sends, cardinality(wrong_codes) AS wrong FROM otp_budgets WHERE subject_key = $1',
+      `SELECT cardinality(sends) AS sends, cardinality(wrong_codes) AS wrong
+      FROM otp_budgets WHERE subject_key = $1`,
       [subject.subjectKey],
     );
     expect(row).toEqual({ sends: 1, wrong: 0 });
   });
 
-  it('gives back the latest of what it is told had no effect, and nothing older', async () => {
+  it('refunds only the latest entry', async () => {
     const subject = aSubject();
     await used(subject, [9 * MINUTE, 5 * MINUTE, 0]);
     expect(await charge(subject)).toBe(false);
     expect(await settle(subject, 'init-otp', 'send')).not.toBeNull();
-    // Left are the sends of nine and of five minutes ago; in two minutes the older one counts no more.
+    // The sends of nine and five minutes ago are left. In two minutes the older one stops counting.
     await wait(subject, 2 * MINUTE);
     expect([await charge(subject), await charge(subject), await charge(subject)]).toEqual([
       true,
@@ -207,7 +211,7 @@ describe('a budget', () => {
     ]);
   });
 
-  it('never goes below nothing', async () => {
+  it('never goes below zero', async () => {
     const subject = aSubject();
     await charge(subject);
     await settle(subject, 'verify-otp', 'try');
@@ -222,7 +226,7 @@ describe('Retry-After', () => {
   const age = fc.integer({ min: 0, max: 26 * HOUR });
   const ages = (max: number) => fc.array(age, { maxLength: max });
 
-  it('is given exactly where a send is refused; waiting for so long is enough, and no more than needed', async () => {
+  it('is exactly as long as a refused send must wait', async () => {
     await fc.assert(
       fc.asyncProperty(ages(8), ages(6), async (sends, wrong) => {
         const subject = aSubject();
@@ -245,7 +249,7 @@ describe('Retry-After', () => {
     );
   });
 
-  it('covers both limits where codes and sends are used up', async () => {
+  it('covers both limits if codes and sends are used up', async () => {
     const subject = aSubject();
     await used(subject, [HOUR, HOUR, HOUR, HOUR, HOUR], Array(LIMITS.wrong).fill(20 * HOUR));
     const refusal = await refusalOf(budget.mustHaveSend(subject, { waitMs: 0 }));
@@ -253,7 +257,7 @@ describe('Retry-After', () => {
     expect(refusal!.retryAfterS).toBeGreaterThan(22 * 3600);
   });
 
-  it('is for a try what the day’s wrong codes say', async () => {
+  it('follows the day’s wrong codes for a refused try', async () => {
     const subject = aSubject();
     await used(subject, Array(10).fill(0), Array(LIMITS.wrong).fill(23 * HOUR));
     const refusal = await refusalOf(budget.mustHaveTry(subject));
@@ -264,17 +268,17 @@ describe('Retry-After', () => {
   });
 });
 
-describe('the instant from which another code may be sent', () => {
+describe('the instant when another code may be sent', () => {
   const CHANGES: Record<string, (subject: SubjectRef) => Promise<Columns | null>> = {
-    'what is on record': (subject) => settle(subject, 'init-otp', null),
+    'with the recorded entries': (subject) => settle(subject, 'init-otp', null),
     'with a try that the same statement charges': claimTry,
-    'with a try that the same statement gives back': (subject) => settle(subject, 'verify-otp', 'try'),
-    'with a send that the same statement gives back': (subject) => settle(subject, 'init-otp', 'send'),
+    'with a try that the same statement refunds': (subject) => settle(subject, 'verify-otp', 'try'),
+    'with a send that the same statement refunds': (subject) => settle(subject, 'init-otp', 'send'),
   };
   const age = fc.integer({ min: 0, max: 26 * HOUR });
 
   it.each(Object.entries(CHANGES))(
-    'is the first that has room: %s',
+    'is the first with room in the budgets: %s',
     async (_, change) => {
       await fc.assert(
         fc.asyncProperty(
@@ -284,7 +288,7 @@ describe('the instant from which another code may be sent', () => {
             const subject = aSubject();
             await used(subject, sends, wrong);
             const changed = await change(subject);
-            // A day without room for a try takes none: then nothing was written.
+            // A day without room refuses the try, so nothing was written.
             if (!changed) return;
             const waitMs = changed.otpResendAt!.getTime() - changed.now.getTime();
             if (waitMs > 5_000) {
@@ -301,7 +305,7 @@ describe('the instant from which another code may be sent', () => {
     60_000,
   );
 
-  it('comes no sooner than the cooldown ends', async () => {
+  it('is never before the cooldown’s end', async () => {
     const cooldownEnd = new Date(Date.now() + MINUTE);
     for (const [step, refund] of [
       ['init-otp', null],
@@ -317,8 +321,8 @@ describe('the instant from which another code may be sent', () => {
   });
 });
 
-describe('forgetting', () => {
-  it('takes the budgets that hold nothing which still counts, and no other', async () => {
+describe('deleting old budgets', () => {
+  it('deletes only budgets without entries that still count', async () => {
     const [over, sent, wrong] = [aSubject(), aSubject(), aSubject()];
     await used(over, [25 * HOUR, 30 * HOUR], [26 * HOUR]);
     await used(sent, [25 * HOUR, 23 * HOUR]);
@@ -331,7 +335,7 @@ describe('forgetting', () => {
     expect(rows.map(({ key }) => key).sort()).toEqual([sent.subjectKey, wrong.subjectKey].sort());
   });
 
-  it('keeps one that names a live onboarding, or its subject could have two', async () => {
+  it('keeps a budget that names a live onboarding: its subject could start a second one', async () => {
     const subject = aSubject();
     await used(subject, [25 * HOUR]);
     const id = await rowOf(subject);
@@ -342,7 +346,7 @@ describe('forgetting', () => {
     expect(await store.findLive(subject.integration, subject.subjectKey)).toBeNull();
   });
 
-  it('looks at each row once, also where most of them still count', async () => {
+  it('reads each row once, even if most still count', async () => {
     await dataSource.query(
       `INSERT INTO otp_budgets (integration, subject_key, sends)
        SELECT 'many', lpad(n::text, 6, '0'),

@@ -12,10 +12,11 @@ import { CONFIG, type Config } from '#libs/platform';
 
 const DAY_MS = 86_400_000;
 
-/** What counts of a subject. Locks nothing. */
+/** A subject's counted sends and wrong codes. Locks nothing. */
 const USAGE = statement(
   'budget_usage',
-  `SELECT coalesce(b.sends, '{}') AS sends, coalesce(b.wrong_codes, '{}') AS "wrongCodes", clock_timestamp() AS now
+  `SELECT coalesce(b.sends, '{}') AS sends, coalesce(b.wrong_codes, '{}') AS "wrongCodes",
+    clock_timestamp() AS now
   FROM (SELECT 1) one
   LEFT JOIN otp_budgets b ON b.integration = $integration::text AND b.subject_key = $subjectKey::text`,
 );
@@ -26,16 +27,16 @@ interface Usage {
   now: Date;
 }
 
-/** A refused command: what it would have to wait for besides, in milliseconds, and its onboarding if it has one. */
+/** A refused command: how long it must wait for other reasons, and its onboarding if it has one. */
 interface Refused {
   waitMs: number;
   row?: Row | undefined;
 }
 
 /**
- * How many codes a subject may be sent, and how many wrong ones may be tried. One row per integration and subject holds
- * the instants that still count. The store's claims charge it, so that a hundred claims at once cannot overdraw it; here
- * refusals are explained.
+ * Limits how many codes a subject may receive, and how many wrong ones may be tried. One row per integration
+ * and subject holds the instants that still count. The store's claims charge it, so concurrent claims cannot
+ * exceed it. This class explains refusals.
  */
 @Injectable()
 export class OtpBudget implements OnModuleInit {
@@ -49,9 +50,7 @@ export class OtpBudget implements OnModuleInit {
     this.retention.register('otpBudgets', () => this.store.forgetBudgets());
   }
 
-  /**
-   * @throws ProblemError where a budget for sends is used up, with a `Retry-After` that is enough.
-   */
+  /** @throws ProblemError if a budget for sends is used up, with a sufficient `Retry-After`. */
   async mustHaveSend(subject: SubjectRef, { waitMs: othersMs, row }: Refused): Promise<void> {
     const usage = await this.#usage(subject);
     const { OTP_SENDS_PER_DAY, OTP_SENDS_PER_WINDOW, OTP_SEND_WINDOW_MS } = this.config;
@@ -76,7 +75,7 @@ export class OtpBudget implements OnModuleInit {
     });
   }
 
-  /** @throws ProblemError 429 `otp_locked` where the day's wrong codes are used up. */
+  /** @throws ProblemError 429 `otp_locked` if the day's wrong codes are used up. */
   async mustHaveTry(subject: SubjectRef, row?: Row): Promise<void> {
     this.#throwIfLocked(await this.#usage(subject), { waitMs: 0, row });
   }
@@ -88,7 +87,7 @@ export class OtpBudget implements OnModuleInit {
       status: 429,
       detail: 'Too many wrong codes for this subject today.',
       retryAfterS: Math.ceil(Math.max(waitMs, others.waitMs) / 1000),
-      // No try of this code is allowed, whatever it has left.
+      // The day's limit forbids even the tries that this code has left.
       extensions: others.row ? stateAndNextAction({ ...others.row, otpTriesLeft: 0 }) : {},
       rateLimit: {
         policy: 'otp-wrong-codes-day',
@@ -104,7 +103,7 @@ export class OtpBudget implements OnModuleInit {
   }
 }
 
-/** Milliseconds until fewer than `limit` instants lie within the window; 0 or less where that is so now. */
+/** Milliseconds until fewer than `limit` instants lie within the window; 0 if that is so now. */
 function freeInMs(instants: Date[], now: Date, windowMs: number, limit: number): number {
   const ages = instants.map((at) => now.getTime() - at.getTime()).filter((age) => age < windowMs);
   if (ages.length < limit) return 0;

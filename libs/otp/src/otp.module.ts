@@ -5,7 +5,7 @@ import { OtpService } from './otp.service.js';
 import { SendOtpStep } from './send-otp.step.js';
 import { VerifyOtpStep } from './verify-otp.step.js';
 
-/** Steps 1 and 2, their limits and what they keep. */
+/** Steps 1 and 2, with their budgets. */
 @Module({
   imports: [OnboardingModule],
   providers: [OtpBudget, OtpService, SendOtpStep, VerifyOtpStep],

@@ -28,17 +28,17 @@ export interface Start {
   externalRef?: string | undefined;
   metadata?: Record<string, unknown> | undefined;
   supersede?: boolean | undefined;
-  /** Options of the code, where the provider has a choice. */
+  /** Options of the code, if the provider has any. */
   otp?: unknown;
 }
 
 export interface Resend {
   reason?: string | undefined;
-  /** Options of this sending only, e.g. the token of a captcha. */
+  /** Options of this sending only, e.g. a captcha token. */
   otp?: unknown;
 }
 
-/** How often a start is tried again whose subject's live onboarding has just changed or ended. */
+/** How often a start is tried while the subject's live onboarding changes or ends. */
 const TRIES = 5;
 
 /** Steps 1 and 2: sending, sending again, verifying. */
@@ -61,7 +61,7 @@ export class OtpService {
   ) {}
 
   /**
-   * Whom a start is about, without doing anything.
+   * The subject of a start. Writes nothing.
    *
    * @throws ProblemError `validation_failed` as {@link start} would.
    */
@@ -74,7 +74,7 @@ export class OtpService {
   /**
    * Creates an onboarding and has its first code sent.
    *
-   * @throws ProblemError `onboarding_live` where the subject has one already, unless it is to be superseded.
+   * @throws ProblemError `onboarding_live` if the subject already has one and `supersede` is not set.
    */
   async start(start: Start, terms: Terms): Promise<Row> {
     const integration = this.#integration(start.integration);
@@ -98,7 +98,7 @@ export class OtpService {
         sealedRequests: Object.keys(once).length > 0 ? sealRequests(sealer, id, once) : null,
         fingerprint: this.fingerprint.of(id, ref.subjectKey),
       };
-      // One statement: a start that a key or a budget refuses does not take the live onboarding with it.
+      // In one statement, so that a start refused for its key or a budget leaves the live onboarding alone.
       const mind = inTheWay;
       const claimed = await this.claims.claim(id, ref, (claim) =>
         this.store.start(started, claim, terms.key, mind),
@@ -107,7 +107,7 @@ export class OtpService {
         this.dataKeys.handOver({ id, ...dataKey }, claimed.row);
         return this.outcome.runAndWait(claimed, terms.waitMs);
       }
-      // Who lost the answer to a start is told of its onboarding, even where no budget would allow another.
+      // Before the budget check: a caller that lost the answer to its start must learn of its onboarding.
       inTheWay = await this.#inTheWay(ref, start.supersede ?? false, terms.caller);
       await this.steps.get('init-otp').mustHaveRoom?.(ref);
     }
@@ -118,9 +118,9 @@ export class OtpService {
   }
 
   /**
-   * Has a new code sent. The old one stays good only if the new one certainly was not sent.
+   * Has a new code sent. The old one stays valid only if the new one certainly was not sent.
    *
-   * @throws ProblemError `validation_failed` if `otp` has more than the options of one sending.
+   * @throws ProblemError `validation_failed` if `otp` has an option that only a start may choose.
    */
   async resend(id: string, { reason, otp }: Resend, terms: Terms): Promise<Row> {
     const asked = { signal: 'otp_resend_asked', step: 'init-otp', terms } satisfies Asked;
@@ -142,7 +142,7 @@ export class OtpService {
     return this.outcome.runAndWait(claimed, terms.waitMs);
   }
 
-  /** Seals the options of a resend's one sending. The start has already chosen the form of a code. */
+  /** Seals the options of one sending. The start has already chosen the form of a code. */
   #onceOf(row: Row, otp: unknown, asked: Asked): Buffer | null {
     this.claims.mustAllow(row, asked);
     const { provider } = this.#configured(row);
@@ -151,7 +151,7 @@ export class OtpService {
     if (chosen.length > 0) {
       const detail = 'is chosen when the onboarding starts';
       throw new ProblemError('validation_failed', {
-        detail: 'A resend takes what is good for one sending only.',
+        detail: 'A resend accepts only the options of one sending.',
         errors: chosen.map((name) => ({ pointer: `/otp/${name}`, code: 'not_supported', detail })),
       });
     }
@@ -161,7 +161,7 @@ export class OtpService {
   #configured({ integration: name }: Row): Integration {
     const integration = this.integrations.find(name);
     if (integration) return integration;
-    // The request may hold something that must not be kept.
+    // Without the integration, the code's form is unknown: the request may hold a code that we must not keep.
     throw new ProblemError('not_ready', {
       detail: `Integration ${name} is not configured here: an operator must put it back.`,
       retryAfterS: 60,
@@ -169,12 +169,12 @@ export class OtpService {
   }
 
   /**
-   * @param proof the code as the user typed it, or as the user's device has encrypted it.
-   * @throws ProblemError `validation_failed` where the integration takes the other form.
+   * @param proof the code as the user typed it, or encrypted by the user's device.
+   * @throws ProblemError `validation_failed` if the integration takes the other form.
    */
   async verify(id: string, proof: OtpProof, terms: Terms): Promise<Row> {
     const secretText = proof.type === 'code' ? proof.code.reveal() : proof.encryptedOtpBundle;
-    // By the ring, not by the row's own key: that would need a read before the claim. It is kept for minutes only.
+    // Sealed by the ring: the row's own key would need a read before the claim. It is kept for minutes only.
     const sealedOtpCode = this.ring.seal({ onboardingId: id, field: 'otp_code' }, secretText);
     const taking = this.#taking(proof);
     const claimed = await this.claims.submit({
@@ -189,7 +189,7 @@ export class OtpService {
     return this.outcome.runAndWait(claimed, terms.waitMs);
   }
 
-  /** The integrations that take this form of a code; null where all do, also those that are not configured any more. */
+  /** The integrations that take this form of a code. Null if all configured ones do: then none is checked. */
   #taking({ type }: OtpProof): string[] | null {
     const all = this.integrations.all();
     const taking = all.filter((integration) => takenBy(integration) === type);
@@ -200,7 +200,7 @@ export class OtpService {
     if (this.#taking({ type } as OtpProof) === null || takenBy(this.#configured(row)) === type) return;
     const [pointer, detail] =
       type === 'code'
-        ? ['/code', 'The code must not come here: the user’s device encrypts it to otp.targetBundle.']
+        ? ['/code', 'Do not send the code itself: the user’s device must encrypt it to otp.targetBundle.']
         : ['/encryptedOtpBundle', 'This integration takes the code itself.'];
     throw new ProblemError('validation_failed', {
       detail,
@@ -219,7 +219,7 @@ export class OtpService {
     });
   }
 
-  /** @returns what the next try of a start has to mind: the subject's live onboarding, to be superseded, or one that is gone. */
+  /** @returns the subject's live onboarding, to be superseded, or the id of one whose row is gone. */
   async #inTheWay(ref: SubjectRef, supersede: boolean, caller: Caller): Promise<InTheWay> {
     const live = await this.onboardings.liveOf(ref);
     if (!live) return {};
@@ -243,7 +243,7 @@ export class OtpService {
   }
 }
 
-/** What the next try of a start has to mind. */
+/** The earlier onboarding that the next try of a start must handle. */
 type InTheWay = Parameters<OnboardingStore['start']>[3];
 
 const takenBy = ({ provider }: Integration): OtpProof['type'] =>

@@ -1,9 +1,13 @@
 import type { Explanation } from '#libs/onboarding';
 
-const WANTS = { consensus_needed: 'votes of others', mfa_needed: 'another factor' } as const;
+const REQUIRED = { consensus_needed: 'approvals by others', mfa_needed: 'another factor' } as const;
 
-/** A policy of the provider's stands in the way of everybody: only its administrator can mend that. */
-export const policyFailure = (code: keyof typeof WANTS): Explanation & { code: keyof typeof WANTS } => ({
+/** A policy at the provider blocks this step for all users. Only its administrator can change it. */
+export const policyFailure = (
+  code: keyof typeof REQUIRED,
+): Explanation & { code: keyof typeof REQUIRED } => ({
   code,
-  detail: `A policy at the provider wants ${WANTS[code]} for this step: its administrator must change the policy.`,
+  detail:
+    `A policy at the provider requires ${REQUIRED[code]} for this step: ` +
+    'its administrator must change the policy.',
 });

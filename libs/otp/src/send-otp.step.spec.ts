@@ -27,7 +27,7 @@ const row = aRow({
   otpTriesLeft: 0,
   otpSends: 2,
 });
-/** A resend while the code before lives. */
+/** A resend while the earlier code lives. */
 const again = aRow({ state: 'otp_requested', step: 'init-otp' });
 
 const refusal = (reason?: RejectionReason) =>
@@ -37,15 +37,15 @@ const refusal = (reason?: RejectionReason) =>
     ...(reason && { reason }),
   });
 
-/** What an end of the step writes to its row. */
+/** The columns that an end of the step writes. */
 const patchOf = (seen: Row, { signal, facts }: StepEnd) =>
   move(seen, signal, facts as never, { now: seen.now, settings: config }).patch;
 
 describe('step 1', () => {
   it.each([
-    ['our own life, where upstream names none', undefined, 300_000],
-    ['upstream’s life, where that is shorter', 120_000, 120_000],
-    ['our own life, where upstream’s is longer', 900_000, 300_000],
+    ['our own life, if upstream names none', undefined, 300_000],
+    ['upstream’s life, if that is shorter', 120_000, 120_000],
+    ['our own life, if upstream’s is longer', 900_000, 300_000],
   ])('gives the code %s', async (_, lifeMs, expected) => {
     const provider = {
       initOtp: async () => ({ handle: 'h', ...(lifeMs && { lifeMs }) }),
@@ -61,7 +61,7 @@ describe('step 1', () => {
     });
   });
 
-  it('voids the session that a code led to, and the code unless it is still good', () => {
+  it('voids the earlier session, and the earlier code unless it is still valid', () => {
     const asked = { fingerprint: 'f' };
     const ends = { sessionExpiresAt: after(600_000), sessionEndsAt: after(570_000) };
     const at = { now: after(0), settings: config };
@@ -74,7 +74,7 @@ describe('step 1', () => {
     for (const column of Object.keys(code)) expect(kept).not.toHaveProperty(column);
   });
 
-  it('that is refused the first time ends the onboarding', () => {
+  it('ends the onboarding if the first send is refused', () => {
     expect(step.rejected(row, refusal('subject_not_found'))).toMatchObject({
       signal: 'step_failed',
       facts: { failure: { code: 'subject_not_found' } },
@@ -85,7 +85,7 @@ describe('step 1', () => {
     });
   });
 
-  it('that is refused later ends this send only', () => {
+  it('ends only this send if a later one is refused', () => {
     const later = { ...row, otpSentAt: new Date() };
     const end = step.rejected(later, refusal('subject_not_found'));
     expect(end).toMatchObject({
@@ -99,10 +99,10 @@ describe('step 1', () => {
     ['nothing was sent', {}, true],
     ['an earlier try ended with a 5xx', { unavailableCount: 1 }, false],
     ['an earlier try was not answered', { noAnswerCount: 1 }, false],
-    ['a repeat says what became of an earlier try', { provider: 'turnkey', unavailableCount: 1 }, true],
+    ['a repeat shows the outcome of an earlier try', { provider: 'turnkey', unavailableCount: 1 }, true],
     ['it has expired', { otpExpiresAt: after(0) }, false],
     ['it has no try left', { otpTriesLeft: 0 }, false],
-  ])('that is refused: the code before, where %s', (_, columns, codeLives) => {
+  ])('keeps or voids the earlier code after a refusal: %s', (_, columns, codeLives) => {
     const resent = { ...again, ...columns } as Row;
     for (const reason of [undefined, 'subject_not_found', 'contact_invalid', 'captcha_required'] as const) {
       const end = step.rejected(resent, refusal(reason));
@@ -123,7 +123,7 @@ describe('step 1', () => {
     }
   });
 
-  it('that a policy forbids ends the onboarding, unless a code lives', () => {
+  it('ends the onboarding if a policy forbids it, unless a code lives', () => {
     expect(step.rejected(row, refusal('mfa_needed'))).toMatchObject({ signal: 'step_failed' });
     expect(step.rejected(again, refusal('mfa_needed'))).toMatchObject({
       signal: 'send_gave_up',
@@ -131,7 +131,7 @@ describe('step 1', () => {
     });
   });
 
-  it('that meets our own fault is parked, unless a code lives', () => {
+  it('is parked after a fault of ours, unless a code lives', () => {
     expect(step.misconfigured(row)).toBeNull();
     expect(step.misconfigured({ ...again, unavailableCount: 1 })).toBeNull();
     expect(step.misconfigured(again)).toMatchObject({
@@ -139,7 +139,7 @@ describe('step 1', () => {
     });
   });
 
-  it('that gives up leaves a code, unless another may have been sent', () => {
+  it('keeps the code when it gives up, unless another may have been sent', () => {
     const gaveUp = (unanswered: boolean, columns: Partial<Row> = {}) =>
       step.gaveUp({ ...again, ...columns } as Row, { unanswered });
     expect(gaveUp(false)).toMatchObject({ signal: 'send_gave_up', facts: { codeLives: true } });
@@ -147,7 +147,7 @@ describe('step 1', () => {
     expect(gaveUp(false, { noAnswerCount: 1 })).toMatchObject({ facts: { codeLives: false } });
   });
 
-  it('that lacks a captcha is no end, even the first time, and may be repeated at once', () => {
+  it('can be repeated at once if a captcha is missing, even the first time', () => {
     const end = step.rejected(row, refusal('captcha_required'));
     expect(end).toMatchObject({
       signal: 'send_gave_up',
@@ -160,7 +160,7 @@ describe('step 1', () => {
     );
   });
 
-  it('that cannot reach the contact points at it', () => {
+  it('points at a contact that cannot be reached', () => {
     const ends = [row, { ...row, sealedContact: Buffer.from('sealed') }].map((each) =>
       step.rejected(each, refusal('contact_invalid')),
     );

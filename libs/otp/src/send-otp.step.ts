@@ -16,7 +16,7 @@ import { contactInvalid } from './contact-invalid.js';
 import { OtpBudget } from './otp-budget.js';
 import { policyFailure } from './policy-failure.js';
 
-/** Step 1: has the provider mail a code. Repeating it is safe but for the mail: the newest code is the one that counts. */
+/** Step 1: has the provider mail a code. A repeat only costs another mail: the newest code counts. */
 @Injectable()
 export class SendOtpStep implements Step, OnModuleInit {
   readonly name = 'init-otp';
@@ -35,7 +35,7 @@ export class SendOtpStep implements Step, OnModuleInit {
     return this.budget.mustHaveSend(subject, { waitMs: 0, row });
   }
 
-  /** Why a resend was refused: the budget that is used up has the word, or else the cooldown. */
+  /** Explains a refused resend: a budget that is used up comes before the cooldown. */
   async mustBeDue(row: Row): Promise<void> {
     const waitMs = (row.otpResendAt?.getTime() ?? 0) - row.now.getTime();
     await this.budget.mustHaveSend(row, { waitMs, row });
@@ -59,29 +59,29 @@ export class SendOtpStep implements Step, OnModuleInit {
   }
 
   rejected(row: Row, error: UpstreamError): StepEnd {
-    // The answer to a repeat of the same bytes is about the first try, so nothing was sent.
+    // Repeated bytes get the answer to the first try: it was refused, so nothing was sent.
     const isSettled = repeatsEffect(row, this.name) || !mayHaveSent(row);
     const codeLives = isSettled && hasLiveCode(row);
     const { reason } = error;
     if (reason === 'captcha_required') return captchaRequired(row, codeLives);
     const isPolicy = reason === 'consensus_needed' || reason === 'mfa_needed';
     const explanation = isPolicy ? policyFailure(reason) : refusal(row, reason);
-    // After a code had been sent once the subject is known: a refusal then is of this send only.
+    // Once a code was sent, the provider knows the subject: the refusal concerns this send only.
     if (codeLives || (row.otpSentAt && !isPolicy)) return gaveUp(codeLives, explanation);
     return { signal: 'step_failed', facts: { failure: explanation } };
   }
 
-  /** A code that is still good helps the user more than a wait for an operator. */
+  /** A code that is still valid helps the user more than waiting for an operator. */
   misconfigured(row: Row): StepEnd | null {
     if (mayHaveSent(row) || !hasLiveCode(row)) return null;
     const detail =
-      'An operator must mend the integration before another code can be sent. The code before is still good.';
+      'An operator must fix the integration before another code can be sent. The old code is still valid.';
     return gaveUp(true, { code: 'upstream_misconfigured', detail });
   }
 
   gaveUp(row: Row, { unanswered }: { unanswered: boolean }): StepEnd {
     const codeLives = !unanswered && !mayHaveSent(row) && hasLiveCode(row);
-    const detail = 'The provider could not be brought to send a code.';
+    const detail = 'The provider did not confirm that it sent a code.';
     return gaveUp(codeLives, { code: 'upstream_unavailable', detail });
   }
 }
@@ -93,7 +93,7 @@ const gaveUp = (codeLives: boolean, result: Explanation): StepEnd => ({
 
 /** No mail went out. The caller may resend at once, unless an earlier try may have sent a mail. */
 function captchaRequired(row: Row, codeLives: boolean): StepEnd {
-  const detail = 'Solve a captcha, and resend with its token as otp.captchaToken. A token is good once.';
+  const detail = 'Solve a captcha, and resend with its token as otp.captchaToken. A token works once.';
   const maySendAtOnce = !mayHaveSent(row);
   return {
     signal: 'send_gave_up',
@@ -101,10 +101,10 @@ function captchaRequired(row: Row, codeLives: boolean): StepEnd {
   };
 }
 
-/** Whether an earlier try of this submission may have sent a code, which makes the code before it void. */
+/** Whether an earlier try of this submission may have sent a code, which voids the previous code. */
 const mayHaveSent = ({ unavailableCount, noAnswerCount }: Row) => unavailableCount + noAnswerCount > 0;
 
-/** Whether the code from before the resend is still good. */
+/** Whether the code from before the resend is still valid. */
 const hasLiveCode = ({ otpHandle, otpExpiresAt, otpTriesLeft, now }: Row) =>
   otpHandle !== null && otpTriesLeft > 0 && otpExpiresAt !== null && otpExpiresAt > now;
 

@@ -42,7 +42,7 @@ const row = aRow({
   sealedOtpCode: sealer.seal({ onboardingId: id, field: 'otp_code' }, '012345'),
 });
 
-/** What an end of the step does. */
+/** The effects of an end of the step. */
 const moved = (seen: Row, { signal, facts }: StepEnd) =>
   move(seen, signal, facts as never, { now: seen.now, settings: config });
 
@@ -54,7 +54,7 @@ const refusal = (reason?: RejectionReason) =>
   });
 
 describe('step 2', () => {
-  it('hands the opened code to the provider, and seals the session that comes back', async () => {
+  it('passes the opened code to the provider, and seals the returned session', async () => {
     const expiresAt = new Date('2026-11-20T10:15:00.000Z');
     const seen: unknown[] = [];
     const provider = {
@@ -123,7 +123,7 @@ describe('step 2', () => {
     const { patch, also } = moved(row, ended);
     expect({ signal: ended.signal, patch, told: patch.failure ?? patch.lastResult }).toMatchObject(end);
     expect(also.refund).toBe(refunded ? 'try' : null);
-    // The wait for another code is the cooldown's again, where the budget has got its try back.
+    // After a refund, only the cooldown delays another code.
     expect(patch.otpResendAt).toEqual(refunded ? after(60_000) : undefined);
   });
 
@@ -135,7 +135,7 @@ describe('step 2', () => {
     expect(also.refund).toBeNull();
   });
 
-  it('that found no time asks for a new code, and keeps its charge', () => {
+  it('asks for a new code if no time was left, and keeps its charge', () => {
     const { patch, also } = moved(row, step.gaveUp());
     expect(patch).toMatchObject({
       state: 'otp_needed',

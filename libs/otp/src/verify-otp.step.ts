@@ -17,7 +17,7 @@ import { contactInvalid } from './contact-invalid.js';
 import { OtpBudget } from './otp-budget.js';
 import { policyFailure } from './policy-failure.js';
 
-/** Step 2: exchanges the code for a session. A lost answer may have spent the code, or one of its tries. */
+/** Step 2: exchanges the code for a session. A call with a lost answer may have spent the code or a try. */
 @Injectable()
 export class VerifyOtpStep implements Step, OnModuleInit {
   readonly name = 'verify-otp';
@@ -33,7 +33,7 @@ export class VerifyOtpStep implements Step, OnModuleInit {
     this.steps.register(this);
   }
 
-  /** The day's limit comes before the tries of this code: where the day is used up, a new code would not help. */
+  /** Checks the day's limit before this code's tries: once it is used up, a new code does not help. */
   async mustHaveRoom(subject: SubjectRef, row?: Row): Promise<void> {
     await this.budget.mustHaveTry(subject, row);
     if (!row || row.otpTriesLeft > 0) return;
@@ -51,7 +51,7 @@ export class VerifyOtpStep implements Step, OnModuleInit {
       handle: row.otpHandle!,
       ...(row.otpTargetBundle !== null && { targetBundle: row.otpTargetBundle }),
     };
-    // By what was given, and not by the custody of now: JSON is what a device has encrypted, a code never is.
+    // Decide by the text, since the custody may have changed: only a device's encrypted code is JSON.
     const proof: OtpProof = opened.startsWith('{')
       ? { type: 'encrypted-code', encryptedOtpBundle: opened }
       : { type: 'code', code: new Secret(opened) };
@@ -102,7 +102,7 @@ export class VerifyOtpStep implements Step, OnModuleInit {
     }
   }
 
-  /** The try stays charged, as it does where the code expires by time: both ends look the same, and must cost the same. */
+  /** The try stays charged, as when the code expires by time: both ends look the same and cost the same. */
   gaveUp(): StepEnd {
     const detail = 'The code would have expired before the provider could be asked again.';
     return { signal: 'otp_expired', facts: { result: { code: 'otp_expired', detail } } };
@@ -121,7 +121,7 @@ export class VerifyOtpStep implements Step, OnModuleInit {
   }
 }
 
-/** It was certainly no wrong code: what the claim has charged is given back. */
+/** The code was certainly not wrong, so the claim's charge is refunded. */
 const needsNewCode = (result: Explanation): StepEnd => ({
   signal: 'otp_expired',
   facts: { result, refund: true },
@@ -131,7 +131,7 @@ const failed = (failure: Explanation): StepEnd => ({
   facts: { failure, refund: true },
 });
 
-/** What the user's device is told: all of the grant but its token. */
+/** The part of the grant for the user's device: all except its token. */
 function signingOf({ organizationId, userId, publicKey, loginMessage }: Grant & { type: 'device-key' }) {
   return { organizationId, userId, publicKey, loginMessage };
 }

@@ -1,6 +1,9 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** All tables. From the first release on, each change is a migration of its own: first expand, a release later contract. */
+/**
+ * All tables. After the first release, each change is its own migration: first expand, a release later
+ * contract.
+ */
 export class Baseline1770000000000 implements MigrationInterface {
   readonly name = 'Baseline1770000000000';
 
@@ -18,13 +21,13 @@ const ENDED = `state IN ('completed', 'failed', 'expired', 'cancelled')`;
 const LIVE = `state NOT IN ('completed', 'failed', 'expired', 'cancelled')`;
 
 const UP = [
-  // What never changes comes first: PostgreSQL reads a row's columns from its beginning.
+  // Columns that never change come first: PostgreSQL reads a row's columns in order.
   `CREATE TABLE onboardings (
     id uuid PRIMARY KEY,
     caller text NOT NULL DEFAULT 'default',
     integration text NOT NULL,
     provider text NOT NULL,
-    -- the time of the id, so that lists find a time by the ids
+    -- the time of the id, so that lists find a time by ids
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     life_ends_at timestamptz NOT NULL,
     subject jsonb NOT NULL,
@@ -44,11 +47,11 @@ const UP = [
     attempt integer NOT NULL DEFAULT 0,
     submission integer NOT NULL DEFAULT 0,
     fingerprint text,
-    -- the claim that began the attempt: a process whose claim was not answered finds it by that
+    -- the claim that began the attempt: a process that got no answer to its claim looks for this id
     claim_id uuid,
     lease_until timestamptz,
     next_attempt_at timestamptz,
-    -- when a worker must look at the row again; null once an ended one is vouched for
+    -- when a worker must look at the row again; null once an ended one is anchored
     due_at timestamptz,
     parked_reason text,
     parked_at timestamptz,
@@ -82,11 +85,11 @@ const UP = [
     sealed_requests bytea,
 
     erased_at timestamptz,
-    -- a keyed digest of the timeline, and the event that it reaches to
+    -- a keyed digest of the timeline, and the last event that it covers
     anchor bytea,
     anchored_seq integer,
 
-    -- what an erased row may not hold, whatever writes it
+    -- an erased row never holds these
     CONSTRAINT onboardings_erased_is_blank CHECK (
       erased_at IS NULL OR (
         num_nonnulls(sealed_data_key, sealed_contact, sealed_otp_code, sealed_grant, sealed_authenticators,
@@ -100,14 +103,16 @@ const UP = [
   `CREATE INDEX onboardings_due ON onboardings (due_at) WHERE ${LIVE}`,
   `CREATE INDEX onboardings_unanchored ON onboardings (due_at) WHERE ${ENDED} AND due_at IS NOT NULL`,
   `CREATE INDEX onboardings_kept ON onboardings (updated_at) WHERE ${ENDED} AND erased_at IS NULL`,
-  `CREATE INDEX onboardings_parked ON onboardings ((integration COLLATE "C"), id) WHERE parked_reason IS NOT NULL`,
+  `CREATE INDEX onboardings_parked ON onboardings ((integration COLLATE "C"), id)
+    WHERE parked_reason IS NOT NULL`,
   `CREATE INDEX onboardings_data_key ON onboardings (data_key_id, id) WHERE data_key_id IS NOT NULL`,
-  // For lists, which read them from the end: ids grow with time. In the order of bytes, keys of one beginning stand together.
+  // Lists read these from the end: ids grow with time. In byte order, keys with the same prefix are adjacent.
   `CREATE INDEX onboardings_by_state ON onboardings (((state || '/' || integration) COLLATE "C"), id)`,
-  // A caller's name may have any printable character, and one name may begin with another.
+  // A caller's name may have any printable character, and may be a prefix of another: hence the line break.
   `CREATE INDEX onboardings_by_caller ON onboardings
     (((caller || E'\\n' || state || '/' || integration) COLLATE "C"), id)`,
-  `CREATE INDEX onboardings_by_contact ON onboardings (subject_key, id) WHERE starts_with(subject_key, 'blind:')`,
+  `CREATE INDEX onboardings_by_contact ON onboardings (subject_key, id)
+    WHERE starts_with(subject_key, 'blind:')`,
   `CREATE INDEX onboardings_external_ref ON onboardings (external_ref, id) WHERE external_ref IS NOT NULL`,
   `CREATE INDEX onboardings_account ON onboardings ((subject ->> 'accountId'), id)`,
   `CREATE INDEX onboardings_user ON onboardings ((subject ->> 'userId'), id)`,
@@ -127,7 +132,7 @@ const UP = [
     subject_key text NOT NULL,
     sends timestamptz[] NOT NULL DEFAULT '{}',
     wrong_codes timestamptz[] NOT NULL DEFAULT '{}',
-    -- the onboarding that was started last: live, unless its row says that it has ended
+    -- the latest onboarding: live unless its row has ended
     live_id uuid,
     PRIMARY KEY (integration, subject_key)
   )`,
@@ -152,7 +157,7 @@ const UP = [
     PRIMARY KEY (integration, subject_key, credential_id)
   )`,
   `CREATE INDEX credentials_of_onboarding ON credentials (onboarding_id)`,
-  // Not unique: a settle must not fail, and two subjects may have had the same id in flight.
+  // Not unique: two subjects may have the same id in flight, and a settle must not fail.
   `CREATE INDEX credentials_registered ON credentials (credential_id, integration)`,
 
   `CREATE TABLE idempotency_keys (
@@ -163,7 +168,7 @@ const UP = [
     fingerprint text NOT NULL,
     -- the request that took the key
     taken_by uuid,
-    -- the onboarding that the request changed, in the very statement that wrote this row
+    -- the onboarding that the request changed, in the statement that wrote this row
     onboarding_id uuid,
     -- until when the first request may still be answering
     locked_until timestamptz,
@@ -173,7 +178,7 @@ const UP = [
   )`,
   `CREATE INDEX idempotency_keys_created ON idempotency_keys (created_at)`,
   `CREATE INDEX idempotency_keys_onboarding ON idempotency_keys (onboarding_id)`,
-  // Ends a statement whose later part is refused, so that its earlier parts are not written either.
+  // Fails the whole statement if a later part refuses, so that its earlier parts are not written.
   `CREATE FUNCTION gangway_refuse(statement text) RETURNS boolean LANGUAGE plpgsql AS $$
   BEGIN RAISE EXCEPTION 'refused: %', statement USING ERRCODE = 'GW001'; END $$`,
 
@@ -181,7 +186,7 @@ const UP = [
     id text PRIMARY KEY,
     caller text NOT NULL,
     name text,
-    -- keyed hash: the secret itself is nowhere
+    -- keyed hash: the secret itself is not stored
     secret_hash bytea NOT NULL,
     scopes text[] NOT NULL,
     -- null for all
@@ -191,7 +196,7 @@ const UP = [
     expires_at timestamptz,
     last_used_at timestamptz,
     revoked_at timestamptz,
-    -- no foreign key: a dump may restore a key before the one that it was rotated to
+    -- no foreign key: a dump may restore a key before its successor
     rotated_to text
   )`,
   `CREATE TABLE audit_events (
@@ -224,10 +229,10 @@ const UP = [
     -- keyed hash of the token, which only the browser has
     token_hash bytea PRIMARY KEY,
     operator_id uuid REFERENCES operators (id) ON DELETE CASCADE,
-    -- of the environment's account, in an operator's place: keyed hash of its name and password
+    -- instead of an operator, the environment's account: keyed hash of its name and password
     environment_account bytea,
     address text NOT NULL,
-    -- the account's, when it was begun
+    -- the account's generation when the session began
     generation integer NOT NULL DEFAULT 0,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     last_seen_at timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -237,7 +242,7 @@ const UP = [
   `CREATE INDEX operator_sessions_operator ON operator_sessions (operator_id)`,
   `CREATE INDEX operator_sessions_expiry ON operator_sessions (expires_at)`,
 
-  // What one process sees of the integrations. It lapses with its process.
+  // A process's view of the integrations. It expires with the process.
   `CREATE TABLE integration_views (
     process text NOT NULL,
     integration text NOT NULL,
@@ -247,7 +252,7 @@ const UP = [
     facts jsonb NOT NULL,
     PRIMARY KEY (process, integration)
   ) WITH (fillfactor = 50)`,
-  // Failures in a row, in all processes together. A row is there until a call succeeds.
+  // Consecutive failures, of all processes together. A row stays until a call succeeds.
   `CREATE TABLE integration_troubles (
     integration text NOT NULL,
     what text NOT NULL,
@@ -265,7 +270,7 @@ const UP = [
     counted_at timestamptz NOT NULL,
     counts jsonb NOT NULL
   ) WITH (fillfactor = 50)`,
-  // How parked onboardings are tried at a provider whose probe proves nothing.
+  // Trials of parked onboardings at a provider whose probe proves nothing.
   `CREATE TABLE integration_trials (
     integration text PRIMARY KEY,
     tries integer NOT NULL,

@@ -12,47 +12,51 @@ import { LostClaims } from './lost-claims.js';
 import { repeatsEffect } from './retry-law.js';
 import { Steps, type SubjectRef } from './step.js';
 
-/** An attempt that is committed and whose bytes may leave, for as long as it is fresh. */
+/** A committed attempt. Its call may be sent while the claim is fresh. */
 export interface Claimed {
   row: Row;
   /** When the claim began, on the monotonic clock. */
   claimedAtMs: number;
 }
 
-/** What every command takes besides its own matter. */
+/** The terms of every command. */
 export interface Terms {
   caller: Caller;
   /** How long the caller waits for the step's end, in milliseconds. */
   waitMs: number;
   /** From `If-Match`: the row must have one of these versions. */
   versions?: readonly number[] | undefined;
-  /** The idempotency key to take with the command, or the command is not carried out. */
+  /** The idempotency key to take with the command. If it is taken, the command is not carried out. */
   key?: KeyToTake | undefined;
 }
 
-/** A command that begins a step, as far as the row alone can tell whether it is allowed. */
+/** The part of a command that decides, with the row alone, whether it may begin its step. */
 export interface Asked {
   signal: Signal;
   step: StepName;
   terms: Pick<Terms, 'caller' | 'versions'>;
-  /** Who may give the command: by default the row's caller alone. */
+  /** Who may give the command: by default only the row's caller. */
   by?: MayGive;
 }
 
 export interface Submission extends Asked {
   id: string;
   terms: Terms;
-  /** Keyed hash of what is submitted. */
+  /** Keyed hash of the submitted values. */
   fingerprint: string;
-  /** The statement of this claim. @returns null where it was refused, and nothing was written. */
+  /** Runs the claim's statement. @returns null if it was refused and wrote nothing. */
   write(given: Given): Promise<Row | null>;
-  /** @throws ProblemError that says why it was refused although the table allows it; returns for a lost race. */
+  /**
+   * Explains a refusal although the table allows the signal.
+   *
+   * @throws ProblemError unless it was a lost race.
+   */
   mustFit?(row: Row): void | Promise<void>;
 }
 
-/** Another try is for a row that had to be expired first, or that changed meanwhile. */
+/** Another try follows if the row had to be expired first, or changed meanwhile. */
 const TRIES = 3;
-/** PostgreSQL's clock may have been set before the first. */
+/** Another try follows if a claim came too late: PostgreSQL's clock may have been set. */
 const LATE_TRIES = 2;
 
 /** The first of an attempt's two writes: everything about it is committed before a byte leaves. */
@@ -66,7 +70,7 @@ export class Claims {
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
-  /** @throws ProblemError that says why the onboarding cannot do that now. */
+  /** @throws ProblemError if the onboarding cannot do that now, with the reason. */
   async submit(submission: Submission): Promise<Claimed> {
     const { id, terms, by = 'owner', fingerprint } = submission;
     const given = {
@@ -85,12 +89,12 @@ export class Claims {
   }
 
   /**
-   * Claims an attempt. If PostgreSQL does not answer, nothing is sent, and the claim is settled as not sent once it is known
-   * whether it was written.
+   * Claims an attempt. If PostgreSQL does not answer, nothing is sent. Later, if the claim proves to be
+   * written, it is settled as not sent.
    *
-   * @param starts the subject, where the claim starts an onboarding.
-   * @returns null where the claim was refused, and nothing was written.
-   * @throws ProblemError `not_ready` where it came too late each time.
+   * @param starts the subject, if the claim starts an onboarding.
+   * @returns null if the claim was refused and wrote nothing.
+   * @throws ProblemError `not_ready` if it came too late each time.
    */
   async claim(
     id: string,
@@ -107,7 +111,7 @@ export class Claims {
         if (isDatabaseAway(error)) this.lost.settleLater(id, claim, starts);
         throw error;
       }
-      // It may have waited too long for a lock, or PostgreSQL's clock was set: that is no reason to refuse.
+      // A late claim is no refusal: it waited too long for a lock, or PostgreSQL's clock was set.
       if (!(await this.store.isLate(claim, this.clock.monotonicMs()))) return null;
     }
     throw new ProblemError('not_ready', {
@@ -116,13 +120,13 @@ export class Claims {
     });
   }
 
-  /** Claims the next attempt of a step that waits for it. @returns null when it is not due, or not ours any more. */
+  /** Claims the next attempt of a waiting step. @returns null if the row has changed or a budget refuses. */
   retry(row: RowInStep): Promise<Claimed | null> {
     const isCharged = row.step === 'init-otp' && !repeatsEffect(row, row.step);
     return this.claim(row.id, null, (claim) => this.store.retry(row, claim, isCharged));
   }
 
-  /** @throws ProblemError for a command that the row, as it is read, does not allow. */
+  /** @throws ProblemError if the row, as read, does not allow the command. */
   mustAllow(seen: Row, { signal, step, terms, by = 'owner' }: Asked): void {
     const row = asOfNow(mustTouch(seen, seen.id, terms.caller, by));
     if (isEnded(row.state)) throw onboardingEnded(row);

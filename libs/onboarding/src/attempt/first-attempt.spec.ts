@@ -25,7 +25,7 @@ function refusalOf(row: Row, step: StepName = 'verify-otp'): ProblemError | null
 }
 
 describe('throwUnlessLedOn', () => {
-  it.each(STEPS)('says nothing while %s is under way, whatever became of an earlier try', (step) => {
+  it.each(STEPS)('does not throw while %s runs, whatever an earlier try ended with', (step) => {
     const row = aRow({ state: stateOfStep(step), step, lastResult: result('upstream_unavailable') });
     expect(refusalOf(row)).toBeNull();
   });
@@ -39,7 +39,7 @@ describe('throwUnlessLedOn', () => {
     ['attestation_invalid', 422],
     ['upstream_rejected', 422],
     ['outcome_unknown', 409],
-  ])('tells the caller of %s with status %d', (code, status) => {
+  ])('reports %s to the caller with status %d', (code, status) => {
     expect(refusalOf(aRow({ lastResult: result(code) }))).toMatchObject({
       code,
       status,
@@ -48,7 +48,7 @@ describe('throwUnlessLedOn', () => {
   });
 
   it.each<ResultCode>(['upstream_unavailable', 'upstream_misconfigured'])(
-    'keeps %s to the onboarding: it is no fault of the caller',
+    'does not throw for %s: it is no fault of the caller',
     (code) => {
       expect(
         refusalOf(aRow({ state: 'otp_needed', reason: 'send_failed', lastResult: result(code) })),
@@ -56,25 +56,25 @@ describe('throwUnlessLedOn', () => {
     },
   );
 
-  it('says nothing of a step that moved the onboarding on', () => {
+  it('does not throw for a step that succeeded', () => {
     expect(refusalOf(aRow({ state: 'otp_verified' }))).toBeNull();
     expect(refusalOf(aRow({ state: 'completed' }))).toBeNull();
   });
 
-  it('does not call a success what others have taken another way', () => {
+  it('throws if another command changed the onboarding meanwhile', () => {
     // Lost, resolved "not done", and a new code sent meanwhile.
     const overtaken = refusalOf(aRow({ state: 'otp_sent', lastResult: null }));
     expect(overtaken).toMatchObject({
       code: 'illegal_state',
       status: 409,
-      message: expect.stringContaining('another way'),
+      message: expect.stringContaining('Another command'),
     });
     expect(overtaken!.extensions).toMatchObject({ nextAction: { type: 'submit_otp' } });
     expect(refusalOf(aRow({ state: 'otp_verified' }), 'create-authenticators')).toMatchObject({
       code: 'illegal_state',
     });
     expect(refusalOf(aRow({ state: 'otp_sent' }), 'init-otp')).toBeNull();
-    // It did lead on, and what it led to has run out since.
+    // The step succeeded, and its result has expired since.
     const over = aRow({ state: 'otp_needed', reason: 'session_expired' });
     expect(refusalOf(over)).toMatchObject({
       code: 'session_expired',
@@ -83,7 +83,7 @@ describe('throwUnlessLedOn', () => {
     });
   });
 
-  it('tells nobody how a later step ended', () => {
+  it('does not report the end of a later step', () => {
     expect(refusalOf(aRow({ lastResult: result('otp_invalid') }), 'init-otp')).toBeNull();
     const lost = aRow({
       state: 'outcome_unknown',
@@ -97,7 +97,7 @@ describe('throwUnlessLedOn', () => {
     });
   });
 
-  it('carries what the caller goes on with', () => {
+  it('includes the state and the next action', () => {
     const refusal = refusalOf(aRow({ otpTriesLeft: 1, lastResult: result('otp_invalid') }));
     expect(refusal!.extensions).toMatchObject({
       onboardingId: aRow().id,
@@ -113,7 +113,7 @@ describe('throwUnlessLedOn', () => {
     expect(passkey!.extensions).not.toHaveProperty('attemptsLeft');
   });
 
-  it('prefers the failure that ended the onboarding, and tells of an end that came from outside', () => {
+  it('prefers the failure that ended the onboarding, and reports a cancellation', () => {
     const failure = {
       code: 'otp_locked',
       detail: 'too many',

@@ -15,7 +15,7 @@ import { RetryBudget } from './retry-budget.js';
 import { RowWatch } from './row-watch.js';
 import { StepRunner } from './run.js';
 
-/** Runs a first attempt in the request, and waits for the step's end as long as the caller likes. */
+/** Runs a first attempt in the request, and waits for the step's end as long as the caller wants. */
 @Injectable()
 export class FirstAttempt {
   constructor(
@@ -30,8 +30,8 @@ export class FirstAttempt {
   ) {}
 
   /**
-   * @param waitMs how long the caller waits; the work goes on regardless.
-   * @returns the row as it stands then: settled, or still in its step.
+   * @param waitMs how long the caller waits. The attempt continues in any case.
+   * @returns the row after the wait: settled, or still in its step.
    */
   async runAndWait(claimed: Claimed, waitMs: number): Promise<Row> {
     const until = this.clock.monotonicMs() + waitMs;
@@ -41,17 +41,17 @@ export class FirstAttempt {
     if (!row) return this.#shown(claimed, await this.#latest(claimed.row));
     for (let readAt = this.clock.monotonicMs(); isWaiting(asOfNow(row)); readAt = this.clock.monotonicMs()) {
       const left = until - readAt;
-      // A process that is asked to stop holds nobody up: the worker goes on with the step.
+      // A stopping process answers at once: the worker continues the step.
       if (left <= 0 || msUntil(row, row.nextAttemptAt) > left || this.health.closed) break;
       if (!this.watch.hasRoomFor(row.caller)) break;
-      // The time itself may end the step, before anybody has written that.
+      // Time may end the step before a worker has written that.
       const fresh = await this.watch.next(row, Math.min(left, Math.max(1, msUntil(row, changesAt(row)))));
       row = fresh ?? (await this.#latest(row));
     }
     return this.#shown(claimed, row);
   }
 
-  /** The step is under way: with PostgreSQL away, its caller hears what was last known, and not that nothing happened. */
+  /** Without PostgreSQL, the last known row: the step has begun, so an error would be the wrong answer. */
   async #latest(known: Row): Promise<Row> {
     try {
       return (await this.store.find(known.id)) ?? known;
@@ -72,7 +72,7 @@ const msUntil = ({ now }: Row, at: Date | null) => (at ? at.getTime() - now.getT
 
 const isWaiting = (row: Row) => stepOfState(row.state) !== null && row.parkedReason === null;
 
-/** @returns null if that takes longer. */
+/** @returns null if the promise takes longer. */
 async function within<T>(promise: Promise<T>, ms: number): Promise<T | null> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<null>((resolve) => {
@@ -86,12 +86,12 @@ async function within<T>(promise: Promise<T>, ms: number): Promise<T | null> {
 }
 
 /**
- * What the caller of a step hears of it.
+ * Answers the caller of a step.
  *
- * @param row as it stands when the waiting is over; others may have taken it further by then.
- * @param step the caller's: the end of a later one is not told to this caller.
- * @returns nothing when the step moved the onboarding on, or is still under way.
- * @throws ProblemError for a step that ended badly, and for an onboarding that was cancelled meanwhile.
+ * @param row after the wait; others may have changed it by then.
+ * @param step the caller's step: it does not get the result of a later one.
+ * @returns nothing if the step succeeded or is still running.
+ * @throws ProblemError if the step failed, or the onboarding has ended meanwhile.
  */
 export function throwUnlessLedOn(row: Row, step: StepName): void {
   if (stepOfState(row.state)) return;
@@ -116,13 +116,13 @@ export function throwUnlessLedOn(row: Row, step: StepName): void {
   }
   if (!ledOnFrom(step, row)) {
     throw new ProblemError('illegal_state', {
-      detail: 'The step did not lead on: somebody took the onboarding another way before its end was told.',
+      detail: 'Another command changed the onboarding before the end of this step could be reported.',
       extensions,
     });
   }
 }
 
-/** Whether the step's success led the row to where it is, or the row itself says how the step ended. */
+/** Whether the row's state follows from the step's success, or the row shows the step's result. */
 function ledOnFrom(step: StepName, row: Row): boolean {
   const { state, lastResult } = row;
   if (step === 'init-otp' || lastResult?.step === step || state === 'completed') return true;

@@ -6,7 +6,7 @@ const place = (onboardingId: string) => ({ onboardingId, field: 'grant' });
 
 /** Seals a grant for its row. */
 export function sealGrant(sealer: Sealer, onboardingId: string, grant: Grant): Buffer {
-  // A Secret does not go into JSON by itself.
+  // JSON.stringify would mask a Secret.
   const open = Object.entries(grant).map(([name, value]) => [
     name,
     value instanceof Secret ? value.reveal() : value,
@@ -14,7 +14,7 @@ export function sealGrant(sealer: Sealer, onboardingId: string, grant: Grant): B
   return sealer.seal(place(onboardingId), JSON.stringify(Object.fromEntries(open)));
 }
 
-/** Opens what {@link sealGrant} sealed. @throws Error where it was altered, or belongs to another row. */
+/** Opens the result of {@link sealGrant}. @throws Error if it was altered or belongs to another row. */
 export function openGrant(sealer: Sealer, onboardingId: string, sealed: Buffer): Grant {
   const open = JSON.parse(sealer.open(place(onboardingId), sealed)) as Opened<Grant>;
   const expiresAt = new Date(open.expiresAt);
@@ -28,7 +28,7 @@ export function openGrant(sealer: Sealer, onboardingId: string, sealed: Buffer):
   }
 }
 
-/** A grant as JSON has it. */
+/** A grant in JSON. */
 type Opened<T> = T extends unknown
   ? { [Member in keyof T]: T[Member] extends Secret | Date ? string : T[Member] }
   : never;

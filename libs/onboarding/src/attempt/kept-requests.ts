@@ -5,8 +5,8 @@ import type { DataKeys } from '../store/data-keys.js';
 import type { OnboardingStore } from '../store/onboarding.store.js';
 
 /**
- * What one submission keeps from try to try: request bodies and keys, each under a name, sealed on the row before
- * it is used. A new submission begins with nothing.
+ * Texts that a submission keeps from try to try, by name: request bodies and keys. Each is sealed on the row
+ * before its use. A new submission begins empty, or with the options of its one sending.
  */
 export class KeptRequests {
   #texts: Record<string, string> | undefined;
@@ -17,7 +17,7 @@ export class KeptRequests {
     private readonly dataKeys: DataKeys,
   ) {}
 
-  /** @throws UpstreamError `not_sent` where the attempt is no longer the row's: nothing may be sent for it. */
+  /** @throws UpstreamError `not_sent` if the attempt is no longer the row's: nothing may be sent for it. */
   async kept(name: string, make: () => string | Promise<string>): Promise<string> {
     const texts = (this.#texts ??= this.#open());
     const known = texts[name];
@@ -41,6 +41,6 @@ export class KeptRequests {
 
 const placeOf = (onboardingId: string) => ({ onboardingId, field: 'requests' });
 
-/** Seals what a submission keeps, by name. */
+/** Seals the texts that a submission keeps. */
 export const sealRequests = (sealer: Sealer, onboardingId: string, texts: Readonly<Record<string, string>>) =>
   sealer.seal(placeOf(onboardingId), JSON.stringify(texts));

@@ -4,7 +4,7 @@ import type { OnboardingStore } from '../store/onboarding.store.js';
 import { LostClaims } from './lost-claims.js';
 import type { Settlement } from './settle.js';
 
-/** A store of which each search ends when its test says so. */
+/** A store whose searches end when the test says so. */
 function aStore() {
   const searches: (() => void)[] = [];
   const store = {
@@ -13,7 +13,7 @@ function aStore() {
   return { store, searches };
 }
 
-it('delays the end of a process until every lost claim is settled, also one that is lost meanwhile', async () => {
+it('delays a shutdown until all lost claims are settled, also those lost meanwhile', async () => {
   const { store, searches } = aStore();
   const lost = new LostClaims(store, {} as Settlement);
   lost.settleLater('one', aClaim(), null);

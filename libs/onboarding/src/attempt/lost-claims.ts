@@ -9,12 +9,12 @@ import { OnboardingStore, type ClaimTicket } from '../store/onboarding.store.js'
 import { Settlement } from './settle.js';
 import type { SubjectRef } from './step.js';
 
-/** PostgreSQL is asked again after this long when it is away. */
+/** While PostgreSQL is away, it is asked again after this long. */
 const DATABASE_PAUSE_MS = 250;
 
 /**
- * Settles claims that PostgreSQL did not answer. This process knows that nothing was sent for them; left alone, they would
- * look like calls whose process died, and cost a try, a budget and a doubt.
+ * Settles claims that PostgreSQL did not answer. This process knows that it sent nothing for them. Unsettled,
+ * they would look like calls whose process died, and cost a try, a budget and a doubt.
  */
 @Injectable()
 export class LostClaims implements BeforeApplicationShutdown {
@@ -35,7 +35,7 @@ export class LostClaims implements BeforeApplicationShutdown {
   }
 
   async beforeApplicationShutdown(): Promise<void> {
-    // More may be lost while these are settled.
+    // More claims may be lost meanwhile.
     while (this.#open.size > 0) await Promise.all(this.#open);
   }
 
@@ -51,7 +51,9 @@ export class LostClaims implements BeforeApplicationShutdown {
     await this.settlement.settle(row, { type: 'failed', error, durationMs: 0 });
   }
 
-  /** PostgreSQL was away for longer than the lease: an operator who decides on the doubt reads that nothing was sent. */
+  /**
+   * For a lease that expired while PostgreSQL was away: tells the operator who decides that nothing was sent.
+   */
   async #tellOfDoubt(row: Row): Promise<void> {
     const { id, claimId, step, attempt } = row;
     if (row.state !== 'outcome_unknown') return;
@@ -61,7 +63,7 @@ export class LostClaims implements BeforeApplicationShutdown {
     if (fresh?.claimId === claimId) await this.#tellOfDoubt(fresh);
   }
 
-  /** Until PostgreSQL answers, a standby's refusal being none. */
+  /** Asks until PostgreSQL answers. A standby's refusal is no answer. */
   async #found(id: string, claim: ClaimTicket, starts: SubjectRef | null) {
     for (;;) {
       try {

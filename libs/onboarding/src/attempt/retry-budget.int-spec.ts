@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => queues.onApplicationShutdown());
 
-/** A budget whose window is not about to change under the test. */
+/** A budget whose window does not change during the test. */
 async function budget(): Promise<RetryBudget> {
   await until('a window is young', () => Date.now() % 10_000 < 8_000);
   return new RetryBudget(queues, await testServersConfig(limits), { next: () => 0.5 });
@@ -21,7 +21,7 @@ async function budget(): Promise<RetryBudget> {
 const allowed = (waits: number[]) => waits.filter((wait) => wait === 0).length;
 
 describe('RetryBudget', () => {
-  it('lets a burst through, and spreads the rest over as many windows as it needs', async () => {
+  it('allows a burst, and spreads the rest over as many windows as it needs', async () => {
     const one = await budget();
     const from = Date.now();
     const waits = await Promise.all(Array.from({ length: 17 }, () => one.take('burst')));
@@ -36,21 +36,21 @@ describe('RetryBudget', () => {
     ]);
   });
 
-  it('is shared by all replicas, and grows by a tenth of the first tries of each', async () => {
+  it('is shared by all replicas, and grows by a tenth of all first tries', async () => {
     const [one, two] = [await budget(), await budget()];
     for (let n = 0; n < 30; n++) (n % 2 ? one : two).firstTry('shared');
-    await Promise.all([one.onModuleDestroy(), two.onModuleDestroy()]); // reports what was not reported yet
+    await Promise.all([one.onModuleDestroy(), two.onModuleDestroy()]); // reports the last first tries
     const waits = await Promise.all(Array.from({ length: 20 }, (_, n) => (n % 2 ? one : two).take('shared')));
     expect(allowed(waits)).toBe(5 + 3);
   });
 
-  it('counts each integration for itself', async () => {
+  it('counts each integration separately', async () => {
     const one = await budget();
     await Promise.all(Array.from({ length: 10 }, () => one.take('busy')));
     expect(await one.take('idle')).toBe(0);
   });
 
-  it('leaves nothing in Redis that does not expire', async () => {
+  it('writes only expiring keys to Redis', async () => {
     const one = await budget();
     one.firstTry('leaves');
     await one.onModuleDestroy();
@@ -60,7 +60,7 @@ describe('RetryBudget', () => {
     for (const key of keys) expect(await queues.redis.pttl(key)).toBeGreaterThan(0);
   });
 
-  it('holds nobody up when Redis is away', async () => {
+  it('allows retries while Redis is away', async () => {
     const config = testConfig(limits);
     const away = new Queues(config, new Health(), new Metrics());
     expect(await new RetryBudget(away, config, { next: () => 0 }).take('away')).toBe(0);

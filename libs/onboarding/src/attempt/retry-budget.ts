@@ -13,12 +13,12 @@ const WINDOW_MS = 10_000;
 const REPORT_EVERY_MS = 1_000;
 
 /**
- * Keeps retries from doubling the load on an upstream that fails for all: per integration and ten seconds, a burst and a
- * share of the first tries. What is over the budget is spread over as many later windows as it needs, so that a crowd of
- * retries does not come back at once.
+ * Keeps retries from doubling the load on an upstream that fails for all callers. It allows a burst and a
+ * share of the first tries, per integration and ten seconds. Retries over the budget are spread over as many
+ * later windows as they need, so that they do not all come back at once.
  *
- * All replicas share the count in Redis. First tries are reported there once a second, so that no request waits for it.
- * Without Redis no job runs that could overdo it.
+ * All replicas share the count in Redis. They report first tries there once a second, so that no request
+ * waits for Redis. Without Redis, no job runs that could exceed the budget.
  */
 @Injectable()
 export class RetryBudget implements OnApplicationBootstrap, OnModuleDestroy {
@@ -45,7 +45,7 @@ export class RetryBudget implements OnApplicationBootstrap, OnModuleDestroy {
     this.#firstTries.set(integration, (this.#firstTries.get(integration) ?? 0) + 1);
   }
 
-  /** @returns 0 if a retry may be made now, else the whole milliseconds until it may ask again. */
+  /** @returns 0 if the retry may start now, else whole milliseconds until it may ask again. */
   async take(integration: string): Promise<number> {
     if (!this.queues.isReady()) return 0;
     const now = Date.now();
@@ -79,7 +79,7 @@ export class RetryBudget implements OnApplicationBootstrap, OnModuleDestroy {
       const key = this.#key('first-tries', integration, window);
       pipeline.incrby(key, count).pexpire(key, 2 * WINDOW_MS);
     }
-    await pipeline.exec().catch(() => undefined); // a second's count less: the burst still allows for retries
+    await pipeline.exec().catch(() => undefined); // loses one second's count: the burst still allows retries
   }
 
   #key(what: string, integration: string, window: number): string {

@@ -27,7 +27,7 @@ const circumstances = (some: Partial<Circumstances>): Circumstances => ({
   ...some,
 });
 
-/** What the law says at the end of a row of calls of one submission, time and budgets being plenty. */
+/** The law's decision after these calls of one submission, with plenty of time and budget. */
 function after(step: StepName, failures: FailureClass[], more: Partial<Circumstances> = {}): Decision {
   const count = (failure: FailureClass) => failures.filter((each) => each === failure).length;
   const at = circumstances({
@@ -42,7 +42,7 @@ function after(step: StepName, failures: FailureClass[], more: Partial<Circumsta
   return decide(at, TIMING, 0.5);
 }
 
-/** How often the same failure is met with a retry, and what the first one is that is not. */
+/** How often the same failure is retried, and the first other decision. */
 function endless(
   step: StepName,
   failure: FailureClass,
@@ -56,7 +56,9 @@ function endless(
   return { retries: Infinity, lastly: null };
 }
 
-/** The table of the retry law, by hand: how many retries, what then, and what it means with no time left at all. */
+/**
+ * The retry law's table, by hand: the number of retries, the decision after them, and the one without time.
+ */
 const always = { retries: Infinity, lastly: null };
 const TABLE: Record<
   StepName,
@@ -112,7 +114,7 @@ describe('the table', () => {
     },
   );
 
-  it('does not know a provider that it has no table for', () => {
+  it('throws for a provider without a table', () => {
     expect(() => decide(circumstances({ provider: 'acme' }), TIMING, 0)).toThrow(
       'no table for provider "acme"',
     );
@@ -139,17 +141,17 @@ describe('doubt', () => {
     },
   );
 
-  it('init-otp leaves none: a refusal after a 5xx is a refusal', () => {
+  it('does not arise from init-otp: a refusal after a 5xx is a refusal', () => {
     for (const failure of ['rejected', 'rejected_unclear'] as const) {
       expect(after('init-otp', ['unavailable', failure])).toEqual({ type: 'rejected' });
     }
     expect(after('init-otp', ['no_answer', 'misconfigured'])).toEqual({ type: 'give_up' });
-    // Held back by us, for clocks that are apart: no call was made.
+    // We held it back because the clocks differ: no call was made.
     expect(after('init-otp', ['no_answer', 'misconfigured'], { sent: false })).toEqual({ type: 'park' });
   });
 });
 
-describe('after a call that was not answered', () => {
+describe('after a call without an answer', () => {
   const unanswered = [
     { step: 'init-otp', otherwise: 'give_up' },
     { step: 'create-authenticators', otherwise: 'outcome_unknown' },
@@ -157,18 +159,18 @@ describe('after a call that was not answered', () => {
   const answered = ['throttled', 'unavailable', 'no_answer'] as const;
 
   it.each(unanswered.flatMap((each) => answered.map((second) => ({ ...each, second }))))(
-    '$step: a second one that ends $second is the last',
+    '$step: a second call that ends $second is the last',
     ({ step, second, otherwise }) => {
       expect(after(step, ['no_answer', second])).toEqual({ type: otherwise });
       expect(after(step, ['no_answer', 'not_sent', second])).toEqual({ type: otherwise });
     },
   );
 
-  it.each(unanswered)('$step: one that was never sent is no call', ({ step }) => {
+  it.each(unanswered)('$step: an unsent one does not count as a call', ({ step }) => {
     expect(after(step, ['no_answer', 'not_sent', 'not_sent', 'not_sent']).type).toBe('retry');
   });
 
-  it('is the last call even where 5xx had retries left', () => {
+  it('makes no further call even if 5xx had retries left', () => {
     expect(after('verify-otp', ['unavailable', 'no_answer'])).toEqual({ type: 'outcome_unknown' });
     expect(after('create-authenticators', ['unavailable', 'no_answer']).type).toBe('retry');
     expect(after('create-authenticators', ['unavailable', 'no_answer', 'unavailable']).type).toBe(
@@ -178,7 +180,7 @@ describe('after a call that was not answered', () => {
 });
 
 describe('limits', () => {
-  it('count 5xx answers only: what was not sent or throttled uses none up', () => {
+  it('count only 5xx answers, not unsent or throttled calls', () => {
     const harmless: FailureClass[] = ['not_sent', 'throttled', 'not_sent', 'throttled'];
     expect(after('verify-otp', [...harmless, 'unavailable', ...harmless, 'unavailable']).type).toBe('retry');
     expect(
@@ -186,13 +188,13 @@ describe('limits', () => {
     ).toBe('outcome_unknown');
   });
 
-  it.each(STEPS)('%s: bound no repeat of the same bytes', (step) => {
+  it.each(STEPS)('%s: do not bound repeats of the same bytes', (step) => {
     for (const failure of ['unavailable', 'no_answer'] as const)
       expect(after(step, Array(9).fill(failure), { provider: 'turnkey' }).type).toBe('retry');
   });
 
   it.each(PROVIDERS.flatMap((provider) => STEPS.map((step) => ({ provider, step }))))(
-    '$provider, $step: hold back no retry of what was not sent or throttled',
+    '$provider, $step: do not bound retries of unsent or throttled calls',
     ({ provider, step }) => {
       const failures: FailureClass[] = Array(9).fill('unavailable');
       expect(after(step, [...failures, 'not_sent'], { provider }).type).toBe('retry');
@@ -216,7 +218,7 @@ describe('the time of a retry', () => {
   });
   const random = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
 
-  it('lies between floor and cap, unless Retry-After or the cooldown say later; and 120 s are the most that is told', () => {
+  it('lies between floor and cap, unless Retry-After (at most 120 s) or the cooldown is later', () => {
     fc.assert(
       fc.property(at, random, (some, jitter) => {
         const decision = decide(circumstances(some), TIMING, jitter);
@@ -241,7 +243,7 @@ describe('the time of a retry', () => {
     );
   });
 
-  it('is used to the last millisecond, and not beyond', () => {
+  it('may use the time to the last millisecond', () => {
     const told = { step: 'verify-otp', failure: 'throttled', retryAfterMs: 20_000 } as const;
     expect(decide(circumstances({ ...told, timeLeftMs: 30_000 }), TIMING, 0)).toEqual({
       type: 'retry',
@@ -257,22 +259,19 @@ describe('the time of a retry', () => {
     { calls: 5, ceiling: 16_000 },
     { calls: 6, ceiling: 30_000 },
     { calls: 40, ceiling: 30_000 },
-  ])(
-    'after call $calls it is spread from the floor over the whole way to $ceiling ms',
-    ({ calls, ceiling }) => {
-      const delay = (jitter: number) => {
-        const decision = decide(
-          circumstances({ failure: 'unavailable', calls, unavailableCount: calls }),
-          TIMING,
-          jitter,
-        );
-        return decision.type === 'retry' ? decision.delayMs : NaN;
-      };
-      expect(delay(0)).toBe(250);
-      expect(delay(0.5)).toBe(250 + (ceiling - 250) / 2);
-      expect(delay(1 - Number.EPSILON)).toBe(ceiling);
-    },
-  );
+  ])('is spread from the floor to $ceiling ms after call $calls', ({ calls, ceiling }) => {
+    const delay = (jitter: number) => {
+      const decision = decide(
+        circumstances({ failure: 'unavailable', calls, unavailableCount: calls }),
+        TIMING,
+        jitter,
+      );
+      return decision.type === 'retry' ? decision.delayMs : NaN;
+    };
+    expect(delay(0)).toBe(250);
+    expect(delay(0.5)).toBe(250 + (ceiling - 250) / 2);
+    expect(delay(1 - Number.EPSILON)).toBe(ceiling);
+  });
 
   it('is the floor, even if that is above the ceiling', () => {
     const steep = { ...TIMING, RETRY_FLOOR_MS: 5_000 };
@@ -280,7 +279,7 @@ describe('the time of a retry', () => {
     expect(decision).toEqual({ type: 'retry', delayMs: 5_000 });
   });
 
-  it('is what Retry-After says where that is later, up to 120 s', () => {
+  it('follows a later Retry-After, up to 120 s', () => {
     const delay = (retryAfterMs: number) =>
       decide(circumstances({ failure: 'throttled', retryAfterMs }), TIMING, 0);
     expect(delay(7_000)).toEqual({ type: 'retry', delayMs: 7_000 });
@@ -288,7 +287,7 @@ describe('the time of a retry', () => {
     expect(delay(600_000)).toEqual({ type: 'retry', delayMs: 120_000 });
   });
 
-  it('waits for the cooldown only where a mail may have gone out unseen', () => {
+  it('waits for the cooldown only if a mail may have been sent', () => {
     const cooldownLeftMs = 45_000;
     expect(after('init-otp', ['no_answer'], { cooldownLeftMs })).toEqual({ type: 'retry', delayMs: 45_000 });
     const other = after('init-otp', ['unavailable'], { cooldownLeftMs });

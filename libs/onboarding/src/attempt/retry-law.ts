@@ -2,38 +2,41 @@ import { findProvider, type FailureClass, type Rule } from '#libs/upstream';
 import { canLeaveDoubt, type StepName } from '../flow/table.js';
 
 /**
- * Applies the law of each provider: what may be retried, when, and what a lost answer means. The heart of the service.
+ * Applies each provider's law: what may be retried, when, and what a lost answer means.
  *
- * An upstream may have no idempotency key and no way to ask what became of a call. So each end of a call has its answer
- * in the provider's table, and nowhere else; docs/retry-law.md explains the cells.
+ * An upstream may have no idempotency key, and no way to look up a call's outcome. So the provider's table
+ * alone decides what follows each end of a call. docs/retry-law.md explains the cells.
  */
 
 export const isReplayable = (provider: string, step: StepName): boolean =>
   findProvider(provider)?.replayable.includes(step) ?? false;
 
-/** An attempt that repeats one which may have had its effect, and cannot have it twice: nothing is charged for it. */
+/**
+ * Whether an attempt repeats one that may have had its effect. The effect cannot happen twice, so it costs
+ * nothing.
+ */
 export const repeatsEffect = (
   row: { provider: string; unavailableCount: number; noAnswerCount: number },
   step: StepName,
 ): boolean => isReplayable(row.provider, step) && row.unavailableCount + row.noAnswerCount > 0;
 
-/** Ends that do not tell whether the call took effect. */
+/** Ends that do not show whether the call took effect. */
 export const EFFECT_UNKNOWN: ReadonlySet<FailureClass> = new Set(['unavailable', 'no_answer']);
 
 export interface Circumstances {
   provider: string;
   step: StepName;
   failure: FailureClass;
-  /** Whether any byte of it may have left. */
+  /** Whether any byte of the call may have left. */
   sent: boolean;
   /** Calls of this submission so far, this one included. */
   calls: number;
-  /** Of these, how many ended `unavailable` and `no_answer`, this one included. */
+  /** How many of these ended `unavailable`, and `no_answer`, this one included. */
   unavailableCount: number;
   noAnswerCount: number;
   /** Whether an earlier call of this submission ended with an unknown effect. */
   inDoubt: boolean;
-  /** Until the code, the session or the onboarding ends, whichever bounds the step. */
+  /** Until the step's deadline: the end of the code, the session or the onboarding. */
   timeLeftMs: number;
   /** From `Retry-After`. */
   retryAfterMs: number | undefined;
@@ -52,8 +55,6 @@ export interface Timing {
 export type Decision = { type: 'retry'; delayMs: number } | { type: Rule['otherwise'] };
 
 /**
- * Applies the law.
- *
  * @param random in [0, 1), for the jitter.
  * @throws Error for a provider that the law does not know.
  */
@@ -63,12 +64,12 @@ export function decide(at: Circumstances, timing: Timing, random: number): Decis
     const delayMs = delayOf(at, rule, timing, random);
     if (delayMs + timing.CALL_TIMEOUT_MS <= at.timeLeftMs) return { type: 'retry', delayMs };
   }
-  // Doubt is never forgotten: after it, no later answer short of a whole 2xx says that nothing happened. But where a
-  // repeat counts as the same call, its answer is the answer to the first.
+  // A doubt stays: only a complete 2xx settles it. But if a repeat counts as the same call, its answer is
+  // also the answer to the first.
   const settlesDoubt =
     isReplayable(at.provider, at.step) && (rule.otherwise === 'rejected' || rule.otherwise === 'park');
   if (canLeaveDoubt(at.step) && at.inDoubt && !settlesDoubt) return { type: 'outcome_unknown' };
-  // Parked, it would be called again once the integration is mended: a third time.
+  // A parked step would call again after the integration is fixed: a third time.
   if (rule.otherwise === 'park' && at.sent && calledAfterNoAnswer(at)) return { type: 'give_up' };
   return { type: rule.otherwise };
 }
@@ -79,7 +80,10 @@ export function ruleOf(provider: string, step: StepName, failure: FailureClass):
   return law[step][failure];
 }
 
-/** After a call without an answer there is no third call of the step; the table bounds `no_answer` itself. A replay is no other call. */
+/**
+ * After a call without an answer, the step gets no third call. The table itself bounds `no_answer`. A replay
+ * is not another call.
+ */
 const calledAfterNoAnswer = ({ provider, step, noAnswerCount, failure }: Circumstances) =>
   !isReplayable(provider, step) && failure !== 'no_answer' && noAnswerCount > 0;
 
@@ -91,7 +95,7 @@ function mayRetry(at: Circumstances, rule: Rule): boolean {
   );
 }
 
-/** Full jitter: spreads a crowd that failed together over the whole interval. */
+/** Full jitter: spreads calls that failed together over the whole interval. */
 function delayOf(at: Circumstances, rule: Rule, timing: Timing, random: number): number {
   const ceiling = Math.min(timing.RETRY_CAP_MS, timing.RETRY_BASE_MS * 2 ** (at.calls - 1));
   const backoff = timing.RETRY_FLOOR_MS + random * Math.max(0, ceiling - timing.RETRY_FLOOR_MS);

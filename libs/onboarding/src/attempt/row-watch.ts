@@ -5,18 +5,19 @@ import type { Row } from '../flow/row.js';
 import { OnboardingStore } from '../store/onboarding.store.js';
 import { GONE_ON } from '../store/statements/reads.js';
 
-/** How many requests of one caller may wait in one process. More are answered at once with what is known. */
+/** Requests of one caller that may wait in one process. Others get the known row at once. */
 const WAITS_PER_CALLER = 500;
 
 interface Wait {
   row: Row;
-  /** Null: nothing has happened, and nothing is waited for any more. */
+  /** Ends the wait. Null: nothing has happened. */
   end(row: Row | null): void;
 }
 
 /**
- * Tells requests how the onboardings go on that they wait for: one statement every `EVENTS_POLL_MS` for all of them in this
- * process, and none while no request waits. To sleep until the next try is due would miss a cancellation.
+ * Tells waiting requests about changes of their onboardings: one statement every `EVENTS_POLL_MS` for all of
+ * them in this process, and none while no request waits. A sleep until the next try would miss a
+ * cancellation.
  */
 @Injectable()
 export class RowWatch {
@@ -35,7 +36,7 @@ export class RowWatch {
     return [...this.#waits].filter(({ row }) => row.caller === caller).length < WAITS_PER_CALLER;
   }
 
-  /** @returns the row after its next event; null if there is none within so many milliseconds, or the process stops. */
+  /** @returns the row after its next event; null if none comes within `ms`, or the process stops. */
   next(row: Row, ms: number): Promise<Row | null> {
     return new Promise((resolve) => {
       const late = setTimeout(() => wait.end(null), ms);
@@ -56,7 +57,7 @@ export class RowWatch {
     });
   }
 
-  /** PostgreSQL away is a pause: the next question is a quarter of a second away. */
+  /** Ignores an outage of PostgreSQL: the next question follows soon. */
   async #ask(): Promise<void> {
     const waits = [...this.#waits];
     if (this.health.closed) for (const wait of waits) wait.end(null);

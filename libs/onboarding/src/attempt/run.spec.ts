@@ -51,7 +51,7 @@ const runner = new StepRunner(
   { monotonicMs: () => nowMs, nowMs: () => nowMs } as Clock,
 );
 
-/** An attempt whose code ends so long after its claim. */
+/** An attempt whose code ends this long after its claim. */
 const claimed = (leftMs: number) => {
   const now = new Date();
   const row = aRow({
@@ -66,19 +66,19 @@ const claimed = (leftMs: number) => {
 };
 
 describe('a claimed attempt', () => {
-  it('has the whole time of a call where nothing ends before', async () => {
+  it('has the whole time of a call if nothing ends earlier', async () => {
     await runner.run(claimed(60_000));
     expect(calls[0]!.timeoutMs).toBe(CALL_TIMEOUT_MS);
     expect(ends).toMatchObject([{ type: 'succeeded' }]);
   });
 
-  it('has no more time than is left, counted from the claim on', async () => {
+  it('has at most the time that is left since the claim', async () => {
     nowMs = 100;
     await runner.run(claimed(300));
     expect(calls[0]!.timeoutMs).toBe(200);
   });
 
-  it('is not sent if its code or session has ended since the claim', async () => {
+  it('is not sent after its code or session has ended', async () => {
     nowMs = 21;
     await runner.run(claimed(21));
     expect(ends).toMatchObject([

@@ -14,8 +14,8 @@ import { Steps } from './step.js';
 import type { AttemptEnd } from './verdict.js';
 
 /**
- * Makes the call of a claimed attempt and settles it: a first one in a request, a later one in a job. Detached from the
- * request: a caller that hangs up changes nothing.
+ * Makes the call of a claimed attempt and settles it: a first one in a request, a later one in a job. It is
+ * detached from the request: a caller that disconnects changes nothing.
  */
 @Injectable()
 export class StepRunner implements BeforeApplicationShutdown {
@@ -52,14 +52,14 @@ export class StepRunner implements BeforeApplicationShutdown {
     return this.settlement.settle(row, { type: 'failed', error, lapsed: true });
   }
 
-  /** Ends a step that waits for a try which nothing is left to pay for. */
+  /** Ends a waiting step whose next try exceeds a budget. */
   giveUp(row: Row): Promise<Row> {
     return this.settlement.settle(row, { type: 'no_next_attempt' });
   }
 
-  /** Drain: running attempts are finished, not cut. */
+  /** Lets running attempts finish. */
   async beforeApplicationShutdown(): Promise<void> {
-    // More may have begun while these ended.
+    // More attempts may begin meanwhile.
     while (this.#running.size > 0) await Promise.all(this.#running);
   }
 
@@ -68,7 +68,7 @@ export class StepRunner implements BeforeApplicationShutdown {
     if (!integration) return { type: 'integration_missing' };
     let mayHaveLeft = false;
     const startedAtMs = this.clock.monotonicMs();
-    // Rounded down, and without the time of the claim, so that it never exceeds the time between the attempt's two events.
+    // Rounded down and without the claim, so that it never exceeds the time between the attempt's two events.
     const durationMs = () => Math.floor(this.clock.monotonicMs() - startedAtMs);
     const ageMs = () => this.clock.monotonicMs() - claimedAtMs;
     const leftMs = this.#timeLeft(row);
@@ -76,8 +76,8 @@ export class StepRunner implements BeforeApplicationShutdown {
     const call: Call = {
       timeoutMs: Math.max(1, Math.min(this.config.CALL_TIMEOUT_MS, leftMs - ageMs())),
       beforeSend: () => {
-        // A machine that slept through its lease must not send: somebody else may have taken over. Of a step's several
-        // calls only the first is held to the claim's freshness; all of them end before the lease does.
+        // A machine that slept through its lease must not send: another process may have taken over. If a
+        // step has several calls, only the first needs a fresh claim; all of them end before the lease.
         const maxAgeMs = mayHaveLeft ? this.config.CALL_TIMEOUT_MS : this.config.CLAIM_MAX_AGE_MS;
         if (ageMs() > maxAgeMs) throw new Error('the claim is too old to send');
         if (ageMs() >= leftMs) throw new Error('the time for the step ran out before it was sent');
@@ -99,13 +99,15 @@ export class StepRunner implements BeforeApplicationShutdown {
     }
   }
 
-  /** From the claim on, in milliseconds: no call outlives the code, the session or the onboarding. */
+  /**
+   * Milliseconds from the claim to the deadline: no call outlives the code, the session or the onboarding.
+   */
   #timeLeft(row: Row): number {
     return (deadlineOf(row)?.getTime() ?? Infinity) - row.now.getTime();
   }
 }
 
-/** A bug of ours does not change what may have happened upstream. */
+/** A fault of ours does not change what may have happened upstream. */
 const ourFault = (cause: unknown, bytesSent: boolean, durationMs: number) =>
   new UpstreamError(bytesSent ? 'no_answer' : 'not_sent', {
     detail: 'an error of ours kept the answer from being read',

@@ -49,14 +49,14 @@ async function set(id: string, assignments: string): Promise<void> {
 const timeline = async (id: string): Promise<Pick<OnboardingEvent, 'type' | 'data'>[]> =>
   (await onboardings.store.events(id, 0, 100)).map(({ type, data }) => ({ type, data }));
 
-/** What the fixture's success tells the timeline. */
+/** The timeline's data for the fixture's success. */
 const VERIFIED = { sessionExpiresAt: expect.stringMatching(/^\d{4}-.+Z$/) };
 
 const succeeded = (): AttemptEnd => ({ type: 'succeeded', end: step.verified, durationMs: 40 });
 const failed = (...of: Parameters<typeof failure>): AttemptEnd => ({ type: 'failed', error: failure(...of) });
 
 describe('an attempt that is still the row’s', () => {
-  it('moves the row on, and closes its doubt and its lease', async () => {
+  it('moves the row, and closes its doubt and its lease', async () => {
     const row = await inFlight({ doubt_attempt: 2, no_answer_count: 1 });
     const settled = await settlement.settle(row, succeeded());
     expect(settled).toMatchObject({
@@ -86,7 +86,7 @@ describe('an attempt that is still the row’s', () => {
     expect((await settlement.settle(row, succeeded())).unresolved).toEqual([earlier]);
   });
 
-  it('is tried again later, by a job whose id is the intent', async () => {
+  it('is tried again later, by a job with one id per try', async () => {
     const row = await inFlight();
     const settled = await settlement.settle(row, failed('unavailable', { status: 502 }));
     expect(settled).toMatchObject({
@@ -110,7 +110,7 @@ describe('an attempt that is still the row’s', () => {
     expect((await timeline(row.id)).map(({ type }) => type)).toEqual(['attempt_ended', 'retry_scheduled']);
   });
 
-  it('repeats what it has kept: the call has kept it after the claim', async () => {
+  it('repeats the requests that the call kept after the claim', async () => {
     const row = await inFlight();
     expect(await onboardings.store.keepRequests(row, Buffer.from('kept'))).toBe(true);
     const settled = await settlement.settle(row, failed('unavailable', { status: 502 }));
@@ -123,7 +123,7 @@ describe('an attempt that is still the row’s', () => {
     });
   });
 
-  it('keeps nothing of the call once it is over', async () => {
+  it('wipes the kept requests once the step is over', async () => {
     const row = await inFlight();
     await onboardings.store.keepRequests(row, Buffer.from('kept'));
     expect(await settlement.settle(row, succeeded())).toMatchObject({
@@ -132,13 +132,13 @@ describe('an attempt that is still the row’s', () => {
     });
   });
 
-  it('waits for as long as upstream says', async () => {
+  it('waits as long as the provider asks', async () => {
     const row = await inFlight();
     await settlement.settle(row, failed('throttled', { status: 429, retryAfterMs: 90_000 }));
     expect(onboardings.added[0]!.options.delayMs).toBeGreaterThanOrEqual(90_000);
   });
 
-  it('leaves nothing in doubt of which no byte left', async () => {
+  it('leaves no doubt if no byte was sent', async () => {
     const row = await inFlight();
     expect(await settlement.settle(row, failed('not_sent'))).toMatchObject({
       state: 'otp_submitted',
@@ -148,7 +148,7 @@ describe('an attempt that is still the row’s', () => {
     });
   });
 
-  it('ends in outcome unknown without an answer, and a later refusal does not clear that up', async () => {
+  it('ends in outcome unknown without an answer, and a later refusal does not settle it', async () => {
     const row = await inFlight();
     const lost = await settlement.settle(row, failed('no_answer'));
     expect(lost).toMatchObject({
@@ -174,7 +174,7 @@ describe('an attempt that is still the row’s', () => {
     expect(refused.unresolved).toMatchObject([{ attempt: 2 }]);
   });
 
-  it('parks the row where the fault is ours, and a job would not help', async () => {
+  it('parks the row after a fault of ours, without a job', async () => {
     const row = await inFlight();
     const parked = await settlement.settle(row, failed('misconfigured', { status: 401 }));
     expect(parked).toMatchObject({
@@ -189,7 +189,7 @@ describe('an attempt that is still the row’s', () => {
     expect(missing).toMatchObject({ parkedReason: 'integration_missing', unresolved: [] });
   });
 
-  it('applies the deadline that expiry left to it', async () => {
+  it('applies a deadline that passed during the call', async () => {
     const row = await inFlight({ otp_expires_at: inMs(-1) });
     expect(await settlement.settle(row, failed('not_sent'))).toMatchObject({
       state: 'otp_needed',
@@ -200,7 +200,7 @@ describe('an attempt that is still the row’s', () => {
 });
 
 describe('a late answer', () => {
-  /** Attempt 2 was given up for lost, and then its answer came. */
+  /** The answer of attempt 2 comes after its outcome was unknown. */
   async function lost(): Promise<Row> {
     const row = await inFlight();
     await set(row.id, LAPSED);
@@ -209,7 +209,7 @@ describe('a late answer', () => {
     return row;
   }
 
-  it('decides what became of the very attempt that was lost', async () => {
+  it('settles the attempt that was lost', async () => {
     const row = await lost();
     const settled = await settlement.settle(row, succeeded());
     expect(settled).toMatchObject({
@@ -224,7 +224,7 @@ describe('a late answer', () => {
     expect(types).toEqual(['attempt_ended', 'outcome_lost', 'attempt_ended', 'late_answer otp_verified']);
   });
 
-  it('decides by a definite refusal as well', async () => {
+  it('settles it also by a definite refusal', async () => {
     const row = await lost();
     const settled = await settlement.settle(row, failed('rejected', { status: 400, reason: 'otp_invalid' }));
     expect(settled).toMatchObject({
@@ -235,7 +235,7 @@ describe('a late answer', () => {
     });
   });
 
-  it('that says nothing is kept, and decides nothing', async () => {
+  it('is only recorded if it is not definite', async () => {
     const row = await lost();
     const before = await onboardings.load(row.id);
     const settled = await settlement.settle(row, failed('unavailable', { status: 503 }));
@@ -263,8 +263,8 @@ describe('a late answer', () => {
       `state = 'cancelled', version = 2, step = NULL, lease_until = NULL, sealed_otp_code = NULL`,
       'cancelled',
     ],
-    ['a new code was asked for', `state = 'otp_requested', step = 'init-otp', attempt = 3`, 'otp_requested'],
-  ])('is kept as evidence where %s', async (_, meanwhile, state) => {
+    ['a new code was requested', `state = 'otp_requested', step = 'init-otp', attempt = 3`, 'otp_requested'],
+  ])('is kept as evidence if %s', async (_, meanwhile, state) => {
     const row = await inFlight();
     await set(row.id, meanwhile);
     const { now: _then, ...before } = await onboardings.load(row.id);
@@ -293,8 +293,8 @@ describe('a late answer', () => {
   });
 });
 
-describe('a late answer on a row that is due, and that no worker has ended yet', () => {
-  it('is kept at once', async () => {
+describe('a late answer on a due row that no worker has ended yet', () => {
+  it('is recorded at once', async () => {
     const row = await inFlight();
     await set(
       row.id,
@@ -306,7 +306,7 @@ describe('a late answer on a row that is due, and that no worker has ended yet',
     expect(await onboardings.eventTypes(row.id)).toEqual(['late_answer_kept']);
   });
 
-  it('leaves alone what a newer attempt has kept for its next try', async () => {
+  it('does not change the kept requests of a newer attempt', async () => {
     const row = await inFlight();
     await set(row.id, 'attempt = 3');
     const newer = await onboardings.load(row.id);
@@ -321,7 +321,7 @@ describe('a late answer on a row that is due, and that no worker has ended yet',
   });
 });
 
-describe('a lease that has lapsed', () => {
+describe('an expired lease', () => {
   it('is taken over once, as an attempt without an answer', async () => {
     const row = await inFlight();
     await set(row.id, LAPSED);
@@ -338,7 +338,7 @@ describe('a lease that has lapsed', () => {
     ]);
   });
 
-  it('is not taken over once its own runner has settled it', async () => {
+  it('is not taken over after its own process has settled it', async () => {
     const row = await inFlight();
     await set(row.id, LAPSED);
     const seen = await onboardings.load(row.id);
@@ -354,12 +354,12 @@ describe('a lease that has lapsed', () => {
   });
 });
 
-describe('a claim that is refused', () => {
+describe('a refused claim', () => {
   it.each([
     { late: [false], writes: 1, end: null },
     { late: [true, false], writes: 2, end: null },
     { late: [true, true], writes: 2, end: { code: 'not_ready', retryable: true } },
-  ])('is tried again if it came too late ($late)', async ({ late, writes, end }) => {
+  ])('is tried again if it came too late: $late', async ({ late, writes, end }) => {
     const isLate = jest.spyOn(onboardings.store, 'isLate');
     for (const each of late) isLate.mockResolvedValueOnce(each);
     const write = jest.fn<() => Promise<null>>().mockResolvedValue(null);
@@ -386,7 +386,7 @@ describe('a claim that PostgreSQL did not answer', () => {
     expect((await timeline(row.id))[0]).toMatchObject({ type: 'attempt_ended', data: { class: 'not_sent' } });
   });
 
-  it('tells the operator that nothing was sent, where it was taken for a lost call meanwhile', async () => {
+  it('tells the operator that nothing was sent, if it already counts as a lost call', async () => {
     const row = await inFlight({ claim_id: claim.claimId });
     await set(row.id, LAPSED);
     await runner.takeOver(await onboardings.load(row.id));
@@ -399,7 +399,7 @@ describe('a claim that PostgreSQL did not answer', () => {
     });
   });
 
-  it('is left alone where another claim was made since', async () => {
+  it('is left alone if another claim followed', async () => {
     const row = await inFlight({ claim_id: '0198a000-0000-4000-8000-00000000000d' });
     lost.settleLater(row.id, claim, null);
     await lost.beforeApplicationShutdown();
@@ -408,22 +408,23 @@ describe('a claim that PostgreSQL did not answer', () => {
 });
 
 describe('with PostgreSQL away', () => {
-  it('settles when it is back: the answer in memory is the only one there is', async () => {
+  it('settles once it is back: the answer in memory is the only copy', async () => {
     const row = await inFlight();
     const holder = new Client({ connectionString: await testDatabaseUrl() });
     await holder.connect();
     await holder.query('BEGIN');
     await holder.query('SELECT 1 FROM onboardings WHERE id = $1 FOR UPDATE', [row.id]);
-    // Not the holder's: a transaction sees one snapshot of who is active.
+    // Not on the holder's connection: a transaction sees one snapshot of the activity.
     const watcher = new Client({ connectionString: await testDatabaseUrl() });
     await watcher.connect();
     const settling = settlement.settle(row, succeeded());
     let cut = 0;
     const deadline = performance.now() + 5000;
     while (cut === 0 && performance.now() < deadline) {
-      // Whoever waits for the row's lock is our settle.
+      // Only our settle waits for the row's lock.
       const { rowCount } = await watcher.query(
-        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'`,
       );
       cut += rowCount ?? 0;
     }
@@ -434,7 +435,7 @@ describe('with PostgreSQL away', () => {
     expect((await timeline(row.id)).map(({ type }) => type)).toEqual(['attempt_ended', 'otp_verified']);
   });
 
-  it('hands on an error that is none of an outage', async () => {
+  it('passes on an error that is no outage', async () => {
     const row = await inFlight();
     const spy = jest
       .spyOn(onboardings.store, 'settle')

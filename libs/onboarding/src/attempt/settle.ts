@@ -12,10 +12,10 @@ import { logOutcomeLost, logParked } from './step-log.js';
 import { stepJob, stepJobId } from './step.job.js';
 import { Verdicts, type AttemptEnd, type Verdict } from './verdict.js';
 
-/** PostgreSQL is asked again after this long when it is away: the answer in memory is the only copy there is. */
+/** While PostgreSQL is away, a settle is tried again after this long. */
 const DATABASE_PAUSE_MS = 250;
 
-/** The second of an attempt's two writes: what its end means by the retry law, in one statement. */
+/** The second of an attempt's two writes: the consequence of its end by the retry law, in one statement. */
 @Injectable()
 export class Settlement {
   readonly #logger = new Logger(Settlement.name);
@@ -29,7 +29,7 @@ export class Settlement {
 
   /**
    * @param row as its claim returned it.
-   * @returns the row as it stands after the settle, whoever moved it.
+   * @returns the row after the settle, also if another process moved it.
    */
   async settle(row: Row, end: AttemptEnd): Promise<Row> {
     const step = row.step!;
@@ -45,7 +45,9 @@ export class Settlement {
     return written.row;
   }
 
-  /** On the row as it was claimed; else on the row as it is now, as long as the attempt is still its own. */
+  /**
+   * Writes to the row as claimed. If that fails, to the current row, while the attempt is still the row's.
+   */
   async #write(
     row: Row,
     step: StepName,
@@ -69,10 +71,12 @@ export class Settlement {
     }
   }
 
-  /** The row went on without this attempt: its answer changes nothing, but for the answer to the doubt itself. */
+  /**
+   * For a row that went on without this attempt: only the answer to the attempt in doubt still changes it.
+   */
   async #late(seen: Row, row: Row, step: StepName, end: AttemptEnd, verdict: Verdict): Promise<Row | null> {
     if (end.type === 'integration_missing' || end.type === 'no_next_attempt') return seen;
-    // A takeover that came too late has no answer to keep: another process settled the attempt.
+    // A late takeover has no answer to keep: another process has settled the attempt.
     if (end.type === 'failed' && end.lapsed) return seen;
     const causedIt = seen.state === 'outcome_unknown' && seen.attempt === row.attempt;
     const moved = causedIt && verdict.answer ? lateAnswer(seen, verdict.moved, verdict.answer) : null;
@@ -96,7 +100,7 @@ export class Settlement {
     if (signal) this.metrics.signals.inc({ integration, signal });
   }
 
-  /** Until PostgreSQL takes it: the answer in memory is the only copy there is. Only the process's end ends that. */
+  /** Tries until PostgreSQL takes it, or the process ends: the answer in memory is the only copy. */
   async #persistently<T>({ id }: Row, work: (again: boolean) => Promise<T>): Promise<T> {
     for (let again = false; ; again = true) {
       try {
@@ -105,7 +109,7 @@ export class Settlement {
         return result;
       } catch (error) {
         if (!isDatabaseAway(error)) throw error;
-        // Only once, because an outage may last for minutes.
+        // Logged only once, because an outage may last for minutes.
         if (!again) {
           this.#logger.warn(`settle of ${id} waits for the database: ${(error as Error).message}`);
         }
@@ -114,7 +118,7 @@ export class Settlement {
     }
   }
 
-  /** Whether a settle whose acknowledgement was lost had been written after all. */
+  /** Whether a settle without an acknowledgement was written. */
   async #isWritten(fresh: Row, attempt: number): Promise<boolean> {
     const events = await this.store.events(fresh.id, Math.max(0, fresh.lastSeq - 10), 10);
     return events.some((event) => {
@@ -124,11 +128,14 @@ export class Settlement {
   }
 }
 
-/** Whether it ends an attempt of our own. A takeover and a step without budget end what was only read. */
+/**
+ * Whether this process claimed the attempt. For a takeover or a step without budget, it has only read the
+ * row.
+ */
 const isClaimed = (end: AttemptEnd) =>
   end.type !== 'no_next_attempt' && !(end.type === 'failed' && end.lapsed);
 
-/** An end that tells nothing is written only while the lease is held; an answer that tells what happened, later as well. */
+/** An end without a definite answer is written only while the lease is set; a definite answer also later. */
 function isOpenTo(seen: Row, row: Row, step: StepName, { answer }: Verdict, end: AttemptEnd): boolean {
   if (seen.attempt !== row.attempt || seen.state !== stateOfStep(step)) return false;
   if (end.type === 'failed' && end.lapsed) return seen.leaseUntil !== null && seen.leaseUntil <= seen.now;
@@ -160,7 +167,7 @@ function evidenceOf(
   return { ...attempt, class: 'ok', answer: end.end.signal, ...dataOfAnswer(end) };
 }
 
-/** What the answer itself says, for the operator who decides what became of the attempt. */
+/** The content of the answer, for the operator who decides on the attempt's outcome. */
 function dataOfAnswer({ end }: AttemptEnd & { type: 'succeeded' }): Partial<EventData<'late_answer_kept'>> {
   if (end.signal === 'otp_verified') return { sessionExpiresAt: end.facts.sessionExpiresAt.toISOString() };
   if (end.signal !== 'authenticators_created') return {};

@@ -2,7 +2,7 @@ import { Logger } from '@nestjs/common';
 import type { CallEvidence } from '#libs/upstream';
 import type { ParkedReason } from '../flow/codes.js';
 
-/** The attempt that a line is about. */
+/** The attempt of a log line. */
 interface Attempt {
   onboardingId: string;
   integration: string;
@@ -23,17 +23,17 @@ export function logParked(
 }
 
 /**
- * Logs that a step may have taken effect, and that the service cannot find out.
+ * Logs that a step may have taken effect and the service cannot find out.
  *
- * @param failure the failure class; `lapsed` if the process that made the call did not see its end; or `out_of_time` if
- *   no time was left to try again.
+ * @param failure the failure class; `lapsed` if the calling process did not see the end; `out_of_time` if no
+ *   time was left to try again.
  */
 export function logOutcomeLost(
   { onboardingId, integration, step, attempt }: Attempt,
   failure: string,
   evidence?: CallEvidence,
 ): void {
-  // Only the numbers and flags of the evidence, because its detail may hold what must not be logged.
+  // Only numbers and flags: the evidence's detail may hold values that must not be logged.
   const { bytesSent, headersSeen, status = null, durationMs } = evidence ?? {};
   const line = { event: 'outcome_lost', onboardingId, integration, step, attempt, class: failure };
   const seen = evidence && { evidence: { bytesSent, headersSeen, status, durationMs } };

@@ -35,7 +35,7 @@ const insert = (columns: Record<string, unknown> = {}) =>
   });
 
 describe('a wake-up call', () => {
-  it('makes the next attempt, counted and committed before the call', async () => {
+  it('makes the next attempt, and commits it before the call', async () => {
     const id = await insert();
     step.script.push(async () => {
       expect(await onboardings.load(id)).toMatchObject({
@@ -50,7 +50,7 @@ describe('a wake-up call', () => {
     expect(await onboardings.eventTypes(id)).toEqual(['attempt_started', 'attempt_ended', 'otp_verified']);
   });
 
-  it('makes one attempt, however many come at the same time', async () => {
+  it('makes only one attempt for several at the same time', async () => {
     const id = await insert();
     step.script.push(() => step.verified);
     const outcomes = await Promise.allSettled([wake(id), wake(id), wake(id), wake(id)]);
@@ -59,7 +59,7 @@ describe('a wake-up call', () => {
     expect((await onboardings.load(id)).attempt).toBe(3);
   });
 
-  it('that fails for now says when it is tried again', async () => {
+  it('returns the time of the next try after a failure', async () => {
     const id = await insert();
     step.script.push(() => {
       throw failure('not_sent');
@@ -71,24 +71,25 @@ describe('a wake-up call', () => {
     expect(nextAttemptAt).not.toBeNull();
   });
 
-  it('that ends the step for good fails its job with the reason', async () => {
+  it('fails its job with the reason if the step has ended for good', async () => {
     const id = await insert();
     step.script.push(() => {
       throw failure('no_answer');
     });
     await expect(wake(id)).rejects.toEqual(
       new EndedBadly(
-        'outcome_unknown: The call may have taken effect, and nobody could be asked: find out and resolve it, or ask for a new code.',
+        'outcome_unknown: The call may have taken effect, and this service cannot find out: ' +
+          'check at the provider and resolve it, or ask for a new code.',
       ),
     );
   });
 
-  it('that comes too early says by how much', async () => {
+  it('is delayed by the missing time if it comes too early', async () => {
     const id = await insert({ next_attempt_at: inMs(5000) });
     const error = await wake(id).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(TooEarly);
     expect((error as TooEarly).waitMs).toBeGreaterThan(3000);
-    // One more than what is left: the row counts microseconds.
+    // One millisecond more than is left: the row counts microseconds.
     expect((error as TooEarly).waitMs).toBeLessThanOrEqual(5001);
   });
 
@@ -97,7 +98,7 @@ describe('a wake-up call', () => {
     const take = () => jest.spyOn(onboardings.module.get(RetryBudget), 'take').mockResolvedValue(WAIT_MS);
     afterEach(() => void jest.restoreAllMocks());
 
-    it('puts the try off on the row too, where the sweeper and the caller look', async () => {
+    it('delays the try on the row too, for the sweeper and the caller', async () => {
       const id = await insert();
       const budget = take();
       const error = await wake(id).catch((reason: unknown) => reason);
@@ -113,12 +114,12 @@ describe('a wake-up call', () => {
       expect(nextActionOf(row)).toEqual({ type: 'wait', until: row.nextAttemptAt!.toISOString() });
       expect(await onboardings.eventTypes(id)).toEqual([]);
 
-      // Whoever wakes it again before is not counted once more.
+      // An earlier wake-up is not counted again.
       await expect(wake(id)).rejects.toThrow(TooEarly);
       expect(budget).toHaveBeenCalledTimes(1);
     });
 
-    it('puts nothing off that somebody else has taken meanwhile', async () => {
+    it('does not delay a try that another process has taken', async () => {
       const id = await insert();
       take().mockImplementation(async () => {
         await onboardings.store.retry((await onboardings.load(id)) as RowInStep, aClaim(), false);
@@ -129,7 +130,7 @@ describe('a wake-up call', () => {
     });
   });
 
-  it('takes over what a process that died left in flight', async () => {
+  it('takes over the call of a dead process', async () => {
     const id = await insert({
       next_attempt_at: null,
       lease_until: inMs(-10),
@@ -148,19 +149,19 @@ describe('a wake-up call', () => {
     ['parked', 'is parked', { parked_reason: 'integration_missing', parked_at: inMs(-1) }],
     ['not_needed', 'has moved on', { state: 'otp_verified', step: null, next_attempt_at: null }],
     ['deadline_passed', 'is past its deadline', { otp_expires_at: inMs(-1) }],
-  ])('says "%s" of a row that %s, and touches nothing', async (outcome, _, columns) => {
+  ])('returns "%s" for a row that %s, and changes nothing', async (outcome, _, columns) => {
     const id = columns ? await insert(columns) : randomUUID();
     const before = await onboardings.store.find(id);
     expect(await wake(id)).toMatchObject({ outcome });
     expect((await onboardings.store.find(id))?.lastSeq).toBe(before?.lastSeq);
   });
 
-  it('parks a row whose integration is not configured any more', async () => {
+  it('parks a row if its integration is no longer configured', async () => {
     const id = await insert({ integration: 'of-the-past' });
     expect(await wake(id)).toEqual({ outcome: 'parked', reason: 'integration_missing' });
   });
 
-  it('takes a bug of ours for what may have happened upstream', async () => {
+  it('treats a bug of ours by what may have happened upstream', async () => {
     const unsent = await insert();
     step.script.push(() => {
       throw new TypeError('a bug before the call');

@@ -9,7 +9,7 @@ import { RetryBudget } from './retry-budget.js';
 import { StepRunner } from './run.js';
 import { stepJob, type StepJobPayload } from './step.job.js';
 
-/** Makes the later attempts of all three steps: the job wakes, the row decides. */
+/** Makes the later attempts of all three steps. The job only wakes it; the row decides. */
 @Injectable()
 export class StepHandler {
   constructor(
@@ -24,7 +24,7 @@ export class StepHandler {
     return STEPS.map((step) => ({ job: stepJob(step), handle: (payload) => this.#wake(step, payload) }));
   }
 
-  /** Safe to run twice, late or for nothing: whatever the row says now is what counts. */
+  /** Safe to run twice, late or without need: only the current row counts. */
   async #wake(step: StepName, { onboardingId }: StepJobPayload): Promise<JobOutcome> {
     const row = await this.store.find(onboardingId);
     if (!row) return { outcome: 'gone' };
@@ -35,7 +35,7 @@ export class StepHandler {
       return this.#outcomeOf(row, await this.runner.takeOver(row));
     }
     const waitMs = (row.nextAttemptAt?.getTime() ?? 0) - row.now.getTime();
-    // PostgreSQL counts microseconds, and we see milliseconds: due is due a whole one later.
+    // PostgreSQL counts microseconds, we see milliseconds: a whole millisecond later, the try is surely due.
     if (waitMs > -1) throw new TooEarly(waitMs + 1);
     const overBudgetMs = await this.budget.take(row.integration);
     if (overBudgetMs > 0) {
@@ -47,13 +47,13 @@ export class StepHandler {
     return this.#notClaimed(row);
   }
 
-  /** Written to the row as well, so that the sweeper leaves it alone until then, and callers read it. */
+  /** Writes it to the row as well, so that the sweeper leaves the row alone and callers see the new time. */
   async #putOff(row: Row, waitMs: number): Promise<JobOutcome> {
     if (!(await this.store.putOff(row, waitMs))) return { outcome: 'lost_race' };
     throw new TooEarly(waitMs);
   }
 
-  /** Somebody else was faster, or what the attempt must charge is used up: then the step has no tries left. */
+  /** Either another process was faster, or the attempt's budget is used up, which ends the step. */
   async #notClaimed(seen: Row): Promise<JobOutcome> {
     const row = await this.store.find(seen.id);
     const untouched =
@@ -64,7 +64,7 @@ export class StepHandler {
     return this.#outcomeOf(seen, await this.runner.giveUp(row));
   }
 
-  /** A step that ended for good fails its job, with the reason, where operators look. */
+  /** A step that failed for good fails its job with the reason, for operators to see. */
   #outcomeOf(before: Row, row: Row): JobOutcome {
     if (row.state === before.state) {
       const next = { attempt: row.attempt, nextAttemptAt: row.nextAttemptAt?.toISOString() ?? null };

@@ -5,13 +5,17 @@ import type { StepName } from '../flow/table.js';
 const payload = z.strictObject({ onboardingId: z.uuid() });
 export type StepJobPayload = z.infer<typeof payload>;
 
-/** A wake-up call for a step that waits for its next try. The row decides what is done. */
+/** A wake-up call for a step that waits for its next try. The row decides what to do. */
 export const stepJob = (step: StepName): JobDefinition<StepJobPayload> => ({
   queue: 'steps',
   name: step,
   payload,
 });
 
-/** The id derives from the intent, so that one try is queued once; BullMQ refuses ":" in it. @param attempt the next. */
+/**
+ * One id per try, so that each try is queued once. BullMQ refuses ":" in it.
+ *
+ * @param attempt the next attempt.
+ */
 export const stepJobId = (step: StepName, onboardingId: string, attempt: number) =>
   `${onboardingId}_${step}_${attempt}`;

@@ -12,7 +12,7 @@ const config = testConfig({ RETRY_FLOOR_MS: '250', RETRY_BASE_MS: '1000', CALL_T
 
 const told: Explanation = { code: 'upstream_rejected', detail: 'of a test' };
 
-/** Each end of these steps can be told from the others by its signal. */
+/** Each end of these steps has its own signal. */
 const ENDS: Record<StepName, { refused: StepEnd; gaveUp: StepEnd }> = {
   'init-otp': {
     refused: { signal: 'step_failed', facts: { failure: told } },
@@ -64,7 +64,7 @@ const first = (step: StepName, columns: Partial<Columns> = {}) =>
     ...columns,
   });
 
-/** The second one, after one with an unknown effect. */
+/** The second attempt is in flight, after one with an unknown effect. */
 const second = (step: StepName, before: 'unavailable' | 'no_answer', columns: Partial<Columns> = {}) =>
   first(step, {
     attempt: 3,
@@ -73,12 +73,12 @@ const second = (step: StepName, before: 'unavailable' | 'no_answer', columns: Pa
     ...columns,
   });
 
-/** The row as the verdict leaves it. */
+/** The row after the verdict. */
 const left = (row: Row, { moved, now }: Verdict) => rowAfter(row, moved, now);
 
 type Charge = 'counted' | 'given back' | 'none';
 
-/** What becomes of the charge: a send is on the row and in the subject's budget, a try on the row. */
+/** Whether the charge stays. A send is on the row and in the subject's budget, a try on the row. */
 function chargeOf(row: Row, verdict: Verdict): Charge {
   const { otpSends, otpTriesLeft } = verdict.moved.patch;
   if (row.step === 'create-authenticators') return 'none';
@@ -87,7 +87,7 @@ function chargeOf(row: Row, verdict: Verdict): Charge {
   return otpSends === undefined ? 'given back' : 'counted';
 }
 
-/** What follows, whether the charge stays, and which attempt is in doubt from then on. */
+/** The decision, whether the charge stays, and the attempt in doubt after it. */
 function toldOf(row: Row, verdict: Verdict) {
   const { signal, retryInMs, parked } = verdict;
   const what = signal ?? (retryInMs === null ? `parked: ${String(parked)}` : 'retry');
@@ -134,7 +134,7 @@ describe('a second attempt, after a 5xx, that failed', () => {
     ['verify-otp', 'throttled', 'retry', 'given back', 2],
     ['verify-otp', 'unavailable', 'retry', 'counted', 3],
     ['verify-otp', 'no_answer', 'outcome_lost', 'counted', 3],
-    // Doubt is never forgotten: the refusal may be of the repetition alone.
+    // The doubt stays: the refusal may concern only the repetition.
     ['verify-otp', 'rejected', 'outcome_lost', 'counted', 2],
     ['verify-otp', 'rejected_unclear', 'outcome_lost', 'counted', 2],
     ['verify-otp', 'misconfigured', 'outcome_lost', 'counted', 2],
@@ -157,7 +157,7 @@ describe('a second attempt, after one without an answer, that failed', () => {
     ['init-otp', 'unavailable', 'send_gave_up', 'counted', null],
     ['init-otp', 'no_answer', 'send_gave_up', 'counted', null],
     ['init-otp', 'rejected', 'step_failed', 'counted', null],
-    // Parked, it would be called a third time.
+    // A parked step would call a third time.
     ['init-otp', 'misconfigured', 'send_gave_up', 'counted', null],
     ['create-authenticators', 'not_sent', 'retry', 'none', 2],
     ['create-authenticators', 'throttled', 'outcome_lost', 'none', 2],
@@ -174,7 +174,7 @@ describe('the answer to a repetition, by provider', () => {
   it.each<[ProviderKind, StepName, FailureClass, string, Signal | null]>([
     ['byzantine', 'verify-otp', 'rejected', 'outcome_lost', null],
     ['byzantine', 'create-authenticators', 'rejected', 'outcome_lost', null],
-    // What a repetition of the same bytes is told is what became of the first.
+    // The answer to a repetition of the same bytes is the outcome of the first call.
     ['turnkey', 'verify-otp', 'rejected', 'otp_rejected', 'otp_rejected'],
     ['turnkey', 'verify-otp', 'rejected_unclear', 'otp_rejected', 'otp_rejected'],
     ['turnkey', 'verify-otp', 'misconfigured', PARKED, null],
@@ -195,7 +195,7 @@ describe('the answer to a repetition, by provider', () => {
   });
 });
 
-describe('an end for which no time is left', () => {
+describe('an end without time for another call', () => {
   const noTime = { idleEndsAt: after(10_000) };
 
   it.each<[StepName, FailureClass, string, boolean, Charge]>([
@@ -206,21 +206,18 @@ describe('an end for which no time is left', () => {
     ['verify-otp', 'not_sent', 'otp_expired', false, 'given back'],
     ['verify-otp', 'throttled', 'otp_expired', false, 'given back'],
     ['create-authenticators', 'not_sent', 'session_expired', false, 'none'],
-  ])(
-    '%s, %s: %s, the step is told that it is unanswered: %p, the charge is %s',
-    (step, failure, signal, unanswered, charge) => {
-      const row = first(step, noTime);
-      const lasts: object[] = [];
-      const gaveUp: Step['gaveUp'] = (_row, last) => {
-        lasts.push(last);
-        return ENDS[step].gaveUp;
-      };
-      const verdict = verdictOn(row, failed(failure), { gaveUp });
-      expect(verdict).toMatchObject({ signal, answer: null, retryInMs: null, parked: null });
-      expect(lasts).toEqual([{ unanswered }]);
-      expect(chargeOf(row, verdict)).toBe(charge);
-    },
-  );
+  ])('%s, %s: %s, unanswered: %p, the charge is %s', (step, failure, signal, unanswered, charge) => {
+    const row = first(step, noTime);
+    const lasts: object[] = [];
+    const gaveUp: Step['gaveUp'] = (_row, last) => {
+      lasts.push(last);
+      return ENDS[step].gaveUp;
+    };
+    const verdict = verdictOn(row, failed(failure), { gaveUp });
+    expect(verdict).toMatchObject({ signal, answer: null, retryInMs: null, parked: null });
+    expect(lasts).toEqual([{ unanswered }]);
+    expect(chargeOf(row, verdict)).toBe(charge);
+  });
 
   it.each(['verify-otp', 'create-authenticators'] as const)('%s, unavailable: outcome_lost', (step) => {
     expect(verdictOn(first(step, noTime), failed('unavailable')).signal).toBe('outcome_lost');
@@ -278,7 +275,7 @@ describe('a retry', () => {
     },
   );
 
-  it('waits for as long as upstream says, and for the cooldown after a mail that may have gone out', () => {
+  it('waits as long as the provider asks, and for the cooldown after a possible mail', () => {
     const throttled = failed('throttled', { status: 429, retryAfterMs: 90_000 });
     expect(verdictOn(first('verify-otp'), throttled).retryInMs).toBe(90_000);
     const mailed = first('init-otp', { otpResendAt: after(45_000) });
@@ -288,7 +285,7 @@ describe('a retry', () => {
     }
   });
 
-  it('waits for longer with each call of its submission', () => {
+  it('waits longer with each call of its submission', () => {
     const most = { next: () => 1 - Number.EPSILON };
     const verdicts = new Verdicts({ get: aStep } as unknown as Steps, config, most);
     const waits = [first('verify-otp'), second('verify-otp', 'unavailable')].map(
@@ -318,7 +315,7 @@ describe('a retry', () => {
   });
 });
 
-describe('a mail that may have gone out unseen', () => {
+describe('a mail that may have been sent', () => {
   it.each<[ProviderKind, StepName, FailureClass, boolean]>([
     ['byzantine', 'init-otp', 'unavailable', true],
     ['byzantine', 'init-otp', 'no_answer', true],
@@ -346,7 +343,7 @@ describe('an attempt that succeeded', () => {
   };
   const created: StepEnd = { signal: 'authenticators_created', facts: { authenticatorIds: null } };
 
-  it('moves the row, and settles only the doubt of its own submission', () => {
+  it('moves the row, and settles only its own submission’s doubt', () => {
     const earlier = open('create-authenticators', 1);
     const row = second('verify-otp', 'unavailable', {
       unresolved: [earlier, open('verify-otp', 2), open('verify-otp', 3)],
@@ -373,7 +370,7 @@ describe('an attempt that succeeded', () => {
       idleEndsAt: after(40 + config.ONBOARDING_IDLE_MS),
       otpTriesLeft: 2,
     });
-    // It was no wrong code: what the claim has charged to the subject is given back.
+    // The code was not wrong: the claim's charge is refunded.
     expect(moved.also).toEqual({ refund: 'try', credentials: null });
     expect(moved.events).toEqual([
       {
@@ -389,7 +386,7 @@ describe('an attempt that succeeded', () => {
     ]);
   });
 
-  it('records that it wipes secrets if it ends the onboarding and there are any', () => {
+  it('records that it wipes secrets, if it ends the onboarding and there are any', () => {
     const done: AttemptEnd = { type: 'succeeded', end: created, durationMs: 1 };
     const types = (columns: Partial<Columns>) =>
       verdictOn(first('create-authenticators', columns), done).moved.events.map(({ type }) => type);
@@ -401,7 +398,7 @@ describe('an attempt that succeeded', () => {
     expect(types({})).toEqual(['attempt_ended', 'authenticators_created']);
   });
 
-  it('throws if its signal leads nowhere', () => {
+  it('throws if its signal is not allowed', () => {
     const stray: AttemptEnd = { type: 'succeeded', end: created, durationMs: 1 };
     expect(() => verdictOn(first('verify-otp'), stray)).toThrow('Step verify-otp is in flight');
   });
@@ -410,7 +407,7 @@ describe('an attempt that succeeded', () => {
 describe('an attempt that was refused', () => {
   const refused = (reason: Parameters<typeof failure>[1]) => failed('rejected', { status: 400, ...reason });
 
-  it('gives the caller and the timeline the step’s own reason', () => {
+  it('shows the caller and the timeline the step’s own reason', () => {
     const rejected = (): StepEnd => ({
       signal: 'otp_rejected',
       facts: { result: { code: 'otp_invalid', detail: 'wrong' }, isWrong: true },
@@ -424,7 +421,7 @@ describe('an attempt that was refused', () => {
     expect(moved.events.map(({ type }) => type)).toEqual(['attempt_ended', 'otp_rejected']);
   });
 
-  it('gives back what the step says was no wrong code', () => {
+  it('refunds the try if the step says that the code was not wrong', () => {
     const rejected = (): StepEnd => ({ signal: 'otp_expired', facts: { result: told, refund: true } });
     const { moved } = verdictOn(first('verify-otp'), refused({}), { rejected });
     expect(moved.also.refund).toBe('try');
@@ -442,13 +439,13 @@ describe('an attempt that was refused', () => {
     });
   });
 
-  it('gives the charge back if the provider asks for a captcha', () => {
+  it('refunds the charge if the provider asks for a captcha', () => {
     const row = first('init-otp');
     expect(chargeOf(row, verdictOn(row, refused({ reason: 'captcha_required' })))).toBe('given back');
   });
 });
 
-describe('an integration that an operator must mend', () => {
+describe('an integration that an operator must fix', () => {
   it('parks the row, and counts the parking if upstream refused', () => {
     const row = first('verify-otp', { parkings: 1 });
     const { moved, ...verdict } = verdictOn(row, failed('misconfigured', { status: 401 }));
@@ -473,7 +470,7 @@ describe('an integration that an operator must mend', () => {
     ]);
   });
 
-  it('parks a row without its integration: not counted, the charge given back, the doubt kept', () => {
+  it('parks a row without its integration: no count, a refund, and the doubt stays', () => {
     const row = second('verify-otp', 'unavailable', { parkings: 1 });
     const verdict = verdictOn(row, { type: 'integration_missing' });
     expect(verdict.parked).toBe('integration_missing');
@@ -487,12 +484,12 @@ describe('an integration that an operator must mend', () => {
     expect(verdict.moved.events[0]).toMatchObject({
       data: { class: 'not_sent', upstreamStatus: null, durationMs: 0 },
     });
-    // Nor does a provider that no longer exists repeat anything.
+    // The same holds for a provider that no longer exists.
     const orphan = second('init-otp', 'unavailable', { provider: 'gone' });
     expect(chargeOf(orphan, verdictOn(orphan, { type: 'integration_missing' }))).toBe('given back');
   });
 
-  it('is not waited for if the step has a better end', () => {
+  it('does not park a step that has a better end', () => {
     const misconfigured = (): StepEnd => ({
       signal: 'send_gave_up',
       facts: { codeLives: true, result: told },
@@ -512,7 +509,7 @@ describe('an integration that an operator must mend', () => {
 });
 
 describe('a step without budget', () => {
-  it('is given up, and its doubt becomes an unknown outcome', () => {
+  it('gives up, and its doubt becomes an unknown outcome', () => {
     const outOfTries = { type: 'no_next_attempt' } as const;
     const lasts: object[] = [];
     const gaveUp: Step['gaveUp'] = (_row, last) => {
@@ -529,13 +526,13 @@ describe('a step without budget', () => {
       lastResult: { code: 'outcome_unknown', detail: expect.stringContaining('resolve it') },
     });
     expect(doubtful.moved.events).toMatchObject([{ data: { detail: 'no time was left to try again' } }]);
-    // A code that may have been mailed twice is no doubt.
+    // A code that may have been mailed twice leaves no doubt.
     expect(verdictOn(second('init-otp', 'no_answer'), outOfTries).signal).toBe('send_gave_up');
   });
 });
 
 describe('an attempt whose end was not seen', () => {
-  it('is lapsed in the timeline, and counts as lost', () => {
+  it('is shown as lapsed in the timeline, and counts as lost', () => {
     const error = failure('no_answer');
     const { moved, signal, now } = verdictOn(first('verify-otp'), { type: 'failed', error, lapsed: true });
     expect([signal, now]).toEqual(['outcome_lost', after(0)]);
@@ -546,7 +543,7 @@ describe('an attempt whose end was not seen', () => {
     });
   });
 
-  it('has the duration that the runner measured, if there is one', () => {
+  it('has the measured duration, if there is one', () => {
     const end: AttemptEnd = { type: 'failed', error: failure('no_answer'), durationMs: 77 };
     const { moved, now } = verdictOn(first('verify-otp'), end);
     expect(moved.events[0]!.data).toMatchObject({ durationMs: 77 });
@@ -569,7 +566,7 @@ describe('every end', () => {
     ),
   );
 
-  it.each(ROWS)('lets go of the row: $row.step, attempt $row.attempt, $end.type', ({ row, end }) => {
+  it.each(ROWS)('releases the row: $row.step, attempt $row.attempt, $end.type', ({ row, end }) => {
     const verdict = verdictOn(row, end);
     const { patch, events } = verdict.moved;
     expect(patch.leaseUntil).toBeNull();

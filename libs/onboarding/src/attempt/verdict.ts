@@ -11,27 +11,27 @@ import { EFFECT_UNKNOWN, decide, isReplayable, repeatsEffect, type Decision } fr
 import { Steps, type Step, type StepEnd } from './step.js';
 
 /**
- * How an attempt ended. `lapsed`: its end was not seen, the lease ran out. `no_next_attempt`: no attempt was in
- * flight, and the next one cannot be paid for.
+ * How an attempt ended. `lapsed`: the lease expired, and its process did not settle it. `no_next_attempt`: no
+ * attempt was in flight, and the next one exceeds a budget.
  */
 export type AttemptEnd =
-  /** How long the call took since the claim’s commit, in milliseconds. */
+  /** The call's duration since the claim's commit, in milliseconds. */
   | { type: 'succeeded'; end: StepEnd; durationMs: number }
-  /** Without a duration if its end was not seen. */
+  /** Without a duration if the end was not seen. */
   | { type: 'failed'; error: UpstreamError; lapsed?: true; durationMs?: number }
   | { type: 'integration_missing' }
   | { type: 'no_next_attempt' };
 
-/** What an attempt's end does to its row, and what is to be known of it besides. */
+/** The consequences of an attempt's end. */
 export interface Verdict {
   moved: Moved;
   /** The signal that moves the row, if any. */
   signal: Signal | null;
-  /** The signal of a definite answer: such an answer counts even when the attempt was given up for lost. */
+  /** The signal of a definite answer. It counts even if the attempt's outcome was already unknown. */
   answer: Signal | null;
   retryInMs: number | null;
   parked: ParkedReason | null;
-  /** PostgreSQL's time of the end, as the row's own and the call's duration tell it. */
+  /** PostgreSQL's time of the end: the row's time plus the call's duration. */
   now: Date;
 }
 
@@ -39,7 +39,7 @@ type Failed = AttemptEnd & { type: 'failed' };
 
 const ANSWERED = { bytesSent: true, status: 200 };
 
-/** Says what an attempt's end means by the retry law: decides, and does no I/O. */
+/** Decides by the retry law what follows an attempt's end. Does no I/O. */
 @Injectable()
 export class Verdicts {
   constructor(
@@ -48,7 +48,7 @@ export class Verdicts {
     @Inject(RANDOM) private readonly random: Random,
   ) {}
 
-  /** @param row as it was when the attempt was claimed. */
+  /** @param row as of the attempt's claim. */
   on(row: Row, end: AttemptEnd): Verdict {
     const at: Moment = { now: endedAt(row, end), settings: this.config };
     return { ...this.#on(row, end, at), now: at.now };
@@ -130,7 +130,7 @@ const UNANSWERED = { signal: null, answer: null, retryInMs: null, parked: null }
 
 const parked = (moved: Moved, reason: ParkedReason) => ({ ...UNANSWERED, moved, parked: reason });
 
-/** The row moves on, though nothing definite was answered. */
+/** The row moves without a definite answer. */
 function unanswered(row: Row, { signal, facts }: StepEnd, ended: Ended | undefined, at: Moment) {
   return { ...UNANSWERED, moved: move(row, signal, facts as never, at, ended), signal };
 }
@@ -140,7 +140,10 @@ const answered = (row: Row, to: StepEnd, ended: Ended, at: Moment) => ({
   answer: to.signal,
 });
 
-/** PostgreSQL's time of the claim's answer, and the call's duration. It is early by what the answer took to come: the safe side. */
+/**
+ * PostgreSQL's time of the claim plus the call's duration. It is early by the time that the claim's answer
+ * took, which is safe.
+ */
 function endedAt({ now }: Row, { durationMs = 0 }: { type: string; durationMs?: number }): Date {
   return new Date(now.getTime() + durationMs);
 }
@@ -173,7 +176,7 @@ function failedFacts(row: Row, { error, lapsed, durationMs }: Failed): AttemptFa
     effect: facts.effect === 'counted' && refusedToAct(error) ? 'none' : facts.effect,
     evidence: { ...evidence, detail: message },
     ...(lapsed && { isLapsed: true as const }),
-    // A lost answer to `init-otp` may have mailed a code that fits nothing any more: the user is to use the newest.
+    // A lost `init-otp` may have mailed a code that is not valid any more: the user must use the newest one.
     mayHaveMailed:
       row.step === 'init-otp' && facts.tells === 'nothing' && !isReplayable(row.provider, row.step),
   };
@@ -182,12 +185,12 @@ function failedFacts(row: Row, { error, lapsed, durationMs }: Failed): AttemptFa
 function toldBy(row: Row, ended: 'ok' | FailureClass): AttemptFacts['tells'] {
   if (ended === 'ok') return 'all';
   if (EFFECT_UNKNOWN.has(ended)) return 'nothing';
-  // What a replay is told is what became of the first call.
+  // The answer to a replay is the outcome of the first call.
   const isRefused = ended === 'rejected' || ended === 'rejected_unclear';
   return isRefused && isReplayable(row.provider, row.step!) ? 'all' : 'itself';
 }
 
-/** Upstream has certainly not acted. If it asks for a captcha, it has sent no mail. */
+/** The provider has certainly not acted. If it asks for a captcha, it has sent no mail. */
 const refusedToAct = ({ failure, reason }: UpstreamError) =>
   failure === 'throttled' || reason === 'captcha_required';
 
@@ -198,7 +201,8 @@ function outcomeLost(evidence: object): StepEnd {
       result: {
         code: 'outcome_unknown',
         detail:
-          'The call may have taken effect, and nobody could be asked: find out and resolve it, or ask for a new code.',
+          'The call may have taken effect, and this service cannot find out: ' +
+          'check at the provider and resolve it, or ask for a new code.',
       },
       evidence,
     },

@@ -23,7 +23,7 @@ const TAKE = `
   VALUES ('a', 'b', $1, 'c', $2, $3)`;
 
 describe('an erasure', () => {
-  it('leaves no place for an answer that is kept after it', async () => {
+  it('does not keep an answer that comes after it', async () => {
     const keys = onboardings.module.get(IdempotencyKeys);
     const id = await anOnboarding(onboardings.dataSource);
     const request = keyOf();
@@ -37,7 +37,7 @@ describe('an erasure', () => {
     expect(kept).toBeNull();
   });
 
-  it('takes along what was committed while it waited for the row', async () => {
+  it('also erases data committed while it waited for the row', async () => {
     const id = await anOnboarding(onboardings.dataSource);
     const request = keyOf();
     const runner = onboardings.dataSource.createQueryRunner();
@@ -50,7 +50,8 @@ describe('an erasure', () => {
     );
     await runner.query(TAKE, [request.key, request.id, id]);
     await runner.query(
-      `INSERT INTO credentials (integration, subject_key, credential_id, onboarding_id) VALUES ('x', $2, 'c', $1)`,
+      `INSERT INTO credentials (integration, subject_key, credential_id, onboarding_id)
+      VALUES ('x', $2, 'c', $1)`,
       [id, id],
     );
     const erasing = erase(id);
@@ -72,7 +73,7 @@ describe('an erasure', () => {
     expect(await sql('SELECT 1 FROM credentials WHERE onboarding_id = $1', [id])).toEqual([]);
   });
 
-  it('gives what comes after it no data: a late answer, and a decision', async () => {
+  it('leaves out the data of later events: a late answer, and a decision', async () => {
     const id = await anOnboarding(onboardings.dataSource, {
       state: 'outcome_unknown',
       step: 'create-authenticators',
@@ -100,7 +101,7 @@ describe('an erasure', () => {
     expect(await onboardings.load(id)).toMatchObject({ unresolved: [], authenticators: [] });
   });
 
-  it('lets the subject begin anew: it is no longer the live one', async () => {
+  it('lets the subject start again', async () => {
     const id = await anOnboarding(onboardings.dataSource);
     const { integration, subjectKey } = await onboardings.load(id);
     expect(await onboardings.store.findLive(integration, subjectKey)).toMatchObject({ id });
@@ -110,13 +111,13 @@ describe('an erasure', () => {
 });
 
 describe('the timeline of an erased onboarding', () => {
-  /** An event with something in each member that its schema names. */
+  /** An event with a value in each member of its schema. */
   const telling = (type: (typeof EVENT_TYPES)[number]) => {
     const data = Object.fromEntries(Object.keys(EVENTS[type].shape).map((name) => [name, 'Ana']));
     return { type, actor: 'caller', data } as NewEvent;
   };
 
-  it.each(['command', ...STEPS] as const)('takes no data of any event from a %s', async (by) => {
+  it.each(['command', ...STEPS] as const)('stores no event data from a %s', async (by) => {
     const id = await anOnboarding(onboardings.dataSource);
     await erase(id);
     const { store } = onboardings;

@@ -4,7 +4,10 @@ import type { Row } from '../flow/row.js';
 import { OnboardingStore } from '../store/onboarding.store.js';
 import { Timelines } from '../upkeep/timelines.js';
 
-/** Leaves nothing personal of an onboarding: a tombstone, and a timeline without its data that is vouched for as before. */
+/**
+ * Erases the personal data of an onboarding. A tombstone stays, and the timeline without data, anchored as
+ * before.
+ */
 @Injectable()
 export class Erasure {
   constructor(
@@ -13,8 +16,8 @@ export class Erasure {
   ) {}
 
   /**
-   * @param by the caller, where it is not the onboarding's own.
-   * @returns null where something has happened since the row was read: then nothing was written.
+   * @param by the caller, if it is not the onboarding's owner.
+   * @returns null if the row has changed since it was read: then nothing was written.
    */
   async erase(row: Row, actor: 'caller' | 'service', by?: string): Promise<Row | null> {
     const anchor = row.anchoredSeq === null ? null : await this.timelines.anchorOfErased(row.id);

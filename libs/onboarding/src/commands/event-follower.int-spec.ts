@@ -9,14 +9,14 @@ import type { OnboardingEvent } from '../flow/onboarding-event.entity.js';
 import type { Patch } from '../flow/row.js';
 import { EventFollower, type TimelineReader } from './event-follower.js';
 
-/** Short, so that what is not asked for would have been asked for many times by the time a test looks. */
+/** Short, so that an unwanted question would come many times before a test looks. */
 const POLL_MS = 5;
 
 let onboardings: Onboardings;
 let follower: EventFollower;
 const statements = {
   asked: [] as unknown[][],
-  /** Fails the next statements as a server that is away would. */
+  /** Fails the next statements, like a server that is away. */
   away: false,
 };
 const leaves: (() => void)[] = [];
@@ -80,8 +80,8 @@ async function aWhile(): Promise<void> {
   }
 }
 
-describe('who follows a timeline', () => {
-  it('gets what there is, then what comes, in order and once, many writers at a time', async () => {
+describe('a reader of a timeline', () => {
+  it('gets existing and new events once and in order, with many writers', async () => {
     const id = await anId();
     await write(id, 3);
     const reader = follow(id);
@@ -92,7 +92,7 @@ describe('who follows a timeline', () => {
     expect(reader.ended).toBe(0);
   });
 
-  it('goes on after the number that it names', async () => {
+  it('starts after its number', async () => {
     const id = await anId();
     await write(id, 5);
     const reader = follow(id, 3);
@@ -100,7 +100,7 @@ describe('who follows a timeline', () => {
     expect(reader.seqs).toEqual([4, 5]);
   });
 
-  it('shares what is read with others, each from its own number', async () => {
+  it('shares one read with others, each from its own number', async () => {
     const id = await anId();
     await write(id, 4);
     const readers = [0, 2, 4].map((after) => {
@@ -118,7 +118,7 @@ describe('who follows a timeline', () => {
     for (const [ids] of statements.asked.slice(before)) expect(ids).toEqual([id]);
   });
 
-  it('gets a timeline that is longer than a batch, whole', async () => {
+  it('gets all of a timeline that is longer than a batch', async () => {
     const id = await anId();
     await write(id, 450);
     await write(id, 1, { state: 'cancelled' });
@@ -127,7 +127,7 @@ describe('who follows a timeline', () => {
     expect(reader.seqs).toEqual(upTo(451));
   });
 
-  it('is told of the end once everything was given, what came after the end included', async () => {
+  it('learns of the end after all events, also those after the end', async () => {
     const id = await anId();
     const reader = follow(id);
     await write(id, 2, { state: 'cancelled' });
@@ -142,7 +142,7 @@ describe('who follows a timeline', () => {
     expect(nothing.seqs).toEqual([]);
   });
 
-  it('is passed over while it has no room, and then given all of it', async () => {
+  it('gets no events while it has no room, and all of them later', async () => {
     const id = await anId();
     const slow = new Reader();
     slow.hasRoom = false;
@@ -157,7 +157,7 @@ describe('who follows a timeline', () => {
     expect(slow.seqs).toEqual([1, 2, 3]);
   });
 
-  it('is given nothing once it has left', async () => {
+  it('gets nothing after it has left', async () => {
     const id = await anId();
     const reader = new Reader();
     const leave = follower.follow(id, 0, reader);
@@ -167,7 +167,7 @@ describe('who follows a timeline', () => {
     expect(reader.seqs).toEqual([]);
   });
 
-  it('goes on by itself when PostgreSQL is back, and misses nothing', async () => {
+  it('continues when PostgreSQL is back, and misses nothing', async () => {
     const id = await anId();
     const reader = follow(id);
     await write(id);
@@ -184,7 +184,7 @@ describe('who follows a timeline', () => {
 });
 
 describe('PostgreSQL', () => {
-  it('is asked one statement for all who follow', async () => {
+  it('gets one statement for all readers', async () => {
     const ids = await Promise.all(Array.from({ length: 30 }, anId));
     const readers = ids.map((id) => follow(id));
     await Promise.all(ids.map((id) => write(id)));
@@ -196,14 +196,14 @@ describe('PostgreSQL', () => {
     }
   });
 
-  it('is asked nothing while nobody follows', async () => {
+  it('gets no statement without a reader', async () => {
     const id = await anId();
     const reader = new Reader();
     const leave = follower.follow(id, 0, reader);
     await write(id);
     await has(reader, 1);
     leave();
-    // A statement may have been under way.
+    // A statement may have been running.
     await anId();
     const before = statements.asked.length;
     for (let times = 0; times < 20; times += 1) await anId();

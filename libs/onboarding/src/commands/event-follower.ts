@@ -4,39 +4,41 @@ import { CONFIG, Metrics, type Config } from '#libs/platform';
 import type { OnboardingEvent } from '../flow/onboarding-event.entity.js';
 import { ENDED_STATES } from '../flow/table.js';
 
-/** Who reads a timeline as it grows. */
+/** A reader of a growing timeline. */
 export interface TimelineReader {
-  /** One that has no room is passed over, and given all of it later: nothing piles up for it. */
+  /** A reader without room gets its events later, so that none pile up for it. */
   readonly hasRoom: boolean;
-  /** @param events in order, none left out, none twice. */
+  /** @param events in order, complete, each once. */
   receive(events: OnboardingEvent[]): void;
-  /** The onboarding has ended, and everything that is written of it was given. */
+  /** Called once the onboarding has ended and the reader has all its events. */
   end(): void;
 }
 
 interface Follow {
   onboardingId: string;
   reader: TimelineReader;
-  /** The number of the last event that the reader was given. */
+  /** The number of the reader's last event. */
   after: number;
-  /** A statement is under way that asks for it, by the number that it has now. */
+  /** Whether a running statement asks for events after the current `after`. */
   asked: boolean;
 }
 
-/** Events of one onboarding at a time. */
+/** The most events of one onboarding per statement. */
 const BATCH = 200;
 
 /**
- * One snapshot, so that no event is missed between a row and its timeline. A row's lock numbers its events, and is held until they are
- * seen by all: whoever sees one sees all before it.
+ * Reads in one snapshot, so that no event is missed between a row and its timeline. Events are numbered under
+ * the row's lock, which is held until commit. So a reader that sees an event also sees all events before it.
  */
 const NEWS = `
   SELECT f.id AS "onboardingId", o.last_seq AS "lastSeq",
-    o.state IN (${ENDED_STATES.map((state) => `'${state}'`).join(', ')}) AS ended, e.seq, e.type, e.at, e.actor, e.data
+    o.state IN (${ENDED_STATES.map((state) => `'${state}'`).join(', ')}) AS ended,
+    e.seq, e.type, e.at, e.actor, e.data
   FROM unnest($1::uuid[], $2::int[]) AS f (id, after)
   JOIN onboardings o ON o.id = f.id
   LEFT JOIN LATERAL (
-    SELECT * FROM onboarding_events e WHERE e.onboarding_id = f.id AND e.seq > f.after ORDER BY e.seq LIMIT ${BATCH}
+    SELECT * FROM onboarding_events e WHERE e.onboarding_id = f.id AND e.seq > f.after
+    ORDER BY e.seq LIMIT ${BATCH}
   ) e ON o.last_seq > f.after
   WHERE o.last_seq > f.after OR o.state IN (${ENDED_STATES.map((state) => `'${state}'`).join(', ')})
   ORDER BY f.id, e.seq`;
@@ -44,8 +46,8 @@ const NEWS = `
 type News = Omit<OnboardingEvent, 'seq'> & { lastSeq: number; ended: boolean; seq: number | null };
 
 /**
- * Has timelines read by whoever follows them: one statement every `EVENTS_POLL_MS` for all onboardings that this process
- * follows, and none while nobody does (docs/decisions/0023).
+ * Reads timelines for their followers: one statement every `EVENTS_POLL_MS` for all onboardings that this
+ * process follows, and none without followers (docs/decisions/0023).
  */
 @Injectable()
 export class EventFollower {
@@ -71,9 +73,10 @@ export class EventFollower {
   }
 
   /**
-   * Gives a reader what follows after an event's number: what there is at once, the rest as it comes. PostgreSQL away is a pause.
+   * Gives a reader the events after a number: existing ones at once, new ones as they come. An outage of
+   * PostgreSQL is a pause.
    *
-   * @returns ends it; nothing is given any more.
+   * @returns a function that stops it.
    */
   follow(onboardingId: string, after: number, reader: TimelineReader): () => void {
     const follow: Follow = { onboardingId, reader, after, asked: false };
@@ -88,7 +91,7 @@ export class EventFollower {
     };
   }
 
-  /** Each is in one statement at a time: what two of them found could be given twice. */
+  /** Each follow is in one statement at a time: two statements could give an event twice. */
   async #ask(follows: Iterable<Follow>): Promise<void> {
     const asking = [...follows].filter(({ asked, reader }) => !asked && reader.hasRoom);
     if (asking.length === 0) return;
@@ -106,7 +109,7 @@ export class EventFollower {
     await this.#ask(more);
   }
 
-  /** Those of one onboarding share what is read: from where the one that is least far has got to. */
+  /** Followers of one onboarding share one read, from the lowest number among them. */
   async #newsOf(follows: Follow[]): Promise<Map<string, News[]>> {
     const from = new Map<string, number>();
     for (const { onboardingId, after } of follows) {
@@ -119,10 +122,10 @@ export class EventFollower {
     );
   }
 
-  /** @returns whether there is more to ask for at once. */
+  /** @returns whether more events can be read at once. */
   #give(follow: Follow, news: News[]): boolean {
     const [about] = news;
-    // Whoever has left meanwhile is given nothing.
+    // A reader that has left meanwhile gets nothing.
     if (!about || !this.#follows.has(follow)) return false;
     const events = news.filter((each): each is News & OnboardingEvent => (each.seq ?? 0) > follow.after);
     const last = events.at(-1);
@@ -135,7 +138,7 @@ export class EventFollower {
     return false;
   }
 
-  /** Once per outage: the next try is a quarter of a second away. */
+  /** Logs once per outage: the next try follows soon. */
   #tell(error: unknown): void {
     if (this.#failing) return;
     this.#failing = true;

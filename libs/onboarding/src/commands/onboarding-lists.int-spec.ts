@@ -18,7 +18,7 @@ describe('a list by state', () => {
   const integration = 'listed-by-state';
   const rows: Row[] = [];
 
-  /** What may have run out, alone and together, with and without a call that may have acted. */
+  /** Passed deadlines, alone and together, with and without a call that may have acted. */
   const times = [
     { otp_expires_at: inMs(-1), session_ends_at: inMs(-1) },
     { idle_ends_at: inMs(-1) },
@@ -44,7 +44,7 @@ describe('a list by state', () => {
     }
   });
 
-  it.each(STATES)('has each onboarding that shows "%s", whatever is written, and no other', async (state) => {
+  it.each(STATES)('has exactly the onboardings that show "%s", whatever state is written', async (state) => {
     const { rows: listed } = await onboardings.module
       .get(OnboardingLists)
       .list({ state, integration, limit: 200 }, aCaller());
@@ -62,7 +62,7 @@ describe('any list', () => {
   const REFERENCES = ['r-1', 'r-2'];
   const MADE_MS = Date.parse('2026-11-20T10:00:00Z');
 
-  /** Far enough from now that no test is slow enough to meet it. */
+  /** So far from now that even a slow test ends before. */
   const past = fc.integer({ min: -86_400_000, max: -1 }).map(inMs);
   const future = fc.integer({ min: 600_000, max: 86_400_000 }).map(inMs);
   const instant = fc.oneof(past, future);
@@ -79,7 +79,7 @@ describe('any list', () => {
       external_ref: perhaps(fc.constantFrom(...REFERENCES)),
       otp_expires_at: instant,
       session_ends_at: instant,
-      // Most live on, or most would show the same end.
+      // Most must live on: otherwise most would show the same end.
       idle_ends_at: fc.oneof(instant, future, future),
       life_ends_at: fc.oneof(instant, future, future),
       lease_until: perhaps(instant),
@@ -96,7 +96,7 @@ describe('any list', () => {
       ...(!isEnded(row.state) && parked && { parked_reason: 'integration_missing', parked_at: inMs(-1_000) }),
     }));
 
-  /** One in so many has the filter. */
+  /** One in this many has the filter. */
   const oneIn = <T>(weight: number, arbitrary: fc.Arbitrary<T>) =>
     fc.oneof({ arbitrary, weight: 1 }, { arbitrary: fc.constant(undefined), weight: weight - 1 });
   const madeAt = madeMs.map((ms) => new Date(ms));
@@ -166,7 +166,7 @@ describe('any list', () => {
           );
         }
       }),
-      // To shrink a case would take minutes.
+      // Shrinking a case would take minutes.
       { numRuns: 20, endOnFailure: true },
     );
   });

@@ -40,7 +40,7 @@ export class OnboardingLists {
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
-  /** Newest first. Ids grow with time, so a page goes on below the last id of the page before. */
+  /** Newest first. Ids grow with time, so a page continues below the last id of the page before. */
   async list(filter: ListFilter, caller: Caller): Promise<{ rows: Row[]; next: string | null }> {
     const { state, accountId, userId, externalRef, contact, parked, limit } = filter;
     const { text, values } = listStatement({
@@ -75,7 +75,7 @@ export class OnboardingLists {
   }
 }
 
-/** @returns what is both allowed and asked for; null for any. */
+/** @returns the values that are both allowed and asked for; null for any. */
 function narrowed(allowed: string[] | null, asked: string | undefined): string[] | null {
   if (asked === undefined) return allowed;
   return allowed === null || allowed.includes(asked) ? [asked] : [];
@@ -83,7 +83,7 @@ function narrowed(allowed: string[] | null, asked: string | undefined): string[]
 
 const HIGHEST = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 
-/** An onboarding is as old as its id says, to the millisecond. */
+/** An onboarding's id shows when it was created, to the millisecond. */
 function idsOf({ createdAfter, createdBefore, after }: ListFilter) {
   const ends = [createdBefore && lowestUuidV7(createdBefore.getTime()), after?.toLowerCase(), HIGHEST];
   return {

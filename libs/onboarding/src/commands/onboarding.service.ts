@@ -24,10 +24,10 @@ export interface Resolution {
   reason: string;
 }
 
-/** How often a command is tried again whose row changed under it. */
+/** How often a command is tried while its row changes. */
 const TRIES = 3;
 
-/** What can be asked of an onboarding besides its steps. */
+/** The commands and reads of an onboarding, besides its steps. */
 @Injectable()
 export class OnboardingService {
   constructor(
@@ -42,7 +42,7 @@ export class OnboardingService {
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
-  /** @throws ProblemError `not_found`, also where it is another caller's. */
+  /** @throws ProblemError `not_found`, also if the caller may not see it. */
   async load(id: string, caller: Caller): Promise<Row> {
     return this.subjects.withContact(mustSee(asOfNow(await this.#read(id)), id, caller));
   }
@@ -54,9 +54,9 @@ export class OnboardingService {
   }
 
   /**
-   * The onboarding that was the subject's live one when it was started last; what is due of it is written first.
+   * The subject's latest onboarding, live or ended. Moves that are due by time are written first.
    *
-   * @returns null where there was none. The row is null where it is not there any more.
+   * @returns null if there was none. The row is null if it is gone.
    */
   async liveOf({ integration, subjectKey }: SubjectRef): Promise<{ id: string; row: Row | null } | null> {
     const live = await this.store.findLive(integration, subjectKey);
@@ -66,8 +66,9 @@ export class OnboardingService {
   }
 
   /**
-   * Whether the timeline says, or may come to say, more after an event's number. An end that is due counts once it is written:
-   * its event is still to come. What may follow upon an end (a late answer, a decision, the erasure) is waited for by nobody.
+   * Whether the timeline has, or will have, more events after a number. An end that is due counts only once
+   * written, because its event is still to come. Events after an end (a late answer, a decision, the erasure)
+   * do not count until they exist.
    *
    * @throws ProblemError `not_found`
    */
@@ -76,7 +77,7 @@ export class OnboardingService {
     return !isEnded(state) || lastSeq > after;
   }
 
-  /** Taken at once in any live state; a call in flight becomes evidence when its answer comes. */
+  /** Cancels at once in any live state. If a call is in flight, its answer is only recorded. */
   cancel(id: string, reason: string | undefined, terms: Terms): Promise<Row> {
     return this.#command(id, terms, (row, by) => {
       if (isEnded(row.state)) throw onboardingEnded(row);
@@ -86,9 +87,9 @@ export class OnboardingService {
   }
 
   /**
-   * Decides what became of a lost attempt. In `outcome_unknown` the onboarding goes on by it; on an ended onboarding it is
-   * only recorded. `not_done` after `verify-otp` has a new code sent, because the old one is spent. Of several decisions
-   * the first one stands, and the others are refused, even if they say the same.
+   * Decides the outcome of a lost attempt. In `outcome_unknown` the onboarding continues accordingly. On an
+   * ended onboarding the decision is only recorded. `not_done` after `verify-otp` sends a new code, because
+   * the old one is spent. The first decision stands. All others are refused, even equal ones.
    */
   async resolve(id: string, resolution: Resolution, terms: Terms): Promise<Row> {
     const seen = asOfNow(mustTouch(await this.#read(id), id, terms.caller, 'owner-or-operator'));
@@ -97,7 +98,7 @@ export class OnboardingService {
     const lateIds = await this.#lateAuthenticatorIds(seen);
     return this.#command(id, terms, (row, by) => {
       const open = row.unresolved.at(-1);
-      // The decision is only about the attempt that was open when it was made.
+      // The decision covers only the attempt that was open when it was made.
       if (seenOpen && open?.attempt !== seenOpen.attempt) throw decidedMeanwhile(row, seenOpen.attempt);
       const step = isEnded(row.state) ? open?.step : row.step;
       const decision: NewEvent = {
@@ -115,15 +116,15 @@ export class OnboardingService {
           extensions: stateAndNextAction(row),
         });
       }
-      // It has become so since it was loaded: a new code is sent by a claim, and not by a mere change.
+      // The row has changed since it was read: a new code needs a claim, not this command.
       if (asksForNewCode(row, resolution)) throw changing();
       return this.#resolved(row, resolution, { ...by, decision });
     });
   }
 
   /**
-   * Leaves nothing personal of an onboarding, live ones being cancelled by it; what is left is a tombstone. Done again,
-   * it does nothing: a repetition need not know the version that the first one made.
+   * Erases the personal data of an onboarding; a tombstone stays. Cancels a live one. A repetition does
+   * nothing, and needs no current version.
    */
   async erase(id: string, terms: Terms): Promise<void> {
     for (let tries = 0; tries < TRIES; tries++) {
@@ -135,7 +136,7 @@ export class OnboardingService {
     throw changing();
   }
 
-  /** Has a step that waits or is parked tried now, and not when its time comes. */
+  /** Tries a waiting or parked step now. */
   async retry(id: string, reason: string, terms: Terms): Promise<Row> {
     const row = await this.#command(id, terms, (seen, by) => {
       if (isEnded(seen.state)) throw onboardingEnded(seen);
@@ -180,7 +181,9 @@ export class OnboardingService {
     const signal = outcome === 'done' ? 'resolved_done' : 'resolved_not_done';
     if (!nextState({ state: row.state, step: row.step }, signal)) {
       throw new ProblemError('outcome_unknown', {
-        detail: `"${outcome}" leads nowhere after ${row.step}: there is no session to go on with. Resolve "not_done", or ask for a new code.`,
+        detail:
+          `"${outcome}" is not possible after ${row.step}: there is no session to go on with. ` +
+          'Resolve "not_done", or ask for a new code.',
         extensions: stateAndNextAction(row),
       });
     }
@@ -195,7 +198,7 @@ export class OnboardingService {
     return move(row, signal, facts, { now: row.now, settings: this.config });
   }
 
-  /** The provider's ids, where the answer that told them came too late to be applied. */
+  /** The provider's ids from an answer that came too late to be applied. */
   async #lateAuthenticatorIds(row: Row): Promise<string[] | null> {
     const open = row.unresolved.at(-1);
     if (!isEnded(row.state) || !open) return null;
@@ -206,14 +209,14 @@ export class OnboardingService {
     return late?.authenticatorIds ?? null;
   }
 
-  /** Its contact sealed, so that a row can be ended and erased whose key is lost. */
+  /** Leaves the contact sealed, so that a row with a lost key can be ended and erased. */
   async #read(id: string): Promise<Row> {
     const row = await this.store.find(id);
     if (!row) throw notFound(id);
     return row;
   }
 
-  /** As it is written: a row that the time has changed is written first, or one version would be told as two states. */
+  /** Writes moves that are due by time first. Otherwise callers would see one version with two states. */
   async #current(id: string, { caller }: Terms): Promise<Row> {
     const row = mustTouch(await this.#read(id), id, caller, 'owner-or-operator');
     if (!signalOfTime(row)) return row;
@@ -221,7 +224,7 @@ export class OnboardingService {
     return this.#read(id);
   }
 
-  /** Reads, decides, writes what was decided; again when the row changed in between. */
+  /** Reads, decides and writes. Tries again if the row changed in between. */
   async #command(id: string, terms: Terms, decide: (row: Row, by: { by?: string }) => Moved): Promise<Row> {
     for (let tries = 0; tries < TRIES; tries++) {
       const row = await this.#current(id, terms);
@@ -233,7 +236,7 @@ export class OnboardingService {
   }
 }
 
-/** Said where it was not its owner. */
+/** Named only if it is not the row's owner. */
 const givenBy = (row: Row, caller: Caller): { by?: string } =>
   row.caller === caller.name ? {} : { by: caller.name };
 

@@ -9,22 +9,25 @@ import { canLeaveDoubt } from './table.js';
 export interface AttemptFacts {
   /** The failure class, or `ok`. */
   class: string;
-  /** `none`: it certainly did nothing. `counted`: it may have, or did. `repeated`: only what an earlier one had done. */
+  /**
+   * `none`: certainly no effect. `counted`: an effect, or a possible one. `repeated`: only an earlier
+   * attempt's.
+   */
   effect: 'none' | 'counted' | 'repeated';
   counts: Pick<Columns, 'unavailableCount' | 'noAnswerCount'>;
-  /** Of which attempts the end tells what became of them: of none, of this one alone, or of all of its submission. */
+  /** The attempts whose outcome this end shows: none, only this one, or all of its submission. */
   tells: 'nothing' | 'itself' | 'all';
   upstreamStatus: number | null;
-  /** What is known of a call that failed. */
+  /** The evidence of a failed call. */
   evidence?: CallEvidence & { detail: string };
-  /** Null if its end was not seen. */
+  /** Null if this service did not see the end. */
   durationMs: number | null;
   isLapsed?: true;
-  /** The mail may have gone out, with a code that fits nothing any more. */
+  /** The provider may have mailed a code that is not valid any more. */
   mayHaveMailed?: boolean;
 }
 
-/** What every end of an attempt leaves: its count, its doubt, and what its claim charged. */
+/** The part that every end of an attempt writes: its count, its doubt, and the refund of its charge. */
 export function endOf(row: Row, facts: AttemptFacts): Ended {
   const { effect, upstreamStatus } = facts;
   const { attempt } = row;
@@ -51,7 +54,7 @@ export function endOf(row: Row, facts: AttemptFacts): Ended {
   };
 }
 
-/** Upstream may have counted it, whatever its answer says. */
+/** The provider may have counted the attempt, whatever its answer says. */
 function countedOf({ step, otpSends, otpTriesLeft }: Row, effect: AttemptFacts['effect']): Patch {
   if (step === 'init-otp') return effect === 'counted' ? { otpSends: otpSends + 1 } : {};
   if (step === 'verify-otp') {
@@ -62,7 +65,7 @@ function countedOf({ step, otpSends, otpTriesLeft }: Row, effect: AttemptFacts['
   return {};
 }
 
-/** What stays open of this submission: the latest attempt with an unknown effect, or nothing. */
+/** Keeps open the submission's latest attempt with an unknown effect, if there is one. */
 function doubtAfter(row: Row, { tells, evidence }: AttemptFacts): Patch {
   if (!canLeaveDoubt(row.step!)) return {};
   const doubtAttempt = { nothing: row.attempt, itself: row.doubtAttempt, all: null }[tells];
@@ -72,11 +75,11 @@ function doubtAfter(row: Row, { tells, evidence }: AttemptFacts): Patch {
   return { doubtAttempt, unresolved };
 }
 
-/** Attempts of earlier submissions, and of this one the attempt in doubt. */
+/** The attempts of earlier submissions, and this submission's attempt in doubt. */
 const openAfter = ({ unresolved, submission }: Row, doubt: number | null): UnresolvedAttempt[] =>
   unresolved.filter(({ attempt }) => attempt < submission || attempt === doubt);
 
-/** An answer that leads on: nothing of the submission is open any more. */
+/** A successful answer: nothing of the submission stays open. */
 export function succeeded(ended: Ended, { now, settings }: Moment): Ended {
   const patch = {
     ...ended.patch,
@@ -114,11 +117,11 @@ export function retryLater(row: Row, ended: Ended, delayMs: number, { now }: Mom
 
 const classOf = ({ events }: Ended) => (events[0] as NewEvent & { type: 'attempt_ended' }).data!.class;
 
-/** The step waits for an operator. What was in doubt stays so. */
+/** The step waits for an operator. An earlier doubt stays. */
 export function park(row: Row, ended: Ended, reason: ParkedReason, { now }: Moment): Moved {
   const result: Explanation = {
     code: 'upstream_misconfigured',
-    detail: 'The integration must be mended by an operator; then this goes on.',
+    detail: 'An operator must fix the integration; then this step goes on.',
   };
   const { unavailableCount: _, noAnswerCount: __, doubtAttempt: ___, ...counted } = ended.patch;
   return {

@@ -1,8 +1,8 @@
 import type { ProblemCode } from '#libs/kernel';
 
 /**
- * The codes by which a step can end without leading on, each with the problem that answers its caller. Null: the
- * answer is the onboarding itself.
+ * The codes of a step that did not succeed, each with the problem that answers its caller. Null: the
+ * onboarding itself is the answer.
  */
 const RESULTS = {
   otp_invalid: 'otp_invalid',
@@ -24,9 +24,9 @@ const RESULTS = {
 export type ResultCode = keyof typeof RESULTS;
 export const RESULT_CODES = Object.keys(RESULTS) as [ResultCode, ...ResultCode[]];
 
-/** The problem by which a caller hears of a step's end; null where none is its to hear. */
+/** The problem that answers the caller for a step's end; null if the onboarding itself is the answer. */
 export const problemOf = (code: ResultCode): ProblemCode | null => RESULTS[code];
 
-/** Why a row is parked: live, and not retried until an operator mends what is broken. */
+/** Why a row is parked: live, and not tried again until an operator has fixed the cause. */
 export const PARKED_REASONS = ['upstream_misconfigured', 'integration_missing'] as const;
 export type ParkedReason = (typeof PARKED_REASONS)[number];

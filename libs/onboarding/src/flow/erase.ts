@@ -2,7 +2,7 @@ import { NO_SETTINGS, NOTHING_ELSE, move, type Moved } from './move.js';
 import type { Patch, Row } from './row.js';
 import { SEALED, isEnded } from './table.js';
 
-/** Nothing personal is left: that there was an onboarding, how it ended and when. A live one is cancelled by it. */
+/** Leaves nothing personal, only that an onboarding existed, how and when it ended. Cancels a live one. */
 export function erase(row: Row, actor: 'caller' | 'service', by?: string): Moved {
   const { now } = row;
   const cancelled = isEnded(row.state)
@@ -13,7 +13,7 @@ export function erase(row: Row, actor: 'caller' | 'service', by?: string): Moved
       ...(cancelled ? cancelled.patch : { version: row.version + 1 }),
       ...BLANK,
       erasedAt: now,
-      // No subject has it, and no two rows do.
+      // Unique, and never the key of a subject.
       subjectKey: `erased:${row.id}`,
       unresolved: row.unresolved.map(({ step, attempt, at }) => ({ step, attempt, at })),
       lastResult: row.lastResult && blanked(row.lastResult),

@@ -42,7 +42,7 @@ const ATTEMPT: AttemptFacts = {
   durationMs: 12.5,
 };
 
-/** An onboarding that moves, and all that is told of it. */
+/** An onboarding that moves, with all its events. */
 class Walk {
   readonly events: NewEvent[] = [];
 
@@ -58,7 +58,7 @@ class Walk {
     return this.write(move(this.row, signal, facts, AT, ended));
   }
 
-  /** The attempt in flight ends, and leads on. */
+  /** The attempt in flight succeeds. */
   succeeds<S extends Exclude<Signal, 'late_answer'>>(signal: S, facts: Facts[S]): this {
     const ended = endOf(this.row, { ...ATTEMPT, class: 'ok', tells: 'all' });
     return this.signal(signal, facts, succeeded(ended, AT));
@@ -105,12 +105,19 @@ const decision = (outcome: 'done' | 'not_done'): NewEvent => ({
   actor: 'caller',
   data: { by: 'operator', outcome, reason: REASON, step: 'create-authenticators', attempt: 3 },
 });
-const late = { step: 'create-authenticators', attempt: 3, class: 'ok', answer: 'authenticators_created', authenticatorIds: null, unmapped: true } as const; // prettier-ignore
+const late = {
+  step: 'create-authenticators',
+  attempt: 3,
+  class: 'ok',
+  answer: 'authenticators_created',
+  authenticatorIds: null,
+  unmapped: true,
+} as const;
 
 const WALKS: Record<string, () => Walk> = {
   'through all three steps': () =>
     withPasskeys().succeeds('authenticators_created', { authenticatorIds: ['id'] }),
-  'to passkeys whose ids nobody can tell apart': () =>
+  'to passkeys whose ids cannot be matched': () =>
     withPasskeys().succeeds('authenticators_created', { authenticatorIds: null }),
   'past refusals': () =>
     submitted()
@@ -138,7 +145,7 @@ const WALKS: Record<string, () => Walk> = {
     walk.write(retryLater(walk.row, ended, 1_234.5, AT));
     return walk.write(retryNow(walk.row, 'init-otp', { reason: REASON }));
   },
-  'to the end of each time': () => {
+  'to each deadline': () => {
     const walk = sent().passes(300_001);
     expect(walk.row.state).toBe('otp_needed');
     return walk.passes(86_400_001);
@@ -148,12 +155,12 @@ const WALKS: Record<string, () => Walk> = {
     return walk.passes(870_001);
   },
   'to a cancellation': () => verified().signal('cancelled', { reason: REASON, by: 'operator' }),
-  'to a cancellation without a word': () => verified().signal('cancelled', {}),
+  'to a cancellation without a reason': () => verified().signal('cancelled', {}),
   'to a decision that it was done': () =>
     lost().signal('resolved_done', { decision: decision('done'), by: 'operator' }),
   'to a decision that it was not done': () =>
     lost().signal('resolved_not_done', { decision: decision('not_done') }),
-  'to an answer that came too late, and was welcome': () => {
+  'to a late answer that settles a doubt': () => {
     const walk = lost();
     const flying = withPasskeys().row;
     const inTime = move(
@@ -165,7 +172,7 @@ const WALKS: Record<string, () => Walk> = {
     );
     return walk.write(lateAnswer(walk.row, inTime, 'authenticators_created')!);
   },
-  'to an answer that came too late, and to a decision after the end': () => {
+  'to a late answer, and a decision after the end': () => {
     const walk = lost().signal('cancelled', {});
     walk.write(keepLateAnswer(walk.row, { ...late }));
     return walk.write(recordDecision(walk.row, decision('done'), true, null));
@@ -186,13 +193,13 @@ describe('a walk', () => {
     const { events } = walked();
     expect(events.length).toBeGreaterThan(0);
     for (const { type, data } of events) {
-      // As PostgreSQL gives it back.
+      // As PostgreSQL returns it.
       const stored: unknown = JSON.parse(JSON.stringify(data ?? {}));
       expect([type, EVENTS[type].safeParse(stored).error?.issues]).toEqual([type, undefined]);
     }
   });
 
-  it('of some kind writes each type of event; only a start writes "created"', () => {
+  it('writes each type of event in some case; only a start writes "created"', () => {
     const types = new Set(Object.values(WALKS).flatMap((walked) => walked().events.map(({ type }) => type)));
     expect(EVENT_TYPES.filter((type) => !types.has(type))).toEqual(['created']);
   });
@@ -206,13 +213,10 @@ describe('an event', () => {
     late_answer: { answer: 'otp_verified' },
   };
 
-  it.each(Object.entries(FITS) as [EventType, object][])(
-    '"%s" takes no member that it does not name',
-    (type, data) => {
-      expect(EVENTS[type].safeParse(data).success).toBe(true);
-      expect(EVENTS[type].safeParse({ ...data, code: '123456' }).success).toBe(false);
-    },
-  );
+  it.each(Object.entries(FITS) as [EventType, object][])('"%s" refuses an unknown member', (type, data) => {
+    expect(EVENTS[type].safeParse(data).success).toBe(true);
+    expect(EVENTS[type].safeParse({ ...data, code: '123456' }).success).toBe(false);
+  });
 
   it.each([
     ['an attempt before the first', 'attempt_started', { attempt: 0, step: 'init-otp', fingerprint: null }],
@@ -223,7 +227,7 @@ describe('an event', () => {
     expect(EVENTS[type].safeParse(data).success).toBe(false);
   });
 
-  it('is read by its type, and says nothing once it was erased', () => {
+  it('is read by its type, and has no data after an erasure', () => {
     const data = { attempt: 1, step: 'init-otp', fingerprint: null };
     expect(dataOf({ type: 'attempt_started', data }, 'attempt_started')).toEqual(data);
     expect(dataOf({ type: 'parked', data }, 'attempt_started')).toBeNull();

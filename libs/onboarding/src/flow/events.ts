@@ -2,14 +2,14 @@ import { z } from 'zod';
 import { PARKED_REASONS } from './codes.js';
 import { SIGNALS, STEPS } from './table.js';
 
-/** Who made something happen. */
+/** Who caused an event. */
 export const ACTORS = ['caller', 'service', 'upstream'] as const;
 export type Actor = (typeof ACTORS)[number];
 
 const step = z.enum(STEPS);
 const attempt = z.int().positive();
 const upstreamStatus = z.int().nullable();
-/** A caller that is not the onboarding's own. */
+/** A caller other than the onboarding's owner. */
 const by = z.string().optional();
 const nothing = z.strictObject({});
 const given = z.strictObject({ by, reason: z.string().optional() });
@@ -82,12 +82,12 @@ export type EventType = keyof typeof EVENTS;
 export const EVENT_TYPES = Object.keys(EVENTS) as [EventType, ...EventType[]];
 export type EventData<Type extends EventType> = z.input<(typeof EVENTS)[Type]>;
 
-/** An event on its way in: the store numbers it. */
+/** An event before the store numbers it. */
 export type NewEvent = {
   [Type in EventType]: { type: Type; actor: Actor; data?: EventData<Type> };
 }[EventType];
 
-/** What an event says; null once its onboarding was erased, and with it the event's data. */
+/** An event's data; null if it is of another type, or its onboarding was erased. */
 export function dataOf<Type extends EventType>(
   { type, data }: { type: string; data: unknown },
   wanted: Type,

@@ -53,7 +53,7 @@ const PASSKEY = { name: 'x', credentialId: 'c', aaguid: '0', transports: [] };
 const open = (step: 'verify-otp' | 'create-authenticators') => [{ step, attempt: 4, at: NOW.toISOString() }];
 const IN_FLIGHT = { leaseUntil: inMs(30_000), attempt: 4, submission: 4 };
 
-/** A row in each place, with all that may be sealed, whether or not the place needs it. */
+/** A row in each place, with all sealed columns set, also those that the place does not need. */
 const ROWS = {
   otp_requested: aRow({ ...SEAL, ...IN_FLIGHT, state: 'otp_requested', step: 'init-otp' }),
   otp_sent: aRow({ ...SEAL }),
@@ -160,8 +160,8 @@ const NEEDS_CODE: Goes = ['otp_needed', ALL, IDLE_END];
 const LOST: Goes = ['outcome_unknown', [CODE, PASSKEYS, REQUESTS], LIFE_END];
 
 /**
- * Written out by hand: where each signal leads, what it wipes of what is sealed, and when somebody looks again. What a
- * place does not name, it refuses.
+ * Written by hand: each signal's next state, the sealed columns that it wipes, and when the row is due. A
+ * place refuses all signals that it does not name.
  */
 const TABLE: Record<Place, { goes: Partial<Record<Moving, Goes>>; refuses: string }> = {
   otp_requested: {
@@ -242,7 +242,7 @@ const TABLE: Record<Place, { goes: Partial<Record<Moving, Goes>>; refuses: strin
 };
 
 const MOVING = SIGNALS.filter((signal): signal is Moving => signal !== 'late_answer');
-/** What the time itself says, and no attempt's end. */
+/** Signals by time, not by an attempt's end. */
 const OF_TIME: ReadonlySet<Moving> = new Set(['otp_expired', 'session_expired', 'outcome_lost', 'expired']);
 
 const codeOf = (work: () => unknown): string => {
@@ -302,28 +302,67 @@ const started = (step: StepName, attempt: number, fingerprint: string | null = '
 describe('what a command records', () => {
   const [by, reason, fingerprint] = ['operator', 'no mail', 'f'];
 
-  // prettier-ignore
   it.each<[Place, Moving, object, NewEvent[]]>([
     ['otp_sent', 'otp_resend_asked', { fingerprint }, [asked('otp_resend_asked'), started('init-otp', 2)]],
-    ['otp_sent', 'otp_resend_asked', { fingerprint, reason }, [asked('otp_resend_asked', { reason }), started('init-otp', 2)]],
+    [
+      'otp_sent',
+      'otp_resend_asked',
+      { fingerprint, reason },
+      [asked('otp_resend_asked', { reason }), started('init-otp', 2)],
+    ],
     ['otp_sent', 'otp_submitted', FACTS.otp_submitted, [asked('otp_submitted'), started('verify-otp', 2)]],
-    ['otp_verified', 'authenticators_submitted', FACTS.authenticators_submitted, [asked('authenticators_submitted', { authenticators: 1 }), started('create-authenticators', 2)]],
+    [
+      'otp_verified',
+      'authenticators_submitted',
+      FACTS.authenticators_submitted,
+      [asked('authenticators_submitted', { authenticators: 1 }), started('create-authenticators', 2)],
+    ],
     ['otp_sent', 'cancelled', {}, [asked('cancelled'), WIPED]],
     ['otp_sent', 'cancelled', { reason }, [asked('cancelled', { reason }), WIPED]],
     ['otp_sent', 'cancelled', { by }, [asked('cancelled', { by }), WIPED]],
     ['otp_sent', 'cancelled', { by, reason }, [asked('cancelled', { by, reason }), WIPED]],
-    ['outcome_unknown in a session', 'resolved_done', { decision }, [decision, asked('resolved_done'), WIPED]],
-    ['outcome_unknown in a session', 'resolved_done', { decision, by }, [decision, asked('resolved_done', { by }), WIPED]],
-    ['outcome_unknown in a session', 'resolved_not_done', { decision }, [decision, asked('resolved_not_done')]],
-    ['outcome_unknown in a session', 'resolved_not_done', { decision, by }, [decision, asked('resolved_not_done', { by })]],
-    ['outcome_unknown after verify-otp', 'resolved_not_done', { decision }, [decision, asked('resolved_not_done'), started('init-otp', 5, null)]],
-    ['outcome_unknown after verify-otp', 'resolved_not_done', { decision, fingerprint }, [decision, asked('resolved_not_done'), started('init-otp', 5)]],
+    [
+      'outcome_unknown in a session',
+      'resolved_done',
+      { decision },
+      [decision, asked('resolved_done'), WIPED],
+    ],
+    [
+      'outcome_unknown in a session',
+      'resolved_done',
+      { decision, by },
+      [decision, asked('resolved_done', { by }), WIPED],
+    ],
+    [
+      'outcome_unknown in a session',
+      'resolved_not_done',
+      { decision },
+      [decision, asked('resolved_not_done')],
+    ],
+    [
+      'outcome_unknown in a session',
+      'resolved_not_done',
+      { decision, by },
+      [decision, asked('resolved_not_done', { by })],
+    ],
+    [
+      'outcome_unknown after verify-otp',
+      'resolved_not_done',
+      { decision },
+      [decision, asked('resolved_not_done'), started('init-otp', 5, null)],
+    ],
+    [
+      'outcome_unknown after verify-otp',
+      'resolved_not_done',
+      { decision, fingerprint },
+      [decision, asked('resolved_not_done'), started('init-otp', 5)],
+    ],
   ])('%s, %s', (place, signal, facts, events) => {
     expect(move(ROWS[place], signal, facts as never, AT).events).toStrictEqual(events);
   });
 });
 
-describe('when the next code may be asked for', () => {
+describe('the time of the next code', () => {
   const failure = result;
 
   it.each<[Place, Moving, object, number | null]>([
@@ -342,14 +381,14 @@ describe('when the next code may be asked for', () => {
     expect(otpResendAt).toEqual(inFuture === null ? undefined : inMs(inFuture));
   });
 
-  it('is no instant where no code was sent', () => {
+  it('is null if no code was sent', () => {
     const row = { ...ROWS.otp_sent, otpSentAt: null } as Row;
     expect(move(row, 'otp_submitted', FACTS.otp_submitted, AT).patch.otpResendAt).toBeNull();
   });
 });
 
 describe('a move', () => {
-  it('keeps the code that is still good where a sending gave up', () => {
+  it('keeps a valid code after a sending gave up', () => {
     const { patch } = move(ROWS.otp_requested, 'send_gave_up', { codeLives: true, result }, AT);
     expect(patch).toMatchObject({ state: 'otp_sent', reason: null, lastResult: { ...result } });
     expect(patch).not.toHaveProperty('otpHandle');
@@ -366,7 +405,7 @@ describe('a move', () => {
   });
 
   it.each(['otp_resend_asked', 'otp_submitted', 'authenticators_submitted'] as const)(
-    'begins a submission anew: %s',
+    'begins a new submission: %s',
     (signal) => {
       const from = signal === 'authenticators_submitted' ? ROWS.otp_verified : ROWS.otp_sent;
       const used = {
@@ -389,7 +428,8 @@ describe('a move', () => {
         lastResult: null,
         idleEndsAt: IDLE_END,
       });
-      // A new code settles lost verifications; a passkey that may exist stays open. An attempt is open from its claim on.
+      // A new code settles lost verifications. A passkey that may exist stays open. An attempt is open from
+      // its claim on.
       expect(patch.unresolved!.map(({ step, attempt }) => `${step} ${attempt}`)).toEqual(
         {
           otp_resend_asked: ['create-authenticators 4'],
@@ -401,7 +441,7 @@ describe('a move', () => {
     },
   );
 
-  it('gives a code the shorter of both lives, and the wait for another one begins with it', () => {
+  it('gives a code the shorter of both lives, and starts the cooldown with it', () => {
     const sent = (lifeMs: number | null) =>
       move(ROWS.otp_requested, 'otp_sent', { handle: 'h', targetBundle: 'b', lifeMs }, AT).patch;
     expect(sent(MINUTE)).toMatchObject({
@@ -412,8 +452,9 @@ describe('a move', () => {
     expect(sent(60 * MINUTE)).toMatchObject({ otpExpiresAt: CODE_END, otpSentAt: NOW, otpTargetBundle: 'b' });
   });
 
-  it('records passkeys with what confirms them, and releases those that were refused', () => {
-    const { patch, also } = move(ROWS.authenticators_submitted, 'authenticators_created', FACTS.authenticators_created, AT); // prettier-ignore
+  it('records confirmed passkeys, and releases refused ones', () => {
+    const facts = FACTS.authenticators_created;
+    const { patch, also } = move(ROWS.authenticators_submitted, 'authenticators_created', facts, AT);
     expect(patch).toMatchObject({
       authenticators: [{ ...PASSKEY, id: 'id', createdAt: NOW.toISOString() }],
       pendingAuthenticators: [],
@@ -422,13 +463,13 @@ describe('a move', () => {
     const no = move(ROWS.authenticators_submitted, 'authenticators_rejected', { result }, AT);
     expect(no.patch.pendingAuthenticators).toEqual([]);
     expect(no.also.credentials).toBe('release');
-    // Nobody knows what became of them.
+    // Their outcome is unknown.
     const lost = move(ROWS.authenticators_submitted, 'outcome_lost', BY_TIME, AT);
     expect(lost.patch).not.toHaveProperty('pendingAuthenticators');
     expect(lost.also.credentials).toBeNull();
   });
 
-  it('that decides a doubt leaves those of earlier submissions', () => {
+  it('by a decision keeps the doubts of earlier submissions', () => {
     const row = ROWS['outcome_unknown in a session'];
     const earlier = { ...row.unresolved[0]!, attempt: 3 };
     for (const signal of ['resolved_done', 'resolved_not_done'] as const) {
@@ -437,19 +478,19 @@ describe('a move', () => {
     }
   });
 
-  it('wipes nothing where the next state needs all that there is', () => {
+  it('wipes nothing if the next state needs all secrets', () => {
     const row = { ...ROWS.authenticators_submitted, ...NO_SECRETS, sealedGrant: Buffer.from('grant') } as Row;
     const { events } = move(row, 'outcome_lost', BY_TIME, AT);
     expect(events.map(({ type }) => type)).toEqual(['outcome_lost']);
   });
 
-  it('says how a step ended whose time ran out', () => {
+  it('records the end of a step whose time ran out', () => {
     const { lastResult } = move(ROWS.otp_submitted, 'otp_expired', BY_TIME, AT).patch;
     const detail = 'The time ran out before the step could end.';
     expect(lastResult).toEqual({ step: 'verify-otp', code: 'otp_expired', detail, at: NOW.toISOString() });
   });
 
-  it('says how the onboarding failed, though no attempt has ended', () => {
+  it('records a failure also without an attempt’s end', () => {
     const { failure } = move(ROWS.otp_submitted, 'step_failed', { failure: result }, AT).patch;
     expect(failure).toStrictEqual({
       step: 'verify-otp',
@@ -459,13 +500,13 @@ describe('a move', () => {
     });
   });
 
-  it('leaves the row as it stands at that instant', () => {
+  it('gives the row after the move', () => {
     const now = inMs(5);
     const moved = move(ROWS.otp_sent, 'cancelled', {}, { ...AT, now });
     expect(after(ROWS.otp_sent, moved, now)).toMatchObject({ now, updatedAt: now });
   });
 
-  it('says who did it', () => {
+  it('records its actor', () => {
     const actors = (row: Row, signal: Moving, facts: object = FACTS[signal]) =>
       move(row, signal, facts as never, AT).events.find(({ type }) => type === signal)!.actor;
     expect(actors(ROWS.otp_sent, 'otp_resend_asked')).toBe('caller');
@@ -494,22 +535,26 @@ describe('the end of an attempt', () => {
     ['verify-otp', 'repeated', { otpTriesLeft: 3 }, null],
     ['verify-otp', 'none', {}, null],
     ['create-authenticators', 'counted', {}, null],
-  ] as const)('of %s with effect "%s" counts %j and gives back %s', (step, effect, counted, refund) => {
+  ] as const)('of %s with effect "%s" counts %j and refunds %s', (step, effect, counted, refund) => {
     const row = [ROWS.otp_requested, ROWS.otp_submitted, ROWS.authenticators_submitted].find(
       (each) => each.step === step,
     )!;
     const { patch, also } = endOf(row, { ...ATTEMPT, effect });
     const { otpSends, otpTriesLeft } = patch;
-    expect({ ...(otpSends !== undefined && { otpSends }), ...(otpTriesLeft !== undefined && { otpTriesLeft }) }).toEqual(counted); // prettier-ignore
+    const written = {
+      ...(otpSends !== undefined && { otpSends }),
+      ...(otpTriesLeft !== undefined && { otpTriesLeft }),
+    };
+    expect(written).toEqual(counted);
     expect(also).toEqual({ refund, credentials: null });
     expect(patch).toMatchObject(ATTEMPT.counts);
   });
 
-  it('never leaves fewer tries than none', () => {
+  it('never leaves a negative number of tries', () => {
     expect(endOf({ ...ROWS.otp_submitted, otpTriesLeft: 0 }, ATTEMPT).patch.otpTriesLeft).toBe(0);
   });
 
-  it('leaves the latest attempt with an unknown effect open, with its evidence, and earlier submissions', () => {
+  it('keeps open the latest attempt in doubt, with its evidence, and earlier submissions', () => {
     const earlier = { step: 'create-authenticators', attempt: 2, at: NOW.toISOString() } as const;
     const [first] = open('verify-otp');
     const second = { ...first!, attempt: 5 };
@@ -529,7 +574,7 @@ describe('the end of an attempt', () => {
     expect(endOf(ROWS.otp_requested, ATTEMPT).patch).not.toHaveProperty('unresolved');
   });
 
-  it('that leads on clears the doubt, and begins the idle time anew', () => {
+  it('clears the doubt and restarts the idle time after a success', () => {
     const ended = { ...endOf(ROWS.otp_submitted, ATTEMPT) };
     ended.patch = { ...ended.patch, doubtAttempt: 4 };
     expect(succeeded(ended, AT).patch).toMatchObject({
@@ -539,7 +584,7 @@ describe('the end of an attempt', () => {
     });
   });
 
-  it('has the step wait for its next try, until it or the deadline', () => {
+  it('lets the step wait until its next try or the deadline', () => {
     const row = ROWS.otp_submitted;
     const moved = retryLater(row, endOf(row, ATTEMPT), 1_000, AT);
     expect(after(row, moved, NOW)).toMatchObject({
@@ -557,46 +602,43 @@ describe('the end of an attempt', () => {
   it.each([
     ['upstream_misconfigured', 1],
     ['integration_missing', 0],
-  ] as const)(
-    'parks the step for %s, counts %i parkings, and leaves what was in doubt',
-    (reason, parkings) => {
-      const row = { ...ROWS.otp_submitted, doubtAttempt: 4 } as Row;
-      const ended = endOf(row, { ...ATTEMPT, tells: 'all' });
-      const parked = after(row, park(row, ended, reason, AT), NOW);
-      expect(parked).toMatchObject({
-        parkedReason: reason,
-        parkedAt: NOW,
-        parkings,
-        leaseUntil: null,
-        nextAttemptAt: null,
-        doubtAttempt: 4,
-        unresolved: open('verify-otp'),
-        unavailableCount: 0,
-        // Nobody wakes it; only its deadline ends it.
-        dueAt: CODE_END,
-      });
-      expect(after(parked, unpark(NOW), NOW)).toMatchObject({
-        parkedReason: null,
-        parkedAt: null,
-        nextAttemptAt: NOW,
-        dueAt: NOW,
-      });
-      const now = retryNow(parked, 'verify-otp', { reason: 'mended' });
-      expect(after(parked, now, NOW)).toMatchObject({
-        parkedReason: null,
-        parkedAt: null,
-        nextAttemptAt: NOW,
-        dueAt: NOW,
-      });
-    },
-  );
+  ] as const)('parks the step for %s, counts %i parkings, and keeps the doubt', (reason, parkings) => {
+    const row = { ...ROWS.otp_submitted, doubtAttempt: 4 } as Row;
+    const ended = endOf(row, { ...ATTEMPT, tells: 'all' });
+    const parked = after(row, park(row, ended, reason, AT), NOW);
+    expect(parked).toMatchObject({
+      parkedReason: reason,
+      parkedAt: NOW,
+      parkings,
+      leaseUntil: null,
+      nextAttemptAt: null,
+      doubtAttempt: 4,
+      unresolved: open('verify-otp'),
+      unavailableCount: 0,
+      // No job wakes it; only its deadline ends it.
+      dueAt: CODE_END,
+    });
+    expect(after(parked, unpark(NOW), NOW)).toMatchObject({
+      parkedReason: null,
+      parkedAt: null,
+      nextAttemptAt: NOW,
+      dueAt: NOW,
+    });
+    const now = retryNow(parked, 'verify-otp', { reason: 'mended' });
+    expect(after(parked, now, NOW)).toMatchObject({
+      parkedReason: null,
+      parkedAt: null,
+      nextAttemptAt: NOW,
+      dueAt: NOW,
+    });
+  });
 });
 
-describe('a step that goes on', () => {
+describe('a released step', () => {
   const nothingElse = { refund: null, credentials: null };
   const step = 'verify-otp';
 
-  it('by itself was unparked by the service', () => {
+  it('was released by the service', () => {
     const { events, also } = unpark(NOW);
     expect({ events, also }).toStrictEqual({
       events: [{ type: 'unparked', actor: 'service' }],
@@ -604,20 +646,23 @@ describe('a step that goes on', () => {
     });
   });
 
-  it.each([{ reason: 'mended' }, { reason: 'mended', by: 'operator' }])('by a command, for %j', (data) => {
-    const scheduled = {
-      type: 'retry_scheduled',
-      actor: 'caller',
-      data: { step, attempt: 5, inMs: 0, ...data },
-    };
-    const parked = { ...ROWS.otp_submitted, parkedReason: 'integration_missing' } as Row;
-    expect(retryNow(ROWS.otp_submitted, step, data).events).toStrictEqual([scheduled]);
-    const { events, also } = retryNow(parked, step, data);
-    expect({ events, also }).toStrictEqual({
-      events: [{ type: 'unparked', actor: 'caller', data }, scheduled],
-      also: nothingElse,
-    });
-  });
+  it.each([{ reason: 'fixed' }, { reason: 'fixed', by: 'operator' }])(
+    'was released by a command, for %j',
+    (data) => {
+      const scheduled = {
+        type: 'retry_scheduled',
+        actor: 'caller',
+        data: { step, attempt: 5, inMs: 0, ...data },
+      };
+      const parked = { ...ROWS.otp_submitted, parkedReason: 'integration_missing' } as Row;
+      expect(retryNow(ROWS.otp_submitted, step, data).events).toStrictEqual([scheduled]);
+      const { events, also } = retryNow(parked, step, data);
+      expect({ events, also }).toStrictEqual({
+        events: [{ type: 'unparked', actor: 'caller', data }, scheduled],
+        also: nothingElse,
+      });
+    },
+  );
 });
 
 describe('a late answer', () => {
@@ -627,7 +672,7 @@ describe('a late answer', () => {
     return move(flying, 'authenticators_created', FACTS.authenticators_created, AT, endOf(flying, ATTEMPT));
   };
 
-  it('to the doubt itself does what it would have done in time', () => {
+  it('to the attempt in doubt has the same effect as in time', () => {
     const moved = lateAnswer(lost, inTime(), 'authenticators_created')!;
     expect(moved.patch).toMatchObject({ state: 'completed', unresolved: [] });
     expect(moved.also.credentials).toBe('confirm');
@@ -639,12 +684,12 @@ describe('a late answer', () => {
     ]);
   });
 
-  it('is none where it says nothing new, or its onboarding is not in doubt', () => {
+  it('is null if it settles nothing, or the onboarding is not in doubt', () => {
     expect(lateAnswer(lost, inTime(), 'outcome_lost')).toBeNull();
     expect(lateAnswer(ROWS.cancelled, inTime(), 'authenticators_created')).toBeNull();
   });
 
-  it('that changes nothing is kept, and of an erased onboarding no more than that it came', () => {
+  it('that changes nothing is recorded, without data for an erased onboarding', () => {
     const data = { step: 'verify-otp', attempt: 4, class: 'ok' } as const;
     expect(keepLateAnswer(ROWS.cancelled, data)).toEqual({
       patch: {},
@@ -656,8 +701,9 @@ describe('a late answer', () => {
   });
 });
 
-describe('a decision on what has ended', () => {
-  const decided = { type: 'resolved', actor: 'caller', data: { outcome: 'done', reason: 'r', step: 'create-authenticators', attempt: 4 } } as const; // prettier-ignore
+describe('a decision on an ended onboarding', () => {
+  const data = { outcome: 'done', reason: 'r', step: 'create-authenticators', attempt: 4 } as const;
+  const decided = { type: 'resolved', actor: 'caller', data } as const;
   const row = aRow({
     state: 'cancelled',
     attempt: 4,
@@ -666,7 +712,7 @@ describe('a decision on what has ended', () => {
     unresolved: open('create-authenticators'),
   });
 
-  it('is recorded, and a passkey that is known to exist is on record', () => {
+  it('is recorded, with a passkey that is known to exist', () => {
     const earlier = open('verify-otp').map((each) => ({ ...each, attempt: 2 }));
     const two = { ...row, unresolved: [...earlier, ...row.unresolved] };
     expect(recordDecision(two, decided, true, ['id'])).toEqual({
@@ -683,7 +729,7 @@ describe('a decision on what has ended', () => {
     expect(not.patch).not.toHaveProperty('authenticators');
   });
 
-  it('is of an earlier submission: the passkeys of a later one stay as they are', () => {
+  it('of an earlier submission does not change the passkeys of a later one', () => {
     const { patch, also } = recordDecision({ ...row, submission: 5 }, decided, true, ['id']);
     expect([patch, also.credentials]).toEqual([{ unresolved: [] }, null]);
   });
@@ -767,7 +813,7 @@ const anyRow = fc
   });
 
 describe('any row', () => {
-  it('that the time changes is due, and one that has ended is due until it is anchored', () => {
+  it('is due when time changes it, and after its end until it is anchored', () => {
     fc.assert(
       fc.property(anyRow, (row) => {
         const due = dueOf(row, NOW);
@@ -779,7 +825,7 @@ describe('any row', () => {
     );
   });
 
-  it('is changed by the time to one that the time leaves alone, one version for each change', () => {
+  it('reaches a row that time does not change, with one version per change', () => {
     fc.assert(
       fc.property(anyRow, (row) => {
         const moves = movesOfTime(row);
@@ -798,7 +844,7 @@ describe('any row', () => {
     );
   });
 
-  it('stays in order, whatever signals come', () => {
+  it('stays consistent under any signals', () => {
     fc.assert(
       fc.property(anyRow, fc.array(fc.constantFrom(...MOVING), { maxLength: 30 }), (start, signals) => {
         let row = start;
@@ -817,7 +863,7 @@ describe('any row', () => {
           expect(to.lastSeq).toBeGreaterThan(row.lastSeq);
           expect(to.attempt).toBe(row.attempt + (stepOfState(to.state) ? 1 : 0));
           for (const field of SEALED) if (!needs(to.state, field)) expect(to[field]).toBeNull();
-          // A cancelled one keeps why a code was needed.
+          // A cancelled row keeps the reason why a code was needed.
           if (to.state !== 'cancelled') expect(to.reason !== null).toBe(to.state === 'otp_needed');
           row = to;
         }

@@ -24,7 +24,7 @@ import {
   type StepName,
 } from './table.js';
 
-/** The settings that moves measure time and tries by. */
+/** The settings for the times and tries of moves. */
 export type Settings = Pick<
   Config,
   | 'LEASE_MS'
@@ -42,15 +42,15 @@ export interface Moment {
   settings: Settings;
 }
 
-/** What a statement does in other tables together with a move. */
+/** Changes in other tables, by the same statement as the move. */
 export interface Also {
-  /** What the claim has charged to the subject's budget, and gets back. */
+  /** The claim's charge to the subject's budget that is refunded. */
   refund: 'send' | 'try' | null;
-  /** What becomes of the passkeys that the submission has reserved. */
+  /** What to do with the passkeys that the submission has reserved. */
   credentials: 'confirm' | 'release' | null;
 }
 
-/** What one move writes: the columns that change, the events, and what goes with them. */
+/** The writes of one move: changed columns, events, and changes in other tables. */
 export interface Moved {
   patch: Patch;
   events: NewEvent[];
@@ -59,15 +59,15 @@ export interface Moved {
 
 export const NOTHING_ELSE: Also = { refund: null, credentials: null };
 
-/** What every claim of a first attempt brings. */
+/** The input of every claim of a first attempt. */
 interface Submitted {
-  /** Keyed hash of what is submitted. */
+  /** Keyed hash of the submitted values. */
   fingerprint: string;
   claimId?: string;
   sealedRequests?: Buffer;
 }
 
-/** What must be known, besides the row, of each signal. */
+/** Each signal's facts, besides the row. */
 export interface Facts {
   otp_resend_asked: Submitted & { reason?: string };
   otp_submitted: Submitted & { sealedOtpCode: Buffer };
@@ -77,14 +77,14 @@ export interface Facts {
   };
 
   otp_sent: { handle: string; targetBundle: string | null; lifeMs: number | null };
-  /** `codeLives`: the code that was sent before is still good. */
+  /** `codeLives`: the earlier code is still valid. */
   send_gave_up: { codeLives: boolean; result: Explanation; maySendAtOnce?: boolean };
   otp_verified: { sealedGrant: Buffer; deviceSigning: DeviceSigning | null; sessionExpiresAt: Date };
   otp_rejected: { result: Explanation; isWrong?: boolean; isLocked?: boolean };
   authenticators_created: { authenticatorIds: string[] | null };
   authenticators_rejected: { result: Explanation };
   outcome_lost: { result: Explanation; evidence: EventData<'outcome_lost'> } | ByTime;
-  /** `refund`: it was certainly no wrong code. */
+  /** `refund`: the code was certainly not wrong. */
   step_failed: { failure: Explanation; isWrong?: boolean; refund?: boolean };
 
   otp_expired: { result: Explanation; refund?: boolean } | ByTime;
@@ -93,25 +93,25 @@ export interface Facts {
 
   cancelled: { reason?: string; by?: string };
   resolved_done: { decision: NewEvent; by?: string };
-  /** After a lost verification it is a claim: a new code is sent. */
+  /** After a lost verification, this claims an attempt that sends a new code. */
   resolved_not_done: { decision: NewEvent; by?: string } & Partial<Submitted>;
   late_answer: { answer: Signal };
 }
 
-/** The time ran out, and no attempt's end says why. */
+/** The time ran out; no attempt's end caused the signal. */
 type ByTime = { byTime: true };
 export const BY_TIME: ByTime = { byTime: true };
 
-/** What is known of the attempt that a move ends: see {@link endOf}. */
+/** The end of the attempt that a move ends: see {@link endOf}. */
 export interface Ended extends Moved {
   upstreamStatus: number | null;
 }
 
 /**
- * Decides a transition: the only place that does.
+ * Decides a transition. No other code does.
  *
  * @param ended the attempt that the signal ends, if it ends one.
- * @throws ProblemError that says why the signal is not allowed in the row's state.
+ * @throws ProblemError if the signal is not allowed in the row's state, with the reason.
  */
 export function move<S extends Exclude<Signal, 'late_answer'>>(
   row: Row,
@@ -152,7 +152,7 @@ export function move<S extends Exclude<Signal, 'late_answer'>>(
   };
 }
 
-/** The row as a move leaves it. `version` counts changes of state, `lastSeq` events. */
+/** The row after a move. `version` counts changes of state, `lastSeq` events. */
 export function after(row: Row, { patch, events }: Pick<Moved, 'patch' | 'events'>, now: Date): Row {
   const moved: Columns = {
     ...row,
@@ -166,9 +166,9 @@ export function after(row: Row, { patch, events }: Pick<Moved, 'patch' | 'events
 }
 
 /**
- * What the time does to a row, one move after the other: what ran out first counts first.
+ * The moves that are due by time, in order: the earliest deadline counts first.
  *
- * @returns the moves; none where nothing is over.
+ * @returns none if no deadline has passed.
  */
 export function movesOfTime(row: Row): { signal: Signal; moved: Moved; to: Row }[] {
   const signal = signalOfTime(row);
@@ -178,7 +178,10 @@ export function movesOfTime(row: Row): { signal: Signal; moved: Moved; to: Row }
   return [{ signal, moved, to }, ...movesOfTime(to)];
 }
 
-/** A row as the clock has it, also before that is written. What is in flight stays as it is until its lease ends. */
+/**
+ * The row with all moves that are due by time, written or not. A call in flight keeps its state until its
+ * lease ends.
+ */
 export function asOfNow(row: Row): Row {
   const last = movesOfTime(row).at(-1);
   return last ? { ...last.to, updatedAt: row.updatedAt } : row;
@@ -198,13 +201,13 @@ const effects = <S extends Signal>(
   },
 ) => by;
 
-/** What each signal does to the row, besides what its state says. */
+/** Each signal's effects on the row, besides those of the new state. */
 const EFFECTS = {
   otp_resend_asked: effects<'otp_resend_asked'>((row, { reason, ...submitted }, at) => ({
     patch: {
       ...submitted,
       ...sending(row, at),
-      // A lost verification is settled by a new code; a passkey that may exist is not.
+      // A new code settles a lost verification, but not a passkey that may exist.
       unresolved: row.unresolved.filter(({ step }) => step !== 'verify-otp'),
     },
     ...(reason !== undefined && { data: { reason } }),
@@ -222,7 +225,7 @@ const EFFECTS = {
       otpHandle: handle,
       otpTargetBundle: targetBundle,
       otpSentAt: now,
-      // The user has a fresh mail: the wait for another begins with it, however late a retry has sent it.
+      // The wait for another code begins with this mail, even if a retry sent it late.
       otpResendAt: later(now, settings.OTP_RESEND_COOLDOWN_MS),
       otpExpiresAt: later(now, Math.min(lifeMs ?? Infinity, settings.OTP_LIFE_MS)),
       otpTriesLeft: settings.OTP_TRIES,
@@ -318,9 +321,9 @@ const EFFECTS = {
   })),
 };
 
-/** What no state keeps from the one before it. */
+/** Resets the columns that the new state does not keep from the old one. */
 function entering(state: State): Patch {
-  // Kept requests are always those of the step before.
+  // Kept requests always belong to the earlier step.
   const over = SEALED.filter((field) => !needs(state, field) || field === 'sealedRequests');
   return {
     state,
@@ -334,7 +337,7 @@ function entering(state: State): Patch {
   };
 }
 
-/** What every first attempt of a submission begins with. */
+/** The columns of a submission's first attempt. */
 function claimed(row: Row, step: StepName, { now, settings }: Moment): Patch {
   const attempt = row.attempt + 1;
   return {
@@ -357,14 +360,17 @@ const startedIn = (row: Row, step: StepName, facts: object): EventData<'attempt_
   fingerprint: (facts as Partial<Submitted>).fingerprint ?? null,
 });
 
-/** The attempt counts as one that may take effect from its claim on: its settle takes it away again, a crash cannot. */
+/** An attempt may take effect from its claim on. Its settle removes it again; after a crash it stays open. */
 const openAttempt = (step: StepName, attempt: number, now: Date): UnresolvedAttempt => ({
   step,
   attempt,
   at: now.toISOString(),
 });
 
-/** Makes the earlier code's session void; the earlier code itself only once another one may have been sent. */
+/**
+ * Voids the earlier code's session, but not the earlier code in `otp_sent`: no other code may have been sent
+ * yet.
+ */
 function sending(row: Row, { now, settings }: Moment): Patch {
   return {
     ...(row.state === 'otp_sent' ? {} : NO_CODE),
@@ -377,14 +383,14 @@ function sending(row: Row, { now, settings }: Moment): Patch {
 
 const NO_CODE = { otpHandle: null, otpTargetBundle: null, otpExpiresAt: null, otpTriesLeft: 0 } as const;
 
-/** A parked step goes on. */
+/** Releases a parked step. */
 export const unpark = (now: Date): Moved => ({
   patch: { parkedReason: null, parkedAt: null, nextAttemptAt: now },
   events: [{ type: 'unparked', actor: 'service' }],
   also: NOTHING_ELSE,
 });
 
-/** A step that waits or is parked is tried now. */
+/** Tries a waiting or parked step now. */
 export function retryNow(row: Row, step: StepName, given: { reason: string; by?: string }): Moved {
   return {
     patch: { parkedReason: null, parkedAt: null, nextAttemptAt: row.now },
@@ -406,7 +412,7 @@ export function retryNow(row: Row, step: StepName, given: { reason: string; by?:
   };
 }
 
-/** The answer to the doubt itself, after the attempt was given up for lost: what it would have done in time. */
+/** The late answer to the attempt in doubt: the same effect as in time. Null if it settles nothing. */
 export function lateAnswer(lost: Row, { patch, events, also }: Moved, answer: Signal): Moved | null {
   if (!nextState({ state: lost.state, step: lost.step, answer }, 'late_answer')) return null;
   const [attemptEnded, ...rest] = events;
@@ -421,14 +427,14 @@ export function lateAnswer(lost: Row, { patch, events, also }: Moved, answer: Si
   };
 }
 
-/** An answer that changes nothing any more. Of an erased onboarding, no more than that it came. */
+/** Records an answer that changes nothing any more. For an erased onboarding, without its data. */
 export const keepLateAnswer = (row: Row, data: EventData<'late_answer_kept'>): Moved => ({
   patch: {},
   events: [{ type: 'late_answer_kept', actor: 'upstream', ...(row.erasedAt === null && { data }) }],
   also: NOTHING_ELSE,
 });
 
-/** A decision on an onboarding that has ended: it is recorded, and a passkey that is known to exist is on record as one. */
+/** Records a decision on an onboarding that has ended, and a passkey that is now known to exist. */
 export function recordDecision(
   row: Row,
   decision: NewEvent,
@@ -447,7 +453,9 @@ export function recordDecision(
   };
 }
 
-/** The attempts that the decision on an unknown outcome is about: an earlier submission's stays open. */
+/**
+ * Whether the decision on an unknown outcome covers this attempt. An earlier submission's attempt stays open.
+ */
 export const isOfDecision = ({ submission }: Row, { attempt }: UnresolvedAttempt) => attempt >= submission;
 
 const undecided = (row: Row) => row.unresolved.filter((each) => !isOfDecision(row, each));
@@ -459,7 +467,7 @@ const decided = (row: Row, { now, settings }: Moment): Patch => ({
   idleEndsAt: later(now, settings.ONBOARDING_IDLE_MS),
 });
 
-/** What the submission was about is registered. @param ids the provider's; null where they cannot be told apart. */
+/** Registers the submission's passkeys. @param ids the provider's ids; null if they cannot be matched. */
 function registered(row: Row, ids: string[] | null, now: Date): Patch {
   const authenticators = row.pendingAuthenticators.map((pending, index) => ({
     id: ids?.[index] ?? null,
@@ -469,7 +477,7 @@ function registered(row: Row, ids: string[] | null, now: Date): Patch {
   return { authenticators: [...row.authenticators, ...authenticators], pendingAuthenticators: [] };
 }
 
-/** Neither a cancellation nor the time itself measures by a setting. */
+/** For cancellations and moves by time, which use no setting. */
 export const NO_SETTINGS = {} as Settings;
 
 const WIPED: NewEvent = { type: 'secrets_wiped', actor: 'service' };
@@ -492,7 +500,7 @@ const reasonFor = (signal: Signal) =>
 
 const RAN_OUT = 'The time ran out before the step could end.';
 
-/** How the step ended that was still waiting for its next try. */
+/** The result of a step whose time ran out. */
 function resultOfTime(row: Row, signal: Signal) {
   if (!stepOfState(row.state) || signal === 'expired') return row.lastResult;
   const code = signal === 'outcome_lost' ? 'outcome_unknown' : (signal as 'otp_expired' | 'session_expired');
@@ -505,7 +513,7 @@ export const resultOf = (row: Row, explanation: Explanation, now: Date) => ({
   at: now.toISOString(),
 });
 
-/** The end of the cooldown after the code at hand; the subject's budgets may put it off. */
+/** The end of the cooldown after the current code. The subject's budgets may delay it further. */
 const cooldownEnd = ({ otpSentAt }: Row, { settings }: Moment) =>
   otpSentAt && later(otpSentAt, settings.OTP_RESEND_COOLDOWN_MS);
 

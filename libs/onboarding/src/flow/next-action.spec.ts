@@ -6,14 +6,14 @@ import { ENDED_STATES, STATES, STEPS, stateOfStep } from './table.js';
 const text = (ms: number) => after(ms).toISOString();
 
 describe('nextActionOf', () => {
-  it.each(STEPS)('has the caller wait for %s: until the next try, or else until the call is over', (step) => {
+  it.each(STEPS)('lets the caller wait for %s until the next try or the end of the call', (step) => {
     const row = aRow({ state: stateOfStep(step), step, leaseUntil: after(30_000) });
     expect(nextActionOf(row)).toEqual({ type: 'wait', until: text(30_000) });
     expect(nextActionOf({ ...row, leaseUntil: null, nextAttemptAt: after(500) })).toEqual({
       type: 'wait',
       until: text(500),
     });
-    // Late: nobody is told to look in the past.
+    // If the worker is late, the time is never in the past.
     for (const late of [{ leaseUntil: after(-1) }, { leaseUntil: null, nextAttemptAt: after(-60_000) }]) {
       expect(nextActionOf({ ...row, ...late })).toEqual({ type: 'wait', until: text(1_000) });
     }
@@ -23,7 +23,7 @@ describe('nextActionOf', () => {
     });
   });
 
-  it('asks for the code while it has tries, and as long as a call would end before the code does', () => {
+  it('asks for the code while it has tries and time for a call', () => {
     expect(nextActionOf(aRow())).toEqual({ type: 'submit_otp', before: text(290_000) });
     expect(nextActionOf(aRow({ now: after(290_000) }))).toEqual({
       type: 'submit_otp',
@@ -35,12 +35,12 @@ describe('nextActionOf', () => {
     });
   });
 
-  it('asks for the code before idle time is over, which a command in time would start anew', () => {
+  it('asks for the code before the idle time ends, which a command would restart', () => {
     expect(nextActionOf(aRow({ idleEndsAt: after(295_000) }))).toMatchObject({ before: text(290_000) });
     expect(nextActionOf(aRow({ idleEndsAt: after(100_000) }))).toMatchObject({ before: text(100_000) });
   });
 
-  it('asks for nothing where the onboarding will be over before a code may be sent, or a call could end', () => {
+  it('asks for nothing if the onboarding ends before a code may be sent or a call could end', () => {
     const none = { type: 'none' };
     expect(nextActionOf(aRow({ lifeEndsAt: after(9_999) }))).toEqual(none);
     expect(nextActionOf(aRow({ state: 'otp_needed', idleEndsAt: after(59_999) }))).toEqual(none);
@@ -52,20 +52,20 @@ describe('nextActionOf', () => {
     expect(nextActionOf(verified)).toEqual(none);
   });
 
-  it('offers a new code when the old one has no tries left, and when one is needed', () => {
+  it('offers a new code if the old one has no tries left, and if one is needed', () => {
     const resend = { type: 'resend_otp', notBefore: text(60_000) };
     expect(nextActionOf(aRow({ otpTriesLeft: 0 }))).toEqual(resend);
     expect(nextActionOf(aRow({ state: 'otp_needed', reason: 'session_expired' }))).toEqual(resend);
   });
 
-  it('asks for the passkeys before whatever ends first', () => {
+  it('asks for the passkeys before the earliest end', () => {
     const row = aRow({ state: 'otp_verified', sessionEndsAt: after(900_000), idleEndsAt: after(1_800_000) });
     expect(nextActionOf(row)).toEqual({ type: 'submit_authenticators', before: text(890_000) });
     expect(nextActionOf({ ...row, lifeEndsAt: after(400_000) })).toMatchObject({ before: text(390_000) });
     expect(nextActionOf({ ...row, idleEndsAt: after(300_000) })).toMatchObject({ before: text(300_000) });
   });
 
-  it('has the caller wait for the end of a session that is too short for a call', () => {
+  it('lets the caller wait for the end of a session that is too short for a call', () => {
     const row = aRow({ state: 'otp_verified', sessionEndsAt: after(9_999) });
     expect(nextActionOf(row)).toEqual({ type: 'resend_otp', notBefore: text(60_000) });
     expect(nextActionOf({ ...row, otpResendAt: after(-1) })).toEqual({
@@ -74,7 +74,7 @@ describe('nextActionOf', () => {
     });
   });
 
-  it('asks for a decision where the outcome is unknown, and for nothing at the end', () => {
+  it('asks for a decision if the outcome is unknown, and for nothing at the end', () => {
     expect(nextActionOf(aRow({ state: 'outcome_unknown', step: 'verify-otp' }))).toEqual({ type: 'resolve' });
     const late = { state: 'outcome_unknown', lifeEndsAt: after(9_999) } as const;
     expect(nextActionOf(aRow({ ...late, step: 'verify-otp' }))).toEqual({ type: 'none' });

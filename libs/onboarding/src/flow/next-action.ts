@@ -1,7 +1,7 @@
 import type { Row } from './row.js';
 import { stepOfState } from './table.js';
 
-/** What the caller is to do next, and within which instants (RFC 3339). */
+/** The caller's next action, with its time limits (RFC 3339). */
 export type NextAction =
   /** `until`: when the next try is due; null while the onboarding is parked. */
   | { type: 'wait'; until: string | null }
@@ -20,7 +20,7 @@ export const NEXT_ACTION_TYPES = [
   'none',
 ] as const satisfies NextAction['type'][];
 
-/** @param row as it stands now (`asOfNow`). */
+/** @param row as of now (`asOfNow`). */
 export function nextActionOf(row: Row): NextAction {
   if (stepOfState(row.state)) return { type: 'wait', until: instant(waitUntil(row)) };
   switch (row.state) {
@@ -35,17 +35,17 @@ export function nextActionOf(row: Row): NextAction {
       if (hasTimeFor(row, row.sessionEndsAt)) {
         return { type: 'submit_authenticators', before: instant(lastChance(row, row.sessionEndsAt)) };
       }
-      // The session is as good as over; a new code can be asked for once it is.
+      // Too little of the session is left. The caller can ask for a new code once it has ended.
       return resend(row, later(row.otpResendAt, row.sessionEndsAt));
     case 'outcome_unknown':
-      // Either decision on a verification has a new code sent, unless no time is left for that.
+      // A decision on a lost verification sends a new code, so it needs time for that call.
       return row.step === 'verify-otp' && !hasTimeFor(row, null) ? { type: 'none' } : { type: 'resolve' };
     default:
       return { type: 'none' };
   }
 }
 
-/** What should have happened by now is late: a worker will find it, and to ask all the time would not help. */
+/** If the due time has passed, a worker is late: the caller should not poll without pause. */
 const LATE_MS = 1_000;
 
 function waitUntil({ nextAttemptAt, leaseUntil, now }: Row): Date | null {
@@ -53,18 +53,18 @@ function waitUntil({ nextAttemptAt, leaseUntil, now }: Row): Date | null {
   return due !== null && due <= now ? new Date(now.getTime() + LATE_MS) : due;
 }
 
-/** Whether a call that began now would end before the onboarding does, and before what its step hangs on. */
+/** Whether a call that starts now would end before the onboarding, and before `bound`. */
 export function hasTimeFor(row: Row, bound: Date | null): boolean {
   return row.now.getTime() + row.callMs <= earlier(bound, row.lifeEndsAt).getTime();
 }
 
-/** The last instant for a command whose call is to end in time. Its own acceptance restarts the idle time. */
+/** The last instant for a command whose call must end in time. Accepting it restarts the idle time. */
 function lastChance(row: Row, bound: Date | null): Date {
   const lastCall = new Date(earlier(bound, row.lifeEndsAt).getTime() - row.callMs);
   return earlier(lastCall, row.idleEndsAt);
 }
 
-/** Nothing is left to do where the onboarding will be over before another code may be sent. */
+/** `none` if the onboarding ends before another code may be sent. */
 function resend(row: Row, notBefore: Date | null): NextAction {
   if (later(row.now, notBefore)! > lastChance(row, null)) return { type: 'none' };
   return { type: 'resend_otp', notBefore: instant(notBefore) };

@@ -10,7 +10,7 @@ beforeAll(async () => {
 afterAll(() => onboardings.close());
 
 describe.each([Onboarding, OnboardingEvent])('%p', (entity) => {
-  it('has exactly the columns of its table, each of the same type and nullable where it is', async () => {
+  it('has exactly the columns of its table, with the same types and nullability', async () => {
     const { dataSource } = onboardings;
     const metadata = dataSource.getMetadata(entity);
     const ofEntity = metadata.columns.map((column) => ({
@@ -20,8 +20,11 @@ describe.each([Onboarding, OnboardingEvent])('%p', (entity) => {
       primary: column.isPrimary,
     }));
     const ofTable = await dataSource.query(
-      `SELECT a.attname::text AS name, format_type(a.atttypid, a.atttypmod) AS type, NOT a.attnotnull AS nullable,
-         EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = a.attrelid AND i.indisprimary AND a.attnum = ANY (i.indkey)) AS primary
+      `SELECT a.attname::text AS name, format_type(a.atttypid, a.atttypmod) AS type,
+         NOT a.attnotnull AS nullable,
+         EXISTS (
+           SELECT 1 FROM pg_index i
+           WHERE i.indrelid = a.attrelid AND i.indisprimary AND a.attnum = ANY (i.indkey)) AS primary
        FROM pg_attribute a WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped`,
       [metadata.tableName],
     );

@@ -14,18 +14,18 @@ import type { OtpNeededReason, State, StepName } from './table.js';
 @Entity('onboardings')
 export class Onboarding {
   @PrimaryColumn('uuid') id!: string;
-  /** The name of the caller whose it is. */
+  /** The name of the caller that owns it. */
   @Column('text') caller!: string;
   @Column('text') integration!: string;
   @Column('text') provider!: string;
-  /** Without what is personal of it: see `sealedContact`. */
+  /** Without its personal members: see `sealedContact`. */
   @Column('jsonb') subject!: Subject;
   @Column('text', { name: 'subject_key' }) subjectKey!: string;
-  /** The members of the subject that are personal. */
+  /** The personal members of the subject. */
   @Column('bytea', { name: 'sealed_contact', nullable: true }) sealedContact!: Buffer | null;
-  /** The key of all that is sealed here, sealed itself; null on erased rows. */
+  /** The data key, sealed itself; null on erased rows. */
   @Column('bytea', { name: 'sealed_data_key', nullable: true }) sealedDataKey!: Buffer | null;
-  /** The key of `SEALING_KEYS` that seals it. */
+  /** The key of `SEALING_KEYS` that seals the data key. */
   @Column('text', { name: 'data_key_id', nullable: true }) dataKeyId!: string | null;
   @Column('text', { name: 'external_ref', nullable: true }) externalRef!: string | null;
   @Column('jsonb') metadata!: Record<string, unknown>;
@@ -42,18 +42,18 @@ export class Onboarding {
   @Column('text', { nullable: true }) step!: StepName | null;
   /** Numbers the upstream calls of this onboarding, all steps together. */
   @Column('integer') attempt!: number;
-  /** The first attempt of what the caller submitted last. */
+  /** The first attempt of the caller's latest submission. */
   @Column('integer') submission!: number;
-  /** Keyed hash of what was submitted. */
+  /** Keyed hash of the submitted values. */
   @Column('text', { nullable: true }) fingerprint!: string | null;
-  /** Names the claim that began the attempt: a process that was not answered looks for it. */
+  /** The claim that began the attempt: a process that got no answer to its claim looks for this id. */
   @Column('uuid', { name: 'claim_id', nullable: true }) claimId!: string | null;
-  /** Until when the attempt in flight has its runner; null when none is in flight. */
+  /** Until when the attempt in flight belongs to its process; null if none is in flight. */
   @Column('timestamptz', { name: 'lease_until', nullable: true }) leaseUntil!: Date | null;
   @Column('timestamptz', { name: 'next_attempt_at', nullable: true }) nextAttemptAt!: Date | null;
   @Column('text', { name: 'parked_reason', nullable: true }) parkedReason!: ParkedReason | null;
   @Column('timestamptz', { name: 'parked_at', nullable: true }) parkedAt!: Date | null;
-  /** How often this submission was parked because upstream refuses us. */
+  /** How often this submission was parked because the provider refuses us. */
   @Column('integer') parkings!: number;
   /** How often this submission ended `unavailable`, and `no_answer`. */
   @Column('integer', { name: 'unavailable_count' }) unavailableCount!: number;
@@ -62,24 +62,24 @@ export class Onboarding {
   @Column('integer', { name: 'doubt_attempt', nullable: true }) doubtAttempt!: number | null;
   @Column('jsonb') unresolved!: UnresolvedAttempt[];
 
-  /** What the start asked of its codes. */
+  /** The options of codes that the start chose. */
   @Column('jsonb', { name: 'otp_choice' }) otpChoice!: OtpChoice;
   @Column('text', { name: 'otp_handle', nullable: true }) otpHandle!: string | null;
-  /** What the code must be encrypted for, where the provider takes it encrypted. */
+  /** The key to encrypt the code for, if the provider takes it encrypted. */
   @Column('text', { name: 'otp_target_bundle', nullable: true }) otpTargetBundle!: string | null;
-  /** Where the user's device holds the session's key: what it needs to sign step 3. */
+  /** In client custody: the values that the user's device needs to sign step 3. */
   @Column('jsonb', { name: 'device_signing', nullable: true }) deviceSigning!: DeviceSigning | null;
   @Column('integer', { name: 'otp_sends' }) otpSends!: number;
-  /** From when another code may be asked for. */
+  /** From when the caller may ask for another code. */
   @Column('timestamptz', { name: 'otp_resend_at', nullable: true }) otpResendAt!: Date | null;
   @Column('timestamptz', { name: 'otp_sent_at', nullable: true }) otpSentAt!: Date | null;
   @Column('timestamptz', { name: 'otp_expires_at', nullable: true }) otpExpiresAt!: Date | null;
-  /** Tries that the code has left, less the attempts on it that upstream may have counted. */
+  /** The code's tries left: each attempt that the provider may have counted is taken off. */
   @Column('integer', { name: 'otp_tries_left' }) otpTriesLeft!: number;
   /** Wrong codes of the whole onboarding. */
   @Column('integer', { name: 'otp_wrong' }) otpWrong!: number;
   @Column('timestamptz', { name: 'session_expires_at', nullable: true }) sessionExpiresAt!: Date | null;
-  /** When the session ends for us: its expiry less the margin. */
+  /** When the session ends for us: its expiry minus the margin. */
   @Column('timestamptz', { name: 'session_ends_at', nullable: true }) sessionEndsAt!: Date | null;
 
   @Column('bytea', { name: 'sealed_otp_code', nullable: true, select: false }) sealedOtpCode!: Buffer | null;
@@ -87,10 +87,10 @@ export class Onboarding {
   @Column('bytea', { name: 'sealed_authenticators', nullable: true, select: false })
   sealedAuthenticators!: Buffer | null;
 
-  /** What the submission in flight keeps from try to try, by name. */
+  /** Values that the submission keeps from try to try, by name. */
   @Column('bytea', { name: 'sealed_requests', nullable: true, select: false }) sealedRequests!: Buffer | null;
 
-  /** What the submission in step 3 is about, without its attestations. */
+  /** The passkeys of the submission in step 3, without their attestations. */
   @Column('jsonb', { name: 'pending_authenticators' }) pendingAuthenticators!: AuthenticatorSummary[];
   @Column('jsonb') authenticators!: RegisteredAuthenticator[];
 
@@ -98,13 +98,13 @@ export class Onboarding {
   @Column('jsonb', { nullable: true }) failure!: Failure | null;
   @Column('timestamptz', { name: 'created_at' }) createdAt!: Date;
   @Column('timestamptz', { name: 'updated_at' }) updatedAt!: Date;
-  /** From when on nothing personal is left of it. */
+  /** When its personal data was erased. */
   @Column('timestamptz', { name: 'erased_at', nullable: true }) erasedAt!: Date | null;
   /** A keyed digest of the timeline up to an event, once the onboarding has ended: see `Timelines`. */
   @Column('bytea', { nullable: true, select: false }) anchor!: Buffer | null;
   @Column('integer', { name: 'anchored_seq', nullable: true }) anchoredSeq!: number | null;
   @Column('timestamptz', { name: 'idle_ends_at' }) idleEndsAt!: Date;
   @Column('timestamptz', { name: 'life_ends_at' }) lifeEndsAt!: Date;
-  /** When a worker must look at the row again: see `dueOf`. Null once an ended one is vouched for. */
+  /** When a worker must look at the row again: see `dueOf`. Null once an ended one is anchored. */
   @Column('timestamptz', { name: 'due_at', nullable: true }) dueAt!: Date | null;
 }

@@ -20,8 +20,8 @@ describe('an onboarding', () => {
   it.each([
     ['its owner', aCaller('shop', PLAIN), 'yes', 'yes', 'yes'],
     ['another caller', aCaller('bank', PLAIN), 'not_found', 'not_found', 'not_found'],
-    ['who reads operations', aCaller('bank', READS), 'yes', 'forbidden', 'forbidden'],
-    ['who operates', aCaller('bank', SCOPES), 'yes', 'forbidden', 'yes'],
+    ['a reader of operations', aCaller('bank', READS), 'yes', 'forbidden', 'forbidden'],
+    ['an operator', aCaller('bank', SCOPES), 'yes', 'forbidden', 'yes'],
     ['its owner, of its integration', aCaller('shop', PLAIN, ['byzantine']), 'yes', 'yes', 'yes'],
     [
       'its owner, of another integration',
@@ -31,7 +31,7 @@ describe('an onboarding', () => {
       'not_found',
     ],
     [
-      'who operates another integration',
+      'an operator of another integration',
       aCaller('bank', SCOPES, ['turnkey']),
       'not_found',
       'not_found',
@@ -43,7 +43,7 @@ describe('an onboarding', () => {
     expect(code(() => mustTouch(row, row.id, caller, 'owner-or-operator'))).toBe(operate);
   });
 
-  it('that is foreign looks exactly like one that does not exist', () => {
+  it('of another caller looks exactly like one that does not exist', () => {
     const said = (of: typeof row | null) => {
       try {
         mustTouch(of, row.id, aCaller('bank', PLAIN), 'owner');
@@ -55,7 +55,7 @@ describe('an onboarding', () => {
     expect(said(row)).toEqual(said(null));
   });
 
-  it('must have the name of its caller in a statement, unless an operator gives it', () => {
+  it('must belong to the caller in a statement, unless an operator gives the command', () => {
     const any = { caller: null, integrations: null };
     expect(touchedBy(aCaller('bank', READS), 'owner-or-operator')).toEqual({ ...any, caller: 'bank' });
     expect(touchedBy(aCaller('bank', SCOPES), 'owner')).toEqual({ ...any, caller: 'bank' });

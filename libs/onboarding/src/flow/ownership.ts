@@ -4,7 +4,7 @@ import { notFound } from './refusal.js';
 
 type Owned = Pick<Onboarding, 'id' | 'caller' | 'integration'>;
 
-/** Whether a command may be given on anybody's onboarding by who operates, or by its owner only. */
+/** Who may give a command: only the onboarding's owner, or also a caller with `operations:write`. */
 export type MayGive = 'owner' | 'owner-or-operator';
 
 const isWithin = ({ integrations }: Caller, row: Owned) =>
@@ -14,18 +14,19 @@ const owns = (caller: Caller, row: Owned) => row.caller === caller.name && isWit
 
 const operates = ({ scopes }: Caller) => scopes.has('operations:write');
 
-/** Who operates sees everybody's onboardings. */
+/** Whether a caller may see the onboardings of all callers. */
 export const seesAll = (caller: Caller) => caller.scopes.has('operations:read') || operates(caller);
 
-/** Another caller's onboarding is told apart from none at all to those only who may see it. */
+/**
+ * @throws ProblemError `not_found` also for an onboarding that the caller may not see: it must not learn of
+ *   it.
+ */
 export function mustSee<Row extends Owned>(row: Row | null, id: string, caller: Caller): Row {
   if (row && (owns(caller, row) || (seesAll(caller) && isWithin(caller, row)))) return row;
   throw notFound(id);
 }
 
-/**
- * @throws ProblemError `not_found` for whom the row is not there; `forbidden` for who may look at it and no more.
- */
+/** @throws ProblemError `not_found` if the caller may not see the row; `forbidden` if it may only read it. */
 export function mustTouch<Row extends Owned>(row: Row | null, id: string, caller: Caller, by: MayGive): Row {
   const seen = mustSee(row, id, caller);
   if (owns(caller, seen) || (by === 'owner-or-operator' && operates(caller))) return seen;
@@ -33,9 +34,9 @@ export function mustTouch<Row extends Owned>(row: Row | null, id: string, caller
 }
 
 /**
- * The same as {@link mustTouch}, for a statement that writes without having read.
+ * The same rule as {@link mustTouch}, for a statement that writes without a read.
  *
- * @returns the caller and the integrations that a row must have; null for any.
+ * @returns the caller and the integrations that the row must have; null for any.
  */
 export const touchedBy = (caller: Caller, by: MayGive) => ({
   caller: by === 'owner-or-operator' && operates(caller) ? null : caller.name,

@@ -15,8 +15,8 @@ import {
 /**
  * Why a command that begins a step is refused.
  *
- * @param row as it stands now.
- * @returns null where the row, as far as state and time go, allows it.
+ * @param row as of now.
+ * @returns null if the row's state and time allow it.
  */
 export function refusalOf(row: Row, signal: Signal, step: StepName): ProblemError | null {
   if (isEnded(row.state)) return onboardingEnded(row);
@@ -40,34 +40,36 @@ export const versionMismatch = (row: Row) =>
 export const notFound = (id: string) =>
   new ProblemError('not_found', { detail: `There is no onboarding ${id}.` });
 
-/** Another writer was faster each time. */
+/** For a write that lost to another writer at each try. */
 export const changing = () =>
   new ProblemError('illegal_state', { detail: 'The onboarding is changing; try again.', retryable: true });
 
-/** What a problem tells of its onboarding. */
+/** The members of a problem about its onboarding. */
 export const stateAndNextAction = (row: Row) => ({ state: row.state, nextAction: nextActionOf(row) });
 
-/** No call starts that could not end in time; what it would hang on is as good as over. */
+/** Refuses a call that could not finish before its deadline. */
 function tooLate(row: Row, step: StepName): ProblemError {
   const extensions = stateAndNextAction(row);
   if (step === 'init-otp' || !hasTimeFor(row, null)) {
     return new ProblemError('onboarding_ended', {
-      detail: `The onboarding ends at ${row.lifeEndsAt.toISOString()}: no call would end before. Start another with "supersede": true.`,
+      detail:
+        `The onboarding ends at ${row.lifeEndsAt.toISOString()}: no call would end before. ` +
+        'Start another with "supersede": true.',
       extensions,
     });
   }
   return step === 'verify-otp'
     ? new ProblemError('otp_expired', {
-        detail: 'The code ends before a call could. Ask for a new one.',
+        detail: 'The code expires before a call could end. Ask for a new one.',
         extensions,
       })
     : new ProblemError('session_expired', {
-        detail: 'The session ends before a call could. Ask for a new code.',
+        detail: 'The session expires before a call could end. Ask for a new code.',
         extensions,
       });
 }
 
-/** Why a signal has no place in the row's state, as exactly as the state tells. */
+/** The most specific reason why a signal is not allowed in the row's state. */
 export function illegal(row: Row, signal: Signal): ProblemError {
   const extensions = stateAndNextAction(row);
   if (stepOfState(row.state)) {

@@ -13,7 +13,7 @@ import {
   type StepName,
 } from './table.js';
 
-/** An attempt that may have taken effect without our knowing. */
+/** An attempt that may have taken effect, without an answer that says so. */
 export interface UnresolvedAttempt {
   step: StepName;
   attempt: number;
@@ -22,14 +22,14 @@ export interface UnresolvedAttempt {
   evidence?: CallEvidence & { detail: string };
 }
 
-/** What is told of a step's end: a code, a sentence, and what was wrong with which member. */
+/** Explains a step's end: a code, a sentence, and the faulty members. */
 export interface Explanation {
   code: ResultCode;
   detail: string;
   errors?: { pointer: string; code: string; detail: string }[];
 }
 
-/** How the last step ended that did not move the onboarding on. */
+/** The end of the last step that did not succeed. */
 export interface LastResult extends Explanation {
   step: StepName;
   /** RFC 3339. */
@@ -40,7 +40,7 @@ export interface Failure extends LastResult {
   upstreamStatus: number | null;
 }
 
-/** What is told of a passkey. Binary values are unpadded base64url. */
+/** A passkey in answers. Binary values are unpadded base64url. */
 export interface AuthenticatorSummary {
   name: string;
   credentialId: string;
@@ -50,13 +50,13 @@ export interface AuthenticatorSummary {
 }
 
 export interface RegisteredAuthenticator extends AuthenticatorSummary {
-  /** The provider's id; null where it is not known. */
+  /** The provider's id; null if it is not known. */
   id: string | null;
   /** RFC 3339. */
   createdAt: string;
 }
 
-/** What is certain of a row in each state, beyond the types of its columns. */
+/** The columns that each state guarantees. */
 type ColumnsOfState =
   | { state: 'otp_requested'; step: 'init-otp' }
   | { state: 'otp_sent'; step: null; otpHandle: string; otpExpiresAt: Date }
@@ -75,7 +75,7 @@ type ColumnsOfState =
 /** A row's columns, the database's time when it was read, and how long one more call may take. */
 export type Columns = Onboarding & { now: Date; callMs: number };
 
-/** A row as it was read: what can be done with it hangs on the time. */
+/** A row as read, with the time of the read: the time decides which commands are allowed. */
 export type Row = Columns & ColumnsOfState;
 
 /** A row whose step is in flight, or waits for its next try. */
@@ -84,10 +84,10 @@ export type RowInStep = Row & {
   state: 'otp_requested' | 'otp_submitted' | 'authenticators_submitted';
 };
 
-/** The columns to write, with the values that they get. */
+/** The columns to write, with their new values. */
 export type Patch = Partial<Onboarding>;
 
-/** When a live row changes by itself: the least of what bounds its state; null where it has ended. */
+/** When a live row changes by itself: the earliest bound of its state; null if it has ended. */
 export function deadlineOf(
   row: Pick<Onboarding, 'state' | 'otpExpiresAt' | 'sessionEndsAt' | 'idleEndsAt' | 'lifeEndsAt'>,
 ): Date | null {
@@ -97,8 +97,8 @@ export function deadlineOf(
 }
 
 /**
- * When a worker must look at a row again. In flight: when its runner's lease ends. Waiting: at its next try or its
- * deadline, whichever comes first. Ended: now, until its timeline is vouched for.
+ * When a worker must look at a row again. In flight: when the lease ends. Waiting: at the next try or the
+ * deadline, if that is earlier. Ended: now, until its timeline is anchored.
  */
 export function dueOf(row: Omit<Columns, 'dueAt'>, now: Date): Date | null {
   if (isEnded(row.state)) return row.anchoredSeq === row.lastSeq ? null : now;
@@ -106,17 +106,17 @@ export function dueOf(row: Omit<Columns, 'dueAt'>, now: Date): Date | null {
   return row.parkedReason ? deadlineOf(row) : earliest(row.nextAttemptAt, deadlineOf(row));
 }
 
-/** The signal by which the time ends what a row waits for; null while nothing is over. In flight, only a settle ends it. */
+/** The signal that is due by time; null before the deadline, and while a call is in flight. */
 export function signalOfTime(row: Columns): Signal | null {
   const { now, leaseUntil } = row;
   const deadline = deadlineOf(row);
   if (deadline === null || deadline > now || (leaseUntil !== null && leaseUntil > now)) return null;
   if (row.lifeEndsAt <= deadline || row.idleEndsAt <= deadline) return 'expired';
-  // A lease that has lapsed is a call whose process died: it may have taken effect.
+  // An expired lease means that the call's process died: the call may have taken effect.
   return signalAtBound(row.state, row.doubtAttempt !== null || leaseUntil !== null);
 }
 
-/** When the time changes a row: its deadline, or the end of its lease if that is later. Until then it stands as read. */
+/** When time changes a row: its deadline, or the end of its lease if that is later. */
 export function changesAt(row: Columns): Date | null {
   const deadline = deadlineOf(row);
   return deadline && row.leaseUntil && row.leaseUntil > deadline ? row.leaseUntil : deadline;

@@ -16,11 +16,11 @@ import {
 
 const endings = { step_failed: 'failed', expired: 'expired', cancelled: 'cancelled' };
 
-/** Written out by hand from the design, so that a slip in the table shows as a difference. */
+/** Written by hand from the design, so that a mistake in the table shows as a difference. */
 const expected: [string, Situation, Partial<Record<Signal, State>>][] = [
   ['otp_requested', { state: 'otp_requested' }, { otp_sent: 'otp_sent', send_gave_up: 'otp_needed' }],
   [
-    'otp_requested, while the code before lives',
+    'otp_requested, while the earlier code lives',
     { state: 'otp_requested', codeLives: true },
     { otp_sent: 'otp_sent', send_gave_up: 'otp_sent' },
   ],
@@ -76,7 +76,7 @@ const expected: [string, Situation, Partial<Record<Signal, State>>][] = [
     },
   ],
   [
-    'outcome_unknown after create-authenticators in a session that is over',
+    'outcome_unknown after create-authenticators, after the session',
     {
       state: 'outcome_unknown',
       step: 'create-authenticators',
@@ -101,7 +101,7 @@ describe('the state machine', () => {
   });
 
   describe.each(ENDED_STATES)('%s', (state) => {
-    it.each(SIGNALS)('%s leads nowhere', (signal) => expect(nextState({ state }, signal)).toBeNull());
+    it.each(SIGNALS)('%s is not allowed', (signal) => expect(nextState({ state }, signal)).toBeNull());
   });
 
   it('covers every live state above', () => {
@@ -118,19 +118,19 @@ describe('the state machine', () => {
       'needs the signal that it amounts to',
       () => nextState({ state: 'outcome_unknown', step: 'verify-otp' }, 'late_answer'),
     ],
-    ['nothing bounds "otp_needed"', () => signalAtBound('otp_needed', true)],
-  ])('throws, and names what it cannot take: %s', (message, act) => {
+    ['own time bounds "otp_needed"', () => signalAtBound('otp_needed', true)],
+  ])('throws an error that names the fault: %s', (message, act) => {
     expect(act).toThrow(message);
   });
 
-  it('never takes a late answer for another loss, an expiry or a cancellation', () => {
+  it('never treats a late answer as a loss, an expiry or a cancellation', () => {
     const situation = { state: 'outcome_unknown', step: 'verify-otp' } as const;
     for (const answer of ['outcome_lost', 'expired', 'cancelled'] as const) {
       expect(nextState({ ...situation, answer }, 'late_answer')).toBeNull();
     }
   });
 
-  it('stays ended and inside the known states, whatever happens', () => {
+  it('stays ended, and stays in known states, under any signals', () => {
     fc.assert(
       fc.property(
         fc.array(fc.constantFrom(...SIGNALS), { maxLength: 40 }),
@@ -150,7 +150,7 @@ describe('the state machine', () => {
   });
 });
 
-/** Written out by hand: the states in which something of a secret may lie in the database. */
+/** Written by hand: the states in which the database may hold each secret. */
 const KEPT: Partial<Record<State, string[]>> = {
   otp_requested: ['sealedRequests'],
   otp_submitted: ['sealedOtpCode', 'sealedRequests'],
@@ -160,7 +160,7 @@ const KEPT: Partial<Record<State, string[]>> = {
 };
 
 describe('secrets', () => {
-  it.each(STATES)('of %s are the ones that it needs', (state) => {
+  it.each(STATES)('are kept in %s only if it needs them', (state) => {
     expect(SEALED.filter((field) => needs(state, field))).toEqual(KEPT[state] ?? []);
   });
 });

@@ -1,5 +1,5 @@
 /**
- * The one place that says which state follows which signal, and what holds in a state. See the diagram in ARCHITECTURE.md.
+ * Which state follows which signal, and the rules of each state. See the diagram in ARCHITECTURE.md.
  */
 
 /** The upstream calls, in their order. */
@@ -48,16 +48,17 @@ export type Signal = (typeof SIGNALS)[number];
 export const OTP_NEEDED_REASONS = ['otp_expired', 'session_expired', 'send_failed'] as const;
 export type OtpNeededReason = (typeof OTP_NEEDED_REASONS)[number];
 
-/** The sealed columns that end with their use. */
+/** The sealed columns that are wiped after use. */
 export const SEALED = ['sealedOtpCode', 'sealedGrant', 'sealedAuthenticators', 'sealedRequests'] as const;
 export type SealedField = (typeof SEALED)[number];
 
-/** What holds in a live state, whatever led there. */
+/** The rules of a live state. */
 interface Holds {
-  /** The step whose call is in flight, or waits for its next try. */
+  /** The step whose call is in flight or waits for its next try. */
   step?: StepName;
-  /** What bounds the state besides the onboarding's own idle time and life, and the signal of its end. */
+  /** The column that bounds the state, besides the onboarding's idle time and life. */
   bound?: 'otpExpiresAt' | 'sessionEndsAt';
+  /** The signal at that bound. */
   atBound?: 'otp_expired' | 'session_expired';
   /** The secrets that are still needed; all others are wiped. */
   keeps: readonly SealedField[];
@@ -80,28 +81,28 @@ const IN: Readonly<Record<LiveState, Holds>> = {
     atBound: 'session_expired',
     keeps: ['sealedGrant', 'sealedAuthenticators', 'sealedRequests'],
   },
-  // It may lead back into the session.
+  // It may lead back to the session.
   outcome_unknown: { keeps: ['sealedGrant'] },
 };
 
-/** Where a signal leads when that hangs on whether the upstream session still lives. */
+/** Where a signal leads, depending on whether the upstream session still lives. */
 interface IfSessionLives {
   sessionLives: State;
   otherwise: State;
 }
 
-/** Where a signal leads, depending on whether the earlier code is still good. */
+/** Where a signal leads, depending on whether the earlier code is still valid. */
 interface IfCodeLives {
   codeLives: State;
   otherwise: State;
 }
 
-/** `answer` is what the late answer itself says, read from the row of the state that the step waits in. */
+/** `answer`: where the late answer itself would have led from the state of its step. */
 type Target = State | IfSessionLives | IfCodeLives | 'answer';
 
 const ENDINGS = { step_failed: 'failed', expired: 'expired', cancelled: 'cancelled' } as const;
 
-/** `outcome_unknown` is two rows here, because what may follow depends on the step that was lost. */
+/** `outcome_unknown` has two rows: the next states depend on the step whose answer was lost. */
 const TRANSITIONS = {
   otp_requested: {
     otp_sent: 'otp_sent',
@@ -153,25 +154,25 @@ const TRANSITIONS = {
   cancelled: {},
 } as const satisfies Record<Place, Partial<Record<Signal, Target>>>;
 
-/** The steps of which a lost answer leaves a doubt: a code that may have been mailed twice is none. */
+/** The steps whose lost answer leaves a doubt. A code that may have been mailed twice leaves none. */
 export type DoubtfulStep = Exclude<StepName, 'init-otp'>;
 type Place = Exclude<State, 'outcome_unknown'> | `outcome_unknown after ${DoubtfulStep}`;
 
-/** What the table must know of an onboarding. `step` matters in `outcome_unknown` only. */
+/** The table's input about an onboarding. `step` matters in `outcome_unknown` only. */
 export interface Situation {
   state: State;
   /** The step whose outcome is unknown. */
   step?: StepName | null;
   sessionLives?: boolean;
-  /** For `send_gave_up`: whether an earlier code is still good, and this sending has not made it void. */
+  /** For `send_gave_up`: whether an earlier code is still valid, and this sending has not voided it. */
   codeLives?: boolean;
-  /** For `late_answer`: the signal that the answer itself amounts to. */
+  /** For `late_answer`: the signal of the answer itself. */
   answer?: Signal;
 }
 
 /**
- * @returns the state that follows, or null where the signal is not allowed there.
- * @throws Error for a state, step or signal that does not exist: an unknown value must never pass for a known one.
+ * @returns the next state, or null if the signal is not allowed.
+ * @throws Error for an unknown state, step or signal.
  */
 export function nextState(situation: Situation, signal: Signal): State | null {
   if (!SIGNALS.includes(signal)) throw new Error(`unknown signal "${String(signal)}"`);
@@ -186,7 +187,7 @@ export function nextState(situation: Situation, signal: Signal): State | null {
 
 function nextStateByAnswer({ step, answer }: Situation): State | null {
   if (!answer) throw new Error('a late answer needs the signal that it amounts to');
-  // A second loss is no answer, and an answer never ends an onboarding from outside.
+  // A second loss answers nothing, and an answer never expires or cancels an onboarding.
   if (answer === 'outcome_lost' || answer === 'expired' || answer === 'cancelled') return null;
   return nextState({ state: stateOfStep(step!) }, answer);
 }
@@ -200,7 +201,10 @@ function placeOf({ state, step }: Situation): Place {
   return state;
 }
 
-/** The states in which a signal is allowed; `outcome_unknown` if it is after one of the steps. */
+/**
+ * The states in which a signal is allowed. `outcome_unknown` if it is allowed after at least one of the
+ * steps.
+ */
 export function statesFor(signal: Signal): LiveState[] {
   const places = (Object.keys(TRANSITIONS) as Place[]).filter((place) => signal in TRANSITIONS[place]);
   return LIVE_STATES.filter((state) => places.some((place) => place.split(' ')[0] === state));
@@ -222,17 +226,17 @@ export const stepOfState = (state: State): StepName | null =>
 /** The column that bounds a state besides the onboarding's idle time and life. */
 export const boundOf = (state: LiveState) => IN[state].bound ?? null;
 
-/** What it means that a state's bound is over. In doubt, no answer is waited for any more. */
+/** The signal at a state's bound. An attempt in doubt is then lost. */
 export function signalAtBound(state: State, mayHaveActed: boolean): Signal {
   const { step, atBound } = IN[state as LiveState];
-  if (!atBound) throw new Error(`nothing bounds "${state}" but the onboarding's own time`);
+  if (!atBound) throw new Error(`only the onboarding's own time bounds "${state}"`);
   return step && mayHaveActed ? 'outcome_lost' : atBound;
 }
 
 /** Whether a secret is still needed in a state. */
 export const needs = (state: State, field: SealedField) => !isEnded(state) && IN[state].keeps.includes(field);
 
-/** Whether an onboarding's idle time ends it in this state. A doubt is waited for, as long as the onboarding lives. */
+/** Whether idle time ends an onboarding in this state. A doubt stays open as long as the onboarding lives. */
 export const countsIdleTime = (state: LiveState) => state !== 'outcome_unknown';
 
 export const canLeaveDoubt = (step: StepName): step is DoubtfulStep => step !== 'init-otp';

@@ -11,20 +11,23 @@ import { Integrations, type Integration } from '#libs/upstream';
 import { IntegrationKnowledge } from './integration-knowledge.js';
 import { findingOf, type IntegrationFinding } from './integration-verdict.js';
 
-/** Stands in `ready` only while it is down. */
+/** A check of this name appears in `ready` only while it is down. */
 const GROUP = 'upstreams';
-/** How often each process tells and reads. */
+/** How often each process reports and reads. */
 const REFRESH_MS = 2_500;
-/** A process reports a change after this time, and no answer about the health is older. */
+/** A process reports a change after this time, and answers about health are no older. */
 const SOON_MS = 250;
-/** `ready` waits at most this long for PostgreSQL, and then says what it knows. So does a process that ends. */
+/**
+ * `ready` and a process that ends wait at most this long for PostgreSQL. Then `ready` answers with known
+ * facts.
+ */
 const PATIENCE_MS = 1_000;
-/** How soon a process probes whether its own trouble is over, once it is over for the others. */
+/** How often a process probes its own trouble once the others have none. */
 const HURRIED_PROBE_MS = 5_000;
 
 /**
- * The health of the integrations, from what all processes know. So an outage shows in the service even if only the worker
- * meets it (docs/decisions/0025).
+ * The health of the integrations, from the reports of all processes. So the service shows an outage that only
+ * the worker meets (docs/decisions/0025).
  */
 @Injectable()
 export class IntegrationHealth implements OnApplicationBootstrap, BeforeApplicationShutdown {
@@ -65,7 +68,7 @@ export class IntegrationHealth implements OnApplicationBootstrap, BeforeApplicat
     const { fault } = this.knowledge;
     return {
       ...Object.fromEntries(found),
-      // Else a database that only answers health would make old news look like good news.
+      // Without this, old reports would look current while PostgreSQL does not take or give new ones.
       ...(fault !== null && {
         [GROUP]: { status: 'down', detail: `not shared between processes: ${fault}` },
       }),
@@ -87,14 +90,14 @@ export class IntegrationHealth implements OnApplicationBootstrap, BeforeApplicat
     }, SOON_MS).unref();
   }
 
-  /** Only this writes log lines: a timer that a request started would log them with that request's id. */
+  /** Only this logs changes: a timer that a request started would log that request's id. */
   async #refresh(): Promise<void> {
     await this.knowledge.sync();
     this.#logChanges();
     for (const integration of this.integrations.all()) this.#probeWhenTroubled(integration);
   }
 
-  /** One line per change, in each process, so that each log tells of it. */
+  /** Each process logs one line per change. */
   #logChanges(): void {
     for (const [integration, { status, detail }] of this.#findings()) {
       if (status === 'down' && !this.#logged.has(integration)) {
@@ -107,8 +110,8 @@ export class IntegrationHealth implements OnApplicationBootstrap, BeforeApplicat
   }
 
   /**
-   * A refused key, a bad signer or clock and an open breaker end only with a call, and none may come for long. So this
-   * process probes by itself.
+   * Only a call can end a refused key, a bad signer or clock, or an open breaker. Calls may be rare, so this
+   * process probes.
    */
   #probeWhenTroubled({ name, provider, skew, keys }: Integration): void {
     const now = this.clock.monotonicMs();

@@ -15,15 +15,15 @@ import {
 import type { Known } from './integration-verdict.js';
 
 /**
- * All that the processes know of the integrations. Reports what this process sees, and reads what the others see. While
- * PostgreSQL is away, it goes on with what it knows.
+ * Everything that the processes know about the integrations. Reports this process's view, and reads the
+ * others'. While PostgreSQL is away, it keeps the known facts.
  */
 @Injectable()
 export class IntegrationKnowledge {
   readonly #logger = new Logger(IntegrationKnowledge.name);
   #read: { reports: Reports; atMs: number } | null = null;
   #syncing: Promise<void> | null = null;
-  /** Why the last exchange with the others failed. */
+  /** Why the last exchange with the other processes failed. */
   #fault: Error | null = null;
   #closed = false;
 
@@ -39,26 +39,26 @@ export class IntegrationKnowledge {
     return this.#read ? this.clock.monotonicMs() - this.#read.atMs : Infinity;
   }
 
-  /** Why what is known may be old, or unknown to others; null where all is shared. */
+  /** Why the reports may be old or not shared; null if they are current and shared. */
   get fault(): string | null {
     return this.#fault && (findOutage(this.#fault) ?? 'a statement fails.');
   }
 
-  /** Reports and reads. Runs once at a time, and does not throw. */
+  /** Reports and reads, one run at a time. Never rejects. */
   sync(): Promise<void> {
     if (this.#closed) return Promise.resolve();
     this.#syncing ??= this.#sync().finally(() => (this.#syncing = null));
     return this.#syncing;
   }
 
-  /** Deletes this process's views, and reports nothing any more. If PostgreSQL is away, they lapse. */
+  /** Deletes this process's views and stops reporting. If PostgreSQL is away, the views expire. */
   async close(): Promise<void> {
     this.#closed = true;
     await this.#syncing;
     await this.shared.withdraw(this.process).catch(() => undefined);
   }
 
-  /** All integrations that a process has configured or that onboardings wait for, in order. */
+  /** All integrations that a process has configured or that onboardings wait for, sorted. */
   names(): string[] {
     const { views = [], counts = [] } = this.#read?.reports ?? {};
     const known = this.integrations.all().map(({ name }) => name);
@@ -88,7 +88,8 @@ export class IntegrationKnowledge {
 
   async #tell(): Promise<void> {
     const all = this.integrations.all();
-    await this.shared.publish(this.process, all.map((each) => this.#ownView(each))); // prettier-ignore
+    const views = all.map((each) => this.#ownView(each));
+    await this.shared.publish(this.process, views);
     const untold = all.map(({ name, provider: { ends } }) => ({ name, ends, failures: ends.untold() }));
     const troubles = untold.flatMap(({ name, failures }) => this.#ownTroubles(name, failures));
     if (troubles.length > 0) await this.shared.report(troubles);
@@ -110,12 +111,12 @@ export class IntegrationKnowledge {
     return this.integrations.find(integration)?.provider.ends.okAtMs(what) ?? -Infinity;
   }
 
-  /** A call of the kind has succeeded here since. */
+  /** Whether a call of this kind has succeeded in this process since. */
   #isOver({ integration, what, lastAt }: Trouble): boolean {
     return this.#epochOf(this.#okAtMs(integration, what)) > lastAt;
   }
 
-  /** The others' views, until they lapse, and this process's own as it is now. */
+  /** The others' views until they expire, and this process's own current view. */
   #views(): View[] {
     const told = this.#read?.reports.views ?? [];
     const others = this.ageMs < LIVE_MS ? told.filter(({ process }) => process !== this.process) : [];
@@ -190,7 +191,7 @@ export class IntegrationKnowledge {
     }));
   }
 
-  /** An instant by PostgreSQL's clock, as far as it is known: this process's own may be wrong. */
+  /** An instant on PostgreSQL's clock if known: this process's own clock may be wrong. */
   #epochOf(monotonicMs: number): number {
     if (this.#read) return this.#read.reports.now + monotonicMs - this.#read.atMs;
     return this.clock.nowMs() + monotonicMs - this.clock.monotonicMs();

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { openOnboardings, type Onboardings } from '../fixtures/open-onboardings.js';
 import { IntegrationReports, type OwnTrouble, type OwnView } from './integration-reports.js';
 
-/** No process of the fixture has it, so that only the test tells of it. */
+/** No process of the fixture has it, so only the test reports it. */
 const integration = 'reported';
 
 let onboardings: Onboardings;
@@ -14,7 +14,8 @@ beforeAll(async () => {
 afterAll(() => onboardings.close());
 beforeEach(() =>
   onboardings.dataSource.query(
-    `DELETE FROM integration_views WHERE integration = 'reported'; DELETE FROM integration_troubles WHERE integration = 'reported'`,
+    `DELETE FROM integration_views WHERE integration = 'reported';
+    DELETE FROM integration_troubles WHERE integration = 'reported'`,
   ),
 );
 
@@ -57,7 +58,7 @@ describe('views', () => {
     expect(of((await reports.read()).views)).toMatchObject([{ breakerSince: null }]);
   });
 
-  it('lapse with their process, and are deleted by another', async () => {
+  it('expire with their process, and another process deletes them', async () => {
     await reports.publish('worker-b', [view()]);
     await onboardings.dataSource.query(
       `UPDATE integration_views SET seen_at = seen_at - interval '11 seconds' WHERE process = 'worker-b'`,
@@ -74,7 +75,7 @@ describe('views', () => {
   });
 });
 
-describe('rows that another process writes just now', () => {
+describe('rows that another process is writing', () => {
   const locked = async (table: string, work: () => Promise<void>) => {
     const other = onboardings.dataSource.createQueryRunner();
     await other.startTransaction();
@@ -87,7 +88,7 @@ describe('rows that another process writes just now', () => {
     }
   };
 
-  it('are not waited for when a view is reported', async () => {
+  it('do not block the report of a view', async () => {
     await reports.publish('worker-d', [view()]);
     await onboardings.dataSource.query(
       `UPDATE integration_views SET seen_at = seen_at - interval '2 minutes' WHERE process = 'worker-d'`,
@@ -96,7 +97,7 @@ describe('rows that another process writes just now', () => {
     expect(of((await reports.read()).views).map(({ process }) => process)).toEqual(['worker-e']);
   });
 
-  it('are not waited for when troubles end or are forgotten', async () => {
+  it('do not block the end or deletion of troubles', async () => {
     await reports.report([trouble({ lastAgeMs: 90_000_000 })]);
     const another = trouble({ integration: 'another' });
     await locked('integration_troubles', async () => {
@@ -113,7 +114,7 @@ describe('rows that another process writes just now', () => {
 });
 
 describe('troubles', () => {
-  it('add up over processes; the later failure is the last', async () => {
+  it('add up over processes, and the latest failure is the last one', async () => {
     await reports.report([trouble()]);
     await reports.report([trouble({ failures: 3, status: 500, sinceAgeMs: 9_000, lastAgeMs: 8_000 })]);
     const { now } = await reports.read();
@@ -129,7 +130,7 @@ describe('troubles', () => {
     expect(await troubles()).toMatchObject([{ what: 'access', goodUntil: Infinity }]);
   });
 
-  it('end by a success that came after the last failure, and by no earlier one', async () => {
+  it('end only with a success after the last failure', async () => {
     await reports.report([trouble(), trouble({ what: 'access' })]);
     await reports.mended([{ integration, what: 'init-otp', age: 60_000 }]);
     expect(await troubles()).toHaveLength(2);
@@ -139,7 +140,7 @@ describe('troubles', () => {
 });
 
 describe('counts', () => {
-  it('are made by one process for all, once in a few seconds', async () => {
+  it('are made by one process for all, every few seconds', async () => {
     await reports.count(null);
     const countedAt = async () =>
       (await onboardings.dataSource.query('SELECT counted_at FROM integration_counts'))[0];

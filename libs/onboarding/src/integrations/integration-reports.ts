@@ -5,31 +5,34 @@ import { isWritten } from '../store/list.js';
 
 /** A process that has not refreshed its views for this long is gone. */
 export const LIVE_MS = 10_000;
-/** How often the rows that wait for an operator are counted, by one process for all. */
+/** How often one process counts, for all, the rows that wait for an operator. */
 const COUNT_EVERY_MS = 3_000;
 
-/** What a process sees at present, besides instants. */
+/** A process's current view, without instants. */
 export interface ViewFacts {
   breaker: BreakerState;
   /** Milliseconds between its clock and the provider's. */
   skewMs: number;
-  /** Why the last signature was not made. */
+  /** Why the last signature failed. */
   signer: string | null;
-  /** The last status with which its requests are refused. */
+  /** The last status that refused its requests. */
   refusedStatus: number | null;
-  /** The signing key that is used first, where the integration has two. */
+  /** The signing key that is used first, if the integration has two. */
   key: { inUse: number; count: number; fingerprint: string } | null;
 }
 
 export interface View extends ViewFacts {
   process: string;
   integration: string;
-  /** Milliseconds since the epoch on PostgreSQL's clock, like all instants here; null while the breaker is closed. */
+  /**
+   * Milliseconds since the epoch on PostgreSQL's clock, like all instants here. Null while the breaker is
+   * closed.
+   */
   breakerSince: number | null;
   refusedSince: number | null;
 }
 
-/** A view to report. It has ages in milliseconds, so clocks need not agree. */
+/** A view to report, with ages in milliseconds: clocks may differ. */
 export interface OwnView extends ViewFacts {
   integration: string;
   breakerAgeMs: number | null;
@@ -54,7 +57,7 @@ export interface OwnTrouble extends Pick<
 > {
   sinceAgeMs: number;
   lastAgeMs: number;
-  /** From the last failure on; null: until a call succeeds. */
+  /** How long the trouble counts after the last failure; null: until a call succeeds. */
   goodForMs: number | null;
 }
 
@@ -73,7 +76,7 @@ export interface Reports {
   views: View[];
   troubles: Trouble[];
   counts: Count[];
-  /** How old the counts are; null while there are none. */
+  /** The age of the counts; null while there are none. */
   countedAgoMs: number | null;
 }
 
@@ -81,8 +84,9 @@ const ago = (column: string) => `clock_timestamp() - ${column} * interval '1 mil
 const ms = (instant: string) => `(extract(epoch FROM ${instant}) * 1000)::float8`;
 
 /**
- * Also removes processes that are gone for a minute. It skips locked rows: their processes are back. After an outage of
- * PostgreSQL all processes come back at once, and each would wait for the others. An instant stays as first reported.
+ * Also removes processes that are gone for a minute. It skips locked rows, because their processes are back:
+ * after an outage of PostgreSQL, all processes return at once and would wait for each other. An instant stays
+ * as first reported.
  */
 const PUBLISH = `
   WITH gone AS (
@@ -104,14 +108,15 @@ const PUBLISH = `
 
 const WITHDRAW = `DELETE FROM integration_views WHERE process = $1::text`;
 
-/** A removed integration leaves a row. It is deleted after a day without a failure. */
+/** Also deletes rows without a failure for a day: a removed integration leaves them. */
 const REPORT = `
   WITH gone AS (DELETE FROM integration_troubles WHERE (integration, what) IN (
     SELECT integration, what FROM integration_troubles WHERE last_at < clock_timestamp() - interval '1 day'
       AND (integration, what) NOT IN
         (SELECT integration, what FROM jsonb_to_recordset($1::jsonb) AS y (integration text, what text))
     FOR UPDATE SKIP LOCKED))
-  INSERT INTO integration_troubles AS t (integration, what, failures, since, last_at, good_until, failure, status)
+  INSERT INTO integration_troubles AS t
+    (integration, what, failures, since, last_at, good_until, failure, status)
   SELECT integration, what, failures, ${ago('since_age')}, ${ago('last_age')},
     coalesce(${ago('(last_age - good_for)')}, 'infinity'), failure, status
   FROM jsonb_to_recordset($1::jsonb) AS x (integration text, what text, failures int, since_age float8,
@@ -123,7 +128,7 @@ const REPORT = `
     failure = CASE WHEN excluded.last_at >= t.last_at THEN excluded.failure ELSE t.failure END,
     status = CASE WHEN excluded.last_at >= t.last_at THEN excluded.status ELSE t.status END`;
 
-/** Skips a row that another process is writing: the next run deletes it. */
+/** Skips a row that another process is writing. The next run deletes it. */
 const MENDED = `
   DELETE FROM integration_troubles WHERE (integration, what) IN (
     SELECT t.integration, t.what FROM integration_troubles t
@@ -145,9 +150,10 @@ const READ = `
     (SELECT ${ms('clock_timestamp()')} - ${ms('counted_at')} FROM integration_counts) AS "countedAgoMs"`;
 
 const FIRST_COUNT = `
-  INSERT INTO integration_counts (counted_at, counts) VALUES ('epoch', '[]') ON CONFLICT (singleton) DO NOTHING`;
+  INSERT INTO integration_counts (counted_at, counts) VALUES ('epoch', '[]')
+  ON CONFLICT (singleton) DO NOTHING`;
 
-/** Both counts have an index. A process counts nothing while another one does. */
+/** Both counts use an index. Only one process counts at a time. */
 const COUNT = `
   WITH turn AS (
     SELECT singleton FROM integration_counts
@@ -165,12 +171,12 @@ const COUNT = `
     ) n)
   FROM turn WHERE c.singleton = turn.singleton`;
 
-/** What processes report to each other about the integrations, through PostgreSQL, because Redis may be away. */
+/** The processes' reports about the integrations, shared through PostgreSQL because Redis may be away. */
 @Injectable()
 export class IntegrationReports {
   constructor(private readonly statements: PreparedStatements) {}
 
-  /** Reports what this process sees, and that it is alive. */
+  /** Reports this process's views, and that it is alive. */
   async publish(process: string, views: readonly OwnView[]): Promise<void> {
     const rows = views.map(({ integration, breakerAgeMs, refusedAgeMs, ...facts }) => ({
       integration,
@@ -196,7 +202,7 @@ export class IntegrationReports {
     await this.statements.run(prepared(REPORT), [JSON.stringify(rows)]);
   }
 
-  /** Ends troubles whose last failure is older than a success. @param mended with the age of that success. */
+  /** Ends troubles whose last failure is before a success. @param mended with the age of that success. */
   async mended(mended: readonly { integration: string; what: TroubleName; age: number }[]): Promise<void> {
     await this.statements.run(prepared(MENDED), [JSON.stringify(mended)]);
   }
@@ -212,7 +218,7 @@ export class IntegrationReports {
     return { ...row!, troubles, counts: row!.counts ?? [] };
   }
 
-  /** Has the waiting onboardings counted, where the counts are older than a few seconds. */
+  /** Counts the waiting onboardings if the counts are older than a few seconds. */
   async count(countedAgoMs: number | null): Promise<void> {
     if (countedAgoMs === null) await this.statements.run(prepared(FIRST_COUNT), []);
     else if (countedAgoMs < COUNT_EVERY_MS) return;

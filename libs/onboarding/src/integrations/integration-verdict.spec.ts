@@ -45,10 +45,10 @@ const verdict = (known: Partial<Known>) =>
   findingOf({ views: [view()], troubles: [], counts: [], now: NOW, ...known }, 10_000);
 
 const UP: [name: string, known: Partial<Known>, finding: IntegrationFinding][] = [
-  ['nothing is known of it', { views: [] }, { status: 'up' }],
+  ['nothing is known about it', { views: [] }, { status: 'up' }],
   ['all is well', {}, { status: 'up' }],
   [
-    'a step failed twice in a row: the last error is told',
+    'a step failed twice in a row: the last error is shown',
     { troubles: [trouble({ failures: 2 })] },
     {
       status: 'up',
@@ -57,7 +57,7 @@ const UP: [name: string, known: Partial<Known>, finding: IntegrationFinding][] =
     },
   ],
   [
-    'no step was called for long after it had failed',
+    'a step failed, and was not called for long',
     { troubles: [trouble({ goodUntil: NOW })] },
     { status: 'up' },
   ],
@@ -66,9 +66,9 @@ const UP: [name: string, known: Partial<Known>, finding: IntegrationFinding][] =
     { troubles: [trouble({ what: 'probe', failures: 1, goodUntil: NOW - 1 })] },
     { status: 'up' },
   ],
-  ['clocks are nearly together', { views: [view({ skewMs: 9_999 })] }, { status: 'up' }],
+  ['clocks are close together', { views: [view({ skewMs: 9_999 })] }, { status: 'up' }],
   [
-    'outcomes are unknown: they are told',
+    'outcomes are unknown: they are shown',
     { counts: [parked({ what: 'outcome_unknown', reason: null, count: 8 })] },
     {
       status: 'up',
@@ -98,7 +98,9 @@ const DOWN: [name: string, known: Partial<Known>, finding: Omit<IntegrationFindi
       ],
     },
     {
-      detail: `the breaker is open in service-1 since ${said}; the breaker is half_open in worker-1 since ${said}`,
+      detail:
+        `the breaker is open in service-1 since ${said}; ` +
+        `the breaker is half_open in worker-1 since ${said}`,
       breakers: [
         { process: 'service-1', state: 'open', since: at },
         { process: 'worker-1', state: 'half_open', since: at },
@@ -111,7 +113,7 @@ const DOWN: [name: string, known: Partial<Known>, finding: Omit<IntegrationFindi
     { detail: `our requests are refused with 401 since ${said}`, refused: { since: at, status: 401 } },
   ],
   [
-    'a process was refused that has gone, and no call has succeeded since',
+    'a process that has gone was refused, and no call has succeeded since',
     { views: [], troubles: [trouble({ ...access, status: 403 })] },
     {
       detail: `our requests are refused with 403 since ${said}; last error: misconfigured (403)`,
@@ -125,10 +127,12 @@ const DOWN: [name: string, known: Partial<Known>, finding: Omit<IntegrationFindi
     { detail: `our key may not do what is needed since ${said}`, refused: { since: at, status: 200 } },
   ],
   [
-    'calls are not sent, for the clock',
+    'calls are not sent because of the clock',
     { views: [view({ refusedSince: AT, skewMs: 40_000 })] },
     {
-      detail: `our clock or signer has stopped our requests since ${said}; the clocks are 40 s apart, as service-1 sees it`,
+      detail:
+        `our clock or signer has stopped our requests since ${said}; ` +
+        'the clocks are 40 s apart, as service-1 sees it',
       refused: { since: at },
       clockSkewSeconds: 40,
     },
@@ -181,11 +185,11 @@ const DOWN: [name: string, known: Partial<Known>, finding: Omit<IntegrationFindi
 ];
 
 describe('the health of an integration', () => {
-  it.each(UP)('is up where %s', (_, known, finding) => {
+  it.each(UP)('is up if %s', (_, known, finding) => {
     expect(verdict(known)).toEqual(finding);
   });
 
-  it.each(DOWN)('is down where %s', (_, known, finding) => {
+  it.each(DOWN)('is down if %s', (_, known, finding) => {
     expect(verdict(known)).toEqual({ status: 'down', ...finding });
   });
 });

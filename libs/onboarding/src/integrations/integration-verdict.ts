@@ -1,43 +1,45 @@
 import type { Finding } from '#libs/platform';
 import type { Count, Trouble, View } from './integration-reports.js';
 
-/** This many failures in a row of one step are an outage. Fewer happen with a provider that works. */
+/** This many consecutive failures of one step are an outage. Fewer happen at a working provider too. */
 const FAILURES_IN_A_ROW = 3;
 
-/** What all processes and the probe know of one integration. Instants are milliseconds since the epoch. */
+/** All known facts about one integration. Instants are milliseconds since the epoch. */
 export interface Known {
-  /** Of the processes that live. */
+  /** The views of live processes. */
   views: readonly View[];
   troubles: readonly Trouble[];
   counts: readonly Count[];
   now: number;
 }
 
-/** A finding with a member for each fact, for machines. Instants are RFC 3339. Members without a fact are absent. */
+/**
+ * A finding with a member for each fact, for machines. Instants are RFC 3339. Unknown facts have no member.
+ */
 export interface IntegrationFinding extends Finding {
   /** Breakers that are not closed. */
   breakers?: { process: string; state: string; since: string }[];
-  /** Upstream refuses our key, its scope or our clock. `status` is that of its last such answer, if one came. */
+  /** The provider refuses our key, its scope or our clock. `status` is from its last such answer, if any. */
   refused?: { since: string; status?: number };
   /** Processes that get no signature. */
   unsigned?: string[];
-  /** The largest distance between a process's clock and the provider's, where that is too far. */
+  /** The largest distance between a process's clock and the provider's, if it is too large. */
   clockSkewSeconds?: number;
-  /** Calls that have failed in a row since they last succeeded. */
+  /** Calls that have failed since they last succeeded. */
   failing?: { call: string; failures: number; since: string }[];
   lastError?: { call: string; class: string; status?: number; at: string };
   parked?: { count: number; since: string; reasons: Record<string, number> };
   outcomeUnknown?: { count: number; since: string };
 }
 
-/** What one fact adds: a clause for people, members for machines. */
+/** One fact: a clause for people, members for machines. */
 type Part = { text?: string; facts?: Partial<IntegrationFinding> } | null;
 
 /**
- * Judges the health of an integration. Onboardings with an unknown outcome are shown, but do not degrade it: they wait for
- * a decision for up to a day, and the provider may work again long before.
+ * Judges the health of an integration. Onboardings with an unknown outcome are shown but do not degrade it:
+ * they wait for a decision for up to a day, and the provider may work again long before.
  *
- * @param skewWarnMs from which distance on clocks are apart.
+ * @param skewWarnMs a distance between clocks that counts as a fault.
  */
 export function findingOf(known: Known, skewWarnMs: number): IntegrationFinding {
   const views = known.views.toSorted(by(({ process }) => process));
@@ -78,7 +80,7 @@ function breakers(views: readonly View[]): Part {
   };
 }
 
-/** As a live process sees it now, or as a process that is gone saw it last. */
+/** As a live process sees it, or as a process that is gone last saw it. */
 function refused(views: readonly View[], troubles: readonly Trouble[]): Part {
   const trouble = troubles.find(({ what }) => what === 'access');
   const seen = views.filter(({ refusedSince }) => refusedSince !== null);
@@ -117,7 +119,7 @@ function clocks(views: readonly View[], warnMs: number): Part {
   };
 }
 
-/** A failure counts only for a while. After that, without another call, nothing is known. */
+/** A failure counts only for a while. After that, without another call, the state is unknown. */
 const isCurrent = ({ goodUntil }: Trouble, now: number) => now < goodUntil;
 
 function failing({ troubles, now }: Known): Part {
@@ -176,7 +178,7 @@ function unknown(counts: readonly Count[]): Part {
   };
 }
 
-/** While keys are changed, each process uses first what last worked for it. */
+/** During a key change, each process first uses the key that last worked for it. */
 function keys(views: readonly View[]): Part {
   const texts = views.flatMap(({ key, process }) =>
     key ? [{ process, text: `signs with key ${key.inUse} of ${key.count}, ${key.fingerprint}` }] : [],

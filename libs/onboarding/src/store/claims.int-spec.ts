@@ -17,8 +17,8 @@ import { canLeaveDoubt, type Signal } from '../flow/table.js';
 import { OnboardingStore, type Given, type Started } from './onboarding.store.js';
 
 /**
- * A claim reads no row first, so its change stands in SQL. Here each is held against the one place that decides: what the
- * statement wrote is what `move` makes of the row as it was.
+ * A claim reads no row first, so SQL contains its change. These tests compare each with `move`: the statement
+ * must write the same as `move` does for the earlier row.
  */
 
 let module: TestingModule;
@@ -38,7 +38,7 @@ const DAY_MS = 86_400_000;
 const terms = { caller: aCaller(), waitMs: 0 };
 const PASSKEY = { name: 'laptop', credentialId: 'c-1', aaguid: randomUUID(), transports: ['internal'] };
 
-/** Leftovers of what came before, so that a claim that forgets to clear a column is seen. */
+/** Leftover values, so that a test sees a claim that forgets to clear a column. */
 const BEFORE = {
   attempt: 4,
   submission: 2,
@@ -85,12 +85,14 @@ async function inserted(columns: Record<string, unknown> = {}): Promise<Row> {
   return (await store.find(id))!;
 }
 
-/** By the statement's own instant, which is the row's `updatedAt`: both sides add whole milliseconds to it. */
+/**
+ * At the statement's own instant, which is the row's `updatedAt`: both sides add whole milliseconds to it.
+ */
 const at = (claimed: Row) => ({ now: claimed.updatedAt, settings: config });
 
-/** What a read says after the write; `now` is of the read. */
+/** The row as a read returns it after the write, without `now`, which is of the read. */
 const withoutNow = (row: Row) => ({ ...row, now: null });
-/** Each claim has a name of its own, in case its answer is lost. */
+/** Each claim has its own id, in case its answer is lost. */
 const claimedRow = (row: Row) => ({ ...withoutNow(row), claimId: expect.any(String) });
 
 async function eventsAfter(row: Row): Promise<(NewEvent & { seq: number })[]> {
@@ -98,7 +100,7 @@ async function eventsAfter(row: Row): Promise<(NewEvent & { seq: number })[]> {
   return events.map(({ seq, type, actor, data }) => ({ seq, type, actor, data }) as never);
 }
 
-/** Holds the row as the claim returned it, as it is written, and its new events against a move of the row before. */
+/** Compares the returned row, the written row and the new events with a move of the earlier row. */
 async function expectMoved(before: Row, claimed: Row, moved: Moved): Promise<void> {
   const expected = claimedRow(after(before, moved, at(claimed).now));
   expect(withoutNow(claimed)).toEqual(expected);
@@ -111,7 +113,7 @@ async function expectMoved(before: Row, claimed: Row, moved: Moved): Promise<voi
       data: JSON.parse(JSON.stringify(data)) as object,
     })),
   );
-  // The claim's instant lies between the read before it and the answer.
+  // The claim's instant is between the earlier read and the answer.
   expect(claimed.updatedAt.getTime()).toBeGreaterThanOrEqual(before.now.getTime());
   expect(claimed.updatedAt.getTime()).toBeLessThanOrEqual(claimed.now.getTime());
 }
@@ -136,9 +138,9 @@ describe('the claim of a resend', () => {
   const resend = (id: string, more: object = {}) => module.get(OtpService).resend(id, more, terms);
 
   it.each<[string, Record<string, unknown>]>([
-    ['while a code is still good', {}],
+    ['while a code is still valid', {}],
     [
-      'where none is',
+      'without a valid code',
       { ...NO_CODE, state: 'otp_needed', reason: 'send_failed', otp_sends: 0, otp_sent_at: null },
     ],
     [
@@ -168,7 +170,7 @@ describe('the claim of a resend', () => {
     );
   });
 
-  it('that brings what is good for one sending', async () => {
+  it('with options for one sending', async () => {
     const before = await inserted();
     const sealedRequests = Buffer.from('once');
     const claimed = (await store.claimSend(givenTo(before.id), {
@@ -219,7 +221,7 @@ describe('the claim of a verification', () => {
     await expectMoved(before, claimed, moveOf(before, claimed, 'otp_submitted', factsOf(claimed)));
   });
 
-  it('puts off another code until the subject’s budget has room again', async () => {
+  it('delays another code until the subject’s budget has room again', async () => {
     const before = await inserted();
     const sentAt = new Date(before.now.getTime() - 1_000);
     await dataSource.query(
@@ -233,11 +235,12 @@ describe('the claim of a verification', () => {
     await expectMoved(before, claimed, { ...moved, patch: { ...moved.patch, otpResendAt: byBudget } });
   });
 
-  it('counts its own try: the last one of the day puts off another code by a day', async () => {
+  it('counts its own try: the last one of the day delays another code by a day', async () => {
     const before = await inserted();
     const firstWrongAt = new Date(before.now.getTime() - 3_600_000);
     await dataSource.query(
-      'UPDATE otp_budgets SET wrong_codes = array_fill($1::timestamptz, ARRAY[$2::int]) WHERE subject_key = $3',
+      `UPDATE otp_budgets SET wrong_codes = array_fill($1::timestamptz, ARRAY[$2::int])
+      WHERE subject_key = $3`,
       [firstWrongAt, config.OTP_WRONG_PER_DAY - 1, before.subjectKey],
     );
     const claimed = await verify(before.id);
@@ -269,7 +272,7 @@ describe('the claim of a creation of passkeys', () => {
 describe('the claim of a retry', () => {
   const WAITING = { lease_until: null, next_attempt_at: inMs(-100), sealed_requests: Buffer.from('kept') };
 
-  /** What another attempt of the same submission changes: no state, so that no signal says it. */
+  /** The changes of another attempt of the same submission. The state stays, so no signal describes them. */
   function nextTry(before: RowInStep, claimed: Row): Moved {
     const attempt = before.attempt + 1;
     const { now } = at(claimed);
@@ -345,7 +348,7 @@ describe('a start', () => {
     fingerprint: 'print',
   });
 
-  /** The row was made when its id was made, and written at the start's instant or a moment later. */
+  /** The row is as old as its id, and written at the start's instant or a moment later. */
   async function expectFirst(given: Started, row: Row): Promise<void> {
     const now = new Date(row.leaseUntil!.getTime() - config.LEASE_MS);
     const { updatedAt } = row;
@@ -372,7 +375,7 @@ describe('a start', () => {
     await expectFirst(given, (await store.start(given, aClaim(), undefined, {}))!);
   });
 
-  it('that supersedes cancels the onboarding before it', async () => {
+  it('that supersedes cancels the earlier onboarding', async () => {
     const before = await inserted({
       ...SESSION,
       state: 'authenticators_submitted',
@@ -390,7 +393,7 @@ describe('a start', () => {
     );
     const cancelled = (await store.find(before.id))!;
     const expected = after(before, moved, cancelled.updatedAt);
-    // It is due from an instant of the same statement on.
+    // It is due from an instant within the same statement.
     expect(Math.abs(cancelled.dueAt!.getTime() - expected.dueAt!.getTime())).toBeLessThan(1_000);
     expect(withoutNow({ ...cancelled, dueAt: expected.dueAt } as Row)).toEqual(withoutNow(expected));
     expect((await eventsAfter(before)).map(({ seq, type }) => [seq, type])).toEqual([

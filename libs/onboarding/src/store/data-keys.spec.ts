@@ -6,7 +6,7 @@ const key = (id: string, byte: number) => ({ id, key: Buffer.alloc(32, byte) });
 const place = { onboardingId: 'one', field: 'grant' };
 
 describe('a row’s own key', () => {
-  it('seals what no key of the ring opens', () => {
+  it('seals values that no key of the ring opens', () => {
     const ring = new Sealer([key('a', 1)]);
     const { patch, sealer } = new DataKeys(ring).fresh('one');
     const sealed = sealer.seal(place, 'secret');
@@ -14,7 +14,7 @@ describe('a row’s own key', () => {
     expect(new DataKeys(ring).of({ id: 'one', ...patch }).open(place, sealed)).toBe('secret');
   });
 
-  it('is another for each row, and no row’s that it is moved to', () => {
+  it('is different for each row, and does not fit another row', () => {
     const dataKeys = new DataKeys(new Sealer([key('a', 1)]));
     const [one, two] = [dataKeys.fresh('one'), dataKeys.fresh('two')];
     const sealed = one.sealer.seal(place, 'secret');
@@ -22,18 +22,18 @@ describe('a row’s own key', () => {
     expect(() => dataKeys.of({ id: 'two', sealedDataKey: one.patch.sealedDataKey })).toThrow();
   });
 
-  it('takes all that it sealed with it when it is destroyed', () => {
+  it('makes all its values unreadable when it is destroyed', () => {
     const dataKeys = new DataKeys(new Sealer([key('a', 1)]));
     const sealed = dataKeys.fresh('one').sealer.seal(place, 'secret');
     expect(() => dataKeys.of({ id: 'one', sealedDataKey: null }).open(place, sealed)).toThrow();
   });
 
-  it('stays the same when the ring seals it anew', () => {
+  it('stays the same when the ring reseals it', () => {
     const [old, fresh] = [key('old', 1), key('new', 2)];
     const before = new DataKeys(new Sealer([old]));
     const { patch, sealer } = before.fresh('one');
     const sealed = sealer.seal(place, 'secret');
-    const wrapped = new DataKeys(new Sealer([fresh, old])).wrappedAnew('one', patch.sealedDataKey!);
+    const wrapped = new DataKeys(new Sealer([fresh, old])).rewrapped('one', patch.sealedDataKey!);
     expect([patch.dataKeyId, wrapped.dataKeyId, sealedBy(wrapped.sealedDataKey!)]).toEqual([
       'old',
       'new',
@@ -44,7 +44,7 @@ describe('a row’s own key', () => {
     );
   });
 
-  it('is not needed for what the ring has sealed: a code is, before its row is read', () => {
+  it('is not needed for values that the ring seals, such as a code before its row is read', () => {
     const ring = new Sealer([key('a', 1)]);
     const sealed = ring.seal(place, 'secret');
     const dataKeys = new DataKeys(ring);
@@ -52,7 +52,7 @@ describe('a row’s own key', () => {
     expect(dataKeys.of({ id: 'one', ...dataKeys.fresh('one').patch }).open(place, sealed)).toBe('secret');
   });
 
-  it('that is sealed with a key that is gone names it', () => {
+  it('names the missing key that seals it', () => {
     const { patch } = new DataKeys(new Sealer([key('gone', 1)])).fresh('one');
     expect(() => new DataKeys(new Sealer([key('here', 2)])).of({ id: 'one', ...patch })).toThrow(
       'data_key is sealed with key "gone", which SEALING_KEYS does not have',
@@ -68,31 +68,31 @@ describe('a row’s own key', () => {
       work();
       return open.mock.calls.length;
     };
-    /** The row as it is read: each time with bytes of its own. */
+    /** The row as read: each time with its own bytes. */
     const { patch } = dataKeys.fresh('one');
     const read = (id = 'one') => ({ id, sealedDataKey: Buffer.from(patch.sealedDataKey) });
 
-    it('once for what was read once, and never where it was just made', () => {
+    it('once per read, and never if it was just made', () => {
       const row = read();
       expect(openings(() => [dataKeys.of(row), dataKeys.of({ ...row })])).toBe(1);
       expect(openings(() => dataKeys.of({ id: 'one', ...patch }))).toBe(0);
     });
 
-    it('again by the next request: nothing is remembered beside the row', () => {
+    it('again by the next request: only the row keeps it', () => {
       expect(openings(() => [dataKeys.of(read()), dataKeys.of(read())])).toBe(2);
     });
 
-    it('once for two readings, where one is handed over to the other', () => {
+    it('once for two reads, if the first hands it over', () => {
       const [earlier, later] = [read(), read()];
       const sealed = dataKeys.of(earlier).seal(place, 'secret');
       dataKeys.handOver(earlier, later);
       expect(openings(() => expect(dataKeys.of(later).open(place, sealed)).toBe('secret'))).toBe(0);
     });
 
-    it('by itself where the earlier reading was not opened, or is of another key or row', () => {
+    it('again if the earlier read was not opened, or has another key or row', () => {
       const unopened = read();
       const other = { id: 'one', ...dataKeys.fresh('one').patch };
-      const wrapped = { id: 'one', ...dataKeys.wrappedAnew('one', patch.sealedDataKey) };
+      const wrapped = { id: 'one', ...dataKeys.rewrapped('one', patch.sealedDataKey) };
       for (const [earlier, later] of [
         [unopened, read()],
         [other, read()],
@@ -106,7 +106,7 @@ describe('a row’s own key', () => {
       expect(() => dataKeys.of(moved)).toThrow();
     });
 
-    it('by none once it is destroyed', () => {
+    it('never after it is destroyed', () => {
       const erased = { id: 'one', sealedDataKey: null };
       const earlier = { id: 'one', ...patch };
       dataKeys.handOver(earlier, erased);

@@ -3,26 +3,29 @@ import { Injectable } from '@nestjs/common';
 import { Sealer, sealedBy } from '#libs/platform';
 import type { Onboarding } from '../flow/onboarding.entity.js';
 
-/** What names the row's own key in what is sealed with it: no key of `SEALING_KEYS` can have such an id. */
+/** The key id in values that the row's own key seals. No key of `SEALING_KEYS` can have such an id. */
 export const OF_THE_ROW = '@row';
 
 const KEY_BYTES = 32;
 
-/** A row, as far as its key goes. */
+/** The part of a row that its key needs. */
 type Keyed = Pick<Onboarding, 'id' | 'sealedDataKey'>;
 
 /**
- * Each onboarding has a key of its own, which seals what is sealed on its row. It is kept sealed itself, by the ring of
- * `SEALING_KEYS`: a rotation seals 32 bytes a row anew and nothing else, and where it is destroyed, so is all that it sealed.
+ * Each onboarding has its own data key, which seals its row's values. The ring of `SEALING_KEYS` seals the
+ * data key. So a rotation re-encrypts only 32 bytes per row, and destroying the data key destroys everything
+ * that it sealed.
  */
 @Injectable()
 export class DataKeys {
-  /** Keyed by the bytes that a request has read: the opened key is freed together with the request's row. */
+  /**
+   * By the bytes that a request has read, so that the opened key is freed together with the request's row.
+   */
   readonly #opened = new WeakMap<Buffer, { id: string; sealer: Sealer }>();
 
   constructor(private readonly ring: Sealer) {}
 
-  /** @returns the columns of a new row's key, and what seals with it. */
+  /** @returns the columns of a new row's key, and its sealer. */
   fresh(onboardingId: string): {
     patch: { sealedDataKey: Buffer; dataKeyId: string };
     sealer: Sealer;
@@ -33,9 +36,9 @@ export class DataKeys {
   }
 
   /**
-   * Seals with the row's key, and opens what that or the ring has sealed. An erased row has no key, and nothing sealed.
-   *
-   * @throws Error where the key is sealed with one that SEALING_KEYS does not have.
+   * @returns a sealer that seals with the row's key, and opens values of that key or the ring. An erased row
+   *   has no key and no sealed values.
+   * @throws Error if the key is sealed with one that SEALING_KEYS does not have.
    */
   of({ id, sealedDataKey }: Keyed): Sealer {
     if (sealedDataKey === null) return this.ring;
@@ -44,7 +47,7 @@ export class DataKeys {
     return this.#keep(id, sealedDataKey, this.#sealerOf(this.#unwrapped(id, sealedDataKey)));
   }
 
-  /** Reuses the opened key of an earlier reading of the row for a later one, unless the key has changed. */
+  /** Reuses the opened key of an earlier read of the row for a later one, unless the key has changed. */
   handOver(earlier: Keyed, later: Keyed): void {
     const [from, to] = [earlier.sealedDataKey, later.sealedDataKey];
     const opened = from && this.#opened.get(from);
@@ -52,7 +55,7 @@ export class DataKeys {
   }
 
   /** @returns the same key, sealed with the first of SEALING_KEYS. @throws Error as {@link of} */
-  wrappedAnew(id: string, sealedDataKey: Buffer): { sealedDataKey: Buffer; dataKeyId: string } {
+  rewrapped(id: string, sealedDataKey: Buffer): { sealedDataKey: Buffer; dataKeyId: string } {
     return this.#wrapped(id, this.#unwrapped(id, sealedDataKey));
   }
 

@@ -127,7 +127,7 @@ const submitPasskeys: Act = async ({ id }) => {
   });
 };
 
-/** A start for a subject of its own, or one that supersedes the row. */
+/** A start for a new subject, or one that supersedes the row. */
 const start = (row: Row, supersedes: boolean) => {
   const moved = move(row, 'cancelled', {}, { now: row.now, settings: config });
   const id = uuidV7(Date.now());
@@ -151,7 +151,7 @@ const start = (row: Row, supersedes: boolean) => {
   return store.start(started, aClaim(), undefined, supersedes ? { superseded: { row, moved } } : {});
 };
 
-/** The writes: what is there before, what is done, the state that shows that it was done. */
+/** The writes: the columns before, the action, and the state after it. */
 const WRITES: [string, Columns, Act, string][] = [
   ['a start that supersedes', {}, (row) => start(row, true), 'cancelled'],
   ['a resend', RESENDABLE, ({ id }) => module.get(OtpService).resend(id, {}, terms), 'otp_requested'],
@@ -163,8 +163,8 @@ const WRITES: [string, Columns, Act, string][] = [
     'otp_submitted',
   ],
   ['a submission of passkeys', VERIFIED, submitPasskeys, 'authenticators_submitted'],
-  ['a retry that is charged', { ...SENDING, ...WAITING }, retry, 'otp_requested'],
-  ['a retry that is not', { ...VERIFYING, ...WAITING }, retry, 'otp_submitted'],
+  ['a charged retry', { ...SENDING, ...WAITING }, retry, 'otp_requested'],
+  ['a retry without a charge', { ...VERIFYING, ...WAITING }, retry, 'otp_submitted'],
 
   ['a code that was sent', { ...SENDING, ...IN_FLIGHT }, sent, 'otp_sent'],
   ['a sending that is tried again', { ...SENDING, ...IN_FLIGHT }, failed('not_sent'), 'otp_requested'],
@@ -253,9 +253,9 @@ const WRITES: [string, Columns, Act, string][] = [
     resolve('done'),
     'cancelled',
   ],
-  ['a try that is put off', { ...VERIFYING, ...WAITING }, (row) => store.putOff(row, 5_000), 'otp_submitted'],
+  ['a delayed try', { ...VERIFYING, ...WAITING }, (row) => store.putOff(row, 5_000), 'otp_submitted'],
   [
-    'a try that is put off until after its code ends',
+    'a try that is delayed until after its code ends',
     { ...VERIFYING, ...WAITING },
     (row) => store.putOff(row, 900_000),
     'otp_submitted',
@@ -274,7 +274,10 @@ const WRITES: [string, Columns, Act, string][] = [
   ['an erasure', {}, ({ id }) => module.get(OnboardingService).erase(id, terms), 'cancelled'],
 ];
 
-/** What ended is due from an instant of its write on; all else is exact to the millisecond, as we read instants. */
+/**
+ * An ended row is due from an instant within its write. All else is exact to the millisecond, as we read
+ * instants.
+ */
 function expectExact(row: Row, from: Date): void {
   const due = dueOf(row, row.now);
   if (!isEnded(row.state) || due === null) {
@@ -285,10 +288,10 @@ function expectExact(row: Row, from: Date): void {
   expect(row.dueAt!.getTime()).toBeLessThanOrEqual(row.now.getTime());
 }
 
-describe('a row is due when it says, after', () => {
+describe('a row has the right due time after', () => {
   it.each(WRITES)('%s', async (_, columns, act, state) => {
     const id = await anOnboarding(dataSource, columns);
-    // A write that forgets the column is seen, too.
+    // So the test also sees a write that forgets the column.
     await dataSource.query(`UPDATE onboardings SET due_at = '2001-01-01' WHERE id = $1`, [id]);
     const before = (await store.find(id))!;
     await act(before);
@@ -303,7 +306,7 @@ describe('a row is due when it says, after', () => {
     expectExact((await store.find(row.id))!, other.now);
   });
 
-  it('its timeline is vouched for: never', async () => {
+  it('its timeline is anchored: none', async () => {
     const id = await anOnboarding(dataSource, {});
     await cancel((await store.find(id))!);
     await module.get(Timelines).anchor();

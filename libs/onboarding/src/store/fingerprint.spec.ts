@@ -20,7 +20,7 @@ describe('Fingerprint', () => {
     expect(new Set(prints).size).toBe(prints.length);
   });
 
-  it('tells nothing of its content: 256 bits, whatever is put in', () => {
+  it('reveals nothing of its content: always 256 bits', () => {
     const print = keyed(1);
     fc.assert(
       fc.property(fc.string(), (content) => {

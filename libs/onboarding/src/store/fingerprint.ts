@@ -2,8 +2,8 @@ import { Injectable } from '@nestjs/common';
 import { KeyedHash } from '#libs/platform';
 
 /**
- * Tells whether two submissions are the same without keeping them. Keyed, because a six-digit code would be
- * found from a plain hash by trying them all.
+ * Shows whether two submissions are the same, without keeping them. Keyed, because a plain hash of a
+ * six-digit code can be reversed by trying all codes.
  */
 @Injectable()
 export class Fingerprint {

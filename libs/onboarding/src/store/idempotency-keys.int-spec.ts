@@ -28,12 +28,12 @@ async function answered(): Promise<KeyedRequest> {
 }
 
 describe('a kept answer', () => {
-  it('opens for the request that it was given to', async () => {
+  it('opens for its own request', async () => {
     const request = await answered();
     expect(await keys.find(request)).toMatchObject({ answer: { status: 201, body: '{"to": "ana"}' } });
   });
 
-  it('is taken only from the request that took the key', async () => {
+  it('is accepted only from the request that took the key', async () => {
     const request = await answered();
     const { key } = request;
     await onboardings.dataSource.query('UPDATE idempotency_keys SET sealed_answer = NULL WHERE key = $1', [
@@ -70,8 +70,8 @@ describe('a kept answer', () => {
   );
 });
 
-describe('a key whose time is over', () => {
-  it('is forgotten, and no other', async () => {
+describe('an expired key', () => {
+  it('is deleted, and no other one', async () => {
     const [old, young] = [await answered(), await answered()];
     await onboardings.dataSource.query(
       `UPDATE idempotency_keys SET created_at = created_at - interval '1 year' WHERE key = $1`,

@@ -6,7 +6,7 @@ import { packed, unpacked, type KeptAnswer } from './packed-answer.js';
 import { SharedWrite } from './shared-write.js';
 import { ANSWER, FIND_KEY, FORGET_KEYS, RELEASE_KEY } from './statements/keys.js';
 
-/** Which request a key stands for. */
+/** The request of a key. */
 export type KeyedRequest = Omit<KeyToTake, 'lockMs'>;
 
 export interface KeptKey {
@@ -28,13 +28,13 @@ interface NewAnswer {
   sealedAnswer: Buffer;
 }
 
-/** A first request is given this much longer than it said that it would wait. */
+/** A first request may take this much longer than its wait and its call. */
 const ANSWERING_MS = 5_000;
 const DELETE_BATCH = 5_000;
 
 /**
- * Remembers what was asked with an `Idempotency-Key`. The key is written by the very statement that carries out
- * what was asked, so that no crash can leave the one without the other; the answer follows when it is sent.
+ * Remembers requests with an `Idempotency-Key`. The statement that carries out the request also writes its
+ * key, so that no crash can leave one without the other. The answer follows when it is sent.
  */
 @Injectable()
 export class IdempotencyKeys {
@@ -46,17 +46,17 @@ export class IdempotencyKeys {
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
-  /** @returns how long a first request may still be answering, in milliseconds, from how long it waits. */
+  /** @returns for how many milliseconds a first request may still be answering, by its wait. */
   lockMs(waitMs: number): number {
     return waitMs + this.config.CALL_TIMEOUT_MS + ANSWERING_MS;
   }
 
   /**
-   * Keeps the first answer, and no other: only who took the key may answer for it. A request that was refused has
-   * taken none: what is refused today may be done tomorrow. Sealed by the ring itself, as the row and its key are out
-   * of reach by now; nobody has taken a key any more whose onboarding was erased.
+   * Keeps only the first answer: only the request that took the key may answer for it. A refused request
+   * takes no key, because it may succeed later. The ring seals the answer, since the row and its key are not
+   * at hand. An erasure detaches the request from its key, so a late answer is not kept.
    *
-   * Answers that come while others are being written are written together: one commit, however many wait.
+   * Answers that arrive during a write are written together, in one commit.
    */
   answer(key: KeyedRequest, answer: KeptAnswer): Promise<void> {
     const { caller, route, id } = key;
@@ -87,12 +87,12 @@ export class IdempotencyKeys {
     return { ...kept, answer: unpacked(opened) };
   }
 
-  /** Gives back a key whose answer was lost and can be made again. */
+  /** Frees a key whose answer was lost and can be recreated. */
   async release({ caller, route, key }: KeyedRequest): Promise<void> {
     await this.statements.run(RELEASE_KEY, RELEASE_KEY.bind({ caller, route, key }));
   }
 
-  /** Forgets keys whose time is over. @returns how many. */
+  /** Deletes expired keys. @returns how many. */
   async forget(): Promise<number> {
     const values = FORGET_KEYS.bind({ keptMs: this.config.IDEMPOTENCY_KEEP_MS, limit: DELETE_BATCH });
     for (let forgotten = 0; ;) {
@@ -103,7 +103,7 @@ export class IdempotencyKeys {
   }
 }
 
-/** By the request that took the key, and by the key: a row copied to another key, route or caller does not open. */
+/** Binds an answer to its request and key: copied to another key, route or caller, it does not open. */
 const placeOf = ({ caller, route, key, id }: Omit<KeyedRequest, 'fingerprint'>) => ({
   onboardingId: JSON.stringify([caller, route, key, id]),
   field: 'answer',

@@ -2,7 +2,7 @@ import { ENDED_STATES, STATES, isEnded, type State } from '../flow/table.js';
 import { SHOWN_COLUMNS } from './read-row.js';
 import { isDueSql, isShownByTime, showsState } from './shown-state.js';
 
-/** What a list is asked for. Null and undefined: any. */
+/** The filters of a list. Null and undefined: any. */
 export interface Listed {
   callers: readonly string[] | null;
   integrations: readonly string[] | null;
@@ -12,41 +12,42 @@ export interface Listed {
   externalRef: string | undefined;
   subjectKeys: readonly string[] | undefined;
   parked: boolean | undefined;
-  /** The ids: from this one on, and below that one. */
+  /** The lowest id, and the id that all must be below. */
   from: string;
   below: string;
   limit: number;
 }
 
-/** Adds a parameter. @returns it as SQL has it. */
+/** Adds a parameter. @returns it in SQL. */
 type Bind = (value: unknown, type: string) => string;
 
-/** An index that ends with the id, and what to look for in it. */
+/** An index that ends with the id, and the keys to look for. */
 interface Way {
-  /** What precedes the id in the index, in SQL. */
+  /** The index's expression before the id, in SQL. */
   key: string;
   keys: readonly string[];
-  /** The index is read for each key that begins with one of `keys`. */
+  /** Whether the index is read for each key that begins with one of `keys`. */
   areBeginnings?: true;
   /** The condition of a partial index. */
   only?: string;
-  /** The key names the state that is written. */
+  /** Whether the key contains the written state. */
   hasState?: true;
 }
 
 /**
- * A list, newest first. The rows of one key are a stretch of an index. The statement reads a page from the end of each
- * stretch, and returns the newest of these rows. Filters that are not part of the key are checked on the way.
+ * A list, newest first. The rows of one key are a stretch of an index. The statement reads a page from the
+ * end of each stretch, and returns the newest of these rows. It checks filters outside the key on the way.
  *
- * PostgreSQL must not choose the index: it expects that two common values have rows in common, and reads the table along the
- * ids to find some. Only one index can return this order, and `CASE` keeps the other conditions out of its estimates. The
- * lower bound of the ids is checked after a page is read: in the scan, PostgreSQL would skip older rows one by one. Locks
- * nothing.
+ * PostgreSQL must not choose the index: it expects that two common values share rows, and would read the
+ * table along the ids to find some. Only one index can return this order, and `CASE` hides the other
+ * conditions from its estimates. The lower bound of the ids is checked after a page is read: in the scan,
+ * PostgreSQL would skip older rows one by one. Locks nothing.
  */
 export function listStatement(listed: Listed): { text: string; values: unknown[] } {
   const values: unknown[] = [];
   const bind: Bind = (value, type) => `$${values.push(value)}::${type}`;
-  const ids = `unnest(${bind([listed.from], 'uuid[]')}, ${bind([listed.below], 'uuid[]')}) AS ids (first, beyond)`;
+  const bounds = `${bind([listed.from], 'uuid[]')}, ${bind([listed.below], 'uuid[]')}`;
+  const ids = `unnest(${bounds}) AS ids (first, beyond)`;
   const limit = bind(listed.limit, 'int');
   const way = wayTo(listed);
   const { written, byTime } = conditionsOf(listed, way, bind);
@@ -62,7 +63,8 @@ ORDER BY o.id DESC LIMIT ${limit}`;
 
 function pages(way: Way, ids: string, limit: string, conditions: readonly string[], bind: Bind): string {
   const { key, keys, areBeginnings, only } = way;
-  return `SELECT o.* FROM ${areBeginnings ? 'stretches' : `unnest(${bind(keys, 'text[]')}) AS stretches (key)`}
+  const stretches = areBeginnings ? 'stretches' : `unnest(${bind(keys, 'text[]')}) AS stretches (key)`;
+  return `SELECT o.* FROM ${stretches}
   CROSS JOIN ${ids} CROSS JOIN LATERAL (
     SELECT o.* FROM onboardings o
     WHERE (${key}, o.id) < (stretches.key, ids.beyond) AND ${key} >= stretches.key
@@ -78,7 +80,9 @@ const page = (ids: string, limit: string, conditions: readonly string[]) => `
     ORDER BY o.id DESC LIMIT ${limit}
   ) o WHERE o.id >= ids.first`;
 
-/** @returns SQL that finds the keys with one of the beginnings: it jumps in the index from one key to the next. */
+/**
+ * @returns SQL that finds the keys with one of the prefixes: it jumps in the index from one key to the next.
+ */
 function stretchesOf({ key, keys, only }: Way, bind: Bind): string {
   return `stretches (beginning, key) AS (
   SELECT beginning, beginning COLLATE "C" FROM unnest(${bind(keys, 'text[]')}) AS beginning
@@ -92,9 +96,9 @@ function stretchesOf({ key, keys, only }: Way, bind: Bind): string {
 }
 
 /**
- * Chooses the index. Prefers a filter that few rows fit: user, contact, reference, account.
+ * Chooses the index. Prefers a filter that few rows match: user, contact, reference, account.
  *
- * @returns null if no filter has an index: the primary key is read then.
+ * @returns null if no filter has an index: then the primary key is read.
  */
 function wayTo({ callers, integrations, state, ...listed }: Listed): Way | null {
   const { userId, subjectKeys, externalRef, accountId, parked } = listed;
@@ -122,22 +126,25 @@ function wayTo({ callers, integrations, state, ...listed }: Listed): Way | null 
   return { key, keys: state ? ofStates([state]) : owners, areBeginnings: true, hasState: true };
 }
 
-/** As the indexes `onboardings_by_state` and `onboardings_by_caller` have it. No claim, which names a state, can use them. */
+/**
+ * The same expressions as in the indexes `onboardings_by_state` and `onboardings_by_caller`. Claims cannot
+ * use them.
+ */
 const OF_STATE = `((o.state || '/' || o.integration) COLLATE "C")`;
 const OF_CALLER = `((o.caller || E'\\n' || o.state || '/' || o.integration) COLLATE "C")`;
 
-/** As the index `onboardings_by_contact` has it. */
+/** The same condition as in the index `onboardings_by_contact`. */
 const IS_BLIND = `starts_with(o.subject_key, 'blind:')`;
 
-/** @returns SQL for whether the row `o` is written in a state. It can use the index of states. */
+/** @returns SQL for whether the row `o` has a written state. It can use the index of states. */
 export const isWritten = (state: State): string => `starts_with(${OF_STATE}, '${state}/')`;
 
-/** A row whose time is over is no longer parked, although its end may not be written yet. */
+/** A row past its deadline is no longer parked, even before its end is written. */
 const IS_PARKED = `o.parked_reason IS NOT NULL AND (${isDueSql}) IS NOT TRUE`;
 
 /**
- * @returns the conditions on rows of the index, and on rows that only the time has brought into the state; null if there
- *   are none, or the index does not have the state.
+ * @returns the conditions on rows of the index, and on rows that are in the state only by time. The latter
+ *   are null if there are none, or the index does not contain the state.
  */
 function conditionsOf(listed: Listed, way: Way | null, bind: Bind) {
   const { state } = listed;
@@ -151,7 +158,7 @@ function conditionsOf(listed: Listed, way: Way | null, bind: Bind) {
   };
 }
 
-/** All filters but the state and the ids. */
+/** All filters except the state and the ids. */
 function filtersOf(listed: Listed, bind: Bind): string[] {
   const { callers, integrations, accountId, userId, externalRef, subjectKeys, parked } = listed;
   return [
@@ -166,8 +173,9 @@ function filtersOf(listed: Listed, bind: Bind): string[] {
 }
 
 /**
- * Rows whose deadline has passed before the new state is written: few, while a worker runs. If the expiry could not move a
- * row, it has set a later `due_at`, and the row is not listed. `BETWEEN` makes PostgreSQL expect few rows.
+ * Rows whose deadline has passed but whose new state is not written: few, while a worker runs. If the expiry
+ * could not move a row, it has set a later `due_at`, and the row is not listed. `BETWEEN` makes PostgreSQL
+ * expect few rows.
  */
 const dueRows = (ids: string, conditions: readonly string[]) => `
   SELECT o.* FROM onboardings o CROSS JOIN ${ids}

@@ -140,12 +140,13 @@ function started(subjectKey: string = randomUUID(), more: Partial<Started> = {})
   };
 }
 
-/** All that a statement may have written of a row: the row itself, and what lies beside it. */
+/** Everything that a statement may have written: the row, and its rows in other tables. */
 async function standing({ id, subjectKey }: Pick<Row, 'id' | 'subjectKey'>) {
   const [beside] = await sql<Record<string, unknown>>(
     `SELECT to_jsonb(o) AS row,
       (SELECT count(*)::int FROM onboarding_events e WHERE e.onboarding_id = o.id) AS events,
-      (SELECT to_jsonb(b) FROM otp_budgets b WHERE b.integration = o.integration AND b.subject_key = $2) AS budget,
+      (SELECT to_jsonb(b) FROM otp_budgets b
+        WHERE b.integration = o.integration AND b.subject_key = $2) AS budget,
       (SELECT count(*)::int FROM credentials k WHERE k.onboarding_id = o.id) AS credentials,
       (SELECT count(*)::int FROM webauthn_challenges c WHERE c.onboarding_id = o.id) AS challenges,
       (SELECT count(*)::int FROM idempotency_keys k WHERE k.onboarding_id = o.id) AS keys
@@ -164,21 +165,21 @@ const budgetOf = async ({ subjectKey }: Pick<Row, 'subjectKey'>) =>
     )
   )[0];
 
-/** Uses up a subject's budget: as many instants as are allowed, all of now. */
+/** Uses up a subject's budget: as many instants as allowed, all now. */
 const useUp = ({ subjectKey }: Pick<Row, 'subjectKey'>, column: 'sends' | 'wrong_codes', count: number) =>
   sql(
     `UPDATE otp_budgets SET ${column} = array_fill(clock_timestamp(), ARRAY[$2::int]) WHERE subject_key = $1`,
     [subjectKey, count],
   );
 
-describe('a write on condition of what was seen', () => {
+describe('a conditional write', () => {
   type Write = (seen: Row) => Promise<unknown>;
   const WRITES: [string, Columns, Write][] = [
     ['a settle', IN_FLIGHT, (seen) => store.settle('verify-otp', seen, verified(seen), seen.now)],
     ['a command', {}, (seen) => store.command(seen, cancelled(seen))],
     ['a late answer', {}, (seen) => store.keepAnswer(seen, keepLateAnswer(seen, {} as never))],
     ['an erasure', {}, (seen) => store.erase(seen, erase(seen, 'caller'), null)],
-    ['a try that is put off', WAITING, (seen) => store.putOff(seen, 1_000)],
+    ['a delayed try', WAITING, (seen) => store.putOff(seen, 1_000)],
   ];
   const MEANWHILE = ['attempt = attempt + 1', 'version = version + 1', 'last_seq = last_seq + 1'];
 
@@ -192,14 +193,14 @@ describe('a write on condition of what was seen', () => {
     expect(await standing(seen)).toEqual(before);
   });
 
-  it.each(WRITES)('%s writes where nothing has happened', async (_, columns, write) => {
+  it.each(WRITES)('%s writes if the row has not changed', async (_, columns, write) => {
     const seen = await inserted(columns);
     const before = await standing(seen);
     expect([null, false]).not.toContain(await write(seen));
     expect(await standing(seen)).not.toEqual(before);
   });
 
-  it('lets one of a hundred writers win that all saw the same version', async () => {
+  it('lets one of a hundred writers with the same version win', async () => {
     const seen = await inserted();
     const results = await Promise.all(
       Array.from({ length: 100 }, () => store.command(seen, cancelled(seen))),
@@ -209,7 +210,7 @@ describe('a write on condition of what was seen', () => {
     expect((await load(seen.id)).version).toBe(2);
   });
 
-  it('a command is refused once the time has changed the row', async () => {
+  it('a command is refused once time has changed the row', async () => {
     const seen = await inserted();
     const over = { ...seen, otpExpiresAt: new Date(seen.now.getTime() - 1) } as Row;
     expect(await store.command(over, cancelled(seen))).toBeNull();
@@ -238,7 +239,7 @@ describe('a write on condition of what was seen', () => {
     expect(await store.command(again, cancelled(again))).toMatchObject({ version: 2, lastSeq: 3 });
   });
 
-  it('numbers events without a gap, whatever writes come together', async () => {
+  it('numbers events without gaps under concurrent writes', async () => {
     const kept: NewEvent = { type: 'unparked', actor: 'caller' };
     const write = async (id: string, events: NewEvent[]) => {
       const moved = { patch: {}, events, also: { refund: null, credentials: null } };
@@ -276,7 +277,7 @@ describe('a claim', () => {
     return row;
   };
 
-  it.each(CLAIMS)('%s is one of many that come at once, and is charged once', async (_, columns, claim) => {
+  it.each(CLAIMS)('%s succeeds once of many at once, and is charged once', async (_, columns, claim) => {
     const row = await ready(columns);
     const claims = await Promise.all(Array.from({ length: 30 }, () => claim(row)));
     expect(claims.filter((claimed) => claimed !== null)).toHaveLength(1);
@@ -307,7 +308,7 @@ describe('a claim', () => {
     },
   );
 
-  it.each(CLAIMS)('%s takes a key with it, and nothing where the key is taken', async (_, columns, claim) => {
+  it.each(CLAIMS)('%s takes a key, and writes nothing if the key is taken', async (_, columns, claim) => {
     const [one, other] = [await ready(columns), await ready(columns)];
     const key = aKey();
     expect(await claim(one, { key })).not.toBeNull();
@@ -326,18 +327,15 @@ describe('a claim', () => {
     ['the window’s sends', 'sends', () => config.OTP_SENDS_PER_WINDOW, resend],
     ['the day’s wrong codes', 'wrong_codes', () => config.OTP_WRONG_PER_DAY, resend],
     ['the day’s wrong codes', 'wrong_codes', () => config.OTP_WRONG_PER_DAY, verify],
-  ] as const)(
-    'is refused where %s are used up, and its key is not taken',
-    async (_, column, limit, claim) => {
-      const row = await inserted({ otp_resend_at: inMs(-1) });
-      await useUp(row, column, limit());
-      const before = await standing(row);
-      expect(await claim(row, { key: aKey() })).toBeNull();
-      expect(await standing(row)).toEqual(before);
-    },
-  );
+  ] as const)('is refused if %s are used up, and does not take its key', async (_, column, limit, claim) => {
+    const row = await inserted({ otp_resend_at: inMs(-1) });
+    await useUp(row, column, limit());
+    const before = await standing(row);
+    expect(await claim(row, { key: aKey() })).toBeNull();
+    expect(await standing(row)).toEqual(before);
+  });
 
-  it('of a verification is refused without a try, and by integrations that take the code otherwise', async () => {
+  it('of a verification is refused without a try, and if the integration takes another form', async () => {
     expect(await verify(await inserted({ otp_tries_left: 0 }))).toBeNull();
     const row = await inserted();
     expect(await verify(row, {}, ['other'])).toBeNull();
@@ -355,8 +353,8 @@ describe('a claim', () => {
 
     it.each<[string, string[], number]>([
       ['one challenge is unknown', ['challenge', 'unknown'], 60_000],
-      ['its challenge is over', ['challenge'], -1],
-    ])('writes nothing where %s', async (_, challenges, lifeMs) => {
+      ['its challenge has expired', ['challenge'], -1],
+    ])('writes nothing if %s', async (_, challenges, lifeMs) => {
       const row = await inserted(VERIFIED);
       await issue(row.id, 'challenge', lifeMs);
       const before = await standing(row);
@@ -364,12 +362,12 @@ describe('a claim', () => {
       expect(await standing(row)).toEqual(before);
     });
 
-    it('writes nothing where one is registered already, whoever has it, or the subject has too many', async () => {
+    it('writes nothing if one is registered for any user, or the subject has too many', async () => {
       const taken = passkey();
       const owner = await ready(VERIFIED);
       await submit(owner, { passkeys: [taken] });
       const row = await ready(VERIFIED);
-      // A reservation stands in the way of no other subject, a registration does.
+      // A reservation does not block other subjects; a registration does.
       await sql('UPDATE credentials SET registered = true WHERE credential_id = $1', [taken.credentialId]);
       const before = await standing(row);
       expect(await submit(row, { passkeys: [taken], key: aKey() })).toBeNull();
@@ -378,7 +376,7 @@ describe('a claim', () => {
       expect(await submit(row, { passkeys: [passkey()], maxAuthenticators: 1 })).not.toBeNull();
     });
 
-    it('takes over what an earlier submission has reserved', async () => {
+    it('takes over an earlier submission’s reservations', async () => {
       const again = passkey();
       const [one, other] = [await ready(VERIFIED), await ready(VERIFIED)];
       await submit(one, { passkeys: [again] });
@@ -392,7 +390,7 @@ describe('the claim of a retry', () => {
     ['is not due yet', { next_attempt_at: inMs(60_000) }],
     ['is in flight', { lease_until: inMs(60_000), next_attempt_at: null }],
     ['is parked', { parked_reason: 'integration_missing' }],
-    ['ends before a call could', { otp_expires_at: inMs(100) }],
+    ['has no time for a call', { otp_expires_at: inMs(100) }],
   ])('is refused on a step that %s', async (_, columns) => {
     const row = (await inserted({ ...WAITING, ...columns })) as RowInStep;
     const before = await standing(row);
@@ -407,7 +405,7 @@ describe('the claim of a retry', () => {
     expect((await load(row.id)).attempt).toBe(3);
   });
 
-  it('that is charged is refused where the budget is used up', async () => {
+  it('with a charge is refused if the budget is used up', async () => {
     const row = (await inserted({ ...SENDING, next_attempt_at: inMs(-10) })) as RowInStep;
     await useUp(row, 'sends', config.OTP_SENDS_PER_WINDOW);
     const before = await standing(row);
@@ -418,7 +416,7 @@ describe('the claim of a retry', () => {
 });
 
 describe('a settle', () => {
-  it('gives back what its claim has charged, and only if it is written', async () => {
+  it('refunds its claim’s charge only if it is written', async () => {
     const claimed = (await verify(await inserted()))!;
     expect(await budgetOf(claimed)).toMatchObject({ wrong: 1 });
     const stale = { ...claimed, lastSeq: 0 } as Row;
@@ -428,7 +426,7 @@ describe('a settle', () => {
     expect(await budgetOf(claimed)).toMatchObject({ wrong: 0 });
   });
 
-  it('leaves no try of a code to a subject whose day is used up', async () => {
+  it('leaves a code without tries if the subject’s day is used up', async () => {
     const claimed = (await verify(await inserted()))!;
     await useUp(claimed, 'wrong_codes', config.OTP_WRONG_PER_DAY);
     const wrong: Moved = {
@@ -470,17 +468,18 @@ describe('a settle', () => {
           );
     await store.settle('create-authenticators', claimed, moved, claimed.now);
     const rows = await sql<{ id: string; registered: boolean }>(
-      `SELECT credential_id AS id, registered FROM credentials WHERE onboarding_id = $1 ORDER BY registered DESC`,
+      `SELECT credential_id AS id, registered FROM credentials
+      WHERE onboarding_id = $1 ORDER BY registered DESC`,
       [row.id],
     );
-    // What the row does not say is registered stays a reservation.
+    // Credentials that are not on the row stay reservations.
     expect(rows.map((each) => each.registered)).toEqual(registered);
     if (registered.length > 0) expect(rows[0]!.id).toBe(one.credentialId);
   });
 });
 
-describe('what a call keeps', () => {
-  it('is written by whoever holds the attempt’s lease, and nobody else', async () => {
+describe('a kept request', () => {
+  it('is written only by the holder of the attempt’s lease', async () => {
     const row = await inserted(IN_FLIGHT);
     expect(await store.keepRequests({ ...row, attempt: 1 } as Row, Buffer.from('no'))).toBe(false);
     const lapsed = await inserted({ ...VERIFYING, lease_until: inMs(-1) });
@@ -506,7 +505,7 @@ describe('a start', () => {
     expect(await budgetOf(created)).toEqual({ sends: 1, wrong: 0, live: created.id });
   });
 
-  it('is one of many for a subject', async () => {
+  it('succeeds once of many for a subject', async () => {
     const key = randomUUID();
     const created = await Promise.all(
       Array.from({ length: 20 }, () => store.start(started(key), aClaim(), undefined, {})),
@@ -518,7 +517,7 @@ describe('a start', () => {
     expect(await budgetOf({ subjectKey: key })).toMatchObject({ sends: 1 });
   });
 
-  it('goes through when the one before has ended, and one per integration', async () => {
+  it('succeeds after the earlier one has ended, and once per integration', async () => {
     const before = await inserted();
     await store.command(before, cancelled(before));
     await inserted({ subject_key: before.subjectKey, integration: 'other' });
@@ -527,12 +526,12 @@ describe('a start', () => {
     });
   });
 
-  it('counts an onboarding as live that is due and not ended yet', async () => {
+  it('counts a due onboarding as live until its end is written', async () => {
     const due = await inserted({ idle_ends_at: inMs(-1) });
     expect(await store.start(started(due.subjectKey), aClaim(), undefined, {})).toBeNull();
   });
 
-  it('goes on past a pointer to a row that is gone, if it is told so', async () => {
+  it('ignores a pointer to a row that is gone, if given its id', async () => {
     const gone = await inserted();
     await sql('DELETE FROM onboardings WHERE id = $1', [gone.id]);
     expect(await store.findLive('byzantine', gone.subjectKey)).toEqual({ id: gone.id, row: null });
@@ -542,7 +541,7 @@ describe('a start', () => {
     ).not.toBeNull();
   });
 
-  it('writes nothing where a budget is used up, and leaves alone what it would have superseded', async () => {
+  it('writes nothing if a budget is used up, and supersedes nothing', async () => {
     const live = await inserted();
     await useUp(live, 'sends', config.OTP_SENDS_PER_WINDOW);
     const before = await standing(live);
@@ -553,7 +552,7 @@ describe('a start', () => {
     expect(await store.find(next.id)).toBeNull();
   });
 
-  it('writes nothing where its key is taken', async () => {
+  it('writes nothing if its key is taken', async () => {
     const key = aKey();
     expect(await store.start(started(), aClaim(), key, {})).not.toBeNull();
     const again = started();
@@ -562,7 +561,7 @@ describe('a start', () => {
     expect(await budgetOf(again)).toBeUndefined();
   });
 
-  it('does not supersede what has changed since it was seen', async () => {
+  it('does not supersede an onboarding that has changed since it was read', async () => {
     const live = await inserted();
     await resendable(live.id);
     const seen = await load(live.id);
@@ -582,7 +581,7 @@ describe('a start that PostgreSQL did not answer', () => {
   it.each([
     ['a new subject', false],
     ['a subject with a budget', true],
-  ])('leaves nothing where it was not carried out: %s', async (_, hasBudget) => {
+  ])('leaves nothing if it was not carried out: %s', async (_, hasBudget) => {
     const subject = { integration: 'byzantine', subjectKey: randomUUID() };
     if (hasBudget) {
       await sql(`INSERT INTO otp_budgets (integration, subject_key, sends) VALUES ($1, $2, ARRAY[now()])`, [
@@ -620,7 +619,7 @@ describe('an erasure', () => {
     expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
   });
 
-  it('lets no late answer write what is personal', async () => {
+  it('lets no late answer write personal data', async () => {
     const row = await inserted();
     const erased = (await store.erase(row, erase(row, 'caller'), null))!;
     const late = keepLateAnswer(erased, { step: 'verify-otp', attempt: 1, class: 'ok' });
@@ -633,14 +632,14 @@ describe('an erasure', () => {
 });
 
 describe('a read', () => {
-  it('of the timeline goes on from an event, oldest first', async () => {
+  it('of the timeline continues after an event, oldest first', async () => {
     const row = await inserted();
     const events = Array.from({ length: 5 }, () => resent);
     await store.command(row, { patch: {}, events, also: { refund: null, credentials: null } });
     expect((await store.events(row.id, 2, 2)).map(({ seq }) => seq)).toEqual([3, 4]);
   });
 
-  it('for passkeys leaves out challenges whose time is over', async () => {
+  it('for passkeys leaves out expired challenges', async () => {
     const row = await inserted(VERIFIED);
     await issue(row.id, 'good');
     await issue(row.id, 'over', -1);
@@ -649,7 +648,7 @@ describe('a read', () => {
     expect(await store.findForPasskeys(randomUUID())).toBeNull();
   });
 
-  it('of a subject’s live one finds none where none was started', async () => {
+  it('of a subject’s live onboarding returns none if none was started', async () => {
     expect(await store.findLive('byzantine', randomUUID())).toBeNull();
   });
 });

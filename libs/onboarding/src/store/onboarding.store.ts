@@ -36,7 +36,7 @@ import { EVENTS_AFTER } from './statements/timelines.js';
 import { ISSUE_CHALLENGE } from './statements/issue-challenge.js';
 import { KEEP_REQUESTS, PUT_OFF } from './statements/waiting.js';
 
-/** An idempotency key that is taken together with the work, or neither. */
+/** An idempotency key that is taken in the same statement as the work. */
 export interface KeyToTake {
   caller: string;
   /** Method and pattern of the path. */
@@ -44,28 +44,28 @@ export interface KeyToTake {
   key: string;
   /** Keyed hash of the path and the body. */
   fingerprint: string;
-  /** Tells this request from its repetitions: a UUID. */
+  /** A UUID that distinguishes this request from its repetitions. */
   id: string;
-  /** How long the first request may still be answering, in milliseconds. */
+  /** For how many milliseconds the first request may still be answering. */
   lockMs: number;
 }
 
-/** Who gives a command, and what must hold of the row besides its state. */
+/** Who gives a command, and the conditions on the row besides its state. */
 export interface Given {
   id: string;
-  /** The caller whose it must be, and the integrations; null for any. */
+  /** The caller that must own the row, and the allowed integrations; null for any. */
   by: { caller: string | null; integrations: string[] | null };
   versions: readonly number[] | undefined;
   key: KeyToTake | undefined;
-  /** Keyed hash of what is submitted. */
+  /** Keyed hash of the submitted values. */
   fingerprint: string;
   claim: ClaimTicket;
 }
 
-/** What a claim is known by, should its answer be lost. */
+/** Identifies a claim, in case its answer is lost. */
 export interface ClaimTicket {
   claimId: string;
-  /** From this instant of PostgreSQL's clock on, the claim writes nothing any more. */
+  /** From this instant of PostgreSQL's clock on, the claim writes nothing. */
   claimBefore: Date;
 }
 
@@ -89,7 +89,9 @@ export type Started = Pick<
 >;
 
 const FORGET_BATCH = 5_000;
-/** A statement that took longer may have waited for a lock: it tells little about when PostgreSQL read its clock. */
+/**
+ * If a statement took longer, it may have waited for a lock: it is unclear when PostgreSQL read its clock.
+ */
 const QUICK_MS = 100;
 
 const SETTLE: Record<StepName, Statement> = {
@@ -98,12 +100,12 @@ const SETTLE: Record<StepName, Statement> = {
   'create-authenticators': SETTLE_AUTHENTICATORS,
 };
 
-/** The challenges of a submission, and by whom and how it was made. */
+/** The challenges of a submission, and the conditions on its row. */
 type ForChallenges = Pick<Given, 'by' | 'versions'> & {
   challenges: readonly string[];
   /** How many submissions may use a challenge. */
   tries: number;
-  /** Whether the user's device has signed it. */
+  /** Whether the user's device has signed the submission. */
   byDevice: boolean;
 };
 const NONE: ForChallenges = {
@@ -114,24 +116,24 @@ const NONE: ForChallenges = {
   byDevice: false,
 };
 
-/** A row, and what a creation of passkeys hangs on. */
+/** A row, with the data that a creation of passkeys needs. */
 export interface ForPasskeys {
   row: Row;
-  /** Challenges that were handed out and not used, unpadded base64url. */
+  /** Issued and unused challenges, unpadded base64url. */
   outstanding: ReadonlySet<string>;
-  /** Those of the given ones that had a try left, and have one less. */
+  /** The given challenges that had a try left and were charged one. */
   charged: ReadonlySet<string>;
-  /** The credential ids that the subject has, unpadded base64url. */
+  /** The subject's credential ids, unpadded base64url. */
   registered: string[];
 }
 
-/** The only writer of onboardings and their timelines: one prepared statement a change. */
+/** The only writer of onboardings and their timelines: one prepared statement per change. */
 @Injectable()
 export class OnboardingStore {
   readonly #limits: Record<string, number>;
   readonly #callMs: number;
   readonly #claimMs: number;
-  /** How far PostgreSQL's clock is ahead of our monotonic one, at the most: in milliseconds of the epoch. */
+  /** How far PostgreSQL's clock (milliseconds since the epoch) is at most ahead of our monotonic one. */
   #aheadMs: number | null = null;
 
   constructor(
@@ -161,9 +163,9 @@ export class OnboardingStore {
   /**
    * Reads the row, its outstanding challenges and the subject's credentials in one round trip.
    *
-   * @param submitted each of these challenges with a try left loses one, if all are outstanding and the row is `otp_verified`,
-   *   the caller's and of a version that is asked for.
-   * @returns null where there is no such onboarding.
+   * @param submitted each of these challenges with a try left loses one, if all are outstanding and the row
+   *   is `otp_verified`, the caller's, and of a wanted version.
+   * @returns null if there is no such onboarding.
    */
   async findForPasskeys(id: string, submitted: ForChallenges = NONE): Promise<ForPasskeys | null> {
     const { by, versions = null, challenges: given, tries, byDevice } = submitted;
@@ -181,7 +183,7 @@ export class OnboardingStore {
     };
   }
 
-  /** @returns the onboarding that a start has to mind, live or not: its id, and the row if it is still there. */
+  /** @returns the subject's latest onboarding, live or not: its id, and the row if it still exists. */
   async findLive(integration: string, subjectKey: string): Promise<{ id: string; row: Row | null } | null> {
     const [raw] = await this.run<Raw & { liveId: string | null }>(FIND_LIVE, { integration, subjectKey });
     if (!raw?.liveId) return null;
@@ -189,9 +191,9 @@ export class OnboardingStore {
   }
 
   /**
-   * From `claimBefore` on, the claim writes nothing: `CLAIM_MAX_AGE_MS` from now by PostgreSQL's clock, as its answers tell
-   * it. That may be a little late, by what a quick answer takes. Were it early, a slow network alone would have claims
-   * refused that PostgreSQL gets in time.
+   * From `claimBefore` on, the claim writes nothing: `CLAIM_MAX_AGE_MS` from now by PostgreSQL's clock,
+   * estimated from its answers. The estimate may be late by the time of a quick answer. An early one would
+   * refuse claims only because the network is slow.
    */
   async newClaim(): Promise<ClaimTicket> {
     if (this.#aheadMs === null) await this.#hear();
@@ -201,14 +203,14 @@ export class OnboardingStore {
 
   /**
    * @param answeredAtMs when the refusal came, on the monotonic clock.
-   * @returns whether the claim can have come too late by PostgreSQL's clock, whatever else refused it.
+   * @returns whether the claim may have come too late by PostgreSQL's clock.
    */
   async isLate({ claimBefore }: ClaimTicket, answeredAtMs: number): Promise<boolean> {
     await this.#hear();
     return answeredAtMs + this.#aheadMs! >= claimBefore.getTime();
   }
 
-  /** Waits until a claim that was not answered can write nothing any more, and sees what it has written. */
+  /** Waits until an unanswered claim can write nothing any more. @returns its row, if it was written. */
   async findClaimed(
     id: string,
     { claimId, claimBefore }: ClaimTicket,
@@ -219,7 +221,7 @@ export class OnboardingStore {
       if (now > claimBefore) break;
       await sleep(claimBefore.getTime() - now.getTime() + 1);
     }
-    // It may have been carried out, and not be committed yet.
+    // The claim may have run but not be committed yet.
     if (starts) await this.#row(WAIT_FOR_STARTS, { ...starts });
     else await this.run(WAIT_FOR_WRITERS, { id });
     const row = await this.find(id);
@@ -229,7 +231,7 @@ export class OnboardingStore {
   async #hear(): Promise<Date> {
     const askedAtMs = this.clock.monotonicMs();
     const [answer] = await this.run<{ now: Date }>(NOW, {});
-    // Whatever was known before: PostgreSQL's clock may have been set.
+    // Replaces any earlier estimate, because PostgreSQL's clock may have been set.
     this.#aheadMs = answer!.now.getTime() - askedAtMs;
     return answer!.now;
   }
@@ -246,12 +248,12 @@ export class OnboardingStore {
   }
 
   /**
-   * Inserts a row with its first events, its first attempt claimed.
+   * Inserts a row with its first events and its first attempt claimed.
    *
    * @param superseded the subject's live onboarding, and the move that cancels it.
-   * @param goneId an onboarding that was named as the subject's live one and is not there any more.
-   * @returns the row; null if the subject has a live onboarding, a budget is used up, or the key is taken. Then nothing was
-   *   written.
+   * @param goneId the subject's latest onboarding, if its row is gone.
+   * @returns the row; null if the subject has a live onboarding, a budget is used up, or the key is taken.
+   *   Then nothing was written.
    */
   start(
     started: Started,
@@ -265,7 +267,7 @@ export class OnboardingStore {
     return this.#row(START, {
       ...started,
       ...claim,
-      // Lists find a time by the ids: both must say the same, by whatever clock.
+      // Lists find a time by ids, so both must show the same time.
       createdAt: new Date(timeOfUuidV7(started.id)),
       ...keyColumns(key),
       // Both are the caller's: a start and its key have one owner.
@@ -283,8 +285,8 @@ export class OnboardingStore {
   /**
    * Claims another sending.
    *
-   * Without `lost` it is a resend, which settles lost verifications. With it, it is a decision on that attempt, and
-   * `lost.unresolved` stays open.
+   * Without `lost`, this is a resend, which settles lost verifications. With it, this is a decision on that
+   * attempt, and `lost.unresolved` stays open.
    */
   claimSend(
     given: Given,
@@ -328,16 +330,16 @@ export class OnboardingStore {
   }
 
   /**
-   * Claims the next attempt of a step that waits for it.
+   * Claims the next attempt of a waiting step.
    *
-   * @param isCharged whether it is paid for: each sending is, unless it cannot have another effect.
-   * @returns null where it is not due, not this row's any more, or a budget is used up.
+   * @param isCharged whether a budget is charged: for each sending, unless it cannot have another effect.
+   * @returns null if the attempt is not due, the row has changed, or a budget is used up.
    */
   retry({ id, state, attempt }: RowInStep, claim: ClaimTicket, isCharged: boolean): Promise<Row | null> {
     return this.#row(isCharged ? RETRY_SEND : RETRY, { id, state, attempt, ...claim });
   }
 
-  /** Writes what an attempt's end means. @returns null where something has happened since the row was read. */
+  /** Writes an attempt's end. @returns null if the row has changed since it was read. */
   settle(step: StepName, seen: Row, moved: Moved, now: Date): Promise<Row | null> {
     const { refund, credentials } = moved.also;
     return this.#write(SETTLE[step], seen, moved, now, {
@@ -349,7 +351,7 @@ export class OnboardingStore {
     });
   }
 
-  /** Writes what a command does. @returns null where something has happened since the row was read. */
+  /** Writes a command's changes. @returns null if the row has changed since it was read. */
   command(seen: Row, moved: Moved, key?: KeyToTake): Promise<Row | null> {
     const before = changesAt(seen);
     const { credentials } = moved.also;
@@ -357,8 +359,9 @@ export class OnboardingStore {
   }
 
   /**
-   * Writes to the timeline that an answer came too late, also where the time has run out and no worker has ended the row
-   * yet. @returns null where something has happened since the row was read.
+   * Records a late answer in the timeline, also if the row's time has run out and no worker has written that
+   * yet.
+   * @returns null if the row has changed since it was read.
    */
   keepAnswer(seen: Row, kept: Moved): Promise<Row | null> {
     return this.#write(COMMAND, seen, kept, seen.now, {
@@ -369,10 +372,10 @@ export class OnboardingStore {
   }
 
   /**
-   * Writes an erasure, in every table that holds something personal.
+   * Writes an erasure, in every table with personal data.
    *
-   * @param anchor what vouches for the timeline once its data is gone; null if nothing does.
-   * @returns null where something has happened since the row was read.
+   * @param anchor the anchor of the timeline without its data; null if it has none.
+   * @returns null if the row has changed since it was read.
    */
   async erase(seen: Row, moved: Moved, anchor: Buffer | null): Promise<Row | null> {
     const row = await this.#row(ERASE, {
@@ -386,18 +389,22 @@ export class OnboardingStore {
     return row;
   }
 
-  /** Puts off a try. @returns whether nothing has happened since the row was read, and so it was written. */
+  /** Delays a try. @returns whether it was written: only if the row has not changed since it was read. */
   async putOff(row: Row, waitMs: number): Promise<boolean> {
     const written = await this.run(PUT_OFF, { ...seenIn(row), waitMs, deadline: deadlineOf(row) });
     return written.length > 0;
   }
 
-  /** Writes what a submission repeats. @returns whether the attempt is still the row's, and so it was written. */
+  /**
+   * Writes a submission's kept requests.
+   *
+   * @returns whether they were written: only while the attempt is the row's.
+   */
   async keepRequests({ id, attempt }: Row, sealedRequests: Buffer): Promise<boolean> {
     return (await this.run(KEEP_REQUESTS, { id, attempt, sealedRequests })).length > 0;
   }
 
-  /** @returns the challenge; null where the onboarding is gone or the key is taken: then nothing was written. */
+  /** @returns the challenge; null if the onboarding is gone or the key is taken. Then nothing was written. */
   async issueChallenge(
     issued: { id: string; challenge: string; lifeMs: number; outstanding: number },
     key: KeyToTake | undefined,
@@ -416,9 +423,9 @@ export class OnboardingStore {
     }
   }
 
-  /** Deletes the budgets that hold nothing that still counts. @returns how many. */
+  /** Deletes budgets without entries that still count. @returns how many. */
   async forgetBudgets(): Promise<number> {
-    // Each row is looked at once, however many there are that still count.
+    // Goes by pages, so that it reads each row only once.
     for (let forgotten = 0, after = { integration: '', subjectKey: '' }; ;) {
       const [page] = await this.run<typeof after & { gone: number; seen: number }>(FORGET_BUDGETS, {
         ...after,
@@ -430,7 +437,7 @@ export class OnboardingStore {
     }
   }
 
-  /** Runs a statement, by its parameters' names. */
+  /** Runs a statement with named values. */
   run<Result>(statement: Statement, values: Readonly<Record<string, unknown>>): Promise<Result[]> {
     return this.statements.run<Result>(statement, statement.bind(values));
   }
@@ -470,12 +477,15 @@ export class OnboardingStore {
 
   #written(seen: Row, moved: Moved, now: Date) {
     const row = after(seen, moved, now);
-    // By what the move wipes, and not by what was seen: a call keeps its requests after its claim.
+    // Keeps all that the move does not wipe, not what was read: a call may have kept requests since its
+    // claim.
     const keeps = SEALED.filter((field) => moved.patch[field] !== null);
     return { ...seenIn(seen), row: { ...writtenColumns(row), keeps }, events: moved.events };
   }
 
-  /** @returns null where a condition did not hold, or a part of the statement refused: then nothing was written. */
+  /**
+   * @returns null if a condition did not hold or a part of the statement refused. Then nothing was written.
+   */
   async #row(statement: Statement, values: Readonly<Record<string, unknown>>): Promise<Row | null> {
     const askedAtMs = this.clock.monotonicMs();
     try {
@@ -489,7 +499,7 @@ export class OnboardingStore {
   }
 }
 
-/** What a writer has seen: unless all of it still holds, nothing is written. */
+/** The values that a writer has read. If one has changed, it writes nothing. */
 const seenIn = ({ id, attempt, version, lastSeq }: Row) => ({ id, attempt, version, lastSeq });
 
 const keyColumns = (key: KeyToTake | undefined) => ({

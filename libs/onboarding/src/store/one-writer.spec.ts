@@ -28,7 +28,7 @@ const HAS_ENTITY = /Repository(?:<|\()Onboarding(?:Event)?\b|\b(?:into|from|upda
 const ORM =
   /\.(?:save|insert|update|upsert|delete|remove|softDelete|softRemove|increment|decrement|clear)\(/g;
 
-/** The writes on onboardings and their timelines in a source, as they are written. */
+/** The writes to onboardings and their timelines in a source text. */
 const writesIn = (text: string): string[] => [
   ...(text.match(SQL) ?? []),
   ...(HAS_ENTITY.test(text) ? (text.match(ORM) ?? []) : []),
@@ -44,7 +44,7 @@ describe('the store', () => {
     expect(writers.filter(({ path }) => !path.startsWith(STORE))).toEqual([]);
   });
 
-  it('is seen to write: a scan that finds nothing proves nothing', () => {
+  it('is found to write: a scan that finds nothing proves nothing', () => {
     expect(sources.length).toBeGreaterThan(200);
     expect(new Set(writers.map(({ write }) => write))).toEqual(
       new Set([
@@ -78,7 +78,7 @@ describe('a write', () => {
     'INSERT INTO onboardings_copy VALUES (1)',
     'rows: Repository<Onboarding>; this.rows.createQueryBuilder("o")',
     'counts.delete(id)',
-  ])('is none in %j', (line) => {
+  ])('is not found in %j', (line) => {
     expect(writesIn(line)).toEqual([]);
   });
 });

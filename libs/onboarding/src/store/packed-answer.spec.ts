@@ -9,11 +9,11 @@ const answers = fc.record({
 });
 
 describe('a packed answer', () => {
-  it('is unpacked as it was, byte for byte', () => {
+  it('unpacks to the same bytes', () => {
     fc.assert(fc.property(answers, (answer) => expect(unpacked(packed(answer))).toEqual(answer)));
   });
 
-  it('is a third of what a start answers, at most', () => {
+  it('is at most a third of a start’s answer', () => {
     const at = '2027-03-09T11:22:33.456Z';
     const body = JSON.stringify({
       id: '0198a7f2-6c1e-7d3b-9f40-2b1c3d4e5f60',
@@ -54,7 +54,7 @@ describe('a packed answer', () => {
     expect(packed({ status: 201, headers, body }).length).toBeLessThan(body.length / 3);
   });
 
-  it('of a dictionary that is not known is refused', () => {
+  it('with an unknown dictionary is refused', () => {
     expect(() => unpacked(Buffer.of(9, 1, 2))).toThrow('no dictionary 9');
     expect(() => unpacked(Buffer.alloc(0))).toThrow('no dictionary');
   });

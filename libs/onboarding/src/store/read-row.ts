@@ -2,17 +2,17 @@ import { getMetadataArgsStorage } from 'typeorm';
 import { Onboarding } from '../flow/onboarding.entity.js';
 import type { Patch, Row } from '../flow/row.js';
 
-/** A row of the driver: the table's own names. */
+/** A row from the driver, by column names. */
 export type Raw = Record<string, unknown>;
 
-/** Each property of a row with the name of its column. */
+/** Each property of a row, with its column's name. */
 const COLUMNS = getMetadataArgsStorage()
   .columns.filter((column) => column.target === Onboarding)
   .map(
     ({ propertyName, options }) => [propertyName as keyof Onboarding, options.name ?? propertyName] as const,
   );
 
-/** The columns of a row that is only shown: none that holds a secret of a step. */
+/** The columns of a row that is only shown, without the secrets of steps. */
 export const SHOWN_COLUMNS = getMetadataArgsStorage()
   .columns.filter((column) => column.target === Onboarding && column.options.select !== false)
   .map(({ propertyName, options }) => options.name ?? propertyName);
@@ -24,7 +24,7 @@ export function readRow(raw: Raw, callMs: number): Row {
   return row as unknown as Row;
 }
 
-/** Columns under their own names, for a statement that takes them as JSON. Binary ones go as parameters of their own. */
+/** Values by column name, for a statement that takes them as JSON. Binary values are separate parameters. */
 export function writtenColumns(patch: Patch): Raw {
   const written: Raw = {};
   for (const [property, column] of COLUMNS) {

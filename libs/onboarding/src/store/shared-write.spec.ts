@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { SharedWrite } from './shared-write.js';
 
-/** Writes that end when they are told to. */
+/** Writes that end when the test says so. */
 function held() {
   const writes: { items: number[]; end(error?: Error): void }[] = [];
   const shared = new SharedWrite<number>(
@@ -15,7 +15,7 @@ function held() {
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 describe('a shared write', () => {
-  it('begins at once, and takes together what comes meanwhile', async () => {
+  it('begins at once, and joins the items that come meanwhile', async () => {
     const { shared, writes } = held();
     const first = shared.add(1);
     await turn();
@@ -30,7 +30,7 @@ describe('a shared write', () => {
     await Promise.all(others);
   });
 
-  it('that fails fails for its own items, and not for those after it', async () => {
+  it('fails only its own items, not later ones', async () => {
     const { shared, writes } = held();
     const first = shared.add(1).catch((error: Error) => error.message);
     await turn();

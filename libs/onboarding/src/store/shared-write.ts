@@ -1,13 +1,15 @@
-/** Writes together what comes while an earlier write is under way. Nothing waits for company. */
+/**
+ * Collects the items that arrive during a write, and writes them together next. An idle write starts at once.
+ */
 export class SharedWrite<Item> {
   #waiting: Item[] = [];
   #next: Promise<void> | null = null;
   #writing: Promise<unknown> = Promise.resolve();
 
-  /** @param write of all items at once. */
+  /** @param write writes all items at once. */
   constructor(private readonly write: (items: Item[]) => Promise<void>) {}
 
-  /** @returns when the item is written. @throws as the write does, for all that it was to write. */
+  /** Resolves when the item is written. If the write fails, all its items fail. */
   add(item: Item): Promise<void> {
     this.#waiting.push(item);
     this.#next ??= this.#writing.then(() => {

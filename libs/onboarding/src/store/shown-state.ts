@@ -9,8 +9,8 @@ import {
 } from '../flow/table.js';
 
 /**
- * For lists, which look for rows by the state that they show: SQL on the row `o`, read off the table. Nothing is written by
- * it.
+ * SQL for the state that the row `o` shows, for lists. It is derived from the transition table, and writes
+ * nothing.
  */
 
 const COLUMN = { otpExpiresAt: 'o.otp_expires_at', sessionEndsAt: 'o.session_ends_at' } as const;
@@ -28,17 +28,17 @@ const idleSql = `CASE WHEN o.state IN (${LIVE_STATES.filter(countsIdleTime)
   .map((state) => `'${state}'`)
   .join(', ')}) THEN o.idle_ends_at END`;
 
-/** One instant for a whole statement: a row that is due at it shows one state, wherever the statement asks. */
+/** One instant for a whole statement, so that a due row shows the same state in all its parts. */
 const NOW = 'statement_timestamp()';
 
-/** Whether the row `o` shows another state than the one that is written: see `signalOfTime`. */
+/** Whether the row `o` shows another state than the written one: see `signalOfTime`. */
 export const isDueSql = `least(${boundSql}, ${idleSql}, o.life_ends_at) <= ${NOW}
   AND o.state IN (${LIVE_STATES.map((state) => `'${state}'`).join(', ')})
   AND (o.lease_until IS NULL OR o.lease_until <= ${NOW})`;
 
 const MAY_HAVE_ACTED = `(o.doubt_attempt IS NOT NULL OR o.lease_until IS NOT NULL)`;
 
-/** What the end of a code or a session leads to, as long as the onboarding itself lives on. */
+/** The next state at the end of a code or a session, while the onboarding lives. */
 const MOVES = LIVE_STATES.filter((state) => boundOf(state) !== null).flatMap((state) =>
   [true, false].map((mayHaveActed) => ({
     state,
@@ -52,11 +52,13 @@ const shownSql = `CASE WHEN NOT (${isDueSql}) THEN o.state
   ${MOVES.map(({ state, mayHaveActed, to }) => {
     const waits = to === 'outcome_unknown' ? '' : ` AND o.idle_ends_at > ${NOW}`;
     const acted = `${mayHaveActed ? '' : 'NOT '}${MAY_HAVE_ACTED}`;
-    return `WHEN o.state = '${state}' AND ${acted}${waits} AND ${COLUMN[boundOf(state)!]} < least(o.idle_ends_at, o.life_ends_at) THEN '${to}'`;
+    const bound = COLUMN[boundOf(state)!];
+    return `WHEN o.state = '${state}' AND ${acted}${waits}
+      AND ${bound} < least(o.idle_ends_at, o.life_ends_at) THEN '${to}'`;
   }).join('\n  ')}
   ELSE 'expired' END`;
 
-/** The states that a row may show without being written in them; any other it shows as written, or not at all. */
+/** The states that a row may show before they are written. It shows any other state only if it is written. */
 const SHOWN_BY_TIME: ReadonlySet<State> = new Set<State>(['expired', ...MOVES.map(({ to }) => to)]);
 
 export const isShownByTime = (state: State): boolean => SHOWN_BY_TIME.has(state);

@@ -16,12 +16,12 @@ describe('a statement', () => {
     expect(one.bind({ id: 'i', other: 1, name: 'n', list: [] })).toEqual(['n', '[]', 'i']);
   });
 
-  // An array handed to pg as it is would become a PostgreSQL array, and a string no JSON string.
+  // Without this, pg would turn an array into a PostgreSQL array, and a string would be no JSON string.
   it.each([
     [[], '[]'],
     ['text', '"text"'],
     [null, null],
-  ])('hands over %j for JSON as %j', (list, handed) => {
+  ])('passes %j for JSON as %j', (list, handed) => {
     expect(one.bind({ name: null, list, id: null })).toEqual([null, handed, null]);
   });
 
@@ -31,7 +31,7 @@ describe('a statement', () => {
 });
 
 describe('the statements of the store', () => {
-  it('each have a name of their own, short enough for PostgreSQL', async () => {
+  it('each have a unique name, short enough for PostgreSQL', async () => {
     const modules = await Promise.all(
       readdirSync(FOLDER).map((file) => import(join(FOLDER, file)) as Promise<Record<string, Statement>>),
     );

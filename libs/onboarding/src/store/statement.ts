@@ -2,13 +2,13 @@ import type { PreparedStatement } from '#libs/database';
 
 /** A statement with named parameters: `$name::type` in its text. */
 export interface Statement extends PreparedStatement {
-  /** Puts values in the order of the parameters. @throws Error where one is missing. */
+  /** Puts values in the order of the parameters. @throws Error if one is missing. */
   bind(values: Readonly<Record<string, unknown>>): unknown[];
 }
 
 /**
- * @param name what the statement does; PostgreSQL prepares it under this name once per connection.
- * @param text PostgreSQL numbers parameters, and a reader wants names: `$id::uuid` is sent as `$1::uuid`.
+ * @param name the statement's purpose. PostgreSQL prepares it under this name once per connection.
+ * @param text SQL with named parameters. PostgreSQL needs numbers: `$id::uuid` is sent as `$1::uuid`.
  */
 export function statement(name: string, text: string): Statement {
   const names: string[] = [];

@@ -4,10 +4,10 @@ import type { ParsedSubject } from '#libs/upstream';
 import { DataKeys } from './data-keys.js';
 import type { Onboarding } from '../flow/onboarding.entity.js';
 
-/** What a blind key begins with, also in the index `onboardings_by_contact`. */
+/** The prefix of blind keys, also in the index `onboardings_by_contact`. */
 const BLIND = 'blind:';
 
-/** Keeps what a subject says of somebody sealed, and finds it again by a keyed hash. */
+/** Seals the personal members of a subject, and finds subjects by a keyed hash. */
 @Injectable()
 export class Subjects {
   readonly #logger = new Logger(Subjects.name);
@@ -17,17 +17,17 @@ export class Subjects {
     private readonly hash: KeyedHash,
   ) {}
 
-  /** The key that limits and searches go by: as the provider has it, or blind where that would name somebody. */
+  /** The key for limits and searches: the provider's key, or a blind one if that would identify a person. */
   keyOf({ key, personal }: Pick<ParsedSubject, 'key' | 'personal'>): string {
     return personal.length === 0 ? key : this.blind(key);
   }
 
-  /** @returns a keyed hash of the key, recognisable as one. */
+  /** @returns a keyed hash of the key, with a prefix that marks it as one. */
   blind(key: string): string {
     return BLIND + this.hash.of('subject key', key).toString('base64url');
   }
 
-  /** @returns the columns of a subject, what is personal of it sealed with the row's key. */
+  /** @returns the columns of a subject. The row's key seals its personal members. */
   columnsOf(onboardingId: string, sealer: Sealer, parsed: ParsedSubject) {
     const members = Object.entries(parsed.subject);
     const sealed = members.filter(([name]) => parsed.personal.includes(name));
@@ -44,7 +44,7 @@ export class Subjects {
   /**
    * The row with its whole subject, for the provider.
    *
-   * @throws Error where it is sealed with a key that SEALING_KEYS does not have.
+   * @throws Error if it is sealed with a key that SEALING_KEYS does not have.
    */
   opened<Kept extends Pick<Onboarding, 'id' | 'subject' | 'sealedContact' | 'sealedDataKey'>>(
     row: Kept,
@@ -55,8 +55,8 @@ export class Subjects {
   }
 
   /**
-   * The row as callers see it. Where its contact cannot be opened it is told without: one such row must not hide a page of
-   * others, nor a command that was carried out.
+   * The row as callers see it. If its contact cannot be opened, the row is shown without it: one such row
+   * must not fail a whole page, or the answer to a command that was carried out.
    */
   withContact<Kept extends Pick<Onboarding, 'id' | 'subject' | 'sealedContact' | 'sealedDataKey'>>(
     row: Kept,

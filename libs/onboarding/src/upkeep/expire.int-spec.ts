@@ -28,17 +28,17 @@ beforeAll(async () => {
 afterAll(() => onboardings.close());
 beforeEach(() => empty());
 
-/** TRUNCATE would take its time sixty times over. */
+/** TRUNCATE would be slow, and this runs sixty times. */
 const empty = () => onboardings.dataSource.query('DELETE FROM onboardings');
 
-/** Far enough from now that no test is slow enough to meet it. */
+/** So far from now that even a slow test ends before. */
 const past = fc.integer({ min: -86_400_000, max: -1 }).map(inMs);
 const future = fc.integer({ min: 60_000, max: 86_400_000 }).map(inMs);
 const instant = fc.oneof(past, future);
 const perhaps = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: null });
 const sealed = perhaps(fc.constant(Buffer.from('sealed')));
 
-/** Any live row, whatever its instants say. */
+/** Any live row, with any instants. */
 const anyRow = fc
   .record({
     state: fc.constantFrom(...LIVE_STATES),
@@ -64,7 +64,7 @@ const anyRow = fc
     ...(parked && { parked_reason: 'integration_missing', parked_at: inMs(-1000) }),
   }));
 
-/** What a row and its reading "as of now" must agree on. */
+/** The columns that must be equal in a row and its read "as of now". */
 const MOVED = [
   'state',
   'version',
@@ -92,7 +92,7 @@ async function shownStates(): Promise<Map<string, string[]>> {
 const withoutNow = (row: Row) => ({ ...row, now: null });
 
 describe('the batch', () => {
-  it('does to any row what a read shows at that instant, and leaves alone what is not due or in flight', async () => {
+  it('writes what a read shows at that instant, and skips rows that are not due or in flight', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(anyRow, { minLength: 1, maxLength: 7 }), async (rows) => {
         await empty();
@@ -134,7 +134,7 @@ describe('the batch', () => {
     );
   });
 
-  it('goes on batch after batch until nothing is due, and counts by what ended', async () => {
+  it('works in batches until nothing is due, and counts by kind', async () => {
     const { dataSource } = onboardings;
     const due = { otp_expires_at: inMs(-1), session_ends_at: inMs(-1) };
     for (let n = 0; n < 2 * BATCH + 1; n++) await anOnboarding(dataSource, due);
@@ -156,7 +156,7 @@ describe('the batch', () => {
     expect(await expiry.run()).toEqual({ codes: 0, sessions: 0, onboardings: 0, outcomesLost: 0 });
   });
 
-  it('writes what ran out in the order in which it did, as reads show it', async () => {
+  it('writes moves in the order of their deadlines, as reads show them', async () => {
     const { dataSource, load, eventTypes } = onboardings;
     const both = { otp_expires_at: inMs(-2000), idle_ends_at: inMs(-1000) };
     const idle = await anOnboarding(dataSource, both);
@@ -167,11 +167,11 @@ describe('the batch', () => {
     await expiry.run();
     expect(await load(idle)).toMatchObject({ state: 'expired', version: 3 });
     expect(await eventTypes(idle)).toEqual(['otp_expired', 'expired']);
-    // Doubt does not end by idleness, not even doubt that time has only just made.
+    // Idle time does not end a doubt, not even a new one.
     expect(await load(lost)).toMatchObject({ state: 'outcome_unknown', version: 2 });
   });
 
-  it('ends each row once, however many workers run it at the same time', async () => {
+  it('ends each row once with several workers at the same time', async () => {
     const { dataSource } = onboardings;
     const ids: string[] = [];
     for (let n = 0; n < 40; n++) ids.push(await anOnboarding(dataSource, { otp_expires_at: inMs(-1) }));
@@ -184,7 +184,7 @@ describe('the batch', () => {
     );
   });
 
-  it('does not wait for a row that somebody else is writing, and takes it in the next run', async () => {
+  it('skips a row that another statement is writing, and takes it in the next run', async () => {
     const { dataSource } = onboardings;
     const held = await anOnboarding(dataSource, { otp_expires_at: inMs(-1) });
     const free = await anOnboarding(dataSource, { otp_expires_at: inMs(-1) });
@@ -198,7 +198,7 @@ describe('the batch', () => {
     expect(await expiry.run()).toMatchObject({ codes: 1 });
   });
 
-  it('tells of a step that the time ran out on, and keeps its doubt', async () => {
+  it('logs a step whose time ran out, and keeps its doubt', async () => {
     const { dataSource, load } = onboardings;
     const unresolved = [{ step: 'verify-otp', attempt: 4, at: '2026-11-20T10:00:00.000Z' }];
     const flying = { state: 'otp_submitted', step: 'verify-otp', attempt: 4, otp_expires_at: inMs(-1) };
@@ -219,8 +219,8 @@ describe('the batch', () => {
   });
 });
 
-describe('one onboarding by itself', () => {
-  it('is ended where it is due, and no other', async () => {
+describe('one onboarding', () => {
+  it('is ended if it is due, and no other one', async () => {
     const { dataSource, load } = onboardings;
     const [one, other] = [
       await anOnboarding(dataSource, { otp_expires_at: inMs(-1) }),
@@ -231,7 +231,7 @@ describe('one onboarding by itself', () => {
     expect((await load(other)).state).toBe('otp_sent');
   });
 
-  it('is left as it is while its step is in flight', async () => {
+  it('does not change while its step is in flight', async () => {
     for (const step of STEPS) {
       const id = await anOnboarding(onboardings.dataSource, {
         state: stateOfStep(step),

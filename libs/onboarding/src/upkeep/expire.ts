@@ -10,7 +10,7 @@ import { writtenColumns } from '../store/read-row.js';
 import { logOutcomeLost } from '../attempt/step-log.js';
 import { inBatches } from './in-batches.js';
 
-/** A row that breaks its batch is looked at again after this long. */
+/** A row that cannot be moved is tried again after this long. */
 const PUSH_BACK_MS = 60_000;
 
 /** How many codes, sessions and onboardings one run ended, and how many steps it left in doubt. */
@@ -28,13 +28,13 @@ const COUNTED = {
   outcome_lost: 'outcomesLost',
 } as const satisfies Partial<Record<Signal, keyof ExpiryCounts>>;
 
-/** What the time does to one row: the moves, and what the row becomes by them. */
+/** A row, and its moves that are due by time. */
 interface Timed {
   seen: Row;
   moves: ReturnType<typeof movesOfTime>;
 }
 
-/** Ends what is due. Many workers may do so at once: each skips what another holds or has written. */
+/** Ends what is due. Several workers may run at once: each skips rows that another holds or has written. */
 @Injectable()
 export class Expiry {
   readonly #logger = new Logger(Expiry.name);
@@ -44,7 +44,7 @@ export class Expiry {
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
-  /** Batch after batch until nothing is due. */
+  /** Works in batches until nothing is due. */
   async run(): Promise<ExpiryCounts> {
     const counts: ExpiryCounts = { codes: 0, sessions: 0, onboardings: 0, outcomesLost: 0 };
     await inBatches(this.config.EXPIRY_BATCH, async (limit) => {
@@ -57,15 +57,15 @@ export class Expiry {
     return counts;
   }
 
-  /** One onboarding, for a command that cannot wait for the batch. */
+  /** Moves one onboarding, for a command that cannot wait for the batch. */
   async runFor(id: string): Promise<void> {
-    // The batch may hold the row at this very moment.
+    // The batch may hold the row now.
     await this.store.run(WAIT_FOR_WRITERS, { id });
     const row = await this.store.find(id);
     if (row) await this.#write([row]);
   }
 
-  /** @returns what was written. */
+  /** @returns the rows that were written. */
   async #write(rows: Row[]): Promise<Timed[]> {
     const timed = (await this.#timed(rows)).filter(({ moves }) => moves.length > 0);
     if (timed.length === 0) return [];
@@ -76,7 +76,7 @@ export class Expiry {
     return moved;
   }
 
-  /** A row that cannot be moved is pushed back, or it would block the head. */
+  /** Delays a row that cannot be moved: it would block the rows behind it. */
   async #timed(rows: Row[]): Promise<Timed[]> {
     const broken: string[] = [];
     const timed = rows.flatMap((seen): Timed[] => {
@@ -93,7 +93,7 @@ export class Expiry {
   }
 }
 
-/** As the statement takes it: the row as it becomes, and what was seen of it. */
+/** The statement's input: the row after the moves, and the version and event number that were read. */
 function asWritten({ seen, moves }: Timed) {
   const to = moves.at(-1)!.to;
   return {

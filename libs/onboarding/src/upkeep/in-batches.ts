@@ -1,7 +1,7 @@
 /**
  * Works in batches until one is not full.
  *
- * @param work takes the size of a batch, and returns how many there were.
+ * @param work takes the size of a batch, and returns the number of items that it found.
  */
 export async function inBatches(size: number, work: (limit: number) => Promise<number>): Promise<void> {
   while ((await work(size)) === size);

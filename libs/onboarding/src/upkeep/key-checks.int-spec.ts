@@ -29,7 +29,7 @@ afterAll(() => before.close());
 const HASH = 'HASH_KEY is not the key that this database was written with: put it back';
 const SEALING = 'SEALING_KEYS does not have the key "test" that this database was written with: put it back';
 
-describe('a start beside a restored database', () => {
+describe('a boot with a restored database', () => {
   it.each([
     ['its keys', {}, []],
     ['its keys and a newer one', { SEALING_KEYS: `new:${another()},${TEST_ENV['SEALING_KEYS']}` }, []],

@@ -5,8 +5,8 @@ import { LAST_ANCHORED, ONE_PER_SEALING_KEY } from '../store/statements/reseal.j
 import { Timelines } from './timelines.js';
 
 /**
- * Logs at boot which keys do not fit the database. With other keys, a restored database looks whole, but no API key
- * works, no anchor fits, and no secret opens.
+ * Logs at boot which keys do not fit the database. With wrong keys, a restored database looks complete, but
+ * no API key works, no anchor fits, and no secret opens.
  */
 @Injectable()
 export class KeyChecks implements OnApplicationBootstrap {
@@ -18,12 +18,12 @@ export class KeyChecks implements OnApplicationBootstrap {
     private readonly timelines: Timelines,
   ) {}
 
-  /** Never stops the start: rows of a lost key can still be read, cancelled and erased. */
+  /** Never stops the boot: rows of a lost key can still be read, cancelled and erased. */
   async onApplicationBootstrap(): Promise<void> {
     try {
       for (const fault of await this.faults()) this.#logger.error(fault);
     } catch {
-      // Readiness tells that PostgreSQL is away, or that migrations are missing.
+      // Readiness reports that PostgreSQL is away or migrations are missing.
     }
   }
 

@@ -20,7 +20,7 @@ beforeEach(async () => {
 });
 afterEach(() => void jest.restoreAllMocks());
 
-/** The question ends so from here on. */
+/** From now on, the probe ends like this. */
 function answers(failure: FailureClass | 'well'): void {
   const evidence = { bytesSent: true, headersSeen: true, status: 404, durationMs: 1 };
   const { provider } = onboardings.module.get(Integrations).all()[0]!;
@@ -33,7 +33,14 @@ const integration = () => onboardings.module.get(Integrations).all()[0]!.name;
 async function parked(count: number, columns: Record<string, unknown> = {}): Promise<string[]> {
   const ids: string[] = [];
   for (let n = 0; n < count; n++) {
-    const row = { integration: integration(), state: 'otp_requested', step: 'init-otp', parkings: 1, parked_reason: 'upstream_misconfigured', parked_at: inMs(n - 1_000) }; // prettier-ignore
+    const row = {
+      integration: integration(),
+      state: 'otp_requested',
+      step: 'init-otp',
+      parkings: 1,
+      parked_reason: 'upstream_misconfigured',
+      parked_at: inMs(n - 1_000),
+    };
     ids.push(await anOnboarding(onboardings.dataSource, { ...row, ...columns }));
   }
   return ids;
@@ -64,7 +71,7 @@ const trialIsDue = () => query(`UPDATE integration_trials SET next_at = clock_ti
 
 describe('a probe that proves nothing', () => {
   it.each(['rejected', 'rejected_unclear', 'unavailable', 'no_answer', 'not_sent', 'throttled'] as const)(
-    'as %s lets three rows go, and no more before the next trial is due',
+    'releases three rows after %s, and no more before the next trial is due',
     async (failure) => {
       answers(failure);
       const ids = await parked(5);
@@ -107,7 +114,7 @@ describe('a probe that proves nothing', () => {
   });
 });
 
-describe('a probe that is answered', () => {
+describe('a successful probe', () => {
   it('releases all rows except those that were parked again, which wait longer each time', async () => {
     answers('well');
     const fresh = await parked(4);
@@ -118,14 +125,14 @@ describe('a probe that is answered', () => {
   });
 });
 
-it('a probe that is refused holds all', async () => {
+it('a refused probe releases no row', async () => {
   answers('misconfigured');
   const ids = await parked(2);
   expect(await probe.run()).toEqual({ unparked: 0, unhealthy: [integration()] });
   expect(await stillParked(ids)).toHaveLength(2);
 });
 
-it('forgets its trials once nothing is parked', async () => {
+it('deletes its trials once nothing is parked', async () => {
   answers('rejected');
   await parked(1);
   await probe.run();

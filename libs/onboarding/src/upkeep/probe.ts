@@ -7,14 +7,14 @@ import { PARKED, PARKED_INTEGRATIONS } from '../store/statements/parked.js';
 import { Trials } from './trials.js';
 
 const BATCH = 500;
-/** How many rows are released to see whether the integration works. */
+/** How many rows a trial releases to test the integration. */
 const TRIAL_ROWS = 3;
 const DOUBLINGS = 4;
 
-/** `unproven`: the answer says nothing of our key, e.g. a 404 for the question itself. */
+/** `unproven`: the answer shows nothing about our key, e.g. a 404 for the probe itself. */
 type Outcome = 'works' | 'refused' | 'unproven';
 
-/** Asks each integration that has parked rows whether it works again, and lets the rows go on when it does. */
+/** Probes each integration with parked rows, and releases the rows if it works again. */
 @Injectable()
 export class Probe {
   readonly #logger = new Logger(Probe.name);
@@ -26,7 +26,7 @@ export class Probe {
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
-  /** @returns how many rows go on; the sweeper wakes them. */
+  /** @returns how many rows were released. The sweeper wakes them. */
   async run(): Promise<{ unparked: number; unhealthy: string[] }> {
     const unhealthy: string[] = [];
     let unparked = 0;
@@ -62,7 +62,7 @@ export class Probe {
     }
   }
 
-  /** @returns how many rows go on: all if a row that was released before has succeeded, or else a few. */
+  /** @returns how many rows were released: all if an earlier released row has succeeded, otherwise a few. */
   async #try(integration: string): Promise<number> {
     if (await this.trials.succeeded(integration)) {
       await this.trials.forget(integration);
@@ -74,7 +74,7 @@ export class Probe {
     return ids.length;
   }
 
-  /** @returns the rows that go on. */
+  /** @returns the released rows. */
   async #unpark(integration: string, limit = Infinity): Promise<string[]> {
     const unparked: string[] = [];
     const size = Math.min(BATCH, limit);

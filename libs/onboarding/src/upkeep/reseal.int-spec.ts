@@ -40,7 +40,7 @@ afterEach(async () => {
 
 const reseal = (at: Onboardings) => at.module.get(Reseal);
 
-/** A row with a key of its own, a contact and a code sealed with it. */
+/** A row with its own key, which seals a contact and a code. */
 async function sealedRow(at: Onboardings, code = '123456'): Promise<string> {
   const id = uuidV7(Date.now());
   const { patch, sealer } = at.module.get(DataKeys).fresh(id);
@@ -61,7 +61,7 @@ async function sealedRow(at: Onboardings, code = '123456'): Promise<string> {
   });
 }
 
-/** One after the other: hundreds at once would wait too long for a connection on a slow machine. */
+/** One after the other: on a slow machine, hundreds at once would wait too long for a connection. */
 async function sealedRows(count: number, code?: (n: number) => string): Promise<string[]> {
   const ids: string[] = [];
   for (let n = 0; n < count; n++) ids.push(await sealedRow(before, code?.(n)));
@@ -74,7 +74,7 @@ async function codeIn(at: Onboardings, id: string): Promise<string> {
 }
 
 describe('a rotation', () => {
-  it('leaves nothing on the old key, which may then be dropped', async () => {
+  it('leaves no value on the old key, which may then be removed', async () => {
     const ids = await sealedRows(450, (n) => `code${n}`);
     expect(await reseal(after).uses()).toEqual({ new: 0, old: 450 });
     expect(await reseal(after).run()).toMatchObject({ resealed: 450, left: { new: 450, old: 0 } });
@@ -88,7 +88,7 @@ describe('a rotation', () => {
     });
   });
 
-  it('is done once by workers that do it at once, and each value opens', async () => {
+  it('is done once by concurrent workers, and each value opens', async () => {
     const ids = await sealedRows(250);
     const others = await having(NEW, OLD);
     const runs = await Promise.all([reseal(after).run(), reseal(others).run()]);
@@ -97,11 +97,11 @@ describe('a rotation', () => {
     for (const id of ids) expect(await codeIn(later, id)).toBe('123456');
   });
 
-  it('that was cut short in the middle goes on where it was', async () => {
+  it('continues after an interruption', async () => {
     const ids = await Promise.all(Array.from({ length: 5 }, () => sealedRow(before)));
     const cut = ids[2]!;
     const row = await after.load(cut);
-    const wrapped = after.module.get(DataKeys).wrappedAnew(cut, row.sealedDataKey!);
+    const wrapped = after.module.get(DataKeys).rewrapped(cut, row.sealedDataKey!);
     await after.dataSource.query(
       'UPDATE onboardings SET sealed_data_key = $2, data_key_id = $3 WHERE id = $1',
       [cut, wrapped.sealedDataKey, wrapped.dataKeyId],
@@ -110,7 +110,7 @@ describe('a rotation', () => {
     expect(await reseal(after).run()).toMatchObject({ resealed: 4, left: { old: 0 } });
   });
 
-  it('does not wait for a row that somebody writes, and takes it the next time', async () => {
+  it('skips a row that another statement is writing, and takes it in the next run', async () => {
     const [held, free] = [await sealedRow(before), await sealedRow(before)];
     const runner = after.dataSource.createQueryRunner();
     await runner.startTransaction();
@@ -122,7 +122,7 @@ describe('a rotation', () => {
     expect(await codeIn(await having(NEW), free)).toBe('123456');
   });
 
-  it('tells of a key that was dropped too early, by its id, and never of the key', async () => {
+  it('reports a key that was removed too early by its id, never the key', async () => {
     const id = await sealedRow(before);
     const early = await having(NEW);
     expect(await reseal(early).run()).toMatchObject({ resealed: 0, unopenable: 1, left: { new: 0, old: 1 } });
@@ -131,7 +131,7 @@ describe('a rotation', () => {
     );
   });
 
-  it('with a key dropped too early hides no list and no command: such a row is told without its contact', async () => {
+  it('with a key removed too early fails no list or command: rows are shown without contact', async () => {
     const [lost, kept] = [await sealedRow(before), await sealedRow(after)];
     const early = await having(NEW);
     const service = early.module.get(OnboardingService);
@@ -143,12 +143,12 @@ describe('a rotation', () => {
     expect((await service.load(lost, aCaller())).subject).toEqual({ userId: 'u' });
     const cancelled = await service.cancel(lost, undefined, { caller: aCaller(), waitMs: 0 });
     expect(cancelled).toMatchObject({ state: 'cancelled', subject: { userId: 'u' } });
-    // Nothing is sent to a provider on behalf of somebody unknown.
+    // Without the contact, nothing is sent to a provider.
     const row = await early.load(lost);
     expect(() => early.module.get(Subjects).opened(row)).toThrow('which SEALING_KEYS does not have');
   });
 
-  it('counts codes under way, which the ring itself seals, and the answers that are kept', async () => {
+  it('counts submitted codes, which the ring itself seals, and kept answers', async () => {
     const id = uuidV7(Date.now());
     const ring = before.module.get(Sealer);
     await anOnboarding(before.dataSource, {
@@ -159,7 +159,8 @@ describe('a rotation', () => {
     });
     const request = { caller: 'a', route: 'b', key: randomUUID(), fingerprint: 'c', id: randomUUID() };
     await before.dataSource.query(
-      `INSERT INTO idempotency_keys (caller, route, key, fingerprint, taken_by) VALUES ('a', 'b', $1, 'c', $2)`,
+      `INSERT INTO idempotency_keys (caller, route, key, fingerprint, taken_by)
+      VALUES ('a', 'b', $1, 'c', $2)`,
       [request.key, request.id],
     );
     await before.module.get(IdempotencyKeys).answer(request, { status: 200, headers: {}, body: '{}' });

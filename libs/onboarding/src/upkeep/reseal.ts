@@ -6,12 +6,15 @@ import { KEY_USE, OTHER_KEY_IDS, SEALED_WITH, WRAP } from '../store/statements/r
 
 const BATCH = 200;
 
-/** By key id: how many values in the database only that key opens. Those of `SEALING_KEYS` are all there. */
+/**
+ * By key id: how many values in the database only that key opens. Has an entry for each key of
+ * `SEALING_KEYS`.
+ */
 export type KeyUse = Record<string, number>;
 
 const FIRST = '00000000-0000-0000-0000-000000000000';
 
-/** What one run did, and what hangs on each key after it. */
+/** The counts of one run, and the values per key after it. */
 export interface ResealCounts {
   resealed: number;
   /** Rows whose key is sealed with one that SEALING_KEYS does not have. */
@@ -20,8 +23,9 @@ export interface ResealCounts {
 }
 
 /**
- * Seals with the first of `SEALING_KEYS` what is sealed with another: the rows' keys, not what these seal. A write names
- * what it replaces, so that it may be done by several at once, and cut short anywhere.
+ * Re-encrypts data keys under an old key with the first of `SEALING_KEYS`. Values under the data keys stay.
+ * Each write checks the value that it replaces, so several processes may run at once, and a run may stop
+ * anywhere.
  */
 @Injectable()
 export class Reseal {
@@ -49,14 +53,13 @@ export class Reseal {
       else counts.unopenable += (await this.uses())[id] ?? 0;
     }
     if (counts.unopenable > 0) {
-      this.#logger.error(
-        `${counts.unopenable} onboardings are sealed with keys that SEALING_KEYS does not have: put them back`,
-      );
+      const fault = `${counts.unopenable} onboardings are sealed with keys that SEALING_KEYS does not have`;
+      this.#logger.error(`${fault}: put them back`);
     }
     return { ...counts, left: await this.uses() };
   }
 
-  /** What hangs on each key: one that shows 0, and is not the first, may be dropped. */
+  /** Counts the values per key. A key with 0 that is not the first may be removed. */
   async uses(): Promise<KeyUse> {
     const rows = await this.statements.run<{ id: string; uses: number }>(KEY_USE, []);
     const uses = Object.fromEntries(this.ring.ids.map((id) => [id, 0]));
@@ -77,7 +80,7 @@ export class Reseal {
         WRAP.bind({
           ids: rows.map(({ id }) => id),
           seen: rows.map(({ sealedDataKey }) => sealedDataKey),
-          fresh: rows.map((row) => this.dataKeys.wrappedAnew(row.id, row.sealedDataKey).sealedDataKey),
+          fresh: rows.map((row) => this.dataKeys.rewrapped(row.id, row.sealedDataKey).sealedDataKey),
           keyId: this.ring.currentId,
         }),
       );

@@ -26,7 +26,7 @@ const aged = (age: keyof typeof ages, columns: Record<string, unknown> = {}) =>
   });
 
 describe('retention', () => {
-  it('erases what ended that long ago, and nothing that is younger or lives', async () => {
+  it('erases onboardings that ended that long ago, and no younger or live ones', async () => {
     const old = await Promise.all(
       ['completed', 'failed', 'expired', 'cancelled'].map((state) => aged('old', { state })),
     );
@@ -41,11 +41,11 @@ describe('retention', () => {
     expect((await run(thirty))['erased']).toBe(0);
   });
 
-  it('takes more than one batch, each onboarding once, by workers that run at once', async () => {
+  it('erases several batches with concurrent workers, each onboarding once', async () => {
     const ids = await Promise.all(Array.from({ length: 230 }, () => aged('old')));
     const runs = await Promise.all([run(thirty), run(thirty)]);
     expect((runs[0]['erased'] ?? 0) + (runs[1]['erased'] ?? 0)).toBe(230);
-    // One of them may have seen nothing but what the other did.
+    // One worker may have seen only rows that the other one erased.
     expect((await run(thirty))['erased']).toBe(0);
     const [{ left }] = await thirty.dataSource.query(
       `SELECT count(*)::int AS left FROM onboardings WHERE id = ANY ($1) AND erased_at IS NULL`,
@@ -54,7 +54,7 @@ describe('retention', () => {
     expect(left).toBe(0);
   });
 
-  it('counts what other libs forget, by the name that they give it', async () => {
+  it('counts the rows that other libs delete, by their names', async () => {
     const name = `n${randomUUID().slice(0, 8)}`;
     thirty.module.get(Retention).register(name, () => Promise.resolve(7));
     expect(await run(thirty)).toMatchObject({ [name]: 7, idempotencyKeys: 0 });

@@ -8,10 +8,10 @@ import { KEPT_TOO_LONG } from '../store/statements/retain.js';
 const DAY_MS = 86_400_000;
 const BATCH = 200;
 
-/** Forgets what is over. @returns how much it was. */
+/** Deletes expired rows. @returns how many. */
 export type Forget = () => Promise<number>;
 
-/** Ends the keeping of what nobody needs any more: in batches, each of small statements. */
+/** Erases and deletes data past its retention, in batches of small statements. */
 @Injectable()
 export class Retention {
   readonly #more = new Map<string, Forget>();
@@ -25,13 +25,13 @@ export class Retention {
     this.register('idempotencyKeys', () => keys.forget());
   }
 
-  /** A lib that owns a table has it forgotten here, under a name that operators read. */
+  /** Lets a lib delete old rows of its own table, under a name that operators read. */
   register(name: string, forget: Forget): void {
     if (this.#more.has(name)) throw new Error(`"${name}" is forgotten twice`);
     this.#more.set(name, forget);
   }
 
-  /** @returns how many onboardings were erased, and how much of what else was forgotten. */
+  /** @returns how many onboardings were erased, and how many rows each registered name deleted. */
   async run(): Promise<Record<string, number>> {
     const counts: Record<string, number> = { erased: await this.#erase() };
     for (const [name, forget] of this.#more) counts[name] = await forget();
@@ -45,11 +45,11 @@ export class Retention {
       const rows = await this.store.rows(KEPT_TOO_LONG, { keptMs, limit: BATCH });
       let now = 0;
       for (const row of rows) {
-        // A row that was written meanwhile, to resolve a doubt, is still of use.
+        // A row that was written meanwhile, to resolve a doubt, is kept.
         if (await this.erasure.erase(row, 'service')) now += 1;
       }
       erased += now;
-      // Where another worker erases the same, there is nothing left to do.
+      // Another worker is erasing the same rows.
       if (rows.length < BATCH || now === 0) return erased;
     }
   }

@@ -24,7 +24,7 @@ const insert = (columns: Record<string, unknown>) =>
   anOnboarding(onboardings.dataSource, { ...waiting, ...columns });
 
 describe('the sweeper', () => {
-  it('wakes an overdue try and a lapsed lease, by the id of the next attempt', async () => {
+  it('wakes an overdue try and an expired lease, by the id of the next attempt', async () => {
     const due = await insert({ next_attempt_at: inMs(-5000) });
     const lapsed = await insert({ state: 'otp_requested', step: 'init-otp', lease_until: inMs(-5000) });
     expect(await sweeper.run()).toEqual({ woken: 2 });
@@ -45,14 +45,14 @@ describe('the sweeper', () => {
 
   it.each([
     ['is not due yet', { next_attempt_at: inMs(60_000) }],
-    ['is only just due, and has a job of its own', { next_attempt_at: inMs(-100) }],
+    ['is only just due, and has its own job', { next_attempt_at: inMs(-100) }],
     ['is in flight', { lease_until: inMs(60_000) }],
     [
       'is parked',
       { next_attempt_at: inMs(-5000), parked_reason: 'integration_missing', parked_at: inMs(-5000) },
     ],
     ['waits for its user', { state: 'otp_sent', step: null }],
-  ])('leaves alone what %s', async (_, columns) => {
+  ])('does not wake a row that %s', async (_, columns) => {
     await insert(columns);
     expect(await sweeper.run()).toEqual({ woken: 0 });
     expect(onboardings.added).toEqual([]);
@@ -69,7 +69,7 @@ describe('the sweeper', () => {
     expect(await sweeper.run()).toEqual({ woken: 1 });
   });
 
-  it('wakes a row once, however many sweep at the same time', async () => {
+  it('wakes a row once with several sweepers at the same time', async () => {
     for (let n = 0; n < 30; n++) await insert({ next_attempt_at: inMs(-5000) });
     const swept = await Promise.all([sweeper.run(), sweeper.run(), sweeper.run()]);
     const rest = await sweeper.run();
@@ -77,7 +77,7 @@ describe('the sweeper', () => {
     expect(new Set(onboardings.added.map((job) => JSON.stringify(job.payload))).size).toBe(30);
   });
 
-  it('does not wait for a row that somebody else is writing, and wakes it in the next run', async () => {
+  it('skips a row that another statement is writing, and wakes it in the next run', async () => {
     const id = await insert({ next_attempt_at: inMs(-5000) });
     const writer = onboardings.dataSource.createQueryRunner();
     await writer.startTransaction();
@@ -98,7 +98,7 @@ describe('the sweeper', () => {
       return rows.filter((row) => row.woken).length;
     };
 
-    it('leaves all rows for the run that finds it back', async () => {
+    it('leaves all rows for a run after it is back', async () => {
       await insert({ next_attempt_at: inMs(-5000) });
       const ready = jest.spyOn(onboardings.module.get(Queues), 'isReady').mockReturnValue(false);
       expect(await sweeper.run()).toEqual({ woken: 0 });
@@ -107,7 +107,7 @@ describe('the sweeper', () => {
       expect(await sweeper.run()).toEqual({ woken: 1 });
     });
 
-    it('stops at the first that is not taken, and wakes all the others in the next run', async () => {
+    it('stops at the first refused job, and wakes the other rows in the next run', async () => {
       for (let n = 0; n < 5; n++) await insert({ next_attempt_at: inMs(-5000) });
       const jobs = onboardings.module.get(JobProducer);
       const take = jobs.wake.bind(jobs);
@@ -135,7 +135,7 @@ describe('the sweeper', () => {
     expect(await sweeper.run()).toEqual({ woken: 0 });
   });
 
-  it('changes nothing of what the row is', async () => {
+  it('changes nothing else of the row', async () => {
     const id = await insert({ next_attempt_at: inMs(-5000) });
     const { now: _then, dueAt, ...before } = await onboardings.load(id);
     await sweeper.run();

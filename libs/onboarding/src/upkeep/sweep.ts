@@ -6,10 +6,10 @@ import type { StepName } from '../flow/table.js';
 import { OnboardingStore } from '../store/onboarding.store.js';
 import { NOT_WOKEN, WAKE } from '../store/statements/waiting.js';
 
-/** A row whose try is due for less than this is most likely about to be woken by its own job. */
+/** If a try is due for less than this, its own job will probably wake it. */
 const GRACE_MS = 2_000;
 const BATCH = 500;
-/** May be long, because no request waits for it. */
+/** Long, because no request waits for it. */
 const WAKE_MS = 2_000;
 
 interface Due {
@@ -29,10 +29,10 @@ export class Sweeper {
   ) {}
 
   /**
-   * Ends at once if Redis takes no jobs or the queue is paused. A row without a new job must not count as woken, or it
-   * would wait too long after the queue is resumed.
+   * Ends at once if Redis takes no jobs or the queue is paused. A row without a new job must not count as
+   * woken: it would wait too long after the queue is resumed.
    *
-   * @returns how many rows got a job that had none waiting.
+   * @returns how many rows without a waiting job got one.
    */
   async run(): Promise<{ woken: number; paused?: true }> {
     for (let woken = 0; ;) {
@@ -53,7 +53,11 @@ export class Sweeper {
     }
   }
 
-  /** Stops at a job that Redis does not take. @returns how many rows, from the first, have a job now. */
+  /**
+   * Stops at the first job that Redis refuses.
+   *
+   * @returns `taken`: how many rows, from the first, have a job now.
+   */
   async #queue(rows: Due[]): Promise<{ taken: number; queued: number }> {
     let queued = 0;
     for (const [index, { id, step, attempt }] of rows.entries()) {

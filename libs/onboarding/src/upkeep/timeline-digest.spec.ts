@@ -30,7 +30,7 @@ const THREE = [event(1), event(2), event(3)];
 const whole = anchored(timeline(THREE));
 
 describe('a timeline', () => {
-  it('has no fault as it was written: before its anchor, with it, and with what came after it', () => {
+  it('has no fault as written: before its anchor, with it, and with later events', () => {
     expect(faultIn(timeline(THREE), hash)).toBeNull();
     expect(faultIn(timeline([]), hash)).toBeNull();
     expect(faultIn(whole, hash)).toBeNull();
@@ -38,16 +38,12 @@ describe('a timeline', () => {
   });
 
   it.each<[string, Partial<StoredTimeline>, object]>([
-    ['an event that is missing', { events: [event(1), event(3)] }, { seq: 2, fault: 'missing' }],
+    ['a missing event', { events: [event(1), event(3)] }, { seq: 2, fault: 'missing' }],
     ['the last event missing', { events: [event(1), event(2)] }, { seq: 3, fault: 'missing' }],
     ['all events missing', { events: [] }, { seq: 1, fault: 'missing' }],
-    ['an event too much', { events: [...THREE, event(4)] }, { seq: 4, fault: 'surplus' }],
-    [
-      'a number that is there twice',
-      { events: [event(1), event(1), event(2)] },
-      { seq: 2, fault: 'surplus' },
-    ],
-  ])('tells of %s, and where, with an anchor and without', (_, change, fault) => {
+    ['a surplus event', { events: [...THREE, event(4)] }, { seq: 4, fault: 'surplus' }],
+    ['a repeated number', { events: [event(1), event(1), event(2)] }, { seq: 2, fault: 'surplus' }],
+  ])('shows %s, and where, with and without an anchor', (_, change, fault) => {
     expect(faultIn({ ...timeline(THREE), ...change }, hash)).toEqual(fault);
     expect(faultIn({ ...whole, ...change }, hash)).toEqual(fault);
   });
@@ -55,7 +51,7 @@ describe('a timeline', () => {
   it.each<[string, Partial<StoredTimeline>]>([
     ['another order', { events: [event(1), { ...event(3), seq: 2 }, { ...event(2), seq: 3 }] }],
     ['another state', { state: 'completed' }],
-    ['a state that is live', { state: 'otp_sent' }],
+    ['a live state', { state: 'otp_sent' }],
     ['another onboarding', { id: '0198a000-0000-7000-8000-000000000002' }],
     ['an anchor for fewer events', { anchoredSeq: 2 }],
     ['no anchor beside its number', { anchor: null }],
@@ -69,7 +65,7 @@ describe('a timeline', () => {
     expect(faultIn(whole, new KeyedHash(Buffer.alloc(32, 2)))).toEqual({ seq: 3, fault: 'anchor' });
   });
 
-  it('does not fit its anchor once any member of any event before it is another', () => {
+  it('does not fit its anchor after a change to any member of any covered event', () => {
     const members = ['type', 'atUs', 'actor', 'data'] as const;
     fc.assert(
       fc.property(fc.nat(2), fc.constantFrom(...members), fc.string(), (index, member, value) => {
@@ -80,7 +76,7 @@ describe('a timeline', () => {
     );
   });
 
-  it('has no other one with the same digest, wherever one member ends and the next begins', () => {
+  it('has a unique digest, wherever one member ends and the next begins', () => {
     const text = fc.string({ unit: fc.constantFrom('a', '"', ',', '\n', '[', '\\'), maxLength: 4 });
     const events = fc
       .array(fc.record({ type: text, atUs: text, actor: text, data: text }), { maxLength: 3 })
@@ -93,7 +89,7 @@ describe('a timeline', () => {
     );
   });
 
-  it('that is erased fits a digest of its events without their data, and no other', () => {
+  it('fits only a digest without data after an erasure', () => {
     const erased = blanked(whole);
     expect(erased.events.map(({ data }) => data)).toEqual(['{}', '{}', '{}']);
     expect(faultIn(erased, hash)).toEqual({ seq: 3, fault: 'anchor' });

@@ -2,7 +2,7 @@ import { timingSafeEqual } from 'node:crypto';
 import type { KeyedHash } from '#libs/platform';
 import { isEnded, type State } from '../flow/table.js';
 
-/** An event as it is stored. `at` in microseconds since the epoch, `data` as PostgreSQL writes it. */
+/** A stored event. `atUs` in microseconds since the epoch, `data` in PostgreSQL's own JSON text. */
 export interface StoredEvent {
   seq: number;
   type: string;
@@ -11,7 +11,7 @@ export interface StoredEvent {
   data: string;
 }
 
-/** An onboarding's timeline, with what its row says of it. */
+/** An onboarding's timeline, with its row's columns about it. */
 export interface StoredTimeline {
   id: string;
   state: string;
@@ -21,24 +21,26 @@ export interface StoredTimeline {
   events: StoredEvent[];
 }
 
-/** What was found wrong. `seq`: of the first event that is missing or too much; with `anchor`, of the last that it is for. */
+/**
+ * The fault. `seq`: the first missing or surplus event; for `anchor`, the last event that the anchor covers.
+ */
 export interface TimelineFault {
   seq: number;
   fault: 'missing' | 'surplus' | 'anchor';
 }
 
 /**
- * Looks at one timeline.
+ * Checks one timeline.
  *
- * @returns the first fault; null where there is none.
+ * @returns the first fault; null if there is none.
  */
 export function faultIn(timeline: StoredTimeline, hash: KeyedHash): TimelineFault | null {
   return gapIn(timeline) ?? anchorFault(timeline, hash);
 }
 
 /**
- * Vouches for a timeline up to an event, and for the state that the onboarding ended in. Write access to the database does
- * not suffice to compute it: it hangs on `HASH_KEY`.
+ * A keyed hash over a timeline up to an event, and over the state in which the onboarding ended. To compute
+ * it, an attacker needs `HASH_KEY`: write access to the database is not enough.
  */
 export function digestOf({ id, state, events }: StoredTimeline, seq: number, hash: KeyedHash): Buffer {
   const lines = events
@@ -47,7 +49,7 @@ export function digestOf({ id, state, events }: StoredTimeline, seq: number, has
   return hash.of('timeline anchor', [id, seq, state, ...lines].join('\n'));
 }
 
-/** The same timeline as an erasure leaves it. */
+/** The timeline after an erasure. */
 export const blanked = (timeline: StoredTimeline): StoredTimeline => ({
   ...timeline,
   events: timeline.events.map((event) => ({ ...event, data: '{}' })),
@@ -62,7 +64,7 @@ function gapIn({ events, lastSeq }: StoredTimeline): TimelineFault | null {
   return events.length < lastSeq ? { seq: events.length + 1, fault: 'missing' } : null;
 }
 
-/** Only what has ended is anchored, and nothing leaves its end. */
+/** Only ended onboardings have an anchor, and an ended state never changes. */
 function anchorFault(timeline: StoredTimeline, hash: KeyedHash): TimelineFault | null {
   const { anchor, anchoredSeq, state } = timeline;
   if (anchor === null && anchoredSeq === null) return null;

@@ -23,7 +23,7 @@ const faultOf = async (id: string) => (await timelines.verifyTimeline(id)).fault
 const eraseByCaller = (id: string) =>
   onboardings.module.get(OnboardingService).erase(id, { caller: aCaller(), waitMs: 0 });
 
-/** Four events, three of them written by one statement; ended where it is to be. */
+/** Four events, three of them by one statement. The last one may end it. */
 async function written({ ended = true } = {}): Promise<string> {
   const { store } = onboardings;
   const id = await anOnboarding(onboardings.dataSource);
@@ -42,12 +42,12 @@ async function written({ ended = true } = {}): Promise<string> {
   return id;
 }
 
-/** Something more happens to an onboarding that has ended. */
+/** Adds an event to an ended onboarding. */
 const addLateAnswer = (id: string) =>
   write(onboardings.store, id, [{ type: 'late_answer_kept', actor: 'upstream' }]);
 
 describe('a timeline', () => {
-  it('is whole as it was written, several events by one statement among them', async () => {
+  it('is whole as written, also with several events by one statement', async () => {
     const id = await written();
     expect(await timelines.verifyTimeline(id)).toEqual({
       onboardingId: id,
@@ -57,7 +57,7 @@ describe('a timeline', () => {
     });
   });
 
-  it('is whole where the expiry batch writes many rows at once', async () => {
+  it('is whole if the expiry batch writes many rows at once', async () => {
     const ids = await Promise.all(
       Array.from({ length: 5 }, () =>
         anOnboarding(onboardings.dataSource, {
@@ -73,7 +73,7 @@ describe('a timeline', () => {
     }
   });
 
-  it('is whole where many writers add to it at once', async () => {
+  it('is whole if many writers add to it at once', async () => {
     const id = await anOnboarding(onboardings.dataSource);
     const add = () =>
       write(onboardings.store, id, [
@@ -96,16 +96,16 @@ describe('a timeline', () => {
   });
 
   it.each([
-    ['an event taken out of the middle', 2, `DELETE FROM onboarding_events WHERE seq = 2`],
-    ['the first one taken away', 1, `DELETE FROM onboarding_events WHERE seq = 1`],
-    ['the last one taken away', 4, `DELETE FROM onboarding_events WHERE seq = 4`],
+    ['an event deleted from the middle', 2, `DELETE FROM onboarding_events WHERE seq = 2`],
+    ['a deleted first event', 1, `DELETE FROM onboarding_events WHERE seq = 1`],
+    ['a deleted last event', 4, `DELETE FROM onboarding_events WHERE seq = 4`],
     [
-      'one that the row does not count',
+      'an event that the row does not count',
       5,
       `INSERT INTO onboarding_events (onboarding_id, seq, type, actor)
       SELECT onboarding_id, 5, 'resolved', 'caller' FROM onboarding_events WHERE seq = 4`,
     ],
-  ])('tells of %s, and where, before anything vouches for it', async (_, seq, tampering) => {
+  ])('shows %s, and where, before it has an anchor', async (_, seq, tampering) => {
     const [id, other] = [await written(), await written()];
     await sql(`${tampering} AND onboarding_id = $1`, [id]);
     expect(await faultOf(id)).toEqual({ seq, fault: seq === 5 ? 'surplus' : 'missing' });
@@ -134,7 +134,7 @@ describe('a timeline', () => {
 });
 
 describe('an anchor', () => {
-  it('is given to what has ended, and to nothing that lives', async () => {
+  it('is written for ended onboardings only', async () => {
     const [ended, live] = [await written(), await written({ ended: false })];
     await timelines.anchor();
     expect(await timelines.verifyTimeline(ended)).toMatchObject({ anchoredSeq: 4, fault: null });
@@ -143,7 +143,7 @@ describe('an anchor', () => {
     expect(await onboardings.load(ended)).toMatchObject({ dueAt: null });
   });
 
-  it('is given again when something more happened', async () => {
+  it('is written again after another event', async () => {
     const id = await written();
     await timelines.anchor();
     await addLateAnswer(id);
@@ -152,7 +152,7 @@ describe('an anchor', () => {
     expect(await timelines.verifyTimeline(id)).toMatchObject({ anchoredSeq: 5, fault: null });
   });
 
-  it('is given again only if the one before it fits', async () => {
+  it('is written again only if the earlier one fits', async () => {
     const id = await written();
     await timelines.anchor();
     await sql(`UPDATE onboarding_events SET actor = 'upstream' WHERE onboarding_id = $1 AND seq = 4`, [id]);
@@ -171,33 +171,34 @@ describe('an anchor', () => {
     ['an instant', `UPDATE onboarding_events SET at = at + interval '1 microsecond' WHERE seq = 1`],
     ['an actor', `UPDATE onboarding_events SET actor = 'service' WHERE seq = 4`],
     [
-      'two numbers that were changed about',
+      'two swapped numbers',
       `UPDATE onboarding_events SET seq = 12 - seq WHERE seq = 2;
-      UPDATE onboarding_events SET seq = 2 WHERE seq = 3; UPDATE onboarding_events SET seq = 3 WHERE seq = 10`,
+      UPDATE onboarding_events SET seq = 2 WHERE seq = 3;
+      UPDATE onboarding_events SET seq = 3 WHERE seq = 10`,
     ],
     [
-      'an event taken out, and the others moved up',
+      'a deleted event, with the others renumbered',
       `DELETE FROM onboarding_events WHERE seq = 2;
       UPDATE onboarding_events SET seq = 2 WHERE seq = 3; UPDATE onboarding_events SET seq = 3 WHERE seq = 4;
       UPDATE onboardings SET last_seq = 3 WHERE true`,
     ],
     [
-      'the last event taken away, and not counted',
+      'a deleted last event that is not counted',
       `DELETE FROM onboarding_events WHERE seq = 4; UPDATE onboardings SET last_seq = 3 WHERE true`,
     ],
     [
-      'the same, its anchor said to be for the events that are left',
+      'the same, with the anchor’s number changed to fit',
       `DELETE FROM onboarding_events WHERE seq = 4;
       UPDATE onboardings SET last_seq = 3, anchored_seq = 3 WHERE true`,
     ],
     ['the state that it ended in', `UPDATE onboardings SET state = 'completed' WHERE true`],
-    ['an ended onboarding brought back', `UPDATE onboardings SET state = 'otp_sent' WHERE true`],
-    ['an anchor that was taken away', `UPDATE onboardings SET anchor = NULL WHERE true`],
-    ['an anchor that was cut short', `UPDATE onboardings SET anchor = substring(anchor FROM 2) WHERE true`],
-  ])('tells of %s', async (_, tampering) => {
+    ['an ended onboarding made live', `UPDATE onboardings SET state = 'otp_sent' WHERE true`],
+    ['a deleted anchor', `UPDATE onboardings SET anchor = NULL WHERE true`],
+    ['a shortened anchor', `UPDATE onboardings SET anchor = substring(anchor FROM 2) WHERE true`],
+  ])('shows %s', async (_, tampering) => {
     const [id, other] = [await written(), await written()];
     await timelines.anchor();
-    // Only this one's rows: each statement of the tampering ends in its WHERE.
+    // Only this onboarding's rows: each statement of the tampering ends in its WHERE.
     for (const each of tampering.split(';')) {
       await sql(`${each} AND ${each.includes('UPDATE onboardings') ? 'id' : 'onboarding_id'} = $1`, [id]);
     }
@@ -205,18 +206,18 @@ describe('an anchor', () => {
     expect(await faultOf(other)).toBeNull();
   });
 
-  it('is not given to what is broken already; the count tells, and the rows behind it have their turn', async () => {
+  it('is not written for a broken timeline, which is counted and does not block other rows', async () => {
     const [broken, whole] = [await written(), await written()];
     await sql('DELETE FROM onboarding_events WHERE onboarding_id = $1 AND seq = 1', [broken]);
     expect(await timelines.anchor()).toEqual({ anchored: 1, broken: 1 });
     expect(await timelines.verifyTimeline(broken)).toMatchObject({ anchoredSeq: null, fault: { seq: 1 } });
     expect(await timelines.verifyTimeline(whole)).toMatchObject({ anchoredSeq: 4 });
-    // It is looked at again in an hour, and not in each run.
+    // It is checked again in an hour, not in each run.
     expect(await timelines.anchor()).toEqual({ anchored: 0, broken: 0 });
     expect((await onboardings.load(broken)).dueAt!.getTime()).toBeGreaterThan(Date.now() + 3_000_000);
   });
 
-  it('is given once by workers that do it at once', async () => {
+  it('is written once by concurrent workers', async () => {
     const ids = await Promise.all(Array.from({ length: 20 }, () => written()));
     const runs = await Promise.all([timelines.anchor(), timelines.anchor(), timelines.anchor()]);
     expect(runs.every(({ broken }) => broken === 0)).toBe(true);
@@ -224,7 +225,7 @@ describe('an anchor', () => {
       expect(await timelines.verifyTimeline(id)).toMatchObject({ anchoredSeq: 4, fault: null });
   });
 
-  it('is not given to an onboarding that somebody writes, which has its turn in the next run', async () => {
+  it('skips an onboarding that is being written, and takes it in the next run', async () => {
     const id = await written();
     const writer = onboardings.dataSource.createQueryRunner();
     await writer.startTransaction();
@@ -235,7 +236,7 @@ describe('an anchor', () => {
     expect(await timelines.anchor()).toEqual({ anchored: 1, broken: 0 });
   });
 
-  it('that was taken away with its number leaves a forgery that is vouched for, and the log tells', async () => {
+  it('that was deleted with its number lets a forgery get one, and the log shows it', async () => {
     const ids = await Promise.all(Array.from({ length: 130 }, () => written()));
     const log = jest.spyOn(Logger.prototype, 'log').mockReturnValue(undefined);
     const linesOf = async () => {
@@ -256,7 +257,7 @@ describe('an anchor', () => {
     expect(before).toEqual({ id, seq: 4, digest });
     await sql('UPDATE onboardings SET anchor = NULL, anchored_seq = NULL WHERE id = $1', [id]);
     await sql(`UPDATE onboarding_events SET actor = 'forger' WHERE onboarding_id = $1`, [id]);
-    // Nothing vouches for it: it looks like an onboarding that has just ended.
+    // Without an anchor, it looks like an onboarding that has just ended.
     expect(await timelines.verifyTimeline(id)).toMatchObject({ anchoredSeq: null, fault: null });
     await lookAgain(onboardings.dataSource, id);
     const [again] = (await linesOf()).flat();
@@ -292,7 +293,7 @@ describe('an erased timeline', () => {
     expect(await timelines.verifyTimeline(id)).toMatchObject({ anchoredSeq: 5, fault: null });
   });
 
-  it('tells of data that was put back', async () => {
+  it('shows data that was put back', async () => {
     const id = await written();
     await timelines.anchor();
     await eraseByCaller(id);
@@ -313,7 +314,7 @@ describe('an erased timeline', () => {
   });
 
   it.each([
-    ['nothing vouched for it yet', async () => undefined],
+    ['it had no anchor yet', async () => undefined],
     [
       'an anchor was for fewer events',
       async (id: string) => {
@@ -321,7 +322,7 @@ describe('an erased timeline', () => {
         await addLateAnswer(id);
       },
     ],
-  ])('is not written on what was read before it was anchored, when %s', async (_, prepare) => {
+  ])('is not written from a read before the anchor, if %s', async (_, prepare) => {
     const id = await written();
     await prepare(id);
     const erasure = onboardings.module.get(Erasure);

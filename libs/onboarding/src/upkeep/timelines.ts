@@ -9,20 +9,22 @@ import { blanked, digestOf, faultIn, type StoredTimeline, type TimelineFault } f
 
 const BATCH = 100;
 const FIRST = '00000000-0000-0000-0000-000000000000';
-/** A timeline that is broken is looked at, and logged, again after this long. */
+/** A broken timeline is checked and logged again after this long. */
 const BROKEN_AGAIN_MS = 3_600_000;
 
-/** What the look at one timeline found. */
+/** The result of checking one timeline. */
 export interface TimelineReport {
   onboardingId: string;
   events: number;
-  /** How far a keyed digest vouches for it; null while it is live, and until soon after its end. */
+  /**
+   * The last event that the anchor covers; null while the onboarding is live, and until soon after its end.
+   */
   anchoredSeq: number | null;
-  /** Null where it is as it was written. */
+  /** Null if the check found none. */
   fault: TimelineFault | null;
 }
 
-/** Tells whether timelines are what was written, and vouches for those that have ended. */
+/** Checks timelines against their anchors, and anchors those that have ended. */
 @Injectable()
 export class Timelines {
   readonly #logger = new Logger(Timelines.name);
@@ -40,10 +42,10 @@ export class Timelines {
   }
 
   /**
-   * A page of all onboardings, oldest first.
+   * Checks a page of all onboardings, oldest first.
    *
-   * @param after the id of the last one seen.
-   * @returns a report of each, and from where to go on; null after the last page.
+   * @param after the last id of the page before.
+   * @returns a report of each, and the `after` of the next page; null after the last page.
    */
   async verifyTimelines(
     after: string | null,
@@ -58,9 +60,10 @@ export class Timelines {
   }
 
   /**
-   * Keeps a keyed digest of each timeline that has ended, or has gone on since. One that does not fit its last digest gets
-   * no new one. Whoever takes a digest away gets a new one for a forgery: so each is a line in the log first. A second line
-   * that has another digest for the same number tells.
+   * Writes an anchor for each timeline that has ended, or has new events since. A timeline that does not fit
+   * its last anchor gets no new one. An attacker who deletes an anchor would get a new one for a forged
+   * timeline. So each digest is logged first: a second line with another digest for the same number shows the
+   * forgery.
    */
   async anchor(): Promise<{ anchored: number; broken: number }> {
     const counts = { anchored: 0, broken: 0 };
@@ -80,10 +83,10 @@ export class Timelines {
   }
 
   /**
-   * What vouches for a timeline once its onboarding is erased: the same as before, for the events without their data. A
-   * timeline that is broken keeps what it has, so that it stays broken.
+   * The anchor of a timeline after its onboarding's erasure: over the same events, without their data. A
+   * broken timeline keeps its anchor, so that it stays broken.
    *
-   * @returns null where nothing vouches for it yet.
+   * @returns null if it has no anchor yet.
    */
   async anchorOfErased(id: string): Promise<Buffer | null> {
     const timeline = await this.#find(id);
@@ -106,7 +109,7 @@ export class Timelines {
       seq: lastSeq,
       digest: anchors[index]!.toString('hex'),
     }));
-    this.#logger.log({ anchored }, 'timelines are vouched for');
+    this.#logger.log({ anchored }, 'timelines are anchored');
     const ids = timelines.map(({ id }) => id);
     const seqs = timelines.map(({ lastSeq }) => lastSeq);
     return (await this.statements.run(ANCHOR, ANCHOR.bind({ ids, seqs, anchors }))).length;

@@ -5,7 +5,7 @@ import { CONFIG, type Config } from '#libs/platform';
 
 /** How often the wait between two trials doubles. */
 const DOUBLINGS = 4;
-/** Up to this share is added to a wait, so that two integrations that failed together do not stay in step. */
+/** Up to this share is added to a wait, so that integrations that failed together drift apart. */
 const JITTER = 0.25;
 
 const BEGIN = `
@@ -13,17 +13,20 @@ const BEGIN = `
   SELECT $1, 1, now + $2::float8 * 2 * interval '1 millisecond', now, '{}' FROM clock_timestamp() now
   ON CONFLICT (integration) DO UPDATE SET
     tries = t.tries + 1,
-    next_at = clock_timestamp() + $2::float8 * power(2, least(t.tries + 1, $3::int)) * interval '1 millisecond',
+    next_at = clock_timestamp()
+      + $2::float8 * power(2, least(t.tries + 1, $3::int)) * interval '1 millisecond',
     released_at = clock_timestamp(), released = '{}'
   WHERE t.next_at <= clock_timestamp()
   RETURNING t.integration`;
 
-const RELEASED = `UPDATE integration_trials SET released = $2::uuid[] WHERE integration = $1 RETURNING integration`;
+const RELEASED = `
+  UPDATE integration_trials SET released = $2::uuid[] WHERE integration = $1 RETURNING integration`;
 
 const SUCCEEDED = `
   SELECT EXISTS (
     SELECT 1 FROM integration_trials t JOIN onboarding_events e ON e.onboarding_id = ANY (t.released)
-    WHERE t.integration = $1 AND e.type = 'attempt_ended' AND e.at >= t.released_at AND e.data ->> 'class' = 'ok'
+    WHERE t.integration = $1 AND e.type = 'attempt_ended' AND e.at >= t.released_at
+      AND e.data ->> 'class' = 'ok'
   ) AS succeeded`;
 
 const FORGET = `DELETE FROM integration_trials WHERE integration = $1`;
@@ -31,8 +34,8 @@ const FORGET_OVER = `
   DELETE FROM integration_trials WHERE integration <> ALL ($1::text[]) AND next_at <= clock_timestamp()`;
 
 /**
- * Trials at integrations whose probe proves nothing, shared by all workers. At growing intervals they release a few parked
- * onboardings, to see whether one succeeds.
+ * Trials at integrations whose probe proves nothing, shared by all workers. At growing intervals, a trial
+ * releases a few parked onboardings, to see whether one succeeds.
  */
 @Injectable()
 export class Trials {
@@ -42,7 +45,7 @@ export class Trials {
     @Inject(RANDOM) private readonly random: Random,
   ) {}
 
-  /** Begins a trial if one is due, and sets the time of the next one. @returns whether it has begun. */
+  /** Begins a trial if one is due, and sets the time of the next one. @returns whether it began. */
   async begin(integration: string): Promise<boolean> {
     const waitMs = this.config.PROBE_EVERY_MS * (1 + JITTER * this.random.next());
     const begun = await this.statements.run(prepared(BEGIN), [integration, waitMs, DOUBLINGS]);
@@ -54,7 +57,10 @@ export class Trials {
     await this.statements.run(prepared(RELEASED), [integration, ids]);
   }
 
-  /** Whether one of their calls has succeeded since. A refusal proves nothing: it may come before the key is checked. */
+  /**
+   * Whether a released onboarding's call has succeeded. A refusal proves nothing: it may come before the key
+   * check.
+   */
   async succeeded(integration: string): Promise<boolean> {
     const [row] = await this.statements.run<{ succeeded: boolean }>(prepared(SUCCEEDED), [integration]);
     return row?.succeeded ?? false;

@@ -18,7 +18,7 @@ const scheduled = (queue: JobDefinition<Nothing>['queue'], name: string): JobDef
   payload: nothing,
 });
 
-/** The jobs that run by themselves. What each returns is what operators read on the board. */
+/** The scheduled jobs. Operators read their results on the board. */
 @Injectable()
 export class UpkeepHandlers {
   constructor(

@@ -1,8 +1,9 @@
 import { statement } from '../statement.js';
 
 /**
- * Deletes a page of budgets in which nothing counts any more, unless they name a live onboarding. Locks their rows; one that
- * is being charged is left to the next run. By their place: whatever PostgreSQL makes of the limit, it reads no other rows.
+ * Deletes a page of budgets without entries that still count, unless they name a live onboarding. Locks their
+ * rows, and leaves a row that is being charged to the next run. Finds rows by `ctid`, so that PostgreSQL
+ * reads no others.
  */
 export const FORGET_BUDGETS = statement(
   'forget_budgets',
@@ -17,7 +18,8 @@ export const FORGET_BUDGETS = statement(
       AND NOT EXISTS (
         SELECT 1 FROM unnest(b.sends || b.wrong_codes) t WHERE t > clock_timestamp() - interval '1 day')
       AND (
-        SELECT o.state NOT IN ('completed', 'failed', 'expired', 'cancelled') FROM onboardings o WHERE o.id = b.live_id
+        SELECT o.state NOT IN ('completed', 'failed', 'expired', 'cancelled') FROM onboardings o
+        WHERE o.id = b.live_id
       ) IS NOT TRUE
     FOR UPDATE OF b SKIP LOCKED
   ),

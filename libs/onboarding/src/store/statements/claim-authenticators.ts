@@ -1,10 +1,10 @@
 import { statement } from '../statement.js';
 
 /**
- * Claims the creation of passkeys. Locks, in this order: the key, the onboarding, the credentials' rows, the challenges.
- * Credentials are reserved where none is registered for anybody (WebAuthn Level 3 §7.1, step 27) and the subject has
- * room; challenges are used up, all of them or none. What was seen is written only if nothing has happened since. A
- * refusal by a later part takes back what the parts before it have written: it ends the statement.
+ * Claims the creation of passkeys. Locks, in this order: the key, the onboarding, the credentials' rows, the
+ * challenges. Reserves the credentials if none is registered for any user (WebAuthn Level 3 §7.1, step 27)
+ * and the subject has room. Uses up all challenges or none. Writes only if the row has not changed since
+ * `seen` read it. If a later part refuses, the whole statement fails and writes nothing.
  */
 export const CLAIM_AUTHENTICATORS = statement(
   'claim_authenticators',
@@ -16,7 +16,8 @@ export const CLAIM_AUTHENTICATORS = statement(
       AND ($versions::int[] IS NULL OR o.version = ANY ($versions::int[]))
       AND o.state = 'otp_verified'
       AND least(o.session_ends_at, o.idle_ends_at, o.life_ends_at) > clock_timestamp()
-      AND least(o.session_ends_at, o.life_ends_at) >= clock_timestamp() + $callMs::float8 * interval '1 millisecond'
+      AND least(o.session_ends_at, o.life_ends_at)
+        >= clock_timestamp() + $callMs::float8 * interval '1 millisecond'
   ),
   key_taken AS (
     INSERT INTO idempotency_keys (caller, route, key, fingerprint, taken_by, onboarding_id, locked_until)
@@ -61,7 +62,8 @@ export const CLAIM_AUTHENTICATORS = statement(
     UPDATE onboardings o SET
       state = 'authenticators_submitted', reason = NULL, step = 'create-authenticators',
       version = o.version + 1, last_seq = o.last_seq + 2,
-      attempt = o.attempt + 1, submission = o.attempt + 1, fingerprint = $fingerprint::text, claim_id = $claimId::uuid,
+      attempt = o.attempt + 1, submission = o.attempt + 1, fingerprint = $fingerprint::text,
+      claim_id = $claimId::uuid,
       lease_until = at + $leaseMs::float8 * interval '1 millisecond', next_attempt_at = NULL,
       due_at = at + $leaseMs::float8 * interval '1 millisecond',
       parkings = 0, unavailable_count = 0, no_answer_count = 0, doubt_attempt = NULL, last_result = NULL,
@@ -87,5 +89,6 @@ export const CLAIM_AUTHENTICATORS = statement(
   )
   SELECT c.*, clock_timestamp() AS now FROM (SELECT 1) one LEFT JOIN changed c ON true
   WHERE c.id IS NOT NULL OR (
-    EXISTS (SELECT 1 FROM key_taken UNION ALL SELECT 1 FROM reserved) AND gangway_refuse('claim_authenticators'))`,
+    EXISTS (SELECT 1 FROM key_taken UNION ALL SELECT 1 FROM reserved)
+      AND gangway_refuse('claim_authenticators'))`,
 );

@@ -1,9 +1,10 @@
 import { statement } from '../statement.js';
 
 /**
- * Claims another sending of a code: a resend, or the decision that a lost verification did not happen. Locks, in this
- * order: the key, the onboarding, the subject's budget row. What was seen is written only if nothing has happened since:
- * after a wait for the row, its attempt, version and last event are compared again. Refused, nothing is written.
+ * Claims another sending of a code: a resend, or the decision that a lost verification did not happen. Locks,
+ * in this order: the key, the onboarding, the subject's budget row. Writes only if the row has not changed
+ * since `seen` read it: after a wait for the row, it compares attempt, version and last event again. If
+ * refused, it writes nothing.
  */
 export const CLAIM_SEND = statement(
   'claim_send',
@@ -58,14 +59,15 @@ export const CLAIM_SEND = statement(
     UPDATE onboardings o SET
       state = 'otp_requested', reason = NULL, step = 'init-otp',
       version = o.version + 1, last_seq = o.last_seq + jsonb_array_length($events::jsonb) + 1,
-      attempt = o.attempt + 1, submission = o.attempt + 1, fingerprint = $fingerprint::text, claim_id = $claimId::uuid,
+      attempt = o.attempt + 1, submission = o.attempt + 1, fingerprint = $fingerprint::text,
+      claim_id = $claimId::uuid,
       lease_until = at + $leaseMs::float8 * interval '1 millisecond', next_attempt_at = NULL,
       due_at = at + $leaseMs::float8 * interval '1 millisecond',
       parkings = 0, unavailable_count = 0, no_answer_count = 0, doubt_attempt = NULL, last_result = NULL,
       unresolved = CASE
         WHEN $unresolved::jsonb IS NOT NULL THEN $unresolved::jsonb
         ELSE jsonb_path_query_array(o.unresolved, '$[*] ? (@.step != "verify-otp")') END,
-      -- A code that is still good is void only once another one may have been sent.
+      -- A code that is still valid becomes void only once another one may have been sent.
       otp_handle = CASE WHEN o.state = 'otp_sent' THEN o.otp_handle END,
       otp_target_bundle = CASE WHEN o.state = 'otp_sent' THEN o.otp_target_bundle END,
       otp_expires_at = CASE WHEN o.state = 'otp_sent' THEN o.otp_expires_at END,
@@ -81,8 +83,8 @@ export const CLAIM_SEND = statement(
   ),
   logged AS (
     INSERT INTO onboarding_events (onboarding_id, seq, type, actor, data)
-    SELECT c.id, c.last_seq - 1 - jsonb_array_length($events::jsonb) + e.n, e.event ->> 'type', e.event ->> 'actor',
-      coalesce(e.event -> 'data', '{}')
+    SELECT c.id, c.last_seq - 1 - jsonb_array_length($events::jsonb) + e.n, e.event ->> 'type',
+      e.event ->> 'actor', coalesce(e.event -> 'data', '{}')
     FROM changed c, jsonb_array_elements($events::jsonb) WITH ORDINALITY AS e (event, n)
     UNION ALL
     SELECT c.id, c.last_seq, 'attempt_started', 'service',

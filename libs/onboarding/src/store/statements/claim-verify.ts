@@ -1,9 +1,10 @@
 import { statement } from '../statement.js';
 
 /**
- * Claims the verification of a code. Locks, in this order: the key, the onboarding, the subject's budget row. What was
- * seen is written only if nothing has happened since: after a wait for the row, its attempt, version and last event are
- * compared again. The day's budget is charged here, as if the code were wrong; the tries of this code are counted at the settle. Refused, nothing is written.
+ * Claims the verification of a code. Locks, in this order: the key, the onboarding, the subject's budget row.
+ * Writes only if the row has not changed since `seen` read it: after a wait for the row, it compares attempt,
+ * version and last event again. Charges the day's budget as if the code were wrong. The settle counts the
+ * tries of this code. If refused, it writes nothing.
  */
 export const CLAIM_VERIFY = statement(
   'claim_verify',
@@ -16,7 +17,8 @@ export const CLAIM_VERIFY = statement(
       AND ($versions::int[] IS NULL OR o.version = ANY ($versions::int[]))
       AND o.state = 'otp_sent' AND o.otp_tries_left > 0
       AND least(o.otp_expires_at, o.idle_ends_at, o.life_ends_at) > clock_timestamp()
-      AND least(o.otp_expires_at, o.life_ends_at) >= clock_timestamp() + $callMs::float8 * interval '1 millisecond'
+      AND least(o.otp_expires_at, o.life_ends_at)
+        >= clock_timestamp() + $callMs::float8 * interval '1 millisecond'
   ),
   key_taken AS (
     INSERT INTO idempotency_keys (caller, route, key, fingerprint, taken_by, onboarding_id, locked_until)
@@ -47,7 +49,8 @@ export const CLAIM_VERIFY = statement(
     UPDATE onboardings o SET
       state = 'otp_submitted', reason = NULL, step = 'verify-otp',
       version = o.version + 1, last_seq = o.last_seq + 2,
-      attempt = o.attempt + 1, submission = o.attempt + 1, fingerprint = $fingerprint::text, claim_id = $claimId::uuid,
+      attempt = o.attempt + 1, submission = o.attempt + 1, fingerprint = $fingerprint::text,
+      claim_id = $claimId::uuid,
       lease_until = at + $leaseMs::float8 * interval '1 millisecond', next_attempt_at = NULL,
       due_at = at + $leaseMs::float8 * interval '1 millisecond',
       parkings = 0, unavailable_count = 0, no_answer_count = 0, doubt_attempt = NULL, last_result = NULL,
@@ -59,7 +62,8 @@ export const CLAIM_VERIFY = statement(
         o.otp_sent_at + $cooldownMs::float8 * interval '1 millisecond',
         (SELECT t FROM unnest(b.sends) t ORDER BY t DESC OFFSET $sendsPerWindow::int - 1 LIMIT 1)
           + $windowMs::float8 * interval '1 millisecond',
-        (SELECT t FROM unnest(b.sends) t ORDER BY t DESC OFFSET $sendsPerDay::int - 1 LIMIT 1) + interval '1 day',
+        (SELECT t FROM unnest(b.sends) t ORDER BY t DESC OFFSET $sendsPerDay::int - 1 LIMIT 1)
+          + interval '1 day',
         (SELECT t FROM unnest(b.wrong_codes) t ORDER BY t DESC OFFSET $wrongPerDay::int - 1 LIMIT 1)
           + interval '1 day'),
       sealed_otp_code = $sealedOtpCode::bytea, sealed_grant = NULL, sealed_authenticators = NULL,

@@ -1,9 +1,9 @@
 import { statement } from '../statement.js';
 
 /**
- * Writes what a command, an operator's or a worker's decision does to a row, and answers that came too late. Locks, in
- * this order: the key, the onboarding, the rows of its credentials. Written only if nothing has happened since the row was
- * read, and before the time itself changes it: one version must not be told as two states.
+ * Writes the changes of a command, of an operator's or a worker's decision, and late answers. Locks, in this
+ * order: the key, the onboarding, the rows of its credentials. Writes only if the row has not changed since
+ * it was read, and before time changes it: callers must not see one version with two states.
  */
 export const COMMAND = statement(
   'command',
@@ -26,15 +26,18 @@ export const COMMAND = statement(
       pending_authenticators = w.pending_authenticators, authenticators = w.authenticators,
       sealed_otp_code = CASE WHEN 'sealedOtpCode' = ANY (w.keeps) THEN o.sealed_otp_code END,
       sealed_grant = CASE WHEN 'sealedGrant' = ANY (w.keeps) THEN o.sealed_grant END,
-      sealed_authenticators = CASE WHEN 'sealedAuthenticators' = ANY (w.keeps) THEN o.sealed_authenticators END,
+      sealed_authenticators = CASE WHEN 'sealedAuthenticators' = ANY (w.keeps)
+        THEN o.sealed_authenticators END,
       sealed_requests = CASE WHEN 'sealedRequests' = ANY (w.keeps) THEN o.sealed_requests END,
       last_result = w.last_result, idle_ends_at = w.idle_ends_at, updated_at = clock_timestamp()
     FROM jsonb_to_record($row::jsonb) AS w (
       state text, reason text, step text, version int, last_seq int, lease_until timestamptz,
-      next_attempt_at timestamptz, due_at timestamptz, parked_reason text, parked_at timestamptz, doubt_attempt int,
+      next_attempt_at timestamptz, due_at timestamptz, parked_reason text, parked_at timestamptz,
+      doubt_attempt int,
       unresolved jsonb, pending_authenticators jsonb, authenticators jsonb, last_result jsonb,
       idle_ends_at timestamptz, keeps text[])
-    WHERE o.id = $id::uuid AND o.attempt = $attempt::int AND o.version = $version::int AND o.last_seq = $lastSeq::int
+    WHERE o.id = $id::uuid AND o.attempt = $attempt::int AND o.version = $version::int
+      AND o.last_seq = $lastSeq::int
       AND ($before::timestamptz IS NULL OR clock_timestamp() < $before::timestamptz)
       AND ($key::text IS NULL OR EXISTS (SELECT 1 FROM key_taken))
     RETURNING o.*
@@ -46,8 +49,9 @@ export const COMMAND = statement(
   ),
   logged AS (
     INSERT INTO onboarding_events (onboarding_id, seq, type, actor, data)
-    SELECT c.id, c.last_seq - jsonb_array_length($events::jsonb) + e.n, e.event ->> 'type', e.event ->> 'actor',
-      -- An erased onboarding's events tell nothing.
+    SELECT c.id, c.last_seq - jsonb_array_length($events::jsonb) + e.n, e.event ->> 'type',
+      e.event ->> 'actor',
+      -- An erased onboarding's events have no data.
       CASE WHEN c.erased_at IS NULL THEN coalesce(e.event -> 'data', '{}') ELSE '{}' END
     FROM changed c, jsonb_array_elements($events::jsonb) WITH ORDINALITY AS e (event, n)
   )

@@ -1,9 +1,9 @@
 import { statement } from '../statement.js';
 
 /**
- * Leaves nothing personal of an onboarding, in any table. Locks the onboarding, its challenges, credentials, keys and events,
- * and the subject's budget row. Written only if nothing has happened since the row was read: reservations and keys come with
- * events. An answer that is still on its way finds its key taken by no request.
+ * Erases the personal data of an onboarding in all tables. Locks the onboarding, its challenges, credentials,
+ * keys and events, and the subject's budget row. Writes only if the row has not changed since it was read:
+ * reservations and keys come with events. A later answer finds its key taken by no request.
  */
 export const ERASE = statement(
   'erase',
@@ -13,7 +13,8 @@ export const ERASE = statement(
       lease_until = w.lease_until, next_attempt_at = w.next_attempt_at, due_at = clock_timestamp(),
       parked_reason = w.parked_reason, parked_at = w.parked_at,
       unresolved = w.unresolved, last_result = w.last_result, failure = w.failure,
-      subject = '{}', subject_key = 'erased:' || o.id, sealed_contact = NULL, sealed_data_key = NULL, data_key_id = NULL,
+      subject = '{}', subject_key = 'erased:' || o.id, sealed_contact = NULL, sealed_data_key = NULL,
+      data_key_id = NULL,
       external_ref = NULL, metadata = '{}', fingerprint = NULL, otp_choice = '{}', otp_handle = NULL,
       otp_target_bundle = NULL, device_signing = NULL, authenticators = '[]', pending_authenticators = '[]',
       sealed_otp_code = NULL, sealed_grant = NULL, sealed_authenticators = NULL, sealed_requests = NULL,
@@ -21,8 +22,9 @@ export const ERASE = statement(
     FROM jsonb_to_record($row::jsonb) AS w (
       state text, step text, version int, last_seq int, lease_until timestamptz, next_attempt_at timestamptz,
       parked_reason text, parked_at timestamptz, unresolved jsonb, last_result jsonb, failure jsonb)
-    WHERE o.id = $id::uuid AND o.attempt = $attempt::int AND o.version = $version::int AND o.last_seq = $lastSeq::int
-      -- An anchor that was made meanwhile is not the one that vouches for what is left.
+    WHERE o.id = $id::uuid AND o.attempt = $attempt::int AND o.version = $version::int
+      AND o.last_seq = $lastSeq::int
+      -- An anchor that was written meanwhile does not fit the blanked timeline.
       AND o.anchored_seq IS NOT DISTINCT FROM $anchoredSeq::int
       AND ($before::timestamptz IS NULL OR clock_timestamp() < $before::timestamptz)
     RETURNING o.*
@@ -42,13 +44,17 @@ export const ERASE = statement(
   ),
   logged AS (
     INSERT INTO onboarding_events (onboarding_id, seq, type, actor)
-    SELECT c.id, c.last_seq - jsonb_array_length($events::jsonb) + e.n, e.event ->> 'type', e.event ->> 'actor'
+    SELECT c.id, c.last_seq - jsonb_array_length($events::jsonb) + e.n, e.event ->> 'type',
+      e.event ->> 'actor'
     FROM changed c, jsonb_array_elements($events::jsonb) WITH ORDINALITY AS e (event, n)
   )
   SELECT c.*, clock_timestamp() AS now FROM changed c`,
 );
 
-/** Deletes what was issued while {@link ERASE} waited for the row: its snapshot is older. Locks the challenges. */
+/**
+ * Deletes challenges issued while {@link ERASE} waited for the row: its snapshot is older. Locks the
+ * challenges.
+ */
 export const DELETE_CHALLENGES = statement(
   'delete_challenges',
   `DELETE FROM webauthn_challenges w WHERE w.onboarding_id = $id::uuid`,

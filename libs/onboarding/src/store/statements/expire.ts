@@ -1,6 +1,9 @@
 import { statement } from '../statement.js';
 
-/** Live rows that the time changes, longest due first. Locks nothing: what is written is compared with what was seen. */
+/**
+ * Live rows that are due by time, longest due first. Locks nothing: the write checks that the row has not
+ * changed.
+ */
 export const DUE = statement(
   'due',
   `SELECT o.*, clock_timestamp() AS now FROM onboardings o
@@ -16,8 +19,8 @@ export const DUE = statement(
 );
 
 /**
- * Writes what the time has done to many rows. Locks the onboardings in the order of their ids; one that is being written
- * by another is skipped, and so is one to which anything has happened since it was read.
+ * Writes the moves by time of many rows. Locks the onboardings in the order of their ids. Skips rows that
+ * another statement is writing, and rows that have changed since they were read.
  */
 export const EXPIRE = statement(
   'expire',
@@ -37,7 +40,8 @@ export const EXPIRE = statement(
       lease_until = NULL, next_attempt_at = NULL, due_at = g.due_at, parked_reason = NULL, parked_at = NULL,
       sealed_otp_code = CASE WHEN 'sealedOtpCode' = ANY (g.keeps) THEN o.sealed_otp_code END,
       sealed_grant = CASE WHEN 'sealedGrant' = ANY (g.keeps) THEN o.sealed_grant END,
-      sealed_authenticators = CASE WHEN 'sealedAuthenticators' = ANY (g.keeps) THEN o.sealed_authenticators END,
+      sealed_authenticators = CASE WHEN 'sealedAuthenticators' = ANY (g.keeps)
+        THEN o.sealed_authenticators END,
       sealed_requests = CASE WHEN 'sealedRequests' = ANY (g.keeps) THEN o.sealed_requests END,
       last_result = g.last_result, updated_at = clock_timestamp()
     FROM target g
@@ -53,7 +57,10 @@ export const EXPIRE = statement(
   SELECT c.id FROM changed c`,
 );
 
-/** Pushes back rows that could not be handled, so that they do not block those behind them. Locks the onboardings. */
+/**
+ * Delays rows that could not be handled, so that they do not block the rows behind them. Locks the
+ * onboardings.
+ */
 export const PUSH_BACK = statement(
   'push_back',
   `UPDATE onboardings o SET due_at = clock_timestamp() + $waitMs::float8 * interval '1 millisecond'

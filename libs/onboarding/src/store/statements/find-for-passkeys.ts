@@ -1,9 +1,9 @@
 import { statement } from '../statement.js';
 
 /**
- * One row with its outstanding challenges, and the credentials that its subject has. Charges a try to each of the given
- * challenges that has one left, if all of them are outstanding and the row takes passkeys of this form from this caller.
- * Locks the challenges that it charges.
+ * One row with its outstanding challenges and its subject's credentials. Charges a try to each given
+ * challenge that has one left, if all of them are outstanding and the row takes passkeys of this form from
+ * this caller. Locks the charged challenges.
  */
 export const FIND_FOR_PASSKEYS = statement(
   'find_for_passkeys',
@@ -17,7 +17,8 @@ export const FIND_FOR_PASSKEYS = statement(
       AND w.expires_at > clock_timestamp()
       AND o.state = 'otp_verified' AND (o.device_signing IS NOT NULL) = $byDevice::boolean
       AND least(o.session_ends_at, o.idle_ends_at, o.life_ends_at) > clock_timestamp()
-      AND least(o.session_ends_at, o.life_ends_at) >= clock_timestamp() + $callMs::float8 * interval '1 millisecond'
+      AND least(o.session_ends_at, o.life_ends_at)
+        >= clock_timestamp() + $callMs::float8 * interval '1 millisecond'
       AND ($caller::text IS NULL OR o.caller = $caller::text)
       AND ($integrations::text[] IS NULL OR o.integration = ANY ($integrations::text[]))
       AND ($versions::int[] IS NULL OR o.version = ANY ($versions::int[]))

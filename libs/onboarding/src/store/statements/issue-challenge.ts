@@ -1,8 +1,9 @@
 import { statement } from '../statement.js';
 
 /**
- * Issues a challenge; the oldest makes room where too many are outstanding. Locks, in this order: the key, the onboarding,
- * the challenges that go. The onboarding's row is held, or an erasure at the same moment would not see what is written.
+ * Issues a challenge, and deletes the oldest if too many are outstanding. Locks, in this order: the key, the
+ * onboarding, the deleted challenges. It holds the onboarding's row, because a concurrent erasure would not
+ * see the new challenge.
  */
 export const ISSUE_CHALLENGE = statement(
   'issue_challenge',
@@ -16,7 +17,8 @@ export const ISSUE_CHALLENGE = statement(
   ),
   target AS (
     SELECT o.id FROM onboardings o
-    WHERE o.id = $id::uuid AND o.erased_at IS NULL AND ($key::text IS NULL OR EXISTS (SELECT 1 FROM key_taken))
+    WHERE o.id = $id::uuid AND o.erased_at IS NULL
+      AND ($key::text IS NULL OR EXISTS (SELECT 1 FROM key_taken))
     FOR SHARE
   ),
   outdated AS (
@@ -29,7 +31,8 @@ export const ISSUE_CHALLENGE = statement(
   ),
   issued AS (
     INSERT INTO webauthn_challenges (onboarding_id, challenge, expires_at)
-    SELECT t.id, $challenge::text, clock_timestamp() + $lifeMs::float8 * interval '1 millisecond' FROM target t
+    SELECT t.id, $challenge::text, clock_timestamp() + $lifeMs::float8 * interval '1 millisecond'
+    FROM target t
     RETURNING challenge
   )
   SELECT i.challenge FROM (SELECT 1) one LEFT JOIN issued i ON true

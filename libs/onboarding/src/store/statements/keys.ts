@@ -1,8 +1,8 @@
 import { statement } from '../statement.js';
 
 /**
- * Keeps the first answer of each key, and no other. Locks the keys' rows; one that another holds is being erased, and needs
- * no answer.
+ * Keeps only the first answer of each key. Locks the keys' rows. A row that another statement holds is being
+ * erased, and needs no answer.
  */
 export const ANSWER = statement(
   'answer',
@@ -20,7 +20,7 @@ export const ANSWER = statement(
   UPDATE idempotency_keys k SET sealed_answer = t.sealed_answer FROM target t WHERE k.ctid = t.place`,
 );
 
-/** What is known of a key. Locks nothing. */
+/** Reads a key with its answer. Locks nothing. */
 export const FIND_KEY = statement(
   'find_key',
   `SELECT k.fingerprint, k.taken_by AS "takenBy", k.onboarding_id AS "onboardingId",
@@ -30,16 +30,17 @@ export const FIND_KEY = statement(
   WHERE k.caller = $caller::text AND k.route = $route::text AND k.key = $key::text`,
 );
 
-/** Gives back a key without an answer. Locks its row. */
+/** Frees a key without an answer. Locks its row. */
 export const RELEASE_KEY = statement(
   'release_key',
   `DELETE FROM idempotency_keys k
-  WHERE k.caller = $caller::text AND k.route = $route::text AND k.key = $key::text AND k.sealed_answer IS NULL`,
+  WHERE k.caller = $caller::text AND k.route = $route::text AND k.key = $key::text
+    AND k.sealed_answer IS NULL`,
 );
 
 /**
- * Forgets keys whose time is over, oldest first. Locks their rows; one that is being written is left to the next run. By
- * their place: whatever PostgreSQL makes of the limit, it reads no other rows.
+ * Deletes expired keys, oldest first. Locks their rows, and leaves a row that is being written to the next
+ * run. Finds rows by `ctid`, so that PostgreSQL reads no others.
  */
 export const FORGET_KEYS = statement(
   'forget_keys',

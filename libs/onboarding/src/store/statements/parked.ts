@@ -1,12 +1,14 @@
 import { statement } from '../statement.js';
 
-/** The integrations that onboardings are parked for. Locks nothing. */
+/** The integrations with parked onboardings. Locks nothing. */
 export const PARKED_INTEGRATIONS = statement(
   'parked_integrations',
   `SELECT DISTINCT o.integration FROM onboardings o WHERE o.parked_reason IS NOT NULL`,
 );
 
-/** Parked rows that may go on, longest parked first. One that is parked again waits twice as long each time. */
+/**
+ * Parked rows that may go on, longest parked first. A row that is parked again waits twice as long each time.
+ */
 export const PARKED = statement(
   'parked',
   `SELECT o.*, clock_timestamp() AS now FROM onboardings o

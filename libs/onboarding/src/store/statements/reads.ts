@@ -6,7 +6,7 @@ export const FIND = statement(
   `SELECT o.*, clock_timestamp() AS now FROM onboardings o WHERE o.id = $id::uuid`,
 );
 
-/** The rows to which something has happened since an event. Locks nothing. */
+/** The rows with events after a number. Locks nothing. */
 export const GONE_ON = statement(
   'gone_on',
   `SELECT DISTINCT ON (o.id) o.*, clock_timestamp() AS now
@@ -14,15 +14,18 @@ export const GONE_ON = statement(
   WHERE o.last_seq > w.seq`,
 );
 
-/** Waits until no other statement writes the row. It sees nothing itself: the next statement sees what was written. Locks the onboarding. */
+/**
+ * Waits until no other statement writes the row, so that the next statement sees the result. Locks the
+ * onboarding.
+ */
 export const WAIT_FOR_WRITERS = statement(
   'wait_for_writers',
   `SELECT 1 FROM onboardings o WHERE o.id = $id::uuid FOR UPDATE`,
 );
 
 /**
- * Waits for a start of an onboarding for the subject, also for the first one, whose budget row is not visible yet.
- * Locks the subject's budget row, as a start does, and refuses in the end: nothing is written.
+ * Waits for a start of an onboarding for the subject, also for the first one, whose budget row is not visible
+ * yet. Locks the subject's budget row, as a start does, and then refuses: it writes nothing.
  */
 export const WAIT_FOR_STARTS = statement(
   'wait_for_starts',
@@ -37,7 +40,7 @@ export const WAIT_FOR_STARTS = statement(
 /** PostgreSQL's time. Locks nothing. */
 export const NOW = statement('now', 'SELECT clock_timestamp() AS now');
 
-/** The onboarding that is, or was last, the subject's live one. Locks nothing. */
+/** The subject's latest onboarding, live or ended. Locks nothing. */
 export const FIND_LIVE = statement(
   'find_live',
   `SELECT b.live_id AS "liveId", o.*, clock_timestamp() AS now

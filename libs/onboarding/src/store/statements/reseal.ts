@@ -1,15 +1,16 @@
 import { statement } from '../statement.js';
 
 /**
- * By key id, how many values only that key opens: rows' own keys, codes, and the answers of idempotency keys. What a row's
- * own key seals names it \`@row\`. Locks nothing.
+ * Counts by key id the values that only this key opens: rows' data keys, codes, and answers of idempotency
+ * keys. Values that a row's own key seals have the key id `@row`. Locks nothing.
  */
 export const KEY_USE = statement(
   'key_use',
   `SELECT id, sum(uses)::int AS uses FROM (
     SELECT o.data_key_id AS id, count(*) AS uses FROM onboardings o WHERE o.data_key_id IS NOT NULL GROUP BY 1
     UNION ALL
-    SELECT convert_from(substring(o.sealed_otp_code FROM 2 FOR get_byte(o.sealed_otp_code, 0)), 'UTF8'), count(*)
+    SELECT convert_from(substring(o.sealed_otp_code FROM 2 FOR get_byte(o.sealed_otp_code, 0)), 'UTF8'),
+      count(*)
     FROM onboardings o WHERE o.state = 'otp_submitted' AND o.sealed_otp_code IS NOT NULL GROUP BY 1
     UNION ALL
     SELECT convert_from(substring(k.sealed_answer FROM 2 FOR get_byte(k.sealed_answer, 0)), 'UTF8'), count(*)
@@ -17,7 +18,7 @@ export const KEY_USE = statement(
   ) AS used WHERE id <> '@row' GROUP BY id`,
 );
 
-/** The ids that there are but one, each found by one step into the index, however many rows have it. Locks nothing. */
+/** All key ids except the current one. Finds each with one step in the index. Locks nothing. */
 export const OTHER_KEY_IDS = statement(
   'other_key_ids',
   `WITH RECURSIVE ids AS (
@@ -29,7 +30,7 @@ export const OTHER_KEY_IDS = statement(
   SELECT id FROM ids WHERE id IS NOT NULL AND id <> $currentId::text`,
 );
 
-/** A page of the rows whose key is sealed with one key. Locks nothing. */
+/** A page of the rows whose data key one key seals. Locks nothing. */
 export const SEALED_WITH = statement(
   'sealed_with',
   `SELECT o.id, o.sealed_data_key AS "sealedDataKey" FROM onboardings o
@@ -38,8 +39,8 @@ export const SEALED_WITH = statement(
 );
 
 /**
- * Replaces rows' sealed keys. Locks the onboardings in the order of their ids. A row that is being written, erased or
- * sealed anew by another is left to the next run.
+ * Replaces rows' sealed data keys. Locks the onboardings in the order of their ids. Leaves a row that another
+ * statement is writing, erasing or resealing to the next run.
  */
 export const WRAP = statement(
   'wrap',
@@ -53,7 +54,7 @@ export const WRAP = statement(
   RETURNING 1`,
 );
 
-/** One row for each sealing key, each found by one step into the index. Locks nothing. */
+/** One row for each sealing key. Finds each with one step in the index. Locks nothing. */
 export const ONE_PER_SEALING_KEY = statement(
   'one_per_sealing_key',
   `WITH RECURSIVE ids AS (
@@ -64,13 +65,13 @@ export const ONE_PER_SEALING_KEY = statement(
   )
   SELECT ids.id AS "keyId", one.id, one.sealed_data_key AS "sealedDataKey" FROM ids
   CROSS JOIN LATERAL (
-    -- in the index's order, the first one has this very id: a mere equality would be looked for in the table
+    -- the first row in the index's order has this id; for an equality, PostgreSQL would read the table
     SELECT o.id, o.sealed_data_key FROM onboardings o
     WHERE o.data_key_id >= ids.id ORDER BY o.data_key_id LIMIT 1
   ) one`,
 );
 
-/** The last onboardings whose timelines are vouched for. Locks nothing. */
+/** The newest onboardings with an anchor. Locks nothing. */
 export const LAST_ANCHORED = statement(
   'last_anchored',
   `SELECT o.id FROM onboardings o WHERE o.anchor IS NOT NULL ORDER BY o.id DESC LIMIT 5`,

@@ -1,6 +1,6 @@
 import { statement } from '../statement.js';
 
-/** Ended onboardings that are kept no longer, oldest first. Locks nothing. */
+/** Ended onboardings past their retention, oldest first. Locks nothing. */
 export const KEPT_TOO_LONG = statement(
   'kept_too_long',
   `SELECT o.*, clock_timestamp() AS now FROM onboardings o

@@ -1,8 +1,9 @@
 import { statement } from '../statement.js';
 
 /**
- * Claims the next attempt of a step that waits for it, and charges nothing: the submission has paid, or an attempt that
- * cannot have its effect twice is repeated. Locks the onboarding. A faster worker has counted the attempt up.
+ * Claims the next attempt of a waiting step without a charge: the submission is already charged, or the
+ * repeated attempt cannot have its effect twice. Locks the onboarding. If another worker was faster, the
+ * attempt number differs.
  */
 export const RETRY = statement(
   'retry',
@@ -10,7 +11,7 @@ export const RETRY = statement(
     SELECT o.id FROM onboardings o
     WHERE o.id = $id::uuid AND o.state = $state::text AND o.attempt = $attempt::int
       AND o.lease_until IS NULL AND o.parked_reason IS NULL AND o.next_attempt_at <= clock_timestamp()
-      -- No call starts that cannot end before the code, the session or the onboarding does.
+      -- A call starts only if it can end before the code, the session and the onboarding.
       AND least(
         CASE o.state WHEN 'otp_submitted' THEN o.otp_expires_at
           WHEN 'authenticators_submitted' THEN o.session_ends_at END,
@@ -41,8 +42,8 @@ export const RETRY = statement(
 );
 
 /**
- * Claims the next try to send a code: each may send a mail, and is charged. Locks the onboarding, then the subject's
- * budget row. A budget that is used up refuses, and nothing is written.
+ * Claims the next try to send a code, and charges it, because each may send a mail. Locks the onboarding,
+ * then the subject's budget row. If a budget is used up, it refuses and writes nothing.
  */
 export const RETRY_SEND = statement(
   'retry_send',
@@ -50,7 +51,8 @@ export const RETRY_SEND = statement(
     SELECT o.id, o.integration, o.subject_key FROM onboardings o
     WHERE o.id = $id::uuid AND o.state = 'otp_requested' AND o.attempt = $attempt::int
       AND o.lease_until IS NULL AND o.parked_reason IS NULL AND o.next_attempt_at <= clock_timestamp()
-      AND least(o.idle_ends_at, o.life_ends_at) >= clock_timestamp() + $callMs::float8 * interval '1 millisecond'
+      AND least(o.idle_ends_at, o.life_ends_at)
+        >= clock_timestamp() + $callMs::float8 * interval '1 millisecond'
     FOR UPDATE OF o
   ),
   charged AS (

@@ -1,8 +1,8 @@
 import { statement } from '../statement.js';
 
 /**
- * Settles a creation of passkeys. Locks the onboarding, then the rows of the credentials that its submission has
- * reserved. Written only if nothing has happened since the row was read.
+ * Settles a creation of passkeys. Locks the onboarding, then the rows of the credentials that its submission
+ * has reserved. Writes only if the row has not changed since it was read.
  */
 export const SETTLE_AUTHENTICATORS = statement(
   'settle_authenticators',
@@ -15,22 +15,26 @@ export const SETTLE_AUTHENTICATORS = statement(
       doubt_attempt = w.doubt_attempt, unresolved = w.unresolved,
       pending_authenticators = w.pending_authenticators, authenticators = w.authenticators,
       sealed_grant = CASE WHEN 'sealedGrant' = ANY (w.keeps) THEN o.sealed_grant END,
-      sealed_authenticators = CASE WHEN 'sealedAuthenticators' = ANY (w.keeps) THEN o.sealed_authenticators END,
+      sealed_authenticators = CASE WHEN 'sealedAuthenticators' = ANY (w.keeps)
+        THEN o.sealed_authenticators END,
       sealed_requests = CASE WHEN 'sealedRequests' = ANY (w.keeps) THEN o.sealed_requests END,
       last_result = w.last_result, failure = w.failure,
       idle_ends_at = w.idle_ends_at, updated_at = clock_timestamp()
     FROM jsonb_to_record($row::jsonb) AS w (
-      state text, reason text, step text, version int, last_seq int, next_attempt_at timestamptz, due_at timestamptz,
+      state text, reason text, step text, version int, last_seq int, next_attempt_at timestamptz,
+      due_at timestamptz,
       parked_reason text, parked_at timestamptz, parkings int, unavailable_count int, no_answer_count int,
-      doubt_attempt int, unresolved jsonb, pending_authenticators jsonb, authenticators jsonb, last_result jsonb,
+      doubt_attempt int, unresolved jsonb, pending_authenticators jsonb, authenticators jsonb,
+      last_result jsonb,
       failure jsonb, idle_ends_at timestamptz, keeps text[])
-    WHERE o.id = $id::uuid AND o.attempt = $attempt::int AND o.version = $version::int AND o.last_seq = $lastSeq::int
-      -- A try is put off without an event.
+    WHERE o.id = $id::uuid AND o.attempt = $attempt::int AND o.version = $version::int
+      AND o.last_seq = $lastSeq::int
+      -- A delay of a try writes no event.
       AND date_trunc('milliseconds', o.next_attempt_at) IS NOT DISTINCT FROM $nextAttemptAt::timestamptz
     RETURNING o.*
   ),
   confirmed AS (
-    -- What the row says is registered, is: a reservation of a lost submission before it stays one.
+    -- Only credentials on the row are registered: an earlier, lost submission's reservation stays one.
     UPDATE credentials k SET registered = true FROM changed c
     WHERE $credentials::text = 'confirm' AND k.onboarding_id = c.id AND NOT k.registered
       AND c.authenticators @> jsonb_build_array(jsonb_build_object('credentialId', k.credential_id))
@@ -41,8 +45,9 @@ export const SETTLE_AUTHENTICATORS = statement(
   ),
   logged AS (
     INSERT INTO onboarding_events (onboarding_id, seq, type, actor, data)
-    SELECT c.id, c.last_seq - jsonb_array_length($events::jsonb) + e.n, e.event ->> 'type', e.event ->> 'actor',
-      -- An erased onboarding's events tell nothing.
+    SELECT c.id, c.last_seq - jsonb_array_length($events::jsonb) + e.n, e.event ->> 'type',
+      e.event ->> 'actor',
+      -- An erased onboarding's events have no data.
       CASE WHEN c.erased_at IS NULL THEN coalesce(e.event -> 'data', '{}') ELSE '{}' END
     FROM changed c, jsonb_array_elements($events::jsonb) WITH ORDINALITY AS e (event, n)
   )

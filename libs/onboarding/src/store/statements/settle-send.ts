@@ -1,8 +1,9 @@
 import { statement } from '../statement.js';
 
 /**
- * Settles a sending. Locks the onboarding, then the subject's budget row where the send is given back. Written only if
- * nothing has happened since the row was read. The budget is read before the refund: what is given back is left out.
+ * Settles a sending. Locks the onboarding, then the subject's budget row if the send is refunded. Writes only
+ * if the row has not changed since it was read. It reads the budget before the refund, so it leaves out the
+ * refunded entry.
  */
 export const SETTLE_SEND = statement(
   'settle_send',
@@ -14,12 +15,13 @@ export const SETTLE_SEND = statement(
       unavailable_count = w.unavailable_count, no_answer_count = w.no_answer_count,
       otp_handle = w.otp_handle, otp_target_bundle = w.otp_target_bundle, otp_sends = w.otp_sends,
       otp_sent_at = w.otp_sent_at, otp_expires_at = w.otp_expires_at, otp_tries_left = w.otp_tries_left,
-      -- While the step waits, its claim's cooldown stands. Afterwards another code must also fit each budget.
+      -- While the step waits, its claim's cooldown counts. Later, another code must also fit each budget.
       otp_resend_at = CASE WHEN w.state = 'otp_requested' THEN w.otp_resend_at ELSE greatest(
         w.otp_resend_at,
         (SELECT greatest(
           (SELECT t FROM unnest(b.sends) t ORDER BY t DESC
-            OFFSET $sendsPerWindow::int - 1 + $refundSends::int LIMIT 1) + $windowMs::float8 * interval '1 millisecond',
+            OFFSET $sendsPerWindow::int - 1 + $refundSends::int LIMIT 1)
+              + $windowMs::float8 * interval '1 millisecond',
           (SELECT t FROM unnest(b.sends) t ORDER BY t DESC
             OFFSET $sendsPerDay::int - 1 + $refundSends::int LIMIT 1) + interval '1 day',
           (SELECT t FROM unnest(b.wrong_codes) t ORDER BY t DESC OFFSET $wrongPerDay::int - 1 LIMIT 1)
@@ -29,13 +31,15 @@ export const SETTLE_SEND = statement(
       last_result = w.last_result, failure = w.failure,
       idle_ends_at = w.idle_ends_at, updated_at = clock_timestamp()
     FROM jsonb_to_record($row::jsonb) AS w (
-      state text, reason text, step text, version int, last_seq int, next_attempt_at timestamptz, due_at timestamptz,
+      state text, reason text, step text, version int, last_seq int, next_attempt_at timestamptz,
+      due_at timestamptz,
       parked_reason text, parked_at timestamptz, parkings int, unavailable_count int, no_answer_count int,
-      otp_handle text, otp_target_bundle text, otp_sends int, otp_sent_at timestamptz, otp_expires_at timestamptz,
-      otp_tries_left int, otp_resend_at timestamptz, last_result jsonb, failure jsonb, idle_ends_at timestamptz,
-      keeps text[])
-    WHERE o.id = $id::uuid AND o.attempt = $attempt::int AND o.version = $version::int AND o.last_seq = $lastSeq::int
-      -- A try is put off without an event.
+      otp_handle text, otp_target_bundle text, otp_sends int, otp_sent_at timestamptz,
+      otp_expires_at timestamptz, otp_tries_left int, otp_resend_at timestamptz, last_result jsonb,
+      failure jsonb, idle_ends_at timestamptz, keeps text[])
+    WHERE o.id = $id::uuid AND o.attempt = $attempt::int AND o.version = $version::int
+      AND o.last_seq = $lastSeq::int
+      -- A delay of a try writes no event.
       AND date_trunc('milliseconds', o.next_attempt_at) IS NOT DISTINCT FROM $nextAttemptAt::timestamptz
     RETURNING o.*
   ),
@@ -46,8 +50,9 @@ export const SETTLE_SEND = statement(
   ),
   logged AS (
     INSERT INTO onboarding_events (onboarding_id, seq, type, actor, data)
-    SELECT c.id, c.last_seq - jsonb_array_length($events::jsonb) + e.n, e.event ->> 'type', e.event ->> 'actor',
-      -- An erased onboarding's events tell nothing.
+    SELECT c.id, c.last_seq - jsonb_array_length($events::jsonb) + e.n, e.event ->> 'type',
+      e.event ->> 'actor',
+      -- An erased onboarding's events have no data.
       CASE WHEN c.erased_at IS NULL THEN coalesce(e.event -> 'data', '{}') ELSE '{}' END
     FROM changed c, jsonb_array_elements($events::jsonb) WITH ORDINALITY AS e (event, n)
   )

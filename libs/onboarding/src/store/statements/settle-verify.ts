@@ -1,8 +1,9 @@
 import { statement } from '../statement.js';
 
 /**
- * Settles a verification. Locks the onboarding, then the subject's budget row where the try is given back. Written only
- * if nothing has happened since the row was read. The refund is not visible to the subqueries: the one on wrong codes skips an entry more.
+ * Settles a verification. Locks the onboarding, then the subject's budget row if the try is refunded. Writes
+ * only if the row has not changed since it was read. The subqueries do not see the refund, so the one on
+ * wrong codes skips one more entry.
  */
 export const SETTLE_VERIFY = statement(
   'settle_verify',
@@ -13,19 +14,21 @@ export const SETTLE_VERIFY = statement(
       parked_reason = w.parked_reason, parked_at = w.parked_at, parkings = w.parkings,
       unavailable_count = w.unavailable_count, no_answer_count = w.no_answer_count,
       doubt_attempt = w.doubt_attempt, unresolved = w.unresolved,
-      -- Where the day's wrong codes are used up, this code has no tries either.
+      -- If the day's wrong codes are used up, this code has no tries either.
       otp_tries_left = CASE WHEN w.state = 'otp_sent' AND EXISTS (
         SELECT 1 FROM otp_budgets b WHERE b.integration = o.integration AND b.subject_key = o.subject_key
           AND (SELECT count(*) FROM unnest(b.wrong_codes) t
-            WHERE t > clock_timestamp() - interval '1 day') >= $wrongPerDay::int) THEN 0 ELSE w.otp_tries_left END,
+            WHERE t > clock_timestamp() - interval '1 day') >= $wrongPerDay::int) THEN 0
+        ELSE w.otp_tries_left END,
       otp_wrong = w.otp_wrong,
-      -- The claim has counted the try; given back, another code may be sent sooner.
+      -- The claim has counted the try. After a refund, another code may be sent sooner.
       otp_resend_at = CASE WHEN $refundTries::int = 0 THEN o.otp_resend_at ELSE greatest(
         w.otp_resend_at,
         (SELECT greatest(
           (SELECT t FROM unnest(b.sends) t ORDER BY t DESC OFFSET $sendsPerWindow::int - 1 LIMIT 1)
             + $windowMs::float8 * interval '1 millisecond',
-          (SELECT t FROM unnest(b.sends) t ORDER BY t DESC OFFSET $sendsPerDay::int - 1 LIMIT 1) + interval '1 day',
+          (SELECT t FROM unnest(b.sends) t ORDER BY t DESC OFFSET $sendsPerDay::int - 1 LIMIT 1)
+            + interval '1 day',
           (SELECT t FROM unnest(b.wrong_codes) t ORDER BY t DESC
             OFFSET $wrongPerDay::int - 1 + $refundTries::int LIMIT 1) + interval '1 day')
         FROM otp_budgets b WHERE b.integration = o.integration AND b.subject_key = o.subject_key)) END,
@@ -37,13 +40,15 @@ export const SETTLE_VERIFY = statement(
       last_result = w.last_result, failure = w.failure,
       idle_ends_at = w.idle_ends_at, updated_at = clock_timestamp()
     FROM jsonb_to_record($row::jsonb) AS w (
-      state text, reason text, step text, version int, last_seq int, next_attempt_at timestamptz, due_at timestamptz,
+      state text, reason text, step text, version int, last_seq int, next_attempt_at timestamptz,
+      due_at timestamptz,
       parked_reason text, parked_at timestamptz, parkings int, unavailable_count int, no_answer_count int,
       doubt_attempt int, unresolved jsonb, otp_tries_left int, otp_wrong int, otp_resend_at timestamptz,
       device_signing jsonb, session_expires_at timestamptz, session_ends_at timestamptz, last_result jsonb,
       failure jsonb, idle_ends_at timestamptz, keeps text[])
-    WHERE o.id = $id::uuid AND o.attempt = $attempt::int AND o.version = $version::int AND o.last_seq = $lastSeq::int
-      -- A try is put off without an event.
+    WHERE o.id = $id::uuid AND o.attempt = $attempt::int AND o.version = $version::int
+      AND o.last_seq = $lastSeq::int
+      -- A delay of a try writes no event.
       AND date_trunc('milliseconds', o.next_attempt_at) IS NOT DISTINCT FROM $nextAttemptAt::timestamptz
     RETURNING o.*
   ),
@@ -54,8 +59,9 @@ export const SETTLE_VERIFY = statement(
   ),
   logged AS (
     INSERT INTO onboarding_events (onboarding_id, seq, type, actor, data)
-    SELECT c.id, c.last_seq - jsonb_array_length($events::jsonb) + e.n, e.event ->> 'type', e.event ->> 'actor',
-      -- An erased onboarding's events tell nothing.
+    SELECT c.id, c.last_seq - jsonb_array_length($events::jsonb) + e.n, e.event ->> 'type',
+      e.event ->> 'actor',
+      -- An erased onboarding's events have no data.
       CASE WHEN c.erased_at IS NULL THEN coalesce(e.event -> 'data', '{}') ELSE '{}' END
     FROM changed c, jsonb_array_elements($events::jsonb) WITH ORDINALITY AS e (event, n)
   )

@@ -1,10 +1,11 @@
 import { statement } from '../statement.js';
 
 /**
- * Begins an onboarding, its first attempt claimed. Locks, in this order: the key, the onboarding that is superseded, the
- * subject's budget row, which also names the subject's live onboarding. Two starts for one subject meet at that row: the
- * second one waits, and then reads the pointer as the first one has written it. The onboarding that it names counts as
- * live unless this snapshot sees its end: one that is not visible yet is the newest there is. Refused, nothing is written.
+ * Begins an onboarding with its first attempt claimed. Locks, in this order: the key, the superseded
+ * onboarding, the subject's budget row, which also names the subject's live onboarding. Two starts for one
+ * subject meet at that row: the second one waits, then reads the pointer that the first one has written. The
+ * named onboarding counts as live unless this snapshot sees its end: one that is not visible yet is the
+ * newest. If refused, it writes nothing.
  */
 export const START = statement(
   'start',
@@ -18,7 +19,8 @@ export const START = statement(
   ),
   superseded AS (
     UPDATE onboardings o SET
-      state = 'cancelled', step = NULL, lease_until = NULL, next_attempt_at = NULL, due_at = clock_timestamp(),
+      state = 'cancelled', step = NULL, lease_until = NULL, next_attempt_at = NULL,
+      due_at = clock_timestamp(),
       parked_reason = NULL, parked_at = NULL,
       sealed_otp_code = NULL, sealed_grant = NULL, sealed_authenticators = NULL, sealed_requests = NULL,
       version = o.version + 1, last_seq = o.last_seq + jsonb_array_length($oldEvents::jsonb),
@@ -42,7 +44,8 @@ export const START = statement(
       ),
       live_id = excluded.live_id
     WHERE (b.live_id IS NULL OR b.live_id = $oldId::uuid OR b.live_id = $goneId::uuid OR (
-        SELECT o.state IN ('completed', 'failed', 'expired', 'cancelled') FROM onboardings o WHERE o.id = b.live_id))
+        SELECT o.state IN ('completed', 'failed', 'expired', 'cancelled') FROM onboardings o
+        WHERE o.id = b.live_id))
       AND (SELECT count(*) FROM unnest(b.sends) t
         WHERE t > clock_timestamp() - $windowMs::float8 * interval '1 millisecond') < $sendsPerWindow::int
       AND (SELECT count(*) FROM unnest(b.sends) t
@@ -53,14 +56,17 @@ export const START = statement(
   ),
   changed AS (
     INSERT INTO onboardings AS o (
-      id, created_at, caller, integration, provider, subject, subject_key, sealed_contact, sealed_data_key, data_key_id,
+      id, created_at, caller, integration, provider, subject, subject_key, sealed_contact, sealed_data_key,
+      data_key_id,
       otp_choice, external_ref, metadata, sealed_requests, fingerprint, claim_id,
-      state, step, attempt, submission, last_seq, lease_until, due_at, otp_resend_at, idle_ends_at, life_ends_at
+      state, step, attempt, submission, last_seq, lease_until, due_at, otp_resend_at, idle_ends_at,
+      life_ends_at
     )
     SELECT
       $id::uuid, $createdAt::timestamptz, $caller::text, $integration::text, $provider::text,
       $subject::jsonb, $subjectKey::text, $sealedContact::bytea, $sealedDataKey::bytea, $dataKeyId::text,
-      $otpChoice::jsonb, $externalRef::text, $metadata::jsonb, $sealedRequests::bytea, $fingerprint::text, $claimId::uuid,
+      $otpChoice::jsonb, $externalRef::text, $metadata::jsonb, $sealedRequests::bytea, $fingerprint::text,
+      $claimId::uuid,
       'otp_requested', 'init-otp', 1, 1, 2,
       at + $leaseMs::float8 * interval '1 millisecond', at + $leaseMs::float8 * interval '1 millisecond',
       at + $cooldownMs::float8 * interval '1 millisecond',
@@ -77,8 +83,8 @@ export const START = statement(
       jsonb_build_object('attempt', c.attempt, 'step', c.step, 'fingerprint', c.fingerprint)
     FROM changed c
     UNION ALL
-    SELECT s.id, s.last_seq - jsonb_array_length($oldEvents::jsonb) + e.n, e.event ->> 'type', e.event ->> 'actor',
-      coalesce(e.event -> 'data', '{}')
+    SELECT s.id, s.last_seq - jsonb_array_length($oldEvents::jsonb) + e.n, e.event ->> 'type',
+      e.event ->> 'actor', coalesce(e.event -> 'data', '{}')
     FROM superseded s, jsonb_array_elements($oldEvents::jsonb) WITH ORDINALITY AS e (event, n)
   )
   SELECT c.*, clock_timestamp() AS now FROM (SELECT 1) one LEFT JOIN changed c ON true

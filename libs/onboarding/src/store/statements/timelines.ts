@@ -1,11 +1,12 @@
 import { statement } from '../statement.js';
 
-/** One timeline with its row, in one statement: both are of one moment. */
+/** One timeline with its row, in one statement, so that both are from the same moment. */
 export const TIMELINE = statement(
   'timeline',
   `SELECT o.id, o.state, o.last_seq AS "lastSeq", o.anchor, o.anchored_seq AS "anchoredSeq", coalesce((
     SELECT json_agg(json_build_object('seq', e.seq, 'type', e.type,
-      'atUs', (extract(epoch FROM e.at) * 1000000)::bigint::text, 'actor', e.actor, 'data', e.data::text) ORDER BY e.seq)
+      'atUs', (extract(epoch FROM e.at) * 1000000)::bigint::text, 'actor', e.actor, 'data', e.data::text)
+        ORDER BY e.seq)
     FROM onboarding_events e WHERE e.onboarding_id = o.id), '[]') AS events
   FROM onboardings o WHERE o.id = $id::uuid`,
 );
@@ -15,17 +16,19 @@ export const TIMELINES = statement(
   'timelines',
   `SELECT o.id, o.state, o.last_seq AS "lastSeq", o.anchor, o.anchored_seq AS "anchoredSeq", coalesce((
     SELECT json_agg(json_build_object('seq', e.seq, 'type', e.type,
-      'atUs', (extract(epoch FROM e.at) * 1000000)::bigint::text, 'actor', e.actor, 'data', e.data::text) ORDER BY e.seq)
+      'atUs', (extract(epoch FROM e.at) * 1000000)::bigint::text, 'actor', e.actor, 'data', e.data::text)
+        ORDER BY e.seq)
     FROM onboarding_events e WHERE e.onboarding_id = o.id), '[]') AS events
   FROM onboardings o WHERE o.id > $after::uuid ORDER BY o.id LIMIT $limit::int`,
 );
 
-/** Timelines of ended onboardings that nothing vouches for yet, longest due first. Locks nothing. */
+/** Timelines of ended onboardings without a current anchor, longest due first. Locks nothing. */
 export const UNANCHORED = statement(
   'unanchored',
   `SELECT o.id, o.state, o.last_seq AS "lastSeq", o.anchor, o.anchored_seq AS "anchoredSeq", coalesce((
     SELECT json_agg(json_build_object('seq', e.seq, 'type', e.type,
-      'atUs', (extract(epoch FROM e.at) * 1000000)::bigint::text, 'actor', e.actor, 'data', e.data::text) ORDER BY e.seq)
+      'atUs', (extract(epoch FROM e.at) * 1000000)::bigint::text, 'actor', e.actor, 'data', e.data::text)
+        ORDER BY e.seq)
     FROM onboarding_events e WHERE e.onboarding_id = o.id), '[]') AS events
   FROM onboardings o
   WHERE o.state IN ('completed', 'failed', 'expired', 'cancelled') AND o.due_at <= (SELECT clock_timestamp())
@@ -33,8 +36,8 @@ export const UNANCHORED = statement(
 );
 
 /**
- * Keeps the digests of timelines. Locks the onboardings in the order of their ids. One that went on since it was read is
- * left to the next run, and one that is being written is skipped.
+ * Writes the anchors of timelines. Locks the onboardings in the order of their ids. Skips rows that have new
+ * events or that another statement is writing: the next run takes them.
  */
 export const ANCHOR = statement(
   'anchor',

@@ -1,6 +1,6 @@
 import { statement } from '../statement.js';
 
-/** Puts off the try of a step that waits. Locks the onboarding. */
+/** Delays the try of a waiting step. Locks the onboarding. */
 export const PUT_OFF = statement(
   'put_off',
   `UPDATE onboardings o SET
@@ -8,13 +8,14 @@ export const PUT_OFF = statement(
     due_at = least(at + $waitMs::float8 * interval '1 millisecond', $deadline::timestamptz),
     updated_at = at
   FROM clock_timestamp() AS at
-  WHERE o.id = $id::uuid AND o.attempt = $attempt::int AND o.version = $version::int AND o.last_seq = $lastSeq::int
+  WHERE o.id = $id::uuid AND o.attempt = $attempt::int AND o.version = $version::int
+    AND o.last_seq = $lastSeq::int
   RETURNING 1`,
 );
 
 /**
- * Keeps what a submission repeats from try to try: only the process that holds the attempt's lease may. Locks the
- * onboarding.
+ * Writes the requests that a submission keeps from try to try. Only the process that holds the attempt's
+ * lease may. Locks the onboarding.
  */
 export const KEEP_REQUESTS = statement(
   'keep_requests',
@@ -24,12 +25,14 @@ export const KEEP_REQUESTS = statement(
 );
 
 /**
- * Finds steps that no process holds, because their job was lost or their process is gone. Moves the `due_at` of each, so
- * that it is not found again before its new job has had its time. Locks the onboardings; one that is being written now is not lost.
+ * Finds steps that no process holds, because their job was lost or their process is gone. Moves the `due_at`
+ * of each, to give its new job time before the step is found again. Locks the onboardings. Skips rows that
+ * are being written: they are not lost.
  */
 export const WAKE = statement(
   'wake',
-  `UPDATE onboardings o SET due_at = least(clock_timestamp() + $againMs::float8 * interval '1 millisecond', due.deadline)
+  `UPDATE onboardings o SET due_at = least(clock_timestamp() + $againMs::float8 * interval '1 millisecond',
+    due.deadline)
   FROM (
     SELECT each.id, ends.deadline
     FROM onboardings each,
@@ -48,7 +51,7 @@ export const WAKE = statement(
   RETURNING o.id, o.step, o.attempt`,
 );
 
-/** Gives rows that got no job the instant back from which they are due: the next run finds them. Locks the onboardings. */
+/** Restores the due time of rows that got no job, so that the next run finds them. Locks the onboardings. */
 export const NOT_WOKEN = statement(
   'not_woken',
   `UPDATE onboardings o SET due_at = least(o.lease_until, o.next_attempt_at)
