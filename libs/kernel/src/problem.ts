@@ -272,7 +272,7 @@ export interface ProblemOptions {
   cause?: unknown;
 }
 
-/** A refusal with a meaning for the caller. Thrown anywhere, spoken by the one problem filter. */
+/** A refusal with a meaning for the caller. The problem filter turns it into the answer. */
 export class ProblemError extends Error {
   readonly code: ProblemCode;
   readonly status: number;
