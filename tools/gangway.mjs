@@ -31,7 +31,7 @@ const extent = ['test', 'exec', 'install'].includes(command) ? 'all' : 'runtime'
 
 /** Programs that neither `npm start` nor `npm test` needs have their own folder and lock file. */
 const checks = join(checkout, 'tools', 'checks');
-const isCheck = command === 'exec' && ['depcruise', 'nest', 'oxlint'].includes(args[0] ?? '');
+const isCheck = command === 'exec' && ['depcruise', 'nest', 'oxlint', 'redocly'].includes(args[0] ?? '');
 
 /** This command as users type it. */
 function typed() {

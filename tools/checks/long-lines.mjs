@@ -1,0 +1,16 @@
+/** Lists lines of code that are longer than 110 characters. Fails if there are any. */
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+
+const MOST = 110;
+const files = execFileSync('git', ['ls-files', '*.ts', '*.tsx', '*.js', '*.mjs'], { encoding: 'utf8' });
+let found = 0;
+for (const file of files.trim().split('\n')) {
+  for (const [index, line] of readFileSync(file, 'utf8').split('\n').entries()) {
+    const { length } = [...line];
+    if (length <= MOST) continue;
+    console.error(`${file}:${index + 1} has ${length} characters; at most ${MOST} are allowed`);
+    found += 1;
+  }
+}
+process.exitCode = found > 0 ? 1 : 0;
