@@ -54,7 +54,7 @@ export function expectProblem(reply: Reply, status: number, code: string): Probl
   });
   const problem = JSON.parse(reply.text) as Problem;
   expect(problem).toMatchObject({
-    type: expect.stringMatching(/^[a-z][a-z0-9+.-]*:/),
+    type: `/docs/errors#${code}`,
     title: expect.stringMatching(/./),
     status,
     detail: expect.stringMatching(/./),

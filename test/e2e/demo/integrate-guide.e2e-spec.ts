@@ -29,7 +29,7 @@ describe('the code of docs/integrate.md', () => {
     story.sandbox.control.addFault({ route: 'create-authenticators-otp', status: 503, times: 2 });
     await browser.post('/passkeys', { credentials: [{ name: 'My device', credential }] });
     await until('completed', async () => (await browser.get()).body.state === 'completed');
-    expect((await browser.get()).body.authenticators).toMatchObject([{ name: 'My device' }]);
+    expect((await browser.get()).body.authenticators).toMatchObject([{ authenticatorName: 'My device' }]);
   });
 
   it('serves a page with all its scripts', async () => {

@@ -44,7 +44,7 @@ describe('an onboarding without faults', () => {
     expect(done.body.authenticators).toEqual([
       expect.objectContaining({
         id: stored!.authenticatorId,
-        name: "Ana's phone",
+        authenticatorName: "Ana's phone",
         credentialId: passkey.credential.id,
         transports: passkey.credential.response.transports,
       }),

@@ -81,8 +81,8 @@ export function unknownView(onboarding, page) {
 
 /** @param {any} onboarding @param {Page} page @returns {View} */
 export function doneView({ authenticators, email }, page) {
-  const passkeys = authenticators.map((/** @type {any} */ { name, createdAt, transports }) =>
-    el('li', {}, el('strong', {}, name), ` ${kept(transports)}, ${timeOfDay(createdAt)}`),
+  const passkeys = authenticators.map((/** @type {any} */ { authenticatorName, createdAt, transports }) =>
+    el('li', {}, el('strong', {}, authenticatorName), ` ${kept(transports)}, ${timeOfDay(createdAt)}`),
   );
   const lead = ['From now on ', address(email), ' signs in with a passkey.'];
   return {
