@@ -1,4 +1,4 @@
-/** Draws a line as a Mermaid chart of at most sixty points, each the mean of neighbours. */
+/** Draws a line as a Mermaid chart of at most 60 points. Each point is the mean of neighbouring values. */
 export function lineChart(title: string, unit: string, values: readonly number[], each = 1): string {
   const size = Math.ceil(values.length / 60);
   const points: number[] = [];

@@ -15,12 +15,12 @@ interface Minute {
   p99: number;
   serviceMb: number | null;
   workerMb: number | null;
-  /** Waiting in all queues. */
+  /** Jobs that wait, in all queues. */
   jobs: number;
   databaseMb: number;
 }
 
-/** Loads Gangway for ten minutes with 80 % of what it can do, and measures each minute. */
+/** Loads Gangway for ten minutes at 80 % of its highest throughput, and measures each minute. */
 export async function soak(): Promise<void> {
   const { surroundings, stop } = await prepare();
   const generator = forkHelper('generator.ts');
@@ -30,11 +30,11 @@ export async function soak(): Promise<void> {
     const running = await gangway.start(surroundings);
     const database = new Client({ connectionString: running.databaseUrl });
     await database.connect();
-    const most = await step('Measuring what it can do', () =>
+    const most = await step('Measuring the highest throughput', () =>
       takeSample(generator, running, servers, { atOnce: AT_ONCE, warmMs: 20_000, windowMs: 10_000 }),
     );
     const perSecond = most.perSecond * SHARE;
-    say(`${most.perSecond.toFixed(0)} onboardings a second; ${perSecond.toFixed(0)} from now on.`);
+    say(`${most.perSecond.toFixed(0)} onboardings a second. Running at ${perSecond.toFixed(0)} from now on.`);
     const minutes: Minute[] = [];
     for (let n = 1; n <= MINUTES; n++) {
       const load = { atOnce: 4 * AT_ONCE, warmMs: 0, windowMs: 60_000, perSecond };
@@ -63,7 +63,7 @@ export async function soak(): Promise<void> {
   }
 }
 
-/** Adds up a metric's series. */
+/** Adds up all series of a metric. */
 const sum = (metrics: string, name: string) =>
   [...metrics.matchAll(new RegExp(`^${name}(?:\\{.*\\})? (\\d+)`, 'gm'))].reduce(
     (all, [, value]) => all + Number(value),

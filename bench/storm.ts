@@ -10,15 +10,15 @@ import { prepare } from './prepare.js';
 
 /** How many onboardings wait for a retry when the provider comes back. */
 const WAITING = 20_000;
-/** Retries in ten seconds: what the integration's owner allows. */
+/** Retries in ten seconds that the integration's owner allows. */
 const BURST = 2_000;
 const PROVIDER_MS = 50;
-/** What other callers do meanwhile. */
+/** The load of other callers meanwhile. */
 const CALM = { atOnce: 4, perSecond: 10, warmMs: 2_000, windowMs: 30_000 };
 
 const COUNT_WAITING = `SELECT count(*)::int AS waiting FROM onboardings WHERE state = 'otp_requested'`;
 
-/** Lets many starts fail at a provider that is down, and measures how they are made up for once it is back. */
+/** Lets many starts fail while the provider is down, and measures how they catch up after it is back. */
 export async function storm(): Promise<void> {
   const { surroundings, upstream, stop } = await prepare();
   const generator = forkHelper('generator.ts');
@@ -38,7 +38,7 @@ export async function storm(): Promise<void> {
     await upstream.answerAfter(PROVIDER_MS);
     const backAt = Date.now();
     const before = await waiting();
-    // Until the breaker lets calls through, new ones wait as well.
+    // While the breaker is open, new onboardings wait as well. The load of other callers begins after that.
     while ((await waiting()) === before) await wait(100);
     const leadS = (Date.now() - backAt) / 1_000;
 
@@ -55,9 +55,10 @@ export async function storm(): Promise<void> {
     const perSecond = [...calls.entries()].toSorted(([a], [b]) => a - b).map(([, count]) => count);
 
     say(
-      `\n${before} waited; calls went through after ${leadS.toFixed(1)} s, and all after ${drainedS.toFixed(0)} s.`,
+      `\n${before} waited. The first call succeeded after ${leadS.toFixed(1)} s, ` +
+        `the last after ${drainedS.toFixed(0)} s.`,
     );
-    say(`p99 of other callers' calls: calm ${calm.p99.toFixed(0)} ms, meanwhile ${during.p99.toFixed(0)} ms`);
+    say(`p99 of other callers: calm ${calm.p99.toFixed(0)} ms, meanwhile ${during.p99.toFixed(0)} ms`);
     say(`p50: calm ${calm.p50.toFixed(0)} ms, meanwhile ${during.p50.toFixed(0)} ms`);
     say(`\n${lineChart('Calls to the provider, by second', 's', perSecond)}`);
     say(`\n${lineChart('Onboardings that wait, every 5 s', 's', left)}`);
@@ -73,7 +74,7 @@ export async function storm(): Promise<void> {
   }
 }
 
-/** Starts onboardings of as many users, 64 at once. */
+/** Starts {@link WAITING} onboardings of different users, 64 at once. */
 async function startMany({ url, token }: Running): Promise<void> {
   const pool = new Pool(url, { connections: 64, pipelining: 1 });
   let left = WAITING;

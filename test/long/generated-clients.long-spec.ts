@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { installClients } from '../support/client-folder.js';
 import { API_KEY, ORIGIN, RP_ID, Story } from '../support/story.js';
 
-// The generators are large: their installation takes its time.
+// The generators are large, so their installation takes long.
 jest.setTimeout(300_000);
 
 const FOLDER = join(import.meta.dirname, '../clients/generated');
@@ -27,8 +27,15 @@ describeWithGenerators('clients that are generated from docs/openapi.json', () =
     await expect(run('node_modules/typescript/bin/tsc', '-p', '.')).resolves.toMatchObject({ stdout: '' });
   });
 
-  it('walk an onboarding, with the types alone as the guide', async () => {
-    await run('node_modules/esbuild/bin/esbuild', 'walk.ts', '--bundle', '--platform=node', '--format=esm', '--outfile=made/walk.mjs'); // prettier-ignore
+  it('walk through an onboarding with nothing but the generated types', async () => {
+    await run(
+      'node_modules/esbuild/bin/esbuild',
+      'walk.ts',
+      '--bundle',
+      '--platform=node',
+      '--format=esm',
+      '--outfile=made/walk.mjs',
+    );
     const { stdout } = await run(
       'made/walk.mjs',
       story.serviceUrl,

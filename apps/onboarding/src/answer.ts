@@ -3,17 +3,19 @@ import type { FastifyReply } from 'fastify';
 import { stepOfState, throwUnlessLedOn, type Row, type StepName } from '#libs/onboarding';
 import { toResource, type OnboardingResource } from './onboarding.dto.js';
 
-/** The onboarding, under its version. */
+/** The answer that shows an onboarding, with its version as the ETag. */
 export function answer(reply: FastifyReply, row: Row): OnboardingResource {
   reply.header('ETag', `"${row.version}"`);
   return toResource(row);
 }
 
 /**
- * The end of a step: 202 while it is under way, or ended without its caller being at fault.
+ * The answer to a command that runs a step. It is 202 while the step is under way. It is also 202 if the step
+ * failed through no fault of the caller.
  *
  * @param step the one that the caller asked for.
- * @throws ProblemError where the step was refused.
+ * @param done the status if the step has succeeded.
+ * @throws ProblemError if the step was refused.
  */
 export function answerStep(
   reply: FastifyReply,
@@ -28,7 +30,7 @@ export function answerStep(
   return answer(reply, row);
 }
 
-/** The end of a decision: one on a lost verification may have a new code sent, which may take its time. */
+/** The answer to a decision. After a lost verification, the decision may start the sending of a new code. */
 export function answerDecision(reply: FastifyReply, row: Row): OnboardingResource {
   return stepOfState(row.state) ? answerStep(reply, row, 'init-otp') : answer(reply, row);
 }

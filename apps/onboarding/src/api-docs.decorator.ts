@@ -16,18 +16,18 @@ const EVERYWHERE: ProblemCode[] = [
   'not_ready',
 ];
 
-/** Codes that come with another status as well. */
+/** Codes with a second status. */
 const ALSO: Partial<Record<ProblemCode, number>> = { otp_locked: 429 };
 
 const HEADERS = {
   ETag: 'The version of the onboarding, in quotes, for `If-Match`.',
   'Idempotent-Replayed':
-    '`true` if this answer is kept from the first request with the same `Idempotency-Key`.',
+    '`true` if this is the stored answer to the first request with the same `Idempotency-Key`.',
   Location: 'The path of the onboarding.',
-  'Preference-Applied': 'What of `Prefer` the service applied.',
+  'Preference-Applied': 'The preferences of `Prefer` that the service applied.',
   RateLimit: 'The policy, how many requests remain (`r`), and after how many seconds more are allowed (`t`).',
   'RateLimit-Policy': 'The policy, how many requests it allows (`q`), and in how many seconds (`w`).',
-  'Retry-After': 'After how many seconds the request may be sent again.',
+  'Retry-After': 'How many seconds to wait before sending the request again.',
   'WWW-Authenticate': 'How to authenticate (RFC 6750).',
 } as const;
 type Header = keyof typeof HEADERS;
@@ -37,7 +37,7 @@ const headers = (names: readonly Header[]) =>
     names.map((name) => [name, { description: HEADERS[name], schema: { type: 'string' as const } }]),
   );
 
-/** Headers that come with a status, whatever the code. */
+/** Headers that every answer with a status has. */
 const OF_STATUS: Partial<Record<number, Header[]>> = {
   401: ['WWW-Authenticate'],
   403: ['WWW-Authenticate'],
@@ -50,7 +50,7 @@ const OF_ONBOARDING: Header[] = ['ETag'];
 const headersOf = (schema: z.ZodType | null): Header[] =>
   schema === onboardingResource ? OF_ONBOARDING : [];
 
-/** Documents a route: its answer, null where it has no body, and the problems that are its own. */
+/** Documents a route: its answer (a null schema means no body) and the problems that only it has. */
 export function Answers(
   status: number,
   description: string,
@@ -84,7 +84,7 @@ export function Answers(
   );
 }
 
-/** What any command can be answered with besides. */
+/** Codes that any command can answer with, besides {@link EVERYWHERE}. */
 const OF_COMMANDS: ProblemCode[] = [
   'idempotency_in_progress',
   'idempotency_key_reused',
@@ -99,7 +99,8 @@ export const IfMatch = () =>
     name: 'If-Match',
     required: false,
     description:
-      'The `ETag` of the version that the caller saw, or a list of them. If the version is another one now, the answer is 412.',
+      'The `ETag` of the version that the caller saw, or a list of them. ' +
+      'If the onboarding has changed since, the answer is 412.',
   });
 
 /** Documents a command: {@link Answers}, and the headers that every command takes. */
@@ -114,8 +115,8 @@ export function CommandAnswers(
       name: 'Idempotency-Key',
       required: false,
       description:
-        '1 to 255 visible ASCII characters. For 48 hours, the same key and body give the first answer again, ' +
-        'marked `Idempotent-Replayed: true`.',
+        '1 to 255 visible ASCII characters. For 48 hours, the same key and body give the first answer ' +
+        'again, marked `Idempotent-Replayed: true`.',
     }),
     ...(status === 201 ? [] : [IfMatch()]),
     Answers(status, description, schema, ...codes, ...OF_COMMANDS),
@@ -131,7 +132,8 @@ export const RunsStep = () =>
     ApiResponse({
       status: 202,
       description:
-        'The step is still under way, or it ended without a fault of the caller: see `state`, `nextAction` and `lastResult`.',
+        'The step is still under way, or it failed through no fault of the caller. ' +
+        'Read `state`, `nextAction` and `lastResult`.',
       headers: headers(['ETag', 'Location', 'Preference-Applied']),
       standardSchema: onboardingResource,
     }),
@@ -139,7 +141,7 @@ export const RunsStep = () =>
       name: 'Prefer',
       required: false,
       description:
-        '`wait=N`: wait up to N seconds for the end of the step (0 to 30, 10 by default). `respond-async`: do not wait. ' +
-        'The service ignores anything else.',
+        '`wait=N`: wait up to N seconds for the end of the step (0 to 30, 10 by default). ' +
+        '`respond-async`: do not wait. The service ignores anything else.',
     }),
   );

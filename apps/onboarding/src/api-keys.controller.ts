@@ -28,7 +28,7 @@ export class ApiKeysController {
   @Requires('admin')
   @ApiOperation({
     summary: 'Create an API key',
-    description: 'The answer has the key’s token, which is shown this once.',
+    description: 'The answer has the key’s token. It is shown only once.',
   })
   @Answers(201, 'The key and its token.', madeApiKey, 'payload_too_large', 'unsupported_media_type')
   async createApiKey(@Body({ schema: createKeyBody }) body: CreateKeyBody, @Req() request: FastifyRequest) {
@@ -72,7 +72,7 @@ export class ApiKeysController {
   @Requires('admin')
   @ApiOperation({
     summary: 'Revoke an API key',
-    description: 'It stays in the list, and opens nothing any more.',
+    description: 'The key stays in the list, but is no longer valid.',
   })
   @Answers(200, 'The revoked key.', apiKeyResource, 'payload_too_large', 'unsupported_media_type')
   async revokeApiKey(@Param('id', { schema: keyIdParam }) id: string, @Req() request: FastifyRequest) {

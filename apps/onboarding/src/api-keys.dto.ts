@@ -13,11 +13,11 @@ export const keyIdParam = z.string().regex(/^[0-9a-f]{20}$/, 'is not the id of a
 export const createKeyBody = z
   .strictObject({
     caller: z.string().refine(isKeyCallerName, 'is not 1 to 64 of a-z, 0-9, ".", "_" and "-"').meta({
-      description: 'Who owns what is started with the key; several keys may be one caller’s.',
+      description: 'The caller that owns the onboardings started with this key. It may have several keys.',
     }),
     scopes: z.array(z.enum(SCOPES)).min(1).max(SCOPES.length),
     integrations: z.array(text(32)).min(1).max(100).optional().meta({
-      description: 'The integrations that it may start onboardings at; all where left out.',
+      description: 'The integrations at which the key may start onboardings. All of them if left out.',
     }),
     name: text(100).optional(),
     expiresInS: z
@@ -25,7 +25,7 @@ export const createKeyBody = z
       .min(60)
       .max(LONGEST_LIFE_S)
       .optional()
-      .meta({ description: 'For good where left out.' }),
+      .meta({ description: 'The key never expires if this is left out.' }),
   })
   .meta({
     id: 'NewApiKey',
@@ -36,7 +36,7 @@ export type CreateKeyBody = z.output<typeof createKeyBody>;
 export const rotateKeyBody = z
   .strictObject({
     overlapS: z.int().min(0).max(LONGEST_OVERLAP_S).default(DAY_S).meta({
-      description: 'How long the old key still works; 0 revokes it.',
+      description: 'How long the old key stays valid. 0 revokes it at once.',
     }),
   })
   .meta({ id: 'RotateApiKey', [EXAMPLE]: { overlapS: 3_600 } });
@@ -53,7 +53,7 @@ export const apiKeyResource = z
     createdAt: instant,
     createdBy: z.string(),
     expiresAt: instant.nullable(),
-    lastUsedAt: instant.nullable().meta({ description: 'To the minute.' }),
+    lastUsedAt: instant.nullable().meta({ description: 'Accurate to the minute.' }),
     revokedAt: instant.nullable(),
     rotatedTo: z.string().nullable(),
   })
@@ -63,7 +63,7 @@ export type ApiKeyResource = z.output<typeof apiKeyResource>;
 export const apiKeyList = z.object({ items: z.array(apiKeyResource) }).meta({ id: 'ApiKeyList' });
 
 export const madeApiKey = apiKeyResource
-  .extend({ token: z.string().meta({ description: 'Shown this once, and kept nowhere.' }) })
+  .extend({ token: z.string().meta({ description: 'Shown only once. The service does not store it.' }) })
   .meta({ id: 'MadeApiKey' });
 
 export function toKeyResource({
@@ -82,5 +82,5 @@ export function toKeyResource({
   };
 }
 
-/** The only place where a token leaves. */
+/** The only place where a token leaves the service. */
 export const toMadeKey = ({ key, token }: MadeApiKey) => ({ ...toKeyResource(key), token: token.reveal() });

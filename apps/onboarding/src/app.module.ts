@@ -10,7 +10,7 @@ import { EventStreamController } from './event-stream.controller.js';
 import { EventStreams } from './event-streams.js';
 import { OnboardingController } from './onboarding.controller.js';
 
-/** The internal REST API. It makes first attempts; it runs no job. */
+/** The internal REST API. It makes first attempts. The worker runs the jobs. */
 @Module({})
 export class AppModule {
   static forRoot(config: Config): DynamicModule {

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { EXACTLY_ONE, EXAMPLE } from './schema-marks.js';
 import { optional, text } from './text.js';
 
-/** Only the canonical form: upstream may read unused bits at the end in another way. */
+/** Accepts only the canonical form. The provider may read unused bits at the end in another way. */
 const base64url = (name: string, max: number) =>
   z
     .string()
@@ -24,8 +24,8 @@ export type OptionsBody = z.output<typeof optionsBody>;
 
 const authenticatorName = z.string().trim().pipe(text(64));
 
-/** A member that the service does not read: any value is accepted, and so is its absence. */
-const notRead = z.unknown().optional().meta({ description: 'Not read, and not checked.' });
+/** A member that the service ignores: it may have any value, or be missing. */
+const notRead = z.unknown().optional().meta({ description: 'The service ignores this member.' });
 
 /** `RegistrationResponseJSON`, as `PublicKeyCredential.toJSON()` gives it (WebAuthn Level 3 §5.1.1). */
 const registrationResponse = z
@@ -37,7 +37,7 @@ const registrationResponse = z
     clientExtensionResults: z
       .unknown()
       .optional()
-      .meta({ description: 'Only its member credProps is read.' }),
+      .meta({ description: 'The service reads only its member `credProps`.' }),
     response: z.object({
       clientDataJSON: base64url('clientDataJSON', 8192),
       attestationObject: base64url('attestationObject', 65536),
@@ -53,10 +53,10 @@ const TRANSPORTS = ['BLE', 'HYBRID', 'INTERNAL', 'NFC', 'USB'].map(
   (name) => `AUTHENTICATOR_TRANSPORT_${name}`,
 );
 
-/** As a browser gives it. */
+/** The form that a browser returns. */
 const browsersForm = z.strictObject({ authenticatorName, credential: registrationResponse });
 
-/** As providers spell it. */
+/** The form that providers use. */
 const providersForm = z.strictObject({
   authenticatorName,
   challenge: base64url('challenge', 1024),
@@ -70,7 +70,7 @@ const providersForm = z.strictObject({
   }),
 });
 
-/** Reports the faults of the form that the members belong to. A union would only say that it is neither form. */
+/** Checks the form that the members belong to. A union would only say that the value has neither form. */
 function faultsOf(given: unknown): z.core.$ZodIssue[] {
   const has = (member: string) => typeof given === 'object' && given !== null && Object.hasOwn(given, member);
   const isBrowsers = has('credential');
@@ -95,7 +95,7 @@ const authenticator = z.preprocess(
 const hex = (name: string, min: number, max: number) =>
   z.string().regex(new RegExp(`^[0-9a-fA-F]{${min},${max}}$`), `${name} is not hex of the right length`);
 
-/** Step 3 as the user's device signed it, in client custody. The passkeys are in its body. */
+/** In client custody: the request of step 3 that the user's device signed. Its body has the passkeys. */
 const deviceRequest = z
   .strictObject({
     clientSignature: hex('clientSignature', 128, 128),

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
 import { TEST_ENV, testDatabaseUrl, testRedisUrl } from '#libs/testing';
 
-/** Runs a compiled app until it ends by itself; `npm run test:int` has built it. */
+/** Runs a compiled app until it exits. `npm run test:int` builds it first. */
 async function boot(
   app: string,
   env: Record<string, string>,

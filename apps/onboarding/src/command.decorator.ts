@@ -5,18 +5,18 @@ import type { Terms } from '#libs/onboarding';
 import { RUNS_STEP } from './api-docs.decorator.js';
 import { preferencesOf } from './prefer.js';
 
-/** @throws Error on a route that nobody guards. */
+/** @throws Error on a route without a guard. */
 export function callerOf({ caller }: FastifyRequest): Caller {
   if (caller) return caller;
-  throw new Error('nobody was asked who this is: the route has no guard');
+  throw new Error('the request is not authenticated: its route has no guard');
 }
 
-/** Who asks, as the guard has found. */
+/** The caller that the guard has authenticated. */
 export const AskedBy = createParamDecorator((_: unknown, context: ExecutionContext): Caller =>
   callerOf(context.switchToHttp().getRequest<FastifyRequest>()),
 );
 
-/** Reads what every command takes: `Prefer`, `If-Match`, and the `Idempotency-Key` that the claim takes. */
+/** Reads the headers of a command: `Prefer`, `If-Match`, and the `Idempotency-Key` that the claim stores. */
 export const CommandTerms = createParamDecorator((_: unknown, context: ExecutionContext): Terms => {
   const http = context.switchToHttp();
   const request = http.getRequest<FastifyRequest>();
@@ -31,10 +31,10 @@ export const CommandTerms = createParamDecorator((_: unknown, context: Execution
   };
 });
 
-/** An entity tag; it may hold commas (RFC 9110 §8.8.3). */
+/** An entity tag. It may contain commas (RFC 9110 §8.8.3). */
 const TAG = /(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"/g;
 
-/** Whether it is a list of tags; empty members are allowed (§5.6.1.2). */
+/** Whether the header is a list of tags. Empty members are allowed (§5.6.1.2). */
 function isList(header: string): boolean {
   const [before = '', ...rest] = header.split(TAG);
   const after = rest.pop();
@@ -46,15 +46,17 @@ function isList(header: string): boolean {
 }
 
 /**
- * RFC 9110 §13.1.1: our entity tags are the version in quotes; `*` matches each version. A tag that is not ours or is
- * weak matches nothing (§8.8.3.2).
+ * Reads `If-Match` (RFC 9110 §13.1.1). Our entity tags are the version in quotes. `*` matches every version.
+ * A weak tag, or one that is not ours, matches nothing (§8.8.3.2).
+ *
+ * @returns undefined if every version matches.
  */
 function versionsOf(header: string | undefined): number[] | undefined {
   const given = header?.trim();
   if (given === undefined || given === '*') return undefined;
   if (!isList(given)) {
     throw new ProblemError('validation_failed', {
-      detail: 'If-Match takes ETags of ours, such as "3" or "3", "4"; or * by itself.',
+      detail: 'If-Match takes ETags of this service, such as "3" or "3", "4", or a single *.',
     });
   }
   return [...given.matchAll(TAG)].flatMap(([tag]) => {

@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 const credentialType = z.literal('public-key');
 
-/** `PublicKeyCredentialCreationOptionsJSON` (WebAuthn Level 3 §5.1.9). The DOM's type takes each value of this one. */
+/** `PublicKeyCredentialCreationOptionsJSON` (WebAuthn Level 3 §5.1.9). Each value fits the DOM's type. */
 export const creationOptions = z
   .object({
     rp: z.object({ id: z.string(), name: z.string() }),

@@ -8,11 +8,11 @@ interface Entry {
   title: string;
   cause: string;
   remedy: string;
-  /** Its own members, in backquotes; empty for none. */
+  /** The members that only this code has, in backquotes. Empty if there are none. */
   members: string;
 }
 
-/** One code has two statuses. */
+/** The code that has two statuses. */
 const STATUS: Partial<Record<ProblemCode, string>> = { otp_locked: '409 or 429' };
 
 const ENTRIES: readonly Entry[] = PROBLEM_CODES.map((code) => {
@@ -42,11 +42,15 @@ export function errorsMarkdown(): string {
 
 const INTRODUCTION = `# Errors
 
-Every answer that is not 2xx is a problem (RFC 9457), of type \`application/problem+json\`. Its \`code\` is one of these; its \`type\` leads
-to the code's entry here. Switch on \`code\`: it keeps its meaning. \`detail\` is for people and may change. If \`retryable\` is true, the
-same request may succeed later. \`traceId\` finds the request in the logs.`;
+Every answer that is not 2xx is a problem (RFC 9457) of type \`application/problem+json\`.
 
-/** The same as a page, at /docs/errors. */
+- \`code\` is one of the codes below. Switch on it: it keeps its meaning.
+- \`type\` links to the code's entry here.
+- \`detail\` is for people and may change.
+- If \`retryable\` is true, the same request may succeed later.
+- \`traceId\` finds the request in the logs.`;
+
+/** The list of errors as a page, at /docs/errors. */
 export function errorsPage(): string {
   const entries = ENTRIES.map(
     ({ code, status, title, cause, remedy, members }) =>

@@ -12,7 +12,7 @@ import { idParam, streamQuery, type StreamQuery } from './onboarding.dto.js';
 
 const TYPE = 'text/event-stream';
 
-/** The timeline, live. Nest's `@Sse` answers 200 before it is known whether there is anything to say. */
+/** Streams the timeline. Nest's `@Sse` would answer 200 before the service knows whether events remain. */
 @ApiTags('onboardings')
 @UseGuards(CallerGuard)
 @Controller('v1/onboardings/:id/events/stream')
@@ -27,15 +27,16 @@ export class EventStreamController {
   @ApiOperation({
     summary: 'Follow the timeline',
     description:
-      'Server-sent events (HTML Standard §9.2). Each has its number as `id` and an `OnboardingEvent` as `data`, and no type. ' +
-      'The stream ends after a while, and soon after the onboarding: connect again until the answer is 204.',
+      'Server-sent events (HTML Standard §9.2). Each has its number as `id`, an `OnboardingEvent` as ' +
+      '`data`, and no event type. The stream ends after a while, and soon after the onboarding ends. ' +
+      'Connect again until the answer is 204.',
   })
   @ApiHeader({
     name: 'Last-Event-ID',
     required: false,
     schema: { type: 'integer', minimum: 0, maximum: 2_147_483_647 },
     description:
-      'The id of the last event that was received. The stream continues after it, and `after` is ignored.',
+      'The id of the last event that the client received. The stream continues after it and ignores `after`.',
   })
   @ApiResponse({
     status: HttpStatus.OK,
@@ -44,7 +45,8 @@ export class EventStreamController {
       [TYPE]: {
         schema: { type: 'string' },
         example:
-          'id: 4\ndata: {"seq":4,"type":"otp_sent","at":"2026-11-28T12:00:00.000Z","actor":"upstream","data":{}}\n\n',
+          'id: 4\ndata: {"seq":4,"type":"otp_sent","at":"2026-11-28T12:00:00.000Z",' +
+          '"actor":"upstream","data":{}}\n\n',
       },
     },
   })
@@ -65,9 +67,9 @@ export class EventStreamController {
       reply.status(HttpStatus.NO_CONTENT);
       return undefined;
     }
-    // Or nginx would gather events until a page of them is full.
+    // Without this, nginx buffers events until a memory page is full.
     reply.header('X-Accel-Buffering', 'no');
-    // Ends the stream of whoever hangs up, and opens none for HEAD.
+    // Nest ends the stream when the client disconnects, and sends none for HEAD.
     return new StreamableFile(this.streams.open(id, from, caller.name), { type: TYPE });
   }
 }

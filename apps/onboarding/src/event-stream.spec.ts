@@ -12,8 +12,8 @@ const event = (seq: number): OnboardingEvent => ({
   data: {},
 });
 
-describe('a stream whose life is over', () => {
-  it('ends whole, although events that were being read arrive after it', async () => {
+describe('an event stream at its end', () => {
+  it('sends the events it has received, and drops those that arrive later', async () => {
     const stream = new EventStream({ heartbeatMs: 60_000, lifeMs: 60_000 });
     const chunks: string[] = [];
     stream.on('data', (chunk: Buffer) => chunks.push(chunk.toString()));

@@ -2,12 +2,12 @@ import { Readable } from 'node:stream';
 import type { OnboardingEvent, TimelineReader } from '#libs/onboarding';
 import { toEventResource } from './onboarding.dto.js';
 
-/** What a client waits before it connects again (HTML Living Standard §9.2.5, `retry`). */
+/** How long a client waits before it reconnects (HTML Living Standard §9.2.5, `retry`). */
 const RECONNECT_MS = 1_000;
 
 /**
- * A timeline as server-sent events (HTML Living Standard §9.2). No event has a type of its own: `onmessage` gets those
- * of later versions, too.
+ * A timeline as server-sent events (HTML Living Standard §9.2). The events have no SSE type, so `onmessage`
+ * also gets the kinds that later versions add.
  */
 export class EventStream extends Readable implements TimelineReader {
   readonly #beat: NodeJS.Timeout;
@@ -28,28 +28,28 @@ export class EventStream extends Readable implements TimelineReader {
   }
 
   receive(events: OnboardingEvent[]): void {
-    // Its life may end while they are read: whoever comes back is given them.
+    // The stream may end while events are being read. A client that reconnects gets them.
     if (this.#ending) return;
     this.push(
       events.map((event) => `id: ${event.seq}\ndata: ${JSON.stringify(toEventResource(event))}\n\n`).join(''),
     );
   }
 
-  /** What was taken still goes out. */
+  /** Ends the stream after the events that it has received. */
   end(): void {
     if (this.#ending) return;
     this.#ending = true;
     this.push(null);
   }
 
-  /** Now, whatever its reader does: a process that stops waits for nobody who does not read. */
+  /** Ends the stream at once if its client does not read: a stopping process cannot wait for it. */
   stop(): void {
     if (this.#isHeldUp) this.destroy();
     else this.end();
   }
 
   override _read(): void {
-    // Events come when they happen, and not when they are asked for.
+    // Events are pushed when they happen.
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
@@ -58,12 +58,15 @@ export class EventStream extends Readable implements TimelineReader {
     done(error);
   }
 
-  /** The connection takes no more for now. */
+  /** Whether the connection accepts no more data for now. */
   get #isHeldUp(): boolean {
     return this.readableFlowing === false;
   }
 
-  /** Proxies cut what is silent. Who has taken nothing since the last beat is cut here: its stream is resumed by whoever still reads. */
+  /**
+   * Keeps proxies from closing a silent connection. Closes a connection that has accepted nothing since the
+   * last beat: a client that still reads reconnects and resumes.
+   */
   #heartbeat(): void {
     if (this.#isHeldUp) {
       if (this.#stuck) this.destroy();

@@ -4,13 +4,13 @@ import { EventFollower } from '#libs/onboarding';
 import { CONFIG, type Config } from '#libs/platform';
 import { EventStream } from './event-stream.js';
 
-/** When a place may be free again: streams end at any time. */
+/** When a client may try again. Streams end at any time, so a place may be free. */
 const RETRY_AFTER_S = 5;
 
-/** The open streams of this process: so many and no more, and none once it stops. */
+/** The open streams of this process. Their number is limited, and a stopping process has none. */
 @Injectable()
 export class EventStreams implements OnModuleDestroy {
-  /** With the name of whose each is. */
+  /** Each stream with the name of its caller. */
   readonly #open = new Map<EventStream, string>();
   #stopped = false;
 
@@ -20,9 +20,9 @@ export class EventStreams implements OnModuleDestroy {
   ) {}
 
   /**
-   * @param caller its name.
-   * @throws ProblemError `not_ready` where there is no place left: another replica may have one. `rate_limited` where the caller has its
-   *   share of them: one whose pages come in crowds must leave places to the others.
+   * @param caller the caller's name.
+   * @throws ProblemError `not_ready` if this process has no place left: another replica may have one.
+   * @throws ProblemError `rate_limited` if the caller has its share of streams. Others need places, too.
    */
   open(onboardingId: string, after: number, caller: string): EventStream {
     const own = [...this.#open.values()].filter((name) => name === caller).length;
@@ -53,8 +53,8 @@ export class EventStreams implements OnModuleDestroy {
   }
 
   /**
-   * The notice of the stop has been given by now: whoever connects again is led to another replica. The server would wait
-   * for streams before it closes.
+   * Ends the streams, because the server waits for them before it closes. The load balancer already knows
+   * that this replica stops, so clients reconnect to another one.
    */
   onModuleDestroy(): void {
     this.#stopped = true;

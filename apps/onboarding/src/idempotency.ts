@@ -31,7 +31,7 @@ declare module 'fastify' {
 }
 
 const KEY = /^[\x21-\x7e]{1,255}$/;
-/** Routes of which the answer is the end of a step. */
+/** Routes that answer with the end of a step. */
 const STEP_OF_ROUTE: Record<string, StepName> = {
   '/v1/onboardings': 'init-otp',
   '/v1/onboardings/:id/otp/resend': 'init-otp',
@@ -44,8 +44,8 @@ const KEPT_HEADERS = ['content-type', 'etag', 'location', 'retry-after'];
 /**
  * `Idempotency-Key` on every POST: the same key and body give the first answer again, byte for byte.
  *
- * Nothing is looked up beforehand: the key is taken by the statement that does the work. Only when that is
- * refused, which is what happens to a request that was carried out before, is the key asked for its answer.
+ * The statement that does the work also takes the key, so no look-up comes first. That statement refuses a
+ * repeated request. The interceptor then looks for the answer stored under the key.
  */
 @Injectable()
 export class IdempotencyInterceptor implements NestInterceptor {
@@ -76,14 +76,14 @@ export class IdempotencyInterceptor implements NestInterceptor {
     return next.handle().pipe(catchError((error) => from(this.#again(error, request, http.getResponse()))));
   }
 
-  /** The work was refused: because it was done before, or for the reason that it gives. */
+  /** Answers a request whose work was refused: it was done before, or the error names another reason. */
   async #again(error: unknown, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
     const keyed = request.keyed!;
     keyed.keep = false;
-    // Whoever may not ask for it now is not told what was answered when they might.
+    // A caller that has lost its permission does not get the answer from the time when it had it.
     if (!(error instanceof ProblemError) || NEVER_REPLAYED.has(error.code)) throw error;
     const kept = await this.keys.find(keyed.request);
-    // Refused, and nothing was done: the same may be asked again.
+    // Refused, and nothing was done: the caller may send the same request again.
     if (!kept) throw error;
     if (kept.erased) {
       throw new ProblemError('onboarding_erased', {
@@ -91,7 +91,8 @@ export class IdempotencyInterceptor implements NestInterceptor {
       });
     }
     if (kept.takenBy === keyed.request.id) {
-      // Its work was done, and this is how it ended. A problem that waiting mends must not be the answer for two days.
+      // This request did the work, which ended in this problem. The answer is stored only if a retry cannot
+      // succeed: a passing problem must not be the answer for two days.
       keyed.keep = !error.retryable && error.status < 500;
       throw error;
     }
@@ -116,10 +117,10 @@ export class IdempotencyInterceptor implements NestInterceptor {
         }),
       });
     }
-    // Whoever did the work did not live to answer: the onboarding itself says what became of it.
+    // The first request did its work but stored no answer. The onboarding holds the result.
     const route = request.routeOptions.url ?? '';
     if (route.endsWith('/options')) {
-      // A challenge that nobody was told of helps nobody: the next repetition makes another.
+      // The client never got that challenge. The next repetition creates another.
       await this.keys.release(keyed.request);
       throw error;
     }
@@ -138,13 +139,13 @@ function problemIn(body: string) {
   return { code, retryable: false };
 }
 
-/** The step has ended so long ago that who asked for it would have answered by now. */
+/** After a step has ended for this long, its first request would have answered. */
 const ANSWERED_BY_NOW_MS = 1_000;
 
 const isAtRest = (row: Row) =>
   stepOfState(row.state) === null && row.now.getTime() - row.updatedAt.getTime() > ANSWERED_BY_NOW_MS;
 
-/** Keeps each first answer just before it goes out. */
+/** Stores each first answer just before it is sent. */
 export function keepAnswers(app: NestFastifyApplication): void {
   const keys = app.get(IdempotencyKeys);
   const logger = new Logger('IdempotencyKeys');
@@ -162,17 +163,17 @@ export function keepAnswers(app: NestFastifyApplication): void {
         const body = typeof payload === 'string' ? payload : '';
         await keys.answer(request.keyed.request, { status: reply.statusCode, headers, body });
       } catch (error) {
-        // The work is done and its key is taken: a repetition is answered from the onboarding.
-        logger.warn(`an answer was not kept: ${(error as Error).message}`);
+        // The work is done and its key is taken: a repetition gets its answer from the onboarding.
+        logger.warn(`an answer was not stored: ${(error as Error).message}`);
       }
     });
 }
 
-/** JSON nests as deep as its sender likes; the call stack does not. */
+/** The sender chooses how deep JSON nests. The call stack has a limit. */
 function textOf(body: unknown): string {
   try {
     return JSON.stringify(body ?? null);
   } catch {
-    throw new ProblemError('validation_failed', { detail: 'The body is nested too deep.' });
+    throw new ProblemError('validation_failed', { detail: 'The body is nested too deeply.' });
   }
 }

@@ -10,7 +10,11 @@ export interface Converted {
   components: Record<string, JsonSchema>;
 }
 
-/** Converts a schema for the OpenAPI document (JSON Schema 2020-12). @param io whether it is of a request or an answer. */
+/**
+ * Converts a schema for the OpenAPI document (JSON Schema 2020-12).
+ *
+ * @param io `input` for a request, `output` for an answer.
+ */
 export function toJsonSchema(schema: z.ZodType, io: 'input' | 'output'): Converted {
   const components: Record<string, JsonSchema> = {};
   const {
@@ -20,7 +24,7 @@ export function toJsonSchema(schema: z.ZodType, io: 'input' | 'output'): Convert
   } = z.toJSONSchema(schema, {
     target: 'draft-2020-12',
     io,
-    // An instant that arrives as text and is handed on as a Date is text to callers.
+    // Callers send an instant as text. The schema turns it into a Date, which JSON Schema cannot express.
     unrepresentable: 'any',
     override: (at) => {
       mend(at.zodSchema, at.jsonSchema, components);
@@ -30,10 +34,10 @@ export function toJsonSchema(schema: z.ZodType, io: 'input' | 'output'): Convert
 }
 
 function mend(schema: z.core.$ZodTypes, json: JsonSchema, components: Record<string, JsonSchema>): void {
-  // The bounds of what JavaScript counts exactly are no bounds of ours: generators take them for examples.
+  // Zod adds the bounds of JavaScript's safe integers. Generators would use them as examples.
   if (json.minimum === Number.MIN_SAFE_INTEGER) delete json.minimum;
   if (json.maximum === Number.MAX_SAFE_INTEGER) delete json.maximum;
-  // Generators invent instants from the pattern, and fail at it.
+  // Generators try to make an example from the pattern, and fail.
   if (json.format === 'date-time') delete json.pattern;
   if (schema instanceof z.ZodDiscriminatedUnion) json['discriminator'] = discriminatorOf(schema);
   if (json[EXAMPLE]) {
@@ -44,7 +48,7 @@ function mend(schema: z.core.$ZodTypes, json: JsonSchema, components: Record<str
   if (json[BY_PROVIDER]) byProvider(json, components);
 }
 
-/** Says which value stands for which schema (OpenAPI 3.1 §4.8.25). */
+/** Maps each value of the discriminator to its schema (OpenAPI 3.1 §4.8.25). */
 function discriminatorOf({ def }: z.ZodDiscriminatedUnion) {
   const { discriminator: propertyName } = def;
   const mapping: Record<string, string> = {};
@@ -55,7 +59,7 @@ function discriminatorOf({ def }: z.ZodDiscriminatedUnion) {
   return { propertyName, mapping };
 }
 
-/** As a choice of objects, because generators make no types of two members of which one is required. */
+/** Writes it as a `oneOf`. Generators cannot express that exactly one of two members is required. */
 function exactlyOne(json: JsonSchema): void {
   const names = json[EXACTLY_ONE] as string[];
   const { properties = {}, additionalProperties = false } = json;
@@ -69,13 +73,13 @@ function exactlyOne(json: JsonSchema): void {
     delete json[member];
 }
 
-/** A member that must be given is not null. */
+/** A required member cannot be null. */
 const withoutNull = ({ anyOf, ...json }: JsonSchema): JsonSchema => {
   const kinds = anyOf?.filter((each) => (each as JsonSchema).type !== 'null') as JsonSchema[] | undefined;
   return kinds?.length === 1 ? { ...json, ...kinds[0] } : { ...json, ...(kinds && { anyOf: kinds }) };
 };
 
-/** Each provider says what it takes. */
+/** Replaces the member by the schemas that the providers define for it. */
 function byProvider(json: JsonSchema, components: Record<string, JsonSchema>): void {
   const member = json[BY_PROVIDER] as 'subject' | 'otp';
   const schemas = new Set(PROVIDERS.map(({ schemas: of }) => of[member]).filter((each) => each !== null));
@@ -87,7 +91,7 @@ function byProvider(json: JsonSchema, components: Record<string, JsonSchema>): v
   }
   const { description, examples } = json;
   for (const key of Object.keys(json)) delete json[key];
-  // One subject is of one provider; options of a code may be such as two providers take.
+  // A subject belongs to one provider. Options of a code may suit several providers.
   Object.assign(json, description && { description }, examples && { examples }, {
     [member === 'subject' ? 'oneOf' : 'anyOf']: refs,
   });

@@ -17,7 +17,7 @@ export const nextAction = z
     z
       .object({
         type: z.literal('resend_otp'),
-        notBefore: nullable('When a new code may be asked for. Null for at once.'),
+        notBefore: nullable('When the caller may ask for a new code. Null means at once.'),
       })
       .meta({ id: 'AskForNewOtp' }),
     z

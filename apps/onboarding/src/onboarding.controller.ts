@@ -57,7 +57,7 @@ import {
   type VerifyBody,
 } from './onboarding.dto.js';
 
-/** The internal REST API: one verb of a service per route. */
+/** The internal REST API. Each route calls one method of a service. */
 @ApiTags('onboardings')
 @UseGuards(CallerGuard)
 @UseInterceptors(IdempotencyInterceptor)
@@ -285,7 +285,7 @@ export class OnboardingController {
   @HttpCode(HttpStatus.OK)
   @ApiOperation({
     summary: 'Cancel an onboarding',
-    description: 'Ends it. A call that is under way is not waited for.',
+    description: 'Ends it at once, without waiting for a call that is under way.',
   })
   @CommandAnswers(
     200,
@@ -309,7 +309,7 @@ export class OnboardingController {
   @HttpCode(HttpStatus.NO_CONTENT)
   @ApiOperation({
     summary: 'Erase an onboarding',
-    description: 'Erases what is personal of it. A live onboarding is cancelled first.',
+    description: 'Erases its personal data. A live onboarding is cancelled first.',
   })
   @IfMatch()
   @Answers(
@@ -335,8 +335,8 @@ export class OnboardingController {
   @ApiOperation({
     summary: 'Decide a lost outcome',
     description:
-      'Says whether a call whose answer was lost took effect. The first decision stands. A later one is refused: ' +
-      'with `illegal_state` if both came at once, with `onboarding_ended` otherwise.',
+      'Says whether a call with a lost answer took effect. The first decision stands. ' +
+      'A later one is refused: with `illegal_state` if both came at once, else with `onboarding_ended`.',
   })
   @RunsStep()
   @CommandAnswers(
@@ -366,7 +366,7 @@ export class OnboardingController {
   @HttpCode(HttpStatus.OK)
   @ApiOperation({
     summary: 'Try a step now',
-    description: 'Makes a step due now that waits for its retry or is parked.',
+    description: 'Makes a step due at once if it waits for its retry or is parked.',
   })
   @CommandAnswers(
     200,

@@ -34,7 +34,7 @@ const asProvidersSpellIt = (transports: string[]) => ({
 const takes = (schema: { safeParse(value: unknown): { success: boolean } }, value: unknown) =>
   schema.safeParse(value).success;
 
-describe('what callers send', () => {
+describe('bodies and queries of callers', () => {
   it.each([
     [
       'a code',
@@ -81,24 +81,24 @@ describe('what callers send', () => {
       { after: '3', limit: '10' },
       [{ after: '-1' }, { limit: '0' }, { limit: '1001' }, { after: ['1', '2'] }],
     ],
-  ])('%s is taken in its form and in no other', (_, schema, good, bad) => {
+  ])('accepts %s in its documented form only', (_, schema, good, bad) => {
     expect(takes(schema, good)).toBe(true);
     for (const each of bad) expect([each, takes(schema, each)]).toEqual([each, false]);
   });
 
-  it('no reason at all is a reason, too', () => {
+  it('accepts a missing reason', () => {
     expect(takes(reasonBody, undefined)).toBe(true);
     expect(takes(reasonBody, {})).toBe(true);
   });
 
-  it('an id is a UUID in any case', () => {
+  it('accepts only UUIDs as ids, in upper or lower case', () => {
     expect(idParam.parse('0198A000-0000-7000-8000-00000000000A')).toBe(
       '0198a000-0000-7000-8000-00000000000a',
     );
     expect(takes(idParam, "0198a000' OR 1=1")).toBe(false);
   });
 
-  it('passkeys come in both forms, one to ten of them', () => {
+  it('accepts one to ten passkeys, in both forms', () => {
     expect(takes(authenticatorsBody, named({ credential }))).toBe(true);
     expect(
       takes(authenticatorsBody, named(asProvidersSpellIt(['AUTHENTICATOR_TRANSPORT_USB', 'Unknown']))),
@@ -117,7 +117,7 @@ describe('what callers send', () => {
     for (const each of bad) expect([each, takes(authenticatorsBody, each)]).toEqual([each, false]);
   });
 
-  it('what is wrong with a browser’s passkey is said where it is', () => {
+  it('points at the fault in a browser’s passkey', () => {
     const { response } = credential;
     const withTransports = (transports: string[]) => ({
       ...credential,
@@ -142,7 +142,7 @@ describe('what callers send', () => {
   });
 
   it.each([null, '', 'hybrid', 7, {}, ['platform']])(
-    'a member of a browser’s passkey that is not read may be %j',
+    'accepts %j for the members of a browser’s passkey that it ignores',
     (value) => {
       const { response } = credential;
       const copies = { authenticatorData: value, publicKey: value, publicKeyAlgorithm: value };
@@ -158,23 +158,31 @@ describe('what callers send', () => {
   );
 
   it.each<[string, { safeParse(value: unknown): { data?: unknown } }, object, object]>([
-    ['a start', startBody, { subject }, { integration: null, externalRef: null, metadata: null, supersede: null, otp: null }], // prettier-ignore
+    [
+      'a start',
+      startBody,
+      { subject },
+      { integration: null, externalRef: null, metadata: null, supersede: null, otp: null },
+    ],
     ['a reason', reasonBody, {}, { reason: null }],
     ['a code', verifyBody, { code: '012345' }, { encryptedOtpBundle: null }],
     ['options', optionsBody, { userName: 'ana' }, { userDisplayName: null }],
     ['passkeys', authenticatorsBody, named({ credential }), { device: null }],
-  ])('%s may have null for each member that it may leave out', (_, schema, given, nulls) => {
+  ])('accepts null for each optional member of %s', (_, schema, given, nulls) => {
     const absent = Object.fromEntries(Object.keys(nulls).map((name) => [name, undefined]));
-    expect(schema.safeParse({ ...given, ...nulls }).data).toEqual({ ...(schema.safeParse(given).data as object), ...absent }); // prettier-ignore
+    expect(schema.safeParse({ ...given, ...nulls }).data).toEqual({
+      ...(schema.safeParse(given).data as object),
+      ...absent,
+    });
   });
 
-  it('a browser’s transports may be null, which means none', () => {
+  it('reads null transports of a browser’s passkey as none', () => {
     const given = { ...credential, response: { ...credential.response, transports: null } };
     const [parsed] = authenticatorsBody.parse(named({ credential: given })).authenticators!;
     expect(parsed).toMatchObject({ credential: { response: { transports: undefined } } });
   });
 
-  it('reports the faults of a passkey for the form that it has', () => {
+  it('reports the faults of a passkey for the form it has', () => {
     const faultsOf = (more: object) =>
       authenticatorsBody.safeParse(named(more)).error?.issues.map(({ path }) => path.slice(2).join('/'));
     const spelled = asProvidersSpellIt([]);
@@ -184,7 +192,9 @@ describe('what callers send', () => {
     expect(faultsOf({ ...spelled, challenge: null })).toEqual(['challenge']);
     expect(faultsOf({ challenge: 'AQID' })).toEqual(['attestation']);
     expect(faultsOf({ attestation })).toEqual(['challenge']);
-    expect(faultsOf({ ...spelled, attestation: { ...attestation, credentialId: '' } })).toEqual(['attestation/credentialId']); // prettier-ignore
+    expect(faultsOf({ ...spelled, attestation: { ...attestation, credentialId: '' } })).toEqual([
+      'attestation/credentialId',
+    ]);
     expect(faultsOf({ credential: null })).toEqual(['credential']);
     expect(faultsOf({ credential: { ...credential, response: null } })).toEqual(['credential/response']);
     expect(faultsOf({ credential, authenticatorName: 7 })).toEqual(['authenticatorName']);
@@ -192,7 +202,7 @@ describe('what callers send', () => {
     expect(faultsOf({})).toEqual(['']);
   });
 
-  it('a list is narrowed by what it knows, and goes on from its own cursor only', () => {
+  it('accepts only known filters and its own cursor for a list', () => {
     const id = '0198a000-0000-7000-8000-00000000000a';
     const query = listQuery.parse({
       state: 'otp_sent',
@@ -285,7 +295,7 @@ describe('an onboarding as callers see it', () => {
         ],
       } as const,
     ],
-  ])('has its documented form and no secret, where it %s', (_, columns) => {
+  ])('has its documented form and no secret when it %s', (_, columns) => {
     const resource = toResource(aRow({ ...secrets, ...(columns as object) }));
     const text = JSON.stringify(resource);
     expect(onboardingResource.strict().safeParse(JSON.parse(text)).error?.issues).toBeUndefined();

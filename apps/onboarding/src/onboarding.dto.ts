@@ -26,13 +26,13 @@ const otpChoice = z
   .refine((otp) => isStorable(otp), { error: 'holds U+0000 or half of a surrogate pair', abort: true })
   .refine((otp) => JSON.stringify(otp).length <= 16_384, 'is larger than 16384 characters of JSON');
 
-/** What "Try it out" sends: any two ids, which the sandbox takes. */
+/** The subject that "Try it out" sends. The sandbox accepts any two ids. */
 const SUBJECT = {
   accountId: '550e8400-e29b-41d4-a716-446655440000',
   userId: '6ba7b810-9dad-41d1-80b4-00c04fd430c8',
 };
 
-/** The body of `POST /v1/onboardings`. The subject's members are the provider's: it checks them itself. */
+/** The body of `POST /v1/onboardings`. The provider defines and checks the subject's members. */
 export const startBody = z
   .strictObject({
     integration: optional(text(32)),
@@ -52,7 +52,7 @@ export const startBody = z
     ),
     supersede: optional(z.boolean()),
     otp: optional(otpChoice).meta({
-      description: 'Options of the code, where the provider has a choice.',
+      description: 'Options of the code, if the provider offers a choice.',
       [BY_PROVIDER]: 'otp',
     }),
   })
@@ -71,7 +71,7 @@ export const resendBody = z
   .strictObject({
     reason: optional(reason),
     otp: optional(otpChoice).meta({
-      description: 'Options of this sending only: captchaToken, where the provider asks for a captcha.',
+      description: 'Options for this code only: `captchaToken`, if the provider asks for a captcha.',
       [BY_PROVIDER]: 'otp',
     }),
   })
@@ -90,12 +90,13 @@ export const verifyBody = z
         .string()
         .max(4096)
         .regex(
-          // Only its two members, so no code in the clear fits in (Turnkey, encrypted OTP bundle).
+          // Allows only these two members, so that it has no plain code (Turnkey, encrypted OTP bundle).
           /^\{"encappedPublic":"04[0-9a-fA-F]{128}","ciphertext":"([0-9a-fA-F]{2}){17,1024}"\}$/,
           'is not {"encappedPublic", "ciphertext"} in hex, as the provider’s package makes it',
         ),
     ).meta({
-      description: 'In client custody: the code as the user’s device has encrypted it to otp.targetBundle.',
+      description:
+        'In client custody: the code, which the user’s device has encrypted to `otp.targetBundle`.',
     }),
   })
   .refine((body) => (body.code === undefined) !== (body.encryptedOtpBundle === undefined), {
@@ -121,10 +122,10 @@ const instantParam = z.iso
 const whole = (min: number, max: number, fallback: number) =>
   z.coerce.number().int().min(min).max(max).default(fallback);
 
-/** A subject's UUIDs are kept in lower case. */
+/** A subject's UUIDs are stored in lower case. */
 const subjectId = text(64).transform((id) => (z.guid().safeParse(id).success ? id.toLowerCase() : id));
 
-/** One query parameter given twice is an array: a clear error, not a guess. */
+/** A parameter that is given twice arrives as an array, and the schemas refuse it. */
 export const listQuery = z.strictObject({
   state: z.enum(STATES).optional(),
   caller: z
@@ -137,7 +138,7 @@ export const listQuery = z.strictObject({
   userId: subjectId.optional(),
   externalRef: text(255).optional(),
   contact: text(254).optional().meta({
-    description: 'An e-mail address or a phone number (E.164), where the provider knows subjects by it.',
+    description: 'An e-mail address or a phone number (E.164), if the provider identifies subjects by it.',
   }),
   parked: z
     .stringbool({ truthy: ['true'], falsy: ['false'], case: 'sensitive', error: 'is neither true nor false' })
@@ -186,7 +187,7 @@ export const onboardingResource = z
     provider: z.string(),
     subject: z
       .record(z.string(), z.unknown())
-      .meta({ description: 'As it was given. Without its contact after an erasure.' }),
+      .meta({ description: 'As the caller sent it. After an erasure, without its contact.' }),
     externalRef: z.string().nullable(),
     metadata: z.record(z.string(), z.unknown()),
     state: z.enum(STATES),
@@ -202,7 +203,7 @@ export const onboardingResource = z
       targetBundle: z
         .string()
         .nullable()
-        .meta({ description: 'In client custody: what the user’s device encrypts the code to.' }),
+        .meta({ description: 'In client custody: the key to which the user’s device encrypts the code.' }),
     }),
     session: z.object({ expiresAt: instant }).nullable(),
     deviceSigning: z
@@ -214,7 +215,8 @@ export const onboardingResource = z
       })
       .nullable()
       .meta({
-        description: 'In client custody, once the code was right: what the user’s device signs for step 3.',
+        description:
+          'In client custody, after a right code: the data that the user’s device signs for step 3.',
       }),
     authenticators: z.array(
       z.object({
@@ -243,7 +245,7 @@ export const onboardingResource = z
     updatedAt: instant,
     erasedAt: instant
       .nullable()
-      .meta({ description: 'From when on nothing personal is left of it: this is a tombstone.' }),
+      .meta({ description: 'When its personal data was erased. Only a tombstone is left.' }),
     expiresAt: instant
       .nullable()
       .meta({ description: 'When the onboarding ends by itself. Null once it has ended.' }),
@@ -255,7 +257,7 @@ export const onboardingPage = z
   .object({ items: z.array(onboardingResource), nextCursor: z.string().nullable() })
   .meta({ id: 'OnboardingPage' });
 
-/** The event of one type. Members of its data are missing after an erasure, which empties it. */
+/** The schema of one type of event. An erasure empties its data, so every member of it is optional. */
 const eventOf = (type: (typeof EVENT_TYPES)[number]) =>
   z
     .object({
@@ -283,15 +285,14 @@ export const eventPage = z.object({ items: z.array(eventResource) }).meta({ id: 
 
 const iso = (at: Date | null) => at?.toISOString() ?? null;
 
-/** @param row as it stands now. */
 export function toResource(row: Row): OnboardingResource {
   const mayHaveSession =
     row.state === 'otp_verified' ||
     row.state === 'authenticators_submitted' ||
     row.state === 'outcome_unknown';
-  // An old code is kept until another one was sent, and is not taken meanwhile.
+  // The row keeps the old code until a new one is sent. Until then, the old one is not accepted.
   const isSending = row.state === 'otp_requested';
-  // While an attempt is in flight it is nobody's to resolve.
+  // An attempt in flight cannot be resolved yet.
   const unresolved = row.leaseUntil === null ? row.unresolved.at(-1) : undefined;
   return {
     id: row.id,
@@ -331,7 +332,7 @@ export function toResource(row: Row): OnboardingResource {
   };
 }
 
-/** When the onboarding as a whole ends by itself. An unknown outcome waits for its decision, idle or not. */
+/** When the onboarding ends by itself. With an unknown outcome, it waits for a decision even while idle. */
 function endsAtOf({ state, idleEndsAt, lifeEndsAt }: Row): Date | null {
   if (isEnded(state)) return null;
   return state === 'outcome_unknown' || lifeEndsAt < idleEndsAt ? lifeEndsAt : idleEndsAt;

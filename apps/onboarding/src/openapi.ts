@@ -7,13 +7,14 @@ import { toJsonSchema } from './json-schema.js';
 import { errorsPage } from './error-list.js';
 import { OWN_PAGES, withPolicy } from './page-policy.js';
 
-/** The document is made from the routes and their schemas; docs/openapi.json is its committed copy. */
+/** Builds the document from the routes and their schemas. docs/openapi.json is its committed copy. */
 export function openApiDocument(app: NestFastifyApplication): OpenAPIObject {
   const options = new DocumentBuilder()
     .setOpenAPIVersion('3.1.0')
     .setTitle('Gangway')
     .setDescription(
-      'User onboarding at a wallet provider: mailed code, session, passkeys. Errors are RFC 9457 problems; switch on `code`.',
+      'User onboarding at a wallet provider: mailed code, session, passkeys. ' +
+        'Errors are RFC 9457 problems. Switch on `code`.',
     )
     .setVersion('1')
     .setLicense('Apache-2.0', 'https://www.apache.org/licenses/LICENSE-2.0')
@@ -33,12 +34,15 @@ export function openApiDocument(app: NestFastifyApplication): OpenAPIObject {
       schema instanceof z.ZodType ? toJsonSchema(schema, schemaType) : undefined,
   });
   mend(document);
-  // What may be retried is part of the interface: the same tables that the service runs by.
+  // The rules of retries are part of the interface. These are the tables that the service itself uses.
   const laws = Object.fromEntries(PROVIDERS.map(({ kind, law }) => [kind, law]));
   return Object.assign(document, { 'x-retry-safety': laws });
 }
 
-/** Swagger takes every body for required, and gives every answer one type; problems have their own (RFC 9457 §3). */
+/**
+ * Corrects two assumptions of Swagger: every body is required, and all answers have the same media type.
+ * Problems have their own (RFC 9457 §3).
+ */
 function mend(document: OpenAPIObject): void {
   for (const path of Object.values(document.paths)) {
     for (const operation of [path.get, path.post, path.delete]) {
@@ -63,10 +67,10 @@ function mend(document: OpenAPIObject): void {
 
 const PAGES: ReadonlySet<string> = new Set(['/docs', '/docs/', '/docs/index.html']);
 
-/** Of Swagger's logo. */
+/** The styles of Swagger's logo. */
 const WRITTEN_STYLES = ['.logo_small_svg__cls-2{fill:#fff}.logo_small_svg__cls-3{fill:#85ea2d}'];
 
-/** Serves the document at /openapi.json, a page to browse it at /docs, and the list of errors at /docs/errors. */
+/** Serves the document at /openapi.json, a page that shows it at /docs, and the errors at /docs/errors. */
 export function serveDocs(app: NestFastifyApplication): void {
   const fastify = app.getHttpAdapter().getInstance();
   const errors = errorsPage();
@@ -81,7 +85,7 @@ export function serveDocs(app: NestFastifyApplication): void {
   SwaggerModule.setup('docs', app, () => openApiDocument(app), {
     jsonDocumentUrl: 'openapi.json',
     raw: ['json'],
-    // It would tell a stranger's server the address of this one.
+    // The validator would send the address of this service to a server of others.
     swaggerOptions: { validatorUrl: null },
   });
 }

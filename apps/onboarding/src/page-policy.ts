@@ -5,7 +5,7 @@ import { policyOf } from '#libs/platform';
 const SELF = ["'self'"];
 const NONE = ["'none'"];
 
-/** Of the console's own pages: a stylesheet and a form, and no script at all (CSP 3). */
+/** The policy of the console's own pages (CSP 3). They have a stylesheet and forms, and no scripts. */
 export const OWN_PAGES = policyOf({
   'default-src': NONE,
   'style-src': SELF,
@@ -15,7 +15,7 @@ export const OWN_PAGES = policyOf({
   'frame-ancestors': NONE,
 });
 
-/** The policy of a library's script files. A worker's script loads its parts under the policy of its own file. */
+/** The policy of a library's script files. A web worker loads its parts under the policy of its own file. */
 export const SCRIPT_FILES = policyOf({
   'default-src': NONE,
   'script-src': SELF,
@@ -25,14 +25,14 @@ export const SCRIPT_FILES = policyOf({
 });
 
 /**
- * The contents of style elements that a library's scripts write: each of them, or `any` where nobody knows them
- * beforehand, as with Bull Board's editor.
+ * The contents of the style elements that a library's scripts write. `any` if they are not known beforehand,
+ * as with Bull Board's editor.
  */
 type WrittenStyles = readonly string[] | 'any';
 
 /**
- * Gives a page that a library brings along its policy. Scripts come from files of ours alone; inline styles are
- * those that the page itself has, by their hashes. Not for a page that has somebody's text in it.
+ * Sets the policy of a page that comes with a library. It allows scripts only from files of this service, and
+ * the page's own inline styles by their hashes. Do not use it for a page that contains text of users.
  *
  * @returns the page, so that this can stand in an `onSend` hook.
  */
@@ -45,7 +45,7 @@ export function withPolicy(reply: FastifyReply, page: string, written: WrittenSt
       'default-src': NONE,
       'script-src': SELF,
       'worker-src': SELF,
-      // Beside a hash, 'unsafe-inline' means nothing (CSP 3 §6.7.3.3): it is one or the other.
+      // 'unsafe-inline' has no effect beside a hash (CSP 3 §6.7.3.3), so the list has one or the other.
       'style-src-elem': [
         ...SELF,
         ...(written === 'any' ? ["'unsafe-inline'"] : [...elements, ...written].map(hashOf)),

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { preferencesOf } from './prefer.js';
 
-describe('what a request prefers', () => {
+describe('preferencesOf', () => {
   it.each<[string | undefined, number, string | null]>([
     [undefined, 10_000, null],
     ['', 10_000, null],
@@ -44,7 +44,7 @@ describe('what a request prefers', () => {
     expect(preferencesOf(header)).toEqual({ waitMs, applied });
   });
 
-  it('is parsed fast, even in its worst forms', () => {
+  it('parses the worst headers fast', () => {
     const beganAt = performance.now();
     const texts = [
       '"'.repeat(16_000),

@@ -3,7 +3,7 @@ import { listMembers } from '#libs/kernel';
 const DEFAULT_WAIT_S = 10;
 const MAX_WAIT_S = 30;
 
-/** The preferences of a request, as they are applied (RFC 7240). */
+/** The preferences of a request that the service applies (RFC 7240). */
 export interface Preferences {
   /** How long the caller waits for a step's end, in milliseconds. */
   waitMs: number;
@@ -12,9 +12,9 @@ export interface Preferences {
 }
 
 /**
- * How long a caller wants to wait for a step's end (RFC 7240 §4.1 and §4.3). An unknown preference, or one with an invalid
- * value, is ignored. A wait that is too long is cut to our maximum. `respond-async` alone does not wait; with `wait` it
- * waits for that long at most.
+ * Reads how long a caller wants to wait for a step's end (RFC 7240 §4.1 and §4.3). It ignores unknown
+ * preferences and invalid values, and cuts a longer wait to our maximum. `respond-async` alone means no wait.
+ * With `wait`, the caller waits at most that long.
  *
  * @param header the `Prefer` header, if any.
  */
@@ -30,11 +30,11 @@ export function preferencesOf(header: string | undefined): Preferences {
   };
 }
 
-/** A name, its value, and parameters, which are ignored. The expression is slow on runs of blanks. */
+/** A name, its value, and parameters, which are ignored. Slow on runs of blanks: shorten them first. */
 const PREFERENCE =
   /^\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s";]*)))?\s*(?:;.*)?$/s;
 
-/** By name in lower case. Of a name that is given twice, the first counts. An empty value is none (§2). */
+/** By name in lower case. If a name comes twice, the first counts. An empty value equals no value (§2). */
 function parse(header: string): Map<string, string> {
   const preferences = new Map<string, string>();
   for (const member of listMembers(header)) {

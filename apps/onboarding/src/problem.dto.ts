@@ -15,25 +15,27 @@ const fieldErrors = z.array(z.object({ pointer: z.string(), code: z.string(), de
 });
 
 const MEMBERS = {
-  attemptsLeft: z.int().min(0).meta({ description: 'How often a code may still be tried.' }),
-  checks: z.record(z.string(), z.unknown()).meta({ description: 'What the service has found, by its part.' }),
+  attemptsLeft: z.int().min(0).meta({ description: 'How many tries the code has left.' }),
+  checks: z
+    .record(z.string(), z.unknown())
+    .meta({ description: 'The state of each part that the service checks.' }),
   errors: fieldErrors,
   nextAction,
   onboardingId: z.uuid(),
   requiredScopes: z.array(z.enum(SCOPES)).meta({ description: 'One of them is enough.' }),
   state: z.enum(STATES),
-  version: z.int().min(1).meta({ description: 'The present one.' }),
+  version: z.int().min(1).meta({ description: 'The current version.' }),
 } satisfies Record<ProblemMember, z.ZodType>;
 
 /** `otp_invalid` → `OtpInvalidProblem` */
 const nameOf = (code: ProblemCode) =>
   `${code.replaceAll(/(?:^|_)([a-z])/g, (_, letter: string) => letter.toUpperCase())}Problem`;
 
-/** The problem of one code (RFC 9457 §3), with the members that are its own. */
+/** The problem of one code (RFC 9457 §3), with the members that only this code has. */
 const problemOf = (code: ProblemCode) =>
   z
     .object({
-      type: z.string().meta({ description: 'Leads to the code’s entry in the list of errors.' }),
+      type: z.string().meta({ description: 'A link to the code’s entry in the list of errors.' }),
       title: z.string(),
       status: z.int().min(400).max(599),
       detail: z.string().meta({ description: 'For people. It may change.' }),

@@ -2,7 +2,7 @@ import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/com
 import type { FastifyRequest } from 'fastify';
 import { ProblemError } from '#libs/kernel';
 
-/** For routes whose answer must not be kept: a header that is ignored would be a promise broken. */
+/** For routes with an answer that must not be stored. Ignoring the header would mislead the caller. */
 @Injectable()
 export class RefuseIdempotencyKey implements CanActivate {
   canActivate(context: ExecutionContext): boolean {
@@ -10,8 +10,8 @@ export class RefuseIdempotencyKey implements CanActivate {
     if (headers['idempotency-key'] === undefined) return true;
     throw new ProblemError('validation_failed', {
       detail:
-        'No Idempotency-Key here: to give the same answer again, its token would have to be kept. ' +
-        'If an answer was lost, list the keys and revoke the one that nobody has.',
+        'This route takes no Idempotency-Key: to repeat an answer, it would have to store a token. ' +
+        'If an answer was lost, list the keys and revoke the one with the lost token.',
     });
   }
 }

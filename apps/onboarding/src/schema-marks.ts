@@ -1,10 +1,10 @@
-/** Marks in the schemas of requests and answers that only the OpenAPI document reads. */
+/** Marks in the schemas of requests and answers. Only the OpenAPI document reads them. */
 
-/** On an object: exactly one of these members is given. */
+/** On an object: a request has exactly one of these members. */
 export const EXACTLY_ONE = 'x-exactly-one';
 
-/** On a member whose form is the provider's: `subject` or `otp`. */
+/** On a member that the provider defines: `subject` or `otp`. */
 export const BY_PROVIDER = 'x-by-provider';
 
-/** On a request: what "Try it out" sends. zod drops `examples` of a schema that transforms. */
+/** On a request: the body that "Try it out" sends. zod drops `examples` of a schema that transforms. */
 export const EXAMPLE = 'x-example';

@@ -7,8 +7,8 @@ import { OtpService } from '#libs/otp';
 import { startBody, type StartBody } from './onboarding.dto.js';
 
 /**
- * What a start must pass that only its body can tell: may this caller use the integration, and was its subject
- * not asked for too often. A body of the wrong shape goes through, to be refused by the pipe.
+ * Checks of a start that need its body: whether the caller may use the integration, and whether it has sent
+ * too many commands about the subject. A body of the wrong shape passes here, and the pipe refuses it.
  */
 @Injectable()
 export class StartGate implements NestInterceptor {
@@ -22,7 +22,7 @@ export class StartGate implements NestInterceptor {
     const { caller, counts } = request;
     const { success, data: start } = startBody.safeParse(request.body);
     if (!success || !caller) return next.handle();
-    // Before anybody looks whether it exists: what a caller may not use is none of its business.
+    // Checked before the integration is looked up: callers must not learn which others exist.
     if (start.integration !== undefined) mayUse(caller, start.integration);
     const { integration, subjectKey } = this.otp.subjectOf(start as StartBody);
     mayUse(caller, integration);
@@ -33,7 +33,7 @@ export class StartGate implements NestInterceptor {
   }
 }
 
-/** A caller with one integration must name it all the same: another one given to it later must change no start. */
+/** Never picks the only integration of a caller by itself: a second one must not break its starts later. */
 function mayUse({ integrations }: Caller, name: string): void {
   if (integrations === null || integrations.has(name)) return;
   throw new ProblemError('forbidden', { detail: `Integration ${name} is not open to this caller.` });

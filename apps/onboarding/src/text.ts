@@ -2,14 +2,14 @@ import { z } from 'zod';
 
 const MAX_DEPTH = 8;
 
-/** PostgreSQL stores no U+0000, and half a surrogate pair is no character at all. */
+/** PostgreSQL cannot store U+0000. Half of a surrogate pair is not a character. */
 const isText = (value: string) => value.isWellFormed() && !value.includes('\0');
 
-/** A text that is stored, or looked for among what is stored. */
+/** A text that is stored, or compared with stored texts. */
 export const text = (max: number) =>
   z.string().min(1).max(max).refine(isText, 'holds U+0000 or half of a surrogate pair');
 
-/** Whether every text in a piece of JSON can be stored, and none of it lies deeper than anybody needs. */
+/** Whether every text in a piece of JSON can be stored, and nothing lies deeper than {@link MAX_DEPTH}. */
 export function isStorable(value: unknown, depth = 0): boolean {
   if (typeof value === 'string') return isText(value);
   if (typeof value !== 'object' || value === null) return true;
@@ -17,7 +17,7 @@ export function isStorable(value: unknown, depth = 0): boolean {
   return Object.entries(value).every(([key, each]) => isText(key) && isStorable(each, depth + 1));
 }
 
-/** A client may leave it out or send null: many clients write every member that they know. */
+/** A client may leave the member out or send null: many clients send every member that they know. */
 export const optional = <T extends z.ZodType>(schema: T) =>
   schema
     .nullish()

@@ -1,3 +1,7 @@
+/**
+ * Writes the reference pages from the code. With `--check` it compares them instead, so that the interface
+ * does not change by accident. It opens no connection: Nest only reads the routes (preview mode).
+ */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -7,11 +11,7 @@ import { AppModule } from './app.module.js';
 import { errorsMarkdown } from './error-list.js';
 import { openApiDocument } from './openapi.js';
 
-/**
- * Writes the pages of reference that come from the code, or with `--check` compares them: a change to the interface is then
- * never an accident. It connects to nothing: Nest only looks at the routes (preview mode).
- */
-/** Any values that pass will do: the document depends on none of them. */
+/** Any valid values: the pages do not depend on them. */
 const config = parseConfig(
   {
     DATABASE_URL: 'postgres://nowhere/gangway',
@@ -50,7 +50,7 @@ for (const [path, text] of Object.entries(PAGES)) {
     await writeFile(path, text);
   } else if (text !== (await readFile(path, 'utf8').catch(() => ''))) {
     process.stderr.write(
-      `${path} is not what the code says. If the interface was meant to change: npm run openapi\n`,
+      `${path} differs from the code. If you changed the interface on purpose: npm run openapi\n`,
     );
     process.exitCode = 1;
   }

@@ -20,13 +20,13 @@ interface ProblemType {
   members?: readonly ProblemMember[];
 }
 
-/** Of a refusal that the state of an onboarding causes. */
+/** Members of a refusal that the state of an onboarding causes. */
 const OF_STATE = ['state', 'nextAction'] as const;
-/** Of a step that ended without moving the onboarding on. */
+/** Members of a refusal after a step that failed. */
 const OF_STEP = ['onboardingId', 'state', 'nextAction', 'errors'] as const;
 
 /**
- * Every error code that callers can meet, with its usual HTTP status, its title (RFC 9457) and its entry in
+ * Every error code that callers can get, with its usual HTTP status, its title (RFC 9457) and its entry in
  * docs/reference/errors.md. Callers switch on the code, so a code keeps its name and its meaning.
  */
 export const PROBLEMS = {
@@ -34,8 +34,8 @@ export const PROBLEMS = {
     status: 400,
     title: 'The request has the wrong shape',
     cause:
-      'A member, a header or a parameter is missing, unknown, or has a value that the route does not take.',
-    remedy: 'Correct what `errors` points at. The same request fails again.',
+      'A member, header or parameter is missing or unknown, or has a value that the route does not accept.',
+    remedy: 'Correct the faults that `errors` lists. The same request fails again.',
     members: ['errors'],
   },
   unauthenticated: {
@@ -47,15 +47,15 @@ export const PROBLEMS = {
   forbidden: {
     status: 403,
     title: 'Not allowed for these credentials',
-    cause: 'The token is valid, but it lacks a scope that the route needs, or may not use the integration.',
-    remedy: 'Ask an administrator for a key with one of `requiredScopes`, or for the integration.',
+    cause: 'The token is valid, but it lacks a scope that the route needs, or access to the integration.',
+    remedy: 'Ask an administrator for a key with one of `requiredScopes`, or for access to the integration.',
     members: ['requiredScopes'],
   },
   not_found: {
     status: 404,
     title: 'Not found',
-    cause: 'The path leads nowhere, or the onboarding does not exist or belongs to another caller.',
-    remedy: 'Check the path, and that the key is of the caller that started the onboarding.',
+    cause: 'The path or the onboarding does not exist, or the onboarding belongs to another caller.',
+    remedy: 'Check the path. Use a key of the caller that started the onboarding.',
   },
   method_not_allowed: {
     status: 405,
@@ -73,9 +73,10 @@ export const PROBLEMS = {
   onboarding_live: {
     status: 409,
     title: 'The subject has a live onboarding',
-    cause: 'A subject has one live onboarding at a time.',
+    cause: 'A subject can have only one live onboarding at a time.',
     remedy:
-      'Continue with `onboardingId`, or start with `"supersede": true`. Without `onboardingId` it is another caller’s: wait until it ends.',
+      'Continue with `onboardingId`, or start with `"supersede": true`. If `onboardingId` is missing, ' +
+      'the onboarding belongs to another caller: wait until it ends.',
     members: ['onboardingId'],
   },
   step_in_progress: {
@@ -89,8 +90,7 @@ export const PROBLEMS = {
     status: 409,
     title: 'The outcome of a step is unknown',
     cause: 'The provider’s answer was lost: the call may have taken effect.',
-    remedy:
-      'Find out what happened and resolve the onboarding, or ask for a new code where the step allows it.',
+    remedy: 'Find out what happened and resolve the onboarding, or ask for a new code if the step allows it.',
     members: OF_STATE,
   },
   onboarding_ended: {
@@ -103,13 +103,13 @@ export const PROBLEMS = {
   onboarding_erased: {
     status: 410,
     title: 'The onboarding was erased',
-    cause: 'The answer to this `Idempotency-Key` was erased with the onboarding that it was about.',
+    cause: 'The onboarding of this `Idempotency-Key` was erased, and the stored answer with it.',
     remedy: 'Start a new onboarding with a new key.',
   },
   version_mismatch: {
     status: 412,
     title: 'The onboarding has changed',
-    cause: '`If-Match` names another version than the present one.',
+    cause: '`If-Match` does not name the current version.',
     remedy: 'Read the onboarding again, decide again, and send the new `ETag`.',
     members: ['version'],
   },
@@ -135,14 +135,14 @@ export const PROBLEMS = {
   contact_invalid: {
     status: 422,
     title: 'No code can be sent to the contact',
-    cause: 'The provider does not take this e-mail address or phone number.',
+    cause: 'The provider does not accept this e-mail address or phone number.',
     remedy: 'Ask the user for another one, and start again.',
     members: OF_STEP,
   },
   captcha_required: {
     status: 422,
     title: 'A captcha must be solved first',
-    cause: 'The provider asks for a captcha, and the token was missing, used or too old.',
+    cause: 'The provider asks for a captcha, and the token was missing, already used or too old.',
     remedy: 'Let the user solve one, and send the command again with `otp.captchaToken`.',
     members: OF_STEP,
   },
@@ -163,29 +163,28 @@ export const PROBLEMS = {
   otp_locked: {
     status: 409,
     title: 'No tries left for this code',
-    cause:
-      'The user has typed too many wrong codes: with status 409 of this code, with 429 of any code today.',
+    cause: 'The user typed too many wrong codes: for this code (status 409) or in 24 hours (status 429).',
     remedy: 'With 409, ask for a new code. With 429, wait as long as `Retry-After` says.',
     members: ['attemptsLeft', ...OF_STEP],
   },
   otp_resend_too_soon: {
     status: 429,
     title: 'Too soon for another code',
-    cause: 'The last code was sent less than a minute ago, or as long ago as this installation sets.',
+    cause: 'The last code was sent less than a minute ago. An installation may set another time.',
     remedy: 'Wait as long as `Retry-After` says.',
     members: OF_STATE,
   },
   otp_send_limit: {
     status: 429,
     title: 'Too many codes sent',
-    cause: 'The subject was sent as many codes as are allowed for now, over all its onboardings.',
+    cause: 'The subject has reached its limit of codes for now. The limit counts all its onboardings.',
     remedy: 'Wait as long as `Retry-After` says.',
     members: OF_STATE,
   },
   session_expired: {
     status: 410,
     title: 'The session has expired',
-    cause: 'The session of a right code is over before the passkeys were registered.',
+    cause: 'The session that the code opened ended before the passkeys were registered.',
     remedy: 'Ask for a new code.',
     members: OF_STEP,
   },
@@ -193,21 +192,21 @@ export const PROBLEMS = {
     status: 422,
     title: 'A passkey failed a check',
     cause:
-      'A passkey does not answer our challenge, is of another site, is known already, or breaks the policy.',
+      'A passkey does not answer our challenge, is of another site, is already known, or breaks the policy.',
     remedy: 'Read `errors[].code`. Let the user create another passkey with fresh options.',
     members: OF_STEP,
   },
   upstream_rejected: {
     status: 422,
     title: 'The provider refused the request',
-    cause: 'The provider answered that it does not carry out this request.',
+    cause: 'The provider answered that it refuses this request.',
     remedy: 'Read `detail`. The same request is refused again.',
     members: OF_STEP,
   },
   idempotency_key_reused: {
     status: 422,
     title: 'The idempotency key stands for another request',
-    cause: 'The `Idempotency-Key` came with another route or body before.',
+    cause: 'An earlier request used this `Idempotency-Key` with another route or body.',
     remedy: 'Use a new key for a new request.',
   },
   idempotency_in_progress: {
@@ -220,21 +219,22 @@ export const PROBLEMS = {
   rate_limited: {
     status: 429,
     title: 'Too many requests',
-    cause: 'The caller, or the address, has made more requests than are allowed in a minute.',
+    cause: 'The caller or its address made too many requests in a minute, or it has too many streams open.',
     remedy: 'Wait as long as `Retry-After` says.',
   },
   not_ready: {
     status: 503,
     title: 'The service is not ready',
-    cause: 'PostgreSQL does not answer or takes no writes, or this replica is stopping.',
+    cause:
+      'PostgreSQL does not answer or takes no writes, or this replica is stopping or has too many streams.',
     remedy: 'Send the same request again after `Retry-After`, with the same `Idempotency-Key`.',
     members: ['checks'],
   },
   internal: {
     status: 500,
     title: 'Something broke on our side',
-    cause: 'A fault of the service.',
-    remedy: 'Report the `traceId` to the operators. With an `Idempotency-Key` the request may be repeated.',
+    cause: 'The service has a fault.',
+    remedy: 'Report the `traceId` to the operators. You may repeat a request that has an `Idempotency-Key`.',
   },
 } as const satisfies Record<string, ProblemType>;
 
@@ -258,7 +258,7 @@ export interface FieldError {
 
 export interface ProblemOptions {
   detail: string;
-  /** Where the usual status of the code does not fit, e.g. `otp_locked` for a whole day is 429. */
+  /** Replaces the usual status of the code: `otp_locked` for a whole day is 429. */
   status?: number;
   /** Whether the same request may succeed later, without any other action. */
   retryable?: boolean;
@@ -272,7 +272,7 @@ export interface ProblemOptions {
   cause?: unknown;
 }
 
-/** A refusal with a meaning for the caller. The problem filter turns it into the answer. */
+/** A refusal that the caller can act on. The problem filter turns it into the answer. */
 export class ProblemError extends Error {
   readonly code: ProblemCode;
   readonly status: number;

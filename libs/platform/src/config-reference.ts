@@ -16,7 +16,7 @@ export function configurationMarkdown(providers: readonly ProviderSettings[]): s
     INTRODUCTION,
     table(of('setting')),
     '## Integrations',
-    'Each name in `INTEGRATIONS` has variables of its own. `<NAME>` is the name in capitals, with `_` for `-`.',
+    'Each name in `INTEGRATIONS` has its own variables. `<NAME>` is the name in capitals, with `_` for `-`.',
     table(prefixed(variablesOf(providers))),
     ...providers.flatMap((provider) => ofProvider(provider)),
     '## Tuning',
@@ -28,13 +28,14 @@ export function configurationMarkdown(providers: readonly ProviderSettings[]): s
 
 const INTRODUCTION = `# Configuration
 
-Environment variables configure Gangway. A process reads and checks all of them once. If it cannot use one, it names the variable and
-does not start. The same happens for a name that is unknown under \`INTEGRATION_\` or a few letters from a known one.
+Environment variables configure Gangway. Each process reads and checks all of them once, when it starts.
+If it cannot use one, it names the variable and exits. It also exits for an unknown name that begins with
+\`INTEGRATION_\`, and for a name that differs from a known one in only one or two letters.
 
 - An empty variable counts as unset.
-- A duration is a number with a unit, such as \`250ms\`, \`30s\`, \`5m\`, \`12h\` or \`2d\`. Without a unit it is in milliseconds, or in seconds
-  if the variable ends in \`_S\`.
-- \`npm start\` gives each variable a value for development. A value that you set wins over it.
+- A duration is a number with a unit, such as \`250ms\`, \`30s\`, \`5m\`, \`12h\` or \`2d\`. Without a unit,
+  it is in milliseconds, or in seconds if the variable ends in \`_S\`.
+- \`npm start\` gives each variable a value for development. A value that you set takes precedence.
 
 ## Settings`;
 

@@ -2,19 +2,19 @@ import { isIP } from 'node:net';
 import { z } from 'zod';
 import { Secret } from '#libs/kernel';
 
-/** Unusable settings, by variable; without the values of secrets. */
+/** Unusable settings, by variable. They never contain the value of a secret. */
 export type Faults = { variable: string; detail: string }[];
 
-/** What the reference says of a variable: see docs/reference/configuration.md. */
+/** The entry of a variable in docs/reference/configuration.md. */
 export interface About {
   description: string;
-  /** A value, as it is written in the environment. */
+  /** A value as written in the environment. */
   example?: string;
-  /** What it may be, where the schema does not say. */
+  /** The allowed values, if the schema does not list them. */
   values?: string;
 }
 
-/** A variable that most installations look at. */
+/** A variable that most installations should look at. */
 export const setting = <S extends z.ZodType>(
   description: string,
   schema: S,
@@ -48,7 +48,11 @@ export const count = (fallback: number, min = 1, max = 1_000_000) =>
 const UNITS_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 type Unit = keyof typeof UNITS_MS;
 
-/** A duration as `250ms`, `30s`, `5m`, `12h` or `2d`, or as a number of `unit`. @returns a schema of a number of `unit`. */
+/**
+ * A duration as `250ms`, `30s`, `5m`, `12h` or `2d`, or as a number of `unit`.
+ *
+ * @returns a schema that gives a number of `unit`.
+ */
 const duration = (unit: 'ms' | 's', fallback: number, min: number, max: number) =>
   withRange(
     z
@@ -76,7 +80,7 @@ export const durationMs = (fallback: number, max = 7 * UNITS_MS.d, min = 1) =>
 
 export const durationS = (fallback: number, max: number, min = 0) => duration('s', fallback, min, max);
 
-/** With the largest unit that gives a whole number: 300000 ms is `5m`. */
+/** Writes a duration in the largest unit that gives a whole number: 300000 ms is `5m`. */
 function written(value: number, unit: 'ms' | 's'): string {
   const ms = value * UNITS_MS[unit];
   const [name, size] = Object.entries(UNITS_MS)
@@ -125,11 +129,11 @@ function isAddressRange(text: string): boolean {
   const [address = '', bits, ...more] = text.split('/');
   const family = isIP(address);
   if (family === 0 || more.length > 0) return false;
-  // With /0, every client could claim any address, and TLS.
+  // /0 would trust every client: each could claim any address, and TLS.
   return bits === undefined || (/^[1-9]\d{0,2}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
 }
 
-/** A URL with only scheme, host and port. @param name of it in the error. */
+/** A URL with only scheme, host and port. @param name how the error calls the URL. */
 export const origin = (name: string) =>
   url('http:', 'https:')
     .transform((value) => value.replace(/\/$/, ''))
@@ -139,9 +143,10 @@ export const origin = (name: string) =>
     );
 
 /**
- * Reads the variables of a schema, and adds their faults to `faults`. @returns null if there is any.
+ * Reads the variables of a schema, and adds their faults to `faults`.
  *
  * @param variableOf returns a member's variable without the prefix.
+ * @returns null if there is any fault.
  */
 export function parse<S extends z.ZodObject>(
   schema: S,
@@ -153,7 +158,7 @@ export function parse<S extends z.ZodObject>(
   const values = Object.fromEntries(
     Object.keys(schema.shape).map((member) => {
       const value = env[prefix + variableOf(member)];
-      // An empty variable counts as unset, because compose files and shells cannot tell the two apart well.
+      // An empty variable counts as unset: compose files and shells hardly distinguish the two.
       return [member, value === '' ? undefined : value];
     }),
   );

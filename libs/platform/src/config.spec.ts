@@ -34,7 +34,7 @@ function faultsOf(env: Record<string, string | undefined>): Record<string, strin
 }
 
 describe('parseConfig', () => {
-  it('takes a good environment, fills in the defaults and freezes the result', () => {
+  it('accepts a good environment, fills in the defaults and freezes the result', () => {
     const config = parse(good);
     expect(config.PORT).toBe(3000);
     expect(config.OPS_SCRYPT_LOG_N).toBe(17);
@@ -80,7 +80,7 @@ describe('parseConfig', () => {
       'LEASE_MS',
       '9000',
       'is not longer than CALL_TIMEOUT_MS and CLAIM_MAX_AGE_MS together: ' +
-        'a lease would lapse under a running call',
+        'a lease could expire during a call',
     ],
     [
       'INTEGRATION_BYZANTINE_ORIGINS',
@@ -115,7 +115,7 @@ describe('parseConfig', () => {
     expect(parse({ ...good, PORTS: 'http' })).toEqual(parse(good));
   });
 
-  it('takes proxies by address, range and name, and needs no account for the console', () => {
+  it('accepts proxies by address, range and name, and a missing console account', () => {
     const { OPS_PASSWORD: _, ...rest } = good;
     const config = parse({ ...rest, TRUSTED_PROXIES: '10.0.0.0/8, ::1,loopback' });
     expect(config.TRUSTED_PROXIES).toEqual(['10.0.0.0/8', '::1', 'loopback']);
@@ -126,12 +126,12 @@ describe('parseConfig', () => {
     [['JWT_ISSUER'], ['JWT_AUDIENCE', 'JWT_JWKS_URL']],
     [['JWT_ISSUER', 'JWT_AUDIENCE'], ['JWT_JWKS_URL']],
     [['JWT_JWKS_URL'], ['JWT_AUDIENCE', 'JWT_ISSUER']],
-  ])('refuses an incomplete configuration of JWTs: %j', (given, missing) => {
+  ])('refuses an incomplete JWT configuration: %j', (given, missing) => {
     const env = Object.fromEntries(given.map((variable) => [variable, 'https://issuer.example.com']));
     expect(Object.keys(faultsOf({ ...good, ...env })).sort()).toEqual(missing);
   });
 
-  it('takes the keys of JWTs only over TLS in production', () => {
+  it('requires TLS for the keys of JWTs in production', () => {
     const jwt = { JWT_ISSUER: 'x', JWT_AUDIENCE: 'y', JWT_JWKS_URL: 'http://issuer/keys' };
     expect(faultsOf({ ...good, ...jwt })).toEqual({});
     for (const url of ['http://issuer/keys', 'HTTP://issuer/keys']) {
@@ -175,14 +175,14 @@ describe('parseConfig', () => {
   it.each([
     ['misspelt', 'INTEGRATION_BYZANTINE_AAGUID_ALOW'],
     ['another provider’s', 'INTEGRATION_BYZANTINE_APP_NAME'],
-  ])('names a setting of an integration that nothing reads: %s', (_, variable) => {
+  ])('refuses a setting that its integration does not have: %s', (_, variable) => {
     expect(faultsOf({ ...good, [variable]: 'x' })).toEqual({
       [variable]: expect.stringContaining('is no setting of an integration at byzantine'),
     });
     expect(() => parse({ ...good, [variable]: '' })).not.toThrow();
   });
 
-  it('tells integrations apart whose names begin alike', () => {
+  it('tells apart integrations whose names begin alike', () => {
     const ofOther = Object.entries(good)
       .filter(([variable]) => variable.startsWith('INTEGRATION_BYZANTINE_'))
       .map(([variable, value]) => [variable.replace('BYZANTINE', 'BYZANTINE_EU'), value]);
@@ -208,7 +208,7 @@ describe('parseConfig', () => {
   };
   const ARN = 'arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab';
 
-  it('takes a key at KMS, and a second key of another kind', () => {
+  it('accepts a key at KMS, and a second key of another kind', () => {
     const [integration] = parse({
       ...good,
       ...KMS,
@@ -264,13 +264,13 @@ describe('parseConfig', () => {
       'another region than the key’s',
       { ...KMS, INTEGRATION_BYZANTINE_KMS_KEY_ID: ARN.replace('central', 'west') },
       'KMS_KEY_ID',
-      'is in eu-west-1, and INTEGRATION_BYZANTINE_KMS_REGION is eu-central-1',
+      'is in eu-west-1, but INTEGRATION_BYZANTINE_KMS_REGION is eu-central-1',
     ],
     [
       'a region without a key',
       { INTEGRATION_BYZANTINE_KMS_REGION: 'eu-central-1' },
       'KMS_REGION',
-      'is set, and no INTEGRATION_BYZANTINE_KMS_KEY_ID is',
+      'is set, but INTEGRATION_BYZANTINE_KMS_KEY_ID is not',
     ],
     [
       'a private key in place of an id',
@@ -288,12 +288,14 @@ describe('parseConfig', () => {
     expect(faultsOf({ ...good, ...env })).toEqual({ [`INTEGRATION_BYZANTINE_${variable}`]: detail });
   });
 
-  it.each([ARN, ARN.split('/')[1]!, 'alias/acme', `mrk-${'0a'.repeat(16)}`])('takes the key %s', (keyId) => {
-    expect(faultsOf({ ...good, ...KMS, INTEGRATION_BYZANTINE_KMS_KEY_ID: keyId })).toEqual({});
-  });
+  it.each([ARN, ARN.split('/')[1]!, 'alias/acme', `mrk-${'0a'.repeat(16)}`])(
+    'accepts the key %s',
+    (keyId) => {
+      expect(faultsOf({ ...good, ...KMS, INTEGRATION_BYZANTINE_KMS_KEY_ID: keyId })).toEqual({});
+    },
+  );
 
-  const PLAIN =
-    'is http:// where NODE_ENV is production: give https://, or an address of this machine itself';
+  const PLAIN = 'is http:// although NODE_ENV is production: use https://, or an address of this machine';
   /** production.spec.ts tests the other rules for keys in production. */
   const fit = {
     ...good,
@@ -382,7 +384,7 @@ describe('durations', () => {
   });
 });
 
-describe('a misspelt variable', () => {
+describe('parseConfig with misspelt variables', () => {
   it.each([
     ['LOG_LEVL', 'is unknown; do you mean LOG_LEVEL?'],
     ['DATABASE_URI', 'is unknown; do you mean DATABASE_URL?'],
@@ -396,18 +398,18 @@ describe('a misspelt variable', () => {
       'is no setting of an integration at byzantine; do you mean INTEGRATION_BYZANTINE_RP_NAME?',
     ],
     ['INTEGRATION_OTHER', 'is of no integration in INTEGRATIONS'],
-  ])('%s stops the boot: it %s', (variable, detail) => {
+  ])('refuses %s: it %s', (variable, detail) => {
     expect(faultsOf({ ...good, [variable]: 'x' })).toEqual({ [variable]: detail });
   });
 
   it.each(['HOME', 'PATH', 'POST', 'NODE_OPTIONS', 'REDIS_HOST', 'KEY'])(
-    'is not found in %s, which is of another program',
+    'ignores %s, a variable of another program',
     (variable) => {
       expect(faultsOf({ ...good, [variable]: 'x' })).toEqual({});
     },
   );
 
-  it('is not found in a complete integration that is not in use', () => {
+  it('ignores a complete integration that is not in use', () => {
     const unused = { INTEGRATION_OTHER_PROVIDER: 'byzantine', INTEGRATION_OTHER_RP_ID: 'example.com' };
     expect(faultsOf({ ...good, ...unused })).toEqual({});
   });

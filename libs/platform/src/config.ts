@@ -22,7 +22,7 @@ import {
   type ProviderSettings,
 } from './integration-config.js';
 
-/** A setting that cannot be used. Its message names every bad variable and never a secret's value. */
+/** Settings that cannot be used. The message names every bad variable, and never the value of a secret. */
 export class ConfigError extends Error {
   constructor(readonly faults: { variable: string; detail: string }[]) {
     super(
@@ -41,7 +41,7 @@ const sealingKeys = z.string({ error: 'is missing' }).transform((value, ctx) => 
     if (!/^[a-z0-9-]{1,32}$/.test(id)) {
       ctx.addIssue('is not a list of id:base64 (an id is 1 to 32 of a-z, 0-9 and -)');
     } else if (key.length !== 32) {
-      // Not by its id: where the colon is missing, or the two are swapped, that is the key.
+      // The message does not show the id: without a colon, or with both parts swapped, the id is the key.
       ctx.addIssue(`key ${index + 1} of ${keys.length} is ${key.length} bytes long where AES-256 needs 32`);
     }
   }
@@ -55,19 +55,21 @@ const hashKey = z.string({ error: 'is missing' }).transform((value, ctx) => {
   return key;
 });
 
-/** One entry a variable. The reference (docs/reference/configuration.md) is made from it, in this order. */
+/** One entry for each variable. docs/reference/configuration.md is generated from it, in this order. */
 export const environment = z.object({
   NODE_ENV: setting(
-    'The kind of installation. `production` refuses settings that are for development only.',
+    'The kind of installation. `production` refuses settings that are only for development.',
     z
       .enum(['development', 'test', 'production'], { error: 'is none of development, test, production' })
       .default('development'),
     { example: 'production' },
   ),
   LOG_LEVEL: setting(
-    'The least important lines that are logged. 4xx answers are at `info`, 5xx at `error`, others at `debug`.',
+    'The lowest level that is logged. 4xx answers have `info`, 5xx `error`, all others `debug`.',
     z
-      .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], { error: 'is no level of pino' })
+      .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
+        error: 'is not a log level of pino',
+      })
       .default('info'),
     { example: 'warn' },
   ),
@@ -78,7 +80,7 @@ export const environment = z.object({
   ),
   PORT: setting('The port of the service.', count(3000, 0, 65_535)),
   WORKER_PORT: setting('The port of the worker, for its health and metrics.', count(3001, 0, 65_535)),
-  TRUSTED_PROXIES: setting('Proxies whose `X-Forwarded-…` headers are believed.', addresses(), {
+  TRUSTED_PROXIES: setting('Proxies whose `X-Forwarded-…` headers are trusted.', addresses(), {
     example: '10.0.0.0/8',
     values: 'IP addresses, ranges, `loopback`, `linklocal`, `uniquelocal`, with commas between',
   }),
@@ -88,12 +90,13 @@ export const environment = z.object({
   }),
   DATABASE_POOL_SIZE: setting('Connections of each process to PostgreSQL.', count(10, 1, 200)),
   DATABASE_POOLER: setting(
-    'What stands before PostgreSQL: `transaction` for a pooler in transaction mode. See [poolers](../operations.md#poolers).',
+    'The pooler in front of PostgreSQL: `transaction` if it works in transaction mode. ' +
+      'See [poolers](../operations.md#poolers).',
     z.enum(['none', 'transaction'], { error: 'is neither none nor transaction' }).default('none'),
     { example: 'transaction' },
   ),
   MIGRATION_DATABASE_URL: setting(
-    'The database for migrations, if `DATABASE_URL` leads through a pooler in transaction mode.',
+    'The database for migrations, if `DATABASE_URL` goes through a pooler in transaction mode.',
     databaseUrl().optional(),
     { example: 'postgres://gangway@db/gangway', values: '`postgres://…`' },
   ),
@@ -113,30 +116,30 @@ export const environment = z.object({
     { example: '{gangway-eu}', values: '`{name}`, of letters, digits, `_` and `-`' },
   ),
   API_KEY: setting(
-    'One key with all scopes, as caller `default`: for development, and while callers get keys of their own.',
+    'One key with all scopes, as caller `default`. For development, and until callers have their own keys.',
     secret(16).optional(),
     { example: 'a-key-for-development', values: '16 characters or more' },
   ),
   API_KEY_CACHE_MS: tuning(
-    'How long a process remembers a key that it has read. A revoked key stays valid elsewhere for at most this long.',
+    'How long a process caches an API key. Another process may accept a revoked key for this long.',
     durationMs(5_000, 60_000, 0),
   ),
   JWT_ISSUER: setting(
-    'The `iss` that an access token must have. Set all of `JWT_ISSUER`, `JWT_AUDIENCE` and `JWT_JWKS_URL`, or none.',
+    'The required `iss` of an access token. ' +
+      'Set all of `JWT_ISSUER`, `JWT_AUDIENCE` and `JWT_JWKS_URL`, or none.',
     z.string().min(1, 'is empty').optional(),
     { example: 'https://login.example.com/', values: 'text' },
   ),
-  JWT_AUDIENCE: setting(
-    'The `aud` that an access token must have.',
-    z.string().min(1, 'is empty').optional(),
-    { example: 'gangway', values: 'text' },
-  ),
+  JWT_AUDIENCE: setting('The required `aud` of an access token.', z.string().min(1, 'is empty').optional(), {
+    example: 'gangway',
+    values: 'text',
+  }),
   JWT_JWKS_URL: setting('Where the issuer publishes its keys.', url('https:', 'http:').optional(), {
     example: 'https://login.example.com/.well-known/jwks.json',
     values: '`https://…`; `http://…` outside production',
   }),
   JWT_TYPE: setting(
-    'The `typ` that an access token must have. Set it if the issuer sets it.',
+    'The required `typ` of an access token. Set it if the issuer sets it.',
     z.string().min(1, 'is empty').optional(),
     { example: 'at+jwt', values: 'text' },
   ),
@@ -150,13 +153,16 @@ export const environment = z.object({
     z.string().min(1, 'is empty').default('scope'),
     { example: 'permissions', values: 'the name of a claim' },
   ),
-  JWT_CLOCK_TOLERANCE_S: tuning('How early or late an access token may be.', durationS(30, 300)),
+  JWT_CLOCK_TOLERANCE_S: tuning(
+    'How much the issuer’s clock may differ when the times of an access token are checked.',
+    durationS(30, 300),
+  ),
   JWT_JWKS_COOLDOWN_MS: tuning(
-    'The issuer’s keys are fetched at most this often because of a token with an unknown key.',
+    'How often, at most, a token with an unknown key makes a process fetch the issuer’s keys.',
     durationMs(30_000, 3_600_000, 0),
   ),
   LOGIN_FAILURES_PER_MINUTE: tuning(
-    'Invalid tokens per client address in a minute. Beyond them, the address gets 429 for unknown keys.',
+    'Invalid tokens per client address in a minute. Above this, the address gets 429 for unknown keys.',
     count(20),
   ),
   RATE_LIMIT_CALLER_PER_MINUTE: setting(
@@ -168,7 +174,8 @@ export const environment = z.object({
     count(60),
   ),
   SEALING_KEYS: setting(
-    'The keys that encrypt secrets in the database. The first encrypts, all decrypt. See [rotation](../operations.md#keys).',
+    'The keys that encrypt secrets in the database. The first encrypts, all decrypt. ' +
+      'See [rotation](../operations.md#keys).',
     sealingKeys,
     { example: 'k1:$(openssl rand -base64 32)', values: '`id:base64` of 32 bytes each, with commas between' },
   ),
@@ -192,7 +199,7 @@ export const environment = z.object({
     durationMs(1_800_000),
   ),
   OPS_SESSION_LIFE_MS: tuning(
-    'A login to the console ends this long after it was made.',
+    'A login to the console ends this long after it began.',
     durationMs(43_200_000),
   ),
   OPS_LOGIN_TRIES: tuning(
@@ -222,7 +229,8 @@ export const environment = z.object({
 
   CONNECT_TIMEOUT_MS: tuning('The time to connect to a provider.', durationMs(2_000)),
   CALL_TIMEOUT_MS: tuning(
-    'The time of one call to a provider, from the name lookup to the last byte. No call begins with less time left.',
+    'The time for one call to a provider, from the name lookup to the last byte. ' +
+      'No call begins with less time left.',
     durationMs(10_000),
   ),
   CLAIM_MAX_AGE_MS: tuning(
@@ -230,12 +238,14 @@ export const environment = z.object({
     durationMs(2_000),
   ),
   LEASE_MS: tuning(
-    'How long an attempt belongs to its process: longer than `CALL_TIMEOUT_MS` and `CLAIM_MAX_AGE_MS` together.',
+    'How long an attempt belongs to its process. ' +
+      'Must be longer than `CALL_TIMEOUT_MS` and `CLAIM_MAX_AGE_MS` together.',
     durationMs(30_000),
   ),
   UPSTREAM_CONNECTIONS: tuning('Connections per process, integration and step.', count(64, 1, 1_000)),
   BREAKER_CALLS: tuning(
-    'After this many calls within `BREAKER_WINDOW_MS`, the breaker of an integration opens if half of them failed.',
+    'After this many calls within `BREAKER_WINDOW_MS`, ' +
+      'the breaker of an integration opens if half of them failed.',
     count(20, 1, 10_000),
   ),
   BREAKER_WINDOW_MS: tuning('The time in which the breaker counts calls.', durationMs(10_000)),
@@ -244,21 +254,18 @@ export const environment = z.object({
     durationMs(5_000),
   ),
   CLOCK_SKEW_WARN_MS: tuning(
-    'The service is degraded if its clock differs from the provider’s by more.',
+    'The service is degraded if its clock and the provider’s differ by more than this.',
     durationMs(10_000),
   ),
   CLOCK_SKEW_STOP_MS: tuning(
-    'Nothing is sent to Byzantine while the clocks differ by more: onboardings are parked.',
+    'While the clocks differ by more than this, nothing is sent to Byzantine and onboardings are parked.',
     durationMs(30_000),
   ),
   RETRY_BUDGET_BURST: tuning(
     'Retries per integration in ten seconds, over all processes.',
     count(20, 1, 1_000_000),
   ),
-  RETRY_BUDGET_PERCENT: tuning(
-    'Retries that are allowed besides, as a percentage of first tries.',
-    count(10, 0, 100),
-  ),
+  RETRY_BUDGET_PERCENT: tuning('Additional retries, as a percentage of first tries.', count(10, 0, 100)),
   RETRY_FLOOR_MS: tuning('The shortest wait before a retry.', durationMs(250)),
   RETRY_BASE_MS: tuning(
     'The longest wait before the first retry. It doubles with each call.',
@@ -266,7 +273,7 @@ export const environment = z.object({
   ),
   RETRY_CAP_MS: tuning('The longest wait before any retry.', durationMs(30_000)),
   RETRY_AFTER_MAX_MS: tuning(
-    'The longest `Retry-After` of a provider that is believed.',
+    'The longest `Retry-After` that is accepted from a provider.',
     durationMs(120_000),
   ),
   WORKER_CONCURRENCY: tuning('Jobs at once per queue and worker.', count(16, 1, 500)),
@@ -276,12 +283,12 @@ export const environment = z.object({
   WAKE_AGAIN_MS: tuning('A lost step gets a new job at most this often.', durationMs(40_000)),
   PROBE_EVERY_MS: tuning('How often an integration with parked onboardings is tested.', durationMs(60_000)),
   CANARY_EVERY_MS: tuning(
-    'How often a test job runs. After four that did not, `worker` is down.',
+    'How often a test job runs. After four missed runs, `worker` is down.',
     durationMs(15_000),
   ),
   RESEAL_EVERY_MS: tuning('How often data under an old key is re-encrypted.', durationMs(3_600_000)),
   ANCHOR_EVERY_MS: tuning('How often timelines of ended onboardings get their anchor.', durationMs(60_000)),
-  RETENTION_EVERY_MS: tuning('How often data that is kept too long is deleted.', durationMs(3_600_000)),
+  RETENTION_EVERY_MS: tuning('How often the worker deletes data whose time is over.', durationMs(3_600_000)),
   RETENTION_DAYS: setting(
     'An onboarding is erased this many days after its end. `0` keeps it.',
     count(90, 0, 36_500),
@@ -291,20 +298,21 @@ export const environment = z.object({
     count(400, 0, 36_500),
   ),
   IDEMPOTENCY_KEEP_MS: tuning(
-    'How long an `Idempotency-Key` gives its first answer again.',
+    'How long an `Idempotency-Key` repeats its first answer.',
     durationMs(172_800_000),
   ),
   DRAIN_NOTICE_MS: tuning(
-    'After `SIGTERM`, requests are taken for this long while `ready` says 503. Give your load balancer time to notice.',
+    'After `SIGTERM`, requests are still accepted for this long, while `ready` answers 503. ' +
+      'Give your load balancer time to notice.',
     durationMs(1_000, 60_000, 0),
   ),
-  DRAIN_TIMEOUT_MS: tuning('This long after `SIGTERM` the process ends in any case.', durationMs(25_000)),
+  DRAIN_TIMEOUT_MS: tuning('The process ends at the latest this long after `SIGTERM`.', durationMs(25_000)),
   EVENTS_POLL_MS: tuning(
     'How often a process reads new events while a client follows a timeline.',
     durationMs(250, 60_000),
   ),
   EVENTS_HEARTBEAT_MS: tuning(
-    'How often a stream sends a comment. A connection that takes nothing for this long is cut.',
+    'How often a stream sends a comment. A connection that accepts nothing for this long is closed.',
     durationMs(15_000),
   ),
   EVENTS_STREAM_LIFE_MS: tuning(
@@ -312,11 +320,11 @@ export const environment = z.object({
     durationMs(300_000),
   ),
   EVENTS_STREAMS: tuning(
-    'Streams at once per process. Beyond them the answer is 503.',
+    'Streams at once per process. Above this, the answer is 503.',
     count(1_000, 1, 100_000),
   ),
   EVENTS_STREAMS_PER_CALLER: tuning(
-    'Streams at once of one caller per process. Beyond them the answer is 429.',
+    'Streams at once of one caller per process. Above this, the answer is 429.',
     count(500, 1, 100_000),
   ),
 
@@ -329,10 +337,10 @@ export const environment = z.object({
   OTP_WRONG_PER_DAY: tuning('Wrong codes per subject in 24 hours.', count(15, 1, 1_000)),
   OTP_RESEND_COOLDOWN_MS: tuning('The time between two codes of an onboarding.', durationMs(60_000)),
   OTP_SENDS_PER_WINDOW: tuning(
-    'Codes per subject within `OTP_SEND_WINDOW_MS`. Retries that may have mailed one count.',
+    'Codes per subject within `OTP_SEND_WINDOW_MS`. A retry counts if it may have mailed a code.',
     count(3, 1, 1_000),
   ),
-  OTP_SEND_WINDOW_MS: tuning('The time in which `OTP_SENDS_PER_WINDOW` counts.', durationMs(600_000)),
+  OTP_SEND_WINDOW_MS: tuning('The time for which `OTP_SENDS_PER_WINDOW` counts codes.', durationMs(600_000)),
   OTP_SENDS_PER_DAY: tuning('Codes per subject in 24 hours.', count(10, 1, 1_000)),
   SESSION_MARGIN_MS: tuning(
     'A session ends for Gangway this long before it ends at the provider.',
@@ -352,7 +360,7 @@ export const environment = z.object({
 
 type Environment = z.output<typeof environment>;
 
-/** The validated settings under their variables' names, and the integrations. Frozen, parsed once at boot. */
+/** The validated settings by variable, and the integrations. Frozen, and parsed once at boot. */
 export type Config = Readonly<Omit<Environment, 'INTEGRATIONS'>> & {
   readonly INTEGRATIONS: readonly IntegrationConfig[];
 };
@@ -376,7 +384,7 @@ export function parseConfig(
 ): Config {
   const faults: Faults = [];
   const settings = parse(environment, env, '', faults);
-  // What is no list of names would be told as names of variables; it is told by its own name already.
+  // If INTEGRATIONS is unusable, only its own fault is reported, and no faults of the integrations.
   const names =
     settings?.INTEGRATIONS ?? environment.shape.INTEGRATIONS.safeParse(env['INTEGRATIONS']).data ?? [];
   const integrations = names
@@ -391,7 +399,7 @@ export function parseConfig(
   return config;
 }
 
-/** A variable that is close to one of ours is one of ours, with a mistake. Other programs' variables are left alone. */
+/** Finds unknown variables with a name close to one of ours. It ignores the variables of other programs. */
 function misspelt(env: Record<string, string | undefined>): Faults {
   const known = Object.keys(environment.shape);
   return Object.keys(env).flatMap((variable) => {
@@ -409,11 +417,11 @@ const STORE = {
   OPS_SCRYPT_LOG_N: true,
 } as const;
 
-/** What a tool needs that reads and writes rows, and serves nobody. */
+/** The settings of a tool that only reads and writes rows. */
 export type StoreConfig = Pick<Config, keyof typeof STORE>;
 
 /**
- * Reads the variables of a tool, and no other.
+ * Reads only the variables of such a tool.
  *
  * @throws ConfigError that names what is missing or bad.
  */
@@ -426,7 +434,7 @@ export function parseStoreConfig(env: Record<string, string | undefined>): Store
 }
 
 /**
- * The database that migrations connect to: they hold a lock for as long as they run, and so need a session.
+ * Reads the database that migrations connect to. They hold a lock while they run, so they need a session.
  *
  * @throws ConfigError that names what is missing or bad.
  */
@@ -443,20 +451,21 @@ export function parseMigrationUrl(env: Record<string, string | undefined>): stri
     pooled
       ? {
           variable: 'MIGRATION_DATABASE_URL',
-          detail: 'is missing: migrations need a way without that pooler',
+          detail: 'is missing: migrations need a connection without the pooler',
         }
       : { variable: 'DATABASE_URL', detail: 'is missing' },
   ]);
 }
 
-/** Settings that are each fine and do not fit together. */
+/** Finds settings that are valid alone but contradict each other. */
 function contradictions(settings: Environment): Faults {
   const faults: Faults = halfOfJwt(settings);
   if (settings.LEASE_MS <= settings.CALL_TIMEOUT_MS + settings.CLAIM_MAX_AGE_MS) {
     faults.push({
       variable: 'LEASE_MS',
       detail:
-        'is not longer than CALL_TIMEOUT_MS and CLAIM_MAX_AGE_MS together: a lease would lapse under a running call',
+        'is not longer than CALL_TIMEOUT_MS and CLAIM_MAX_AGE_MS together: ' +
+        'a lease could expire during a call',
     });
   }
   if (settings.CLAIM_MAX_AGE_MS >= settings.CALL_TIMEOUT_MS) {
@@ -484,16 +493,16 @@ function contradictions(settings: Environment): Faults {
 
 const OF_JWT = ['JWT_ISSUER', 'JWT_AUDIENCE', 'JWT_JWKS_URL'] as const;
 
-/** Tokens are checked against all three: without one of them, somebody else's token would do. */
+/** Tokens are checked against all three. Without one of them, tokens of others would be accepted. */
 function halfOfJwt(settings: Environment): Faults {
   const missing = OF_JWT.filter((variable) => settings[variable] === undefined);
   const faults: Faults = missing
     .filter(() => missing.length < OF_JWT.length)
     .map((variable) => ({ variable, detail: `is missing: set ${OF_JWT.join(', ')}, or none of them` }));
-  // Who can change the keys on their way can sign what they like.
+  // An attacker who changes the keys on their way can sign any token.
   const { NODE_ENV, JWT_JWKS_URL } = settings;
   if (NODE_ENV === 'production' && JWT_JWKS_URL && new URL(JWT_JWKS_URL).protocol === 'http:') {
-    faults.push({ variable: 'JWT_JWKS_URL', detail: 'is not https://, which production asks for' });
+    faults.push({ variable: 'JWT_JWKS_URL', detail: 'is not https://, which production requires' });
   }
   return faults;
 }

@@ -13,16 +13,16 @@ export interface IntegrationConfig {
   /** Scheme, host and port. */
   baseUrl: string;
   passkeys: PasskeyPolicy;
-  /** The first key signs. Two during a change of keys; none if none of our keys signs. */
+  /** The first key signs. There are two during a rotation, and none if no key of ours signs. */
   keys: readonly KeySource[];
 }
 
-/** The settings that a kind of provider adds to those of every integration. */
+/** The settings that a kind of provider adds to the common ones. */
 export interface ProviderSettings {
   kind: string;
   /** Whether one of our keys signs its requests. */
   signs: boolean;
-  /** By their names in the code: variable `INTEGRATION_<NAME>_APP_NAME` is `appName`. */
+  /** The schema, with names as in the code: `INTEGRATION_<NAME>_APP_NAME` is `appName`. */
   settings: z.ZodObject;
 }
 
@@ -51,11 +51,11 @@ const prefixOf = (name: string) => `INTEGRATION_${name.toUpperCase().replaceAll(
 const variableOf = (setting: string) =>
   setting.replaceAll(/[A-Z]/g, (capital) => `_${capital}`).toUpperCase();
 
-/** The variables that integrations of each kind have, by their names without the prefix. */
+/** The variables that every kind of integration has, by their names without the prefix. */
 export const variablesOf = (providers: readonly ProviderSettings[]): [string, z.ZodType][] =>
   Object.entries({ ...commonEnvironment(providers).shape, ...keyEnvironment });
 
-/** Those that a kind of provider adds. */
+/** The variables that a kind of provider adds. */
 export const settingsOf = ({ settings }: ProviderSettings): [string, z.ZodType][] =>
   Object.entries(settings.shape).map(([name, schema]) => [variableOf(name), schema as z.ZodType]);
 
@@ -77,8 +77,8 @@ export function parseIntegration(
 }
 
 /**
- * Finds variables under `INTEGRATION_` that no integration has. A complete integration that `INTEGRATIONS` does not name is
- * left alone: it may be used later.
+ * Finds variables under `INTEGRATION_` that no integration has. It ignores an integration that has a provider
+ * but is not in `INTEGRATIONS`: it may be used later.
  *
  * @param names of all configured integrations.
  */
@@ -88,7 +88,7 @@ export function unknownVariables(
   providers: readonly ProviderSettings[],
 ): Faults {
   const configured = new Set(names.map(prefixOf));
-  // The longest prefix first: INTEGRATION_ACME_EU_… belongs to acme-eu and not to acme, even if only acme is in use.
+  // The longest prefix wins: INTEGRATION_ACME_EU_… belongs to acme-eu, even if only acme is in use.
   const prefixes = Object.keys(env)
     .flatMap((variable) => /^(INTEGRATION_.+_)PROVIDER$/.exec(variable)?.[1] ?? [])
     .sort((a, b) => b.length - a.length);
@@ -127,12 +127,12 @@ const ownVariables = ({ signs, settings }: ProviderSettings): string[] => [
  */
 export function plainUrls(integration: IntegrationConfig): Faults {
   const remote = integration.keys.find((key) => 'kms' in key);
-  // Checks every setting that is a URL, so that providers need not name theirs.
+  // Checks every setting that is a URL, so that providers do not have to list theirs.
   return Object.entries({ ...integration, kmsEndpoint: remote?.kms.endpoint })
     .filter(([, value]) => typeof value === 'string' && isPlain(value))
     .map(([setting]) => ({
       variable: prefixOf(integration.name) + variableOf(setting),
-      detail: 'is http:// where NODE_ENV is production: give https://, or an address of this machine itself',
+      detail: 'is http:// although NODE_ENV is production: use https://, or an address of this machine',
     }));
 }
 

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { Secret } from '#libs/kernel';
 import { origin, parse, setting, type Faults } from './config-values.js';
 
-/** Where a signing key is, and its variable for error messages. */
+/** Where a signing key is stored, and its variable for error messages. */
 export type KeySource = LocalKeySource | RemoteKeySource;
 
 export interface LocalKeySource {
@@ -39,13 +39,14 @@ const KEY = { values: '64 hex digits, PKCS#8 PEM or JWK', example: '$(cat byzant
 /** The variables of every integration that signs. */
 export const keyEnvironment = {
   PRIVATE_KEY: setting(
-    'The P-256 key that signs. Set one of this and the next two.',
+    'The P-256 key that signs. Set exactly one of this and the next two variables.',
     z.string().optional(),
     KEY,
   ),
   PRIVATE_KEY_FILE: setting('A file with the key that signs.', z.string().optional(), FILE),
   KMS_KEY_ID: setting(
-    'The key that signs, at AWS KMS: of spec `ECC_NIST_P256` and usage `SIGN_VERIFY`. The AWS SDK finds the credentials.',
+    'The key that signs, at AWS KMS, with spec `ECC_NIST_P256` and usage `SIGN_VERIFY`. ' +
+      'The AWS SDK finds the credentials.',
     kmsKeyId,
     KMS,
   ),
@@ -53,7 +54,7 @@ export const keyEnvironment = {
   SECOND_PRIVATE_KEY_FILE: setting('A file with the second key.', z.string().optional(), FILE),
   SECOND_KMS_KEY_ID: setting('The second key, at AWS KMS.', kmsKeyId, KMS),
   KMS_REGION: setting(
-    'The region of the keys at AWS KMS. Needed with them.',
+    'The region of the keys at AWS KMS. Required if a key is there.',
     z
       .string()
       .regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'is no name of a region, such as eu-central-1')
@@ -93,7 +94,7 @@ export function readKeys(
   const second = readKey(own, prefix, SECOND, faults);
   for (const variable of ['KMS_REGION', 'KMS_ENDPOINT'] as const) {
     if (own[variable] !== undefined && !own.KMS_KEY_ID && !own.SECOND_KMS_KEY_ID) {
-      faults.push({ variable: prefix + variable, detail: `is set, and no ${prefix}KMS_KEY_ID is` });
+      faults.push({ variable: prefix + variable, detail: `is set, but ${prefix}KMS_KEY_ID is not` });
     }
   }
   if (!first || faults.length > before) return null;
@@ -146,7 +147,7 @@ function remoteKey(
     return null;
   }
   if (keyRegion !== undefined && keyRegion !== region) {
-    faults.push({ variable, detail: `is in ${keyRegion}, and ${prefix}KMS_REGION is ${region}` });
+    faults.push({ variable, detail: `is in ${keyRegion}, but ${prefix}KMS_REGION is ${region}` });
     return null;
   }
   return { kms: { keyId, region, ...(endpoint && { endpoint }) }, source: variable };

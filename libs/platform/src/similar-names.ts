@@ -1,9 +1,9 @@
-/** Names that differ by more letters are different names. */
+/** Names that differ by more letters are not similar. */
 const MOST_EDITS = 2;
-/** Shorter names are close to names of other programs: `HOST` to `HOME`. */
+/** Shorter names resemble names of other programs: `HOST` and `HOME`. */
 const SHORTEST = 6;
 
-/** @returns a known name that was probably meant by an unknown one; null if there is none. */
+/** @returns the known name that is most similar to an unknown one, or null. */
 export function similarName(name: string, known: readonly string[]): string | null {
   const near = known
     .filter((each) => each.length >= SHORTEST && Math.abs(each.length - name.length) <= MOST_EDITS)
@@ -13,13 +13,13 @@ export function similarName(name: string, known: readonly string[]): string | nu
   return near[0]?.each ?? null;
 }
 
-/** @returns the end of an error that names the similar name, or nothing. */
+/** @returns the end of an error message, which suggests a similar name, or an empty text. */
 export function suggestion(name: string, known: readonly string[]): string {
   const similar = similarName(name, known);
   return similar === null ? '' : `; do you mean ${similar}?`;
 }
 
-/** How many letters must be changed, added or removed to make one text of the other (Levenshtein). */
+/** How many letters to change, add or remove to turn one text into the other (Levenshtein). */
 function edits(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, n) => n);
   for (const [i, letter] of [...from].entries()) {

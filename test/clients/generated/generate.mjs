@@ -17,7 +17,7 @@ await createClient({
 });
 await generate({ input, output: { target: join(made, 'orval/gangway.ts'), client: 'fetch' } }, HERE);
 
-// The runtime that hey-api copies does not compile under exactOptionalPropertyTypes. What it makes of our document does.
+// The runtime that hey-api copies does not compile under exactOptionalPropertyTypes. Its generated code does.
 for (const folder of ['client', 'core']) {
   for (const file of await readdir(join(made, 'hey-api', folder))) {
     const path = join(made, 'hey-api', folder, file);

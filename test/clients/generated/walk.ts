@@ -1,4 +1,4 @@
-/** Walks one onboarding by the generated client alone: what it may send and read is what the types say. */
+/** Walks through one onboarding with the generated client, to prove that its types are enough. */
 import { randomUUID } from 'node:crypto';
 import { createPasskey } from '../../../tools/passkey.js';
 import { createClient, createConfig } from './made/hey-api/client/index.js';
@@ -16,7 +16,7 @@ const [baseUrl = '', token = '', sandbox = '', rpId = '', origin = ''] = process
 const client = createClient(createConfig({ baseUrl, auth: token }));
 const key = () => ({ 'Idempotency-Key': randomUUID() });
 
-/** A person's words for each next action; a new type would not compile. */
+/** Describes each next action. A new type of action would not compile. */
 function said(action: NextAction): string {
   switch (action.type) {
     case 'wait':
@@ -53,7 +53,7 @@ if (!verified.data) throw new Error(verified.error.detail);
 
 const options = await createPasskeyOptions({ client, path, body: { userName: email } });
 if (!options.data) throw new Error(options.error.detail);
-// What a browser takes: the DOM's own type.
+// The DOM's own type for what a browser takes.
 const forBrowser: PublicKeyCredentialCreationOptionsJSON = options.data;
 
 const credential = createPasskey({ rpId, origin, challenge: forBrowser.challenge });
@@ -67,12 +67,11 @@ if (!done.data) throw new Error(done.error.detail);
 
 const { data: page } = await listEvents({ client, path });
 const verifiedEvent = page?.items.find((event) => event.type === 'attempt_ended');
-console.log(
-  JSON.stringify({
-    left,
-    said: said1,
-    state: done.data.state,
-    names: done.data.authenticators.map(({ authenticatorName }) => authenticatorName),
-    firstEnd: verifiedEvent?.data.upstreamStatus,
-  }),
-);
+const found = {
+  left,
+  said: said1,
+  state: done.data.state,
+  names: done.data.authenticators.map(({ authenticatorName }) => authenticatorName),
+  firstEnd: verifiedEvent?.data.upstreamStatus,
+};
+process.stdout.write(`${JSON.stringify(found)}\n`);
