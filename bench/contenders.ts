@@ -25,6 +25,8 @@ export interface Running {
   /** The service's other processes, such as its worker. */
   beside: number[];
   worker?: number;
+  /** How long each of Gangway's processes took until it was ready. */
+  readyMs?: { service: number; worker: number };
   databaseUrl: string;
   stop(): Promise<void>;
 }
@@ -38,6 +40,8 @@ export interface Contender {
 const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const PRIVATE_KEY_PEM = privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
 const PRIVATE_KEY_HEX = Buffer.from(privateKey.export({ format: 'jwk' }).d!, 'base64url').toString('hex');
+/** As the image sets them. */
+const IMAGE_ARGS = ['--max-semi-space-size=4'];
 const NO_LIMIT = '1000000'; // the highest value of the setting
 
 const TITLES = {
@@ -145,14 +149,18 @@ async function startGangway(
   const { token } = JSON.parse(made) as { token: string };
 
   const databaseUrl = between ? await between(database) : database;
-  const service = launch([...(nodeArgs ?? []), `${CHECKOUT}/dist/apps/onboarding/src/main.js`], {
-    ...env,
-    DATABASE_URL: databaseUrl,
-    ...more,
-  });
-  const worker = launch([`${CHECKOUT}/dist/apps/worker/src/main.js`], env);
+  const service = launch(
+    [...IMAGE_ARGS, ...(nodeArgs ?? []), `${CHECKOUT}/dist/apps/onboarding/src/main.js`],
+    {
+      ...env,
+      DATABASE_URL: databaseUrl,
+      ...more,
+    },
+  );
   const url = `http://127.0.0.1:${port}`;
-  await Promise.all([untilReady(service, url), untilReady(worker, `http://127.0.0.1:${workerPort}`)]);
+  const serviceMs = await untilReady(service, url);
+  const worker = launch([...IMAGE_ARGS, `${CHECKOUT}/dist/apps/worker/src/main.js`], env);
+  const workerMs = await untilReady(worker, `http://127.0.0.1:${workerPort}`);
   const stop = async () => void (await Promise.all([stopped(service), stopped(worker)]));
   return {
     url,
@@ -160,6 +168,7 @@ async function startGangway(
     service: service.pid!,
     beside: [worker.pid!],
     worker: worker.pid!,
+    readyMs: { service: serviceMs, worker: workerMs },
     databaseUrl: database,
     stop,
   };
@@ -199,12 +208,14 @@ function launch(args: string[], env: Record<string, string>, channel = false): C
 }
 const lastWords = new WeakMap<ChildProcess, string>();
 
-async function untilReady(child: ChildProcess, url: string): Promise<void> {
-  for (const until = Date.now() + 120_000; Date.now() < until; await wait(50)) {
+/** @returns how many milliseconds it took. */
+async function untilReady(child: ChildProcess, url: string): Promise<number> {
+  const beganAt = performance.now();
+  for (const until = Date.now() + 120_000; Date.now() < until; await wait(20)) {
     if (child.exitCode !== null || child.signalCode !== null) break;
     // A reference has no such route: any answer means that it is up.
     const answer = await fetch(`${url}/health/ready`).catch(() => undefined);
-    if (answer && answer.status !== 503) return;
+    if (answer && answer.status !== 503) return Math.round(performance.now() - beganAt);
   }
   throw new Error(`${child.spawnargs.at(-1)} did not start:\n${lastWords.get(child) ?? ''}`);
 }

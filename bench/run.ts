@@ -6,6 +6,7 @@
  *   npm run bench -- --write         all, and updates docs/performance.md with its data and chart
  *   npm run bench -- --profile       where the time of one onboarding goes in Gangway
  *   npm run bench -- --growth        Gangway beside up to a million open onboardings
+ *   npm run bench -- --size          time to be ready, and idle memory
  *   npm run bench -- --storm         twenty thousand retries when a provider comes back
  *   npm run bench -- --soak          ten minutes at 80 % of what Gangway can do
  *   npm run bench -- --only relay,gangway
@@ -18,6 +19,7 @@ import { growth } from './growth.js';
 import { installPackages, prepare } from './prepare.js';
 import { profile } from './profile.js';
 import { loadBefore, markdown, reportOf, writeDocs, type Report } from './report.js';
+import { size } from './size.js';
 import { soak } from './soak.js';
 import { storm } from './storm.js';
 import { Field, type Plan } from './rounds.js';
@@ -29,6 +31,7 @@ const COMMAND = {
     quick: { is: 'switch', about: 'a first look, in under a minute' },
     profile: { is: 'switch', about: 'where the time of one onboarding goes in Gangway' },
     growth: { is: 'switch', about: 'Gangway beside up to a million open onboardings' },
+    size: { is: 'switch', about: 'time to be ready, and idle memory' },
     storm: { is: 'switch', about: 'twenty thousand retries when a provider comes back' },
     soak: { is: 'switch', about: 'ten minutes at 80 % of what it can do' },
     write: { is: 'switch', about: 'updates docs/performance.md with its data and chart' },
@@ -59,6 +62,7 @@ await runTool(async () => {
   installPackages();
   if (values.profile) return profile();
   if (values.growth) return growth();
+  if (values.size) return size();
   if (values.storm) return storm();
   if (values.soak) return soak();
 

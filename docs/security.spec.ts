@@ -13,7 +13,7 @@ interface NamedTest {
 const TITLE = /“([^”]+)”/g;
 const titlesIn = (text: string) => [...text.matchAll(TITLE)].map(([, title = '']) => title);
 
-/** A test is named by its file, and then by its titles, each as it stands in the code: `a.spec.ts` “one”, “another”. */
+/** A test is named by its file and then by its titles, as in the code: `a.spec.ts` “one”, “another”. */
 function testsNamedIn(text: string): NamedTest[] {
   const named = text.matchAll(/`((?:apps|docs|libs|test|tools)\/[\w./-]+spec\.ts)`((?:,? “[^”]+”)*)/g);
   return [...named].map(([, file = '', titles = '']) => ({ file, titles: titlesIn(titles) }));

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 const exec = promisify(execFile);
 
 /**
- * Installs the packages of a folder as its lock file has them, once. `npm start` and `npm test` need none of them.
+ * Installs the packages of a folder by its lock file, once. `npm start` and `npm test` need none of them.
  *
  * @returns whether they are there. If not, it prints why.
  */

@@ -5,7 +5,9 @@ const MOST = 72;
 /** Older subjects were written without the rule. */
 const SINCE = '2026-11-29T20:00:00Z';
 
-const log = execFileSync('git', ['log', '--no-merges', `--since=${SINCE}`, '--format=%h %s'], { encoding: 'utf8' });
+const log = execFileSync('git', ['log', '--no-merges', `--since=${SINCE}`, '--format=%h %s'], {
+  encoding: 'utf8',
+});
 const long = log.split('\n').filter((line) => line.length - line.indexOf(' ') - 1 > MOST);
 for (const line of long) console.error(`${line}: the subject has more than ${MOST} characters`);
 process.exitCode = long.length > 0 ? 1 : 0;

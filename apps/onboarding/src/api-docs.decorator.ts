@@ -1,7 +1,8 @@
 import { SetMetadata, applyDecorators } from '@nestjs/common';
-import { ApiHeader, ApiResponse } from '@nestjs/swagger';
+import { ApiExtension, ApiHeader, ApiResponse, ApiSecurity } from '@nestjs/swagger';
 import type { z } from 'zod';
-import { PROBLEMS, type ProblemCode } from '#libs/kernel';
+import { Requires } from '#libs/callers';
+import { PROBLEMS, type ProblemCode, type Scope } from '#libs/kernel';
 import { onboardingResource } from './onboarding.dto.js';
 import { problemSchema } from './problem.dto.js';
 
@@ -144,4 +145,13 @@ export const RunsStep = () =>
         '`wait=N`: wait up to N seconds for the end of the step (0 to 30, 10 by default). ' +
         '`respond-async`: do not wait. The service ignores anything else.',
     }),
+  );
+
+/** Names and documents the scopes of a route. Any one of them opens it. */
+export const OpenTo = (...scopes: [Scope, ...Scope[]]) =>
+  applyDecorators(
+    Requires(...scopes),
+    // OpenAPI lists alternatives as separate entries.
+    ...scopes.map((scope) => ApiSecurity('bearer', [scope])),
+    ApiExtension('x-required-scopes', scopes),
   );

@@ -1,8 +1,8 @@
 import { Body, Controller, Get, HttpCode, HttpStatus, Param, Post, Req, UseGuards } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
-import { ApiKeys, CallerGuard, Requires, type Who } from '#libs/callers';
-import { Answers } from './api-docs.decorator.js';
+import { ApiKeys, CallerGuard, type Who } from '#libs/callers';
+import { Answers, OpenTo } from './api-docs.decorator.js';
 import {
   apiKeyList,
   apiKeyResource,
@@ -25,7 +25,7 @@ export class ApiKeysController {
   constructor(private readonly keys: ApiKeys) {}
 
   @Post()
-  @Requires('admin')
+  @OpenTo('admin')
   @ApiOperation({
     summary: 'Create an API key',
     description: 'The answer has the key’s token. It is shown only once.',
@@ -38,7 +38,7 @@ export class ApiKeysController {
   }
 
   @Get()
-  @Requires('admin')
+  @OpenTo('admin')
   @ApiOperation({ summary: 'List API keys', description: 'All of them, newest first, without tokens.' })
   @Answers(200, 'The keys.', apiKeyList)
   async listApiKeys() {
@@ -46,7 +46,7 @@ export class ApiKeysController {
   }
 
   @Post(':id/rotate')
-  @Requires('admin')
+  @OpenTo('admin')
   @ApiOperation({
     summary: 'Rotate an API key',
     description: 'Creates a key with the same rights. The old one stays valid for `overlapS`.',
@@ -69,7 +69,7 @@ export class ApiKeysController {
 
   @Post(':id/revoke')
   @HttpCode(HttpStatus.OK)
-  @Requires('admin')
+  @OpenTo('admin')
   @ApiOperation({
     summary: 'Revoke an API key',
     description: 'The key stays in the list, but is no longer valid.',

@@ -1,10 +1,10 @@
 import { Controller, Get, HttpStatus, Param, Query, Res, StreamableFile, UseGuards } from '@nestjs/common';
 import { ApiHeader, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { CallerGuard, Requires } from '#libs/callers';
+import { CallerGuard } from '#libs/callers';
 import type { Caller } from '#libs/kernel';
 import { OnboardingService } from '#libs/onboarding';
-import { Answers } from './api-docs.decorator.js';
+import { Answers, OpenTo } from './api-docs.decorator.js';
 import { AskedBy } from './command.decorator.js';
 import { EventStreams } from './event-streams.js';
 import { LastEventId } from './last-event-id.decorator.js';
@@ -23,7 +23,7 @@ export class EventStreamController {
   ) {}
 
   @Get()
-  @Requires('onboardings:read', 'operations:read', 'operations:write')
+  @OpenTo('onboardings:read', 'operations:read', 'operations:write')
   @ApiOperation({
     summary: 'Follow the timeline',
     description:

@@ -15,7 +15,7 @@ import {
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { AuthenticatorsService, type SubmittedAuthenticator } from '#libs/authenticators';
-import { CallerGuard, Requires } from '#libs/callers';
+import { CallerGuard } from '#libs/callers';
 import { Secret, type Caller } from '#libs/kernel';
 import { OnboardingLists, OnboardingService, type Terms } from '#libs/onboarding';
 import { OtpService } from '#libs/otp';
@@ -28,7 +28,7 @@ import {
   type AuthenticatorsBody,
   type OptionsBody,
 } from './authenticators.dto.js';
-import { Answers, CommandAnswers, IfMatch, RunsStep } from './api-docs.decorator.js';
+import { Answers, CommandAnswers, IfMatch, OpenTo, RunsStep } from './api-docs.decorator.js';
 import { creationOptions } from './creation-options.dto.js';
 import { AskedBy, CommandTerms } from './command.decorator.js';
 import { IdempotencyInterceptor } from './idempotency.js';
@@ -71,7 +71,7 @@ export class OnboardingController {
   ) {}
 
   @Post()
-  @Requires('onboardings:write')
+  @OpenTo('onboardings:write')
   @UseInterceptors(StartGate)
   @ApiOperation({
     summary: 'Start an onboarding',
@@ -100,7 +100,7 @@ export class OnboardingController {
   }
 
   @Get()
-  @Requires('onboardings:read', 'operations:read', 'operations:write')
+  @OpenTo('onboardings:read', 'operations:read', 'operations:write')
   @ApiOperation({
     summary: 'List onboardings',
     description: 'Newest first. A caller with `operations:read` sees those of all callers.',
@@ -115,7 +115,7 @@ export class OnboardingController {
   }
 
   @Get(':id')
-  @Requires('onboardings:read', 'operations:read', 'operations:write')
+  @OpenTo('onboardings:read', 'operations:read', 'operations:write')
   @ApiOperation({
     summary: 'Read an onboarding',
     description: 'Its state, what to do next, and how its last step ended.',
@@ -130,7 +130,7 @@ export class OnboardingController {
   }
 
   @Get(':id/events')
-  @Requires('onboardings:read', 'operations:read', 'operations:write')
+  @OpenTo('onboardings:read', 'operations:read', 'operations:write')
   @ApiOperation({
     summary: 'Read the timeline',
     description: 'All that happened to the onboarding, oldest first.',
@@ -146,7 +146,7 @@ export class OnboardingController {
   }
 
   @Post(':id/otp/resend')
-  @Requires('onboardings:write')
+  @OpenTo('onboardings:write')
   @HttpCode(HttpStatus.OK)
   @ApiOperation({
     summary: 'Ask for a new code',
@@ -180,7 +180,7 @@ export class OnboardingController {
   }
 
   @Post(':id/otp/verify')
-  @Requires('onboardings:write')
+  @OpenTo('onboardings:write')
   @HttpCode(HttpStatus.OK)
   @ApiOperation({
     summary: 'Verify the code',
@@ -218,7 +218,7 @@ export class OnboardingController {
   }
 
   @Post(':id/authenticators/options')
-  @Requires('onboardings:write')
+  @OpenTo('onboardings:write')
   @HttpCode(HttpStatus.OK)
   @ApiOperation({
     summary: 'Get options for a passkey',
@@ -246,7 +246,7 @@ export class OnboardingController {
   }
 
   @Post(':id/authenticators')
-  @Requires('onboardings:write')
+  @OpenTo('onboardings:write')
   @HttpCode(HttpStatus.OK)
   @ApiOperation({
     summary: 'Register passkeys',
@@ -281,7 +281,7 @@ export class OnboardingController {
   }
 
   @Post(':id/cancel')
-  @Requires('onboardings:write', 'operations:write')
+  @OpenTo('onboardings:write', 'operations:write')
   @HttpCode(HttpStatus.OK)
   @ApiOperation({
     summary: 'Cancel an onboarding',
@@ -305,7 +305,7 @@ export class OnboardingController {
   }
 
   @Delete(':id')
-  @Requires('onboardings:erase')
+  @OpenTo('onboardings:erase')
   @HttpCode(HttpStatus.NO_CONTENT)
   @ApiOperation({
     summary: 'Erase an onboarding',
@@ -330,7 +330,7 @@ export class OnboardingController {
 
   @Post(':id/resolve')
   @ApiTags('operations')
-  @Requires('onboardings:write', 'operations:write')
+  @OpenTo('onboardings:write', 'operations:write')
   @HttpCode(HttpStatus.OK)
   @ApiOperation({
     summary: 'Decide a lost outcome',
@@ -362,7 +362,7 @@ export class OnboardingController {
 
   @Post(':id/retry')
   @ApiTags('operations')
-  @Requires('operations:write')
+  @OpenTo('operations:write')
   @HttpCode(HttpStatus.OK)
   @ApiOperation({
     summary: 'Try a step now',

@@ -33,6 +33,7 @@ export function openApiDocument(app: NestFastifyApplication): OpenAPIObject {
     standardSchemaConverter: (schema, { schemaType }) =>
       schema instanceof z.ZodType ? toJsonSchema(schema, schemaType) : undefined,
   });
+  for (const path of Object.keys(document.paths)) if (!path.startsWith('/v1/')) delete document.paths[path];
   mend(document);
   // The rules of retries are part of the interface. These are the tables that the service itself uses.
   const laws = Object.fromEntries(PROVIDERS.map(({ kind, law }) => [kind, law]));
@@ -50,7 +51,7 @@ function mend(document: OpenAPIObject): void {
       if (
         body &&
         'content' in body &&
-        JSON.stringify(body.content).includes('#/components/schemas/Reason"')
+        /#\/components\/schemas\/(?:Reason|ResendOtp)"/.test(JSON.stringify(body.content))
       ) {
         body.required = false;
       }

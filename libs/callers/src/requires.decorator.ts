@@ -1,6 +1,5 @@
 import { SetMetadata, applyDecorators } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
-import { ApiExtension, ApiSecurity } from '@nestjs/swagger';
 import type { Scope } from '#libs/kernel';
 
 export const REQUIRES = Symbol('scopes that a route requires');
@@ -14,8 +13,5 @@ export function Requires(...scopes: [Scope, ...Scope[]]) {
     SetMetadata(REQUIRES, scopes),
     // For the gate's hook, which runs before the body is read and cannot see Nest's metadata.
     RouteConfig({ requires: scopes }),
-    // OpenAPI lists alternatives as separate entries.
-    ...scopes.map((scope) => ApiSecurity('bearer', [scope])),
-    ApiExtension('x-required-scopes', scopes),
   );
 }

@@ -1,5 +1,4 @@
 import { Controller, Get, Injectable } from '@nestjs/common';
-import { ApiExcludeController } from '@nestjs/swagger';
 import { ProblemError } from '#libs/kernel';
 
 /** The result of a check. `detail` is for operators: it contains no URL and no secret. */
@@ -134,7 +133,6 @@ function inTime<T>(work: Promise<T>, late: T): Promise<T> {
 }
 
 /** `live` fails if the process needs a restart; `ready` fails if it cannot serve requests now. */
-@ApiExcludeController()
 @Controller('health')
 export class HealthController {
   constructor(private readonly health: Health) {}

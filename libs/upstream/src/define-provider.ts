@@ -24,7 +24,7 @@ export interface Provider extends ProviderSettings {
   /** Whether its signatures expire soon. Then no step is sent while the clocks differ. */
   limitsSignatureAge: boolean;
   law: RetryLaw;
-  /** What callers give as `subject` and as `otp`, for the API's documentation; null where the provider takes none. */
+  /** What callers give as `subject` and `otp`, for the API's documentation; null if there are no options. */
   schemas: { subject: z.ZodType; otp: z.ZodType | null };
   /** Steps that upstream does once, however often it receives the same bytes. */
   replayable: readonly StepCall[];

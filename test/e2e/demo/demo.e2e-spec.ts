@@ -61,7 +61,10 @@ describe('the demo', () => {
     const credentials = [await passkey(browser), await passkey(browser)];
     const { status, body } = await browser.post('/passkeys', { credentials });
     expect({ status, state: body.state }).toEqual({ status: 200, state: 'completed' });
-    expect(body.authenticators).toMatchObject([{ authenticatorName: 'My phone' }, { authenticatorName: 'My phone' }]);
+    expect(body.authenticators).toMatchObject([
+      { authenticatorName: 'My phone' },
+      { authenticatorName: 'My phone' },
+    ]);
     expect(Object.keys(body)).not.toContain('id');
     expect(Object.keys(body)).not.toContain('subject');
   });

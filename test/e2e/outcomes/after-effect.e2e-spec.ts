@@ -140,7 +140,10 @@ describe('create-authenticators, failing after the passkey is stored', () => {
     });
     expect(body.session).not.toBeNull();
     const done = await story.register(at.id, [await story.passkey(at.id)]);
-    expect(done.body).toMatchObject({ state: 'completed', authenticators: [{ authenticatorName: "Ana's phone" }] });
+    expect(done.body).toMatchObject({
+      state: 'completed',
+      authenticators: [{ authenticatorName: "Ana's phone" }],
+    });
   });
 
   it('excludes the confirmed passkey, but not the lost one', async () => {
