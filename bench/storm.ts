@@ -11,7 +11,7 @@ import { prepare } from './prepare.js';
 /** How many onboardings wait for a retry when the provider comes back. */
 const WAITING = 20_000;
 /** Retries in ten seconds that the integration's owner allows. */
-const BURST = 2_000;
+const BURST = 500;
 const PROVIDER_MS = 50;
 /** The load of other callers meanwhile. */
 const CALM = { atOnce: 4, perSecond: 10, warmMs: 2_000, windowMs: 30_000 };
