@@ -1,10 +1,10 @@
-/** Draws a line as a Mermaid chart of at most 60 points. Each point is the mean of neighbouring values. */
+/** Draws a line as a Mermaid chart of at most 60 points. Each point is the largest of neighbouring values. */
 export function lineChart(title: string, unit: string, values: readonly number[], each = 1): string {
   const size = Math.ceil(values.length / 60);
   const points: number[] = [];
   for (let n = 0; n < values.length; n += size) {
     const some = values.slice(n, n + size);
-    points.push(Number((some.reduce((sum, value) => sum + value, 0) / some.length).toPrecision(3)));
+    points.push(Number(Math.max(...some).toPrecision(3)));
   }
   return [
     '```mermaid',

@@ -43,7 +43,7 @@ export async function storm(): Promise<void> {
     const leadS = (Date.now() - backAt) / 1_000;
 
     const left: number[] = [];
-    const storming = sample(CALM);
+    const storming = sample({ ...CALM, windowMs: 120_000 });
     for (let n = await waiting(); n > 0; n = await waiting()) {
       left.push(n);
       say(`  ${n} wait`);
@@ -52,7 +52,8 @@ export async function storm(): Promise<void> {
     const drainedS = (Date.now() - backAt) / 1_000;
     const during = await storming;
     const calls = await upstream.answerAfter(0);
-    const perSecond = [...calls.entries()].toSorted(([a], [b]) => a - b).map(([, count]) => count);
+    const backS = Math.floor(backAt / 1_000);
+    const perSecond = Array.from({ length: Math.ceil(drainedS) }, (_, n) => calls.get(backS + n) ?? 0);
 
     say(
       `\n${before} waited. The first call succeeded after ${leadS.toFixed(1)} s, ` +
@@ -60,8 +61,8 @@ export async function storm(): Promise<void> {
     );
     say(`p99 of other callers: calm ${calm.p99.toFixed(0)} ms, meanwhile ${during.p99.toFixed(0)} ms`);
     say(`p50: calm ${calm.p50.toFixed(0)} ms, meanwhile ${during.p50.toFixed(0)} ms`);
-    say(`\n${lineChart('Calls to the provider, by second', 's', perSecond)}`);
-    say(`\n${lineChart('Onboardings that wait, every 5 s', 's', left)}`);
+    say(`\n${lineChart('Most calls to the provider in a second', 's', perSecond)}`);
+    say(`\n${lineChart('Onboardings that wait', 's', left, 5)}`);
     const { rows } = await database.query(
       'SELECT state, count(*)::int FROM onboardings GROUP BY 1 ORDER BY 1',
     );

@@ -1,3 +1,4 @@
+import { membersOf, type ProblemCode } from '#libs/kernel';
 import { request } from 'node:http';
 import { expect } from '@jest/globals';
 import { API_KEY, type Story } from './story.js';
@@ -46,6 +47,9 @@ export interface Problem {
   nextAction: { until: string };
 }
 
+/** Members that problems of all codes have. */
+const STANDARD = ['type', 'title', 'status', 'detail', 'instance', 'code', 'traceId', 'retryable'];
+
 /** Checks that a reply is a complete problem without internals. */
 export function expectProblem(reply: Reply, status: number, code: string): Problem {
   expect({ status: reply.status, type: reply.headers['content-type'] }).toEqual({
@@ -63,6 +67,8 @@ export function expectProblem(reply: Reply, status: number, code: string): Probl
     traceId: reply.headers['x-request-id'],
     retryable: expect.any(Boolean),
   });
+  const own = Object.keys(problem).filter((member) => !STANDARD.includes(member));
+  expect(membersOf(code as ProblemCode)).toEqual(expect.arrayContaining(own));
   expect(reply.headers['cache-control']).toBe('no-store');
   expect(reply.text).not.toMatch(/node_modules|\bat .+:\d+:\d+|stack/);
   return problem;

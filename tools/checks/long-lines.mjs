@@ -1,11 +1,18 @@
 /** Lists lines of code that are longer than 110 characters. Fails if there are any. */
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 
 const MOST = 110;
-const files = execFileSync('git', ['ls-files', '*.ts', '*.tsx', '*.js', '*.mjs'], { encoding: 'utf8' });
+const files = execFileSync(
+  'git',
+  ['ls-files', '-co', '--exclude-standard', '*.ts', '*.tsx', '*.js', '*.mjs'],
+  { encoding: 'utf8' },
+);
 let found = 0;
-for (const file of files.trim().split('\n')) {
+for (const file of files
+  .trim()
+  .split('\n')
+  .filter((each) => existsSync(each))) {
   for (const [index, line] of readFileSync(file, 'utf8').split('\n').entries()) {
     const { length } = [...line];
     if (length <= MOST) continue;

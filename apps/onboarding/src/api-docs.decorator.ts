@@ -2,7 +2,7 @@ import { SetMetadata, applyDecorators } from '@nestjs/common';
 import { ApiExtension, ApiHeader, ApiResponse, ApiSecurity } from '@nestjs/swagger';
 import type { z } from 'zod';
 import { Requires } from '#libs/callers';
-import { PROBLEMS, type ProblemCode, type Scope } from '#libs/kernel';
+import { statusesOf, type ProblemCode, type Scope } from '#libs/kernel';
 import { onboardingResource } from './onboarding.dto.js';
 import { problemSchema } from './problem.dto.js';
 
@@ -17,40 +17,6 @@ const EVERYWHERE: ProblemCode[] = [
   'not_ready',
 ];
 
-/** Codes with a second status. */
-const ALSO: Partial<Record<ProblemCode, number>> = { otp_locked: 429 };
-
-const HEADERS = {
-  ETag: 'The version of the onboarding, in quotes, for `If-Match`.',
-  'Idempotent-Replayed':
-    '`true` if this is the stored answer to the first request with the same `Idempotency-Key`.',
-  Location: 'The path of the onboarding.',
-  'Preference-Applied': 'The preferences of `Prefer` that the service applied.',
-  RateLimit: 'The policy, how many requests remain (`r`), and after how many seconds more are allowed (`t`).',
-  'RateLimit-Policy': 'The policy, how many requests it allows (`q`), and in how many seconds (`w`).',
-  'Retry-After': 'How many seconds to wait before sending the request again.',
-  'WWW-Authenticate': 'How to authenticate (RFC 6750).',
-} as const;
-type Header = keyof typeof HEADERS;
-
-const headers = (names: readonly Header[]) =>
-  Object.fromEntries(
-    names.map((name) => [name, { description: HEADERS[name], schema: { type: 'string' as const } }]),
-  );
-
-/** Headers that every answer with a status has. */
-const OF_STATUS: Partial<Record<number, Header[]>> = {
-  401: ['WWW-Authenticate'],
-  403: ['WWW-Authenticate'],
-  429: ['Retry-After', 'RateLimit', 'RateLimit-Policy'],
-  503: ['Retry-After'],
-};
-
-/** Headers of an answer that is an onboarding. */
-const OF_ONBOARDING: Header[] = ['ETag'];
-const headersOf = (schema: z.ZodType | null): Header[] =>
-  schema === onboardingResource ? OF_ONBOARDING : [];
-
 /** Documents a route: its answer (a null schema means no body) and the problems that only it has. */
 export function Answers(
   status: number,
@@ -60,25 +26,14 @@ export function Answers(
 ) {
   const byStatus = new Map<number, ProblemCode[]>();
   for (const code of [...EVERYWHERE, ...codes]) {
-    for (const each of [PROBLEMS[code].status, ALSO[code]]) {
-      if (each) byStatus.set(each, [...(byStatus.get(each) ?? []), code]);
-    }
+    for (const each of statusesOf(code)) byStatus.set(each, [...(byStatus.get(each) ?? []), code]);
   }
   return applyDecorators(
-    ApiResponse({
-      status,
-      description,
-      headers: headers([
-        ...headersOf(schema),
-        ...(status === 201 && schema === onboardingResource ? (['Location'] as const) : []),
-      ]),
-      ...(schema && { standardSchema: schema }),
-    }),
+    ApiResponse({ status, description, ...(schema && { standardSchema: schema }) }),
     ...[...byStatus].map(([each, ofStatus]) =>
       ApiResponse({
         status: each,
         description: ofStatus.map((code) => `\`${code}\``).join(', '),
-        headers: headers(OF_STATUS[each] ?? []),
         standardSchema: problemSchema(ofStatus),
       }),
     ),
@@ -135,7 +90,6 @@ export const RunsStep = () =>
       description:
         'The step is still under way, or it failed through no fault of the caller. ' +
         'Read `state`, `nextAction` and `lastResult`.',
-      headers: headers(['ETag', 'Location', 'Preference-Applied']),
       standardSchema: onboardingResource,
     }),
     ApiHeader({

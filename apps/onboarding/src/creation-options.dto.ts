@@ -9,7 +9,7 @@ export const creationOptions = z
     user: z.object({ id: z.string(), name: z.string(), displayName: z.string() }),
     challenge: z.string(),
     pubKeyCredParams: z.array(z.object({ type: credentialType, alg: z.int().min(-65_536).max(65_535) })),
-    timeout: z.int().min(1).max(3_600_000).meta({
+    timeout: z.int().min(1).meta({
       description: 'Milliseconds. A passkey that takes longer comes too late.',
     }),
     excludeCredentials: z

@@ -1,4 +1,4 @@
-import { PROBLEMS, PROBLEM_CODES, membersOf, type ProblemCode } from '#libs/kernel';
+import { PROBLEMS, PROBLEM_CODES, membersOf, statusesOf, type ProblemCode } from '#libs/kernel';
 import { html } from './console/html.js';
 import { page } from './console/layout.js';
 
@@ -12,15 +12,12 @@ interface Entry {
   members: string;
 }
 
-/** The code that has two statuses. */
-const STATUS: Partial<Record<ProblemCode, string>> = { otp_locked: '409 or 429' };
-
 const ENTRIES: readonly Entry[] = PROBLEM_CODES.map((code) => {
-  const { status, title, cause, remedy } = PROBLEMS[code];
+  const { title, cause, remedy } = PROBLEMS[code];
   const members = membersOf(code)
     .map((member) => `\`${member}\``)
     .join(', ');
-  return { code, status: STATUS[code] ?? String(status), title, cause, remedy, members };
+  return { code, status: statusesOf(code).join(' or '), title, cause, remedy, members };
 });
 
 /** The list of errors in Markdown: docs/reference/errors.md. */

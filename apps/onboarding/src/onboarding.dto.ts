@@ -317,7 +317,11 @@ export function toResource(row: Row): OnboardingResource {
     session:
       mayHaveSession && row.sessionExpiresAt ? { expiresAt: row.sessionExpiresAt.toISOString() } : null,
     deviceSigning: mayHaveSession ? row.deviceSigning : null,
-    authenticators: row.authenticators.map(({ name, ...each }) => ({ ...each, authenticatorName: name })),
+    authenticators: row.authenticators.map(({ id, name: authenticatorName, ...each }) => ({
+      id,
+      authenticatorName,
+      ...each,
+    })),
     lastResult: row.lastResult,
     unresolved: unresolved ? { step: unresolved.step, attempt: unresolved.attempt, at: unresolved.at } : null,
     parked:

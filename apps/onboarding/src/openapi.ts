@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { PROVIDERS } from '#libs/upstream';
 import { toJsonSchema } from './json-schema.js';
 import { errorsPage } from './error-list.js';
+import { headersOf } from './response-headers.js';
 import { OWN_PAGES, withPolicy } from './page-policy.js';
 
 /** Builds the document from the routes and their schemas. docs/openapi.json is its committed copy. */
@@ -55,10 +56,16 @@ function mend(document: OpenAPIObject): void {
       ) {
         body.required = false;
       }
-      for (const response of Object.values(operation?.responses ?? {})) {
-        if (!response || !('content' in response) || !response.content) continue;
-        const { 'application/json': json } = response.content;
-        if (json && /#\/components\/schemas\/\w+Problem"/.test(JSON.stringify(json))) {
+      const takes = new Set(
+        operation?.parameters?.flatMap((each) => ('in' in each && each.in === 'header' ? [each.name] : [])),
+      );
+      for (const [status, response] of Object.entries(operation?.responses ?? {})) {
+        if (!response || '$ref' in response) continue;
+        const text = JSON.stringify(response.content ?? {});
+        const isOnboarding = text.includes('#/components/schemas/Onboarding"');
+        response.headers = headersOf({ status: Number(status), isOnboarding, takes });
+        const { 'application/json': json } = response.content ?? {};
+        if (json && /#\/components\/schemas\/\w+Problem"/.test(text)) {
           response.content = { 'application/problem+json': json };
         }
       }

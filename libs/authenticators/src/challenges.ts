@@ -28,6 +28,7 @@ const FORGET = statement(
     SELECT ctid FROM webauthn_challenges WHERE expires_at <= (SELECT clock_timestamp())
     ORDER BY expires_at LIMIT $limit::int FOR UPDATE SKIP LOCKED
   )) RETURNING 1`,
+  { alone: true },
 );
 
 /** The challenges of an onboarding. Each is good for one passkey, once, for a few minutes. */

@@ -25,10 +25,13 @@ export class DatabasePool extends pg.Pool {
     this.#shared =
       options.pooler === 'transaction'
         ? null
-        : new SharedConnections(
-            () => this.take(),
-            (client) => this.#isUsable(client as unknown as DatabaseClient),
-          );
+        : new SharedConnections({
+            take: () => this.take(),
+            // While others wait for a connection, statements must not keep this one.
+            isUsable: (client) =>
+              this.waitingCount === 0 && this.#isUsable(client as unknown as DatabaseClient),
+            answerWithinMs: options.query_timeout,
+          });
     this.on('connect', (client) => {
       const opened = client as unknown as DatabaseClient;
       this.#open.add(opened);
@@ -67,9 +70,13 @@ export class DatabasePool extends pg.Pool {
     return this.connect() as Promise<PooledClient>;
   }
 
-  /** Runs one statement that is a transaction by itself, on a connection that others may use too. */
-  async run<Row>(statement: QueryConfig): Promise<Row[]> {
-    if (this.#shared) return this.#shared.run(statement);
+  /**
+   * Runs one statement that is a transaction by itself.
+   *
+   * @param alone whether no other statement may wait behind it: it takes long, or waits for locks.
+   */
+  async run<Row>(statement: QueryConfig, alone = false): Promise<Row[]> {
+    if (this.#shared && !alone) return this.#shared.run(statement);
     const client = await this.take();
     try {
       const { rows } = await client.query(statement);

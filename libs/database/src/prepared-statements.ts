@@ -13,6 +13,8 @@ export interface PreparedStatement {
   /** Unique per text, at most 63 bytes. */
   name: string;
   text: string;
+  /** Set if no other statement may wait behind it on a connection: it takes long, or waits for locks. */
+  alone?: boolean;
 }
 
 const names = new Map<string, string>();
@@ -42,11 +44,12 @@ export class PreparedStatements {
    */
   async run<Row>(statement: PreparedStatement, values: unknown[]): Promise<Row[]> {
     const pool = poolOf(this.dataSource);
+    const { name, text, alone } = statement;
     for (let tries = 1, elsewhere = false; ; tries++) {
       try {
-        return await pool.run<Row>({ ...statement, values });
+        return await pool.run<Row>({ name, text, values }, alone);
       } catch (error) {
-        const again = isReadOnly(error) ? !elsewhere : isConflict(error);
+        const again = isReadOnly(error) ? !elsewhere : isConflict(error) || isUnprepared(error);
         if (!again || tries === TRIES) throw error;
         elsewhere ||= isReadOnly(error);
       }
@@ -61,3 +64,6 @@ export function poolOf(dataSource: DataSource): DatabasePool {
     throw new Error('the PostgreSQL driver of TypeORM has no pool named master');
   return master;
 }
+
+/** Its text was sent by a statement before it on the connection, which failed. Nothing was carried out. */
+const isUnprepared = (error: unknown) => (error as { code?: unknown }).code === '26000';

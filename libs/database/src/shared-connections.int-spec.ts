@@ -8,6 +8,7 @@ import { PreparedStatements, prepared } from './prepared-statements.js';
 const PID = prepared('SELECT pg_backend_pid() AS pid');
 const REFUSED = prepared(`SELECT 'none'::uuid`);
 const ENDED = prepared('SELECT pg_terminate_backend(pg_backend_pid())');
+const NAP = prepared('SELECT pg_sleep($1::float8)');
 const LOCK = prepared('UPDATE spec_shared SET n = n + 1');
 const WAITERS = 'SELECT 1 FROM pg_stat_activity WHERE $1::int = ANY (pg_blocking_pids(pid))';
 
@@ -76,5 +77,35 @@ describe('statements at the same time', () => {
     const ended = await Promise.allSettled(runs);
     expect(ended.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
     await nowhere.end();
+  });
+
+  it('wait for an answer from when PostgreSQL begins them, not from when they were sent', async () => {
+    const url = await testDatabaseUrl();
+    const brief = await createDataSource({ url, poolSize: 1, queryTimeoutMs: 1_000 }).initialize();
+    const own = new PreparedStatements(brief);
+    const both = [own.run(NAP, [0.7]), own.run(NAP, [0.7])];
+    await expect(Promise.all(both)).resolves.toHaveLength(2);
+    await expect(own.run(NAP, [9])).rejects.toThrow(/Connection terminated/);
+    await expect(own.run(NAP, [0])).resolves.toHaveLength(1);
+    await brief.destroy();
+  });
+
+  it('leave a connection to those who wait for one', async () => {
+    let isOver = false;
+    const busy = Array.from({ length: 40 }, async () => {
+      while (!isOver) await statements.run(NAP, [0.02]);
+    });
+    // All connections of the pool are in use, and none is ever idle by itself.
+    const [row] = await dataSource.query('SELECT 1 AS one');
+    isOver = true;
+    expect(row).toEqual({ one: 1 });
+    await Promise.all(busy);
+  });
+
+  it('do not wait behind one that runs alone', async () => {
+    const slow = statements.run({ ...NAP, name: 'spec_alone', alone: true }, [0.5]);
+    const isFirst = await Promise.race([slow.then(() => 'slow'), pids(1).then(() => 'quick')]);
+    expect(isFirst).toBe('quick');
+    await slow;
   });
 });

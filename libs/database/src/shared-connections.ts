@@ -1,12 +1,26 @@
 import type { PoolClient, QueryConfig } from 'pg';
 import type { DatabaseClient } from './database-client.js';
 
-export type PooledClient = PoolClient & Pick<DatabaseClient, 'backendPid' | 'holdWrites'>;
+export type PooledClient = PoolClient & Pick<DatabaseClient, 'backendPid' | 'holdWrites' | 'cut'>;
 
 /** A statement joins others on a connection only if it is likely to wait less than this for them. */
 const PATIENCE_MS = 10;
 /** A statement's mean time is taken over about this many recent ones. */
 const SAMPLES = 32;
+
+/** How often connections are checked for one that does not answer. */
+const CHECK_EVERY_MS = 500;
+/** The driver starts the time of a statement when it is sent, while others may be before it. */
+const NEVER_MS = 2_147_483_647;
+
+export interface SharedTerms {
+  /** Takes a connection of the pool. */
+  take: () => Promise<PooledClient>;
+  /** Whether a connection may be given one more statement. */
+  isUsable: (client: PooledClient) => boolean;
+  /** A connection is closed if it gives no answer for this long. */
+  answerWithinMs: number | undefined;
+}
 
 /** A connection, while statements use it. */
 interface Lane {
@@ -28,16 +42,13 @@ interface Lane {
  */
 export class SharedConnections {
   readonly #lanes = new Set<Lane>();
+  readonly #terms: SharedTerms;
   #meanMs = 0;
+  #watch: NodeJS.Timeout | undefined;
 
-  /**
-   * @param take a connection of the pool.
-   * @param isUsable whether a connection may be given one more statement.
-   */
-  constructor(
-    private readonly take: () => Promise<PooledClient>,
-    private readonly isUsable: (client: PooledClient) => boolean,
-  ) {}
+  constructor(terms: SharedTerms) {
+    this.#terms = terms;
+  }
 
   /** Runs one statement, which must not begin a transaction. */
   async run<Row>(statement: QueryConfig): Promise<Row[]> {
@@ -46,7 +57,7 @@ export class SharedConnections {
     try {
       const client = lane.client ?? (await lane.taken);
       client.holdWrites();
-      const { rows } = await client.query(statement);
+      const { rows } = await client.query({ ...statement, query_timeout: NEVER_MS } as QueryConfig);
       return rows as Row[];
     } finally {
       this.#answered(lane);
@@ -58,7 +69,7 @@ export class SharedConnections {
     let found: Lane | undefined;
     let shortestMs = PATIENCE_MS;
     for (const lane of this.#lanes) {
-      if (lane.client && !this.isUsable(lane.client)) continue;
+      if (lane.client && !this.#terms.isUsable(lane.client)) continue;
       const waitMs = nowMs - lane.sinceMs + lane.unanswered * this.#meanMs;
       if (waitMs >= shortestMs) continue;
       found = lane;
@@ -68,8 +79,9 @@ export class SharedConnections {
   }
 
   #openLane(): Lane {
-    const lane: Lane = { taken: this.take(), unanswered: 0, sinceMs: performance.now() };
+    const lane: Lane = { taken: this.#terms.take(), unanswered: 0, sinceMs: performance.now() };
     this.#lanes.add(lane);
+    this.#keepWatch();
     lane.taken.then(
       (client) => {
         lane.client = client;
@@ -82,13 +94,28 @@ export class SharedConnections {
 
   #answered(lane: Lane): void {
     const nowMs = performance.now();
-    // A statement that waited for a lock says little about the others.
-    const tookMs = Math.min(nowMs - lane.sinceMs, PATIENCE_MS);
-    this.#meanMs += (tookMs - this.#meanMs) / SAMPLES;
+    if (lane.client) {
+      // A statement that waited for a lock says little about the others.
+      const tookMs = Math.min(nowMs - lane.sinceMs, PATIENCE_MS);
+      this.#meanMs += (tookMs - this.#meanMs) / SAMPLES;
+    }
     lane.sinceMs = nowMs;
     lane.unanswered -= 1;
     if (lane.unanswered > 0) return;
     this.#lanes.delete(lane);
     lane.client?.release();
+  }
+
+  /** Closes connections whose first statement gets no answer: PostgreSQL or the network is gone. */
+  #keepWatch(): void {
+    const { answerWithinMs } = this.#terms;
+    if (answerWithinMs === undefined || this.#watch) return;
+    this.#watch = setInterval(() => {
+      const since = performance.now() - answerWithinMs;
+      for (const { client, sinceMs } of this.#lanes) if (sinceMs < since) client?.cut();
+      if (this.#lanes.size > 0) return;
+      clearInterval(this.#watch);
+      this.#watch = undefined;
+    }, CHECK_EVERY_MS).unref();
   }
 }

@@ -19,6 +19,7 @@ export {
   ProblemError,
   membersOf,
   problemType,
+  statusesOf,
   type FieldError,
   type ProblemCode,
   type ProblemMember,

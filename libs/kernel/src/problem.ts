@@ -12,6 +12,8 @@ export type ProblemMember =
 interface ProblemType {
   /** The usual HTTP status. */
   status: number;
+  /** The status for a reason that lasts longer. */
+  alsoStatus?: number;
   title: string;
   /** What happened, and why. */
   cause: string;
@@ -23,7 +25,7 @@ interface ProblemType {
 /** Members of a refusal that the state of an onboarding causes. */
 const OF_STATE = ['state', 'nextAction'] as const;
 /** Members of a refusal after a step that failed. */
-const OF_STEP = ['onboardingId', 'state', 'nextAction', 'errors'] as const;
+const OF_STEP = ['attemptsLeft', 'onboardingId', 'state', 'nextAction', 'errors'] as const;
 
 /**
  * Every error code that callers can get, with its usual HTTP status, its title (RFC 9457) and its entry in
@@ -68,7 +70,7 @@ export const PROBLEMS = {
     title: 'Not possible in this state',
     cause: 'The onboarding is in a state that does not allow the command, or it has just changed.',
     remedy: 'Do what `nextAction` says. If `retryable` is true, send the command again.',
-    members: OF_STATE,
+    members: ['onboardingId', ...OF_STATE],
   },
   onboarding_live: {
     status: 409,
@@ -83,7 +85,8 @@ export const PROBLEMS = {
     status: 409,
     title: 'A step is in progress',
     cause: 'A call to the provider is under way, or waits for its retry.',
-    remedy: 'Wait until `nextAction.until`, then read the onboarding.',
+    remedy:
+      'Wait until `nextAction.until`, then read the onboarding. If it is null, an operator must act first.',
     members: OF_STATE,
   },
   outcome_unknown: {
@@ -91,7 +94,7 @@ export const PROBLEMS = {
     title: 'The outcome of a step is unknown',
     cause: 'The provider’s answer was lost: the call may have taken effect.',
     remedy: 'Find out what happened and resolve the onboarding, or ask for a new code if the step allows it.',
-    members: OF_STATE,
+    members: OF_STEP,
   },
   onboarding_ended: {
     status: 410,
@@ -116,7 +119,7 @@ export const PROBLEMS = {
   payload_too_large: {
     status: 413,
     title: 'The body is too large',
-    cause: 'The body is larger than 256 KiB.',
+    cause: 'The body is larger than 256 KiB, or has more than 8192 values.',
     remedy: 'Send a smaller body.',
   },
   unsupported_media_type: {
@@ -151,21 +154,22 @@ export const PROBLEMS = {
     title: 'Wrong code',
     cause: 'The provider refused the code.',
     remedy: 'Let the user try again while `attemptsLeft` is above 0. Then ask for a new code.',
-    members: ['attemptsLeft', ...OF_STEP],
+    members: OF_STEP,
   },
   otp_expired: {
     status: 410,
     title: 'The code has expired',
     cause: 'The code was not used in time.',
     remedy: 'Ask for a new code.',
-    members: ['attemptsLeft', ...OF_STEP],
+    members: OF_STEP,
   },
   otp_locked: {
     status: 409,
+    alsoStatus: 429,
     title: 'No tries left for this code',
     cause: 'The user typed too many wrong codes: for this code (status 409) or in 24 hours (status 429).',
     remedy: 'With 409, ask for a new code. With 429, wait as long as `Retry-After` says.',
-    members: ['attemptsLeft', ...OF_STEP],
+    members: OF_STEP,
   },
   otp_resend_too_soon: {
     status: 429,
@@ -206,7 +210,7 @@ export const PROBLEMS = {
   idempotency_key_reused: {
     status: 422,
     title: 'The idempotency key stands for another request',
-    cause: 'An earlier request used this `Idempotency-Key` with another route or body.',
+    cause: 'An earlier request used this `Idempotency-Key` for another onboarding or with another body.',
     remedy: 'Use a new key for a new request.',
   },
   idempotency_in_progress: {
@@ -244,6 +248,12 @@ export const PROBLEM_CODES = Object.keys(PROBLEMS) as ProblemCode[];
 
 /** @returns a problem's `type`: its entry in the list of errors that the service shows (RFC 9457 §3.1.1). */
 export const problemType = (code: ProblemCode): string => `/docs/errors#${code}`;
+
+/** @returns the HTTP statuses that a code can have. */
+export const statusesOf = (code: ProblemCode): number[] => {
+  const { status, alsoStatus } = PROBLEMS[code] as ProblemType;
+  return alsoStatus === undefined ? [status] : [status, alsoStatus];
+};
 
 /** @returns the members that problems of a code may have besides the standard ones. */
 export const membersOf = (code: ProblemCode): readonly ProblemMember[] =>

@@ -30,7 +30,8 @@ const INTRODUCTION = `# Configuration
 
 Environment variables configure Gangway. Each process reads and checks all of them once, when it starts.
 If it cannot use one, it names the variable and exits. It also exits for an unknown name that begins with
-\`INTEGRATION_\`, and for a name that differs from a known one in only one or two letters.
+\`INTEGRATION_\`, and for a name that differs from a known one in only one or two letters. It ignores
+a complete integration that \`INTEGRATIONS\` does not name.
 
 - An empty variable counts as unset.
 - A duration is a number with a unit, such as \`250ms\`, \`30s\`, \`5m\`, \`12h\` or \`2d\`. Without a unit,

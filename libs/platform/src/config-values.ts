@@ -59,15 +59,17 @@ const duration = (unit: 'ms' | 's', fallback: number, min: number, max: number) 
       .string()
       .transform((text, context) => {
         const [, number, given = unit] = /^(-?\d+(?:\.\d+)?) ?(ms|s|m|h|d)?$/.exec(text.trim()) ?? [];
-        if (number !== undefined) return (Number(number) * UNITS_MS[given as Unit]) / UNITS_MS[unit];
+        // Rounded, because 16.1 s are 16100.000000000002 ms in floating point.
+        if (number !== undefined)
+          return Math.round(((Number(number) * UNITS_MS[given as Unit]) / UNITS_MS[unit]) * 1e6) / 1e6;
         context.addIssue('is no duration, such as 250ms, 30s or 5m');
         return z.NEVER;
       })
       .pipe(
         z
           .int(`is not a whole number of ${unit}`)
-          .min(min, `is less than ${min}`)
-          .max(max, `is more than ${max}`),
+          .min(min, `is less than ${written(min, unit)}`)
+          .max(max, `is more than ${written(max, unit)}`),
       )
       .default(fallback),
     fallback,

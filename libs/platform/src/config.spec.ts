@@ -52,9 +52,9 @@ describe('parseConfig', () => {
     ['DATABASE_URL', 'mysql://x', 'is not a URL that starts with postgres:// or postgresql://'],
     ['REDIS_URL', undefined, 'is missing'],
     ['API_KEY', 'short', 'is shorter than 16 characters'],
-    ['API_KEY_CACHE_MS', '60001', 'is more than 60000'],
+    ['API_KEY_CACHE_MS', '60001', 'is more than 1m'],
     ['JWT_JWKS_URL', 'ftp://issuer', 'is not a URL that starts with https:// or http://'],
-    ['JWT_CLOCK_TOLERANCE_S', '301', 'is more than 300'],
+    ['JWT_CLOCK_TOLERANCE_S', '301', 'is more than 5m'],
     ['SEALING_KEYS', 'k1:AAAA', 'key 1 of 1 is 3 bytes long where AES-256 needs 32'],
     ['OPS_PASSWORD', 'eleven char', 'is shorter than 12 characters'],
     ['OPS_SCRYPT_LOG_N', '9', 'is less than 10'],
@@ -75,7 +75,7 @@ describe('parseConfig', () => {
       'gangway',
       'is not of the form {name}: the braces keep a queue on one Redis Cluster slot',
     ],
-    ['OTP_LIFE_MS', '600001', 'is more than 600000'],
+    ['OTP_LIFE_MS', '600001', 'is more than 10m'],
     [
       'LEASE_MS',
       '9000',
@@ -363,6 +363,9 @@ describe('durations', () => {
     ['CALL_TIMEOUT_MS', '9s', 9_000],
     ['CALL_TIMEOUT_MS', '9500ms', 9_500],
     ['CALL_TIMEOUT_MS', '9500', 9_500],
+    ['CALL_TIMEOUT_MS', '8.2s', 8_200],
+    ['CALL_TIMEOUT_MS', '1.001s', 1_001],
+    ['ONBOARDING_IDLE_MS', '1.1h', 3_960_000],
     ['ONBOARDING_LIFE_MS', '2d', 172_800_000],
     ['ONBOARDING_IDLE_MS', '1.5h', 5_400_000],
     ['OTP_LIFE_MS', '5m', 300_000],
@@ -376,9 +379,9 @@ describe('durations', () => {
     ['CALL_TIMEOUT_MS', 'soon', 'is no duration, such as 250ms, 30s or 5m'],
     ['CALL_TIMEOUT_MS', '5 minutes', 'is no duration, such as 250ms, 30s or 5m'],
     ['CALL_TIMEOUT_MS', '0.5', 'is not a whole number of ms'],
-    ['CALL_TIMEOUT_MS', '-5s', 'is less than 1'],
+    ['CALL_TIMEOUT_MS', '-5s', 'is less than 1ms'],
     ['JWT_CLOCK_TOLERANCE_S', '500ms', 'is not a whole number of s'],
-    ['OTP_LIFE_MS', '11m', 'is more than 600000'],
+    ['OTP_LIFE_MS', '11m', 'is more than 10m'],
   ])('refuses %s=%s: it %s', (variable, text, detail) => {
     expect(faultsOf({ ...good, [variable]: text })).toMatchObject({ [variable]: detail });
   });
@@ -386,6 +389,8 @@ describe('durations', () => {
 
 describe('parseConfig with misspelt variables', () => {
   it.each([
+    ['HOSTT', 'is unknown; do you mean HOST?'],
+    ['PORTS', 'is unknown; do you mean PORT?'],
     ['LOG_LEVL', 'is unknown; do you mean LOG_LEVEL?'],
     ['DATABASE_URI', 'is unknown; do you mean DATABASE_URL?'],
     ['RETRY_FLOR_MS', 'is unknown; do you mean RETRY_FLOOR_MS?'],
@@ -402,7 +407,7 @@ describe('parseConfig with misspelt variables', () => {
     expect(faultsOf({ ...good, [variable]: 'x' })).toEqual({ [variable]: detail });
   });
 
-  it.each(['HOME', 'PATH', 'POST', 'NODE_OPTIONS', 'REDIS_HOST', 'KEY'])(
+  it.each(['HOME', 'PATH', 'POST', 'GPG_KEY', 'APP_KEY', 'NODE_OPTIONS', 'REDIS_HOST', 'KEY'])(
     'ignores %s, a variable of another program',
     (variable) => {
       expect(faultsOf({ ...good, [variable]: 'x' })).toEqual({});

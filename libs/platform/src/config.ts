@@ -428,6 +428,7 @@ export type StoreConfig = Pick<Config, keyof typeof STORE>;
 export function parseStoreConfig(env: Record<string, string | undefined>): StoreConfig {
   const faults: Faults = [];
   const settings = parse(environment.pick(STORE), env, '', faults);
+  faults.push(...misspelt(env));
   if (settings) faults.push(...cheapHashes(settings));
   if (!settings || faults.length > 0) throw new ConfigError(faults);
   return settings;
@@ -442,7 +443,8 @@ export function parseMigrationUrl(env: Record<string, string | undefined>): stri
   const faults: Faults = [];
   const wanted = { DATABASE_URL: true, DATABASE_POOLER: true, MIGRATION_DATABASE_URL: true } as const;
   const settings = parse(environment.pick(wanted).partial({ DATABASE_URL: true }), env, '', faults);
-  if (!settings) throw new ConfigError(faults);
+  faults.push(...misspelt(env));
+  if (!settings || faults.length > 0) throw new ConfigError(faults);
   const { DATABASE_URL, DATABASE_POOLER, MIGRATION_DATABASE_URL } = settings;
   const url = MIGRATION_DATABASE_URL ?? (DATABASE_POOLER === 'none' ? DATABASE_URL : undefined);
   if (url !== undefined) return url;

@@ -39,7 +39,7 @@ const KEY = { values: '64 hex digits, PKCS#8 PEM or JWK', example: '$(cat byzant
 /** The variables of every integration that signs. */
 export const keyEnvironment = {
   PRIVATE_KEY: setting(
-    'The P-256 key that signs. Set exactly one of this and the next two variables.',
+    'The P-256 key that signs. Set it, or its `_FILE`, or `KMS_KEY_ID`.',
     z.string().optional(),
     KEY,
   ),

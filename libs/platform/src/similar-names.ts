@@ -1,15 +1,18 @@
-/** Names that differ by more letters are not similar. */
-const MOST_EDITS = 2;
-/** Shorter names resemble names of other programs: `HOST` and `HOME`. */
-const SHORTEST = 6;
+/** Variables of other programs that resemble ours. */
+const FOREIGN: ReadonlySet<string> = new Set(['APP_KEY', 'POST']);
+const SHORT = 8;
+
+/** How many letters may differ: a short name with two others is another name, as HOST and HOME are. */
+const mostEdits = (name: string) => (name.length < SHORT ? 1 : 2);
 
 /** @returns the known name that is most similar to an unknown one, or null. */
 export function similarName(name: string, known: readonly string[]): string | null {
+  if (FOREIGN.has(name)) return null;
   const near = known
-    .filter((each) => each.length >= SHORTEST && Math.abs(each.length - name.length) <= MOST_EDITS)
+    .filter((each) => Math.abs(each.length - name.length) <= mostEdits(each))
     .map((each) => ({ each, edits: edits(name, each) }))
-    .filter((one) => one.edits <= MOST_EDITS)
-    .toSorted((a, b) => a.edits - b.edits);
+    .filter((one) => one.edits <= mostEdits(one.each))
+    .toSorted((one, other) => one.edits - other.edits);
   return near[0]?.each ?? null;
 }
 

@@ -73,6 +73,13 @@ describeInBrowser('axe finds no faults on our pages, on a small phone and a lapt
     expect(await faultsByAxe(page)).toEqual([]);
   });
 
+  it('the list of errors', async () => {
+    const { page } = await world.visit();
+    await page.goto(`${world.story.serviceUrl}/docs/errors#otp_invalid`);
+    await page.locator('#otp_invalid').waitFor();
+    expect(await faultsByAxe(page)).toEqual([]);
+  });
+
   it('the console: its login, its overview and the operator’s account', async () => {
     const { page } = await world.visit();
     await page.goto(`${world.story.serviceUrl}/ops`);

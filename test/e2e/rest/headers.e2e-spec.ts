@@ -1,5 +1,6 @@
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { PROBLEM_CODES, problemType } from '#libs/kernel';
 import { KEY, expectProblem, send, type Reply } from '../../support/http-exchange.js';
 import { Story } from '../../support/story.js';
 
@@ -48,6 +49,7 @@ describe('every answer has the security headers', () => {
     '/%zz',
     `/${'x'.repeat(200)}`,
     '/docs',
+    '/docs/errors',
     '/docs/swagger-ui-bundle.js',
     '/ops',
     '/ops/login',
@@ -66,6 +68,12 @@ describe('every answer has the security headers', () => {
       );
       expect(headers['referrer-policy']).toBe('no-referrer');
     }
+  });
+
+  it('and the list of errors has the entry that each problem leads to', async () => {
+    const { text, headers } = await send(story, 'GET', '/docs/errors');
+    expect(headers['content-type']).toBe('text/html; charset=utf-8');
+    for (const code of PROBLEM_CODES) expect(text).toContain(`id="${problemType(code).split('#')[1]}"`);
   });
 
   it('and the page of the routes runs only our scripts, and hashes its inline styles', async () => {

@@ -56,6 +56,9 @@ export interface Answer {
   text: string;
 }
 
+/** Members of every problem. */
+const MEMBERS = ['type', 'title', 'status', 'detail', 'instance', 'code', 'traceId', 'retryable'];
+
 const escaped = (part: string) => part.replaceAll('~', '~0').replaceAll('/', '~1');
 
 /** The service's OpenAPI document, which checks the service's answers. */
@@ -130,7 +133,12 @@ export class Interface {
     if (answer.status < 400 || answer.status >= 500) return `answered ${answer.status}`;
     const type = String(answer.headers['content-type'] ?? '');
     if (!type.startsWith('application/problem+json')) return `answered ${answer.status} as "${type}"`;
-    return this.#misshapen('components/schemas/Problem', answer);
+    try {
+      const missing = MEMBERS.filter((member) => !Object.hasOwn(JSON.parse(answer.text) as object, member));
+      return missing.length > 0 ? `a problem without ${missing.join(', ')}` : null;
+    } catch {
+      return `a body that is no JSON: ${answer.text.slice(0, 100)}`;
+    }
   }
 
   /** A stream holds heartbeats, `retry`, and events under their numbers without a gap. */

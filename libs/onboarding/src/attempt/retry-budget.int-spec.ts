@@ -15,25 +15,33 @@ afterAll(() => queues.onApplicationShutdown());
 /** A budget whose window does not change during the test. */
 async function budget(): Promise<RetryBudget> {
   await until('a window is young', () => Date.now() % 10_000 < 8_000);
-  return new RetryBudget(queues, await testServersConfig(limits), { next: () => 0.5 });
+  return new RetryBudget(queues, await testServersConfig(limits));
 }
 
 const allowed = (waits: number[]) => waits.filter((wait) => wait === 0).length;
 
 describe('RetryBudget', () => {
-  it('allows a burst, and spreads the rest over as many windows as it needs', async () => {
+  it('allows a burst, and gives each other retry a time of its own in the next windows', async () => {
     const one = await budget();
     const from = Date.now();
     const waits = await Promise.all(Array.from({ length: 17 }, () => one.take('burst')));
+    const tookMs = Date.now() - from;
     expect(allowed(waits)).toBe(5);
-    const windows = waits.filter((wait) => wait > 0).map((wait) => Math.floor((from + wait) / 10_000));
-    const first = Math.floor(from / 10_000);
-    expect(windows.map((window) => window - first).toSorted((a, b) => a - b)).toEqual([
-      ...Array.from({ length: 5 }, () => 1),
-      ...Array.from({ length: 5 }, () => 2),
-      3,
-      3,
-    ]);
+    const nextWindow = (Math.floor(from / 10_000) + 1) * 10_000;
+    const times = waits.filter((wait) => wait > 0).map((wait) => from + wait - nextWindow);
+    // Five in ten seconds are one every two seconds.
+    for (const [index, time] of times.toSorted((a, b) => a - b).entries()) {
+      expect(Math.abs(time - 2_000 * index)).toBeLessThanOrEqual(tookMs + 1);
+    }
+  });
+
+  it('books no time twice, also in later windows and for another replica', async () => {
+    const [one, two] = [await budget(), await budget()];
+    const takes = Array.from({ length: 40 }, (_, n) => (n % 2 ? one : two).take('twice'));
+    const times = (await Promise.all(takes))
+      .filter((wait) => wait > 0)
+      .map((wait) => Math.round(wait / 1_000));
+    expect(new Set(times).size).toBe(35);
   });
 
   it('is shared by all replicas, and grows by a tenth of all first tries', async () => {
@@ -54,16 +62,16 @@ describe('RetryBudget', () => {
     const one = await budget();
     one.firstTry('leaves');
     await one.onModuleDestroy();
-    await one.take('leaves');
+    await Promise.all(Array.from({ length: 9 }, () => one.take('leaves')));
     const keys = await queues.redis.keys('*retry-budget*leaves*');
-    expect(keys).toHaveLength(2);
+    expect(keys).toHaveLength(3);
     for (const key of keys) expect(await queues.redis.pttl(key)).toBeGreaterThan(0);
   });
 
   it('allows retries while Redis is away', async () => {
     const config = testConfig(limits);
     const away = new Queues(config, new Health(), new Metrics());
-    expect(await new RetryBudget(away, config, { next: () => 0 }).take('away')).toBe(0);
+    expect(await new RetryBudget(away, config).take('away')).toBe(0);
     await away.onApplicationShutdown();
   });
 });

@@ -6,16 +6,25 @@ import {
   type OnModuleDestroy,
 } from '@nestjs/common';
 import { Queues } from '#libs/jobs';
-import { RANDOM, type Random } from '#libs/kernel';
 import { CONFIG, type Config } from '#libs/platform';
 
 const WINDOW_MS = 10_000;
 const REPORT_EVERY_MS = 1_000;
 
 /**
+ * Books the next free time of an integration. KEYS[1]: until when times are booked. ARGV: the earliest time, the
+ * distance between two times, and now, in milliseconds. Returns the booked time.
+ */
+const BOOK = `
+local at = math.max(tonumber(redis.call('GET', KEYS[1]) or 0), tonumber(ARGV[1]))
+local after = string.format('%.3f', at + tonumber(ARGV[2]))
+redis.call('SET', KEYS[1], after, 'PX', math.ceil(tonumber(after) - tonumber(ARGV[3])))
+return string.format('%.3f', at)`;
+
+/**
  * Keeps retries from doubling the load on an upstream that fails for all callers. It allows a burst and a
- * share of the first tries, per integration and ten seconds. Retries over the budget are spread over as many
- * later windows as they need, so that they do not all come back at once.
+ * share of the first tries, per integration and ten seconds. Each retry over the budget gets a time of its own in
+ * a later window, so that a crowd comes back evenly.
  *
  * All replicas share the count in Redis. They report first tries there once a second, so that no request
  * waits for Redis. Without Redis, no job runs that could exceed the budget.
@@ -29,7 +38,6 @@ export class RetryBudget implements OnApplicationBootstrap, OnModuleDestroy {
   constructor(
     private readonly queues: Queues,
     @Inject(CONFIG) private readonly config: Config,
-    @Inject(RANDOM) private readonly random: Random,
   ) {}
 
   onApplicationBootstrap(): void {
@@ -61,8 +69,10 @@ export class RetryBudget implements OnApplicationBootstrap, OnModuleDestroy {
       const firstTries = Number(results?.[2]?.[1] ?? 0);
       const allowed = this.config.RETRY_BUDGET_BURST + (this.config.RETRY_BUDGET_PERCENT / 100) * firstTries;
       if (retries <= allowed) return 0;
-      const windowsLater = Math.ceil((retries - allowed) / allowed);
-      return Math.ceil((window + windowsLater + this.random.next()) * WINDOW_MS - now);
+      const nextWindow = (window + 1) * WINDOW_MS;
+      const key = this.#key('booked', integration);
+      const at = await this.queues.redis.eval(BOOK, 1, key, nextWindow, WINDOW_MS / allowed, now);
+      return Math.max(1, Math.ceil(Number(at) - now));
     } catch (error) {
       this.#logger.warn(`the retry budget was not asked: ${(error as Error).message}`);
       return 0;
@@ -82,7 +92,8 @@ export class RetryBudget implements OnApplicationBootstrap, OnModuleDestroy {
     await pipeline.exec().catch(() => undefined); // loses one second's count: the burst still allows retries
   }
 
-  #key(what: string, integration: string, window: number): string {
-    return `${this.config.QUEUE_PREFIX}:retry-budget:${what}:${integration}:${window}`;
+  #key(what: string, integration: string, window?: number): string {
+    const key = `${this.config.QUEUE_PREFIX}:retry-budget:${what}:${integration}`;
+    return window === undefined ? key : `${key}:${window}`;
   }
 }

@@ -5,7 +5,7 @@ import { aClaim, anOnboarding, inMs } from '#libs/testing';
 import { failure, VerifyStep } from '../fixtures/verify-step.js';
 import { openOnboardings, type Onboardings } from '../fixtures/open-onboardings.js';
 import { nextActionOf } from '../flow/next-action.js';
-import { dueOf, type RowInStep } from '../flow/row.js';
+import { deadlineOf, dueOf, type RowInStep } from '../flow/row.js';
 import { RetryBudget } from './retry-budget.js';
 import { StepHandler } from './step.handler.js';
 
@@ -117,6 +117,14 @@ describe('a wake-up call', () => {
       // An earlier wake-up is not counted again.
       await expect(wake(id)).rejects.toThrow(TooEarly);
       expect(budget).toHaveBeenCalledTimes(1);
+    });
+
+    it('does not promise a try after the end of the onboarding', async () => {
+      const id = await insert();
+      take().mockResolvedValue(30 * 86_400_000);
+      await expect(wake(id)).rejects.toThrow(TooEarly);
+      const row = await onboardings.load(id);
+      expect(row.nextAttemptAt).toEqual(deadlineOf(row));
     });
 
     it('does not delay a try that another process has taken', async () => {

@@ -13,7 +13,7 @@ export interface KeptAnswer {
  */
 const DICTIONARIES: readonly Buffer[] = [
   Buffer.from(
-    'Location":"/v1/onboardings/retry-after":"{"type":"/problems/","title":"","status":409,"code":"",' +
+    'Location":"/v1/onboardings/retry-after":"{"type":"/docs/errors#","title":"","status":409,"code":"",' +
       '"retryable":false,"errors":[{"pointer":"' +
       '"state":"outcome_unknown""state":"failed""state":"expired""state":"cancelled""state":"' +
       'otp_needed","reason":"otp_expired""session_expired"' +
@@ -23,7 +23,7 @@ const DICTIONARIES: readonly Buffer[] = [
       '"nextAction":{"type":"resend_otp","notBefore":"202"nextAction":{"type":"wait","until":"202' +
       '{"challenge":"","rp":{"id":"","name":""},"user":{"id":"","name":"","displayName":""},"' +
       'pubKeyCredParams":[{"type":"public-key","alg":-7},' +
-      '"authenticators":[{"id":"","name":"","credentialId":"","aaguid":"' +
+      '"authenticators":[{"id":"","authenticatorName":"","credentialId":"","aaguid":"' +
       '00000000-0000-0000-0000-000000000000","transports":["internal","hybrid"],"createdAt":"202' +
       '"state":"completed","reason":null,"version":6,"nextAction":{"type":"none"},' +
       '"state":"otp_verified","reason":null,"version":4,"nextAction":{"type":"submit_authenticators","' +

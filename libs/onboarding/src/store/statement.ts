@@ -10,7 +10,7 @@ export interface Statement extends PreparedStatement {
  * @param name the statement's purpose. PostgreSQL prepares it under this name once per connection.
  * @param text SQL with named parameters. PostgreSQL needs numbers: `$id::uuid` is sent as `$1::uuid`.
  */
-export function statement(name: string, text: string): Statement {
+export function statement(name: string, text: string, { alone = false } = {}): Statement {
   const names: string[] = [];
   const json = new Set<string>();
   const numbered = text.replaceAll(/\$([a-z]\w*)(::jsonb)?/gi, (_, param: string, isJson = '') => {
@@ -21,6 +21,7 @@ export function statement(name: string, text: string): Statement {
   return {
     name: `gw_${name}`,
     text: numbered,
+    alone,
     bind: (values) =>
       names.map((param) => {
         const value = values[param];

@@ -30,4 +30,5 @@ export const FORGET_BUDGETS = statement(
   SELECT p.integration, p.subject_key AS "subjectKey", (SELECT count(*)::int FROM gone) AS gone,
     (SELECT count(*)::int FROM page) AS seen
   FROM page p ORDER BY 1 DESC, 2 DESC LIMIT 1`,
+  { alone: true },
 );

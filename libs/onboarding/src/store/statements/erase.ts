@@ -49,6 +49,7 @@ export const ERASE = statement(
     FROM changed c, jsonb_array_elements($events::jsonb) WITH ORDINALITY AS e (event, n)
   )
   SELECT c.*, clock_timestamp() AS now FROM changed c`,
+  { alone: true },
 );
 
 /**

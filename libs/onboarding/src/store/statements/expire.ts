@@ -16,6 +16,7 @@ export const DUE = statement(
       CASE WHEN o.state <> 'outcome_unknown' THEN o.idle_ends_at END,
       o.life_ends_at) <= (SELECT clock_timestamp())
   ORDER BY o.due_at LIMIT $limit::int`,
+  { alone: true },
 );
 
 /**
@@ -55,6 +56,7 @@ export const EXPIRE = statement(
     FROM changed c, jsonb_array_elements(c.events) WITH ORDINALITY AS e (event, n)
   )
   SELECT c.id FROM changed c`,
+  { alone: true },
 );
 
 /**
@@ -66,4 +68,5 @@ export const PUSH_BACK = statement(
   `UPDATE onboardings o SET due_at = clock_timestamp() + $waitMs::float8 * interval '1 millisecond'
   WHERE o.id = ANY ($ids::uuid[])
   RETURNING 1`,
+  { alone: true },
 );

@@ -49,4 +49,5 @@ export const FORGET_KEYS = statement(
     WHERE created_at < (SELECT clock_timestamp()) - $keptMs::float8 * interval '1 millisecond'
     ORDER BY created_at LIMIT $limit::int FOR UPDATE SKIP LOCKED
   )) RETURNING 1`,
+  { alone: true },
 );

@@ -4,6 +4,7 @@ import { statement } from '../statement.js';
 export const PARKED_INTEGRATIONS = statement(
   'parked_integrations',
   `SELECT DISTINCT o.integration FROM onboardings o WHERE o.parked_reason IS NOT NULL`,
+  { alone: true },
 );
 
 /**
@@ -16,4 +17,5 @@ export const PARKED = statement(
     AND (o.parkings <= 1 OR o.parked_at + $everyMs::float8 * power(2, least(o.parkings - 1, $doublings::int))
       * interval '1 millisecond' <= clock_timestamp())
   ORDER BY o.parked_at LIMIT $limit::int`,
+  { alone: true },
 );

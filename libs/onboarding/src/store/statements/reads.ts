@@ -21,6 +21,7 @@ export const GONE_ON = statement(
 export const WAIT_FOR_WRITERS = statement(
   'wait_for_writers',
   `SELECT 1 FROM onboardings o WHERE o.id = $id::uuid FOR UPDATE`,
+  { alone: true },
 );
 
 /**
@@ -35,6 +36,7 @@ export const WAIT_FOR_STARTS = statement(
     RETURNING 1
   )
   SELECT 1 FROM held WHERE gangway_refuse('wait_for_starts')`,
+  { alone: true },
 );
 
 /** PostgreSQL's time. Locks nothing. */

@@ -16,6 +16,7 @@ export const KEY_USE = statement(
     SELECT convert_from(substring(k.sealed_answer FROM 2 FOR get_byte(k.sealed_answer, 0)), 'UTF8'), count(*)
     FROM idempotency_keys k WHERE k.sealed_answer IS NOT NULL GROUP BY 1
   ) AS used WHERE id <> '@row' GROUP BY id`,
+  { alone: true },
 );
 
 /** All key ids except the current one. Finds each with one step in the index. Locks nothing. */
@@ -28,6 +29,7 @@ export const OTHER_KEY_IDS = statement(
     WHERE ids.id IS NOT NULL
   )
   SELECT id FROM ids WHERE id IS NOT NULL AND id <> $currentId::text`,
+  { alone: true },
 );
 
 /** A page of the rows whose data key one key seals. Locks nothing. */
@@ -36,6 +38,7 @@ export const SEALED_WITH = statement(
   `SELECT o.id, o.sealed_data_key AS "sealedDataKey" FROM onboardings o
   WHERE (o.data_key_id, o.id) > ($keyId::text, $after::uuid) AND o.data_key_id <= $keyId::text
   ORDER BY o.data_key_id, o.id LIMIT $limit::int`,
+  { alone: true },
 );
 
 /**
@@ -52,6 +55,7 @@ export const WRAP = statement(
   UPDATE onboardings o SET sealed_data_key = t.fresh, data_key_id = $keyId::text
   FROM target t WHERE o.id = t.id
   RETURNING 1`,
+  { alone: true },
 );
 
 /** One row for each sealing key. Finds each with one step in the index. Locks nothing. */
@@ -69,10 +73,12 @@ export const ONE_PER_SEALING_KEY = statement(
     SELECT o.id, o.sealed_data_key FROM onboardings o
     WHERE o.data_key_id >= ids.id ORDER BY o.data_key_id LIMIT 1
   ) one`,
+  { alone: true },
 );
 
 /** The newest onboardings with an anchor. Locks nothing. */
 export const LAST_ANCHORED = statement(
   'last_anchored',
   `SELECT o.id FROM onboardings o WHERE o.anchor IS NOT NULL ORDER BY o.id DESC LIMIT 5`,
+  { alone: true },
 );

@@ -7,4 +7,5 @@ export const KEPT_TOO_LONG = statement(
   WHERE o.state IN ('completed', 'failed', 'expired', 'cancelled') AND o.erased_at IS NULL
     AND o.updated_at < (SELECT clock_timestamp()) - $keptMs::float8 * interval '1 millisecond'
   ORDER BY o.updated_at LIMIT $limit::int`,
+  { alone: true },
 );

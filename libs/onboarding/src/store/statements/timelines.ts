@@ -20,6 +20,7 @@ export const TIMELINES = statement(
         ORDER BY e.seq)
     FROM onboarding_events e WHERE e.onboarding_id = o.id), '[]') AS events
   FROM onboardings o WHERE o.id > $after::uuid ORDER BY o.id LIMIT $limit::int`,
+  { alone: true },
 );
 
 /** Timelines of ended onboardings without a current anchor, longest due first. Locks nothing. */
@@ -33,6 +34,7 @@ export const UNANCHORED = statement(
   FROM onboardings o
   WHERE o.state IN ('completed', 'failed', 'expired', 'cancelled') AND o.due_at <= (SELECT clock_timestamp())
   ORDER BY o.due_at LIMIT $limit::int`,
+  { alone: true },
 );
 
 /**
@@ -50,6 +52,7 @@ export const ANCHOR = statement(
   UPDATE onboardings o SET anchor = t.anchor, anchored_seq = t.seq, due_at = NULL
   FROM target t WHERE o.id = t.id
   RETURNING o.id`,
+  { alone: true },
 );
 
 /** The timeline after an event's number, oldest first. */

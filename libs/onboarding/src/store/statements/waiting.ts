@@ -4,7 +4,7 @@ import { statement } from '../statement.js';
 export const PUT_OFF = statement(
   'put_off',
   `UPDATE onboardings o SET
-    next_attempt_at = at + $waitMs::float8 * interval '1 millisecond',
+    next_attempt_at = least(at + $waitMs::float8 * interval '1 millisecond', $deadline::timestamptz),
     due_at = least(at + $waitMs::float8 * interval '1 millisecond', $deadline::timestamptz),
     updated_at = at
   FROM clock_timestamp() AS at
@@ -49,6 +49,7 @@ export const WAKE = statement(
   ) due
   WHERE o.id = due.id
   RETURNING o.id, o.step, o.attempt`,
+  { alone: true },
 );
 
 /** Restores the due time of rows that got no job, so that the next run finds them. Locks the onboardings. */

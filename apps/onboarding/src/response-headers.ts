@@ -1,0 +1,40 @@
+const HEADERS = {
+  ETag: 'The version of the onboarding, in quotes, for `If-Match`.',
+  'Idempotent-Replayed': '`true` if the answer to the first request with this `Idempotency-Key` is repeated.',
+  Location: 'The path of the onboarding.',
+  'Preference-Applied': 'The preferences of `Prefer` that the service applied.',
+  RateLimit: 'The policy, how many requests remain (`r`), and after how many seconds more are allowed (`t`).',
+  'RateLimit-Policy': 'The policy, how many requests it allows (`q`), and in how many seconds (`w`).',
+  'Retry-After': 'How many seconds to wait before sending the request again.',
+  'WWW-Authenticate': 'How to authenticate (RFC 6750).',
+} as const;
+
+export interface DocumentedAnswer {
+  status: number;
+  /** Whether its body is an onboarding. */
+  isOnboarding: boolean;
+  /** Headers that the request may have. */
+  takes: ReadonlySet<string>;
+}
+
+/** Problems that a command can cause after its headers were read. */
+const OF_COMMANDS = new Set([409, 410, 412, 422]);
+
+/** @returns the headers that an answer can have, as OpenAPI describes them. */
+export function headersOf({ status, isOnboarding, takes }: DocumentedAnswer) {
+  const isRead = status < 300 || OF_COMMANDS.has(status);
+  const present: Record<keyof typeof HEADERS, boolean> = {
+    ETag: isOnboarding,
+    'Idempotent-Replayed': isRead && takes.has('Idempotency-Key'),
+    Location: isOnboarding && (status === 201 || status === 202),
+    'Preference-Applied': isRead && takes.has('Prefer'),
+    RateLimit: status !== 401,
+    'RateLimit-Policy': status !== 401,
+    'Retry-After': [409, 429, 503].includes(status),
+    'WWW-Authenticate': status === 401 || status === 403,
+  };
+  const names = (Object.keys(HEADERS) as (keyof typeof HEADERS)[]).filter((name) => present[name]);
+  return Object.fromEntries(
+    names.map((name) => [name, { description: HEADERS[name], schema: { type: 'string' as const } }]),
+  );
+}
