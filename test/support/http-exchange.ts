@@ -48,7 +48,7 @@ export interface Problem {
 }
 
 /** Members that problems of all codes have. */
-const STANDARD = ['type', 'title', 'status', 'detail', 'instance', 'code', 'traceId', 'retryable'];
+const STANDARD = new Set(['type', 'title', 'status', 'detail', 'instance', 'code', 'traceId', 'retryable']);
 
 /** Checks that a reply is a complete problem without internals. */
 export function expectProblem(reply: Reply, status: number, code: string): Problem {
@@ -67,7 +67,7 @@ export function expectProblem(reply: Reply, status: number, code: string): Probl
     traceId: reply.headers['x-request-id'],
     retryable: expect.any(Boolean),
   });
-  const own = Object.keys(problem).filter((member) => !STANDARD.includes(member));
+  const own = Object.keys(problem).filter((member) => !STANDARD.has(member));
   expect(membersOf(code as ProblemCode)).toEqual(expect.arrayContaining(own));
   expect(reply.headers['cache-control']).toBe('no-store');
   expect(reply.text).not.toMatch(/node_modules|\bat .+:\d+:\d+|stack/);
