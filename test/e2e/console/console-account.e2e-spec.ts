@@ -109,7 +109,7 @@ describe('an operator’s password', () => {
       [{ wanted: 'short' }, 'shorter than 12'],
       [{ wanted: 'Gangway-2026!' }, 'little more than the name'],
       [{ wanted: PASSWORD }, 'is the one that you have'],
-      [{ again: 'nine wild geese' }, 'in two ways'],
+      [{ again: 'nine wild geese' }, 'The two new passwords differ'],
     ];
     for (const [fields, why] of cases) {
       const refused = await change(here, fields);
@@ -147,7 +147,7 @@ describe('an operator’s sessions', () => {
     ]);
     const { text } = await account(here);
     expect(text.match(/<strong>198\.51\.100\.\d+<\/strong>/g)).toHaveLength(2);
-    expect(text).toMatch(new RegExp(`<strong>${here.address}</strong>\\s*<span class="up">this one`));
+    expect(text).toMatch(new RegExp(`<strong>${here.address}</strong>\\s*<span class="up">this session`));
     expect(text.match(/<time datetime="20[^"]+Z">/g)).toHaveLength(4);
     expect(endableOn({ text } as Reply)).toHaveLength(1);
   });
