@@ -7,7 +7,7 @@ import { prepare } from './prepare.js';
 const STARTS = 5;
 const IDLE_MS = 10_000;
 
-/** Measures how long service and worker take until they are ready, and the memory that they hold while idle. */
+/** Measures how long service and worker take until they are ready, and their idle memory. */
 export async function size(): Promise<void> {
   const { surroundings, stop } = await prepare();
   const gangway = contenders().find(({ name }) => name === 'gangway')!;
@@ -17,9 +17,8 @@ export async function size(): Promise<void> {
       await wait(IDLE_MS);
       const [service, worker] = [rssMb(running.service), rssMb(running.worker!)];
       const { service: serviceMs, worker: workerMs } = running.readyMs!;
-      say(
-        `ready after ${serviceMs} and ${workerMs} ms; idle ${service?.toFixed(0)} and ${worker?.toFixed(0)} MB`,
-      );
+      const [serviceMb, workerMb] = [service?.toFixed(0), worker?.toFixed(0)];
+      say(`ready after ${serviceMs} and ${workerMs} ms; idle ${serviceMb} and ${workerMb} MB`);
       await running.stop();
     }
   } finally {

@@ -70,9 +70,10 @@ export function CommandAnswers(
     ApiHeader({
       name: 'Idempotency-Key',
       required: false,
+      schema: { type: 'string', minLength: 1, maxLength: 255, pattern: '^[\\x21-\\x7e]+$' },
       description:
-        '1 to 255 visible ASCII characters. For 48 hours, the same key and body give the first answer ' +
-        'again, marked `Idempotent-Replayed: true`.',
+        'For 48 hours, the same key and the same bytes on the same route give the first answer again, ' +
+        'marked `Idempotent-Replayed: true`. Refusals before any work are not kept.',
     }),
     ...(status === 201 ? [] : [IfMatch()]),
     Answers(status, description, schema, ...codes, ...OF_COMMANDS),

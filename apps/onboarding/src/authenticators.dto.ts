@@ -22,7 +22,7 @@ export const optionsBody = z
   .meta({ id: 'AuthenticatorOptionsRequest', [EXAMPLE]: { userName: 'ana@example.com' } });
 export type OptionsBody = z.output<typeof optionsBody>;
 
-const authenticatorName = z.string().trim().pipe(text(64));
+const authenticatorName = z.string().trim().pipe(text(64)).meta({ minLength: 1, maxLength: 64 });
 
 /** A member that the service ignores: it may have any value, or be missing. */
 const notRead = z.unknown().optional().meta({ description: 'The service ignores this member.' });

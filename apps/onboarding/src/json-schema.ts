@@ -81,7 +81,18 @@ const withoutNull = ({ anyOf, ...json }: JsonSchema): JsonSchema => {
 
 /** Replaces the member by the schemas that the providers define for it. */
 function byProvider(json: JsonSchema, components: Record<string, JsonSchema>): void {
-  const member = json[BY_PROVIDER] as 'subject' | 'otp';
+  const member = json[BY_PROVIDER] as 'subject' | 'otp' | 'resend';
+  if (member === 'resend') {
+    delete json[BY_PROVIDER];
+    delete json.anyOf;
+    const captchaToken = { type: 'string', minLength: 1, maxLength: 4096 } as const;
+    Object.assign(json, {
+      type: ['object', 'null'],
+      properties: { captchaToken },
+      additionalProperties: false,
+    });
+    return;
+  }
   const schemas = new Set(PROVIDERS.map(({ schemas: of }) => of[member]).filter((each) => each !== null));
   const refs: JsonSchema[] = [];
   for (const schema of schemas) {
@@ -93,6 +104,6 @@ function byProvider(json: JsonSchema, components: Record<string, JsonSchema>): v
   for (const key of Object.keys(json)) delete json[key];
   // A subject belongs to one provider. Options of a code may suit several providers.
   Object.assign(json, description && { description }, examples && { examples }, {
-    [member === 'subject' ? 'oneOf' : 'anyOf']: refs,
+    [member === 'subject' ? 'oneOf' : 'anyOf']: member === 'subject' ? refs : [...refs, { type: 'null' }],
   });
 }

@@ -10,7 +10,10 @@ export const nextAction = z
     z
       .object({
         type: z.literal('wait'),
-        until: nullable('When the next try is due. Null while an operator must act first.'),
+        until: nullable(
+          'When the next try is due, or when the running call ends at the latest. It may end earlier: ' +
+            'poll, or follow the events. Null while an operator must act first.',
+        ),
       })
       .meta({ id: 'Wait' }),
     z.object({ type: z.literal('submit_otp'), before: lastMoment }).meta({ id: 'SubmitOtp' }),

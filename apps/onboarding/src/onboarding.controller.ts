@@ -335,8 +335,10 @@ export class OnboardingController {
   @ApiOperation({
     summary: 'Decide a lost outcome',
     description:
-      'Says whether a call with a lost answer took effect. The first decision stands. ' +
-      'A later one is refused: with `illegal_state` if both came at once, else with `onboarding_ended`.',
+      'Says whether the call whose answer was lost took effect. After a lost verification, `not_done` ' +
+      'sends a new code at once, and `done` is refused with `outcome_unknown`, because the session is lost too. ' +
+      'After a lost registration, `done` completes the onboarding without the ids of its authenticators, ' +
+      'and `not_done` returns to the session. The first decision stands.',
   })
   @RunsStep()
   @CommandAnswers(

@@ -35,9 +35,11 @@ const SUBJECT = {
 /** The body of `POST /v1/onboardings`. The provider defines and checks the subject's members. */
 export const startBody = z
   .strictObject({
-    integration: optional(text(32)),
+    integration: optional(text(32)).meta({
+      description: 'The integration. May be left out if only one is configured, and the key may use it.',
+    }),
     subject: z.record(z.string().max(64), z.unknown()).meta({ [BY_PROVIDER]: 'subject' }),
-    externalRef: optional(text(255)),
+    externalRef: optional(text(255)).meta({ description: 'Your own reference. Lists can filter by it.' }),
     metadata: optional(
       z
         .record(z.string().max(64), z.unknown())
@@ -49,8 +51,10 @@ export const startBody = z
           (metadata) => JSON.stringify(metadata).length <= 4096,
           'is larger than 4096 characters of JSON',
         ),
-    ),
-    supersede: optional(z.boolean()),
+    ).meta({ description: 'Yours to fill: at most 4096 characters of JSON, 8 levels deep, without U+0000.' }),
+    supersede: optional(z.boolean()).meta({
+      description: 'Whether a live onboarding of the subject, if it is this caller’s, is cancelled first.',
+    }),
     otp: optional(otpChoice).meta({
       description: 'Options of the code, if the provider offers a choice.',
       [BY_PROVIDER]: 'otp',
@@ -72,7 +76,7 @@ export const resendBody = z
     reason: optional(reason),
     otp: optional(otpChoice).meta({
       description: 'Options for this code only: `captchaToken`, if the provider asks for a captcha.',
-      [BY_PROVIDER]: 'otp',
+      [BY_PROVIDER]: 'resend',
     }),
   })
   .optional()
@@ -144,9 +148,9 @@ export const listQuery = z.strictObject({
     .stringbool({ truthy: ['true'], falsy: ['false'], case: 'sensitive', error: 'is neither true nor false' })
     .meta({ type: 'boolean' })
     .optional(),
-  createdAfter: instantParam.optional(),
-  createdBefore: instantParam.optional(),
-  limit: whole(1, 200, 50),
+  createdAfter: instantParam.optional().meta({ description: 'Only later ones.' }),
+  createdBefore: instantParam.optional().meta({ description: 'Only earlier ones.' }),
+  limit: whole(1, 200, 50).meta({ description: 'At most so many on a page.' }),
   cursor: z
     .string()
     .max(64)
@@ -161,8 +165,8 @@ export const listQuery = z.strictObject({
 export type ListQuery = z.output<typeof listQuery>;
 
 export const eventsQuery = z.strictObject({
-  after: whole(0, 2_147_483_647, 0),
-  limit: whole(1, 1000, 200),
+  after: whole(0, 2_147_483_647, 0).meta({ description: 'Only events with a greater number.' }),
+  limit: whole(1, 1000, 200).meta({ description: 'At most so many. Fewer mean that there are no more.' }),
 });
 export type EventsQuery = z.output<typeof eventsQuery>;
 
@@ -178,6 +182,17 @@ const lastResult = z.object({
   errors: resultErrors.optional(),
 });
 
+const STATE_MEANINGS = [
+  '`otp_requested`: a code is being sent.',
+  '`otp_sent`: the user has a code to type.',
+  '`otp_needed`: ask for a new code.',
+  '`otp_submitted`: the code is being verified.',
+  '`otp_verified`: the session is open, passkeys can be registered.',
+  '`authenticators_submitted`: passkeys are being registered.',
+  '`outcome_unknown`: an answer of the provider was lost, and someone must decide.',
+  '`completed`, `failed`, `expired`, `cancelled`: ended.',
+].join(' ');
+
 /** An onboarding as callers see it. */
 export const onboardingResource = z
   .object({
@@ -185,25 +200,29 @@ export const onboardingResource = z
     caller: z.string(),
     integration: z.string(),
     provider: z.string(),
-    subject: z
-      .record(z.string(), z.unknown())
-      .meta({ description: 'As the caller sent it. After an erasure, without its contact.' }),
+    subject: z.record(z.string(), z.unknown()).meta({
+      description: 'As it was given, with ids and e-mail addresses in lower case. Empty after an erasure.',
+    }),
     externalRef: z.string().nullable(),
     metadata: z.record(z.string(), z.unknown()),
-    state: z.enum(STATES),
-    reason: z.enum(OTP_NEEDED_REASONS).nullable(),
+    state: z.enum(STATES).meta({ description: STATE_MEANINGS }),
+    reason: z.enum(OTP_NEEDED_REASONS).nullable().meta({ description: 'Why a new code is needed.' }),
     version: z.int().min(1),
     nextAction,
     otp: z.object({
-      sends: z.int().min(0),
+      sends: z.int().min(0).meta({
+        description: 'How many times a code was sent, also where the provider may not have sent it.',
+      }),
       sentAt: instant.nullable(),
       expiresAt: instant.nullable(),
-      attemptsLeft: z.int().min(0),
-      resendAvailableAt: instant.nullable(),
-      targetBundle: z
-        .string()
+      attemptsLeft: z.int().min(0).meta({ description: 'Tries of this code. A running one counts.' }),
+      resendAvailableAt: instant
         .nullable()
-        .meta({ description: 'In client custody: the key to which the user’s device encrypts the code.' }),
+        .meta({ description: 'From when on the limits allow another code.' }),
+      targetBundle: z.string().nullable().meta({
+        description:
+          'At Turnkey: what a device encrypts the code to. Such a code is taken in client custody only.',
+      }),
     }),
     session: z.object({ expiresAt: instant }).nullable(),
     deviceSigning: z
@@ -228,7 +247,9 @@ export const onboardingResource = z
         createdAt: instant,
       }),
     ),
-    lastResult: lastResult.nullable(),
+    lastResult: lastResult.nullable().meta({
+      description: 'How the last step ended if it did not lead on. Null after a success.',
+    }),
     unresolved: z.object({ step: z.enum(STEPS), attempt: z.int().min(1), at: instant }).nullable(),
     parked: z.object({ reason: z.enum(PARKED_REASONS), since: instant }).nullable(),
     failure: z

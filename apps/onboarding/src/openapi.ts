@@ -26,7 +26,10 @@ export function openApiDocument(app: NestFastifyApplication): OpenAPIObject {
     .addBearerAuth({
       type: 'http',
       scheme: 'bearer',
-      description: 'An API key, or a JWT of a trusted issuer.',
+      description:
+        'An API key, or a JWT of a trusted issuer. Scopes: `onboardings:read` and `onboardings:write` for ' +
+        'the caller’s own onboardings, `onboardings:erase` to erase them, `operations:read` to read those ' +
+        'of all callers, `operations:write` also to cancel, resolve and retry them, `admin` for API keys.',
     })
     .build();
   const document = SwaggerModule.createDocument(app, options, {

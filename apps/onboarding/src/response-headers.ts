@@ -7,6 +7,7 @@ const HEADERS = {
   'RateLimit-Policy': 'The policy, how many requests it allows (`q`), and in how many seconds (`w`).',
   'Retry-After': 'How many seconds to wait before sending the request again.',
   'WWW-Authenticate': 'How to authenticate (RFC 6750).',
+  'X-Request-Id': 'The id of the request: as it was sent, or a new one. It is the `traceId` of a problem.',
 } as const;
 
 export interface DocumentedAnswer {
@@ -32,9 +33,13 @@ export function headersOf({ status, isOnboarding, takes }: DocumentedAnswer) {
     'RateLimit-Policy': status !== 401,
     'Retry-After': [409, 429, 503].includes(status),
     'WWW-Authenticate': status === 401 || status === 403,
+    'X-Request-Id': true,
   };
   const names = (Object.keys(HEADERS) as (keyof typeof HEADERS)[]).filter((name) => present[name]);
   return Object.fromEntries(
-    names.map((name) => [name, { description: HEADERS[name], schema: { type: 'string' as const } }]),
+    names.map((name) => {
+      const type = name === 'Retry-After' ? ('integer' as const) : ('string' as const);
+      return [name, { description: HEADERS[name], schema: { type } }];
+    }),
   );
 }

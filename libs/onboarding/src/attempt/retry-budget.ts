@@ -12,8 +12,8 @@ const WINDOW_MS = 10_000;
 const REPORT_EVERY_MS = 1_000;
 
 /**
- * Books the next free time of an integration. KEYS[1]: until when times are booked. ARGV: the earliest time, the
- * distance between two times, and now, in milliseconds. Returns the booked time.
+ * Books the next free time of an integration. KEYS[1]: until when times are booked. ARGV, in milliseconds:
+ * the earliest time, the distance between two times, and now. Returns the booked time.
  */
 const BOOK = `
 local at = math.max(tonumber(redis.call('GET', KEYS[1]) or 0), tonumber(ARGV[1]))
@@ -23,8 +23,8 @@ return string.format('%.3f', at)`;
 
 /**
  * Keeps retries from doubling the load on an upstream that fails for all callers. It allows a burst and a
- * share of the first tries, per integration and ten seconds. Each retry over the budget gets a time of its own in
- * a later window, so that a crowd comes back evenly.
+ * share of the first tries, per integration and ten seconds. Each retry over the budget gets a time of its
+ * own in a later window, so that a crowd comes back evenly.
  *
  * All replicas share the count in Redis. They report first tries there once a second, so that no request
  * waits for Redis. Without Redis, no job runs that could exceed the budget.

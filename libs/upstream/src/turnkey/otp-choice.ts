@@ -23,7 +23,8 @@ const initOtpMembers = {
     .refine(
       (value) => Number(value) >= CODE_LIFE_MIN_S && Number(value) <= CODE_LIFE_MAX_S,
       `is not between ${CODE_LIFE_MIN_S} and ${CODE_LIFE_MAX_S} seconds`,
-    ),
+    )
+    .meta({ description: 'The life of the code in seconds, 30 to 600, as a number or as text.' }),
   userIdentifier: text(256),
   emailCustomization: z
     .strictObject({

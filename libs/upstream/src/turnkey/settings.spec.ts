@@ -70,8 +70,8 @@ describe('the settings of turnkey', () => {
     ['APP_NAME', '', 'is missing'],
     ['APP_NAME', 'x'.repeat(65), 'is longer than 64'],
     ['INIT_OTP', 'V2', 'is neither V3 nor V1'],
-    ['SESSION_LIFE_S', '59', 'is less than 60'],
-    ['SESSION_LIFE_S', '86401', 'is more than 86400'],
+    ['SESSION_LIFE_S', '59', 'is less than 1m'],
+    ['SESSION_LIFE_S', '86401', 'is more than 1d'],
     ['PRIVATE_KEY', '', `is missing (or set ${PREFIX}PRIVATE_KEY_FILE or ${PREFIX}KMS_KEY_ID)`],
     ['AUTH_PROXY_URL', 'http://127.0.0.1:1', 'is no setting of an integration at $kind'],
   ])('refuse %s=%s by name', (variable, value, detail) => {
