@@ -178,7 +178,7 @@ describe('a budget', () => {
     expect(await charge(subject)).toBe(false);
     await wait(subject, 2 * MINUTE);
     expect(await charge(subject)).toBe(true);
-    // Five on this day by now.
+    // The day has five entries by now.
     await wait(subject, 11 * MINUTE);
     expect(await charge(subject)).toBe(false);
     await wait(subject, 24 * HOUR);
@@ -335,7 +335,7 @@ describe('deleting old budgets', () => {
     expect(rows.map(({ key }) => key).sort()).toEqual([sent.subjectKey, wrong.subjectKey].sort());
   });
 
-  it('keeps a budget that names a live onboarding: its subject could start a second one', async () => {
+  it('keeps a budget that names a live onboarding, so that its subject cannot start another', async () => {
     const subject = aSubject();
     await used(subject, [25 * HOUR]);
     const id = await rowOf(subject);

@@ -34,7 +34,7 @@ export interface Start {
 
 export interface Resend {
   reason?: string | undefined;
-  /** Options of this sending only, e.g. a captcha token. */
+  /** Options for this one code, e.g. a captcha token. */
   otp?: unknown;
 }
 
@@ -98,7 +98,8 @@ export class OtpService {
         sealedRequests: Object.keys(once).length > 0 ? sealRequests(sealer, id, once) : null,
         fingerprint: this.fingerprint.of(id, ref.subjectKey),
       };
-      // In one statement, so that a start refused for its key or a budget leaves the live onboarding alone.
+      // One statement writes the start and cancels the live onboarding. If the key or a budget refuses the
+      // start, the live onboarding stays.
       const mind = inTheWay;
       const claimed = await this.claims.claim(id, ref, (claim) =>
         this.store.start(started, claim, terms.key, mind),
@@ -142,7 +143,10 @@ export class OtpService {
     return this.outcome.runAndWait(claimed, terms.waitMs);
   }
 
-  /** Seals the options of one sending. The start has already chosen the form of a code. */
+  /**
+   * Seals the options for this one code. The options for the form of codes were set when the onboarding
+   * started.
+   */
   #onceOf(row: Row, otp: unknown, asked: Asked): Buffer | null {
     this.claims.mustAllow(row, asked);
     const { provider } = this.#configured(row);
@@ -151,7 +155,7 @@ export class OtpService {
     if (chosen.length > 0) {
       const detail = 'is chosen when the onboarding starts';
       throw new ProblemError('validation_failed', {
-        detail: 'A resend accepts only the options of one sending.',
+        detail: 'These options are set when the onboarding starts. A resend cannot change them.',
         errors: chosen.map((name) => ({ pointer: `/otp/${name}`, code: 'not_supported', detail })),
       });
     }
@@ -174,7 +178,8 @@ export class OtpService {
    */
   async verify(id: string, proof: OtpProof, terms: Terms): Promise<Row> {
     const secretText = proof.type === 'code' ? proof.code.reveal() : proof.encryptedOtpBundle;
-    // Sealed by the ring: the row's own key would need a read before the claim. It is kept for minutes only.
+    // Sealed with `SEALING_KEYS`: the row's own key would need a read before the claim. The code is kept for
+    // minutes only.
     const sealedOtpCode = this.ring.seal({ onboardingId: id, field: 'otp_code' }, secretText);
     const taking = this.#taking(proof);
     const claimed = await this.claims.submit({

@@ -27,7 +27,7 @@ const row = aRow({
   otpTriesLeft: 0,
   otpSends: 2,
 });
-/** A resend while the earlier code lives. */
+/** A resend while the earlier code is valid. */
 const again = aRow({ state: 'otp_requested', step: 'init-otp' });
 
 const refusal = (reason?: RejectionReason) =>
@@ -43,9 +43,9 @@ const patchOf = (seen: Row, { signal, facts }: StepEnd) =>
 
 describe('step 1', () => {
   it.each([
-    ['our own life, if upstream names none', undefined, 300_000],
-    ['upstream’s life, if that is shorter', 120_000, 120_000],
-    ['our own life, if upstream’s is longer', 900_000, 300_000],
+    ['the configured life, if the provider names none', undefined, 300_000],
+    ['the provider’s life, if that is shorter', 120_000, 120_000],
+    ['the configured life, if the provider’s is longer', 900_000, 300_000],
   ])('gives the code %s', async (_, lifeMs, expected) => {
     const provider = {
       initOtp: async () => ({ handle: 'h', ...(lifeMs && { lifeMs }) }),
@@ -123,7 +123,7 @@ describe('step 1', () => {
     }
   });
 
-  it('ends the onboarding if a policy forbids it, unless a code lives', () => {
+  it('ends the onboarding if a policy forbids the sending, unless an earlier code is valid', () => {
     expect(step.rejected(row, refusal('mfa_needed'))).toMatchObject({ signal: 'step_failed' });
     expect(step.rejected(again, refusal('mfa_needed'))).toMatchObject({
       signal: 'send_gave_up',
@@ -131,7 +131,7 @@ describe('step 1', () => {
     });
   });
 
-  it('is parked after a fault of ours, unless a code lives', () => {
+  it('is parked if the integration is misconfigured, unless an earlier code is valid', () => {
     expect(step.misconfigured(row)).toBeNull();
     expect(step.misconfigured({ ...again, unavailableCount: 1 })).toBeNull();
     expect(step.misconfigured(again)).toMatchObject({
@@ -139,7 +139,7 @@ describe('step 1', () => {
     });
   });
 
-  it('keeps the code when it gives up, unless another may have been sent', () => {
+  it('keeps the earlier code when it gives up, unless a new code may have been sent', () => {
     const gaveUp = (unanswered: boolean, columns: Partial<Row> = {}) =>
       step.gaveUp({ ...again, ...columns } as Row, { unanswered });
     expect(gaveUp(false)).toMatchObject({ signal: 'send_gave_up', facts: { codeLives: true } });
@@ -147,7 +147,7 @@ describe('step 1', () => {
     expect(gaveUp(false, { noAnswerCount: 1 })).toMatchObject({ facts: { codeLives: false } });
   });
 
-  it('can be repeated at once if a captcha is missing, even the first time', () => {
+  it('can be repeated immediately if a captcha is missing, even the first time', () => {
     const end = step.rejected(row, refusal('captcha_required'));
     expect(end).toMatchObject({
       signal: 'send_gave_up',

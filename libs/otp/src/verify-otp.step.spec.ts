@@ -118,7 +118,7 @@ describe('step 2', () => {
     ['subject_not_found', { signal: 'step_failed', told: { code: 'subject_not_found' } }, true],
     [undefined, { signal: 'otp_rejected', patch: {}, told: { code: 'upstream_rejected' } }, false],
     ['session_expired', { signal: 'otp_rejected', patch: {}, told: { code: 'upstream_rejected' } }, false],
-  ])('refused for %s', (reason, end, refunded) => {
+  ])('ends as the reason of the refusal says: %s', (reason, end, refunded) => {
     const ended = step.rejected(row, refusal(reason));
     const { patch, also } = moved(row, ended);
     expect({ signal: ended.signal, patch, told: patch.failure ?? patch.lastResult }).toMatchObject(end);

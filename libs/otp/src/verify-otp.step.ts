@@ -51,7 +51,8 @@ export class VerifyOtpStep implements Step, OnModuleInit {
       handle: row.otpHandle!,
       ...(row.otpTargetBundle !== null && { targetBundle: row.otpTargetBundle }),
     };
-    // Decide by the text, since the custody may have changed: only a device's encrypted code is JSON.
+    // The text shows the form of the code, since the custody may have changed: only a device's encrypted code
+    // is JSON.
     const proof: OtpProof = opened.startsWith('{')
       ? { type: 'encrypted-code', encryptedOtpBundle: opened }
       : { type: 'code', code: new Secret(opened) };

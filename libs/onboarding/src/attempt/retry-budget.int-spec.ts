@@ -21,7 +21,7 @@ async function budget(): Promise<RetryBudget> {
 const allowed = (waits: number[]) => waits.filter((wait) => wait === 0).length;
 
 describe('RetryBudget', () => {
-  it('allows a burst, and spreads the rest over as many windows as it needs', async () => {
+  it('allows a burst of retries, and spreads further retries over later windows', async () => {
     const one = await budget();
     const from = Date.now();
     const waits = await Promise.all(Array.from({ length: 17 }, () => one.take('burst')));

@@ -13,9 +13,9 @@ const WINDOW_MS = 10_000;
 const REPORT_EVERY_MS = 1_000;
 
 /**
- * Keeps retries from doubling the load on an upstream that fails for all callers. It allows a burst and a
- * share of the first tries, per integration and ten seconds. Retries over the budget are spread over as many
- * later windows as they need, so that they do not all come back at once.
+ * Keeps retries from doubling the load on a provider that fails for all callers. In each window of ten
+ * seconds, it allows each integration a burst of retries plus a share of the first tries. Retries over the
+ * budget are spread over later windows, so that they do not all run at the same time.
  *
  * All replicas share the count in Redis. They report first tries there once a second, so that no request
  * waits for Redis. Without Redis, no job runs that could exceed the budget.
@@ -64,7 +64,7 @@ export class RetryBudget implements OnApplicationBootstrap, OnModuleDestroy {
       const windowsLater = Math.ceil((retries - allowed) / allowed);
       return Math.ceil((window + windowsLater + this.random.next()) * WINDOW_MS - now);
     } catch (error) {
-      this.#logger.warn(`the retry budget was not asked: ${(error as Error).message}`);
+      this.#logger.warn(`the retry budget could not be read: ${(error as Error).message}`);
       return 0;
     }
   }

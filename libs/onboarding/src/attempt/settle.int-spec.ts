@@ -55,7 +55,7 @@ const VERIFIED = { sessionExpiresAt: expect.stringMatching(/^\d{4}-.+Z$/) };
 const succeeded = (): AttemptEnd => ({ type: 'succeeded', end: step.verified, durationMs: 40 });
 const failed = (...of: Parameters<typeof failure>): AttemptEnd => ({ type: 'failed', error: failure(...of) });
 
-describe('an attempt that is still the row’s', () => {
+describe('an attempt that the row still holds', () => {
   it('moves the row, and closes its doubt and its lease', async () => {
     const row = await inFlight({ doubt_attempt: 2, no_answer_count: 1 });
     const settled = await settlement.settle(row, succeeded());
@@ -80,7 +80,7 @@ describe('an attempt that is still the row’s', () => {
     expect(onboardings.added).toEqual([]);
   });
 
-  it('keeps the doubt of an earlier submission when its own is closed', async () => {
+  it('keeps the doubt of an earlier submission when it closes its own doubt', async () => {
     const earlier = { step: 'create-authenticators', attempt: 1, at: AT };
     const row = await inFlight({ unresolved: [earlier, { step: 'verify-otp', attempt: 2, at: AT }] });
     expect((await settlement.settle(row, succeeded())).unresolved).toEqual([earlier]);
@@ -148,7 +148,7 @@ describe('an attempt that is still the row’s', () => {
     });
   });
 
-  it('ends in outcome unknown without an answer, and a later refusal does not settle it', async () => {
+  it('has an unknown outcome if no answer comes, and a later refusal does not settle it', async () => {
     const row = await inFlight();
     const lost = await settlement.settle(row, failed('no_answer'));
     expect(lost).toMatchObject({
@@ -174,7 +174,7 @@ describe('an attempt that is still the row’s', () => {
     expect(refused.unresolved).toMatchObject([{ attempt: 2 }]);
   });
 
-  it('parks the row after a fault of ours, without a job', async () => {
+  it('parks the row if the provider refuses the key of the service, and queues no job', async () => {
     const row = await inFlight();
     const parked = await settlement.settle(row, failed('misconfigured', { status: 401 }));
     expect(parked).toMatchObject({
@@ -200,7 +200,7 @@ describe('an attempt that is still the row’s', () => {
 });
 
 describe('a late answer', () => {
-  /** The answer of attempt 2 comes after its outcome was unknown. */
+  /** The answer of attempt 2 comes after its outcome became unknown. */
   async function lost(): Promise<Row> {
     const row = await inFlight();
     await set(row.id, LAPSED);
@@ -209,7 +209,7 @@ describe('a late answer', () => {
     return row;
   }
 
-  it('settles the attempt that was lost', async () => {
+  it('settles the attempt whose answer was lost', async () => {
     const row = await lost();
     const settled = await settlement.settle(row, succeeded());
     expect(settled).toMatchObject({
@@ -224,7 +224,7 @@ describe('a late answer', () => {
     expect(types).toEqual(['attempt_ended', 'outcome_lost', 'attempt_ended', 'late_answer otp_verified']);
   });
 
-  it('settles it also by a definite refusal', async () => {
+  it('settles that attempt also if it is a definite refusal', async () => {
     const row = await lost();
     const settled = await settlement.settle(row, failed('rejected', { status: 400, reason: 'otp_invalid' }));
     expect(settled).toMatchObject({
@@ -294,7 +294,7 @@ describe('a late answer', () => {
 });
 
 describe('a late answer on a due row that no worker has ended yet', () => {
-  it('is recorded at once', async () => {
+  it('is recorded immediately', async () => {
     const row = await inFlight();
     await set(
       row.id,
@@ -408,13 +408,13 @@ describe('a claim that PostgreSQL did not answer', () => {
 });
 
 describe('with PostgreSQL away', () => {
-  it('settles once it is back: the answer in memory is the only copy', async () => {
+  it('the attempt is settled once PostgreSQL is back: the answer in memory is the only copy', async () => {
     const row = await inFlight();
     const holder = new Client({ connectionString: await testDatabaseUrl() });
     await holder.connect();
     await holder.query('BEGIN');
     await holder.query('SELECT 1 FROM onboardings WHERE id = $1 FOR UPDATE', [row.id]);
-    // Not on the holder's connection: a transaction sees one snapshot of the activity.
+    // Uses another connection than the holder of the lock: a transaction sees one snapshot of the activity.
     const watcher = new Client({ connectionString: await testDatabaseUrl() });
     await watcher.connect();
     const settling = settlement.settle(row, succeeded());
@@ -435,7 +435,7 @@ describe('with PostgreSQL away', () => {
     expect((await timeline(row.id)).map(({ type }) => type)).toEqual(['attempt_ended', 'otp_verified']);
   });
 
-  it('passes on an error that is no outage', async () => {
+  it('throws an error that is not an outage', async () => {
     const row = await inFlight();
     const spy = jest
       .spyOn(onboardings.store, 'settle')

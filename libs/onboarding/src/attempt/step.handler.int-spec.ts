@@ -50,7 +50,7 @@ describe('a wake-up call', () => {
     expect(await onboardings.eventTypes(id)).toEqual(['attempt_started', 'attempt_ended', 'otp_verified']);
   });
 
-  it('makes only one attempt for several at the same time', async () => {
+  it('makes only one attempt if several come at the same time', async () => {
     const id = await insert();
     step.script.push(() => step.verified);
     const outcomes = await Promise.allSettled([wake(id), wake(id), wake(id), wake(id)]);
@@ -93,7 +93,7 @@ describe('a wake-up call', () => {
     expect((error as TooEarly).waitMs).toBeLessThanOrEqual(5001);
   });
 
-  describe('over the retry budget', () => {
+  describe('over the budget of retries', () => {
     const WAIT_MS = 7_000;
     const take = () => jest.spyOn(onboardings.module.get(RetryBudget), 'take').mockResolvedValue(WAIT_MS);
     afterEach(() => void jest.restoreAllMocks());
@@ -161,7 +161,7 @@ describe('a wake-up call', () => {
     expect(await wake(id)).toEqual({ outcome: 'parked', reason: 'integration_missing' });
   });
 
-  it('treats a bug of ours by what may have happened upstream', async () => {
+  it('settles an attempt after an internal error by what may have happened at the provider', async () => {
     const unsent = await insert();
     step.script.push(() => {
       throw new TypeError('a bug before the call');

@@ -9,7 +9,7 @@ import type { OnboardingEvent } from '../flow/onboarding-event.entity.js';
 import type { Patch } from '../flow/row.js';
 import { EventFollower, type TimelineReader } from './event-follower.js';
 
-/** Short, so that an unwanted question would come many times before a test looks. */
+/** Short, so that an unwanted statement would run many times before a test checks. */
 const POLL_MS = 5;
 
 let onboardings: Onboardings;
@@ -92,7 +92,7 @@ describe('a reader of a timeline', () => {
     expect(reader.ended).toBe(0);
   });
 
-  it('starts after its number', async () => {
+  it('gets only the events after its number', async () => {
     const id = await anId();
     await write(id, 5);
     const reader = follow(id, 3);
@@ -127,7 +127,7 @@ describe('a reader of a timeline', () => {
     expect(reader.seqs).toEqual(upTo(451));
   });
 
-  it('learns of the end after all events, also those after the end', async () => {
+  it('learns of the end only after it has all events, even those after the end', async () => {
     const id = await anId();
     const reader = follow(id);
     await write(id, 2, { state: 'cancelled' });

@@ -37,7 +37,7 @@ describe('an onboarding', () => {
       'not_found',
       'not_found',
     ],
-  ] as const)('for %s', (_, caller, see, command, operate) => {
+  ] as const)('permits the right reads and commands to %s', (_, caller, see, command, operate) => {
     expect(code(() => mustSee(row, row.id, caller))).toBe(see);
     expect(code(() => mustTouch(row, row.id, caller, 'owner'))).toBe(command);
     expect(code(() => mustTouch(row, row.id, caller, 'owner-or-operator'))).toBe(operate);

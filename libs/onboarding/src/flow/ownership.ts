@@ -18,8 +18,8 @@ const operates = ({ scopes }: Caller) => scopes.has('operations:write');
 export const seesAll = (caller: Caller) => caller.scopes.has('operations:read') || operates(caller);
 
 /**
- * @throws ProblemError `not_found` also for an onboarding that the caller may not see: it must not learn of
- *   it.
+ * @throws ProblemError `not_found` if there is no such onboarding, or if the caller may not see it. The
+ *   caller must not learn that it exists.
  */
 export function mustSee<Row extends Owned>(row: Row | null, id: string, caller: Caller): Row {
   if (row && (owns(caller, row) || (seesAll(caller) && isWithin(caller, row)))) return row;

@@ -13,7 +13,7 @@ import {
   type StepName,
 } from './table.js';
 
-/** An attempt that may have taken effect, without an answer that says so. */
+/** An attempt with an unknown effect: no answer shows whether the provider acted. */
 export interface UnresolvedAttempt {
   step: StepName;
   attempt: number;

@@ -114,7 +114,7 @@ describe('rows that another process is writing', () => {
 });
 
 describe('troubles', () => {
-  it('add up over processes, and the latest failure is the last one', async () => {
+  it('add up over all processes, and show the latest failure as the last one', async () => {
     await reports.report([trouble()]);
     await reports.report([trouble({ failures: 3, status: 500, sinceAgeMs: 9_000, lastAgeMs: 8_000 })]);
     const { now } = await reports.read();

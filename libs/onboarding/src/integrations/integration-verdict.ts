@@ -80,7 +80,7 @@ function breakers(views: readonly View[]): Part {
   };
 }
 
-/** As a live process sees it, or as a process that is gone last saw it. */
+/** A refusal, as a live process sees it, or as a process that has gone last saw it. */
 function refused(views: readonly View[], troubles: readonly Trouble[]): Part {
   const trouble = troubles.find(({ what }) => what === 'access');
   const seen = views.filter(({ refusedSince }) => refusedSince !== null);

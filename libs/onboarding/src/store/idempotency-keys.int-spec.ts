@@ -43,13 +43,13 @@ describe('a kept answer', () => {
     expect(await keys.find(request)).toMatchObject({ answer: null });
   });
 
-  it('is kept once: a later one changes nothing', async () => {
+  it('is kept once: a later answer changes nothing', async () => {
     const request = await answered();
     await keys.answer(request, { status: 200, headers: {}, body: 'second' });
     expect(await keys.find(request)).toMatchObject({ answer: { status: 201 } });
   });
 
-  it('is kept for each of many requests at once', async () => {
+  it('is kept for each of many requests at the same time', async () => {
     const requests = await Promise.all(Array.from({ length: 20 }, answered));
     for (const request of requests)
       expect(await keys.find(request)).toMatchObject({ answer: { status: 201 } });
@@ -71,7 +71,7 @@ describe('a kept answer', () => {
 });
 
 describe('an expired key', () => {
-  it('is deleted, and no other one', async () => {
+  it('is deleted, and no other key is', async () => {
     const [old, young] = [await answered(), await answered()];
     await onboardings.dataSource.query(
       `UPDATE idempotency_keys SET created_at = created_at - interval '1 year' WHERE key = $1`,

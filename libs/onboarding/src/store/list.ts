@@ -12,7 +12,7 @@ export interface Listed {
   externalRef: string | undefined;
   subjectKeys: readonly string[] | undefined;
   parked: boolean | undefined;
-  /** The lowest id, and the id that all must be below. */
+  /** The lowest id of the list, and the id below which all ids must be. */
   from: string;
   below: string;
   limit: number;
@@ -38,10 +38,11 @@ interface Way {
  * A list, newest first. The rows of one key are a stretch of an index. The statement reads a page from the
  * end of each stretch, and returns the newest of these rows. It checks filters outside the key on the way.
  *
- * PostgreSQL must not choose the index: it expects that two common values share rows, and would read the
- * table along the ids to find some. Only one index can return this order, and `CASE` hides the other
- * conditions from its estimates. The lower bound of the ids is checked after a page is read: in the scan,
- * PostgreSQL would skip older rows one by one. Locks nothing.
+ * PostgreSQL must not choose the index itself. It assumes that two common values often occur in the same
+ * rows, and would read the table in the order of ids to find such rows. Only one index can return the order
+ * that the statement asks for, and `CASE` hides the other conditions from PostgreSQL's estimates. The lower
+ * bound of the ids is checked after a page is read: in the scan, PostgreSQL would skip older rows one by one.
+ * Locks nothing.
  */
 export function listStatement(listed: Listed): { text: string; values: unknown[] } {
   const values: unknown[] = [];
@@ -127,8 +128,8 @@ function wayTo({ callers, integrations, state, ...listed }: Listed): Way | null 
 }
 
 /**
- * The same expressions as in the indexes `onboardings_by_state` and `onboardings_by_caller`. Claims cannot
- * use them.
+ * The same expressions as in the indexes `onboardings_by_state` and `onboardings_by_caller`. Statements of
+ * claims cannot use these indexes.
  */
 const OF_STATE = `((o.state || '/' || o.integration) COLLATE "C")`;
 const OF_CALLER = `((o.caller || E'\\n' || o.state || '/' || o.integration) COLLATE "C")`;

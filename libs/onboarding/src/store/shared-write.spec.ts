@@ -15,7 +15,7 @@ function held() {
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 describe('a shared write', () => {
-  it('begins at once, and joins the items that come meanwhile', async () => {
+  it('begins immediately, and the next write takes all items that come meanwhile', async () => {
     const { shared, writes } = held();
     const first = shared.add(1);
     await turn();

@@ -58,7 +58,9 @@ const shownSql = `CASE WHEN NOT (${isDueSql}) THEN o.state
   }).join('\n  ')}
   ELSE 'expired' END`;
 
-/** The states that a row may show before they are written. It shows any other state only if it is written. */
+/**
+ * The states that a row may show before they are written. A row shows any other state only if it is written.
+ */
 const SHOWN_BY_TIME: ReadonlySet<State> = new Set<State>(['expired', ...MOVES.map(({ to }) => to)]);
 
 export const isShownByTime = (state: State): boolean => SHOWN_BY_TIME.has(state);

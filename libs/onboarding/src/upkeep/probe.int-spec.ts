@@ -69,7 +69,7 @@ const stillParked = async (ids: string[]) =>
   ).map(({ id }: { id: string }) => id);
 const trialIsDue = () => query(`UPDATE integration_trials SET next_at = clock_timestamp()`);
 
-describe('a probe that proves nothing', () => {
+describe('a probe without a clear result', () => {
   it.each(['rejected', 'rejected_unclear', 'unavailable', 'no_answer', 'not_sent', 'throttled'] as const)(
     'releases three rows after %s, and no more before the next trial is due',
     async (failure) => {
@@ -132,7 +132,7 @@ it('a refused probe releases no row', async () => {
   expect(await stillParked(ids)).toHaveLength(2);
 });
 
-it('deletes its trials once nothing is parked', async () => {
+it('the trials are deleted once nothing is parked', async () => {
   answers('rejected');
   await parked(1);
   await probe.run();

@@ -54,7 +54,10 @@ export class Probe {
     } catch (error) {
       const { message } = error as Error;
       if (error instanceof UpstreamError && error.failure !== 'misconfigured') {
-        this.#logger.warn(`the probe of integration ${name} proves nothing: ${message}`);
+        this.#logger.warn(
+          `the probe of integration ${name} has no clear result, ` +
+            `a few parked onboardings are tried instead: ${message}`,
+        );
         return 'unproven';
       }
       this.#logger.error(`integration ${name} is still not in order: ${message}`);

@@ -1,8 +1,8 @@
 import { statement } from '../statement.js';
 
 /**
- * Counts by key id the values that only this key opens: rows' data keys, codes, and answers of idempotency
- * keys. Values that a row's own key seals have the key id `@row`. Locks nothing.
+ * Counts for each key id the values that only this key opens: rows' data keys, codes, and answers of
+ * idempotency keys. Values that a row's own key seals have the key id `@row`. Locks nothing.
  */
 export const KEY_USE = statement(
   'key_use',
@@ -30,7 +30,7 @@ export const OTHER_KEY_IDS = statement(
   SELECT id FROM ids WHERE id IS NOT NULL AND id <> $currentId::text`,
 );
 
-/** A page of the rows whose data key one key seals. Locks nothing. */
+/** A page of the rows whose data key is sealed with a given key. Locks nothing. */
 export const SEALED_WITH = statement(
   'sealed_with',
   `SELECT o.id, o.sealed_data_key AS "sealedDataKey" FROM onboardings o
