@@ -27,8 +27,8 @@ interface Inside {
 type Done = (error: Error | null, result?: unknown) => void;
 
 /**
- * A connection whose statements run under our own settings, not under those of the role or database. It knows
- * whether it may be used again.
+ * A connection whose statements run under Gangway's settings, not under those of the role or database. The
+ * connection knows whether it may be used again.
  */
 export class DatabaseClient extends Base {
   readonly #pooler: Pooler;
@@ -55,7 +55,7 @@ export class DatabaseClient extends Base {
     return this.#isSpent;
   }
 
-  /** Makes the settings of the session. Behind a pooler in transaction mode, each statement makes its own. */
+  /** Sets the settings of the session. Behind a pooler in transaction mode, each statement sets its own. */
   async settle(): Promise<void> {
     if (this.#pooler === 'transaction') {
       await this.query('SELECT 1'); // its settings read PostgreSQL's clock

@@ -6,8 +6,9 @@ const BUSY = 'The database is busy.';
 const REFUSED = 'The database refuses this service.';
 
 /**
- * SQLSTATEs, and classes of them, that mean "not now": the statement itself is fine. A whole state wins over
- * its class. All others are errors of the statement, its values, or the data (XX).
+ * SQLSTATEs, and their two-character classes, that mean "not now": the statement itself is correct. The entry
+ * of a whole SQLSTATE wins over the entry of its class. All other SQLSTATEs are errors of the statement, its
+ * values, or the data (XX).
  */
 const NOT_NOW: Readonly<Record<string, string>> = {
   '08': AWAY, // the connection, a pooler's refusals among them
@@ -49,8 +50,8 @@ const DRIVER_TEXTS = new RegExp(
 );
 
 /**
- * Errors of connections that never took a statement. An answer to a statement gives their SQLSTATEs other
- * meanings.
+ * Errors of connections that never took a statement. In an answer to a statement, the same SQLSTATEs have
+ * other meanings.
  */
 const NOT_CONNECTED = new WeakSet<Error>();
 

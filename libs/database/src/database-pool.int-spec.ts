@@ -68,7 +68,7 @@ describe.each(['none', 'transaction'] as const)('a connection, with DATABASE_POO
   it('is closed with all others if one meets a server that takes no writes', async () => {
     const wide = createDataSource({ url: await testDatabaseUrl(), pooler, poolSize: 3 });
     await wide.initialize();
-    /** The backends of three connections in use at once. */
+    /** The backends of three connections in use at the same time. */
     const backends = async () => {
       const runners = [1, 2, 3].map(() => wide.createQueryRunner());
       await Promise.all(runners.map((runner) => runner.connect()));

@@ -79,7 +79,7 @@ export class DatabasePool extends pg.Pool {
     }
   }
 
-  /** Closes each open connection: at once, or when its statement has ended. */
+  /** Closes each open connection: now, or when its statement has ended. */
   giveUpAll(): void {
     for (const client of this.#open) this.#stale.add(client);
     // The pool drops an idle connection that reports an error.

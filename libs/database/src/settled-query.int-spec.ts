@@ -19,7 +19,7 @@ afterAll(async () => {
   await dataSource.destroy();
 });
 
-/** Sends all statements at once: each waits for the ones before it. */
+/** Sends all statements together: each waits for the ones before it. */
 async function inOneQueue(...texts: string[]) {
   const client = await poolOf(dataSource).take();
   const results = await Promise.allSettled(texts.map((text) => client.query(text)));

@@ -22,12 +22,13 @@ const Base = Query as unknown as new (config: QueryConfig) => Query & Inside;
 const WITH_DEADLINE = transactionSettings('deadline');
 
 /**
- * A statement with the settings that it needs, in one transaction and one round trip: both are sent before
- * the `Sync` that ends the transaction. The statement has no name, because its next run may meet another
- * server connection.
+ * A statement with the settings that it needs, in one transaction and one round trip: the settings and the
+ * statement are sent before the `Sync` that ends the transaction. The statement has no name, because its next
+ * run may meet another server connection.
  *
- * It has a deadline on PostgreSQL's clock. A pooler queues statements that wait for a server connection, and
- * forwards them even if their client is gone. PostgreSQL must not run a statement that we have given up.
+ * The statement has a deadline on PostgreSQL's clock. A pooler queues statements that wait for a server
+ * connection, and forwards them even if their client is gone. PostgreSQL must not run a statement that this
+ * service has given up.
  */
 export class SettledQuery extends Base {
   readonly #timeoutMs: number;

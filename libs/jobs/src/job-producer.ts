@@ -13,7 +13,7 @@ const WAITING: ReadonlySet<string> = new Set(['waiting', 'prioritized', 'waiting
 /** The result of a wake-up call: a job was queued, one already waits, or Redis took none. */
 export type Woken = 'queued' | 'waits' | 'refused';
 
-/** Adds wake-up calls. A job carries ids only. If one is lost, its row waits for the sweeper. */
+/** Queues wake-up calls. A job carries only ids. If a job is lost, the sweeper wakes its row. */
 @Injectable()
 export class JobProducer {
   readonly #log = new BoundedLog(new Logger(JobProducer.name));

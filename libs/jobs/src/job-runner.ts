@@ -21,7 +21,7 @@ import { Queues } from './queues.js';
 import { RedisLink } from './redis-link.js';
 import { troubleOf } from './redis-trouble.js';
 
-/** After this, a schedule may be lost, its queue paused, or its workers stuck. */
+/** If a job has not run for this long, its schedule may be lost, its queue paused, or its workers stuck. */
 const lostAfterMs = (everyMs: number) => Math.min(2 * everyMs, 10_000);
 const LOOK_EVERY_MS = 5_000;
 /** BullMQ's default of 15 s would prolong every outage. */
@@ -91,8 +91,8 @@ export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
   }
 
   /**
-   * BullMQ repeats a refused command at once, without limit. So a worker takes no jobs while Redis refuses,
-   * and continues when Redis accepts again. While Redis is away, BullMQ itself waits.
+   * BullMQ repeats a refused command immediately, without limit. So a worker takes no jobs while Redis
+   * refuses, and continues when Redis accepts again. While Redis is away, BullMQ itself waits.
    */
   #rest(link: RedisLink): void {
     if (this.#closed) return;
@@ -111,7 +111,7 @@ export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
     });
     worker.on('error', (error) => {
       void link.ask();
-      // The link says what is wrong with Redis.
+      // The Redis link logs what is wrong with Redis.
       if (link.accepts && !troubleOf(error).refused) this.#log.warn(`worker of ${queue}: ${error.message}`);
     });
     return worker;
