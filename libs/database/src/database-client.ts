@@ -46,11 +46,14 @@ export class DatabaseClient extends Base {
     super({ ...config, pipeline: pooler === 'none' } as ClientConfig);
     this.#pooler = pooler;
     this.#statementTimeoutMs = statementTimeoutMs;
-    // A broken connection rejects its statement. Its error event must not end the process.
+    // A broken connection rejects its statement. The error event must not end the process as well.
     this.on('error', () => undefined);
   }
 
-  /** Whether it must not be used again: it broke, or it was opened while the server took no writes. */
+  /**
+   * Whether the connection must not be used again: it broke, or it was opened while the server took no
+   * writes.
+   */
   get isSpent(): boolean {
     return this.#isSpent;
   }

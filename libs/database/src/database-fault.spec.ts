@@ -52,7 +52,7 @@ describe('an error of PostgreSQL', () => {
     ['XX000', 'internal error', null, true],
     ['XX001', 'damaged data', null, true],
     ['ENOENT', 'a file', null, true],
-  ])('%s: %s', (code, _, words, lost) => {
+  ])('%s (%s) has the right text and closes the connection if needed', (code, _, words, lost) => {
     expect([findOutage(withCode(code)), isConnectionLost(withCode(code))]).toEqual([words, lost]);
   });
 });

@@ -95,7 +95,7 @@ export const isConflict = (error: unknown): boolean => ['40P01', '40001'].includ
 /** Classes and states after which a connection is broken, or in another state than before. */
 const LOST = /^(08|53|57|58|XX)|^(25P02|25P03|25P04|26000|42P05)$/;
 
-/** Whether the connection must not be used again. It survives an ordinary error of a statement. */
+/** Whether the connection must not be used again. After an ordinary error of a statement, it can be used. */
 export function isConnectionLost(error: unknown): boolean {
   const state = stateOf(error);
   return state === null || LOST.test(state);

@@ -2,7 +2,10 @@ import { Query, type QueryConfig } from 'pg';
 import { isTooLate, transactionSettings } from './session-settings.js';
 import type { ServerClock } from './server-clock.js';
 
-/** Methods that `Query` of node-postgres calls while it is sent and answered. Its types lack them. */
+/**
+ * Methods that `Query` of node-postgres calls while a query is sent and answered. The types of `Query` lack
+ * them.
+ */
 interface Connection {
   parse(message: { text: string; name: string }): void;
   bind(message: { values: unknown[] }): void;
@@ -45,7 +48,7 @@ export class SettledQuery extends Base {
     this.#deadline = timeoutMs === 0 ? null : clock.in(timeoutMs);
   }
 
-  /** The simple protocol cannot send two statements if one has parameters. */
+  /** The simple protocol cannot send two statements if one of them has parameters. */
   override requiresPreparation(): boolean {
     return true;
   }

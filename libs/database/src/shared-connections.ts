@@ -3,9 +3,9 @@ import type { DatabaseClient } from './database-client.js';
 
 export type PooledClient = PoolClient & Pick<DatabaseClient, 'backendPid' | 'holdWrites'>;
 
-/** A statement joins others on a connection only if it is likely to wait less than this for them. */
+/** A statement joins others on a connection only if it will probably wait less than this for the others. */
 const PATIENCE_MS = 10;
-/** A statement's mean time is taken over about this many recent ones. */
+/** A statement's mean time is taken over about this many recent runs. */
 const SAMPLES = 32;
 
 /** A connection, while statements use it. */
@@ -14,7 +14,7 @@ interface Lane {
   client?: PooledClient;
   /** How many statements have no answer yet. */
   unanswered: number;
-  /** When the first unanswered one could begin, by `performance.now()`. */
+  /** When the first unanswered statement could begin, by `performance.now()`. */
   sinceMs: number;
 }
 
@@ -32,7 +32,7 @@ export class SharedConnections {
 
   /**
    * @param take a connection of the pool.
-   * @param isUsable whether a connection may be given one more statement.
+   * @param isUsable whether a connection may take one more statement.
    */
   constructor(
     private readonly take: () => Promise<PooledClient>,

@@ -41,7 +41,7 @@ describe('with a reachable Redis', () => {
     expect(await jobs.queues.get('steps').count()).toBe(before + 2);
   });
 
-  it('takes a negative delay as none', async () => {
+  it('treats a negative delay as no delay', async () => {
     await jobs.producer.add(step, { n: 5 }, { id: 'a_5', delayMs: -10 });
     expect(await (await jobs.queues.get('steps').getJob('a_5'))!.getState()).toBe('waiting');
   });
@@ -84,7 +84,7 @@ describe('with a reachable Redis', () => {
       expect(await queue().getJobState('w_2')).toBe('waiting');
     });
 
-    it('queues a job even if a finished one with its id is still kept', async () => {
+    it('queues a job even if a finished job with the same id is still kept', async () => {
       await jobs.producer.add(step, { n: 1 }, { id: 'w_3' });
       for (const id of ['w_3', 'w_3_wake1', 'w_3_wake1']) {
         const { job, close } = await taken(id);
@@ -95,7 +95,7 @@ describe('with a reachable Redis', () => {
       }
     });
 
-    it('queues a job beside an active one whose worker is gone', async () => {
+    it('queues a job beside an active job whose worker is gone', async () => {
       await jobs.producer.add(step, { n: 1 }, { id: 'w_4' });
       const first = await taken('w_4');
       expect(await wake('w_4')).toBe('queued');
@@ -106,7 +106,7 @@ describe('with a reachable Redis', () => {
     });
   });
 
-  it('keeps at most a thousand finished jobs, for a day, and repeats none', () => {
+  it('keeps at most a thousand finished jobs for a day, and does not repeat failed jobs', () => {
     for (const name of QUEUE_NAMES) {
       expect(jobs.queues.get(name).defaultJobOptions).toMatchObject({
         attempts: 1,

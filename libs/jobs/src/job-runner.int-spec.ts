@@ -72,7 +72,7 @@ describe('with a reachable Redis', () => {
     expect(runsOf(1)).toHaveLength(1);
   });
 
-  it('uses one waiting connection per queue, and two shared ones', async () => {
+  it('uses one waiting connection per queue, and two shared connections', async () => {
     const list = String(await jobs.queues.redis.client('LIST'));
     const names = [...list.matchAll(/ name=(\S*)/g)].map(([, name]) => name!);
     expect(names.filter((name) => name.startsWith(jobs.prefix))).toHaveLength(jobs.queues.all().length);
@@ -233,7 +233,7 @@ describe('with Redis away', () => {
     expect(ticks).toBe(stopped);
   });
 
-  it('runs schedules by its own clock during the outage, and takes jobs again after it', async () => {
+  it('runs schedules by its own clock during the outage, and takes jobs again after the outage', async () => {
     const redis = await TcpProxy.start(testRedisUrl());
     const jobs = await openJobs(redis.url);
     try {

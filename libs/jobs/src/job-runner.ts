@@ -26,15 +26,15 @@ const lostAfterMs = (everyMs: number) => Math.min(2 * everyMs, 10_000);
 const LOOK_EVERY_MS = 5_000;
 /** BullMQ's default of 15 s would prolong every outage. */
 const FETCH_AGAIN_MS = 1_000;
-/** A job in one of these states will still run, so another one is not needed. */
+/** A job in one of these states will still run, so no other job is needed. */
 const STILL_TO_COME: ReadonlySet<string> = new Set(['waiting', 'prioritized', 'delayed']);
 
 interface Scheduled {
   handler: JobHandler;
   everyMs: number;
-  /** When this process last ran it as a job, on the monotonic clock. */
+  /** When this process last ran the schedule as a job, on the monotonic clock. */
   lastJobMs: number;
-  /** When this process last ran it by its own clock. */
+  /** When this process last ran the schedule by its own clock. */
   lastOwnMs: number;
   running: Promise<void> | undefined;
 }

@@ -76,7 +76,7 @@ export class Queues implements OnApplicationShutdown {
     this.link.disconnect();
   }
 
-  /** Checks that Redis takes a write on each link, and that it evicts no key, which would lose jobs. */
+  /** Checks that Redis takes a write on each link, and that Redis evicts no key, which would lose jobs. */
   async #check(): Promise<Finding> {
     const answered = Promise.all(this.#links.map((link) => link.ask()));
     const late = Symbol('late');

@@ -34,7 +34,7 @@ interface Refused {
 }
 
 /**
- * Limits how many codes a subject may receive, and how many wrong ones may be tried. One row per integration
+ * Limits how many codes a subject may receive, and how many wrong codes may be tried. One row per integration
  * and subject holds the instants that still count. The store's claims charge it, so concurrent claims cannot
  * exceed it. This class explains refusals.
  */

@@ -74,7 +74,8 @@ export class OtpService {
   /**
    * Creates an onboarding and has its first code sent.
    *
-   * @throws ProblemError `onboarding_live` if the subject already has one and `supersede` is not set.
+   * @throws ProblemError `onboarding_live` if the subject already has a live onboarding and `supersede` is
+   *   not set.
    */
   async start(start: Start, terms: Terms): Promise<Row> {
     const integration = this.#integration(start.integration);
@@ -119,7 +120,7 @@ export class OtpService {
   }
 
   /**
-   * Has a new code sent. The old one stays valid only if the new one certainly was not sent.
+   * Has a new code sent. The old code stays valid only if the new code was certainly not sent.
    *
    * @throws ProblemError `validation_failed` if `otp` has an option that only a start may choose.
    */
@@ -174,7 +175,7 @@ export class OtpService {
 
   /**
    * @param proof the code as the user typed it, or encrypted by the user's device.
-   * @throws ProblemError `validation_failed` if the integration takes the other form.
+   * @throws ProblemError `validation_failed` if the integration takes the other form of code.
    */
   async verify(id: string, proof: OtpProof, terms: Terms): Promise<Row> {
     const secretText = proof.type === 'code' ? proof.code.reveal() : proof.encryptedOtpBundle;
@@ -194,7 +195,10 @@ export class OtpService {
     return this.outcome.runAndWait(claimed, terms.waitMs);
   }
 
-  /** The integrations that take this form of a code. Null if all configured ones do: then none is checked. */
+  /**
+   * The integrations that take this form of a code. Null if all configured integrations do: then none is
+   * checked.
+   */
   #taking({ type }: OtpProof): string[] | null {
     const all = this.integrations.all();
     const taking = all.filter((integration) => takenBy(integration) === type);
@@ -224,7 +228,9 @@ export class OtpService {
     });
   }
 
-  /** @returns the subject's live onboarding, to be superseded, or the id of one whose row is gone. */
+  /**
+   * @returns the subject's live onboarding, to be superseded, or the id of an onboarding whose row is gone.
+   */
   async #inTheWay(ref: SubjectRef, supersede: boolean, caller: Caller): Promise<InTheWay> {
     const live = await this.onboardings.liveOf(ref);
     if (!live) return {};

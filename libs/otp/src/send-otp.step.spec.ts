@@ -41,12 +41,12 @@ const refusal = (reason?: RejectionReason) =>
 const patchOf = (seen: Row, { signal, facts }: StepEnd) =>
   move(seen, signal, facts as never, { now: seen.now, settings: config }).patch;
 
-describe('step 1', () => {
+describe('step 1, the sending of a code', () => {
   it.each([
     ['the configured life, if the provider names none', undefined, 300_000],
     ['the provider’s life, if that is shorter', 120_000, 120_000],
     ['the configured life, if the provider’s is longer', 900_000, 300_000],
-  ])('gives the code %s', async (_, lifeMs, expected) => {
+  ])('lets the code live for %s', async (_, lifeMs, expected) => {
     const provider = {
       initOtp: async () => ({ handle: 'h', ...(lifeMs && { lifeMs }) }),
     } as unknown as UpstreamProvider;
@@ -74,7 +74,7 @@ describe('step 1', () => {
     for (const column of Object.keys(code)) expect(kept).not.toHaveProperty(column);
   });
 
-  it('ends the onboarding if the first send is refused', () => {
+  it('ends the onboarding if the provider refuses the first send', () => {
     expect(step.rejected(row, refusal('subject_not_found'))).toMatchObject({
       signal: 'step_failed',
       facts: { failure: { code: 'subject_not_found' } },
@@ -85,7 +85,7 @@ describe('step 1', () => {
     });
   });
 
-  it('ends only this send if a later one is refused', () => {
+  it('ends only the resend if the provider refuses a resend', () => {
     const later = { ...row, otpSentAt: new Date() };
     const end = step.rejected(later, refusal('subject_not_found'));
     expect(end).toMatchObject({
@@ -160,7 +160,7 @@ describe('step 1', () => {
     );
   });
 
-  it('points at a contact that cannot be reached', () => {
+  it('names the member of the request whose contact cannot be reached', () => {
     const ends = [row, { ...row, sealedContact: Buffer.from('sealed') }].map((each) =>
       step.rejected(each, refusal('contact_invalid')),
     );

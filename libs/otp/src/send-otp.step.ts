@@ -59,7 +59,7 @@ export class SendOtpStep implements Step, OnModuleInit {
   }
 
   rejected(row: Row, error: UpstreamError): StepEnd {
-    // Repeated bytes get the answer to the first try: it was refused, so nothing was sent.
+    // Repeated bytes get the answer to the first try: that try was refused, so nothing was sent.
     const isSettled = repeatsEffect(row, this.name) || !mayHaveSent(row);
     const codeLives = isSettled && hasLiveCode(row);
     const { reason } = error;

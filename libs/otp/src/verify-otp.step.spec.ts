@@ -53,7 +53,7 @@ const refusal = (reason?: RejectionReason) =>
     ...(reason && { reason }),
   });
 
-describe('step 2', () => {
+describe('step 2, the verification of a code', () => {
   it('passes the opened code to the provider, and seals the returned session', async () => {
     const expiresAt = new Date('2026-11-20T10:15:00.000Z');
     const seen: unknown[] = [];
@@ -135,7 +135,7 @@ describe('step 2', () => {
     expect(also.refund).toBeNull();
   });
 
-  it('asks for a new code if no time was left, and keeps its charge', () => {
+  it('asks for a new code if no time was left, and keeps the charge for the try', () => {
     const { patch, also } = moved(row, step.gaveUp());
     expect(patch).toMatchObject({
       state: 'otp_needed',

@@ -33,7 +33,9 @@ export class VerifyOtpStep implements Step, OnModuleInit {
     this.steps.register(this);
   }
 
-  /** Checks the day's limit before this code's tries: once it is used up, a new code does not help. */
+  /**
+   * Checks the day's limit before this code's tries: once that limit is used up, a new code does not help.
+   */
   async mustHaveRoom(subject: SubjectRef, row?: Row): Promise<void> {
     await this.budget.mustHaveTry(subject, row);
     if (!row || row.otpTriesLeft > 0) return;

@@ -45,7 +45,7 @@ export class RetryBudget implements OnApplicationBootstrap, OnModuleDestroy {
     this.#firstTries.set(integration, (this.#firstTries.get(integration) ?? 0) + 1);
   }
 
-  /** @returns 0 if the retry may start now, else whole milliseconds until it may ask again. */
+  /** @returns 0 if the retry may start now, else whole milliseconds until the retry may ask again. */
   async take(integration: string): Promise<number> {
     if (!this.queues.isReady()) return 0;
     const now = Date.now();

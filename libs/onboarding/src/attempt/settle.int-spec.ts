@@ -110,7 +110,7 @@ describe('an attempt that the row still holds', () => {
     expect((await timeline(row.id)).map(({ type }) => type)).toEqual(['attempt_ended', 'retry_scheduled']);
   });
 
-  it('repeats the requests that the call kept after the claim', async () => {
+  it('keeps the requests that its call has stored on the row, for the next try', async () => {
     const row = await inFlight();
     expect(await onboardings.store.keepRequests(row, Buffer.from('kept'))).toBe(true);
     const settled = await settlement.settle(row, failed('unavailable', { status: 502 }));
@@ -123,7 +123,7 @@ describe('an attempt that the row still holds', () => {
     });
   });
 
-  it('wipes the kept requests once the step is over', async () => {
+  it('wipes the stored requests once the step is over', async () => {
     const row = await inFlight();
     await onboardings.store.keepRequests(row, Buffer.from('kept'));
     expect(await settlement.settle(row, succeeded())).toMatchObject({
@@ -132,7 +132,7 @@ describe('an attempt that the row still holds', () => {
     });
   });
 
-  it('waits as long as the provider asks', async () => {
+  it('is tried again as late as the provider asks', async () => {
     const row = await inFlight();
     await settlement.settle(row, failed('throttled', { status: 429, retryAfterMs: 90_000 }));
     expect(onboardings.added[0]!.options.delayMs).toBeGreaterThanOrEqual(90_000);
@@ -235,7 +235,7 @@ describe('a late answer', () => {
     });
   });
 
-  it('is only recorded if it is not definite', async () => {
+  it('is only recorded if it does not show the outcome', async () => {
     const row = await lost();
     const before = await onboardings.load(row.id);
     const settled = await settlement.settle(row, failed('unavailable', { status: 503 }));
@@ -306,7 +306,7 @@ describe('a late answer on a due row that no worker has ended yet', () => {
     expect(await onboardings.eventTypes(row.id)).toEqual(['late_answer_kept']);
   });
 
-  it('does not change the kept requests of a newer attempt', async () => {
+  it('does not change the stored requests of a newer attempt', async () => {
     const row = await inFlight();
     await set(row.id, 'attempt = 3');
     const newer = await onboardings.load(row.id);
@@ -347,7 +347,7 @@ describe('an expired lease', () => {
     expect((await timeline(row.id)).map(({ type }) => type)).toEqual(['attempt_ended', 'otp_verified']);
   });
 
-  it('is not taken over while it lives', async () => {
+  it('is not taken over before it expires', async () => {
     const row = await inFlight();
     expect(await runner.takeOver(row)).toMatchObject({ state: 'otp_submitted', attempt: 2 });
     expect(await timeline(row.id)).toEqual([]);
@@ -399,7 +399,7 @@ describe('a claim that PostgreSQL did not answer', () => {
     });
   });
 
-  it('is left alone if another claim followed', async () => {
+  it('is not settled if another claim followed', async () => {
     const row = await inFlight({ claim_id: '0198a000-0000-4000-8000-00000000000d' });
     lost.settleLater(row.id, claim, null);
     await lost.beforeApplicationShutdown();

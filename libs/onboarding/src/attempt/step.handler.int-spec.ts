@@ -98,7 +98,7 @@ describe('a wake-up call', () => {
     const take = () => jest.spyOn(onboardings.module.get(RetryBudget), 'take').mockResolvedValue(WAIT_MS);
     afterEach(() => void jest.restoreAllMocks());
 
-    it('delays the try on the row too, for the sweeper and the caller', async () => {
+    it('writes the delay to the row too, for the sweeper and the caller', async () => {
       const id = await insert();
       const budget = take();
       const error = await wake(id).catch((reason: unknown) => reason);

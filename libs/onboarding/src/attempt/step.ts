@@ -68,7 +68,7 @@ export class Steps {
     this.#steps.set(step.name, step);
   }
 
-  /** @throws Error if no lib has registered it. */
+  /** @throws Error if no lib has registered the step. */
   get(name: StepName): Step {
     const step = this.#steps.get(name);
     if (!step) throw new Error(`no lib has registered step "${name}"`);

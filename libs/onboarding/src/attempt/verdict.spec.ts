@@ -179,7 +179,7 @@ describe('a second attempt, after one without an answer, that failed', () => {
   );
 });
 
-describe('the answer to a repetition, by provider', () => {
+describe('the answer to a repeated call, by provider', () => {
   it.each<[ProviderKind, StepName, FailureClass, string, Signal | null]>([
     ['byzantine', 'verify-otp', 'rejected', 'outcome_lost', null],
     ['byzantine', 'create-authenticators', 'rejected', 'outcome_lost', null],
@@ -248,7 +248,7 @@ describe('an end without time for another call', () => {
 });
 
 describe('a retry', () => {
-  it('is scheduled for the instant that the law gives, on the row and in the timeline', () => {
+  it('is scheduled for the instant that the retry law gives, on the row and in the timeline', () => {
     const { moved, retryInMs, answer } = verdictOn(
       first('verify-otp'),
       failed('unavailable', { status: 502 }),
@@ -558,7 +558,7 @@ describe('an attempt whose end the service did not see', () => {
     });
   });
 
-  it('has the measured duration, if there is one', () => {
+  it('has the measured duration, if it was measured', () => {
     const end: AttemptEnd = { type: 'failed', error: failure('no_answer'), durationMs: 77 };
     const { moved, now } = verdictOn(first('verify-otp'), end);
     expect(moved.events[0]!.data).toMatchObject({ durationMs: 77 });

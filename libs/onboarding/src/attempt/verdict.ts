@@ -142,7 +142,7 @@ const answered = (row: Row, to: StepEnd, ended: Ended, at: Moment) => ({
 
 /**
  * PostgreSQL's time of the claim plus the duration of the call. The result lacks the time that the claim's
- * answer took. So it is a little too early, which is safe.
+ * answer took. So the result is a little too early, which is safe.
  */
 function endedAt({ now }: Row, { durationMs = 0 }: { type: string; durationMs?: number }): Date {
   return new Date(now.getTime() + durationMs);
@@ -190,7 +190,7 @@ function toldBy(row: Row, ended: 'ok' | FailureClass): AttemptFacts['tells'] {
   return isRefused && isReplayable(row.provider, row.step!) ? 'all' : 'itself';
 }
 
-/** Whether the provider has certainly not acted. If it asks for a captcha, it has sent no mail. */
+/** Whether the provider has certainly not acted. A provider that asks for a captcha has sent no mail. */
 const refusedToAct = ({ failure, reason }: UpstreamError) =>
   failure === 'throttled' || reason === 'captcha_required';
 

@@ -124,8 +124,8 @@ export class OnboardingService {
   }
 
   /**
-   * Erases the personal data of an onboarding; a tombstone stays. Cancels a live one. A repetition does
-   * nothing, and needs no current version.
+   * Erases the personal data of an onboarding; a tombstone stays. Cancels a live onboarding. A repetition
+   * does nothing, and needs no current version.
    */
   async erase(id: string, terms: Terms): Promise<void> {
     for (let tries = 0; tries < TRIES; tries++) {

@@ -454,7 +454,7 @@ describe('a move', () => {
     expect(sent(60 * MINUTE)).toMatchObject({ otpExpiresAt: CODE_END, otpSentAt: NOW, otpTargetBundle: 'b' });
   });
 
-  it('records confirmed passkeys, and releases refused ones', () => {
+  it('records confirmed passkeys, and releases refused passkeys', () => {
     const facts = FACTS.authenticators_created;
     const { patch, also } = move(ROWS.authenticators_submitted, 'authenticators_created', facts, AT);
     expect(patch).toMatchObject({
@@ -471,7 +471,7 @@ describe('a move', () => {
     expect(lost.also.credentials).toBeNull();
   });
 
-  it('by a decision keeps the doubts of earlier submissions', () => {
+  it('that a decision makes keeps the doubts of earlier submissions', () => {
     const row = ROWS['outcome_unknown in a session'];
     const earlier = { ...row.unresolved[0]!, attempt: 3 };
     for (const signal of ['resolved_done', 'resolved_not_done'] as const) {
@@ -731,7 +731,7 @@ describe('a decision on an ended onboarding', () => {
     expect(not.patch).not.toHaveProperty('authenticators');
   });
 
-  it('of an earlier submission does not change the passkeys of a later one', () => {
+  it('about an earlier submission does not change the passkeys of a later submission', () => {
     const { patch, also } = recordDecision({ ...row, submission: 5 }, decided, true, ['id']);
     expect([patch, also.credentials]).toEqual([{ unresolved: [] }, null]);
   });

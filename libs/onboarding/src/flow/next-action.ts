@@ -38,7 +38,7 @@ export function nextActionOf(row: Row): NextAction {
       // The rest of the session is too short for a call. The caller can ask for a new code after the session.
       return resend(row, later(row.otpResendAt, row.sessionEndsAt));
     case 'outcome_unknown':
-      // A decision on a lost verification sends a new code, so it needs time for that call.
+      // A decision on a lost verification sends a new code, so the decision needs time for that call.
       return row.step === 'verify-otp' && !hasTimeFor(row, null) ? { type: 'none' } : { type: 'resolve' };
     default:
       return { type: 'none' };

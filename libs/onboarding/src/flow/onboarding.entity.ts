@@ -69,7 +69,7 @@ export class Onboarding {
   /** The options for codes that the caller chose at the start. */
   @Column('jsonb', { name: 'otp_choice' }) otpChoice!: OtpChoice;
   @Column('text', { name: 'otp_handle', nullable: true }) otpHandle!: string | null;
-  /** The key to encrypt the code for, if the provider takes it encrypted. */
+  /** The key to encrypt the code to, if the provider takes encrypted codes. */
   @Column('text', { name: 'otp_target_bundle', nullable: true }) otpTargetBundle!: string | null;
   /** In client custody: the values that the user's device needs to sign step 3. */
   @Column('jsonb', { name: 'device_signing', nullable: true }) deviceSigning!: DeviceSigning | null;
@@ -109,6 +109,9 @@ export class Onboarding {
   @Column('integer', { name: 'anchored_seq', nullable: true }) anchoredSeq!: number | null;
   @Column('timestamptz', { name: 'idle_ends_at' }) idleEndsAt!: Date;
   @Column('timestamptz', { name: 'life_ends_at' }) lifeEndsAt!: Date;
-  /** When a worker must look at the row again: see `dueOf`. Null once an ended one is anchored. */
+  /**
+   * When a worker must look at the row again: see `dueOf`. Null once the timeline of an ended onboarding is
+   * anchored.
+   */
   @Column('timestamptz', { name: 'due_at', nullable: true }) dueAt!: Date | null;
 }

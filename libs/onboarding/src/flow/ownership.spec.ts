@@ -43,7 +43,7 @@ describe('an onboarding', () => {
     expect(code(() => mustTouch(row, row.id, caller, 'owner-or-operator'))).toBe(operate);
   });
 
-  it('of another caller looks exactly like one that does not exist', () => {
+  it('of another caller looks exactly like an onboarding that does not exist', () => {
     const said = (of: typeof row | null) => {
       try {
         mustTouch(of, row.id, aCaller('bank', PLAIN), 'owner');

@@ -26,7 +26,10 @@ export function mustSee<Row extends Owned>(row: Row | null, id: string, caller: 
   throw notFound(id);
 }
 
-/** @throws ProblemError `not_found` if the caller may not see the row; `forbidden` if it may only read it. */
+/**
+ * @throws ProblemError `not_found` if the caller may not see the row; `forbidden` if the caller may only read
+ *   it.
+ */
 export function mustTouch<Row extends Owned>(row: Row | null, id: string, caller: Caller, by: MayGive): Row {
   const seen = mustSee(row, id, caller);
   if (owns(caller, seen) || (by === 'owner-or-operator' && operates(caller))) return seen;

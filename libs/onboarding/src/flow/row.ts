@@ -17,7 +17,7 @@ import {
 export interface UnresolvedAttempt {
   step: StepName;
   attempt: number;
-  /** When it was claimed, RFC 3339. */
+  /** When the attempt was claimed, RFC 3339. */
   at: string;
   evidence?: CallEvidence & { detail: string };
 }

@@ -101,7 +101,9 @@ describe('the state machine', () => {
   });
 
   describe.each(ENDED_STATES)('%s', (state) => {
-    it.each(SIGNALS)('%s is not allowed', (signal) => expect(nextState({ state }, signal)).toBeNull());
+    it.each(SIGNALS)('the signal %s is not allowed', (signal) =>
+      expect(nextState({ state }, signal)).toBeNull(),
+    );
   });
 
   it('is tested in every live state', () => {

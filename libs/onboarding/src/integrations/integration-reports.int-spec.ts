@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { openOnboardings, type Onboardings } from '../fixtures/open-onboardings.js';
 import { IntegrationReports, type OwnTrouble, type OwnView } from './integration-reports.js';
 
-/** No process of the fixture has it, so only the test reports it. */
+/** No process of the fixture has this integration, so only the test reports it. */
 const integration = 'reported';
 
 let onboardings: Onboardings;
@@ -140,7 +140,7 @@ describe('troubles', () => {
 });
 
 describe('counts', () => {
-  it('are made by one process for all, every few seconds', async () => {
+  it('are made by one process for all processes, every few seconds', async () => {
     await reports.count(null);
     const countedAt = async () =>
       (await onboardings.dataSource.query('SELECT counted_at FROM integration_counts'))[0];

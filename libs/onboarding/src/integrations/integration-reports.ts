@@ -11,11 +11,11 @@ const COUNT_EVERY_MS = 3_000;
 /** A process's current view, without instants. */
 export interface ViewFacts {
   breaker: BreakerState;
-  /** Milliseconds between its clock and the provider's. */
+  /** Milliseconds between the clock of the process and the provider's clock. */
   skewMs: number;
   /** Why the last signature failed. */
   signer: string | null;
-  /** The last status that refused its requests. */
+  /** The last status with which the provider refused the requests of the process. */
   refusedStatus: number | null;
   /** The signing key that is used first, if the integration has two. */
   key: { inUse: number; count: number; fingerprint: string } | null;
@@ -128,7 +128,7 @@ const REPORT = `
     failure = CASE WHEN excluded.last_at >= t.last_at THEN excluded.failure ELSE t.failure END,
     status = CASE WHEN excluded.last_at >= t.last_at THEN excluded.status ELSE t.status END`;
 
-/** Skips a row that another process is writing. The next run deletes it. */
+/** Skips a row that another process is writing. The next run deletes that row. */
 const MENDED = `
   DELETE FROM integration_troubles WHERE (integration, what) IN (
     SELECT t.integration, t.what FROM integration_troubles t

@@ -178,7 +178,7 @@ function unknown(counts: readonly Count[]): Part {
   };
 }
 
-/** During a key change, each process first uses the key that last worked for it. */
+/** During a key change, each process first uses the key that last worked for this process. */
 function keys(views: readonly View[]): Part {
   const texts = views.flatMap(({ key, process }) =>
     key ? [{ process, text: `signs with key ${key.inUse} of ${key.count}, ${key.fingerprint}` }] : [],

@@ -235,7 +235,7 @@ describe('the claim of a verification', () => {
     await expectMoved(before, claimed, { ...moved, patch: { ...moved.patch, otpResendAt: byBudget } });
   });
 
-  it('counts its own try: the last one of the day delays another code by a day', async () => {
+  it('counts its own try: the last try of the day delays another code by a day', async () => {
     const before = await inserted();
     const firstWrongAt = new Date(before.now.getTime() - 3_600_000);
     await dataSource.query(
@@ -370,7 +370,7 @@ describe('a start', () => {
     expect(await store.findLive(given.integration, given.subjectKey)).toMatchObject({ id: given.id });
   }
 
-  it('writes the first row, and names it as the subject’s live one', async () => {
+  it('writes the first row, and names it as the subject’s live onboarding', async () => {
     const given = started();
     await expectFirst(given, (await store.start(given, aClaim(), undefined, {}))!);
   });

@@ -72,7 +72,7 @@ describe('a row’s own key', () => {
     const { patch } = dataKeys.fresh('one');
     const read = (id = 'one') => ({ id, sealedDataKey: Buffer.from(patch.sealedDataKey) });
 
-    it('once per read, and never if it was just made', () => {
+    it('once per read of the row, and never if the key was just made', () => {
       const row = read();
       expect(openings(() => [dataKeys.of(row), dataKeys.of({ ...row })])).toBe(1);
       expect(openings(() => dataKeys.of({ id: 'one', ...patch }))).toBe(0);
@@ -82,7 +82,7 @@ describe('a row’s own key', () => {
       expect(openings(() => [dataKeys.of(read()), dataKeys.of(read())])).toBe(2);
     });
 
-    it('once for two reads, if the first hands it over', () => {
+    it('once for two reads of a row, if the first read hands the opened key over', () => {
       const [earlier, later] = [read(), read()];
       const sealed = dataKeys.of(earlier).seal(place, 'secret');
       dataKeys.handOver(earlier, later);

@@ -28,7 +28,7 @@ async function answered(): Promise<KeyedRequest> {
 }
 
 describe('a kept answer', () => {
-  it('opens for its own request', async () => {
+  it('can be opened for its own request', async () => {
     const request = await answered();
     expect(await keys.find(request)).toMatchObject({ answer: { status: 201, body: '{"to": "ana"}' } });
   });
@@ -56,7 +56,7 @@ describe('a kept answer', () => {
   });
 
   it.each(['caller', 'route', 'key'] as const)(
-    'does not open in a row copied under another %s',
+    'cannot be opened after its row was copied to another %s',
     async (part) => {
       const request = await answered();
       const copy = { ...request, [part]: randomUUID() };

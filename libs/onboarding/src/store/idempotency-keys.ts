@@ -104,7 +104,7 @@ export class IdempotencyKeys {
   }
 }
 
-/** Binds an answer to its request and key: copied to another key, route or caller, it does not open. */
+/** Binds an answer to its request and key. Under another key, route or caller, it cannot be opened. */
 const placeOf = ({ caller, route, key, id }: Omit<KeyedRequest, 'fingerprint'>) => ({
   onboardingId: JSON.stringify([caller, route, key, id]),
   field: 'answer',

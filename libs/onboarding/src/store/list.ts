@@ -18,7 +18,7 @@ export interface Listed {
   limit: number;
 }
 
-/** Adds a parameter. @returns it in SQL. */
+/** Adds a parameter. @returns the parameter in SQL. */
 type Bind = (value: unknown, type: string) => string;
 
 /** An index that ends with the id, and the keys to look for. */
@@ -82,7 +82,7 @@ const page = (ids: string, limit: string, conditions: readonly string[]) => `
   ) o WHERE o.id >= ids.first`;
 
 /**
- * @returns SQL that finds the keys with one of the prefixes: it jumps in the index from one key to the next.
+ * @returns SQL that finds the keys with one of the prefixes. The SQL jumps in the index from key to key.
  */
 function stretchesOf({ key, keys, only }: Way, bind: Bind): string {
   return `stretches (beginning, key) AS (
@@ -137,7 +137,7 @@ const OF_CALLER = `((o.caller || E'\\n' || o.state || '/' || o.integration) COLL
 /** The same condition as in the index `onboardings_by_contact`. */
 const IS_BLIND = `starts_with(o.subject_key, 'blind:')`;
 
-/** @returns SQL for whether the row `o` has a written state. It can use the index of states. */
+/** @returns SQL for whether the row `o` has a written state. The SQL can use the index of states. */
 export const isWritten = (state: State): string => `starts_with(${OF_STATE}, '${state}/')`;
 
 /** A row past its deadline is no longer parked, even before its end is written. */
@@ -175,8 +175,8 @@ function filtersOf(listed: Listed, bind: Bind): string[] {
 
 /**
  * Rows whose deadline has passed but whose new state is not written: few, while a worker runs. If the expiry
- * could not move a row, it has set a later `due_at`, and the row is not listed. `BETWEEN` makes PostgreSQL
- * expect few rows.
+ * could not move a row, the expiry has set a later `due_at`, and the row is not listed. `BETWEEN` makes
+ * PostgreSQL expect few rows.
  */
 const dueRows = (ids: string, conditions: readonly string[]) => `
   SELECT o.* FROM onboardings o CROSS JOIN ${ids}

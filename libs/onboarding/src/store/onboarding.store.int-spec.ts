@@ -200,7 +200,7 @@ describe('a conditional write', () => {
     expect(await standing(seen)).not.toEqual(before);
   });
 
-  it('lets one of a hundred writers with the same version win', async () => {
+  it('succeeds for only one of a hundred writers with the same version', async () => {
     const seen = await inserted();
     const results = await Promise.all(
       Array.from({ length: 100 }, () => store.command(seen, cancelled(seen))),
@@ -210,7 +210,7 @@ describe('a conditional write', () => {
     expect((await load(seen.id)).version).toBe(2);
   });
 
-  it('a command is refused once time has changed the row', async () => {
+  it('writes nothing for a command once time has changed the row', async () => {
     const seen = await inserted();
     const over = { ...seen, otpExpiresAt: new Date(seen.now.getTime() - 1) } as Row;
     expect(await store.command(over, cancelled(seen))).toBeNull();
@@ -370,7 +370,7 @@ describe('a claim', () => {
       const owner = await ready(VERIFIED);
       await submit(owner, { passkeys: [taken] });
       const row = await ready(VERIFIED);
-      // A reservation does not block other subjects; a registration does.
+      // A reserved passkey does not block other subjects. A registered passkey does.
       await sql('UPDATE credentials SET registered = true WHERE credential_id = $1', [taken.credentialId]);
       const before = await standing(row);
       expect(await submit(row, { passkeys: [taken], key: aKey() })).toBeNull();
@@ -379,7 +379,7 @@ describe('a claim', () => {
       expect(await submit(row, { passkeys: [passkey()], maxAuthenticators: 1 })).not.toBeNull();
     });
 
-    it('takes over an earlier submission’s reservations', async () => {
+    it('takes over the reserved passkeys of an earlier submission', async () => {
       const again = passkey();
       const [one, other] = [await ready(VERIFIED), await ready(VERIFIED)];
       await submit(one, { passkeys: [again] });
@@ -419,7 +419,7 @@ describe('the claim of a retry', () => {
 });
 
 describe('a settle', () => {
-  it('refunds its claim’s charge only if it is written', async () => {
+  it('refunds the charge of its claim only if the settle is written', async () => {
     const claimed = (await verify(await inserted()))!;
     expect(await budgetOf(claimed)).toMatchObject({ wrong: 1 });
     const stale = { ...claimed, lastSeq: 0 } as Row;
@@ -520,7 +520,7 @@ describe('a start', () => {
     expect(await budgetOf({ subjectKey: key })).toMatchObject({ sends: 1 });
   });
 
-  it('succeeds after the earlier one has ended, and once per integration', async () => {
+  it('succeeds after the earlier onboarding has ended, and once per integration', async () => {
     const before = await inserted();
     await store.command(before, cancelled(before));
     await inserted({ subject_key: before.subjectKey, integration: 'other' });

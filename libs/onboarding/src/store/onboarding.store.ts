@@ -122,7 +122,7 @@ export interface ForPasskeys {
   row: Row;
   /** Issued and unused challenges, unpadded base64url. */
   outstanding: ReadonlySet<string>;
-  /** The given challenges that had a try left and were charged one. */
+  /** The given challenges that had a try left and lost one. */
   charged: ReadonlySet<string>;
   /** The subject's credential ids, unpadded base64url. */
   registered: string[];

@@ -23,7 +23,7 @@ const SQL = new RegExp(
   String.raw`\b(?:INSERT\s+INTO|UPDATE|DELETE\s+FROM|MERGE\s+INTO|TRUNCATE(?:\s+TABLE)?|COPY)\s+${TABLE}`,
   'gi',
 );
-/** TypeORM writes without SQL. Only files that have a repository or a builder of these entities can. */
+/** TypeORM writes without SQL. Only files that have a repository or a builder of these entities can do so. */
 const HAS_ENTITY = /Repository(?:<|\()Onboarding(?:Event)?\b|\b(?:into|from|update)\(Onboarding(?:Event)?\b/;
 const ORM =
   /\.(?:save|insert|update|upsert|delete|remove|softDelete|softRemove|increment|decrement|clear)\(/g;

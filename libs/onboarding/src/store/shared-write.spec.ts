@@ -30,7 +30,7 @@ describe('a shared write', () => {
     await Promise.all(others);
   });
 
-  it('fails only its own items, not later ones', async () => {
+  it('fails only its own items, not later items', async () => {
     const { shared, writes } = held();
     const first = shared.add(1).catch((error: Error) => error.message);
     await turn();

@@ -24,7 +24,7 @@ export class Subjects {
     return personal.length === 0 ? key : this.blind(key);
   }
 
-  /** @returns a keyed hash of the key, with a prefix that marks it as one. */
+  /** @returns a keyed hash of the key, with a prefix that marks it as a hash. */
   blind(key: string): string {
     return BLIND + this.hash.of('subject key', key).toString('base64url');
   }

@@ -167,7 +167,7 @@ describe('the batch', () => {
     await expiry.run();
     expect(await load(idle)).toMatchObject({ state: 'expired', version: 3 });
     expect(await eventTypes(idle)).toEqual(['otp_expired', 'expired']);
-    // Idle time does not end a doubt, not even a new one.
+    // Idle time does not end a doubt, not even a new doubt.
     expect(await load(lost)).toMatchObject({ state: 'outcome_unknown', version: 2 });
   });
 

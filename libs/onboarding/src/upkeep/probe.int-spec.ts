@@ -81,7 +81,7 @@ describe('a probe without a clear result', () => {
     },
   );
 
-  it('releases all rows once a call of one of the three has succeeded', async () => {
+  it('releases all rows once the call of one released row has succeeded', async () => {
     answers('rejected');
     const ids = await parked(5);
     await probe.run();
@@ -92,7 +92,7 @@ describe('a probe without a clear result', () => {
     expect(await stillParked(ids)).toEqual([]);
   });
 
-  it('releases other rows next, at intervals that grow to a limit', async () => {
+  it('releases other rows in the next trial, at intervals that grow to a limit', async () => {
     answers('rejected');
     const ids = await parked(6);
     await probe.run();

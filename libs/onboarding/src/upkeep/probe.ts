@@ -14,7 +14,7 @@ const DOUBLINGS = 4;
 /** `unproven`: the answer shows nothing about our key, e.g. a 404 for the probe itself. */
 type Outcome = 'works' | 'refused' | 'unproven';
 
-/** Probes each integration with parked rows, and releases the rows if it works again. */
+/** Probes each integration with parked rows, and releases the rows if the integration works again. */
 @Injectable()
 export class Probe {
   readonly #logger = new Logger(Probe.name);

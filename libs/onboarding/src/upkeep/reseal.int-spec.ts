@@ -91,7 +91,7 @@ describe('a rotation', () => {
     });
   });
 
-  it('is done once by concurrent workers, and each value opens', async () => {
+  it('is done once by concurrent workers, and each value can still be opened', async () => {
     const ids = await sealedRows(250);
     const others = await having(NEW, OLD);
     const runs = await Promise.all([reseal(after).run(), reseal(others).run()]);

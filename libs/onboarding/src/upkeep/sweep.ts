@@ -9,7 +9,7 @@ import { NOT_WOKEN, WAKE } from '../store/statements/waiting.js';
 /** If a try has been due for less than this, its own job will probably wake it. */
 const GRACE_MS = 2_000;
 const BATCH = 500;
-/** Long, because no request waits for it. */
+/** How long a wake-up may take. This is long, because no request waits for it. */
 const WAKE_MS = 2_000;
 
 interface Due {

@@ -112,7 +112,7 @@ describe('a timeline', () => {
     expect(await faultOf(other)).toBeNull();
   });
 
-  it('is found among all others, page by page', async () => {
+  it('is found broken in a check of all timelines, page by page', async () => {
     const broken = await written();
     await sql('DELETE FROM onboarding_events WHERE onboarding_id = $1 AND seq = 3', [broken]);
     const faulty: string[] = [];
@@ -212,7 +212,7 @@ describe('an anchor', () => {
     expect(await timelines.anchor()).toEqual({ anchored: 1, broken: 1 });
     expect(await timelines.verifyTimeline(broken)).toMatchObject({ anchoredSeq: null, fault: { seq: 1 } });
     expect(await timelines.verifyTimeline(whole)).toMatchObject({ anchoredSeq: 4 });
-    // It is checked again in an hour, not in each run.
+    // A broken timeline is checked again in an hour, not in each run.
     expect(await timelines.anchor()).toEqual({ anchored: 0, broken: 0 });
     expect((await onboardings.load(broken)).dueAt!.getTime()).toBeGreaterThan(Date.now() + 3_000_000);
   });
@@ -257,7 +257,7 @@ describe('an anchor', () => {
     expect(before).toEqual({ id, seq: 4, digest });
     await sql('UPDATE onboardings SET anchor = NULL, anchored_seq = NULL WHERE id = $1', [id]);
     await sql(`UPDATE onboarding_events SET actor = 'forger' WHERE onboarding_id = $1`, [id]);
-    // Without an anchor, it looks like an onboarding that has just ended.
+    // Without an anchor, the onboarding looks as if it had just ended.
     expect(await timelines.verifyTimeline(id)).toMatchObject({ anchoredSeq: null, fault: null });
     await lookAgain(onboardings.dataSource, id);
     const [again] = (await linesOf()).flat();
@@ -285,7 +285,7 @@ describe('an erased timeline', () => {
     expect(await dataOf(id)).toEqual([{}, {}, {}, {}, {}]);
   });
 
-  it('that was not anchored before is anchored without its data', async () => {
+  it('that had no anchor before gets one without its data', async () => {
     const id = await written();
     await eraseByCaller(id);
     expect(await timelines.verifyTimeline(id)).toMatchObject({ events: 5, anchoredSeq: null, fault: null });
@@ -293,7 +293,7 @@ describe('an erased timeline', () => {
     expect(await timelines.verifyTimeline(id)).toMatchObject({ anchoredSeq: 5, fault: null });
   });
 
-  it('shows data that was put back', async () => {
+  it('shows tampering if erased data was put back', async () => {
     const id = await written();
     await timelines.anchor();
     await eraseByCaller(id);

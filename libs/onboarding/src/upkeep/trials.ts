@@ -45,7 +45,7 @@ export class Trials {
     @Inject(RANDOM) private readonly random: Random,
   ) {}
 
-  /** Begins a trial if one is due, and sets the time of the next one. @returns whether it began. */
+  /** Begins a trial if one is due, and sets the time of the next trial. @returns whether a trial began. */
   async begin(integration: string): Promise<boolean> {
     const waitMs = this.config.PROBE_EVERY_MS * (1 + JITTER * this.random.next());
     const begun = await this.statements.run(prepared(BEGIN), [integration, waitMs, DOUBLINGS]);

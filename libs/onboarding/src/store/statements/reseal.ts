@@ -18,7 +18,7 @@ export const KEY_USE = statement(
   ) AS used WHERE id <> '@row' GROUP BY id`,
 );
 
-/** All key ids except the current one. Finds each with one step in the index. Locks nothing. */
+/** All key ids except the current one. Finds each id with one step in the index. Locks nothing. */
 export const OTHER_KEY_IDS = statement(
   'other_key_ids',
   `WITH RECURSIVE ids AS (
@@ -54,7 +54,7 @@ export const WRAP = statement(
   RETURNING 1`,
 );
 
-/** One row for each sealing key. Finds each with one step in the index. Locks nothing. */
+/** One row for each sealing key. Finds each row with one step in the index. Locks nothing. */
 export const ONE_PER_SEALING_KEY = statement(
   'one_per_sealing_key',
   `WITH RECURSIVE ids AS (
