@@ -53,9 +53,9 @@ export function createDataSource(options: Connecting): DataSource {
 }
 
 /**
- * Checks that connections are as `DATABASE_POOLER` says, then opens the data source.
+ * Checks that connections reach PostgreSQL as `DATABASE_POOLER` says, then opens the data source.
  *
- * @throws ConfigError if they are not.
+ * @throws ConfigError if they do not.
  */
 export async function openDataSource(options: DataSourceOptions): Promise<DataSource> {
   const { url, extra } = options as { url: string; extra: { pooler: Pooler } };

@@ -27,8 +27,8 @@ interface Inside {
 type Done = (error: Error | null, result?: unknown) => void;
 
 /**
- * A connection whose statements run under our own settings, not under those of the role or database. It knows
- * whether it may be used again.
+ * A connection whose statements run under Gangway's settings, not under those of the role or database. The
+ * connection knows whether it may be used again.
  */
 export class DatabaseClient extends Base {
   readonly #pooler: Pooler;
@@ -46,16 +46,19 @@ export class DatabaseClient extends Base {
     super({ ...config, pipeline: pooler === 'none' } as ClientConfig);
     this.#pooler = pooler;
     this.#statementTimeoutMs = statementTimeoutMs;
-    // A broken connection rejects its statement. Its error event must not end the process.
+    // A broken connection rejects its statement. The error event must not end the process as well.
     this.on('error', () => undefined);
   }
 
-  /** Whether it must not be used again: it broke, or it was opened while the server took no writes. */
+  /**
+   * Whether the connection must not be used again: it broke, or it was opened while the server took no
+   * writes.
+   */
   get isSpent(): boolean {
     return this.#isSpent;
   }
 
-  /** Makes the settings of the session. Behind a pooler in transaction mode, each statement makes its own. */
+  /** Sets the settings of the session. Behind a pooler in transaction mode, each statement sets its own. */
   async settle(): Promise<void> {
     if (this.#pooler === 'transaction') {
       await this.query('SELECT 1'); // its settings read PostgreSQL's clock

@@ -21,7 +21,7 @@ describe('an error of PostgreSQL', () => {
     ['25P04', 'a transaction that took too long', BUSY, true],
     ['26000', 'a prepared statement that is gone', REFUSED, true],
     ['28P01', 'wrong password', REFUSED, false],
-    ['28000', 'not allowed in', REFUSED, false],
+    ['28000', 'access denied', REFUSED, false],
     ['3D000', 'no such database', REFUSED, false],
     ['40001', 'serialization failure', BUSY, false],
     ['40P01', 'deadlock', BUSY, false],
@@ -30,7 +30,7 @@ describe('an error of PostgreSQL', () => {
     ['53200', 'out of memory', BUSY, true],
     ['53300', 'too many connections', BUSY, true],
     ['53400', 'a limit of its configuration', BUSY, true],
-    ['55P03', 'a lock was not to be had', BUSY, false],
+    ['55P03', 'another statement holds the lock', BUSY, false],
     ['57014', 'the statement took too long', BUSY, true],
     ['57P01', 'terminated by an administrator', AWAY, true],
     ['57P02', 'another process crashed', AWAY, true],
@@ -43,16 +43,16 @@ describe('an error of PostgreSQL', () => {
     ['EAI_AGAIN', 'no name server', AWAY, true],
     ['22P02', 'no such UUID', null, false],
     ['23505', 'unique violation', null, false],
-    ['25001', 'a statement that no transaction takes', null, false],
+    ['25001', 'a statement that cannot run in a transaction', null, false],
     ['25P02', 'a transaction that has failed and was not ended', null, true],
-    ['42501', 'no right to do so', null, false],
+    ['42501', 'no permission', null, false],
     ['42P01', 'no such table', null, false],
     ['55000', 'not in that state', null, false],
     ['GW001', 'a clause that refused', null, false],
     ['XX000', 'internal error', null, true],
     ['XX001', 'damaged data', null, true],
     ['ENOENT', 'a file', null, true],
-  ])('%s: %s', (code, _, words, lost) => {
+  ])('%s (%s) has the right text and closes the connection if needed', (code, _, words, lost) => {
     expect([findOutage(withCode(code)), isConnectionLost(withCode(code))]).toEqual([words, lost]);
   });
 });

@@ -6,8 +6,9 @@ const BUSY = 'The database is busy.';
 const REFUSED = 'The database refuses this service.';
 
 /**
- * SQLSTATEs, and classes of them, that mean "not now": the statement itself is fine. A whole state wins over
- * its class. All others are errors of the statement, its values, or the data (XX).
+ * SQLSTATEs, and their two-character classes, that mean "not now": the statement itself is correct. The entry
+ * of a whole SQLSTATE wins over the entry of its class. All other SQLSTATEs are errors of the statement, its
+ * values, or the data (XX).
  */
 const NOT_NOW: Readonly<Record<string, string>> = {
   '08': AWAY, // the connection, a pooler's refusals among them
@@ -49,8 +50,8 @@ const DRIVER_TEXTS = new RegExp(
 );
 
 /**
- * Errors of connections that never took a statement. An answer to a statement gives their SQLSTATEs other
- * meanings.
+ * Errors of connections that never took a statement. In an answer to a statement, the same SQLSTATEs have
+ * other meanings.
  */
 const NOT_CONNECTED = new WeakSet<Error>();
 
@@ -94,7 +95,7 @@ export const isConflict = (error: unknown): boolean => ['40P01', '40001'].includ
 /** Classes and states after which a connection is broken, or in another state than before. */
 const LOST = /^(08|53|57|58|XX)|^(25P02|25P03|25P04|26000|42P05)$/;
 
-/** Whether the connection must not be used again. It survives an ordinary error of a statement. */
+/** Whether the connection must not be used again. After an ordinary error of a statement, it can be used. */
 export function isConnectionLost(error: unknown): boolean {
   const state = stateOf(error);
   return state === null || LOST.test(state);

@@ -15,7 +15,7 @@ const REFUSED = {
   'a lock that is not available': [`DO $$ BEGIN RAISE lock_not_available; END $$`, '55P03'],
 } as const;
 
-/** Errors after which the connection's state is unknown, or it leads to the wrong server. */
+/** Errors after which the connection's state is unknown, or the connection leads to the wrong server. */
 const LOST = {
   'a server that takes no writes': [`DO $$ BEGIN RAISE SQLSTATE '25006'; END $$`, '25006'],
   'a statement that takes too long': ['SELECT pg_sleep(9)', '57014'],
@@ -65,10 +65,10 @@ describe.each(['none', 'transaction'] as const)('a connection, with DATABASE_POO
     expect(await backend()).not.toBe(before);
   });
 
-  it('is closed with all others if one meets a server that takes no writes', async () => {
+  it('is closed with all other connections if one of them meets a server that takes no writes', async () => {
     const wide = createDataSource({ url: await testDatabaseUrl(), pooler, poolSize: 3 });
     await wide.initialize();
-    /** The backends of three connections in use at once. */
+    /** The backends of three connections in use at the same time. */
     const backends = async () => {
       const runners = [1, 2, 3].map(() => wide.createQueryRunner());
       await Promise.all(runners.map((runner) => runner.connect()));
@@ -97,7 +97,7 @@ describe('a connection that cannot be opened', () => {
       'a setting that the server does not know (42704)',
       (url) => url.searchParams.set('options', '-c spec=1'),
     ],
-  ])('is an outage, whatever its error: %s', async (_, change) => {
+  ])('counts as an outage, regardless of the error: %s', async (_, change) => {
     const url = new URL(await testDatabaseUrl());
     change(url);
     const opened = createDataSource({ url: url.href }).initialize();

@@ -7,7 +7,7 @@ type Connected = Parameters<pg.Pool['connect']>[0];
 
 /**
  * The pool below TypeORM. It closes only connections that must not be used again: an ordinary statement error
- * costs none. If a connection meets a server that takes no writes, the pool closes all open ones, because a
+ * costs none. If a connection meets a server that takes no writes, the pool closes all open connections: a
  * new one may lead to another server.
  */
 export class DatabasePool extends pg.Pool {
@@ -86,7 +86,7 @@ export class DatabasePool extends pg.Pool {
     }
   }
 
-  /** Closes each open connection: at once, or when its statement has ended. */
+  /** Closes each open connection: now, or when its statement has ended. */
   giveUpAll(): void {
     for (const client of this.#open) this.#stale.add(client);
     // The pool drops an idle connection that reports an error.

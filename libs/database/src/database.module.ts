@@ -8,8 +8,8 @@ import { PreparedStatements } from './prepared-statements.js';
 /** A server that does not answer a query in this time counts as away. */
 const QUERY_TIMEOUT_MS = 5_000;
 /**
- * The server must give up before we do. If it carried out a claim after we stopped waiting, the claim would
- * stand without a call.
+ * The server must give up before this service does. If it carried out a claim after the service stopped
+ * waiting, there would be a claim without a call.
  */
 const STATEMENT_TIMEOUT_MS = 4_000;
 

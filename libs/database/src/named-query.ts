@@ -9,7 +9,7 @@ interface Described {
 }
 
 interface Connection {
-  /** Writes a chunk; each message is one. */
+  /** Writes one message as one chunk. */
   _send(chunk: Buffer): boolean;
   /** Asks for a row description. */
   describe(message: unknown): void;
@@ -32,7 +32,7 @@ export type RowDescriptions = Map<string, Described>;
 
 /**
  * A statement with a name. node-postgres asks for the description of its rows with each run, and writes each
- * message as a chunk. This asks once per connection, and then writes one chunk per run.
+ * message as a chunk. This class asks once per connection, and then writes one chunk per run.
  */
 export class NamedQuery extends Base {
   readonly #known: RowDescriptions;

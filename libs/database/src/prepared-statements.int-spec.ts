@@ -57,13 +57,13 @@ describe('PreparedStatements', () => {
     jest.restoreAllMocks();
   });
 
-  it('refuses another text under the same name', async () => {
+  it('throws if another text has the same name', async () => {
     await expect(statements.run({ name: DOUBLE.name, text: 'SELECT 1' }, [])).rejects.toThrow(
       /must be unique/,
     );
   });
 
-  it('passes on PostgreSQL’s errors with their codes', async () => {
+  it('throws PostgreSQL’s errors with their codes', async () => {
     const broken = { name: 'spec_broken', text: 'SELECT $1::uuid' };
     await expect(statements.run(broken, ['no uuid'])).rejects.toMatchObject({ code: '22P02' });
     expect(await statements.run(DOUBLE, [1])).toEqual([{ double: 2 }]);

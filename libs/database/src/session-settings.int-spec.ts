@@ -42,7 +42,7 @@ describe.each([
   ['none', [...SETTINGS, ISOLATION]],
   ['transaction', SETTINGS],
 ] as const)('with DATABASE_POOLER=%s, a connection', (pooler, settings) => {
-  it.each(settings)('that begins with %s = %s sees %s', async (name, begins, sees) => {
+  it.each(settings)('that begins with %s = %s runs its statements with %s', async (name, begins, sees) => {
     const url = new URL(await testDatabaseUrl());
     url.searchParams.set('options', `-c ${name}=${begins}`);
     const options = { url: url.href, pooler, poolSize: 1, statementTimeoutMs: 9_000 };

@@ -34,7 +34,10 @@ const SETTINGS: Readonly<Record<string, string>> = {
   idle_session_timeout: '0',
 };
 
-/** Never `off`: if a crash lost the commit of a claim, its request could be sent twice. Other values stay. */
+/**
+ * Never `off`: if a crash lost the commit of a claim, its request could be sent twice. Other values stay
+ * unchanged.
+ */
 const DURABLE = `CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on'
   ELSE current_setting('synchronous_commit') END`;
 

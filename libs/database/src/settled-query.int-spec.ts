@@ -19,7 +19,7 @@ afterAll(async () => {
   await dataSource.destroy();
 });
 
-/** Sends all statements at once: each waits for the ones before it. */
+/** Sends all statements together: each statement waits for those before it. */
 async function inOneQueue(...texts: string[]) {
   const client = await poolOf(dataSource).take();
   const results = await Promise.allSettled(texts.map((text) => client.query(text)));
@@ -47,7 +47,7 @@ describe('a statement behind a pooler in transaction mode', () => {
     expect(await dataSource.query('SELECT said FROM spec_late')).toEqual([{ said: 'in time' }]);
   });
 
-  it('waits without limit if none is set', async () => {
+  it('waits without limit if no timeout is set', async () => {
     const patient = createDataSource({ url: await testDatabaseUrl(), pooler: 'transaction' });
     await patient.initialize();
     expect(await patient.query(`SELECT current_setting('statement_timeout') AS limit`)).toEqual([

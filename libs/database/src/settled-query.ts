@@ -2,7 +2,10 @@ import { Query, type QueryConfig } from 'pg';
 import { isTooLate, transactionSettings } from './session-settings.js';
 import type { ServerClock } from './server-clock.js';
 
-/** Methods that `Query` of node-postgres calls while it is sent and answered. Its types lack them. */
+/**
+ * Methods that `Query` of node-postgres calls while a query is sent and answered. The types of `Query` lack
+ * them.
+ */
 interface Connection {
   parse(message: { text: string; name: string }): void;
   bind(message: { values: unknown[] }): void;
@@ -22,12 +25,13 @@ const Base = Query as unknown as new (config: QueryConfig) => Query & Inside;
 const WITH_DEADLINE = transactionSettings('deadline');
 
 /**
- * A statement with the settings that it needs, in one transaction and one round trip: both are sent before
- * the `Sync` that ends the transaction. The statement has no name, because its next run may meet another
- * server connection.
+ * A statement with the settings that it needs, in one transaction and one round trip: the settings and the
+ * statement are sent before the `Sync` that ends the transaction. The statement has no name, because its next
+ * run may meet another server connection.
  *
- * It has a deadline on PostgreSQL's clock. A pooler queues statements that wait for a server connection, and
- * forwards them even if their client is gone. PostgreSQL must not run a statement that we have given up.
+ * The statement has a deadline on PostgreSQL's clock. A pooler queues statements that wait for a server
+ * connection, and forwards them even if their client is gone. PostgreSQL must not run a statement that this
+ * service has given up.
  */
 export class SettledQuery extends Base {
   readonly #timeoutMs: number;
@@ -44,7 +48,7 @@ export class SettledQuery extends Base {
     this.#deadline = timeoutMs === 0 ? null : clock.in(timeoutMs);
   }
 
-  /** The simple protocol cannot send two statements if one has parameters. */
+  /** The simple protocol cannot send two statements if one of them has parameters. */
   override requiresPreparation(): boolean {
     return true;
   }

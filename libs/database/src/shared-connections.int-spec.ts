@@ -36,7 +36,7 @@ describe('statements at the same time', () => {
     expect(new Set(await pids(20)).size).toBe(1);
   });
 
-  it('end separately: a refused one does not fail another', async () => {
+  it('end separately: an error of one statement does not fail another statement', async () => {
     const results = await Promise.allSettled([
       statements.run(LOCK, []),
       statements.run(REFUSED, []),
@@ -61,7 +61,7 @@ describe('statements at the same time', () => {
     await waiting;
   });
 
-  it('all fail if their connection breaks, and the next ones get another', async () => {
+  it('all fail if their connection breaks, and the next statements get another connection', async () => {
     const [before] = await pids(1);
     const runs = [statements.run(ENDED, []), statements.run(PID, []), statements.run(PID, [])];
     const ended = await Promise.allSettled(runs);

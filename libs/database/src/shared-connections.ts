@@ -3,9 +3,9 @@ import type { DatabaseClient } from './database-client.js';
 
 export type PooledClient = PoolClient & Pick<DatabaseClient, 'backendPid' | 'holdWrites' | 'cut'>;
 
-/** A statement joins others on a connection only if it is likely to wait less than this for them. */
+/** A statement joins others on a connection only if it will probably wait less than this for the others. */
 const PATIENCE_MS = 10;
-/** A statement's mean time is taken over about this many recent ones. */
+/** A statement's mean time is taken over about this many recent runs. */
 const SAMPLES = 32;
 
 /** How often connections are checked for one that does not answer. */
@@ -28,14 +28,14 @@ interface Lane {
   client?: PooledClient;
   /** How many statements have no answer yet. */
   unanswered: number;
-  /** When the first unanswered one could begin, by `performance.now()`. */
+  /** When the first unanswered statement could begin, by `performance.now()`. */
   sinceMs: number;
 }
 
 /**
- * Lets statements share connections. Each is sent at once. PostgreSQL runs those of a connection one after
- * the other, each in its own transaction. Statements sent together are one write to a socket, and a few busy
- * backends cost less CPU than many that take turns (docs/decisions/0006).
+ * Lets statements share connections. Each statement is sent immediately. PostgreSQL runs the statements of a
+ * connection one after the other, each in its own transaction. Statements sent together are one write to a
+ * socket, and a few busy backends cost less CPU than many that take turns (docs/decisions/0006).
  *
  * A statement takes another connection of the pool if it would wait long for others, e.g. for a lock or a
  * slow disk.

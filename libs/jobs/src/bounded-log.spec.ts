@@ -1,7 +1,7 @@
 import { expect, it, jest } from '@jest/globals';
 import { BoundedLog } from './bounded-log.js';
 
-it('writes a text once per period, even with other ids, and counts the rest', () => {
+it('writes a text once per period, even with other ids, and counts the repetitions', () => {
   jest.useFakeTimers();
   try {
     const lines: string[] = [];

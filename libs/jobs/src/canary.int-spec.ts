@@ -53,7 +53,7 @@ describe('the canary', () => {
     await jobs.close();
   });
 
-  it('is down in every process until a worker has run it', async () => {
+  it('is down in every process until a worker has run its job', async () => {
     expect(await worker()).toEqual({ status: 'down', detail: 'no worker has run a job for 1 s' });
     start();
     await until('it sings', async () => (await worker())!.status === 'up');
@@ -95,7 +95,7 @@ describe('the canary', () => {
 });
 
 describe('while Redis is away', () => {
-  it('no process asks for a restart, and a worker has time to go on afterwards', async () => {
+  it('no process asks for a restart, and a worker has time to continue after the outage', async () => {
     const proxy = await TcpProxy.start(testRedisUrl());
     jobs = await openJobs(proxy.url, { wait: true, env: ENV });
     try {

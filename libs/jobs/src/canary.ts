@@ -18,7 +18,8 @@ export class Canary {
   readonly #key: string;
   readonly #lateMs: number;
   /**
-   * Since when this process misses the proof, on the monotonic clock; null while there is one or none is due.
+   * Since when this process misses the proof, on the monotonic clock; null while there is a proof or none is
+   * due.
    */
   #silentSince: number | null = null;
   /** Whether Redis ever took a write of this process. */
@@ -70,8 +71,8 @@ export class Canary {
   }
 
   /**
-   * Asks for one restart, in case this process is at fault. The next process does not ask until Redis has
-   * taken one of its writes. An unreachable Redis is no reason for a restart.
+   * Asks for one restart, in case this process is at fault. After the restart, the process does not ask again
+   * until Redis has taken one of its writes. An unreachable Redis is no reason for a restart.
    */
   #whyRefused(since: number): string | null {
     this.#silentSince = null;

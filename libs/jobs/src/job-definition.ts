@@ -35,7 +35,7 @@ export interface JobHandler<Payload = unknown> {
   handle(payload: Payload): Promise<JobOutcome>;
 }
 
-/** A handler throws it if its job is not due yet: the job is delayed until then. */
+/** A handler throws this error if its job is not due yet: the job is delayed until then. */
 export class TooEarly extends Error {
   constructor(readonly waitMs: number) {
     super(`too early by ${waitMs} ms`);
@@ -44,7 +44,8 @@ export class TooEarly extends Error {
 }
 
 /**
- * A handler throws it if its work has failed for good: the job is shown as failed, and does not run again.
+ * A handler throws this error if its work has failed for good. The job is shown as failed, and does not run
+ * again.
  */
 export class EndedBadly extends Error {
   constructor(reason: string) {

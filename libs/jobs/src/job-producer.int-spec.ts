@@ -18,21 +18,21 @@ const step: JobDefinition<{ n: number }> = {
  */
 const SOON_MS = 1_000;
 
-describe('with Redis there', () => {
+describe('with a reachable Redis', () => {
   let jobs: Jobs;
   beforeAll(async () => {
     jobs = await openJobs();
   });
   afterAll(() => jobs.close());
 
-  it('adds a job under its queue, with its delay', async () => {
+  it('adds a job to its queue, with its delay', async () => {
     expect(await jobs.producer.add(step, { n: 1 }, { id: 'a_1', delayMs: 60_000.4 })).toBe(true);
     const job = (await jobs.queues.get('steps').getJob('a_1'))!;
     expect(job).toMatchObject({ name: 'init-otp', data: { n: 1 }, delay: 60_001 });
     expect(await job.getState()).toBe('delayed');
   });
 
-  it('adds an id once, and ignores it the second time', async () => {
+  it('adds a job with the same id only once', async () => {
     expect(await jobs.producer.add(step, { n: 2 }, { id: 'a_2' })).toBe(true);
     expect(await jobs.producer.add(step, { n: 3 }, { id: 'a_2' })).toBe(true);
     expect((await jobs.queues.get('steps').getJob('a_2'))!.data).toEqual({ n: 2 });
@@ -41,7 +41,7 @@ describe('with Redis there', () => {
     expect(await jobs.queues.get('steps').count()).toBe(before + 2);
   });
 
-  it('takes a negative delay as none', async () => {
+  it('treats a negative delay as no delay', async () => {
     await jobs.producer.add(step, { n: 5 }, { id: 'a_5', delayMs: -10 });
     expect(await (await jobs.queues.get('steps').getJob('a_5'))!.getState()).toBe('waiting');
   });
@@ -76,7 +76,7 @@ describe('with Redis there', () => {
       expect(await toCome('w_1')).toHaveLength(1);
     });
 
-    it('runs a delayed job at once instead of adding one', async () => {
+    it('runs a delayed job now instead of adding another one', async () => {
       await jobs.producer.add(step, { n: 1 }, { id: 'w_2', delayMs: 3_600_000 });
       expect(await wake('w_2')).toBe('queued');
       expect(await wake('w_2')).toBe('waits');
@@ -84,7 +84,7 @@ describe('with Redis there', () => {
       expect(await queue().getJobState('w_2')).toBe('waiting');
     });
 
-    it('queues a job even if a finished one with its id is still kept', async () => {
+    it('queues a job even if a finished job with the same id is still kept', async () => {
       await jobs.producer.add(step, { n: 1 }, { id: 'w_3' });
       for (const id of ['w_3', 'w_3_wake1', 'w_3_wake1']) {
         const { job, close } = await taken(id);
@@ -95,7 +95,7 @@ describe('with Redis there', () => {
       }
     });
 
-    it('queues a job beside an active one whose worker is gone', async () => {
+    it('queues a job beside an active job whose worker is gone', async () => {
       await jobs.producer.add(step, { n: 1 }, { id: 'w_4' });
       const first = await taken('w_4');
       expect(await wake('w_4')).toBe('queued');
@@ -106,7 +106,7 @@ describe('with Redis there', () => {
     });
   });
 
-  it('keeps at most a thousand finished jobs, for a day, and repeats none', () => {
+  it('keeps at most a thousand finished jobs for a day, and does not repeat failed jobs', () => {
     for (const name of QUEUE_NAMES) {
       expect(jobs.queues.get(name).defaultJobOptions).toMatchObject({
         attempts: 1,
@@ -179,7 +179,7 @@ describe('with Redis away', () => {
     await until('it is taken again', () => jobs.producer.add(step, { n: 1 }));
   });
 
-  it('adds again once Redis is back', async () => {
+  it('adds jobs again once Redis is back', async () => {
     const redis = await TcpProxy.start(testRedisUrl());
     closers.push(() => redis.close());
     const jobs = await openJobs(redis.url);
@@ -192,7 +192,7 @@ describe('with Redis away', () => {
     await until('it is back', () => jobs.producer.add(step, { n: 1 }));
   });
 
-  it('adds once Redis is back that had gone just after it came', async () => {
+  it('adds jobs again after Redis went away just after its first connection', async () => {
     // ioredis sends the first INFO to see whether Redis is loaded. BullMQ would ask only once more.
     const redis = await TcpProxy.start(testRedisUrl());
     redis.intercept(/\r\ninfo\r\n/i, ({ cut }) => cut());
@@ -204,7 +204,7 @@ describe('with Redis away', () => {
     await until('a job is taken', () => jobs.producer.add(step, { n: 1 }));
   });
 
-  it('adds once Redis appears after the process has started', async () => {
+  it('adds jobs once Redis appears after the process has started', async () => {
     const redis = await TcpProxy.start(testRedisUrl());
     await redis.close();
     const jobs = await openJobs(redis.url, { wait: false });

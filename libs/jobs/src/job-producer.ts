@@ -13,7 +13,7 @@ const WAITING: ReadonlySet<string> = new Set(['waiting', 'prioritized', 'waiting
 /** The result of a wake-up call: a job was queued, one already waits, or Redis took none. */
 export type Woken = 'queued' | 'waits' | 'refused';
 
-/** Adds wake-up calls. A job carries ids only. If one is lost, its row waits for the sweeper. */
+/** Queues wake-up calls. A job carries only ids. If a job is lost, the sweeper wakes its row. */
 @Injectable()
 export class JobProducer {
   readonly #log = new BoundedLog(new Logger(JobProducer.name));
@@ -39,9 +39,9 @@ export class JobProducer {
   }
 
   /**
-   * Runs a job now, unless one with the same id already waits. Promotes a delayed one. If a job with this id
-   * is finished but kept, BullMQ would ignore a new one; if it is active, its worker may be dead. In both
-   * cases the new job gets a derived id.
+   * Runs a job now, unless a job with the same id already waits. Promotes a delayed job. If a job with this
+   * id is finished but kept, BullMQ would ignore a new one; if that job is active, its worker may be dead. In
+   * both cases the new job gets a derived id.
    *
    * @param id as for {@link add}.
    * @param withinMs the caller waits at most this long.

@@ -49,7 +49,7 @@ async function periods(count: number): Promise<void> {
   await until('some periods have passed', () => performance.now() - from > count * EVERY_MS);
 }
 
-describe('with Redis there', () => {
+describe('with a reachable Redis', () => {
   let jobs: Jobs;
   beforeAll(async () => {
     jobs = await openJobs();
@@ -72,7 +72,7 @@ describe('with Redis there', () => {
     expect(runsOf(1)).toHaveLength(1);
   });
 
-  it('uses one waiting connection per queue, and two shared ones', async () => {
+  it('uses one waiting connection per queue, and two shared connections', async () => {
     const list = String(await jobs.queues.redis.client('LIST'));
     const names = [...list.matchAll(/ name=(\S*)/g)].map(([, name]) => name!);
     expect(names.filter((name) => name.startsWith(jobs.prefix))).toHaveLength(jobs.queues.all().length);
@@ -93,9 +93,9 @@ describe('with Redis there', () => {
   });
 
   it.each([
-    ['ended for good', 3, new EndedBadly('otp_locked: no tries left'), 'otp_locked: no tries left'],
-    ['met an error of ours', 4, new TypeError('a bug'), 'a bug'],
-  ])('shows as failed, and does not repeat, a job that %s', async (_, n, error, reason) => {
+    ['has ended for good', 3, new EndedBadly('otp_locked: no tries left'), 'otp_locked: no tries left'],
+    ['met an internal error', 4, new TypeError('a bug'), 'a bug'],
+  ])('shows a job as failed and does not repeat it: the job %s', async (_, n, error, reason) => {
     script.set(n, () => {
       throw error;
     });
@@ -157,7 +157,7 @@ describe('with a schedule whose job does not run', () => {
       return (run?.returnvalue as { ticks: number } | undefined)?.ticks === ticks;
     });
 
-  it('works by its own clock while the queue is paused, and by BullMQ after a resume', async () => {
+  it('the runner works by its own clock while the queue is paused, then by BullMQ again', async () => {
     jobs.runner.start(handlers());
     await runs();
     await expiry().pause();
@@ -170,7 +170,7 @@ describe('with a schedule whose job does not run', () => {
     await followed();
   });
 
-  it('works by its own clock while the queue’s worker is stuck', async () => {
+  it('the runner works by its own clock while the queue’s worker is stuck', async () => {
     const { promise, resolve: letGo } = Promise.withResolvers<void>();
     const stuck: JobHandler = {
       job: { queue: 'expiry', name: 'stuck', payload: z.object({}) },
@@ -191,7 +191,7 @@ describe('with a schedule whose job does not run', () => {
 
   const active = async () => (await expiry().getActive())[0]?.name;
 
-  it('writes a schedule again after an operator has removed its next job', async () => {
+  it('the runner writes a schedule again after an operator has removed its next job', async () => {
     jobs.runner.start(handlers());
     await runs();
     await expiry().pause();
@@ -222,7 +222,7 @@ describe('with a Redis that refuses', () => {
 });
 
 describe('with Redis away', () => {
-  it('runs schedules by its own clock, and still stops at once', async () => {
+  it('runs schedules by its own clock, and still stops immediately', async () => {
     const jobs = await openJobs('redis://127.0.0.1:1');
     const before = ticks;
     jobs.runner.start(handlers());
@@ -233,7 +233,7 @@ describe('with Redis away', () => {
     expect(ticks).toBe(stopped);
   });
 
-  it('runs schedules by its own clock during the outage, and takes jobs again after it', async () => {
+  it('runs schedules by its own clock during the outage, and takes jobs again after the outage', async () => {
     const redis = await TcpProxy.start(testRedisUrl());
     const jobs = await openJobs(redis.url);
     try {
@@ -321,7 +321,7 @@ describe('with a Redis that hangs and keeps connections open', () => {
 });
 
 describe('a stopping runner', () => {
-  it('stops taking jobs at once, and lets the running one end', async () => {
+  it('stops taking jobs immediately, and lets the running job end', async () => {
     const jobs = await openJobs();
     const letGo = hold(400);
     try {

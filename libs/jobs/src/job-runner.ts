@@ -21,20 +21,20 @@ import { Queues } from './queues.js';
 import { RedisLink } from './redis-link.js';
 import { troubleOf } from './redis-trouble.js';
 
-/** After this, a schedule may be lost, its queue paused, or its workers stuck. */
+/** If a job has not run for this long, its schedule may be lost, its queue paused, or its workers stuck. */
 const lostAfterMs = (everyMs: number) => Math.min(2 * everyMs, 10_000);
 const LOOK_EVERY_MS = 5_000;
 /** BullMQ's default of 15 s would prolong every outage. */
 const FETCH_AGAIN_MS = 1_000;
-/** A job in one of these states will still run, so another one is not needed. */
+/** A job in one of these states will still run, so no other job is needed. */
 const STILL_TO_COME: ReadonlySet<string> = new Set(['waiting', 'prioritized', 'delayed']);
 
 interface Scheduled {
   handler: JobHandler;
   everyMs: number;
-  /** When this process last ran it as a job, on the monotonic clock. */
+  /** When this process last ran the schedule as a job, on the monotonic clock. */
   lastJobMs: number;
-  /** When this process last ran it by its own clock. */
+  /** When this process last ran the schedule by its own clock. */
   lastOwnMs: number;
   running: Promise<void> | undefined;
 }
@@ -91,8 +91,8 @@ export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
   }
 
   /**
-   * BullMQ repeats a refused command at once, without limit. So a worker takes no jobs while Redis refuses,
-   * and continues when Redis accepts again. While Redis is away, BullMQ itself waits.
+   * BullMQ repeats a refused command immediately, without limit. So a worker takes no jobs while Redis
+   * refuses, and continues when Redis accepts again. While Redis is away, BullMQ itself waits.
    */
   #rest(link: RedisLink): void {
     if (this.#closed) return;
@@ -111,7 +111,7 @@ export class JobRunner implements OnModuleDestroy, BeforeApplicationShutdown {
     });
     worker.on('error', (error) => {
       void link.ask();
-      // The link says what is wrong with Redis.
+      // The Redis link logs what is wrong with Redis.
       if (link.accepts && !troubleOf(error).refused) this.#log.warn(`worker of ${queue}: ${error.message}`);
     });
     return worker;

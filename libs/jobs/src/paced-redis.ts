@@ -8,8 +8,8 @@ const PACE_MS = 1_000;
 const NO_DATABASE_PAUSE_MS = 2_000;
 
 /**
- * Reconnects if the server refuses a command that another server may take. Each copy has its own pace: BullMQ
- * makes copies for blocking reads, and a failover hits all of them at once.
+ * Reconnects if the server refuses a command that another server may take. Each copy of this client has its
+ * own pace: BullMQ makes copies for blocking reads, and a failover hits all of them at the same time.
  */
 export class PacedRedis extends Redis {
   #hasDatabase = true;

@@ -28,7 +28,7 @@ describe('each queue', () => {
     expect(await metrics()).toMatch(/^gangway_queue_last_finished_seconds\{queue="steps"\} [\d.]+$/m);
   });
 
-  it('is down while it is paused, and says since when', async () => {
+  it('has a check that is down while the queue is paused, and shows since when', async () => {
     const queue = jobs.queues.get('expiry');
     const from = Math.floor(Date.now() / 1_000) * 1_000;
     await queue.pause();
@@ -48,7 +48,7 @@ describe('each queue', () => {
     await until('it is up', async () => (await check('queue expiry')).status === 'up');
   });
 
-  it('is down if no worker takes a due job', async () => {
+  it('has a check that is down if no worker takes a due job', async () => {
     const queue = jobs.queues.get('steps');
     await queue.add('of-steps', {}, { timestamp: Date.now() - 30_000 });
     const { detail } = await until('it is seen', async () => {

@@ -12,7 +12,7 @@ const EVENTS_READ = 1_000;
 
 interface Seen {
   paused: boolean;
-  /** When it was paused, if its events still show it. */
+  /** When the queue was paused, if its events still show that. */
   pausedAt: number | null;
   waiting: number;
   /** When the oldest waiting job became due. */
@@ -107,7 +107,9 @@ export class QueueWatch {
     }
   }
 
-  /** BullMQ does not keep the instant of a pause. Its events show it, unless too many have followed. */
+  /**
+   * BullMQ does not keep the instant of a pause. The queue's events show it, unless too many have followed.
+   */
   async #pauseOf(name: QueueName, paused: boolean, queue: Queue): Promise<number | null> {
     if (!paused) {
       this.#pausedAt.delete(name);

@@ -61,7 +61,7 @@ export class Queues implements OnApplicationShutdown {
     this.#links.push(link);
   }
 
-  /** For checks that read from Redis: without its answer, the check is down. */
+  /** For checks that read from Redis: if Redis does not answer, the check is down. */
   async unlessAway(check: () => Promise<Finding>): Promise<Finding> {
     if (!this.link.isConnected) return { status: 'down', detail: 'unknown without Redis' };
     try {
@@ -76,7 +76,7 @@ export class Queues implements OnApplicationShutdown {
     this.link.disconnect();
   }
 
-  /** Checks that Redis takes a write on each link, and that it evicts no key, which would lose jobs. */
+  /** Checks that Redis takes a write on each link, and that Redis evicts no key, which would lose jobs. */
   async #check(): Promise<Finding> {
     const answered = Promise.all(this.#links.map((link) => link.ask()));
     const late = Symbol('late');
@@ -109,7 +109,7 @@ export class Queues implements OnApplicationShutdown {
       streams: { events: { maxLen: EVENTS_KEPT } },
       defaultJobOptions: { attempts: 1, removeOnComplete: keepFinished, removeOnFail: keepFailed },
     });
-    // The link says what is wrong with Redis.
+    // The Redis link logs what is wrong with Redis.
     queue.on('error', (error) => this.link.accepts && this.#log.warn(`queue ${name}: ${error.message}`));
     return queue;
   }

@@ -10,7 +10,7 @@ const name = 'gangway-link-of-the-tests';
 
 afterEach(() => void jest.restoreAllMocks());
 
-it('does not use database 0 if the server refuses the one of the URL', async () => {
+it('does not use database 0 if the server refuses the database of REDIS_URL', async () => {
   const onlooker = new Redis(testRedisUrl());
   const link = RedisLink.patient(url.href, { name, prefix: testQueuePrefix(), isWanted: () => true });
   const copy = link.redis.duplicate({ maxRetriesPerRequest: null });
@@ -32,7 +32,7 @@ it('does not use database 0 if the server refuses the one of the URL', async () 
   }
 });
 
-it('keeps a connection after one late answer', async () => {
+it('keeps the connection to Redis after one late answer', async () => {
   const commandTimeout = 400;
   const link = RedisLink.impatient(testRedisUrl(), { name, prefix: testQueuePrefix(), commandTimeout });
   try {
@@ -52,7 +52,7 @@ it('keeps a connection after one late answer', async () => {
   }
 });
 
-it('logs the last state, even after several fast changes', async () => {
+it('logs the last state of Redis, even after several fast changes', async () => {
   const admin = new Redis(testRedisUrl());
   const user = `${name}-${process.pid}`;
   await admin.acl('SETUSER', user, 'reset', 'on', '>secret', '~*', '&*', '+@all');

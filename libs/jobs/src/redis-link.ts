@@ -6,7 +6,9 @@ import { CLOSED, LOADING, NOT_YET, SILENT, SILENT_TO_WRITES, troubleOf } from '.
 import type { RedisTrouble } from './redis-trouble.js';
 
 const BEAT_MS = 1_000;
-/** In beats, because a process that is too busy to read an answer also misses beats. */
+/**
+ * How many beats may pass without an answer. A process that is too busy to read an answer also misses beats.
+ */
 const BEATS_WITHOUT_ANSWER = 2;
 const CHANGE_LOG_MS = 10_000;
 
@@ -31,12 +33,12 @@ export interface LinkOptions {
 
 /**
  * A connection to Redis that knows whether Redis takes its writes. Once a second it sends a write that
- * changes nothing, and reconnects if no answer comes. Otherwise, if the server hangs or the network drops the
- * connection, nothing closes it and each command waits forever. Not for a connection that makes blocking
- * reads.
+ * changes nothing, and reconnects if no answer comes. Without this, nothing would close the connection if the
+ * server hangs or the network drops it, and each command would wait forever. Not for a connection that makes
+ * blocking reads.
  *
- * ioredis has `socketTimeout` for this, but its timer outlives its connection: it then cuts the next, healthy
- * connection, or keeps a finished process alive.
+ * ioredis has `socketTimeout` for this. But the timer of this option outlives its connection: it then cuts
+ * the next, healthy connection, or keeps a finished process alive.
  */
 export class RedisLink {
   readonly #log: BoundedLog;
@@ -51,7 +53,7 @@ export class RedisLink {
   #unanswered: number | undefined;
 
   /**
-   * For requests, which must not be delayed: fails at once if Redis is away, and soon if it hangs.
+   * For requests, which must not be delayed: fails immediately if Redis is away, and soon if it hangs.
    *
    * @param options.commandTimeout a command fails after this many milliseconds.
    */
@@ -130,8 +132,8 @@ export class RedisLink {
   }
 
   /**
-   * Asks at once instead of at the next beat. Never rejects. Resolves with the answer or the connection's
-   * end.
+   * Asks now instead of at the next beat. Never rejects. Resolves when the answer comes or the connection
+   * ends.
    */
   ask(): Promise<void> {
     if (!this.isConnected) return Promise.resolve();
@@ -156,7 +158,7 @@ export class RedisLink {
       this.#unanswered = undefined;
       this.#found(null);
     } catch (error) {
-      // Without an answer, the count of beats goes on.
+      // Without an answer, the missed beats still count.
       if ((error as Error).name !== 'ReplyError') return;
       this.#unanswered = undefined;
       this.#found(troubleOf(error as Error));

@@ -5,7 +5,7 @@ import { troubleOf } from './redis-trouble.js';
 const reply = (message: string) => Object.assign(new Error(message), { name: 'ReplyError' });
 const system = (code: string) => Object.assign(new Error(`connect ${code} 10.0.0.1:6379`), { code });
 
-describe('what an error says about Redis', () => {
+describe('the trouble that an error shows', () => {
   it.each([
     ["READONLY You can't write against a read only replica.", 'READONLY', true],
     [
@@ -50,7 +50,7 @@ describe('what an error says about Redis', () => {
     });
   });
 
-  it('has our own words for a lost connection', async () => {
+  it('describes a lost connection without the words of ioredis', async () => {
     const redis = new Redis('redis://127.0.0.1:1', { maxRetriesPerRequest: 0, retryStrategy: () => 60_000 });
     redis.on('error', () => undefined);
     const error = await redis.ping().catch((reason: Error) => reason);

@@ -1,6 +1,8 @@
 import type { Row, Explanation } from '#libs/onboarding';
 
-/** The provider refuses the contact. If the caller named none, the provider used the one in its records. */
+/**
+ * The provider refuses the contact. If the caller named none, the provider used the contact in its records.
+ */
 export function contactInvalid({ sealedContact }: Row): Explanation {
   const detail = 'The provider cannot send a code to the contact.';
   const pointer = sealedContact === null ? '/subject' : '/subject/contact/value';

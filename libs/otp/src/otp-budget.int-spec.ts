@@ -142,7 +142,7 @@ describe('a budget', () => {
     expect(charged.filter(Boolean)).toHaveLength(LIMITS.window);
   });
 
-  it('allows exactly its number of starts, one live at a time', async () => {
+  it('allows exactly its number of starts, with one live onboarding at a time', async () => {
     const subject = aSubject();
     const started: string[][] = [];
     for (let round = 0; round <= LIMITS.window; round++) {
@@ -171,14 +171,14 @@ describe('a budget', () => {
     expect(await charge({ ...subject, integration: 'other' })).toBe(true);
   });
 
-  it('slides: entries older than the window do not count', async () => {
+  it('does not count entries that are older than the window', async () => {
     const subject = aSubject();
     await used(subject, [11 * MINUTE, 9 * MINUTE, 1 * MINUTE]);
     expect(await charge(subject)).toBe(true);
     expect(await charge(subject)).toBe(false);
     await wait(subject, 2 * MINUTE);
     expect(await charge(subject)).toBe(true);
-    // Five on this day by now.
+    // The day has five entries by now.
     await wait(subject, 11 * MINUTE);
     expect(await charge(subject)).toBe(false);
     await wait(subject, 24 * HOUR);
@@ -257,7 +257,7 @@ describe('Retry-After', () => {
     expect(refusal!.retryAfterS).toBeGreaterThan(22 * 3600);
   });
 
-  it('follows the day’s wrong codes for a refused try', async () => {
+  it('covers the day’s limit of wrong codes if a try is refused', async () => {
     const subject = aSubject();
     await used(subject, Array(10).fill(0), Array(LIMITS.wrong).fill(23 * HOUR));
     const refusal = await refusalOf(budget.mustHaveTry(subject));
@@ -278,7 +278,7 @@ describe('the instant when another code may be sent', () => {
   const age = fc.integer({ min: 0, max: 26 * HOUR });
 
   it.each(Object.entries(CHANGES))(
-    'is the first with room in the budgets: %s',
+    'is the first instant with room in the budgets: %s',
     async (_, change) => {
       await fc.assert(
         fc.asyncProperty(
@@ -335,7 +335,7 @@ describe('deleting old budgets', () => {
     expect(rows.map(({ key }) => key).sort()).toEqual([sent.subjectKey, wrong.subjectKey].sort());
   });
 
-  it('keeps a budget that names a live onboarding: its subject could start a second one', async () => {
+  it('keeps a budget that names a live onboarding, so that its subject cannot start another', async () => {
     const subject = aSubject();
     await used(subject, [25 * HOUR]);
     const id = await rowOf(subject);
@@ -346,7 +346,7 @@ describe('deleting old budgets', () => {
     expect(await store.findLive(subject.integration, subject.subjectKey)).toBeNull();
   });
 
-  it('reads each row once, even if most still count', async () => {
+  it('reads each budget once, even if most budgets still have entries that count', async () => {
     await dataSource.query(
       `INSERT INTO otp_budgets (integration, subject_key, sends)
        SELECT 'many', lpad(n::text, 6, '0'),

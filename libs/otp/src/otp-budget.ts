@@ -27,14 +27,14 @@ interface Usage {
   now: Date;
 }
 
-/** A refused command: how long it must wait for other reasons, and its onboarding if it has one. */
+/** A refused command: how long other reasons delay it, and its onboarding if there is one. */
 interface Refused {
   waitMs: number;
   row?: Row | undefined;
 }
 
 /**
- * Limits how many codes a subject may receive, and how many wrong ones may be tried. One row per integration
+ * Limits how many codes a subject may receive, and how many wrong codes may be tried. One row per integration
  * and subject holds the instants that still count. The store's claims charge it, so concurrent claims cannot
  * exceed it. This class explains refusals.
  */
@@ -85,7 +85,7 @@ export class OtpBudget implements OnModuleInit {
     if (waitMs <= 0) return;
     throw new ProblemError('otp_locked', {
       status: 429,
-      detail: 'Too many wrong codes for this subject today.',
+      detail: 'Too many wrong codes for this subject in the last 24 hours.',
       retryAfterS: Math.ceil(Math.max(waitMs, others.waitMs) / 1000),
       // The day's limit forbids even the tries that this code has left.
       extensions: others.row ? stateAndNextAction({ ...others.row, otpTriesLeft: 0 }) : {},

@@ -34,7 +34,7 @@ export interface Start {
 
 export interface Resend {
   reason?: string | undefined;
-  /** Options of this sending only, e.g. a captcha token. */
+  /** Options for this one code, e.g. a captcha token. */
   otp?: unknown;
 }
 
@@ -74,7 +74,8 @@ export class OtpService {
   /**
    * Creates an onboarding and has its first code sent.
    *
-   * @throws ProblemError `onboarding_live` if the subject already has one and `supersede` is not set.
+   * @throws ProblemError `onboarding_live` if the subject already has a live onboarding and `supersede` is
+   *   not set.
    */
   async start(start: Start, terms: Terms): Promise<Row> {
     const integration = this.#integration(start.integration);
@@ -98,7 +99,8 @@ export class OtpService {
         sealedRequests: Object.keys(once).length > 0 ? sealRequests(sealer, id, once) : null,
         fingerprint: this.fingerprint.of(id, ref.subjectKey),
       };
-      // In one statement, so that a start refused for its key or a budget leaves the live onboarding alone.
+      // One statement writes the start and cancels the live onboarding. If the key or a budget refuses the
+      // start, the live onboarding stays.
       const mind = inTheWay;
       const claimed = await this.claims.claim(id, ref, (claim) =>
         this.store.start(started, claim, terms.key, mind),
@@ -118,7 +120,7 @@ export class OtpService {
   }
 
   /**
-   * Has a new code sent. The old one stays valid only if the new one certainly was not sent.
+   * Has a new code sent. The old code stays valid only if the new code was certainly not sent.
    *
    * @throws ProblemError `validation_failed` if `otp` has an option that only a start may choose.
    */
@@ -142,7 +144,10 @@ export class OtpService {
     return this.outcome.runAndWait(claimed, terms.waitMs);
   }
 
-  /** Seals the options of one sending. The start has already chosen the form of a code. */
+  /**
+   * Seals the options for this one code. The options for the form of codes were set when the onboarding
+   * started.
+   */
   #onceOf(row: Row, otp: unknown, asked: Asked): Buffer | null {
     this.claims.mustAllow(row, asked);
     const { provider } = this.#configured(row);
@@ -151,7 +156,7 @@ export class OtpService {
     if (chosen.length > 0) {
       const detail = 'is chosen when the onboarding starts';
       throw new ProblemError('validation_failed', {
-        detail: 'A resend accepts only the options of one sending.',
+        detail: 'These options are set when the onboarding starts. A resend cannot change them.',
         errors: chosen.map((name) => ({ pointer: `/otp/${name}`, code: 'not_supported', detail })),
       });
     }
@@ -170,11 +175,12 @@ export class OtpService {
 
   /**
    * @param proof the code as the user typed it, or encrypted by the user's device.
-   * @throws ProblemError `validation_failed` if the integration takes the other form.
+   * @throws ProblemError `validation_failed` if the integration takes the other form of code.
    */
   async verify(id: string, proof: OtpProof, terms: Terms): Promise<Row> {
     const secretText = proof.type === 'code' ? proof.code.reveal() : proof.encryptedOtpBundle;
-    // Sealed by the ring: the row's own key would need a read before the claim. It is kept for minutes only.
+    // Sealed with `SEALING_KEYS`: the row's own key would need a read before the claim. The code is kept for
+    // minutes only.
     const sealedOtpCode = this.ring.seal({ onboardingId: id, field: 'otp_code' }, secretText);
     const taking = this.#taking(proof);
     const claimed = await this.claims.submit({
@@ -189,7 +195,10 @@ export class OtpService {
     return this.outcome.runAndWait(claimed, terms.waitMs);
   }
 
-  /** The integrations that take this form of a code. Null if all configured ones do: then none is checked. */
+  /**
+   * The integrations that take this form of a code. Null if all configured integrations do: then none is
+   * checked.
+   */
   #taking({ type }: OtpProof): string[] | null {
     const all = this.integrations.all();
     const taking = all.filter((integration) => takenBy(integration) === type);
@@ -219,7 +228,9 @@ export class OtpService {
     });
   }
 
-  /** @returns the subject's live onboarding, to be superseded, or the id of one whose row is gone. */
+  /**
+   * @returns the subject's live onboarding, to be superseded, or the id of an onboarding whose row is gone.
+   */
   async #inTheWay(ref: SubjectRef, supersede: boolean, caller: Caller): Promise<InTheWay> {
     const live = await this.onboardings.liveOf(ref);
     if (!live) return {};

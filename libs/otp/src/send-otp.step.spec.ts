@@ -27,7 +27,7 @@ const row = aRow({
   otpTriesLeft: 0,
   otpSends: 2,
 });
-/** A resend while the earlier code lives. */
+/** A resend while the earlier code is valid. */
 const again = aRow({ state: 'otp_requested', step: 'init-otp' });
 
 const refusal = (reason?: RejectionReason) =>
@@ -41,12 +41,12 @@ const refusal = (reason?: RejectionReason) =>
 const patchOf = (seen: Row, { signal, facts }: StepEnd) =>
   move(seen, signal, facts as never, { now: seen.now, settings: config }).patch;
 
-describe('step 1', () => {
+describe('step 1, the sending of a code', () => {
   it.each([
-    ['our own life, if upstream names none', undefined, 300_000],
-    ['upstream’s life, if that is shorter', 120_000, 120_000],
-    ['our own life, if upstream’s is longer', 900_000, 300_000],
-  ])('gives the code %s', async (_, lifeMs, expected) => {
+    ['the configured life, if the provider names none', undefined, 300_000],
+    ['the provider’s life, if that is shorter', 120_000, 120_000],
+    ['the configured life, if the provider’s is longer', 900_000, 300_000],
+  ])('lets the code live for %s', async (_, lifeMs, expected) => {
     const provider = {
       initOtp: async () => ({ handle: 'h', ...(lifeMs && { lifeMs }) }),
     } as unknown as UpstreamProvider;
@@ -74,7 +74,7 @@ describe('step 1', () => {
     for (const column of Object.keys(code)) expect(kept).not.toHaveProperty(column);
   });
 
-  it('ends the onboarding if the first send is refused', () => {
+  it('ends the onboarding if the provider refuses the first send', () => {
     expect(step.rejected(row, refusal('subject_not_found'))).toMatchObject({
       signal: 'step_failed',
       facts: { failure: { code: 'subject_not_found' } },
@@ -85,7 +85,7 @@ describe('step 1', () => {
     });
   });
 
-  it('ends only this send if a later one is refused', () => {
+  it('ends only the resend if the provider refuses a resend', () => {
     const later = { ...row, otpSentAt: new Date() };
     const end = step.rejected(later, refusal('subject_not_found'));
     expect(end).toMatchObject({
@@ -123,7 +123,7 @@ describe('step 1', () => {
     }
   });
 
-  it('ends the onboarding if a policy forbids it, unless a code lives', () => {
+  it('ends the onboarding if a policy forbids the sending, unless an earlier code is valid', () => {
     expect(step.rejected(row, refusal('mfa_needed'))).toMatchObject({ signal: 'step_failed' });
     expect(step.rejected(again, refusal('mfa_needed'))).toMatchObject({
       signal: 'send_gave_up',
@@ -131,7 +131,7 @@ describe('step 1', () => {
     });
   });
 
-  it('is parked after a fault of ours, unless a code lives', () => {
+  it('is parked if the integration is misconfigured, unless an earlier code is valid', () => {
     expect(step.misconfigured(row)).toBeNull();
     expect(step.misconfigured({ ...again, unavailableCount: 1 })).toBeNull();
     expect(step.misconfigured(again)).toMatchObject({
@@ -139,7 +139,7 @@ describe('step 1', () => {
     });
   });
 
-  it('keeps the code when it gives up, unless another may have been sent', () => {
+  it('keeps the earlier code when it gives up, unless a new code may have been sent', () => {
     const gaveUp = (unanswered: boolean, columns: Partial<Row> = {}) =>
       step.gaveUp({ ...again, ...columns } as Row, { unanswered });
     expect(gaveUp(false)).toMatchObject({ signal: 'send_gave_up', facts: { codeLives: true } });
@@ -147,7 +147,7 @@ describe('step 1', () => {
     expect(gaveUp(false, { noAnswerCount: 1 })).toMatchObject({ facts: { codeLives: false } });
   });
 
-  it('can be repeated at once if a captcha is missing, even the first time', () => {
+  it('can be repeated immediately if a captcha is missing, even the first time', () => {
     const end = step.rejected(row, refusal('captcha_required'));
     expect(end).toMatchObject({
       signal: 'send_gave_up',
@@ -160,7 +160,7 @@ describe('step 1', () => {
     );
   });
 
-  it('points at a contact that cannot be reached', () => {
+  it('names the member of the request whose contact cannot be reached', () => {
     const ends = [row, { ...row, sealedContact: Buffer.from('sealed') }].map((each) =>
       step.rejected(each, refusal('contact_invalid')),
     );

@@ -59,7 +59,7 @@ export class SendOtpStep implements Step, OnModuleInit {
   }
 
   rejected(row: Row, error: UpstreamError): StepEnd {
-    // Repeated bytes get the answer to the first try: it was refused, so nothing was sent.
+    // Repeated bytes get the answer to the first try: that try was refused, so nothing was sent.
     const isSettled = repeatsEffect(row, this.name) || !mayHaveSent(row);
     const codeLives = isSettled && hasLiveCode(row);
     const { reason } = error;
@@ -91,7 +91,7 @@ const gaveUp = (codeLives: boolean, result: Explanation): StepEnd => ({
   facts: { codeLives, result },
 });
 
-/** No mail went out. The caller may resend at once, unless an earlier try may have sent a mail. */
+/** No mail went out. The caller may resend immediately, unless an earlier try may have sent a mail. */
 function captchaRequired(row: Row, codeLives: boolean): StepEnd {
   const detail = 'Solve a captcha, and resend with its token as otp.captchaToken. A token works once.';
   const maySendAtOnce = !mayHaveSent(row);

@@ -53,7 +53,7 @@ const refusal = (reason?: RejectionReason) =>
     ...(reason && { reason }),
   });
 
-describe('step 2', () => {
+describe('step 2, the verification of a code', () => {
   it('passes the opened code to the provider, and seals the returned session', async () => {
     const expiresAt = new Date('2026-11-20T10:15:00.000Z');
     const seen: unknown[] = [];
@@ -118,7 +118,7 @@ describe('step 2', () => {
     ['subject_not_found', { signal: 'step_failed', told: { code: 'subject_not_found' } }, true],
     [undefined, { signal: 'otp_rejected', patch: {}, told: { code: 'upstream_rejected' } }, false],
     ['session_expired', { signal: 'otp_rejected', patch: {}, told: { code: 'upstream_rejected' } }, false],
-  ])('refused for %s', (reason, end, refunded) => {
+  ])('ends as the reason of the refusal says: %s', (reason, end, refunded) => {
     const ended = step.rejected(row, refusal(reason));
     const { patch, also } = moved(row, ended);
     expect({ signal: ended.signal, patch, told: patch.failure ?? patch.lastResult }).toMatchObject(end);
@@ -135,7 +135,7 @@ describe('step 2', () => {
     expect(also.refund).toBeNull();
   });
 
-  it('asks for a new code if no time was left, and keeps its charge', () => {
+  it('asks for a new code if no time was left, and keeps the charge for the try', () => {
     const { patch, also } = moved(row, step.gaveUp());
     expect(patch).toMatchObject({
       state: 'otp_needed',

@@ -33,7 +33,9 @@ export class VerifyOtpStep implements Step, OnModuleInit {
     this.steps.register(this);
   }
 
-  /** Checks the day's limit before this code's tries: once it is used up, a new code does not help. */
+  /**
+   * Checks the day's limit before this code's tries: once that limit is used up, a new code does not help.
+   */
   async mustHaveRoom(subject: SubjectRef, row?: Row): Promise<void> {
     await this.budget.mustHaveTry(subject, row);
     if (!row || row.otpTriesLeft > 0) return;
@@ -51,7 +53,8 @@ export class VerifyOtpStep implements Step, OnModuleInit {
       handle: row.otpHandle!,
       ...(row.otpTargetBundle !== null && { targetBundle: row.otpTargetBundle }),
     };
-    // Decide by the text, since the custody may have changed: only a device's encrypted code is JSON.
+    // The text shows the form of the code, since the custody may have changed: only a device's encrypted code
+    // is JSON.
     const proof: OtpProof = opened.startsWith('{')
       ? { type: 'encrypted-code', encryptedOtpBundle: opened }
       : { type: 'code', code: new Secret(opened) };

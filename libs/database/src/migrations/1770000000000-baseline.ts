@@ -270,7 +270,7 @@ const UP = [
     counted_at timestamptz NOT NULL,
     counts jsonb NOT NULL
   ) WITH (fillfactor = 50)`,
-  // Trials of parked onboardings at a provider whose probe proves nothing.
+  // Trials of parked onboardings at a provider whose probe has no clear result.
   `CREATE TABLE integration_trials (
     integration text PRIMARY KEY,
     tries integer NOT NULL,

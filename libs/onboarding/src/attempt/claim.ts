@@ -19,7 +19,7 @@ export interface Claimed {
   claimedAtMs: number;
 }
 
-/** The terms of every command. */
+/** The conditions that a caller can set for any command. */
 export interface Terms {
   caller: Caller;
   /** How long the caller waits for the step's end, in milliseconds. */
@@ -30,12 +30,12 @@ export interface Terms {
   key?: KeyToTake | undefined;
 }
 
-/** The part of a command that decides, with the row alone, whether it may begin its step. */
+/** The parts of a command that decide, together with the row, whether the command may begin its step. */
 export interface Asked {
   signal: Signal;
   step: StepName;
   terms: Pick<Terms, 'caller' | 'versions'>;
-  /** Who may give the command: by default only the row's caller. */
+  /** Who may give the command: by default, only the caller that owns the row. */
   by?: MayGive;
 }
 
@@ -44,22 +44,22 @@ export interface Submission extends Asked {
   terms: Terms;
   /** Keyed hash of the submitted values. */
   fingerprint: string;
-  /** Runs the claim's statement. @returns null if it was refused and wrote nothing. */
+  /** Runs the claim's statement. @returns null if the statement refused the claim and wrote nothing. */
   write(given: Given): Promise<Row | null>;
   /**
-   * Explains a refusal although the table allows the signal.
+   * Explains why a claim was refused although the transition table allows the signal.
    *
-   * @throws ProblemError unless it was a lost race.
+   * @throws ProblemError with the reason, unless another writer was only faster.
    */
   mustFit?(row: Row): void | Promise<void>;
 }
 
-/** Another try follows if the row had to be expired first, or changed meanwhile. */
+/** How often a claim is tried: again if the row had to be expired first, or if the row changed meanwhile. */
 const TRIES = 3;
-/** Another try follows if a claim came too late: PostgreSQL's clock may have been set. */
+/** How often a claim is tried if it comes too late, because PostgreSQL's clock may have been set. */
 const LATE_TRIES = 2;
 
-/** The first of an attempt's two writes: everything about it is committed before a byte leaves. */
+/** Makes the first of an attempt's two writes. It commits the whole attempt before a byte is sent. */
 @Injectable()
 export class Claims {
   constructor(
@@ -70,7 +70,7 @@ export class Claims {
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
-  /** @throws ProblemError if the onboarding cannot do that now, with the reason. */
+  /** @throws ProblemError with the reason, if the onboarding does not allow the submission now. */
   async submit(submission: Submission): Promise<Claimed> {
     const { id, terms, by = 'owner', fingerprint } = submission;
     const given = {
@@ -89,12 +89,12 @@ export class Claims {
   }
 
   /**
-   * Claims an attempt. If PostgreSQL does not answer, nothing is sent. Later, if the claim proves to be
+   * Claims an attempt. If PostgreSQL does not answer, nothing is sent. If the claim later turns out to be
    * written, it is settled as not sent.
    *
    * @param starts the subject, if the claim starts an onboarding.
    * @returns null if the claim was refused and wrote nothing.
-   * @throws ProblemError `not_ready` if it came too late each time.
+   * @throws ProblemError `not_ready` if the claim came too late at each try.
    */
   async claim(
     id: string,
@@ -111,7 +111,7 @@ export class Claims {
         if (isDatabaseAway(error)) this.lost.settleLater(id, claim, starts);
         throw error;
       }
-      // A late claim is no refusal: it waited too long for a lock, or PostgreSQL's clock was set.
+      // No rule refused a late claim: it waited too long for a lock, or PostgreSQL's clock was set.
       if (!(await this.store.isLate(claim, this.clock.monotonicMs()))) return null;
     }
     throw new ProblemError('not_ready', {
@@ -120,7 +120,11 @@ export class Claims {
     });
   }
 
-  /** Claims the next attempt of a waiting step. @returns null if the row has changed or a budget refuses. */
+  /**
+   * Claims the next attempt of a waiting step.
+   *
+   * @returns null if the row has changed, or if the subject has no sends left.
+   */
   retry(row: RowInStep): Promise<Claimed | null> {
     const isCharged = row.step === 'init-otp' && !repeatsEffect(row, row.step);
     return this.claim(row.id, null, (claim) => this.store.retry(row, claim, isCharged));

@@ -25,7 +25,7 @@ function refusalOf(row: Row, step: StepName = 'verify-otp'): ProblemError | null
 }
 
 describe('throwUnlessLedOn', () => {
-  it.each(STEPS)('does not throw while %s runs, whatever an earlier try ended with', (step) => {
+  it.each(STEPS)('does not throw while %s runs, regardless of how an earlier try ended', (step) => {
     const row = aRow({ state: stateOfStep(step), step, lastResult: result('upstream_unavailable') });
     expect(refusalOf(row)).toBeNull();
   });
@@ -48,7 +48,7 @@ describe('throwUnlessLedOn', () => {
   });
 
   it.each<ResultCode>(['upstream_unavailable', 'upstream_misconfigured'])(
-    'does not throw for %s: it is no fault of the caller',
+    'does not throw for %s: the caller did not cause it',
     (code) => {
       expect(
         refusalOf(aRow({ state: 'otp_needed', reason: 'send_failed', lastResult: result(code) })),
@@ -62,7 +62,7 @@ describe('throwUnlessLedOn', () => {
   });
 
   it('throws if another command changed the onboarding meanwhile', () => {
-    // Lost, resolved "not done", and a new code sent meanwhile.
+    // Meanwhile the outcome was lost and resolved as "not done", and a new code was sent.
     const overtaken = refusalOf(aRow({ state: 'otp_sent', lastResult: null }));
     expect(overtaken).toMatchObject({
       code: 'illegal_state',
@@ -127,7 +127,7 @@ describe('throwUnlessLedOn', () => {
     expect(refusalOf(aRow({ state: 'cancelled' }))).toMatchObject({
       code: 'onboarding_ended',
       status: 410,
-      message: 'The onboarding is cancelled meanwhile.',
+      message: 'The onboarding is now cancelled.',
     });
     expect(refusalOf(aRow({ state: 'expired' }))).toMatchObject({ code: 'onboarding_ended' });
   });

@@ -41,17 +41,20 @@ export class FirstAttempt {
     if (!row) return this.#shown(claimed, await this.#latest(claimed.row));
     for (let readAt = this.clock.monotonicMs(); isWaiting(asOfNow(row)); readAt = this.clock.monotonicMs()) {
       const left = until - readAt;
-      // A stopping process answers at once: the worker continues the step.
+      // A process that stops answers immediately: the worker continues the step.
       if (left <= 0 || msUntil(row, row.nextAttemptAt) > left || this.health.closed) break;
       if (!this.watch.hasRoomFor(row.caller)) break;
-      // Time may end the step before a worker has written that.
+      // A deadline may end the step before a worker has written this end.
       const fresh = await this.watch.next(row, Math.min(left, Math.max(1, msUntil(row, changesAt(row)))));
       row = fresh ?? (await this.#latest(row));
     }
     return this.#shown(claimed, row);
   }
 
-  /** Without PostgreSQL, the last known row: the step has begun, so an error would be the wrong answer. */
+  /**
+   * Reads the row. Without PostgreSQL, returns the last known row: the step has begun, so an error would be
+   * wrong.
+   */
   async #latest(known: Row): Promise<Row> {
     try {
       return (await this.store.find(known.id)) ?? known;
@@ -67,12 +70,12 @@ export class FirstAttempt {
   }
 }
 
-/** Milliseconds from when the row was read; 0 for no instant. */
+/** Milliseconds from the read of the row to an instant; 0 if there is no instant. */
 const msUntil = ({ now }: Row, at: Date | null) => (at ? at.getTime() - now.getTime() : 0);
 
 const isWaiting = (row: Row) => stepOfState(row.state) !== null && row.parkedReason === null;
 
-/** @returns null if the promise takes longer. */
+/** @returns null if the promise takes longer than `ms`. */
 async function within<T>(promise: Promise<T>, ms: number): Promise<T | null> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<null>((resolve) => {
@@ -86,10 +89,10 @@ async function within<T>(promise: Promise<T>, ms: number): Promise<T | null> {
 }
 
 /**
- * Answers the caller of a step.
+ * Throws the answer for the caller of a step that did not succeed.
  *
- * @param row after the wait; others may have changed it by then.
- * @param step the caller's step: it does not get the result of a later one.
+ * @param row the row after the wait. Other commands may have changed it meanwhile.
+ * @param step the step that the caller asked for. The caller does not get the result of a later step.
  * @returns nothing if the step succeeded or is still running.
  * @throws ProblemError if the step failed, or the onboarding has ended meanwhile.
  */
@@ -107,7 +110,7 @@ export function throwUnlessLedOn(row: Row, step: StepName): void {
   }
   if (isEnded(row.state) && row.state !== 'completed') {
     throw new ProblemError('onboarding_ended', {
-      detail: `The onboarding is ${row.state} meanwhile.`,
+      detail: `The onboarding is now ${row.state}.`,
       extensions,
     });
   }

@@ -5,8 +5,8 @@ import type { DataKeys } from '../store/data-keys.js';
 import type { OnboardingStore } from '../store/onboarding.store.js';
 
 /**
- * Texts that a submission keeps from try to try, by name: request bodies and keys. Each is sealed on the row
- * before its use. A new submission begins empty, or with the options of its one sending.
+ * The texts that a submission uses again in each try, by name: request bodies and keys. Each text is sealed
+ * on the row before it is used. A new submission has no texts, or only the options that a resend gave.
  */
 export class KeptRequests {
   #texts: Record<string, string> | undefined;
@@ -17,7 +17,10 @@ export class KeptRequests {
     private readonly dataKeys: DataKeys,
   ) {}
 
-  /** @throws UpstreamError `not_sent` if the attempt is no longer the row's: nothing may be sent for it. */
+  /**
+   * @throws UpstreamError `not_sent` if the row no longer holds this attempt: then nothing may be sent for
+   *   it.
+   */
   async kept(name: string, make: () => string | Promise<string>): Promise<string> {
     const texts = (this.#texts ??= this.#open());
     const known = texts[name];

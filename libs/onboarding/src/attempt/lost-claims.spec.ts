@@ -13,7 +13,7 @@ function aStore() {
   return { store, searches };
 }
 
-it('delays a shutdown until all lost claims are settled, also those lost meanwhile', async () => {
+it('delays a shutdown until all lost claims are settled, also those lost during the shutdown', async () => {
   const { store, searches } = aStore();
   const lost = new LostClaims(store, {} as Settlement);
   lost.settleLater('one', aClaim(), null);

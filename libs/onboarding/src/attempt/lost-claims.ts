@@ -9,12 +9,13 @@ import { OnboardingStore, type ClaimTicket } from '../store/onboarding.store.js'
 import { Settlement } from './settle.js';
 import type { SubjectRef } from './step.js';
 
-/** While PostgreSQL is away, it is asked again after this long. */
+/** The pause between two tries while PostgreSQL is away. */
 const DATABASE_PAUSE_MS = 250;
 
 /**
- * Settles claims that PostgreSQL did not answer. This process knows that it sent nothing for them. Unsettled,
- * they would look like calls whose process died, and cost a try, a budget and a doubt.
+ * Settles claims that PostgreSQL did not answer. This process knows that it sent nothing for these claims.
+ * Otherwise each would look like a call whose process died: it would cost a try, charge a budget and leave a
+ * doubt.
  */
 @Injectable()
 export class LostClaims implements BeforeApplicationShutdown {
@@ -26,7 +27,7 @@ export class LostClaims implements BeforeApplicationShutdown {
     private readonly settlement: Settlement,
   ) {}
 
-  /** Returns at once: the request that made the claim has failed by now. */
+  /** Does not wait: the request that made the claim has already failed. */
   settleLater(id: string, claim: ClaimTicket, starts: SubjectRef | null): void {
     const settling = this.#settle(id, claim, starts)
       .catch((error: unknown) => this.#logger.error(error))
@@ -43,7 +44,9 @@ export class LostClaims implements BeforeApplicationShutdown {
     const row = await this.#found(id, claim, starts);
     if (!row) return;
     if (!stepOfState(row.state)) return this.#tellOfDoubt(row);
-    this.#logger.warn(`a claim of ${id} was written and not answered: it is settled as not sent`);
+    this.#logger.warn(
+      `PostgreSQL wrote a claim of ${id} but did not answer: the claim is settled as not sent`,
+    );
     const error = new UpstreamError('not_sent', {
       detail: 'the database did not answer in time, so nothing was sent',
       evidence: NOTHING_SENT,
@@ -52,7 +55,8 @@ export class LostClaims implements BeforeApplicationShutdown {
   }
 
   /**
-   * For a lease that expired while PostgreSQL was away: tells the operator who decides that nothing was sent.
+   * If the lease expired while PostgreSQL was away, the outcome already counts as unknown. This records for
+   * the operator that nothing was sent.
    */
   async #tellOfDoubt(row: Row): Promise<void> {
     const { id, claimId, step, attempt } = row;
@@ -63,7 +67,7 @@ export class LostClaims implements BeforeApplicationShutdown {
     if (fresh?.claimId === claimId) await this.#tellOfDoubt(fresh);
   }
 
-  /** Asks until PostgreSQL answers. A standby's refusal is no answer. */
+  /** Asks until PostgreSQL answers. An error of a standby does not count as an answer. */
   async #found(id: string, claim: ClaimTicket, starts: SubjectRef | null) {
     for (;;) {
       try {

@@ -22,7 +22,7 @@ redis.call('SET', KEYS[1], after, 'PX', math.ceil(tonumber(after) - tonumber(ARG
 return string.format('%.3f', at)`;
 
 /**
- * Keeps retries from doubling the load on an upstream that fails for all callers. It allows a burst and a
+ * Keeps retries from doubling the load on a provider that fails for all callers. It allows a burst and a
  * share of the first tries, per integration and ten seconds. Each retry over the budget gets a time of its
  * own in a later window, so that a crowd comes back evenly.
  *
@@ -53,7 +53,7 @@ export class RetryBudget implements OnApplicationBootstrap, OnModuleDestroy {
     this.#firstTries.set(integration, (this.#firstTries.get(integration) ?? 0) + 1);
   }
 
-  /** @returns 0 if the retry may start now, else whole milliseconds until it may ask again. */
+  /** @returns 0 if the retry may start now, else whole milliseconds until the retry may ask again. */
   async take(integration: string): Promise<number> {
     if (!this.queues.isReady()) return 0;
     const now = Date.now();
@@ -74,7 +74,7 @@ export class RetryBudget implements OnApplicationBootstrap, OnModuleDestroy {
       const at = await this.queues.redis.eval(BOOK, 1, key, nextWindow, WINDOW_MS / allowed, now);
       return Math.max(1, Math.ceil(Number(at) - now));
     } catch (error) {
-      this.#logger.warn(`the retry budget was not asked: ${(error as Error).message}`);
+      this.#logger.warn(`the retry budget could not be read: ${(error as Error).message}`);
       return 0;
     }
   }

@@ -57,7 +57,8 @@ function endless(
 }
 
 /**
- * The retry law's table, by hand: the number of retries, the decision after them, and the one without time.
+ * The table of the retry law, written by hand: the number of retries, the decision after them, and the
+ * decision if no time is left.
  */
 const always = { retries: Infinity, lastly: null };
 const TABLE: Record<
@@ -99,9 +100,9 @@ const CELLS = STEPS.flatMap((step) =>
 const PROVIDERS: ProviderKind[] = ['byzantine', 'turnkey', 'turnkey-auth-proxy'];
 const DOUBTFUL = ['verify-otp', 'create-authenticators'] as const;
 
-describe('the table', () => {
+describe('the retry law', () => {
   it.each(CELLS)(
-    '$step, $failure: $retries retries in a row, lastly $lastly',
+    '$step, $failure: $retries retries in a row, then $lastly',
     ({ step, failure, retries, lastly }) => {
       expect(endless(step, failure)).toEqual({ retries, lastly });
     },
@@ -125,7 +126,7 @@ describe('doubt', () => {
   const definite = ['rejected', 'rejected_unclear', 'misconfigured'] as const;
 
   it.each(DOUBTFUL.flatMap((step) => definite.map((failure) => ({ step, failure }))))(
-    '$step: after a 5xx, $failure is outcome unknown',
+    '$step: after a 5xx, $failure makes the outcome unknown',
     ({ step, failure }) => {
       expect(after(step, ['unavailable', failure])).toEqual({ type: 'outcome_unknown' });
     },
@@ -134,19 +135,19 @@ describe('doubt', () => {
   it.each(
     DOUBTFUL.flatMap((step) => (['not_sent', 'throttled'] as const).map((failure) => ({ step, failure }))),
   )(
-    '$step: after a 5xx, $failure is retried, and outcome unknown when the time is up',
+    '$step: after a 5xx, $failure is retried until the time is up, then the outcome is unknown',
     ({ step, failure }) => {
       expect(after(step, ['unavailable', failure]).type).toBe('retry');
       expect(after(step, ['unavailable', failure], { timeLeftMs: 0 })).toEqual({ type: 'outcome_unknown' });
     },
   );
 
-  it('does not arise from init-otp: a refusal after a 5xx is a refusal', () => {
+  it('never follows init-otp: a refusal after a 5xx still counts as a refusal', () => {
     for (const failure of ['rejected', 'rejected_unclear'] as const) {
       expect(after('init-otp', ['unavailable', failure])).toEqual({ type: 'rejected' });
     }
     expect(after('init-otp', ['no_answer', 'misconfigured'])).toEqual({ type: 'give_up' });
-    // We held it back because the clocks differ: no call was made.
+    // The service did not send this call because the clocks differ.
     expect(after('init-otp', ['no_answer', 'misconfigured'], { sent: false })).toEqual({ type: 'park' });
   });
 });
@@ -166,11 +167,11 @@ describe('after a call without an answer', () => {
     },
   );
 
-  it.each(unanswered)('$step: an unsent one does not count as a call', ({ step }) => {
+  it.each(unanswered)('$step: an attempt that was not sent does not count as a call', ({ step }) => {
     expect(after(step, ['no_answer', 'not_sent', 'not_sent', 'not_sent']).type).toBe('retry');
   });
 
-  it('makes no further call even if 5xx had retries left', () => {
+  it('no further call is made, even if a 5xx would have retries left', () => {
     expect(after('verify-otp', ['unavailable', 'no_answer'])).toEqual({ type: 'outcome_unknown' });
     expect(after('create-authenticators', ['unavailable', 'no_answer']).type).toBe('retry');
     expect(after('create-authenticators', ['unavailable', 'no_answer', 'unavailable']).type).toBe(
@@ -179,7 +180,7 @@ describe('after a call without an answer', () => {
   });
 });
 
-describe('limits', () => {
+describe('the limits of retries', () => {
   it('count only 5xx answers, not unsent or throttled calls', () => {
     const harmless: FailureClass[] = ['not_sent', 'throttled', 'not_sent', 'throttled'];
     expect(after('verify-otp', [...harmless, 'unavailable', ...harmless, 'unavailable']).type).toBe('retry');
@@ -188,13 +189,13 @@ describe('limits', () => {
     ).toBe('outcome_unknown');
   });
 
-  it.each(STEPS)('%s: do not bound repeats of the same bytes', (step) => {
+  it.each(STEPS)('%s: do not apply to repetitions of the same bytes', (step) => {
     for (const failure of ['unavailable', 'no_answer'] as const)
       expect(after(step, Array(9).fill(failure), { provider: 'turnkey' }).type).toBe('retry');
   });
 
   it.each(PROVIDERS.flatMap((provider) => STEPS.map((step) => ({ provider, step }))))(
-    '$provider, $step: do not bound retries of unsent or throttled calls',
+    '$provider, $step: do not apply to unsent or throttled calls',
     ({ provider, step }) => {
       const failures: FailureClass[] = Array(9).fill('unavailable');
       expect(after(step, [...failures, 'not_sent'], { provider }).type).toBe('retry');

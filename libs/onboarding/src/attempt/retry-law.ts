@@ -2,18 +2,18 @@ import { findProvider, type FailureClass, type Rule } from '#libs/upstream';
 import { canLeaveDoubt, type StepName } from '../flow/table.js';
 
 /**
- * Applies each provider's law: what may be retried, when, and what a lost answer means.
+ * Applies the retry law of each provider: what may be retried, when, and what a lost answer means.
  *
- * An upstream may have no idempotency key, and no way to look up a call's outcome. So the provider's table
- * alone decides what follows each end of a call. docs/retry-law.md explains the cells.
+ * A provider may have no idempotency keys, and no way to look up the outcome of a call. So only the
+ * provider's table decides what follows each end of a call. docs/retry-law.md explains the cells.
  */
 
 export const isReplayable = (provider: string, step: StepName): boolean =>
   findProvider(provider)?.replayable.includes(step) ?? false;
 
 /**
- * Whether an attempt repeats one that may have had its effect. The effect cannot happen twice, so it costs
- * nothing.
+ * Whether an attempt repeats an earlier one that may have taken effect. The effect cannot happen twice, so
+ * the repetition costs nothing.
  */
 export const repeatsEffect = (
   row: { provider: string; unavailableCount: number; noAnswerCount: number },
@@ -31,7 +31,7 @@ export interface Circumstances {
   sent: boolean;
   /** Calls of this submission so far, this one included. */
   calls: number;
-  /** How many of these ended `unavailable`, and `no_answer`, this one included. */
+  /** How many of these calls ended `unavailable` or `no_answer`, counted separately, this call included. */
   unavailableCount: number;
   noAnswerCount: number;
   /** Whether an earlier call of this submission ended with an unknown effect. */
@@ -56,7 +56,7 @@ export type Decision = { type: 'retry'; delayMs: number } | { type: Rule['otherw
 
 /**
  * @param random in [0, 1), for the jitter.
- * @throws Error for a provider that the law does not know.
+ * @throws Error for a provider that has no table.
  */
 export function decide(at: Circumstances, timing: Timing, random: number): Decision {
   const rule = ruleOf(at.provider, at.step, at.failure);
@@ -64,12 +64,12 @@ export function decide(at: Circumstances, timing: Timing, random: number): Decis
     const delayMs = delayOf(at, rule, timing, random);
     if (delayMs + timing.CALL_TIMEOUT_MS <= at.timeLeftMs) return { type: 'retry', delayMs };
   }
-  // A doubt stays: only a complete 2xx settles it. But if a repeat counts as the same call, its answer is
-  // also the answer to the first.
+  // Only a complete 2xx settles a doubt. Exception: if the provider treats a repetition as the same call, the
+  // answer to the repetition is also the answer to the first call.
   const settlesDoubt =
     isReplayable(at.provider, at.step) && (rule.otherwise === 'rejected' || rule.otherwise === 'park');
   if (canLeaveDoubt(at.step) && at.inDoubt && !settlesDoubt) return { type: 'outcome_unknown' };
-  // A parked step would call again after the integration is fixed: a third time.
+  // A parked step would make a third call after the integration is fixed.
   if (rule.otherwise === 'park' && at.sent && calledAfterNoAnswer(at)) return { type: 'give_up' };
   return { type: rule.otherwise };
 }
@@ -81,8 +81,8 @@ export function ruleOf(provider: string, step: StepName, failure: FailureClass):
 }
 
 /**
- * After a call without an answer, the step gets no third call. The table itself bounds `no_answer`. A replay
- * is not another call.
+ * Whether this call followed a call without an answer. Then the step makes no third call. The table itself
+ * limits retries after `no_answer`. A replay does not count as another call.
  */
 const calledAfterNoAnswer = ({ provider, step, noAnswerCount, failure }: Circumstances) =>
   !isReplayable(provider, step) && failure !== 'no_answer' && noAnswerCount > 0;

@@ -5,19 +5,19 @@ import type { Row } from '../flow/row.js';
 import { OnboardingStore } from '../store/onboarding.store.js';
 import { GONE_ON } from '../store/statements/reads.js';
 
-/** Requests of one caller that may wait in one process. Others get the known row at once. */
+/** How many requests of one caller may wait in one process. Others get the known row immediately. */
 const WAITS_PER_CALLER = 500;
 
 interface Wait {
   row: Row;
-  /** Ends the wait. Null: nothing has happened. */
+  /** Ends the wait. `row` is null if nothing has happened. */
   end(row: Row | null): void;
 }
 
 /**
- * Tells waiting requests about changes of their onboardings: one statement every `EVENTS_POLL_MS` for all of
- * them in this process, and none while no request waits. A sleep until the next try would miss a
- * cancellation.
+ * Tells waiting requests when their onboardings change. One statement every `EVENTS_POLL_MS` serves all
+ * waiting requests of this process; none runs while no request waits. A request that slept until the next try
+ * would miss a cancellation.
  */
 @Injectable()
 export class RowWatch {
@@ -57,7 +57,7 @@ export class RowWatch {
     });
   }
 
-  /** Ignores an outage of PostgreSQL: the next question follows soon. */
+  /** Ignores an outage of PostgreSQL: the next statement follows soon. */
   async #ask(): Promise<void> {
     const waits = [...this.#waits];
     if (this.health.closed) for (const wait of waits) wait.end(null);

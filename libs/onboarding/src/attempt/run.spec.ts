@@ -66,13 +66,13 @@ const claimed = (leftMs: number) => {
 };
 
 describe('a claimed attempt', () => {
-  it('has the whole time of a call if nothing ends earlier', async () => {
+  it('has the whole timeout of a call if no deadline is earlier', async () => {
     await runner.run(claimed(60_000));
     expect(calls[0]!.timeoutMs).toBe(CALL_TIMEOUT_MS);
     expect(ends).toMatchObject([{ type: 'succeeded' }]);
   });
 
-  it('has at most the time that is left since the claim', async () => {
+  it('has at most the time that is left until its deadline', async () => {
     nowMs = 100;
     await runner.run(claimed(300));
     expect(calls[0]!.timeoutMs).toBe(200);

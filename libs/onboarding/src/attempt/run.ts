@@ -14,8 +14,8 @@ import { Steps } from './step.js';
 import type { AttemptEnd } from './verdict.js';
 
 /**
- * Makes the call of a claimed attempt and settles it: a first one in a request, a later one in a job. It is
- * detached from the request: a caller that disconnects changes nothing.
+ * Makes the call of a claimed attempt, and settles the attempt. The first attempt runs in a request, each
+ * later one in a job. The call is detached from the request: it continues if the caller disconnects.
  */
 @Injectable()
 export class StepRunner implements BeforeApplicationShutdown {
@@ -43,7 +43,7 @@ export class StepRunner implements BeforeApplicationShutdown {
     return running;
   }
 
-  /** Settles an attempt whose process died with the call in flight: it may have taken effect. */
+  /** Settles an attempt whose process died during the call. The call may have taken effect. */
   takeOver(row: Row): Promise<Row> {
     const error = new UpstreamError('no_answer', {
       detail: 'the process that made the call did not come back',
@@ -68,7 +68,8 @@ export class StepRunner implements BeforeApplicationShutdown {
     if (!integration) return { type: 'integration_missing' };
     let mayHaveLeft = false;
     const startedAtMs = this.clock.monotonicMs();
-    // Rounded down and without the claim, so that it never exceeds the time between the attempt's two events.
+    // Rounded down, and without the claim's time. So it never exceeds the time between the attempt's two
+    // events.
     const durationMs = () => Math.floor(this.clock.monotonicMs() - startedAtMs);
     const ageMs = () => this.clock.monotonicMs() - claimedAtMs;
     const leftMs = this.#timeLeft(row);
@@ -76,8 +77,9 @@ export class StepRunner implements BeforeApplicationShutdown {
     const call: Call = {
       timeoutMs: Math.max(1, Math.min(this.config.CALL_TIMEOUT_MS, leftMs - ageMs())),
       beforeSend: () => {
-        // A machine that slept through its lease must not send: another process may have taken over. If a
-        // step has several calls, only the first needs a fresh claim; all of them end before the lease.
+        // If this machine slept through the lease, it must not send: another process may have taken over the
+        // attempt. If a step has several calls, only the first needs a fresh claim. All of them end before
+        // the lease.
         const maxAgeMs = mayHaveLeft ? this.config.CALL_TIMEOUT_MS : this.config.CLAIM_MAX_AGE_MS;
         if (ageMs() > maxAgeMs) throw new Error('the claim is too old to send');
         if (ageMs() >= leftMs) throw new Error('the time for the step ran out before it was sent');
@@ -107,10 +109,10 @@ export class StepRunner implements BeforeApplicationShutdown {
   }
 }
 
-/** A fault of ours does not change what may have happened upstream. */
+/** An error in this service. It does not change what may have happened at the provider. */
 const ourFault = (cause: unknown, bytesSent: boolean, durationMs: number) =>
   new UpstreamError(bytesSent ? 'no_answer' : 'not_sent', {
-    detail: 'an error of ours kept the answer from being read',
+    detail: 'an internal error kept this service from reading the answer',
     evidence: { bytesSent, headersSeen: false, status: null, durationMs },
     cause,
   });

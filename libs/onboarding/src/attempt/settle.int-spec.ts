@@ -55,7 +55,7 @@ const VERIFIED = { sessionExpiresAt: expect.stringMatching(/^\d{4}-.+Z$/) };
 const succeeded = (): AttemptEnd => ({ type: 'succeeded', end: step.verified, durationMs: 40 });
 const failed = (...of: Parameters<typeof failure>): AttemptEnd => ({ type: 'failed', error: failure(...of) });
 
-describe('an attempt that is still the row’s', () => {
+describe('an attempt that the row still holds', () => {
   it('moves the row, and closes its doubt and its lease', async () => {
     const row = await inFlight({ doubt_attempt: 2, no_answer_count: 1 });
     const settled = await settlement.settle(row, succeeded());
@@ -80,7 +80,7 @@ describe('an attempt that is still the row’s', () => {
     expect(onboardings.added).toEqual([]);
   });
 
-  it('keeps the doubt of an earlier submission when its own is closed', async () => {
+  it('keeps the doubt of an earlier submission when it closes its own doubt', async () => {
     const earlier = { step: 'create-authenticators', attempt: 1, at: AT };
     const row = await inFlight({ unresolved: [earlier, { step: 'verify-otp', attempt: 2, at: AT }] });
     expect((await settlement.settle(row, succeeded())).unresolved).toEqual([earlier]);
@@ -110,7 +110,7 @@ describe('an attempt that is still the row’s', () => {
     expect((await timeline(row.id)).map(({ type }) => type)).toEqual(['attempt_ended', 'retry_scheduled']);
   });
 
-  it('repeats the requests that the call kept after the claim', async () => {
+  it('keeps the requests that its call has stored on the row, for the next try', async () => {
     const row = await inFlight();
     expect(await onboardings.store.keepRequests(row, Buffer.from('kept'))).toBe(true);
     const settled = await settlement.settle(row, failed('unavailable', { status: 502 }));
@@ -123,7 +123,7 @@ describe('an attempt that is still the row’s', () => {
     });
   });
 
-  it('wipes the kept requests once the step is over', async () => {
+  it('wipes the stored requests once the step is over', async () => {
     const row = await inFlight();
     await onboardings.store.keepRequests(row, Buffer.from('kept'));
     expect(await settlement.settle(row, succeeded())).toMatchObject({
@@ -132,7 +132,7 @@ describe('an attempt that is still the row’s', () => {
     });
   });
 
-  it('waits as long as the provider asks', async () => {
+  it('is tried again as late as the provider asks', async () => {
     const row = await inFlight();
     await settlement.settle(row, failed('throttled', { status: 429, retryAfterMs: 90_000 }));
     expect(onboardings.added[0]!.options.delayMs).toBeGreaterThanOrEqual(90_000);
@@ -148,7 +148,7 @@ describe('an attempt that is still the row’s', () => {
     });
   });
 
-  it('ends in outcome unknown without an answer, and a later refusal does not settle it', async () => {
+  it('has an unknown outcome if no answer comes, and a later refusal does not settle it', async () => {
     const row = await inFlight();
     const lost = await settlement.settle(row, failed('no_answer'));
     expect(lost).toMatchObject({
@@ -174,7 +174,7 @@ describe('an attempt that is still the row’s', () => {
     expect(refused.unresolved).toMatchObject([{ attempt: 2 }]);
   });
 
-  it('parks the row after a fault of ours, without a job', async () => {
+  it('parks the row if the provider refuses the key of the service, and queues no job', async () => {
     const row = await inFlight();
     const parked = await settlement.settle(row, failed('misconfigured', { status: 401 }));
     expect(parked).toMatchObject({
@@ -200,7 +200,7 @@ describe('an attempt that is still the row’s', () => {
 });
 
 describe('a late answer', () => {
-  /** The answer of attempt 2 comes after its outcome was unknown. */
+  /** The answer of attempt 2 comes after its outcome became unknown. */
   async function lost(): Promise<Row> {
     const row = await inFlight();
     await set(row.id, LAPSED);
@@ -209,7 +209,7 @@ describe('a late answer', () => {
     return row;
   }
 
-  it('settles the attempt that was lost', async () => {
+  it('settles the attempt whose answer was lost', async () => {
     const row = await lost();
     const settled = await settlement.settle(row, succeeded());
     expect(settled).toMatchObject({
@@ -224,7 +224,7 @@ describe('a late answer', () => {
     expect(types).toEqual(['attempt_ended', 'outcome_lost', 'attempt_ended', 'late_answer otp_verified']);
   });
 
-  it('settles it also by a definite refusal', async () => {
+  it('settles that attempt also if it is a definite refusal', async () => {
     const row = await lost();
     const settled = await settlement.settle(row, failed('rejected', { status: 400, reason: 'otp_invalid' }));
     expect(settled).toMatchObject({
@@ -235,7 +235,7 @@ describe('a late answer', () => {
     });
   });
 
-  it('is only recorded if it is not definite', async () => {
+  it('is only recorded if it does not show the outcome', async () => {
     const row = await lost();
     const before = await onboardings.load(row.id);
     const settled = await settlement.settle(row, failed('unavailable', { status: 503 }));
@@ -294,7 +294,7 @@ describe('a late answer', () => {
 });
 
 describe('a late answer on a due row that no worker has ended yet', () => {
-  it('is recorded at once', async () => {
+  it('is recorded immediately', async () => {
     const row = await inFlight();
     await set(
       row.id,
@@ -306,7 +306,7 @@ describe('a late answer on a due row that no worker has ended yet', () => {
     expect(await onboardings.eventTypes(row.id)).toEqual(['late_answer_kept']);
   });
 
-  it('does not change the kept requests of a newer attempt', async () => {
+  it('does not change the stored requests of a newer attempt', async () => {
     const row = await inFlight();
     await set(row.id, 'attempt = 3');
     const newer = await onboardings.load(row.id);
@@ -347,7 +347,7 @@ describe('an expired lease', () => {
     expect((await timeline(row.id)).map(({ type }) => type)).toEqual(['attempt_ended', 'otp_verified']);
   });
 
-  it('is not taken over while it lives', async () => {
+  it('is not taken over before it expires', async () => {
     const row = await inFlight();
     expect(await runner.takeOver(row)).toMatchObject({ state: 'otp_submitted', attempt: 2 });
     expect(await timeline(row.id)).toEqual([]);
@@ -399,7 +399,7 @@ describe('a claim that PostgreSQL did not answer', () => {
     });
   });
 
-  it('is left alone if another claim followed', async () => {
+  it('is not settled if another claim followed', async () => {
     const row = await inFlight({ claim_id: '0198a000-0000-4000-8000-00000000000d' });
     lost.settleLater(row.id, claim, null);
     await lost.beforeApplicationShutdown();
@@ -408,13 +408,13 @@ describe('a claim that PostgreSQL did not answer', () => {
 });
 
 describe('with PostgreSQL away', () => {
-  it('settles once it is back: the answer in memory is the only copy', async () => {
+  it('the attempt is settled once PostgreSQL is back: the answer in memory is the only copy', async () => {
     const row = await inFlight();
     const holder = new Client({ connectionString: await testDatabaseUrl() });
     await holder.connect();
     await holder.query('BEGIN');
     await holder.query('SELECT 1 FROM onboardings WHERE id = $1 FOR UPDATE', [row.id]);
-    // Not on the holder's connection: a transaction sees one snapshot of the activity.
+    // Uses another connection than the holder of the lock: a transaction sees one snapshot of the activity.
     const watcher = new Client({ connectionString: await testDatabaseUrl() });
     await watcher.connect();
     const settling = settlement.settle(row, succeeded());
@@ -435,7 +435,7 @@ describe('with PostgreSQL away', () => {
     expect((await timeline(row.id)).map(({ type }) => type)).toEqual(['attempt_ended', 'otp_verified']);
   });
 
-  it('passes on an error that is no outage', async () => {
+  it('throws an error that is not an outage', async () => {
     const row = await inFlight();
     const spy = jest
       .spyOn(onboardings.store, 'settle')

@@ -12,10 +12,13 @@ import { logOutcomeLost, logParked } from './step-log.js';
 import { stepJob, stepJobId } from './step.job.js';
 import { Verdicts, type AttemptEnd, type Verdict } from './verdict.js';
 
-/** While PostgreSQL is away, a settle is tried again after this long. */
+/** The pause before a settle is tried again while PostgreSQL is away. */
 const DATABASE_PAUSE_MS = 250;
 
-/** The second of an attempt's two writes: the consequence of its end by the retry law, in one statement. */
+/**
+ * Makes the second of an attempt's two writes: the retry law decides what follows, and one statement writes
+ * it.
+ */
 @Injectable()
 export class Settlement {
   readonly #logger = new Logger(Settlement.name);
@@ -46,7 +49,8 @@ export class Settlement {
   }
 
   /**
-   * Writes to the row as claimed. If that fails, to the current row, while the attempt is still the row's.
+   * Writes to the row as it was claimed. If the row has changed, writes to the current row, as long as that
+   * row still holds this attempt.
    */
   async #write(
     row: Row,
@@ -72,11 +76,13 @@ export class Settlement {
   }
 
   /**
-   * For a row that went on without this attempt: only the answer to the attempt in doubt still changes it.
+   * Handles a row that has continued without this attempt. Only the answer to the attempt in doubt still
+   * changes the row.
    */
   async #late(seen: Row, row: Row, step: StepName, end: AttemptEnd, verdict: Verdict): Promise<Row | null> {
     if (end.type === 'integration_missing' || end.type === 'no_next_attempt') return seen;
-    // A late takeover has no answer to keep: another process has settled the attempt.
+    // A takeover has no answer of the provider. Another process has already settled the attempt, so nothing
+    // is left to write.
     if (end.type === 'failed' && end.lapsed) return seen;
     const causedIt = seen.state === 'outcome_unknown' && seen.attempt === row.attempt;
     const moved = causedIt && verdict.answer ? lateAnswer(seen, verdict.moved, verdict.answer) : null;
@@ -94,13 +100,13 @@ export class Settlement {
         step: row.step!,
         end: end.type === 'succeeded' ? 'ok' : end.error.failure,
       };
-      // After a takeover, no duration of the call is known.
+      // After a takeover, the duration of the call is unknown.
       if (durationMs !== undefined) this.metrics.attempts.observe(labels, durationMs / 1000);
     }
     if (signal) this.metrics.signals.inc({ integration, signal });
   }
 
-  /** Tries until PostgreSQL takes it, or the process ends: the answer in memory is the only copy. */
+  /** Tries until PostgreSQL accepts the write, or the process ends. The answer in memory is the only copy. */
   async #persistently<T>({ id }: Row, work: (again: boolean) => Promise<T>): Promise<T> {
     for (let again = false; ; again = true) {
       try {
@@ -118,7 +124,7 @@ export class Settlement {
     }
   }
 
-  /** Whether a settle without an acknowledgement was written. */
+  /** Whether a settle was written although PostgreSQL did not confirm it. */
   async #isWritten(fresh: Row, attempt: number): Promise<boolean> {
     const events = await this.store.events(fresh.id, Math.max(0, fresh.lastSeq - 10), 10);
     return events.some((event) => {
@@ -129,8 +135,8 @@ export class Settlement {
 }
 
 /**
- * Whether this process claimed the attempt. For a takeover or a step without budget, it has only read the
- * row.
+ * Whether this process claimed the attempt. In a takeover, or if no budget is left for the next attempt, it
+ * has only read the row.
  */
 const isClaimed = (end: AttemptEnd) =>
   end.type !== 'no_next_attempt' && !(end.type === 'failed' && end.lapsed);

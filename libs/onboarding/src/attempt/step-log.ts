@@ -2,7 +2,7 @@ import { Logger } from '@nestjs/common';
 import type { CallEvidence } from '#libs/upstream';
 import type { ParkedReason } from '../flow/codes.js';
 
-/** The attempt of a log line. */
+/** The attempt that a log line is about. */
 interface Attempt {
   onboardingId: string;
   integration: string;
@@ -25,8 +25,8 @@ export function logParked(
 /**
  * Logs that a step may have taken effect and the service cannot find out.
  *
- * @param failure the failure class; `lapsed` if the calling process did not see the end; `out_of_time` if no
- *   time was left to try again.
+ * @param failure the failure class, or: `lapsed` (the lease expired before its process settled the attempt),
+ *   `out_of_time` (no time was left for another try).
  */
 export function logOutcomeLost(
   { onboardingId, integration, step, attempt }: Attempt,

@@ -50,7 +50,7 @@ describe('a wake-up call', () => {
     expect(await onboardings.eventTypes(id)).toEqual(['attempt_started', 'attempt_ended', 'otp_verified']);
   });
 
-  it('makes only one attempt for several at the same time', async () => {
+  it('makes only one attempt if several come at the same time', async () => {
     const id = await insert();
     step.script.push(() => step.verified);
     const outcomes = await Promise.allSettled([wake(id), wake(id), wake(id), wake(id)]);
@@ -93,12 +93,12 @@ describe('a wake-up call', () => {
     expect((error as TooEarly).waitMs).toBeLessThanOrEqual(5001);
   });
 
-  describe('over the retry budget', () => {
+  describe('over the budget of retries', () => {
     const WAIT_MS = 7_000;
     const take = () => jest.spyOn(onboardings.module.get(RetryBudget), 'take').mockResolvedValue(WAIT_MS);
     afterEach(() => void jest.restoreAllMocks());
 
-    it('delays the try on the row too, for the sweeper and the caller', async () => {
+    it('writes the delay to the row too, for the sweeper and the caller', async () => {
       const id = await insert();
       const budget = take();
       const error = await wake(id).catch((reason: unknown) => reason);
@@ -169,7 +169,7 @@ describe('a wake-up call', () => {
     expect(await wake(id)).toEqual({ outcome: 'parked', reason: 'integration_missing' });
   });
 
-  it('treats a bug of ours by what may have happened upstream', async () => {
+  it('settles an attempt after an internal error by what may have happened at the provider', async () => {
     const unsent = await insert();
     step.script.push(() => {
       throw new TypeError('a bug before the call');

@@ -9,7 +9,9 @@ import { RetryBudget } from './retry-budget.js';
 import { StepRunner } from './run.js';
 import { stepJob, type StepJobPayload } from './step.job.js';
 
-/** Makes the later attempts of all three steps. The job only wakes it; the row decides. */
+/**
+ * Makes all attempts after the first, for all three steps. A job only starts the handler: the row decides.
+ */
 @Injectable()
 export class StepHandler {
   constructor(
@@ -35,7 +37,8 @@ export class StepHandler {
       return this.#outcomeOf(row, await this.runner.takeOver(row));
     }
     const waitMs = (row.nextAttemptAt?.getTime() ?? 0) - row.now.getTime();
-    // PostgreSQL counts microseconds, we see milliseconds: a whole millisecond later, the try is surely due.
+    // PostgreSQL counts microseconds, this service milliseconds. One millisecond later, the try is certainly
+    // due.
     if (waitMs > -1) throw new TooEarly(waitMs + 1);
     const overBudgetMs = await this.budget.take(row.integration);
     if (overBudgetMs > 0) {
@@ -47,7 +50,9 @@ export class StepHandler {
     return this.#notClaimed(row);
   }
 
-  /** Writes it to the row as well, so that the sweeper leaves the row alone and callers see the new time. */
+  /**
+   * Writes the delay to the row too, so that the sweeper leaves the row alone and callers see the new time.
+   */
   async #putOff(row: Row, waitMs: number): Promise<JobOutcome> {
     if (!(await this.store.putOff(row, waitMs))) return { outcome: 'lost_race' };
     throw new TooEarly(waitMs);

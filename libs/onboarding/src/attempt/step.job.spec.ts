@@ -6,7 +6,7 @@ import { stepJob, stepJobId } from './step.job.js';
 const payload = { onboardingId: randomUUID() };
 
 describe.each(STEPS)('the job of %s', (step) => {
-  it('takes only ids', () => {
+  it('accepts only ids in its payload', () => {
     const { payload: parser } = stepJob(step);
     expect(parser.parse(payload)).toEqual(payload);
     for (const junk of [{}, null, { onboardingId: 'x' }, { ...payload, code: '123456' }]) {
@@ -14,7 +14,7 @@ describe.each(STEPS)('the job of %s', (step) => {
     }
   });
 
-  it('has one id per try, in characters that BullMQ takes', () => {
+  it('has one id per try, in characters that BullMQ allows', () => {
     const { onboardingId } = payload;
     const id = stepJobId(step, onboardingId, 3);
     expect(id).toBe(`${onboardingId}_${step}_3`);

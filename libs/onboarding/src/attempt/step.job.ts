@@ -13,9 +13,9 @@ export const stepJob = (step: StepName): JobDefinition<StepJobPayload> => ({
 });
 
 /**
- * One id per try, so that each try is queued once. BullMQ refuses ":" in it.
+ * One id per try, so that each try is queued once. BullMQ does not allow ":" in an id.
  *
- * @param attempt the next attempt.
+ * @param attempt the number of the next attempt.
  */
 export const stepJobId = (step: StepName, onboardingId: string, attempt: number) =>
   `${onboardingId}_${step}_${attempt}`;

@@ -4,7 +4,7 @@ import type { Facts } from '../flow/move.js';
 import type { Row } from '../flow/row.js';
 import type { StepName } from '../flow/table.js';
 
-/** The subject that limits count for. */
+/** The subject whose sends and wrong codes the budgets count. */
 export interface SubjectRef {
   integration: string;
   subjectKey: string;
@@ -42,8 +42,8 @@ export interface Step {
   misconfigured?(row: Row): StepEnd | null;
 
   /**
-   * Ends the step if no retry is left or none could end in time, and nothing is in doubt. `unanswered`: the
-   * last attempt's effect is not known.
+   * Ends the step if no retry is left, or if no retry could end in time, and if no outcome is in doubt.
+   * `unanswered`: the effect of the last attempt is unknown.
    */
   gaveUp(row: Row, last: { unanswered: boolean }): StepEnd;
 
@@ -54,18 +54,21 @@ export interface Step {
   mustHaveRoom?(subject: SubjectRef, row?: Row): Promise<void>;
 }
 
-/** The steps. Their libs register them at boot, so that the runner imports none of them. */
+/**
+ * The registry of the steps. Each lib registers its steps at boot, so that the runner imports none of these
+ * libs.
+ */
 @Injectable()
 export class Steps {
   readonly #steps = new Map<StepName, Step>();
 
-  /** @throws Error if two libs register one step. */
+  /** @throws Error if two libs register the same step. */
   register(step: Step): void {
     if (this.#steps.has(step.name)) throw new Error(`step "${step.name}" is registered twice`);
     this.#steps.set(step.name, step);
   }
 
-  /** @throws Error if no lib has registered it. */
+  /** @throws Error if no lib has registered the step. */
   get(name: StepName): Step {
     const step = this.#steps.get(name);
     if (!step) throw new Error(`no lib has registered step "${name}"`);

@@ -120,10 +120,13 @@ describe('a first attempt that failed', () => {
     ['create-authenticators', 'rejected', 'authenticators_rejected', 'none', null],
     ['create-authenticators', 'rejected_unclear', 'authenticators_rejected', 'none', null],
     ['create-authenticators', 'misconfigured', PARKED, 'none', null],
-  ])('%s, %s: %s, the charge is %s, in doubt: %p', (step, failure, what, charge, doubt) => {
-    const row = first(step);
-    expect(toldOf(row, verdictOn(row, failed(failure)))).toEqual([what, charge, doubt]);
-  });
+  ])(
+    '%s, %s: the decision is %s, the charge is %s, the attempt in doubt is %p',
+    (step, failure, what, charge, doubt) => {
+      const row = first(step);
+      expect(toldOf(row, verdictOn(row, failed(failure)))).toEqual([what, charge, doubt]);
+    },
+  );
 });
 
 describe('a second attempt, after a 5xx, that failed', () => {
@@ -144,10 +147,13 @@ describe('a second attempt, after a 5xx, that failed', () => {
     ['create-authenticators', 'no_answer', 'retry', 'none', 3],
     ['create-authenticators', 'rejected', 'outcome_lost', 'none', 2],
     ['create-authenticators', 'misconfigured', 'outcome_lost', 'none', 2],
-  ])('%s, %s: %s, the charge is %s, in doubt: %p', (step, failure, what, charge, doubt) => {
-    const row = second(step, 'unavailable');
-    expect(toldOf(row, verdictOn(row, failed(failure)))).toEqual([what, charge, doubt]);
-  });
+  ])(
+    '%s, %s: the decision is %s, the charge is %s, the attempt in doubt is %p',
+    (step, failure, what, charge, doubt) => {
+      const row = second(step, 'unavailable');
+      expect(toldOf(row, verdictOn(row, failed(failure)))).toEqual([what, charge, doubt]);
+    },
+  );
 });
 
 describe('a second attempt, after one without an answer, that failed', () => {
@@ -164,13 +170,16 @@ describe('a second attempt, after one without an answer, that failed', () => {
     ['create-authenticators', 'unavailable', 'outcome_lost', 'none', 3],
     ['create-authenticators', 'no_answer', 'outcome_lost', 'none', 3],
     ['create-authenticators', 'rejected', 'outcome_lost', 'none', 2],
-  ])('%s, %s: %s, the charge is %s, in doubt: %p', (step, failure, what, charge, doubt) => {
-    const row = second(step, 'no_answer');
-    expect(toldOf(row, verdictOn(row, failed(failure)))).toEqual([what, charge, doubt]);
-  });
+  ])(
+    '%s, %s: the decision is %s, the charge is %s, the attempt in doubt is %p',
+    (step, failure, what, charge, doubt) => {
+      const row = second(step, 'no_answer');
+      expect(toldOf(row, verdictOn(row, failed(failure)))).toEqual([what, charge, doubt]);
+    },
+  );
 });
 
-describe('the answer to a repetition, by provider', () => {
+describe('the answer to a repeated call, by provider', () => {
   it.each<[ProviderKind, StepName, FailureClass, string, Signal | null]>([
     ['byzantine', 'verify-otp', 'rejected', 'outcome_lost', null],
     ['byzantine', 'create-authenticators', 'rejected', 'outcome_lost', null],
@@ -188,7 +197,7 @@ describe('the answer to a repetition, by provider', () => {
       'authenticators_rejected',
       'authenticators_rejected',
     ],
-  ])('%s, %s, %s: %s, which as an answer is %p', (provider, step, failure, what, answer) => {
+  ])('%s, %s, %s: the decision is %s, the definite answer is %p', (provider, step, failure, what, answer) => {
     const row = second(step, 'unavailable', { provider });
     const verdict = verdictOn(row, failed(failure));
     expect([toldOf(row, verdict)[0], verdict.answer]).toEqual([what, answer]);
@@ -206,22 +215,28 @@ describe('an end without time for another call', () => {
     ['verify-otp', 'not_sent', 'otp_expired', false, 'given back'],
     ['verify-otp', 'throttled', 'otp_expired', false, 'given back'],
     ['create-authenticators', 'not_sent', 'session_expired', false, 'none'],
-  ])('%s, %s: %s, unanswered: %p, the charge is %s', (step, failure, signal, unanswered, charge) => {
-    const row = first(step, noTime);
-    const lasts: object[] = [];
-    const gaveUp: Step['gaveUp'] = (_row, last) => {
-      lasts.push(last);
-      return ENDS[step].gaveUp;
-    };
-    const verdict = verdictOn(row, failed(failure), { gaveUp });
-    expect(verdict).toMatchObject({ signal, answer: null, retryInMs: null, parked: null });
-    expect(lasts).toEqual([{ unanswered }]);
-    expect(chargeOf(row, verdict)).toBe(charge);
-  });
+  ])(
+    '%s, %s: the signal is %s, unanswered is %p, the charge is %s',
+    (step, failure, signal, unanswered, charge) => {
+      const row = first(step, noTime);
+      const lasts: object[] = [];
+      const gaveUp: Step['gaveUp'] = (_row, last) => {
+        lasts.push(last);
+        return ENDS[step].gaveUp;
+      };
+      const verdict = verdictOn(row, failed(failure), { gaveUp });
+      expect(verdict).toMatchObject({ signal, answer: null, retryInMs: null, parked: null });
+      expect(lasts).toEqual([{ unanswered }]);
+      expect(chargeOf(row, verdict)).toBe(charge);
+    },
+  );
 
-  it.each(['verify-otp', 'create-authenticators'] as const)('%s, unavailable: outcome_lost', (step) => {
-    expect(verdictOn(first(step, noTime), failed('unavailable')).signal).toBe('outcome_lost');
-  });
+  it.each(['verify-otp', 'create-authenticators'] as const)(
+    '%s, unavailable: the signal is outcome_lost',
+    (step) => {
+      expect(verdictOn(first(step, noTime), failed('unavailable')).signal).toBe('outcome_lost');
+    },
+  );
 
   it('counts the time of the call itself', () => {
     // The failure took 12 ms; the retry waits for 250 and may take 10 000.
@@ -233,7 +248,7 @@ describe('an end without time for another call', () => {
 });
 
 describe('a retry', () => {
-  it('is scheduled for the instant that the law gives, on the row and in the timeline', () => {
+  it('is scheduled for the instant that the retry law gives, on the row and in the timeline', () => {
     const { moved, retryInMs, answer } = verdictOn(
       first('verify-otp'),
       failed('unavailable', { status: 502 }),
@@ -267,7 +282,7 @@ describe('a retry', () => {
     ['no_answer', 1, 3],
     ['rejected', 1, 2],
   ])(
-    'is counted by how it ended: after %s, %d times unavailable and %d times no answer',
+    'counts how the attempt ended: after %s, %d ended unavailable and %d without an answer',
     (each, five, none) => {
       const row = first('create-authenticators', { unavailableCount: 1, noAnswerCount: 2 });
       const { unavailableCount, noAnswerCount } = verdictOn(row, failed(each)).moved.patch;
@@ -324,7 +339,7 @@ describe('a mail that may have been sent', () => {
     ['turnkey', 'init-otp', 'no_answer', false],
     ['turnkey-auth-proxy', 'init-otp', 'no_answer', true],
     ['byzantine', 'verify-otp', 'no_answer', false],
-  ])('%s, %s, %s is in the timeline: %p', (provider, step, failure, isTold) => {
+  ])('%s, %s, %s is shown in the timeline: %p', (provider, step, failure, isTold) => {
     const { events } = verdictOn(first(step, { provider }), failed(failure)).moved;
     expect(events.some(({ type }) => type === 'second_mail_possible')).toBe(isTold);
   });
@@ -343,7 +358,7 @@ describe('an attempt that succeeded', () => {
   };
   const created: StepEnd = { signal: 'authenticators_created', facts: { authenticatorIds: null } };
 
-  it('moves the row, and settles only its own submission’s doubt', () => {
+  it('moves the row, and settles only the doubt of its own submission', () => {
     const earlier = open('create-authenticators', 1);
     const row = second('verify-otp', 'unavailable', {
       unresolved: [earlier, open('verify-otp', 2), open('verify-otp', 3)],
@@ -446,7 +461,7 @@ describe('an attempt that was refused', () => {
 });
 
 describe('an integration that an operator must fix', () => {
-  it('parks the row, and counts the parking if upstream refused', () => {
+  it('parks the row, and counts the parking if the provider refused', () => {
     const row = first('verify-otp', { parkings: 1 });
     const { moved, ...verdict } = verdictOn(row, failed('misconfigured', { status: 401 }));
     expect(verdict).toMatchObject({
@@ -470,7 +485,7 @@ describe('an integration that an operator must fix', () => {
     ]);
   });
 
-  it('parks a row without its integration: no count, a refund, and the doubt stays', () => {
+  it('parks a row whose integration is gone: counts no parking, refunds the charge, keeps the doubt', () => {
     const row = second('verify-otp', 'unavailable', { parkings: 1 });
     const verdict = verdictOn(row, { type: 'integration_missing' });
     expect(verdict.parked).toBe('integration_missing');
@@ -489,7 +504,7 @@ describe('an integration that an operator must fix', () => {
     expect(chargeOf(orphan, verdictOn(orphan, { type: 'integration_missing' }))).toBe('given back');
   });
 
-  it('does not park a step that has a better end', () => {
+  it('does not park a step that defines its own end for this failure', () => {
     const misconfigured = (): StepEnd => ({
       signal: 'send_gave_up',
       facts: { codeLives: true, result: told },
@@ -508,7 +523,7 @@ describe('an integration that an operator must fix', () => {
   });
 });
 
-describe('a step without budget', () => {
+describe('a step whose next attempt exceeds a budget', () => {
   it('gives up, and its doubt becomes an unknown outcome', () => {
     const outOfTries = { type: 'no_next_attempt' } as const;
     const lasts: object[] = [];
@@ -531,7 +546,7 @@ describe('a step without budget', () => {
   });
 });
 
-describe('an attempt whose end was not seen', () => {
+describe('an attempt whose end the service did not see', () => {
   it('is shown as lapsed in the timeline, and counts as lost', () => {
     const error = failure('no_answer');
     const { moved, signal, now } = verdictOn(first('verify-otp'), { type: 'failed', error, lapsed: true });
@@ -543,7 +558,7 @@ describe('an attempt whose end was not seen', () => {
     });
   });
 
-  it('has the measured duration, if there is one', () => {
+  it('has the measured duration, if it was measured', () => {
     const end: AttemptEnd = { type: 'failed', error: failure('no_answer'), durationMs: 77 };
     const { moved, now } = verdictOn(first('verify-otp'), end);
     expect(moved.events[0]!.data).toMatchObject({ durationMs: 77 });
@@ -566,19 +581,22 @@ describe('every end', () => {
     ),
   );
 
-  it.each(ROWS)('releases the row: $row.step, attempt $row.attempt, $end.type', ({ row, end }) => {
-    const verdict = verdictOn(row, end);
-    const { patch, events } = verdict.moved;
-    expect(patch.leaseUntil).toBeNull();
-    expect(patch).toHaveProperty('nextAttemptAt');
-    expect(events.length).toBeGreaterThan(0);
-    if (patch.state === undefined) return;
-    // A state never keeps a secret that it does not need.
-    const grantStays = patch.state === 'otp_verified' || patch.state === 'outcome_unknown';
-    const to = left(row, verdict);
-    for (const field of SEALED) {
-      expect(to[field]).toEqual(field === 'sealedGrant' && grantStays ? row.sealedGrant : null);
-    }
-    expect(patch.step).toBe(patch.state === 'outcome_unknown' ? row.step : null);
-  });
+  it.each(ROWS)(
+    'ends the lease and keeps only needed secrets: $row.step, attempt $row.attempt, $end.type',
+    ({ row, end }) => {
+      const verdict = verdictOn(row, end);
+      const { patch, events } = verdict.moved;
+      expect(patch.leaseUntil).toBeNull();
+      expect(patch).toHaveProperty('nextAttemptAt');
+      expect(events.length).toBeGreaterThan(0);
+      if (patch.state === undefined) return;
+      // A state keeps only the secrets that it needs.
+      const grantStays = patch.state === 'otp_verified' || patch.state === 'outcome_unknown';
+      const to = left(row, verdict);
+      for (const field of SEALED) {
+        expect(to[field]).toEqual(field === 'sealedGrant' && grantStays ? row.sealedGrant : null);
+      }
+      expect(patch.step).toBe(patch.state === 'outcome_unknown' ? row.step : null);
+    },
+  );
 });

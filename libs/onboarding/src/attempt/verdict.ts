@@ -11,13 +11,13 @@ import { EFFECT_UNKNOWN, decide, isReplayable, repeatsEffect, type Decision } fr
 import { Steps, type Step, type StepEnd } from './step.js';
 
 /**
- * How an attempt ended. `lapsed`: the lease expired, and its process did not settle it. `no_next_attempt`: no
- * attempt was in flight, and the next one exceeds a budget.
+ * How an attempt ended. `lapsed`: the lease expired before its process settled the attempt.
+ * `no_next_attempt`: no attempt was in flight, and the next one would exceed a budget.
  */
 export type AttemptEnd =
   /** The call's duration since the claim's commit, in milliseconds. */
   | { type: 'succeeded'; end: StepEnd; durationMs: number }
-  /** Without a duration if the end was not seen. */
+  /** Without a duration if this service did not see the end of the call. */
   | { type: 'failed'; error: UpstreamError; lapsed?: true; durationMs?: number }
   | { type: 'integration_missing' }
   | { type: 'no_next_attempt' };
@@ -141,8 +141,8 @@ const answered = (row: Row, to: StepEnd, ended: Ended, at: Moment) => ({
 });
 
 /**
- * PostgreSQL's time of the claim plus the call's duration. It is early by the time that the claim's answer
- * took, which is safe.
+ * PostgreSQL's time of the claim plus the duration of the call. The result lacks the time that the claim's
+ * answer took. So the result is a little too early, which is safe.
  */
 function endedAt({ now }: Row, { durationMs = 0 }: { type: string; durationMs?: number }): Date {
   return new Date(now.getTime() + durationMs);
@@ -190,7 +190,7 @@ function toldBy(row: Row, ended: 'ok' | FailureClass): AttemptFacts['tells'] {
   return isRefused && isReplayable(row.provider, row.step!) ? 'all' : 'itself';
 }
 
-/** The provider has certainly not acted. If it asks for a captcha, it has sent no mail. */
+/** Whether the provider has certainly not acted. A provider that asks for a captcha has sent no mail. */
 const refusedToAct = ({ failure, reason }: UpstreamError) =>
   failure === 'throttled' || reason === 'captcha_required';
 

@@ -23,7 +23,7 @@ const TAKE = `
   VALUES ('a', 'b', $1, 'c', $2, $3)`;
 
 describe('an erasure', () => {
-  it('does not keep an answer that comes after it', async () => {
+  it('does not store an answer that comes after the erasure', async () => {
     const keys = onboardings.module.get(IdempotencyKeys);
     const id = await anOnboarding(onboardings.dataSource);
     const request = keyOf();
@@ -37,7 +37,7 @@ describe('an erasure', () => {
     expect(kept).toBeNull();
   });
 
-  it('also erases data committed while it waited for the row', async () => {
+  it('also erases data that was committed while the erasure waited for the row', async () => {
     const id = await anOnboarding(onboardings.dataSource);
     const request = keyOf();
     const runner = onboardings.dataSource.createQueryRunner();
@@ -73,7 +73,7 @@ describe('an erasure', () => {
     expect(await sql('SELECT 1 FROM credentials WHERE onboarding_id = $1', [id])).toEqual([]);
   });
 
-  it('leaves out the data of later events: a late answer, and a decision', async () => {
+  it('stores no data of later events: a late answer, and a decision', async () => {
     const id = await anOnboarding(onboardings.dataSource, {
       state: 'outcome_unknown',
       step: 'create-authenticators',

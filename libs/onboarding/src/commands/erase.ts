@@ -5,8 +5,8 @@ import { OnboardingStore } from '../store/onboarding.store.js';
 import { Timelines } from '../upkeep/timelines.js';
 
 /**
- * Erases the personal data of an onboarding. A tombstone stays, and the timeline without data, anchored as
- * before.
+ * Erases the personal data of an onboarding. A tombstone stays, and so does the timeline without its data. A
+ * timeline that fits its anchor gets a new anchor, over the events without their data.
  */
 @Injectable()
 export class Erasure {
@@ -16,7 +16,7 @@ export class Erasure {
   ) {}
 
   /**
-   * @param by the caller, if it is not the onboarding's owner.
+   * @param by the caller that gave the command, if that caller does not own the onboarding.
    * @returns null if the row has changed since it was read: then nothing was written.
    */
   async erase(row: Row, actor: 'caller' | 'service', by?: string): Promise<Row | null> {

@@ -9,7 +9,7 @@ import type { OnboardingEvent } from '../flow/onboarding-event.entity.js';
 import type { Patch } from '../flow/row.js';
 import { EventFollower, type TimelineReader } from './event-follower.js';
 
-/** Short, so that an unwanted question would come many times before a test looks. */
+/** Short, so that an unwanted statement would run many times before a test checks. */
 const POLL_MS = 5;
 
 let onboardings: Onboardings;
@@ -92,7 +92,7 @@ describe('a reader of a timeline', () => {
     expect(reader.ended).toBe(0);
   });
 
-  it('starts after its number', async () => {
+  it('gets only the events after its number', async () => {
     const id = await anId();
     await write(id, 5);
     const reader = follow(id, 3);
@@ -100,7 +100,7 @@ describe('a reader of a timeline', () => {
     expect(reader.seqs).toEqual([4, 5]);
   });
 
-  it('shares one read with others, each from its own number', async () => {
+  it('shares one read with other readers, each from its own event number', async () => {
     const id = await anId();
     await write(id, 4);
     const readers = [0, 2, 4].map((after) => {
@@ -118,7 +118,7 @@ describe('a reader of a timeline', () => {
     for (const [ids] of statements.asked.slice(before)) expect(ids).toEqual([id]);
   });
 
-  it('gets all of a timeline that is longer than a batch', async () => {
+  it('gets all events of a timeline that is longer than a batch', async () => {
     const id = await anId();
     await write(id, 450);
     await write(id, 1, { state: 'cancelled' });
@@ -127,7 +127,7 @@ describe('a reader of a timeline', () => {
     expect(reader.seqs).toEqual(upTo(451));
   });
 
-  it('learns of the end after all events, also those after the end', async () => {
+  it('learns of the end only after it has all events, even those after the end', async () => {
     const id = await anId();
     const reader = follow(id);
     await write(id, 2, { state: 'cancelled' });
@@ -142,7 +142,7 @@ describe('a reader of a timeline', () => {
     expect(nothing.seqs).toEqual([]);
   });
 
-  it('gets no events while it has no room, and all of them later', async () => {
+  it('gets no events while it has no room, and gets all of them later', async () => {
     const id = await anId();
     const slow = new Reader();
     slow.hasRoom = false;

@@ -73,10 +73,10 @@ export class EventFollower {
   }
 
   /**
-   * Gives a reader the events after a number: existing ones at once, new ones as they come. An outage of
-   * PostgreSQL is a pause.
+   * Gives a reader the events after a number: existing events immediately, new events as they come. During an
+   * outage of PostgreSQL, the reader gets its events later.
    *
-   * @returns a function that stops it.
+   * @returns a function that ends the reading.
    */
   follow(onboardingId: string, after: number, reader: TimelineReader): () => void {
     const follow: Follow = { onboardingId, reader, after, asked: false };
@@ -91,7 +91,7 @@ export class EventFollower {
     };
   }
 
-  /** Each follow is in one statement at a time: two statements could give an event twice. */
+  /** Each reader is part of one statement at a time: two statements could give it the same event twice. */
   async #ask(follows: Iterable<Follow>): Promise<void> {
     const asking = [...follows].filter(({ asked, reader }) => !asked && reader.hasRoom);
     if (asking.length === 0) return;
@@ -122,7 +122,7 @@ export class EventFollower {
     );
   }
 
-  /** @returns whether more events can be read at once. */
+  /** @returns whether more events can be read immediately. */
   #give(follow: Follow, news: News[]): boolean {
     const [about] = news;
     // A reader that has left meanwhile gets nothing.

@@ -44,14 +44,17 @@ describe('a list by state', () => {
     }
   });
 
-  it.each(STATES)('has exactly the onboardings that show "%s", whatever state is written', async (state) => {
-    const { rows: listed } = await onboardings.module
-      .get(OnboardingLists)
-      .list({ state, integration, limit: 200 }, aCaller());
-    const expected = rows.filter((row) => asOfNow(row).state === state);
-    expect(listed.map(({ id }) => id).sort()).toEqual(expected.map(({ id }) => id).sort());
-    expect(new Set(listed.map((row) => row.state))).toEqual(new Set([state]));
-  });
+  it.each(STATES)(
+    'has exactly the onboardings that show "%s", even if another state is written',
+    async (state) => {
+      const { rows: listed } = await onboardings.module
+        .get(OnboardingLists)
+        .list({ state, integration, limit: 200 }, aCaller());
+      const expected = rows.filter((row) => asOfNow(row).state === state);
+      expect(listed.map(({ id }) => id).sort()).toEqual(expected.map(({ id }) => id).sort());
+      expect(new Set(listed.map((row) => row.state))).toEqual(new Set([state]));
+    },
+  );
 });
 
 describe('any list', () => {
@@ -62,7 +65,7 @@ describe('any list', () => {
   const REFERENCES = ['r-1', 'r-2'];
   const MADE_MS = Date.parse('2026-11-20T10:00:00Z');
 
-  /** So far from now that even a slow test ends before. */
+  /** So far in the future that even a slow test ends earlier. */
   const past = fc.integer({ min: -86_400_000, max: -1 }).map(inMs);
   const future = fc.integer({ min: 600_000, max: 86_400_000 }).map(inMs);
   const instant = fc.oneof(past, future);
@@ -79,7 +82,7 @@ describe('any list', () => {
       external_ref: perhaps(fc.constantFrom(...REFERENCES)),
       otp_expires_at: instant,
       session_ends_at: instant,
-      // Most must live on: otherwise most would show the same end.
+      // Most onboardings must stay live. Otherwise most would show the same end.
       idle_ends_at: fc.oneof(instant, future, future),
       life_ends_at: fc.oneof(instant, future, future),
       lease_until: perhaps(instant),
@@ -96,7 +99,7 @@ describe('any list', () => {
       ...(!isEnded(row.state) && parked && { parked_reason: 'integration_missing', parked_at: inMs(-1_000) }),
     }));
 
-  /** One in this many has the filter. */
+  /** One row in this many matches the filter. */
   const oneIn = <T>(weight: number, arbitrary: fc.Arbitrary<T>) =>
     fc.oneof({ arbitrary, weight: 1 }, { arbitrary: fc.constant(undefined), weight: weight - 1 });
   const madeAt = madeMs.map((ms) => new Date(ms));

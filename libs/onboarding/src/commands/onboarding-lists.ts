@@ -30,7 +30,7 @@ export interface ListFilter {
   after?: string | undefined;
 }
 
-/** Lists of onboardings, as a caller may see them. */
+/** Lists the onboardings that a caller may see. */
 @Injectable()
 export class OnboardingLists {
   constructor(

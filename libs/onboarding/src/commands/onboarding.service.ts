@@ -56,7 +56,7 @@ export class OnboardingService {
   /**
    * The subject's latest onboarding, live or ended. Moves that are due by time are written first.
    *
-   * @returns null if there was none. The row is null if it is gone.
+   * @returns null if the subject never had an onboarding. `row` is null if the row was deleted.
    */
   async liveOf({ integration, subjectKey }: SubjectRef): Promise<{ id: string; row: Row | null } | null> {
     const live = await this.store.findLive(integration, subjectKey);
@@ -77,7 +77,7 @@ export class OnboardingService {
     return !isEnded(state) || lastSeq > after;
   }
 
-  /** Cancels at once in any live state. If a call is in flight, its answer is only recorded. */
+  /** Cancels immediately in any live state. If a call is in flight, its answer is only recorded. */
   cancel(id: string, reason: string | undefined, terms: Terms): Promise<Row> {
     return this.#command(id, terms, (row, by) => {
       if (isEnded(row.state)) throw onboardingEnded(row);
@@ -87,9 +87,10 @@ export class OnboardingService {
   }
 
   /**
-   * Decides the outcome of a lost attempt. In `outcome_unknown` the onboarding continues accordingly. On an
-   * ended onboarding the decision is only recorded. `not_done` after `verify-otp` sends a new code, because
-   * the old one is spent. The first decision stands. All others are refused, even equal ones.
+   * Decides the outcome of a lost attempt. In `outcome_unknown`, the onboarding continues according to the
+   * decision. On an ended onboarding, the decision is only recorded. `not_done` after `verify-otp` sends a
+   * new code, because the old one is spent. The first decision stands. All later decisions are refused, even
+   * equal ones.
    */
   async resolve(id: string, resolution: Resolution, terms: Terms): Promise<Row> {
     const seen = asOfNow(mustTouch(await this.#read(id), id, terms.caller, 'owner-or-operator'));
@@ -123,8 +124,8 @@ export class OnboardingService {
   }
 
   /**
-   * Erases the personal data of an onboarding; a tombstone stays. Cancels a live one. A repetition does
-   * nothing, and needs no current version.
+   * Erases the personal data of an onboarding; a tombstone stays. Cancels a live onboarding. A repetition
+   * does nothing, and needs no current version.
    */
   async erase(id: string, terms: Terms): Promise<void> {
     for (let tries = 0; tries < TRIES; tries++) {
@@ -236,7 +237,7 @@ export class OnboardingService {
   }
 }
 
-/** Named only if it is not the row's owner. */
+/** The caller is recorded only if it does not own the row. */
 const givenBy = (row: Row, caller: Caller): { by?: string } =>
   row.caller === caller.name ? {} : { by: caller.name };
 

@@ -10,8 +10,8 @@ export interface AttemptFacts {
   /** The failure class, or `ok`. */
   class: string;
   /**
-   * `none`: certainly no effect. `counted`: an effect, or a possible one. `repeated`: only an earlier
-   * attempt's.
+   * `none`: certainly no effect. `counted`: an effect, or a possible one. `repeated`: only the effect of an
+   * earlier attempt.
    */
   effect: 'none' | 'counted' | 'repeated';
   counts: Pick<Columns, 'unavailableCount' | 'noAnswerCount'>;
@@ -54,7 +54,7 @@ export function endOf(row: Row, facts: AttemptFacts): Ended {
   };
 }
 
-/** The provider may have counted the attempt, whatever its answer says. */
+/** Counts an attempt that the provider may have counted, regardless of the provider's answer. */
 function countedOf({ step, otpSends, otpTriesLeft }: Row, effect: AttemptFacts['effect']): Patch {
   if (step === 'init-otp') return effect === 'counted' ? { otpSends: otpSends + 1 } : {};
   if (step === 'verify-otp') {
@@ -79,7 +79,7 @@ function doubtAfter(row: Row, { tells, evidence }: AttemptFacts): Patch {
 const openAfter = ({ unresolved, submission }: Row, doubt: number | null): UnresolvedAttempt[] =>
   unresolved.filter(({ attempt }) => attempt < submission || attempt === doubt);
 
-/** A successful answer: nothing of the submission stays open. */
+/** A successful answer settles the whole submission: none of its attempts stays open. */
 export function succeeded(ended: Ended, { now, settings }: Moment): Ended {
   const patch = {
     ...ended.patch,

@@ -2,7 +2,10 @@ import { NO_SETTINGS, NOTHING_ELSE, move, type Moved } from './move.js';
 import type { Patch, Row } from './row.js';
 import { SEALED, isEnded } from './table.js';
 
-/** Leaves nothing personal, only that an onboarding existed, how and when it ended. Cancels a live one. */
+/**
+ * Removes all personal data. The row still shows that an onboarding existed, how it ended and when. Cancels a
+ * live onboarding.
+ */
 export function erase(row: Row, actor: 'caller' | 'service', by?: string): Moved {
   const { now } = row;
   const cancelled = isEnded(row.state)

@@ -188,7 +188,7 @@ const WALKS: Record<string, () => Walk> = {
   },
 };
 
-describe('a walk', () => {
+describe('a walk through the states', () => {
   it.each(Object.entries(WALKS))('%s writes events that fit their schemas', (_, walked) => {
     const { events } = walked();
     expect(events.length).toBeGreaterThan(0);
@@ -213,17 +213,20 @@ describe('an event', () => {
     late_answer: { answer: 'otp_verified' },
   };
 
-  it.each(Object.entries(FITS) as [EventType, object][])('"%s" refuses an unknown member', (type, data) => {
-    expect(EVENTS[type].safeParse(data).success).toBe(true);
-    expect(EVENTS[type].safeParse({ ...data, code: '123456' }).success).toBe(false);
-  });
+  it.each(Object.entries(FITS) as [EventType, object][])(
+    'the schema of "%s" allows no unknown member',
+    (type, data) => {
+      expect(EVENTS[type].safeParse(data).success).toBe(true);
+      expect(EVENTS[type].safeParse({ ...data, code: '123456' }).success).toBe(false);
+    },
+  );
 
   it.each([
     ['an attempt before the first', 'attempt_started', { attempt: 0, step: 'init-otp', fingerprint: null }],
     ['a step that does not exist', 'parked', { reason: 'integration_missing', step: 'dance' }],
     ['a reason that does not exist', 'parked', { reason: 'rain', step: 'init-otp' }],
     ['a signal that does not exist', 'late_answer', { answer: 'otp_eaten' }],
-  ] as const)('does not take %s', (_, type, data) => {
+  ] as const)('does not allow %s', (_, type, data) => {
     expect(EVENTS[type].safeParse(data).success).toBe(false);
   });
 

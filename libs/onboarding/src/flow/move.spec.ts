@@ -53,7 +53,9 @@ const PASSKEY = { name: 'x', credentialId: 'c', aaguid: '0', transports: [] };
 const open = (step: 'verify-otp' | 'create-authenticators') => [{ step, attempt: 4, at: NOW.toISOString() }];
 const IN_FLIGHT = { leaseUntil: inMs(30_000), attempt: 4, submission: 4 };
 
-/** A row in each place, with all sealed columns set, also those that the place does not need. */
+/**
+ * A row for each place of the table, with all sealed columns set, also those that the place does not need.
+ */
 const ROWS = {
   otp_requested: aRow({ ...SEAL, ...IN_FLIGHT, state: 'otp_requested', step: 'init-otp' }),
   otp_sent: aRow({ ...SEAL }),
@@ -161,7 +163,7 @@ const LOST: Goes = ['outcome_unknown', [CODE, PASSKEYS, REQUESTS], LIFE_END];
 
 /**
  * Written by hand: each signal's next state, the sealed columns that it wipes, and when the row is due. A
- * place refuses all signals that it does not name.
+ * signal that a place does not name is not allowed there.
  */
 const TABLE: Record<Place, { goes: Partial<Record<Moving, Goes>>; refuses: string }> = {
   otp_requested: {
@@ -257,7 +259,7 @@ const codeOf = (work: () => unknown): string => {
 describe.each(Object.entries(ROWS))('%s', (place, row) => {
   const { goes, refuses } = TABLE[place as Place];
 
-  it.each(MOVING)('by %s', (signal) => {
+  it.each(MOVING)('the signal %s has the effects that the table names', (signal) => {
     const wanted = goes[signal];
     if (!wanted) {
       expect(codeOf(() => move(row, signal, FACTS[signal] as never, AT))).toBe(refuses);
@@ -299,7 +301,7 @@ const started = (step: StepName, attempt: number, fingerprint: string | null = '
   data: { attempt, step, fingerprint },
 });
 
-describe('what a command records', () => {
+describe('the events that a command records', () => {
   const [by, reason, fingerprint] = ['operator', 'no mail', 'f'];
 
   it.each<[Place, Moving, object, NewEvent[]]>([
@@ -357,7 +359,7 @@ describe('what a command records', () => {
       { decision, fingerprint },
       [decision, asked('resolved_not_done'), started('init-otp', 5)],
     ],
-  ])('%s, %s', (place, signal, facts, events) => {
+  ])('in %s, for %s', (place, signal, facts, events) => {
     expect(move(ROWS[place], signal, facts as never, AT).events).toStrictEqual(events);
   });
 });
@@ -388,7 +390,7 @@ describe('the time of the next code', () => {
 });
 
 describe('a move', () => {
-  it('keeps a valid code after a sending gave up', () => {
+  it('keeps a valid code if the sending of another code gives up', () => {
     const { patch } = move(ROWS.otp_requested, 'send_gave_up', { codeLives: true, result }, AT);
     expect(patch).toMatchObject({ state: 'otp_sent', reason: null, lastResult: { ...result } });
     expect(patch).not.toHaveProperty('otpHandle');
@@ -441,7 +443,7 @@ describe('a move', () => {
     },
   );
 
-  it('gives a code the shorter of both lives, and starts the cooldown with it', () => {
+  it('gives a code the shorter of the provider’s and the configured life, and starts its cooldown', () => {
     const sent = (lifeMs: number | null) =>
       move(ROWS.otp_requested, 'otp_sent', { handle: 'h', targetBundle: 'b', lifeMs }, AT).patch;
     expect(sent(MINUTE)).toMatchObject({
@@ -452,7 +454,7 @@ describe('a move', () => {
     expect(sent(60 * MINUTE)).toMatchObject({ otpExpiresAt: CODE_END, otpSentAt: NOW, otpTargetBundle: 'b' });
   });
 
-  it('records confirmed passkeys, and releases refused ones', () => {
+  it('records confirmed passkeys, and releases refused passkeys', () => {
     const facts = FACTS.authenticators_created;
     const { patch, also } = move(ROWS.authenticators_submitted, 'authenticators_created', facts, AT);
     expect(patch).toMatchObject({
@@ -469,7 +471,7 @@ describe('a move', () => {
     expect(lost.also.credentials).toBeNull();
   });
 
-  it('by a decision keeps the doubts of earlier submissions', () => {
+  it('that a decision makes keeps the doubts of earlier submissions', () => {
     const row = ROWS['outcome_unknown in a session'];
     const earlier = { ...row.unresolved[0]!, attempt: 3 };
     for (const signal of ['resolved_done', 'resolved_not_done'] as const) {
@@ -490,7 +492,7 @@ describe('a move', () => {
     expect(lastResult).toEqual({ step: 'verify-otp', code: 'otp_expired', detail, at: NOW.toISOString() });
   });
 
-  it('records a failure also without an attempt’s end', () => {
+  it('records a failure even if no attempt has ended', () => {
     const { failure } = move(ROWS.otp_submitted, 'step_failed', { failure: result }, AT).patch;
     expect(failure).toStrictEqual({
       step: 'verify-otp',
@@ -500,13 +502,13 @@ describe('a move', () => {
     });
   });
 
-  it('gives the row after the move', () => {
+  it('returns the row after the move', () => {
     const now = inMs(5);
     const moved = move(ROWS.otp_sent, 'cancelled', {}, { ...AT, now });
     expect(after(ROWS.otp_sent, moved, now)).toMatchObject({ now, updatedAt: now });
   });
 
-  it('records its actor', () => {
+  it('records who caused it', () => {
     const actors = (row: Row, signal: Moving, facts: object = FACTS[signal]) =>
       move(row, signal, facts as never, AT).events.find(({ type }) => type === signal)!.actor;
     expect(actors(ROWS.otp_sent, 'otp_resend_asked')).toBe('caller');
@@ -554,7 +556,7 @@ describe('the end of an attempt', () => {
     expect(endOf({ ...ROWS.otp_submitted, otpTriesLeft: 0 }, ATTEMPT).patch.otpTriesLeft).toBe(0);
   });
 
-  it('keeps open the latest attempt in doubt, with its evidence, and earlier submissions', () => {
+  it('keeps open the latest attempt in doubt, with its evidence, and all earlier doubts', () => {
     const earlier = { step: 'create-authenticators', attempt: 2, at: NOW.toISOString() } as const;
     const [first] = open('verify-otp');
     const second = { ...first!, attempt: 5 };
@@ -638,7 +640,7 @@ describe('a released step', () => {
   const nothingElse = { refund: null, credentials: null };
   const step = 'verify-otp';
 
-  it('was released by the service', () => {
+  it('is recorded as released by the service', () => {
     const { events, also } = unpark(NOW);
     expect({ events, also }).toStrictEqual({
       events: [{ type: 'unparked', actor: 'service' }],
@@ -647,7 +649,7 @@ describe('a released step', () => {
   });
 
   it.each([{ reason: 'fixed' }, { reason: 'fixed', by: 'operator' }])(
-    'was released by a command, for %j',
+    'is recorded as released by a command, for %j',
     (data) => {
       const scheduled = {
         type: 'retry_scheduled',
@@ -672,7 +674,7 @@ describe('a late answer', () => {
     return move(flying, 'authenticators_created', FACTS.authenticators_created, AT, endOf(flying, ATTEMPT));
   };
 
-  it('to the attempt in doubt has the same effect as in time', () => {
+  it('to the attempt in doubt has the same effect as an answer in time', () => {
     const moved = lateAnswer(lost, inTime(), 'authenticators_created')!;
     expect(moved.patch).toMatchObject({ state: 'completed', unresolved: [] });
     expect(moved.also.credentials).toBe('confirm');
@@ -684,7 +686,7 @@ describe('a late answer', () => {
     ]);
   });
 
-  it('is null if it settles nothing, or the onboarding is not in doubt', () => {
+  it('has no effect if it settles nothing, or if the onboarding is not in doubt', () => {
     expect(lateAnswer(lost, inTime(), 'outcome_lost')).toBeNull();
     expect(lateAnswer(ROWS.cancelled, inTime(), 'authenticators_created')).toBeNull();
   });
@@ -729,12 +731,12 @@ describe('a decision on an ended onboarding', () => {
     expect(not.patch).not.toHaveProperty('authenticators');
   });
 
-  it('of an earlier submission does not change the passkeys of a later one', () => {
+  it('about an earlier submission does not change the passkeys of a later submission', () => {
     const { patch, also } = recordDecision({ ...row, submission: 5 }, decided, true, ['id']);
     expect([patch, also.credentials]).toEqual([{ unresolved: [] }, null]);
   });
 
-  it('writes nothing personal to an erased one', () => {
+  it('writes no personal data to an erased onboarding', () => {
     const { patch, events } = recordDecision({ ...row, erasedAt: NOW }, decided, true, ['id']);
     expect(patch).toEqual({ unresolved: [] });
     expect(events).toEqual([{ type: 'resolved', actor: 'caller' }]);
@@ -742,7 +744,7 @@ describe('a decision on an ended onboarding', () => {
 });
 
 describe('an erasure', () => {
-  it.each(Object.entries(ROWS))('leaves nothing personal: %s', (_, row) => {
+  it.each(Object.entries(ROWS))('leaves no personal data: %s', (_, row) => {
     const personal: Partial<Columns> = {
       subject: { contact: 'ana@example.com' },
       sealedContact: Buffer.from('ana'),
@@ -825,7 +827,7 @@ describe('any row', () => {
     );
   });
 
-  it('reaches a row that time does not change, with one version per change', () => {
+  it('time no longer changes it once its due moves are made, and each move is one version', () => {
     fc.assert(
       fc.property(anyRow, (row) => {
         const moves = movesOfTime(row);
@@ -844,7 +846,7 @@ describe('any row', () => {
     );
   });
 
-  it('stays consistent under any signals', () => {
+  it('stays consistent for any sequence of signals', () => {
     fc.assert(
       fc.property(anyRow, fc.array(fc.constantFrom(...MOVING), { maxLength: 30 }), (start, signals) => {
         let row = start;

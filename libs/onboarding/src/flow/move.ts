@@ -44,7 +44,7 @@ export interface Moment {
 
 /** Changes in other tables, by the same statement as the move. */
 export interface Also {
-  /** The claim's charge to the subject's budget that is refunded. */
+  /** The charge of the claim that the subject's budget gets back. */
   refund: 'send' | 'try' | null;
   /** What to do with the passkeys that the submission has reserved. */
   credentials: 'confirm' | 'release' | null;
@@ -102,16 +102,16 @@ export interface Facts {
 type ByTime = { byTime: true };
 export const BY_TIME: ByTime = { byTime: true };
 
-/** The end of the attempt that a move ends: see {@link endOf}. */
+/** The writes for the end of an attempt, as part of a move: see {@link endOf}. */
 export interface Ended extends Moved {
   upstreamStatus: number | null;
 }
 
 /**
- * Decides a transition. No other code does.
+ * Decides a transition. No other code decides one.
  *
  * @param ended the attempt that the signal ends, if it ends one.
- * @throws ProblemError if the signal is not allowed in the row's state, with the reason.
+ * @throws ProblemError with the reason, if the row's state does not allow the signal.
  */
 export function move<S extends Exclude<Signal, 'late_answer'>>(
   row: Row,
@@ -360,7 +360,10 @@ const startedIn = (row: Row, step: StepName, facts: object): EventData<'attempt_
   fingerprint: (facts as Partial<Submitted>).fingerprint ?? null,
 });
 
-/** An attempt may take effect from its claim on. Its settle removes it again; after a crash it stays open. */
+/**
+ * The entry of an attempt in `unresolved`. The claim writes it, the settle removes it. After a crash it
+ * stays.
+ */
 const openAttempt = (step: StepName, attempt: number, now: Date): UnresolvedAttempt => ({
   step,
   attempt,
@@ -368,8 +371,8 @@ const openAttempt = (step: StepName, attempt: number, now: Date): UnresolvedAtte
 });
 
 /**
- * Voids the earlier code's session, but not the earlier code in `otp_sent`: no other code may have been sent
- * yet.
+ * Voids the session of the earlier code. In `otp_sent`, the earlier code itself stays valid, because perhaps
+ * no new code was sent yet.
  */
 function sending(row: Row, { now, settings }: Moment): Patch {
   return {
@@ -412,7 +415,10 @@ export function retryNow(row: Row, step: StepName, given: { reason: string; by?:
   };
 }
 
-/** The late answer to the attempt in doubt: the same effect as in time. Null if it settles nothing. */
+/**
+ * Applies the late answer to the attempt in doubt as if it had come in time. @returns null if it settles
+ * nothing.
+ */
 export function lateAnswer(lost: Row, { patch, events, also }: Moved, answer: Signal): Moved | null {
   if (!nextState({ state: lost.state, step: lost.step, answer }, 'late_answer')) return null;
   const [attemptEnded, ...rest] = events;

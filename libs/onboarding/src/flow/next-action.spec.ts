@@ -23,7 +23,7 @@ describe('nextActionOf', () => {
     });
   });
 
-  it('asks for the code while it has tries and time for a call', () => {
+  it('asks for the code while the code has tries left and a call still has time', () => {
     expect(nextActionOf(aRow())).toEqual({ type: 'submit_otp', before: text(290_000) });
     expect(nextActionOf(aRow({ now: after(290_000) }))).toEqual({
       type: 'submit_otp',
@@ -35,7 +35,7 @@ describe('nextActionOf', () => {
     });
   });
 
-  it('asks for the code before the idle time ends, which a command would restart', () => {
+  it('asks for the code before the idle time ends, without a margin for the call', () => {
     expect(nextActionOf(aRow({ idleEndsAt: after(295_000) }))).toMatchObject({ before: text(290_000) });
     expect(nextActionOf(aRow({ idleEndsAt: after(100_000) }))).toMatchObject({ before: text(100_000) });
   });
@@ -52,7 +52,7 @@ describe('nextActionOf', () => {
     expect(nextActionOf(verified)).toEqual(none);
   });
 
-  it('offers a new code if the old one has no tries left, and if one is needed', () => {
+  it('offers a new code if the old one has no tries left, or if the state is otp_needed', () => {
     const resend = { type: 'resend_otp', notBefore: text(60_000) };
     expect(nextActionOf(aRow({ otpTriesLeft: 0 }))).toEqual(resend);
     expect(nextActionOf(aRow({ state: 'otp_needed', reason: 'session_expired' }))).toEqual(resend);
@@ -74,7 +74,7 @@ describe('nextActionOf', () => {
     });
   });
 
-  it('asks for a decision if the outcome is unknown, and for nothing at the end', () => {
+  it('asks for a decision if the outcome is unknown, and for nothing once the onboarding has ended', () => {
     expect(nextActionOf(aRow({ state: 'outcome_unknown', step: 'verify-otp' }))).toEqual({ type: 'resolve' });
     const late = { state: 'outcome_unknown', lifeEndsAt: after(9_999) } as const;
     expect(nextActionOf(aRow({ ...late, step: 'verify-otp' }))).toEqual({ type: 'none' });

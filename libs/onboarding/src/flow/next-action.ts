@@ -35,17 +35,17 @@ export function nextActionOf(row: Row): NextAction {
       if (hasTimeFor(row, row.sessionEndsAt)) {
         return { type: 'submit_authenticators', before: instant(lastChance(row, row.sessionEndsAt)) };
       }
-      // Too little of the session is left. The caller can ask for a new code once it has ended.
+      // The rest of the session is too short for a call. The caller can ask for a new code after the session.
       return resend(row, later(row.otpResendAt, row.sessionEndsAt));
     case 'outcome_unknown':
-      // A decision on a lost verification sends a new code, so it needs time for that call.
+      // A decision on a lost verification sends a new code, so the decision needs time for that call.
       return row.step === 'verify-otp' && !hasTimeFor(row, null) ? { type: 'none' } : { type: 'resolve' };
     default:
       return { type: 'none' };
   }
 }
 
-/** If the due time has passed, a worker is late: the caller should not poll without pause. */
+/** If a worker is late, `until` is this far in the future. So the caller does not poll without pause. */
 const LATE_MS = 1_000;
 
 function waitUntil({ nextAttemptAt, leaseUntil, now }: Row): Date | null {
@@ -58,7 +58,10 @@ export function hasTimeFor(row: Row, bound: Date | null): boolean {
   return row.now.getTime() + row.callMs <= earlier(bound, row.lifeEndsAt).getTime();
 }
 
-/** The last instant for a command whose call must end in time. Accepting it restarts the idle time. */
+/**
+ * The last instant for a command whose call must end in time. The idle time needs no margin for the call: a
+ * command restarts it.
+ */
 function lastChance(row: Row, bound: Date | null): Date {
   const lastCall = new Date(earlier(bound, row.lifeEndsAt).getTime() - row.callMs);
   return earlier(lastCall, row.idleEndsAt);

@@ -10,20 +10,20 @@ import type {
 } from './row.js';
 import type { OtpNeededReason, State, StepName } from './table.js';
 
-/** One user's way through the three steps. Only the store's statements write it. */
+/** The onboarding of one user, in three steps. Only the store's statements write it. */
 @Entity('onboardings')
 export class Onboarding {
   @PrimaryColumn('uuid') id!: string;
-  /** The name of the caller that owns it. */
+  /** The name of the caller that owns the onboarding. */
   @Column('text') caller!: string;
   @Column('text') integration!: string;
   @Column('text') provider!: string;
-  /** Without its personal members: see `sealedContact`. */
+  /** The subject without its personal members: see `sealedContact`. */
   @Column('jsonb') subject!: Subject;
   @Column('text', { name: 'subject_key' }) subjectKey!: string;
   /** The personal members of the subject. */
   @Column('bytea', { name: 'sealed_contact', nullable: true }) sealedContact!: Buffer | null;
-  /** The data key, sealed itself; null on erased rows. */
+  /** The data key, sealed with a key of `SEALING_KEYS`; null on erased rows. */
   @Column('bytea', { name: 'sealed_data_key', nullable: true }) sealedDataKey!: Buffer | null;
   /** The key of `SEALING_KEYS` that seals the data key. */
   @Column('text', { name: 'data_key_id', nullable: true }) dataKeyId!: string | null;
@@ -31,14 +31,16 @@ export class Onboarding {
   @Column('jsonb') metadata!: Record<string, unknown>;
 
   @Column('text') state!: State;
-  /** Why a code is needed, in `otp_needed`. */
+  /** In `otp_needed`: why a new code is needed. */
   @Column('text', { nullable: true }) reason!: OtpNeededReason | null;
   /** Counts state changes. */
   @Column('integer') version!: number;
   /** Counts timeline events. */
   @Column('integer', { name: 'last_seq' }) lastSeq!: number;
 
-  /** The step in flight or waiting for its next try; in `outcome_unknown`, the one that was lost. */
+  /**
+   * The step in flight or waiting for its next try. In `outcome_unknown`: the step whose outcome is unknown.
+   */
   @Column('text', { nullable: true }) step!: StepName | null;
   /** Numbers the upstream calls of this onboarding, all steps together. */
   @Column('integer') attempt!: number;
@@ -46,40 +48,42 @@ export class Onboarding {
   @Column('integer') submission!: number;
   /** Keyed hash of the submitted values. */
   @Column('text', { nullable: true }) fingerprint!: string | null;
-  /** The claim that began the attempt: a process that got no answer to its claim looks for this id. */
+  /**
+   * The id of the claim that began the attempt. A process that got no answer to its claim looks for this id.
+   */
   @Column('uuid', { name: 'claim_id', nullable: true }) claimId!: string | null;
   /** Until when the attempt in flight belongs to its process; null if none is in flight. */
   @Column('timestamptz', { name: 'lease_until', nullable: true }) leaseUntil!: Date | null;
   @Column('timestamptz', { name: 'next_attempt_at', nullable: true }) nextAttemptAt!: Date | null;
   @Column('text', { name: 'parked_reason', nullable: true }) parkedReason!: ParkedReason | null;
   @Column('timestamptz', { name: 'parked_at', nullable: true }) parkedAt!: Date | null;
-  /** How often this submission was parked because the provider refuses us. */
+  /** How often this submission was parked because the provider refuses this service. */
   @Column('integer') parkings!: number;
-  /** How often this submission ended `unavailable`, and `no_answer`. */
+  /** How many attempts of this submission ended `unavailable` or `no_answer`, counted separately. */
   @Column('integer', { name: 'unavailable_count' }) unavailableCount!: number;
   @Column('integer', { name: 'no_answer_count' }) noAnswerCount!: number;
   /** The latest attempt of this submission that ended with an unknown effect. */
   @Column('integer', { name: 'doubt_attempt', nullable: true }) doubtAttempt!: number | null;
   @Column('jsonb') unresolved!: UnresolvedAttempt[];
 
-  /** The options of codes that the start chose. */
+  /** The options for codes that the caller chose at the start. */
   @Column('jsonb', { name: 'otp_choice' }) otpChoice!: OtpChoice;
   @Column('text', { name: 'otp_handle', nullable: true }) otpHandle!: string | null;
-  /** The key to encrypt the code for, if the provider takes it encrypted. */
+  /** The key to encrypt the code to, if the provider takes encrypted codes. */
   @Column('text', { name: 'otp_target_bundle', nullable: true }) otpTargetBundle!: string | null;
   /** In client custody: the values that the user's device needs to sign step 3. */
   @Column('jsonb', { name: 'device_signing', nullable: true }) deviceSigning!: DeviceSigning | null;
   @Column('integer', { name: 'otp_sends' }) otpSends!: number;
-  /** From when the caller may ask for another code. */
+  /** From this instant on, the caller may ask for another code. */
   @Column('timestamptz', { name: 'otp_resend_at', nullable: true }) otpResendAt!: Date | null;
   @Column('timestamptz', { name: 'otp_sent_at', nullable: true }) otpSentAt!: Date | null;
   @Column('timestamptz', { name: 'otp_expires_at', nullable: true }) otpExpiresAt!: Date | null;
-  /** The code's tries left: each attempt that the provider may have counted is taken off. */
+  /** How many tries the code has left. Each attempt that the provider may have counted takes one. */
   @Column('integer', { name: 'otp_tries_left' }) otpTriesLeft!: number;
   /** Wrong codes of the whole onboarding. */
   @Column('integer', { name: 'otp_wrong' }) otpWrong!: number;
   @Column('timestamptz', { name: 'session_expires_at', nullable: true }) sessionExpiresAt!: Date | null;
-  /** When the session ends for us: its expiry minus the margin. */
+  /** When this service stops using the session: its expiry minus the margin. */
   @Column('timestamptz', { name: 'session_ends_at', nullable: true }) sessionEndsAt!: Date | null;
 
   @Column('bytea', { name: 'sealed_otp_code', nullable: true, select: false }) sealedOtpCode!: Buffer | null;
@@ -87,7 +91,7 @@ export class Onboarding {
   @Column('bytea', { name: 'sealed_authenticators', nullable: true, select: false })
   sealedAuthenticators!: Buffer | null;
 
-  /** Values that the submission keeps from try to try, by name. */
+  /** The texts that a submission uses again in each try, by name. */
   @Column('bytea', { name: 'sealed_requests', nullable: true, select: false }) sealedRequests!: Buffer | null;
 
   /** The passkeys of the submission in step 3, without their attestations. */
@@ -98,13 +102,16 @@ export class Onboarding {
   @Column('jsonb', { nullable: true }) failure!: Failure | null;
   @Column('timestamptz', { name: 'created_at' }) createdAt!: Date;
   @Column('timestamptz', { name: 'updated_at' }) updatedAt!: Date;
-  /** When its personal data was erased. */
+  /** When the onboarding's personal data was erased. */
   @Column('timestamptz', { name: 'erased_at', nullable: true }) erasedAt!: Date | null;
   /** A keyed digest of the timeline up to an event, once the onboarding has ended: see `Timelines`. */
   @Column('bytea', { nullable: true, select: false }) anchor!: Buffer | null;
   @Column('integer', { name: 'anchored_seq', nullable: true }) anchoredSeq!: number | null;
   @Column('timestamptz', { name: 'idle_ends_at' }) idleEndsAt!: Date;
   @Column('timestamptz', { name: 'life_ends_at' }) lifeEndsAt!: Date;
-  /** When a worker must look at the row again: see `dueOf`. Null once an ended one is anchored. */
+  /**
+   * When a worker must look at the row again: see `dueOf`. Null once the timeline of an ended onboarding is
+   * anchored.
+   */
   @Column('timestamptz', { name: 'due_at', nullable: true }) dueAt!: Date | null;
 }

@@ -37,13 +37,13 @@ describe('an onboarding', () => {
       'not_found',
       'not_found',
     ],
-  ] as const)('for %s', (_, caller, see, command, operate) => {
+  ] as const)('permits the right reads and commands to %s', (_, caller, see, command, operate) => {
     expect(code(() => mustSee(row, row.id, caller))).toBe(see);
     expect(code(() => mustTouch(row, row.id, caller, 'owner'))).toBe(command);
     expect(code(() => mustTouch(row, row.id, caller, 'owner-or-operator'))).toBe(operate);
   });
 
-  it('of another caller looks exactly like one that does not exist', () => {
+  it('of another caller looks exactly like an onboarding that does not exist', () => {
     const said = (of: typeof row | null) => {
       try {
         mustTouch(of, row.id, aCaller('bank', PLAIN), 'owner');

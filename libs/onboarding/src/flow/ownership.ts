@@ -18,15 +18,18 @@ const operates = ({ scopes }: Caller) => scopes.has('operations:write');
 export const seesAll = (caller: Caller) => caller.scopes.has('operations:read') || operates(caller);
 
 /**
- * @throws ProblemError `not_found` also for an onboarding that the caller may not see: it must not learn of
- *   it.
+ * @throws ProblemError `not_found` if there is no such onboarding, or if the caller may not see it. The
+ *   caller must not learn that it exists.
  */
 export function mustSee<Row extends Owned>(row: Row | null, id: string, caller: Caller): Row {
   if (row && (owns(caller, row) || (seesAll(caller) && isWithin(caller, row)))) return row;
   throw notFound(id);
 }
 
-/** @throws ProblemError `not_found` if the caller may not see the row; `forbidden` if it may only read it. */
+/**
+ * @throws ProblemError `not_found` if the caller may not see the row; `forbidden` if the caller may only read
+ *   it.
+ */
 export function mustTouch<Row extends Owned>(row: Row | null, id: string, caller: Caller, by: MayGive): Row {
   const seen = mustSee(row, id, caller);
   if (owns(caller, seen) || (by === 'owner-or-operator' && operates(caller))) return seen;

@@ -40,7 +40,7 @@ export const versionMismatch = (row: Row) =>
 export const notFound = (id: string) =>
   new ProblemError('not_found', { detail: `There is no onboarding ${id}.` });
 
-/** For a write that lost to another writer at each try. */
+/** For a command whose row another writer changed at each try. */
 export const changing = () =>
   new ProblemError('illegal_state', { detail: 'The onboarding is changing; try again.', retryable: true });
 
@@ -53,7 +53,7 @@ function tooLate(row: Row, step: StepName): ProblemError {
   if (step === 'init-otp' || !hasTimeFor(row, null)) {
     return new ProblemError('onboarding_ended', {
       detail:
-        `The onboarding ends at ${row.lifeEndsAt.toISOString()}: no call would end before. ` +
+        `The onboarding ends at ${row.lifeEndsAt.toISOString()}, too soon for another call. ` +
         'Start another with "supersede": true.',
       extensions,
     });

@@ -13,11 +13,11 @@ import {
   type StepName,
 } from './table.js';
 
-/** An attempt that may have taken effect, without an answer that says so. */
+/** An attempt with an unknown effect: no answer shows whether the provider acted. */
 export interface UnresolvedAttempt {
   step: StepName;
   attempt: number;
-  /** When it was claimed, RFC 3339. */
+  /** When the attempt was claimed, RFC 3339. */
   at: string;
   evidence?: CallEvidence & { detail: string };
 }

@@ -20,7 +20,7 @@ const endings = { step_failed: 'failed', expired: 'expired', cancelled: 'cancell
 const expected: [string, Situation, Partial<Record<Signal, State>>][] = [
   ['otp_requested', { state: 'otp_requested' }, { otp_sent: 'otp_sent', send_gave_up: 'otp_needed' }],
   [
-    'otp_requested, while the earlier code lives',
+    'otp_requested, while the earlier code is valid',
     { state: 'otp_requested', codeLives: true },
     { otp_sent: 'otp_sent', send_gave_up: 'otp_sent' },
   ],
@@ -76,7 +76,7 @@ const expected: [string, Situation, Partial<Record<Signal, State>>][] = [
     },
   ],
   [
-    'outcome_unknown after create-authenticators, after the session',
+    'outcome_unknown after create-authenticators, after the session has ended',
     {
       state: 'outcome_unknown',
       step: 'create-authenticators',
@@ -94,17 +94,19 @@ const expected: [string, Situation, Partial<Record<Signal, State>>][] = [
 
 describe('the state machine', () => {
   describe.each(expected)('%s', (_name, situation, moves) => {
-    it.each(SIGNALS)('%s', (signal) => {
+    it.each(SIGNALS)('the signal %s leads where the design says', (signal) => {
       const target = { ...moves, ...endings }[signal] ?? null;
       expect(nextState(situation, signal)).toBe(target);
     });
   });
 
   describe.each(ENDED_STATES)('%s', (state) => {
-    it.each(SIGNALS)('%s is not allowed', (signal) => expect(nextState({ state }, signal)).toBeNull());
+    it.each(SIGNALS)('the signal %s is not allowed', (signal) =>
+      expect(nextState({ state }, signal)).toBeNull(),
+    );
   });
 
-  it('covers every live state above', () => {
+  it('is tested in every live state', () => {
     expect(new Set(expected.map(([, situation]) => situation.state))).toEqual(new Set(LIVE_STATES));
   });
 
@@ -115,7 +117,7 @@ describe('the state machine', () => {
     ['after step "init-otp"', () => nextState({ state: 'outcome_unknown', step: 'init-otp' }, 'expired')],
     ['after step "undefined"', () => nextState({ state: 'outcome_unknown' }, 'expired')],
     [
-      'needs the signal that it amounts to',
+      'needs the signal of the answer itself',
       () => nextState({ state: 'outcome_unknown', step: 'verify-otp' }, 'late_answer'),
     ],
     ['own time bounds "otp_needed"', () => signalAtBound('otp_needed', true)],
@@ -130,7 +132,7 @@ describe('the state machine', () => {
     }
   });
 
-  it('stays ended, and stays in known states, under any signals', () => {
+  it('never leaves an ended state, and reaches only known states, for any sequence of signals', () => {
     fc.assert(
       fc.property(
         fc.array(fc.constantFrom(...SIGNALS), { maxLength: 40 }),
@@ -160,7 +162,7 @@ const KEPT: Partial<Record<State, string[]>> = {
 };
 
 describe('secrets', () => {
-  it.each(STATES)('are kept in %s only if it needs them', (state) => {
+  it.each(STATES)('are kept in %s only if the state needs them', (state) => {
     expect(SEALED.filter((field) => needs(state, field))).toEqual(KEPT[state] ?? []);
   });
 });

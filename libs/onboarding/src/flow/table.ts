@@ -44,7 +44,7 @@ export const SIGNALS = [
 ] as const;
 export type Signal = (typeof SIGNALS)[number];
 
-/** Why a code is needed. */
+/** Why a new code is needed. */
 export const OTP_NEEDED_REASONS = ['otp_expired', 'session_expired', 'send_failed'] as const;
 export type OtpNeededReason = (typeof OTP_NEEDED_REASONS)[number];
 
@@ -81,11 +81,11 @@ const IN: Readonly<Record<LiveState, Holds>> = {
     atBound: 'session_expired',
     keeps: ['sealedGrant', 'sealedAuthenticators', 'sealedRequests'],
   },
-  // It may lead back to the session.
+  // A decision or a late answer may lead back to the session.
   outcome_unknown: { keeps: ['sealedGrant'] },
 };
 
-/** Where a signal leads, depending on whether the upstream session still lives. */
+/** Where a signal leads, depending on whether the upstream session is still valid. */
 interface IfSessionLives {
   sessionLives: State;
   otherwise: State;
@@ -97,7 +97,7 @@ interface IfCodeLives {
   otherwise: State;
 }
 
-/** `answer`: where the late answer itself would have led from the state of its step. */
+/** `answer`: the state to which the late answer would have led if it had come in time. */
 type Target = State | IfSessionLives | IfCodeLives | 'answer';
 
 const ENDINGS = { step_failed: 'failed', expired: 'expired', cancelled: 'cancelled' } as const;
@@ -154,7 +154,7 @@ const TRANSITIONS = {
   cancelled: {},
 } as const satisfies Record<Place, Partial<Record<Signal, Target>>>;
 
-/** The steps whose lost answer leaves a doubt. A code that may have been mailed twice leaves none. */
+/** The steps whose lost answer leaves a doubt. A code that may have been mailed twice leaves no doubt. */
 export type DoubtfulStep = Exclude<StepName, 'init-otp'>;
 type Place = Exclude<State, 'outcome_unknown'> | `outcome_unknown after ${DoubtfulStep}`;
 
@@ -186,7 +186,7 @@ export function nextState(situation: Situation, signal: Signal): State | null {
 }
 
 function nextStateByAnswer({ step, answer }: Situation): State | null {
-  if (!answer) throw new Error('a late answer needs the signal that it amounts to');
+  if (!answer) throw new Error('a late answer needs the signal of the answer itself');
   // A second loss answers nothing, and an answer never expires or cancels an onboarding.
   if (answer === 'outcome_lost' || answer === 'expired' || answer === 'cancelled') return null;
   return nextState({ state: stateOfStep(step!) }, answer);
@@ -202,8 +202,8 @@ function placeOf({ state, step }: Situation): Place {
 }
 
 /**
- * The states in which a signal is allowed. `outcome_unknown` if it is allowed after at least one of the
- * steps.
+ * The states in which a signal is allowed. `outcome_unknown` is one of them if the signal is allowed there
+ * after at least one step.
  */
 export function statesFor(signal: Signal): LiveState[] {
   const places = (Object.keys(TRANSITIONS) as Place[]).filter((place) => signal in TRANSITIONS[place]);
@@ -226,7 +226,7 @@ export const stepOfState = (state: State): StepName | null =>
 /** The column that bounds a state besides the onboarding's idle time and life. */
 export const boundOf = (state: LiveState) => IN[state].bound ?? null;
 
-/** The signal at a state's bound. An attempt in doubt is then lost. */
+/** The signal when the time of a state ends. An attempt in doubt then has an unknown outcome. */
 export function signalAtBound(state: State, mayHaveActed: boolean): Signal {
   const { step, atBound } = IN[state as LiveState];
   if (!atBound) throw new Error(`only the onboarding's own time bounds "${state}"`);

@@ -15,14 +15,14 @@ import { findingOf, type IntegrationFinding } from './integration-verdict.js';
 const GROUP = 'upstreams';
 /** How often each process reports and reads. */
 const REFRESH_MS = 2_500;
-/** A process reports a change after this time, and answers about health are no older. */
+/** A process reports a change within this time. Answers about health are at most this old. */
 const SOON_MS = 250;
 /**
  * `ready` and a process that ends wait at most this long for PostgreSQL. Then `ready` answers with known
  * facts.
  */
 const PATIENCE_MS = 1_000;
-/** How often a process probes its own trouble once the others have none. */
+/** How often a process probes an integration once only this process still has trouble with it. */
 const HURRIED_PROBE_MS = 5_000;
 
 /**
@@ -68,7 +68,7 @@ export class IntegrationHealth implements OnApplicationBootstrap, BeforeApplicat
     const { fault } = this.knowledge;
     return {
       ...Object.fromEntries(found),
-      // Without this, old reports would look current while PostgreSQL does not take or give new ones.
+      // Without this, old reports would look current while PostgreSQL accepts or returns no new ones.
       ...(fault !== null && {
         [GROUP]: { status: 'down', detail: `not shared between processes: ${fault}` },
       }),
@@ -90,7 +90,7 @@ export class IntegrationHealth implements OnApplicationBootstrap, BeforeApplicat
     }, SOON_MS).unref();
   }
 
-  /** Only this logs changes: a timer that a request started would log that request's id. */
+  /** Only this method logs changes: a timer that a request started would log that request's id. */
   async #refresh(): Promise<void> {
     await this.knowledge.sync();
     this.#logChanges();
@@ -110,8 +110,8 @@ export class IntegrationHealth implements OnApplicationBootstrap, BeforeApplicat
   }
 
   /**
-   * Only a call can end a refused key, a bad signer or clock, or an open breaker. Calls may be rare, so this
-   * process probes.
+   * Only a call can show that a refused key, a wrong signer or clock, or an open breaker is in order again.
+   * Calls may be rare, so this process sends probes.
    */
   #probeWhenTroubled({ name, provider, skew, keys }: Integration): void {
     const now = this.clock.monotonicMs();

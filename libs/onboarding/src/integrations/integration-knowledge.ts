@@ -111,7 +111,7 @@ export class IntegrationKnowledge {
     return this.integrations.find(integration)?.provider.ends.okAtMs(what) ?? -Infinity;
   }
 
-  /** Whether a call of this kind has succeeded in this process since. */
+  /** Whether a call of this kind has succeeded in this process since the last failure. */
   #isOver({ integration, what, lastAt }: Trouble): boolean {
     return this.#epochOf(this.#okAtMs(integration, what)) > lastAt;
   }
@@ -122,7 +122,7 @@ export class IntegrationKnowledge {
     const others = this.ageMs < LIVE_MS ? told.filter(({ process }) => process !== this.process) : [];
     const own = this.integrations.all().map((integration) => {
       const { breakerAgeMs, refusedAgeMs, ...view } = this.#ownView(integration);
-      // The reported instant, so that all processes show the same.
+      // Uses the reported instant, so that all processes show the same.
       const before = told.find(
         (each) => each.process === this.process && each.integration === view.integration,
       );
@@ -136,7 +136,7 @@ export class IntegrationKnowledge {
     return [...others, ...own];
   }
 
-  /** The shared troubles, with those that this process has not reported yet. */
+  /** The shared troubles, together with those that this process has not reported yet. */
   #troubles(): Trouble[] {
     const troubles = (this.#read?.reports.troubles ?? []).filter((trouble) => !this.#isOver(trouble));
     const own = this.integrations

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { openOnboardings, type Onboardings } from '../fixtures/open-onboardings.js';
 import { IntegrationReports, type OwnTrouble, type OwnView } from './integration-reports.js';
 
-/** No process of the fixture has it, so only the test reports it. */
+/** No process of the fixture has this integration, so only the test reports it. */
 const integration = 'reported';
 
 let onboardings: Onboardings;
@@ -114,7 +114,7 @@ describe('rows that another process is writing', () => {
 });
 
 describe('troubles', () => {
-  it('add up over processes, and the latest failure is the last one', async () => {
+  it('add up over all processes, and show the latest failure as the last one', async () => {
     await reports.report([trouble()]);
     await reports.report([trouble({ failures: 3, status: 500, sinceAgeMs: 9_000, lastAgeMs: 8_000 })]);
     const { now } = await reports.read();
@@ -140,7 +140,7 @@ describe('troubles', () => {
 });
 
 describe('counts', () => {
-  it('are made by one process for all, every few seconds', async () => {
+  it('are made by one process for all processes, every few seconds', async () => {
     await reports.count(null);
     const countedAt = async () =>
       (await onboardings.dataSource.query('SELECT counted_at FROM integration_counts'))[0];

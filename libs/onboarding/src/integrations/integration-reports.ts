@@ -5,17 +5,17 @@ import { isWritten } from '../store/list.js';
 
 /** A process that has not refreshed its views for this long is gone. */
 export const LIVE_MS = 10_000;
-/** How often one process counts, for all, the rows that wait for an operator. */
+/** How often one process counts the rows that wait for an operator. It counts for all processes. */
 const COUNT_EVERY_MS = 3_000;
 
 /** A process's current view, without instants. */
 export interface ViewFacts {
   breaker: BreakerState;
-  /** Milliseconds between its clock and the provider's. */
+  /** Milliseconds between the clock of the process and the provider's clock. */
   skewMs: number;
   /** Why the last signature failed. */
   signer: string | null;
-  /** The last status that refused its requests. */
+  /** The last status with which the provider refused the requests of the process. */
   refusedStatus: number | null;
   /** The signing key that is used first, if the integration has two. */
   key: { inUse: number; count: number; fingerprint: string } | null;
@@ -76,7 +76,7 @@ export interface Reports {
   views: View[];
   troubles: Trouble[];
   counts: Count[];
-  /** The age of the counts; null while there are none. */
+  /** The age of the counts; null if there are no counts yet. */
   countedAgoMs: number | null;
 }
 
@@ -84,9 +84,9 @@ const ago = (column: string) => `clock_timestamp() - ${column} * interval '1 mil
 const ms = (instant: string) => `(extract(epoch FROM ${instant}) * 1000)::float8`;
 
 /**
- * Also removes processes that are gone for a minute. It skips locked rows, because their processes are back:
- * after an outage of PostgreSQL, all processes return at once and would wait for each other. An instant stays
- * as first reported.
+ * Writes the views. Also removes processes that have been gone for a minute. Skips locked rows, because a
+ * process that writes its row is back. After an outage of PostgreSQL, all processes return at the same time
+ * and would otherwise wait for each other. An instant keeps the value that was reported first.
  */
 const PUBLISH = `
   WITH gone AS (
@@ -108,7 +108,7 @@ const PUBLISH = `
 
 const WITHDRAW = `DELETE FROM integration_views WHERE process = $1::text`;
 
-/** Also deletes rows without a failure for a day: a removed integration leaves them. */
+/** Also deletes rows without a failure for a day: an integration that was removed leaves such rows. */
 const REPORT = `
   WITH gone AS (DELETE FROM integration_troubles WHERE (integration, what) IN (
     SELECT integration, what FROM integration_troubles WHERE last_at < clock_timestamp() - interval '1 day'
@@ -128,7 +128,7 @@ const REPORT = `
     failure = CASE WHEN excluded.last_at >= t.last_at THEN excluded.failure ELSE t.failure END,
     status = CASE WHEN excluded.last_at >= t.last_at THEN excluded.status ELSE t.status END`;
 
-/** Skips a row that another process is writing. The next run deletes it. */
+/** Skips a row that another process is writing. The next run deletes that row. */
 const MENDED = `
   DELETE FROM integration_troubles WHERE (integration, what) IN (
     SELECT t.integration, t.what FROM integration_troubles t
@@ -176,7 +176,7 @@ const COUNT = `
 export class IntegrationReports {
   constructor(private readonly statements: PreparedStatements) {}
 
-  /** Reports this process's views, and that it is alive. */
+  /** Reports this process's views, and shows that the process is alive. */
   async publish(process: string, views: readonly OwnView[]): Promise<void> {
     const rows = views.map(({ integration, breakerAgeMs, refusedAgeMs, ...facts }) => ({
       integration,

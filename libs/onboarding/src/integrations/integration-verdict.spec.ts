@@ -89,7 +89,7 @@ const UP: [name: string, known: Partial<Known>, finding: IntegrationFinding][] =
 
 const DOWN: [name: string, known: Partial<Known>, finding: Omit<IntegrationFinding, 'status'>][] = [
   [
-    'breakers are open or half open: processes in order',
+    'breakers are open or half open: the processes are listed in order',
     {
       views: [
         view({ process: 'worker-1', breaker: 'half_open', breakerSince: AT }),

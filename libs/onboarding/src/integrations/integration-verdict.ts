@@ -80,7 +80,7 @@ function breakers(views: readonly View[]): Part {
   };
 }
 
-/** As a live process sees it, or as a process that is gone last saw it. */
+/** A refusal, as a live process sees it, or as a process that has gone last saw it. */
 function refused(views: readonly View[], troubles: readonly Trouble[]): Part {
   const trouble = troubles.find(({ what }) => what === 'access');
   const seen = views.filter(({ refusedSince }) => refusedSince !== null);
@@ -178,7 +178,7 @@ function unknown(counts: readonly Count[]): Part {
   };
 }
 
-/** During a key change, each process first uses the key that last worked for it. */
+/** During a key change, each process first uses the key that last worked for this process. */
 function keys(views: readonly View[]): Part {
   const texts = views.flatMap(({ key, process }) =>
     key ? [{ process, text: `signs with key ${key.inUse} of ${key.count}, ${key.fingerprint}` }] : [],

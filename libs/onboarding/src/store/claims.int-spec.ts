@@ -90,7 +90,7 @@ async function inserted(columns: Record<string, unknown> = {}): Promise<Row> {
  */
 const at = (claimed: Row) => ({ now: claimed.updatedAt, settings: config });
 
-/** The row as a read returns it after the write, without `now`, which is of the read. */
+/** The row as a read returns it after the write, without `now`, the time of the read. */
 const withoutNow = (row: Row) => ({ ...row, now: null });
 /** Each claim has its own id, in case its answer is lost. */
 const claimedRow = (row: Row) => ({ ...withoutNow(row), claimId: expect.any(String) });
@@ -159,7 +159,7 @@ describe('the claim of a resend', () => {
         unresolved: [{ step: 'create-authenticators', attempt: 4, at: AT }],
       },
     ],
-  ])('%s', async (_, columns) => {
+  ])('writes the same as a move: %s', async (_, columns) => {
     const before = await inserted(columns);
     const claimed = await resend(before.id, { reason: 'no mail' });
     const { fingerprint } = claimed;
@@ -170,7 +170,7 @@ describe('the claim of a resend', () => {
     );
   });
 
-  it('with options for one sending', async () => {
+  it('writes the same as a move, with options for this code', async () => {
     const before = await inserted();
     const sealedRequests = Buffer.from('once');
     const claimed = (await store.claimSend(givenTo(before.id), {
@@ -187,11 +187,11 @@ describe('the claim of a resend', () => {
   });
 });
 
-describe('the claim of a new code by decision', () => {
+describe('the claim of a new code after a decision', () => {
   it.each([
     ['its owner', aCaller()],
     ['an operator', aCaller('operator', ['operations:write'])],
-  ])('of %s', async (_, caller) => {
+  ])('writes the same as a move, by %s', async (_, caller) => {
     const before = await inserted(LOST_VERIFICATION);
     const resolution = { outcome: 'not_done', reason: 'asked upstream' } as const;
     const claimed = await module.get(OnboardingService).resolve(before.id, resolution, { ...terms, caller });
@@ -214,7 +214,7 @@ describe('the claim of a verification', () => {
     sealedOtpCode: sealedOtpCode!,
   });
 
-  it('with room in every budget', async () => {
+  it('writes the same as a move, with room in every budget', async () => {
     const before = await inserted({ otp_sent_at: inMs(-5_000) });
     const claimed = await verify(before.id);
     expect(claimed.sealedOtpCode).toBeInstanceOf(Buffer);
@@ -235,7 +235,7 @@ describe('the claim of a verification', () => {
     await expectMoved(before, claimed, { ...moved, patch: { ...moved.patch, otpResendAt: byBudget } });
   });
 
-  it('counts its own try: the last one of the day delays another code by a day', async () => {
+  it('counts its own try: the last try of the day delays another code by a day', async () => {
     const before = await inserted();
     const firstWrongAt = new Date(before.now.getTime() - 3_600_000);
     await dataSource.query(
@@ -251,7 +251,7 @@ describe('the claim of a verification', () => {
 });
 
 describe('the claim of a creation of passkeys', () => {
-  it('in the session', async () => {
+  it('writes the same as a move, in the session', async () => {
     const before = await inserted({ ...SESSION, state: 'otp_verified' });
     await dataSource.query(
       `INSERT INTO webauthn_challenges (onboarding_id, challenge, expires_at)
@@ -318,7 +318,7 @@ describe('the claim of a retry', () => {
         sealed_authenticators: Buffer.from('passkeys'),
       },
     ],
-  ])('of %s', async (_, charges, columns) => {
+  ])('writes the same as a move: %s', async (_, charges, columns) => {
     const before = (await inserted({ ...WAITING, ...columns })) as RowInStep;
     const claimed = (await module.get(Claims).retry(before))!.row;
     await expectMoved(before, claimed, nextTry(before, claimed));
@@ -370,7 +370,7 @@ describe('a start', () => {
     expect(await store.findLive(given.integration, given.subjectKey)).toMatchObject({ id: given.id });
   }
 
-  it('writes the first row, and names it as the subject’s live one', async () => {
+  it('writes the first row, and names it as the subject’s live onboarding', async () => {
     const given = started();
     await expectFirst(given, (await store.start(given, aClaim(), undefined, {}))!);
   });

@@ -6,7 +6,7 @@ const key = (id: string, byte: number) => ({ id, key: Buffer.alloc(32, byte) });
 const place = { onboardingId: 'one', field: 'grant' };
 
 describe('a row’s own key', () => {
-  it('seals values that no key of the ring opens', () => {
+  it('seals values that the keys of SEALING_KEYS alone cannot open', () => {
     const ring = new Sealer([key('a', 1)]);
     const { patch, sealer } = new DataKeys(ring).fresh('one');
     const sealed = sealer.seal(place, 'secret');
@@ -28,7 +28,7 @@ describe('a row’s own key', () => {
     expect(() => dataKeys.of({ id: 'one', sealedDataKey: null }).open(place, sealed)).toThrow();
   });
 
-  it('stays the same when the ring reseals it', () => {
+  it('stays the same when another key of SEALING_KEYS seals it', () => {
     const [old, fresh] = [key('old', 1), key('new', 2)];
     const before = new DataKeys(new Sealer([old]));
     const { patch, sealer } = before.fresh('one');
@@ -44,7 +44,7 @@ describe('a row’s own key', () => {
     );
   });
 
-  it('is not needed for values that the ring seals, such as a code before its row is read', () => {
+  it('is not needed for values that SEALING_KEYS seals, such as a code before its row is read', () => {
     const ring = new Sealer([key('a', 1)]);
     const sealed = ring.seal(place, 'secret');
     const dataKeys = new DataKeys(ring);
@@ -52,7 +52,7 @@ describe('a row’s own key', () => {
     expect(dataKeys.of({ id: 'one', ...dataKeys.fresh('one').patch }).open(place, sealed)).toBe('secret');
   });
 
-  it('names the missing key that seals it', () => {
+  it('throws an error with the id of the missing key of SEALING_KEYS', () => {
     const { patch } = new DataKeys(new Sealer([key('gone', 1)])).fresh('one');
     expect(() => new DataKeys(new Sealer([key('here', 2)])).of({ id: 'one', ...patch })).toThrow(
       'data_key is sealed with key "gone", which SEALING_KEYS does not have',
@@ -72,17 +72,17 @@ describe('a row’s own key', () => {
     const { patch } = dataKeys.fresh('one');
     const read = (id = 'one') => ({ id, sealedDataKey: Buffer.from(patch.sealedDataKey) });
 
-    it('once per read, and never if it was just made', () => {
+    it('once per read of the row, and never if the key was just made', () => {
       const row = read();
       expect(openings(() => [dataKeys.of(row), dataKeys.of({ ...row })])).toBe(1);
       expect(openings(() => dataKeys.of({ id: 'one', ...patch }))).toBe(0);
     });
 
-    it('again by the next request: only the row keeps it', () => {
+    it('again by the next request: only the row keeps the opened key', () => {
       expect(openings(() => [dataKeys.of(read()), dataKeys.of(read())])).toBe(2);
     });
 
-    it('once for two reads, if the first hands it over', () => {
+    it('once for two reads of a row, if the first read hands the opened key over', () => {
       const [earlier, later] = [read(), read()];
       const sealed = dataKeys.of(earlier).seal(place, 'secret');
       dataKeys.handOver(earlier, later);

@@ -12,14 +12,15 @@ const KEY_BYTES = 32;
 type Keyed = Pick<Onboarding, 'id' | 'sealedDataKey'>;
 
 /**
- * Each onboarding has its own data key, which seals its row's values. The ring of `SEALING_KEYS` seals the
- * data key. So a rotation re-encrypts only 32 bytes per row, and destroying the data key destroys everything
+ * Each onboarding has its own data key, which seals its row's values. A key of `SEALING_KEYS` seals the data
+ * key. So a rotation re-encrypts only 32 bytes per row, and the destruction of a data key destroys everything
  * that it sealed.
  */
 @Injectable()
 export class DataKeys {
   /**
-   * By the bytes that a request has read, so that the opened key is freed together with the request's row.
+   * The opened keys, by the sealed bytes that a request has read. An opened key is freed together with the
+   * row of its request.
    */
   readonly #opened = new WeakMap<Buffer, { id: string; sealer: Sealer }>();
 
@@ -36,9 +37,9 @@ export class DataKeys {
   }
 
   /**
-   * @returns a sealer that seals with the row's key, and opens values of that key or the ring. An erased row
-   *   has no key and no sealed values.
-   * @throws Error if the key is sealed with one that SEALING_KEYS does not have.
+   * @returns a sealer that seals with the row's key, and opens values of that key or of `SEALING_KEYS`. An
+   *   erased row has no key and no sealed values.
+   * @throws Error if the row's key is sealed with a key that SEALING_KEYS does not have.
    */
   of({ id, sealedDataKey }: Keyed): Sealer {
     if (sealedDataKey === null) return this.ring;

@@ -275,8 +275,8 @@ const WRITES: [string, Columns, Act, string][] = [
 ];
 
 /**
- * An ended row is due from an instant within its write. All else is exact to the millisecond, as we read
- * instants.
+ * An ended row is due from an instant within its write. Other due times are exact to the millisecond, because
+ * instants are read in milliseconds.
  */
 function expectExact(row: Row, from: Date): void {
   const due = dueOf(row, row.now);
@@ -306,7 +306,7 @@ describe('a row has the right due time after', () => {
     expectExact((await store.find(row.id))!, other.now);
   });
 
-  it('its timeline is anchored: none', async () => {
+  it('the anchoring of its timeline: no due time', async () => {
     const id = await anOnboarding(dataSource, {});
     await cancel((await store.find(id))!);
     await module.get(Timelines).anchor();

@@ -28,7 +28,7 @@ async function answered(): Promise<KeyedRequest> {
 }
 
 describe('a kept answer', () => {
-  it('opens for its own request', async () => {
+  it('can be opened for its own request', async () => {
     const request = await answered();
     expect(await keys.find(request)).toMatchObject({ answer: { status: 201, body: '{"to": "ana"}' } });
   });
@@ -43,20 +43,20 @@ describe('a kept answer', () => {
     expect(await keys.find(request)).toMatchObject({ answer: null });
   });
 
-  it('is kept once: a later one changes nothing', async () => {
+  it('is kept once: a later answer changes nothing', async () => {
     const request = await answered();
     await keys.answer(request, { status: 200, headers: {}, body: 'second' });
     expect(await keys.find(request)).toMatchObject({ answer: { status: 201 } });
   });
 
-  it('is kept for each of many requests at once', async () => {
+  it('is kept for each of many requests at the same time', async () => {
     const requests = await Promise.all(Array.from({ length: 20 }, answered));
     for (const request of requests)
       expect(await keys.find(request)).toMatchObject({ answer: { status: 201 } });
   });
 
   it.each(['caller', 'route', 'key'] as const)(
-    'does not open in a row copied under another %s',
+    'cannot be opened after its row was copied to another %s',
     async (part) => {
       const request = await answered();
       const copy = { ...request, [part]: randomUUID() };
@@ -71,7 +71,7 @@ describe('a kept answer', () => {
 });
 
 describe('an expired key', () => {
-  it('is deleted, and no other one', async () => {
+  it('is deleted, and no other key is', async () => {
     const [old, young] = [await answered(), await answered()];
     await onboardings.dataSource.query(
       `UPDATE idempotency_keys SET created_at = created_at - interval '1 year' WHERE key = $1`,

@@ -28,13 +28,13 @@ interface NewAnswer {
   sealedAnswer: Buffer;
 }
 
-/** A first request may take this much longer than its wait and its call. */
+/** How much longer than its wait and its call a first request may take. */
 const ANSWERING_MS = 5_000;
 const DELETE_BATCH = 5_000;
 
 /**
  * Remembers requests with an `Idempotency-Key`. The statement that carries out the request also writes its
- * key, so that no crash can leave one without the other. The answer follows when it is sent.
+ * key, so that a crash cannot separate the two. The answer is stored when it is sent.
  */
 @Injectable()
 export class IdempotencyKeys {
@@ -46,15 +46,16 @@ export class IdempotencyKeys {
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
-  /** @returns for how many milliseconds a first request may still be answering, by its wait. */
+  /** @returns how many milliseconds a first request that waits this long may take to answer. */
   lockMs(waitMs: number): number {
     return waitMs + this.config.CALL_TIMEOUT_MS + ANSWERING_MS;
   }
 
   /**
-   * Keeps only the first answer: only the request that took the key may answer for it. A refused request
-   * takes no key, because it may succeed later. The ring seals the answer, since the row and its key are not
-   * at hand. An erasure detaches the request from its key, so a late answer is not kept.
+   * Stores the answer to a request. Only the request that took the key may do this, and only once. A refused
+   * request takes no key, because it may succeed later. `SEALING_KEYS` seals the answer, because the row and
+   * its own key are not at hand. An erasure separates the key from its request, so a late answer is not
+   * stored.
    *
    * Answers that arrive during a write are written together, in one commit.
    */
@@ -103,7 +104,7 @@ export class IdempotencyKeys {
   }
 }
 
-/** Binds an answer to its request and key: copied to another key, route or caller, it does not open. */
+/** Binds an answer to its request and key. Under another key, route or caller, it cannot be opened. */
 const placeOf = ({ caller, route, key, id }: Omit<KeyedRequest, 'fingerprint'>) => ({
   onboardingId: JSON.stringify([caller, route, key, id]),
   field: 'answer',

@@ -12,13 +12,13 @@ export interface Listed {
   externalRef: string | undefined;
   subjectKeys: readonly string[] | undefined;
   parked: boolean | undefined;
-  /** The lowest id, and the id that all must be below. */
+  /** The lowest id of the list, and the id below which all ids must be. */
   from: string;
   below: string;
   limit: number;
 }
 
-/** Adds a parameter. @returns it in SQL. */
+/** Adds a parameter. @returns the parameter in SQL. */
 type Bind = (value: unknown, type: string) => string;
 
 /** An index that ends with the id, and the keys to look for. */
@@ -38,10 +38,11 @@ interface Way {
  * A list, newest first. The rows of one key are a stretch of an index. The statement reads a page from the
  * end of each stretch, and returns the newest of these rows. It checks filters outside the key on the way.
  *
- * PostgreSQL must not choose the index: it expects that two common values share rows, and would read the
- * table along the ids to find some. Only one index can return this order, and `CASE` hides the other
- * conditions from its estimates. The lower bound of the ids is checked after a page is read: in the scan,
- * PostgreSQL would skip older rows one by one. Locks nothing.
+ * PostgreSQL must not choose the index itself. It assumes that two common values often occur in the same
+ * rows, and would read the table in the order of ids to find such rows. Only one index can return the order
+ * that the statement asks for, and `CASE` hides the other conditions from PostgreSQL's estimates. The lower
+ * bound of the ids is checked after a page is read: in the scan, PostgreSQL would skip older rows one by one.
+ * Locks nothing.
  */
 export function listStatement(listed: Listed): { text: string; values: unknown[] } {
   const values: unknown[] = [];
@@ -81,7 +82,7 @@ const page = (ids: string, limit: string, conditions: readonly string[]) => `
   ) o WHERE o.id >= ids.first`;
 
 /**
- * @returns SQL that finds the keys with one of the prefixes: it jumps in the index from one key to the next.
+ * @returns SQL that finds the keys with one of the prefixes. The SQL jumps in the index from key to key.
  */
 function stretchesOf({ key, keys, only }: Way, bind: Bind): string {
   return `stretches (beginning, key) AS (
@@ -127,8 +128,8 @@ function wayTo({ callers, integrations, state, ...listed }: Listed): Way | null 
 }
 
 /**
- * The same expressions as in the indexes `onboardings_by_state` and `onboardings_by_caller`. Claims cannot
- * use them.
+ * The same expressions as in the indexes `onboardings_by_state` and `onboardings_by_caller`. Statements of
+ * claims cannot use these indexes.
  */
 const OF_STATE = `((o.state || '/' || o.integration) COLLATE "C")`;
 const OF_CALLER = `((o.caller || E'\\n' || o.state || '/' || o.integration) COLLATE "C")`;
@@ -136,7 +137,7 @@ const OF_CALLER = `((o.caller || E'\\n' || o.state || '/' || o.integration) COLL
 /** The same condition as in the index `onboardings_by_contact`. */
 const IS_BLIND = `starts_with(o.subject_key, 'blind:')`;
 
-/** @returns SQL for whether the row `o` has a written state. It can use the index of states. */
+/** @returns SQL for whether the row `o` has a written state. The SQL can use the index of states. */
 export const isWritten = (state: State): string => `starts_with(${OF_STATE}, '${state}/')`;
 
 /** A row past its deadline is no longer parked, even before its end is written. */
@@ -174,8 +175,8 @@ function filtersOf(listed: Listed, bind: Bind): string[] {
 
 /**
  * Rows whose deadline has passed but whose new state is not written: few, while a worker runs. If the expiry
- * could not move a row, it has set a later `due_at`, and the row is not listed. `BETWEEN` makes PostgreSQL
- * expect few rows.
+ * could not move a row, the expiry has set a later `due_at`, and the row is not listed. `BETWEEN` makes
+ * PostgreSQL expect few rows.
  */
 const dueRows = (ids: string, conditions: readonly string[]) => `
   SELECT o.* FROM onboardings o CROSS JOIN ${ids}

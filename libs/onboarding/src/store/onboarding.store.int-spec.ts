@@ -185,7 +185,7 @@ describe('a conditional write', () => {
 
   it.each(
     WRITES.flatMap(([name, columns, write]) => MEANWHILE.map((set) => [name, set, columns, write] as const)),
-  )('%s writes nothing after "%s"', async (_, meanwhile, columns, write) => {
+  )('%s writes nothing if the row has changed: %s', async (_, meanwhile, columns, write) => {
     const seen = await inserted(columns);
     await sql(`UPDATE onboardings SET ${meanwhile} WHERE id = $1`, [seen.id]);
     const before = await standing(seen);
@@ -200,7 +200,7 @@ describe('a conditional write', () => {
     expect(await standing(seen)).not.toEqual(before);
   });
 
-  it('lets one of a hundred writers with the same version win', async () => {
+  it('succeeds for only one of a hundred writers with the same version', async () => {
     const seen = await inserted();
     const results = await Promise.all(
       Array.from({ length: 100 }, () => store.command(seen, cancelled(seen))),
@@ -210,7 +210,7 @@ describe('a conditional write', () => {
     expect((await load(seen.id)).version).toBe(2);
   });
 
-  it('a command is refused once time has changed the row', async () => {
+  it('writes nothing for a command once time has changed the row', async () => {
     const seen = await inserted();
     const over = { ...seen, otpExpiresAt: new Date(seen.now.getTime() - 1) } as Row;
     expect(await store.command(over, cancelled(seen))).toBeNull();
@@ -277,14 +277,17 @@ describe('a claim', () => {
     return row;
   };
 
-  it.each(CLAIMS)('%s succeeds once of many at once, and is charged once', async (_, columns, claim) => {
-    const row = await ready(columns);
-    const claims = await Promise.all(Array.from({ length: 30 }, () => claim(row)));
-    expect(claims.filter((claimed) => claimed !== null)).toHaveLength(1);
-    expect(await seqs(row.id)).toEqual([1, 2]);
-    const { sends, wrong } = (await budgetOf(row))!;
-    expect(sends + wrong).toBe(claim === resend || claim === verify ? 1 : 0);
-  });
+  it.each(CLAIMS)(
+    '%s succeeds for one of many at the same time, and is charged once',
+    async (_, columns, claim) => {
+      const row = await ready(columns);
+      const claims = await Promise.all(Array.from({ length: 30 }, () => claim(row)));
+      expect(claims.filter((claimed) => claimed !== null)).toHaveLength(1);
+      expect(await seqs(row.id)).toEqual([1, 2]);
+      const { sends, wrong } = (await budgetOf(row))!;
+      expect(sends + wrong).toBe(claim === resend || claim === verify ? 1 : 0);
+    },
+  );
 
   const REFUSED: [string, Columns, Partial<Given>][] = [
     ['another caller’s', {}, { by: { caller: 'other', integrations: null } }],
@@ -335,7 +338,7 @@ describe('a claim', () => {
     expect(await standing(row)).toEqual(before);
   });
 
-  it('of a verification is refused without a try, and if the integration takes another form', async () => {
+  it('of a verification is refused if no try is left, or if the code has the wrong form', async () => {
     expect(await verify(await inserted({ otp_tries_left: 0 }))).toBeNull();
     const row = await inserted();
     expect(await verify(row, {}, ['other'])).toBeNull();
@@ -362,12 +365,12 @@ describe('a claim', () => {
       expect(await standing(row)).toEqual(before);
     });
 
-    it('writes nothing if one is registered for any user, or the subject has too many', async () => {
+    it('writes nothing if a passkey is registered for any user, or the subject has too many', async () => {
       const taken = passkey();
       const owner = await ready(VERIFIED);
       await submit(owner, { passkeys: [taken] });
       const row = await ready(VERIFIED);
-      // A reservation does not block other subjects; a registration does.
+      // A reserved passkey does not block other subjects. A registered passkey does.
       await sql('UPDATE credentials SET registered = true WHERE credential_id = $1', [taken.credentialId]);
       const before = await standing(row);
       expect(await submit(row, { passkeys: [taken], key: aKey() })).toBeNull();
@@ -376,7 +379,7 @@ describe('a claim', () => {
       expect(await submit(row, { passkeys: [passkey()], maxAuthenticators: 1 })).not.toBeNull();
     });
 
-    it('takes over an earlier submission’s reservations', async () => {
+    it('takes over the reserved passkeys of an earlier submission', async () => {
       const again = passkey();
       const [one, other] = [await ready(VERIFIED), await ready(VERIFIED)];
       await submit(one, { passkeys: [again] });
@@ -416,7 +419,7 @@ describe('the claim of a retry', () => {
 });
 
 describe('a settle', () => {
-  it('refunds its claim’s charge only if it is written', async () => {
+  it('refunds the charge of its claim only if the settle is written', async () => {
     const claimed = (await verify(await inserted()))!;
     expect(await budgetOf(claimed)).toMatchObject({ wrong: 1 });
     const stale = { ...claimed, lastSeq: 0 } as Row;
@@ -426,7 +429,7 @@ describe('a settle', () => {
     expect(await budgetOf(claimed)).toMatchObject({ wrong: 0 });
   });
 
-  it('leaves a code without tries if the subject’s day is used up', async () => {
+  it('leaves a code without tries if the subject’s wrong codes of the day are used up', async () => {
     const claimed = (await verify(await inserted()))!;
     await useUp(claimed, 'wrong_codes', config.OTP_WRONG_PER_DAY);
     const wrong: Moved = {
@@ -446,7 +449,7 @@ describe('a settle', () => {
   it.each([
     ['confirm', [true, false]],
     ['release', []],
-  ] as const)('can %s what is reserved', async (credentials, registered) => {
+  ] as const)('can %s the reserved passkeys', async (credentials, registered) => {
     const row = await inserted(VERIFIED);
     await Promise.all([issue(row.id, 'one'), issue(row.id, 'two')]);
     const [one, two] = [passkey(), passkey()];
@@ -505,7 +508,7 @@ describe('a start', () => {
     expect(await budgetOf(created)).toEqual({ sends: 1, wrong: 0, live: created.id });
   });
 
-  it('succeeds once of many for a subject', async () => {
+  it('succeeds for one of many at the same time for a subject', async () => {
     const key = randomUUID();
     const created = await Promise.all(
       Array.from({ length: 20 }, () => store.start(started(key), aClaim(), undefined, {})),
@@ -517,7 +520,7 @@ describe('a start', () => {
     expect(await budgetOf({ subjectKey: key })).toMatchObject({ sends: 1 });
   });
 
-  it('succeeds after the earlier one has ended, and once per integration', async () => {
+  it('succeeds after the earlier onboarding has ended, and once per integration', async () => {
     const before = await inserted();
     await store.command(before, cancelled(before));
     await inserted({ subject_key: before.subjectKey, integration: 'other' });
@@ -531,7 +534,7 @@ describe('a start', () => {
     expect(await store.start(started(due.subjectKey), aClaim(), undefined, {})).toBeNull();
   });
 
-  it('ignores a pointer to a row that is gone, if given its id', async () => {
+  it('replaces a pointer to a row that is gone, if the caller passes the id of that row', async () => {
     const gone = await inserted();
     await sql('DELETE FROM onboardings WHERE id = $1', [gone.id]);
     expect(await store.findLive('byzantine', gone.subjectKey)).toEqual({ id: gone.id, row: null });
@@ -581,7 +584,7 @@ describe('a start that PostgreSQL did not answer', () => {
   it.each([
     ['a new subject', false],
     ['a subject with a budget', true],
-  ])('leaves nothing if it was not carried out: %s', async (_, hasBudget) => {
+  ])('leaves nothing if PostgreSQL did not carry it out: %s', async (_, hasBudget) => {
     const subject = { integration: 'byzantine', subjectKey: randomUUID() };
     if (hasBudget) {
       await sql(`INSERT INTO otp_budgets (integration, subject_key, sends) VALUES ($1, $2, ARRAY[now()])`, [
@@ -598,7 +601,7 @@ describe('a start that PostgreSQL did not answer', () => {
 });
 
 describe('an erasure', () => {
-  it('leaves nothing personal in any table', async () => {
+  it('leaves no personal data in any table', async () => {
     const row = await inserted({ ...VERIFIED, external_ref: 'ref', metadata: { name: 'Ana' } });
     await issue(row.id, 'one');
     await issue(row.id, 'two');
@@ -648,7 +651,7 @@ describe('a read', () => {
     expect(await store.findForPasskeys(randomUUID())).toBeNull();
   });
 
-  it('of a subject’s live onboarding returns none if none was started', async () => {
+  it('of a subject’s live onboarding returns null if no onboarding was started', async () => {
     expect(await store.findLive('byzantine', randomUUID())).toBeNull();
   });
 });

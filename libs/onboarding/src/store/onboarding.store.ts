@@ -90,7 +90,8 @@ export type Started = Pick<
 
 const FORGET_BATCH = 5_000;
 /**
- * If a statement took longer, it may have waited for a lock: it is unclear when PostgreSQL read its clock.
+ * If a statement took longer than this, it may have waited for a lock. Then it is unclear when PostgreSQL
+ * read its clock.
  */
 const QUICK_MS = 100;
 
@@ -121,7 +122,7 @@ export interface ForPasskeys {
   row: Row;
   /** Issued and unused challenges, unpadded base64url. */
   outstanding: ReadonlySet<string>;
-  /** The given challenges that had a try left and were charged one. */
+  /** The given challenges that had a try left and lost one. */
   charged: ReadonlySet<string>;
   /** The subject's credential ids, unpadded base64url. */
   registered: string[];
@@ -133,7 +134,7 @@ export class OnboardingStore {
   readonly #limits: Record<string, number>;
   readonly #callMs: number;
   readonly #claimMs: number;
-  /** How far PostgreSQL's clock (milliseconds since the epoch) is at most ahead of our monotonic one. */
+  /** The most that PostgreSQL's clock (milliseconds since the epoch) may be ahead of our monotonic clock. */
   #aheadMs: number | null = null;
 
   constructor(
@@ -163,8 +164,8 @@ export class OnboardingStore {
   /**
    * Reads the row, its outstanding challenges and the subject's credentials in one round trip.
    *
-   * @param submitted each of these challenges with a try left loses one, if all are outstanding and the row
-   *   is `otp_verified`, the caller's, and of a wanted version.
+   * @param submitted the challenges of a submission. Each challenge that has a try left loses one, if all of
+   *   them are outstanding and the row is `otp_verified`, belongs to the caller and has a wanted version.
    * @returns null if there is no such onboarding.
    */
   async findForPasskeys(id: string, submitted: ForChallenges = NONE): Promise<ForPasskeys | null> {
@@ -191,9 +192,9 @@ export class OnboardingStore {
   }
 
   /**
-   * From `claimBefore` on, the claim writes nothing: `CLAIM_MAX_AGE_MS` from now by PostgreSQL's clock,
-   * estimated from its answers. The estimate may be late by the time of a quick answer. An early one would
-   * refuse claims only because the network is slow.
+   * From the instant `claimBefore` on, the claim writes nothing. This instant is `CLAIM_MAX_AGE_MS` from now
+   * on PostgreSQL's clock, as estimated from its answers. The estimate may be late by the time that a quick
+   * answer takes. An early estimate would refuse claims only because the network is slow.
    */
   async newClaim(): Promise<ClaimTicket> {
     if (this.#aheadMs === null) await this.#hear();
@@ -210,7 +211,9 @@ export class OnboardingStore {
     return answeredAtMs + this.#aheadMs! >= claimBefore.getTime();
   }
 
-  /** Waits until an unanswered claim can write nothing any more. @returns its row, if it was written. */
+  /**
+   * Waits until an unanswered claim can no longer write. @returns the row of the claim, if it was written.
+   */
   async findClaimed(
     id: string,
     { claimId, claimBefore }: ClaimTicket,
@@ -267,10 +270,10 @@ export class OnboardingStore {
     return this.#row(START, {
       ...started,
       ...claim,
-      // Lists find a time by ids, so both must show the same time.
+      // Lists use the id to filter by time, so `createdAt` must show the same time as the id.
       createdAt: new Date(timeOfUuidV7(started.id)),
       ...keyColumns(key),
-      // Both are the caller's: a start and its key have one owner.
+      // The onboarding and the idempotency key belong to the same caller.
       caller: started.caller,
       oldId: superseded?.row.id ?? null,
       oldAttempt: superseded?.row.attempt ?? null,
@@ -283,10 +286,10 @@ export class OnboardingStore {
   }
 
   /**
-   * Claims another sending.
+   * Claims the sending of another code.
    *
-   * Without `lost`, this is a resend, which settles lost verifications. With it, this is a decision on that
-   * attempt, and `lost.unresolved` stays open.
+   * Without `lost`, this is a resend, which settles lost verifications. With `lost`, this is a decision on
+   * that attempt, and `lost.unresolved` stays open.
    */
   claimSend(
     given: Given,
@@ -332,7 +335,8 @@ export class OnboardingStore {
   /**
    * Claims the next attempt of a waiting step.
    *
-   * @param isCharged whether a budget is charged: for each sending, unless it cannot have another effect.
+   * @param isCharged whether a budget is charged. Each sending is charged, unless it cannot have a second
+   *   effect.
    * @returns null if the attempt is not due, the row has changed, or a budget is used up.
    */
   retry({ id, state, attempt }: RowInStep, claim: ClaimTicket, isCharged: boolean): Promise<Row | null> {
@@ -396,9 +400,9 @@ export class OnboardingStore {
   }
 
   /**
-   * Writes a submission's kept requests.
+   * Writes the requests that a submission keeps.
    *
-   * @returns whether they were written: only while the attempt is the row's.
+   * @returns whether they were written: only while the row holds the attempt.
    */
   async keepRequests({ id, attempt }: Row, sealedRequests: Buffer): Promise<boolean> {
     return (await this.run(KEEP_REQUESTS, { id, attempt, sealedRequests })).length > 0;
@@ -425,7 +429,7 @@ export class OnboardingStore {
 
   /** Deletes budgets without entries that still count. @returns how many. */
   async forgetBudgets(): Promise<number> {
-    // Goes by pages, so that it reads each row only once.
+    // Works by pages, so that it reads each row only once.
     for (let forgotten = 0, after = { integration: '', subjectKey: '' }; ;) {
       const [page] = await this.run<typeof after & { gone: number; seen: number }>(FORGET_BUDGETS, {
         ...after,
@@ -477,8 +481,8 @@ export class OnboardingStore {
 
   #written(seen: Row, moved: Moved, now: Date) {
     const row = after(seen, moved, now);
-    // Keeps all that the move does not wipe, not what was read: a call may have kept requests since its
-    // claim.
+    // Keeps the current value of each sealed column that the move does not wipe. The value that was read may
+    // be old: the call may have stored requests since its claim.
     const keeps = SEALED.filter((field) => moved.patch[field] !== null);
     return { ...seenIn(seen), row: { ...writtenColumns(row), keeps }, events: moved.events };
   }
@@ -499,7 +503,7 @@ export class OnboardingStore {
   }
 }
 
-/** The values that a writer has read. If one has changed, it writes nothing. */
+/** The values of the row that a writer has read. If one of them has changed, the statement writes nothing. */
 const seenIn = ({ id, attempt, version, lastSeq }: Row) => ({ id, attempt, version, lastSeq });
 
 const keyColumns = (key: KeyToTake | undefined) => ({

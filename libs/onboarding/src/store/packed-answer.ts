@@ -8,8 +8,8 @@ export interface KeptAnswer {
 }
 
 /**
- * Texts that answers share, the most common last (RFC 1951 looks back from the end). Answers are kept for
- * days: a change gets its own number, and the earlier dictionaries stay.
+ * Texts that many answers contain, the most common last (RFC 1951 looks back from the end). Answers are
+ * stored for days. So each change adds a dictionary with a new number, and the earlier dictionaries stay.
  */
 const DICTIONARIES: readonly Buffer[] = [
   Buffer.from(
@@ -44,7 +44,7 @@ const DICTIONARIES: readonly Buffer[] = [
   ),
 ];
 
-/** The fastest level. */
+/** The fastest level of compression. */
 const LEVEL = 1;
 
 /** @returns `dictionary's number (1 byte) ‖ raw DEFLATE`, about a quarter of the answer. */

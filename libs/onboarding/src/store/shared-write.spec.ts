@@ -15,7 +15,7 @@ function held() {
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 describe('a shared write', () => {
-  it('begins at once, and joins the items that come meanwhile', async () => {
+  it('begins immediately, and the next write takes all items that come meanwhile', async () => {
     const { shared, writes } = held();
     const first = shared.add(1);
     await turn();
@@ -30,7 +30,7 @@ describe('a shared write', () => {
     await Promise.all(others);
   });
 
-  it('fails only its own items, not later ones', async () => {
+  it('fails only its own items, not later items', async () => {
     const { shared, writes } = held();
     const first = shared.add(1).catch((error: Error) => error.message);
     await turn();

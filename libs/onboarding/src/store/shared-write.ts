@@ -1,12 +1,13 @@
 /**
- * Collects the items that arrive during a write, and writes them together next. An idle write starts at once.
+ * Collects the items that arrive during a write, and writes them together in the next write. If no write
+ * runs, an item is written immediately.
  */
 export class SharedWrite<Item> {
   #waiting: Item[] = [];
   #next: Promise<void> | null = null;
   #writing: Promise<unknown> = Promise.resolve();
 
-  /** @param write writes all items at once. */
+  /** @param write writes all given items together. */
   constructor(private readonly write: (items: Item[]) => Promise<void>) {}
 
   /** Resolves when the item is written. If the write fails, all its items fail. */

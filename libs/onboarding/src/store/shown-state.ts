@@ -31,7 +31,7 @@ const idleSql = `CASE WHEN o.state IN (${LIVE_STATES.filter(countsIdleTime)
 /** One instant for a whole statement, so that a due row shows the same state in all its parts. */
 const NOW = 'statement_timestamp()';
 
-/** Whether the row `o` shows another state than the written one: see `signalOfTime`. */
+/** Whether the row `o` shows another state than the written state: see `signalOfTime`. */
 export const isDueSql = `least(${boundSql}, ${idleSql}, o.life_ends_at) <= ${NOW}
   AND o.state IN (${LIVE_STATES.map((state) => `'${state}'`).join(', ')})
   AND (o.lease_until IS NULL OR o.lease_until <= ${NOW})`;
@@ -58,7 +58,9 @@ const shownSql = `CASE WHEN NOT (${isDueSql}) THEN o.state
   }).join('\n  ')}
   ELSE 'expired' END`;
 
-/** The states that a row may show before they are written. It shows any other state only if it is written. */
+/**
+ * The states that a row may show before they are written. A row shows any other state only if it is written.
+ */
 const SHOWN_BY_TIME: ReadonlySet<State> = new Set<State>(['expired', ...MOVES.map(({ to }) => to)]);
 
 export const isShownByTime = (state: State): boolean => SHOWN_BY_TIME.has(state);

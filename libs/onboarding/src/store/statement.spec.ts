@@ -8,11 +8,11 @@ const FOLDER = join(import.meta.dirname, 'statements');
 describe('a statement', () => {
   const one = statement('one', 'SELECT $name::text, $list::jsonb, $name::text WHERE $id::uuid IS NULL');
 
-  it('numbers its parameters, each once', () => {
+  it('gives each of its parameters one number', () => {
     expect(one.text).toBe('SELECT $1::text, $2::jsonb, $1::text WHERE $3::uuid IS NULL');
   });
 
-  it('puts values in the order of its parameters, and needs no others', () => {
+  it('puts values in the order of its parameters, and ignores other values', () => {
     expect(one.bind({ id: 'i', other: 1, name: 'n', list: [] })).toEqual(['n', '[]', 'i']);
   });
 
@@ -25,7 +25,7 @@ describe('a statement', () => {
     expect(one.bind({ name: null, list, id: null })).toEqual([null, handed, null]);
   });
 
-  it('refuses to run without a value', () => {
+  it('throws if the value of a parameter is missing', () => {
     expect(() => one.bind({ name: 'n', id: 'i' })).toThrow('statement "one" has no value for "list"');
   });
 });

@@ -2,7 +2,7 @@ import type { PreparedStatement } from '#libs/database';
 
 /** A statement with named parameters: `$name::type` in its text. */
 export interface Statement extends PreparedStatement {
-  /** Puts values in the order of the parameters. @throws Error if one is missing. */
+  /** Puts values in the order of the parameters. @throws Error if a value is missing. */
   bind(values: Readonly<Record<string, unknown>>): unknown[];
 }
 

@@ -17,12 +17,14 @@ export class Subjects {
     private readonly hash: KeyedHash,
   ) {}
 
-  /** The key for limits and searches: the provider's key, or a blind one if that would identify a person. */
+  /**
+   * The key for limits and searches: the provider's key, or a keyed hash if that key would identify a person.
+   */
   keyOf({ key, personal }: Pick<ParsedSubject, 'key' | 'personal'>): string {
     return personal.length === 0 ? key : this.blind(key);
   }
 
-  /** @returns a keyed hash of the key, with a prefix that marks it as one. */
+  /** @returns a keyed hash of the key, with a prefix that marks it as a hash. */
   blind(key: string): string {
     return BLIND + this.hash.of('subject key', key).toString('base64url');
   }

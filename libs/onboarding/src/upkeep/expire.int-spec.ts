@@ -28,10 +28,10 @@ beforeAll(async () => {
 afterAll(() => onboardings.close());
 beforeEach(() => empty());
 
-/** TRUNCATE would be slow, and this runs sixty times. */
+/** TRUNCATE would be too slow here: the tests empty the table sixty times. */
 const empty = () => onboardings.dataSource.query('DELETE FROM onboardings');
 
-/** So far from now that even a slow test ends before. */
+/** So far in the future that even a slow test ends earlier. */
 const past = fc.integer({ min: -86_400_000, max: -1 }).map(inMs);
 const future = fc.integer({ min: 60_000, max: 86_400_000 }).map(inMs);
 const instant = fc.oneof(past, future);
@@ -77,7 +77,7 @@ const MOVED = [
 ] as const satisfies (keyof Row)[];
 const movedBy = (row: Row) => Object.fromEntries(MOVED.map((column) => [column, row[column]]));
 
-/** The states that lists find each onboarding by. */
+/** For each onboarding, the states under which lists find it. */
 async function shownStates(): Promise<Map<string, string[]>> {
   const shown = new Map<string, string[]>();
   for (const state of STATES) {
@@ -167,7 +167,7 @@ describe('the batch', () => {
     await expiry.run();
     expect(await load(idle)).toMatchObject({ state: 'expired', version: 3 });
     expect(await eventTypes(idle)).toEqual(['otp_expired', 'expired']);
-    // Idle time does not end a doubt, not even a new one.
+    // Idle time does not end a doubt, not even a new doubt.
     expect(await load(lost)).toMatchObject({ state: 'outcome_unknown', version: 2 });
   });
 
@@ -220,7 +220,7 @@ describe('the batch', () => {
 });
 
 describe('one onboarding', () => {
-  it('is ended if it is due, and no other one', async () => {
+  it('is ended if it is due, and no other onboarding is', async () => {
     const { dataSource, load } = onboardings;
     const [one, other] = [
       await anOnboarding(dataSource, { otp_expires_at: inMs(-1) }),

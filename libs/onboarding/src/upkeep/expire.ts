@@ -34,7 +34,10 @@ interface Timed {
   moves: ReturnType<typeof movesOfTime>;
 }
 
-/** Ends what is due. Several workers may run at once: each skips rows that another holds or has written. */
+/**
+ * Ends what is due. Several workers may run at the same time: each skips rows that another holds or has
+ * written.
+ */
 @Injectable()
 export class Expiry {
   readonly #logger = new Logger(Expiry.name);

@@ -1,5 +1,5 @@
 /**
- * Works in batches until one is not full.
+ * Works in batches until a batch is not full.
  *
  * @param work takes the size of a batch, and returns the number of items that it found.
  */

@@ -31,11 +31,11 @@ const SEALING = 'SEALING_KEYS does not have the key "test" that this database wa
 
 describe('a boot with a restored database', () => {
   it.each([
-    ['its keys', {}, []],
-    ['its keys and a newer one', { SEALING_KEYS: `new:${another()},${TEST_ENV['SEALING_KEYS']}` }, []],
+    ['the keys that it was written with', {}, []],
+    ['these keys and a newer one', { SEALING_KEYS: `new:${another()},${TEST_ENV['SEALING_KEYS']}` }, []],
     ['another hash key', { HASH_KEY: another() }, [HASH]],
     ['another sealing key', { SEALING_KEYS: `new:${another()}` }, [SEALING]],
-    ['another sealing key of the same name', { SEALING_KEYS: `test:${another()}` }, [SEALING]],
+    ['another sealing key with the same id', { SEALING_KEYS: `test:${another()}` }, [SEALING]],
   ])('with %s logs which key differs', async (_, env, told) => {
     const error = jest.spyOn(Logger.prototype, 'error').mockReturnValue(undefined);
     const after = await openOnboardings([], env as Record<string, string>);

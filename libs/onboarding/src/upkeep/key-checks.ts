@@ -27,7 +27,7 @@ export class KeyChecks implements OnApplicationBootstrap {
     }
   }
 
-  /** @returns a sentence for each variable and key that does not fit; it holds no secret. */
+  /** @returns a sentence for each variable and key that does not fit. The sentence holds no secret. */
   async faults(): Promise<string[]> {
     return [...(await this.#sealingKeys()), ...(await this.#hashKey())];
   }
@@ -57,7 +57,7 @@ export class KeyChecks implements OnApplicationBootstrap {
   async #hashKey(): Promise<string[]> {
     const anchored = await this.statements.run<{ id: string }>(LAST_ANCHORED, []);
     const reports = await Promise.all(anchored.map(({ id }) => this.timelines.verifyTimeline(id)));
-    // One timeline may have been altered. If none fits, the key is wrong.
+    // One timeline may have been altered. If no timeline fits, the key is wrong.
     const differs = reports.length > 0 && reports.every(({ fault }) => fault?.fault === 'anchor');
     return differs ? ['HASH_KEY is not the key that this database was written with: put it back'] : [];
   }

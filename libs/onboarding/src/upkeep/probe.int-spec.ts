@@ -69,7 +69,7 @@ const stillParked = async (ids: string[]) =>
   ).map(({ id }: { id: string }) => id);
 const trialIsDue = () => query(`UPDATE integration_trials SET next_at = clock_timestamp()`);
 
-describe('a probe that proves nothing', () => {
+describe('a probe without a clear result', () => {
   it.each(['rejected', 'rejected_unclear', 'unavailable', 'no_answer', 'not_sent', 'throttled'] as const)(
     'releases three rows after %s, and no more before the next trial is due',
     async (failure) => {
@@ -81,7 +81,7 @@ describe('a probe that proves nothing', () => {
     },
   );
 
-  it('releases all rows once a call of one of the three has succeeded', async () => {
+  it('releases all rows once the call of one released row has succeeded', async () => {
     answers('rejected');
     const ids = await parked(5);
     await probe.run();
@@ -92,7 +92,7 @@ describe('a probe that proves nothing', () => {
     expect(await stillParked(ids)).toEqual([]);
   });
 
-  it('releases other rows next, at intervals that grow to a limit', async () => {
+  it('releases other rows in the next trial, at intervals that grow to a limit', async () => {
     answers('rejected');
     const ids = await parked(6);
     await probe.run();
@@ -132,7 +132,7 @@ it('a refused probe releases no row', async () => {
   expect(await stillParked(ids)).toHaveLength(2);
 });
 
-it('deletes its trials once nothing is parked', async () => {
+it('the trials are deleted once nothing is parked', async () => {
   answers('rejected');
   await parked(1);
   await probe.run();

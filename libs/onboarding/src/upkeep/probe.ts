@@ -14,7 +14,7 @@ const DOUBLINGS = 4;
 /** `unproven`: the answer shows nothing about our key, e.g. a 404 for the probe itself. */
 type Outcome = 'works' | 'refused' | 'unproven';
 
-/** Probes each integration with parked rows, and releases the rows if it works again. */
+/** Probes each integration with parked rows, and releases the rows if the integration works again. */
 @Injectable()
 export class Probe {
   readonly #logger = new Logger(Probe.name);
@@ -54,7 +54,10 @@ export class Probe {
     } catch (error) {
       const { message } = error as Error;
       if (error instanceof UpstreamError && error.failure !== 'misconfigured') {
-        this.#logger.warn(`the probe of integration ${name} proves nothing: ${message}`);
+        this.#logger.warn(
+          `the probe of integration ${name} has no clear result, ` +
+            `a few parked onboardings are tried instead: ${message}`,
+        );
         return 'unproven';
       }
       this.#logger.error(`integration ${name} is still not in order: ${message}`);

@@ -61,7 +61,10 @@ async function sealedRow(at: Onboardings, code = '123456'): Promise<string> {
   });
 }
 
-/** One after the other: on a slow machine, hundreds at once would wait too long for a connection. */
+/**
+ * Makes rows one after the other. On a slow machine, hundreds at the same time would wait too long for a
+ * connection.
+ */
 async function sealedRows(count: number, code?: (n: number) => string): Promise<string[]> {
   const ids: string[] = [];
   for (let n = 0; n < count; n++) ids.push(await sealedRow(before, code?.(n)));
@@ -88,7 +91,7 @@ describe('a rotation', () => {
     });
   });
 
-  it('is done once by concurrent workers, and each value opens', async () => {
+  it('is done once by concurrent workers, and each value can still be opened', async () => {
     const ids = await sealedRows(250);
     const others = await having(NEW, OLD);
     const runs = await Promise.all([reseal(after).run(), reseal(others).run()]);
@@ -122,7 +125,7 @@ describe('a rotation', () => {
     expect(await codeIn(await having(NEW), free)).toBe('123456');
   });
 
-  it('reports a key that was removed too early by its id, never the key', async () => {
+  it('reports the id of a key that was removed too early, and never the key itself', async () => {
     const id = await sealedRow(before);
     const early = await having(NEW);
     expect(await reseal(early).run()).toMatchObject({ resealed: 0, unopenable: 1, left: { new: 0, old: 1 } });
@@ -131,7 +134,7 @@ describe('a rotation', () => {
     );
   });
 
-  it('with a key removed too early fails no list or command: rows are shown without contact', async () => {
+  it('fails no list or command if a key was removed too early: rows are shown without contact', async () => {
     const [lost, kept] = [await sealedRow(before), await sealedRow(after)];
     const early = await having(NEW);
     const service = early.module.get(OnboardingService);
@@ -148,7 +151,7 @@ describe('a rotation', () => {
     expect(() => early.module.get(Subjects).opened(row)).toThrow('which SEALING_KEYS does not have');
   });
 
-  it('counts submitted codes, which the ring itself seals, and kept answers', async () => {
+  it('counts submitted codes and kept answers, which SEALING_KEYS seals without a data key', async () => {
     const id = uuidV7(Date.now());
     const ring = before.module.get(Sealer);
     await anOnboarding(before.dataSource, {

@@ -7,8 +7,8 @@ import { KEY_USE, OTHER_KEY_IDS, SEALED_WITH, WRAP } from '../store/statements/r
 const BATCH = 200;
 
 /**
- * By key id: how many values in the database only that key opens. Has an entry for each key of
- * `SEALING_KEYS`.
+ * For each key id: how many values in the database can be opened only with that key. Has an entry for each
+ * key of `SEALING_KEYS`.
  */
 export type KeyUse = Record<string, number>;
 
@@ -17,15 +17,15 @@ const FIRST = '00000000-0000-0000-0000-000000000000';
 /** The counts of one run, and the values per key after it. */
 export interface ResealCounts {
   resealed: number;
-  /** Rows whose key is sealed with one that SEALING_KEYS does not have. */
+  /** Rows whose data key is sealed with a key that SEALING_KEYS does not have. */
   unopenable: number;
   left: KeyUse;
 }
 
 /**
- * Re-encrypts data keys under an old key with the first of `SEALING_KEYS`. Values under the data keys stay.
- * Each write checks the value that it replaces, so several processes may run at once, and a run may stop
- * anywhere.
+ * Re-encrypts data keys under an old key with the first of `SEALING_KEYS`. Values that the data keys seal
+ * stay as they are. Each write checks the value that it replaces. So several processes may run at the same
+ * time, and a run may stop at any point.
  */
 @Injectable()
 export class Reseal {

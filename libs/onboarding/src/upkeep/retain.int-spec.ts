@@ -26,7 +26,7 @@ const aged = (age: keyof typeof ages, columns: Record<string, unknown> = {}) =>
   });
 
 describe('retention', () => {
-  it('erases onboardings that ended that long ago, and no younger or live ones', async () => {
+  it('erases onboardings that ended before the retention period, and no younger or live ones', async () => {
     const old = await Promise.all(
       ['completed', 'failed', 'expired', 'cancelled'].map((state) => aged('old', { state })),
     );

@@ -98,7 +98,7 @@ describe('the sweeper', () => {
       return rows.filter((row) => row.woken).length;
     };
 
-    it('leaves all rows for a run after it is back', async () => {
+    it('leaves all rows for a run after Redis is back', async () => {
       await insert({ next_attempt_at: inMs(-5000) });
       const ready = jest.spyOn(onboardings.module.get(Queues), 'isReady').mockReturnValue(false);
       expect(await sweeper.run()).toEqual({ woken: 0 });

@@ -6,10 +6,10 @@ import type { StepName } from '../flow/table.js';
 import { OnboardingStore } from '../store/onboarding.store.js';
 import { NOT_WOKEN, WAKE } from '../store/statements/waiting.js';
 
-/** If a try is due for less than this, its own job will probably wake it. */
+/** If a try has been due for less than this, its own job will probably wake it. */
 const GRACE_MS = 2_000;
 const BATCH = 500;
-/** Long, because no request waits for it. */
+/** How long a wake-up may take. This is long, because no request waits for it. */
 const WAKE_MS = 2_000;
 
 interface Due {
@@ -29,7 +29,7 @@ export class Sweeper {
   ) {}
 
   /**
-   * Ends at once if Redis takes no jobs or the queue is paused. A row without a new job must not count as
+   * Ends immediately if Redis takes no jobs or the queue is paused. A row without a new job must not count as
    * woken: it would wait too long after the queue is resumed.
    *
    * @returns how many rows without a waiting job got one.

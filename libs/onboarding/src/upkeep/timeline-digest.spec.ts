@@ -30,7 +30,7 @@ const THREE = [event(1), event(2), event(3)];
 const whole = anchored(timeline(THREE));
 
 describe('a timeline', () => {
-  it('has no fault as written: before its anchor, with it, and with later events', () => {
+  it('has no fault if unaltered: before its anchor, with its anchor, and with later events', () => {
     expect(faultIn(timeline(THREE), hash)).toBeNull();
     expect(faultIn(timeline([]), hash)).toBeNull();
     expect(faultIn(whole, hash)).toBeNull();
@@ -43,7 +43,7 @@ describe('a timeline', () => {
     ['all events missing', { events: [] }, { seq: 1, fault: 'missing' }],
     ['a surplus event', { events: [...THREE, event(4)] }, { seq: 4, fault: 'surplus' }],
     ['a repeated number', { events: [event(1), event(1), event(2)] }, { seq: 2, fault: 'surplus' }],
-  ])('shows %s, and where, with and without an anchor', (_, change, fault) => {
+  ])('shows %s and its place, with and without an anchor', (_, change, fault) => {
     expect(faultIn({ ...timeline(THREE), ...change }, hash)).toEqual(fault);
     expect(faultIn({ ...whole, ...change }, hash)).toEqual(fault);
   });
@@ -89,7 +89,7 @@ describe('a timeline', () => {
     );
   });
 
-  it('fits only a digest without data after an erasure', () => {
+  it('fits, after an erasure, only a digest that was made without the data', () => {
     const erased = blanked(whole);
     expect(erased.events.map(({ data }) => data)).toEqual(['{}', '{}', '{}']);
     expect(faultIn(erased, hash)).toEqual({ seq: 3, fault: 'anchor' });

@@ -47,7 +47,7 @@ const addLateAnswer = (id: string) =>
   write(onboardings.store, id, [{ type: 'late_answer_kept', actor: 'upstream' }]);
 
 describe('a timeline', () => {
-  it('is whole as written, also with several events by one statement', async () => {
+  it('is intact if unaltered, also with several events by one statement', async () => {
     const id = await written();
     expect(await timelines.verifyTimeline(id)).toEqual({
       onboardingId: id,
@@ -57,7 +57,7 @@ describe('a timeline', () => {
     });
   });
 
-  it('is whole if the expiry batch writes many rows at once', async () => {
+  it('is intact if the expiry batch writes many rows in one statement', async () => {
     const ids = await Promise.all(
       Array.from({ length: 5 }, () =>
         anOnboarding(onboardings.dataSource, {
@@ -73,7 +73,7 @@ describe('a timeline', () => {
     }
   });
 
-  it('is whole if many writers add to it at once', async () => {
+  it('is intact if many writers add to it at the same time', async () => {
     const id = await anOnboarding(onboardings.dataSource);
     const add = () =>
       write(onboardings.store, id, [
@@ -105,14 +105,14 @@ describe('a timeline', () => {
       `INSERT INTO onboarding_events (onboarding_id, seq, type, actor)
       SELECT onboarding_id, 5, 'resolved', 'caller' FROM onboarding_events WHERE seq = 4`,
     ],
-  ])('shows %s, and where, before it has an anchor', async (_, seq, tampering) => {
+  ])('shows %s and its place, before the timeline has an anchor', async (_, seq, tampering) => {
     const [id, other] = [await written(), await written()];
     await sql(`${tampering} AND onboarding_id = $1`, [id]);
     expect(await faultOf(id)).toEqual({ seq, fault: seq === 5 ? 'surplus' : 'missing' });
     expect(await faultOf(other)).toBeNull();
   });
 
-  it('is found among all others, page by page', async () => {
+  it('is found broken in a check of all timelines, page by page', async () => {
     const broken = await written();
     await sql('DELETE FROM onboarding_events WHERE onboarding_id = $1 AND seq = 3', [broken]);
     const faulty: string[] = [];
@@ -152,7 +152,7 @@ describe('an anchor', () => {
     expect(await timelines.verifyTimeline(id)).toMatchObject({ anchoredSeq: 5, fault: null });
   });
 
-  it('is written again only if the earlier one fits', async () => {
+  it('is written again only if the earlier anchor fits', async () => {
     const id = await written();
     await timelines.anchor();
     await sql(`UPDATE onboarding_events SET actor = 'upstream' WHERE onboarding_id = $1 AND seq = 4`, [id]);
@@ -183,11 +183,11 @@ describe('an anchor', () => {
       UPDATE onboardings SET last_seq = 3 WHERE true`,
     ],
     [
-      'a deleted last event that is not counted',
+      'a deleted last event, with a count of events that fits',
       `DELETE FROM onboarding_events WHERE seq = 4; UPDATE onboardings SET last_seq = 3 WHERE true`,
     ],
     [
-      'the same, with the anchor’s number changed to fit',
+      'a deleted last event, with a count of events and a number of the anchor that fit',
       `DELETE FROM onboarding_events WHERE seq = 4;
       UPDATE onboardings SET last_seq = 3, anchored_seq = 3 WHERE true`,
     ],
@@ -195,7 +195,7 @@ describe('an anchor', () => {
     ['an ended onboarding made live', `UPDATE onboardings SET state = 'otp_sent' WHERE true`],
     ['a deleted anchor', `UPDATE onboardings SET anchor = NULL WHERE true`],
     ['a shortened anchor', `UPDATE onboardings SET anchor = substring(anchor FROM 2) WHERE true`],
-  ])('shows %s', async (_, tampering) => {
+  ])('shows tampering: %s', async (_, tampering) => {
     const [id, other] = [await written(), await written()];
     await timelines.anchor();
     // Only this onboarding's rows: each statement of the tampering ends in its WHERE.
@@ -212,7 +212,7 @@ describe('an anchor', () => {
     expect(await timelines.anchor()).toEqual({ anchored: 1, broken: 1 });
     expect(await timelines.verifyTimeline(broken)).toMatchObject({ anchoredSeq: null, fault: { seq: 1 } });
     expect(await timelines.verifyTimeline(whole)).toMatchObject({ anchoredSeq: 4 });
-    // It is checked again in an hour, not in each run.
+    // A broken timeline is checked again in an hour, not in each run.
     expect(await timelines.anchor()).toEqual({ anchored: 0, broken: 0 });
     expect((await onboardings.load(broken)).dueAt!.getTime()).toBeGreaterThan(Date.now() + 3_000_000);
   });
@@ -236,7 +236,7 @@ describe('an anchor', () => {
     expect(await timelines.anchor()).toEqual({ anchored: 1, broken: 0 });
   });
 
-  it('that was deleted with its number lets a forgery get one, and the log shows it', async () => {
+  it('that was deleted with its number is replaced for a forged timeline, and the log shows it', async () => {
     const ids = await Promise.all(Array.from({ length: 130 }, () => written()));
     const log = jest.spyOn(Logger.prototype, 'log').mockReturnValue(undefined);
     const linesOf = async () => {
@@ -257,7 +257,7 @@ describe('an anchor', () => {
     expect(before).toEqual({ id, seq: 4, digest });
     await sql('UPDATE onboardings SET anchor = NULL, anchored_seq = NULL WHERE id = $1', [id]);
     await sql(`UPDATE onboarding_events SET actor = 'forger' WHERE onboarding_id = $1`, [id]);
-    // Without an anchor, it looks like an onboarding that has just ended.
+    // Without an anchor, the onboarding looks as if it had just ended.
     expect(await timelines.verifyTimeline(id)).toMatchObject({ anchoredSeq: null, fault: null });
     await lookAgain(onboardings.dataSource, id);
     const [again] = (await linesOf()).flat();
@@ -275,7 +275,7 @@ describe('an erased timeline', () => {
       ({ data }: { data: unknown }) => data,
     );
 
-  it('is whole without its data, before and after its anchor', async () => {
+  it('is intact without its data, before and after its anchor', async () => {
     const id = await written();
     await timelines.anchor();
     await eraseByCaller(id);
@@ -285,7 +285,7 @@ describe('an erased timeline', () => {
     expect(await dataOf(id)).toEqual([{}, {}, {}, {}, {}]);
   });
 
-  it('that was not anchored before is anchored without its data', async () => {
+  it('that had no anchor before gets one without its data', async () => {
     const id = await written();
     await eraseByCaller(id);
     expect(await timelines.verifyTimeline(id)).toMatchObject({ events: 5, anchoredSeq: null, fault: null });
@@ -293,7 +293,7 @@ describe('an erased timeline', () => {
     expect(await timelines.verifyTimeline(id)).toMatchObject({ anchoredSeq: 5, fault: null });
   });
 
-  it('shows data that was put back', async () => {
+  it('shows tampering if erased data was put back', async () => {
     const id = await written();
     await timelines.anchor();
     await eraseByCaller(id);
@@ -301,7 +301,7 @@ describe('an erased timeline', () => {
     expect(await faultOf(id)).toEqual({ seq: 4, fault: 'anchor' });
   });
 
-  it('that was broken before stays broken', async () => {
+  it('stays broken if it was broken before the erasure', async () => {
     const id = await written();
     await timelines.anchor();
     await sql(`UPDATE onboarding_events SET type = 'otp_verified' WHERE onboarding_id = $1 AND seq = 3`, [
@@ -322,7 +322,7 @@ describe('an erased timeline', () => {
         await addLateAnswer(id);
       },
     ],
-  ])('is not written from a read before the anchor, if %s', async (_, prepare) => {
+  ])('is not written if the row was read before its latest anchor: %s', async (_, prepare) => {
     const id = await written();
     await prepare(id);
     const erasure = onboardings.module.get(Erasure);

@@ -60,10 +60,10 @@ export class Timelines {
   }
 
   /**
-   * Writes an anchor for each timeline that has ended, or has new events since. A timeline that does not fit
-   * its last anchor gets no new one. An attacker who deletes an anchor would get a new one for a forged
-   * timeline. So each digest is logged first: a second line with another digest for the same number shows the
-   * forgery.
+   * Writes an anchor for each timeline that has ended, or that has new events since its last anchor. A
+   * timeline that does not fit its last anchor gets no new one. An attacker could delete an anchor, and so
+   * get a new one for a forged timeline. Therefore each digest is logged before it is written. If a later log
+   * line has another digest for the same event number, the timeline was forged.
    */
   async anchor(): Promise<{ anchored: number; broken: number }> {
     const counts = { anchored: 0, broken: 0 };
@@ -84,9 +84,9 @@ export class Timelines {
 
   /**
    * The anchor of a timeline after its onboarding's erasure: over the same events, without their data. A
-   * broken timeline keeps its anchor, so that it stays broken.
+   * broken timeline keeps its anchor, so that the timeline stays broken.
    *
-   * @returns null if it has no anchor yet.
+   * @returns null if the timeline has no anchor yet.
    */
   async anchorOfErased(id: string): Promise<Buffer | null> {
     const timeline = await this.#find(id);

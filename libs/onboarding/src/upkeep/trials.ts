@@ -34,8 +34,8 @@ const FORGET_OVER = `
   DELETE FROM integration_trials WHERE integration <> ALL ($1::text[]) AND next_at <= clock_timestamp()`;
 
 /**
- * Trials at integrations whose probe proves nothing, shared by all workers. At growing intervals, a trial
- * releases a few parked onboardings, to see whether one succeeds.
+ * The trials at integrations whose probe has no clear result. All workers share them. At growing intervals, a
+ * trial releases a few parked onboardings, to see whether one succeeds.
  */
 @Injectable()
 export class Trials {
@@ -45,7 +45,7 @@ export class Trials {
     @Inject(RANDOM) private readonly random: Random,
   ) {}
 
-  /** Begins a trial if one is due, and sets the time of the next one. @returns whether it began. */
+  /** Begins a trial if one is due, and sets the time of the next trial. @returns whether a trial began. */
   async begin(integration: string): Promise<boolean> {
     const waitMs = this.config.PROBE_EVERY_MS * (1 + JITTER * this.random.next());
     const begun = await this.statements.run(prepared(BEGIN), [integration, waitMs, DOUBLINGS]);
@@ -58,8 +58,8 @@ export class Trials {
   }
 
   /**
-   * Whether a released onboarding's call has succeeded. A refusal proves nothing: it may come before the key
-   * check.
+   * Whether a released onboarding's call has succeeded. A refusal does not count: the provider may refuse
+   * before it checks the key.
    */
   async succeeded(integration: string): Promise<boolean> {
     const [row] = await this.statements.run<{ succeeded: boolean }>(prepared(SUCCEEDED), [integration]);
@@ -70,7 +70,7 @@ export class Trials {
     await this.statements.run(prepared(FORGET), [integration]);
   }
 
-  /** Forgets the trials of integrations without parked onboardings. */
+  /** Deletes the trials of integrations without parked onboardings. */
   async forgetAllBut(integrations: string[]): Promise<void> {
     await this.statements.run(prepared(FORGET_OVER), [integrations]);
   }

@@ -18,7 +18,7 @@ const scheduled = (queue: JobDefinition<Nothing>['queue'], name: string): JobDef
   payload: nothing,
 });
 
-/** The scheduled jobs. Operators read their results on the board. */
+/** The scheduled jobs. The queue board of the console shows the result of each job. */
 @Injectable()
 export class UpkeepHandlers {
   constructor(

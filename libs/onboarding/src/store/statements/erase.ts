@@ -2,8 +2,9 @@ import { statement } from '../statement.js';
 
 /**
  * Erases the personal data of an onboarding in all tables. Locks the onboarding, its challenges, credentials,
- * keys and events, and the subject's budget row. Writes only if the row has not changed since it was read:
- * reservations and keys come with events. A later answer finds its key taken by no request.
+ * keys and events, and the subject's budget row. Writes only if the row has not changed since it was read.
+ * That check covers reservations and keys too, because each comes with an event. A later answer is not
+ * stored, because the erasure separates its key from the request.
  */
 export const ERASE = statement(
   'erase',

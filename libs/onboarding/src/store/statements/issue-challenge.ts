@@ -2,8 +2,8 @@ import { statement } from '../statement.js';
 
 /**
  * Issues a challenge, and deletes the oldest if too many are outstanding. Locks, in this order: the key, the
- * onboarding, the deleted challenges. It holds the onboarding's row, because a concurrent erasure would not
- * see the new challenge.
+ * onboarding, the deleted challenges. The statement holds the onboarding's row, because a concurrent erasure
+ * would not see the new challenge.
  */
 export const ISSUE_CHALLENGE = statement(
   'issue_challenge',

@@ -30,7 +30,7 @@ export const FIND_KEY = statement(
   WHERE k.caller = $caller::text AND k.route = $route::text AND k.key = $key::text`,
 );
 
-/** Frees a key without an answer. Locks its row. */
+/** Frees a key without an answer. Locks the key's row. */
 export const RELEASE_KEY = statement(
   'release_key',
   `DELETE FROM idempotency_keys k

@@ -8,7 +8,7 @@ export const PARKED_INTEGRATIONS = statement(
 );
 
 /**
- * Parked rows that may go on, longest parked first. A row that is parked again waits twice as long each time.
+ * Parked rows that may go on, longest parked first. Each time a row is parked again, it waits twice as long.
  */
 export const PARKED = statement(
   'parked',

@@ -26,7 +26,7 @@ export const WAIT_FOR_WRITERS = statement(
 
 /**
  * Waits for a start of an onboarding for the subject, also for the first one, whose budget row is not visible
- * yet. Locks the subject's budget row, as a start does, and then refuses: it writes nothing.
+ * yet. Locks the subject's budget row, as a start does, and then fails, so that nothing is written.
  */
 export const WAIT_FOR_STARTS = statement(
   'wait_for_starts',

@@ -1,8 +1,8 @@
 import { statement } from '../statement.js';
 
 /**
- * Counts by key id the values that only this key opens: rows' data keys, codes, and answers of idempotency
- * keys. Values that a row's own key seals have the key id `@row`. Locks nothing.
+ * Counts for each key id the values that only this key opens: rows' data keys, codes, and answers of
+ * idempotency keys. Values that a row's own key seals have the key id `@row`. Locks nothing.
  */
 export const KEY_USE = statement(
   'key_use',
@@ -19,7 +19,7 @@ export const KEY_USE = statement(
   { alone: true },
 );
 
-/** All key ids except the current one. Finds each with one step in the index. Locks nothing. */
+/** All key ids except the current one. Finds each id with one step in the index. Locks nothing. */
 export const OTHER_KEY_IDS = statement(
   'other_key_ids',
   `WITH RECURSIVE ids AS (
@@ -32,7 +32,7 @@ export const OTHER_KEY_IDS = statement(
   { alone: true },
 );
 
-/** A page of the rows whose data key one key seals. Locks nothing. */
+/** A page of the rows whose data key is sealed with a given key. Locks nothing. */
 export const SEALED_WITH = statement(
   'sealed_with',
   `SELECT o.id, o.sealed_data_key AS "sealedDataKey" FROM onboardings o
@@ -58,7 +58,7 @@ export const WRAP = statement(
   { alone: true },
 );
 
-/** One row for each sealing key. Finds each with one step in the index. Locks nothing. */
+/** One row for each sealing key. Finds each row with one step in the index. Locks nothing. */
 export const ONE_PER_SEALING_KEY = statement(
   'one_per_sealing_key',
   `WITH RECURSIVE ids AS (

@@ -42,8 +42,8 @@ export const RETRY = statement(
 );
 
 /**
- * Claims the next try to send a code, and charges it, because each may send a mail. Locks the onboarding,
- * then the subject's budget row. If a budget is used up, it refuses and writes nothing.
+ * Claims the next try to send a code, and charges it, because each try may send a mail. Locks the onboarding,
+ * then the subject's budget row. If a budget is used up, the statement writes nothing.
  */
 export const RETRY_SEND = statement(
   'retry_send',

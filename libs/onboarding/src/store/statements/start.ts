@@ -3,9 +3,9 @@ import { statement } from '../statement.js';
 /**
  * Begins an onboarding with its first attempt claimed. Locks, in this order: the key, the superseded
  * onboarding, the subject's budget row, which also names the subject's live onboarding. Two starts for one
- * subject meet at that row: the second one waits, then reads the pointer that the first one has written. The
- * named onboarding counts as live unless this snapshot sees its end: one that is not visible yet is the
- * newest. If refused, it writes nothing.
+ * subject meet at that budget row: the second start waits, then reads the pointer that the first one has
+ * written. The named onboarding counts as live unless this snapshot sees its end: an onboarding that is not
+ * visible yet is the newest. If refused, the statement writes nothing.
  */
 export const START = statement(
   'start',

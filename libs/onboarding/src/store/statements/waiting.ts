@@ -27,7 +27,7 @@ export const KEEP_REQUESTS = statement(
 /**
  * Finds steps that no process holds, because their job was lost or their process is gone. Moves the `due_at`
  * of each, to give its new job time before the step is found again. Locks the onboardings. Skips rows that
- * are being written: they are not lost.
+ * another transaction has locked: a process is working on them.
  */
 export const WAKE = statement(
   'wake',
