@@ -31,7 +31,10 @@ interface Sent {
   body: object;
 }
 
-/** A caller of the service with its user, who mistypes, dawdles and changes their mind. */
+/**
+ * A simulated caller of the service, with its user. The user mistypes codes, waits too long, and sometimes
+ * cancels.
+ */
 export class Caller {
   readonly #options: CallerOptions;
   readonly #client: ServiceClient;
@@ -44,7 +47,7 @@ export class Caller {
   readonly #typed = new Map<string, { key: string; answered: boolean }>();
   #registering: Sent | null = null;
   #leavesAt: number | undefined;
-  /** The submitted passkeys, with the time of the first try. */
+  /** The submitted passkeys, each with the time of its first try. */
   readonly #submitted: { at: number; credentialId: string }[] = [];
   #started: Sent | null = null;
 
@@ -64,9 +67,9 @@ export class Caller {
       if (this.#options.over()) this.#leavesAt ??= Date.now() + FAREWELL_MS;
       if (seen?.status !== 200) continue;
       if (seen.body.nextAction.type === 'none') return this.#afterwards(seen.body);
-      // A waiting caller reads often, so each read has a lower chance of a change of mind.
+      // A waiting caller reads often. So the chance that the user cancels is lower for each read.
       const moody = seen.body.nextAction.type === 'wait' ? 0.003 : 0.02;
-      if (this.#random.chance(moody)) return; // gone for lunch
+      if (this.#random.chance(moody)) return; // the user leaves and does not return
       const cancels = this.#random.chance(moody);
       const supersedes = this.#random.chance(moody) && !this.#options.over();
       if (cancels) await this.#command(id, 'cancel', (key) => ({ reason: key }));
@@ -184,7 +187,7 @@ export class Caller {
     if (isFinal(answer)) this.#registering = null;
   }
 
-  /** Resolves a lost call as an operator would, or asks for a new code, or waits. */
+  /** Handles an unknown outcome: resolves it as an operator would, asks for a new code, or waits. */
   async #decide(onboarding: OnboardingResource): Promise<void> {
     const choice = this.#random.weighted({ resolve: 7, resend: 2, wait: 1 });
     if (choice === 'wait') return void (await pause(1_000));
@@ -193,7 +196,7 @@ export class Caller {
     await this.#resolve(onboarding);
   }
 
-  /** Resolves an open doubt after the end, in some runs. */
+  /** In half of all cases, resolves an unknown outcome after the onboarding has ended. */
   async #afterwards(onboarding: OnboardingResource): Promise<void> {
     const { unresolved, state } = onboarding;
     if (!unresolved || state === 'completed' || !this.#random.chance(0.5)) return;
@@ -207,7 +210,8 @@ export class Caller {
   }
 
   /**
-   * Whether the attempt claimed at this time had its effect. Its passkey is the last one submitted before.
+   * Whether the attempt that was claimed at this time has registered its passkey. That is the last passkey
+   * that the caller submitted before this time.
    */
   async #isRegistered(claimedAt: number): Promise<boolean> {
     await pause(Math.max(0, claimedAt + CALM_MS - Date.now()));
@@ -245,5 +249,5 @@ export class Caller {
   }
 }
 
-/** Whether repeating the request would only bring the same answer. */
+/** Whether a repeated request would get the same answer. */
 const isFinal = (answer: Answer | null) => answer !== null && answer.body?.retryable !== true;

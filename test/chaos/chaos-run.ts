@@ -15,16 +15,16 @@ import { POSTGRES_READY, TcpProxy } from '../support/tcp-proxy.js';
 
 export interface ChaosOptions {
   seed: string;
-  /** The run ends after so many kills or seconds. */
+  /** The run ends after this number of kills or seconds. */
   kills: number;
   seconds: number;
-  /** How many onboardings run at once, and how many may run in all. */
+  /** How many onboardings run at the same time, and how many may run in total. */
   callers: number;
   onboardings: number;
   services: number;
   workers: number;
   say(line: string): void;
-  /** Prints each event of the script when it happens; null prints none. */
+  /** Prints each event of the script when it happens. With null, nothing is printed. */
   sayEvent: ((line: string) => void) | null;
 }
 
@@ -203,7 +203,7 @@ export class ChaosRun {
     this.#mending.add(mending);
   }
 
-  /** Runs so many callers at once. When one ends, the next one starts. */
+  /** Runs this number of callers at the same time. When a caller ends, the next caller starts. */
   async #keepCalling(): Promise<void> {
     await Promise.all(
       Array.from({ length: this.#options.callers }, async (_, slot) => {
@@ -249,7 +249,7 @@ export class ChaosRun {
 
   #count(cause: string): void {
     this.#kills[cause] = (this.#kills[cause] ?? 0) + 1;
-    // A process that was asked to stop was not killed.
+    // SIGTERM only asks a process to stop, so it does not count as a kill.
     if (!cause.endsWith('SIGTERM')) this.#killed += 1;
   }
 
@@ -257,7 +257,7 @@ export class ChaosRun {
     this.#options.say(`  ${this.#killed} kills, ${this.#started} callers, ${this.#faults.length} faults`);
   }
 
-  /** Stops everything. It may be called at any time. */
+  /** Stops everything. The caller may stop a run at any time. */
   async end(): Promise<void> {
     this.#over = true;
     await this.#fleet?.stop();

@@ -2,7 +2,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 
 export interface CrashPlan {
   point: string;
-  /** The number of the visit that kills. */
+  /** The process kills itself at this visit to the point, counted from 1. */
   visits: number;
   /** In [0, 1): scales the delay of a kill in the middle of a call. */
   jitter: number;

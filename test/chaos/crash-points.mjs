@@ -1,6 +1,6 @@
 /**
- * Faults inside a process, for tests only: apps/ and libs/ contain none of this. Some instances in the
- * container of an app are wrapped, so that
+ * Puts faults into a process. Only tests load this file. It wraps some instances in the container of an app,
+ * so that
  *
  * - the process kills itself at one chosen point between claim and answer, and
  * - each upstream request names its attempt in `X-Request-Id`, to match the sandbox's journal.

@@ -12,7 +12,7 @@ const START_MS = 90_000;
 
 export type Kind = 'onboarding' | 'worker';
 
-/** Only claims without an answer reach these points, so the first visit counts. */
+/** A process reaches these points only after a claim without an answer. So it dies at the first visit. */
 const PROBE_POINTS = { 'before-probe': 1, 'in-probe': 2, 'after-probe': 2 };
 
 /** Weights of the crash points. Most answers get lost at settles and sends. */
@@ -90,7 +90,7 @@ export class Fleet {
     await this.untilUp();
   }
 
-  /** The URL of a random replica of the service; null while none is up. */
+  /** The URL of a random replica of the service, or null if no replica is up. */
   serviceUrl(random: SeededRandom): string | null {
     const up = this.#replicas.filter(({ kind, url }) => kind === 'onboarding' && url !== null);
     return up.length > 0 ? random.pick(up).url : null;
@@ -119,7 +119,7 @@ export class Fleet {
     replica.child!.kill('SIGTERM');
   }
 
-  /** Acts as a machine that sleeps: the sockets stay open, and the clock goes on. */
+  /** Pauses a replica as if its machine slept: its sockets stay open, and its clock goes on. */
   async sleep(kind: Kind, index: number, ms: number): Promise<void> {
     const replica = this.#of(kind, index);
     const { child } = replica;
@@ -185,7 +185,7 @@ export class Fleet {
         const [word, what] = line.split(' ');
         if (word === 'ready') {
           replica.url = what!;
-          // It may have started before the plans ended.
+          // The replica may have started before the plans ended.
           if (!this.#armed && child.connected) child.send('disarm');
         } else if (word === 'crashed') crashedAt = what!;
         else if (!line.includes('failed with status code 503')) said.push(line.slice(0, 1_000));
@@ -228,7 +228,7 @@ export class Fleet {
     if (end.signal === 'SIGKILL')
       return onKill(end.crashedAt ? `${kind} ${end.crashedAt}` : `${kind} SIGKILL`);
     if (expecting === 'term' && end.code === 0) return onKill(`${kind} SIGTERM`);
-    // The database was down for longer than a start waits for it.
+    // The database was down for longer than a starting process waits for the database.
     if (!end.wasUp && end.code === 1 && end.said.includes('did not start')) {
       this.#failedStarts += 1;
       this.#lastWords = end.said;

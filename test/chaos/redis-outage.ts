@@ -4,7 +4,7 @@
  *
  * npm run test:outage -- [--seconds N] [--waiting N] [--rate N]
  *
- * Exits with 1 if a start was refused, if a step had not gone on one minute after the flush, or if the
+ * Exits with 1 if a start was refused, if a step was still waiting one minute after the flush, or if the
  * backlog of an outage of N seconds took longer than twice that time.
  */
 import { randomUUID } from 'node:crypto';
@@ -36,7 +36,7 @@ const { seconds, waiting, rate } = flagsOrExit(
   process.argv.slice(2),
 );
 
-/** Beginnings of the settings that are kept. Times are left at their defaults. */
+/** The prefixes of the settings that this run keeps. All times have their defaults. */
 const KEPT = [
   'NODE_ENV',
   'LOG_LEVEL',
@@ -65,7 +65,7 @@ const fleet = new Fleet({
   env: {
     ...withoutTimes(envOf(servers, sandbox)),
     REDIS_URL: link.url,
-    // This run needs so many retries at once.
+    // This run makes many retries at the same time.
     RETRY_BUDGET_BURST: '100000',
     BREAKER_CALLS: '10000',
   },
@@ -123,7 +123,7 @@ async function outage(): Promise<void> {
   await servers.redis.start();
   link.leadTo(servers.redis.url);
   const tookMs = await drained(2_000 * seconds);
-  // New processes always grow. The check is whether they still grow after the first third.
+  // The memory of a new process always grows. The run checks whether it still grows after the first third.
   const third = Math.floor(samples.length / 3);
   const [settledMb, lastMb] = [mean(samples.slice(third, 2 * third)), mean(samples.slice(2 * third))];
   say(`Redis away for ${seconds} s: starts ${JSON.stringify(statuses)}`);
@@ -162,7 +162,7 @@ function unsent(): Promise<number> {
   return count(`state = 'otp_requested'`);
 }
 
-/** Waits until no attempt is in flight, and counts the waiting ones. */
+/** Waits until no attempt is in flight, and counts the steps that wait for a retry. */
 async function waitingForRetry(): Promise<number> {
   while ((await count('lease_until IS NOT NULL')) > 0) await pause(10);
   return count('next_attempt_at IS NOT NULL');
@@ -170,7 +170,7 @@ async function waitingForRetry(): Promise<number> {
 
 /** Checks that every accepted start got its code. */
 async function allSent(started: number): Promise<void> {
-  // A code may have expired while the run waited for others.
+  // A code may have expired while the run waited for other codes.
   const sent = await count(`state = 'otp_sent' OR reason = 'otp_expired'`);
   if (sent !== started) faults.push(`${started} starts, but ${sent} codes sent`);
 }

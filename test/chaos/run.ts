@@ -24,7 +24,7 @@ const values = flagsOrExit(
       seed: SEED,
       kills: { is: 'count', default: 100, about: 'processes to kill' },
       seconds: { is: 'count', default: 1500, about: 'the run ends after these, even if kills are left' },
-      callers: { is: 'count', default: 30, about: 'callers at once' },
+      callers: { is: 'count', default: 30, about: 'callers at the same time' },
       onboardings: { is: 'count', default: 100_000, about: 'onboardings at most' },
       services: { is: 'count', default: 4, about: 'processes of the service' },
       workers: { is: 'count', default: 3, about: 'processes of the worker' },
@@ -90,7 +90,8 @@ function report({ history, violations, faults, kills, events, lostClaims, second
     shown.add(onboardingId);
     for (const line of story(onboarding)) say(`    ${line}`);
   }
-  if (violations.length + faults.length > 0) say(`\nAgain: npm run test:chaos -- --seed ${values.seed} …`);
+  if (violations.length + faults.length > 0)
+    say(`\nTo repeat: npm run test:chaos -- --seed ${values.seed} …`);
 }
 
 /** Kills at a point, of service and worker together. */

@@ -40,8 +40,8 @@ const TRIES = 12;
 const ANSWER_MS = 8_000;
 
 /**
- * A client as it should be. It asks another replica when one is down, waits when it is told to, and repeats a
- * command with the same key.
+ * A correct client. If a replica is down, it asks another replica. It waits as long as Retry-After says, and
+ * repeats a command with the same Idempotency-Key.
  */
 export class ServiceClient {
   readonly #line: Line;

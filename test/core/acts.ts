@@ -29,13 +29,17 @@ import { Sweeper } from '../../libs/onboarding/src/upkeep/sweep.js';
 import { failed } from './core.js';
 import type { Side } from './two-sides.js';
 
-/** An onboarding, as both sides read it before either writes. */
+/** An onboarding, as both sides read it before one of them writes. */
 export interface Seen {
   id: string;
   row: Row;
 }
 
-/** Runs one statement of the store, or those of one command. @returns the caller's answer, in a few words. */
+/**
+ * Runs one statement of the store, or all statements of one command.
+ *
+ * @returns the caller's answer, in a few words.
+ */
 export type Act = (side: Side, seen: Seen) => Promise<string>;
 
 const OLD_KEY = { id: 'test', key: Buffer.alloc(32, 7) };
@@ -67,7 +71,10 @@ const verify = (side: Side, { id }: Seen, key?: KeyToTake) =>
 const start = (side: Side, { row }: Seen, supersede: boolean) =>
   stateAfter(side.get(OtpService).start({ subject: row.subject, supersede }, terms));
 
-/** Settles the row that the claim returned. If its outcome is unknown by now, this is the late answer. */
+/**
+ * Settles the attempt whose claim returned this row. If the outcome is already unknown, this is a late
+ * answer.
+ */
 const settle = (end: (side: Side, row: Row) => AttemptEnd): Act => {
   return (side, { row }) => {
     const sinceThen = row.state === 'outcome_unknown' ? 1 : 0;
@@ -188,7 +195,7 @@ const ACTS = {
 } satisfies Record<string, Act>;
 export type ActName = keyof typeof ACTS;
 
-/** The answer to an act, or the code of its refusal. */
+/** The answer to a statement or command, or the code of the error. */
 export async function heard(act: ActName, side: Side, seen: Seen): Promise<string> {
   try {
     return await (ACTS[act] as Act)(side, seen);

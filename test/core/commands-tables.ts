@@ -5,7 +5,7 @@ import { AN_EARLIER_TRY, LOST, UNDER_WAY, VERIFIED, openAttempt, rowAt } from '.
 import { grouped, outcomeWords, type Cell } from './words.js';
 
 const PAST = after(-1_000);
-/** Too early for a call, which may take ten seconds. */
+/** A deadline that leaves too little time for a call, which may take ten seconds. */
 const SOON = after(9_000);
 const RESTING = { leaseUntil: null, nextAttemptAt: after(5_000) };
 const PARKED = { leaseUntil: null, parkedReason: 'upstream_misconfigured', parkedAt: PAST } as const;

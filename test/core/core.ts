@@ -39,7 +39,7 @@ import type { Outcome } from './words.js';
 
 export type { AttemptEnd };
 
-/** The law's shortest waits. Waits have their own table. */
+/** The shortest waits of the retry law. Another table lists all waits. */
 const NO_JITTER = { next: () => 0 };
 const STILL = { nowMs: () => 0, monotonicMs: () => 0 };
 /** The tables print times and limits by these settings. */
@@ -194,7 +194,7 @@ function problemWords({ code, status, retryable, retryAfterS, errors, extensions
   return words.join(', ');
 }
 
-/** The deciding parts of the core, wired by hand over one row in memory. */
+/** The parts of the core that decide, connected by hand to one row in memory. */
 function coreOver(store: OneRow) {
   const steps = new Steps();
   const usage = { run: () => Promise.resolve([store.used]) };
@@ -252,8 +252,8 @@ function coreOver(store: OneRow) {
 }
 
 /**
- * Replaces the store, for one row. It refuses the first write, so that the core gives a reason. If the core
- * finds none, the second write is what `move` returns. `claims.int-spec.ts` checks that the SQL of claims
+ * Replaces the store, for one row. It rejects the first write, so that the core must give a reason. If the
+ * core has no reason, `move` returns the second write. `claims.int-spec.ts` checks that the SQL of claims
  * does the same. `interleavings.int-spec.ts` checks the conditions in SQL.
  */
 class OneRow {
@@ -457,7 +457,7 @@ async function succeeded(steps: Steps, row: Row): Promise<AttemptEnd> {
   return { type: 'succeeded', end, durationMs: 0 };
 }
 
-/** Sealing here only makes a value look different. */
+/** Does not encrypt: it only makes a sealed value look different. */
 const SEALER = {
   seal: (_place: unknown, text: string) => Buffer.from(`sealed ${text}`),
   open: (_place: unknown, sealed: Buffer) => sealed.toString().replace(/^sealed /, ''),

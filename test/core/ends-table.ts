@@ -120,7 +120,7 @@ const EARLIER: Readonly<Record<string, readonly FailureClass[]>> = {
   'after no_answer': ['no_answer'],
 };
 
-/** So many earlier calls that the step has no retry of this class left. */
+/** The number of earlier calls after which the step has no retry left for this class. */
 const USED_UP: Record<StepName, Readonly<Record<string, readonly FailureClass[]>>> = {
   'init-otp': {},
   'verify-otp': { 'after 2 unavailable': ['unavailable', 'unavailable'] },
@@ -178,7 +178,10 @@ async function sectionOf(step: StepName, { title, ends, mayRetry }: Family): Pro
   return `${title}\n${grouped(dimensions, cells)}`;
 }
 
-/** An attempt in flight, with an older doubt that no end may change. */
+/**
+ * An attempt in flight, on a row with a doubt from an earlier attempt. No end of this attempt may change that
+ * doubt.
+ */
 function attemptOf(step: StepName, earlier: readonly FailureClass[], columns: Partial<Columns>): Row {
   const submission = 2;
   const attempt = submission + earlier.length;

@@ -109,7 +109,7 @@ describe('two statements, the second of which begins before the first commits', 
     table.compare(told(row, course));
   });
 
-  it('are all in the table, and no others', () => table.end());
+  it('all have an entry in the table, and the table has no other entries', () => table.end());
 
   it('never deadlock', async () => {
     // A connection reports its deadlocks to PostgreSQL's statistics when it ends, at the latest.

@@ -51,7 +51,7 @@ const EVERY_LATE_ANSWER = ALL_SIGNALS.flatMap(({ answer }) => (answer ? [`late_a
   ', ',
 );
 
-/** The calls before the last one, which the law decides about. */
+/** The calls before the last one. The law decides about the last one. */
 const EARLIER: Readonly<Record<string, readonly FailureClass[]>> = {
   'first call': [],
   'after not_sent': ['not_sent'],

@@ -14,7 +14,7 @@ const LIMIT = 50;
 const MOST_BUFFERS = 200;
 
 let module: TestingModule;
-/** Has no statement timeout, because so many rows take time. */
+/** Has no statement timeout, because it takes time to write this number of rows. */
 let client: Client;
 const told: string[] = [];
 

@@ -16,7 +16,10 @@ import { Side, Watcher } from './two-sides.js';
  * them. So the row must end as if there had been no claim, or its step must wait for the next try.
  */
 
-/** Maximum ages of a claim: long enough to be written after its connection broke, and too short. */
+/**
+ * Two maximum ages of a claim, in ms. A patient claim is written after its connection broke. A hasty claim is
+ * then too old.
+ */
 const PATIENT = '2000';
 const HASTY = '300';
 /** The lock that {@link PAUSE_COMMITS} waits for. */
@@ -290,7 +293,7 @@ describe('a claim that is written but not committed when its connection breaks',
   beforeAll(() => watcher.query(PAUSE_COMMITS));
   afterAll(() => watcher.query('DROP FUNCTION pause_commits CASCADE'));
 
-  it.each(ALL)('is settled as not sent when it commits under the waiting probe: %s', async (name) => {
+  it.each(ALL)('is settled as not sent if it commits while the probe waits: %s', async (name) => {
     const { situation, claim } = CLAIMS[name];
     const seen = await begin(patient, situation);
     await pauseCommits();

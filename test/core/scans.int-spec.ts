@@ -29,7 +29,7 @@ const LARGE = [
 let module: TestingModule;
 /** The index lookups of each statement while the tables are empty. */
 const plansWhenEmpty = new Map<string, string[]>();
-/** Has no statement timeout, because so many rows take time. */
+/** Has no statement timeout, because it takes time to write this number of rows. */
 let client: Client;
 beforeAll(async () => {
   module = await openWithSteps();
@@ -141,7 +141,7 @@ async function ofTheSteps(): Promise<PreparedStatement[]> {
     module.get(Credentials),
     module.get(Challenges),
   ];
-  // Without rows this fails. The test only needs the statement that it sends.
+  // `mustHaveTry` fails without rows. The test only needs the statement that `mustHaveTry` sends.
   await budget.mustHaveTry(subject).catch(() => undefined);
   await credentials.taken('byzantine', []);
   await challenges.forget();
@@ -150,7 +150,10 @@ async function ofTheSteps(): Promise<PreparedStatement[]> {
   return sent;
 }
 
-/** The indexes of each statement's generic plan. Of two with "|", one is enough: both find the row. */
+/**
+ * The indexes of each statement's generic plan. "a|b" means that PostgreSQL may use either index: both find
+ * the row.
+ */
 const ROW = 'onboardings_pkey';
 const KEY = 'idempotency_keys_pkey';
 const BUDGET = 'otp_budgets_pkey';
@@ -250,7 +253,7 @@ describe('with many rows that are not due', () => {
 });
 
 describe('the count of onboardings that wait for an operator', () => {
-  it('reads no others', async () => {
+  it('reads no other onboardings', async () => {
     const run = jest.spyOn(module.get(PreparedStatements), 'run').mockResolvedValue([]);
     await module.get(IntegrationReports).count(60_000);
     const [statement, values] = run.mock.calls.find(([{ text }]) => text.includes('parked_reason'))!;

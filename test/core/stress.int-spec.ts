@@ -17,7 +17,7 @@ import { SeededRandom } from '../support/drivers/seeded-random.js';
 import { failed } from './core.js';
 import { Side, Watcher } from './two-sides.js';
 
-/** Many workers act at once on a few subjects, through the services. */
+/** Many workers act on a few subjects at the same time, through the services. */
 const SEED = 'stress/7';
 const SUBJECTS = 6;
 const WORKERS = 8;
@@ -25,7 +25,7 @@ const ACTS = 2_500;
 /** A slow machine does fewer acts. */
 const AT_MOST_MS = 12_000;
 
-/** All lives are short, so that expiry takes part. */
+/** All lives are short, so that some onboardings expire during the test. */
 const ENV = {
   DATABASE_POOL_SIZE: '8',
   OTP_RESEND_COOLDOWN_MS: '1',
@@ -105,7 +105,7 @@ class Worker {
     const subject = this.#random.pick(subjects);
     tally.add(act);
     if (act !== 'meet') return this.#try(act, subject, tally);
-    // Calls that start at one moment also take their locks at one moment.
+    // Calls that start at the same moment also take their locks at the same moment.
     await this.#try('supersede', subject, tally);
     await this.#try('settle', subject, tally);
     await Promise.all(
@@ -126,7 +126,7 @@ class Worker {
       if (await this.#do(act, subject)) tally.add(`${act} done`);
     } catch (error) {
       if (!(error instanceof ProblemError)) throw error;
-      tally.add(error.code); // the rules refused it
+      tally.add(error.code); // the service refused the act
     }
   }
 
@@ -179,7 +179,7 @@ async function subjectsWithTwoLive(): Promise<unknown[]> {
   );
 }
 
-it('has no deadlock, no two live onboardings of a subject, and no gap in a timeline', async () => {
+it('many workers cause no deadlock, no second live onboarding, and no gap in a timeline', async () => {
   const deadlocksBefore = await watcher.deadlocks();
   const tally = new Tally();
   const endsAt = performance.now() + AT_MOST_MS;

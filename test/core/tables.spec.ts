@@ -35,7 +35,7 @@ const TABLES: Record<string, { about: string; table: () => string | Promise<stri
     table: commandsTable,
   },
   told: {
-    about: 'The answer to the caller of a step after its wait, even if another process changed the row.',
+    about: 'The answer to a caller that waited for a step, even if another process has changed the row.',
     table: toldTable,
   },
   time: {
@@ -44,10 +44,10 @@ const TABLES: Record<string, { about: string; table: () => string | Promise<stri
   },
 };
 
-const HOW_TO_READ = `Equal cells stand together. "a | b" means either. A dimension without a difference is
-left out. An outcome begins with state and next action. Of the row it lists the differences: counters by their
-change, times by their distance from now, attempts relative to the previous one (this, next, earlier, or older
-than the submission).`;
+const HOW_TO_READ = `Cells with the same outcome form one entry. "a | b" means a or b. An entry leaves out the
+dimensions that make no difference. An outcome begins with the state and the next action. The changes of the
+row follow: a counter by its change, a time by its distance from now, and an attempt relative to the previous
+attempt (this, next, earlier, or older than the submission).`;
 
 describe('the core matches its table', () => {
   it.each(Object.entries(TABLES))('%s', async (name, { about, table }) => {

@@ -3,7 +3,7 @@ import { told } from './core.js';
 import { rowAt } from './rows.js';
 import { grouped, type Cell } from './words.js';
 
-/** The places where a row may be when a caller's wait for its step ends. */
+/** The states that a row may have when a caller stops waiting for its step. */
 const PLACES: Readonly<Record<string, Partial<Columns>>> = {
   ...Object.fromEntries(
     STATES.filter((state) => state !== 'otp_needed' && state !== 'outcome_unknown').map((state) => [
@@ -28,7 +28,10 @@ const PLACES: Readonly<Record<string, Partial<Columns>>> = {
 const NO_RESULT = 'no result';
 const RESULTS = [NO_RESULT, ...RESULT_CODES];
 
-/** The answer to a step's caller, by the row's state and its last result, of this step or of another one. */
+/**
+ * The answer to the caller of a step, by the row's state and by the row's last result. That result may belong
+ * to this step or to another one.
+ */
 export function toldTable(): string {
   return STEPS.map((step) => {
     const dimensions = {

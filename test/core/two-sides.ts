@@ -12,7 +12,10 @@ import { IntegrationHealth } from '../../libs/onboarding/src/integrations/integr
 import { KeyChecks } from '../../libs/onboarding/src/upkeep/key-checks.js';
 import { RetryBudget } from '../../libs/onboarding/src/attempt/retry-budget.js';
 
-/** A refused statement must not undo the others: in the service, each is its own transaction. */
+/**
+ * A refused statement must not undo the other statements: the service runs each statement in its own
+ * transaction.
+ */
 class Savepoints extends PreparedStatements {
   isHeld = false;
 

@@ -137,7 +137,7 @@ type Group = Record<string, Set<string>>;
 /**
  * Cells with the same text become one entry, if lists of values can describe them.
  *
- * @param dimensions all values of each dimension; one that makes no difference is not printed
+ * @param dimensions all values of each dimension; a dimension that makes no difference is not printed
  */
 export function grouped(
   dimensions: Readonly<Record<string, readonly string[]>>,

@@ -12,7 +12,7 @@ export interface FuzzRequest {
   body?: string | Buffer;
   /** The user whose onboarding it is about, if known. */
   someone?: Someone;
-  /** The names of the tricks that spoiled it. */
+  /** The names of the tricks that made the request invalid. */
   tricks: string[];
 }
 
@@ -88,7 +88,7 @@ const header =
 
 const VISIBLE = ['"', '*', '"1"', 'W/"1"', '"-1"', '"99999999999999999999"', ',', '1', '""', '"a b"', '"\t"'];
 
-/** Ways to spoil a request to a documented route. */
+/** Ways to make a request to a documented route invalid. */
 const TRICKS: Record<string, Trick> = {
   'value of another kind': inBody((within, name, random) => (within[name] = random.pick(ODD_VALUES))),
   'odd text': inBody((within, name, random) => (within[name] = random.pick(ODD_TEXTS))),
@@ -213,7 +213,7 @@ const STRAYS: Record<string, Trick> = {
     ])),
 };
 
-/** Makes requests: steps of an onboarding's life, random values by the schemas, and spoiled ones. */
+/** Makes requests: steps of an onboarding, random values that the schemas allow, and invalid requests. */
 export class Requests {
   readonly #ids = new Map<string, string[]>();
 

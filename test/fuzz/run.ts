@@ -26,14 +26,14 @@ const flags = flagsOrExit(
     flags: {
       seed: SEED,
       requests: { is: 'count', default: 5000, about: 'requests to send' },
-      parallel: { is: 'count', default: 16, about: 'requests at once' },
+      parallel: { is: 'count', default: 16, about: 'requests at the same time' },
     },
   },
   process.argv.slice(2),
 );
 const { requests: total, parallel } = flags;
 
-/** After so many requests, each route must have succeeded and refused. */
+/** After this number of requests, each route must have accepted a request and refused a request. */
 const MANY = 10_000;
 
 const findings = new Findings();
@@ -196,7 +196,7 @@ function describe({ method, path, headers, body, tricks }: FuzzRequest): string 
 function report(described: Interface, smuggled: number, seconds: number): void {
   const count = (statuses: Map<number, number>) => [...statuses.values()].reduce((sum, n) => sum + n, 0);
   const made = [...answers.values()].reduce((sum, statuses) => sum + count(statuses), 0);
-  say(`seed ${flags.seed}: ${made} requests in ${Math.round(seconds)} s, and ${smuggled} raw ones`);
+  say(`seed ${flags.seed}: ${made} requests in ${Math.round(seconds)} s, and ${smuggled} raw requests`);
   for (const [name, statuses] of [...answers].sort(([a], [b]) => a.localeCompare(b))) {
     const by = [...statuses].sort(([a], [b]) => a - b).map(([status, n]) => `${status} ${n}`);
     say(`  ${name}: ${by.join(', ')}`);

@@ -8,7 +8,10 @@ const SUBMISSIONS = 60;
 const SUBMISSIONS_PER_ONBOARDING = 5;
 const PASSKEYS = 10;
 const AT_MOST_MS = 100;
-/** Other work on the machine and cold code only make a block longer, so the shortest one counts. */
+/**
+ * Other work on the machine makes a block longer, and so does code that is not compiled yet. So the shortest
+ * block counts.
+ */
 const FLOODS = 4;
 
 let story: Story;
@@ -25,7 +28,7 @@ async function longestBlockMs(): Promise<number> {
   return Number(/^gangway_process_nodejs_eventloop_lag_max_seconds (\S+)$/m.exec(text)?.[1]) * 1_000;
 }
 
-/** @returns passkeys with so many empty maps, of one byte each, in their attestation statements. */
+/** @returns passkeys with this number of empty maps, of one byte each, in their attestation statements. */
 async function heavyPasskeys(id: string, maps: number): Promise<object[]> {
   const challenge = await story.challenge(id);
   const statement = new Map([['x', Array.from({ length: maps }, () => new Map())]]);
@@ -41,7 +44,7 @@ async function flood(maps: number): Promise<number> {
   const onboardings = await Promise.all(
     Array.from({ length: SUBMISSIONS / SUBMISSIONS_PER_ONBOARDING }, () => story.verified()),
   );
-  // Made before the measurement, because this work keeps the process busy.
+  // The passkeys are made before the measurement, because this work keeps the process busy.
   const submissions = await Promise.all(
     onboardings.map(async ({ id }) => ({
       path: `/v1/onboardings/${id}/authenticators`,

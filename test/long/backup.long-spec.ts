@@ -11,7 +11,7 @@ import { testDatabaseUrl } from '#libs/testing';
 import { RestoredStory } from '../support/restored-story.js';
 import { Story } from '../support/story.js';
 
-// A container must start, and leases must lapse.
+// The tests wait until a container has started and leases have lapsed.
 jest.setTimeout(180_000);
 
 /** A PostgreSQL server, with programs of a version that can dump it. */

@@ -27,7 +27,7 @@ describeWithGenerators('clients that are generated from docs/openapi.json', () =
     await expect(run('node_modules/typescript/bin/tsc', '-p', '.')).resolves.toMatchObject({ stdout: '' });
   });
 
-  it('walk through an onboarding with nothing but the generated types', async () => {
+  it('walk through an onboarding with only the generated types', async () => {
     await run(
       'node_modules/esbuild/bin/esbuild',
       'walk.ts',

@@ -15,7 +15,7 @@ type Headers = Record<string, string>;
 /** A command, the state that it needs, and the write that the pooler holds back. */
 interface Late {
   from: Situation | 'nothing' | 'cancelled';
-  /** Prepares the command, and returns it. */
+  /** Prepares the onboarding, and returns the command. */
   prepare(brought: Brought): Promise<(headers: Headers) => Promise<Answer>>;
   write: RegExp;
   /** The answer to the same command when it is sent again. */
@@ -191,7 +191,7 @@ async function letGo(): Promise<void> {
     const { rows } = await pooler.query<{ cl_waiting: string }>('SHOW POOLS');
     return rows.every(({ cl_waiting }) => Number(cl_waiting) === 0);
   });
-  // There is one connection, so this waits for the statements before it.
+  // The pooler has one connection, so this statement waits for the statements before it.
   await holder.query('SELECT 1');
 }
 

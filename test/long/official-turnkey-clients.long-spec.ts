@@ -103,7 +103,7 @@ describeWithClients.each([
       return page.evaluate(`${name}(${JSON.stringify(all)})`);
     };
 
-    it('signs up, adds a passkey, and logs in in each way', async () => {
+    it('signs up, adds a passkey, and logs in by every method', async () => {
       const contact = 'ben@example.com';
       const seen = (await run('runOnboarding', { contact })) as Record<string, unknown> & {
         organizationId: string;

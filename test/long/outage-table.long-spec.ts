@@ -117,7 +117,10 @@ const metricsAt = async (role: Role): Promise<string> => {
   return answer ? answer.text() : '';
 };
 
-/** The log is a little later than `ready`. A new outage is logged only after the end of the last one. */
+/**
+ * The log line comes a little later than the change of `ready`. A new outage is logged only after the log has
+ * the end of the previous outage.
+ */
 const logsTrouble = ({ said }: AppProcess) =>
   said.lastIndexOf('byzantine is degraded') > said.lastIndexOf('byzantine is in order again');
 
@@ -278,12 +281,12 @@ async function consoleSays(row: Row, gone?: Role): Promise<void> {
 const table = readTable();
 
 describe('the table of outages in docs/operations.md', () => {
-  it('has each outage, and each is visible within 15 s', () => {
+  it('lists each outage, and promises that each is visible within 15 s', () => {
     expect(table.map(({ outage }) => outage)).toEqual(Object.keys(OUTAGES));
     for (const { seconds } of table) expect(seconds).toBeLessThanOrEqual(AT_MOST_S);
   });
 
-  it.each(table)('$outage: ready, metrics, log and console show it and its end in time', async (row) => {
+  it.each(table)('$outage: ready, metrics, log and console show begin and end in time', async (row) => {
     const { begin, end, gone } = OUTAGES[row.outage]!;
     await untilWell();
     const said = { service: processes.service.said.length, worker: processes.worker.said.length };

@@ -13,7 +13,7 @@ import type { TcpProxy } from '../support/tcp-proxy.js';
 import { serversFolder } from '../../tools/checkout.js';
 import { startPostgres } from '../../tools/embedded/postgres.js';
 
-// Three servers must start.
+// The tests wait until three servers have started.
 jest.setTimeout(180_000);
 
 let folder: string;
@@ -29,7 +29,7 @@ beforeAll(async () => {
   const first = await startPostgres(options('primary'));
   await migrate(first.url);
   await first.stop();
-  // A cold copy. It is a standby, although it follows no primary.
+  // A copy of the stopped primary. This server is a standby, although it follows no primary.
   await mkdir(options('standby').folder);
   const copied = join(options('standby').folder, 'data');
   await promisify(execFile)('cp', ['-a', join(options('primary').folder, 'data'), copied]);

@@ -57,7 +57,10 @@ describe('a failover between two Redis servers behind a proxy that keeps connect
   const lines = (app: AppProcess) =>
     app.said.split('\n').filter((line) => /"level":"?(warn|40|error|50)/.test(line));
 
-  /** Makes the old master follow the new one. The proxy then leads only new connections to the new one. */
+  /**
+   * Makes the old master follow the new master. The proxy then leads new connections to the new master, but
+   * keeps the old connections.
+   */
   async function failOver(from: PrivateRedis, to: PrivateRedis): Promise<void> {
     await to.admin.replicaof('NO', 'ONE');
     await from.admin.replicaof('127.0.0.1', to.port);
@@ -112,7 +115,7 @@ describe('a failover between two Redis servers behind a proxy that keeps connect
     told.push(`mended → both report ok: ${ms(mendedAt)}`);
   });
 
-  it('can fail back, with new connections to the right server at once', async () => {
+  it('can fail back, and new connections reach the right server immediately', async () => {
     const [first, second] = servers;
     await until('the old master follows', async () => /master_link_status:up/.test(await first.admin.info()));
     const subject = story.newSubject();

@@ -79,12 +79,12 @@ afterEach(async () => {
 const COMPLETED = { code: 0, said: expect.stringContaining('✓ completed') };
 
 describe('npm start', () => {
-  it('completes in two folders at once, with separate ports', async () => {
+  it('completes in two folders at the same time, with separate ports', async () => {
     const ends = await Promise.all([folder('one'), folder('other')].map(start));
     expect(ends).toEqual([COMPLETED, COMPLETED]);
   }, 240_000);
 
-  it('completes once if it runs twice in one folder, and the second one suggests no reset', async () => {
+  it('completes once if it runs twice in one folder, and the second run suggests no reset', async () => {
     const path = folder('one');
     const [completed, refused] = (await Promise.all([start(path), start(path)])).toSorted(
       (a, b) => a.code - b.code,

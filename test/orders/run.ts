@@ -31,7 +31,7 @@ const values = flagsOrExit(
       seed: SEED,
       calls: { is: 'count', default: 5000, about: 'calls to make' },
       people: { is: 'count', default: 40, about: 'users in all' },
-      parallel: { is: 'count', default: 16, about: 'calls at once' },
+      parallel: { is: 'count', default: 16, about: 'calls at the same time' },
     },
   },
   process.argv.slice(2),
@@ -58,7 +58,7 @@ const ENV = {
   ONBOARDING_LIFE_MS: '12000',
 };
 const SETTLE_MS = 30_000;
-/** This run resolves outcomes wrongly, and sends the same code twice. */
+/** This run breaks these rules on purpose: it resolves outcomes wrongly, and sends the same code twice. */
 const NOT_KEPT = ['I3', 'I10'];
 
 const findings = new Findings();

@@ -14,7 +14,7 @@ export function altered(
   return passkey;
 }
 
-/** @param change makes other client data, text or bytes, from the honest data. */
+/** @param change returns other client data, as text or bytes, for the honest data. */
 export const withClientData = (
   honest: PasskeyOptions,
   change: (data: Record<string, unknown>) => string | Uint8Array,
@@ -24,7 +24,7 @@ export const withClientData = (
     response.clientDataJSON = base64url(change(JSON.parse(text) as Record<string, unknown>));
   });
 
-/** @param change makes another attestation object from the honest one. */
+/** @param change returns another attestation object for the honest one. */
 export const withAttestation = (
   honest: PasskeyOptions,
   change: (object: Buffer) => Uint8Array,
@@ -44,7 +44,7 @@ export const withMembers = (
     return encode(members);
   });
 
-/** @param change makes other authenticator data from the honest data. */
+/** @param change returns other authenticator data for the honest data. */
 export const withAuthenticatorData = (
   honest: PasskeyOptions,
   change: (data: Buffer) => Uint8Array,

@@ -18,7 +18,7 @@ export interface StatementLies {
   leaf?: Partial<CertificateOptions>;
   /** Makes the certificate chain from the leaf. */
   chain?: (leaf: Buffer) => Buffer[];
-  /** The hash that is signed or certified instead of the right one. */
+  /** The wrong hash, which is signed or certified instead of the right hash. */
   clientDataHash?: Buffer;
   /** Replaces members of the statement. */
   statement?: [string, Cbor][];

@@ -13,7 +13,7 @@ import {
 } from './altered.js';
 import { BAD_STATEMENTS } from './bad-statements.js';
 
-/** Makes a bad passkey from the options for an honest one. */
+/** Makes a bad passkey from the options for an honest passkey. */
 export type Make = (honest: PasskeyOptions) => RegistrationResponseJSON;
 export type BadPasskey = [code: (typeof ATTESTATION_CODES)[number], what: string, make: Make];
 
@@ -323,7 +323,7 @@ function modulusOf(modulusLength: number): Buffer {
   return Buffer.from(publicKey.export({ format: 'jwk' }).n!, 'base64url');
 }
 
-/** An odd number that fills so many bytes. */
+/** An odd number that fills this number of bytes. */
 const oddBytes = (length: number): Buffer => Buffer.alloc(length, 0xff);
 
 function withLastByte(bytes: unknown, change: (byte: number) => number): void {

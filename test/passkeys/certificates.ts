@@ -12,7 +12,7 @@ export interface Authority {
 export interface CertificateOptions {
   publicKey: KeyObject;
   issuer: Pick<Authority, 'name' | 'privateKey'>;
-  /** Made by {@link nameOf}. */
+  /** The subject's name, as {@link nameOf} returns it. */
   subject?: Buffer;
   extensions?: Buffer[];
   ca?: boolean;

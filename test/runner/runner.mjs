@@ -18,7 +18,8 @@ let files = 0;
 export default async function run(globalConfig, config, environment, runtime, testPath, sendMessageToJest) {
   const env = { ...process.env };
   environment.fakeTimersModern = new ModernFakeTimers({ config, global: globalThis });
-  // jest maps only the stacks of files that it transforms itself. Here Node.js maps them.
+  // jest maps the stack traces only of files that it transforms itself. For these files, Node.js maps the
+  // stack traces.
   Error.prepareStackTrace = undefined;
   process.setSourceMapsEnabled(true);
   runtime.unstable_shouldLoadAsEsm = () => true;

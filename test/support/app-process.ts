@@ -5,7 +5,7 @@ const COMPILE_CACHE = process.env['NODE_COMPILE_CACHE']
   ? { NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] }
   : {};
 const LISTENING = /listening on (http:\/\/[^"\s]+)["\s]/;
-/** Only bounds the wait for a program that hangs. */
+/** Limits the wait for a program that hangs. */
 const READY_MS = 60_000;
 
 /** A program in its own process. A test can kill, pause and stop it. */
@@ -21,7 +21,7 @@ export class AppProcess {
   }
 
   /**
-   * Starts a program and waits until it says where it listens.
+   * Starts a program and waits until the program prints the URL where it listens.
    *
    * @param main its file
    * @throws Error with the end of its output, if the program ends early or is not ready in time
@@ -83,29 +83,30 @@ export class AppProcess {
    * @throws Error if the process has ended before
    */
   async dieOf(signal: NodeJS.Signals): Promise<number | string> {
-    if (this.hasEnded) throw new Error(`it had ended before ${signal}:\n${this.#said.slice(-3_000)}`);
+    if (this.hasEnded)
+      throw new Error(`the program had ended before ${signal}:\n${this.#said.slice(-3_000)}`);
     const gone = once(this.child, 'close') as Promise<[number | null, string | null]>;
     this.child.kill(signal);
     const [code, diedOf] = await gone;
     return code ?? diedOf!;
   }
 
-  /** Ends it without a drain, as when the machine fails. */
+  /** Kills the program without a drain, as when its machine fails. */
   async kill(): Promise<void> {
     await this.dieOf('SIGKILL');
   }
 
-  /** Kills it if it still runs. */
+  /** Kills the program if it still runs. */
   async end(): Promise<void> {
     if (!this.hasEnded) await this.kill();
   }
 
-  /** Asks it to drain. @returns the exit code, or the signal that ended it. */
+  /** Asks the program to drain. @returns the exit code, or the signal that ended it. */
   stop(): Promise<number | string> {
     return this.dieOf('SIGTERM');
   }
 
-  /** Acts as a machine that sleeps: its sockets stay open, and its clock goes on. */
+  /** Pauses the program as if its machine slept: its sockets stay open, and its clock goes on. */
   pause(): void {
     this.signal('SIGSTOP');
   }

@@ -8,7 +8,7 @@ const exec = promisify(execFile);
 /**
  * Installs the packages of a folder by its lock file, once. `npm start` and `npm test` need none of them.
  *
- * @returns whether they are there. If not, it prints why.
+ * @returns whether the packages are installed. If not, prints the reason.
  */
 export async function installClients(folder: string): Promise<boolean> {
   const timeOf = (file: string) =>

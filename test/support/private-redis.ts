@@ -12,7 +12,7 @@ export interface PrivateRedis {
   /** A connection that survives password rotations and pauses. */
   admin: Redis;
   pid: number;
-  /** The folder that it saves to. */
+  /** The folder where this Redis saves its data. */
   folder: string;
   stop(): Promise<void>;
 }
@@ -46,7 +46,7 @@ export async function startPrivateRedis(password = randomBytes(12).toString('hex
 
 export interface Sickness {
   name: string;
-  /** The text in the answer of `/health/ready`. */
+  /** The text that `/health/ready` shows about the fault. */
   says: RegExp;
   strike(redis: PrivateRedis): Promise<unknown>;
   mend(redis: PrivateRedis): Promise<unknown>;
@@ -125,7 +125,7 @@ export const SICKNESSES: Sickness[] = [
     says: /^Redis is held up by a script \(BUSY\)$/,
     strike: async ({ admin }) => {
       await admin.config('SET', 'busy-reply-threshold', '50');
-      // The script has its own connection, so that this one can end it.
+      // The script has its own connection, so that this connection can end the script.
       const script = admin.duplicate();
       script.on('error', () => undefined);
       void script.eval('while true do end', 0).catch(() => script.disconnect());

@@ -7,7 +7,8 @@ import { masked } from './masked.js';
 const FOLDER = join(import.meta.dirname, '../recordings');
 
 /**
- * Minutes are rounded. With this, a story may take 23 s longer than on the fastest machine without a change.
+ * Minutes are rounded. With this offset, a story may take 23 s longer than on the fastest machine, and the
+ * recorded minutes stay the same.
  */
 const SLACK_MS = 20_000;
 
@@ -120,7 +121,7 @@ class Recording {
   #accept(committed: Lines, change: string): void {
     if (process.env['CI']) throw new Error('CI compares the recordings and never writes them.');
     const [, name] = /^([^:\n]+): \S/.exec(change) ?? [];
-    if (!name) throw new Error("ACCEPT_RECORDINGS is 'name of the change: its reason'.");
+    if (!name) throw new Error("ACCEPT_RECORDINGS must be 'name of the change: reason'.");
     const accepted: Lines = new Map();
     for (const [test, lines] of this.#seen) {
       const before = committed.get(test);

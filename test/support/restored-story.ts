@@ -58,7 +58,7 @@ export class RestoredStory {
 
   /** Starts service and worker on the restored database. */
   async restart(databaseUrl: string): Promise<void> {
-    // The port stays, because it may be a pooler's.
+    // The port does not change, because it may be the port of a pooler.
     const { port } = new URL(this.story.env['DATABASE_URL']!);
     this.story.env['DATABASE_URL'] = Object.assign(new URL(databaseUrl), { port }).href;
     this.story.databaseUrl = databaseUrl;
@@ -105,7 +105,7 @@ export class RestoredStory {
     await this.story.until(id, 'completed');
   }
 
-  /** The provider took this code after the dump. Now it refuses the code, and mails another one. */
+  /** The provider accepted this code after the dump. So it now refuses the code, and mails another code. */
   async #asksForAnotherCode({ id, subject }: Known): Promise<void> {
     const { story } = this;
     const used = story.code(subject);

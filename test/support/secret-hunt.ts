@@ -1,4 +1,4 @@
-/** The number of characters that are looked up at once. Shorter secrets cannot be found. */
+/** The search looks up this number of characters together. It cannot find shorter secrets. */
 const HEAD = 6;
 const TABLE = 1 << 20;
 

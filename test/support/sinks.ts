@@ -81,12 +81,15 @@ export class Sinks {
       case 'stream':
         return this.redis.xrange(key, '-', '+');
       default:
-        return null; // it is gone by now
+        return null; // the key no longer exists
     }
   }
 }
 
-/** Without ioredis, which loses count if the first command shares a packet with the answer to MONITOR. */
+/**
+ * Does not use ioredis. That library counts answers wrongly if the first command comes in one packet with the
+ * answer to MONITOR.
+ */
 async function monitorRedis(url: string) {
   const { hostname, port, username, password } = new URL(url);
   const monitor = connect(Number(port || 6379), hostname);

@@ -22,7 +22,7 @@ const breakDown = (story: Story, route: string, { userId }: Subject) =>
 
 /**
  * Ways to bring a new onboarding into each live state, and to hold it there. They need no worker, and a
- * running one changes nothing.
+ * running worker changes nothing.
  */
 export const SITUATIONS = {
   'otp_requested, waiting for its retry': async (story) => {
@@ -36,7 +36,7 @@ export const SITUATIONS = {
 
   'otp_needed, after a resend that was refused': async (story) => {
     const { id, subject } = await story.sent();
-    // A valid code would stay valid after the refusal, so it ends first.
+    // A valid code would stay valid after the refusal, so the code expires first.
     await mayResend(story, id);
     await runOut(story, id, 'code');
     story.sandbox.control.addFault({ route: 'init-otp', match: { userId: subject.userId }, status: 422 });

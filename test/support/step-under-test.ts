@@ -30,7 +30,7 @@ export type Fault = Omit<FaultSpec, 'route' | 'match'>;
 
 /** An onboarding right before one of its steps, for which a test scripts faults. */
 export class StepUnderTest {
-  /** Known once the onboarding has started. */
+  /** The id is known once the onboarding has started. */
   id!: string;
   #callsBefore = 0;
   #seenSeq = 0;
@@ -64,7 +64,7 @@ export class StepUnderTest {
     return new StepUnderTest(story, step, subject, request).#of(id);
   }
 
-  /** A resend, which also runs `init-otp`. */
+  /** Submits a resend, which also runs `init-otp`. */
   static async beforeResend(story: Story): Promise<StepUnderTest> {
     const { id, subject } = await story.sent();
     await story.cooledDown(id);
@@ -102,7 +102,7 @@ export class StepUnderTest {
     return answer;
   }
 
-  /** Finds the id of an onboarding whose start did not return it, because its caller hung up. */
+  /** Finds the id of an onboarding whose caller hung up before the start returned the id. */
   async findId(): Promise<string> {
     if (this.id) return this.id;
     const { body } = await this.story.call<{ items: { id: string }[] }>(

@@ -24,7 +24,7 @@ export const OPS_PASSWORD = 'password-of-the-tests';
 export const RP_ID = 'app.example.com';
 export const ORIGIN = 'https://app.example.com';
 
-/** The cost of one scrypt: N times r. */
+/** The cost of one run of scrypt: N times r. */
 export const ONE_SCRYPT = 2 ** 10 * 8;
 
 /** Settings of all stories, with short times. The lease must be longer than call and claim together. */
@@ -57,7 +57,8 @@ const SHORT = {
   OTP_SENDS_PER_DAY: '40',
   // Each login takes a millisecond instead of half a second.
   OPS_SCRYPT_LOG_N: '10',
-  // Stories poll from one address. The limits have five digits, because six would look like a code.
+  // Stories poll from one address, so the limits are high. They have five digits, because six digits would
+  // look like a code.
   LOGIN_FAILURES_PER_MINUTE: '90000',
   RATE_LIMIT_CALLER_PER_MINUTE: '90000',
   RATE_LIMIT_SUBJECT_PER_MINUTE: '90000',
@@ -193,7 +194,7 @@ export class Story extends World {
     path: string,
     body?: unknown,
     headers: Record<string, string> = {},
-    /** The URL of another replica, if it matters which one answers. */
+    /** The URL of another replica, if that replica must answer. */
     serviceUrl = this.serviceUrl,
   ): Promise<Answer<Body>> {
     const answer = await this.ask<Body>(method, path, body, headers, serviceUrl);

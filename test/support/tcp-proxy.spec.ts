@@ -93,14 +93,14 @@ describe('a TCP proxy', () => {
     await after.hears('other:hello');
   });
 
-  it('resets open connections, and accepts new ones', async () => {
+  it('resets open connections, and accepts new connections', async () => {
     const client = await greeted();
     proxy.cut();
     expect(await client.ends()).toBe('ECONNRESET');
     await greeted();
   });
 
-  it('refuses connections, and accepts them again', async () => {
+  it('refuses connections, and later accepts connections again', async () => {
     const client = await greeted();
     proxy.refuse();
     expect(await client.ends()).toBe('ECONNRESET');
@@ -133,7 +133,7 @@ describe('a TCP proxy', () => {
     for (const each of [client, late]) await each.hears('one:stalled');
   });
 
-  it('drops the bytes of open connections, and serves new ones', async () => {
+  it('drops the bytes of open connections, and serves new connections', async () => {
     const client = await greeted();
     proxy.forget();
     client.socket.write('forgotten');

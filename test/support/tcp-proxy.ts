@@ -55,12 +55,12 @@ export class TcpProxy {
     this.#target = new URL(target);
   }
 
-  /** Resets the connections. New ones pass. */
+  /** Resets the open connections. New connections pass. */
   cut(): void {
     for (const socket of this.#sockets) socket.resetAndDestroy();
   }
 
-  /** Accepts connections and resets them at once, as a load balancer without a backend does. */
+  /** Accepts connections and resets them immediately, as a load balancer without a backend does. */
   refuse(isRefusing = true): void {
     this.#isRefusing = isRefusing;
     if (isRefusing) this.cut();

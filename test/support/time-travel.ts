@@ -40,7 +40,7 @@ const ENDS: Record<Life, string> = {
   whole: 'life_ends_at',
 };
 
-/** Makes one of its lives end in so many milliseconds, or now. */
+/** Makes one of the onboarding's lives end in this number of milliseconds, or now. */
 export async function runOut(story: Story, id: string, life: Life, inMs = 0): Promise<void> {
   const at = `clock_timestamp() + interval '${inMs} milliseconds'`;
   await story.sql(`UPDATE onboardings SET ${ENDS[life]} = ${at} WHERE id = $1`, [id]);
@@ -58,7 +58,7 @@ export async function lapseLeases(story: Story): Promise<void> {
   await storyLooksAgain(story);
 }
 
-/** Makes the next try of its step due now, even if the provider asked for a wait. */
+/** Makes the next try of the onboarding's step due now, even if the provider asked for a wait. */
 export async function retryNow(story: Story, id: string): Promise<void> {
   await story.sql('UPDATE onboardings SET next_attempt_at = clock_timestamp() WHERE id = $1', [id]);
   await storyLooksAgain(story, id);

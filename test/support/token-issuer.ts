@@ -56,7 +56,7 @@ export class TokenIssuer {
     return { id, privateKey, publicJwk };
   }
 
-  /** @param lies overrides of the valid claims. */
+  /** @param lies wrong claims, which replace the valid ones. */
   token(key: Key, lies: object = {}, header: Record<string, unknown> = {}): Promise<string> {
     const nowS = Math.floor(Date.now() / 1_000);
     const claims = {

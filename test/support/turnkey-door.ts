@@ -5,7 +5,10 @@ import { ORIGIN, RP_ID, type Story } from './story.js';
 export const DOORS = ['turnkey', 'turnkey-auth-proxy'] as const;
 export type Door = (typeof DOORS)[number];
 
-/** The variables of one integration for the sandbox's Turnkey, through one of its doors. */
+/**
+ * The variables of one integration for the sandbox's Turnkey: through Turnkey's API, or through its auth
+ * proxy.
+ */
 export const throughDoor =
   (door: Door, custody: 'server' | 'client' = 'server') =>
   ({ url, turnkey }: Sandbox): Record<string, string> => {
@@ -30,7 +33,7 @@ export const throughDoor =
     };
   };
 
-/** A user with a verified address at the sandbox's Turnkey, or not yet known there. */
+/** A user of the sandbox's Turnkey: with a verified address, or not known to Turnkey yet. */
 export class Person {
   readonly email = `ana.${randomBytes(6).toString('hex')}@example.com`;
   readonly subject: Record<string, unknown>;

@@ -81,7 +81,10 @@ export class World {
     return app;
   }
 
-  /** The proxy in front of a server. The first call starts it. Apps that start with its URL go through it. */
+  /**
+   * Returns the proxy in front of a server. The first call starts the proxy. Apps that start with the proxy's
+   * URL connect through it.
+   */
   async proxyTo(server: Proxied): Promise<TcpProxy> {
     const started = this.#proxies.get(server);
     if (started) return started;

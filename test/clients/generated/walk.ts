@@ -42,7 +42,7 @@ const path = { id: started.data.id };
 const said1 = said(started.data.nextAction);
 
 const wrong = await verifyOtp({ client, path, body: { code: '000000' } });
-if (wrong.error?.code !== 'otp_invalid') throw new Error('a wrong code was taken');
+if (wrong.error?.code !== 'otp_invalid') throw new Error('a wrong code was accepted');
 const left: number | undefined = wrong.error.attemptsLeft;
 
 const mails = (await (await fetch(`${sandbox}/_sandbox/mailbox?email=${email}`)).json()) as {
@@ -53,7 +53,7 @@ if (!verified.data) throw new Error(verified.error.detail);
 
 const options = await createPasskeyOptions({ client, path, body: { userName: email } });
 if (!options.data) throw new Error(options.error.detail);
-// The DOM's own type for what a browser takes.
+// The type of the options that a browser accepts, as the DOM's types have it.
 const forBrowser: PublicKeyCredentialCreationOptionsJSON = options.data;
 
 const credential = createPasskey({ rpId, origin, challenge: forBrowser.challenge });

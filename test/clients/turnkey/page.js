@@ -19,7 +19,7 @@ async function start({ url, organizationId, authProxyConfigId }) {
   return { client, config, clientParams };
 }
 
-/** A widget's token is valid once, so each call has its own. */
+/** A captcha token is valid for one request only, so each request gets a new token. */
 const captchaOf = (token) => token && { captchaToken: `${token} ${crypto.randomUUID()}` };
 
 /** Sends a code, reads it from the mailbox, and logs in or signs up with it. */

@@ -1,7 +1,7 @@
 /**
  * A backend that uses `@turnkey/sdk-server`, for `test/long/official-turnkey-clients.long-spec.ts`: from the
- * code to the passkey and its removal. Its one argument holds its settings as JSON. It prints its report as
- * JSON.
+ * code to the passkey and its removal. The program's only argument holds the settings as JSON. The program
+ * prints its report as JSON.
  */
 import { Turnkey } from '@turnkey/sdk-server';
 import {

@@ -33,7 +33,7 @@ const base64url = (value: unknown) => Buffer.from(JSON.stringify(value)).toStrin
 const nowS = () => Math.floor(Date.now() / 1_000);
 
 describe('a JWT of the issuer', () => {
-  it('permits what its scopes name, beside API keys', async () => {
+  it('permits the routes of its scopes, and API keys still work', async () => {
     expect(await statusOf(await issuer.token(key))).toBe(200);
     expect(await statusOf(await issuer.token(rsa))).toBe(200);
     expect(await statusOf((await makeKey(story, ['onboardings:read'])).token)).toBe(200);
@@ -71,7 +71,7 @@ describe('a JWT of the issuer', () => {
     }
   });
 
-  it('may be off by ten seconds, but not by forty', async () => {
+  it('is accepted if its times are wrong by ten seconds, but not by forty', async () => {
     expect(await statusOf(await issuer.token(key, { exp: nowS() - 10 }))).toBe(200);
     expect(await statusOf(await issuer.token(key, { nbf: nowS() + 10 }))).toBe(200);
     expect(await statusOf(await issuer.token(key, { exp: nowS() - 40 }))).toBe(401);
@@ -136,7 +136,7 @@ describe('the name of a JWT’s caller', () => {
     expect((await story.call('POST', `${path}/cancel`, {}, as)).status).toBe(404);
   });
 
-  it('can have forms that an API key’s caller cannot', async () => {
+  it('can have forms that the name of an API key’s caller cannot have', async () => {
     for (const caller of ['Shop', 'a@clients', 'auth0|x', 'a b', 'x'.repeat(65)]) {
       const made = await story.call('POST', '/v1/admin/api-keys', { caller, scopes: ['admin'] });
       expect(made.status).toBe(400);
@@ -165,7 +165,7 @@ describe('keys as issuers publish them', () => {
     },
   );
 
-  it('are accepted without a key id while two are published, and an unpublished key is refused', async () => {
+  it('are accepted without an id, also while two are published; unpublished keys are refused', async () => {
     const own = await TokenIssuer.start();
     story.atEnd(() => own.close());
     const keys = [await own.newKey('old'), await own.newKey('new')];
@@ -193,7 +193,7 @@ describe('scopes in another claim', () => {
 });
 
 describe('the log', () => {
-  it('has the reason of a refused token under the answer’s traceId, and nothing of the token', async () => {
+  it('has the reason of a refused token and the answer’s traceId, but no part of the token', async () => {
     const service = await story.startProcess('onboarding', { ...issuer.env, LOG_LEVEL: 'info' });
     const stranger = await issuer.newKey('first', { publish: false });
     const unheardOf = await issuer.newKey('unheard-of', { publish: false });
@@ -353,8 +353,8 @@ describe('keys of the issuer', () => {
     expect(issuer.asked).toBe(before);
   });
 
-  it.each(['away', 'no key server at all'])(
-    '%s: answers 503, never 401, until there are keys',
+  it.each(['away', 'wrong address'])(
+    'cannot be loaded (%s): the service answers 503, never 401, until it has keys',
     async (what) => {
       const elsewhere = `http://127.0.0.1:${await closedPort()}/jwks.json`;
       const { url } = await story.startService({
@@ -367,7 +367,7 @@ describe('keys of the issuer', () => {
     },
   );
 
-  it('away: known keys still work', async () => {
+  it('still work if the service has loaded them before the key server is away', async () => {
     const own = await TokenIssuer.start();
     const mine = await own.newKey('mine');
     const { url } = await story.startService(own.env);

@@ -13,7 +13,7 @@ const begin = (env: Record<string, string>) => Story.begin({ worker: false, env 
 
 const BAD = 'not-a-valid-token';
 
-/** The draft's rate limit headers, by policy. */
+/** The rate limit headers of the IETF draft, by policy. */
 function limitsOf({
   headers,
 }: Pick<Answer<unknown>, 'headers'>): Record<string, { q: number; r: number; t: number }> {
@@ -145,7 +145,7 @@ describe('invalid tokens', () => {
 });
 
 describe('a caller', () => {
-  it('gets its remaining limit with each answer, then 429, over all processes', async () => {
+  it('gets its remaining limit with each answer, then 429, counted over all processes', async () => {
     story = await begin({ RATE_LIMIT_CALLER_PER_MINUTE: '8' });
     const { token } = await makeKey(story, ['onboardings:read', 'onboardings:write']);
     const { url } = await story.startService();
@@ -184,7 +184,7 @@ describe('a caller', () => {
 });
 
 describe('a subject', () => {
-  it('has a limit of requests, by its onboarding and by its starts', async () => {
+  it('has a request limit, which counts the requests for its onboarding and its starts', async () => {
     story = await begin({ RATE_LIMIT_SUBJECT_PER_MINUTE: '3' });
     const { id, subject } = await story.sent();
     const path = `/v1/onboardings/${id}/otp/verify`;
@@ -206,7 +206,7 @@ describe('a subject', () => {
     expect(again.map(({ status }) => status)).toEqual([409, 409]);
     expect(await story.start(subject)).toMatchObject({ status: 429, body: { code: 'rate_limited' } });
     expect((await story.start(story.newSubject())).status).toBe(201);
-    // Another caller's requests do not count. Otherwise it could lock out the owner by guessing ids.
+    // Another caller's requests do not count. Otherwise that caller could lock out the owner by guessing ids.
     const { token } = await makeKey(story, ['operations:write']);
     expect((await story.call('POST', `/v1/onboardings/${id}/cancel`, { no: 1 }, bearer(token))).status).toBe(
       400,

@@ -46,7 +46,7 @@ describe('an API key', () => {
     expect(JSON.stringify(listed)).not.toMatch(/hash/i);
   });
 
-  it('is refused if any part of it is wrong', async () => {
+  it('is refused if any part of the token is wrong', async () => {
     const { token, id } = await makeKey(story, ['onboardings:read']);
     const other = await makeKey(story, ['onboardings:read']);
     const [row] = await story.sql<{ hash: string }>(
@@ -115,7 +115,7 @@ describe('an API key', () => {
     expect(body.items.find((item) => item.id === id)).toMatchObject({ state: 'expired' });
   });
 
-  it('is refused at once by the replica that revokes it, and soon by others', async () => {
+  it('is refused immediately by the replica that revokes it, and soon by other replicas', async () => {
     const { token, id } = await makeKey(story, ['onboardings:read']);
     expect([await statusOf(token), await statusOf(token, replica)]).toEqual([200, 200]);
     const revoked = await story.call('POST', `${KEYS}/${id}/revoke`);
@@ -152,7 +152,7 @@ describe('an API key', () => {
 });
 
 describe('a rotation', () => {
-  it('makes a key with the same rights, and keeps the old one for the overlap', async () => {
+  it('makes a key with the same rights, and keeps the old key valid for the overlap', async () => {
     const old = await makeKey(story, ['operations:read'], {
       integrations: ['byzantine'],
       expiresInS: 86_400,
@@ -174,7 +174,7 @@ describe('a rotation', () => {
     });
   });
 
-  it('ends the old key at once without an overlap', async () => {
+  it('ends the old key immediately without an overlap', async () => {
     const old = await makeKey(story, ['operations:read']);
     expect(await statusOf(old.token)).toBe(200);
     const { body } = await story.call<MadeKey>('POST', `${KEYS}/${old.id}/rotate`, { overlapS: 0 });
@@ -182,7 +182,7 @@ describe('a rotation', () => {
     expect(body.expiresAt).toBeNull();
   });
 
-  it('is done once if requested many times at once', async () => {
+  it('is done once if it is requested many times at the same time', async () => {
     const old = await makeKey(story, ['operations:read']);
     const answers = await Promise.all(
       Array.from({ length: 5 }, () => story.call('POST', `${KEYS}/${old.id}/rotate`, {})),
@@ -251,7 +251,7 @@ interface Operation {
 }
 
 describe('scopes', () => {
-  it('permit what the contract says, and nothing else, at every route', async () => {
+  it('permit exactly the routes that the OpenAPI document lists for them', async () => {
     const { body } = await story.call<{ paths: Record<string, Record<string, Operation>> }>(
       'GET',
       '/openapi.json',
@@ -272,7 +272,7 @@ describe('scopes', () => {
       expect(operation.security).toEqual(needed.map((scope) => ({ bearer: [scope] })));
       for (const [scope, token] of keys) {
         const unknownId = path.includes('admin') ? '0'.repeat(20) : '018f6d1c-0000-7000-8000-000000000000';
-        // A wrong body: with the right scope, the request fails there and changes nothing.
+        // The body is wrong: with the right scope, the request fails its validation and changes nothing.
         const content = method === 'GET' ? undefined : { no: 'such member' };
         const url = path.replace('{id}', unknownId);
         const answer = await story.call<Refusal>(method, url, content, bearer(token));
@@ -292,15 +292,15 @@ describe('scopes', () => {
   });
 });
 
-describe('integrations', () => {
-  it('refuse starts by callers without access, named or not', async () => {
+describe('a start at an integration', () => {
+  it('is refused to callers without access, whether or not the request names the integration', async () => {
     const { token } = await makeKey(story, ['onboardings:write'], { integrations: ['elsewhere'] });
     const subject = story.newSubject();
     for (const more of [{}, { integration: 'byzantine' }, { integration: 'nowhere' }]) {
       const answer = await story.start(subject, more, bearer(token));
       expect(answer).toMatchObject({ status: 403, body: { code: 'forbidden' } });
     }
-    // Its own integration, which is not configured here. The caller may know that.
+    // The caller's own integration is not configured here. The answer may tell the caller so.
     const own = await story.start(subject, { integration: 'elsewhere' }, bearer(token));
     expect(own).toMatchObject({ status: 400, body: { code: 'validation_failed' } });
     expect(story.calls(subject, 'init-otp')).toBe(0);
@@ -311,7 +311,7 @@ describe('integrations', () => {
 });
 
 describe('while PostgreSQL is down', () => {
-  it('a cached key still works, and any other gets 503, never 401', async () => {
+  it('a cached key still works, and a request with any other key gets 503, never 401', async () => {
     const database = await story.proxyTo('DATABASE_URL');
     const { url } = await story.startService({ DATABASE_URL: database.url });
     const known = await makeKey(story, ['onboardings:read']);

@@ -9,7 +9,7 @@ import { Story, type Answer } from '../../support/story.js';
 const WHOLE: Scope[] = ['onboardings:read', 'onboardings:write', 'onboardings:erase'];
 const UNKNOWN = '01980000-0000-7000-8000-000000000000';
 
-/** Bodies that the schema alone does not describe well enough. */
+/** Bodies for the routes whose schema alone does not lead to a valid body. */
 const BODIES: Record<string, unknown> = {
   '/v1/onboardings/{id}/otp/verify': { code: '123456' },
   '/v1/onboardings/{id}/authenticators': {
@@ -80,7 +80,7 @@ function call(
   return story.call(method, route.replace('{id}', id), body, headers);
 }
 
-/** Shop's onboardings, one in each kind of state. */
+/** The onboardings of the caller `shop`, one in each kind of state. */
 async function ofShop(): Promise<Record<string, string>> {
   const start = async () => {
     const subject = story.newSubject();
@@ -135,7 +135,7 @@ describe('another caller', () => {
     }
   });
 
-  it('is not refused because of a bad request: the owner’s same calls are valid', async () => {
+  it('is not refused for an invalid request: the same calls by the owner are valid', async () => {
     const { otp_sent: id } = await ofShop();
     for (const operation of ofOne()) {
       const { status, body } = await call(operation, id!, as('shop'));
@@ -144,7 +144,7 @@ describe('another caller', () => {
     }
   });
 
-  it('finds none of them in lists, with any filter', async () => {
+  it('finds none of the owner’s onboardings in lists, with any filter', async () => {
     const { otp_sent: id } = await ofShop();
     for (const filter of [
       '',
@@ -171,7 +171,7 @@ describe('another caller', () => {
     expect(body.items.map((item) => item.id)).toContain(id);
   });
 
-  it('learns that its subject has a live onboarding, but not its id, and cannot supersede it', async () => {
+  it('learns that its subject has a live onboarding, but gets no id, and cannot supersede it', async () => {
     const subject = story.newSubject();
     const mine = await story.start(subject, {}, as('shop'));
     for (const more of [{}, { supersede: true }]) {
@@ -243,7 +243,7 @@ describe('an operator', () => {
 });
 
 describe('a key for another integration', () => {
-  it('does not reach its own caller’s onboardings of this one', async () => {
+  it('does not reach its caller’s onboardings at this integration', async () => {
     const { otp_sent: id } = await ofShop();
     for (const operation of ofOne()) {
       const { status } = await call(operation, id!, as('elsewhere'));

@@ -30,7 +30,7 @@ let made = 0;
 /** Each browser has its own address, because failed tries also count per address. */
 const browse = () => new ConsoleBrowser(story, { via: `198.51.100.${++made}` });
 const someone = async (name: string) => {
-  // Reuses the template's hash, because a new one would cost another scrypt.
+  // Reuses the template's hash, because a new hash would need another run of scrypt.
   await story.sql(
     `INSERT INTO operators (id, name, role, password_hash, must_change)
      SELECT gen_random_uuid(), $1, role, password_hash, false FROM operators WHERE name = 'template'`,
@@ -59,7 +59,7 @@ async function end(browser: ConsoleBrowser, session: string, fields: Fields = {}
 const endableOn = ({ text }: Reply) => [...text.matchAll(/value="([0-9a-f]{64})"/g)].map(([, id = '']) => id);
 
 describe('an operator’s password', () => {
-  it('can be changed with the current one: this session gets a new token, and all others end', async () => {
+  it('can be changed with the current password, which renews this session and ends all others', async () => {
     const name = await someone('ada');
     const [here, there] = [await logIn(name), await logIn(name)];
     const thief = browse();
@@ -84,7 +84,7 @@ describe('an operator’s password', () => {
     expect(Number(row!.n)).toBe(1);
   });
 
-  it('is not changed without the current one, and failed tries count as failed logins', async () => {
+  it('is not changed without the current password, and failed tries count as failed logins', async () => {
     const name = await someone('bea');
     const [here, there] = [await logIn(name), await logIn(name)];
     audited.splice(0);
@@ -103,7 +103,7 @@ describe('an operator’s password', () => {
     expect([await isIn(here), await isIn(there)]).toEqual([true, true]);
   });
 
-  it('cannot be changed to one that breaks the rules, is the current one, or is mistyped', async () => {
+  it('cannot be set to the current password, a mistyped one, or one that breaks the rules', async () => {
     const here = await logIn(await someone('cia'));
     const cases: [Fields, string][] = [
       [{ wanted: 'short' }, 'shorter than 12'],
@@ -137,7 +137,7 @@ describe('an operator’s password', () => {
 });
 
 describe('an operator’s sessions', () => {
-  it('are listed with their addresses and the current one, without others’ or expired sessions', async () => {
+  it('are listed with their addresses, without expired sessions and those of other operators', async () => {
     const name = await someone('eli');
     await logIn(await someone('fay'));
     const [here, over] = [await logIn(name), await logIn(name)];
@@ -152,7 +152,7 @@ describe('an operator’s sessions', () => {
     expect(endableOn({ text } as Reply)).toHaveLength(1);
   });
 
-  it('can be ended one by one, or all others at once, with the password', async () => {
+  it('can be ended one by one, or all except the current session, with the password', async () => {
     const name = await someone('gil');
     const [here, one, another] = [await logIn(name), await logIn(name), await logIn(name)];
     // The session that was used last comes first.
@@ -234,7 +234,7 @@ describe('a first password', () => {
     return browser;
   };
 
-  it('opens only the page to choose a new one, and the logout', async () => {
+  it('permits only to choose a new password and to log out', async () => {
     const browser = await firstLogIn(await first('lea'));
     for (const path of ['/ops', '/ops/', '/ops/queues', '/ops/queues/api/queues', '/ops/nothing']) {
       const page = await browser.visit(path);
@@ -264,7 +264,7 @@ describe('a first password', () => {
     expect(browser.session).toBeUndefined();
   });
 
-  it('expires after seven days, and a chosen password never', async () => {
+  it('expires after seven days, but a password that the operator chose never expires', async () => {
     const [name, settled] = [await first('ned'), await someone('ora')];
     const age = (days: number) =>
       story.sql(
@@ -281,7 +281,7 @@ describe('a first password', () => {
 });
 
 describe('the logout', () => {
-  it('is on each of our pages, and one link away from the board', async () => {
+  it('is on each page of the console, and one link away from the queue board', async () => {
     const here = await logIn(await someone('pia'));
     const home = await here.visit('/ops');
     expect(home.text).toContain('href="/ops/account"');

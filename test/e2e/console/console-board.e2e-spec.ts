@@ -97,7 +97,7 @@ describe('the queue board', () => {
         }
       }
       for (const method of ['GET', 'HEAD', 'PUT', 'POST', 'DELETE', 'PATCH', 'OPTIONS', 'TRACE']) {
-        // A wrong method gets its 405 without a login, as everywhere.
+        // A wrong method gets a 405 without a login, as at every other path.
         const allowed = method === 'GET' || method === 'HEAD' ? [401] : [401, 405];
         const { status } = await send(story, method, path);
         expect([method, path, allowed.includes(status)]).toEqual([method, path, true]);
@@ -121,7 +121,7 @@ describe('the queue board', () => {
     expect(page.headers['content-security-policy']).not.toMatch(/script-src|unsafe/);
   });
 
-  it('accepts no bearer key, and the API no session', async () => {
+  it('accepts no API key, and the API accepts no console session', async () => {
     expect((await send(story, 'GET', '/ops/queues', { headers: KEY })).status).toBe(401);
     const { cookie } = browsers.admin;
     expect((await send(story, 'GET', '/v1/onboardings', { headers: { cookie } })).status).toBe(401);
@@ -156,9 +156,9 @@ const ACTIONS: [method: string, path: string, needed: Role][] = [
 ];
 
 describe('roles on the board', () => {
-  it('the table above has every route of the board that changes something', () => {
+  it('are tested for every route of the board that changes something', () => {
     const fastify = story.service.getHttpAdapter().getInstance();
-    // The API has neither method. The board's one POST is not checked here.
+    // The API has no routes with these methods. This test does not check the one POST of the board.
     for (const method of ['PUT', 'PATCH'] as const) {
       const routes = [...fastify.printRoutes({ commonPrefix: false, method }).matchAll(/\((?:PUT|PATCH)\)/g)];
       expect([method, routes.length]).toEqual([method, ACTIONS.filter(([each]) => each === method).length]);
@@ -178,7 +178,7 @@ describe('roles on the board', () => {
     }
   });
 
-  it('a refused action does nothing, and an allowed one takes effect', async () => {
+  it('a refused action does nothing, and an allowed action takes effect', async () => {
     const steps = story.service.get(Queues).get('steps');
     const pause = (role: Role) => browsers[role].fetch('PUT', '/ops/queues/api/queues/steps/pause');
     await pause('viewer');
@@ -189,7 +189,7 @@ describe('roles on the board', () => {
     expect(await steps.isPaused()).toBe(false);
   });
 
-  it('each action is audited with operator, action and outcome', async () => {
+  it('each action is audited with its operator and outcome, also if it is refused', async () => {
     audited.splice(0);
     await browsers.viewer.fetch('PUT', '/ops/queues/api/queues/steps/none/retry');
     await browsers.operator.fetch('PUT', '/ops/queues/api/queues/steps/none/retry');
@@ -246,7 +246,7 @@ describe('a request that changes something', () => {
     expect((await pause(headers())).status).toBe(status);
   });
 
-  it('is also refused from another origin if it is the login', async () => {
+  it('is also refused from another origin if it sends the login form', async () => {
     const browser = new ConsoleBrowser(story);
     const refused = await browser.tryLogIn('an-admin', PASSWORD);
     expect(refused.status).toBe(303);

@@ -30,7 +30,8 @@ describeInBrowser('the console’s pages under their Content-Security-Policy', (
     await page.click('form.login button');
     await page.waitForSelector('header form[action="/ops/logout"]');
     await keepScreenshots(page, 'console');
-    // Set by the stylesheet. A policy that blocks it would leave the browser's default margin.
+    // The stylesheet sets this margin. If the policy blocked the stylesheet, the browser's default margin
+    // would stay.
     expect(await page.evaluate('getComputedStyle(document.body).margin')).toBe('0px');
 
     await page.goto('/ops/queues/queue/upkeep');

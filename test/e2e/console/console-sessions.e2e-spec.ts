@@ -90,7 +90,7 @@ describe('a session', () => {
     expect((await home(browser)).status).toBe(200);
   });
 
-  it('ends after its life, even if it is used', async () => {
+  it('ends after its maximum life, even if it is used', async () => {
     const browser = new ConsoleBrowser(
       await replica({ OPS_SESSION_LIFE_MS: '2500', OPS_SESSION_IDLE_MS: '2500' }),
     );
@@ -98,7 +98,7 @@ describe('a session', () => {
     await until('the session is over', async () => (await home(browser)).status === 401);
   });
 
-  it('ends when it is idle: the board’s own polling does not count', async () => {
+  it('ends when it is idle, although the board’s page repeats requests by itself', async () => {
     const browser = new ConsoleBrowser(await replica({ OPS_SESSION_IDLE_MS: '2500' }));
     await browser.logIn('vera', PASSWORD);
     const asked = async () => (await browser.fetch('GET', '/ops/queues/api/queues')).status;
@@ -107,7 +107,7 @@ describe('a session', () => {
     expect((await home(browser)).status).toBe(401);
   });
 
-  it('lives on while it is used', async () => {
+  it('does not end while it is used', async () => {
     const browser = new ConsoleBrowser(await replica({ OPS_SESSION_IDLE_MS: '2500' }));
     await browser.logIn('vera', PASSWORD);
     const since = performance.now();

@@ -20,7 +20,7 @@ const statusesOf = async (tries: number, name = 'ops', target: Pick<Story, 'serv
 };
 
 describe('failed logins', () => {
-  it('are counted per account, over all replicas, even if they come at once', async () => {
+  it('are counted per account, over all replicas, even if they come at the same time', async () => {
     story = await Story.begin({
       worker: false,
       env: { OPS_LOGIN_TRIES: '2', OPS_LOGIN_WINDOW_MS: '60000' },
@@ -52,7 +52,8 @@ describe('failed logins', () => {
       env: { OPS_LOGIN_TRIES: '1', OPS_LOGIN_WINDOW_MS: '1500' },
     });
     const name = 'ops';
-    // Both at once: a hash may take longer than the window, and a try counts before its hash.
+    // Both tries run at the same time: a hash may take longer than the window, and a try counts before its
+    // hash.
     const tooMany = async () =>
       (await Promise.all([statusesOf(1, name), statusesOf(1, name)])).flat().includes(429);
     await until('a try too many', tooMany);

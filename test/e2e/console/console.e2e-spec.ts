@@ -54,20 +54,23 @@ describe('logging in', () => {
     ['the environment’s name', 'ops', PASSWORD],
     ['a password of another account', 'vera', OPS_PASSWORD],
     ['no password', 'vera', ''],
-  ])('is refused with %s: the same answer, and one scrypt', async (_, name, password) => {
-    const browser = new ConsoleBrowser(story);
-    const hashes = story.service.get(PasswordHashes);
-    const before = hashes.work;
-    const refused = await browser.tryLogIn(name, password);
-    expect(refused.status).toBe(401);
-    expect(refused.text).toMatch(/role="alert">This name and password do not fit\.</);
-    expect(hashes.work - before).toBe(ONE_SCRYPT);
-    expect(refused.text).not.toContain('<b>');
-    if (password) expect(refused.text).not.toContain(password);
-    expect(browser.session).toBeUndefined();
-  });
+  ])(
+    'is refused with %s, with the same answer and one run of scrypt for every reason',
+    async (_, name, password) => {
+      const browser = new ConsoleBrowser(story);
+      const hashes = story.service.get(PasswordHashes);
+      const before = hashes.work;
+      const refused = await browser.tryLogIn(name, password);
+      expect(refused.status).toBe(401);
+      expect(refused.text).toMatch(/role="alert">This name and password do not fit\.</);
+      expect(hashes.work - before).toBe(ONE_SCRYPT);
+      expect(refused.text).not.toContain('<b>');
+      if (password) expect(refused.text).not.toContain(password);
+      expect(browser.session).toBeUndefined();
+    },
+  );
 
-  it('costs one scrypt on success, too, for each account', async () => {
+  it('costs one run of scrypt for each account, also if it succeeds', async () => {
     const hashes = story.service.get(PasswordHashes);
     for (const [name, password] of [
       ['vera', PASSWORD],
@@ -90,7 +93,7 @@ describe('logging in', () => {
     const without = await replica({ OPS_PASSWORD: '' });
     expect((await new ConsoleBrowser(without).tryLogIn('ops', OPS_PASSWORD)).status).toBe(401);
     expect((await new ConsoleBrowser(without).tryLogIn('ops', 'undefined')).status).toBe(401);
-    // A session that another replica opened with it is also invalid.
+    // A session that another replica opened for this account is also invalid.
     const browser = await new ConsoleBrowser(story).logIn();
     const there = new ConsoleBrowser(without);
     there.cookies.set(...browser.session!);
@@ -127,7 +130,7 @@ describe('the cookies', () => {
     expect(login.headers['strict-transport-security']).toBeUndefined();
   });
 
-  it('count as without TLS if the proxy is not trusted', async () => {
+  it('have a plain name if the proxy that ends TLS is not trusted', async () => {
     const direct = new ConsoleBrowser(await replica({ TRUSTED_PROXIES: '10.0.0.0/8' }));
     const page = await direct.visit('/ops/login', { 'x-forwarded-proto': 'https' });
     expect(setCookies(page).join()).not.toMatch(/__Host-|Secure/);
@@ -151,7 +154,7 @@ describe('forms', () => {
     expect((await browser.post('/ops/login', { ...fields, token: good })).status).toBe(303);
   });
 
-  it('are accepted only with their own fields, and small', async () => {
+  it('are accepted only with their own fields and below a size limit', async () => {
     const browser = new ConsoleBrowser(story);
     const token = tokenOf(await browser.visit('/ops/login'));
     const fields = { name: 'vera', password: PASSWORD, token };

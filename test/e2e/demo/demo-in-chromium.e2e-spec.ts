@@ -13,7 +13,7 @@ const COOLDOWN_MS = 60_000;
 
 let world: DemoWorld;
 
-/** Lets time pass until another code may be mailed. */
+/** Lets time pass until the service may mail another code. */
 async function coolDown(demo: DemoPage, email: string): Promise<void> {
   await demo.page.getByText(/^possible in/).waitFor();
   expect(await demo.button('Send a new code').isDisabled()).toBe(true);
@@ -85,7 +85,7 @@ describeInBrowser('the demo takes a user from an e-mail to a passkey', () => {
     expect(world.story.calls(world.subject(email), 'otp-auth')).toBe(2);
   });
 
-  it('with a new code after the countdown, which replaces the old one', async () => {
+  it('with a new code after the countdown, which replaces the old code', async () => {
     const email = world.newEmail();
     const demo = await world.visit();
     await demo.start(email);

@@ -244,7 +244,7 @@ describeInBrowser('the demo, with passkeys that are not made, not accepted, or m
 
 const isStream = (response: Response) => response.ok() && response.url().includes('/api/onboarding/events');
 
-/** Submits a passkey under the id of a registered one, as no real device does. */
+/** Submits a new passkey with the id of a registered passkey. No real device does this. */
 async function replay(demo: DemoPage, credentialId: string): Promise<{ status: number; body: unknown }> {
   const { request } = demo.page.context();
   const { origin } = new URL(demo.page.url());

@@ -48,7 +48,7 @@ async function read(response: Response, until?: string): Promise<string> {
 const types = (stream: string) => [...stream.matchAll(/"type":"(\w+)"/g)].map(([, type]) => type);
 
 describe('the demo', () => {
-  it('takes a user from an e-mail to passkeys, two at once', async () => {
+  it('takes a user from an e-mail address to two passkeys in one submission', async () => {
     const { browser, email } = await started();
     expect((await browser.get()).body).toMatchObject({
       state: 'otp_sent',
@@ -103,7 +103,7 @@ describe('an address', () => {
 });
 
 describe('a browser', () => {
-  it('cannot change its onboarding from a tab that shows an older one', async () => {
+  it('cannot change its onboarding from a tab that shows an older onboarding', async () => {
     const { browser, email } = await started();
     const [shown, theirs] = [browser.of, code(email)];
     await browser.post('', { email: newEmail() });
@@ -120,7 +120,7 @@ describe('a browser', () => {
     expect((await browser.events()).status).toBe(200);
   });
 
-  it('does not see the operators’ reasons', async () => {
+  it('does not see the reasons that operators write', async () => {
     const { browser } = await started();
     const reason = 'suspected of fraud, ticket 4711';
     await story.call('POST', `/v1/onboardings/${await newestId()}/cancel`, { reason });
@@ -142,7 +142,7 @@ describe('a browser', () => {
     ]);
   });
 
-  it('sees its own onboarding and no other’s', async () => {
+  it('sees only its own onboarding', async () => {
     const { browser, email } = await started();
     const [name] = browser.cookie.split('=');
     const stranger = new DemoBrowser(demo.url);
@@ -157,7 +157,7 @@ describe('a browser', () => {
     }
   });
 
-  it('has another cookie for another server of its host, because cookies ignore the port', async () => {
+  it('has a separate cookie for each port of a host, because cookies ignore the port', async () => {
     const { browser } = await started();
     const other = new DemoBrowser((await story.startDemo()).url);
     await other.post('', { email: newEmail() });
@@ -179,7 +179,7 @@ describe('a browser', () => {
     expect((await browser.post('', { email: newEmail() })).body.state).toBe('otp_sent');
   });
 
-  it('must send JSON, which a form of another site cannot', async () => {
+  it('must send JSON, which a form on another site cannot send', async () => {
     const response = await fetch(`${demo.url}/api/onboarding`, {
       method: 'POST',
       headers: { 'content-type': 'text/plain' },
@@ -250,7 +250,7 @@ describe('a problem', () => {
     expect(Number(soon.headers.get('retry-after'))).toBeGreaterThan(0);
   });
 
-  it('names the bad passkey, and the good one can be sent again', async () => {
+  it('names the bad passkey, and the good passkey can be sent again', async () => {
     const { browser } = await verified();
     const [good, bad] = [await passkey(browser), await passkey(browser, { userVerified: false })];
     const { status, body } = await browser.post('/passkeys', { credentials: [good, bad] });
@@ -286,7 +286,7 @@ describe('a problem', () => {
     expect(JSON.stringify(away.body)).not.toMatch(/127\.0\.0\.1|ECONN/);
   });
 
-  it('is avoided if an answer is lost: the request is carried out once', async () => {
+  it('is avoided if an answer is lost, because a repeated request is carried out once', async () => {
     const service = await story.proxyTo('service');
     let lost = 0;
     service.intercept(/^POST /, ({ loseAnswer }) => loseAnswer(Buffer.from('}'), () => (lost += 1)));
@@ -299,7 +299,7 @@ describe('a problem', () => {
 });
 
 describe('the timeline', () => {
-  it('arrives live, and goes on where it was cut off', async () => {
+  it('arrives live, and continues after a cut without a gap', async () => {
     const { browser, email } = await started();
     const cut = new AbortController();
     const stream = await browser.events(undefined, cut.signal);

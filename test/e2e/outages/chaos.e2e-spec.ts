@@ -1,10 +1,10 @@
 import { expect, it, jest } from '@jest/globals';
 import { runCommand } from '../../support/run-command.js';
 
-// Replicas must start, and lives must end.
+// The tests wait until replicas have started and lives have ended.
 jest.setTimeout(240_000);
 
-it('loses nothing while replicas die at every point, and the network and upstream fail', async () => {
+it('the service loses nothing while replicas die at any point, and network and upstream fail', async () => {
   const sizes = ['--callers', '8', '--services', '2', '--workers', '1'];
   const report = await runCommand('chaos/run.ts', '--seed', '7', '--kills', '6', '--seconds', '90', ...sizes);
   expect(report).toMatch(/ 0 violations, 0 faults/);
@@ -15,7 +15,7 @@ it('loses nothing while replicas die at every point, and the network and upstrea
   expect(figure(/onboardings: .*completed (\d+)/)).toBeGreaterThan(0);
 });
 
-it('answers any call in any order, and leaves no illegal history', async () => {
+it('the service answers calls in any order, and leaves only valid timelines', async () => {
   const report = await runCommand(
     'orders/run.ts',
     '--seed',
@@ -24,7 +24,8 @@ it('answers any call in any order, and leaves no illegal history', async () => {
     '500',
     '--people',
     '12',
-    // A slow machine would refuse more calls at once than the pool has connections.
+    // On a slow machine, the service refuses calls if more of them run at the same time than its pool has
+    // connections.
     '--parallel',
     '8',
   );

@@ -10,13 +10,13 @@ import {
 import { Story } from '../../support/story.js';
 import { lapseLeases } from '../../support/time-travel.js';
 
-// Processes must start, and leases must lapse.
+// The tests wait until processes have started and leases have lapsed.
 jest.setTimeout(240_000);
 
-/** Long enough for all calls to be in flight at once, also on a busy machine. */
+/** Long enough for all calls to be in flight at the same time, also on a busy machine. */
 const ENV = { CALL_TIMEOUT_MS: '30000', CLAIM_MAX_AGE_MS: '10000', LEASE_MS: '60000' };
 
-/** A fault that holds a call for longer than any process here lives. */
+/** A fault that holds a call for longer than any process of this test runs. */
 const hangs: Fault = { delayMs: 60_000, cut: 'before' };
 const actsAndHangs: Fault = { delayMs: 60_000, afterEffect: true };
 
@@ -27,7 +27,7 @@ const LAW: { step: StepName; acted: boolean; state: string; attempts: string[] }
   { step: 'verify-otp', acted: false, state: 'outcome_unknown', attempts: ['no_answer'] },
   { step: 'verify-otp', acted: true, state: 'outcome_unknown', attempts: ['no_answer'] },
   { step: 'create-authenticators', acted: false, state: 'completed', attempts: ['no_answer', 'ok'] },
-  // The replay finds the passkey, which does not prove who stored it.
+  // The replay finds the passkey. This does not prove which call stored the passkey.
   {
     step: 'create-authenticators',
     acted: true,

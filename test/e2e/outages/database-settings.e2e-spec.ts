@@ -56,8 +56,8 @@ afterAll(async () => {
 const owners = () => [`ALTER DATABASE ${database}`, `ALTER ROLE ${role} IN DATABASE ${database}`];
 
 describe('settings of the role and of the database', () => {
-  // Behind a pooler in transaction mode, the service cannot set default_transaction_isolation: there it stops
-  // the boot.
+  // Behind a pooler in transaction mode, the service cannot set default_transaction_isolation. It then stops
+  // at boot.
   const pooled = process.env['GANGWAY_TEST_POOLER'] === 'transaction';
   const adverse = Object.entries(ADVERSE).filter(
     ([name]) => !(pooled && name === 'default_transaction_isolation'),

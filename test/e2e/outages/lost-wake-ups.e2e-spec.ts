@@ -6,7 +6,7 @@ import { closedPort } from '../../support/ports.js';
 import { DONE_STATE, STEPS, StepUnderTest } from '../../support/step-under-test.js';
 import { Story } from '../../support/story.js';
 
-// The sweeper needs its grace and its period.
+// The tests wait until the sweeper has found the steps whose wake-ups were lost.
 jest.setTimeout(240_000);
 
 describe('a flush of Redis between retries', () => {
@@ -61,7 +61,10 @@ describe('a flush of Redis between retries', () => {
   }
 });
 
-/** BullMQ waits for its first connection forever. No step takes this long, even on a busy machine. */
+/**
+ * BullMQ waits forever for its first connection. Without Redis, a step must still take less time than this,
+ * even on a busy machine.
+ */
 const HELD_UP_MS = 5_000;
 
 describe('a replica whose Redis is down', () => {
@@ -83,7 +86,7 @@ describe('a replica whose Redis is down', () => {
     }
   });
 
-  it('cannot queue a retry, which the worker’s sweeper then wakes', async () => {
+  it('cannot queue a retry, so the worker’s sweeper starts it', async () => {
     for (const step of STEPS) {
       const at = await StepUnderTest.before(story, step);
       const began = performance.now();
@@ -97,7 +100,7 @@ describe('a replica whose Redis is down', () => {
     }
   });
 
-  it('reports it, and stays in service', async () => {
+  it('reports that Redis is down, and still serves requests', async () => {
     expect(await readyAt(cutOff)).toMatchObject({
       status: 200,
       body: { status: 'degraded', checks: { redis: { status: 'down' } } },

@@ -46,7 +46,7 @@ describe('an outage of PostgreSQL', () => {
     ).toBe(200);
   });
 
-  it('carries out no claim after its caller got a 503', async () => {
+  it('lets no claim take effect after its caller got a 503', async () => {
     const { id, subject } = await story.sent();
     const blocker = new Client({ connectionString: story.databaseUrl });
     await blocker.connect();
@@ -64,7 +64,7 @@ describe('an outage of PostgreSQL', () => {
     expect(events.filter((type) => type === 'otp_submitted')).toHaveLength(1);
   });
 
-  it('loses no answer of the provider that came meanwhile', async () => {
+  it('loses no answer of the provider that came during the outage', async () => {
     const subject = story.newSubject();
     story.sandbox.control.addFault({ route: 'init-otp', delayMs: 300, match: { userId: subject.userId } });
     const answer = ask('POST', '/v1/onboardings', {
@@ -78,7 +78,7 @@ describe('an outage of PostgreSQL', () => {
     expect(story.calls(subject, 'init-otp')).toBe(1);
   });
 
-  it('is a 202 for a caller whose call is in flight when its wait ends', async () => {
+  it('is a 202 for a caller whose call is in flight when the caller’s wait ends', async () => {
     const { accountId, userId, ...subject } = story.newSubject();
     story.sandbox.control.addFault({ route: 'init-otp', delayMs: 500, match: { userId } });
     const start = { subject: { accountId, userId } };
@@ -103,7 +103,7 @@ describe('an outage of Redis', () => {
   });
   afterAll(() => story.end());
 
-  it('accepts starts and writes expiry meanwhile, and makes all retries afterwards', async () => {
+  it('prevents no start and no expiry, and all retries are made afterwards', async () => {
     await redis.close();
     const failing = Array.from({ length: 20 }, () => story.newSubject());
     for (const { userId } of failing)

@@ -24,14 +24,14 @@ afterAll(async () => {
 const alter = (what: string) =>
   admin.query(`ALTER DATABASE ${escapeIdentifier(new URL(story.databaseUrl).pathname.slice(1))} ${what}`);
 
-/** Cuts all connections. New ones are read-only, and stay so. */
+/** Cuts all connections. New connections are read-only, and stay read-only. */
 async function makeReadOnly(): Promise<void> {
   await alter('SET default_transaction_read_only = on');
   await admin.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()`);
 }
 
-/** Cuts no connection: those opened meanwhile stay read-only. */
+/** Cuts no connection. Connections that were opened during that time stay read-only. */
 async function makeWritable(): Promise<void> {
   await alter('RESET default_transaction_read_only');
   if (process.env['GANGWAY_TEST_POOLER_PORT']) await reconnectPooler();
@@ -51,7 +51,7 @@ async function reconnectPooler(): Promise<void> {
 const ready = () => readyAt(story.serviceUrl);
 
 describe('a PostgreSQL that accepts no writes', () => {
-  it('is a 503 with Retry-After for each command, serves reads, and recovers at once', async () => {
+  it('is a 503 with Retry-After for each command, still serves reads, and recovers immediately', async () => {
     const { id, subject } = await story.sent();
     await makeReadOnly();
     await until('a read is answered', async () => (await story.get(id)).status === 200);
@@ -78,7 +78,7 @@ describe('a PostgreSQL that accepts no writes', () => {
     expect(reads.map(({ status }) => status)).toEqual(reads.map(() => 200));
 
     await makeWritable();
-    // None of these is used again, so no request fails.
+    // The service uses none of the read-only connections again, so no request fails.
     const { status, body } = await story.verify(id, story.code(subject));
     expect([status, body.state]).toEqual([200, 'otp_verified']);
     expect((await ready()).status).toBe(200);
@@ -87,7 +87,7 @@ describe('a PostgreSQL that accepts no writes', () => {
     expect(types.filter((type) => type === 'otp_submitted')).toHaveLength(1);
   });
 
-  it('loses no answer of the provider that came meanwhile', async () => {
+  it('loses no answer of the provider that came during that time', async () => {
     const { id, subject } = await story.sent();
     story.sandbox.control.addFault({ route: 'otp-auth', delayMs: 500, match: { userId: subject.userId } });
     const answer = story.verify(id, story.code(subject));

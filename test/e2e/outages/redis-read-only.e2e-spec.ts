@@ -8,7 +8,10 @@ import { Story } from '../../support/story.js';
 jest.setTimeout(240_000);
 
 const CANARY_EVERY_MS = 500;
-/** A worker asks for a restart after Redis has refused it for this long: four canaries. */
+/**
+ * A worker asks for a restart if Redis has refused its writes for this time, which is four runs of the canary
+ * job.
+ */
 const GRACE_MS = 4 * CANARY_EVERY_MS;
 
 describe('a Redis that has become a read-only replica behind open connections', () => {
@@ -38,7 +41,7 @@ describe('a Redis that has become a read-only replica behind open connections', 
     await endure(story, workerUrl, redis, READ_ONLY);
   });
 
-  it('is left without keys of the check', async () => {
+  it('holds no keys that the health check has written', async () => {
     expect(await redis.admin.keys('*writable*')).toEqual([]);
   });
 
@@ -47,7 +50,7 @@ describe('a Redis that has become a read-only replica behind open connections', 
       Number(/^total_commands_processed:(\d+)/m.exec(await redis.admin.info('stats'))![1]);
     const connected = async () =>
       Number(/^total_connections_received:(\d+)/m.exec(await redis.admin.info('stats'))![1]);
-    // With a backlog, the worker asks for the next job at once.
+    // With a backlog, the worker asks for the next job immediately.
     const steps = `${story.env['QUEUE_PREFIX']}:steps`;
     await redis.admin.hset(`${steps}:meta`, 'paused', '1');
     await Promise.all(Array.from({ length: 50 }, (_, n) => redis.admin.lpush(`${steps}:wait`, `gone-${n}`)));
@@ -64,7 +67,7 @@ describe('a Redis that has become a read-only replica behind open connections', 
     }
   });
 
-  it('makes its worker ask for one restart, and not again if that does not help', async () => {
+  it('makes its worker ask for a restart only once, even if the restart does not help', async () => {
     await until('the worker is well', async () => (await liveAt(workerUrl)) === 200);
     await READ_ONLY.strike(redis);
     try {

@@ -3,10 +3,13 @@ import { Client, escapeIdentifier } from 'pg';
 import { RestoredStory } from '../../support/restored-story.js';
 import { Story } from '../../support/story.js';
 
-// A lease must lapse.
+// The test waits until a lease has lapsed.
 jest.setTimeout(240_000);
 
-/** These tables come first, because foreign keys need it. `pg_dump --data-only` has the same order. */
+/**
+ * These tables come first, because other tables refer to them by foreign keys. `pg_dump --data-only` has the
+ * same order.
+ */
 const FIRST = ['onboardings', 'operators'];
 
 let restored: RestoredStory;
@@ -49,7 +52,7 @@ async function copyInto(to: Client): Promise<void> {
     [FIRST],
   );
   for (const { name, columns } of tables) {
-    // In reverse, because an updated row moves to the end of its table.
+    // Copies the rows in reverse order, because an updated row moves to the end of its table.
     const { rows } = await admin.query<{ row: string }>(
       `SELECT row_to_json(t)::text AS row FROM public.${name} t ORDER BY ctid DESC`,
     );

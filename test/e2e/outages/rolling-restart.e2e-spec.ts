@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Story, type Subject } from '../../support/story.js';
 
-// Eight processes must start, one after the other, under load.
+// The test waits until eight processes have started, one after the other, under load.
 jest.setTimeout(300_000);
 
 /** Enough for a call in flight at all times, but few enough for processes to start. */
@@ -13,7 +13,7 @@ const POLL_MS = 50;
 
 let story: Story;
 beforeAll(async () => {
-  // Long times, because starting processes slow down the others. Only a fault may lose an answer.
+  // Long times, because starting processes slow down the other processes. Only a fault may lose an answer.
   story = await Story.begin({
     worker: false,
     env: { CALL_TIMEOUT_MS: '20000', CLAIM_MAX_AGE_MS: '9000', LEASE_MS: '30000' },
@@ -21,7 +21,10 @@ beforeAll(async () => {
 });
 afterAll(() => story.end());
 
-/** A load balancer. It asks each replica whether it is ready, and sends requests to the ready ones. */
+/**
+ * A load balancer. It checks the readiness of each replica, and sends requests to the replicas that are
+ * ready.
+ */
 class Balancer {
   readonly #ready = new Map<string, boolean>();
   #next = 0;

@@ -3,7 +3,7 @@ import { StepUnderTest } from '../../support/step-under-test.js';
 import { Story, type Answer } from '../../support/story.js';
 import { runOut } from '../../support/time-travel.js';
 
-/** Upstream acts, but answers that it failed. */
+/** Upstream carries out the call, but answers with a failure. */
 const actedThenFailed = { status: 500, afterEffect: true } as const;
 
 let story: Story;
@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => story.end());
 
-describe('init-otp, failing after the mail is out', () => {
+describe('init-otp, failing after the mail was sent,', () => {
   it('sends again: the newest code counts, the timeline warns, and both mails are charged', async () => {
     const at = await StepUnderTest.before(story, 'init-otp');
     const answer = await at.strike(actedThenFailed).submit();
@@ -41,7 +41,7 @@ describe('init-otp, failing after the mail is out', () => {
   });
 });
 
-describe('verify-otp, failing after the code is spent', () => {
+describe('verify-otp, failing after the code was used,', () => {
   it('has an unknown outcome if the replay is refused, and never counts as a wrong code', async () => {
     const at = await StepUnderTest.before(story, 'verify-otp');
     const answer = await at.strike(actedThenFailed).submit();
@@ -61,7 +61,7 @@ describe('verify-otp, failing after the code is spent', () => {
     expect(await story.eventTypes(at.id)).not.toContain('otp_rejected');
   });
 
-  it('also has an unknown outcome for a wrong code if its first answer was lost', async () => {
+  it('also has an unknown outcome for a wrong code if the first answer was lost', async () => {
     const { id, subject } = await story.sent();
     const route = { route: 'otp-auth', match: { userId: subject.userId } };
     story.sandbox.control.addFault({ ...route, ...actedThenFailed });
@@ -99,7 +99,7 @@ describe('verify-otp, failing after the code is spent', () => {
   });
 });
 
-describe('create-authenticators, failing after the passkey is stored', () => {
+describe('create-authenticators, failing after the passkey was stored,', () => {
   it('has an unknown outcome if the replay finds the passkey', async () => {
     const at = await StepUnderTest.before(story, 'create-authenticators');
     const answer = await at.strike(actedThenFailed).submit();
@@ -146,7 +146,7 @@ describe('create-authenticators, failing after the passkey is stored', () => {
     });
   });
 
-  it('excludes the confirmed passkey, but not the lost one', async () => {
+  it('excludes the confirmed passkey, but not the lost passkey', async () => {
     const at = await lost('create-authenticators');
     await story.resolve(at.id, 'not_done');
     const passkey = await story.passkey(at.id);
@@ -160,7 +160,7 @@ describe('create-authenticators, failing after the passkey is stored', () => {
     expect(options.body.excludeCredentials.map((each) => each.id)).toEqual([passkey.credential.id]);
   });
 
-  it('keeps the doubt of an earlier submission when a later one is resolved', async () => {
+  it('keeps the doubt about an earlier submission when a later submission is resolved', async () => {
     const at = await lost('create-authenticators');
     await story.cooledDown(at.id);
     await story.resend(at.id);
@@ -199,7 +199,7 @@ describe('create-authenticators, failing after the passkey is stored', () => {
     expect((await story.verify(at.id, story.code(at.subject))).body).toMatchObject({ unresolved: doubt });
     const done = await story.register(at.id, [await story.passkey(at.id)]);
     expect(done.body).toMatchObject({ state: 'completed', unresolved: doubt });
-    // After the end, an operator may still resolve the doubt. It changes nothing else.
+    // After the end, an operator may still resolve the doubt. That changes nothing else on the onboarding.
     const { body } = await story.resolve(at.id, 'done');
     expect(body).toMatchObject({ state: 'completed', version: done.body.version, unresolved: null });
     expect((await at.eventsOf('resolved')).at(-1)!.data).toMatchObject({ outcome: 'done', ...doubt });

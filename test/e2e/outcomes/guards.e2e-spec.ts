@@ -10,7 +10,7 @@ const ready = () => readyAt(story.serviceUrl);
 const metric = (name: string) => metricsAt(story.serviceUrl, name);
 
 describe('the breaker', () => {
-  it('stops calls while upstream fails, reports it, and lets all steps go on afterwards', async () => {
+  it('stops calls while upstream fails, reports an outage, and lets all steps go on afterwards', async () => {
     // Without a worker, so that only the first attempts below count. The window is long enough for twenty
     // calls on a busy machine. The breaker stays open until the next call.
     const env = { BREAKER_CALLS: '20', BREAKER_WINDOW_MS: '60000', BREAKER_OPEN_MS: '12000' };
@@ -52,7 +52,7 @@ describe('clock skew', () => {
         return status === 'down' && seconds.test(detail);
       });
     story.sandbox.control.advanceClock(15_000);
-    await story.sent(); // its answer shows the skew, and a probe confirms it
+    await story.sent(); // the provider's answer shows the skew, and a probe confirms the skew
     await toldApart(/ 1[45] s apart/);
 
     story.sandbox.control.advanceClock(25_000);

@@ -5,13 +5,13 @@ import { ConsoleBrowser } from '../../support/console-browser.js';
 import { metricsAt, readyAt, type Ready } from '../../support/health.js';
 import { OPS_PASSWORD, Story } from '../../support/story.js';
 
-// Several processes must start, and the views of a killed one must lapse.
+// The tests wait until processes have started, and until the views of a killed process have expired.
 jest.setTimeout(240_000);
 
 /** Each process must see an outage within this time. */
 const SEEN_MS = 15_000;
 const CHECK = 'upstream byzantine';
-/** The defaults. */
+/** The default values of these variables. */
 const DEFAULT_RETRIES = {
   RETRY_FLOOR_MS: '250',
   RETRY_BASE_MS: '1000',
@@ -22,7 +22,7 @@ const DEFAULT_RETRIES = {
 let story: Story;
 afterEach(async () => {
   await story.end();
-  // Parked, unknown or refused rows of one story would show in the next one.
+  // Parked, unknown or refused rows of one story would appear in the health of the next story.
   for (const table of ['onboardings', 'integration_views', 'integration_troubles', 'integration_counts'])
     await story.sql(`DELETE FROM ${table}`);
 });
@@ -107,7 +107,7 @@ describe('the health of an integration', () => {
     for (const url of urls) await until('all is well again', () => isOk(url));
   });
 
-  it('finds out by itself that a key is accepted again, without a worker and without a call', async () => {
+  it('shows that a key is accepted again, without a worker and without a call', async () => {
     story = await Story.begin({ worker: false });
     story.sandbox.control.addFault({ route: '*', status: 401, times: 0 });
     const { body } = await story.start(story.newSubject());
@@ -129,7 +129,7 @@ describe('the health of an integration', () => {
     expect(await finding(story.serviceUrl)).toMatchObject({ status: 'down', refused: { status: 401 } });
   });
 
-  it('keeps a refusal when the process that met it stops', async () => {
+  it('keeps a refusal when the process that received it stops', async () => {
     story = await Story.begin({ worker: false, env: { PROBE_EVERY_MS: '600000' } });
     const met = await story.startService();
     story.sandbox.control.addFault({ route: '*', status: 403, times: 0 });
@@ -145,7 +145,7 @@ describe('the health of an integration', () => {
     expect(await refusal((await story.startService()).url)).toMatchObject({ status: 403 });
   });
 
-  it('shows unknown outcomes, which do not degrade it', async () => {
+  it('shows unknown outcomes, but is not degraded because of them', async () => {
     story = await Story.begin();
     const { id, subject } = await story.sent();
     story.sandbox.control.addFault({ route: 'otp-auth', cut: 'after' });
@@ -179,7 +179,7 @@ describe('the health of an integration', () => {
     await until('it has lapsed', async () => (await finding(story.serviceUrl)).status === 'up');
   });
 
-  it('deletes the views of a process that drains', async () => {
+  it('deletes the reports of a process that drains', async () => {
     story = await Story.begin({ worker: false });
     const views = () => story.sql('SELECT process FROM integration_views');
     await until('its view is told', async () => (await views()).length === 1);
@@ -226,7 +226,7 @@ describe('the health of an integration', () => {
     }
   });
 
-  it('answers in time with known data while PostgreSQL does not', async () => {
+  it('is answered in time with known data while PostgreSQL does not answer', async () => {
     story = await Story.begin({ worker: false });
     story.sandbox.control.addFault({ route: '*', status: 401, times: 0 });
     await story.start(story.newSubject());
@@ -243,7 +243,7 @@ describe('the health of an integration', () => {
     }
   });
 
-  it('is degraded while a lock on the onboardings prevents sharing it', async () => {
+  it('is degraded while a lock on the onboardings prevents the processes from sharing it', async () => {
     story = await Story.begin({ worker: false });
     const shared = async () => (await readyAt(story.serviceUrl)).body.checks['upstreams'];
     expect(await shared()).toBeUndefined();
@@ -252,7 +252,7 @@ describe('the health of an integration', () => {
     await lock.query('BEGIN; LOCK TABLE onboardings');
     try {
       await until(
-        'it is told',
+        'the health says that the database is busy',
         async () => (await shared())?.detail?.endsWith('The database is busy.'),
         SEEN_MS,
       );

@@ -5,7 +5,7 @@ import { Story, type Answer } from '../../support/story.js';
 import type { TcpProxy } from '../../support/tcp-proxy.js';
 import { lapseLeases } from '../../support/time-travel.js';
 
-// Leases must lapse.
+// The tests wait until leases have lapsed.
 jest.setTimeout(240_000);
 
 const ENV = { SWEEP_EVERY_MS: '100' };
@@ -15,8 +15,8 @@ const delayMs = 1_500;
 const held: Fault = { delayMs, afterEffect: true };
 
 /**
- * A replica of the service loses its database while its call is in flight. It gets the answer, but cannot
- * write it until the lease has lapsed and the worker has taken over.
+ * A replica of the service loses its database while its call is in flight. The replica gets the answer, but
+ * cannot write the answer until the lease has lapsed and the worker has taken over.
  */
 describe('an answer that cannot be written until the worker has taken over', () => {
   let story: Story;
@@ -166,11 +166,11 @@ describe('a process that sleeps beyond its lease', () => {
 
   const first = async (at: StepUnderTest, type: string) => (await at.eventsOf(type))[0];
 
-  it('writes its late answer only to the doubt after it wakes', async () => {
+  it('changes only the doubt with its late answer after it wakes', async () => {
     const service = await story.startProcess('onboarding');
     const send = await StepUnderTest.before(story, 'init-otp');
     const verify = await StepUnderTest.before(story, 'verify-otp');
-    // Long enough for both calls to be in flight at once.
+    // Long enough for both calls to be in flight at the same time.
     const callers = [send, verify].map((at) =>
       at.strike({ ...held, delayMs: 2_000 }).submit({ at: service.url }),
     );
@@ -186,7 +186,7 @@ describe('a process that sleeps beyond its lease', () => {
     const kept = await until('the late answer is recorded', () => first(send, 'late_answer_kept'));
     expect(kept).toMatchObject({ data: { step: 'init-otp', attempt: 1 } });
     expect((await story.get(send.id)).body).toMatchObject({ state: 'otp_sent', version: sent.version });
-    // The answer waited in the socket. It ends the doubt about its own call.
+    // The answer waited in the socket. It ends the doubt about the call that it answers.
     const late = await until('the answer ends the doubt', () => first(verify, 'late_answer'));
     expect(late).toMatchObject({ data: { answer: 'otp_verified' } });
     expect((await story.get(verify.id)).body).toMatchObject({ state: 'otp_verified', unresolved: null });

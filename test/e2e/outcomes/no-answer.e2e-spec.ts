@@ -6,7 +6,8 @@ import { Story } from '../../support/story.js';
 const SHORT_CALL_MS = 1_500;
 
 /**
- * All that a call can meet instead of a complete and valid answer. Each fault hits every call of the step.
+ * All faults that a call can meet instead of a complete and valid answer. Each fault hits every call of the
+ * step.
  */
 const UNANSWERED: Record<string, Fault> = {
   'cut before the effect': { cut: 'before' },
@@ -98,7 +99,7 @@ describe('a call without an answer', () => {
     }
   });
 
-  it('leaves evidence: whether bytes were sent, and whether a status came', async () => {
+  it('records whether bytes were sent, and whether a status came', async () => {
     const cut = await StepUnderTest.before(story, 'verify-otp');
     await cut.strike({ cut: 'mid-response' }).submit();
     const [lost] = await cut.eventsOf('outcome_lost');

@@ -11,7 +11,7 @@ import {
 } from '../../support/step-under-test.js';
 import { Story } from '../../support/story.js';
 
-// Each case waits for several probes.
+// Each test waits for several probes.
 jest.setTimeout(240_000);
 
 const OUR_FAULT: Record<string, Fault> = {
@@ -34,7 +34,7 @@ describe('a misconfigured integration', () => {
 
   const probes = () => story.sandbox.control.requests({ route: 'whoami' }).length;
 
-  it.each(CASES)('$step: $meets parks it until the probe succeeds', async ({ step, fault }) => {
+  it.each(CASES)('$step: $meets parks the onboarding until the probe succeeds', async ({ step, fault }) => {
     const broken = story.sandbox.control.addFault({ route: 'whoami', status: 401, times: 0 });
     const at = await StepUnderTest.before(story, step);
     const answer = await at.strike(fault).submit();
@@ -47,7 +47,7 @@ describe('a misconfigured integration', () => {
       unresolved: null,
     });
 
-    // The fault hits only one call: a second one would succeed.
+    // The fault hits only one call: a second call would succeed.
     const before = probes();
     await at.until(() => probes() >= before + 3);
     expect(at.calls).toBe(1);
@@ -80,7 +80,7 @@ describe('a misconfigured integration', () => {
     expect((await story.get(at.id)).body).toMatchObject({ state: 'failed', parked: null });
   });
 
-  it('leaves a parked onboarding cancelled after a cancel', async () => {
+  it('leaves a cancelled onboarding cancelled when other onboardings are unparked', async () => {
     const broken = story.sandbox.control.addFault({ route: 'whoami', status: 401, times: 0 });
     const at = await StepUnderTest.before(story, 'init-otp');
     await at.strike({ status: 401 }).submit();

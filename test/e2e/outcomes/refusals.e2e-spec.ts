@@ -39,7 +39,8 @@ describe('an unclear refusal', () => {
     expect(body).toMatchObject({ state: UNCLEAR[step], unresolved: null, parked: null });
     expect((body.failure ?? body.lastResult)!.code).toBe('upstream_rejected');
     expect(await at.attempts()).toEqual(['rejected_unclear']);
-    // Upstream's text may echo a code, so none of it reaches the caller or the timeline.
+    // The text of upstream may repeat a code, so neither the caller nor the timeline gets any part of this
+    // text.
     expect(JSON.stringify([answer.body, body, await at.events()])).not.toMatch(
       /the moon|deserialize|<h1>|teapot/,
     );

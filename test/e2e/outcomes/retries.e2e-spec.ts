@@ -9,7 +9,7 @@ import { Story } from '../../support/story.js';
 import { runOut } from '../../support/time-travel.js';
 import { momentsOf } from '../../support/moments.js';
 
-// Retry-After must pass.
+// The tests wait until Retry-After has passed.
 jest.setTimeout(240_000);
 
 describe('a retry', () => {
@@ -151,7 +151,7 @@ describe('Retry-After', () => {
     expect((await pauses(at))[0]).toBeGreaterThanOrEqual(500);
   });
 
-  it('beyond the code’s life ends the step at once, and names the next action', async () => {
+  it('beyond the code’s life ends the step immediately, and the answer names the next action', async () => {
     const { url } = await story.startService({ OTP_LIFE_MS: '20000' });
     const { id, subject } = await startedAt(url);
     story.sandbox.control.addFault({
@@ -168,7 +168,7 @@ describe('Retry-After', () => {
     expect(story.calls(subject, 'otp-auth')).toBe(1);
   });
 
-  it('is not needed: a 5xx with no time for another call leaves a doubt, not an expired code', async () => {
+  it('is not needed: a 5xx without time for another call leaves a doubt, not an expired code', async () => {
     const { id, subject } = await story.sent();
     const [spareMs, delayMs] = [2_400, 2_500];
     story.sandbox.control.addFault({
@@ -215,7 +215,8 @@ describe('an unreachable upstream', () => {
   it('is tried at no cost until no try could end in time', async () => {
     const { url: refusing } = await story.startService(unreachable);
     const all = await Promise.all(STEPS.map((step) => StepUnderTest.before(story, step)));
-    // The worker starts last. Otherwise it would take retries of the preparation, without an upstream.
+    // The worker starts last. Otherwise the worker would also make the retries of the preparation, while
+    // there is no upstream.
     await story.startWorker(unreachable);
     const lastCalls = await Promise.all(
       all.map(async ({ id }) => {
@@ -227,7 +228,7 @@ describe('an unreachable upstream', () => {
     const ends = await Promise.all(
       all.map(async (at) => {
         const answer = await at.submit({ at: refusing, headers: { prefer: 'wait=30' } });
-        // Read at once, before the onboarding expires. The first step's answer is the onboarding.
+        // The test reads the onboarding before it expires. The first step's answer is the onboarding.
         const body = answer.status === 202 ? answer.body : (await story.get(at.id)).body;
         return { answer, body, endedAt: Date.parse((await at.events()).at(-1)!.at) };
       }),
@@ -262,7 +263,7 @@ describe('an unreachable upstream', () => {
       unresolved: null,
     });
     expect(await budget(story, all[0]!)).toEqual({ sends: 0, wrong: 0 });
-    // It looks like one that expiry ended, so the charge stays (decision 10).
+    // The step looks like a step that expiry ended, so the charge stays (decision 10).
     expect(await budget(story, all[1]!)).toEqual({ sends: 1, wrong: 1 });
   });
 });
@@ -286,7 +287,7 @@ describe('an upstream that fails for a long time', () => {
     expect(story.sandbox.control.mails({ email: at.subject.email })).toHaveLength(3);
     const resent = await story.resend(at.id);
     expect(resent).toMatchObject({ status: 429, body: { code: 'otp_send_limit' } });
-    // The next action agrees with the refusal: not before the window has room again.
+    // The next action agrees with the refusal: no new code before the send window has room again.
     const { otp, createdAt } = answer.body;
     expect(resent.body.nextAction).toEqual({ type: 'resend_otp', notBefore: otp.resendAvailableAt });
     const windowMs = Date.parse(otp.resendAvailableAt!) - Date.parse(createdAt);

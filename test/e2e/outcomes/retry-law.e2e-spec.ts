@@ -12,7 +12,7 @@ interface Cell {
   /** The faults that the step's calls meet, in words. */
   meets: string;
   faults: Fault[];
-  /** The ends of its attempts, in order. */
+  /** The ends of the step's attempts, in order. */
   attempts: string[];
   /** The status that the caller gets. */
   status: number;
@@ -384,7 +384,7 @@ const CELLS: Cell[] = [
   },
 ];
 
-/** After a doubt, no kind of refusal is definite. */
+/** While an earlier call of the step is in doubt, no kind of refusal is definite. */
 const REFUSALS = [
   { meets: 'a known 400', fault: said('invalid OTP code'), failure: 'rejected' },
   { meets: 'an unknown 400', fault: unclear, failure: 'rejected_unclear' },

@@ -76,7 +76,7 @@ describe('Byzantine, while its keys change', () => {
     register(fresh); // upstream removes the old key
     await some(8);
     expect(await metric()).toBe('2');
-    register(old); // and back, which should not happen in practice
+    register(old); // upstream removes the new key again, which should not happen in practice
     await some(8);
     expect(await metric()).toBe('1');
     stop = true;
@@ -89,7 +89,7 @@ describe('Byzantine, while its keys change', () => {
     });
   });
 
-  it.each(STEPS)('%s: parks it while both keys are refused', async (step) => {
+  it.each(STEPS)('%s: parks the onboarding while both keys are refused', async (step) => {
     const at = await StepUnderTest.before(story, step);
     register(newKey());
     const { status, body } = await at.submit();
@@ -168,7 +168,7 @@ describe('Turnkey, while its keys change', () => {
     const done = await story.register(body.id, [await story.passkey(body.id)]);
     expect(done.body.state).toBe('completed');
     const refused = control.requests().filter(({ answer }) => answer === 401);
-    // Service and worker each find out once.
+    // The service and the worker each try the refused key once.
     expect(refused.map(({ route }) => route)).toEqual(['init_otp', 'verify_otp']);
   });
 });

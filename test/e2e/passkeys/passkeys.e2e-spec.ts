@@ -34,7 +34,7 @@ async function expectRefused(answer: Answer, subject: Subject, ...faults: [index
 }
 
 describe('a passkey that fails a check', () => {
-  it('is named by its index, and the good ones are not sent either', async () => {
+  it('is named by its index, and the valid passkeys of the submission are not sent either', async () => {
     const { id, subject } = await story.verified();
     const challenges = [];
     for (let n = 0; n < 4; n++) challenges.push(await story.challenge(id));
@@ -51,7 +51,7 @@ describe('a passkey that fails a check', () => {
     expect(story.sandbox.control.authenticators(subject.userId)).toHaveLength(2);
   });
 
-  it('is a 400 if it is no passkey at all', async () => {
+  it('gets a 400 if it does not have the form of a passkey', async () => {
     const { id, subject } = await story.verified();
     const challenge = await story.challenge(id);
     const { authenticatorName, credential } = made(challenge);
@@ -101,7 +101,7 @@ describe('a challenge', () => {
     await expectRefused(refused, subject, [1, 'credential_duplicate']);
   });
 
-  it('that comes twice is refused before any attestation is read, and costs no try', async () => {
+  it('that comes twice in a submission is refused without a try, before attestations are read', async () => {
     const { id, subject } = await story.verified();
     const challenge = await story.challenge(id);
     const unverified = made(challenge, { userVerified: false });
@@ -112,7 +112,7 @@ describe('a challenge', () => {
     expect((await story.register(id, [made(challenge)])).body.state).toBe('completed');
   });
 
-  it('is valid for five submissions, and a new one for five more', async () => {
+  it('is valid for five submissions, and a new challenge for five more', async () => {
     const { id, subject } = await story.verified();
     const challenge = await story.challenge(id);
     for (let n = 0; n < 5; n++) {
@@ -123,7 +123,7 @@ describe('a challenge', () => {
     expect((await story.register(id, [made(await story.challenge(id))])).body.state).toBe('completed');
   });
 
-  it('is valid for five submissions, even if twenty come at once', async () => {
+  it('is valid for five submissions, even if twenty come at the same time', async () => {
     const { id, subject } = await story.verified();
     const unverified = made(await story.challenge(id), { userVerified: false });
     const refused = await Promise.all(Array.from({ length: 20 }, () => story.register(id, [unverified])));
@@ -142,7 +142,7 @@ describe('a challenge', () => {
     expect((await story.register(id, [made(young)])).body.state).toBe('completed');
   });
 
-  it('is dropped if it is the oldest of eleven', async () => {
+  it('is dropped when ten newer challenges of its onboarding exist', async () => {
     const { id, subject } = await story.verified();
     const challenges: string[] = [];
     for (let n = 0; n < 11; n++) challenges.push(await story.challenge(id));
@@ -159,7 +159,7 @@ describe('a challenge', () => {
 });
 
 describe('a credential', () => {
-  it('may be named by a CBOR byte string, and is stored by its raw id', async () => {
+  it('may have its id in a CBOR byte string, and is stored with the raw id', async () => {
     const { id, subject } = await story.verified();
     const challenge = await story.challenge(id);
     const credentialId = randomBytes(16);
@@ -234,7 +234,7 @@ describe('a credential', () => {
 });
 
 describe('options', () => {
-  it('ask for all that is checked', async () => {
+  it('ask the browser for everything that the service checks', async () => {
     const { id } = await story.verified();
     const ask = () =>
       story.call<Record<string, unknown> & { user: { id: string } }>(
@@ -255,7 +255,7 @@ describe('options', () => {
     expect(again['challenge']).not.toBe(body['challenge']);
   });
 
-  it('give the browser as much time as there is for a submission', async () => {
+  it('give the browser as much time as is left for a submission', async () => {
     const { id, subject } = await story.verified();
     const timeout = async () => {
       const path = `/v1/onboardings/${id}/authenticators/options`;
@@ -270,7 +270,7 @@ describe('options', () => {
     expect(left).toBeLessThan(290_000);
   });
 
-  it('are for an open session only', async () => {
+  it('are available only while a session is open', async () => {
     const { id } = await story.sent();
     const { status, body } = await story.call('POST', `/v1/onboardings/${id}/authenticators/options`, {
       userName: 'ana',

@@ -52,7 +52,7 @@ async function verified(
 }
 
 describe('each fault of a passkey', () => {
-  it('is refused with its own code before any upstream call, and an honest passkey still works', async () => {
+  it('is refused with its own error code before any upstream call, and valid passkeys work', async () => {
     const { id, subject } = await verified();
     for (const [code, what, make] of BAD_PASSKEYS) {
       const challenge = await story.challenge(id);
@@ -66,7 +66,7 @@ describe('each fault of a passkey', () => {
     expect(story.calls(subject, ROUTE)).toBe(1);
   }, 120_000);
 
-  it('is absent from a passkey with a valid attestation', async () => {
+  it('is not found in a passkey with a valid attestation', async () => {
     for (const attestation of [tpm(), androidKey(), apple(), fidoU2f()]) {
       // By its contract, the sandbox accepts only none and packed. Its refusal shows that it was called.
       const { id, subject } = await verified();

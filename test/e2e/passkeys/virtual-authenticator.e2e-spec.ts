@@ -50,7 +50,7 @@ describeInBrowser('the authenticator that a story plugs into a page', () => {
     expect(await phone.passkeys()).toHaveLength(2);
   });
 
-  it('makes none without user verification, and none without a touch', async () => {
+  it('makes no passkey without user verification, and no passkey without a touch', async () => {
     const key = await VirtualAuthenticator.plugInto(watched.page, {
       transport: 'usb',
       isUserVerified: false,
@@ -65,7 +65,7 @@ describeInBrowser('the authenticator that a story plugs into a page', () => {
     expect(await key.passkeys()).toHaveLength(1);
   });
 
-  it('is gone once it is unplugged', async () => {
+  it('cannot be found after it is unplugged', async () => {
     const key = await VirtualAuthenticator.plugInto(watched.page, { transport: 'usb' });
     await key.unplug();
     expect(await watched.page.evaluate(create('ana'))).toBe('NotAllowedError');

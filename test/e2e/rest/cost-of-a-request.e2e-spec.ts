@@ -15,7 +15,10 @@ describe('a refused request', () => {
   });
   afterAll(() => story.end());
 
-  /** The PostgreSQL processes of the service. There is one, unless the service has dropped a connection. */
+  /**
+   * The PostgreSQL processes of the service. If the service has dropped no connection, there is exactly one
+   * process.
+   */
   const backends = async () =>
     (
       await story.sql<{ pid: number }>(
@@ -31,8 +34,8 @@ describe('a refused request', () => {
     const before = await backends();
     expect(before).toHaveLength(1);
     for (let n = 0; n < 20; n++) {
-      // Refused by a unique index, by a condition, by a condition after a key was taken, and by the row's
-      // state.
+      // These requests are refused by a unique index, by a condition, by a condition after a key was taken,
+      // and by the row's state.
       expect((await story.start(subject)).body.code).toBe('onboarding_live');
       expect((await story.start(subject, {}, keyed())).body.code).toBe('onboarding_live');
       const { code } = (await story.call('POST', `/v1/onboardings/${id}/retry`, { reason: 'x' }, keyed()))
@@ -79,7 +82,7 @@ describe('a request that needs sealed data', () => {
     expect(await openedBy(() => story.register(id, [passkey]))).toBe(1);
   });
 
-  it('also opens it once if it stores upstream requests, and shows a contact', async () => {
+  it('also opens the data key once if it stores upstream requests, and shows a contact', async () => {
     story = await Story.begin({ worker: false, env: throughDoor('turnkey') });
     const person = new Person(story, { known: false });
     expect(await openedBy(() => person.start())).toBe(0);

@@ -10,7 +10,7 @@ import { Story, type Subject } from '../../support/story.js';
 import type { TcpProxy } from '../../support/tcp-proxy.js';
 import { runOut } from '../../support/time-travel.js';
 
-// Processes must start.
+// The tests wait until processes have started.
 jest.setTimeout(240_000);
 
 const readers: EventReader[] = [];
@@ -40,7 +40,7 @@ describe('an event stream over two replicas and a worker', () => {
   });
   afterAll(() => story.end());
 
-  /** Starts an onboarding whose code the worker sends, because the service's try fails. */
+  /** Starts an onboarding whose code the worker sends, because the first try by the service fails. */
   async function startedByTheWorker(): Promise<{ id: string; subject: Subject }> {
     const subject = story.newSubject();
     story.sandbox.control.addFault({ route: 'init-otp', status: 503, match: { userId: subject.userId } });
@@ -241,7 +241,7 @@ describe('an event stream of one service', () => {
     await none();
   });
 
-  it('leaves nothing behind when its reader hangs up, even at once', async () => {
+  it('leaves nothing behind when its reader hangs up, even immediately after it connects', async () => {
     const { id } = await story.sent();
     const [first, second] = [await open(id), await open(id)];
     await until('both are open', async () => (await counts()).streams === 2);
@@ -273,7 +273,7 @@ describe('an event stream of one service', () => {
     await until('a place is free', async () => (await open(id)).status === 200);
   });
 
-  it('is limited for each caller, then refused with 429, and others still get one', async () => {
+  it('is limited for each caller, then refused with 429, and other callers still get a stream', async () => {
     const { id } = await story.sent();
     const { url } = await story.startService({ EVENTS_STREAMS_PER_CALLER: '1' });
     const statusFor = async (caller: string) => {
@@ -290,7 +290,7 @@ describe('an event stream of one service', () => {
     const dataSource = new DataSource({ type: 'postgres', url: story.databaseUrl });
     await dataSource.initialize();
     const id = await anOnboarding(dataSource, { last_seq: EVENTS });
-    // More data than sockets buffer.
+    // This is more data than the buffers of the sockets can hold.
     await dataSource.query(
       `INSERT INTO onboarding_events (onboarding_id, seq, type, actor, data)
        SELECT $1, n, 'retry_scheduled', 'service', jsonb_build_object('reason', repeat('x', 60000))
@@ -316,7 +316,7 @@ describe('an event stream of one service', () => {
     expect(seqs).toEqual(Array.from({ length: EVENTS }, (_, index) => index + 1));
   });
 
-  it('ends after its life, so that a revoked key can read no longer', async () => {
+  it('ends after its maximum life, so that a revoked key cannot continue to read', async () => {
     const { id } = await story.sent();
     const key = await makeKey(story, ['operations:read'], { caller: 'desk' });
     const { url } = await story.startService({ EVENTS_STREAM_LIFE_MS: '700' });

@@ -3,7 +3,7 @@ import { runCommand } from '../../support/run-command.js';
 
 jest.setTimeout(240_000);
 
-it('answers random requests as its document says, and never with a 5xx', async () => {
+it('the service answers random requests as its OpenAPI document says, and never with a 5xx', async () => {
   const report = await runCommand('fuzz/run.ts', '--seed', '7', '--requests', '700');
   expect(report).toMatch(/: (6[89]\d|700) requests in .+ and 26 raw ones/);
   expect(report).toMatch(/0 kinds of 5xx, 0 faults/);

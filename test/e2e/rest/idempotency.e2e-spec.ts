@@ -77,7 +77,7 @@ describe('an idempotency key', () => {
     expect(story.calls(two.subject, 'otp-auth')).toBe(0);
   });
 
-  it('makes one onboarding from fifty starts at once over two replicas', async () => {
+  it('makes one onboarding from fifty starts at the same time over two replicas', async () => {
     const subject = story.newSubject();
     const body = { subject: { accountId: subject.accountId, userId: subject.userId } };
     const headers = withKey();
@@ -108,7 +108,7 @@ describe('an idempotency key', () => {
     const key = headers['idempotency-key'];
     const inAMinute = new Date(Date.now() + 60_000);
     await story.sql(crash, [key, inAMinute]);
-    // The step looks as if it ended just now, for as long as the next request takes.
+    // The end of the step is set ten seconds ahead, so that the next request finds a recent end.
     await story.sql(`UPDATE onboardings SET updated_at = clock_timestamp() + interval '10 s' WHERE id = $1`, [
       first.body.id,
     ]);
@@ -120,7 +120,7 @@ describe('an idempotency key', () => {
         nextAction: { type: 'submit_otp' },
       },
     });
-    // The step ended long enough ago: a living process would have answered.
+    // The step ended so long ago that a process that still runs would have answered.
     await story.sql(
       `UPDATE onboardings SET updated_at = clock_timestamp() - interval '1100 ms' WHERE id = $1`,
       [first.body.id],
@@ -140,7 +140,7 @@ describe('an idempotency key', () => {
       "UPDATE onboardings SET otp_resend_at = clock_timestamp() + interval '1 hour' WHERE id = $1",
       [id],
     );
-    // Too early: nothing was done, so the same request works later.
+    // The request came too early and did nothing, so the same request works later.
     const early = withKey();
     expect((await story.resend(id, early)).status).toBe(409);
     await runOut(story, id, 'session');
@@ -179,7 +179,7 @@ describe('an idempotency key', () => {
     expect(again).toMatchObject({ status: 200, text: first.text });
   });
 
-  it('answers a repeated decision from the current state if its answer was lost', async () => {
+  it('of a repeated decision gets the current state if the first answer was lost', async () => {
     const { id, subject } = await story.sent();
     const { userId } = subject;
     story.sandbox.control.addFault({ route: 'otp-auth', match: { userId }, cut: 'after' });

@@ -36,7 +36,7 @@ describe('the list', () => {
     await story.cancel(rows[2]!.id);
   });
 
-  it('pages from the newest, without gaps or repeats, while new ones start', async () => {
+  it('pages from the newest onboarding, without gaps or repeats, while new onboardings start', async () => {
     const seen: string[] = [];
     let cursor: string | null = null;
     let pages = 0;
@@ -54,19 +54,19 @@ describe('the list', () => {
     expect(exact.nextCursor).toBeNull();
   });
 
-  it('filters by parked', async () => {
+  it('filters by whether an onboarding is parked', async () => {
     const subject = { ...story.newSubject(), accountId: randomUUID() };
     story.sandbox.control.addSubject(subject);
     const { userId, accountId: account } = subject;
     story.sandbox.control.addFault({ route: 'init-otp', match: { userId }, status: 401, times: 0 });
-    // The probe is also refused, so this is about our key and not about the subject.
+    // The probe is also refused. So the provider refuses our key, and not only this subject.
     const ours = story.sandbox.control.addFault({ route: 'whoami', status: 401, times: 0 });
     const { id } = (await story.start(subject)).body;
     expect((await story.get(id)).body.parked).not.toBeNull();
     expect(await ids(`accountId=${account}&parked=true`)).toEqual([id]);
     expect(await ids(`accountId=${account}&parked=false`)).toEqual([]);
     expect(await ids(`accountId=${accountId}&parked=false`)).toHaveLength(rows.length);
-    // After its life it is no longer parked, even before that is written.
+    // An onboarding whose life is over is no longer parked, even before the expiry is written.
     await runOut(story, id, 'whole');
     expect(await ids(`accountId=${account}&parked=true`)).toEqual([]);
     expect(await ids(`accountId=${account}&parked=false`)).toEqual([id]);
@@ -74,7 +74,7 @@ describe('the list', () => {
     story.sandbox.control.removeFaults(ours.id);
   });
 
-  it('filters by each of its parameters, and by several at once', async () => {
+  it('filters by each of its parameters, and by several together', async () => {
     const all = rows.map(({ id }) => id);
     expect(await ids(`externalRef=${ref}`)).toEqual(all.filter((_, n) => n !== 3));
     expect(await ids(`userId=${rows[1]!.subject.userId}`)).toEqual([all[1]]);
@@ -87,7 +87,7 @@ describe('the list', () => {
       await ids(`accountId=${accountId}&createdAfter=${createdAt}`),
       await ids(`accountId=${accountId}&createdBefore=${createdAt}`),
     ];
-    // Both leave out the row itself, because the shown time is exact.
+    // Both filters leave out the row itself, because the shown time is exact.
     expect(around).toEqual([all.slice(0, 3), all.slice(4)]);
     expect(
       await ids(`accountId=${accountId}&state=otp_sent&externalRef=${ref}&integration=byzantine&limit=200`),
@@ -114,7 +114,7 @@ describe('the list', () => {
 });
 
 describe('the timeline', () => {
-  it('continues after a number, without a gap', async () => {
+  it('continues after an event number, without a gap', async () => {
     const { id } = await story.verified();
     const all = await story.events(id);
     expect(all.map(({ seq }) => seq)).toEqual(all.map((_, n) => n + 1));

@@ -50,7 +50,7 @@ async function search(text: string, app = service, isWanted = isNoAudit): Promis
   return found();
 }
 
-/** Audit lines have the same trace id. */
+/** Leaves out audit lines, which have the same trace id. */
 const isNoAudit = (line: Line): boolean => line['audit'] === undefined;
 
 const traceIdOf = ({ text }: Pick<Reply, 'text'>) => (JSON.parse(text) as { traceId: string }).traceId;
@@ -248,10 +248,10 @@ describe('a flood', () => {
       text: await answer.text(),
     }));
 
-  it('of unauthenticated requests is sixty lines, and the number of the others', async () => {
+  it('of unauthenticated requests is sixty lines, and the number of the other requests', async () => {
     const flooded = await story.startProcess('onboarding');
     await Promise.all(Array.from({ length: FLOOD }, () => ask(flooded)));
-    // Another problem has its own limit.
+    // Each kind of problem has its own limit.
     await fetch(`${flooded.url}/nowhere`);
     await until('the other problem', () => linesOf(flooded).some(({ code }) => code === 'not_found'));
     await flooded.stop();
@@ -295,7 +295,7 @@ describe('the log for operators', () => {
   const integration = 'byzantine';
   const eventsOf = (id: string, app = service) => search(id, app, ({ event }) => event !== undefined);
 
-  it('has one line when the provider refuses our key, and one when it accepts it again', async () => {
+  it('has one line when the provider refuses our key, and one when it accepts the key again', async () => {
     const told = () => linesOf(service).filter(({ access }) => access !== undefined);
     story.sandbox.control.addFault({ route: '*', status: 401, times: 0 });
     for (let n = 0; n < 3; n++) await story.start(story.newSubject());
@@ -346,7 +346,7 @@ describe('the log for operators', () => {
 
   it('has one line of the worker for an attempt whose lease lapsed', async () => {
     const at = await StepUnderTest.before(story, 'verify-otp');
-    // By its lapsed lease, its process has died.
+    // The lease lapses below, as if the process of the attempt had died.
     const submitted = at.strike({ delayMs: 15_000, cut: 'before' }).submit();
     submitted.catch(() => undefined);
     await at.until('otp_submitted');

@@ -42,7 +42,7 @@ const ENDED: Refused = {
   cancel: '410 onboarding_ended',
 };
 
-/** The commands that each state refuses, with the error. All others are accepted. */
+/** The commands that are refused in each state, with the error. All other commands are accepted. */
 const TABLE: Record<string, { bring: (of: Story) => Promise<Brought>; refused: Refused }> = {
   ...Object.fromEntries(
     Object.entries({
@@ -54,7 +54,7 @@ const TABLE: Record<string, { bring: (of: Story) => Promise<Brought>; refused: R
       otp_verified: { ...NO_STEP, verify: '409 illegal_state', resend: '409 illegal_state' },
       'authenticators_submitted, waiting for its retry': UNDER_WAY,
       'authenticators_submitted, waiting for its retry in doubt': UNDER_WAY,
-      // A used code permits no resolve as done.
+      // After a used code, the outcome cannot be resolved as done.
       'outcome_unknown, after verify-otp': { ...LOST, resolve: '409 outcome_unknown' },
       'outcome_unknown, after create-authenticators': LOST,
     } satisfies Record<keyof typeof SITUATIONS, Refused>).map(([name, refused]) => [
@@ -109,22 +109,25 @@ const TABLE: Record<string, { bring: (of: Story) => Promise<Brought>; refused: R
 };
 
 describe('a command that the state does not permit', () => {
-  it.each(Object.entries(TABLE))('is refused with its code, and does nothing: %s', async (name, row) => {
-    const { id, subject } = await row.bring(story);
-    const before = (await story.get(id)).body;
-    expect(before.state).toBe(name.split(',', 1)[0]);
-    const calls = story.journal(subject).length;
-    const refused: Refused = {};
-    for (const command of Object.keys(row.refused) as Command[]) {
-      const { status, body } = await COMMANDS[command](id);
-      refused[command] = `${status} ${body.code}`;
-      // The refusal holds the state and the next action.
-      expect([command, body.state, body.nextAction]).toEqual([command, before.state, before.nextAction]);
-      // Only a running step ends by itself.
-      expect([command, body.retryable]).toEqual([command, body.code === 'step_in_progress']);
-    }
-    expect(refused).toEqual(row.refused);
-    expect((await story.get(id)).body).toEqual(before);
-    expect(story.journal(subject)).toHaveLength(calls);
-  });
+  it.each(Object.entries(TABLE))(
+    'is refused with the documented error code, and does nothing: %s',
+    async (name, row) => {
+      const { id, subject } = await row.bring(story);
+      const before = (await story.get(id)).body;
+      expect(before.state).toBe(name.split(',', 1)[0]);
+      const calls = story.journal(subject).length;
+      const refused: Refused = {};
+      for (const command of Object.keys(row.refused) as Command[]) {
+        const { status, body } = await COMMANDS[command](id);
+        refused[command] = `${status} ${body.code}`;
+        // The refusal holds the state and the next action.
+        expect([command, body.state, body.nextAction]).toEqual([command, before.state, before.nextAction]);
+        // Only a running step ends by itself.
+        expect([command, body.retryable]).toEqual([command, body.code === 'step_in_progress']);
+      }
+      expect(refused).toEqual(row.refused);
+      expect((await story.get(id)).body).toEqual(before);
+      expect(story.journal(subject)).toHaveLength(calls);
+    },
+  );
 });

@@ -72,7 +72,7 @@ describe('a bad request', () => {
     expect(problem.instance).toBe(path.split('?', 1)[0]);
   });
 
-  it('with an unknown id gets 404, and with a malformed id 400', async () => {
+  it('with an unknown id gets 404, and a request with a malformed id gets 400', async () => {
     const unknown = `/v1/onboardings/${randomUUID()}`;
     for (const path of [unknown, `${unknown}/events`, `${unknown}/events?after=1`]) {
       expectProblem(await send(story, 'GET', path, { headers: KEY }), 404, 'not_found');
@@ -264,7 +264,7 @@ describe('headers', () => {
   ])('Prefer: %s is applied as %s', async (prefer, applied) => {
     const reply = await story.start(story.newSubject(), {}, { prefer });
     expect([reply.status, reply.headers.get('preference-applied')]).toEqual([201, applied]);
-    // A cancel has nothing to wait for.
+    // A cancel starts no step, so its caller has nothing to wait for.
     const cancelled = await story.call('POST', `/v1/onboardings/${reply.body.id}/cancel`, {}, { prefer });
     expect([cancelled.status, cancelled.headers.get('preference-applied')]).toEqual([200, null]);
   });
@@ -307,7 +307,7 @@ describe('headers', () => {
     expect((await cancel(`,"998" ,W/"1",  "${version}",`)).status).toBe(200);
   });
 
-  it('a request id and a trace are kept if valid, or made', async () => {
+  it('a request id and a trace are kept if they are valid, otherwise new ones are made', async () => {
     const given = {
       ...KEY,
       'x-request-id': 'caller-42',

@@ -10,7 +10,7 @@ beforeAll(async () => {
 afterAll(() => story.end());
 
 describe('the service', () => {
-  it('serves an OpenAPI 3.1 contract with all routes and their problems', async () => {
+  it('serves an OpenAPI 3.1 document with all routes and their problems', async () => {
     const reply = await send(story, 'GET', '/openapi.json');
     expect(reply.status).toBe(200);
     const document = JSON.parse(reply.text) as {
@@ -64,7 +64,7 @@ describe('the service', () => {
     );
   });
 
-  it('serves a page of the contract', async () => {
+  it('serves a page that shows the OpenAPI document', async () => {
     const page = await send(story, 'GET', '/docs');
     expect(page.status).toBe(200);
     expect(page.headers['content-type']).toMatch(/^text\/html/);

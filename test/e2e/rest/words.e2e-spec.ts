@@ -7,7 +7,7 @@ interface Problem {
   errors?: { pointer: string; code: string; detail: string }[];
 }
 
-/** Words of zod's own messages, for authors of schemas. */
+/** Words of zod's own messages. Authors of schemas understand them, but callers do not. */
 const OF_ZOD =
   /expected|received|invalid (input|option|string|number|key|value|uuid|iso)|unrecognized|too (big|small)/i;
 const WRONG: readonly unknown[] = [

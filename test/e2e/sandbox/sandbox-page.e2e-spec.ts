@@ -6,7 +6,7 @@ import { RealBrowser, describeInBrowser, type WatchedPage } from '../../support/
 import { keepScreenshots } from '../../support/browser/screenshots.js';
 import { Story } from '../../support/story.js';
 
-/** If a page treated this as HTML, its browser would throw or complain. */
+/** If a page treated this text as HTML, the browser would throw an error or report a violation. */
 const HOSTILE = '<img src=x onerror="throw new Error(1)">@example.com';
 
 describeInBrowser('the sandbox’s page', () => {
@@ -96,7 +96,7 @@ describeInBrowser('the sandbox’s page', () => {
     await steps().getByText(ben.email).waitFor();
   });
 
-  it('sets a fault, explains a bad one, and takes a fault back', async () => {
+  it('sets a fault, explains an invalid fault, and removes a fault', async () => {
     const ana = story.newSubject();
     await page.getByText('Another fault').click();
     await page.getByLabel('Strikes').selectOption('otp-auth');

@@ -19,7 +19,8 @@ let ends: Awaited<ReturnType<typeof crashes>>;
 
 beforeAll(async () => {
   canary = await Canary.begin();
-  // In groups, because a code that a slow machine loses proves nothing.
+  // The flows run in groups. If all ran together, a slow machine could lose a code, and the test would prove
+  // nothing.
   await byzantineFlows(canary);
   await turnkeyFlows(canary);
   await Promise.all([callerFlows(canary), misplacedFlows(canary)]);
@@ -87,12 +88,12 @@ describe('no code, session, passkey, key, password, token or contact', () => {
     expect(hitsIn(...sinks)).toEqual([]);
   });
 
-  it('is in a page of the console, in an answer of its board, or in the contract', () => {
+  it('is in a page of the console, in an answer of its board, or in the OpenAPI document', () => {
     expect(canary.textOf('queue board')).toMatch(/onboardingId/);
     expect(hitsIn('console', 'queue board', 'contract and its page')).toEqual([]);
   });
 
-  it('is printed by the command line, except what it creates', () => {
+  it('is printed by the command line, except the secrets that it creates', () => {
     expect(canary.textOf('command line')).toMatch(/api_key_revoked/);
     expect(hitsIn('command line')).toEqual([]);
   });
@@ -131,7 +132,7 @@ describe('no code, session, passkey, key, password, token or contact', () => {
     expect(hitsIn('headers upstream')).toEqual([]);
   });
 
-  it('is in a webhook: there are none yet, and a new one must become a sink here', () => {
+  it('is in a webhook: there are no webhooks yet, and a new webhook must become a sink here', () => {
     expect(canary.textOf('contract and its page')).not.toMatch(/webhook|"callbacks"/i);
   });
 });

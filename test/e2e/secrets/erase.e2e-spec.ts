@@ -149,7 +149,7 @@ describe('an erased onboarding', () => {
     await expectGone(id, told);
   });
 
-  it('is erased once, for repeated requests one after the other and at once', async () => {
+  it('is erased once, for repeated requests one after the other and at the same time', async () => {
     const told = new Told();
     const id = await told.sent();
     const answers = await Promise.all([erase(id), erase(id), erase(id), erase(id)]);
@@ -193,7 +193,7 @@ describe('an erased onboarding', () => {
     expect(await Promise.all(queries.map(found))).toEqual([0, 0, 0]);
   });
 
-  it('does not block another one of its subject, whose budgets stay', async () => {
+  it('does not block another onboarding of its subject, and the subject’s budgets stay', async () => {
     const told = new Told();
     const id = await told.sent();
     await erase(id);
@@ -216,7 +216,7 @@ describe('an erased onboarding', () => {
     expect(rows).toEqual([]);
   });
 
-  it('keeps the codes of its failure, but no text', async () => {
+  it('keeps the error codes of its failure, but no text', async () => {
     const told = new Told();
     told.fault('init-otp', { status: 404, body: { error: 'user not found', status: 404 } });
     const { id } = (await story.call('GET', `/v1/onboardings/${(await told.start()).body.onboardingId}`))

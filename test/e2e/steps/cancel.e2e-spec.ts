@@ -32,7 +32,7 @@ describe('cancelling a waiting onboarding', () => {
   });
   afterAll(() => story.end());
 
-  it.each(SITUATION_NAMES)('%s: works at once and only once, and keeps the doubt', async (situation) => {
+  it.each(SITUATION_NAMES)('%s: works immediately and only once, and keeps the doubt', async (situation) => {
     const { id, subject } = await SITUATIONS[situation](story);
     const before = (await story.get(id)).body;
     expect(before.state).toBe(stateOf(situation));
@@ -91,7 +91,7 @@ describe('cancelling a waiting onboarding', () => {
   it.each([
     ['contradict each other', ['done', 'not_done', 'done', 'not_done']],
     ['agree', ['done', 'done', 'done', 'done']],
-  ] as const)('accepts one decision if four at once %s', async (_, outcomes) => {
+  ] as const)('accepts one decision if four at the same time %s', async (_, outcomes) => {
     const { id } = await SITUATIONS['outcome_unknown, after create-authenticators'](story);
     await story.cancel(id);
     const replies = await Promise.all(outcomes.map((outcome) => story.resolve(id, outcome)));
@@ -119,7 +119,9 @@ describe('cancelling a waiting onboarding', () => {
   });
 });
 
-/** Long enough for a cancel in between, and short enough to wait for. */
+/**
+ * How long the sandbox holds a call: long enough for a cancel during the call, and short enough to wait for.
+ */
 const HELD_MS = 1_200;
 
 const hold = (route: string, userId: string) =>
@@ -235,7 +237,7 @@ describe('cancelling with a call in flight', () => {
 describe('cancelling during retries', () => {
   let steps: Queue;
   beforeAll(async () => {
-    // Slow enough for a cancel between two tries.
+    // The retries are slow enough for a cancel between two tries.
     const slow = { RETRY_FLOOR_MS: '1500', RETRY_BASE_MS: '1500', RETRY_CAP_MS: '1500' };
     story = await Story.begin({ env: slow });
     steps = new Queue('steps', {
@@ -248,7 +250,7 @@ describe('cancelling during retries', () => {
     await story.end();
   });
 
-  /** A step whose first try fails; its caller does not wait. */
+  /** A step whose first try fails. The caller does not wait for the retries. */
   async function failing(step: StepName, ...then: Fault[]): Promise<StepUnderTest> {
     const at = (await StepUnderTest.before(story, step)).strike({ status: 500 }, ...then);
     await at.submit({ headers: { prefer: 'respond-async' } });

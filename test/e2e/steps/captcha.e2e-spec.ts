@@ -36,7 +36,7 @@ const mails = (person: Person) => story.sandbox.control.mails({ email: person.em
 const failed = { status: 400, body: { code: 3, message: 'captcha verification failed', details: [] } };
 
 describe('behind a captcha', () => {
-  it('a start without a token can continue at once with a resend with one, also for new users', async () => {
+  it('a start without a token can go on with a resend with a token, also for new users', async () => {
     const person = new Person(story, { known: false });
     const { status, body } = await person.start();
     expect(status).toBe(422);

@@ -99,7 +99,8 @@ describe.each(DOORS)('client custody at %s', (door) => {
   it('completes in spite of failures, and neither code nor key reaches the service', async () => {
     const { id, person, device, verification } = await encrypted();
     const { control } = story.sandbox;
-    // At the proxy, a lost verification with an effect is final. One without an effect is retried.
+    // At the proxy, a lost verification with an effect is final. A lost verification without an effect is
+    // retried.
     const afterEffect = door === 'turnkey';
     control.addFault({ route: VERIFY[door], status: 503, retryAfterS: 1, afterEffect });
     await verify(id, verification, AT_ONCE);
@@ -125,7 +126,8 @@ describe.each(DOORS)('client custody at %s', (door) => {
     expect(completed).toMatchObject({ deviceSigning: null, authenticators: [{ id: expect.any(String) }] });
     expect(control.authenticators(deviceSigning!.userId)).toHaveLength(1);
 
-    // Forwarded unchanged: the activity's fingerprint is the hash of the device's bytes.
+    // The service has forwarded the bytes unchanged: the activity's fingerprint is the hash of the device's
+    // bytes.
     expect(person.effects('authenticators_created')).toBe(1);
     expect(await sinks.redisDump()).toContain(id);
     for (const sink of [await sinks.redisDump(), sinks.sentToRedis(), await sinks.databaseDump()]) {
@@ -135,7 +137,7 @@ describe.each(DOORS)('client custody at %s', (door) => {
     expect(service.said).toContain(id);
   });
 
-  it('refuses the code itself in any place, and names the right member', async () => {
+  it('refuses an unencrypted code in any place, and names the right member', async () => {
     const { id, person } = await encrypted();
     const code = person.code();
     const cases = [
@@ -204,7 +206,7 @@ describe.each(DOORS)('client custody at %s', (door) => {
     expect((await register(id, good)).body.state).toBe('completed');
   });
 
-  it('requires the sub-organization, because only its user’s device could sign for a new one', async () => {
+  it('requires the sub-organization, because only the user’s device could sign to create it', async () => {
     const refused = await new Person(story, { known: false }).start();
     expect(refused).toMatchObject({ status: 400, body: { code: 'validation_failed' } });
     expect(refused.body.errors.map(({ pointer }) => pointer)).toContain('/subject/organizationId');

@@ -7,7 +7,7 @@ let story: Story;
 /** Two replicas of the service, over one database. */
 let urls: string[];
 beforeAll(async () => {
-  // Many requests on a small machine may take a second. No call may time out for that.
+  // Many requests on a small machine may take a second. No call may time out because of this.
   story = await Story.begin({
     env: { CALL_TIMEOUT_MS: '5000', CLAIM_MAX_AGE_MS: '4000', LEASE_MS: '10000' },
   });
@@ -15,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => story.end());
 
-/** Sends one request many times at once, to alternating replicas. */
+/** Sends one request many times at the same time, to alternating replicas. */
 function crowd(times: number, path: string, body: object): Promise<Answer[]> {
   return Promise.all(
     Array.from({ length: times }, (_, n) =>
@@ -34,7 +34,10 @@ function tally(answers: Answer[]): Record<string, number> {
 
 const mails = ({ email }: Subject) => story.sandbox.control.mails({ email }).length;
 
-/** Cancels, and repeats a retryable 409, which a command gets if others overtake it three times. */
+/**
+ * Cancels, and repeats the cancel after a retryable 409. A command gets this answer if other commands
+ * overtake it three times.
+ */
 const cancelled = (id: string) =>
   until('a cancel that no other command overtook', async () => {
     const answer = await story.cancel(id);
@@ -45,7 +48,9 @@ const cancelled = (id: string) =>
 const hold = (route: string, { userId }: Subject) =>
   story.sandbox.control.addFault({ route, match: { userId }, delayMs: 1_500, afterEffect: true });
 
-/** One request succeeded. All others were told to wait, or came after it and got another refusal. */
+/**
+ * Checks that one request succeeded. All other requests had to wait, or came later and got another refusal.
+ */
 function expectOne(answers: Answer[], done: string, ...late: string[]): void {
   const { [done]: through, '409 step_in_progress': waiting = 0, ...others } = tally(answers);
   expect(through).toBe(1);
@@ -57,7 +62,7 @@ async function claims(id: string, signal: string): Promise<number> {
   return (await story.eventTypes(id)).filter((type) => type === signal).length;
 }
 
-describe('at once, over two replicas', () => {
+describe('at the same time, over two replicas,', () => {
   it('a hundred verifies make one upstream call', async () => {
     const { id, subject } = await story.sent();
     hold('otp-auth', subject);
@@ -131,7 +136,8 @@ describe('at once, over two replicas', () => {
     const passkey = await story.passkey(id);
     hold('create-authenticators-otp', subject);
     const answers = await crowd(20, `/v1/onboardings/${id}/authenticators`, { authenticators: [passkey] });
-    // A challenge is valid for five submissions. The others are refused for that, or come after the end.
+    // A challenge is valid for five submissions. The other submissions are refused for this reason, or come
+    // after the end.
     expectOne(answers, '200 completed', '410 onboarding_ended', '422 attestation_invalid');
     expect(story.calls(subject, 'create-authenticators-otp')).toBe(1);
     expect(story.sandbox.control.authenticators(subject.userId)).toHaveLength(1);

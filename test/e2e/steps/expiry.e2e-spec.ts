@@ -98,7 +98,7 @@ describe('without a worker', () => {
   afterAll(() => story.end());
 
   it.each(ENDS)(
-    '%s: shows the end of its %s life at once',
+    '%s: shows the end of its %s life immediately',
     async (situation, life, { state, reason, signal }) => {
       const { id, subject } = await SITUATIONS[situation](story);
       const before = (await story.get(id)).body;
@@ -133,7 +133,7 @@ describe('without a worker', () => {
           expect(told(answer)).toBe(refusal);
       }
 
-      // A refused command wrote the expiry, with the version that the read had shown.
+      // The refused command has written the expiry. The version is the one that the read has shown.
       expect((await story.get(id)).body).toMatchObject({ state, reason, version: body.version });
       expect((await story.eventTypes(id)).filter((type) => type === signal)).toEqual([signal]);
       expect(await sealedFields(id)).toEqual(
@@ -181,14 +181,14 @@ describe('without a worker', () => {
     },
   );
 
-  it('replaces a code at once if too little time is left for a call', async () => {
+  it('replaces a code immediately if too little time is left for a call', async () => {
     const { id } = await story.sent();
     await mayResend(story, id);
     await runOut(story, id, 'code', Number(story.env['CALL_TIMEOUT_MS']) - 100);
     expect((await story.resend(id)).body).toMatchObject({ state: 'otp_sent', otp: { attemptsLeft: 3 } });
   });
 
-  it('permits another start at once if the onboarding has expired', async () => {
+  it('permits another start immediately if the onboarding has expired', async () => {
     const { id, subject } = await story.sent();
     await runOut(story, id, 'idle');
     expect((await story.start(subject)).status).toBe(201);
@@ -262,7 +262,7 @@ describe('configured lives', () => {
   });
   afterAll(() => story.end());
 
-  it('end a code exactly when the answer said', async () => {
+  it('end a code exactly at the time that the answer named', async () => {
     const { id } = await story.sent();
     const { body } = await story.get(id);
     const end = Date.parse(body.otp.expiresAt!);
@@ -273,7 +273,7 @@ describe('configured lives', () => {
       const beganAt = Date.now();
       const { state, nextAction } = (await story.get(id)).body;
       if (state !== 'otp_sent') return { state };
-      // Both use one clock. Rounding loses a millisecond.
+      // Both times come from one clock. Rounding loses a millisecond.
       expect(beganAt).toBeLessThanOrEqual((nextAction.type === 'submit_otp' ? lastCall : end) + 1);
       return null;
     });
@@ -281,7 +281,7 @@ describe('configured lives', () => {
     expect(Date.now()).toBeGreaterThanOrEqual(end);
   });
 
-  it('end a session earlier than upstream, by its margin', async () => {
+  it('end a session earlier than upstream, by the configured margin', async () => {
     const { id } = await story.verified();
     const { body } = await story.get(id);
     expect(Date.parse(body.session!.expiresAt) - Date.parse(momentsOf(body).before!)).toBe(57_500);

@@ -16,7 +16,7 @@ const rowsOf = (userId: string) =>
     [`%${userId}`],
   );
 
-describe('superseding starts, all at once', () => {
+describe('superseding starts at the same time', () => {
   it('leave one live onboarding, and get 201, 409 or 410', async () => {
     const { id, subject } = await story.sent();
     const answers = await Promise.all([1, 2, 3, 4].map(() => story.start(subject, { supersede: true })));
@@ -69,7 +69,7 @@ describe('an idempotency key whose command was refused by a limit', () => {
     expect(story.calls(subject, 'otp-auth')).toBe(1);
   });
 
-  it('is not used up at a start either', async () => {
+  it('is not used up by a refused start either', async () => {
     const { id, subject } = await story.sent();
     await story.cancel(id);
     const headers = withKey();
@@ -117,7 +117,7 @@ describe('text that PostgreSQL cannot store', () => {
     }
   });
 
-  it('is a problem as an id of any length', async () => {
+  it('gets a problem as an id, for any length of the id', async () => {
     for (const length of [1, 100, 101, 5_000]) {
       const { status, body } = await story.call('GET', `/v1/onboardings/${'a'.repeat(length)}`);
       expect([400, 404, 414]).toContain(status);

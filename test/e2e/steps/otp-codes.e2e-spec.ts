@@ -109,8 +109,8 @@ describe('a mailed code', () => {
   );
 });
 
-describe('a subject’s wrong codes of a day', () => {
-  it('once used up, refuse verify, resend and start until Retry-After has passed', async () => {
+describe('the wrong codes of a subject in one day', () => {
+  it('block verify, resend and start at their limit, until Retry-After has passed', async () => {
     const { id, subject } = await story.sent();
     await mistype(id, subject, 3);
     await resendLater(id, subject);
@@ -122,7 +122,7 @@ describe('a subject’s wrong codes of a day', () => {
     await story.cancel(second.id);
 
     const third = await story.sent(subject);
-    // The eighth of the day. The code has a try left, but the subject has none.
+    // This is the eighth wrong code of the day. The code has a try left, but the subject has no try left.
     const last = await mistype(third.id, subject, 2);
     expect(last.body).toMatchObject({ code: 'otp_invalid', attemptsLeft: 0, nextAction: { type: 'none' } });
     const { otp, nextAction } = (await story.get(third.id)).body;
@@ -178,7 +178,7 @@ describe('a resend', () => {
     expect(mails(subject)).toBe(2);
   });
 
-  it('is limited within a window, as is a start, which then supersedes nothing', async () => {
+  it('is limited within a window, and a start at the limit supersedes nothing', async () => {
     const { id, subject } = await story.sent();
     await resendLater(id, subject);
     await resendLater(id, subject);
@@ -217,7 +217,7 @@ describe('a resend', () => {
     expect((await story.resend(id)).status).toBe(200);
   });
 
-  it('is limited over the day, even if the window has room', async () => {
+  it('is limited over the day, even if the limit of the window is not reached', async () => {
     const { id, subject } = await story.sent();
     for (let sends = 2; sends <= 6; sends++) {
       await elapse(story, id, subject, WINDOW_MS);

@@ -48,7 +48,7 @@ describe.each(DOORS)('%s, with the session’s key in the service', (door) => {
     expect(person.effects('authenticators_created')).toBe(1);
   });
 
-  it('reports a wrong code, and accepts the right one afterwards', async () => {
+  it('reports a wrong code, and accepts the right code afterwards', async () => {
     const person = new Person(story);
     const { id } = (await person.start()).body;
     const wrong = await story.verify(id, person.code().startsWith('A') ? 'B00000000' : 'A00000000');
@@ -90,14 +90,15 @@ describe.each(DOORS)('%s, with the session’s key in the service', (door) => {
     expect(person.requests()).toEqual([]);
   });
 
-  it('refuses a code that a device has encrypted, and accepts only the code itself', async () => {
+  it('refuses a code that a device has encrypted, and accepts only the plain code', async () => {
     const person = new Person(story);
     const { id } = (await person.start()).body;
     const bundle = { encappedPublic: `04${'ab'.repeat(64)}`, ciphertext: 'cd'.repeat(40) };
     const refused = await story.call('POST', `/v1/onboardings/${id}/otp/verify`, {
       encryptedOtpBundle: JSON.stringify(bundle),
     });
-    // With one integration there is one custody, so the other form is refused without reading the onboarding.
+    // One integration has one custody, so the form of the other custody is refused without reading the
+    // onboarding.
     expect(refused).toMatchObject({ status: 400, body: { errors: [{ pointer: '/encryptedOtpBundle' }] } });
   });
 
@@ -150,7 +151,7 @@ describe('turnkey', () => {
       expect((await story.get(id)).body).toMatchObject({ state: 'completed', unresolved: null });
       expect(await story.eventTypes(id)).not.toContain('outcome_lost');
       expect(await story.eventTypes(id)).not.toContain('second_mail_possible');
-      // Repeats cost no try, no send and no place in a budget.
+      // Repeated requests cost no try, no send and no place in a budget.
       expect((await story.get(id)).body.otp).toMatchObject({ sends: 1, attemptsLeft: 2 });
       const [budget] = await story.sql(
         `SELECT cardinality(sends) AS sends, cardinality(wrong_codes) AS wrong
@@ -184,14 +185,14 @@ describe('turnkey', () => {
     }
   });
 
-  it('lets a start choose its code', async () => {
+  it('lets a start choose the length, the characters and the life of its code', async () => {
     const person = new Person(story);
     const otp = { otpLength: 6, alphanumeric: false, expirationSeconds: '120' };
     const { body } = await person.start({ otp });
     expect(person.code()).toMatch(/^\d{6}$/);
     const lifeMs = Date.parse(body.otp.expiresAt!) - Date.parse(body.otp.sentAt!);
     expect(lifeMs).toBe(120_000);
-    // A resend asks for the same.
+    // A resend asks for a code of the same kind.
     await story.cooledDown(body.id);
     await story.resend(body.id);
     expect(person.code()).toMatch(/^\d{6}$/);

@@ -16,7 +16,7 @@ const WIDTHS = [320, 1280];
 export async function faultsByAxe(page: Page): Promise<string[]> {
   const before = page.viewportSize();
   const faults: string[] = [];
-  // This works as a developer tool does: the page's policy does not block it.
+  // The script is added as a developer tool would do it, so the page's policy does not block it.
   await page.evaluate(AXE);
   for (const width of WIDTHS) {
     await page.setViewportSize({ width, height: 800 });

@@ -26,8 +26,8 @@ function isProgram(path: string): boolean {
 }
 
 /**
- * Describes stories that need a real browser. Without Chromium they are skipped with a warning, or they fail
- * if `REQUIRE_CHROMIUM=1` is set, so that an installed browser cannot go unused.
+ * Describes stories that need a real browser. Without Chromium, they are skipped with a warning. With
+ * `REQUIRE_CHROMIUM=1`, they fail instead: set it where Chromium must be installed.
  */
 export function describeInBrowser(what: string, stories: () => void): void {
   const wanted = findChromium() !== null || process.env['REQUIRE_CHROMIUM'] === '1';
@@ -41,7 +41,7 @@ export interface WatchedPage {
   page: Page;
   /**
    * Violations of a policy, errors that a script or worker threw or wrote to the console, and requests to
-   * other hosts than this machine. A 4xx is no fault.
+   * other hosts than this machine. An answer with a 4xx is no complaint.
    */
   complaints: string[];
 }
@@ -54,7 +54,7 @@ export class RealBrowser {
     this.#browser = browser;
   }
 
-  /** @throws Error if there is no Chromium, or it does not start. */
+  /** @throws Error if there is no Chromium, or if Chromium does not start. */
   static async launch(): Promise<RealBrowser> {
     const executablePath = findChromium();
     if (executablePath === null) throw new Error('there is no Chromium: install one, or set CHROMIUM');

@@ -6,10 +6,10 @@ export interface AuthenticatorKind {
   /** `internal`: the device itself; a page has at most one. `usb`: a security key. */
   transport: 'internal' | 'usb';
   hasUserVerification: boolean;
-  /** Whether the person proves who they are when asked. */
+  /** Whether user verification succeeds. */
   isUserVerified: boolean;
   hasResidentKey: boolean;
-  /** If false, no person touches it, and the ceremony waits. */
+  /** If false, no person touches the authenticator, and the ceremony waits. */
   automaticPresenceSimulation: boolean;
   /** The BE and BS flags of its passkeys. */
   defaultBackupEligibility: boolean;
@@ -27,7 +27,7 @@ const PHONE: AuthenticatorKind = {
   defaultBackupState: true,
 };
 
-/** What an authenticator keeps of a passkey. */
+/** The data that an authenticator stores for a passkey. */
 export interface KeptPasskey {
   /** base64url without padding, as pages and the REST interface have it. */
   credentialId: string;
@@ -42,9 +42,9 @@ export interface KeptPasskey {
 }
 
 /**
- * An authenticator that Chromium plays for one page: WebDriver's virtual authenticator (WebAuthn Level 3
- * §11), over the DevTools protocol. While one is plugged in, Chromium asks no real one. It ends with its
- * page.
+ * An authenticator that Chromium simulates for one page: WebDriver's virtual authenticator (WebAuthn Level 3
+ * §11), over the DevTools protocol. While a page has a virtual authenticator, Chromium uses no real one for
+ * this page. It is removed when the page closes.
  */
 export class VirtualAuthenticator {
   readonly #devTools: CDPSession;
@@ -63,17 +63,19 @@ export class VirtualAuthenticator {
     return new VirtualAuthenticator(devTools, authenticatorId);
   }
 
-  /** Once the last one is unplugged, the page's ceremonies find no authenticator. */
+  /** After the last authenticator is unplugged, the page's ceremonies find no authenticator. */
   async unplug(): Promise<void> {
     await this.#devTools.send('WebAuthn.removeVirtualAuthenticator', this.#self);
   }
 
-  /** Whether the person proves who they are from now on. */
+  /** Whether user verification succeeds from now on. */
   async verifyUser(isUserVerified: boolean): Promise<void> {
     await this.#devTools.send('WebAuthn.setUserVerified', { ...this.#self, isUserVerified });
   }
 
-  /** Whether a person touches it from now on. A ceremony that waits for a touch then goes on. */
+  /**
+   * Whether a person touches the authenticator from now on. A ceremony that waits for a touch then goes on.
+   */
   async touch(enabled: boolean): Promise<void> {
     await this.#devTools.send('WebAuthn.setAutomaticPresenceSimulation', { ...this.#self, enabled });
   }

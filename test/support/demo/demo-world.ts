@@ -24,7 +24,7 @@ export class DemoWorld {
   ) {}
 
   static async begin(env: Record<string, string> = {}): Promise<DemoWorld> {
-    // The service must know the demo's origin, and the demo the service's URL: so the demo's port is chosen
+    // The service needs the demo's origin, and the demo needs the service's URL. So the demo's port is chosen
     // first.
     const [byzantine, attested] = [await closedPort(), await closedPort()];
     const origins = [byzantine, attested].map((port) => `http://localhost:${port}`);
@@ -81,7 +81,7 @@ export class DemoWorld {
 
   /** Closes the pages of a story. @returns the complaints of their browser. */
   async leave(): Promise<string[]> {
-    await this.service.open(); // a story that failed may have left it closed
+    await this.service.open(); // a failed story may have left the proxy closed
     const pages = this.#open.splice(0);
     for (const { page } of pages) await page.context().close();
     return pages.flatMap(({ complaints }) => complaints);

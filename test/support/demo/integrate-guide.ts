@@ -8,7 +8,7 @@ const ROOT = join(import.meta.dirname, '../../..');
 const GUIDE = join(ROOT, 'docs', 'integrate.md');
 
 export interface PastedFile {
-  /** The name under which the reader saves it. */
+  /** The name under which the reader saves the file. */
   name: string;
   /** The project's file with the same text, relative to the root. */
   source: string;

@@ -44,7 +44,7 @@ interface Document {
   components: { schemas: Record<string, Schema> };
 }
 
-/** One route, as the OpenAPI document has it. */
+/** One route of the OpenAPI document. */
 export interface Operation extends Described {
   method: string;
   route: string;

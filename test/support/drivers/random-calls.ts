@@ -6,14 +6,14 @@ import { SETTINGS } from './settings.js';
 
 export interface RandomCall {
   method: 'GET' | 'POST';
-  /** As docs/openapi.json has it. */
+  /** The path template of docs/openapi.json, for example `/v1/onboardings/{id}`. */
   route: string;
   path: string;
   headers: Record<string, string>;
   body?: unknown;
 }
 
-/** One of the users. Random calls go to their onboardings in any order. */
+/** A user of the run. Random calls go to the user's onboardings in any order. */
 export interface Someone {
   subject: { accountId: string; userId: string; email: string };
   id: string | null;
@@ -66,7 +66,7 @@ export class RandomCalls {
     return { someone, call };
   }
 
-  /** Puts a new user in place of one whose budgets are used up. */
+  /** Replaces a user whose budgets are used up by a new user. */
   replace(someone: Someone): void {
     Object.assign(someone, this.#newcomer());
   }

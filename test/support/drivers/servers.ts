@@ -8,13 +8,14 @@ import { askRedis, startRedis } from '../../../tools/embedded/redis.js';
 import { removeServers } from '../../../tools/servers.js';
 
 /**
- * A server of the run. Its URL changes with each start, because the port of a killed one may still be taken.
+ * A server of the run. Its URL changes with each start, because the port of a killed server may still be
+ * taken.
  */
 export interface Server {
   readonly url: string;
   /** Sends SIGKILL. Null for a server that DATABASE_URL or REDIS_URL names. */
   kill: (() => Promise<void>) | null;
-  /** Starts it again after a kill. */
+  /** Starts the server again after a kill. */
   start(): Promise<void>;
 }
 
@@ -59,7 +60,7 @@ function given(databaseUrl: string, redisUrl: string, queuePrefix: string): Serv
   const untouched = (url: string): Server => ({ url, kill: null, start: async () => undefined });
   const flush = () =>
     askRedis(redisUrl, async (redis) => {
-      // Others use this Redis as well.
+      // Other programs use this Redis as well.
       for await (const keys of redis.scanStream({ match: `${queuePrefix}:*`, count: 1_000 })) {
         if ((keys as string[]).length > 0) await redis.unlink(...(keys as string[]));
       }

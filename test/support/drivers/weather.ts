@@ -58,7 +58,7 @@ interface Calls {
   isEnough(): boolean;
 }
 
-/** Makes calls, some of them at once, while the upstream fails now and then. */
+/** Makes calls, some of them at the same time, while the upstream fails now and then. */
 export async function callInAnyWeather(
   { calls, parallel, weather, sandbox, isEnough }: Calls,
   makeCall: (left: number) => Promise<void>,

@@ -124,7 +124,7 @@ function straightWay(): OnboardingHistory {
 
 const PASSKEYS = [{ userId: 'ana', credentialId: 'c-1', authenticatorId: 'a-1' }];
 
-/** The numbers of the invariants that a history breaks, for example `I4`. */
+/** The numbers of the rules (invariants) that a history breaks, for example `I4`. */
 function broken(onboarding: OnboardingHistory, passkeys: History['passkeys'] = PASSKEYS): string[] {
   const found = check({ onboardings: [onboarding], passkeys }, TERMS);
   return [...new Set(found.map(({ invariant }) => invariant.split(' ', 1)[0]!))];
@@ -160,7 +160,7 @@ describe('the checker', () => {
     expect(broken(straightWay())).toEqual([]);
   });
 
-  it('finds nothing in a run with faults that keeps the retry law', () => {
+  it('finds nothing in a run whose faults are handled by the retry law', () => {
     const lost = but(
       [
         ...SENT,
@@ -179,7 +179,7 @@ describe('the checker', () => {
     expect(broken(lost, [])).toEqual([]);
   });
 
-  it('has tests for each invariant below', () => {
+  it('has tests for each of its rules in this file', () => {
     const numbers = INVARIANT_NAMES.map((name) => name.split(' ', 1)[0]);
     expect([...new Set(numbers)].sort()).toEqual(
       ['I1', 'I2', 'I3', 'I4', 'I5', 'I6', 'I7', 'I8', 'I9', 'I10', 'I11', 'I12'].sort(),
@@ -187,7 +187,7 @@ describe('the checker', () => {
   });
 });
 
-describe('I1 is broken', () => {
+describe('I1 (no step begins before the previous step has succeeded) is broken', () => {
   it('by a step whose predecessor never succeeded', () => {
     const facts: Fact[] = [
       ...SENT.slice(0, 2),
@@ -302,8 +302,8 @@ describe('I1 is broken', () => {
   });
 });
 
-describe('I2 is broken', () => {
-  it('by an attempt that begins before the last one has ended', () => {
+describe('I2 (at most one call is in flight) is broken', () => {
+  it('by an attempt that begins before the previous attempt has ended', () => {
     const facts: Fact[] = [
       ['created'],
       started('init-otp', 1),
@@ -316,13 +316,13 @@ describe('I2 is broken', () => {
     ).toContain('I2');
   });
 
-  it('by a call that arrives while another is being answered', () => {
+  it('by a call that arrives while another call has no answer yet', () => {
     const straight = straightWay();
     straight.calls[1]!.answeredAt = 1_500;
     expect(broken(straight)).toEqual(['I2']);
   });
 
-  it('not by a call after an abandoned one', () => {
+  it('not by a call after an abandoned call', () => {
     const retried = but(
       [
         ['created'],
@@ -344,7 +344,7 @@ describe('I2 is broken', () => {
   });
 });
 
-describe('I3 is broken', () => {
+describe('I3 (no code is sent again after a definite answer) is broken', () => {
   const twice = (first: Partial<UpstreamCall>, fingerprint = 'f') =>
     but(
       [
@@ -377,8 +377,8 @@ describe('I3 is broken', () => {
   });
 });
 
-describe('I4 is broken', () => {
-  it('by a number that comes twice', () => {
+describe('I4 (attempt numbers only rise, and tries of a code only fall) is broken', () => {
+  it('by an attempt number that comes twice', () => {
     const facts: Fact[] = [
       ['created'],
       started('init-otp', 1),
@@ -399,7 +399,7 @@ describe('I4 is broken', () => {
   });
 });
 
-describe('I5 is broken', () => {
+describe('I5 (nothing changes after the end) is broken', () => {
   it('by anything that happens after the end', () => {
     const straight = straightWay();
     const after = { seq: 13, type: 'retry_scheduled', at: 1_300, actor: 'x', data: {} };
@@ -408,7 +408,7 @@ describe('I5 is broken', () => {
     ).toEqual(['I5']);
   });
 
-  it('by an end that differs from what a caller was answered', () => {
+  it('by an end that differs from the end in an answer to a caller', () => {
     const straight = straightWay();
     straight.told.push(told({ version: 7, state: 'expired' }));
     expect(broken(straight)).toEqual(expect.arrayContaining(['I5', 'I7']));
@@ -419,8 +419,8 @@ describe('I5 is broken', () => {
   });
 });
 
-describe('I6 is broken', () => {
-  it('by a gap', () => {
+describe('I6 (each change has one event, without a gap) is broken', () => {
+  it('by a gap in the numbers of the events', () => {
     const straight = straightWay();
     straight.events[11]!.seq = 13;
     expect(broken(straight)).toEqual(['I6']);
@@ -430,14 +430,14 @@ describe('I6 is broken', () => {
     expect(broken(but(null, { version: 7 }))).toEqual(['I6']);
   });
 
-  it('by a signal that leads nowhere', () => {
+  it('by an event that its state does not permit', () => {
     const facts: Fact[] = [...SENT, ['otp_verified']];
     expect(
       broken(but(facts, { state: 'otp_sent', ...LIVE, attempt: 1, version: 2 }, { calls: SENT_CALL }), []),
     ).toEqual(['I6']);
   });
 
-  it('by a row in another state than its timeline ends in', () => {
+  it('by a row whose state differs from the last state in its timeline', () => {
     expect(
       broken(but(SENT, { state: 'otp_needed', ...LIVE, attempt: 1, version: 2 }, { calls: SENT_CALL }), []),
     ).toEqual(['I6']);
@@ -450,7 +450,7 @@ describe('I6 is broken', () => {
   });
 });
 
-describe('I7 is broken', () => {
+describe('I7 (each accepted command is carried out or visibly ended) is broken', () => {
   const resent: Fact[] = [
     ...SENT,
     ['otp_resend_asked', { reason: 'key-2' }],
@@ -465,11 +465,11 @@ describe('I7 is broken', () => {
   const row = { state: 'otp_sent', ...LIVE, attempt: 2, version: 4, otpHandle: 'otp-2' } as const;
   const accepted = told({ what: 'resend', key: 'key-2', version: 4, state: 'otp_sent' });
 
-  it('not by a resend that was accepted and done', () => {
+  it('not by a resend that was accepted and carried out', () => {
     expect(broken(but(resent, row, { calls, told: [accepted] }), [])).toEqual([]);
   });
 
-  it('by a resend that was accepted and is gone', () => {
+  it('by a resend that was accepted and has left no event', () => {
     expect(
       broken(but(resent, row, { calls, told: [accepted, told({ what: 'resend', key: 'key-3' })] }), []),
     ).toEqual(['I7']);
@@ -498,7 +498,7 @@ describe('I7 is broken', () => {
     expect(broken(straight)).toEqual(['I7']);
   });
 
-  it('by a version that a caller saw and that is lost', () => {
+  it('by a version that a caller saw and that the row has never reached', () => {
     const straight = straightWay();
     straight.told.push(told({ version: 8 }));
     expect(broken(straight)).toEqual(['I7']);
@@ -519,7 +519,7 @@ describe('I7 is broken', () => {
   });
 
   it.each([{ parkedReason: 'integration_missing' }, { dueAt: 900_000 }, { dueAt: null }])(
-    'by a live onboarding at rest with %j',
+    'by a live onboarding that would never go on, with %j',
     (stuck) => {
       expect(
         broken(
@@ -531,7 +531,7 @@ describe('I7 is broken', () => {
   );
 });
 
-describe('I8 is broken', () => {
+describe('I8 (no session is used after its margin) is broken', () => {
   it.each([
     { sentAt: 19_001, arrivedAt: 19_010 },
     { sentAt: 18_999, arrivedAt: 19_200 },
@@ -542,17 +542,19 @@ describe('I8 is broken', () => {
   });
 });
 
-describe('I9 is broken', () => {
-  it('by two onboardings of one key', () => {
+describe('I9 (each idempotency key makes at most one onboarding) is broken', () => {
+  it('by two onboardings with one idempotency key', () => {
     const one = straightWay();
     const other = { ...straightWay(), told: [] };
     other.row = { ...other.row, id: 'other' };
     const found = check({ onboardings: [one, other], passkeys: PASSKEYS }, TERMS);
-    expect(found.map(({ invariant }) => invariant)).toEqual(['I9 one idempotency key, one onboarding']);
+    expect(found.map(({ invariant }) => invariant)).toEqual([
+      'I9 each idempotency key makes at most one onboarding',
+    ]);
   });
 });
 
-describe('I10 is broken', () => {
+describe('I10 (each passkey is on its row or in doubt) is broken', () => {
   const lost: Partial<FinalRow> = { state: 'cancelled', authenticators: [], version: 6 };
   const facts: Fact[] = [
     ...straightWay()
@@ -561,7 +563,7 @@ describe('I10 is broken', () => {
     ['cancelled'],
   ];
 
-  it('by a passkey that is not in the row', () => {
+  it('by a passkey that is not on the row', () => {
     expect(broken(but(facts, lost))).toEqual(['I10']);
   });
 
@@ -577,13 +579,13 @@ describe('I10 is broken', () => {
     expect(broken(straightWay(), [...PASSKEYS, stranger])).toEqual(['I10']);
   });
 
-  it('by a passkey that upstream never created, or has under another id', () => {
+  it('by a passkey on the row that upstream never created, or has under another id', () => {
     expect(broken(but(null, { authenticators: [{ id: null, credentialId: 'c-9' }] }))).toContain('I10');
     expect(broken(but(null, { authenticators: [{ id: 'a-9', credentialId: 'c-1' }] }))).toEqual(['I10']);
   });
 });
 
-describe('I11 is broken', () => {
+describe('I11 (no doubt is lost) is broken', () => {
   const verifying = (...rest: Fact[]): Fact[] => [
     ...SENT,
     ['otp_submitted'],
@@ -624,7 +626,7 @@ describe('I11 is broken', () => {
   });
 });
 
-describe('I12 is broken', () => {
+describe('I12 (the timeline agrees with the calls upstream) is broken', () => {
   it.each<[string, (straight: OnboardingHistory) => void]>([
     ['a success without an effect upstream', ({ calls }) => (calls[0]!.effect = null)],
     ['a call that arrives before its claim is written', ({ calls }) => (calls[0]!.arrivedAt = 150)],
@@ -662,7 +664,7 @@ describe('I12 is broken', () => {
     expect(broken(straight)).toEqual([]);
   });
 
-  it('by a row whose code is not the last one sent', () => {
+  it('by a row whose code is not the last code that was mailed', () => {
     const facts: Fact[] = SENT;
     expect(
       broken(

@@ -19,23 +19,23 @@ export interface Violation {
   detail: string;
 }
 
-/** What must hold for every onboarding, even after kills, cuts, flushes and wrong answers. */
+/** The rules that every onboarding must keep, even after kills, cuts, flushes and wrong answers. */
 export const INVARIANTS = {
-  'I1 no step without the success of the one before': stepOrder,
-  'I2 at most one call in flight': inFlight,
-  'I3 no code sent again after a definite answer': codes,
-  'I4 counters never fall': attempts,
-  'I5 ended is ended': endings,
-  'I6 one event per change, no gap': timeline,
-  'I7 every accepted intent is carried out or visibly ended': intents,
-  'I7 nothing is stuck': rest,
-  'I8 no session past its margin': sessions,
-  'I10 every passkey is ours or in doubt': passkeys,
-  'I11 doubt is never forgotten': doubt,
-  'I12 what we wrote agrees with what upstream did': agreement,
+  'I1 no step begins before the previous step has succeeded': stepOrder,
+  'I2 at most one call is in flight': inFlight,
+  'I3 no code is sent again after a definite answer': codes,
+  'I4 attempt numbers only rise, and tries of a code only fall': attempts,
+  'I5 nothing changes after the end': endings,
+  'I6 each change has one event, without a gap': timeline,
+  'I7 each accepted command is carried out or visibly ended': intents,
+  'I7 no onboarding is stuck': rest,
+  'I8 no session is used after its margin': sessions,
+  'I10 each passkey is on its row or in doubt': passkeys,
+  'I11 no doubt is lost': doubt,
+  'I12 the timeline agrees with the calls upstream': agreement,
 } as const satisfies Record<string, Invariant>;
 
-const I9 = 'I9 one idempotency key, one onboarding';
+const I9 = 'I9 each idempotency key makes at most one onboarding';
 
 export const INVARIANT_NAMES = [...Object.keys(INVARIANTS), I9];
 
@@ -60,7 +60,7 @@ export function check(history: History, terms: Terms, except: readonly string[] 
   for (const { credentialId, userId } of history.passkeys) {
     if (owned.has(credentialId)) continue;
     const detail = `passkey ${credentialId} of user ${userId} came from no call of this run`;
-    found.push({ invariant: 'I10 every passkey is ours or in doubt', onboardingId: '-', detail });
+    found.push({ invariant: 'I10 each passkey is on its row or in doubt', onboardingId: '-', detail });
   }
   return found;
 }

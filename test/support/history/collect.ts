@@ -12,8 +12,8 @@ const STEP_OF_ROUTE: Record<string, StepName> = {
 };
 
 /**
- * Keeps entries that the sandbox's bounded journal drops. They are the sandbox's objects, so it still adds
- * answers.
+ * Keeps entries that the sandbox's bounded journal drops. The entries stay the sandbox's own objects, so the
+ * sandbox still adds the answers to them.
  */
 export class JournalKeeper {
   readonly #entries = new Map<number, JournalEntry>();
@@ -105,7 +105,10 @@ const UNSETTLED = `
     state IN ('otp_requested', 'otp_submitted', 'authenticators_submitted') OR (
       state NOT IN ('completed', 'failed', 'expired', 'cancelled') AND due_at < clock_timestamp()))`;
 
-/** How many onboardings of a run are not at rest: in a step, or past their end. */
+/**
+ * How many onboardings of a run are not at rest: a step is running, or a life is over and the expiry is not
+ * written yet.
+ */
 export async function unsettled(databaseUrl: string, run: string): Promise<number> {
   return connected(databaseUrl, async (client) => {
     const { rows } = await client.query<{ count: number }>(UNSETTLED, [run]);

@@ -12,7 +12,7 @@ export interface OnboardingHistory {
   events: TimelineEntry[];
   /** Upstream requests of this onboarding, in order of arrival. */
   calls: UpstreamCall[];
-  /** In the order in which callers received them. */
+  /** The answers, in the order in which callers received them. */
   told: Told[];
 }
 
@@ -62,7 +62,7 @@ export interface UpstreamCall {
   sentAt: number;
   arrivedAt: number;
   answeredAt: number | null;
-  /** The status, or how the call ended without one. */
+  /** The status of the answer, or how the call ended without a status. */
   answer: number | 'cut' | 'client_gone' | null;
   otpId: string | null;
   effect: Effect | null;
@@ -82,7 +82,10 @@ export interface Passkey {
   authenticatorId: string;
 }
 
-/** A caller's commands. Each has a key, which is also its reason if the route takes one. */
+/**
+ * A caller's commands. Each command has an Idempotency-Key. If the route takes a reason, the key is also the
+ * reason.
+ */
 export type Command = 'start' | 'verify' | 'resend' | 'authenticators' | 'cancel' | 'resolve' | 'retry';
 
 /** An answer that reached its caller. */
@@ -92,11 +95,11 @@ export interface Told {
   /** The Idempotency-Key. */
   key: string | null;
   status: number;
-  /** Of a problem. */
+  /** The code of a problem; null for other answers. */
   code: string | null;
-  /** Whether it repeats an earlier answer. */
+  /** Whether the service repeated an earlier answer. */
   replayed: boolean;
-  /** Of an onboarding. */
+  /** From an answer with an onboarding, as the members below; null for other answers. */
   version: number | null;
   state: State | null;
   updatedAt: number | null;

@@ -1,6 +1,6 @@
 import type { OnboardingHistory } from './history.js';
 
-/** The facts about a run that its history does not hold. */
+/** The facts about a run that its history does not contain. */
 export interface Terms {
   /** SESSION_MARGIN_MS of the run. */
   sessionMarginMs: number;

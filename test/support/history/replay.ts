@@ -61,7 +61,7 @@ export interface Attempt {
   step: StepName;
   fingerprint: string | null;
   startedAt: number;
-  /** The class of its end; null where the timeline has none. */
+  /** The class of the attempt's end, or null if the timeline has no class. */
   end: string | null;
   lapsed: boolean;
   endedAt: number | null;

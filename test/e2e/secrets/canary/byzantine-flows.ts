@@ -28,7 +28,7 @@ async function verified(canary: Canary, more: object = {}) {
   return begun;
 }
 
-/** All three steps. Each fails first, and is sent twice with one key. Then an erasure. */
+/** Makes all three steps, then an erasure. Each step fails first, and is sent twice with one key. */
 async function retries(canary: Canary): Promise<void> {
   const { story } = canary;
   const subject = story.newSubject();
@@ -62,7 +62,7 @@ async function retries(canary: Canary): Promise<void> {
   await story.get(id);
 }
 
-/** Wrong codes until no tries are left, then a resend with another code, and a cancel. */
+/** Sends wrong codes until no tries are left. Then asks for another code, and cancels. */
 async function refusals(canary: Canary): Promise<void> {
   const { story } = canary;
   const { id, subject } = await sent(canary);
@@ -77,7 +77,7 @@ async function refusals(canary: Canary): Promise<void> {
   await story.verify(id, canary.code(subject));
 }
 
-/** A lost verification at an upstream that echoes requests in its errors. It stays unresolved. */
+/** Loses a verification at an upstream that repeats requests in its errors. The outcome stays unresolved. */
 async function loss(canary: Canary): Promise<void> {
   const { story } = canary;
   const { id, subject, code } = await sent(canary);
@@ -87,7 +87,7 @@ async function loss(canary: Canary): Promise<void> {
   await story.events(id);
 }
 
-/** Step 3: refused, lost, resolved, and then parked for a while. */
+/** Runs step 3 with a refusal, a lost answer that is resolved, and a parking that ends. */
 async function doubt(canary: Canary): Promise<void> {
   const { story } = canary;
   const { id, subject } = await verified(canary);
@@ -111,7 +111,7 @@ async function doubt(canary: Canary): Promise<void> {
   await story.events(id);
 }
 
-/** A code, a session and an onboarding expire. */
+/** Lets a code, a session and an onboarding expire. */
 async function expiry(canary: Canary): Promise<void> {
   const { story } = canary;
   const [code, session, whole] = await Promise.all([sent(canary), verified(canary), verified(canary)]);
@@ -126,7 +126,7 @@ async function expiry(canary: Canary): Promise<void> {
   await story.until(whole.id, 'expired');
 }
 
-/** A code and a passkey that stay sealed on their rows until the run ends. */
+/** Leaves a code and a passkey sealed on their rows until the run ends. */
 async function waiting(canary: Canary): Promise<void> {
   const { story } = canary;
   const [first, second] = await Promise.all([sent(canary), verified(canary)]);
@@ -136,7 +136,7 @@ async function waiting(canary: Canary): Promise<void> {
   await story.register(second.id, [await passkey(canary, second.id)], { prefer: 'respond-async' });
 }
 
-/** An upstream that echoes requests, once in each way and step. */
+/** Makes upstream repeat the requests of each step in its answers, once in each way. */
 async function echoed(canary: Canary): Promise<void> {
   const { story } = canary;
   await Promise.all(
@@ -160,7 +160,7 @@ async function echoed(canary: Canary): Promise<void> {
   );
 }
 
-/** A remote signer that echoes requests in its errors. */
+/** Uses a remote signer that repeats requests in its errors. */
 async function remoteSigner(canary: Canary): Promise<void> {
   const { story, kms } = canary;
   const { id, code } = await sent(canary, { integration: 'kms' });
@@ -174,7 +174,10 @@ async function remoteSigner(canary: Canary): Promise<void> {
   await story.events(id);
 }
 
-/** In two groups: a slow machine would refuse more starts at once than the pool has connections. */
+/**
+ * Runs the flows in two groups. On a slow machine, the service refuses starts if more of them run at the same
+ * time than its pool has connections.
+ */
 export async function byzantineFlows(canary: Canary): Promise<void> {
   await Promise.all([retries, refusals, loss, doubt, expiry].map((flow) => flow(canary)));
   await Promise.all([waiting, echoed, remoteSigner].map((flow) => flow(canary)));

@@ -48,7 +48,7 @@ async function keys(canary: Canary): Promise<void> {
   }
   await story.call('GET', '/v1/admin/api-keys', undefined, bearer(`${canary.apiKey.slice(0, -1)}!`));
 
-  // Another caller, which must see none of this, above all no contacts.
+  // Another caller must see no data of this caller, above all no contacts.
   const other = await make({ caller: 'stranger' });
   const { body: all } = await story.call<{
     items: { id: string; subject: { contact?: { value: string } } }[];
@@ -84,7 +84,7 @@ async function tokens(canary: Canary): Promise<void> {
   }
 }
 
-/** The command line. It prints its secrets once, and they must be nowhere else. */
+/** Uses the command line. It prints the secrets that it makes once. No other sink may have them. */
 async function commandLine(canary: Canary): Promise<void> {
   const { DATABASE_URL = '', DATABASE_POOLER = '', HASH_KEY = '' } = canary.story.env;
   const gangway = async (args: string[], input?: string, env: Record<string, string> = {}) =>
@@ -119,7 +119,7 @@ async function commandLine(canary: Canary): Promise<void> {
     canary.put('command line', ended.said);
   }
   await story.call('GET', '/v1/onboardings?limit=1', undefined, bearer(key.token));
-  // As after the first login, when the operator has chosen a password.
+  // Marks the password as chosen, as after the operator's first login.
   await story.sql(`UPDATE operators SET must_change = false WHERE name = 'ana'`);
   canary.operator = { name: 'ana', password };
 }

@@ -13,7 +13,7 @@ import { integrations, newKey, type Keys } from './integrations.js';
 import { openRoles, type Roles } from './roles.js';
 import { UpstreamMirror, type Echo } from './upstream-mirror.js';
 
-/** A code of the maximum length that looks like nothing else. */
+/** A code of the maximum length, which no other text resembles. */
 export const WRONG_CODE = 'Canary7X9';
 
 /** The interval of samples while flows run. A secret must not be readable even for a moment. */
@@ -22,7 +22,7 @@ const PATIENCE_MS = 30_000;
 
 interface Sink {
   texts: Set<string>;
-  /** Kinds of secrets that this sink may show, to their owners. */
+  /** The kinds of secrets that this sink may show to their owners. */
   may: ReadonlySet<string>;
 }
 
@@ -35,7 +35,7 @@ export interface Find {
 /** A random value that occurs nowhere else. */
 export const unique = (name = 'canary') => `${name}-${randomBytes(24).toString('base64url')}`;
 
-/** Known secrets, the system that they go through, and all places that could hold one. */
+/** Known secrets, the system that handles them, and all places that could hold a secret. */
 export class Canary {
   readonly hunt = new SecretHunt();
   readonly #sinks = new Map<string, Sink>();
@@ -67,7 +67,7 @@ export class Canary {
     return canary;
   }
 
-  /** Adds a secret that must be found nowhere. */
+  /** Adds a secret that no sink may show. */
   secret(kind: string, secret: string, bytes?: Uint8Array): void {
     this.hunt.add(kind, secret, bytes);
   }

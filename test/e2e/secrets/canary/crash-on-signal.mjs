@@ -1,4 +1,7 @@
-/** Loaded before the service. Makes it crash on SIGUSR2, with all that it knows attached to the error. */
+/**
+ * Loaded before the service. Makes the service crash on SIGUSR2, with an error that carries all data of the
+ * service.
+ */
 function laden() {
   const known = { ...process.env };
   const error = new Error('crashed as told', { cause: new Error('the cause', { cause: known }) });

@@ -26,7 +26,7 @@ export function newKey(): KeyPair {
   };
 }
 
-/** One integration of each kind, key and custody, all at one address. */
+/** One integration for each combination of provider, key and custody. All use one address. */
 export function integrations(
   sandbox: Sandbox,
   url: string,

@@ -6,7 +6,7 @@ const CACHE = process.env['NODE_COMPILE_CACHE'];
 
 export interface Ended {
   code: number | null;
-  /** Its output, stdout and stderr. */
+  /** The output of the process: stdout and stderr. */
   said: string;
 }
 

@@ -63,7 +63,7 @@ async function passkey(canary: Canary, id: string) {
   return made;
 }
 
-/** A complete onboarding with a wrong code first. It is listed by its contact, and erased if new. */
+/** Completes an onboarding after a wrong code, lists it by its contact, and erases it if the user is new. */
 async function server(canary: Canary, door: Door, type: 'email' | 'phone', known: boolean): Promise<void> {
   const { story } = canary;
   const who = person(canary, type, known);
@@ -82,7 +82,7 @@ async function server(canary: Canary, door: Door, type: 'email' | 'phone', known
   if (!known) await story.call('DELETE', `/v1/onboardings/${id}`);
 }
 
-/** The user's device holds the key. The code is also sent in wrong places. */
+/** Completes an onboarding whose key is on the user's device. Also sends the code in wrong places. */
 async function device(canary: Canary, door: Door): Promise<void> {
   const { story } = canary;
   const who = person(canary, 'email');
@@ -134,7 +134,7 @@ async function device(canary: Canary, door: Door): Promise<void> {
   await story.events(id);
 }
 
-/** Turnkey echoes requests: contacts at the first step, and tokens at the login. */
+/** Makes Turnkey repeat requests in its answers: contacts at the first step, and tokens at the login. */
 async function echoed(canary: Canary, door: Door, echo: Echo): Promise<void> {
   const { story } = canary;
   const who = person(canary, 'email');
@@ -159,7 +159,8 @@ export async function turnkeyFlows(canary: Canary): Promise<void> {
       device(canary, door),
     ]),
   );
-  // One after the other: a token is unknown before it is sent, so the mirror finds it by its member's name.
+  // The flows run one after the other. A token is unknown before it is sent, so the mirror finds the token by
+  // the name of its member.
   for (const echo of Object.keys(ECHOES) as Echo[]) {
     for (const door of DOORS) await echoed(canary, door, echo);
   }

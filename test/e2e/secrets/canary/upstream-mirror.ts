@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** Ways to echo a request in an answer. */
+/** Ways to repeat a request in an answer. */
 export const ECHOES = {
   'in every member of JSON': (response, raw) =>
     json(response, 400, {
@@ -50,11 +50,11 @@ const GIVEN = /"(sessionId|session|sessionToken|verificationToken)":"([^"\\]{16,
 
 /**
  * A proxy in front of the sandbox. It forwards requests, and reports the sessions and tokens in answers. If a
- * test orders it, it answers itself, and echoes the request.
+ * test asks for it, the proxy answers by itself, and repeats the request in the answer.
  */
 export class UpstreamMirror {
   readonly #echoes: { word: string; echo: Echo; times: number }[] = [];
-  /** How often it echoed a request. */
+  /** How often the proxy repeated a request. */
   echoed = 0;
   /** The headers of all requests, without those that must carry a secret. */
   readonly headers: string[] = [];
@@ -76,7 +76,7 @@ export class UpstreamMirror {
     return mirror;
   }
 
-  /** Echoes the next requests that contain a word. */
+  /** Repeats the next requests that contain this word in their answers. */
   echo(word: string, echo: Echo, times = 1): void {
     this.#echoes.push({ word, echo, times });
   }

@@ -18,12 +18,12 @@ export const agreement: Invariant = (onboarding) => {
     if (arrived.length - (isRefusedFirst(arrived) ? 1 : 0) > 1)
       found.push(`attempt ${number} arrived ${arrived.length} times`);
     if (arrived.some(({ arrivedAt }) => arrivedAt < startedAt)) {
-      found.push(`attempt ${number} arrived before it was written down`);
+      found.push(`attempt ${number} arrived before its claim was written`);
     }
   }
   for (const call of calls) {
     if (!attempts.some(({ number, step }) => number === call.attempt && step === call.step)) {
-      found.push(`${call.step} ${call.attempt} arrived, and is not in the timeline`);
+      found.push(`${call.step} ${call.attempt} arrived, but is not in the timeline`);
     }
   }
   for (const { number, step, end } of attempts) {
@@ -35,7 +35,7 @@ export const agreement: Invariant = (onboarding) => {
     const sent = attempts.findLast(({ step, end }) => step === 'init-otp' && end === 'ok');
     const newest = calls.findLast((call) => call.attempt === sent?.number)?.effect?.otpId;
     if (row.otpHandle !== newest)
-      found.push(`the row holds code ${row.otpHandle}, the last one sent is ${newest}`);
+      found.push(`the row has code ${row.otpHandle}, but the last code sent is ${newest}`);
   }
   return found;
 };

@@ -16,7 +16,7 @@ export const attempts: Invariant = ({ row, events, told }) => {
     .filter(({ replayed, updatedAt, otpSentAt }) => !replayed && updatedAt !== null && otpSentAt !== null)
     .sort((a, b) => a.updatedAt! - b.updatedAt! || a.version! - b.version!);
   for (const { attemptsLeft, otpSentAt, state, updatedAt } of inOrder) {
-    // While a code is being sent, none is valid. The row still has the time of the last one.
+    // While a code is being sent, no code is valid. The row still has the time of the previous code.
     if (attemptsLeft === null || state === 'otp_requested' || state === 'otp_needed') continue;
     const before = left.get(otpSentAt!);
     if (before && attemptsLeft > before.left) {

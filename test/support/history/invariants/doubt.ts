@@ -26,7 +26,7 @@ export const doubt: Invariant = (onboarding) => {
     const lost = attempts.findIndex(({ end }) => end === 'no_answer');
     const sentAfter = lost < 0 ? [] : attempts.slice(lost + 1).filter(({ end }) => end !== 'not_sent');
     if (sentAfter.length > no_answer) {
-      found.push(`submission ${number}: ${sentAfter.length} more calls after one without an answer`);
+      found.push(`submission ${number}: ${sentAfter.length} more calls after a call without an answer`);
     }
     const doubtful = attempts.some(({ end }) => INDEFINITE.has(end ?? ''));
     if (doubtful && leftBy && !(MAY_LEAVE_BY[step]?.includes(leftBy) ?? true)) {

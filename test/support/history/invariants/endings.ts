@@ -11,10 +11,10 @@ export const endings: Invariant = ({ row, events, told }) => {
     if (ended && !ALLOWED_AFTER.has(event.type)) found.push(`${event.seq}: "${event.type}" after the end`);
     ended = hasEnded(after);
   }
-  if (isEnded(row.state) && row.holdsSecrets) found.push(`${row.state}, and secrets are left`);
+  if (isEnded(row.state) && row.holdsSecrets) found.push(`the row is ${row.state}, but still has secrets`);
   for (const { state, at } of told) {
     if (state && isEnded(state) && state !== row.state) {
-      found.push(`a caller was told "${state}" at ${new Date(at).toISOString()}, and it is ${row.state}`);
+      found.push(`a caller got "${state}" at ${new Date(at).toISOString()}, but the row is ${row.state}`);
     }
   }
   return found;

@@ -45,7 +45,8 @@ export const intents: Invariant = ({ row, events, told }) => {
 };
 
 /**
- * A start's key is also its `externalRef`. So two onboardings of one key show even if their answers got lost.
+ * A start's key is also its `externalRef`. So two onboardings with the same key are found even if their
+ * answers were lost.
  */
 export function oneOnboardingPerKey({ onboardings }: History): { onboardingId: string; detail: string }[] {
   const found: { onboardingId: string; detail: string }[] = [];

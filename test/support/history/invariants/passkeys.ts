@@ -14,7 +14,7 @@ export const passkeys: Invariant = ({ row, events, calls }) => {
     for (const [index, credentialId] of (effect.credentialIds ?? []).entries()) {
       created.add(credentialId);
       if (!known.has(credentialId) && !inDoubt && !resolvedDone) {
-        found.push(`call ${attempt} created ${credentialId}, which is not in the row`);
+        found.push(`call ${attempt} created ${credentialId}, which is not on the row`);
       }
       const id = known.get(credentialId);
       if (id && id !== effect.authenticatorIds?.[index]) {

@@ -2,7 +2,7 @@ import type { StepName } from '#libs/onboarding';
 import type { Invariant } from '../invariant.js';
 import { isSignal } from '../replay.js';
 
-/** The signal that a step needs, the signals that void it, and one that may restore it. */
+/** The signal that a step needs, the signals that void that signal, and a signal that may restore it. */
 const NEEDS: Partial<Record<StepName, { success: string; void: string[]; restored?: string }>> = {
   // If a send is given up without an effect, the previous code stays valid.
   'verify-otp': {
@@ -40,7 +40,7 @@ export const stepOrder: Invariant = ({ events, calls }) => {
   let opened = false;
   for (const { step, attempt, otpId, effect } of calls) {
     if (effect?.type === 'session_opened') opened = true;
-    // Sorted by attempt, because an abandoned call may arrive after later ones.
+    // Sorted by attempt, because an abandoned call may arrive after later calls.
     const mailed = calls.flatMap((call) =>
       call.effect?.type === 'otp_sent' && call.attempt < attempt ? [call] : [],
     );

@@ -7,7 +7,8 @@ export const timeline: Invariant = ({ row, events, told }) => {
   for (const [index, { seq }] of events.entries()) {
     if (seq !== index + 1) found.push(`event ${index + 1} has number ${seq}`);
   }
-  if (row.lastSeq !== events.length) found.push(`last_seq is ${row.lastSeq} of ${events.length} events`);
+  if (row.lastSeq !== events.length)
+    found.push(`last_seq is ${row.lastSeq}, but there are ${events.length} events`);
   const { steps, illegal } = replay({ events });
   if (illegal) return [...found, illegal];
   const changes = steps.filter(({ before, after }) => before !== after).length;
