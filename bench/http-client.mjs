@@ -58,7 +58,7 @@ const viaUndici = async () => {
 
 const viaFetch = async () => (await fetch(origin + path, { method: 'POST', headers, body })).text();
 
-/** The smallest possible axios adapter on a pool. */
+/** A minimal axios adapter that sends requests through a pool of undici. */
 function dispatch(pool, config) {
   return new Promise((resolve, reject) => {
     const chunks = [];

@@ -7,7 +7,7 @@ import { prepare } from './prepare.js';
 const STARTS = 5;
 const IDLE_MS = 10_000;
 
-/** Measures how long service and worker take until they are ready, and the memory that they hold while idle. */
+/** Measures how long service and worker take to be ready, and how much memory they use while idle. */
 export async function size(): Promise<void> {
   const { surroundings, stop } = await prepare();
   const gangway = contenders().find(({ name }) => name === 'gangway')!;

@@ -6,7 +6,7 @@ import { PROBLEMS, type ProblemCode, type Scope } from '#libs/kernel';
 import { onboardingResource } from './onboarding.dto.js';
 import { problemSchema } from './problem.dto.js';
 
-/** Codes that any route can answer with. */
+/** The problem codes with which any route can answer. */
 const EVERYWHERE: ProblemCode[] = [
   'validation_failed',
   'unauthenticated',
@@ -17,7 +17,7 @@ const EVERYWHERE: ProblemCode[] = [
   'not_ready',
 ];
 
-/** Codes with a second status. */
+/** The problem codes that have a second HTTP status. */
 const ALSO: Partial<Record<ProblemCode, number>> = { otp_locked: 429 };
 
 const HEADERS = {
@@ -38,7 +38,7 @@ const headers = (names: readonly Header[]) =>
     names.map((name) => [name, { description: HEADERS[name], schema: { type: 'string' as const } }]),
   );
 
-/** Headers that every answer with a status has. */
+/** The headers that every answer with this status has. */
 const OF_STATUS: Partial<Record<number, Header[]>> = {
   401: ['WWW-Authenticate'],
   403: ['WWW-Authenticate'],
@@ -85,7 +85,7 @@ export function Answers(
   );
 }
 
-/** Codes that any command can answer with, besides {@link EVERYWHERE}. */
+/** The problem codes with which any command can answer, in addition to {@link EVERYWHERE}. */
 const OF_COMMANDS: ProblemCode[] = [
   'idempotency_in_progress',
   'idempotency_key_reused',
@@ -94,7 +94,7 @@ const OF_COMMANDS: ProblemCode[] = [
   'unsupported_media_type',
 ];
 
-/** Documents the header that every change of an onboarding takes. */
+/** Documents `If-Match`, which every route that changes an onboarding takes. */
 export const IfMatch = () =>
   ApiHeader({
     name: 'If-Match',
@@ -147,7 +147,7 @@ export const RunsStep = () =>
     }),
   );
 
-/** Names and documents the scopes of a route. Any one of them opens it. */
+/** Sets and documents the scopes of a route. A caller needs only one of them. */
 export const OpenTo = (...scopes: [Scope, ...Scope[]]) =>
   applyDecorators(
     Requires(...scopes),

@@ -17,7 +17,8 @@ export const createKeyBody = z
     }),
     scopes: z.array(z.enum(SCOPES)).min(1).max(SCOPES.length),
     integrations: z.array(text(32)).min(1).max(100).optional().meta({
-      description: 'The integrations at which the key may start onboardings. All of them if left out.',
+      description:
+        'The integrations at which the key may start onboardings. If it is left out, all integrations.',
     }),
     name: text(100).optional(),
     expiresInS: z
@@ -36,7 +37,7 @@ export type CreateKeyBody = z.output<typeof createKeyBody>;
 export const rotateKeyBody = z
   .strictObject({
     overlapS: z.int().min(0).max(LONGEST_OVERLAP_S).default(DAY_S).meta({
-      description: 'How long the old key stays valid. 0 revokes it at once.',
+      description: 'How long the old key stays valid. 0 revokes the old key immediately.',
     }),
   })
   .meta({ id: 'RotateApiKey', [EXAMPLE]: { overlapS: 3_600 } });

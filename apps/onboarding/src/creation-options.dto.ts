@@ -10,7 +10,7 @@ export const creationOptions = z
     challenge: z.string(),
     pubKeyCredParams: z.array(z.object({ type: credentialType, alg: z.int().min(-65_536).max(65_535) })),
     timeout: z.int().min(1).max(3_600_000).meta({
-      description: 'Milliseconds. A passkey that takes longer comes too late.',
+      description: 'How long the user may take to make the passkey, in milliseconds.',
     }),
     excludeCredentials: z
       .array(z.object({ type: credentialType, id: z.string(), transports: z.array(z.string()).optional() }))

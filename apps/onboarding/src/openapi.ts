@@ -35,14 +35,15 @@ export function openApiDocument(app: NestFastifyApplication): OpenAPIObject {
   });
   for (const path of Object.keys(document.paths)) if (!path.startsWith('/v1/')) delete document.paths[path];
   mend(document);
-  // The rules of retries are part of the interface. These are the tables that the service itself uses.
+  // The rules of retries are part of the API. So the document contains the tables that the service itself
+  // uses.
   const laws = Object.fromEntries(PROVIDERS.map(({ kind, law }) => [kind, law]));
   return Object.assign(document, { 'x-retry-safety': laws });
 }
 
 /**
- * Corrects two assumptions of Swagger: every body is required, and all answers have the same media type.
- * Problems have their own (RFC 9457 §3).
+ * Corrects two wrong assumptions of Swagger: that every body is required, and that all answers have the same
+ * media type. Problems have a media type of their own (RFC 9457 §3).
  */
 function mend(document: OpenAPIObject): void {
   for (const path of Object.values(document.paths)) {
@@ -86,7 +87,7 @@ export function serveDocs(app: NestFastifyApplication): void {
   SwaggerModule.setup('docs', app, () => openApiDocument(app), {
     jsonDocumentUrl: 'openapi.json',
     raw: ['json'],
-    // The validator would send the address of this service to a server of others.
+    // Swagger's validator is off: it would send the address of this service to another company's server.
     swaggerOptions: { validatorUrl: null },
   });
 }

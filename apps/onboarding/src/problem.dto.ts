@@ -22,7 +22,9 @@ const MEMBERS = {
   errors: fieldErrors,
   nextAction,
   onboardingId: z.uuid(),
-  requiredScopes: z.array(z.enum(SCOPES)).meta({ description: 'One of them is enough.' }),
+  requiredScopes: z
+    .array(z.enum(SCOPES))
+    .meta({ description: 'The scopes of the route. The caller needs only one of them.' }),
   state: z.enum(STATES),
   version: z.int().min(1).meta({ description: 'The current version.' }),
 } satisfies Record<ProblemMember, z.ZodType>;
@@ -52,7 +54,7 @@ const problems = Object.fromEntries(PROBLEM_CODES.map((code) => [code, problemOf
   ReturnType<typeof problemOf>
 >;
 
-/** The schema of an answer that is a problem with one of these codes. */
+/** The schema of an answer whose body is a problem with one of these codes. */
 export function problemSchema(codes: readonly ProblemCode[]): z.ZodType {
   const [first, ...more] = codes.map((code) => problems[code]);
   return more.length > 0 ? z.discriminatedUnion('code', [first!, ...more]) : first!;

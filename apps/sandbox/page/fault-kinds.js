@@ -20,7 +20,7 @@ export const KINDS = [
 ];
 
 /**
- * Each provider's routes for the three steps.
+ * The routes for the three steps, by provider.
  *
  * @type {Readonly<Record<string, [string, string, string]>>}
  */
@@ -31,7 +31,7 @@ const STEPS = {
 };
 
 /**
- * The most common faults, with a label for their button.
+ * The most common faults, each with the text of its button.
  *
  * @param {string} provider
  * @returns {{ text: string, spec: FaultSpec }[]}

@@ -60,7 +60,8 @@ export class FaultsView {
   #makeRow(fault) {
     const left = make('span', 'quiet');
     const takeBack = makeButton('plain', 'Take back', () => {
-      // The button disappears with its fault. Focus must not jump to the top of the page.
+      // The button disappears with the fault. Move the focus, so that it does not jump to the top of the
+      // page.
       byId('faults-title', HTMLElement).focus();
       void this.#act(() => change('DELETE', `faults?id=${fault.id}`), 'Taken back');
     });

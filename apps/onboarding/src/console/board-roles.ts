@@ -1,7 +1,7 @@
 import type { Role } from '#libs/operators';
 
 /**
- * The changes that an operator may make on the board: run or retry existing jobs, and pause and resume
+ * The changes that an operator may make on the queue board: run or retry existing jobs, and pause and resume
  * queues. All other changes need an admin: new jobs, changed data, deletion, limits, and any route that a
  * later version adds.
  */
