@@ -17,9 +17,8 @@ export async function size(): Promise<void> {
       await wait(IDLE_MS);
       const [service, worker] = [rssMb(running.service), rssMb(running.worker!)];
       const { service: serviceMs, worker: workerMs } = running.readyMs!;
-      say(
-        `ready after ${serviceMs} and ${workerMs} ms; idle ${service?.toFixed(0)} and ${worker?.toFixed(0)} MB`,
-      );
+      const idle = `${service?.toFixed(0)} and ${worker?.toFixed(0)} MB`;
+      say(`service and worker: ready after ${serviceMs} and ${workerMs} ms; ${idle} while idle`);
       await running.stop();
     }
   } finally {

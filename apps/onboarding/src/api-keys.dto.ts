@@ -12,9 +12,14 @@ export const keyIdParam = z.string().regex(/^[0-9a-f]{20}$/, 'is not the id of a
 
 export const createKeyBody = z
   .strictObject({
-    caller: z.string().refine(isKeyCallerName, 'is not 1 to 64 of a-z, 0-9, ".", "_" and "-"').meta({
-      description: 'The caller that owns the onboardings started with this key. It may have several keys.',
-    }),
+    caller: z
+      .string()
+      .refine(isKeyCallerName, 'is not 1 to 64 of a-z, 0-9, ".", "_" and "-"')
+      .meta({
+        description:
+          'The name of the caller. It owns the onboardings that are started with this key. ' +
+          'A caller may have several keys.',
+      }),
     scopes: z.array(z.enum(SCOPES)).min(1).max(SCOPES.length),
     integrations: z.array(text(32)).min(1).max(100).optional().meta({
       description:
@@ -26,7 +31,7 @@ export const createKeyBody = z
       .min(60)
       .max(LONGEST_LIFE_S)
       .optional()
-      .meta({ description: 'The key never expires if this is left out.' }),
+      .meta({ description: 'When the key expires. If it is left out, the key never expires.' }),
   })
   .meta({
     id: 'NewApiKey',
@@ -54,7 +59,9 @@ export const apiKeyResource = z
     createdAt: instant,
     createdBy: z.string(),
     expiresAt: instant.nullable(),
-    lastUsedAt: instant.nullable().meta({ description: 'Accurate to the minute.' }),
+    lastUsedAt: instant
+      .nullable()
+      .meta({ description: 'When the key was last used, accurate to the minute.' }),
     revokedAt: instant.nullable(),
     rotatedTo: z.string().nullable(),
   })
@@ -64,7 +71,11 @@ export type ApiKeyResource = z.output<typeof apiKeyResource>;
 export const apiKeyList = z.object({ items: z.array(apiKeyResource) }).meta({ id: 'ApiKeyList' });
 
 export const madeApiKey = apiKeyResource
-  .extend({ token: z.string().meta({ description: 'Shown only once. The service does not store it.' }) })
+  .extend({
+    token: z
+      .string()
+      .meta({ description: 'The token. The service shows it only once, because it does not store it.' }),
+  })
   .meta({ id: 'MadeApiKey' });
 
 export function toKeyResource({

@@ -30,7 +30,7 @@ export class EventStreamController {
   @ApiOperation({
     summary: 'Follow the timeline',
     description:
-      'Server-sent events (HTML Standard §9.2). Each has its number as `id`, an `OnboardingEvent` as ' +
+      'Server-sent events (HTML Standard §9.2). Each event has its number as `id`, an `OnboardingEvent` as ' +
       '`data`, and no event type. The stream ends after a while, and soon after the onboarding ends. ' +
       'Connect again until the answer is 204.',
   })

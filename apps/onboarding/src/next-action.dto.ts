@@ -10,14 +10,14 @@ export const nextAction = z
     z
       .object({
         type: z.literal('wait'),
-        until: nullable('When the next try is due. Null while an operator must act first.'),
+        until: nullable('When the next try is due. Null if an operator must act first.'),
       })
       .meta({ id: 'Wait' }),
     z.object({ type: z.literal('submit_otp'), before: lastMoment }).meta({ id: 'SubmitOtp' }),
     z
       .object({
         type: z.literal('resend_otp'),
-        notBefore: nullable('When the caller may ask for a new code. Null means at once.'),
+        notBefore: nullable('When the caller may ask for a new code. Null means that it may ask now.'),
       })
       .meta({ id: 'AskForNewOtp' }),
     z

@@ -134,7 +134,7 @@ export class OnboardingController {
   @OpenTo('onboardings:read', 'operations:read', 'operations:write')
   @ApiOperation({
     summary: 'Read the timeline',
-    description: 'All that happened to the onboarding, oldest first.',
+    description: 'The events of the onboarding, oldest first.',
   })
   @Answers(200, 'Events after the given number.', eventPage)
   async listEvents(
@@ -223,7 +223,7 @@ export class OnboardingController {
   @HttpCode(HttpStatus.OK)
   @ApiOperation({
     summary: 'Get options for a passkey',
-    description: 'Options for `navigator.credentials.create`, with a fresh challenge for one passkey.',
+    description: 'Returns options for `navigator.credentials.create`, with a new challenge for one passkey.',
   })
   @CommandAnswers(
     200,
@@ -252,7 +252,8 @@ export class OnboardingController {
   @ApiOperation({
     summary: 'Register passkeys',
     description:
-      'Checks 1 to 10 passkeys and registers them at the provider. The onboarding is then completed.',
+      'Checks 1 to 10 passkeys and registers them at the provider. ' +
+      'If this succeeds, the onboarding is completed.',
   })
   @RunsStep()
   @CommandAnswers(

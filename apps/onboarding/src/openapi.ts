@@ -14,13 +14,13 @@ export function openApiDocument(app: NestFastifyApplication): OpenAPIObject {
     .setTitle('Gangway')
     .setDescription(
       'User onboarding at a wallet provider: mailed code, session, passkeys. ' +
-        'Errors are RFC 9457 problems. Switch on `code`.',
+        'Errors are RFC 9457 problems. Programs must use `code`.',
     )
     .setVersion('1')
     .setLicense('Apache-2.0', 'https://www.apache.org/licenses/LICENSE-2.0')
     .addServer('/', 'This service')
     .addTag('onboardings', 'Onboard a user: send a code, check it, register passkeys.')
-    .addTag('operations', 'Decide about an onboarding that cannot go on by itself.')
+    .addTag('operations', 'Decide about an onboarding that cannot continue by itself.')
     .addTag('administration', 'Manage API keys.')
     .addBearerAuth({
       type: 'http',

@@ -40,7 +40,7 @@ const problemOf = (code: ProblemCode) =>
       type: z.string().meta({ description: 'A link to the code’s entry in the list of errors.' }),
       title: z.string(),
       status: z.int().min(400).max(599),
-      detail: z.string().meta({ description: 'For people. It may change.' }),
+      detail: z.string().meta({ description: 'A text for people. It may change in later versions.' }),
       instance: z.string(),
       code: z.literal(code),
       traceId: z.string(),

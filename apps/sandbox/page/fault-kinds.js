@@ -43,6 +43,6 @@ export function presetsOf(provider) {
     { text: 'Take the code, then drop the connection', spec: { route: check, cut: 'after' } },
     { text: 'Create passkeys, then drop the connection', spec: { route: create, cut: 'after' } },
     { text: 'Answer the next request slowly (3 s)', spec: { route: '*', delayMs: 3_000 } },
-    { text: 'Everything down until taken back', spec: { route: '*', status: 503, times: 0 } },
+    { text: 'Everything down until you delete this', spec: { route: '*', status: 503, times: 0 } },
   ];
 }
