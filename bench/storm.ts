@@ -78,7 +78,7 @@ export async function storm(): Promise<void> {
   }
 }
 
-/** Starts {@link WAITING} onboardings of different users, 64 at once. */
+/** Starts {@link WAITING} onboardings of different users, 64 at the same time. */
 async function startMany({ url, token }: Running): Promise<void> {
   const pool = new Pool(url, { connections: 64, pipelining: 1 });
   let left = WAITING;

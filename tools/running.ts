@@ -49,7 +49,7 @@ export async function stopLeftApps(): Promise<void> {
   for (const { name, pid, entry } of read()?.apps ?? []) {
     // Another program may have this process id now. The command line shows whether it is the app.
     if (!commandOf(pid)?.includes(entry)) continue;
-    say(`  the ${name} of an earlier start still runs: stopping it`);
+    say(`  the ${name} of an earlier start is still running: stopping it`);
     process.kill(pid, 'SIGTERM');
     const drainedBy = Date.now() + DRAIN_MS;
     while (commandOf(pid)?.includes(entry)) {

@@ -62,8 +62,8 @@ export async function startServers(options: ServersOptions): Promise<Servers> {
     await stop();
     throw first.status === 'rejected' ? first.reason : (second as PromiseRejectedResult).reason;
   }
-  if (first.value.adopted) say('  PostgreSQL still runs from an earlier time: using it');
-  if (second.value.adopted) say('  Redis still runs from an earlier time: using it');
+  if (first.value.adopted) say('  PostgreSQL is still running from an earlier start: using it');
+  if (second.value.adopted) say('  Redis is still running from an earlier start: using it');
   return { databaseUrl: first.value.url, redisUrl: second.value.url, stop };
 }
 
@@ -77,7 +77,7 @@ async function claim({ folder, password }: ServersOptions): Promise<void> {
   const found = await readFile(file, 'utf8').catch(() => undefined);
   if (found === keys) return;
   if (found !== undefined) {
-    say('  the servers here hold data of an earlier checkout without its keys: starting with empty data');
+    say('  the data here belongs to an earlier checkout, whose keys are missing: starting with empty data');
     await removeServers(folder);
   }
   await mkdir(folder, { recursive: true });

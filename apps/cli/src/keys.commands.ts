@@ -69,7 +69,7 @@ function made({ key, token }: MadeApiKey): Answer {
   return {
     lines: [
       `API key ${key.id} of ${key.caller}: ${key.scopes.join(', ')}; ${expires}.`,
-      'Its token, which is shown only once:',
+      'The token of the key, which is shown only once:',
       token.reveal(),
     ],
     json: { ...key, token: token.reveal() },

@@ -12,8 +12,7 @@ const STANDARD_INPUT = 0;
 export const OPERATORS: Group = {
   create: {
     usage: '--name <name> --role viewer|operator|admin [--password-stdin]',
-    summary:
-      'Makes an account and prints a random first password, only once. --password-stdin reads one instead.',
+    summary: 'Makes an account. Prints a random first password once, or reads one with --password-stdin.',
     options: { name: text, role: text, ...PASSWORD_STDIN },
     positionals: 0,
     plan({ values, actor }) {
@@ -100,7 +99,7 @@ async function changed(
 ): Promise<Answer> {
   const data = { role: account.role };
   await audit.record({ actor, action, target: `operator:${account.name}`, address: null, data });
-  const told = password?.isMadeUp ? ['Its first password, which is shown only once:', password.text] : [];
+  const told = password?.isMadeUp ? ['The first password, which is shown only once:', password.text] : [];
   return {
     lines: [lineOf(account), ...told, ...(password ? [FIRST] : [])],
     json: { ...account, ...(password?.isMadeUp && { password: password.text }) },

@@ -87,7 +87,8 @@ export function serveDocs(app: NestFastifyApplication): void {
   SwaggerModule.setup('docs', app, () => openApiDocument(app), {
     jsonDocumentUrl: 'openapi.json',
     raw: ['json'],
-    // Swagger's validator is off: it would send the address of this service to another company's server.
+    // Switch off Swagger's validator, which would send the address of this service to another company's
+    // server.
     swaggerOptions: { validatorUrl: null },
   });
 }

@@ -126,7 +126,7 @@ export function keptView({ email }, page) {
 }
 
 /**
- * The page saves each passkey at once, which ends the onboarding. So another passkey needs a new code.
+ * The page saves each passkey immediately, which ends the onboarding. So another passkey needs a new code.
  *
  * @param {string} email @param {Page} page
  */

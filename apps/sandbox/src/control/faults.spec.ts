@@ -141,7 +141,7 @@ describe('a cut connection', () => {
 });
 
 describe('a delay', () => {
-  it('holds the answer after the effect, until the caller hangs up', async () => {
+  it('holds the answer back after the effect, until the caller closes the connection', async () => {
     const { ids, email } = t.newSubject();
     t.sandbox.control.addFault({ route: 'init-otp', delayMs: LONG_MS, afterEffect: true });
     const hangUp = new AbortController();
@@ -154,7 +154,7 @@ describe('a delay', () => {
     await until(() => lastEntry(ids.userId)?.answer === 'client_gone');
   });
 
-  it('holds the request before its effect', async () => {
+  it('holds the request back before its effect', async () => {
     const { ids, email } = t.newSubject();
     t.sandbox.control.addFault({ route: 'init-otp', delayMs: LONG_MS });
     const hangUp = new AbortController();
@@ -167,7 +167,7 @@ describe('a delay', () => {
   });
 
   it.each([{}, { status: 503 }, { afterEffect: true }, { status: 503, afterEffect: true }])(
-    'goes on after the caller hangs up: %j',
+    'continues if the caller closes the connection: %j',
     async (fault) => {
       const { ids, email } = t.newSubject();
       t.sandbox.control.addFault({ route: 'init-otp', delayMs: 30, times: 2, ...fault });

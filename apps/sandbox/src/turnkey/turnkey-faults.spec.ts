@@ -102,7 +102,7 @@ describe('a scripted activity', () => {
   });
 
   it.each(['CONSENSUS_NEEDED', 'AUTHENTICATORS_NEEDED', 'FAILED', 'REJECTED'])(
-    'ends %s without effect, at once or after polls',
+    'ends as %s without effect, immediately or after the given number of polls',
     async (status) => {
       const contact = t.newContact();
       t.sandbox.control.addFault({ route: 'init_otp', activity: { status } });
