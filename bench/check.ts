@@ -1,7 +1,7 @@
 /**
- * `npm run bench:check` finds out whether an onboarding became more expensive. It compares counts and
- * ratios with bounds.json. Ratios are those to references in the same run, because absolute figures would
- * judge the machine.
+ * `npm run bench:check` finds out whether an onboarding became more expensive. It compares counts and ratios
+ * with bounds.json. A ratio compares Gangway with a reference in the same run, because absolute figures
+ * depend on the machine.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -24,7 +24,10 @@ const PLAN: Plan = {
 };
 const COMPARED = new Set<ContenderName>(['relay', 'usual', 'gangway']);
 const BOUNDS = join(CHECKOUT, 'bench', 'bounds.json');
-/** Outside the checkout, because the next run may use another checkout on the same noisy machine. */
+/**
+ * The file for the number of noisy runs. It is outside the checkout, because the next run may use another
+ * checkout on the same noisy machine.
+ */
 const NOISY_BEFORE = join(cacheFolder(), 'bench-noisy-runs');
 
 const COMMAND = {
@@ -101,7 +104,10 @@ function tryOf(results: readonly Result[]): Try {
   return { ratios, noise: noiseOf(results) };
 }
 
-/** Whether the commit that is checked is the tip of main, on a branch or not. */
+/**
+ * Whether the checked commit is the newest commit of main. The name of the checked-out branch does not
+ * matter.
+ */
 function isMain(): boolean {
   const ask = (ref: string) => {
     try {

@@ -1,21 +1,21 @@
 /**
- * Compares variants: each warms up, then they take turns. The best round of each counts, because noise from
- * the rest of the machine only makes a round slower.
+ * Compares variants. Each variant warms up. Then all variants take turns. The best round of each variant
+ * counts, because other load on the machine only makes a round slower.
  */
 import { availableParallelism, cpus } from 'node:os';
 
 /**
  * @typedef {object} Variant
  * @property {string} name
- * @property {(count: number) => void | Promise<void>} run does the thing `count` times
- * @property {number} count times per round
+ * @property {(count: number) => void | Promise<void>} run runs the variant `count` times
+ * @property {number} count how many times it runs in a round
  */
 
 /**
  * @param {Variant[]} variants
  * @param {number} rounds
- * @returns {Promise<{name: string, cpuUs: number, wallUs: number}[]>} microseconds for one time: CPU of the
- * whole process (every thread, user and system), and wall clock.
+ * @returns {Promise<{name: string, cpuUs: number, wallUs: number}[]>} microseconds per run: CPU time of the
+ *   whole process (all threads, user and system), and elapsed time.
  */
 export async function compare(variants, rounds = 5) {
   const best = variants.map(({ name }) => ({ name, cpuUs: Infinity, wallUs: Infinity }));

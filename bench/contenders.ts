@@ -25,7 +25,7 @@ export interface Running {
   /** The service's other processes, such as its worker. */
   beside: number[];
   worker?: number;
-  /** How long each of Gangway's processes took until it was ready. */
+  /** How long each of Gangway's processes took to be ready. */
   readyMs?: { service: number; worker: number };
   databaseUrl: string;
   stop(): Promise<void>;
@@ -40,9 +40,9 @@ export interface Contender {
 const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const PRIVATE_KEY_PEM = privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
 const PRIVATE_KEY_HEX = Buffer.from(privateKey.export({ format: 'jwk' }).d!, 'base64url').toString('hex');
-/** As the image sets them. */
+/** The same values as in the container image. */
 const IMAGE_ARGS = ['--max-semi-space-size=4'];
-const NO_LIMIT = '1000000'; // the highest value of the setting
+const NO_LIMIT = '1000000'; // the highest value that the setting allows
 
 const TITLES = {
   relay: 'bare relay, no persistence',
@@ -63,7 +63,7 @@ const STARTS: Record<ContenderName, Contender['start']> = {
   pooled: startPooled,
 };
 
-/** All that can run on this machine; the references come first. */
+/** All contenders that can run on this machine. The references come first. */
 export function contenders(): Contender[] {
   return (Object.keys(TITLES) as ContenderName[])
     .filter((name) => name !== 'pooled' || findPgBouncer())
@@ -71,7 +71,7 @@ export function contenders(): Contender[] {
 }
 
 const children = new Set<ChildProcess>();
-/** Ends the contenders that still run, after a failure too. */
+/** Ends the contenders that are still running, also after a failure. */
 export const killContenders = () => children.forEach((child) => child.kill('SIGKILL'));
 process.once('exit', killContenders);
 
@@ -96,8 +96,8 @@ async function startReference(file: string, { servers, upstreamUrl, between, nod
 }
 
 /**
- * Runs the service and its worker as in production. The limit per caller is higher, because the bench is a
- * single caller.
+ * Runs the service and its worker as in production. Only the limit per caller is higher, because all load of
+ * the bench comes from one caller.
  */
 async function startGangway(
   name: string,
@@ -124,7 +124,8 @@ async function startGangway(
     INTEGRATION_BYZANTINE_RP_NAME: 'Bench',
     INTEGRATION_BYZANTINE_ORIGINS: ORIGIN,
     RATE_LIMIT_CALLER_PER_MINUTE: NO_LIMIT,
-    // On a busy machine a late claim would become a retry, and the bench does not measure retries.
+    // Allow late calls: on a busy machine, the service would otherwise leave them to a retry, and the bench
+    // does not measure retries.
     CLAIM_MAX_AGE_MS: '9000',
     DRAIN_NOTICE_MS: '0',
     ...wanted,
@@ -179,7 +180,7 @@ async function startPooled(surroundings: Surroundings): Promise<Running> {
   let pooler: Awaited<ReturnType<typeof startPgBouncer>>;
   const between = async (databaseUrl: string) => {
     pooler = await startPgBouncer(program, databaseUrl);
-    // The messages are counted on the service's side of the pooler.
+    // Count the messages between the service and the pooler, not between the pooler and PostgreSQL.
     return surroundings.between ? surroundings.between(pooler.url) : pooler.url;
   };
   const more = { DATABASE_POOLER: 'transaction' };
@@ -213,7 +214,7 @@ async function untilReady(child: ChildProcess, url: string): Promise<number> {
   const beganAt = performance.now();
   for (const until = Date.now() + 120_000; Date.now() < until; await wait(20)) {
     if (child.exitCode !== null || child.signalCode !== null) break;
-    // A reference has no such route: any answer means that it is up.
+    // A reference has no such route, so any answer means that it is ready.
     const answer = await fetch(`${url}/health/ready`).catch(() => undefined);
     if (answer && answer.status !== 503) return Math.round(performance.now() - beganAt);
   }

@@ -6,9 +6,9 @@ import { Pool } from 'undici';
 import type { Contender, Surroundings } from './contenders.js';
 import { CALLS, walk, type CallName } from './walk.js';
 
-/** The costs of one onboarding that can be counted, so noise does not change them. */
+/** The costs of one onboarding that can be counted. Load on the machine does not change them. */
 export interface Counts {
-  /** How often the service waits for PostgreSQL. */
+  /** How often the service waits for an answer of PostgreSQL. */
   roundTrips: number;
   roundTripsByCall: Record<CallName, number>;
   /** Statements that the service sends, including BEGIN and COMMIT. */
@@ -22,9 +22,9 @@ export interface Counts {
 }
 
 /**
- * Runs onboardings one after another, through a proxy that counts the messages of PostgreSQL's protocol.
- * The worker is stopped meanwhile, because a good onboarding does not need it. Medians hide the service's
- * periodic work.
+ * Runs onboardings one after another, through a proxy that counts the messages of PostgreSQL's protocol. The
+ * worker is stopped meanwhile, because an onboarding without failures does not need it. The result is the
+ * median, so that the service's periodic work does not change it.
  */
 export async function count(contender: Contender, surroundings: Surroundings, times = 61): Promise<Counts> {
   const proxies: Proxy[] = [];
@@ -62,7 +62,7 @@ export async function count(contender: Contender, surroundings: Surroundings, ti
       await proxy!.quiet();
       byCall.authenticators.push(byCall.authenticators.pop()! + proxy!.roundTrips - last);
       statements.push(now().statements - before.statements);
-      redisCommands.push((await server.redisCommands()) - redisBefore - 1); // without the INFO of this count
+      redisCommands.push((await server.redisCommands()) - redisBefore - 1); // without our own INFO
       commits.push((await server.writes()) - writesBefore);
       walBytes.push((await server.walBytes()) - walBefore);
     }
@@ -93,7 +93,7 @@ export function median(values: readonly number[]): number {
   return (at((sorted.length - 1) / 2) + at(sorted.length / 2)) / 2;
 }
 
-/** Reads the counters of the servers. */
+/** Reads the counters of PostgreSQL and Redis. */
 class Server {
   private constructor(
     private readonly database: Client,
@@ -106,7 +106,7 @@ class Server {
     return new Server(database, new Redis(redisUrl));
   }
 
-  /** Only a transaction that writes takes a number. */
+  /** PostgreSQL gives a transaction a number only if it writes. */
   writes = () => this.#ask('SELECT pg_snapshot_xmax(pg_current_snapshot()) AS n');
   walBytes = () => this.#ask(`SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0') AS n`);
 
@@ -147,7 +147,7 @@ class Proxy {
     const to = new URL(databaseUrl);
     const server = createServer({ noDelay: true }, (client) => proxy.#accept(client, to));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    server.unref(); // A contender that does not start must not keep this process alive.
+    server.unref(); // If a contender does not start, the proxy must not keep this process alive.
     const own = new URL(databaseUrl);
     own.port = String((server.address() as AddressInfo).port);
     const proxy = new Proxy(own.href, () => server.close());
@@ -155,8 +155,8 @@ class Proxy {
   }
 
   /**
-   * Waits until the service has sent nothing for a moment, because its work after the answer belongs to the
-   * call too.
+   * Waits until the service has sent nothing for a moment: the work that it does after the answer also counts
+   * as part of the call.
    */
   async quiet(): Promise<void> {
     const since = performance.now();
@@ -178,7 +178,8 @@ class Proxy {
     client.on('data', (bytes) => {
       rest = Buffer.concat([rest, bytes]);
       for (;;) {
-        // The first message has no type byte. A TLS client would send another one before; none does here.
+        // The first message has no type byte. (A TLS client would send one more message without it. Here, no
+        // client uses TLS.)
         const head = started ? 1 : 0;
         if (rest.length < head + 4) break;
         const length = head + rest.readUInt32BE(head);

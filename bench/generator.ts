@@ -1,7 +1,7 @@
 /**
- * Makes the load, as a closed loop in a separate process. A fixed number of onboardings is always under
- * way: a new one starts when another ends. It reports the begin and the end of its window, and counts only
- * the onboardings that complete in between.
+ * Makes the load, as a closed loop in a separate process. A fixed number of onboardings is always under way:
+ * a new onboarding starts when another ends. The generator reports when its measuring window begins and ends.
+ * It counts only the onboardings that complete in this window.
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { Pool } from 'undici';
@@ -11,9 +11,9 @@ export interface Load {
   url: string;
   token: string;
   atOnce: number;
-  /** Before the window. */
+  /** How long the load runs before the window begins. */
   warmMs: number;
-  /** The window lasts longer if this is too short for two rounds of onboardings. */
+  /** How long the window lasts. If this is too short for two rounds of onboardings, the window is longer. */
   windowMs: number;
   /** Starts this many onboardings a second. Without it, starts as many as possible. */
   perSecond?: number;
@@ -22,7 +22,7 @@ export interface Load {
 export interface Loaded {
   onboardings: number;
   seconds: number;
-  /** Of the calls that were answered in the window, in milliseconds, sorted. */
+  /** The durations of the calls that were answered in the window, in milliseconds, sorted. */
   latencies: Record<CallName, number[]>;
 }
 

@@ -10,12 +10,13 @@ const SIZES = [10_000, 100_000, 1_000_000];
 const LOAD = { atOnce: 16, warmMs: 5_000, windowMs: 8_000 };
 /** How often each read is repeated, one after the other. */
 const READS = 21;
-/** An account with every tenth onboarding, and an account with a single one. */
+/** An account that has every tenth onboarding, and an account that has only one. */
 const [COMMON, RARE] = ['00000000-0000-4000-8000-000000000000', '00000000-0000-4000-8000-000000000007'];
 
 /**
- * Inserts open onboardings: their code was sent and lasts a day. They belong to the caller of the load and to
- * others. Each has a budget, an idempotency key and its first events. PostgreSQL numbers them itself.
+ * Inserts open onboardings: their code was sent and lasts a day. Some belong to the caller that makes the
+ * load, the others to other callers. Each has a send budget, an idempotency key and its first events.
+ * PostgreSQL generates the ids.
  */
 const FILL = [
   `INSERT INTO onboardings (id, created_at, caller, integration, provider, subject, subject_key, external_ref,
@@ -53,7 +54,7 @@ const DUE = `SELECT o.* FROM onboardings o
     AND o.due_at <= (SELECT clock_timestamp())
   ORDER BY o.due_at LIMIT 500`;
 
-/** The requests of operators and services that read. */
+/** Requests that operators and services send to read onboardings. */
 const PATHS: Record<string, string> = {
   'first page': '/v1/onboardings',
   'by state': '/v1/onboardings?state=otp_sent',
@@ -77,7 +78,10 @@ interface Figures {
   rssMb: number | null;
 }
 
-/** Measures Gangway beside ten thousand, a hundred thousand and a million open onboardings. */
+/**
+ * Measures Gangway while its database contains ten thousand, a hundred thousand and a million open
+ * onboardings.
+ */
 export async function growth(): Promise<void> {
   const { surroundings, stop } = await prepare();
   const generator = forkHelper('generator.ts');
@@ -87,7 +91,7 @@ export async function growth(): Promise<void> {
     const database = new Client({ connectionString: running.databaseUrl });
     await database.connect();
     const pool = new Pool(running.url);
-    // Compiling and filling caches must not count as growth.
+    // Warm up first: compiling code and filling caches must not look like an effect of growth.
     await takeSample(generator, running, surroundings.servers, { ...LOAD, warmMs: 15_000 });
     const found: Figures[] = [];
     let rows = 0;
@@ -115,7 +119,7 @@ async function fill(database: Client, from: number, to: number): Promise<void> {
   await database.query('CHECKPOINT');
 }
 
-/** @returns how long PostgreSQL takes to find that nothing is due. */
+/** @returns how long PostgreSQL takes to find that no onboarding is due. */
 async function dueMs(database: Client): Promise<number> {
   const times: number[] = [];
   for (let n = 0; n < READS; n++) {

@@ -1,6 +1,6 @@
 /**
  * Measures one outbound request with each HTTP client: a signed POST of an init-otp body whose answer is read
- * as text, 16 at once over kept connections, against a server in another process.
+ * as text. 16 requests run at the same time over kept connections. The server is another process.
  *
  *     node bench/http-client.mjs        (after `npm run build`, which adds the service's own client)
  */
@@ -58,7 +58,7 @@ const viaUndici = async () => {
 
 const viaFetch = async () => (await fetch(origin + path, { method: 'POST', headers, body })).text();
 
-/** The smallest possible axios adapter on a pool. */
+/** A minimal axios adapter that sends requests through a pool of undici. */
 function dispatch(pool, config) {
   return new Promise((resolve, reject) => {
     const chunks = [];

@@ -33,16 +33,19 @@ describe('judge', () => {
     [[NOISY, NOISY], 'good', false, 7, true, 7, 'a branch does not fail for noisy runs of main'],
     [[NOISY, NOISY], 'bad', true, 0, false, 1, 'counts are judged in a noisy run too'],
     [[NOISY, NOISY], 'bad', false, 0, false, 0, 'counts are judged on branches'],
-  ])('of %p with %s counts, on main: %p, %d noisy before: passes %p, %d noisy: %s', (...row) => {
-    const [tries, counts, onMain, noisyBefore, passes, noisyInARow] = row;
-    const seen = counts === 'good' ? counted : { ...counted, commits: 11 };
-    expect(judge({ counted: seen, bounds, tries, onMain, noisyBefore })).toMatchObject({
-      passes,
-      noisyInARow,
-    });
-  });
+  ])(
+    'tries %p, %s counts, on main: %p, noisy runs before: %d → passes: %p, noisy runs now: %d (%s)',
+    (...row) => {
+      const [tries, counts, onMain, noisyBefore, passes, noisyInARow] = row;
+      const seen = counts === 'good' ? counted : { ...counted, commits: 11 };
+      expect(judge({ counted: seen, bounds, tries, onMain, noisyBefore })).toMatchObject({
+        passes,
+        noisyInARow,
+      });
+    },
+  );
 
-  it.each(Object.keys(counted) as (keyof Counted)[])('holds %s to its bound', (name) => {
+  it.each(Object.keys(counted) as (keyof Counted)[])('fails if %s exceeds its bound', (name) => {
     const at = (more: number) => ({ ...counted, [name]: counted[name] + more });
     const of = (seen: Counted) =>
       judge({ counted: seen, bounds, tries: [QUIET], onMain: false, noisyBefore: 0 });
@@ -61,7 +64,7 @@ describe('judge', () => {
     [{ cpuOfRelay: 30 }, true],
     [{ cpuOfRelay: 30.1 }, false],
     [{ cpuOfRelay: null }, true],
-  ])('with %p passes: %p', (changed, passes) => {
+  ])('with the ratios %p → passes: %p', (changed, passes) => {
     const tries = [{ ratios: { ...ratios, ...changed }, noise: 0 }];
     expect(judge({ counted, bounds, tries, onMain: true, noisyBefore: 0 }).passes).toBe(passes);
   });
@@ -69,7 +72,7 @@ describe('judge', () => {
   it.each([
     [1 / 3, 'quiet'],
     [0.334, 'noisy'],
-  ])('calls a variation of %d %s', (noise, verdict) => {
+  ])('calls the machine, at a variation of %d, %s', (noise, verdict) => {
     const { lines } = judge({ counted, bounds, tries: [{ ratios, noise }], onMain: false, noisyBefore: 0 });
     expect(lines.join().includes('TOO NOISY')).toBe(verdict === 'noisy');
   });

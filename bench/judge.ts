@@ -1,7 +1,7 @@
 /**
- * Decides whether `npm run bench:check` passes. Counts are judged in every run. Ratios are judged only if
- * the machine was quiet enough. On a noisy machine they pass with a warning, but not three times in a row on
- * main.
+ * Decides whether `npm run bench:check` passes. Counts are judged in every run. Ratios are judged only if the
+ * machine was quiet enough. On a noisy machine, the check passes with a warning. On main, it fails at the
+ * third noisy run in a row.
  */
 
 /** Costs per onboarding that do not depend on noise. */
@@ -13,11 +13,14 @@ export interface Counted {
 }
 
 export interface Ratios {
-  /** Onboardings a second, against the bare relay. */
+  /** Onboardings per second, compared with the bare relay. */
   rateOfRelay: number;
-  /** Onboardings a second, against the usual Nest way. */
+  /** Onboardings per second, compared with the usual Nest way. */
   rateOfUsual: number;
-  /** CPU of the service per onboarding, against the bare relay; null if the system does not report it. */
+  /**
+   * CPU time of the service per onboarding, compared with the bare relay; null if the system does not report
+   * CPU time.
+   */
   cpuOfRelay: number | null;
 }
 
@@ -30,30 +33,32 @@ export interface Bounds {
 /** One measurement of the ratios. */
 export interface Try {
   ratios: Ratios;
-  /** How much the references varied between turns: the largest distance, as a share of the median. */
+  /** How much the references varied between turns: the largest difference, divided by the median. */
   noise: number;
 }
 
-/** Above this, the ratios prove nothing. */
+/** If `noise` is above this value, the machine counts as noisy, and the ratios prove nothing. */
 export const TOO_NOISY = 1 / 3;
-/** This many noisy runs in a row on main fail: a check that never judges is useless. */
+/**
+ * After this many noisy runs in a row on main, the check fails, because a check that never judges is useless.
+ */
 const NOISY_RUNS = 3;
 
 export interface Evidence {
   counted: Counted;
   bounds: Bounds;
-  /** At most two: the second one follows if the first was noisy. */
+  /** The measurements, at most two. The second one is made only if the first was noisy. */
   tries: readonly Try[];
   onMain: boolean;
-  /** How many runs on main before this one were noisy, without a quiet one between. */
+  /** How many runs on main immediately before this run were noisy. */
   noisyBefore: number;
 }
 
 export interface Judgement {
   passes: boolean;
-  /** What is wrong or could not be judged, one line each. */
+  /** One line for each result that is wrong or could not be judged. */
   lines: string[];
-  /** The next run's `noisyBefore`. */
+  /** The value of `noisyBefore` for the next run. */
   noisyInARow: number;
 }
 
@@ -94,11 +99,11 @@ function ratioFaults(
   ];
 }
 
-// A missing figure is NaN, which breaks every bound.
+// A missing figure is NaN, which no bound allows.
 const moreThan = (what: string, value: number, bound: number): string[] =>
   value <= bound ? [] : [`${what}: ${shown(value)}, at most ${shown(bound)} allowed`];
 const lessThan = (what: string, value: number, bound: number): string[] =>
   value >= bound ? [] : [`${what}: ${shown(value)}, at least ${shown(bound)} wanted`];
 
-/** Measurements are good for three digits at most. */
+/** Measurements are exact to three digits at most. */
 export const shown = (value: number): string => String(Number(value.toPrecision(3)));

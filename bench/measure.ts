@@ -8,12 +8,12 @@ import type { Servers } from './servers.js';
 import type { CallName } from './walk.js';
 
 /**
- * One contender's turn. CPU is per onboarding, in milliseconds; null if the operating system does not
- * report it.
+ * The result of one contender's turn. CPU time is per onboarding, in milliseconds; null if the operating
+ * system does not report it.
  */
 export interface Sample {
   perSecond: number;
-  /** Of the three calls that reach the provider, in milliseconds. */
+  /** The durations of the three calls that reach the provider, in milliseconds. */
   p50: number;
   p99: number;
   byCall: Record<CallName, { p50: number; p99: number }>;
@@ -25,7 +25,7 @@ const TICK_MS = 10; // Linux reports CPU in hundredths of a second, with any ker
 
 interface Cpu {
   ms: number;
-  /** The kernel's part: sockets, files. */
+  /** The part that the kernel uses, for sockets and files. */
   systemMs: number;
   parent: number;
 }
@@ -56,7 +56,7 @@ function family(pid: number): (Cpu & { pid: number })[] {
       const cpu = cpuOf(Number(name));
       if (cpu.parent === pid) found.push({ pid: Number(name), ...cpu });
     } catch {
-      // It has ended meanwhile.
+      // The process has ended meanwhile.
     }
   }
   return found;
@@ -151,8 +151,8 @@ function percentiles(sorted: number[]) {
 }
 
 /**
- * Stops or continues the processes of a contender between its turns, because its timers must not disturb the
- * others.
+ * Pauses or continues the processes of a contender between its turns, because its timers must not disturb the
+ * other contenders.
  */
 export function pause({ service, beside }: Running, signal: 'SIGSTOP' | 'SIGCONT'): void {
   for (const pid of [service, ...beside]) process.kill(pid, signal);

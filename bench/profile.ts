@@ -13,7 +13,7 @@ import { prepare } from './prepare.js';
 const LOAD = { atOnce: 16, warmMs: 5_000, windowMs: 10_000 };
 
 /**
- * Shows where the time of one onboarding goes in Gangway: the main thread by package, PostgreSQL by
+ * Shows where Gangway spends the time of one onboarding: on the main thread by package, in PostgreSQL by
  * statement.
  */
 export async function profile(): Promise<void> {
@@ -85,7 +85,7 @@ async function statements(database: Client): Promise<Statement[]> {
 
 type PostgresCpu = ReturnType<typeof postgresCpu>;
 
-/** Backends execute and plan statements. They also parse, commit and handle the protocol. */
+/** The time of backends that pg_stat_statements does not count: parsing, commits and the protocol. */
 function printProcesses(before: PostgresCpu, after: PostgresCpu, onboardings: number): void {
   say('\nPostgreSQL by process, of which in the kernel (sockets, WAL files):');
   const spent = [...after].map(([kind, { ms: total, systemMs }]) => ({
@@ -118,7 +118,9 @@ function printStatements(rows: Statement[], onboardings: number): void {
   }
 }
 
-/** The tables that a statement writes, in order; without any, the statement's beginning. */
+/**
+ * A name for a statement: the tables that it writes, in order. If it writes none, the beginning of its text.
+ */
 function labelOf(query: string): string {
   const writes = [...query.matchAll(/\b(INSERT INTO|UPDATE|DELETE FROM)\s+"?([a-z_]+)/g)];
   const beginning = query.replaceAll(/\s+/g, ' ').trim().slice(0, 60);
@@ -152,7 +154,7 @@ function byPackage({ nodes, samples, timeDeltas }: CpuProfile): Map<string, numb
   return sums;
 }
 
-/** The profiler's own start and stop. */
+/** Functions that belong to the start and stop of the profiler itself. */
 const PROFILER = 'the profiler';
 
 function packageOf({ functionName, url }: { functionName: string; url: string }): string | undefined {

@@ -9,11 +9,14 @@ import { TOO_NOISY, shown } from './judge.js';
 import { nameOf, noiseOf, type Result, type Setting } from './rounds.js';
 import { CALLS, KEYED, type CallName } from './walk.js';
 
-/** One line of the table: medians over the turns. Times in milliseconds, CPU per onboarding. */
+/**
+ * One line of the table. The values are medians over the turns. Times are in milliseconds, CPU time is per
+ * onboarding.
+ */
 export interface Row extends Setting {
   name: ContenderName;
   perSecond: number;
-  /** Against the bare relay in the same setting. */
+  /** The throughput compared with the bare relay in the same setting. */
   ofRelay: number | null;
   p50: number;
   p99: number;
@@ -25,7 +28,7 @@ export interface Row extends Setting {
 export interface Report {
   madeAt: string;
   machine: { cpu: string; cores: number; node: string; loadBefore: number };
-  /** How much the references varied between turns, as a share of the median. */
+  /** How much the references varied between turns: the largest difference, divided by the median. */
   noise: number;
   noisy: boolean;
   keyedCalls: readonly CallName[];
@@ -34,7 +37,7 @@ export interface Report {
   counts: Partial<Record<ContenderName, Counts>>;
 }
 
-/** How many processes waited for a core before the bench began. */
+/** The load of the machine before the bench began: how many processes ran or waited for a core. */
 export const loadBefore = (): number => loadavg()[0]!;
 
 /** Above this load before the bench, other programs disturb the measurement. */
@@ -160,7 +163,9 @@ const COLOUR: Record<ContenderName, string> = {
   pooled: '#63a4dd',
 };
 
-/** Onboardings a second as bars, a group for each setting, against the bare relay of the same setting. */
+/**
+ * Onboardings per second as bars, relative to the bare relay in the same setting. Each setting is a group.
+ */
 export function chart(report: Report): string {
   const parts: string[] = [];
   let y = 10;

@@ -12,11 +12,14 @@ export interface Setting {
 
 export interface Plan {
   settings: Setting[];
-  /** How often all contenders take two turns: one in order, one in reverse. */
+  /** How often all contenders take two turns: one in forward order, one in reverse order. */
   pairs: number;
-  /** Of each contender, before the first turn, so that its code is compiled when the turn begins. */
+  /**
+   * How long each contender gets load before its first turn, so that its code is compiled when the turn
+   * begins.
+   */
   firstWarmMs: number;
-  /** Before each turn. */
+  /** How long each contender gets load at the beginning of each turn, before the measurement. */
   warmMs: number;
   windowMs: number;
 }
@@ -78,7 +81,10 @@ export class Field {
     return new Field(contenders, running, surroundings, upstream);
   }
 
-  /** Lets all take turns: A B C … C B A. A machine that becomes slower then affects all of them. */
+  /**
+   * Lets all contenders take turns in the order A B C … C B A. So a machine that becomes slower affects all
+   * of them alike.
+   */
   async play(plan: Plan, say: (line: string) => void): Promise<Result[]> {
     const { settings, pairs, firstWarmMs, warmMs, windowMs } = plan;
     const results: Result[] = [];
@@ -122,12 +128,10 @@ export class Field {
 export const nameOf = ({ atOnce, delayMs }: Setting) => `${atOnce} at once, provider ${delayMs} ms`;
 const rounded = ({ perSecond }: Sample) => perSecond.toFixed(0);
 
-/** The references show the noise of the machine, because their own work does not vary. */
+/** The contenders whose work does not vary. Differences between their turns come from the machine. */
 const STEADY = new Set<string>(['relay', 'usual']);
 
-/**
- * How much the steadiest contenders varied between turns: the largest distance, as a share of the median.
- */
+/** How much these contenders varied between turns: the largest difference, divided by the median. */
 export function noiseOf(results: readonly Result[]): number {
   const spreads = results
     .filter(({ name, samples }) => STEADY.has(name) && samples.length > 1)

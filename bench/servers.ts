@@ -63,7 +63,7 @@ export async function startServers(statements: boolean): Promise<Servers> {
   };
 }
 
-/** Prevents checkpoints during a turn, where one contender would pay for the pages of all. */
+/** Prevents a checkpoint during a turn: it would write the pages of all contenders at the cost of one. */
 async function settle(url: string, statements: boolean): Promise<void> {
   const settings: Record<string, string> = { checkpoint_timeout: '1h', max_wal_size: '16GB' };
   if (statements) {
@@ -88,7 +88,7 @@ export async function makeDatabase(servers: Servers, name: string): Promise<stri
   return servers.databaseUrl(name);
 }
 
-/** The program, if the machine has one. */
+/** The path of the PgBouncer program, if this machine has it. */
 export function findPgBouncer(): string | undefined {
   const folders = [...(process.env['PATH'] ?? '').split(':'), '/usr/sbin', '/usr/local/sbin'];
   return folders.map((folder) => join(folder, 'pgbouncer')).find(existsSync);
@@ -139,7 +139,7 @@ export async function startPgBouncer(program: string, databaseUrl: string) {
 
 /**
  * A port of 127.0.0.1 on which nothing listens. No port is returned twice, because contenders start at the
- * same time. It is outside the range for outgoing connections, because one of these could take it.
+ * same time. The port is outside the range for outgoing connections, because such a connection could take it.
  */
 export async function freePort(): Promise<number> {
   for (;;) {

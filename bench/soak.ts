@@ -15,7 +15,7 @@ interface Minute {
   p99: number;
   serviceMb: number | null;
   workerMb: number | null;
-  /** Jobs that wait, in all queues. */
+  /** The number of waiting jobs in all queues. */
   jobs: number;
   databaseMb: number;
 }

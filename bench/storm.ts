@@ -13,12 +13,15 @@ const WAITING = 20_000;
 /** Retries in ten seconds that the integration's owner allows. */
 const BURST = 500;
 const PROVIDER_MS = 50;
-/** The load of other callers meanwhile. */
+/** The load that other callers make meanwhile. */
 const CALM = { atOnce: 4, perSecond: 10, warmMs: 2_000, windowMs: 30_000 };
 
 const COUNT_WAITING = `SELECT count(*)::int AS waiting FROM onboardings WHERE state = 'otp_requested'`;
 
-/** Lets many starts fail while the provider is down, and measures how they catch up after it is back. */
+/**
+ * Starts many onboardings while the provider is down, so that they wait for a retry. Measures how fast they
+ * complete after the provider is back.
+ */
 export async function storm(): Promise<void> {
   const { surroundings, upstream, stop } = await prepare();
   const generator = forkHelper('generator.ts');
@@ -38,7 +41,8 @@ export async function storm(): Promise<void> {
     await upstream.answerAfter(PROVIDER_MS);
     const backAt = Date.now();
     const before = await waiting();
-    // While the breaker is open, new onboardings wait as well. The load of other callers begins after that.
+    // While the circuit breaker is open, new onboardings wait as well. Start the load of other callers after
+    // that.
     while ((await waiting()) === before) await wait(100);
     const leadS = (Date.now() - backAt) / 1_000;
 
@@ -75,7 +79,7 @@ export async function storm(): Promise<void> {
   }
 }
 
-/** Starts {@link WAITING} onboardings of different users, 64 at once. */
+/** Starts {@link WAITING} onboardings of different users, 64 at the same time. */
 async function startMany({ url, token }: Running): Promise<void> {
   const pool = new Pool(url, { connections: 64, pipelining: 1 });
   let left = WAITING;

@@ -1,6 +1,6 @@
 /**
- * A stand-in for the provider. It checks nothing and answers at once, or after a delay, or with 503. It is a
- * separate process, so that its CPU does not count for a contender.
+ * A stand-in for the provider. It checks nothing. It answers immediately, after a delay, or with 503. It is a
+ * separate process, so that its CPU time does not count for a contender.
  */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -10,7 +10,7 @@ const SESSION_LIFE_MS = 900_000;
 const uuid = '0f8fad5b-d9cb-469f-a165-70867728950e';
 let delayMs = 0;
 let fails = false;
-/** Calls by the second in which they came (Unix time). */
+/** The number of calls, by the second in which they came (Unix time). */
 const calls = new Map<number, number>();
 
 function answer(path = ''): object {

@@ -6,8 +6,8 @@ export const RP_ID = 'bench.example.com';
 export const ORIGIN = `https://${RP_ID}`;
 
 /**
- * The calls of an onboarding, in order. `options` does not reach the provider; each of the other three is one
- * call there.
+ * The calls of an onboarding, in order. `options` makes no call to the provider. Each of the other three
+ * makes one call.
  */
 export const CALLS = ['start', 'verify', 'options', 'authenticators'] as const;
 export type CallName = (typeof CALLS)[number];
@@ -15,14 +15,14 @@ export type CallName = (typeof CALLS)[number];
 /** The calls that carry an `Idempotency-Key`. */
 export const KEYED: readonly CallName[] = ['start', 'verify', 'authenticators'];
 
-/** Called for each call when its answer has been read. */
+/** Called after each call, when its answer has been read. */
 export type OnCall = (name: CallName, ms: number) => void | Promise<void>;
 
 /**
- * Takes one new user through a whole onboarding, as a caller and the user's browser do. The passkey answers
- * the challenge that the service gave.
+ * Takes one new user through a whole onboarding, as a caller and the user's browser do. The passkey is made
+ * for the challenge of the service.
  *
- * @throws Error on any answer that does not lead on at once
+ * @throws Error on any answer after which the next call is not possible
  */
 export async function walk(service: Pool, token: string, onCall: OnCall): Promise<void> {
   const subject = { accountId: randomUUID(), userId: randomUUID() };

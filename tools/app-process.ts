@@ -8,16 +8,16 @@ import { Plain } from './console.js';
 import { INHERITED_PORTS, type InheritedPort } from './inherited-ports.js';
 import { letGo, type HeldPort } from './ports.js';
 
-/** An app drains for up to 25 s by design. After this time, it hangs. */
+/** An app may take up to 25 s to drain. If it has not ended after this time, the starter kills it. */
 const STOP_MS = 30_000;
 const LAST_LINES = 15;
 
-/** One of our apps as a child process, with its output in .gangway/logs. */
+/** An app that runs as a child process. Its output goes to .gangway/logs. */
 export interface AppProcess {
   readonly name: string;
   readonly pid: number;
   readonly log: string;
-  /** Settles when the process has ended, with its code or signal. */
+  /** Resolves when the process has ended, with the exit code or the signal. */
   readonly ended: Promise<string>;
   /** Waits until a GET of the address answers 2xx. Throws Plain if the app dies or takes too long. */
   ready(url: string, withinMs: number): Promise<void>;
@@ -26,7 +26,7 @@ export interface AppProcess {
   lastWords(): string;
 }
 
-/** The entry file of an app. All are compiled, except the demo, which is plain JavaScript. */
+/** The entry file of an app. All apps are compiled, except the demo, which is plain JavaScript. */
 export const entryOf = (app: string): string =>
   join(CHECKOUT, app === 'demo' ? 'apps' : 'dist/apps', app, 'src', 'main.js');
 
@@ -34,14 +34,14 @@ const PRELOADED = join(CHECKOUT, 'dist', 'tools', 'inherited-ports.js');
 /** The first descriptor after standard input, output and error. */
 const FIRST_FD = 3;
 
-/** Node.js shows the descriptor of a listening socket only here. */
+/** This internal property is the only way to get the file descriptor of a listening socket. */
 function descriptorOf(socket: Server): number {
   const { _handle: handle } = socket as unknown as { _handle: { fd: number } };
   return handle.fd;
 }
 
 /**
- * Starts an app with its own log file. It inherits the port that it listens on.
+ * Starts an app with its own log file. The app inherits the open socket of its port.
  *
  * @param app a folder of apps/
  * @param env the whole environment of the process
@@ -54,7 +54,7 @@ export function startApp(app: string, env: NodeJS.ProcessEnv, held: HeldPort): A
     const { address, port } = socket.address() as AddressInfo;
     return { address, port, fd: FIRST_FD + index };
   });
-  // In its own process group, because Ctrl-C must reach only the starter, which stops the apps in order.
+  // Give the app its own process group: Ctrl-C must reach only the starter, which stops the apps in order.
   const child = spawn(process.execPath, ['--enable-source-maps', '--import', PRELOADED, entryOf(app)], {
     cwd: CHECKOUT,
     detached: true,

@@ -8,17 +8,17 @@ import { Plain } from './console.js';
 /** The folder of package.json. The compiled form of this file is one level deeper than its source. */
 export const CHECKOUT = findCheckout(dirname(fileURLToPath(import.meta.url)));
 
-/** Files that Gangway keeps between runs, outside of git: logs, secrets, data. */
+/** The folder for files that Gangway keeps between runs and that git ignores: logs, secrets, data. */
 export const STATE = join(CHECKOUT, '.gangway');
 
-/** PostgreSQL refuses to run as root. Then it runs as another user. */
+/** PostgreSQL does not run as root. If this user is root, PostgreSQL runs as another user. */
 export const AS_ROOT = process.getuid?.() === 0;
 
 /**
  * The folder for the data of embedded servers. It is inside the checkout if PostgreSQL can use it there.
- * Otherwise it is under /var/tmp, with a name from the checkout's path. That happens in two cases: the user
- * is root, so that PostgreSQL runs as another user, who may be unable to enter a folder above the checkout;
- * or the file system (a Windows disk under WSL) cannot restrict a folder to its owner.
+ * Otherwise, it is under /var/tmp, and its name is made from the checkout's path. There are two such cases.
+ * First: the user is root. Then PostgreSQL runs as another user, who may be unable to enter a folder above
+ * the checkout. Second: the file system cannot restrict a folder to its owner (a Windows disk under WSL).
  *
  * @returns an absolute path; the folder exists and belongs to this user
  */
@@ -29,17 +29,18 @@ export function serversFolder(): string {
   }
   const id = createHash('sha256').update(CHECKOUT).digest('hex').slice(0, 12);
   const outside = join('/var/tmp', `gangway-${userInfo().username}-${id}`);
-  // With umask 077, PostgreSQL's user could not enter the folders. Secrets get a mode of their own.
+  // Set the umask, because with 077 PostgreSQL's user could not enter the folders. Files with secrets get a
+  // mode of their own.
   if (AS_ROOT) process.umask(0o022);
   mkdirSync(outside, { recursive: true });
-  // Everyone may create folders in /var/tmp, so data must not go into a folder of another user.
+  // Any user may create folders in /var/tmp. Data must not go into a folder of another user.
   if (statSync(outside).uid !== process.getuid?.()) {
     throw new Plain(`${outside} belongs to another user: remove it, or set DATABASE_URL and REDIS_URL.`);
   }
   return outside;
 }
 
-/** A cache that all checkouts of this user share. It may be deleted at any time. */
+/** The cache folder that all checkouts of this user share. It may be deleted at any time. */
 export function cacheFolder(): string {
   const base = process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache');
   return join(base, 'gangway');

@@ -13,7 +13,8 @@ const HELP = new Set(['--help', '-h', 'help']);
 
 /**
  * `npm run gangway -- …`: the command line. Without DATABASE_URL, it uses the database of `npm start`. With
- * it, HASH_KEY must be set too: keys that are hashed with another HASH_KEY would not work at the service.
+ * DATABASE_URL, HASH_KEY must be set too, to the service's value: the service does not accept keys that are
+ * hashed with another HASH_KEY.
  */
 await runTool(async () => {
   const [first, ...rest] = process.argv.slice(2);

@@ -1,6 +1,9 @@
-/** Output for people at the terminal: plain lines without cursor control, so that a log looks the same. */
+/**
+ * Output for people at the terminal. It has only plain lines, without cursor control, so it looks the same in
+ * a log file.
+ */
 
-// The reader has gone (`npm start | head`): stop in order, as if the terminal had closed.
+// If the reader of the output has ended (`npm start | head`), stop in order, as if the terminal had closed.
 process.stdout.once('error', () => {
   process.stdout.on('error', () => undefined);
   process.kill(process.pid, 'SIGHUP');
@@ -12,10 +15,10 @@ export function say(line: string): void {
 }
 
 /**
- * Prints the work, does it, and prints how long it took.
+ * Prints the name of the work, does the work, and prints how long it took.
  *
- * @param what a name of the work for the reader
- * @returns what the work returns; its error passes through
+ * @param what the name of the work
+ * @returns what the work returns; an error of the work is thrown
  */
 export async function step<T>(what: string, work: () => Promise<T>): Promise<T> {
   const startedAt = performance.now();

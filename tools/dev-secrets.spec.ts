@@ -16,14 +16,14 @@ describe('loadDevSecrets', () => {
 
   afterEach(() => rmSync(folder, { recursive: true }));
 
-  it('makes the secrets once, for their owner only', () => {
+  it('makes the secrets once, in a file that only the owner can read', () => {
     const secrets = loadDevSecrets(file);
     expect(loadDevSecrets(file)).toEqual(secrets);
     expect(statSync(file).mode & 0o777).toBe(0o600);
     expect(Buffer.from(secrets.sealingKeys.split(':')[1]!, 'base64')).toHaveLength(32);
   });
 
-  it('adds secrets that an older file lacks, and keeps the rest', () => {
+  it('adds secrets that an older file lacks, and keeps the other secrets', () => {
     const { opsPassword, ...older } = loadDevSecrets(file);
     writeFileSync(file, JSON.stringify(older));
     const renewed = loadDevSecrets(file);
@@ -32,7 +32,7 @@ describe('loadDevSecrets', () => {
     expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual(renewed);
   });
 
-  it('keeps a file that it cannot read', () => {
+  it('does not overwrite a file that it cannot parse', () => {
     writeFileSync(file, '{"apiKey": "gw_');
     expect(() => loadDevSecrets(file)).toThrow(/dev\.json is not JSON/);
     expect(readFileSync(file, 'utf8')).toBe('{"apiKey": "gw_');

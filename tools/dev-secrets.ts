@@ -4,7 +4,9 @@ import { dirname, join } from 'node:path';
 import { Plain } from './console.js';
 import { STATE } from './checkout.js';
 
-/** Secrets of one checkout's development servers. They are made once, and useless elsewhere. */
+/**
+ * The secrets of one checkout's development servers. They are made once, and no other server accepts them.
+ */
 export interface DevSecrets {
   apiKey: string;
   /** `id:base64` of 32 bytes. */
@@ -13,7 +15,10 @@ export interface DevSecrets {
   hashKey: string;
   /** The integrator's P-256 private key, 64 hex digits. */
   integratorPrivateKey: string;
-  /** P-256 private keys of the sandbox's Turnkey, 64 hex digits each: the API key, and its two enclaves. */
+  /**
+   * P-256 private keys of the sandbox's Turnkey, 64 hex digits each: the API key, and the keys of the two
+   * enclaves.
+   */
   turnkeyApiPrivateKey: string;
   turnkeySignerPrivateKey: string;
   turnkeyNotarizerPrivateKey: string;
@@ -24,7 +29,7 @@ export interface DevSecrets {
   databasePassword: string;
 }
 
-/** The file that keeps them. */
+/** The file that keeps the secrets. */
 export const DEV_SECRETS = join(STATE, 'dev.json');
 
 /**
@@ -50,7 +55,7 @@ export function loadDevSecrets(file = DEV_SECRETS): DevSecrets {
   };
   if (Object.keys(secrets).every((name) => name in kept)) return secrets;
   mkdirSync(dirname(file), { recursive: true });
-  // Renamed into place, so that another command reads the whole file or none.
+  // Write to another name and then rename, so that another command never reads half of the file.
   const aside = `${file}.${process.pid}`;
   writeFileSync(aside, `${JSON.stringify(secrets, null, 2)}\n`, { mode: 0o600 });
   renameSync(aside, file);
@@ -67,7 +72,7 @@ function readKept(file: string): Partial<DevSecrets> {
   try {
     return JSON.parse(text) as Partial<DevSecrets>;
   } catch {
-    // Keep the file: without its secrets, the data beside it cannot be opened.
+    // Keep the file, because the data in this folder cannot be decrypted without the secrets in it.
     throw new Plain(`${file} is not JSON. Correct it, or delete it and run: npm run reset`);
   }
 }
@@ -79,11 +84,11 @@ function newP256PrivateKey(): string {
 }
 
 /**
- * The public key of a private key, for the sandbox. It has the form of the header `X-Pubkey`: `0x` and the
- * compressed point in hex (SEC 1 §2.3.3).
+ * The public key of a private key, for the sandbox. The result has the form of the header `X-Pubkey`: `0x`
+ * and the compressed point in hex (SEC 1 §2.3.3).
  *
  * @param privateKey hex, with or without `0x`
- * @returns undefined if the text is not such a key; the service's own check reports the fault
+ * @returns undefined if the text is not a private key; the service reports this error itself
  */
 export function publicKeyOf(privateKey: string): string | undefined {
   const pair = createECDH('prime256v1');

@@ -21,13 +21,13 @@ const ports = { service: 3005, worker: 3006, sandbox: 4005, demo: 3105 };
 const of = (own: NodeJS.ProcessEnv) => developmentEnv(secrets, servers, ports, own);
 
 describe('developmentEnv', () => {
-  it('gives the sandbox the public key of the service, from the generated key or your own', () => {
+  it('gives the sandbox the public key of the service, whether the private key is generated or set', () => {
     const own = '02'.repeat(32);
     expect(of({}).env['SANDBOX_PUBKEYS']).toBe(publicKeyOf(secrets.integratorPrivateKey));
     expect(of({ INTEGRATION_BYZANTINE_PRIVATE_KEY: own }).env['SANDBOX_PUBKEYS']).toBe(publicKeyOf(own));
   });
 
-  it('takes your own settings, and uses the same API key for the self check', () => {
+  it('uses settings that you have set, and your API key for the self check', () => {
     const { env, apiKey } = of({ API_KEY: 'gw_own', OTP_LIFE_MS: '1000' });
     expect(env).toMatchObject({ API_KEY: 'gw_own', OTP_LIFE_MS: '1000' });
     expect(apiKey).toBe('gw_own');
@@ -37,7 +37,7 @@ describe('developmentEnv', () => {
     expect(of({ API_KEY: '' }).apiKey).toBe(secrets.apiKey);
   });
 
-  it('keeps the chosen addresses, even if variables say otherwise', () => {
+  it('keeps the chosen addresses, even if variables have other values', () => {
     const { env } = of({ PORT: '3000', DATABASE_URL: '', HOST: '0.0.0.0' });
     expect(env).toMatchObject({
       PORT: '3005',
@@ -59,7 +59,7 @@ describe('developmentEnv', () => {
     expect(env['SANDBOX_TURNKEY_API_KEYS']).toMatch(/^0[23][0-9a-f]{64}$/);
   });
 
-  it('allows the origin of the demo’s page, unless you have origins of your own', () => {
+  it('allows the origin of the demo’s page, unless you have set other origins', () => {
     const { env, demoEnv, origin } = of({});
     expect(parseConfig(env, PROVIDERS).INTEGRATIONS).toMatchObject([{ passkeys: { origins: [origin] } }]);
     expect(origin).toBe('http://localhost:3105');
@@ -67,7 +67,7 @@ describe('developmentEnv', () => {
     expect(of({ INTEGRATION_BYZANTINE_ORIGINS: 'https://own.example' }).origin).toBe('https://own.example');
   });
 
-  it('adds the demo’s origin to your own ones if they have the same relying party', () => {
+  it('adds the demo’s origin to the origins that you have set, if their relying party is the same', () => {
     const origins = (own: NodeJS.ProcessEnv) => of(own).env['INTEGRATION_BYZANTINE_ORIGINS'];
     const own = 'http://localhost:3200';
     expect(origins({ INTEGRATION_BYZANTINE_ORIGINS: own })).toBe(`${own},http://localhost:3105`);
@@ -78,7 +78,7 @@ describe('developmentEnv', () => {
     expect(origins(elsewhere)).toBe('https://own.example');
   });
 
-  it('names the variable of an unusable key, but not the key', () => {
+  it('names the variable of an invalid key, but does not show the key', () => {
     expect(() => of({ INTEGRATION_BYZANTINE_PRIVATE_KEY: 'zz-secret' })).toThrow(
       expect.objectContaining({
         message: expect.stringMatching(/^INTEGRATION_BYZANTINE_PRIVATE_KEY(?!.*zz-secret)/),

@@ -7,30 +7,30 @@ const HOST = '127.0.0.1';
 const AUTH_PROXY_CONFIG_ID = 'gangway-development';
 
 export interface DevelopmentEnv {
-  /** For the service, the worker and the sandbox. */
+  /** The environment of the service, the worker and the sandbox. */
   env: NodeJS.ProcessEnv;
-  /** For the demo. Like any caller, it gets only the service's address and a key. */
+  /** The environment of the demo. Like any caller, the demo gets only the service's address and a key. */
   demoEnv: NodeJS.ProcessEnv;
   serviceUrl: string;
   workerUrl: string;
   sandboxUrl: string;
-  /** With the host name `localhost`, which is the relying party. */
+  /** The address with the host name `localhost`, which is the id of the relying party. */
   demoUrl: string;
   apiKey: string;
   opsUser: string;
   opsPassword: string;
   rpId: string;
   origin: string;
-  /** The integration's custody, if it has that setting. */
+  /** The integration's custody, if the integration has that setting. */
   custody: string | undefined;
 }
 
-/** Drops empty variables, because an empty one counts as unset, as in the apps. */
+/** Drops empty variables: here and in the apps, an empty variable counts as unset. */
 function set(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
 }
 
-/** The variables of one integration. All have the same relying party. */
+/** The variables of one integration. All integrations have the same relying party. */
 function integrationEnv(name: string, origin: string, own: Record<string, string>): Record<string, string> {
   const all = {
     RP_ID: 'localhost',
@@ -51,10 +51,10 @@ function uncompressed(privateKeyHex: string): string {
 }
 
 /**
- * The environment of the apps under `npm start`. This process's own variables override the development
- * values, so that you can try any setting. Only the addresses are fixed.
+ * The environment of the apps under `npm start`. Variables that you set override the development values, so
+ * that you can try any setting. Only the addresses are fixed.
  *
- * @param integration the configured one; the sandbox stands in for its provider.
+ * @param integration the integration to configure. The sandbox stands in for the integration's provider.
  * @throws Plain if the sandbox cannot derive a public key from INTEGRATION_BYZANTINE_PRIVATE_KEY
  */
 export function developmentEnv(
@@ -91,7 +91,7 @@ export function developmentEnv(
       AUTH_PROXY_URL: sandboxUrl,
       AUTH_PROXY_CONFIG_ID: AUTH_PROXY_CONFIG_ID,
     }),
-    // Without a load balancer, Ctrl-C need not wait until one notices the stop.
+    // Here is no load balancer, so that a stop need not wait until one has noticed.
     DRAIN_NOTICE_MS: '0',
     ...(set(own) as Record<string, string>),
   };
@@ -101,7 +101,7 @@ export function developmentEnv(
   }
   const prefix = `INTEGRATION_${integration.toUpperCase().replaceAll('-', '_')}_`;
   const origins = settings[`${prefix}ORIGINS`]!.split(',');
-  // The demo's origin is always added, because its port may change.
+  // Always add the demo's origin, because the demo's port may change.
   if (settings[`${prefix}RP_ID`] === 'localhost' && !origins.includes(demoUrl)) origins.push(demoUrl);
   const env = {
     ...settings,

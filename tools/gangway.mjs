@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /**
- * The entry of all npm scripts. It runs on Node.js ≥ 20.19 before anything is installed, so it is plain
- * JavaScript and imports only node: modules and its own folder. It installs the dependencies, finds a
- * Node.js 24, builds if the build is stale, and runs the compiled tool.
+ * The launcher: the entry of all npm scripts. It runs on Node.js ≥ 20.19 before any package is installed. So
+ * it is plain JavaScript, and imports only node: modules and files of tools/launcher. It installs the
+ * dependencies, finds a Node.js 24, builds if the build is stale, and runs the compiled tool.
  *
  *   node tools/gangway.mjs start | reset | test [unit|int|e2e|long] | …   a tool, dist/tools/<name>.js
  *   node tools/gangway.mjs run <app> …                        an app, dist/apps/<app>/src/main.js
@@ -23,24 +23,27 @@ import { findNode24 } from './launcher/node24.mjs';
 const checkout = dirname(dirname(fileURLToPath(import.meta.url)));
 const [command = '', ...args] = process.argv.slice(2);
 
-/** These commands use the servers' data, one process at a time. */
+/** The commands that use the servers' data. Only one process at a time may do this. */
 const USES_SERVERS = new Set(['start', 'reset']);
 
-/** These commands need the packages of tests and checks; the others run with fewer. */
+/** The commands that need the packages of tests and checks. The other commands need fewer packages. */
 const extent = ['test', 'exec', 'install'].includes(command) ? 'all' : 'runtime';
 
 /** Programs that neither `npm start` nor `npm test` needs have their own folder and lock file. */
 const checks = join(checkout, 'tools', 'checks');
 const isCheck = command === 'exec' && ['depcruise', 'nest', 'oxlint', 'redocly'].includes(args[0] ?? '');
 
-/** This command as users type it. */
+/** The running command, as users type it. */
 function typed() {
   const script = process.env.npm_lifecycle_event;
   if (script === undefined) return `node tools/gangway.mjs ${command}`;
   return ['start', 'test'].includes(script) ? `npm ${script}` : `npm run ${script}`;
 }
 
-/** The source of the tool or app, if the build compiles it. A missing source is reported before any work. */
+/**
+ * The source of the tool or app, if the build compiles it. If it is missing, the launcher reports this before
+ * any other work.
+ */
 function sourceOf() {
   if (command === 'run') return join('apps', args[0] ?? '', 'src', 'main.ts');
   return ['exec', 'install'].includes(command) ? undefined : join('tools', `${command}.ts`);
@@ -75,7 +78,7 @@ function run(node) {
     ...process.env,
     // Every child process must find Node.js 24 under the name `node`.
     PATH: [dirname(node), bin, process.env.PATH].join(':'),
-    // Keeps parsed modules between starts, so that the second start takes less than 5 s.
+    // Cache parsed modules between starts, so that the second start takes less than 5 s.
     NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? join(checkout, '.gangway', 'compile-cache'),
   };
   if (command === 'exec') {
@@ -94,6 +97,6 @@ function run(node) {
       cwd: command === 'run' ? undefined : checkout,
     },
   );
-  // The child uses the data and may outlive this process, so it gets the lock.
+  // Hand the lock to the child process, because the child uses the data and may outlive this process.
   if (child.pid !== undefined) handLockTo?.(child.pid);
 }

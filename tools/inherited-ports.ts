@@ -1,7 +1,8 @@
 /**
- * `npm start` loads this into each app before the app's own code. If the starter holds the app's port, the
- * app listens on the inherited socket, so that no other program can take the port in between. The apps'
- * code does not know this: elsewhere, the apps bind their ports themselves.
+ * `npm start` loads this into each app before the app's own code. The starter has already opened the app's
+ * port. The app inherits this socket and listens on it, so that no other program can take the port in
+ * between. The code of the apps does not contain this: without the starter, the apps open their ports
+ * themselves.
  */
 import { Server } from 'node:net';
 
@@ -14,14 +15,17 @@ export interface InheritedPort {
 }
 
 const inherited = JSON.parse(process.env[INHERITED_PORTS] ?? '[]') as InheritedPort[];
-// Only this process has the socket, so its own child processes must not look for it.
+// Child processes of the app do not inherit the socket, so they must not look for it.
 delete process.env[INHERITED_PORTS];
 
 type Listen = (this: Server, ...args: unknown[]) => Server;
 const prototype = Server.prototype as { listen: Listen };
 const listen = prototype.listen;
 
-/** By address; without one, the first socket of the port. "localhost" means all addresses. */
+/**
+ * Finds the inherited socket for an address; without an address, the first socket of the port. "localhost"
+ * means all addresses.
+ */
 function take(port: unknown, host: unknown): InheritedPort | undefined {
   const named = inherited.findIndex((socket) => socket.port === Number(port) && socket.address === host);
   const index =

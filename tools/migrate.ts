@@ -1,7 +1,7 @@
 import { migrate, parseMigrationUrl } from '#libs/database';
 import { runTool, say } from './console.js';
 
-/** Migrates the environment's database to this version's schema. Containers run this once. */
+/** Migrates the database of DATABASE_URL to this version's schema. Among containers, one runs this once. */
 await runTool(async () => {
   const done = await migrate(parseMigrationUrl(process.env));
   say(done.length === 0 ? 'The schema is up to date.' : `Migrated: ${done.join(', ')}`);

@@ -1,6 +1,6 @@
 import { Client } from 'pg';
 
-/** Whether this folder's database contains an onboarding, which shows that this folder's service made it. */
+/** Whether this folder's database contains a given onboarding. If so, this folder's service has made it. */
 export async function hasOnboarding(databaseUrl: string, id: string): Promise<boolean> {
   const client = new Client({ connectionString: databaseUrl });
   try {

@@ -7,7 +7,7 @@ type CreationOptions = Partial<
 >;
 
 export interface AnswerChoices {
-  /** The origin of the page. Without it, `https://` and the options' rp id. */
+  /** The origin of the page. By default, `https://` and the rp id of the options. */
   origin?: string | undefined;
   authenticatorName?: string | undefined;
   alg?: PasskeyAlgorithm | undefined;
@@ -17,12 +17,12 @@ export interface AnswerChoices {
 const ALGORITHMS: readonly PasskeyAlgorithm[] = [-7, -257, -8];
 
 /**
- * Answers the creation options of `POST …/authenticators/options` with a new software passkey. Its
- * algorithm is the first supported one of the options.
+ * Answers the creation options of `POST …/authenticators/options` with a new software passkey. The passkey
+ * has the first algorithm of the options that is supported.
  *
- * @param input the answer of that route, as JSON text.
+ * @param input the answer of this route, as JSON text.
  * @returns the body for `POST …/authenticators`.
- * @throws Error that says what is missing, or repeats the problem that was given instead of options.
+ * @throws Error that says what is missing. If the input is a problem of the service, the error repeats it.
  */
 export function answerCreationOptions(input: string, choices: AnswerChoices = {}) {
   const { challenge, rp, pubKeyCredParams = [] } = parseOptions(input);

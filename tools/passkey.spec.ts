@@ -75,14 +75,14 @@ describe('a passkey with a wrong value', () => {
     await expect(verify({ ...HONEST, ...options })).rejects.toThrow(message);
   });
 
-  it('is refused: signature of a packed attestation, made by another key', async () => {
+  it('is refused: packed attestation, signed by another key', async () => {
     const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     const signature = sign('sha256', Buffer.from('anything'), privateKey);
     const { verified } = await verify({ ...HONEST, attestation: 'packed', wrong: { signature } });
     expect(verified).toBe(false);
   });
 
-  it('carries values that only the service’s own check refuses', async () => {
+  it('can have wrong values that only the service’s own check refuses', async () => {
     const aaguid = Buffer.from('ea9b8d664d011d213ce4b6b48cb575d4', 'hex');
     const { registrationInfo } = await verify({ ...HONEST, wrong: { aaguid } });
     expect(registrationInfo!.aaguid).toBe('ea9b8d66-4d01-1d21-3ce4-b6b48cb575d4');
@@ -105,7 +105,7 @@ describe('answering creation options', () => {
   it.each([
     [[-257, -7], -257],
     [[-36, -7], -7],
-  ])('that offer %j makes a passkey with %d', async (offered, alg) => {
+  ])('with the algorithms %j makes a passkey with %d', async (offered, alg) => {
     const options = await optionsFor(offered);
     const { authenticators } = answerCreationOptions(JSON.stringify(options), { authenticatorName: 'Ana' });
     expect(authenticators).toHaveLength(1);
@@ -121,7 +121,7 @@ describe('answering creation options', () => {
     expect(verified).toBe(true);
   });
 
-  it('uses the given origin, also as rp id if the options have none', () => {
+  it('uses the given origin, and also takes the rp id from it if the options have none', () => {
     const options = JSON.stringify({
       challenge: CHALLENGE,
       rp: { name: 'x' },

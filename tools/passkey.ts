@@ -14,16 +14,16 @@ export interface PasskeyOptions {
   rpId: string;
   /** The origin of the page, e.g. `https://app.example.com`. */
   origin: string;
-  /** From the options: base64url. */
+  /** The challenge of the options, base64url. */
   challenge: string;
   alg?: PasskeyAlgorithm;
   userVerified?: boolean;
   /** `packed` is self attestation, signed by the new key itself (WebAuthn §8.2). Or your own statement. */
   attestation?: 'none' | 'packed' | Attest;
   transports?: string[];
-  /** Without it, 32 random bytes. */
+  /** 32 random bytes by default. */
   credentialId?: Uint8Array;
-  /** Wrong values, for tests of the check. */
+  /** Wrong values, for tests of the service's check. */
   wrong?: PasskeyLies;
 }
 
@@ -41,7 +41,7 @@ export interface Attestable {
 /** Makes an attestation object's `fmt` and `attStmt` (WebAuthn §6.5.4). */
 export type Attest = (passkey: Attestable) => { fmt: string; statement: Map<string, Cbor> };
 
-/** Each one replaces a value that an honest authenticator would compute. */
+/** Each member replaces a value that an honest authenticator would compute. */
 export interface PasskeyLies {
   /** `type` of the client data. */
   type?: string;
@@ -49,11 +49,11 @@ export interface PasskeyLies {
   topOrigin?: string;
   /** The whole flags byte of the authenticator data (WebAuthn §6.1). */
   flags?: number;
-  /** 32 bytes instead of the SHA-256 of the rpId. */
+  /** 32 bytes that replace the SHA-256 of the rpId. */
   rpIdHash?: Uint8Array;
   /** The algorithm that the public key claims. */
   alg?: number;
-  /** 16 bytes. Zero by default, as browsers send it without attestation. */
+  /** 16 bytes. Zero by default, which browsers send without attestation. */
   aaguid?: Uint8Array;
   /** The signature of a `packed` attestation. */
   signature?: Uint8Array;
@@ -108,7 +108,7 @@ export function createPasskey(options: PasskeyOptions): RegistrationResponseJSON
       clientDataJSON: base64url(clientData),
       attestationObject: base64url(attestationObject),
       transports: options.transports ?? ['internal', 'hybrid'],
-      // Browsers repeat these three from the attestation object (WebAuthn §5.2.1.1).
+      // Browsers copy these three values from the attestation object (WebAuthn §5.2.1.1).
       authenticatorData: base64url(authenticatorData),
       publicKey: base64url(publicKey.export({ type: 'spki', format: 'der' })),
       publicKeyAlgorithm: wrong.alg ?? alg,

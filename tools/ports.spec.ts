@@ -22,7 +22,7 @@ describe('holdPort', () => {
   });
   afterEach(() => void neighbour.close());
 
-  it('skips a taken port, and says so', async () => {
+  it('skips a taken port, and prints the port that it uses instead', async () => {
     const held = await holdPort('the service', taken);
     expect(held.port).toBeGreaterThan(taken);
     expect(said.join('')).toContain(`port ${taken} is taken: the service uses ${held.port}`);
@@ -41,7 +41,7 @@ describe('holdPort', () => {
     await letGo(held);
   });
 
-  it('gives each port to one of many processes at once, and to no other program', async () => {
+  it('gives each port to only one of many processes that start at the same time', async () => {
     const all = await Promise.all(Array.from({ length: 8 }, () => holdPort('each', taken)));
     expect(new Set(all.map(({ port }) => port)).size).toBe(8);
     const rival = `require('net').createServer().listen(${all[0]!.port}, '127.0.0.1')`;
@@ -67,7 +67,7 @@ describe('onFreePort', () => {
     expect(said).toEqual(['  port 63790 is taken: Redis uses 63792\n']);
   });
 
-  it('gives up after 50 ports, or at any other error', async () => {
+  it('fails after 50 ports, or at any other error', async () => {
     const none = onFreePort('Redis', 65_530, () => Promise.reject(new PortTaken('always')));
     await expect(none).rejects.toThrow('none of the ports 65530 to 65535 is free');
     await expect(onFreePort('Redis', 1, () => Promise.reject(new Error('no disk')))).rejects.toThrow(

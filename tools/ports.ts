@@ -4,10 +4,13 @@ import { Plain, say } from './console.js';
 const TRIES = 50;
 const LOOPBACK = '127.0.0.1';
 
-/** A port that this process listens on already, to give it to a child before another program takes it. */
+/**
+ * A port on which this process listens already. A child process inherits it, so that no other program can
+ * take it first.
+ */
 export interface HeldPort {
   readonly port: number;
-  /** For the child's stdio. The child inherits them, and this process closes its own ones. */
+  /** The sockets for the child's stdio. The child inherits them. Then this process closes its own copies. */
   readonly sockets: readonly Server[];
 }
 
@@ -19,7 +22,7 @@ export class PortTaken extends Error {
 /** Listens on the port of one address. @returns undefined if this machine has no such address */
 function listen(port: number, host: string): Promise<Server | undefined> {
   return new Promise((resolve, reject) => {
-    // A client that connects before the child runs is refused, so that it does not wait.
+    // Refuse a client that connects before the child runs, because it would wait for an answer.
     const server = createServer((socket) => socket.destroy());
     server.once('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'EADDRNOTAVAIL' || error.code === 'EAFNOSUPPORT') resolve(undefined);
@@ -53,7 +56,7 @@ async function hold(port: number, hosts: readonly string[]): Promise<HeldPort> {
  *
  * @param who the name for the message
  * @param preferred 1 to 65535
- * @param start throws PortTaken to be called again with the next port
+ * @param start starts the server. If it throws PortTaken, it is called again with the next port.
  * @throws Plain if none of the 50 ports from the preferred one on is free
  */
 export async function onFreePort<T>(
@@ -77,7 +80,7 @@ export async function onFreePort<T>(
 /**
  * Takes a port for a child process that inherits its sockets.
  *
- * @param hosts the addresses to listen on; those that this machine lacks are skipped
+ * @param hosts the addresses to listen on. Addresses that this machine does not have are skipped.
  */
 export const holdPort = (
   who: string,
@@ -96,7 +99,7 @@ export const ensureFree = async (port: number): Promise<void> => letGo(await hol
 /**
  * Reads a port from the environment.
  *
- * @throws Plain if the variable is set, but not to a port
+ * @throws Plain if the variable is set, but is not a port number
  */
 export function portFromEnv(variable: string, fallback: number): number {
   const text = process.env[variable];

@@ -2,7 +2,10 @@ import { runTool, say } from './console.js';
 import { stopLeftApps } from './running.js';
 import { devServersFolder, removeServers } from './servers.js';
 
-/** `npm run reset`: deletes the data of the embedded servers. Servers that variables name keep theirs. */
+/**
+ * `npm run reset`: deletes the data of the embedded servers. It does not touch servers that DATABASE_URL and
+ * REDIS_URL name.
+ */
 await runTool(async () => {
   await stopLeftApps();
   await removeServers(devServersFolder());

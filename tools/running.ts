@@ -9,7 +9,7 @@ import { say } from './console.js';
 const FILE = join(STATE, 'running.json');
 const DRAIN_MS = 30_000;
 
-/** The values of a running `npm start` that the README's commands need, by their names in the shell. */
+/** The values of a running `npm start` that the README's commands need, by the names of shell variables. */
 export interface Addresses {
   SERVICE: string;
   SANDBOX: string;
@@ -20,11 +20,11 @@ export interface Addresses {
 /** The file in which `npm start` describes itself. */
 interface Running {
   apps: { name: string; pid: number; entry: string }[];
-  /** Present when it serves. */
+  /** Missing until `npm start` serves. */
   addresses?: Addresses;
 }
 
-/** Records the apps that this process has started, and their addresses when they serve. */
+/** Records the apps that this process has started, and, as soon as they serve, their addresses. */
 export function noteRunning(running: Running): void {
   mkdirSync(STATE, { recursive: true });
   const aside = `${FILE}.${process.pid}`;
@@ -36,17 +36,20 @@ export function noteStopped(): void {
   rmSync(FILE, { force: true });
 }
 
-/** The addresses of this folder's `npm start`. @returns undefined if none serves */
+/** The addresses of this folder's `npm start`. @returns undefined if no `npm start` serves */
 export function addressesOfRunning(): Addresses | undefined {
   return serversHolder(CHECKOUT) && read()?.addresses;
 }
 
-/** Stops apps of a killed start, because workers of different builds must not share a database. */
+/**
+ * Stops apps that a killed `npm start` has left running, because workers of different builds must not share a
+ * database.
+ */
 export async function stopLeftApps(): Promise<void> {
   for (const { name, pid, entry } of read()?.apps ?? []) {
-    // Another program may have the number now: the command line shows whether it is our process.
+    // Another program may have this process id now. The command line shows whether it is the app.
     if (!commandOf(pid)?.includes(entry)) continue;
-    say(`  the ${name} of an earlier start still runs: stopping it`);
+    say(`  the ${name} of an earlier start is still running: stopping it`);
     process.kill(pid, 'SIGTERM');
     const drainedBy = Date.now() + DRAIN_MS;
     while (commandOf(pid)?.includes(entry)) {
@@ -65,7 +68,10 @@ function read(): Running | undefined {
   }
 }
 
-/** The command line of a live process, or undefined. A minimal Linux has no ps, macOS has no /proc. */
+/**
+ * The command line of a live process, or undefined. It tries both /proc and ps, because macOS has
+ * no /proc and a minimal Linux has no ps.
+ */
 function commandOf(pid: number): string | undefined {
   try {
     if (existsSync('/proc/self')) return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');

@@ -14,7 +14,7 @@ const ANSWER_MS = 5_000;
 export interface Servers {
   databaseUrl: string;
   redisUrl: string;
-  /** Stops the embedded servers. Servers that variables name keep running. */
+  /** Stops the embedded servers. Servers that DATABASE_URL and REDIS_URL name keep running. */
   stop(): Promise<void>;
 }
 
@@ -23,7 +23,7 @@ export interface ServersOptions {
   password: string;
   /** See {@link EmbeddedOptions.throwaway}. */
   throwaway?: boolean;
-  /** Servers to use instead of embedded ones; either may be missing. */
+  /** Servers to use instead of embedded servers. One or both may be missing. */
   given: Given;
 }
 
@@ -38,9 +38,10 @@ export function givenServers(env: NodeJS.ProcessEnv = process.env): Given {
 }
 
 /**
- * Starts PostgreSQL and Redis, unless they are given.
+ * Starts PostgreSQL and Redis, except servers that are given.
  *
- * @throws Plain if one does not start, or a given one does not answer; the other one is stopped again
+ * @throws Plain if a server does not start, or if a given server does not answer. The other server is stopped
+ *   again.
  */
 export async function startServers(options: ServersOptions): Promise<Servers> {
   const { databaseUrl, redisUrl } = options.given;
@@ -61,14 +62,14 @@ export async function startServers(options: ServersOptions): Promise<Servers> {
     await stop();
     throw first.status === 'rejected' ? first.reason : (second as PromiseRejectedResult).reason;
   }
-  if (first.value.adopted) say('  PostgreSQL still runs from an earlier time: using it');
-  if (second.value.adopted) say('  Redis still runs from an earlier time: using it');
+  if (first.value.adopted) say('  PostgreSQL is still running from an earlier start: using it');
+  if (second.value.adopted) say('  Redis is still running from an earlier start: using it');
   return { databaseUrl: first.value.url, redisUrl: second.value.url, stop };
 }
 
 /**
- * Data outside the checkout outlives it. A new clone at the same path, or one without its .gangway, has
- * other keys and cannot open the data it finds, so it deletes that data.
+ * Deletes data that this checkout cannot decrypt. Data outside the checkout remains if the checkout is
+ * deleted. A new clone at the same path, or a checkout whose .gangway was deleted, has other keys.
  */
 async function claim({ folder, password }: ServersOptions): Promise<void> {
   const file = join(folder, 'keys');
@@ -76,14 +77,17 @@ async function claim({ folder, password }: ServersOptions): Promise<void> {
   const found = await readFile(file, 'utf8').catch(() => undefined);
   if (found === keys) return;
   if (found !== undefined) {
-    say('  the servers here hold data of an earlier checkout without its keys: starting with empty data');
+    say('  the data here belongs to an earlier checkout, whose keys are missing: starting with empty data');
     await removeServers(folder);
   }
   await mkdir(folder, { recursive: true });
   await writeFile(file, keys);
 }
 
-/** Clients accept almost any text as a URL, and fail with misleading errors. The service checks the rest. */
+/**
+ * Checks the start of the URL, because clients accept almost any text and then fail with misleading errors.
+ * The service checks the rest of the URL.
+ */
 function checkUrl(variable: string, url: string | undefined, starts: string[]): void {
   if (url === undefined || starts.some((start) => url.startsWith(start))) return;
   throw new Plain(`${variable} is not a URL that starts with ${starts.join(' or ')}.`);

@@ -14,14 +14,17 @@ import { noteRunning, noteStopped, stopLeftApps } from './running.js';
 import { devServersFolder, givenServers, startServers } from './servers.js';
 import { walkOnboarding, type Walked } from './walk-onboarding.js';
 
-/** Only for a child that hangs, because an exit is noticed at once. Long, because a machine may be busy. */
+/**
+ * How long an app may take to be ready. It is long, because a machine may be busy. If an app exits, the start
+ * fails immediately.
+ */
 const READY_MS = 120_000;
 
 /** `npm start`: starts everything, walks one onboarding as a self check, and serves until Ctrl-C. */
 async function main(): Promise<void> {
   const flags = flagsOrExit(COMMANDS.start, process.argv.slice(2));
   const interrupted = interruption();
-  // Last started, first stopped: apps stop before the servers that they need to drain.
+  // Stop in reverse order: apps must stop before the servers, which they need to drain.
   const cleanups: (() => Promise<void>)[] = [];
   try {
     await serve(flags, cleanups, interrupted);
@@ -102,11 +105,12 @@ async function serve(
       throw new Plain(`The ${app.name} ended with ${how}. Its last lines (${app.log}):\n${app.lastWords()}`);
     }),
   );
-  died.catch(() => undefined); // It is raced below. While stopping, an app's end is expected.
+  // Later code waits for this promise too. During the stop, the end of an app is no error.
+  died.catch(() => undefined);
 
   let walked: Walked | null = null;
   if (development.custody === 'client') {
-    // In this custody only the user's device has the key, so this process cannot walk the steps.
+    // In client custody, only the user's device has the key, so this process cannot complete the steps.
     if (flags.once)
       throw new Plain('--once cannot act as the user’s device: unset CUSTODY of the integration.');
     say('\nNo self check: in client custody a user’s device makes the key (docs/client-custody.md).\n');
@@ -134,14 +138,14 @@ async function serve(
 
 const notesOf = (apps: AppProcess[]) => apps.map(({ name, pid }) => ({ name, pid, entry: entryOf(name) }));
 
-/** The addresses of `localhost`, because browsers try all of them. */
+/** All addresses of `localhost`, because browsers try each of them. */
 async function addressesOfLocalhost(): Promise<string[]> {
   return (await lookup('localhost', { all: true })).map(({ address }) => address);
 }
 
 /**
- * Rejects when the process is asked to end. Only waits are raced against it. A start that is under way
- * finishes, so that it can be stopped.
+ * Rejects when the process is asked to end. Only waiting is interrupted. A server that is just starting is
+ * started completely, so that it can be stopped.
  */
 function interruption(): Promise<never> {
   const asked = new Promise<never>((_, reject) => {
@@ -177,7 +181,7 @@ function printAddresses(development: DevelopmentEnv, walked: Walked | null, inte
   );
 }
 
-/** A path relative to this folder, for typing. */
+/** A path relative to this folder, which users can type. */
 const shown = (path: string): string => path.replace(`${CHECKOUT}/`, '');
 
 function whereDataLies(): string {

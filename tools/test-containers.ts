@@ -10,7 +10,7 @@ const NEAR_MS = 500;
 const POSTGRES = 'postgres:17';
 const REDIS = 'redis:8';
 
-/** testcontainers takes half a second to load, so it is loaded only if needed. */
+/** Loads testcontainers only if it is needed, because that takes half a second. */
 const testcontainers = () => import('testcontainers');
 
 /** Whether testcontainers finds a Docker engine that answers. */
@@ -25,7 +25,7 @@ export async function containersAnswer(): Promise<boolean> {
 /**
  * Starts PostgreSQL and Redis as containers on free ports.
  *
- * @throws Plain if no engine answers or a container does not start; the other one is removed again
+ * @throws Plain if no engine answers, or if a container does not start. The other container is removed again.
  */
 export async function startContainers(): Promise<BareServers> {
   if (!(await containersAnswer())) {
@@ -54,7 +54,7 @@ export async function startContainers(): Promise<BareServers> {
   try {
     if (postgres.status === 'rejected') throw new Plain(`${POSTGRES} did not start: ${postgres.reason}`);
     if (redis.status === 'rejected') throw new Plain(`${REDIS} did not start: ${redis.reason}`);
-    // Direct connections, because a proxy would cost a tenth of the run. PostgreSQL may not be ready yet.
+    // Connect directly: Docker's proxy would make the tests a tenth slower. PostgreSQL may not be ready yet.
     const near = await answers(redis.value.getIpAddress('bridge'), 6379);
     const at = (container: StartedTestContainer, port: number) =>
       near
@@ -69,7 +69,7 @@ export async function startContainers(): Promise<BareServers> {
   }
 }
 
-/** Whether this machine reaches a container by the container's own address. macOS and Windows do not. */
+/** Whether this machine can connect to a container's own address. On macOS and Windows, it cannot. */
 function answers(host: string, port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host, port, timeout: NEAR_MS });
@@ -83,12 +83,13 @@ function answers(host: string, port: number): Promise<boolean> {
   });
 }
 
-/** PostgreSQL's port opens before the image has created the user. */
+/** Waits for PostgreSQL, because its port opens before the image has created the user. */
 async function untilAnswers(url: string): Promise<void> {
   let reason: unknown;
   for (const endAt = Date.now() + READY_MS; Date.now() < endAt; await wait(100)) {
     const client = new Client({ connectionString: url });
-    client.on('error', () => undefined); // The image restarts the server once; the query fails then too.
+    // The image restarts the server once. The query fails then, too, so this event needs no handling.
+    client.on('error', () => undefined);
     try {
       await client.connect();
       await client.query('SELECT 1');

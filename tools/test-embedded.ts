@@ -8,8 +8,9 @@ import type { BareServers } from './test-servers.js';
 const NAME = /^test-(\d+)$/;
 
 /**
- * Starts embedded servers for one test run, except those that are given. Their folder has this process's
- * number, apart from the servers of `npm start`. Servers of killed runs are stopped and removed first.
+ * Starts embedded servers for one test run, except those that are given. Their folder is named after this
+ * process's id, and is separate from the servers of `npm start`. Servers of killed runs are stopped and
+ * removed first.
  */
 export async function startEmbedded(given: Given): Promise<BareServers> {
   const base = serversFolder();

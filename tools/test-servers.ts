@@ -25,7 +25,8 @@ export interface TestServers {
 
 /**
  * Starts the servers for integration and end-to-end tests, as TEST_INFRA says, and a migrated database that
- * each jest worker clones. {@link TestServers.stop} leaves nothing behind, on given servers too.
+ * each jest worker clones. {@link TestServers.stop} removes all databases and keys of the run, on given
+ * servers too.
  *
  * @throws Plain if TEST_INFRA has a wrong value, or its servers do not start
  */
@@ -46,7 +47,7 @@ export async function startTestServers(): Promise<TestServers> {
       await migrate(withDatabase(servers.databaseUrl, template));
     });
   } catch (error) {
-    await stop().catch(() => undefined); // The first error is the one to read.
+    await stop().catch(() => undefined); // Keep the first error, which has the cause.
     throw error;
   }
   const env = {

@@ -31,7 +31,7 @@ async function main(): Promise<void> {
 
 /** @returns jest's exit code */
 function runJest(size: string | undefined, args: string[], env: Record<string, string>): Promise<number> {
-  // jest's own default is one worker on two cores.
+  // On two cores, jest would start only one worker by default.
   const parallel = `--maxWorkers=${Math.max(2, Math.floor(availableParallelism() / 2))}`;
   const own = args.some((arg) => /^(-i|-w|--runInBand|--maxWorkers)/.test(arg)) ? [] : [parallel];
   const projects = ['--selectProjects', ...(size === undefined ? USUAL : [size])];
@@ -41,7 +41,8 @@ function runJest(size: string | undefined, args: string[], env: Record<string, s
     stdio: 'inherit',
     env: { ...process.env, ...env },
   });
-  // A signal to this process alone must reach jest too. A second one does no harm.
+  // Pass a signal on to jest, because it may have reached only this process. If jest gets it twice, this does
+  // no harm.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
   return new Promise((resolve, reject) => {
     child.once('error', (error) => reject(new Plain(`jest could not run: ${error.message}`)));

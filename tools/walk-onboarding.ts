@@ -14,7 +14,7 @@ export interface WalkOptions {
   rpId: string;
   origin: string;
   print(line: string): void;
-  /** Whether the intended service made the onboarding. Left out if that cannot be known. */
+  /** Checks that the intended service has made the onboarding. Left out if this cannot be checked. */
   isOurs?(onboardingId: string): Promise<boolean>;
 }
 
@@ -36,7 +36,7 @@ interface TimelineEvent {
 /** The new subject of the walk. */
 export interface Walked {
   onboardingId: string;
-  /** In the form that a start takes. */
+  /** The subject in the form that `POST /v1/onboardings` takes. */
   subject: Record<string, unknown>;
   email: string;
 }
@@ -89,7 +89,10 @@ export async function walkOnboarding(options: WalkOptions): Promise<Walked> {
   return { onboardingId: id, subject, email };
 }
 
-/** Registers a new user at the sandbox, as the provider requires. @returns the subject of a start. */
+/**
+ * Registers a new user at the sandbox, because the provider must know the user. @returns the subject of a
+ * start.
+ */
 async function newSubject(
   sandbox: Caller,
   integration: string,
@@ -170,7 +173,7 @@ class Timeline {
   }
 
   /**
-   * Waits for a state, also through the worker's retries. Throws if the onboarding ends up in another one.
+   * Waits for a state, also while the worker retries a step. Throws if the onboarding ends in another state.
    */
   async untilState(state: string): Promise<void> {
     for (const endAt = Date.now() + STEP_MS; Date.now() < endAt; await wait(POLL_MS)) {
@@ -199,7 +202,7 @@ class Timeline {
 function summary(data: Record<string, unknown> | null): string {
   return (
     Object.entries(data ?? {})
-      // A fingerprint only compares attempts; for a reader it is noise.
+      // Do not print fingerprints. They only serve to compare attempts.
       .filter(([name, value]) => name !== 'fingerprint' && value !== null && typeof value !== 'object')
       .map(([name, value]) => `${name}=${String(value)}`)
       .join(' ')

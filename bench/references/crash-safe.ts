@@ -1,6 +1,7 @@
 /**
- * The relay with crash-safe persistence: it claims each call to the provider before it sends the bytes, and
- * settles it after the answer. Each is one named statement that writes the row and its timeline event.
+ * The relay with crash-safe persistence. It records each call to the provider before it sends the request,
+ * and records the result after the answer. Each record is one named statement, which writes the row and its
+ * timeline event.
  */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { fastify } from 'fastify';

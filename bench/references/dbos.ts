@@ -1,7 +1,7 @@
 /**
  * DBOS Transact: each call to the provider is a durable workflow, named by the request's idempotency key and
- * awaited in this process. DBOS keeps its input, its output and the result of each step. The onboarding is a
- * row of one table.
+ * awaited in this process. DBOS stores the input and output of the workflow, and the result of each step. An
+ * onboarding is a row of one table.
  */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { DBOS } from '@dbos-inc/dbos-sdk';
@@ -82,7 +82,10 @@ const workflows = {
   register: DBOS.registerWorkflow(register, { name: 'register' }),
 };
 
-/** Names the workflow, so that a repeated request finds the result of the first one. */
+/**
+ * Names the workflow after the idempotency key, so that a repeated request finds the result of the first
+ * request.
+ */
 const named = (request: FastifyRequest) => ({ workflowID: String(request.headers['idempotency-key']) });
 
 const app = fastify();

@@ -46,7 +46,7 @@ export async function startPostgres(options: EmbeddedOptions): Promise<EmbeddedS
   return { url, adopted, stop };
 }
 
-/** Advises to give up the data only if no remaining password opens it. */
+/** Explains a refused password. It advises to delete the data only if no password is left to try. */
 function adviceOn(error: unknown): string {
   const wrongPassword = (error as { code?: string }).code === '28P01';
   return wrongPassword
@@ -101,7 +101,7 @@ async function makeCluster(
   options: EmbeddedOptions,
 ): Promise<void> {
   const passwordFile = join(options.folder, 'initial-password');
-  // A cluster without PG_VERSION is incomplete, because an earlier start was interrupted.
+  // A cluster without PG_VERSION is incomplete: an earlier start was interrupted.
   await rm(data, { recursive: true, force: true });
   await mkdir(data, { mode: 0o700 });
   await rm(passwordFile, { force: true });
@@ -150,8 +150,8 @@ async function portOf(data: string): Promise<number> {
 }
 
 /**
- * Runs pg_ctl. It gets no pipes, because the server would hold them open. It gets its own process group,
- * because a Ctrl-C in the middle would leave a server that nothing stops.
+ * Runs pg_ctl. It gets no pipes, because the server would keep them open. It gets its own process group:
+ * otherwise, a Ctrl-C during the start would leave a running server that no process stops.
  */
 function control(installation: Installation, args: string[]): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -165,7 +165,7 @@ function control(installation: Installation, args: string[]): Promise<void> {
 }
 
 function as({ runAs }: Installation) {
-  // The server must not start in a folder that its user cannot enter.
+  // The server needs a working directory that its user can enter.
   return { cwd: '/', env: { PATH: process.env['PATH'], LC_ALL: 'C' }, ...runAs };
 }
 
@@ -176,7 +176,8 @@ function words(error: unknown): string {
 
 /**
  * Makes the npm package's binaries usable. Its libraries need links with short names, because npm does not
- * run the package's own script. For root, it makes a copy that PostgreSQL's user can reach.
+ * run the package's own script, which would make them. If this user is root, it makes a copy that
+ * PostgreSQL's user can read.
  */
 async function install(): Promise<Installation> {
   const platform = `${process.platform}-${process.arch}`;
@@ -196,7 +197,8 @@ async function install(): Promise<Installation> {
     const unfinished = `${copy}.${process.pid}`;
     await cp(packaged, unfinished, { recursive: true, verbatimSymlinks: true });
     await linkLibraries(unfinished);
-    await run('chmod', ['-R', 'go+rX', unfinished]); // npm applied the umask of the installing user.
+    // npm has applied the umask of the user who installed the packages.
+    await run('chmod', ['-R', 'go+rX', unfinished]);
     await rename(unfinished, copy).catch(() => rm(unfinished, { recursive: true }));
   }
   return { bin: join(copy, 'native', 'bin'), runAs: unprivilegedUser() };
@@ -206,14 +208,17 @@ async function versionOf(packaged: string): Promise<string> {
   return (JSON.parse(await readFile(join(packaged, 'package.json'), 'utf8')) as { version: string }).version;
 }
 
-/** Makes the links that native/pg-symlinks.json lists. They are relative, so that a copy keeps them. */
+/**
+ * Makes the links that native/pg-symlinks.json lists. The links are relative, so that they also work in a
+ * copy.
+ */
 async function linkLibraries(packaged: string): Promise<void> {
   const list = await readFile(join(packaged, 'native', 'pg-symlinks.json'), 'utf8');
   for (const { source, target } of JSON.parse(list) as { source: string; target: string }[]) {
     const link = join(packaged, target);
     const to = relative(dirname(link), join(packaged, source));
     if ((await readlink(link).catch(() => undefined)) === to) continue;
-    // Renamed into place, because two starts may do this at the same time.
+    // Make the link under another name and then rename it, because two starts may do this at the same time.
     const made = `${link}.${process.pid}`;
     await symlink(to, made);
     await rename(made, link);

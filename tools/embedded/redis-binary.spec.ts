@@ -24,7 +24,7 @@ describe('the folder for the unpacked Redis', () => {
   });
 
   it('is beside PostgreSQL’s files if the user may not write to the cache folder', async () => {
-    // Even root cannot make a folder inside a file, or write to sysfs.
+    // These paths fail even for root: a folder inside a file, and a folder in sysfs.
     writeFileSync(join(folder, 'file'), '');
     for (const closed of [join(folder, 'file', 'cache'), '/sys/kernel']) {
       process.env['XDG_CACHE_HOME'] = closed;
@@ -32,7 +32,7 @@ describe('the folder for the unpacked Redis', () => {
     }
   });
 
-  it('is the one into which Redis was unpacked before', async () => {
+  it('is the folder into which an earlier start has unpacked Redis', async () => {
     process.env['XDG_CACHE_HOME'] = folder;
     mkdirSync(join(folder, 'gangway', 'redis-x'), { recursive: true });
     expect(await unpackedFolder('redis-x')).toBe(join(folder, 'gangway', 'redis-x'));

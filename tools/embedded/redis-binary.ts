@@ -8,7 +8,10 @@ import { Plain, step } from '../console.js';
 
 const run = promisify(execFile);
 
-/** redis-server is a link into redis-tools. The others are libraries that a minimal system lacks. */
+/**
+ * The packages to unpack. redis-server is a link to a program in redis-tools. The other packages are
+ * libraries that a minimal system lacks.
+ */
 const PACKAGES = ['redis-server', 'redis-tools', 'liblzf1', 'libjemalloc2', 'libatomic1'];
 const WAYS_OUT = [
   'Gangway needs Redis (or Valkey) and found none. Do one of these:',
@@ -19,15 +22,15 @@ const WAYS_OUT = [
 
 export interface RedisBinary {
   program: string;
-  /** For LD_LIBRARY_PATH, if the system lacks some of the libraries. */
+  /** The value of LD_LIBRARY_PATH, if the system lacks some of the libraries. */
   libraries: string | undefined;
 }
 
 /**
- * Finds a Redis to run: one on the PATH, or, on Debian and Ubuntu, one unpacked from the distribution's
- * packages, which needs no root.
+ * Finds a Redis to run. It is either on the PATH, or, on Debian and Ubuntu, unpacked from the distribution's
+ * packages, which does not need root.
  *
- * @throws Plain with what to do, if there is neither
+ * @throws Plain with what to do, if there is no Redis
  */
 export async function findRedis(): Promise<RedisBinary> {
   const installed = onPath('valkey-server') ?? onPath('redis-server');
@@ -50,15 +53,15 @@ function onPath(name: string): string | undefined {
       else continue;
       return program;
     } catch {
-      // Not in this folder.
+      // This folder has no such program.
     }
   }
   return undefined;
 }
 
 /**
- * Where a program is unpacked: the user's cache folder, which all checkouts share. If this user may not
- * write there, it is the folder of PostgreSQL's files.
+ * The folder into which a program is unpacked. It is the user's cache folder, which all checkouts share. If
+ * the user may not write there, it is the folder of PostgreSQL's files.
  */
 export async function unpackedFolder(name: string): Promise<string> {
   const cache = cacheFolder();
@@ -73,7 +76,10 @@ export async function unpackedFolder(name: string): Promise<string> {
   }
 }
 
-/** For example debian-12. An upgraded system needs other binaries. */
+/**
+ * The name and version of the system, for example debian-12. After an upgrade, the system needs other
+ * binaries.
+ */
 async function distribution(): Promise<string> {
   const text = await readFile('/etc/os-release', 'utf8').catch(() => '');
   const value = (key: string) => new RegExp(`^${key}="?([^"\\n]*)`, 'm').exec(text)?.[1] ?? 'unknown';
@@ -81,12 +87,13 @@ async function distribution(): Promise<string> {
 }
 
 async function unpack(target: string): Promise<void> {
-  // The system's temporary folder may be missing, or forbid programs.
+  // Do not use the system's temporary folder: it may be missing, or not allow programs to run.
   const work = await mkdtemp(`${target}.`);
   try {
     const download = (flags: string[]) => run('apt-get', [...flags, 'download', ...PACKAGES], { cwd: work });
     await download(['-qq']).catch(async () => {
-      // The system's package lists are missing or old, and only root may update them: fetch our own lists.
+      // The system's package lists are missing or old, and only root may update them. So download separate
+      // lists.
       const flags = await privateLists(work);
       await run('apt-get', [...flags, 'update'], { cwd: work });
       await download(flags);
@@ -99,7 +106,7 @@ async function unpack(target: string): Promise<void> {
     await run(join(root, 'usr', 'bin', 'redis-server'), ['--version'], {
       env: { ...process.env, LD_LIBRARY_PATH: await libraryFolders(root) },
     });
-    // Another start may have been faster: then its folder is used.
+    // If another start was faster, use the folder that it has made.
     await rename(root, target).catch(() => undefined);
   } catch (error) {
     const { stderr, message } = error as { stderr?: string; message: string };
@@ -116,7 +123,7 @@ async function privateLists(work: string): Promise<string[]> {
   const cache = join(work, 'cache');
   await mkdir(join(lists, 'partial'), { recursive: true });
   await mkdir(join(cache, 'archives', 'partial'), { recursive: true });
-  // apt's sandbox user could not write into a folder that only this user may use.
+  // Switch off apt's sandbox user, who could not write into a folder that only this user may use.
   const options = [`Dir::State::lists=${lists}`, `Dir::Cache=${cache}`, 'APT::Sandbox::User='];
   return ['-qq', ...options.flatMap((option) => ['-o', option])];
 }

@@ -78,7 +78,7 @@ export async function stopRedis(folder: string): Promise<void> {
 const configFile = (folder: string) => join(folder, 'redis.conf');
 const urlOf = (port: number, password: string) => `redis://:${password}@127.0.0.1:${port}`;
 
-/** A file instead of flags, because the list of processes would show the password. */
+/** Writes the settings to a file. As flags, they would show the password in the list of processes. */
 function settings(options: EmbeddedOptions, port: number): string {
   return [
     'bind 127.0.0.1',
@@ -93,8 +93,9 @@ function settings(options: EmbeddedOptions, port: number): string {
 }
 
 /**
- * Finds the Redis that an earlier run left behind on this folder. It must answer on the port and to the
- * password of the folder's configuration, and name that file as its own, because another may use the port.
+ * Finds the Redis that an earlier run has left running on this folder. It must answer on the configured port
+ * and accept the configured password. It must also name this configuration file as its own, because another
+ * Redis may use the port.
  */
 async function findLeft(folder: string): Promise<{ url: string; pid: number } | undefined> {
   const config = configFile(folder);
@@ -114,7 +115,7 @@ async function findLeft(folder: string): Promise<{ url: string; pid: number } | 
  */
 export async function askRedis<T>(url: string, ask: (client: Redis) => Promise<T>): Promise<T> {
   const client = new Redis(url, { lazyConnect: true, retryStrategy: () => null, connectTimeout: 1_000 });
-  // connect() rejects only with "Connection is closed."; this event carries the reason.
+  // connect() rejects only with "Connection is closed.". This event has the reason.
   let reason: Error | undefined;
   client.on('error', (error: Error) => (reason = error));
   try {
@@ -123,14 +124,15 @@ export async function askRedis<T>(url: string, ask: (client: Redis) => Promise<T
   } catch (error) {
     throw reason ?? error;
   } finally {
-    // If the connection has ended already, disconnect() would keep the process alive for two seconds.
+    // If the connection has ended already, do not call disconnect(): it would keep the process alive for two
+    // seconds.
     if (client.status !== 'end') client.disconnect();
   }
 }
 
 async function untilReady(url: string, over: AbortSignal): Promise<undefined | string> {
   for (const endAt = Date.now() + START_MS; Date.now() < endAt && !over.aborted; await wait(20)) {
-    // A Redis that still loads its data answers PING with an error.
+    // Redis answers PING with an error while it loads its data.
     const answer = await askRedis(url, (client) => client.ping()).catch(() => undefined);
     if (answer === 'PONG') return undefined;
   }

@@ -9,7 +9,7 @@ const SETTINGS = ['package-lock.json', 'tsconfig.json', 'tsconfig.build.json'];
 const STAMP = join('dist', '.built');
 const COMPILER = join(dirname(fileURLToPath(import.meta.url)), 'compile.mjs');
 
-/** As in tsconfig.build.json: files for tests only are not built. */
+/** Files that only tests use are not compiled (see tsconfig.build.json). */
 const LEFT_OUT = /spec\.ts$|\.d\.m?ts$|\/(fixtures|node_modules)\/|^apps\/[^/]+\/test\/|^libs\/testing\//;
 
 /** @param {string} checkout @returns {string[]} paths from the checkout */
@@ -22,8 +22,8 @@ export function sourcesOf(checkout) {
 }
 
 /**
- * A fingerprint of all files that the build reads: their paths, sizes and times. If it differs, the build
- * is stale. A deleted file changes it too.
+ * A fingerprint of all files that the build reads, from their paths, sizes and times. If the fingerprint has
+ * changed, the build is out of date. A deleted file changes the fingerprint too.
  *
  * @param {string} checkout
  */
@@ -49,7 +49,7 @@ export function isBuilt(checkout) {
 }
 
 /**
- * Compiles the sources into dist/ without checking types, which would take thirty times as long. The editor
+ * Compiles the sources into dist/. It does not check types, which would take thirty times as long. The editor
  * and `npm run typecheck` check types.
  *
  * @param {string} checkout

@@ -15,7 +15,7 @@ export function fail(message) {
  * Runs a program to its end, and exits if it fails. All output goes to standard error, because standard
  * output belongs to the command and may go into a pipe.
  *
- * @param {string} what a name of the work for the user
+ * @param {string} what the name of the work, which the user sees
  * @param {string} program
  * @param {string[]} args
  * @param {import('node:child_process').SpawnSyncOptions} options
@@ -34,7 +34,8 @@ export function runToEnd(what, program, args, options) {
 }
 
 /**
- * Runs a program in place of this one: it gets the signals and the terminal, and its exit code is returned.
+ * Runs a program in place of this process. The program gets the signals and the terminal, and this process
+ * exits with the program's exit code.
  *
  * @param {string} program
  * @param {string[]} args
@@ -43,7 +44,7 @@ export function runToEnd(what, program, args, options) {
  */
 export function handOver(program, args, options) {
   const child = spawn(program, args, { stdio: 'inherit', ...options });
-  // Ctrl-C reaches the whole foreground group; this process stays until the child has ended.
+  // Ctrl-C reaches all processes in the foreground. This process must not end before the child.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   const orphaned = watchForNpm(() => child.kill('SIGTERM'));
   child.on('error', (error) => fail(`could not run ${program} (${error.message}).`));
@@ -55,8 +56,9 @@ export function handOver(program, args, options) {
 }
 
 /**
- * npm passes a SIGTERM to the shell between npm and this process, and the shell dies silently. Only the
- * changed parent shows it. A process that was started without npm may outlive its parent.
+ * Notices that npm was asked to end. npm passes a SIGTERM only to the shell between npm and this process, and
+ * the shell ends without passing it on. This process notices that only by its changed parent. A process that
+ * was not started by npm may outlive its parent, so this does not apply to it.
  *
  * @param {() => void} onGone
  */

@@ -1,7 +1,7 @@
 /**
- * `node tools/launcher/compile.mjs` compiles the sources of this folder into dist/, one file at a time,
- * with the settings of tsconfig.build.json. It is a separate process, because the launcher starts before
- * its compiler exists.
+ * `node tools/launcher/compile.mjs` compiles the sources of this folder into dist/, one file at a time, with
+ * the settings of tsconfig.build.json. It is a separate process, because the compiler may not be installed
+ * yet when the launcher starts.
  */
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
@@ -10,12 +10,15 @@ import { fail } from './child.mjs';
 import { SWC } from './swc.mjs';
 
 const { transform } = await import('@swc/core').catch((/** @type {Error} */ error) => {
-  // It unpacks itself into a folder. The reason of a failure is at the end of a long stack.
+  // The compiler unpacks itself into a folder. If that fails, the reason is at the end of a long stack.
   if (!hasCode(error, 'ERR_SWC_NATIVE_CACHE')) throw error;
   fail('The compiler needs a folder for its files: set HOME or TMPDIR to one that this user may write to.');
 });
 
-/** @param {any} error @param {string} code @returns {boolean} also for the error's causes */
+/**
+ * @param {any} error @param {string} code @returns {boolean} whether the error, or one of its causes, has
+ *   this code
+ */
 function hasCode(error, code) {
   return error?.code === code || [error?.cause ?? []].flat().some((cause) => hasCode(cause, code));
 }
@@ -24,7 +27,7 @@ const checkout = process.cwd();
 const dist = join(checkout, 'dist');
 
 /**
- * Leaves an unchanged file alone, because a running process may load it at any time.
+ * Writes a file only if its text has changed, because a running process may load the file at any time.
  *
  * @param {string} file
  * @param {string} text
@@ -58,7 +61,7 @@ const sources = sourcesOf(checkout);
 await Promise.all(sources.map(compile));
 const targets = new Set(sources.map(targetOf));
 for (const path of readdirSync(dist, { recursive: true, encoding: 'utf8' })) {
-  // A file without a source is a leftover.
+  // Delete compiled files whose source does not exist any more.
   const file = join(dist, path);
   if (/\.js(\.map)?$/.test(file) && !targets.has(file.replace(/\.map$/, ''))) rmSync(file);
 }

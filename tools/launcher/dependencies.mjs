@@ -19,8 +19,8 @@ const HERE = { os: process.platform, cpu: process.arch };
 
 /**
  * Whether the installed packages are those of the lock file. It compares contents, because a checkout or a
- * copy changes file times. An optional package counts if this project itself lists it and this platform can
- * run it; npm leaves out the others by its own rules.
+ * copy changes file times. An optional package must be installed only if this project itself lists it and
+ * this platform can run it. For other optional packages, npm decides by its own rules.
  *
  * @param {Lock} lock package-lock.json
  * @param {Lock} installed node_modules/.package-lock.json
@@ -68,7 +68,8 @@ export function install(folder, extent) {
   if (isComplete(folder, extent)) return;
   const all = extent === 'all' || Object.values(read(folder, HIDDEN)?.packages ?? {}).some(({ dev }) => dev);
   const adds = all && isComplete(folder, 'runtime');
-  // Named explicitly, because npm leaves out development packages with NODE_ENV=production.
+  // Name the kinds of packages explicitly, because npm leaves out development packages if NODE_ENV is
+  // production.
   const args = [...(adds ? ['install', '--no-save'] : ['ci']), all ? '--include=dev' : '--omit=dev'];
   const quiet = ['--include=optional', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'];
   const cli = process.env.npm_execpath;
@@ -80,7 +81,8 @@ export function install(folder, extent) {
 }
 
 /**
- * A cache in the checkout, if npm may not write to its own, for example in a read-only home.
+ * Uses a cache in the checkout if npm may not write to its own cache, for example in a read-only home
+ * directory.
  *
  * @param {string} folder
  * @returns {string[]}

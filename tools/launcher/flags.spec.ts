@@ -32,18 +32,18 @@ function gangway(...args: string[]) {
 }
 
 describe('--help', () => {
-  it.each(Object.keys(COMMANDS) as (keyof typeof COMMANDS)[])('of %s lists every flag', (name) => {
+  it.each(Object.keys(COMMANDS) as (keyof typeof COMMANDS)[])('lists every flag of %s', (name) => {
     const { help } = readFlags(COMMANDS[name], ['--help']);
     for (const flag of [...Object.keys(COMMANDS[name].flags), 'help']) expect(help).toContain(`--${flag}`);
   });
 
-  it.each([['-h'], ['--once', '-h'], ['--unheard-of', '--help']])('is also shown for %s', (...args) => {
+  it.each([['-h'], ['--once', '-h'], ['--unheard-of', '--help']])('is understood in %s', (...args) => {
     expect(readFlags(COMMANDS.start, args)).toEqual(readFlags(COMMANDS.start, ['--help']));
   });
 });
 
 describe('flags', () => {
-  it('offer every kind of provider', () => {
+  it('accept every kind of provider', () => {
     expect(COMMANDS.start.flags.integration.of).toEqual(PROVIDERS.map(({ kind }) => kind));
   });
 
@@ -52,11 +52,11 @@ describe('flags', () => {
     [['--once'], { once: true, integration: 'byzantine' }],
     [['--integration', 'turnkey'], { once: false, integration: 'turnkey' }],
     [['--integration=turnkey', '--once'], { once: true, integration: 'turnkey' }],
-  ])('%j is understood', (args, values) => {
+  ])('are read from %j', (args, values) => {
     expect(readFlags(COMMANDS.start, args)).toEqual({ values });
   });
 
-  it('may have a value that begins with a dash, after "="', () => {
+  it('may have a value that begins with a dash, if it follows "="', () => {
     expect(readFlags(COMMANDS['passkey-cli'], ['--name=-x-'])).toMatchObject({ values: { name: '-x-' } });
   });
 
@@ -107,7 +107,7 @@ describe('the launcher, in a clone without dependencies', () => {
   });
 
   afterAll(() => {
-    // It installed nothing.
+    // The launcher has installed nothing.
     expect(readdirSync(clone).toSorted()).toEqual(['apps', 'tools']);
     rmSync(clone, { recursive: true });
   });

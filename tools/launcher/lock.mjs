@@ -7,14 +7,17 @@ import { fail } from './child.mjs';
 
 const FREE = '{}';
 const POLL_MS = 100;
-/** A process that dies before it writes its new file leaves an empty one. */
+/**
+ * How long a process may take to write its new file. If the process dies before that, the file stays empty.
+ */
 const WRITTEN_WITHIN_MS = 2_000;
 
 /** @param {number} ms */
 const pause = (ms) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 
 /**
- * The start time of a process, as the system prints it. Start time and number together identify a process.
+ * The start time of a process, as the system prints it. The start time and the process id together identify a
+ * process.
  *
  * @param {number} pid
  * @returns {string | undefined} undefined if there is no such process
@@ -23,7 +26,8 @@ function bornAt(pid) {
   try {
     if (!existsSync('/proc/self/stat'))
       return execFileSync('ps', ['-o', 'lstart=', '-p', `${pid}`], { encoding: 'utf8' }).trim() || undefined;
-    // The name may contain anything. Fields after it: 3 is the state, 22 the start time (proc(5)).
+    // The second field, the name, may contain any character. So count the fields after it: 3 is the state, 22
+    // the start time (proc(5)).
     const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').pop()?.split(' ') ?? [];
     return fields[0] === 'Z' ? undefined : fields[19];
   } catch {
@@ -32,9 +36,10 @@ function bornAt(pid) {
 }
 
 /**
- * A lock of a folder. Its files are numbered. The highest one names the holder, and a new holder creates
- * the next one. A file is deleted only if a higher one exists, so two processes can never create the same
- * number. A dead process holds no lock.
+ * A lock of a folder. Its files are numbered. The file with the highest number names the process that holds
+ * the lock. To take the lock, a process creates the file with the next number. A file is deleted only if a
+ * file with a higher number exists, so two processes can never create the same number. If the holder has
+ * ended, the lock is free.
  */
 class Lock {
   /** @param {string} folder @param {string} name */
@@ -49,7 +54,7 @@ class Lock {
     return join(this.folder, `${this.name}.${number}`);
   }
 
-  /** @returns {number[]} highest first */
+  /** @returns {number[]} the numbers of the files, highest first */
   numbers() {
     const prefix = `${this.name}.`;
     return readdirSync(this.folder)
@@ -58,7 +63,7 @@ class Lock {
       .sort((a, b) => b - a);
   }
 
-  /** @returns {Holder | undefined} the live process that holds it */
+  /** @returns {Holder | undefined} the running process that holds the lock */
   holder() {
     for (const giveUpAt = Date.now() + WRITTEN_WITHIN_MS; ; pause(10)) {
       const [highest = 0] = existsSync(this.folder) ? this.numbers() : [];
@@ -67,7 +72,8 @@ class Lock {
         const { pid, born, command } = JSON.parse(readFileSync(this.file(highest), 'utf8'));
         return pid !== undefined && bornAt(pid) === born ? { pid, born, command } : undefined;
       } catch {
-        // The file is being written, or was deleted because a higher one exists now.
+        // Another process is writing the file, or has deleted it because a file with a higher number exists
+        // now.
         if (Date.now() > giveUpAt) return undefined;
       }
     }
@@ -75,7 +81,7 @@ class Lock {
 
   /**
    * @param {string} command as users type it
-   * @returns {Holder | undefined} the other process that holds it
+   * @returns {Holder | undefined} the other process that holds the lock
    */
   take(command) {
     mkdirSync(this.folder, { recursive: true });
@@ -125,7 +131,7 @@ function takeOrFail(lock, command) {
 }
 
 /**
- * Takes the lock of the development servers' data, for the life of a process. If another process holds it,
+ * Takes the lock of the development servers' data until this process ends. If another process holds the lock,
  * prints one line and exits.
  *
  * @param {string} checkout
@@ -148,7 +154,7 @@ export function lockServers(checkout, command) {
 export const serversHolder = (checkout) => lockOf(checkout, 'servers').holder();
 
 /**
- * Does work that only one process of a folder may do at a time. Others wait for it.
+ * Does work that only one process of a folder may do at a time. Other processes wait for their turn.
  *
  * @param {string} checkout
  * @param {string} command as users type it

@@ -2,7 +2,7 @@ import type { Group } from './command.js';
 import { Misuse } from './command.js';
 import { optional, text } from './options.js';
 
-/** The audit: what people and tools did to keys and accounts, and which logins were refused. */
+/** Reads the audit: changes of keys and accounts by people and tools, and refused logins. */
 export const AUDIT: Group = {
   list: {
     usage: '[--limit 50]',

@@ -24,7 +24,7 @@ interface Ended {
   err: string;
 }
 
-/** Runs the compiled command line, with only the variables that it is documented to need. */
+/** Runs the compiled command line, with only the variables that the documentation names as required. */
 function gangway(args: string[], env: Record<string, string> = {}, typed = ''): Promise<Ended> {
   const cache = process.env['NODE_COMPILE_CACHE'];
   const child = spawn(process.execPath, [MAIN, ...args], {
@@ -137,7 +137,7 @@ describe('operators', () => {
 });
 
 describe('timelines', () => {
-  it('verifies one timeline or all, names the changed ones, and exits with code 1', async () => {
+  it('verifies one timeline or all, names each changed timeline, and then exits with code 1', async () => {
     const client = new Client({ connectionString: databaseUrl });
     await client.connect();
     const [whole, cut, forged] = [

@@ -12,24 +12,24 @@ export type Values = Record<string, string | boolean | undefined>;
 export interface Call {
   values: Values;
   positionals: string[];
-  /** `cli:<user of the machine>`, for the audit. */
+  /** The actor in the audit: `cli:<user of the machine>`. */
   actor: string;
 }
 
 export interface Answer {
-  /** For people. */
+  /** The lines that a person reads. */
   lines: string[];
-  /** With `--json`. */
+  /** The value that `--json` prints. */
   json: unknown;
 }
 
 export interface Command {
-  /** Follows the command's name, e.g. `<id> [--overlap 24h]`. */
+  /** The words after the command's name in the help, e.g. `<id> [--overlap 24h]`. */
   usage: string;
   summary: string;
-  /** In addition to `--json` and `--help`, which every command takes. */
+  /** The command's own options. Every command also takes `--json` and `--help`. */
   options: ParseArgsOptionsConfig;
-  /** How many words the command takes. */
+  /** How many words the command takes besides its options. */
   positionals: number;
   /**
    * Reads the command line and returns the work to do. A wrong command line never reaches the database.
@@ -39,10 +39,10 @@ export interface Command {
   plan(call: Call): (store: Store) => Promise<Answer>;
 }
 
-/** By its second word. */
+/** The commands of a group, by the second word of the command line. */
 export type Group = Record<string, Command>;
 
-/** The command ran, but its answer is bad news: print the answer, and exit with an error code. */
+/** The command ran, but found something wrong: print the answer, and exit with an error code. */
 export class NotAsItShould extends Error {
   override readonly name = 'NotAsItShould';
 

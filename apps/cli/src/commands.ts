@@ -4,7 +4,7 @@ import { KEYS } from './keys.commands.js';
 import { OPERATORS } from './operators.commands.js';
 import { TIMELINE } from './timeline.commands.js';
 
-/** By the first word. To add a group, add a line here and a file beside this one. */
+/** The groups of commands, by the first word. To add a group, add a line here and a file in this folder. */
 export const COMMANDS: Readonly<Record<string, Group>> = {
   keys: KEYS,
   operators: OPERATORS,

@@ -4,7 +4,7 @@ import { Misuse, type Answer, type Call, type Group } from './command.js';
 import { durationOf } from './duration.js';
 import { optional, required, text } from './options.js';
 
-/** API keys: who may call the service. */
+/** Commands for the API keys, with which callers authenticate at the service. */
 export const KEYS: Group = {
   create: {
     usage: '--caller <name> --scopes a,b [--integrations x,y] [--expires-in 90d] [--name <text>]',
@@ -50,7 +50,8 @@ export const KEYS: Group = {
   },
   revoke: {
     usage: '<id>',
-    summary: 'Ends a key for good. Processes that cache it refuse it after at most API_KEY_CACHE_MS.',
+    summary:
+      'Revokes a key for good. A process that has cached the key refuses it after at most API_KEY_CACHE_MS.',
     options: {},
     positionals: 1,
     plan(call) {
@@ -68,7 +69,7 @@ function made({ key, token }: MadeApiKey): Answer {
   return {
     lines: [
       `API key ${key.id} of ${key.caller}: ${key.scopes.join(', ')}; ${expires}.`,
-      'Its token, which is shown only once:',
+      'The token of the key, which is shown only once:',
       token.reveal(),
     ],
     json: { ...key, token: token.reveal() },
@@ -97,7 +98,7 @@ function scopesOf(list: string): Scope[] {
   return words.filter(isScope);
 }
 
-/** The error does not repeat the text, because it may be a whole token that was pasted by mistake. */
+/** The error does not repeat the text: a user may have pasted a whole token by mistake. */
 function idOf({ positionals: [id = ''] }: Call): string {
   if (/^[0-9a-f]{20}$/.test(id)) return id;
   throw new Misuse('give the id of a key (20 hex digits, see keys list), not a token.');

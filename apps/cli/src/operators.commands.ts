@@ -12,8 +12,7 @@ const STANDARD_INPUT = 0;
 export const OPERATORS: Group = {
   create: {
     usage: '--name <name> --role viewer|operator|admin [--password-stdin]',
-    summary:
-      'Makes an account and prints a random first password, only once. --password-stdin reads one instead.',
+    summary: 'Makes an account. Prints a random first password once, or reads one with --password-stdin.',
     options: { name: text, role: text, ...PASSWORD_STDIN },
     positionals: 0,
     plan({ values, actor }) {
@@ -39,7 +38,7 @@ export const OPERATORS: Group = {
   },
   'set-password': {
     usage: '<name> [--password-stdin]',
-    summary: 'Gives an account a new first password, as create does, and ends its sessions.',
+    summary: 'Gives an account a new first password (see create), and ends the sessions of the account.',
     options: PASSWORD_STDIN,
     positionals: 1,
     plan({ values, positionals: [name = ''], actor }) {
@@ -52,7 +51,7 @@ export const OPERATORS: Group = {
   },
   'set-role': {
     usage: '<name> --role viewer|operator|admin',
-    summary: 'Changes the role of an account, and ends its sessions.',
+    summary: 'Changes the role of an account, and ends the sessions of the account.',
     options: { role: text },
     positionals: 1,
     plan({ values, positionals: [name = ''], actor }) {
@@ -61,7 +60,7 @@ export const OPERATORS: Group = {
         changed(store, actor, 'operator_role_set', await store.operators.setRole(name, role));
     },
   },
-  disable: switching('Blocks all logins to an account, and ends its sessions.', 'disable'),
+  disable: switching('Blocks all logins to an account, and ends the sessions of the account.', 'disable'),
   enable: switching('Allows logins to an account again.', 'enable'),
 };
 
@@ -79,11 +78,13 @@ function switching(summary: string, verb: 'disable' | 'enable'): Command {
 
 interface Password {
   text: string;
-  /** This process chose it, so it must be printed. */
+  /** True if this process chose the password, so that it must print it. */
   isMadeUp: boolean;
 }
 
-/** Never an argument: other users of the machine can read the command line, and shells keep it. */
+/**
+ * A password is never an argument: other users of the machine can read the command line, and shells store it.
+ */
 function passwordOf(values: Values): Password {
   if (!values['password-stdin']) return { text: randomBytes(18).toString('base64url'), isMadeUp: true };
   return { text: readFileSync(STANDARD_INPUT, 'utf8').replace(/\r?\n$/, ''), isMadeUp: false };
@@ -98,7 +99,7 @@ async function changed(
 ): Promise<Answer> {
   const data = { role: account.role };
   await audit.record({ actor, action, target: `operator:${account.name}`, address: null, data });
-  const told = password?.isMadeUp ? ['Its first password, which is shown only once:', password.text] : [];
+  const told = password?.isMadeUp ? ['The first password, which is shown only once:', password.text] : [];
   return {
     lines: [lineOf(account), ...told, ...(password ? [FIRST] : [])],
     json: { ...account, ...(password?.isMadeUp && { password: password.text }) },

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { run } from './run.js';
 
-/** Nothing listens at this port: a command that reaches the database exits with code 1. */
+/** No database listens at this port. So a command that connects to the database exits with code 1. */
 const ENV = { DATABASE_URL: 'postgres://127.0.0.1:1/x', HASH_KEY: Buffer.alloc(32, 9).toString('base64') };
 
 async function gangway(args: string[], env: NodeJS.ProcessEnv = ENV) {
@@ -24,9 +24,9 @@ describe('a wrong command line', () => {
     [[...CREATE, '--expires-in', 'soon'], '--expires-in takes a duration'],
     [[...CREATE, '--expires-in', '0'], 'would never work'],
     [[...CREATE, '--colour', 'red'], '--colour'],
-    [[...CREATE, 'more'], 'it takes 0 word'],
+    [[...CREATE, 'more'], 'the command takes 0 word'],
     [['keys', 'rotate', '0'.repeat(20), '--overlap', '1y'], '--overlap takes a duration'],
-    [['keys', 'revoke'], 'it takes 1 word'],
+    [['keys', 'revoke'], 'the command takes 1 word'],
     [['keys', 'revoke', `gw_${'0'.repeat(20)}_secret`], 'not a token'],
   ])('%j exits with code 2 and says how to correct it', async (args, words) => {
     const { code, out, err } = await gangway(args);

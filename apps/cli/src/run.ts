@@ -58,7 +58,7 @@ async function runCommand(
     return DONE;
   }
   if (positionals.length !== command.positionals) {
-    throw new Misuse(`it takes ${command.positionals} word(s), and you gave ${positionals.length}.`);
+    throw new Misuse(`the command takes ${command.positionals} word(s), and you gave ${positionals.length}.`);
   }
   const work = command.plan({ values, positionals, actor: `cli:${userInfo().username}` });
   const store = await openStore(env);
@@ -90,7 +90,9 @@ function parsed({ options }: Command, args: string[]) {
   }
 }
 
-/** Without stacks and values of settings, because others may read the terminal's history. */
+/**
+ * The messages contain no stack and no value of a setting, because others may read the terminal's history.
+ */
 function explain(error: unknown): [code: number, message: string] {
   if (error instanceof Misuse || error instanceof ConfigError) return [MISUSED, error.message];
   if (error instanceof ProblemError) return [FAILED, error.message];

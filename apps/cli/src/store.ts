@@ -22,7 +22,7 @@ export async function openStore(env: NodeJS.ProcessEnv): Promise<Store> {
   const statements = new PreparedStatements(dataSource);
   const hash = new KeyedHash(HASH_KEY);
   const audit = new Audit(statements);
-  // An account must not take the name of the environment's account.
+  // An account must not have the name of the account that the environment variables define.
   const { OPS_USER = 'ops', OPS_PASSWORD } = env;
   const ops = { OPS_USER, OPS_PASSWORD: OPS_PASSWORD ? new Secret(OPS_PASSWORD) : undefined };
   const environment = new EnvironmentAccount(ops, hash);

@@ -6,11 +6,11 @@ const PAGE = 200;
 
 type Report = Awaited<ReturnType<Timelines['verifyTimeline']>>;
 
-/** Timelines: finds events that were changed after they were written. */
+/** Verifies timelines: finds events that were changed after they were written. */
 export const TIMELINE: Group = {
   verify: {
     usage: '<onboarding>|all',
-    summary: 'Checks that a timeline, or every timeline, is as it was written. Exit code 1 if one is not.',
+    summary: 'Checks that a timeline, or every timeline, is unchanged. Exit code 1 if one has changed.',
     options: {},
     positionals: 1,
     plan({ positionals: [which = ''] }) {
@@ -57,7 +57,9 @@ const WHAT_IS_WRONG = {
   anchor: 'or one before it does not fit the anchor that was made after the onboarding ended',
 };
 
-/** One altered timeline is tampering. When no anchor fits, it is the key. */
+/**
+ * If one timeline does not fit, it was altered. If no anchor fits at all, HASH_KEY is probably another key.
+ */
 const isOtherKey = (anchored: number, broken: Report[]) =>
   anchored > 0 && broken.filter(({ fault }) => fault!.fault === 'anchor').length === anchored;
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 
 const TRIES = 3;
-/** The limit for all tries together: users do not wait longer for a button. */
+/** The time limit for all tries of a request together: users do not wait longer after they press a button. */
 const ANSWER_MS = 10_000;
 
 /** A refusal by Gangway, with its code (RFC 9457), or a failure to reach it. */
@@ -58,7 +58,8 @@ export class Gangway {
     const headers = {
       'Content-Type': 'application/json',
       'Idempotency-Key': randomUUID(),
-      // Longer steps answer 202 with nextAction "wait", and the page follows the timeline.
+      // If a step takes longer, Gangway answers 202 with nextAction "wait". The page then follows the
+      // timeline.
       Prefer: 'wait=2',
     };
     const signal = AbortSignal.timeout(ANSWER_MS);
@@ -75,7 +76,7 @@ export class Gangway {
 
   /**
    * @param {string} method @param {string} path @param {RequestInit} init
-   * @returns {Promise<any>} the body, with Gangway's clock as `now`
+   * @returns {Promise<any>} the body, with the time of Gangway's clock as `now`
    */
   async #json(method, path, init = {}) {
     const response = await this.#send(method, path, { signal: AbortSignal.timeout(ANSWER_MS), ...init });
@@ -96,7 +97,7 @@ export class Gangway {
   }
 }
 
-/** Codes after which the same request may succeed in a moment. */
+/** Error codes after which the same request may succeed a moment later. */
 const TEMPORARY = new Set(['service_unreachable', 'not_ready', 'idempotency_in_progress']);
 
 /** @param {unknown} cause @returns {never} */

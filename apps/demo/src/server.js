@@ -10,7 +10,10 @@ import { Sessions, notStartedProblem } from './sessions.js';
 const PAGE = fileURLToPath(new URL('page', import.meta.url));
 const WEBAUTHN = dirname(fileURLToPath(import.meta.resolve('@simplewebauthn/browser')));
 
-/** The page may load only our own files: an injected script could register an attacker's passkey. */
+/**
+ * The page may load only our own files. A script that an attacker injects could register the attacker's
+ * passkey.
+ */
 const HEADERS = {
   'Content-Security-Policy':
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
@@ -21,11 +24,14 @@ const HEADERS = {
   'X-Content-Type-Options': 'nosniff',
 };
 
-/** The members of an onboarding that the page gets; the subject's ids and your metadata stay here. */
+/**
+ * The members of an onboarding that the page gets. The ids of the subject and your metadata stay on the
+ * server.
+ */
 const SHOWN = `state reason nextAction otp session authenticators lastResult unresolved parked
   version provider createdAt updatedAt now`.split(/\s+/);
 
-/** The data of an event that the page gets. Operators' reasons are not for users. */
+/** The members of an event's data that the page gets. Users must not see the reasons that operators give. */
 const TOLD = 'step class durationMs inMs authenticators'.split(' ');
 
 /** @param {string[]} names @param {any} from */
@@ -40,8 +46,8 @@ const CODE = { type: 'string', pattern: '^[A-Za-z0-9]{6,9}$' };
 const CREDENTIALS = { type: 'array', minItems: 1, maxItems: 10, items: { type: 'object' } };
 
 /**
- * Serves the page and its routes. Each route finds the browser's onboarding by its cookie, makes one call to
- * Gangway, and answers the state of the onboarding.
+ * Serves the page and its routes. Each route finds the browser's onboarding by the session cookie, makes one
+ * call to Gangway, and answers with the state of the onboarding.
  *
  * @param {import('./gangway.js').Gangway} gangway
  * @param {import('./users.js').Users} users
@@ -55,7 +61,7 @@ export function createServer(gangway, users, { integration, mailboxUrl } = {}) {
   const shown = (onboarding, { email, of }) => ({ ...only(SHOWN, onboarding), email, of, mailboxUrl });
   const notStarted = { state: 'not_started', nextAction: { type: 'start' }, mailboxUrl };
 
-  app.removeContentTypeParser('text/plain'); // only JSON bodies are read, and no HTML form can send JSON
+  app.removeContentTypeParser('text/plain'); // the server reads only JSON, which no HTML form can send
   app.register(files, { root: PAGE });
   app.register(files, { root: WEBAUTHN, prefix: '/vendor/simplewebauthn/', decorateReply: false });
 
@@ -65,7 +71,7 @@ export function createServer(gangway, users, { integration, mailboxUrl } = {}) {
     // WebAuthn works at "localhost", but not at an IP address.
     const byAddress = /^(?:127[.\d]+|\[::1\])(:\d+)?$/.exec(request.host);
     if (request.url === '/' && byAddress) return reply.redirect(`http://localhost${byAddress[1] ?? ''}/`);
-    // SameSite stops other sites, but not another origin on our site, such as a subdomain.
+    // SameSite protects against other sites, but not against other origins of our site, such as a subdomain.
     if (!['GET', 'HEAD'].includes(request.method) && !isOfOurPage(request)) {
       throw new GangwayProblem(400, {
         code: 'validation_failed',
@@ -89,7 +95,8 @@ export function createServer(gangway, users, { integration, mailboxUrl } = {}) {
     try {
       return shown(await gangway.get(session.id), session);
     } catch (error) {
-      // It does not exist any more, or is not ours any more: the user must be able to start again.
+      // The onboarding does not exist any more, or belongs to another caller. The user must be able to start
+      // again.
       if (!(error instanceof GangwayProblem) || error.problem.code !== 'not_found') throw error;
       reply.header('Set-Cookie', sessions.end(request));
       return notStarted;
@@ -170,8 +177,8 @@ async function* told(events) {
 }
 
 /**
- * Whether our own page sent the request. Older browsers send only Origin, and other clients have no cookie to
- * misuse.
+ * Whether our own page sent the request. Older browsers send only `Origin`. Clients that send neither header
+ * are not browsers, and have no user's cookie.
  *
  * @param {import('fastify').FastifyRequest} request
  */
@@ -180,7 +187,7 @@ function isOfOurPage({ headers, host }) {
   return site === 'same-origin' && (origin ?? `//${host}`).replace(/^https?:/, '') === `//${host}`;
 }
 
-/** Hides our own errors from the browser, and also that Gangway refuses our API key. */
+/** Turns an error into an answer. It hides internal errors, and also that Gangway refuses our API key. */
 function toProblem(/** @type {any} */ error) {
   if (error instanceof GangwayProblem) {
     if (error.problem.code === 'not_found') return notStartedProblem();

@@ -5,15 +5,17 @@ import { GangwayProblem } from './gangway.js';
  * @typedef {object} Session
  * @property {string} id the onboarding's id; the browser never gets it
  * @property {string} email
- * @property {string} of names the onboarding that a tab shows: all tabs share one cookie, which may be newer
+ * @property {string} of identifies the onboarding that a tab shows. All tabs share one cookie, and another
+ *   tab may have replaced it.
  */
 
-/** The most sessions in memory; the oldest is dropped. */
+/** The maximum number of sessions in memory. Above it, the oldest session is deleted. */
 const MOST = 10_000;
 
 /**
  * Stands in for your own login. A cookie that scripts cannot read binds a browser to the one onboarding that
- * it may see. The browser never sends an onboarding's id, so it cannot send that of another user.
+ * it may see. The browser never sends an onboarding's id, so it cannot send the id of another user's
+ * onboarding.
  */
 export class Sessions {
   /** @type {Map<string, Session>} */
@@ -38,7 +40,7 @@ export class Sessions {
 
   /**
    * @param {import('fastify').FastifyRequest} request
-   * @throws GangwayProblem if the browser started no onboarding, or another one than this tab shows
+   * @throws GangwayProblem if the browser started no onboarding, or if this tab shows another one
    */
   load(request) {
     const session = this.find(request);
@@ -66,8 +68,8 @@ export const notStartedProblem = () =>
 const cookie = (request, token) => `${nameOf(request)}=${token}; Path=/; HttpOnly; SameSite=Strict`;
 
 /**
- * The port is in the name, because cookies ignore ports (RFC 6265 §8.5): two servers on localhost would
- * overwrite each other's cookie. Behind TLS, use `__Host-onboarding` with `Secure`.
+ * The name of the cookie contains the port. Cookies ignore ports (RFC 6265 §8.5), so two servers on localhost
+ * would otherwise overwrite each other's cookie. Behind TLS, use `__Host-onboarding` with `Secure`.
  */
 const nameOf = (/** @type {import('fastify').FastifyRequest} */ { socket }) =>
   `onboarding-${socket.localPort}`;

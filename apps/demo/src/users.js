@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import { GangwayProblem } from './gangway.js';
 
 /**
- * Stands in for your own table of users, whom the wallet provider already knows. Here every address is a
- * user, and the demo registers each one at the sandbox, which plays the provider.
+ * Stands in for your own table of users. The wallet provider must already know each user. In this demo, every
+ * e-mail address is a user, and the demo registers each user at the sandbox, which stands in for the
+ * provider.
  */
 export class Users {
   /** @param {{sandboxUrl: string, integration: string}} options */
@@ -41,7 +42,7 @@ export class Users {
   }
 }
 
-/** A UUID of version 8 (RFC 9562 §5.8). The same address has the same id, also after a restart. */
+/** A UUID of version 8 (RFC 9562 §5.8). The same address always gives the same id, also after a restart. */
 function idOf(/** @type {string} */ name) {
   const hex = createHash('sha256').update(name).digest('hex');
   return hex.replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12}).*$/, '$1-$2-8$3-8$4-$5');

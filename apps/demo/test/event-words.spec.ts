@@ -26,7 +26,7 @@ describe('the words of an event', () => {
     }
   });
 
-  it('mark a failed call as bad', () => {
+  it('mark the event of a failed call as bad', () => {
     expect(eventWords(event('attempt_ended', { class: 'ok' })).tone).toBe('plain');
     expect(eventWords(event('attempt_ended', { class: 'unavailable' })).tone).toBe('bad');
   });

@@ -6,7 +6,7 @@ import { statusesOf, type ProblemCode, type Scope } from '#libs/kernel';
 import { onboardingResource } from './onboarding.dto.js';
 import { problemSchema } from './problem.dto.js';
 
-/** Codes that any route can answer with. */
+/** The problem codes with which any route can answer. */
 const EVERYWHERE: ProblemCode[] = [
   'validation_failed',
   'unauthenticated',
@@ -40,7 +40,7 @@ export function Answers(
   );
 }
 
-/** Codes that any command can answer with, besides {@link EVERYWHERE}. */
+/** The problem codes with which any command can answer, in addition to {@link EVERYWHERE}. */
 const OF_COMMANDS: ProblemCode[] = [
   'idempotency_in_progress',
   'idempotency_key_reused',
@@ -49,7 +49,7 @@ const OF_COMMANDS: ProblemCode[] = [
   'unsupported_media_type',
 ];
 
-/** Documents the header that every change of an onboarding takes. */
+/** Documents `If-Match`, which every route that changes an onboarding takes. */
 export const IfMatch = () =>
   ApiHeader({
     name: 'If-Match',
@@ -102,7 +102,7 @@ export const RunsStep = () =>
     }),
   );
 
-/** Names and documents the scopes of a route. Any one of them opens it. */
+/** Sets and documents the scopes of a route. A caller needs only one of them. */
 export const OpenTo = (...scopes: [Scope, ...Scope[]]) =>
   applyDecorators(
     Requires(...scopes),

@@ -28,7 +28,7 @@ export class ApiKeysController {
   @OpenTo('admin')
   @ApiOperation({
     summary: 'Create an API key',
-    description: 'The answer has the key’s token. It is shown only once.',
+    description: 'The answer contains the token of the key. The service shows the token only once.',
   })
   @Answers(201, 'The key and its token.', madeApiKey, 'payload_too_large', 'unsupported_media_type')
   async createApiKey(@Body({ schema: createKeyBody }) body: CreateKeyBody, @Req() request: FastifyRequest) {
@@ -39,7 +39,7 @@ export class ApiKeysController {
 
   @Get()
   @OpenTo('admin')
-  @ApiOperation({ summary: 'List API keys', description: 'All of them, newest first, without tokens.' })
+  @ApiOperation({ summary: 'List API keys', description: 'All API keys, newest first, without tokens.' })
   @Answers(200, 'The keys.', apiKeyList)
   async listApiKeys() {
     return { items: (await this.keys.list()).map(toKeyResource) };
@@ -49,7 +49,7 @@ export class ApiKeysController {
   @OpenTo('admin')
   @ApiOperation({
     summary: 'Rotate an API key',
-    description: 'Creates a key with the same rights. The old one stays valid for `overlapS`.',
+    description: 'Creates a key with the same rights. The old key stays valid for `overlapS` seconds.',
   })
   @Answers(
     201,

@@ -20,7 +20,8 @@ export const createKeyBody = z
     }),
     scopes: z.array(z.enum(SCOPES)).min(1).max(SCOPES.length),
     integrations: z.array(text(32)).min(1).max(100).optional().meta({
-      description: 'The integrations at which the key may start onboardings. All of them if left out.',
+      description:
+        'The integrations at which the key may start onboardings. If it is left out, all integrations.',
     }),
     name: text(100).optional(),
     expiresInS: z
@@ -28,7 +29,7 @@ export const createKeyBody = z
       .min(60)
       .max(LONGEST_LIFE_S)
       .optional()
-      .meta({ description: 'The key never expires if this is left out.' }),
+      .meta({ description: 'When the key expires. If it is left out, the key never expires.' }),
   })
   .meta({
     id: 'NewApiKey',
@@ -39,7 +40,7 @@ export type CreateKeyBody = z.output<typeof createKeyBody>;
 export const rotateKeyBody = z
   .strictObject({
     overlapS: z.int().min(0).max(LONGEST_OVERLAP_S).default(DAY_S).meta({
-      description: 'How long the old key stays valid. 0 revokes it at once.',
+      description: 'How long the old key stays valid. 0 revokes the old key immediately.',
     }),
   })
   .meta({ id: 'RotateApiKey', [EXAMPLE]: { overlapS: 3_600 } });
@@ -56,7 +57,9 @@ export const apiKeyResource = z
     createdAt: instant,
     createdBy: z.string(),
     expiresAt: instant.nullable(),
-    lastUsedAt: instant.nullable().meta({ description: 'Accurate to the minute.' }),
+    lastUsedAt: instant
+      .nullable()
+      .meta({ description: 'When the key was last used, accurate to the minute.' }),
     revokedAt: instant.nullable(),
     rotatedTo: z.string().nullable(),
   })
@@ -66,7 +69,11 @@ export type ApiKeyResource = z.output<typeof apiKeyResource>;
 export const apiKeyList = z.object({ items: z.array(apiKeyResource) }).meta({ id: 'ApiKeyList' });
 
 export const madeApiKey = apiKeyResource
-  .extend({ token: z.string().meta({ description: 'Shown only once. The service does not store it.' }) })
+  .extend({
+    token: z
+      .string()
+      .meta({ description: 'The token. The service shows it only once, because it does not store it.' }),
+  })
   .meta({ id: 'MadeApiKey' });
 
 export function toKeyResource({

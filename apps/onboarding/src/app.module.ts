@@ -10,7 +10,10 @@ import { EventStreamController } from './event-stream.controller.js';
 import { EventStreams } from './event-streams.js';
 import { OnboardingController } from './onboarding.controller.js';
 
-/** The internal REST API. It makes first attempts. The worker runs the jobs. */
+/**
+ * The internal REST API. It makes the first attempt of each call to the provider. The worker makes the
+ * retries.
+ */
 @Module({})
 export class AppModule {
   static forRoot(config: Config): DynamicModule {

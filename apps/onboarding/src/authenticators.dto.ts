@@ -2,7 +2,10 @@ import { z } from 'zod';
 import { EXACTLY_ONE, EXAMPLE } from './schema-marks.js';
 import { optional, text } from './text.js';
 
-/** Accepts only the canonical form. The provider may read unused bits at the end in another way. */
+/**
+ * Accepts only the canonical encoding, in which unused bits are zero. The provider may decode others
+ * differently.
+ */
 const base64url = (name: string, max: number) =>
   z
     .string()
@@ -10,7 +13,7 @@ const base64url = (name: string, max: number) =>
     .max(max)
     .refine(
       (value) => Buffer.from(value, 'base64url').toString('base64url') === value,
-      `${name} is not unpadded base64url`,
+      `${name} must be base64url without padding (=)`,
     )
     .meta({ pattern: '^[A-Za-z0-9_-]+$' });
 
@@ -24,7 +27,7 @@ export type OptionsBody = z.output<typeof optionsBody>;
 
 const authenticatorName = z.string().trim().pipe(text(64)).meta({ minLength: 1, maxLength: 64 });
 
-/** A member that the service ignores: it may have any value, or be missing. */
+/** A member that the service ignores. The member may have any value, or be missing. */
 const notRead = z.unknown().optional().meta({ description: 'The service ignores this member.' });
 
 /** `RegistrationResponseJSON`, as `PublicKeyCredential.toJSON()` gives it (WebAuthn Level 3 §5.1.1). */
@@ -70,15 +73,17 @@ const providersForm = z.strictObject({
   }),
 });
 
-/** Checks the form that the members belong to. A union would only say that the value has neither form. */
+/**
+ * Checks the passkey against the form to which its members belong. A union would only report that neither
+ * form fits.
+ */
 function faultsOf(given: unknown): z.core.$ZodIssue[] {
   const has = (member: string) => typeof given === 'object' && given !== null && Object.hasOwn(given, member);
   const isBrowsers = has('credential');
   if (isBrowsers !== (has('challenge') || has('attestation'))) {
     return (isBrowsers ? browsersForm : providersForm).safeParse(given).error?.issues ?? [];
   }
-  const message =
-    'is neither {authenticatorName, credential} nor {authenticatorName, challenge, attestation}';
+  const message = 'must be {authenticatorName, credential} or {authenticatorName, challenge, attestation}';
   return [{ code: 'invalid_union', errors: [], path: [], message }];
 }
 
@@ -93,9 +98,12 @@ const authenticator = z.preprocess(
 );
 
 const hex = (name: string, min: number, max: number) =>
-  z.string().regex(new RegExp(`^[0-9a-fA-F]{${min},${max}}$`), `${name} is not hex of the right length`);
+  z.string().regex(new RegExp(`^[0-9a-fA-F]{${min},${max}}$`), `${name} must be hex of the right length`);
 
-/** In client custody: the request of step 3 that the user's device signed. Its body has the passkeys. */
+/**
+ * In client custody: the request of step 3, which the user's device has signed. Its body contains the
+ * passkeys.
+ */
 const deviceRequest = z
   .strictObject({
     clientSignature: hex('clientSignature', 128, 128),
@@ -110,7 +118,7 @@ export const authenticatorsBody = z
     device: optional(deviceRequest),
   })
   .refine((body) => (body.authenticators === undefined) !== (body.device === undefined), {
-    error: 'is neither {authenticators} nor {device}',
+    error: 'must be {authenticators} or {device}',
     path: ['authenticators'],
   })
   .meta({ id: 'CreateAuthenticators', [EXACTLY_ONE]: ['authenticators', 'device'] });

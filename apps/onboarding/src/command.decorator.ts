@@ -16,7 +16,7 @@ export const AskedBy = createParamDecorator((_: unknown, context: ExecutionConte
   callerOf(context.switchToHttp().getRequest<FastifyRequest>()),
 );
 
-/** Reads the headers of a command: `Prefer`, `If-Match`, and the `Idempotency-Key` that the claim stores. */
+/** Reads the headers of a command: `Prefer`, `If-Match` and `Idempotency-Key`. The claim stores the key. */
 export const CommandTerms = createParamDecorator((_: unknown, context: ExecutionContext): Terms => {
   const http = context.switchToHttp();
   const request = http.getRequest<FastifyRequest>();
@@ -34,7 +34,7 @@ export const CommandTerms = createParamDecorator((_: unknown, context: Execution
 /** An entity tag. It may contain commas (RFC 9110 §8.8.3). */
 const TAG = /(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"/g;
 
-/** Whether the header is a list of tags. Empty members are allowed (§5.6.1.2). */
+/** Whether the header is a list of entity tags. Empty members are allowed (§5.6.1.2). */
 function isList(header: string): boolean {
   const [before = '', ...rest] = header.split(TAG);
   const after = rest.pop();
@@ -47,7 +47,7 @@ function isList(header: string): boolean {
 
 /**
  * Reads `If-Match` (RFC 9110 §13.1.1). Our entity tags are the version in quotes. `*` matches every version.
- * A weak tag, or one that is not ours, matches nothing (§8.8.3.2).
+ * A weak tag, or a tag of another form, matches no version (§8.8.3.2).
  *
  * @returns undefined if every version matches.
  */

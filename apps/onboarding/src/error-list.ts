@@ -8,7 +8,7 @@ interface Entry {
   title: string;
   cause: string;
   remedy: string;
-  /** The members that only this code has, in backquotes. Empty if there are none. */
+  /** The names of the members that only this code has, in backquotes. Empty if there are none. */
   members: string;
 }
 

@@ -12,7 +12,10 @@ import { idParam, streamQuery, type StreamQuery } from './onboarding.dto.js';
 
 const TYPE = 'text/event-stream';
 
-/** Streams the timeline. Nest's `@Sse` would answer 200 before the service knows whether events remain. */
+/**
+ * Streams the timeline. It does not use Nest's `@Sse`, which would answer 200 before the service knows
+ * whether the answer is 204.
+ */
 @ApiTags('onboardings')
 @UseGuards(CallerGuard)
 @Controller('v1/onboardings/:id/events/stream')
@@ -27,7 +30,7 @@ export class EventStreamController {
   @ApiOperation({
     summary: 'Follow the timeline',
     description:
-      'Server-sent events (HTML Standard §9.2). Each has its number as `id`, an `OnboardingEvent` as ' +
+      'Server-sent events (HTML Standard §9.2). Each event has its number as `id`, an `OnboardingEvent` as ' +
       '`data`, and no event type. The stream ends after a while, and soon after the onboarding ends. ' +
       'Connect again until the answer is 204.',
   })
@@ -67,9 +70,9 @@ export class EventStreamController {
       reply.status(HttpStatus.NO_CONTENT);
       return undefined;
     }
-    // Without this, nginx buffers events until a memory page is full.
+    // Without this header, nginx holds events back until a memory page is full.
     reply.header('X-Accel-Buffering', 'no');
-    // Nest ends the stream when the client disconnects, and sends none for HEAD.
+    // Nest ends the stream when the client disconnects, and sends no stream in answer to HEAD.
     return new StreamableFile(this.streams.open(id, from, caller.name), { type: TYPE });
   }
 }

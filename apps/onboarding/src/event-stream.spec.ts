@@ -13,7 +13,7 @@ const event = (seq: number): OnboardingEvent => ({
 });
 
 describe('an event stream at its end', () => {
-  it('sends the events it has received, and drops those that arrive later', async () => {
+  it('still sends the events that it received before, and drops events that arrive later', async () => {
     const stream = new EventStream({ heartbeatMs: 60_000, lifeMs: 60_000 });
     const chunks: string[] = [];
     stream.on('data', (chunk: Buffer) => chunks.push(chunk.toString()));

@@ -6,8 +6,8 @@ import { toEventResource } from './onboarding.dto.js';
 const RECONNECT_MS = 1_000;
 
 /**
- * A timeline as server-sent events (HTML Living Standard §9.2). The events have no SSE type, so `onmessage`
- * also gets the kinds that later versions add.
+ * A timeline as server-sent events (HTML Living Standard §9.2). The events have no SSE type. So `onmessage`
+ * receives all of them, including event types that later versions add.
  */
 export class EventStream extends Readable implements TimelineReader {
   readonly #beat: NodeJS.Timeout;
@@ -28,28 +28,32 @@ export class EventStream extends Readable implements TimelineReader {
   }
 
   receive(events: OnboardingEvent[]): void {
-    // The stream may end while events are being read. A client that reconnects gets them.
+    // The stream may end while events are being read from the database. A client gets them when it
+    // reconnects.
     if (this.#ending) return;
     this.push(
       events.map((event) => `id: ${event.seq}\ndata: ${JSON.stringify(toEventResource(event))}\n\n`).join(''),
     );
   }
 
-  /** Ends the stream after the events that it has received. */
+  /** Sends the events that the stream has received, then ends it. */
   end(): void {
     if (this.#ending) return;
     this.#ending = true;
     this.push(null);
   }
 
-  /** Ends the stream at once if its client does not read: a stopping process cannot wait for it. */
+  /**
+   * Cuts the connection immediately if the client does not read, because a stopping process cannot wait for
+   * the client.
+   */
   stop(): void {
     if (this.#isHeldUp) this.destroy();
     else this.end();
   }
 
   override _read(): void {
-    // Events are pushed when they happen.
+    // The service pushes events when they happen, so this stream reads nothing on demand.
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
@@ -64,8 +68,8 @@ export class EventStream extends Readable implements TimelineReader {
   }
 
   /**
-   * Keeps proxies from closing a silent connection. Closes a connection that has accepted nothing since the
-   * last beat: a client that still reads reconnects and resumes.
+   * Sends a comment, so that proxies do not close a silent connection. Closes the connection if it has
+   * accepted no data since the last comment. If the client is still alive, it reconnects and resumes.
    */
   #heartbeat(): void {
     if (this.#isHeldUp) {

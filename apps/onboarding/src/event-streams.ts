@@ -4,10 +4,12 @@ import { EventFollower } from '#libs/onboarding';
 import { CONFIG, type Config } from '#libs/platform';
 import { EventStream } from './event-stream.js';
 
-/** When a client may try again. Streams end at any time, so a place may be free. */
+/** How many seconds later a refused client may try again. Other streams may have ended by then. */
 const RETRY_AFTER_S = 5;
 
-/** The open streams of this process. Their number is limited, and a stopping process has none. */
+/**
+ * The open event streams of this process. Their number is limited. When the process stops, it ends them all.
+ */
 @Injectable()
 export class EventStreams implements OnModuleDestroy {
   /** Each stream with the name of its caller. */
@@ -21,8 +23,10 @@ export class EventStreams implements OnModuleDestroy {
 
   /**
    * @param caller the caller's name.
-   * @throws ProblemError `not_ready` if this process has no place left: another replica may have one.
-   * @throws ProblemError `rate_limited` if the caller has its share of streams. Others need places, too.
+   * @throws ProblemError `not_ready` if this process has too many open streams: another replica may have
+   *   fewer.
+   * @throws ProblemError `rate_limited` if this caller has too many open streams: other callers need streams,
+   *   too.
    */
   open(onboardingId: string, after: number, caller: string): EventStream {
     const own = [...this.#open.values()].filter((name) => name === caller).length;
@@ -53,8 +57,8 @@ export class EventStreams implements OnModuleDestroy {
   }
 
   /**
-   * Ends the streams, because the server waits for them before it closes. The load balancer already knows
-   * that this replica stops, so clients reconnect to another one.
+   * Ends all streams, because the HTTP server waits for them before it closes. The load balancer already
+   * knows that this replica stops, so the clients reconnect to another replica.
    */
   onModuleDestroy(): void {
     this.#stopped = true;

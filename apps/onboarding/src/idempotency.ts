@@ -31,7 +31,7 @@ declare module 'fastify' {
 }
 
 const KEY = /^[\x21-\x7e]{1,255}$/;
-/** Routes that answer with the end of a step. */
+/** The routes that run a step, and whose answer reports the end of this step. */
 const STEP_OF_ROUTE: Record<string, StepName> = {
   '/v1/onboardings': 'init-otp',
   '/v1/onboardings/:id/otp/resend': 'init-otp',
@@ -42,10 +42,12 @@ const NEVER_REPLAYED: ReadonlySet<string> = new Set(['validation_failed', 'forbi
 const KEPT_HEADERS = ['content-type', 'etag', 'location', 'retry-after'];
 
 /**
- * `Idempotency-Key` on every POST: the same key and body give the first answer again, byte for byte.
+ * Implements `Idempotency-Key` for every POST: the same key and body give the first answer again, byte for
+ * byte.
  *
- * The statement that does the work also takes the key, so no look-up comes first. That statement refuses a
- * repeated request. The interceptor then looks for the answer stored under the key.
+ * The SQL statement that does the work also stores the key, so no look-up is needed before it. If the key
+ * exists already, the statement refuses the request. Then this interceptor looks for the answer that is
+ * stored under the key.
  */
 @Injectable()
 export class IdempotencyInterceptor implements NestInterceptor {
@@ -76,29 +78,32 @@ export class IdempotencyInterceptor implements NestInterceptor {
     return next.handle().pipe(catchError((error) => from(this.#again(error, request, http.getResponse()))));
   }
 
-  /** Answers a request whose work was refused: it was done before, or the error names another reason. */
+  /**
+   * Answers a request whose work was refused. Either an earlier request has done the work, or the error has
+   * another cause.
+   */
   async #again(error: unknown, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
     const keyed = request.keyed!;
     keyed.keep = false;
-    // A caller that has lost its permission does not get the answer from the time when it had it.
+    // A caller that has lost a permission must not get an answer for which the caller needed that permission.
     if (!(error instanceof ProblemError) || NEVER_REPLAYED.has(error.code)) throw error;
     const kept = await this.keys.find(keyed.request);
-    // Refused, and nothing was done: the caller may send the same request again.
+    // The request was refused without any effect, so the caller may send the same request again.
     if (!kept) throw error;
     if (kept.erased) {
       throw new ProblemError('onboarding_erased', {
-        detail: 'What this Idempotency-Key stood for was erased. Use a new one for a new request.',
+        detail: 'The onboarding of this Idempotency-Key was erased. Use a new key for a new request.',
       });
     }
     if (kept.takenBy === keyed.request.id) {
-      // This request did the work, which ended in this problem. The answer is stored only if a retry cannot
-      // succeed: a passing problem must not be the answer for two days.
+      // This request did the work, and the work ended in this problem. The problem is stored only if a retry
+      // cannot succeed. Otherwise, a temporary problem would be the answer for two days.
       keyed.keep = !error.retryable && error.status < 500;
       throw error;
     }
     if (kept.fingerprint !== keyed.request.fingerprint) {
       throw new ProblemError('idempotency_key_reused', {
-        detail: 'This Idempotency-Key came with another request before. Use a new one for a new request.',
+        detail: 'Another request has already used this Idempotency-Key. Use a new key for a new request.',
       });
     }
     if (kept.answer) {
@@ -117,10 +122,11 @@ export class IdempotencyInterceptor implements NestInterceptor {
         }),
       });
     }
-    // The first request did its work but stored no answer. The onboarding holds the result.
+    // The first request did its work, but stored no answer. So the answer is made from the onboarding.
     const route = request.routeOptions.url ?? '';
     if (route.endsWith('/options')) {
-      // The client never got that challenge. The next repetition creates another.
+      // The client never received the challenge of the first request. The next repetition creates a new
+      // challenge.
       await this.keys.release(keyed.request);
       throw error;
     }
@@ -133,19 +139,19 @@ export class IdempotencyInterceptor implements NestInterceptor {
   }
 }
 
-/** The problem in a kept answer. Only problems that the same request would get again are kept. */
+/** The problem in a stored answer. The service stores only problems that the same request would get again. */
 function problemIn(body: string) {
   const { code } = JSON.parse(body) as { code: ProblemCode };
   return { code, retryable: false };
 }
 
-/** After a step has ended for this long, its first request would have answered. */
+/** If a step ended longer ago than this, the request that started it is no longer waiting for its answer. */
 const ANSWERED_BY_NOW_MS = 1_000;
 
 const isAtRest = (row: Row) =>
   stepOfState(row.state) === null && row.now.getTime() - row.updatedAt.getTime() > ANSWERED_BY_NOW_MS;
 
-/** Stores each first answer just before it is sent. */
+/** Stores the first answer to each key immediately before it is sent. */
 export function keepAnswers(app: NestFastifyApplication): void {
   const keys = app.get(IdempotencyKeys);
   const logger = new Logger('IdempotencyKeys');
@@ -163,13 +169,14 @@ export function keepAnswers(app: NestFastifyApplication): void {
         const body = typeof payload === 'string' ? payload : '';
         await keys.answer(request.keyed.request, { status: reply.statusCode, headers, body });
       } catch (error) {
-        // The work is done and its key is taken: a repetition gets its answer from the onboarding.
+        // The work is done and the key is stored. A repeated request gets an answer that is made from the
+        // onboarding.
         logger.warn(`an answer was not stored: ${(error as Error).message}`);
       }
     });
 }
 
-/** The sender chooses how deep JSON nests. The call stack has a limit. */
+/** Limits how deep a JSON body may nest: a deeper body could exceed the call stack. */
 function textOf(body: unknown): string {
   try {
     return JSON.stringify(body ?? null);

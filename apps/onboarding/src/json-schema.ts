@@ -6,7 +6,7 @@ type JsonSchema = z.core.JSONSchema.BaseSchema;
 
 export interface Converted {
   schema: JsonSchema;
-  /** The named schemas that it refers to. */
+  /** The named schemas to which the schema refers. */
   components: Record<string, JsonSchema>;
 }
 
@@ -24,7 +24,8 @@ export function toJsonSchema(schema: z.ZodType, io: 'input' | 'output'): Convert
   } = z.toJSONSchema(schema, {
     target: 'draft-2020-12',
     io,
-    // Callers send an instant as text. The schema turns it into a Date, which JSON Schema cannot express.
+    // Callers send an instant as text. The zod schema turns the text into a Date, which JSON Schema cannot
+    // express.
     unrepresentable: 'any',
     override: (at) => {
       mend(at.zodSchema, at.jsonSchema, components);
@@ -34,10 +35,11 @@ export function toJsonSchema(schema: z.ZodType, io: 'input' | 'output'): Convert
 }
 
 function mend(schema: z.core.$ZodTypes, json: JsonSchema, components: Record<string, JsonSchema>): void {
-  // Zod adds the bounds of JavaScript's safe integers. Generators would use them as examples.
+  // Zod adds the bounds of JavaScript's safe integers. Client generators would use these bounds as example
+  // values.
   if (json.minimum === Number.MIN_SAFE_INTEGER) delete json.minimum;
   if (json.maximum === Number.MAX_SAFE_INTEGER) delete json.maximum;
-  // Generators try to make an example from the pattern, and fail.
+  // Remove the pattern: client generators try to make an example from it, and fail.
   if (json.format === 'date-time') delete json.pattern;
   if (schema instanceof z.ZodDiscriminatedUnion) json['discriminator'] = discriminatorOf(schema);
   if (json[EXAMPLE]) {
@@ -59,7 +61,10 @@ function discriminatorOf({ def }: z.ZodDiscriminatedUnion) {
   return { propertyName, mapping };
 }
 
-/** Writes it as a `oneOf`. Generators cannot express that exactly one of two members is required. */
+/**
+ * Writes the schema as a `oneOf`. In another form, client generators do not understand that exactly one of
+ * two members is required.
+ */
 function exactlyOne(json: JsonSchema): void {
   const names = json[EXACTLY_ONE] as string[];
   const { properties = {}, additionalProperties = false } = json;
@@ -73,7 +78,7 @@ function exactlyOne(json: JsonSchema): void {
     delete json[member];
 }
 
-/** A required member cannot be null. */
+/** Makes a member required and not nullable. */
 const withoutNull = ({ anyOf, ...json }: JsonSchema): JsonSchema => {
   const kinds = anyOf?.filter((each) => (each as JsonSchema).type !== 'null') as JsonSchema[] | undefined;
   return kinds?.length === 1 ? { ...json, ...kinds[0] } : { ...json, ...(kinds && { anyOf: kinds }) };
@@ -102,7 +107,7 @@ function byProvider(json: JsonSchema, components: Record<string, JsonSchema>): v
   }
   const { description, examples } = json;
   for (const key of Object.keys(json)) delete json[key];
-  // A subject belongs to one provider. Options of a code may suit several providers.
+  // A subject fits exactly one provider (oneOf). Options of a code may fit several providers (anyOf).
   Object.assign(json, description && { description }, examples && { examples }, {
     [member === 'subject' ? 'oneOf' : 'anyOf']: member === 'subject' ? refs : [...refs, { type: 'null' }],
   });

@@ -20,7 +20,7 @@ export const nextAction = z
     z
       .object({
         type: z.literal('resend_otp'),
-        notBefore: nullable('When the caller may ask for a new code. Null means at once.'),
+        notBefore: nullable('When the caller may ask for a new code. Null means that it may ask now.'),
       })
       .meta({ id: 'AskForNewOtp' }),
     z

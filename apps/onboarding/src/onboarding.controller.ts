@@ -103,7 +103,8 @@ export class OnboardingController {
   @OpenTo('onboardings:read', 'operations:read', 'operations:write')
   @ApiOperation({
     summary: 'List onboardings',
-    description: 'Newest first. A caller with `operations:read` sees those of all callers.',
+    description:
+      'Onboardings, newest first. A caller with `operations:read` sees the onboardings of all callers.',
   })
   @Answers(200, 'A page.', onboardingPage)
   async listOnboardings(
@@ -118,7 +119,7 @@ export class OnboardingController {
   @OpenTo('onboardings:read', 'operations:read', 'operations:write')
   @ApiOperation({
     summary: 'Read an onboarding',
-    description: 'Its state, what to do next, and how its last step ended.',
+    description: 'The state of the onboarding, what to do next, and how the last step ended.',
   })
   @Answers(200, 'The onboarding.', onboardingResource)
   async getOnboarding(
@@ -133,7 +134,7 @@ export class OnboardingController {
   @OpenTo('onboardings:read', 'operations:read', 'operations:write')
   @ApiOperation({
     summary: 'Read the timeline',
-    description: 'All that happened to the onboarding, oldest first.',
+    description: 'The events of the onboarding, oldest first.',
   })
   @Answers(200, 'Events after the given number.', eventPage)
   async listEvents(
@@ -151,7 +152,7 @@ export class OnboardingController {
   @ApiOperation({
     summary: 'Ask for a new code',
     description:
-      'Has the provider send a new code. The old one is void, unless the provider refuses to send.',
+      'Has the provider send a new code. The old code becomes invalid, unless the provider refuses to send.',
   })
   @RunsStep()
   @CommandAnswers(
@@ -222,7 +223,7 @@ export class OnboardingController {
   @HttpCode(HttpStatus.OK)
   @ApiOperation({
     summary: 'Get options for a passkey',
-    description: 'Options for `navigator.credentials.create`, with a fresh challenge for one passkey.',
+    description: 'Returns options for `navigator.credentials.create`, with a new challenge for one passkey.',
   })
   @CommandAnswers(
     200,
@@ -251,7 +252,8 @@ export class OnboardingController {
   @ApiOperation({
     summary: 'Register passkeys',
     description:
-      'Checks 1 to 10 passkeys and registers them at the provider. The onboarding is then completed.',
+      'Checks 1 to 10 passkeys and registers them at the provider. ' +
+      'If this succeeds, the onboarding is completed.',
   })
   @RunsStep()
   @CommandAnswers(
@@ -285,7 +287,7 @@ export class OnboardingController {
   @HttpCode(HttpStatus.OK)
   @ApiOperation({
     summary: 'Cancel an onboarding',
-    description: 'Ends it at once, without waiting for a call that is under way.',
+    description: 'Ends the onboarding immediately, without waiting for a call that is under way.',
   })
   @CommandAnswers(
     200,
@@ -309,7 +311,8 @@ export class OnboardingController {
   @HttpCode(HttpStatus.NO_CONTENT)
   @ApiOperation({
     summary: 'Erase an onboarding',
-    description: 'Erases its personal data. A live onboarding is cancelled first.',
+    description:
+      'Erases the personal data of the onboarding. If the onboarding is still open, this also cancels it.',
   })
   @IfMatch()
   @Answers(
@@ -368,7 +371,7 @@ export class OnboardingController {
   @HttpCode(HttpStatus.OK)
   @ApiOperation({
     summary: 'Try a step now',
-    description: 'Makes a step due at once if it waits for its retry or is parked.',
+    description: 'Starts the next try of a step immediately, if the step waits for a retry or is parked.',
   })
   @CommandAnswers(
     200,

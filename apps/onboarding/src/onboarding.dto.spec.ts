@@ -117,7 +117,7 @@ describe('bodies and queries of callers', () => {
     for (const each of bad) expect([each, takes(authenticatorsBody, each)]).toEqual([each, false]);
   });
 
-  it('points at the fault in a browser’s passkey', () => {
+  it('names the member that is wrong in a browser’s passkey', () => {
     const { response } = credential;
     const withTransports = (transports: string[]) => ({
       ...credential,
@@ -126,7 +126,7 @@ describe('bodies and queries of callers', () => {
     const bad: [object, string][] = [
       [withTransports(['x'.repeat(33)]), 'response/transports/0'],
       [withTransports(Array<string>(11).fill('usb')), 'response/transports'],
-      [{ ...credential, rawId: 'YR' }, 'rawId'], // one byte and four bits that are not zero
+      [{ ...credential, rawId: 'YR' }, 'rawId'], // one byte and four unused bits, which are not zero
       [{ ...credential, id: 'A' }, 'id'],
       [{ ...credential, response: { ...response, clientDataJSON: 'a+b' } }, 'response/clientDataJSON'],
     ];
@@ -176,13 +176,13 @@ describe('bodies and queries of callers', () => {
     });
   });
 
-  it('reads null transports of a browser’s passkey as none', () => {
+  it('reads null as an empty list of transports in a browser’s passkey', () => {
     const given = { ...credential, response: { ...credential.response, transports: null } };
     const [parsed] = authenticatorsBody.parse(named({ credential: given })).authenticators!;
     expect(parsed).toMatchObject({ credential: { response: { transports: undefined } } });
   });
 
-  it('reports the faults of a passkey for the form it has', () => {
+  it('reports the faults of a passkey for the form in which it was sent', () => {
     const faultsOf = (more: object) =>
       authenticatorsBody.safeParse(named(more)).error?.issues.map(({ path }) => path.slice(2).join('/'));
     const spelled = asProvidersSpellIt([]);
@@ -202,7 +202,7 @@ describe('bodies and queries of callers', () => {
     expect(faultsOf({})).toEqual(['']);
   });
 
-  it('accepts only known filters and its own cursor for a list', () => {
+  it('accepts only known filters, and cursors that a list has returned', () => {
     const id = '0198a000-0000-7000-8000-00000000000a';
     const query = listQuery.parse({
       state: 'otp_sent',

@@ -20,13 +20,13 @@ import { instant, isStorable, optional, text } from './text.js';
 
 export const idParam = z.uuid('the id in the path is not a UUID').transform((id) => id.toLowerCase());
 
-/** The provider checks the members itself. */
+/** Any object passes here: the provider's own schema checks the members later. */
 const otpChoice = z
   .record(z.string().max(64), z.unknown())
   .refine((otp) => isStorable(otp), { error: 'holds U+0000 or half of a surrogate pair', abort: true })
   .refine((otp) => JSON.stringify(otp).length <= 16_384, 'is larger than 16384 characters of JSON');
 
-/** The subject that "Try it out" sends. The sandbox accepts any two ids. */
+/** The subject that "Try it out" on the API page sends. The sandbox can accept any two ids. */
 const SUBJECT = {
   accountId: '550e8400-e29b-41d4-a716-446655440000',
   userId: '6ba7b810-9dad-41d1-80b4-00c04fd430c8',
@@ -83,7 +83,7 @@ export const resendBody = z
   .meta({ id: 'ResendOtp', [EXAMPLE]: { reason: 'No mail came.' } });
 export type ResendBody = z.output<typeof resendBody>;
 
-/** Six digits today; providers may send up to nine letters and digits. */
+/** Byzantine's codes have six digits. Other providers send up to nine letters and digits. */
 const code = z.string().regex(/^[A-Za-z0-9]{6,9}$/, 'is not a code of 6 to 9 letters and digits');
 
 export const verifyBody = z
@@ -94,7 +94,8 @@ export const verifyBody = z
         .string()
         .max(4096)
         .regex(
-          // Allows only these two members, so that it has no plain code (Turnkey, encrypted OTP bundle).
+          // Allows only these two members, so that the body cannot contain an unencrypted code (Turnkey,
+          // encrypted OTP bundle).
           /^\{"encappedPublic":"04[0-9a-fA-F]{128}","ciphertext":"([0-9a-fA-F]{2}){17,1024}"\}$/,
           'is not {"encappedPublic", "ciphertext"} in hex, as the provider’s package makes it',
         ),
@@ -104,7 +105,7 @@ export const verifyBody = z
     }),
   })
   .refine((body) => (body.code === undefined) !== (body.encryptedOtpBundle === undefined), {
-    error: 'is neither {code} nor {encryptedOtpBundle}',
+    error: 'must be {code} or {encryptedOtpBundle}',
     path: ['code'],
   })
   .meta({ id: 'VerifyOtp', [EXACTLY_ONE]: ['code', 'encryptedOtpBundle'], [EXAMPLE]: { code: '123456' } });
@@ -129,7 +130,7 @@ const whole = (min: number, max: number, fallback: number) =>
 /** A subject's UUIDs are stored in lower case. */
 const subjectId = text(64).transform((id) => (z.guid().safeParse(id).success ? id.toLowerCase() : id));
 
-/** A parameter that is given twice arrives as an array, and the schemas refuse it. */
+/** If a parameter is given twice, the value is an array. The schemas refuse arrays. */
 export const listQuery = z.strictObject({
   state: z.enum(STATES).optional(),
   caller: z
@@ -266,10 +267,10 @@ export const onboardingResource = z
     updatedAt: instant,
     erasedAt: instant
       .nullable()
-      .meta({ description: 'When its personal data was erased. Only a tombstone is left.' }),
+      .meta({ description: 'When the personal data of the onboarding was erased. Null if it was not.' }),
     expiresAt: instant
       .nullable()
-      .meta({ description: 'When the onboarding ends by itself. Null once it has ended.' }),
+      .meta({ description: 'When the onboarding ends by itself. Null if it has ended.' }),
   })
   .meta({ id: 'Onboarding' });
 export type OnboardingResource = z.output<typeof onboardingResource>;
@@ -278,7 +279,7 @@ export const onboardingPage = z
   .object({ items: z.array(onboardingResource), nextCursor: z.string().nullable() })
   .meta({ id: 'OnboardingPage' });
 
-/** The schema of one type of event. An erasure empties its data, so every member of it is optional. */
+/** The schema of one type of event. An erasure removes the members of `data`, so each of them is optional. */
 const eventOf = (type: (typeof EVENT_TYPES)[number]) =>
   z
     .object({
@@ -311,9 +312,10 @@ export function toResource(row: Row): OnboardingResource {
     row.state === 'otp_verified' ||
     row.state === 'authenticators_submitted' ||
     row.state === 'outcome_unknown';
-  // The row keeps the old code until a new one is sent. Until then, the old one is not accepted.
+  // The row keeps the old code until a new code is sent. In between, the service does not accept the old
+  // code.
   const isSending = row.state === 'otp_requested';
-  // An attempt in flight cannot be resolved yet.
+  // A call that is still under way cannot be resolved yet.
   const unresolved = row.leaseUntil === null ? row.unresolved.at(-1) : undefined;
   return {
     id: row.id,
@@ -357,7 +359,10 @@ export function toResource(row: Row): OnboardingResource {
   };
 }
 
-/** When the onboarding ends by itself. With an unknown outcome, it waits for a decision even while idle. */
+/**
+ * When the onboarding ends by itself. If an outcome is unknown, the idle limit does not apply, because the
+ * onboarding waits for a decision.
+ */
 function endsAtOf({ state, idleEndsAt, lifeEndsAt }: Row): Date | null {
   if (isEnded(state)) return null;
   return state === 'outcome_unknown' || lifeEndsAt < idleEndsAt ? lifeEndsAt : idleEndsAt;

@@ -15,13 +15,13 @@ export function openApiDocument(app: NestFastifyApplication): OpenAPIObject {
     .setTitle('Gangway')
     .setDescription(
       'User onboarding at a wallet provider: mailed code, session, passkeys. ' +
-        'Errors are RFC 9457 problems. Switch on `code`.',
+        'Errors are RFC 9457 problems. Programs must use `code`.',
     )
     .setVersion('1')
     .setLicense('Apache-2.0', 'https://www.apache.org/licenses/LICENSE-2.0')
     .addServer('/', 'This service')
     .addTag('onboardings', 'Onboard a user: send a code, check it, register passkeys.')
-    .addTag('operations', 'Decide about an onboarding that cannot go on by itself.')
+    .addTag('operations', 'Decide about an onboarding that cannot continue by itself.')
     .addTag('administration', 'Manage API keys.')
     .addBearerAuth({
       type: 'http',
@@ -39,14 +39,15 @@ export function openApiDocument(app: NestFastifyApplication): OpenAPIObject {
   });
   for (const path of Object.keys(document.paths)) if (!path.startsWith('/v1/')) delete document.paths[path];
   mend(document);
-  // The rules of retries are part of the interface. These are the tables that the service itself uses.
+  // The rules of retries are part of the API. So the document contains the tables that the service itself
+  // uses.
   const laws = Object.fromEntries(PROVIDERS.map(({ kind, law }) => [kind, law]));
   return Object.assign(document, { 'x-retry-safety': laws });
 }
 
 /**
- * Corrects two assumptions of Swagger: every body is required, and all answers have the same media type.
- * Problems have their own (RFC 9457 §3).
+ * Corrects two wrong assumptions of Swagger: that every body is required, and that all answers have the same
+ * media type. Problems have a media type of their own (RFC 9457 §3).
  */
 function mend(document: OpenAPIObject): void {
   for (const path of Object.values(document.paths)) {
@@ -96,7 +97,8 @@ export function serveDocs(app: NestFastifyApplication): void {
   SwaggerModule.setup('docs', app, () => openApiDocument(app), {
     jsonDocumentUrl: 'openapi.json',
     raw: ['json'],
-    // The validator would send the address of this service to a server of others.
+    // Switch off Swagger's validator, which would send the address of this service to another company's
+    // server.
     swaggerOptions: { validatorUrl: null },
   });
 }

@@ -15,7 +15,7 @@ export const OWN_PAGES = policyOf({
   'frame-ancestors': NONE,
 });
 
-/** The policy of a library's script files. A web worker loads its parts under the policy of its own file. */
+/** The policy of a library's script files. A web worker uses the policy that came with its own file. */
 export const SCRIPT_FILES = policyOf({
   'default-src': NONE,
   'script-src': SELF,
@@ -25,8 +25,8 @@ export const SCRIPT_FILES = policyOf({
 });
 
 /**
- * The contents of the style elements that a library's scripts write. `any` if they are not known beforehand,
- * as with Bull Board's editor.
+ * The contents of the style elements that a library's scripts add to the page. `any` if the contents are not
+ * known beforehand, as with Bull Board's editor.
  */
 type WrittenStyles = readonly string[] | 'any';
 
@@ -34,7 +34,7 @@ type WrittenStyles = readonly string[] | 'any';
  * Sets the policy of a page that comes with a library. It allows scripts only from files of this service, and
  * the page's own inline styles by their hashes. Do not use it for a page that contains text of users.
  *
- * @returns the page, so that this can stand in an `onSend` hook.
+ * @returns the page, so that an `onSend` hook can return it.
  */
 export function withPolicy(reply: FastifyReply, page: string, written: WrittenStyles): string {
   const elements = inPage(page, /<style>([\s\S]*?)<\/style>/g);
@@ -45,7 +45,8 @@ export function withPolicy(reply: FastifyReply, page: string, written: WrittenSt
       'default-src': NONE,
       'script-src': SELF,
       'worker-src': SELF,
-      // 'unsafe-inline' has no effect beside a hash (CSP 3 §6.7.3.3), so the list has one or the other.
+      // 'unsafe-inline' has no effect beside a hash (CSP 3 §6.7.3.3), so the list contains only one of the
+      // two.
       'style-src-elem': [
         ...SELF,
         ...(written === 'any' ? ["'unsafe-inline'"] : [...elements, ...written].map(hashOf)),

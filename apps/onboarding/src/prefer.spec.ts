@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { preferencesOf } from './prefer.js';
 
-describe('preferencesOf', () => {
+describe('the preferences of a request', () => {
   it.each<[string | undefined, number, string | null]>([
     [undefined, 10_000, null],
     ['', 10_000, null],
@@ -40,11 +40,11 @@ describe('preferencesOf', () => {
     ['wait="', 10_000, null],
     ['return=minimal', 10_000, null],
     ['waiting=5', 10_000, null],
-  ])('%s waits %i ms and applies %s', (header, waitMs, applied) => {
+  ])('with Prefer: %s are a wait of %i ms, and the service applies %s', (header, waitMs, applied) => {
     expect(preferencesOf(header)).toEqual({ waitMs, applied });
   });
 
-  it('parses the worst headers fast', () => {
+  it('takes little time even for headers that are made to slow it down', () => {
     const beganAt = performance.now();
     const texts = [
       '"'.repeat(16_000),

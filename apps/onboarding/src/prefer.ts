@@ -7,14 +7,14 @@ const MAX_WAIT_S = 30;
 export interface Preferences {
   /** How long the caller waits for a step's end, in milliseconds. */
   waitMs: number;
-  /** For `Preference-Applied`; null if the request has no preference that we know. */
+  /** The value of `Preference-Applied`; null if the request has no preference that the service knows. */
   applied: string | null;
 }
 
 /**
  * Reads how long a caller wants to wait for a step's end (RFC 7240 §4.1 and §4.3). It ignores unknown
  * preferences and invalid values, and cuts a longer wait to our maximum. `respond-async` alone means no wait.
- * With `wait`, the caller waits at most that long.
+ * If `wait` comes too, the request waits at most that long.
  *
  * @param header the `Prefer` header, if any.
  */
@@ -30,11 +30,17 @@ export function preferencesOf(header: string | undefined): Preferences {
   };
 }
 
-/** A name, its value, and parameters, which are ignored. Slow on runs of blanks: shorten them first. */
+/**
+ * Matches one preference: a name, a value, and parameters, which are ignored. Long runs of blanks make the
+ * match slow, so they are shortened first.
+ */
 const PREFERENCE =
   /^\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s";]*)))?\s*(?:;.*)?$/s;
 
-/** By name in lower case. If a name comes twice, the first counts. An empty value equals no value (§2). */
+/**
+ * The preferences by their names in lower case. If a name comes twice, the first one counts. An empty value
+ * equals no value (§2).
+ */
 function parse(header: string): Map<string, string> {
   const preferences = new Map<string, string>();
   for (const member of listMembers(header)) {

@@ -22,7 +22,9 @@ const MEMBERS = {
   errors: fieldErrors,
   nextAction,
   onboardingId: z.uuid(),
-  requiredScopes: z.array(z.enum(SCOPES)).meta({ description: 'One of them is enough.' }),
+  requiredScopes: z
+    .array(z.enum(SCOPES))
+    .meta({ description: 'The scopes of the route. The caller needs only one of them.' }),
   state: z.enum(STATES),
   version: z.int().min(1).meta({ description: 'The current version.' }),
 } satisfies Record<ProblemMember, z.ZodType>;
@@ -38,7 +40,7 @@ const problemOf = (code: ProblemCode) =>
       type: z.string().meta({ description: 'A link to the code’s entry in the list of errors.' }),
       title: z.string(),
       status: z.int().min(400).max(599),
-      detail: z.string().meta({ description: 'For people. It may change.' }),
+      detail: z.string().meta({ description: 'A text for people. It may change in later versions.' }),
       instance: z.string(),
       code: z.literal(code),
       traceId: z.string(),
@@ -52,7 +54,7 @@ const problems = Object.fromEntries(PROBLEM_CODES.map((code) => [code, problemOf
   ReturnType<typeof problemOf>
 >;
 
-/** The schema of an answer that is a problem with one of these codes. */
+/** The schema of an answer whose body is a problem with one of these codes. */
 export function problemSchema(codes: readonly ProblemCode[]): z.ZodType {
   const [first, ...more] = codes.map((code) => problems[code]);
   return more.length > 0 ? z.discriminatedUnion('code', [first!, ...more]) : first!;

@@ -2,7 +2,10 @@ import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/com
 import type { FastifyRequest } from 'fastify';
 import { ProblemError } from '#libs/kernel';
 
-/** For routes with an answer that must not be stored. Ignoring the header would mislead the caller. */
+/**
+ * For routes whose answer must not be stored. If the service ignored the header, the caller would expect a
+ * stored answer.
+ */
 @Injectable()
 export class RefuseIdempotencyKey implements CanActivate {
   canActivate(context: ExecutionContext): boolean {
@@ -10,8 +13,8 @@ export class RefuseIdempotencyKey implements CanActivate {
     if (headers['idempotency-key'] === undefined) return true;
     throw new ProblemError('validation_failed', {
       detail:
-        'This route takes no Idempotency-Key: to repeat an answer, it would have to store a token. ' +
-        'If an answer was lost, list the keys and revoke the one with the lost token.',
+        'Send this request without Idempotency-Key. The service does not store API tokens, ' +
+        'so it cannot repeat the answer. If an answer was lost, list the API keys and revoke the new one.',
     });
   }
 }

@@ -1,4 +1,4 @@
-/** Marks in the schemas of requests and answers. Only the OpenAPI document reads them. */
+/** Marks in the schemas of requests and answers. Only the builder of the OpenAPI document reads them. */
 
 /** On an object: a request has exactly one of these members. */
 export const EXACTLY_ONE = 'x-exactly-one';

@@ -8,7 +8,8 @@ import { startBody, type StartBody } from './onboarding.dto.js';
 
 /**
  * Checks of a start that need its body: whether the caller may use the integration, and whether it has sent
- * too many commands about the subject. A body of the wrong shape passes here, and the pipe refuses it.
+ * too many commands about the subject. This gate lets a body of the wrong shape through: the validation pipe
+ * refuses it later.
  */
 @Injectable()
 export class StartGate implements NestInterceptor {
@@ -22,7 +23,7 @@ export class StartGate implements NestInterceptor {
     const { caller, counts } = request;
     const { success, data: start } = startBody.safeParse(request.body);
     if (!success || !caller) return next.handle();
-    // Checked before the integration is looked up: callers must not learn which others exist.
+    // Check this before looking up the integration: a caller must not learn which other integrations exist.
     if (start.integration !== undefined) mayUse(caller, start.integration);
     const { integration, subjectKey } = this.otp.subjectOf(start as StartBody);
     mayUse(caller, integration);
@@ -33,7 +34,10 @@ export class StartGate implements NestInterceptor {
   }
 }
 
-/** Never picks the only integration of a caller by itself: a second one must not break its starts later. */
+/**
+ * Does not choose an integration for a caller that may use only one. Otherwise, the caller's requests would
+ * fail as soon as it may use a second integration.
+ */
 function mayUse({ integrations }: Caller, name: string): void {
   if (integrations === null || integrations.has(name)) return;
   throw new ProblemError('forbidden', { detail: `Integration ${name} is not open to this caller.` });

@@ -5,7 +5,7 @@ const MAX_DEPTH = 8;
 /** PostgreSQL cannot store U+0000. Half of a surrogate pair is not a character. */
 const isText = (value: string) => value.isWellFormed() && !value.includes('\0');
 
-/** A text that is stored, or compared with stored texts. */
+/** A text that the service stores, or compares with stored texts. */
 export const text = (max: number) =>
   z.string().min(1).max(max).refine(isText, 'holds U+0000 or half of a surrogate pair');
 
@@ -17,7 +17,7 @@ export function isStorable(value: unknown, depth = 0): boolean {
   return Object.entries(value).every(([key, each]) => isText(key) && isStorable(each, depth + 1));
 }
 
-/** A client may leave the member out or send null: many clients send every member that they know. */
+/** A client may leave out an optional member or send null. Many clients send null for each empty member. */
 export const optional = <T extends z.ZodType>(schema: T) =>
   schema
     .nullish()

@@ -1,6 +1,6 @@
 /**
- * Writes the reference pages from the code. With `--check` it compares them instead, so that the interface
- * does not change by accident. It opens no connection: Nest only reads the routes (preview mode).
+ * Writes the reference pages from the code. With `--check`, it only compares them, so that the API does not
+ * change by accident. It opens no connection: Nest only reads the routes (preview mode).
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { NestFactory } from '@nestjs/core';
@@ -11,7 +11,7 @@ import { AppModule } from './app.module.js';
 import { errorsMarkdown } from './error-list.js';
 import { openApiDocument } from './openapi.js';
 
-/** Any valid values: the pages do not depend on them. */
+/** Values for the required settings. The pages do not depend on these values. */
 const config = parseConfig(
   {
     DATABASE_URL: 'postgres://nowhere/gangway',

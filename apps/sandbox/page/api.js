@@ -1,12 +1,14 @@
 /** @import { Glance } from '../src/control/glance.js' */
 
-/** A sandbox on loopback answers at once. After this time, something else holds the connection. */
+/**
+ * The sandbox runs on this machine, so it answers fast. After this time, the page counts it as unreachable.
+ */
 const TIMEOUT_MS = 5_000;
 
 /**
  * Fetches mails, requests and faults for the page.
  *
- * @param {{ address: string, userId: string }} filter empty: everything
+ * @param {{ address: string, userId: string }} filter an empty member does not filter
  * @returns {Promise<Glance>}
  * @throws {Error} if the sandbox cannot be reached, or refuses
  */

@@ -3,12 +3,12 @@ import { byId, setText } from './dom.js';
 import { exactTime } from './times.js';
 /** @import { Glance } from '../src/control/glance.js' */
 
-/** A smaller difference is the answer's time on the wire, not a moved clock. */
+/** A smaller difference comes from the time that the answer takes, not from a moved clock. */
 const MOVED_MS = 5_000;
 
 /**
- * Shows and moves the sandbox's clock. It moves only the lives of codes and sessions:
- * the caller's clock does not move, so its signatures must stay valid.
+ * Shows and moves the sandbox's clock. The move affects only how long codes and sessions stay valid. It does
+ * not affect timestamps in requests, because the caller's clock does not move.
  */
 export class ClockView {
   #aheadMs = 0;
@@ -26,7 +26,7 @@ export class ClockView {
       button.addEventListener('click', () => advance(advanceMs, 'The clock is moved'));
     }
     this.#back.addEventListener('click', () => {
-      // The button disappears with the next refresh, so focus moves first.
+      // The button disappears with the next refresh, so move the focus before that.
       byId('clock-title', HTMLElement).focus();
       advance(-this.#aheadMs, 'The clock is back');
     });

@@ -13,7 +13,7 @@ export function byId(id, type) {
 }
 
 /**
- * Makes an element. Strings become text, never HTML: a caller chooses the addresses in mails.
+ * Makes an element. It inserts strings as text, never as HTML, because callers choose the addresses of mails.
  *
  * @template {keyof HTMLElementTagNameMap} Tag
  * @param {Tag} tag
@@ -41,7 +41,7 @@ export function makeButton(className, text, act) {
 }
 
 /**
- * Changes a text only if it differs: to write the same text again would lose the reader's selection.
+ * Changes a text only if the new text differs. Otherwise, the user would lose a selection in the text.
  *
  * @param {HTMLElement} element
  * @param {string} text
@@ -57,6 +57,6 @@ export function setText(element, text) {
  */
 export function say(text) {
   const said = byId('said', HTMLElement);
-  // Screen readers do not read an unchanged text, so a repeated one gets a trailing space.
+  // Screen readers do not read an unchanged text again. So a repeated text gets a space at its end.
   said.textContent = said.textContent === text ? `${text}\u00a0` : text;
 }

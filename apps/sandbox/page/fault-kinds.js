@@ -20,7 +20,7 @@ export const KINDS = [
 ];
 
 /**
- * Each provider's routes for the three steps.
+ * The routes for the three steps, by provider.
  *
  * @type {Readonly<Record<string, [string, string, string]>>}
  */
@@ -31,7 +31,7 @@ const STEPS = {
 };
 
 /**
- * The most common faults, with a label for their button.
+ * The most common faults, each with the text of its button.
  *
  * @param {string} provider
  * @returns {{ text: string, spec: FaultSpec }[]}
@@ -43,6 +43,6 @@ export function presetsOf(provider) {
     { text: 'Take the code, then drop the connection', spec: { route: check, cut: 'after' } },
     { text: 'Create passkeys, then drop the connection', spec: { route: create, cut: 'after' } },
     { text: 'Answer the next request slowly (3 s)', spec: { route: '*', delayMs: 3_000 } },
-    { text: 'Everything down until taken back', spec: { route: '*', status: 503, times: 0 } },
+    { text: 'Everything down until you delete this', spec: { route: '*', status: 503, times: 0 } },
   ];
 }

@@ -59,18 +59,19 @@ export class FaultsView {
   /** @param {Fault} fault */
   #makeRow(fault) {
     const left = make('span', 'quiet');
-    const takeBack = makeButton('plain', 'Take back', () => {
-      // The button disappears with its fault. Focus must not jump to the top of the page.
+    const remove = makeButton('plain', 'Delete', () => {
+      // The button disappears with the fault. Move the focus, so that it does not jump to the top of the
+      // page.
       byId('faults-title', HTMLElement).focus();
-      void this.#act(() => change('DELETE', `faults?id=${fault.id}`), 'Taken back');
+      void this.#act(() => change('DELETE', `faults?id=${fault.id}`), 'Deleted');
     });
     const title = `${routeWords(fault.route)}: ${faultWords(fault)}`;
-    takeBack.setAttribute('aria-label', `Take back: ${title}`);
+    remove.setAttribute('aria-label', `Delete: ${title}`);
     return {
-      element: make('li', 'card fault', make('div', '', make('strong', '', title), left), takeBack),
+      element: make('li', 'card fault', make('div', '', make('strong', '', title), left), remove),
       /** @param {Fault} fault */
       update: ({ remaining, userId }) => {
-        const times = remaining === null ? 'until taken back' : `${remaining} × to come`;
+        const times = remaining === null ? 'until deleted' : `${remaining} × to come`;
         setText(left, userId ? `${times}, user ${shortId(userId)} only` : times);
       },
     };

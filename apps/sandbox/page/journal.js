@@ -23,7 +23,10 @@ import { answerWords, counted, effectWords, faultWords, routeWords, shortId } fr
 export class JournalView {
   #list;
   #empty = byId('no-requests', HTMLElement);
-  /** Addresses by user. The journal has none; the mail with the same code has. @type {Map<string, string>} */
+  /**
+   * Addresses by user. The journal has no addresses, so they come from the mails with the same `otpId`. @type
+   * {Map<string, string>}
+   */
   #addresses = new Map();
 
   /** @param {(userId: string) => void} pick shows the requests of one user only */
@@ -37,7 +40,7 @@ export class JournalView {
 
   /**
    * @param {Glance} glance
-   * @param {string} userId the user whose requests they are; empty: all users
+   * @param {string} userId shows only the requests of this user; if empty, of all users
    */
   show(glance, userId) {
     this.#learn(glance);
@@ -63,7 +66,7 @@ export class JournalView {
   }
 
   /**
-   * The user's address if it is known, otherwise the beginning of the id.
+   * The user's address if it is known, otherwise the beginning of the user's id.
    *
    * @param {string | null} userId
    * @param {string | null} [contact]

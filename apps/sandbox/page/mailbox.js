@@ -8,7 +8,7 @@ const COPIED_MS = 2_000;
 
 /** @typedef {Mail & { now: string }} MailSeen */
 
-/** The mails, newest first. */
+/** Shows the mails, newest first. */
 export class MailboxView {
   /** @type {KeyedList<MailSeen>} */
   #list = new KeyedList(byId('mails', HTMLElement), keyOf, makeRow);
@@ -18,7 +18,7 @@ export class MailboxView {
 
   /**
    * @param {Glance} glance
-   * @param {string} address the filter of these mails; empty: no filter
+   * @param {string} address the filter that these mails match; empty: no filter
    */
   show({ mails, now }, address) {
     this.#list.show(mails.map((mail) => ({ ...mail, now })));
@@ -38,7 +38,8 @@ export class MailboxView {
    */
   #announce(mail, now) {
     const newest = mail ? keyOf(mail) : '';
-    // Mails that are there at the start are not news. Neither is an old mail that a wider filter shows.
+    // Do not announce the mails that exist at the start, and no old mail that appears because the filter
+    // changed.
     const isNews = mail && this.#newest !== null && Date.parse(now) - Date.parse(mail.at) < 5_000;
     if (isNews && newest !== this.#newest) say(`New mail to ${recipientOf(mail)}`);
     this.#newest = newest;
@@ -76,7 +77,7 @@ async function copyCode(code, shown, button) {
   try {
     await navigator.clipboard.writeText(code);
   } catch {
-    // The browser refused, or has no clipboard because the page came over plain HTTP from another machine.
+    // The browser refused. Or it offers no clipboard, because the page came from another machine without TLS.
     getSelection()?.selectAllChildren(shown);
     say('The code is selected: copy it with the keyboard.');
     return;

@@ -36,7 +36,7 @@ const poll = new Poll(
 );
 
 /**
- * Changes something, says so, and shows it.
+ * Makes a change, announces it, and shows the new state.
  *
  * @param {() => Promise<void>} make
  * @param {string} done
@@ -52,11 +52,11 @@ async function act(make, done) {
   await poll.now();
 }
 
-/** @param {string} userId empty: all users */
+/** @param {string} userId shows only the requests of this user; if empty, of all users */
 function pickUser(userId) {
   filter.userId = userId;
   filterChanged();
-  // The pressed button may disappear with its row, so focus moves to one that stays.
+  // The pressed button may disappear with its row, so move the focus to a button that stays.
   byId(userId === '' ? 'journal-title' : 'user-filter-off', HTMLElement).focus();
 }
 

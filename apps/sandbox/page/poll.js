@@ -8,12 +8,13 @@ export class Poll {
   #failures = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
-  /** Numbers the polls, so that a slow one cannot overwrite the result of a later one. */
+  /** The number of the newest poll. The result of an older poll that ends later is dropped. */
   #count = 0;
 
   /**
-   * @param {() => Promise<() => void>} look fetches, and returns a function that shows the result
-   * @param {(error: Error | null) => void} failed called with every failure, and with null after a success
+   * @param {() => Promise<() => void>} look fetches the data, and returns a function that shows them
+   * @param {(error: Error | null) => void} failed called with the error of each failed poll, and with null
+   *   after a successful poll
    */
   constructor(look, failed) {
     this.#look = look;
@@ -24,7 +25,7 @@ export class Poll {
     });
   }
 
-  /** Polls at once, then continues at the usual pace. */
+  /** Polls immediately, then continues at the usual interval. */
   async now() {
     clearTimeout(this.#timer);
     this.#count += 1;
@@ -45,7 +46,8 @@ export class Poll {
       const waitMs = Math.min(EVERY_MS * 2 ** this.#failures, LONGEST_MS);
       this.#timer = setTimeout(() => void this.now(), waitMs);
     }
-    // Last and outside `try`: a bug in the page must not look like a sandbox that does not answer.
+    // This call is outside `try`, because a bug in the page must not look like a sandbox that does not
+    // answer.
     show();
   }
 }

@@ -6,15 +6,15 @@
  * @typedef {{ key: string, route: string, first: JournalEntry, tries: JournalEntry[] }} Series
  */
 
-/** The caller may send the same request again after these answers. */
+/** After these answers, the caller may send the same request again. */
 const RETRYABLE = new Set([408, 425, 429]);
 
 /** @param {JournalEntry['answer']} answer */
 const isFinal = (answer) => typeof answer === 'number' && answer < 500 && !RETRYABLE.has(answer);
 
 /**
- * Groups requests by step. Tries within a step are oldest first. Steps are sorted by their first try,
- * newest first, so that a retry does not move its step.
+ * Groups requests by step. The tries of a step are sorted oldest first. The steps are sorted by their first
+ * tries, newest first, so that a retry does not change the order of the steps.
  *
  * @param {readonly JournalEntry[]} requests newest first
  * @returns {Series[]}
@@ -42,7 +42,7 @@ function stepOf({ route, userId, accountId, organizationId, contact, otpId }) {
 }
 
 /**
- * The key of a request. `seq` alone would repeat: it starts from 1 again after a reset.
+ * The key of a request. It contains more than `seq`, because `seq` starts from 1 again after a reset.
  *
  * @param {JournalEntry} request
  */

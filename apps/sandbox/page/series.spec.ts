@@ -19,18 +19,24 @@ const request = (answer: JournalEntry['answer'], ids: Partial<JournalEntry> = {}
   answer,
 });
 
-/** The answers grouped by step, as the page orders them; takes requests oldest first. */
+/** Groups requests (given oldest first) by step, and returns their answers in the order of the page. */
 const stepsOf = (...requests: JournalEntry[]) =>
   seriesOf(requests.toReversed()).map(({ tries }) => tries.map(({ answer }) => answer));
 
 describe('a step in the journal', () => {
-  it.each([503, 500, 429, 408, 'cut', 'client_gone', null] as const)('stays open after %s', (answer) => {
-    expect(stepsOf(request(answer), request(200))).toEqual([[answer, 200]]);
-  });
+  it.each([503, 500, 429, 408, 'cut', 'client_gone', null] as const)(
+    'stays open after the answer %s',
+    (answer) => {
+      expect(stepsOf(request(answer), request(200))).toEqual([[answer, 200]]);
+    },
+  );
 
-  it.each([200, 400, 404])('ends with %s: the next request starts a new step above it', (answer) => {
-    expect(stepsOf(request(503), request(answer), request(503))).toEqual([[503], [503, answer]]);
-  });
+  it.each([200, 400, 404])(
+    'ends with the answer %s: the next request starts a new step, which is shown above',
+    (answer) => {
+      expect(stepsOf(request(503), request(answer), request(503))).toEqual([[503], [503, answer]]);
+    },
+  );
 
   it.each([
     { userId: 'ben' },
@@ -43,7 +49,7 @@ describe('a step in the journal', () => {
     expect(stepsOf(request(503), request(503, other), request(200))).toEqual([[503], [503, 200]]);
   });
 
-  it('keeps its key when it is retried, so that it does not move', () => {
+  it('keeps its key and its place in the list when it is retried', () => {
     const [first, second] = [request(503), request(200)];
     expect(seriesOf([second, first])[0]!.key).toBe(seriesOf([first])[0]!.key);
   });

@@ -20,14 +20,14 @@ export function exactTime(at, now) {
 }
 
 /**
- * How long ago, in words. An instant may lie in the future, because the clock can be set back.
+ * How long ago an instant was, in words. It may lie in the future, because the clock can be set back.
  *
  * @param {string} at ISO 8601
  * @param {string} now ISO 8601
  */
 export function timeAgo(at, now) {
   const s = Math.round((Date.parse(at) - Date.parse(now)) / 1000);
-  // A text that changes every second would make the page restless.
+  // Round to ten seconds, because a text that changes every second distracts the reader.
   if (Math.abs(s) < 10) return 'just now';
   if (Math.abs(s) < 60) return AGO.format(Math.trunc(s / 10) * 10, 'second');
   if (Math.abs(s) < 3_600) return AGO.format(Math.trunc(s / 60), 'minute');

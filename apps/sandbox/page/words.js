@@ -72,7 +72,7 @@ export function effectWords(effect) {
 }
 
 /**
- * What a fault does to its request, in words.
+ * What a fault does to a request, in words.
  *
  * @param {Fault} fault
  */

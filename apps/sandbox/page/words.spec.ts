@@ -20,7 +20,7 @@ describe('times', () => {
     expect(timeAgo(at, NOW)).toBe(words);
   });
 
-  it('show the wait before a try', () => {
+  it('show how long a try came after the one before', () => {
     expect(gapWords('2026-11-20T09:59:58.500Z', NOW)).toBe('+1.5 s');
     expect(gapWords('2026-11-20T09:57:55.000Z', NOW)).toBe('+2 min 5 s');
   });

@@ -129,7 +129,7 @@ describe('a path with percent-encoding', () => {
     ['/public/v1/submit/init%5Fotp', 400],
     ['/%70ublic/v1/query/whoami', 400],
     ['/v1/otp_init?x=%zz', 400],
-  ])('%s comes to the same door', async (path, status) => {
+  ])('%s comes to the same door as the decoded path', async (path, status) => {
     const headers = {
       'content-type': 'application/json',
       'x-auth-proxy-config-id': t.sandbox.turnkey.authProxyConfigId,

@@ -18,8 +18,8 @@ export function pathOf(url: string): string {
 }
 
 /**
- * The door that a request came to. Byzantine and the Auth Proxy share `/v1`. A path unknown to both belongs
- * to the Auth Proxy if the request carries its header, or if a preflight asks for that header.
+ * The door (API) to which a request came. Byzantine and the Auth Proxy share `/v1`. A path unknown to both
+ * belongs to the Auth Proxy if the request carries its header, or if a preflight asks for that header.
  */
 export function doorOf(request: FastifyRequest): Door {
   const { headers } = request;
@@ -35,7 +35,7 @@ export function doorOf(request: FastifyRequest): Door {
 /** The methods that a path accepts; none for an unknown path. */
 export function methodsOf({ url, server }: FastifyRequest): string[] {
   const path = pathOf(url);
-  // The router would read ':' and '*' as patterns; no path of ours has them.
+  // The router would read ':' and '*' as patterns. No path of the sandbox contains them.
   if (!/^[\w/.-]+$/.test(path)) return [];
   const pattern = isPublicApi(path) && isEmulated(path) ? path.replace(/[^/]+$/, ':path') : path;
   return METHODS.filter((method) => server.hasRoute({ method, url: pattern }));

@@ -5,7 +5,7 @@ const KEY = '0x026ff03b949241ce1dadd43519e6960e0a85b41a69a05c328103aa2bce1594ca1
 const OTHER = '0x0307810ea974cea5773e63b897f37e3be9a09e7a5fe9b971a44d1065ac2a3a9311';
 
 describe('the options', () => {
-  it('have defaults', () => {
+  it('have default values', () => {
     expect(parseOptions([], {})).toEqual({
       host: '127.0.0.1',
       port: 4000,
@@ -33,7 +33,7 @@ describe('the options', () => {
     });
   });
 
-  it('are read from the environment where no flag is given', () => {
+  it('are read from the environment if no flag is given', () => {
     const env = {
       SANDBOX_HOST: '0.0.0.0',
       SANDBOX_PORT: '4001',
@@ -57,7 +57,7 @@ describe('the options', () => {
     });
   });
 
-  it('of Turnkey are read from flags, and a flag wins over its variable', () => {
+  it('of Turnkey are read from flags, and a flag overrides its variable', () => {
     const id = '11111111-2222-4333-8444-555555555555';
     const key = (digits: string) => digits.repeat(32);
     const env = {
@@ -108,12 +108,12 @@ describe('the options', () => {
     [['--turnkey-origins', 'a.example'], {}, /^--turnkey-origins: "a.example" is not an origin/],
     [['--colour', 'red'], {}, /--colour/],
     [['stray'], {}, /stray/],
-  ])('%j with %j are refused, and the message names the option', (argv, env, message) => {
+  ])('are refused if they are wrong, and the message names the option: %j with %j', (argv, env, message) => {
     expect(() => parseOptions(argv, env)).toThrow(OptionError);
     expect(() => parseOptions(argv, env)).toThrow(message);
   });
 
-  it('ask for help with --help and -h', () => {
+  it('include --help and -h, which ask for help', () => {
     expect(parseOptions(['--help'], { SANDBOX_PORT: 'x' })).toBe('help');
     expect(parseOptions(['-h'], {})).toBe('help');
   });

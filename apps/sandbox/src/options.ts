@@ -167,7 +167,7 @@ function points({ name, value }: Setting): string[] {
   });
 }
 
-/** The message leaves the value out: it is secret. */
+/** The message does not repeat the value, because the value is secret. */
 function scalar({ name, value }: Setting): string | undefined {
   if (value === undefined) return undefined;
   try {

@@ -1,4 +1,4 @@
-/** An answer of 200, and what the call did, for the journal. */
+/** The body of a 200 answer, and the effect of the call for the journal. */
 export interface Outcome<Answer> {
   answer: Answer;
   effect: object;

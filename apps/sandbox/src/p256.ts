@@ -29,7 +29,7 @@ export function generateP256(): P256KeyPair {
 export function p256FromScalar(privateKeyHex: string): P256KeyPair {
   if (!/^[0-9a-fA-F]{64}$/.test(privateKeyHex)) throw new Error('not a private key: give 64 hex digits');
   try {
-    // SEC1 (RFC 5915) without the public point: OpenSSL computes it.
+    // SEC1 (RFC 5915) without the public point, which OpenSSL computes.
     const der = Buffer.from(`30310201010420${privateKeyHex}a00a06082a8648ce3d030107`, 'hex');
     return describe(createPrivateKey({ key: der, format: 'der', type: 'sec1' }));
   } catch (cause) {

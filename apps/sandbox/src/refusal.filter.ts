@@ -40,7 +40,7 @@ function asRefusal(error: unknown, request: FastifyRequest): Refusal {
   if (typeof status === 'number' && status >= 400 && status < 500) {
     return new Form(status, (error as Error).message);
   }
-  // The sandbox runs without a logger, so print it here.
+  // The sandbox runs without a logger, so print an unexpected error here.
   console.error(error);
   return turnkey ? refusals.internal() : new Refusal(500, errorTexts.internal);
 }

@@ -1,4 +1,4 @@
-/** A refused request, with its whole answer. */
+/** The refusal of a request, with the whole answer. */
 export class Refusal extends Error {
   /** The effect that the refused request had (a wrong code costs a try), for the journal. */
   effect: object | null = null;
@@ -6,7 +6,7 @@ export class Refusal extends Error {
   constructor(
     readonly status: number,
     text: string,
-    /** `json` is `{error, status}`; `text` is a bare string, as upstream answers some failures. */
+    /** `json` is `{error, status}`. `text` is a plain text, with which upstream answers some failures. */
     readonly form: 'json' | 'text' = 'json',
   ) {
     super(text);

@@ -1,4 +1,4 @@
-/** A source of the time; the project's `Clock` fits. */
+/** A source of the time, for example the project's `Clock`. */
 export interface TimeSource {
   nowMs(): number;
 }
@@ -9,9 +9,10 @@ const END_OF_TIME_MS = Date.UTC(10_000, 0);
 /**
  * The sandbox's clock: a time source plus the offset that `POST /_sandbox/clock` sets.
  *
- * It has two times. `nowMs` is for the lives of codes and sessions; `headerNowMs` is for the window of
- * X-Timestamp and the `Date` header. They move together unless `livesOnly` is set. A caller that only wants
- * an expired code sets it: its own clock does not move, and its later signatures would be stale.
+ * It has two times. `nowMs` decides when codes and sessions expire. `headerNowMs` is for the check of
+ * X-Timestamp and for the `Date` header. Both move together unless `livesOnly` is set. Set it to expire a
+ * code for a caller whose own clock does not move. Otherwise, the sandbox would refuse the caller's later
+ * signatures as stale.
  */
 export class SandboxClock {
   #livesOffsetMs = 0;
@@ -19,24 +20,27 @@ export class SandboxClock {
 
   constructor(private readonly source: TimeSource = { nowMs: () => Date.now() }) {}
 
-  /** Milliseconds since the Unix epoch, for lives. */
+  /** The time for the lives of codes and sessions, in milliseconds since the Unix epoch. */
   nowMs(): number {
     return this.source.nowMs() + this.#livesOffsetMs;
   }
 
-  /** Milliseconds since the Unix epoch, for request headers. */
+  /** The time for request headers, in milliseconds since the Unix epoch. */
   headerNowMs(): number {
     return this.source.nowMs() + this.#headersOffsetMs;
   }
 
-  /** Whether both times stay in the years that answers can express. */
+  /** Whether both times have a year that answers can express. */
   canAdvance(advanceMs: number): boolean {
     return [this.nowMs(), this.headerNowMs()].every(
       (now) => now + advanceMs >= 0 && now + advanceMs < END_OF_TIME_MS,
     );
   }
 
-  /** Moves the clock by `advanceMs` (negative: back); with `livesOnly` the header window stays. */
+  /**
+   * Moves the clock by `advanceMs` (a negative value moves it back). With `livesOnly`, `headerNowMs` does not
+   * move.
+   */
   advance(advanceMs: number, livesOnly = false): void {
     this.#livesOffsetMs += advanceMs;
     if (!livesOnly) this.#headersOffsetMs += advanceMs;

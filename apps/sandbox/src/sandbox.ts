@@ -34,16 +34,16 @@ export interface SandboxOptions {
   codeLifeMs?: number | undefined;
   /** Default 15 minutes. */
   sessionLifeMs?: number | undefined;
-  /** If given, an attestation must be for this relying party. */
+  /** If set, an attestation must be for this relying party. */
   rpId?: string | undefined;
-  /** If given, an attestation must come from one of these origins. */
+  /** If set, an attestation must come from one of these origins. */
   origins?: readonly string[] | undefined;
   /** The time source under the sandbox's clock; default the wall clock. */
   clock?: TimeSource | undefined;
   turnkey?: TurnkeyOptions | undefined;
 }
 
-/** A running sandbox; `control` does what `/_sandbox` does, without HTTP. */
+/** A running sandbox. `control` has the same functions as `/_sandbox`, without HTTP. */
 export interface Sandbox {
   url: string;
   control: SandboxControl;
@@ -51,7 +51,7 @@ export interface Sandbox {
   credential: { privateKeyHex: string; pubkey: string } | null;
   /** Turnkey's side; `apiPrivateKeyHex` is the new key if no API key was given, otherwise null. */
   turnkey: TurnkeyFacts & { apiPrivateKeyHex: string | null };
-  /** Closes the port and drops every connection, also those with a delayed answer. */
+  /** Closes the port and drops every connection, even if its answer is still delayed. */
   close(): Promise<void>;
 }
 
@@ -123,7 +123,7 @@ async function createApp(
     frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) =>
       refuse(error, request, reply),
   });
-  // Signatures cover the bytes as sent, so routes receive the raw bytes.
+  // Routes receive the raw bytes of the body, because signatures cover the bytes as sent.
   adapter.getInstance().removeAllContentTypeParsers();
   adapter
     .getInstance()

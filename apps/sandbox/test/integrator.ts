@@ -9,10 +9,10 @@ export interface Answer {
   body: unknown;
 }
 
-/** A test's changes to a good request; null omits a header. */
+/** The changes that a test makes to a valid request. Null omits a header. */
 export interface Deviation {
   headers?: Record<string, string | null>;
-  /** Signed instead of the sent body. */
+  /** The body that is signed in place of the body that is sent. */
   signedBody?: string;
   signedPath?: string;
   skewS?: number;
@@ -44,13 +44,13 @@ export class Integrator {
     return this.#exchange('GET', path, '', deviation);
   }
 
-  /** Posts to `/v1/submit/<step>`; a string is sent unchanged. */
+  /** Posts to `/v1/submit/<step>`. A string is sent unchanged, other bodies as JSON. */
   submit(step: string, body: unknown, deviation: Deviation = {}): Promise<Answer> {
     const text = typeof body === 'string' ? body : JSON.stringify(body);
     return this.#exchange('POST', `/v1/submit/${step}`, text, deviation);
   }
 
-  /** Signs and sends; the caller reads the answer's body. */
+  /** Signs and sends a request. The calling test reads the body of the answer. */
   send(method: string, path: string, body: string, deviation: Deviation = {}): Promise<Response> {
     const timestamp = String(Math.floor(this.nowMs() / 1000) + (deviation.skewS ?? 0));
     const signed = deviation.signedBody ?? body;

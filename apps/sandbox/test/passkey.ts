@@ -3,7 +3,7 @@ import { encode } from 'cborg';
 
 type CborKey = number | string;
 
-/** A test's changes to a good registration. */
+/** The changes that a test makes to a valid registration. */
 export interface PasskeyFlaws {
   algorithm?: -7 | -257;
   format?: string;
@@ -25,7 +25,7 @@ export interface PasskeyFlaws {
   modulusLength?: number;
 }
 
-/** Makes a registration as sent, with a new key pair. */
+/** Makes a registration with a new key pair, in the form in which a caller sends it. */
 export function makePasskey(flaws: PasskeyFlaws = {}) {
   const challenge = randomBytes(32).toString('base64url');
   const algorithm = flaws.algorithm ?? -7;

@@ -15,7 +15,7 @@ export class StillClock {
   }
 }
 
-/** Starts a sandbox in this process, with a client that may write and one that may only read. */
+/** Starts a sandbox in this process, with two clients: one may write, the other may only read. */
 export async function sandboxUnderTest(options: SandboxOptions = {}) {
   const clock = new StillClock();
   const pubkey = (key: string) => new Integrator('', key).pubkey;
@@ -66,5 +66,5 @@ export async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** A six-digit code that is not this one. */
+/** A six-digit code that differs from the given code. */
 export const otherThan = (code: string) => (code === '000000' ? '000001' : '000000');

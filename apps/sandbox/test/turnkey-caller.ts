@@ -4,10 +4,10 @@ import type { P256KeyPair } from '../src/p256.js';
 import { p256FromScalar } from '../src/p256.js';
 import type { Answer } from './integrator.js';
 
-/** A test's changes to a good request; null omits a header. */
+/** The changes that a test makes to a valid request. Null omits a header. */
 export interface CallerDeviation {
   headers?: Record<string, string | null>;
-  /** Stamped instead of the sent body. */
+  /** The body that is stamped in place of the body that is sent. */
   stampedBody?: string;
   skewMs?: number;
   organizationId?: string;
@@ -24,7 +24,7 @@ export class TurnkeyCaller {
     private readonly nowMs: () => number,
   ) {}
 
-  /** The same client with another key. */
+  /** A client with the same settings and another key. */
   as(privateKeyHex: string, organizationId: string): TurnkeyCaller {
     return new TurnkeyCaller(this.url, p256FromScalar(privateKeyHex), organizationId, this.nowMs);
   }

@@ -5,12 +5,12 @@ import { StepHandler, UpkeepHandlers } from '#libs/onboarding';
 import { createHttpApp, type Config } from '#libs/platform';
 import { WorkerModule } from './worker.module.js';
 
-/** The worker: its only HTTP is its health. */
+/** The worker. Its only HTTP routes report its health. */
 export function createWorker(config: Config): Promise<NestFastifyApplication> {
   return createHttpApp(WorkerModule.forRoot(config), findOutage, config.TRUSTED_PROXIES);
 }
 
-/** Begins to take jobs. */
+/** Lets the worker begin to take jobs. */
 export function startJobs(app: NestFastifyApplication): void {
   app
     .get(JobRunner)

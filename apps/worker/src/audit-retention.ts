@@ -5,7 +5,10 @@ import { CONFIG, type Config } from '#libs/platform';
 
 const DAY_MS = 86_400_000;
 
-/** Lets the retention job delete old events of the audit. Neither lib knows the other. */
+/**
+ * Lets the retention job delete old events of the audit. This is here because the two libs must not depend on
+ * each other.
+ */
 @Injectable()
 export class AuditRetention implements OnModuleInit {
   constructor(

@@ -7,7 +7,7 @@ import { OtpModule } from '#libs/otp';
 import { PlatformModule, type Config } from '#libs/platform';
 import { AuditRetention } from './audit-retention.js';
 
-/** Runs as jobs the same steps that the service runs. */
+/** The worker's module. The worker's jobs run the same steps as the service. */
 @Module({})
 export class WorkerModule {
   static forRoot(config: Config): DynamicModule {
@@ -20,7 +20,7 @@ export class WorkerModule {
         OtpModule,
         AuthenticatorsModule,
       ],
-      // Without the rest of the callers' module, because the worker has no callers.
+      // The worker serves no callers, so it does not import the whole module for callers.
       providers: [Audit, AuditRetention],
     };
   }

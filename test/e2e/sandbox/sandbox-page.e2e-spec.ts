@@ -99,7 +99,7 @@ describeInBrowser('the sandbox’s page', () => {
   it('sets a fault, explains an invalid fault, and removes a fault', async () => {
     const ana = story.newSubject();
     await page.getByText('Another fault').click();
-    await page.getByLabel('Strikes').selectOption('otp-auth');
+    await page.getByLabel('Applies to').selectOption('otp-auth');
     await page.getByLabel('What happens').selectOption('Do it, then answer a status');
     await page.getByLabel('Times').fill('0');
     await page.getByLabel('Only this user').fill('ana');
@@ -108,11 +108,11 @@ describeInBrowser('the sandbox’s page', () => {
     await page.getByLabel('Only this user').fill(ana.userId);
     await button('Set the fault').click();
 
-    await page.getByText('until taken back, user').waitFor();
+    await page.getByText('until deleted, user').waitFor();
     expect(story.sandbox.control.pendingFaults()).toMatchObject([
       { route: 'otp-auth', userId: ana.userId, remaining: null, effectFirst: true, answer: { status: 503 } },
     ]);
-    await button(/^Take back/).click();
+    await button(/^Delete/).click();
     await page.getByText('Everything works').waitFor();
     expect(story.sandbox.control.pendingFaults()).toEqual([]);
   });

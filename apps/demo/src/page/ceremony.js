@@ -2,7 +2,7 @@ import { browserSupportsWebAuthn, startRegistration } from '/vendor/simplewebaut
 
 /** @typedef {{pointer: string, code: string, detail: string}} FieldError */
 
-/** A refusal by our server, or the reason why no passkey was made; `code` is for programs. */
+/** A refusal by our server, or the reason why the browser made no passkey. Programs read `code`. */
 export class Refusal extends Error {
   /** @param {{code: string, detail?: string, errors?: FieldError[]}} problem */
   constructor(problem, retryAfterS = 0) {
@@ -28,7 +28,7 @@ export const openEvents = () => new EventSource(`/api/onboarding/events?of=${of}
  */
 export async function call(path, body) {
   const headers = { 'Content-Type': 'application/json', 'X-Onboarding': of };
-  // The page repeats a read that times out. A POST has no timeout, and survives leaving the page.
+  // The page repeats a GET that times out. A POST has no timeout, and continues if the user leaves the page.
   const init = body
     ? { method: 'POST', keepalive: true, headers, body: JSON.stringify(body) }
     : { signal: AbortSignal.timeout(30_000) };
@@ -46,8 +46,10 @@ export async function call(path, body) {
 /**
  * Asks the user's device to make a passkey for a new challenge (WebAuthn Level 3 §5.1.3).
  *
- * @param {{id: string}[]} others unregistered new passkeys, whose devices must not make another
- * @returns the passkey; it can be registered until `before`, when its challenge expires by the server's clock
+ * @param {{id: string}[]} others new passkeys that are not registered yet; their devices must not make
+ *   another passkey
+ * @returns the passkey. Its challenge expires at the time `before` (server's clock). Until then, it can be
+ *   registered.
  */
 export async function makePasskey(others = []) {
   if (!window.isSecureContext) throw new Refusal({ code: 'insecure_context' });
@@ -65,7 +67,7 @@ export async function makePasskey(others = []) {
   return { credential, rpId: options.rp.id, before };
 }
 
-/** Errors of the library that a user can do something about. @type {Record<string, string>} */
+/** The library's errors for which the user can do something. @type {Record<string, string>} */
 const CODES = {
   ERROR_CEREMONY_ABORTED: 'passkey_cancelled',
   ERROR_AUTHENTICATOR_PREVIOUSLY_REGISTERED: 'passkey_exists',
@@ -78,7 +80,8 @@ const CODES = {
 
 /**
  * @param {{name: string, code?: string}} error
- * @param {boolean} timedOut browsers report a timeout in the same way as a "no"
+ * @param {boolean} timedOut whether the time ran out: browsers report a timeout in the same way as a refusal
+ *   by the user
  */
 function codeOf({ name, code = '' }, timedOut) {
   if (name === 'NotAllowedError') return timedOut ? 'passkey_timed_out' : 'passkey_cancelled';

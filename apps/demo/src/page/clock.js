@@ -1,10 +1,12 @@
 let aheadMs = 0;
 
 /**
- * Sets the page's clock by the server's: a user's clock may be minutes off, and countdowns would be too.
+ * Sets the page's clock to the server's time. A user's clock may be minutes wrong, and so would be
+ * countdowns.
  *
- * @param {string | undefined} now the server's time in whole seconds, so up to one second behind
- * @param {string} [past] a more exact instant in the past, so that no countdown shows one second too many
+ * @param {string | undefined} now the server's time, rounded down to a whole second
+ * @param {string} [past] an instant that has passed already. If it is later than `now`, it is nearer to the
+ *   true time.
  */
 export function setClock(now, past) {
   const at = Math.max(Date.parse(now ?? ''), Date.parse(past ?? now ?? ''));
@@ -13,7 +15,7 @@ export function setClock(now, past) {
 
 /**
  * @param {string | null | undefined} at RFC 3339
- * @returns {number} whole seconds until then, 0 once it is past
+ * @returns {number} whole seconds until that time, 0 if it is past
  */
 export function secondsUntil(at) {
   if (!at) return 0;

@@ -43,7 +43,7 @@ export function startView(_, page) {
 
 /** @param {any} onboarding @param {Page} page @returns {View} */
 export function codeView(onboarding, page) {
-  // Byzantine's codes have only digits. Other codes have letters, so the phone's keyboard must show them.
+  // Byzantine's codes have only digits. Other codes may have letters, so a phone must show the full keyboard.
   const digits = onboarding.provider === 'byzantine';
   const code = el('input', {
     id: 'code',
@@ -112,9 +112,10 @@ export function resendView(onboarding, page) {
 }
 
 /**
- * The button for a new code, with a countdown by the server's clock until it is enabled.
+ * The button that asks for a new code. Until the button is enabled, a countdown shows the time left.
  *
- * @param {any} onboarding @param {Page} page @param {string} [question] if another action is the main one
+ * @param {any} onboarding @param {Page} page @param {string} [question] the text before the button, if the
+ *   view has another main button
  */
 export function resend(onboarding, page, question) {
   let from = notBefore(onboarding);

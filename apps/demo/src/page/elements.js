@@ -1,5 +1,5 @@
 /**
- * Makes an element. Text is always text, never HTML, because it may come from other parties.
+ * Makes an element. It inserts strings as text, never as HTML, because they may come from other parties.
  *
  * @template {keyof HTMLElementTagNameMap} Tag
  * @param {Tag} tag
@@ -25,7 +25,8 @@ export function byId(id) {
 }
 
 /**
- * An address in a text, with the text after it. It may break after "@" and dots, but not before its end.
+ * An e-mail address, with the text that follows. A line may break after "@" and after dots, but not between
+ * the address and that text.
  *
  * @param {string} text @param {string} [after]
  */

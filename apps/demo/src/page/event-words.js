@@ -14,7 +14,9 @@ const CALLS = {
   'create-authenticators': 'to register the passkey',
 };
 
-/** The end of a call, by its class in the retry law. @type {Record<string, string>} */
+/**
+ * The text for the end of a call, by the class of the call in the retry law. @type {Record<string, string>}
+ */
 const ENDS = {
   ok: 'The provider did it',
   not_sent: 'The provider was not reached',
@@ -29,7 +31,7 @@ const ENDS = {
 const seconds = (/** @type {number} */ ms) => `${(ms / 1000).toFixed(1)} s`;
 
 /**
- * One for each event type of the OpenAPI document.
+ * The text for each event type of the OpenAPI document.
  *
  * @type {Record<string, (data: Record<string, any>) => string>}
  */
@@ -84,7 +86,7 @@ const BAD = new Set([
 ]);
 
 /**
- * Describes an event for a person. An event type that this page does not know keeps its name.
+ * Describes an event for a person. If this page does not know the event type, it shows the name of the type.
  *
  * @param {TimelineEvent} event
  * @returns {{text: string, tone: 'good' | 'bad' | 'plain'}}

@@ -1,6 +1,9 @@
 import { call, makePasskey, openEvents } from './ceremony.js';
 
-/** The user's action for each `nextAction.type`. @type {Record<string, (form: FormData) => Promise<any>>} */
+/**
+ * The request that submitting the form sends, for each `nextAction.type`. @type {Record<string, (form:
+ * FormData) => Promise<any>>}
+ */
 const ACTIONS = {
   start: (form) => call('', { email: form.get('email') }),
   submit_otp: (form) => call('/code', { code: String(form.get('code')).trim() }),
@@ -19,7 +22,7 @@ let events;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let later;
 
-/** Shows the state of the onboarding; without an answer, it tries again in a moment. */
+/** Reads and shows the state of the onboarding. If no answer comes, it tries again a moment later. */
 async function refresh(refused = '') {
   clearTimeout(later);
   try {
@@ -33,9 +36,9 @@ async function refresh(refused = '') {
 /** Shows the form of the next action. The page keeps no state of its own. */
 function show(/** @type {any} */ now, /** @type {string} */ refused) {
   const { createdAt, version, state, nextAction, lastResult, mailboxUrl } = now;
-  // A newer answer came first.
+  // The page already shows a newer state.
   if (createdAt === shown.createdAt && version < (shown.version ?? 0)) return;
-  // Another onboarding, perhaps from another tab.
+  // The page now shows another onboarding, which another tab may have started.
   if (createdAt !== shown.createdAt) events = void events?.close();
   shown = now;
   for (const form of document.forms) form.hidden = form.id !== nextAction.type;
@@ -48,12 +51,12 @@ function show(/** @type {any} */ now, /** @type {string} */ refused) {
 
 const say = (/** @type {string} */ text) => document.querySelector('#status')?.replaceChildren(text);
 
-/** The stream reports changes that the user did not make: a retry, an expiry, an operator. */
+/** The stream reports changes that the user did not make: a retry, an expiry, a decision of an operator. */
 function follow() {
   const stream = openEvents();
   stream.addEventListener('message', () => void refresh());
   stream.addEventListener('error', () => {
-    // EventSource reconnects by itself, except after an answer that is not a stream.
+    // EventSource reconnects by itself, unless the server answers with something that is not a stream.
     if (stream.readyState !== EventSource.CLOSED || stream !== events) return;
     events = undefined;
     later = setTimeout(refresh, 3_000);

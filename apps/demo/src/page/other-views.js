@@ -6,7 +6,10 @@ import { address, el } from './elements.js';
 /** @typedef {import('./page.js').Page} Page */
 /** @typedef {import('./page.js').View} View */
 
-/** The current work, by state. @type {Record<string, {title: string, step: number}>} */
+/**
+ * The texts while the service works, by the state of the onboarding. @type {Record<string, {title: string,
+ * step: number}>}
+ */
 const WAITS = {
   otp_requested: { title: 'Mailing your code', step: 2 },
   otp_submitted: { title: 'Checking your code', step: 2 },
@@ -14,7 +17,7 @@ const WAITS = {
 };
 
 /**
- * A step is running, or waits for its next try. The timeline reports its end.
+ * The view while a step is running, or waits for its next try. The timeline reports the end of the step.
  *
  * @param {any} onboarding @param {Page} page @returns {View}
  */
@@ -52,7 +55,9 @@ const RETRYING =
   'The wallet provider has problems at the moment. We are still trying. ' +
   'You can leave this page open: it continues by itself.';
 
-/** The outcome of the last step is unknown. @param {any} onboarding @param {Page} page @returns {View} */
+/**
+ * The view for a step whose outcome is unknown. @param {any} onboarding @param {Page} page @returns {View}
+ */
 export function unknownView(onboarding, page) {
   const ofPasskey = onboarding.unresolved?.step === 'create-authenticators' || onboarding.session !== null;
   const why = ofPasskey
@@ -98,7 +103,9 @@ export function doneView({ authenticators, email }, page) {
   };
 }
 
-/** This device already has a passkey. @param {any} onboarding @param {Page} page @returns {View} */
+/**
+ * The view if this device already has a passkey. @param {any} onboarding @param {Page} page @returns {View}
+ */
 export function keptView({ email }, page) {
   return {
     title: 'You are all set',
@@ -119,7 +126,7 @@ export function keptView({ email }, page) {
 }
 
 /**
- * Each passkey is saved as soon as it is made, so another one needs a new code.
+ * The page saves each passkey immediately, which ends the onboarding. So another passkey needs a new code.
  *
  * @param {string} email @param {Page} page
  */

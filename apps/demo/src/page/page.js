@@ -22,13 +22,13 @@ import { faultWords } from './words.js';
 /**
  * @typedef {object} Page the parts of the page that a view may use
  * @property {HTMLElement} problem the element that shows what went wrong
- * @property {(text: string) => void} say tells screen readers
+ * @property {(text: string) => void} say announces a text to screen readers
  * @property {(text: string) => void} tell shows what went wrong
  * @property {(work: () => Promise<any>) => (event: Event) => void} onSubmit
  * @property {(work: () => Promise<any>) => (event: Event) => void} onClick
  */
 
-/** One view for each `nextAction.type`. The page itself does not know where the user is. */
+/** The view for each `nextAction.type`. Gangway decides which step comes next; the page does not. */
 const VIEWS = {
   start: startView,
   submit_otp: codeView,
@@ -94,13 +94,13 @@ function setBusy(now) {
 }
 
 function tell(/** @type {string} */ text) {
-  // Do not set an unchanged text: screen readers would read it again every second.
+  // Do not set an unchanged text again: screen readers would read it every second.
   if (problem.textContent !== text) problem.textContent = text;
   problem.hidden = text === '';
   view?.field?.toggleAttribute('aria-invalid', false);
 }
 
-/** After a wrong value, the field gets the focus again. After any other error, the user reads the message. */
+/** After a wrong value, sets the focus to the field again. After any other error, the focus does not move. */
 function refocus(/** @type {string} */ code) {
   const { field } = view ?? {};
   if (!field || !['otp_invalid', 'validation_failed'].includes(code)) return;
@@ -112,9 +112,9 @@ function refocus(/** @type {string} */ code) {
 let asking = false;
 let askAgain = false;
 
-/** Reads the onboarding. Many events at once lead to one read, and the last event is not lost. */
+/** Reads the onboarding. Many events in a short time lead to one read, which comes after the last event. */
 async function refresh() {
-  // A running action brings its own answer. To read before it would make the page flicker.
+  // A running action ends with the new state. Another read before that would make the page flicker.
   askAgain = busy || asking;
   if (askAgain) return;
   asking = true;
@@ -122,21 +122,21 @@ async function refresh() {
   if (askAgain) await refresh();
 }
 
-/** Whether the last read got no answer. If so, the page reads again until one comes. */
+/** Whether the last read got no answer. If so, the page repeats the read until an answer comes. */
 let unreachable = false;
 
 async function read() {
   const of = followed;
   try {
     const now = await call('');
-    if (followed !== of) return; // the page shows another onboarding by now, or none
+    if (followed !== of) return; // the page now shows another onboarding, or none
     if (unreachable) tell('');
     unreachable = false;
     show(now);
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     unreachable = true;
-    // The user must always have a button to press.
+    // The page must never be without a button that the user can press.
     if (!view && !problem.isConnected) byId('view').replaceChildren(problem, startOver(page, 'Start again'));
     tell(faultWords(error));
   }
@@ -145,7 +145,7 @@ async function read() {
 function show(/** @type {any} */ now) {
   const before = onboarding;
   follow(now);
-  // A newer answer came first.
+  // The page already shows a newer state.
   if (before?.createdAt === now.createdAt && before?.version > now.version) return;
   onboarding = now;
   setClock(now.now, now.updatedAt);
@@ -159,7 +159,7 @@ function show(/** @type {any} */ now) {
   }
   view?.update?.(now);
   view?.tick?.();
-  // Show the result of a step that ended in the background. The wait view has its own text for it.
+  // Show the result of a step that ended in the background. The wait view shows the result itself.
   const { lastResult } = now;
   if (lastResult && nextAction.type !== 'wait' && lastResult.at !== before?.lastResult?.at) {
     tell(faultWords(lastResult, otp));
@@ -167,7 +167,7 @@ function show(/** @type {any} */ now) {
   }
 }
 
-/** Follows the timeline of this onboarding, and stops that of an earlier one. */
+/** Follows the timeline of this onboarding, and stops following that of an earlier onboarding. */
 function follow(/** @type {any} */ { createdAt = '', nextAction }) {
   if (createdAt !== followed) {
     followed = createdAt;
@@ -191,7 +191,7 @@ function draw(next, first) {
     byId(`step-${index + 1}`).textContent = index + 1 < next.step ? ' (done)' : '';
   }
   page.say(next.announcement ?? (inside ? '' : next.title));
-  // Do not move the focus if the user reads another part of the page.
+  // Do not move the focus while the user is in another part of the page.
   if (first || !inside) return;
   if (next.field && !next.heading) next.field.focus();
   else byId('title').focus();
@@ -200,7 +200,7 @@ function draw(next, first) {
 let ticks = 0;
 setInterval(() => {
   view?.tick?.();
-  // A proxy may buffer the stream while it looks open, so a wait also polls.
+  // A proxy may hold back the events of an open stream. So the page also polls while it waits.
   const waits = onboarding?.nextAction.type === 'wait' && ++ticks % 3 === 0;
   if (!onboarding || unreachable || waits) void refresh();
 }, 1_000);

@@ -26,7 +26,7 @@ export function passkeyView(onboarding, page) {
   );
   const left = el('p', { class: 'help' });
 
-  /** Submits the passkey as soon as it is made: one that waits in the page would be lost with the page. */
+  /** Submits the passkey as soon as it is made. Otherwise, it would be lost if the user closes the page. */
   async function add() {
     if (dropStale()) return;
     try {
@@ -43,7 +43,7 @@ export function passkeyView(onboarding, page) {
     }
   }
 
-  /** Adds no passkey: the one of this device works as before. */
+  /** Adds no passkey: the existing passkey of this device works as before. */
   async function keep() {
     await call('/cancel', {});
     return { state: 'kept', nextAction: { type: 'finish' }, email: onboarding.email };
@@ -101,7 +101,9 @@ export function passkeyView(onboarding, page) {
   };
 }
 
-/** Asks the device to forget a passkey that will never work, if it can (WebAuthn Level 3 §5.1.10). */
+/**
+ * Asks the device to delete a passkey that will never work, if the browser can (WebAuthn Level 3 §5.1.10).
+ */
 function takeBack(/** @type {Made} */ { rpId, credential }) {
   /** @type {any} */
   const { signalUnknownCredential } = PublicKeyCredential;

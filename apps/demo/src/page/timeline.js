@@ -2,10 +2,10 @@ import { openEvents } from './ceremony.js';
 import { byId, el } from './elements.js';
 import { eventWords } from './event-words.js';
 
-/** The wait after a closed stream. */
+/** How long the page waits before it opens a closed stream again. */
 const AGAIN_MS = 3_000;
 
-/** Shows the timeline as it grows, and reports each event. */
+/** Shows the events of the timeline as they come, and reports each event. */
 export class Timeline {
   #list = byId('timeline');
   #empty = byId('timeline-empty');
@@ -13,10 +13,13 @@ export class Timeline {
   /** @type {EventSource | undefined} */
   #stream;
 
-  /** @param {() => void} onChange called after each event, and when events may have been missed */
+  /**
+   * @param {() => void} onChange called after each event, and after a break in which the page may have missed
+   *   events
+   */
   constructor(onChange) {
     this.onChange = onChange;
-    // Keep the newest event visible when the window changes its size.
+    // Keep the newest event visible when the window is resized.
     if (this.#list.parentElement) new ResizeObserver(() => this.#toEnd()).observe(this.#list.parentElement);
   }
 
@@ -27,7 +30,8 @@ export class Timeline {
     this.#stream = stream;
     stream.addEventListener('message', ({ data }) => this.#add(JSON.parse(data)));
     stream.addEventListener('error', () => {
-      // EventSource reconnects by itself, with Last-Event-ID, except after an answer that is not a stream.
+      // EventSource reconnects by itself, with Last-Event-ID, unless the server answers with something else
+      // than a stream.
       if (stream.readyState !== EventSource.CLOSED || this.#stream !== stream) return;
       setTimeout(() => this.#stream === stream && this.onChange(), AGAIN_MS);
     });

@@ -23,7 +23,7 @@ const WORDS = {
   upstream_rejected: 'The wallet provider refused this. Start again, or ask for help if it happens twice.',
   upstream_unavailable: 'The wallet provider has problems.',
   upstream_misconfigured: 'We must fix something on our side first.',
-  outcome_unknown: '', // its view explains it
+  outcome_unknown: '', // the view for an unknown outcome explains it
   consensus_needed: 'At the wallet provider, another person must approve this first.',
   mfa_needed: 'The wallet provider needs another proof of your identity.',
   illegal_state: 'Your set-up has changed meanwhile. This is where you are now.',
@@ -53,7 +53,7 @@ const WORDS = {
   passkey_failed: 'Your device could not create the passkey. Try again, or use another device.',
 };
 
-/** The faults of a passkey that a user can understand. @type {Record<string, string>} */
+/** The faults of a passkey, in words that a user understands. @type {Record<string, string>} */
 const PASSKEY_FAULTS = {
   user_not_verified: 'Your device did not check that it is you: use one with a fingerprint, face or PIN.',
   credential_already_registered: 'This passkey is registered already.',

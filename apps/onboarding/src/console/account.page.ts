@@ -7,9 +7,9 @@ export interface AccountPage {
   operator: Operator;
   formToken: string;
   sessions: OperatorSession[];
-  /** A text about the last action; null for none. */
+  /** The result of the last action, as a text; null if there was no action. */
   done?: string | null;
-  /** The error of the last try, and its form. */
+  /** The error of the last try, and the form that was sent. */
   wrong?: { form: 'password' | 'sessions'; error: string } | null;
 }
 
@@ -69,7 +69,8 @@ function passwordForm({ name, mustChange }: Operator, formToken: string, error: 
 function sessionsForm(formToken: string, sessions: OperatorSession[], error: string | null): Html {
   const others = sessions.length > 1;
   const describedBy = error && 'sessions-error';
-  // The Enter key presses the first button: this must be "all others", not that of one session.
+  // The Enter key presses the first button of a form. This must be the button for all other sessions, not the
+  // button for one of them.
   const ending = html`<input type="hidden" name="token" value="${formToken}" />
     ${passwordField('password', 'Your password, to end sessions', 'current-password', describedBy)}
     <button type="submit" name="session" value="others">End all others</button>`;
@@ -112,6 +113,6 @@ function passwordField(id: string, label: string, autocomplete: string, describe
     />`;
 }
 
-/** In UTC: without script, the page does not know the reader's time zone. */
+/** Shows times in UTC: the page has no script, so it does not know the reader's time zone. */
 const readable = (at: Date) => `${at.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
 const time = (at: Date) => html`<time datetime="${at.toISOString()}">${readable(at)}</time>`;

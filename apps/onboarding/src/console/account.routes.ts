@@ -9,7 +9,10 @@ import { PASSWORD_FIELD, TOKEN_FIELD, checkToken, parsed } from './forms.js';
 import { PATHS, within } from './paths.js';
 import { SESSION_COOKIE } from './session-cookie.js';
 
-/** Fits three passwords of 128 characters. A character has up to four bytes, each written as `%xx`. */
+/**
+ * The maximum size of a form: three passwords of 128 characters fit. A character has up to four bytes, and a
+ * form writes each byte as `%xx`.
+ */
 const PASSWORDS_LIMIT_BYTES = 6_144;
 
 const passwordForm = z.strictObject({
@@ -24,7 +27,10 @@ const sessionsForm = z.strictObject({
   token: TOKEN_FIELD,
 });
 
-/** The texts about a finished action, by a word in the query: the page never shows text from a URL. */
+/**
+ * The text about a finished action, by the word in the query. The page never shows a text from the URL
+ * itself.
+ */
 const DONE: ReadonlyMap<unknown, string> = new Map([
   ['password', 'Your password is changed. Your other sessions have ended.'],
   ['sessions', 'The sessions that you chose have ended.'],
@@ -85,7 +91,7 @@ export function serveAccount(scope: FastifyInstance, parts: AccountParts): void 
       answers.stamp(request, reply, problem);
       return show(request, reply, { wrong: { form, error: problem.message } });
     }
-    // Redirect: a reload of the page must not send the form again.
+    // Redirect, because a reload of the page must not send the form again.
     return reply.redirect(`${PATHS.account}?done=${form}`, 303);
   }
 

@@ -6,7 +6,10 @@ import { FormTokens } from './form-token.js';
 import { loginPage, refusalPage } from './pages.js';
 import { PATHS, goingOnTo } from './paths.js';
 
-/** Answers of the console: pages for navigations in a browser, problems for all other requests. */
+/**
+ * The answers of the console. A browser that opens a page gets a page; all other requests get a problem
+ * (JSON).
+ */
 export class ConsoleAnswers {
   constructor(private readonly tokens: FormTokens) {}
 
@@ -36,8 +39,8 @@ export class ConsoleAnswers {
   }
 
   refuse(request: FastifyRequest, reply: FastifyReply, problem: ProblemError): FastifyReply {
-    // RFC 9110 §15.5.2 requires a challenge. Browsers do not know this scheme, so they do not ask for a
-    // password.
+    // RFC 9110 §15.5.2 requires a challenge with a 401. Browsers do not know this scheme, so they show no
+    // password dialog.
     if (problem.status === 401) reply.header('WWW-Authenticate', 'Cookie realm="Gangway operations"');
     if (!isForPerson(request)) return sendProblem(problem, request, reply);
     this.stamp(request, reply, problem);
@@ -48,7 +51,10 @@ export class ConsoleAnswers {
 
 const pathOf = (request: FastifyRequest) => request.url.split('?', 1)[0] ?? '';
 
-/** Whether a person will see the answer as a page. A browser without `Sec-Fetch-Mode` accepts HTML first. */
+/**
+ * Whether a person will see the answer as a page. An older browser sends no `Sec-Fetch-Mode`, but prefers
+ * HTML in `Accept`.
+ */
 function isForPerson({ headers }: FastifyRequest): boolean {
   const mode = headers['sec-fetch-mode'];
   if (mode !== undefined) return mode === 'navigate';

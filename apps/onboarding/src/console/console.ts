@@ -15,8 +15,9 @@ import { PATHS } from './paths.js';
 import { serveQueueBoard } from './queue-board.js';
 
 /**
- * The operators' console. Bull Board has no login, and Nest's guards do not reach it. So the console is one
- * Fastify scope with a gate before all its routes, including assets and unknown paths.
+ * The operators' console. Bull Board has no login, and Nest's guards do not run for its routes. So the
+ * console is one Fastify scope. A gate checks the login on all routes of the scope, including assets and
+ * unknown paths.
  */
 export async function serveConsole(app: NestFastifyApplication): Promise<void> {
   const filter = new ProblemFilter(findOutage);
@@ -34,7 +35,7 @@ export async function serveConsole(app: NestFastifyApplication): Promise<void> {
         serveHome(scope, { health: app.get(Health), answers, tokens });
         const login = app.get(OperatorLogin);
         const account = app.get(OwnAccount);
-        // The only scope of the service that accepts forms.
+        // This is the only scope of the service that accepts forms.
         await scope.register(async (forms) => {
           await takeForms(forms);
           serveLogin(forms, { login, sessions, audit, answers, tokens, problemOf });

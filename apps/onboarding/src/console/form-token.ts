@@ -5,19 +5,19 @@ import type { KeyedHash } from '#libs/platform';
 import { FORM_COOKIE, SESSION_COOKIE } from './session-cookie.js';
 
 /**
- * Tokens of the console's forms. A token is a keyed hash of the session's token; before a session exists, of
- * a cookie that the login form sets. Another site can neither read nor set them (OWASP: signed double
- * submit).
+ * Tokens that protect the console's forms against other sites (OWASP: signed double submit). A form token is
+ * a keyed hash of the session's token. Before a session exists, it is a keyed hash of a cookie that the login
+ * page sets. Another site can neither read nor set these values.
  */
 export class FormTokens {
   constructor(private readonly hash: KeyedHash) {}
 
-  /** For the forms of a logged-in operator. */
+  /** The token for the forms of a logged-in operator. */
   ofSession(request: FastifyRequest): string {
     return this.#of(SESSION_COOKIE.of(request) ?? '');
   }
 
-  /** For a login form; sets the form's cookie if the browser has none. */
+  /** The token for a login form. Sets the form's cookie if the browser has none. */
   ofLogin(request: FastifyRequest, reply: FastifyReply): string {
     const known = FORM_COOKIE.of(request);
     if (known) return this.#of(known);

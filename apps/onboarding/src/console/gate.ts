@@ -8,20 +8,20 @@ import { SESSION_COOKIE } from './session-cookie.js';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Whether the route is open without a login; default no. */
+    /** Whether the route is open without a login; false by default. */
     withoutLogin?: boolean;
-    /** Whether the route is open to an operator who must first choose their own password; default no. */
+    /** Whether the route is open to an operator who still has the first password; false by default. */
     withFirstPassword?: boolean;
   }
   interface FastifyRequest {
-    /** The operator who is logged in to the console; null if none is. */
+    /** The operator who is logged in to the console; null without a login. */
     operator: Operator | null;
   }
 }
 
 /**
- * Guards all routes of a Fastify scope, and its unknown paths. It checks routes, not paths, because a path
- * has several spellings.
+ * Guards all routes of a Fastify scope, and its unknown paths. It checks the matched route, not the path,
+ * because one path can be written in several ways.
  *
  * @param problemOf turns an error into the problem to show, in place of the error handlers of libraries
  */
@@ -66,6 +66,8 @@ export function guard(
   );
 }
 
-/** Reading the board's data is no use of the session: the board polls even if no person looks at it. */
+/**
+ * Reading the queue board's data does not prolong the session: the board polls even if no person looks at it.
+ */
 const isUse = (request: FastifyRequest) =>
   changesSomething(request) || !request.routeOptions.url?.startsWith(`${PATHS.queues}/api/`);

@@ -38,6 +38,6 @@ export function logoutForm(formToken: string): Html {
   </form>`;
 }
 
-/** The error of the last try; screen readers read it at once. Fields refer to it by its id. */
+/** The error of the last try. Screen readers read it immediately. The fields of the form refer to its id. */
 export const alertOf = (error: string | null, id: string) =>
   error === null ? NOTHING : html`<p class="error" id="${id}" role="alert">${error}</p>`;

@@ -58,7 +58,10 @@ export function serveLogin(scope: FastifyInstance, parts: LoginParts): void {
     }
   });
 
-  /** Every login gets a new token: one that an attacker planted or saw before it opens nothing (CWE-384). */
+  /**
+   * Every login creates a new token. A token that an attacker set or saw before the login is useless
+   * (CWE-384).
+   */
   async function openTo(request: FastifyRequest, reply: FastifyReply, session: string, next: string) {
     const old = SESSION_COOKIE.of(request);
     if (old) await sessions.end(old);

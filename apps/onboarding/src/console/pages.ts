@@ -6,15 +6,18 @@ import { PATHS } from './paths.js';
 
 export interface LoginPage {
   formToken: string;
-  /** The page to show after the login: one of our own paths. */
+  /** The path of the page to show after the login. It is always a path of this console. */
   next: string;
   /** The error of the last try; null for none. */
   error: string | null;
-  /** Whether a link of another site led here: then the request carries no cookie, even after a login. */
+  /**
+   * Whether a link on another site led here. Then the request has no cookie, even if the operator is logged
+   * in.
+   */
   fromElsewhere: boolean;
 }
 
-/** Never fills in what was typed before: it may be a password in the wrong field. */
+/** The form never repeats the typed values: the user may have typed the password into the wrong field. */
 export function loginPage({ formToken, next, error, fromElsewhere }: LoginPage): string {
   const described = error === null ? NOTHING : new Html('aria-describedby="error"');
   const again = html`<p class="quiet"><a href="${next}">Already logged in? Continue.</a></p>`;
@@ -94,7 +97,7 @@ export function homePage({ operator, formToken, status, checks }: HomePage): str
   );
 }
 
-/** The target of logout links that cannot send a form, such as the queue board's. */
+/** The page behind a logout link that cannot send a form, such as the link on the queue board. */
 export function logoutPage({ operator, formToken }: { operator: Operator; formToken: string }): string {
   return page(
     'Log out',

@@ -10,13 +10,16 @@ export const PATHS = {
   queues: '/ops/queues',
 } as const;
 
-/** A path for the routes of the console's scope: without the scope's prefix, which is the console's home. */
+/** A path without the prefix of the console's scope, for registering a route in that scope. */
 export const within = (path: string) => path.slice(PATHS.home.length) || '/';
 
-/** Our own pages: a target that comes from a request must not lead to another site. */
+/**
+ * Matches the paths of the console's pages. A redirect to a path from a request must not lead to another
+ * site.
+ */
 const OWN = /^\/ops(?:\/account|\/queues(?:\/[\w-]+)*)?$/;
 
-/** @returns the path if a login may lead there, otherwise the console's home */
+/** @returns the path if it is a page of the console, otherwise the home page of the console */
 export function goingOnTo(path: string): string {
   return OWN.test(path) ? path : PATHS.home;
 }

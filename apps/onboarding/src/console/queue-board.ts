@@ -19,10 +19,13 @@ export interface BoardParts {
   problemOf(error: unknown): ProblemError;
 }
 
-/** Links to fonts of other hosts; the policy would block them, and the browser's fonts suffice. */
+/** Links to fonts on other hosts. They are removed: the content security policy would block them. */
 const FROM_ELSEWHERE = /<link [^>]*href="https?:[^>]*>\s*/g;
 
-/** Bull Board. The scope's gate has checked the login; the hook here checks the role. */
+/**
+ * Serves Bull Board, the queue board. The gate of the console has checked the login. The hook in this file
+ * checks the role.
+ */
 export async function serveQueueBoard(scope: FastifyInstance, parts: BoardParts): Promise<void> {
   const { queues, audit, answers, problemOf } = parts;
   const adapter = new FastifyAdapter().setBasePath(PATHS.queues);
@@ -32,8 +35,8 @@ export async function serveQueueBoard(scope: FastifyInstance, parts: BoardParts)
     options: {
       uiConfig: {
         boardTitle: 'Gangway',
-        // The board accepts only links, and a link must not log out an operator: it leads to a page with a
-        // form.
+        // Bull Board accepts only links here. A link must not log an operator out, so it leads to a page with
+        // a logout form.
         miscLinks: [
           { text: 'Your account', url: PATHS.account },
           { text: 'Log out', url: PATHS.logout },
@@ -41,7 +44,7 @@ export async function serveQueueBoard(scope: FastifyInstance, parts: BoardParts)
       },
     },
   });
-  // The board's own handler would show the error's message.
+  // Bull Board's own error handler would show the error's message.
   adapter.setErrorHandler((error) => {
     const { status, message } = problemOf(error);
     return { status: status as 500, body: { error: message } };
@@ -67,7 +70,7 @@ export async function serveQueueBoard(scope: FastifyInstance, parts: BoardParts)
 
   scope.addHook('onSend', async (_request, reply, payload) => {
     const type = String(reply.getHeader('content-type'));
-    // The board's scripts start a worker that highlights errors and data.
+    // Bull Board's scripts start a web worker that highlights errors and data.
     if (/^(?:text|application)\/javascript\b/.test(type)) {
       reply.header('Content-Security-Policy', SCRIPT_FILES);
     }

@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify';
 
 const SAFE = new Set(['GET', 'HEAD']);
 
-/** Whether a request can change something. If so, it must come from our own pages. */
+/** Whether a request with this method can change something. Such a request must come from our own pages. */
 export const changesSomething = (request: FastifyRequest) => !SAFE.has(request.method);
 
 /** Scheme and host in lower case, without the scheme's default port (RFC 9110 §4.2.3). */
@@ -10,9 +10,9 @@ const originOf = (url: string) =>
   /^https?:\/\/[^/?#@\\]+$/i.test(url) && URL.canParse(url) ? new URL(url).origin : url;
 
 /**
- * The reason to refuse a request as not from our own pages; null if it is. Browsers send `Origin` (Fetch
- * §3.2) and, over TLS and to localhost, `Sec-Fetch-Site`; no page can choose either. Current browsers always
- * send one of them.
+ * The reason to refuse a request that does not come from our own pages; null if it does. Browsers send
+ * `Origin` (Fetch §3.2). Over TLS and to localhost, they also send `Sec-Fetch-Site`. No page can set these
+ * headers itself, and current browsers always send at least one of them.
  */
 export function foreignOrigin(request: FastifyRequest): string | null {
   const { origin, 'sec-fetch-site': site } = request.headers;

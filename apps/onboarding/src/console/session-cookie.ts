@@ -1,13 +1,13 @@
 import type { CookieSerializeOptions } from '@fastify/cookie';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
-/** Whether the connection has TLS, or a trusted proxy (`TRUSTED_PROXIES`) says so. */
+/** Whether the browser uses TLS, directly or up to a trusted proxy (`TRUSTED_PROXIES`). */
 const isOverTls = (request: FastifyRequest) => request.protocol === 'https';
 
 /**
- * Cookies of the console. Over TLS their names begin with `__Host-`, so no other host, subdomain or plain
- * connection can set one (RFC 6265bis §4.1.3.2). Scripts cannot read them, and requests from other sites do
- * not carry them.
+ * Cookies of the console. Over TLS, their names begin with `__Host-`: then no other host, subdomain or
+ * unencrypted connection can set them (RFC 6265bis §4.1.3.2). Scripts cannot read them, and requests from
+ * other sites do not carry them.
  */
 class ConsoleCookie {
   constructor(private readonly name: string) {}
@@ -35,5 +35,5 @@ class ConsoleCookie {
 
 export const SESSION_COOKIE = new ConsoleCookie('gangway_ops');
 
-/** Binds the token of a login form to its browser, before a session exists. */
+/** The cookie that binds the token of a login form to the browser, before a session exists. */
 export const FORM_COOKIE = new ConsoleCookie('gangway_ops_form');

@@ -1,6 +1,9 @@
 import { z } from 'zod';
 
-/** Any 8-4-4-4-12 hex id, because upstream accepts UUIDs of any version. Ids are compared in lower case. */
+/**
+ * Any hex id in the form 8-4-4-4-12, because Byzantine accepts UUIDs of any version. Ids are compared in
+ * lower case.
+ */
 export const uuid = z.guid().transform((id) => id.toLowerCase());
 
 const transport = z.enum([

@@ -67,7 +67,7 @@ describe('the Integrator API', () => {
     );
   });
 
-  it('answers health without a signature, and names the key that signed', async () => {
+  it('answers health without a signature, and whoami with the key that signed', async () => {
     const unsigned = { headers: { 'x-pubkey': null, 'x-timestamp': null, 'x-signature': null } };
     good('health', await t.integrator.get('/v1/health', unsigned));
 
@@ -89,7 +89,7 @@ describe('the Integrator API', () => {
 });
 
 describe('a request is refused', () => {
-  it('for its headers before its body is read', async () => {
+  it('for wrong headers, before its body is read', async () => {
     const broken = '{';
     refused(await t.reader.submit('init-otp', broken), 403, 'credential is read-only');
     refused(
@@ -133,7 +133,7 @@ describe('a request is refused', () => {
     expect((await t.integrator.submit('init-otp', ids, loud)).status).toBe(200);
   });
 
-  it('with a bare string for a malformed UUID', async () => {
+  it('with a plain text as answer, if a UUID is malformed', async () => {
     const { ids } = t.newSubject();
     const answer = await t.integrator.submit('init-otp', { ...ids, userId: 'not-a-uuid' });
     expect(answer).toMatchObject({ status: 400, type: 'text/plain; charset=utf-8' });
@@ -178,7 +178,7 @@ describe('a code', () => {
     refused(await login(ids, otpId, code), 400, 'OTP code already used');
   });
 
-  it('lives five minutes', async () => {
+  it('expires after five minutes', async () => {
     const [first, second] = [await t.mailed(), await t.mailed()];
     t.clock.pass(5 * MINUTE - 1);
     good('otp-auth', await login(first.ids, first.otpId, first.code));
@@ -193,7 +193,7 @@ describe('a code', () => {
     refused(await login(colleagueOf(mine.ids), mine.otpId, mine.code), 400, 'OTP not found');
   });
 
-  it('expires as the oldest of four, and the others stay valid', async () => {
+  it('expires if three newer codes are sent, and the newer codes stay valid', async () => {
     const { ids, email } = t.newSubject();
     for (let send = 0; send < 4; send += 1) await t.integrator.submit('init-otp', ids);
     const [, , third, oldest] = t.sandbox.control.mails({ email });
@@ -207,7 +207,7 @@ describe('passkeys', () => {
     t.integrator.submit('create-authenticators-otp', { ...ids, sessionId, authenticators });
   const countOf = (ids: { userId: string }) => t.sandbox.control.authenticators(ids.userId).length;
 
-  it('need an open session of the same subject', async () => {
+  it('are accepted only with an open session of the same subject', async () => {
     const [mine, other] = [await t.loggedIn(), await t.loggedIn()];
     refused(await create(mine.ids, other.sessionId, makePasskey()), 404, 'session not found');
     refused(await create(mine.ids, randomUUID(), makePasskey()), 404, 'session not found');
@@ -264,7 +264,7 @@ describe('passkeys', () => {
 });
 
 describe('options', () => {
-  it('accept any subject, and shorten lives', async () => {
+  it('can accept any subject, and can shorten the lives of codes and sessions', async () => {
     const other = await sandboxUnderTest({ acceptAnySubject: true, codeLifeMs: 1000, sessionLifeMs: 2000 });
     try {
       const ids = { accountId: randomUUID(), userId: randomUUID() };
@@ -287,7 +287,7 @@ describe('options', () => {
     }
   });
 
-  it('without a key give a new key pair', async () => {
+  it('create a new key pair if no key is given', async () => {
     const { startSandbox } = await import('../sandbox.js');
     const { Integrator } = await import('../../test/integrator.js');
     const sandbox = await startSandbox();

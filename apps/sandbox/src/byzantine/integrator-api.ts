@@ -22,7 +22,7 @@ export interface IntegratorApiOptions {
   relyingParty: RelyingParty;
 }
 
-/** The OTP part of the Integrator API, for requests that were checked. */
+/** The OTP part of the Integrator API. It gets only requests whose headers and body are checked. */
 export class IntegratorApi {
   readonly integratorId = randomUUID();
   readonly subjects: Subjects;
@@ -43,7 +43,7 @@ export class IntegratorApi {
     this.#sessions = new OtpSessions(clock, options.sessionLifeMs);
   }
 
-  /** init-otp: every call mails a new code under a new id. */
+  /** init-otp: every call mails a new code, and returns a new id. */
   initOtp({ accountId, userId }: InitOtpRequest): Outcome<{ otpId: string }> {
     const subject = this.subjects.load(accountId, userId);
     const { otpId, code } = this.#codes.issue(subject);
@@ -80,7 +80,7 @@ export class IntegratorApi {
     };
   }
 
-  /** whoami: the key that signed. */
+  /** whoami: returns the key that signed the request. */
   whoami({ accessScope, label }: IntegratorKey): object {
     const capabilities = { canWrite: accessScope === 'read_write' };
     return { integratorId: this.integratorId, accessScope, label, capabilities };

@@ -12,7 +12,7 @@ export interface IntegratorKey {
   publicKey: KeyObject;
 }
 
-/** X-Pubkey as Byzantine writes it: lower case, compressed. */
+/** The value of X-Pubkey as Byzantine writes it: the compressed point in lower-case hex. */
 export const PUBKEY_PATTERN = /^0x0[23][0-9a-f]{64}$/;
 
 /**
@@ -32,7 +32,10 @@ export function parseIntegratorKey(text: string): IntegratorKey {
   return { pubkey, accessScope, label: rest.join(':') || null, publicKey: toKeyObject(pubkey) };
 }
 
-/** Generates a key pair for a sandbox without configured keys: the scalar as 64 hex digits, and X-Pubkey. */
+/**
+ * Generates a key pair for a sandbox without configured keys. Returns the private key as 64 hex digits, and
+ * X-Pubkey.
+ */
 export function generateCredential(): { privateKeyHex: string; pubkey: string } {
   const { privateKeyHex, compressed } = generateP256();
   return { privateKeyHex, pubkey: `0x${compressed}` };

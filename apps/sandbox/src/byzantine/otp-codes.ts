@@ -4,11 +4,14 @@ import { Refusal } from '../refusal.js';
 import { errorTexts } from './error-texts.js';
 import type { Subject } from './subjects.js';
 
-/** The number of wrong tries that locks a code: an assumption, from the limits of Turnkey under Byzantine. */
+/**
+ * The number of wrong tries that locks a code. This is an assumption: Byzantine uses Turnkey, which has this
+ * limit.
+ */
 export const TRIES_PER_CODE = 3;
-/** The most live codes of a user, also an assumption; a further code expires the oldest. */
+/** The maximum number of live codes per user, also an assumption. One more code expires the oldest code. */
 export const LIVE_CODES_PER_USER = 3;
-/** How long an expired code is kept, so that it is refused as expired and not as unknown. */
+/** How long an expired code is kept. During this time, it is refused as expired; later, as unknown. */
 const REMEMBERED_MS = 60 * 60_000;
 
 interface OtpCode {
@@ -21,7 +24,9 @@ interface OtpCode {
   used: boolean;
 }
 
-/** The mailed codes: each has 6 digits, lives some minutes, and has three tries and one use. */
+/**
+ * The mailed codes. A code has 6 digits and is valid for some minutes. It allows three tries, and works once.
+ */
 export class OtpCodes {
   readonly #codes = new Map<string, OtpCode>();
   readonly #liveByUser = new Map<string, OtpCode[]>();
@@ -76,7 +81,7 @@ export class OtpCodes {
     this.#liveByUser.clear();
   }
 
-  /** The map is in order of issue, so the oldest codes come first. */
+  /** The map is in the order in which codes were sent, so the oldest codes come first. */
   #forgetOld(): void {
     const horizon = this.clock.nowMs() - REMEMBERED_MS;
     for (const [otpId, otp] of this.#codes) {

@@ -4,10 +4,10 @@ import { Refusal } from '../refusal.js';
 import { errorTexts } from './error-texts.js';
 import type { Subject } from './subjects.js';
 
-/** How long an expired session is kept, so that it is refused as expired and not as unknown. */
+/** How long an expired session is kept. During this time, it is refused as expired; later, as unknown. */
 const REMEMBERED_MS = 60 * 60_000;
 
-/** An opened session as sent; `session` is opaque, here too. */
+/** An opened session, as the caller gets it. `session` is an opaque text, as at Byzantine. */
 export interface OpenedSession {
   session: string;
   sessionId: string;
@@ -15,7 +15,9 @@ export interface OpenedSession {
   expiresAt: string;
 }
 
-/** The sessions that codes opened; each is bound to its account and user, and is valid until it expires. */
+/**
+ * The sessions that codes opened. A session belongs to one account and user, and is valid until it expires.
+ */
 export class OtpSessions {
   readonly #sessions = new Map<string, { accountId: string; userId: string; expiresAtMs: number }>();
 

@@ -47,7 +47,7 @@ describe.each(vectors.cases)('golden vector $name', (vector) => {
     expect(refusal(requestOf(vector, vector.signatureDerRfc6979LowS))).toBeNull();
   });
 
-  it('is refused with any part of the message altered', () => {
+  it('is refused if any part of the message is altered', () => {
     const good = requestOf(vector);
     const later = { ...good.headers, 'x-timestamp': String(Number(vectors.timestamp) + 1) };
     for (const altered of [
@@ -63,7 +63,7 @@ describe.each(vectors.cases)('golden vector $name', (vector) => {
 });
 
 describe('the signature', () => {
-  it('is refused with any one bit flipped', () => {
+  it('is refused if any one of its bits is flipped', () => {
     const der = Buffer.from(initOtp.signatureDerRfc6979.slice(2), 'hex');
     for (let bit = 0; bit < der.length * 8; bit += 1) {
       const flipped = Buffer.from(der);
@@ -72,7 +72,7 @@ describe('the signature', () => {
     }
   });
 
-  it('is refused as raw r and s', () => {
+  it('is refused in the raw form of r and s, without DER', () => {
     expect(refusal(requestOf(initOtp, `0x${'11'.repeat(64)}`))?.status).toBe(401);
   });
 });
@@ -87,7 +87,7 @@ describe('the headers', () => {
     ['x-pubkey', 'X-Pubkey'],
     ['x-timestamp', 'X-Timestamp'],
     ['x-signature', 'X-Signature'],
-  ])('answer 400 if %s is missing', (name, label) => {
+  ])('are refused with 400 if %s is missing', (name, label) => {
     expect(refusal(withHeader(name, undefined))).toMatchObject({
       status: 400,
       message: `missing ${label} header`,
@@ -104,19 +104,19 @@ describe('the headers', () => {
     ['x-signature', initOtp.signatureDerRfc6979.slice(2)],
     ['x-signature', '0xzz'],
     ['x-signature', '0x123'],
-  ])('answer 400 if %s is malformed: %s', (name, value) => {
+  ])('are refused with 400 if %s is malformed: %s', (name, value) => {
     expect(refusal(withHeader(name, value))).toMatchObject({ status: 400 });
     expect(refusal(withHeader(name, value))?.message).toMatch(/^malformed X-/);
   });
 
-  it('answer 401 for an unknown key', () => {
+  it('are refused with 401 if the key is unknown', () => {
     expect(checkSignature(requestOf(initOtp), new Map(), signedAtMs).refusal).toMatchObject({
       status: 401,
       message: 'unknown public key',
     });
   });
 
-  it('may have a timestamp up to a minute before or after the clock', () => {
+  it('may have a timestamp up to a minute before or after the sandbox’s time', () => {
     for (const skewMs of [-60_000, 0, 60_000]) {
       expect(refusal(requestOf(initOtp), signedAtMs + skewMs)).toBeNull();
     }
@@ -131,7 +131,7 @@ describe('the headers', () => {
 });
 
 describe('a key of the configuration', () => {
-  it('has a scope and a label, by default read_write and none', () => {
+  it('has a scope (read_write by default) and an optional label', () => {
     expect(parseIntegratorKey(vectors.xPubkey)).toMatchObject({ accessScope: 'read_write', label: null });
     expect(parseIntegratorKey(`${vectors.xPubkey}:read_only:audit`)).toMatchObject({
       accessScope: 'read_only',

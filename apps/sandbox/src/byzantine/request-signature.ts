@@ -4,7 +4,10 @@ import { errorTexts } from './error-texts.js';
 import { PUBKEY_PATTERN } from './integrator-keys.js';
 import type { IntegratorKey } from './integrator-keys.js';
 
-/** The allowed difference between X-Timestamp and the server's clock; the contract says "within 1 minute". */
+/**
+ * The allowed difference between X-Timestamp and the server's clock. Byzantine's documentation says "within 1
+ * minute".
+ */
 export const TIMESTAMP_WINDOW_MS = 60_000;
 
 /** A request as it arrived. */
@@ -32,7 +35,7 @@ export interface SignatureVerdict {
  * P-256 and SHA-256, in DER, over timestamp, method, path with query, and body, joined without separators.
  * High and low S are both accepted.
  *
- * - 400: a missing or malformed header, as upstream's own tests observe for X-Pubkey.
+ * - 400: a missing or malformed header. For X-Pubkey, Byzantine's own tests show this.
  * - 401: an unknown key.
  * - 401: a stale timestamp or a wrong signature; this is an assumption of the sandbox.
  *

@@ -7,15 +7,15 @@ import { Refusal } from '../refusal.js';
 import { errorTexts } from './error-texts.js';
 
 /**
- * Checks the signature headers and the scope of the key. It refuses a read-only key on every mutation before
- * the body is read: upstream answers 403, not 400, even to an empty body.
+ * Checks the signature headers and the scope of the key. It refuses a read-only key for every POST before the
+ * body is read, because Byzantine answers 403 and not 400 even if the body is empty.
  */
 @Injectable()
 export class SignatureGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean {
     const request = context.switchToHttp().getRequest<FastifyRequest>();
     const verdict = visitOf(request)?.verdict;
-    // Without a verdict of the hook the request must not pass: it would be unsigned.
+    // If the hook has not checked the signature, the guard refuses the request.
     if (!verdict) throw new Refusal(400, errorTexts.missingHeader('X-Pubkey'));
     if (verdict.refusal) throw verdict.refusal;
     if (request.method === 'GET') return true;

@@ -18,14 +18,14 @@ export class Subjects {
    */
   constructor(private readonly acceptAny: boolean) {}
 
-  /** Registers an account and user; for a known pair, changes the address. */
+  /** Registers an account and user. If they are registered already, changes the address. */
   add({ accountId, userId, email }: Subject): void {
     const users = this.#emails.get(accountId) ?? new Map<string, string>();
     this.#emails.set(accountId, users.set(userId, email));
   }
 
   /**
-   * The subject of a request.
+   * Finds the subject that a request names.
    *
    * @throws Refusal 404 `account not found` or `user not found`
    */

@@ -1,4 +1,7 @@
-/** Entries in order of arrival. Over the limit it drops the oldest, because a sandbox may run for weeks. */
+/**
+ * A list of entries in order of arrival. Above its limit, it drops the oldest entries, because a sandbox may
+ * run for weeks.
+ */
 export class BoundedLog<Entry> {
   readonly #entries: Entry[] = [];
 

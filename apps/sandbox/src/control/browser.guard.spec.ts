@@ -10,7 +10,10 @@ beforeAll(async () => {
 beforeEach(() => t.sandbox.control.reset());
 afterAll(() => t.sandbox.close());
 
-/** The status of an answer. Not with fetch, which sets Host and Origin itself. */
+/**
+ * Sends a request, and returns the status of the answer. It does not use fetch, which sets Host and Origin
+ * itself.
+ */
 function statusOf(method: string, path: string, headers: Record<string, string>): Promise<number> {
   return new Promise((resolve, reject) => {
     const sent = request(`${t.sandbox.url}${path}`, { method, headers }, (response) => {
@@ -50,7 +53,7 @@ describe('a request that changes something', () => {
     expect(await forgets(headers)).toBe(false);
   });
 
-  it('is refused from another website that percent-encodes the path', async () => {
+  it('is refused from another website, even if the path is percent-encoded', async () => {
     const origin = { origin: 'http://evil.example' };
     expect(await forgets(origin, '/%5Fsandbox/reset')).toBe(false);
     expect(t.sandbox.control.requests()).toEqual([]);
@@ -79,7 +82,7 @@ describe('the Host', () => {
     },
   );
 
-  it('of an upstream’s own routes may be any', async () => {
+  it('may be any name on the routes of an upstream', async () => {
     expect(await statusOf('GET', '/v1/health', { host: 'evil.example' })).toBe(200);
   });
 });

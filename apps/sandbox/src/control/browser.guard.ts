@@ -4,7 +4,9 @@ import type { CanActivate, ExecutionContext } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Refusal } from '../refusal.js';
 
-/** For every answer under `/_sandbox`: no other page may read it, frame it or run it as a script. */
+/**
+ * The headers of every answer under `/_sandbox`. With them, no other page can read, frame or run the answer.
+ */
 const HEADERS = {
   'cache-control': 'no-store',
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
@@ -19,9 +21,9 @@ const ELSEWHERE = 'the request comes from another website';
 const PRIVATE_NAME = /^(?:[^.]+|.+\.(?:localhost|local|internal|test))$/i;
 
 /**
- * Keeps other websites away from `/_sandbox`, which has no login. A developer's browser reaches the loopback,
- * so any page that it shows can send requests there. This is a guard and not a hook on the path, because a
- * path has several spellings (`/%5Fsandbox`).
+ * Keeps other websites away from `/_sandbox`, which has no login. A developer's browser can connect to this
+ * machine, so any website in this browser can send requests to the sandbox. This is a guard and not a hook on
+ * the path, because one path can be written in several ways (`/%5Fsandbox`).
  */
 @Injectable()
 export class BrowserGuard implements CanActivate {
@@ -34,11 +36,16 @@ export class BrowserGuard implements CanActivate {
   }
 }
 
-/** Why to refuse a request as another website's; null if it is not. Curl and tests send neither header. */
+/**
+ * The reason to refuse a request that another website sent; null for other requests. Curl and tests send
+ * neither of the two headers.
+ */
 function foreign({ method, headers, hostname, host }: FastifyRequest): string | null {
-  // DNS rebinding: a foreign name that resolves to this machine makes a foreign page same-origin.
+  // DNS rebinding: if an attacker's host name resolves to this machine, the attacker's page counts as
+  // same-origin.
   if (!isOwnName(hostname)) return 'the Host is a public name: use an IP address or localhost';
-  // Reading needs no further check: without CORS headers, the browser hides the answer from other origins.
+  // A request that only reads needs no further check: without CORS headers, the browser hides the answer from
+  // other origins.
   if (method === 'GET' || method === 'HEAD') return null;
   const { origin, 'sec-fetch-site': site } = headers;
   if (site !== undefined && site !== 'same-origin') return ELSEWHERE;
@@ -46,7 +53,10 @@ function foreign({ method, headers, hostname, host }: FastifyRequest): string | 
   return null;
 }
 
-/** The host of an origin; null for the origin `null`. It leaves out the scheme, which a proxy may change. */
+/**
+ * The host of an origin; null for the origin `null`. The scheme is not compared, because a proxy may change
+ * it.
+ */
 function hostOf(origin: string): string | null {
   return URL.canParse(origin) ? new URL(origin).host : null;
 }

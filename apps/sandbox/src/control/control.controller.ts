@@ -35,7 +35,7 @@ const wholeNumber = new ParseIntPipe({
   exceptionFactory: () => new Refusal(400, 'id: give a whole number'),
 });
 
-/** Refuses a parameter that is given twice: it arrives as a list. */
+/** Refuses a list: a parameter that is given twice arrives as a list. */
 const once: PipeTransform<unknown, string | undefined> = {
   transform(value, { data }) {
     if (value === undefined || typeof value === 'string') return value;
@@ -43,7 +43,10 @@ const once: PipeTransform<unknown, string | undefined> = {
   },
 };
 
-/** The sandbox's own routes, under `/_sandbox`. They need no key: the sandbox is for loopback and CI. */
+/**
+ * The sandbox's own routes, under `/_sandbox`. They need no key, because the sandbox runs only on developers'
+ * machines and in CI.
+ */
 @Controller('_sandbox')
 @UseGuards(BrowserGuard)
 export class ControlController {

@@ -123,7 +123,7 @@ describe('/_sandbox/journal', () => {
 });
 
 describe('/_sandbox/clock', () => {
-  it('moves lives, the header window and the Date header together', async () => {
+  it('moves the lives of codes, the accepted X-Timestamp and the Date header together', async () => {
     const { ids, otpId, code } = await t.mailed();
     expect((await t.control('POST', 'clock', { advanceMs: 300_000 })).body).toEqual({
       now: '2026-11-20T10:05:00.000Z',
@@ -137,7 +137,7 @@ describe('/_sandbox/clock', () => {
     expect(late).toMatchObject({ status: 400, body: { error: 'OTP code expired' } });
   });
 
-  it('moves only lives, for callers whose own clock does not move', async () => {
+  it('moves only the lives of codes with livesOnly, so that callers stay able to sign', async () => {
     const { ids, otpId, code } = await t.mailed();
     expect((await t.control('POST', 'clock', { advanceMs: 300_000, livesOnly: true })).body).toEqual({
       now: '2026-11-20T10:05:00.000Z',
@@ -170,14 +170,14 @@ describe('a parameter that is given twice', () => {
     ['journal', 'userId'],
     ['glance', 'address'],
     ['authenticators', 'userId'],
-  ])('of %s is refused with its name, %s', async (path, name) => {
+  ])('of %s is refused, and the error names it: %s', async (path, name) => {
     const answer = await t.control('GET', `${path}?${name}=a&${name}=b`);
     expect(answer).toMatchObject({ status: 400, body: { error: `${name}: give it once` } });
   });
 });
 
 describe('/_sandbox/faults', () => {
-  it('lists pending faults, and takes them back', async () => {
+  it('lists pending faults, and deletes them', async () => {
     const outage = await t.control('POST', 'faults', { route: 'otp-auth', status: 503, times: 0 });
     const cut = await t.control('POST', 'faults', { route: 'init-otp', cut: 'after', times: 2 });
     expect(outage).toMatchObject({ status: 201, body: { remaining: null, effectFirst: false } });
@@ -191,7 +191,7 @@ describe('/_sandbox/faults', () => {
     expect((await t.control('GET', 'faults')).body).toEqual([]);
   });
 
-  it('takes nothing back for a malformed id', async () => {
+  it('keeps all faults if the id to delete is malformed', async () => {
     await t.control('POST', 'faults', { route: 'otp-auth', status: 503 });
     expect(await t.control('DELETE', 'faults?id=x')).toMatchObject({ status: 400 });
     expect((await t.control('GET', 'faults')).body).toHaveLength(1);

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { PROXY_ROUTES, QUERIES, SUBMISSIONS } from '../turnkey/turnkey-paths.js';
 
-/** The upstream operations that a fault can strike; `*` is all of them. */
+/** The upstream operations to which a fault can apply; `*` means all of them. */
 export const FAULT_ROUTES: readonly string[] = [
   'init-otp',
   'otp-auth',
@@ -20,11 +20,11 @@ const activityScript = z.strictObject({
     .transform((status) => status.replace(/^ACTIVITY_STATUS_/, ''))
     .pipe(z.enum(['CREATED', 'PENDING', 'CONSENSUS_NEEDED', 'AUTHENTICATORS_NEEDED', 'FAILED', 'REJECTED']))
     .optional(),
-  /** The number of `get_activity` calls that see it pending before its end. */
+  /** How many `get_activity` calls show the activity as pending before they show its end. */
   polls: z.int().min(1).optional(),
   /** Whether to put the result inside another activity. */
   nested: z.boolean().optional(),
-  /** The failure of a FAILED activity; its gRPC code is the one for the HTTP `status`. */
+  /** The failure of a FAILED activity. The gRPC code follows from the HTTP `status`. */
   failure: z
     .strictObject({
       status: z.int().min(400).max(599).optional(),
@@ -34,15 +34,15 @@ const activityScript = z.strictObject({
     .optional(),
 });
 
-/** Ten minutes: no client waits longer, so a longer delay is a typing error. */
+/** Ten minutes. No client waits longer, so a longer delay must be a typing error. */
 const MAX_DELAY_MS = 600_000;
 
 const id = z.guid().transform((text) => text.toLowerCase());
 
-/** A scripted fault, as sent to `POST /_sandbox/faults`. */
+/** A scripted fault: the body of `POST /_sandbox/faults`. */
 export const faultSpec = z
   .strictObject({
-    /** The operation, or its whole path if two operations have the same name. */
+    /** The operation; if two operations have the same name, its whole path. */
     route: z.string().transform((route, context) => {
       const name = FAULT_ROUTES.find((known) => route === known || route.endsWith(`/${known}`));
       if (name === undefined) {
@@ -51,9 +51,9 @@ export const faultSpec = z
       }
       return { route: name, path: route.startsWith('/') ? route : null };
     }),
-    /** The number of requests that it strikes; 0: all, until it is taken back. */
+    /** To how many requests the fault applies. With 0, it applies to all until it is deleted. */
     times: z.int().min(0).default(1),
-    /** Only requests of this user, or about this organization or contact. */
+    /** The fault applies only to requests of this user, or about this organization or contact. */
     match: z
       .strictObject({ userId: id.optional(), organizationId: id.optional(), contact: z.string().optional() })
       .refine((match) => Object.keys(match).length > 0, 'userId, organizationId or contact')
@@ -65,7 +65,7 @@ export const faultSpec = z
     retryAfterS: z.int().min(0).optional(),
     delayMs: z.int().min(0).max(MAX_DELAY_MS).optional(),
     cut: z.enum(['before', 'after', 'mid-response']).optional(),
-    /** The request takes effect first, then the fault strikes. */
+    /** Whether the request takes effect before the fault applies. */
     afterEffect: z.boolean().optional(),
     activity: activityScript.optional(),
   })

@@ -10,7 +10,7 @@ beforeAll(async () => {
 afterEach(() => t.sandbox.control.removeFaults());
 afterAll(async () => {
   await t.sandbox.close();
-  // Fails if a fault made the server itself throw, which no test above may notice.
+  // Fails if a fault made the server throw an error: the tests above may not notice that.
   expect(complaints).not.toHaveBeenCalled();
 });
 
@@ -32,7 +32,7 @@ describe('a scripted answer', () => {
     expect(lastEntry(ids.userId)).toMatchObject({ answer: 200, fault: null });
   });
 
-  it('after the effect does not undo it', async () => {
+  it('after the effect does not undo the effect', async () => {
     const { ids, email } = t.newSubject();
     t.sandbox.control.addFault({ route: 'init-otp', status: 500, afterEffect: true });
     expect(await t.integrator.submit('init-otp', ids)).toMatchObject({ status: 500 });
@@ -76,7 +76,7 @@ describe('a scripted answer', () => {
 });
 
 describe('a cut connection', () => {
-  it('before the effect prevents it', async () => {
+  it('before the effect prevents the effect', async () => {
     const { ids, email } = t.newSubject();
     t.sandbox.control.addFault({ route: 'init-otp', cut: 'before' });
     await expect(t.integrator.submit('init-otp', ids)).rejects.toThrow('fetch failed');
@@ -84,7 +84,7 @@ describe('a cut connection', () => {
     expect(lastEntry(ids.userId)).toMatchObject({ answer: 'cut', effect: null });
   });
 
-  it('after the effect does not undo it, and sends no byte', async () => {
+  it('after the effect does not undo the effect, and sends no byte', async () => {
     const { ids, email } = t.newSubject();
     t.sandbox.control.addFault({ route: 'init-otp', cut: 'after' });
     await expect(t.integrator.submit('init-otp', ids)).rejects.toThrow('fetch failed');
@@ -92,7 +92,7 @@ describe('a cut connection', () => {
     expect(lastEntry(ids.userId)).toMatchObject({ answer: 'cut', effect: { type: 'otp_sent' } });
   });
 
-  it('in mid-response does not undo the effect, and sends the head and half of the body', async () => {
+  it('in the middle of the answer keeps the effect, and sends the head and half of the body', async () => {
     const { ids, email } = t.newSubject();
     t.sandbox.control.addFault({ route: 'init-otp', cut: 'mid-response' });
     const got = await readCut(ids);
@@ -141,7 +141,7 @@ describe('a cut connection', () => {
 });
 
 describe('a delay', () => {
-  it('holds the answer after the effect, until the caller hangs up', async () => {
+  it('holds the answer back after the effect, until the caller closes the connection', async () => {
     const { ids, email } = t.newSubject();
     t.sandbox.control.addFault({ route: 'init-otp', delayMs: LONG_MS, afterEffect: true });
     const hangUp = new AbortController();
@@ -154,7 +154,7 @@ describe('a delay', () => {
     await until(() => lastEntry(ids.userId)?.answer === 'client_gone');
   });
 
-  it('holds the request before its effect', async () => {
+  it('holds the request back before its effect', async () => {
     const { ids, email } = t.newSubject();
     t.sandbox.control.addFault({ route: 'init-otp', delayMs: LONG_MS });
     const hangUp = new AbortController();
@@ -167,7 +167,7 @@ describe('a delay', () => {
   });
 
   it.each([{}, { status: 503 }, { afterEffect: true }, { status: 503, afterEffect: true }])(
-    'goes on after the caller hangs up: %j',
+    'continues if the caller closes the connection: %j',
     async (fault) => {
       const { ids, email } = t.newSubject();
       t.sandbox.control.addFault({ route: 'init-otp', delayMs: 30, times: 2, ...fault });
@@ -206,7 +206,7 @@ describe('a delay', () => {
     expect(await timed({ cut: 'after' })).toBe('cut');
   });
 
-  it('does not delay the close', async () => {
+  it('does not delay closing the sandbox', async () => {
     const other = await sandboxUnderTest();
     const { ids } = other.newSubject();
     other.sandbox.control.addFault({ route: 'init-otp', delayMs: LONG_MS, afterEffect: true });
@@ -219,7 +219,7 @@ describe('a delay', () => {
 });
 
 describe('faults', () => {
-  it('strike in the order added, each the given number of times', async () => {
+  it('apply in the order in which they were added, each the given number of times', async () => {
     const { ids } = t.newSubject();
     t.sandbox.control.addFault({ route: 'init-otp', status: 503, times: 2 });
     t.sandbox.control.addFault({ route: '*', status: 500 });
@@ -229,7 +229,7 @@ describe('faults', () => {
     expect(statuses).toEqual([503, 503, 500, 200]);
   });
 
-  it('with times 0 strike until they are taken back', async () => {
+  it('with times 0 apply until they are deleted', async () => {
     const { ids } = t.newSubject();
     const outage = t.sandbox.control.addFault({ route: 'init-otp', status: 503, times: 0 });
     for (let call = 0; call < 5; call += 1) {
@@ -239,7 +239,7 @@ describe('faults', () => {
     expect(await t.integrator.submit('init-otp', ids)).toMatchObject({ status: 200 });
   });
 
-  it('strike only their route and their user', async () => {
+  it('apply only to the route and the user that they name', async () => {
     const [mine, other] = [t.newSubject(), t.newSubject()];
     t.sandbox.control.addFault({ route: '/v1/submit/otp-auth', status: 500 });
     t.sandbox.control.addFault({

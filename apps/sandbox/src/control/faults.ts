@@ -1,10 +1,10 @@
 import { BoundedLog } from './bounded-log.js';
 import type { ParsedActivityScript, ParsedFaultSpec } from './fault.dto.js';
 
-/** The answer of a fault, in place of the true one. */
+/** The answer that a fault gives in place of the true answer. */
 export interface FaultAnswer {
   status: number;
-  /** Null: an error in the upstream's form. */
+  /** Null means an error in the form of the upstream. */
   body: string | null;
   contentType: string;
   retryAfterS: number | null;
@@ -12,9 +12,15 @@ export interface FaultAnswer {
 
 /** The script for a Turnkey activity. */
 export interface ActivityScript {
-  /** Its end, or CREATED or PENDING for one that completes later; null: it completes as usual. */
+  /**
+   * How the activity ends, or CREATED or PENDING if it completes later. Null means that it completes as
+   * usual.
+   */
   status: NonNullable<ParsedActivityScript['status']> | null;
-  /** The number of `get_activity` calls that see it pending; null: none, or all for CREATED and PENDING. */
+  /**
+   * How many `get_activity` calls show the activity as pending. Null means none, but all for CREATED and
+   * PENDING.
+   */
   polls: number | null;
   /** Whether the activity takes effect. */
   effect: boolean;
@@ -24,7 +30,7 @@ export interface ActivityScript {
   failure: NonNullable<ParsedActivityScript['failure']> | null;
 }
 
-/** The facts of a request that decide whether a fault strikes it. */
+/** The facts of a request that decide whether a fault applies to the request. */
 export interface Target {
   route: string;
   path: string;
@@ -37,14 +43,14 @@ export interface Target {
 export interface Fault {
   id: number;
   route: string;
-  /** The one path that it strikes; null if the fault names only an operation. */
+  /** The one path to which the fault applies; null if the fault names only an operation. */
   path: string | null;
   userId: string | null;
   organizationId: string | null;
   contact: string | null;
-  /** The number of requests that it will still strike; null: all, until it is taken back. */
+  /** To how many more requests the fault applies. Null means to all, until it is deleted. */
   remaining: number | null;
-  /** Whether the request takes effect before the fault strikes. */
+  /** Whether the request takes effect before the fault applies. */
   effectFirst: boolean;
   delayMs: number;
   answer: FaultAnswer | null;
@@ -52,10 +58,10 @@ export interface Fault {
   activity: ActivityScript | null;
 }
 
-/** The scripted faults. Only the oldest fault that matches a request strikes it. */
+/** The scripted faults. If several faults match a request, only the oldest one applies. */
 export class Faults {
   #faults: Fault[] = [];
-  /** Includes spent faults, because the journal names them. */
+  /** All faults, also used-up ones, because the journal names them. */
   readonly #known = new BoundedLog<Fault>();
   #lastId = 0;
 
@@ -70,7 +76,7 @@ export class Faults {
       organizationId: spec.match?.organizationId ?? null,
       contact: spec.match?.contact?.toLowerCase() ?? null,
       remaining: spec.times === 0 ? null : spec.times,
-      // To cut a true answer in its middle, the request must run first.
+      // To cut the true answer in the middle, the request must run first.
       effectFirst:
         spec.afterEffect ?? (spec.cut === 'after' || (spec.cut === 'mid-response' && answer === null)),
       delayMs: spec.delayMs ?? 0,
@@ -83,7 +89,7 @@ export class Faults {
     return fault;
   }
 
-  /** Uses up one strike of the fault that strikes this request, and returns it; null if none does. */
+  /** Returns the fault that applies to this request, and counts this use; null if no fault applies. */
   take(target: Target): Fault | null {
     const fault = this.#faults.find((one) => fits(one, target));
     if (!fault) return null;
@@ -98,12 +104,15 @@ export class Faults {
     return this.#faults;
   }
 
-  /** A fault by its id, also if it is spent or taken back; null if it is unknown or was dropped long ago. */
+  /**
+   * Finds a fault by its id, also if it is used up or deleted; null if the id is unknown, or the fault is too
+   * old.
+   */
   find(id: number | null): Fault | null {
     return this.#known.find((fault) => fault.id === id) ?? null;
   }
 
-  /** Takes one fault back, or all of them. */
+  /** Deletes one fault, or all faults. */
   remove(id?: number): void {
     this.#faults = id === undefined ? [] : this.#faults.filter((fault) => fault.id !== id);
   }

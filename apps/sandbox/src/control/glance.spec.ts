@@ -13,7 +13,7 @@ afterAll(() => t.sandbox.close());
 const glance = async (query = '') => (await t.control('GET', `glance${query}`)).body as Glance;
 
 describe('/_sandbox/glance', () => {
-  it('shows mails and requests, newest first, and the faults that struck them', async () => {
+  it('shows mails and requests, newest first, and the faults that applied to them', async () => {
     const spent = t.sandbox.control.addFault({ route: 'init-otp', status: 503 });
     const first = await t.mailed();
     expect(first.code).toBe('');
@@ -41,7 +41,7 @@ describe('/_sandbox/glance', () => {
     expect((await glance(`?userId=${ana.ids.userId.toUpperCase()}`)).requests).toMatchObject([ana.ids]);
   });
 
-  it('omits the health checks that no fault struck, and limits the number of requests', async () => {
+  it('omits health checks without a fault, and limits the number of requests', async () => {
     t.sandbox.control.addFault({ route: 'health', status: 503 });
     for (let n = 0; n < GLANCE_LIMIT + 2; n += 1) await t.integrator.get('/v1/health');
     expect((await glance()).requests).toMatchObject([{ seq: 1, answer: 503 }]);

@@ -2,22 +2,22 @@ import type { Fault } from './faults.js';
 import type { JournalEntry } from './journal.js';
 import type { Mail } from './mailbox.js';
 
-/** The most mails and requests that the page shows. */
+/** The page shows at most this many mails, and as many requests. */
 export const GLANCE_LIMIT = 200;
 
-/** Everything that the page shows, in one answer, so that all its parts are of the same moment. */
+/** Everything that the page shows, in one answer. So all parts show the state at the same moment. */
 export interface Glance {
   /** ISO 8601, by the sandbox's clock. */
   now: string;
   /** Newest first, at most {@link GLANCE_LIMIT}. */
   mails: Mail[];
-  /** Newest first, at most {@link GLANCE_LIMIT}; without the health checks that no fault struck. */
+  /** Newest first, at most {@link GLANCE_LIMIT}; without health checks to which no fault applied. */
   requests: JournalEntry[];
-  /** The faults with strikes left, in the order they strike. */
+  /** The faults that are not used up, in the order in which they apply. */
   faults: readonly Fault[];
-  /** The faults that struck one of the requests. */
+  /** The faults that applied to one of the requests. */
   struck: Fault[];
-  /** The routes that a fault can strike. */
+  /** The routes to which a fault can apply. */
   routes: readonly string[];
 }
 
@@ -33,7 +33,9 @@ export function isTo(mail: Mail, part = ''): boolean {
   return (mail.contact ?? mail.email).toLowerCase().includes(part.toLowerCase());
 }
 
-/** Hides health checks: supervisors send one every other second, which would push out all other requests. */
+/**
+ * Hides health checks. Supervisors send one every two seconds, so they would crowd out all other requests.
+ */
 export function isWorthAGlance({ route, fault }: JournalEntry): boolean {
   return route !== 'health' || fault !== null;
 }

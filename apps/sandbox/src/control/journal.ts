@@ -6,15 +6,17 @@ export interface JournalEntry {
   seq: number;
   /** ISO 8601, by the sandbox's clock. */
   at: string;
-  /** The operation, e.g. `init-otp`; the path of an unknown one. */
+  /** The operation, e.g. `init-otp`. For an unknown operation, the path. */
   route: string;
   method: string;
   userId: string | null;
   accountId: string | null;
   otpId: string | null;
-  /** Turnkey's only: the organization that the body names. */
+  /** Only for Turnkey: the organization that the body names. */
   organizationId?: string | null;
-  /** Turnkey's only: the address or phone number, from the body or from the code or token that it names. */
+  /**
+   * Only for Turnkey: the address or phone number in the body, or of the code or token that the body names.
+   */
   contact?: string | null;
   headers: {
     pubkey: string | null;
@@ -25,15 +27,18 @@ export interface JournalEntry {
   };
   /** The effect, e.g. `{type: 'otp_sent', otpId}`; null if there was none. */
   effect: object | null;
-  /** The status; `cut` by a fault; `client_gone` if the caller hung up first; null while in flight. */
+  /**
+   * The HTTP status; `cut` if a fault cut the connection; `client_gone` if the caller closed it first; null
+   * until then.
+   */
   answer: number | 'cut' | 'client_gone' | null;
-  /** The time right before the answer's first byte. ISO 8601, by the sandbox's clock. */
+  /** The time immediately before the first byte of the answer. ISO 8601, by the sandbox's clock. */
   answeredAt: string | null;
-  /** The id of the fault that struck. */
+  /** The id of the fault that applied to the request. */
   fault: number | null;
 }
 
-/** A filter for requests; a missing member matches all. */
+/** A filter for requests. A missing member matches all requests. */
 export interface JournalFilter {
   userId?: string | undefined;
   organizationId?: string | undefined;
@@ -46,7 +51,7 @@ export class Journal {
   readonly #entries = new BoundedLog<JournalEntry>();
   #lastSeq = 0;
 
-  /** Adds an arrival; the caller completes the entry. */
+  /** Adds an entry when a request arrives. The calling code completes the entry. */
   open(arrival: Omit<JournalEntry, 'seq' | 'effect' | 'answer' | 'answeredAt' | 'fault'>): JournalEntry {
     this.#lastSeq += 1;
     const entry = {

@@ -7,14 +7,14 @@ export interface Mail {
   email: string;
   code: string;
   at: string;
-  /** Turnkey's only: the address, or the phone number (E.164). */
+  /** Only for Turnkey: the address, or the phone number (E.164). */
   contact?: string;
   channel?: 'email' | 'sms';
-  /** Turnkey's only: the requested appearance and sender of the message. */
+  /** Only for Turnkey: the requested appearance and sender of the message. */
   message?: object;
 }
 
-/** A filter for mails; a missing member matches all. */
+/** A filter for mails. A missing member matches all mails. */
 export interface MailFilter {
   email?: string | undefined;
   otpId?: string | undefined;

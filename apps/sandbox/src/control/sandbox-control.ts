@@ -48,13 +48,13 @@ export class SandboxControl {
     return this.turnkey.addSubject(subject);
   }
 
-  /** Makes these the only keys of the integrator at Byzantine, as when its operators change keys. */
+  /** Replaces all keys of the integrator at Byzantine, as a key rotation does. */
   registerKeys(keys: readonly string[]): void {
     this.integratorKeys.clear();
     for (const key of keys.map(parseIntegratorKey)) this.integratorKeys.set(key.pubkey, key);
   }
 
-  /** Makes these the only API keys of Turnkey's parent organization. */
+  /** Replaces all API keys of Turnkey's parent organization. */
   registerTurnkeyKeys(publicKeys: readonly string[]): void {
     this.turnkey.state.organizations.registerParentKeys(publicKeys);
   }
@@ -82,12 +82,12 @@ export class SandboxControl {
     return this.faults.add(spec);
   }
 
-  /** The faults with strikes left, in the order they strike. */
+  /** The faults that are not used up, in the order in which they apply. */
   pendingFaults(): readonly Fault[] {
     return this.faults.list();
   }
 
-  /** Takes one fault back, or all of them. */
+  /** Deletes one fault, or all faults. */
   removeFaults(id?: number): void {
     this.faults.remove(id);
   }
@@ -124,7 +124,7 @@ export class SandboxControl {
     return this.clock.canAdvance(advanceMs);
   }
 
-  /** Moves the clock; with `livesOnly`, the window of X-Timestamp does not move. */
+  /** Moves the clock. With `livesOnly`, the accepted range of X-Timestamp does not move. */
   advanceClock(advanceMs: number, livesOnly = false): { now: string; headerNow: string } {
     this.clock.advance(advanceMs, livesOnly);
     const iso = (ms: number) => new Date(ms).toISOString();

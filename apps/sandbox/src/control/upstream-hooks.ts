@@ -9,21 +9,21 @@ import type { UpstreamReader } from './upstream-reader.js';
 import { recordVisit, visitOf } from './visits.js';
 import type { Visit } from './visits.js';
 
-/** The parts that the hooks use. */
+/** The parts of the sandbox that the hooks use. */
 export interface UpstreamHooksContext {
   clock: SandboxClock;
   faults: Faults;
   journal: Journal;
-  /** The emulated upstreams; the first one that owns a request reads it. */
+  /** The emulated upstreams. The first upstream to which a request belongs reads the request. */
   readers: readonly UpstreamReader[];
   /** Aborted when the sandbox closes, so that a delayed answer does not delay the close. */
   closing: AbortSignal;
 }
 
 /**
- * Writes every upstream request to the journal, and lets faults strike it before its route or between its
- * effect and its answer. These are Fastify hooks, because a fault must also replace the answers of guards,
- * pipes and filters, and must be able to cut the connection.
+ * Writes every upstream request to the journal, and applies faults: before the route runs, or after the
+ * effect and before the answer. These are Fastify hooks, because a fault must also replace the answers of
+ * guards, pipes and filters, and must be able to cut the connection.
  */
 export function installUpstreamHooks(fastify: FastifyInstance, context: UpstreamHooksContext): void {
   fastify.addHook('preHandler', async (request, reply) => {
@@ -51,7 +51,7 @@ export function installUpstreamHooks(fastify: FastifyInstance, context: Upstream
  * Runs a fault.
  *
  * @param payload the true answer's body; null if there is none yet
- * @returns the body to answer; never resolves if the connection was cut
+ * @returns the body of the answer. If the connection was cut, the promise never resolves.
  */
 async function strike<Payload>(
   fault: Fault,
@@ -116,8 +116,8 @@ function apply(answer: FaultAnswer, upstream: UpstreamReader, reply: FastifyRepl
 }
 
 /**
- * Drops the connection. The hook never returns, because Fastify would then write an answer and fail. Nothing
- * keeps the promise, so nothing leaks.
+ * Drops the connection. The hook must never return, because Fastify would then try to write an answer, and
+ * fail. No other object refers to the promise, so it does not leak memory.
  */
 function drop(visit: Visit, reply: FastifyReply): Promise<never> {
   visit.answered('cut');
@@ -125,7 +125,7 @@ function drop(visit: Visit, reply: FastifyReply): Promise<never> {
   return new Promise<never>(() => undefined);
 }
 
-/** Sends the head with the full content length, and half of the body; resolves once these bytes have left. */
+/** Sends the head with the full content length, and half of the body. Resolves when these bytes are sent. */
 async function sendHalf(reply: FastifyReply, payload: unknown): Promise<void> {
   const bytes = Buffer.isBuffer(payload) ? payload : Buffer.from(typeof payload === 'string' ? payload : '');
   const headers = { ...reply.getHeaders(), 'content-length': bytes.length } as OutgoingHttpHeaders;

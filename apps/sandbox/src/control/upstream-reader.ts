@@ -3,7 +3,7 @@ import type { SignatureVerdict } from '../byzantine/request-signature.js';
 import type { StampedArrival } from '../turnkey/turnkey-reader.js';
 import type { JournalEntry } from './journal.js';
 
-/** A request as its upstream reads it on arrival, before any route. */
+/** What an upstream reads from a request on arrival, before any route runs. */
 export interface Arrival {
   /** The ids that the request names. */
   ids: Pick<JournalEntry, 'userId' | 'accountId' | 'otpId' | 'organizationId' | 'contact'>;
@@ -19,6 +19,6 @@ export interface UpstreamReader {
   /** Whether a request came to this upstream. */
   owns(request: FastifyRequest): boolean;
   read(request: FastifyRequest, rawBody: Buffer): Arrival;
-  /** The body of a scripted answer without one. */
+  /** The body of a scripted answer that has no body of its own. */
   scriptedError(status: number): object;
 }

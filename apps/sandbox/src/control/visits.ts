@@ -3,7 +3,7 @@ import type { Fault } from './faults.js';
 import type { JournalEntry } from './journal.js';
 import type { Arrival, UpstreamReader } from './upstream-reader.js';
 
-/** An upstream request while it is answered. */
+/** An upstream request for which the answer is not finished. */
 export interface Visit extends Pick<Arrival, 'verdict' | 'stamped'> {
   entry: JournalEntry;
   /** The upstream that the request came to. */
@@ -11,7 +11,7 @@ export interface Visit extends Pick<Arrival, 'verdict' | 'stamped'> {
   fault: Fault | null;
   /** Records how the request ended. The first end counts, but `client_gone` overrides it. */
   answered(answer: NonNullable<JournalEntry['answer']>): void;
-  /** Records the effect, and its user if the request named none. */
+  /** Records the effect. Also records the user of the effect, if the request named no user. */
   took(effect: object | null): void;
 }
 

@@ -15,8 +15,8 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 
 /**
- * The files of apps/sandbox/page by name. The sandbox serves them without a build, from source and from dist
- * alike, so there is no copy that could be stale.
+ * The files of apps/sandbox/page by name. The sandbox always serves the source files, also when it runs from
+ * dist. So no copy of them can be out of date.
  *
  * @throws Error if the folder is missing, as in an image built without it
  */

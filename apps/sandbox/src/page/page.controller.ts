@@ -3,7 +3,7 @@ import type { FastifyReply } from 'fastify';
 import { BrowserGuard } from '../control/browser.guard.js';
 import { loadPageFiles } from './page-files.js';
 
-/** The page loads only its own files. Trusted Types stop a bug from turning text into HTML. */
+/** The page may load only its own files. Trusted Types prevent that a bug inserts text as HTML. */
 const POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -17,7 +17,7 @@ const POLICY = [
   "trusted-types 'none'",
 ].join('; ');
 
-/** The page at `/_sandbox/`: mailbox, journal and faults for a person to look at. */
+/** Serves the page at `/_sandbox/`, which shows mailbox, journal and faults. */
 @Controller('_sandbox')
 @UseGuards(BrowserGuard)
 export class PageController {
@@ -28,7 +28,9 @@ export class PageController {
     this.file('', reply);
   }
 
-  /** The last route under `/_sandbox/`; the name is that of a file, or empty for the page itself. */
+  /**
+   * The last route under `/_sandbox/`. The parameter is the name of a file; for the page itself, it is empty.
+   */
   @Get('*')
   file(@Param('*') name: string, @Res() reply: FastifyReply): void {
     const file = this.#files.get(name === '' ? 'index.html' : name);

@@ -34,7 +34,7 @@ describe('the page', () => {
     expect(headers.get('cross-origin-resource-policy')).toBe('same-origin');
   });
 
-  it('names only files that exist, and they have the right types', async () => {
+  it('refers only to files that exist, and each file has the right content type', async () => {
     const page = await (await get('/')).text();
     const named = [...page.matchAll(/(?:src|href)="\/_sandbox(\/[^"]+)"/g)].map(([, path = '']) => path);
     const imported = readdirSync(FOLDER)
@@ -64,7 +64,7 @@ describe('the page', () => {
     expect((await get(path)).status).toBe(404);
   });
 
-  it('leaves the JSON routes as they are', async () => {
+  it('does not change the answers of the JSON routes', async () => {
     const response = await get('/mailbox');
     expect(response.headers.get('content-type')).toBe('application/json; charset=utf-8');
     expect(await response.json()).toEqual([]);

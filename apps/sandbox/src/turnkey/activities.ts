@@ -4,15 +4,18 @@ import type { SandboxClock } from '../sandbox-clock.js';
 import type { TurnkeyError } from './turnkey-refusal.js';
 import { turnkeyError } from './turnkey-refusal.js';
 
-/** The number of activities and of replayable requests that are kept; the oldest are dropped. */
+/**
+ * How many activities, and how many requests with their answers, are kept. Above this, the oldest are
+ * dropped.
+ */
 export const REMEMBERED = 10_000;
 
-/** An activity with its real outcome; a script may hide that for a while. */
+/** An activity with its real outcome. A scripted fault may hide the outcome for a while. */
 export interface NewActivity {
   organizationId: string;
   type: string;
   intent: object;
-  /** Under its documented name; null if nothing was done. */
+  /** The result under its documented name; null if the activity had no effect. */
   result: object | null;
   fingerprint: string;
   script: ActivityScript | null;
@@ -22,7 +25,7 @@ interface Activity extends NewActivity {
   id: string;
   createdAtMs: number;
   updatedAtMs: number;
-  /** The number of polls that will still see it pending; null: all polls. */
+  /** How many more polls show the activity as pending. Null means all polls. */
   pollsLeft: number | null;
 }
 
@@ -31,7 +34,7 @@ export function fingerprintOf(rawBody: Buffer): string {
   return `sha256:${createHash('sha256').update(rawBody).digest('hex')}`;
 }
 
-/** The activities, as `get_activity` and replayed requests show them. */
+/** Keeps the activities, which `get_activity` and replayed requests show. */
 export class Activities {
   readonly #byId = new Map<string, Activity>();
 
@@ -50,12 +53,12 @@ export class Activities {
     return id;
   }
 
-  /** The organization of an activity; null for an unknown one. */
+  /** The organization of an activity; null if the activity is unknown. */
   organizationOf(id: string): string | null {
     return this.#byId.get(id)?.organizationId ?? null;
   }
 
-  /** Shows an activity as the wire has it, and counts the poll. */
+  /** Returns an activity in Turnkey's form, and counts this poll. */
   poll(id: string): object {
     const activity = this.#byId.get(id);
     const answer = this.show(id);
@@ -66,7 +69,7 @@ export class Activities {
     return answer;
   }
 
-  /** Shows an activity as the wire has it, without counting a poll. */
+  /** Returns an activity in Turnkey's form, without counting a poll. */
   show(id: string): object {
     const activity = this.#byId.get(id);
     if (!activity) return {};
@@ -108,7 +111,7 @@ function failureOf({ script }: Activity): TurnkeyError {
 const isPending = (status: ActivityScript['status'] | undefined): status is 'CREATED' | 'PENDING' =>
   status === 'CREATED' || status === 'PENDING';
 
-/** Whole seconds, and the remaining nanoseconds, both as text. */
+/** An instant as whole seconds and remaining nanoseconds, both as text. */
 export function timestamp(ms: number): { seconds: string; nanos: string } {
   return { seconds: String(Math.floor(ms / 1000)), nanos: String((ms % 1000) * 1_000_000) };
 }

@@ -19,12 +19,13 @@ import type { SignUpOperations } from './sign-up-operations.js';
 import type { Stamper } from './stamps.js';
 
 /**
- * Who may submit an activity: `parent` is the parent's key, `member` a credential of the organization named,
- * `either` one of the two, and `self` also a sub-organization's credential that names the parent.
+ * Who may submit an activity. `parent`: only the parent's key. `member`: only a credential of the
+ * organization that the request names. `either`: one of these two. `self`: like `either`, and also a
+ * credential of a sub-organization if the request names the parent.
  */
 export type Submitter = 'parent' | 'member' | 'either' | 'self';
 
-/** An activity to run; its request was checked. */
+/** An activity to run, from a request that was checked. */
 export interface ActivityCall<Parameters> {
   parameters: Parameters;
   organization: TurnkeyOrganization;
@@ -33,11 +34,11 @@ export interface ActivityCall<Parameters> {
 
 /** One type of activity. */
 export interface ActivityKind {
-  /** Without `ACTIVITY_TYPE_`. */
+  /** The type without the prefix `ACTIVITY_TYPE_`. */
   type: string;
   /** The last segment of its path. */
   path: string;
-  /** The names of its intent and its result in the envelope. */
+  /** The names of the intent and of the result in the envelope. */
   intent: string;
   result: string;
   submitter: Submitter;
@@ -56,7 +57,7 @@ export interface Operations {
   signUp: SignUpOperations;
 }
 
-/** Every emulated activity; old and current types share a path. */
+/** All emulated activities. Old and current types of an activity share a path. */
 export function activityKinds({ organizations, otp, login, passkeys, signUp }: Operations): ActivityKind[] {
   const member = ({ organization }: ActivityCall<unknown>, userId: string) => ({
     organization,
@@ -194,13 +195,13 @@ function kind<Schema extends z.ZodType>(
   schema: Schema,
   run: (call: ActivityCall<z.output<Schema>>) => Outcome<object> | Promise<Outcome<object>>,
 ): ActivityKind {
-  // Safe: the runner passes only what this schema parsed.
+  // The cast is safe: the runner passes only parameters that this schema has parsed.
   return { type, path, intent, result, submitter, attested: false, schema, run: run as ActivityKind['run'] };
 }
 
 const msOf = ({ expirationSeconds }: { expirationSeconds: string }) => Number(expirationSeconds) * 1000;
 
-/** Upstream uses the sender's name and the reply address only together with a sender's address. */
+/** Like Turnkey, uses the sender's name and the reply address only if a sender's address is given. */
 function messageOf(parameters: InitOtp): object {
   const { emailCustomization, smsCustomization, sendFromEmailAddress, otpType } = parameters;
   const appName = 'appName' in parameters ? parameters.appName : undefined;

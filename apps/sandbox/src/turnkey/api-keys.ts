@@ -1,15 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import type { ApiKey, TurnkeyUser } from './organizations.js';
 
-/** The most expiring API keys of a user; the next login evicts one. */
+/** The maximum number of expiring API keys per user. One more login evicts a key. */
 export const EXPIRING_KEYS_PER_USER = 10;
 
-/** A login session's key, which may stamp for its user. */
+/** The key of a login session. It may stamp requests for its user. */
 export interface SessionKey {
   /** Compressed SEC1 point, hex without 0x. */
   publicKey: string;
   expiresAtMs: number;
-  /** Whether every other session of the user ends. */
+  /** Whether the login ends all other sessions of the user. */
   invalidateExisting: boolean;
 }
 

@@ -8,7 +8,7 @@ import * as dto from './auth-proxy.dto.js';
 import { checked, jsonObject } from './json-of.js';
 import { Turnkey } from './turnkey.js';
 
-/** Turnkey's Auth Proxy: requests carry its config id, and no stamps. */
+/** Turnkey's Auth Proxy. Requests carry the id of its configuration, and no stamps. */
 @Controller('v1')
 @UseGuards(AuthProxyGuard)
 export class AuthProxyController {
@@ -93,7 +93,9 @@ function bodyOf<Schema extends z.ZodType>(
   return checked(schema, jsonObject(empty && missing !== null ? Buffer.from(missing) : body));
 }
 
-/** Writes the effect to the journal at once: a fault may delay or drop the answer. */
+/**
+ * Writes the effect to the journal before the answer is sent, because a fault may delay or drop the answer.
+ */
 function settle(request: FastifyRequest, { answer, effect }: Outcome<object>): object {
   visitOf(request)?.took(effect);
   return answer;

@@ -5,7 +5,7 @@ import { SUB_ORGANIZATION_FILTERS } from './sub-organization-filters.js';
 
 export { signUp } from './sign-up.dto.js';
 
-/** The configuration sets length, charset and lives; the caller cannot. */
+/** The proxy's configuration sets the length, charset and lifetime of codes. The caller cannot set them. */
 export const proxyInit = z
   .strictObject({
     otpType: z.enum(['OTP_TYPE_EMAIL', 'OTP_TYPE_SMS']),
@@ -38,5 +38,5 @@ export const account = z.strictObject({
   verificationToken: z.string().optional(),
   oidcToken: z.string().optional(),
 });
-/** The official clients send no body here. */
+/** The official clients send no body to these routes. */
 export const nothing = z.strictObject({});

@@ -30,7 +30,7 @@ const call = (route: string, body: object, headers: Record<string, string | null
   });
 const order = (contact = t.newContact()) => ({ otpType: 'OTP_TYPE_EMAIL', contact });
 
-/** Gets a token through the proxy. */
+/** Gets a verification token through the proxy. */
 async function verified(contact: string) {
   const { body } = await call('otp_init_v2', order(contact));
   const { otpId, otpEncryptionTargetBundle } = body as Record<string, string>;
@@ -71,7 +71,7 @@ describe('the door of the Auth Proxy', () => {
     expect(t.sandbox.control.mails()).toHaveLength(status === 200 ? 1 : 0);
   });
 
-  it('answers its configuration to no body and to an empty object', async () => {
+  it('answers with its configuration, whether the body is missing or an empty object', async () => {
     const headers = {
       'content-type': 'application/json',
       'x-auth-proxy-config-id': t.sandbox.turnkey.authProxyConfigId,
@@ -90,7 +90,7 @@ describe('the door of the Auth Proxy', () => {
     expect(withNone.status).toBe(400);
   });
 
-  it('answers a site key only while it requires a captcha', async () => {
+  it('answers with a site key only if it requires a captcha', async () => {
     const noCaptcha = { 'x-captcha-token': null };
     expect((await call('wallet_kit_client_params', {}, noCaptcha)).body).toEqual({
       turnstileSiteKey: expect.stringMatching(/^1x0+AA$/),
@@ -116,7 +116,7 @@ describe('the door of the Auth Proxy', () => {
     }
   });
 
-  it('answers its configured settings', async () => {
+  it('answers with the settings of its configuration', async () => {
     expect((await call('wallet_kit_config', {}, { 'x-captcha-token': null })).body).toEqual({
       organizationId: t.sandbox.turnkey.organizationId,
       enabledProviders: ['email', 'sms', 'passkey'],
@@ -128,7 +128,7 @@ describe('the door of the Auth Proxy', () => {
 });
 
 describe('the Auth Proxy', () => {
-  it('sends a code for each request, and accepts each code once', async () => {
+  it('sends a new code for each request, and accepts each code once', async () => {
     const contact = t.newContact();
     for (let times = 0; times < 2; times += 1) {
       expect(await call('otp_init_v2', order(contact))).toMatchObject({ status: 200 });
@@ -173,7 +173,7 @@ describe('the Auth Proxy', () => {
     ]);
   });
 
-  it('supports the first generation of routes', async () => {
+  it('supports the first version of each route', async () => {
     const contact = t.newContact();
     const { body } = await call('otp_init', order(contact));
     expect(body).toEqual({ otpId: expect.any(String) });

@@ -10,13 +10,16 @@ import type { SignUpOperations } from './sign-up-operations.js';
 import { findSubOrganizations } from './sub-organization-filters.js';
 import type { TurnkeyState } from './turnkey-state.js';
 
-/** Cloudflare's public test key: its widget always passes, on any host. */
+/** Cloudflare's public test key. The widget with this key always passes, on any host. */
 const TURNSTILE_TEST_KEY = '1x00000000000000000000AA';
 
-/** The settings that upstream keeps in its dashboard. */
+/** The settings that Turnkey's customers make in the dashboard. */
 export interface AuthProxyConfig {
   configId: string;
-  /** Exact origins; null: any or no `Origin`. With a list, a request without `Origin` is refused. */
+  /**
+   * The allowed origins, compared exactly. With a list, a request without `Origin` is refused. Null means
+   * that any request is allowed.
+   */
   allowedOrigins: readonly string[] | null;
   /** Whether `otp_init*`, and `signup*` without a verification token, need a captcha token (any value). */
   captcha: boolean;
@@ -30,7 +33,10 @@ export interface AuthProxyConfig {
   sessionLifeMs: number;
 }
 
-/** The Auth Proxy: its answers are flat, it has no stamps, and a repeated request runs again. */
+/**
+ * The Auth Proxy. Its answers have no envelope, its requests have no stamps, and a repeated request runs
+ * again.
+ */
 export class AuthProxy {
   constructor(
     readonly config: AuthProxyConfig,
@@ -122,7 +128,7 @@ export class AuthProxy {
     };
   }
 
-  /** Contains the site key of a widget while a captcha is required. */
+  /** Contains the site key for the captcha widget if a captcha is required. */
   walletKitClientParams(): { turnstileSiteKey?: string } {
     return this.config.captcha ? { turnstileSiteKey: TURNSTILE_TEST_KEY } : {};
   }

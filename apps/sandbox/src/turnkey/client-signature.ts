@@ -5,7 +5,7 @@ import { jsonObject } from './json-of.js';
 import { refusals } from './refusals.js';
 import type { VerificationToken } from './verification-tokens.js';
 
-/** `clientSignature` as sent. */
+/** `clientSignature`, as the caller sends it. */
 export interface ClientSignature {
   publicKey: string;
   scheme: string;
@@ -15,8 +15,9 @@ export interface ClientSignature {
 }
 
 /**
- * Checks that the holder of the token's key asked for this use of it. The signing key must be the token's.
- * The message must have the request's members, in any order (upstream documents no order).
+ * Checks that the holder of the token's key has signed this use of the token. The signing key must be the key
+ * in the token. The message must have the same members as the request, in any order (Turnkey documents no
+ * order).
  *
  * @param usages the accepted members besides `tokenId` and `type`
  * @throws TurnkeyRefusal 400 that names the mismatch
@@ -27,7 +28,7 @@ export function checkClientSignature(
   type: 'USAGE_TYPE_LOGIN' | 'USAGE_TYPE_SIGNUP',
   usages: readonly object[],
 ): void {
-  // A token without a key has no signer.
+  // A token without a key cannot be used with a signature.
   if (token.publicKey === null) return;
   if (!given) throw refusals.clientSignatureMissing();
   if (given.publicKey !== token.publicKey) throw refusals.clientSignatureInvalid('not the key of the token');

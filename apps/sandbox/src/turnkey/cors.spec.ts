@@ -95,7 +95,7 @@ describe('a preflight', () => {
     },
   );
 
-  it('is not in the journal, and faults do not apply to it', async () => {
+  it('does not appear in the journal, and faults do not apply to it', async () => {
     open.sandbox.control.addFault({ route: '*', status: 503 });
     expect(await preflight(url(open, '/v1/otp_init'), ORIGIN)).toMatchObject({ status: 204 });
     expect(open.sandbox.control.requests()).toEqual([]);
@@ -118,12 +118,15 @@ describe('an answer', () => {
     expect(await call(listed, ORIGIN)).toMatchObject({ status: 401, origin: ORIGIN, variesByOrigin: true });
   });
 
-  it.each(['https://evil.example', 'null', null])('is kept from %s if origins are listed', async (origin) => {
-    const answer = await call(listed, origin, config(listed));
-    expect(answer).toMatchObject({ status: 403, origin: null, variesByOrigin: true });
-  });
+  it.each(['https://evil.example', 'null', null])(
+    'cannot be read by pages of %s if origins are listed',
+    async (origin) => {
+      const answer = await call(listed, origin, config(listed));
+      expect(answer).toMatchObject({ status: 403, origin: null, variesByOrigin: true });
+    },
+  );
 
-  it('from a fault can be read by a page', async () => {
+  it('that a fault gives can be read by a page', async () => {
     open.sandbox.control.addFault({ route: 'wallet_kit_config', status: 503 });
     expect(await call(open, ORIGIN, config(open))).toMatchObject({ status: 503, origin: '*' });
   });

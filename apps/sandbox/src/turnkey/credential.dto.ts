@@ -22,7 +22,7 @@ export const authenticator = z.strictObject({
   }),
 });
 
-/** CREATE_AUTHENTICATORS takes a browser's `PublicKeyCredential`, and repeats the user. */
+/** A passkey of CREATE_AUTHENTICATORS: a browser's `PublicKeyCredential`, and the user again. */
 const authenticatorFirst = z.strictObject({
   authenticatorName: z.string(),
   userId: z.string(),

@@ -12,7 +12,7 @@ export interface EnclaveKeys {
   notarizer: P256KeyPair;
 }
 
-/** The keys of these scalars (64 hex digits); a new key for a missing scalar. */
+/** Builds the keys from these private keys (64 hex digits). For a missing one, generates a new key. */
 export function enclaveKeys({
   signer,
   notarizer,

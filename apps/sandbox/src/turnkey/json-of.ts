@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { refusals } from './refusals.js';
 
-/** The JSON object in a body's bytes; null if they are not one. */
+/** Parses a body's bytes as a JSON object; null if they are not a JSON object. */
 export function jsonObject(raw: unknown): Record<string, unknown> | null {
   if (!Buffer.isBuffer(raw)) return null;
   try {
@@ -14,7 +14,7 @@ export function jsonObject(raw: unknown): Record<string, unknown> | null {
   }
 }
 
-/** A non-empty text member of an object, otherwise null. */
+/** A member of an object, if it is a non-empty text; otherwise null. */
 export function textIn(object: unknown, name: string): string | null {
   const value = (object as Record<string, unknown> | null | undefined)?.[name];
   return typeof value === 'string' && value !== '' ? value : null;

@@ -10,7 +10,7 @@ import type { VerificationToken } from './verification-tokens.js';
 
 /** The requested session. */
 export interface SessionOrder {
-  /** The session's key for stamps, compressed SEC1 hex. */
+  /** The key that stamps requests in this session, compressed SEC1 hex. */
   publicKey: string;
   lifeMs: number;
   invalidateExisting: boolean;
@@ -21,13 +21,13 @@ export interface SessionOrder {
 export interface TokenLogin extends SessionOrder {
   verificationToken: string;
   clientSignature?: ClientSignature | undefined;
-  /** Null: the sub-organization is found by the token's contact. */
+  /** Null means: find the sub-organization by the contact of the token. */
   organization: TurnkeyOrganization | null;
-  /** Whether to accept only a token of an encrypted code. */
+  /** Whether to accept only a token for which the code was sent encrypted. */
   encryptedOnly: boolean;
 }
 
-/** Logins: each registers a key that may stamp for a user until it expires. */
+/** Logins. Each login registers a key, which may stamp requests for a user until it expires. */
 export class LoginOperations {
   constructor(private readonly state: TurnkeyState) {}
 
@@ -44,9 +44,9 @@ export class LoginOperations {
   }
 
   /**
-   * Logs in the stamper of the request.
+   * Logs in the user who stamped the request.
    *
-   * @param token the token of an attested stamp, which this spends; null for other stamps
+   * @param token the token of an attested stamp, which the login uses up; null for other stamps
    */
   byStamp(
     member: Member,
@@ -58,7 +58,7 @@ export class LoginOperations {
     const { organization, user } = member;
     const { publicKey, lifeMs, invalidateExisting, sessionProfileId } = order;
     const now = clock.nowMs();
-    // The claim counts whole seconds, and the key expires with the claim.
+    // The session's `exp` claim has whole seconds. The key must expire at the same time as the claim.
     const exp = Math.floor((now + lifeMs) / 1000);
     registerSessionKey(user, { publicKey, expiresAtMs: exp * 1000, invalidateExisting }, now);
     const session = mintDoubleHashedJwt(

@@ -11,7 +11,7 @@ beforeAll(async () => {
 beforeEach(() => t.sandbox.control.reset());
 afterAll(() => t.sandbox.close());
 
-/** A subject with a token, and a login whose order can be changed. */
+/** A subject with a verification token, and a function that logs in with changed parameters. */
 async function ready() {
   const subject = t.sandbox.control.addTurnkeySubject({ contact: t.newContact() });
   const { session, token, tokenId } = await t.verified(subject.contact);
@@ -49,7 +49,7 @@ describe('otp_login', () => {
     });
   });
 
-  it('accepts another key than the token key, if the token key signs', async () => {
+  it('accepts a session key that differs from the token’s key, if the token’s key signs', async () => {
     const { session, token, tokenId, login } = await ready();
     const other = generateP256();
     const message = { login: { publicKey: other.compressed }, tokenId, type: 'USAGE_TYPE_LOGIN' };
@@ -84,7 +84,7 @@ describe('otp_login', () => {
     expect(await login({ clientSignature: undefined }, 'OTP_LOGIN')).toMatchObject({
       body: { message: 'missing client signature' },
     });
-    // None of these spent the token.
+    // None of these refused logins has used up the token.
     expect(await login()).toMatchObject({ status: 200 });
   });
 
@@ -118,7 +118,7 @@ describe('otp_login', () => {
     expect(await login()).toMatchObject({ status: 200 });
   });
 
-  it('answers a replay with the same activity', async () => {
+  it('answers a repeated request with the same activity', async () => {
     const { subject, session, token } = await ready();
     const order = t.loginOrder(token, session);
     const body = t.parent.activity('OTP_LOGIN_V2', order, { organizationId: subject.organizationId });
@@ -129,7 +129,7 @@ describe('otp_login', () => {
 });
 
 describe('a session', () => {
-  it('ends when a login invalidates existing sessions, and not otherwise', async () => {
+  it('ends at a login that invalidates existing sessions, and stays open at other logins', async () => {
     const { subject, user } = await t.loggedIn();
     const next = generateP256();
     const stay = { publicKey: next.compressed };
@@ -145,7 +145,7 @@ describe('a session', () => {
     expect(await nextUser.query('whoami')).toMatchObject({ status: 200 });
   });
 
-  it('ends as the oldest of eleven', async () => {
+  it('ends when it is the oldest of eleven', async () => {
     const { user } = await t.loggedIn();
     for (let login = 0; login < 9; login += 1) {
       await user.submit('stamp_login', 'STAMP_LOGIN', { publicKey: generateP256().compressed });

@@ -15,7 +15,7 @@ import type { P256KeyPair } from '../p256.js';
 
 let t: SandboxUnderTest;
 beforeAll(async () => {
-  // The official code compares a token's expiry with the wall clock.
+  // The official packages compare a token's expiry with the real time.
   t = await sandboxUnderTest({ clock: { nowMs: () => Date.now() } });
 });
 afterAll(() => t.sandbox.close());
@@ -45,112 +45,119 @@ describe('the official packages', () => {
   it.each([
     ['a known contact', true],
     ['a new contact', false],
-  ])('take %s through the public API, from the code to the passkey', async (_name, known) => {
-    const { organizationId, apiPublicKey, apiPrivateKeyHex, signerPublicKey, notarizerPublicKey } =
-      t.sandbox.turnkey;
-    const contact = `ana.${known}@example.com`;
-    const subject = known ? t.sandbox.control.addTurnkeySubject({ contact }) : null;
-    const parent = clientOf(new ApiKeyStamper({ apiPublicKey, apiPrivateKey: apiPrivateKeyHex as string }));
-    const envelope = () => ({ timestampMs: String(Date.now()), organizationId });
-    const session = generateP256();
+  ])(
+    'complete all steps for %s through the public API, from the code to the passkey',
+    async (_name, known) => {
+      const { organizationId, apiPublicKey, apiPrivateKeyHex, signerPublicKey, notarizerPublicKey } =
+        t.sandbox.turnkey;
+      const contact = `ana.${known}@example.com`;
+      const subject = known ? t.sandbox.control.addTurnkeySubject({ contact }) : null;
+      const parent = clientOf(new ApiKeyStamper({ apiPublicKey, apiPrivateKey: apiPrivateKeyHex as string }));
+      const envelope = () => ({ timestampMs: String(Date.now()), organizationId });
+      const session = generateP256();
 
-    const init = await parent.initOtp({
-      type: 'ACTIVITY_TYPE_INIT_OTP_V3',
-      ...envelope(),
-      parameters: { otpType: 'OTP_TYPE_EMAIL', contact, appName: 'Acme', userIdentifier: contact },
-    });
-    expect(init.activity.status).toBe('ACTIVITY_STATUS_COMPLETED');
-    const { otpId = '', otpEncryptionTargetBundle = '' } = init.activity.result.initOtpResultV2 ?? {};
-    expect(newestMail(contact)).toMatchObject({
-      otpId,
-      code: expect.stringMatching(/^[0-9A-HJKMNP-TV-Z]{9}$/),
-    });
-
-    const verified = await parent.verifyOtp({
-      type: 'ACTIVITY_TYPE_VERIFY_OTP_V2',
-      ...envelope(),
-      parameters: {
+      const init = await parent.initOtp({
+        type: 'ACTIVITY_TYPE_INIT_OTP_V3',
+        ...envelope(),
+        parameters: { otpType: 'OTP_TYPE_EMAIL', contact, appName: 'Acme', userIdentifier: contact },
+      });
+      expect(init.activity.status).toBe('ACTIVITY_STATUS_COMPLETED');
+      const { otpId = '', otpEncryptionTargetBundle = '' } = init.activity.result.initOtpResultV2 ?? {};
+      expect(newestMail(contact)).toMatchObject({
         otpId,
-        encryptedOtpBundle: await encryptOtpCodeToBundle(
-          newestMail(contact).code,
-          otpEncryptionTargetBundle,
-          session.compressed,
-          signerPublicKey,
-        ),
-      },
-    });
-    const { verificationToken = '' } = verified.activity.result.verifyOtpResult ?? {};
-    const token = await verifyOtpVerificationToken(verificationToken, signerPublicKey);
-    expect(token).toMatchObject({ contact, organization_id: organizationId, public_key: session.compressed });
+        code: expect.stringMatching(/^[0-9A-HJKMNP-TV-Z]{9}$/),
+      });
 
-    const found = await parent.getVerifiedSubOrgIds({
-      organizationId,
-      filterType: 'EMAIL',
-      filterValue: contact,
-    });
-    expect(found.organizationIds).toEqual(subject ? [subject.organizationId] : []);
-    let [subOrganizationId] = found.organizationIds;
-    if (subOrganizationId === undefined) {
-      const [apiKeys, authenticators, oauthProviders]: [never[], never[], never[]] = [[], [], []];
-      const signupV2 = { apiKeys, authenticators, oauthProviders, email: contact };
-      const message = { signupV2, tokenId: token.id, type: 'USAGE_TYPE_SIGNUP' };
-      const created = await parent.createSubOrganization({
-        type: 'ACTIVITY_TYPE_CREATE_SUB_ORGANIZATION_V8',
+      const verified = await parent.verifyOtp({
+        type: 'ACTIVITY_TYPE_VERIFY_OTP_V2',
         ...envelope(),
         parameters: {
-          subOrganizationName: 'Ana',
-          rootUsers: [{ userName: 'Ana', userEmail: contact, apiKeys, authenticators, oauthProviders }],
-          rootQuorumThreshold: 1,
-          verificationToken,
-          clientSignature: await signed(message, session),
+          otpId,
+          encryptedOtpBundle: await encryptOtpCodeToBundle(
+            newestMail(contact).code,
+            otpEncryptionTargetBundle,
+            session.compressed,
+            signerPublicKey,
+          ),
         },
       });
-      subOrganizationId = created.activity.result.createSubOrganizationResultV8?.subOrganizationId ?? '';
-      const now = await parent.getVerifiedSubOrgIds({
+      const { verificationToken = '' } = verified.activity.result.verifyOtpResult ?? {};
+      const token = await verifyOtpVerificationToken(verificationToken, signerPublicKey);
+      expect(token).toMatchObject({
+        contact,
+        organization_id: organizationId,
+        public_key: session.compressed,
+      });
+
+      const found = await parent.getVerifiedSubOrgIds({
         organizationId,
         filterType: 'EMAIL',
         filterValue: contact,
       });
-      expect(now.organizationIds).toEqual([subOrganizationId]);
-    }
+      expect(found.organizationIds).toEqual(subject ? [subject.organizationId] : []);
+      let [subOrganizationId] = found.organizationIds;
+      if (subOrganizationId === undefined) {
+        const [apiKeys, authenticators, oauthProviders]: [never[], never[], never[]] = [[], [], []];
+        const signupV2 = { apiKeys, authenticators, oauthProviders, email: contact };
+        const message = { signupV2, tokenId: token.id, type: 'USAGE_TYPE_SIGNUP' };
+        const created = await parent.createSubOrganization({
+          type: 'ACTIVITY_TYPE_CREATE_SUB_ORGANIZATION_V8',
+          ...envelope(),
+          parameters: {
+            subOrganizationName: 'Ana',
+            rootUsers: [{ userName: 'Ana', userEmail: contact, apiKeys, authenticators, oauthProviders }],
+            rootQuorumThreshold: 1,
+            verificationToken,
+            clientSignature: await signed(message, session),
+          },
+        });
+        subOrganizationId = created.activity.result.createSubOrganizationResultV8?.subOrganizationId ?? '';
+        const now = await parent.getVerifiedSubOrgIds({
+          organizationId,
+          filterType: 'EMAIL',
+          filterValue: contact,
+        });
+        expect(now.organizationIds).toEqual([subOrganizationId]);
+      }
 
-    const login = { login: { publicKey: session.compressed }, tokenId: token.id, type: 'USAGE_TYPE_LOGIN' };
-    const loggedIn = await parent.otpLogin({
-      type: 'ACTIVITY_TYPE_OTP_LOGIN_V2',
-      ...envelope(),
-      organizationId: subOrganizationId,
-      parameters: {
-        verificationToken,
-        publicKey: session.compressed,
-        clientSignature: await signed(login, session),
-      },
-    });
-    const jwt = loggedIn.activity.result.otpLoginResult?.session ?? '';
-    expect(await verifySessionJwtSignature(jwt, notarizerPublicKey)).toBe(true);
+      const login = { login: { publicKey: session.compressed }, tokenId: token.id, type: 'USAGE_TYPE_LOGIN' };
+      const loggedIn = await parent.otpLogin({
+        type: 'ACTIVITY_TYPE_OTP_LOGIN_V2',
+        ...envelope(),
+        organizationId: subOrganizationId,
+        parameters: {
+          verificationToken,
+          publicKey: session.compressed,
+          clientSignature: await signed(login, session),
+        },
+      });
+      const jwt = loggedIn.activity.result.otpLoginResult?.session ?? '';
+      expect(await verifySessionJwtSignature(jwt, notarizerPublicKey)).toBe(true);
 
-    const user = clientOf(stamperOf(session));
-    const { userId } = await user.getWhoami({ organizationId: subOrganizationId });
-    if (subject) expect(userId).toBe(subject.userId);
-    const added = passkey();
-    const creation = {
-      type: 'ACTIVITY_TYPE_CREATE_AUTHENTICATORS_V2' as const,
-      ...envelope(),
-      organizationId: subOrganizationId,
-      parameters: { userId, authenticators: [added] },
-    };
-    const { activity } = await user.createAuthenticators(creation);
-    expect(activity.fingerprint).toBe(computeActivityFingerprint(JSON.stringify(creation)));
-    const { authenticatorIds = [] } = activity.result.createAuthenticatorsResult ?? {};
+      const user = clientOf(stamperOf(session));
+      const { userId } = await user.getWhoami({ organizationId: subOrganizationId });
+      if (subject) expect(userId).toBe(subject.userId);
+      const added = passkey();
+      const creation = {
+        type: 'ACTIVITY_TYPE_CREATE_AUTHENTICATORS_V2' as const,
+        ...envelope(),
+        organizationId: subOrganizationId,
+        parameters: { userId, authenticators: [added] },
+      };
+      const { activity } = await user.createAuthenticators(creation);
+      expect(activity.fingerprint).toBe(computeActivityFingerprint(JSON.stringify(creation)));
+      const { authenticatorIds = [] } = activity.result.createAuthenticatorsResult ?? {};
 
-    const stored = await parent.getAuthenticators({ organizationId: subOrganizationId, userId });
-    expect(stored.authenticators).toMatchObject([
-      { authenticatorId: authenticatorIds[0], credentialId: added.attestation.credentialId },
-    ]);
-    const again = await parent.getActivity({ organizationId: subOrganizationId, activityId: activity.id });
-    expect(again.activity.result).toEqual(activity.result);
-  });
+      const stored = await parent.getAuthenticators({ organizationId: subOrganizationId, userId });
+      expect(stored.authenticators).toMatchObject([
+        { authenticatorId: authenticatorIds[0], credentialId: added.attestation.credentialId },
+      ]);
+      const again = await parent.getActivity({ organizationId: subOrganizationId, activityId: activity.id });
+      expect(again.activity.result).toEqual(activity.result);
+    },
+  );
 
-  it('take a new contact through the Auth Proxy', async () => {
+  it('complete all steps for a new contact through the Auth Proxy', async () => {
     const { authProxyConfigId, signerPublicKey, notarizerPublicKey } = t.sandbox.turnkey;
     const contact = 'bob@example.com';
     const session = generateP256();

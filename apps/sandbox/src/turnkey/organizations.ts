@@ -3,10 +3,10 @@ import type { TimeSource } from '../sandbox-clock.js';
 import { newApiKey } from './api-keys.js';
 import { refusals } from './refusals.js';
 
-/** The channel of a code and of the contact that it goes to. */
+/** The channel of a contact, over which a code is sent to it. */
 export type Channel = 'email' | 'sms';
 
-/** An API key of a user: a permanent one, or one that a login registered until it expires. */
+/** An API key of a user: either permanent, or registered by a login until it expires. */
 export interface ApiKey {
   apiKeyId: string;
   name: string;
@@ -42,7 +42,7 @@ export interface NewOrganization extends Pick<TurnkeyOrganization, 'organization
   users: readonly NewUser[];
 }
 
-/** A user and the organization. */
+/** A user and the organization to which the user belongs. */
 export interface Member {
   organization: TurnkeyOrganization;
   user: TurnkeyUser;
@@ -71,11 +71,11 @@ export interface ParentOrganization {
 
 const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/;
 
-/** E-mail addresses are compared without case. */
+/** E-mail addresses are compared without regard to upper and lower case. */
 export const normalContact = (contact: string) => contact.trim().toLowerCase();
 export const channelOf = (contact: string): Channel => (contact.includes('@') ? 'email' : 'sms');
 
-/** The parent organization and the sub-organizations beneath it. */
+/** The parent organization and its sub-organizations. */
 export class Organizations {
   readonly parent: TurnkeyOrganization;
   readonly #subs = new Map<string, TurnkeyOrganization>();
@@ -93,7 +93,7 @@ export class Organizations {
     this.registerParentKeys(apiPublicKeys);
   }
 
-  /** Makes these the only API keys of the parent organization. */
+  /** Replaces all API keys of the parent organization. */
   registerParentKeys(publicKeys: readonly string[]): void {
     const common = {
       name: 'sandbox',
@@ -143,7 +143,7 @@ export class Organizations {
     return user;
   }
 
-  /** Registers a subject; for known ids, replaces the contact. */
+  /** Registers a subject. If the ids are registered already, replaces the contact. */
   addSubject({ organizationId, userId, contact }: TurnkeySubject): void {
     const contacts = [{ channel: channelOf(contact), value: contact, verified: true }];
     const organization =
@@ -161,12 +161,14 @@ export class Organizations {
     this.#index({ organization, user });
   }
 
-  /** The users who own a verified contact; creates none. */
+  /** The users who own a verified contact. It creates no user. */
   knownOwners(contact: string): Member[] {
     return [...(this.#byContact.get(normalContact(contact)) ?? [])];
   }
 
-  /** The users who own a verified contact; creates one if any subject is accepted. */
+  /**
+   * The users who own a verified contact. If there is none and any subject is accepted, it creates a user.
+   */
   owners(contact: string): Member[] {
     const known = this.knownOwners(contact);
     if (known.length > 0 || !this.acceptAny) return known;
@@ -174,7 +176,10 @@ export class Organizations {
     return this.knownOwners(contact);
   }
 
-  /** The user of an organization who owns a verified contact; creates one if any subject is accepted. */
+  /**
+   * The user of an organization who owns a verified contact. If there is none and any subject is accepted, it
+   * creates the user.
+   */
   ownerIn(organization: TurnkeyOrganization, contact: string): TurnkeyUser | null {
     const known = this.knownOwners(contact).find((member) => member.organization === organization);
     if (known) return known.user;

@@ -6,20 +6,23 @@ import { refusals } from './refusals.js';
 
 /** The number of wrong tries that locks a code. */
 export const TRIES_PER_CODE = 3;
-/** The most live codes of a contact. Upstream documents it per user; here it is per contact. */
+/**
+ * The maximum number of live codes per contact. Turnkey documents this limit per user; the sandbox counts per
+ * contact.
+ */
 export const LIVE_CODES_PER_CONTACT = 3;
-/** The most requests per `userIdentifier` within the window. */
+/** The maximum number of requests per `userIdentifier` within the time window. */
 export const REQUESTS_PER_IDENTIFIER = 3;
 export const IDENTIFIER_WINDOW_MS = 3 * 60_000;
-/** How long an expired code is kept, so that it is refused as expired and not as unknown. */
+/** How long an expired code is kept. During this time, it is refused as expired; later, as unknown. */
 const REMEMBERED_MS = 60 * 60_000;
 
 const CROCKFORD = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 const DIGITS = '0123456789';
-/** Upstream's test contacts: their code of six digits is always 000000. */
+/** Turnkey's test contacts. A code of six digits that is sent to them is always 000000. */
 const TEST_CONTACTS = new Set(['user@example.com', '+19999999999']);
 
-/** The order for a code. */
+/** What a caller orders when it asks for a code. */
 export interface OtpRequest {
   organizationId: string;
   otpType: 'OTP_TYPE_EMAIL' | 'OTP_TYPE_SMS';
@@ -27,9 +30,9 @@ export interface OtpRequest {
   length: number;
   alphanumeric: boolean;
   lifeMs: number;
-  /** The key of the request limit; null: no limit. */
+  /** Requests with the same value share one request limit. Null means no limit. */
   userIdentifier: string | null;
-  /** Null for the first generation, whose codes are returned unencrypted. */
+  /** Null for the first generation of activities, in which the caller sends the code unencrypted. */
   target: OtpTarget | null;
 }
 
@@ -41,7 +44,7 @@ export interface OtpCode extends Omit<OtpRequest, 'length' | 'alphanumeric' | 'l
   used: boolean;
 }
 
-/** The sent codes: each lives some minutes, and has three tries and one use. */
+/** The sent codes. A code is valid for some minutes. It allows three tries, and works once. */
 export class OtpCodes {
   readonly #codes = new Map<string, OtpCode>();
   readonly #byContact = new Map<string, OtpCode[]>();
@@ -72,7 +75,7 @@ export class OtpCodes {
     return otp;
   }
 
-  /** A code in any state, for the journal. */
+  /** Finds a code in any state, for the journal. */
   peek(otpId: string): OtpCode | null {
     return this.#codes.get(otpId) ?? null;
   }
@@ -111,7 +114,10 @@ export class OtpCodes {
     return !used && misses < TRIES_PER_CODE && expiresAtMs > nowMs;
   }
 
-  /** The map is in order of issue, and lives differ only by minutes, so the oldest codes come first. */
+  /**
+   * The map is in the order in which codes were sent, and lifetimes differ only by minutes. So the oldest
+   * codes come first.
+   */
   #forgetOld(): void {
     const horizon = this.clock.nowMs() - REMEMBERED_MS;
     for (const [otpId, otp] of this.#codes) {

@@ -5,14 +5,14 @@ import { OtpTarget } from './otp-target.js';
 import { refusals } from './refusals.js';
 import type { TurnkeyState } from './turnkey-state.js';
 
-/** The order for a code, and whether the code must be returned encrypted. */
+/** What a caller orders when it asks for a code, and whether it must send the code back encrypted. */
 export interface OtpOrder extends Omit<OtpRequest, 'target'> {
   encrypted: boolean;
-  /** The requested appearance of the mail, for the mailbox. */
+  /** The requested appearance of the mail, which the mailbox shows. */
   message: object;
 }
 
-/** The order for a verification token. */
+/** What a caller orders when it asks for a verification token. */
 export interface TokenOrder {
   /** The organization that asked for the code. */
   organizationId: string;
@@ -20,11 +20,11 @@ export interface TokenOrder {
   lifeMs: number;
 }
 
-/** Sends and verifies codes, for both doors. */
+/** Sends and verifies codes, for both APIs of Turnkey. */
 export class OtpOperations {
   constructor(private readonly state: TurnkeyState) {}
 
-  /** Sends a code; `otpEncryptionTargetBundle` is null for a code that is returned unencrypted. */
+  /** Sends a code. `otpEncryptionTargetBundle` is null if the caller sends the code back unencrypted. */
   init(order: OtpOrder): Outcome<{ otpId: string; otpEncryptionTargetBundle: string | null }> {
     const { clock, codes, keys, mailbox } = this.state;
     const { encrypted, message, ...request } = order;
@@ -44,7 +44,7 @@ export class OtpOperations {
     return { answer: { otpId, otpEncryptionTargetBundle }, effect: { type: 'otp_sent', otpId } };
   }
 
-  /** First generation: a plain code, and optionally a key to bind the token to. */
+  /** First generation: an unencrypted code, and optionally a key to which the token is bound. */
   verifyPlain(
     order: TokenOrder,
     otpCode: string,
@@ -55,7 +55,10 @@ export class OtpOperations {
     return this.#grant(order, codes.redeem(order.organizationId, order.otpId, otpCode), publicKey, false);
   }
 
-  /** Second generation: code and key in one bundle. A bundle that cannot be opened costs no try. */
+  /**
+   * Second generation: one encrypted bundle with code and key. A bundle that cannot be decrypted costs no
+   * try.
+   */
   async verifyEncrypted(order: TokenOrder, bundle: string): Promise<Outcome<{ verificationToken: string }>> {
     const { codes } = this.state;
     const { target } = codes.require(order.organizationId, order.otpId);

@@ -16,17 +16,17 @@ const INFO = Buffer.from('turnkey_hpke');
 /** The content of an encrypted bundle. */
 export interface OpenedCode {
   code: string;
-  /** The key to bind the token to, compressed SEC1 hex. */
+  /** The key to which the token is bound, compressed SEC1 hex. */
   publicKey: string;
 }
 
-/** The key pair that a code is encrypted to; each OTP has its own. */
+/** The key pair for the encryption of a code. Each OTP has a key pair of its own. */
 export class OtpTarget {
   constructor(private readonly keys: P256KeyPair = generateP256()) {}
 
   /**
-   * `otpEncryptionTargetBundle`: JSON as text, with the target's public key in signed `data`. The key must be
-   * uncompressed (65 bytes): with a compressed key, clients produce bundles that cannot be opened.
+   * `otpEncryptionTargetBundle`: JSON as text. Its `data` is signed, and contains the public key. The key
+   * must be uncompressed (65 bytes): with a compressed key, clients make bundles that cannot be decrypted.
    */
   bundle(signer: P256KeyPair, organizationId: string): string {
     const data = Buffer.from(JSON.stringify({ targetPublic: this.keys.uncompressed, organizationId }));
@@ -39,8 +39,8 @@ export class OtpTarget {
   }
 
   /**
-   * Opens `encryptedOtpBundle`: `{"encappedPublic","ciphertext"}` in hex. Both public keys are the additional
-   * data.
+   * Decrypts `encryptedOtpBundle`: `{"encappedPublic","ciphertext"}` in hex. The additional data of the
+   * encryption are both public keys.
    *
    * @throws TurnkeyRefusal 400 for a malformed bundle, or one encrypted to another key
    */
@@ -87,5 +87,8 @@ function isPoint(hex: string): boolean {
   }
 }
 
-/** Copies the bytes: small Node buffers share one ArrayBuffer, and WebCrypto would read it from its start. */
+/**
+ * Copies the bytes. Small buffers of Node.js share one ArrayBuffer, which WebCrypto would read from the
+ * start.
+ */
 const bytes = (buffer: Buffer) => new Uint8Array(buffer).buffer;

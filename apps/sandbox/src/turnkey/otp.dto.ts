@@ -10,13 +10,13 @@ export const seconds = (max: number) =>
 export const compressedKey = z.string().regex(/^0[23][0-9a-f]{64}$/, 'a compressed P-256 key in hex');
 
 const phone = z.string().regex(/^\+[1-9]\d{6,14}$/, 'a phone number in E.164');
-/** As browsers check it: Zod's own pattern refuses addresses that RFC 5321 allows. */
+/** Checks addresses as browsers do, because Zod's own pattern refuses addresses that RFC 5321 allows. */
 export const emailAddress = z.email({ pattern: z.regexes.html5Email });
 
 const customization = z.strictObject({
   logoUrl: z.url().optional(),
   magicLinkTemplate: z.string().includes('%s').optional(),
-  /** JSON as text, not an object. */
+  /** A text that contains JSON, not an object. */
   templateVariables: z.string().refine(isJsonObject, 'a JSON object as text').optional(),
   templateId: z.string().optional(),
 });
@@ -34,7 +34,7 @@ const initOtpFields = {
   replyToEmailAddress: emailAddress.optional(),
 };
 
-/** INIT_OTP; the application's name is inside the customization. */
+/** INIT_OTP, in which the application's name is a member of the customization. */
 export const initOtpFirst = z
   .strictObject({
     ...initOtpFields,
@@ -50,7 +50,7 @@ export const initOtp = z
   })
   .superRefine(contactOfType);
 
-/** A verification token lives at most one day. */
+/** The maximum lifetime of a verification token: one day. */
 const MAX_TOKEN_S = 86_400;
 export const verifyOtpPlain = z.strictObject({
   otpId: z.string(),

@@ -4,7 +4,7 @@ import { resultOf, turnkeyUnderTest } from '../../test/turnkey-under-test.js';
 import type { TurnkeyUnderTest } from '../../test/turnkey-under-test.js';
 import { generateP256 } from '../p256.js';
 
-/** The documented text. */
+/** The text from Turnkey's documentation. */
 const RATE_LIMITED =
   'this organization cannot execute activities because it has been rate limited. ' +
   'Please reach out to the Turnkey team (help@turnkey.com) for more information.';
@@ -34,12 +34,12 @@ describe('a code', () => {
     [{ otpLength: 8 }, /^[0-9A-HJKMNP-TV-Z]{8}$/],
     [{ otpLength: 6, alphanumeric: false, contact: 'user@example.com' }, /^000000$/],
     [{ otpType: 'OTP_TYPE_SMS', contact: '+19999999999', otpLength: 6, alphanumeric: false }, /^000000$/],
-  ])('made with %j has that form', async (parameters, pattern) => {
+  ])('has the form that the request asks for: %j', async (parameters, pattern) => {
     expect(await init(parameters)).toMatchObject({ status: 200 });
     expect(t.sandbox.control.mails()[0]?.code).toMatch(pattern);
   });
 
-  it('arrives with the requested appearance of its message', async () => {
+  it('arrives in a message with the requested appearance', async () => {
     const emailCustomization = {
       templateVariables: '{"name":"Ana"}',
       templateId: 't-1',
@@ -90,13 +90,13 @@ describe('a code', () => {
     [{ emailCustomization: { appName: 'Acme' } }, /emailCustomization/],
     [{ smsCustomization: { template: 'Code' } }, /smsCustomization/],
     [{ sendFromEmailAddress: 'acme' }, /^invalid email address$/],
-  ])('requested with %j is refused', async (parameters, message) => {
+  ])('is refused if the request has wrong parameters: %j', async (parameters, message) => {
     const answer = await init(parameters);
     expect(answer).toMatchObject({ status: 400, body: { code: 3, message: expect.stringMatching(message) } });
     expect(t.sandbox.control.mails()).toEqual([]);
   });
 
-  it('is refused to an identifier that asked three times in three minutes', async () => {
+  it('is refused if the same userIdentifier has asked three times in three minutes', async () => {
     for (let call = 0; call < 3; call += 1)
       expect(await init({ userIdentifier: 'u-1' })).toMatchObject({ status: 200 });
     const fourth = await init({ userIdentifier: 'u-1' });
@@ -121,7 +121,7 @@ describe('a code', () => {
 });
 
 describe('verify_otp', () => {
-  it('answers a token that names the verified contact', async () => {
+  it('answers with a token that names the verified contact', async () => {
     const contact = t.newContact();
     const { token, session } = await t.verified(contact, generateP256(), '60');
     expect(claimsOf(token)).toEqual({
@@ -134,7 +134,7 @@ describe('verify_otp', () => {
     });
   });
 
-  it('locks a code at its third miss, and counts a replayed miss once', async () => {
+  it('locks a code at the third wrong try, and counts a repeated request once', async () => {
     const { otpId, code, seal } = await t.sent(t.newContact());
     const session = generateP256();
     const miss = t.parent.activity('VERIFY_OTP_V2', {
@@ -173,7 +173,7 @@ describe('verify_otp', () => {
     expect(await verify('x', 'x')).toMatchObject({ status: 400, body: { message: 'OTP not found' } });
   });
 
-  it('refuses a bundle that cannot be opened, without costing a try', async () => {
+  it('refuses a bundle that cannot be decrypted, which costs no try', async () => {
     const [mine, other] = [await t.sent(t.newContact()), await t.sent(t.newContact())];
     const session = generateP256();
     const good = JSON.parse(await mine.seal(mine.code, session)) as {
@@ -198,7 +198,7 @@ describe('verify_otp', () => {
     expect(await verify(mine.otpId, JSON.stringify(good))).toMatchObject({ status: 200 });
   });
 
-  it('refuses the code of another generation', async () => {
+  it('refuses a code that an activity of another generation has sent', async () => {
     const session = generateP256();
     const { otpId, code } = await t.sent(t.newContact());
     const plain = { otpId, otpCode: code };

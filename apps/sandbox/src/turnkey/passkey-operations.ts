@@ -45,7 +45,7 @@ export class PasskeyOperations {
   }
 }
 
-/** The owner of a stored passkey. Turnkey's sub-organization is the `accountId` there. */
+/** The owner of a stored passkey. For Turnkey, its `accountId` is the sub-organization. */
 const ownerOf = ({ organization, user }: Member) => ({
   accountId: organization.organizationId,
   userId: user.userId,

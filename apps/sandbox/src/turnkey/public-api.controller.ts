@@ -5,7 +5,7 @@ import { refusals } from './refusals.js';
 import { Turnkey } from './turnkey.js';
 import { QUERIES, SUBMISSIONS } from './turnkey-paths.js';
 
-/** Turnkey's public API, its OTP part: every request is stamped, submissions are activities. */
+/** The OTP part of Turnkey's public API. Every request is stamped. Each submission is an activity. */
 @Controller('public/v1')
 export class PublicApiController {
   constructor(private readonly turnkey: Turnkey) {}
@@ -17,7 +17,8 @@ export class PublicApiController {
     const visit = visitOf(request);
     const script = visit?.fault?.activity ?? null;
     const { answer, effect } = await this.turnkey.publicApi.submit({ path, ...genuine(request), script });
-    // At once: a fault may delay or drop the answer.
+    // Write the effect to the journal before the answer is sent, because a fault may delay or drop the
+    // answer.
     visit?.took(effect);
     return answer;
   }
@@ -34,7 +35,7 @@ export class PublicApiController {
 function genuine(request: FastifyRequest) {
   const { stamper, organization, refusal } = visitOf(request)?.stamped ?? {};
   if (refusal) throw refusal;
-  // Without a verdict of the hook the request must not pass: it would be unsigned.
+  // If the hook has not checked the signature, the guard refuses the request.
   if (!stamper || !organization) throw refusals.stampMissing();
   return { stamper, organization, rawBody: request.body as Buffer };
 }

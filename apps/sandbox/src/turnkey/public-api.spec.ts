@@ -27,7 +27,7 @@ describe('a stamp', () => {
   const parts = () =>
     JSON.parse(Buffer.from(stampOf(body(), t.parent.keys), 'base64url').toString()) as object;
 
-  it('by the parent key is accepted and identifies the stamper', async () => {
+  it('by the parent’s key is accepted, and identifies the user who stamped', async () => {
     const answer = await t.parent.query('whoami');
     expect(answer).toMatchObject({
       status: 200,
@@ -71,7 +71,7 @@ describe('a stamp', () => {
     expect(t.sandbox.control.requests().at(-1)?.headers.signatureOk).toBe(false);
   });
 
-  it('is not checked if the organization is unknown or malformed', async () => {
+  it('is checked only if the organization exists', async () => {
     const unknown = await t.parent.query('whoami', {}, { organizationId: randomUUID() });
     expect(unknown).toMatchObject({
       status: 404,
@@ -140,7 +140,7 @@ describe('a stamp', () => {
     expect(await send('{}')).toMatchObject({ status: 401, body: { message: 'malformed activity stamp' } });
   });
 
-  it('by a token allows one login and nothing else', async () => {
+  it('by a verification token allows one login and no other request', async () => {
     const subject = t.sandbox.control.addTurnkeySubject({ contact: t.newContact() });
     const { session, token } = await t.verified(subject.contact);
     const { organizationId } = subject;
@@ -215,7 +215,7 @@ describe('a query', () => {
     });
   });
 
-  it('lists sub-organizations by data of their users', async () => {
+  it('finds sub-organizations by data of their users', async () => {
     const { user, subject, session } = await t.loggedIn();
     const { organizationId, userId, contact } = subject;
     t.sandbox.control.addTurnkeySubject({ contact: t.newContact() });
@@ -242,7 +242,7 @@ describe('a query', () => {
 });
 
 describe('an activity', () => {
-  it('comes in its envelope', async () => {
+  it('is returned in the documented envelope', async () => {
     const body = t.parent.activity('INIT_OTP_V3', mail());
     const answer = await t.parent.send('submit/init_otp', body);
     expect(answer).toMatchObject({
@@ -282,7 +282,7 @@ describe('an activity', () => {
     if (message) expect(answer.body).toMatchObject(error(3, message, 'REQUEST_INVALID'));
   });
 
-  it('that is replayed byte for byte has one effect and one answer', async () => {
+  it('that is sent again byte for byte has one effect and one answer', async () => {
     const contact = t.newContact();
     const body = t.parent.activity('INIT_OTP_V3', mail(contact));
     const answers = await Promise.all([1, 2].map(() => t.parent.send('submit/init_otp', body)));
@@ -313,7 +313,7 @@ describe('an activity', () => {
     expect(t.sandbox.control.mails()).toEqual([]);
   });
 
-  it('is refused to a credential that may not submit it', async () => {
+  it('is refused if the credential may not submit it', async () => {
     const { user, subject } = await t.loggedIn();
     const { organizationId, userId } = subject;
     const creation = { userId, authenticators: [turnkeyPasskey()] };

@@ -13,7 +13,7 @@ import type { TurnkeyState } from './turnkey-state.js';
 export const OLDEST_MS = 60 * 60_000;
 export const FURTHEST_AHEAD_MS = 5 * 60_000;
 
-/** An answer of 200 and its effect; a replayed request has none. */
+/** The body of a 200 answer, and the effect of the request. A repeated request has no effect. */
 export interface Submitted {
   answer: { activity: object };
   effect: object | null;
@@ -26,7 +26,7 @@ export interface Submission {
   rawBody: Buffer;
   stamper: Stamper;
   organization: TurnkeyOrganization;
-  /** A fault's script for the activity; null: no fault. */
+  /** The script for the activity from a fault; null without a fault. */
   script: ActivityScript | null;
 }
 
@@ -39,9 +39,10 @@ const envelope = z.strictObject({
 });
 
 /**
- * Submissions of the public API. The same bytes are the same activity: while their timestamp is valid, a
- * repeat is answered from memory and has no second effect. A refusal with an effect is remembered too: a
- * wrong code costs one try, however often it arrives. A repeat of any other refused request runs again.
+ * Submissions of the public API. The same bytes are the same activity. While their timestamp is valid, a
+ * repeated request gets the stored answer and has no second effect. A refusal with an effect is stored too:
+ * so a wrong code costs only one try, even if the request arrives again. Any other refused request runs again
+ * when it is repeated.
  */
 export class PublicApi {
   readonly activities: Activities;
@@ -84,7 +85,7 @@ export class PublicApi {
   }
 
   /**
-   * Shows an activity, and counts the poll if it is pending.
+   * Returns an activity, and counts the poll if the activity is pending.
    *
    * @throws TurnkeyRefusal 404
    */
@@ -100,7 +101,7 @@ export class PublicApi {
     this.#answers.clear();
   }
 
-  /** Every activity has a request in this map, so an activity is never dropped before its request. */
+  /** Every activity belongs to a request in this map. So an activity is never dropped before its request. */
   #forgetOldest(): void {
     for (const oldest of this.#answers.keys()) {
       if (this.#answers.size <= REMEMBERED) return;
@@ -108,7 +109,7 @@ export class PublicApi {
     }
   }
 
-  /** The caller sets the timestamp, so it is checked against the header clock. */
+  /** The timestamp comes from the caller's clock, so it is compared with `headerNowMs`. */
   #checkTimestamp(timestampMs: number): void {
     const now = this.state.clock.headerNowMs();
     if (timestampMs < now - OLDEST_MS) throw refusals.timestampPast();

@@ -34,7 +34,7 @@ const listVerifiedSubOrganizations = z.strictObject({
 });
 const whoami = z.strictObject({ organizationId: z.string() });
 
-/** The queries of the public API. The parent's key may read its sub-organizations. */
+/** The queries of the public API. The parent's key may read all sub-organizations. */
 export class Queries {
   readonly #byPath: Readonly<Record<string, (query: Query) => object>> = {
     get_activity: (query) => this.#getActivity(query),
@@ -84,7 +84,7 @@ export class Queries {
     return { users: organization.users.map((user) => userOnTheWire(user, passkeys.list(user.userId))) };
   }
 
-  /** Unverified contacts match too. */
+  /** The filter also matches contacts that are not verified. */
   #listSubOrganizations(query: Query): object {
     requireParent(query);
     const { filterType, filterValue } = checked(listSubOrganizations, jsonObject(query.rawBody));

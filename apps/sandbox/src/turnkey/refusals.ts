@@ -1,11 +1,11 @@
 import { RATE_LIMITED, TurnkeyRefusal } from './turnkey-refusal.js';
 
 /**
- * All refusals of the two Turnkey doors.
+ * All refusals of Turnkey's two APIs.
  *
- * Turnkey documents the texts and codes of the first block, except two OTP ones that are known only from
- * reports. **Those of the second block are assumptions of this sandbox**: a client that reads the texts must
- * expect other texts from the real API.
+ * Turnkey documents the texts and codes of the first block, except two about OTPs, which are known only from
+ * users' reports. **The texts and codes of the second block are assumptions of this sandbox**: a client that
+ * reads the texts must expect other texts from the real API.
  */
 export const refusals = {
   badRequest: (detail: string) => new TurnkeyRefusal(400, `bad request body: ${detail}`, 'REQUEST_INVALID'),

@@ -20,7 +20,10 @@ export interface SignUp {
   verificationToken?: string | undefined;
   clientSignature?: ClientSignature | undefined;
   wallet?: Wallet | undefined;
-  /** Whether to accept only a token of an encrypted code, and only the newer form of the signed message. */
+  /**
+   * Whether to accept only a token for which the code was sent encrypted, and only the newer form of the
+   * signed message.
+   */
   encryptedOnly: boolean;
 }
 
@@ -30,7 +33,10 @@ export interface SignedUp {
   wallet?: { walletId: string; addresses: string[] };
 }
 
-/** Creates a sub-organization with its root users and their passkeys; all of it or nothing. */
+/**
+ * Creates a sub-organization with its root users and their passkeys. If one part is refused, it creates
+ * nothing.
+ */
 export class SignUpOperations {
   constructor(
     private readonly state: TurnkeyState,
@@ -111,7 +117,7 @@ function toUser(input: RootUser, token: VerificationToken | null, nowMs: number)
 const isOf = (token: VerificationToken, contact: string) =>
   normalContact(token.contact) === normalContact(contact);
 
-/** Random addresses without a key: enough for a caller that only passes them on. */
+/** Random addresses without keys. This is enough for callers that only show or store them. */
 function makeWallet({ accounts }: Wallet): { walletId: string; addresses: string[] } {
   return { walletId: randomUUID(), addresses: accounts.map(() => `0x${randomBytes(20).toString('hex')}`) };
 }

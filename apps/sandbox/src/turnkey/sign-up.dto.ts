@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { emailAddress } from './otp.dto.js';
 import { apiKey, authenticator, clientSignature } from './credential.dto.js';
 
-/** Accepted and ignored. */
+/** Members that the sandbox accepts and ignores. */
 const oauthProvider = z.record(z.string(), z.json());
 
 export const wallet = z.object({ walletName: z.string(), accounts: z.array(z.record(z.string(), z.json())) });
@@ -16,7 +16,7 @@ const rootUser = z.strictObject({
   oauthProviders: z.array(oauthProvider),
 });
 
-/** CREATE_SUB_ORGANIZATION_V7 and V8; they differ in OAuth providers and in the tokens they accept. */
+/** CREATE_SUB_ORGANIZATION_V7 and V8; they differ in OAuth providers and in the tokens that they accept. */
 export const createSubOrganization = z.strictObject({
   subOrganizationName: z.string().min(1),
   rootUsers: z.array(rootUser).min(1),
@@ -30,7 +30,7 @@ export const createSubOrganization = z.strictObject({
   clientSignature: clientSignature.optional(),
 });
 
-/** The Auth Proxy's signup, either version. */
+/** The body of the Auth Proxy's signup, for both versions. */
 export const signUp = z.strictObject({
   userEmail: emailAddress.optional(),
   userPhoneNumber: z.string().optional(),

@@ -10,7 +10,7 @@ beforeAll(async () => {
 beforeEach(() => t.sandbox.control.reset());
 afterAll(() => t.sandbox.close());
 
-/** A verified contact without a sub-organization, and a signup whose order can be changed. */
+/** A verified contact without a sub-organization, and a function that signs up with changed parameters. */
 async function ready() {
   const contact = t.newContact();
   const { session, token, tokenId } = await t.verified(contact);
@@ -42,7 +42,7 @@ async function ready() {
 }
 
 describe('create_sub_organization', () => {
-  it('creates a verified contact with its passkeys, and the token can still log in', async () => {
+  it('creates a verified contact with passkeys, and the same token can still log in', async () => {
     const { create, owners, contact, session, token } = await ready();
     expect(await owners()).toEqual([]);
     const wallet = { walletName: 'Main', accounts: [{ curve: 'CURVE_SECP256K1' }] };
@@ -64,7 +64,7 @@ describe('create_sub_organization', () => {
     ]);
   });
 
-  it('refuses a client signature that does not match, and a second signup with one token', async () => {
+  it('refuses a client signature that does not match, and a second signup with the same token', async () => {
     const { create, owners, signed, usage, user } = await ready();
     const bad = [
       { clientSignature: undefined },
@@ -84,7 +84,7 @@ describe('create_sub_organization', () => {
     expect(await owners()).toHaveLength(1);
   });
 
-  it('refuses another contact than that of the token', async () => {
+  it('refuses a contact that differs from the contact of the token', async () => {
     const { create, signed, usage, user } = await ready();
     const eve = { ...user, userEmail: 'eve@example.com' };
     const clientSignature = signed({ signupV2: { ...usage, email: eve.userEmail } });
@@ -95,7 +95,7 @@ describe('create_sub_organization', () => {
     });
   });
 
-  it('leaves the contact unverified without a token', async () => {
+  it('leaves the contact unverified if no token is given', async () => {
     const { create, owners } = await ready();
     const none = { verificationToken: undefined, clientSignature: undefined };
     expect(await create(none)).toMatchObject({ status: 200 });
@@ -116,7 +116,7 @@ describe('create_sub_organization', () => {
 });
 
 describe('an unknown subject', () => {
-  it('is created when it is first used, with acceptAnySubject', async () => {
+  it('is created at its first use if acceptAnySubject is set', async () => {
     const any = await turnkeyUnderTest({ acceptAnySubject: true });
     const contact = any.newContact();
     const { session, token } = await any.verified(contact);

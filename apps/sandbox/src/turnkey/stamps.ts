@@ -11,7 +11,7 @@ import type { VerificationToken } from './verification-tokens.js';
 
 /** The user who stamped a request. */
 export interface Stamper extends Member {
-  /** The token of an attested stamp, valid only for a login; null for other stamps. */
+  /** The token of an attested stamp, with which the user may only log in; null for other stamps. */
   token: VerificationToken | null;
 }
 
@@ -23,12 +23,18 @@ export interface StampVerdict {
   refusal: TurnkeyRefusal | null;
 }
 
-/** A request to check: header names in lower case, the body's bytes, the organization that the body names. */
+/**
+ * A request to check: the headers (names in lower case), the body's bytes, and the organization that the body
+ * names.
+ */
 export interface StampedRequest {
   headers: Record<string, string | string[] | undefined>;
   rawBody: Buffer;
   organization: TurnkeyOrganization;
-  /** Whether to look in the sub-organizations too, as a stamped login and `whoami` of the parent do. */
+  /**
+   * Whether to search the sub-organizations for the key, too. A login and `whoami` that name the parent need
+   * this.
+   */
   lookUpBelow: boolean;
 }
 

@@ -2,7 +2,7 @@ import { channelOf, normalContact } from './organizations.js';
 import type { TurnkeyOrganization, TurnkeyUser } from './organizations.js';
 import type { TurnkeyState } from './turnkey-state.js';
 
-/** The filters for finding sub-organizations. OIDC tokens are not emulated: they find nothing. */
+/** The filters for finding sub-organizations. OIDC tokens are not emulated, so this filter finds nothing. */
 export const SUB_ORGANIZATION_FILTERS = [
   'CREDENTIAL_ID',
   'NAME',
@@ -13,7 +13,7 @@ export const SUB_ORGANIZATION_FILTERS = [
   'PUBLIC_KEY',
 ] as const;
 
-/** The sub-organizations that match a filter; unverified contacts match too. */
+/** The sub-organizations that match a filter. The filters also match contacts that are not verified. */
 export function findSubOrganizations(
   { organizations, passkeys }: TurnkeyState,
   filterType: (typeof SUB_ORGANIZATION_FILTERS)[number],

@@ -3,7 +3,7 @@ import { post } from '../../test/turnkey-caller.js';
 import { activityOf, turnkeyPasskey, turnkeyUnderTest } from '../../test/turnkey-under-test.js';
 import type { TurnkeyUnderTest } from '../../test/turnkey-under-test.js';
 
-/** The documented text. */
+/** The text from Turnkey's documentation. */
 const RATE_LIMITED =
   'this organization cannot execute activities because it has been rate limited. ' +
   'Please reach out to the Turnkey team (help@turnkey.com) for more information.';
@@ -23,7 +23,7 @@ const poll = async (activityId: string) =>
 const mailsTo = (contact: string) => t.sandbox.control.mails({ contact }).length;
 
 describe('a fault at Turnkey', () => {
-  it('answers in the form of Turnkey, without a Retry-After header', async () => {
+  it('answers in Turnkey’s error form, without a Retry-After header', async () => {
     const contact = t.newContact();
     t.sandbox.control.addFault({ route: 'init_otp', status: 429 });
     const limited = await send(request(contact));
@@ -37,7 +37,7 @@ describe('a fault at Turnkey', () => {
     expect(mailsTo(contact)).toBe(0);
   });
 
-  it('after the effect leaves the answer to a replay', async () => {
+  it('after the effect lets a repeated request get the true answer', async () => {
     const contact = t.newContact();
     const body = request(contact);
     t.sandbox.control.addFault({ route: 'init_otp', status: 500, afterEffect: true });
@@ -61,7 +61,7 @@ describe('a fault at Turnkey', () => {
     expect(mailsTo(contact)).toBe(2);
   });
 
-  it('can be set by organization, contact and whole path', async () => {
+  it('can be limited to an organization, a contact or a whole path', async () => {
     const [mine, other] = [t.newContact(), t.newContact()];
     t.sandbox.control.addFault({ route: 'init_otp', status: 503, match: { contact: mine.toUpperCase() } });
     expect(await send(request(other))).toMatchObject({ status: 200 });
@@ -77,7 +77,7 @@ describe('a fault at Turnkey', () => {
 });
 
 describe('a scripted activity', () => {
-  it.each(['PENDING', 'ACTIVITY_STATUS_CREATED'])('is %s for some polls', async (status) => {
+  it.each(['PENDING', 'ACTIVITY_STATUS_CREATED'])('is %s for the given number of polls', async (status) => {
     const contact = t.newContact();
     const body = request(contact);
     const name = `ACTIVITY_STATUS_${status.replace('ACTIVITY_STATUS_', '')}`;
@@ -94,7 +94,7 @@ describe('a scripted activity', () => {
     expect(mailsTo(contact)).toBe(1);
   });
 
-  it('stays PENDING without a number of polls', async () => {
+  it('stays PENDING if no number of polls is given', async () => {
     t.sandbox.control.addFault({ route: 'init_otp', activity: { status: 'PENDING' } });
     const { id } = activityOf((await send(request(t.newContact()))).body);
     for (let polls = 0; polls < 5; polls += 1)
@@ -102,7 +102,7 @@ describe('a scripted activity', () => {
   });
 
   it.each(['CONSENSUS_NEEDED', 'AUTHENTICATORS_NEEDED', 'FAILED', 'REJECTED'])(
-    'ends %s without effect, at once or after polls',
+    'ends as %s without effect, immediately or after the given number of polls',
     async (status) => {
       const contact = t.newContact();
       t.sandbox.control.addFault({ route: 'init_otp', activity: { status } });
@@ -133,7 +133,7 @@ describe('a scripted activity', () => {
     });
   });
 
-  it('can nest its result', async () => {
+  it('can have its result inside another activity', async () => {
     t.sandbox.control.addFault({ route: 'init_otp', activity: { nested: true } });
     expect((await send(request(t.newContact()))).body).toMatchObject({
       activity: { result: { activity: { result: { initOtpResultV2: { otpId: expect.any(String) } } } } },
@@ -190,7 +190,7 @@ describe('the journal', () => {
 });
 
 describe('/_sandbox/turnkey', () => {
-  it('answers the facts for a configuration, and no secret', async () => {
+  it('answers with the values that a client must configure, and with no secret', async () => {
     const { apiPrivateKeyHex, ...facts } = t.sandbox.turnkey;
     expect(apiPrivateKeyHex).toMatch(/^[0-9a-f]{64}$/);
     expect((await t.control('GET', 'turnkey')).body).toEqual(facts);

@@ -9,7 +9,7 @@ import type { Stamper } from './stamps.js';
 import { scriptedTurnkeyError, TurnkeyRefusal } from './turnkey-refusal.js';
 import type { TurnkeyState } from './turnkey-state.js';
 
-/** The result of checking a request to the public API; `refusal` is null if it is genuine. */
+/** The result of checking a request to the public API. `refusal` is null if the request is valid. */
 export interface StampedArrival {
   organization: TurnkeyOrganization | null;
   stamper: Stamper | null;
@@ -18,7 +18,7 @@ export interface StampedArrival {
 
 type Json = Record<string, unknown> | null;
 
-/** Reads the requests to both of Turnkey's doors. */
+/** Reads the requests to Turnkey's two APIs. */
 export class TurnkeyReader implements UpstreamReader {
   constructor(private readonly state: TurnkeyState) {}
 
@@ -63,7 +63,10 @@ export class TurnkeyReader implements UpstreamReader {
     }
   }
 
-  /** The ids in the body, those behind its code or token, and the stamper. Never the code or token. */
+  /**
+   * The ids in the body, the ids that belong to its code or token, and the user who stamped. It never returns
+   * the code or token itself.
+   */
   #idsOf(body: Json, stamper: Stamper | null): Arrival['ids'] {
     const parameters = body?.['parameters'] ?? body;
     const organizationId = textIn(body, 'organizationId')?.toLowerCase() ?? null;

@@ -7,7 +7,10 @@ export interface TurnkeyError {
   details: { '@type': string; turnkeyErrorCode: string }[];
 }
 
-/** gRPC codes by HTTP status, as documented (405: as in gRPC gateways); 2 is gRPC's "unknown". */
+/**
+ * gRPC codes by HTTP status, from Turnkey's documentation (for 405: from gRPC gateways). 2 is gRPC's
+ * "unknown".
+ */
 const GRPC_CODES: Readonly<Record<number, number>> = {
   400: 3,
   401: 16,
@@ -19,7 +22,7 @@ const GRPC_CODES: Readonly<Record<number, number>> = {
 };
 const UNKNOWN = 2;
 
-/** Turnkey's text for an organization that exceeds its rate. */
+/** Turnkey's text for an organization that exceeds its rate limit. */
 export const RATE_LIMITED =
   'this organization cannot execute activities because it has been rate limited. ' +
   'Please reach out to the Turnkey team (help@turnkey.com) for more information.';
@@ -34,7 +37,8 @@ const SCRIPTED: Readonly<Record<number, [string, string]>> = {
  * Turnkey's error body.
  *
  * @param status the HTTP status, which decides the gRPC code
- * @param errorCode a documented `turnkeyErrorCode`; null leaves `details` empty, as upstream may
+ * @param errorCode a documented `turnkeyErrorCode`. If it is null, `details` is empty, which Turnkey's
+ *   documentation allows.
  */
 export function turnkeyError(status: number, message: string, errorCode: string | null): TurnkeyError {
   const detail = (turnkeyErrorCode: string) => ({
@@ -51,7 +55,7 @@ export function scriptedTurnkeyError(status: number): TurnkeyError {
   return turnkeyError(status, message, errorCode);
 }
 
-/** A request that one of Turnkey's doors refuses. */
+/** The refusal of a request by one of Turnkey's two APIs. */
 export class TurnkeyRefusal extends Refusal {
   constructor(
     status: number,

@@ -15,7 +15,7 @@ import { Queries } from './queries.js';
 import { SignUpOperations } from './sign-up-operations.js';
 import { TurnkeyState } from './turnkey-state.js';
 
-/** Options of the emulated Turnkey. Missing ids and keys are generated. All hex is without 0x. */
+/** Options of the emulated Turnkey. Missing ids and keys are generated. All hex values are without 0x. */
 export interface TurnkeyOptions {
   /** The parent organization, a UUID. */
   organizationId?: string | undefined;
@@ -25,9 +25,12 @@ export interface TurnkeyOptions {
   signerPrivateKey?: string | undefined;
   notarizerPrivateKey?: string | undefined;
   authProxyConfigId?: string | undefined;
-  /** Origins that the Auth Proxy accepts; default any or none. A list requires an `Origin`. */
+  /**
+   * Origins that the Auth Proxy accepts. With a list, a request without `Origin` is refused. By default, any
+   * request is accepted.
+   */
   allowedOrigins?: readonly string[] | undefined;
-  /** Whether the Auth Proxy requires an `X-Captcha-Token` on the routes where upstream can. */
+  /** Whether the Auth Proxy requires an `X-Captcha-Token`, on the routes on which Turnkey can require it. */
   captcha?: boolean | undefined;
   /** Whether `/v1/account` by contact requires a verification token. */
   accountNeedsToken?: boolean | undefined;
@@ -60,7 +63,7 @@ export interface TurnkeySurroundings {
   mailbox: Mailbox;
 }
 
-/** The emulated Turnkey: one state behind two doors. */
+/** The emulated Turnkey: two APIs with one state. */
 export class Turnkey {
   readonly facts: TurnkeyFacts;
   /** The parent's new private key if no API key was given, otherwise null. */

@@ -11,7 +11,7 @@ import { mintDoubleHashedJwt, mintJwt, readJwt } from './jwt.js';
 import { OtpTarget } from './otp-target.js';
 import type { VerificationToken } from './verification-tokens.js';
 
-/** Made with the official packages; each private key is one repeated byte. */
+/** The vectors were made with the official packages. Each private key is one repeated byte. */
 const vectors = JSON.parse(
   readFileSync(join(import.meta.dirname, '../../test/fixtures/turnkey-vectors.json'), 'utf8'),
 ) as {
@@ -26,7 +26,7 @@ const vectors = JSON.parse(
 const keyOf = (name: keyof typeof vectors.keys) => p256FromScalar(vectors.keys[name]);
 
 describe('the vectors', () => {
-  it('of stamps with low and high S are accepted and give one activity', async () => {
+  it('of stamps are accepted with low and with high S, and both lead to one activity', async () => {
     const { body, fingerprint, deterministic, random } = vectors.stamp;
     const { timestampMs } = JSON.parse(body) as { timestampMs: string };
     const { organizationId } = vectors;
@@ -43,7 +43,7 @@ describe('the vectors', () => {
     await sandbox.close();
   });
 
-  it('of encrypted codes can be opened', async () => {
+  it('of encrypted codes can be decrypted', async () => {
     const target = new OtpTarget(keyOf('target'));
     for (const bundle of vectors.otp.encryptedOtpBundles) {
       expect(await target.open(bundle)).toEqual({
@@ -53,7 +53,7 @@ describe('the vectors', () => {
     }
   });
 
-  it('of targets equal our bundles, whose signature covers the data', () => {
+  it('of target bundles equal the sandbox’s bundles, and their signatures verify', () => {
     const signer = keyOf('signer');
     const bundle = JSON.parse(
       new OtpTarget(keyOf('target')).bundle(signer, vectors.organizationId),
@@ -70,7 +70,7 @@ describe('the vectors', () => {
     ).toBe(true);
   });
 
-  it('of tokens are read, and equal our tokens except for the signature', () => {
+  it('of tokens are accepted, and equal the sandbox’s tokens except for the signature', () => {
     const { jwt, claims } = vectors.verificationToken;
     expect(readJwt(jwt, keyOf('signer'))).toEqual(claims);
     expect(readJwt(jwt, keyOf('notarizer'))).toBeNull();
@@ -86,7 +86,7 @@ describe('the vectors', () => {
     }
   });
 
-  it('of client signatures verify, and fail with one digit changed', () => {
+  it('of client signatures verify, and fail if one digit is changed', () => {
     const { clientSignature, verificationToken } = vectors;
     const { id: tokenId = '', public_key: publicKey = '' } = verificationToken.claims;
     const token = { tokenId, publicKey } as VerificationToken;

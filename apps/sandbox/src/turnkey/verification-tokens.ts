@@ -4,22 +4,28 @@ import type { SandboxClock } from '../sandbox-clock.js';
 import { mintJwt, readJwt } from './jwt.js';
 import { refusals } from './refusals.js';
 
-/** A token that proves a correct code. */
+/** A token which proves that its holder gave a correct code. */
 export interface VerificationToken {
-  /** The claim `id`; a client signature names it. */
+  /** The claim `id`. A client signature refers to this id. */
   tokenId: string;
-  /** The organization that asked for the code: the parent, or the one sub-organization it is valid in. */
+  /**
+   * The organization that asked for the code: the parent, or the only sub-organization in which the token is
+   * valid.
+   */
   organizationId: string;
   contact: string;
-  /** The key bound into it, compressed SEC1 hex; null if the caller bound none (first generation only). */
+  /**
+   * The key to which the token is bound, compressed SEC1 hex. Null if the caller gave no key (first
+   * generation only).
+   */
   publicKey: string | null;
   expiresAtMs: number;
-  /** Whether it came from an encrypted code, as the newer activities require. */
+  /** Whether the code was sent encrypted, which the newer activities require. */
   encrypted: boolean;
   usedFor: Set<'login' | 'signup'>;
 }
 
-/** How long an expired token is kept, so that it is refused as expired and not as invalid. */
+/** How long an expired token is kept. During this time, it is refused as expired; later, as invalid. */
 const REMEMBERED_MS = 60 * 60_000;
 
 /** The issued verification tokens: ES256 JWTs, each valid for one login and one signup. */
@@ -48,7 +54,7 @@ export class VerificationTokens {
     return mintJwt(claims, this.signer);
   }
 
-  /** A token, valid or not, for the journal. */
+  /** Finds a token, valid or not, for the journal. */
   peek(jwt: string): VerificationToken | null {
     const id = readJwt(jwt, this.signer)?.['id'];
     return (typeof id === 'string' && this.#tokens.get(id)) || null;

@@ -28,7 +28,7 @@ describe('a good registration', () => {
     expect(credential.publicKey.asymmetricKeyType).toBe(algorithm === -7 ? 'ec' : 'rsa');
   });
 
-  it('may name its credential by a CBOR byte string, as Byzantine records it', () => {
+  it('may wrap its credential id in a CBOR byte string, as Byzantine’s form allows', () => {
     const id = Buffer.alloc(16, 7);
     const claimedCredentialId = Buffer.concat([Buffer.of(0x50), id]).toString('base64url');
     const { credentialId } = verifyFlawed({ credentialId: id, claimedCredentialId });
@@ -83,12 +83,12 @@ describe('a registration is refused', () => {
     expect(() => verifyFlawed(flaws)).toThrow(message);
   });
 
-  it('for another relying party or origin than the configured one', () => {
+  it('if its relying party or origin differs from the configured one', () => {
     expect(() => verifyFlawed({}, { rpId: 'example.com' })).toThrow(/relying party id/);
     expect(() => verifyFlawed({}, { origins: ['https://example.com'] })).toThrow(/origin is not allowed/);
   });
 
-  it('with an attestation object that is truncated anywhere or of another type', () => {
+  it('if the attestation object is truncated at any byte, or is not a CBOR map', () => {
     const { challenge, attestation } = makePasskey();
     const bytes = Buffer.from(attestation.attestationObject, 'base64url');
     for (let length = 1; length < bytes.length; length += 1) {
@@ -103,7 +103,7 @@ describe('a registration is refused', () => {
     }
   });
 
-  it('with a duplicate key in a map', () => {
+  it('if a CBOR map has a duplicate key', () => {
     const { challenge, attestation } = makePasskey();
     const bytes = Buffer.from(attestation.attestationObject, 'base64url');
     // 0xa3 begins a map of three entries. This puts "fmt": "none" in front as a fourth (0xa4).
@@ -113,7 +113,7 @@ describe('a registration is refused', () => {
     expect(() => verifyFlawed({ trailing: twice, flags: 0xc5 })).toThrow(/extensions is not CBOR/);
   });
 
-  it('with any one bit of a packed attestation flipped', () => {
+  it('if any one bit of a packed attestation is flipped', () => {
     const { challenge, attestation } = makePasskey({ format: 'packed' });
     for (const field of ['attestationObject', 'clientDataJson'] as const) {
       const bytes = Buffer.from(attestation[field], 'base64url');

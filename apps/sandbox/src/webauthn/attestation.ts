@@ -5,7 +5,7 @@ import { parseAuthenticatorData } from './authenticator-data.js';
 import { importCoseKey } from './cose-key.js';
 import type { CoseAlgorithm } from './cose-key.js';
 
-/** A new passkey's attestation as sent; all base64url without padding. */
+/** A new passkey's attestation as the caller sends it. All values are base64url without padding. */
 export interface AttestationInput {
   challenge: string;
   credentialId: string;
@@ -13,13 +13,13 @@ export interface AttestationInput {
   attestationObject: string;
 }
 
-/** Optional checks beyond the contract. */
+/** Optional checks that the upstreams do not document. */
 export interface RelyingParty {
   rpId?: string | undefined;
   origins?: readonly string[] | undefined;
 }
 
-/** The credential that a good attestation proves. */
+/** The credential that a valid attestation proves. */
 export interface VerifiedCredential {
   /** base64url without padding. */
   credentialId: string;
@@ -52,7 +52,7 @@ export function verifyAttestation(input: AttestationInput, relyingParty: Relying
   }
   if (!data.flags.userPresent) throw new Error('user was not present');
   const named = fromBase64url(input.credentialId, 'credentialId');
-  // The contract says "CBOR encoded"; upstream accepts that form and the bare id.
+  // Byzantine's documentation says "CBOR encoded". Byzantine accepts this form and the raw id.
   if (![data.credentialId, encode(data.credentialId)].some((form) => named.equals(form))) {
     throw new Error('credentialId is not the one in the authenticator data');
   }
@@ -116,7 +116,9 @@ function parseAttestationObject(bytes: Buffer): AttestationObject {
   return { format, statement, authData: Buffer.from(authData) };
 }
 
-/** WebAuthn Level 3, 8.2: the signer is the certificate's key, or without one the credential's key. */
+/**
+ * WebAuthn Level 3, 8.2: the certificate's key has signed; without a certificate, the credential's own key.
+ */
 function checkPackedStatement(
   statement: Map<unknown, unknown>,
   signed: Buffer,
@@ -133,7 +135,7 @@ function checkPackedStatement(
   if (!verify('sha256', signed, key, signature)) throw new Error('attestation signature is wrong');
 }
 
-/** Does not verify the chain: the sandbox has no list of trusted roots. */
+/** This check does not verify the certificate chain, because the sandbox has no list of trusted roots. */
 function leafKey(chain: unknown): KeyObject {
   try {
     return new X509Certificate((chain as Uint8Array[])[0] as Uint8Array).publicKey;
@@ -143,7 +145,7 @@ function leafKey(chain: unknown): KeyObject {
 }
 
 function fromBase64url(text: string, field: string): Buffer {
-  // Buffer.from skips invalid characters, so it would accept what upstream refuses.
+  // Buffer.from skips invalid characters, so it would accept values that upstream refuses.
   if (!/^[A-Za-z0-9_-]+$/.test(text) || text.length % 4 === 1) throw new Error(`${field} is not base64url`);
   return Buffer.from(text, 'base64url');
 }

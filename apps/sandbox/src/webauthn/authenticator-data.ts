@@ -10,7 +10,7 @@ export interface AuthenticatorData {
     backedUp: boolean;
   };
   signCount: number;
-  /** As a UUID string. */
+  /** The AAGUID as a UUID string. */
   aaguid: string;
   credentialId: Buffer;
   /** The COSE_Key, as decoded from CBOR. */
@@ -30,7 +30,7 @@ const ATTESTED_FIXED_BYTES = 18;
 const MAX_CREDENTIAL_ID_BYTES = 1023;
 
 /**
- * Parses authenticator data; no byte may be left over.
+ * Parses authenticator data. Bytes after the end are an error.
  *
  * @throws Error saying what is wrong with the bytes
  */
@@ -69,7 +69,7 @@ export function parseAuthenticatorData(bytes: Buffer): AuthenticatorData {
 function decodeMap(bytes: Uint8Array, what: string): [Map<unknown, unknown>, Uint8Array] {
   let decoded: [unknown, Uint8Array];
   try {
-    // Parsers read a map with a duplicate key in different ways, so refuse it.
+    // Refuse a map with a duplicate key, because parsers differ in which of the two values they use.
     decoded = decodeFirst(bytes, { useMaps: true, rejectDuplicateMapKeys: true });
   } catch (cause) {
     throw new Error(`${what} is not CBOR`, { cause });

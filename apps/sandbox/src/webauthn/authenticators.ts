@@ -2,10 +2,13 @@ import { randomUUID } from 'node:crypto';
 import type { Refusal } from '../refusal.js';
 import type { VerifiedCredential } from './attestation.js';
 
-/** Authenticators a user may have: Turnkey's cap, assumed to hold above it. */
+/**
+ * The maximum number of authenticators per user. It is Turnkey's limit; the sandbox assumes that Byzantine
+ * has the same.
+ */
 export const AUTHENTICATORS_PER_USER = 10;
 
-/** A passkey as stored; its public key is SPKI, DER, base64url. */
+/** A stored passkey. Its public key is SPKI, DER, base64url. */
 export interface StoredAuthenticator extends Omit<VerifiedCredential, 'publicKey'> {
   authenticatorId: string;
   accountId: string;
@@ -24,7 +27,7 @@ export interface NewAuthenticator {
   credential: VerifiedCredential;
 }
 
-/** An upstream's refusals of a passkey that cannot be stored. */
+/** The refusals, in the form of the upstream, for passkeys that cannot be stored. */
 export interface AuthenticatorRefusals {
   credentialRegistered(): Refusal;
   tooManyAuthenticators(): Refusal;
