@@ -72,24 +72,24 @@ describe('the registrations of WebAuthn Level 3, section "Test Vectors"', () => 
     },
   );
 
-  it('are complete', () => {
+  it('are all in this test', () => {
     expect(W3C_REGISTRATIONS.map(({ name }) => name)).toEqual(Object.keys(ENDS));
   });
 
-  it('fail only for the maker of a TPM: with a maker of the TCG’s list, the passkey passes', async () => {
+  it('of a TPM fails only for its maker: with a maker from the TCG’s list it passes', async () => {
     expect(
       await codeOf(changed('tpm.ES256', (object) => object.replace('id:00000000', 'id:414D4400'))),
     ).toBeNull();
   });
 
-  it('fail only for the AAGUID of a U2F key: with zeros, the passkey passes', async () => {
+  it('of a U2F key fails only for its AAGUID: with an AAGUID of zeros it passes', async () => {
     const aaguid = Buffer.from('afb3c2efc054df425013d5c88e79c3c1', 'hex').toString('latin1');
     expect(
       await codeOf(changed('fido-u2f.ES256', (object) => object.replace(aaguid, '\0'.repeat(16)))),
     ).toBeNull();
   });
 
-  it.each(['android-key.ES256', 'apple.ES256'])('%s needs its root', async (name) => {
+  it.each(['android-key.ES256', 'apple.ES256'])('%s is refused if its root is not trusted', async (name) => {
     distrust();
     expect(await codeOf(named(name))).toBe('attestation_not_trusted');
     distrust = trustRoot(W3C_ROOT);

@@ -21,12 +21,12 @@ const RETRY_AFTER_S = 2;
 const OF_TOKEN: Readonly<Record<string, string>> = {
   ERR_JWT_EXPIRED: 'the token has expired',
   ERR_JWT_CLAIM_VALIDATION_FAILED: 'a claim is wrong',
-  ERR_JWT_INVALID: 'the claims are no JSON object',
-  ERR_JWS_INVALID: 'the token is no signed JWT',
+  ERR_JWT_INVALID: 'the claims are not a JSON object',
+  ERR_JWS_INVALID: 'the token is not a signed JWT',
   ERR_JWS_SIGNATURE_VERIFICATION_FAILED: 'the signature is wrong',
   ERR_JOSE_ALG_NOT_ALLOWED: 'the algorithm is not allowed',
   ERR_JOSE_NOT_SUPPORTED: 'the algorithm or a critical header is not supported',
-  ERR_JWKS_NO_MATCHING_KEY: 'the issuer publishes no key for its kid and alg',
+  ERR_JWKS_NO_MATCHING_KEY: 'the issuer publishes no key for the token’s kid and alg',
 };
 
 /** The claims whose values the configuration sets. */
@@ -111,14 +111,16 @@ export class JwtLogin {
   #callerOf(claims: JWTPayload): Caller {
     const name = claims[this.config.JWT_CALLER_CLAIM];
     if (typeof name !== 'string' || !isCallerName(name)) {
-      throw new BadToken(`claim ${this.config.JWT_CALLER_CLAIM} is no name of 1 to 255 printable characters`);
+      throw new BadToken(
+        `claim ${this.config.JWT_CALLER_CLAIM} is not a name of 1 to 255 printable characters`,
+      );
     }
     const scopes = wordsOf(claims[this.config.JWT_SCOPE_CLAIM] ?? []);
-    if (!scopes) throw new BadToken(`claim ${this.config.JWT_SCOPE_CLAIM} is no list of scopes`);
+    if (!scopes) throw new BadToken(`claim ${this.config.JWT_SCOPE_CLAIM} is not a list of scopes`);
     const integrations = claims['integrations'];
     // A claim that cannot be read must not grant all integrations.
     const names = integrations === undefined ? null : wordsOf(integrations);
-    if (integrations !== undefined && !names) throw new BadToken('claim integrations is no list of names');
+    if (integrations !== undefined && !names) throw new BadToken('claim integrations is not a list of names');
     return { name, scopes: new Set(scopes.filter(isScope)), integrations: names && new Set(names) };
   }
 }

@@ -37,7 +37,7 @@ export class Logins {
       const key = parseApiKeyToken(token);
       const caller = key && (await this.keys.login(key));
       if (caller) return caller;
-      throw new BadToken(key ? `no live API key ${key.id} with this secret` : 'misshapen API key');
+      throw new BadToken(key ? `no live API key ${key.id} with this secret` : 'API key of the wrong form');
     }
     if (isJwt(token)) return this.jwt.login(token);
     throw new BadToken('neither an API key nor a JWT');

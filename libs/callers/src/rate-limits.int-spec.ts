@@ -27,7 +27,7 @@ beforeAll(async () => {
   limits = await aProcess();
 });
 
-describe('the limits', () => {
+describe('the rate limits', () => {
   it('count a caller’s requests over all processes', async () => {
     const [caller, other] = [`caller-${randomUUID()}`, await aProcess()];
     for (let n = 0; n < 5; n++) {

@@ -97,7 +97,7 @@ export const PROBLEMS = {
     status: 410,
     title: 'The onboarding has ended',
     cause: 'The onboarding is completed, failed, expired or cancelled.',
-    remedy: 'Start a new one.',
+    remedy: 'Start a new onboarding.',
     members: ['onboardingId', ...OF_STATE],
   },
   onboarding_erased: {
@@ -136,21 +136,21 @@ export const PROBLEMS = {
     status: 422,
     title: 'No code can be sent to the contact',
     cause: 'The provider does not accept this e-mail address or phone number.',
-    remedy: 'Ask the user for another one, and start again.',
+    remedy: 'Ask the user for another address or number, and start again.',
     members: OF_STEP,
   },
   captcha_required: {
     status: 422,
     title: 'A captcha must be solved first',
     cause: 'The provider asks for a captcha, and the token was missing, already used or too old.',
-    remedy: 'Let the user solve one, and send the command again with `otp.captchaToken`.',
+    remedy: 'Let the user solve a captcha, and send the command again with `otp.captchaToken`.',
     members: OF_STEP,
   },
   otp_invalid: {
     status: 422,
     title: 'Wrong code',
     cause: 'The provider refused the code.',
-    remedy: 'Let the user try again while `attemptsLeft` is above 0. Then ask for a new code.',
+    remedy: 'If `attemptsLeft` is above 0, let the user try again. If it is 0, ask for a new code.',
     members: ['attemptsLeft', ...OF_STEP],
   },
   otp_expired: {
@@ -192,7 +192,8 @@ export const PROBLEMS = {
     status: 422,
     title: 'A passkey failed a check',
     cause:
-      'A passkey does not answer our challenge, is of another site, is already known, or breaks the policy.',
+      'A passkey was made for another challenge or another site, is already registered, ' +
+      'or breaks the integration’s policy.',
     remedy: 'Read `errors[].code`. Let the user create another passkey with fresh options.',
     members: OF_STEP,
   },
@@ -205,7 +206,7 @@ export const PROBLEMS = {
   },
   idempotency_key_reused: {
     status: 422,
-    title: 'The idempotency key stands for another request',
+    title: 'This idempotency key was already used for another request',
     cause: 'An earlier request used this `Idempotency-Key` with another route or body.',
     remedy: 'Use a new key for a new request.',
   },

@@ -7,7 +7,7 @@ import { KeyedHash } from '#libs/platform';
 import { testConfig } from '#libs/testing';
 import { LoginThrottle } from './login-throttle.js';
 
-it('counts tries itself if Redis does not answer', async () => {
+it('counts tries in the process if Redis does not answer', async () => {
   const sockets: Socket[] = [];
   const silent = createServer((socket) => void sockets.push(socket)).listen(0, '127.0.0.1');
   await once(silent, 'listening');

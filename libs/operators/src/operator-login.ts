@@ -53,7 +53,7 @@ export class OperatorLogin {
       const checked = await this.#check(name, password, (operator) => (known = operator.name));
       const token = checked && (await this.sessions.begin(checked.operator, checked.passwordHash, address));
       if (!checked || !token)
-        throw new ProblemError('unauthenticated', { detail: 'This name and password do not fit.' });
+        throw new ProblemError('unauthenticated', { detail: 'The name or the password is wrong.' });
       await this.throttle.giveBack(name, address);
       this.audit.record({ ...entry, operator: known, outcome: 'done' });
       return { operator: checked.operator, token };

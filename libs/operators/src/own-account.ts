@@ -48,11 +48,15 @@ export class OwnAccount {
   ): Promise<string> {
     const { operator, token } = act;
     if (operator.id === null) {
-      throw new ProblemError('forbidden', { detail: 'This account’s password is OPS_PASSWORD.' });
+      throw new ProblemError('forbidden', {
+        detail: 'The password of this account is set by OPS_PASSWORD. Change that variable.',
+      });
     }
     checkNewPassword(operator.name, wanted);
     if (canonicalPassword(wanted) === canonicalPassword(current)) {
-      throw new ProblemError('validation_failed', { detail: 'The new password is the one that you have.' });
+      throw new ProblemError('validation_failed', {
+        detail: 'The new password is the same as the current one.',
+      });
     }
     return this.#confirmed('password', act, current, async (checked) => {
       const renewed = await this.sessions.renew(token, operator, {
@@ -92,7 +96,7 @@ export class OwnAccount {
 
   /** @returns the hash that the password matches; null for the environment's account. */
   async #check({ id }: Operator, password: string): Promise<string | null> {
-    const wrong = new ProblemError('forbidden', { detail: 'Your current password is another one.' });
+    const wrong = new ProblemError('forbidden', { detail: 'The current password is wrong.' });
     if (!isOfAnyLength(password)) throw wrong;
     if (id === null) {
       if (!this.environment.isPassword(password)) throw wrong;

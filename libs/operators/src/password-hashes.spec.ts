@@ -26,11 +26,11 @@ describe('PasswordHashes', () => {
     expect(await hashes.isRight('cafe au lait', one)).toBe(false);
   });
 
-  it('checks a password with the stored parameters, so that they can be raised later', async () => {
+  it('checks a password with the parameters in its hash, so that newer hashes can cost more', async () => {
     expect(await hashesAt().isRight('old', cheap('old'))).toBe(true);
   });
 
-  it.each([10, 11])('refuses every password of an unknown account, at the same cost: 2^%i', async (logN) => {
+  it.each([10, 11])('refuses every password for an unknown account, at the same cost: 2^%i', async (logN) => {
     const hashes = hashesAt(logN);
     expect(await hashes.isRight('', null)).toBe(false);
     expect(hashes.work).toBe(2 ** logN * 8);
@@ -43,7 +43,7 @@ describe('PasswordHashes', () => {
     await expect(hashesAt().isRight('x', '$scrypt$ln=99')).rejects.toThrow('not a scrypt hash');
   });
 
-  it('refuses a flood instead of queueing it, and works again afterwards', async () => {
+  it('refuses logins if too many wait, and accepts logins again afterwards', async () => {
     const hashes = hashesAt();
     const stored = cheap('x');
     const ends = await Promise.allSettled(Array.from({ length: 50 }, () => hashes.isRight('x', stored)));

@@ -91,7 +91,7 @@ export class PasswordHashes {
     }
     if (this.#waiting.length >= WAITING) {
       throw new ProblemError('rate_limited', {
-        detail: 'Too many log in at once.',
+        detail: 'Too many logins at the same time. Try again in a few seconds.',
         retryAfterS: 5,
       });
     }

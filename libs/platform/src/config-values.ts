@@ -60,7 +60,7 @@ const duration = (unit: 'ms' | 's', fallback: number, min: number, max: number) 
       .transform((text, context) => {
         const [, number, given = unit] = /^(-?\d+(?:\.\d+)?) ?(ms|s|m|h|d)?$/.exec(text.trim()) ?? [];
         if (number !== undefined) return (Number(number) * UNITS_MS[given as Unit]) / UNITS_MS[unit];
-        context.addIssue('is no duration, such as 250ms, 30s or 5m');
+        context.addIssue('is not a duration, such as 250ms, 30s or 5m');
         return z.NEVER;
       })
       .pipe(

@@ -13,5 +13,5 @@ export function badHost({ headers, rawHeaders, httpVersion }: IncomingMessage): 
   // HTTP/1.0 does not require one.
   if (headers.host === undefined && httpVersion === '1.0') return null;
   if (headers.host === undefined) return 'There is no Host header.';
-  return HOST.test(headers.host) ? null : 'The Host header is no host.';
+  return HOST.test(headers.host) ? null : 'The Host header is not a valid host.';
 }

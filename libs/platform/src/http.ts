@@ -114,12 +114,12 @@ export async function createHttpApp(
       return;
     }
     if (isUncoded(headers['content-encoding'])) return;
-    const detail = 'Send the body as it is: no content encoding is taken.';
+    const detail = 'Send the body without a content encoding.';
     return sendProblem(new ProblemError('unsupported_media_type', { detail }), request, reply);
   });
   fastify.addHook('onRequest', async (request, reply) => {
     if (!health.closed || request.method === 'GET') return;
-    const detail = 'The service is stopping; another replica will take this.';
+    const detail = 'This replica is stopping. If you send the request again, another replica takes it.';
     return sendProblem(new ProblemError('not_ready', { detail, retryAfterS: 1 }), request, reply);
   });
   refuseWrongMethods(fastify);
@@ -153,7 +153,7 @@ function answerClientError(error: Error & { code?: string }, socket: Socket, log
     type: problemType('validation_failed'),
     title: PROBLEMS.validation_failed.title,
     status,
-    detail: tooLarge ? 'The headers are too large.' : 'This is no HTTP request.',
+    detail: tooLarge ? 'The headers are too large.' : 'This is not an HTTP request.',
     instance: '',
     code: 'validation_failed',
     traceId,

@@ -110,8 +110,8 @@ export function unknownVariables(
       return [];
     }
     const of = provider
-      ? `no setting of an integration at ${provider.kind}`
-      : 'of no integration in INTEGRATIONS';
+      ? `not a setting of an integration at ${provider.kind}`
+      : 'not a variable of an integration in INTEGRATIONS';
     return [{ variable, detail: `is ${of}${suggestion(variable, all)}` }];
   });
 }

@@ -29,7 +29,10 @@ const KMS_ID = /^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|mrk-[0-9a-f]{32}|ali
 
 const kmsKeyId = z
   .string()
-  .refine((value) => KMS_ARN.test(value) || KMS_ID.test(value), 'is no ARN, id or alias of a key at AWS KMS')
+  .refine(
+    (value) => KMS_ARN.test(value) || KMS_ID.test(value),
+    'is not an ARN, id or alias of a key at AWS KMS',
+  )
   .optional();
 
 const FILE = { values: 'a path', example: '/run/secrets/byzantine.pem' };
@@ -39,7 +42,7 @@ const KEY = { values: '64 hex digits, PKCS#8 PEM or JWK', example: '$(cat byzant
 /** The variables of every integration that signs. */
 export const keyEnvironment = {
   PRIVATE_KEY: setting(
-    'The P-256 key that signs. Set exactly one of this and the next two variables.',
+    'The P-256 key that signs. Set exactly one of this variable and the next two.',
     z.string().optional(),
     KEY,
   ),
@@ -54,10 +57,10 @@ export const keyEnvironment = {
   SECOND_PRIVATE_KEY_FILE: setting('A file with the second key.', z.string().optional(), FILE),
   SECOND_KMS_KEY_ID: setting('The second key, at AWS KMS.', kmsKeyId, KMS),
   KMS_REGION: setting(
-    'The region of the keys at AWS KMS. Required if a key is there.',
+    'The region of the keys at AWS KMS. Required if a key is at AWS KMS.',
     z
       .string()
-      .regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'is no name of a region, such as eu-central-1')
+      .regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'is not the name of a region, such as eu-central-1')
       .optional(),
     { values: 'the name of a region', example: 'eu-central-1' },
   ),
@@ -111,7 +114,7 @@ function readKey(
   if (!way) return null;
   const variable = `${prefix}${rank}${way}`;
   if (other) {
-    faults.push({ variable, detail: `is set together with ${prefix}${rank}${other}; set one` });
+    faults.push({ variable, detail: `is set together with ${prefix}${rank}${other}: set only one of them` });
     return null;
   }
   const value = own[`${rank}${way}`]!;

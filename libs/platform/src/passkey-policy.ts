@@ -60,7 +60,7 @@ const listed = (value: string) => value.split(',').map((each) => each.trim());
 const isUnique = (list: readonly string[]) => new Set(list).size === list.length;
 
 const oneOf = <const Words extends readonly [string, ...string[]]>(words: Words, fallback: Words[number]) =>
-  z.enum(words, { error: `is none of ${words.join(', ')}` }).default(fallback as never);
+  z.enum(words, { error: `is not one of: ${words.join(', ')}` }).default(fallback as never);
 
 const aaguids = z
   .string()
@@ -130,10 +130,14 @@ export const passkeyEnvironment = {
       example: 'ES256',
     },
   ),
-  AAGUID_ALLOW: setting('Only these authenticator models are taken, and only with a certificate.', aaguids, {
-    values: 'UUIDs, with commas between',
-    example: 'ee882879-721c-4913-9775-3dfcce97072a',
-  }),
+  AAGUID_ALLOW: setting(
+    'Only these authenticator models are accepted, and only with a certificate.',
+    aaguids,
+    {
+      values: 'UUIDs, with commas between',
+      example: 'ee882879-721c-4913-9775-3dfcce97072a',
+    },
+  ),
   AAGUID_DENY: setting('These authenticator models are refused.', aaguids, {
     values: 'UUIDs, with commas between',
     example: 'ee882879-721c-4913-9775-3dfcce97072a',
@@ -157,7 +161,7 @@ export function passkeyPolicyOf(
     refuse('ORIGINS', `has ${those} that are neither at the host of ${prefix}RP_ID nor below it`);
   }
   if (own.AAGUID_ALLOW.length > 0 && own.ATTESTATION === 'none') {
-    const detail = `is none, but ${prefix}AAGUID_ALLOW requires an attestation: it would refuse all passkeys`;
+    const detail = `is "none", so all passkeys would be refused: ${prefix}AAGUID_ALLOW requires an attestation`;
     refuse('ATTESTATION', detail);
   }
   const both = own.AAGUID_ALLOW.filter((aaguid) => own.AAGUID_DENY.includes(aaguid));

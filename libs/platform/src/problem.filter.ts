@@ -23,7 +23,7 @@ const CODE_OF_STATUS: Record<number, ProblemCode> = {
 
 /** Says what to do, if the title does not. */
 const WORDS_OF_CODE: Partial<Record<ProblemCode, string>> = {
-  unsupported_media_type: 'The path does not take this Content-Type; the API takes "application/json".',
+  unsupported_media_type: 'Send the body with the Content-Type "application/json".',
 };
 
 /** The code of an answer that does not come from a {@link ProblemError}. */
@@ -61,7 +61,10 @@ export class ProblemFilter implements ExceptionFilter {
     }
     // Any other refusal by Fastify, e.g. 414 for a path that is too long: the request is at fault.
     if (status !== null && status >= 400 && status < 500 && isFastify(error)) {
-      return new ProblemError('validation_failed', { status, detail: 'The request cannot be taken.' });
+      return new ProblemError('validation_failed', {
+        status,
+        detail: 'The server cannot process this request.',
+      });
     }
     return new ProblemError('internal', { detail: 'This is our fault. Tell us the traceId.', cause: error });
   }

@@ -43,17 +43,17 @@ const published = Object.fromEntries(
 );
 
 describe('production', () => {
-  it('boots with keys of its own', () => {
+  it('boots with keys that are not public', () => {
     expect(refused({})).toEqual([]);
   });
 
-  it('takes a random API_KEY, and passwords with any character', () => {
+  it('accepts a random API_KEY, and passwords with any character', () => {
     expect(refused({ API_KEY: randomBytes(24).toString('base64url') })).toEqual([]);
     expect(refused({ DATABASE_URL: 'postgres://gangway:a%25zz@db/gangway' })).toEqual([]);
   });
 
   it.each(['API_KEY', 'SEALING_KEYS', 'HASH_KEY', 'OPS_PASSWORD', 'INTEGRATION_BYZANTINE_PRIVATE_KEY'])(
-    'refuses the %s of docker-compose.yml; development takes it',
+    'refuses the %s of docker-compose.yml, which development accepts',
     (name) => {
       const value = published[name]!;
       expect(value.length).toBeGreaterThan(8);
@@ -93,7 +93,7 @@ describe('production', () => {
     expect(refused({ [name]: value })).toEqual([name]);
   });
 
-  it('checks OPS_PASSWORD by the rule of the console’s accounts; development does not', () => {
+  it('applies the rule for console passwords to OPS_PASSWORD, which development does not', () => {
     expect(refused({ OPS_USER: 'chief.officer', OPS_PASSWORD: 'Chief.Officer26' })).toEqual(['OPS_PASSWORD']);
     expect(refused({ OPS_PASSWORD: 'Password1234', NODE_ENV: 'development' })).toEqual([]);
   });

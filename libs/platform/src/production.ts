@@ -52,7 +52,7 @@ export function productionFaults(config: Config): Faults {
   const faults: Faults = [...config.INTEGRATIONS.flatMap(plainUrls), ...cheapHashes(config)];
   const refuse = (variable: string, detail: string) => faults.push({ variable, detail });
   if (config.API_KEY && DEVELOPMENT.test(words(config.API_KEY.reveal()))) {
-    refuse('API_KEY', 'is a development key: make keys with "gangway keys create", and leave it out');
+    refuse('API_KEY', 'is a development key: make keys with "gangway keys create", and leave API_KEY unset');
   }
   for (const { id, key } of config.SEALING_KEYS) {
     if (DEVELOPMENT.test(id)) refuse('SEALING_KEYS', `has key "${id}", a development key by its name`);

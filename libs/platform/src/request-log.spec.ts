@@ -7,7 +7,7 @@ import { RequestLog } from './request-log.js';
 
 afterEach(() => void jest.restoreAllMocks());
 
-it('counts the rest of a flood in a line without a request', () => {
+it('counts the log lines that a flood would cause in one line without a request', () => {
   let end = () => {};
   // A real timer keeps the async context in which it is set.
   jest.spyOn(globalThis, 'setTimeout').mockImplementation((work) => {

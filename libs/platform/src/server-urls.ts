@@ -93,13 +93,13 @@ function findDatabaseFault({ hostname, pathname, searchParams }: URL): Fault {
     if (OURS.has(name)) return `has the parameter ${name}, which Gangway sets by itself`;
     if (!TAKEN.has(name)) {
       const known = [...TAKEN].join(', ');
-      return `has the parameter ${shown(name)}, which would have no effect: known are ${known}`;
+      return `has the parameter ${shown(name)}, which would have no effect: allowed are ${known}`;
     }
   }
   const host = searchParams.get('host');
   if (host?.includes(',')) return 'names several hosts, and only one can be used: name one, or a proxy';
   if (host !== null && !host.startsWith('/'))
-    return 'has a host parameter that is no path of a socket folder';
+    return 'has a host parameter that is not the path of a socket folder';
   if (host !== null && named) return 'names a host twice: before the path, and as a parameter';
   if (host === null && !named) {
     return 'names no host: for a socket, write postgres://user@/database?host=/var/run/postgresql';
@@ -115,14 +115,15 @@ function findTlsFault(parameters: URLSearchParams): Fault {
     return `has sslmode=${mode}: the driver does not fall back to plain text; use disable or verify-full`;
   }
   if (mode !== null && !SSL_MODES.includes(mode)) {
-    return `has an sslmode that is none of ${SSL_MODES.join(', ')}`;
+    return `has an sslmode that is not one of: ${SSL_MODES.join(', ')}`;
   }
   if (libpq && mode === 'no-verify') return 'has sslmode=no-verify, which uselibpqcompat does not know';
   if (libpq && mode === 'verify-ca' && !parameters.has('sslrootcert')) {
     return 'has sslmode=verify-ca without sslrootcert: name the authority there';
   }
   const ssl = parameters.get('ssl');
-  if (ssl !== null && !SSL.has(ssl)) return 'has an ssl that is none of true, 1, 0, no-verify: use sslmode';
+  if (ssl !== null && !SSL.has(ssl))
+    return 'has an ssl that is not one of: true, 1, 0, no-verify. Use sslmode';
   if (ssl !== null && mode !== null) return 'has both ssl and sslmode';
   const negotiation = parameters.get('sslnegotiation');
   if (negotiation !== null && negotiation !== 'postgres' && negotiation !== 'direct') {
@@ -151,10 +152,10 @@ function asVerified(value: string): string {
 
 function findRedisFault({ hostname, pathname, searchParams }: URL): Fault {
   const parameter = [...searchParams.keys()].find((name) => name !== 'family');
-  if (parameter !== undefined) return `has the parameter ${shown(parameter)}: none but family is taken`;
+  if (parameter !== undefined) return `has the parameter ${shown(parameter)}: only family is allowed`;
   const family = searchParams.get('family');
-  if (family !== null && !['0', '4', '6'].includes(family)) return 'has a family that is none of 0, 4, 6';
+  if (family !== null && !['0', '4', '6'].includes(family)) return 'has a family that is not one of: 0, 4, 6';
   if (hostname === '' || hostname === NO_HOST) return 'names no host: a socket cannot be used';
-  if (!/^\/?\d{0,9}$/.test(pathname)) return 'has a path that is no number of a database, such as /1';
+  if (!/^\/?\d{0,9}$/.test(pathname)) return 'has a path that is not a database number, such as /1';
   return null;
 }

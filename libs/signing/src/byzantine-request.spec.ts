@@ -45,7 +45,7 @@ describe.each(vectors.cases)('vector $name', (vector) => {
     });
   });
 
-  it('gives a signature over the message of the vector', async () => {
+  it('signs the message of the vector', async () => {
     const headers = await signByzantineRequest(key, request);
     const message = Buffer.from(vector.message);
     expect(verify('sha256', message, publicKey, bytesOf(headers['X-Signature']))).toBe(true);

@@ -51,7 +51,7 @@ describe('parsePrivateKey accepts', () => {
     expect(`0x${parse(material).publicKeyCompressedHex}`).toBe(vectors.xPubkey);
   });
 
-  it('upper-case hex, and the largest number: n − 1', () => {
+  it('upper-case hex, and the largest allowed number, n − 1', () => {
     const largest = ORDER_HEX.replace(/51$/, '50');
     const expected = publicPoint(largest);
     const sign = expected.at(-1)! % 2 === 0 ? '02' : '03';
@@ -115,7 +115,7 @@ describe('parsePrivateKey refuses', () => {
   });
 });
 
-it('makes a new valid key each time, and never shows it', () => {
+it('generates a new valid key each time, and never shows it', () => {
   const made = Array.from({ length: 20 }, newPrivateKey);
   const publicKeys = made.map((each) => parsePrivateKey(each, SOURCE).publicKeyCompressedHex);
   expect(new Set(publicKeys).size).toBe(20);

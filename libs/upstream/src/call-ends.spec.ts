@@ -52,7 +52,7 @@ describe('CallEnds', () => {
     expect([ends.untold().size, ends.okAtMs('verify-otp')]).toEqual([0, -Infinity]);
   });
 
-  it('counts failures in a row until such a call succeeds', () => {
+  it('counts failures in a row until a call of the same kind succeeds', () => {
     fail('unavailable', { status: 500 });
     now += 10;
     fail('unavailable', { status: 503 });
@@ -67,7 +67,7 @@ describe('CallEnds', () => {
     expect(ends.untold().size).toBe(0);
   });
 
-  it('keeps failures that come during a report', () => {
+  it('keeps failures that happen while a report is written', () => {
     fail('unavailable');
     const told = ends.untold();
     fail('unavailable');

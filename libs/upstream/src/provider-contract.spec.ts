@@ -86,7 +86,7 @@ const effects = (route: string) =>
   doors.sandbox.control.requests({ route }).filter(({ effect }) => effect !== null);
 const wrong = (code: string) => (code === '000000' ? '000001' : '000000');
 
-describe.each(DOOR_NAMES)('through the door of %s', (name: DoorName) => {
+describe.each(DOOR_NAMES)('the provider behind %s', (name: DoorName) => {
   let door: Door;
   beforeAll(() => {
     door = doors.door(name);
@@ -104,7 +104,7 @@ describe.each(DOOR_NAMES)('through the door of %s', (name: DoorName) => {
     );
   });
 
-  it('probes with success, or tells what is wrong', async () => {
+  it('succeeds with a probe, or names the failure', async () => {
     await door.provider.probe(aCall());
     for (const [status, failure] of [
       [401, 'misconfigured'],
@@ -115,7 +115,7 @@ describe.each(DOOR_NAMES)('through the door of %s', (name: DoorName) => {
     }
   });
 
-  it('reports a wrong code, and a locked code after the third', async () => {
+  it('reports a wrong code, and a locked code after three wrong codes', async () => {
     const story = await new Story(door).upTo('verify');
     const code = doors.codeOf(story.sent);
     const reasons: unknown[] = [];
@@ -162,7 +162,7 @@ describe.each(DOOR_NAMES)('through the door of %s', (name: DoorName) => {
     });
   });
 
-  it('rejects an eleventh passkey for good', async () => {
+  it('rejects an eleventh passkey, and a repeat does not help', async () => {
     const story = await new Story(
       door,
       door.newUser(),
@@ -203,7 +203,7 @@ describe.each(DOOR_NAMES)('through the door of %s', (name: DoorName) => {
       ['a cut after the effect', { cut: 'after' }, 'no_answer', { done: true }],
       ['half an answer', { cut: 'mid-response' }, 'no_answer', { done: true }],
       [
-        'an answer that is no JSON',
+        'an answer that is not JSON',
         { status: 200, body: 'fine', afterEffect: true },
         'no_answer',
         { done: true },
@@ -261,7 +261,7 @@ describe.each(DOOR_NAMES)('through the door of %s', (name: DoorName) => {
   });
 
   it.each(['a text that is new', 'invalid verification token', 'verification token already used'])(
-    'in client custody, a repeated login refused with "%s" tells nothing about an earlier try',
+    'in client custody, does not conclude from a repeated login refused with "%s" that nothing happened',
     async (message) => {
       if (door.provider.custody !== 'client') return;
       const story = await new Story(door).upTo('create');
@@ -291,7 +291,7 @@ describe.each(DOOR_NAMES)('through the door of %s', (name: DoorName) => {
     },
   );
 
-  it('in client custody, refuses a session of another user and registers nothing', async () => {
+  it('in client custody, refuses a session that belongs to another user, and registers nothing', async () => {
     if (door.provider.custody !== 'client') return;
     const story = await new Story(door).upTo('create');
     const { userId } = story.grant as Grant & { type: 'device-key' };

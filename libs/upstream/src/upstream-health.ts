@@ -25,19 +25,19 @@ export class UpstreamHealth implements OnApplicationShutdown {
     const label = 'integration';
     metrics.gauge(
       'gangway_breaker_open',
-      'Whether this process holds calls back: 1, half open 0.5',
+      'State of the circuit breaker in this process: 1 open, 0.5 half open, 0 closed',
       label,
       each(({ provider }) => OPENNESS[provider.state]),
     );
     metrics.gauge(
       'gangway_clock_skew_seconds',
-      'Distance to the clock of the upstream',
+      'Difference between our clock and the clock of the provider',
       label,
       each(({ skew }) => skew.ms() / 1000),
     );
     metrics.gauge(
       'gangway_signing_key_in_use',
-      'Which key of the integration is used first: 1, or 2 during a key change',
+      'Number of the key that signs first: 1, or 2 during a key change',
       label,
       () =>
         Object.fromEntries(
@@ -70,7 +70,7 @@ export class UpstreamHealth implements OnApplicationShutdown {
       if (refused) {
         refusedAtMs = now;
         const { status } = refused;
-        const why = status === null ? 'our clock or signer does not work' : `upstream answers ${status}`;
+        const why = status === null ? 'our clock or signer does not work' : `it answers ${status}`;
         this.#logger.error({ ...about, access: 'refused', status }, `${name} refuses our requests: ${why}`);
       } else {
         const afterS = Math.round((now - refusedAtMs) / 1000);

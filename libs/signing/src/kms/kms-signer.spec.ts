@@ -70,7 +70,7 @@ describe('a key at KMS', () => {
     }
   });
 
-  it('pads the raw numbers to 32 bytes', async () => {
+  it('pads both numbers of a raw signature to 32 bytes', async () => {
     // One number in 128 has a leading zero, which DER leaves out.
     for (let n = 0; n < 300; n++) {
       const message = Buffer.from(`message ${n}`);
@@ -80,7 +80,7 @@ describe('a key at KMS', () => {
   });
 });
 
-describe('a boot stops and names the variable if', () => {
+describe('the boot stops and names the variable if', () => {
   it.each([
     ['ECC_SECG_P256K1', 'it is secp256k1, not on P-256'],
     ['RSA_2048', 'it is rsa, not on P-256'],
@@ -111,7 +111,7 @@ describe('a boot stops and names the variable if', () => {
   });
 });
 
-describe('signing fails after', () => {
+describe('signing with KMS', () => {
   it.each<[string, KmsTrouble, SignerError['failure']]>([
     ['silence', 'silence', 'unavailable'],
     ['half an answer', 'half an answer', 'unavailable'],
@@ -127,7 +127,7 @@ describe('signing fails after', () => {
     ['a corrupted signature', 'corrupted', 'unavailable'],
     ['a signature by another key', 'foreign', 'unavailable'],
     ['an alias that was moved', 'moved alias', 'refused'],
-  ])('%s', async (_, trouble, failure) => {
+  ])('fails after %s', async (_, trouble, failure) => {
     kms.meet(trouble);
     const error = await failureOf(signer.sign(Buffer.from('x'), 'der', 400));
     expect(error.failure).toBe(failure);
@@ -144,7 +144,7 @@ describe('signing fails after', () => {
     ['throttling', { error: 'ThrottlingException', status: 400 }],
     ['a 429', { error: 'SomethingElse', status: 429 }],
     ['a 408', { error: 'SomethingElse', status: 408 }],
-  ])('%s, after all tries', async (_, trouble) => {
+  ])('fails after %s, when all tries are used', async (_, trouble) => {
     kms.meet(trouble);
     const error = await failureOf(signer.sign(Buffer.from('x'), 'der', 20_000));
     expect(error).toMatchObject({
@@ -153,13 +153,13 @@ describe('signing fails after', () => {
     });
   });
 
-  it('but tries again after a short trouble, if time is left', async () => {
+  it('tries again after a short failure, if time is left', async () => {
     kms.meet({ error: 'KMSInternalException', status: 500 }, 1);
     expect(await signer.sign(Buffer.from('x'), 'der', 3_000)).toBeInstanceOf(Uint8Array);
     expect(kms.callsOf('Sign')).toHaveLength(2);
   });
 
-  it('a hung KMS, also while waiting for a socket, and opens few sockets', async () => {
+  it('ends in time if KMS hangs, even for calls that wait for a socket, and opens few sockets', async () => {
     kms.meet('silence');
     const all = Array.from({ length: 200 }, () => failureOf(signer.sign(Buffer.from('x'), 'der', 300)));
     expect(new Set((await Promise.all(all)).map(({ failure }) => failure))).toEqual(new Set(['unavailable']));

@@ -70,7 +70,7 @@ describe('HPKE', () => {
     expect(sealed).toBe(fixedEphemeral.encryptedOtpBundle);
   });
 
-  it('text of the vector can be decrypted with its key and nonce by node:crypto alone', () => {
+  it('node:crypto alone decrypts the text of the vector with its key and nonce', () => {
     const { enc, ciphertext } = bytesOf(fixedEphemeral.encryptedOtpBundle);
     const key = Buffer.from(fixedEphemeral.aesKeyHex, 'hex');
     const decipher = createDecipheriv('aes-256-gcm', key, Buffer.from(fixedEphemeral.nonceHex, 'hex'));
@@ -85,7 +85,7 @@ describe('HPKE', () => {
     expect(openByTheirs(sealed)).toBe(plaintext);
   });
 
-  it('decrypts neither under another info nor with a changed byte', async () => {
+  it('does not decrypt a text under another info, or with a changed byte', async () => {
     await expect(open(sdkSample, 'turnkey_hpkf')).rejects.toThrow();
     await expect(open(sdkSample.replace(/..("})$/, '00$1'))).rejects.toThrow();
   });
@@ -102,7 +102,7 @@ describe('encryptOtpCode', () => {
     expect(bytesOf(again).enc).not.toEqual(bytesOf(sealed).enc);
   });
 
-  it('and @turnkey/crypto encrypt any code so that the other side can decrypt it', async () => {
+  it('encrypts any code so that the enclave can decrypt it, as @turnkey/crypto does', async () => {
     await fc.assert(
       fc.asyncProperty(fc.string({ unit: 'grapheme', maxLength: 12 }), async (any) => {
         const ours = await encryptOtpCode(target, new Secret(any), publicKeyHex);

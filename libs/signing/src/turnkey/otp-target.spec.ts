@@ -15,7 +15,7 @@ function bundleOf(data: string | Buffer, change: object = {}, by = testKey('tlsF
   return JSON.stringify({ ...bundle, data: bytes.toString('hex'), dataSignature, ...change });
 }
 
-describe('reading', () => {
+describe('reading an OTP target bundle', () => {
   it('accepts the vector with every form of the signer', () => {
     for (const hex of [tlsFetcherSigner.publicKeyUncompressedHex, tlsFetcherSigner.publicKeyCompressedHex]) {
       const { publicKey } = readOtpTarget(targetBundle, decodePublicKey(hex)!);
@@ -76,7 +76,7 @@ describe('reading', () => {
     );
   });
 
-  it('refuses the vector for another signer', () => {
+  it('refuses the vector if another signer is configured', () => {
     expect(() => readOtpTarget(targetBundle, decodePublicKey(notarizer.publicKeyCompressedHex)!)).toThrow(
       expect.objectContaining({ reason: 'wrong_key' }),
     );

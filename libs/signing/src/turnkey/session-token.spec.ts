@@ -19,7 +19,7 @@ function sessionOf(payload: unknown, header: object = HEADER): string {
   return `${input}.${Buffer.from(testKey('notarizer').sign(once, 'raw')).toString('base64url')}`;
 }
 
-describe('reading', () => {
+describe('reading a session token', () => {
   it('gives the claims of the vector with every form of the notarizer', () => {
     for (const hex of [notarizer.publicKeyUncompressedHex, notarizer.publicKeyCompressedHex]) {
       expect(readSessionToken(jwt, decodePublicKey(hex)!, NOW_MS)).toEqual({
@@ -75,7 +75,7 @@ describe('reading', () => {
     );
   });
 
-  it('refuses the vector for another notarizer', () => {
+  it('refuses the vector if another notarizer is configured', () => {
     expect(() =>
       readSessionToken(jwt, decodePublicKey(tlsFetcherSigner.publicKeyCompressedHex)!, NOW_MS),
     ).toThrow(expect.objectContaining({ reason: 'bad_signature' }));

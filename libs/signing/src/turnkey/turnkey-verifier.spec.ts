@@ -37,7 +37,7 @@ it('trusts only the production keys by default', () => {
   expect(() => verifier.otpTarget(forged)).toThrow(refused('bad_signature'));
 });
 
-it('stops at an invalid key and names it', () => {
+it('throws for an invalid key and names it', () => {
   const broken = signerPublicKey.slice(2);
   expect(() => turnkeyVerifier({ signerPublicKey: broken })).toThrow(InvalidKeyError);
   expect(() => turnkeyVerifier({ signerPublicKey: broken })).toThrow(/^signerPublicKey .* public key/);

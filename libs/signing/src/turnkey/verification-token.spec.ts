@@ -20,7 +20,7 @@ function tokenOf(payload: unknown, header: object = HEADER) {
   return `${input}.${Buffer.from(signature).toString('base64url')}`;
 }
 
-describe('reading', () => {
+describe('reading a verification token', () => {
   it('gives the claims of the vector with every form of the signer', () => {
     for (const hex of [tlsFetcherSigner.publicKeyUncompressedHex, tlsFetcherSigner.publicKeyCompressedHex]) {
       expect(readVerificationToken(jwt, decodePublicKey(hex)!, NOW_MS)).toEqual({
@@ -92,7 +92,7 @@ describe('reading', () => {
     );
   });
 
-  it('refuses the vector for another signer without showing the token', () => {
+  it('refuses the vector if another signer is configured, without showing the token', () => {
     const stranger = decodePublicKey(notarizer.publicKeyCompressedHex)!;
     let thrown: unknown;
     try {

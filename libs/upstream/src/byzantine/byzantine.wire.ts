@@ -13,7 +13,7 @@ export const otpAuthAnswer = z.object({
   expiresAt: z.string().transform((text, ctx) => {
     const at = parseInstant(text);
     if (at) return at;
-    ctx.addIssue('is no ISO 8601 instant');
+    ctx.addIssue('is not an ISO 8601 instant');
     return z.NEVER;
   }),
 });

@@ -30,7 +30,7 @@ const base64url = z
   .string()
   .refine(
     (text) => text !== '' && Buffer.from(text, 'base64url').toString('base64url') === text,
-    'is not unpadded base64url',
+    'must be base64url without padding (=)',
   );
 
 /** Reads an authenticator that a device wrote for `create_authenticators`. */

@@ -135,7 +135,7 @@ function meant(
     case 'origin_refused':
       return asked.withOrigin
         ? rejected()
-        : misconfigured('its list of origins lacks the one of our defaults');
+        : misconfigured('the Auth Proxy does not allow the origin of the integration’s defaults');
     case 'organization_unknown':
       return asked.organization === 'sub'
         ? rejected('subject_not_found')

@@ -89,7 +89,7 @@ export class TurnkeyApi {
     let activity = readActivity(answer, asked, fingerprint);
     for (let waitMs = POLL_FIRST_MS; !activity.result; waitMs = Math.min(waitMs * 1.5, POLL_LAST_MS)) {
       if (!reader || oneTry.leftMs <= waitMs) {
-        throw failureOf(answer, 'no_answer', 'the activity was still going on');
+        throw failureOf(answer, 'no_answer', 'the activity was still pending at the deadline');
       }
       await delay(waitMs);
       const polled = await this.#poll(oneTry, activity, reader);

@@ -42,7 +42,7 @@ export async function verifyBy(
 /** The code was sent before the device held the key, so there is no key to encrypt it to. */
 function codeOfOtherCustody(): UpstreamError {
   return new UpstreamError('rejected', {
-    detail: 'the code was sent for plain text, and came encrypted',
+    detail: 'this code must be sent in plain text, but it came encrypted',
     evidence: NOTHING_SENT,
     reason: 'otp_expired',
   });
