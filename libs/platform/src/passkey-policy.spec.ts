@@ -140,7 +140,7 @@ describe('the policy of an integration', () => {
     [
       'ATTESTATION',
       'none',
-      `is "none", so all passkeys would be refused: ${PREFIX}AAGUID_ALLOW requires an attestation`,
+      `is "none", but ${PREFIX}AAGUID_ALLOW needs an attestation: it would refuse all passkeys`,
       { AAGUID_ALLOW: IPHONE },
     ],
   ])('refuses %s=%s at boot, by name: %s', (variable, value, detail, more = {}) => {

@@ -161,7 +161,7 @@ export function passkeyPolicyOf(
     refuse('ORIGINS', `has ${those} that are neither at the host of ${prefix}RP_ID nor below it`);
   }
   if (own.AAGUID_ALLOW.length > 0 && own.ATTESTATION === 'none') {
-    const detail = `is "none", so all passkeys would be refused: ${prefix}AAGUID_ALLOW requires an attestation`;
+    const detail = `is "none", but ${prefix}AAGUID_ALLOW needs an attestation: it would refuse all passkeys`;
     refuse('ATTESTATION', detail);
   }
   const both = own.AAGUID_ALLOW.filter((aaguid) => own.AAGUID_DENY.includes(aaguid));

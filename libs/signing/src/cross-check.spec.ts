@@ -1,6 +1,6 @@
 /**
- * node:crypto and @noble/curves share no code. Each must verify the other's signatures, and refuse wrong
- * ones.
+ * node:crypto and @noble/curves share no code. Each library must accept the signatures of the other, and
+ * refuse wrong signatures.
  */
 import { createPublicKey, verify } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
@@ -121,7 +121,7 @@ it.each([
   const high = Array.from({ length: 64 }, (_, i) => sign(Buffer.of(i), 'raw')).filter(
     (raw) => sOf(raw) > ORDER / 2n,
   );
-  // 64 even coins all on one side: once in 10^19 runs.
+  // By chance, all 64 signatures would be on one side once in 10^19 runs.
   expect(high.length).toBeGreaterThan(0);
   expect(high.length).toBeLessThan(64);
 });

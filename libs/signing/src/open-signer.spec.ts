@@ -41,7 +41,7 @@ it('checks the signatures of each key that it opens', async () => {
     return signature;
   };
   Object.assign(crypto, { sign: broken });
-  // Modules that have imported it by name must call the broken one, too.
+  // Modules that import the function by name must also call the broken function.
   syncBuiltinESMExports();
   try {
     await expect(openSigner(acme)).rejects.toThrow(/signed with the key of INTEGRATION_ACME_PRIVATE_KEY/);

@@ -32,7 +32,7 @@ const jwk = {
 };
 const goodPem = pem(createPrivateKey({ key: jwk, format: 'jwk' }));
 
-/** The same PKCS#8 with another private number (bytes 36–67 of a P-256 key) and the old public key. */
+/** The same PKCS#8, with another private number (bytes 36–67) and the unchanged public key. */
 function pemWithScalar(hex: string): string {
   const der = createPrivateKey(goodPem).export({ type: 'pkcs8', format: 'der' });
   Buffer.from(hex, 'hex').copy(der, 36);

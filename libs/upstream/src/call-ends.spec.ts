@@ -25,7 +25,7 @@ function fail(
   ends.failed(call, new UpstreamError(failure, { detail: 'x', evidence, ...more }));
 }
 
-/** The trouble that an end adds to, and whether it clears the earlier failures. */
+/** The kind of failure that a call's end counts for, and whether the end clears earlier failures. */
 const MEANS: Record<FailureClass, { trouble: 'verify-otp' | 'access' | null; mends: boolean }> = {
   not_sent: { trouble: 'verify-otp', mends: false },
   throttled: { trouble: 'verify-otp', mends: false },
@@ -87,7 +87,7 @@ describe('CallEnds', () => {
     expect(access).toEqual([401, 'accepted']);
   });
 
-  // A 404 for the probe itself tells nothing about our key.
+  // A 404 for a probe proves nothing about our key.
   it('does not treat a rejected probe as proof that our key works again', () => {
     fail('misconfigured', { status: 401 });
     fail('rejected', { status: 404 }, 'probe');

@@ -19,7 +19,7 @@ const config = testConfig({ PROBE_EVERY_MS: '20' });
 let http: UpstreamHttpClient;
 let server: RawServer;
 let watch: ClockWatch;
-/** How far the provider's clock is ahead of ours, and further header lines of its answers. */
+/** How far the provider's clock is ahead of ours, and additional header lines of its answers. */
 let aheadMs = 0;
 let more = '';
 const asked = { steps: 0, probes: 0 };

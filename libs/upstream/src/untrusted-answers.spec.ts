@@ -30,7 +30,7 @@ afterEach(async () => {
 const keys = new SigningKeys([parsePrivateKey(new Secret('01'.repeat(32)), 'SPEC')]);
 const subject = { accountId: randomUUID(), userId: randomUUID() };
 
-/** The steps against an upstream that answers every request with these bytes. */
+/** The steps of a provider whose upstream answers every request with these bytes. */
 async function byzantine(behave: (incoming: Incoming, count: number) => void) {
   server = await RawServer.listen(behave);
   const provider = new ByzantineProvider(
@@ -244,11 +244,11 @@ describe('an answer that never ends or breaks the rules of HTTP', () => {
     const before = process.memoryUsage();
     const end = await endOf(steps.init(500));
     expect(end).toMatchObject({ failure: 'no_answer', evidence: { bytesSent: true } });
-    // The size limit ends it, not the deadline.
+    // The size limit ends the call, not the deadline.
     if (what.startsWith('a body'))
       expect(end).toHaveProperty('message', expect.stringContaining('larger than'));
     const { heapUsed, external } = process.memoryUsage();
-    // Both ends are in this process, and their garbage may not be collected yet.
+    // Client and server are in this process, and their garbage may not be collected yet.
     expect(heapUsed + external - before.heapUsed - before.external).toBeLessThan(96 * MEGABYTE);
     await until('the connection is gone', () => server!.connections.every(({ socket }) => socket.destroyed));
   });

@@ -55,7 +55,7 @@ export class UpstreamHealth implements OnApplicationShutdown {
     const about = { integration: name, process: this.process };
     let told: BreakerState = 'closed';
     provider.breakerChanged = (breaker) => {
-      // A failed trial call is no news: during an outage there is one every few seconds.
+      // An outage has a failed trial call every few seconds, so such a call is only a debug line.
       const news = (breaker === 'closed') !== (told === 'closed');
       told = breaker;
       const line = { ...about, breaker };

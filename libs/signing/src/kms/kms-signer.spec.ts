@@ -29,7 +29,7 @@ afterAll(async () => {
   process.env = before;
 });
 
-/** Node.js's own reading of a compressed key: the SPKI prefix of P-256 (RFC 5480 §2), then the 33 bytes. */
+/** Reads a compressed key by Node.js alone: the SPKI prefix of P-256 (RFC 5480 §2), then the 33 bytes. */
 const publicKey = () =>
   createPublicKey({
     key: Buffer.from(`3039301306072a8648ce3d020106082a8648ce3d030107032200${key.publicKeyHex}`, 'hex'),
@@ -63,7 +63,7 @@ describe('a key at KMS', () => {
     expect(verify('sha256', message, publicKey(), der)).toBe(true);
     expect(raw).toHaveLength(64);
     expect(verify('sha256', message, { key: publicKey(), dsaEncoding: 'ieee-p1363' }, raw)).toBe(true);
-    // KMS sees the digest only, whatever the length: no code and no address.
+    // KMS receives only the digest of a message of any length, so no code and no address.
     for (const { body } of kms.callsOf('Sign')) {
       expect(body).toMatchObject({ MessageType: 'DIGEST', SigningAlgorithm: 'ECDSA_SHA_256' });
       expect(Buffer.from(String(body['Message']), 'base64')).toHaveLength(32);
@@ -71,7 +71,7 @@ describe('a key at KMS', () => {
   });
 
   it('pads both numbers of a raw signature to 32 bytes', async () => {
-    // One number in 128 has a leading zero, which DER leaves out.
+    // In one of 128 numbers the first byte is zero. DER leaves that byte out.
     for (let n = 0; n < 300; n++) {
       const message = Buffer.from(`message ${n}`);
       const raw = await signer.sign(message, 'raw');
@@ -134,7 +134,7 @@ describe('signing with KMS', () => {
     if (trouble === 'silence' || trouble === 'half an answer') {
       expect(error.message).toBe('AWS KMS did not sign within 400 ms');
     }
-    // AWS's message names account and user.
+    // AWS's message contains the account and the user.
     expect(error.message).not.toMatch(/arn:|user\/|111122223333/);
     kms.mend();
     expect(await signer.sign(Buffer.from('x'))).toBeInstanceOf(Uint8Array);
@@ -164,8 +164,8 @@ describe('signing with KMS', () => {
     const all = Array.from({ length: 200 }, () => failureOf(signer.sign(Buffer.from('x'), 'der', 300)));
     expect(new Set((await Promise.all(all)).map(({ failure }) => failure))).toEqual(new Set(['unavailable']));
     expect(kms.mostSockets).toBeLessThanOrEqual(64);
-    // Calls that only waited were never sent, so the next signature does not wait behind 168 abandoned
-    // ones.
+    // Calls that only waited were never sent. So the next signature does not wait behind 168 abandoned
+    // calls.
     kms.mend();
     await signer.sign(Buffer.from('x'));
     expect(kms.calls.length).toBeLessThan(150);

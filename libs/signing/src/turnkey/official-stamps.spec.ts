@@ -1,6 +1,6 @@
 /**
- * Compares stamps with Turnkey's own packages, which share no code with ours. Each side accepts the other's
- * stamps.
+ * Compares stamps with Turnkey's own packages, which share no code with ours. Our code accepts their stamps,
+ * and their code accepts our stamps.
  */
 import { describe, expect, it } from '@jest/globals';
 import { ApiKeyStamper } from '@turnkey/api-key-stamper';

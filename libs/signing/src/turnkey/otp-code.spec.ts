@@ -32,7 +32,7 @@ const bytesOf = (sealed: string) => {
   return { enc: Buffer.from(encappedPublic, 'hex'), ciphertext: Buffer.from(ciphertext, 'hex') };
 };
 
-/** Decrypts like the enclave, with @hpke/core. */
+/** Decrypts as the enclave does, with @hpke/core. */
 async function open(sealed: string, info = 'turnkey_hpke'): Promise<string> {
   const { enc, ciphertext } = bytesOf(sealed);
   const recipientKey = await suite.kem.deserializePrivateKey(Buffer.from(enclaveTarget.privateKeyHex, 'hex'));
@@ -41,7 +41,7 @@ async function open(sealed: string, info = 'turnkey_hpke'): Promise<string> {
   return Buffer.from(await suite.open(params, ciphertext, aad)).toString();
 }
 
-/** Decrypts like the enclave, with Turnkey's own package. */
+/** Decrypts as the enclave does, with Turnkey's own package. */
 function openByTheirs(sealed: string): string {
   const { enc, ciphertext } = bytesOf(sealed);
   const receiverPriv = enclaveTarget.privateKeyHex;
@@ -49,7 +49,7 @@ function openByTheirs(sealed: string): string {
   return Buffer.from(opened).toString();
 }
 
-/** The key pair of the vector, in the form of the library's test-only option. */
+/** The key pair of the vector, in the form of the HPKE library's test-only option. */
 async function fixedKeyPair() {
   const text = (hex: string) => Buffer.from(hex, 'hex').toString('base64url');
   const { privateKeyHex, publicKeyUncompressedHex: point } = hpkeFixedSender;

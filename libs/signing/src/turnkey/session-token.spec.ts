@@ -12,7 +12,7 @@ const END_S = 4102444800;
 const NOW_MS = END_S * 1000 - 1;
 const HEADER = { alg: 'ES256', typ: 'JWT' };
 
-/** A session over the claims, signed like the enclave's: over the hash of the hash. */
+/** Makes a session with these claims. Like the enclave, it signs the hash of the hash. */
 function sessionOf(payload: unknown, header: object = HEADER): string {
   const input = `${base64url(header)}.${base64url(payload)}`;
   const once = createHash('sha256').update(input).digest();

@@ -13,7 +13,7 @@ const END_MS = 4102444800000;
 const NOW_MS = END_MS - 1;
 const HEADER = { typ: 'JWT', alg: 'ES256' };
 
-/** A token over the claims, signed like the enclave's. */
+/** Makes a token with these claims, signed as the enclave signs. */
 function tokenOf(payload: unknown, header: object = HEADER) {
   const input = `${base64url(header)}.${base64url(payload)}`;
   const signature = testKey('tlsFetcherSigner').sign(Buffer.from(input), 'raw');

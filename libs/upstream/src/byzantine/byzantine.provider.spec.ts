@@ -226,7 +226,7 @@ describe('a good answer of Byzantine', () => {
 });
 
 describe('a 2xx answer that cannot be read counts as lost', () => {
-  /** What we read of each; `session` is opaque to us. */
+  /** The members that the service reads. It does not read `session`. */
   const read: Record<Verb, string[]> = {
     'init-otp': ['otpId'],
     'otp-auth': ['sessionId', 'expiresAt'],

@@ -5,7 +5,7 @@ import { ClockSkew } from './clock-skew.js';
 const START = Date.UTC(2026, 10, 20, 12, 0, 0, 400);
 const HOUR = 3_600_000;
 
-/** Our two clocks, the provider's clock, and answers that carry its time. */
+/** Our two clocks, the provider's clock, and answers that contain the provider's time. */
 function between({ warnMs = 10_000, stopMs = 30_000 } = {}) {
   const clock = {
     wall: START,
@@ -194,7 +194,7 @@ describe('no clock difference is measured from', () => {
   });
 });
 
-/** Clocks that two answers have found an hour apart. */
+/** Clocks between which two answers have measured a difference of an hour. */
 function anHourApart() {
   const two = between();
   two.saw(-HOUR);

@@ -117,7 +117,7 @@ describe('the HTTP client reports not_sent', () => {
   });
 
   it('if no connection opens in time', async () => {
-    // An https request to a server that never answers the TLS handshake: TCP connects, TLS does not.
+    // An https request to a server that never answers the TLS handshake. TCP connects, but TLS does not.
     const server = await listen(() => undefined);
     const error = await failureOf(
       client.send(call(), request({ url: server.url.replace('http:', 'https:') })),
@@ -152,7 +152,7 @@ describe('the HTTP client reports not_sent', () => {
       heldBack: true,
       evidence: { bytesSent: false },
     });
-    // The next call shows that nothing else is still on its way.
+    // The next call shows that no other request is still on its way.
     await client.send(call(), request(server));
     expect(server.requests).toBe(1);
   });
@@ -248,7 +248,7 @@ describe('connections of the HTTP client', () => {
     const server = await listen(({ socket }) => socket.write(answering(200, '{}')));
     for (let n = 0; n < 20; n++) await client.send(call(), request(server));
     expect(server.requests).toBe(20);
-    // A connection may not be free yet at the moment when its answer is returned.
+    // A connection may still be busy at the moment when its answer is returned.
     expect(server.connections.length).toBeLessThanOrEqual(2);
   });
 

@@ -26,7 +26,7 @@ function ownCertificate(): { cert: string; key: string } {
   };
 }
 
-/** Node.js has it since 22.19 and 24.5. */
+/** Node.js has this function since 22.19 and 24.5. */
 const canTrust = 'setDefaultCACertificates' in tls;
 const doors: [string, { cert: string; key: string } | undefined][] = [
   ['HTTP', undefined],

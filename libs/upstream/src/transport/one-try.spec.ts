@@ -21,7 +21,7 @@ describe('a try that consists of several requests', () => {
     expect(() => oneTry.limits(true).beforeSend()).toThrow(/no time was left/);
   });
 
-  /** The requests in order (`-` for one that did not leave), how the last one ended, and how the try ends. */
+  /** The requests in order (`-`: not sent), how the last request ends, and how the try ends. */
   it.each<[string[], FailureClass, boolean, FailureClass, boolean]>([
     [['-'], 'not_sent', false, 'not_sent', false],
     [['effect', '-'], 'not_sent', false, 'unavailable', true],

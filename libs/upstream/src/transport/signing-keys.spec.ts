@@ -23,7 +23,7 @@ const answer = (status: number, text = ''): HttpAnswer => ({
 });
 const lost = (failure: FailureClass) => new UpstreamError(failure, { detail: failure, evidence });
 
-/** The end of a request, by the key that signed it. */
+/** The status or failure that a request gets, per key that signed it. */
 type Upstream = Record<string, number | UpstreamError>;
 
 function aSending(upstream: Upstream, leftMs = 1_000) {
@@ -56,7 +56,7 @@ describe('an integration with two keys', () => {
     expect(keys.inUse).toBe(2);
     expect(changes).toEqual([{ from: fingerprintOf(first), to: fingerprintOf(second) }]);
 
-    // And back, if the new key is removed again.
+    // The order changes back if upstream removes the new key again.
     Object.assign(upstream, { first: 200, second: 401 });
     expect((await keys.send(sending)).status).toBe(200);
     expect(keys.inUse).toBe(1);

@@ -73,7 +73,7 @@ describe('a correct code', () => {
   ] as const)('allows another try if an answer of %s is lost: %j', async (route, more) => {
     const { verify } = await toVerify(false);
     fault({ route, cut: 'before', ...more });
-    // The lookup fails, too.
+    // The lookup fails too.
     if (route === 'signup_v2') {
       fault({ route: 'account', status: 200, body: {} });
       fault({ route: 'account', cut: 'before' });
@@ -97,7 +97,7 @@ describe('after a lost answer, the service', () => {
     fault({ route: 'otp_login_v2', cut: 'after' });
     const grant = await verify();
     expect(grant).toMatchObject({ type: 'session-key', userId });
-    // Counted from before the login, so it is never later than the real end of the session.
+    // The lifetime counts from before the login, so the session never ends earlier than recorded.
     const lifeMs = grant.expiresAt.getTime() - Date.now();
     expect(lifeMs).toBeLessThanOrEqual(900_000);
     expect(lifeMs).toBeGreaterThan(870_000);
@@ -127,7 +127,7 @@ describe('after a lost answer, the service', () => {
   });
 });
 
-/** A call whose submission has kept these texts already. */
+/** A call of a submission that has already kept these texts. */
 async function keeping(texts: Readonly<Record<string, string>>): Promise<Call> {
   const call = aCall();
   for (const [name, text] of Object.entries(texts)) await call.kept(name, () => text);
@@ -142,7 +142,7 @@ describe('the options of a code', () => {
       captchaToken: '0.turnstile',
       origin: 'https://app.example.com',
     });
-    // The captcha's token is valid once, and does not belong in the row.
+    // A captcha token is valid once, and the row does not store it.
     expect(once).toEqual({ captchaToken: '0.turnstile' });
     expect(choice).not.toHaveProperty('captchaToken');
     const sent = await provider.initOtp(await keeping(once), subject, choice);

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { AuthenticatorTransport, NewAuthenticator } from '../port/upstream-provider.js';
 
-/** Turnkey has no name for an unknown transport, so it is left out. */
+/** Turnkey has no name for an unknown transport. Therefore an unknown transport is left out. */
 const TRANSPORTS: Record<Exclude<AuthenticatorTransport, 'unknown'>, string> = {
   ble: 'AUTHENTICATOR_TRANSPORT_BLE',
   hybrid: 'AUTHENTICATOR_TRANSPORT_HYBRID',

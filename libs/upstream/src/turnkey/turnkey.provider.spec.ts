@@ -229,7 +229,7 @@ describe('an activity of Turnkey', () => {
   it.each(routes)('%s is polled while it is pending', async (route) => {
     fault({ route, activity: { status: 'PENDING', polls: 1 } });
     expect(await wholeWay()).toHaveLength(1);
-    // The first poll sees it pending, the second completed.
+    // The first poll returns a pending activity, the second a completed activity.
     expect(doors.sandbox.control.requests({ route: 'get_activity' })).toHaveLength(2);
     expect(effects(route)).toHaveLength(1);
   });
@@ -281,7 +281,7 @@ describe('an activity of Turnkey', () => {
       failure: 'rejected',
       reason: 'subject_not_found',
     },
-    // The same bytes always name this activity, so a repeat would get the same end.
+    // The same bytes always mean this activity, so a repeat would end in the same way.
     { what: 'failed for a limit', activity: failed(429, 'rate limited'), failure: 'rejected_unclear' },
     { what: 'failed for a policy', activity: failed(403, 'request not authorized'), failure: 'rejected' },
     {
@@ -453,7 +453,7 @@ describe('step 2 at Turnkey', () => {
     });
   });
 
-  /** A session's token, from a repeat of the bytes of its login. */
+  /** A session token that a repeated login request returned. */
   async function sessionOf(contact: string): Promise<string> {
     doors.http.sent.length = 0;
     await (await toVerify({ subject: byEmail(contact) })).verify();
@@ -507,7 +507,7 @@ describe('step 2 at Turnkey', () => {
     const at = doors.turnkey({ [name]: new Device().publicKey });
     const whole = async () => (await toVerify({ at })).verify();
     const end = await endOf(whole());
-    // If it were parked, it would be tried again, with another mail, each time that the probe succeeds.
+    // A parked row would be tried again, with another mail, after each successful probe.
     expect(end).toMatchObject({ failure: 'rejected', message: expect.stringContaining(` ${variable} `) });
     expect(end).toHaveProperty('reason', name === 'signerPublicKey' ? undefined : 'login_refused');
   });
@@ -601,7 +601,7 @@ describe('step 3 at Turnkey', () => {
     fault({ route: 'get_authenticators', status: 503, times: 2 });
     expect(await endOf(create(aCall({ kept })))).toMatchObject({ failure: 'no_answer' });
     doors.sandbox.control.advanceClock(20 * 60_000, true);
-    // The session is over, and whether it was open then is unknown. A "no" would be a guess.
+    // The session has ended. It may have been open at the first try, so a refusal would be a guess.
     expect(await endOf(create(aCall({ kept })))).toMatchObject({ failure: 'no_answer' });
     expect(await create(aCall({ kept }))).toEqual(
       doors.sandbox.control.authenticators(grant.userId).map(({ authenticatorId }) => authenticatorId),
