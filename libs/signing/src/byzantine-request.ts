@@ -3,7 +3,7 @@ import type { RequestSigner } from './request-signer.js';
 /** The signed parts of a request, in their wire form. */
 export interface ByzantineRequest {
   /**
-   * Unix time in whole seconds. Upstream accepts a difference of one minute in both directions. Therefore each
+   * Unix time in whole seconds. Upstream accepts a difference of one minute in both directions. So each
    * attempt needs a new signature.
    */
   timestampS: number;

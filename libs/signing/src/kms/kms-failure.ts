@@ -10,8 +10,8 @@ interface AwsError {
 
 /**
  * Classifies an error of the AWS SDK. A 4xx is a definite refusal: access denied, a key that is disabled,
- * deleted or made for another usage, refused credentials. Every other error may be temporary: 5xx, throttling,
- * a broken connection, the time limit, credentials that could not be fetched.
+ * deleted or made for another usage, refused credentials. Every other error may be temporary: 5xx,
+ * throttling, a broken connection, the time limit, credentials that could not be fetched.
  */
 export function signerErrorOf(error: unknown): SignerError {
   if (error instanceof SignerError) return error;

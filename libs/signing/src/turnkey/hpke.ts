@@ -23,8 +23,8 @@ const INFO = Buffer.from('turnkey_hpke', 'ascii');
  * @param target the enclave's key: uncompressed, 65 bytes.
  * @param ephemeral is set only to reproduce the vectors. Two messages under one ephemeral key share key and
  *   nonce, which breaks the encryption.
- * @returns JSON with `encappedPublic` (65 bytes) and `ciphertext` (which ends with a tag of 16 bytes), both in
- *   hex.
+ * @returns JSON with `encappedPublic` (65 bytes) and `ciphertext` (with a tag of 16 bytes at its end), both
+ *   in hex.
  */
 export async function encryptToEnclave(
   target: Uint8Array,

@@ -19,7 +19,7 @@ export interface ParsedSubject {
   personal: readonly string[];
 }
 
-/** Options of a code that a start sets in place of the integration's defaults: JSON. */
+/** Options that a start sets for its codes, in addition to the defaults. JSON, in the provider's form. */
 export type OtpChoice = Readonly<Record<string, unknown>>;
 
 /** The parsed options of a start. */
@@ -46,8 +46,8 @@ export interface Call extends CallLimits {
    * the same request.
    *
    * @param name identifies the text within the submission.
-   * @throws UpstreamError `not_sent` if the row no longer has this attempt.
    * @throws UpstreamError `not_sent` if the row no longer contains this attempt.
+   */
   kept(name: string, make: () => string | Promise<string>): Promise<string>;
 }
 
