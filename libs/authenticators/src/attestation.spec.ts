@@ -8,7 +8,7 @@ import { completeChain } from './certificate-chain.js';
 import { endOf as ceremonyOf } from './fixtures/ceremony.js';
 import { GOOGLE_ROOT_OF_2026, rootsOf } from './trusted-roots.js';
 
-/** The result for a real device's passkey at a given time: its model, or the check that fails. */
+/** The result for the passkey of a real device at a given time: its model, or the check that fails. */
 async function endOf({ rpId, origin, challenge, response }: RealAttestation, at: Date): Promise<string> {
   const rest = [
     'hrtime',

@@ -33,15 +33,15 @@ const expire = (challenge: string) =>
   );
 
 /**
- * Claims a submission with the challenges.
- * @returns whether it was written.
+ * Claims a submission with these challenges.
+ * @returns whether the claim was written.
  */
 async function use(id: string, challenges: string[], credentials = [randomUUID()]): Promise<boolean> {
   if (!(await claimed(authenticators, id, credentials, { challenges }))) return false;
   await goBack(id);
   return true;
 }
-/** Acts as if the submission had been refused, so that another may follow. */
+/** Ends the submission as if it was refused, so that another submission may follow. */
 const goBack = (id: string) =>
   authenticators.dataSource.query(`UPDATE onboardings SET state = 'otp_verified' WHERE id = $1`, [id]);
 

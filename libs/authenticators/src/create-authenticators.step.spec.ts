@@ -45,7 +45,7 @@ const row = aRow({
   pendingAuthenticators: pending,
 });
 
-/** The move that an end of the step causes. */
+/** The state change that an end of the step causes. */
 const moved = (seen: Row, { signal, facts }: StepEnd) =>
   move(seen, signal, facts as never, { now: seen.now, settings: config });
 

@@ -9,7 +9,7 @@ beforeAll(async () => {
   authenticators = await openAuthenticators();
 });
 afterAll(() => authenticators.module.close());
-/** A credential id is unique across subjects, so each test begins without any. */
+/** A credential id is unique across subjects. Therefore each test starts with an empty table. */
 beforeEach(() => authenticators.dataSource.query('DELETE FROM credentials'));
 
 const insert = (subjectKey: string, integration = 'byzantine') =>
@@ -29,8 +29,8 @@ const registered = async (subjectKey: string) =>
     )
   ).map(({ id }) => id);
 /**
- * Claims a submission, if necessary after an earlier one that was lost.
- * @returns whether it was written.
+ * Claims a submission. The row first gets the state that it has after an earlier submission ended.
+ * @returns whether the claim was written.
  */
 async function reserve(id: string, ids: string[], atMost = 10): Promise<boolean> {
   const { dataSource, challenges } = authenticators;
@@ -53,7 +53,7 @@ async function settle(id: string, credentials: 'confirm' | 'release', ids: strin
   const moved = { patch, events: [], also: { refund: null, credentials } };
   return (await authenticators.store.settle('create-authenticators', seen, moved, seen.now)) !== null;
 }
-/** Settles with these credentials as registered on the row. */
+/** Ends the attempt with these credentials as registered on the row. */
 const confirm = (id: string, ids: string[]) => settle(id, 'confirm', ids);
 const release = (id: string) => settle(id, 'release');
 
