@@ -23,7 +23,7 @@ beforeAll(async () => {
 });
 afterAll(() => dataSource.destroy());
 
-/** A simulated process with its own cache, whose clock stands still. */
+/** A simulated process with its own cache. Its clock moves only when the test moves it. */
 function aProcess(of = statements) {
   let nowMs = 0;
   const clock: Clock = { nowMs: () => nowMs, monotonicMs: () => nowMs };
@@ -45,7 +45,7 @@ async function aToken(keys: ApiKeys, more: Partial<NewApiKey> = {}): Promise<Api
   return parseApiKeyToken((await keys.create({ ...rights, ...more }, WHO)).token.reveal())!;
 }
 
-/** How often a statement runs during the work. */
+/** How often this statement runs during the work. */
 async function sentDuring(work: () => Promise<unknown>, { name } = LOAD_KEY): Promise<number> {
   const run = jest.spyOn(statements, 'run');
   await work();

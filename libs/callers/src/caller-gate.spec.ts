@@ -16,7 +16,7 @@ import type { RateLimits } from './rate-limits.js';
 const ID = '0198a000-0000-7000-8000-00000000abcd';
 const BARE = 'Bearer realm="gangway"';
 
-/** The calls to the gate's parts, in order. */
+/** The calls that the gate makes to its parts, in order. */
 let asked: string[];
 let shutOut: boolean;
 let logged: FastifyRequest['raw']['logged'][];
@@ -137,7 +137,7 @@ describe('the caller gate', () => {
     const answer = await ask(authorization);
     expect([answer.status, answer.headers['www-authenticate']]).toEqual([401, challenge]);
     expect(asked.filter((each) => each.startsWith('failed'))).toEqual(failed);
-    // A client without credentials does not guess.
+    // A request without credentials is not an attempt to guess a token.
     expect(asked).not.toContain('body');
     expect(answer.body).not.toContain('it is bad');
     expect(logged[0]?.caller).toBeUndefined();

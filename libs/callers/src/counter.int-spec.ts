@@ -19,11 +19,11 @@ afterAll(() => {
 });
 afterEach(() => void jest.restoreAllMocks());
 
-/** A counter as each process makes one. */
+/** A counter as a process makes it. */
 const aCounter = (of = link) => new Counter({ link: of, prefix, policy: 'spec', quota: QUOTA });
 const keyOf = (key: string) => `${prefix}:limit:spec:${key}`;
 
-/** The rest after each request; -1 if it exceeded the quota. */
+/** The remaining requests after each request. -1 if the request exceeded the quota. */
 async function add(counter: Counter, key: string, times: number): Promise<number[]> {
   const left: number[] = [];
   for (let n = 0; n < times; n++) {
@@ -113,7 +113,7 @@ describe('a counter while Redis is not available', () => {
   it('continues with the count of the process if Redis fails during the window', async () => {
     const [counter, key] = [aCounter(), randomUUID()];
     expect(await add(counter, key, 1)).toEqual([2]);
-    // The script fails, because the key's type is a list.
+    // The script fails, because the key in Redis is a list.
     await link.redis.del(keyOf(key));
     await link.redis.lpush(keyOf(key), 'x');
     expect(await add(counter, key, 2)).toEqual([2, 1]);

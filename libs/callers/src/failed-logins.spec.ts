@@ -8,7 +8,7 @@ import type { RefusedLogins } from './refused-logins.js';
 
 const QUOTA = 3;
 
-/** Without Redis: the process counts for itself. */
+/** A counter without Redis. The process counts by itself. */
 const redis = { link: { accepts: false, redis: {} } } as unknown as LimitRedis;
 
 let nowMs: number;
@@ -46,7 +46,7 @@ describe('invalid tokens', () => {
       expect(await fail('192.0.2.1')).toBeNull();
       expect(await isShutOut('192.0.2.1')).toBe(false);
     }
-    // The last token is still refused as not valid; later ones are not checked.
+    // The last token is still checked and refused as invalid. Later tokens are not checked.
     expect(await fail('192.0.2.1')).toBeNull();
     expect(await problemOf(() => failures.refuseShutOut('192.0.2.1'))).toMatchObject({
       code: 'rate_limited',

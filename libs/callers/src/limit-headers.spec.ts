@@ -12,7 +12,7 @@ const count = (more: Partial<Count> = {}): Count => ({
   ...more,
 });
 
-/** The headers of a reply, as Fastify keeps them. */
+/** A reply that stores its headers as Fastify does. */
 function aReply(given: Record<string, string> = {}) {
   const headers = new Map(Object.entries(given).map(([name, value]) => [name.toLowerCase(), value]));
   const reply = {

@@ -5,7 +5,7 @@ import { PasswordHashes } from './password-hashes.js';
 
 const hashesAt = (logN = 10) => new PasswordHashes({ OPS_SCRYPT_LOG_N: logN });
 
-/** A hash with cheap parameters, as from earlier times. */
+/** A hash with cheap parameters, as an older version may have stored it. */
 function cheap(password: string): string {
   const salt = Buffer.alloc(16, 1);
   const bare = (bytes: Buffer) => bytes.toString('base64').replace(/=+$/, '');
@@ -48,7 +48,7 @@ describe('PasswordHashes', () => {
     const stored = cheap('x');
     const ends = await Promise.allSettled(Array.from({ length: 50 }, () => hashes.isRight('x', stored)));
     const refused = ends.flatMap((end) => (end.status === 'rejected' ? [end.reason as ProblemError] : []));
-    // Two run and sixteen wait.
+    // Two logins run and sixteen wait.
     expect(refused).toHaveLength(32);
     expect(refused[0]).toMatchObject({ code: 'rate_limited', retryAfterS: 5 });
     expect(hashes.work).toBe(18 * 2 ** 4 * 8);
