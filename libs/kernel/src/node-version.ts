@@ -1,7 +1,7 @@
 const NEEDED = 24;
 
 /**
- * Ends the process with a clear message if its Node.js is too old. Otherwise an import would fail obscurely.
+ * Ends the process with a clear message if its Node.js is too old. Otherwise an import would fail unclearly.
  *
  * @param version as in `process.versions.node`.
  */

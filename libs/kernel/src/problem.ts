@@ -1,4 +1,4 @@
-/** Members that problems of some codes have besides the standard ones (RFC 9457 §3.2). */
+/** Members that some problems have in addition to the standard members (RFC 9457 §3.2). */
 export type ProblemMember =
   | 'attemptsLeft'
   | 'checks'
@@ -13,16 +13,16 @@ interface ProblemType {
   /** The usual HTTP status. */
   status: number;
   title: string;
-  /** What happened, and why. */
+  /** What happened, and the reason. */
   cause: string;
-  /** What the caller does. */
+  /** What the caller should do. */
   remedy: string;
   members?: readonly ProblemMember[];
 }
 
-/** Members of a refusal that the state of an onboarding causes. */
+/** Members of a problem that the state of an onboarding causes. */
 const OF_STATE = ['state', 'nextAction'] as const;
-/** Members of a refusal after a step that failed. */
+/** Members of a problem after a step that failed. */
 const OF_STEP = ['onboardingId', 'state', 'nextAction', 'errors'] as const;
 
 /**
@@ -243,14 +243,14 @@ export type ProblemCode = keyof typeof PROBLEMS;
 
 export const PROBLEM_CODES = Object.keys(PROBLEMS) as ProblemCode[];
 
-/** @returns a problem's `type`: its entry in the list of errors that the service shows (RFC 9457 §3.1.1). */
+/** @returns a problem's `type`: the link to its entry in the service's list of errors (RFC 9457 §3.1.1). */
 export const problemType = (code: ProblemCode): string => `/docs/errors#${code}`;
 
-/** @returns the members that problems of a code may have besides the standard ones. */
+/** @returns the members that a problem with this code may have in addition to the standard members. */
 export const membersOf = (code: ProblemCode): readonly ProblemMember[] =>
   (PROBLEMS[code] as ProblemType).members ?? [];
 
-/** One fault inside a request, located by an RFC 6901 JSON pointer. */
+/** One fault in a request. An RFC 6901 JSON pointer says where. */
 export interface FieldError {
   pointer: string;
   code: string;
@@ -265,7 +265,7 @@ export interface ProblemOptions {
   retryable?: boolean;
   /** Whole seconds, sent as `Retry-After`. */
   retryAfterS?: number;
-  /** The limit that was hit, for the `RateLimit` headers of a 429. */
+  /** The limit that was exceeded, for the `RateLimit` headers of a 429. */
   rateLimit?: { policy: string; quota: number; windowS: number };
   errors?: FieldError[];
   /** Extension members of the problem (RFC 9457 §3.2), e.g. `attemptsLeft`. */
@@ -273,7 +273,7 @@ export interface ProblemOptions {
   cause?: unknown;
 }
 
-/** A refusal that the caller can act on. The problem filter turns it into the answer. */
+/** An error that the caller can react to. The problem filter makes the answer from it. */
 export class ProblemError extends Error {
   readonly code: ProblemCode;
   readonly status: number;

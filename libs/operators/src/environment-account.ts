@@ -5,7 +5,7 @@ import { canonicalName, type Operator } from './operator.js';
 
 type Settings = Pick<Config, 'OPS_USER' | 'OPS_PASSWORD'>;
 
-/** The admin account from the environment (`OPS_USER`, `OPS_PASSWORD`). It can make the first other account. */
+/** The admin account from the environment (`OPS_USER`, `OPS_PASSWORD`). It can make other accounts. */
 @Injectable()
 export class EnvironmentAccount {
   /** Undefined if `OPS_PASSWORD` is not set. */

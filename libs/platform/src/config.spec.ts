@@ -189,7 +189,7 @@ describe('parseConfig', () => {
     const env = { ...good, INTEGRATIONS: 'byzantine,byzantine-eu', ...Object.fromEntries(ofOther) };
     expect(parse(env).INTEGRATIONS.map(({ name }) => name)).toEqual(['byzantine', 'byzantine-eu']);
     const misspelt = { ...env, INTEGRATION_BYZANTINE_EU_ATESTATION: 'direct' };
-    // Unused integrations are not checked.
+    // Integrations that are not in INTEGRATIONS are not checked.
     expect(parse({ ...misspelt, INTEGRATIONS: 'byzantine' }).INTEGRATIONS).toHaveLength(1);
     expect(Object.keys(faultsOf(misspelt))).toEqual(['INTEGRATION_BYZANTINE_EU_ATESTATION']);
   });

@@ -22,7 +22,7 @@ import {
   type ProviderSettings,
 } from './integration-config.js';
 
-/** Settings that cannot be used. The message names every bad variable, and never the value of a secret. */
+/** The configuration is invalid. The message names every bad variable. It never shows a secret. */
 export class ConfigError extends Error {
   constructor(readonly faults: { variable: string; detail: string }[]) {
     super(
@@ -41,7 +41,7 @@ const sealingKeys = z.string({ error: 'is missing' }).transform((value, ctx) => 
     if (!/^[a-z0-9-]{1,32}$/.test(id)) {
       ctx.addIssue('is not a list of id:base64 (an id is 1 to 32 of a-z, 0-9 and -)');
     } else if (key.length !== 32) {
-      // The message does not show the id: without a colon, or with both parts swapped, the id is the key.
+      // The message does not show the id. If the colon is missing or the parts are swapped, it is the key.
       ctx.addIssue(`key ${index + 1} of ${keys.length} is ${key.length} bytes long, but AES-256 needs 32`);
     }
   }
@@ -366,7 +366,7 @@ export const environment = z.object({
 
 type Environment = z.output<typeof environment>;
 
-/** The validated settings by variable, and the integrations. Frozen, and parsed once at boot. */
+/** The validated settings by variable, and the integrations. They are parsed once at boot and frozen. */
 export type Config = Readonly<Omit<Environment, 'INTEGRATIONS'>> & {
   readonly INTEGRATIONS: readonly IntegrationConfig[];
 };
@@ -380,9 +380,9 @@ export const CONFIG = getConfigToken(CONFIG_NAMESPACE);
 /**
  * Reads and validates the whole environment.
  *
- * @param env `process.env`, or a test's own.
- * @param providers that an integration may name.
- * @throws ConfigError that names every bad variable at once.
+ * @param env `process.env`, or the environment of a test.
+ * @param providers the kinds of provider that an integration may name.
+ * @throws ConfigError that names all bad variables.
  */
 export function parseConfig(
   env: Record<string, string | undefined>,
@@ -390,7 +390,7 @@ export function parseConfig(
 ): Config {
   const faults: Faults = [];
   const settings = parse(environment, env, '', faults);
-  // If INTEGRATIONS is unusable, only its own fault is reported, and no faults of the integrations.
+  // If INTEGRATIONS is invalid, only that fault is reported. The integrations are not checked.
   const names =
     settings?.INTEGRATIONS ?? environment.shape.INTEGRATIONS.safeParse(env['INTEGRATIONS']).data ?? [];
   const integrations = names
@@ -405,7 +405,7 @@ export function parseConfig(
   return config;
 }
 
-/** Finds unknown variables with a name close to one of ours. It ignores the variables of other programs. */
+/** Finds unknown variables whose names are similar to ours. It ignores the variables of other programs. */
 function misspelt(env: Record<string, string | undefined>): Faults {
   const known = Object.keys(environment.shape);
   return Object.keys(env).flatMap((variable) => {
@@ -427,9 +427,9 @@ const STORE = {
 export type StoreConfig = Pick<Config, keyof typeof STORE>;
 
 /**
- * Reads only the variables of such a tool.
+ * Reads only the variables that a tool needs which only reads and writes rows.
  *
- * @throws ConfigError that names what is missing or bad.
+ * @throws ConfigError that names the missing and bad variables.
  */
 export function parseStoreConfig(env: Record<string, string | undefined>): StoreConfig {
   const faults: Faults = [];
@@ -440,9 +440,9 @@ export function parseStoreConfig(env: Record<string, string | undefined>): Store
 }
 
 /**
- * Reads the database that migrations connect to. They hold a lock while they run, so they need a session.
+ * Reads the URL of the database for migrations. They hold a lock while they run, so they need a session.
  *
- * @throws ConfigError that names what is missing or bad.
+ * @throws ConfigError that names the missing and bad variables.
  */
 export function parseMigrationUrl(env: Record<string, string | undefined>): string {
   const faults: Faults = [];
@@ -463,7 +463,7 @@ export function parseMigrationUrl(env: Record<string, string | undefined>): stri
   ]);
 }
 
-/** Finds settings that are valid alone but contradict each other. */
+/** Finds settings that are valid but contradict each other. */
 function contradictions(settings: Environment): Faults {
   const faults: Faults = halfOfJwt(settings);
   if (settings.LEASE_MS <= settings.CALL_TIMEOUT_MS + settings.CLAIM_MAX_AGE_MS) {
@@ -499,13 +499,13 @@ function contradictions(settings: Environment): Faults {
 
 const OF_JWT = ['JWT_ISSUER', 'JWT_AUDIENCE', 'JWT_JWKS_URL'] as const;
 
-/** Tokens are checked against all three. Without one of them, tokens of others would be accepted. */
+/** Tokens are checked against all three settings. If one is missing, other issuers' tokens would pass. */
 function halfOfJwt(settings: Environment): Faults {
   const missing = OF_JWT.filter((variable) => settings[variable] === undefined);
   const faults: Faults = missing
     .filter(() => missing.length < OF_JWT.length)
     .map((variable) => ({ variable, detail: `is missing: set ${OF_JWT.join(', ')}, or none of them` }));
-  // An attacker who changes the keys on their way can sign any token.
+  // An attacker who changes the keys during their transfer can sign any token.
   const { NODE_ENV, JWT_JWKS_URL } = settings;
   if (NODE_ENV === 'production' && JWT_JWKS_URL && new URL(JWT_JWKS_URL).protocol === 'http:') {
     faults.push({ variable: 'JWT_JWKS_URL', detail: 'is not https://, which production requires' });

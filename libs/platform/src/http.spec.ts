@@ -10,7 +10,7 @@ import { PlatformModule } from './platform.module.js';
 
 class Outage extends Error {}
 
-/** The error that the routes below throw. */
+/** The error that the routes of this spec throw. */
 let thrown: () => unknown = () => new Error('nothing to throw');
 
 const body = z.strictObject({

@@ -18,7 +18,7 @@ export interface RemoteKeySource {
     /** ARN, id or alias. */
     keyId: string;
     region: string;
-    /** Scheme, host and port; without it, AWS's own address. */
+    /** Scheme, host and port. Without it, the SDK uses AWS's own address. */
     endpoint?: string;
   };
   source: string;
@@ -75,9 +75,9 @@ const WAYS = ['PRIVATE_KEY', 'PRIVATE_KEY_FILE', 'KMS_KEY_ID'] as const;
 const SECOND = 'SECOND_';
 
 /**
- * Reads the keys of an integration: the required first one, and the second.
+ * Reads the keys of an integration: the first key, which is required, and the second.
  *
- * @returns null if one is wrong.
+ * @returns null if one of the keys is wrong.
  */
 export function readKeys(
   env: Record<string, string | undefined>,

@@ -3,7 +3,7 @@ import { expect, it } from '@jest/globals';
 import { pinoHttp, type Options } from 'pino-http';
 import { currentRequest, loggerOptions } from './logging.js';
 
-/** The line that the app's logger writes during a request. */
+/** Returns the line that the app's logger writes during a request. */
 function written(line: object): Record<string, unknown> {
   const lines: string[] = [];
   const sink = new Writable({

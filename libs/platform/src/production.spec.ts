@@ -6,7 +6,7 @@ import { ConfigError, parseConfig } from './config.js';
 
 const random = () => randomBytes(32).toString('base64');
 
-/** An environment that passes the rules below. */
+/** An environment that production accepts. */
 const GOOD = {
   NODE_ENV: 'production',
   DATABASE_URL: 'postgres://gangway:s3cret-enough@db/gangway',
@@ -23,7 +23,7 @@ const GOOD = {
   INTEGRATION_BYZANTINE_ORIGINS: 'https://app.provider.tld',
 };
 
-/** The variables for which the boot is refused. */
+/** The variables because of which the boot is refused. */
 function refused(env: Record<string, string>): string[] {
   try {
     parseConfig({ ...GOOD, ...env }, PROVIDERS);

@@ -1,7 +1,7 @@
 import { accessSync, constants } from 'node:fs';
 import { z } from 'zod';
 
-/** The fault of a URL, to follow the variable's name. It shows no part that may be secret. */
+/** The fault of a URL. The text follows the variable's name and shows no part that may be secret. */
 type Fault = string | null;
 
 const NO_HOST = '-';
@@ -45,12 +45,12 @@ function findUrlFault(value: string, protocols: string[], findFault: (parsed: UR
   return findFault(parsed);
 }
 
-/** Node.js cannot parse a URL with a user and no host (a socket), so it gets a host that cannot exist. */
+/** Node.js cannot parse a URL with a user and without a host (a socket). So it gets an impossible host. */
 function parsedUrl(value: string): URL | null {
   return URL.parse(value) ?? URL.parse(value.replace('@/', `@${NO_HOST}/`));
 }
 
-/** The password in a server's URL, still encoded. */
+/** The password in a server's URL, percent-encoded. */
 export const passwordIn = (value: string): string => parsedUrl(value)?.password ?? '';
 
 /** The text between user and path. An invalid URL has this part too. */
@@ -68,7 +68,7 @@ function isEncoded(part: string): boolean {
   }
 }
 
-/** Shows only names that look like one: behind a misplaced ?, a parameter is half a password. */
+/** Shows only names that look like names. After a misplaced ?, a parameter is a part of the password. */
 const shown = (name: string) => (/^[A-Za-z_]{1,40}$/.test(name) ? name : 'with an odd name');
 
 /** Parameters that Gangway sets itself for each connection. */
@@ -142,7 +142,10 @@ function isReadable(path: string): boolean {
   }
 }
 
-/** node-postgres treats both modes as verify-full. A later version will not, so the URL says verify-full. */
+/**
+ * node-postgres treats `require` and `verify-ca` as `verify-full`. A later version will treat them
+ * differently. Therefore this function writes `verify-full` into the URL.
+ */
 function asVerified(value: string): string {
   const { searchParams } = parsedUrl(value)!;
   if (!/^(require|verify-ca)$/.test(searchParams.get('sslmode') ?? '')) return value;
