@@ -20,7 +20,7 @@ describe('DATABASE_URL', () => {
     'postgres://u@db/gangway?sslmode=require&uselibpqcompat=true',
     'postgres://u@db/gangway?ssl=true',
     'postgres://u@db/gangway?options=endpoint%3Done',
-  ])('takes %s unchanged', (value) => {
+  ])('accepts %s unchanged', (value) => {
     expect(databaseUrl().parse(value)).toBe(value);
   });
 
@@ -81,7 +81,7 @@ describe('REDIS_URL', () => {
     'rediss://:p%40ss@cache.example.com:6380/15',
     'redis://u:p@[::1]:6379/2',
     'redis://cache/0?family=6',
-  ])('takes %s unchanged', (value) => {
+  ])('accepts %s unchanged', (value) => {
     expect(redisUrl().parse(value)).toBe(value);
   });
 

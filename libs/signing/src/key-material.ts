@@ -97,7 +97,10 @@ function jwkNumbers(jwk: Jwk, source: string): DecodedKey {
     // RFC 7518 §6.2.1.2 and §6.2.2.1 require the full 32 bytes. Buffer alone would skip characters that it
     // cannot read.
     if (bytes.length !== 32 || bytes.toString('base64url') !== value) {
-      throw new InvalidKeyError(source, `its JWK member "${member}" is not 32 bytes of unpadded base64url`);
+      throw new InvalidKeyError(
+        source,
+        `its JWK member "${member}" is not 32 bytes of base64url without padding (=)`,
+      );
     }
     return bytes;
   };

@@ -35,7 +35,7 @@ export async function stampTurnkeyRequest(
  */
 export function verifyTurnkeyStamp(value: string, body: string): ApiKeyStampHeader {
   const stamp = jsonObject(base64urlBytes(value));
-  if (!stamp) refuse('malformed', 'it is not unpadded base64url of a JSON object');
+  if (!stamp) refuse('malformed', 'it must be a JSON object in base64url without padding (=)');
   if (stamp['scheme'] !== SCHEME) refuse('wrong_algorithm', `its scheme is not ${SCHEME}`);
   const key = decodePublicKey(stamp['publicKey']);
   if (!key || String(stamp['publicKey']).length !== 66) {

@@ -24,7 +24,10 @@ export function openToken(
   const claims = jsonObject(base64urlBytes(payloadText));
   const signature = base64urlBytes(signatureText);
   if (more.length > 0 || !header || !claims || !signature) {
-    return refuse('malformed', 'it is not two JSON objects and a signature in unpadded base64url');
+    return refuse(
+      'malformed',
+      'it must be two JSON objects and a signature, in base64url without padding (=)',
+    );
   }
   if (header['alg'] !== 'ES256') return refuse('wrong_algorithm', 'its alg is not ES256');
   if (signature.length !== 64) return refuse('malformed', 'its signature is not r‖s in 64 bytes');
