@@ -70,8 +70,11 @@ export class UpstreamHealth implements OnApplicationShutdown {
       if (refused) {
         refusedAtMs = now;
         const { status } = refused;
-        const why = status === null ? 'our clock or signer does not work' : `it answers ${status}`;
-        this.#logger.error({ ...about, access: 'refused', status }, `${name} refuses our requests: ${why}`);
+        const text =
+          status === null
+            ? `${name} gets no requests: our clock or signer does not work`
+            : `${name} refuses our requests: it answers ${status}`;
+        this.#logger.error({ ...about, access: 'refused', status }, text);
       } else {
         const afterS = Math.round((now - refusedAtMs) / 1000);
         const line = { ...about, access: 'accepted', afterS };
