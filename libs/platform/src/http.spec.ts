@@ -173,7 +173,7 @@ describe('the detail of a body that cannot be read', () => {
     ['half a body', '{"code": 1234567', 'application/json', /^The body is not valid JSON/],
     ['two bodies', '{}{}', 'application/json', /^The body is not valid JSON/],
     ['a prototype', '{"__proto__": {}}', 'application/json', /__proto__/],
-    ['another type', '{}', 'application/merge-patch+json', /takes "application\/json"/],
+    ['another type', '{}', 'application/merge-patch+json', /Content-Type "application\/json"/],
   ])('says what to correct: %s', async (_, sent, type, words) => {
     expect((await post(sent, { 'content-type': type })).body['detail']).toMatch(words);
   });

@@ -36,7 +36,7 @@ describe('DATABASE_URL', () => {
     ['postgres://u:p@a:5432,b:5432/gangway', 'names several hosts'],
     ['postgres://u:p@a,b/gangway', 'names several hosts'],
     ['postgres://u@/gangway?host=a,b', 'names several hosts'],
-    ['postgres://u@/gangway?host=db', 'no path of a socket folder'],
+    ['postgres://u@/gangway?host=db', 'not the path of a socket folder'],
     ['postgres://u@db/gangway?host=/run', 'names a host twice'],
     ['postgres:///gangway', 'names no host'],
     ['postgres://u@db', 'names no database'],
